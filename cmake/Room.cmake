@@ -1,0 +1,80 @@
+# What a room, a test and a fuzz target are: one function each, so that a folder's CMakeLists.txt is a list of files.
+
+# Foundations first; a room may depend on rooms before it. A name of this list given to DEPENDS means the target
+# folkmoot_<name>, a library's bare name (msgpuck) its imported target (msgpuck::msgpuck), any other word is a target.
+set(FOLKMOOT_ROOMS base message filter engine journal archive reliability security transport server gateway client cli)
+
+function(folkmoot_targets_of out)
+  set(targets)
+  foreach(name IN LISTS ARGN)
+    if(name IN_LIST FOLKMOOT_ROOMS)
+      list(APPEND targets folkmoot_${name})
+    elseif(TARGET ${name}::${name})
+      list(APPEND targets ${name}::${name})
+    else()
+      list(APPEND targets ${name})
+    endif()
+  endforeach()
+  set(${out} ${targets} PARENT_SCOPE)
+endfunction()
+
+function(folkmoot_absolute out)
+  set(paths)
+  foreach(path IN LISTS ARGN)
+    cmake_path(ABSOLUTE_PATH path BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
+    list(APPEND paths ${path})
+  endforeach()
+  set(${out} ${paths} PARENT_SCOPE)
+endfunction()
+
+# folkmoot_room(<name> [SOURCES file...] [DEPENDS room-or-target...])
+# The static library folkmoot_<name>; a room without sources is an interface target of its headers. The sources are
+# kept in the target's property FOLKMOOT_SOURCES, for fuzz targets to compile again with their own compiler.
+function(folkmoot_room name)
+  cmake_parse_arguments(PARSE_ARGV 1 room "" "" "SOURCES;DEPENDS")
+  folkmoot_refuse_unknown(folkmoot_room "${room_UNPARSED_ARGUMENTS}")
+  folkmoot_absolute(sources ${room_SOURCES})
+  folkmoot_targets_of(depends ${room_DEPENDS})
+
+  if(sources)
+    add_library(folkmoot_${name} STATIC ${sources})
+    set(scope PUBLIC)
+  else()
+    add_library(folkmoot_${name} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(folkmoot_${name} ${scope} ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+  target_link_libraries(folkmoot_${name} ${scope} ${depends})
+  set_target_properties(folkmoot_${name} PROPERTIES FOLKMOOT_SOURCES "${sources}")
+endfunction()
+
+# folkmoot_test(<name> LABEL unit|integration|simulation|fuzz|planted SOURCES file... [DEPENDS room-or-target...]
+#               [ARGS argument...] [TIMEOUT seconds])
+# A GoogleTest program and one ctest entry of that name. A test labelled `planted` plants a defect and passes when the
+# harness finds it: it shows that the alarm works.
+function(folkmoot_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 test "" "LABEL;TIMEOUT" "SOURCES;DEPENDS;ARGS")
+  folkmoot_refuse_unknown(folkmoot_test "${test_UNPARSED_ARGUMENTS}")
+  if(NOT test_LABEL MATCHES "^(unit|integration|simulation|fuzz|planted)$")
+    message(FATAL_ERROR "folkmoot_test(${name}): LABEL must be unit, integration, simulation, fuzz or planted")
+  endif()
+  if(NOT test_TIMEOUT)
+    set(test_TIMEOUT 120)
+  endif()
+  folkmoot_targets_of(depends ${test_DEPENDS})
+
+  add_executable(${name} ${test_SOURCES})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include
+                             ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(${name} PRIVATE ${depends} GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name} ${test_ARGS})
+  set_tests_properties(${name} PROPERTIES LABELS ${test_LABEL} TIMEOUT ${test_TIMEOUT})
+endfunction()
+
+function(folkmoot_refuse_unknown function words)
+  if(words)
+    message(FATAL_ERROR "${function}: I do not know what to do with: ${words}")
+  endif()
+endfunction()
+
+include(${CMAKE_CURRENT_LIST_DIR}/Fuzz.cmake)
