@@ -1,0 +1,53 @@
+#include "base/utf8.hpp"
+
+#include "base/bytes.hpp"
+
+namespace folkmoot {
+
+bool is_utf8(std::string_view text) {
+  const auto* at = reinterpret_cast<const std::uint8_t*>(text.data());
+  const auto* end = at + text.size();
+  while (at < end) {
+    if (end - at >= 8 && (load<std::uint64_t>(at) & 0x8080808080808080u) == 0) {
+      at += 8;
+      continue;
+    }
+    const auto lead = *at++;
+    if (lead < 0x80) continue;
+    // The range of the second byte excludes overlong forms, surrogates and what is above U+10FFFF.
+    int more = 0;
+    std::uint8_t low = 0x80, high = 0xbf;
+    if (lead >= 0xc2 && lead <= 0xdf) {
+      more = 1;
+    } else if (lead >= 0xe0 && lead <= 0xef) {
+      more = 2;
+      if (lead == 0xe0) low = 0xa0;
+      if (lead == 0xed) high = 0x9f;
+    } else if (lead >= 0xf0 && lead <= 0xf4) {
+      more = 3;
+      if (lead == 0xf0) low = 0x90;
+      if (lead == 0xf4) high = 0x8f;
+    } else {
+      return false;
+    }
+    if (end - at < more) return false;
+    for (int i = 0; i < more; ++i, low = 0x80, high = 0xbf) {
+      if (*at < low || *at > high) return false;
+      ++at;
+    }
+  }
+  return true;
+}
+
+bool is_name(std::string_view text) {
+  if (text.empty() || text.size() > 255) return false;
+  bool ascii = true;
+  for (const char c : text) {
+    const auto byte = static_cast<std::uint8_t>(c);
+    if (byte < 0x20 || byte == 0x7f) return false;
+    ascii &= byte < 0x80;
+  }
+  return ascii || is_utf8(text);
+}
+
+}  // namespace folkmoot

@@ -1,0 +1,63 @@
+#include "base/uuid.hpp"
+
+namespace folkmoot {
+
+Uuid make_uuid(const MessageAddress& address) {
+  const auto ms = address.key >> kKeyCounterBits;
+  const auto counter = static_cast<std::uint32_t>(address.key & ((1u << kKeyCounterBits) - 1));
+  const std::uint64_t high = ms << 16 | 0x7000u | counter >> 8;
+  const std::uint64_t low = std::uint64_t{2} << 62 | std::uint64_t{counter & 0xff} << 54 |
+                            std::uint64_t{address.mailbox} << 22 | (address.node & kNodeMask);
+  const std::uint64_t words[2] = {__builtin_bswap64(high), __builtin_bswap64(low)};
+  Uuid id;
+  __builtin_memcpy(id.bytes.data(), words, 16);
+  return id;
+}
+
+std::optional<MessageAddress> message_address(const Uuid& id) {
+  std::uint64_t words[2];
+  __builtin_memcpy(words, id.bytes.data(), 16);
+  const auto high = __builtin_bswap64(words[0]);
+  const auto low = __builtin_bswap64(words[1]);
+  if ((high >> 12 & 0xf) != 7 || low >> 62 != 2) return std::nullopt;
+  const auto counter = static_cast<std::uint32_t>((high & 0xfff) << 8 | (low >> 54 & 0xff));
+  return MessageAddress{.key = make_key(high >> 16, counter),
+                        .mailbox = static_cast<std::uint32_t>(low >> 22),
+                        .node = static_cast<std::uint32_t>(low) & kNodeMask};
+}
+
+std::string Uuid::text() const {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(36);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) out.push_back('-');
+    out.push_back(kDigits[bytes[i] >> 4]);
+    out.push_back(kDigits[bytes[i] & 15]);
+  }
+  return out;
+}
+
+std::optional<Uuid> Uuid::parse(std::string_view text) {
+  if (text.size() != 36) return std::nullopt;
+  auto digit = [](char c) -> int {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+  };
+  Uuid id;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < id.bytes.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) {
+      if (text[at++] != '-') return std::nullopt;
+    }
+    const int high = digit(text[at]), low = digit(text[at + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    id.bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
+    at += 2;
+  }
+  return id;
+}
+
+}  // namespace folkmoot

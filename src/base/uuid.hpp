@@ -1,0 +1,38 @@
+// UUIDv7 with the bits left free by RFC 9562 used to tell where a message is (section 6.2, method 1):
+//
+//   48 bits  Unix milliseconds                            \  together the MessageKey: orders all messages of a shard
+//   12 + 8   counter within the millisecond               /
+//   32 bits  number of the mailbox
+//   22 bits  node tag, drawn when a data folder is made
+//
+// So a receipt asked by id needs no index: the id itself names the mailbox and the message's place in it.
+#pragma once
+
+#include "folkmoot/uuid.hpp"
+
+namespace folkmoot {
+
+/// milliseconds << 20 | counter: unique and increasing within a shard.
+using MessageKey = std::uint64_t;
+
+constexpr unsigned kKeyCounterBits = 20;
+constexpr MessageKey make_key(std::uint64_t unix_ms, std::uint32_t counter) {
+  return unix_ms << kKeyCounterBits | counter;
+}
+constexpr std::int64_t key_ms(MessageKey key) { return static_cast<std::int64_t>(key >> kKeyCounterBits); }
+
+struct MessageAddress {
+  MessageKey key = 0;
+  std::uint32_t mailbox = 0;  // 0: a message to a topic or a reply address
+  std::uint32_t node = 0;     // 22 bits
+
+  bool operator==(const MessageAddress&) const = default;
+};
+
+constexpr std::uint32_t kNodeMask = (1u << 22) - 1;
+
+Uuid make_uuid(const MessageAddress& address);
+/// Nothing unless `id` is a version 7 UUID. Any such id yields some address: the caller compares `node`.
+std::optional<MessageAddress> message_address(const Uuid& id);
+
+}  // namespace folkmoot
