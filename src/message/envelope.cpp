@@ -1,0 +1,331 @@
+#include "message/envelope.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/utf8.hpp"
+#include "message/limits.hpp"
+#include "message/metadata.hpp"
+#include "message/pack.hpp"
+#include "message/topic.hpp"
+
+namespace folkmoot {
+namespace {
+
+constexpr std::array<std::string_view, 11> kTypeWords = {
+    "", "task", "query", "response", "event", "command", "status", "notification", "error", "heartbeat", "discovery"};
+
+constexpr std::string_view kFieldNames[] = {"id",   "timestamp",    "from",         "to",          "topic",    "type",
+                                            "priority", "content_type", "conversation", "correlation", "reply_to", "key",
+                                            "ttl",  "deliver_at",   "mode",         "metadata"};
+
+std::unexpected<Error> bad_name(Field field, std::string_view value) {
+  return failure(ErrorCode::invalid_name, fmt::format("`{}` is {} bytes or holds control characters or broken UTF-8",
+                                                      kFieldNames[static_cast<std::size_t>(field)], value.size()));
+}
+
+std::unexpected<Error> out_of_range(Field field, std::uint64_t value, std::string_view range) {
+  return failure(ErrorCode::out_of_range,
+                 fmt::format("`{}` is {}; it may be {}", kFieldNames[static_cast<std::size_t>(field)], value, range));
+}
+
+// A walk over the pairs: calls on_field(field, reader) for each known one, which must read the value.
+template <class OnField>
+Result<void> walk(PackReader& reader, std::uint32_t pairs, OnField on_field) {
+  std::uint32_t seen = 0;
+  for (std::uint32_t i = 0; i < pairs; ++i) {
+    const auto begin = reader.offset();
+    const auto number = reader.uint();
+    if (!reader.ok()) return failure(ErrorCode::malformed, "an envelope key is not a non-negative integer");
+    if (number > static_cast<std::uint64_t>(Field::metadata)) {
+      if (!reader.skip()) return failure(ErrorCode::malformed, "the envelope breaks off in a value");
+      continue;
+    }
+    if (seen & 1u << number) return failure(ErrorCode::malformed, fmt::format("`{}` is given twice", kFieldNames[number]));
+    seen |= 1u << number;
+    if (auto done = on_field(static_cast<Field>(number), begin); !done) return done;
+    if (!reader.ok()) {
+      return failure(ErrorCode::malformed, fmt::format("`{}` breaks off or has the wrong type", kFieldNames[number]));
+    }
+  }
+  return {};
+}
+
+Result<void> check_type(PackReader& reader) {
+  if (reader.peek() == MP_STR) {
+    const auto word = reader.str();
+    if (reader.ok() && !is_name(word)) return bad_name(Field::type, word);
+    return {};
+  }
+  const auto number = reader.uint();
+  if (reader.ok() && (number == 0 || number >= kTypeWords.size())) {
+    return out_of_range(Field::type, number, "1 to 10, or a word");
+  }
+  return {};
+}
+
+}  // namespace
+
+std::uint8_t type_number(std::string_view word) {
+  for (std::uint8_t i = 1; i < kTypeWords.size(); ++i) {
+    if (kTypeWords[i] == word) return i;
+  }
+  return 0;
+}
+
+std::string_view type_word(std::uint64_t number) { return number < kTypeWords.size() ? kTypeWords[number] : std::string_view{}; }
+
+Result<Routing> read_routing(Bytes bytes) {
+  Routing routing;
+  if (auto done = read_routing(bytes, routing); !done) return std::unexpected(std::move(done.error()));
+  return routing;
+}
+
+Result<void> read_routing(Bytes bytes, Routing& routing) {
+  PackReader reader(bytes.first(std::min(bytes.size(), kEnvelopeBytesMax)));
+  routing.fields = reader.map();
+  routing.pairs_begin = reader.offset();
+  if (!reader.ok()) return failure(ErrorCode::malformed, "the envelope is not a MessagePack map");
+
+  const auto take_name = [&](std::string_view& into, Field field) -> Result<void> {
+    into = reader.str();
+    if (reader.ok() && !is_name(into)) return bad_name(field, into);
+    return {};
+  };
+  const auto on_field = [&](Field field, std::uint32_t begin) -> Result<void> {
+    Result<void> done;
+    switch (field) {
+      case Field::id: {
+        const auto id = reader.bin();
+        if (reader.ok() && id.size() != 16) return failure(ErrorCode::invalid_field, "`id` is not 16 bytes");
+        if (reader.ok()) routing.id = load<Uuid>(id.data());
+        routing.id_pair = {begin, reader.offset()};
+        break;
+      }
+      case Field::timestamp:
+        if (const auto value = reader.uint(); value >> 44) {
+          return out_of_range(field, value, "Unix milliseconds up to the year 2527");
+        }
+        routing.timestamp_pair = {begin, reader.offset()};
+        break;
+      case Field::from:
+        done = take_name(routing.from, field);
+        routing.from_pair = {begin, reader.offset()};
+        break;
+      case Field::to: done = take_name(routing.to, field); break;
+      case Field::topic:
+        routing.topic = reader.str();
+        if (reader.ok() && !is_topic(routing.topic)) {
+          return failure(ErrorCode::invalid_topic,
+                         fmt::format("`{}` is not a topic", is_name(routing.topic) ? routing.topic : "(unprintable)"));
+        }
+        break;
+      case Field::type: return check_type(reader);
+      case Field::priority: {
+        const auto value = reader.uint();
+        if (reader.ok() && (value < kPriorityMin || value > kPriorityMax)) return out_of_range(field, value, "1 to 10");
+        routing.priority = static_cast<Priority>(value);
+        break;
+      }
+      case Field::content_type: {
+        std::string_view ignored;
+        return take_name(ignored, field);
+      }
+      case Field::conversation: return take_name(routing.conversation, field);
+      case Field::correlation: return take_name(routing.correlation, field);
+      case Field::reply_to:
+        done = take_name(routing.reply_to, field);
+        routing.reply_to_pair = {begin, reader.offset()};
+        break;
+      case Field::key: return take_name(routing.key, field);
+      case Field::ttl: {
+        const auto value = reader.uint();
+        if (value > static_cast<std::uint64_t>(kDurationMsMax)) return out_of_range(field, value, "ten years of ms at most");
+        routing.ttl_ms = static_cast<std::int64_t>(value);
+        break;
+      }
+      case Field::deliver_at: {
+        const auto value = reader.uint();
+        if (value >> 44) return out_of_range(field, value, "Unix milliseconds up to the year 2527");
+        routing.deliver_at = static_cast<std::int64_t>(value);
+        break;
+      }
+      case Field::mode: {
+        const auto value = reader.uint();
+        if (value > 2) return out_of_range(field, value, "0, 1 or 2");
+        routing.mode = static_cast<DeliveryMode>(value);
+        break;
+      }
+      case Field::metadata: {
+        const auto raw = reader.raw();
+        if (reader.ok()) return check_metadata(raw);
+        break;
+      }
+    }
+    return done;
+  };
+  if (auto done = walk(reader, routing.fields, on_field); !done) return done;
+  routing.bytes = reader.offset();
+  if (routing.to.empty() == routing.topic.empty()) {
+    return failure(ErrorCode::no_recipient, routing.to.empty() ? "neither `to` nor `topic` is given"
+                                                               : "both `to` and `topic` are given");
+  }
+  return {};
+}
+
+std::size_t stamp(Bytes envelope, const Routing& routing, const Stamp& stamp, std::uint8_t* out) {
+  auto* at = reinterpret_cast<char*>(out);
+  const bool set_key = !stamp.key.empty() && routing.key.empty();
+  const bool set_reply = !stamp.reply_to.empty();
+
+  // What is left out of the sender's pairs, in the order it stands there.
+  std::array<EnvelopePart, 4> cuts;
+  std::size_t cut_count = 0;
+  const auto cut = [&](EnvelopePart part) {
+    if (part.empty()) return;
+    auto place = cut_count++;
+    for (; place > 0 && cuts[place - 1].begin > part.begin; --place) cuts[place] = cuts[place - 1];
+    cuts[place] = part;
+  };
+  cut(routing.id_pair);
+  cut(routing.timestamp_pair);
+  cut(routing.from_pair);
+  if (set_reply) cut(routing.reply_to_pair);
+
+  const auto fields = routing.fields - cut_count + 3 + set_reply + set_key;
+  at = mp_encode_map(at, static_cast<std::uint32_t>(fields));
+  const auto key = [&](Field field) { *at++ = static_cast<char>(field); };
+  key(Field::id);
+  at = mp_encode_bin(at, reinterpret_cast<const char*>(stamp.id.bytes.data()), 16);
+  key(Field::timestamp);
+  at = mp_encode_uint(at, static_cast<std::uint64_t>(stamp.timestamp));
+  const auto text = [&](Field field, std::string_view value) {
+    key(field);
+    at = mp_encode_str(at, value.data(), static_cast<std::uint32_t>(value.size()));
+  };
+  text(Field::from, stamp.from);
+  if (set_reply) text(Field::reply_to, stamp.reply_to);
+  if (set_key) text(Field::key, stamp.key);
+
+  auto from = routing.pairs_begin;
+  const auto copy_to = [&](std::uint32_t end) {
+    std::memcpy(at, envelope.data() + from, end - from);
+    at += end - from;
+  };
+  for (std::size_t i = 0; i < cut_count; ++i) {
+    copy_to(cuts[i].begin);
+    from = cuts[i].end;
+  }
+  copy_to(routing.bytes);
+  return static_cast<std::size_t>(at - reinterpret_cast<char*>(out));
+}
+
+Result<void> encode_envelope(const Message& message, std::string& out) {
+  const auto start = out.size();
+  std::uint32_t fields = 0;
+  Result<void> result;
+  std::string pairs;
+  PackWriter writer(pairs);
+  const auto key = [&](Field field) {
+    ++fields;
+    writer.uint(static_cast<std::uint64_t>(field));
+  };
+  const auto text = [&](Field field, const std::string& value) {
+    if (value.empty()) return;
+    if (!is_name(value)) result = bad_name(field, value);
+    key(field);
+    writer.str(value);
+  };
+  const auto number = [&](Field field, std::int64_t value) {
+    if (value == 0) return;
+    if (value < 0) result = failure(ErrorCode::out_of_range, fmt::format("`{}` is negative", kFieldNames[static_cast<std::size_t>(field)]));
+    key(field);
+    writer.uint(static_cast<std::uint64_t>(value));
+  };
+  if (!message.id.is_nil()) {
+    key(Field::id);
+    writer.bin({reinterpret_cast<const char*>(message.id.bytes.data()), 16});
+  }
+  number(Field::timestamp, message.timestamp);
+  text(Field::from, message.from);
+  text(Field::to, message.to);
+  text(Field::topic, message.topic);
+  if (const auto known = type_number(message.type)) {
+    number(Field::type, known);
+  } else {
+    text(Field::type, message.type);
+  }
+  if (message.priority != normal) {
+    key(Field::priority);  // also a 0, which the check below refuses
+    writer.uint(message.priority);
+  }
+  text(Field::content_type, message.content_type);
+  text(Field::conversation, message.conversation);
+  text(Field::correlation, message.correlation);
+  text(Field::reply_to, message.reply_to);
+  text(Field::key, message.key);
+  number(Field::ttl, message.ttl_ms);
+  number(Field::deliver_at, message.deliver_at);
+  if (message.mode) {
+    key(Field::mode);
+    writer.uint(static_cast<std::uint64_t>(*message.mode));
+  }
+  if (!message.metadata.empty()) {
+    key(Field::metadata);
+    if (auto done = encode_metadata(message.metadata, pairs); !done) result = done;
+  }
+  if (!result) return result;
+  PackWriter(out).map(fields);
+  out.append(pairs);
+  // What we write, every server must take: the same checks, before it costs a round trip.
+  const auto routing = read_routing(as_bytes(std::string_view(out).substr(start)));
+  if (!routing && routing.error().code != ErrorCode::no_recipient) {
+    out.resize(start);
+    return std::unexpected(routing.error());
+  }
+  return {};
+}
+
+Result<Message> decode_message(Bytes bytes) {
+  auto routing = read_routing(bytes);
+  if (!routing) return std::unexpected(routing.error());
+  Message message;
+  PackReader reader(bytes.first(routing->bytes));
+  const auto pairs = reader.map();
+  const auto on_field = [&](Field field, std::uint32_t) -> Result<void> {
+    switch (field) {
+      case Field::type:
+        message.type = reader.peek() == MP_STR ? reader.str() : type_word(reader.uint());
+        break;
+      case Field::timestamp: message.timestamp = static_cast<std::int64_t>(reader.uint()); break;
+      case Field::content_type: message.content_type = reader.str(); break;
+      case Field::metadata: {
+        auto metadata = decode_metadata(reader.raw());
+        if (!metadata) return std::unexpected(metadata.error());
+        message.metadata = std::move(*metadata);
+        break;
+      }
+      default: reader.skip();
+    }
+    return {};
+  };
+  if (auto done = walk(reader, pairs, on_field); !done) return std::unexpected(done.error());
+  message.id = routing->id;
+  message.from = routing->from;
+  message.to = routing->to;
+  message.topic = routing->topic;
+  message.priority = routing->priority;
+  message.conversation = routing->conversation;
+  message.correlation = routing->correlation;
+  message.reply_to = routing->reply_to;
+  message.key = routing->key;
+  message.ttl_ms = routing->ttl_ms;
+  message.deliver_at = routing->deliver_at;
+  message.mode = routing->mode;
+  message.content = as_text(bytes.subspan(routing->bytes));
+  return message;
+}
+
+}  // namespace folkmoot

@@ -1,0 +1,91 @@
+// The envelope: a MessagePack map with small integer keys (docs/protocol.md, section 4).
+//
+// Three ways to look at it, by cost:
+//   read_routing   one pass without allocation: what the engine decides by, checked against every limit
+//   stamp          the same bytes with the server's fields (id, timestamp, from) put in front
+//   decode/encode  to and from a Message value, for clients and text doors
+#pragma once
+
+#include <string>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "base/uuid.hpp"
+#include "folkmoot/message.hpp"
+
+namespace folkmoot {
+
+enum class Field : std::uint8_t {
+  id = 0,
+  timestamp = 1,
+  from = 2,
+  to = 3,
+  topic = 4,
+  type = 5,
+  priority = 6,
+  content_type = 7,
+  conversation = 8,
+  correlation = 9,
+  reply_to = 10,
+  key = 11,
+  ttl = 12,
+  deliver_at = 13,
+  mode = 14,
+  metadata = 15,
+};
+
+/// A part of the envelope, by offset from its first byte.
+struct EnvelopePart {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+  bool empty() const { return begin == end; }
+};
+
+/// What routing needs; the views point into the bytes that were read.
+struct Routing {
+  std::string_view from, to, topic, key, reply_to, correlation, conversation;
+  Uuid id{};
+  std::int64_t ttl_ms = 0;
+  std::int64_t deliver_at = 0;
+  Priority priority = normal;
+  std::optional<DeliveryMode> mode;
+  std::uint32_t fields = 0;          // pairs in the map
+  std::uint32_t pairs_begin = 0;     // where the first pair starts
+  std::uint32_t bytes = 0;           // the envelope's size: content begins here
+  EnvelopePart id_pair, timestamp_pair, from_pair, reply_to_pair;  // key and value; empty if absent
+};
+
+/// Reads the envelope at the start of `bytes`. Errors: malformed, invalid_name, invalid_topic, invalid_field, out_of_range,
+/// no_recipient. Unknown integer keys are passed over.
+Result<Routing> read_routing(Bytes bytes);
+/// The same into `routing`, which must be as made; on error its content is of no use. Saves copies where each one counts.
+Result<void> read_routing(Bytes bytes, Routing& routing);
+
+/// What the server puts in front of the sender's fields.
+struct Stamp {
+  Uuid id;
+  std::int64_t timestamp = 0;
+  std::string_view from;       // never empty
+  std::string_view reply_to;   // empty: leave the sender's
+  std::string_view key;        // empty: leave the sender's
+};
+
+/// The most bytes that stamping adds.
+constexpr std::size_t kStampBytesMax = 3 + 19 + 10 + 3 * (3 + 255);
+
+/// Appends the stamped envelope (without content) to `out`; it must have room for envelope + kStampBytesMax bytes.
+/// The sender's own id, timestamp, from (and reply_to, if the stamp has one) are left out. Returns the bytes written.
+std::size_t stamp(Bytes envelope, const Routing& routing, const Stamp& stamp, std::uint8_t* out);
+
+/// Appends the envelope of `message`. Fields at their default are left out. Errors: as read_routing, but for no_recipient
+/// (a response may be encoded before its address is known).
+Result<void> encode_envelope(const Message& message, std::string& out);
+
+/// Reads envelope and content. Errors: as read_routing.
+Result<Message> decode_message(Bytes envelope_and_content);
+
+/// The number of a standard type, 0 if it is a custom word; and back ("" outside the list).
+std::uint8_t type_number(std::string_view word);
+std::string_view type_word(std::uint64_t number);
+
+}  // namespace folkmoot

@@ -1,0 +1,97 @@
+// Native frames (docs/protocol.md, section 2): their header, opcodes and the bodies with fixed layouts.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "base/uuid.hpp"
+
+namespace folkmoot {
+
+constexpr std::uint32_t kProtocolVersion = 1;
+
+enum class Opcode : std::uint8_t {
+  hello = 0x01,
+  publish = 0x02,
+  publish_batch = 0x03,
+  subscribe = 0x04,
+  consume = 0x05,
+  credit = 0x06,
+  cancel = 0x07,
+  receive = 0x08,
+  ack = 0x09,
+  nack = 0x0a,
+  extend = 0x0b,
+  request = 0x0c,
+  receipt = 0x0d,
+  wait = 0x0e,
+  stats = 0x0f,
+  ping = 0x10,
+  mailbox = 0x11,
+
+  welcome = 0x81,
+  confirm = 0x82,
+  ok = 0x83,
+  error = 0x84,
+  deliver = 0x85,
+  settled = 0x86,
+  goodbye = 0x87,
+  lagged = 0x88,
+};
+
+constexpr std::uint8_t kFlagQuiet = 1;         // client frames
+constexpr std::uint8_t kFlagLeased = 1;        // DELIVER
+constexpr std::uint8_t kFlagRedelivered = 2;   // DELIVER
+
+struct FrameHeader {
+  std::uint32_t length = 0;  // of what follows the length: 8 + the body
+  Opcode opcode{};
+  std::uint8_t flags = 0;
+  std::uint16_t reserved = 0;
+  std::uint32_t request = 0;
+
+  std::size_t body_bytes() const { return length - 8; }
+};
+static_assert(sizeof(FrameHeader) == 12);
+constexpr std::size_t kFrameHeaderBytes = sizeof(FrameHeader);
+constexpr std::size_t kLeaseBlockBytes = 12;  // u64 lease, u32 delivery
+
+struct Frame {
+  FrameHeader header;
+  Bytes body;
+};
+
+/// Cuts the first frame off `bytes`. Returns nothing while it is not whole. Errors: malformed (length below 8),
+/// frame_too_large; after an error the stream cannot be read on.
+Result<std::optional<Frame>> cut_frame(Bytes& bytes, std::size_t frame_bytes_max);
+
+/// Appends a header for a body of `body_bytes`.
+void append_header(std::string& out, Opcode opcode, std::uint8_t flags, std::uint32_t request, std::size_t body_bytes);
+void append_frame(std::string& out, Opcode opcode, std::uint8_t flags, std::uint32_t request, std::string_view body);
+/// ERROR and GOODBYE: u16 code, text.
+void append_error(std::string& out, Opcode opcode, std::uint32_t request, const Error& error);
+/// Reads the body of ERROR or GOODBYE. Errors: malformed.
+Result<Error> read_error(Bytes body);
+
+enum class PublishOutcome : std::uint8_t { queued = 0, offered = 1, scheduled = 2, sent = 3 };
+constexpr std::uint64_t kNeverRead = ~std::uint64_t{0};
+
+/// The body of CONFIRM.
+struct Confirm {
+  Uuid id;
+  std::uint32_t count = 0;
+  PublishOutcome outcome{};
+  std::uint8_t zero[3] = {};
+  std::uint64_t age_ms = 0;
+};
+static_assert(sizeof(Confirm) == 32);
+
+/// Receipt states as on the wire (section 8).
+enum class ReceiptState : std::uint8_t { unknown, queued, offered, retrieved, acknowledged, dead, scheduled };
+std::string_view name(ReceiptState state);
+std::string_view name(PublishOutcome outcome);
+
+}  // namespace folkmoot

@@ -1,0 +1,389 @@
+// Reading goes over the object once and puts each field into its slot, whatever it is called; then each slot is read with
+// its own rule. Two spellings of one slot must agree.
+#include "message/json_mapping.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/json/value.hpp>
+#include <cmath>
+
+#include "base/base64.hpp"
+#include "base/duration.hpp"
+#include "base/utf8.hpp"
+#include "message/envelope.hpp"
+#include "message/json_document.hpp"
+#include "message/limits.hpp"
+#include "message/topic.hpp"
+
+namespace folkmoot {
+namespace {
+
+namespace dom = simdjson::dom;
+
+enum Slot : std::size_t {
+  kId, kTimestamp, kFrom, kTo, kTopic, kType, kPriority, kContent, kContentType, kContentEncoding, kConversation,
+  kCorrelation, kReplyTo, kKey, kTtl, kExpiresAt, kDeliverAt, kMode, kMetadata, kSlots,
+};
+
+struct Spelling {
+  std::string_view name;
+  Slot slot;
+};
+
+constexpr Spelling kSpellings[] = {
+    {"id", kId},
+    {"message_id", kId},
+    {"timestamp", kTimestamp},
+    {"from", kFrom},
+    {"sender_id", kFrom},
+    {"from_agent_id", kFrom},
+    {"source_id", kFrom},
+    {"source", kFrom},
+    {"to", kTo},
+    {"recipient_id", kTo},
+    {"to_agent_id", kTo},
+    {"target_id", kTo},
+    {"target", kTo},
+    {"topic", kTopic},
+    {"event_type", kTopic},
+    {"channel", kTopic},
+    {"subject", kTopic},
+    {"type", kType},
+    {"message_type", kType},
+    {"priority", kPriority},
+    {"content", kContent},
+    {"payload", kContent},
+    {"content_type", kContentType},
+    {"content_encoding", kContentEncoding},
+    {"conversation", kConversation},
+    {"conversation_id", kConversation},
+    {"correlation", kCorrelation},
+    {"correlation_id", kCorrelation},
+    {"reply_to", kReplyTo},
+    {"key", kKey},
+    {"idempotency_key", kKey},
+    {"ttl", kTtl},
+    {"expires_at", kExpiresAt},
+    {"deliver_at", kDeliverAt},
+    {"mode", kMode},
+    {"delivery_mode", kMode},
+    {"metadata", kMetadata},
+    {"headers", kMetadata},
+};
+
+constexpr std::pair<std::string_view, std::string_view> kTypeSpellings[] = {
+    {"agent_request", "query"}, {"agent_response", "response"}, {"agent_broadcast", "event"}};
+
+constexpr std::int64_t kTimeMsMax = (std::int64_t{1} << 44) - 1;
+
+// A field as it was found: its spelling, for error texts, and its value.
+struct Found {
+  std::string_view name;
+  dom::element value;
+};
+
+std::unexpected<Error> refuse(ErrorCode code, const Found& found, std::string_view allowed) {
+  return failure(code, fmt::format("`{}` is {}; it may be {}", found.name, shown(found.value), allowed));
+}
+
+std::optional<std::string_view> text_of(const dom::element& value) {
+  std::string_view text;
+  if (value.get(text)) return std::nullopt;
+  return text;
+}
+
+// A whole number that is not negative; floating numbers that are whole count, as some languages write nothing else.
+std::optional<std::int64_t> whole_of(const dom::element& value) {
+  std::int64_t number = 0;
+  if (!value.get(number)) return number >= 0 ? std::optional(number) : std::nullopt;
+  double real = 0;
+  if (value.is_double() && !value.get(real) && real >= 0 && real < 9e15 && real == std::floor(real)) {
+    return static_cast<std::int64_t>(real);
+  }
+  return std::nullopt;
+}
+
+Result<void> read_name(const Found& found, std::string& into) {
+  const auto text = text_of(found.value);
+  if (!text) return refuse(ErrorCode::invalid_field, found, "a string");
+  if (text->empty()) return {};  // the same as leaving it out
+  if (!is_name(*text)) return refuse(ErrorCode::invalid_name, found, "1 to 255 bytes without control characters");
+  into = *text;
+  return {};
+}
+
+Result<void> read_topic(const Found& found, std::string& into) {
+  if (auto done = read_name(found, into); !done) return done;
+  if (!into.empty() && !is_topic(into)) return refuse(ErrorCode::invalid_topic, found, "words joined by dots, none of them `*` or `>`");
+  return {};
+}
+
+Result<void> read_id(const Found& found, Uuid& into) {
+  const auto text = text_of(found.value);
+  const auto id = text ? Uuid::parse(*text) : std::nullopt;
+  if (!id) return refuse(ErrorCode::invalid_field, found, "a UUID of 36 characters; other identifiers go into `key`");
+  into = *id;
+  return {};
+}
+
+Result<void> read_time(const Found& found, std::int64_t& into) {
+  constexpr std::string_view kAllowed = "Unix milliseconds up to the year 2527, or a time such as 2026-11-21T10:00:00Z";
+  std::optional<std::int64_t> ms = whole_of(found.value);
+  if (const auto text = text_of(found.value)) {
+    if (const auto parsed = parse_time_ms(*text); parsed && *parsed >= 0) ms = *parsed;
+  }
+  if (!ms) return refuse(ErrorCode::invalid_field, found, kAllowed);
+  if (*ms > kTimeMsMax) return refuse(ErrorCode::out_of_range, found, kAllowed);
+  into = *ms;
+  return {};
+}
+
+Result<void> read_duration(const Found& found, std::int64_t& into) {
+  constexpr std::string_view kAllowed = "0 to ten years: milliseconds, or a duration such as 30s, 5m, 2h or 7d";
+  std::optional<std::int64_t> ms = whole_of(found.value);
+  if (const auto text = text_of(found.value)) {
+    if (const auto parsed = parse_duration_ms(*text)) ms = *parsed;
+  }
+  if (!ms) return refuse(ErrorCode::invalid_field, found, kAllowed);
+  if (*ms > kDurationMsMax) return refuse(ErrorCode::out_of_range, found, kAllowed);
+  into = *ms;
+  return {};
+}
+
+Result<void> read_type(const Found& found, std::string& into) {
+  if (const auto number = whole_of(found.value)) {
+    into = type_word(static_cast<std::uint64_t>(*number));
+    if (into.empty()) return refuse(ErrorCode::out_of_range, found, "1 to 10, or a word");
+    return {};
+  }
+  if (auto done = read_name(found, into); !done) return done;
+  for (const auto& [other, word] : kTypeSpellings) {
+    if (into == other) into = word;
+  }
+  return {};
+}
+
+Result<void> read_priority(const Found& found, Priority& into) {
+  std::optional<Priority> priority;
+  if (const auto number = whole_of(found.value)) priority = parse_priority(std::to_string(*number));
+  if (const auto text = text_of(found.value)) priority = parse_priority(*text);
+  if (!priority) return refuse(ErrorCode::out_of_range, found, "1 (first) to 10, or critical, high, normal, low, background");
+  into = *priority;
+  return {};
+}
+
+Result<void> read_mode(const Found& found, std::optional<DeliveryMode>& into) {
+  if (const auto number = whole_of(found.value)) into = parse_mode(std::to_string(*number));
+  if (const auto text = text_of(found.value)) into = parse_mode(*text);
+  if (!into) return refuse(ErrorCode::out_of_range, found, "at_most_once (0), at_least_once (1) or exactly_once (2)");
+  return {};
+}
+
+Result<boost::json::value> to_value(const Found& found, const dom::element& value, int depth) {
+  if (depth > kMetadataDepthMax) {
+    return failure(ErrorCode::out_of_range, fmt::format("`{}` is nested deeper than {}", found.name, kMetadataDepthMax));
+  }
+  switch (value.type()) {
+    case dom::element_type::OBJECT: {
+      boost::json::object out;
+      for (const auto [key, element] : dom::object(value)) {
+        auto inner = to_value(found, element, depth + 1);
+        if (!inner) return inner;
+        out[key] = std::move(*inner);
+      }
+      return out;
+    }
+    case dom::element_type::ARRAY: {
+      boost::json::array out;
+      for (const auto element : dom::array(value)) {
+        auto inner = to_value(found, element, depth + 1);
+        if (!inner) return inner;
+        out.push_back(std::move(*inner));
+      }
+      return out;
+    }
+    case dom::element_type::INT64: return boost::json::value(std::int64_t(value));
+    case dom::element_type::UINT64: return boost::json::value(std::uint64_t(value));
+    case dom::element_type::DOUBLE: return boost::json::value(double(value));
+    case dom::element_type::STRING: return boost::json::value(std::string_view(value));
+    case dom::element_type::BOOL: return boost::json::value(bool(value));
+    case dom::element_type::NULL_VALUE: break;
+  }
+  return boost::json::value(nullptr);
+}
+
+Result<void> read_metadata(const Found& found, Metadata& into) {
+  if (!found.value.is_object()) return refuse(ErrorCode::invalid_field, found, "an object");
+  auto value = to_value(found, found.value, 0);
+  if (!value) return std::unexpected(value.error());
+  into = std::move(value->get_object());
+  return {};
+}
+
+// The table of section 12. A string in base64 wins over its content type: it says plainly what it is.
+Result<void> read_content(const Found& found, bool is_base64, Message& message) {
+  const auto text = text_of(found.value);
+  if (is_base64) {
+    auto bytes = text ? decode_base64(*text) : std::nullopt;
+    if (!bytes) return refuse(ErrorCode::invalid_field, found, "a string in base64, as `content_encoding` says");
+    message.content = std::move(*bytes);
+    if (message.content_type.empty()) message.content_type = "application/octet-stream";
+  } else if (text && !is_json_type(message.content_type)) {
+    message.content = *text;
+    if (message.content_type.empty()) message.content_type = "text/plain";
+  } else {
+    message.content = simdjson::minify(found.value);
+    if (message.content_type.empty()) message.content_type = "application/json";
+  }
+  return {};
+}
+
+using Slots = std::array<std::optional<Found>, kSlots>;
+
+Result<Slots> sort_fields(const dom::element& value) {
+  if (!value.is_object()) return failure(ErrorCode::malformed, fmt::format("a message is a JSON object, not {}", shown(value)));
+  Slots slots;
+  for (const auto [name, element] : dom::object(value)) {
+    const auto* known = std::find_if(std::begin(kSpellings), std::end(kSpellings),
+                                     [&, key = name](const auto& spelling) { return spelling.name == key; });
+    if (known == std::end(kSpellings)) continue;
+    if (element.is_null() && known->slot != kContent) continue;  // the same as leaving it out
+    auto& slot = slots[known->slot];
+    if (slot && std::string(simdjson::minify(slot->value)) != std::string(simdjson::minify(element))) {
+      return failure(ErrorCode::invalid_field, fmt::format("`{}` is {} but `{}` is {}; give one of them", slot->name,
+                                                           shown(slot->value), name, shown(element)));
+    }
+    slot = Found{known->name, element};
+  }
+  return slots;
+}
+
+std::string_view without_parameters(std::string_view content_type) {
+  content_type = content_type.substr(0, content_type.find(';'));
+  while (content_type.ends_with(' ')) content_type.remove_suffix(1);
+  return content_type;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (auto& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+void append_content(JsonWriter& out, const Message& message) {
+  const std::string_view content = message.content;
+  if (is_json_type(message.content_type) && !content.empty()) {
+    // The sender's own text, without its white space: its numbers stay as they were written.
+    std::string text(content.size(), '\0');
+    std::size_t size = 0;
+    if (JsonDocument().parse(content) && !simdjson::minify(content.data(), content.size(), text.data(), size)) {
+      out.key("content").raw(std::string_view(text).substr(0, size));
+      return;
+    }
+  } else if (is_text_type(message.content_type) && is_utf8(content)) {
+    out.field("content", content);
+    return;
+  }
+  if (content.empty()) return;
+  out.field("content", encode_base64(content)).field("content_encoding", "base64");
+}
+
+}  // namespace
+
+bool is_json_type(std::string_view content_type) {
+  const auto word = lower(without_parameters(content_type));
+  return word == "application/json" || word.ends_with("+json");
+}
+
+bool is_text_type(std::string_view content_type) { return lower(content_type.substr(0, 5)) == "text/"; }
+
+Result<Message> message_from_json(const dom::element& value, std::int64_t now_ms) {
+  auto sorted = sort_fields(value);
+  if (!sorted) return std::unexpected(sorted.error());
+  const Slots& slots = *sorted;
+  Message message;
+  Result<void> result;
+  const auto with = [&](Slot slot, auto read) {
+    if (result && slots[slot]) result = read(*slots[slot]);
+  };
+  const auto name_into = [&](Slot slot, std::string& into) {
+    with(slot, [&](const Found& found) { return read_name(found, into); });
+  };
+  with(kId, [&](const Found& found) { return read_id(found, message.id); });
+  with(kTimestamp, [&](const Found& found) { return read_time(found, message.timestamp); });
+  name_into(kFrom, message.from);
+  name_into(kTo, message.to);
+  with(kTopic, [&](const Found& found) { return read_topic(found, message.topic); });
+  with(kType, [&](const Found& found) { return read_type(found, message.type); });
+  with(kPriority, [&](const Found& found) { return read_priority(found, message.priority); });
+  name_into(kContentType, message.content_type);
+  name_into(kConversation, message.conversation);
+  name_into(kCorrelation, message.correlation);
+  name_into(kReplyTo, message.reply_to);
+  name_into(kKey, message.key);
+  with(kTtl, [&](const Found& found) { return read_duration(found, message.ttl_ms); });
+  with(kDeliverAt, [&](const Found& found) { return read_time(found, message.deliver_at); });
+  with(kMode, [&](const Found& found) { return read_mode(found, message.mode); });
+  with(kMetadata, [&](const Found& found) { return read_metadata(found, message.metadata); });
+  with(kExpiresAt, [&](const Found& found) -> Result<void> {
+    std::int64_t at = 0;
+    if (auto done = read_time(found, at); !done) return done;
+    if (slots[kTtl]) return failure(ErrorCode::invalid_field, "both `ttl` and `expires_at` are given; give one of them");
+    if (at <= now_ms) return refuse(ErrorCode::out_of_range, found, "a time to come");
+    message.ttl_ms = at - now_ms;
+    if (message.ttl_ms > kDurationMsMax) return refuse(ErrorCode::out_of_range, found, "ten years ahead at most");
+    return {};
+  });
+  bool is_base64 = false;
+  with(kContentEncoding, [&](const Found& found) -> Result<void> {
+    is_base64 = text_of(found.value) == "base64";
+    const bool is_plain = text_of(found.value) == "utf-8" || text_of(found.value) == "";
+    if (!is_base64 && !is_plain) return refuse(ErrorCode::invalid_field, found, "base64, or left out");
+    return {};
+  });
+  with(kContent, [&](const Found& found) { return read_content(found, is_base64, message); });
+  if (!result) return std::unexpected(result.error());
+  return message;
+}
+
+Result<Message> message_from_json(std::string_view text, std::int64_t now_ms) {
+  JsonDocument document;
+  auto value = document.parse(text);
+  if (!value) return std::unexpected(value.error());
+  return message_from_json(*value, now_ms);
+}
+
+void append_json_fields(JsonWriter& out, const Message& message) {
+  if (!message.id.is_nil()) out.field("id", message.id.text());
+  if (message.timestamp) out.field("timestamp", message.timestamp);
+  out.optional_field("from", message.from).optional_field("to", message.to).optional_field("topic", message.topic);
+  out.optional_field("type", message.type.empty() ? (message.topic.empty() ? "task" : "event") : message.type);
+  out.field("priority", message.priority);
+  out.optional_field("content_type", message.content_type);
+  append_content(out, message);
+  out.optional_field("conversation", message.conversation).optional_field("correlation", message.correlation);
+  out.optional_field("reply_to", message.reply_to).optional_field("key", message.key);
+  if (message.ttl_ms) out.field("ttl", message.ttl_ms);
+  if (message.deliver_at) out.field("deliver_at", message.deliver_at);
+  if (message.mode) out.field("mode", name(*message.mode));
+  if (!message.metadata.empty()) out.field("metadata", message.metadata);
+}
+
+void append_json(JsonWriter& out, const Message& message) {
+  out.begin_object();
+  append_json_fields(out, message);
+  out.end_object();
+}
+
+std::string to_json(const Message& message) {
+  std::string out;
+  JsonWriter writer(out);
+  append_json(writer, message);
+  return out;
+}
+
+}  // namespace folkmoot

@@ -1,0 +1,33 @@
+// Messages as JSON (docs/protocol.md, section 12), with the other spellings of the five systems that folkmoot serves.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/error.hpp"
+#include "folkmoot/message.hpp"
+#include "message/json_writer.hpp"
+
+namespace simdjson::dom {
+class element;
+}
+
+namespace folkmoot {
+
+/// The message that a JSON text says. `now_ms` (Unix milliseconds) is what `expires_at` is measured against. Whether exactly
+/// one of `to` and `topic` is there is left to the server.
+/// Errors: those of JsonDocument::parse; invalid_field, invalid_name, invalid_topic, out_of_range with field and value.
+Result<Message> message_from_json(std::string_view text, std::int64_t now_ms);
+Result<Message> message_from_json(const simdjson::dom::element& value, std::int64_t now_ms);
+
+/// Appends the message as an object; fields that are not set are left out.
+void append_json(JsonWriter& out, const Message& message);
+/// The same without the braces, for objects that have more to say.
+void append_json_fields(JsonWriter& out, const Message& message);
+std::string to_json(const Message& message);
+
+/// True for `application/json` and `...+json`, with or without parameters, in any case.
+bool is_json_type(std::string_view content_type);
+bool is_text_type(std::string_view content_type);
+
+}  // namespace folkmoot

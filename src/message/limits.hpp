@@ -1,0 +1,26 @@
+// Every bound of a message in one place (docs/protocol.md, section 4).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace folkmoot {
+
+constexpr std::size_t kNameBytesMax = 255;
+constexpr std::size_t kMetadataBytesMax = 64 * 1024;
+constexpr std::size_t kEnvelopeBytesMax = 128 * 1024;
+constexpr std::size_t kContentBytesDefault = 1024 * 1024;
+constexpr std::size_t kFrameBytesDefault = 8 * 1024 * 1024;
+constexpr std::size_t kHelloBytesMax = 64 * 1024;
+constexpr std::size_t kBatchMessagesMax = 10'000;
+constexpr std::size_t kReceiveMax = 1'000;
+constexpr std::size_t kReceiptIdsMax = 1'000;
+constexpr std::size_t kSettleLeasesMax = 65'536;
+constexpr std::uint32_t kCreditMax = 65'535;
+constexpr int kMetadataDepthMax = 16;
+constexpr std::int64_t kDurationMsMax = 10LL * 366 * 86'400'000;
+
+static_assert(kMetadataBytesMax < kEnvelopeBytesMax);
+static_assert(kContentBytesDefault + kEnvelopeBytesMax < kFrameBytesDefault);
+
+}  // namespace folkmoot

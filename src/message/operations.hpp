@@ -1,0 +1,107 @@
+// The bodies of operations and answers beyond the fixed layouts of frame.hpp (docs/protocol.md, sections 2 to 8), built and read by
+// whoever speaks native frames as a client: the client library, and the HTTP and WebSocket doors.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "folkmoot/message.hpp"
+#include "message/frame.hpp"
+
+namespace folkmoot {
+
+// -- requests: each appends one frame to `out`; a `quiet` one is answered only where something is refused
+
+struct HelloRequest {
+  std::string_view agent, token, software;  // empty: left out
+};
+void append_hello(std::string& out, std::uint32_t request, const HelloRequest& hello);
+/// Errors: those of encode_envelope; on error `out` is as it was.
+Result<void> append_publish(std::string& out, std::uint32_t request, const Message& message, bool quiet = false);
+/// Errors: out_of_range for none or more than kBatchMessagesMax messages, and those of append_publish, which name the message by its place.
+Result<void> append_publish_batch(std::string& out, std::uint32_t request, std::span<const Message> messages,
+                                  bool quiet = false);
+Result<void> append_request(std::string& out, std::uint32_t request, const Message& message, std::uint32_t timeout_ms);
+
+struct SubscribeRequest {
+  std::string_view pattern;
+  std::uint32_t credit = 0;
+  bool echo = false;
+};
+void append_subscribe(std::string& out, std::uint32_t request, const SubscribeRequest& subscribe);
+void append_consume(std::string& out, std::uint32_t request, std::string_view mailbox, std::uint32_t credit);
+void append_credit(std::string& out, std::uint32_t request, std::uint32_t target, std::uint32_t amount);
+void append_cancel(std::string& out, std::uint32_t request, std::uint32_t target);
+
+struct ReceiveRequest {
+  std::string_view mailbox;
+  std::uint32_t max = 1;
+  std::uint64_t wait_ms = 0;
+  std::uint64_t lease_ms = 0;  // 0: as long as the connection lives
+};
+void append_receive(std::string& out, std::uint32_t request, const ReceiveRequest& receive);
+void append_ack(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases, bool quiet = false);
+void append_nack(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases, std::uint64_t delay_ms,
+                 std::string_view reason, bool quiet = false);
+void append_extend(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases, std::uint64_t lease_ms,
+                   bool quiet = false);
+void append_receipt(std::string& out, std::uint32_t request, std::span<const Uuid> ids);
+void append_wait(std::string& out, std::uint32_t request, std::string_view mailbox, std::uint64_t timeout_ms);
+void append_stats(std::string& out, std::uint32_t request, std::string_view mailbox);
+void append_ping(std::string& out, std::uint32_t request);
+
+struct MailboxRequest {
+  std::string_view name;
+  std::optional<std::uint64_t> max_messages;
+  std::optional<bool> drop_oldest;
+  std::optional<std::uint64_t> default_ttl_ms;
+  std::optional<std::uint64_t> max_deliveries;
+};
+void append_mailbox(std::string& out, std::uint32_t request, const MailboxRequest& mailbox);
+
+// -- answers: each reads one frame's body. Errors: malformed, and for messages those of decode_message.
+
+struct Welcome {
+  std::uint64_t version = 0, session = 0, max_frame_bytes = 0, max_content_bytes = 0, node = 0;
+  std::string software;
+};
+Result<Welcome> read_welcome(Bytes body);
+
+struct Delivered {
+  std::uint64_t lease = 0;      // 0: none, nothing to settle
+  std::uint32_t delivery = 0;
+  bool redelivered = false;
+  Message message;
+};
+Result<Delivered> read_delivery(const Frame& frame);
+
+Result<Confirm> read_confirm(Bytes body);
+
+struct Settled {
+  std::uint32_t settled = 0;
+  std::vector<std::uint64_t> refused;
+};
+Result<Settled> read_settled(Bytes body);
+
+/// What became of each message of a batch, in order.
+Result<std::vector<Result<Confirm>>> read_batch_results(Bytes body);
+
+/// Where one recipient's copy of a message is. (The client's public Receipt is made of it.)
+struct CopyReceipt {
+  Uuid id;
+  std::string recipient;
+  ReceiptState state = ReceiptState::unknown;
+  std::uint64_t deliveries = 0;
+  std::int64_t at = 0;  // Unix milliseconds; 0: unknown
+  std::string reason;
+};
+Result<std::vector<CopyReceipt>> read_receipts(Bytes body);
+
+/// A u32 at the start of a body, as OK has it for CONSUME, RECEIVE and WAIT, and LAGGED.
+Result<std::uint32_t> read_u32(Bytes body, std::size_t at = 0);
+
+}  // namespace folkmoot
