@@ -1,0 +1,52 @@
+// What the engine wants done: calls on this interface, made while a command is carried out. The server writes them into the
+// buffers of connections; the simulation checks them. Views live until the call returns.
+#pragma once
+
+#include <span>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "message/frame.hpp"
+
+namespace folkmoot {
+
+/// A connection, as server and engine name it: slot in the low 32 bits, and a serial above that is never used again.
+using SessionId = std::uint64_t;
+constexpr std::uint32_t session_slot(SessionId id) { return static_cast<std::uint32_t>(id); }
+
+/// A delivery not yet settled. 0 is none.
+using LeaseToken = std::uint64_t;
+
+/// A message's bytes as the recipient gets them: stamped envelope, then content; in one or two pieces.
+struct MessageParts {
+  Bytes head;
+  Bytes rest;
+  std::size_t bytes() const { return head.size() + rest.size(); }
+};
+
+struct OutgoingDelivery {
+  std::uint32_t request = 0;  // of the consumer, subscription, receive or request
+  std::uint32_t delivery = 0; // counts from 1
+  LeaseToken lease = 0;       // 0: nothing to settle
+  bool redelivered = false;
+  MessageParts message;
+};
+
+class Effects {
+ public:
+  virtual ~Effects() = default;
+
+  /// Returns false when the session has enough to carry for now: the engine then sends it no more deliveries of mailboxes until
+  /// Engine::session_writable(). Events of topics go on; what a session may pile up of them is the server's to bound.
+  virtual bool deliver(SessionId session, const OutgoingDelivery& delivery) = 0;
+  virtual void confirm(SessionId session, std::uint32_t request, const Confirm& confirm) = 0;
+  virtual void done(SessionId session, std::uint32_t request, Bytes body) = 0;
+  virtual void settled(SessionId session, std::uint32_t request, std::uint32_t settled,
+                       std::span<const LeaseToken> refused) = 0;
+  virtual void refuse(SessionId session, std::uint32_t request, const Error& error) = 0;
+  virtual void lagged(SessionId session, std::uint32_t request, std::uint32_t count) = 0;
+  /// The log cannot give back a message it had confirmed. Must not return: the server stops and says why.
+  [[noreturn]] virtual void unreadable(const Error& error) = 0;
+};
+
+}  // namespace folkmoot

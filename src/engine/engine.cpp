@@ -1,0 +1,318 @@
+// Life, sessions and time.
+#include "engine/engine.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/utf8.hpp"
+#include "message/topic.hpp"
+
+namespace folkmoot {
+
+Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
+    : options_(options),
+      log_(log),
+      effects_(effects),
+      transient_(options.transient_bytes_max),
+      settled_(options.receipts_max) {}
+
+Engine::~Engine() = default;
+
+void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
+  FOLKMOOT_ASSERT(!started_);
+  started_ = true;
+  now_ = std::max<std::int64_t>(now, 1);
+  if (keys_end_ != 0) last_key_ = std::max(last_key_, keys_end_ - 1);
+  if (!clean) suspect_until_ = last_key_;
+  last_key_ = std::max(last_key_, make_key(static_cast<std::uint64_t>(now_), 0));
+  if (node_ == 0) node_ = static_cast<std::uint32_t>((seed ^ seed >> 22 ^ seed >> 44) & kNodeMask) | 1;
+  ++run_;
+  leases_.begin_run(run_);
+  if (const auto number = parties_.nameless()) {
+    effects_.unreadable({ErrorCode::damaged, fmt::format("messages name party {}, and no fact of the log says who that is", number)});
+  }
+  note_run();
+  advance(now_);
+}
+
+// Nothing is handed out before this is durable: the next run would give out the same lease numbers and reply addresses again.
+void Engine::note_run() {
+  const auto ahead = std::max(now_, key_ms(last_key_)) + kKeysAheadMs;
+  const StartedFact fact{run_, node_, now_, make_key(static_cast<std::uint64_t>(ahead), 0), suspect_until_};
+  if (!log_.has_room(FactLog::Urgency::settling, sizeof fact)) {
+    if (!noted_) retry_later();
+    return;
+  }
+  const Bytes body = bytes_of(fact);
+  const auto place = log_.append(FactKind::started, {&body, 1}, FactLog::Life::live);
+  if (started_place_.lsn != 0) log_.release(started_place_);
+  started_place_ = place;
+  keys_end_ = fact.keys_end;
+  if (!noted_) pending_.push({.lsn = place.lsn, .kind = Pending::Kind::started, .place = {}, .fact = {}, .refused = {}});
+  noted_ = true;
+}
+
+void Engine::stop() {
+  for (std::uint32_t number = 1; number < parties_.end(); ++number) {
+    if (!parties_[number].mailbox) continue;
+    for (auto at = parties_[number].mailbox->lease_head; at != kNoSlot; at = leases_[at].mailbox_next) {
+      const auto& lease = leases_[at];
+      const ReturnedFact fact{MessageRef(lease.entry.key, number, lease.sender, lease.entry.priority), 0,
+                              static_cast<std::uint16_t>(lease.entry.deliveries), {}};
+      append_fact(FactKind::message_returned, {bytes_of(fact)});
+    }
+  }
+  // What was reserved and not used is given back, so that the next run's ids do not run ahead of its clock.
+  const StartedFact fact{run_, node_, now_, last_key_ + 1, suspect_until_};
+  append_fact(FactKind::started, {bytes_of(fact)});
+}
+
+void Engine::advance(std::int64_t now) {
+  now_ = std::max(now_, now);
+  Timer timer;
+  while (timers_.pop_due(now_, timer)) on_timer(timer);
+}
+
+void Engine::add_timer(const Timer& timer) {
+  timers_.add(timer);
+  const auto live = expiries_.size() + scheduled_.size() + waiters_.size() + requests_.size() + lease_deadlines_;
+  if (timers_.size() > 2 * live + 1024) {
+    timers_.drop_stale([this](const Timer& each) { return is_live(each); });
+    lease_deadlines_ = std::min(lease_deadlines_, leases_.size());
+  }
+}
+
+bool Engine::is_live(const Timer& timer) const {
+  switch (timer.kind) {
+    case TimerKind::expiry: {
+      const auto found = expiries_.find(timer.id);
+      return found != expiries_.end() && found->second == timer.at;
+    }
+    case TimerKind::due: {
+      const auto found = scheduled_.find(timer.id);
+      return found != scheduled_.end() && found->second.due == timer.at;
+    }
+    case TimerKind::lease: {
+      const auto slot = leases_.find(timer.id);
+      return slot != kNoSlot && leases_[slot].deadline == timer.at;
+    }
+    case TimerKind::waiter:
+      return waiters_.holds(timer.box) && waiters_[timer.box].serial == timer.id;
+    case TimerKind::request: return request_slots_.contains(timer.id);
+    case TimerKind::retry: return timer.at == retry_at_;
+  }
+  return false;
+}
+
+void Engine::on_timer(const Timer& timer) {
+  if (!is_live(timer)) return;
+  switch (timer.kind) {
+    case TimerKind::expiry: return on_expiry(timer.box, timer.id);
+    case TimerKind::due: {
+      const auto found = scheduled_.find(timer.id);
+      const auto scheduled = found->second;
+      scheduled_.erase(found);
+      auto& mailbox = parties_.mailbox(scheduled.mailbox);
+      --mailbox.scheduled;
+      --counters_.scheduled;
+      return enter_ready(mailbox, scheduled.message, false);
+    }
+    case TimerKind::lease: return lost_lease(leases_.find(timer.id));
+    case TimerKind::waiter: {
+      const auto waiter = waiters_[timer.box];
+      end_waiter(timer.box);
+      if (waiter.max == 0) {
+        return refuse(waiter.session, waiter.request,
+                      {ErrorCode::timed_out, fmt::format("no mail for {} in time", parties_[waiter.mailbox].name)});
+      }
+      const std::uint32_t none = 0;
+      return effects_.done(waiter.session, waiter.request, bytes_of(none));
+    }
+    case TimerKind::request: {
+      const auto slot = request_slots_.find(timer.id)->second;
+      const auto request = requests_[slot];
+      end_request(slot);
+      return refuse(request.session, request.request, {ErrorCode::timed_out, "no response in time"});
+    }
+    case TimerKind::retry: return retry();
+  }
+}
+
+// -- sessions
+
+Engine::Session* Engine::find_session(SessionId id) {
+  const auto slot = session_slot(id);
+  if (slot >= sessions_.size() || !sessions_[slot] || sessions_[slot]->id != id) return nullptr;
+  return sessions_[slot].get();
+}
+
+void Engine::open_session(SessionId id, std::string_view agent) {
+  const auto slot = session_slot(id);
+  if (slot >= sessions_.size()) sessions_.resize(slot + 1);
+  FOLKMOOT_ASSERT(!sessions_[slot]);
+  sessions_[slot] = std::make_unique<Session>();
+  sessions_[slot]->id = id;
+  if (const auto party = agent.empty() ? Result<std::uint32_t>(0) : party_number(agent)) sessions_[slot]->party = *party;
+}
+
+void Engine::close_session(SessionId id) {
+  auto* const session = find_session(id);
+  if (session == nullptr) return;
+  while (!session->open.empty()) {
+    const auto [request, what] = *session->open.begin();
+    close_open(*session, request, what);
+  }
+  // The list holds the newest first; given back in the order they were handed out.
+  std::vector<std::uint32_t> held;
+  for (auto at = session->lease_head; at != kNoSlot; at = leases_[at].session_next) held.push_back(at);
+  for (auto at = held.rbegin(); at != held.rend(); ++at) {
+    if (leases_[*at].deadline == 0) {
+      lost_lease(*at);
+    } else {
+      leases_.rebind(*at, 0, &session->lease_head, nullptr);
+    }
+  }
+  sessions_[session_slot(id)].reset();
+}
+
+void Engine::session_writable(SessionId id) {
+  auto* const session = find_session(id);
+  if (session == nullptr || session->writable) return;
+  session->writable = true;
+  for (const auto& [request, open] : session->open) {
+    if (open.kind == OpenKind::consumer) {
+      update_ready(consumers_[open.slot], *session);
+      mark_dirty(parties_.mailbox(consumers_[open.slot].mailbox));
+    } else if (open.kind == OpenKind::waiter) {
+      mark_dirty(parties_.mailbox(waiters_[open.slot].mailbox));
+    }
+  }
+}
+
+void Engine::set_unwritable(Session& session) {
+  session.writable = false;
+  for (const auto& [request, open] : session.open) {
+    if (open.kind == OpenKind::consumer) update_ready(consumers_[open.slot], session);
+  }
+}
+
+bool Engine::open_number(Session& session, std::uint32_t request, Open open) {
+  if (session.open.emplace(request, open).second) return true;
+  refuse(session.id, request, {ErrorCode::already_exists, fmt::format("request number {} is in use", request)});
+  return false;
+}
+
+// Ends what a request number stands for, without an answer.
+void Engine::close_open(Session& session, std::uint32_t request, const Open& open) {
+  switch (open.kind) {
+    case OpenKind::subscription:
+      topics_.remove(subscriptions_[open.slot].get());
+      subscriptions_.erase(open.slot);
+      break;
+    case OpenKind::consumer: {
+      auto& consumer = consumers_[open.slot];
+      auto& mailbox = parties_.mailbox(consumer.mailbox);
+      consumer.credit = 0;
+      update_ready(consumer, session);
+      std::erase(mailbox.consumers, open.slot);
+      for (auto at = mailbox.lease_head; at != kNoSlot; at = leases_[at].mailbox_next) {
+        if (leases_[at].consumer == open.slot) leases_[at].consumer = kNoSlot;
+      }
+      consumers_.erase(open.slot);
+      break;
+    }
+    case OpenKind::waiter: {
+      auto& mailbox = parties_.mailbox(waiters_[open.slot].mailbox);
+      std::erase(mailbox.waiters, open.slot);
+      waiters_.erase(open.slot);
+      break;
+    }
+    case OpenKind::request:
+      request_slots_.erase(requests_[open.slot].number);
+      requests_.erase(open.slot);
+      break;
+  }
+  session.open.erase(request);
+}
+
+void Engine::end_waiter(std::uint32_t slot) {
+  const auto waiter = waiters_[slot];
+  if (auto* session = find_session(waiter.session)) close_open(*session, waiter.request, {OpenKind::waiter, slot});
+}
+
+void Engine::end_request(std::uint32_t slot) {
+  const auto request = requests_[slot];
+  if (auto* session = find_session(request.session)) close_open(*session, request.request, {OpenKind::request, slot});
+}
+
+void Engine::cancel(SessionId id, std::uint32_t request, std::uint32_t target) {
+  auto* const session = find_session(id);
+  if (session == nullptr) return;
+  if (const auto found = session->open.find(target); found != session->open.end()) {
+    const auto open = found->second;
+    if (open.kind == OpenKind::waiter || open.kind == OpenKind::request) {
+      refuse(id, target, {ErrorCode::cancelled, "cancelled by its own connection"});
+    }
+    close_open(*session, target, open);
+  }
+  effects_.done(id, request, {});
+}
+
+void Engine::refuse(SessionId session, std::uint32_t request, Error error) {
+  ++counters_.refused;
+  effects_.refuse(session, request, error);
+}
+
+// -- names
+
+Result<std::uint32_t> Engine::party_number(std::string_view name) {
+  if (const auto number = parties_.find(name)) return number;
+  if (parties_.size() >= options_.parties_max) {
+    return failure(ErrorCode::limit_reached,
+                   fmt::format("`{}` would be one name more than the {} this server keeps", name, options_.parties_max));
+  }
+  return parties_.add(name);
+}
+
+void Engine::journal_party(std::uint32_t number) {
+  auto& party = parties_[number];
+  if (party.place.lsn != 0) return;
+  const PartyNamedFact fact{number};
+  const Bytes parts[] = {bytes_of(fact), as_bytes(party.name)};
+  party.place = log_.append(FactKind::party_named, parts, FactLog::Life::live);
+}
+
+Result<Mailbox*> Engine::mailbox_named(std::string_view name) {
+  if (!is_name(name) || name.front() == '@' || name.front() == '$') {
+    return failure(ErrorCode::invalid_name,
+                   fmt::format("`{}` is not a mailbox name", is_name(name) ? name : "(unprintable)"));
+  }
+  const auto number = party_number(name);
+  if (!number) return std::unexpected(number.error());
+  return &parties_.mailbox(*number);
+}
+
+const MailboxLimits& Engine::limits(const Mailbox& mailbox) const {
+  return mailbox.own_limits ? *mailbox.own_limits : options_.mailbox;
+}
+
+void Engine::configure_mailbox(SessionId id, std::uint32_t request, const MailboxCommand& command) {
+  const auto mailbox = mailbox_named(command.name);
+  if (!mailbox) return refuse(id, request, mailbox.error());
+  auto& box = **mailbox;
+  if (!log_.has_room(FactLog::Urgency::durable, sizeof(MailboxConfiguredFact) + 2 * 512)) {
+    return refuse(id, request, {ErrorCode::disk_full, fmt::format("no room to keep the settings of {}", command.name)});
+  }
+  journal_party(box.number);
+  const MailboxConfiguredFact fact{command.limits.max_messages, command.limits.default_ttl_ms, box.number,
+                                   command.limits.max_deliveries, command.limits.overflow, 0};
+  const Bytes body = bytes_of(fact);
+  const auto place = log_.append(FactKind::mailbox_configured, {&body, 1}, FactLog::Life::live);
+  if (box.limits_place.lsn != 0) log_.release(box.limits_place);
+  box.limits_place = place;
+  box.own_limits = std::make_unique<MailboxLimits>(command.limits);
+  pending_.push({.lsn = place.lsn, .session = id, .request = request, .kind = Pending::Kind::done, .place = {}, .fact = {}, .refused = {}});
+}
+
+}  // namespace folkmoot

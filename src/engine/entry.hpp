@@ -1,0 +1,47 @@
+// A waiting message, in 24 bytes: what must be in memory while its bytes are in the log.
+#pragma once
+
+#include "engine/fact_log.hpp"
+#include "engine/facts.hpp"
+
+namespace folkmoot {
+
+class Entry {
+ public:
+  enum Flag : std::uint8_t {
+    kRedelivered = 1,  // was handed out before, or a restart cannot exclude it
+    kOnce = 2,         // at_most_once: settled before it is handed out
+    kTransient = 4,    // not in the log: its bytes are in the engine's memory, `place().lsn` is their slot
+    kExpires = 8,      // has an entry in the table of expiries
+    kGone = 16,        // taken out of the middle of a queue; passed over when its turn comes
+  };
+
+  Entry() = default;
+  Entry(MessageKey message_key, FactPlace place, Priority message_priority, std::uint8_t entry_flags)
+      : key(message_key), lsn_(place.lsn), bytes_(place.bytes), priority(message_priority), flags(entry_flags) {}
+
+  FactPlace place() const { return {lsn_, bytes_}; }
+  void move_to(FactPlace place) {
+    lsn_ = place.lsn;
+    bytes_ = place.bytes;
+  }
+  bool has(Flag flag) const { return (flags & flag) != 0; }
+
+  MessageKey key = 0;
+
+ private:
+  std::uint64_t lsn_ : 48 = 0;
+
+ public:
+  std::uint64_t deliveries : 16 = 0;  // settled as failed so far
+
+ private:
+  std::uint32_t bytes_ = 0;
+
+ public:
+  Priority priority = normal;
+  std::uint8_t flags = 0;
+};
+static_assert(sizeof(Entry) == 24);
+
+}  // namespace folkmoot

@@ -1,0 +1,55 @@
+// The floor below the engine, as the engine sees it: an append-only log of facts, each at a position that orders them.
+// The engine decides and appends; whether and when a fact is durable it learns from Engine::on_durable().
+// Implemented by journal/ over files, and by the simulation over a virtual disk.
+#pragma once
+
+#include <span>
+
+#include "base/bytes.hpp"
+#include "base/error.hpp"
+#include "engine/fact_kind.hpp"
+
+namespace folkmoot {
+
+/// A byte position in the log: the first byte of a record. Grows for ever; 0 is no record.
+using Lsn = std::uint64_t;
+constexpr Lsn kLsnMax = (Lsn{1} << 48) - 1;
+
+/// Where a fact stands in the log, and the bytes of its body (the record's own header not counted).
+struct FactPlace {
+  Lsn lsn = 0;
+  std::uint32_t bytes = 0;
+  bool operator==(const FactPlace&) const = default;
+};
+
+/// The largest body of a fact: an accepted message at its limits, with room to spare.
+constexpr std::size_t kFactBytesMax = 12 * 1024 * 1024;
+
+class FactLog {
+ public:
+  /// `durable`: a new promise (an accepted message, a setting). `settling`: what frees space or must go on when the disk is
+  /// full (settled, returned, moved to the dead letters), served from a reserve.
+  enum class Urgency { durable, settling };
+  /// Whether the record still matters after recovery. The engine ends the life of a live one by release().
+  enum class Life { live, dead };
+
+  virtual ~FactLog() = default;
+
+  /// True if a fact with a body of `bytes` can be appended now. False: the disk is full (or the log's limit is reached).
+  virtual bool has_room(Urgency urgency, std::size_t bytes) const = 0;
+
+  /// Appends a fact whose body is the parts one after the other, in memory; it is durable when on_durable() passes its place.
+  /// The parts are copied. Requires: has_room(...) for their sum, which is at most kFactBytesMax.
+  virtual FactPlace append(FactKind kind, std::span<const Bytes> parts, Life life) = 0;
+
+  /// The body of a fact appended or recovered before and not released. The bytes live until the next call of append() or
+  /// read(). Errors: damaged, io_error (the caller may neither go on nor guess: the server stops).
+  virtual Result<Bytes> read(FactPlace place) = 0;
+
+  /// Counts a recovered fact as live (append() does so by itself).
+  virtual void retain(FactPlace place) = 0;
+  /// The fact no longer matters: settled, superseded, or copied forward.
+  virtual void release(FactPlace place) = 0;
+};
+
+}  // namespace folkmoot

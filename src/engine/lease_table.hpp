@@ -1,0 +1,99 @@
+// Deliveries not yet settled. A lease lives with its holder's connection, or to a deadline, or both end it; its token is never
+// used twice: the run number of the server in the upper bits, a counter below.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "engine/effects.hpp"
+#include "engine/entry.hpp"
+#include "engine/slab.hpp"
+
+namespace folkmoot {
+
+struct Lease {
+  LeaseToken token = 0;
+  Entry entry;
+  SessionId session = 0;         // 0: not bound to a connection
+  std::int64_t deadline = 0;     // 0: none
+  std::uint32_t mailbox = 0;
+  std::uint32_t sender = 0;
+  std::uint32_t consumer = kNoSlot;  // whose credit comes back; kNoSlot for a pulled message
+  bool retrieved = false;
+  // Links of two lists: leases of the session, leases of the mailbox.
+  std::uint32_t session_previous = kNoSlot, session_next = kNoSlot;
+  std::uint32_t mailbox_previous = kNoSlot, mailbox_next = kNoSlot;
+};
+
+class LeaseTable {
+ public:
+  /// `run` as in StartedFact: tokens of other runs are unknown for ever.
+  void begin_run(std::uint32_t run) { next_token_ = (LeaseToken{run} << 40) + 1; }
+
+  std::uint32_t add(Lease lease, std::uint32_t& session_head, std::uint32_t& mailbox_head) {
+    lease.token = next_token_++;
+    const auto token = lease.token;
+    const bool bound = lease.session != 0;
+    const auto at = leases_.insert(std::move(lease));
+    by_token_.emplace(token, at);
+    by_key_.emplace(leases_[at].entry.key, at);
+    if (bound) link<&Lease::session_previous, &Lease::session_next>(at, session_head);
+    link<&Lease::mailbox_previous, &Lease::mailbox_next>(at, mailbox_head);
+    return at;
+  }
+
+  /// kNoSlot if the token is not (any more) one of a lease.
+  std::uint32_t find(LeaseToken token) const {
+    const auto found = by_token_.find(token);
+    return found == by_token_.end() ? kNoSlot : found->second;
+  }
+
+  /// The lease on a message, or kNoSlot: a message has one at most.
+  std::uint32_t find_key(MessageKey key) const {
+    const auto found = by_key_.find(key);
+    return found == by_key_.end() ? kNoSlot : found->second;
+  }
+
+  Lease remove(std::uint32_t at, std::uint32_t* session_head, std::uint32_t& mailbox_head) {
+    const Lease lease = leases_[at];
+    if (lease.session != 0) unlink<&Lease::session_previous, &Lease::session_next>(at, *session_head);
+    unlink<&Lease::mailbox_previous, &Lease::mailbox_next>(at, mailbox_head);
+    by_token_.erase(lease.token);
+    by_key_.erase(lease.entry.key);
+    leases_.erase(at);
+    return lease;
+  }
+
+  /// Ties the lease to another connection (or none: session 0).
+  void rebind(std::uint32_t at, SessionId session, std::uint32_t* old_head, std::uint32_t* new_head) {
+    if (leases_[at].session != 0) unlink<&Lease::session_previous, &Lease::session_next>(at, *old_head);
+    leases_[at].session = session;
+    if (session != 0) link<&Lease::session_previous, &Lease::session_next>(at, *new_head);
+  }
+
+  Lease& operator[](std::uint32_t at) { return leases_[at]; }
+  const Lease& operator[](std::uint32_t at) const { return leases_[at]; }
+  std::size_t size() const { return leases_.size(); }
+
+ private:
+  template <std::uint32_t Lease::*Previous, std::uint32_t Lease::*Next>
+  void link(std::uint32_t at, std::uint32_t& head) {
+    leases_[at].*Previous = kNoSlot;
+    leases_[at].*Next = head;
+    if (head != kNoSlot) leases_[head].*Previous = at;
+    head = at;
+  }
+
+  template <std::uint32_t Lease::*Previous, std::uint32_t Lease::*Next>
+  void unlink(std::uint32_t at, std::uint32_t& head) {
+    const auto previous = leases_[at].*Previous, next = leases_[at].*Next;
+    (previous == kNoSlot ? head : leases_[previous].*Next) = next;
+    if (next != kNoSlot) leases_[next].*Previous = previous;
+  }
+
+  Slab<Lease> leases_;
+  boost::unordered_flat_map<LeaseToken, std::uint32_t> by_token_;
+  boost::unordered_flat_map<MessageKey, std::uint32_t> by_key_;
+  LeaseToken next_token_ = 1;
+};
+
+}  // namespace folkmoot

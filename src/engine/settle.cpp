@@ -1,0 +1,135 @@
+// Settling: ack, nack, extend; leases that end by themselves.
+#include <fmt/format.h>
+
+#include "engine/engine.hpp"
+
+namespace folkmoot {
+
+Lease Engine::end_lease(std::uint32_t slot) {
+  const auto& lease = leases_[slot];
+  auto& mailbox = parties_.mailbox(lease.mailbox);
+  auto* const session = lease.session != 0 ? find_session(lease.session) : nullptr;
+  const auto ended = leases_.remove(slot, session != nullptr ? &session->lease_head : nullptr, mailbox.lease_head);
+  --mailbox.leased;
+  --counters_.leased;
+  if (ended.deadline != 0 && lease_deadlines_ > 0) --lease_deadlines_;
+  if (ended.consumer != kNoSlot) {
+    auto& consumer = consumers_[ended.consumer];
+    if (auto* const holder = find_session(consumer.session)) {
+      ++consumer.credit;
+      update_ready(consumer, *holder);
+    }
+  }
+  return ended;
+}
+
+void Engine::ack(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens) {
+  refs_.clear();
+  std::vector<LeaseToken> refused;
+  if (!log_.has_room(FactLog::Urgency::settling, tokens.size() * sizeof(MessageRef))) {
+    return refuse(id, request, {ErrorCode::disk_full, "no room even for acks: the leases stay as they are"});
+  }
+  for (const auto token : tokens) {
+    const auto slot = leases_.find(token);
+    if (slot == kNoSlot) {
+      refused.push_back(token);
+      continue;
+    }
+    const auto lease = end_lease(slot);
+    parties_.mailbox(lease.mailbox).last_read = now_;
+    refs_.emplace_back(lease.entry.key, lease.mailbox, lease.sender, lease.entry.priority);
+    leave(lease.entry, true, lease.entry.deliveries + 1u);
+  }
+  const auto settled = static_cast<std::uint32_t>(refs_.size());
+  counters_.acknowledged += settled;
+  if (settled == 0) return answer_settled(id, request, quiet, 0, 0, std::move(refused));
+  const Bytes body{reinterpret_cast<const std::uint8_t*>(refs_.data()), refs_.size() * sizeof(MessageRef)};
+  const auto place = log_.append(FactKind::message_settled, {&body, 1}, FactLog::Life::dead);
+  answer_settled(id, request, quiet, place.lsn, settled, std::move(refused));
+}
+
+// Once the facts up to `lsn` are durable; at once if there are none.
+void Engine::answer_settled(SessionId id, std::uint32_t request, bool quiet, Lsn lsn, std::uint32_t settled,
+                            std::vector<LeaseToken> refused) {
+  counters_.refused += refused.size();
+  if (quiet && refused.empty()) return;
+  if (lsn == 0) return effects_.settled(id, request, settled, refused);
+  pending_.push({.lsn = lsn, .session = id, .request = request, .kind = Pending::Kind::settled, .quiet = quiet, .batch = settled,
+                 .place = {}, .fact = {}, .refused = std::move(refused)});
+}
+
+void Engine::nack(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::int64_t delay_ms,
+                  std::string_view reason) {
+  std::vector<LeaseToken> refused;
+  std::uint32_t settled = 0;
+  last_fact_ = 0;
+  for (const auto token : tokens) {
+    const auto slot = leases_.find(token);
+    if (slot == kNoSlot) {
+      refused.push_back(token);
+      continue;
+    }
+    ++settled;
+    parties_.mailbox(leases_[slot].mailbox).last_read = now_;
+    give_back(slot, delay_ms, reason);
+  }
+  answer_settled(id, request, quiet, last_fact_, settled, std::move(refused));
+}
+
+void Engine::lost_lease(std::uint32_t slot) { give_back(slot, 0, "lease lost"); }
+
+// The lease ends unsettled: the message waits again, one delivery older, or is dead after too many.
+void Engine::give_back(std::uint32_t slot, std::int64_t delay_ms, std::string_view reason) {
+  const auto lease = end_lease(slot);
+  auto& mailbox = parties_.mailbox(lease.mailbox);
+  QueuedMessage message{lease.entry, lease.sender};
+  ++counters_.returned;
+  if (message.entry.deliveries < 0xffff) message.entry.deliveries = message.entry.deliveries + 1u;
+  message.entry.flags |= Entry::kRedelivered;
+  if (message.entry.has(Entry::kExpires)) {
+    const auto expiry = expiries_.find(message.entry.key);
+    if (expiry != expiries_.end() && expiry->second <= now_) return bury(mailbox, message, DeadReason::expired);
+  }
+  if (message.entry.deliveries >= limits(mailbox).max_deliveries) return bury(mailbox, message, DeadReason::max_deliveries);
+  const ReturnedFact fact{MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority),
+                          delay_ms > 0 ? now_ + delay_ms : 0, static_cast<std::uint16_t>(message.entry.deliveries), {}};
+  append_fact(FactKind::message_returned, {bytes_of(fact), as_bytes(reason.substr(0, 1024))});
+  enter_returned(mailbox, message, fact.not_before);
+}
+
+void Engine::enter_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before) {
+  if (not_before > now_) return enter_scheduled(mailbox, message, not_before);
+  enter_ready(mailbox, message, false);
+}
+
+void Engine::extend(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::int64_t lease_ms) {
+  auto* const session = find_session(id);
+  if (session == nullptr) return;
+  std::vector<LeaseToken> refused;
+  std::uint32_t extended = 0;
+  for (const auto token : tokens) {
+    const auto slot = leases_.find(token);
+    if (slot == kNoSlot) {
+      refused.push_back(token);
+      continue;
+    }
+    ++extended;
+    auto& lease = leases_[slot];
+    lease.retrieved = true;
+    parties_.mailbox(lease.mailbox).last_read = now_;
+    auto* const old = lease.session != 0 ? find_session(lease.session) : nullptr;
+    const auto old_deadline = lease.deadline;
+    if (lease_ms == 0) {
+      lease.deadline = 0;
+      if (old_deadline != 0 && lease_deadlines_ > 0) --lease_deadlines_;
+      leases_.rebind(slot, id, old != nullptr ? &old->lease_head : nullptr, &session->lease_head);
+    } else {
+      lease.deadline = now_ + lease_ms;
+      if (old_deadline == 0) ++lease_deadlines_;
+      add_timer({.at = lease.deadline, .id = token, .box = lease.mailbox, .kind = TimerKind::lease});
+    }
+  }
+  answer_settled(id, request, quiet, 0, extended, std::move(refused));
+}
+
+}  // namespace folkmoot

@@ -1,0 +1,59 @@
+// All that is due at a time, in one heap: O(log n) to add, O(1) to look. Entries are not taken out when what they wait for is
+// gone; the engine checks each as it comes up, and rebuilds the heap when most of it is stale, so it stays bounded.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace folkmoot {
+
+enum class TimerKind : std::uint8_t { expiry, due, lease, waiter, request, retry };
+
+struct Timer {
+  std::int64_t at = 0;     // Unix ms
+  std::uint64_t id = 0;    // a message key, lease token, waiter or request number
+  std::uint32_t box = 0;   // mailbox, where the id is a key
+  TimerKind kind{};
+
+  /// Earliest on top of a heap; ties in an order that does not depend on how the heap was built.
+  bool operator<(const Timer& other) const {
+    if (at != other.at) return at > other.at;
+    if (kind != other.kind) return kind > other.kind;
+    return id > other.id;
+  }
+};
+
+class Timers {
+ public:
+  void add(const Timer& timer) {
+    heap_.push_back(timer);
+    std::push_heap(heap_.begin(), heap_.end());
+  }
+
+  /// True and the timer, if one is due at `now`.
+  bool pop_due(std::int64_t now, Timer& out) {
+    if (heap_.empty() || heap_.front().at > now) return false;
+    out = heap_.front();
+    std::pop_heap(heap_.begin(), heap_.end());
+    heap_.pop_back();
+    return true;
+  }
+
+  /// The time of the first timer; -1 if there is none.
+  std::int64_t next_at() const { return heap_.empty() ? -1 : heap_.front().at; }
+  std::size_t size() const { return heap_.size(); }
+
+  template <class IsLive>
+  void drop_stale(IsLive is_live) {
+    std::erase_if(heap_, [&](const Timer& timer) { return !is_live(timer); });
+    std::make_heap(heap_.begin(), heap_.end());
+    if (heap_.capacity() > 4 * heap_.size()) heap_.shrink_to_fit();
+  }
+
+ private:
+  std::vector<Timer> heap_;
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,64 @@
+// Which subscriptions an event goes to: a tree of pattern words, and a bounded memory of what was found for a topic.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/effects.hpp"
+
+namespace folkmoot {
+
+struct Subscription {
+  SessionId session = 0;
+  std::uint32_t request = 0;
+  std::uint32_t credit = 0;   // left; meaningful if `limited`
+  std::uint32_t skipped = 0;  // events missed for want of credit, not yet told
+  bool limited = false;
+  bool echo = false;
+  std::string pattern;
+};
+
+class TopicIndex {
+ public:
+  using Match = std::vector<Subscription*>;
+
+  /// The index keeps the pointer until remove(); it must stay valid.
+  void add(Subscription* subscription);
+  void remove(Subscription* subscription);
+  std::size_t size() const { return size_; }
+
+  /// The subscriptions whose patterns match, in the order they were made. Lives until the next call of any function but
+  /// match() itself with the same topic.
+  const Match& match(std::string_view topic);
+
+ private:
+  struct Node {
+    boost::unordered_flat_map<std::string, std::unique_ptr<Node>> words;
+    std::unique_ptr<Node> any;                // `*`
+    std::vector<std::pair<std::uint64_t, Subscription*>> here;
+    std::vector<std::pair<std::uint64_t, Subscription*>> rest;  // `>`
+    bool unused() const { return words.empty() && !any && here.empty() && rest.empty(); }
+  };
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return boost::hash<std::string_view>{}(text); }
+  };
+  static constexpr std::size_t kRememberedMax = 8192;
+
+  using Found = std::vector<std::pair<std::uint64_t, Subscription*>>;
+  void collect(const Node& node, std::string_view rest, bool more, Found& found) const;
+  bool remove_from(Node& node, std::string_view rest, bool more, Subscription* subscription);
+  void changed();
+
+  Node root_;
+  boost::unordered_flat_map<std::string, Match, TextHash, std::equal_to<>> remembered_;
+  std::string last_topic_;
+  const Match* last_match_ = nullptr;
+  std::uint64_t order_ = 0;
+  std::size_t size_ = 0;
+};
+
+}  // namespace folkmoot
