@@ -1,0 +1,235 @@
+// The journal over files: facts in the order they were decided, on disk before anybody is told of them.
+//
+// Three words for how far a fact is, each an LSN: appended (in a block of memory), written (the operating system has
+// it), durable (synced; under the policies `interval` and `never`: written). The owner appends while one batch at most
+// is being written by another thread:
+//
+//     owner:   append append append submit -> append append ... collect -> on_durable, submit -> ...
+//     thread:                       write_and_sync ------------>
+//
+// Memory: blocks of 256 KiB that are filled, written from where they are, kept a while for reading, then used again.
+// What recovery does with which damage, and why, is in docs/journal.md.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <optional>
+
+#include "journal/disk.hpp"
+#include "journal/format.hpp"
+#include "journal/read_windows.hpp"
+#include "journal/segment_maker.hpp"
+#include "journal/segment_scanner.hpp"
+
+namespace folkmoot {
+
+enum class SyncPolicy { always, interval, never };
+
+struct JournalOptions {
+  std::size_t segment_bytes = std::size_t{64} << 20;  // of a new journal: a multiple of 4096 from 64 KiB to 1 GiB
+  std::size_t cache_bytes = std::size_t{4} << 20;     // of what was written last, kept in memory for reading
+  SyncPolicy sync = SyncPolicy::always;
+  std::int64_t sync_interval_ms = 1000;              // for SyncPolicy::interval
+  std::size_t reserve_bytes = std::size_t{4} << 20;  // of the last segment, for settling when the disk is full
+  std::uint64_t bytes_max = 0;                       // all segments together; 0: as the disk allows
+  std::optional<JournalId> id;                       // of a new journal, instead of a random one (simulation)
+};
+
+struct RecoveryReport {
+  std::uint64_t facts = 0;
+  std::uint64_t bytes = 0;  // of records, with their headers
+  std::uint64_t segments = 0;
+  std::uint64_t cut_bytes = 0;  // of a torn tail: written but never synced, so never confirmed
+  std::uint64_t cut_segment = 0;
+  std::size_t cut_offset = 0;
+  bool clean_stop = false;
+};
+
+struct JournalStats {
+  std::uint64_t segments = 0;
+  std::uint64_t bytes = 0;         // used by records, dead and live
+  std::uint64_t live_bytes = 0;    // of those that recovery would still need
+  std::uint64_t staged_bytes = 0;  // appended, not yet durable
+  std::uint64_t memory_bytes = 0;  // blocks
+  std::uint64_t syncs = 0;
+  std::uint64_t synced_bytes = 0;
+  std::uint64_t last_sync_us = 0;
+  std::uint64_t disk_reads = 0;
+  bool disk_full = false;
+};
+
+class Journal final : public FactLog {
+ public:
+  using Apply = std::function<Result<void>(FactKind, FactPlace, Bytes)>;
+
+  /// Opens the journal in `disk`, or makes a new one in an empty folder. The folder must be locked (folder_lock.hpp).
+  /// Then call recover(), once, before anything else. Errors: damaged, disk_full, io_error, invalid_field (options).
+  static Result<std::unique_ptr<Journal>> open(Disk& disk, const JournalOptions& options);
+  ~Journal() override;
+
+  /// Hands every fact to `apply` in order, cuts a torn tail, and makes ready for appending. `apply` may call retain()
+  /// and release(). Errors: damaged (nothing was changed), io_error, and whatever `apply` returns.
+  Result<RecoveryReport> recover(const Apply& apply);
+
+  // FactLog; the owner's.
+  bool has_room(Urgency urgency, std::size_t bytes) const override;
+  FactPlace append(FactKind kind, std::span<const Bytes> parts, Life life) override;
+  Result<Bytes> read(FactPlace place) override;
+  void retain(FactPlace place) override;
+  void release(FactPlace place) override;
+
+  Lsn appended_end() const { return end_; }
+  Lsn durable_end() const { return durable_end_; }
+  /// Appended and not yet durable: what a server bounds before it reads more commands.
+  std::uint64_t staged_bytes() const { return end_ - durable_end_; }
+
+  /// Hands what was appended over for writing, unless a write is under way. True if one is under way afterwards: then
+  /// write_and_sync() must be called. Ends the life of bytes from read(). `now_ms`: any clock that does not go back.
+  bool submit(std::int64_t now_ms);
+  /// Writes what was submitted and syncs once; then, after `on_completed`, makes the next segment when the last is half
+  /// full and removes what became free. On the journal's thread or, when there is none, on the owner's; the only
+  /// function (with sync_written()) that may run beside the others.
+  void write_and_sync(const std::function<void()>& on_completed = {});
+  /// Whether write_and_sync() has something to do / has done it. Any thread.
+  bool submitted() const { return flight_.load(std::memory_order_acquire) == Flight::submitted; }
+  bool completed() const { return flight_.load(std::memory_order_acquire) == Flight::completed; }
+  /// Takes notice of a write_and_sync() that returned (of nothing otherwise); the new durable end. Ends the life of
+  /// bytes from read(). An error is fatal: what is on disk is no longer known, and the journal refuses all from now on.
+  Result<Lsn> collect();
+  /// Syncs what was written and not synced (SyncPolicy::interval). On the thread of write_and_sync(), not beside it.
+  void sync_written();
+  bool sync_pending() const { return synced_end_ != written_end_; }  // the thread's question
+
+  /// Whether more bytes are dead than live, so that the oldest segment is worth copying forward.
+  bool compaction_due() const;
+  /// Reads up to about `budget_bytes` more of the oldest segment and hands its facts to `keep`, which must append a
+  /// copy and release the original of whatever is still live. The bytes handed over stay while `keep` appends. The
+  /// segment is removed when all in it is released and the copies are durable. Errors: damaged, io_error, and those of
+  /// `keep`.
+  Result<void> compact_step(std::size_t budget_bytes, const Apply& keep);
+
+  /// Writes and syncs what is left, then a clean-stop mark. Requires: no other thread in write_and_sync().
+  Result<void> close();
+
+  JournalStats stats() const;
+  std::size_t segment_bytes() const { return segment_bytes_; }
+  const JournalOptions& options() const { return options_; }
+
+ private:
+  /// A file of the journal that holds records; the last one is being appended to.
+  struct Segment {
+    std::uint64_t number = 0;
+    std::unique_ptr<DiskFile> file;
+    std::uint64_t live_bytes = 0;
+    std::size_t used_bytes = 0;  // offset behind the last record
+  };
+  /// Memory that holds a stretch of one segment.
+  struct Block {
+    Lsn begin = 0;
+    std::size_t used = 0;
+    std::size_t capacity = 0;
+    std::size_t submitted = 0;  // the first of the used bytes that were not yet handed over
+    std::unique_ptr<std::uint8_t[]> data;
+
+    Lsn end() const { return begin + used; }
+  };
+  /// A mark in a block, whose content is known when it is handed over.
+  struct OpenMark {
+    std::uint8_t* at = nullptr;
+    Lsn lsn = 0;
+    MarkKind kind = MarkKind::batch;
+    bool first_of_segment = false;
+  };
+  struct Piece {
+    DiskFile* file = nullptr;
+    Lsn lsn = 0;
+    Bytes bytes;
+  };
+  /// What one write_and_sync() is to do: the owner's until submitted and from completed on, the thread's in between.
+  struct Job {
+    std::vector<Piece> pieces;
+    std::size_t pieces_done = 0;  // fewer than all after a full disk: the rest is tried again
+    std::uint64_t prepare = 0;    // segment to make ready, 0: none
+    std::vector<Segment> remove;  // oldest first
+    std::optional<Error> error;
+  };
+  enum class Flight { idle, submitted, completed };
+
+  Journal(Disk& disk, const JournalOptions& options)
+      : disk_(disk), options_(options), maker_(disk, options.bytes_max) {}
+
+  // journal.cpp: appending
+  std::size_t offset() const { return end_ - segments_.back().number * segment_bytes_; }
+  bool fits(std::size_t bytes, std::size_t spare) const { return offset() + bytes + spare <= segment_bytes_; }
+  std::uint8_t* take(std::size_t bytes);
+  void add_block(std::size_t bytes);
+  void retire_blocks();
+  void put_mark(MarkKind kind, bool first_of_segment = false);
+  bool make_room_for_mark();
+  void roll();
+  void seal_marks();
+  bool build_job();
+  void queue_removals();
+  Result<void> flush();
+  Segment& segment_of(FactPlace place);
+  SegmentHeader header_of(const Segment& segment) const { return {id_, segment.number, segment_bytes_}; }
+  std::size_t reserve_bytes() const { return std::min(options_.reserve_bytes, segment_bytes_ / 4); }
+  std::uint64_t used_bytes() const;
+
+  // journal.cpp: the thread's half
+  Result<void> write_pieces();
+  Result<void> sync_file(DiskFile& file, Lsn end);
+  Result<void> remove_segments(std::vector<Segment> segments);
+
+  // journal_recover.cpp
+  struct Recovery;
+  Result<void> find_segments(std::vector<std::uint64_t> numbers);
+  Result<void> create();
+  Result<bool> replay_segment(Recovery& recovery, std::size_t index, const Apply& apply);
+  Result<void> check_end(Recovery& recovery, std::size_t index, SegmentScanner& scanner);
+  Result<void> settle_tail(const Recovery& recovery);
+
+  Disk& disk_;
+  const JournalOptions options_;
+  JournalId id_{};  // constant after open(), as are the next two
+  std::size_t segment_bytes_ = 0;
+  std::optional<RecordCodec> codec_;
+  mutable SegmentMaker maker_;  // has a lock of its own
+  mutable std::optional<Error> failed_;
+
+  // The owner's.
+  std::deque<Segment> segments_;  // oldest first; until recover() also those ready for use
+  std::uint64_t live_bytes_ = 0;
+  Lsn end_ = 0;
+  Lsn durable_end_ = 0;
+  Lsn clean_end_ = 0;         // behind the clean-stop mark, when nothing follows it
+  std::deque<Block> blocks_;  // contiguous: what is not yet durable and some of what is
+  std::vector<std::unique_ptr<std::uint8_t[]>> free_blocks_;
+  std::uint64_t block_bytes_ = 0;
+  std::vector<OpenMark> marks_;
+  bool batch_open_ = false;
+  ReadWindows windows_;
+  std::uint64_t reads_ = 0;
+  std::uint64_t reads_seen_ = 0;
+  std::int64_t reads_seen_ms_ = 0;
+  std::optional<SegmentScanner> compaction_;
+
+  // Handed to and fro.
+  std::atomic<Flight> flight_ = Flight::idle;
+  Job job_;
+
+  // The thread's, but readable by all.
+  std::atomic<Lsn> written_end_ = 0;
+  std::atomic<Lsn> synced_end_ = 0;
+  std::atomic<std::uint64_t> syncs_ = 0;
+  std::atomic<std::uint64_t> last_sync_us_ = 0;
+  std::atomic<std::uint64_t> synced_bytes_ = 0;
+  DiskFile* unsynced_file_ = nullptr;
+  std::int64_t last_sync_at_us_ = 0;
+  std::vector<Bytes> parts_;
+  std::optional<Error> late_error_;  // of work done after a batch was reported: told with the next
+};
+
+}  // namespace folkmoot

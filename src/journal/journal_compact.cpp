@@ -1,0 +1,62 @@
+// Copy-forward of the oldest segment. Only the oldest: what is removed from the middle could take the fact that settles
+// a message away while the message itself still stands before it.
+#include <fmt/format.h>
+
+#include "journal/journal.hpp"
+
+namespace folkmoot {
+
+namespace {
+/// A copy may be a little longer than its original (a count that grew).
+constexpr std::size_t kCopyGrowthBytes = 256;
+}  // namespace
+
+bool Journal::compaction_due() const {
+  if (failed_ || segments_.size() < 2) return false;
+  const auto& oldest = segments_.front();
+  // Without a live byte it goes by itself. And it must have been written, since it is read back from its file.
+  if (oldest.live_bytes == 0 || segments_[1].number * segment_bytes_ > written_end_) return false;
+  if (maker_.full()) {
+    // Now space itself is the aim: one segment back, if the copies fit into what is left with room for settling beside
+    // them.
+    const auto left = segment_bytes_ - std::min(segment_bytes_, offset() + kSegmentTailBytes);
+    return oldest.live_bytes + oldest.live_bytes / 4 + reserve_bytes() / 4 <= left;
+  }
+  return compaction_.has_value() || (segments_.size() > 3 && used_bytes() - live_bytes_ > live_bytes_);
+}
+
+Result<void> Journal::compact_step(std::size_t budget_bytes, const Apply& keep) {
+  if (!compaction_due()) return {};
+  const auto& oldest = segments_.front();  // a deque: stays where it is while `keep` appends
+  if (!compaction_) compaction_.emplace(*oldest.file, header_of(oldest));
+  const auto begin = compaction_->offset();
+  while (oldest.live_bytes > 0 && compaction_->offset() - begin < budget_bytes) {
+    const auto at = compaction_->offset();
+    const auto found = compaction_->next();
+    if (!found) return std::unexpected(*(failed_ = found.error()));
+    if (!*found) {
+      const char* problem =
+          compaction_->stop() == SegmentScanner::Stop::bad ? compaction_->problem() : "the record is gone";
+      return std::unexpected(*(failed_ = damage(oldest.number, at, problem)));
+    }
+    const auto& record = compaction_->record();
+    if (record.is(MarkKind::segment_end)) {
+      compaction_.reset();
+      return failure(ErrorCode::internal,
+                     fmt::format("{} bytes of journal segment {} were not released when all of it was "
+                                 "copied forward",
+                                 oldest.live_bytes, oldest.number));
+    }
+    if (record.is_mark()) continue;
+    const auto copy_bytes = std::min(record.body.size() + kCopyGrowthBytes, body_bytes_max(segment_bytes_));
+    if (!has_room(Urgency::settling, copy_bytes)) {
+      compaction_->jump(at);
+      return {};
+    }
+    if (auto done = keep(static_cast<FactKind>(record.kind), record.place(), record.body); !done) return done;
+  }
+  if (oldest.live_bytes == 0) compaction_.reset();
+  return {};
+}
+
+}  // namespace folkmoot

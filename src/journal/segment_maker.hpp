@@ -1,0 +1,60 @@
+// Makes the next segment before it is needed, and knows when the disk is full. A segment gets its name only when its
+// room and its header are durable, so a file with a segment's name is always whole.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+
+#include "journal/disk.hpp"
+#include "journal/format.hpp"
+
+namespace folkmoot {
+
+class SegmentMaker {
+ public:
+  /// `bytes_max`: the journal never takes more than this in all; 0: no limit of its own.
+  SegmentMaker(Disk& disk, std::uint64_t bytes_max) : disk_(disk), bytes_max_(bytes_max) {}
+
+  /// Before the first use.
+  void set_shape(const JournalId& id, std::size_t segment_bytes) { shape_ = {id, 0, segment_bytes}; }
+
+  /// Sees to it that segment `number` is there; false when the disk (or the limit) is full. Asked again within a second
+  /// of a refusal it does not try. Any thread; takes milliseconds when there is something to do. Errors: io_error,
+  /// fatal.
+  Result<bool> prepare(std::uint64_t number);
+  /// Hands the file of a prepared segment over; nothing if there is none.
+  std::unique_ptr<DiskFile> take(std::uint64_t number);
+  /// A segment that recovery found ready for use.
+  void adopt(std::uint64_t number, std::unique_ptr<DiskFile> file);
+
+  /// The time, for retries, as the owner last heard it.
+  void set_now(std::int64_t now_ms) { now_ms_ = now_ms; }
+  std::int64_t now() const { return now_ms_; }
+  /// The lowest segment that is still there; room may have come back.
+  void set_oldest(std::uint64_t number);
+  /// A write into room that had been allocated was refused all the same (file systems that copy on write).
+  void note_full() { refuse(); }
+  bool full() const { return full_; }
+  bool retry_due() const { return full_ && now_ms_ - refused_ms_ >= kRetryMs; }
+
+  static constexpr std::int64_t kRetryMs = 1000;
+
+ private:
+  Result<std::unique_ptr<DiskFile>> make(std::uint64_t number);
+  bool refuse();
+
+  Disk& disk_;
+  const std::uint64_t bytes_max_;
+  SegmentHeader shape_;  // constant once set
+  std::atomic<std::int64_t> now_ms_ = 0;
+  std::atomic<std::int64_t> refused_ms_ = 0;
+  std::atomic<std::uint64_t> oldest_ = 1;
+  std::atomic<bool> full_ = false;
+  std::atomic<std::uint64_t> ready_up_to_ = 0;  // all segments to this one are made: spares the lock
+  std::mutex mutex_;                            // guards what follows, and the making
+  std::map<std::uint64_t, std::unique_ptr<DiskFile>> ready_;
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,267 @@
+#include "journal/verify.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "journal/folder_lock.hpp"
+#include "journal/tail.hpp"
+
+namespace folkmoot {
+namespace {
+
+struct OpenSegment {
+  std::uint64_t number = 0;
+  std::unique_ptr<DiskFile> file;
+  bool begun = false;  // something stands behind its header
+};
+
+class Verifier {
+ public:
+  explicit Verifier(Disk& disk) : disk_(disk) {}
+  Result<JournalInfo> run();
+
+ private:
+  Result<void> open_segments();
+  Result<void> find_begun();
+  Result<void> read_segment(std::size_t index);
+  void count(const RecordView& record, SegmentInfo& segment);
+  Result<bool> stopped_early(SegmentScanner& scanner, bool last, std::optional<Tail>& tail);
+  Result<std::size_t> find_next(SegmentScanner& scanner, std::size_t bad);
+  void report(std::uint64_t segment, std::size_t offset, std::string what);
+
+  SegmentHeader header_of(const OpenSegment& segment) const { return {info_.id, segment.number, info_.segment_bytes}; }
+
+  Disk& disk_;
+  std::vector<OpenSegment> segments_;
+  JournalInfo info_;
+  Lsn synced_ = 0;
+  std::uint64_t oldest_ = 1;
+};
+
+Result<JournalInfo> Verifier::run() {
+  if (auto done = open_segments(); !done) return std::unexpected(done.error());
+  if (segments_.empty()) return info_;
+  if (auto done = find_begun(); !done) return std::unexpected(done.error());
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    if (auto done = read_segment(i); !done) return std::unexpected(done.error());
+  }
+  if (segments_.front().number > oldest_) report(oldest_, 0, "the segment is missing");
+  return std::move(info_);
+}
+
+Result<void> Verifier::open_segments() {
+  const auto names = disk_.list();
+  if (!names) return std::unexpected(names.error());
+  std::vector<std::uint64_t> numbers;
+  for (const auto& name : *names) {
+    if (const auto number = segment_number(name)) numbers.push_back(*number);
+  }
+  std::ranges::sort(numbers);
+
+  std::optional<SegmentHeader> model;  // the first good header says what the others must say
+  for (const auto number : numbers) {
+    if (!segments_.empty() && number != segments_.back().number + 1) {
+      report(segments_.back().number + 1, 0, "the segment is missing");
+    }
+    auto file = disk_.open(segment_name(number), Disk::Open::read_only);
+    if (!file) return std::unexpected(file.error());
+    segments_.push_back({number, std::move(*file)});
+    std::array<std::uint8_t, kSegmentHeaderBytes> bytes{};
+    const auto got = segments_.back().file->read(0, bytes);
+    if (!got) return std::unexpected(got.error());
+    const auto header = decode_header(Bytes(bytes).first(*got));
+    if (!header) {
+      report(number, 0, header.error().text);
+    } else if (header->number != number) {
+      report(number, 32, fmt::format("its header says that it is segment {}", header->number));
+    } else if (model && (header->id != model->id || header->segment_bytes != model->segment_bytes)) {
+      report(number, 16, "the segment belongs to another journal");
+    } else if (!model) {
+      model = *header;
+    }
+  }
+  if (!model && !segments_.empty()) {
+    return failure(ErrorCode::damaged, "not one of the journal's segments has a header that can be read");
+  }
+  if (model) {
+    info_.id = model->id;
+    info_.segment_bytes = model->segment_bytes;
+  }
+  for (const auto& segment : segments_) {
+    const auto size = segment.file->size();
+    if (!size) return std::unexpected(size.error());
+    if (*size == info_.segment_bytes) continue;
+    report(segment.number, std::min<std::size_t>(*size, info_.segment_bytes),
+           fmt::format("the file is {} bytes long, not {}", *size, info_.segment_bytes));
+  }
+  return {};
+}
+
+Result<void> Verifier::find_begun() {
+  for (auto& segment : segments_) {
+    SegmentScanner scanner(*segment.file, header_of(segment));
+    const auto found = scanner.next();
+    if (!found) return std::unexpected(found.error());
+    segment.begun = *found;
+    if (segment.begun) continue;
+    const auto tail = examine_tail(scanner, kSegmentHeaderBytes);
+    if (!tail) return std::unexpected(tail.error());
+    segment.begun = tail->dirty();
+  }
+  return {};
+}
+
+Result<void> Verifier::read_segment(std::size_t index) {
+  const auto& segment = segments_[index];
+  const auto begun = [this](std::size_t from) {
+    return std::any_of(segments_.begin() + static_cast<std::ptrdiff_t>(from), segments_.end(),
+                       [](const auto& other) { return other.begun; });
+  };
+  const bool last = !begun(index + 1);
+  // Until a record says otherwise the log ends where the segment before ended.
+  auto& told =
+      info_.segments.emplace_back(SegmentInfo{segment.number, SegmentInfo::State::spare, kSegmentHeaderBytes, 0, 0});
+  SegmentScanner scanner(*segment.file, header_of(segment));
+  std::optional<Tail> rest;
+  bool closed = false;
+  while (!closed) {
+    const auto found = scanner.next();
+    if (!found) return std::unexpected(found.error());
+    if (*found) {
+      count(scanner.record(), told);
+      closed = scanner.record().is(MarkKind::segment_end);
+      continue;
+    }
+    const bool unused = last && !segment.begun && info_.segments.size() > 1 &&
+                        info_.segments[index - 1].state != SegmentInfo::State::closed;
+    if (unused) return {};
+    told.state = SegmentInfo::State::last;
+    const auto going_on = stopped_early(scanner, last, rest);
+    if (!going_on) return std::unexpected(going_on.error());
+    if (!*going_on) break;
+  }
+  told.used_bytes = scanner.offset();
+  info_.end = header_of(segment).begin() + scanner.offset();
+  if (!last) told.state = SegmentInfo::State::closed;
+  if (!closed) return {};
+  told.state = SegmentInfo::State::closed;
+  const auto tail = examine_tail(scanner, scanner.offset());
+  if (!tail) return std::unexpected(tail.error());
+  if (tail->dirty()) report(segment.number, tail->first_dirty, "there are bytes after the segment's end");
+  if (index + 1 == segments_.size()) report(segment.number + 1, 0, "the segment is missing");
+  return {};
+}
+
+void Verifier::count(const RecordView& record, SegmentInfo& segment) {
+  auto& kind = info_.kinds[record.kind];
+  ++kind.records;
+  kind.bytes += record_bytes(record.body.size());
+  info_.clean_stop = record.is(MarkKind::clean_stop);
+  segment.state = SegmentInfo::State::last;
+  if (record.is_mark()) {
+    const auto mark = read_mark(record);
+    synced_ = std::max(synced_, mark.synced);
+    oldest_ = mark.oldest;
+    segment.batches += record.is(MarkKind::batch);
+    return;
+  }
+  ++segment.facts;
+  ++info_.facts;
+  if (info_.first == 0) info_.first = record.lsn;
+  info_.last = record.lsn;
+}
+
+// At a place without a good record: false when the log ends there, true when reading goes on behind damage.
+Result<bool> Verifier::stopped_early(SegmentScanner& scanner, bool last, std::optional<Tail>& tail) {
+  const auto at = scanner.offset();
+  const auto number = scanner.header().number;
+  if (!tail) {
+    // Once a segment: a badly damaged one would otherwise be read over and over.
+    const auto examined = examine_tail(scanner, at);
+    if (!examined) return std::unexpected(examined.error());
+    tail = *examined;
+  }
+  const auto dirty_end = tail->dirty_end;
+  if (last && std::max(tail->synced, synced_) <= scanner.header().begin() + at) {
+    info_.torn_bytes = dirty_end > at ? dirty_end - at : 0;
+    info_.torn_offset = at;
+    if (info_.torn_bytes > 0) info_.clean_stop = false;
+    return false;
+  }
+  std::string what = scanner.stop() == SegmentScanner::Stop::bad ? scanner.problem() : "the record is gone";
+  if (dirty_end <= at) {
+    report(number, at, what + "; nothing stands behind it in this segment");
+    return false;
+  }
+  const auto next = find_next(scanner, at);
+  if (!next) return std::unexpected(next.error());
+  if (*next == 0) {
+    report(number, at, what + "; nothing behind it in this segment can be read");
+    scanner.jump(at);
+    return false;
+  }
+  report(number, at, fmt::format("{}; the next record that can be read is at offset {}", what, *next));
+  scanner.jump(*next);
+  return true;
+}
+
+// The next good record behind a bad one: where its own length points to, else the next mark. 0: none.
+Result<std::size_t> Verifier::find_next(SegmentScanner& scanner, std::size_t bad) {
+  const auto& header = scanner.header();
+  const auto front = scanner.peek(bad, record_bytes(0));
+  if (!front) return std::unexpected(front.error());
+  if (front->size() >= record_bytes(0)) {
+    const std::size_t length = load<std::uint32_t>(front->data());
+    if (length <= kFactBytesMax && bad + record_bytes(length) < header.segment_bytes) {
+      scanner.jump(bad + record_bytes(length));
+      const auto found = scanner.next();
+      if (!found) return std::unexpected(found.error());
+      if (*found) return bad + record_bytes(length);
+    }
+  }
+  const RecordCodec codec(header.id);
+  for (auto at = bad + kRecordAlign; at + kMarkBytes <= header.segment_bytes; at += kRecordAlign) {
+    const auto view = scanner.peek(at, kMarkBytes);
+    if (!view) return std::unexpected(view.error());
+    if (view->size() < kMarkBytes) break;
+    if (codec.find_mark(*view, header.begin() + at)) return at;
+  }
+  return 0;
+}
+
+void Verifier::report(std::uint64_t segment, std::size_t offset, std::string what) {
+  ++info_.problems_total;
+  if (info_.problems.size() < JournalInfo::kProblemsMax) info_.problems.push_back({segment, offset, std::move(what)});
+}
+
+}  // namespace
+
+Result<JournalInfo> verify_journal(Disk& disk) { return Verifier(disk).run(); }
+
+Result<JournalInfo> verify_folder(const std::string& folder) {
+  if (!std::filesystem::is_directory(folder)) {
+    return failure(ErrorCode::not_found, fmt::format("there is no folder {}", folder));
+  }
+  const auto lock = FolderLock::take_shared(folder);
+  if (!lock) return std::unexpected(lock.error());
+  const auto disk = PosixDisk::open(folder, PosixDisk::Access::read_only);
+  if (!disk) return std::unexpected(disk.error());
+  return verify_journal(**disk);
+}
+
+std::string kind_name(std::uint8_t kind) {
+  switch (static_cast<MarkKind>(kind)) {
+    case MarkKind::batch:
+      return "batch mark";
+    case MarkKind::segment_end:
+      return "segment end mark";
+    case MarkKind::clean_stop:
+      return "clean stop mark";
+  }
+  const auto word = name(static_cast<FactKind>(kind));
+  return word == "unknown" ? fmt::format("kind {}", kind) : std::string(word);
+}
+
+}  // namespace folkmoot
