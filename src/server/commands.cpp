@@ -1,0 +1,375 @@
+#include "server/commands.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/utf8.hpp"
+#include "message/pack.hpp"
+
+namespace folkmoot {
+namespace {
+
+struct Context {
+  Reactor& reactor;
+  Engine& engine;
+  Connection& connection;
+  const Frame& frame;
+
+  SessionId session() const { return connection.id; }
+  std::uint32_t request() const { return frame.header.request; }
+  bool quiet() const { return (frame.header.flags & kFlagQuiet) != 0; }
+};
+
+std::unexpected<Error> malformed(std::string_view what) { return failure(ErrorCode::malformed, std::string(what)); }
+
+// Walks a map with integer keys; `on_key` reads the value and returns true, or false to have it passed over.
+template <class OnKey>
+Result<void> read_map(Bytes body, std::string_view what, OnKey on_key) {
+  PackReader reader(body);
+  for (auto pairs = reader.map(); pairs-- && reader.ok();) {
+    const auto key = reader.uint();
+    if (reader.ok() && !on_key(key, reader)) reader.skip();
+  }
+  if (!reader.ok()) return malformed(fmt::format("the body of {} is not a map as docs/protocol.md has it", what));
+  return {};
+}
+
+Result<std::int64_t> duration(std::uint64_t ms, std::string_view field) {
+  if (ms > static_cast<std::uint64_t>(kDurationMsMax)) {
+    return failure(ErrorCode::out_of_range, fmt::format("`{}` is {} ms; ten years are the most", field, ms));
+  }
+  return static_cast<std::int64_t>(ms);
+}
+
+Result<void> read_message(const Context& context, Bytes bytes, IncomingMessage& message) {
+  if (auto done = read_routing(bytes, message.routing); !done) return done;
+  message.envelope = bytes.first(message.routing.bytes);
+  message.content = bytes.subspan(message.routing.bytes);
+  const auto most = context.reactor.options().content_bytes_max;
+  if (message.content.size() > most) {
+    return failure(ErrorCode::content_too_large, fmt::format("the content has {} bytes; {} are the most", message.content.size(), most));
+  }
+  return {};
+}
+
+Result<void> on_publish(const Context& context) {
+  IncomingMessage message;
+  auto read = read_message(context, context.frame.body, message);
+  if (read) context.engine.publish(context.session(), context.request(), context.quiet(), message);
+  return read;
+}
+
+Result<void> on_publish_batch(const Context& context) {
+  auto body = context.frame.body;
+  if (body.size() < 4) return malformed("a batch without its count");
+  const auto count = load<std::uint32_t>(body.data());
+  body = body.subspan(4);
+  if (count == 0 || count > kBatchMessagesMax) {
+    return failure(ErrorCode::out_of_range, fmt::format("a batch of {} messages; 1 to {} is possible", count, kBatchMessagesMax));
+  }
+  std::vector<Result<IncomingMessage>> messages;
+  messages.reserve(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (body.size() < 4 || body.size() - 4 < load<std::uint32_t>(body.data())) return malformed("a batch breaks off");
+    const auto bytes = load<std::uint32_t>(body.data());
+    IncomingMessage message;
+    auto read = read_message(context, body.subspan(4, bytes), message);
+    messages.push_back(read ? Result<IncomingMessage>(message) : std::unexpected(std::move(read.error())));
+    body = body.subspan(4 + std::size_t{bytes});
+  }
+  context.engine.publish_batch(context.session(), context.request(), context.quiet(), messages);
+  return {};
+}
+
+Result<void> on_subscribe(const Context& context) {
+  std::string_view pattern;
+  std::uint64_t credit = 0;
+  bool echo = false;
+  const auto read = read_map(context.frame.body, "SUBSCRIBE", [&](std::uint64_t key, PackReader& reader) {
+    if (key == 0) return pattern = reader.str(), true;
+    if (key == 1) return credit = reader.uint(), true;
+    if (key == 2) return echo = reader.boolean(), true;
+    return false;
+  });
+  if (!read) return read;
+  if (credit > ~0u) return failure(ErrorCode::out_of_range, "`credit` is above 2^32-1");
+  context.engine.subscribe(context.session(), context.request(), pattern, static_cast<std::uint32_t>(credit), echo);
+  return {};
+}
+
+Result<void> on_consume(const Context& context) {
+  std::string_view mailbox;
+  std::uint64_t credit = 0;
+  const auto read = read_map(context.frame.body, "CONSUME", [&](std::uint64_t key, PackReader& reader) {
+    if (key == 0) return mailbox = reader.str(), true;
+    if (key == 1) return credit = reader.uint(), true;
+    return false;
+  });
+  if (!read) return read;
+  context.engine.consume(context.session(), context.request(), mailbox, static_cast<std::uint32_t>(std::min<std::uint64_t>(credit, ~0u)));
+  return {};
+}
+
+Result<void> on_credit(const Context& context) {
+  const auto body = context.frame.body;
+  if (body.size() != 8) return malformed("CREDIT has two u32");
+  context.engine.credit(context.session(), load<std::uint32_t>(body.data()), load<std::uint32_t>(body.data() + 4));
+  return {};
+}
+
+Result<void> on_cancel(const Context& context) {
+  if (context.frame.body.size() != 4) return malformed("CANCEL has one u32");
+  context.engine.cancel(context.session(), context.request(), load<std::uint32_t>(context.frame.body.data()));
+  return {};
+}
+
+Result<void> on_receive(const Context& context) {
+  ReceiveCommand command;
+  std::uint64_t max = 1, wait_ms = 0, lease_ms = 0;
+  const auto read = read_map(context.frame.body, "RECEIVE", [&](std::uint64_t key, PackReader& reader) {
+    if (key == 0) return command.mailbox = reader.str(), true;
+    if (key == 1) return max = reader.uint(), true;
+    if (key == 2) return wait_ms = reader.uint(), true;
+    if (key == 3) return lease_ms = reader.uint(), true;
+    return false;
+  });
+  if (!read) return read;
+  const auto wait = duration(wait_ms, "wait_ms"), lease = duration(lease_ms, "lease_ms");
+  if (!wait) return std::unexpected(wait.error());
+  if (!lease) return std::unexpected(lease.error());
+  command.max = static_cast<std::uint32_t>(std::min<std::uint64_t>(max, ~0u));
+  command.wait_ms = *wait;
+  command.lease_ms = *lease;
+  context.engine.receive(context.session(), context.request(), command);
+  return {};
+}
+
+Result<void> on_ack(const Context& context) {
+  const auto body = context.frame.body;
+  const auto count = body.size() / sizeof(LeaseToken);
+  if (count == 0 || count > kSettleLeasesMax || body.size() % sizeof(LeaseToken) != 0) {
+    return malformed(fmt::format("ACK has 1 to {} leases of 8 bytes", kSettleLeasesMax));
+  }
+  // One lease is the common case; the body may stand at any address.
+  if (count == 1) {
+    const auto token = load<LeaseToken>(body.data());
+    context.engine.ack(context.session(), context.request(), context.quiet(), {&token, 1});
+    return {};
+  }
+  std::vector<LeaseToken> tokens(count);
+  std::memcpy(tokens.data(), body.data(), body.size());
+  context.engine.ack(context.session(), context.request(), context.quiet(), tokens);
+  return {};
+}
+
+bool read_leases(PackReader& reader, std::vector<LeaseToken>& tokens) {
+  for (auto count = reader.array(); count-- && reader.ok();) {
+    tokens.push_back(reader.uint());
+    if (tokens.size() > kSettleLeasesMax) reader.fail();
+  }
+  return true;
+}
+
+Result<void> on_nack(const Context& context) {
+  std::vector<LeaseToken> tokens;
+  std::uint64_t delay_ms = 0;
+  std::string_view reason;
+  const auto read = read_map(context.frame.body, "NACK", [&](std::uint64_t key, PackReader& reader) {
+    if (key == 0) return read_leases(reader, tokens);
+    if (key == 1) return delay_ms = reader.uint(), true;
+    if (key == 2) return reason = reader.str(), true;
+    return false;
+  });
+  if (!read) return read;
+  const auto delay = duration(delay_ms, "delay_ms");
+  if (!delay) return std::unexpected(delay.error());
+  if (!is_utf8(reason)) return malformed("the reason is not UTF-8");
+  context.engine.nack(context.session(), context.request(), context.quiet(), tokens, *delay, reason);
+  return {};
+}
+
+Result<void> on_extend(const Context& context) {
+  std::vector<LeaseToken> tokens;
+  std::uint64_t lease_ms = 0;
+  const auto read = read_map(context.frame.body, "EXTEND", [&](std::uint64_t key, PackReader& reader) {
+    if (key == 0) return read_leases(reader, tokens);
+    if (key == 1) return lease_ms = reader.uint(), true;
+    return false;
+  });
+  if (!read) return read;
+  const auto lease = duration(lease_ms, "lease_ms");
+  if (!lease) return std::unexpected(lease.error());
+  context.engine.extend(context.session(), context.request(), context.quiet(), tokens, *lease);
+  return {};
+}
+
+Result<void> on_request(const Context& context) {
+  if (context.frame.body.size() < 4) return malformed("REQUEST without its time-out");
+  IncomingMessage message;
+  auto read = read_message(context, context.frame.body.subspan(4), message);
+  if (read) {
+    context.engine.request(context.session(), context.request(), load<std::uint32_t>(context.frame.body.data()), message);
+  }
+  return read;
+}
+
+Result<void> on_receipt(const Context& context) {
+  const auto body = context.frame.body;
+  const auto count = body.size() / sizeof(Uuid);
+  if (count == 0 || count > kReceiptIdsMax || body.size() % sizeof(Uuid) != 0) {
+    return malformed(fmt::format("RECEIPT has 1 to {} ids of 16 bytes", kReceiptIdsMax));
+  }
+  std::string out;
+  PackWriter writer(out);
+  writer.array(static_cast<std::uint32_t>(count));
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto receipt = context.engine.receipt(load<Uuid>(body.data() + i * sizeof(Uuid)));
+    writer.map(6).uint(0).bin({reinterpret_cast<const char*>(receipt.id.bytes.data()), 16});
+    writer.uint(1).str(receipt.recipient).uint(2).uint(static_cast<std::uint64_t>(receipt.state));
+    writer.uint(3).uint(receipt.deliveries).uint(4).integer(receipt.at).uint(5).str(receipt.reason);
+  }
+  context.reactor.done(context.session(), context.request(), as_bytes(out));
+  return {};
+}
+
+Result<void> on_wait(const Context& context) {
+  std::string_view mailbox;
+  std::uint64_t timeout_ms = 0;
+  const auto read = read_map(context.frame.body, "WAIT", [&](std::uint64_t key, PackReader& reader) {
+    if (key == 0) return mailbox = reader.str(), true;
+    if (key == 1) return timeout_ms = reader.uint(), true;
+    return false;
+  });
+  if (!read) return read;
+  const auto timeout = duration(timeout_ms, "timeout_ms");
+  if (!timeout) return std::unexpected(timeout.error());
+  context.engine.wait(context.session(), context.request(), mailbox, *timeout);
+  return {};
+}
+
+Result<void> on_stats(const Context& context) {
+  std::string_view mailbox;
+  if (!context.frame.body.empty()) {
+    const auto read = read_map(context.frame.body, "STATS", [&](std::uint64_t key, PackReader& reader) {
+      if (key == 0) return mailbox = reader.str(), true;
+      return false;
+    });
+    if (!read) return read;
+  }
+  MailboxStats ignored;
+  if (!mailbox.empty() && !context.engine.mailbox_stats(mailbox, ignored)) {
+    return failure(ErrorCode::not_found, fmt::format("there is no mailbox {}", is_name(mailbox) ? mailbox : "(unprintable)"));
+  }
+  context.reactor.done(context.session(), context.request(), as_bytes(context.reactor.stats_text(mailbox)));
+  return {};
+}
+
+Result<void> on_ping(const Context& context) {
+  if (context.frame.body.size() > 64) return malformed("PING has at most 64 bytes");
+  context.reactor.done(context.session(), context.request(), context.frame.body);
+  return {};
+}
+
+Result<void> on_mailbox(const Context& context) {
+  MailboxCommand command;
+  command.limits = context.reactor.options().engine.mailbox;
+  std::uint64_t max_messages = command.limits.max_messages, overflow = static_cast<std::uint64_t>(command.limits.overflow),
+                ttl_ms = static_cast<std::uint64_t>(command.limits.default_ttl_ms), max_deliveries = command.limits.max_deliveries;
+  const auto read = read_map(context.frame.body, "MAILBOX", [&](std::uint64_t key, PackReader& reader) {
+    if (key == 0) return command.name = reader.str(), true;
+    if (key == 1) return max_messages = reader.uint(), true;
+    if (key == 2) return overflow = reader.uint(), true;
+    if (key == 3) return ttl_ms = reader.uint(), true;
+    if (key == 4) return max_deliveries = reader.uint(), true;
+    return false;
+  });
+  if (!read) return read;
+  const auto ttl = duration(ttl_ms, "default_ttl_ms");
+  if (!ttl) return std::unexpected(ttl.error());
+  if (max_messages == 0 || max_messages > 1'000'000'000 || overflow > 1 || max_deliveries == 0 || max_deliveries > 10'000) {
+    return failure(ErrorCode::out_of_range,
+                   "`max_messages` may be 1 to 1000000000, `overflow` 0 or 1, `max_deliveries` 1 to 10000");
+  }
+  command.limits = {max_messages, *ttl, static_cast<std::uint16_t>(max_deliveries), static_cast<Overflow>(overflow)};
+  context.engine.configure_mailbox(context.session(), context.request(), command);
+  return {};
+}
+
+using Handler = Result<void> (*)(const Context&);
+struct Row {
+  Opcode opcode;
+  Handler handler;
+};
+constexpr Row kRows[] = {
+    {Opcode::publish, on_publish},     {Opcode::publish_batch, on_publish_batch}, {Opcode::subscribe, on_subscribe},
+    {Opcode::consume, on_consume},     {Opcode::credit, on_credit},               {Opcode::cancel, on_cancel},
+    {Opcode::receive, on_receive},     {Opcode::ack, on_ack},                     {Opcode::nack, on_nack},
+    {Opcode::extend, on_extend},       {Opcode::request, on_request},             {Opcode::receipt, on_receipt},
+    {Opcode::wait, on_wait},           {Opcode::stats, on_stats},                 {Opcode::ping, on_ping},
+    {Opcode::mailbox, on_mailbox},
+};
+constexpr auto kHandlers = [] {
+  std::array<Handler, 256> handlers{};
+  for (const auto& row : kRows) handlers[static_cast<std::size_t>(row.opcode)] = row.handler;
+  return handlers;
+}();
+
+bool same_token(std::string_view given, std::string_view wanted) {
+  // Takes the same time wherever they differ.
+  unsigned different = given.size() != wanted.size();
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    different |= static_cast<unsigned char>(wanted[i]) ^ static_cast<unsigned char>(i < given.size() ? given[i] : 0);
+  }
+  return different == 0;
+}
+
+bool on_hello(Reactor& reactor, Connection& connection, const Frame& frame) {
+  std::uint64_t version = 0;
+  std::string_view agent, token;
+  const auto read = read_map(frame.body, "HELLO", [&](std::uint64_t key, PackReader& reader) {
+    if (key == 0) return version = reader.uint(), true;
+    if (key == 1) return agent = reader.str(), true;
+    if (key == 2) return token = reader.str(), true;
+    return false;
+  });
+  const auto end = [&](ErrorCode code, std::string text) {
+    reactor.say_goodbye(connection, {code, std::move(text)});
+    return false;
+  };
+  if (!read) return end(read.error().code, read.error().text);
+  if (version != kProtocolVersion) {
+    return end(ErrorCode::unsupported_version, fmt::format("the client speaks version {}; this server speaks {}", version, kProtocolVersion));
+  }
+  const auto& wanted = reactor.options().token;
+  if (!wanted.empty() && !same_token(token, wanted)) {
+    return end(ErrorCode::unauthorized, token.empty() ? "this server wants a token" : "the token is not this server's");
+  }
+  if (!agent.empty() && (!is_name(agent) || agent.front() == '@' || agent.front() == '$')) {
+    return end(ErrorCode::invalid_name, "the agent's name is none: 1 to 255 bytes of UTF-8, not beginning with @ or $");
+  }
+  reactor.welcome(connection, frame.header.request, agent);
+  return true;
+}
+
+}  // namespace
+
+bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
+  if (connection.state != Connection::State::open) {
+    if (frame.header.opcode == Opcode::hello) return on_hello(reactor, connection, frame);
+    reactor.say_goodbye(connection, {ErrorCode::not_connected, "the first frame was not HELLO"});
+    return false;
+  }
+  const auto handler = kHandlers[static_cast<std::size_t>(frame.header.opcode)];
+  if (handler == nullptr) {
+    reactor.refuse(connection.id, frame.header.request,
+                   {ErrorCode::unknown_opcode, fmt::format("opcode 0x{:02x}", static_cast<unsigned>(frame.header.opcode))});
+    return true;
+  }
+  const auto done = handler({reactor, reactor.engine(), connection, frame});
+  if (!done) reactor.refuse(connection.id, frame.header.request, done.error());
+  return connection.state == Connection::State::open;
+}
+
+}  // namespace folkmoot

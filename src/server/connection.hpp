@@ -1,0 +1,41 @@
+// A connection as the reactor holds it: a socket, or a link to a door on another thread; about 200 bytes while it is idle.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "engine/effects.hpp"
+#include "server/byte_buffer.hpp"
+#include "server/link.hpp"
+
+namespace folkmoot {
+
+enum class DoorKind : std::uint8_t { native, http, websocket };
+
+struct Connection {
+  enum class State : std::uint8_t {
+    fresh,     // nothing read yet: may turn out to speak HTTP
+    greeting,  // native, HELLO not seen
+    open,
+    ending,    // no session any more; what is left in `out` is written, then it is closed
+  };
+
+  SessionId id = 0;
+  int socket = -1;                // -1: a link
+  State state = State::fresh;
+  DoorKind door = DoorKind::native;
+  bool is_unix = false;
+  bool wants_write = false;       // EPOLLOUT is on
+  bool is_dirty = false;          // listed for flush
+  bool is_paused = false;         // not read from, for now
+  bool is_congested = false;      // above pending_bytes_high
+  bool engine_held = false;       // the engine was told to wait
+  std::uint32_t interest = 0;     // epoll events registered
+  std::int64_t congested_since = 0;
+  std::size_t link_pending = 0;   // bytes the link's door has not taken yet
+  std::shared_ptr<Link> link;
+  std::string in;                 // the beginning of a frame that is not whole yet
+  ByteBuffer out;
+};
+
+}  // namespace folkmoot

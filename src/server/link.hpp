@@ -1,0 +1,80 @@
+// A link: a connection into the reactor from another thread of the same process. Doors that parse elsewhere (HTTP, WebSocket)
+// speak native frames over it, exactly as a socket would carry them, so that no rule of messaging lives in a door.
+//
+//   door thread                         reactor thread
+//   send(frames)  --- inbox (bounded) --->  read as if from a socket
+//   take()        <-- outbox (bounded) ---  written as if to a socket; on_ready is called when there is something to take
+//
+// The door says HELLO first, as every connection does. Both boxes are guarded by the link's own lock; nothing else is shared.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+namespace folkmoot {
+
+constexpr std::size_t kLinkInboxBytesMax = 16 * 1024 * 1024;
+
+class Link : public std::enable_shared_from_this<Link> {
+ public:
+  /// `on_ready` runs on the reactor's thread whenever take() may have something new, the inbox has been emptied, or the link was
+  /// closed by the reactor: it must not block and not call back into the link, only post to the door's own thread.
+  /// `wake` makes the reactor look at this link; any thread.
+  Link(std::function<void()> on_ready, std::function<void(Link&)> wake);
+
+  // -- the door's side, any one thread at a time
+  /// Hands whole frames over. False, and nothing taken, while the inbox holds kLinkInboxBytesMax or more (wait for on_ready), or
+  /// after the link was closed.
+  bool send(std::string_view frames);
+  /// All frames that arrived since the last call; whole frames only.
+  std::string take();
+  /// Ends the connection: the reactor forgets the session. May be called twice.
+  void close();
+  /// True once the reactor has ended the connection; take() may still have its last words (GOODBYE).
+  bool closed() const { return closed_.load(std::memory_order_acquire); }
+
+  // -- the reactor's side
+  std::string take_inbox(bool& door_closed);
+  /// Hands frames over; returns the bytes the door has not taken yet. The door's next take() wakes the reactor.
+  std::size_t put_outbox(std::string_view frames);
+  std::size_t outbox_bytes() const;
+  void end_by_reactor();
+  /// Makes the reactor look at this link again.
+  void wake() { wake_(*this); }
+  std::uint64_t session = 0;  // the reactor's mark: its connection, once it has one
+  bool is_websocket = false;  // constant after construction
+  bool is_listed = false;     // reactor's own mark: guarded by the reactor's wake list lock
+
+ private:
+  const std::function<void()> on_ready_;
+  const std::function<void(Link&)> wake_;
+  mutable std::mutex lock_;
+  std::string inbox_;        // guarded by lock_
+  std::string outbox_;       // guarded by lock_
+  bool door_closed_ = false; // guarded by lock_
+  bool want_drained_ = false;  // guarded by lock_: the reactor waits for the outbox to be taken
+  std::atomic<bool> closed_ = false;
+};
+
+/// What a server offers to doors on other threads.
+class Hub {
+ public:
+  virtual ~Hub() = default;
+  /// A new link, any thread. `door` is "http" or "websocket" (for statistics). Null once the server is stopping.
+  virtual std::shared_ptr<Link> connect(std::string_view door, std::function<void()> on_ready) = 0;
+};
+
+/// What a server needs of the door that speaks HTTP.
+class HttpDoor {
+ public:
+  virtual ~HttpDoor() = default;
+  /// Takes over a connected socket (non-blocking) of which `first` has been read already. Called on the reactor's thread.
+  virtual void take_over(int socket, std::string first, bool is_unix) = 0;
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,356 @@
+// The loop and what it does between reading and writing.
+#include "server/reactor.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "message/pack.hpp"
+
+namespace folkmoot {
+namespace {
+
+constexpr std::int64_t kEndingMs = 2'000;       // for a peer to take its GOODBYE
+constexpr std::int64_t kDiskRetryMs = 1'000;
+constexpr std::int64_t kAcceptRetryMs = 100;
+constexpr std::size_t kCompactionStepBytes = 256 * 1024;
+constexpr std::uint64_t kWakeShift = 62;
+constexpr std::uint32_t kSerialMax = (1u << 30) - 1;
+
+}  // namespace
+
+Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread)
+    : options_(options),
+      journal_(journal),
+      journal_thread_(journal_thread),
+      engine_(options.engine, journal, *this),
+      read_buffer_(256 * 1024) {
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  links_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  FOLKMOOT_ASSERT(epoll_ >= 0 && links_event_ >= 0);
+  watch(journal_thread_.event_fd(), Wake::journal, 0, EPOLLIN);
+  watch(links_event_, Wake::links, 0, EPOLLIN);
+  started_at_ = clock_.now();
+}
+
+Reactor::~Reactor() {
+  for (const auto& connection : connections_) {
+    if (!connection) continue;
+    if (connection->socket >= 0) ::close(connection->socket);
+    if (connection->link) connection->link->end_by_reactor();
+  }
+  for (const auto& listener : listeners_) {
+    if (listener.socket >= 0) ::close(listener.socket);
+  }
+  ::close(links_event_);
+  ::close(epoll_);
+}
+
+void Reactor::watch(int socket, Wake kind, std::uint64_t value, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = (static_cast<std::uint64_t>(kind) - 1) << kWakeShift | value;
+  FOLKMOOT_ASSERT(epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event) == 0);
+}
+
+Result<void> Reactor::add_listener(int socket, bool is_unix) {
+  listeners_.push_back({socket, is_unix});
+  watch(socket, Wake::listener, listeners_.size() - 1, EPOLLIN);
+  return {};
+}
+
+void Reactor::request_stop() {
+  stop_requested_.store(true, std::memory_order_release);
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(links_event_, &one, sizeof one);
+}
+
+int Reactor::wait_ms() {
+  if (engine_.wants_dispatch()) return 0;
+  auto next = engine_.next_timer();
+  const auto sooner = [&](std::int64_t at) { next = next < 0 ? at : std::min(next, at); };
+  if (!deadlines_.empty()) sooner(deadlines_.top().at);
+  if (journal_.compaction_due()) sooner(now_ + 1);
+  if (!journal_.has_room(FactLog::Urgency::durable, 4096)) sooner(std::max(now_ + 1, next_disk_retry_));
+  if (next < 0) return -1;
+  return static_cast<int>(std::clamp<std::int64_t>(next - now_, 0, 60'000));
+}
+
+Result<void> Reactor::run() {
+  std::array<epoll_event, 256> events{};
+  while (!stop_requested_.load(std::memory_order_acquire)) {
+    now_ = clock_.now();
+    const int timeout = wait_ms();
+    if (timeout != 0 && !pool_.empty() && epoll_wait(epoll_, events.data(), 1, 0) == 0) pool_.trim();
+    const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout);
+    now_ = clock_.now();
+    engine_.advance(now_);
+    for (int i = 0; i < count; ++i) {
+      const auto value = events[static_cast<std::size_t>(i)].data.u64 & ((std::uint64_t{1} << kWakeShift) - 1);
+      switch (static_cast<Wake>((events[static_cast<std::size_t>(i)].data.u64 >> kWakeShift) + 1)) {
+        case Wake::journal:
+          if (auto done = on_journal(); !done) return done;
+          break;
+        case Wake::links: read_links(); break;
+        case Wake::listener: accept_all(value); break;
+        case Wake::connection: {
+          auto* const connection = find(value);
+          if (connection == nullptr) break;
+          const auto what = events[static_cast<std::size_t>(i)].events;
+          if (what & EPOLLOUT) flush(*connection);
+          if (find(value) != connection || !(what & ~static_cast<std::uint32_t>(EPOLLOUT))) break;
+          if (!connection->is_paused) {
+            on_readable(*connection);
+          } else if (what & (EPOLLHUP | EPOLLERR)) {  // reported whether asked for or not: it would wake us for ever
+            close_connection(*connection);
+          }
+          break;
+        }
+      }
+    }
+    on_deadlines();
+    if (journal_.compaction_due()) {
+      const auto keep = [this](FactKind kind, FactPlace place, Bytes body) -> Result<void> {
+        engine_.keep(kind, place, body);
+        return {};
+      };
+      if (auto done = journal_.compact_step(kCompactionStepBytes, keep); !done) return done;
+    }
+    engine_.dispatch();
+    if (now_ >= next_disk_retry_ || journal_.staged_bytes() > 0) {
+      journal_thread_.submit(now_);
+      next_disk_retry_ = now_ + kDiskRetryMs;
+    }
+    flush_dirty();
+  }
+  return drain();
+}
+
+Result<void> Reactor::on_journal() {
+  const auto end = journal_thread_.collect();
+  if (!end) return std::unexpected(end.error());
+  engine_.on_durable(*end);
+  const bool full = !journal_.has_room(FactLog::Urgency::durable, 4096);
+  if (full != said_disk_full_) {
+    said_disk_full_ = full;
+    if (full) {
+      spdlog::warn("disk full: durable messages are refused until there is room; reads, acks and transient traffic go on");
+    } else {
+      spdlog::info("disk has room again: durable messages are accepted");
+    }
+  }
+  if (congested_ == 0 && !paused_.empty() && journal_.staged_bytes() < options_.staged_bytes_max / 2) resume_readers();
+  return {};
+}
+
+Result<void> Reactor::sync_all() {
+  while (journal_.durable_end() < journal_.appended_end()) {
+    journal_thread_.submit(now_);
+    pollfd wait{.fd = journal_thread_.event_fd(), .events = POLLIN, .revents = 0};
+    if (::poll(&wait, 1, 10'000) == 0) return failure(ErrorCode::io_error, "the disk did not finish a write in 10 s");
+    const auto end = journal_thread_.collect();
+    if (!end) return std::unexpected(end.error());
+    engine_.on_durable(*end);
+    if (!journal_.has_room(FactLog::Urgency::settling, 4096)) break;
+  }
+  return {};
+}
+
+// At the end of the run: what was accepted becomes durable and is answered, everybody is told, and takes what is theirs.
+Result<void> Reactor::drain() {
+  for (auto& listener : listeners_) ::close(std::exchange(listener.socket, -1));
+  {
+    const std::lock_guard guard(links_lock_);
+    links_closed_ = true;
+  }
+  if (auto done = sync_all(); !done) return done;
+  engine_.stop();
+  if (auto done = sync_all(); !done) return done;
+
+  for (const auto& connection : connections_) {
+    if (!connection || connection->state == Connection::State::ending) continue;
+    if (connection->state == Connection::State::fresh) {
+      connection->state = Connection::State::ending;
+    } else {
+      say_goodbye(*connection, {ErrorCode::shutting_down, "the server is stopping"});
+    }
+  }
+  const auto give_up = clock_.now() + options_.drain_timeout_ms;
+  for (;;) {
+    std::vector<pollfd> waiting;
+    for (const auto& connection : connections_) {
+      if (!connection) continue;
+      if (!connection->out.empty()) flush(*connection);
+    }
+    for (const auto& connection : connections_) {
+      if (connection && connection->socket >= 0 && !connection->out.empty()) {
+        waiting.push_back({.fd = connection->socket, .events = POLLOUT, .revents = 0});
+      }
+    }
+    const auto left = give_up - clock_.now();
+    if (waiting.empty() || left <= 0) break;
+    ::poll(waiting.data(), waiting.size(), static_cast<int>(std::min<std::int64_t>(left, 100)));
+  }
+  return {};
+}
+
+void Reactor::unreadable(const Error& error) {
+  spdlog::critical("the journal cannot give back what it confirmed: {}", error.describe());
+  spdlog::default_logger()->flush();
+  std::_Exit(1);
+}
+
+// -- connections
+
+Connection* Reactor::find(SessionId id) {
+  const auto slot = session_slot(id);
+  if (slot >= connections_.size() || !connections_[slot] || connections_[slot]->id != id) return nullptr;
+  return connections_[slot].get();
+}
+
+Connection& Reactor::add_connection(int socket, std::shared_ptr<Link> link) {
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<std::uint32_t>(connections_.size()));
+    connections_.emplace_back();
+  }
+  const auto slot = free_slots_.back();
+  free_slots_.pop_back();
+  connections_[slot] = std::make_unique<Connection>();
+  auto& connection = *connections_[slot];
+  connection.id = SessionId{next_serial_} << 32 | slot;
+  next_serial_ = next_serial_ == kSerialMax ? 1 : next_serial_ + 1;
+  connection.socket = socket;
+  connection.link = std::move(link);
+  ++open_connections_;
+  return connection;
+}
+
+void Reactor::end_session(Connection& connection) {
+  if (connection.state == Connection::State::open) {
+    --open_by_door_[static_cast<std::size_t>(connection.door)];
+    engine_.close_session(connection.id);
+  }
+  connection.state = Connection::State::ending;
+  if (std::exchange(connection.is_congested, false) && --congested_ == 0) resume_readers();
+}
+
+void Reactor::close_connection(Connection& connection) {
+  end_session(connection);
+  if (connection.socket >= 0) ::close(connection.socket);
+  if (connection.link) connection.link->end_by_reactor();
+  connection.out.clear(pool_);
+  const auto slot = session_slot(connection.id);
+  connections_[slot].reset();
+  free_slots_.push_back(slot);
+  --open_connections_;
+}
+
+void Reactor::accept_all(std::size_t index) {
+  const auto listener = listeners_[index];
+  for (int i = 0; i < 64; ++i) {
+    const int socket = ::accept4(listener.socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (socket < 0) {
+      if (errno == EMFILE || errno == ENFILE) {
+        spdlog::warn("no file descriptors left at {} connections; raise `ulimit -n`", open_connections_);
+        hold_listeners();
+      }
+      return;
+    }
+    if (open_connections_ >= options_.connections_max) {
+      ::close(socket);
+      continue;
+    }
+    if (!listener.is_unix) {
+      const int on = 1, idle = 30, interval = 10, count = 3;
+      ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      // A holder's lease lives as long as its connection: a host that vanished must be noticed.
+      ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+      ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+      ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+      ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+    }
+    auto& connection = add_connection(socket, nullptr);
+    connection.is_unix = listener.is_unix;
+    connection.interest = EPOLLIN;
+    watch(socket, Wake::connection, connection.id, EPOLLIN);
+    deadlines_.push({now_ + options_.hello_timeout_ms, connection.id});
+  }
+}
+
+// The listeners stay readable while nobody can be let in: not looked at for a moment, so as not to spin.
+void Reactor::hold_listeners() {
+  if (std::exchange(listeners_held_, true)) return;
+  for (const auto& listener : listeners_) epoll_ctl(epoll_, EPOLL_CTL_DEL, listener.socket, nullptr);
+  deadlines_.push({now_ + kAcceptRetryMs, 0});
+}
+
+void Reactor::update_interest(Connection& connection) {
+  if (connection.socket < 0) return;
+  const auto wanted = (connection.is_paused ? 0u : static_cast<std::uint32_t>(EPOLLIN)) |
+                      (connection.wants_write ? static_cast<std::uint32_t>(EPOLLOUT) : 0u);
+  if (wanted == connection.interest) return;
+  connection.interest = wanted;
+  epoll_event event{};
+  event.events = wanted;
+  event.data.u64 = (static_cast<std::uint64_t>(Wake::connection) - 1) << kWakeShift | connection.id;
+  epoll_ctl(epoll_, EPOLL_CTL_MOD, connection.socket, &event);
+}
+
+void Reactor::on_deadlines() {
+  while (!deadlines_.empty() && deadlines_.top().at <= now_) {
+    const auto id = deadlines_.top().id;
+    deadlines_.pop();
+    if (id == 0) {
+      listeners_held_ = false;
+      for (std::size_t i = 0; i < listeners_.size(); ++i) watch(listeners_[i].socket, Wake::listener, i, EPOLLIN);
+      continue;
+    }
+    auto* const connection = find(id);
+    if (connection == nullptr) continue;
+    switch (connection->state) {
+      case Connection::State::fresh: close_connection(*connection); break;
+      case Connection::State::greeting:
+        say_goodbye(*connection, {ErrorCode::timed_out, "no HELLO in time"});
+        break;
+      case Connection::State::ending: close_connection(*connection); break;
+      case Connection::State::open:
+        if (!connection->is_congested) break;
+        if (now_ - connection->congested_since < options_.slow_consumer_ms) {
+          deadlines_.push({connection->congested_since + options_.slow_consumer_ms, id});
+          break;
+        }
+        spdlog::warn("connection {} is cut: it did not read {} bytes in {} ms", session_slot(id), connection->out.size(),
+                     options_.slow_consumer_ms);
+        say_goodbye(*connection, {ErrorCode::slow_consumer, "too much was waiting for this connection for too long"});
+        break;
+    }
+  }
+}
+
+void Reactor::welcome(Connection& connection, std::uint32_t request, std::string_view agent) {
+  connection.state = Connection::State::open;
+  ++open_by_door_[static_cast<std::size_t>(connection.door)];
+  engine_.open_session(connection.id, agent);
+  std::string body;
+  PackWriter(body).map(6).uint(0).uint(kProtocolVersion).uint(1).str("folkmoot " + options_.version).uint(2).uint(connection.id);
+  PackWriter(body).uint(3).uint(options_.frame_bytes_max).uint(4).uint(options_.content_bytes_max).uint(5).uint(engine_.node());
+  answer(connection.id, Opcode::welcome, request, {as_bytes(body)});
+}
+
+void Reactor::say_goodbye(Connection& connection, const Error& error) {
+  const auto code = static_cast<std::uint16_t>(error.code);
+  auto* const at = extend(connection, Opcode::goodbye, 0, 0, sizeof code + error.text.size());
+  store(at, code);
+  std::memcpy(at + sizeof code, error.text.data(), error.text.size());
+  end_session(connection);
+  deadlines_.push({now_ + kEndingMs, connection.id});
+}
+
+}  // namespace folkmoot

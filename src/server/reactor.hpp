@@ -1,0 +1,145 @@
+// The reactor: one thread that owns the engine and the plain native sockets. A turn of its loop, in this order:
+//
+//   wait       epoll, until something is readable, writable or due
+//   time       Engine::advance
+//   durable    what the journal has synced: confirmations, messages made ready
+//   read       every readable connection once: all its whole frames are carried out (commands.cpp)
+//   dispatch   ready messages to consumers with credit
+//   journal    what was appended is handed to the journal thread, unless it is still syncing
+//   write      every connection with something to say, once
+//
+// Doors on other threads come in through links (link.hpp). Nothing here takes a lock but the list of links that want attention.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <queue>
+#include <string>
+#include <vector>
+
+#include "engine/engine.hpp"
+#include "journal/journal_thread.hpp"
+#include "server/clock.hpp"
+#include "server/connection.hpp"
+#include "server/options.hpp"
+
+namespace folkmoot {
+
+class Reactor final : public Effects, public Hub {
+ public:
+  Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread);
+  ~Reactor() override;
+
+  Engine& engine() { return engine_; }
+  const ServerOptions& options() const { return options_; }
+  std::int64_t time() { return clock_.now(); }
+  void set_http_door(HttpDoor* door) { http_door_ = door; }
+  /// Takes a listening socket over; before run().
+  Result<void> add_listener(int socket, bool is_unix);
+
+  /// Waits until all that was appended is durable and answered. Errors: fatal ones of the journal.
+  Result<void> sync_all();
+  /// The loop; returns after request_stop(), when all that was promised is on disk and said. Errors: fatal ones of the journal.
+  Result<void> run();
+  /// Any thread, and signal handlers.
+  void request_stop();
+
+  // Hub: any thread.
+  std::shared_ptr<Link> connect(std::string_view door, std::function<void()> on_ready) override;
+
+  // Effects: called by the engine, on the reactor's thread.
+  bool deliver(SessionId session, const OutgoingDelivery& delivery) override;
+  void confirm(SessionId session, std::uint32_t request, const Confirm& confirm) override;
+  void done(SessionId session, std::uint32_t request, Bytes body) override;
+  void settled(SessionId session, std::uint32_t request, std::uint32_t settled, std::span<const LeaseToken> refused) override;
+  void refuse(SessionId session, std::uint32_t request, const Error& error) override;
+  void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
+  [[noreturn]] void unreadable(const Error& error) override;
+
+  // For commands.cpp.
+  void welcome(Connection& connection, std::uint32_t request, std::string_view agent);
+  /// Ends the connection with a reason; what was written before goes out first, as far as the peer takes it.
+  void say_goodbye(Connection& connection, const Error& error);
+  std::string stats_text(std::string_view mailbox);
+
+ private:
+  enum class Wake : std::uint32_t { journal = 1, links = 2, listener = 3, connection = 4 };
+  struct Listener {
+    int socket = -1;
+    bool is_unix = false;
+  };
+  struct Deadline {
+    std::int64_t at = 0;
+    SessionId id = 0;  // 0: the listeners'
+    bool operator<(const Deadline& other) const { return at > other.at; }
+  };
+
+  Connection* find(SessionId id);
+  Connection& add_connection(int socket, std::shared_ptr<Link> link);
+  void close_connection(Connection& connection);
+  void end_session(Connection& connection);
+  void watch(int socket, Wake kind, std::uint64_t value, std::uint32_t events);
+  void update_interest(Connection& connection);
+  void accept_all(std::size_t listener);
+  void hold_listeners();
+
+  // reading
+  void on_readable(Connection& connection);
+  bool take_bytes(Connection& connection, Bytes bytes, std::size_t& used);
+  bool sniff(Connection& connection, Bytes bytes);
+  void read_links();
+  void read_link(Connection& connection);
+
+  // writing
+  std::uint8_t* extend(Connection& connection, Opcode opcode, std::uint8_t flags, std::uint32_t request, std::size_t body_bytes);
+  void answer(SessionId session, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts);
+  void flush(Connection& connection);
+  void flush_dirty();
+  void check_pending(Connection& connection);
+  void resume_readers();
+
+  Result<void> on_journal();
+  Result<void> drain();
+  void on_deadlines();
+  int wait_ms();
+
+  const ServerOptions options_;
+  Journal& journal_;
+  JournalThread& journal_thread_;
+  Clock clock_;
+  Engine engine_;
+  HttpDoor* http_door_ = nullptr;
+
+  int epoll_ = -1;
+  int links_event_ = -1;
+  std::vector<Listener> listeners_;
+  bool listeners_held_ = false;
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<std::uint32_t> free_slots_;
+  std::uint32_t next_serial_ = 1;
+  std::size_t open_connections_ = 0;
+  std::array<std::size_t, 3> open_by_door_{};
+  std::vector<SessionId> dirty_;
+  std::vector<SessionId> paused_;
+  std::vector<SessionId> overrun_;  // subscribers with more unsent than pending_bytes_max
+  std::size_t congested_ = 0;
+  bool hold_readers_ = false;       // set while a frame is carried out that made a subscriber congested
+  std::priority_queue<Deadline> deadlines_;
+  BufferPool pool_;
+  std::vector<std::uint8_t> read_buffer_;
+  std::int64_t now_ = 0;
+  std::int64_t started_at_ = 0;
+  std::int64_t next_disk_retry_ = 0;
+  bool said_disk_full_ = false;
+  std::atomic<bool> stop_requested_ = false;
+
+  std::mutex links_lock_;
+  std::vector<std::shared_ptr<Link>> links_waiting_;  // guarded by links_lock_
+  bool links_closed_ = false;                         // guarded by links_lock_
+};
+
+}  // namespace folkmoot

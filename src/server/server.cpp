@@ -1,0 +1,101 @@
+#include "server/server.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "journal/folder_lock.hpp"
+#include "server/listen.hpp"
+#include "server/reactor.hpp"
+
+namespace folkmoot {
+
+struct Server::Parts {
+  explicit Parts(FolderLock folder_lock) : lock(std::move(folder_lock)) {}
+
+  FolderLock lock;
+  std::unique_ptr<PosixDisk> disk;
+  std::unique_ptr<Journal> journal;
+  std::unique_ptr<JournalThread> journal_thread;
+  std::unique_ptr<Reactor> reactor;
+  RecoveryReport recovered;
+  std::uint16_t port = 0;
+  std::string unix_socket;
+};
+
+Server::Server() = default;
+Server::~Server() {
+  if (parts_ && !parts_->unix_socket.empty()) ::unlink(parts_->unix_socket.c_str());
+}
+
+Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
+  if (options.token.empty() && !is_loopback(options.host)) {
+    return failure(ErrorCode::not_permitted,
+                   fmt::format("{} can be reached from other machines, and no token is set: set FOLKMOOT_TOKEN (or `token` in the "
+                               "configuration file), or listen on 127.0.0.1",
+                               options.host));
+  }
+  auto lock = FolderLock::take(options.data);
+  if (!lock) return std::unexpected(lock.error());
+  std::unique_ptr<Server> server(new Server);
+  server->parts_ = std::make_unique<Parts>(std::move(*lock));
+  auto& parts = *server->parts_;
+
+  auto disk = PosixDisk::open(options.data);
+  if (!disk) return std::unexpected(disk.error());
+  parts.disk = std::move(*disk);
+  auto journal = Journal::open(*parts.disk, options.journal);
+  if (!journal) return std::unexpected(journal.error());
+  parts.journal = std::move(*journal);
+  auto thread = JournalThread::start(*parts.journal);
+  if (!thread) return std::unexpected(thread.error());
+  parts.journal_thread = std::move(*thread);
+  parts.reactor = std::make_unique<Reactor>(options, *parts.journal, *parts.journal_thread);
+
+  auto& engine = parts.reactor->engine();
+  auto recovered = parts.journal->recover(
+      [&](FactKind kind, FactPlace place, Bytes body) { return engine.recover(kind, place, body); });
+  if (!recovered) return std::unexpected(recovered.error());
+  parts.recovered = *recovered;
+  if (recovered->cut_bytes != 0) {
+    spdlog::info("journal: {} bytes at the end of segment {} were not yet durable when the last run ended, and are cut",
+                 recovered->cut_bytes, recovered->cut_segment);
+  }
+  std::uint64_t seed = 0;
+  if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) return failure(ErrorCode::io_error, "no random numbers from the system");
+  engine.start(parts.reactor->time(), seed, recovered->clean_stop);
+  // A run hands nothing out before its number is durable. Waited for here, so that whoever asks first is not told that nothing
+  // waits for it.
+  if (auto synced = parts.reactor->sync_all(); !synced) return std::unexpected(synced.error());
+
+  auto tcp = listen_tcp(options.host, options.port);
+  if (!tcp) return std::unexpected(tcp.error());
+  parts.port = tcp->port;
+  if (auto added = parts.reactor->add_listener(tcp->socket, false); !added) return std::unexpected(added.error());
+  if (options.unix_socket != "none") {
+    const auto path = options.unix_socket.empty() ? options.data + "/folkmoot.sock" : options.unix_socket;
+    auto local = listen_unix(path);
+    if (!local) return std::unexpected(local.error());
+    parts.unix_socket = path;
+    if (auto added = parts.reactor->add_listener(*local, true); !added) return std::unexpected(added.error());
+  }
+  return server;
+}
+
+Hub& Server::hub() { return *parts_->reactor; }
+void Server::set_http_door(HttpDoor* door) { parts_->reactor->set_http_door(door); }
+std::uint16_t Server::port() const { return parts_->port; }
+const std::string& Server::unix_socket() const { return parts_->unix_socket; }
+const RecoveryReport& Server::recovered() const { return parts_->recovered; }
+
+Result<void> Server::run() {
+  if (auto done = parts_->reactor->run(); !done) return done;
+  parts_->journal_thread->stop();
+  return parts_->journal->close();
+}
+
+void Server::request_stop() { parts_->reactor->request_stop(); }
+
+}  // namespace folkmoot
