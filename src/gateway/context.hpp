@@ -1,0 +1,37 @@
+// What all connections of a gateway share. Private to this room.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <memory>
+
+#include "gateway/gateway.hpp"
+
+namespace folkmoot {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+
+/// A TCP or a Unix socket, with time-outs.
+using Stream = beast::basic_stream<asio::generic::stream_protocol>;
+using Clock = std::chrono::steady_clock;
+
+/// Completion as a tuple (error code first): errors of the network are values here.
+inline constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+
+struct Context {
+  Hub& hub;
+  const GatewayOptions options;
+  // Links hold it too: the reactor may post into it for a moment longer than the gateway lives.
+  const std::shared_ptr<asio::io_context> io;
+  std::atomic<bool> is_draining = false;
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,251 @@
+#include "gateway/http/connection.hpp"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
+
+#include "base/utf8.hpp"
+
+namespace folkmoot {
+namespace {
+
+namespace http = beast::http;
+using namespace std::chrono_literals;
+
+constexpr std::size_t kBufferBytesMax = 1024 * 1024;
+constexpr std::size_t kDrainBytesMax = 16 * 1024 * 1024;
+
+std::string bearer_token(std::string_view authorization) {
+  constexpr std::string_view kBearer = "bearer ";
+  if (authorization.size() <= kBearer.size()) return {};
+  const auto scheme = authorization.substr(0, kBearer.size());
+  const bool is_bearer = std::equal(scheme.begin(), scheme.end(), kBearer.begin(),
+                                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
+  return is_bearer ? std::string(authorization.substr(kBearer.size())) : std::string();
+}
+
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+// What a page of `origin` may do: the value of Access-Control-Allow-Origin; empty: nothing.
+std::string allowed_origin(const GatewayOptions& options, std::string_view origin) {
+  for (const auto& allowed : options.cors_origins) {
+    if (allowed == "*") return "*";
+    if (!origin.empty() && allowed == origin) return allowed;
+  }
+  return {};
+}
+
+// Browsers let pages of any origin open a WebSocket or send a plain POST, so the server must tell them apart.
+bool may_come_from(const GatewayOptions& options, std::string_view origin, std::string_view host) {
+  if (origin.empty() || !allowed_origin(options, origin).empty()) return true;
+  const auto scheme_end = origin.find("://");
+  return scheme_end != std::string_view::npos && origin.substr(scheme_end + 3) == host;
+}
+
+}  // namespace
+
+HttpConnection::HttpConnection(const Context& context, Stream stream, std::string_view first)
+    : context_(context), stream_(std::move(stream)), executor_(stream_.get_executor()), buffer_(std::max(kBufferBytesMax, first.size())), link_(context, executor_) {
+  const auto room = buffer_.prepare(first.size());
+  std::copy(first.begin(), first.end(), static_cast<char*>(room.data()));
+  buffer_.commit(first.size());
+}
+
+asio::awaitable<void> HttpConnection::run() {
+  const auto self = shared_from_this();
+  while (co_await serve_one()) {
+  }
+}
+
+void HttpConnection::stop(bool now) {
+  asio::post(executor_, [self = shared_from_this(), now] {
+    self->is_stopping_ = true;
+    if (self->websocket_) return self->websocket_->stop(now);
+    self->link_.interrupt({ErrorCode::shutting_down, "the server is stopping"});
+    if (now || self->is_idle_) self->stream_.close();
+  });
+}
+
+// False once the connection is over.
+asio::awaitable<bool> HttpConnection::serve_one() {
+  is_idle_ = true;
+  if (is_stopping_ || context_.is_draining) co_return false;
+  if (buffer_.size() == 0) {
+    stream_.expires_after(context_.options.idle_timeout);
+    const auto [error, bytes] = co_await stream_.async_read_some(buffer_.prepare(4096), kAwait);
+    if (error) co_return false;
+    buffer_.commit(bytes);
+  }
+  is_idle_ = false;
+
+  Parser parser;
+  parser.header_limit(static_cast<std::uint32_t>(context_.options.header_bytes_max));
+  parser.body_limit(context_.options.body_bytes_max);
+  if (!co_await read_request(parser)) co_return false;
+  RawRequest raw = parser.release();
+  HttpRequest request{.method = std::string(view(raw.method_string())),
+                      .target = {},
+                      .agent = std::string(view(raw["X-Agent"])),
+                      .token = bearer_token(view(raw[http::field::authorization])),
+                      .body = std::move(raw.body())};
+  raw.body().clear();
+  auto target = parse_target(view(raw.target()));
+  if (!target) co_return co_await write(error_answer(target.error()), raw, raw.keep_alive());
+  request.target = std::move(*target);
+
+  const auto match = match_route(request.method, request.target);
+  if (!may_come_from(context_.options, view(raw[http::field::origin]), view(raw[http::field::host]))) {
+    co_return co_await refuse(403, ErrorCode::not_permitted, fmt::format("pages of {} may not use this server; see http.cors_origins", view(raw[http::field::origin])));
+  }
+  if (match.route && match.route->is_upgrade && beast::websocket::is_upgrade(raw)) {
+    if (buffer_.size() != 0) co_return co_await refuse(400, ErrorCode::malformed, "bytes came before the WebSocket handshake was done");
+    co_await upgrade(std::move(raw), std::move(request));
+    co_return false;
+  }
+  Answer made = co_await answer(raw, request);
+  co_return co_await write(std::move(made), raw, raw.keep_alive() && !is_stopping_ && !context_.is_draining);
+}
+
+asio::awaitable<bool> HttpConnection::read_request(Parser& parser) {
+  stream_.expires_after(context_.options.read_timeout);
+  auto [error, bytes] = co_await http::async_read_header(stream_, buffer_, parser, kAwait);
+  if (!error && http::token_list(parser.get()[http::field::expect]).exists("100-continue")) {
+    http::response<http::empty_body> go_on(http::status::continue_, parser.get().version());
+    std::tie(error, bytes) = co_await http::async_write(stream_, go_on, kAwait);
+  }
+  if (!error) std::tie(error, bytes) = co_await http::async_read(stream_, buffer_, parser, kAwait);
+  if (!error) co_return true;
+
+  const auto& options = context_.options;
+  if (error == http::error::header_limit) {
+    co_return co_await refuse(431, ErrorCode::malformed, fmt::format("the request's header is longer than {} bytes", options.header_bytes_max));
+  }
+  if (error == http::error::body_limit) {
+    co_return co_await refuse(413, ErrorCode::content_too_large, fmt::format("the request's body is longer than {} bytes", options.body_bytes_max));
+  }
+  const bool is_syntax = error.category() == http::make_error_code(http::error::bad_method).category();
+  if (is_syntax && error != http::error::end_of_stream && error != http::error::partial_message) {
+    co_return co_await refuse(400, ErrorCode::malformed, fmt::format("this is not HTTP/1.1: {}", error.message()));
+  }
+  co_return false;  // gone, or too slow
+}
+
+// Answers what could not be read or may not go on, and ends the connection.
+// (Its arguments are not one Error: g++ 12 destroys a braced temporary inside co_await twice.)
+asio::awaitable<bool> HttpConnection::refuse(int status, ErrorCode code, std::string text) {
+  Answer made = error_answer({code, std::move(text)});
+  made.status = status;
+  const RawRequest none{http::verb::get, "/", 11};
+  co_await write(std::move(made), none, false);
+  co_return false;
+}
+
+asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const HttpRequest& request) {
+  const auto match = match_route(request.method, request.target);
+  if (request.method == "OPTIONS" && !match.allowed.empty()) {
+    Answer made{.status = 204, .body = {}, .content_type = {}, .headers = {{"Allow", match.allowed}}};
+    if (!allowed_origin(context_.options, view(raw[http::field::origin])).empty()) {
+      made.headers.emplace_back("Access-Control-Allow-Methods", match.allowed);
+      made.headers.emplace_back("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Agent");
+      made.headers.emplace_back("Access-Control-Max-Age", "86400");
+    }
+    co_return made;
+  }
+  if (!match.route) {
+    if (match.allowed.empty()) {
+      co_return error_answer({ErrorCode::not_found, fmt::format("there is nothing at {}", view(raw.target()).substr(0, 200))});
+    }
+    Answer made = error_answer({ErrorCode::unknown_opcode, fmt::format("{} is not for this address; it takes {}", request.method, match.allowed)});
+    made.status = 405;
+    made.headers.emplace_back("Allow", match.allowed);
+    co_return made;
+  }
+  if (!request.agent.empty() && !is_name(request.agent)) {
+    co_return error_answer({ErrorCode::invalid_name, "X-Agent is not 1 to 255 bytes of UTF-8 without control characters"});
+  }
+  co_return co_await handle(*match.route, request, match.parameter);
+}
+
+asio::awaitable<Answer> HttpConnection::handle(const Route& route, const HttpRequest& request, std::string parameter) {
+  if (!route.is_upgrade) {
+    if (auto open = link_.open(request.token); !open) co_return error_answer(open.error());
+  }
+  link_.resume();
+  Exchange exchange{request, std::move(parameter), link_, context_.options};
+  stream_.expires_never();
+  if (route.may_wait) watch_client();
+  Answer made = co_await route.handler(exchange);
+  if (is_watched_) {
+    is_watched_ = false;
+    beast::error_code ignored;
+    stream_.socket().cancel(ignored);
+  }
+  co_return made;
+}
+
+// A client that closes (or half-closes) its side while it is waited for has given up. One that sends its next request early
+// is still there; it is not watched any longer then.
+void HttpConnection::watch_client() {
+  is_watched_ = true;
+  stream_.socket().async_wait(Stream::socket_type::wait_read, [self = shared_from_this()](beast::error_code error) {
+    if (error || !self->is_watched_) return;
+    char byte = 0;
+    const auto got = ::recv(self->stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) self->link_.interrupt({ErrorCode::cancelled, "the client is gone"});
+  });
+}
+
+asio::awaitable<bool> HttpConnection::write(Answer made, const RawRequest& raw, bool keep_alive) {
+  http::response<http::string_body> response(static_cast<http::status>(made.status), raw.version());
+  if (made.status == 499) response.reason("Client Closed Request");
+  response.set(http::field::server, context_.options.software);
+  if (!made.content_type.empty()) response.set(http::field::content_type, made.content_type);
+  response.set(http::field::cache_control, "no-store");
+  for (const auto& [field, value] : made.headers) response.set(field, value);
+  const auto origin = allowed_origin(context_.options, view(raw[http::field::origin]));
+  if (!origin.empty()) {
+    response.set(http::field::access_control_allow_origin, origin);
+    if (origin != "*") response.set(http::field::vary, "Origin");
+  }
+  response.body() = std::move(made.body);
+  response.keep_alive(keep_alive);
+  response.prepare_payload();
+  stream_.expires_after(context_.options.read_timeout);
+  const auto [error, bytes] = co_await http::async_write(stream_, response, kAwait);
+  if (error) co_return false;
+  if (!keep_alive) co_await drain();
+  co_return keep_alive;
+}
+
+// Closes without a reset: a client that still sends would lose the answer otherwise.
+asio::awaitable<void> HttpConnection::drain() {
+  beast::error_code ignored;
+  stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+  stream_.expires_after(2s);
+  std::array<char, 16384> waste;
+  for (std::size_t total = 0; total < kDrainBytesMax;) {
+    const auto [error, bytes] = co_await stream_.async_read_some(asio::buffer(waste), kAwait);
+    if (error) break;
+    total += bytes;
+  }
+}
+
+asio::awaitable<void> HttpConnection::upgrade(RawRequest raw, HttpRequest request) {
+  std::string agent(request.target.parameter("agent"));
+  if (agent.empty()) agent = request.agent;
+  if (!agent.empty() && !is_name(agent)) {
+    co_await refuse(400, ErrorCode::invalid_name, "the agent's name is not 1 to 255 bytes without control characters");
+    co_return;
+  }
+  WebsocketUpgrade parts{.request = std::move(raw), .agent = std::move(agent), .token = std::move(request.token)};
+  websocket_ = std::make_shared<WebsocketSession>(context_, std::move(stream_), std::move(parts));
+  if (is_stopping_) websocket_->stop(false);
+  co_await websocket_->run();
+}
+
+}  // namespace folkmoot

@@ -1,0 +1,53 @@
+// One HTTP/1.1 connection: a loop of request, handler, answer on a strand of its own. Requests that arrive before the answer
+// to the one before wait in the buffer. Becomes a WebSocket when a request asks for it.
+#pragma once
+
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include "gateway/http/exchange.hpp"
+#include "gateway/http/routes.hpp"
+#include "gateway/websocket/session.hpp"
+
+namespace folkmoot {
+
+class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
+ public:
+  /// `first` are bytes that were read from the socket already.
+  HttpConnection(const Context& context, Stream stream, std::string_view first);
+
+  asio::awaitable<void> run();
+
+  asio::any_io_executor executor() { return executor_; }
+
+  /// Ends it after the request that is being answered; `now`: at once. Any thread.
+  void stop(bool now);
+
+ private:
+  using Parser = beast::http::request_parser<beast::http::string_body>;
+  using RawRequest = beast::http::request<beast::http::string_body>;
+
+  asio::awaitable<bool> serve_one();
+  asio::awaitable<bool> read_request(Parser& parser);
+  asio::awaitable<bool> refuse(int status, ErrorCode code, std::string text);
+  asio::awaitable<Answer> answer(const RawRequest& raw, const HttpRequest& request);
+  asio::awaitable<Answer> handle(const Route& route, const HttpRequest& request, std::string parameter);
+  asio::awaitable<bool> write(Answer answer, const RawRequest& raw, bool keep_alive);
+  asio::awaitable<void> upgrade(RawRequest raw, HttpRequest request);
+  asio::awaitable<void> drain();
+  void watch_client();
+
+  const Context& context_;
+  Stream stream_;
+  const asio::any_io_executor executor_;  // the strand; stream_ may have gone to a WebSocket
+  beast::flat_buffer buffer_;
+  LinkCaller link_;
+  std::shared_ptr<WebsocketSession> websocket_;
+  bool is_idle_ = true;       // between requests
+  bool is_stopping_ = false;
+  bool is_watched_ = false;   // a handler runs that wants to know when the client goes away
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,348 @@
+// The requests about messages. Each makes native frames of what came, and JSON of what is answered.
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "base/duration.hpp"
+#include "base/utf8.hpp"
+#include "gateway/http/routes.hpp"
+#include "gateway/json_answers.hpp"
+#include "gateway/json_fields.hpp"
+#include "message/json_mapping.hpp"
+#include "message/limits.hpp"
+#include "message/operations.hpp"
+
+namespace folkmoot {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kAnswerTimeout = 30s;  // beyond what a request itself waits
+constexpr std::uint32_t kWaitMsMax = 300'000;
+constexpr std::uint32_t kLeaseMsDefault = 30'000;
+constexpr std::uint32_t kReceiveDefault = 10;
+constexpr std::size_t kAnswerBytesMax = 64 * 1024 * 1024;  // what one GET collects; the rest is given back
+
+std::int64_t unix_ms_now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+Answer json_answer(int status, std::string body) { return {.status = status, .body = std::move(body)}; }
+
+// One message of a request's body, with its sender filled in.
+Result<Message> message_of(const JsonElement& value, const HttpRequest& request) {
+  auto message = message_from_json(value, unix_ms_now());
+  if (message && message->from.empty()) message->from = request.agent;
+  return message;
+}
+
+void append_published(JsonWriter& json, const Confirm& confirm) {
+  append_confirm_fields(json, confirm);
+  json.field("status", confirm.outcome == PublishOutcome::sent ? "delivered" : "pending");
+}
+
+Result<std::uint32_t> duration_parameter(const Target& target, std::string_view name, std::uint32_t otherwise,
+                                         std::uint32_t max) {
+  if (!target.has(name)) return otherwise;
+  const auto ms = parse_duration_ms(target.parameter(name));
+  if (!ms) return failure(ms.error().code, fmt::format("`{}`: {}", name, ms.error().text));
+  if (*ms > max) {
+    return failure(ErrorCode::out_of_range, fmt::format("`{}` is {}; it may be up to {}", name, target.parameter(name), format_duration_ms(max)));
+  }
+  return static_cast<std::uint32_t>(*ms);
+}
+
+// -- POST /api/messages
+
+asio::awaitable<Answer> publish_one(Exchange& exchange, JsonElement value) {
+  const auto message = message_of(value, exchange.request);
+  if (!message) co_return error_answer(message.error());
+  const auto request = exchange.link.number();
+  std::string frames;
+  if (auto done = append_publish(frames, request, *message); !done) co_return error_answer(done.error());
+  if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return error_answer(sent.error());
+  const auto frame = co_await exchange.link.answer(request, Clock::now() + kAnswerTimeout);
+  if (!frame) co_return error_answer(frame.error());
+  const auto confirm = read_confirm(frame->body);
+  if (!confirm) co_return error_answer(confirm.error());
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object();
+  append_published(json, *confirm);
+  json.end_object();
+  co_return json_answer(201, std::move(body));
+}
+
+asio::awaitable<Answer> publish_many(Exchange& exchange, JsonElement array) {
+  std::vector<Message> messages;
+  for (const auto element : simdjson::dom::array(array)) {
+    auto message = message_of(element, exchange.request);
+    if (!message) {
+      co_return error_answer({message.error().code, fmt::format("message {} of the batch: {}", messages.size(), message.error().text)});
+    }
+    messages.push_back(std::move(*message));
+    if (messages.size() > kBatchMessagesMax) break;  // refused below
+  }
+  const auto request = exchange.link.number();
+  std::string frames;
+  if (auto done = append_publish_batch(frames, request, messages); !done) co_return error_answer(done.error());
+  messages.clear();
+  if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return error_answer(sent.error());
+  const auto frame = co_await exchange.link.answer(request, Clock::now() + kAnswerTimeout);
+  if (!frame) co_return error_answer(frame.error());
+  const auto results = read_batch_results(frame->body);
+  if (!results) co_return error_answer(results.error());
+  std::string body;
+  JsonWriter json(body);
+  json.begin_array();
+  for (const auto& result : *results) {
+    json.begin_object();
+    if (result) {
+      append_published(json, *result);
+    } else {
+      append_error_fields(json, result.error());
+    }
+    json.end_object();
+  }
+  json.end_array();
+  co_return json_answer(200, std::move(body));
+}
+
+// -- GET /api/messages
+
+struct Received {
+  std::string messages;  // JSON objects, one after the other
+  std::size_t count = 0;
+  std::vector<std::uint64_t> leases;
+};
+
+void append_received(JsonWriter& json, const Delivered& delivered, bool is_settled) {
+  json.begin_object();
+  append_json_fields(json, delivered.message);
+  append_delivery_fields(json, delivered);
+  json.field("status", is_settled || !delivered.lease ? "processed" : "delivered").end_object();
+}
+
+// The client is gone, or will not be answered: ends the RECEIVE and gives back what it brought already, so that nobody waits
+// for a lease to run out.
+asio::awaitable<void> give_up(Exchange& exchange, std::uint32_t receive, std::vector<std::uint64_t> leases) {
+  const auto cancel = exchange.link.number();
+  std::string frames;
+  append_cancel(frames, cancel, receive);
+  if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return;
+  for (;;) {
+    const auto frame = co_await exchange.link.next(receive, cancel, Clock::now() + 5s, true);
+    if (!frame || frame->header.request == cancel) break;
+    if (frame->header.opcode == Opcode::deliver && frame->header.flags & kFlagLeased && frame->body.size() >= 8) {
+      leases.push_back(load<std::uint64_t>(frame->body.data()));
+    }
+  }
+  if (leases.empty()) co_return;
+  std::string back;
+  append_nack(back, exchange.link.number(), leases, 0, "the HTTP client is gone");
+  co_await exchange.link.send(std::move(back));
+}
+
+asio::awaitable<Result<void>> settle_all(Exchange& exchange, std::vector<std::uint64_t> leases) {
+  const auto request = exchange.link.number();
+  std::string frames;
+  append_ack(frames, request, leases);
+  if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return sent;
+  const auto frame = co_await exchange.link.answer(request, Clock::now() + kAnswerTimeout);
+  if (!frame) co_return std::unexpected(frame.error());
+  co_return Result<void>{};
+}
+
+// -- PUT /api/messages/{id}/status
+
+// What a status asks for, as a frame; errors name the field.
+Result<std::string> settlement(JsonFields& fields, std::uint32_t request) {
+  const auto status = fields.required_text("status");
+  const auto lease_text = fields.find("lease");
+  std::uint64_t lease = 0;
+  std::string_view text;
+  if (!lease_text) {
+    fields.refuse(ErrorCode::invalid_field, "`lease` is missing: give the one that came with the message");
+  } else if (!lease_text->get(text)) {
+    const auto parsed = parse_lease(text);
+    if (!parsed) fields.refuse(ErrorCode::invalid_field, fmt::format("`lease` is `{}`; it is a decimal number", text));
+    lease = parsed.value_or(0);
+  } else {
+    lease = fields.number("lease", 0, 0, UINT64_MAX);
+  }
+  const auto delay_ms = fields.duration_ms("delay_ms", 0);
+  const auto lease_ms = fields.duration_ms("lease_ms", kLeaseMsDefault);
+  const auto reason = fields.text("reason");
+  if (auto good = fields.result(); !good) return std::unexpected(good.error());
+  std::string frames;
+  const std::uint64_t leases[] = {lease};
+  if (status == "processed" || status == "acknowledged") {
+    append_ack(frames, request, leases);
+  } else if (status == "failed" || status == "pending") {
+    append_nack(frames, request, leases, delay_ms, reason);
+  } else if (status == "delivered") {
+    append_extend(frames, request, leases, lease_ms);
+  } else {
+    return failure(ErrorCode::invalid_field, fmt::format("`status` is `{}`; it may be processed, failed or delivered", status));
+  }
+  return frames;
+}
+
+}  // namespace
+
+Answer error_answer(const Error& error) {
+  Answer answer{.status = http_status(error.code), .body = {}};
+  JsonWriter json(answer.body);
+  json.begin_object();
+  append_error_fields(json, error);
+  json.end_object();
+  if (answer.status == 401) answer.headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (answer.status == 429 || answer.status == 503) answer.headers.emplace_back("Retry-After", "1");
+  return answer;
+}
+
+asio::awaitable<Answer> publish_messages(Exchange& exchange) {
+  JsonDocument document;
+  const auto value = document.parse(exchange.request.body);
+  if (!value) co_return error_answer(value.error());
+  if (value->is_array()) co_return co_await publish_many(exchange, *value);
+  co_return co_await publish_one(exchange, *value);
+}
+
+asio::awaitable<Answer> receive_messages(Exchange& exchange) {
+  const auto& target = exchange.request.target;
+  const auto named = target.parameter("agent");
+  const std::string agent(named.empty() ? std::string_view(exchange.request.agent) : named);
+  if (!is_name(agent)) {
+    co_return error_answer({ErrorCode::invalid_name, "whose messages? Give ?agent=NAME, 1 to 255 bytes without control characters"});
+  }
+  const auto wait_ms = duration_parameter(target, "wait", 0, kWaitMsMax);
+  if (!wait_ms) co_return error_answer(wait_ms.error());
+  const auto lease_ms = duration_parameter(target, "lease", kLeaseMsDefault, UINT32_MAX);
+  if (!lease_ms) co_return error_answer(lease_ms.error());
+  const auto limit = target.has("limit") ? parse_lease(target.parameter("limit")) : kReceiveDefault;
+  if (!limit || *limit == 0 || *limit > kReceiveMax) {
+    co_return error_answer({ErrorCode::out_of_range, fmt::format("`limit` is `{}`; it may be 1 to {}", target.parameter("limit"), kReceiveMax)});
+  }
+  const bool settle = target.parameter("ack") == "true" || target.parameter("ack") == "1";
+
+  const auto request = exchange.link.number();
+  std::string frames;
+  append_receive(frames, request, {agent, static_cast<std::uint32_t>(*limit), *wait_ms, std::max(*lease_ms, 1u)});
+  if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return error_answer(sent.error());
+
+  Received received;
+  JsonWriter json(received.messages);
+  json.begin_object().key("messages").begin_array();
+  std::vector<std::uint64_t> too_much;
+  const auto deadline = Clock::now() + std::chrono::milliseconds(*wait_ms) + kAnswerTimeout;
+  for (;;) {
+    const auto frame = co_await exchange.link.answer(request, deadline);
+    if (!frame) {
+      received.leases.insert(received.leases.end(), too_much.begin(), too_much.end());
+      if (exchange.link.is_interrupted()) co_await give_up(exchange, request, std::move(received.leases));
+      co_return error_answer(frame.error());
+    }
+    if (frame->header.opcode != Opcode::deliver) break;
+    const auto delivered = read_delivery(*frame);
+    const bool is_leased = frame->header.flags & kFlagLeased && frame->body.size() >= 8;
+    const auto lease = is_leased ? load<std::uint64_t>(frame->body.data()) : 0;
+    const bool fits = delivered && received.messages.size() + frame->body.size() * 4 / 3 <= kAnswerBytesMax;
+    if (!fits) {
+      if (lease) too_much.push_back(lease);
+      continue;
+    }
+    if (lease) received.leases.push_back(lease);
+    append_received(json, *delivered, settle);
+  }
+  if (!too_much.empty()) {
+    std::string back;
+    append_nack(back, exchange.link.number(), too_much, 0, "the HTTP answer was full");
+    if (auto sent = co_await exchange.link.send(std::move(back)); !sent) co_return error_answer(sent.error());
+  }
+  if (settle && !received.leases.empty()) {
+    if (auto done = co_await settle_all(exchange, std::move(received.leases)); !done) co_return error_answer(done.error());
+  }
+  json.end_array().end_object();
+  co_return json_answer(200, std::move(received.messages));
+}
+
+asio::awaitable<Answer> show_receipt(Exchange& exchange) {
+  const auto id = Uuid::parse(exchange.parameter);
+  if (!id) co_return error_answer({ErrorCode::invalid_field, "the message id in the path is not a UUID of 36 characters"});
+  const auto request = exchange.link.number();
+  std::string frames;
+  append_receipt(frames, request, {&*id, 1});
+  if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return error_answer(sent.error());
+  const auto frame = co_await exchange.link.answer(request, Clock::now() + kAnswerTimeout);
+  if (!frame) co_return error_answer(frame.error());
+  const auto receipts = read_receipts(frame->body);
+  if (!receipts) co_return error_answer(receipts.error());
+  if (receipts->empty() || receipts->front().state == ReceiptState::unknown) {
+    co_return error_answer({ErrorCode::not_found, fmt::format("message {} is not known here, or was settled too long ago", id->text())});
+  }
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object();
+  append_receipt_fields(json, receipts->front());
+  json.end_object();
+  co_return json_answer(200, std::move(body));
+}
+
+asio::awaitable<Answer> settle_message(Exchange& exchange) {
+  const auto id = Uuid::parse(exchange.parameter);
+  if (!id) co_return error_answer({ErrorCode::invalid_field, "the message id in the path is not a UUID of 36 characters"});
+  JsonDocument document;
+  const auto value = document.parse(exchange.request.body);
+  if (!value) co_return error_answer(value.error());
+  if (!value->is_object()) co_return error_answer({ErrorCode::malformed, "the body is not a JSON object"});
+  JsonFields fields(*value);
+  const auto request = exchange.link.number();
+  auto frames = settlement(fields, request);
+  if (!frames) co_return error_answer(frames.error());
+  if (auto sent = co_await exchange.link.send(std::move(*frames)); !sent) co_return error_answer(sent.error());
+  const auto frame = co_await exchange.link.answer(request, Clock::now() + kAnswerTimeout);
+  if (!frame) co_return error_answer(frame.error());
+  const auto settled = read_settled(frame->body);
+  if (!settled) co_return error_answer(settled.error());
+  if (settled->settled == 0) {
+    co_return error_answer({ErrorCode::lease_lost, fmt::format("the lease of message {} is gone: settled, expired or given back", id->text())});
+  }
+  std::string body;
+  JsonWriter(body).begin_object().field("id", id->text()).field("status", fields.text("status")).end_object();
+  co_return json_answer(200, std::move(body));
+}
+
+asio::awaitable<Answer> request_agent(Exchange& exchange) {
+  JsonDocument document;
+  const auto value = document.parse(exchange.request.body);
+  if (!value) co_return error_answer(value.error());
+  auto message = message_of(*value, exchange.request);
+  if (!message) co_return error_answer(message.error());
+  const auto wait_ms = duration_parameter(exchange.request.target, "wait", 0, kWaitMsMax);
+  if (!wait_ms) co_return error_answer(wait_ms.error());
+  if (!message->mode) message->mode = DeliveryMode::at_most_once;
+
+  const auto request = exchange.link.number();
+  std::string frames;
+  if (auto done = append_request(frames, request, *message, *wait_ms); !done) co_return error_answer(done.error());
+  if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return error_answer(sent.error());
+  const auto frame = co_await exchange.link.answer(request, Clock::now() + std::chrono::milliseconds(*wait_ms) + kAnswerTimeout);
+  if (!frame) {
+    if (exchange.link.is_interrupted()) co_await give_up(exchange, request, {});
+    co_return error_answer(frame.error());
+  }
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object().field("status", "delivered");
+  if (frame->header.opcode == Opcode::deliver) {
+    const auto delivered = read_delivery(*frame);
+    if (!delivered) co_return error_answer(delivered.error());
+    json.key("response");
+    append_json(json, delivered->message);
+  }
+  json.end_object();
+  co_return json_answer(200, std::move(body));
+}
+
+}  // namespace folkmoot

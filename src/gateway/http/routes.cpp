@@ -1,0 +1,48 @@
+#include "gateway/http/routes.hpp"
+
+namespace folkmoot {
+namespace {
+
+constexpr Route kRoutes[] = {
+    {"POST", "/api/messages", publish_messages},
+    {"GET", "/api/messages", receive_messages, true},
+    {"GET", "/api/messages/{id}", show_receipt},
+    {"PUT", "/api/messages/{id}/status", settle_message},
+    {"POST", "/message", request_agent, true},
+    {"GET", "/health", show_health},
+    {"GET", "/metrics", show_metrics},
+    {"GET", "/ws", want_upgrade, false, true},
+};
+
+bool matches(std::string_view pattern, const std::vector<std::string>& path, std::string& parameter) {
+  std::size_t at = 0;
+  for (const auto& word : path) {
+    if (at >= pattern.size()) return false;
+    const auto end = std::min(pattern.find('/', at + 1), pattern.size());
+    const auto want = pattern.substr(at + 1, end - at - 1);
+    if (want.starts_with('{')) {
+      parameter = word;
+    } else if (want != word) {
+      return false;
+    }
+    at = end;
+  }
+  return at == pattern.size();
+}
+
+}  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
+
+RouteMatch match_route(std::string_view method, const Target& target) {
+  RouteMatch match;
+  for (const auto& route : kRoutes) {
+    if (!matches(route.pattern, target.path, match.parameter)) continue;
+    match.allowed.append(match.allowed.empty() ? "" : ", ").append(route.method);
+    if (route.method == method) match.route = &route;
+  }
+  if (!match.allowed.empty()) match.allowed.append(", OPTIONS");
+  return match;
+}
+
+}  // namespace folkmoot

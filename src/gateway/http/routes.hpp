@@ -1,0 +1,42 @@
+// The HTTP door's table: every request that it knows is one row (docs/protocol.md, section 13).
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "gateway/http/exchange.hpp"
+
+namespace folkmoot {
+
+using Handler = asio::awaitable<Answer> (*)(Exchange&);
+
+struct Route {
+  std::string_view method;
+  std::string_view pattern;  // words and at most one {parameter}
+  Handler handler;
+  bool may_wait = false;     // worth watching whether the client is still there
+  bool is_upgrade = false;   // becomes a WebSocket when the request asks for it
+};
+
+std::span<const Route> routes();
+
+struct RouteMatch {
+  const Route* route = nullptr;
+  std::string parameter;
+  std::string allowed;  // methods that this path knows: empty if the path is unknown
+};
+
+RouteMatch match_route(std::string_view method, const Target& target);
+
+// The handlers, each named by what it does. None of them throws for what a client can send.
+asio::awaitable<Answer> publish_messages(Exchange& exchange);
+asio::awaitable<Answer> receive_messages(Exchange& exchange);
+asio::awaitable<Answer> show_receipt(Exchange& exchange);
+asio::awaitable<Answer> settle_message(Exchange& exchange);
+asio::awaitable<Answer> request_agent(Exchange& exchange);
+asio::awaitable<Answer> show_health(Exchange& exchange);
+asio::awaitable<Answer> show_metrics(Exchange& exchange);
+asio::awaitable<Answer> want_upgrade(Exchange& exchange);
+
+}  // namespace folkmoot

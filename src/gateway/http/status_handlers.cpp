@@ -1,0 +1,68 @@
+// The requests about the server itself.
+#include "gateway/http/metrics.hpp"
+#include "gateway/http/routes.hpp"
+#include "message/json_document.hpp"
+#include "message/json_writer.hpp"
+#include "message/operations.hpp"
+
+namespace folkmoot {
+namespace {
+
+using namespace std::chrono_literals;
+
+asio::awaitable<Result<std::string>> statistics(Exchange& exchange) {
+  const auto request = exchange.link.number();
+  std::string frames;
+  append_stats(frames, request, {});
+  if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return std::unexpected(sent.error());
+  const auto frame = co_await exchange.link.answer(request, Clock::now() + 10s);
+  if (!frame) co_return std::unexpected(frame.error());
+  co_return std::string(as_text(frame->body));
+}
+
+template <class T>
+T value_or(const simdjson::simdjson_result<JsonElement>& found, T otherwise) {
+  T value = otherwise;
+  if (found.get(value)) return otherwise;
+  return value;
+}
+
+}  // namespace
+
+asio::awaitable<Answer> show_health(Exchange& exchange) {
+  const auto stats = co_await statistics(exchange);
+  if (!stats) co_return error_answer(stats.error());
+  JsonDocument document;
+  const auto root = document.parse(*stats);
+  if (!root) co_return error_answer(root.error());
+  const auto server = value_or(root->at_key("server"), std::string_view{});
+  const auto version = value_or(root->at_key("version"), std::string_view{});
+  const auto uptime_ms = value_or(root->at_key("uptime_ms"), std::uint64_t{0});
+  const bool accepts_durable = value_or(root->at_key("accepts_durable"), true);
+  const bool disk_full = value_or(root->at_pointer("/journal/disk_full"), false);
+  Answer answer{.status = accepts_durable ? 200 : 503, .body = {}};
+  JsonWriter json(answer.body);
+  json.begin_object().field("status", accepts_durable ? "ok" : "degraded");
+  json.optional_field("server", server).optional_field("version", version).field("uptime_ms", uptime_ms);
+  json.field("accepts_durable", accepts_durable);
+  if (!accepts_durable) json.field("reason", disk_full ? "the disk is full" : "durable messages are refused");
+  json.end_object();
+  co_return answer;
+}
+
+asio::awaitable<Answer> show_metrics(Exchange& exchange) {
+  const auto stats = co_await statistics(exchange);
+  if (!stats) co_return error_answer(stats.error());
+  auto text = prometheus_text(*stats);
+  if (!text) co_return error_answer(text.error());
+  co_return Answer{.body = std::move(*text), .content_type = "text/plain; version=0.0.4; charset=utf-8"};
+}
+
+asio::awaitable<Answer> want_upgrade(Exchange&) {
+  Answer answer = error_answer({ErrorCode::malformed, "this address speaks WebSocket; ask for an upgrade"});
+  answer.status = 426;
+  answer.headers.emplace_back("Upgrade", "websocket");
+  co_return answer;
+}
+
+}  // namespace folkmoot

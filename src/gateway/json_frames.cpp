@@ -1,0 +1,368 @@
+#include "gateway/json_frames.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gateway/json_answers.hpp"
+#include "gateway/json_fields.hpp"
+#include "message/json_mapping.hpp"
+#include "message/limits.hpp"
+#include "message/operations.hpp"
+
+namespace folkmoot {
+namespace {
+
+struct Operation {
+  std::string_view word;
+  Opcode opcode;
+};
+
+constexpr Operation kOperations[] = {
+    {"hello", Opcode::hello},     {"publish", Opcode::publish}, {"publish_batch", Opcode::publish_batch},
+    {"subscribe", Opcode::subscribe}, {"consume", Opcode::consume}, {"credit", Opcode::credit},
+    {"cancel", Opcode::cancel},   {"receive", Opcode::receive}, {"ack", Opcode::ack},
+    {"nack", Opcode::nack},       {"extend", Opcode::extend},   {"request", Opcode::request},
+    {"receipt", Opcode::receipt}, {"wait", Opcode::wait},       {"stats", Opcode::stats},
+    {"ping", Opcode::ping},       {"mailbox", Opcode::mailbox},
+};
+
+// Subscriptions and consumers keep their number until they are cancelled.
+bool is_lasting(Opcode opcode) { return opcode == Opcode::subscribe || opcode == Opcode::consume; }
+
+Result<Message> message_of(const JsonFields& fields, std::int64_t now_ms) {
+  const auto value = fields.find("message");
+  if (!value) return failure(ErrorCode::invalid_field, "`message` is missing");
+  return message_from_json(*value, now_ms);
+}
+
+Result<std::vector<Message>> messages_of(const JsonFields& fields, std::int64_t now_ms) {
+  simdjson::dom::array array;
+  const auto value = fields.find("messages");
+  if (!value || value->get(array)) return failure(ErrorCode::invalid_field, "`messages` must be an array of messages");
+  std::vector<Message> messages;
+  for (const auto element : array) {
+    auto message = message_from_json(element, now_ms);
+    if (!message) {
+      return failure(message.error().code, fmt::format("message {} of the batch: {}", messages.size(), message.error().text));
+    }
+    messages.push_back(std::move(*message));
+    if (messages.size() > kBatchMessagesMax) break;  // refused by append_publish_batch
+  }
+  return messages;
+}
+
+std::string error_text(std::uint32_t request, const Error& error, std::string_view op = "error") {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().field("op", op).field("request", request);
+  append_error_fields(json, error);
+  json.end_object();
+  return out;
+}
+
+Result<void> append_batch_results(JsonWriter& json, Bytes body, bool& all_done) {
+  const auto results = read_batch_results(body);
+  if (!results) return std::unexpected(results.error());
+  json.key("results").begin_array();
+  for (const auto& result : *results) {
+    json.begin_object();
+    if (result) {
+      append_confirm_fields(json, *result);
+    } else {
+      all_done = false;
+      append_error_fields(json, result.error());
+    }
+    json.end_object();
+  }
+  json.end_array();
+  return {};
+}
+
+// The body of OK, by the operation that it answers.
+Result<void> append_ok(JsonWriter& json, Opcode op, Bytes body, bool& all_done) {
+  switch (op) {
+    case Opcode::publish_batch: return append_batch_results(json, body, all_done);
+    case Opcode::consume:
+    case Opcode::receive: {
+      const auto count = read_u32(body);
+      if (!count) return std::unexpected(count.error());
+      json.field(op == Opcode::consume ? "ready" : "count", *count);
+      return {};
+    }
+    case Opcode::wait: {
+      const auto ready = read_u32(body), priority = read_u32(body, 4);
+      if (!ready || !priority) return failure(ErrorCode::malformed, "the answer to WAIT breaks off");
+      json.field("ready", *ready).field("first_priority", *priority);
+      return {};
+    }
+    case Opcode::receipt: {
+      const auto receipts = read_receipts(body);
+      if (!receipts) return std::unexpected(receipts.error());
+      json.key("receipts").begin_array();
+      for (const auto& receipt : *receipts) {
+        json.begin_object();
+        append_receipt_fields(json, receipt);
+        json.end_object();
+      }
+      json.end_array();
+      return {};
+    }
+    case Opcode::stats: json.key("stats").raw(body.empty() ? "{}" : as_text(body)); return {};
+    default: return {};
+  }
+}
+
+void append_settled(JsonWriter& json, const Settled& settled) {
+  json.field("settled", settled.settled).key("refused").begin_array();
+  for (const auto lease : settled.refused) json.value(std::to_string(lease));
+  json.end_array();
+}
+
+Result<void> append_welcome(JsonWriter& json, Bytes body) {
+  const auto welcome = read_welcome(body);
+  if (!welcome) return std::unexpected(welcome.error());
+  json.field("version", welcome->version).field("server", welcome->software).field("session", welcome->session);
+  json.field("max_frame_bytes", welcome->max_frame_bytes).field("max_content_bytes", welcome->max_content_bytes);
+  json.field("node", welcome->node);
+  return {};
+}
+
+}  // namespace
+
+TextSession::Asked TextSession::ask(std::string_view text, std::int64_t now_ms) {
+  Asked asked;
+  Row row;
+  const auto object = document_.parse(text);
+  if (!object) return asked.answer = error_text(0, object.error()), asked;
+  if (!object->is_object()) {
+    asked.answer = error_text(0, {ErrorCode::malformed, fmt::format("an operation is a JSON object, not {}", shown(*object))});
+    return asked;
+  }
+  if (auto done = translate(*object, now_ms, row, asked.frames); !done) {
+    asked.frames.clear();
+    asked.answer = error_text(row.number, done.error());
+    return asked;
+  }
+  asked.is_hello = row.op == Opcode::hello;
+  if (row.op == Opcode::credit) return asked;  // has no answer
+  rows_[next_] = row;
+  // A subscription's number stays its own, also while another operation uses the same.
+  const auto own = own_number(row.number);
+  if (!own || !is_lasting(rows_.at(own).op) || is_lasting(row.op)) own_[row.number] = next_;
+  // The numbers go round; one that is still in use (a subscription's) is passed over.
+  do {
+    next_ = next_ == UINT32_MAX ? kTextRequestMin + 1 : next_ + 1;
+  } while (rows_.contains(next_));
+  return asked;
+}
+
+Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_ms, Row& row, std::string& frames) {
+  JsonFields fields(object);
+  row.number = static_cast<std::uint32_t>(fields.number("request", 0, 0, UINT32_MAX));
+  const auto word = fields.required_text("op");
+  if (auto good = fields.result(); !good) return good;
+  const auto* operation = std::find_if(std::begin(kOperations), std::end(kOperations),
+                                       [&](const auto& known) { return known.word == word; });
+  if (operation == std::end(kOperations)) {
+    return failure(ErrorCode::unknown_opcode, fmt::format("there is no operation `{}`", word));
+  }
+  row.op = operation->opcode;
+  row.quiet = fields.flag("quiet");
+  if (rows_.size() >= kTextInFlightMax) {
+    return failure(ErrorCode::limit_reached, fmt::format("{} operations are in flight on this connection", rows_.size()));
+  }
+  if (const auto own = own_number(row.number); own && is_lasting(row.op) && row.number && is_lasting(rows_.at(own).op)) {
+    return failure(ErrorCode::already_exists, fmt::format("request {} is a subscription or consumer already", row.number));
+  }
+
+  const auto target = [&] {
+    return own_number(static_cast<std::uint32_t>(fields.number("target", 0, 0, UINT32_MAX)));
+  };
+  const auto credit = [&](std::string_view name, std::uint64_t otherwise, std::uint64_t min) {
+    return static_cast<std::uint32_t>(fields.number(name, otherwise, min, kCreditMax));
+  };
+  std::string out;
+  switch (row.op) {
+    case Opcode::hello: {
+      const auto agent = fields.text("agent"), token = fields.text("token");
+      append_hello(out, next_, {agent.empty() ? agent_ : agent, token.empty() ? token_ : token, fields.text("client")});
+      break;
+    }
+    case Opcode::publish: {
+      const auto message = message_of(fields, now_ms);
+      if (!message) return std::unexpected(message.error());
+      if (auto done = append_publish(out, next_, *message); !done) return done;
+      break;
+    }
+    case Opcode::publish_batch: {
+      const auto messages = messages_of(fields, now_ms);
+      if (!messages) return std::unexpected(messages.error());
+      if (auto done = append_publish_batch(out, next_, *messages); !done) return done;
+      break;
+    }
+    case Opcode::subscribe:
+      append_subscribe(out, next_, {fields.required_text("pattern"), credit("credit", 0, 0), fields.flag("echo")});
+      break;
+    case Opcode::consume: append_consume(out, next_, fields.required_text("mailbox"), credit("credit", 1, 1)); break;
+    case Opcode::credit:
+      if (const auto own = target()) append_credit(out, kTextRequestMin, own, credit("amount", 1, 1));
+      break;
+    case Opcode::cancel:
+      row.target = target();
+      append_cancel(out, next_, row.target);
+      break;
+    case Opcode::receive:
+      append_receive(out, next_,
+                     {fields.required_text("mailbox"), static_cast<std::uint32_t>(fields.number("max", 1, 1, kReceiveMax)),
+                      fields.duration_ms("wait_ms", 0), fields.duration_ms("lease_ms", 0)});
+      break;
+    case Opcode::ack: append_ack(out, next_, fields.leases("leases")); break;
+    case Opcode::nack:
+      append_nack(out, next_, fields.leases("leases"), fields.duration_ms("delay_ms", 0), fields.text("reason"));
+      break;
+    case Opcode::extend: append_extend(out, next_, fields.leases("leases"), fields.duration_ms("lease_ms", 30'000)); break;
+    case Opcode::request: {
+      const auto message = message_of(fields, now_ms);
+      if (!message) return std::unexpected(message.error());
+      if (auto done = append_request(out, next_, *message, fields.duration_ms("timeout_ms", 30'000)); !done) return done;
+      break;
+    }
+    case Opcode::receipt: append_receipt(out, next_, fields.ids("ids")); break;
+    case Opcode::wait: append_wait(out, next_, fields.required_text("mailbox"), fields.duration_ms("timeout_ms", 30'000)); break;
+    case Opcode::stats: append_stats(out, next_, fields.text("mailbox")); break;
+    case Opcode::ping: append_frame(out, Opcode::ping, 0, next_, {}); break;
+    case Opcode::mailbox: {
+      MailboxRequest mailbox{.name = fields.required_text("name"), .max_messages = {}, .drop_oldest = {}, .default_ttl_ms = {}, .max_deliveries = {}};
+      if (fields.has("max_messages")) mailbox.max_messages = fields.number("max_messages", 0, 0, UINT32_MAX);
+      if (fields.has("default_ttl_ms")) mailbox.default_ttl_ms = fields.duration_ms("default_ttl_ms", 0);
+      if (fields.has("max_deliveries")) mailbox.max_deliveries = fields.number("max_deliveries", 0, 0, UINT32_MAX);
+      if (const auto overflow = fields.text("overflow"); !overflow.empty()) {
+        if (overflow != "reject" && overflow != "drop_oldest") {
+          return failure(ErrorCode::invalid_field, fmt::format("`overflow` is `{}`; it may be reject or drop_oldest", overflow));
+        }
+        mailbox.drop_oldest = overflow == "drop_oldest";
+      }
+      append_mailbox(out, next_, mailbox);
+      break;
+    }
+    default: break;
+  }
+  if (auto good = fields.result(); !good) return good;
+  frames = std::move(out);
+  return {};
+}
+
+TextSession::Told TextSession::tell(const Frame& frame) {
+  if (frame.header.request < kTextRequestMin) return {};
+  Told told{.is_mine = true, .text = {}};
+  const auto found = rows_.find(frame.header.request);
+  if (found == rows_.end()) {
+    if (frame.header.opcode == Opcode::error) {
+      if (const auto error = read_error(frame.body)) told.text = error_text(0, *error);
+    }
+    return told;
+  }
+  const Row row = found->second;
+  JsonWriter json(told.text);
+  const auto begin = [&](std::string_view op) { json.begin_object().field("op", op).field("request", row.number); };
+  Result<void> result;
+  bool is_last = true;
+  bool all_done = true;
+  const auto fail = [&](const Error& error) { result = std::unexpected(error); };
+
+  switch (frame.header.opcode) {
+    case Opcode::welcome:
+      begin("welcome");
+      result = append_welcome(json, frame.body);
+      break;
+    case Opcode::confirm:
+      begin("confirm");
+      if (const auto confirm = read_confirm(frame.body)) {
+        append_confirm_fields(json, *confirm);
+      } else {
+        fail(confirm.error());
+      }
+      break;
+    case Opcode::ok:
+      begin("ok");
+      result = append_ok(json, row.op, frame.body, all_done);
+      is_last = !is_lasting(row.op);
+      break;
+    case Opcode::settled:
+      begin("settled");
+      if (const auto settled = read_settled(frame.body)) {
+        append_settled(json, *settled);
+        all_done = settled->refused.empty();
+      } else {
+        fail(settled.error());
+      }
+      break;
+    case Opcode::deliver: {
+      is_last = row.op == Opcode::request;
+      begin("deliver");
+      const auto delivered = read_delivery(frame);
+      if (delivered) {
+        append_delivery_fields(json, *delivered);
+        json.key("message");
+        append_json(json, delivered->message);
+      } else {
+        // The holder must still learn the lease, or it could not give the message back.
+        if (frame.header.flags & kFlagLeased && frame.body.size() >= kLeaseBlockBytes) {
+          json.field("lease", std::to_string(load<std::uint64_t>(frame.body.data())));
+        }
+        append_error_fields(json, delivered.error());
+      }
+      all_done = false;
+      break;
+    }
+    case Opcode::lagged:
+      is_last = false;
+      begin("lagged");
+      if (const auto count = read_u32(frame.body)) {
+        json.field("count", *count);
+      } else {
+        fail(count.error());
+      }
+      all_done = false;
+      break;
+    case Opcode::error: {
+      const auto error = read_error(frame.body);
+      fail(error ? *error : error.error());
+      all_done = false;
+      break;
+    }
+    default: return told;
+  }
+  if (result) {
+    json.end_object();
+  } else {
+    told.text = error_text(row.number, result.error());
+  }
+  if (row.quiet && result && all_done) told.text.clear();
+  if (is_last) {
+    if (row.op == Opcode::cancel && row.target) forget(row.target);
+    forget(frame.header.request);
+  }
+  return told;
+}
+
+std::string TextSession::goodbye(const Frame& frame) {
+  const auto error = read_error(frame.body);
+  return error_text(0, error ? *error : error.error(), "goodbye");
+}
+
+std::uint32_t TextSession::own_number(std::uint32_t client_number) const {
+  const auto found = own_.find(client_number);
+  return found == own_.end() ? 0 : found->second;
+}
+
+void TextSession::forget(std::uint32_t request) {
+  const auto found = rows_.find(request);
+  if (found == rows_.end()) return;
+  const auto named = own_.find(found->second.number);
+  if (named != own_.end() && named->second == request) own_.erase(named);
+  rows_.erase(found);
+}
+
+}  // namespace folkmoot

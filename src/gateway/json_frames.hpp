@@ -1,0 +1,68 @@
+// The JSON side of a WebSocket (docs/protocol.md, section 11), without any socket: a text message becomes native frames, and
+// the frames that answer it become text.
+//
+// Every text operation gets a request number of this session's own, from 2^31 upwards, and a row that remembers what the
+// client called it and which operation it was: so several operations may share a number (or have none), and the answers
+// to binary messages, whose numbers are below 2^31, are told apart. A row goes with its last answer.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/error.hpp"
+#include "message/frame.hpp"
+#include "message/json_document.hpp"
+
+namespace folkmoot {
+
+constexpr std::uint32_t kTextRequestMin = 0x8000'0000u;
+constexpr std::size_t kTextInFlightMax = 65'536;
+
+class TextSession {
+ public:
+  /// What the upgrade request said; fills in what a `hello` leaves out.
+  TextSession(std::string agent, std::string token) : agent_(std::move(agent)), token_(std::move(token)) {}
+
+  /// What a text message asks for: frames for the server, or (if it is wrong) an answer for the client.
+  struct Asked {
+    std::string frames;
+    std::string answer;
+    bool is_hello = false;
+  };
+  Asked ask(std::string_view text, std::int64_t now_ms);
+
+  /// What a frame of the server means to the text side.
+  struct Told {
+    bool is_mine = false;  // false: the frame answers a binary message
+    std::string text;      // empty: nothing to say (a quiet operation went well)
+  };
+  Told tell(const Frame& frame);
+
+  /// GOODBYE as text.
+  static std::string goodbye(const Frame& frame);
+
+  std::size_t in_flight() const { return rows_.size(); }
+
+ private:
+  struct Row {
+    Opcode op{};
+    bool quiet = false;
+    std::uint32_t number = 0;  // the client's
+    std::uint32_t target = 0;  // CANCEL: the row that ends with it
+  };
+
+  Result<void> translate(const JsonElement& object, std::int64_t now_ms, Row& row, std::string& frames);
+  std::uint32_t own_number(std::uint32_t client_number) const;
+  void forget(std::uint32_t request);
+
+  const std::string agent_;
+  const std::string token_;
+  JsonDocument document_;
+  std::uint32_t next_ = kTextRequestMin + 1;               // kTextRequestMin itself is for what has no answer
+  std::unordered_map<std::uint32_t, Row> rows_;            // by own number
+  std::unordered_map<std::uint32_t, std::uint32_t> own_;   // client's number -> own number of the latest
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,209 @@
+#include "gateway/websocket/session.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/field.hpp>
+#include <chrono>
+
+#include "gateway/json_answers.hpp"
+#include "message/operations.hpp"
+
+namespace folkmoot {
+namespace {
+
+namespace websocket = beast::websocket;
+
+constexpr std::size_t kAnswersMax = 64;
+constexpr std::size_t kWriteBytesMax = 1024 * 1024;  // of binary frames put into one message
+constexpr std::size_t kNoLimit = std::size_t{1} << 31;
+
+std::int64_t unix_ms_now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+websocket::close_reason close_reason(const std::optional<Error>& error) {
+  if (!error) return websocket::close_code::normal;
+  switch (error->code) {
+    case ErrorCode::shutting_down:
+    case ErrorCode::connection_lost: return websocket::close_code::going_away;
+    case ErrorCode::frame_too_large: return websocket::close_code::too_big;
+    case ErrorCode::malformed: return websocket::close_code::protocol_error;
+    default: return {websocket::close_code::policy_error, name(error->code)};
+  }
+}
+
+}  // namespace
+
+WebsocketSession::WebsocketSession(const Context& context, Stream stream, WebsocketUpgrade upgrade)
+    : context_(context),
+      socket_(std::move(stream)),
+      upgrade_(std::move(upgrade)),
+      wakeup_(std::make_shared<Wakeup>(socket_.get_executor())),
+      text_(upgrade_.agent, upgrade_.token) {
+  beast::get_lowest_layer(socket_).expires_never();  // the WebSocket layer has its own time-outs
+  socket_.set_option(websocket::stream_base::timeout{
+      .handshake_timeout = context_.options.read_timeout, .idle_timeout = context_.options.idle_timeout, .keep_alive_pings = true});
+  socket_.set_option(websocket::stream_base::decorator([software = context_.options.software](websocket::response_type& answer) {
+    answer.set(beast::http::field::server, software);
+  }));
+  socket_.auto_fragment(false);
+  socket_.read_message_max(context_.options.frame_bytes_max);
+}
+
+WebsocketSession::~WebsocketSession() {
+  if (link_) link_->close();
+}
+
+asio::awaitable<void> WebsocketSession::run() {
+  auto self = shared_from_this();
+  const auto [error] = co_await socket_.async_accept(upgrade_.request, kAwait);
+  if (error) co_return;
+  link_ = context_.hub.connect("websocket", notifier(context_, socket_.get_executor(), wakeup_));
+  if (!link_ || context_.is_draining) end({ErrorCode::shutting_down, "the server is stopping"});
+  asio::co_spawn(socket_.get_executor(), [self] { return self->write_messages(); }, asio::detached);
+  co_await read_messages();
+  wakeup_->notify();
+  while (!is_written_) co_await wakeup_->wait();
+  if (link_) link_->close();
+}
+
+void WebsocketSession::stop(bool now) {
+  end({ErrorCode::shutting_down, "the server is stopping"});
+  if (now) beast::get_lowest_layer(socket_).close();
+}
+
+// No more from the client; the writer says why and closes.
+void WebsocketSession::end(Error why) {
+  if (!ended_) ended_ = std::move(why);
+  wakeup_->notify();
+}
+
+asio::awaitable<void> WebsocketSession::read_messages() {
+  beast::flat_buffer buffer;
+  while (!ended_) {
+    const auto [error, bytes] = co_await socket_.async_read(buffer, kAwait);
+    if (error) is_lost_ = true;
+    if (error || ended_) break;
+    const std::string_view message{static_cast<const char*>(buffer.data().data()), bytes};
+    std::string made;
+    bool is_hello = false;
+    last_was_text_ = socket_.got_text();
+    if (last_was_text_ ? !take_text(message, made, is_hello) : !take_binary(message, is_hello)) {
+      buffer.consume(bytes);
+      while (answers_.size() >= kAnswersMax && !ended_ && !is_written_) co_await wakeup_->wait();
+      continue;
+    }
+    std::string frames;
+    if (!is_greeted_ && !is_hello) {
+      append_hello(frames, kTextRequestMin, {.agent = upgrade_.agent, .token = upgrade_.token, .software = "websocket"});
+    }
+    is_greeted_ = true;
+    frames.append(last_was_text_ ? std::string_view(made) : message);
+    buffer.consume(bytes);
+    if (buffer.capacity() > kWriteBytesMax) buffer.shrink_to_fit();
+    while (!link_->send(frames)) {
+      if (link_->closed() || ended_ || is_written_) co_return;
+      co_await wakeup_->wait();
+    }
+  }
+}
+
+// False: nothing goes to the server; the client has been answered.
+bool WebsocketSession::take_text(std::string_view message, std::string& frames, bool& is_hello) {
+  auto asked = text_.ask(message, unix_ms_now());
+  is_hello = asked.is_hello;
+  frames = std::move(asked.frames);
+  if (!asked.answer.empty()) {
+    answers_.push_back(std::move(asked.answer));
+    wakeup_->notify();
+  }
+  return !frames.empty();
+}
+
+// Only the framing is looked at; the rest is the server's to judge.
+bool WebsocketSession::take_binary(std::string_view message, bool& is_hello) {
+  auto rest = as_bytes(message);
+  bool is_first = true;
+  while (!rest.empty()) {
+    const auto frame = cut_frame(rest, context_.options.frame_bytes_max);
+    if (!frame) return end(frame.error()), false;
+    if (!*frame) return end({ErrorCode::malformed, "a binary message ends inside a frame"}), false;
+    if ((*frame)->header.request >= kTextRequestMin) {
+      return end({ErrorCode::malformed, "request numbers of binary messages are below 2147483648"}), false;
+    }
+    if (is_first) is_hello = (*frame)->header.opcode == Opcode::hello;
+    is_first = false;
+  }
+  return !is_first;
+}
+
+asio::awaitable<void> WebsocketSession::write_messages() {
+  auto self = shared_from_this();
+  for (bool good = true; good;) {
+    while (good && !answers_.empty()) {
+      const auto answer = std::move(answers_.front());
+      answers_.pop_front();
+      wakeup_->notify();
+      good = co_await write(answer, true);
+    }
+    if (!good || is_lost_ || is_parting_) break;
+    const bool was_closed = !link_ || link_->closed();
+    const auto taken = link_ ? link_->take() : std::string{};
+    if (!taken.empty()) {
+      good = co_await write_taken(taken);
+      continue;
+    }
+    if (ended_ && !was_closed) {
+      // Our own reason to end, in the form that the client speaks.
+      std::string goodbye;
+      append_error(goodbye, Opcode::goodbye, 0, *ended_);
+      co_await write_taken(goodbye);
+    }
+    if (ended_ || was_closed) break;
+    co_await wakeup_->wait();
+  }
+  if (!is_lost_) {
+    if (!ended_) ended_ = Error{ErrorCode::connection_lost, "the server ended the connection"};
+    co_await socket_.async_close(close_reason(ended_), kAwait);
+  }
+  is_written_ = true;
+  wakeup_->notify();
+}
+
+// Runs of frames for the binary side go out as one message, as they lie in `taken`.
+asio::awaitable<bool> WebsocketSession::write_taken(std::string_view taken) {
+  auto rest = as_bytes(taken);
+  std::size_t from = 0, at = 0;
+  bool good = true;
+  while (good && !rest.empty()) {
+    const auto frame = cut_frame(rest, kNoLimit);
+    if (!frame || !*frame) co_return false;
+    const auto end = taken.size() - rest.size();
+    const bool is_goodbye = (*frame)->header.opcode == Opcode::goodbye;
+    auto told = text_.tell(**frame);
+    if (is_goodbye) {
+      told = {.is_mine = last_was_text_, .text = last_was_text_ ? TextSession::goodbye(**frame) : std::string{}};
+      const auto why = read_error((*frame)->body);
+      if (!ended_ && why) ended_ = *why;
+      is_parting_ = true;
+    }
+    if (told.is_mine || end - from > kWriteBytesMax) {
+      if (at > from) good = co_await write(taken.substr(from, at - from), false);
+      from = told.is_mine ? end : at;
+      if (good && !told.text.empty()) good = co_await write(told.text, true);
+    }
+    at = end;
+    if (is_parting_) break;
+  }
+  if (good && at > from) good = co_await write(taken.substr(from, at - from), false);
+  co_return good;
+}
+
+asio::awaitable<bool> WebsocketSession::write(std::string_view message, bool is_text) {
+  socket_.text(is_text);
+  const auto [error, bytes] = co_await socket_.async_write(asio::buffer(message.data(), message.size()), kAwait);
+  co_return !error;
+}
+
+}  // namespace folkmoot

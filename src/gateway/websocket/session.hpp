@@ -1,0 +1,60 @@
+// A WebSocket after its handshake (docs/protocol.md, section 11): two coroutines on one strand.
+//
+//   reader: client's message -> frames -> link; waits while the link's inbox is full, so TCP slows the client down
+//   writer: link -> frames -> client's messages; takes from the link when all before it is written, so that a slow reader is
+//           the server's to hold or cut, and this session keeps no queue of its own
+#pragma once
+
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/websocket/stream.hpp>
+#include <deque>
+
+#include "gateway/json_frames.hpp"
+#include "gateway/wakeup.hpp"
+
+namespace folkmoot {
+
+struct WebsocketUpgrade {
+  boost::beast::http::request<boost::beast::http::string_body> request;
+  std::string agent;
+  std::string token;
+};
+
+class WebsocketSession : public std::enable_shared_from_this<WebsocketSession> {
+ public:
+  WebsocketSession(const Context& context, Stream stream, WebsocketUpgrade upgrade);
+  ~WebsocketSession();
+
+  /// Until the client or the server has ended it.
+  asio::awaitable<void> run();
+  /// Says goodbye and closes; `now`: without waiting for the client. On the strand only.
+  void stop(bool now);
+
+ private:
+  using Websocket = beast::websocket::stream<Stream>;
+
+  asio::awaitable<void> read_messages();
+  asio::awaitable<void> write_messages();
+  asio::awaitable<bool> write(std::string_view message, bool is_text);
+  asio::awaitable<bool> write_taken(std::string_view taken);
+  bool take_text(std::string_view message, std::string& frames, bool& is_hello);
+  bool take_binary(std::string_view message, bool& is_hello);
+  void end(Error why);
+
+  const Context& context_;
+  Websocket socket_;
+  const WebsocketUpgrade upgrade_;
+  const std::shared_ptr<Wakeup> wakeup_;
+  std::shared_ptr<Link> link_;
+  TextSession text_;
+  std::deque<std::string> answers_;  // to text that was refused here; read_messages() waits while it is long
+  std::optional<Error> ended_;       // why, once it is over for the reader
+  bool last_was_text_ = false;
+  bool is_greeted_ = false;          // a HELLO has gone to the server
+  bool is_lost_ = false;             // the client is gone, or has closed
+  bool is_parting_ = false;          // GOODBYE has been said: nothing but the close comes after it
+  bool is_written_ = false;          // the writer has ended
+};
+
+}  // namespace folkmoot
