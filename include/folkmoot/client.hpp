@@ -1,0 +1,356 @@
+// The client: one connection to a folkmoot server, kept alive, over Asio.
+//
+// Every operation takes an Asio completion token as its last argument and completes with a Result<T>, on the token's executor:
+//
+//   Result<PublishReceipt> receipt = co_await bus.publish(make_message("analyst", "..."));         // the default token
+//   bus.publish(message, [](folkmoot::Result<folkmoot::PublishReceipt> receipt) { ... });
+//   std::future<...> receipt = bus.publish(message, boost::asio::use_future);
+//
+// Operations may be started from any thread, any number at a time; they reach the server in the order they were started in.
+// While the connection is down they wait for it. docs/client.md tells what a lost connection does to those in flight.
+//
+// Beware of g++ 12: a braced temporary with strings inside a co_await expression, `co_await bus.publish({.to = "analyst"})`, is
+// destroyed wrongly by that compiler and crashes. Name the message first (`Message task{.to = "analyst"}`), or make_message().
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/execution/outstanding_work.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/prefer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstddef>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "folkmoot/delivery.hpp"
+#include "folkmoot/error.hpp"
+#include "folkmoot/failure.hpp"
+#include "folkmoot/message.hpp"
+#include "folkmoot/options.hpp"
+
+namespace folkmoot {
+
+namespace asio = boost::asio;
+
+template <class T>
+using Completion = std::move_only_function<void(Result<T>)>;
+
+namespace detail {
+
+class Connection;  // src/client/connection.hpp
+class Flow;        // src/client/flow.hpp
+
+/// Runs `start(completion)`, where the completion hands its result to the token's handler on the handler's executor.
+template <class T, class Token, class Start>
+auto initiate(Token&& token, const asio::any_io_executor& fallback, Start start) {
+  return asio::async_initiate<Token, void(Result<T>)>(
+      [fallback, start = std::move(start)](auto handler) mutable {
+        // Tracked work keeps the handler's io_context running while the answer is on its way.
+        auto executor = asio::prefer(asio::get_associated_executor(handler, fallback), asio::execution::outstanding_work.tracked);
+        start(Completion<T>([handler = std::move(handler), executor = std::move(executor)](Result<T> result) mutable {
+          asio::post(executor, [handler = std::move(handler), result = std::move(result)]() mutable {
+            std::move(handler)(std::move(result));
+          });
+        }));
+      },
+      token);
+}
+
+/// What Subscription and Consumer share: a stream of deliveries, cancelled when the last of it goes.
+class Stream {
+ public:
+  Stream() = default;
+  Stream(std::shared_ptr<Connection> connection, std::shared_ptr<Flow> flow);
+  Stream(Stream&&) noexcept = default;
+  Stream& operator=(Stream&& other) noexcept;
+  ~Stream();
+
+  /// The next delivery, waiting for it as long as it takes, across reconnects. Several may wait; they take turns.
+  /// Errors: cancelled (cancel() or Client::close()), whatever the server refused the stream with after a reconnect.
+  template <class Token = asio::use_awaitable_t<>>
+  auto next(Token&& token = {}) {
+    return initiate<Delivery>(std::forward<Token>(token), executor(), [c = connection_, flow = flow_](Completion<Delivery> done) {
+      start_next(c, flow, std::move(done));
+    });
+  }
+
+  /// Ends the stream; waiting next()s complete with `cancelled`. Undelivered messages go back to their mailbox. May be called twice.
+  void cancel();
+  /// Events missed so far for want of credit or room.
+  std::uint64_t missed() const;
+
+ private:
+  asio::any_io_executor executor() const;
+  static void start_next(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Flow>& flow, Completion<Delivery> done);
+
+  std::shared_ptr<Connection> connection_;
+  std::shared_ptr<Flow> flow_;
+};
+
+}  // namespace detail
+
+/// Events of a pattern, as they are published.
+class Subscription : public detail::Stream {
+  using Stream::Stream;
+};
+
+/// Messages of a mailbox, pushed ahead of next() up to the credit. Each wants to be settled.
+class Consumer : public detail::Stream {
+  using Stream::Stream;
+};
+
+class Client {
+ public:
+  /// Nothing is sent before connect(). The executor's context must outlive the client.
+  explicit Client(asio::any_io_executor executor, ClientOptions options = {});
+  Client(Client&&) noexcept = default;
+  Client& operator=(Client&&) = delete;
+  /// close().
+  ~Client();
+
+  asio::any_io_executor get_executor() const;
+  /// The address in use, after defaults.
+  const std::string& address() const;
+  /// True between WELCOME and the loss of the connection.
+  bool is_connected() const;
+  /// Messages of publish_nowait and settlements of ack_nowait that the server refused.
+  std::uint64_t refused() const;
+  /// Called with each of those, on the client's strand: `handler` must be quick and must not throw. Set before connect().
+  void on_refused(std::function<void(const Error&)> handler);
+
+  /// Connects and says HELLO. Errors: connection_lost (with the reason), unauthorized, unsupported_version, invalid_field (address).
+  template <class Token = asio::use_awaitable_t<>>
+  auto connect(Token&& token = {}) {
+    return start<void>(token, [c = connection_](auto done) { start_connect(c, std::move(done)); });
+  }
+
+  /// Ends everything that is under way with `cancelled` and closes the connection. Returns at once; may be called twice.
+  void close();
+
+  /// Publishes and waits for the confirm: a message to a mailbox is on disk then.
+  /// Errors: connection_lost, timed_out, busy, and what the server refuses (mailbox_full, no_such_request, ...).
+  template <class Token = asio::use_awaitable_t<>>
+  auto publish(Message message, Token&& token = {}) {
+    return start<PublishReceipt>(token, [c = connection_, message = std::move(message)](auto done) mutable {
+      start_publish(c, message, std::move(done));
+    });
+  }
+
+  /// Up to 10,000 messages in one frame; each stands for itself. The results are in the messages' order.
+  template <class Token = asio::use_awaitable_t<>>
+  auto publish_batch(std::vector<Message> messages, Token&& token = {}) {
+    return start<std::vector<Result<PublishReceipt>>>(token, [c = connection_, messages = std::move(messages)](auto done) mutable {
+      start_publish_batch(c, messages, std::move(done));
+    });
+  }
+
+  /// Publishes without a confirm. Completes when the message is on its way to the socket; see refused().
+  /// A message that is on its way when the connection is lost is lost.
+  template <class Token = asio::use_awaitable_t<>>
+  auto publish_nowait(Message message, Token&& token = {}) {
+    return start<void>(token, [c = connection_, message = std::move(message)](auto done) mutable {
+      start_publish_nowait(c, message, std::move(done));
+    });
+  }
+
+  /// Events of a topic pattern (`*` a word, a last `>` the rest). Errors: invalid_topic, limit_reached, connection_lost.
+  template <class Token = asio::use_awaitable_t<>>
+  auto subscribe(std::string pattern, SubscribeOptions options = {}, Token&& token = {}) {
+    return start<Subscription>(token, [c = connection_, pattern = std::move(pattern), options](auto done) {
+      start_subscribe(c, pattern, options, std::move(done));
+    });
+  }
+
+  /// Becomes a consumer of a mailbox. Errors: invalid_name, limit_reached, connection_lost.
+  template <class Token = asio::use_awaitable_t<>>
+  auto consume(std::string mailbox, ConsumeOptions options = {}, Token&& token = {}) {
+    return start<Consumer>(token, [c = connection_, mailbox = std::move(mailbox), options](auto done) {
+      start_consume(c, mailbox, options, std::move(done));
+    });
+  }
+
+  /// Takes up to options.max messages out of a mailbox; none is not an error.
+  template <class Token = asio::use_awaitable_t<>>
+  auto receive(std::string mailbox, ReceiveOptions options = {}, Token&& token = {}) {
+    return start<std::vector<Delivery>>(token, [c = connection_, mailbox = std::move(mailbox), options](auto done) {
+      start_receive(c, mailbox, options, std::move(done));
+    });
+  }
+
+  /// Settles for good; done when that is durable. Deliveries without a lease need none and are passed over.
+  /// Errors: lease_lost (how many of them, and that others may have the message now), connection_lost (settled or not).
+  template <class Token = asio::use_awaitable_t<>>
+  auto ack(const Delivery& delivery, Token&& token = {}) {
+    return ack(std::vector<std::uint64_t>{delivery.lease}, std::forward<Token>(token));
+  }
+  template <class Token = asio::use_awaitable_t<>>
+  auto ack(std::vector<std::uint64_t> leases, Token&& token = {}) {
+    return start<void>(token, [c = connection_, leases = std::move(leases)](auto done) { start_ack(c, leases, std::move(done)); });
+  }
+  /// Settles without an answer; see refused().
+  void ack_nowait(const Delivery& delivery);
+
+  /// Gives a message back, to be delivered again. Errors as ack.
+  template <class Token = asio::use_awaitable_t<>>
+  auto nack(const Delivery& delivery, NackOptions options = {}, Token&& token = {}) {
+    return nack(std::vector<std::uint64_t>{delivery.lease}, options, std::forward<Token>(token));
+  }
+  template <class Token = asio::use_awaitable_t<>>
+  auto nack(std::vector<std::uint64_t> leases, NackOptions options = {}, Token&& token = {}) {
+    // A coroutine starts this later, when the text may be gone.
+    return start<void>(token, [c = connection_, leases = std::move(leases), delay = options.delay,
+                               reason = std::string(options.reason)](auto done) {
+      start_nack(c, leases, {delay, reason}, std::move(done));
+    });
+  }
+
+  /// Holds a lease until now + `lease`; 0 binds it to this connection. Errors as ack.
+  template <class Token = asio::use_awaitable_t<>>
+  auto extend(const Delivery& delivery, Milliseconds lease, Token&& token = {}) {
+    return extend(std::vector<std::uint64_t>{delivery.lease}, lease, std::forward<Token>(token));
+  }
+  template <class Token = asio::use_awaitable_t<>>
+  auto extend(std::vector<std::uint64_t> leases, Milliseconds lease, Token&& token = {}) {
+    return start<void>(token, [c = connection_, leases = std::move(leases), lease](auto done) {
+      start_extend(c, leases, lease, std::move(done));
+    });
+  }
+
+  /// Sends a message and waits for its response. Errors: timed_out, no_consumer, connection_lost (never sent again).
+  template <class Token = asio::use_awaitable_t<>>
+  auto request(Message message, Milliseconds timeout = std::chrono::seconds(30), Token&& token = {}) {
+    return start<Message>(token, [c = connection_, message = std::move(message), timeout](auto done) mutable {
+      start_request(c, message, timeout, std::move(done));
+    });
+  }
+
+  /// Publishes `response` to the reply address of `delivery`, or to its sender's mailbox if it has none; type, conversation and
+  /// correlation are filled in if they are empty. The delivery still wants to be settled. Errors: as publish, no_such_request
+  /// (the requester does not wait any more).
+  template <class Token = asio::use_awaitable_t<>>
+  auto reply(const Delivery& delivery, Message response, Token&& token = {}) {
+    auto message = addressed_reply(delivery, std::move(response));
+    return start<PublishReceipt>(token, [c = connection_, message = std::move(message)](auto done) mutable {
+      start_publish(c, message, std::move(done));
+    });
+  }
+
+  /// Where the recipients' copies stand, in the order of the ids (1000 at most).
+  template <class Token = asio::use_awaitable_t<>>
+  auto receipts(std::vector<Uuid> ids, Token&& token = {}) {
+    return start<std::vector<Receipt>>(token, [c = connection_, ids = std::move(ids)](auto done) {
+      start_receipts(c, ids, std::move(done));
+    });
+  }
+
+  /// Waits until the mailbox has a message ready, without taking it. Errors: timed_out.
+  template <class Token = asio::use_awaitable_t<>>
+  auto wait(std::string mailbox, Milliseconds timeout, Token&& token = {}) {
+    return start<MailboxReady>(token, [c = connection_, mailbox = std::move(mailbox), timeout](auto done) {
+      start_wait(c, mailbox, timeout, std::move(done));
+    });
+  }
+
+  /// The server's statistics, JSON text (docs/protocol.md, section 9); of one mailbox, or of all with "".
+  template <class Token = asio::use_awaitable_t<>>
+  auto stats(std::string mailbox = {}, Token&& token = {}) {
+    return start<std::string>(token, [c = connection_, mailbox = std::move(mailbox)](auto done) {
+      start_stats(c, mailbox, std::move(done));
+    });
+  }
+
+  /// Makes a mailbox, or changes how it is bounded; done when durable.
+  template <class Token = asio::use_awaitable_t<>>
+  auto configure_mailbox(std::string mailbox, MailboxOptions options, Token&& token = {}) {
+    return start<void>(token, [c = connection_, mailbox = std::move(mailbox), options](auto done) {
+      start_mailbox(c, mailbox, options, std::move(done));
+    });
+  }
+
+  /// There and back.
+  template <class Token = asio::use_awaitable_t<>>
+  auto ping(Token&& token = {}) {
+    return start<void>(token, [c = connection_](auto done) { start_ping(c, std::move(done)); });
+  }
+
+  using Handler = std::function<asio::awaitable<Result<void>>(Delivery)>;
+
+  /// What run() does with messages of this type; "" is for all types without a handler of their own. A later handler takes the
+  /// place of an earlier one; an empty one removes it. `handler` takes a Delivery (by value or const reference) and returns
+  /// void, Result<void>, or an awaitable of either. Returning acks; an Error or an exception nacks, with its text as reason.
+  template <class Function>
+  void on(std::string type, Function handler) {
+    set_handler(std::move(type), as_handler(std::move(handler)));
+  }
+  void on(std::string type, std::nullptr_t) { set_handler(std::move(type), Handler{}); }
+
+  /// Consumes `mailbox` and calls the handlers, until close() (Error cancelled) or an error that ends the consumer.
+  template <class Token = asio::use_awaitable_t<>>
+  auto run(std::string mailbox, RunOptions options = {}, Token&& token = {}) {
+    return start<void>(token, [c = connection_, mailbox = std::move(mailbox), options](auto done) {
+      start_run(c, mailbox, options, std::move(done));
+    });
+  }
+
+ private:
+  using Shared = std::shared_ptr<detail::Connection>;
+  struct Run;
+
+  template <class T, class Token, class Start>
+  auto start(Token&& token, Start start) {
+    return detail::initiate<T>(std::forward<Token>(token), get_executor(), std::move(start));
+  }
+
+  template <class Function>
+  static Handler as_handler(Function function) {
+    using Returned = std::invoke_result_t<Function&, Delivery>;
+    // The function object lives in the handler's own frame, so that a lambda's captures outlive its suspensions.
+    return [function = std::make_shared<Function>(std::move(function))](Delivery delivery) -> asio::awaitable<Result<void>> {
+      auto kept = function;
+      if constexpr (std::is_same_v<Returned, asio::awaitable<Result<void>>>) {
+        co_return co_await (*kept)(std::move(delivery));
+      } else if constexpr (std::is_same_v<Returned, asio::awaitable<void>>) {
+        co_await (*kept)(std::move(delivery));
+        co_return Result<void>{};
+      } else if constexpr (std::is_same_v<Returned, Result<void>>) {
+        co_return (*kept)(std::move(delivery));
+      } else {
+        static_assert(std::is_void_v<Returned>, "a handler returns void, Result<void> or an awaitable of either");
+        (*kept)(std::move(delivery));
+        co_return Result<void>{};
+      }
+    };
+  }
+
+  static Message addressed_reply(const Delivery& delivery, Message response);
+  void set_handler(std::string type, Handler handler);
+
+  static void start_connect(const Shared&, Completion<void>);
+  static void start_publish(const Shared&, const Message&, Completion<PublishReceipt>);
+  static void start_publish_batch(const Shared&, const std::vector<Message>&, Completion<std::vector<Result<PublishReceipt>>>);
+  static void start_publish_nowait(const Shared&, const Message&, Completion<void>);
+  static void start_subscribe(const Shared&, const std::string& pattern, const SubscribeOptions&, Completion<Subscription>);
+  static void start_consume(const Shared&, const std::string& mailbox, const ConsumeOptions&, Completion<Consumer>);
+  static void start_receive(const Shared&, const std::string& mailbox, const ReceiveOptions&, Completion<std::vector<Delivery>>);
+  static void start_ack(const Shared&, const std::vector<std::uint64_t>&, Completion<void>);
+  static void start_nack(const Shared&, const std::vector<std::uint64_t>&, const NackOptions&, Completion<void>);
+  static void start_extend(const Shared&, const std::vector<std::uint64_t>&, Milliseconds, Completion<void>);
+  static void start_request(const Shared&, const Message&, Milliseconds, Completion<Message>);
+  static void start_receipts(const Shared&, const std::vector<Uuid>&, Completion<std::vector<Receipt>>);
+  static void start_wait(const Shared&, const std::string& mailbox, Milliseconds, Completion<MailboxReady>);
+  static void start_stats(const Shared&, const std::string& mailbox, Completion<std::string>);
+  static void start_mailbox(const Shared&, const std::string& mailbox, const MailboxOptions&, Completion<void>);
+  static void start_ping(const Shared&, Completion<void>);
+  static void start_run(const Shared&, const std::string& mailbox, const RunOptions&, Completion<void>);
+
+  Shared connection_;
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,11 @@
+// Everything of libfolkmoot. Start at client.hpp (coroutines, callbacks, futures) or sync.hpp (calls that wait).
+#pragma once
+
+#include "folkmoot/client.hpp"    // IWYU pragma: export
+#include "folkmoot/delivery.hpp"  // IWYU pragma: export
+#include "folkmoot/error.hpp"     // IWYU pragma: export
+#include "folkmoot/failure.hpp"   // IWYU pragma: export
+#include "folkmoot/message.hpp"   // IWYU pragma: export
+#include "folkmoot/options.hpp"   // IWYU pragma: export
+#include "folkmoot/sync.hpp"      // IWYU pragma: export
+#include "folkmoot/uuid.hpp"      // IWYU pragma: export

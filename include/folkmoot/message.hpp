@@ -1,0 +1,52 @@
+// The message: what agents send each other. A plain value; every field but `to` or `topic` may be left as it is.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "folkmoot/uuid.hpp"
+
+namespace folkmoot {
+
+enum class DeliveryMode : std::uint8_t { at_most_once = 0, at_least_once = 1, exactly_once = 2 };
+
+/// Priorities are 1 (first) to 10; these are the five with names.
+using Priority = std::uint8_t;
+constexpr Priority critical = 1, high = 3, normal = 5, low = 7, background = 9;
+constexpr Priority kPriorityMin = 1, kPriorityMax = 10;
+
+/// Values of metadata: whatever JSON can say.
+using Metadata = boost::json::object;
+
+struct Message {
+  Uuid id{};                      // given by the server; nil before
+  std::string from{};             // empty: the connection's agent
+  std::string to{};               // a mailbox; exactly one of `to` and `topic`
+  std::string topic{};
+  std::string type{};             // task, query, response, event, command, status, notification, error, ... or your own
+  std::string content{};          // bytes
+  std::string content_type{};     // MIME type; empty: application/octet-stream
+  Priority priority = normal;
+  std::string conversation{};
+  std::string correlation{};
+  std::string reply_to{};
+  std::string key{};              // idempotency key
+  std::int64_t ttl_ms = 0;        // 0: none, or the mailbox's default
+  std::int64_t deliver_at = 0;    // Unix milliseconds; 0: at once
+  std::optional<DeliveryMode> mode{};  // none: at_least_once to a mailbox, at_most_once to a topic or as a request
+  Metadata metadata{};
+  std::int64_t timestamp = 0;     // Unix milliseconds, when the server accepted it
+
+  bool operator==(const Message&) const = default;
+};
+
+/// The words for a mode ("at_least_once") and a priority ("high", "4"), and back.
+std::string_view name(DeliveryMode mode);
+std::optional<DeliveryMode> parse_mode(std::string_view text);
+std::string priority_name(Priority priority);
+std::optional<Priority> parse_priority(std::string_view text);
+
+}  // namespace folkmoot

@@ -1,0 +1,300 @@
+// The operations: each builds its frame on the caller's thread, and reads the answer on the connection's strand. A
+// completion may be called from anywhere: it posts to its executor.
+#include "folkmoot/client.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "client/address.hpp"
+#include "client/codec.hpp"
+#include "client/connection.hpp"
+#include "message/limits.hpp"
+
+namespace folkmoot {
+namespace {
+
+using detail::Answer;
+using detail::Connection;
+using detail::Operation;
+
+ClientOptions with_defaults(ClientOptions options) {
+  options.address = address_or_default(std::move(options.address));
+  if (options.token.empty()) {
+    if (const char* token = std::getenv("FOLKMOOT_TOKEN")) options.token = token;
+  }
+  options.limits.in_flight = std::max<std::size_t>(options.limits.in_flight, 1);
+  options.limits.waiting = std::max<std::size_t>(options.limits.waiting, 1);
+  options.heartbeat = std::max(options.heartbeat, Milliseconds(1));
+  return options;
+}
+
+/// The operation `frame`, whose answer `read(Answer&)` turns into a Result<T>.
+template <class T, class Read>
+Operation operation_of(std::string frame, Completion<T> done, Read read) {
+  Operation operation;
+  operation.frame = std::move(frame);
+  operation.on_answer = [done = std::move(done), read = std::move(read)](Result<Answer> answer) mutable {
+    if (!answer) return done(std::unexpected(std::move(answer.error())));
+    done(read(*answer));
+  };
+  return operation;
+}
+
+Result<void> nothing(Answer&) { return {}; }
+Result<void> settled(Answer& answer) { return codec::read_settled(answer.body); }
+
+/// The leases that want to be settled, if their number may go into one frame.
+Result<std::vector<std::uint64_t>> settleable(std::vector<std::uint64_t> leases) {
+  std::erase(leases, 0);
+  if (leases.size() > kSettleLeasesMax) {
+    return failure(ErrorCode::out_of_range, fmt::format("{} leases at once; {} is the most", leases.size(), kSettleLeasesMax));
+  }
+  return leases;
+}
+
+template <class Build>
+void settle(const std::shared_ptr<Connection>& connection, const std::vector<std::uint64_t>& given, Completion<void> done, Build build) {
+  auto leases = settleable(given);
+  if (!leases) return done(std::unexpected(leases.error()));
+  if (leases->empty()) return done({});  // posts to the caller's executor, as every completion does
+  connection->submit(operation_of(build(*leases), std::move(done), settled));
+}
+
+Operation long_wait(Operation operation, Milliseconds patience) {
+  operation.patience = std::max(patience, Milliseconds(0));
+  operation.counted = false;
+  return operation;
+}
+
+}  // namespace
+
+Client::Client(asio::any_io_executor executor, ClientOptions options)
+    : connection_(std::make_shared<Connection>(executor, with_defaults(std::move(options)))) {}
+
+Client::~Client() {
+  if (connection_) connection_->close();
+}
+
+asio::any_io_executor Client::get_executor() const { return connection_->executor(); }
+const std::string& Client::address() const { return connection_->options().address; }
+bool Client::is_connected() const { return connection_->is_up(); }
+std::uint64_t Client::refused() const { return connection_->refused(); }
+void Client::on_refused(std::function<void(const Error&)> handler) { connection_->on_refused = std::move(handler); }
+void Client::close() { connection_->close(); }
+void Client::start_connect(const Shared& c, Completion<void> done) { c->connect(std::move(done)); }
+
+// --- publishing --------------------------------------------------------------------------------------------------------
+
+void Client::start_publish(const Shared& c, const Message& message, Completion<PublishReceipt> done) {
+  auto frame = codec::publish(message, false);
+  if (!frame) return done(std::unexpected(frame.error()));
+  auto operation = operation_of(std::move(*frame), std::move(done), [](Answer& answer) { return codec::read_confirm(answer.body); });
+  operation.again = c->options().resend && !message.key.empty();
+  c->submit(std::move(operation));
+}
+
+void Client::start_publish_batch(const Shared& c, const std::vector<Message>& messages,
+                                 Completion<std::vector<Result<PublishReceipt>>> done) {
+  auto frame = codec::publish_batch(messages);
+  if (!frame) return done(std::unexpected(frame.error()));
+  auto operation = operation_of(std::move(*frame), std::move(done), [count = messages.size()](Answer& answer) {
+    return codec::read_batch(answer.body, count);
+  });
+  operation.again = c->options().resend && std::ranges::none_of(messages, [](const auto& message) { return message.key.empty(); });
+  c->submit(std::move(operation));
+}
+
+void Client::start_publish_nowait(const Shared& c, const Message& message, Completion<void> done) {
+  auto frame = codec::publish(message, true);
+  if (!frame) return done(std::unexpected(frame.error()));
+  auto operation = operation_of(std::move(*frame), std::move(done), nothing);
+  operation.quiet = true;
+  operation.counted = false;
+  c->submit(std::move(operation));
+}
+
+void Client::start_request(const Shared& c, const Message& message, Milliseconds timeout, Completion<Message> done) {
+  auto frame = codec::request(message, timeout);
+  if (!frame) return done(std::unexpected(frame.error()));
+  auto operation = long_wait(operation_of(std::move(*frame), std::move(done), [](Answer& answer) -> Result<Message> {
+    if (answer.deliveries.empty()) return Message{};  // a time-out of 0: a consumer has it, nobody waits for an answer
+    return std::move(answer.deliveries.front().message);
+  }), timeout);
+  operation.request = true;
+  c->submit(std::move(operation));
+}
+
+Message make_message(std::string to, std::string content) {
+  Message message;
+  message.to = std::move(to);
+  message.content = std::move(content);
+  return message;
+}
+
+Message make_event(std::string topic, std::string content) {
+  Message message;
+  message.topic = std::move(topic);
+  message.content = std::move(content);
+  return message;
+}
+
+Message make_reply(const Delivery& delivery, std::string content) {
+  const auto& asked = delivery.message;
+  Message reply;
+  reply.to = asked.reply_to.empty() ? asked.from : asked.reply_to;
+  reply.type = "response";
+  reply.content = std::move(content);
+  reply.conversation = asked.conversation;
+  reply.correlation = asked.id.is_nil() ? asked.correlation : asked.id.text();
+  return reply;
+}
+
+Message Client::addressed_reply(const Delivery& delivery, Message response) {
+  auto frame = make_reply(delivery, {});
+  if (response.to.empty() && response.topic.empty()) response.to = std::move(frame.to);
+  if (response.type.empty()) response.type = std::move(frame.type);
+  if (response.conversation.empty()) response.conversation = std::move(frame.conversation);
+  if (response.correlation.empty()) response.correlation = std::move(frame.correlation);
+  return response;
+}
+
+// --- receiving ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+template <class Stream>
+void open(const std::shared_ptr<Connection>& connection, std::shared_ptr<detail::Flow> flow, Completion<Stream> done) {
+  Operation operation;
+  operation.frame = flow->frame;
+  operation.flow = flow;
+  operation.again = true;
+  flow->ready_max = connection->options().limits.subscription_events;
+  operation.on_answer = [connection, flow = std::move(flow), done = std::move(done)](Result<Answer> answer) mutable {
+    if (!answer) return done(std::unexpected(std::move(answer.error())));
+    done(Stream(std::move(connection), std::move(flow)));
+  };
+  connection->submit(std::move(operation));
+}
+
+}  // namespace
+
+void Client::start_subscribe(const Shared& c, const std::string& pattern, const SubscribeOptions& options,
+                             Completion<Subscription> done) {
+  auto flow = std::make_shared<detail::Flow>();
+  flow->frame = codec::subscribe(pattern, options);
+  flow->credit = options.credit;
+  open(c, std::move(flow), std::move(done));
+}
+
+void Client::start_consume(const Shared& c, const std::string& mailbox, const ConsumeOptions& options, Completion<Consumer> done) {
+  if (options.credit == 0 || options.credit > kCreditMax) {
+    return done(failure(ErrorCode::out_of_range, fmt::format("a credit of {}; 1 to {} may be", options.credit, kCreditMax)));
+  }
+  auto flow = std::make_shared<detail::Flow>();
+  flow->frame = codec::consume(mailbox, options);
+  flow->credit = options.credit;
+  open(c, std::move(flow), std::move(done));
+}
+
+void Client::start_receive(const Shared& c, const std::string& mailbox, const ReceiveOptions& options,
+                           Completion<std::vector<Delivery>> done) {
+  auto operation = operation_of(codec::receive(mailbox, options), std::move(done),
+                                [](Answer& answer) -> Result<std::vector<Delivery>> { return std::move(answer.deliveries); });
+  // Leases that live as long as the connection were given back with it. Others are held until their deadline.
+  operation.again = options.lease.count() == 0;
+  c->submit(long_wait(std::move(operation), options.wait));
+}
+
+void Client::start_wait(const Shared& c, const std::string& mailbox, Milliseconds timeout, Completion<MailboxReady> done) {
+  auto operation = operation_of(codec::wait(mailbox, timeout), std::move(done), [](Answer& answer) { return codec::read_ready(answer.body); });
+  operation.again = true;
+  c->submit(long_wait(std::move(operation), timeout));
+}
+
+// --- settling ----------------------------------------------------------------------------------------------------------
+
+void Client::start_ack(const Shared& c, const std::vector<std::uint64_t>& leases, Completion<void> done) {
+  settle(c, leases, std::move(done), [](const auto& held) { return codec::ack(held, false); });
+}
+
+void Client::ack_nowait(const Delivery& delivery) {
+  if (!delivery.leased()) return;
+  Operation operation;
+  operation.frame = codec::ack({&delivery.lease, 1}, true);
+  operation.quiet = true;
+  operation.counted = false;
+  connection_->submit(std::move(operation));
+}
+
+void Client::start_nack(const Shared& c, const std::vector<std::uint64_t>& leases, const NackOptions& options, Completion<void> done) {
+  settle(c, leases, std::move(done), [&](const auto& held) { return codec::nack(held, options, false); });
+}
+
+void Client::start_extend(const Shared& c, const std::vector<std::uint64_t>& leases, Milliseconds lease, Completion<void> done) {
+  settle(c, leases, std::move(done), [&](const auto& held) { return codec::extend(held, lease); });
+}
+
+// --- asking ------------------------------------------------------------------------------------------------------------
+
+void Client::start_receipts(const Shared& c, const std::vector<Uuid>& ids, Completion<std::vector<Receipt>> done) {
+  if (ids.empty() || ids.size() > kReceiptIdsMax) {
+    return done(failure(ErrorCode::out_of_range, fmt::format("{} ids; 1 to {} may be", ids.size(), kReceiptIdsMax)));
+  }
+  auto operation = operation_of(codec::receipt(ids), std::move(done), [](Answer& answer) { return codec::read_receipts(answer.body); });
+  operation.again = true;
+  c->submit(std::move(operation));
+}
+
+void Client::start_stats(const Shared& c, const std::string& mailbox, Completion<std::string> done) {
+  auto operation = operation_of(codec::stats(mailbox), std::move(done),
+                                [](Answer& answer) -> Result<std::string> { return std::string(as_text(answer.body)); });
+  operation.again = true;
+  c->submit(std::move(operation));
+}
+
+void Client::start_mailbox(const Shared& c, const std::string& mailbox, const MailboxOptions& options, Completion<void> done) {
+  auto operation = operation_of(codec::mailbox(mailbox, options), std::move(done), nothing);
+  operation.again = true;
+  c->submit(std::move(operation));
+}
+
+void Client::start_ping(const Shared& c, Completion<void> done) {
+  auto operation = operation_of(codec::ping(), std::move(done), nothing);
+  operation.again = true;
+  c->submit(std::move(operation));
+}
+
+// --- streams -----------------------------------------------------------------------------------------------------------
+
+namespace detail {
+
+Stream::Stream(std::shared_ptr<Connection> connection, std::shared_ptr<Flow> flow)
+    : connection_(std::move(connection)), flow_(std::move(flow)) {}
+
+Stream& Stream::operator=(Stream&& other) noexcept {
+  if (this == &other) return *this;
+  cancel();
+  connection_ = std::move(other.connection_);
+  flow_ = std::move(other.flow_);
+  return *this;
+}
+
+Stream::~Stream() { cancel(); }
+
+void Stream::cancel() {
+  if (connection_ && flow_) connection_->cancel(flow_);
+}
+
+std::uint64_t Stream::missed() const { return flow_ ? flow_->missed.load() : 0; }
+
+asio::any_io_executor Stream::executor() const { return connection_->executor(); }
+
+void Stream::start_next(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Flow>& flow, Completion<Delivery> done) {
+  connection->next(flow, std::move(done));
+}
+
+}  // namespace detail
+}  // namespace folkmoot
