@@ -1,0 +1,66 @@
+#include "cli/cli.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/duration.hpp"
+#include "message/limits.hpp"
+
+namespace folkmoot::cli {
+
+Globals& globals() {
+  static Globals given;
+  return given;
+}
+
+ClientOptions client_options() {
+  ClientOptions options;
+  options.address = globals().server;
+  options.token = globals().token;
+  options.agent = globals().agent;
+  options.software = "folkmoot";
+  struct stat found {};
+  constexpr const char* kSocket = "folkmoot-data/folkmoot.sock";
+  if (options.address.empty() && !std::getenv("FOLKMOOT_ADDRESS") && ::stat(kSocket, &found) == 0 && S_ISSOCK(found.st_mode)) {
+    if (::access(kSocket, R_OK | W_OK) == 0) options.address = std::string("unix:") + kSocket;
+  }
+  return options;
+}
+
+CLI::Option* add_duration(CLI::App& app, const std::string& names, Milliseconds& into, const std::string& help) {
+  return app
+      .add_option_function<std::string>(
+          names,
+          [&into, names](const std::string& text) {
+            const auto ms = parse_duration_ms(text);
+            if (!ms) throw CLI::ValidationError(names, ms.error().text);
+            into = Milliseconds(*ms);
+          },
+          help)
+      ->type_name("DURATION");
+}
+
+void set_example(CLI::App& app, const std::string& example) { app.footer("\nExample:\n" + example); }
+
+std::string read_content(const std::string& argument) {
+  if (argument != "-") return argument;
+  std::string content;
+  char block[64 * 1024];
+  for (;;) {
+    const auto got = ::read(STDIN_FILENO, block, sizeof block);
+    if (got == 0) return content;
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Failure({ErrorCode::io_error, fmt::format("reading stdin: {}", std::strerror(errno))});
+    content.append(block, static_cast<std::size_t>(got));
+    if (content.size() > kFrameBytesDefault) {
+      throw Failure({ErrorCode::content_too_large, fmt::format("stdin gave more than {} bytes", kFrameBytesDefault)});
+    }
+  }
+}
+
+}  // namespace folkmoot::cli

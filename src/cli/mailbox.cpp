@@ -1,0 +1,37 @@
+// folkmoot mailbox: makes a mailbox, or changes how it is bounded.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/cli.hpp"
+#include "cli/print.hpp"
+#include "cli/session.hpp"
+
+namespace folkmoot::cli {
+
+void add_mailbox(CLI::App& app) {
+  auto* command = app.add_subcommand("mailbox", "Make a mailbox, or change how it is bounded");
+  struct Options {
+    std::string mailbox, overflow = "reject";
+    MailboxOptions bounds;
+  };
+  const auto options = std::make_shared<Options>();
+  command->add_option("AGENT", options->mailbox, "The mailbox")->required();
+  command->add_option("--max-messages", options->bounds.max_messages, "Messages it holds at most")->check(CLI::PositiveNumber);
+  command->add_option("--overflow", options->overflow, "When it is full: reject (default) or drop_oldest (to the dead letters)")
+      ->check(CLI::IsMember({"reject", "drop_oldest"}));
+  add_duration(*command, "--ttl", options->bounds.default_ttl, "Messages without a time to live of their own expire after this");
+  command->add_option("--max-deliveries", options->bounds.max_deliveries, "Deliveries before a message is given up")
+      ->check(CLI::PositiveNumber);
+  set_example(*command,
+              "  $ folkmoot mailbox reviewer --max-messages 1000 --overflow drop_oldest\n"
+              "  mailbox reviewer is set");
+  command->callback([options] {
+    options->bounds.drop_oldest = options->overflow == "drop_oldest";
+    Session session;
+    value(session->configure_mailbox(options->mailbox, options->bounds));
+    print_line(fmt::format("mailbox {} is set", options->mailbox));
+  });
+}
+
+}  // namespace folkmoot::cli

@@ -1,0 +1,62 @@
+#include "cli/print.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "base/duration.hpp"
+#include "folkmoot/failure.hpp"
+#include "message/json_mapping.hpp"
+
+namespace folkmoot::cli {
+namespace {
+
+void write_out(std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    throw Failure({ErrorCode::io_error, fmt::format("writing to stdout: {}", std::strerror(errno))});
+  }
+}
+
+std::string_view plural(std::uint64_t count) { return count == 1 ? "" : "s"; }
+
+}  // namespace
+
+void print_line(const std::string& line) { write_out(line + '\n'); }
+
+void print_message(const Message& message, Style style, bool redelivered) {
+  if (style == Style::raw) return write_out(message.content);
+  if (style == Style::json) return write_out(folkmoot::to_json(message) + '\n');
+  // What the protocol takes a message without a type for.
+  const std::string type = !message.type.empty() ? message.type : message.topic.empty() ? "task" : "event";
+  auto out = fmt::format("{} {} {} {}{}\n", message.from.empty() ? "anonymous" : message.from, type,
+                         priority_name(message.priority), message.id.text(), redelivered ? " redelivered" : "");
+  out += message.content;
+  if (!out.ends_with('\n')) out += '\n';
+  write_out(out);
+}
+
+std::string describe(const PublishReceipt& receipt, const Message& message) {
+  if (receipt.outcome == Outcome::sent && !message.topic.empty()) {
+    return fmt::format("sent to {} subscription{}", receipt.unread, plural(receipt.unread));
+  }
+  if (receipt.outcome == Outcome::sent) return fmt::format("sent to {}", message.to);
+  if (!receipt.last_read_age) {
+    return fmt::format("{} for {}: never seen, {} unread", name(receipt.outcome), message.to, receipt.unread);
+  }
+  return fmt::format("{}, {} unread, last read {} ago", name(receipt.outcome), receipt.unread,
+                     format_duration_ms(receipt.last_read_age->count()));
+}
+
+std::string to_json(const PublishReceipt& receipt) {
+  std::string out;
+  JsonWriter writer(out);
+  writer.begin_object().field("id", receipt.id.text()).field("unread", receipt.unread).field("outcome", name(receipt.outcome));
+  writer.key("last_read_age_ms");
+  receipt.last_read_age ? writer.value(receipt.last_read_age->count()) : writer.value(nullptr);
+  writer.end_object();
+  return out;
+}
+
+}  // namespace folkmoot::cli

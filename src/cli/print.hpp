@@ -1,0 +1,22 @@
+// How the subcommands show what they got.
+#pragma once
+
+#include <string>
+
+#include "folkmoot/delivery.hpp"
+
+namespace folkmoot::cli {
+
+enum class Style { human, json, raw };
+
+/// human: a line `from type priority id`, then the content; json: one JSON object a line; raw: the content and nothing else.
+/// Writes to stdout and flushes. Throws Failure io_error.
+void print_message(const Message& message, Style style, bool redelivered = false);
+
+/// "queued for reviewer: never seen, 1 unread", "sent to 3 subscriptions".
+std::string describe(const PublishReceipt& receipt, const Message& message);
+std::string to_json(const PublishReceipt& receipt);
+
+void print_line(const std::string& line);
+
+}  // namespace folkmoot::cli

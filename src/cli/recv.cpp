@@ -1,0 +1,71 @@
+// folkmoot recv: messages out of a mailbox. A message is acknowledged after it was printed; what was taken and not
+// acknowledged goes back when the program ends, whatever ends it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "cli/cli.hpp"
+#include "cli/print.hpp"
+#include "cli/session.hpp"
+
+namespace folkmoot::cli {
+namespace {
+
+struct Options {
+  std::string agent;
+  std::uint32_t max = 1;
+  bool max_given = false, follow = false, no_ack = false, json = false, raw = false;
+  Milliseconds wait{0};
+  Style style() const { return json ? Style::json : raw ? Style::raw : Style::human; }
+};
+
+void show(Session& session, const Options& options, const Delivery& delivery) {
+  print_message(delivery.message, options.style(), delivery.redelivered);
+  if (!options.no_ack) value(session->ack(delivery));
+}
+
+void follow(Session& session, const Options& options) {
+  // Without acknowledgements the credit does not come back: the server stops when it is used up.
+  auto inbox = value(session->consume(options.agent, {.credit = options.no_ack ? 65'535u : 1u}));
+  for (std::uint32_t shown = 0; !options.max_given || shown < options.max; ++shown) {
+    auto delivery = inbox.next();
+    if (!delivery && session.interrupted()) return;
+    show(session, options, value(std::move(delivery)));
+  }
+}
+
+void receive(const Options& options) {
+  Session session;
+  if (options.follow) return follow(session, options);
+  const auto got = value(session->receive(options.agent, {.max = options.max, .wait = options.wait}));
+  for (const auto& delivery : got) show(session, options, delivery);
+  if (!got.empty()) return;
+  fmt::print(stderr, "folkmoot: nothing waits for {}\n", options.agent);
+  throw Exit{1};
+}
+
+}  // namespace
+
+void add_recv(CLI::App& app) {
+  auto* command = app.add_subcommand("recv", "Take messages out of a mailbox and print them; exit status 1 if there is none");
+  const auto options = std::make_shared<Options>();
+  command->add_option("AGENT", options->agent, "The mailbox")->required();
+  auto* max = command->add_option("--max", options->max, "Messages at most (default 1; with --follow no end)")->check(CLI::Range(1, 1000));
+  auto* wait = add_duration(*command, "--wait", options->wait, "Wait this long for the first (default: do not wait)");
+  command->add_flag("--follow", options->follow, "Go on until stopped by a signal, or by --max")->excludes(wait);
+  command->add_flag("--no-ack", options->no_ack,
+                    "Do not acknowledge: the messages go back when this program ends, and count as delivered once more");
+  auto* json = command->add_flag("--json", options->json, "One message a line, as JSON");
+  command->add_flag("--raw", options->raw, "The content and nothing else")->excludes(json);
+  set_example(*command,
+              "  $ folkmoot recv reviewer --wait 30s\n"
+              "  anonymous task high 0193f2c4-...\n"
+              "  please look at change 12");
+  command->callback([options, max] {
+    options->max_given = max->count() > 0;
+    receive(*options);
+  });
+}
+
+}  // namespace folkmoot::cli

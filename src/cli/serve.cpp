@@ -1,0 +1,149 @@
+// folkmoot serve: runs a server until it is told to stop.
+#include <fmt/format.h>
+#include <malloc.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+#include "base/duration.hpp"
+#include "cli/cli.hpp"
+#include "cli/serve.hpp"
+#include "cli/server_config.hpp"
+#include "server/server.hpp"
+
+namespace folkmoot::cli {
+namespace {
+
+struct ServeArguments {
+  std::string config_file, data, listen, token, unix_socket, sync, log_level;
+  std::vector<std::string> settings;
+};
+
+Server* running = nullptr;
+
+void on_signal(int) {
+  if (running != nullptr) running->request_stop();
+}
+
+void set_up_log(const std::string& level) {
+  auto logger = std::make_shared<spdlog::logger>("folkmoot", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  logger->set_level(spdlog::level::from_str(level));
+  logger->flush_on(spdlog::level::info);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+Result<ServerConfig> configure(const ServeArguments& arguments) {
+  ServerConfig config;
+  Result<void> done;
+  const auto step = [&](auto&& call) {
+    if (done) done = call();
+  };
+  if (!arguments.config_file.empty()) step([&] { return read_config_file(config, arguments.config_file); });
+  step([&] { return read_config_environment(config); });
+  const std::pair<std::string_view, const std::string&> flags[] = {
+      {"data", arguments.data},   {"listen", arguments.listen}, {"token", arguments.token}, {"unix_socket", arguments.unix_socket},
+      {"sync", arguments.sync}, {"log_level", arguments.log_level}};
+  for (const auto& [key, value] : flags) {
+    if (!value.empty()) step([&] { return set_config(config, key, value); });
+  }
+  for (const auto& setting : arguments.settings) {
+    const auto equals = setting.find('=');
+    step([&]() -> Result<void> {
+      if (equals == std::string::npos) return failure(ErrorCode::invalid_field, fmt::format("`--set {}`: write KEY=VALUE", setting));
+      return set_config(config, setting.substr(0, equals), setting.substr(equals + 1));
+    });
+  }
+  if (!done) return std::unexpected(done.error());
+  return config;
+}
+
+// As many connections as the system lets us have; the default of 1024 would be met by a thousand agents.
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+int fail(const Error& error) {
+  fmt::print(stderr, "folkmoot serve: {}\n", error.describe());
+  return 1;
+}
+
+int serve(const ServeArguments& arguments) {
+  const auto config = configure(arguments);
+  if (!config) {
+    fail(config.error());
+    return 2;
+  }
+  set_up_log(config->log_level);
+  raise_file_limit();
+  // Buffers grow and shrink all the time: give large ones back to the system at once, and keep few arenas.
+  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  ::mallopt(M_TRIM_THRESHOLD, 512 * 1024);
+
+  auto server = Server::open(config->server);
+  if (!server) return fail(server.error());
+  auto gateway_options = config->gateway;
+  gateway_options.software = "folkmoot/" + config->server.version;
+  Gateway gateway((*server)->hub(), gateway_options);
+  (*server)->set_http_door(&gateway);
+  gateway.start();
+
+  running = server->get();
+  struct sigaction action{};
+  action.sa_handler = on_signal;
+  ::sigaction(SIGTERM, &action, nullptr);
+  ::sigaction(SIGINT, &action, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGHUP, SIG_IGN);
+
+  const auto& recovered = (*server)->recovered();
+  fmt::print("folkmoot {}  {}:{} (native, HTTP, WebSocket)  data {}{}\n", config->server.version, config->server.host, (*server)->port(),
+             config->server.data, config->server.token.empty() ? "  no credentials on loopback" : "  token needed");
+  std::fflush(stdout);
+  if (recovered.facts > 0) {
+    spdlog::info("recovered {} facts from {} segments{}", recovered.facts, recovered.segments,
+                 recovered.clean_stop ? "" : "; the last run did not end cleanly");
+  }
+  const auto done = (*server)->run();
+  running = nullptr;
+  gateway.stop();
+  if (!done) {
+    spdlog::critical("stopped: {}", done.error().describe());
+    return 1;
+  }
+  spdlog::info("stopped");
+  return 0;
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app) {
+  auto* const command = app.add_subcommand("serve", "Run a server");
+  auto arguments = std::make_shared<ServeArguments>();
+  command->add_option("--config", arguments->config_file, "TOML file with settings")->check(CLI::ExistingFile);
+  command->add_option("--data", arguments->data, "Data folder (default ./folkmoot-data)");
+  command->add_option("--listen", arguments->listen, "HOST:PORT (default 127.0.0.1:7470)");
+  command->add_option("--token", arguments->token, "What clients must give (better: FOLKMOOT_TOKEN)");
+  command->add_option("--unix-socket", arguments->unix_socket, "Path of the Unix socket, or none");
+  command->add_option("--sync", arguments->sync, "always, never, or an interval such as 200ms");
+  command->add_option("--log-level", arguments->log_level, "debug, info, warn or error");
+  command->add_option("--set", arguments->settings, "KEY=VALUE, any setting of the list below");
+  command->footer("Settings (in the file as they stand; in the environment as FOLKMOOT_MAILBOX_MAX_MESSAGES; with their defaults):\n" +
+                  config_help() +
+                  "\nExample:\n  folkmoot serve --data /var/lib/folkmoot --listen 127.0.0.1:7470 --set mailbox.max_messages=10000\n");
+  command->callback([arguments] {
+    if (const int status = serve(*arguments); status != 0) throw Exit{status};
+  });
+}
+
+}  // namespace folkmoot::cli

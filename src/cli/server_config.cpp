@@ -1,0 +1,218 @@
+#include "cli/server_config.hpp"
+
+#include <fmt/format.h>
+
+#include <cctype>
+#include <charconv>
+#include <cstdlib>
+#include <functional>
+#include <toml++/toml.h>
+#include <vector>
+
+#include "base/duration.hpp"
+
+namespace folkmoot {
+namespace {
+
+struct Key {
+  std::string_view name;
+  std::string_view meaning;
+  std::function<Result<void>(ServerConfig&, const std::string&)> set;
+};
+
+std::unexpected<Error> bad(std::string_view value, std::string_view wanted) {
+  return failure(ErrorCode::invalid_field, fmt::format("`{}` is not {}", value, wanted));
+}
+
+// A count, or a size with a unit: 4096, 64KiB, 8MiB, 1GiB.
+Result<std::uint64_t> number(const std::string& value, std::uint64_t least, std::uint64_t most) {
+  std::uint64_t parsed = 0;
+  const auto* const end = value.data() + value.size();
+  const auto [at, error] = std::from_chars(value.data(), end, parsed);
+  if (error != std::errc{}) return bad(value, "a number");
+  const std::string_view unit(at, static_cast<std::size_t>(end - at));
+  const unsigned shift = unit == "KiB" ? 10 : unit == "MiB" ? 20 : unit == "GiB" ? 30 : unit.empty() ? 0 : 64;
+  if (shift == 64 || (parsed << shift) >> shift != parsed) return bad(value, "a number, with KiB, MiB or GiB behind it for a size");
+  parsed <<= shift;
+  if (parsed < least || parsed > most) {
+    return failure(ErrorCode::out_of_range, fmt::format("{} is outside {} to {}", parsed, least, most));
+  }
+  return parsed;
+}
+
+template <class T>
+auto count(T& (*where)(ServerConfig&), std::uint64_t least, std::uint64_t most) {
+  return [=](ServerConfig& config, const std::string& value) -> Result<void> {
+    const auto parsed = number(value, least, most);
+    if (!parsed) return std::unexpected(parsed.error());
+    where(config) = static_cast<T>(*parsed);
+    return {};
+  };
+}
+
+auto duration(std::int64_t& (*where)(ServerConfig&)) {
+  return [=](ServerConfig& config, const std::string& value) -> Result<void> {
+    const auto parsed = parse_duration_ms(value);
+    if (!parsed) return std::unexpected(parsed.error());
+    where(config) = *parsed;
+    return {};
+  };
+}
+
+auto text(std::string& (*where)(ServerConfig&)) {
+  return [=](ServerConfig& config, const std::string& value) -> Result<void> {
+    where(config) = value;
+    return {};
+  };
+}
+
+Result<void> set_sync(ServerConfig& config, const std::string& value) {
+  auto& journal = config.server.journal;
+  if (value == "always") {
+    journal.sync = SyncPolicy::always;
+  } else if (value == "never") {
+    journal.sync = SyncPolicy::never;
+  } else {
+    const auto interval = parse_duration_ms(value);
+    if (!interval || *interval == 0) return bad(value, "`always`, `never`, or how often, as 200ms");
+    journal.sync = SyncPolicy::interval;
+    journal.sync_interval_ms = *interval;
+  }
+  return {};
+}
+
+Result<void> set_overflow(ServerConfig& config, const std::string& value) {
+  if (value != "reject" && value != "drop_oldest") return bad(value, "`reject` or `drop_oldest`");
+  config.server.engine.mailbox.overflow = value == "reject" ? Overflow::reject : Overflow::drop_oldest;
+  return {};
+}
+
+Result<void> set_cors(ServerConfig& config, const std::string& value) {
+  auto& origins = config.gateway.cors_origins;
+  origins.clear();
+  for (std::size_t at = 0; at < value.size();) {
+    const auto end = std::min(value.find(',', at), value.size());
+    if (end > at) origins.push_back(value.substr(at, end - at));
+    at = end + 1;
+  }
+  return {};
+}
+
+Result<void> set_log_level(ServerConfig& config, const std::string& value) {
+  for (const auto* level : {"debug", "info", "warn", "error"}) {
+    if (value == level) return config.log_level = value, Result<void>{};
+  }
+  return bad(value, "`debug`, `info`, `warn` or `error`");
+}
+
+constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
+
+const std::vector<Key>& keys() {
+  using C = ServerConfig;
+  static const std::vector<Key> kKeys = {
+      {"listen", "127.0.0.1:7470: HOST:PORT to listen on; port 0 takes a free one", set_listen},
+      {"data", "./folkmoot-data: the data folder", text([](C& c) -> std::string& { return c.server.data; })},
+      {"unix_socket", "folkmoot.sock in the data folder: path of the Unix socket, or none", text([](C& c) -> std::string& { return c.server.unix_socket; })},
+      {"token", "none: what clients must give; needed on any address but loopback", text([](C& c) -> std::string& { return c.server.token; })},
+      {"log_level", "info: debug, info, warn or error", set_log_level},
+      {"sync", "always: before a message is confirmed; or an interval such as 200ms, or never", set_sync},
+      {"journal.bytes_max", "0: as the disk allows; else the most bytes of the journal's files", count(+[](C& c) -> std::uint64_t& { return c.server.journal.bytes_max; }, 0, ~0ull)},
+      {"journal.cache_bytes", "4MiB: of what was written last, kept in memory", count(+[](C& c) -> std::size_t& { return c.server.journal.cache_bytes; }, 0, kGiB)},
+      {"journal.segment_bytes", "64MiB: of a new data folder", count(+[](C& c) -> std::size_t& { return c.server.journal.segment_bytes; }, 65536, kGiB)},
+      {"mailbox.max_messages", "1000000: waiting, scheduled and leased messages of a mailbox", count(+[](C& c) -> std::uint64_t& { return c.server.engine.mailbox.max_messages; }, 1, 1'000'000'000)},
+      {"mailbox.overflow", "reject: a full mailbox refuses; or drop_oldest, to its dead letters", set_overflow},
+      {"mailbox.default_ttl", "0: none; how long a message without a ttl lives", duration([](C& c) -> std::int64_t& { return c.server.engine.mailbox.default_ttl_ms; })},
+      {"mailbox.max_deliveries", "20: failed deliveries until a message is a dead letter", count(+[](C& c) -> std::uint16_t& { return c.server.engine.mailbox.max_deliveries; }, 1, 10'000)},
+      {"mailbox.dead_max", "10000: dead letters a mailbox keeps", count(+[](C& c) -> std::size_t& { return c.server.engine.dead_max; }, 0, 1'000'000)},
+      {"max_content_bytes", "1MiB: of one message", count(+[](C& c) -> std::size_t& { return c.server.content_bytes_max; }, 1024, 4 << 20)},
+      {"max_connections", "65536", count(+[](C& c) -> std::size_t& { return c.server.connections_max; }, 1, 1'000'000)},
+      {"max_names", "1000000: agents and mailboxes", count(+[](C& c) -> std::size_t& { return c.server.engine.parties_max; }, 1, 100'000'000)},
+      {"receipts_max", "65536: settled messages whose receipts are remembered", count(+[](C& c) -> std::size_t& { return c.server.engine.receipts_max; }, 0, 100'000'000)},
+      {"max_pending_bytes", "64MiB: unsent bytes at which a slow subscriber misses events", count(+[](C& c) -> std::size_t& { return c.server.pending_bytes_max; }, 1 << 20, 16 * kGiB)},
+      {"slow_consumer_timeout", "5s: how long a connection may not take what waits for it", duration([](C& c) -> std::int64_t& { return c.server.slow_consumer_ms; })},
+      {"http.threads", "1: threads for HTTP and WebSocket", count(+[](C& c) -> int& { return c.gateway.threads; }, 1, 64)},
+      {"http.cors_origins", "none: other origins that web pages may come from, with commas between; * for any", set_cors},
+  };
+  return kKeys;
+}
+
+Result<void> read_table(ServerConfig& config, const toml::table& table, const std::string& prefix) {
+  for (const auto& [name, node] : table) {
+    const auto key = prefix + std::string(name.str());
+    if (const auto* inner = node.as_table()) {
+      if (auto done = read_table(config, *inner, key + "."); !done) return done;
+      continue;
+    }
+    std::string value;
+    if (const auto* string = node.as_string()) {
+      value = string->get();
+    } else if (const auto* integer = node.as_integer()) {
+      value = std::to_string(integer->get());
+    } else {
+      return failure(ErrorCode::invalid_field, fmt::format("`{}` is neither text nor a whole number", key));
+    }
+    if (auto done = set_config(config, key, value); !done) return done;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> set_config(ServerConfig& config, std::string_view name, const std::string& value) {
+  for (const auto& key : keys()) {
+    if (key.name != name) continue;
+    if (auto done = key.set(config, value); !done) {
+      return failure(done.error().code, fmt::format("`{}`: {}", name, done.error().text));
+    }
+    return {};
+  }
+  return failure(ErrorCode::invalid_field, fmt::format("there is no setting `{}`; `folkmoot serve --help` lists them", name));
+}
+
+Result<void> read_config_file(ServerConfig& config, const std::string& path) {
+  try {
+    const auto table = toml::parse_file(path);
+    if (auto done = read_table(config, table, {}); !done) {
+      return failure(done.error().code, fmt::format("{}: {}", path, done.error().text));
+    }
+    return {};
+  } catch (const toml::parse_error& error) {
+    return failure(ErrorCode::malformed, fmt::format("{}, line {}: {}", path, error.source().begin.line, error.description()));
+  }
+}
+
+Result<void> read_config_environment(ServerConfig& config) {
+  for (const auto& key : keys()) {
+    std::string variable = "FOLKMOOT_";
+    for (const char c : key.name) variable += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    const char* const value = std::getenv(variable.c_str());
+    if (value == nullptr) continue;
+    if (auto done = set_config(config, key.name, value); !done) {
+      return failure(done.error().code, fmt::format("{}: {}", variable, done.error().text));
+    }
+  }
+  return {};
+}
+
+Result<void> set_listen(ServerConfig& config, const std::string& text) {
+  const auto colon = text.rfind(':');
+  auto host = colon == std::string::npos ? std::string() : text.substr(0, colon);
+  const auto port_text = colon == std::string::npos ? text : text.substr(colon + 1);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
+  if (error != std::errc{} || end != port_text.data() + port_text.size() || port > 65535) {
+    return bad(text, "an address such as 127.0.0.1:7470");
+  }
+  if (!host.empty()) config.server.host = host;
+  config.server.port = static_cast<std::uint16_t>(port);
+  return {};
+}
+
+std::string config_help() {
+  std::string out;
+  for (const auto& key : keys()) out += fmt::format("  {:<24}{}\n", key.name, key.meaning);
+  return out;
+}
+
+}  // namespace folkmoot

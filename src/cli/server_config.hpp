@@ -1,0 +1,30 @@
+// A server's settings from the places they can stand in, each over the one before: defaults, a TOML file, the environment
+// (FOLKMOOT_*), flags. docs/operations.md lists the keys.
+#pragma once
+
+#include <string>
+
+#include "base/error.hpp"
+#include "gateway/gateway.hpp"
+#include "server/options.hpp"
+
+namespace folkmoot {
+
+struct ServerConfig {
+  ServerOptions server;
+  GatewayOptions gateway;
+  std::string log_level = "info";
+};
+
+/// Sets one key as the file and the environment have it ("mailbox.max_messages", "1000000"). Errors: invalid_field, out_of_range.
+Result<void> set_config(ServerConfig& config, std::string_view key, const std::string& value);
+/// Reads a TOML file. Errors: io_error, malformed, and those of set_config, all naming the file and the key.
+Result<void> read_config_file(ServerConfig& config, const std::string& path);
+/// Reads FOLKMOOT_*: FOLKMOOT_MAILBOX_MAX_MESSAGES is mailbox.max_messages.
+Result<void> read_config_environment(ServerConfig& config);
+/// "HOST:PORT", "[::1]:7470", ":7470" or "7470". Errors: invalid_field.
+Result<void> set_listen(ServerConfig& config, const std::string& text);
+/// One line a key: name, default and meaning; for --help.
+std::string config_help();
+
+}  // namespace folkmoot

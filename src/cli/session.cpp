@@ -1,0 +1,54 @@
+#include "cli/session.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "cli/cli.hpp"
+
+namespace folkmoot::cli {
+namespace {
+
+sigset_t watched() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaddset(&set, signal);
+  return set;
+}
+
+}  // namespace
+
+Session::BlockSignals::BlockSignals() {
+  const auto set = watched();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+Session::Session() : Session(client_options()) {}
+
+Session::Session(ClientOptions options) : client_(std::move(options)) {
+  watcher_ = std::thread([this] {
+    const auto set = watched();
+    for (int signal = 0; sigwait(&set, &signal) == 0;) {
+      if (signal == SIGUSR1) return;  // from the destructor
+      interrupt();
+    }
+  });
+  try {
+    value(client_.connect());
+  } catch (...) {
+    pthread_kill(watcher_.native_handle(), SIGUSR1);
+    watcher_.join();
+    throw;
+  }
+}
+
+Session::~Session() {
+  pthread_kill(watcher_.native_handle(), SIGUSR1);
+  watcher_.join();
+}
+
+void Session::interrupt() {
+  interrupted_ = true;
+  client_.close();
+}
+
+}  // namespace folkmoot::cli

@@ -1,0 +1,81 @@
+// folkmoot stats: what the server says of itself.
+#include <fmt/format.h>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <memory>
+
+#include "base/duration.hpp"
+#include "cli/cli.hpp"
+#include "cli/print.hpp"
+#include "cli/session.hpp"
+
+namespace folkmoot::cli {
+namespace {
+
+namespace json = boost::json;
+
+std::string text_of(const json::value& value) { return value.is_string() ? std::string(value.get_string()) : json::serialize(value); }
+
+std::string field(const json::object& object, std::string_view key) {
+  const auto* found = object.if_contains(key);
+  return found ? text_of(*found) : "-";
+}
+
+void print_mailboxes(const json::array& mailboxes) {
+  if (mailboxes.empty()) return;
+  fmt::print("\n{:<32} {:>9} {:>9} {:>7} {:>6} {:>9}  {}\n", "mailbox", "ready", "scheduled", "leased", "dead", "consumers", "last read");
+  for (const auto& one : mailboxes) {
+    if (!one.is_object()) continue;
+    const auto& mailbox = one.get_object();
+    const auto* age = mailbox.if_contains("last_read_age_ms");
+    const bool read = age && age->is_int64();
+    fmt::print("{:<32} {:>9} {:>9} {:>7} {:>6} {:>9}  {}\n", field(mailbox, "name"), field(mailbox, "ready"),
+               field(mailbox, "scheduled"), field(mailbox, "leased"), field(mailbox, "dead"), field(mailbox, "consumers"),
+               read ? format_duration_ms(age->get_int64()) + " ago" : "never");
+  }
+}
+
+// Each member on a line; objects as a list of `name value` pairs.
+void print_human(const json::object& stats) {
+  for (const auto& [key, value] : stats) {
+    if (key == "mailboxes") continue;
+    if (key == "uptime_ms" && value.is_int64()) {
+      fmt::print("{:<14} {}\n", "uptime", format_duration_ms(value.get_int64()));
+    } else if (value.is_object()) {
+      std::string pairs;
+      for (const auto& [name, of] : value.get_object()) {
+        pairs += fmt::format("{}{} {}", pairs.empty() ? "" : ", ", std::string_view(name), text_of(of));
+      }
+      fmt::print("{:<14} {}\n", std::string_view(key), pairs);
+    } else {
+      fmt::print("{:<14} {}\n", std::string_view(key), text_of(value));
+    }
+  }
+  if (const auto* mailboxes = stats.if_contains("mailboxes"); mailboxes && mailboxes->is_array()) print_mailboxes(mailboxes->get_array());
+}
+
+}  // namespace
+
+void add_stats(CLI::App& app) {
+  auto* command = app.add_subcommand("stats", "Show the server's counters and mailboxes");
+  struct Options {
+    std::string mailbox;
+    bool json = false;
+  };
+  const auto options = std::make_shared<Options>();
+  command->add_option("--mailbox", options->mailbox, "Of the mailboxes, only this one")->type_name("AGENT");
+  command->add_flag("--json", options->json, "Print as JSON");
+  set_example(*command, "  $ folkmoot stats --mailbox reviewer --json");
+  command->callback([options] {
+    Session session;
+    const auto text = value(session->stats(options->mailbox));
+    if (options->json) return print_line(text);
+    boost::system::error_code wrong;
+    const auto stats = json::parse(text, wrong);
+    if (wrong || !stats.is_object()) throw Failure({ErrorCode::malformed, "the server's statistics are not a JSON object"});
+    print_human(stats.get_object());
+  });
+}
+
+}  // namespace folkmoot::cli
