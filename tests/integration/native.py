@@ -1,0 +1,311 @@
+"""A client of the native protocol, written from docs/protocol.md alone. Blocking, one thread, everything within reach of a
+test: raw frames can be sent, frames are read one by one.
+"""
+
+import collections
+import itertools
+import json
+import socket
+import struct
+import time
+
+import msgpack
+
+HELLO, PUBLISH, PUBLISH_BATCH, SUBSCRIBE, CONSUME, CREDIT, CANCEL, RECEIVE = range(0x01, 0x09)
+ACK, NACK, EXTEND, REQUEST, RECEIPT, WAIT, STATS, PING, MAILBOX = range(0x09, 0x12)
+WELCOME, CONFIRM, OK, ERROR, DELIVER, SETTLED, GOODBYE, LAGGED = range(0x81, 0x89)
+QUIET = LEASED = 1
+REDELIVERED = 2
+
+KEYS = {"id": 0, "timestamp": 1, "from": 2, "to": 3, "topic": 4, "type": 5, "priority": 6, "content_type": 7, "conversation": 8,
+        "correlation": 9, "reply_to": 10, "key": 11, "ttl": 12, "deliver_at": 13, "mode": 14, "metadata": 15}
+FIELDS = {key: field for field, key in KEYS.items()}
+OUTCOMES = {0: "queued", 1: "offered", 2: "scheduled", 3: "sent"}
+STATES = {0: "unknown", 1: "queued", 2: "offered", 3: "retrieved", 4: "acknowledged", 5: "dead", 6: "scheduled"}
+NEVER = 2**64 - 1
+
+Frame = collections.namedtuple("Frame", "opcode flags request body")
+Confirm = collections.namedtuple("Confirm", "id count outcome age")
+Settled = collections.namedtuple("Settled", "settled refused")
+Delivery = collections.namedtuple("Delivery", "request lease delivery redelivered fields content")
+
+# The catalogue's numbers that tests ask for (docs/protocol.md, section 10).
+CODES = {"malformed": 1, "unknown_opcode": 2, "not_connected": 3, "unsupported_version": 4, "unauthorized": 5, "frame_too_large": 7,
+         "content_too_large": 8, "invalid_name": 9, "invalid_topic": 10, "invalid_field": 11, "no_recipient": 12, "mailbox_full": 13,
+         "no_such_request": 14, "no_consumer": 15, "timed_out": 16, "lease_lost": 17, "out_of_range": 18, "disk_full": 19,
+         "slow_consumer": 20, "shutting_down": 21, "limit_reached": 23, "already_exists": 25}
+NAMES = {code: name for name, code in CODES.items()}
+
+
+class Refused(Exception):
+    """An ERROR or GOODBYE of the server."""
+
+    def __init__(self, frame):
+        self.code = struct.unpack_from("<H", frame.body)[0]
+        self.name = NAMES.get(self.code, str(self.code))
+        self.text = frame.body[2:].decode()
+        self.goodbye = frame.opcode == GOODBYE
+        super().__init__(f"{self.name}: {self.text}")
+
+
+class Ended(Exception):
+    """The server closed the connection."""
+
+
+def frame(opcode, body=b"", request=0, flags=0):
+    return struct.pack("<IBBHI", 8 + len(body), opcode, flags, 0, request) + body
+
+
+def message(content=b"", **fields):
+    """Envelope and content, as PUBLISH carries them. `from_` stands for from."""
+    if "from_" in fields:
+        fields["from"] = fields.pop("from_")
+    content = content.encode() if isinstance(content, str) else content
+    return msgpack.packb({KEYS[name]: value for name, value in fields.items()}) + content
+
+
+def read_message(body):
+    """A message's fields by name (unknown keys by number) and its content."""
+    unpacker = msgpack.Unpacker(strict_map_key=False)
+    unpacker.feed(body)
+    fields = {FIELDS.get(key, key): value for key, value in unpacker.unpack().items()}
+    return fields, body[unpacker.tell():]
+
+
+def read_confirm(body):
+    id, count, outcome, age = struct.unpack("<16sIB3xQ", body)
+    return Confirm(id, count, OUTCOMES[outcome], None if age == NEVER else age)
+
+
+def read_delivery(frame):
+    lease, delivery, body = None, 0, frame.body
+    if frame.flags & LEASED:
+        lease, delivery = struct.unpack_from("<QI", body)
+        body = body[12:]
+    fields, content = read_message(body)
+    return Delivery(frame.request, lease, delivery, bool(frame.flags & REDELIVERED), fields, content)
+
+
+class Client:
+    """`address` is (host, port) or the path of a Unix socket."""
+
+    def __init__(self, address, agent=None, token=None, hello=True, timeout=15, receive_buffer=None):
+        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_STREAM)
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(timeout)
+        self.socket.connect(address)
+        if family == socket.AF_INET:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = bytearray()
+        self.waiting = collections.deque()  # frames read while looking for another
+        self.numbers = itertools.count(1)
+        self.welcome = None
+        if hello:
+            self.hello(agent, token)
+
+    # -- bytes and frames
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def send_frame(self, opcode, body=b"", flags=0, request=None):
+        request = next(self.numbers) if request is None else request
+        self.send(frame(opcode, body, request, flags))
+        return request
+
+    def next_frame(self, timeout=None):
+        """The next frame from the wire; TimeoutError if none comes, Ended at the end of the connection."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if len(self.buffer) >= 4:
+                length = struct.unpack_from("<I", self.buffer)[0]
+                assert length >= 8
+                if len(self.buffer) >= 4 + length:
+                    opcode, flags, _, request = struct.unpack_from("<BBHI", self.buffer, 4)
+                    body = bytes(self.buffer[12:4 + length])
+                    del self.buffer[:4 + length]
+                    return Frame(opcode, flags, request, body)
+            before = self.socket.gettimeout()
+            if deadline is not None:
+                self.socket.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                data = self.socket.recv(1 << 18)
+            except ConnectionResetError:
+                data = b""
+            finally:
+                self.socket.settimeout(before)
+            if not data:
+                raise Ended
+            self.buffer += data
+
+    def next_frames(self):
+        """At least one frame: those put aside first, then all that have arrived whole."""
+        frames = [*self.waiting] or [self.next_frame()]
+        self.waiting.clear()
+        while len(self.buffer) >= 4 and len(self.buffer) >= 4 + struct.unpack_from("<I", self.buffer)[0]:
+            frames.append(self.next_frame())
+        return frames
+
+    def next_where(self, wanted, timeout=None):
+        """The first frame, waiting or to come, for which wanted(frame); others stay waiting, GOODBYE is raised."""
+        for index, waiting in enumerate(self.waiting):
+            if wanted(waiting):
+                del self.waiting[index]
+                return waiting
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            got = self.next_frame(None if deadline is None else max(0.001, deadline - time.monotonic()))
+            if wanted(got):
+                return got
+            if got.opcode == GOODBYE:
+                raise Refused(got)
+            self.waiting.append(got)
+
+    def answer(self, request, timeout=None):
+        got = self.next_where(lambda f: f.request == request and f.opcode not in (DELIVER, LAGGED), timeout)
+        if got.opcode in (ERROR, GOODBYE):
+            raise Refused(got)
+        return got
+
+    def call(self, opcode, body=b"", flags=0, timeout=None):
+        return self.answer(self.send_frame(opcode, body, flags), timeout)
+
+    def ended(self, timeout=10):
+        """Reads until the server closes; returns the Refused of its GOODBYE, or None."""
+        goodbye = None
+        deadline = time.monotonic() + timeout
+        try:
+            while True:
+                got = self.next_frame(max(0.001, deadline - time.monotonic()))
+                if got.opcode == GOODBYE:
+                    goodbye = Refused(got)
+        except Ended:
+            return goodbye
+
+    def close(self):
+        self.socket.close()
+
+    # -- operations
+    def hello(self, agent=None, token=None, version=1):
+        fields = {0: version, 1: agent, 2: token, 3: "tests"}
+        self.send_frame(HELLO, msgpack.packb({key: value for key, value in fields.items() if value is not None}), request=0)
+        got = self.next_frame()
+        if got.opcode != WELCOME:
+            raise Refused(got)
+        self.welcome = msgpack.unpackb(got.body, strict_map_key=False)
+
+    def publish(self, content=b"", **fields):
+        return read_confirm(self.call(PUBLISH, message(content, **fields)).body)
+
+    def publish_batch(self, messages):
+        """Confirm or (code, text) for each."""
+        body = struct.pack("<I", len(messages)) + b"".join(struct.pack("<I", len(m)) + m for m in messages)
+        answer, results, at = self.call(PUBLISH_BATCH, body).body, [], 0
+        for _ in messages:
+            code = struct.unpack_from("<H", answer, at)[0]
+            if code == 0:
+                results.append(read_confirm(answer[at + 2:at + 34]))
+                at += 34
+            else:
+                size = struct.unpack_from("<H", answer, at + 2)[0]
+                results.append((code, answer[at + 4:at + 4 + size].decode()))
+                at += 4 + size
+        assert at == len(answer)
+        return results
+
+    def subscribe(self, pattern, credit=None, echo=None):
+        fields = {0: pattern, 1: credit, 2: echo}
+        request = self.send_frame(SUBSCRIBE, msgpack.packb({key: value for key, value in fields.items() if value is not None}))
+        self.answer(request)
+        return request
+
+    def consume(self, mailbox, credit=1):
+        """The request number of the deliveries."""
+        request = self.send_frame(CONSUME, msgpack.packb({0: mailbox, 1: credit}))
+        self.ready = struct.unpack("<I", self.answer(request).body)[0]
+        return request
+
+    def delivery(self, request=None, timeout=None):
+        got = self.next_where(lambda f: f.opcode == DELIVER and request in (None, f.request), timeout)
+        return read_delivery(got)
+
+    def no_delivery(self, within=0.2):
+        try:
+            got = self.delivery(timeout=within)
+        except TimeoutError:
+            return
+        raise AssertionError(f"unexpected {got}")
+
+    def lagged(self, timeout=None):
+        return struct.unpack("<I", self.next_where(lambda f: f.opcode == LAGGED, timeout).body)[0]
+
+    def credit(self, target, amount):
+        self.send_frame(CREDIT, struct.pack("<II", target, amount), request=0)
+
+    def cancel(self, target):
+        self.call(CANCEL, struct.pack("<I", target))
+
+    def start_receive(self, mailbox, max=1, wait_ms=0, lease_ms=None):
+        fields = {0: mailbox, 1: max, 2: wait_ms, 3: lease_ms}
+        return self.send_frame(RECEIVE, msgpack.packb({key: value for key, value in fields.items() if value is not None}))
+
+    def end_receive(self, request, timeout=None):
+        count = struct.unpack("<I", self.answer(request, timeout).body)[0]
+        # Deliveries come before the answer.
+        mine = [f for f in self.waiting if f.opcode == DELIVER and f.request == request]
+        for f in mine:
+            self.waiting.remove(f)
+        assert len(mine) == count
+        return [read_delivery(f) for f in mine]
+
+    def receive(self, mailbox, **options):
+        return self.end_receive(self.start_receive(mailbox, **options))
+
+    def settled(self, frame):
+        count, refused = struct.unpack_from("<II", frame.body)
+        return Settled(count, list(struct.unpack_from(f"<{refused}Q", frame.body, 8)))
+
+    def ack(self, *leases):
+        return self.settled(self.call(ACK, struct.pack(f"<{len(leases)}Q", *leases)))
+
+    def nack(self, *leases, delay_ms=0, reason=None):
+        fields = {0: list(leases), 1: delay_ms, 2: reason}
+        return self.settled(self.call(NACK, msgpack.packb({key: value for key, value in fields.items() if value is not None})))
+
+    def extend(self, *leases, lease_ms=0):
+        return self.settled(self.call(EXTEND, msgpack.packb({0: list(leases), 1: lease_ms})))
+
+    def start_request(self, content=b"", timeout_ms=10_000, **fields):
+        return self.send_frame(REQUEST, struct.pack("<I", timeout_ms) + message(content, **fields))
+
+    def end_request(self, request, timeout=None):
+        got = self.next_where(lambda f: f.request == request, timeout)
+        if got.opcode != DELIVER:
+            raise Refused(got)
+        return read_delivery(got)
+
+    def request(self, content=b"", timeout_ms=10_000, **fields):
+        return self.end_request(self.start_request(content, timeout_ms, **fields))
+
+    def receipts(self, *ids):
+        answer = msgpack.unpackb(self.call(RECEIPT, b"".join(ids)).body, strict_map_key=False)
+        names = {0: "id", 1: "recipient", 2: "state", 3: "deliveries", 4: "at", 5: "reason"}
+        receipts = [{names[key]: value for key, value in receipt.items()} for receipt in answer]
+        return [{**receipt, "state": STATES[receipt["state"]]} for receipt in receipts]
+
+    def start_wait(self, mailbox, timeout_ms):
+        return self.send_frame(WAIT, msgpack.packb({0: mailbox, 1: timeout_ms}))
+
+    def wait(self, mailbox, timeout_ms):
+        return struct.unpack("<II", self.call(WAIT, msgpack.packb({0: mailbox, 1: timeout_ms})).body)
+
+    def stats(self, mailbox=None):
+        return json.loads(self.call(STATS, msgpack.packb({} if mailbox is None else {0: mailbox})).body)
+
+    def ping(self, body=b""):
+        return self.call(PING, body).body
+
+    def mailbox(self, name, max_messages=None, overflow=None, default_ttl_ms=None, max_deliveries=None):
+        fields = {0: name, 1: max_messages, 2: overflow, 3: default_ttl_ms, 4: max_deliveries}
+        self.call(MAILBOX, msgpack.packb({key: value for key, value in fields.items() if value is not None}))

@@ -1,0 +1,136 @@
+"""A disk without room: durable messages are refused and say why, everything else goes on, and all is well again when there is room.
+
+Once with a journal that may only take so many bytes, once on a real file system that is full.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+from native import Client, Refused, message
+from program import PROGRAM, Server
+
+CONTENT = bytes(20_000)
+
+
+def fill(client, to="bob"):
+    """Publishes until it is refused; returns how many were confirmed."""
+    confirmed = 0
+    for _ in range(20_000):
+        try:
+            client.publish(CONTENT, to=to)
+            confirmed += 1
+        except Refused as refused:
+            assert refused.name == "disk_full" and not refused.goodbye, refused
+            return confirmed
+    raise AssertionError("the disk never filled")
+
+
+def others_go_on(server, client):
+    """What needs no room for messages works while the disk is full."""
+    listener = Client(("127.0.0.1", server.port))
+    listener.subscribe("events.*")
+    assert client.publish("transient", topic="events.now").count == 1
+    assert listener.delivery().content == b"transient"
+    listener.consume("helper", credit=1)
+    request = client.start_request("question", to="helper")
+    listener.publish("answer", to=listener.delivery().fields["reply_to"])
+    assert client.end_request(request).content == b"answer"
+    stats = client.stats()
+    assert stats["accepts_durable"] is False and stats["journal"]["disk_full"] is True
+    listener.close()
+
+
+def drain(client, expected):
+    """Takes and acknowledges all of it; returns how many there were."""
+    taken = 0
+    while got := client.receive("bob", max=100):
+        assert all(d.content == CONTENT for d in got)
+        assert client.ack(*[d.lease for d in got]) == (len(got), [])
+        taken += len(got)
+    assert taken == expected
+    return taken
+
+
+def published_again(client, within=15):
+    """Seconds until a durable message is taken again."""
+    began = time.monotonic()
+    while True:
+        try:
+            client.publish("room again", to="later")
+            return time.monotonic() - began
+        except Refused as refused:
+            assert refused.name == "disk_full"
+            assert time.monotonic() - began < within, "room came back, but it is not taken"
+            time.sleep(0.05)
+
+
+def test_a_full_journal_refuses_goes_on_and_recovers(make_server):
+    server = make_server("--set", "journal.segment_bytes=4MiB", "--set", "journal.bytes_max=20MiB")
+    client = Client(("127.0.0.1", server.port), agent="alice")
+    confirmed = fill(client)
+    print(f"{confirmed} messages of 20 kB confirmed in a journal of at most 20 MiB")
+    assert confirmed * len(CONTENT) > 8 << 20
+    others_go_on(server, client)
+    assert client.publish_batch([message(b"a", to="bob"), message(b"b", topic="events.x")])[1].outcome == "sent"
+
+    # A restart in this state keeps all of it, and still takes acks.
+    client.close()
+    server.restart()
+    client = Client(("127.0.0.1", server.port), agent="alice")
+    with pytest.raises(Refused, match="disk_full"):
+        for _ in range(100):
+            client.publish(CONTENT, to="extra")
+    extra = client.stats("extra")["mailboxes"][0]["ready"] if any(m["name"] == "extra" for m in client.stats()["mailboxes"]) else 0
+    ready = client.stats("bob")["mailboxes"][0]["ready"]
+    assert confirmed <= ready <= confirmed + 1  # of the batch above, the small one may have found room
+    while got := client.receive("bob", max=100):
+        client.ack(*[d.lease for d in got])
+        ready -= len(got)
+    assert ready == 0 and extra < 100
+    print(f"durable messages taken again {published_again(client) * 1000:.0f} ms after the mailbox was drained")
+    assert client.stats()["accepts_durable"] is True
+    client.close()
+
+
+def on_a_small_disk(size):
+    """The program's command line under a mount namespace of its own, in which the data folder is a small tmpfs."""
+    script = f'mount -t tmpfs -o size={size} folkmoot "$1" && shift && exec "$@"'
+    return ["unshare", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--mount", "sh", "-c", script, "small-disk"]
+
+
+def can_mount(tmp_path):
+    folder = tmp_path / "probe"
+    folder.mkdir()
+    return shutil.which("unshare") and subprocess.run([*on_a_small_disk("1m"), str(folder), "true"], capture_output=True).returncode == 0
+
+
+def test_a_full_disk_refuses_goes_on_and_recovers(make_server, tmp_path):
+    if not can_mount(tmp_path):
+        pytest.skip("this machine lets us mount nothing, not even in a name space; the journal's own limit is tested above")
+    data = tmp_path / "small"
+    data.mkdir()
+    server = make_server("--set", "journal.segment_bytes=4MiB", data=data, wrapper=[*on_a_small_disk("40m"), str(data)])
+    inside = f"/proc/{server.pid}/root{data}"  # the tmpfs, which only the server sees
+    client = Client(("127.0.0.1", server.port), agent="alice")
+    first = client.publish(CONTENT, to="bob")
+    assert os.statvfs(inside).f_blocks * os.statvfs(inside).f_frsize == 40 << 20
+    filler = os.path.join(inside, "filler")
+    with open(filler, "wb") as file:
+        file.write(bytes(10 << 20))
+    confirmed = 1 + fill(client)
+    print(f"{confirmed} messages of 20 kB confirmed on a disk of 40 MiB with 10 MiB taken")
+    others_go_on(server, client)
+    got = client.receive("bob", max=1)
+    assert got[0].fields["id"] == first.id and client.ack(got[0].lease) == (1, [])
+
+    # Somebody makes room: it is noticed without a restart.
+    os.unlink(filler)
+    print(f"durable messages taken again {published_again(client) * 1000:.0f} ms after the disk had room")
+    confirmed += fill(client)
+    # Draining the mailbox makes room as well.
+    drain(client, confirmed - 1)
+    print(f"and {published_again(client) * 1000:.0f} ms after the mailbox was drained")
+    client.close()

@@ -1,0 +1,88 @@
+"""README's first conversation, typed as it stands into one shell, gives the output that README shows.
+
+Only what differs from run to run is compared by shape: ids, the port (a free one here, so that no other server is in the way).
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+from program import PROGRAM, ROOT, environment
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+README = (ROOT / "README.md").read_text()
+END = "--- end of output ---"
+
+
+def conversation():
+    """(command, output) pairs of all console blocks, in order."""
+    pairs = []
+    for block in re.findall(r"^```console\n(.*?)^```", README, re.M | re.S):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                pairs.append((line[2:], []))
+            else:
+                pairs[-1][1].append(line)
+    return pairs
+
+
+def shape(lines, port):
+    """Ids become numbers in the order they appear, so that the same id must come again where README has it again."""
+    seen = {}
+    text = UUID.sub(lambda match: f"<id {seen.setdefault(match.group(), len(seen))}>", "\n".join(lines))
+    return re.sub(rf":(?:7470|{port})\b", ":PORT", text).splitlines()
+
+
+def test_the_first_conversation_gives_the_output_shown(tmp_path):
+    assert shutil.which("curl"), "README speaks HTTP with curl"
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/folkmoot").symlink_to(Path(PROGRAM).resolve())
+    pairs = conversation()
+    assert len(pairs) > 8
+    env = environment(PATH=f"{tmp_path}/bin:{os.environ['PATH']}", FOLKMOOT_LISTEN="127.0.0.1:0")
+    shell = subprocess.Popen(["bash", "--norc", "-m"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                             cwd=tmp_path, env=env, start_new_session=True)
+
+    too_long = threading.Timer(60, shell.kill)
+    too_long.start()
+
+    def type_in(command):
+        # Not every output ends with a newline.
+        shell.stdin.write(f"{command}\nprintf '\\n%s\\n' '{END}'\n")
+        shell.stdin.flush()
+        lines = []
+        while (line := shell.stdout.readline()) != END + "\n":
+            assert line, f"the shell ended at: {command}"
+            lines.append(line.rstrip("\n"))
+        return lines[:-1] if lines[-1] == "" else lines
+
+    port, got, expected = None, [], []
+    try:
+        for command, shown in pairs:
+            lines = type_in(command.replace("localhost:7470", f"localhost:{port}"))
+            if command.startswith("folkmoot serve"):
+                while not (lines := [line for line in lines if line]):  # it speaks while the shell goes on
+                    lines = [shell.stdout.readline().rstrip("\n")]
+                port = int(re.search(r":(\d+) ", lines[0]).group(1))
+            got += [f"$ {command}", *lines]
+            expected += [f"$ {command}", *shown]
+    finally:
+        too_long.cancel()
+        shell.stdin.close()
+        try:
+            shell.wait(10)
+        finally:
+            try:
+                os.killpg(shell.pid, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
+    assert shape(got, port) == shape(expected, port)
+
+
+def test_the_pages_that_readme_names_are_there():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target

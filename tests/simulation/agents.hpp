@@ -1,0 +1,152 @@
+// The agents: sessions that ask for things, and know what they are owed. Every operation of the engine has one function here that
+// notes what must be answered and carries it out; every effect is checked against those notes.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+
+#include "simulation/leases.hpp"
+#include "simulation/order.hpp"
+#include "simulation/random.hpp"
+
+namespace folkmoot::simulation {
+
+/// What an unanswered request number stands for.
+struct Ask {
+  enum class Kind : std::uint8_t { publish, batch, request, request_now, plain, receive, wait, settle } kind{};
+  std::vector<std::uint64_t> numbers;  // of messages published, or settled
+  std::vector<LeaseToken> refused;     // leases that must be refused
+  std::uint32_t settled = 0;
+  std::size_t mailbox = 0;
+  std::uint32_t max = 0, delivered = 0;
+  std::int64_t deadline = 0, lease_ms = 0;
+  std::optional<MailboxLimits> limits;
+  bool quiet = false;  // answered only if refused
+};
+
+struct AgentSession {
+  struct Consumer {
+    std::size_t mailbox = 0;
+    std::int64_t credit = 0;
+    bool ended = false;
+  };
+  struct Subscription {
+    std::string pattern;
+    std::uint32_t credit = 0, skipped = 0;
+    bool limited = false, echo = false;
+    std::uint64_t serial = 0;
+  };
+  SessionId id = 0;
+  std::size_t agent = 0;
+  bool writable = true;
+  std::uint32_t next_request = 1;
+  std::map<std::uint32_t, Ask> asks;
+  std::map<std::uint32_t, Consumer> consumers;
+  std::map<std::uint32_t, Subscription> subscriptions;
+};
+
+struct ReplyAddress {
+  std::string text;
+  SessionId session = 0;
+  std::uint32_t request = 0;
+  std::uint64_t number = 0;
+};
+
+class Agents final : public Effects {
+ public:
+  Agents(Model& model, OrderChecker& order, Leases& leases, RuleCounts& rules, Random& random)
+      : model_(model), order_(order), leases_(leases), rules_(rules), random_(random) {}
+
+  void attach(Engine* engine) { engine_ = engine; }
+  void crash();
+
+  // What the world tells.
+  bool disk_limited = false;  // durable messages may be refused
+  bool disk_full = false;     // right now
+  bool serving = false;       // the engine may hand out
+  bool calm = false;          // connections take all they get
+
+  // Operations.
+  AgentSession& open(std::size_t agent);
+  void close(AgentSession& session);
+  void publish(AgentSession& session, const Published& asked, std::size_t bytes, bool quiet);
+  void publish_batch(AgentSession& session, const std::vector<Published>& asked, bool quiet);
+  void publish_event(AgentSession& session, const std::string& topic);
+  void request(AgentSession& session, Published asked, std::int64_t timeout_ms);
+  void respond(AgentSession& session, const ReplyAddress& address);
+  void subscribe(AgentSession& session, const std::string& pattern, std::uint32_t credit, bool echo);
+  void consume(AgentSession& session, std::size_t mailbox, std::uint32_t credit);
+  void credit(AgentSession& session, std::uint32_t target, std::uint32_t amount);
+  void cancel(AgentSession& session, std::uint32_t target);
+  void receive(AgentSession& session, std::size_t mailbox, std::uint32_t max, std::int64_t wait_ms, std::int64_t lease_ms);
+  void wait(AgentSession& session, std::size_t mailbox, std::int64_t timeout_ms);
+  void ack(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet);
+  void nack(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t delay_ms, bool quiet);
+  void extend(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t lease_ms);
+  void configure(AgentSession& session, std::size_t mailbox, const MailboxLimits& limits);
+  void writable(AgentSession& session);
+
+  // The engine's life.
+  void on_fact(FactKind kind, FactPlace place, Bytes body);
+  void advance(std::int64_t now);
+  void on_durable(Lsn end);
+  void dispatch();
+
+  std::map<SessionId, AgentSession>& sessions() { return sessions_; }
+  const std::deque<ReplyAddress>& addresses() const { return addresses_; }
+  Leases& leases() { return leases_; }
+  std::uint64_t operations() const { return operations_; }
+  /// Requests that must be answered without time passing.
+  std::size_t unanswered() const;
+
+  // Effects.
+  bool deliver(SessionId session, const OutgoingDelivery& delivery) override;
+  void confirm(SessionId session, std::uint32_t request, const Confirm& confirm) override;
+  void done(SessionId session, std::uint32_t request, Bytes body) override;
+  void settled(SessionId session, std::uint32_t request, std::uint32_t settled, std::span<const LeaseToken> refused) override;
+  void refuse(SessionId session, std::uint32_t request, const Error& error) override;
+  void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
+  [[noreturn]] void unreadable(const Error& error) override;
+
+ private:
+  struct Written {
+    std::string envelope, content;
+    IncomingMessage incoming;
+  };
+  Written write(const Message& message, std::uint64_t number, std::size_t bytes) const;
+  Written write(const Published& asked, std::uint64_t number, std::size_t bytes, std::optional<DeliveryMode> mode) const;
+  AgentSession* find(SessionId id);
+  Ask& ask(AgentSession& session, Ask::Kind kind);
+  Ask take_ask(AgentSession& session, std::uint32_t request);
+  void call(const std::function<void()>& command);
+  void expect_event(AgentSession& session, const std::string& topic);
+  Ask settle(AgentSession& session, const std::vector<LeaseToken>& tokens);
+  void lease_ended(LeaseToken token);
+  void on_confirmed(std::uint64_t number, const Confirm& confirm);
+  void on_batch(const Ask& ask, Bytes body);
+  void check_refusal(std::uint64_t number, const Error& error);
+  bool on_event(AgentSession& session, const OutgoingDelivery& delivery);
+  bool on_response(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing);
+  bool on_mail(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing, std::uint64_t number);
+
+  struct ExpectedEvent {
+    SessionId session = 0;
+    std::uint32_t request = 0;
+  };
+
+  Model& model_;
+  OrderChecker& order_;
+  Leases& leases_;
+  RuleCounts& rules_;
+  Random& random_;
+  Engine* engine_ = nullptr;
+  std::map<SessionId, AgentSession> sessions_;
+  std::deque<ReplyAddress> addresses_;
+  std::deque<ExpectedEvent> events_;
+  std::optional<ReplyAddress> response_;
+  std::uint64_t next_serial_ = 1;
+  std::uint64_t operations_ = 0;
+};
+
+}  // namespace folkmoot::simulation

@@ -1,0 +1,308 @@
+// What agents are told, against what they are owed.
+#include <algorithm>
+
+#include "simulation/agents.hpp"
+
+namespace folkmoot::simulation {
+
+Ask Agents::take_ask(AgentSession& session, std::uint32_t request) {
+  const auto found = session.asks.find(request);
+  expect(found != session.asks.end(), "request {} was answered twice, or was never made", request);
+  auto mine = std::move(found->second);
+  session.asks.erase(found);
+  return mine;
+}
+
+void Agents::lease_ended(LeaseToken token) {
+  auto* const lease = leases_.find(token);
+  if (lease == nullptr) return;
+  if (auto* const session = find(lease->consumer_session); session != nullptr && lease->consumer != 0) {
+    session->consumers[lease->consumer].credit += 1;
+  }
+  leases_.end(token);
+}
+
+// A fact is heard of before the model moves: which leases it ends, and whether they may end.
+void Agents::on_fact(FactKind kind, FactPlace place, Bytes body) {
+  std::vector<LeaseToken> ended;
+  const auto ends = [&](const MessageRef& ref) {
+    const auto* const message = model_.find_key(ref.key);
+    if (message != nullptr && message->stand == Stand::leased) ended.push_back(message->lease);
+  };
+  if (kind == FactKind::message_settled) {
+    for (std::size_t at = 0; at < body.size(); at += sizeof(MessageRef)) ends(load<MessageRef>(body.data() + at));
+  } else if (kind == FactKind::message_returned) {
+    ends(load<ReturnedFact>(body.data()).message);
+  } else if (kind == FactKind::message_dead) {
+    ends(load<DeadFact>(body.data()).message);
+  }
+  if (kind == FactKind::message_settled) {
+    for (std::size_t at = 0; at < body.size(); at += sizeof(MessageRef)) {
+      const auto* const message = model_.find_key(load<MessageRef>(body.data() + at).key);
+      if (message != nullptr && message->asked.once) {
+        order_.on_popped(*message);
+        rules_.saw(Rule::once_settled_first);
+      }
+    }
+  }
+  if (!model_.stopping) {
+    for (const auto token : ended) {
+      const auto* const lease = leases_.find(token);
+      expect(lease != nullptr, "a lease ended that nobody was given");
+      const bool asked = model_.settling.contains(token);
+      const bool gone = model_.closing != 0 && lease->session == model_.closing && lease->deadline == 0;
+      const bool late = lease->deadline != 0 && lease->deadline <= engine_->now();
+      expect(asked || gone || late, "the lease of {} ended while its holder lives", lease->number);
+      if (gone) rules_.saw(Rule::connection_gives_back);
+      if (late) rules_.saw(Rule::lease_deadline);
+    }
+  }
+  model_.on_fact(kind, place, body, engine_->now());
+  if (model_.stopping) return;
+  for (const auto token : ended) lease_ended(token);
+}
+
+bool Agents::deliver(SessionId id, const OutgoingDelivery& delivery) {
+  auto* const session = find(id);
+  expect(session != nullptr, "a delivery to a connection that is gone");
+  std::string bytes(as_text(delivery.message.head));
+  bytes.append(as_text(delivery.message.rest));
+  const auto routing = read_routing(as_bytes(bytes));
+  expect(routing.has_value(), "a delivered envelope does not parse");
+  if (!routing->topic.empty()) return on_event(*session, delivery);
+  const auto number = number_of(as_bytes(bytes).subspan(routing->bytes));
+  if (routing->to.front() == '@') return on_response(*session, delivery, *routing);
+  return on_mail(*session, delivery, *routing, number);
+}
+
+bool Agents::on_event(AgentSession& session, const OutgoingDelivery& delivery) {
+  expect(!events_.empty() && events_.front().session == session.id && events_.front().request == delivery.request,
+         "an event went to a subscription that should not get it, or not yet");
+  events_.pop_front();
+  rules_.saw(Rule::event_delivered);
+  return true;
+}
+
+bool Agents::on_response(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing) {
+  expect(response_ && response_->session == session.id && response_->request == delivery.request && response_->text == routing.to,
+         "a response went to another request");
+  response_.reset();
+  take_ask(session, delivery.request);
+  rules_.saw(Rule::request_answered);
+  return true;
+}
+
+bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing, std::uint64_t number) {
+  auto* const message = model_.find(number);
+  expect(message != nullptr, "{} is delivered, and it is settled, or never was accepted", number);
+  const auto& asked = message->asked;
+  expect(routing.to == model_.names()[asked.mailbox] && routing.from == model_.names()[asked.sender], "{} came from {} to {}", number,
+         routing.from, routing.to);
+  expect(routing.priority == asked.priority, "{} came with priority {}", number, routing.priority);
+  expect(serving, "{} is delivered before the log knows of this run", number);
+
+  const auto consumer = session.consumers.find(delivery.request);
+  const auto pull = session.asks.find(delivery.request);
+  const bool pushed = consumer != session.consumers.end();
+  expect(pushed || (pull != session.asks.end() && pull->second.kind == Ask::Kind::receive), "{} went to request {}, which takes no mail",
+         number, delivery.request);
+  expect((pushed ? consumer->second.mailbox : pull->second.mailbox) == asked.mailbox, "{} went to the wrong agent", number);
+  const bool settled_before = asked.once && !asked.transient;
+  expect(settled_before || session.writable, "{} went to a connection that takes no more", number);
+  if (pushed && !consumer->second.ended) {
+    expect(consumer->second.credit > 0, "{} went to a consumer without credit", number);
+    consumer->second.credit -= 1;
+    rules_.saw(Rule::credit_respected);
+  } else if (pushed) {
+    expect(settled_before, "{} went to a consumer that was cancelled", number);
+  } else {
+    expect(++pull->second.delivered <= pull->second.max, "a pull got more than it asked for");
+    rules_.saw(Rule::pull);
+  }
+  rules_.saw(message->seen ? Rule::redelivery : Rule::first_delivery);
+  if (!routing.reply_to.empty()) {
+    for (const auto& [id, each] : sessions_) {
+      for (const auto& [request, open] : each.asks) {
+        if (open.kind == Ask::Kind::request && open.numbers[0] == number) {
+          addresses_.push_back({std::string(routing.reply_to), id, request, number});
+        }
+      }
+    }
+    if (addresses_.size() > 32) addresses_.pop_front();
+  }
+
+  if (settled_before) {
+    expect(delivery.lease == 0, "{}, at most once, came with a lease", number);
+    expect(message->stand == Stand::handing && message->possible.size() == 1, "{}, at most once, went out before the log knew", number);
+    expect(!message->seen, "{}, at most once, came twice", number);
+    message->seen = true;
+  } else if (asked.transient) {
+    expect(delivery.lease == 0, "{}, not durable, came with a lease", number);
+    expect(message_address(routing.id)->key == message->key, "{} came with an id out of order", number);
+    order_.on_popped(*message);
+    model_.left(*message, Stand::gone);
+  } else {
+    expect(delivery.lease != 0, "{} came without a lease", number);
+    expect(routing.id == message->id, "{} came with another id", number);
+    expect(delivery.delivery == message->deliveries + 1, "{} is delivery {} after {}", number, delivery.delivery, message->deliveries);
+    expect(delivery.redelivered || !message->seen, "{} was delivered before, and does not say so", number);
+    expect(message->expires_at == 0 || message->expires_at > engine_->now(), "{} is delivered after it expired", number);
+    order_.on_popped(*message);
+    ModelLease lease{.number = number, .session = session.id, .deadline = 0, .consumer_session = session.id, .consumer = 0};
+    if (pushed) lease.consumer = delivery.request;
+    if (!pushed && pull->second.lease_ms != 0) {
+      lease.session = 0;
+      lease.deadline = engine_->now() + pull->second.lease_ms;
+    }
+    leases_.grant(delivery.lease, lease);
+    model_.leased(*message, delivery.lease);
+  }
+  if (calm || !random_.one_in(40)) return true;
+  session.writable = false;
+  rules_.saw(Rule::held_while_unwritable);
+  return false;
+}
+
+void Agents::on_confirmed(std::uint64_t number, const Confirm& confirm) {
+  const auto* const message = model_.find(number);
+  expect(message == nullptr || message->possible.front().stand != Stand::gone || message->stand == Stand::gone,
+         "{} was confirmed before it was durable", number);
+  expect(message == nullptr || confirm.id == message->id, "{} was confirmed with another id", number);
+  expect(message == nullptr || message->stand != Stand::scheduled || confirm.outcome == PublishOutcome::scheduled,
+         "{} is scheduled and was confirmed as {}", number, name(confirm.outcome));
+  rules_.saw(Rule::confirmed_after_durable);
+}
+
+void Agents::confirm(SessionId id, std::uint32_t request, const Confirm& confirm) {
+  auto* const session = find(id);
+  if (session == nullptr) return;
+  const auto mine = take_ask(*session, request);
+  expect(mine.kind == Ask::Kind::publish, "request {} was confirmed and is no publish", request);
+  if (!mine.numbers.empty()) return on_confirmed(mine.numbers[0], confirm);
+  model_.saw_key(message_address(confirm.id)->key);
+  expect(confirm.outcome == PublishOutcome::sent && confirm.count == mine.max, "an event went to {} subscriptions instead of {}",
+         confirm.count, mine.max);
+}
+
+void Agents::on_batch(const Ask& mine, Bytes body) {
+  for (const auto number : mine.numbers) {
+    expect(body.size() >= 2, "the answer to a batch breaks off");
+    const auto code = load<std::uint16_t>(body.data());
+    body = body.subspan(2);
+    if (code == 0) {
+      expect(body.size() >= sizeof(Confirm), "the answer to a batch breaks off");
+      on_confirmed(number, load<Confirm>(body.data()));
+      body = body.subspan(sizeof(Confirm));
+    } else {
+      expect(body.size() >= 2u, "the answer to a batch breaks off");
+      const auto bytes = load<std::uint16_t>(body.data());
+      expect(body.size() >= 2u + bytes, "the answer to a batch breaks off");
+      const auto error = static_cast<ErrorCode>(code);
+      expect(error == ErrorCode::mailbox_full || (error == ErrorCode::disk_full && disk_limited), "a message of a batch was refused: {}",
+             as_text(body.subspan(2, bytes)));
+      body = body.subspan(2u + bytes);
+    }
+  }
+  expect(body.empty(), "the answer to a batch goes on");
+  rules_.saw(Rule::batch);
+}
+
+void Agents::done(SessionId id, std::uint32_t request, Bytes body) {
+  auto* const session = find(id);
+  if (session == nullptr) return;
+  const auto mine = take_ask(*session, request);
+  switch (mine.kind) {
+    case Ask::Kind::batch: return on_batch(mine, body);
+    case Ask::Kind::plain: {
+      if (mine.limits) rules_.saw(Rule::configured);
+      return;
+    }
+    case Ask::Kind::receive:
+      expect(body.size() == 4 && load<std::uint32_t>(body.data()) == mine.delivered, "a pull got {} messages, and is told otherwise",
+             mine.delivered);
+      expect(mine.delivered > 0 || engine_->now() >= mine.deadline || disk_limited, "a pull ended with nothing, before its time");
+      return;
+    case Ask::Kind::wait: {
+      const auto& mailbox = model_.mailbox(mine.mailbox);
+      expect(body.size() == 8 && load<std::uint32_t>(body.data()) == mailbox.ready.size() && !mailbox.ready.empty(),
+             "a wait was told of other mail than there is");
+      rules_.saw(Rule::wait_answered);
+      return;
+    }
+    case Ask::Kind::request_now: return;
+    default: expect(false, "request {} got an answer of another kind", request);
+  }
+}
+
+void Agents::settled(SessionId id, std::uint32_t request, std::uint32_t settled, std::span<const LeaseToken> refused) {
+  auto* const session = find(id);
+  if (session == nullptr) return;
+  const auto mine = take_ask(*session, request);
+  expect(mine.kind == Ask::Kind::settle, "request {} was answered as a settlement", request);
+  expect(settled == mine.settled && std::ranges::equal(refused, mine.refused), "{} leases were settled and {} refused, instead of {} and {}",
+         settled, refused.size(), mine.settled, mine.refused.size());
+  if (mine.max != 1) return;
+  for (const auto number : mine.numbers) {
+    expect(model_.find(number) == nullptr, "the ack of {} was answered before it was durable", number);
+    if (disk_full) rules_.saw(Rule::settled_while_full);
+  }
+}
+
+void Agents::check_refusal(std::uint64_t number, const Error& error) {
+  const auto& mailbox = model_.mailbox(model_.published(number).mailbox);
+  if (error.code == ErrorCode::mailbox_full) {
+    const auto droppable = model_.published(number).transient || mailbox.limits.overflow == Overflow::reject ? 0 : mailbox.ready.size();
+    expect(mailbox.load - droppable >= mailbox.limits.max_messages, "{} was refused by a mailbox with room ({} of {}, {} to drop)", number,
+           mailbox.load, mailbox.limits.max_messages, droppable);
+    rules_.saw(Rule::overflow_rejected);
+  } else {
+    expect(error.code == ErrorCode::disk_full && disk_limited, "{} was refused: {}", number, error.text);
+    rules_.saw(Rule::disk_full_refused);
+  }
+}
+
+void Agents::refuse(SessionId id, std::uint32_t request, const Error& error) {
+  auto* const session = find(id);
+  if (session == nullptr) return;
+  const auto mine = take_ask(*session, request);
+  const auto code = error.code;
+  switch (mine.kind) {
+    case Ask::Kind::publish:
+      if (mine.numbers.empty()) {
+        expect(code == ErrorCode::no_such_request && mine.max == 0, "an event or response was refused: {}", error.text);
+        rules_.saw(Rule::late_response_refused);
+        return;
+      }
+      return check_refusal(mine.numbers[0], error);
+    case Ask::Kind::request:
+      if (code == ErrorCode::timed_out) {
+        expect(engine_->now() >= mine.deadline, "a request ended before its time");
+        rules_.saw(Rule::request_timed_out);
+      } else if (code != ErrorCode::cancelled) {
+        check_refusal(mine.numbers[0], error);
+      }
+      return;
+    case Ask::Kind::request_now:
+      if (code == ErrorCode::no_consumer) return rules_.saw(Rule::request_now_refused);
+      return check_refusal(mine.numbers[0], error);
+    case Ask::Kind::wait:
+      expect(code == ErrorCode::cancelled || (code == ErrorCode::timed_out && engine_->now() >= mine.deadline), "a wait ended before its time");
+      if (code == ErrorCode::timed_out) rules_.saw(Rule::wait_timed_out);
+      return;
+    case Ask::Kind::receive: return expect(code == ErrorCode::cancelled, "a pull was refused: {}", error.text);
+    default: return expect(code == ErrorCode::disk_full && disk_limited, "request {} was refused: {}", request, error.text);
+  }
+}
+
+void Agents::lagged(SessionId id, std::uint32_t request, std::uint32_t count) {
+  auto* const session = find(id);
+  expect(session != nullptr, "a connection that is gone is told of missed events");
+  const auto found = session->subscriptions.find(request);
+  expect(found != session->subscriptions.end() && found->second.skipped == count && count > 0, "LAGGED {} is wrong", count);
+  found->second.skipped = 0;
+  rules_.saw(Rule::event_lagged);
+}
+
+void Agents::unreadable(const Error& error) { throw Violation("the log cannot give back what it confirmed: " + error.text); }
+
+}  // namespace folkmoot::simulation

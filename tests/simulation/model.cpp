@@ -1,0 +1,470 @@
+#include "simulation/model.hpp"
+
+#include <limits>
+
+namespace folkmoot::simulation {
+
+std::string_view name(Stand stand) {
+  constexpr std::string_view kNames[] = {"pending", "ready", "scheduled", "leased", "handing", "gone", "dead"};
+  return kNames[static_cast<std::size_t>(stand)];
+}
+
+std::uint64_t number_of(Bytes content) {
+  expect(content.size() >= 8, "a content of {} bytes is none of ours", content.size());
+  return load<std::uint64_t>(content.data());
+}
+
+Model::Model(std::vector<std::string> names, const EngineOptions& options, RuleCounts& rules)
+    : names_(std::move(names)), options_(options), rules_(rules), mailboxes_(names_.size()) {
+  for (auto& mailbox : mailboxes_) {
+    mailbox.limits = options.mailbox;
+    mailbox.settings = {{options.mailbox, 0}};
+  }
+}
+
+std::uint64_t Model::add(const Published& published) {
+  published_.push_back(published);
+  keys_.push_back(0);
+  return published_.size() - 1;
+}
+
+ModelMessage* Model::find(std::uint64_t number) { return number < keys_.size() ? find_key(keys_[number]) : nullptr; }
+
+ModelMessage* Model::find_key(MessageKey key) {
+  const auto found = messages_.find(key);
+  return found == messages_.end() ? nullptr : &found->second;
+}
+
+// Every change of a stand goes through here, so that the sums are right.
+void Model::move(ModelMessage& message, Stand to) {
+  auto& mailbox = mailboxes_[message.asked.mailbox];
+  const auto loads = [](Stand stand) { return stand <= Stand::leased; };
+  --counts_[static_cast<std::size_t>(message.stand)];
+  ++counts_[static_cast<std::size_t>(to)];
+  mailbox.load += std::size_t{loads(to)} - std::size_t{loads(message.stand)};
+  mailbox.in_flight += std::size_t{to == Stand::handing} - std::size_t{message.stand == Stand::handing};
+  if (message.stand == Stand::ready) mailbox.ready.erase(message.key);
+  if (message.stand == Stand::dead) mailbox.dead.erase(message.key);
+  if (to == Stand::ready) mailbox.ready.insert(message.key);
+  if (to == Stand::dead) mailbox.dead.insert(message.key);
+  if (message.stand == Stand::leased) message.lease = 0;
+  message.stand = to;
+}
+
+void Model::say(ModelMessage& message, Stand stand, Lsn lsn, std::int64_t due) {
+  message.possible.push_back({stand, lsn, lsn == 0, due});
+  if (lsn != 0) undurable_.emplace(lsn, message.key);
+}
+
+void Model::make_ready(ModelMessage& message, bool put_back) {
+  message.put_back = put_back;
+  message.place_unknown = false;
+  message.ready_since = turn();
+  move(message, Stand::ready);
+}
+
+void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now) {
+  switch (kind) {
+    case FactKind::party_named: {
+      const auto number = load<PartyNamedFact>(body.data()).number;
+      const std::string text(as_text(body.subspan(sizeof(PartyNamedFact))));
+      const auto [known, added] = parties_.emplace(number, text);
+      expect(known->second == text, "number {} was {} and is {}", number, known->second, text);
+      return;
+    }
+    case FactKind::message_accepted: return on_accepted(place, body, now);
+    case FactKind::message_settled: return on_settled(place, body);
+    case FactKind::message_returned: return on_returned(place, load<ReturnedFact>(body.data()), now);
+    case FactKind::message_dead: return on_dead(place, load<DeadFact>(body.data()), now);
+    case FactKind::dead_purged: {
+      auto* const message = find_key(load<MessageRef>(body.data()).key);
+      expect(message != nullptr && message->stand == Stand::dead, "a message was purged that is not dead");
+      auto& dead = mailboxes_[message->asked.mailbox].dead;
+      // The fact of the death that made it one too many may not have had room, and this shorter one has.
+      expect(room_refused || dead.size() > options_.dead_max, "purged at {} dead letters", dead.size());
+      expect(*dead.begin() == message->key, "purged {}, which is not the oldest dead letter", message->number);
+      rules_.saw(Rule::dead_purged);
+      return left(*message, Stand::gone, place.lsn);
+    }
+    case FactKind::mailbox_configured: return on_configured(place, load<MailboxConfiguredFact>(body.data()));
+    case FactKind::started: return;
+  }
+}
+
+void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
+  const auto fact = load<AcceptedFact>(body.data());
+  const auto routing = read_routing(body.subspan(sizeof fact));
+  expect(routing.has_value(), "the envelope of a fact does not parse");
+  const auto number = number_of(body.subspan(sizeof fact + routing->bytes));
+  if (auto* const message = find_key(fact.key)) {  // copied forward: nothing may change
+    expect(message->number == number, "the copy of {} holds {}", message->number, number);
+    expect(message->stand != Stand::gone && message->stand != Stand::handing, "{} is {} and was copied forward", number,
+           name(message->stand));
+    expect((fact.dead != DeadReason::none) == (message->stand == Stand::dead), "the copy of {} says dead {}", number,
+           name(fact.dead));
+    expect(fact.deliveries == message->deliveries, "the copy of {} has {} deliveries instead of {}", number, fact.deliveries,
+           message->deliveries);
+    rules_.saw(Rule::copied_forward);
+    return say(*message, message->stand == Stand::dead ? Stand::dead : Stand::ready, place.lsn, message->due);
+  }
+  expect(number < published_.size() && keys_[number] == 0, "message {} was accepted twice or never published", number);
+  expect(fact.key > last_key_, "message {} has key {}, and {} was used before", number, fact.key, last_key_);
+  last_key_ = fact.key;
+  saw_key(fact.key);
+  const auto& asked = published_[number];
+  auto& mailbox = mailboxes_[asked.mailbox];
+  // It made room by dropping the oldest; if that was transient, no fact tells of it.
+  while (mailbox.load >= mailbox.limits.max_messages && !room_refused) {
+    auto* const oldest = mailbox.ready.empty() ? nullptr : find_key(*mailbox.ready.begin());
+    expect(mailbox.limits.overflow == Overflow::drop_oldest && oldest != nullptr && oldest->asked.transient,
+           "message {} was taken into a full mailbox ({} of {})", number, mailbox.load, mailbox.limits.max_messages);
+    left(*oldest, Stand::gone);
+  }
+  expect(parties_[fact.mailbox] == names_[asked.mailbox] && parties_[fact.sender] == names_[asked.sender],
+         "message {} from {} to {} was noted from {} to {}", number, names_[asked.sender], names_[asked.mailbox],
+         parties_[fact.sender], parties_[fact.mailbox]);
+  expect(fact.priority == asked.priority, "message {} has priority {}", number, fact.priority);
+  keys_[number] = fact.key;
+  auto& message = messages_[fact.key];
+  message.number = number;
+  message.asked = asked;
+  message.key = fact.key;
+  message.id = routing->id;
+  const auto ttl = asked.ttl_ms != 0 ? asked.ttl_ms : mailbox.limits.default_ttl_ms;
+  message.expires_at = ttl != 0 ? now + ttl : 0;
+  message.due = asked.deliver_at > now ? asked.deliver_at : 0;
+  expect(fact.expires_at == message.expires_at && fact.not_before == message.due, "message {} has other times than asked", number);
+  message.possible = {{Stand::gone, 0, false, 0}};
+  ++counts_[static_cast<std::size_t>(Stand::pending)];
+  ++mailbox.load;
+  say(message, Stand::ready, place.lsn, message.due);
+}
+
+void Model::on_settled(FactPlace place, Bytes body) {
+  for (std::size_t at = 0; at < body.size(); at += sizeof(MessageRef)) {
+    auto* const message = find_key(load<MessageRef>(body.data() + at).key);
+    expect(message != nullptr, "an unknown message was settled");
+    if (message->asked.once) {
+      expect(message->stand == Stand::ready, "{}, at most once, is {} and was handed out", message->number, name(message->stand));
+      expect(!message->seen, "{}, at most once, is handed out twice", message->number);
+      move(*message, Stand::handing);
+      say(*message, Stand::gone, place.lsn);
+      continue;
+    }
+    expect(message->stand == Stand::leased && settling.contains(message->lease), "{} was settled without an ack", message->number);
+    left(*message, Stand::gone, place.lsn);
+  }
+}
+
+void Model::on_returned(FactPlace place, const ReturnedFact& fact, std::int64_t now) {
+  auto* const message = find_key(fact.message.key);
+  expect(message != nullptr && message->stand == Stand::leased, "a message was given back that is not leased");
+  say(*message, Stand::ready, place.lsn, fact.not_before);
+  if (stopping) return;
+  expect(fact.deliveries == message->deliveries + 1, "{} was given back with {} deliveries after {}", message->number,
+         fact.deliveries, message->deliveries);
+  expect(fact.deliveries < mailboxes_[message->asked.mailbox].limits.max_deliveries, "{} goes on after {} deliveries",
+         message->number, fact.deliveries);
+  expect(message->expires_at == 0 || message->expires_at > now, "{} was given back after it had expired", message->number);
+  message->deliveries = fact.deliveries;
+  message->due = fact.not_before;
+  if (fact.not_before > now) {
+    move(*message, Stand::scheduled);
+    rules_.saw(Rule::delayed_return);
+  } else {
+    make_ready(*message, true);
+  }
+}
+
+void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
+  auto* const message = find_key(fact.message.key);
+  expect(message != nullptr, "an unknown message died");
+  auto& mailbox = mailboxes_[message->asked.mailbox];
+  const auto was = message->stand;
+  const auto number = message->number;
+  expect(was == Stand::ready || was == Stand::scheduled || was == Stand::leased, "{} is {} and died", number, name(was));
+  if (was == Stand::leased) ++message->deliveries;
+  switch (fact.reason) {
+    case DeadReason::expired:
+      expect(message->expires_at != 0 && message->expires_at <= now, "{} expired at {}, not {}", number, now, message->expires_at);
+      rules_.saw(Rule::expired_to_dead);
+      break;
+    case DeadReason::max_deliveries:
+      expect(was == Stand::leased && message->deliveries >= mailbox.limits.max_deliveries, "{} died after {} of {} deliveries",
+             number, message->deliveries, mailbox.limits.max_deliveries);
+      rules_.saw(Rule::max_deliveries_to_dead);
+      break;
+    case DeadReason::overflow:
+      expect(mailbox.limits.overflow == Overflow::drop_oldest && mailbox.load >= mailbox.limits.max_messages,
+             "{} was dropped from a mailbox with room ({} of {})", number, mailbox.load, mailbox.limits.max_messages);
+      // Of older ones that were transient no fact tells.
+      while (*mailbox.ready.begin() != message->key && find_key(*mailbox.ready.begin())->asked.transient) {
+        left(*find_key(*mailbox.ready.begin()), Stand::gone);
+      }
+      expect(was == Stand::ready && *mailbox.ready.begin() == message->key, "{} was dropped and is not the oldest", number);
+      rules_.saw(Rule::overflow_to_dead);
+      break;
+    case DeadReason::none: expect(false, "{} died for no reason", number);
+  }
+  left(*message, Stand::dead, place.lsn);
+}
+
+void Model::left(ModelMessage& message, Stand stand, Lsn lsn) {
+  const auto key = message.key;
+  move(message, stand);
+  say(message, stand, lsn);
+  if (message.asked.transient) message.possible = {{Stand::gone, 0, false, 0}};
+  forget_if_certain(key);
+}
+
+void Model::forget_if_certain(MessageKey key) {
+  auto* const message = find_key(key);
+  if (message == nullptr || message->stand != Stand::gone || message->possible.size() > 1) return;
+  --counts_[static_cast<std::size_t>(Stand::gone)];
+  if (message->asked.transient == false) rules_.saw(message->asked.once ? Rule::once_never_again : Rule::ack_answered_never_again);
+  messages_.erase(key);
+}
+
+void Model::saw_key(MessageKey key) {
+  expect(key > any_key_, "key {} was given after {}", key, any_key_);
+  any_key_ = key;
+}
+
+void Model::entered(std::uint64_t number, std::int64_t now, std::int64_t expires_at) {
+  any_key_ = std::max(any_key_ + 1, make_key(static_cast<std::uint64_t>(now), 0));
+  auto& message = messages_[any_key_];
+  keys_[number] = any_key_;
+  message.number = number;
+  message.asked = published_[number];
+  message.key = any_key_;
+  message.expires_at = expires_at;
+  message.possible = {{Stand::gone, 0, false, 0}};
+  ++counts_[static_cast<std::size_t>(Stand::pending)];
+  ++mailboxes_[message.asked.mailbox].load;
+  make_ready(message, false);
+}
+
+void Model::leased(ModelMessage& message, LeaseToken token) {
+  move(message, Stand::leased);
+  message.lease = token;
+  message.seen = true;
+}
+
+void Model::on_configured(FactPlace place, const MailboxConfiguredFact& fact) {
+  const MailboxLimits limits{fact.max_messages, fact.default_ttl_ms, fact.max_deliveries, fact.overflow};
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    if (names_[i] != parties_[fact.mailbox]) continue;
+    mailboxes_[i].limits = limits;
+    mailboxes_[i].settings.push_back({limits, place.lsn});
+  }
+}
+
+void Model::on_durable(Lsn end, std::int64_t now) {
+  for (auto at = undurable_.begin(); at != undurable_.end() && at->first < end; at = undurable_.erase(at)) {
+    auto* const message = find_key(at->second);
+    if (message == nullptr) continue;
+    auto& possible = message->possible;
+    for (std::size_t i = possible.size(); i-- > 0;) {
+      if (possible[i].soft || possible[i].lsn >= end || possible[i].lsn == 0) continue;
+      possible.erase(possible.begin(), possible.begin() + static_cast<std::ptrdiff_t>(i));
+      break;
+    }
+    durable_key_ = std::max(durable_key_, message->key);
+    if (message->stand == Stand::pending) {
+      message->due > now ? move(*message, Stand::scheduled) : make_ready(*message, false);
+    }
+    forget_if_certain(message->key);
+  }
+  for (auto& mailbox : mailboxes_) {
+    while (mailbox.settings.size() > 1 && mailbox.settings[1].lsn < end) mailbox.settings.erase(mailbox.settings.begin());
+  }
+}
+
+// After Engine::advance(): what had to happen by now has happened.
+void Model::advanced(Engine& engine, std::int64_t now) {
+  for (auto at = messages_.begin(); at != messages_.end();) {
+    auto& message = (at++)->second;
+    if (message.waits() && message.expires_at != 0 && message.expires_at <= now) {
+      expect(message.asked.transient, "{} should have expired at {}, and it is {}", message.number, message.expires_at, now);
+      left(message, Stand::gone);
+    } else if (message.stand == Stand::scheduled) {
+      const bool is_due = message.due <= now;
+      if (!is_due && !(message.due_unknown && engine.receipt(message.id).state == ReceiptState::queued)) continue;
+      rules_.saw(Rule::delayed_delivery);
+      message.due_unknown = false;
+      make_ready(message, true);
+    }
+  }
+}
+
+namespace {
+
+Stand stand_of(const ReceiptView& receipt) {
+  switch (receipt.state) {
+    case ReceiptState::queued: return Stand::ready;
+    case ReceiptState::scheduled: return Stand::scheduled;
+    case ReceiptState::offered:
+    case ReceiptState::retrieved: return Stand::leased;
+    case ReceiptState::dead: return Stand::dead;
+    case ReceiptState::acknowledged:
+    case ReceiptState::unknown: break;
+  }
+  return Stand::gone;
+}
+
+}  // namespace
+
+void Model::resync(Engine& engine) {
+  room_refused = false;
+  for (auto at = messages_.begin(); at != messages_.end();) {
+    auto& message = (at++)->second;
+    const auto was = message.stand;
+    if (message.asked.transient || was == Stand::pending || was == Stand::handing || was == Stand::gone) continue;
+    const auto receipt = engine.receipt(message.id);
+    const auto is = stand_of(receipt);
+    if (is == was) continue;
+    const bool may = was == Stand::leased ? is != Stand::gone || message.asked.once
+                     : is == Stand::dead || (was == Stand::dead && is == Stand::gone) || (was == Stand::scheduled && is == Stand::ready);
+    expect(may, "{} was {} and is {}", message.number, name(was), name(is));
+    if (is != Stand::gone) message.deliveries = receipt.deliveries;
+    if (is == Stand::dead || is == Stand::gone) {
+      left(message, is);
+    } else if (is == Stand::ready) {
+      say(message, Stand::ready, 0);
+      make_ready(message, true);
+    } else {
+      say(message, Stand::ready, 0);
+      message.due = std::numeric_limits<std::int64_t>::max();
+      message.due_unknown = true;
+      move(message, is);
+    }
+  }
+}
+
+void Model::handed_out() {
+  if (count(Stand::handing) == 0) return;
+  for (auto at = messages_.begin(); at != messages_.end();) {
+    auto& message = (at++)->second;
+    if (message.stand != Stand::handing || message.possible.size() > 1) continue;
+    move(message, Stand::gone);
+    forget_if_certain(message.key);
+  }
+}
+
+void Model::crash() {
+  undurable_.clear();
+  parties_.clear();
+  last_key_ = durable_key_;
+  any_key_ = reserved_key_ = 0;
+  closing = 0;
+  settling.clear();
+  stopping = room_refused = false;
+}
+
+void Model::on_recovered_fact(FactKind kind, Bytes body) {
+  if (kind == FactKind::started) {
+    reserved_key_ = load<StartedFact>(body.data()).keys_end - 1;
+  } else if (kind == FactKind::message_accepted) {
+    any_key_ = std::max(any_key_, load<AcceptedFact>(body.data()).key);
+  } else if (kind == FactKind::party_named) {
+    parties_[load<PartyNamedFact>(body.data()).number] = as_text(body.subspan(sizeof(PartyNamedFact)));
+  } else if (kind == FactKind::mailbox_configured) {
+    const auto fact = load<MailboxConfiguredFact>(body.data());
+    recovered_limits_[fact.mailbox] = {fact.max_messages, fact.default_ttl_ms, fact.max_deliveries, fact.overflow};
+  }
+}
+
+void Model::starting(std::int64_t now) {
+  any_key_ = std::max({any_key_, reserved_key_, make_key(static_cast<std::uint64_t>(now), 0)});
+}
+
+void Model::recovered(Engine& engine) {
+  const auto same = [](const MailboxLimits& a, const MailboxLimits& b) {
+    return a.max_messages == b.max_messages && a.default_ttl_ms == b.default_ttl_ms && a.max_deliveries == b.max_deliveries &&
+           a.overflow == b.overflow;
+  };
+  std::map<std::string, MailboxLimits> settings;
+  for (const auto& [number, limits] : recovered_limits_) settings[parties_[number]] = limits;
+  recovered_limits_.clear();
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    auto& mailbox = mailboxes_[i];
+    const auto found = settings.find(names_[i]);
+    mailbox.limits = found == settings.end() ? options_.mailbox : found->second;
+    bool may = false;
+    for (const auto& setting : mailbox.settings) may |= same(setting.limits, mailbox.limits);
+    expect(may, "after the crash the mailbox of {} has limits it should not have", names_[i]);
+    mailbox.settings = {{mailbox.limits, 0}};
+  }
+  for (auto at = messages_.begin(); at != messages_.end();) {
+    auto& message = (at++)->second;
+    const auto was = message.stand;
+    const auto number = message.number;
+    const auto receipt = engine.receipt(message.id);
+    const auto is = message.asked.transient ? Stand::gone : stand_of(receipt);
+    const auto said = is == Stand::scheduled ? Stand::ready : is;
+    bool may = false;
+    std::int64_t due = 0;
+    for (const auto& possible : message.possible) {
+      if (possible.stand != said) continue;
+      may = true;
+      due = std::max(due, possible.due);
+    }
+    message.due = due;
+    message.due_unknown = is == Stand::scheduled;
+    expect(may, "after the crash {} is {}; it was {}, and the log had {} facts of it that were not durable", number, name(is),
+           name(was), message.possible.size() - 1);
+    if (was == Stand::pending) rules_.saw(is == Stand::gone ? Rule::unconfirmed_lost : Rule::unconfirmed_kept);
+    if (was == Stand::gone && is != Stand::gone) rules_.saw(Rule::ack_lost);
+    expect(!message.asked.once || !message.seen || is == Stand::gone || is == Stand::dead, "{}, at most once, is back", number);
+    message.possible = {{said, 0, false, message.due}};
+    message.place_unknown = true;
+    message.put_back = false;
+    message.ready_since = turn();
+    move(message, is);
+    if (is != Stand::gone) {
+      expect(receipt.deliveries <= message.deliveries, "{} has {} deliveries; it had {}", number, receipt.deliveries,
+             message.deliveries);
+      message.deliveries = receipt.deliveries;
+      last_key_ = std::max(last_key_, message.key);
+      expect(is == Stand::dead || receipt.recipient == names_[message.asked.mailbox], "{} is in the mailbox of {}", number,
+             receipt.recipient);
+    }
+    forget_if_certain(message.key);
+  }
+  for (auto& mailbox : mailboxes_) mailbox.load = mailbox.in_flight = 0;
+  for (auto& [key, message] : messages_) mailboxes_[message.asked.mailbox].load += message.stand <= Stand::leased;
+}
+
+void Model::compare(Engine& engine, bool deep) {
+  const auto& counters = engine.counters();
+  const auto same = [&](std::string_view what, std::uint64_t theirs, Stand stand) {
+    expect(theirs == count(stand), "the engine counts {} {} messages, the model {}", theirs, what, count(stand));
+  };
+  same("ready", counters.ready, Stand::ready);
+  same("scheduled", counters.scheduled, Stand::scheduled);
+  same("leased", counters.leased, Stand::leased);
+  same("pending", counters.pending, Stand::pending);
+  same("dead", counters.dead_now, Stand::dead);
+  if (!deep) return;
+  for (auto& [key, message] : messages_) {
+    if (message.asked.transient || message.stand == Stand::pending) continue;
+    if (message.stand == Stand::handing || message.stand == Stand::gone) continue;
+    const auto receipt = engine.receipt(message.id);
+    expect(stand_of(receipt) == message.stand, "the receipt of {} says {}; it is {}", message.number, name(receipt.state),
+           name(message.stand));
+    const auto deliveries = message.deliveries + (message.stand == Stand::leased);
+    expect(receipt.deliveries == deliveries, "the receipt of {} counts {} deliveries instead of {}", message.number,
+           receipt.deliveries, deliveries);
+    rules_.saw(Rule::receipt_asked);
+  }
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    MailboxStats stats;
+    if (!engine.mailbox_stats(names_[i], stats)) continue;
+    const auto& mailbox = mailboxes_[i];
+    expect(stats.ready + stats.scheduled + stats.leased == mailbox.load && stats.dead == mailbox.dead.size(),
+           "mailbox {} has {} + {} + {} messages and {} dead; the model has {} and {}", names_[i], stats.ready, stats.scheduled,
+           stats.leased, stats.dead, mailbox.load, mailbox.dead.size());
+  }
+}
+
+}  // namespace folkmoot::simulation

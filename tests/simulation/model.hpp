@@ -1,0 +1,143 @@
+// What must be true of messages, told in the plainest way: a map of messages, each with where it stands, and with where it may
+// stand after a crash.
+//
+// The model hears three things: what agents asked for (publish, ack, ...), the facts the engine appends, and how much of the
+// log is durable. A fact moves one message, and the model checks that it may. What the log promised to keep survives a
+// crash; behind that, any part of it may be cut off. So a message carries the list of what the facts since its last durable
+// one say; after a crash it must stand where one of them says.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/engine.hpp"
+#include "simulation/rules.hpp"
+#include "simulation/violation.hpp"
+
+namespace folkmoot::simulation {
+
+enum class Stand : std::uint8_t { pending, ready, scheduled, leased, handing, gone, dead };
+std::string_view name(Stand stand);
+
+/// A message as its sender asked for it. Content begins with its number.
+struct Published {
+  std::size_t mailbox = 0, sender = 0;  // indices of World::names
+  Priority priority = normal;
+  bool once = false, transient = false;
+  std::int64_t ttl_ms = 0, deliver_at = 0;
+};
+
+struct ModelMessage {
+  std::uint64_t number = 0;
+  Published asked;
+  MessageKey key = 0;
+  Uuid id;
+  Stand stand = Stand::pending;
+  std::uint32_t deliveries = 0;
+  std::int64_t expires_at = 0, due = 0;
+  bool put_back = false;       // goes before those that were never handed out
+  bool place_unknown = false;  // a crash may have put it back, or not
+  bool seen = false;           // delivered at least once, in any life
+  std::uint64_t ready_since = 0;
+  LeaseToken lease = 0;
+  /// Where the log says it stands (gone, ready for any way of waiting, dead), from the last durable fact on.
+  struct Possible {
+    Stand stand = Stand::gone;
+    Lsn lsn = 0;
+    bool soft = false;  // for want of room the fact may not have been kept
+    std::int64_t due = 0;
+  };
+  std::vector<Possible> possible;
+  bool due_unknown = false;  // after a crash: `due` is the latest it may be
+
+  bool waits() const { return stand == Stand::ready || stand == Stand::scheduled; }
+};
+
+struct ModelMailbox {
+  MailboxLimits limits;
+  std::size_t in_flight = 0;  // handing
+  std::size_t load = 0;       // pending, ready, scheduled, leased
+  std::set<MessageKey> ready, dead;
+  struct Setting {
+    MailboxLimits limits;
+    Lsn lsn = 0;
+  };
+  std::vector<Setting> settings;  // possible after a crash; the first is durable
+};
+
+class Model {
+ public:
+  Model(std::vector<std::string> names, const EngineOptions& options, RuleCounts& rules);
+
+  /// A message that is about to be published.
+  std::uint64_t add(const Published& published);
+  const Published& published(std::uint64_t number) const { return published_[number]; }
+
+  // What the engine is being asked right now: a fact must have a cause.
+  std::set<LeaseToken> settling;   // tokens given to ack or nack
+  SessionId closing = 0;
+  bool stopping = false;
+  bool room_refused = false;       // the log had no room for a settling fact
+
+  void on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now);
+  void on_durable(Lsn end, std::int64_t now);
+  /// After Engine::on_durable(): what was settled before it was handed out has been handed out.
+  void handed_out();
+  void advanced(Engine& engine, std::int64_t now);
+  /// A transient message entered. Its key follows from those seen before: all are drawn from one sequence.
+  void entered(std::uint64_t number, std::int64_t now, std::int64_t expires_at);
+  void saw_key(MessageKey key);
+  void leased(ModelMessage& message, LeaseToken token);
+  void left(ModelMessage& message, Stand stand, Lsn lsn = 0);
+  /// Takes over what the engine says of messages whose facts had no room.
+  void resync(Engine& engine);
+
+  /// Everything not durable may be gone. Then the engine has recovered: each message must stand where it may.
+  void crash();
+  void on_recovered_fact(FactKind kind, Bytes body);
+  void recovered(Engine& engine);
+  void starting(std::int64_t now);
+
+  /// Numbers of the engine against ours. `deep`: also every receipt.
+  void compare(Engine& engine, bool deep);
+
+  ModelMessage* find(std::uint64_t number);
+  ModelMessage* find_key(MessageKey key);
+  ModelMailbox& mailbox(std::size_t index) { return mailboxes_[index]; }
+  std::map<MessageKey, ModelMessage>& messages() { return messages_; }
+  const std::vector<std::string>& names() const { return names_; }
+  std::size_t count(Stand stand) const { return counts_[static_cast<std::size_t>(stand)]; }
+  std::uint64_t turn() { return ++turn_; }
+
+ private:
+  void move(ModelMessage& message, Stand to);
+  void say(ModelMessage& message, Stand stand, Lsn lsn, std::int64_t due = 0);
+  void on_accepted(FactPlace place, Bytes body, std::int64_t now);
+  void on_settled(FactPlace place, Bytes body);
+  void on_configured(FactPlace place, const MailboxConfiguredFact& fact);
+  void on_returned(FactPlace place, const ReturnedFact& fact, std::int64_t now);
+  void on_dead(FactPlace place, const DeadFact& fact, std::int64_t now);
+  void make_ready(ModelMessage& message, bool put_back);
+  void forget_if_certain(MessageKey key);
+
+  const std::vector<std::string> names_;
+  const EngineOptions options_;
+  RuleCounts& rules_;
+  std::vector<Published> published_;
+  std::vector<MessageKey> keys_;  // by number; 0: never accepted (yet)
+  std::map<MessageKey, ModelMessage> messages_;
+  std::vector<ModelMailbox> mailboxes_;
+  std::multimap<Lsn, MessageKey> undurable_;  // facts by place: whose
+  std::map<std::uint32_t, std::string> parties_;
+  std::map<std::uint32_t, MailboxLimits> recovered_limits_;
+  std::array<std::size_t, 7> counts_{};
+  std::uint64_t turn_ = 0;
+  MessageKey last_key_ = 0, durable_key_ = 0, any_key_ = 0, reserved_key_ = 0;
+};
+
+/// The number at the start of a content.
+std::uint64_t number_of(Bytes content);
+
+}  // namespace folkmoot::simulation

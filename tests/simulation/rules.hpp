@@ -1,0 +1,50 @@
+// What the workload must have exercised by the end of a run, each counted where a checker sees it happen. A rule that never
+// came up was not tested: the program fails then, too.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace folkmoot::simulation {
+
+#define FOLKMOOT_SIMULATION_RULES(RULE)                                                                              \
+  RULE(confirmed_after_durable) RULE(first_delivery) RULE(redelivery) RULE(higher_priority_first) RULE(senders_take_turns) \
+  RULE(returned_first) RULE(delayed_delivery) RULE(delayed_return) RULE(expired_to_dead) RULE(max_deliveries_to_dead) \
+  RULE(overflow_to_dead) RULE(overflow_rejected) RULE(dead_purged) RULE(once_settled_first) RULE(once_never_again)    \
+  RULE(ack_answered_never_again) RULE(late_settlement_refused) RULE(lease_deadline) RULE(lease_extended)              \
+  RULE(lease_bound_again) RULE(connection_gives_back) RULE(credit_respected) RULE(held_while_unwritable) RULE(pull)   \
+  RULE(pull_waited) RULE(wait_answered) RULE(wait_timed_out) RULE(event_delivered) RULE(event_lagged) RULE(no_echo)   \
+  RULE(request_answered) RULE(request_timed_out) RULE(request_now_refused) RULE(late_response_refused) RULE(batch)     \
+  RULE(cancelled) RULE(configured) RULE(receipt_asked) RULE(copied_forward) RULE(segment_removed) RULE(crash_power)    \
+  RULE(crash_process) RULE(crash_in_write) RULE(crash_in_recovery) RULE(clean_stop) RULE(clock_back) RULE(sync_failed) \
+  RULE(disk_full_refused) RULE(settled_while_full) RULE(unconfirmed_lost) RULE(unconfirmed_kept) RULE(ack_lost)        \
+  RULE(torn_tail_cut) RULE(drained)
+
+enum class Rule : std::size_t {
+#define RULE(name) name,
+  FOLKMOOT_SIMULATION_RULES(RULE)
+#undef RULE
+      count
+};
+constexpr std::size_t kRules = static_cast<std::size_t>(Rule::count);
+
+constexpr std::string_view kRuleNames[] = {
+#define RULE(name) #name,
+    FOLKMOOT_SIMULATION_RULES(RULE)
+#undef RULE
+};
+
+class RuleCounts {
+ public:
+  void saw(Rule rule, std::uint64_t times = 1) { counts_[static_cast<std::size_t>(rule)] += times; }
+  std::uint64_t operator[](std::size_t rule) const { return counts_[rule]; }
+  void add(const RuleCounts& other) {
+    for (std::size_t i = 0; i < kRules; ++i) counts_[i] += other.counts_[i];
+  }
+
+ private:
+  std::array<std::uint64_t, kRules> counts_{};
+};
+
+}  // namespace folkmoot::simulation

@@ -1,0 +1,132 @@
+#include "simulation/workload.hpp"
+
+namespace folkmoot::simulation {
+namespace {
+
+constexpr std::size_t kSessionsMax = 6;
+
+struct Chooser {
+  Random& random;
+  const RunOptions& options;
+  Agents& agents;
+  Model& model;
+  Engine& engine;
+  AgentSession* session = nullptr;
+
+  std::size_t mailbox() { return random.below(options.mailboxes); }
+
+  Published message() {
+    Published asked;
+    asked.mailbox = mailbox();
+    asked.sender = random.below(options.senders);
+    asked.priority = static_cast<Priority>(random.one_in(3) ? random.between(1, 10) : normal);
+    asked.once = random.one_in(6);
+    asked.ttl_ms = random.one_in(8) ? random.between(1, 5'000) : 0;
+    asked.deliver_at = random.one_in(10) ? engine.now() + random.between(-50, 3'000) : 0;
+    return asked;
+  }
+
+  std::size_t bytes() { return random.one_in(3) ? random.below(options.content_bytes_max + 1) : random.below(64); }
+
+  // Some leases: mostly this connection's, now and then another's or one long gone.
+  std::vector<LeaseToken> tokens() {
+    std::vector<LeaseToken> tokens;
+    const auto count = static_cast<std::size_t>(random.between(1, 5));
+    for (const auto& [token, lease] : agents.leases().held()) {
+      if (tokens.size() < count && random.one_in(2)) tokens.push_back(token);
+    }
+    if (random.one_in(5) && !agents.leases().ended().empty()) tokens.push_back(random.pick(agents.leases().ended()));
+    if (random.one_in(30) && !tokens.empty()) tokens.push_back(tokens.front());
+    if (tokens.empty()) tokens.push_back(random.one_in(2) ? 0 : random.next());
+    return tokens;
+  }
+
+  std::string topic(bool pattern) {
+    static const std::vector<std::string> kTopics = {"a", "a.b", "a.b.c", "x.b", "x.y.c"};
+    static const std::vector<std::string> kPatterns = {"a", "a.*", "*.b", "a.>", ">", "*.*.c", "x.y.c"};
+    return random.pick(pattern ? kPatterns : kTopics);
+  }
+
+  template <class Map>
+  std::uint32_t any_of(const Map& map) {
+    if (map.empty()) return static_cast<std::uint32_t>(random.below(20));
+    auto at = map.begin();
+    std::advance(at, static_cast<std::ptrdiff_t>(random.below(map.size())));
+    return at->first;
+  }
+
+  std::uint32_t target() {
+    switch (random.below(3)) {
+      case 0: return any_of(session->consumers);
+      case 1: return any_of(session->subscriptions);
+      default: {
+        std::map<std::uint32_t, int> waiting;
+        for (const auto& [request, ask] : session->asks) {
+          if (ask.kind == Ask::Kind::receive || ask.kind == Ask::Kind::wait || ask.kind == Ask::Kind::request) waiting[request] = 0;
+        }
+        return any_of(waiting);
+      }
+    }
+  }
+
+  MailboxLimits limits() {
+    auto limits = options.engine.mailbox;
+    limits.max_messages = static_cast<std::uint64_t>(random.between(3, 40));
+    limits.overflow = random.one_in(2) ? Overflow::drop_oldest : Overflow::reject;
+    limits.max_deliveries = static_cast<std::uint16_t>(random.between(1, 6));
+    return limits;
+  }
+
+  void batch() {
+    std::vector<Published> asked;
+    for (auto count = random.between(1, 6); count > 0; --count) asked.push_back(message());
+    agents.publish_batch(*session, asked, random.one_in(6));
+  }
+
+  void run(std::uint64_t what) {
+    if (what < 30) return agents.publish(*session, message(), bytes(), random.one_in(8));
+    if (what < 33) return batch();
+    if (what < 38) return agents.publish_event(*session, topic(false));
+    if (what < 41) {
+      auto asked = message();
+      asked.transient = random.percent(70);
+      return agents.request(*session, asked, random.one_in(4) && asked.transient ? 0 : random.between(1, 3'000));
+    }
+    if (what < 44) {
+      if (agents.addresses().empty()) return;
+      return agents.respond(*session, agents.addresses()[random.below(agents.addresses().size())]);
+    }
+    if (what < 47) return agents.subscribe(*session, topic(true), static_cast<std::uint32_t>(random.below(3)), random.one_in(3));
+    if (what < 53) return agents.consume(*session, mailbox(), static_cast<std::uint32_t>(random.below(6)));
+    if (what < 58) return agents.credit(*session, target(), static_cast<std::uint32_t>(random.between(1, 4)));
+    if (what < 60) return agents.cancel(*session, target());
+    if (what < 66) {
+      return agents.receive(*session, mailbox(), static_cast<std::uint32_t>(random.between(1, 6)), random.one_in(2) ? 0 : random.between(0, 2'000),
+                            random.one_in(2) ? 0 : random.between(1, 3'000));
+    }
+    if (what < 69) return agents.wait(*session, mailbox(), random.between(0, 1'500));
+    if (what < 83) return agents.ack(*session, tokens(), random.one_in(6));
+    if (what < 90) return agents.nack(*session, tokens(), random.one_in(2) ? 0 : random.between(1, 2'000), random.one_in(6));
+    if (what < 93) return agents.extend(*session, tokens(), random.one_in(2) ? 0 : random.between(1, 2'000));
+    if (what < 94) return agents.configure(*session, mailbox(), limits());
+    if (what < 97) return agents.writable(*session);
+    agents.close(*session);
+  }
+};
+
+}  // namespace
+
+void one_command(Random& random, const RunOptions& options, Agents& agents, Model& model, Engine& engine) {
+  Chooser chooser{random, options, agents, model, engine};
+  auto& sessions = agents.sessions();
+  if (sessions.empty() || (sessions.size() < kSessionsMax && random.one_in(12))) {
+    agents.open(random.below(model.names().size()));
+    return;
+  }
+  auto at = sessions.begin();
+  std::advance(at, static_cast<std::ptrdiff_t>(random.below(sessions.size())));
+  chooser.session = &at->second;
+  chooser.run(random.below(100));
+}
+
+}  // namespace folkmoot::simulation

@@ -1,0 +1,329 @@
+#include "simulation/world.hpp"
+
+#include "simulation/workload.hpp"
+
+namespace folkmoot::simulation {
+namespace {
+
+RunOptions draw(Random& random) {
+  RunOptions options;
+  auto& engine = options.engine;
+  engine.mailbox.max_messages = static_cast<std::uint64_t>(random.between(4, 60));
+  engine.mailbox.default_ttl_ms = random.one_in(4) ? random.between(200, 20'000) : 0;
+  engine.mailbox.max_deliveries = static_cast<std::uint16_t>(random.between(2, 6));
+  engine.mailbox.overflow = random.one_in(2) ? Overflow::drop_oldest : Overflow::reject;
+  engine.dead_max = static_cast<std::size_t>(random.between(2, 12));
+  auto& journal = options.journal;
+  journal.segment_bytes = kSegmentBytesMin;
+  journal.cache_bytes = random.one_in(2) ? 0 : 512 * 1024;
+  journal.sync = random.one_in(10) ? SyncPolicy::never : SyncPolicy::always;
+  journal.bytes_max = random.one_in(6) ? static_cast<std::uint64_t>(random.between(3, 6)) * kSegmentBytesMin : 0;
+  journal.id.emplace();
+  for (auto& byte : *journal.id) byte = static_cast<std::uint8_t>(random.next());
+  options.power_fails = journal.sync == SyncPolicy::always && !random.one_in(10);
+  options.sync_fails_one_in = random.one_in(3) ? static_cast<std::uint32_t>(random.between(20, 300)) : 0;
+  options.full_percent = random.one_in(3) ? 60 : 0;
+  options.write_refused_percent = random.one_in(3) ? 30 : 0;
+  options.content_bytes_max = static_cast<std::size_t>(random.one_in(2) ? 12'000 : random.between(16, 1'000));
+  options.mailboxes = static_cast<std::size_t>(random.between(1, 5));
+  options.senders = static_cast<std::size_t>(random.between(1, 6));
+  options.pace_ms = random.one_in(3) ? 500 : 20;
+  return options;
+}
+
+std::vector<std::string> make_names(const RunOptions& options) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < std::max(options.mailboxes, options.senders); ++i) names.push_back(fmt::format("agent-{}", i));
+  return names;
+}
+
+}  // namespace
+
+std::string describe(const RunOptions& options) {
+  const auto& mailbox = options.engine.mailbox;
+  return fmt::format(
+      "mailboxes {} of {} messages ({}), ttl {} ms, {} deliveries, {} dead; senders {}; content to {} bytes; pace {} ms; "
+      "sync {}, cache {}, bytes_max {}; power fails {}, sync fails 1 in {}, full disk in {}% of lives, writes refused {}%",
+      options.mailboxes, mailbox.max_messages, mailbox.overflow == Overflow::reject ? "reject" : "drop oldest", mailbox.default_ttl_ms,
+      mailbox.max_deliveries, options.engine.dead_max, options.senders, options.content_bytes_max, options.pace_ms,
+      options.journal.sync == SyncPolicy::always ? "always" : "never", options.journal.cache_bytes, options.journal.bytes_max,
+      options.power_fails, options.sync_fails_one_in, options.full_percent, options.write_refused_percent);
+}
+
+World::World(std::uint64_t seed)
+    : seed_(seed),
+      random_(seed),
+      options_(draw(random_)),
+      disk_(random_.next()),
+      model_(make_names(options_), options_.engine, rules_),
+      order_(model_, rules_),
+      agents_(model_, order_, leases_, rules_, random_) {}
+
+World::~World() = default;
+
+RunTally World::tally() const {
+  auto tally = tally_;
+  tally.operations = agents_.operations();
+  tally.disk = disk_.tally();
+  return tally;
+}
+
+bool World::has_room(Urgency urgency, std::size_t bytes) const {
+  const bool room = journal_->has_room(urgency, bytes);
+  auto& self = const_cast<World&>(*this);
+  if (!room && urgency == Urgency::settling) self.model_.room_refused = true;
+  // A sync that failed while a segment was made: the journal takes nothing more, and says why at the next collect().
+  if (!room && disk_.tally().sync_failures > failures_before_) self.agents_.disk_limited = true;
+  return room;
+}
+
+FactPlace World::append(FactKind kind, std::span<const Bytes> parts, Life life) {
+  const auto place = journal_->append(kind, parts, life);
+  std::string body;
+  for (const auto& part : parts) body.append(as_text(part));
+  ++tally_.facts;
+  if (kind == FactKind::started && started_at_ == 0) started_at_ = place.lsn;
+  agents_.on_fact(kind, place, as_bytes(body));
+  return place;
+}
+
+// Opens, recovers and starts. False when the disk failed meanwhile: then as after any crash.
+bool World::start() {
+  auto options = options_.journal;
+  if (healed_) options.bytes_max = 0;
+  auto journal = Journal::open(disk_, options);
+  if (!journal) {
+    const auto code = journal.error().code;
+    expect(code == ErrorCode::io_error || (code == ErrorCode::disk_full && disk_.faults.full), "the journal does not open: {}",
+           journal.error().text);
+    if (code == ErrorCode::disk_full) disk_.faults.full = false;  // a first start needs room
+    return false;
+  }
+  journal_ = std::move(*journal);
+  engine_ = std::make_unique<Engine>(options_.engine, *this, agents_);
+  agents_.attach(engine_.get());
+  const auto report = journal_->recover([&](FactKind kind, FactPlace place, Bytes body) {
+    model_.on_recovered_fact(kind, body);
+    return engine_->recover(kind, place, body);
+  });
+  if (!report) {
+    // Recovery writes the end again; a full disk that copies on write may refuse even that, and the server does not start.
+    const bool no_room = report.error().code == ErrorCode::disk_full && disk_.faults.full && disk_.faults.write_refused_percent > 0;
+    expect(report.error().code == ErrorCode::io_error || no_room, "recovery refuses: {}", report.error().text);
+    if (no_room) disk_.faults.full = false;
+    return false;
+  }
+  expect(report->clean_stop || !after_clean_stop_, "an orderly stop was not recognised");
+  after_clean_stop_ = false;
+  if (report->cut_bytes > 0) rules_.saw(Rule::torn_tail_cut);
+  model_.recovered(*engine_);
+  started_at_ = 0;
+  model_.starting(now_);
+  engine_->start(now_, seed_, report->clean_stop);
+  if (model_.room_refused) model_.resync(*engine_);
+  model_.advanced(*engine_, engine_->now());
+  ++tally_.lives;
+  return true;
+}
+
+void World::tick() {
+  const auto ms = random_.one_in(30) ? random_.between(0, 30'000) : random_.between(0, options_.pace_ms);
+  now_ += ms;
+  steady_ += ms;
+  agents_.advance(std::max(now_, engine_->now()));
+}
+
+void World::submit() {
+  const auto segments = journal_->stats().segments;
+  journal_->submit(steady_);
+  if (journal_->stats().segments < segments) rules_.saw(Rule::segment_removed);
+}
+
+// The journal thread's part, in one go or with the owner's turns in the middle of it.
+bool World::write(bool interleave) {
+  if (!journal_->submitted()) return true;
+  bool good = true;
+  journal_->write_and_sync([&] {
+    if (!interleave) return;
+    good = collect();
+    if (!good) return;
+    commands();
+    submit();
+  });
+  return good;
+}
+
+bool World::collect() {
+  const auto end = journal_->collect();
+  if (!end) {
+    expect(end.error().code == ErrorCode::io_error, "the journal gives up: {}", end.error().text);
+    return false;
+  }
+  agents_.serving = started_at_ != 0 && started_at_ < *end;
+  agents_.on_durable(*end);
+  agents_.dispatch();
+  return true;
+}
+
+bool World::compact() {
+  if (!journal_->compaction_due()) return true;
+  const auto done = journal_->compact_step(static_cast<std::size_t>(random_.between(1'000, 40'000)),
+                                           [&](FactKind kind, FactPlace place, Bytes body) -> Result<void> {
+                                             engine_->keep(kind, place, body);
+                                             return {};
+                                           });
+  expect(done.has_value() || done.error().code == ErrorCode::io_error, "compaction fails: {}", done ? "" : done.error().text);
+  return done.has_value();
+}
+
+void World::commands() {
+  const auto count = random_.between(1, 4);
+  for (std::int64_t i = 0; i < count; ++i) one_command(random_, options_, agents_, model_, *engine_);
+  agents_.dispatch();
+}
+
+World::End World::turn() {
+  ++step_;
+  const auto what = random_.below(100);
+  if (what < 50) {
+    commands();
+  } else if (what < 65) {
+    tick();
+    agents_.dispatch();
+  } else if (what < 78) {
+    submit();
+  } else if (what < 88) {
+    if (!write(random_.one_in(4))) return End::process;
+  } else if (what < 92) {
+    if (!collect()) return End::process;
+  } else if (!compact()) {
+    return End::process;
+  }
+  if (random_.one_in(8) && (!write(false) || !collect())) return End::process;
+  model_.compare(*engine_, random_.one_in(20));
+  return End::none;
+}
+
+World::End World::live_once() {
+  try {
+    if (options_.power_fails && random_.one_in(10)) disk_.fail_power_in(static_cast<std::uint64_t>(random_.between(1, 12)));
+    if (!start()) return options_.power_fails && random_.one_in(2) ? End::power : End::process;
+    const bool fills_up = random_.percent(options_.full_percent);
+    failures_before_ = disk_.tally().sync_failures;
+    agents_.disk_limited = fills_up || disk_.faults.full || options_.journal.bytes_max != 0;
+    disk_.faults.sync_fails_one_in = options_.sync_fails_one_in;
+    disk_.faults.write_refused_percent = options_.write_refused_percent;
+    const auto steps = random_.between(options_.steps_min, options_.steps_max);
+    const auto power_goes = options_.power_fails && !random_.one_in(4) ? random_.between(0, steps) : -1;
+    for (std::int64_t i = 0; i < steps; ++i) {
+      if (i == power_goes) disk_.fail_power_in(static_cast<std::uint64_t>(random_.between(1, 10)));
+      if (fills_up && random_.one_in(25)) disk_.faults.full = !disk_.faults.full;
+      agents_.disk_full = disk_.faults.full;
+      if (const auto how = turn(); how != End::none) {
+        rules_.saw(Rule::sync_failed);
+        return options_.power_fails && random_.one_in(2) ? End::power : how;
+      }
+    }
+    if (random_.one_in(6)) {
+      disk_.keep_power();
+      return stop_clean() ? End::clean : End::process;
+    }
+    return options_.power_fails && random_.one_in(2) ? End::power : End::process;
+  } catch (const PowerLoss&) {
+    rules_.saw(agents_.serving || started_at_ != 0 ? Rule::crash_in_write : Rule::crash_in_recovery);
+    return End::power;
+  }
+}
+
+bool World::stop_clean() {
+  disk_.faults.sync_fails_one_in = 0;
+  model_.stopping = true;
+  engine_->stop();
+  model_.stopping = false;
+  if (const auto closed = journal_->close(); !closed) {
+    const auto code = closed.error().code;
+    expect((code == ErrorCode::disk_full && agents_.disk_limited) || (code == ErrorCode::io_error && disk_.tally().sync_failures > 0),
+           "the journal does not close: {}", closed.error().text);
+    return false;
+  }
+  agents_.on_durable(journal_->durable_end());
+  after_clean_stop_ = true;
+  rules_.saw(Rule::clean_stop);
+  return true;
+}
+
+void World::end(End how) {
+  disk_.keep_power();
+  engine_.reset();
+  journal_.reset();
+  if (how == End::power) disk_.lose_power();
+  if (how != End::clean) ++tally_.crashes;
+  if (how == End::power) rules_.saw(Rule::crash_power);
+  if (how == End::process) rules_.saw(Rule::crash_process);
+  disk_.faults.sync_fails_one_in = 0;
+  if (random_.one_in(2)) disk_.faults.full = false;
+  model_.crash();
+  agents_.crash();
+  started_at_ = 0;
+  if (random_.one_in(10)) {
+    now_ -= random_.between(1, 60'000);
+    rules_.saw(Rule::clock_back);
+  }
+  now_ += random_.between(0, 2'000);
+  steady_ += 2'000;
+}
+
+void World::live(std::uint64_t crashes) {
+  while (tally_.crashes < crashes) end(live_once());
+}
+
+bool World::commit() {
+  submit();
+  return write(false) && collect();
+}
+
+// Phase two. Every message that the model still holds must come to a consumer, or be dead.
+void World::drain() {
+  healed_ = true;
+  disk_.faults = {};
+  expect(start(), "a healed disk fails");
+  agents_.disk_limited = agents_.disk_full = false;
+  agents_.calm = true;
+  auto& session = agents_.open(0);
+  for (std::size_t i = 0; i < options_.mailboxes; ++i) agents_.consume(session, i, 100);
+  const auto left = [&] {
+    return model_.count(Stand::pending) + model_.count(Stand::ready) + model_.count(Stand::scheduled) + model_.count(Stand::leased) +
+           model_.count(Stand::handing);
+  };
+  std::size_t turns = 0;
+  while (left() > 0 || agents_.unanswered() > 0) {
+    expect(++turns < 2'000, "{} messages are left after {} turns, and {} answers", left(), turns, agents_.unanswered());
+    const auto next = engine_->next_timer();
+    now_ = std::max(now_ + 1, next);
+    steady_ += 1'100;
+    agents_.advance(std::max(now_, engine_->now()));
+    agents_.dispatch();
+    std::vector<LeaseToken> held;
+    for (const auto& [token, lease] : leases_.held()) held.push_back(token);
+    if (!held.empty()) agents_.ack(session, held, false);
+    for (auto& [request, consumer] : session.consumers) {
+      if (consumer.credit < 50) agents_.credit(session, request, 50);
+    }
+    agents_.dispatch();
+    expect(commit(), "a healed disk fails");
+  }
+  model_.compare(*engine_, true);
+  for (turns = 0; journal_->compaction_due(); ++turns) {
+    expect(turns < 2'000, "compaction has no end");
+    expect(compact() && commit(), "a healed disk fails");
+  }
+  expect(stop_clean(), "a healed disk fails");
+  end(End::clean);
+  expect(start(), "a healed disk fails");
+  expect(left() == 0, "{} messages came back after all was drained", left());
+  expect(stop_clean(), "a healed disk fails");
+  end(End::clean);
+  rules_.saw(Rule::drained);
+}
+
+}  // namespace folkmoot::simulation

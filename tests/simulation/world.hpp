@@ -1,0 +1,94 @@
+// A run: from one seed, lives of a server (engine and journal over a virtual disk) that end in crashes and stops, and agents that
+// use it. What is drawn from the seed: every option, every command, when the disk syncs, fails or fills up, when the power goes.
+//
+// Phase one, `live()`: anything fails. Phase two, `drain()`: all is healed, and everything that should be there must come out within a
+// bound.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "journal/journal.hpp"
+#include "simulation/agents.hpp"
+#include "simulation/virtual_disk.hpp"
+
+namespace folkmoot::simulation {
+
+struct RunOptions {
+  EngineOptions engine;
+  JournalOptions journal;
+  bool power_fails = true;                  // else only the process is killed
+  std::uint32_t sync_fails_one_in = 0;
+  std::uint32_t full_percent = 0;           // of lives that meet a full disk
+  std::uint32_t write_refused_percent = 0;
+  std::size_t content_bytes_max = 0;
+  std::size_t mailboxes = 0, senders = 0;
+  std::int64_t steps_min = 20, steps_max = 200;  // of a life
+  std::int64_t pace_ms = 0;                 // time between turns, at most
+};
+std::string describe(const RunOptions& options);
+
+struct RunTally {
+  std::uint64_t operations = 0, crashes = 0, lives = 0, facts = 0;
+  DiskTally disk;
+};
+
+class World final : public FactLog {
+ public:
+  explicit World(std::uint64_t seed);
+  ~World() override;
+
+  const RunOptions& options() const { return options_; }
+  /// Lives until `crashes` of them ended in a crash. Throws Violation.
+  void live(std::uint64_t crashes);
+  void drain();
+
+  const RuleCounts& rules() const { return rules_; }
+  RunTally tally() const;
+  std::uint64_t step() const { return step_; }
+
+ private:
+  enum class End { none, process, power, clean };
+
+  // FactLog: what the engine does with the journal, overheard.
+  bool has_room(Urgency urgency, std::size_t bytes) const override;
+  FactPlace append(FactKind kind, std::span<const Bytes> parts, Life life) override;
+  Result<Bytes> read(FactPlace place) override { return journal_->read(place); }
+  void retain(FactPlace place) override { journal_->retain(place); }
+  void release(FactPlace place) override { journal_->release(place); }
+
+  bool start();
+  End live_once();
+  End turn();
+  bool stop_clean();
+  void end(End how);
+  void tick();
+  void submit();
+  bool write(bool interleave);
+  bool collect();
+  bool compact();
+  void commands();
+  bool commit();
+
+  const std::uint64_t seed_;
+  Random random_;
+  RunOptions options_;
+  RuleCounts rules_;
+  VirtualDisk disk_;
+  Model model_;
+  OrderChecker order_;
+  Leases leases_;
+  Agents agents_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<Engine> engine_;
+  Lsn started_at_ = 0;
+  std::int64_t now_ = 1'800'000'000'000;  // the wall clock
+  std::int64_t steady_ = 1'000'000;
+  bool healed_ = false;
+  bool after_clean_stop_ = false;
+  std::uint64_t step_ = 0;
+  RunTally tally_;
+  std::uint64_t failures_before_ = 0;
+};
+
+}  // namespace folkmoot::simulation

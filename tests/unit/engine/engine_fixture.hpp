@@ -1,0 +1,190 @@
+// The engine driven directly: each step of a test is one line.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <memory>
+
+#include "engine/engine.hpp"
+#include "memory_log.hpp"
+
+namespace folkmoot::test {
+
+struct Delivered {
+  SessionId session = 0;
+  std::uint32_t request = 0, delivery = 0;
+  LeaseToken lease = 0;
+  bool redelivered = false;
+  Message message;
+};
+
+struct Answer {
+  enum class Kind { confirm, done, settled, refused, lagged } kind{};
+  SessionId session = 0;
+  std::uint32_t request = 0;
+  Confirm confirm{};
+  std::string body{};
+  std::uint32_t count = 0;
+  std::vector<LeaseToken> refused{};
+  ErrorCode code{};
+  std::string text{};
+};
+
+class EngineTest : public ::testing::Test, public Effects {
+ protected:
+  static constexpr SessionId kAlice = 1, kBob = (SessionId{1} << 32) | 2, kCarol = (SessionId{1} << 32) | 3;
+
+  void SetUp() override { start(); }
+
+  void start(bool clean = false) {
+    engine = std::make_unique<Engine>(options, log, *this);
+    for (const auto& [lsn, record] : std::map(log.records)) {
+      const auto done = engine->recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
+      ASSERT_TRUE(done) << done.error().text;
+    }
+    engine->start(now, 7, clean);
+    for (const auto& [id, name] : {std::pair{kAlice, "alice"}, {kBob, "bob"}, {kCarol, "carol"}}) engine->open_session(id, name);
+    sync();
+  }
+  /// The server is gone; what the log has from `cut` on was never written.
+  void crash(Lsn cut = kLsnMax) {
+    engine.reset();
+    log.records.erase(log.records.lower_bound(cut), log.records.end());
+    for (auto& [lsn, record] : log.records) record.live = false;
+    start();
+  }
+  void stop_and_start() {
+    engine->stop();
+    engine.reset();
+    for (auto& [lsn, record] : log.records) record.live = false;
+    start(true);
+  }
+  void sync() {
+    engine->on_durable(log.end);
+    engine->dispatch();
+  }
+  void pass(std::int64_t ms) {
+    now += ms;
+    engine->advance(now);
+    engine->dispatch();
+  }
+  /// As compaction does: everything live once more, at the end.
+  void copy_forward(Lsn below) {
+    for (const auto& [lsn, record] : std::map(log.records)) {
+      if (lsn < below) engine->keep(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
+    }
+    for (auto at = log.records.begin(); at != log.records.end() && at->first < below;) {
+      EXPECT_FALSE(at->second.live) << "a " << name(at->second.kind) << " fact was not copied";
+      at = log.records.erase(at);
+    }
+  }
+
+  void send(const Message& message, SessionId from = kAlice, bool quiet = false) {
+    with(message, [&](const IncomingMessage& incoming) { engine->publish(from, ++request, quiet, incoming); });
+  }
+  void ask(const Message& message, std::int64_t timeout_ms, SessionId from = kAlice) {
+    with(message, [&](const IncomingMessage& incoming) { engine->request(from, ++request, timeout_ms, incoming); });
+  }
+  static Message mail(std::string content, std::string to = "box") {
+    Message message;
+    message.to = std::move(to);
+    message.content = std::move(content);
+    return message;
+  }
+  static Message event(std::string topic, std::string content = "e") {
+    Message message;
+    message.topic = std::move(topic);
+    message.content = std::move(content);
+    return message;
+  }
+  void put(std::string content) {
+    send(mail(std::move(content)));
+    sync();
+  }
+  std::uint32_t consume(SessionId session, std::uint32_t credit, std::string_view box = "box") {
+    engine->consume(session, ++request, box, credit);
+    engine->dispatch();
+    return request;
+  }
+  std::uint32_t receive(SessionId session, std::uint32_t max, std::int64_t wait_ms = 0, std::int64_t lease_ms = 0) {
+    engine->receive(session, ++request, {.mailbox = "box", .max = max, .wait_ms = wait_ms, .lease_ms = lease_ms});
+    return request;
+  }
+  void ack(LeaseToken lease, SessionId session = kBob) {
+    engine->ack(session, ++request, false, {&lease, 1});
+    sync();
+  }
+  void nack(LeaseToken lease, std::int64_t delay_ms = 0, SessionId session = kBob) {
+    engine->nack(session, ++request, false, {&lease, 1}, delay_ms, "busy");
+    sync();
+  }
+  void limit(const MailboxLimits& limits) {
+    engine->configure_mailbox(kAlice, ++request, {"box", limits});
+    sync();
+  }
+
+  /// The contents delivered since last asked.
+  std::vector<std::string> contents() {
+    std::vector<std::string> contents;
+    for (; seen < delivered.size(); ++seen) contents.push_back(delivered[seen].message.content);
+    return contents;
+  }
+  const Answer& last() const { return answers.back(); }
+  ReceiptState state(const Uuid& id) { return engine->receipt(id).state; }
+  MailboxStats stats() {
+    MailboxStats stats;
+    EXPECT_TRUE(engine->mailbox_stats("box", stats));
+    return stats;
+  }
+
+  bool deliver(SessionId session, const OutgoingDelivery& d) override {
+    std::string bytes(as_text(d.message.head));
+    bytes.append(as_text(d.message.rest));
+    auto message = decode_message(as_bytes(bytes));
+    EXPECT_TRUE(message);
+    delivered.push_back({session, d.request, d.delivery, d.lease, d.redelivered, std::move(*message)});
+    return writable;
+  }
+  void confirm(SessionId s, std::uint32_t r, const Confirm& confirm) override {
+    answers.push_back({.kind = Answer::Kind::confirm, .session = s, .request = r, .confirm = confirm});
+  }
+  void done(SessionId s, std::uint32_t r, Bytes body) override {
+    answers.push_back({.kind = Answer::Kind::done, .session = s, .request = r, .body = std::string(as_text(body))});
+  }
+  void settled(SessionId s, std::uint32_t r, std::uint32_t count, std::span<const LeaseToken> refused) override {
+    answers.push_back(
+        {.kind = Answer::Kind::settled, .session = s, .request = r, .count = count, .refused = {refused.begin(), refused.end()}});
+  }
+  void refuse(SessionId s, std::uint32_t r, const Error& error) override {
+    answers.push_back({.kind = Answer::Kind::refused, .session = s, .request = r, .code = error.code, .text = error.text});
+  }
+  void lagged(SessionId s, std::uint32_t r, std::uint32_t count) override {
+    answers.push_back({.kind = Answer::Kind::lagged, .session = s, .request = r, .count = count});
+  }
+  [[noreturn]] void unreadable(const Error& error) override { throw std::runtime_error(error.text); }
+
+  EngineOptions options;
+  MemoryLog log;
+  std::unique_ptr<Engine> engine;
+  std::int64_t now = 1'800'000'000'000;
+  std::uint32_t request = 100;
+  bool writable = true;
+  std::vector<Delivered> delivered;
+  std::vector<Answer> answers;
+  std::size_t seen = 0;
+
+ private:
+  template <class Use>
+  void with(const Message& message, Use use) {
+    std::string envelope;
+    ASSERT_TRUE(encode_envelope(message, envelope));
+    const auto routing = read_routing(as_bytes(envelope));
+    ASSERT_TRUE(routing);
+    use(IncomingMessage{*routing, as_bytes(envelope), as_bytes(message.content)});
+  }
+};
+
+using Contents = std::vector<std::string>;
+
+}  // namespace folkmoot::test

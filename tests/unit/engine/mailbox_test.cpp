@@ -1,0 +1,220 @@
+// Mailboxes: order, turns, times and bounds.
+#include "engine_fixture.hpp"
+
+namespace folkmoot::test {
+namespace {
+
+TEST_F(EngineTest, M1_a_message_is_confirmed_and_handed_out_only_when_it_is_durable) {
+  consume(kBob, 10);
+  answers.clear();
+  send(mail("one"));
+  engine->dispatch();
+  EXPECT_TRUE(answers.empty());
+  EXPECT_TRUE(contents().empty());
+  sync();
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(last().confirm.outcome, PublishOutcome::offered);
+  EXPECT_EQ(contents(), (Contents{"one"}));
+}
+
+TEST_F(EngineTest, A3_a_mailbox_hands_out_by_priority_and_oldest_first_within_one) {
+  for (const auto& [content, priority] : {std::pair{"low", 7}, {"n1", 5}, {"urgent", 1}, {"n2", 5}}) {
+    auto message = mail(content);
+    message.priority = static_cast<Priority>(priority);
+    send(message);
+  }
+  sync();
+  receive(kBob, 10);
+  EXPECT_EQ(contents(), (Contents{"urgent", "n1", "n2", "low"}));
+}
+
+TEST_F(EngineTest, X17_senders_take_turns_within_a_priority_and_keep_their_own_order) {
+  for (const auto* content : {"a1", "a2", "a3", "a4"}) send(mail(content), kAlice);
+  for (const auto* content : {"c1", "c2"}) send(mail(content), kCarol);
+  sync();
+  receive(kBob, 10);
+  EXPECT_EQ(contents(), (Contents{"a1", "c1", "a2", "c2", "a3", "a4"}));
+}
+
+TEST_F(EngineTest, X17_more_than_eight_senders_that_come_and_go_still_take_turns) {
+  for (int round = 0; round < 3; ++round) {
+    for (int sender = 0; sender < 20; ++sender) {
+      auto message = mail(std::to_string(sender));
+      message.from = "sender-" + std::to_string(sender + round * 20);
+      send(message);
+      send(message);
+    }
+    sync();
+    receive(kBob, 40);
+    Contents expected;
+    for (int turn = 0; turn < 2; ++turn) {
+      for (int sender = 0; sender < 20; ++sender) expected.push_back(std::to_string(sender));
+    }
+    EXPECT_EQ(contents(), expected);
+  }
+}
+
+TEST_F(EngineTest, A1_a_message_expires_to_the_dead_letters_when_its_ttl_ends) {
+  auto message = mail("late");
+  message.ttl_ms = 100;
+  send(message);
+  sync();
+  const auto id = last().confirm.id;
+  pass(99);
+  EXPECT_EQ(state(id), ReceiptState::queued);
+  pass(1);
+  EXPECT_EQ(state(id), ReceiptState::dead);
+  EXPECT_EQ(engine->receipt(id).reason, "expired");
+  receive(kBob, 1);
+  EXPECT_TRUE(contents().empty());
+}
+
+TEST_F(EngineTest, A1_a_message_that_expires_while_the_disk_is_busy_is_not_handed_out) {
+  consume(kBob, 10);
+  auto message = mail("late");
+  message.ttl_ms = 100;
+  send(message);
+  pass(100);
+  sync();
+  EXPECT_TRUE(contents().empty());
+  EXPECT_EQ(state(last().confirm.id), ReceiptState::dead);
+}
+
+TEST_F(EngineTest, A3_the_mailboxs_default_ttl_counts_for_messages_without_one) {
+  limit({.default_ttl_ms = 50});
+  put("short-lived");
+  pass(50);
+  EXPECT_EQ(stats().dead, 1u);
+}
+
+TEST_F(EngineTest, X5_a_delayed_message_waits_for_its_time) {
+  consume(kBob, 10);
+  auto message = mail("later");
+  message.deliver_at = now + 500;
+  send(message);
+  sync();
+  EXPECT_EQ(last().confirm.outcome, PublishOutcome::scheduled);
+  EXPECT_EQ(state(last().confirm.id), ReceiptState::scheduled);
+  pass(499);
+  EXPECT_TRUE(contents().empty());
+  pass(1);
+  EXPECT_EQ(contents(), (Contents{"later"}));
+}
+
+TEST_F(EngineTest, A3_a_full_mailbox_rejects_and_takes_again_when_there_is_room) {
+  limit({.max_messages = 2});
+  put("one");
+  put("two");
+  put("three");
+  EXPECT_EQ(last().code, ErrorCode::mailbox_full);
+  receive(kBob, 1);
+  ack(delivered.back().lease);
+  put("four");
+  EXPECT_EQ(last().kind, Answer::Kind::confirm);
+}
+
+TEST_F(EngineTest, A3_a_full_mailbox_drops_its_oldest_waiting_message_to_the_dead_letters) {
+  limit({.max_messages = 2, .overflow = Overflow::drop_oldest});
+  put("one");
+  const auto oldest = last().confirm.id;
+  put("two");
+  put("three");
+  EXPECT_EQ(last().kind, Answer::Kind::confirm);
+  EXPECT_EQ(engine->receipt(oldest).reason, "overflow");
+  receive(kBob, 10);
+  EXPECT_EQ(contents(), (Contents{"two", "three"}));
+}
+
+TEST_F(EngineTest, A3_a_full_mailbox_whose_messages_are_all_leased_rejects_even_when_it_drops_the_oldest) {
+  limit({.max_messages = 1, .overflow = Overflow::drop_oldest});
+  put("one");
+  receive(kBob, 1);
+  put("two");
+  EXPECT_EQ(last().code, ErrorCode::mailbox_full);
+  EXPECT_EQ(stats().dead, 0u);
+}
+
+TEST_F(EngineTest, A3_a_mailbox_whose_limit_was_lowered_comes_down_to_it) {
+  for (int i = 0; i < 10; ++i) put(std::to_string(i));
+  limit({.max_messages = 3, .overflow = Overflow::drop_oldest});
+  put("new");
+  EXPECT_EQ(stats().ready, 3u);
+  EXPECT_EQ(stats().dead, 8u);
+}
+
+TEST_F(EngineTest, A11_a_mailbox_keeps_a_bounded_number_of_dead_letters) {
+  limit({.max_messages = 1, .overflow = Overflow::drop_oldest});
+  options.dead_max = 3;
+  crash();
+  for (int i = 0; i < 10; ++i) put(std::to_string(i));
+  EXPECT_EQ(stats().dead, 3u);
+  EXPECT_EQ(log.count(FactKind::dead_purged), 6u);
+}
+
+TEST_F(EngineTest, X10_a_publish_is_answered_with_the_unread_depth_and_the_age_of_the_last_read) {
+  put("one");
+  EXPECT_EQ(last().confirm.count, 1u);
+  EXPECT_EQ(last().confirm.age_ms, kNeverRead);
+  receive(kBob, 1);
+  pass(1'000);
+  put("two");
+  EXPECT_EQ(last().confirm.count, 1u);
+  EXPECT_EQ(last().confirm.age_ms, 1'000u);
+}
+
+TEST_F(EngineTest, X10_a_receipt_says_where_the_message_stands) {
+  put("one");
+  const auto id = last().confirm.id;
+  EXPECT_EQ(state(id), ReceiptState::queued);
+  consume(kBob, 1);
+  EXPECT_EQ(state(id), ReceiptState::offered);
+  const auto lease = delivered.back().lease;
+  engine->extend(kBob, ++request, false, {&lease, 1}, 0);
+  EXPECT_EQ(state(id), ReceiptState::retrieved);
+  ack(lease);
+  EXPECT_EQ(state(id), ReceiptState::acknowledged);
+  EXPECT_EQ(engine->receipt(id).deliveries, 1u);
+  EXPECT_EQ(engine->receipt(id).recipient, "box");
+  EXPECT_EQ(state(Uuid{}), ReceiptState::unknown);
+}
+
+TEST_F(EngineTest, X14_the_sender_is_the_connections_agent_and_no_name_of_the_server) {
+  consume(kBob, 10);
+  put("one");
+  EXPECT_EQ(delivered.back().message.from, "alice");
+  auto forged = mail("two");
+  forged.from = "$server";
+  send(forged);
+  EXPECT_EQ(last().code, ErrorCode::invalid_name);
+  auto forged_event = event("a");
+  forged_event.from = "@1.2";
+  send(forged_event);
+  EXPECT_EQ(last().code, ErrorCode::invalid_name);
+  send(mail("three", "$box"));
+  EXPECT_EQ(last().code, ErrorCode::invalid_name);
+}
+
+TEST_F(EngineTest, A13_each_message_of_a_batch_stands_for_itself) {
+  limit({.max_messages = 2});
+  std::vector<std::string> envelopes(3);
+  std::vector<Result<IncomingMessage>> messages;
+  for (auto& envelope : envelopes) {
+    ASSERT_TRUE(encode_envelope(mail(""), envelope));
+    messages.emplace_back(IncomingMessage{*read_routing(as_bytes(envelope)), as_bytes(envelope), as_bytes("x")});
+  }
+  messages.insert(messages.begin(), failure(ErrorCode::malformed, "bad"));
+  answers.clear();
+  engine->publish_batch(kAlice, ++request, false, messages);
+  EXPECT_TRUE(answers.empty());
+  sync();
+  ASSERT_EQ(answers.size(), 1u);
+  const auto& body = last().body;
+  EXPECT_EQ(load<std::uint16_t>(body.data()), static_cast<std::uint16_t>(ErrorCode::malformed));
+  EXPECT_EQ(load<std::uint16_t>(body.data() + 7), 0);
+  EXPECT_EQ(load<std::uint16_t>(body.data() + 7 + 34), 0);
+  EXPECT_EQ(load<std::uint16_t>(body.data() + 7 + 68), static_cast<std::uint16_t>(ErrorCode::mailbox_full));
+  EXPECT_EQ(stats().ready, 2u);
+}
+
+}  // namespace
+}  // namespace folkmoot::test

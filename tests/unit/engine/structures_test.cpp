@@ -1,0 +1,180 @@
+// The engine's parts by themselves, each against something simpler.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+#include <set>
+
+#include "engine/chunk_queue.hpp"
+#include "engine/lane.hpp"
+#include "engine/lease_table.hpp"
+#include "engine/receipts.hpp"
+#include "engine/ring.hpp"
+#include "engine/slab.hpp"
+#include "engine/timers.hpp"
+#include "engine/topic_index.hpp"
+#include "message/topic.hpp"
+
+namespace folkmoot {
+namespace {
+
+Entry entry(MessageKey key) { return Entry(key, {key * 8, 1}, normal, 0); }
+
+TEST(ChunkQueue, M1_gives_by_key_whatever_the_order_of_pushes_and_takes) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 20; ++round) {
+    ChunkQueue queue;
+    std::set<MessageKey> model;
+    MessageKey newest = 1'000;
+    for (int step = 0; step < 4'000; ++step) {
+      const auto what = random() % 10;
+      if (what < 5) {
+        const MessageKey key = random() % 4 == 0 ? 1 + random() % newest : ++newest;
+        // A key that was taken may still lie in the queue as gone; keys are never used again.
+        static std::set<std::pair<int, MessageKey>> used;
+        if (!used.insert({round, key}).second) continue;
+        queue.push(entry(key));
+        model.insert(key);
+      } else if (what < 8 && !model.empty()) {
+        ASSERT_EQ(queue.pop().key, *model.begin());
+        model.erase(model.begin());
+      } else if (!model.empty()) {
+        const auto key = *std::next(model.begin(), static_cast<std::ptrdiff_t>(random() % model.size()));
+        ASSERT_NE(queue.find(key), nullptr);
+        Entry out;
+        ASSERT_TRUE(queue.take(key, out));
+        ASSERT_EQ(out.key, key);
+        ASSERT_EQ(queue.find(key), nullptr);
+        model.erase(key);
+      }
+      ASSERT_EQ(queue.size(), model.size());
+      if (!model.empty()) {
+        ASSERT_EQ(queue.front().key, *model.begin());
+      }
+    }
+  }
+}
+
+TEST(Lane, A7_what_was_given_back_comes_first_by_age) {
+  Lane lane;
+  lane.push(1, entry(5));
+  lane.push(1, entry(6));
+  lane.put_back({entry(4), 2});
+  lane.put_back({entry(3), 2});
+  EXPECT_EQ(lane.oldest().entry.key, 3u);
+  for (const MessageKey key : {3u, 4u, 5u, 6u}) EXPECT_EQ(lane.pop().entry.key, key);
+  EXPECT_TRUE(lane.empty());
+}
+
+TEST(Lane, X17_a_sender_emptied_by_a_take_loses_no_one_elses_turn) {
+  Lane lane;
+  lane.push(1, entry(1));
+  lane.push(2, entry(2));
+  lane.push(3, entry(3));
+  EXPECT_TRUE(lane.take(2, 2).has_value());
+  EXPECT_FALSE(lane.take(2, 2).has_value());
+  EXPECT_EQ(lane.pop().sender, 1u);
+  EXPECT_EQ(lane.pop().sender, 3u);
+  EXPECT_TRUE(lane.empty());
+}
+
+TEST(Slab, M1_slots_are_used_again_and_hold_what_was_put) {
+  Slab<std::string> slab;
+  const auto a = slab.insert("a"), b = slab.insert("b");
+  slab.erase(a);
+  EXPECT_FALSE(slab.holds(a));
+  EXPECT_EQ(slab.insert("c"), a);
+  EXPECT_EQ(slab[a], "c");
+  EXPECT_EQ(slab[b], "b");
+  EXPECT_EQ(slab.size(), 2u);
+}
+
+TEST(Ring, M1_is_first_in_first_out_while_it_grows) {
+  Ring<int> ring;
+  int next = 0;
+  for (int i = 0; i < 1'000; ++i) {
+    ring.push(i);
+    if (i % 3 == 0) {
+      EXPECT_EQ(ring.front(), next++);
+      ring.pop();
+    }
+  }
+  EXPECT_EQ(ring.at(1), next + 1);
+  for (; !ring.empty(); ring.pop()) EXPECT_EQ(ring.front(), next++);
+  EXPECT_EQ(next, 1'000);
+}
+
+TEST(Timers, A1_come_up_by_time_and_in_a_defined_order_and_stale_ones_can_be_dropped) {
+  Timers timers;
+  for (const auto id : {3u, 1u, 2u}) timers.add({.at = 10, .id = id, .box = 0, .kind = TimerKind::due});
+  timers.add({.at = 5, .id = 9, .box = 0, .kind = TimerKind::lease});
+  timers.add({.at = 10, .id = 7, .box = 0, .kind = TimerKind::expiry});
+  EXPECT_EQ(timers.next_at(), 5);
+  timers.drop_stale([](const Timer& timer) { return timer.id != 2; });
+  Timer timer;
+  EXPECT_FALSE(timers.pop_due(4, timer));
+  for (const auto id : {9u, 7u, 1u, 3u}) {
+    ASSERT_TRUE(timers.pop_due(10, timer));
+    EXPECT_EQ(timer.id, id);
+  }
+  EXPECT_EQ(timers.next_at(), -1);
+}
+
+TEST(LeaseTable, X12_tokens_of_two_runs_never_meet) {
+  LeaseTable table;
+  std::uint32_t session = kNoSlot, mailbox = kNoSlot;
+  table.begin_run(1);
+  const auto first = table.add({.entry = entry(1), .session = 1}, session, mailbox);
+  const auto token = table[first].token;
+  table.begin_run(2);
+  const auto second = table.add({.entry = entry(2), .session = 1}, session, mailbox);
+  EXPECT_GT(table[second].token, token);
+  EXPECT_EQ(table.find_key(1), first);
+  table.remove(first, &session, mailbox);
+  EXPECT_EQ(table.find(token), kNoSlot);
+  EXPECT_EQ(session, second);
+  EXPECT_EQ(mailbox, second);
+}
+
+TEST(SettledReceipts, X10_remember_the_newest_only) {
+  SettledReceipts receipts(2);
+  for (const MessageKey key : {1u, 2u, 3u}) receipts.add(key, {10, 1});
+  EXPECT_EQ(receipts.find(1), nullptr);
+  EXPECT_NE(receipts.find(2), nullptr);
+  EXPECT_NE(receipts.find(3), nullptr);
+}
+
+TEST(TopicIndex, M1_finds_what_a_comparison_with_each_pattern_finds) {
+  std::mt19937 random(2);
+  const std::vector<std::string> words = {"a", "b", "*", ">"};
+  const auto make = [&](bool pattern) {
+    for (;;) {
+      std::string text;
+      for (auto count = 1 + random() % 4; count > 0; --count) text += (text.empty() ? "" : ".") + words[random() % (pattern ? 4 : 2)];
+      if (pattern ? is_pattern(text) : is_topic(text)) return text;
+    }
+  };
+  TopicIndex index;
+  std::vector<std::unique_ptr<Subscription>> subscriptions;
+  for (int step = 0; step < 3'000; ++step) {
+    if (random() % 3 == 0) {
+      subscriptions.push_back(std::make_unique<Subscription>());
+      subscriptions.back()->pattern = make(true);
+      index.add(subscriptions.back().get());
+    } else if (random() % 4 == 0 && !subscriptions.empty()) {
+      const auto at = subscriptions.begin() + static_cast<std::ptrdiff_t>(random() % subscriptions.size());
+      index.remove(at->get());
+      subscriptions.erase(at);
+    }
+    const auto topic = make(false);
+    TopicIndex::Match expected;
+    for (const auto& each : subscriptions) {
+      if (topic_matches(each->pattern, topic)) expected.push_back(each.get());
+    }
+    ASSERT_EQ(index.match(topic), expected) << topic;
+    ASSERT_EQ(index.size(), subscriptions.size());
+  }
+}
+
+}  // namespace
+}  // namespace folkmoot

@@ -1,0 +1,133 @@
+// Events of topics, and requests with their responses.
+#include "engine_fixture.hpp"
+
+namespace folkmoot::test {
+namespace {
+
+TEST_F(EngineTest, M1_an_event_goes_to_the_subscriptions_that_match_in_the_order_they_were_made) {
+  engine->subscribe(kBob, 1, "a.*", 0, false);
+  engine->subscribe(kCarol, 2, "a.>", 0, false);
+  engine->subscribe(kBob, 3, "b", 0, false);
+  send(event("a.b"));
+  EXPECT_EQ(last().confirm.count, 2u);
+  ASSERT_EQ(delivered.size(), 2u);
+  EXPECT_EQ(delivered[0].request, 1u);
+  EXPECT_EQ(delivered[1].request, 2u);
+  send(event("a.b.c"));
+  EXPECT_EQ(last().confirm.count, 1u);
+  send(event("a"));
+  EXPECT_EQ(last().confirm.count, 0u);
+}
+
+TEST_F(EngineTest, M1_a_connection_does_not_hear_itself_unless_it_asks_for_echo) {
+  engine->subscribe(kAlice, 1, "a", 0, false);
+  engine->subscribe(kAlice, 2, "a", 0, true);
+  send(event("a"));
+  ASSERT_EQ(delivered.size(), 1u);
+  EXPECT_EQ(delivered[0].request, 2u);
+}
+
+TEST_F(EngineTest, M1_a_subscription_without_credit_misses_events_and_is_told_how_many) {
+  engine->subscribe(kBob, 1, "a", 1, false);
+  for (int i = 0; i < 4; ++i) send(event("a"));
+  EXPECT_EQ(delivered.size(), 1u);
+  engine->credit(kBob, 1, 5);
+  EXPECT_EQ(last().kind, Answer::Kind::lagged);
+  EXPECT_EQ(last().count, 3u);
+  send(event("a"));
+  EXPECT_EQ(delivered.size(), 2u);
+}
+
+TEST_F(EngineTest, M1_a_cancelled_subscription_hears_nothing_more) {
+  engine->subscribe(kBob, 1, "a.>", 0, false);
+  send(event("a.b"));
+  engine->cancel(kBob, 2, 1);
+  send(event("a.b"));
+  EXPECT_EQ(delivered.size(), 1u);
+  EXPECT_EQ(engine->subscriptions(), 0u);
+}
+
+TEST_F(EngineTest, M1_a_pattern_that_is_none_and_a_durable_event_are_refused) {
+  engine->subscribe(kBob, 1, "a..b", 0, false);
+  EXPECT_EQ(last().code, ErrorCode::invalid_topic);
+  auto message = event("a");
+  message.mode = DeliveryMode::at_least_once;
+  send(message);
+  EXPECT_EQ(last().code, ErrorCode::invalid_field);
+}
+
+TEST_F(EngineTest, A4_a_response_reaches_the_requester_and_a_second_one_is_refused) {
+  consume(kBob, 10);
+  ask(mail("question"), 1'000);
+  const auto asked = request;
+  engine->dispatch();
+  ASSERT_EQ(contents(), (Contents{"question"}));
+  const auto address = delivered.back().message.reply_to;
+  ASSERT_EQ(address.front(), '@');
+  send(mail("answer", address), kBob);
+  EXPECT_EQ(contents(), (Contents{"answer"}));
+  EXPECT_EQ(delivered.back().session, kAlice);
+  EXPECT_EQ(delivered.back().request, asked);
+  send(mail("again", address), kBob);
+  EXPECT_EQ(last().code, ErrorCode::no_such_request);
+}
+
+TEST_F(EngineTest, A4_a_request_ends_at_its_time_and_a_late_response_is_refused) {
+  consume(kBob, 10);
+  ask(mail("question"), 100);
+  engine->dispatch();
+  pass(100);
+  EXPECT_EQ(last().code, ErrorCode::timed_out);
+  send(mail("answer", delivered.back().message.reply_to), kBob);
+  EXPECT_EQ(last().code, ErrorCode::no_such_request);
+}
+
+TEST_F(EngineTest, A4_a_request_that_nobody_took_leaves_nothing_behind) {
+  ask(mail("question"), 100);
+  EXPECT_EQ(stats().ready, 1u);
+  pass(100);
+  EXPECT_EQ(stats().ready, 0u);
+  EXPECT_EQ(stats().dead, 0u);
+  EXPECT_EQ(log.count(FactKind::message_accepted), 0u);
+}
+
+TEST_F(EngineTest, A4_a_durable_request_waits_on_disk_and_its_address_dies_with_the_run) {
+  auto message = mail("question");
+  message.mode = DeliveryMode::at_least_once;
+  ask(message, 1'000);
+  sync();
+  crash();
+  consume(kBob, 1);
+  ASSERT_EQ(contents(), (Contents{"question"}));
+  send(mail("answer", delivered.back().message.reply_to), kBob);
+  EXPECT_EQ(last().code, ErrorCode::no_such_request);
+}
+
+TEST_F(EngineTest, A4_a_request_without_a_time_is_refused_unless_somebody_can_take_it_now) {
+  ask(mail("question"), 0);
+  EXPECT_EQ(last().code, ErrorCode::no_consumer);
+  consume(kBob, 1);
+  ask(mail("question"), 0);
+  EXPECT_EQ(last().kind, Answer::Kind::done);
+  engine->dispatch();
+  EXPECT_EQ(contents(), (Contents{"question"}));
+  EXPECT_TRUE(delivered.back().message.reply_to.empty());
+}
+
+TEST_F(EngineTest, A4_a_request_number_in_use_is_refused) {
+  engine->wait(kAlice, request + 1, "box", 1'000);
+  ask(mail("question"), 1'000);
+  EXPECT_EQ(last().code, ErrorCode::already_exists);
+  EXPECT_EQ(stats().ready, 0u);
+}
+
+TEST_F(EngineTest, A4_a_cancelled_request_is_told_so) {
+  ask(mail("question"), 1'000);
+  const auto asked = request;
+  engine->cancel(kAlice, ++request, asked);
+  ASSERT_GE(answers.size(), 2u);
+  EXPECT_EQ(answers[answers.size() - 2].code, ErrorCode::cancelled);
+}
+
+}  // namespace
+}  // namespace folkmoot::test

@@ -1,0 +1,131 @@
+// Copying live facts out of the oldest segment, so that it can go (feature X3).
+#include "journal_fixture.hpp"
+
+namespace folkmoot::test {
+namespace {
+
+class CompactionTest : public JournalTest {
+ protected:
+  void compact(std::size_t budget) {
+    const auto done = journal->compact_step(budget, [&](FactKind kind, FactPlace place, Bytes body) -> Result<void> {
+      EXPECT_EQ(kind, FactKind::message_accepted);
+      ++handed;
+      const std::string text(as_text(body));
+      const auto at = live.find(text);
+      if (at == live.end() || !(at->second == place)) return {};
+      const Bytes parts[] = {body.first(3), body.subspan(3)};  // the bytes handed over must stay while appending
+      at->second = journal->append(kind, parts, FactLog::Life::live);
+      journal->release(place);
+      EXPECT_EQ(as_text(body), text);
+      return {};
+    });
+    ASSERT_TRUE(done) << done.error().describe();
+  }
+  /// One in `one_in` of the facts stays live.
+  void fill(int count, int one_in) {
+    for (int i = 0; i < count; ++i) {
+      const auto text = std::to_string(1'000'000 + next++) + std::string(1200, 'k');
+      const auto place = append(text);
+      if (i % one_in == 0)
+        live[text] = place;
+      else
+        journal->release(place);
+      if (i % 20 == 0) {
+        ASSERT_TRUE(sync());
+      }
+    }
+    ASSERT_TRUE(sync());
+  }
+
+  std::map<std::string, FactPlace> live;
+  int handed = 0;
+  int next = 0;
+};
+
+TEST_F(CompactionTest, X3_it_is_due_when_more_is_dead_than_live) {
+  start();
+  fill(300, 1);
+  EXPECT_FALSE(journal->compaction_due());
+  int released = 0;
+  for (auto at = live.begin(); at != live.end();) {
+    if (released++ % 3 == 0) {
+      ++at;
+      continue;
+    }
+    journal->release(at->second);
+    at = live.erase(at);
+  }
+  EXPECT_TRUE(journal->compaction_due());
+}
+
+TEST_F(CompactionTest, X3_it_keeps_the_journal_at_about_twice_what_is_live) {
+  start();
+  for (int round = 0; round < 20; ++round) {
+    fill(100, 10);
+    for (int step = 0; step < 200 && journal->compaction_due(); ++step) {
+      compact(10'000);
+      ASSERT_TRUE(sync());
+    }
+    const auto stats = journal->stats();
+    EXPECT_LE(stats.bytes, 2 * stats.live_bytes + 4 * options.segment_bytes);
+  }
+  EXPECT_GT(handed, 0);
+  kill();
+  start();
+  std::map<std::string, int> texts_found;
+  for (const auto& fact : found) ++texts_found[fact.text];
+  for (const auto& [text, place] : live) {
+    EXPECT_GE(texts_found[text], 1);
+    EXPECT_EQ(read(place), text);
+  }
+}
+
+TEST_F(CompactionTest, X3_the_oldest_segment_stays_until_the_copies_are_durable) {
+  start();
+  fill(300, 10);
+  ASSERT_TRUE(journal->compaction_due());
+  const auto first_live = live.begin()->second;
+  while (live.begin()->second == first_live || journal->compaction_due()) {
+    const auto before = handed;
+    compact(kSegmentBytesMin);
+    if (handed == before) break;
+  }
+  EXPECT_TRUE(disk.has(segment_name(1)));  // nothing was synced meanwhile
+  ASSERT_TRUE(sync());
+  EXPECT_FALSE(disk.has(segment_name(1)));
+}
+
+TEST_F(CompactionTest, X3_a_step_stops_at_its_budget) {
+  start();
+  fill(300, 10);
+  compact(5'000);
+  EXPECT_GE(handed, 3);
+  EXPECT_LE(handed, 6);
+}
+
+TEST_F(CompactionTest, X3_facts_that_are_not_released_are_a_defect_that_is_told) {
+  start();
+  fill(300, 10);
+  Result<void> done;
+  for (int step = 0; step < 100 && done; ++step) {
+    done = journal->compact_step(kSegmentBytesMin, [](FactKind, FactPlace, Bytes) -> Result<void> { return {}; });
+  }
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, ErrorCode::internal);
+}
+
+TEST_F(CompactionTest, X3_damage_found_while_copying_stops_the_journal) {
+  start();
+  fill(300, 10);
+  segment(1)[20'000] ^= 1;
+  Result<void> done;
+  for (int step = 0; step < 100 && done; ++step) {
+    done = journal->compact_step(kSegmentBytesMin, [](FactKind, FactPlace, Bytes) -> Result<void> { return {}; });
+  }
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, ErrorCode::damaged);
+  EXPECT_FALSE(journal->has_room(kSettling, 1));
+}
+
+}  // namespace
+}  // namespace folkmoot::test

@@ -1,0 +1,187 @@
+// The disk fills up, or fails (feature X3; docs/journal.md, "When the disk is full" and "When a sync fails").
+#include "journal_fixture.hpp"
+
+namespace folkmoot::test {
+namespace {
+
+class FullDiskTest : public JournalTest {
+ protected:
+  /// Appends until promises are refused; how many facts went in.
+  int fill(FactLog::Urgency urgency = kDurable) {
+    int count = 0;
+    for (; journal->has_room(urgency, 1000); ++count) {
+      append_of(urgency, std::string(1000, 'f'));
+      EXPECT_TRUE(sync());
+      now_ms += 10;
+      if (count > 10'000) throw std::runtime_error("the disk never fills");
+    }
+    return count;
+  }
+  void append_of(FactLog::Urgency urgency, std::string_view text) {
+    const Bytes part = as_bytes(text);
+    const auto life = urgency == kDurable ? FactLog::Life::live : FactLog::Life::dead;
+    const auto place = journal->append(FactKind::message_accepted, {&part, 1}, life);
+    if (life == FactLog::Life::live) places.push_back(place);
+  }
+
+  std::vector<FactPlace> places;
+};
+
+TEST_F(FullDiskTest, X3_promises_are_refused_while_settling_goes_on) {
+  disk.capacity = 4 * kSegmentBytesMin;
+  start();
+  EXPECT_GT(fill(), 200);
+  EXPECT_TRUE(journal->stats().disk_full);
+  EXPECT_FALSE(journal->has_room(kDurable, 1000));
+  const auto settling = fill(kSettling);  // the reserve
+  EXPECT_GT(settling, 10);
+  EXPECT_FALSE(journal->has_room(kSettling, 1000));
+  EXPECT_EQ(journal->durable_end(), journal->appended_end());
+  kill();
+  start();
+  EXPECT_EQ(found.size(), places.size() + static_cast<std::size_t>(settling));
+}
+
+TEST_F(FullDiskTest, X3_it_recovers_by_itself_within_about_a_second_of_space_coming_back) {
+  disk.capacity = 2 * kSegmentBytesMin;
+  start();
+  fill();
+  disk.capacity = 10 * kSegmentBytesMin;
+  EXPECT_FALSE(journal->has_room(kDurable, 1000));
+  now_ms += 999;
+  (void)sync();
+  now_ms += 2;
+  ASSERT_TRUE(sync());
+  EXPECT_TRUE(journal->has_room(kDurable, 1000));
+  EXPECT_FALSE(journal->stats().disk_full);
+  EXPECT_GT(fill(), 100);
+}
+
+TEST_F(FullDiskTest, X3_allocation_is_tried_again_at_most_once_a_second) {
+  disk.capacity = 2 * kSegmentBytesMin;
+  start();
+  fill();
+  const auto tries = [&] { return std::ranges::count(disk.log, "remove " + std::string(kNewSegmentName)); };
+  const auto before = tries();
+  for (int i = 0; i < 300; ++i) {
+    now_ms += 10;
+    (void)journal->has_room(kDurable, 1000);
+    ASSERT_TRUE(sync());
+  }
+  EXPECT_GE(tries() - before, 2);
+  EXPECT_LE(tries() - before, 4);
+}
+
+TEST_F(FullDiskTest, X3_settling_what_the_oldest_segment_holds_makes_room_again) {
+  disk.capacity = 4 * kSegmentBytesMin;
+  start();
+  fill();
+  for (const auto& place : places) {
+    if (place.lsn / options.segment_bytes == 1) journal->release(place);
+  }
+  now_ms += 10;
+  ASSERT_TRUE(sync());  // removes the segment
+  now_ms += 10;
+  ASSERT_TRUE(sync());
+  EXPECT_FALSE(disk.has(segment_name(1)));
+  EXPECT_TRUE(journal->has_room(kDurable, 1000));
+}
+
+TEST_F(FullDiskTest, X3_a_few_old_live_facts_are_copied_forward_from_the_reserve_to_free_a_segment) {
+  disk.capacity = 3 * kSegmentBytesMin;
+  start();
+  fill();
+  for (std::size_t i = 2; i < places.size(); ++i) {
+    if (places[i].lsn / options.segment_bytes == 1) journal->release(places[i]);
+  }
+  ASSERT_TRUE(journal->compaction_due());
+  for (int i = 0; i < 10 && journal->compaction_due(); ++i) {
+    ASSERT_TRUE(
+        journal->compact_step(kSegmentBytesMin, [&](FactKind kind, FactPlace place, Bytes body) -> Result<void> {
+          if (!(place == places[0]) && !(place == places[1])) return {};
+          (void)journal->append(kind, {&body, 1}, FactLog::Life::live);
+          journal->release(place);
+          return {};
+        }));
+  }
+  ASSERT_TRUE(sync());
+  now_ms += 10;
+  ASSERT_TRUE(sync());
+  EXPECT_TRUE(journal->has_room(kDurable, 1000));
+}
+
+TEST_F(FullDiskTest, X3_the_limit_of_the_journal_itself_works_like_a_full_disk) {
+  options.bytes_max = 3 * kSegmentBytesMin;
+  start();
+  EXPECT_GT(fill(), 150);
+  EXPECT_LE(disk.used(), options.bytes_max);
+  EXPECT_TRUE(journal->has_room(kSettling, 1000));
+}
+
+TEST_F(FullDiskTest, X3_no_room_for_the_first_segment_is_told) {
+  disk.capacity = 1000;
+  const auto opened = Journal::open(disk, options);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::disk_full);
+}
+
+TEST_F(FullDiskTest, X3_a_write_into_allocated_room_that_is_refused_is_tried_again) {
+  start();
+  append_synced("one");
+  append("two");
+  disk.writes_full = true;
+  const auto durable = sync();
+  ASSERT_TRUE(durable);
+  EXPECT_LT(*durable, journal->appended_end());
+  EXPECT_TRUE(journal->stats().disk_full);
+  append("three");
+  EXPECT_FALSE(journal->submit(now_ms + 500));
+  disk.writes_full = false;
+  now_ms += 1000;
+  ASSERT_TRUE(sync());
+  ASSERT_TRUE(sync());
+  EXPECT_EQ(journal->durable_end(), journal->appended_end());
+  kill();
+  start();
+  EXPECT_EQ(texts(), (std::vector<std::string>{"one", "two", "three"}));
+}
+
+TEST_F(FullDiskTest, X3_a_failed_sync_is_fatal_and_never_tried_again) {
+  start();
+  append("one");
+  disk.failing_syncs = 1;
+  const auto first = sync();
+  ASSERT_FALSE(first);
+  EXPECT_EQ(first.error().code, ErrorCode::io_error);
+  const auto syncs = disk.syncs;
+  EXPECT_FALSE(journal->has_room(kDurable, 1));
+  EXPECT_FALSE(journal->has_room(kSettling, 1));
+  EXPECT_FALSE(journal->submit(now_ms));
+  EXPECT_FALSE(sync());
+  EXPECT_FALSE(journal->close());
+  EXPECT_FALSE(journal->compaction_due());
+  EXPECT_EQ(disk.syncs, syncs);
+}
+
+TEST_F(FullDiskTest, X3_a_failed_write_is_fatal) {
+  start();
+  append("one");
+  disk.failing_writes = 1;
+  EXPECT_FALSE(sync());
+  EXPECT_FALSE(journal->submit(now_ms));
+}
+
+TEST_F(FullDiskTest, X3_a_sync_that_fails_between_batches_is_told_with_the_next) {
+  options.sync = SyncPolicy::interval;
+  options.sync_interval_ms = 3'600'000;
+  start();
+  append_synced("one");
+  append_synced("two");
+  disk.failing_syncs = 1;
+  journal->sync_written();
+  append("three");
+  EXPECT_FALSE(sync());
+}
+
+}  // namespace
+}  // namespace folkmoot::test

@@ -1,0 +1,117 @@
+#include "message/operations.hpp"
+
+#include <gtest/gtest.h>
+
+#include "message/limits.hpp"
+#include "message/pack.hpp"
+
+namespace folkmoot {
+namespace {
+
+std::string fixed(auto value) { return std::string(as_text(bytes_of(value))); }
+
+TEST(Operations, RefuseAnEmptyAndATooLargeBatch) {
+  std::string out;
+  EXPECT_EQ(append_publish_batch(out, 1, {}).error().code, ErrorCode::out_of_range);
+  std::vector<Message> many(kBatchMessagesMax + 1);
+  for (auto& message : many) message.to = "a";
+  EXPECT_EQ(append_publish_batch(out, 1, many).error().code, ErrorCode::out_of_range);
+  EXPECT_TRUE(out.empty());
+  many.pop_back();
+  EXPECT_TRUE(append_publish_batch(out, 1, many));
+}
+
+TEST(Operations, NameTheMessageOfABatchThatIsWrong) {
+  std::vector<Message> messages(3);
+  for (auto& message : messages) message.to = "a";
+  messages[2].to = "a\nb";
+  std::string out;
+  const auto done = append_publish_batch(out, 1, messages);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, ErrorCode::invalid_name);
+  EXPECT_TRUE(done.error().text.starts_with("message 2 of the batch"));
+  EXPECT_TRUE(out.empty());
+}
+
+TEST(Operations, LeaveWhatStandsBeforeThem) {
+  Message good, bad;
+  good.to = "a";
+  bad.to = "a\nb";
+  std::string out = "before";
+  EXPECT_FALSE(append_publish(out, 1, bad));
+  EXPECT_FALSE(append_request(out, 1, bad, 5));
+  EXPECT_FALSE(append_publish_batch(out, 1, std::vector{good, bad}));
+  EXPECT_EQ(out, "before");
+}
+
+// One after the other in one string: each whole, with its number, and quiet where that was asked for.
+TEST(Operations, AppendWholeFrames) {
+  Message message;
+  message.to = "a";
+  message.content = "text";
+  const std::vector<std::uint64_t> leases{7, 1ull << 40};
+  std::string out;
+  for (const bool quiet : {false, true}) {
+    ASSERT_TRUE(append_publish(out, 1, message, quiet));
+    ASSERT_TRUE(append_publish_batch(out, 1, {&message, 1}, quiet));
+    append_ack(out, 1, leases, quiet);
+    append_nack(out, 1, leases, 1ull << 33, "why", quiet);
+    append_extend(out, 1, leases, 5, quiet);
+  }
+  append_ping(out, 1);
+  auto rest = as_bytes(out);
+  for (const std::uint8_t flags : {std::uint8_t{0}, kFlagQuiet}) {
+    for (const auto opcode : {Opcode::publish, Opcode::publish_batch, Opcode::ack, Opcode::nack, Opcode::extend}) {
+      const auto frame = cut_frame(rest, 1024);
+      ASSERT_TRUE(frame && *frame);
+      EXPECT_EQ((*frame)->header.opcode, opcode);
+      EXPECT_EQ((*frame)->header.flags, flags);
+      EXPECT_EQ((*frame)->header.request, 1u);
+      if (opcode != Opcode::nack) continue;
+      PackReader reader((*frame)->body);
+      EXPECT_EQ(reader.map(), 3u);
+      EXPECT_EQ(reader.uint(), 0u);
+      EXPECT_EQ(reader.array(), 2u);
+      EXPECT_EQ(reader.uint(), 7u);
+      EXPECT_EQ(reader.uint(), 1ull << 40);
+      EXPECT_EQ(reader.uint(), 1u);
+      EXPECT_EQ(reader.uint(), 1ull << 33);
+      EXPECT_EQ(reader.uint(), 2u);
+      EXPECT_EQ(reader.str(), "why");
+      EXPECT_TRUE(reader.ok() && reader.at_end());
+    }
+  }
+  const auto ping = cut_frame(rest, 1024);
+  ASSERT_TRUE(ping && *ping);
+  EXPECT_EQ((*ping)->header.opcode, Opcode::ping);
+  EXPECT_TRUE((*ping)->body.empty() && rest.empty());
+}
+
+TEST(Answers, ThatBreakOffAreRefused) {
+  const std::string settled = fixed(std::uint32_t{1}) + fixed(std::uint32_t{2}) + fixed(std::uint64_t{5}) + fixed(std::uint64_t{6});
+  for (std::size_t size = 0; size < settled.size(); ++size) EXPECT_FALSE(read_settled(as_bytes(settled.substr(0, size))));
+  ASSERT_TRUE(read_settled(as_bytes(settled)));
+  EXPECT_EQ(read_settled(as_bytes(settled))->refused, (std::vector<std::uint64_t>{5, 6}));
+  EXPECT_FALSE(read_settled(as_bytes(fixed(std::uint32_t{0}) + fixed(UINT32_MAX))));
+
+  const std::string batch = fixed(std::uint16_t{0}) + fixed(Confirm{}) + fixed(std::uint16_t{13}) + fixed(std::uint16_t{4}) + "full";
+  for (std::size_t size = 1; size < batch.size(); ++size) {
+    EXPECT_EQ(read_batch_results(as_bytes(batch.substr(0, size))).has_value(), size == 34) << size;
+  }
+  const auto results = read_batch_results(as_bytes(batch));
+  ASSERT_TRUE(results);
+  ASSERT_EQ(results->size(), 2u);
+  EXPECT_TRUE((*results)[0]);
+  EXPECT_EQ((*results)[1].error().text, "full");
+
+  EXPECT_FALSE(read_confirm(as_bytes(std::string(31, '\0'))));
+  EXPECT_FALSE(read_u32(as_bytes("abc")));
+  EXPECT_FALSE(read_u32(as_bytes("abcdefg"), 4));
+  EXPECT_FALSE(read_welcome(as_bytes("\x93")));
+  EXPECT_FALSE(read_receipts(as_bytes("\x91\x81")));
+  EXPECT_FALSE(read_receipts(as_bytes(std::string_view("\x91\x81\x00\xc4\x01x", 6))));
+  EXPECT_FALSE(read_delivery({{.length = 8, .opcode = Opcode::deliver, .flags = kFlagLeased}, as_bytes("short")}));
+}
+
+}  // namespace
+}  // namespace folkmoot
