@@ -20,9 +20,12 @@ struct Options {
   Style style() const { return json ? Style::json : raw ? Style::raw : Style::human; }
 };
 
-void show(Session& session, const Options& options, const Delivery& delivery) {
-  print_message(delivery.message, options.style(), delivery.redelivered);
-  if (!options.no_ack) value(session->ack(delivery));
+/// False if a signal came first: then the message goes back unseen.
+bool show(Session& session, const Options& options, const Delivery& delivery) {
+  return session.undisturbed([&] {
+    print_message(delivery.message, options.style(), delivery.redelivered);
+    if (!options.no_ack) value(session->ack(delivery));
+  });
 }
 
 void follow(Session& session, const Options& options) {
@@ -31,7 +34,7 @@ void follow(Session& session, const Options& options) {
   for (std::uint32_t shown = 0; !options.max_given || shown < options.max; ++shown) {
     auto delivery = inbox.next();
     if (!delivery && session.interrupted()) return;
-    show(session, options, value(std::move(delivery)));
+    if (!show(session, options, value(std::move(delivery)))) return;
   }
 }
 
@@ -39,7 +42,9 @@ void receive(const Options& options) {
   Session session;
   if (options.follow) return follow(session, options);
   const auto got = value(session->receive(options.agent, {.max = options.max, .wait = options.wait}));
-  for (const auto& delivery : got) show(session, options, delivery);
+  for (const auto& delivery : got) {
+    if (!show(session, options, delivery)) throw Failure({ErrorCode::cancelled, "stopped by a signal; what was not printed goes back"});
+  }
   if (!got.empty()) return;
   fmt::print(stderr, "folkmoot: nothing waits for {}\n", options.agent);
   throw Exit{1};

@@ -57,11 +57,13 @@ void answer(Session& session, const Options& options, const Delivery& task) {
   } else {
     response.content = ran->output;
   }
-  if (response.type == "error") complain(asked, {ErrorCode::internal, response.content});
-  if (wants_answer(asked)) {
-    if (const auto sent = session->reply(task, std::move(response)); !sent) complain(asked, sent.error());
-  }
-  if (const auto settled = session->ack(task); !settled) complain(asked, settled.error());
+  session.undisturbed([&] {  // otherwise the task goes back, and its answer would come twice
+    if (response.type == "error") complain(asked, {ErrorCode::internal, response.content});
+    if (wants_answer(asked)) {
+      if (const auto sent = session->reply(task, std::move(response)); !sent) complain(asked, sent.error());
+    }
+    if (const auto settled = session->ack(task); !settled) complain(asked, settled.error());
+  });
 }
 
 void reply(const Options& options) {

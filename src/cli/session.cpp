@@ -46,9 +46,20 @@ Session::~Session() {
   watcher_.join();
 }
 
+Session::Busy::Busy(Session& session) : session_(session) {
+  const std::lock_guard guard(session_.lock_);
+  ++session_.busy_;
+}
+
+Session::Busy::~Busy() {
+  const std::lock_guard guard(session_.lock_);
+  if (--session_.busy_ == 0 && session_.interrupted_) session_.client_.close();
+}
+
 void Session::interrupt() {
-  interrupted_ = true;
-  client_.close();
+  const std::lock_guard guard(lock_);
+  const bool again = interrupted_.exchange(true);
+  if (busy_ == 0 || again) client_.close();
 }
 
 }  // namespace folkmoot::cli

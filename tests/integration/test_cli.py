@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from native import Client
+from native import Client, message
 from program import PROGRAM, environment
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -126,6 +126,22 @@ def test_recv_follow_goes_on_until_it_is_stopped(server):
     follower.send_signal(signal.SIGINT)
     assert follower.communicate(timeout=10)[1] == "" and follower.returncode == 0
     assert server.cli("recv", "bob").returncode == 1
+
+
+def test_recv_follow_stopped_at_any_moment_has_acknowledged_what_it_printed(server, connect):
+    """A signal between a message's print and its acknowledgement must not make it come again."""
+    total = 2000
+    connect("writer").publish_batch([message(f"{number}\n".encode(), to="bob") for number in range(total)])
+    printed = 0
+    for _ in range(8):
+        follower = server.cli_start("recv", "bob", "--follow", "--raw")
+        assert follower.stdout.readline() == f"{printed}\n"
+        follower.send_signal(signal.SIGTERM)
+        rest, complaint = follower.communicate(timeout=30)
+        assert complaint == "" and follower.returncode == 0
+        printed += 1 + rest.count("\n")
+        assert printed < total, "nothing is left to be interrupted at"
+        wait_for(lambda: json.loads(ok(server.cli("wait", "bob", "--json")))["ready"] == total - printed)
 
 
 def test_wait_wakes_with_a_summary_and_takes_nothing_X11(server):
