@@ -24,6 +24,17 @@ struct FactPlace {
 
 /// The largest body of a fact: an accepted message at its limits, with room to spare.
 constexpr std::size_t kFactBytesMax = 12 * 1024 * 1024;
+/// What a log adds to a body at most: its header and padding.
+constexpr std::size_t kFactOverheadBytes = 20;
+
+/// How much a group of facts may become, said before it begins.
+struct GroupBound {
+  std::size_t facts = 0;       // at most
+  std::size_t body_bytes = 0;  // of all bodies together, at most
+
+  /// Bytes in the log, at most: what FactLog::group_bytes_max() limits.
+  std::size_t bytes() const { return body_bytes + facts * kFactOverheadBytes; }
+};
 
 class FactLog {
  public:
@@ -36,11 +47,23 @@ class FactLog {
   virtual ~FactLog() = default;
 
   /// True if a fact with a body of `bytes` can be appended now. False: the disk is full (or the log's limit is reached).
+  /// Within a group: true if what is left of its bound holds it, whatever the urgency; so whoever asks before each append
+  /// need not know that it works for a group.
   virtual bool has_room(Urgency urgency, std::size_t bytes) const = 0;
+  /// True if a group of that bound can be appended now. False also when it is larger than group_bytes_max() allows.
+  virtual bool has_room(Urgency urgency, GroupBound bound) const = 0;
+  /// The most that GroupBound::bytes() may be. Constant; every single fact that has_room() could hold is within it.
+  virtual std::size_t group_bytes_max() const = 0;
 
   /// Appends a fact whose body is the parts one after the other, in memory; it is durable when on_durable() passes its place.
   /// The parts are copied. Requires: has_room(...) for their sum, which is at most kFactBytesMax.
   virtual FactPlace append(FactKind kind, std::span<const Bytes> parts, Life life) = 0;
+
+  /// Begins a group: what is appended until end_group() becomes durable together, and recovery finds all of it or nothing.
+  /// Both in one call of the owner; use FactGroup. A group without a fact leaves no trace, one with a single fact is that
+  /// fact. Requires: has_room(..., bound), and no group open. More than the bound is a defect of the caller.
+  virtual void begin_group(GroupBound bound) = 0;
+  virtual void end_group() = 0;
 
   /// The body of a fact appended or recovered before and not released. The bytes live until the next call of append() or
   /// read(). Errors: damaged, io_error (the caller may neither go on nor guess: the server stops).
@@ -50,6 +73,19 @@ class FactLog {
   virtual void retain(FactPlace place) = 0;
   /// The fact no longer matters: settled, superseded, or copied forward.
   virtual void release(FactPlace place) = 0;
+};
+
+/// A group of facts as long as this lives: all of them become durable or none.
+class FactGroup {
+ public:
+  /// Requires: log.has_room(..., bound), and no group open.
+  FactGroup(FactLog& log, GroupBound bound) : log_(log) { log_.begin_group(bound); }
+  ~FactGroup() { log_.end_group(); }
+  FactGroup(const FactGroup&) = delete;
+  FactGroup& operator=(const FactGroup&) = delete;
+
+ private:
+  FactLog& log_;
 };
 
 }  // namespace folkmoot

@@ -80,16 +80,25 @@ std::uint32_t RecordCodec::checksum(const std::uint8_t* record, Lsn lsn, std::si
   std::array<std::uint8_t, 16> front;
   store(front.data(), lsn);
   std::memcpy(front.data() + 8, record, 4);       // length
-  std::memcpy(front.data() + 12, record + 8, 4);  // kind and its three zeros
+  std::memcpy(front.data() + 12, record + 8, 4);  // kind, linked, zeros
   return crc32c(crc32c(seed_, front), Bytes(record + kRecordHeaderBytes, body_bytes));
 }
 
 void RecordCodec::seal(std::uint8_t* record, Lsn lsn, std::uint8_t kind, std::size_t body_bytes) const {
+  lay_out(record, kind, body_bytes);
+  store(record + 4, checksum(record, lsn, body_bytes));
+}
+
+void RecordCodec::lay_out(std::uint8_t* record, std::uint8_t kind, std::size_t body_bytes) const {
   store(record, static_cast<std::uint32_t>(body_bytes));
   store(record + 8, std::uint32_t{kind});
-  store(record + 4, checksum(record, lsn, body_bytes));
   const auto used = kRecordHeaderBytes + body_bytes;
   std::memset(record + used, 0, record_bytes(body_bytes) - used);
+}
+
+void RecordCodec::seal_laid_out(std::uint8_t* record, Lsn lsn, bool linked) const {
+  record[9] = linked;
+  store(record + 4, checksum(record, lsn, load<std::uint32_t>(record)));
 }
 
 void RecordCodec::seal_mark(std::uint8_t* record, Lsn lsn, MarkKind kind, const Mark& mark) const {
@@ -117,12 +126,13 @@ RecordCodec::Checked RecordCodec::check(Bytes view, Lsn lsn, std::size_t room) c
   if (load<std::uint32_t>(record + 4) != checksum(record, lsn, length)) return bad("the record's checksum is wrong");
   const auto used = kRecordHeaderBytes + length;
   if (!all_zero(view.subspan(used, bytes - used))) return bad("the padding after the record is not zero");
-  if (load<std::uint32_t>(record + 8) > 0xff) return bad("the record's reserved bytes are not zero");
+  if (load<std::uint32_t>(record + 8) > 0x1ff) return bad("the record's reserved bytes are not zero");
   if (const char* problem = known_kind(record[8])) return bad(problem);
   if (record[8] >= kMarkKindMin &&
       (length != kMarkBodyBytes || load<std::uint64_t>(record + kRecordHeaderBytes) != kMarkMagic)) {
     return bad("the mark's body is not a mark's");
   }
+  if (record[8] >= kMarkKindMin && record[9] != 0) return bad("a mark is linked as if it were of a group");
   return {State::good, bytes};
 }
 
@@ -133,7 +143,7 @@ std::optional<Mark> RecordCodec::find_mark(Bytes at, Lsn lsn) const {
 }
 
 RecordView view_record(const std::uint8_t* record, Lsn lsn) {
-  return {record[8], lsn, Bytes(record + kRecordHeaderBytes, load<std::uint32_t>(record))};
+  return {record[8], record[9] != 0, lsn, Bytes(record + kRecordHeaderBytes, load<std::uint32_t>(record))};
 }
 
 Mark read_mark(const RecordView& record) {

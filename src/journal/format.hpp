@@ -3,7 +3,8 @@
 //   journal  := segment*                      files `<number, ten digits>.segment`, numbers without a gap
 //   segment  := header record* zeros          all segments of a journal are equally long
 //   header   := magic[8] version:u32 0:u32 journal_id[16] number:u64 segment_bytes:u64 0[12] crc:u32       64 bytes
-//   record   := length:u32 crc:u32 kind:u8 0[3] body[length] 0[to a multiple of 8]
+//   record   := length:u32 crc:u32 kind:u8 linked:u8 0[2] body[length] 0[to a multiple of 8]
+//   group    := record(linked=1)* record(linked=0)      facts that count together or not at all
 //   mark     := record of a kind from 240 up; body := magic:u64 synced:u64 oldest:u64
 //
 // The place of a record is its LSN: number * segment_bytes + offset. Its CRC is seeded with the journal's id and the
@@ -54,6 +55,7 @@ constexpr std::size_t record_bytes(std::size_t body_bytes) {
   return round_up(kRecordHeaderBytes + body_bytes, kRecordAlign);
 }
 constexpr std::size_t kMarkBytes = record_bytes(kMarkBodyBytes);
+static_assert(kRecordHeaderBytes + kRecordAlign - 1 <= kFactOverheadBytes);
 /// Kept free at the end of a segment: its end mark, and marks that must not need a new segment (clean stop, removal).
 constexpr std::size_t kSegmentTailBytes = 4 * kMarkBytes;
 
@@ -61,6 +63,12 @@ constexpr std::size_t kSegmentTailBytes = 4 * kMarkBytes;
 constexpr std::size_t body_bytes_max(std::size_t segment_bytes) {
   const auto room = segment_bytes - kSegmentHeaderBytes - kMarkBytes - kSegmentTailBytes - kRecordHeaderBytes;
   return std::min(room / kRecordAlign * kRecordAlign - kRecordAlign, kFactBytesMax);
+}
+
+/// The largest group: it lies in one segment, and recovery keeps a copy of it until it has seen its end.
+constexpr std::size_t kGroupBytesMax = 2 * kFactBytesMax;
+constexpr std::size_t group_bytes_max(std::size_t segment_bytes) {
+  return std::min(segment_bytes - kSegmentHeaderBytes - kMarkBytes - kSegmentTailBytes, kGroupBytesMax);
 }
 
 /// What a segment's first 64 bytes say, with what follows from it.
@@ -88,6 +96,9 @@ class RecordCodec {
 
   /// Writes the header of the record whose body already stands at `record` + 12, and the padding after it.
   void seal(std::uint8_t* record, Lsn lsn, std::uint8_t kind, std::size_t body_bytes) const;
+  /// The same in two steps, for a fact of a group: whether another follows is known only after it can already be read.
+  void lay_out(std::uint8_t* record, std::uint8_t kind, std::size_t body_bytes) const;
+  void seal_laid_out(std::uint8_t* record, Lsn lsn, bool linked) const;
   void seal_mark(std::uint8_t* record, Lsn lsn, MarkKind kind, const Mark& mark) const;
 
   enum class State { good, zero, more, bad };
@@ -111,6 +122,7 @@ class RecordCodec {
 /// A record that checked; the body's bytes live as long as its reader says.
 struct RecordView {
   std::uint8_t kind = 0;
+  bool linked = false;  // the next record belongs to the same group
   Lsn lsn = 0;
   Bytes body;
 

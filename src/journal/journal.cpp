@@ -23,8 +23,18 @@ Journal::~Journal() = default;
 // Appending
 
 bool Journal::has_room(Urgency urgency, std::size_t bytes) const {
-  if (failed_ || bytes > body_bytes_max(segment_bytes_)) return false;
-  const auto need = record_bytes(bytes) + kMarkBytes;
+  if (bytes > body_bytes_max(segment_bytes_)) return false;
+  return group_.open ? record_bytes(bytes) <= group_.left : has_room_for(urgency, record_bytes(bytes));
+}
+
+bool Journal::has_room(Urgency urgency, GroupBound bound) const {
+  FOLKMOOT_ASSERT(!group_.open);
+  return bound.bytes() <= group_bytes_max() && has_room_for(urgency, bound.bytes());
+}
+
+bool Journal::has_room_for(Urgency urgency, std::size_t records_bytes) const {
+  if (failed_) return false;
+  const auto need = records_bytes + kMarkBytes;
   if (fits(need, kSegmentTailBytes + (urgency == Urgency::durable ? reserve_bytes() : 0))) return true;
   // The segment's last stretch is for promises only if another segment follows. Normally that has long been made.
   const auto ready = maker_.prepare(segments_.back().number + 1);
@@ -37,7 +47,9 @@ FactPlace Journal::append(FactKind kind, std::span<const Bytes> parts, Life life
   for (const auto& part : parts) size += part.size();
   FOLKMOOT_ASSERT(size <= body_bytes_max(segment_bytes_));
   const auto bytes = record_bytes(size);
-  if (!fits(bytes + (batch_open_ ? 0 : kMarkBytes), kSegmentTailBytes)) roll();
+  // A group stays in one segment: its first fact finds room for all of them.
+  const auto need = std::max(bytes, group_.left);
+  if (!fits(need + (batch_open_ ? 0 : kMarkBytes), kSegmentTailBytes)) roll();
   if (!batch_open_) put_mark(MarkKind::batch);
 
   const FactPlace place{end_, static_cast<std::uint32_t>(size)};
@@ -47,12 +59,36 @@ FactPlace Journal::append(FactKind kind, std::span<const Bytes> parts, Life life
     if (!part.empty()) std::memcpy(body, part.data(), part.size());
     body += part.size();
   }
-  codec_->seal(record, place.lsn, static_cast<std::uint8_t>(kind), size);
+  if (group_.open)
+    link(record, place, kind);
+  else
+    codec_->seal(record, place.lsn, static_cast<std::uint8_t>(kind), size);
   if (life == Life::live) {
     segments_.back().live_bytes += bytes;
     live_bytes_ += bytes;
   }
   return place;
+}
+
+void Journal::begin_group(GroupBound bound) {
+  FOLKMOOT_ASSERT(!group_.open && bound.bytes() <= group_bytes_max());
+  group_ = {.open = true, .left = bound.bytes()};
+}
+
+void Journal::link(std::uint8_t* record, FactPlace place, FactKind kind) {
+  const auto bytes = record_bytes(place.bytes);
+  FOLKMOOT_ASSERT(bytes <= group_.left);
+  codec_->lay_out(record, static_cast<std::uint8_t>(kind), place.bytes);
+  if (group_.last) codec_->seal_laid_out(group_.last, group_.last_lsn, true);
+  group_.left -= bytes;
+  group_.last = record;
+  group_.last_lsn = place.lsn;
+}
+
+void Journal::end_group() {
+  FOLKMOOT_ASSERT(group_.open);
+  if (group_.last) codec_->seal_laid_out(group_.last, group_.last_lsn, false);
+  group_ = {};
 }
 
 std::uint8_t* Journal::take(std::size_t bytes) {
@@ -174,6 +210,7 @@ void Journal::release(FactPlace place) {
 // Handing over
 
 bool Journal::submit(std::int64_t now_ms) {
+  FOLKMOOT_ASSERT(!group_.open);
   maker_.set_now(now_ms);
   if (failed_) return false;
   if (flight_.load(std::memory_order_acquire) != Flight::idle) return true;

@@ -75,7 +75,11 @@ class Journal final : public FactLog {
 
   // FactLog; the owner's.
   bool has_room(Urgency urgency, std::size_t bytes) const override;
+  bool has_room(Urgency urgency, GroupBound bound) const override;
+  std::size_t group_bytes_max() const override { return folkmoot::group_bytes_max(segment_bytes_); }
   FactPlace append(FactKind kind, std::span<const Bytes> parts, Life life) override;
+  void begin_group(GroupBound bound) override;
+  void end_group() override;
   Result<Bytes> read(FactPlace place) override;
   void retain(FactPlace place) override;
   void release(FactPlace place) override;
@@ -87,6 +91,7 @@ class Journal final : public FactLog {
 
   /// Hands what was appended over for writing, unless a write is under way. True if one is under way afterwards: then
   /// write_and_sync() must be called. Ends the life of bytes from read(). `now_ms`: any clock that does not go back.
+  /// Requires: no group open.
   bool submit(std::int64_t now_ms);
   /// Writes what was submitted and syncs once; then, after `on_completed`, makes the next segment when the last is half
   /// full and removes what became free. On the journal's thread or, when there is none, on the owner's; the only
@@ -142,6 +147,13 @@ class Journal final : public FactLog {
     MarkKind kind = MarkKind::batch;
     bool first_of_segment = false;
   };
+  /// The group being appended. Its last record is not sealed: whether it is the last is not known yet.
+  struct OpenGroup {
+    bool open = false;
+    std::size_t left = 0;  // bytes of records that the bound still allows; 0 outside a group
+    std::uint8_t* last = nullptr;
+    Lsn last_lsn = 0;
+  };
   struct Piece {
     DiskFile* file = nullptr;
     Lsn lsn = 0;
@@ -163,6 +175,8 @@ class Journal final : public FactLog {
   // journal.cpp: appending
   std::size_t offset() const { return end_ - segments_.back().number * segment_bytes_; }
   bool fits(std::size_t bytes, std::size_t spare) const { return offset() + bytes + spare <= segment_bytes_; }
+  bool has_room_for(Urgency urgency, std::size_t records_bytes) const;
+  void link(std::uint8_t* record, FactPlace place, FactKind kind);
   std::uint8_t* take(std::size_t bytes);
   void add_block(std::size_t bytes);
   void retire_blocks();
@@ -210,6 +224,7 @@ class Journal final : public FactLog {
   std::uint64_t block_bytes_ = 0;
   std::vector<OpenMark> marks_;
   bool batch_open_ = false;
+  OpenGroup group_;
   ReadWindows windows_;
   std::uint64_t reads_ = 0;
   std::uint64_t reads_seen_ = 0;

@@ -69,7 +69,14 @@ RunTally World::tally() const {
 }
 
 bool World::has_room(Urgency urgency, std::size_t bytes) const {
-  const bool room = journal_->has_room(urgency, bytes);
+  return note_room(urgency, journal_->has_room(urgency, bytes));
+}
+
+bool World::has_room(Urgency urgency, GroupBound bound) const {
+  return note_room(urgency, journal_->has_room(urgency, bound));
+}
+
+bool World::note_room(Urgency urgency, bool room) const {
   auto& self = const_cast<World&>(*this);
   if (!room && urgency == Urgency::settling) self.model_.room_refused = true;
   // A sync that failed while a segment was made: the journal takes nothing more, and says why at the next collect().

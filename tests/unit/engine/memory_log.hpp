@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "base/assert.hpp"
 #include "engine/fact_log.hpp"
 
 namespace folkmoot::test {
@@ -14,16 +15,30 @@ class MemoryLog final : public FactLog {
     FactKind kind{};
     std::string body;
     bool live = false;
+    std::size_t group = 0;  // the number of the group that it was appended in; 0: none
   };
 
   bool has_room(Urgency urgency, std::size_t) const override { return urgency == Urgency::durable ? room_durable : room_settling; }
+  bool has_room(Urgency urgency, GroupBound bound) const override {
+    return bound.bytes() <= group_bytes_max() && has_room(urgency, bound.body_bytes);
+  }
+  std::size_t group_bytes_max() const override { return group_bytes; }
   FactPlace append(FactKind kind, std::span<const Bytes> parts, Life life) override {
-    Record record{kind, {}, life == Life::live};
+    Record record{kind, {}, life == Life::live, group_open ? groups : 0};
     for (const auto& part : parts) record.body.append(as_text(part));
     const FactPlace place{end, static_cast<std::uint32_t>(record.body.size())};
     end += 16 + record.body.size();
     records[place.lsn] = std::move(record);
     return place;
+  }
+  void begin_group(GroupBound) override {
+    FOLKMOOT_ASSERT(!group_open);
+    group_open = true;
+    ++groups;
+  }
+  void end_group() override {
+    FOLKMOOT_ASSERT(group_open);
+    group_open = false;
   }
   Result<Bytes> read(FactPlace place) override {
     if (!records.contains(place.lsn)) return failure(ErrorCode::damaged, "no such record");
@@ -40,6 +55,9 @@ class MemoryLog final : public FactLog {
 
   std::map<Lsn, Record> records;
   Lsn end = 64;
+  std::size_t groups = 0;  // begun so far
+  std::size_t group_bytes = std::size_t{24} << 20;
+  bool group_open = false;
   bool room_durable = true, room_settling = true;
 };
 
