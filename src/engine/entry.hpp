@@ -14,6 +14,9 @@ class Entry {
     kTransient = 4,    // not in the log: its bytes are in the engine's memory, `place().lsn` is their slot
     kExpires = 8,      // has an entry in the table of expiries
     kGone = 16,        // taken out of the middle of a queue; passed over when its turn comes
+    kGrouped = 32,     // one of a group: in order, one at a time
+    kPolicy = 64,      // its envelope has a retry policy
+    kBounce = 128,     // its sender wants to hear if it ends dead
   };
 
   Entry() = default;

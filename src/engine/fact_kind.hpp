@@ -14,7 +14,16 @@ enum class FactKind : std::uint8_t {
   message_returned = 5,    // given back: delivery count, not before
   message_dead = 6,        // moved to the mailbox's dead letters, with the reason
   mailbox_configured = 7,  // limits of one mailbox
-  dead_purged = 8,         // a dead letter dropped: the bound on their count was reached
+  dead_purged = 8,         // a dead letter is gone: dropped, purged, or resubmitted as a new message
+  message_cancelled = 9,   // taken back by its sender before anybody had it
+  key_used = 10,           // an idempotency key, for as long as it is remembered
+  attempt_noted = 11,      // a copy of message_returned that is history: it moves nothing
+  schedule_set = 12,       // a repeated message
+  schedule_fired = 13,     // it went out once more
+  schedule_removed = 14,
+  route_set = 15,
+  route_removed = 16,
+  conversation_summed = 17,  // what a conversation has cost so far
 };
 
 constexpr std::string_view name(FactKind kind) {
@@ -27,6 +36,15 @@ constexpr std::string_view name(FactKind kind) {
     case FactKind::message_dead: return "message_dead";
     case FactKind::mailbox_configured: return "mailbox_configured";
     case FactKind::dead_purged: return "dead_purged";
+    case FactKind::message_cancelled: return "message_cancelled";
+    case FactKind::key_used: return "key_used";
+    case FactKind::attempt_noted: return "attempt_noted";
+    case FactKind::schedule_set: return "schedule_set";
+    case FactKind::schedule_fired: return "schedule_fired";
+    case FactKind::schedule_removed: return "schedule_removed";
+    case FactKind::route_set: return "route_set";
+    case FactKind::route_removed: return "route_removed";
+    case FactKind::conversation_summed: return "conversation_summed";
   }
   return "unknown";
 }

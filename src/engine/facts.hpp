@@ -10,7 +10,15 @@
 namespace folkmoot {
 
 /// Why a message is dead.
-enum class DeadReason : std::uint8_t { none = 0, expired = 1, overflow = 2, max_deliveries = 3 };
+enum class DeadReason : std::uint8_t {
+  none = 0,
+  expired = 1,
+  overflow = 2,        // dropped for newer ones
+  max_deliveries = 3,  // failed too often
+  rejected = 4,        // its receiver refused it
+  guard = 5,           // a limit on loops (X13)
+  no_route = 6,        // no route fits
+};
 
 constexpr std::string_view name(DeadReason reason) {
   switch (reason) {
@@ -18,6 +26,9 @@ constexpr std::string_view name(DeadReason reason) {
     case DeadReason::expired: return "expired";
     case DeadReason::overflow: return "overflow";
     case DeadReason::max_deliveries: return "max_deliveries";
+    case DeadReason::rejected: return "rejected";
+    case DeadReason::guard: return "guard";
+    case DeadReason::no_route: return "no_route";
   }
   return "";
 }
@@ -30,8 +41,9 @@ struct StartedFact {
   std::int64_t at = 0;
   MessageKey keys_end = 0;       // keys below may have been given out
   MessageKey suspect_until = 0;  // messages up to this key may have been handed out by a run that was cut off
+  std::uint64_t secret[2] = {};  // of the folder: what hashes of outside names are keyed with
 };
-static_assert(sizeof(StartedFact) == 32);
+static_assert(sizeof(StartedFact) == 48);
 
 /// Followed by the name.
 struct PartyNamedFact {
@@ -49,10 +61,19 @@ struct AcceptedFact {
   Priority priority = normal;
   DeliveryMode mode = DeliveryMode::at_least_once;
   DeadReason dead = DeadReason::none;
-  bool redelivered = false;  // of a copy: it was handed out before
-  std::uint8_t zero[2] = {};
+  std::uint8_t flags = 0;    // of Entry: kRedelivered (of a copy: it was handed out before), kGrouped, kPolicy, kBounce
+  std::uint16_t hops = 0;    // causes that stand before it
 };
 static_assert(sizeof(AcceptedFact) == 40);
+
+/// The idempotency key of the message accepted next, in the same group of facts: remembered for longer than the message.
+struct KeyUsedFact {
+  std::uint64_t hash[2] = {};  // SipHash-2-4-128 of mailbox, sender and key
+  MessageKey message = 0;
+  std::uint32_t mailbox = 0;
+  std::uint32_t zero = 0;
+};
+static_assert(sizeof(KeyUsedFact) == 32);
 
 /// Which message a later fact speaks of; one settled fact holds one or more of them.
 struct MessageRef {
@@ -69,15 +90,37 @@ struct MessageRef {
 static_assert(sizeof(MessageRef) == 16);
 constexpr std::uint32_t kPartyNumberMax = (1u << 28) - 1;
 
-/// Followed by the reason given, if any.
+/// How an attempt ended that did not settle its message.
+enum class AttemptEnd : std::uint8_t {
+  none = 0,           // it goes on: the server stopped in good order
+  nacked = 1,
+  connection_lost = 2,
+  lease_expired = 3,
+};
+
+constexpr std::string_view name(AttemptEnd end) {
+  switch (end) {
+    case AttemptEnd::none: break;
+    case AttemptEnd::nacked: return "nacked";
+    case AttemptEnd::connection_lost: return "connection_lost";
+    case AttemptEnd::lease_expired: return "lease_expired";
+  }
+  return "";
+}
+
+/// Followed by the reason given, if any. Also kept as the record of an attempt for as long as its message is.
 struct ReturnedFact {
   MessageRef message;
   std::int64_t not_before = 0;
+  std::int64_t at = 0;
+  std::uint32_t holder = 0;  // party number of the agent that had it; 0: none was named
   std::uint16_t deliveries = 0;
-  std::uint8_t zero[6] = {};
+  AttemptEnd end = AttemptEnd::none;
+  std::uint8_t zero = 0;
 };
-static_assert(sizeof(ReturnedFact) == 32);
+static_assert(sizeof(ReturnedFact) == 40);
 
+/// Followed by the reason in words, if any.
 struct DeadFact {
   MessageRef message;
   std::int64_t at = 0;
@@ -93,10 +136,43 @@ struct MailboxConfiguredFact {
   std::uint64_t max_messages = 0;
   std::int64_t default_ttl_ms = 0;
   std::uint32_t mailbox = 0;
-  std::uint16_t max_deliveries = 0;
   Overflow overflow = Overflow::reject;
-  std::uint8_t zero = 0;
+  Backoff backoff{};
+  std::uint16_t attempts = 0;
+  std::int64_t initial_ms = 0;
+  std::int64_t max_ms = 0;
+  std::uint32_t multiplier_permille = 0;
+  std::uint32_t zero = 0;
 };
-static_assert(sizeof(MailboxConfiguredFact) == 24);
+static_assert(sizeof(MailboxConfiguredFact) == 48);
+
+/// Followed by u16 length and name, u16 length and cron expression (empty: every `every_ms`), envelope and content of the message.
+struct ScheduleSetFact {
+  std::uint64_t number = 0;   // never used twice
+  std::int64_t next = 0;      // Unix ms
+  std::int64_t every_ms = 0;  // 0: by the cron expression
+  std::int64_t until = 0;     // Unix ms; 0: for ever
+  std::uint64_t left = 0;     // times; 0: no end
+  std::uint32_t sender = 0;   // party number
+  std::uint32_t zero = 0;
+};
+static_assert(sizeof(ScheduleSetFact) == 48);
+
+/// A schedule's message went out: in one group with its message_accepted fact. The newest of a schedule holds where it stands.
+struct ScheduleFiredFact {
+  std::uint64_t number = 0;
+  std::int64_t next = 0;
+  std::uint64_t left = 0;
+  std::uint64_t fired = 0;
+};
+static_assert(sizeof(ScheduleFiredFact) == 32);
+
+/// What the messages of one conversation reported (X15). Followed by the conversation's name. The newest holds the sums.
+struct ConversationFact {
+  double tokens = 0;
+  double money = 0;
+  std::uint64_t messages = 0;
+};
+static_assert(sizeof(ConversationFact) == 24);
 
 }  // namespace folkmoot

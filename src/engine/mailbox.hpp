@@ -4,6 +4,7 @@
 //   ready      in a lane, to be handed out: by priority, then as Lane says
 //   scheduled  not before a time
 //   leased     handed out, not settled
+//   blocked    behind another of its group
 //   dead       given up, with the reason
 #pragma once
 
@@ -23,6 +24,7 @@ struct DeadLetter {
   QueuedMessage message;
   DeadReason reason{};
   std::int64_t at = 0;
+  FactPlace place;  // of its message_dead fact, which has the reason in words; lsn 0: none
 };
 
 struct Mailbox {
@@ -33,6 +35,7 @@ struct Mailbox {
   std::uint32_t ready = 0;
   std::uint32_t scheduled = 0;
   std::uint32_t leased = 0;
+  std::uint32_t blocked = 0;
   std::uint32_t lease_head = kNoSlot;
   std::uint16_t lanes_in_use = 0;  // bit per lane that is not empty
   bool is_dirty = false;           // listed for dispatch
@@ -47,8 +50,8 @@ struct Mailbox {
   FactPlace limits_place;
   std::unique_ptr<std::map<MessageKey, DeadLetter>> dead;
 
-  std::uint64_t load() const { return std::uint64_t{pending} + ready + scheduled + leased; }
-  std::uint64_t unread() const { return std::uint64_t{pending} + ready + scheduled; }
+  std::uint64_t load() const { return unread() + leased; }
+  std::uint64_t unread() const { return std::uint64_t{pending} + ready + scheduled + blocked; }
 
   Lane& lane(unsigned index) {
     if (!lanes[index]) lanes[index] = std::make_unique<Lane>();

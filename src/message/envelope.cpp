@@ -19,7 +19,9 @@ constexpr std::array<std::string_view, 11> kTypeWords = {
 
 constexpr std::string_view kFieldNames[] = {"id",   "timestamp",    "from",         "to",          "topic",    "type",
                                             "priority", "content_type", "conversation", "correlation", "reply_to", "key",
-                                            "ttl",  "deliver_at",   "mode",         "metadata"};
+                                            "ttl",  "deliver_at",   "mode",         "metadata",    "retry",    "group",
+                                            "bounce", "expects_reply", "encoding",  "cause",       "hops",     "chain"};
+static_assert(std::size(kFieldNames) == kFields);
 
 std::unexpected<Error> bad_name(Field field, std::string_view value) {
   return failure(ErrorCode::invalid_name, fmt::format("`{}` is {} bytes or holds control characters or broken UTF-8",
@@ -39,7 +41,7 @@ Result<void> walk(PackReader& reader, std::uint32_t pairs, OnField on_field) {
     const auto begin = reader.offset();
     const auto number = reader.uint();
     if (!reader.ok()) return failure(ErrorCode::malformed, "an envelope key is not a non-negative integer");
-    if (number > static_cast<std::uint64_t>(Field::metadata)) {
+    if (number >= kFields) {
       if (!reader.skip()) return failure(ErrorCode::malformed, "the envelope breaks off in a value");
       continue;
     }
@@ -66,7 +68,37 @@ Result<void> check_type(PackReader& reader) {
   return {};
 }
 
+// [attempts, backoff, initial_ms, max_ms, multiplier_permille]
+RetryPolicy read_policy(PackReader& reader) {
+  if (reader.array() != 5) reader.fail();
+  const auto attempts = reader.uint(), backoff = reader.uint(), initial = reader.uint(), max = reader.uint(), multiplier = reader.uint();
+  RetryPolicy policy;
+  if (!reader.ok()) return policy;
+  policy.attempts = static_cast<std::uint16_t>(std::min<std::uint64_t>(attempts, 0xffff));
+  policy.backoff = static_cast<Backoff>(std::min<std::uint64_t>(backoff, 0xff));
+  policy.initial_ms = static_cast<std::int64_t>(std::min(initial, ~std::uint64_t{0} >> 1));
+  policy.max_ms = static_cast<std::int64_t>(std::min(max, ~std::uint64_t{0} >> 1));
+  policy.multiplier_permille = static_cast<std::uint32_t>(std::min<std::uint64_t>(multiplier, ~0u));
+  return policy;
+}
+
+bool is_id(std::string_view bytes) { return bytes.size() == 16; }
+
 }  // namespace
+
+Result<void> check_retry(const RetryPolicy& policy) {
+  if (policy.attempts > kAttemptsMax) return out_of_range(Field::retry, policy.attempts, "10000 attempts at most");
+  if (policy.backoff > Backoff::exponential_jitter) {
+    return out_of_range(Field::retry, static_cast<std::uint64_t>(policy.backoff), "fixed, linear, exponential or exponential_jitter");
+  }
+  for (const auto ms : {policy.initial_ms, policy.max_ms}) {
+    if (ms < 0 || ms > kDurationMsMax) return out_of_range(Field::retry, static_cast<std::uint64_t>(ms), "waits of ten years at most");
+  }
+  if (policy.multiplier_permille < 1000 || policy.multiplier_permille > 1'000'000) {
+    return out_of_range(Field::retry, policy.multiplier_permille, "a multiplier of 1 to 1000, in thousandths");
+  }
+  return {};
+}
 
 std::uint8_t type_number(std::string_view word) {
   for (std::uint8_t i = 1; i < kTypeWords.size(); ++i) {
@@ -159,8 +191,46 @@ Result<void> read_routing(Bytes bytes, Routing& routing) {
         break;
       }
       case Field::metadata: {
+        const auto value = reader.offset();
         const auto raw = reader.raw();
+        routing.metadata = {value, reader.offset()};
         if (reader.ok()) return check_metadata(raw);
+        break;
+      }
+      case Field::retry: {
+        const auto value = reader.offset();
+        const auto policy = read_policy(reader);
+        routing.retry = {value, reader.offset()};
+        if (reader.ok()) return check_retry(policy);
+        break;
+      }
+      case Field::group: return take_name(routing.group, field);
+      case Field::bounce: routing.bounce = reader.boolean(); break;
+      case Field::expects_reply: routing.expects_reply = reader.boolean(); break;
+      case Field::encoding: {
+        const auto word = reader.str();
+        if (reader.ok() && word != "gzip" && word != "zstd") return failure(ErrorCode::invalid_field, "`encoding` is neither gzip nor zstd");
+        break;
+      }
+      case Field::cause: {
+        const auto id = reader.bin();
+        if (reader.ok() && !is_id(id)) return failure(ErrorCode::invalid_field, "`cause` is not 16 bytes");
+        if (reader.ok()) routing.cause = load<Uuid>(id.data());
+        routing.cause_pair = {begin, reader.offset()};
+        break;
+      }
+      case Field::hops: {
+        const auto value = reader.uint();
+        if (value > kHopsMax) return out_of_range(field, value, "a million at most");
+        routing.hops = static_cast<std::uint32_t>(value);
+        routing.hops_pair = {begin, reader.offset()};
+        break;
+      }
+      case Field::chain: {
+        const auto ids = reader.bin();
+        if (ids.size() % 16 != 0 || ids.size() > kChainMax * 16) return failure(ErrorCode::invalid_field, "`chain` is not 16 ids at most");
+        routing.chain = as_bytes(ids);
+        routing.chain_pair = {begin, reader.offset()};
         break;
       }
     }
@@ -179,9 +249,11 @@ std::size_t stamp(Bytes envelope, const Routing& routing, const Stamp& stamp, st
   auto* at = reinterpret_cast<char*>(out);
   const bool set_key = !stamp.key.empty() && routing.key.empty();
   const bool set_reply = !stamp.reply_to.empty();
+  const bool set_cause = !stamp.cause.is_nil();
+  const bool set_hops = stamp.hops != 0;
 
   // What is left out of the sender's pairs, in the order it stands there.
-  std::array<EnvelopePart, 4> cuts;
+  std::array<EnvelopePart, 7> cuts;
   std::size_t cut_count = 0;
   const auto cut = [&](EnvelopePart part) {
     if (part.empty()) return;
@@ -192,9 +264,12 @@ std::size_t stamp(Bytes envelope, const Routing& routing, const Stamp& stamp, st
   cut(routing.id_pair);
   cut(routing.timestamp_pair);
   cut(routing.from_pair);
+  cut(routing.hops_pair);
+  cut(routing.chain_pair);
   if (set_reply) cut(routing.reply_to_pair);
+  if (set_cause) cut(routing.cause_pair);
 
-  const auto fields = routing.fields - cut_count + 3 + set_reply + set_key;
+  const auto fields = routing.fields - cut_count + 3 + set_reply + set_key + set_cause + (set_hops ? 2 : 0);
   at = mp_encode_map(at, static_cast<std::uint32_t>(fields));
   const auto key = [&](Field field) { *at++ = static_cast<char>(field); };
   key(Field::id);
@@ -208,6 +283,16 @@ std::size_t stamp(Bytes envelope, const Routing& routing, const Stamp& stamp, st
   text(Field::from, stamp.from);
   if (set_reply) text(Field::reply_to, stamp.reply_to);
   if (set_key) text(Field::key, stamp.key);
+  const auto binary = [&](Field field, const std::uint8_t* bytes, std::size_t size) {
+    key(field);
+    at = mp_encode_bin(at, reinterpret_cast<const char*>(bytes), static_cast<std::uint32_t>(size));
+  };
+  if (set_cause) binary(Field::cause, stamp.cause.bytes.data(), 16);
+  if (set_hops) {
+    key(Field::hops);
+    at = mp_encode_uint(at, stamp.hops);
+    binary(Field::chain, stamp.chain.data(), stamp.chain.size());
+  }
 
   auto from = routing.pairs_begin;
   const auto copy_to = [&](std::uint32_t end) {
@@ -220,6 +305,46 @@ std::size_t stamp(Bytes envelope, const Routing& routing, const Stamp& stamp, st
   }
   copy_to(routing.bytes);
   return static_cast<std::size_t>(at - reinterpret_cast<char*>(out));
+}
+
+RetryPolicy read_retry(Bytes envelope, const Routing& routing) {
+  PackReader reader(envelope.subspan(routing.retry.begin, routing.retry.end - routing.retry.begin));
+  return read_policy(reader);
+}
+
+Result<void> merge_envelopes(Bytes envelope, Bytes changes, std::string& out) {
+  // The changes as they stand, then what they leave of the other.
+  std::string pairs;
+  std::uint32_t count = 0;
+  std::uint32_t taken = 0;
+  const auto add = [&](Bytes from) -> Result<void> {
+    PackReader reader(from);
+    const auto fields = reader.map();
+    const auto before = taken;
+    for (std::uint32_t i = 0; i < fields && reader.ok(); ++i) {
+      const auto begin = reader.offset();
+      const auto number = reader.uint();
+      reader.skip();
+      if (number < kFields && (before & 1u << number)) continue;
+      if (number < kFields) taken |= 1u << number;
+      // `to` and `topic` exclude each other: a new recipient replaces either.
+      if (number == static_cast<unsigned>(Field::to) || number == static_cast<unsigned>(Field::topic)) {
+        taken |= 1u << static_cast<unsigned>(Field::to) | 1u << static_cast<unsigned>(Field::topic);
+      }
+      pairs.append(as_text(from.subspan(begin, reader.offset() - begin)));
+      ++count;
+    }
+    if (!reader.ok()) return failure(ErrorCode::malformed, "an envelope breaks off");
+    return {};
+  };
+  if (auto done = add(changes); !done) return done;
+  if (auto done = add(envelope); !done) return done;
+  const auto start = out.size();
+  PackWriter(out).map(count);
+  out.append(pairs);
+  const auto merged = read_routing(as_bytes(std::string_view(out).substr(start)));
+  if (!merged) return std::unexpected(merged.error());
+  return {};
 }
 
 Result<void> encode_envelope(const Message& message, std::string& out) {
@@ -276,6 +401,32 @@ Result<void> encode_envelope(const Message& message, std::string& out) {
     key(Field::metadata);
     if (auto done = encode_metadata(message.metadata, pairs); !done) result = done;
   }
+  if (message.retry) {
+    const auto& policy = *message.retry;
+    if (auto done = check_retry(policy); !done) result = done;
+    key(Field::retry);
+    writer.array(5).uint(policy.attempts).uint(static_cast<std::uint64_t>(policy.backoff));
+    writer.uint(static_cast<std::uint64_t>(policy.initial_ms)).uint(static_cast<std::uint64_t>(policy.max_ms)).uint(policy.multiplier_permille);
+  }
+  text(Field::group, message.group);
+  if (message.bounce) {
+    key(Field::bounce);
+    writer.boolean(true);
+  }
+  if (!message.expects_reply) {
+    key(Field::expects_reply);
+    writer.boolean(false);
+  }
+  text(Field::encoding, message.encoding);
+  if (!message.cause.is_nil()) {
+    key(Field::cause);
+    writer.bin({reinterpret_cast<const char*>(message.cause.bytes.data()), 16});
+  }
+  number(Field::hops, message.hops);
+  if (!message.chain.empty()) {
+    key(Field::chain);
+    writer.bin({reinterpret_cast<const char*>(message.chain.data()), message.chain.size() * sizeof(Uuid)});
+  }
   if (!result) return result;
   PackWriter(out).map(fields);
   out.append(pairs);
@@ -307,6 +458,7 @@ Result<Message> decode_message(Bytes bytes) {
         message.metadata = std::move(*metadata);
         break;
       }
+      case Field::encoding: message.encoding = reader.str(); break;
       default: reader.skip();
     }
     return {};
@@ -324,6 +476,13 @@ Result<Message> decode_message(Bytes bytes) {
   message.ttl_ms = routing->ttl_ms;
   message.deliver_at = routing->deliver_at;
   message.mode = routing->mode;
+  message.group = routing->group;
+  message.bounce = routing->bounce;
+  message.expects_reply = routing->expects_reply;
+  message.cause = routing->cause;
+  message.hops = routing->hops;
+  for (std::size_t i = 0; i < routing->chain.size(); i += 16) message.chain.push_back(load<Uuid>(routing->chain.data() + i));
+  if (!routing->retry.empty()) message.retry = read_retry(bytes, *routing);
   message.content = as_text(bytes.subspan(routing->bytes));
   return message;
 }

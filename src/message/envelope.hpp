@@ -32,7 +32,16 @@ enum class Field : std::uint8_t {
   deliver_at = 13,
   mode = 14,
   metadata = 15,
+  retry = 16,
+  group = 17,
+  bounce = 18,
+  expects_reply = 19,
+  encoding = 20,
+  cause = 21,
+  hops = 22,
+  chain = 23,
 };
+constexpr std::size_t kFields = 24;
 
 /// A part of the envelope, by offset from its first byte.
 struct EnvelopePart {
@@ -43,16 +52,21 @@ struct EnvelopePart {
 
 /// What routing needs; the views point into the bytes that were read.
 struct Routing {
-  std::string_view from, to, topic, key, reply_to, correlation, conversation;
-  Uuid id{};
+  std::string_view from, to, topic, key, reply_to, correlation, conversation, group;
+  Uuid id{}, cause{};
   std::int64_t ttl_ms = 0;
   std::int64_t deliver_at = 0;
   Priority priority = normal;
   std::optional<DeliveryMode> mode;
+  bool bounce = false;
+  bool expects_reply = true;
+  std::uint32_t hops = 0;
+  Bytes chain;                       // ids, 16 bytes each
   std::uint32_t fields = 0;          // pairs in the map
   std::uint32_t pairs_begin = 0;     // where the first pair starts
   std::uint32_t bytes = 0;           // the envelope's size: content begins here
-  EnvelopePart id_pair, timestamp_pair, from_pair, reply_to_pair;  // key and value; empty if absent
+  EnvelopePart metadata, retry;      // values; empty if absent
+  EnvelopePart id_pair, timestamp_pair, from_pair, reply_to_pair, hops_pair, chain_pair, cause_pair;  // key and value
 };
 
 /// Reads the envelope at the start of `bytes`. Errors: malformed, invalid_name, invalid_topic, invalid_field, out_of_range,
@@ -68,14 +82,27 @@ struct Stamp {
   std::string_view from;       // never empty
   std::string_view reply_to;   // empty: leave the sender's
   std::string_view key;        // empty: leave the sender's
+  Uuid cause{};                // nil: leave the sender's
+  std::uint32_t hops = 0;      // 0: none
+  Bytes chain{};
 };
 
 /// The most bytes that stamping adds.
-constexpr std::size_t kStampBytesMax = 3 + 19 + 10 + 3 * (3 + 255);
+constexpr std::size_t kStampBytesMax = 3 + 19 + 10 + 3 * (3 + 255) + 19 + 6 + 4 + 16 * 16;
 
 /// Appends the stamped envelope (without content) to `out`; it must have room for envelope + kStampBytesMax bytes.
-/// The sender's own id, timestamp, from (and reply_to, if the stamp has one) are left out. Returns the bytes written.
+/// The sender's own id, timestamp, from, hops and chain (and reply_to and cause, if the stamp has one) are left out. Returns the
+/// bytes written.
 std::size_t stamp(Bytes envelope, const Routing& routing, const Stamp& stamp, std::uint8_t* out);
+
+/// Appends the envelope with the pairs of `changes`, an envelope that has only what is to be different, in place of its own.
+/// Requires: both were read by read_routing() (`changes` may lack a recipient). Errors: those of the merged envelope.
+Result<void> merge_envelopes(Bytes envelope, Bytes changes, std::string& out);
+
+/// Errors: out_of_range.
+Result<void> check_retry(const RetryPolicy& policy);
+/// The policy at `routing.retry`. Requires: it is there.
+RetryPolicy read_retry(Bytes envelope, const Routing& routing);
 
 /// Appends the envelope of `message`. Fields at their default are left out. Errors: as read_routing, but for no_recipient
 /// (a response may be encoded before its address is known).

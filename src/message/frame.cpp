@@ -40,13 +40,13 @@ Result<Error> read_error(Bytes body) {
 }
 
 std::string_view name(ReceiptState state) {
-  constexpr std::string_view kNames[] = {"unknown", "queued", "offered", "retrieved", "acknowledged", "dead", "scheduled"};
+  constexpr std::string_view kNames[] = {"unknown", "queued", "offered", "retrieved", "acknowledged", "dead", "scheduled", "cancelled"};
   const auto index = static_cast<std::size_t>(state);
   return index < std::size(kNames) ? kNames[index] : "unknown";
 }
 
 std::string_view name(PublishOutcome outcome) {
-  constexpr std::string_view kNames[] = {"queued", "offered", "scheduled", "sent"};
+  constexpr std::string_view kNames[] = {"queued", "offered", "scheduled", "sent", "duplicate", "dead"};
   const auto index = static_cast<std::size_t>(outcome);
   return index < std::size(kNames) ? kNames[index] : "queued";
 }

@@ -31,6 +31,9 @@ enum class Opcode : std::uint8_t {
   stats = 0x0f,
   ping = 0x10,
   mailbox = 0x11,
+  complete = 0x12,
+  reject = 0x13,
+  call = 0x14,
 
   welcome = 0x81,
   confirm = 0x82,
@@ -40,9 +43,12 @@ enum class Opcode : std::uint8_t {
   settled = 0x86,
   goodbye = 0x87,
   lagged = 0x88,
+  withdrawn = 0x89,
 };
 
 constexpr std::uint8_t kFlagQuiet = 1;         // client frames
+constexpr std::uint8_t kFlagAtomic = 2;        // PUBLISH_BATCH: all or none
+constexpr std::uint8_t kFlagStream = 2;        // REQUEST: status messages may come before the response
 constexpr std::uint8_t kFlagLeased = 1;        // DELIVER
 constexpr std::uint8_t kFlagRedelivered = 2;   // DELIVER
 
@@ -76,7 +82,11 @@ void append_error(std::string& out, Opcode opcode, std::uint32_t request, const 
 /// Reads the body of ERROR or GOODBYE. Errors: malformed.
 Result<Error> read_error(Bytes body);
 
-enum class PublishOutcome : std::uint8_t { queued = 0, offered = 1, scheduled = 2, sent = 3 };
+/// `duplicate`: not published, as its key was used before; id and state are those of the first. `dead`: put with the dead letters.
+enum class PublishOutcome : std::uint8_t { queued = 0, offered = 1, scheduled = 2, sent = 3, duplicate = 4, dead = 5 };
+
+/// Receipt states as on the wire (section 8).
+enum class ReceiptState : std::uint8_t { unknown, queued, offered, retrieved, acknowledged, dead, scheduled, cancelled };
 constexpr std::uint64_t kNeverRead = ~std::uint64_t{0};
 
 /// The body of CONFIRM.
@@ -84,13 +94,12 @@ struct Confirm {
   Uuid id;
   std::uint32_t count = 0;
   PublishOutcome outcome{};
-  std::uint8_t zero[3] = {};
+  ReceiptState state = ReceiptState::unknown;  // of a duplicate: where the first one is
+  std::uint8_t zero[2] = {};
   std::uint64_t age_ms = 0;
 };
 static_assert(sizeof(Confirm) == 32);
 
-/// Receipt states as on the wire (section 8).
-enum class ReceiptState : std::uint8_t { unknown, queued, offered, retrieved, acknowledged, dead, scheduled };
 std::string_view name(ReceiptState state);
 std::string_view name(PublishOutcome outcome);
 

@@ -24,7 +24,8 @@ namespace dom = simdjson::dom;
 
 enum Slot : std::size_t {
   kId, kTimestamp, kFrom, kTo, kTopic, kType, kPriority, kContent, kContentType, kContentEncoding, kConversation,
-  kCorrelation, kReplyTo, kKey, kTtl, kExpiresAt, kDeliverAt, kMode, kMetadata, kSlots,
+  kCorrelation, kReplyTo, kKey, kTtl, kExpiresAt, kDeliverAt, kMode, kMetadata,
+  kRetry, kGroup, kBounce, kExpectsReply, kEncoding, kCause, kHops, kChain, kDelay, kSlots,
 };
 
 struct Spelling {
@@ -71,6 +72,18 @@ constexpr Spelling kSpellings[] = {
     {"delivery_mode", kMode},
     {"metadata", kMetadata},
     {"headers", kMetadata},
+    {"retry", kRetry},
+    {"retry_policy", kRetry},
+    {"group", kGroup},
+    {"group_id", kGroup},
+    {"bounce", kBounce},
+    {"expects_reply", kExpectsReply},
+    {"encoding", kEncoding},
+    {"cause", kCause},
+    {"causation_id", kCause},
+    {"hops", kHops},
+    {"chain", kChain},
+    {"delay", kDelay},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kTypeSpellings[] = {
@@ -222,6 +235,43 @@ Result<void> read_metadata(const Found& found, Metadata& into) {
   return {};
 }
 
+Result<void> read_flag(const Found& found, bool& into) {
+  if (found.value.get(into)) return refuse(ErrorCode::invalid_field, found, "true or false");
+  return {};
+}
+
+Result<void> read_count(const Found& found, std::int64_t max, std::int64_t& into) {
+  const auto number = whole_of(found.value);
+  if (!number || *number > max) return refuse(ErrorCode::out_of_range, found, fmt::format("0 to {}", max));
+  into = *number;
+  return {};
+}
+
+Result<void> read_multiplier(const Found& found, std::uint32_t& permille) {
+  double factor = 0;
+  if (found.value.get(factor) || !(factor >= 1 && factor <= 1000)) return refuse(ErrorCode::out_of_range, found, "1 to 1000");
+  permille = static_cast<std::uint32_t>(std::lround(factor * 1000));
+  return {};
+}
+
+Result<void> read_backoff(const Found& found, Backoff& into) {
+  const auto text = text_of(found.value);
+  const auto backoff = text ? parse_backoff(*text) : std::nullopt;
+  if (!backoff) return refuse(ErrorCode::invalid_field, found, "fixed, linear, exponential or exponential_jitter");
+  into = *backoff;
+  return {};
+}
+
+Result<void> read_chain(const Found& found, std::vector<Uuid>& into) {
+  if (!found.value.is_array() || dom::array(found.value).size() > kChainMax) {
+    return refuse(ErrorCode::invalid_field, found, fmt::format("a list of {} ids at most", kChainMax));
+  }
+  for (const auto id : dom::array(found.value)) {
+    if (auto done = read_id({found.name, id}, into.emplace_back()); !done) return done;
+  }
+  return {};
+}
+
 // The table of section 12. A string in base64 wins over its content type: it says plainly what it is.
 Result<void> read_content(const Found& found, bool is_base64, Message& message) {
   const auto text = text_of(found.value);
@@ -301,6 +351,32 @@ bool is_json_type(std::string_view content_type) {
 
 bool is_text_type(std::string_view content_type) { return lower(content_type.substr(0, 5)) == "text/"; }
 
+Result<RetryPolicy> retry_from_json(const dom::element& value) {
+  if (!value.is_object()) return failure(ErrorCode::invalid_field, fmt::format("`retry` is {}; it may be an object", shown(value)));
+  RetryPolicy policy;
+  for (const auto [key, element] : dom::object(value)) {
+    const Found found{key, element};
+    Result<void> done;
+    std::int64_t attempts = 0;
+    if (key == "attempts" || key == "max_attempts") {
+      done = read_count(found, kAttemptsMax, attempts);
+      policy.attempts = static_cast<std::uint16_t>(attempts);
+    } else if (key == "backoff") {
+      done = read_backoff(found, policy.backoff);
+    } else if (key == "initial" || key == "initial_delay") {
+      done = read_duration(found, policy.initial_ms);
+    } else if (key == "max" || key == "max_delay") {
+      done = read_duration(found, policy.max_ms);
+    } else if (key == "multiplier") {
+      done = read_multiplier(found, policy.multiplier_permille);
+    } else {
+      done = failure(ErrorCode::invalid_field, fmt::format("`retry` has `{}`; it may have attempts, backoff, initial, max and multiplier", key));
+    }
+    if (!done) return std::unexpected(done.error());
+  }
+  return policy;
+}
+
 Result<Message> message_from_json(const dom::element& value, std::int64_t now_ms) {
   auto sorted = sort_fields(value);
   if (!sorted) return std::unexpected(sorted.error());
@@ -338,6 +414,31 @@ Result<Message> message_from_json(const dom::element& value, std::int64_t now_ms
     if (message.ttl_ms > kDurationMsMax) return refuse(ErrorCode::out_of_range, found, "ten years ahead at most");
     return {};
   });
+  with(kRetry, [&](const Found& found) -> Result<void> {
+    auto policy = retry_from_json(found.value);
+    if (!policy) return std::unexpected(policy.error());
+    message.retry = *policy;
+    return {};
+  });
+  name_into(kGroup, message.group);
+  with(kBounce, [&](const Found& found) { return read_flag(found, message.bounce); });
+  with(kExpectsReply, [&](const Found& found) { return read_flag(found, message.expects_reply); });
+  name_into(kEncoding, message.encoding);
+  with(kCause, [&](const Found& found) { return read_id(found, message.cause); });
+  with(kHops, [&](const Found& found) -> Result<void> {
+    std::int64_t hops = 0;
+    auto done = read_count(found, kHopsMax, hops);
+    message.hops = static_cast<std::uint32_t>(hops);
+    return done;
+  });
+  with(kChain, [&](const Found& found) { return read_chain(found, message.chain); });
+  with(kDelay, [&](const Found& found) -> Result<void> {
+    std::int64_t delay = 0;
+    if (auto done = read_duration(found, delay); !done) return done;
+    if (slots[kDeliverAt]) return failure(ErrorCode::invalid_field, "both `delay` and `deliver_at` are given; give one of them");
+    message.deliver_at = delay > 0 ? now_ms + delay : 0;
+    return {};
+  });
   bool is_base64 = false;
   with(kContentEncoding, [&](const Found& found) -> Result<void> {
     is_base64 = text_of(found.value) == "base64";
@@ -357,6 +458,12 @@ Result<Message> message_from_json(std::string_view text, std::int64_t now_ms) {
   return message_from_json(*value, now_ms);
 }
 
+void append_retry(JsonWriter& out, const RetryPolicy& policy) {
+  out.key("retry").begin_object();
+  out.field("attempts", policy.attempts).field("backoff", name(policy.backoff)).field("initial", policy.initial_ms);
+  out.field("max", policy.max_ms).field("multiplier", policy.multiplier_permille / 1000.0).end_object();
+}
+
 void append_json_fields(JsonWriter& out, const Message& message) {
   if (!message.id.is_nil()) out.field("id", message.id.text());
   if (message.timestamp) out.field("timestamp", message.timestamp);
@@ -371,6 +478,17 @@ void append_json_fields(JsonWriter& out, const Message& message) {
   if (message.deliver_at) out.field("deliver_at", message.deliver_at);
   if (message.mode) out.field("mode", name(*message.mode));
   if (!message.metadata.empty()) out.field("metadata", message.metadata);
+  if (message.retry) append_retry(out, *message.retry);
+  out.optional_field("group", message.group);
+  if (message.bounce) out.field("bounce", true);
+  if (!message.expects_reply) out.field("expects_reply", false);
+  out.optional_field("encoding", message.encoding);
+  if (!message.cause.is_nil()) out.field("cause", message.cause.text());
+  if (message.hops) out.field("hops", message.hops);
+  if (message.chain.empty()) return;
+  out.key("chain").begin_array();
+  for (const auto& id : message.chain) out.value(id.text());
+  out.end_array();
 }
 
 void append_json(JsonWriter& out, const Message& message) {

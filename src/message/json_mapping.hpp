@@ -20,6 +20,11 @@ namespace folkmoot {
 Result<Message> message_from_json(std::string_view text, std::int64_t now_ms);
 Result<Message> message_from_json(const simdjson::dom::element& value, std::int64_t now_ms);
 
+/// A retry policy: {"attempts":5,"backoff":"exponential","initial":"1s","max":"5m","multiplier":2}. Errors: invalid_field, out_of_range.
+Result<RetryPolicy> retry_from_json(const simdjson::dom::element& value);
+/// Appends the field `retry`.
+void append_retry(JsonWriter& out, const RetryPolicy& policy);
+
 /// Appends the message as an object; fields that are not set are left out.
 void append_json(JsonWriter& out, const Message& message);
 /// The same without the braces, for objects that have more to say.

@@ -7,6 +7,7 @@ namespace folkmoot {
 namespace {
 
 constexpr std::array<std::string_view, 3> kModes = {"at_most_once", "at_least_once", "exactly_once"};
+constexpr std::array<std::string_view, 4> kBackoffs = {"fixed", "linear", "exponential", "exponential_jitter"};
 
 struct NamedPriority {
   std::string_view name;
@@ -22,6 +23,15 @@ std::string_view name(DeliveryMode mode) { return kModes[static_cast<std::size_t
 std::optional<DeliveryMode> parse_mode(std::string_view text) {
   for (std::size_t i = 0; i < kModes.size(); ++i) {
     if (text == kModes[i] || (text.size() == 1 && text[0] == static_cast<char>('0' + i))) return static_cast<DeliveryMode>(i);
+  }
+  return std::nullopt;
+}
+
+std::string_view name(Backoff backoff) { return kBackoffs[static_cast<std::size_t>(backoff)]; }
+
+std::optional<Backoff> parse_backoff(std::string_view text) {
+  for (std::size_t i = 0; i < kBackoffs.size(); ++i) {
+    if (text == kBackoffs[i]) return static_cast<Backoff>(i);
   }
   return std::nullopt;
 }

@@ -124,6 +124,36 @@ Result<void> check_metadata(Bytes packed) {
   return check_value(reader, 0);
 }
 
+namespace {
+
+// The value of `name` at the top of the map; empty if there is none.
+Bytes value_of(Bytes packed, std::string_view name) {
+  PackReader reader(packed);
+  for (auto pairs = reader.map(); pairs-- && reader.ok();) {
+    const bool wanted = reader.str() == name;
+    const auto value = reader.raw();
+    if (wanted && reader.ok()) return value;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view metadata_text(Bytes packed, std::string_view name) {
+  const auto value = value_of(packed, name);
+  PackReader reader(value);
+  return !value.empty() && reader.peek() == MP_STR ? reader.str() : std::string_view{};
+}
+
+std::optional<double> metadata_number(Bytes packed, std::string_view name) {
+  const auto value = value_of(packed, name);
+  if (value.empty()) return std::nullopt;
+  auto* at = reinterpret_cast<const char*>(value.data());
+  double number = 0;
+  if (mp_read_double_lossy(&at, &number) != 0 || !(number >= 0)) return std::nullopt;
+  return number;
+}
+
 Result<Metadata> decode_metadata(Bytes packed) {
   PackReader reader(packed);
   auto value = decode_value(reader);
