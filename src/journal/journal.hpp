@@ -38,8 +38,8 @@ struct JournalOptions {
 };
 
 struct RecoveryReport {
-  std::uint64_t facts = 0;
-  std::uint64_t bytes = 0;  // of records, with their headers
+  std::uint64_t facts = 0;  // applied
+  std::uint64_t bytes = 0;  // of their records, with the headers
   std::uint64_t segments = 0;
   std::uint64_t cut_bytes = 0;  // of a torn tail: written but never synced, so never confirmed
   std::uint64_t cut_segment = 0;
@@ -69,8 +69,8 @@ class Journal final : public FactLog {
   static Result<std::unique_ptr<Journal>> open(Disk& disk, const JournalOptions& options);
   ~Journal() override;
 
-  /// Hands every fact to `apply` in order, cuts a torn tail, and makes ready for appending. `apply` may call retain()
-  /// and release(). Errors: damaged (nothing was changed), io_error, and whatever `apply` returns.
+  /// Hands every fact to `apply` in order, those of a group once all of it was read; cuts a torn tail, and makes ready for
+  /// appending. `apply` may call retain() and release(). Errors: damaged (nothing was changed), io_error, and whatever `apply` returns.
   Result<RecoveryReport> recover(const Apply& apply);
 
   // FactLog; the owner's.
@@ -202,6 +202,7 @@ class Journal final : public FactLog {
   Result<void> find_segments(std::vector<std::uint64_t> numbers);
   Result<void> create();
   Result<bool> replay_segment(Recovery& recovery, std::size_t index, const Apply& apply);
+  Result<void> replay_fact(Recovery& recovery, const RecordView& record, const Apply& apply);
   Result<void> check_end(Recovery& recovery, std::size_t index, SegmentScanner& scanner);
   Result<void> settle_tail(const Recovery& recovery);
 

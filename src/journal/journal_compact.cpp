@@ -35,9 +35,7 @@ Result<void> Journal::compact_step(std::size_t budget_bytes, const Apply& keep) 
     const auto found = compaction_->next();
     if (!found) return std::unexpected(*(failed_ = found.error()));
     if (!*found) {
-      const char* problem =
-          compaction_->stop() == SegmentScanner::Stop::bad ? compaction_->problem() : "the record is gone";
-      return std::unexpected(*(failed_ = damage(oldest.number, at, problem)));
+      return std::unexpected(*(failed_ = damage(oldest.number, at, compaction_->problem())));
     }
     const auto& record = compaction_->record();
     if (record.is(MarkKind::segment_end)) {

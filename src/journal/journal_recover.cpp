@@ -32,6 +32,25 @@ Result<void> write_zeros(DiskFile& file, std::size_t from, std::size_t to) {
   return {};
 }
 
+/// The facts of a group whose last one was not read yet, copied: the scanner's bytes live for one record.
+struct GroupSoFar {
+  struct Fact {
+    FactKind kind{};
+    FactPlace place;
+  };
+  std::vector<Fact> facts;
+  std::vector<std::uint8_t> bodies;  // one after the other; the scanner bounds them by group_bytes_max()
+
+  void add(const RecordView& record) {
+    facts.push_back({static_cast<FactKind>(record.kind), record.place()});
+    bodies.insert(bodies.end(), record.body.begin(), record.body.end());
+  }
+  void clear() {
+    facts.clear();
+    bodies.clear();
+  }
+};
+
 }  // namespace
 
 /// What is known while the log is read.
@@ -41,6 +60,7 @@ struct Journal::Recovery {
   std::uint64_t oldest = 1;  // as the last mark says
   std::size_t end_offset = 0;
   Tail tail;
+  GroupSoFar group;
 };
 
 Result<std::unique_ptr<Journal>> Journal::open(Disk& disk, const JournalOptions& options) {
@@ -151,13 +171,9 @@ Result<bool> Journal::replay_segment(Recovery& recovery, std::size_t index, cons
       closed = record.is(MarkKind::segment_end);
       continue;
     }
-    ++report.facts;
-    report.bytes += record_bytes(record.body.size());
-    if (auto done = apply(static_cast<FactKind>(record.kind), record.place(), record.body); !done) {
-      return std::unexpected(done.error());
-    }
+    if (auto done = replay_fact(recovery, record, apply); !done) return std::unexpected(done.error());
   }
-  segment.used_bytes = scanner.offset();
+  segment.used_bytes = scanner.whole_offset();
   if (!closed) {
     if (auto done = check_end(recovery, index, scanner); !done) return std::unexpected(done.error());
     return false;
@@ -171,17 +187,37 @@ Result<bool> Journal::replay_segment(Recovery& recovery, std::size_t index, cons
   return true;
 }
 
-// Whether the log may end at the first record that is not good: yes, unless anything behind it shows that it was
-// synced.
+// A fact that another one follows in its group waits for the group's last.
+Result<void> Journal::replay_fact(Recovery& recovery, const RecordView& record, const Apply& apply) {
+  auto& group = recovery.group;
+  if (record.linked) {
+    group.add(record);
+    return {};
+  }
+  const auto apply_one = [&](FactKind kind, FactPlace place, Bytes body) {
+    ++recovery.report.facts;
+    recovery.report.bytes += record_bytes(body.size());
+    return apply(kind, place, body);
+  };
+  Bytes bodies = group.bodies;
+  for (const auto& [kind, place] : group.facts) {
+    if (auto done = apply_one(kind, place, bodies.first(place.bytes)); !done) return done;
+    bodies = bodies.subspan(place.bytes);
+  }
+  group.clear();
+  return apply_one(static_cast<FactKind>(record.kind), record.place(), record.body);
+}
+
+// Whether the log may end at the first record that is not good, or before the group that it belongs to: yes, unless
+// anything behind shows that the place was synced.
 Result<void> Journal::check_end(Recovery& recovery, std::size_t index, SegmentScanner& scanner) {
   const auto& segment = segments_[index];
-  const auto offset = scanner.offset();
+  const auto offset = scanner.whole_offset();
+  const auto damaged = damage(segment.number, scanner.offset(), scanner.problem());
+  if (scanner.stop() == SegmentScanner::Stop::misplaced) return std::unexpected(damaged);
   const auto tail = examine_tail(scanner, offset);
   if (!tail) return std::unexpected(tail.error());
-  const char* problem = scanner.stop() == SegmentScanner::Stop::bad ? scanner.problem() : "the record is gone";
-  if (std::max(tail->synced, recovery.synced) > header_of(segment).begin() + offset) {
-    return std::unexpected(damage(segment.number, offset, problem));
-  }
+  if (std::max(tail->synced, recovery.synced) > header_of(segment).begin() + offset) return std::unexpected(damaged);
   for (auto later = index + 1; later < segments_.size(); ++later) {
     SegmentScanner spare(*segments_[later].file, header_of(segments_[later]));
     const auto rest = examine_tail(spare, kSegmentHeaderBytes);
@@ -189,7 +225,7 @@ Result<void> Journal::check_end(Recovery& recovery, std::size_t index, SegmentSc
     if (!rest->dirty()) continue;
     // A segment gets its first byte when the one before it is synced to its end mark: either that one lost something,
     // or what stands here is no journal's.
-    if (rest->synced > 0 || tail->dirty()) return std::unexpected(damage(segment.number, offset, problem));
+    if (rest->synced > 0 || tail->dirty()) return std::unexpected(damaged);
     return std::unexpected(
         damage(segments_[later].number, rest->first_dirty, "there are bytes in a segment that was not begun"));
   }

@@ -21,28 +21,38 @@ Result<bool> SegmentScanner::next() {
     const auto checked = codec_.check(*view, lsn, header_.segment_bytes - offset_);
     switch (checked.state) {
       case RecordCodec::State::good:
-        record_ = view_record(view->data(), lsn);
-        offset_ += checked.bytes;
-        return true;
+        return accept(view_record(view->data(), lsn), checked.bytes);
       case RecordCodec::State::zero:
-        stop_ = Stop::zeros;
-        return false;
+        return stop_at(Stop::zeros, "the record is gone");
       case RecordCodec::State::bad:
-        stop_ = Stop::bad;
-        problem_ = checked.problem;
-        return false;
+        return stop_at(Stop::bad, checked.problem);
       case RecordCodec::State::more:
-        if (view->size() >= checked.bytes || file_ended_) {
-          stop_ = Stop::bad;
-          problem_ = "the file ends within a record";
-          return false;
-        }
+        if (view->size() >= checked.bytes || file_ended_) return stop_at(Stop::bad, "the file ends within a record");
         want = checked.bytes;
     }
   }
 }
 
+bool SegmentScanner::stop_at(Stop why, const char* problem) {
+  stop_ = why;
+  problem_ = problem;
+  return false;
+}
+
+bool SegmentScanner::accept(const RecordView& record, std::size_t bytes) {
+  const auto begin = whole_offset();
+  if (begin != offset_ && record.is_mark()) return stop_at(Stop::misplaced, "a mark stands within a group of facts");
+  if ((begin != offset_ || record.linked) && offset_ + bytes - begin > group_bytes_max(header_.segment_bytes)) {
+    return stop_at(Stop::misplaced, "the group of facts is longer than any may be");
+  }
+  group_begin_ = record.linked ? std::optional(begin) : std::nullopt;
+  record_ = record;
+  offset_ += bytes;
+  return true;
+}
+
 void SegmentScanner::jump(std::size_t offset) {
+  group_begin_.reset();
   offset_ = offset;
   stop_ = Stop::none;
 }

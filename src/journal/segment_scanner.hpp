@@ -19,22 +19,28 @@ class SegmentScanner {
   /// The record that next() found; its bytes live until the next call of next().
   const RecordView& record() const { return record_; }
 
-  enum class Stop { none, zeros, bad };
-  /// zeros: only that the next record is not there. What follows it is not looked at.
+  enum class Stop { none, zeros, bad, misplaced };
+  /// zeros: only that the next record is not there. What follows it is not looked at. misplaced: the record is good, but
+  /// cannot stand within the group that is open; nothing that a power failure does explains it.
   Stop stop() const { return stop_; }
   /// Offset in the segment of the record that comes next, or where there is none.
   std::size_t offset() const { return offset_; }
-  /// When stopped at bad: what is wrong with the record there, and the length of it if that can be told (else 0).
+  /// Offset behind the last record after which the log may end: offset(), or the first record of a group whose last one
+  /// was not found yet.
+  std::size_t whole_offset() const { return group_begin_.value_or(offset_); }
+  /// When stopped at bad or misplaced: what is wrong with the record there. At zeros: that it is gone.
   const char* problem() const { return problem_; }
   const SegmentHeader& header() const { return header_; }
 
-  /// Goes on at another place (verify, after damage).
+  /// Goes on at another place (verify, after damage), outside of any group.
   void jump(std::size_t offset);
   /// The unread bytes at `offset` that are at hand, at least `bytes` unless the file ends. Errors: io_error.
   Result<Bytes> peek(std::size_t offset, std::size_t bytes);
 
  private:
   Result<void> fill(std::size_t bytes);
+  bool stop_at(Stop why, const char* problem);
+  bool accept(const RecordView& record, std::size_t bytes);
 
   DiskFile& file_;
   const SegmentHeader header_;
@@ -44,6 +50,7 @@ class SegmentScanner {
   std::size_t filled_ = 0;
   bool file_ended_ = false;
   std::size_t offset_;
+  std::optional<std::size_t> group_begin_;
   RecordView record_;
   Stop stop_ = Stop::none;
   const char* problem_ = "";

@@ -17,6 +17,12 @@ struct OpenSegment {
   bool begun = false;  // something stands behind its header
 };
 
+struct CountedFact {
+  std::uint8_t kind = 0;
+  Lsn lsn = 0;
+  std::size_t bytes = 0;  // of the record
+};
+
 class Verifier {
  public:
   explicit Verifier(Disk& disk) : disk_(disk) {}
@@ -27,6 +33,7 @@ class Verifier {
   Result<void> find_begun();
   Result<void> read_segment(std::size_t index);
   void count(const RecordView& record, SegmentInfo& segment);
+  void count_group(SegmentInfo& segment);
   Result<bool> stopped_early(SegmentScanner& scanner, bool last, std::optional<Tail>& tail);
   Result<std::size_t> find_next(SegmentScanner& scanner, std::size_t bad);
   void report(std::uint64_t segment, std::size_t offset, std::string what);
@@ -38,6 +45,7 @@ class Verifier {
   JournalInfo info_;
   Lsn synced_ = 0;
   std::uint64_t oldest_ = 1;
+  std::vector<CountedFact> group_;  // read, and not counted before the group's last one is
 };
 
 Result<JournalInfo> Verifier::run() {
@@ -141,9 +149,11 @@ Result<void> Verifier::read_segment(std::size_t index) {
     const auto going_on = stopped_early(scanner, last, rest);
     if (!going_on) return std::unexpected(going_on.error());
     if (!*going_on) break;
+    count_group(told);  // cut short by damage, but these can be read
   }
-  told.used_bytes = scanner.offset();
-  info_.end = header_of(segment).begin() + scanner.offset();
+  group_.clear();
+  told.used_bytes = scanner.whole_offset();
+  info_.end = header_of(segment).begin() + scanner.whole_offset();
   if (!last) told.state = SegmentInfo::State::closed;
   if (!closed) return {};
   told.state = SegmentInfo::State::closed;
@@ -155,42 +165,59 @@ Result<void> Verifier::read_segment(std::size_t index) {
 }
 
 void Verifier::count(const RecordView& record, SegmentInfo& segment) {
-  auto& kind = info_.kinds[record.kind];
-  ++kind.records;
-  kind.bytes += record_bytes(record.body.size());
   info_.clean_stop = record.is(MarkKind::clean_stop);
   segment.state = SegmentInfo::State::last;
-  if (record.is_mark()) {
-    const auto mark = read_mark(record);
-    synced_ = std::max(synced_, mark.synced);
-    oldest_ = mark.oldest;
-    segment.batches += record.is(MarkKind::batch);
+  if (!record.is_mark()) {
+    group_.push_back({record.kind, record.lsn, record_bytes(record.body.size())});
+    if (!record.linked) count_group(segment);
     return;
   }
-  ++segment.facts;
-  ++info_.facts;
-  if (info_.first == 0) info_.first = record.lsn;
-  info_.last = record.lsn;
+  auto& kind = info_.kinds[record.kind];
+  ++kind.records;
+  kind.bytes += kMarkBytes;
+  const auto mark = read_mark(record);
+  synced_ = std::max(synced_, mark.synced);
+  oldest_ = mark.oldest;
+  segment.batches += record.is(MarkKind::batch);
+}
+
+void Verifier::count_group(SegmentInfo& segment) {
+  for (const auto& fact : group_) {
+    auto& kind = info_.kinds[fact.kind];
+    ++kind.records;
+    kind.bytes += fact.bytes;
+    ++segment.facts;
+    ++info_.facts;
+    if (info_.first == 0) info_.first = fact.lsn;
+    info_.last = fact.lsn;
+  }
+  group_.clear();
 }
 
 // At a place without a good record: false when the log ends there, true when reading goes on behind damage.
 Result<bool> Verifier::stopped_early(SegmentScanner& scanner, bool last, std::optional<Tail>& tail) {
   const auto at = scanner.offset();
   const auto number = scanner.header().number;
+  if (scanner.stop() == SegmentScanner::Stop::misplaced) {
+    report(number, at, scanner.problem());
+    scanner.jump(at);
+    return true;
+  }
+  const auto whole = scanner.whole_offset();
   if (!tail) {
     // Once a segment: a badly damaged one would otherwise be read over and over.
-    const auto examined = examine_tail(scanner, at);
+    const auto examined = examine_tail(scanner, whole);
     if (!examined) return std::unexpected(examined.error());
     tail = *examined;
   }
   const auto dirty_end = tail->dirty_end;
-  if (last && std::max(tail->synced, synced_) <= scanner.header().begin() + at) {
-    info_.torn_bytes = dirty_end > at ? dirty_end - at : 0;
-    info_.torn_offset = at;
+  if (last && std::max(tail->synced, synced_) <= scanner.header().begin() + whole) {
+    info_.torn_bytes = dirty_end > whole ? dirty_end - whole : 0;
+    info_.torn_offset = whole;
     if (info_.torn_bytes > 0) info_.clean_stop = false;
     return false;
   }
-  std::string what = scanner.stop() == SegmentScanner::Stop::bad ? scanner.problem() : "the record is gone";
+  const std::string what = scanner.problem();
   if (dirty_end <= at) {
     report(number, at, what + "; nothing stands behind it in this segment");
     return false;
