@@ -33,7 +33,7 @@ constexpr Field kFields[kFieldCount] = {
 struct Macro {
   std::string_view word, fields;
 };
-constexpr Macro kMacros[] = {{"@hourly", "0 * * * *"},   {"@daily", "0 0 * * *"},  {"@midnight", "0 0 * * *"},
+constexpr Macro kMacros[] = {{"@hourly", "0 * * * *"},   {"@daily", "0 0 * * *"},   {"@midnight", "0 0 * * *"},
                              {"@weekly", "0 0 * * 0"},   {"@monthly", "0 0 1 * *"}, {"@yearly", "0 0 1 1 *"},
                              {"@annually", "0 0 1 1 *"}};
 
@@ -149,8 +149,8 @@ Result<Cron> Cron::parse(std::string_view text) {
     const auto macro = std::ranges::find_if(kMacros, [&](const Macro& m) { return same_word(m.word, fields[0]); });
     if (macro == std::end(kMacros)) {
       return failure(ErrorCode::invalid_field,
-                     fmt::format("`{}` is no cron macro; there are @hourly, @daily, @midnight, @weekly, @monthly, @yearly "
-                                 "and @annually",
+                     fmt::format("`{}` is no cron macro; there are @hourly, @daily, @midnight, @weekly, @monthly, "
+                                 "@yearly and @annually",
                                  fields[0]));
     }
     count = split(macro->fields, fields);
@@ -210,7 +210,9 @@ std::optional<std::int64_t> Cron::next(std::int64_t after_unix_ms) const {
   const auto from = floor<minutes>(after) + minutes{1};
   const auto today = floor<days>(from);
   const year_month_day date{today};
-  const auto at = [](sys_days day, int minute) { return milliseconds{day.time_since_epoch() + minutes{minute}}.count(); };
+  const auto at = [](sys_days midnight, int minute) {
+    return milliseconds{midnight.time_since_epoch() + minutes{minute}}.count();
+  };
 
   year_month month{date.year(), date.month()};
   const auto end = month + years{10};

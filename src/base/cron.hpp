@@ -1,5 +1,5 @@
-// Cron expressions: when something is due again. Minute, hour, day of month, month and day of week are a bit mask each, so
-// the next time is found by looking for bits, month by month, never minute by minute. Always UTC; no clock is read.
+// Cron expressions: when something is due again. Minute, hour, day of month, month and day of week are a bit mask each,
+// so the next time is found by looking for bits, month by month, never minute by minute. Always UTC; no clock is read.
 //
 //   expression  macro, or five fields with blanks between: minute hour day-of-month month day-of-week
 //   field       item {"," item}
@@ -22,16 +22,16 @@ inline constexpr std::size_t kCronBytesMax = 255;
 
 class Cron {
  public:
-  /// Reads an expression. Ranges are inclusive: minute 0-59, hour 0-23, day of month 1-31, month 1-12, day of week 0-7, where
-  /// 0 and 7 are Sunday (as the end of a range Sunday is always 7, so FRI-SUN is three days). A step counts from the start of
-  /// its range.
+  /// Reads an expression. Ranges are inclusive: minute 0-59, hour 0-23, day of month 1-31, month 1-12, day of week 0-7,
+  /// where 0 and 7 are Sunday (as the end of a range Sunday is always 7, so FRI-SUN is three days). A step counts from
+  /// the start of its range.
   ///   errors  invalid_field, naming the field, its position from 1, what was met and what is allowed
   ///   source  POSIX crontab; crontab(5) for names, steps and macros
   static Result<Cron> parse(std::string_view text);
 
-  /// The first matching minute strictly after `after_unix_ms`, as Unix milliseconds; nothing if there is none up to the end of
-  /// the same month ten years later (30 February), or if `after_unix_ms` is past the year 9999. Times before 1970 count as the
-  /// last one before it. Cost: at most 121 steps of a few instructions.
+  /// The first matching minute strictly after `after_unix_ms`, as Unix milliseconds; nothing if there is none up to the
+  /// end of the same month ten years later (30 February), or if `after_unix_ms` is past the year 9999. Times before
+  /// 1970 count as the last one before it. Cost: at most 121 steps of a few instructions.
   ///
   /// The rule of days: if neither day field begins with `*`, a day matches by either of them; else it must match both.
   std::optional<std::int64_t> next(std::int64_t after_unix_ms) const;

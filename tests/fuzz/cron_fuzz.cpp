@@ -1,5 +1,5 @@
-// A cron expression, and a time before it -> the next time. What is found must be a whole minute after the time asked for
-// and within ten years, must be found again from any moment before it, and must not be found twice.
+// A cron expression, and a time before it -> the next time. What is found must be a whole minute after the time asked
+// for and within ten years, must be found again from any moment before it, and must not be found twice.
 #include <cstdlib>
 #include <cstring>
 

@@ -69,7 +69,7 @@ TEST(Cron, takes_0_and_7_for_sunday) {
 
 TEST(Cron, knows_the_macros) {
   const std::pair<std::string_view, std::string_view> kMeanings[] = {
-      {"@hourly", "0 * * * *"},   {"@daily", "0 0 * * *"},  {"@midnight", "0 0 * * *"}, {"@weekly", "0 0 * * 0"},
+      {"@hourly", "0 * * * *"},  {"@daily", "0 0 * * *"},  {"@midnight", "0 0 * * *"}, {"@weekly", "0 0 * * 0"},
       {"@monthly", "0 0 1 * *"}, {"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"}, {" @Daily ", "0 0 * * *"}};
   for (const auto& [macro, fields] : kMeanings) EXPECT_EQ(cron(macro), cron(fields)) << macro;
 }
@@ -83,7 +83,8 @@ TEST(Cron, matches_a_day_by_either_day_field_if_both_are_restricted) {
 }
 
 TEST(Cron, matches_both_day_fields_if_one_begins_with_a_star) {
-  // As in crontab(5), */2 does not count as a restriction: Mondays that are odd days. Mondays are the 2nd, 9th, 16th, 23rd.
+  // As in crontab(5), */2 does not count as a restriction: Mondays that are odd days. Mondays are the 2nd, 9th, 16th,
+  // 23rd.
   EXPECT_EQ(next("0 0 */2 * MON", "2026-11-01T00:00"), "2026-11-09T00:00");
   EXPECT_EQ(next("0 0 9 * */2", "2026-11-01T00:00"), "2027-01-09T00:00");  // the first 9th on Sun, Tue, Thu or Sat
 }
@@ -276,7 +277,8 @@ TEST(Cron, agrees_with_a_slow_reference_over_random_expressions_and_times) {
     never += !expected;
     if (!expected) continue;
     ASSERT_EQ(tested.next(*expected - 1), expected) << reference.text;
-    ASSERT_EQ(tested.next(*expected), reference.next(*expected)) << reference.text << " after " << format_time_ms(*expected);
+    ASSERT_EQ(tested.next(*expected), reference.next(*expected))
+        << reference.text << " after " << format_time_ms(*expected);
   }
   EXPECT_GT(never, 0);
 }
@@ -288,7 +290,8 @@ TEST(Cron, agrees_with_the_reference_at_the_ends_of_every_month) {
     const auto tested = cron(reference.text);
     for (const int year : {2000, 2027, 2028, 2100}) {
       for (int month = 1; month <= 12; ++month) {
-        const auto first = parse_time_ms(std::to_string(year) + (month < 10 ? "-0" : "-") + std::to_string(month) + "-01T00:00:00Z");
+        const auto month_text = (month < 10 ? "-0" : "-") + std::to_string(month);
+        const auto first = parse_time_ms(std::to_string(year) + month_text + "-01T00:00:00Z");
         for (const std::int64_t after : {*first - kMinute - 1, *first - kMinute, *first - 1, *first, *first + 1}) {
           ASSERT_EQ(tested.next(after), reference.next(after)) << reference.text << " after " << format_time_ms(after);
         }
