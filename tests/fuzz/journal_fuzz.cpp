@@ -3,8 +3,9 @@
 // with.
 //
 // input := flags:u8 bytes. Checksums would stop nearly every input at its first record, so with the lowest flag set the
-// records are followed from one to the next by their lengths and get the right checksum; with the second the header is
-// made good as well; with the third the bytes are laid over two segments.
+// records are followed from one to the next by their lengths and get the right checksum (whether one is linked to the
+// next is the input's choice); with the second the header is made good as well; with the third the bytes are laid over
+// two segments.
 #include <map>
 #include <memory>
 
@@ -98,7 +99,9 @@ void make_checksums_good(std::vector<std::uint8_t>& segment, std::uint64_t numbe
       codec.seal_mark(segment.data() + at, lsn, static_cast<MarkKind>(240 + kind % 3), said);
       at += kMarkBytes;
     } else {
-      codec.seal(segment.data() + at, lsn, kind, length);
+      const bool linked = segment[at + 9] & 1;
+      codec.lay_out(segment.data() + at, kind, length);
+      codec.seal_laid_out(segment.data() + at, lsn, linked);
       at += record_bytes(length);
     }
   }
@@ -123,10 +126,17 @@ void check(BytesDisk& disk) {
   FOLKMOOT_ASSERT(info->facts == report->facts && info->torn_bytes == report->cut_bytes);
   for (const auto& place : places) FOLKMOOT_ASSERT((*journal)->read(place)->size() == place.bytes);
   const Bytes part = as_bytes("one more");
-  if ((*journal)->has_room(FactLog::Urgency::durable, part.size())) {
+  const GroupBound bound{.facts = 2, .body_bytes = 2 * part.size()};
+  if (!(*journal)->has_room(FactLog::Urgency::durable, bound)) return;
+  {
+    const FactGroup group(**journal, bound);
     (*journal)->append(FactKind::started, {&part, 1}, FactLog::Life::live);
-    FOLKMOOT_ASSERT((*journal)->close());
+    (*journal)->append(FactKind::started, {&part, 1}, FactLog::Life::live);
   }
+  FOLKMOOT_ASSERT((*journal)->close());
+  journal->reset();
+  const auto after = verify_journal(disk);
+  FOLKMOOT_ASSERT(after && after->problems_total == 0 && after->facts == report->facts + 2);
 }
 
 }  // namespace

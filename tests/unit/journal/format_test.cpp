@@ -94,6 +94,28 @@ TEST(JournalFormat, X3_marks_say_what_was_synced_and_a_fact_of_the_same_bytes_is
   EXPECT_FALSE(codec.find_mark(record, kLsn));
 }
 
+TEST(JournalFormat, X3_a_record_says_whether_the_next_one_belongs_to_its_group) {
+  auto record = sealed("text");
+  EXPECT_FALSE(view_record(record.data(), kLsn).linked);
+  const RecordCodec codec(kId);
+  codec.lay_out(record.data(), 3, 4);
+  EXPECT_EQ(as_text(view_record(record.data(), kLsn).body), "text");  // it can be read before it is sealed
+  codec.seal_laid_out(record.data(), kLsn, true);
+  EXPECT_EQ(state_of(record), RecordCodec::State::good);
+  EXPECT_TRUE(view_record(record.data(), kLsn).linked);
+  codec.seal_laid_out(record.data(), kLsn, false);
+  EXPECT_EQ(record, sealed("text"));
+}
+
+TEST(JournalFormat, X3_reserved_bytes_must_be_zero_whatever_the_checksum_says) {
+  for (const std::size_t reserved : {10u, 11u}) {
+    auto record = sealed("text");
+    record[reserved] = 1;
+    RecordCodec(kId).seal_laid_out(record.data(), kLsn, false);
+    EXPECT_EQ(state_of(record), RecordCodec::State::bad);
+  }
+}
+
 TEST(JournalFormat, X3_unknown_kinds_are_refused) {
   auto record = sealed("text");
   RecordCodec(kId).seal(record.data(), kLsn, 0, 4);

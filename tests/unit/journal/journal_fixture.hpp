@@ -50,6 +50,16 @@ class JournalTest : public ::testing::Test {
     const Bytes part = as_bytes(text);
     return journal->append(FactKind::message_accepted, {&part, 1}, life);
   }
+  /// The texts as live facts of one group, which is said to become no larger than it does.
+  std::vector<FactPlace> append_group(const std::vector<std::string>& texts, FactLog::Urgency urgency = kDurable) {
+    GroupBound bound{.facts = texts.size()};
+    for (const auto& text : texts) bound.body_bytes += text.size();
+    if (!journal->has_room(urgency, bound)) throw std::runtime_error("no room for the group");
+    const FactGroup group(*journal, bound);
+    std::vector<FactPlace> places;
+    for (const auto& text : texts) places.push_back(append(text));
+    return places;
+  }
   /// All that was appended becomes durable (or not: see the result).
   Result<Lsn> sync() {
     if (journal->submit(now_ms)) journal->write_and_sync();

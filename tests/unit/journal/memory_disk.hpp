@@ -25,7 +25,8 @@ class MemoryDisk final : public Disk {
 
   // What a test turns.
   std::uint64_t capacity = std::uint64_t{1} << 40;  // of all files together
-  int failing_syncs = 0;                            // so many next syncs fail
+  int failing_syncs = 0;                            // so many next syncs fail, and what they were to write is lost
+  int unfinished_syncs = 0;                         // so many next syncs do not come to their end: the power fails
   int failing_writes = 0;
   bool writes_full = false;  // writes into allocated room are refused as on a file system that copies on write
   // What a test reads.
@@ -151,6 +152,7 @@ class MemoryDisk final : public Disk {
     Result<void> sync() override {
       ++disk_.syncs;
       disk_.log.push_back("sync " + name_);
+      if (disk_.unfinished_syncs > 0 && disk_.unfinished_syncs--) return failure(ErrorCode::io_error, "syncing " + name_);
       if (disk_.failing_syncs > 0 && disk_.failing_syncs--) {
         file_->dirty.clear();  // as Linux does: the pages count as clean, and the disk has not got them
         return failure(ErrorCode::io_error, "syncing " + name_);

@@ -10,6 +10,7 @@ class VerifyTest : public JournalTest {
   void two_segments() {
     start();
     for (int i = 0; i < 12; ++i) append_synced("fact " + std::to_string(i));
+    append_group({"first of a group", "its middle", "its last"});
     append(std::string(40'000, 'm'));
     append(std::string(23'000, 'n'), FactLog::Life::dead);
     for (int i = 0; i < 3; ++i) append_synced("more " + std::to_string(i));
