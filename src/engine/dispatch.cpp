@@ -96,7 +96,7 @@ bool Engine::serve_waiter(Mailbox& mailbox) {
       effects_.done(waiter.session, waiter.request, bytes_of(count));
     } else {
       pending_.push({.lsn = last_fact_, .session = waiter.session, .request = waiter.request, .kind = Pending::Kind::received,
-                     .batch = count, .place = {}, .fact = {}, .refused = {}});
+                     .batch = count, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
     }
     return true;
   }
@@ -121,12 +121,13 @@ void Engine::update_ready(Consumer& consumer, const Session& session) {
   if (is_ready && mailbox.ready > 0) mark_dirty(mailbox);
 }
 
-MessageParts Engine::bytes_of_message(const Entry& entry) {
+MessageParts Engine::bytes_of_message(const Entry& entry, std::uint16_t* hops) {
   if (entry.has(Entry::kTransient)) return {transient_.get(static_cast<std::uint32_t>(entry.place().lsn)), {}};
   const auto body = log_.read(entry.place());
   // The log could not give back what it confirmed. Going on would hand out nothing, or something else: stop, and say why.
   if (!body) effects_.unreadable(body.error());
   FOLKMOOT_ASSERT(body->size() >= sizeof(AcceptedFact));
+  if (hops != nullptr) *hops = load<AcceptedFact>(body->data()).hops;
   return {body->subspan(sizeof(AcceptedFact)), {}};
 }
 
@@ -145,7 +146,7 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
                                                    .lease = 0,
                                                    .redelivered = false,
                                                    .message = bytes_of_message(entry)});
-      leave(entry, false, 1);
+      leave(mailbox, entry, std::nullopt, 1);
       return more ? Handed::more : Handed::enough;
     }
     const MessageRef ref(entry.key, mailbox.number, message.sender, entry.priority);
@@ -159,13 +160,14 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
     const auto bytes = bytes_of_message(entry);
     const auto slot = transient_.put(bytes.head, bytes.rest);
     append_fact(FactKind::message_settled, {bytes_of(ref)});
-    leave(entry, false, 1);
+    leave(mailbox, entry, std::nullopt, 1);
     pending_.push({.lsn = last_fact_,
                    .session = session,
                    .request = request,
                    .kind = Pending::Kind::handed_out,
                    .place = {slot, entry.place().bytes},
                    .fact = {.key = entry.key, .mailbox = mailbox.number, .sender = message.sender, .priority = entry.priority},
+                   .dead_place = {},
                    .refused = {}});
     return Handed::more;
   }
@@ -176,6 +178,7 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
                                  .deadline = bound ? 0 : now_ + lease_ms,
                                  .mailbox = mailbox.number,
                                  .sender = message.sender,
+                                 .holder = holder->party,
                                  .consumer = consumer,
                                  .retrieved = retrieved},
                                 holder->lease_head, mailbox.lease_head);
@@ -190,11 +193,12 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
   // What a crash may have cut off from its lease cannot be told from what was never handed out.
   const bool redelivered = entry.has(Entry::kRedelivered) || entry.key <= suspect_until_;
   counters_.redelivered += redelivered;
+  const auto bytes = bytes_of_message(entry, &leases_[slot].hops);
   const bool more = effects_.deliver(session, {.request = request,
                                                .delivery = entry.deliveries + 1u,
                                                .lease = token,
                                                .redelivered = redelivered,
-                                               .message = bytes_of_message(entry)});
+                                               .message = bytes});
   return more ? Handed::more : Handed::enough;
 }
 

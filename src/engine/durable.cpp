@@ -7,7 +7,8 @@ Confirm Engine::confirm_of(const AcceptedFact& fact) {
   const auto& mailbox = parties_.mailbox(fact.mailbox);
   Confirm confirm{.id = make_uuid({.key = fact.key, .mailbox = fact.mailbox, .node = node_}),
                   .count = static_cast<std::uint32_t>(std::min<std::uint64_t>(mailbox.unread(), ~0u)),
-                  .outcome = fact.not_before > now_ ? PublishOutcome::scheduled
+                  .outcome = fact.dead != DeadReason::none ? PublishOutcome::dead
+                             : fact.not_before > now_ ? PublishOutcome::scheduled
                              : mailbox.consumers_ready > 0 ? PublishOutcome::offered
                                                            : PublishOutcome::queued,
                   .zero = {},
@@ -16,25 +17,86 @@ Confirm Engine::confirm_of(const AcceptedFact& fact) {
   return confirm;
 }
 
+// What became of the first message with this key.
+Confirm Engine::confirm_duplicate(const AcceptedFact& first) {
+  auto confirm = confirm_of(first);
+  confirm.outcome = PublishOutcome::duplicate;
+  confirm.state = receipt(confirm.id).state;
+  return confirm;
+}
+
+// A message that was dead when it came, as it tripped a guard.
+void Engine::enter_stillborn(const Pending& item) {
+  const auto& fact = item.fact;
+  auto& mailbox = parties_.mailbox(fact.mailbox);
+  const QueuedMessage message{Entry(fact.key, item.place, fact.priority, 0), fact.sender};
+  enter_dead(mailbox, message, fact.dead, now_, item.dead_place);
+  std::string text;
+  if (item.dead_place.lsn != 0) {
+    const auto body = log_.read(item.dead_place);
+    if (!body) effects_.unreadable(body.error());
+    text = as_text(body->subspan(sizeof(DeadFact)));
+  }
+  tell_of_dead(mailbox, message, fact.dead, text);
+  bound_dead(mailbox);
+}
+
 void Engine::on_durable(Lsn end) {
   while (!pending_.empty() && pending_.front().lsn < end) {
-    auto& item = pending_.front();
-    switch (item.kind) {
+    auto item = std::move(pending_.front());
+    pending_.pop();
+    resolve(item);
+  }
+}
+
+void Engine::answer_confirm(const Pending& item, const Confirm& confirm) {
+  if (item.in_batch) {
+    store(batches_[item.batch].body.data() + item.offset, confirm);
+  } else if (!item.quiet) {
+    effects_.confirm(item.session, item.request, confirm);
+  }
+}
+
+// An output of complete(), kept until its settlement was durable. Whoever waited for it may have gone meanwhile: then it is for nobody.
+void Engine::publish_held(const Pending& item) {
+  const auto slot = static_cast<std::uint32_t>(item.place.lsn);
+  const std::string bytes(as_text(transient_.get(slot)));
+  transient_.drop(slot);
+  IncomingMessage message;
+  const auto read = read_routing(as_bytes(bytes), message.routing);
+  FOLKMOOT_ASSERT(read.has_value());
+  message.envelope = as_bytes(bytes).first(message.routing.bytes);
+  message.content = as_bytes(bytes).subspan(message.routing.bytes);
+  const Lineage lineage{.cause = message.routing.cause, .hops = message.routing.hops,
+                        .chain = std::string(as_text(message.routing.chain))};
+  const auto& from = parties_[item.fact.sender].name;
+  if (!message.routing.topic.empty()) return answer_confirm(item, publish_event(item.session, from, message, lineage));
+  const auto done = respond(from, message, lineage);
+  answer_confirm(item, done ? *done : Confirm{.id = {}, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0});
+}
+
+void Engine::resolve(Pending& item) {
+  switch (item.kind) {
       case Pending::Kind::started: handing_out_ = true; break;
       case Pending::Kind::accepted: {
         auto& mailbox = parties_.mailbox(item.fact.mailbox);
         --mailbox.pending;
         --counters_.pending;
-        enter_accepted(item.fact, item.place);
         ++counters_.confirmed;
-        if (item.in_batch) {
-          const auto confirm = confirm_of(item.fact);
-          store(batches_[item.batch].body.data() + item.offset, confirm);
-        } else if (!item.quiet) {
-          effects_.confirm(item.session, item.request, confirm_of(item.fact));
+        if (item.fact.dead != DeadReason::none) {
+          enter_stillborn(item);
+        } else if (item.fact.flags & Entry::kGrouped) {
+          const Entry entry(item.fact.key, item.place, item.fact.priority, 0);
+          const std::string group(group_of(entry));
+          enter_accepted(item.fact, item.place, group);
+        } else {
+          enter_accepted(item.fact, item.place, {});
         }
+        if (item.in_batch || !item.quiet) answer_confirm(item, confirm_of(item.fact));
         break;
       }
+      case Pending::Kind::duplicate: answer_confirm(item, confirm_duplicate(item.fact)); break;
+      case Pending::Kind::output: publish_held(item); break;
       case Pending::Kind::settled:
         if (!item.quiet || !item.refused.empty()) effects_.settled(item.session, item.request, item.batch, item.refused);
         break;
@@ -50,8 +112,8 @@ void Engine::on_durable(Lsn end) {
                                                             .message = bytes_of_message(entry)});
           if (!more) set_unwritable(*session);
         }
-        leave(entry, false, 1);
-        settled_.add(entry.key, {now_, 1});
+        transient_.drop(static_cast<std::uint32_t>(entry.place().lsn));
+        settled_.add(entry.key, {.at = now_, .deliveries = 1});
         break;
       }
       case Pending::Kind::batch: {
@@ -61,8 +123,6 @@ void Engine::on_durable(Lsn end) {
       }
       case Pending::Kind::received: effects_.done(item.session, item.request, bytes_of(item.batch)); break;
       case Pending::Kind::done: effects_.done(item.session, item.request, {}); break;
-    }
-    pending_.pop();
   }
 }
 

@@ -45,6 +45,8 @@ class Effects {
                        std::span<const LeaseToken> refused) = 0;
   virtual void refuse(SessionId session, std::uint32_t request, const Error& error) = 0;
   virtual void lagged(SessionId session, std::uint32_t request, std::uint32_t count) = 0;
+  /// The sender of a leased message wants it no more: the holder may drop the work.
+  virtual void withdrawn(SessionId session, LeaseToken lease) = 0;
   /// The log cannot give back a message it had confirmed. Must not return: the server stops and says why.
   [[noreturn]] virtual void unreadable(const Error& error) = 0;
 };

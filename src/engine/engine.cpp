@@ -26,12 +26,20 @@ void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
   if (keys_end_ != 0) last_key_ = std::max(last_key_, keys_end_ - 1);
   if (!clean) suspect_until_ = last_key_;
   last_key_ = std::max(last_key_, make_key(static_cast<std::uint64_t>(now_), 0));
+  chance_ = seed ^ static_cast<std::uint64_t>(now_);
+  if (secret_ == SipKey{}) secret_ = {chance(), chance() ^ seed};
   if (node_ == 0) node_ = static_cast<std::uint32_t>((seed ^ seed >> 22 ^ seed >> 44) & kNodeMask) | 1;
   ++run_;
   leases_.begin_run(run_);
   if (const auto number = parties_.nameless()) {
     effects_.unreadable({ErrorCode::damaged, fmt::format("messages name party {}, and no fact of the log says who that is", number)});
   }
+  keys_.sort();
+  groups_.begin([this](std::uint32_t mailbox, const QueuedMessage& head) { enter_head(parties_.mailbox(mailbox), head); });
+  for (std::uint32_t number = 1; number < parties_.end(); ++number) {
+    if (parties_[number].mailbox) watch_dead(*parties_[number].mailbox);
+  }
+  for (const auto& [number, schedule] : schedules_.all()) watch(schedule);
   note_run();
   advance(now_);
 }
@@ -39,7 +47,8 @@ void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
 // Nothing is handed out before this is durable: the next run would give out the same lease numbers and reply addresses again.
 void Engine::note_run() {
   const auto ahead = std::max(now_, key_ms(last_key_)) + kKeysAheadMs;
-  const StartedFact fact{run_, node_, now_, make_key(static_cast<std::uint64_t>(ahead), 0), suspect_until_};
+  const StartedFact fact{run_, node_, now_, make_key(static_cast<std::uint64_t>(ahead), 0), suspect_until_,
+                         {secret_[0], secret_[1]}};
   if (!log_.has_room(FactLog::Urgency::settling, sizeof fact)) {
     if (!noted_) retry_later();
     return;
@@ -49,7 +58,7 @@ void Engine::note_run() {
   if (started_place_.lsn != 0) log_.release(started_place_);
   started_place_ = place;
   keys_end_ = fact.keys_end;
-  if (!noted_) pending_.push({.lsn = place.lsn, .kind = Pending::Kind::started, .place = {}, .fact = {}, .refused = {}});
+  if (!noted_) pending_.push({.lsn = place.lsn, .kind = Pending::Kind::started, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
   noted_ = true;
 }
 
@@ -58,13 +67,13 @@ void Engine::stop() {
     if (!parties_[number].mailbox) continue;
     for (auto at = parties_[number].mailbox->lease_head; at != kNoSlot; at = leases_[at].mailbox_next) {
       const auto& lease = leases_[at];
-      const ReturnedFact fact{MessageRef(lease.entry.key, number, lease.sender, lease.entry.priority), 0,
-                              static_cast<std::uint16_t>(lease.entry.deliveries), {}};
+      const ReturnedFact fact{MessageRef(lease.entry.key, number, lease.sender, lease.entry.priority), 0, now_, 0,
+                              static_cast<std::uint16_t>(lease.entry.deliveries), AttemptEnd::none, 0};
       append_fact(FactKind::message_returned, {bytes_of(fact)});
     }
   }
   // What was reserved and not used is given back, so that the next run's ids do not run ahead of its clock.
-  const StartedFact fact{run_, node_, now_, last_key_ + 1, suspect_until_};
+  const StartedFact fact{run_, node_, now_, last_key_ + 1, suspect_until_, {secret_[0], secret_[1]}};
   append_fact(FactKind::started, {bytes_of(fact)});
 }
 
@@ -76,7 +85,7 @@ void Engine::advance(std::int64_t now) {
 
 void Engine::add_timer(const Timer& timer) {
   timers_.add(timer);
-  const auto live = expiries_.size() + scheduled_.size() + waiters_.size() + requests_.size() + lease_deadlines_;
+  const auto live = expiries_.size() + scheduled_.size() + waiters_.size() + requests_.size() + lease_deadlines_ + schedules_.size();
   if (timers_.size() > 2 * live + 1024) {
     timers_.drop_stale([this](const Timer& each) { return is_live(each); });
     lease_deadlines_ = std::min(lease_deadlines_, leases_.size());
@@ -101,6 +110,11 @@ bool Engine::is_live(const Timer& timer) const {
       return waiters_.holds(timer.box) && waiters_[timer.box].serial == timer.id;
     case TimerKind::request: return request_slots_.contains(timer.id);
     case TimerKind::retry: return timer.at == retry_at_;
+    case TimerKind::dead: return parties_.holds(timer.box) && parties_[timer.box].mailbox->dead_timer == timer.at;
+    case TimerKind::schedule: {
+      const auto* const schedule = schedules_.find(timer.id);
+      return schedule != nullptr && schedule->next == timer.at;
+    }
   }
   return false;
 }
@@ -116,9 +130,11 @@ void Engine::on_timer(const Timer& timer) {
       auto& mailbox = parties_.mailbox(scheduled.mailbox);
       --mailbox.scheduled;
       --counters_.scheduled;
-      return enter_ready(mailbox, scheduled.message, false);
+      const auto& entry = scheduled.message.entry;
+      const auto new_to_group = entry.has(Entry::kGrouped) && !groups_.holds(entry.key);
+      return enter_ready(mailbox, scheduled.message, false, new_to_group ? std::string(group_of(entry)) : std::string{});
     }
-    case TimerKind::lease: return lost_lease(leases_.find(timer.id));
+    case TimerKind::lease: return give_back(leases_.find(timer.id), -1, AttemptEnd::lease_expired, {});
     case TimerKind::waiter: {
       const auto waiter = waiters_[timer.box];
       end_waiter(timer.box);
@@ -136,6 +152,8 @@ void Engine::on_timer(const Timer& timer) {
       return refuse(request.session, request.request, {ErrorCode::timed_out, "no response in time"});
     }
     case TimerKind::retry: return retry();
+    case TimerKind::dead: return drop_old_dead(parties_.mailbox(timer.box));
+    case TimerKind::schedule: return fire(timer.id);
   }
 }
 
@@ -168,7 +186,7 @@ void Engine::close_session(SessionId id) {
   for (auto at = session->lease_head; at != kNoSlot; at = leases_[at].session_next) held.push_back(at);
   for (auto at = held.rbegin(); at != held.rend(); ++at) {
     if (leases_[*at].deadline == 0) {
-      lost_lease(*at);
+      give_back(*at, -1, AttemptEnd::connection_lost, {});
     } else {
       leases_.rebind(*at, 0, &session->lease_head, nullptr);
     }
@@ -251,12 +269,55 @@ void Engine::cancel(SessionId id, std::uint32_t request, std::uint32_t target) {
   if (session == nullptr) return;
   if (const auto found = session->open.find(target); found != session->open.end()) {
     const auto open = found->second;
+    if (open.kind == OpenKind::request) withdraw(requests_[open.slot]);
     if (open.kind == OpenKind::waiter || open.kind == OpenKind::request) {
       refuse(id, target, {ErrorCode::cancelled, "cancelled by its own connection"});
     }
     close_open(*session, target, open);
   }
   effects_.done(id, request, {});
+}
+
+// What was asked is wanted no more: taken back if nobody has it yet, else its holder is told.
+void Engine::withdraw(const PendingRequest& asked) {
+  if (asked.message == 0) return;
+  if (const auto slot = leases_.find_key(asked.message); slot != kNoSlot) {
+    if (leases_[slot].session != 0) effects_.withdrawn(leases_[slot].session, leases_[slot].token);
+    return;
+  }
+  take_back(parties_.mailbox(asked.mailbox), asked.message);
+}
+
+// Takes a message that is ready, scheduled or blocked out for good; false if it is none of that.
+bool Engine::take_back(Mailbox& mailbox, MessageKey key) {
+  std::uint32_t sender = 0;
+  const auto* const entry = find_entry(mailbox, key, sender);
+  if (entry == nullptr) return false;
+  const MessageRef ref(key, mailbox.number, sender, entry->priority);
+  const auto message = take_waiting(ref);
+  FOLKMOOT_ASSERT(message.has_value());
+  if (!message->entry.has(Entry::kTransient)) append_fact(FactKind::message_cancelled, {bytes_of(ref)});
+  leave(mailbox, message->entry, ReceiptState::cancelled, message->entry.deliveries);
+  ++counters_.cancelled;
+  return true;
+}
+
+void Engine::cancel_message(SessionId session, std::uint32_t request, const Uuid& id) {
+  const auto address = message_address(id);
+  Mailbox* mailbox = nullptr;
+  if (address && address->node == node_ && parties_.holds(address->mailbox)) mailbox = parties_[address->mailbox].mailbox.get();
+  if (mailbox != nullptr && leases_.find_key(address->key) != kNoSlot) {
+    return refuse(session, request, {ErrorCode::lease_lost, fmt::format("{} has the message already", parties_[mailbox->number].name)});
+  }
+  if (!log_.has_room(FactLog::Urgency::settling, sizeof(MessageRef))) {
+    return refuse(session, request, {ErrorCode::disk_full, "no room to note that the message is taken back"});
+  }
+  last_fact_ = 0;
+  if (mailbox == nullptr || !take_back(*mailbox, address->key)) {
+    return refuse(session, request, {ErrorCode::not_found, fmt::format("no message {} is waiting", id.text())});
+  }
+  push_pending({.lsn = last_fact_, .session = session, .request = request, .kind = Pending::Kind::done, .place = {}, .fact = {},
+                .dead_place = {}, .refused = {}});
 }
 
 void Engine::refuse(SessionId session, std::uint32_t request, Error error) {
@@ -283,6 +344,13 @@ void Engine::journal_party(std::uint32_t number) {
   party.place = log_.append(FactKind::party_named, parts, FactLog::Life::live);
 }
 
+bool Engine::journal_party_if_room(std::uint32_t number) {
+  const auto& party = parties_[number];
+  if (party.place.lsn == 0 && !log_.has_room(FactLog::Urgency::settling, sizeof(PartyNamedFact) + party.name.size())) return false;
+  journal_party(number);
+  return true;
+}
+
 Result<Mailbox*> Engine::mailbox_named(std::string_view name) {
   if (!is_name(name) || name.front() == '@' || name.front() == '$') {
     return failure(ErrorCode::invalid_name,
@@ -305,14 +373,22 @@ void Engine::configure_mailbox(SessionId id, std::uint32_t request, const Mailbo
     return refuse(id, request, {ErrorCode::disk_full, fmt::format("no room to keep the settings of {}", command.name)});
   }
   journal_party(box.number);
-  const MailboxConfiguredFact fact{command.limits.max_messages, command.limits.default_ttl_ms, box.number,
-                                   command.limits.max_deliveries, command.limits.overflow, 0};
+  const auto& retry = command.limits.retry;
+  const MailboxConfiguredFact fact{.max_messages = command.limits.max_messages,
+                                   .default_ttl_ms = command.limits.default_ttl_ms,
+                                   .mailbox = box.number,
+                                   .overflow = command.limits.overflow,
+                                   .backoff = retry.backoff,
+                                   .attempts = retry.attempts,
+                                   .initial_ms = retry.initial_ms,
+                                   .max_ms = retry.max_ms,
+                                   .multiplier_permille = retry.multiplier_permille};
   const Bytes body = bytes_of(fact);
   const auto place = log_.append(FactKind::mailbox_configured, {&body, 1}, FactLog::Life::live);
   if (box.limits_place.lsn != 0) log_.release(box.limits_place);
   box.limits_place = place;
   box.own_limits = std::make_unique<MailboxLimits>(command.limits);
-  pending_.push({.lsn = place.lsn, .session = id, .request = request, .kind = Pending::Kind::done, .place = {}, .fact = {}, .refused = {}});
+  pending_.push({.lsn = place.lsn, .session = id, .request = request, .kind = Pending::Kind::done, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
 }
 
 }  // namespace folkmoot

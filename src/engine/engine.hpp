@@ -6,9 +6,12 @@
 //   on_durable()   its fact is on disk: confirmed, made ready         durable.cpp
 //   dispatch()     leased to a consumer with credit, delivered        dispatch.cpp
 //   ack()          settled: its fact appended, answered when durable  settle.cpp
+// Beside it: complete() and atomic batches (group.cpp), dead letters (dead.cpp), causes and limits on loops (lineage.cpp),
+// repeated messages (schedule.cpp).
 // Recovery feeds the facts of the log through recover(), which enters them by the same functions.   recover.cpp
 #pragma once
 
+#include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <functional>
 #include <map>
@@ -17,14 +20,18 @@
 #include <string>
 #include <vector>
 
+#include "engine/dedup_window.hpp"
 #include "engine/effects.hpp"
 #include "engine/fact_log.hpp"
+#include "engine/groups.hpp"
+#include "engine/guard.hpp"
 #include "engine/lease_table.hpp"
 #include "engine/mailbox.hpp"
 #include "engine/options.hpp"
 #include "engine/parties.hpp"
 #include "engine/receipts.hpp"
 #include "engine/ring.hpp"
+#include "engine/schedules.hpp"
 #include "engine/timers.hpp"
 #include "engine/topic_index.hpp"
 #include "engine/transient_store.hpp"
@@ -32,11 +39,15 @@
 
 namespace folkmoot {
 
+class JsonWriter;
+
 struct EngineCounters {
   std::uint64_t published = 0, confirmed = 0, delivered = 0, acknowledged = 0, redelivered = 0, returned = 0, expired = 0,
                 dead = 0, refused = 0, requests = 0, responses = 0, events_published = 0, events_delivered = 0,
-                events_dropped = 0;
-  std::uint64_t ready = 0, scheduled = 0, leased = 0, pending = 0, dead_now = 0;
+                events_dropped = 0, duplicates = 0, completed = 0, cancelled = 0, bounced = 0, resubmitted = 0, guarded = 0,
+                schedules_fired = 0;
+  std::array<std::uint64_t, kDeadReasons> dead_by_reason{};
+  std::uint64_t ready = 0, scheduled = 0, leased = 0, pending = 0, blocked = 0, dead_now = 0;
 };
 
 struct MailboxStats {
@@ -61,6 +72,61 @@ struct ReceiveCommand {
   std::int64_t lease_ms = 0;  // 0: the lease lives with the connection
 };
 
+/// Which dead letters; all that is given must hold.
+struct DeadQuery {
+  std::string_view mailbox;                  // empty: of every mailbox
+  Uuid id{};                                 // nil: any
+  DeadReason reason = DeadReason::none;      // none: any
+  std::int64_t before = 0;                   // died before this time, Unix ms; 0: any
+  std::function<bool(Bytes message)> fits{};   // of envelope and content; empty: any
+};
+
+/// One dead letter as it is shown. Views live until the call they were given in returns.
+struct DeadView {
+  Uuid id;
+  std::string_view mailbox;
+  DeadReason reason{};
+  std::string_view text;     // why, in words
+  std::int64_t at = 0;       // Unix ms
+  std::uint32_t deliveries = 0;
+  Bytes message;             // envelope and content
+};
+
+struct AttemptView {
+  std::int64_t at = 0;
+  std::string_view holder;  // "": not named
+  AttemptEnd end{};
+  std::string_view reason;
+};
+
+/// What is to be different when a dead letter is sent again.
+struct Resubmission {
+  Bytes changes{};  // an envelope with the fields that change (`to` among them); empty: none
+  std::optional<Bytes> content{};
+};
+
+/// Many dead letters sent again.
+struct RedriveCommand {
+  DeadQuery query;
+  Resubmission how;
+  std::uint32_t limit = 0;       // at most so many; 0: all that fit
+  std::uint32_t per_second = 0;  // 0: at once
+};
+
+struct ScheduleCommand {
+  std::string_view name;
+  std::string_view cron;       // empty: every `every_ms`
+  std::int64_t every_ms = 0;
+  std::int64_t first_at = 0;   // Unix ms; 0: the next time that fits
+  std::int64_t until = 0;      // Unix ms; 0: for ever
+  std::uint64_t times = 0;     // 0: no end
+};
+
+struct ConversationSums {
+  double tokens = 0, money = 0;
+  std::uint64_t messages = 0;
+};
+
 struct MailboxCommand {
   std::string_view name;
   MailboxLimits limits;
@@ -72,6 +138,15 @@ struct IncomingMessage {
   Bytes envelope;
   Bytes content;
 };
+
+/// One whose envelope the server has changed, with the bytes it points to.
+struct RewrittenMessage {
+  std::string envelope;
+  IncomingMessage message;
+};
+
+/// The sender of what the server says by itself.
+constexpr std::string_view kServerName = "$bus";
 
 class Engine {
  public:
@@ -110,7 +185,10 @@ class Engine {
   void publish(SessionId session, std::uint32_t request, bool quiet, const IncomingMessage& message);
   /// One answer for all of them. A message that did not parse is given as its error.
   void publish_batch(SessionId session, std::uint32_t request, bool quiet, std::span<const Result<IncomingMessage>> messages);
-  void request(SessionId session, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message);
+  /// The same, all or none: on any error (which names the message by its place) nothing is published. Messages to mailboxes only.
+  void publish_atomic(SessionId session, std::uint32_t request, bool quiet, std::span<const Result<IncomingMessage>> messages);
+  /// `stream`: messages of type status to the reply address reach the requester and leave the request open.
+  void request(SessionId session, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message, bool stream = false);
   void subscribe(SessionId session, std::uint32_t request, std::string_view pattern, std::uint32_t credit, bool echo);
   void consume(SessionId session, std::uint32_t request, std::string_view mailbox, std::uint32_t credit);
   void credit(SessionId session, std::uint32_t target, std::uint32_t amount);
@@ -118,10 +196,28 @@ class Engine {
   void receive(SessionId session, std::uint32_t request, const ReceiveCommand& command);
   void wait(SessionId session, std::uint32_t request, std::string_view mailbox, std::int64_t timeout_ms);
   void ack(SessionId session, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases);
+  /// `delay_ms`: -1 as the retry policy says.
   void nack(SessionId session, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases, std::int64_t delay_ms,
             std::string_view reason);
+  /// To the dead letters, at once and whatever the retry policy.
+  void reject(SessionId session, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases, std::string_view reason);
+  /// Settles the lease and publishes the outputs, caused by its message, both or neither. Answered like a batch.
+  void complete(SessionId session, std::uint32_t request, LeaseToken lease, std::span<const Result<IncomingMessage>> outputs);
+  /// Takes a message back that nobody has had yet. Errors: not_found, lease_lost (somebody has it).
+  void cancel_message(SessionId session, std::uint32_t request, const Uuid& id);
   void extend(SessionId session, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases, std::int64_t lease_ms);
   void configure_mailbox(SessionId session, std::uint32_t request, const MailboxCommand& command);
+  /// Sends a dead letter again as a new message; it is no dead letter any more. Answered by a confirmation. Errors: not_found, and
+  /// those of publishing.
+  void resubmit(SessionId session, std::uint32_t request, const Uuid& id, const Resubmission& how);
+  /// Sends all again that fit now, at the rate given, and is answered when done: two u32, sent and refused (those stay dead). Ends early
+  /// with its connection. Errors: limit_reached.
+  void redrive(SessionId session, std::uint32_t request, const RedriveCommand& command);
+  /// Answered with the number (u32) of dead letters that are gone: up to `limit` of those that fit.
+  void purge_dead(SessionId session, std::uint32_t request, const DeadQuery& query, std::size_t limit);
+  /// A message that is sent again and again; in the place of one of the same name. Errors: invalid_field, limit_reached, disk_full.
+  void set_schedule(SessionId session, std::uint32_t request, const ScheduleCommand& command, const IncomingMessage& message);
+  void remove_schedule(SessionId session, std::uint32_t request, std::string_view name);
 
   // -- questions
   ReceiptView receipt(const Uuid& id);
@@ -129,6 +225,14 @@ class Engine {
   bool mailbox_stats(std::string_view name, MailboxStats& out) const;
   /// Calls `each` for up to `limit` mailboxes in the order they were made.
   void each_mailbox(std::size_t limit, const std::function<void(const MailboxStats&)>& each) const;
+  /// Calls `each` for the dead letters that fit, mailbox by mailbox, oldest first, those after `after` (nil: from the start), until it
+  /// returns false.
+  void each_dead(const DeadQuery& query, const Uuid& after, const std::function<bool(const DeadView&)>& each);
+  /// The attempts made at a message that is waiting, leased or dead, oldest first.
+  void each_attempt(const Uuid& id, const std::function<void(const AttemptView&)>& each);
+  void each_schedule(const std::function<void(const Schedule&)>& each) const;
+  /// Nothing if no message of this conversation has reported a cost.
+  std::optional<ConversationSums> conversation(std::string_view name) const;
   const EngineCounters& counters() const { return counters_; }
   std::size_t subscriptions() const { return topics_.size(); }
   std::size_t consumers() const { return consumers_.size(); }
@@ -156,11 +260,19 @@ class Engine {
     std::uint32_t request = 0;
     std::uint64_t number = 0;  // of the reply address
     std::int64_t deadline = 0;
+    bool stream = false;
+    MessageKey message = 0;    // what was asked
+    std::uint32_t mailbox = 0;
   };
   struct Scheduled {
     QueuedMessage message;
     std::uint32_t mailbox = 0;
     std::int64_t due = 0;
+  };
+  /// One that failed: its message_returned fact, or the copy of it.
+  struct Attempt {
+    FactPlace place;
+    std::uint16_t deliveries = 0;
   };
   struct Batch {
     SessionId session = 0;
@@ -169,7 +281,7 @@ class Engine {
   };
   // What waits for the disk, in the order of the log.
   struct Pending {
-    enum class Kind : std::uint8_t { started, accepted, settled, handed_out, received, batch, done };
+    enum class Kind : std::uint8_t { started, accepted, duplicate, output, settled, handed_out, received, batch, done };
     Lsn lsn = 0;
     SessionId session = 0;
     std::uint32_t request = 0;
@@ -180,6 +292,7 @@ class Engine {
     std::uint32_t offset = 0;        // accepted in a batch: where its confirm stands in the batch's body
     FactPlace place;
     AcceptedFact fact;
+    FactPlace dead_place;            // accepted as dead: of its message_dead fact
     std::vector<LeaseToken> refused;
   };
 
@@ -192,19 +305,68 @@ class Engine {
   Result<std::uint32_t> party_number(std::string_view name);
   std::uint32_t memo_party(std::uint32_t& memo, std::string_view name);
   void journal_party(std::uint32_t number);
+  bool journal_party_if_room(std::uint32_t number);
   const MailboxLimits& limits(const Mailbox& mailbox) const;
   Result<Mailbox*> mailbox_named(std::string_view name);
 
   // publishing
-  struct Accepted {
-    AcceptedFact fact;
-    FactPlace place;
+  /// A message to a mailbox that may be published: looked up and checked, nothing changed yet.
+  struct Prepared {
+    const IncomingMessage* message = nullptr;
+    std::uint32_t mailbox = 0;
+    std::uint32_t sender = 0;
+    bool keyed = false;
+    Hash128 key{};
+    Lineage lineage{};
+    bool has_costs = false;
+    std::size_t bytes = 0;  // of its facts' bodies, at most
+    std::shared_ptr<const RewrittenMessage> rewritten{};  // what `message` points to, if the sender's had to be changed
+
+    // Two names, the run's note, key, conversation, message, death.
+    GroupBound bound() const { return {.facts = 7, .body_bytes = bytes}; }
+    bool several_facts() const { return keyed || has_costs || !lineage.tripped.empty(); }
   };
-  Result<Accepted> accept(Session& session, const IncomingMessage& message, std::string_view reply_to);
+  Result<Prepared> prepare(Session& session, const IncomingMessage& message, const Lineage* caused);
+  Result<void> check_room(const Mailbox& mailbox, std::uint64_t more) const;
+  /// Appends the facts of a message and lists it as pending; how it is answered is in `as`. A duplicate is listed as such.
+  /// Requires: the log has room for it.
+  void commit(const Prepared& prepared, std::string_view reply_to, Pending as);
+  void remember_key(const Prepared& prepared, MessageKey message);
+  void forget_keys();
+  void push_pending(Pending item);
+  Result<void> accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending as);
+  Hash128 key_hash(std::uint32_t mailbox, std::uint32_t sender, const Routing& routing) const;
+  Stamp stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key, const Lineage& lineage) const;
+  void resolve(Pending& item);
+  void answer_confirm(const Pending& item, const Confirm& confirm);
+  Confirm confirm_duplicate(const AcceptedFact& first);
+  void publish_held(const Pending& item);
+  void enter_stillborn(const Pending& item);
+  bool is_now(const Routing& routing) const { return !routing.topic.empty() || routing.to.front() == '@'; }
   Result<Confirm> publish_now(Session& session, const IncomingMessage& message);
-  Confirm publish_event(Session& session, const IncomingMessage& message);
-  Result<Confirm> respond(Session& session, const IncomingMessage& message);
-  Result<void> make_room(Mailbox& mailbox);
+  Confirm publish_event(SessionId session, std::string_view from, const IncomingMessage& message, const Lineage& lineage);
+  Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage& lineage);
+  Result<void> check_now(const IncomingMessage& message) const;
+  void announce(std::string_view topic, std::string_view json);
+  void make_room(Mailbox& mailbox);
+
+  // what caused what
+  Result<Lineage> lineage_of(Session& session, const IncomingMessage& message);
+  Lineage caused_by(const Lease& lease);
+  void check_guards(Prepared& prepared);
+  void count_for_guards(const Prepared& prepared);
+  std::uint64_t conversation_hash(std::string_view name) const;
+  static void hand_on_trace(Prepared& prepared);
+  static bool has_costs(const IncomingMessage& message);
+  void sum_conversation(const IncomingMessage& message);
+  void restore_conversation(std::string_view name, const ConversationFact& fact, FactPlace place);
+
+  // several at once
+  std::uint32_t open_batch(SessionId session, std::uint32_t request);
+  void add_error(std::uint32_t batch, const Error& error);
+  std::uint32_t add_confirm(std::uint32_t batch, const Confirm& confirm);
+  Result<std::vector<Prepared>> prepare_all(Session& session, std::span<const Result<IncomingMessage>> messages, const Lineage* caused);
+  void hold_output(Session& session, std::uint32_t batch, const IncomingMessage& message, const Lineage& lineage);
   void drop_oldest(Mailbox& mailbox);
   Result<void> check_from(const Routing& routing) const;
   Result<std::uint32_t> sender_of(Session& session, const Routing& routing);
@@ -215,18 +377,40 @@ class Engine {
   void request_transient(Session& session, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message);
 
   // where messages stand: used live and by recovery
-  void enter_accepted(const AcceptedFact& fact, FactPlace place);
-  void enter_ready(Mailbox& mailbox, const QueuedMessage& message, bool in_order);
+  void enter_accepted(const AcceptedFact& fact, FactPlace place, std::string_view group);
+  void enter_ready(Mailbox& mailbox, const QueuedMessage& message, bool in_order, std::string_view group);
   void enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, std::int64_t due);
   void enter_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before);
-  void enter_dead(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::int64_t at);
-  void leave(const Entry& entry, bool acknowledged, std::uint32_t deliveries);
+  void enter_dead(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::int64_t at, FactPlace place);
+  void leave(Mailbox& mailbox, const Entry& entry, std::optional<ReceiptState> as, std::uint32_t deliveries, std::uint16_t hops = 0);
+  void leave_group(Mailbox& mailbox, const Entry& entry);
+  void enter_head(Mailbox& mailbox, const QueuedMessage& message);
+  bool take_back(Mailbox& mailbox, MessageKey key);
+  std::string_view group_of(const Entry& entry);
+  void forget_attempts(MessageKey key);
+  void drop_dead(Mailbox& mailbox, std::map<MessageKey, DeadLetter>::iterator dead);
   std::optional<QueuedMessage> take_waiting(const MessageRef& ref);
-  void bury(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason);
-  void give_back(std::uint32_t lease_slot, std::int64_t delay_ms, std::string_view reason);
-  void lost_lease(std::uint32_t lease_slot);
+  void bury(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::string_view text = {});
+  void append_chain(JsonWriter& out, const Entry& entry);
+  void post(const Message& notice);
+  static std::string chain_text(const Message& message);
+  void purge(Mailbox& mailbox, std::map<MessageKey, DeadLetter>::iterator dead);
+  void drop_old_dead(Mailbox& mailbox);
+  bool fits(const DeadQuery& query, Mailbox& mailbox, MessageKey key, const DeadLetter& letter);
+  template <class Each>
+  void walk_dead(const DeadQuery& query, std::uint32_t box, MessageKey key, Each each);
+  static Result<void> resubmitted_envelope(Bytes envelope, const Resubmission& how, bool without_causes, std::string& out);
+  void bounce(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::string_view text);
+  void tell_of_dead(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::string_view text);
+  void bound_dead(Mailbox& mailbox);
+  void watch_dead(Mailbox& mailbox);
+  void give_back(std::uint32_t lease_slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason);
+  void note_attempt(MessageKey key, FactPlace place, std::uint16_t deliveries);
+  void copy_history(Mailbox& mailbox, MessageKey key);
+  RetryPolicy policy_of(const Mailbox& mailbox, const Entry& entry);
+  std::uint64_t chance();
   Entry* find_entry(Mailbox& mailbox, MessageKey key, std::uint32_t& sender);
-  void append_fact(FactKind kind, std::initializer_list<Bytes> parts);
+  FactPlace append_fact(FactKind kind, std::initializer_list<Bytes> parts, FactLog::Life life = FactLog::Life::dead);
 
   // handing out
   void mark_dirty(Mailbox& mailbox);
@@ -239,7 +423,7 @@ class Engine {
   void set_stuck(Mailbox& mailbox);
   void retry_later();
   void retry();
-  MessageParts bytes_of_message(const Entry& entry);
+  MessageParts bytes_of_message(const Entry& entry, std::uint16_t* hops = nullptr);
   void update_ready(Consumer& consumer, const Session& session);
   void set_unwritable(Session& session);
   void add_waiter(Session& session, Mailbox& mailbox, const Waiter& waiter);
@@ -248,6 +432,15 @@ class Engine {
   void answer_settled(SessionId session, std::uint32_t request, bool quiet, Lsn lsn, std::uint32_t settled,
                       std::vector<LeaseToken> refused);
   void end_request(std::uint32_t slot);
+  void withdraw(const PendingRequest& asked);
+
+  // repeated messages
+  void watch(const Schedule& schedule);
+  void fire(std::uint64_t number);
+  void drop_schedule(std::uint64_t number);
+  void forget_schedule(std::uint64_t number);
+  static void apply_fired(Schedule& schedule, const ScheduleFiredFact& fact);
+  Result<void> recover_schedule(FactPlace place, Bytes body);
 
   // time
   void on_timer(const Timer& timer);
@@ -258,6 +451,7 @@ class Engine {
   Result<void> recover_accepted(FactPlace place, Bytes body);
   bool await_party(std::uint32_t number);
   bool recover_copy(Mailbox& mailbox, const MessageRef& ref, const AcceptedFact& fact, FactPlace place);
+  Result<void> recover_moved(FactKind kind, FactPlace place, Bytes body);
   void keep_message(AcceptedFact fact, FactPlace place, Bytes body);
   Result<void> recover_configured(FactPlace place, Bytes body);
 
@@ -269,6 +463,8 @@ class Engine {
   MessageKey last_key_ = 0;
   MessageKey newest_recovered_ = 0;
   MessageKey suspect_until_ = 0;  // up to here a crash may have cut leases off
+  SipKey secret_{};
+  std::uint64_t chance_ = 0;      // state of the generator behind the retry policies' jitter
   Lsn last_fact_ = 0;             // of the last fact appended by append_fact()
   std::uint32_t run_ = 0;
   std::uint32_t node_ = 0;
@@ -295,6 +491,12 @@ class Engine {
   std::size_t lease_deadlines_ = 0;  // an upper bound of live lease timers
   TransientStore transient_;
   SettledReceipts settled_;
+  DedupWindow keys_;
+  Groups groups_;
+  Guard guard_;
+  Schedules schedules_;
+  std::map<std::string, Conversation, std::less<>> conversations_;
+  boost::unordered_flat_map<MessageKey, std::vector<Attempt>> attempts_;  // of messages that failed and are still here
   Ring<Pending> pending_;
   std::vector<std::uint32_t> dirty_;
   std::vector<std::uint32_t> stuck_;

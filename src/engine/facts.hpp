@@ -20,6 +20,8 @@ enum class DeadReason : std::uint8_t {
   no_route = 6,        // no route fits
 };
 
+constexpr std::size_t kDeadReasons = 7;
+
 constexpr std::string_view name(DeadReason reason) {
   switch (reason) {
     case DeadReason::none: break;
@@ -153,12 +155,13 @@ struct ScheduleSetFact {
   std::int64_t every_ms = 0;  // 0: by the cron expression
   std::int64_t until = 0;     // Unix ms; 0: for ever
   std::uint64_t left = 0;     // times; 0: no end
+  std::uint64_t fired = 0;    // how often so far
   std::uint32_t sender = 0;   // party number
   std::uint32_t zero = 0;
 };
-static_assert(sizeof(ScheduleSetFact) == 48);
+static_assert(sizeof(ScheduleSetFact) == 56);
 
-/// A schedule's message went out: in one group with its message_accepted fact. The newest of a schedule holds where it stands.
+/// A schedule's message went out: in one group with its message_accepted fact.
 struct ScheduleFiredFact {
   std::uint64_t number = 0;
   std::int64_t next = 0;

@@ -49,6 +49,7 @@ struct Mailbox {
   std::unique_ptr<MailboxLimits> own_limits;
   FactPlace limits_place;
   std::unique_ptr<std::map<MessageKey, DeadLetter>> dead;
+  std::int64_t dead_timer = 0;           // when to look for dead letters that are too old; 0: not set
 
   std::uint64_t load() const { return unread() + leased; }
   std::uint64_t unread() const { return std::uint64_t{pending} + ready + scheduled + blocked; }

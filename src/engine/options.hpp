@@ -36,7 +36,7 @@ struct EngineOptions {
   std::int64_t keys_ms = 86'400'000;           // for how long
   std::size_t schedules_max = 100'000;
   std::size_t routes_max = 1'000;
-  std::size_t conversations_max = 100'000;     // whose costs are summed; then the one untouched longest goes
+  std::size_t conversations_max = 100'000;     // whose costs are summed; those of later ones are not
   GuardLimits guard;
 };
 

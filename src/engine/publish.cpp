@@ -57,40 +57,83 @@ Bytes Engine::stamped(const IncomingMessage& message, const Stamp& with) {
   return {scratch_.data(), stamp(message.envelope, message.routing, with, scratch_.data())};
 }
 
+Stamp Engine::stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key,
+                       const Lineage& lineage) const {
+  return {.id = id,
+          .timestamp = now_,
+          .from = from,
+          .reply_to = reply_to,
+          .key = key,
+          .cause = lineage.cause,
+          .hops = lineage.hops,
+          .chain = as_bytes(lineage.chain)};
+}
+
 void Engine::publish(SessionId id, std::uint32_t request, bool quiet, const IncomingMessage& message) {
   auto* const session = find_session(id);
   if (session == nullptr) return;
-  if (message.routing.topic.empty() && message.routing.to.front() != '@') {
-    auto accepted = accept(*session, message, {});
-    if (!accepted) return refuse(id, request, std::move(accepted.error()));
-    pending_.push({.lsn = accepted->place.lsn,
-                   .session = id,
-                   .request = request,
-                   .kind = Pending::Kind::accepted,
-                   .quiet = quiet,
-                   .place = accepted->place,
-                   .fact = accepted->fact,
-                   .refused = {}});
+  if (is_now(message.routing)) {
+    auto done = publish_now(*session, message);
+    if (!done) return refuse(id, request, std::move(done.error()));
+    if (!quiet) effects_.confirm(id, request, *done);
     return;
   }
-  auto done = publish_now(*session, message);
-  if (!done) return refuse(id, request, std::move(done.error()));
-  if (!quiet) effects_.confirm(id, request, *done);
+  auto done = accept(*session, message, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = quiet,
+                                             .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+  if (!done) refuse(id, request, std::move(done.error()));
+}
+
+// A message to one mailbox: decided and appended. On error nothing has changed.
+Result<void> Engine::accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending as) {
+  auto prepared = prepare(session, message, nullptr);
+  if (!prepared) return std::unexpected(std::move(prepared.error()));
+  if (!log_.has_room(FactLog::Urgency::durable, prepared->bound())) {
+    return failure(ErrorCode::disk_full, fmt::format("the disk has no room for a durable message to {}", message.routing.to));
+  }
+  make_room(parties_.mailbox(prepared->mailbox));
+  if (!prepared->several_facts()) {
+    commit(*prepared, reply_to, std::move(as));
+    return {};
+  }
+  const FactGroup group(log_, prepared->bound());
+  commit(*prepared, reply_to, std::move(as));
+  return {};
+}
+
+Result<void> Engine::check_now(const IncomingMessage& message) const {
+  const auto& routing = message.routing;
+  if (routing.topic.empty()) return {};
+  if (routing.mode.value_or(DeliveryMode::at_most_once) != DeliveryMode::at_most_once) {
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("`mode` is {} for topic {}: topics deliver at most once; send to a mailbox for more",
+                               name(*routing.mode), routing.topic));
+  }
+  if (routing.topic == "bus" || routing.topic.starts_with("bus.")) {
+    return failure(ErrorCode::not_permitted, fmt::format("topic {}: what begins with `bus` is the server's own", routing.topic));
+  }
+  return check_from(routing);
 }
 
 // What needs no disk: an event, or a response to a waiting requester.
 Result<Confirm> Engine::publish_now(Session& session, const IncomingMessage& message) {
-  if (message.routing.topic.empty()) return respond(session, message);
-  if (message.routing.mode.value_or(DeliveryMode::at_most_once) != DeliveryMode::at_most_once) {
-    return failure(ErrorCode::invalid_field,
-                   fmt::format("`mode` is {} for topic {}: topics deliver at most once; send to a mailbox for more",
-                               name(*message.routing.mode), message.routing.topic));
+  if (auto good = check_now(message); !good) return std::unexpected(std::move(good.error()));
+  Lineage lineage;
+  if (!message.routing.cause.is_nil()) {
+    auto caused = lineage_of(session, message);
+    if (!caused) return std::unexpected(std::move(caused.error()));
+    lineage = std::move(*caused);
   }
-  if (auto good = check_from(message.routing); !good) return std::unexpected(std::move(good.error()));
-  return publish_event(session, message);
+  std::string_view from = message.routing.from;
+  if (!message.routing.topic.empty()) {
+    if (from.empty()) from = session.party != 0 ? std::string_view(parties_[session.party].name) : "anonymous";
+    return publish_event(session.id, from, message, lineage);
+  }
+  const auto sender = sender_of(session, message.routing);
+  if (!sender) return std::unexpected(sender.error());
+  return respond(parties_[*sender].name, message, lineage);
 }
 
-Confirm Engine::publish_event(Session& session, const IncomingMessage& message) {
+Confirm Engine::publish_event(SessionId publisher, std::string_view from, const IncomingMessage& message, const Lineage& lineage) {
   ++counters_.events_published;
   const auto& match = topics_.match(message.routing.topic);
   const auto key = next_key();
@@ -98,16 +141,14 @@ Confirm Engine::publish_event(Session& session, const IncomingMessage& message) 
   Confirm confirm{.id = id, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
   if (match.empty()) return confirm;
 
-  std::string_view from = message.routing.from;
-  if (from.empty()) from = session.party != 0 ? std::string_view(parties_[session.party].name) : "anonymous";
   const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
   OutgoingDelivery delivery{.request = 0,
                             .delivery = 1,
                             .lease = 0,
                             .redelivered = false,
-                            .message = {stamped(message, {id, now_, from, {}, own_key}), message.content}};
+                            .message = {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content}};
   for (auto* const subscription : match) {
-    if (subscription->session == session.id && !subscription->echo) continue;
+    if (subscription->session == publisher && !subscription->echo) continue;
     if (subscription->limited) {
       if (subscription->credit == 0) {
         ++subscription->skipped;
@@ -124,7 +165,23 @@ Confirm Engine::publish_event(Session& session, const IncomingMessage& message) 
   return confirm;
 }
 
-Result<Confirm> Engine::respond(Session& session, const IncomingMessage& message) {
+// An event of the server's own: what happened, as JSON.
+void Engine::announce(std::string_view topic, std::string_view json) {
+  if (topics_.match(topic).empty()) return;
+  Message event;
+  event.topic = topic;
+  event.type = "event";
+  event.content_type = "application/json";
+  std::string envelope;
+  const auto encoded = encode_envelope(event, envelope);
+  FOLKMOOT_ASSERT(encoded.has_value());
+  IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(json)};
+  const auto read = read_routing(message.envelope, message.routing);
+  FOLKMOOT_ASSERT(read.has_value());
+  publish_event(0, kServerName, message, {});
+}
+
+Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& message, const Lineage& lineage) {
   std::uint32_t run = 0;
   std::uint64_t number = 0;
   const auto known = parse_reply_address(message.routing.to, run, number) && run == run_ ? request_slots_.find(number)
@@ -134,75 +191,155 @@ Result<Confirm> Engine::respond(Session& session, const IncomingMessage& message
   }
   const auto slot = known->second;
   const auto waiting = requests_[slot];
-  const auto sender = sender_of(session, message.routing);
-  if (!sender) return std::unexpected(sender.error());
   const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = node_});
   const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-  end_request(slot);
+  const bool more_to_come = waiting.stream && message.routing.type == kTypeStatus;
+  if (!more_to_come) end_request(slot);
   effects_.deliver(waiting.session,
                    {.request = waiting.request,
                     .delivery = 1,
                     .lease = 0,
                     .redelivered = false,
-                    .message = {stamped(message, {id, now_, parties_[*sender].name, {}, own_key}), message.content}});
+                    .message = {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content}});
   ++counters_.responses;
   return Confirm{.id = id, .count = 1, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
 }
 
-// Decides on a message to a mailbox and appends its fact. On error nothing has changed.
-Result<Engine::Accepted> Engine::accept(Session& session, const IncomingMessage& message, std::string_view reply_to) {
+// Looks up and checks all there is to know of a message to a mailbox; changes nothing but the table of names.
+Result<Engine::Prepared> Engine::prepare(Session& session, const IncomingMessage& message, const Lineage* caused) {
   const auto& routing = message.routing;
-  auto number = memo_party(session.last_mailbox, routing.to);
-  if (number == 0) {
+  Prepared prepared{.message = &message};
+  prepared.mailbox = memo_party(session.last_mailbox, routing.to);
+  if (prepared.mailbox == 0) {
     const auto named = mailbox_named(routing.to);
     if (!named) return std::unexpected(named.error());
-    number = (*named)->number;
+    prepared.mailbox = (*named)->number;
   }
   const auto sender = sender_of(session, routing);
   if (!sender) return std::unexpected(sender.error());
-  auto& mailbox = parties_.mailbox(number);
+  prepared.sender = *sender;
+  // Names, facts' fixed parts and the run's note are in the constant.
+  prepared.bytes = 2048 + message.envelope.size() + kStampBytesMax + message.content.size();
 
-  const auto bytes = sizeof(AcceptedFact) + message.envelope.size() + kStampBytesMax + message.content.size();
-  // Room for the two names too, should the log not know them yet.
-  if (!log_.has_room(FactLog::Urgency::durable, bytes + 1024)) {
-    return failure(ErrorCode::disk_full, fmt::format("the disk has no room for a durable message to {}", routing.to));
+  if (!routing.key.empty() || !routing.id.is_nil()) {
+    prepared.keyed = true;
+    prepared.key = key_hash(prepared.mailbox, prepared.sender, routing);
+  } else if (routing.mode == DeliveryMode::exactly_once) {
+    return failure(ErrorCode::invalid_field, "`mode` exactly_once needs a `key`, by which a second copy is known");
   }
-  if (auto room = make_room(mailbox); !room) return std::unexpected(room.error());
-  journal_party(number);
-  journal_party(*sender);
+  if (caused != nullptr) {
+    prepared.lineage = *caused;
+  } else if (!routing.cause.is_nil()) {
+    auto lineage = lineage_of(session, message);
+    if (!lineage) return std::unexpected(std::move(lineage.error()));
+    prepared.lineage = std::move(*lineage);
+  }
+  check_guards(prepared);
+  hand_on_trace(prepared);
+  prepared.has_costs = has_costs(*prepared.message);
+  if (prepared.keyed && keys_.find(prepared.key) != nullptr) return prepared;  // it needs no room: it is there already
+  if (auto room = check_room(parties_.mailbox(prepared.mailbox), 1); !room) return std::unexpected(std::move(room.error()));
+  return prepared;
+}
+
+Hash128 Engine::key_hash(std::uint32_t mailbox, std::uint32_t sender, const Routing& routing) const {
+  const auto own = routing.key.empty() ? routing.id.text() : std::string(routing.key);
+  std::string all;
+  all.append(as_text(bytes_of(mailbox))).append(as_text(bytes_of(sender))).append(own);
+  return siphash128(secret_, as_bytes(all));
+}
+
+void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending as) {
+  const auto& message = *prepared.message;
+  const auto& routing = message.routing;
+  auto& mailbox = parties_.mailbox(prepared.mailbox);
+  if (prepared.keyed) {
+    if (const auto* const used = keys_.find(prepared.key)) {
+      ++counters_.duplicates;
+      as.kind = Pending::Kind::duplicate;
+      as.fact = {.key = used->message, .mailbox = used->mailbox};
+      return push_pending(std::move(as));
+    }
+  }
+  journal_party(prepared.mailbox);
+  journal_party(prepared.sender);
 
   const auto ttl = routing.ttl_ms != 0 ? routing.ttl_ms : limits(mailbox).default_ttl_ms;
+  const auto& lineage = prepared.lineage;
+  std::uint8_t flags = 0;
+  if (!routing.group.empty()) flags |= Entry::kGrouped;
+  if (!routing.retry.empty()) flags |= Entry::kPolicy;
+  if (routing.bounce) flags |= Entry::kBounce;
   const AcceptedFact fact{.key = next_key(),
                           .not_before = routing.deliver_at > now_ ? routing.deliver_at : 0,
                           .expires_at = ttl != 0 ? now_ + ttl : 0,
-                          .mailbox = number,
-                          .sender = *sender,
+                          .mailbox = prepared.mailbox,
+                          .sender = prepared.sender,
                           .deliveries = 0,
                           .priority = routing.priority,
-                          .mode = routing.mode.value_or(DeliveryMode::at_least_once)};
-  const auto id = make_uuid({.key = fact.key, .mailbox = number, .node = node_});
+                          .mode = routing.mode.value_or(DeliveryMode::at_least_once),
+                          .dead = lineage.tripped.empty() ? DeadReason::none : DeadReason::guard,
+                          .flags = flags,
+                          .hops = static_cast<std::uint16_t>(std::min<std::uint32_t>(lineage.hops, 0xffff))};
+  if (prepared.keyed) remember_key(prepared, fact.key);
+  if (prepared.has_costs) sum_conversation(message);
+  const auto id = make_uuid({.key = fact.key, .mailbox = prepared.mailbox, .node = node_});
   const auto own_key = routing.id.is_nil() ? std::string{} : routing.id.text();
-  const auto head = stamped(message, {id, now_, parties_[*sender].name, reply_to, own_key});
+  const auto head = stamped(message, stamp_of(id, parties_[prepared.sender].name, reply_to, own_key, lineage));
   const Bytes parts[] = {bytes_of(fact), head, message.content};
-  const auto place = log_.append(FactKind::message_accepted, parts, FactLog::Life::live);
+  as.place = log_.append(FactKind::message_accepted, parts, FactLog::Life::live);
+  as.fact = fact;
+  as.lsn = as.place.lsn;
+  if (!lineage.tripped.empty()) {
+    const DeadFact dead{MessageRef(fact.key, fact.mailbox, fact.sender, fact.priority), now_, 0, DeadReason::guard, {}};
+    as.dead_place = append_fact(FactKind::message_dead, {bytes_of(dead), as_bytes(lineage.tripped)}, FactLog::Life::live);
+  }
+  if (lineage.hops != 0) count_for_guards(prepared);
   ++mailbox.pending;
   ++counters_.pending;
   ++counters_.published;
-  return Accepted{fact, place};
+  pending_.push(std::move(as));
 }
 
-// Sees to it that one message more fits into the mailbox. On error nothing has changed.
-Result<void> Engine::make_room(Mailbox& mailbox) {
-  const auto& bound = limits(mailbox);
-  if (mailbox.load() < bound.max_messages) return {};
-  // Only what is ready can be dropped: the rest is in somebody's hands, or was asked for at a later time.
-  if (bound.overflow == Overflow::reject || mailbox.load() - mailbox.ready >= bound.max_messages) {
-    return failure(ErrorCode::mailbox_full, fmt::format("mailbox {} is full ({} of {} waiting)", parties_[mailbox.number].name,
-                                                        mailbox.load(), bound.max_messages));
+void Engine::remember_key(const Prepared& prepared, MessageKey message) {
+  forget_keys();
+  const KeyUsedFact fact{{prepared.key.low, prepared.key.high}, message, prepared.mailbox, 0};
+  const Bytes body = bytes_of(fact);
+  const auto place = log_.append(FactKind::key_used, {&body, 1}, FactLog::Life::live);
+  keys_.add({prepared.key, message, place.lsn, prepared.mailbox});
+}
+
+void Engine::forget_keys() {
+  while (keys_.size() > 0) {
+    const auto& oldest = keys_.oldest();
+    if (keys_.size() < options_.keys_max && key_ms(oldest.message) + options_.keys_ms > now_) return;
+    log_.release({oldest.place, sizeof(KeyUsedFact)});
+    keys_.drop_oldest();
   }
+}
+
+// Lists what waits for the disk; what needs not wait for anything is done at once.
+void Engine::push_pending(Pending item) {
+  if (item.lsn == 0 && !pending_.empty()) item.lsn = pending_.back().lsn;
+  if (item.lsn == 0) return resolve(item);
+  pending_.push(std::move(item));
+}
+
+// Whether `more` messages fit into the mailbox, if need be by dropping others.
+Result<void> Engine::check_room(const Mailbox& mailbox, std::uint64_t more) const {
+  const auto& bound = limits(mailbox);
+  if (mailbox.load() + more <= bound.max_messages) return {};
+  // Only what is ready can be dropped: the rest is in somebody's hands, or was asked for at a later time.
+  if (bound.overflow == Overflow::drop_oldest && mailbox.load() - mailbox.ready + more <= bound.max_messages) return {};
+  return failure(ErrorCode::mailbox_full, fmt::format("mailbox {} is full ({} of {} waiting)", parties_[mailbox.number].name,
+                                                      mailbox.load(), bound.max_messages));
+}
+
+// Drops the oldest so that one more fits. Requires: check_room(mailbox, 1).
+void Engine::make_room(Mailbox& mailbox) {
+  const auto& bound = limits(mailbox);
   // One, unless the limit was lowered; then some with each message, so that none of them has to pay for all.
-  for (std::size_t i = 0; i < kOverflowDropsMax && mailbox.load() >= bound.max_messages; ++i) drop_oldest(mailbox);
-  return {};
+  for (std::size_t i = 0; i < kOverflowDropsMax && mailbox.load() >= bound.max_messages && mailbox.ready > 0; ++i) drop_oldest(mailbox);
 }
 
 void Engine::drop_oldest(Mailbox& mailbox) {
@@ -217,64 +354,7 @@ void Engine::drop_oldest(Mailbox& mailbox) {
   bury(mailbox, *oldest, DeadReason::overflow);
 }
 
-void Engine::publish_batch(SessionId id, std::uint32_t request, bool quiet, std::span<const Result<IncomingMessage>> messages) {
-  auto* const session = find_session(id);
-  if (session == nullptr) return;
-  const auto slot = batches_.insert({.session = id, .request = request, .body = {}});
-  bool refused = false;
-  Lsn last = 0;
-  const auto add_error = [&](const Error& error) {
-    refused = true;
-    ++counters_.refused;
-    const auto code = static_cast<std::uint16_t>(error.code);
-    const auto text = std::string_view(error.text).substr(0, 60'000);
-    const auto bytes = static_cast<std::uint16_t>(text.size());
-    batches_[slot].body.append(as_text(bytes_of(code))).append(as_text(bytes_of(bytes))).append(text);
-  };
-  const auto add_confirm = [&](const Confirm& confirm) {
-    const std::uint16_t done = 0;
-    batches_[slot].body.append(as_text(bytes_of(done))).append(as_text(bytes_of(confirm)));
-  };
-  for (const auto& message : messages) {
-    if (!message) {
-      add_error(message.error());
-      continue;
-    }
-    if (!message->routing.topic.empty() || message->routing.to.front() == '@') {
-      const auto done = publish_now(*session, *message);
-      done ? add_confirm(*done) : add_error(done.error());
-      continue;
-    }
-    const auto accepted = accept(*session, *message, {});
-    if (!accepted) {
-      add_error(accepted.error());
-      continue;
-    }
-    last = accepted->place.lsn;
-    pending_.push({.lsn = last,
-                   .session = id,
-                   .request = request,
-                   .kind = Pending::Kind::accepted,
-                   .quiet = true,
-                   .in_batch = true,
-                   .batch = slot,
-                   .offset = static_cast<std::uint32_t>(batches_[slot].body.size() + 2),
-                   .place = accepted->place,
-                   .fact = accepted->fact,
-                   .refused = {}});
-    add_confirm({});
-  }
-  const bool answer = !quiet || refused;
-  if (last == 0) {  // nothing in it waits for the disk
-    if (answer) effects_.done(id, request, as_bytes(batches_[slot].body));
-    batches_.erase(slot);
-    return;
-  }
-  pending_.push({.lsn = last, .session = id, .request = request, .kind = Pending::Kind::batch, .quiet = !answer, .batch = slot,
-                 .place = {}, .fact = {}, .refused = {}});
-}
-
-void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message) {
+void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message, bool stream) {
   auto* const session = find_session(id);
   if (session == nullptr) return;
   const auto& routing = message.routing;
@@ -291,19 +371,22 @@ void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_m
     return request_transient(*session, request, 0, message);
   }
   const auto number = next_serial_++;
-  const auto slot = requests_.insert({id, request, number, now_ + timeout_ms});
+  const auto slot = requests_.insert(
+      {.session = id, .request = request, .number = number, .deadline = now_ + timeout_ms, .stream = stream});
   if (!open_number(*session, request, {OpenKind::request, slot})) return requests_.erase(slot);
   request_slots_.emplace(number, slot);
   if (!durable) {
     request_transient(*session, request, timeout_ms, message);
   } else {
-    auto accepted = accept(*session, message, reply_address(run_, number));
-    if (!accepted) {
+    auto done = accept(*session, message, reply_address(run_, number),
+                       {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .place = {}, .fact = {},
+                        .dead_place = {}, .refused = {}});
+    if (!done) {
       end_request(slot);
-      return refuse(id, request, std::move(accepted.error()));
+      return refuse(id, request, std::move(done.error()));
     }
-    pending_.push({.lsn = accepted->place.lsn, .session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true,
-                   .place = accepted->place, .fact = accepted->fact, .refused = {}});
+    requests_[slot].mailbox = pending_.back().fact.mailbox;
+    requests_[slot].message = pending_.back().fact.key;
   }
   if (request_slots_.contains(number)) {
     add_timer({.at = now_ + timeout_ms, .id = number, .box = 0, .kind = TimerKind::request});
@@ -335,17 +418,27 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
   const auto id = make_uuid({.key = key, .mailbox = mailbox.number, .node = node_});
   const auto address = timeout_ms != 0 ? reply_address(run_, requests_[found->second.slot].number) : std::string{};
   const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-  const auto head = stamped(message, {id, now_, parties_[*sender].name, address, own_key});
+  Lineage lineage;
+  if (!message.routing.cause.is_nil()) {
+    auto caused = lineage_of(session, message);
+    if (!caused) return fail(std::move(caused.error()));
+    lineage = std::move(*caused);
+  }
+  const auto head = stamped(message, stamp_of(id, parties_[*sender].name, address, own_key, lineage));
   if (!transient_.has_room(head.size() + message.content.size())) {
     return fail({ErrorCode::busy, "the requests that wait in memory have reached their limit"});
   }
   const auto slot = transient_.put(head, message.content);
   const auto bytes = static_cast<std::uint32_t>(head.size() + message.content.size());
+  if (timeout_ms != 0) {
+    requests_[found->second.slot].message = key;
+    requests_[found->second.slot].mailbox = mailbox.number;
+  }
   const auto ttl = timeout_ms != 0 ? timeout_ms : 5'000;
   expiries_[key] = now_ + ttl;
   add_timer({.at = now_ + ttl, .id = key, .box = mailbox.number, .kind = TimerKind::expiry});
   enter_ready(mailbox, {Entry(key, {slot, bytes}, message.routing.priority, Entry::kTransient | Entry::kOnce | Entry::kExpires), *sender},
-              true);
+              true, {});
   if (timeout_ms == 0) effects_.done(session.id, request, {});
 }
 

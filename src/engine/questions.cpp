@@ -34,7 +34,7 @@ ReceiptView Engine::receipt(const Uuid& id) {
     }
   }
   if (const auto* const settled = settled_.find(address->key)) {
-    receipt.state = ReceiptState::acknowledged;
+    receipt.state = settled->state;
     receipt.deliveries = settled->deliveries;
     receipt.at = settled->at;
   }
@@ -46,7 +46,7 @@ namespace {
 MailboxStats stats_of(const Party& party) {
   const auto& mailbox = *party.mailbox;
   return {.name = party.name,
-          .ready = std::uint64_t{mailbox.ready} + mailbox.pending,
+          .ready = std::uint64_t{mailbox.ready} + mailbox.pending + mailbox.blocked,
           .scheduled = mailbox.scheduled,
           .leased = mailbox.leased,
           .dead = mailbox.dead ? mailbox.dead->size() : 0,

@@ -5,6 +5,7 @@
 
 #include "base/uuid.hpp"
 #include "engine/ring.hpp"
+#include "message/frame.hpp"
 
 namespace folkmoot {
 
@@ -13,6 +14,8 @@ class SettledReceipts {
   struct Settled {
     std::int64_t at = 0;
     std::uint32_t deliveries = 0;
+    std::uint16_t hops = 0;
+    ReceiptState state = ReceiptState::acknowledged;
   };
 
   explicit SettledReceipts(std::size_t max) : max_(max) {}

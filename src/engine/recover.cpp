@@ -1,6 +1,8 @@
 // Recovery: the facts of the log, entered in order, rebuild what ran. And copy-forward: facts that still matter, again.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/utf8.hpp"
 #include "engine/engine.hpp"
 
@@ -30,6 +32,7 @@ Result<void> Engine::recover(FactKind kind, FactPlace place, Bytes body) {
       node_ = fact.node;
       keys_end_ = fact.keys_end;
       suspect_until_ = std::max(suspect_until_, fact.suspect_until);
+      secret_ = {fact.secret[0], fact.secret[1]};
       log_.retain(place);
       if (started_place_.lsn != 0) log_.release(started_place_);
       started_place_ = place;
@@ -50,53 +53,116 @@ Result<void> Engine::recover(FactKind kind, FactPlace place, Bytes body) {
     }
     case FactKind::message_accepted: return recover_accepted(place, body);
     case FactKind::message_settled:
+    case FactKind::message_cancelled:
       if (body.size() % sizeof(MessageRef) != 0) return cannot_be(kind, "has a broken list");
       for (std::size_t at = 0; at < body.size(); at += sizeof(MessageRef)) {
         const auto ref = load<MessageRef>(body.data() + at);
         // Unknown ones were settled in a part of the log that is gone, their messages with it.
         if (!parties_.knows(ref.mailbox)) continue;
-        if (const auto message = take_waiting(ref)) leave(message->entry, true, message->entry.deliveries + 1u);
+        const bool cancelled = kind == FactKind::message_cancelled;
+        if (const auto message = take_waiting(ref)) {
+          leave(parties_.mailbox(ref.mailbox), message->entry, cancelled ? ReceiptState::cancelled : ReceiptState::acknowledged,
+                message->entry.deliveries + (cancelled ? 0u : 1u));
+        }
       }
       return {};
-    case FactKind::message_returned: {
-      ReturnedFact fact;
+    case FactKind::message_returned:
+    case FactKind::attempt_noted:
+    case FactKind::message_dead:
+    case FactKind::dead_purged: return recover_moved(kind, place, body);
+    case FactKind::key_used: {
+      KeyUsedFact fact;
       if (!read_fact(body, fact)) return cannot_be(kind, "is too short");
-      if (!parties_.knows(fact.message.mailbox)) return {};
-      if (auto message = take_waiting(fact.message)) {
-        message->entry.deliveries = fact.deliveries;
-        message->entry.flags |= Entry::kRedelivered;
-        enter_returned(parties_.mailbox(fact.message.mailbox), *message, fact.not_before);
+      log_.retain(place);
+      const UsedKey key({fact.hash[0], fact.hash[1]}, fact.message, place.lsn, fact.mailbox);
+      if (auto* const known = keys_.find(key.hash)) {
+        log_.release({known->place, sizeof fact});
+        *known = key;
+      } else {
+        keys_.add(key);
       }
       return {};
     }
-    case FactKind::message_dead: {
-      DeadFact fact;
+    case FactKind::schedule_set: return recover_schedule(place, body);
+    case FactKind::schedule_fired: {
+      ScheduleFiredFact fact;
       if (!read_fact(body, fact)) return cannot_be(kind, "is too short");
-      if (!parties_.knows(fact.message.mailbox)) return {};
-      if (auto message = take_waiting(fact.message)) {
-        message->entry.deliveries = fact.deliveries;
-        expiries_.erase(message->entry.key);
-        enter_dead(parties_.mailbox(fact.message.mailbox), *message, fact.reason, fact.at);
-      }
+      if (auto* const schedule = schedules_.find(fact.number)) apply_fired(*schedule, fact);
       return {};
     }
-    case FactKind::dead_purged: {
-      MessageRef ref;
-      if (!read_fact(body, ref)) return cannot_be(kind, "is too short");
-      if (!parties_.knows(ref.mailbox)) return {};
-      auto& mailbox = parties_.mailbox(ref.mailbox);
-      if (!mailbox.dead) return {};
-      if (const auto found = mailbox.dead->find(ref.key); found != mailbox.dead->end()) {
-        log_.release(found->second.message.entry.place());
-        mailbox.dead->erase(found);
-        --counters_.dead_now;
-      }
+    case FactKind::schedule_removed: {
+      std::uint64_t number = 0;
+      if (!read_fact(body, number)) return cannot_be(kind, "is too short");
+      forget_schedule(number);
       return {};
     }
+    case FactKind::conversation_summed: {
+      ConversationFact fact;
+      if (!read_fact(body, fact) || !is_name(as_text(body.subspan(sizeof fact)))) return cannot_be(kind, "names no conversation");
+      log_.retain(place);
+      restore_conversation(as_text(body.subspan(sizeof fact)), fact, place);
+      return {};
+    }
+    case FactKind::route_set:
+    case FactKind::route_removed: break;
     case FactKind::mailbox_configured: return recover_configured(place, body);
   }
   return failure(ErrorCode::damaged, fmt::format("a fact of kind {}, which this version does not know: it was written by a newer one",
                                                  static_cast<int>(kind)));
+}
+
+// What is said of a message that is known. Facts about others were overtaken: their messages are gone, or come as copies that say
+// where they stand.
+Result<void> Engine::recover_moved(FactKind kind, FactPlace place, Bytes body) {
+  ReturnedFact returned;
+  DeadFact dead;
+  MessageRef ref;
+  const bool is_return = kind == FactKind::message_returned || kind == FactKind::attempt_noted;
+  if (!(is_return ? read_fact(body, returned) : kind == FactKind::message_dead ? read_fact(body, dead) : read_fact(body, ref))) {
+    return cannot_be(kind, "is too short");
+  }
+  if (kind != FactKind::dead_purged) ref = is_return ? returned.message : dead.message;
+  if (!parties_.knows(ref.mailbox)) return {};
+  auto& mailbox = parties_.mailbox(ref.mailbox);
+  const auto letter = mailbox.dead ? mailbox.dead->find(ref.key) : std::map<MessageKey, DeadLetter>::iterator{};
+  const bool is_dead = mailbox.dead && letter != mailbox.dead->end();
+  if (kind == FactKind::dead_purged) {
+    if (is_dead) drop_dead(mailbox, letter);
+    return {};
+  }
+  if (kind == FactKind::attempt_noted) {
+    std::uint32_t sender = 0;
+    if (!is_dead && find_entry(mailbox, ref.key, sender) == nullptr) return {};
+    log_.retain(place);
+    note_attempt(ref.key, place, returned.deliveries);
+    return {};
+  }
+  if (kind == FactKind::message_dead && is_dead) {  // the words that go with it
+    log_.retain(place);
+    if (letter->second.place.lsn != 0) log_.release(letter->second.place);
+    letter->second.place = place;
+    letter->second.at = dead.at;
+    return {};
+  }
+  auto message = take_waiting(ref);
+  if (!message) return {};
+  log_.retain(place);
+  if (is_return) {
+    message->entry.deliveries = returned.deliveries;
+    message->entry.flags |= Entry::kRedelivered;
+    if (returned.end == AttemptEnd::none) {
+      log_.release(place);
+    } else {
+      note_attempt(ref.key, place, returned.deliveries);
+    }
+    enter_returned(mailbox, *message, returned.not_before);
+  } else {
+    message->entry.deliveries = dead.deliveries;
+    expiries_.erase(message->entry.key);
+    leave_group(mailbox, message->entry);
+    enter_dead(mailbox, *message, dead.reason, dead.at, place);
+  }
+  return {};
 }
 
 // Copying forward moves the fact that names a party behind those that use its number. start() checks that all names came.
@@ -119,7 +185,13 @@ Result<void> Engine::recover_accepted(FactPlace place, Bytes body) {
   const MessageRef ref(fact.key, fact.mailbox, fact.sender, fact.priority);
   auto& mailbox = parties_.mailbox(fact.mailbox);
   if (recover_copy(mailbox, ref, fact, place)) return {};
-  enter_accepted(fact, place);
+  std::string_view group;
+  if (fact.flags & Entry::kGrouped) {
+    const auto routing = read_routing(body.subspan(sizeof fact));
+    if (!routing || routing->group.empty()) return cannot_be(FactKind::message_accepted, "belongs to a group and does not say to which");
+    group = routing->group;
+  }
+  enter_accepted(fact, place, group);
   return {};
 }
 
@@ -129,7 +201,7 @@ bool Engine::recover_copy(Mailbox& mailbox, const MessageRef& ref, const Accepte
     log_.release(entry.place());
     entry.move_to(place);
     entry.deliveries = fact.deliveries;
-    if (fact.redelivered) entry.flags |= Entry::kRedelivered;
+    entry.flags |= fact.flags & Entry::kRedelivered;
   };
   if (mailbox.dead) {
     if (const auto found = mailbox.dead->find(ref.key); found != mailbox.dead->end()) {
@@ -159,7 +231,14 @@ Result<void> Engine::recover_configured(FactPlace place, Bytes body) {
   if (mailbox.limits_place.lsn != 0) log_.release(mailbox.limits_place);
   mailbox.limits_place = place;
   mailbox.own_limits = std::make_unique<MailboxLimits>(
-      MailboxLimits{fact.max_messages, fact.default_ttl_ms, fact.max_deliveries, fact.overflow});
+      MailboxLimits{.max_messages = fact.max_messages,
+                    .default_ttl_ms = fact.default_ttl_ms,
+                    .overflow = fact.overflow,
+                    .retry = {.attempts = fact.attempts,
+                              .backoff = fact.backoff,
+                              .initial_ms = fact.initial_ms,
+                              .max_ms = fact.max_ms,
+                              .multiplier_permille = fact.multiplier_permille}});
   return {};
 }
 
@@ -187,7 +266,54 @@ void Engine::keep(FactKind kind, FactPlace place, Bytes body) {
       if (read_fact(body, fact)) keep_message(fact, place, body);
       return;
     }
-    default: return;  // what is said of messages goes with them: their copies hold where they stand
+    case FactKind::message_returned:
+    case FactKind::attempt_noted: {
+      ReturnedFact fact;
+      if (!read_fact(body, fact)) return;
+      const auto noted = attempts_.find(fact.message.key);
+      if (noted == attempts_.end()) return;
+      const auto mine = std::ranges::find(noted->second, place, &Attempt::place);
+      if (mine == noted->second.end()) return;
+      const auto moved = log_.append(FactKind::attempt_noted, {&body, 1}, FactLog::Life::live);
+      log_.release(place);
+      mine->place = moved;
+      return;
+    }
+    case FactKind::message_dead: {
+      DeadFact fact;
+      if (!read_fact(body, fact) || !parties_.holds(fact.message.mailbox)) return;
+      auto& mailbox = parties_.mailbox(fact.message.mailbox);
+      if (!mailbox.dead) return;
+      if (const auto found = mailbox.dead->find(fact.message.key); found != mailbox.dead->end()) copy(found->second.place, {body});
+      return;
+    }
+    case FactKind::key_used: {
+      KeyUsedFact fact;
+      if (!read_fact(body, fact)) return;
+      auto* const key = keys_.find({fact.hash[0], fact.hash[1]});
+      if (key == nullptr || key->place != place.lsn) return;
+      FactPlace mine = place;
+      copy(mine, {body});
+      key->place = mine.lsn;
+      return;
+    }
+    case FactKind::schedule_set: {
+      ScheduleSetFact fact;
+      if (!read_fact(body, fact)) return;
+      auto* const schedule = schedules_.find(fact.number);
+      if (schedule == nullptr) return;
+      fact.next = schedule->next;
+      fact.left = schedule->left;
+      fact.fired = schedule->fired;
+      return copy(schedule->place, {bytes_of(fact), body.subspan(sizeof fact)});
+    }
+    case FactKind::conversation_summed: {
+      if (body.size() < sizeof(ConversationFact)) return;
+      const auto known = conversations_.find(as_text(body.subspan(sizeof(ConversationFact))));
+      if (known != conversations_.end()) copy(known->second.place, {body});
+      return;
+    }
+    default: return;  // what else is said of messages goes with them: their copies hold where they stand
   }
 }
 
@@ -220,7 +346,7 @@ void Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
   if ((entry != nullptr ? entry->place() : *pending) != place) return;
   if (entry != nullptr) {
     fact.deliveries = static_cast<std::uint16_t>(entry->deliveries);
-    fact.redelivered = entry->has(Entry::kRedelivered);
+    if (entry->has(Entry::kRedelivered)) fact.flags |= Entry::kRedelivered;
   }
   const Bytes parts[] = {bytes_of(fact), body.subspan(sizeof fact)};
   const auto moved = log_.append(FactKind::message_accepted, parts, FactLog::Life::live);
@@ -230,6 +356,7 @@ void Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
   } else {
     *pending = moved;
   }
+  copy_history(mailbox, fact.key);
 }
 
 }  // namespace folkmoot

@@ -13,6 +13,7 @@ class Ring {
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
   T& front() { return slots_[head_]; }
+  T& back() { return at(size_ - 1); }
   /// The index-th from the front. Requires: index < size().
   T& at(std::size_t index) { return slots_[(head_ + index) & (slots_.size() - 1)]; }
 

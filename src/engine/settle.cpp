@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include "engine/engine.hpp"
+#include "message/limits.hpp"
+#include "message/retry.hpp"
 
 namespace folkmoot {
 
@@ -38,7 +40,7 @@ void Engine::ack(SessionId id, std::uint32_t request, bool quiet, std::span<cons
     const auto lease = end_lease(slot);
     parties_.mailbox(lease.mailbox).last_read = now_;
     refs_.emplace_back(lease.entry.key, lease.mailbox, lease.sender, lease.entry.priority);
-    leave(lease.entry, true, lease.entry.deliveries + 1u);
+    leave(parties_.mailbox(lease.mailbox), lease.entry, ReceiptState::acknowledged, lease.entry.deliveries + 1u, lease.hops);
   }
   const auto settled = static_cast<std::uint32_t>(refs_.size());
   counters_.acknowledged += settled;
@@ -55,7 +57,7 @@ void Engine::answer_settled(SessionId id, std::uint32_t request, bool quiet, Lsn
   if (quiet && refused.empty()) return;
   if (lsn == 0) return effects_.settled(id, request, settled, refused);
   pending_.push({.lsn = lsn, .session = id, .request = request, .kind = Pending::Kind::settled, .quiet = quiet, .batch = settled,
-                 .place = {}, .fact = {}, .refused = std::move(refused)});
+                 .place = {}, .fact = {}, .dead_place = {}, .refused = std::move(refused)});
 }
 
 void Engine::nack(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::int64_t delay_ms,
@@ -71,35 +73,41 @@ void Engine::nack(SessionId id, std::uint32_t request, bool quiet, std::span<con
     }
     ++settled;
     parties_.mailbox(leases_[slot].mailbox).last_read = now_;
-    give_back(slot, delay_ms, reason);
+    give_back(slot, delay_ms, AttemptEnd::nacked, reason);
   }
   answer_settled(id, request, quiet, last_fact_, settled, std::move(refused));
 }
 
-void Engine::lost_lease(std::uint32_t slot) { give_back(slot, 0, "lease lost"); }
-
-// The lease ends unsettled: the message waits again, one delivery older, or is dead after too many.
-void Engine::give_back(std::uint32_t slot, std::int64_t delay_ms, std::string_view reason) {
+// The lease ends unsettled: the message waits again, one delivery older, or is dead after too many. A nack waits as the retry policy
+// says, if it names no delay; what a lost holder had goes back at once.
+void Engine::give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason) {
   const auto lease = end_lease(slot);
   auto& mailbox = parties_.mailbox(lease.mailbox);
   QueuedMessage message{lease.entry, lease.sender};
   ++counters_.returned;
   if (message.entry.deliveries < 0xffff) message.entry.deliveries = message.entry.deliveries + 1u;
   message.entry.flags |= Entry::kRedelivered;
+  const auto policy = policy_of(mailbox, message.entry);
+  const auto failed = static_cast<std::uint32_t>(message.entry.deliveries);
+  if (delay_ms < 0) delay_ms = end == AttemptEnd::nacked ? retry_delay_ms(policy, failed, chance()) : 0;
+  const auto holder = lease.holder != 0 && journal_party_if_room(lease.holder) ? lease.holder : 0;
+  const ReturnedFact fact{MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority),
+                          delay_ms > 0 ? now_ + delay_ms : 0, now_, holder, static_cast<std::uint16_t>(message.entry.deliveries),
+                          end, 0};
+  reason = reason.substr(0, kReasonBytesMax);
+  note_attempt(message.entry.key, append_fact(FactKind::message_returned, {bytes_of(fact), as_bytes(reason)}, FactLog::Life::live),
+               fact.deliveries);
   if (message.entry.has(Entry::kExpires)) {
     const auto expiry = expiries_.find(message.entry.key);
-    if (expiry != expiries_.end() && expiry->second <= now_) return bury(mailbox, message, DeadReason::expired);
+    if (expiry != expiries_.end() && expiry->second <= now_) return bury(mailbox, message, DeadReason::expired, reason);
   }
-  if (message.entry.deliveries >= limits(mailbox).max_deliveries) return bury(mailbox, message, DeadReason::max_deliveries);
-  const ReturnedFact fact{MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority),
-                          delay_ms > 0 ? now_ + delay_ms : 0, static_cast<std::uint16_t>(message.entry.deliveries), {}};
-  append_fact(FactKind::message_returned, {bytes_of(fact), as_bytes(reason.substr(0, 1024))});
+  if (policy.attempts != 0 && failed >= policy.attempts) return bury(mailbox, message, DeadReason::max_deliveries, reason);
   enter_returned(mailbox, message, fact.not_before);
 }
 
 void Engine::enter_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before) {
   if (not_before > now_) return enter_scheduled(mailbox, message, not_before);
-  enter_ready(mailbox, message, false);
+  enter_ready(mailbox, message, false, {});
 }
 
 void Engine::extend(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::int64_t lease_ms) {

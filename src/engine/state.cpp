@@ -3,35 +3,48 @@
 
 namespace folkmoot {
 
-void Engine::append_fact(FactKind kind, std::initializer_list<Bytes> parts) {
+// Returns its place; lsn 0 if there was no room.
+FactPlace Engine::append_fact(FactKind kind, std::initializer_list<Bytes> parts, FactLog::Life life) {
   std::size_t bytes = 0;
   for (const auto& part : parts) bytes += part.size();
   // Without room for it the fact is lost at a crash and its message is handed out once more: at least once still holds.
-  if (!log_.has_room(FactLog::Urgency::settling, bytes)) return;
-  last_fact_ = log_.append(kind, {parts.begin(), parts.size()}, FactLog::Life::dead).lsn;
+  if (!log_.has_room(FactLog::Urgency::settling, bytes)) return {};
+  const auto place = log_.append(kind, {parts.begin(), parts.size()}, life);
+  last_fact_ = place.lsn;
+  return place;
 }
 
 // A message the log holds, as the fact says: newly durable, recovered, or recovered from its copy.
-void Engine::enter_accepted(const AcceptedFact& fact, FactPlace place) {
+void Engine::enter_accepted(const AcceptedFact& fact, FactPlace place, std::string_view group) {
   auto& mailbox = parties_.mailbox(fact.mailbox);
-  std::uint8_t flags = 0;
+  auto flags = fact.flags;
   if (fact.mode == DeliveryMode::at_most_once) flags |= Entry::kOnce;
-  if (fact.deliveries != 0 || fact.redelivered) flags |= Entry::kRedelivered;
+  if (fact.deliveries != 0) flags |= Entry::kRedelivered;
   if (fact.expires_at != 0) flags |= Entry::kExpires;
   QueuedMessage message{Entry(fact.key, place, fact.priority, flags), fact.sender};
   message.entry.deliveries = fact.deliveries;
-  if (fact.dead != DeadReason::none) return enter_dead(mailbox, message, fact.dead, key_ms(fact.key));
+  if (fact.dead != DeadReason::none) return enter_dead(mailbox, message, fact.dead, key_ms(fact.key), {});
   // The disk may have taken longer than the message had.
   if (fact.expires_at != 0 && fact.expires_at <= now_) return bury(mailbox, message, DeadReason::expired);
   if (fact.expires_at != 0) {
     expiries_[fact.key] = fact.expires_at;
     add_timer({.at = fact.expires_at, .id = fact.key, .box = fact.mailbox, .kind = TimerKind::expiry});
   }
-  if (fact.not_before > now_) return enter_scheduled(mailbox, message, fact.not_before);
-  enter_ready(mailbox, message, true);
+  if (fact.not_before > now_) {
+    // One that was handed out before and waits for its next attempt is still the one its group waits for.
+    if (fact.deliveries != 0 && message.entry.has(Entry::kGrouped)) groups_.enter_away(mailbox.number, group, fact.key);
+    return enter_scheduled(mailbox, message, fact.not_before);
+  }
+  enter_ready(mailbox, message, true, group);
 }
 
-void Engine::enter_ready(Mailbox& mailbox, const QueuedMessage& message, bool in_order) {
+// `group` need not be given for a message that is a member of its group already.
+void Engine::enter_ready(Mailbox& mailbox, const QueuedMessage& message, bool in_order, std::string_view group) {
+  if (message.entry.has(Entry::kGrouped) && !groups_.enter(mailbox.number, group, message)) {
+    ++mailbox.blocked;
+    ++counters_.blocked;
+    return;
+  }
   ++counters_.ready;
   if (in_order) {
     mailbox.push(message.sender, message.entry);
@@ -48,26 +61,41 @@ void Engine::enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, std
   add_timer({.at = due, .id = message.entry.key, .box = mailbox.number, .kind = TimerKind::due});
 }
 
-void Engine::enter_dead(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::int64_t at) {
-  if (!mailbox.dead) mailbox.dead = std::make_unique<std::map<MessageKey, DeadLetter>>();
-  ++counters_.dead_now;
-  auto dead = message;
-  dead.entry.flags &= static_cast<std::uint8_t>(~Entry::kExpires);
-  (*mailbox.dead)[message.entry.key] = {dead, reason, at};
-}
-
-// The message is gone for good: its record no longer matters.
-void Engine::leave(const Entry& entry, bool acknowledged, std::uint32_t deliveries) {
+// The message is gone for good: its record no longer matters. `as`: what its receipt says from now on; nothing: no receipt is kept.
+void Engine::leave(Mailbox& mailbox, const Entry& entry, std::optional<ReceiptState> as, std::uint32_t deliveries, std::uint16_t hops) {
   if (entry.has(Entry::kExpires)) expiries_.erase(entry.key);
   if (entry.has(Entry::kTransient)) {
     transient_.drop(static_cast<std::uint32_t>(entry.place().lsn));
     return;
   }
+  if (!attempts_.empty()) forget_attempts(entry.key);
+  leave_group(mailbox, entry);
   log_.release(entry.place());
-  if (acknowledged) settled_.add(entry.key, {now_, deliveries});
+  if (as) settled_.add(entry.key, {.at = now_, .deliveries = deliveries, .hops = hops, .state = *as});
 }
 
-// Takes a message that is ready or scheduled out of its mailbox.
+// The next of its group may go out.
+void Engine::leave_group(Mailbox& mailbox, const Entry& entry) {
+  if (!entry.has(Entry::kGrouped)) return;
+  if (const auto next = groups_.leave(entry.key)) enter_head(mailbox, *next);
+}
+
+void Engine::enter_head(Mailbox& mailbox, const QueuedMessage& message) {
+  --mailbox.blocked;
+  --counters_.blocked;
+  ++counters_.ready;
+  mailbox.push(message.sender, message.entry);
+  mark_dirty(mailbox);
+}
+
+// The group key in a message's envelope; lives until the next look at the log.
+std::string_view Engine::group_of(const Entry& entry) {
+  const auto routing = read_routing(bytes_of_message(entry).head);
+  if (!routing) effects_.unreadable(routing.error());
+  return routing->group;
+}
+
+// Takes a message that is ready, scheduled or blocked out of its mailbox.
 std::optional<QueuedMessage> Engine::take_waiting(const MessageRef& ref) {
   auto& mailbox = parties_.mailbox(ref.mailbox);
   if (auto message = mailbox.take(ref.sender(), ref.lane(), ref.key)) {
@@ -81,28 +109,12 @@ std::optional<QueuedMessage> Engine::take_waiting(const MessageRef& ref) {
     --counters_.scheduled;
     return message;
   }
-  return std::nullopt;
-}
-
-// Moves a message that stands nowhere (any more) to the dead letters.
-void Engine::bury(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason) {
-  if (reason == DeadReason::expired) ++counters_.expired;
-  if (message.entry.has(Entry::kExpires)) expiries_.erase(message.entry.key);
-  if (message.entry.has(Entry::kTransient)) return leave(message.entry, false, 0);
-  ++counters_.dead;
-  const DeadFact fact{MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority), now_,
-                      static_cast<std::uint16_t>(message.entry.deliveries), reason, {}};
-  append_fact(FactKind::message_dead, {bytes_of(fact)});
-  enter_dead(mailbox, message, reason, now_);
-  while (mailbox.dead->size() > options_.dead_max) {
-    const auto oldest = mailbox.dead->begin();
-    const auto& entry = oldest->second.message.entry;
-    const MessageRef ref(entry.key, mailbox.number, oldest->second.message.sender, entry.priority);
-    append_fact(FactKind::dead_purged, {bytes_of(ref)});
-    log_.release(entry.place());
-    mailbox.dead->erase(oldest);
-    --counters_.dead_now;
+  if (auto message = groups_.take(ref.key)) {
+    --mailbox.blocked;
+    --counters_.blocked;
+    return message;
   }
+  return std::nullopt;
 }
 
 void Engine::on_expiry(std::uint32_t number, MessageKey key) {
@@ -116,11 +128,15 @@ void Engine::on_expiry(std::uint32_t number, MessageKey key) {
   // Leased: whoever holds it may still settle it; should it come back, give_back() sees that its time is over.
 }
 
-// Finds a message that is ready or scheduled, and its sender.
+// Finds a message that is ready, scheduled or blocked, and its sender.
 Entry* Engine::find_entry(Mailbox& mailbox, MessageKey key, std::uint32_t& sender) {
   if (const auto found = scheduled_.find(key); found != scheduled_.end()) {
     sender = found->second.message.sender;
     return &found->second.message.entry;
+  }
+  if (auto* const blocked = groups_.find(key)) {
+    sender = blocked->sender;
+    return &blocked->entry;
   }
   for (auto& lane : mailbox.lanes) {
     if (!lane || lane->empty()) continue;

@@ -55,13 +55,15 @@ Result<void> walk(PackReader& reader, std::uint32_t pairs, OnField on_field) {
   return {};
 }
 
-Result<void> check_type(PackReader& reader) {
+Result<void> take_type(PackReader& reader, std::uint8_t& type) {
   if (reader.peek() == MP_STR) {
     const auto word = reader.str();
     if (reader.ok() && !is_name(word)) return bad_name(Field::type, word);
+    type = type_number(word);
     return {};
   }
   const auto number = reader.uint();
+  type = static_cast<std::uint8_t>(number);
   if (reader.ok() && (number == 0 || number >= kTypeWords.size())) {
     return out_of_range(Field::type, number, "1 to 10, or a word");
   }
@@ -154,7 +156,7 @@ Result<void> read_routing(Bytes bytes, Routing& routing) {
                          fmt::format("`{}` is not a topic", is_name(routing.topic) ? routing.topic : "(unprintable)"));
         }
         break;
-      case Field::type: return check_type(reader);
+      case Field::type: return take_type(reader, routing.type);
       case Field::priority: {
         const auto value = reader.uint();
         if (reader.ok() && (value < kPriorityMin || value > kPriorityMax)) return out_of_range(field, value, "1 to 10");

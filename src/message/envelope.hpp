@@ -58,6 +58,7 @@ struct Routing {
   std::int64_t deliver_at = 0;
   Priority priority = normal;
   std::optional<DeliveryMode> mode;
+  std::uint8_t type = 0;             // number of a standard type; 0: none, or a custom word
   bool bounce = false;
   bool expects_reply = true;
   std::uint32_t hops = 0;
@@ -113,6 +114,7 @@ Result<Message> decode_message(Bytes envelope_and_content);
 
 /// The number of a standard type, 0 if it is a custom word; and back ("" outside the list).
 std::uint8_t type_number(std::string_view word);
+constexpr std::uint8_t kTypeStatus = 6;
 std::string_view type_word(std::uint64_t number);
 
 }  // namespace folkmoot

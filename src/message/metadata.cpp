@@ -149,8 +149,14 @@ std::optional<double> metadata_number(Bytes packed, std::string_view name) {
   const auto value = value_of(packed, name);
   if (value.empty()) return std::nullopt;
   auto* at = reinterpret_cast<const char*>(value.data());
-  double number = 0;
-  if (mp_read_double_lossy(&at, &number) != 0 || !(number >= 0)) return std::nullopt;
+  double number = -1;
+  switch (mp_typeof(*at)) {
+    case MP_UINT: number = static_cast<double>(mp_decode_uint(&at)); break;
+    case MP_FLOAT: number = static_cast<double>(mp_decode_float(&at)); break;
+    case MP_DOUBLE: number = mp_decode_double(&at); break;
+    default: break;
+  }
+  if (!(number >= 0 && number <= 1e18)) return std::nullopt;
   return number;
 }
 

@@ -1,0 +1,411 @@
+// Dead letters: what becomes of messages that nobody will get any more. They keep their bytes, the reason and every attempt made, until
+// they are resubmitted, purged, too old or too many. Nothing dies in silence: an event says so, and the sender if it asked to hear.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/engine.hpp"
+#include "message/json_writer.hpp"
+#include "message/limits.hpp"
+#include "message/retry.hpp"
+
+namespace folkmoot {
+
+// -- dying
+
+// Moves a message that stands nowhere (any more) to the dead letters.
+void Engine::bury(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::string_view text) {
+  if (message.entry.has(Entry::kExpires)) expiries_.erase(message.entry.key);
+  if (message.entry.has(Entry::kTransient)) {
+    if (reason == DeadReason::expired) ++counters_.expired;
+    return leave(mailbox, message.entry, std::nullopt, 0);
+  }
+  const DeadFact fact{MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority), now_,
+                      static_cast<std::uint16_t>(message.entry.deliveries), reason, {}};
+  const auto place = append_fact(FactKind::message_dead, {bytes_of(fact), as_bytes(text)}, FactLog::Life::live);
+  leave_group(mailbox, message.entry);
+  enter_dead(mailbox, message, reason, now_, place);
+  tell_of_dead(mailbox, message, reason, text);
+  bound_dead(mailbox);
+}
+
+void Engine::enter_dead(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::int64_t at, FactPlace place) {
+  if (!mailbox.dead) mailbox.dead = std::make_unique<std::map<MessageKey, DeadLetter>>();
+  ++counters_.dead_now;
+  auto dead = message;
+  dead.entry.flags &= static_cast<std::uint8_t>(~Entry::kExpires);
+  (*mailbox.dead)[message.entry.key] = {dead, reason, at, place};
+  watch_dead(mailbox);
+}
+
+void Engine::tell_of_dead(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::string_view text) {
+  ++counters_.dead;
+  ++counters_.dead_by_reason[static_cast<std::size_t>(reason)];
+  if (reason == DeadReason::expired) ++counters_.expired;
+  if (reason == DeadReason::guard) ++counters_.guarded;
+  const auto tell = [&](std::string_view topic) {
+    if (topics_.match(topic).empty()) return;
+    std::string json;
+    JsonWriter out(json);
+    out.begin_object().field("id", make_uuid({.key = message.entry.key, .mailbox = mailbox.number, .node = node_}).text());
+    out.field("mailbox", parties_[mailbox.number].name).field("from", parties_[message.sender].name);
+    out.field("reason", name(reason)).optional_field("text", text).field("at", now_);
+    out.field("deliveries", static_cast<std::uint32_t>(message.entry.deliveries));
+    if (reason == DeadReason::guard) append_chain(out, message.entry);
+    out.end_object();
+    announce(topic, json);
+  };
+  tell("bus.dead");
+  if (reason == DeadReason::guard) tell("bus.guard");
+  // Whoever trips a guard must hear of it, asked or not.
+  if (message.entry.has(Entry::kBounce) || reason == DeadReason::guard) bounce(mailbox, message, reason, text);
+}
+
+void Engine::append_chain(JsonWriter& out, const Entry& entry) {
+  const auto routing = read_routing(bytes_of_message(entry).head);
+  if (!routing) effects_.unreadable(routing.error());
+  out.field("hops", routing->hops).key("chain").begin_array();
+  for (std::size_t i = 0; i < routing->chain.size(); i += 16) out.value(load<Uuid>(routing->chain.data() + i).text());
+  out.end_array();
+}
+
+// Tells the sender that its message is dead: a message of type error, caused by it. It goes where answers to the message would go, or to
+// the sender's own mailbox. Bounces do not bounce, and nobody is told what it has no room for: the dead letter stays in any case.
+void Engine::bounce(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::string_view text) {
+  const auto bytes = bytes_of_message(message.entry).head;
+  const auto routing = read_routing(bytes);
+  if (!routing) effects_.unreadable(routing.error());
+  if (routing->from == kServerName) return;
+  const auto id = make_uuid({.key = message.entry.key, .mailbox = mailbox.number, .node = node_});
+
+  Message notice;
+  notice.to = routing->reply_to.empty() ? routing->from : routing->reply_to;
+  notice.from = {};
+  notice.type = "error";
+  notice.correlation = routing->correlation.empty() ? id.text() : std::string(routing->correlation);
+  notice.conversation = routing->conversation;
+  notice.cause = id;
+  notice.hops = routing->hops;
+  for (std::size_t i = 0; i < routing->chain.size(); i += 16) notice.chain.push_back(load<Uuid>(routing->chain.data() + i));
+  notice.expects_reply = false;
+  notice.content_type = "application/json";
+  JsonWriter out(notice.content);
+  out.begin_object().field("error", "dead").field("id", id.text()).field("mailbox", parties_[mailbox.number].name);
+  out.field("reason", name(reason)).optional_field("text", text);
+  out.field("deliveries", static_cast<std::uint32_t>(message.entry.deliveries)).end_object();
+  ++counters_.bounced;
+  post(notice);
+}
+
+// A message of the server's own. What cannot be delivered is not.
+void Engine::post(const Message& notice) {
+  std::string envelope;
+  if (!encode_envelope(notice, envelope)) return;
+  IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(notice.content)};
+  if (!read_routing(message.envelope, message.routing)) return;
+  if (message.routing.to.front() == '@') {
+    (void)respond(kServerName, message, {});
+    return;
+  }
+  Session server;
+  const auto party = party_number(kServerName);
+  if (!party) return;
+  server.party = *party;
+  // Its causes were known when it was written; a leased one must not refuse it.
+  const Lineage lineage{.cause = notice.cause, .hops = notice.hops + 1, .chain = chain_text(notice)};
+  const auto prepared = prepare(server, message, &lineage);
+  if (!prepared || !prepared->lineage.tripped.empty() || !log_.has_room(FactLog::Urgency::durable, prepared->bound())) return;
+  make_room(parties_.mailbox(prepared->mailbox));
+  const FactGroup group(log_, prepared->bound());
+  commit(*prepared, {}, {.kind = Pending::Kind::accepted, .quiet = true, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+}
+
+std::string Engine::chain_text(const Message& message) {
+  std::string chain;
+  const auto first = message.chain.size() >= kChainMax ? message.chain.size() - (kChainMax - 1) : 0;
+  for (auto i = first; i < message.chain.size(); ++i) chain.append(reinterpret_cast<const char*>(message.chain[i].bytes.data()), 16);
+  return chain.append(reinterpret_cast<const char*>(message.cause.bytes.data()), 16);
+}
+
+// -- staying, and going
+
+void Engine::drop_dead(Mailbox& mailbox, std::map<MessageKey, DeadLetter>::iterator dead) {
+  const auto& letter = dead->second;
+  forget_attempts(letter.message.entry.key);
+  log_.release(letter.message.entry.place());
+  if (letter.place.lsn != 0) log_.release(letter.place);
+  mailbox.dead->erase(dead);
+  --counters_.dead_now;
+}
+
+void Engine::purge(Mailbox& mailbox, std::map<MessageKey, DeadLetter>::iterator dead) {
+  const auto& message = dead->second.message;
+  append_fact(FactKind::dead_purged, {bytes_of(MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority))});
+  drop_dead(mailbox, dead);
+}
+
+void Engine::bound_dead(Mailbox& mailbox) {
+  while (mailbox.dead->size() > options_.dead_max) purge(mailbox, mailbox.dead->begin());
+}
+
+// Sees to it that dead letters are looked at when the first of them is too old; not more often than once a minute.
+void Engine::watch_dead(Mailbox& mailbox) {
+  if (options_.dead_ttl_ms == 0 || mailbox.dead_timer != 0 || !mailbox.dead || mailbox.dead->empty() || !started_) return;
+  const auto oldest = std::ranges::min_element(*mailbox.dead, {}, [](const auto& each) { return each.second.at; });
+  mailbox.dead_timer = std::max(oldest->second.at + options_.dead_ttl_ms, now_ + 60'000);
+  add_timer({.at = mailbox.dead_timer, .id = 0, .box = mailbox.number, .kind = TimerKind::dead});
+}
+
+void Engine::drop_old_dead(Mailbox& mailbox) {
+  mailbox.dead_timer = 0;
+  for (auto at = mailbox.dead->begin(); at != mailbox.dead->end();) {
+    const auto dead = at++;
+    if (dead->second.at + options_.dead_ttl_ms <= now_) purge(mailbox, dead);
+  }
+  watch_dead(mailbox);
+}
+
+// -- by hand
+
+bool Engine::fits(const DeadQuery& query, Mailbox& mailbox, MessageKey key, const DeadLetter& letter) {
+  if (query.reason != DeadReason::none && letter.reason != query.reason) return false;
+  if (query.before != 0 && letter.at >= query.before) return false;
+  if (!query.id.is_nil() && make_uuid({.key = key, .mailbox = mailbox.number, .node = node_}) != query.id) return false;
+  return !query.fits || query.fits(bytes_of_message(letter.message.entry).head);
+}
+
+// Calls `each(mailbox, iterator)` for the dead letters that fit, from the one after (box, key) on, until it says false. `each` may
+// drop the one it is given.
+template <class Each>
+void Engine::walk_dead(const DeadQuery& query, std::uint32_t box, MessageKey key, Each each) {
+  auto number = std::max<std::uint32_t>(box, 1), end = parties_.end();
+  if (!query.mailbox.empty()) {
+    const auto only = parties_.find(query.mailbox);
+    if (only == 0 || only < number) return;
+    if (only > number) key = 0;
+    number = only;
+    end = only + 1;
+  }
+  for (; number < end; ++number, key = 0) {
+    if (!parties_[number].mailbox || !parties_[number].mailbox->dead) continue;
+    auto& mailbox = *parties_[number].mailbox;
+    for (auto at = mailbox.dead->upper_bound(key); at != mailbox.dead->end();) {
+      const auto dead = at++;
+      if (fits(query, mailbox, dead->first, dead->second) && !each(mailbox, dead)) return;
+    }
+  }
+}
+
+void Engine::each_dead(const DeadQuery& query, const Uuid& after, const std::function<bool(const DeadView&)>& each) {
+  const auto from = message_address(after).value_or(MessageAddress{});
+  std::string text;
+  walk_dead(query, from.mailbox, from.key, [&](Mailbox& mailbox, auto dead) {
+    const auto& letter = dead->second;
+    // Two reads of the log: the first must be copied before the second.
+    text.clear();
+    if (letter.place.lsn != 0) {
+      const auto fact = log_.read(letter.place);
+      if (!fact) effects_.unreadable(fact.error());
+      text = as_text(fact->subspan(sizeof(DeadFact)));
+    }
+    return each({.id = make_uuid({.key = dead->first, .mailbox = mailbox.number, .node = node_}),
+                 .mailbox = parties_[mailbox.number].name,
+                 .reason = letter.reason,
+                 .text = text,
+                 .at = letter.at,
+                 .deliveries = static_cast<std::uint32_t>(letter.message.entry.deliveries),
+                 .message = bytes_of_message(letter.message.entry).head});
+  });
+}
+
+void Engine::purge_dead(SessionId id, std::uint32_t request, const DeadQuery& query, std::size_t limit) {
+  std::uint32_t gone = 0;
+  bool full = false;
+  last_fact_ = 0;
+  walk_dead(query, 0, 0, [&](Mailbox& mailbox, auto dead) {
+    if (gone >= limit) return false;
+    full = !log_.has_room(FactLog::Urgency::settling, sizeof(MessageRef));
+    if (full) return false;
+    purge(mailbox, dead);
+    ++gone;
+    return true;
+  });
+  if (full && gone == 0) return refuse(id, request, {ErrorCode::disk_full, "no room to note that a dead letter is gone"});
+  const auto slot = batches_.insert({.session = id, .request = request, .body = std::string(as_text(bytes_of(gone)))});
+  push_pending({.lsn = last_fact_, .session = id, .request = request, .kind = Pending::Kind::batch, .batch = slot, .place = {},
+                .fact = {}, .dead_place = {}, .refused = {}});
+}
+
+void Engine::resubmit(SessionId id, std::uint32_t request, const Uuid& dead_id, const Resubmission& how) {
+  auto* const session = find_session(id);
+  if (session == nullptr) return;
+  const auto address = message_address(dead_id);
+  Mailbox* mailbox = nullptr;
+  if (address && address->node == node_ && parties_.holds(address->mailbox)) mailbox = parties_[address->mailbox].mailbox.get();
+  const auto none = [&] { return refuse(id, request, {ErrorCode::not_found, fmt::format("no dead letter has the id {}", dead_id.text())}); };
+  if (mailbox == nullptr || !mailbox->dead) return none();
+  const auto dead = mailbox->dead->find(address->key);
+  if (dead == mailbox->dead->end()) return none();
+
+  const auto& letter = dead->second;
+  const auto sender = letter.message.sender;
+  const auto bytes = bytes_of_message(letter.message.entry).head;
+  const auto old = read_routing(bytes);
+  if (!old) effects_.unreadable(old.error());
+  // Fresh: at once, with a new id and without the key, which would make it a duplicate of its dead self. Its causes are what they were,
+  // but for a tripped guard, whose count would trip again.
+  std::string envelope;
+  if (auto done = resubmitted_envelope(bytes.first(old->bytes), how, letter.reason == DeadReason::guard, envelope); !done) {
+    return refuse(id, request, std::move(done.error()));
+  }
+  const std::string content(how.content ? as_text(*how.content) : as_text(bytes.subspan(old->bytes)));
+  IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(content)};
+  if (auto read = read_routing(message.envelope, message.routing); !read) return refuse(id, request, std::move(read.error()));
+  if (is_now(message.routing)) return refuse(id, request, {ErrorCode::no_recipient, "a dead letter is sent again to a mailbox"});
+  const Lineage lineage{.cause = message.routing.cause, .hops = message.routing.hops, .chain = std::string(as_text(message.routing.chain))};
+  Session as_sender;
+  as_sender.id = id;
+  as_sender.party = sender;
+  message.routing.from = {};
+  auto prepared = prepare(as_sender, message, &lineage);
+  if (!prepared) return refuse(id, request, std::move(prepared.error()));
+  auto bound = prepared->bound();
+  bound.facts += 1;
+  bound.body_bytes += sizeof(MessageRef);
+  if (!log_.has_room(FactLog::Urgency::durable, bound)) {
+    return refuse(id, request, {ErrorCode::disk_full, "the disk has no room for a dead letter to be sent again"});
+  }
+  make_room(parties_.mailbox(prepared->mailbox));
+  // Making room may have buried others, and they may have pushed this one out.
+  const auto still = mailbox->dead->find(address->key);
+  if (still == mailbox->dead->end()) return none();
+  const FactGroup group(log_, bound);
+  purge(*mailbox, still);
+  commit(*prepared, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .place = {}, .fact = {}, .dead_place = {},
+                         .refused = {}});
+  ++counters_.resubmitted;
+}
+
+Result<void> Engine::resubmitted_envelope(Bytes envelope, const Resubmission& how, bool without_causes, std::string& out) {
+  auto message = decode_message(envelope);
+  if (!message) return std::unexpected(message.error());
+  message->id = {};
+  message->timestamp = 0;
+  message->key.clear();
+  message->deliver_at = 0;
+  if (message->reply_to.starts_with('@')) message->reply_to.clear();  // of a requester long gone
+  if (without_causes) {
+    message->cause = {};
+    message->hops = 0;
+    message->chain.clear();
+  }
+  std::string plain;
+  if (auto done = encode_envelope(*message, plain); !done) return done;
+  if (how.changes.empty()) {
+    out = std::move(plain);
+    return {};
+  }
+  return merge_envelopes(as_bytes(plain), how.changes, out);
+}
+
+// -- attempts
+
+void Engine::note_attempt(MessageKey key, FactPlace place, std::uint16_t deliveries) {
+  if (place.lsn == 0) return;
+  auto& noted = attempts_[key];
+  // Recovery may meet an attempt and its copy.
+  if (const auto known = std::ranges::find(noted, deliveries, &Attempt::deliveries); known != noted.end()) {
+    log_.release(known->place);
+    known->place = place;
+    return;
+  }
+  noted.push_back({place, deliveries});
+  if (noted.size() <= kAttemptsKept) return;
+  log_.release(noted.front().place);
+  noted.erase(noted.begin());
+}
+
+// A message's record was copied forward: what recovery would meet before it goes behind it, as it says nothing of unknown messages.
+void Engine::copy_history(Mailbox& mailbox, MessageKey key) {
+  const auto copy = [&](FactKind kind, FactPlace& place) {
+    const auto body = log_.read(place);
+    if (!body) effects_.unreadable(body.error());
+    const std::string bytes(as_text(*body));
+    const auto moved = append_fact(kind, {as_bytes(bytes)}, FactLog::Life::live);
+    if (moved.lsn == 0) return;
+    log_.release(place);
+    place = moved;
+  };
+  if (const auto noted = attempts_.find(key); noted != attempts_.end()) {
+    for (auto& attempt : noted->second) copy(FactKind::attempt_noted, attempt.place);
+  }
+  if (!mailbox.dead) return;
+  if (const auto dead = mailbox.dead->find(key); dead != mailbox.dead->end() && dead->second.place.lsn != 0) {
+    copy(FactKind::message_dead, dead->second.place);
+  }
+}
+
+void Engine::forget_attempts(MessageKey key) {
+  const auto noted = attempts_.find(key);
+  if (noted == attempts_.end()) return;
+  for (const auto& attempt : noted->second) log_.release(attempt.place);
+  attempts_.erase(noted);
+}
+
+void Engine::each_attempt(const Uuid& id, const std::function<void(const AttemptView&)>& each) {
+  const auto address = message_address(id);
+  if (!address || address->node != node_) return;
+  const auto noted = attempts_.find(address->key);
+  if (noted == attempts_.end()) return;
+  for (const auto& attempt : noted->second) {
+    const auto body = log_.read(attempt.place);
+    if (!body) effects_.unreadable(body.error());
+    const auto fact = load<ReturnedFact>(body->data());
+    each({.at = fact.at,
+          .holder = parties_.holds(fact.holder) ? std::string_view(parties_[fact.holder].name) : std::string_view{},
+          .end = fact.end,
+          .reason = as_text(body->subspan(sizeof fact))});
+  }
+}
+
+// SplitMix64 (Steele, Lea, Flood 2014), from the seed that start() was given.
+std::uint64_t Engine::chance() {
+  auto z = chance_ += 0x9e3779b97f4a7c15;
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+  z = (z ^ z >> 27) * 0x94d049bb133111eb;
+  return z ^ z >> 31;
+}
+
+RetryPolicy Engine::policy_of(const Mailbox& mailbox, const Entry& entry) {
+  const auto& own = limits(mailbox).retry;
+  if (!entry.has(Entry::kPolicy)) return own;
+  const auto bytes = bytes_of_message(entry).head;
+  const auto routing = read_routing(bytes);
+  if (!routing) effects_.unreadable(routing.error());
+  return over(read_retry(bytes, *routing), own);
+}
+
+void Engine::reject(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::string_view reason) {
+  std::vector<LeaseToken> refused;
+  std::uint32_t settled = 0;
+  last_fact_ = 0;
+  reason = reason.substr(0, kReasonBytesMax);
+  for (const auto token : tokens) {
+    const auto slot = leases_.find(token);
+    if (slot == kNoSlot) {
+      refused.push_back(token);
+      continue;
+    }
+    ++settled;
+    const auto lease = end_lease(slot);
+    auto& mailbox = parties_.mailbox(lease.mailbox);
+    mailbox.last_read = now_;
+    QueuedMessage message{lease.entry, lease.sender};
+    if (message.entry.deliveries < 0xffff) message.entry.deliveries = message.entry.deliveries + 1u;
+    message.entry.flags |= Entry::kRedelivered;
+    bury(mailbox, message, DeadReason::rejected, reason);
+  }
+  answer_settled(id, request, quiet, last_fact_, settled, std::move(refused));
+}
+
+}  // namespace folkmoot

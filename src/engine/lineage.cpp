@@ -1,0 +1,150 @@
+// What caused what: the chain of causes in the envelope, the limits that end loops, trace context and costs along the chain.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/engine.hpp"
+#include "message/limits.hpp"
+#include "message/metadata.hpp"
+#include "message/pack.hpp"
+
+namespace folkmoot {
+namespace {
+
+constexpr std::string_view kTraceParent = "traceparent";  // W3C Trace Context, section 3.2
+constexpr std::string_view kTokens = "cost_tokens";
+constexpr std::string_view kMoney = "cost_money";
+
+Bytes metadata_of(Bytes envelope, const Routing& routing) {
+  return envelope.subspan(routing.metadata.begin, routing.metadata.end - routing.metadata.begin);
+}
+
+Lineage after(const Uuid& cause, std::uint32_t hops, Bytes chain) {
+  Lineage lineage{.cause = cause, .hops = hops + 1};
+  const auto kept = std::min(chain.size(), (kChainMax - 1) * 16);
+  lineage.chain = as_text(chain.last(kept));
+  lineage.chain.append(reinterpret_cast<const char*>(cause.bytes.data()), 16);
+  return lineage;
+}
+
+}  // namespace
+
+// From the message that is leased: nobody can claim anything else.
+Lineage Engine::caused_by(const Lease& lease) {
+  const auto bytes = bytes_of_message(lease.entry).head;
+  const auto routing = read_routing(bytes);
+  if (!routing) effects_.unreadable(routing.error());
+  const auto id = make_uuid({.key = lease.entry.key, .mailbox = lease.mailbox, .node = node_});
+  auto lineage = after(id, routing->hops, routing->chain);
+  if (!routing->metadata.empty()) lineage.traceparent = metadata_text(metadata_of(bytes, *routing), kTraceParent);
+  if (!routing->expects_reply) lineage.silent_for = routing->from;
+  return lineage;
+}
+
+// From the cause that a message names: what is known of it, else what the sender says.
+Result<Lineage> Engine::lineage_of(Session&, const IncomingMessage& message) {
+  const auto& routing = message.routing;
+  const auto address = message_address(routing.cause);
+  if (address && address->node == node_) {
+    if (const auto slot = leases_.find_key(address->key); slot != kNoSlot) {
+      auto lineage = caused_by(leases_[slot]);
+      if (!lineage.silent_for.empty() && routing.to == lineage.silent_for) {
+        return failure(ErrorCode::no_reply_wanted, fmt::format("{} expects no reply to {}", lineage.silent_for, routing.cause.text()));
+      }
+      return lineage;
+    }
+    if (const auto* const settled = settled_.find(address->key)) {
+      return after(routing.cause, std::max<std::uint32_t>(settled->hops, routing.hops), routing.chain);
+    }
+  }
+  return after(routing.cause, routing.hops, routing.chain);
+}
+
+std::uint64_t Engine::conversation_hash(std::string_view name) const { return siphash128(secret_, as_bytes(name)).low; }
+
+void Engine::check_guards(Prepared& prepared) {
+  auto& lineage = prepared.lineage;
+  if (lineage.hops == 0) return;
+  const auto& limit = options_.guard;
+  const auto& routing = prepared.message->routing;
+  if (limit.hops_max != 0 && lineage.hops > limit.hops_max) {
+    lineage.tripped = fmt::format("{} hops; {} are the most", lineage.hops, limit.hops_max);
+  } else if (limit.pair_per_minute != 0 &&
+             guard_.pairs.of(std::uint64_t{prepared.sender} << 32 | prepared.mailbox, now_) >= limit.pair_per_minute) {
+    lineage.tripped = fmt::format("{} messages within a minute from {} to {}", limit.pair_per_minute, parties_[prepared.sender].name,
+                                  routing.to);
+  } else if (limit.conversation_per_minute != 0 && !routing.conversation.empty() &&
+             guard_.conversations.of(conversation_hash(routing.conversation), now_) >= limit.conversation_per_minute) {
+    lineage.tripped = fmt::format("{} messages within a minute in conversation {}", limit.conversation_per_minute, routing.conversation);
+  }
+}
+
+void Engine::count_for_guards(const Prepared& prepared) {
+  const auto& limit = options_.guard;
+  if (limit.pair_per_minute != 0) guard_.pairs.add(std::uint64_t{prepared.sender} << 32 | prepared.mailbox, now_);
+  const auto& conversation = prepared.message->routing.conversation;
+  if (limit.conversation_per_minute != 0 && !conversation.empty()) guard_.conversations.add(conversation_hash(conversation), now_);
+}
+
+// A message without a trace context of its own goes on with that of its cause.
+void Engine::hand_on_trace(Prepared& prepared) {
+  const auto& trace = prepared.lineage.traceparent;
+  if (trace.empty()) return;
+  const auto& message = *prepared.message;
+  const auto own = metadata_of(message.envelope, message.routing);
+  if (!own.empty() && !metadata_text(own, kTraceParent).empty()) return;
+  if (own.size() + kTraceParent.size() + trace.size() + 16 > kMetadataBytesMax) return;
+
+  std::string changes;
+  PackWriter writer(changes);
+  PackReader reader(own);
+  const auto pairs = own.empty() ? 0 : reader.map();
+  writer.map(1).uint(static_cast<std::uint64_t>(Field::metadata)).map(pairs + 1).str(kTraceParent).str(trace);
+  if (!own.empty()) changes.append(as_text(own.subspan(reader.offset())));
+  auto rewritten = std::make_shared<RewrittenMessage>();
+  if (!merge_envelopes(message.envelope, as_bytes(changes), rewritten->envelope)) return;
+  rewritten->message = {.routing = {}, .envelope = as_bytes(rewritten->envelope), .content = message.content};
+  if (!read_routing(rewritten->message.envelope, rewritten->message.routing)) return;
+  prepared.message = &rewritten->message;
+  prepared.bytes += 16 + kTraceParent.size() + trace.size();
+  prepared.rewritten = std::move(rewritten);
+}
+
+bool Engine::has_costs(const IncomingMessage& message) {
+  if (message.routing.conversation.empty() || message.routing.metadata.empty()) return false;
+  const auto metadata = metadata_of(message.envelope, message.routing);
+  return metadata_number(metadata, kTokens) || metadata_number(metadata, kMoney);
+}
+
+// Adds what the message reports to the sums of its conversation.
+void Engine::sum_conversation(const IncomingMessage& message) {
+  const auto metadata = metadata_of(message.envelope, message.routing);
+  const auto name = message.routing.conversation;
+  ConversationFact sums;
+  if (const auto known = conversations_.find(name); known != conversations_.end()) {
+    sums = {known->second.tokens, known->second.money, known->second.messages};
+  } else if (conversations_.size() >= options_.conversations_max) {
+    return;
+  }
+  sums.tokens += metadata_number(metadata, kTokens).value_or(0);
+  sums.money += metadata_number(metadata, kMoney).value_or(0);
+  ++sums.messages;
+  const auto place = append_fact(FactKind::conversation_summed, {bytes_of(sums), as_bytes(name)}, FactLog::Life::live);
+  restore_conversation(name, sums, place);
+}
+
+void Engine::restore_conversation(std::string_view name, const ConversationFact& fact, FactPlace place) {
+  auto known = conversations_.find(name);
+  if (known == conversations_.end()) known = conversations_.emplace(name, Conversation{}).first;
+  auto& conversation = known->second;
+  if (conversation.place.lsn != 0) log_.release(conversation.place);
+  conversation = {fact.tokens, fact.money, fact.messages, place};
+}
+
+std::optional<ConversationSums> Engine::conversation(std::string_view name) const {
+  const auto known = conversations_.find(name);
+  if (known == conversations_.end()) return std::nullopt;
+  return ConversationSums{known->second.tokens, known->second.money, known->second.messages};
+}
+
+}  // namespace folkmoot

@@ -1,0 +1,74 @@
+// Messages that are sent again and again: what they are and when the next one is due. The message itself stays in the log.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/cron.hpp"
+#include "engine/fact_log.hpp"
+
+namespace folkmoot {
+
+struct Schedule {
+  std::uint64_t number = 0;
+  std::string name{};
+  std::string cron_text{};     // empty: every `every_ms`
+  std::optional<Cron> cron{};
+  std::int64_t every_ms = 0;
+  std::int64_t next = 0;     // Unix ms
+  std::int64_t until = 0;    // Unix ms; 0: for ever
+  std::uint64_t left = 0;    // times; 0: no end
+  std::uint64_t fired = 0;
+  std::uint32_t sender = 0;  // party number
+  std::uint32_t message_at = 0;  // where the message stands in the body of the fact
+  FactPlace place{};           // of its schedule_set fact
+
+  /// The first time after `after` that is later than `now` too; nothing if it has ended. What was missed is not made up for.
+  std::optional<std::int64_t> next_after(std::int64_t after, std::int64_t now) const {
+    std::optional<std::int64_t> at;
+    if (cron) {
+      at = cron->next(std::max(after, now));
+    } else {
+      at = after + every_ms;
+      if (*at <= now) *at += (now - *at) / every_ms * every_ms + every_ms;
+    }
+    if (at && until != 0 && *at > until) return std::nullopt;
+    return at;
+  }
+};
+
+class Schedules {
+ public:
+  std::size_t size() const { return by_number_.size(); }
+  Schedule* find(std::uint64_t number) {
+    const auto found = by_number_.find(number);
+    return found == by_number_.end() ? nullptr : &found->second;
+  }
+  Schedule* find(std::string_view name) {
+    const auto found = by_name_.find(name);
+    return found == by_name_.end() ? nullptr : find(found->second);
+  }
+  const Schedule* find(std::uint64_t number) const { return const_cast<Schedules*>(this)->find(number); }
+  /// Requires: neither number nor name is in use.
+  Schedule& add(Schedule schedule) {
+    by_name_.emplace(schedule.name, schedule.number);
+    last_number_ = std::max(last_number_, schedule.number);
+    const auto number = schedule.number;
+    return by_number_.emplace(number, std::move(schedule)).first->second;
+  }
+  void remove(std::uint64_t number) {
+    const auto found = by_number_.find(number);
+    by_name_.erase(found->second.name);
+    by_number_.erase(found);
+  }
+  std::uint64_t next_number() { return ++last_number_; }
+  const std::map<std::uint64_t, Schedule>& all() const { return by_number_; }
+
+ private:
+  std::map<std::uint64_t, Schedule> by_number_;
+  std::map<std::string, std::uint64_t, std::less<>> by_name_;
+  std::uint64_t last_number_ = 0;
+};
+
+}  // namespace folkmoot
