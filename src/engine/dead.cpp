@@ -174,28 +174,6 @@ bool Engine::fits(const DeadQuery& query, Mailbox& mailbox, MessageKey key, cons
   return !query.fits || query.fits(bytes_of_message(letter.message.entry).head);
 }
 
-// Calls `each(mailbox, iterator)` for the dead letters that fit, from the one after (box, key) on, until it says false. `each` may
-// drop the one it is given.
-template <class Each>
-void Engine::walk_dead(const DeadQuery& query, std::uint32_t box, MessageKey key, Each each) {
-  auto number = std::max<std::uint32_t>(box, 1), end = parties_.end();
-  if (!query.mailbox.empty()) {
-    const auto only = parties_.find(query.mailbox);
-    if (only == 0 || only < number) return;
-    if (only > number) key = 0;
-    number = only;
-    end = only + 1;
-  }
-  for (; number < end; ++number, key = 0) {
-    if (!parties_[number].mailbox || !parties_[number].mailbox->dead) continue;
-    auto& mailbox = *parties_[number].mailbox;
-    for (auto at = mailbox.dead->upper_bound(key); at != mailbox.dead->end();) {
-      const auto dead = at++;
-      if (fits(query, mailbox, dead->first, dead->second) && !each(mailbox, dead)) return;
-    }
-  }
-}
-
 void Engine::each_dead(const DeadQuery& query, const Uuid& after, const std::function<bool(const DeadView&)>& each) {
   const auto from = message_address(after).value_or(MessageAddress{});
   std::string text;
@@ -237,43 +215,44 @@ void Engine::purge_dead(SessionId id, std::uint32_t request, const DeadQuery& qu
 }
 
 void Engine::resubmit(SessionId id, std::uint32_t request, const Uuid& dead_id, const Resubmission& how) {
-  auto* const session = find_session(id);
-  if (session == nullptr) return;
+  if (find_session(id) == nullptr) return;
+  auto done = resend_dead(dead_id, how, {.session = id, .request = request, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+  if (!done) refuse(id, request, std::move(done.error()));
+}
+
+// A dead letter goes out as a new message, answered as `as` says, in one group of facts with its own end.
+Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, Pending as) {
   const auto address = message_address(dead_id);
   Mailbox* mailbox = nullptr;
   if (address && address->node == node_ && parties_.holds(address->mailbox)) mailbox = parties_[address->mailbox].mailbox.get();
-  const auto none = [&] { return refuse(id, request, {ErrorCode::not_found, fmt::format("no dead letter has the id {}", dead_id.text())}); };
+  const auto none = [&] { return failure(ErrorCode::not_found, fmt::format("no dead letter has the id {}", dead_id.text())); };
   if (mailbox == nullptr || !mailbox->dead) return none();
   const auto dead = mailbox->dead->find(address->key);
   if (dead == mailbox->dead->end()) return none();
 
   const auto& letter = dead->second;
-  const auto sender = letter.message.sender;
   const auto bytes = bytes_of_message(letter.message.entry).head;
   const auto old = read_routing(bytes);
   if (!old) effects_.unreadable(old.error());
   // Fresh: at once, with a new id and without the key, which would make it a duplicate of its dead self. Its causes are what they were,
   // but for a tripped guard, whose count would trip again.
   std::string envelope;
-  if (auto done = resubmitted_envelope(bytes.first(old->bytes), how, letter.reason == DeadReason::guard, envelope); !done) {
-    return refuse(id, request, std::move(done.error()));
-  }
+  if (auto done = resubmitted_envelope(bytes.first(old->bytes), how, letter.reason == DeadReason::guard, envelope); !done) return done;
   const std::string content(how.content ? as_text(*how.content) : as_text(bytes.subspan(old->bytes)));
   IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(content)};
-  if (auto read = read_routing(message.envelope, message.routing); !read) return refuse(id, request, std::move(read.error()));
-  if (is_now(message.routing)) return refuse(id, request, {ErrorCode::no_recipient, "a dead letter is sent again to a mailbox"});
+  if (auto read = read_routing(message.envelope, message.routing); !read) return read;
+  if (is_now(message.routing)) return failure(ErrorCode::no_recipient, "a dead letter is sent again to a mailbox");
   const Lineage lineage{.cause = message.routing.cause, .hops = message.routing.hops, .chain = std::string(as_text(message.routing.chain))};
   Session as_sender;
-  as_sender.id = id;
-  as_sender.party = sender;
+  as_sender.party = letter.message.sender;
   message.routing.from = {};
   auto prepared = prepare(as_sender, message, &lineage);
-  if (!prepared) return refuse(id, request, std::move(prepared.error()));
+  if (!prepared) return std::unexpected(std::move(prepared.error()));
   auto bound = prepared->bound();
   bound.facts += 1;
   bound.body_bytes += sizeof(MessageRef);
   if (!log_.has_room(FactLog::Urgency::durable, bound)) {
-    return refuse(id, request, {ErrorCode::disk_full, "the disk has no room for a dead letter to be sent again"});
+    return failure(ErrorCode::disk_full, "the disk has no room for a dead letter to be sent again");
   }
   make_room(parties_.mailbox(prepared->mailbox));
   // Making room may have buried others, and they may have pushed this one out.
@@ -281,9 +260,10 @@ void Engine::resubmit(SessionId id, std::uint32_t request, const Uuid& dead_id, 
   if (still == mailbox->dead->end()) return none();
   const FactGroup group(log_, bound);
   purge(*mailbox, still);
-  commit(*prepared, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .place = {}, .fact = {}, .dead_place = {},
-                         .refused = {}});
+  as.kind = Pending::Kind::accepted;
+  commit(*prepared, {}, std::move(as));
   ++counters_.resubmitted;
+  return {};
 }
 
 Result<void> Engine::resubmitted_envelope(Bytes envelope, const Resubmission& how, bool without_causes, std::string& out) {

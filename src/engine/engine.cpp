@@ -85,7 +85,7 @@ void Engine::advance(std::int64_t now) {
 
 void Engine::add_timer(const Timer& timer) {
   timers_.add(timer);
-  const auto live = expiries_.size() + scheduled_.size() + waiters_.size() + requests_.size() + lease_deadlines_ + schedules_.size();
+  const auto live = expiries_.size() + scheduled_.size() + waiters_.size() + requests_.size() + lease_deadlines_ + schedules_.size() + redrives_.size();
   if (timers_.size() > 2 * live + 1024) {
     timers_.drop_stale([this](const Timer& each) { return is_live(each); });
     lease_deadlines_ = std::min(lease_deadlines_, leases_.size());
@@ -115,6 +115,7 @@ bool Engine::is_live(const Timer& timer) const {
       const auto* const schedule = schedules_.find(timer.id);
       return schedule != nullptr && schedule->next == timer.at;
     }
+    case TimerKind::redrive: return redrives_.holds(timer.box) && redrives_[timer.box]->number == timer.id;
   }
   return false;
 }
@@ -154,6 +155,7 @@ void Engine::on_timer(const Timer& timer) {
     case TimerKind::retry: return retry();
     case TimerKind::dead: return drop_old_dead(parties_.mailbox(timer.box));
     case TimerKind::schedule: return fire(timer.id);
+    case TimerKind::redrive: return redrive_some(timer.box);
   }
 }
 
@@ -246,6 +248,7 @@ void Engine::close_open(Session& session, std::uint32_t request, const Open& ope
       waiters_.erase(open.slot);
       break;
     }
+    case OpenKind::redrive: redrives_.erase(open.slot); break;
     case OpenKind::request:
       request_slots_.erase(requests_[open.slot].number);
       requests_.erase(open.slot);

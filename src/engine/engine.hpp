@@ -6,7 +6,7 @@
 //   on_durable()   its fact is on disk: confirmed, made ready         durable.cpp
 //   dispatch()     leased to a consumer with credit, delivered        dispatch.cpp
 //   ack()          settled: its fact appended, answered when durable  settle.cpp
-// Beside it: complete() and atomic batches (group.cpp), dead letters (dead.cpp), causes and limits on loops (lineage.cpp),
+// Beside it: complete() and atomic batches (group.cpp), dead letters (dead.cpp, redrive.cpp), causes and limits on loops (lineage.cpp),
 // repeated messages (schedule.cpp).
 // Recovery feeds the facts of the log through recover(), which enters them by the same functions.   recover.cpp
 #pragma once
@@ -241,7 +241,7 @@ class Engine {
   std::int64_t now() const { return now_; }
 
  private:
-  enum class OpenKind : std::uint8_t { subscription, consumer, waiter, request };
+  enum class OpenKind : std::uint8_t { subscription, consumer, waiter, request, redrive };
   struct Open {
     OpenKind kind{};
     std::uint32_t slot = 0;
@@ -263,6 +263,17 @@ class Engine {
     bool stream = false;
     MessageKey message = 0;    // what was asked
     std::uint32_t mailbox = 0;
+  };
+  struct Redrive {
+    SessionId session = 0;
+    std::uint32_t request = 0;
+    std::uint64_t number = 0;
+    std::vector<Uuid> ids;  // of the dead letters that fitted when it began
+    std::size_t next = 0;
+    std::uint32_t sent = 0, refused = 0, per_second = 0;
+    std::int64_t began = 0;
+    std::string changes;
+    std::optional<std::string> content;
   };
   struct Scheduled {
     QueuedMessage message;
@@ -397,6 +408,8 @@ class Engine {
   void purge(Mailbox& mailbox, std::map<MessageKey, DeadLetter>::iterator dead);
   void drop_old_dead(Mailbox& mailbox);
   bool fits(const DeadQuery& query, Mailbox& mailbox, MessageKey key, const DeadLetter& letter);
+  Result<void> resend_dead(const Uuid& id, const Resubmission& how, Pending as);
+  void redrive_some(std::uint32_t slot);
   template <class Each>
   void walk_dead(const DeadQuery& query, std::uint32_t box, MessageKey key, Each each);
   static Result<void> resubmitted_envelope(Bytes envelope, const Resubmission& how, bool without_causes, std::string& out);
@@ -481,6 +494,7 @@ class Engine {
   Slab<Waiter> waiters_;
   Slab<PendingRequest> requests_;
   Slab<Batch> batches_;
+  Slab<std::unique_ptr<Redrive>> redrives_;
   std::uint64_t next_serial_ = 1;  // of waiters and requests
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> request_slots_;
   LeaseTable leases_;
@@ -505,5 +519,27 @@ class Engine {
   std::vector<MessageRef> refs_;
   EngineCounters counters_;
 };
+
+// Calls `each(mailbox, iterator)` for the dead letters that fit, from the one after (box, key) on, until it says false. `each` may
+// drop the one it is given.
+template <class Each>
+void Engine::walk_dead(const DeadQuery& query, std::uint32_t box, MessageKey key, Each each) {
+  auto number = std::max<std::uint32_t>(box, 1), end = parties_.end();
+  if (!query.mailbox.empty()) {
+    const auto only = parties_.find(query.mailbox);
+    if (only == 0 || only < number) return;
+    if (only > number) key = 0;
+    number = only;
+    end = only + 1;
+  }
+  for (; number < end; ++number, key = 0) {
+    if (!parties_[number].mailbox || !parties_[number].mailbox->dead) continue;
+    auto& mailbox = *parties_[number].mailbox;
+    for (auto at = mailbox.dead->upper_bound(key); at != mailbox.dead->end();) {
+      const auto dead = at++;
+      if (fits(query, mailbox, dead->first, dead->second) && !each(mailbox, dead)) return;
+    }
+  }
+}
 
 }  // namespace folkmoot

@@ -47,21 +47,22 @@ class FactLog {
   virtual ~FactLog() = default;
 
   /// True if a fact with a body of `bytes` can be appended now. False: the disk is full (or the log's limit is reached).
-  /// Within a group: true if what is left of its bound holds it, whatever the urgency; so whoever asks before each append
-  /// need not know that it works for a group.
+  /// Within a group: true if what is left of its bound holds it, whatever the urgency; so whoever asks before each
+  /// append need not know that it works for a group.
   virtual bool has_room(Urgency urgency, std::size_t bytes) const = 0;
   /// True if a group of that bound can be appended now. False also when it is larger than group_bytes_max() allows.
   virtual bool has_room(Urgency urgency, GroupBound bound) const = 0;
-  /// The most that GroupBound::bytes() may be. Constant; every single fact that has_room() could hold is within it.
+  /// The most that GroupBound::bytes() may be, from recovery on. Every fact that can be appended alone is within it.
   virtual std::size_t group_bytes_max() const = 0;
 
   /// Appends a fact whose body is the parts one after the other, in memory; it is durable when on_durable() passes its place.
   /// The parts are copied. Requires: has_room(...) for their sum, which is at most kFactBytesMax.
   virtual FactPlace append(FactKind kind, std::span<const Bytes> parts, Life life) = 0;
 
-  /// Begins a group: what is appended until end_group() becomes durable together, and recovery finds all of it or nothing.
-  /// Both in one call of the owner; use FactGroup. A group without a fact leaves no trace, one with a single fact is that
-  /// fact. Requires: has_room(..., bound), and no group open. More than the bound is a defect of the caller.
+  /// Begins a group: what is appended until end_group() becomes durable together, and recovery finds all of it or
+  /// nothing. Ends before the log is handed over for writing; use FactGroup. A group without a fact leaves no trace, one
+  /// with a single fact is that fact. Requires: has_room(..., bound), and no group open. More facts or bytes than the
+  /// bound are a defect of the caller.
   virtual void begin_group(GroupBound bound) = 0;
   virtual void end_group() = 0;
 

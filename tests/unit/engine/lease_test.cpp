@@ -133,7 +133,7 @@ TEST_F(EngineTest, A7_a_nack_with_a_delay_waits_also_over_a_restart) {
 }
 
 TEST_F(EngineTest, A11_a_message_given_back_too_often_goes_to_the_dead_letters) {
-  limit({.max_deliveries = 2});
+  limit({.retry = {.attempts = 2}});
   put("poison");
   const auto id = last().confirm.id;
   consume(kBob, 1);

@@ -81,7 +81,7 @@ TEST_F(EngineTest, X3_ids_are_not_used_twice_when_the_clock_goes_back) {
 }
 
 TEST_F(EngineTest, X3_copies_stand_for_their_originals_wherever_they_come_in_the_log) {
-  limit({.max_messages = 50, .max_deliveries = 3});
+  limit({.max_messages = 50, .retry = {.attempts = 3}});
   put("one");
   put("two");
   auto later = mail("later");
