@@ -17,8 +17,8 @@ void append_fixed(std::string& out, const T& value) {
 // A frame that grows in `out`; its length is filled in when it is whole.
 class OpenFrame {
  public:
-  OpenFrame(std::string& out, Opcode opcode, std::uint32_t request, bool quiet = false) : out_(out), at_(out.size()) {
-    append_header(out, opcode, quiet ? kFlagQuiet : 0, request, 0);
+  OpenFrame(std::string& out, Opcode opcode, std::uint32_t request, std::uint8_t flags = 0) : out_(out), at_(out.size()) {
+    append_header(out, opcode, flags, request, 0);
   }
   char* body() { return out_.data() + at_ + kFrameHeaderBytes; }
   void close() { store(out_.data() + at_, static_cast<std::uint32_t>(out_.size() - at_ - 4)); }
@@ -33,7 +33,7 @@ class OpenFrame {
 class MapFrame {
  public:
   MapFrame(std::string& out, Opcode opcode, std::uint32_t request, bool quiet = false)
-      : frame_(out, opcode, request, quiet), writer_(out) {
+      : frame_(out, opcode, request, quiet ? kFlagQuiet : 0), writer_(out) {
     writer_.map(0);
   }
   MapFrame(const MapFrame&) = delete;
@@ -45,6 +45,12 @@ class MapFrame {
     return *this;
   }
   MapFrame& flag(std::uint64_t key, bool value) { return pair(key).boolean(value), *this; }
+  MapFrame& retry(std::uint64_t key, const RetryPolicy& policy) {
+    pair(key).array(5).uint(policy.attempts).uint(static_cast<std::uint64_t>(policy.backoff));
+    writer_.uint(static_cast<std::uint64_t>(policy.initial_ms)).uint(static_cast<std::uint64_t>(policy.max_ms));
+    writer_.uint(policy.multiplier_permille);
+    return *this;
+  }
   MapFrame& leases(std::uint64_t key, std::span<const std::uint64_t> values) {
     pair(key).array(static_cast<std::uint32_t>(values.size()));
     for (const auto value : values) writer_.uint(value);
@@ -68,6 +74,24 @@ Result<void> end_with_message(OpenFrame& frame, std::string& out, const Message&
   return {};
 }
 
+// Their count, then each with its length. On error the frame is taken back; `where` has room for a message's place and what is wrong.
+Result<void> end_with_messages(OpenFrame& frame, std::string& out, std::span<const Message> messages,
+                               fmt::format_string<std::size_t&, const std::string&> where) {
+  append_fixed(out, static_cast<std::uint32_t>(messages.size()));
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    const auto at = out.size();
+    append_fixed(out, std::uint32_t{0});
+    if (auto done = encode_envelope(messages[i], out); !done) {
+      frame.drop();
+      return failure(done.error().code, fmt::format(where, i, std::as_const(done.error().text)));
+    }
+    out.append(messages[i].content);
+    store(out.data() + at, static_cast<std::uint32_t>(out.size() - at - 4));
+  }
+  frame.close();
+  return {};
+}
+
 Error broken(std::string_view what) { return {ErrorCode::malformed, fmt::format("the body of {} breaks off", what)}; }
 
 }  // namespace
@@ -78,36 +102,34 @@ void append_hello(std::string& out, std::uint32_t request, const HelloRequest& h
 }
 
 Result<void> append_publish(std::string& out, std::uint32_t request, const Message& message, bool quiet) {
-  OpenFrame frame(out, Opcode::publish, request, quiet);
+  OpenFrame frame(out, Opcode::publish, request, quiet ? kFlagQuiet : 0);
   return end_with_message(frame, out, message);
 }
 
 Result<void> append_publish_batch(std::string& out, std::uint32_t request, std::span<const Message> messages,
-                                  bool quiet) {
+                                  std::uint8_t flags) {
   if (messages.empty() || messages.size() > kBatchMessagesMax) {
     return failure(ErrorCode::out_of_range,
                    fmt::format("a batch of {} messages; 1 to {} may be in one", messages.size(), kBatchMessagesMax));
   }
-  OpenFrame frame(out, Opcode::publish_batch, request, quiet);
-  append_fixed(out, static_cast<std::uint32_t>(messages.size()));
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    const auto at = out.size();
-    append_fixed(out, std::uint32_t{0});
-    if (auto done = encode_envelope(messages[i], out); !done) {
-      frame.drop();
-      return failure(done.error().code, fmt::format("message {} of the batch: {}", i, done.error().text));
-    }
-    out.append(messages[i].content);
-    store(out.data() + at, static_cast<std::uint32_t>(out.size() - at - 4));
-  }
-  frame.close();
-  return {};
+  OpenFrame frame(out, Opcode::publish_batch, request, flags);
+  return end_with_messages(frame, out, messages, "message {} of the batch: {}");
 }
 
-Result<void> append_request(std::string& out, std::uint32_t request, const Message& message, std::uint32_t timeout_ms) {
-  OpenFrame frame(out, Opcode::request, request);
+Result<void> append_request(std::string& out, std::uint32_t request, const Message& message, std::uint32_t timeout_ms,
+                            std::uint8_t flags) {
+  OpenFrame frame(out, Opcode::request, request, flags);
   append_fixed(out, timeout_ms);
   return end_with_message(frame, out, message);
+}
+
+Result<void> append_complete(std::string& out, std::uint32_t request, std::uint64_t lease, std::span<const Message> outputs) {
+  if (outputs.size() > kOutputsMax) {
+    return failure(ErrorCode::out_of_range, fmt::format("{} outputs; {} may be in one completion", outputs.size(), kOutputsMax));
+  }
+  OpenFrame frame(out, Opcode::complete, request);
+  append_fixed(out, lease);
+  return end_with_messages(frame, out, outputs, "output {}: {}");
 }
 
 void append_subscribe(std::string& out, std::uint32_t request, const SubscribeRequest& subscribe) {
@@ -144,12 +166,17 @@ void append_ack(std::string& out, std::uint32_t request, std::span<const std::ui
   out.append(reinterpret_cast<const char*>(leases.data()), leases.size_bytes());
 }
 
-void append_nack(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases, std::uint64_t delay_ms,
-                 std::string_view reason, bool quiet) {
+void append_nack(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases,
+                 std::optional<std::uint64_t> delay_ms, std::string_view reason, bool quiet) {
   MapFrame map(out, Opcode::nack, request, quiet);
   map.leases(0, leases);
-  if (delay_ms) map.uint(1, delay_ms);
+  if (delay_ms) map.uint(1, *delay_ms);
   map.text(2, reason);
+}
+
+void append_reject(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases, std::string_view reason,
+                   bool quiet) {
+  MapFrame(out, Opcode::reject, request, quiet).leases(0, leases).text(2, reason);
 }
 
 void append_extend(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases,
@@ -179,6 +206,11 @@ void append_mailbox(std::string& out, std::uint32_t request, const MailboxReques
   if (mailbox.drop_oldest) map.uint(2, *mailbox.drop_oldest ? 1 : 0);
   if (mailbox.default_ttl_ms) map.uint(3, *mailbox.default_ttl_ms);
   if (mailbox.max_deliveries) map.uint(4, *mailbox.max_deliveries);
+  if (mailbox.retry) map.retry(5, *mailbox.retry);
+}
+
+void append_call(std::string& out, std::uint32_t request, std::string_view name, std::string_view arguments) {
+  MapFrame(out, Opcode::call, request).text(0, name).text(1, arguments);
 }
 
 Result<Welcome> read_welcome(Bytes body) {
@@ -274,6 +306,11 @@ Result<std::vector<CopyReceipt>> read_receipts(Bytes body) {
   }
   if (!reader.ok()) return std::unexpected(broken("a receipt"));
   return receipts;
+}
+
+Result<std::uint64_t> read_withdrawn(Bytes body) {
+  if (body.size() != 8) return std::unexpected(broken("WITHDRAWN"));
+  return load<std::uint64_t>(body.data());
 }
 
 Result<std::uint32_t> read_u32(Bytes body, std::size_t at) {

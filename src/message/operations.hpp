@@ -22,10 +22,15 @@ struct HelloRequest {
 void append_hello(std::string& out, std::uint32_t request, const HelloRequest& hello);
 /// Errors: those of encode_envelope; on error `out` is as it was.
 Result<void> append_publish(std::string& out, std::uint32_t request, const Message& message, bool quiet = false);
-/// Errors: out_of_range for none or more than kBatchMessagesMax messages, and those of append_publish, which name the message by its place.
+/// `flags`: kFlagQuiet, kFlagAtomic. Errors: out_of_range for none or more than kBatchMessagesMax messages, and those of
+/// append_publish, which name the message by its place.
 Result<void> append_publish_batch(std::string& out, std::uint32_t request, std::span<const Message> messages,
-                                  bool quiet = false);
-Result<void> append_request(std::string& out, std::uint32_t request, const Message& message, std::uint32_t timeout_ms);
+                                  std::uint8_t flags = 0);
+/// `flags`: kFlagStream.
+Result<void> append_request(std::string& out, std::uint32_t request, const Message& message, std::uint32_t timeout_ms,
+                            std::uint8_t flags = 0);
+/// Answered like a batch. Errors: out_of_range for more than kOutputsMax outputs (none is fine), and those of append_publish.
+Result<void> append_complete(std::string& out, std::uint32_t request, std::uint64_t lease, std::span<const Message> outputs);
 
 struct SubscribeRequest {
   std::string_view pattern;
@@ -45,8 +50,11 @@ struct ReceiveRequest {
 };
 void append_receive(std::string& out, std::uint32_t request, const ReceiveRequest& receive);
 void append_ack(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases, bool quiet = false);
-void append_nack(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases, std::uint64_t delay_ms,
-                 std::string_view reason, bool quiet = false);
+/// Without `delay_ms` the messages wait as their retry policy says; 0: not at all.
+void append_nack(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases,
+                 std::optional<std::uint64_t> delay_ms, std::string_view reason, bool quiet = false);
+void append_reject(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases, std::string_view reason,
+                   bool quiet = false);
 void append_extend(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases, std::uint64_t lease_ms,
                    bool quiet = false);
 void append_receipt(std::string& out, std::uint32_t request, std::span<const Uuid> ids);
@@ -60,8 +68,11 @@ struct MailboxRequest {
   std::optional<bool> drop_oldest;
   std::optional<std::uint64_t> default_ttl_ms;
   std::optional<std::uint64_t> max_deliveries;
+  std::optional<RetryPolicy> retry{};  // `max_deliveries` goes before its attempts
 };
 void append_mailbox(std::string& out, std::uint32_t request, const MailboxRequest& mailbox);
+/// `arguments`: a JSON object as text; empty: none.
+void append_call(std::string& out, std::uint32_t request, std::string_view name, std::string_view arguments = {});
 
 // -- answers: each reads one frame's body. Errors: malformed, and for messages those of decode_message.
 
@@ -87,7 +98,7 @@ struct Settled {
 };
 Result<Settled> read_settled(Bytes body);
 
-/// What became of each message of a batch, in order.
+/// What became of each message of a batch, or of the outputs of a COMPLETE, in order.
 Result<std::vector<Result<Confirm>>> read_batch_results(Bytes body);
 
 /// Where one recipient's copy of a message is. (The client's public Receipt is made of it.)
@@ -100,6 +111,9 @@ struct CopyReceipt {
   std::string reason;
 };
 Result<std::vector<CopyReceipt>> read_receipts(Bytes body);
+
+/// WITHDRAWN: the lease whose message its sender took back.
+Result<std::uint64_t> read_withdrawn(Bytes body);
 
 /// A u32 at the start of a body, as OK has it for CONSUME, RECEIVE and WAIT, and LAGGED.
 Result<std::uint32_t> read_u32(Bytes body, std::size_t at = 0);
