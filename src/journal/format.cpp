@@ -20,6 +20,16 @@ bool all_zero(Bytes bytes) {
   return std::ranges::all_of(bytes, [](auto byte) { return byte == 0; });
 }
 
+void write_front(std::uint8_t* record, std::uint8_t kind, std::size_t body_bytes) {
+  store(record, static_cast<std::uint32_t>(body_bytes));
+  store(record + 8, std::uint32_t{kind});
+}
+
+void pad(std::uint8_t* record, std::size_t body_bytes) {
+  const auto used = kRecordHeaderBytes + body_bytes;
+  std::memset(record + used, 0, record_bytes(body_bytes) - used);
+}
+
 const char* known_kind(std::uint8_t kind) {
   if (kind == 0) return "kind of record is 0";
   if (kind > static_cast<std::uint8_t>(MarkKind::clean_stop)) return "unknown kind of mark";
@@ -85,15 +95,14 @@ std::uint32_t RecordCodec::checksum(const std::uint8_t* record, Lsn lsn, std::si
 }
 
 void RecordCodec::seal(std::uint8_t* record, Lsn lsn, std::uint8_t kind, std::size_t body_bytes) const {
-  lay_out(record, kind, body_bytes);
+  write_front(record, kind, body_bytes);
   store(record + 4, checksum(record, lsn, body_bytes));
+  pad(record, body_bytes);
 }
 
 void RecordCodec::lay_out(std::uint8_t* record, std::uint8_t kind, std::size_t body_bytes) const {
-  store(record, static_cast<std::uint32_t>(body_bytes));
-  store(record + 8, std::uint32_t{kind});
-  const auto used = kRecordHeaderBytes + body_bytes;
-  std::memset(record + used, 0, record_bytes(body_bytes) - used);
+  write_front(record, kind, body_bytes);
+  pad(record, body_bytes);
 }
 
 void RecordCodec::seal_laid_out(std::uint8_t* record, Lsn lsn, bool linked) const {

@@ -69,8 +69,9 @@ class Journal final : public FactLog {
   static Result<std::unique_ptr<Journal>> open(Disk& disk, const JournalOptions& options);
   ~Journal() override;
 
-  /// Hands every fact to `apply` in order, those of a group once all of it was read; cuts a torn tail, and makes ready for
-  /// appending. `apply` may call retain() and release(). Errors: damaged (nothing was changed), io_error, and whatever `apply` returns.
+  /// Hands every fact to `apply` in order, those of a group once all of it was read; cuts a torn tail, and makes ready
+  /// for appending. `apply` may call retain() and release(). Errors: damaged (nothing was changed), io_error, and
+  /// whatever `apply` returns.
   Result<RecoveryReport> recover(const Apply& apply);
 
   // FactLog; the owner's.

@@ -20,8 +20,8 @@ class SegmentScanner {
   const RecordView& record() const { return record_; }
 
   enum class Stop { none, zeros, bad, misplaced };
-  /// zeros: only that the next record is not there. What follows it is not looked at. misplaced: the record is good, but
-  /// cannot stand within the group that is open; nothing that a power failure does explains it.
+  /// zeros: only that the next record is not there. What follows it is not looked at. misplaced: the record is good,
+  /// but cannot stand within the group that is open; nothing that a power failure does explains it.
   Stop stop() const { return stop_; }
   /// Offset in the segment of the record that comes next, or where there is none.
   std::size_t offset() const { return offset_; }

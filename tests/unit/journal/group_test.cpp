@@ -260,7 +260,8 @@ TEST_F(GroupTest, X3_the_largest_group_fits_and_one_byte_more_is_refused) {
   EXPECT_FALSE(journal->has_room(kDurable, GroupBound{3, most + 1}));
   EXPECT_FALSE(journal->has_room(kDurable, GroupBound{4, most}));
   EXPECT_FALSE(journal->has_room(kSettling, GroupBound{1, std::size_t{1} << 60}));
-  const Texts group{std::string(most / 2, 'a'), std::string(most / 3, 'b'), std::string(most - most / 2 - most / 3, 'c')};
+  const auto rest = most - most / 2 - most / 3;
+  const Texts group{std::string(most / 2, 'a'), std::string(most / 3, 'b'), std::string(rest, 'c')};
   append_group(group);
   ASSERT_TRUE(sync());
   kill();

@@ -152,7 +152,8 @@ class MemoryDisk final : public Disk {
     Result<void> sync() override {
       ++disk_.syncs;
       disk_.log.push_back("sync " + name_);
-      if (disk_.unfinished_syncs > 0 && disk_.unfinished_syncs--) return failure(ErrorCode::io_error, "syncing " + name_);
+      if (disk_.unfinished_syncs > 0 && disk_.unfinished_syncs--)
+        return failure(ErrorCode::io_error, "syncing " + name_);
       if (disk_.failing_syncs > 0 && disk_.failing_syncs--) {
         file_->dirty.clear();  // as Linux does: the pages count as clean, and the disk has not got them
         return failure(ErrorCode::io_error, "syncing " + name_);
