@@ -18,16 +18,13 @@ struct FilterInput::Content {
   std::optional<JsonDocument> document;
   std::size_t document_bytes = 0;  // the largest text that the document has memory for
 
-  void forget() {
-    // What one large message took is not kept for all that follow.
-    constexpr std::size_t kKeptBytes = 256 * 1024;
-    is_text.reset();
-    is_json.reset();
-    if (document_bytes > kKeptBytes) {
-      document.reset();
-      document_bytes = 0;
-    }
+  Value text(std::string_view content) {
+    if (!is_text) is_text = is_utf8(content);
+    return *is_text ? text_value(content) : null_value();
   }
+
+  void parse(std::string_view content);
+  void forget();
 };
 
 namespace {
@@ -110,22 +107,22 @@ Value id_value(std::string_view id, FilterInput::IdText& out) {
 
 }  // namespace
 
-FilterInput::FilterInput() : parsed_(std::make_unique<Content>()) {}
-FilterInput::FilterInput(Bytes message) : FilterInput() { reset(message); }
-FilterInput::FilterInput(Bytes envelope, Bytes content) : FilterInput() { reset(envelope, content); }
+FilterInput::FilterInput() = default;
+FilterInput::FilterInput(Bytes message) { reset(message); }
+FilterInput::FilterInput(Bytes envelope, Bytes content) { reset(envelope, content); }
 FilterInput::~FilterInput() = default;
 
 void FilterInput::reset(Bytes message) {
   const auto bytes = find_fields(message);
   envelope_ = message.first(bytes);
   content_ = message.subspan(bytes);
-  parsed_->forget();
+  if (known_) known_->forget();
 }
 
 void FilterInput::reset(Bytes envelope, Bytes content) {
   envelope_ = envelope.first(find_fields(envelope));
   content_ = content;
-  parsed_->forget();
+  if (known_) known_->forget();
 }
 
 // Returns the bytes of the envelope.
@@ -195,31 +192,39 @@ Value FilterInput::read_metadata(const Identifier& identifier) const {
 Value FilterInput::read_content(const Identifier& identifier) const {
   // Compressed content would have to be unpacked; it is left alone, and its fields are NULL.
   if (!field(static_cast<std::size_t>(Field::encoding)).empty()) return null_value();
+  if (!known_) known_ = std::make_unique<Content>();
   const auto text = as_text(content_);
-  auto& known = *parsed_;
-  if (identifier.path.empty()) {
-    if (!known.is_text) known.is_text = is_utf8(text);
-    return *known.is_text ? text_value(text) : null_value();
-  }
-  if (!known.is_json) {
-    known.is_json = false;
-    if (looks_like_json(text)) {
-      if (!known.document) known.document.emplace();
-      known.document_bytes = std::max(known.document_bytes, text.size());
-      if (const auto root = known.document->parse(text)) {
-        known.root = *root;
-        known.is_json = true;
-      }
-    }
-  }
-  if (!*known.is_json) return null_value();
-  auto place = known.root;
+  if (identifier.path.empty()) return known_->text(text);
+  if (!known_->is_json) known_->parse(text);
+  if (!*known_->is_json) return null_value();
+  std::optional place = known_->root;
   for (const auto& step : identifier.path) {
-    const auto found = follow(place, step);
-    if (!found) return null_value();
-    place = *found;
+    place = follow(*place, step);
+    if (!place) return null_value();
   }
-  return json_value(place);
+  return json_value(*place);
+}
+
+void FilterInput::Content::parse(std::string_view content) {
+  is_json = false;
+  if (!looks_like_json(content)) return;
+  if (!document) document.emplace();
+  document_bytes = std::max(document_bytes, content.size());
+  if (const auto parsed = document->parse(content)) {
+    root = *parsed;
+    is_json = true;
+  }
+}
+
+void FilterInput::Content::forget() {
+  constexpr std::size_t kKeptBytes = 256 * 1024;
+  is_text.reset();
+  is_json.reset();
+  // What one large message took is not kept for all that follow.
+  if (document_bytes > kKeptBytes) {
+    document.reset();
+    document_bytes = 0;
+  }
 }
 
 }  // namespace folkmoot

@@ -51,7 +51,7 @@ class FilterInput {
   Bytes envelope_;
   Bytes content_;
   std::array<std::uint32_t, kFieldsMax> begins_{};  // where a field's value begins in the envelope; 0: it is left out
-  const std::unique_ptr<Content> parsed_;           // what was found out of the content so far
+  mutable std::unique_ptr<Content> known_;          // what was found out of the content; made when first asked for
 };
 
 }  // namespace folkmoot

@@ -14,6 +14,6 @@ constexpr std::size_t kFilterPathStepsMax = 64;   // names and positions of one 
 constexpr std::size_t kFilterStackMax = 128;      // values that wait for an operator at one moment
 /// Bytes that the LIKEs of one evaluation may look at; then they are UNKNOWN. Without it, `_` in a long pattern over a
 /// large content would hold the reactor for seconds.
-constexpr std::uint64_t kLikeStepsMax = std::uint64_t{1} << 25;
+constexpr std::uint64_t kLikeStepsMax = std::uint64_t{1} << 24;
 
 }  // namespace folkmoot
