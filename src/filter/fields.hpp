@@ -1,5 +1,5 @@
-// The names that a filter knows by itself: one row for each field of the envelope, and the other spellings. Any other name
-// is one of the metadata.
+// The names that a filter knows by itself: one row for each field of the envelope, and the other spellings. Any other
+// name is one of the metadata.
 #pragma once
 
 #include <string_view>

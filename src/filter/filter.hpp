@@ -1,5 +1,5 @@
-// The one filter language of subscriptions, routes, dead letters, streams and permissions: an SQL-92 search condition over
-// the envelope, the metadata and JSON content (docs/filters.md).
+// The one filter language of subscriptions, routes, dead letters, streams and permissions: an SQL-92 search condition
+// over the envelope, the metadata and JSON content (docs/filters.md).
 #pragma once
 
 #include <memory>
@@ -17,8 +17,8 @@ struct Program;
 /// thread    any; immutable, so any number may evaluate at once, each with a FilterInput of its own
 class Filter {
  public:
-  /// Errors: malformed, which tells the column (from 1), what was found there and what was expected; out_of_range beyond a
-  /// bound of filter/limits.hpp.
+  /// Errors: malformed, which tells the column (from 1), what was found there and what was expected; out_of_range
+  /// beyond a bound of filter/limits.hpp.
   static Result<Filter> compile(std::string_view text);
 
   /// Whether the condition is TRUE for the message; neither FALSE nor UNKNOWN is. Allocates only to parse JSON content.

@@ -12,8 +12,8 @@ namespace folkmoot {
 
 struct Identifier;
 
-/// Make one for a message and hand it to any number of filters: where the fields stand is found once, and the content is
-/// parsed at most once. One that is kept and reset() for the next message keeps its memory as well.
+/// Make one for a message and hand it to any number of filters: where the fields stand is found once, and the content
+/// is parsed at most once. One that is kept and reset() for the next message keeps its memory as well.
 /// thread    one at a time
 class FilterInput {
  public:

@@ -148,7 +148,8 @@ std::string unquoted(std::string_view quoted) {
 std::unexpected<Error> filter_error(std::string_view text, std::string_view at, std::string_view expected) {
   const auto before = text.substr(0, static_cast<std::size_t>(at.data() - text.data()));
   const auto column = 1 + std::ranges::count_if(before, [](char c) { return !continues_code_point(c); });
-  return failure(ErrorCode::malformed, fmt::format("filter, column {}: found {}, expected {}", column, shown(at), expected));
+  return failure(ErrorCode::malformed,
+                 fmt::format("filter, column {}: found {}, expected {}", column, shown(at), expected));
 }
 
 }  // namespace folkmoot

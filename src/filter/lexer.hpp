@@ -27,7 +27,8 @@ Result<std::vector<Token>> cut_tokens(std::string_view text);
 /// A quoted token without its quotes, doubled ones single.
 std::string unquoted(std::string_view quoted);
 
-/// malformed: "filter, column 7: found `x`, expected a value". `at` is a part of `text`; columns count code points from 1.
+/// malformed: "filter, column 7: found `x`, expected a value". `at` is a part of `text`; columns count code points,
+/// the first is 1.
 std::unexpected<Error> filter_error(std::string_view text, std::string_view at, std::string_view expected);
 
 }  // namespace folkmoot

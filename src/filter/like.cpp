@@ -24,7 +24,8 @@ std::size_t before_code_point(std::string_view text, std::size_t at) {
 }
 
 // Where the match of `bytes` that begins at `at` ends.
-std::optional<std::size_t> match_at(std::string_view bytes, std::string_view text, std::size_t at, std::uint64_t& looked) {
+std::optional<std::size_t> match_at(std::string_view bytes, std::string_view text, std::size_t at,
+                                    std::uint64_t& looked) {
   for (const char c : bytes) {
     ++looked;
     if (at >= text.size()) return std::nullopt;

@@ -1,8 +1,8 @@
 // The pattern of a LIKE, made once: `%` stands for any text, `_` for one code point of UTF-8.
 //
-// A pattern is cut at its `%` into segments. The first is held at the text's start unless a `%` stands before it, the last
-// at its end unless a `%` follows it; those between are each taken at the leftmost place after the one before, which never
-// excludes a match: so there is no backtracking.
+// A pattern is cut at its `%` into segments. The first is held at the text's start unless a `%` stands before it, the
+// last at its end unless a `%` follows it; those between are each taken at the leftmost place after the one before,
+// which never excludes a match: so there is no backtracking.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,8 @@ class LikePattern {
   /// Requires: both are UTF-8. Errors: malformed, for an escape character before anything else.
   static Result<LikePattern> make(std::string_view pattern, std::string_view escape);
 
-  /// Whether the whole text is as the pattern says; takes what it looked at from `steps`, and is nothing when they do not
-  /// suffice.
+  /// Whether the whole text is as the pattern says; takes what it looked at from `steps`, and is nothing when they do
+  /// not suffice.
   std::optional<bool> matches(std::string_view text, std::uint64_t& steps) const;
 
  private:
@@ -31,7 +31,8 @@ class LikePattern {
     bool has_any = false;      // there is a `_`
   };
 
-  std::optional<std::size_t> find(const Segment& segment, std::string_view text, std::size_t from, std::uint64_t& steps) const;
+  std::optional<std::size_t> find(const Segment& segment, std::string_view text, std::size_t from,
+                                  std::uint64_t& steps) const;
 
   std::vector<Segment> segments_;  // never empty
 };

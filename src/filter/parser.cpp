@@ -1,5 +1,5 @@
-// Recursive descent, a function for each level of precedence, that writes the program as it goes. The first error is kept
-// and moves the parser to the end of the text, where every rule stops by itself.
+// Recursive descent, a function for each level of precedence, that writes the program as it goes. The first error is
+// kept and moves the parser to the end of the text, where every rule stops by itself.
 #include "filter/parser.hpp"
 
 #include <fmt/format.h>
@@ -144,9 +144,10 @@ class Parser {
     if (token.kind == TokenKind::true_) return Op::is_true;
     if (token.kind == TokenKind::false_) return Op::is_false;
     if (token.kind == TokenKind::null) return Op::is_unknown;
-    const bool unknown = token.kind == TokenKind::name &&
-                         std::ranges::equal(token.text, std::string_view("unknown"), {}, [](char c) { return c | 0x20; });
-    return unknown ? std::optional(Op::is_unknown) : std::nullopt;
+    const auto lower = [](char c) { return static_cast<char>(c | 0x20); };
+    const bool is_unknown = token.kind == TokenKind::name &&
+                            std::ranges::equal(token.text, std::string_view("unknown"), {}, lower);
+    return is_unknown ? std::optional(Op::is_unknown) : std::nullopt;
   }
 
   Expression parse_predicate() {
@@ -209,9 +210,10 @@ class Parser {
     if (!require(TokenKind::text, "a pattern in single quotes")) return;
     std::string escape;
     if (accept(TokenKind::escape)) {
-      const auto token = current();
-      escape = unquoted(token.text);
-      if (token.kind != TokenKind::text || !is_one_code_point(escape)) return expected("one character in single quotes");
+      escape = unquoted(current().text);
+      if (current().kind != TokenKind::text || !is_one_code_point(escape)) {
+        return expected("one character in single quotes");
+      }
       next();
     }
     auto made = LikePattern::make(unquoted(pattern.text), escape);
@@ -355,8 +357,9 @@ class Parser {
   // Behind a dot a keyword is a name like any other.
   std::string take_name() {
     const auto token = current();
-    const bool is_word = token.kind >= TokenKind::and_ && token.kind <= TokenKind::false_;
-    if (token.kind != TokenKind::name && token.kind != TokenKind::quoted_name && !is_word) return expected("a name"), "";
+    const bool is_keyword = token.kind >= TokenKind::and_ && token.kind <= TokenKind::false_;
+    const bool is_name = token.kind == TokenKind::name || token.kind == TokenKind::quoted_name;
+    if (!is_name && !is_keyword) return expected("a name"), "";
     auto name = name_of(token);
     if (name.empty()) return expected("a name that is not empty"), "";
     next();
@@ -401,7 +404,8 @@ class Parser {
     auto& value = program_->constants[*literal.constant];
     if (!value.is_text()) return;
     const auto priority = parse_priority(value.text());
-    if (!priority) return expected_at(literal.token, "1 to 10, or one of 'critical', 'high', 'normal', 'low', 'background'");
+    constexpr std::string_view kPriorities = "1 to 10, or one of 'critical', 'high', 'normal', 'low', 'background'";
+    if (!priority) return expected_at(literal.token, kPriorities);
     value = integer_value(*priority);
   }
 

@@ -1,6 +1,6 @@
 // A compiled filter: instructions for a stack of values, in the order they are carried out (operands before their
-// operator), so that evaluating needs neither recursion nor memory of its own. Immutable once made; never moved, since its
-// constants point into it.
+// operator), so that evaluating needs neither recursion nor memory of its own. Immutable once made; never moved, since
+// its constants point into it.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// What an operand of a filter is worth for one message, and SQL-92's operations on it. The truth of a condition is a value
-// too: TRUE and FALSE are booleans, UNKNOWN is NULL.
+// What an operand of a filter is worth for one message, and SQL-92's operations on it. The truth of a condition is a
+// value too: TRUE and FALSE are booleans, UNKNOWN is NULL.
 #pragma once
 
 #include <compare>
@@ -45,8 +45,8 @@ Value truth_not(const Value& value);
 Value truth_and(const Value& left, const Value& right);
 Value truth_or(const Value& left, const Value& right);
 
-/// Integers and floating numbers by their exact value, text bytewise, FALSE before TRUE. `unordered` stands for UNKNOWN:
-/// one is NULL, or they are of unlike types.
+/// Integers and floating numbers by their exact value, text bytewise, FALSE before TRUE. `unordered` stands for
+/// UNKNOWN: one is NULL, or they are of unlike types.
 std::partial_ordering compare(const Value& left, const Value& right);
 
 // -- arithmetic: NULL for what is no number, for an integer beyond 64 bits, for a division by zero

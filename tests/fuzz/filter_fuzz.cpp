@@ -1,5 +1,5 @@
-// A filter and a message, both as they come: what compiles has exactly one truth, says the same each time, and reads nothing
-// beyond the message. LIKE agrees with a reference that tries everything.
+// A filter and a message, both as they come: what compiles has exactly one truth, says the same each time, and reads
+// nothing beyond the message. LIKE agrees with a reference that tries everything.
 //
 // input := condition 0 message
 #include <algorithm>

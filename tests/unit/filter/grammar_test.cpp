@@ -88,10 +88,12 @@ TEST(FilterGrammar, ErrorsTellColumnFoundAndExpected) {
       {"1e999 > 1", "filter, column 1: found `1e999`, expected a floating number of 64 bits"},
       {"a = 1; b", "filter, column 6: found `;`, expected a name, a value or an operator"},
       {"x-y = 1 AND #", "filter, column 13: found `#`, expected a name, a value or an operator"},
-      {"priority = 'hihg'", "filter, column 12: found `'hihg'`, expected 1 to 10, or one of 'critical', 'high', 'normal', "
-                            "'low', 'background'"},
-      {"priority IN (1, 'top')", "filter, column 17: found `'top'`, expected 1 to 10, or one of 'critical', 'high', "
-                                 "'normal', 'low', 'background'"},
+      {"priority = 'hihg'",
+       "filter, column 12: found `'hihg'`, expected 1 to 10, or one of "
+       "'critical', 'high', 'normal', 'low', 'background'"},
+      {"priority IN (1, 'top')",
+       "filter, column 17: found `'top'`, expected 1 to 10, or one of "
+       "'critical', 'high', 'normal', 'low', 'background'"},
   };
   for (const auto& [condition, error] : kRefusals) EXPECT_EQ(refusal(condition), error) << condition;
 }
@@ -113,7 +115,8 @@ TEST(FilterGrammar, WhatIsFoundIsShownShortAndPrintable) {
             "filter, column 5: found `'" + std::string(39, 'x') + "...`, expected a closing '");
   EXPECT_EQ(refusal("a = 1 \x01"), "filter, column 7: found `?`, expected a name, a value or an operator");
   EXPECT_EQ(refusal("a = \xff"), "the filter is not UTF-8");
-  EXPECT_EQ(refusal(std::string_view("a = 1\0", 6)), "filter, column 6: found `?`, expected a name, a value or an operator");
+  EXPECT_EQ(refusal(std::string_view("a = 1\0", 6)),
+            "filter, column 6: found `?`, expected a name, a value or an operator");
 }
 
 TEST(FilterGrammar, AFilterKeepsItsTextAndCopiesShareIt) {

@@ -82,7 +82,8 @@ TEST(FilterBounds, BytesThatAreNoMessageAreFieldsLeftOut) {
 }
 
 TEST(FilterBounds, AnyChangedByteIsRefusedOrAnsweredTwiceTheSame) {
-  const std::string text = "NOT (a.b[0] IN (1, 'it''s', -2.5e3) AND from LIKE 'x!%_' ESCAPE '!') OR priority BETWEEN 'high' AND 7";
+  const std::string text =
+      "NOT (a.b[0] IN (1, 'it''s', -2.5e3) AND from LIKE 'x!%_' ESCAPE '!') OR priority BETWEEN 'high' AND 7";
   const auto message = bytes_of_message(sample(R"({"a": {"b": [1]}})"));
   const FilterInput input(as_bytes(message));
   std::minstd_rand random(7);

@@ -56,7 +56,8 @@ TEST(FilterLike, OfWhatIsNoTextIsUnknown) {
 // The rule by recursion: exponential, and plainly right.
 bool reference(std::string_view text, std::string_view pattern) {
   if (pattern.empty()) return text.empty();
-  if (pattern[0] == '%') return reference(text, pattern.substr(1)) || (!text.empty() && reference(text.substr(1), pattern));
+  if (pattern[0] == '%' && reference(text, pattern.substr(1))) return true;
+  if (pattern[0] == '%') return !text.empty() && reference(text.substr(1), pattern);
   return !text.empty() && (pattern[0] == '_' || pattern[0] == text[0]) && reference(text.substr(1), pattern.substr(1));
 }
 

@@ -65,8 +65,8 @@ TEST(FilterLogic, ComparingWithNullIsUnknownWhateverTheOperator) {
 }
 
 TEST(FilterLogic, ComparingUnlikeTypesIsUnknown) {
-  for (const auto* text : {"text = 1", "text <> 1", "yes = 'true'", "yes > 0", "from = 5", "timestamp = 'now'", "list = list",
-                           "list = 1", "metadata = 'x'", "priority = TRUE", "text < yes"}) {
+  for (const auto* text : {"text = 1", "text <> 1", "yes = 'true'", "yes > 0", "from = 5", "timestamp = 'now'",
+                           "list = list", "list = 1", "metadata = 'x'", "priority = TRUE", "text < yes"}) {
     EXPECT_EQ(truth(text, message()), "UNKNOWN") << text;
   }
 }
@@ -76,7 +76,8 @@ TEST(FilterLogic, IsNullIsNeverUnknown) {
     EXPECT_EQ(truth(std::string(there) + " IS NULL", message()), "FALSE") << there;
     EXPECT_EQ(truth(std::string(there) + " IS NOT NULL", message()), "TRUE") << there;
   }
-  for (const auto* missing : {"absent", "nothing", "text.part", "list[1]", "conversation", "NULL", "content.a", "text + 1"}) {
+  for (const auto* missing : {"absent", "nothing", "text.part", "list[1]", "conversation", "NULL", "content.a",
+                              "text + 1"}) {
     EXPECT_EQ(truth(std::string(missing) + " IS NULL", message()), "TRUE") << missing;
     EXPECT_EQ(truth(std::string(missing) + " IS NOT NULL", message()), "FALSE") << missing;
   }

@@ -15,8 +15,8 @@ TEST(FilterNumbers, IntegersReachBothEndsOf64Bits) {
   EXPECT_EQ(truth("min < max", message), "TRUE");
   EXPECT_EQ(truth("max > 9223372036854775806", message), "TRUE");
   EXPECT_EQ(refusal("a = 9223372036854775808"),
-            "filter, column 5: found `9223372036854775808`, expected an integer of 64 bits (with a decimal point it is a "
-            "floating number)");
+            "filter, column 5: found `9223372036854775808`, expected an integer of 64 bits (with a decimal point it is "
+            "a floating number)");
   EXPECT_EQ(refusal("a = -9223372036854775809").substr(0, 47), "filter, column 6: found `9223372036854775809`, ");
   EXPECT_EQ(truth("9223372036854775808.0 > 9223372036854775807"), "TRUE");
 }
@@ -62,8 +62,8 @@ TEST(FilterNumbers, AreWrittenAsSqlWritesThem) {
 
 TEST(FilterNumbers, WholeNumbersBeyond63BitsAreFloating) {
   const auto message = sample(R"({"most": 18446744073709551615})", R"({"most": 18446744073709551615})");
-  for (const auto* text : {"most > 9223372036854775807", "content.most > 9223372036854775807", "most = 18446744073709551616.0",
-                           "most = content.most"}) {
+  for (const auto* text : {"most > 9223372036854775807", "content.most > 9223372036854775807",
+                           "most = 18446744073709551616.0", "most = content.most"}) {
     EXPECT_EQ(truth(text, message), "TRUE") << text;
   }
 }
@@ -77,7 +77,8 @@ TEST(FilterNumbers, WhatIsNoNumberHasNoSum) {
 TEST(FilterNumbers, WhatJsonCannotSayIsNull) {
   std::string envelope;
   PackWriter writer(envelope);
-  writer.map(2).uint(static_cast<std::uint64_t>(Field::to)).str("a").uint(static_cast<std::uint64_t>(Field::metadata)).map(3);
+  writer.map(2).uint(static_cast<std::uint64_t>(Field::to)).str("a");
+  writer.uint(static_cast<std::uint64_t>(Field::metadata)).map(3);
   writer.str("nan").real(std::numeric_limits<double>::quiet_NaN());
   writer.str("inf").real(std::numeric_limits<double>::infinity());
   writer.str("bytes").bin("\x01\x02");

@@ -24,8 +24,9 @@ TEST(FilterPaths, LeadIntoMetadata) {
 TEST(FilterPaths, LeadIntoJsonContent) {
   const auto message = sample("{}", kNested);
   for (const auto* text : {
-           "content.region = 'eu'", "payload.region = 'eu'", "content.job.steps[0].name = 'build'", "content.job.steps[0].ok",
-           "content.job.steps[1].ok IS NULL", "content.\"x-y\" = 1", "content.from = 'inside'", "content.größe = 4",
+           "content.region = 'eu'", "payload.region = 'eu'", "content.job.steps[0].name = 'build'",
+           "content.job.steps[0].ok", "content.job.steps[1].ok IS NULL", "content.\"x-y\" = 1", "content.from = 'inside'",
+           "content.größe = 4",
            "content.list[0][1] + content.list[1][0] = 5", "region IS NULL",
        }) {
     EXPECT_EQ(truth(text, message), "TRUE") << text;
@@ -45,14 +46,16 @@ TEST(FilterPaths, ThatLeadNowhereAreNull) {
 TEST(FilterPaths, NamesInBothAreTheFirst) {
   std::string envelope;
   PackWriter writer(envelope);
-  writer.map(2).uint(static_cast<std::uint64_t>(Field::to)).str("a").uint(static_cast<std::uint64_t>(Field::metadata)).map(2);
+  writer.map(2).uint(static_cast<std::uint64_t>(Field::to)).str("a");
+  writer.uint(static_cast<std::uint64_t>(Field::metadata)).map(2);
   writer.str("x").uint(1).str("x").uint(2);
   const auto message = envelope + R"({"x": 1, "x": 2})";
   EXPECT_TRUE(Filter::compile("x = 1 AND content.x = 1")->matches(FilterInput(as_bytes(message))));
 }
 
 TEST(FilterPaths, ContentThatIsNotJsonHasNone) {
-  for (const auto* content : {"", "plain text", "{broken", "{\"a\":1} and more", "\"a\"", "5", "[1,]", "{\"a\":\"\xff\"}"}) {
+  for (const auto* content :
+       {"", "plain text", "{broken", "{\"a\":1} and more", "\"a\"", "5", "[1,]", "{\"a\":\"\xff\"}"}) {
     EXPECT_EQ(truth("content.a IS NULL AND content[0] IS NULL", sample("{}", content)), "TRUE") << content;
   }
 }
@@ -90,7 +93,8 @@ TEST(FilterPaths, AnInputGoesFromMessageToMessage) {
 TEST(FilterPaths, EnvelopeAndContentMayLieApart) {
   const auto envelope = bytes_of_message(sample());
   const std::string content = R"({"a": 1})";
-  EXPECT_TRUE(Filter::compile("content.a = 1 AND from = 'writer'")->matches(FilterInput(as_bytes(envelope), as_bytes(content))));
+  const FilterInput input(as_bytes(envelope), as_bytes(content));
+  EXPECT_TRUE(Filter::compile("content.a = 1 AND from = 'writer'")->matches(input));
 }
 
 }  // namespace
