@@ -9,6 +9,8 @@ find_package(spdlog 1.10 REQUIRED)
 find_package(simdjson 3 REQUIRED)
 find_package(CLI11 2.1 REQUIRED)
 find_package(Msgpuck REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(zstd 1.5 CONFIG REQUIRED)
 
 # toml++ is shared code in Debian, described by pkg-config alone.
 find_package(PkgConfig REQUIRED)
