@@ -31,6 +31,8 @@ Ask& Agents::ask(AgentSession& session, Ask::Kind kind) {
 void Agents::call(const std::function<void()>& command) {
   ++operations_;
   command();
+  expect(events_.empty(), "{} subscriptions did not get an event", events_.size());
+  model_.after_call();
   if (!model_.room_refused) return;
   model_.resync(*engine_);
   std::vector<LeaseToken> ended;
@@ -91,8 +93,9 @@ AgentSession& Agents::open(std::size_t agent) {
 
 void Agents::close(AgentSession& session) {
   const auto id = session.id;
-  // Its consumers are gone before its leases are given back.
+  // Its consumers and subscriptions are gone before its leases are given back.
   for (auto& [request, consumer] : session.consumers) consumer.ended = true;
+  session.subscriptions.clear();
   model_.closing = id;
   call([&] { engine_->close_session(id); });
   model_.closing = 0;
@@ -127,16 +130,18 @@ void Agents::publish_batch(AgentSession& session, const std::vector<Published>& 
 }
 
 // Who gets it, in what order, and who misses it.
-void Agents::expect_event(AgentSession& publisher, const std::string& topic) {
+void Agents::expect_event(const AgentSession* publisher, const std::string& topic) {
   std::map<std::uint64_t, std::pair<AgentSession*, std::uint32_t>> by_age;
   for (auto& [id, session] : sessions_) {
     for (auto& [request, subscription] : session.subscriptions) {
       if (topic_matches(subscription.pattern, topic)) by_age[subscription.serial] = {&session, request};
     }
   }
+  // What the server says itself gets an id only if anybody listens.
+  if (publisher == nullptr && !by_age.empty()) model_.drew_key(engine_->now());
   for (auto& [serial, who] : by_age) {
     auto& subscription = who.first->subscriptions[who.second];
-    if (who.first == &publisher && !subscription.echo) {
+    if (who.first == publisher && !subscription.echo) {
       rules_.saw(Rule::no_echo);
       continue;
     }
@@ -150,7 +155,7 @@ void Agents::expect_event(AgentSession& publisher, const std::string& topic) {
 }
 
 void Agents::publish_event(AgentSession& session, const std::string& topic) {
-  expect_event(session, topic);
+  expect_event(&session, topic);
   const auto expected = static_cast<std::uint32_t>(events_.size());
   Message message;
   message.topic = topic;
@@ -159,7 +164,6 @@ void Agents::publish_event(AgentSession& session, const std::string& topic) {
   mine.max = expected;
   const auto request = session.next_request++;
   call([&] { engine_->publish(session.id, request, false, at_rest(written)); });
-  expect(events_.empty(), "{} subscriptions did not get an event on {}", events_.size(), topic);
   expect(!session.asks.contains(request), "an event was not confirmed at once");
 }
 
@@ -230,9 +234,24 @@ void Agents::credit(AgentSession& session, std::uint32_t target, std::uint32_t a
 void Agents::cancel(AgentSession& session, std::uint32_t target) {
   if (const auto consumer = session.consumers.find(target); consumer != session.consumers.end()) consumer->second.ended = true;
   session.subscriptions.erase(target);
+  // What was asked is wanted no more: taken back, or its holder is told.
+  const auto asked = session.asks.find(target);
+  const bool is_request = asked != session.asks.end() && asked->second.kind == Ask::Kind::request;
+  const auto number = is_request ? asked->second.numbers[0] : 0;
+  const auto* const message = model_.find(number);
+  const bool leased = message != nullptr && message->stand == Stand::leased;
+  const bool transient = message != nullptr && message->asked.transient && message->waits();
+  const bool held = leased && leases_.find(message->lease)->session != 0;
+  model_.cancelling = number;
   ask(session, Ask::Kind::plain);
   const auto request = session.next_request++;
-  call([&] { engine_->cancel(session.id, request, target); });
+  withdrawn_ = false;
+  call([&] {
+    engine_->cancel(session.id, request, target);
+    if (transient) model_.left(*model_.find(number), Stand::gone);
+  });
+  expect(withdrawn_ == held, "the holder of {} was{} told that it is wanted no more", number, withdrawn_ ? "" : " not");
+  model_.cancelling = 0;
   rules_.saw(Rule::cancelled);
 }
 

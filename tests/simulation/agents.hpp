@@ -107,6 +107,7 @@ class Agents final : public Effects {
   void settled(SessionId session, std::uint32_t request, std::uint32_t settled, std::span<const LeaseToken> refused) override;
   void refuse(SessionId session, std::uint32_t request, const Error& error) override;
   void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
+  void withdrawn(SessionId session, LeaseToken lease) override;
   [[noreturn]] void unreadable(const Error& error) override;
 
  private:
@@ -120,13 +121,13 @@ class Agents final : public Effects {
   Ask& ask(AgentSession& session, Ask::Kind kind);
   Ask take_ask(AgentSession& session, std::uint32_t request);
   void call(const std::function<void()>& command);
-  void expect_event(AgentSession& session, const std::string& topic);
+  void expect_event(const AgentSession* publisher, const std::string& topic);
   Ask settle(AgentSession& session, const std::vector<LeaseToken>& tokens);
   void lease_ended(LeaseToken token);
   void on_confirmed(std::uint64_t number, const Confirm& confirm);
   void on_batch(const Ask& ask, Bytes body);
   void check_refusal(std::uint64_t number, const Error& error);
-  bool on_event(AgentSession& session, const OutgoingDelivery& delivery);
+  bool on_event(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing);
   bool on_response(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing);
   bool on_mail(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing, std::uint64_t number);
 
@@ -145,6 +146,7 @@ class Agents final : public Effects {
   std::deque<ReplyAddress> addresses_;
   std::deque<ExpectedEvent> events_;
   std::optional<ReplyAddress> response_;
+  bool withdrawn_ = false;  // somebody was told so
   std::uint64_t next_serial_ = 1;
   std::uint64_t operations_ = 0;
 };

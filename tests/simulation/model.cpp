@@ -9,13 +9,25 @@ std::string_view name(Stand stand) {
   return kNames[static_cast<std::size_t>(stand)];
 }
 
+namespace {
+
+MailboxLimits limits_of(const MailboxConfiguredFact& fact) {
+  return {.max_messages = fact.max_messages,
+          .default_ttl_ms = fact.default_ttl_ms,
+          .overflow = fact.overflow,
+          .retry = {.attempts = fact.attempts, .backoff = fact.backoff, .initial_ms = fact.initial_ms, .max_ms = fact.max_ms,
+                    .multiplier_permille = fact.multiplier_permille}};
+}
+
+}  // namespace
+
 std::uint64_t number_of(Bytes content) {
   expect(content.size() >= 8, "a content of {} bytes is none of ours", content.size());
   return load<std::uint64_t>(content.data());
 }
 
 Model::Model(std::vector<std::string> names, const EngineOptions& options, RuleCounts& rules)
-    : names_(std::move(names)), options_(options), rules_(rules), mailboxes_(names_.size()) {
+    : names_(std::move(names)), options_(options), rules_(rules), published_(1), keys_(1), mailboxes_(names_.size()) {
   for (auto& mailbox : mailboxes_) {
     mailbox.limits = options.mailbox;
     mailbox.settings = {{options.mailbox, 0}};
@@ -87,8 +99,23 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
       return left(*message, Stand::gone, place.lsn);
     }
     case FactKind::mailbox_configured: return on_configured(place, load<MailboxConfiguredFact>(body.data()));
+    case FactKind::message_cancelled: {
+      auto* const message = find_key(load<MessageRef>(body.data()).key);
+      expect(message != nullptr && message->waits(), "a message was taken back that does not wait");
+      expect(message->number == cancelling, "{} was taken back and nobody asked for it", message->number);
+      rules_.saw(Rule::message_cancelled);
+      return left(*message, Stand::gone, place.lsn);
+    }
     case FactKind::started: return;
+    case FactKind::attempt_noted: return;
+    default: expect(false, "a {} fact is none of those that were asked for", folkmoot::name(kind));
   }
+}
+
+// After each command: what had to die has.
+void Model::after_call() {
+  if (room_refused) dying_.clear();
+  expect(dying_.empty(), "{} messages live on that should be dead", dying_.size());
 }
 
 void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
@@ -163,10 +190,9 @@ void Model::on_returned(FactPlace place, const ReturnedFact& fact, std::int64_t 
   if (stopping) return;
   expect(fact.deliveries == message->deliveries + 1, "{} was given back with {} deliveries after {}", message->number,
          fact.deliveries, message->deliveries);
-  expect(fact.deliveries < mailboxes_[message->asked.mailbox].limits.max_deliveries, "{} goes on after {} deliveries",
-         message->number, fact.deliveries);
-  expect(message->expires_at == 0 || message->expires_at > now, "{} was given back after it had expired", message->number);
   message->deliveries = fact.deliveries;
+  const auto attempts = mailboxes_[message->asked.mailbox].limits.retry.attempts;
+  if (fact.deliveries >= attempts || (message->expires_at != 0 && message->expires_at <= now)) dying_.insert(message->key);
   message->due = fact.not_before;
   if (fact.not_before > now) {
     move(*message, Stand::scheduled);
@@ -182,16 +208,17 @@ void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
   auto& mailbox = mailboxes_[message->asked.mailbox];
   const auto was = message->stand;
   const auto number = message->number;
+  if (was == Stand::dead) return say(*message, Stand::dead, place.lsn);  // the words of one that was copied forward
   expect(was == Stand::ready || was == Stand::scheduled || was == Stand::leased, "{} is {} and died", number, name(was));
-  if (was == Stand::leased) ++message->deliveries;
+  dying_.erase(message->key);
   switch (fact.reason) {
     case DeadReason::expired:
       expect(message->expires_at != 0 && message->expires_at <= now, "{} expired at {}, not {}", number, now, message->expires_at);
       rules_.saw(Rule::expired_to_dead);
       break;
     case DeadReason::max_deliveries:
-      expect(was == Stand::leased && message->deliveries >= mailbox.limits.max_deliveries, "{} died after {} of {} deliveries",
-             number, message->deliveries, mailbox.limits.max_deliveries);
+      expect(message->deliveries >= mailbox.limits.retry.attempts, "{} died after {} of {} deliveries", number, message->deliveries,
+             mailbox.limits.retry.attempts);
       rules_.saw(Rule::max_deliveries_to_dead);
       break;
     case DeadReason::overflow:
@@ -204,7 +231,7 @@ void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
       expect(was == Stand::ready && *mailbox.ready.begin() == message->key, "{} was dropped and is not the oldest", number);
       rules_.saw(Rule::overflow_to_dead);
       break;
-    case DeadReason::none: expect(false, "{} died for no reason", number);
+    default: expect(false, "{} died as {}", number, name(fact.reason));
   }
   left(*message, Stand::dead, place.lsn);
 }
@@ -230,8 +257,10 @@ void Model::saw_key(MessageKey key) {
   any_key_ = key;
 }
 
+void Model::drew_key(std::int64_t now) { any_key_ = std::max(any_key_ + 1, make_key(static_cast<std::uint64_t>(now), 0)); }
+
 void Model::entered(std::uint64_t number, std::int64_t now, std::int64_t expires_at) {
-  any_key_ = std::max(any_key_ + 1, make_key(static_cast<std::uint64_t>(now), 0));
+  drew_key(now);
   auto& message = messages_[any_key_];
   keys_[number] = any_key_;
   message.number = number;
@@ -251,7 +280,7 @@ void Model::leased(ModelMessage& message, LeaseToken token) {
 }
 
 void Model::on_configured(FactPlace place, const MailboxConfiguredFact& fact) {
-  const MailboxLimits limits{fact.max_messages, fact.default_ttl_ms, fact.max_deliveries, fact.overflow};
+  const auto limits = limits_of(fact);
   for (std::size_t i = 0; i < names_.size(); ++i) {
     if (names_[i] != parties_[fact.mailbox]) continue;
     mailboxes_[i].limits = limits;
@@ -307,6 +336,7 @@ Stand stand_of(const ReceiptView& receipt) {
     case ReceiptState::retrieved: return Stand::leased;
     case ReceiptState::dead: return Stand::dead;
     case ReceiptState::acknowledged:
+    case ReceiptState::cancelled:
     case ReceiptState::unknown: break;
   }
   return Stand::gone;
@@ -325,7 +355,7 @@ void Model::resync(Engine& engine) {
     if (is == was) continue;
     const bool may = was == Stand::leased ? is != Stand::gone || message.asked.once
                      : is == Stand::dead || (was == Stand::dead && is == Stand::gone) || (was == Stand::scheduled && is == Stand::ready);
-    expect(may, "{} was {} and is {}", message.number, name(was), name(is));
+    expect(may || message.number == cancelling, "{} was {} and is {}", message.number, name(was), name(is));
     if (is != Stand::gone) message.deliveries = receipt.deliveries;
     if (is == Stand::dead || is == Stand::gone) {
       left(message, is);
@@ -356,8 +386,9 @@ void Model::crash() {
   parties_.clear();
   last_key_ = durable_key_;
   any_key_ = reserved_key_ = 0;
-  closing = 0;
+  closing = cancelling = 0;
   settling.clear();
+  dying_.clear();
   stopping = room_refused = false;
 }
 
@@ -370,7 +401,7 @@ void Model::on_recovered_fact(FactKind kind, Bytes body) {
     parties_[load<PartyNamedFact>(body.data()).number] = as_text(body.subspan(sizeof(PartyNamedFact)));
   } else if (kind == FactKind::mailbox_configured) {
     const auto fact = load<MailboxConfiguredFact>(body.data());
-    recovered_limits_[fact.mailbox] = {fact.max_messages, fact.default_ttl_ms, fact.max_deliveries, fact.overflow};
+    recovered_limits_[fact.mailbox] = limits_of(fact);
   }
 }
 
@@ -380,8 +411,8 @@ void Model::starting(std::int64_t now) {
 
 void Model::recovered(Engine& engine) {
   const auto same = [](const MailboxLimits& a, const MailboxLimits& b) {
-    return a.max_messages == b.max_messages && a.default_ttl_ms == b.default_ttl_ms && a.max_deliveries == b.max_deliveries &&
-           a.overflow == b.overflow;
+    return a.max_messages == b.max_messages && a.default_ttl_ms == b.default_ttl_ms && a.overflow == b.overflow &&
+           a.retry == b.retry;
   };
   std::map<std::string, MailboxLimits> settings;
   for (const auto& [number, limits] : recovered_limits_) settings[parties_[number]] = limits;

@@ -78,10 +78,12 @@ class Model {
   // What the engine is being asked right now: a fact must have a cause.
   std::set<LeaseToken> settling;   // tokens given to ack or nack
   SessionId closing = 0;
+  std::uint64_t cancelling = 0;    // number of the message being taken back; 0: none
   bool stopping = false;
   bool room_refused = false;       // the log had no room for a settling fact
 
   void on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now);
+  void after_call();
   void on_durable(Lsn end, std::int64_t now);
   /// After Engine::on_durable(): what was settled before it was handed out has been handed out.
   void handed_out();
@@ -89,6 +91,9 @@ class Model {
   /// A transient message entered. Its key follows from those seen before: all are drawn from one sequence.
   void entered(std::uint64_t number, std::int64_t now, std::int64_t expires_at);
   void saw_key(MessageKey key);
+  /// A key was drawn that nobody may ever see.
+  void drew_key(std::int64_t now);
+  bool is_dead(MessageKey key) { return find_key(key) != nullptr && find_key(key)->stand == Stand::dead; }
   void leased(ModelMessage& message, LeaseToken token);
   void left(ModelMessage& message, Stand stand, Lsn lsn = 0);
   /// Takes over what the engine says of messages whose facts had no room.
@@ -134,6 +139,7 @@ class Model {
   std::map<std::uint32_t, MailboxLimits> recovered_limits_;
   std::array<std::size_t, 7> counts_{};
   std::uint64_t turn_ = 0;
+  std::set<MessageKey> dying_;  // failed for the last time, and not dead yet
   MessageKey last_key_ = 0, durable_key_ = 0, any_key_ = 0, reserved_key_ = 0;
 };
 

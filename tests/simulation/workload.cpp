@@ -73,7 +73,7 @@ struct Chooser {
     auto limits = options.engine.mailbox;
     limits.max_messages = static_cast<std::uint64_t>(random.between(3, 40));
     limits.overflow = random.one_in(2) ? Overflow::drop_oldest : Overflow::reject;
-    limits.max_deliveries = static_cast<std::uint16_t>(random.between(1, 6));
+    limits.retry.attempts = static_cast<std::uint16_t>(random.between(1, 6));
     return limits;
   }
 

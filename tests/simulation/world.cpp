@@ -10,7 +10,7 @@ RunOptions draw(Random& random) {
   auto& engine = options.engine;
   engine.mailbox.max_messages = static_cast<std::uint64_t>(random.between(4, 60));
   engine.mailbox.default_ttl_ms = random.one_in(4) ? random.between(200, 20'000) : 0;
-  engine.mailbox.max_deliveries = static_cast<std::uint16_t>(random.between(2, 6));
+  engine.mailbox.retry.attempts = static_cast<std::uint16_t>(random.between(2, 6));
   engine.mailbox.overflow = random.one_in(2) ? Overflow::drop_oldest : Overflow::reject;
   engine.dead_max = static_cast<std::size_t>(random.between(2, 12));
   auto& journal = options.journal;
@@ -45,7 +45,7 @@ std::string describe(const RunOptions& options) {
       "mailboxes {} of {} messages ({}), ttl {} ms, {} deliveries, {} dead; senders {}; content to {} bytes; pace {} ms; "
       "sync {}, cache {}, bytes_max {}; power fails {}, sync fails 1 in {}, full disk in {}% of lives, writes refused {}%",
       options.mailboxes, mailbox.max_messages, mailbox.overflow == Overflow::reject ? "reject" : "drop oldest", mailbox.default_ttl_ms,
-      mailbox.max_deliveries, options.engine.dead_max, options.senders, options.content_bytes_max, options.pace_ms,
+      mailbox.retry.attempts, options.engine.dead_max, options.senders, options.content_bytes_max, options.pace_ms,
       options.journal.sync == SyncPolicy::always ? "always" : "never", options.journal.cache_bytes, options.journal.bytes_max,
       options.power_fails, options.sync_fails_one_in, options.full_percent, options.write_refused_percent);
 }
