@@ -44,6 +44,13 @@ class Groups {
     groups_[slot]->away.insert(key);
   }
 
+  /// Recovery: the group of a message that waits for a time and is not one of it yet.
+  void note(MessageKey key, std::string_view group) { noted_.emplace(key, group); }
+  std::string noted(MessageKey key) const {
+    const auto found = noted_.find(key);
+    return found == noted_.end() ? std::string{} : found->second;
+  }
+
   bool holds(MessageKey key) const { return members_.contains(key); }
 
   /// The message, if it waits here; the pointer lives until the next change.
@@ -85,6 +92,7 @@ class Groups {
   template <class Out>
   void begin(Out out) {
     live_ = true;
+    noted_.clear();
     for (auto& [name, slot] : index_) {
       auto& of = *groups_[slot];
       if (!of.away.empty() && (of.waiting.empty() || *of.away.begin() < of.waiting.begin()->first)) {
@@ -138,6 +146,7 @@ class Groups {
   Slab<std::unique_ptr<Group>> groups_;
   std::map<std::string, std::uint32_t> index_;  // ordered, as begin() walks over it
   boost::unordered_flat_map<MessageKey, std::uint32_t> members_;
+  boost::unordered_flat_map<MessageKey, std::string> noted_;  // until recovery is over
 };
 
 }  // namespace folkmoot

@@ -155,7 +155,7 @@ Result<void> Engine::recover_moved(FactKind kind, FactPlace place, Bytes body) {
     } else {
       note_attempt(ref.key, place, returned.deliveries);
     }
-    enter_returned(mailbox, *message, returned.not_before);
+    recover_returned(mailbox, *message, returned.not_before);
   } else {
     message->entry.deliveries = dead.deliveries;
     expiries_.erase(message->entry.key);
@@ -163,6 +163,16 @@ Result<void> Engine::recover_moved(FactKind kind, FactPlace place, Bytes body) {
     enter_dead(mailbox, *message, dead.reason, dead.at, place);
   }
   return {};
+}
+
+// One that was to be delivered at a later time is not one of its group before that; having been handed out, it is.
+void Engine::recover_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before) {
+  const auto& entry = message.entry;
+  if (!entry.has(Entry::kGrouped) || groups_.holds(entry.key)) return enter_returned(mailbox, message, not_before);
+  const auto group = groups_.noted(entry.key);
+  if (not_before == 0) return enter_ready(mailbox, message, false, group);
+  groups_.enter_away(mailbox.number, group, entry.key);
+  enter_scheduled(mailbox, message, not_before);
 }
 
 // Copying forward moves the fact that names a party behind those that use its number. start() checks that all names came.

@@ -33,6 +33,7 @@ void Engine::enter_accepted(const AcceptedFact& fact, FactPlace place, std::stri
   if (fact.not_before > now_) {
     // One that was handed out before and waits for its next attempt is still the one its group waits for.
     if (fact.deliveries != 0 && message.entry.has(Entry::kGrouped)) groups_.enter_away(mailbox.number, group, fact.key);
+    if (!started_ && message.entry.has(Entry::kGrouped)) groups_.note(fact.key, group);
     return enter_scheduled(mailbox, message, fact.not_before);
   }
   enter_ready(mailbox, message, true, group);
