@@ -463,6 +463,7 @@ class Engine {
 
   Result<void> recover_accepted(FactPlace place, Bytes body);
   bool await_party(std::uint32_t number);
+  void recover_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before);
   bool recover_copy(Mailbox& mailbox, const MessageRef& ref, const AcceptedFact& fact, FactPlace place);
   Result<void> recover_moved(FactKind kind, FactPlace place, Bytes body);
   void keep_message(AcceptedFact fact, FactPlace place, Bytes body);
