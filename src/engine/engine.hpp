@@ -327,6 +327,7 @@ class Engine {
     std::uint32_t mailbox = 0;
     std::uint32_t sender = 0;
     bool keyed = false;
+    bool is_duplicate = false;  // of a message accepted before: it is answered, and takes no room
     Hash128 key{};
     Lineage lineage{};
     bool has_costs = false;
@@ -359,7 +360,8 @@ class Engine {
   Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage& lineage);
   Result<void> check_now(const IncomingMessage& message) const;
   void announce(std::string_view topic, std::string_view json);
-  void make_room(Mailbox& mailbox);
+  void make_room(Mailbox& mailbox, std::uint64_t more = 1);
+  void make_room_for(std::span<const Prepared> all);
 
   // what caused what
   Result<Lineage> lineage_of(Session& session, const IncomingMessage& message);

@@ -129,7 +129,7 @@ void Engine::publish_atomic(SessionId id, std::uint32_t request, bool quiet, std
     return refuse(id, request, {ErrorCode::disk_full, "the disk has no room for the batch"});
   }
   // Before the group begins: what is dropped for new ones is a fact of its own.
-  for (const auto& each : *prepared) make_room(parties_.mailbox(each.mailbox));
+  make_room_for(*prepared);
   const auto slot = open_batch(id, request);
   {
     const FactGroup group(log_, bound);
@@ -177,9 +177,7 @@ void Engine::complete(SessionId id, std::uint32_t request, LeaseToken token, std
   const auto urgency = bound.facts > 1 ? FactLog::Urgency::durable : FactLog::Urgency::settling;
   if (!log_.has_room(urgency, bound)) return refuse(id, request, {ErrorCode::disk_full, "no room to keep the outputs: the lease stays"});
   if (!transient_.has_room(held)) return refuse(id, request, {ErrorCode::busy, "too many answers wait for the disk: the lease stays"});
-  for (const auto& each : *prepared) {
-    if (each.mailbox != 0) make_room(parties_.mailbox(each.mailbox));
-  }
+  make_room_for(*prepared);
 
   const auto batch = open_batch(id, request);
   const auto lease = end_lease(slot);

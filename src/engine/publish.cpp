@@ -90,7 +90,7 @@ Result<void> Engine::accept(Session& session, const IncomingMessage& message, st
   if (!log_.has_room(FactLog::Urgency::durable, prepared->bound())) {
     return failure(ErrorCode::disk_full, fmt::format("the disk has no room for a durable message to {}", message.routing.to));
   }
-  make_room(parties_.mailbox(prepared->mailbox));
+  if (!prepared->is_duplicate) make_room(parties_.mailbox(prepared->mailbox));
   if (!prepared->several_facts()) {
     commit(*prepared, reply_to, std::move(as));
     return {};
@@ -237,7 +237,8 @@ Result<Engine::Prepared> Engine::prepare(Session& session, const IncomingMessage
   check_guards(prepared);
   hand_on_trace(prepared);
   prepared.has_costs = has_costs(*prepared.message);
-  if (prepared.keyed && keys_.find(prepared.key) != nullptr) return prepared;  // it needs no room: it is there already
+  prepared.is_duplicate = prepared.keyed && keys_.find(prepared.key) != nullptr;
+  if (prepared.is_duplicate) return prepared;  // it needs no room: it is there already
   if (auto room = check_room(parties_.mailbox(prepared.mailbox), 1); !room) return std::unexpected(std::move(room.error()));
   return prepared;
 }
@@ -335,11 +336,21 @@ Result<void> Engine::check_room(const Mailbox& mailbox, std::uint64_t more) cons
                                                       mailbox.load(), bound.max_messages));
 }
 
-// Drops the oldest so that one more fits. Requires: check_room(mailbox, 1).
-void Engine::make_room(Mailbox& mailbox) {
+// Drops the oldest so that `more` fit. Requires: check_room(mailbox, more).
+void Engine::make_room(Mailbox& mailbox, std::uint64_t more) {
   const auto& bound = limits(mailbox);
-  // One, unless the limit was lowered; then some with each message, so that none of them has to pay for all.
-  for (std::size_t i = 0; i < kOverflowDropsMax && mailbox.load() >= bound.max_messages && mailbox.ready > 0; ++i) drop_oldest(mailbox);
+  // As many as come, unless the limit was lowered; then some with each message, so that none of them has to pay for all.
+  const auto most = std::max<std::uint64_t>(kOverflowDropsMax, more);
+  for (std::uint64_t i = 0; i < most && mailbox.load() + more > bound.max_messages && mailbox.ready > 0; ++i) drop_oldest(mailbox);
+}
+
+// For all at once: room made for one after the other would be made only once, as none of them has come yet.
+void Engine::make_room_for(std::span<const Prepared> all) {
+  std::map<std::uint32_t, std::uint64_t> newcomers;
+  for (const auto& each : all) {
+    if (each.mailbox != 0 && !each.is_duplicate) ++newcomers[each.mailbox];
+  }
+  for (const auto& [mailbox, more] : newcomers) make_room(parties_.mailbox(mailbox), more);
 }
 
 void Engine::drop_oldest(Mailbox& mailbox) {

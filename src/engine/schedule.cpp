@@ -150,7 +150,7 @@ void Engine::fire(std::uint64_t number) {
     bound.facts += 1;
     bound.body_bytes += sizeof fact;
     if (!log_.has_room(FactLog::Urgency::durable, bound)) return failed({ErrorCode::disk_full, "the disk has no room for the message"});
-    make_room(parties_.mailbox(prepared->mailbox));
+    if (!prepared->is_duplicate) make_room(parties_.mailbox(prepared->mailbox));
     const FactGroup group(log_, bound);
     commit(*prepared, {}, {.kind = Pending::Kind::accepted, .quiet = true, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
     note();
