@@ -396,8 +396,11 @@ void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_m
       end_request(slot);
       return refuse(id, request, std::move(done.error()));
     }
-    requests_[slot].mailbox = pending_.back().fact.mailbox;
-    requests_[slot].message = pending_.back().fact.key;
+    // Not of a duplicate: what was asked is the first one's to withdraw.
+    if (!pending_.empty() && pending_.back().kind == Pending::Kind::accepted) {
+      requests_[slot].mailbox = pending_.back().fact.mailbox;
+      requests_[slot].message = pending_.back().fact.key;
+    }
   }
   if (request_slots_.contains(number)) {
     add_timer({.at = now_ + timeout_ms, .id = number, .box = 0, .kind = TimerKind::request});
