@@ -123,7 +123,8 @@ void Engine::fire(std::uint64_t number) {
   message.envelope = as_bytes(copy).first(message.routing.bytes);
   message.content = as_bytes(copy).subspan(message.routing.bytes);
   message.routing.from = {};
-  message.routing.key = {};
+  message.routing.key = {};  // nor an id that would serve as one: each is a message of its own
+  message.routing.id = {};
 
   const auto next = schedule.left == 1 ? std::nullopt : schedule.next_after(schedule.next, now_);
   const ScheduleFiredFact fact{number, next.value_or(0), schedule.left > 0 ? schedule.left - 1 : 0, schedule.fired + 1};
