@@ -88,6 +88,7 @@ Result<void> Engine::recover(FactKind kind, FactPlace place, Bytes body) {
       ScheduleFiredFact fact;
       if (!read_fact(body, fact)) return cannot_be(kind, "is too short");
       if (auto* const schedule = schedules_.find(fact.number)) apply_fired(*schedule, fact);
+      if (fact.next == 0) forget_schedule(fact.number);  // for the last time: that it was removed may have been cut off
       return {};
     }
     case FactKind::schedule_removed: {
