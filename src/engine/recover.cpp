@@ -359,6 +359,21 @@ void Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
     fact.deliveries = static_cast<std::uint16_t>(entry->deliveries);
     if (entry->has(Entry::kRedelivered)) fact.flags |= Entry::kRedelivered;
   }
+  // In one group with what was said of it. Else a crash could leave the copy alone behind the words that it makes stale, and once the
+  // original is gone they speak of a message that recovery does not know yet.
+  GroupBound bound{.facts = 1, .body_bytes = body.size()};
+  const auto add = [&](const FactPlace& said) {
+    ++bound.facts;
+    bound.body_bytes += said.bytes;
+  };
+  if (const auto noted = attempts_.find(fact.key); noted != attempts_.end()) {
+    for (const auto& attempt : noted->second) add(attempt.place);
+  }
+  if (mailbox.dead) {
+    if (const auto dead = mailbox.dead->find(fact.key); dead != mailbox.dead->end()) add(dead->second.place);
+  }
+  std::optional<FactGroup> group;
+  if (bound.facts > 1 && log_.has_room(FactLog::Urgency::settling, bound)) group.emplace(log_, bound);
   const Bytes parts[] = {bytes_of(fact), body.subspan(sizeof fact)};
   const auto moved = log_.append(FactKind::message_accepted, parts, FactLog::Life::live);
   log_.release(place);
