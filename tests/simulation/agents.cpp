@@ -13,6 +13,7 @@ void Agents::crash() {
   response_.reset();
   leases_.crash();
   order_.crash();
+  ++life_;
   engine_ = nullptr;
   serving = false;
 }
@@ -62,6 +63,9 @@ Agents::Written Agents::write(const Published& asked, std::uint64_t number, std:
   message.ttl_ms = asked.ttl_ms;
   message.deliver_at = asked.deliver_at;
   message.mode = mode;
+  if (asked.key != 0) message.key = fmt::format("key-{}", asked.key);
+  if (asked.group != 0) message.group = fmt::format("group-{}", asked.group);
+  message.retry = asked.retry;
   return write(message, number, bytes);
 }
 
@@ -108,6 +112,13 @@ void Agents::close(AgentSession& session) {
 
 void Agents::publish(AgentSession& session, const Published& asked, std::size_t bytes, bool quiet) {
   const auto number = model_.add(asked);
+  if (asked.key != 0) keyed_.push_back({number, life_});
+  if (keyed_.size() > 24) keyed_.pop_front();
+  publish_as(session, number, bytes, quiet);
+}
+
+void Agents::publish_as(AgentSession& session, std::uint64_t number, std::size_t bytes, bool quiet) {
+  const auto asked = model_.published(number);
   auto written = write(asked, number, bytes, mode_of(asked));
   ask(session, Ask::Kind::publish).numbers = {number};
   const auto request = session.next_request++;
@@ -115,13 +126,74 @@ void Agents::publish(AgentSession& session, const Published& asked, std::size_t 
   if (quiet) session.asks.erase(request);
 }
 
-void Agents::publish_batch(AgentSession& session, const std::vector<Published>& asked, bool quiet) {
+void Agents::publish_again(AgentSession& session) {
+  if (keyed_.empty()) return;
+  auto& sent = keyed_[random_.below(keyed_.size())];
+  const auto asked = model_.published(sent.number);
+  const auto& keys = model_.keys();
+  if (sent.life != life_) rules_.saw(Rule::resent_after_crash);
+  sent.life = life_;
+  // Where the key may have been forgotten, its next message is another one.
+  const bool same = keys.find(asked.key) == 0 || keys.must_know(asked.key, engine_->now());
+  if (!same) sent.number = model_.add(asked);
+  publish_as(session, sent.number, 8, false);
+}
+
+std::vector<Agents::Written> Agents::write_all(Ask& mine, const std::vector<Published>& asked) {
   std::vector<Written> written;
-  auto& mine = ask(session, Ask::Kind::batch);
   for (const auto& each : asked) {
     mine.numbers.push_back(model_.add(each));
     written.push_back(write(each, mine.numbers.back(), 8 + random_.below(200), mode_of(each)));
   }
+  return written;
+}
+
+void Agents::publish_atomic(AgentSession& session, const std::vector<Published>& asked, bool quiet) {
+  auto& mine = ask(session, Ask::Kind::batch);
+  auto written = write_all(mine, asked);
+  std::vector<Result<IncomingMessage>> messages;
+  for (auto& each : written) messages.emplace_back(at_rest(each));
+  const auto request = session.next_request++;
+  mine.quiet = quiet;
+  mine.together = true;
+  for (const auto& each : asked) ++model_.arriving[each.mailbox];
+  model_.together().begin();
+  call([&] { engine_->publish_atomic(session.id, request, quiet, messages); });
+  model_.together().end();
+  model_.arriving.clear();
+  if (session.asks.contains(request)) rules_.saw(Rule::atomic_batch);
+}
+
+void Agents::complete(AgentSession& session, LeaseToken token, const std::vector<Published>& outputs) {
+  auto& mine = ask(session, Ask::Kind::batch);
+  auto written = write_all(mine, outputs);
+  std::vector<Result<IncomingMessage>> messages;
+  for (auto& each : written) messages.emplace_back(at_rest(each));
+  const auto request = session.next_request++;
+  mine.together = true;
+  const auto* const lease = leases_.find(token);
+  const bool held = lease != nullptr;
+  if (held) mine.input = lease->number;
+  if (!held) mine.refused = {token};
+  for (const auto& each : outputs) ++model_.arriving[each.mailbox];
+  model_.settling = {token};
+  model_.together().begin();
+  call([&] { engine_->complete(session.id, request, token, messages); });
+  model_.together().end();
+  model_.settling.clear();
+  model_.arriving.clear();
+  if (session.asks.contains(request)) {
+    expect(leases_.find(token) == nullptr, "a lease lives on after its message was completed");
+    rules_.saw(Rule::completed);
+  } else {
+    expect((leases_.find(token) != nullptr) == held, "a refused completion has ended the lease");
+    rules_.saw(Rule::complete_refused);
+  }
+}
+
+void Agents::publish_batch(AgentSession& session, const std::vector<Published>& asked, bool quiet) {
+  auto& mine = ask(session, Ask::Kind::batch);
+  auto written = write_all(mine, asked);
   std::vector<Result<IncomingMessage>> messages;
   for (auto& each : written) messages.emplace_back(at_rest(each));
   const auto request = session.next_request++;
@@ -171,6 +243,8 @@ void Agents::request(AgentSession& session, Published asked, std::int64_t timeou
   asked.ttl_ms = asked.transient ? 0 : asked.ttl_ms;
   asked.deliver_at = 0;
   asked.once = asked.transient;
+  asked.group = 0;
+  asked.retry.reset();
   const auto number = model_.add(asked);
   auto written = write(asked, number, 8 + random_.below(100), asked.transient ? std::nullopt : std::optional(DeliveryMode::at_least_once));
   auto& mine = ask(session, timeout_ms == 0 ? Ask::Kind::request_now : Ask::Kind::request);
@@ -306,14 +380,87 @@ void Agents::ack(AgentSession& session, const std::vector<LeaseToken>& tokens, b
 }
 
 void Agents::nack(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t delay_ms, bool quiet) {
+  model_.nack_delay = delay_ms;
+  settle_failed(session, tokens, quiet, [&](std::uint32_t request) {
+    engine_->nack(session.id, request, quiet, tokens, delay_ms, "no time");
+  });
+}
+
+void Agents::reject(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet) {
+  model_.rejecting = true;
+  settle_failed(session, tokens, quiet, [&](std::uint32_t request) { engine_->reject(session.id, request, quiet, tokens, "not mine"); });
+  model_.rejecting = false;
+}
+
+void Agents::settle_failed(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet,
+                           const std::function<void(std::uint32_t request)>& command) {
   const auto mine = settle(session, tokens);
   const auto request = session.next_request++;
   session.asks[request] = mine;
   model_.settling = {tokens.begin(), tokens.end()};
-  call([&] { engine_->nack(session.id, request, quiet, tokens, delay_ms, "no time"); });
+  call([&] { command(request); });
   model_.settling.clear();
   if (quiet && mine.refused.empty()) session.asks.erase(request);
-  for (const auto token : tokens) expect(leases_.find(token) == nullptr, "a lease lives on after a nack");
+  for (const auto token : tokens) expect(leases_.find(token) == nullptr, "a lease lives on after it was given up");
+}
+
+const ModelMessage* Agents::any_message(const std::function<bool(const ModelMessage&)>& fits) {
+  std::vector<const ModelMessage*> some;
+  for (const auto& [key, message] : model_.messages()) {
+    if (!message.asked.transient && fits(message)) some.push_back(&message);
+  }
+  return some.empty() ? nullptr : random_.pick(some);
+}
+
+void Agents::cancel_message(AgentSession& session) {
+  const auto* const message = any_message([](const ModelMessage&) { return true; });
+  if (message == nullptr) return;
+  const auto key = message->key;
+  auto& mine = ask(session, Ask::Kind::cancel);
+  mine.numbers = {message->number};
+  mine.settled = message->waits();
+  const auto request = session.next_request++;
+  model_.cancelling = message->number;
+  call([&] { engine_->cancel_message(session.id, request, message->id); });
+  model_.cancelling = 0;
+  if (!session.asks.contains(request)) return;
+  const auto* const now = model_.find_key(key);
+  expect(now == nullptr || now->stand == Stand::gone, "a message was taken back and is still there");
+  rules_.saw(Rule::message_cancelled_by_id);
+}
+
+void Agents::purge(AgentSession& session, std::size_t mailbox, std::size_t limit) {
+  auto& mine = ask(session, Ask::Kind::purge);
+  const auto request = session.next_request++;
+  const auto before = model_.count(Stand::dead);
+  model_.purging = true;
+  call([&] { engine_->purge_dead(session.id, request, DeadQuery{.mailbox = model_.names()[mailbox]}, limit); });
+  model_.purging = false;
+  const auto purged = before - model_.count(Stand::dead);
+  expect(purged <= limit, "{} dead letters were purged instead of {}", purged, limit);
+  if (session.asks.contains(request)) mine.max = static_cast<std::uint32_t>(purged);
+}
+
+void Agents::resubmit(AgentSession& session) {
+  const auto* const dead = any_message([](const ModelMessage& message) { return message.stand == Stand::dead; });
+  if (dead == nullptr) return;
+  const auto key = dead->key;
+  auto again = dead->asked;
+  again.key = 0;
+  again.deliver_at = 0;
+  auto& mine = ask(session, Ask::Kind::publish);
+  mine.numbers = {model_.add(again)};
+  mine.resend_of = dead->number;
+  const auto request = session.next_request++;
+  model_.resending = dead->number;
+  model_.resent = mine.numbers[0];
+  const auto number = model_.resent;
+  model_.together().begin();
+  call([&] { engine_->resubmit(session.id, request, dead->id, {}); });
+  model_.together().end();
+  model_.resending = model_.resent = 0;
+  if (!session.asks.contains(request)) return;
+  expect(model_.find(number) != nullptr && !model_.is_dead(key), "a dead letter was sent again, and is still dead or not sent");
 }
 
 void Agents::extend(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t lease_ms) {
@@ -352,7 +499,13 @@ void Agents::writable(AgentSession& session) {
   call([&] { engine_->session_writable(session.id); });
 }
 
+// From one time at which something is due to the next, as a server does that is woken by them.
 void Agents::advance(std::int64_t now) {
+  for (auto next = engine_->next_timer(); next != -1 && next < now; next = engine_->next_timer()) step(std::max(next, engine_->now()));
+  step(now);
+}
+
+void Agents::step(std::int64_t now) {
   call([&] { engine_->advance(now); });
   model_.advanced(*engine_, now);
   for (const auto& [token, lease] : leases_.held()) {

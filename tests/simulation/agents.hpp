@@ -14,7 +14,7 @@ namespace folkmoot::simulation {
 
 /// What an unanswered request number stands for.
 struct Ask {
-  enum class Kind : std::uint8_t { publish, batch, request, request_now, plain, receive, wait, settle } kind{};
+  enum class Kind : std::uint8_t { publish, batch, request, request_now, plain, receive, wait, settle, cancel, purge } kind{};
   std::vector<std::uint64_t> numbers;  // of messages published, or settled
   std::vector<LeaseToken> refused;     // leases that must be refused
   std::uint32_t settled = 0;
@@ -23,6 +23,9 @@ struct Ask {
   std::int64_t deadline = 0, lease_ms = 0;
   std::optional<MailboxLimits> limits;
   bool quiet = false;  // answered only if refused
+  bool together = false;         // all of the messages or none
+  std::uint64_t input = 0;       // number of the message that complete() settles
+  std::uint64_t resend_of = 0;   // number of the dead letter that is sent again
 };
 
 struct AgentSession {
@@ -72,6 +75,10 @@ class Agents final : public Effects {
   void close(AgentSession& session);
   void publish(AgentSession& session, const Published& asked, std::size_t bytes, bool quiet);
   void publish_batch(AgentSession& session, const std::vector<Published>& asked, bool quiet);
+  /// Once more what was published with a key before, as a sender does that has seen no confirmation.
+  void publish_again(AgentSession& session);
+  void publish_atomic(AgentSession& session, const std::vector<Published>& asked, bool quiet);
+  void complete(AgentSession& session, LeaseToken token, const std::vector<Published>& outputs);
   void publish_event(AgentSession& session, const std::string& topic);
   void request(AgentSession& session, Published asked, std::int64_t timeout_ms);
   void respond(AgentSession& session, const ReplyAddress& address);
@@ -83,6 +90,10 @@ class Agents final : public Effects {
   void wait(AgentSession& session, std::size_t mailbox, std::int64_t timeout_ms);
   void ack(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet);
   void nack(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t delay_ms, bool quiet);
+  void reject(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet);
+  void cancel_message(AgentSession& session);
+  void purge(AgentSession& session, std::size_t mailbox, std::size_t limit);
+  void resubmit(AgentSession& session);
   void extend(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t lease_ms);
   void configure(AgentSession& session, std::size_t mailbox, const MailboxLimits& limits);
   void writable(AgentSession& session);
@@ -121,6 +132,13 @@ class Agents final : public Effects {
   Ask& ask(AgentSession& session, Ask::Kind kind);
   Ask take_ask(AgentSession& session, std::uint32_t request);
   void call(const std::function<void()>& command);
+  void publish_as(AgentSession& session, std::uint64_t number, std::size_t bytes, bool quiet);
+  std::vector<Written> write_all(Ask& mine, const std::vector<Published>& asked);
+  void settle_failed(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet,
+                     const std::function<void(std::uint32_t request)>& command);
+  const ModelMessage* any_message(const std::function<bool(const ModelMessage&)>& fits);
+  void step(std::int64_t now);
+  void check_full_together(const Ask& mine) const;
   void expect_event(const AgentSession* publisher, const std::string& topic);
   Ask settle(AgentSession& session, const std::vector<LeaseToken>& tokens);
   void lease_ended(LeaseToken token);
@@ -146,6 +164,11 @@ class Agents final : public Effects {
   std::deque<ReplyAddress> addresses_;
   std::deque<ExpectedEvent> events_;
   std::optional<ReplyAddress> response_;
+  struct Sent {
+    std::uint64_t number = 0, life = 0;
+  };
+  std::deque<Sent> keyed_;  // the last messages with a key; senders remember them through crashes
+  std::uint64_t life_ = 0;
   bool withdrawn_ = false;  // somebody was told so
   std::uint64_t next_serial_ = 1;
   std::uint64_t operations_ = 0;

@@ -96,9 +96,11 @@ bool Agents::on_response(AgentSession& session, const OutgoingDelivery& delivery
   return true;
 }
 
-bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing, std::uint64_t number) {
-  auto* const message = model_.find(number);
-  expect(message != nullptr, "{} is delivered, and it is settled, or never was accepted", number);
+bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing, std::uint64_t content) {
+  const auto address = message_address(routing.id);
+  auto* const message = address ? model_.find_key(address->key) : nullptr;
+  expect(message != nullptr && message->content == content, "{} is delivered, and it is settled, or never was accepted", content);
+  const auto number = message->number;
   const auto& asked = message->asked;
   expect(routing.to == model_.names()[asked.mailbox] && routing.from == model_.names()[asked.sender], "{} came from {} to {}", number,
          routing.from, routing.to);
@@ -168,6 +170,15 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
 }
 
 void Agents::on_confirmed(std::uint64_t number, const Confirm& confirm) {
+  if (confirm.outcome == PublishOutcome::duplicate) {
+    const auto key = model_.published(number).key;
+    const auto first = message_address(confirm.id)->key;
+    expect(key != 0 && model_.keys().stands_for(key, first), "{} is called a duplicate of another message", number);
+    const auto* const known = model_.find_key(first);
+    expect(known == nullptr || known->stand != Stand::pending, "{} was answered before what it is a duplicate of was durable", number);
+    rules_.saw(Rule::duplicate_answered);
+    return;
+  }
   const auto* const message = model_.find(number);
   expect(message == nullptr || message->possible.front().stand != Stand::gone || message->stand == Stand::gone,
          "{} was confirmed before it was durable", number);
@@ -208,6 +219,7 @@ void Agents::on_batch(const Ask& mine, Bytes body) {
     }
   }
   expect(body.empty(), "the answer to a batch goes on");
+  expect(mine.input == 0 || model_.find(mine.input) == nullptr, "{} was completed, and answered before that was durable", mine.input);
   rules_.saw(Rule::batch);
 }
 
@@ -217,6 +229,11 @@ void Agents::done(SessionId id, std::uint32_t request, Bytes body) {
   const auto mine = take_ask(*session, request);
   switch (mine.kind) {
     case Ask::Kind::batch: return on_batch(mine, body);
+    case Ask::Kind::cancel:
+      return expect(model_.find(mine.numbers[0]) == nullptr, "{} was taken back, answered before that was durable", mine.numbers[0]);
+    case Ask::Kind::purge:
+      return expect(body.size() == 4 && load<std::uint32_t>(body.data()) == mine.max, "{} dead letters were purged, and the answer says otherwise",
+                    mine.max);
     case Ask::Kind::plain: {
       if (mine.limits) rules_.saw(Rule::configured);
       return;
@@ -255,6 +272,8 @@ void Agents::settled(SessionId id, std::uint32_t request, std::uint32_t settled,
 void Agents::check_refusal(std::uint64_t number, const Error& error) {
   const auto& mailbox = model_.mailbox(model_.published(number).mailbox);
   if (error.code == ErrorCode::mailbox_full) {
+    const auto key = model_.published(number).key;
+    expect(key == 0 || !model_.keys().must_know(key, engine_->now()), "{}, a duplicate, was refused for want of room", number);
     const auto droppable = model_.published(number).transient || mailbox.limits.overflow == Overflow::reject ? 0 : mailbox.ready.size();
     expect(mailbox.load - droppable >= mailbox.limits.max_messages, "{} was refused by a mailbox with room ({} of {}, {} to drop)", number,
            mailbox.load, mailbox.limits.max_messages, droppable);
@@ -265,13 +284,41 @@ void Agents::check_refusal(std::uint64_t number, const Error& error) {
   }
 }
 
+void Agents::check_full_together(const Ask& mine) const {
+  bool full = false;
+  for (const auto number : mine.numbers) {
+    const auto index = model_.published(number).mailbox;
+    const auto& mailbox = model_.mailbox(index);
+    const auto droppable = mailbox.limits.overflow == Overflow::reject ? 0 : mailbox.ready.size();
+    full |= mailbox.load - droppable + model_.newcomers(index) > mailbox.limits.max_messages;
+  }
+  expect(full, "{} messages were refused together, and each mailbox has room", mine.numbers.size());
+  rules_.saw(Rule::atomic_refused);
+}
+
 void Agents::refuse(SessionId id, std::uint32_t request, const Error& error) {
   auto* const session = find(id);
   if (session == nullptr) return;
   const auto mine = take_ask(*session, request);
   const auto code = error.code;
   switch (mine.kind) {
+    case Ask::Kind::cancel: {
+      const auto* const message = model_.find(mine.numbers[0]);
+      const auto leased = message != nullptr && message->stand == Stand::leased;
+      expect((code == ErrorCode::disk_full && disk_limited) || (mine.settled == 0 && (code == ErrorCode::lease_lost) == leased),
+             "{} was not taken back: {}", mine.numbers[0], error.text);
+      return rules_.saw(Rule::cancel_refused);
+    }
+    case Ask::Kind::batch:
+      if (code == ErrorCode::lease_lost) return expect(!mine.refused.empty(), "a completion was refused: {}", error.text);
+      expect(mine.refused.empty(), "a completion without a lease was refused as: {}", error.text);
+      if (code == ErrorCode::mailbox_full && mine.together) return check_full_together(mine);
+      return expect(code == ErrorCode::disk_full && disk_limited, "messages were refused: {}", error.text);
     case Ask::Kind::publish:
+      if (mine.resend_of != 0 && code == ErrorCode::not_found) {
+        const auto* const dead = model_.find(mine.resend_of);
+        return expect(dead == nullptr || dead->stand != Stand::dead, "{} is dead and was not sent again: {}", mine.resend_of, error.text);
+      }
       if (mine.numbers.empty()) {
         expect(code == ErrorCode::no_such_request && mine.max == 0, "an event or response was refused: {}", error.text);
         rules_.saw(Rule::late_response_refused);

@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <unistd.h>
 
-#include "simulation/scenarios.hpp"
 #include "simulation/world.hpp"
 
 namespace folkmoot::simulation {
@@ -76,10 +75,12 @@ int main(int argc, char** argv) {
   CLI::App app("Runs engine and journal on a virtual disk and clock, crashes them, and checks every promise.");
   std::uint64_t seed = 0, first = 1, crashes = 20'000, steps = 40;
   double seconds = 0;
+  bool until_failure = false;
   app.add_option("--seed", seed, "only this seed, with its options shown");
   app.add_option("--first", first, "the first seed of several");
   app.add_option("--crashes", crashes, "run seeds until that many crashes");
   app.add_option("--seconds", seconds, "run seeds for that long instead");
+  app.add_flag("--until-failure", until_failure, "run seeds until one fails or the program is stopped");
   app.add_option("--steps", steps, "crashes in the run of one seed (part of what a seed means)");
   CLI11_PARSE(app, argc, argv);
   std::signal(SIGABRT, on_abort);
@@ -92,13 +93,8 @@ int main(int argc, char** argv) {
     print(totals, elapsed());
     return 0;
   }
-  for (const auto& scenario : scenarios()) {
-    if (run(scenario.seed, steps, false, totals)) continue;
-    fmt::print("this is back: {}\n", scenario.defect);
-    return 1;
-  }
   double told = 0;
-  for (auto next = first; seconds > 0 ? elapsed() < seconds : totals.crashes < crashes; ++next) {
+  for (auto next = first; until_failure ? true : seconds > 0 ? elapsed() < seconds : totals.crashes < crashes; ++next) {
     if (!run(next, steps, false, totals)) return 1;
     if (elapsed() - told < 5) continue;
     told = elapsed();

@@ -8,17 +8,22 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "engine/engine.hpp"
+#include "simulation/all_or_none.hpp"
+#include "simulation/groups.hpp"
+#include "simulation/keys.hpp"
 #include "simulation/rules.hpp"
 #include "simulation/violation.hpp"
 
 namespace folkmoot::simulation {
 
-enum class Stand : std::uint8_t { pending, ready, scheduled, leased, handing, gone, dead };
+/// `blocked`: behind another of its group.
+enum class Stand : std::uint8_t { pending, ready, blocked, scheduled, leased, handing, gone, dead };
 std::string_view name(Stand stand);
 
 /// A message as its sender asked for it. Content begins with its number.
@@ -27,10 +32,22 @@ struct Published {
   Priority priority = normal;
   bool once = false, transient = false;
   std::int64_t ttl_ms = 0, deliver_at = 0;
+  std::uint64_t key = 0;    // 0: none
+  std::uint32_t group = 0;  // 0: none
+  std::optional<RetryPolicy> retry{};
+};
+
+/// One delivery that failed, as its fact told.
+struct Attempted {
+  std::uint32_t deliveries = 0;
+  std::int64_t at = 0;
+  std::string holder, reason;
+  AttemptEnd end{};
 };
 
 struct ModelMessage {
   std::uint64_t number = 0;
+  std::uint64_t content = 0;  // the number its content begins with: of what it was before it was sent again
   Published asked;
   MessageKey key = 0;
   Uuid id;
@@ -42,6 +59,8 @@ struct ModelMessage {
   bool seen = false;           // delivered at least once, in any life
   std::uint64_t ready_since = 0;
   LeaseToken lease = 0;
+  std::int64_t dead_at = 0;
+  std::vector<Attempted> attempts;
   /// Where the log says it stands (gone, ready for any way of waiting, dead), from the last durable fact on.
   struct Possible {
     Stand stand = Stand::gone;
@@ -52,13 +71,14 @@ struct ModelMessage {
   std::vector<Possible> possible;
   bool due_unknown = false;  // after a crash: `due` is the latest it may be
 
-  bool waits() const { return stand == Stand::ready || stand == Stand::scheduled; }
+  bool waits() const { return stand == Stand::ready || stand == Stand::blocked || stand == Stand::scheduled; }
 };
 
 struct ModelMailbox {
   MailboxLimits limits;
   std::size_t in_flight = 0;  // handing
-  std::size_t load = 0;       // pending, ready, scheduled, leased
+  std::size_t load = 0;       // pending, ready, blocked, scheduled, leased
+  bool made_room = false;     // a message was dropped for one that is about to come
   std::set<MessageKey> ready, dead;
   struct Setting {
     MailboxLimits limits;
@@ -79,9 +99,17 @@ class Model {
   std::set<LeaseToken> settling;   // tokens given to ack or nack
   SessionId closing = 0;
   std::uint64_t cancelling = 0;    // number of the message being taken back; 0: none
+  std::int64_t nack_delay = 0;     // asked for; -1: as the policy says
+  bool rejecting = false;          // `settling` were given to reject
+  bool purging = false;
+  std::uint64_t resending = 0, resent = 0;  // numbers of a dead letter sent again, and of what it becomes; 0: none
+  std::map<std::size_t, std::size_t> arriving;  // messages on their way together, by mailbox
   bool stopping = false;
   bool room_refused = false;       // the log had no room for a settling fact
 
+  AllOrNone& together() { return together_; }
+  void begin_group();
+  void end_group() { together_.end(); }
   void on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now);
   void after_call();
   void on_durable(Lsn end, std::int64_t now);
@@ -108,6 +136,9 @@ class Model {
   /// Numbers of the engine against ours. `deep`: also every receipt.
   void compare(Engine& engine, bool deep);
 
+  const KeyChecker& keys() const { return used_keys_; }
+  RetryPolicy policy(const ModelMessage& message);
+  std::size_t newcomers(std::size_t mailbox) const { return arriving.contains(mailbox) ? arriving.at(mailbox) : 1; }
   ModelMessage* find(std::uint64_t number);
   ModelMessage* find_key(MessageKey key);
   ModelMailbox& mailbox(std::size_t index) { return mailboxes_[index]; }
@@ -121,8 +152,14 @@ class Model {
   void say(ModelMessage& message, Stand stand, Lsn lsn, std::int64_t due = 0);
   void on_accepted(FactPlace place, Bytes body, std::int64_t now);
   void on_settled(FactPlace place, Bytes body);
+  void on_purged(FactPlace place, MessageKey key, std::int64_t now);
+  void check_delay(const ModelMessage& message, const ReturnedFact& fact, std::int64_t now);
+  void check_attempts(Engine& engine, const ModelMessage& message);
+  void leave_group(const ModelMessage& message);
+  void drop_transient(std::size_t mailbox, std::size_t more);
+  void come_due(std::int64_t before);
   void on_configured(FactPlace place, const MailboxConfiguredFact& fact);
-  void on_returned(FactPlace place, const ReturnedFact& fact, std::int64_t now);
+  void on_returned(FactPlace place, const ReturnedFact& fact, std::string_view reason, std::int64_t now);
   void on_dead(FactPlace place, const DeadFact& fact, std::int64_t now);
   void make_ready(ModelMessage& message, bool put_back);
   void forget_if_certain(MessageKey key);
@@ -137,7 +174,10 @@ class Model {
   std::multimap<Lsn, MessageKey> undurable_;  // facts by place: whose
   std::map<std::uint32_t, std::string> parties_;
   std::map<std::uint32_t, MailboxLimits> recovered_limits_;
-  std::array<std::size_t, 7> counts_{};
+  std::array<std::size_t, 8> counts_{};
+  KeyChecker used_keys_;
+  GroupChecker groups_;
+  AllOrNone together_;
   std::uint64_t turn_ = 0;
   std::set<MessageKey> dying_;  // failed for the last time, and not dead yet
   MessageKey last_key_ = 0, durable_key_ = 0, any_key_ = 0, reserved_key_ = 0;

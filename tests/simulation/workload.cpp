@@ -23,7 +23,23 @@ struct Chooser {
     asked.once = random.one_in(6);
     asked.ttl_ms = random.one_in(8) ? random.between(1, 5'000) : 0;
     asked.deliver_at = random.one_in(10) ? engine.now() + random.between(-50, 3'000) : 0;
+    asked.group = random.one_in(4) ? static_cast<std::uint32_t>(random.between(1, 2)) : 0;
+    if (random.one_in(5)) asked.retry = policy();
     return asked;
+  }
+
+  Published keyed() {
+    auto asked = message();
+    asked.key = random.next() | 1;
+    return asked;
+  }
+
+  RetryPolicy policy() {
+    return {.attempts = static_cast<std::uint16_t>(random.below(5)),
+            .backoff = static_cast<Backoff>(random.below(4)),
+            .initial_ms = random.one_in(3) ? 0 : random.between(1, 1'000),
+            .max_ms = random.one_in(2) ? 0 : random.between(100, 5'000),
+            .multiplier_permille = static_cast<std::uint32_t>(random.between(1'000, 4'000))};
   }
 
   std::size_t bytes() { return random.one_in(3) ? random.below(options.content_bytes_max + 1) : random.below(64); }
@@ -73,18 +89,29 @@ struct Chooser {
     auto limits = options.engine.mailbox;
     limits.max_messages = static_cast<std::uint64_t>(random.between(3, 40));
     limits.overflow = random.one_in(2) ? Overflow::drop_oldest : Overflow::reject;
+    if (random.one_in(2)) limits.retry = policy();
     limits.retry.attempts = static_cast<std::uint16_t>(random.between(1, 6));
     return limits;
   }
 
-  void batch() {
+  std::vector<Published> several(std::int64_t least, std::int64_t most) {
     std::vector<Published> asked;
-    for (auto count = random.between(1, 6); count > 0; --count) asked.push_back(message());
+    for (auto count = random.between(least, most); count > 0; --count) asked.push_back(random.one_in(6) ? keyed() : message());
+    return asked;
+  }
+
+  void batch() {
+    const auto asked = several(1, 6);
+    if (random.one_in(3)) return agents.publish_atomic(*session, asked, random.one_in(6));
     agents.publish_batch(*session, asked, random.one_in(6));
   }
 
   void run(std::uint64_t what) {
-    if (what < 30) return agents.publish(*session, message(), bytes(), random.one_in(8));
+    if (what < 23) return agents.publish(*session, message(), bytes(), random.one_in(8));
+    if (what < 26) return agents.publish(*session, keyed(), bytes(), random.one_in(4));
+    if (what < 28) return agents.publish_again(*session);
+    if (what < 29) return agents.cancel_message(*session);
+    if (what < 30) return random.one_in(3) ? agents.purge(*session, mailbox(), random.below(4)) : agents.resubmit(*session);
     if (what < 33) return batch();
     if (what < 38) return agents.publish_event(*session, topic(false));
     if (what < 41) {
@@ -105,7 +132,10 @@ struct Chooser {
                             random.one_in(2) ? 0 : random.between(1, 3'000));
     }
     if (what < 69) return agents.wait(*session, mailbox(), random.between(0, 1'500));
-    if (what < 83) return agents.ack(*session, tokens(), random.one_in(6));
+    if (what < 79) return agents.ack(*session, tokens(), random.one_in(6));
+    if (what < 82) return agents.complete(*session, tokens().front(), several(0, 3));
+    if (what < 84) return agents.reject(*session, tokens(), random.one_in(6));
+    if (what < 87) return agents.nack(*session, tokens(), -1, random.one_in(6));
     if (what < 90) return agents.nack(*session, tokens(), random.one_in(2) ? 0 : random.between(1, 2'000), random.one_in(6));
     if (what < 93) return agents.extend(*session, tokens(), random.one_in(2) ? 0 : random.between(1, 2'000));
     if (what < 94) return agents.configure(*session, mailbox(), limits());

@@ -12,7 +12,13 @@ RunOptions draw(Random& random) {
   engine.mailbox.default_ttl_ms = random.one_in(4) ? random.between(200, 20'000) : 0;
   engine.mailbox.retry.attempts = static_cast<std::uint16_t>(random.between(2, 6));
   engine.mailbox.overflow = random.one_in(2) ? Overflow::drop_oldest : Overflow::reject;
+  engine.mailbox.retry.backoff = static_cast<Backoff>(random.below(4));
+  engine.mailbox.retry.initial_ms = random.one_in(2) ? random.between(1, 2'000) : 0;
+  engine.mailbox.retry.max_ms = random.one_in(2) ? random.between(100, 10'000) : 0;
   engine.dead_max = static_cast<std::size_t>(random.between(2, 12));
+  engine.dead_ttl_ms = random.one_in(3) ? random.between(1'000, 90'000) : 0;
+  engine.keys_max = random.one_in(3) ? static_cast<std::size_t>(random.between(1, 20)) : 1'000'000;
+  engine.keys_ms = random.one_in(3) ? random.between(100, 60'000) : 86'400'000;
   auto& journal = options.journal;
   journal.segment_bytes = kSegmentBytesMin;
   journal.cache_bytes = random.one_in(2) ? 0 : 512 * 1024;
@@ -42,10 +48,10 @@ std::vector<std::string> make_names(const RunOptions& options) {
 std::string describe(const RunOptions& options) {
   const auto& mailbox = options.engine.mailbox;
   return fmt::format(
-      "mailboxes {} of {} messages ({}), ttl {} ms, {} deliveries, {} dead; senders {}; content to {} bytes; pace {} ms; "
+      "mailboxes {} of {} messages ({}), ttl {} ms, {} deliveries, {} dead for {} ms, {} keys for {} ms; senders {}; content to {} bytes; pace {} ms; "
       "sync {}, cache {}, bytes_max {}; power fails {}, sync fails 1 in {}, full disk in {}% of lives, writes refused {}%",
       options.mailboxes, mailbox.max_messages, mailbox.overflow == Overflow::reject ? "reject" : "drop oldest", mailbox.default_ttl_ms,
-      mailbox.retry.attempts, options.engine.dead_max, options.senders, options.content_bytes_max, options.pace_ms,
+      mailbox.retry.attempts, options.engine.dead_max, options.engine.dead_ttl_ms, options.engine.keys_max, options.engine.keys_ms, options.senders, options.content_bytes_max, options.pace_ms,
       options.journal.sync == SyncPolicy::always ? "always" : "never", options.journal.cache_bytes, options.journal.bytes_max,
       options.power_fails, options.sync_fails_one_in, options.full_percent, options.write_refused_percent);
 }
@@ -82,6 +88,16 @@ bool World::note_room(Urgency urgency, bool room) const {
   // A sync that failed while a segment was made: the journal takes nothing more, and says why at the next collect().
   if (!room && disk_.tally().sync_failures > failures_before_) self.agents_.disk_limited = true;
   return room;
+}
+
+void World::begin_group(GroupBound bound) {
+  journal_->begin_group(bound);
+  model_.begin_group();
+}
+
+void World::end_group() {
+  journal_->end_group();
+  model_.end_group();
 }
 
 FactPlace World::append(FactKind kind, std::span<const Bytes> parts, Life life) {

@@ -57,8 +57,8 @@ class World final : public FactLog {
   bool has_room(Urgency urgency, GroupBound bound) const override;
   std::size_t group_bytes_max() const override { return journal_->group_bytes_max(); }
   FactPlace append(FactKind kind, std::span<const Bytes> parts, Life life) override;
-  void begin_group(GroupBound bound) override { journal_->begin_group(bound); }
-  void end_group() override { journal_->end_group(); }
+  void begin_group(GroupBound bound) override;
+  void end_group() override;
   Result<Bytes> read(FactPlace place) override { return journal_->read(place); }
   void retain(FactPlace place) override { journal_->retain(place); }
   void release(FactPlace place) override { journal_->release(place); }
