@@ -67,7 +67,7 @@ void Model::move(ModelMessage& message, Stand to) {
 }
 
 void Model::say(ModelMessage& message, Stand stand, Lsn lsn, std::int64_t due) {
-  message.possible.push_back({stand, lsn, lsn == 0, due});
+  message.possible.push_back({stand, lsn, lsn == 0, due, message.deliveries});
   if (lsn != 0) undurable_.emplace(lsn, message.key);
 }
 
@@ -215,7 +215,7 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
   message.expires_at = ttl != 0 ? now + ttl : 0;
   message.due = asked.deliver_at > now ? asked.deliver_at : 0;
   expect(fact.expires_at == message.expires_at && fact.not_before == message.due, "message {} has other times than asked", number);
-  message.possible = {{Stand::gone, 0, false, 0}};
+  message.possible = {{Stand::gone, 0, false, 0, 0}};
   ++counts_[static_cast<std::size_t>(Stand::pending)];
   ++mailbox.load;
   say(message, Stand::ready, place.lsn, message.due);
@@ -243,6 +243,7 @@ void Model::on_returned(FactPlace place, const ReturnedFact& fact, std::string_v
   auto* const message = find_key(fact.message.key);
   expect(message != nullptr && message->stand == Stand::leased, "a message was given back that is not leased");
   say(*message, Stand::ready, place.lsn, fact.not_before);
+  message->possible.back().deliveries = fact.deliveries;
   if (stopping) return;
   expect(fact.deliveries == message->deliveries + 1, "{} was given back with {} deliveries after {}", message->number,
          fact.deliveries, message->deliveries);
@@ -372,7 +373,7 @@ void Model::left(ModelMessage& message, Stand stand, Lsn lsn) {
   move(message, stand);
   leave_group(message);
   say(message, stand, lsn);
-  if (message.asked.transient) message.possible = {{Stand::gone, 0, false, 0}};
+  if (message.asked.transient) message.possible = {{Stand::gone, 0, false, 0, 0}};
   forget_if_certain(key);
 }
 
@@ -400,7 +401,7 @@ void Model::entered(std::uint64_t number, std::int64_t now, std::int64_t expires
   message.key = any_key_;
   message.content = number;
   message.expires_at = expires_at;
-  message.possible = {{Stand::gone, 0, false, 0}};
+  message.possible = {{Stand::gone, 0, false, 0, 0}};
   ++counts_[static_cast<std::size_t>(Stand::pending)];
   ++mailboxes_[message.asked.mailbox].load;
   make_ready(message, false);
@@ -579,7 +580,7 @@ void Model::recovered(Engine& engine) {
     for (const auto& possible : message.possible) {
       if (possible.stand != said) continue;
       may = true;
-      due = std::max(due, possible.due);
+      if (possible.deliveries == receipt.deliveries) due = std::max(due, possible.due);
     }
     message.due = due;
     message.due_unknown = is == Stand::scheduled;
@@ -592,7 +593,7 @@ void Model::recovered(Engine& engine) {
     if (was == Stand::pending) rules_.saw(is == Stand::gone ? Rule::unconfirmed_lost : Rule::unconfirmed_kept);
     if (was == Stand::gone && is != Stand::gone) rules_.saw(Rule::ack_lost);
     expect(!message.asked.once || !message.seen || is == Stand::gone || is == Stand::dead, "{}, at most once, is back", number);
-    message.possible = {{said, 0, false, message.due}};
+    message.possible = {{said, 0, false, message.due, receipt.deliveries}};
     message.place_unknown = true;
     message.put_back = false;
     message.ready_since = turn();

@@ -67,6 +67,7 @@ struct ModelMessage {
     Lsn lsn = 0;
     bool soft = false;  // for want of room the fact may not have been kept
     std::int64_t due = 0;
+    std::uint32_t deliveries = 0;
   };
   std::vector<Possible> possible;
   bool due_unknown = false;  // after a crash: `due` is the latest it may be
