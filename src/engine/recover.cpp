@@ -128,7 +128,12 @@ Result<void> Engine::recover_moved(FactKind kind, FactPlace place, Bytes body) {
   const auto letter = mailbox.dead ? mailbox.dead->find(ref.key) : std::map<MessageKey, DeadLetter>::iterator{};
   const bool is_dead = mailbox.dead && letter != mailbox.dead->end();
   if (kind == FactKind::dead_purged) {
-    if (is_dead) drop_dead(mailbox, letter);
+    if (is_dead) {
+      drop_dead(mailbox, letter);
+    } else if (const auto message = take_waiting(ref)) {
+      // There was no room to note its death; that it is gone was noted.
+      leave(mailbox, message->entry, std::nullopt, 0);
+    }
     return {};
   }
   if (kind == FactKind::attempt_noted) {
