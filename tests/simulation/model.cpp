@@ -485,7 +485,10 @@ void Model::resync(Engine& engine) {
     const auto receipt = engine.receipt(message.id);
     const auto is = stand_of(receipt);
     if (is == was || (is == Stand::ready && was == Stand::blocked)) continue;
-    const bool may = was == Stand::leased ? is != Stand::gone || message.asked.once
+    // Dead, and at once one dead letter too many.
+    const bool pushed_out = is == Stand::gone && mailboxes_[message.asked.mailbox].dead.size() >= options_.dead_max;
+    const bool may = pushed_out                ? true
+                     : was == Stand::leased ? is != Stand::gone || message.asked.once
                      : is == Stand::dead || (was == Stand::dead && is == Stand::gone) || (was == Stand::scheduled && is == Stand::ready);
     expect(may || message.number == cancelling, "{} was {} and is {}", message.number, name(was), name(is));
     if (is != Stand::gone) message.deliveries = receipt.deliveries;
