@@ -22,6 +22,10 @@ class Groups {
       auto& of = *groups_[known->second];
       if (of.head == message.entry.key) return true;
       of.away.erase(message.entry.key);
+      if (live_ && of.head == 0) {  // the others have left while it was away
+        of.head = message.entry.key;
+        return true;
+      }
       of.waiting.emplace(message.entry.key, message);
       return false;
     }
