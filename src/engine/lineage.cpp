@@ -64,9 +64,10 @@ std::uint64_t Engine::conversation_hash(std::string_view name) const { return si
 
 void Engine::check_guards(Prepared& prepared) {
   auto& lineage = prepared.lineage;
-  if (lineage.hops == 0) return;
+  if (lineage.hops == 0 || !lineage.tripped.empty()) return;
   const auto& limit = options_.guard;
   const auto& routing = prepared.message->routing;
+  if (parties_[prepared.sender].name == kServerName) return;  // it answers nobody, and must be heard
   if (limit.hops_max != 0 && lineage.hops > limit.hops_max) {
     lineage.tripped = fmt::format("{} hops; {} are the most", lineage.hops, limit.hops_max);
   } else if (limit.pair_per_minute != 0 &&
@@ -101,13 +102,7 @@ void Engine::hand_on_trace(Prepared& prepared) {
   const auto pairs = own.empty() ? 0 : reader.map();
   writer.map(1).uint(static_cast<std::uint64_t>(Field::metadata)).map(pairs + 1).str(kTraceParent).str(trace);
   if (!own.empty()) changes.append(as_text(own.subspan(reader.offset())));
-  auto rewritten = std::make_shared<RewrittenMessage>();
-  if (!merge_envelopes(message.envelope, as_bytes(changes), rewritten->envelope)) return;
-  rewritten->message = {.routing = {}, .envelope = as_bytes(rewritten->envelope), .content = message.content};
-  if (!read_routing(rewritten->message.envelope, rewritten->message.routing)) return;
-  prepared.message = &rewritten->message;
-  prepared.bytes += 16 + kTraceParent.size() + trace.size();
-  prepared.rewritten = std::move(rewritten);
+  (void)rewrite(prepared, as_bytes(changes));  // it stays as it is if that cannot be
 }
 
 bool Engine::has_costs(const IncomingMessage& message) {

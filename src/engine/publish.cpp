@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/utf8.hpp"
 #include "engine/engine.hpp"
 
 namespace folkmoot {
@@ -147,8 +148,13 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
                             .lease = 0,
                             .redelivered = false,
                             .message = {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content}};
+  std::optional<FilterInput> input;  // made for the first filter that asks
   for (auto* const subscription : match) {
     if (subscription->session == publisher && !subscription->echo) continue;
+    if (subscription->filter) {
+      if (!input) input.emplace(delivery.message.head, delivery.message.rest);
+      if (!subscription->filter->matches(*input)) continue;
+    }
     if (subscription->limited) {
       if (subscription->credit == 0) {
         ++subscription->skipped;
@@ -209,29 +215,35 @@ Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& me
 Result<Engine::Prepared> Engine::prepare(Session& session, const IncomingMessage& message, const Lineage* caused) {
   const auto& routing = message.routing;
   Prepared prepared{.message = &message};
-  prepared.mailbox = memo_party(session.last_mailbox, routing.to);
+  // Names, facts' fixed parts and the run's note are in the constant.
+  prepared.bytes = 2048 + message.envelope.size() + kStampBytesMax + message.content.size();
+  if (routing.to.empty()) {
+    if (auto found = find_route(prepared); !found) return std::unexpected(std::move(found.error()));
+  }
+  const auto to = prepared.message->routing.to;
+  prepared.mailbox = memo_party(session.last_mailbox, to);
   if (prepared.mailbox == 0) {
-    const auto named = mailbox_named(routing.to);
-    if (!named) return std::unexpected(named.error());
-    prepared.mailbox = (*named)->number;
+    // Only find_route() sends to a name of the server's.
+    const bool may_be = prepared.doom == DeadReason::no_route || (is_name(to) && to.front() != '@' && to.front() != '$');
+    const auto number = may_be ? party_number(to) : failure(ErrorCode::invalid_name, fmt::format("`{}` is not a mailbox name", to));
+    if (!number) return std::unexpected(number.error());
+    prepared.mailbox = *number;
   }
   const auto sender = sender_of(session, routing);
   if (!sender) return std::unexpected(sender.error());
   prepared.sender = *sender;
-  // Names, facts' fixed parts and the run's note are in the constant.
-  prepared.bytes = 2048 + message.envelope.size() + kStampBytesMax + message.content.size();
 
   if (!routing.key.empty() || !routing.id.is_nil()) {
+    forget_keys(0);
     prepared.keyed = true;
     prepared.key = key_hash(prepared.mailbox, prepared.sender, routing);
   } else if (routing.mode == DeliveryMode::exactly_once) {
     return failure(ErrorCode::invalid_field, "`mode` exactly_once needs a `key`, by which a second copy is known");
   }
-  if (caused != nullptr) {
-    prepared.lineage = *caused;
-  } else if (!routing.cause.is_nil()) {
-    auto lineage = lineage_of(session, message);
+  if (caused != nullptr || !routing.cause.is_nil()) {
+    auto lineage = caused != nullptr ? *caused : lineage_of(session, message);
     if (!lineage) return std::unexpected(std::move(lineage.error()));
+    lineage->tripped = std::move(prepared.lineage.tripped);
     prepared.lineage = std::move(*lineage);
   }
   check_guards(prepared);
@@ -278,7 +290,7 @@ void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending
                           .deliveries = 0,
                           .priority = routing.priority,
                           .mode = routing.mode.value_or(DeliveryMode::at_least_once),
-                          .dead = lineage.tripped.empty() ? DeadReason::none : DeadReason::guard,
+                          .dead = lineage.tripped.empty() ? DeadReason::none : prepared.doom,
                           .flags = flags,
                           .hops = static_cast<std::uint16_t>(std::min<std::uint32_t>(lineage.hops, 0xffff))};
   if (prepared.keyed) remember_key(prepared, fact.key);
@@ -291,7 +303,7 @@ void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending
   as.fact = fact;
   as.lsn = as.place.lsn;
   if (!lineage.tripped.empty()) {
-    const DeadFact dead{MessageRef(fact.key, fact.mailbox, fact.sender, fact.priority), now_, 0, DeadReason::guard, {}};
+    const DeadFact dead{MessageRef(fact.key, fact.mailbox, fact.sender, fact.priority), now_, 0, prepared.doom, {}};
     as.dead_place = append_fact(FactKind::message_dead, {bytes_of(dead), as_bytes(lineage.tripped)}, FactLog::Life::live);
   }
   if (lineage.hops != 0) count_for_guards(prepared);
@@ -302,17 +314,18 @@ void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending
 }
 
 void Engine::remember_key(const Prepared& prepared, MessageKey message) {
-  forget_keys();
+  forget_keys(1);
   const KeyUsedFact fact{{prepared.key.low, prepared.key.high}, message, prepared.mailbox, 0};
   const Bytes body = bytes_of(fact);
   const auto place = log_.append(FactKind::key_used, {&body, 1}, FactLog::Life::live);
   keys_.add({prepared.key, message, place.lsn, prepared.mailbox});
 }
 
-void Engine::forget_keys() {
+// Drops what is too old, and the oldest until there is room for so many more.
+void Engine::forget_keys(std::size_t more) {
   while (keys_.size() > 0) {
     const auto& oldest = keys_.oldest();
-    if (keys_.size() < options_.keys_max && key_ms(oldest.message) + options_.keys_ms > now_) return;
+    if (keys_.size() + more <= options_.keys_max && key_ms(oldest.message) + options_.keys_ms > now_) return;
     log_.release({oldest.place, sizeof(KeyUsedFact)});
     keys_.drop_oldest();
   }
@@ -359,7 +372,7 @@ void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_m
   if (session == nullptr) return;
   const auto& routing = message.routing;
   ++counters_.requests;
-  if (!routing.topic.empty() || routing.to.front() == '@') {
+  if (!routing.topic.empty() || routing.to.empty() || routing.to.front() == '@') {
     return refuse(id, request, {ErrorCode::no_recipient, "a request goes to a mailbox: give `to`"});
   }
   if (session->open.size() >= options_.session_requests_max) {
