@@ -104,7 +104,7 @@ void Engine::post(const Message& notice) {
   IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(notice.content)};
   if (!read_routing(message.envelope, message.routing)) return;
   if (message.routing.to.starts_with('@')) {
-    (void)respond(kServerName, message, {});
+    (void)respond(kServerName, message, nullptr);
     return;
   }
   Session server;
@@ -114,7 +114,7 @@ void Engine::post(const Message& notice) {
   // Its causes were known when it was written; a leased one must not refuse it.
   const Lineage lineage{.cause = notice.cause, .hops = notice.hops + 1, .chain = chain_text(notice)};
   const auto prepared = prepare(server, message, &lineage);
-  if (!prepared || !prepared->lineage.tripped.empty() || !log_.has_room(FactLog::Urgency::durable, prepared->bound())) return;
+  if (!prepared || prepared->doom != DeadReason::none || !log_.has_room(FactLog::Urgency::durable, prepared->bound())) return;
   make_room(parties_.mailbox(prepared->mailbox));
   const FactGroup group(log_, prepared->bound());
   commit(*prepared, {}, {.kind = Pending::Kind::accepted, .quiet = true, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});

@@ -349,15 +349,16 @@ class Engine {
     std::uint32_t sender = 0;
     bool keyed = false;
     Hash128 key{};
-    Lineage lineage{};
+    std::unique_ptr<Lineage> lineage{};   // null: nothing caused it
     bool has_costs = false;
-    DeadReason doom = DeadReason::guard;  // why it is dead, if lineage.tripped says that it is
+    DeadReason doom = DeadReason::none;   // why it is dead before it lives; `verdict` in words
+    std::unique_ptr<const std::string> verdict{};
     std::size_t bytes = 0;  // of its facts' bodies, at most
-    std::shared_ptr<const RewrittenMessage> rewritten{};  // what `message` points to, if the sender's had to be changed
+    std::unique_ptr<const RewrittenMessage> rewritten{};  // what `message` points to, if the sender's had to be changed
 
     // Two names, the run's note, key, conversation, message, death.
     GroupBound bound() const { return {.facts = 7, .body_bytes = bytes}; }
-    bool several_facts() const { return keyed || has_costs || !lineage.tripped.empty(); }
+    bool several_facts() const { return keyed || has_costs || doom != DeadReason::none; }
   };
   Result<Prepared> prepare(Session& session, const IncomingMessage& message, const Lineage* caused);
   Result<void> check_room(const Mailbox& mailbox, std::uint64_t more) const;
@@ -369,7 +370,7 @@ class Engine {
   void push_pending(Pending item);
   Result<void> accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending as);
   Hash128 key_hash(std::uint32_t mailbox, std::uint32_t sender, const Routing& routing) const;
-  Stamp stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key, const Lineage& lineage) const;
+  Stamp stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key, const Lineage* lineage) const;
   void resolve(Pending& item);
   void answer_confirm(const Pending& item, const Confirm& confirm);
   Confirm confirm_duplicate(const AcceptedFact& first);
@@ -377,14 +378,14 @@ class Engine {
   void enter_stillborn(const Pending& item);
   bool is_now(const Routing& routing) const { return !routing.topic.empty() || routing.to.starts_with('@'); }
   Result<Confirm> publish_now(Session& session, const IncomingMessage& message);
-  Confirm publish_event(SessionId session, std::string_view from, const IncomingMessage& message, const Lineage& lineage);
-  Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage& lineage);
+  Confirm publish_event(SessionId session, std::string_view from, const IncomingMessage& message, const Lineage* lineage);
+  Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage);
   Result<void> check_now(const IncomingMessage& message) const;
   void announce(std::string_view topic, std::string_view json);
   void make_room(Mailbox& mailbox);
 
   // what caused what
-  Result<Lineage> lineage_of(Session& session, const IncomingMessage& message);
+  Result<Lineage> lineage_of(const IncomingMessage& message);
   Lineage caused_by(const Lease& lease);
   void check_guards(Prepared& prepared);
   void count_for_guards(const Prepared& prepared);

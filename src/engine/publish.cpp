@@ -59,15 +59,14 @@ Bytes Engine::stamped(const IncomingMessage& message, const Stamp& with) {
 }
 
 Stamp Engine::stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key,
-                       const Lineage& lineage) const {
-  return {.id = id,
-          .timestamp = now_,
-          .from = from,
-          .reply_to = reply_to,
-          .key = key,
-          .cause = lineage.cause,
-          .hops = lineage.hops,
-          .chain = as_bytes(lineage.chain)};
+                       const Lineage* lineage) const {
+  Stamp stamp{.id = id, .timestamp = now_, .from = from, .reply_to = reply_to, .key = key};
+  if (lineage != nullptr) {
+    stamp.cause = lineage->cause;
+    stamp.hops = lineage->hops;
+    stamp.chain = as_bytes(lineage->chain);
+  }
+  return stamp;
 }
 
 void Engine::publish(SessionId id, std::uint32_t request, bool quiet, const IncomingMessage& message) {
@@ -118,12 +117,13 @@ Result<void> Engine::check_now(const IncomingMessage& message) const {
 // What needs no disk: an event, or a response to a waiting requester.
 Result<Confirm> Engine::publish_now(Session& session, const IncomingMessage& message) {
   if (auto good = check_now(message); !good) return std::unexpected(std::move(good.error()));
-  Lineage lineage;
+  std::optional<Lineage> caused;
   if (!message.routing.cause.is_nil()) {
-    auto caused = lineage_of(session, message);
-    if (!caused) return std::unexpected(std::move(caused.error()));
-    lineage = std::move(*caused);
+    auto known = lineage_of(message);
+    if (!known) return std::unexpected(std::move(known.error()));
+    caused = std::move(*known);
   }
+  const auto* const lineage = caused ? &*caused : nullptr;
   std::string_view from = message.routing.from;
   if (!message.routing.topic.empty()) {
     if (from.empty()) from = session.party != 0 ? std::string_view(parties_[session.party].name) : "anonymous";
@@ -134,7 +134,7 @@ Result<Confirm> Engine::publish_now(Session& session, const IncomingMessage& mes
   return respond(parties_[*sender].name, message, lineage);
 }
 
-Confirm Engine::publish_event(SessionId publisher, std::string_view from, const IncomingMessage& message, const Lineage& lineage) {
+Confirm Engine::publish_event(SessionId publisher, std::string_view from, const IncomingMessage& message, const Lineage* lineage) {
   ++counters_.events_published;
   const auto& match = topics_.match(message.routing.topic);
   const auto key = next_key();
@@ -184,10 +184,10 @@ void Engine::announce(std::string_view topic, std::string_view json) {
   IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(json)};
   const auto read = read_routing(message.envelope, message.routing);
   FOLKMOOT_ASSERT(read.has_value());
-  publish_event(0, kServerName, message, {});
+  publish_event(0, kServerName, message, nullptr);
 }
 
-Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& message, const Lineage& lineage) {
+Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage) {
   std::uint32_t run = 0;
   std::uint64_t number = 0;
   const auto known = parse_reply_address(message.routing.to, run, number) && run == run_ ? request_slots_.find(number)
@@ -241,13 +241,12 @@ Result<Engine::Prepared> Engine::prepare(Session& session, const IncomingMessage
     return failure(ErrorCode::invalid_field, "`mode` exactly_once needs a `key`, by which a second copy is known");
   }
   if (caused != nullptr || !routing.cause.is_nil()) {
-    auto lineage = caused != nullptr ? *caused : lineage_of(session, message);
+    auto lineage = caused != nullptr ? *caused : lineage_of(message);
     if (!lineage) return std::unexpected(std::move(lineage.error()));
-    lineage->tripped = std::move(prepared.lineage.tripped);
-    prepared.lineage = std::move(*lineage);
+    prepared.lineage = std::make_unique<Lineage>(std::move(*lineage));
+    check_guards(prepared);
+    hand_on_trace(prepared);
   }
-  check_guards(prepared);
-  hand_on_trace(prepared);
   prepared.has_costs = has_costs(*prepared.message);
   if (prepared.keyed && keys_.find(prepared.key) != nullptr) return prepared;  // it needs no room: it is there already
   if (auto room = check_room(parties_.mailbox(prepared.mailbox), 1); !room) return std::unexpected(std::move(room.error()));
@@ -277,7 +276,7 @@ void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending
   journal_party(prepared.sender);
 
   const auto ttl = routing.ttl_ms != 0 ? routing.ttl_ms : limits(mailbox).default_ttl_ms;
-  const auto& lineage = prepared.lineage;
+  const auto* const lineage = prepared.lineage.get();
   std::uint8_t flags = 0;
   if (!routing.group.empty()) flags |= Entry::kGrouped;
   if (!routing.retry.empty()) flags |= Entry::kPolicy;
@@ -290,9 +289,9 @@ void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending
                           .deliveries = 0,
                           .priority = routing.priority,
                           .mode = routing.mode.value_or(DeliveryMode::at_least_once),
-                          .dead = lineage.tripped.empty() ? DeadReason::none : prepared.doom,
+                          .dead = prepared.doom,
                           .flags = flags,
-                          .hops = static_cast<std::uint16_t>(std::min<std::uint32_t>(lineage.hops, 0xffff))};
+                          .hops = static_cast<std::uint16_t>(lineage != nullptr ? std::min<std::uint32_t>(lineage->hops, 0xffff) : 0)};
   if (prepared.keyed) remember_key(prepared, fact.key);
   if (prepared.has_costs) sum_conversation(message);
   const auto id = make_uuid({.key = fact.key, .mailbox = prepared.mailbox, .node = node_});
@@ -302,11 +301,11 @@ void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending
   as.place = log_.append(FactKind::message_accepted, parts, FactLog::Life::live);
   as.fact = fact;
   as.lsn = as.place.lsn;
-  if (!lineage.tripped.empty()) {
+  if (prepared.doom != DeadReason::none) {
     const DeadFact dead{MessageRef(fact.key, fact.mailbox, fact.sender, fact.priority), now_, 0, prepared.doom, {}};
-    as.dead_place = append_fact(FactKind::message_dead, {bytes_of(dead), as_bytes(lineage.tripped)}, FactLog::Life::live);
+    as.dead_place = append_fact(FactKind::message_dead, {bytes_of(dead), as_bytes(*prepared.verdict)}, FactLog::Life::live);
   }
-  if (lineage.hops != 0) count_for_guards(prepared);
+  if (lineage != nullptr) count_for_guards(prepared);
   ++mailbox.pending;
   ++counters_.pending;
   ++counters_.published;
@@ -431,13 +430,13 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
   const auto id = make_uuid({.key = key, .mailbox = mailbox.number, .node = node_});
   const auto address = timeout_ms != 0 ? reply_address(run_, requests_[found->second.slot].number) : std::string{};
   const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-  Lineage lineage;
+  std::optional<Lineage> caused;
   if (!message.routing.cause.is_nil()) {
-    auto caused = lineage_of(session, message);
-    if (!caused) return fail(std::move(caused.error()));
-    lineage = std::move(*caused);
+    auto known = lineage_of(message);
+    if (!known) return fail(std::move(known.error()));
+    caused = std::move(*known);
   }
-  const auto head = stamped(message, stamp_of(id, parties_[*sender].name, address, own_key, lineage));
+  const auto head = stamped(message, stamp_of(id, parties_[*sender].name, address, own_key, caused ? &*caused : nullptr));
   if (!transient_.has_room(head.size() + message.content.size())) {
     return fail({ErrorCode::busy, "the requests that wait in memory have reached their limit"});
   }

@@ -211,7 +211,7 @@ Result<void> Engine::find_route(Prepared& prepared) {
   if (to.empty()) {
     to = kUnrouted;
     prepared.doom = DeadReason::no_route;
-    prepared.lineage.tripped = "no route fits, or none of its targets can take the message";
+    prepared.verdict = std::make_unique<std::string>("no route fits, or none of its targets can take the message");
   }
   std::string changes;
   PackWriter(changes).map(1).uint(static_cast<std::uint64_t>(Field::to)).str(to);
@@ -220,7 +220,7 @@ Result<void> Engine::find_route(Prepared& prepared) {
 
 // The message with the changes instead of the one that came.
 Result<void> Engine::rewrite(Prepared& prepared, Bytes changes) {
-  auto rewritten = std::make_shared<RewrittenMessage>();
+  auto rewritten = std::make_unique<RewrittenMessage>();
   if (auto merged = merge_envelopes(prepared.message->envelope, changes, rewritten->envelope); !merged) return merged;
   rewritten->message = {.routing = {}, .envelope = as_bytes(rewritten->envelope), .content = prepared.message->content};
   if (auto read = read_routing(rewritten->message.envelope, rewritten->message.routing); !read) return read;

@@ -139,7 +139,7 @@ void Engine::fire(std::uint64_t number) {
   };
   const auto send = [&]() -> void {
     if (!message.routing.topic.empty()) {
-      publish_event(0, parties_[schedule.sender].name, message, {});
+      publish_event(0, parties_[schedule.sender].name, message, nullptr);
       return note();
     }
     Session as_sender;
