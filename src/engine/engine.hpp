@@ -364,11 +364,11 @@ class Engine {
   Result<void> check_room(const Mailbox& mailbox, std::uint64_t more) const;
   /// Appends the facts of a message and lists it as pending; how it is answered is in `as`. A duplicate is listed as such.
   /// Requires: the log has room for it.
-  void commit(const Prepared& prepared, std::string_view reply_to, Pending as);
+  void commit(const Prepared& prepared, std::string_view reply_to, Pending&& as);
   void remember_key(const Prepared& prepared, MessageKey message);
   void forget_keys(std::size_t more);
-  void push_pending(Pending item);
-  Result<void> accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending as);
+  void push_pending(Pending&& item);
+  Result<void> accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending&& as);
   Hash128 key_hash(std::uint32_t mailbox, std::uint32_t sender, const Routing& routing) const;
   Stamp stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key, const Lineage* lineage) const;
   void resolve(Pending& item);

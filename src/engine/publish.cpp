@@ -84,7 +84,7 @@ void Engine::publish(SessionId id, std::uint32_t request, bool quiet, const Inco
 }
 
 // A message to one mailbox: decided and appended. On error nothing has changed.
-Result<void> Engine::accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending as) {
+Result<void> Engine::accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending&& as) {
   auto prepared = prepare(session, message, nullptr);
   if (!prepared) return std::unexpected(std::move(prepared.error()));
   if (!log_.has_room(FactLog::Urgency::durable, prepared->bound())) {
@@ -108,7 +108,7 @@ Result<void> Engine::check_now(const IncomingMessage& message) const {
                    fmt::format("`mode` is {} for topic {}: topics deliver at most once; send to a mailbox for more",
                                name(*routing.mode), routing.topic));
   }
-  if (routing.topic == "bus" || routing.topic.starts_with("bus.")) {
+  if (routing.topic.starts_with("bus") && (routing.topic.size() == 3 || routing.topic[3] == '.')) {
     return failure(ErrorCode::not_permitted, fmt::format("topic {}: what begins with `bus` is the server's own", routing.topic));
   }
   return check_from(routing);
@@ -260,7 +260,7 @@ Hash128 Engine::key_hash(std::uint32_t mailbox, std::uint32_t sender, const Rout
   return siphash128(secret_, as_bytes(all));
 }
 
-void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending as) {
+void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending&& as) {
   const auto& message = *prepared.message;
   const auto& routing = message.routing;
   auto& mailbox = parties_.mailbox(prepared.mailbox);
@@ -331,7 +331,7 @@ void Engine::forget_keys(std::size_t more) {
 }
 
 // Lists what waits for the disk; what needs not wait for anything is done at once.
-void Engine::push_pending(Pending item) {
+void Engine::push_pending(Pending&& item) {
   if (item.lsn == 0 && !pending_.empty()) item.lsn = pending_.back().lsn;
   if (item.lsn == 0) return resolve(item);
   pending_.push(std::move(item));
