@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/utf8.hpp"
 #include "filter/filter.hpp"
 #include "message/json_mapping.hpp"
 #include "message/pack.hpp"
 #include "message/retry.hpp"
-#include "server/json_fields.hpp"
+#include "server/call.hpp"
 
 namespace folkmoot {
 namespace {
@@ -21,18 +22,6 @@ constexpr std::size_t kListScanMax = 20'000;         // dead letters one listing
 constexpr std::size_t kListBytesMax = 4 << 20;       // of a listing; what does not fit is for the next one
 constexpr std::size_t kDryRunIds = 100;
 constexpr std::uint64_t kLimitMax = 1'000'000'000;
-
-struct Call {
-  Reactor& reactor;
-  Engine& engine;
-  SessionId session;
-  std::uint32_t request;
-  JsonFields& arguments;
-
-  Result<void> answer(std::string_view text) const { return reactor.done(session, request, as_bytes(text)), Result<void>{}; }
-};
-
-std::unexpected<Error> wrong(const JsonFields& fields) { return std::unexpected(fields.result().error()); }
 
 // -- dead letters
 
@@ -79,8 +68,13 @@ void append_dead(JsonWriter& json, const DeadView& dead, bool with_content) {
   json.field("id", dead.id.text()).field("mailbox", dead.mailbox).field("reason", name(dead.reason));
   json.field("text", dead.text).field("at", dead.at).field("deliveries", dead.deliveries).key("message").begin_object();
   if (auto message = decode_message(dead.message)) {
-    if (!with_content) message->content.clear();
+    std::string type;
+    if (!with_content) {  // an empty content of a text type would be written as such
+      message->content.clear();
+      type = std::exchange(message->content_type, {});
+    }
     append_json_fields(json, *message);
+    json.optional_field("content_type", type);
   }
   json.end_object();
 }
@@ -396,6 +390,10 @@ constexpr Row kRows[] = {
     {"schedule.set", "name every cron first_at until times message from", set_schedule},
     {"schedule.remove", "name", remove_schedule},
     {"schedule.list", "", list_schedules},
+    {"route.set", "name order filter targets strategy hash_on consumers_only", set_route},
+    {"route.remove", "name", remove_route},
+    {"route.list", "", list_routes},
+    {"agent.load", "load", report_load},
     {"conversation.cost", "conversation", show_cost},
     {"mailbox.configure", "name max_messages overflow default_ttl max_deliveries retry", configure_mailbox},
 };

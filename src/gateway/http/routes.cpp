@@ -50,9 +50,12 @@ std::span<const Route> routes() { return kRoutes; }
 RouteMatch match_route(std::string_view method, const Target& target) {
   RouteMatch match;
   for (const auto& route : kRoutes) {
-    if (!matches(route.pattern, target.path, match.parameter)) continue;
+    std::string parameter;
+    if (!matches(route.pattern, target.path, parameter)) continue;
     match.allowed.append(match.allowed.empty() ? "" : ", ").append(route.method);
-    if (route.method == method) match.route = &route;
+    if (route.method != method) continue;
+    match.route = &route;
+    match.parameter = std::move(parameter);
   }
   if (!match.allowed.empty()) match.allowed.append(", OPTIONS");
   return match;
