@@ -46,7 +46,7 @@ Result<std::int64_t> duration(std::uint64_t ms, std::string_view field) {
 }
 
 Result<void> read_message(const Context& context, Bytes bytes, IncomingMessage& message) {
-  if (auto done = read_routing(bytes, message.routing); !done) return done;
+  if (auto done = read_routing(bytes, message.routing, Recipient::optional); !done) return done;
   message.envelope = bytes.first(message.routing.bytes);
   message.content = bytes.subspan(message.routing.bytes);
   const auto most = context.reactor.options().content_bytes_max;
@@ -107,18 +107,19 @@ Result<void> on_complete(const Context& context) {
 }
 
 Result<void> on_subscribe(const Context& context) {
-  std::string_view pattern;
+  std::string_view pattern, filter;
   std::uint64_t credit = 0;
   bool echo = false;
   const auto read = read_map(context.frame.body, "SUBSCRIBE", [&](std::uint64_t key, PackReader& reader) {
     if (key == 0) return pattern = reader.str(), true;
     if (key == 1) return credit = reader.uint(), true;
     if (key == 2) return echo = reader.boolean(), true;
+    if (key == 3) return filter = reader.str(), true;
     return false;
   });
   if (!read) return read;
   if (credit > ~0u) return failure(ErrorCode::out_of_range, "`credit` is above 2^32-1");
-  context.engine.subscribe(context.session(), context.request(), pattern, static_cast<std::uint32_t>(credit), echo);
+  context.engine.subscribe(context.session(), context.request(), pattern, static_cast<std::uint32_t>(credit), echo, filter);
   return {};
 }
 
