@@ -441,3 +441,30 @@ def test_calls_that_are_none_are_refused(server, connect):
     refused("malformed", alice.call, CALL, msgpack.packb({0: "dead.list", 1: "{"}))
     refused("malformed", alice.call, CALL, b"\x93\x01\x02\x03")
     assert alice.call(CALL, msgpack.packb({0: "schedule.list"})).body == b'{"schedules":[]}'
+
+
+# -- settings
+
+
+def test_a10_settings_give_the_policy_of_mailboxes_without_one(make_server, tmp_path):
+    config = tmp_path / "folkmoot.toml"
+    config.write_text('[mailbox]\nretry_attempts = 2\nretry_backoff = "fixed"\nretry_initial = "1h"\nretry_multiplier = 1.5\n')
+    client = Client(("127.0.0.1", make_server("--config", str(config), "--set", "dead.max=1").port), agent="worker")
+    first = client.publish(to="worker")
+    (task,) = client.receive("worker")
+    client.nack(task.lease, delay_ms=None)
+    assert client.receipts(first.id)[0]["state"] == "scheduled"
+    for _ in range(2):
+        last = client.publish(to="worker")
+        for _ in range(2):
+            (task,) = client.receive("worker")
+            client.nack(task.lease, delay_ms=0)
+    assert [d["id"] for d in client.carry_out("dead.list")["dead"]] == [text_id(last.id)]
+    client.close()
+
+
+@pytest.mark.parametrize("setting", ["mailbox.retry_backoff=slow", "mailbox.retry_multiplier=0.5", "mailbox.retry_attempts=0",
+                                     "guard.hops=-1", "keys.window=soon", "mailbox.max_deliveries=5"])
+def test_settings_that_are_none_are_refused(server, setting):
+    done = server.cli("serve", "--data", str(server.data) + "-x", "--listen", "127.0.0.1:0", "--set", setting)
+    assert done.returncode != 0 and setting.split("=")[0] in done.stderr
