@@ -273,6 +273,7 @@ Result<void> Engine::resubmitted_envelope(Bytes envelope, const Resubmission& ho
   message->key = message->mode == DeliveryMode::exactly_once ? message->id.text() : std::string{};
   message->id = {};
   message->deliver_at = 0;
+  if (how.content) message->encoding.clear();  // said of the old one
   if (message->reply_to.starts_with('@')) message->reply_to.clear();  // of a requester long gone
   if (without_causes) {
     message->cause = {};

@@ -255,6 +255,8 @@ class Engine {
   /// Nothing if no message of this conversation has reported a cost.
   std::optional<ConversationSums> conversation(std::string_view name) const;
   const EngineCounters& counters() const { return counters_; }
+  /// Of a party that a fact or a schedule names; "" for a number that is none.
+  std::string_view name_of(std::uint32_t party) const { return parties_.holds(party) ? std::string_view(parties_[party].name) : ""; }
   std::size_t subscriptions() const { return topics_.size(); }
   std::size_t consumers() const { return consumers_.size(); }
   std::uint32_t node() const { return node_; }

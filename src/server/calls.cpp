@@ -337,7 +337,7 @@ Result<void> list_schedules(const Call& call) {
     } else {
       json.field("cron", schedule.cron_text);
     }
-    json.field("next", schedule.next);
+    json.field("from", call.engine.name_of(schedule.sender)).field("next", schedule.next);
     if (schedule.until != 0) json.field("until", schedule.until);
     if (schedule.left != 0) json.field("left", schedule.left);
     json.field("fired", schedule.fired).end_object();

@@ -17,8 +17,8 @@ def http(server, path, body):
         return error.code, json.loads(error.read())
 
 
-def call(server, name, **arguments):
-    status, answer = http(server, f"/api/call/{name}", arguments)
+def call(server, operation, /, **arguments):
+    status, answer = http(server, f"/api/call/{operation}", arguments)
     assert status == 200, answer
     return answer
 
