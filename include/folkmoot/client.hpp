@@ -14,13 +14,16 @@
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_cancellation_slot.hpp>
 #include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/execution/outstanding_work.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/prefer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <initializer_list>
@@ -29,6 +32,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "folkmoot/admin.hpp"
 #include "folkmoot/delivery.hpp"
 #include "folkmoot/error.hpp"
 #include "folkmoot/failure.hpp"
@@ -42,23 +46,39 @@ namespace asio = boost::asio;
 template <class T>
 using Completion = std::move_only_function<void(Result<T>)>;
 
+/// Called with each status of a request, on the client's executor; must not throw.
+using StatusHandler = std::function<void(const Message&)>;
+
+/// What takes a status, and is no completion token.
+template <class Function>
+concept TakesStatus = std::convertible_to<Function, StatusHandler> && !std::invocable<Function&, Result<Message>>;
+
 namespace detail {
 
 class Connection;  // src/client/connection.hpp
 class Flow;        // src/client/flow.hpp
 
-/// Runs `start(completion)`, where the completion hands its result to the token's handler on the handler's executor.
+/// Runs `start(completion)`, where the completion hands its result to the token's handler on the handler's executor; or
+/// `start(completion, slot)`, if it can be cancelled: the slot is the handler's, and belongs to the operation until then.
 template <class T, class Token, class Start>
 auto initiate(Token&& token, const asio::any_io_executor& fallback, Start start) {
   return asio::async_initiate<Token, void(Result<T>)>(
       [fallback, start = std::move(start)](auto handler) mutable {
         // Tracked work keeps the handler's io_context running while the answer is on its way.
         auto executor = asio::prefer(asio::get_associated_executor(handler, fallback), asio::execution::outstanding_work.tracked);
-        start(Completion<T>([handler = std::move(handler), executor = std::move(executor)](Result<T> result) mutable {
-          asio::post(executor, [handler = std::move(handler), result = std::move(result)]() mutable {
+        asio::cancellation_slot slot = asio::get_associated_cancellation_slot(handler);
+        constexpr bool cancellable = std::invocable<Start&, Completion<T>, asio::cancellation_slot>;
+        Completion<T> done([slot, handler = std::move(handler), executor = std::move(executor)](Result<T> result) mutable {
+          asio::post(executor, [slot, handler = std::move(handler), result = std::move(result)]() mutable {
+            if (cancellable && slot.is_connected()) slot.clear();
             std::move(handler)(std::move(result));
           });
-        }));
+        });
+        if constexpr (cancellable) {
+          start(std::move(done), slot);
+        } else {
+          start(std::move(done));
+        }
       },
       token);
 }
@@ -124,8 +144,14 @@ class Client {
   std::uint64_t refused() const;
   /// Called with each of those, on the client's strand: `handler` must be quick and must not throw. Set before connect().
   void on_refused(std::function<void(const Error&)> handler);
+  /// Called with the lease of each delivery whose sender took back what it asked for (Delivery::withdrawn()); otherwise as on_refused.
+  void on_withdrawn(std::function<void(std::uint64_t lease)> handler);
+  /// Called when the circuit breaker of an address changes, by whatever thread made it change; otherwise as on_refused.
+  void on_breaker(std::function<void(const BreakerEvent&)> handler);
+  ClientMetrics metrics() const;
 
-  /// Connects and says HELLO. Errors: connection_lost (with the reason), unauthorized, unsupported_version, invalid_field (address).
+  /// Connects and says HELLO. Errors: connection_lost (with the reason), unauthorized, unsupported_version, invalid_field (address),
+  /// out_of_range (options).
   template <class Token = asio::use_awaitable_t<>>
   auto connect(Token&& token = {}) {
     return start<void>(token, [c = connection_](auto done) { start_connect(c, std::move(done)); });
@@ -135,19 +161,21 @@ class Client {
   void close();
 
   /// Publishes and waits for the confirm: a message to a mailbox is on disk then.
-  /// Errors: connection_lost, timed_out, busy, and what the server refuses (mailbox_full, no_such_request, ...).
+  /// Errors: connection_lost, timed_out, busy, and what the server refuses (mailbox_full, no_such_request, ...). A key that was used
+  /// before is no error: Outcome::duplicate.
   template <class Token = asio::use_awaitable_t<>>
   auto publish(Message message, Token&& token = {}) {
     return start<PublishReceipt>(token, [c = connection_, message = std::move(message)](auto done) mutable {
-      start_publish(c, message, std::move(done));
+      start_publish(c, std::move(message), std::move(done));
     });
   }
 
-  /// Up to 10,000 messages in one frame; each stands for itself. The results are in the messages' order.
+  /// Up to 10,000 messages in one frame; each stands for itself, unless they are atomic: then an error is that of all of them. The
+  /// results are in the messages' order.
   template <class Token = asio::use_awaitable_t<>>
-  auto publish_batch(std::vector<Message> messages, Token&& token = {}) {
-    return start<std::vector<Result<PublishReceipt>>>(token, [c = connection_, messages = std::move(messages)](auto done) mutable {
-      start_publish_batch(c, messages, std::move(done));
+  auto publish_batch(std::vector<Message> messages, BatchOptions options = {}, Token&& token = {}) {
+    return start<Receipts>(token, [c = connection_, messages = std::move(messages), options](auto done) mutable {
+      start_publish_batch(c, std::move(messages), options, std::move(done));
     });
   }
 
@@ -156,7 +184,7 @@ class Client {
   template <class Token = asio::use_awaitable_t<>>
   auto publish_nowait(Message message, Token&& token = {}) {
     return start<void>(token, [c = connection_, message = std::move(message)](auto done) mutable {
-      start_publish_nowait(c, message, std::move(done));
+      start_publish_nowait(c, std::move(message), std::move(done));
     });
   }
 
@@ -223,23 +251,84 @@ class Client {
     });
   }
 
-  /// Sends a message and waits for its response. Errors: timed_out, no_consumer, connection_lost (never sent again).
+  /// Settles a message for good and publishes what came of it, both or neither: after a crash there is either the message or its
+  /// outputs. The outputs (none is fine) are caused by the message. Errors: lease_lost (others may have the message now; nothing was
+  /// published), what publishing refuses, invalid_field (a delivery without a lease), connection_lost (done or not).
   template <class Token = asio::use_awaitable_t<>>
-  auto request(Message message, Milliseconds timeout = std::chrono::seconds(30), Token&& token = {}) {
-    return start<Message>(token, [c = connection_, message = std::move(message), timeout](auto done) mutable {
-      start_request(c, message, timeout, std::move(done));
+  auto complete(const Delivery& delivery, std::vector<Message> outputs, Token&& token = {}) {
+    return start<Receipts>(token, [c = connection_, lease = delivery.lease, outputs = std::move(outputs)](auto done) mutable {
+      start_complete(c, lease, std::move(outputs), std::move(done));
     });
   }
 
-  /// Publishes `response` to the reply address of `delivery`, or to its sender's mailbox if it has none; type, conversation and
-  /// correlation are filled in if they are empty. The delivery still wants to be settled. Errors: as publish, no_such_request
-  /// (the requester does not wait any more).
+  /// To the dead letters, at once and whatever the retry policy. Errors as ack.
+  template <class Token = asio::use_awaitable_t<>>
+  auto reject(const Delivery& delivery, std::string reason, Token&& token = {}) {
+    return reject(std::vector<std::uint64_t>{delivery.lease}, std::move(reason), std::forward<Token>(token));
+  }
+  template <class Token = asio::use_awaitable_t<>>
+  auto reject(std::vector<std::uint64_t> leases, std::string reason, Token&& token = {}) {
+    return start<void>(token, [c = connection_, leases = std::move(leases), reason = std::move(reason)](auto done) {
+      start_reject(c, leases, reason, std::move(done));
+    });
+  }
+
+  /// Sends a message and waits for its response. Errors: timed_out, no_consumer, connection_lost (never sent again), cancelled (by the
+  /// token's cancellation slot). Whoever works at a request that is given up is told: Delivery::withdrawn().
+  template <class Token = asio::use_awaitable_t<>>
+    requires(!TakesStatus<std::remove_cvref_t<Token>>)
+  auto request(Message message, Milliseconds timeout = std::chrono::seconds(30), Token&& token = {}) {
+    return request(std::move(message), timeout, StatusHandler{}, std::forward<Token>(token));
+  }
+  /// The same, with the messages of type `status` that come before the response.
+  template <TakesStatus Status, class Token = asio::use_awaitable_t<>>
+  auto request(Message message, Milliseconds timeout, Status on_status, Token&& token = {}) {
+    return start<Message>(token, [c = connection_, message = std::move(message), timeout,
+                                  on_status = StatusHandler(std::move(on_status))](auto done, asio::cancellation_slot slot) mutable {
+      start_request(c, std::move(message), timeout, std::move(on_status), slot, std::move(done));
+    });
+  }
+
+  /// Sends each of `messages` as a request, and gathers answers until there are as many as needed, each has one or an error, or the
+  /// time is over. The rest is then cancelled. What went wrong with one is in Gathered::missing. Errors: out_of_range (no messages, more
+  /// than 1000, or fewer than are needed).
+  template <class Token = asio::use_awaitable_t<>>
+  auto request_all(std::vector<Message> messages, GatherOptions options = {}, Token&& token = {}) {
+    return start<Gathered>(token, [c = connection_, messages = std::move(messages), options](auto done) mutable {
+      start_request_all(c, std::move(messages), options, std::move(done));
+    });
+  }
+
+  /// Has an agent do something: a request of type `command` whose content is {"command": name, "parameters": {...}}. Its statuses go to
+  /// `on_status`. Errors: as request.
+  template <class Token = asio::use_awaitable_t<>>
+  auto send_command(std::string agent, Command command, Milliseconds timeout = std::chrono::seconds(30), StatusHandler on_status = {},
+                    Token&& token = {}) {
+    return request(make_command(std::move(agent), command), timeout, std::move(on_status), std::forward<Token>(token));
+  }
+
+  /// Tells the requester of `delivery` how far the work is: a message of type `status` to its reply address, or to its sender's mailbox.
+  /// Only for requests that follow their status, as send_command() does: to another one it is the answer. Errors: as reply.
+  template <class Token = asio::use_awaitable_t<>>
+  auto status(const Delivery& delivery, std::string content, Token&& token = {}) {
+    return reply(delivery, make_status(std::move(content)), std::forward<Token>(token));
+  }
+
+  /// Publishes `response` to the reply address of `delivery`, or to its sender's mailbox if it has none; type, conversation,
+  /// correlation and cause are filled in if they are empty. The delivery still wants to be settled. Errors: as publish, no_such_request
+  /// (the requester does not wait any more), no_reply_wanted.
   template <class Token = asio::use_awaitable_t<>>
   auto reply(const Delivery& delivery, Message response, Token&& token = {}) {
-    auto message = addressed_reply(delivery, std::move(response));
-    return start<PublishReceipt>(token, [c = connection_, message = std::move(message)](auto done) mutable {
-      start_publish(c, message, std::move(done));
+    return start<PublishReceipt>(token, [c = connection_, message = addressed_reply(delivery, std::move(response))](auto done) mutable {
+      start_reply(c, std::move(message), std::move(done));
     });
+  }
+
+  /// Publishes make_forward(delivery, to). The delivery still wants to be settled; to do both or neither, give the message to
+  /// complete(). Errors: as publish.
+  template <class Token = asio::use_awaitable_t<>>
+  auto forward(const Delivery& delivery, std::string to, Token&& token = {}) {
+    return publish(make_forward(delivery, std::move(to)), std::forward<Token>(token));
   }
 
   /// Where the recipients' copies stand, in the order of the ids (1000 at most).
@@ -274,6 +363,84 @@ class Client {
     });
   }
 
+  /// Takes a message back that nobody has had yet. Errors: not_found, lease_lost (somebody has it).
+  template <class Token = asio::use_awaitable_t<>>
+  auto cancel(Uuid id, Token&& token = {}) {
+    return start<void>(token, [c = connection_, id](auto done) { start_cancel(c, id, std::move(done)); });
+  }
+  /// The attempts made at a message that is waiting, leased or dead, oldest first.
+  template <class Token = asio::use_awaitable_t<>>
+  auto attempts(Uuid id, Token&& token = {}) {
+    return start<std::vector<Attempt>>(token, [c = connection_, id](auto done) { start_attempts(c, id, std::move(done)); });
+  }
+
+  /// Any call of the server by its name (docs/protocol.md); `arguments` is a JSON object as text. The answer's body: JSON text, unless
+  /// the page says otherwise. Not sent again when the connection is lost.
+  template <class Token = asio::use_awaitable_t<>>
+  auto call(std::string name, std::string arguments = {}, Token&& token = {}) {
+    return start<std::string>(token, [c = connection_, name = std::move(name), arguments = std::move(arguments)](auto done) {
+      start_call(c, name, arguments, std::move(done));
+    });
+  }
+
+  /// Dead letters, oldest first within a mailbox. Errors: invalid_field (a word or filter that is none), out_of_range.
+  template <class Token = asio::use_awaitable_t<>>
+  auto dead_list(DeadFilter filter = {}, DeadListOptions options = {}, Token&& token = {}) {
+    return start<DeadPage>(token, [c = connection_, filter = std::move(filter), options](auto done) {
+      start_dead_list(c, filter, options, std::move(done));
+    });
+  }
+  /// One with its content and its attempts. Errors: not_found.
+  template <class Token = asio::use_awaitable_t<>>
+  auto dead_show(Uuid id, Token&& token = {}) {
+    return start<DeadMessage>(token, [c = connection_, id](auto done) { start_dead_show(c, id, std::move(done)); });
+  }
+  /// Sends one again, as a new message with the fields of `changes`. Errors: not_found, as publish.
+  template <class Token = asio::use_awaitable_t<>>
+  auto dead_resubmit(Uuid id, Metadata changes = {}, Token&& token = {}) {
+    return start<PublishReceipt>(token, [c = connection_, id, changes = std::move(changes)](auto done) {
+      start_dead_resubmit(c, id, changes, std::move(done));
+    });
+  }
+  /// Sends all again that fit now, and is done when they are sent: with a rate that may take long. Ends early with the connection.
+  template <class Token = asio::use_awaitable_t<>>
+  auto dead_redrive(DeadFilter filter, RedriveOptions options = {}, Token&& token = {}) {
+    return start<Redriven>(token, [c = connection_, filter = std::move(filter), options = std::move(options)](auto done) {
+      start_dead_redrive(c, filter, options, std::move(done));
+    });
+  }
+  /// Does away with dead letters; how many they were.
+  template <class Token = asio::use_awaitable_t<>>
+  auto dead_purge(DeadFilter filter, PurgeOptions options = {}, Token&& token = {}) {
+    return start<std::uint32_t>(token, [c = connection_, filter = std::move(filter), options](auto done) {
+      start_dead_purge(c, filter, options, std::move(done));
+    });
+  }
+
+  /// A message that the server sends again and again, in the place of one of the same name. Errors: invalid_field, limit_reached.
+  template <class Token = asio::use_awaitable_t<>>
+  auto set_schedule(ScheduledMessage schedule, Token&& token = {}) {
+    return start<void>(token, [c = connection_, schedule = std::move(schedule)](auto done) {
+      start_set_schedule(c, schedule, std::move(done));
+    });
+  }
+  template <class Token = asio::use_awaitable_t<>>
+  auto remove_schedule(std::string name, Token&& token = {}) {
+    return start<void>(token, [c = connection_, name = std::move(name)](auto done) { start_remove_schedule(c, name, std::move(done)); });
+  }
+  template <class Token = asio::use_awaitable_t<>>
+  auto schedules(Token&& token = {}) {
+    return start<std::vector<ScheduleStatus>>(token, [c = connection_](auto done) { start_schedules(c, std::move(done)); });
+  }
+
+  /// What a conversation has cost. Errors: not_found (none of its messages reported a cost).
+  template <class Token = asio::use_awaitable_t<>>
+  auto conversation_cost(std::string conversation, Token&& token = {}) {
+    return start<ConversationCost>(token, [c = connection_, conversation = std::move(conversation)](auto done) {
+      start_conversation_cost(c, conversation, std::move(done));
+    });
+  }
+
   /// There and back.
   template <class Token = asio::use_awaitable_t<>>
   auto ping(Token&& token = {}) {
@@ -301,7 +468,9 @@ class Client {
 
  private:
   using Shared = std::shared_ptr<detail::Connection>;
+  using Receipts = std::vector<Result<PublishReceipt>>;
   struct Run;
+  struct Gathering;
 
   template <class T, class Token, class Start>
   auto start(Token&& token, Start start) {
@@ -329,25 +498,42 @@ class Client {
     };
   }
 
-  static Message addressed_reply(const Delivery& delivery, Message response);
+  static Result<Message> addressed_reply(const Delivery& delivery, Message response);
+  static Message make_status(std::string content);
   void set_handler(std::string type, Handler handler);
 
   static void start_connect(const Shared&, Completion<void>);
-  static void start_publish(const Shared&, const Message&, Completion<PublishReceipt>);
-  static void start_publish_batch(const Shared&, const std::vector<Message>&, Completion<std::vector<Result<PublishReceipt>>>);
-  static void start_publish_nowait(const Shared&, const Message&, Completion<void>);
+  static void start_publish(const Shared&, Message, Completion<PublishReceipt>);
+  static void start_publish_batch(const Shared&, std::vector<Message>, const BatchOptions&, Completion<Receipts>);
+  static void start_publish_nowait(const Shared&, Message, Completion<void>);
+  static void start_complete(const Shared&, std::uint64_t lease, std::vector<Message> outputs, Completion<Receipts>);
+  static void start_reject(const Shared&, const std::vector<std::uint64_t>&, const std::string& reason, Completion<void>);
+  static void start_reply(const Shared&, Result<Message>, Completion<PublishReceipt>);
   static void start_subscribe(const Shared&, const std::string& pattern, const SubscribeOptions&, Completion<Subscription>);
   static void start_consume(const Shared&, const std::string& mailbox, const ConsumeOptions&, Completion<Consumer>);
   static void start_receive(const Shared&, const std::string& mailbox, const ReceiveOptions&, Completion<std::vector<Delivery>>);
   static void start_ack(const Shared&, const std::vector<std::uint64_t>&, Completion<void>);
   static void start_nack(const Shared&, const std::vector<std::uint64_t>&, const NackOptions&, Completion<void>);
   static void start_extend(const Shared&, const std::vector<std::uint64_t>&, Milliseconds, Completion<void>);
-  static void start_request(const Shared&, const Message&, Milliseconds, Completion<Message>);
+  static void start_request(const Shared&, Message, Milliseconds, StatusHandler, asio::cancellation_slot, Completion<Message>);
+  static void start_request_all(const Shared&, std::vector<Message>, const GatherOptions&, Completion<Gathered>);
   static void start_receipts(const Shared&, const std::vector<Uuid>&, Completion<std::vector<Receipt>>);
   static void start_wait(const Shared&, const std::string& mailbox, Milliseconds, Completion<MailboxReady>);
   static void start_stats(const Shared&, const std::string& mailbox, Completion<std::string>);
   static void start_mailbox(const Shared&, const std::string& mailbox, const MailboxOptions&, Completion<void>);
   static void start_ping(const Shared&, Completion<void>);
+  static void start_call(const Shared&, const std::string& name, const std::string& arguments, Completion<std::string>);
+  static void start_cancel(const Shared&, const Uuid&, Completion<void>);
+  static void start_attempts(const Shared&, const Uuid&, Completion<std::vector<Attempt>>);
+  static void start_dead_list(const Shared&, const DeadFilter&, const DeadListOptions&, Completion<DeadPage>);
+  static void start_dead_show(const Shared&, const Uuid&, Completion<DeadMessage>);
+  static void start_dead_resubmit(const Shared&, const Uuid&, const Metadata& changes, Completion<PublishReceipt>);
+  static void start_dead_redrive(const Shared&, const DeadFilter&, const RedriveOptions&, Completion<Redriven>);
+  static void start_dead_purge(const Shared&, const DeadFilter&, const PurgeOptions&, Completion<std::uint32_t>);
+  static void start_set_schedule(const Shared&, const ScheduledMessage&, Completion<void>);
+  static void start_remove_schedule(const Shared&, const std::string& name, Completion<void>);
+  static void start_schedules(const Shared&, Completion<std::vector<ScheduleStatus>>);
+  static void start_conversation_cost(const Shared&, const std::string& conversation, Completion<ConversationCost>);
   static void start_run(const Shared&, const std::string& mailbox, const RunOptions&, Completion<void>);
 
   Shared connection_;

@@ -2,15 +2,23 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "folkmoot/error.hpp"
 #include "folkmoot/message.hpp"
 #include "folkmoot/uuid.hpp"
 
 namespace folkmoot {
+
+namespace detail {
+class Withdrawals;  // src/client/withdrawals.hpp
+}
 
 /// A message in the receiver's hands. With a lease it wants to be settled: ack, nack, or extend to go on working.
 struct Delivery {
@@ -19,23 +27,27 @@ struct Delivery {
   std::uint32_t delivery = 0;  // 1 the first time
   bool redelivered = false;    // it was handed out before, or a restart cannot exclude it
   std::uint32_t missed = 0;    // events the subscription missed just before this one
+  /// Why the content is still compressed (message.encoding says how): it was damaged, or too large. None: it is as it was sent.
+  std::optional<Error> content_error{};
+  std::shared_ptr<const detail::Withdrawals> withdrawals{};  // asked by withdrawn()
 
   bool leased() const { return lease != 0; }
   const std::string& content() const { return message.content; }
+  /// The sender took back what it asked for (it gave up, or has enough answers): the work may be dropped. The delivery still wants
+  /// to be settled. Turns true while the work goes on; from any thread.
+  bool withdrawn() const;
 };
 
 /// What became of a published message at the moment it was accepted.
-enum class Outcome : std::uint8_t { queued = 0, offered = 1, scheduled = 2, sent = 3 };
-std::string_view name(Outcome outcome);
-
-struct PublishReceipt {
-  Uuid id{};
-  /// To a mailbox: messages its agent has not retrieved, this one included. To a topic: subscriptions it went to.
-  std::uint32_t unread = 0;
-  Outcome outcome = Outcome::queued;
-  /// How long ago the recipient last retrieved anything; none: never.
-  std::optional<std::chrono::milliseconds> last_read_age{};
+enum class Outcome : std::uint8_t {
+  queued = 0,
+  offered = 1,    // pushed to a consumer's connection
+  scheduled = 2,  // waits for its deliver_at
+  sent = 3,       // to whom it concerns now: an event, a response
+  duplicate = 4,  // not published: its key was used before. The receipt's id and state are those of the first
+  dead = 5,       // accepted, and put with the dead letters at once
 };
+std::string_view name(Outcome outcome);
 
 /// How far the recipient's copy of a message is.
 enum class CopyState : std::uint8_t {
@@ -46,8 +58,20 @@ enum class CopyState : std::uint8_t {
   acknowledged = 4,
   dead = 5,          // given up; Receipt::reason tells why
   scheduled = 6,     // waits for its deliver_at
+  cancelled = 7,     // taken back by its sender
 };
 std::string_view name(CopyState state);
+
+struct PublishReceipt {
+  Uuid id{};
+  /// To a mailbox: messages its agent has not retrieved, this one included. To a topic: subscriptions it went to.
+  std::uint32_t unread = 0;
+  Outcome outcome = Outcome::queued;
+  /// How long ago the recipient last retrieved anything; none: never.
+  std::optional<std::chrono::milliseconds> last_read_age{};
+  /// Of a duplicate: where the first one is.
+  CopyState state = CopyState::unknown;
+};
 
 struct Receipt {
   Uuid id{};
@@ -67,7 +91,36 @@ struct MailboxReady {
 /// A message to a mailbox, and to a topic.
 Message make_message(std::string to, std::string content);
 Message make_event(std::string topic, std::string content);
-/// A response to `delivery`: addressed to where its sender wants it, in the same conversation, correlated with it.
+/// A response to `delivery`: addressed to where its sender wants it, in the same conversation, correlated with it, caused by it.
 Message make_reply(const Delivery& delivery, std::string content);
+/// The same work for somebody else: content, type, priority, conversation, metadata and reply address of `delivery`, caused by it.
+Message make_forward(const Delivery& delivery, std::string to);
+/// `message` once for each of `recipients`.
+std::vector<Message> to_each(const Message& message, const std::vector<std::string>& recipients);
+
+/// A command to an agent: its name and parameters (a message of type `command`, its content JSON).
+struct Command {
+  std::string name;
+  Metadata parameters{};
+};
+Message make_command(std::string agent, const Command& command);
+/// The command that a message says. Errors: invalid_field, malformed.
+Result<Command> read_command(const Message& message);
+
+/// What became of a request to many.
+struct Gathered {
+  struct Answer {
+    std::size_t index = 0;  // of the request it answers
+    Message message{};
+  };
+  struct Missing {
+    std::size_t index = 0;
+    std::string recipient{};
+    Error why{};  // timed_out, no_consumer, ...; cancelled: there were enough answers without it
+  };
+  std::vector<Answer> answers{};  // in the order in which they came; those of type `error` do not count to what is needed
+  std::vector<Missing> missing{};
+  bool enough = false;
+};
 
 }  // namespace folkmoot

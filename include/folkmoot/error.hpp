@@ -42,6 +42,7 @@ enum class ErrorCode : std::uint16_t {
   damaged = 29,
   in_use = 30,
   internal = 31,
+  no_reply_wanted = 32,
 };
 
 /// The code's word, as in JSON answers ("mailbox_full"); "unknown" for a number outside the catalogue.

@@ -4,8 +4,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "folkmoot/message.hpp"
 
 namespace folkmoot {
 
@@ -22,6 +26,27 @@ struct ClientLimits {
   /// Events a subscription without credit keeps until next() takes them; what comes on top is counted as missed.
   std::size_t subscription_events = 65'536;
 };
+
+/// When a server counts as down: after so many failures in a row (attempts to connect, operations that timed out). The circuit breaker
+/// of its address then refuses operations (docs/reliability.md).
+struct ClientBreaker {
+  /// 1 to 1,000,000; 0: no breaker.
+  std::uint32_t failures_to_open = 5;
+  /// While open for so long nothing is tried; then `probes_max` operations are. A connection that comes about closes it at once.
+  Milliseconds open_time{60'000};
+  std::uint32_t probes_max = 1;
+  std::uint32_t successes_to_close = 1;
+};
+
+/// What becomes of operations while the server's breaker is open.
+enum class WhileOpen : std::uint8_t {
+  reject,       // they fail at once: connection_lost
+  buffer,       // they wait as they do for any connection, within `limits`, and for `open_time` longer
+  alternative,  // the client goes over to the next of `alternatives`; rejected if all are open
+};
+
+/// How contents are made smaller on their way.
+enum class Compression : std::uint8_t { zstd, gzip };
 
 struct ClientOptions {
   /// "host:port", "unix:/path" or "/path". Empty: $FOLKMOOT_ADDRESS, else 127.0.0.1:7470.
@@ -49,8 +74,20 @@ struct ClientOptions {
   Milliseconds heartbeat{15'000};
 
   /// Messages with a `key` whose confirm was lost with the connection are sent again; without a key, or with this off,
-  /// they fail with `connection_lost`: the server may have accepted them or not.
+  /// they fail with `connection_lost`: the server may have accepted them or not. A message of mode exactly_once without a key
+  /// gets one that is drawn at random.
   bool resend = true;
+
+  ClientBreaker breaker{};
+  WhileOpen while_open = WhileOpen::reject;
+  /// Addresses to go over to, in this order.
+  std::vector<std::string> alternatives{};
+
+  /// Contents of at least so many bytes are compressed, if that makes them smaller; 0: none.
+  std::size_t compress_above = 0;
+  Compression compression = Compression::zstd;
+  /// A delivery's content that would be larger than this after decompression stays as it is: Delivery::content_error.
+  std::size_t content_bytes_max = 64u << 20;
 
   ClientLimits limits{};
 };
@@ -77,9 +114,14 @@ struct ReceiveOptions {
   Milliseconds lease{0};
 };
 
+struct BatchOptions {
+  /// All of the messages, or none of them.
+  bool atomic = false;
+};
+
 struct NackOptions {
-  /// Not delivered again before this time has passed.
-  Milliseconds delay{0};
+  /// Not delivered again before this time has passed. None: as the retry policy of the message or the mailbox says.
+  std::optional<Milliseconds> delay{};
   /// For people who look at receipts and dead letters; read before the call returns.
   std::string_view reason{};
 };
@@ -87,8 +129,23 @@ struct NackOptions {
 struct RunOptions {
   /// Messages handled at the same time. Each loop takes its next message when its handler is done.
   std::uint32_t parallel = 1;
-  /// How long a message whose handler failed (or that no handler wants) rests before it is delivered again.
-  Milliseconds retry_delay{1'000};
+  /// How long a message whose handler failed (or that no handler wants) rests before it is delivered again. None: as the retry policy of
+  /// the message or the mailbox says.
+  std::optional<Milliseconds> retry_delay{};
+};
+
+/// How many answers a request to many needs. Once they are there the others are cancelled.
+struct Need {
+  std::size_t count = 0;  // 0: of all
+
+  static constexpr Need all() { return {}; }
+  static constexpr Need first() { return {1}; }
+  static constexpr Need quorum(std::size_t answers) { return {answers}; }
+};
+
+struct GatherOptions {
+  Need need = Need::all();
+  Milliseconds timeout{30'000};
 };
 
 struct MailboxOptions {
@@ -98,6 +155,34 @@ struct MailboxOptions {
   bool drop_oldest = false;
   Milliseconds default_ttl{0};
   std::uint32_t max_deliveries = 0;
+  /// Of messages that bring none of their own; its attempts are max_deliveries, if that is given.
+  std::optional<RetryPolicy> retry{};
+};
+
+enum class BreakerState : std::uint8_t { closed, open, half_open };
+std::string_view name(BreakerState state);
+
+/// The circuit breaker of one address changed.
+struct BreakerEvent {
+  std::string address{};
+  BreakerState from = BreakerState::closed, to = BreakerState::closed;
+};
+
+struct BreakerStatus {
+  std::string address{};
+  BreakerState state = BreakerState::closed;
+  std::uint32_t failures = 0;  // in a row
+  std::uint64_t times_opened = 0, rejected = 0;
+};
+
+/// What a client has seen so far.
+struct ClientMetrics {
+  bool connected = false;
+  std::string address{};            // in use
+  std::uint64_t connections = 0;    // that came about
+  std::uint64_t refused = 0;        // see Client::refused()
+  std::size_t waiting = 0, waiting_bytes = 0;  // operations that wait for their turn or for a connection
+  std::vector<BreakerStatus> breakers{};       // of the addresses, in their order
 };
 
 }  // namespace folkmoot

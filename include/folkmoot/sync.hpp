@@ -3,11 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
+#include "folkmoot/admin.hpp"
 #include "folkmoot/delivery.hpp"
 #include "folkmoot/error.hpp"
 #include "folkmoot/failure.hpp"
@@ -47,9 +50,13 @@ class SyncClient {
   /// Callable from any thread: every call that waits comes back with `cancelled`.
   void close();
   const std::string& address() const;
+  ClientMetrics metrics() const;
+  /// Called on the client's own thread, or (on_breaker) on that of the call that made the change. Set before connect().
+  void on_withdrawn(std::function<void(std::uint64_t lease)> handler);
+  void on_breaker(std::function<void(const BreakerEvent&)> handler);
 
   Result<PublishReceipt> publish(Message message);
-  Result<std::vector<Result<PublishReceipt>>> publish_batch(std::vector<Message> messages);
+  Result<std::vector<Result<PublishReceipt>>> publish_batch(std::vector<Message> messages, BatchOptions options = {});
   Result<void> publish_nowait(Message message);
   Result<SyncStream> subscribe(std::string pattern, SubscribeOptions options = {});
   Result<SyncStream> consume(std::string mailbox, ConsumeOptions options = {});
@@ -59,12 +66,34 @@ class SyncClient {
   Result<void> nack(const Delivery& delivery, NackOptions options = {});
   Result<void> nack(std::vector<std::uint64_t> leases, NackOptions options = {});
   Result<void> extend(const Delivery& delivery, Milliseconds lease);
-  Result<Message> request(Message message, Milliseconds timeout = std::chrono::seconds(30));
+  Result<void> reject(const Delivery& delivery, std::string reason);
+  Result<void> reject(std::vector<std::uint64_t> leases, std::string reason);
+  Result<std::vector<Result<PublishReceipt>>> complete(const Delivery& delivery, std::vector<Message> outputs);
+  /// `on_status` is called on the client's own thread, before the call comes back. `stop` ends the call with `cancelled`.
+  Result<Message> request(Message message, Milliseconds timeout = std::chrono::seconds(30),
+                          std::function<void(const Message&)> on_status = {}, std::stop_token stop = {});
+  Result<Gathered> request_all(std::vector<Message> messages, GatherOptions options = {});
+  Result<Message> send_command(std::string agent, Command command, Milliseconds timeout = std::chrono::seconds(30),
+                               std::function<void(const Message&)> on_status = {}, std::stop_token stop = {});
   Result<PublishReceipt> reply(const Delivery& delivery, Message response);
+  Result<PublishReceipt> status(const Delivery& delivery, std::string content);
+  Result<PublishReceipt> forward(const Delivery& delivery, std::string to);
   Result<std::vector<Receipt>> receipts(std::vector<Uuid> ids);
   Result<MailboxReady> wait(std::string mailbox, Milliseconds timeout);
   Result<std::string> stats(std::string mailbox = {});
   Result<void> configure_mailbox(std::string mailbox, MailboxOptions options);
+  Result<void> cancel(Uuid id);
+  Result<std::vector<Attempt>> attempts(Uuid id);
+  Result<std::string> call(std::string name, std::string arguments = {});
+  Result<DeadPage> dead_list(DeadFilter filter = {}, DeadListOptions options = {});
+  Result<DeadMessage> dead_show(Uuid id);
+  Result<PublishReceipt> dead_resubmit(Uuid id, Metadata changes = {});
+  Result<Redriven> dead_redrive(DeadFilter filter, RedriveOptions options = {});
+  Result<std::uint32_t> dead_purge(DeadFilter filter, PurgeOptions options = {});
+  Result<void> set_schedule(ScheduledMessage schedule);
+  Result<void> remove_schedule(std::string name);
+  Result<std::vector<ScheduleStatus>> schedules();
+  Result<ConversationCost> conversation_cost(std::string conversation);
   Result<void> ping();
 
  private:

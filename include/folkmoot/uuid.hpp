@@ -4,6 +4,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,7 +18,11 @@ struct Uuid {
   std::string text() const;
   /// Reads the 36-character form in either case; nothing if it is not one.
   static std::optional<Uuid> parse(std::string_view text);
-  bool is_nil() const { return *this == Uuid{}; }
+  bool is_nil() const {
+    std::uint64_t half[2];
+    std::memcpy(half, bytes.data(), sizeof half);
+    return (half[0] | half[1]) == 0;
+  }
 
   auto operator<=>(const Uuid&) const = default;
 };

@@ -24,6 +24,7 @@ ClientOptions client_options() {
   options.token = globals().token;
   options.agent = globals().agent;
   options.software = "folkmoot";
+  options.while_open = WhileOpen::buffer;  // a person or a script would only try again
   struct stat found {};
   constexpr const char* kSocket = "folkmoot-data/folkmoot.sock";
   if (options.address.empty() && !std::getenv("FOLKMOOT_ADDRESS") && ::stat(kSocket, &found) == 0 && S_ISSOCK(found.st_mode)) {
@@ -43,6 +44,25 @@ CLI::Option* add_duration(CLI::App& app, const std::string& names, Milliseconds&
           },
           help)
       ->type_name("DURATION");
+}
+
+CLI::Option* add_time(CLI::App& app, const std::string& names, std::int64_t& into, const std::string& help) {
+  return app
+      .add_option_function<std::string>(
+          names,
+          [&into, names](const std::string& text) {
+            const auto ms = parse_time_ms(text);
+            if (!ms) throw CLI::ValidationError(names, ms.error().text);
+            into = *ms;
+          },
+          help)
+      ->type_name("TIME");
+}
+
+Uuid parse_id(const std::string& text) {
+  const auto id = Uuid::parse(text);
+  if (!id) throw Failure({ErrorCode::invalid_field, fmt::format("`{}` is not a message id", text)});
+  return *id;
 }
 
 void set_example(CLI::App& app, const std::string& example) { app.footer("\nExample:\n" + example); }

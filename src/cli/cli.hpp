@@ -8,6 +8,7 @@
 
 #include "folkmoot/failure.hpp"
 #include "folkmoot/options.hpp"
+#include "folkmoot/uuid.hpp"
 
 namespace folkmoot::cli {
 
@@ -28,6 +29,12 @@ ClientOptions client_options();
 /// An option that takes a duration such as 30s.
 CLI::Option* add_duration(CLI::App& app, const std::string& names, Milliseconds& into, const std::string& help);
 
+/// An option that takes a time such as 2026-11-21T10:00:00Z, as Unix milliseconds.
+CLI::Option* add_time(CLI::App& app, const std::string& names, std::int64_t& into, const std::string& help);
+
+/// Errors: invalid_field, thrown as Failure.
+Uuid parse_id(const std::string& text);
+
 /// The text under a subcommand's --help.
 void set_example(CLI::App& app, const std::string& example);
 
@@ -44,6 +51,11 @@ void add_reply(CLI::App& app);
 void add_receipts(CLI::App& app);
 void add_stats(CLI::App& app);
 void add_mailbox(CLI::App& app);
+void add_command(CLI::App& app);
+void add_cancel(CLI::App& app);
+void add_dead(CLI::App& app);
+void add_schedule(CLI::App& app);
+void add_conversation(CLI::App& app);
 void add_journal(CLI::App& app);
 void add_bench(CLI::App& app);
 

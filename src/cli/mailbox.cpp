@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/cli.hpp"
+#include "cli/message_options.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
 
@@ -12,7 +13,7 @@ namespace folkmoot::cli {
 void add_mailbox(CLI::App& app) {
   auto* command = app.add_subcommand("mailbox", "Make a mailbox, or change how it is bounded");
   struct Options {
-    std::string mailbox, overflow = "reject";
+    std::string mailbox, overflow = "reject", retry;
     MailboxOptions bounds;
   };
   const auto options = std::make_shared<Options>();
@@ -23,11 +24,14 @@ void add_mailbox(CLI::App& app) {
   add_duration(*command, "--ttl", options->bounds.default_ttl, "Messages without a time to live of their own expire after this");
   command->add_option("--max-deliveries", options->bounds.max_deliveries, "Deliveries before a message is given up")
       ->check(CLI::PositiveNumber);
+  command->add_option("--retry", options->retry, "How messages without a policy of their own are tried again, as with send --retry")
+      ->type_name("POLICY");
   set_example(*command,
               "  $ folkmoot mailbox reviewer --max-messages 1000 --overflow drop_oldest\n"
               "  mailbox reviewer is set");
   command->callback([options] {
     options->bounds.drop_oldest = options->overflow == "drop_oldest";
+    if (!options->retry.empty()) options->bounds.retry = parse_retry(options->retry);
     Session session;
     value(session->configure_mailbox(options->mailbox, options->bounds));
     print_line(fmt::format("mailbox {} is set", options->mailbox));

@@ -37,6 +37,11 @@ int main(int argc, char** argv) {
   add_receipts(app);
   add_stats(app);
   add_mailbox(app);
+  add_command(app);
+  add_cancel(app);
+  add_dead(app);
+  add_schedule(app);
+  add_conversation(app);
   add_journal(app);
   add_bench(app);
 

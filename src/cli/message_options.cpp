@@ -2,36 +2,113 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <chrono>
+#include <cmath>
 
+#include "base/duration.hpp"
 #include "base/utf8.hpp"
+#include "message/envelope.hpp"
+#include "message/limits.hpp"
 
 namespace folkmoot::cli {
 namespace {
 
 Failure wrong(std::string text) { return Failure({ErrorCode::invalid_field, std::move(text)}); }
 
+template <class Number>
+Number number_of(std::string_view key, std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size()) throw wrong(fmt::format("--retry: `{}` of {} is not a number", text, key));
+  return number;
+}
+
+void set_retry(RetryPolicy& policy, std::string_view key, std::string_view text) {
+  if (key == "attempts") {
+    policy.attempts = number_of<std::uint16_t>(key, text);
+  } else if (key == "backoff") {
+    const auto backoff = parse_backoff(text);
+    if (!backoff) throw wrong(fmt::format("--retry: `{}` is no backoff; it may be fixed, linear, exponential or exponential_jitter", text));
+    policy.backoff = *backoff;
+  } else if (key == "initial") {
+    policy.initial_ms = value(parse_duration_ms(text));
+  } else if (key == "max") {
+    policy.max_ms = value(parse_duration_ms(text));
+  } else if (key == "multiplier") {
+    const auto factor = number_of<double>(key, text);
+    if (!(factor >= 1 && factor <= 1000)) throw wrong(fmt::format("--retry: a multiplier of {}; 1 to 1000 may be", text));
+    policy.multiplier_permille = static_cast<std::uint32_t>(std::lround(factor * 1000));
+  } else {
+    throw wrong(fmt::format("--retry: `{}`; it may have attempts, backoff, initial, max and multiplier", key));
+  }
+}
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<Milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 }  // namespace
 
-void MessageOptions::add_to(CLI::App& app, bool topic) {
+RetryPolicy parse_retry(std::string_view text) {
+  RetryPolicy policy;
+  while (!text.empty()) {
+    const auto pair = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), pair.size() + 1));
+    const auto equals = pair.find('=');
+    if (equals == std::string_view::npos) throw wrong(fmt::format("--retry: `{}` is not KEY=VALUE", pair));
+    set_retry(policy, pair.substr(0, equals), pair.substr(equals + 1));
+  }
+  value(check_retry(policy));
+  return policy;
+}
+
+void MessageOptions::add_to(CLI::App& app, bool topic, bool content_required) {
   topic_ = topic;
   app.add_option(topic ? "TOPIC" : "TO", to_, topic ? "Words joined by dots" : "The recipient's mailbox")->required();
-  app.add_option("CONTENT", content_, "The content; - reads stdin")->required();
+  auto* content = app.add_option("CONTENT", content_, "The content; - reads stdin")->required(content_required);
+  content->each([this](const std::string&) { has_content_ = true; });
   app.add_option("--type", type_, topic ? "Default: event" : "task (default), query, response, command, status, ... or your own");
   app.add_option("--priority", priority_, "critical, high, normal, low, background, or 1 (first) to 10");
-  add_duration(app, "--ttl", ttl_, "The message expires after this");
+  auto* ttl = add_duration(app, "--ttl", ttl_, "The message expires after this");
   app.add_option("--conversation", conversation_, "The conversation it belongs to");
   app.add_option("--correlation", correlation_, "The message it answers");
   app.add_option("--reply-to", reply_to_, "The mailbox where answers should go");
   app.add_option("--content-type", content_type_, "MIME type (default: text/plain for text)");
   app.add_option("--meta", meta_, "Metadata; may be given several times")->type_name("KEY=VALUE")->expected(1)->take_all();
-  app.add_option("--key", key_, "Idempotency key");
+  app.add_option("--key", key_, "Idempotency key: a second message with it is not published");
+  app.add_option("--cause", cause_, "The message this one follows from")->type_name("ID");
+  app.add_flag("--no-reply", no_reply_, "Replies to it are refused");
+  app.add_flag("--compress", compress_, "Send the content compressed, if that makes it smaller");
   if (topic) return;
-  add_duration(app, "--delay", delay_, "Not delivered before this has passed");
+  add_time(app, "--expires-at", expires_at_, "The message expires then")->excludes(ttl);
+  auto* delay = add_duration(app, "--delay", delay_, "Not delivered before this has passed");
+  add_time(app, "--deliver-at", deliver_at_, "Not delivered before then")->excludes(delay);
   app.add_option("--mode", mode_, "at_most_once, at_least_once or exactly_once");
+  app.add_option("--retry", retry_, "When it is tried again if it fails, such as attempts=5,backoff=exponential,initial=1s,max=5m")
+      ->type_name("POLICY");
+  app.add_option("--group", group_, "Messages of one group are delivered in order, one at a time");
+  app.add_flag("--bounce", bounce_, "If it ends dead, tell the sender with a message of type error");
 }
 
-Message MessageOptions::build() const {
+ClientOptions MessageOptions::with_client_options() const {
+  auto options = client_options();
+  if (compress_) options.compress_above = 1;
+  return options;
+}
+
+void MessageOptions::set_times(Message& message) const {
+  message.ttl_ms = ttl_.count();
+  message.deliver_at = deliver_at_;
+  if (delay_.count() > 0) message.deliver_at = now_ms() + delay_.count();
+  if (expires_at_ == 0) return;
+  message.ttl_ms = expires_at_ - now_ms();
+  if (message.ttl_ms <= 0) throw wrong(fmt::format("--expires-at: {} is over", format_time_ms(expires_at_)));
+}
+
+Message MessageOptions::build() const { return build_with(read_content(content_)); }
+
+Message MessageOptions::build_with(std::string content) const {
   Message message;
   (topic_ ? message.topic : message.to) = to_;
   message.type = type_;
@@ -39,7 +116,12 @@ Message MessageOptions::build() const {
   message.correlation = correlation_;
   message.reply_to = reply_to_;
   message.key = key_;
-  message.ttl_ms = ttl_.count();
+  message.group = group_;
+  message.bounce = bounce_;
+  message.expects_reply = !no_reply_;
+  if (!cause_.empty()) message.cause = parse_id(cause_);
+  if (!retry_.empty()) message.retry = parse_retry(retry_);
+  set_times(message);
   if (!priority_.empty()) {
     const auto priority = parse_priority(priority_);
     if (!priority) throw wrong(fmt::format("`{}` is not a priority; it may be critical, high, normal, low, background or 1 to 10", priority_));
@@ -49,16 +131,12 @@ Message MessageOptions::build() const {
     message.mode = parse_mode(mode_);
     if (!message.mode) throw wrong(fmt::format("`{}` is not a mode; it may be at_most_once, at_least_once or exactly_once", mode_));
   }
-  if (delay_.count() > 0) {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    message.deliver_at = std::chrono::duration_cast<Milliseconds>(now + delay_).count();
-  }
   for (const auto& pair : meta_) {
     const auto equals = pair.find('=');
     if (equals == std::string::npos || equals == 0) throw wrong(fmt::format("`{}` is not KEY=VALUE", pair));
     message.metadata[pair.substr(0, equals)] = pair.substr(equals + 1);
   }
-  message.content = read_content(content_);
+  message.content = std::move(content);
   message.content_type = content_type_;
   if (content_type_.empty() && is_utf8(message.content)) message.content_type = "text/plain";
   return message;

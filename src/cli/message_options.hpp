@@ -1,7 +1,8 @@
-// The options by which send, publish and request say a message.
+// The options by which send, publish, request and schedule say a message.
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/cli.hpp"
@@ -9,18 +10,30 @@
 
 namespace folkmoot::cli {
 
+/// A retry policy as it is written on the command line: `attempts=5,backoff=exponential,initial=1s,max=5m,multiplier=2`; what is
+/// left out is the mailbox's. Throws Failure.
+RetryPolicy parse_retry(std::string_view text);
+
 class MessageOptions {
  public:
   /// Adds the positionals (TO or TOPIC, and CONTENT) and the options to `app`.
-  void add_to(CLI::App& app, bool topic);
+  void add_to(CLI::App& app, bool topic, bool content_required = true);
   /// Reads stdin if the content is `-`. Throws Failure.
   Message build() const;
+  /// The same with this content.
+  Message build_with(std::string content) const;
+  bool has_content() const { return has_content_; }
+  /// client_options(), with compression if it was asked for.
+  ClientOptions with_client_options() const;
 
  private:
-  bool topic_ = false;
-  std::string to_, content_, type_, priority_, key_, conversation_, correlation_, reply_to_, mode_, content_type_;
+  void set_times(Message& message) const;
+
+  bool topic_ = false, has_content_ = false, bounce_ = false, no_reply_ = false, compress_ = false;
+  std::string to_, content_, type_, priority_, key_, conversation_, correlation_, reply_to_, mode_, content_type_, retry_, group_, cause_;
   std::vector<std::string> meta_;
   Milliseconds ttl_{0}, delay_{0};
+  std::int64_t expires_at_ = 0, deliver_at_ = 0;
 };
 
 }  // namespace folkmoot::cli

@@ -41,6 +41,8 @@ std::string describe(const PublishReceipt& receipt, const Message& message) {
   if (receipt.outcome == Outcome::sent && !message.topic.empty()) {
     return fmt::format("sent to {} subscription{}", receipt.unread, plural(receipt.unread));
   }
+  if (receipt.outcome == Outcome::duplicate) return fmt::format("duplicate of this message, which is {}", name(receipt.state));
+  if (receipt.outcome == Outcome::dead) return fmt::format("put with the dead letters of {}", message.to);
   if (receipt.outcome == Outcome::sent) return fmt::format("sent to {}", message.to);
   if (!receipt.last_read_age) {
     return fmt::format("{} for {}: never seen, {} unread", name(receipt.outcome), message.to, receipt.unread);
@@ -55,6 +57,7 @@ std::string to_json(const PublishReceipt& receipt) {
   writer.begin_object().field("id", receipt.id.text()).field("unread", receipt.unread).field("outcome", name(receipt.outcome));
   writer.key("last_read_age_ms");
   receipt.last_read_age ? writer.value(receipt.last_read_age->count()) : writer.value(nullptr);
+  if (receipt.outcome == Outcome::duplicate) writer.field("state", name(receipt.state));
   writer.end_object();
   return out;
 }

@@ -38,11 +38,7 @@ std::string human_line(const Receipt& receipt) {
 
 void receipts(const Options& options) {
   std::vector<Uuid> ids;
-  for (const auto& text : options.ids) {
-    const auto id = Uuid::parse(text);
-    if (!id) throw Failure({ErrorCode::invalid_field, fmt::format("`{}` is not a message id", text)});
-    ids.push_back(*id);
-  }
+  for (const auto& text : options.ids) ids.push_back(parse_id(text));
   Session session;
   for (const auto& receipt : value(session->receipts(std::move(ids)))) {
     print_line(options.json ? json_line(receipt) : human_line(receipt));

@@ -13,7 +13,7 @@ namespace folkmoot::cli {
 namespace {
 
 struct Options {
-  std::string agent;
+  std::string agent, reject, nack;
   std::uint32_t max = 1;
   bool max_given = false, follow = false, no_ack = false, json = false, raw = false;
   Milliseconds wait{0};
@@ -24,7 +24,13 @@ struct Options {
 bool show(Session& session, const Options& options, const Delivery& delivery) {
   return session.undisturbed([&] {
     print_message(delivery.message, options.style(), delivery.redelivered);
-    if (!options.no_ack) value(session->ack(delivery));
+    if (!options.reject.empty()) {
+      value(session->reject(delivery, options.reject));
+    } else if (!options.nack.empty()) {
+      value(session->nack(delivery, {.reason = options.nack}));
+    } else if (!options.no_ack) {
+      value(session->ack(delivery));
+    }
   });
 }
 
@@ -59,8 +65,14 @@ void add_recv(CLI::App& app) {
   auto* max = command->add_option("--max", options->max, "Messages at most (default 1; with --follow no end)")->check(CLI::Range(1, 1000));
   auto* wait = add_duration(*command, "--wait", options->wait, "Wait this long for the first (default: do not wait)");
   command->add_flag("--follow", options->follow, "Go on until stopped by a signal, or by --max")->excludes(wait);
-  command->add_flag("--no-ack", options->no_ack,
-                    "Do not acknowledge: the messages go back when this program ends, and count as delivered once more");
+  auto* no_ack = command->add_flag("--no-ack", options->no_ack,
+                                   "Do not acknowledge: the messages go back when this program ends, and count as delivered once more");
+  auto* reject = command->add_option("--reject", options->reject, "Put what was printed with the dead letters")->type_name("REASON");
+  command->add_option("--nack", options->nack, "Give back what was printed, to be tried again as the retry policy says")
+      ->type_name("REASON")
+      ->excludes(reject)
+      ->excludes(no_ack);
+  reject->excludes(no_ack);
   auto* json = command->add_flag("--json", options->json, "One message a line, as JSON");
   command->add_flag("--raw", options->raw, "The content and nothing else")->excludes(json);
   set_example(*command,

@@ -1,6 +1,8 @@
-// folkmoot request: asks an agent and prints its answer.
+// folkmoot request: asks an agent and prints its answer; or asks several, until there are answers enough.
+#include <fmt/format.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <cstdio>
 #include <memory>
 
@@ -8,21 +10,23 @@
 #include "cli/message_options.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "message/json_mapping.hpp"
 
 namespace folkmoot::cli {
 namespace {
 
 struct Options {
   MessageOptions message;
+  std::vector<std::string> also;
+  std::string need = "all";
   Milliseconds timeout{30'000};
   bool json = false;
 };
 
-void request(const Options& options) {
-  auto asked = options.message.build();
-  if (asked.type.empty()) asked.type = "query";
-  Session session;
-  const auto answer = value(session->request(std::move(asked), options.timeout));
+void request_one(const Options& options, Message asked) {
+  Session session(options.message.with_client_options());
+  const auto on_status = [](const Message& status) { fmt::print(stderr, "{}: {}\n", status.from, status.content); };
+  const auto answer = value(session->request(std::move(asked), options.timeout, on_status));
   const bool failed = answer.type == "error";
   if (failed && !options.json) {
     // The one who answered could not do it: its words are no result.
@@ -34,6 +38,44 @@ void request(const Options& options) {
   if (failed) throw Exit{1};
 }
 
+Need need_of(const std::string& text) {
+  if (text == "all") return Need::all();
+  if (text == "first") return Need::first();
+  std::size_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc{} || end != text.data() + text.size() || count == 0) {
+    throw Failure({ErrorCode::invalid_field, fmt::format("--need: `{}`; it may be first, a number or all", text)});
+  }
+  return Need::quorum(count);
+}
+
+void print_answer(const std::string& recipient, const Message& answer, bool json) {
+  if (json) {
+    std::string out;
+    JsonWriter writer(out);
+    writer.begin_object().field("recipient", recipient).key("message");
+    append_json(writer, answer);
+    writer.end_object();
+    return print_line(out);
+  }
+  auto text = answer.content;
+  if (text.ends_with('\n')) text.pop_back();
+  print_line(fmt::format("{}{}: {}", recipient, answer.type == "error" ? " (error)" : "", text));
+}
+
+void request_many(const Options& options, const Message& asked) {
+  std::vector<std::string> recipients{asked.to};
+  recipients.insert(recipients.end(), options.also.begin(), options.also.end());
+  const auto need = need_of(options.need);
+  Session session(options.message.with_client_options());
+  const auto got = value(session->request_all(to_each(asked, recipients), {.need = need, .timeout = options.timeout}));
+  for (const auto& answer : got.answers) print_answer(recipients[answer.index], answer.message, options.json);
+  for (const auto& missing : got.missing) {
+    if (missing.why.code != ErrorCode::cancelled) fmt::print(stderr, "folkmoot: {}: {}\n", missing.recipient, missing.why.describe());
+  }
+  if (!got.enough) throw Exit{1};
+}
+
 }  // namespace
 
 void add_request(CLI::App& app) {
@@ -41,11 +83,25 @@ void add_request(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   options->message.add_to(*command, false);
   add_duration(*command, "--timeout", options->timeout, "How long to wait for the answer (default 30s)");
+  auto* also = command->add_option("--also", options->also, "Ask this agent too; may be given several times")
+                   ->type_name("AGENT")
+                   ->expected(1)
+                   ->take_all();
+  command->add_option("--need", options->need, "Of several: go on until the first, so many, or all have answered (default all)")
+      ->type_name("first|N|all")
+      ->needs(also);
   command->add_flag("--json", options->json, "Print the answering message as JSON");
   set_example(*command,
               "  $ echo 'how many words are these' | folkmoot request analyst -\n"
-              "  5");
-  command->callback([options] { request(*options); });
+              "  5\n"
+              "  $ folkmoot request alice 'ship it?' --also bob --also carol --need 2\n"
+              "  carol: yes\n"
+              "  alice: yes");
+  command->callback([options] {
+    auto asked = options->message.build();
+    if (asked.type.empty()) asked.type = "query";
+    options->also.empty() ? request_one(*options, std::move(asked)) : request_many(*options, asked);
+  });
 }
 
 }  // namespace folkmoot::cli

@@ -1,53 +1,111 @@
-// folkmoot send and folkmoot publish: a message into a mailbox, or to a topic.
+// folkmoot send and folkmoot publish: a message into a mailbox, or to a topic; or the lines of a file, a message each.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iostream>
 #include <memory>
 
 #include "cli/cli.hpp"
 #include "cli/message_options.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "message/limits.hpp"
 
 namespace folkmoot::cli {
 namespace {
 
-void publish(const MessageOptions& options, bool json) {
-  const auto message = options.build();
-  Session session;
-  const auto receipt = value(session->publish(message));
-  print_line(json ? to_json(receipt) : fmt::format("{}  {}", receipt.id.text(), describe(receipt, message)));
+constexpr std::size_t kLinesAtOnce = 1'000;
+
+struct Options {
+  MessageOptions message;
+  std::string lines;
+  bool json = false, atomic = false;
+};
+
+void print_receipt(const Options& options, const PublishReceipt& receipt, const Message& message) {
+  print_line(options.json ? to_json(receipt) : fmt::format("{}  {}", receipt.id.text(), describe(receipt, message)));
+}
+
+void publish(const Options& options) {
+  const auto message = options.message.build();
+  Session session(options.message.with_client_options());
+  print_receipt(options, value(session->publish(message)), message);
+}
+
+/// Publishes `batch`, whose first message is that of line `from`; returns how many were refused.
+std::size_t send_batch(Session& session, const Options& options, const std::vector<Message>& batch, std::size_t from) {
+  std::size_t refused = 0;
+  const auto results = value(session->publish_batch(batch, {.atomic = options.atomic}));
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i]) {
+      print_receipt(options, *results[i], batch[i]);
+    } else {
+      ++refused;
+      fmt::print(stderr, "folkmoot: message {}: {}\n", from + i, results[i].error().describe());
+    }
+  }
+  return refused;
+}
+
+// Empty lines are none.
+void send_lines(const Options& options) {
+  std::ifstream file;
+  if (options.lines != "-") file.open(options.lines, std::ios::binary);
+  if (options.lines != "-" && !file) {
+    throw Failure({ErrorCode::io_error, fmt::format("{}: {}", options.lines, std::strerror(errno))});
+  }
+  std::istream& in = options.lines == "-" ? std::cin : file;
+  Session session(options.message.with_client_options());
+  const auto most = options.atomic ? kBatchMessagesMax : kLinesAtOnce;
+  std::vector<Message> batch;
+  std::size_t from = 1, refused = 0;
+  for (std::string line; std::getline(in, line);) {
+    if (line.empty()) continue;
+    if (batch.size() == most && options.atomic) {
+      throw Failure({ErrorCode::out_of_range, fmt::format("more than {} lines; so many may be in one atomic batch", most)});
+    }
+    batch.push_back(options.message.build_with(std::move(line)));
+    if (batch.size() < most || options.atomic) continue;
+    refused += send_batch(session, options, batch, from);
+    from += batch.size();
+    batch.clear();
+  }
+  if (!batch.empty()) refused += send_batch(session, options, batch, from);
+  if (refused > 0) throw Exit{1};
 }
 
 }  // namespace
 
 void add_send(CLI::App& app) {
   auto* command = app.add_subcommand("send", "Put a message into an agent's mailbox; done when it is on the server's disk");
-  struct Options {
-    MessageOptions message;
-    bool json = false;
-  };
   const auto options = std::make_shared<Options>();
-  options->message.add_to(*command, false);
-  command->add_flag("--json", options->json, "Print the receipt as JSON");
+  options->message.add_to(*command, false, false);
+  auto* lines = command->add_option("--lines", options->lines, "Instead of CONTENT: each line of this file is a message; - reads stdin")
+                    ->type_name("FILE");
+  command->add_flag("--atomic", options->atomic, "All lines or none")->needs(lines);
+  command->add_flag("--json", options->json, "Print the receipts as JSON, one a line");
   set_example(*command,
               "  $ folkmoot send reviewer \"please look at change 12\" --priority high --ttl 2h\n"
-              "  0193f2c4-...  queued for reviewer: never seen, 1 unread");
-  command->callback([options] { publish(options->message, options->json); });
+              "  0193f2c4-...  queued for reviewer: never seen, 1 unread\n"
+              "  $ ls | folkmoot send reviewer --lines - --atomic --retry attempts=3,backoff=fixed,initial=10s");
+  command->callback([options] {
+    if (options->message.has_content() == !options->lines.empty()) throw CLI::RequiredError("CONTENT or --lines, one of them,");
+    options->lines.empty() ? publish(*options) : send_lines(*options);
+  });
 }
 
 void add_publish(CLI::App& app) {
   auto* command = app.add_subcommand("publish", "Send an event to everybody who is subscribed to its topic now");
-  struct Options {
-    MessageOptions message;
-    bool json = false;
-  };
   const auto options = std::make_shared<Options>();
   options->message.add_to(*command, true);
   command->add_flag("--json", options->json, "Print the receipt as JSON");
   set_example(*command,
               "  $ folkmoot publish build.done \"change 12 is green\"\n"
               "  0193f2c4-...  sent to 2 subscriptions");
-  command->callback([options] { publish(options->message, options->json); });
+  command->callback([options] { publish(*options); });
 }
 
 }  // namespace folkmoot::cli

@@ -4,12 +4,14 @@
 
 #include <cctype>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <functional>
 #include <toml++/toml.h>
 #include <vector>
 
 #include "base/duration.hpp"
+#include "message/limits.hpp"
 
 namespace folkmoot {
 namespace {
@@ -105,6 +107,23 @@ Result<void> set_log_level(ServerConfig& config, const std::string& value) {
   return bad(value, "`debug`, `info`, `warn` or `error`");
 }
 
+Result<void> set_backoff(ServerConfig& config, const std::string& value) {
+  const auto backoff = parse_backoff(value);
+  if (!backoff) return bad(value, "`fixed`, `linear`, `exponential` or `exponential_jitter`");
+  config.server.engine.mailbox.retry.backoff = *backoff;
+  return {};
+}
+
+// A factor with up to three decimals.
+Result<void> set_multiplier(ServerConfig& config, const std::string& value) {
+  double factor = 0;
+  const auto* const end = value.data() + value.size();
+  const auto [at, error] = std::from_chars(value.data(), end, factor);
+  if (error != std::errc{} || at != end || !(factor >= 1 && factor <= 1000)) return bad(value, "a number from 1 to 1000");
+  config.server.engine.mailbox.retry.multiplier_permille = static_cast<std::uint32_t>(std::lround(factor * 1000));
+  return {};
+}
+
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
 
 const std::vector<Key>& keys() {
@@ -122,8 +141,18 @@ const std::vector<Key>& keys() {
       {"mailbox.max_messages", "1000000: waiting, scheduled and leased messages of a mailbox", count(+[](C& c) -> std::uint64_t& { return c.server.engine.mailbox.max_messages; }, 1, 1'000'000'000)},
       {"mailbox.overflow", "reject: a full mailbox refuses; or drop_oldest, to its dead letters", set_overflow},
       {"mailbox.default_ttl", "0: none; how long a message without a ttl lives", duration([](C& c) -> std::int64_t& { return c.server.engine.mailbox.default_ttl_ms; })},
-      {"mailbox.max_deliveries", "20: failed deliveries until a message is a dead letter", count(+[](C& c) -> std::uint16_t& { return c.server.engine.mailbox.max_deliveries; }, 1, 10'000)},
-      {"mailbox.dead_max", "10000: dead letters a mailbox keeps", count(+[](C& c) -> std::size_t& { return c.server.engine.dead_max; }, 0, 1'000'000)},
+      {"mailbox.retry_attempts", "20: failed deliveries until a message is a dead letter", count(+[](C& c) -> std::uint16_t& { return c.server.engine.mailbox.retry.attempts; }, 1, kAttemptsMax)},
+      {"mailbox.retry_backoff", "exponential_jitter: how the wait grows: fixed, linear, exponential, exponential_jitter", set_backoff},
+      {"mailbox.retry_initial", "0: wait before the second attempt", duration([](C& c) -> std::int64_t& { return c.server.engine.mailbox.retry.initial_ms; })},
+      {"mailbox.retry_max", "0: no bound; the longest wait between attempts", duration([](C& c) -> std::int64_t& { return c.server.engine.mailbox.retry.max_ms; })},
+      {"mailbox.retry_multiplier", "2: factor of the exponential backoffs", set_multiplier},
+      {"keys.max", "1000000: idempotency keys remembered", count(+[](C& c) -> std::size_t& { return c.server.engine.keys_max; }, 0, 100'000'000)},
+      {"keys.window", "24h: how long they are remembered", duration([](C& c) -> std::int64_t& { return c.server.engine.keys_ms; })},
+      {"dead.max", "10000: dead letters a mailbox keeps", count(+[](C& c) -> std::size_t& { return c.server.engine.dead_max; }, 0, 1'000'000)},
+      {"dead.max_age", "14d: how long dead letters are kept; 0: no bound", duration([](C& c) -> std::int64_t& { return c.server.engine.dead_ttl_ms; })},
+      {"guard.hops", "64: causes that may stand before a message; 0: no bound", count(+[](C& c) -> std::uint32_t& { return c.server.engine.guard.hops_max; }, 0, kHopsMax)},
+      {"guard.pair_per_minute", "0: no bound; caused messages from one agent to one mailbox", count(+[](C& c) -> std::uint32_t& { return c.server.engine.guard.pair_per_minute; }, 0, 1'000'000'000)},
+      {"guard.conversation_per_minute", "0: no bound; caused messages of one conversation", count(+[](C& c) -> std::uint32_t& { return c.server.engine.guard.conversation_per_minute; }, 0, 1'000'000'000)},
       {"max_content_bytes", "1MiB: of one message", count(+[](C& c) -> std::size_t& { return c.server.content_bytes_max; }, 1024, 4 << 20)},
       {"max_connections", "65536", count(+[](C& c) -> std::size_t& { return c.server.connections_max; }, 1, 1'000'000)},
       {"max_names", "1000000: agents and mailboxes", count(+[](C& c) -> std::size_t& { return c.server.engine.parties_max; }, 1, 100'000'000)},
@@ -148,8 +177,10 @@ Result<void> read_table(ServerConfig& config, const toml::table& table, const st
       value = string->get();
     } else if (const auto* integer = node.as_integer()) {
       value = std::to_string(integer->get());
+    } else if (const auto* real = node.as_floating_point()) {
+      value = fmt::format("{}", real->get());
     } else {
-      return failure(ErrorCode::invalid_field, fmt::format("`{}` is neither text nor a whole number", key));
+      return failure(ErrorCode::invalid_field, fmt::format("`{}` is neither text nor a number", key));
     }
     if (auto done = set_config(config, key, value); !done) return done;
   }
@@ -211,7 +242,7 @@ Result<void> set_listen(ServerConfig& config, const std::string& text) {
 
 std::string config_help() {
   std::string out;
-  for (const auto& key : keys()) out += fmt::format("  {:<24}{}\n", key.name, key.meaning);
+  for (const auto& key : keys()) out += fmt::format("  {:<32}{}\n", key.name, key.meaning);
   return out;
 }
 

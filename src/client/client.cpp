@@ -11,6 +11,7 @@
 #include "client/address.hpp"
 #include "client/codec.hpp"
 #include "client/connection.hpp"
+#include "client/operation.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot {
@@ -18,7 +19,10 @@ namespace {
 
 using detail::Answer;
 using detail::Connection;
+using detail::long_wait;
+using detail::nothing;
 using detail::Operation;
+using detail::operation_of;
 
 ClientOptions with_defaults(ClientOptions options) {
   options.address = address_or_default(std::move(options.address));
@@ -31,19 +35,6 @@ ClientOptions with_defaults(ClientOptions options) {
   return options;
 }
 
-/// The operation `frame`, whose answer `read(Answer&)` turns into a Result<T>.
-template <class T, class Read>
-Operation operation_of(std::string frame, Completion<T> done, Read read) {
-  Operation operation;
-  operation.frame = std::move(frame);
-  operation.on_answer = [done = std::move(done), read = std::move(read)](Result<Answer> answer) mutable {
-    if (!answer) return done(std::unexpected(std::move(answer.error())));
-    done(read(*answer));
-  };
-  return operation;
-}
-
-Result<void> nothing(Answer&) { return {}; }
 Result<void> settled(Answer& answer) { return codec::read_settled(answer.body); }
 
 /// The leases that want to be settled, if their number may go into one frame.
@@ -63,12 +54,6 @@ void settle(const std::shared_ptr<Connection>& connection, const std::vector<std
   connection->submit(operation_of(build(*leases), std::move(done), settled));
 }
 
-Operation long_wait(Operation operation, Milliseconds patience) {
-  operation.patience = std::max(patience, Milliseconds(0));
-  operation.counted = false;
-  return operation;
-}
-
 }  // namespace
 
 Client::Client(asio::any_io_executor executor, ClientOptions options)
@@ -83,12 +68,16 @@ const std::string& Client::address() const { return connection_->options().addre
 bool Client::is_connected() const { return connection_->is_up(); }
 std::uint64_t Client::refused() const { return connection_->refused(); }
 void Client::on_refused(std::function<void(const Error&)> handler) { connection_->on_refused = std::move(handler); }
+void Client::on_withdrawn(std::function<void(std::uint64_t)> handler) { connection_->on_withdrawn = std::move(handler); }
+void Client::on_breaker(std::function<void(const BreakerEvent&)> handler) { connection_->breakers.on_change = std::move(handler); }
+ClientMetrics Client::metrics() const { return connection_->metrics(); }
 void Client::close() { connection_->close(); }
 void Client::start_connect(const Shared& c, Completion<void> done) { c->connect(std::move(done)); }
 
 // --- publishing --------------------------------------------------------------------------------------------------------
 
-void Client::start_publish(const Shared& c, const Message& message, Completion<PublishReceipt> done) {
+void Client::start_publish(const Shared& c, Message message, Completion<PublishReceipt> done) {
+  codec::prepare(message, c->options());
   auto frame = codec::publish(message, false);
   if (!frame) return done(std::unexpected(frame.error()));
   auto operation = operation_of(std::move(*frame), std::move(done), [](Answer& answer) { return codec::read_confirm(answer.body); });
@@ -96,9 +85,9 @@ void Client::start_publish(const Shared& c, const Message& message, Completion<P
   c->submit(std::move(operation));
 }
 
-void Client::start_publish_batch(const Shared& c, const std::vector<Message>& messages,
-                                 Completion<std::vector<Result<PublishReceipt>>> done) {
-  auto frame = codec::publish_batch(messages);
+void Client::start_publish_batch(const Shared& c, std::vector<Message> messages, const BatchOptions& options, Completion<Receipts> done) {
+  for (auto& message : messages) codec::prepare(message, c->options());
+  auto frame = codec::publish_batch(messages, options);
   if (!frame) return done(std::unexpected(frame.error()));
   auto operation = operation_of(std::move(*frame), std::move(done), [count = messages.size()](Answer& answer) {
     return codec::read_batch(answer.body, count);
@@ -107,7 +96,8 @@ void Client::start_publish_batch(const Shared& c, const std::vector<Message>& me
   c->submit(std::move(operation));
 }
 
-void Client::start_publish_nowait(const Shared& c, const Message& message, Completion<void> done) {
+void Client::start_publish_nowait(const Shared& c, Message message, Completion<void> done) {
+  codec::prepare(message, c->options());
   auto frame = codec::publish(message, true);
   if (!frame) return done(std::unexpected(frame.error()));
   auto operation = operation_of(std::move(*frame), std::move(done), nothing);
@@ -116,49 +106,31 @@ void Client::start_publish_nowait(const Shared& c, const Message& message, Compl
   c->submit(std::move(operation));
 }
 
-void Client::start_request(const Shared& c, const Message& message, Milliseconds timeout, Completion<Message> done) {
-  auto frame = codec::request(message, timeout);
+void Client::start_reply(const Shared& c, Result<Message> message, Completion<PublishReceipt> done) {
+  if (!message) return done(std::unexpected(std::move(message.error())));
+  start_publish(c, std::move(*message), std::move(done));
+}
+
+void detail::submit_request(const std::shared_ptr<Connection>& connection, Message message, Milliseconds timeout, StatusHandler on_status,
+                            std::shared_ptr<Ticket> ticket, Completion<Message> done) {
+  codec::prepare(message, connection->options());
+  auto frame = codec::request(message, timeout, static_cast<bool>(on_status));
   if (!frame) return done(std::unexpected(frame.error()));
   auto operation = long_wait(operation_of(std::move(*frame), std::move(done), [](Answer& answer) -> Result<Message> {
     if (answer.deliveries.empty()) return Message{};  // a time-out of 0: a consumer has it, nobody waits for an answer
     return std::move(answer.deliveries.front().message);
   }), timeout);
   operation.request = true;
-  c->submit(std::move(operation));
+  operation.on_status = std::move(on_status);
+  operation.ticket = std::move(ticket);
+  connection->submit(std::move(operation));
 }
 
-Message make_message(std::string to, std::string content) {
-  Message message;
-  message.to = std::move(to);
-  message.content = std::move(content);
-  return message;
-}
-
-Message make_event(std::string topic, std::string content) {
-  Message message;
-  message.topic = std::move(topic);
-  message.content = std::move(content);
-  return message;
-}
-
-Message make_reply(const Delivery& delivery, std::string content) {
-  const auto& asked = delivery.message;
-  Message reply;
-  reply.to = asked.reply_to.empty() ? asked.from : asked.reply_to;
-  reply.type = "response";
-  reply.content = std::move(content);
-  reply.conversation = asked.conversation;
-  reply.correlation = asked.id.is_nil() ? asked.correlation : asked.id.text();
-  return reply;
-}
-
-Message Client::addressed_reply(const Delivery& delivery, Message response) {
-  auto frame = make_reply(delivery, {});
-  if (response.to.empty() && response.topic.empty()) response.to = std::move(frame.to);
-  if (response.type.empty()) response.type = std::move(frame.type);
-  if (response.conversation.empty()) response.conversation = std::move(frame.conversation);
-  if (response.correlation.empty()) response.correlation = std::move(frame.correlation);
-  return response;
+void Client::start_request(const Shared& c, Message message, Milliseconds timeout, StatusHandler on_status, asio::cancellation_slot slot,
+                           Completion<Message> done) {
+  auto ticket = std::make_shared<detail::Ticket>();
+  if (slot.is_connected()) slot.assign([c, ticket](asio::cancellation_type) { c->cancel(ticket); });
+  detail::submit_request(c, std::move(message), timeout, std::move(on_status), std::move(ticket), std::move(done));
 }
 
 // --- receiving ---------------------------------------------------------------------------------------------------------
@@ -231,6 +203,20 @@ void Client::ack_nowait(const Delivery& delivery) {
 
 void Client::start_nack(const Shared& c, const std::vector<std::uint64_t>& leases, const NackOptions& options, Completion<void> done) {
   settle(c, leases, std::move(done), [&](const auto& held) { return codec::nack(held, options, false); });
+}
+
+void Client::start_reject(const Shared& c, const std::vector<std::uint64_t>& leases, const std::string& reason, Completion<void> done) {
+  settle(c, leases, std::move(done), [&](const auto& held) { return codec::reject(held, reason); });
+}
+
+void Client::start_complete(const Shared& c, std::uint64_t lease, std::vector<Message> outputs, Completion<Receipts> done) {
+  if (lease == 0) return done(failure(ErrorCode::invalid_field, "the delivery has no lease: there is nothing to complete"));
+  for (auto& output : outputs) codec::prepare(output, c->options());
+  auto frame = codec::complete(lease, outputs);
+  if (!frame) return done(std::unexpected(frame.error()));
+  c->submit(operation_of(std::move(*frame), std::move(done), [count = outputs.size()](Answer& answer) {
+    return codec::read_batch(answer.body, count);
+  }));
 }
 
 void Client::start_extend(const Shared& c, const std::vector<std::uint64_t>& leases, Milliseconds lease, Completion<void> done) {

@@ -1,16 +1,20 @@
 #include "client/codec.hpp"
 
 #include <fmt/format.h>
+#include <sys/random.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <random>
 
+#include "message/compression.hpp"
 #include "message/operations.hpp"
 
 namespace folkmoot {
 
 // The public enumerations repeat the wire's numbers.
-static_assert(static_cast<int>(Outcome::sent) == static_cast<int>(PublishOutcome::sent));
-static_assert(static_cast<int>(CopyState::scheduled) == static_cast<int>(ReceiptState::scheduled));
+static_assert(static_cast<int>(Outcome::dead) == static_cast<int>(PublishOutcome::dead));
+static_assert(static_cast<int>(CopyState::cancelled) == static_cast<int>(ReceiptState::cancelled));
 
 std::string_view name(Outcome outcome) { return name(static_cast<PublishOutcome>(outcome)); }
 std::string_view name(CopyState state) { return name(static_cast<ReceiptState>(state)); }
@@ -38,13 +42,51 @@ std::uint64_t ms(Milliseconds value) { return static_cast<std::uint64_t>(std::ma
 
 Result<PublishReceipt> public_receipt(Result<Confirm> confirm) {
   if (!confirm) return std::unexpected(std::move(confirm.error()));
-  PublishReceipt receipt{confirm->id, confirm->count, static_cast<Outcome>(confirm->outcome), {}};
+  PublishReceipt receipt{confirm->id, confirm->count, static_cast<Outcome>(confirm->outcome), {}, static_cast<CopyState>(confirm->state)};
   const bool was_read = confirm->age_ms != kNeverRead && receipt.outcome != Outcome::sent;
   if (was_read) receipt.last_read_age = Milliseconds(confirm->age_ms);
   return receipt;
 }
 
+// A UUID of version 4 (RFC 9562, section 5.4).
+std::string random_key() {
+  Uuid id;
+  if (::getrandom(id.bytes.data(), id.bytes.size(), 0) != static_cast<ssize_t>(id.bytes.size())) {
+    std::random_device device;
+    for (auto& byte : id.bytes) byte = static_cast<std::uint8_t>(device());
+  }
+  id.bytes[6] = (id.bytes[6] & 0x0f) | 0x40;
+  id.bytes[8] = (id.bytes[8] & 0x3f) | 0x80;
+  return id.text();
+}
+
+void pack(Message& message, const ClientOptions& options) {
+  if (options.compress_above == 0 || message.content.size() < options.compress_above || !message.encoding.empty()) return;
+  const auto encoding = options.compression == Compression::gzip ? kGzip : kZstd;
+  auto smaller = compress(encoding, as_bytes(message.content));
+  if (!smaller || smaller->size() >= message.content.size()) return;
+  message.content = std::move(*smaller);
+  message.encoding = encoding;
+}
+
 }  // namespace
+
+void prepare(Message& message, const ClientOptions& options) {
+  if (message.mode == DeliveryMode::exactly_once && message.key.empty()) message.key = random_key();
+  pack(message, options);
+}
+
+void unpack(Delivery& delivery, std::size_t content_bytes_max) {
+  auto& message = delivery.message;
+  if (message.encoding.empty()) return;
+  auto content = decompress(message.encoding, as_bytes(message.content), content_bytes_max);
+  if (!content) {
+    delivery.content_error = std::move(content.error());
+    return;
+  }
+  message.content = std::move(*content);
+  message.encoding.clear();
+}
 
 void set_request(std::string& frame, std::uint32_t request) {
   store(frame.data() + offsetof(FrameHeader, request), request);
@@ -56,12 +98,17 @@ std::string hello(const ClientOptions& options) {
 
 Result<std::string> publish(const Message& message, bool quiet) { return tried(append_publish, message, quiet); }
 
-Result<std::string> publish_batch(const std::vector<Message>& messages) {
-  return tried(append_publish_batch, messages, false);
+Result<std::string> publish_batch(const std::vector<Message>& messages, const BatchOptions& options) {
+  return tried(append_publish_batch, messages, options.atomic ? kFlagAtomic : std::uint8_t{0});
 }
 
-Result<std::string> request(const Message& message, Milliseconds timeout) {
-  return tried(append_request, message, static_cast<std::uint32_t>(std::min<std::uint64_t>(ms(timeout), UINT32_MAX)));
+Result<std::string> request(const Message& message, Milliseconds timeout, bool stream) {
+  return tried(append_request, message, static_cast<std::uint32_t>(std::min<std::uint64_t>(ms(timeout), UINT32_MAX)),
+               stream ? kFlagStream : std::uint8_t{0});
+}
+
+Result<std::string> complete(std::uint64_t lease, const std::vector<Message>& outputs) {
+  return tried(append_complete, lease, outputs);
 }
 
 std::string subscribe(std::string_view pattern, const SubscribeOptions& options) {
@@ -81,7 +128,12 @@ std::string receive(std::string_view mailbox, const ReceiveOptions& options) {
 std::string ack(std::span<const std::uint64_t> leases, bool quiet) { return built(append_ack, leases, quiet); }
 
 std::string nack(std::span<const std::uint64_t> leases, const NackOptions& options, bool quiet) {
-  return built(append_nack, leases, ms(options.delay), options.reason, quiet);
+  const auto delay = options.delay ? std::optional(ms(*options.delay)) : std::nullopt;
+  return built(append_nack, leases, delay, options.reason, quiet);
+}
+
+std::string reject(std::span<const std::uint64_t> leases, std::string_view reason) {
+  return built(append_reject, leases, reason, false);
 }
 
 std::string extend(std::span<const std::uint64_t> leases, Milliseconds lease) {
@@ -103,8 +155,11 @@ std::string mailbox(std::string_view name, const MailboxOptions& options) {
   if (options.max_messages > 0) request.max_messages = options.max_messages;
   if (options.default_ttl.count() > 0) request.default_ttl_ms = ms(options.default_ttl);
   if (options.max_deliveries > 0) request.max_deliveries = options.max_deliveries;
+  request.retry = options.retry;
   return built(append_mailbox, request);
 }
+
+std::string call(std::string_view name, std::string_view arguments) { return built(append_call, name, arguments); }
 
 Result<PublishReceipt> read_confirm(Bytes body) { return public_receipt(folkmoot::read_confirm(body)); }
 
@@ -124,7 +179,7 @@ Result<std::vector<Result<PublishReceipt>>> read_batch(Bytes body, std::size_t c
 Result<Delivery> read_delivery(const Frame& frame) {
   auto read = folkmoot::read_delivery(frame);
   if (!read) return std::unexpected(std::move(read.error()));
-  return Delivery{std::move(read->message), read->lease, read->delivery, read->redelivered};
+  return Delivery{.message = std::move(read->message), .lease = read->lease, .delivery = read->delivery, .redelivered = read->redelivered};
 }
 
 Result<void> read_settled(Bytes body) {

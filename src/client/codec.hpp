@@ -14,24 +14,34 @@ namespace folkmoot::codec {
 
 void set_request(std::string& frame, std::uint32_t request);
 
+/// What goes out for `message`: an exactly_once message has a key, a large content is compressed if `options` want it.
+void prepare(Message& message, const ClientOptions& options);
+/// Undoes the compression, or leaves the content and says in content_error why.
+void unpack(Delivery& delivery, std::size_t content_bytes_max);
+
 std::string hello(const ClientOptions& options);
 /// PUBLISH. Errors: as encode_envelope.
 Result<std::string> publish(const Message& message, bool quiet);
 /// Errors: as encode_envelope with the message's index; out_of_range for none or too many.
-Result<std::string> publish_batch(const std::vector<Message>& messages);
-Result<std::string> request(const Message& message, Milliseconds timeout);
+Result<std::string> publish_batch(const std::vector<Message>& messages, const BatchOptions& options);
+/// `stream`: messages of type status may come before the answer.
+Result<std::string> request(const Message& message, Milliseconds timeout, bool stream);
+/// Errors: as publish_batch, but none is fine.
+Result<std::string> complete(std::uint64_t lease, const std::vector<Message>& outputs);
 std::string subscribe(std::string_view pattern, const SubscribeOptions& options);
 std::string consume(std::string_view mailbox, const ConsumeOptions& options);
 std::string credit(std::uint32_t target, std::uint32_t amount);
 std::string receive(std::string_view mailbox, const ReceiveOptions& options);
 std::string ack(std::span<const std::uint64_t> leases, bool quiet);
 std::string nack(std::span<const std::uint64_t> leases, const NackOptions& options, bool quiet);
+std::string reject(std::span<const std::uint64_t> leases, std::string_view reason);
 std::string extend(std::span<const std::uint64_t> leases, Milliseconds lease);
 std::string receipt(std::span<const Uuid> ids);
 std::string wait(std::string_view mailbox, Milliseconds timeout);
 std::string stats(std::string_view mailbox);
 std::string ping();
 std::string mailbox(std::string_view name, const MailboxOptions& options);
+std::string call(std::string_view name, std::string_view arguments);
 
 /// Errors of all of these: malformed.
 Result<PublishReceipt> read_confirm(Bytes body);

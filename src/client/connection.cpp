@@ -7,6 +7,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <ranges>
 #include <utility>
 
 #include "client/codec.hpp"
@@ -25,10 +26,19 @@ bool is_final(ErrorCode code) {
   return code == ErrorCode::unauthorized || code == ErrorCode::unsupported_version || code == ErrorCode::invalid_field;
 }
 
+std::vector<std::string> addresses_of(const ClientOptions& options) {
+  std::vector<std::string> all{options.address};
+  if (options.while_open == WhileOpen::alternative) all.insert(all.end(), options.alternatives.begin(), options.alternatives.end());
+  return all;
+}
+
+Error gave_up() { return {ErrorCode::cancelled, "the operation was cancelled"}; }
+
 }  // namespace
 
 Connection::Connection(const asio::any_io_executor& executor, ClientOptions options)
-    : options_(std::move(options)),
+    : breakers(options.breaker, addresses_of(options)),
+      options_(std::move(options)),
       executor_(executor),
       strand_(asio::make_strand(executor)),
       pause_(strand_),
@@ -49,9 +59,29 @@ void Connection::submit(Operation operation) {
   if (count >= options_.limits.waiting || (count > 0 && bytes + operation.frame.size() > options_.limits.pending_bytes)) {
     return finish(operation, failure(ErrorCode::busy, fmt::format("{} operations of {} bytes wait to be sent", count, bytes)));
   }
+  if (!passes_breaker()) return finish(operation, std::unexpected(breaker_open()));
   waiting_count_ += 1;
   waiting_bytes_ += operation.frame.size();
   enqueue(std::move(operation));
+}
+
+void Connection::cancel(std::shared_ptr<Ticket> ticket) {
+  enqueue(Task([this, ticket = std::move(ticket)] {
+    if (const auto sent = in_flight_.find(ticket->request); sent != in_flight_.end()) {
+      auto operation = std::move(sent->second.waiting.operation);
+      in_flight_.erase(sent);
+      counted_ -= operation.counted;
+      append_cancel(wire_->out(), 0, std::exchange(ticket->request, 0));
+      wire_->flush();
+      return finish(operation, std::unexpected(gave_up()));
+    }
+    const auto waits = std::ranges::find(waiting_, ticket, [](const Waiting& waiting) { return waiting.operation.ticket; });
+    if (waits == waiting_.end()) return;
+    auto operation = std::move(waits->operation);
+    waiting_.erase(waits);
+    leave_waiting(operation);
+    finish(operation, std::unexpected(gave_up()));
+  }));
 }
 
 void Connection::drain() {
@@ -68,7 +98,8 @@ void Connection::drain() {
       continue;
     }
     auto& operation = std::get<Operation>(item);
-    const auto deadline = now + operation.patience + options_.request_timeout;
+    auto deadline = now + operation.patience + options_.request_timeout;
+    if (options_.while_open == WhileOpen::buffer && breakers.is_enabled()) deadline += options_.breaker.open_time;
     waiting_.push_back({std::move(operation), deadline, ++last_order_});
   }
   pump();
@@ -113,6 +144,7 @@ void Connection::launch(Waiting waiting) {
     return finish(operation, Answer{});
   }
   const auto request = next_request();
+  if (operation.ticket) operation.ticket->request = request;
   codec::set_request(operation.frame, request);
   wire_->out().append(operation.frame);
   if (!operation.again) std::string().swap(operation.frame);
@@ -135,12 +167,75 @@ std::uint32_t Connection::next_request() {
   return last_request_;
 }
 
+// --- the circuit breaker -----------------------------------------------------------------------------------------------
+
+bool Connection::passes_breaker() {
+  if (options_.while_open == WhileOpen::buffer || !breakers.is_enabled()) return true;
+  if (breakers.allow(address_)) return true;
+  if (options_.while_open != WhileOpen::alternative) return false;
+  for (std::size_t i = 0; i < breakers.size(); ++i) {
+    if (!breakers.is_open(i)) return true;
+  }
+  return false;
+}
+
+Error Connection::breaker_open() const {
+  return {ErrorCode::connection_lost, fmt::format("the circuit breaker of {} is open after {} failures in a row; nothing was sent",
+                                                  breakers.address(address_), options_.breaker.failures_to_open)};
+}
+
+// An attempt to connect failed, or an operation timed out.
+void Connection::on_failure() {
+  failed_ = true;
+  breakers.failure(address_);
+  if (!breakers.is_open(address_)) return;
+  if (options_.while_open == WhileOpen::reject) reject_waiting();
+  if (options_.while_open != WhileOpen::alternative) return;
+  const bool elsewhere = std::ranges::any_of(std::views::iota(std::size_t{0}, breakers.size()), [this](auto i) { return !breakers.is_open(i); });
+  if (!elsewhere) return reject_waiting();
+  if (state_ == State::up) wire_->close();  // live() goes over to another address
+}
+
+// What was on its way when the connection was lost goes on waiting: nobody knows whether it was done.
+void Connection::reject_waiting() {
+  for (std::size_t left = waiting_.size(); left-- > 0;) {
+    auto waiting = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (waiting.operation.sent) {
+      waiting_.push_back(std::move(waiting));
+      continue;
+    }
+    leave_waiting(waiting.operation);
+    finish(waiting.operation, std::unexpected(breaker_open()));
+  }
+}
+
+// The first address that is not known to be down; if all are, the next one in turn.
+void Connection::choose_address() {
+  if (breakers.size() == 1 || !breakers.is_open(address_)) return;
+  for (std::size_t i = 0; i < breakers.size(); ++i) {
+    if (!breakers.is_open(i)) return address_.store(i);
+  }
+  address_.store((address_ + 1) % breakers.size());
+}
+
+ClientMetrics Connection::metrics() const {
+  return {.connected = up_,
+          .address = breakers.address(address_),
+          .connections = connections_,
+          .refused = refused_,
+          .waiting = waiting_count_,
+          .waiting_bytes = waiting_bytes_,
+          .breakers = breakers.snapshot()};
+}
+
 // --- connecting --------------------------------------------------------------------------------------------------------
 
 void Connection::connect(Completion<void> done) {
   enqueue(Task([this, done = std::move(done)]() mutable {
     if (state_ == State::up) return done({});
     if (state_ == State::closed) return done(std::unexpected(down_why_));
+    if (auto good = ServerBreakers::check(options_.breaker); !good) return done(std::unexpected(std::move(good.error())));
     connect_waiters_.push_back(std::move(done));
     if (state_ == State::connecting) return;
     state_ = State::connecting;
@@ -169,13 +264,16 @@ asio::awaitable<void> Connection::live() {
   auto pause = std::max(options_.backoff_min, Milliseconds(1));
   was_up_ = false;
   while (state_ != State::closed) {
+    choose_address();
     attempt_deadline_ = Clock::now() + options_.connect_timeout;
     const Error why = co_await session();
     if (state_ == State::closed) break;
-    if (state_ == State::up) {
+    const bool came_up = state_ == State::up;
+    if (came_up) {
       on_down(why);
       pause = std::max(options_.backoff_min, Milliseconds(1));
     }
+    if ((!came_up || lost_in_silence_) && !is_final(why.code)) on_failure();
     const bool go_on = was_up_ ? options_.reconnect : Clock::now() < patience_ends;
     if (!go_on || is_final(why.code)) {
       give_up(why);
@@ -189,7 +287,7 @@ asio::awaitable<void> Connection::live() {
 }
 
 asio::awaitable<Error> Connection::session() {
-  auto address = parse_address(options_.address);
+  auto address = parse_address(breakers.address(address_));
   if (!address) co_return address.error();
   auto wire = std::make_shared<Wire>(strand_);
   wire_ = wire;
@@ -200,7 +298,8 @@ asio::awaitable<Error> Connection::session() {
   wire->flush();
   Error why = co_await wire->read([this](const Frame& frame) { return on_frame(frame); });
   wire->close();
-  if (std::exchange(silent_, false)) {
+  lost_in_silence_ = std::exchange(silent_, false);
+  if (lost_in_silence_) {
     why = {ErrorCode::connection_lost, fmt::format("the server gave no sign of life for {} ms", 3 * options_.heartbeat.count())};
   }
   co_return why;
@@ -209,6 +308,9 @@ asio::awaitable<Error> Connection::session() {
 void Connection::on_up(std::uint64_t frame_bytes_max) {
   state_ = State::up;
   up_ = was_up_ = true;
+  failed_ = false;
+  ++connections_;
+  breakers.reset(address_);
   frame_bytes_max_ = std::clamp<std::uint64_t>(frame_bytes_max, kHelloBytesMax, UINT32_MAX);
   // What is delivered may be larger than what was sent by the fields that the server puts in front.
   wire_->set_frame_bytes_max(frame_bytes_max_ + kKeptOutBytes);
@@ -225,6 +327,8 @@ void Connection::on_down(const Error& why) {
   for (auto& [request, entry] : in_flight_) {
     auto& waiting = entry.waiting;
     if (waiting.operation.flow) flows_.erase(request), waiting.operation.flow->request = 0;
+    if (waiting.operation.ticket) waiting.operation.ticket->request = 0;
+    waiting.operation.sent = true;
     (waiting.operation.again && options_.reconnect ? again : lost).push_back(std::move(waiting));
   }
   in_flight_.clear();
@@ -285,6 +389,7 @@ Result<void> Connection::on_frame(const Frame& frame) {
     }
     case Opcode::deliver: return on_deliver(frame), Result<void>{};
     case Opcode::lagged: return on_lagged(frame), Result<void>{};
+    case Opcode::withdrawn: return on_withdrawn_frame(frame), Result<void>{};
     case Opcode::confirm:
     case Opcode::ok:
     case Opcode::error:
@@ -302,15 +407,34 @@ void Connection::on_deliver(const Frame& frame) {
     if (frame.header.flags & kFlagLeased && frame.body.size() >= kLeaseBlockBytes) give_back({load<std::uint64_t>(frame.body.data())});
     return;
   }
+  codec::unpack(*delivery, options_.content_bytes_max);
+  if (delivery->leased()) delivery->withdrawals = withdrawals_;
   if (flow != flows_.end()) {
     give(*flow->second, std::move(*delivery));
     wire_->flush();
+  } else if (waiter != in_flight_.end() && on_status(waiter->second, *delivery)) {
+    return;
   } else if (waiter != in_flight_.end()) {
     waiter->second.deliveries.push_back(std::move(*delivery));
     if (waiter->second.waiting.operation.request) on_answer(frame);
   } else if (delivery->leased()) {
     give_back({delivery->lease});
   }
+}
+
+// True if it was a status on the way to the answer.
+bool Connection::on_status(InFlight& waiter, Delivery& delivery) {
+  const auto& operation = waiter.waiting.operation;
+  if (!operation.request || !operation.on_status || delivery.message.type != "status") return false;
+  asio::post(executor_, [call = operation.on_status, status = std::move(delivery.message)] { call(status); });
+  return true;
+}
+
+void Connection::on_withdrawn_frame(const Frame& frame) {
+  const auto lease = read_withdrawn(frame.body);
+  if (!lease) return;
+  withdrawals_->add(*lease);
+  if (on_withdrawn) on_withdrawn(*lease);
 }
 
 void Connection::on_lagged(const Frame& frame) {
@@ -331,6 +455,8 @@ void Connection::on_answer(const Frame& frame) {
   in_flight_.erase(found);
   auto& operation = entry.waiting.operation;
   counted_ -= operation.counted;
+  if (operation.ticket) operation.ticket->request = 0;
+  if (std::exchange(failed_, false)) breakers.success(address_);
   if (frame.header.opcode == Opcode::error) {
     if (operation.flow) flows_.erase(frame.header.request), operation.flow->request = 0;
     auto error = read_error(frame.body);
@@ -464,6 +590,7 @@ void Connection::on_tick() {
     const auto waited = operation.patience + options_.request_timeout;
     finish(operation, failure(ErrorCode::timed_out, fmt::format("no answer within {} ms", waited.count())));
   };
+  std::size_t late = 0;
   for (auto entry = in_flight_.begin(); entry != in_flight_.end();) {
     if (entry->second.waiting.deadline > now) {
       ++entry;
@@ -474,8 +601,10 @@ void Connection::on_tick() {
     counted_ -= operation.counted;
     if (operation.flow) flows_.erase(entry->first), operation.flow->request = 0;
     if (!operation.counted || operation.flow) append_cancel(wire_->out(), 0, entry->first);
+    if (operation.ticket) operation.ticket->request = 0;
     timed_out(operation);
     entry = in_flight_.erase(entry);
+    ++late;
   }
   for (std::size_t i = waiting_.size(); i-- > 0;) {
     if (waiting_[i].deadline > now) continue;
@@ -484,6 +613,7 @@ void Connection::on_tick() {
     leave_waiting(operation);
     timed_out(operation);
   }
+  for (; late > 0 && state_ == State::up; --late) on_failure();
 
   if (state_ == State::up) {
     if (now - last_heard_ > 3 * options_.heartbeat) {

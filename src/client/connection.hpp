@@ -22,7 +22,9 @@
 #include <vector>
 
 #include "client/flow.hpp"
+#include "client/server_breakers.hpp"
 #include "client/wire.hpp"
+#include "client/withdrawals.hpp"
 #include "folkmoot/client.hpp"
 
 namespace folkmoot::detail {
@@ -34,6 +36,11 @@ struct Answer {
   std::vector<Delivery> deliveries;
 };
 
+/// By which an operation can be found to be cancelled. Owned by the strand.
+struct Ticket {
+  std::uint32_t request = 0;  // 0: not sent (yet)
+};
+
 struct Operation {
   std::string frame;       // whole, but for its request number
   Milliseconds patience{0};  // how long the server was asked to wait
@@ -41,6 +48,9 @@ struct Operation {
   bool counted = true;     // takes a place in the window
   bool quiet = false;      // no answer comes: done when it is in the write buffer
   bool request = false;    // a delivery is its answer
+  bool sent = false;       // it was on its way when a connection was lost: the server may have done it
+  StatusHandler on_status;         // for deliveries of type status before the answer
+  std::shared_ptr<Ticket> ticket;  // none: it is not cancelled
   std::shared_ptr<Flow> flow;  // what it opens
   std::move_only_function<void(Result<Answer>)> on_answer;
 };
@@ -53,6 +63,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void connect(Completion<void> done);
   void close();
   void submit(Operation operation);
+  /// Ends the operation with `cancelled`, and tells the server, if it was sent and not answered yet.
+  void cancel(std::shared_ptr<Ticket> ticket);
   void next(std::shared_ptr<Flow> flow, Completion<Delivery> done);
   void cancel(std::shared_ptr<Flow> flow);
 
@@ -60,9 +72,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const ClientOptions& options() const { return options_; }
   bool is_up() const { return up_; }
   std::uint64_t refused() const { return refused_; }
+  ClientMetrics metrics() const;
 
   // Set before connect().
   std::function<void(const Error&)> on_refused;
+  std::function<void(std::uint64_t lease)> on_withdrawn;
+  ServerBreakers breakers;
   std::mutex handlers_lock;
   std::map<std::string, Client::Handler> handlers;  // guarded by handlers_lock
 
@@ -85,6 +100,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void drain();
   void pump();
   void launch(Waiting waiting);
+  bool passes_breaker();
+  Error breaker_open() const;
+  void on_failure();
+  void reject_waiting();
+  void choose_address();
   static void finish(Operation& operation, Result<Answer> answer);
   void finish_all(const Error& error);
   void leave_waiting(const Operation& operation);
@@ -98,6 +118,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Result<void> on_frame(const Frame& frame);
   void on_deliver(const Frame& frame);
+  bool on_status(InFlight& waiter, Delivery& delivery);
+  void on_withdrawn_frame(const Frame& frame);
   void on_lagged(const Frame& frame);
   void on_answer(const Frame& frame);
   void on_refusal(const Frame& frame);
@@ -121,6 +143,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::atomic<std::size_t> waiting_count_ = 0, waiting_bytes_ = 0;  // in inbox_ and waiting_
   std::atomic<bool> up_ = false;
   std::atomic<std::uint64_t> refused_ = 0;
+  std::atomic<std::uint64_t> connections_ = 0;
+  std::atomic<std::size_t> address_ = 0;  // the one in use, of the breakers' addresses
+  const std::shared_ptr<Withdrawals> withdrawals_ = std::make_shared<Withdrawals>();
 
   // All below: the strand's.
   State state_ = State::idle;
@@ -137,7 +162,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t last_order_ = 0;
   asio::steady_timer pause_, tick_;
   Clock::time_point last_heard_{}, last_pinged_{}, attempt_deadline_{};
+  bool failed_ = false;  // a failure was told to the breaker, and no success since
   bool silent_ = false;  // the connection was given up for want of a sign of life
+  bool lost_in_silence_ = false;  // the last connection was
   std::minstd_rand random_;
 };
 

@@ -48,7 +48,7 @@ struct Client::Run {
     return detail::initiate<void>(asio::use_awaitable, run->connection->executor(), [run, lease, handled](Completion<void> done) {
       if (handled) return start_ack(run->connection, {lease}, std::move(done));
       const auto reason = handled.error().describe();
-      start_nack(run->connection, {lease}, {run->options.retry_delay, reason}, std::move(done));
+      start_nack(run->connection, {lease}, {.delay = run->options.retry_delay, .reason = reason}, std::move(done));
     });
   }
 
@@ -57,7 +57,9 @@ struct Client::Run {
       auto delivery = co_await run->consumer.next();
       if (!delivery) co_return delivery.error();
       const auto lease = delivery->lease;
-      const auto handled = co_await handle(run->connection, std::move(*delivery));
+      // What nobody wants any more is done without being handled.
+      Result<void> handled;
+      if (!delivery->withdrawn()) handled = co_await handle(run->connection, std::move(*delivery));
       // A settlement that is refused or lost changes nothing here: the message comes again, or somebody else has it.
       static_cast<void>(co_await settle(run, lease, handled));
     }

@@ -103,8 +103,8 @@ void Engine::post(const Message& notice) {
   if (!encode_envelope(notice, envelope)) return;
   IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(notice.content)};
   if (!read_routing(message.envelope, message.routing)) return;
-  if (message.routing.to.front() == '@') {
-    (void)respond(kServerName, message, {});
+  if (message.routing.to.starts_with('@')) {
+    (void)respond(kServerName, message, nullptr);
     return;
   }
   Session server;
@@ -114,7 +114,7 @@ void Engine::post(const Message& notice) {
   // Its causes were known when it was written; a leased one must not refuse it.
   const Lineage lineage{.cause = notice.cause, .hops = notice.hops + 1, .chain = chain_text(notice)};
   const auto prepared = prepare(server, message, &lineage);
-  if (!prepared || !prepared->lineage.tripped.empty() || !log_.has_room(FactLog::Urgency::durable, prepared->bound())) return;
+  if (!prepared || prepared->doom != DeadReason::none || !log_.has_room(FactLog::Urgency::durable, prepared->bound())) return;
   make_room(parties_.mailbox(prepared->mailbox));
   const FactGroup group(log_, prepared->bound());
   commit(*prepared, {}, {.kind = Pending::Kind::accepted, .quiet = true, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
@@ -234,7 +234,7 @@ Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, P
   const auto bytes = bytes_of_message(letter.message.entry).head;
   const auto old = read_routing(bytes);
   if (!old) effects_.unreadable(old.error());
-  // Fresh: at once, with a new id and without the key, which would make it a duplicate of its dead self. Its causes are what they were,
+  // Fresh: at once, with a new id and without its key, which would make it a duplicate of its dead self. Its causes are what they were,
   // but for a tripped guard, whose count would trip again.
   std::string envelope;
   if (auto done = resubmitted_envelope(bytes.first(old->bytes), how, letter.reason == DeadReason::guard, envelope); !done) return done;
@@ -269,10 +269,11 @@ Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, P
 Result<void> Engine::resubmitted_envelope(Bytes envelope, const Resubmission& how, bool without_causes, std::string& out) {
   auto message = decode_message(envelope);
   if (!message) return std::unexpected(message.error());
-  message->id = {};
   message->timestamp = 0;
-  message->key.clear();
+  message->key = message->mode == DeliveryMode::exactly_once ? message->id.text() : std::string{};
+  message->id = {};
   message->deliver_at = 0;
+  if (how.content) message->encoding.clear();  // said of the old one
   if (message->reply_to.starts_with('@')) message->reply_to.clear();  // of a requester long gone
   if (without_causes) {
     message->cause = {};

@@ -202,7 +202,8 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
   return more ? Handed::more : Handed::enough;
 }
 
-void Engine::subscribe(SessionId id, std::uint32_t request, std::string_view pattern, std::uint32_t credit, bool echo) {
+void Engine::subscribe(SessionId id, std::uint32_t request, std::string_view pattern, std::uint32_t credit, bool echo,
+                       std::string_view filter) {
   auto* const session = find_session(id);
   if (session == nullptr) return;
   if (!is_pattern(pattern)) {
@@ -211,9 +212,15 @@ void Engine::subscribe(SessionId id, std::uint32_t request, std::string_view pat
   if (topics_.size() >= options_.subscriptions_max || session->open.size() >= options_.session_subscriptions_max) {
     return refuse(id, request, {ErrorCode::limit_reached, "no more subscriptions: a limit of the server or connection"});
   }
+  std::optional<Filter> condition;
+  if (!filter.empty()) {
+    auto compiled = Filter::compile(filter);
+    if (!compiled) return refuse(id, request, std::move(compiled.error()));
+    condition = std::move(*compiled);
+  }
   auto subscription = std::make_unique<Subscription>();
   *subscription = {.session = id, .request = request, .credit = credit, .skipped = 0, .limited = credit != 0, .echo = echo,
-                   .pattern = std::string(pattern)};
+                   .pattern = std::string(pattern), .filter = std::move(condition)};
   auto* const kept = subscription.get();
   const auto slot = subscriptions_.insert(std::move(subscription));
   if (!open_number(*session, request, {OpenKind::subscription, slot})) return subscriptions_.erase(slot);

@@ -70,8 +70,8 @@ void Engine::publish_held(const Pending& item) {
   const Lineage lineage{.cause = message.routing.cause, .hops = message.routing.hops,
                         .chain = std::string(as_text(message.routing.chain))};
   const auto& from = parties_[item.fact.sender].name;
-  if (!message.routing.topic.empty()) return answer_confirm(item, publish_event(item.session, from, message, lineage));
-  const auto done = respond(from, message, lineage);
+  if (!message.routing.topic.empty()) return answer_confirm(item, publish_event(item.session, from, message, &lineage));
+  const auto done = respond(from, message, &lineage);
   answer_confirm(item, done ? *done : Confirm{.id = {}, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0});
 }
 

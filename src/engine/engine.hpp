@@ -31,6 +31,7 @@
 #include "engine/parties.hpp"
 #include "engine/receipts.hpp"
 #include "engine/ring.hpp"
+#include "engine/routes.hpp"
 #include "engine/schedules.hpp"
 #include "engine/timers.hpp"
 #include "engine/topic_index.hpp"
@@ -74,7 +75,7 @@ struct ReceiveCommand {
 
 /// Which dead letters; all that is given must hold.
 struct DeadQuery {
-  std::string_view mailbox;                  // empty: of every mailbox
+  std::string_view mailbox{};                // empty: of every mailbox
   Uuid id{};                                 // nil: any
   DeadReason reason = DeadReason::none;      // none: any
   std::int64_t before = 0;                   // died before this time, Unix ms; 0: any
@@ -107,19 +108,29 @@ struct Resubmission {
 
 /// Many dead letters sent again.
 struct RedriveCommand {
-  DeadQuery query;
-  Resubmission how;
+  DeadQuery query{};
+  Resubmission how{};
   std::uint32_t limit = 0;       // at most so many; 0: all that fit
   std::uint32_t per_second = 0;  // 0: at once
 };
 
 struct ScheduleCommand {
-  std::string_view name;
-  std::string_view cron;       // empty: every `every_ms`
+  std::string_view name{};
+  std::string_view cron{};     // empty: every `every_ms`
   std::int64_t every_ms = 0;
   std::int64_t first_at = 0;   // Unix ms; 0: the next time that fits
   std::int64_t until = 0;      // Unix ms; 0: for ever
   std::uint64_t times = 0;     // 0: no end
+};
+
+struct RouteCommand {
+  std::string_view name{};
+  std::uint32_t order = 100;  // lower ones are asked first
+  std::string_view filter{};  // empty: every message
+  std::vector<RouteTarget> targets{};
+  Strategy strategy = Strategy::round_robin;
+  std::string_view hash_on{};
+  bool consumers_only = false;
 };
 
 struct ConversationSums {
@@ -147,6 +158,8 @@ struct RewrittenMessage {
 
 /// The sender of what the server says by itself.
 constexpr std::string_view kServerName = "$bus";
+/// The mailbox whose dead letters are the messages that no route fitted.
+constexpr std::string_view kUnrouted = "$unrouted";
 
 class Engine {
  public:
@@ -189,7 +202,8 @@ class Engine {
   void publish_atomic(SessionId session, std::uint32_t request, bool quiet, std::span<const Result<IncomingMessage>> messages);
   /// `stream`: messages of type status to the reply address reach the requester and leave the request open.
   void request(SessionId session, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message, bool stream = false);
-  void subscribe(SessionId session, std::uint32_t request, std::string_view pattern, std::uint32_t credit, bool echo);
+  void subscribe(SessionId session, std::uint32_t request, std::string_view pattern, std::uint32_t credit, bool echo,
+                 std::string_view filter = {});
   void consume(SessionId session, std::uint32_t request, std::string_view mailbox, std::uint32_t credit);
   void credit(SessionId session, std::uint32_t target, std::uint32_t amount);
   void cancel(SessionId session, std::uint32_t request, std::uint32_t target);
@@ -218,6 +232,12 @@ class Engine {
   /// A message that is sent again and again; in the place of one of the same name. Errors: invalid_field, limit_reached, disk_full.
   void set_schedule(SessionId session, std::uint32_t request, const ScheduleCommand& command, const IncomingMessage& message);
   void remove_schedule(SessionId session, std::uint32_t request, std::string_view name);
+  /// A rule that finds recipients for messages without one; in the place of one of the same name. Errors: malformed (its filter),
+  /// invalid_field, invalid_name, out_of_range, limit_reached, disk_full.
+  void set_route(SessionId session, std::uint32_t request, const RouteCommand& command);
+  void remove_route(SessionId session, std::uint32_t request, std::string_view name);
+  /// How busy the session's agent says it is, in messages: counts for least_loaded until it says otherwise.
+  void report_load(SessionId session, std::uint32_t request, double load);
 
   // -- questions
   ReceiptView receipt(const Uuid& id);
@@ -231,9 +251,12 @@ class Engine {
   /// The attempts made at a message that is waiting, leased or dead, oldest first.
   void each_attempt(const Uuid& id, const std::function<void(const AttemptView&)>& each);
   void each_schedule(const std::function<void(const Schedule&)>& each) const;
+  void each_route(const std::function<void(const Route&)>& each) const;
   /// Nothing if no message of this conversation has reported a cost.
   std::optional<ConversationSums> conversation(std::string_view name) const;
   const EngineCounters& counters() const { return counters_; }
+  /// Of a party that a fact or a schedule names; "" for a number that is none.
+  std::string_view name_of(std::uint32_t party) const { return parties_.holds(party) ? std::string_view(parties_[party].name) : ""; }
   std::size_t subscriptions() const { return topics_.size(); }
   std::size_t consumers() const { return consumers_.size(); }
   std::uint32_t node() const { return node_; }
@@ -329,42 +352,44 @@ class Engine {
     bool keyed = false;
     bool is_duplicate = false;  // of a message accepted before: it is answered, and takes no room
     Hash128 key{};
-    Lineage lineage{};
+    std::unique_ptr<Lineage> lineage{};   // null: nothing caused it
     bool has_costs = false;
+    DeadReason doom = DeadReason::none;   // why it is dead before it lives; `verdict` in words
+    std::unique_ptr<const std::string> verdict{};
     std::size_t bytes = 0;  // of its facts' bodies, at most
-    std::shared_ptr<const RewrittenMessage> rewritten{};  // what `message` points to, if the sender's had to be changed
+    std::unique_ptr<const RewrittenMessage> rewritten{};  // what `message` points to, if the sender's had to be changed
 
     // Two names, the run's note, key, conversation, message, death.
     GroupBound bound() const { return {.facts = 7, .body_bytes = bytes}; }
-    bool several_facts() const { return keyed || has_costs || !lineage.tripped.empty(); }
+    bool several_facts() const { return keyed || has_costs || doom != DeadReason::none; }
   };
   Result<Prepared> prepare(Session& session, const IncomingMessage& message, const Lineage* caused);
   Result<void> check_room(const Mailbox& mailbox, std::uint64_t more) const;
   /// Appends the facts of a message and lists it as pending; how it is answered is in `as`. A duplicate is listed as such.
   /// Requires: the log has room for it.
-  void commit(const Prepared& prepared, std::string_view reply_to, Pending as);
+  void commit(const Prepared& prepared, std::string_view reply_to, Pending&& as);
   void remember_key(const Prepared& prepared, MessageKey message);
-  void forget_keys();
-  void push_pending(Pending item);
-  Result<void> accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending as);
+  void forget_keys(std::size_t more);
+  void push_pending(Pending&& item);
+  Result<void> accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending&& as);
   Hash128 key_hash(std::uint32_t mailbox, std::uint32_t sender, const Routing& routing) const;
-  Stamp stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key, const Lineage& lineage) const;
+  Stamp stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key, const Lineage* lineage) const;
   void resolve(Pending& item);
   void answer_confirm(const Pending& item, const Confirm& confirm);
   Confirm confirm_duplicate(const AcceptedFact& first);
   void publish_held(const Pending& item);
   void enter_stillborn(const Pending& item);
-  bool is_now(const Routing& routing) const { return !routing.topic.empty() || routing.to.front() == '@'; }
+  bool is_now(const Routing& routing) const { return !routing.topic.empty() || routing.to.starts_with('@'); }
   Result<Confirm> publish_now(Session& session, const IncomingMessage& message);
-  Confirm publish_event(SessionId session, std::string_view from, const IncomingMessage& message, const Lineage& lineage);
-  Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage& lineage);
+  Confirm publish_event(SessionId session, std::string_view from, const IncomingMessage& message, const Lineage* lineage);
+  Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage);
   Result<void> check_now(const IncomingMessage& message) const;
   void announce(std::string_view topic, std::string_view json);
   void make_room(Mailbox& mailbox, std::uint64_t more = 1);
   void make_room_for(std::span<const Prepared> all);
 
   // what caused what
-  Result<Lineage> lineage_of(Session& session, const IncomingMessage& message);
+  Result<Lineage> lineage_of(const IncomingMessage& message);
   Lineage caused_by(const Lease& lease);
   void check_guards(Prepared& prepared);
   void count_for_guards(const Prepared& prepared);
@@ -449,6 +474,19 @@ class Engine {
   void end_request(std::uint32_t slot);
   void withdraw(const PendingRequest& asked);
 
+  // routes
+  struct Candidate {
+    std::size_t target = 0;
+    std::uint32_t party = 0;
+  };
+  void enter_route(Route route, FactPlace place);
+  bool forget_route(std::string_view name);
+  Result<void> recover_route(FactPlace place, Bytes body);
+  Result<void> find_route(Prepared& prepared);
+  std::size_t choose(Route& route, const std::vector<Candidate>& able, const FilterInput& message);
+  double load_of(std::uint32_t party);
+  static Result<void> rewrite(Prepared& prepared, Bytes changes);
+
   // repeated messages
   void watch(const Schedule& schedule);
   void fire(std::uint64_t number);
@@ -512,6 +550,7 @@ class Engine {
   Groups groups_;
   Guard guard_;
   Schedules schedules_;
+  std::vector<Route> routes_;  // by order, then name
   std::map<std::string, Conversation, std::less<>> conversations_;
   boost::unordered_flat_map<MessageKey, std::vector<Attempt>> attempts_;  // of messages that failed and are still here
   Ring<Pending> pending_;

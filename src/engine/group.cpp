@@ -211,7 +211,7 @@ void Engine::hold_output(Session& session, std::uint32_t batch, const IncomingMe
   FOLKMOOT_ASSERT(sender.has_value());  // prepare_all() has seen to it
   // Kept as it will be read again: with its causes, which are no longer known by then.
   std::string envelope(message.envelope.size() + kStampBytesMax, '\0');
-  envelope.resize(stamp(message.envelope, message.routing, stamp_of(message.routing.id, parties_[*sender].name, {}, {}, lineage),
+  envelope.resize(stamp(message.envelope, message.routing, stamp_of(message.routing.id, parties_[*sender].name, {}, {}, &lineage),
                         reinterpret_cast<std::uint8_t*>(envelope.data())));
   const auto slot = transient_.put(as_bytes(envelope), message.content);
   push_pending({.lsn = last_fact_,

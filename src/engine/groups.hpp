@@ -97,7 +97,7 @@ class Groups {
   void begin(Out out) {
     live_ = true;
     noted_.clear();
-    for (auto& [name, slot] : index_) {
+    for (auto& [name, slot] : by_name_) {
       auto& of = *groups_[slot];
       if (!of.away.empty() && (of.waiting.empty() || *of.away.begin() < of.waiting.begin()->first)) {
         of.head = *of.away.begin();
@@ -120,7 +120,7 @@ class Groups {
   std::uint32_t slot_of(std::uint32_t mailbox, std::string_view group) {
     std::string name(reinterpret_cast<const char*>(&mailbox), sizeof mailbox);
     name.append(group);
-    const auto [found, is_new] = index_.try_emplace(name, kNoSlot);
+    const auto [found, is_new] = by_name_.try_emplace(name, kNoSlot);
     if (is_new) {
       found->second = groups_.insert(std::make_unique<Group>());
       groups_[found->second]->mailbox = mailbox;
@@ -142,13 +142,13 @@ class Groups {
   void drop_if_empty(std::uint32_t slot) {
     const auto& of = *groups_[slot];
     if (of.head != 0 || !of.waiting.empty() || !of.away.empty()) return;
-    index_.erase(of.name);
+    by_name_.erase(of.name);
     groups_.erase(slot);
   }
 
   bool live_ = false;
   Slab<std::unique_ptr<Group>> groups_;
-  std::map<std::string, std::uint32_t> index_;  // ordered, as begin() walks over it
+  std::map<std::string, std::uint32_t> by_name_;  // ordered, as begin() walks over it
   boost::unordered_flat_map<MessageKey, std::uint32_t> members_;
   boost::unordered_flat_map<MessageKey, std::string> noted_;  // until recovery is over
 };

@@ -16,7 +16,6 @@ struct Lineage {
   std::string chain{};        // the last kChainMax of them, 16 bytes each, oldest first
   std::string traceparent{};  // of the cause, to be handed on
   std::string silent_for{};   // the sender of the cause, if it expects no reply
-  std::string tripped{};      // which limit the message breaks, in words; empty: none
 };
 
 /// Counts by key within the running minute. When it is full, further keys are not counted until the next one.

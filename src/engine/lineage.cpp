@@ -42,7 +42,7 @@ Lineage Engine::caused_by(const Lease& lease) {
 }
 
 // From the cause that a message names: what is known of it, else what the sender says.
-Result<Lineage> Engine::lineage_of(Session&, const IncomingMessage& message) {
+Result<Lineage> Engine::lineage_of(const IncomingMessage& message) {
   const auto& routing = message.routing;
   const auto address = message_address(routing.cause);
   if (address && address->node == node_) {
@@ -63,20 +63,24 @@ Result<Lineage> Engine::lineage_of(Session&, const IncomingMessage& message) {
 std::uint64_t Engine::conversation_hash(std::string_view name) const { return siphash128(secret_, as_bytes(name)).low; }
 
 void Engine::check_guards(Prepared& prepared) {
-  auto& lineage = prepared.lineage;
-  if (lineage.hops == 0) return;
   const auto& limit = options_.guard;
   const auto& routing = prepared.message->routing;
-  if (limit.hops_max != 0 && lineage.hops > limit.hops_max) {
-    lineage.tripped = fmt::format("{} hops; {} are the most", lineage.hops, limit.hops_max);
+  const auto hops = prepared.lineage->hops;
+  // What the server says answers nobody, and must be heard.
+  if (prepared.doom != DeadReason::none || parties_[prepared.sender].name == kServerName) return;
+  std::string verdict;
+  if (limit.hops_max != 0 && hops > limit.hops_max) {
+    verdict = fmt::format("{} hops; {} are the most", hops, limit.hops_max);
   } else if (limit.pair_per_minute != 0 &&
              guard_.pairs.of(std::uint64_t{prepared.sender} << 32 | prepared.mailbox, now_) >= limit.pair_per_minute) {
-    lineage.tripped = fmt::format("{} messages within a minute from {} to {}", limit.pair_per_minute, parties_[prepared.sender].name,
-                                  routing.to);
+    verdict = fmt::format("{} messages within a minute from {} to {}", limit.pair_per_minute, parties_[prepared.sender].name, routing.to);
   } else if (limit.conversation_per_minute != 0 && !routing.conversation.empty() &&
              guard_.conversations.of(conversation_hash(routing.conversation), now_) >= limit.conversation_per_minute) {
-    lineage.tripped = fmt::format("{} messages within a minute in conversation {}", limit.conversation_per_minute, routing.conversation);
+    verdict = fmt::format("{} messages within a minute in conversation {}", limit.conversation_per_minute, routing.conversation);
   }
+  if (verdict.empty()) return;
+  prepared.doom = DeadReason::guard;
+  prepared.verdict = std::make_unique<std::string>(std::move(verdict));
 }
 
 void Engine::count_for_guards(const Prepared& prepared) {
@@ -88,7 +92,7 @@ void Engine::count_for_guards(const Prepared& prepared) {
 
 // A message without a trace context of its own goes on with that of its cause.
 void Engine::hand_on_trace(Prepared& prepared) {
-  const auto& trace = prepared.lineage.traceparent;
+  const auto& trace = prepared.lineage->traceparent;
   if (trace.empty()) return;
   const auto& message = *prepared.message;
   const auto own = metadata_of(message.envelope, message.routing);
@@ -101,13 +105,7 @@ void Engine::hand_on_trace(Prepared& prepared) {
   const auto pairs = own.empty() ? 0 : reader.map();
   writer.map(1).uint(static_cast<std::uint64_t>(Field::metadata)).map(pairs + 1).str(kTraceParent).str(trace);
   if (!own.empty()) changes.append(as_text(own.subspan(reader.offset())));
-  auto rewritten = std::make_shared<RewrittenMessage>();
-  if (!merge_envelopes(message.envelope, as_bytes(changes), rewritten->envelope)) return;
-  rewritten->message = {.routing = {}, .envelope = as_bytes(rewritten->envelope), .content = message.content};
-  if (!read_routing(rewritten->message.envelope, rewritten->message.routing)) return;
-  prepared.message = &rewritten->message;
-  prepared.bytes += 16 + kTraceParent.size() + trace.size();
-  prepared.rewritten = std::move(rewritten);
+  (void)rewrite(prepared, as_bytes(changes));  // it stays as it is if that cannot be
 }
 
 bool Engine::has_costs(const IncomingMessage& message) {

@@ -15,6 +15,7 @@ namespace folkmoot {
 struct Party {
   std::string name;
   FactPlace place;                   // of its party_named fact; lsn 0: the log does not know it (yet)
+  double load = 0;                   // as the agent reported it
   std::unique_ptr<Mailbox> mailbox;  // made when first asked for
 };
 

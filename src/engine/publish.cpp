@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/utf8.hpp"
 #include "engine/engine.hpp"
 
 namespace folkmoot {
@@ -58,15 +59,14 @@ Bytes Engine::stamped(const IncomingMessage& message, const Stamp& with) {
 }
 
 Stamp Engine::stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key,
-                       const Lineage& lineage) const {
-  return {.id = id,
-          .timestamp = now_,
-          .from = from,
-          .reply_to = reply_to,
-          .key = key,
-          .cause = lineage.cause,
-          .hops = lineage.hops,
-          .chain = as_bytes(lineage.chain)};
+                       const Lineage* lineage) const {
+  Stamp stamp{.id = id, .timestamp = now_, .from = from, .reply_to = reply_to, .key = key};
+  if (lineage != nullptr) {
+    stamp.cause = lineage->cause;
+    stamp.hops = lineage->hops;
+    stamp.chain = as_bytes(lineage->chain);
+  }
+  return stamp;
 }
 
 void Engine::publish(SessionId id, std::uint32_t request, bool quiet, const IncomingMessage& message) {
@@ -84,7 +84,7 @@ void Engine::publish(SessionId id, std::uint32_t request, bool quiet, const Inco
 }
 
 // A message to one mailbox: decided and appended. On error nothing has changed.
-Result<void> Engine::accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending as) {
+Result<void> Engine::accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending&& as) {
   auto prepared = prepare(session, message, nullptr);
   if (!prepared) return std::unexpected(std::move(prepared.error()));
   if (!log_.has_room(FactLog::Urgency::durable, prepared->bound())) {
@@ -108,7 +108,7 @@ Result<void> Engine::check_now(const IncomingMessage& message) const {
                    fmt::format("`mode` is {} for topic {}: topics deliver at most once; send to a mailbox for more",
                                name(*routing.mode), routing.topic));
   }
-  if (routing.topic == "bus" || routing.topic.starts_with("bus.")) {
+  if (routing.topic.starts_with("bus") && (routing.topic.size() == 3 || routing.topic[3] == '.')) {
     return failure(ErrorCode::not_permitted, fmt::format("topic {}: what begins with `bus` is the server's own", routing.topic));
   }
   return check_from(routing);
@@ -117,12 +117,13 @@ Result<void> Engine::check_now(const IncomingMessage& message) const {
 // What needs no disk: an event, or a response to a waiting requester.
 Result<Confirm> Engine::publish_now(Session& session, const IncomingMessage& message) {
   if (auto good = check_now(message); !good) return std::unexpected(std::move(good.error()));
-  Lineage lineage;
+  std::optional<Lineage> caused;
   if (!message.routing.cause.is_nil()) {
-    auto caused = lineage_of(session, message);
-    if (!caused) return std::unexpected(std::move(caused.error()));
-    lineage = std::move(*caused);
+    auto known = lineage_of(message);
+    if (!known) return std::unexpected(std::move(known.error()));
+    caused = std::move(*known);
   }
+  const auto* const lineage = caused ? &*caused : nullptr;
   std::string_view from = message.routing.from;
   if (!message.routing.topic.empty()) {
     if (from.empty()) from = session.party != 0 ? std::string_view(parties_[session.party].name) : "anonymous";
@@ -133,7 +134,7 @@ Result<Confirm> Engine::publish_now(Session& session, const IncomingMessage& mes
   return respond(parties_[*sender].name, message, lineage);
 }
 
-Confirm Engine::publish_event(SessionId publisher, std::string_view from, const IncomingMessage& message, const Lineage& lineage) {
+Confirm Engine::publish_event(SessionId publisher, std::string_view from, const IncomingMessage& message, const Lineage* lineage) {
   ++counters_.events_published;
   const auto& match = topics_.match(message.routing.topic);
   const auto key = next_key();
@@ -147,8 +148,13 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
                             .lease = 0,
                             .redelivered = false,
                             .message = {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content}};
+  std::optional<FilterInput> input;  // made for the first filter that asks
   for (auto* const subscription : match) {
     if (subscription->session == publisher && !subscription->echo) continue;
+    if (subscription->filter) {
+      if (!input) input.emplace(delivery.message.head, delivery.message.rest);
+      if (!subscription->filter->matches(*input)) continue;
+    }
     if (subscription->limited) {
       if (subscription->credit == 0) {
         ++subscription->skipped;
@@ -178,10 +184,10 @@ void Engine::announce(std::string_view topic, std::string_view json) {
   IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(json)};
   const auto read = read_routing(message.envelope, message.routing);
   FOLKMOOT_ASSERT(read.has_value());
-  publish_event(0, kServerName, message, {});
+  publish_event(0, kServerName, message, nullptr);
 }
 
-Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& message, const Lineage& lineage) {
+Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage) {
   std::uint32_t run = 0;
   std::uint64_t number = 0;
   const auto known = parse_reply_address(message.routing.to, run, number) && run == run_ ? request_slots_.find(number)
@@ -209,33 +215,38 @@ Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& me
 Result<Engine::Prepared> Engine::prepare(Session& session, const IncomingMessage& message, const Lineage* caused) {
   const auto& routing = message.routing;
   Prepared prepared{.message = &message};
-  prepared.mailbox = memo_party(session.last_mailbox, routing.to);
+  // Names, facts' fixed parts and the run's note are in the constant.
+  prepared.bytes = 2048 + message.envelope.size() + kStampBytesMax + message.content.size();
+  if (routing.to.empty()) {
+    if (auto found = find_route(prepared); !found) return std::unexpected(std::move(found.error()));
+  }
+  const auto to = prepared.message->routing.to;
+  prepared.mailbox = memo_party(session.last_mailbox, to);
   if (prepared.mailbox == 0) {
-    const auto named = mailbox_named(routing.to);
-    if (!named) return std::unexpected(named.error());
-    prepared.mailbox = (*named)->number;
+    // Only find_route() sends to a name of the server's.
+    const bool may_be = prepared.doom == DeadReason::no_route || (is_name(to) && to.front() != '@' && to.front() != '$');
+    const auto number = may_be ? party_number(to) : failure(ErrorCode::invalid_name, fmt::format("`{}` is not a mailbox name", to));
+    if (!number) return std::unexpected(number.error());
+    prepared.mailbox = *number;
   }
   const auto sender = sender_of(session, routing);
   if (!sender) return std::unexpected(sender.error());
   prepared.sender = *sender;
-  // Names, facts' fixed parts and the run's note are in the constant.
-  prepared.bytes = 2048 + message.envelope.size() + kStampBytesMax + message.content.size();
 
   if (!routing.key.empty() || !routing.id.is_nil()) {
+    forget_keys(0);
     prepared.keyed = true;
     prepared.key = key_hash(prepared.mailbox, prepared.sender, routing);
   } else if (routing.mode == DeliveryMode::exactly_once) {
     return failure(ErrorCode::invalid_field, "`mode` exactly_once needs a `key`, by which a second copy is known");
   }
-  if (caused != nullptr) {
-    prepared.lineage = *caused;
-  } else if (!routing.cause.is_nil()) {
-    auto lineage = lineage_of(session, message);
+  if (caused != nullptr || !routing.cause.is_nil()) {
+    auto lineage = caused != nullptr ? *caused : lineage_of(message);
     if (!lineage) return std::unexpected(std::move(lineage.error()));
-    prepared.lineage = std::move(*lineage);
+    prepared.lineage = std::make_unique<Lineage>(std::move(*lineage));
+    check_guards(prepared);
+    hand_on_trace(prepared);
   }
-  check_guards(prepared);
-  hand_on_trace(prepared);
   prepared.has_costs = has_costs(*prepared.message);
   prepared.is_duplicate = prepared.keyed && keys_.find(prepared.key) != nullptr;
   if (prepared.is_duplicate) return prepared;  // it needs no room: it is there already
@@ -250,7 +261,7 @@ Hash128 Engine::key_hash(std::uint32_t mailbox, std::uint32_t sender, const Rout
   return siphash128(secret_, as_bytes(all));
 }
 
-void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending as) {
+void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending&& as) {
   const auto& message = *prepared.message;
   const auto& routing = message.routing;
   auto& mailbox = parties_.mailbox(prepared.mailbox);
@@ -266,7 +277,7 @@ void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending
   journal_party(prepared.sender);
 
   const auto ttl = routing.ttl_ms != 0 ? routing.ttl_ms : limits(mailbox).default_ttl_ms;
-  const auto& lineage = prepared.lineage;
+  const auto* const lineage = prepared.lineage.get();
   std::uint8_t flags = 0;
   if (!routing.group.empty()) flags |= Entry::kGrouped;
   if (!routing.retry.empty()) flags |= Entry::kPolicy;
@@ -279,9 +290,9 @@ void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending
                           .deliveries = 0,
                           .priority = routing.priority,
                           .mode = routing.mode.value_or(DeliveryMode::at_least_once),
-                          .dead = lineage.tripped.empty() ? DeadReason::none : DeadReason::guard,
+                          .dead = prepared.doom,
                           .flags = flags,
-                          .hops = static_cast<std::uint16_t>(std::min<std::uint32_t>(lineage.hops, 0xffff))};
+                          .hops = static_cast<std::uint16_t>(lineage != nullptr ? std::min<std::uint32_t>(lineage->hops, 0xffff) : 0)};
   if (prepared.keyed) remember_key(prepared, fact.key);
   if (prepared.has_costs) sum_conversation(message);
   const auto id = make_uuid({.key = fact.key, .mailbox = prepared.mailbox, .node = node_});
@@ -291,11 +302,11 @@ void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending
   as.place = log_.append(FactKind::message_accepted, parts, FactLog::Life::live);
   as.fact = fact;
   as.lsn = as.place.lsn;
-  if (!lineage.tripped.empty()) {
-    const DeadFact dead{MessageRef(fact.key, fact.mailbox, fact.sender, fact.priority), now_, 0, DeadReason::guard, {}};
-    as.dead_place = append_fact(FactKind::message_dead, {bytes_of(dead), as_bytes(lineage.tripped)}, FactLog::Life::live);
+  if (prepared.doom != DeadReason::none) {
+    const DeadFact dead{MessageRef(fact.key, fact.mailbox, fact.sender, fact.priority), now_, 0, prepared.doom, {}};
+    as.dead_place = append_fact(FactKind::message_dead, {bytes_of(dead), as_bytes(*prepared.verdict)}, FactLog::Life::live);
   }
-  if (lineage.hops != 0) count_for_guards(prepared);
+  if (lineage != nullptr) count_for_guards(prepared);
   ++mailbox.pending;
   ++counters_.pending;
   ++counters_.published;
@@ -303,24 +314,25 @@ void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending
 }
 
 void Engine::remember_key(const Prepared& prepared, MessageKey message) {
-  forget_keys();
+  forget_keys(1);
   const KeyUsedFact fact{{prepared.key.low, prepared.key.high}, message, prepared.mailbox, 0};
   const Bytes body = bytes_of(fact);
   const auto place = log_.append(FactKind::key_used, {&body, 1}, FactLog::Life::live);
   keys_.add({prepared.key, message, place.lsn, prepared.mailbox});
 }
 
-void Engine::forget_keys() {
+// Drops what is too old, and the oldest until there is room for so many more.
+void Engine::forget_keys(std::size_t more) {
   while (keys_.size() > 0) {
     const auto& oldest = keys_.oldest();
-    if (keys_.size() < options_.keys_max && key_ms(oldest.message) + options_.keys_ms > now_) return;
+    if (keys_.size() + more <= options_.keys_max && key_ms(oldest.message) + options_.keys_ms > now_) return;
     log_.release({oldest.place, sizeof(KeyUsedFact)});
     keys_.drop_oldest();
   }
 }
 
 // Lists what waits for the disk; what needs not wait for anything is done at once.
-void Engine::push_pending(Pending item) {
+void Engine::push_pending(Pending&& item) {
   if (item.lsn == 0 && !pending_.empty()) item.lsn = pending_.back().lsn;
   if (item.lsn == 0) return resolve(item);
   pending_.push(std::move(item));
@@ -370,7 +382,7 @@ void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_m
   if (session == nullptr) return;
   const auto& routing = message.routing;
   ++counters_.requests;
-  if (!routing.topic.empty() || routing.to.front() == '@') {
+  if (!routing.topic.empty() || routing.to.empty() || routing.to.front() == '@') {
     return refuse(id, request, {ErrorCode::no_recipient, "a request goes to a mailbox: give `to`"});
   }
   if (session->open.size() >= options_.session_requests_max) {
@@ -432,13 +444,13 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
   const auto id = make_uuid({.key = key, .mailbox = mailbox.number, .node = node_});
   const auto address = timeout_ms != 0 ? reply_address(run_, requests_[found->second.slot].number) : std::string{};
   const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-  Lineage lineage;
+  std::optional<Lineage> caused;
   if (!message.routing.cause.is_nil()) {
-    auto caused = lineage_of(session, message);
-    if (!caused) return fail(std::move(caused.error()));
-    lineage = std::move(*caused);
+    auto known = lineage_of(message);
+    if (!known) return fail(std::move(known.error()));
+    caused = std::move(*known);
   }
-  const auto head = stamped(message, stamp_of(id, parties_[*sender].name, address, own_key, lineage));
+  const auto head = stamped(message, stamp_of(id, parties_[*sender].name, address, own_key, caused ? &*caused : nullptr));
   if (!transient_.has_room(head.size() + message.content.size())) {
     return fail({ErrorCode::busy, "the requests that wait in memory have reached their limit"});
   }

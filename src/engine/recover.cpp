@@ -104,8 +104,8 @@ Result<void> Engine::recover(FactKind kind, FactPlace place, Bytes body) {
       restore_conversation(as_text(body.subspan(sizeof fact)), fact, place);
       return {};
     }
-    case FactKind::route_set:
-    case FactKind::route_removed: break;
+    case FactKind::route_set: return recover_route(place, body);
+    case FactKind::route_removed: forget_route(as_text(body)); return {};
     case FactKind::mailbox_configured: return recover_configured(place, body);
   }
   return failure(ErrorCode::damaged, fmt::format("a fact of kind {}, which this version does not know: it was written by a newer one",
@@ -322,6 +322,11 @@ void Engine::keep(FactKind kind, FactPlace place, Bytes body) {
       fact.left = schedule->left;
       fact.fired = schedule->fired;
       return copy(schedule->place, {bytes_of(fact), body.subspan(sizeof fact)});
+    }
+    case FactKind::route_set: {
+      const auto mine = std::ranges::find(routes_, place, &Route::place);
+      if (mine != routes_.end()) copy(mine->place, {body});
+      return;
     }
     case FactKind::conversation_summed: {
       if (body.size() < sizeof(ConversationFact)) return;

@@ -17,7 +17,8 @@ class Ring {
   /// The index-th from the front. Requires: index < size().
   T& at(std::size_t index) { return slots_[(head_ + index) & (slots_.size() - 1)]; }
 
-  void push(T value) {
+  void push(const T& value) { push(T(value)); }
+  void push(T&& value) {
     if (size_ == slots_.size()) grow();
     slots_[(head_ + size_++) & (slots_.size() - 1)] = std::move(value);
   }

@@ -37,7 +37,7 @@ void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCom
   if (command.until != 0 && command.until <= now_) return wrong("`until` is past");
   if (!message.routing.topic.empty()) {
     if (auto good = check_now(message); !good) return refuse(id, request, std::move(good.error()));
-  } else if (message.routing.to.front() == '@') {
+  } else if (message.routing.to.starts_with('@')) {
     return wrong("a schedule sends to a mailbox or a topic");
   }
   Schedule schedule{.name = std::string(command.name), .cron_text = std::string(command.cron), .every_ms = command.every_ms,
@@ -140,7 +140,7 @@ void Engine::fire(std::uint64_t number) {
   };
   const auto send = [&]() -> void {
     if (!message.routing.topic.empty()) {
-      publish_event(0, parties_[schedule.sender].name, message, {});
+      publish_event(0, parties_[schedule.sender].name, message, nullptr);
       return note();
     }
     Session as_sender;

@@ -3,11 +3,13 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/effects.hpp"
+#include "filter/filter.hpp"
 
 namespace folkmoot {
 
@@ -19,6 +21,7 @@ struct Subscription {
   bool limited = false;
   bool echo = false;
   std::string pattern;
+  std::optional<Filter> filter{};  // only events that it holds for
 };
 
 class TopicIndex {

@@ -7,12 +7,62 @@ void append_confirm_fields(JsonWriter& out, const Confirm& confirm) {
   out.field("id", confirm.id.text()).field(is_event ? "subscriptions" : "unread", confirm.count);
   out.field("outcome", name(confirm.outcome));
   if (is_event) return;
+  if (confirm.outcome == PublishOutcome::duplicate) out.field("state", name(confirm.state));
   out.key("last_read_age_ms");
   if (confirm.age_ms == kNeverRead) {
     out.value(nullptr);
   } else {
     out.value(confirm.age_ms);
   }
+}
+
+std::string_view store_status(const Confirm& confirm) {
+  switch (confirm.outcome) {
+    case PublishOutcome::sent: return "delivered";
+    case PublishOutcome::duplicate: return store_status(confirm.state, {});
+    case PublishOutcome::dead: return "failed";
+    default: return "pending";
+  }
+}
+
+Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status, bool& all_done) {
+  const auto results = read_batch_results(body);
+  if (!results) return std::unexpected(results.error());
+  out.begin_array();
+  for (const auto& result : *results) {
+    out.begin_object();
+    if (result) {
+      append_confirm_fields(out, *result);
+      if (with_status) out.field("status", store_status(*result));
+    } else {
+      all_done = false;
+      append_error_fields(out, result.error());
+    }
+    out.end_object();
+  }
+  out.end_array();
+  return {};
+}
+
+CallAnswer call_answer(std::string_view name) {
+  if (name == "dead.redrive") return CallAnswer::redriven;
+  return name == "dead.purge" ? CallAnswer::purged : CallAnswer::json;
+}
+
+Result<std::string> call_result(CallAnswer answer, Bytes body) {
+  std::string out;
+  if (answer == CallAnswer::purged) {
+    const auto purged = read_u32(body);
+    if (!purged) return std::unexpected(purged.error());
+    JsonWriter(out).begin_object().field("purged", *purged).end_object();
+    return out;
+  }
+  // A dry run is answered with JSON, which is longer than two numbers.
+  if (answer == CallAnswer::redriven && body.size() == 8) {
+    JsonWriter(out).begin_object().field("sent", *read_u32(body)).field("refused", *read_u32(body, 4)).end_object();
+    return out;
+  }
+  return std::string(body.empty() ? std::string_view("{}") : as_text(body));
 }
 
 void append_error_fields(JsonWriter& out, const Error& error) {
@@ -41,6 +91,7 @@ std::string_view store_status(ReceiptState state, std::string_view reason) {
     case ReceiptState::retrieved: return "delivered";
     case ReceiptState::acknowledged: return "processed";
     case ReceiptState::dead: return reason == "expired" ? "expired" : "failed";
+    case ReceiptState::cancelled: return "cancelled";
     case ReceiptState::unknown: break;
   }
   return "unknown";

@@ -8,8 +8,21 @@
 
 namespace folkmoot {
 
-/// The fields of a CONFIRM: id, unread (for a topic: subscriptions), outcome, last_read_age_ms (null: never).
+/// The fields of a CONFIRM: id, unread (for a topic: subscriptions), outcome, state (of a duplicate's first), last_read_age_ms (null:
+/// never).
 void append_confirm_fields(JsonWriter& out, const Confirm& confirm);
+/// A CONFIRM in the words of message stores, as store_status().
+std::string_view store_status(const Confirm& confirm);
+/// The results of a batch, or of a completion's outputs: an array of confirmations and errors. `all_done` becomes false for an error.
+/// `with_status`: confirmations have one. Errors: malformed.
+Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status, bool& all_done);
+
+/// What stands in the OK of a CALL.
+enum class CallAnswer : std::uint8_t { json, redriven, purged };
+CallAnswer call_answer(std::string_view name);
+/// That as JSON text: {"sent","refused"}, {"purged"}, the text itself, {} if there is none. Errors: malformed.
+Result<std::string> call_result(CallAnswer answer, Bytes body);
+
 /// code, error.
 void append_error_fields(JsonWriter& out, const Error& error);
 /// id, recipient, state, status, deliveries, at, reason.

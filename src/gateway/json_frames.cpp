@@ -4,11 +4,10 @@
 
 #include <algorithm>
 
-#include "gateway/json_answers.hpp"
-#include "gateway/json_fields.hpp"
 #include "message/json_mapping.hpp"
 #include "message/limits.hpp"
 #include "message/operations.hpp"
+#include "server/json_fields.hpp"
 
 namespace folkmoot {
 namespace {
@@ -24,8 +23,15 @@ constexpr Operation kOperations[] = {
     {"cancel", Opcode::cancel},   {"receive", Opcode::receive}, {"ack", Opcode::ack},
     {"nack", Opcode::nack},       {"extend", Opcode::extend},   {"request", Opcode::request},
     {"receipt", Opcode::receipt}, {"wait", Opcode::wait},       {"stats", Opcode::stats},
-    {"ping", Opcode::ping},       {"mailbox", Opcode::mailbox},
+    {"ping", Opcode::ping},       {"mailbox", Opcode::mailbox}, {"complete", Opcode::complete},
+    {"reject", Opcode::reject},   {"call", Opcode::call},
 };
+
+// Left out: as the retry policy says.
+std::optional<std::uint64_t> optional_delay(JsonFields& fields) {
+  if (!fields.has("delay_ms")) return std::nullopt;
+  return fields.duration_ms("delay_ms", 0);
+}
 
 // Subscriptions and consumers keep their number until they are cancelled.
 bool is_lasting(Opcode opcode) { return opcode == Opcode::subscribe || opcode == Opcode::consume; }
@@ -36,18 +42,18 @@ Result<Message> message_of(const JsonFields& fields, std::int64_t now_ms) {
   return message_from_json(*value, now_ms);
 }
 
-Result<std::vector<Message>> messages_of(const JsonFields& fields, std::int64_t now_ms) {
+Result<std::vector<Message>> messages_of(const JsonFields& fields, std::string_view name, std::int64_t now_ms) {
   simdjson::dom::array array;
-  const auto value = fields.find("messages");
-  if (!value || value->get(array)) return failure(ErrorCode::invalid_field, "`messages` must be an array of messages");
+  const auto value = fields.find(name);
+  if (!value || value->get(array)) return failure(ErrorCode::invalid_field, fmt::format("`{}` must be an array of messages", name));
   std::vector<Message> messages;
   for (const auto element : array) {
     auto message = message_from_json(element, now_ms);
     if (!message) {
-      return failure(message.error().code, fmt::format("message {} of the batch: {}", messages.size(), message.error().text));
+      return failure(message.error().code, fmt::format("message {} of `{}`: {}", messages.size(), name, message.error().text));
     }
     messages.push_back(std::move(*message));
-    if (messages.size() > kBatchMessagesMax) break;  // refused by append_publish_batch
+    if (messages.size() > kBatchMessagesMax) break;  // refused when the frame is made
   }
   return messages;
 }
@@ -61,28 +67,11 @@ std::string error_text(std::uint32_t request, const Error& error, std::string_vi
   return out;
 }
 
-Result<void> append_batch_results(JsonWriter& json, Bytes body, bool& all_done) {
-  const auto results = read_batch_results(body);
-  if (!results) return std::unexpected(results.error());
-  json.key("results").begin_array();
-  for (const auto& result : *results) {
-    json.begin_object();
-    if (result) {
-      append_confirm_fields(json, *result);
-    } else {
-      all_done = false;
-      append_error_fields(json, result.error());
-    }
-    json.end_object();
-  }
-  json.end_array();
-  return {};
-}
-
 // The body of OK, by the operation that it answers.
 Result<void> append_ok(JsonWriter& json, Opcode op, Bytes body, bool& all_done) {
   switch (op) {
-    case Opcode::publish_batch: return append_batch_results(json, body, all_done);
+    case Opcode::publish_batch:
+    case Opcode::complete: return append_batch_results(json.key("results"), body, false, all_done);
     case Opcode::consume:
     case Opcode::receive: {
       const auto count = read_u32(body);
@@ -111,6 +100,15 @@ Result<void> append_ok(JsonWriter& json, Opcode op, Bytes body, bool& all_done) 
     case Opcode::stats: json.key("stats").raw(body.empty() ? "{}" : as_text(body)); return {};
     default: return {};
   }
+}
+
+std::string withdrawn_text(const Frame& frame) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().field("op", "withdrawn");
+  if (const auto lease = read_withdrawn(frame.body)) json.field("lease", std::to_string(*lease));
+  json.end_object();
+  return out;
 }
 
 void append_settled(JsonWriter& json, const Settled& settled) {
@@ -196,9 +194,15 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       break;
     }
     case Opcode::publish_batch: {
-      const auto messages = messages_of(fields, now_ms);
+      const auto messages = messages_of(fields, "messages", now_ms);
       if (!messages) return std::unexpected(messages.error());
-      if (auto done = append_publish_batch(out, next_, *messages); !done) return done;
+      if (auto done = append_publish_batch(out, next_, *messages, fields.flag("atomic") ? kFlagAtomic : 0); !done) return done;
+      break;
+    }
+    case Opcode::complete: {
+      const auto outputs = fields.has("outputs") ? messages_of(fields, "outputs", now_ms) : std::vector<Message>{};
+      if (!outputs) return std::unexpected(outputs.error());
+      if (auto done = append_complete(out, next_, fields.lease("lease"), *outputs); !done) return done;
       break;
     }
     case Opcode::subscribe:
@@ -219,13 +223,16 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       break;
     case Opcode::ack: append_ack(out, next_, fields.leases("leases")); break;
     case Opcode::nack:
-      append_nack(out, next_, fields.leases("leases"), fields.duration_ms("delay_ms", 0), fields.text("reason"));
+      append_nack(out, next_, fields.leases("leases"), optional_delay(fields), fields.text("reason", kReasonBytesMax));
       break;
+    case Opcode::reject: append_reject(out, next_, fields.leases("leases"), fields.text("reason", kReasonBytesMax)); break;
     case Opcode::extend: append_extend(out, next_, fields.leases("leases"), fields.duration_ms("lease_ms", 30'000)); break;
     case Opcode::request: {
       const auto message = message_of(fields, now_ms);
       if (!message) return std::unexpected(message.error());
-      if (auto done = append_request(out, next_, *message, fields.duration_ms("timeout_ms", 30'000)); !done) return done;
+      row.stream = fields.flag("stream");
+      const auto timeout_ms = fields.duration_ms("timeout_ms", 30'000);
+      if (auto done = append_request(out, next_, *message, timeout_ms, row.stream ? kFlagStream : 0); !done) return done;
       break;
     }
     case Opcode::receipt: append_receipt(out, next_, fields.ids("ids")); break;
@@ -234,6 +241,11 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
     case Opcode::ping: append_frame(out, Opcode::ping, 0, next_, {}); break;
     case Opcode::mailbox: {
       MailboxRequest mailbox{.name = fields.required_text("name"), .max_messages = {}, .drop_oldest = {}, .default_ttl_ms = {}, .max_deliveries = {}};
+      if (const auto value = fields.find("retry")) {
+        const auto policy = retry_from_json(*value);
+        if (!policy) return std::unexpected(policy.error());
+        mailbox.retry = *policy;
+      }
       if (fields.has("max_messages")) mailbox.max_messages = fields.number("max_messages", 0, 0, UINT32_MAX);
       if (fields.has("default_ttl_ms")) mailbox.default_ttl_ms = fields.duration_ms("default_ttl_ms", 0);
       if (fields.has("max_deliveries")) mailbox.max_deliveries = fields.number("max_deliveries", 0, 0, UINT32_MAX);
@@ -246,6 +258,14 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       append_mailbox(out, next_, mailbox);
       break;
     }
+    case Opcode::call: {
+      const auto name = fields.required_text("name");
+      const auto arguments = fields.find("arguments");
+      if (arguments && !arguments->is_object()) return failure(ErrorCode::invalid_field, "`arguments` must be an object");
+      row.call = call_answer(name);
+      append_call(out, next_, name, arguments ? std::string(simdjson::minify(*arguments)) : std::string{});
+      break;
+    }
     default: break;
   }
   if (auto good = fields.result(); !good) return good;
@@ -254,6 +274,7 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
 }
 
 TextSession::Told TextSession::tell(const Frame& frame) {
+  if (frame.header.opcode == Opcode::withdrawn && took_leases_) return {.is_mine = true, .text = withdrawn_text(frame)};
   if (frame.header.request < kTextRequestMin) return {};
   Told told{.is_mine = true, .text = {}};
   const auto found = rows_.find(frame.header.request);
@@ -286,7 +307,16 @@ TextSession::Told TextSession::tell(const Frame& frame) {
       break;
     case Opcode::ok:
       begin("ok");
-      result = append_ok(json, row.op, frame.body, all_done);
+      if (row.op == Opcode::call) {
+        const auto answer = call_result(row.call, frame.body);
+        if (answer) {
+          json.key("result").raw(*answer);
+        } else {
+          fail(answer.error());
+        }
+      } else {
+        result = append_ok(json, row.op, frame.body, all_done);
+      }
       is_last = !is_lasting(row.op);
       break;
     case Opcode::settled:
@@ -302,6 +332,8 @@ TextSession::Told TextSession::tell(const Frame& frame) {
       is_last = row.op == Opcode::request;
       begin("deliver");
       const auto delivered = read_delivery(frame);
+      took_leases_ = took_leases_ || (frame.header.flags & kFlagLeased);
+      if (row.stream && delivered && delivered->message.type == "status") is_last = false;
       if (delivered) {
         append_delivery_fields(json, *delivered);
         json.key("message");

@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "base/error.hpp"
+#include "gateway/json_answers.hpp"
 #include "message/frame.hpp"
 #include "message/json_document.hpp"
 
@@ -33,7 +34,7 @@ class TextSession {
   };
   Asked ask(std::string_view text, std::int64_t now_ms);
 
-  /// What a frame of the server means to the text side.
+  /// What a frame of the server means to the text side. WITHDRAWN has no number: it is the text side's once that was handed a lease.
   struct Told {
     bool is_mine = false;  // false: the frame answers a binary message
     std::string text;      // empty: nothing to say (a quiet operation went well)
@@ -51,6 +52,8 @@ class TextSession {
     bool quiet = false;
     std::uint32_t number = 0;  // the client's
     std::uint32_t target = 0;  // CANCEL: the row that ends with it
+    bool stream = false;       // REQUEST: status messages may come before the response
+    CallAnswer call{};         // CALL
   };
 
   Result<void> translate(const JsonElement& object, std::int64_t now_ms, Row& row, std::string& frames);
@@ -60,6 +63,7 @@ class TextSession {
   const std::string agent_;
   const std::string token_;
   JsonDocument document_;
+  bool took_leases_ = false;
   std::uint32_t next_ = kTextRequestMin + 1;               // kTextRequestMin itself is for what has no answer
   std::unordered_map<std::uint32_t, Row> rows_;            // by own number
   std::unordered_map<std::uint32_t, std::uint32_t> own_;   // client's number -> own number of the latest

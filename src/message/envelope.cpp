@@ -117,7 +117,7 @@ Result<Routing> read_routing(Bytes bytes) {
   return routing;
 }
 
-Result<void> read_routing(Bytes bytes, Routing& routing) {
+Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
   PackReader reader(bytes.first(std::min(bytes.size(), kEnvelopeBytesMax)));
   routing.fields = reader.map();
   routing.pairs_begin = reader.offset();
@@ -240,7 +240,7 @@ Result<void> read_routing(Bytes bytes, Routing& routing) {
   };
   if (auto done = walk(reader, routing.fields, on_field); !done) return done;
   routing.bytes = reader.offset();
-  if (routing.to.empty() == routing.topic.empty()) {
+  if (routing.to.empty() == routing.topic.empty() && (recipient == Recipient::required || !routing.to.empty())) {
     return failure(ErrorCode::no_recipient, routing.to.empty() ? "neither `to` nor `topic` is given"
                                                                : "both `to` and `topic` are given");
   }

@@ -73,8 +73,10 @@ struct Routing {
 /// Reads the envelope at the start of `bytes`. Errors: malformed, invalid_name, invalid_topic, invalid_field, out_of_range,
 /// no_recipient. Unknown integer keys are passed over.
 Result<Routing> read_routing(Bytes bytes);
+/// Whether a message may leave it to the server's routes who gets it.
+enum class Recipient { required, optional };
 /// The same into `routing`, which must be as made; on error its content is of no use. Saves copies where each one counts.
-Result<void> read_routing(Bytes bytes, Routing& routing);
+Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient = Recipient::required);
 
 /// What the server puts in front of the sender's fields.
 struct Stamp {

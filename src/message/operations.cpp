@@ -137,6 +137,7 @@ void append_subscribe(std::string& out, std::uint32_t request, const SubscribeRe
   map.text(0, subscribe.pattern);
   if (subscribe.credit) map.uint(1, subscribe.credit);
   if (subscribe.echo) map.flag(2, true);
+  map.text(3, subscribe.filter);
 }
 
 void append_consume(std::string& out, std::uint32_t request, std::string_view mailbox, std::uint32_t credit) {

@@ -36,6 +36,7 @@ struct SubscribeRequest {
   std::string_view pattern;
   std::uint32_t credit = 0;
   bool echo = false;
+  std::string_view filter{};  // empty: every event
 };
 void append_subscribe(std::string& out, std::uint32_t request, const SubscribeRequest& subscribe);
 void append_consume(std::string& out, std::uint32_t request, std::string_view mailbox, std::uint32_t credit);

@@ -7,6 +7,8 @@
 
 #include "base/utf8.hpp"
 #include "message/pack.hpp"
+#include "message/retry.hpp"
+#include "server/calls.hpp"
 
 namespace folkmoot {
 namespace {
@@ -44,7 +46,7 @@ Result<std::int64_t> duration(std::uint64_t ms, std::string_view field) {
 }
 
 Result<void> read_message(const Context& context, Bytes bytes, IncomingMessage& message) {
-  if (auto done = read_routing(bytes, message.routing); !done) return done;
+  if (auto done = read_routing(bytes, message.routing, Recipient::optional); !done) return done;
   message.envelope = bytes.first(message.routing.bytes);
   message.content = bytes.subspan(message.routing.bytes);
   const auto most = context.reactor.options().content_bytes_max;
@@ -61,41 +63,63 @@ Result<void> on_publish(const Context& context) {
   return read;
 }
 
-Result<void> on_publish_batch(const Context& context) {
-  auto body = context.frame.body;
-  if (body.size() < 4) return malformed("a batch without its count");
+using Messages = std::vector<Result<IncomingMessage>>;
+
+// u32 count, then each with its length. One that does not parse stands there as its error.
+Result<Messages> read_messages(const Context& context, Bytes body, std::uint32_t least, std::size_t most, std::string_view what) {
+  if (body.size() < 4) return malformed(fmt::format("{} without its count", what));
   const auto count = load<std::uint32_t>(body.data());
   body = body.subspan(4);
-  if (count == 0 || count > kBatchMessagesMax) {
-    return failure(ErrorCode::out_of_range, fmt::format("a batch of {} messages; 1 to {} is possible", count, kBatchMessagesMax));
+  if (count < least || count > most) {
+    return failure(ErrorCode::out_of_range, fmt::format("{} of {} messages; {} to {} is possible", what, count, least, most));
   }
-  std::vector<Result<IncomingMessage>> messages;
+  Messages messages;
   messages.reserve(count);
   for (std::uint32_t i = 0; i < count; ++i) {
-    if (body.size() < 4 || body.size() - 4 < load<std::uint32_t>(body.data())) return malformed("a batch breaks off");
+    if (body.size() < 4 || body.size() - 4 < load<std::uint32_t>(body.data())) return malformed(fmt::format("{} breaks off", what));
     const auto bytes = load<std::uint32_t>(body.data());
     IncomingMessage message;
     auto read = read_message(context, body.subspan(4, bytes), message);
     messages.push_back(read ? Result<IncomingMessage>(message) : std::unexpected(std::move(read.error())));
     body = body.subspan(4 + std::size_t{bytes});
   }
-  context.engine.publish_batch(context.session(), context.request(), context.quiet(), messages);
+  return messages;
+}
+
+Result<void> on_publish_batch(const Context& context) {
+  const auto messages = read_messages(context, context.frame.body, 1, kBatchMessagesMax, "a batch");
+  if (!messages) return std::unexpected(messages.error());
+  if (context.frame.header.flags & kFlagAtomic) {
+    context.engine.publish_atomic(context.session(), context.request(), context.quiet(), *messages);
+  } else {
+    context.engine.publish_batch(context.session(), context.request(), context.quiet(), *messages);
+  }
+  return {};
+}
+
+Result<void> on_complete(const Context& context) {
+  const auto body = context.frame.body;
+  if (body.size() < sizeof(LeaseToken)) return malformed("COMPLETE without its lease");
+  const auto outputs = read_messages(context, body.subspan(sizeof(LeaseToken)), 0, kOutputsMax, "a completion");
+  if (!outputs) return std::unexpected(outputs.error());
+  context.engine.complete(context.session(), context.request(), load<LeaseToken>(body.data()), *outputs);
   return {};
 }
 
 Result<void> on_subscribe(const Context& context) {
-  std::string_view pattern;
+  std::string_view pattern, filter;
   std::uint64_t credit = 0;
   bool echo = false;
   const auto read = read_map(context.frame.body, "SUBSCRIBE", [&](std::uint64_t key, PackReader& reader) {
     if (key == 0) return pattern = reader.str(), true;
     if (key == 1) return credit = reader.uint(), true;
     if (key == 2) return echo = reader.boolean(), true;
+    if (key == 3) return filter = reader.str(), true;
     return false;
   });
   if (!read) return read;
   if (credit > ~0u) return failure(ErrorCode::out_of_range, "`credit` is above 2^32-1");
-  context.engine.subscribe(context.session(), context.request(), pattern, static_cast<std::uint32_t>(credit), echo);
+  context.engine.subscribe(context.session(), context.request(), pattern, static_cast<std::uint32_t>(credit), echo, filter);
   return {};
 }
 
@@ -174,7 +198,7 @@ bool read_leases(PackReader& reader, std::vector<LeaseToken>& tokens) {
 
 Result<void> on_nack(const Context& context) {
   std::vector<LeaseToken> tokens;
-  std::uint64_t delay_ms = 0;
+  std::optional<std::uint64_t> delay_ms;
   std::string_view reason;
   const auto read = read_map(context.frame.body, "NACK", [&](std::uint64_t key, PackReader& reader) {
     if (key == 0) return read_leases(reader, tokens);
@@ -183,10 +207,24 @@ Result<void> on_nack(const Context& context) {
     return false;
   });
   if (!read) return read;
-  const auto delay = duration(delay_ms, "delay_ms");
+  const auto delay = duration(delay_ms.value_or(0), "delay_ms");
   if (!delay) return std::unexpected(delay.error());
   if (!is_utf8(reason)) return malformed("the reason is not UTF-8");
-  context.engine.nack(context.session(), context.request(), context.quiet(), tokens, *delay, reason);
+  context.engine.nack(context.session(), context.request(), context.quiet(), tokens, delay_ms ? *delay : -1, reason);
+  return {};
+}
+
+Result<void> on_reject(const Context& context) {
+  std::vector<LeaseToken> tokens;
+  std::string_view reason;
+  const auto read = read_map(context.frame.body, "REJECT", [&](std::uint64_t key, PackReader& reader) {
+    if (key == 0) return read_leases(reader, tokens);
+    if (key == 2) return reason = reader.str(), true;
+    return false;
+  });
+  if (!read) return read;
+  if (!is_utf8(reason)) return malformed("the reason is not UTF-8");
+  context.engine.reject(context.session(), context.request(), context.quiet(), tokens, reason);
   return {};
 }
 
@@ -210,7 +248,8 @@ Result<void> on_request(const Context& context) {
   IncomingMessage message;
   auto read = read_message(context, context.frame.body.subspan(4), message);
   if (read) {
-    context.engine.request(context.session(), context.request(), load<std::uint32_t>(context.frame.body.data()), message);
+    const bool stream = (context.frame.header.flags & kFlagStream) != 0;
+    context.engine.request(context.session(), context.request(), load<std::uint32_t>(context.frame.body.data()), message, stream);
   }
   return read;
 }
@@ -272,27 +311,61 @@ Result<void> on_ping(const Context& context) {
   return {};
 }
 
+// As the envelope has it: attempts, backoff, first wait, longest wait, multiplier in thousandths.
+RetryPolicy read_policy(PackReader& reader) {
+  if (reader.array() != 5) reader.fail();
+  const auto attempts = reader.uint(), backoff = reader.uint(), initial = reader.uint(), max = reader.uint(), multiplier = reader.uint();
+  // What does not fit is above its limit too: check_retry() says so.
+  return {.attempts = static_cast<std::uint16_t>(std::min<std::uint64_t>(attempts, 0xffff)),
+          .backoff = static_cast<Backoff>(std::min<std::uint64_t>(backoff, 0xff)),
+          .initial_ms = static_cast<std::int64_t>(std::min(initial, ~std::uint64_t{0} >> 1)),
+          .max_ms = static_cast<std::int64_t>(std::min(max, ~std::uint64_t{0} >> 1)),
+          .multiplier_permille = static_cast<std::uint32_t>(std::min<std::uint64_t>(multiplier, ~0u))};
+}
+
+Result<void> on_call(const Context& context) {
+  std::string_view name, arguments;
+  const auto read = read_map(context.frame.body, "CALL", [&](std::uint64_t key, PackReader& reader) {
+    if (key == 0) return name = reader.str(), true;
+    if (key == 1) return arguments = reader.str(), true;
+    return false;
+  });
+  if (!read) return read;
+  return carry_out_call(context.reactor, context.session(), context.request(), name, arguments);
+}
+
 Result<void> on_mailbox(const Context& context) {
   MailboxCommand command;
   command.limits = context.reactor.options().engine.mailbox;
   std::uint64_t max_messages = command.limits.max_messages, overflow = static_cast<std::uint64_t>(command.limits.overflow),
-                ttl_ms = static_cast<std::uint64_t>(command.limits.default_ttl_ms), max_deliveries = command.limits.max_deliveries;
+                ttl_ms = static_cast<std::uint64_t>(command.limits.default_ttl_ms);
+  std::optional<std::uint64_t> max_deliveries;
+  std::optional<RetryPolicy> retry;
   const auto read = read_map(context.frame.body, "MAILBOX", [&](std::uint64_t key, PackReader& reader) {
     if (key == 0) return command.name = reader.str(), true;
     if (key == 1) return max_messages = reader.uint(), true;
     if (key == 2) return overflow = reader.uint(), true;
     if (key == 3) return ttl_ms = reader.uint(), true;
     if (key == 4) return max_deliveries = reader.uint(), true;
+    if (key == 5) return retry = read_policy(reader), true;
     return false;
   });
   if (!read) return read;
   const auto ttl = duration(ttl_ms, "default_ttl_ms");
   if (!ttl) return std::unexpected(ttl.error());
-  if (max_messages == 0 || max_messages > 1'000'000'000 || overflow > 1 || max_deliveries == 0 || max_deliveries > 10'000) {
-    return failure(ErrorCode::out_of_range,
-                   "`max_messages` may be 1 to 1000000000, `overflow` 0 or 1, `max_deliveries` 1 to 10000");
+  if (max_messages == 0 || max_messages > kMailboxMessagesMax || overflow > 1 ||
+      (max_deliveries && (*max_deliveries == 0 || *max_deliveries > kAttemptsMax))) {
+    return failure(ErrorCode::out_of_range, fmt::format("`max_messages` may be 1 to {}, `overflow` 0 or 1, `max_deliveries` 1 to {}",
+                                                        kMailboxMessagesMax, kAttemptsMax));
   }
-  command.limits = {max_messages, *ttl, static_cast<std::uint16_t>(max_deliveries), static_cast<Overflow>(overflow)};
+  if (retry) {
+    if (auto good = check_retry(*retry); !good) return good;
+    command.limits.retry = over(*retry, command.limits.retry);
+  }
+  command.limits.max_messages = max_messages;
+  command.limits.default_ttl_ms = *ttl;
+  command.limits.overflow = static_cast<Overflow>(overflow);
+  if (max_deliveries) command.limits.retry.attempts = static_cast<std::uint16_t>(*max_deliveries);
   context.engine.configure_mailbox(context.session(), context.request(), command);
   return {};
 }
@@ -308,7 +381,8 @@ constexpr Row kRows[] = {
     {Opcode::receive, on_receive},     {Opcode::ack, on_ack},                     {Opcode::nack, on_nack},
     {Opcode::extend, on_extend},       {Opcode::request, on_request},             {Opcode::receipt, on_receipt},
     {Opcode::wait, on_wait},           {Opcode::stats, on_stats},                 {Opcode::ping, on_ping},
-    {Opcode::mailbox, on_mailbox},
+    {Opcode::mailbox, on_mailbox},     {Opcode::complete, on_complete},           {Opcode::reject, on_reject},
+    {Opcode::call, on_call},
 };
 constexpr auto kHandlers = [] {
   std::array<Handler, 256> handlers{};

@@ -58,9 +58,10 @@ class Reactor final : public Effects, public Hub {
   void settled(SessionId session, std::uint32_t request, std::uint32_t settled, std::span<const LeaseToken> refused) override;
   void refuse(SessionId session, std::uint32_t request, const Error& error) override;
   void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
+  void withdrawn(SessionId session, LeaseToken lease) override;
   [[noreturn]] void unreadable(const Error& error) override;
 
-  // For commands.cpp.
+  // For commands.cpp and calls.cpp.
   void welcome(Connection& connection, std::uint32_t request, std::string_view agent);
   /// Ends the connection with a reason; what was written before goes out first, as far as the peer takes it.
   void say_goodbye(Connection& connection, const Error& error);

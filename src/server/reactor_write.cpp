@@ -87,6 +87,8 @@ void Reactor::lagged(SessionId session, std::uint32_t request, std::uint32_t cou
   answer(session, Opcode::lagged, request, {bytes_of(count)});
 }
 
+void Reactor::withdrawn(SessionId session, LeaseToken lease) { answer(session, Opcode::withdrawn, 0, {bytes_of(lease)}); }
+
 void Reactor::flush_dirty() {
   for (const auto id : std::exchange(overrun_, {})) {
     auto* const connection = find(id);

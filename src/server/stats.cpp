@@ -20,6 +20,14 @@ std::uint64_t resident_bytes() {
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+json::object deaths(const EngineCounters& counters) {
+  json::object out;
+  for (std::size_t reason = 1; reason < kDeadReasons; ++reason) {
+    out[name(static_cast<DeadReason>(reason))] = counters.dead_by_reason[reason];
+  }
+  return out;
+}
+
 json::object json_of(const MailboxStats& mailbox, std::int64_t now) {
   json::object out{{"name", mailbox.name},
                    {"ready", mailbox.ready},
@@ -56,15 +64,24 @@ std::string Reactor::stats_text(std::string_view mailbox) {
         {"returned", counters.returned},
         {"expired", counters.expired},
         {"dead", counters.dead},
+        {"duplicates", counters.duplicates},
+        {"completed", counters.completed},
+        {"cancelled", counters.cancelled},
+        {"bounced", counters.bounced},
+        {"resubmitted", counters.resubmitted},
+        {"guarded", counters.guarded},
+        {"schedules_fired", counters.schedules_fired},
         {"refused", counters.refused},
         {"requests", counters.requests},
         {"responses", counters.responses},
         {"events_published", counters.events_published},
         {"events_delivered", counters.events_delivered},
         {"events_dropped", counters.events_dropped}}},
+      {"dead_by_reason", deaths(counters)},
       {"waiting", counters.ready + counters.pending},
       {"leased", counters.leased},
       {"scheduled", counters.scheduled},
+      {"blocked", counters.blocked},
       {"dead", counters.dead_now},
       {"subscriptions", engine_.subscriptions()},
       {"consumers", engine_.consumers()},

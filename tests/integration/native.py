@@ -12,20 +12,22 @@ import time
 import msgpack
 
 HELLO, PUBLISH, PUBLISH_BATCH, SUBSCRIBE, CONSUME, CREDIT, CANCEL, RECEIVE = range(0x01, 0x09)
-ACK, NACK, EXTEND, REQUEST, RECEIPT, WAIT, STATS, PING, MAILBOX = range(0x09, 0x12)
-WELCOME, CONFIRM, OK, ERROR, DELIVER, SETTLED, GOODBYE, LAGGED = range(0x81, 0x89)
+ACK, NACK, EXTEND, REQUEST, RECEIPT, WAIT, STATS, PING, MAILBOX, COMPLETE, REJECT, CALL = range(0x09, 0x15)
+WELCOME, CONFIRM, OK, ERROR, DELIVER, SETTLED, GOODBYE, LAGGED, WITHDRAWN = range(0x81, 0x8A)
 QUIET = LEASED = 1
-REDELIVERED = 2
+REDELIVERED = ATOMIC = STREAM = 2
 
 KEYS = {"id": 0, "timestamp": 1, "from": 2, "to": 3, "topic": 4, "type": 5, "priority": 6, "content_type": 7, "conversation": 8,
-        "correlation": 9, "reply_to": 10, "key": 11, "ttl": 12, "deliver_at": 13, "mode": 14, "metadata": 15}
+        "correlation": 9, "reply_to": 10, "key": 11, "ttl": 12, "deliver_at": 13, "mode": 14, "metadata": 15, "retry": 16,
+        "group": 17, "bounce": 18, "expects_reply": 19, "encoding": 20, "cause": 21, "hops": 22, "chain": 23}
 FIELDS = {key: field for field, key in KEYS.items()}
-OUTCOMES = {0: "queued", 1: "offered", 2: "scheduled", 3: "sent"}
-STATES = {0: "unknown", 1: "queued", 2: "offered", 3: "retrieved", 4: "acknowledged", 5: "dead", 6: "scheduled"}
+OUTCOMES = {0: "queued", 1: "offered", 2: "scheduled", 3: "sent", 4: "duplicate", 5: "dead"}
+STATES = {0: "unknown", 1: "queued", 2: "offered", 3: "retrieved", 4: "acknowledged", 5: "dead", 6: "scheduled", 7: "cancelled"}
+TYPES = {"task": 1, "query": 2, "response": 3, "event": 4, "command": 5, "status": 6, "notification": 7, "error": 8}
 NEVER = 2**64 - 1
 
 Frame = collections.namedtuple("Frame", "opcode flags request body")
-Confirm = collections.namedtuple("Confirm", "id count outcome age")
+Confirm = collections.namedtuple("Confirm", "id count outcome age state", defaults=["unknown"])
 Settled = collections.namedtuple("Settled", "settled refused")
 Delivery = collections.namedtuple("Delivery", "request lease delivery redelivered fields content")
 
@@ -33,7 +35,7 @@ Delivery = collections.namedtuple("Delivery", "request lease delivery redelivere
 CODES = {"malformed": 1, "unknown_opcode": 2, "not_connected": 3, "unsupported_version": 4, "unauthorized": 5, "frame_too_large": 7,
          "content_too_large": 8, "invalid_name": 9, "invalid_topic": 10, "invalid_field": 11, "no_recipient": 12, "mailbox_full": 13,
          "no_such_request": 14, "no_consumer": 15, "timed_out": 16, "lease_lost": 17, "out_of_range": 18, "disk_full": 19,
-         "slow_consumer": 20, "shutting_down": 21, "limit_reached": 23, "already_exists": 25}
+         "slow_consumer": 20, "shutting_down": 21, "limit_reached": 23, "not_found": 24, "already_exists": 25, "no_reply_wanted": 32}
 NAMES = {code: name for name, code in CODES.items()}
 
 
@@ -73,8 +75,29 @@ def read_message(body):
 
 
 def read_confirm(body):
-    id, count, outcome, age = struct.unpack("<16sIB3xQ", body)
-    return Confirm(id, count, OUTCOMES[outcome], None if age == NEVER else age)
+    id, count, outcome, state, age = struct.unpack("<16sIBB2xQ", body)
+    return Confirm(id, count, OUTCOMES[outcome], None if age == NEVER else age, STATES[state])
+
+
+def read_results(body):
+    """What became of a batch: Confirm or (code, text) for each."""
+    results, at = [], 0
+    while at < len(body):
+        code = struct.unpack_from("<H", body, at)[0]
+        if code == 0:
+            results.append(read_confirm(body[at + 2:at + 34]))
+            at += 34
+        else:
+            size = struct.unpack_from("<H", body, at + 2)[0]
+            results.append((code, body[at + 4:at + 4 + size].decode()))
+            at += 4 + size
+    assert at == len(body)
+    return results
+
+
+def messages_body(messages):
+    """Their count, then each with its length."""
+    return struct.pack("<I", len(messages)) + b"".join(struct.pack("<I", len(m)) + m for m in messages)
 
 
 def read_delivery(frame):
@@ -198,21 +221,32 @@ class Client:
     def publish(self, content=b"", **fields):
         return read_confirm(self.call(PUBLISH, message(content, **fields)).body)
 
-    def publish_batch(self, messages):
+    def publish_batch(self, messages, atomic=False):
         """Confirm or (code, text) for each."""
-        body = struct.pack("<I", len(messages)) + b"".join(struct.pack("<I", len(m)) + m for m in messages)
-        answer, results, at = self.call(PUBLISH_BATCH, body).body, [], 0
-        for _ in messages:
-            code = struct.unpack_from("<H", answer, at)[0]
-            if code == 0:
-                results.append(read_confirm(answer[at + 2:at + 34]))
-                at += 34
-            else:
-                size = struct.unpack_from("<H", answer, at + 2)[0]
-                results.append((code, answer[at + 4:at + 4 + size].decode()))
-                at += 4 + size
-        assert at == len(answer)
+        results = read_results(self.call(PUBLISH_BATCH, messages_body(messages), ATOMIC if atomic else 0).body)
+        assert len(results) == len(messages)
         return results
+
+    def complete(self, lease, outputs=()):
+        """Confirm for each output, once the lease is settled."""
+        return read_results(self.call(COMPLETE, struct.pack("<Q", lease) + messages_body(outputs)).body)
+
+    def reject(self, *leases, reason=None):
+        fields = {0: list(leases), 2: reason}
+        return self.settled(self.call(REJECT, msgpack.packb({key: value for key, value in fields.items() if value is not None})))
+
+    def withdrawn(self, timeout=None):
+        """The lease whose message its sender took back."""
+        return struct.unpack("<Q", self.next_where(lambda f: f.opcode == WITHDRAWN, timeout).body)[0]
+
+    def carry_out(self, name, /, **arguments):
+        """A CALL: the Confirm, or the body of OK (JSON read already, None for nothing)."""
+        got = self.call(CALL, msgpack.packb({0: name, 1: json.dumps(arguments)}))
+        if got.opcode == CONFIRM:
+            return read_confirm(got.body)
+        if got.body[:1] == b"{":
+            return json.loads(got.body)
+        return got.body or None
 
     def subscribe(self, pattern, credit=None, echo=None):
         fields = {0: pattern, 1: credit, 2: echo}
@@ -276,8 +310,8 @@ class Client:
     def extend(self, *leases, lease_ms=0):
         return self.settled(self.call(EXTEND, msgpack.packb({0: list(leases), 1: lease_ms})))
 
-    def start_request(self, content=b"", timeout_ms=10_000, **fields):
-        return self.send_frame(REQUEST, struct.pack("<I", timeout_ms) + message(content, **fields))
+    def start_request(self, content=b"", timeout_ms=10_000, stream=False, **fields):
+        return self.send_frame(REQUEST, struct.pack("<I", timeout_ms) + message(content, **fields), STREAM if stream else 0)
 
     def end_request(self, request, timeout=None):
         got = self.next_where(lambda f: f.request == request, timeout)
@@ -306,6 +340,6 @@ class Client:
     def ping(self, body=b""):
         return self.call(PING, body).body
 
-    def mailbox(self, name, max_messages=None, overflow=None, default_ttl_ms=None, max_deliveries=None):
-        fields = {0: name, 1: max_messages, 2: overflow, 3: default_ttl_ms, 4: max_deliveries}
+    def mailbox(self, name, max_messages=None, overflow=None, default_ttl_ms=None, max_deliveries=None, retry=None):
+        fields = {0: name, 1: max_messages, 2: overflow, 3: default_ttl_ms, 4: max_deliveries, 5: retry}
         self.call(MAILBOX, msgpack.packb({key: value for key, value in fields.items() if value is not None}))

@@ -52,6 +52,13 @@ def envelopes():
         good("an event", 4, {4: "build.done", 5: 4, 7: "text/plain"}, "gr\u00fcn".encode(),
              {"topic": "build.done", "type": "event", "priority": 5, "content_type": "text/plain", "content": "gr\u00fcn"}),
         good("every field", 4, full, b'{"question":["why",42]}', full_json),
+        good("how it may fail, what it belongs to and where it comes from", 4,
+             {3: "a", 5: 1, 16: [5, 3, 1000, 60000, 2500], 17: "order-7", 18: True, 19: False, 20: "zstd", 21: ID}, b"",
+             {"to": "a", "type": "task", "priority": 5, "group": "order-7", "bounce": True, "expects_reply": False,
+              "encoding": "zstd", "cause": ID_TEXT,
+              "retry": {"attempts": 5, "backoff": "exponential_jitter", "initial": 1000, "max": 60000, "multiplier": 2.5}}),
+        good("as a server delivers what was caused by another", 4, {0: ID, 3: "a", 5: 1, 21: ID, 22: 2, 23: ID + ID}, b"",
+             {"id": ID_TEXT, "to": "a", "type": "task", "priority": 5, "cause": ID_TEXT, "hops": 2, "chain": [ID_TEXT, ID_TEXT]}),
         good("a type of one's own", 4, {3: "a", 5: "ws_ping"}, b"", {"to": "a", "type": "ws_ping", "priority": 5}),
         good("names at their longest", 4, {2: "f" * 255, 3: "t" * 255, 5: 1}, b"",
              {"from": "f" * 255, "to": "t" * 255, "type": "task", "priority": 5}),
@@ -71,7 +78,7 @@ def envelopes():
               "priority": 1, "content_type": "text/plain", "content": "x"}, False),
     ]
     # map16 of 3 pairs: 200 (unknown): [1, {"x": nil}]; 6: u64 2; 3: str8 "a"
-    rows[9]["hex"] = "de0003" + "ccc8" + "920181a178c0" + "06" + "cf0000000000000002" + "03" + "d90161"
+    rows[11]["hex"] = "de0003" + "ccc8" + "920181a178c0" + "06" + "cf0000000000000002" + "03" + "d90161"
     bad = [
         ("no map", 4, b"\x93\x01\x02\x03", "malformed"),
         ("nothing at all", 4, b"", "malformed"),
@@ -95,6 +102,9 @@ def envelopes():
         ("type 11", 4, envelope({3: "a", 5: 11}), "out_of_range"),
         ("mode 3", 4, envelope({3: "a", 14: 3}), "out_of_range"),
         ("a ttl beyond ten years", 4, envelope({3: "a", 12: 2**40}), "out_of_range"),
+        ("a retry policy of four", 4, envelope({3: "a", 16: [5, 3, 1000, 60000]}), "malformed"),
+        ("a backoff that is none", 4, envelope({3: "a", 16: [5, 4, 1000, 60000, 2000]}), "out_of_range"),
+        ("an encoding that is none", 4, envelope({3: "a", 20: "br"}), "invalid_field"),
         ("metadata that is no map", 4, envelope({3: "a", 15: [1]}), "malformed"),
         ("metadata with a key that is a number", 4, envelope({3: "a", 15: {1: 2}}), "malformed"),
         ("metadata 17 deep", 4, envelope({3: "a", 15: nested(17)}), "out_of_range"),
@@ -117,6 +127,7 @@ def frames():
     lease, lease_text = 0x1122334455667788, "1234605616436508552"
     leases = struct.pack("<QQ", lease, 7)
     confirm = ID + struct.pack("<IB3xQ", 3, 1, 1500)
+    duplicate = ID + struct.pack("<IBB2xQ", 3, 4, 4, 1500)
     never = ID + struct.pack("<IB3xQ", 1, 0, 2**64 - 1)
     sent = ID + struct.pack("<IB3xQ", 4, 3, 0)
     stamped = envelope({0: ID, 1: 1795000000000, 2: "planner", 3: "analyst", 5: 1, 7: "text/plain"}) + b"hi"
@@ -149,6 +160,23 @@ def frames():
         ("MAILBOX", 2, 0x11, msgpack.packb({0: "analyst", 1: 500, 2: 1, 3: 60000, 4: 5}),
          {"op": "mailbox", "name": "analyst", "max_messages": 500, "overflow": "drop_oldest", "default_ttl_ms": 60000,
           "max_deliveries": 5}),
+        ("MAILBOX with a retry policy", 2, 0x11, msgpack.packb({0: "analyst", 5: [5, 2, 1000, 60000, 2500]}),
+         {"op": "mailbox", "name": "analyst",
+          "retry": {"attempts": 5, "backoff": "exponential", "initial": 1000, "max": 60000, "multiplier": 2.5}}),
+        ("PUBLISH_BATCH, all or none", 6, 0x03, batch,
+         {"op": "publish_batch", "atomic": True, "messages": [message, {"topic": "a.b", "type": "event", "priority": 5}]}, 2),
+        ("REQUEST with status messages", 7, 0x0C, struct.pack("<I", 2500) + packed,
+         {"op": "request", "timeout_ms": 2500, "stream": True, "message": message}, 2),
+        ("NACK, to wait as the retry policy says", 7, 0x0A, msgpack.packb({0: [7], 2: "not now"}),
+         {"op": "nack", "leases": ["7"], "reason": "not now"}),
+        ("REJECT", 7, 0x13, msgpack.packb({0: [lease, 7], 2: "not mine"}),
+         {"op": "reject", "leases": [lease_text, "7"], "reason": "not mine"}),
+        ("COMPLETE", 7, 0x12, struct.pack("<QII", lease, 1, len(packed)) + packed,
+         {"op": "complete", "lease": lease_text, "outputs": [message]}),
+        ("COMPLETE without outputs", 7, 0x12, struct.pack("<QI", lease, 0), {"op": "complete", "lease": lease_text}),
+        ("CALL", 14, 0x14, msgpack.packb({0: "dead.list", 1: '{"mailbox":"analyst","limit":10}'}),
+         {"op": "call", "name": "dead.list", "arguments": {"mailbox": "analyst", "limit": 10}}),
+        ("CALL without arguments", 14, 0x14, msgpack.packb({0: "schedule.list"}), {"op": "call", "name": "schedule.list"}),
     ]
     answer = {"id": ID_TEXT, "unread": 3, "outcome": "offered", "last_read_age_ms": 1500}
     server = [
@@ -156,6 +184,10 @@ def frames():
          {"op": "welcome", "version": 1, "server": "folkmoot/0.1.0", "session": 42, "max_frame_bytes": 8388608,
           "max_content_bytes": 1048576, "node": 77}),
         ("CONFIRM", 5, 0x82, 0, confirm, "publish", {"op": "confirm", **answer}),
+        ("CONFIRM of a duplicate", 5, 0x82, 0, duplicate, "publish",
+         {"op": "confirm", **answer, "outcome": "duplicate", "state": "acknowledged"}),
+        ("OK of COMPLETE", 7, 0x83, 0, struct.pack("<H", 0) + confirm, "complete", {"op": "ok", "results": [answer]}),
+        ("OK of CALL dead.purge", 14, 0x83, 0, struct.pack("<I", 12), "call", {"op": "ok", "result": {"purged": 12}}),
         ("CONFIRM, never read", 5, 0x82, 0, never, "publish",
          {"op": "confirm", "id": ID_TEXT, "unread": 1, "outcome": "queued", "last_read_age_ms": None}),
         ("CONFIRM of an event", 5, 0x82, 0, sent, "publish",
@@ -182,9 +214,9 @@ def frames():
         ("LAGGED", 7, 0x88, 0, struct.pack("<I", 9), "subscribe", {"op": "lagged", "count": 9}),
     ]
     rows = []
-    for request, (name, section, opcode, body, said) in enumerate(client, 1):
+    for request, (name, section, opcode, body, said, *flags) in enumerate(client, 1):
         op, *rest = said.items()
-        rows.append({"name": name, "section": section, "hex": frame(opcode, request, body).hex(),
+        rows.append({"name": name, "section": section, "hex": frame(opcode, request, body, *flags).hex(),
                      "json": dict([op, ("request", request), *rest])})
     for request, (name, section, opcode, flags, body, after, said) in enumerate(server, 101):
         op, *rest = said.items()
@@ -198,6 +230,7 @@ def frames():
     only_binary = [
         {"name": "CREDIT", "section": 7, "hex": frame(0x06, 0, struct.pack("<II", 5, 100)).hex(), "target": 5, "amount": 100},
         {"name": "CANCEL", "section": 7, "hex": frame(0x07, 9, struct.pack("<I", 5)).hex(), "target": 5},
+        {"name": "WITHDRAWN", "section": 7, "hex": frame(0x89, 0, struct.pack("<Q", lease)).hex(), "lease": lease_text},
         {"name": "GOODBYE", "section": 2, "hex": frame(0x87, 0, struct.pack("<H", 4) + goodbye.encode()).hex(),
          "code": "unsupported_version", "error": goodbye},
     ]

@@ -320,7 +320,7 @@ void request(TargetServer& server, BenchOptions options, Report& report) {
       Message message;
       message.to = name;
       message.content = content;
-      auto frame = value(codec::request(message, Milliseconds(10'000)));
+      auto frame = value(codec::request(message, Milliseconds(10'000), false));
       std::vector<std::int64_t> sent_at(options.window);
       std::uint32_t asked = 0, answered = 0;
       std::string block;

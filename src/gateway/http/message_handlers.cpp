@@ -5,19 +5,19 @@
 
 #include "base/duration.hpp"
 #include "base/utf8.hpp"
+#include "gateway/http/answers.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/json_answers.hpp"
-#include "gateway/json_fields.hpp"
 #include "message/json_mapping.hpp"
 #include "message/limits.hpp"
 #include "message/operations.hpp"
+#include "server/json_fields.hpp"
 
 namespace folkmoot {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kAnswerTimeout = 30s;  // beyond what a request itself waits
 constexpr std::uint32_t kWaitMsMax = 300'000;
 constexpr std::uint32_t kLeaseMsDefault = 30'000;
 constexpr std::uint32_t kReceiveDefault = 10;
@@ -27,18 +27,11 @@ std::int64_t unix_ms_now() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-Answer json_answer(int status, std::string body) { return {.status = status, .body = std::move(body)}; }
-
 // One message of a request's body, with its sender filled in.
 Result<Message> message_of(const JsonElement& value, const HttpRequest& request) {
   auto message = message_from_json(value, unix_ms_now());
   if (message && message->from.empty()) message->from = request.agent;
   return message;
-}
-
-void append_published(JsonWriter& json, const Confirm& confirm) {
-  append_confirm_fields(json, confirm);
-  json.field("status", confirm.outcome == PublishOutcome::sent ? "delivered" : "pending");
 }
 
 Result<std::uint32_t> duration_parameter(const Target& target, std::string_view name, std::uint32_t otherwise,
@@ -60,52 +53,36 @@ asio::awaitable<Answer> publish_one(Exchange& exchange, JsonElement value) {
   const auto request = exchange.link.number();
   std::string frames;
   if (auto done = append_publish(frames, request, *message); !done) co_return error_answer(done.error());
-  if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return error_answer(sent.error());
-  const auto frame = co_await exchange.link.answer(request, Clock::now() + kAnswerTimeout);
+  const auto frame = co_await ask(exchange, request, std::move(frames));
   if (!frame) co_return error_answer(frame.error());
-  const auto confirm = read_confirm(frame->body);
-  if (!confirm) co_return error_answer(confirm.error());
-  std::string body;
-  JsonWriter json(body);
-  json.begin_object();
-  append_published(json, *confirm);
-  json.end_object();
-  co_return json_answer(201, std::move(body));
+  co_return published_answer(*frame);
 }
 
-asio::awaitable<Answer> publish_many(Exchange& exchange, JsonElement array) {
+Result<std::vector<Message>> messages_of(JsonElement array, const HttpRequest& request, std::string_view what) {
   std::vector<Message> messages;
   for (const auto element : simdjson::dom::array(array)) {
-    auto message = message_of(element, exchange.request);
-    if (!message) {
-      co_return error_answer({message.error().code, fmt::format("message {} of the batch: {}", messages.size(), message.error().text)});
-    }
+    auto message = message_of(element, request);
+    if (!message) return failure(message.error().code, fmt::format("{} {}: {}", what, messages.size(), message.error().text));
     messages.push_back(std::move(*message));
-    if (messages.size() > kBatchMessagesMax) break;  // refused below
+    if (messages.size() > kBatchMessagesMax) break;  // refused when the frame is made
   }
+  return messages;
+}
+
+// The results of a batch as an array.
+asio::awaitable<Result<std::string>> publish_many(Exchange& exchange, JsonElement array, bool atomic) {
+  const auto messages = messages_of(array, exchange.request, "message");
+  if (!messages) co_return std::unexpected(messages.error());
   const auto request = exchange.link.number();
   std::string frames;
-  if (auto done = append_publish_batch(frames, request, messages); !done) co_return error_answer(done.error());
-  messages.clear();
-  if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return error_answer(sent.error());
-  const auto frame = co_await exchange.link.answer(request, Clock::now() + kAnswerTimeout);
-  if (!frame) co_return error_answer(frame.error());
-  const auto results = read_batch_results(frame->body);
-  if (!results) co_return error_answer(results.error());
+  if (auto done = append_publish_batch(frames, request, *messages, atomic ? kFlagAtomic : 0); !done) co_return std::unexpected(done.error());
+  const auto frame = co_await ask(exchange, request, std::move(frames));
+  if (!frame) co_return std::unexpected(frame.error());
   std::string body;
   JsonWriter json(body);
-  json.begin_array();
-  for (const auto& result : *results) {
-    json.begin_object();
-    if (result) {
-      append_published(json, *result);
-    } else {
-      append_error_fields(json, result.error());
-    }
-    json.end_object();
-  }
-  json.end_array();
-  co_return json_answer(200, std::move(body));
+  bool all_done = true;
+  if (auto done = append_batch_results(json, frame->body, true, all_done); !done) co_return std::unexpected(done.error());
+  co_return body;
 }
 
 // -- GET /api/messages
@@ -147,8 +124,7 @@ asio::awaitable<Result<void>> settle_all(Exchange& exchange, std::vector<std::ui
   const auto request = exchange.link.number();
   std::string frames;
   append_ack(frames, request, leases);
-  if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return sent;
-  const auto frame = co_await exchange.link.answer(request, Clock::now() + kAnswerTimeout);
+  const auto frame = co_await ask(exchange, request, std::move(frames));
   if (!frame) co_return std::unexpected(frame.error());
   co_return Result<void>{};
 }
@@ -158,21 +134,11 @@ asio::awaitable<Result<void>> settle_all(Exchange& exchange, std::vector<std::ui
 // What a status asks for, as a frame; errors name the field.
 Result<std::string> settlement(JsonFields& fields, std::uint32_t request) {
   const auto status = fields.required_text("status");
-  const auto lease_text = fields.find("lease");
-  std::uint64_t lease = 0;
-  std::string_view text;
-  if (!lease_text) {
-    fields.refuse(ErrorCode::invalid_field, "`lease` is missing: give the one that came with the message");
-  } else if (!lease_text->get(text)) {
-    const auto parsed = parse_lease(text);
-    if (!parsed) fields.refuse(ErrorCode::invalid_field, fmt::format("`lease` is `{}`; it is a decimal number", text));
-    lease = parsed.value_or(0);
-  } else {
-    lease = fields.number("lease", 0, 0, UINT64_MAX);
-  }
-  const auto delay_ms = fields.duration_ms("delay_ms", 0);
+  const auto lease = fields.lease("lease");
+  // Left out: as the retry policy says.
+  const auto delay_ms = fields.has("delay_ms") ? std::optional<std::uint64_t>(fields.duration_ms("delay_ms", 0)) : std::nullopt;
   const auto lease_ms = fields.duration_ms("lease_ms", kLeaseMsDefault);
-  const auto reason = fields.text("reason");
+  const auto reason = fields.text("reason", kReasonBytesMax);
   if (auto good = fields.result(); !good) return std::unexpected(good.error());
   std::string frames;
   const std::uint64_t leases[] = {lease};
@@ -180,33 +146,73 @@ Result<std::string> settlement(JsonFields& fields, std::uint32_t request) {
     append_ack(frames, request, leases);
   } else if (status == "failed" || status == "pending") {
     append_nack(frames, request, leases, delay_ms, reason);
+  } else if (status == "rejected") {
+    append_reject(frames, request, leases, reason);
   } else if (status == "delivered") {
     append_extend(frames, request, leases, lease_ms);
   } else {
-    return failure(ErrorCode::invalid_field, fmt::format("`status` is `{}`; it may be processed, failed or delivered", status));
+    return failure(ErrorCode::invalid_field, fmt::format("`status` is `{}`; it may be processed, failed, rejected or delivered", status));
   }
   return frames;
 }
 
 }  // namespace
 
-Answer error_answer(const Error& error) {
-  Answer answer{.status = http_status(error.code), .body = {}};
-  JsonWriter json(answer.body);
-  json.begin_object();
-  append_error_fields(json, error);
-  json.end_object();
-  if (answer.status == 401) answer.headers.emplace_back("WWW-Authenticate", "Bearer");
-  if (answer.status == 429 || answer.status == 503) answer.headers.emplace_back("Retry-After", "1");
-  return answer;
-}
-
 asio::awaitable<Answer> publish_messages(Exchange& exchange) {
   JsonDocument document;
   const auto value = document.parse(exchange.request.body);
   if (!value) co_return error_answer(value.error());
-  if (value->is_array()) co_return co_await publish_many(exchange, *value);
-  co_return co_await publish_one(exchange, *value);
+  if (!value->is_array()) co_return co_await publish_one(exchange, *value);
+  auto results = co_await publish_many(exchange, *value, false);
+  co_return results ? json_answer(200, std::move(*results)) : error_answer(results.error());
+}
+
+asio::awaitable<Answer> publish_batch(Exchange& exchange) {
+  JsonDocument document;
+  auto value = document.parse(exchange.request.body);
+  if (!value) co_return error_answer(value.error());
+  auto messages = *value;
+  bool atomic = false;
+  if (value->is_object()) {
+    JsonFields fields(*value);
+    atomic = fields.flag("atomic");
+    if (auto good = fields.result(); !good) co_return error_answer(good.error());
+    messages = fields.find("messages").value_or(*value);
+  }
+  if (!messages.is_array()) co_return error_answer({ErrorCode::invalid_field, "`messages` must be an array of messages"});
+  const auto results = co_await publish_many(exchange, messages, atomic);
+  if (!results) co_return error_answer(results.error());
+  std::string body;
+  JsonWriter(body).begin_object().key("results").raw(*results).end_object();
+  co_return json_answer(200, std::move(body));
+}
+
+asio::awaitable<Answer> complete_message(Exchange& exchange) {
+  const auto id = Uuid::parse(exchange.parameter);
+  if (!id) co_return error_answer({ErrorCode::invalid_field, "the message id in the path is not a UUID of 36 characters"});
+  JsonDocument document;
+  const auto value = document.parse(exchange.request.body);
+  if (!value) co_return error_answer(value.error());
+  if (!value->is_object()) co_return error_answer({ErrorCode::malformed, "the body is not a JSON object"});
+  JsonFields fields(*value);
+  const auto lease = fields.lease("lease");
+  const auto given = fields.find("outputs");
+  if (given && !given->is_array()) fields.refuse(ErrorCode::invalid_field, "`outputs` must be an array of messages");
+  if (auto good = fields.result(); !good) co_return error_answer(good.error());
+  const auto outputs = given ? messages_of(*given, exchange.request, "output") : std::vector<Message>{};
+  if (!outputs) co_return error_answer(outputs.error());
+  const auto request = exchange.link.number();
+  std::string frames;
+  if (auto done = append_complete(frames, request, lease, *outputs); !done) co_return error_answer(done.error());
+  const auto frame = co_await ask(exchange, request, std::move(frames));
+  if (!frame) co_return error_answer(frame.error());
+  std::string body;
+  JsonWriter json(body);
+  bool all_done = true;
+  json.begin_object().field("id", id->text()).field("status", "processed").key("results");
+  if (auto done = append_batch_results(json, frame->body, true, all_done); !done) co_return error_answer(done.error());
+  json.end_object();
+  co_return json_answer(200, std::move(body));
 }
 
 asio::awaitable<Answer> receive_messages(Exchange& exchange) {
@@ -267,14 +273,27 @@ asio::awaitable<Answer> receive_messages(Exchange& exchange) {
   co_return json_answer(200, std::move(received.messages));
 }
 
+// The attempts made at a message, as an array of JSON; none if it was settled between the two questions.
+static asio::awaitable<Result<std::string>> attempts_of(Exchange& exchange, Uuid id) {
+  const auto request = exchange.link.number();
+  std::string frames;
+  append_call(frames, request, "message.attempts", fmt::format(R"({{"id":"{}"}})", id.text()));
+  const auto frame = co_await ask(exchange, request, std::move(frames));
+  if (!frame && frame.error().code == ErrorCode::not_found) co_return "[]";
+  if (!frame) co_return std::unexpected(frame.error());
+  JsonDocument document;
+  const auto answer = document.parse(as_text(frame->body));
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return std::string(simdjson::minify(answer->at_key("attempts")));
+}
+
 asio::awaitable<Answer> show_receipt(Exchange& exchange) {
   const auto id = Uuid::parse(exchange.parameter);
   if (!id) co_return error_answer({ErrorCode::invalid_field, "the message id in the path is not a UUID of 36 characters"});
   const auto request = exchange.link.number();
   std::string frames;
   append_receipt(frames, request, {&*id, 1});
-  if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return error_answer(sent.error());
-  const auto frame = co_await exchange.link.answer(request, Clock::now() + kAnswerTimeout);
+  const auto frame = co_await ask(exchange, request, std::move(frames));
   if (!frame) co_return error_answer(frame.error());
   const auto receipts = read_receipts(frame->body);
   if (!receipts) co_return error_answer(receipts.error());
@@ -285,7 +304,9 @@ asio::awaitable<Answer> show_receipt(Exchange& exchange) {
   JsonWriter json(body);
   json.begin_object();
   append_receipt_fields(json, receipts->front());
-  json.end_object();
+  const auto attempts = co_await attempts_of(exchange, *id);
+  if (!attempts) co_return error_answer(attempts.error());
+  json.key("attempts").raw(*attempts).end_object();
   co_return json_answer(200, std::move(body));
 }
 
@@ -300,8 +321,7 @@ asio::awaitable<Answer> settle_message(Exchange& exchange) {
   const auto request = exchange.link.number();
   auto frames = settlement(fields, request);
   if (!frames) co_return error_answer(frames.error());
-  if (auto sent = co_await exchange.link.send(std::move(*frames)); !sent) co_return error_answer(sent.error());
-  const auto frame = co_await exchange.link.answer(request, Clock::now() + kAnswerTimeout);
+  const auto frame = co_await ask(exchange, request, std::move(*frames));
   if (!frame) co_return error_answer(frame.error());
   const auto settled = read_settled(frame->body);
   if (!settled) co_return error_answer(settled.error());

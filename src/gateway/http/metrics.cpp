@@ -28,6 +28,13 @@ constexpr Metric kMetrics[] = {
     {"/messages/returned", "folkmoot_messages_returned_total", "counter", "Deliveries given back."},
     {"/messages/expired", "folkmoot_messages_expired_total", "counter", "Messages whose time to live ran out."},
     {"/messages/dead", "folkmoot_messages_dead_total", "counter", "Messages moved to dead letters."},
+    {"/messages/duplicates", "folkmoot_messages_duplicate_total", "counter", "Publishes whose idempotency key was known already."},
+    {"/messages/completed", "folkmoot_messages_completed_total", "counter", "Messages settled together with their outputs."},
+    {"/messages/cancelled", "folkmoot_messages_cancelled_total", "counter", "Messages taken back by their senders."},
+    {"/messages/bounced", "folkmoot_messages_bounced_total", "counter", "Senders told of a message's death."},
+    {"/messages/resubmitted", "folkmoot_messages_resubmitted_total", "counter", "Dead letters sent again."},
+    {"/messages/guarded", "folkmoot_messages_guarded_total", "counter", "Messages stopped by a limit on loops."},
+    {"/messages/schedules_fired", "folkmoot_schedules_fired_total", "counter", "Times that a schedule was due."},
     {"/messages/refused", "folkmoot_messages_refused_total", "counter", "Publishes refused."},
     {"/messages/requests", "folkmoot_requests_total", "counter", "Requests made."},
     {"/messages/responses", "folkmoot_responses_total", "counter", "Responses that reached their requester."},
@@ -37,6 +44,7 @@ constexpr Metric kMetrics[] = {
     {"/waiting", "folkmoot_messages_waiting", "gauge", "Messages in mailboxes, ready to be delivered."},
     {"/leased", "folkmoot_messages_leased", "gauge", "Messages delivered and not yet settled."},
     {"/scheduled", "folkmoot_messages_scheduled", "gauge", "Messages that wait for their time."},
+    {"/blocked", "folkmoot_messages_blocked", "gauge", "Messages that wait for one of their group to be settled."},
     {"/dead", "folkmoot_dead_letters", "gauge", "Messages in dead letters."},
     {"/subscriptions", "folkmoot_subscriptions", "gauge", "Subscriptions to topics."},
     {"/consumers", "folkmoot_consumers", "gauge", "Consumers of mailboxes."},
@@ -60,6 +68,7 @@ constexpr Metric kMailboxMetrics[] = {
     {"/last_read_age_ms", "folkmoot_mailbox_last_read_age_milliseconds", "gauge", "Time since a mailbox was last read."},
 };
 
+constexpr Metric kDeadByReason = {"/dead_by_reason", "folkmoot_messages_dead_by_reason_total", "counter", "Messages moved to dead letters, by reason."};
 constexpr Metric kConnections = {"/connections", "folkmoot_connections", "gauge", "Connections by door."};
 
 void append_head(std::string& out, const Metric& metric) {
@@ -94,12 +103,13 @@ void append_sample(std::string& out, std::string_view name, std::string_view lab
   }
 }
 
-void append_connections(std::string& out, const JsonElement& stats) {
-  dom::object doors;
-  if (stats.at_key("connections").get(doors)) return;
-  append_head(out, kConnections);
-  for (const auto [door, count] : doors) {
-    append_sample(out, kConnections.name, fmt::format("{{door=\"{}\"}}", escape_label(door)), count);
+// One sample for each field of an object; its name is the label's value.
+void append_labelled(std::string& out, const Metric& metric, std::string_view label, const JsonElement& stats) {
+  dom::object values;
+  if (stats.at_pointer(metric.path).get(values)) return;
+  append_head(out, metric);
+  for (const auto [name, count] : values) {
+    append_sample(out, metric.name, fmt::format("{{{}=\"{}\"}}", label, escape_label(name)), count);
   }
 }
 
@@ -136,7 +146,8 @@ Result<std::string> prometheus_text(std::string_view stats) {
     append_head(out, metric);
     append_sample(out, metric.name, "", value);
   }
-  append_connections(out, *root);
+  append_labelled(out, kDeadByReason, "reason", *root);
+  append_labelled(out, kConnections, "door", *root);
   append_mailboxes(out, *root);
   return out;
 }

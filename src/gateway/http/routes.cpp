@@ -8,6 +8,19 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/messages", receive_messages, true},
     {"GET", "/api/messages/{id}", show_receipt},
     {"PUT", "/api/messages/{id}/status", settle_message},
+    {"POST", "/api/messages/batch", publish_batch},
+    {"POST", "/api/messages/{id}/complete", complete_message},
+    {"DELETE", "/api/messages/{id}", cancel_message},
+    {"GET", "/api/dead", list_dead},
+    {"DELETE", "/api/dead", purge_dead},
+    {"GET", "/api/dead/{id}", show_dead},
+    {"POST", "/api/dead/{id}/resubmit", resubmit_dead},
+    {"POST", "/api/dead/redrive", redrive_dead, true},
+    {"GET", "/api/schedules", list_schedules},
+    {"POST", "/api/schedules", set_schedule},
+    {"DELETE", "/api/schedules/{name}", remove_schedule},
+    {"GET", "/api/conversations/{name}/cost", show_cost},
+    {"POST", "/api/call/{name}", call_by_name, true},
     {"POST", "/message", request_agent, true},
     {"GET", "/health", show_health},
     {"GET", "/metrics", show_metrics},
@@ -37,9 +50,12 @@ std::span<const Route> routes() { return kRoutes; }
 RouteMatch match_route(std::string_view method, const Target& target) {
   RouteMatch match;
   for (const auto& route : kRoutes) {
-    if (!matches(route.pattern, target.path, match.parameter)) continue;
+    std::string parameter;
+    if (!matches(route.pattern, target.path, parameter)) continue;
     match.allowed.append(match.allowed.empty() ? "" : ", ").append(route.method);
-    if (route.method == method) match.route = &route;
+    if (route.method != method) continue;
+    match.route = &route;
+    match.parameter = std::move(parameter);
   }
   if (!match.allowed.empty()) match.allowed.append(", OPTIONS");
   return match;

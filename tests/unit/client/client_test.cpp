@@ -1,80 +1,10 @@
 // The client against a server that speaks frames: operations, bounds, and what a lost connection does to each of them.
-#include <gtest/gtest.h>
-
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 
-#include "fake_server.hpp"
-#include "folkmoot/folkmoot.hpp"
+#include "client_fixture.hpp"
 
 namespace folkmoot {
 namespace {
-
-using namespace std::chrono_literals;
-
-class ClientTest : public ::testing::Test {
- protected:
-  ClientOptions options() {
-    ClientOptions out;
-    out.address = server.address();
-    out.agent = "tester";
-    out.backoff_min = 5ms;
-    out.backoff_max = 20ms;
-    out.request_timeout = 5s;
-    return out;
-  }
-
-  /// Runs `body(bus)` in a coroutine on a connected client, until it is done.
-  template <class Body>
-  void with_client(ClientOptions with, Body body) {
-    asio::io_context context;
-    Client bus(context.get_executor(), std::move(with));
-    bool done = false;
-    asio::co_spawn(
-        context,
-        [&]() -> asio::awaitable<void> {
-          value(co_await bus.connect());
-          co_await body(bus);
-          done = true;
-        },
-        [&](std::exception_ptr thrown) {
-          bus.close();
-          try {
-            if (thrown) std::rethrow_exception(thrown);
-          } catch (const std::exception& error) {
-            ADD_FAILURE() << error.what();
-          }
-        });
-    context.run_for(20s);
-    EXPECT_TRUE(done) << "the test's coroutine did not come to its end";
-  }
-
-  template <class Body>
-  void with_client(Body body) {
-    with_client(options(), std::move(body));
-  }
-
-  static Message message(std::string to, std::string content) {
-    Message out;
-    out.to = std::move(to);
-    out.content = std::move(content);
-    return out;
-  }
-  static Message event(std::string topic) {
-    Message out;
-    out.topic = std::move(topic);
-    return out;
-  }
-
-  template <class Condition>
-  static bool eventually(Condition condition) {
-    for (int i = 0; i < 1'000 && !condition(); ++i) std::this_thread::sleep_for(5ms);
-    return condition();
-  }
-
-  FakeServer server;
-};
 
 TEST_F(ClientTest, U2_connecting_to_nobody_is_told_with_the_address) {
   ClientOptions nowhere;
@@ -361,6 +291,7 @@ TEST_F(ClientTest, X3_a_silent_server_is_given_up_and_an_operation_times_out) {
   with.heartbeat = 100ms;
   with.connect_timeout = 300ms;
   with.request_timeout = 2s;
+  with.breaker.failures_to_open = 0;
   with_client(with, [&](Client& bus) -> asio::awaitable<void> {
     server.silent = true;
     const auto lost = (co_await bus.publish(message("a", "x"))).error();

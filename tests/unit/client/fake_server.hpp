@@ -11,6 +11,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -38,7 +39,7 @@ class FakeServer {
   std::string address() { return "127.0.0.1:" + std::to_string(port()); }
 
   std::atomic<bool> hold_confirms = false, silent = false;
-  std::atomic<int> connections = 0, publishes = 0, pings = 0, most_in_flight = 0;
+  std::atomic<int> connections = 0, publishes = 0, pings = 0, most_in_flight = 0, cancels = 0, streams = 0;
 
   void cut_all() {
     run([this] {
@@ -61,6 +62,24 @@ class FakeServer {
     run([&] {
       for (auto& flow : flows_) send(*flow.session, Opcode::lagged, 0, flow.request, as_text(bytes_of(count)));
     });
+  }
+  /// Tells the holders of all leases that their work is not wanted any more.
+  void withdraw_all() {
+    run([this] {
+      for (auto& [token, lease] : leases_) send(*lease.session, Opcode::withdrawn, 0, 0, as_text(bytes_of(token)));
+    });
+  }
+  /// What the call `name` answers from now on.
+  void answer_call(std::string name, std::string body) {
+    run([&] { answers_[name] = body; });
+  }
+  /// The arguments of the last call.
+  std::string called() {
+    return run([&] { return called_; });
+  }
+  /// A message as it lies in a mailbox.
+  Message peek(const std::string& mailbox) {
+    return run([&] { return mailboxes_[mailbox].empty() ? Message{} : mailboxes_[mailbox].front(); });
   }
   std::uint32_t granted() {
     return run([&] { return granted_; });
@@ -182,6 +201,7 @@ class FakeServer {
     confirm.id = make_id();
     confirm.count = count;
     confirm.outcome = outcome;
+    if (outcome == PublishOutcome::duplicate) confirm.state = ReceiptState::acknowledged;
     confirm.age_ms = outcome == PublishOutcome::sent ? 0 : kNeverRead;
     return std::string(as_text(bytes_of(confirm)));
   }
@@ -198,6 +218,7 @@ class FakeServer {
     if (!message) return std::unexpected(message.error());
     ++publishes;
     if (message->to == "full") return failure(ErrorCode::mailbox_full, "mailbox full is full (1 of 1 waiting)");
+    if (!message->key.empty() && !keys_.insert(message->key).second) return confirm_body(0, PublishOutcome::duplicate);
     message->id = make_id();
     if (message->from.empty()) message->from = "fake";
     if (request) message->reply_to = "@" + std::to_string(request);
@@ -216,6 +237,24 @@ class FakeServer {
     }
     enqueue(*message);
     return confirm_body(static_cast<std::uint32_t>(mailboxes_[message->to].size()), PublishOutcome::queued);
+  }
+
+  // The answer to several messages; an atomic refusal names no place here.
+  void answer_all(Session& s, std::uint32_t request, Bytes rest, bool atomic) {
+    std::string body;
+    std::optional<Error> refused;
+    while (!rest.empty()) {
+      const auto size = load<std::uint32_t>(rest.data());
+      auto confirm = accept_message(rest.subspan(4, size));
+      const auto code = static_cast<std::uint16_t>(confirm ? ErrorCode{} : confirm.error().code);
+      body += as_text(bytes_of(code));
+      if (!confirm) body += as_text(bytes_of(static_cast<std::uint16_t>(confirm.error().text.size())));
+      body += confirm ? *confirm : confirm.error().text;
+      if (!confirm) refused = confirm.error();
+      rest = rest.subspan(4 + size);
+    }
+    if (atomic && refused) return append_error(s.out, Opcode::error, request, *refused);
+    send(s, Opcode::ok, 0, request, body);
   }
 
   void settle(const std::shared_ptr<Session>& s, const Frame& frame, const std::vector<std::uint64_t>& leases, bool back) {
@@ -283,21 +322,22 @@ class FakeServer {
         if (!quiet) send(*s, Opcode::confirm, 0, request, *confirm);
         return;
       }
-      case Opcode::publish_batch: {
-        std::string body;
-        auto rest = frame.body.subspan(4);
-        while (!rest.empty()) {
-          const auto size = load<std::uint32_t>(rest.data());
-          auto confirm = accept_message(rest.subspan(4, size));
-          const auto code = static_cast<std::uint16_t>(confirm ? ErrorCode{} : confirm.error().code);
-          body += as_text(bytes_of(code));
-          if (!confirm) body += as_text(bytes_of(static_cast<std::uint16_t>(confirm.error().text.size())));
-          body += confirm ? *confirm : confirm.error().text;
-          rest = rest.subspan(4 + size);
-        }
-        return send(*s, Opcode::ok, 0, request, body);
+      case Opcode::publish_batch: return answer_all(*s, request, frame.body.subspan(4), frame.header.flags & kFlagAtomic);
+      case Opcode::complete: {
+        const auto lease = load<std::uint64_t>(frame.body.data());
+        if (!leases_.contains(lease)) return fail({ErrorCode::lease_lost, "the lease is not current"});
+        leases_.erase(lease);
+        return answer_all(*s, request, frame.body.subspan(12), true);
+      }
+      case Opcode::call: {
+        read_map();
+        called_ = text[1];
+        const auto found = answers_.find(text[0]);
+        if (found == answers_.end()) return fail({ErrorCode::not_found, "there is no call " + text[0]});
+        return send(*s, Opcode::ok, 0, request, found->second);
       }
       case Opcode::request: {
+        streams += (frame.header.flags & kFlagStream) != 0;
         auto confirm = accept_message(frame.body.subspan(4), request);
         if (!confirm) fail(confirm.error());
         return;
@@ -326,6 +366,7 @@ class FakeServer {
       case Opcode::ack:
         for (auto rest = frame.body; rest.size() >= 8; rest = rest.subspan(8)) leases.push_back(load<std::uint64_t>(rest.data()));
         return settle(s, frame, leases, false);
+      case Opcode::reject: read_map(); return settle(s, frame, leases, false);
       case Opcode::nack: read_map(); return settle(s, frame, leases, true);
       case Opcode::extend: {
         read_map();
@@ -346,6 +387,7 @@ class FakeServer {
       case Opcode::ping: ++pings; return send(*s, Opcode::ok, 0, request, as_text(frame.body));
       case Opcode::credit: granted_ += load<std::uint32_t>(frame.body.data() + 4); return;
       case Opcode::cancel:
+        ++cancels;
         std::erase_if(flows_, [&](const Flow& flow) { return flow.session == s && flow.request == load<std::uint32_t>(frame.body.data()); });
         [[fallthrough]];
       default: return send(*s, Opcode::ok, 0, request, {});
@@ -360,6 +402,9 @@ class FakeServer {
   std::map<std::uint64_t, Lease> leases_;
   std::uint64_t last_lease_ = 0, last_id_ = 0;
   std::uint32_t granted_ = 0;
+  std::set<std::string> keys_;
+  std::map<std::string, std::string> answers_;
+  std::string called_;
   std::thread thread_;
 };
 

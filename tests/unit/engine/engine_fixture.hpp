@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <memory>
+#include <set>
 
 #include "engine/engine.hpp"
 #include "memory_log.hpp"

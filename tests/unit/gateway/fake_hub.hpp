@@ -161,7 +161,30 @@ class FakeHub : public Hub {
                      lease == 7 ? u32(1) + u32(0) : u32(0) + u32(1) + std::string(as_text(bytes_of(lease))));
         return true;
       }
+      case Opcode::complete: {
+        if (load<std::uint64_t>(frame.body.data()) != 7) return fail(Opcode::error, ErrorCode::lease_lost, "the lease is not current"), true;
+        std::string body;
+        for (auto count = load<std::uint32_t>(frame.body.data() + 8); count--;) body.append(2, '\0').append(as_text(bytes_of(confirm)));
+        append_frame(out, Opcode::ok, 0, request, body);
+        return true;
+      }
+      case Opcode::call: {
+        PackReader reader(frame.body);
+        reader.map();
+        reader.uint();
+        const auto name = reader.str();
+        if (name == "dead.resubmit") return append_frame(out, Opcode::confirm, 0, request, as_text(bytes_of(confirm))), true;
+        if (name == "no.call") return fail(Opcode::error, ErrorCode::not_found, "there is no call no.call"), true;
+        const auto body = name == "message.attempts" ? R"({"id":"x","attempts":[{"at":5,"end":"nacked"}]})"
+                          : name == "dead.purge"     ? u32(3)
+                          : name == "dead.redrive"   ? u32(4) + u32(1)
+                          : name == "dead.list"      ? R"({"dead":[],"next":null})"
+                                                     : std::string{};
+        append_frame(out, Opcode::ok, 0, request, body);
+        return true;
+      }
       case Opcode::nack:
+      case Opcode::reject:
       case Opcode::extend: append_frame(out, Opcode::settled, 0, request, u32(1) + u32(0)); return true;
       case Opcode::request: {
         const auto routing = read_routing(frame.body.subspan(4));

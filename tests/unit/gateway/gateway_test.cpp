@@ -185,6 +185,36 @@ TEST_F(GatewayTest, ReceivesAndSettles) {
   EXPECT_EQ(client.ask("GET", "/api/messages/" + std::string(kId)).json().at("status"), "processed");
 }
 
+TEST_F(GatewayTest, CompletesRejectsAndTellsOfAttempts) {
+  Client client(gateway);
+  const auto path = "/api/messages/" + std::string(kId);
+  auto reply = client.ask("POST", path + "/complete", R"({"lease":"7","outputs":[{"to":"next","content":"a"},{"to":"last"}]})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(reply.json().at("status"), "processed");
+  EXPECT_EQ(reply.json().at("results").as_array().size(), 2u);
+  EXPECT_EQ(reply.json().at("results").at(1).at("id"), kId);
+  EXPECT_EQ(client.ask("POST", path + "/complete", R"({"lease":"7"})").status, 200);
+  EXPECT_EQ(client.ask("POST", path + "/complete", R"({"lease":"8"})").status, 409);
+  EXPECT_EQ(client.ask("POST", path + "/complete", R"({"outputs":[]})").json().at("code"), "invalid_field");
+  EXPECT_EQ(client.ask("PUT", path + "/status", R"({"status":"rejected","lease":"7","reason":"not mine"})").status, 200);
+  EXPECT_NE(hub.wait_for(Opcode::reject).find("not mine"), std::string::npos);
+  EXPECT_EQ(client.ask("GET", path).json().at("attempts"), (boost::json::value{{{"at", 5}, {"end", "nacked"}}}));
+}
+
+TEST_F(GatewayTest, MakesCallsOfTheirAddresses) {
+  Client client(gateway);
+  EXPECT_EQ(client.ask("GET", "/api/dead?mailbox=12&limit=5&content=true").status, 200);
+  EXPECT_NE(hub.wait_for(Opcode::call).find(R"({"mailbox":"12","limit":5,"content":true})"), std::string::npos);
+  EXPECT_EQ(client.ask("DELETE", "/api/dead?reason=expired").json(), (boost::json::value{{"purged", 3}}));
+  EXPECT_EQ(client.ask("POST", "/api/dead/redrive", R"({"mailbox":"a"})").json(), (boost::json::value{{"sent", 4}, {"refused", 1}}));
+  EXPECT_EQ(client.ask("POST", "/api/dead/" + std::string(kId) + "/resubmit").status, 201);
+  EXPECT_EQ(client.ask("DELETE", "/api/messages/" + std::string(kId)).body, "{}");
+  EXPECT_EQ(client.ask("POST", "/api/call/no.call").status, 404);
+  EXPECT_EQ(client.ask("POST", "/api/call/dead.list", "[1]").status, 400);
+  EXPECT_EQ(client.ask("POST", "/api/messages/batch", R"({"messages":[{"to":"a"},{"to":"b"}],"atomic":true})")
+                .json().at("results").as_array().size(), 2u);
+}
+
 TEST_F(GatewayTest, CancelsALongPollWhoseClientIsGoneAndGivesBackWhatCame) {
   {
     Client client(gateway);

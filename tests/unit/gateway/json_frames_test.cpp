@@ -4,6 +4,7 @@
 
 #include <boost/json/parse.hpp>
 
+#include "message/envelope.hpp"
 #include "message/limits.hpp"
 #include "message/operations.hpp"
 
@@ -152,6 +153,58 @@ TEST_F(TextSessionTest, HoldsABoundedNumberOfOperations) {
   EXPECT_EQ(refused(R"({"op":"ping"})").at("code"), "limit_reached");
   tell(Opcode::ok, kTextRequestMin + 1);
   ask(R"({"op":"ping"})");
+}
+
+// A streamed request stays open through the status messages, and ends with whatever comes after.
+TEST_F(TextSessionTest, LeavesAStreamedRequestOpenUntilItsResponse) {
+  const auto asked = ask(R"({"op":"request","request":3,"stream":true,"message":{"to":"a"}})");
+  EXPECT_EQ(asked.header.flags, kFlagStream);
+  const auto answer = [](std::string_view type) {
+    Message message;
+    message.to = "@x";
+    message.type = type;
+    std::string body;
+    EXPECT_TRUE(encode_envelope(message, body));
+    return body;
+  };
+  EXPECT_NE(tell(Opcode::deliver, asked.header.request, answer("status")).find(R"("request":3)"), std::string::npos);
+  EXPECT_EQ(session_.in_flight(), 1u);
+  EXPECT_NE(tell(Opcode::deliver, asked.header.request, answer("response")).find(R"("request":3)"), std::string::npos);
+  EXPECT_EQ(session_.in_flight(), 0u);
+}
+
+// WITHDRAWN has no request number: it goes to the side that was handed leases.
+TEST_F(TextSessionTest, HearsOfWithdrawalsOnceItHoldsALease) {
+  const std::uint64_t lease = 7;
+  const Frame withdrawn{{.length = 16, .opcode = Opcode::withdrawn}, bytes_of(lease)};
+  EXPECT_FALSE(session_.tell(withdrawn).is_mine);
+  const auto consumer = ask(R"({"op":"consume","request":1,"mailbox":"a"})").header.request;
+  Message message;
+  message.to = "a";
+  std::string body(12, '\0');
+  body[0] = 7;
+  ASSERT_TRUE(encode_envelope(message, body));
+  session_.tell({{.length = static_cast<std::uint32_t>(8 + body.size()), .opcode = Opcode::deliver, .flags = kFlagLeased, .request = consumer},
+                 as_bytes(body)});
+  const auto told = session_.tell(withdrawn);
+  EXPECT_TRUE(told.is_mine);
+  EXPECT_EQ(told.text, R"({"op":"withdrawn","lease":"7"})");
+}
+
+TEST_F(TextSessionTest, AnswersCallsByTheirName) {
+  const auto numbers = [](std::uint32_t a, std::uint32_t b) {
+    const std::uint32_t both[] = {a, b};
+    return std::string(as_text(bytes_of(both)));
+  };
+  auto call = ask(R"({"op":"call","request":1,"name":"dead.redrive","arguments":{"mailbox":"a"}})").header.request;
+  EXPECT_EQ(tell(Opcode::ok, call, numbers(3, 1)), R"({"op":"ok","request":1,"result":{"sent":3,"refused":1}})");
+  call = ask(R"({"op":"call","request":2,"name":"dead.redrive","arguments":{"dry_run":true}})").header.request;
+  EXPECT_EQ(tell(Opcode::ok, call, R"({"count":0,"ids":[]})"), R"({"op":"ok","request":2,"result":{"count":0,"ids":[]}})");
+  call = ask(R"({"op":"call","request":3,"name":"schedule.remove","arguments":{"name":"x"}})").header.request;
+  EXPECT_EQ(tell(Opcode::ok, call), R"({"op":"ok","request":3,"result":{}})");
+  EXPECT_EQ(refused(R"({"op":"call","name":"dead.list","arguments":[1]})").at("code"), "invalid_field");
+  EXPECT_EQ(refused(R"({"op":"complete","lease":"x"})").at("code"), "invalid_field");
+  EXPECT_EQ(refused(R"({"op":"complete","lease":"7","outputs":[{"to":5}]})").at("code"), "invalid_field");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "gateway/json_frames.hpp"
 #include "message/limits.hpp"
+#include "message/operations.hpp"
 #include "unit/message/vectors.hpp"
 
 namespace folkmoot {
@@ -26,7 +27,7 @@ Frame frame_of(std::string_view text) {
 std::string any_operation(const std::string& after, std::int64_t request) {
   const boost::json::object op = {
       {"op", after}, {"request", request}, {"mailbox", "m"}, {"pattern", "p"}, {"leases", {"7"}},
-      {"message", {{"to", "a"}}}, {"messages", {{{"to", "a"}}}}, {"ids", {"0193f2c4-a1b2-7def-8123-456789abcdef"}}};
+      {"lease", "7"}, {"name", "dead.purge"}, {"message", {{"to", "a"}}}, {"messages", {{{"to", "a"}}}}, {"ids", {"0193f2c4-a1b2-7def-8123-456789abcdef"}}};
   return boost::json::serialize(op);
 }
 
@@ -80,6 +81,10 @@ TEST(FrameVectors, WithNumbersOfOtherRequestsAreMade) {
       EXPECT_EQ(said.at("op"), "goodbye");
       EXPECT_EQ(said.at("code"), row.at("code"));
       EXPECT_EQ(said.at("error"), row.at("error"));
+      continue;
+    }
+    if (frame.header.opcode == Opcode::withdrawn) {
+      EXPECT_EQ(std::to_string(*read_withdrawn(frame.body)), text_of(row, "lease"));
       continue;
     }
     ASSERT_TRUE(target);

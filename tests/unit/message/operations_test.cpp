@@ -33,6 +33,38 @@ TEST(Operations, NameTheMessageOfABatchThatIsWrong) {
   EXPECT_TRUE(out.empty());
 }
 
+TEST(Operations, CompleteWithNoneToManyOutputs) {
+  std::string out;
+  ASSERT_TRUE(append_complete(out, 1, 7, {}));
+  auto rest = as_bytes(out);
+  EXPECT_EQ((*cut_frame(rest, 1024))->body.size(), 12u);
+  out.clear();
+  std::vector<Message> outputs(kOutputsMax + 1);
+  for (auto& output : outputs) output.to = "a";
+  EXPECT_EQ(append_complete(out, 1, 7, outputs).error().code, ErrorCode::out_of_range);
+  outputs.resize(2);
+  outputs[1].to = "a\nb";
+  const auto done = append_complete(out, 1, 7, outputs);
+  ASSERT_FALSE(done);
+  EXPECT_TRUE(done.error().text.starts_with("output 1:")) << done.error().text;
+  EXPECT_TRUE(out.empty());
+}
+
+// What is left out of a NACK is the retry policy's to say; 0 is said by the caller.
+TEST(Operations, NackWithOrWithoutADelay) {
+  const std::uint64_t leases[] = {7};
+  std::string policy, at_once;
+  append_nack(policy, 1, leases, std::nullopt, {});
+  append_nack(at_once, 1, leases, 0, {});
+  EXPECT_EQ(at_once.size(), policy.size() + 2);
+}
+
+TEST(Operations, ReadWhichLeaseWasWithdrawn) {
+  const std::uint64_t lease = 99;
+  EXPECT_EQ(*read_withdrawn(bytes_of(lease)), 99u);
+  EXPECT_FALSE(read_withdrawn(bytes_of(lease).first(7)));
+}
+
 TEST(Operations, LeaveWhatStandsBeforeThem) {
   Message good, bad;
   good.to = "a";

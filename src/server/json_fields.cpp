@@ -1,11 +1,10 @@
-#include "gateway/json_fields.hpp"
+#include "server/json_fields.hpp"
 
 #include <fmt/format.h>
 
 #include <charconv>
 
 #include "base/duration.hpp"
-#include "message/limits.hpp"
 
 namespace folkmoot {
 
@@ -17,12 +16,12 @@ std::optional<JsonElement> JsonFields::find(std::string_view name) const {
   return value;
 }
 
-std::string_view JsonFields::text(std::string_view name) {
+std::string_view JsonFields::text(std::string_view name, std::size_t max) {
   const auto value = find(name);
   if (!value) return {};
   std::string_view text;
   if (value->get(text)) refuse_value(name, *value, "a string");
-  if (text.size() > kNameBytesMax) return refuse_value(name, *value, "255 bytes long at most"), std::string_view{};
+  if (text.size() > max) return refuse_value(name, *value, fmt::format("{} bytes long at most", max)), std::string_view{};
   return text;
 }
 
@@ -53,6 +52,26 @@ std::uint32_t JsonFields::duration_ms(std::string_view name, std::uint32_t other
   return static_cast<std::uint32_t>(*ms);
 }
 
+std::int64_t JsonFields::long_duration_ms(std::string_view name) {
+  const auto value = find(name);
+  if (!value) return 0;
+  std::string_view text;
+  if (value->get(text)) return static_cast<std::int64_t>(number(name, 0, 0, static_cast<std::uint64_t>(kDurationMsMax)));
+  const auto ms = parse_duration_ms(text);
+  if (!ms) return refuse_value(name, *value, "milliseconds or a duration such as 30s, up to ten years"), 0;
+  return *ms;
+}
+
+std::int64_t JsonFields::time_ms(std::string_view name) {
+  const auto value = find(name);
+  if (!value) return 0;
+  std::string_view text;
+  if (value->get(text)) return static_cast<std::int64_t>(number(name, 0, 0, (std::uint64_t{1} << 44) - 1));
+  const auto ms = parse_time_ms(text);
+  if (!ms) return refuse_value(name, *value, "Unix milliseconds or a time such as 2030-01-01T00:00:00Z"), 0;
+  return *ms;
+}
+
 bool JsonFields::flag(std::string_view name) {
   const auto value = find(name);
   bool flag = false;
@@ -69,18 +88,41 @@ std::vector<std::uint64_t> JsonFields::leases(std::string_view name) {
     return leases;
   }
   for (const auto element : array) {
-    std::string_view text;
-    std::uint64_t lease = 0;
-    if (!element.get(text)) {
-      const auto parsed = parse_lease(text);
-      if (!parsed) return refuse_value(name, element, "decimal numbers as strings"), leases;
-      lease = *parsed;
-    } else if (element.get(lease)) {
-      return refuse_value(name, element, "decimal numbers as strings"), leases;
-    }
-    leases.push_back(lease);
+    const auto lease = lease_of(element);
+    if (!lease) return refuse_value(name, element, "decimal numbers as strings"), leases;
+    leases.push_back(*lease);
   }
   return leases;
+}
+
+std::optional<std::uint64_t> JsonFields::lease_of(const JsonElement& value) const {
+  std::string_view text;
+  if (!value.get(text)) return parse_lease(text);
+  std::uint64_t lease = 0;
+  if (value.get(lease)) return std::nullopt;
+  return lease;
+}
+
+std::uint64_t JsonFields::lease(std::string_view name) {
+  const auto value = find(name);
+  if (!value) return refuse(ErrorCode::invalid_field, fmt::format("`{}` is missing: give the one that came with the message", name)), 0;
+  const auto lease = lease_of(*value);
+  if (!lease) refuse_value(name, *value, "a decimal number as a string");
+  return lease.value_or(0);
+}
+
+Uuid JsonFields::id(std::string_view name) {
+  const auto value = find(name);
+  if (!value) return {};
+  std::string_view text;
+  const auto id = value->get(text) ? std::nullopt : Uuid::parse(text);
+  if (!id) refuse_value(name, *value, "a UUID");
+  return id.value_or(Uuid{});
+}
+
+Uuid JsonFields::required_id(std::string_view name) {
+  if (!find(name)) refuse(ErrorCode::invalid_field, fmt::format("`{}` is missing", name));
+  return id(name);
 }
 
 std::vector<Uuid> JsonFields::ids(std::string_view name) {
@@ -98,6 +140,16 @@ std::vector<Uuid> JsonFields::ids(std::string_view name) {
     ids.push_back(*id);
   }
   return ids;
+}
+
+void JsonFields::refuse_others(std::string_view known) {
+  const auto words = fmt::format(" {} ", known);
+  for (const auto field : dom::object(object_)) {
+    if (field.key.find(' ') == field.key.npos && words.contains(fmt::format(" {} ", field.key))) continue;
+    const auto name = field.key.substr(0, kNameBytesMax);
+    return refuse(ErrorCode::invalid_field, known.empty() ? fmt::format("`{}` is given; nothing is asked for", name)
+                                                          : fmt::format("`{}` is none of: {}", name, known));
+  }
 }
 
 void JsonFields::refuse(ErrorCode code, std::string text) {

@@ -1,0 +1,101 @@
+// Dead letters, schedules and other things that are kept by the server and looked after with calls: their questions and answers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "folkmoot/delivery.hpp"
+#include "folkmoot/message.hpp"
+#include "folkmoot/options.hpp"
+
+namespace folkmoot {
+
+/// One attempt at a message: who had it, and how that ended.
+struct Attempt {
+  std::int64_t at_ms = 0;  // Unix milliseconds
+  std::string holder{};    // empty: not named
+  std::string end{};       // the word of how it ended: nacked, rejected, ...
+  std::string reason{};
+};
+
+/// A message that was given up.
+struct DeadMessage {
+  Uuid id{};
+  std::string mailbox{};
+  std::string reason{};   // the word: rejected, expired, ...
+  std::string text{};     // why, in words
+  std::int64_t at_ms = 0;
+  std::uint32_t deliveries = 0;
+  Message message{};                 // without its content, unless that was asked for
+  std::vector<Attempt> attempts{};   // of dead_show()
+};
+
+/// Which dead letters; all that is given must hold.
+struct DeadFilter {
+  std::string mailbox{};
+  std::string reason{};
+  std::int64_t before_ms = 0;  // died before this time, Unix milliseconds
+  std::string filter{};        // docs/filters.md
+  Uuid id{};                   // dead_purge() only
+};
+
+struct DeadListOptions {
+  std::uint32_t limit = 100;  // 1 to 1000
+  Uuid after{};               // go on behind this one
+  bool content = false;
+};
+
+struct DeadPage {
+  std::vector<DeadMessage> dead{};
+  Uuid next{};  // nil: there are no more
+};
+
+struct RedriveOptions {
+  Metadata changes{};              // message fields that are to be different, `to` and `content` among them
+  std::uint32_t limit = 0;         // 0: all that fit
+  std::uint32_t per_second = 0;    // 0: at once
+  bool dry_run = false;
+};
+
+struct Redriven {
+  std::uint32_t sent = 0, refused = 0;
+  /// Of a dry run: how many it would be, and the first of them.
+  std::uint64_t count = 0;
+  std::vector<Uuid> ids{};
+};
+
+struct PurgeOptions {
+  std::uint32_t limit = 0;  // 0: all that fit
+  bool all = false;         // has to be said when the query has no condition
+};
+
+/// A message that is sent again and again.
+struct ScheduledMessage {
+  std::string name{};
+  Milliseconds every{0};       // either this
+  std::string cron{};          // or a cron expression
+  std::int64_t first_at_ms = 0, until_ms = 0;  // Unix milliseconds; 0: the next time that fits, for ever
+  std::uint64_t times = 0;     // 0: no end
+  Message message{};
+};
+
+struct ScheduleStatus {
+  std::string name{};
+  Milliseconds every{0};
+  std::string cron{};
+  std::int64_t next_ms = 0, until_ms = 0;
+  std::uint64_t left = 0;   // 0: no end
+  std::uint64_t fired = 0;
+  std::string from{};       // whose it is
+};
+
+/// What the messages of a conversation reported in metadata as cost_tokens and cost_money.
+struct ConversationCost {
+  std::string conversation{};
+  std::uint64_t messages = 0;
+  double tokens = 0, money = 0;
+};
+
+}  // namespace folkmoot

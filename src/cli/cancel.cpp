@@ -1,0 +1,27 @@
+// folkmoot cancel: takes a message back.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/cli.hpp"
+#include "cli/print.hpp"
+#include "cli/session.hpp"
+
+namespace folkmoot::cli {
+
+void add_cancel(CLI::App& app) {
+  auto* command = app.add_subcommand("cancel", "Take a message back that nobody has had yet");
+  const auto id = std::make_shared<std::string>();
+  command->add_option("ID", *id, "The message, as send prints it")->required();
+  set_example(*command,
+              "  $ folkmoot cancel 0193f2c4-...\n"
+              "  0193f2c4-...  cancelled");
+  command->callback([id] {
+    const auto message = parse_id(*id);
+    Session session;
+    value(session->cancel(message));
+    print_line(fmt::format("{}  cancelled", message.text()));
+  });
+}
+
+}  // namespace folkmoot::cli

@@ -1,0 +1,71 @@
+// folkmoot command: has an agent do something, shows how far it is, and prints what came of it.
+#include <fmt/format.h>
+
+#include <boost/json/parse.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "cli/cli.hpp"
+#include "cli/print.hpp"
+#include "cli/session.hpp"
+
+namespace folkmoot::cli {
+namespace {
+
+struct Options {
+  std::string agent, name;
+  std::vector<std::string> parameters;
+  Milliseconds timeout{60'000};
+  bool json = false;
+};
+
+// A value that is JSON is taken as such; anything else is a text.
+Metadata parameters_of(const std::vector<std::string>& pairs) {
+  Metadata out;
+  for (const auto& pair : pairs) {
+    const auto equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) throw Failure({ErrorCode::invalid_field, fmt::format("`{}` is not KEY=VALUE", pair)});
+    const auto text = pair.substr(equals + 1);
+    boost::system::error_code not_json;
+    auto value = boost::json::parse(text, not_json);
+    out[pair.substr(0, equals)] = not_json ? boost::json::value(text) : std::move(value);
+  }
+  return out;
+}
+
+void command(const Options& options) {
+  const Command what{options.name, parameters_of(options.parameters)};
+  Session session;
+  const auto show = [&](const Message& status) {
+    if (options.json) return print_message(status, Style::json);
+    fmt::print(stderr, "{}: {}\n", status.from, status.content);
+  };
+  const auto result = value(session->send_command(options.agent, what, options.timeout, show));
+  const bool failed = result.type == "error";
+  if (failed && !options.json) {
+    fmt::print(stderr, "folkmoot: {} answered with an error: {}\n", result.from, result.content);
+    throw Exit{1};
+  }
+  print_message(result, options.json ? Style::json : Style::raw);
+  if (!options.json && !result.content.ends_with('\n')) print_line("");
+  if (failed) throw Exit{1};
+}
+
+}  // namespace
+
+void add_command(CLI::App& app) {
+  auto* sub = app.add_subcommand("command", "Have an agent do something: statuses go to stderr, the result to stdout");
+  const auto options = std::make_shared<Options>();
+  sub->add_option("AGENT", options->agent, "Who is to do it")->required();
+  sub->add_option("NAME", options->name, "What is to be done")->required();
+  sub->add_option("PARAMETER", options->parameters, "KEY=VALUE; a value that is JSON is sent as such")->type_name("KEY=VALUE");
+  add_duration(*sub, "--timeout", options->timeout, "How long to wait for the result (default 1m)");
+  sub->add_flag("--json", options->json, "Print statuses and result as JSON, one message a line");
+  set_example(*sub,
+              "  $ folkmoot command deployer deploy change=12 dry_run=true\n"
+              "  deployer: fetching change 12\n"
+              "  deployed");
+  sub->callback([options] { command(*options); });
+}
+
+}  // namespace folkmoot::cli

@@ -1,0 +1,49 @@
+// folkmoot conversation: what a conversation has cost.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/cli.hpp"
+#include "cli/print.hpp"
+#include "cli/session.hpp"
+#include "message/json_writer.hpp"
+
+namespace folkmoot::cli {
+namespace {
+
+struct Options {
+  std::string name;
+  bool json = false;
+};
+
+void show_cost(const Options& options) {
+  Session session;
+  const auto cost = value(session->conversation_cost(options.name));
+  if (!options.json) {
+    return print_line(fmt::format("{}  {} messages, {} tokens, {} money", options.name, cost.messages, cost.tokens, cost.money));
+  }
+  std::string out;
+  JsonWriter writer(out);
+  writer.begin_object().field("conversation", options.name).field("messages", cost.messages);
+  writer.field("tokens", cost.tokens).field("money", cost.money).end_object();
+  print_line(out);
+}
+
+}  // namespace
+
+void add_conversation(CLI::App& app) {
+  auto* command = app.add_subcommand("conversation", "Ask about a conversation");
+  command->require_subcommand(1);
+  auto* cost = command->add_subcommand("cost", "Sum up what its messages report in metadata as cost_tokens and cost_money");
+  const auto options = std::make_shared<Options>();
+  cost->add_option("NAME", options->name, "The conversation")->required();
+  cost->add_flag("--json", options->json, "Print as JSON");
+  constexpr const char* kExample =
+      "  $ folkmoot conversation cost change-12\n"
+      "  change-12  7 messages, 5200 tokens, 0.12 money";
+  set_example(*command, kExample);
+  set_example(*cost, kExample);
+  cost->callback([options] { show_cost(*options); });
+}
+
+}  // namespace folkmoot::cli

@@ -1,0 +1,100 @@
+// folkmoot schedule: messages that the server sends again and again.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/duration.hpp"
+#include "cli/cli.hpp"
+#include "cli/message_options.hpp"
+#include "cli/print.hpp"
+#include "cli/session.hpp"
+#include "message/json_writer.hpp"
+
+namespace folkmoot::cli {
+namespace {
+
+struct Options {
+  MessageOptions message;
+  ScheduledMessage schedule;
+};
+
+std::string to_json(const ScheduleStatus& schedule) {
+  std::string out;
+  JsonWriter writer(out);
+  writer.begin_object().field("name", schedule.name);
+  if (schedule.cron.empty()) writer.field("every", schedule.every.count());
+  writer.optional_field("cron", schedule.cron).field("next", schedule.next_ms).field("fired", schedule.fired);
+  if (schedule.until_ms) writer.field("until", schedule.until_ms);
+  if (schedule.left) writer.field("left", schedule.left);
+  writer.optional_field("from", schedule.from).end_object();
+  return out;
+}
+
+std::string describe(const ScheduleStatus& schedule) {
+  const auto when = schedule.cron.empty() ? "every " + format_duration_ms(schedule.every.count()) : schedule.cron;
+  return fmt::format("{}  {}  next {}  fired {}", schedule.name, when, format_time_ms(schedule.next_ms), schedule.fired);
+}
+
+void add_add(CLI::App& schedule) {
+  auto* command = schedule.add_subcommand("add", "Have a message sent again and again, in the place of one of the same name");
+  const auto options = std::make_shared<Options>();
+  auto& set = options->schedule;
+  command->add_option("NAME", set.name, "By which it is removed again")->required();
+  options->message.add_to(*command, false);
+  auto* every = add_duration(*command, "--every", set.every, "So often");
+  command->add_option("--cron", set.cron, "When a cron expression says, in UTC: minute hour day month weekday")->excludes(every);
+  add_time(*command, "--first-at", set.first_at_ms, "Not before then");
+  add_time(*command, "--until", set.until_ms, "Not after then");
+  command->add_option("--times", set.times, "So many times (default: no end)")->check(CLI::PositiveNumber);
+  set_example(*command,
+              "  $ folkmoot schedule add nightly sweeper \"sweep\" --cron '0 3 * * *'\n"
+              "  schedule nightly is set");
+  command->callback([options] {
+    auto& given = options->schedule;
+    if (given.cron.empty() == (given.every.count() == 0)) throw CLI::RequiredError("--every or --cron");
+    given.message = options->message.build();
+    Session session;
+    value(session->set_schedule(given));
+    print_line(fmt::format("schedule {} is set", given.name));
+  });
+}
+
+void add_list(CLI::App& schedule) {
+  auto* command = schedule.add_subcommand("list", "List what is scheduled");
+  const auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "One a line, as JSON");
+  set_example(*command,
+              "  $ folkmoot schedule list\n"
+              "  nightly  0 3 * * *  next 2026-11-22T03:00:00.000Z  fired 4");
+  command->callback([json] {
+    Session session;
+    for (const auto& one : value(session->schedules())) print_line(*json ? to_json(one) : describe(one));
+  });
+}
+
+void add_remove(CLI::App& schedule) {
+  auto* command = schedule.add_subcommand("remove", "End one");
+  const auto name = std::make_shared<std::string>();
+  command->add_option("NAME", *name, "As it was added")->required();
+  set_example(*command,
+              "  $ folkmoot schedule remove nightly\n"
+              "  schedule nightly is removed");
+  command->callback([name] {
+    Session session;
+    value(session->remove_schedule(*name));
+    print_line(fmt::format("schedule {} is removed", *name));
+  });
+}
+
+}  // namespace
+
+void add_schedule(CLI::App& app) {
+  auto* command = app.add_subcommand("schedule", "Have messages sent again and again");
+  command->require_subcommand(1);
+  add_add(*command);
+  add_list(*command);
+  add_remove(*command);
+  set_example(*command, "  $ folkmoot schedule add heartbeat monitor \"still there\" --every 5m");
+}
+
+}  // namespace folkmoot::cli

@@ -1,0 +1,21 @@
+// What handlers of HTTP share: asking the server over the exchange's link, and making answers of what it says.
+#pragma once
+
+#include <chrono>
+
+#include "gateway/http/exchange.hpp"
+
+namespace folkmoot {
+
+constexpr std::chrono::seconds kAnswerTimeout{30};  // beyond what a request itself waits
+
+/// Sends `frames`, which hold `request`, and waits for its answer; the frame's body lives until the link is used again.
+/// Errors: those of LinkCaller::answer().
+asio::awaitable<Result<Frame>> ask(Exchange& exchange, std::uint32_t request, std::string frames,
+                                   std::chrono::milliseconds timeout = kAnswerTimeout);
+
+Answer json_answer(int status, std::string body);
+/// 201 and the fields of a CONFIRM.
+Answer published_answer(const Frame& confirm);
+
+}  // namespace folkmoot

@@ -1,0 +1,69 @@
+"""Routes (A24) and filters of subscriptions (M2), from outside: over HTTP and the native door."""
+
+import json
+import urllib.error
+import urllib.request
+
+import msgpack
+from native import SUBSCRIBE
+
+
+def http(server, path, body):
+    request = urllib.request.Request(f"http://{server.address}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return answer.status, json.loads(answer.read() or "null")
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def call(server, operation, /, **arguments):
+    status, answer = http(server, f"/api/call/{operation}", arguments)
+    assert status == 200, answer
+    return answer
+
+
+def test_a_message_without_a_recipient_goes_where_the_routes_say_A24(server, connect):
+    client = connect("alice")
+    call(server, "route.set", name="urgent", order=1, filter="priority <= 3 AND metadata.kind = 'bug'", targets=["expert"])
+    call(server, "route.set", name="rest", targets=[{"name": "a", "weight": 3}, {"name": "b"}], strategy="weighted")
+    client.publish(b"1", priority=1, metadata={"kind": "bug"})
+    for number in range(8):
+        client.publish(str(number).encode())
+    assert len(client.receive("expert", max=10)) == 1
+    assert (len(client.receive("a", max=10)), len(client.receive("b", max=10))) == (6, 2)
+    listed = call(server, "route.list")["routes"]
+    assert [(route["name"], route["routed"]) for route in listed] == [("urgent", 1), ("rest", 8)]
+
+
+def test_routes_outlive_a_crash_and_change_from_one_message_to_the_next_A24(server):
+    call(server, "route.set", name="r", targets=["a"])
+    server.kill9()
+    server.start()
+    assert http(server, "/api/messages", {"content": "x"})[0] in (200, 201, 202)
+    assert [route["name"] for route in call(server, "route.list")["routes"]] == ["r"]
+    call(server, "route.remove", name="r")
+    status, answer = http(server, "/api/messages", {"content": "x"})
+    assert status == 400 and "no_recipient" in json.dumps(answer)
+
+
+def test_what_fits_no_route_is_a_dead_letter_that_can_be_looked_at_A24(server):
+    call(server, "route.set", name="r", filter="type = 'query'", targets=["a"])
+    http(server, "/api/messages", {"content": "x", "type": "task"})
+    dead = call(server, "dead.list")["dead"]
+    assert [(letter["mailbox"], letter["reason"]) for letter in dead] == [("$unrouted", "no_route")]
+
+
+def test_a_filter_that_does_not_compile_is_refused_with_its_place_A24(server):
+    status, answer = http(server, "/api/call/route.set", {"name": "r", "filter": "priority <", "targets": ["a"]})
+    assert status == 400 and "column" in json.dumps(answer)
+
+
+def test_a_subscription_with_a_filter_hears_what_it_holds_for_M2(connect):
+    listener, speaker = connect("bob"), connect("alice")
+    request = listener.send_frame(SUBSCRIBE, msgpack.packb({0: "news.>", 3: "content.score > 5"}))
+    listener.answer(request)
+    for score in (3, 9):
+        speaker.publish(json.dumps({"score": score}).encode(), topic="news.x")
+    assert json.loads(listener.delivery().content) == {"score": 9}
+    listener.no_delivery()
