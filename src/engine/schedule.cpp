@@ -40,6 +40,9 @@ void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCom
   } else if (message.routing.to.starts_with('@')) {
     return wrong("a schedule sends to a mailbox or a topic");
   }
+  if (message.routing.mode == DeliveryMode::exactly_once) {
+    return wrong("`mode` exactly_once needs a key for each message; a schedule's are sent once as they are");
+  }
   Schedule schedule{.name = std::string(command.name), .cron_text = std::string(command.cron), .every_ms = command.every_ms,
                     .until = command.until, .left = command.times};
   if (!command.cron.empty()) {
