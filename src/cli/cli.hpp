@@ -54,6 +54,7 @@ void add_mailbox(CLI::App& app);
 void add_command(CLI::App& app);
 void add_cancel(CLI::App& app);
 void add_dead(CLI::App& app);
+void add_route(CLI::App& app);
 void add_schedule(CLI::App& app);
 void add_conversation(CLI::App& app);
 void add_journal(CLI::App& app);

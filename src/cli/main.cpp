@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
   add_command(app);
   add_cancel(app);
   add_dead(app);
+  add_route(app);
   add_schedule(app);
   add_conversation(app);
   add_journal(app);

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
+#include "message/json_fields.hpp"
 #include "message/json_mapping.hpp"
 #include "message/limits.hpp"
 #include "message/operations.hpp"
-#include "server/json_fields.hpp"
 
 namespace folkmoot {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "engine/engine.hpp"
-#include "server/json_fields.hpp"
+#include "message/json_fields.hpp"
 #include "server/reactor.hpp"
 
 namespace folkmoot {

@@ -54,6 +54,25 @@ def test_what_fits_no_route_is_a_dead_letter_that_can_be_looked_at_A24(server):
     assert [(letter["mailbox"], letter["reason"]) for letter in dead] == [("$unrouted", "no_route")]
 
 
+def test_the_command_line_adds_lists_and_removes_routes_A24(server):
+    def run(*arguments, code=0):
+        done = server.cli(*arguments)
+        assert done.returncode == code, (done.stdout, done.stderr)
+        return done.stdout if code == 0 else done.stderr
+    assert run("route", "add", "urgent", "expert", "--filter", "priority <= 3", "--order", "10") == "route urgent is set\n"
+    run("route", "add", "rest", "a=3", "b", "--strategy", "weighted")
+    run("send", "", "the build is red", "--priority", "critical")
+    assert "the build is red" in run("recv", "expert")
+    assert run("route", "list").splitlines() == ["urgent  order 10  to expert (round_robin)  if priority <= 3  routed 1",
+                                                 "rest  order 100  to a=3, b (weighted)  routed 0"]
+    assert json.loads(run("route", "list", "--json").splitlines()[1])["targets"][0] == {"name": "a", "weight": 3}
+    assert run("route", "remove", "rest") == "route rest is removed\n"
+    assert "not_found" in run("route", "remove", "rest", code=1)
+    assert "column" in run("route", "add", "x", "a", "--filter", "priority <", code=1)
+    for words in ([], ["add"], ["list"], ["remove"]):
+        assert "\nExample:\n  " in run("route", *words, "--help")
+
+
 def test_a_filter_that_does_not_compile_is_refused_with_its_place_A24(server):
     status, answer = http(server, "/api/call/route.set", {"name": "r", "filter": "priority <", "targets": ["a"]})
     assert status == 400 and "column" in json.dumps(answer)

@@ -8,10 +8,10 @@
 #include "gateway/http/answers.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/json_answers.hpp"
+#include "message/json_fields.hpp"
 #include "message/json_mapping.hpp"
 #include "message/limits.hpp"
 #include "message/operations.hpp"
-#include "server/json_fields.hpp"
 
 namespace folkmoot {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/json_fields.hpp"
+#include "message/json_fields.hpp"
 
 #include <fmt/format.h>
 
