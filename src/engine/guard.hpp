@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/uuid.hpp"
+#include "engine/fact_log.hpp"
 #include "engine/options.hpp"
 
 namespace folkmoot {
