@@ -200,12 +200,12 @@ def test_a_reply_that_fails_is_an_error_answer(server):
 
 
 def test_a_reply_may_run_in_parallel(server):
-    agent = server.cli_start("reply", "slow", "--exec", "sleep 1; cat", "--parallel", "4")
+    agent = server.cli_start("reply", "slow", "--exec", "sleep 3; cat", "--parallel", "4")
     wait_for(lambda: consumers(server, "slow") == 1)
     began = time.monotonic()
     asking = [server.cli_start("request", "slow", f"{number}") for number in range(4)]
-    assert [one.communicate(timeout=20)[0].strip() for one in asking] == ["0", "1", "2", "3"]
-    assert time.monotonic() - began < 3.5
+    assert [one.communicate(timeout=30)[0].strip() for one in asking] == ["0", "1", "2", "3"]
+    assert time.monotonic() - began < 11  # one after the other takes 12 at least
     agent.terminate()
     agent.communicate(timeout=10)
 
@@ -218,7 +218,7 @@ def test_a_reply_killed_at_work_leaves_its_task_to_the_next_X12(server):
     wait_for(lambda: box()["leased"] == 1)
     agent.kill()
     agent.wait()
-    wait_for(lambda: box()["ready"] == 1, 3)
+    wait_for(lambda: box()["ready"] == 1)
     second = server.cli_start("reply", "worker", "--exec", "tr a-z A-Z")
     assert "IMPORTANT" in ok(server.cli("recv", "boss", "--wait", "10s"))
     second.terminate()

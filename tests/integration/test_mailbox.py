@@ -94,11 +94,11 @@ def test_a_delayed_message_waits_for_its_time_X5(connect):
     alice, bob = connect("alice"), connect("bob")
     bob.consume("bob")
     began = time.monotonic()
-    confirm = alice.publish("later", to="bob", deliver_at=int(time.time() * 1000) + 400)
+    confirm = alice.publish("later", to="bob", deliver_at=int(time.time() * 1000) + 2000)
     assert confirm.outcome == "scheduled"
     assert alice.receipts(confirm.id)[0]["state"] == "scheduled"
     assert bob.delivery().content == b"later"
-    assert 0.35 < time.monotonic() - began < 3
+    assert 1.9 < time.monotonic() - began < 14
 
 
 def test_a_lost_connection_gives_back_what_it_holds_at_once_X12(server, connect):
@@ -112,7 +112,7 @@ def test_a_lost_connection_gives_back_what_it_holds_at_once_X12(server, connect)
     began = time.monotonic()
     holder.close()
     again = bob.delivery()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     assert again.content == b"work" and again.redelivered and again.delivery == 2 and again.lease != first.lease
     assert bob.ack(first.lease) == (0, [first.lease])
     assert bob.ack(again.lease) == (1, [])
@@ -203,14 +203,14 @@ def test_a_cancelled_consumer_gets_nothing_more(connect):
 def test_a_pull_waits_for_the_first_message(connect):
     alice, bob = connect("alice"), connect("bob")
     began = time.monotonic()
-    pull = bob.start_receive("bob", max=5, wait_ms=10_000)
+    pull = bob.start_receive("bob", max=5, wait_ms=14_000)
     time.sleep(0.2)
     alice.publish("now", to="bob")
     assert contents(bob.end_receive(pull)) == [b"now"]
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 12
     began = time.monotonic()
     assert bob.receive("bob", wait_ms=200) == []
-    assert 0.15 < time.monotonic() - began < 3
+    assert 0.15 < time.monotonic() - began < 10
 
 
 def test_a_pulled_lease_ends_at_its_deadline_unless_extended(server, connect):

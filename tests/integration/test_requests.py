@@ -40,12 +40,12 @@ def test_a_request_waits_for_a_consumer_to_come(connect):
 def test_a_request_times_out_and_a_late_response_is_refused_A4(connect):
     asker, worker = connect("asker"), connect("worker")
     worker.consume("worker", credit=5)
-    request = asker.start_request("slow", timeout_ms=200, to="worker")
+    request = asker.start_request("slow", timeout_ms=2000, to="worker")
     question = worker.delivery()
     began = time.monotonic()
     with pytest.raises(Refused, match="timed_out"):
-        asker.end_request(request, timeout=5)
-    assert time.monotonic() - began < 2
+        asker.end_request(request, timeout=14)
+    assert time.monotonic() - began < 12
     with pytest.raises(Refused, match="no_such_request"):
         worker.publish("too late", to=question.fields["reply_to"])
 
