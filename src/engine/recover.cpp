@@ -362,7 +362,10 @@ void Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
     if (item.lsn > place.lsn) break;
     if (item.kind == Pending::Kind::accepted && item.fact.key == fact.key) pending = &item.place;
   }
-  if (pending != nullptr) fact.not_before = load<AcceptedFact>(body.data()).not_before;
+  if (pending != nullptr) {
+    fact.not_before = load<AcceptedFact>(body.data()).not_before;
+    fact.dead = load<AcceptedFact>(body.data()).dead;
+  }
   if (entry == nullptr && pending == nullptr) return;
   if ((entry != nullptr ? entry->place() : *pending) != place) return;
   if (entry != nullptr) {

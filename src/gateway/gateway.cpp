@@ -62,6 +62,9 @@ void Gateway::stop() {
   state_->context.io->stop();
   for (auto& thread : state_->threads) thread.join();
   state_->threads.clear();
+  // What was posted too late to run holds the state, which holds the queue it stands in: it must not stay there.
+  state_->context.io->restart();
+  state_->context.io->poll();
 }
 
 void Gateway::take_over(int socket, std::string first, bool is_unix) {
