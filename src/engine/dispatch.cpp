@@ -224,6 +224,7 @@ void Engine::subscribe(SessionId id, std::uint32_t request, std::string_view pat
   auto* const kept = subscription.get();
   const auto slot = subscriptions_.insert(std::move(subscription));
   if (!open_number(*session, request, {OpenKind::subscription, slot})) return subscriptions_.erase(slot);
+  ++session->subscriptions;
   topics_.add(kept);
   effects_.done(id, request, {});
 }

@@ -227,6 +227,7 @@ bool Engine::open_number(Session& session, std::uint32_t request, Open open) {
 void Engine::close_open(Session& session, std::uint32_t request, const Open& open) {
   switch (open.kind) {
     case OpenKind::subscription:
+      --session.subscriptions;
       topics_.remove(subscriptions_[open.slot].get());
       subscriptions_.erase(open.slot);
       break;

@@ -148,6 +148,7 @@ struct IncomingMessage {
   Routing routing;
   Bytes envelope;
   Bytes content;
+  std::uint64_t version = 0;  // of the envelope: messages of one version have the same, byte for byte; 0: not known
 };
 
 /// One whose envelope the server has changed, with the bytes it points to.
@@ -276,6 +277,7 @@ class Engine {
     bool writable = true;
     std::uint32_t last_mailbox = 0;  // party number of the last recipient: saves a look-up
     std::uint32_t last_sender = 0;
+    std::uint32_t subscriptions = 0;  // of those in `open`
     std::map<std::uint32_t, Open> open;  // what its request numbers stand for; ordered, as the engine walks over it
   };
   struct PendingRequest {
@@ -382,6 +384,8 @@ class Engine {
   bool is_now(const Routing& routing) const { return !routing.topic.empty() || routing.to.starts_with('@'); }
   Result<Confirm> publish_now(Session& session, const IncomingMessage& message);
   Confirm publish_event(SessionId session, std::string_view from, const IncomingMessage& message, const Lineage* lineage);
+  bool repeat_event(std::uint32_t request, bool quiet, const IncomingMessage& message);
+  std::span<const EventTarget> choose_targets(const TopicIndex::Match& match, SessionId publisher, const MessageParts& message);
   Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage);
   Result<void> check_now(const IncomingMessage& message) const;
   void announce(std::string_view topic, std::string_view json);
@@ -558,6 +562,18 @@ class Engine {
   std::vector<std::uint32_t> stuck_;
   std::int64_t retry_at_ = 0;  // 0: nothing to try again
   std::vector<std::uint8_t> scratch_;
+  struct {
+    std::uint64_t version = 0;  // of the message that was stamped last into scratch_, by nobody but server and sender; 0: none
+    std::size_t bytes = 0;
+    std::string from;
+  } stamped_;
+  std::vector<EventTarget> targets_;
+  struct {
+    std::uint64_t version = 0;  // of the last event whose targets a next one of its publisher has too; 0: none
+    SessionId session = 0;
+    std::uint64_t topics = 0;   // TopicIndex::version() at that time
+    std::span<const EventTarget> targets;
+  } event_;
   std::vector<MessageRef> refs_;
   EngineCounters counters_;
 };

@@ -52,10 +52,19 @@ Result<std::uint32_t> Engine::sender_of(Session& session, const Routing& routing
   return party_number(routing.from);
 }
 
+// The envelope as the recipient gets it. A sender's next message has most often the same one, but for id and time.
 Bytes Engine::stamped(const IncomingMessage& message, const Stamp& with) {
+  const bool plain = message.version != 0 && with.reply_to.empty() && with.key.empty() && with.cause.is_nil() && with.hops == 0;
+  if (plain && message.version == stamped_.version && with.from == stamped_.from &&
+      restamp(scratch_.data(), with.id, with.timestamp)) {
+    return {scratch_.data(), stamped_.bytes};
+  }
   const auto most = message.envelope.size() + kStampBytesMax + 64;
   if (scratch_.size() < most) scratch_.resize(most);
-  return {scratch_.data(), stamp(message.envelope, message.routing, with, scratch_.data())};
+  stamped_.bytes = stamp(message.envelope, message.routing, with, scratch_.data());
+  stamped_.version = plain ? message.version : 0;
+  if (plain) stamped_.from = with.from;
+  return {scratch_.data(), stamped_.bytes};
 }
 
 Stamp Engine::stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key,
@@ -70,6 +79,9 @@ Stamp Engine::stamp_of(const Uuid& id, std::string_view from, std::string_view r
 }
 
 void Engine::publish(SessionId id, std::uint32_t request, bool quiet, const IncomingMessage& message) {
+  if (message.version != 0 && message.version == event_.version && id == event_.session && topics_.version() == event_.topics) {
+    if (repeat_event(request, quiet, message)) return;
+  }
   auto* const session = find_session(id);
   if (session == nullptr) return;
   if (is_now(message.routing)) {
@@ -143,16 +155,44 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
   if (match.empty()) return confirm;
 
   const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-  OutgoingDelivery delivery{.request = 0,
-                            .delivery = 1,
-                            .lease = 0,
-                            .redelivered = false,
-                            .message = {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content}};
+  const MessageParts parts{stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content};
+  const auto* const session = find_session(publisher);
+  const bool may_hear_itself = session != nullptr && session->subscriptions != 0;
+  const bool plain = match.plain && !may_hear_itself;
+  const auto targets = plain ? std::span<const EventTarget>(match.targets) : choose_targets(match, publisher, parts);
+  if (plain && session != nullptr && stamped_.version != 0) {
+    event_ = {.version = stamped_.version, .session = publisher, .topics = topics_.version(), .targets = targets};
+  }
+  if (!targets.empty()) effects_.deliver_event(targets, parts);
+  confirm.count = static_cast<std::uint32_t>(targets.size());
+  counters_.events_delivered += confirm.count;
+  return confirm;
+}
+
+// The publisher's last event once more, with another content: all that was checked and looked up still holds. False if it must go the
+// long way.
+bool Engine::repeat_event(std::uint32_t request, bool quiet, const IncomingMessage& message) {
+  if (stamped_.version != message.version) return false;
+  const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = node_});
+  if (!restamp(scratch_.data(), id, now_)) return false;
+  const auto count = static_cast<std::uint32_t>(event_.targets.size());
+  ++counters_.events_published;
+  counters_.events_delivered += count;
+  effects_.deliver_event(event_.targets, {{scratch_.data(), stamped_.bytes}, message.content});
+  if (!quiet) {
+    effects_.confirm(event_.session, request, {.id = id, .count = count, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0});
+  }
+  return true;
+}
+
+// Those of the subscriptions that get this event: not its publisher's own, those whose filter holds, those with credit left.
+std::span<const EventTarget> Engine::choose_targets(const TopicIndex::Match& match, SessionId publisher, const MessageParts& message) {
+  targets_.clear();
   std::optional<FilterInput> input;  // made for the first filter that asks
-  for (auto* const subscription : match) {
+  for (auto* const subscription : match.subscriptions) {
     if (subscription->session == publisher && !subscription->echo) continue;
     if (subscription->filter) {
-      if (!input) input.emplace(delivery.message.head, delivery.message.rest);
+      if (!input) input.emplace(message.head, message.rest);
       if (!subscription->filter->matches(*input)) continue;
     }
     if (subscription->limited) {
@@ -163,12 +203,9 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
       }
       --subscription->credit;
     }
-    delivery.request = subscription->request;
-    effects_.deliver(subscription->session, delivery);
-    ++confirm.count;
+    targets_.push_back({subscription->session, subscription->request});
   }
-  counters_.events_delivered += confirm.count;
-  return confirm;
+  return targets_;
 }
 
 // An event of the server's own: what happened, as JSON.
