@@ -117,7 +117,7 @@ void Engine::post(const Message& notice) {
   if (!prepared || prepared->doom != DeadReason::none || !log_.has_room(FactLog::Urgency::durable, prepared->bound())) return;
   make_room(parties_.mailbox(prepared->mailbox));
   const FactGroup group(log_, prepared->bound());
-  commit(*prepared, {}, {.kind = Pending::Kind::accepted, .quiet = true, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+  commit(*prepared, {}, {.kind = Pending::Kind::accepted, .quiet = true});
 }
 
 std::string Engine::chain_text(const Message& message) {
@@ -210,13 +210,12 @@ void Engine::purge_dead(SessionId id, std::uint32_t request, const DeadQuery& qu
   });
   if (full && gone == 0) return refuse(id, request, {ErrorCode::disk_full, "no room to note that a dead letter is gone"});
   const auto slot = batches_.insert({.session = id, .request = request, .body = std::string(as_text(bytes_of(gone)))});
-  push_pending({.lsn = last_fact_, .session = id, .request = request, .kind = Pending::Kind::batch, .batch = slot, .place = {},
-                .fact = {}, .dead_place = {}, .refused = {}});
+  push_pending({.lsn = last_fact_, .session = id, .request = request, .kind = Pending::Kind::batch, .batch = slot});
 }
 
 void Engine::resubmit(SessionId id, std::uint32_t request, const Uuid& dead_id, const Resubmission& how) {
   if (find_session(id) == nullptr) return;
-  auto done = resend_dead(dead_id, how, {.session = id, .request = request, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+  auto done = resend_dead(dead_id, how, {.session = id, .request = request});
   if (!done) refuse(id, request, std::move(done.error()));
 }
 
@@ -364,29 +363,6 @@ RetryPolicy Engine::policy_of(const Mailbox& mailbox, const Entry& entry) {
   const auto routing = read_routing(bytes);
   if (!routing) effects_.unreadable(routing.error());
   return over(read_retry(bytes, *routing), own);
-}
-
-void Engine::reject(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::string_view reason) {
-  std::vector<LeaseToken> refused;
-  std::uint32_t settled = 0;
-  last_fact_ = 0;
-  reason = reason.substr(0, kReasonBytesMax);
-  for (const auto token : tokens) {
-    const auto slot = leases_.find(token);
-    if (slot == kNoSlot) {
-      refused.push_back(token);
-      continue;
-    }
-    ++settled;
-    const auto lease = end_lease(slot);
-    auto& mailbox = parties_.mailbox(lease.mailbox);
-    mailbox.last_read = now_;
-    QueuedMessage message{lease.entry, lease.sender};
-    if (message.entry.deliveries < 0xffff) message.entry.deliveries = message.entry.deliveries + 1u;
-    message.entry.flags |= Entry::kRedelivered;
-    bury(mailbox, message, DeadReason::rejected, reason);
-  }
-  answer_settled(id, request, quiet, last_fact_, settled, std::move(refused));
 }
 
 }  // namespace folkmoot

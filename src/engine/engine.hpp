@@ -11,7 +11,6 @@
 // Recovery feeds the facts of the log through recover(), which enters them by the same functions.   recover.cpp
 #pragma once
 
-#include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <functional>
 #include <map>
@@ -20,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/commands.hpp"
 #include "engine/dedup_window.hpp"
 #include "engine/effects.hpp"
 #include "engine/fact_log.hpp"
@@ -29,6 +29,8 @@
 #include "engine/mailbox.hpp"
 #include "engine/options.hpp"
 #include "engine/parties.hpp"
+#include "engine/pending.hpp"
+#include "engine/prepared.hpp"
 #include "engine/receipts.hpp"
 #include "engine/ring.hpp"
 #include "engine/routes.hpp"
@@ -36,125 +38,12 @@
 #include "engine/timers.hpp"
 #include "engine/topic_index.hpp"
 #include "engine/transient_store.hpp"
+#include "engine/views.hpp"
 #include "message/envelope.hpp"
 
 namespace folkmoot {
 
 class JsonWriter;
-
-struct EngineCounters {
-  std::uint64_t published = 0, confirmed = 0, delivered = 0, acknowledged = 0, redelivered = 0, returned = 0, expired = 0,
-                dead = 0, refused = 0, requests = 0, responses = 0, events_published = 0, events_delivered = 0,
-                events_dropped = 0, duplicates = 0, completed = 0, cancelled = 0, bounced = 0, resubmitted = 0, guarded = 0,
-                schedules_fired = 0;
-  std::array<std::uint64_t, kDeadReasons> dead_by_reason{};
-  std::uint64_t ready = 0, scheduled = 0, leased = 0, pending = 0, blocked = 0, dead_now = 0;
-};
-
-struct MailboxStats {
-  std::string_view name;
-  std::uint64_t ready = 0, scheduled = 0, leased = 0, dead = 0, consumers = 0;
-  std::int64_t last_read = -1;  // Unix ms; -1: never
-};
-
-struct ReceiptView {
-  Uuid id;
-  std::string_view recipient;
-  ReceiptState state = ReceiptState::unknown;
-  std::uint32_t deliveries = 0;
-  std::int64_t at = 0;
-  std::string_view reason;
-};
-
-struct ReceiveCommand {
-  std::string_view mailbox;
-  std::uint32_t max = 1;
-  std::int64_t wait_ms = 0;
-  std::int64_t lease_ms = 0;  // 0: the lease lives with the connection
-};
-
-/// Which dead letters; all that is given must hold.
-struct DeadQuery {
-  std::string_view mailbox{};                // empty: of every mailbox
-  Uuid id{};                                 // nil: any
-  DeadReason reason = DeadReason::none;      // none: any
-  std::int64_t before = 0;                   // died before this time, Unix ms; 0: any
-  std::function<bool(Bytes message)> fits{};   // of envelope and content; empty: any
-};
-
-/// One dead letter as it is shown. Views live until the call they were given in returns.
-struct DeadView {
-  Uuid id;
-  std::string_view mailbox;
-  DeadReason reason{};
-  std::string_view text;     // why, in words
-  std::int64_t at = 0;       // Unix ms
-  std::uint32_t deliveries = 0;
-  Bytes message;             // envelope and content
-};
-
-struct AttemptView {
-  std::int64_t at = 0;
-  std::string_view holder;  // "": not named
-  AttemptEnd end{};
-  std::string_view reason;
-};
-
-/// What is to be different when a dead letter is sent again.
-struct Resubmission {
-  Bytes changes{};  // an envelope with the fields that change (`to` among them); empty: none
-  std::optional<Bytes> content{};
-};
-
-/// Many dead letters sent again.
-struct RedriveCommand {
-  DeadQuery query{};
-  Resubmission how{};
-  std::uint32_t limit = 0;       // at most so many; 0: all that fit
-  std::uint32_t per_second = 0;  // 0: at once
-};
-
-struct ScheduleCommand {
-  std::string_view name{};
-  std::string_view cron{};     // empty: every `every_ms`
-  std::int64_t every_ms = 0;
-  std::int64_t first_at = 0;   // Unix ms; 0: the next time that fits
-  std::int64_t until = 0;      // Unix ms; 0: for ever
-  std::uint64_t times = 0;     // 0: no end
-};
-
-struct RouteCommand {
-  std::string_view name{};
-  std::uint32_t order = 100;  // lower ones are asked first
-  std::string_view filter{};  // empty: every message
-  std::vector<RouteTarget> targets{};
-  Strategy strategy = Strategy::round_robin;
-  std::string_view hash_on{};
-  bool consumers_only = false;
-};
-
-struct ConversationSums {
-  double tokens = 0, money = 0;
-  std::uint64_t messages = 0;
-};
-
-struct MailboxCommand {
-  std::string_view name;
-  MailboxLimits limits;
-};
-
-/// A message as it comes from outside, envelope read and checked by read_routing().
-struct IncomingMessage {
-  Routing routing;
-  Bytes envelope;
-  Bytes content;
-};
-
-/// One whose envelope the server has changed, with the bytes it points to.
-struct RewrittenMessage {
-  std::string envelope;
-  IncomingMessage message;
-};
 
 /// The sender of what the server says by itself.
 constexpr std::string_view kServerName = "$bus";
@@ -313,22 +202,6 @@ class Engine {
     std::uint32_t request = 0;
     std::string body;
   };
-  // What waits for the disk, in the order of the log.
-  struct Pending {
-    enum class Kind : std::uint8_t { started, accepted, duplicate, output, settled, handed_out, received, batch, done };
-    Lsn lsn = 0;
-    SessionId session = 0;
-    std::uint32_t request = 0;
-    Kind kind{};
-    bool quiet = false;
-    bool in_batch = false;
-    std::uint32_t batch = kNoSlot;   // slot; of settled and received: count
-    std::uint32_t offset = 0;        // accepted in a batch: where its confirm stands in the batch's body
-    FactPlace place;
-    AcceptedFact fact;
-    FactPlace dead_place;            // accepted as dead: of its message_dead fact
-    std::vector<LeaseToken> refused;
-  };
 
   Session* find_session(SessionId id);
   bool open_number(Session& session, std::uint32_t request, Open open);
@@ -344,25 +217,6 @@ class Engine {
   Result<Mailbox*> mailbox_named(std::string_view name);
 
   // publishing
-  /// A message to a mailbox that may be published: looked up and checked, nothing changed yet.
-  struct Prepared {
-    const IncomingMessage* message = nullptr;
-    std::uint32_t mailbox = 0;
-    std::uint32_t sender = 0;
-    bool keyed = false;
-    bool is_duplicate = false;  // of a message accepted before: it is answered, and takes no room
-    Hash128 key{};
-    std::unique_ptr<Lineage> lineage{};   // null: nothing caused it
-    bool has_costs = false;
-    DeadReason doom = DeadReason::none;   // why it is dead before it lives; `verdict` in words
-    std::unique_ptr<const std::string> verdict{};
-    std::size_t bytes = 0;  // of its facts' bodies, at most
-    std::unique_ptr<const RewrittenMessage> rewritten{};  // what `message` points to, if the sender's had to be changed
-
-    // Two names, the run's note, key, conversation, message, death.
-    GroupBound bound() const { return {.facts = 7, .body_bytes = bytes}; }
-    bool several_facts() const { return keyed || has_costs || doom != DeadReason::none; }
-  };
   Result<Prepared> prepare(Session& session, const IncomingMessage& message, const Lineage* caused);
   Result<void> check_room(const Mailbox& mailbox, std::uint64_t more) const;
   /// Appends the facts of a message and lists it as pending; how it is answered is in `as`. A duplicate is listed as such.

@@ -64,19 +64,18 @@ void Engine::publish_batch(SessionId id, std::uint32_t request, bool quiet, std:
     const auto offset = add_confirm(slot, {});
     const auto done = accept(*session, *message, {},
                              {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .in_batch = true,
-                              .batch = slot, .offset = offset, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+                              .batch = slot, .offset = offset});
     if (!done) {
       refused = true;
       batches_[slot].body.resize(start);
       add_error(slot, done.error());
     }
   }
-  push_pending({.session = id, .request = request, .kind = Pending::Kind::batch, .quiet = quiet && !refused, .batch = slot,
-                .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+  push_pending({.session = id, .request = request, .kind = Pending::Kind::batch, .quiet = quiet && !refused, .batch = slot});
 }
 
 // All of them looked up and checked, and all together have room.
-Result<std::vector<Engine::Prepared>> Engine::prepare_all(Session& session, std::span<const Result<IncomingMessage>> messages,
+Result<std::vector<Prepared>> Engine::prepare_all(Session& session, std::span<const Result<IncomingMessage>> messages,
                                                           const Lineage* caused) {
   std::vector<Prepared> all;
   all.reserve(messages.size());
@@ -135,11 +134,10 @@ void Engine::publish_atomic(SessionId id, std::uint32_t request, bool quiet, std
     const FactGroup group(log_, bound);
     for (const auto& each : *prepared) {
       commit(each, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .in_batch = true, .batch = slot,
-                        .offset = add_confirm(slot, {}), .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+                        .offset = add_confirm(slot, {})});
     }
   }
-  push_pending({.session = id, .request = request, .kind = Pending::Kind::batch, .quiet = quiet, .batch = slot, .place = {},
-                .fact = {}, .dead_place = {}, .refused = {}});
+  push_pending({.session = id, .request = request, .kind = Pending::Kind::batch, .quiet = quiet, .batch = slot});
 }
 
 void Engine::complete(SessionId id, std::uint32_t request, LeaseToken token, std::span<const Result<IncomingMessage>> outputs) {
@@ -195,14 +193,13 @@ void Engine::complete(SessionId id, std::uint32_t request, LeaseToken token, std
         continue;
       }
       commit(each, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .in_batch = true, .batch = batch,
-                        .offset = add_confirm(batch, {}), .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+                        .offset = add_confirm(batch, {})});
     }
     leave(mailbox, lease.entry, ReceiptState::acknowledged, lease.entry.deliveries + 1u, lease.hops);
   }
   ++counters_.completed;
   ++counters_.acknowledged;
-  push_pending({.lsn = last_fact_, .session = id, .request = request, .kind = Pending::Kind::batch, .quiet = false, .batch = batch,
-                .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+  push_pending({.lsn = last_fact_, .session = id, .request = request, .kind = Pending::Kind::batch, .quiet = false, .batch = batch});
 }
 
 // An output that needs no disk itself, an event or the response to a request: it goes out when the settlement is durable.
@@ -222,9 +219,7 @@ void Engine::hold_output(Session& session, std::uint32_t batch, const IncomingMe
                 .batch = batch,
                 .offset = add_confirm(batch, {}),
                 .place = {slot, 0},
-                .fact = {.sender = *sender},
-                .dead_place = {},
-                .refused = {}});
+                .fact = {.sender = *sender}});
 }
 
 }  // namespace folkmoot

@@ -78,8 +78,7 @@ void Engine::publish(SessionId id, std::uint32_t request, bool quiet, const Inco
     if (!quiet) effects_.confirm(id, request, *done);
     return;
   }
-  auto done = accept(*session, message, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = quiet,
-                                             .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+  auto done = accept(*session, message, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = quiet});
   if (!done) refuse(id, request, std::move(done.error()));
 }
 
@@ -212,7 +211,7 @@ Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& me
 }
 
 // Looks up and checks all there is to know of a message to a mailbox; changes nothing but the table of names.
-Result<Engine::Prepared> Engine::prepare(Session& session, const IncomingMessage& message, const Lineage* caused) {
+Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& message, const Lineage* caused) {
   const auto& routing = message.routing;
   Prepared prepared{.message = &message};
   // Names, facts' fixed parts and the run's note are in the constant.
@@ -402,8 +401,7 @@ void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_m
     request_transient(*session, request, timeout_ms, message);
   } else {
     auto done = accept(*session, message, reply_address(run_, number),
-                       {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .place = {}, .fact = {},
-                        .dead_place = {}, .refused = {}});
+                       {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true});
     if (!done) {
       end_request(slot);
       return refuse(id, request, std::move(done.error()));

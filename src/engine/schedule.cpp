@@ -80,8 +80,7 @@ void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCom
   }
   const auto lsn = schedule.place.lsn;
   watch(schedules_.add(std::move(schedule)));
-  push_pending({.lsn = lsn, .session = id, .request = request, .kind = Pending::Kind::done, .place = {}, .fact = {}, .dead_place = {},
-                .refused = {}});
+  push_pending({.lsn = lsn, .session = id, .request = request, .kind = Pending::Kind::done});
 }
 
 void Engine::watch(const Schedule& schedule) {
@@ -111,8 +110,7 @@ void Engine::remove_schedule(SessionId id, std::uint32_t request, std::string_vi
   }
   last_fact_ = 0;
   drop_schedule(schedule->number);
-  push_pending({.lsn = last_fact_, .session = id, .request = request, .kind = Pending::Kind::done, .place = {}, .fact = {},
-                .dead_place = {}, .refused = {}});
+  push_pending({.lsn = last_fact_, .session = id, .request = request, .kind = Pending::Kind::done});
 }
 
 void Engine::fire(std::uint64_t number) {
@@ -156,7 +154,7 @@ void Engine::fire(std::uint64_t number) {
     if (!log_.has_room(FactLog::Urgency::durable, bound)) return failed({ErrorCode::disk_full, "the disk has no room for the message"});
     if (!prepared->is_duplicate) make_room(parties_.mailbox(prepared->mailbox));
     const FactGroup group(log_, bound);
-    commit(*prepared, {}, {.kind = Pending::Kind::accepted, .quiet = true, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+    commit(*prepared, {}, {.kind = Pending::Kind::accepted, .quiet = true});
     note();
   };
   send();

@@ -58,7 +58,7 @@ FAULTS = {
     "attempts_not_counted_at_restart": ("engine/recover.cpp", "    message->entry.deliveries = returned.deliveries;\n", ""),
     "retry_policy_ignored": (
         "engine/settle.cpp",
-        "delay_ms = end == AttemptEnd::nacked ? retry_delay_ms(policy, failed, chance()) : 0;",
+        "delay_ms = end == AttemptEnd::nacked ? retry_delay_ms(policy, deliveries, chance()) : 0;",
         "delay_ms = 0;",
     ),
     "purge_not_journaled": (
