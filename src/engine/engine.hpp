@@ -6,7 +6,7 @@
 //   on_durable()   its fact is on disk: confirmed, made ready         durable.cpp
 //   dispatch()     leased to a consumer with credit, delivered        dispatch.cpp
 //   ack()          settled: its fact appended, answered when durable  settle.cpp
-// Beside it: complete() and atomic batches (group.cpp), dead letters (dead.cpp, redrive.cpp), causes and limits on loops (lineage.cpp),
+// Beside it: complete() and atomic batches (group.cpp), dead letters (dead.cpp, bounce.cpp, redrive.cpp), causes and limits on loops (lineage.cpp),
 // repeated messages (schedule.cpp).
 // Recovery feeds the facts of the log through recover(), which enters them by the same functions.   recover.cpp
 #pragma once
@@ -221,11 +221,14 @@ class Engine {
   Result<void> check_room(const Mailbox& mailbox, std::uint64_t more) const;
   /// Appends the facts of a message and lists it as pending; how it is answered is in `as`. A duplicate is listed as such.
   /// Requires: the log has room for it.
-  void commit(const Prepared& prepared, std::string_view reply_to, Pending&& as);
+  /// Returns its key; 0 for a duplicate. Within a CommitGroup, unless it is a single fact.
+  MessageKey commit(const Prepared& prepared, std::string_view reply_to, Pending&& as);
+  class CommitGroup;
+  void doom(Prepared& prepared, DeadReason reason, std::string verdict);
   void remember_key(const Prepared& prepared, MessageKey message);
   void forget_keys(std::size_t more);
   void push_pending(Pending&& item);
-  Result<void> accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending&& as);
+  Result<MessageKey> accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending&& as);
   Hash128 key_hash(std::uint32_t mailbox, std::uint32_t sender, const Routing& routing) const;
   Stamp stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key, const Lineage* lineage) const;
   void resolve(Pending& item);
@@ -239,8 +242,10 @@ class Engine {
   Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage);
   Result<void> check_now(const IncomingMessage& message) const;
   void announce(std::string_view topic, std::string_view json);
-  void make_room(Mailbox& mailbox, std::uint64_t more = 1);
-  void make_room_for(std::span<const Prepared> all);
+  std::uint64_t drops_for(const Mailbox& mailbox, std::uint64_t more) const;
+  bool make_room(const Prepared& prepared, const GroupBound& bound);
+  bool make_room(std::span<const Prepared> all, FactLog::Urgency urgency, const GroupBound& bound);
+  bool drop_oldest(const std::map<std::uint32_t, std::uint64_t>& drops, FactLog::Urgency urgency, const GroupBound& bound);
 
   // what caused what
   Result<Lineage> lineage_of(const IncomingMessage& message);
@@ -258,8 +263,7 @@ class Engine {
   void add_error(std::uint32_t batch, const Error& error);
   std::uint32_t add_confirm(std::uint32_t batch, const Confirm& confirm);
   Result<std::vector<Prepared>> prepare_all(Session& session, std::span<const Result<IncomingMessage>> messages, const Lineage* caused);
-  void hold_output(Session& session, std::uint32_t batch, const IncomingMessage& message, const Lineage& lineage);
-  void drop_oldest(Mailbox& mailbox);
+  void hold_output(Pending&& as, std::uint32_t sender, const IncomingMessage& message, const Lineage& lineage);
   Result<void> check_from(const Routing& routing) const;
   Result<std::uint32_t> sender_of(Session& session, const Routing& routing);
   MessageKey next_key();
@@ -282,9 +286,17 @@ class Engine {
   void forget_attempts(MessageKey key);
   void drop_dead(Mailbox& mailbox, std::map<MessageKey, DeadLetter>::iterator dead);
   std::optional<QueuedMessage> take_waiting(const MessageRef& ref);
-  void bury(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::string_view text = {});
+  /// How a message died, and what else belongs into the same group of facts.
+  struct Death {
+    DeadReason reason{};
+    std::string_view text{};                 // in words
+    const ReturnedFact* attempt = nullptr;   // that failed last, and is not noted yet
+    GroupBound spared{};                     // room in the log that is spoken for: nobody is told at its expense
+  };
+  void bury(Mailbox& mailbox, const QueuedMessage& message, const Death& death);
   void append_chain(JsonWriter& out, const Entry& entry);
-  void post(const Message& notice);
+  Notice notice_of(const Routing& routing, const Uuid& id, std::uint32_t deliveries, DeadReason reason, std::string_view text) const;
+  void post(const Notice& notice);
   static std::string chain_text(const Message& message);
   void purge(Mailbox& mailbox, std::map<MessageKey, DeadLetter>::iterator dead);
   void drop_old_dead(Mailbox& mailbox);
@@ -294,13 +306,12 @@ class Engine {
   template <class Each>
   void walk_dead(const DeadQuery& query, std::uint32_t box, MessageKey key, Each each);
   static Result<void> resubmitted_envelope(Bytes envelope, const Resubmission& how, bool without_causes, std::string& out);
-  void bounce(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::string_view text);
   void tell_of_dead(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::string_view text);
   void bound_dead(Mailbox& mailbox);
   void watch_dead(Mailbox& mailbox);
   void give_back(std::uint32_t lease_slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason);
   void note_attempt(MessageKey key, FactPlace place, std::uint16_t deliveries);
-  void copy_history(Mailbox& mailbox, MessageKey key);
+  void copy_history(Mailbox& mailbox, MessageKey key, FactPlace* pending_death);
   RetryPolicy policy_of(const Mailbox& mailbox, const Entry& entry);
   std::uint64_t chance();
   Entry* find_entry(Mailbox& mailbox, MessageKey key, std::uint32_t& sender);
@@ -411,9 +422,27 @@ class Engine {
   std::vector<std::uint32_t> dirty_;
   std::vector<std::uint32_t> stuck_;
   std::int64_t retry_at_ = 0;  // 0: nothing to try again
+  std::vector<Notice> notices_;  // of deaths within the group of facts that is open
   std::vector<std::uint8_t> scratch_;
   std::vector<MessageRef> refs_;
   EngineCounters counters_;
+};
+
+// The group of facts of messages that are committed together. What is to be said of those among them that are dead already comes last,
+// so that it takes no room that others were promised.
+class Engine::CommitGroup {
+ public:
+  CommitGroup(Engine& engine, const GroupBound& bound) : engine_(engine), group_(engine.log_, bound) {}
+  ~CommitGroup() {
+    for (const auto& notice : engine_.notices_) engine_.post(notice);
+    engine_.notices_.clear();
+  }
+  CommitGroup(const CommitGroup&) = delete;
+  CommitGroup& operator=(const CommitGroup&) = delete;
+
+ private:
+  Engine& engine_;
+  const FactGroup group_;
 };
 
 // Calls `each(mailbox, iterator)` for the dead letters that fit, from the one after (box, key) on, until it says false. `each` may

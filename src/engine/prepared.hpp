@@ -8,13 +8,28 @@
 #include "engine/commands.hpp"
 #include "engine/fact_log.hpp"
 #include "engine/guard.hpp"
+#include "folkmoot/message.hpp"
 
 namespace folkmoot {
+
+/// Names, the run's note and the facts' fixed parts, for one message.
+constexpr std::size_t kFixedBytesMax = 2'048;
 
 /// One whose envelope the server has changed, with the bytes it points to.
 struct RewrittenMessage {
   std::string envelope;
   IncomingMessage message;
+};
+
+/// A message of the server's own.
+struct Notice {
+  Message message;
+  std::string envelope;
+
+  /// Of its facts: two names, the run's note, the message.
+  GroupBound bound() const {
+    return {.facts = 4, .body_bytes = kFixedBytesMax + envelope.size() + kStampBytesMax + message.content.size()};
+  }
 };
 
 /// A message to a mailbox that may be published: looked up and checked, nothing changed yet.
@@ -32,9 +47,10 @@ struct Prepared {
   std::size_t bytes = 0;  // of its facts' bodies, at most
   std::unique_ptr<const RewrittenMessage> rewritten{};  // what `message` points to, if the sender's had to be changed
 
-  // Two names, the run's note, key, conversation, message, death.
-  GroupBound bound() const { return {.facts = 7, .body_bytes = bytes}; }
-  bool several_facts() const { return keyed || has_costs || doom != DeadReason::none; }
+  bool lives() const { return doom == DeadReason::none; }
+  // Two names, the run's note, key, conversation, message; its death, and what its sender is told: two names, the run's note, message.
+  GroupBound bound() const { return {.facts = lives() ? 6u : 11u, .body_bytes = bytes}; }
+  bool several_facts() const { return keyed || has_costs || !lives(); }
 };
 
 }  // namespace folkmoot

@@ -208,8 +208,7 @@ Result<void> Engine::find_route(Prepared& prepared) {
   }
   if (to.empty()) {
     to = kUnrouted;
-    prepared.doom = DeadReason::no_route;
-    prepared.verdict = std::make_unique<std::string>("no route fits, or none of its targets can take the message");
+    doom(prepared, DeadReason::no_route, "no route fits, or none of its targets can take the message");
   }
   std::string changes;
   PackWriter(changes).map(1).uint(static_cast<std::uint64_t>(Field::to)).str(to);

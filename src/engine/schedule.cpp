@@ -141,19 +141,21 @@ void Engine::fire(std::uint64_t number) {
   };
   const auto send = [&]() -> void {
     if (!message.routing.topic.empty()) {
-      publish_event(0, parties_[schedule.sender].name, message, nullptr);
-      return note();
+      // Not before the log knows of it: the next run would send it again.
+      const bool room = log_.has_room(FactLog::Urgency::settling, sizeof fact) &&
+                        transient_.has_room(message.envelope.size() + kStampBytesMax + message.content.size());
+      if (!room) return failed({ErrorCode::disk_full, "no room to note that the event is sent"});
+      note();
+      return hold_output({.quiet = true}, schedule.sender, message, {});
     }
     Session as_sender;
     as_sender.party = schedule.sender;
     const auto prepared = prepare(as_sender, message, nullptr);
     if (!prepared) return failed(prepared.error());
     auto bound = prepared->bound();
-    bound.facts += 1;
-    bound.body_bytes += sizeof fact;
-    if (!log_.has_room(FactLog::Urgency::durable, bound)) return failed({ErrorCode::disk_full, "the disk has no room for the message"});
-    if (!prepared->is_duplicate) make_room(parties_.mailbox(prepared->mailbox));
-    const FactGroup group(log_, bound);
+    bound += {.facts = 1, .body_bytes = sizeof fact};
+    if (!make_room(*prepared, bound)) return failed({ErrorCode::disk_full, "the disk has no room for the message"});
+    const CommitGroup group(*this, bound);
     commit(*prepared, {}, {.kind = Pending::Kind::accepted, .quiet = true});
     note();
   };

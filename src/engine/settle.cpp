@@ -101,7 +101,7 @@ void Engine::reject(SessionId id, std::uint32_t request, bool quiet, std::span<c
     const auto lease = end_lease(slot);
     auto& mailbox = parties_.mailbox(lease.mailbox);
     mailbox.last_read = now_;
-    bury(mailbox, failed(lease), DeadReason::rejected, reason);
+    bury(mailbox, failed(lease), {.reason = DeadReason::rejected, .text = reason});
   });
   answer_settled(id, request, quiet, last_fact_, settled, std::move(refused));
 }
@@ -121,13 +121,15 @@ void Engine::give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEnd end
                           delay_ms > 0 ? now_ + delay_ms : 0, now_, holder, static_cast<std::uint16_t>(message.entry.deliveries),
                           end, 0};
   reason = reason.substr(0, kReasonBytesMax);
-  note_attempt(message.entry.key, append_fact(FactKind::message_returned, {bytes_of(fact), as_bytes(reason)}, FactLog::Life::live),
-               fact.deliveries);
+  auto death = DeadReason::none;
+  if (policy.attempts != 0 && deliveries >= policy.attempts) death = DeadReason::max_deliveries;
   if (message.entry.has(Entry::kExpires)) {
     const auto expiry = expiries_.find(message.entry.key);
-    if (expiry != expiries_.end() && expiry->second <= now_) return bury(mailbox, message, DeadReason::expired, reason);
+    if (expiry != expiries_.end() && expiry->second <= now_) death = DeadReason::expired;
   }
-  if (policy.attempts != 0 && deliveries >= policy.attempts) return bury(mailbox, message, DeadReason::max_deliveries, reason);
+  if (death != DeadReason::none) return bury(mailbox, message, {.reason = death, .text = reason, .attempt = &fact});
+  note_attempt(message.entry.key, append_fact(FactKind::message_returned, {bytes_of(fact), as_bytes(reason)}, FactLog::Life::live),
+               fact.deliveries);
   enter_returned(mailbox, message, fact.not_before);
 }
 
