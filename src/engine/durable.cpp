@@ -29,7 +29,7 @@ Confirm Engine::confirm_duplicate(const AcceptedFact& first) {
 void Engine::enter_stillborn(const Pending& item) {
   const auto& fact = item.fact;
   auto& mailbox = parties_.mailbox(fact.mailbox);
-  const QueuedMessage message{Entry(fact.key, item.place, fact.priority, 0), fact.sender};
+  const QueuedMessage message{Entry(fact.key, item.place, fact.priority, fact.flags & Entry::kRefers), fact.sender};
   enter_dead(mailbox, message, fact.dead, now_, item.dead_place);
   std::string text;
   if (item.dead_place.lsn != 0) {

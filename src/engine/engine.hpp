@@ -7,7 +7,7 @@
 //   dispatch()     leased to a consumer with credit, delivered        dispatch.cpp
 //   ack()          settled: its fact appended, answered when durable  settle.cpp
 // Beside it: complete() and atomic batches (group.cpp), dead letters (dead.cpp, redrive.cpp), causes and limits on loops (lineage.cpp),
-// repeated messages (schedule.cpp).
+// repeated messages (schedule.cpp), content by reference (content.cpp).
 // Recovery feeds the facts of the log through recover(), which enters them by the same functions.   recover.cpp
 #pragma once
 
@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/contents.hpp"
 #include "engine/dedup_window.hpp"
 #include "engine/effects.hpp"
 #include "engine/fact_log.hpp"
@@ -46,7 +47,7 @@ struct EngineCounters {
   std::uint64_t published = 0, confirmed = 0, delivered = 0, acknowledged = 0, redelivered = 0, returned = 0, expired = 0,
                 dead = 0, refused = 0, requests = 0, responses = 0, events_published = 0, events_delivered = 0,
                 events_dropped = 0, duplicates = 0, completed = 0, cancelled = 0, bounced = 0, resubmitted = 0, guarded = 0,
-                schedules_fired = 0;
+                schedules_fired = 0, contents_removed = 0;
   std::array<std::uint64_t, kDeadReasons> dead_by_reason{};
   std::uint64_t ready = 0, scheduled = 0, leased = 0, pending = 0, blocked = 0, dead_now = 0;
 };
@@ -238,6 +239,15 @@ class Engine {
   void remove_route(SessionId session, std::uint32_t request, std::string_view name);
   /// How busy the session's agent says it is, in messages: counts for least_loaded until it says otherwise.
   void report_load(SessionId session, std::uint32_t request, double load);
+
+  // -- content by reference
+  /// The content is on disk, whole: messages may refer to it. Before start() for all that is there, then as each upload ends.
+  void content_stored(const ContentRef& ref);
+  /// The size of a stored content, which stays for a while then; nothing if it is not stored.
+  std::optional<std::uint64_t> ask_for_content(const ContentHash& hash);
+  /// Calls `each` for the contents that messages refer to and that are not there, or not with the size that they say.
+  void each_missing_content(const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const;
+  const Contents::Totals& contents() const { return contents_.totals(); }
 
   // -- questions
   ReceiptView receipt(const Uuid& id);
@@ -487,6 +497,12 @@ class Engine {
   double load_of(std::uint32_t party);
   static Result<void> rewrite(Prepared& prepared, Bytes changes);
 
+  // content by reference
+  Result<void> check_content(const IncomingMessage& message);
+  void watch_contents();
+  void remove_idle_contents();
+  void drop_content(MessageKey message);
+
   // repeated messages
   void watch(const Schedule& schedule);
   void fire(std::uint64_t number);
@@ -550,6 +566,8 @@ class Engine {
   Groups groups_;
   Guard guard_;
   Schedules schedules_;
+  Contents contents_;
+  std::int64_t content_timer_ = 0;  // when to look for contents that may go; 0: not set
   std::vector<Route> routes_;  // by order, then name
   std::map<std::string, Conversation, std::less<>> conversations_;
   boost::unordered_flat_map<MessageKey, std::vector<Attempt>> attempts_;  // of messages that failed and are still here
