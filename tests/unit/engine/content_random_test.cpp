@@ -16,8 +16,10 @@ constexpr std::uint8_t kContents = 4;
 class ContentRandomTest : public DeliveryTest {
  protected:
   struct File {
-    std::int64_t idle_since = 0;  // at the latest
+    std::int64_t idle_from = 0, idle_to = 0;  // when it became so, or was asked for: between these
     bool was_idle = false;
+
+    void touch(std::int64_t at) { idle_from = idle_to = at; }
   };
 
   static ContentRef ref(std::uint8_t number) {
@@ -40,7 +42,7 @@ class ContentRandomTest : public DeliveryTest {
     engine->start(now, 7, false);
     engine->open_session(kAlice, "alice");
     engine->open_session(kBob, "bob");
-    for (auto& [number, file] : files) file = {.idle_since = now, .was_idle = true};
+    for (auto& [number, file] : files) file = {.idle_from = now, .idle_to = now, .was_idle = true};
     leases.clear();
     seen = delivered.size();
     sync();
@@ -74,18 +76,22 @@ class ContentRandomTest : public DeliveryTest {
       const auto number = hash.bytes[0];
       ASSERT_TRUE(files.contains(number)) << "it was not stored";
       ASSERT_EQ(live[number], 0u) << "removed under a message that refers to it";
-      ASSERT_TRUE(files[number].was_idle && files[number].idle_since + kGrace <= now) << "removed before its grace was over";
+      ASSERT_TRUE(files[number].was_idle && files[number].idle_from + kGrace <= now) << "removed before its grace was over";
       files.erase(number);
       ++removals;
     }
     for (auto& [number, file] : files) {
       const bool is_idle = live[number] == 0;
-      if (is_idle && !file.was_idle) file.idle_since = now;
+      if (is_idle && !file.was_idle) {
+        file.idle_from = accounted;
+        file.idle_to = now;
+      }
       file.was_idle = is_idle;
-      ASSERT_FALSE(is_idle && file.idle_since + kGrace + 1 < now) << "nothing refers to it, and it stays";
+      ASSERT_FALSE(is_idle && file.idle_to + kGrace + 1 < now) << "nothing refers to it, and it stays";
     }
     ASSERT_EQ(engine->contents().missing, 0u);
     ASSERT_EQ(engine->contents().stored, files.size());
+    accounted = now;
   }
 
   LeaseToken any_lease(std::mt19937& random) {
@@ -96,14 +102,14 @@ class ContentRandomTest : public DeliveryTest {
     return lease;
   }
 
-  void step(std::mt19937& random) {
+  void step(std::mt19937& random, bool may_sync = true) {
     const auto number = static_cast<std::uint8_t>(1 + random() % kContents);
     const auto lease = [&] { return any_lease(random); };
     switch (random() % 16) {
       case 0:
       case 1:
         engine->content_stored(ref(number));
-        files[number] = {.idle_since = now, .was_idle = files.contains(number) ? files[number].was_idle : true};
+        files[number] = {.idle_from = now, .idle_to = now, .was_idle = files.contains(number) ? files[number].was_idle : true};
         break;
       case 2:
       case 3: {
@@ -113,7 +119,7 @@ class ContentRandomTest : public DeliveryTest {
         if (random() % 6 == 0) message.ttl_ms = 1 + static_cast<std::int64_t>(random() % 20'000);
         if (random() % 4 == 0) message.group = "g";
         if (random() % 8 == 0) message.mode = DeliveryMode::at_most_once;
-        if (files.contains(number)) files[number].idle_since = now;  // asked for, whether accepted or not
+        if (files.contains(number)) files[number].touch(now);  // asked for, whether accepted or not
         asked[request + 1] = number;
         send(message);
         break;
@@ -148,7 +154,7 @@ class ContentRandomTest : public DeliveryTest {
         } else {
           if (sent.contains(id)) {
             asked[request + 1] = sent[id];
-            files[sent[id]].idle_since = now;
+            files[sent[id]].touch(now);
           }
           engine->resubmit(kAlice, ++request, id, {});
         }
@@ -160,12 +166,12 @@ class ContentRandomTest : public DeliveryTest {
       case 14: now += static_cast<std::int64_t>(random() % 15'000); break;
       default: {
         const auto token = lease();
-        if (token == 0) break;
+        if (token == 0 || !may_sync) break;
         std::vector<Message> outputs(1, mail("done", "next"));
         if (files.contains(number)) {
           outputs[0].content_ref = ref(number);
           outputs[0].content.clear();
-          files[number].idle_since = now;
+          files[number].touch(now);
         }
         engine->complete(kBob, ++request, token, incoming(outputs));
         finish_outputs(number);
@@ -182,7 +188,7 @@ class ContentRandomTest : public DeliveryTest {
       const auto token = delivered[taken].lease;
       if (token != 0) engine->ack(kBob, ++request, false, {&token, 1});
     }
-    if (files.contains(number)) files[number].idle_since = now;
+    if (files.contains(number)) files[number].touch(now);
   }
 
   std::map<std::uint8_t, File> files;
@@ -190,6 +196,7 @@ class ContentRandomTest : public DeliveryTest {
   std::map<Uuid, std::uint8_t> sent;            // content of the messages that were confirmed
   std::vector<LeaseToken> leases;
   std::size_t answered = 0, taken = 0, removals = 0;
+  std::int64_t accounted = 0;
 };
 
 TEST_F(ContentRandomTest, X19_a_content_is_there_while_referred_to_and_goes_after_its_grace) {
@@ -215,9 +222,16 @@ TEST_F(ContentRandomTest, X19_a_content_is_there_while_referred_to_and_goes_afte
       if (random() % 50 == 0) {
         // What was asked for and is not durable may be lost: a message is then not accepted, a settlement not done.
         const auto durable = log.end;
-        for (auto more = random() % 4; more > 0; --more) step(random);
-        answered = answers.size();
-        restart(random() % 2 ? durable : log.end);
+        for (auto more = random() % 4; more > 0; --more) step(random, false);
+        const bool is_cut = random() % 2;
+        if (is_cut) {
+          answered = answers.size();
+        } else {
+          sync();
+          pass(0);
+          settle_accounts();
+        }
+        restart(is_cut ? durable : log.end);
         ++crashes;
         if (HasFatalFailure()) return;
       }
