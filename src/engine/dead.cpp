@@ -212,7 +212,8 @@ Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, P
   Session as_sender;
   as_sender.party = letter.message.sender;
   message.routing.from = {};
-  auto prepared = prepare(as_sender, message, &lineage);
+  // What nothing caused does not count for the limits on loops.
+  auto prepared = prepare(as_sender, message, lineage.cause.is_nil() ? nullptr : &lineage);
   if (!prepared) return std::unexpected(std::move(prepared.error()));
   auto bound = prepared->bound();
   bound += {.facts = 1, .body_bytes = sizeof(MessageRef)};

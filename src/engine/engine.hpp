@@ -258,7 +258,8 @@ class Engine {
   std::uint64_t drops_for(const Mailbox& mailbox, std::uint64_t more) const;
   bool make_room(const Prepared& prepared, const GroupBound& bound);
   bool make_room(std::span<const Prepared> all, FactLog::Urgency urgency, const GroupBound& bound);
-  bool drop_oldest(const std::map<std::uint32_t, std::uint64_t>& drops, FactLog::Urgency urgency, const GroupBound& bound);
+  bool make_room(const std::map<std::uint32_t, std::uint32_t>& newcomers, FactLog::Urgency urgency, const GroupBound& bound);
+  void drop_oldest(Mailbox& mailbox, const GroupBound& spared);
 
   // what caused what
   Result<Lineage> lineage_of(const IncomingMessage& message);

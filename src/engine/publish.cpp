@@ -155,7 +155,8 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
   const bool may_hear_itself = session != nullptr && session->subscriptions != 0;
   const bool plain = match.plain && !may_hear_itself;
   const auto targets = plain ? std::span<const EventTarget>(match.targets) : choose_targets(match, publisher, parts);
-  if (plain && session != nullptr && stamped_.version != 0) {
+  // One that refers to content is looked at each time: the content may go.
+  if (plain && session != nullptr && stamped_.version != 0 && message.routing.content_ref.empty()) {
     event_ = {.version = stamped_.version, .session = publisher, .topics = topics_.version(), .targets = targets};
   }
   if (!targets.empty()) effects_.deliver_event(targets, parts);
@@ -403,44 +404,48 @@ std::uint64_t Engine::drops_for(const Mailbox& mailbox, std::uint64_t more) cons
 
 // In the log, for `bound`, and in the message's mailbox. False, and nothing has changed, if the log has none.
 bool Engine::make_room(const Prepared& prepared, const GroupBound& bound) {
-  const auto drops = prepared.is_duplicate || !prepared.lives() ? 0 : drops_for(parties_.mailbox(prepared.mailbox), 1);
-  if (drops == 0) return log_.has_room(FactLog::Urgency::durable, bound);
-  return drop_oldest({{prepared.mailbox, drops}}, FactLog::Urgency::durable, bound);
+  const bool needs_some = !prepared.is_duplicate && prepared.lives();
+  if (!needs_some || drops_for(parties_.mailbox(prepared.mailbox), 1) == 0) return log_.has_room(FactLog::Urgency::durable, bound);
+  return make_room({{prepared.mailbox, 1}}, FactLog::Urgency::durable, bound);
 }
 
 // For all at once: room made for one after the other would be made only once, as none of them has come yet.
 bool Engine::make_room(std::span<const Prepared> all, FactLog::Urgency urgency, const GroupBound& bound) {
-  std::map<std::uint32_t, std::uint64_t> drops;
+  std::map<std::uint32_t, std::uint32_t> newcomers;
   for (const auto& each : all) {
-    if (each.mailbox != 0 && !each.is_duplicate && each.lives()) ++drops[each.mailbox];
+    if (each.mailbox != 0 && !each.is_duplicate && each.lives()) ++newcomers[each.mailbox];
   }
-  for (auto& [mailbox, count] : drops) count = drops_for(parties_.mailbox(mailbox), count);
-  return drop_oldest(drops, urgency, bound);
+  return make_room(newcomers, urgency, bound);
 }
 
-// So many of each mailbox, if the log has room for that and for what they make room for.
-bool Engine::drop_oldest(const std::map<std::uint32_t, std::uint64_t>& drops, FactLog::Urgency urgency, const GroupBound& bound) {
+// Drops the oldest of each mailbox so that its newcomers fit, if the log has room for that and for them.
+bool Engine::make_room(const std::map<std::uint32_t, std::uint32_t>& newcomers, FactLog::Urgency urgency, const GroupBound& bound) {
   auto all = bound;
-  for (const auto& [number, count] : drops) {
+  for (const auto& [number, count] : newcomers) {
     // A death each, and perhaps the end of an older dead letter.
-    all += {.facts = 2 * count, .body_bytes = count * (sizeof(DeadFact) + sizeof(MessageRef))};
+    const auto drops = drops_for(parties_.mailbox(number), count);
+    all += {.facts = 2 * drops, .body_bytes = drops * (sizeof(DeadFact) + sizeof(MessageRef))};
   }
   if (!log_.has_room(urgency, all)) return false;
-  for (const auto& [number, count] : drops) {
+  for (const auto& [number, count] : newcomers) parties_.mailbox(number).promised = count;
+  for (const auto& [number, count] : newcomers) {
     auto& mailbox = parties_.mailbox(number);
-    for (auto left = count; left > 0; --left) {
-      std::optional<QueuedMessage> oldest;
-      for (unsigned i = 0; i < kLanes; ++i) {
-        if (!(mailbox.lanes_in_use & 1u << i)) continue;
-        const auto candidate = mailbox.lanes[i]->oldest();
-        if (!oldest || candidate.entry.key < oldest->entry.key) oldest = candidate;
-      }
-      mailbox.take(oldest->sender, oldest->entry.priority - 1u, oldest->entry.key);
-      --counters_.ready;
-      bury(mailbox, *oldest, {.reason = DeadReason::overflow, .spared = all});
-    }
+    for (auto left = drops_for(mailbox, count); left > 0; --left) drop_oldest(mailbox, all);
   }
+  for (const auto& [number, count] : newcomers) parties_.mailbox(number).promised = 0;
   return true;
+}
+
+void Engine::drop_oldest(Mailbox& mailbox, const GroupBound& spared) {
+  std::optional<QueuedMessage> oldest;
+  for (unsigned i = 0; i < kLanes; ++i) {
+    if (!(mailbox.lanes_in_use & 1u << i)) continue;
+    const auto candidate = mailbox.lanes[i]->oldest();
+    if (!oldest || candidate.entry.key < oldest->entry.key) oldest = candidate;
+  }
+  mailbox.take(oldest->sender, oldest->entry.priority - 1u, oldest->entry.key);
+  --counters_.ready;
+  bury(mailbox, *oldest, {.reason = DeadReason::overflow, .spared = spared});
 }
 
 void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message, bool stream) {
