@@ -60,25 +60,25 @@ std::string random_key() {
   return id.text();
 }
 
-void pack(Message& message, const ClientOptions& options) {
+void pack(Message& message, const ClientOptions& options, std::size_t reference_above) {
   if (options.compress_above == 0 || message.content.size() < options.compress_above || !message.encoding.empty()) return;
   const auto encoding = options.compression == Compression::gzip ? kGzip : kZstd;
   auto smaller = compress(encoding, as_bytes(message.content));
-  if (!smaller || smaller->size() >= message.content.size()) return;
+  if (!smaller || smaller->size() >= message.content.size() || smaller->size() > reference_above) return;
   message.content = std::move(*smaller);
   message.encoding = encoding;
 }
 
 }  // namespace
 
-void prepare(Message& message, const ClientOptions& options) {
+void prepare(Message& message, const ClientOptions& options, std::size_t reference_above) {
   if (message.mode == DeliveryMode::exactly_once && message.key.empty()) message.key = random_key();
-  pack(message, options);
+  pack(message, options, reference_above);
 }
 
 void unpack(Delivery& delivery, std::size_t content_bytes_max) {
   auto& message = delivery.message;
-  if (message.encoding.empty()) return;
+  if (message.encoding.empty() || message.content_ref) return;
   auto content = decompress(message.encoding, as_bytes(message.content), content_bytes_max);
   if (!content) {
     delivery.content_error = std::move(content.error());

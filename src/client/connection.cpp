@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -76,7 +77,10 @@ void Connection::cancel(std::shared_ptr<Ticket> ticket) {
       return finish(operation, std::unexpected(gave_up()));
     }
     const auto waits = std::ranges::find(waiting_, ticket, [](const Waiting& waiting) { return waiting.operation.ticket; });
-    if (waits == waiting_.end()) return;
+    if (waits == waiting_.end()) {
+      ticket->given_up = true;
+      return;
+    }
     auto operation = std::move(waits->operation);
     waiting_.erase(waits);
     leave_waiting(operation);
@@ -135,6 +139,7 @@ void Connection::leave_waiting(const Operation& operation) {
 
 void Connection::launch(Waiting waiting) {
   auto& operation = waiting.operation;
+  if (operation.ticket && operation.ticket->given_up) return finish(operation, std::unexpected(gave_up()));
   if (operation.frame.size() > frame_bytes_max_) {
     return finish(operation, failure(ErrorCode::frame_too_large, fmt::format("a frame of {} bytes; the server takes {} at most",
                                                                              operation.frame.size(), frame_bytes_max_)));
@@ -380,7 +385,12 @@ Result<void> Connection::on_frame(const Frame& frame) {
     case Opcode::welcome: {
       auto welcome = read_welcome(frame.body);
       if (!welcome) return std::unexpected(welcome.error());
-      if (state_ != State::up) on_up(welcome->max_frame_bytes);
+      if (state_ != State::up) {
+        // A server that stores nothing by reference refuses what is too large for a message by itself.
+        const bool is_known = welcome->max_stored_bytes > 0 && welcome->max_content_bytes > 0;
+        content_bytes_max_ = is_known ? welcome->max_content_bytes : std::numeric_limits<std::size_t>::max();
+        on_up(welcome->max_frame_bytes);
+      }
       return {};
     }
     case Opcode::goodbye: {
@@ -462,7 +472,7 @@ void Connection::on_answer(const Frame& frame) {
     auto error = read_error(frame.body);
     finish(operation, std::unexpected(error ? std::move(*error) : std::move(error.error())));
   } else {
-    finish(operation, Answer{frame.header.opcode, frame.body, std::move(entry.deliveries)});
+    finish(operation, Answer{frame.header.opcode, frame.header.request, frame.body, std::move(entry.deliveries)});
   }
   if (!waiting_.empty()) pump();
 }

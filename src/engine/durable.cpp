@@ -29,7 +29,7 @@ Confirm Engine::confirm_duplicate(const AcceptedFact& first) {
 void Engine::enter_stillborn(const Pending& item) {
   const auto& fact = item.fact;
   auto& mailbox = parties_.mailbox(fact.mailbox);
-  const QueuedMessage message{Entry(fact.key, item.place, fact.priority, 0), fact.sender};
+  const QueuedMessage message{Entry(fact.key, item.place, fact.priority, fact.flags & Entry::kRefers), fact.sender};
   // Its death is in the same group of facts.
   const auto body = log_.read(item.dead_place);
   if (!body) effects_.unreadable(body.error());

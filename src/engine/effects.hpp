@@ -6,6 +6,7 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "folkmoot/content.hpp"
 #include "message/frame.hpp"
 
 namespace folkmoot {
@@ -60,6 +61,8 @@ class Effects {
   virtual void lagged(SessionId session, std::uint32_t request, std::uint32_t count) = 0;
   /// The sender of a leased message wants it no more: the holder may drop the work.
   virtual void withdrawn(SessionId session, LeaseToken lease) = 0;
+  /// Nothing has referred to this content for a while: its bytes are to go.
+  virtual void remove_content(const ContentHash& hash) = 0;
   /// The log cannot give back a message it had confirmed. Must not return: the server stops and says why.
   [[noreturn]] virtual void unreadable(const Error& error) = 0;
 };

@@ -7,9 +7,10 @@
 //     key       varint: more than the key before, if that is not 1
 //     place     varint, zigzag: how much its distance from the place before differs from the distance before that
 //     bytes     varint
-//     rest      u16 deliveries, u8 priority, u8 flags
+//     rest      u16 deliveries, u8 priority, u16 flags
 #pragma once
 
+#include <cstring>
 #include <memory>
 #include <span>
 #include <vector>
@@ -44,8 +45,9 @@ class PackedEntries {
       }
       if (rest_of(entry) != rest_of(before.entry)) {
         *control |= kRest;
-        store(at, rest_of(entry));
-        at += sizeof(std::uint32_t);
+        const auto rest = rest_of(entry);
+        std::memcpy(at, &rest, kRestBytes);
+        at += kRestBytes;
       }
       before = {entry, distance};
     }
@@ -69,11 +71,12 @@ class PackedEntries {
       entry = Entry(key, place, before.entry.priority, before.entry.flags);
       entry.deliveries = before.entry.deliveries;
       if (control & kRest) {
-        const auto rest = load<std::uint32_t>(at);
-        at += sizeof rest;
+        std::uint64_t rest = 0;
+        std::memcpy(&rest, at, kRestBytes);
+        at += kRestBytes;
         entry.deliveries = static_cast<std::uint16_t>(rest);
         entry.priority = static_cast<Priority>(rest >> 16);
-        entry.flags = static_cast<std::uint8_t>(rest >> 24);
+        entry.flags = static_cast<std::uint16_t>(rest >> 24);
       }
       before = {entry, distance};
     }
@@ -81,14 +84,15 @@ class PackedEntries {
 
  private:
   enum Control : std::uint8_t { kKey = 1, kPlace = 2, kBytes = 4, kRest = 8 };
-  static constexpr std::size_t kEntryBytesMax = 1 + 10 + 10 + 5 + 4;
+  static constexpr std::size_t kRestBytes = 5;
+  static constexpr std::size_t kEntryBytesMax = 1 + 10 + 10 + 5 + kRestBytes;
   struct Before {
     Entry entry{0, {}, 0, 0};
     std::uint64_t distance = 0;
   };
 
-  static std::uint32_t rest_of(const Entry& entry) {
-    return static_cast<std::uint32_t>(entry.deliveries) | std::uint32_t{entry.priority} << 16 | std::uint32_t{entry.flags} << 24;
+  static std::uint64_t rest_of(const Entry& entry) {
+    return static_cast<std::uint64_t>(entry.deliveries) | std::uint64_t{entry.priority} << 16 | std::uint64_t{entry.flags} << 24;
   }
   // Differences wrap around: a place may be before the one before.
   static std::uint64_t zigzag(std::uint64_t value) { return value << 1 ^ (value >> 63 ? ~std::uint64_t{0} : 0); }

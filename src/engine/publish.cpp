@@ -123,6 +123,7 @@ Result<void> Engine::check_now(const IncomingMessage& message) const {
 // What needs no disk: an event, or a response to a waiting requester.
 Result<Confirm> Engine::publish_now(Session& session, const IncomingMessage& message) {
   if (auto good = check_now(message); !good) return std::unexpected(std::move(good.error()));
+  if (auto good = check_content(message); !good) return std::unexpected(std::move(good.error()));
   std::optional<Lineage> caused;
   if (!message.routing.cause.is_nil()) {
     auto known = lineage_of(message);
@@ -154,7 +155,8 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
   const bool may_hear_itself = session != nullptr && session->subscriptions != 0;
   const bool plain = match.plain && !may_hear_itself;
   const auto targets = plain ? std::span<const EventTarget>(match.targets) : choose_targets(match, publisher, parts);
-  if (plain && session != nullptr && stamped_.version != 0) {
+  // One that refers to content is looked at each time: the content may go.
+  if (plain && session != nullptr && stamped_.version != 0 && message.routing.content_ref.empty()) {
     event_ = {.version = stamped_.version, .session = publisher, .topics = topics_.version(), .targets = targets};
   }
   if (!targets.empty()) effects_.deliver_event(targets, parts);
@@ -281,7 +283,9 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
   }
   prepared.has_costs = has_costs(*prepared.message);
   prepared.is_duplicate = prepared.keyed && keys_.find(prepared.key) != nullptr;
-  if (prepared.is_duplicate || !prepared.lives()) return prepared;  // it needs no room: it is there already, or nobody's
+  if (prepared.is_duplicate) return prepared;  // it needs no room: it is there already
+  if (auto good = check_content(*prepared.message); !good) return std::unexpected(std::move(good.error()));
+  if (!prepared.lives()) return prepared;  // it takes no room: it is nobody's
   if (auto room = check_room(parties_.mailbox(prepared.mailbox), 1); !room) return std::unexpected(std::move(room.error()));
   return prepared;
 }
@@ -315,6 +319,7 @@ MessageKey Engine::commit(const Prepared& prepared, std::string_view reply_to, P
   if (!routing.group.empty()) flags |= Entry::kGrouped;
   if (!routing.retry.empty()) flags |= Entry::kPolicy;
   if (routing.bounce) flags |= Entry::kBounce;
+  if (!routing.content_ref.empty()) flags |= Entry::kRefers;
   const AcceptedFact fact{.key = next_key(),
                           .not_before = routing.deliver_at > now_ ? routing.deliver_at : 0,
                           .expires_at = ttl != 0 ? now_ + ttl : 0,
@@ -335,6 +340,7 @@ MessageKey Engine::commit(const Prepared& prepared, std::string_view reply_to, P
   as.place = log_.append(FactKind::message_accepted, parts, FactLog::Life::live);
   as.fact = fact;
   as.lsn = as.place.lsn;
+  if (flags & Entry::kRefers) contents_.refer(fact.key, read_content_ref(message.envelope, routing));
   if (prepared.lives()) {
     ++mailbox.pending;
     ++counters_.pending;
@@ -493,6 +499,7 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
   auto& mailbox = **named;
   const auto sender = sender_of(session, message.routing);
   if (!sender) return fail(sender.error());
+  if (auto good = check_content(message); !good) return fail(std::move(good.error()));
   const auto takes_messages = [&](std::uint32_t slot) { return waiters_[slot].max > 0; };
   if (timeout_ms == 0 && mailbox.consumers_ready == 0 && std::ranges::none_of(mailbox.waiters, takes_messages)) {
     return fail({ErrorCode::no_consumer, fmt::format("no consumer of {} is connected and free", message.routing.to)});
@@ -523,9 +530,14 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
     requests_[found->second.slot].mailbox = mailbox.number;
   }
   const auto ttl = timeout_ms != 0 ? timeout_ms : 5'000;
+  std::uint16_t flags = Entry::kTransient | Entry::kOnce | Entry::kExpires;
+  if (!message.routing.content_ref.empty()) {
+    flags |= Entry::kRefers;
+    contents_.refer(key, read_content_ref(message.envelope, message.routing));
+  }
   expiries_[key] = now_ + ttl;
   add_timer({.at = now_ + ttl, .id = key, .box = mailbox.number, .kind = TimerKind::expiry});
-  enter_ready(mailbox, {Entry(key, {slot, bytes}, message.routing.priority, Entry::kTransient | Entry::kOnce | Entry::kExpires), *sender},
+  enter_ready(mailbox, {Entry(key, {slot, bytes}, message.routing.priority, flags), *sender},
               true, {});
   if (timeout_ms == 0) effects_.done(session.id, request, {});
 }

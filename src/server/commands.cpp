@@ -1,42 +1,15 @@
 #include "server/commands.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 
 #include "base/utf8.hpp"
-#include "message/pack.hpp"
 #include "message/retry.hpp"
 #include "server/calls.hpp"
+#include "server/command.hpp"
 
 namespace folkmoot {
 namespace {
-
-struct Context {
-  Reactor& reactor;
-  Engine& engine;
-  Connection& connection;
-  const Frame& frame;
-
-  SessionId session() const { return connection.id; }
-  std::uint32_t request() const { return frame.header.request; }
-  bool quiet() const { return (frame.header.flags & kFlagQuiet) != 0; }
-};
-
-std::unexpected<Error> malformed(std::string_view what) { return failure(ErrorCode::malformed, std::string(what)); }
-
-// Walks a map with integer keys; `on_key` reads the value and returns true, or false to have it passed over.
-template <class OnKey>
-Result<void> read_map(Bytes body, std::string_view what, OnKey on_key) {
-  PackReader reader(body);
-  for (auto pairs = reader.map(); pairs-- && reader.ok();) {
-    const auto key = reader.uint();
-    if (reader.ok() && !on_key(key, reader)) reader.skip();
-  }
-  if (!reader.ok()) return malformed(fmt::format("the body of {} is not a map as docs/protocol.md has it", what));
-  return {};
-}
 
 Result<std::int64_t> duration(std::uint64_t ms, std::string_view field) {
   if (ms > static_cast<std::uint64_t>(kDurationMsMax)) {
@@ -153,6 +126,7 @@ Result<void> on_credit(const Context& context) {
 
 Result<void> on_cancel(const Context& context) {
   if (context.frame.body.size() != 4) return malformed("CANCEL has one u32");
+  context.reactor.contents().cancel(context.session(), load<std::uint32_t>(context.frame.body.data()));
   context.engine.cancel(context.session(), context.request(), load<std::uint32_t>(context.frame.body.data()));
   return {};
 }
@@ -390,7 +364,9 @@ constexpr Row kRows[] = {
     {Opcode::extend, on_extend},       {Opcode::request, on_request},             {Opcode::receipt, on_receipt},
     {Opcode::wait, on_wait},           {Opcode::stats, on_stats},                 {Opcode::ping, on_ping},
     {Opcode::mailbox, on_mailbox},     {Opcode::complete, on_complete},           {Opcode::reject, on_reject},
-    {Opcode::call, on_call},
+    {Opcode::call, on_call},           {Opcode::content_open, on_content_open},
+    {Opcode::content_write, on_content_write},   {Opcode::content_finish, on_content_finish},
+    {Opcode::content_stat, on_content_stat},     {Opcode::content_read, on_content_read},
 };
 constexpr auto kHandlers = [] {
   std::array<Handler, 256> handlers{};

@@ -197,6 +197,8 @@ void Reactor::lagged(SessionId session, std::uint32_t request, std::uint32_t cou
 
 void Reactor::withdrawn(SessionId session, LeaseToken lease) { answer(session, Opcode::withdrawn, 0, {bytes_of(lease)}); }
 
+void Reactor::remove_content(const ContentHash& hash) { contents_.remove(hash); }
+
 void Reactor::flush_dirty() {
   send_fan_out();
   unsent_bytes_ = 0;
@@ -242,6 +244,7 @@ void Reactor::flush(Connection& connection) {
 
 // Lets deliveries and publishers go on once a connection has read enough.
 void Reactor::check_pending(Connection& connection) {
+  if (contents_.reads_wait()) contents_.on_drained();
   if (!connection.is_congested || connection.out.size() + connection.link_pending > options_.pending_bytes_high / 2) return;
   connection.is_congested = false;
   if (std::exchange(connection.engine_held, false)) engine_.session_writable(connection.id);

@@ -119,6 +119,7 @@ class Agents final : public Effects {
   void refuse(SessionId session, std::uint32_t request, const Error& error) override;
   void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
   void withdrawn(SessionId session, LeaseToken lease) override;
+  void remove_content(const ContentHash& hash) override;
   [[noreturn]] void unreadable(const Error& error) override;
 
  private:

@@ -362,6 +362,9 @@ void Agents::withdrawn(SessionId id, LeaseToken token) {
   rules_.saw(Rule::withdrawn);
 }
 
+// The random test of tests/unit/engine/content_random_test.cpp is about contents by reference.
+void Agents::remove_content(const ContentHash& hash) { throw Violation("a content that nobody stored is removed: " + hash.text()); }
+
 void Agents::unreadable(const Error& error) { throw Violation("the log cannot give back what it confirmed: " + error.text); }
 
 }  // namespace folkmoot::simulation

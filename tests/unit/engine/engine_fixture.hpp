@@ -163,6 +163,7 @@ class EngineTest : public ::testing::Test, public Effects {
   void lagged(SessionId s, std::uint32_t r, std::uint32_t count) override {
     answers.push_back({.kind = Answer::Kind::lagged, .session = s, .request = r, .count = count});
   }
+  void remove_content(const ContentHash& hash) override { removed_contents.push_back(hash); }
   void withdrawn(SessionId s, LeaseToken lease) override { withdrawals.emplace_back(s, lease); }
   [[noreturn]] void unreadable(const Error& error) override { throw std::runtime_error(error.text); }
 
@@ -175,6 +176,7 @@ class EngineTest : public ::testing::Test, public Effects {
   std::vector<Delivered> delivered;
   std::vector<Answer> answers;
   std::vector<std::pair<SessionId, LeaseToken>> withdrawals;
+  std::vector<ContentHash> removed_contents;
   std::size_t seen = 0;
 
  private:
