@@ -212,6 +212,10 @@ class Folkmoot(Server):
         return [str(self.program), "serve", "--data", str(self.folder / "data"), "--listen", f"127.0.0.1:{self.port}"]
 
 
+class Before(Folkmoot):
+    """An earlier program of folkmoot itself."""
+
+
 class FolkmootUnix(Folkmoot):
     def address(self):
         return ["--unix", str(self.folder / "data" / "folkmoot.sock")]
@@ -225,6 +229,6 @@ class FolkmootWebSocket(Folkmoot):
     load_peer = "folkmoot-ws"
 
 
-SERVERS = {"folkmoot": Folkmoot, "folkmoot-unix": FolkmootUnix, "folkmoot-http": FolkmootHttp,
+SERVERS = {"folkmoot": Folkmoot, "before": Before, "folkmoot-unix": FolkmootUnix, "folkmoot-http": FolkmootHttp,
            "folkmoot-ws": FolkmootWebSocket, "nats": Nats, "jetstream": JetStream, "redis": Redis, "redis-always": RedisAlways, "redis-everysec": RedisEverysec,
            "rabbitmq": RabbitMq}
