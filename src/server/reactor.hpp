@@ -22,11 +22,11 @@
 #include <vector>
 
 #include "engine/engine.hpp"
+#include "engine/envelope_memo.hpp"
 #include "journal/journal_thread.hpp"
 #include "server/clock.hpp"
 #include "server/connection.hpp"
 #include "server/content_desk.hpp"
-#include "server/envelope_memo.hpp"
 #include "server/fan_out.hpp"
 #include "server/options.hpp"
 

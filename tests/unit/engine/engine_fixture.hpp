@@ -8,6 +8,7 @@
 #include <set>
 
 #include "engine/engine.hpp"
+#include "engine/envelope_memo.hpp"
 #include "memory_log.hpp"
 
 namespace folkmoot::test {
@@ -182,12 +183,20 @@ class EngineTest : public ::testing::Test, public Effects {
  private:
   template <class Use>
   void with(const Message& message, Use use) {
-    std::string envelope;
-    ASSERT_TRUE(encode_envelope(message, envelope));
-    const auto routing = read_routing(as_bytes(envelope));
+    // As the server does: an envelope that was sent just before is known again.
+    std::string bytes;
+    ASSERT_TRUE(encode_envelope(message, bytes));
+    const auto envelope_bytes = bytes.size();
+    bytes += message.content;
+    if (const auto* const same = last_envelope.find(as_bytes(bytes))) return use(*same);
+    const auto routing = read_routing(as_bytes(bytes));
     ASSERT_TRUE(routing);
-    use(IncomingMessage{*routing, as_bytes(envelope), as_bytes(message.content)});
+    const IncomingMessage incoming{*routing, as_bytes(bytes).first(envelope_bytes), as_bytes(bytes).subspan(envelope_bytes)};
+    last_envelope.keep(incoming.envelope);
+    use(incoming);
   }
+
+  EnvelopeMemo last_envelope;
 };
 
 using Contents = std::vector<std::string>;

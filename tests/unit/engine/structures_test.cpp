@@ -30,7 +30,7 @@ TEST(PackedEntries, M1_gives_back_what_was_packed) {
       const FactPlace place{random() >> (16 + random() % 48), static_cast<std::uint32_t>(random() >> (32 + random() % 32))};
       const bool as_before = !entries.empty() && random() % 2 == 0;
       entries.push_back(as_before ? Entry(key, entries.back().place(), entries.back().priority, entries.back().flags)
-                                  : Entry(key, place, static_cast<Priority>(1 + random() % 10), static_cast<std::uint8_t>(random())));
+                                  : Entry(key, place, static_cast<Priority>(1 + random() % 10), static_cast<std::uint16_t>(random())));
       if (random() % 4 == 0) entries.back().deliveries = static_cast<std::uint16_t>(random());
     }
     std::vector<Entry> out(entries.size());

@@ -19,6 +19,47 @@ TEST_F(EngineTest, M1_an_event_goes_to_the_subscriptions_that_match_in_the_order
   EXPECT_EQ(last().confirm.count, 0u);
 }
 
+TEST_F(EngineTest, M1_an_event_sent_again_is_told_from_the_first_and_meets_the_subscriptions_of_its_time) {
+  engine->subscribe(kBob, 1, "a", 0, false);
+  for (const auto* const content : {"one", "two", "three"}) send(event("a", content));
+  EXPECT_EQ(contents(), (Contents{"one", "two", "three"}));
+  EXPECT_NE(delivered[1].message.id, delivered[2].message.id);
+  EXPECT_EQ(last().confirm.id, delivered[2].message.id);
+  pass(5);
+  send(event("a", "later"));
+  EXPECT_EQ(delivered.back().message.timestamp, now);
+  EXPECT_EQ(delivered.back().message.from, "alice");
+
+  engine->subscribe(kCarol, 2, ">", 0, false);
+  send(event("a", "four"));
+  EXPECT_EQ(last().confirm.count, 2u);
+  send(event("a", "by another"), kCarol);
+  EXPECT_EQ(last().confirm.count, 1u);  // not to itself
+  EXPECT_EQ(delivered.back().message.from, "carol");
+  engine->subscribe(kAlice, 3, "a", 0, false);
+  send(event("a", "five"));
+  send(event("a", "six"));
+  EXPECT_EQ(last().confirm.count, 2u);  // of its own subscriptions, alice hears none
+  engine->cancel(kBob, 4, 1);
+  engine->cancel(kCarol, 5, 2);
+  send(event("a", "seven"));
+  EXPECT_EQ(last().confirm.count, 0u);
+}
+
+TEST_F(EngineTest, A1_a_message_sent_again_gets_an_id_of_its_own_however_it_is_answered) {
+  send(mail("one"));
+  send(mail("two"));
+  ask(mail("question"), 1'000);
+  send(mail("three"));
+  sync();
+  consume(kBob, 10);
+  std::set<Uuid> ids;
+  for (const auto& each : delivered) ids.insert(each.message.id);
+  EXPECT_EQ(contents().size(), 4u);
+  EXPECT_EQ(ids.size(), 4u);
+  for (const auto& each : delivered) EXPECT_EQ(each.message.reply_to.empty(), each.message.content != "question");
+}
+
 TEST_F(EngineTest, M1_a_connection_does_not_hear_itself_unless_it_asks_for_echo) {
   engine->subscribe(kAlice, 1, "a", 0, false);
   engine->subscribe(kAlice, 2, "a", 0, true);
