@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <boost/asio/write.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
@@ -75,6 +76,18 @@ void dress(http::response<Body>& response, const Answer& made, const GatewayOpti
     response.set(http::field::access_control_allow_origin, origin);
     if (origin != "*") response.set(http::field::vary, "Origin");
   }
+}
+
+// Status line and fields (RFC 9112, section 2.1).
+std::string head_text(const http::response_header<>& head) {
+  std::string text;
+  text.reserve(512);
+  text.append(head.version() == 10 ? "HTTP/1.0 " : "HTTP/1.1 ").append(std::to_string(head.result_int())).append(" ");
+  text.append(view(head.reason().empty() ? http::obsolete_reason(head.result()) : head.reason())).append("\r\n");
+  for (const auto& field : head) {
+    text.append(view(field.name_string())).append(": ").append(view(field.value())).append("\r\n");
+  }
+  return text.append("\r\n");
 }
 
 }  // namespace
@@ -157,12 +170,22 @@ asio::awaitable<bool> HttpConnection::serve_streamed(Parser& parser) {
   co_return co_await write(std::move(made), raw, goes_on);
 }
 
+// Parses what has come already; most requests come in one piece, and need no more than this.
+beast::error_code HttpConnection::parse_buffered(Parser& parser) {
+  beast::error_code error;
+  buffer_.consume(parser.put(buffer_.data(), error));
+  return error == http::error::need_more ? beast::error_code() : error;
+}
+
 asio::awaitable<bool> HttpConnection::read_head(Parser& parser) {
-  stream_.expires_after(context_.options.read_timeout);
-  auto [error, bytes] = co_await http::async_read_header(stream_, buffer_, parser, kAwait);
+  auto error = parse_buffered(parser);
+  if (!error && !parser.is_header_done()) {
+    stream_.expires_after(context_.options.read_timeout);
+    std::tie(error, std::ignore) = co_await http::async_read_header(stream_, buffer_, parser, kAwait);
+  }
   if (!error && http::token_list(parser.get()[http::field::expect]).exists("100-continue")) {
     http::response<http::empty_body> go_on(http::status::continue_, parser.get().version());
-    std::tie(error, bytes) = co_await http::async_write(stream_, go_on, kAwait);
+    std::tie(error, std::ignore) = co_await http::async_write(stream_, go_on, kAwait);
   }
   if (error) co_return co_await refuse_unread(error);
   co_return true;
@@ -173,8 +196,11 @@ asio::awaitable<bool> HttpConnection::read_body(Parser& parser) {
   const auto length = parser.content_length();
   if (length && *length > context_.options.body_bytes_max) co_return co_await refuse_unread(http::error::body_limit);
   parser.body_limit(context_.options.body_bytes_max);
-  stream_.expires_after(context_.options.read_timeout);
-  const auto [error, bytes] = co_await http::async_read(stream_, buffer_, parser, kAwait);
+  auto error = parser.is_done() || buffer_.size() == 0 ? beast::error_code() : parse_buffered(parser);
+  if (!error && !parser.is_done()) {
+    stream_.expires_after(context_.options.read_timeout);
+    std::tie(error, std::ignore) = co_await http::async_read(stream_, buffer_, parser, kAwait);
+  }
   if (error) co_return co_await refuse_unread(error);
   co_return true;
 }
@@ -265,9 +291,16 @@ asio::awaitable<bool> HttpConnection::write(Answer made, const RawRequest& raw, 
   if (raw.method() != http::verb::head) response.body() = std::move(made.body);
   response.keep_alive(keep_alive);
   response.prepare_payload();
-  stream_.expires_after(context_.options.read_timeout);
-  const auto [error, bytes] = co_await http::async_write(stream_, response, kAwait);
-  if (error) co_return false;
+  // In one piece, past Beast's serializer, which takes most of the time of a short answer; and at once, if the socket takes it.
+  std::string text = head_text(response);
+  text += response.body();
+  const auto sent = ::send(stream_.socket().native_handle(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const auto rest = std::string_view(text).substr(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
+  if (!rest.empty()) {
+    stream_.expires_after(context_.options.read_timeout);
+    const auto [error, bytes] = co_await asio::async_write(stream_, asio::buffer(rest), kAwait);
+    if (error) co_return false;
+  }
   if (!keep_alive) co_await drain();
   co_return keep_alive;
 }

@@ -31,6 +31,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   asio::awaitable<bool> serve_one();
   asio::awaitable<bool> serve_streamed(Parser& parser);
+  beast::error_code parse_buffered(Parser& parser);
   asio::awaitable<bool> read_head(Parser& parser);
   asio::awaitable<bool> read_body(Parser& parser);
   asio::awaitable<bool> refuse_unread(beast::error_code error);
