@@ -85,7 +85,11 @@ class Engine {
   void session_writable(SessionId id);
 
   // -- commands; each is answered through Effects under (session, request), at once or later
-  void publish(SessionId session, std::uint32_t request, bool quiet, const IncomingMessage& message);
+  void publish(SessionId session, std::uint32_t request, bool quiet, const IncomingMessage& message) {
+    const bool again = message.version != 0 && message.version == event_.version && session == event_.session &&
+                       topics_.version() == event_.topics;
+    if (!again || !repeat_event(request, quiet, message)) publish_anew(session, request, quiet, message);
+  }
   /// One answer for all of them. A message that did not parse is given as its error.
   void publish_batch(SessionId session, std::uint32_t request, bool quiet, std::span<const Result<IncomingMessage>> messages);
   /// The same, all or none: on any error (which names the message by its place) nothing is published. Messages to mailboxes only.
@@ -250,6 +254,7 @@ class Engine {
   bool is_now(const Routing& routing) const { return !routing.topic.empty() || routing.to.starts_with('@'); }
   Result<Confirm> publish_now(Session& session, const IncomingMessage& message);
   Confirm publish_event(SessionId session, std::string_view from, const IncomingMessage& message, const Lineage* lineage);
+  void publish_anew(SessionId session, std::uint32_t request, bool quiet, const IncomingMessage& message);
   bool repeat_event(std::uint32_t request, bool quiet, const IncomingMessage& message);
   std::span<const EventTarget> choose_targets(const TopicIndex::Match& match, SessionId publisher, const MessageParts& message);
   Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage);

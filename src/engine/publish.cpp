@@ -78,10 +78,7 @@ Stamp Engine::stamp_of(const Uuid& id, std::string_view from, std::string_view r
   return stamp;
 }
 
-void Engine::publish(SessionId id, std::uint32_t request, bool quiet, const IncomingMessage& message) {
-  if (message.version != 0 && message.version == event_.version && id == event_.session && topics_.version() == event_.topics) {
-    if (repeat_event(request, quiet, message)) return;
-  }
+void Engine::publish_anew(SessionId id, std::uint32_t request, bool quiet, const IncomingMessage& message) {
   auto* const session = find_session(id);
   if (session == nullptr) return;
   if (is_now(message.routing)) {

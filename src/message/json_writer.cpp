@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json/value.hpp>
 #include <cmath>
 #include <iterator>
@@ -95,25 +96,37 @@ JsonWriter& JsonWriter::value(const boost::json::object& map) {
 
 void JsonWriter::append_string(std::string_view text) {
   const bool is_text = is_utf8(text);
+  const auto stands_for_itself = [is_text](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x80 ? is_text : byte >= 0x20 && c != '"' && c != '\\';
+  };
   out_.push_back('"');
-  for (const char c : text) {
-    switch (c) {
-      case '"': out_.append("\\\""); break;
-      case '\\': out_.append("\\\\"); break;
-      case '\n': out_.append("\\n"); break;
-      case '\r': out_.append("\\r"); break;
-      case '\t': out_.append("\\t"); break;
-      default: {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20) {
-          fmt::format_to(std::back_inserter(out_), "\\u{:04x}", byte);
-        } else {
-          out_.push_back(byte >= 0x80 && !is_text ? '?' : c);
-        }
+  for (auto rest = text; !rest.empty();) {
+    const auto plain = static_cast<std::size_t>(std::ranges::find_if_not(rest, stands_for_itself) - rest.begin());
+    out_.append(rest.substr(0, plain));
+    if (plain == rest.size()) break;
+    append_escaped(rest[plain]);
+    rest.remove_prefix(plain + 1);
+  }
+  out_.push_back('"');
+}
+
+void JsonWriter::append_escaped(char c) {
+  switch (c) {
+    case '"': out_.append("\\\""); break;
+    case '\\': out_.append("\\\\"); break;
+    case '\n': out_.append("\\n"); break;
+    case '\r': out_.append("\\r"); break;
+    case '\t': out_.append("\\t"); break;
+    default: {
+      const auto byte = static_cast<unsigned char>(c);
+      if (byte < 0x20) {
+        fmt::format_to(std::back_inserter(out_), "\\u{:04x}", byte);
+      } else {
+        out_.push_back('?');  // of bytes that are no UTF-8
       }
     }
   }
-  out_.push_back('"');
 }
 
 }  // namespace folkmoot

@@ -58,6 +58,7 @@ class JsonWriter {
   JsonWriter& natural(std::uint64_t number);
   void separate();
   void append_string(std::string_view text);
+  void append_escaped(char c);
 
   std::string& out_;
   const std::size_t start_;
