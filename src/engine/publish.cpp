@@ -175,7 +175,7 @@ bool Engine::repeat_event(std::uint32_t request, bool quiet, const IncomingMessa
   ++counters_.events_published;
   counters_.events_delivered += count;
   effects_.deliver_event(event_.targets, {{scratch_.data(), stamped_.bytes}, message.content});
-  if (!quiet) {
+  if (!quiet) [[unlikely]] {
     effects_.confirm(event_.session, request, {.id = id, .count = count, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0});
   }
   return true;

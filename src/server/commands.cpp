@@ -18,32 +18,30 @@ Result<std::int64_t> duration(std::uint64_t ms, std::string_view field) {
   return static_cast<std::int64_t>(ms);
 }
 
-Result<void> check_content(const Context& context, const IncomingMessage& message) {
+Result<void> read_message(const Context& context, Bytes bytes, IncomingMessage& message) {
+  if (auto done = read_routing(bytes, message.routing, Recipient::optional); !done) return done;
+  message.envelope = bytes.first(message.routing.bytes);
+  message.content = bytes.subspan(message.routing.bytes);
   const auto most = context.reactor.options().content_bytes_max;
   if (message.content.size() <= most) return {};
   return failure(ErrorCode::content_too_large, fmt::format("the content has {} bytes; {} are the most", message.content.size(), most));
 }
 
-Result<void> read_message(const Context& context, Bytes bytes, IncomingMessage& message) {
-  if (auto done = read_routing(bytes, message.routing, Recipient::optional); !done) return done;
-  message.envelope = bytes.first(message.routing.bytes);
-  message.content = bytes.subspan(message.routing.bytes);
-  return check_content(context, message);
-}
-
 Result<void> on_publish(const Context& context) {
-  auto& last = context.reactor.last_envelope();
-  if (const auto* const same = last.find(context.frame.body)) {
-    if (auto fits = check_content(context, *same); !fits) return fits;
-    context.engine.publish(context.session(), context.request(), context.quiet(), *same);
-    return {};
-  }
   IncomingMessage message;
   auto read = read_message(context, context.frame.body, message);
   if (!read) return read;
-  last.keep(message.envelope);
+  context.reactor.last_envelope().keep(message.envelope);
   context.engine.publish(context.session(), context.request(), context.quiet(), message);
   return {};
+}
+
+// The short way of a message whose envelope is the last one; false if it must go the other.
+bool publish_again(const Context& context) {
+  const auto* const message = context.reactor.last_envelope().find(context.frame.body);
+  if (message == nullptr || message->content.size() > context.reactor.options().content_bytes_max) return false;
+  context.engine.publish(context.session(), context.request(), context.quiet(), *message);
+  return true;
 }
 
 using Messages = std::vector<Result<IncomingMessage>>;
@@ -421,6 +419,7 @@ bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
     reactor.say_goodbye(connection, {ErrorCode::not_connected, "the first frame was not HELLO"});
     return false;
   }
+  if (frame.header.opcode == Opcode::publish && publish_again({reactor, reactor.engine(), connection, frame})) return true;
   const auto handler = kHandlers[static_cast<std::size_t>(frame.header.opcode)];
   if (handler == nullptr) {
     reactor.refuse(connection.id, frame.header.request,

@@ -109,6 +109,7 @@ class Reactor final : public Effects, public Hub {
   bool sends_at_once(const Connection& connection, std::size_t bytes) const;
   void send_or_keep(Connection& connection, std::span<const Bytes> parts);
   bool hold_if_behind(Connection& connection, std::size_t pending, bool is_event);
+  void deliver_event_to(const EventTarget& target, const MessageParts& message);
   void send_fan_out();
   void answer(SessionId session, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts);
   void flush(Connection& connection);
