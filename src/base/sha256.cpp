@@ -21,12 +21,15 @@ Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
-void Sha256::add(Bytes bytes) { FOLKMOOT_ASSERT(EVP_DigestUpdate(context_of(context_.get()), bytes.data(), bytes.size()) == 1); }
+void Sha256::add(Bytes bytes) {
+  FOLKMOOT_ASSERT(EVP_DigestUpdate(context_of(context_.get()), bytes.data(), bytes.size()) == 1);
+}
 
 ContentHash Sha256::finish() {
   ContentHash hash;
   unsigned size = 0;
-  FOLKMOOT_ASSERT(EVP_DigestFinal_ex(context_of(context_.get()), hash.bytes.data(), &size) == 1 && size == hash.bytes.size());
+  FOLKMOOT_ASSERT(EVP_DigestFinal_ex(context_of(context_.get()), hash.bytes.data(), &size) == 1 &&
+                  size == hash.bytes.size());
   return hash;
 }
 

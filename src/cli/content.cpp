@@ -25,7 +25,8 @@ std::string to_json(const ContentRef& ref) {
 
 ContentHash parse_hash(const std::string& text) {
   const auto hash = ContentHash::parse(text);
-  if (!hash) throw Failure({ErrorCode::invalid_field, fmt::format("`{}` is not a SHA-256 of 64 hexadecimal digits", text)});
+  if (!hash)
+    throw Failure({ErrorCode::invalid_field, fmt::format("`{}` is not a SHA-256 of 64 hexadecimal digits", text)});
   return *hash;
 }
 
@@ -69,8 +70,9 @@ void add_content(CLI::App& app) {
     return std::pair(one, options);
   };
   {
-    const auto [one, options] = add("put", "Store a file, unless the server has it, and print its hash; a message should refer to it soon",
-                                    "  $ folkmoot content put video.mp4\n  9f86d081...  81264023 bytes", put);
+    const auto [one, options] =
+        add("put", "Store a file, unless the server has it, and print its hash; a message should refer to it soon",
+            "  $ folkmoot content put video.mp4\n  9f86d081...  81264023 bytes", put);
     one->add_option("FILE", options->file, "The file")->required();
     one->add_flag("--json", options->json, "Print as JSON");
   }

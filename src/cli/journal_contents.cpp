@@ -44,9 +44,10 @@ FolderReport verify_data_folder(const std::string& folder) {
   NoEffects effects;
   Engine engine({}, log, effects);
   Result<void> recovered;
-  FolderReport report{.journal = value(verify_folder(folder, [&](FactKind kind, FactPlace place, Bytes body) {
-                        if (recovered) recovered = engine.recover(kind, place, body);
-                      })),
+  FolderReport report{.journal = value(verify_folder(folder,
+                                                     [&](FactKind kind, FactPlace place, Bytes body) {
+                                                       if (recovered) recovered = engine.recover(kind, place, body);
+                                                     })),
                       .contents = {}};
   const auto contents = folder + "/content";
   if (std::filesystem::is_directory(contents)) {
@@ -57,8 +58,9 @@ FolderReport verify_data_folder(const std::string& folder) {
   value(recovered);
   for (const auto& [hash, size] : report.contents.sizes) engine.content_stored({hash, size});
   engine.each_missing_content([&](const ContentRef& ref, std::uint32_t references) {
-    report.missing.push_back(fmt::format("content {} of {} bytes is missing or damaged, and {} messages or schedules refer to it", ref.hash.text(),
-                                         ref.size, references));
+    report.missing.push_back(
+        fmt::format("content {} of {} bytes is missing or damaged, and {} messages or schedules refer to it",
+                    ref.hash.text(), ref.size, references));
   });
   return report;
 }

@@ -14,7 +14,8 @@ struct FolderReport {
   bool is_sound() const { return journal.problems_total == 0 && contents.damaged.empty() && missing.empty(); }
 };
 
-/// Reads all of a data folder that no server uses. What messages refer to is known only if the journal is sound. Throws Failure.
+/// Reads all of a data folder that no server uses. What messages refer to is known only if the journal is sound. Throws
+/// Failure.
 FolderReport verify_data_folder(const std::string& folder);
 
 }  // namespace folkmoot::cli

@@ -1,4 +1,5 @@
-// Content by reference: uploads and reading, part by part; and messages whose content is too large, which are sent so by themselves.
+// Content by reference: uploads and reading, part by part; and messages whose content is too large, which are sent so
+// by themselves.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -45,7 +46,8 @@ Result<std::string> part_of(const ContentSource& source, std::uint64_t offset, s
   const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(kContentPartBytesMax, size - offset));
   auto part = source(offset, wanted);
   if (part && part->size() != wanted) {
-    return failure(ErrorCode::invalid_field, fmt::format("the content was to be {} bytes and ends at {}", size, offset + part->size()));
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("the content was to be {} bytes and ends at {}", size, offset + part->size()));
   }
   return part;
 }
@@ -109,7 +111,8 @@ asio::awaitable<Result<ContentRef>> store_content(Shared c, ContentSource source
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     done = co_await upload_once(c, source, ref);
     // An upload lives with its connection; another one begins from the start.
-    const bool was_cut = !done && (done.error().code == ErrorCode::connection_lost || done.error().code == ErrorCode::not_found);
+    const bool was_cut =
+        !done && (done.error().code == ErrorCode::connection_lost || done.error().code == ErrorCode::not_found);
     if (!was_cut || !c->options().resend || !c->options().reconnect) break;
   }
   if (!done) co_return std::unexpected(done.error());
@@ -125,7 +128,8 @@ asio::awaitable<Result<void>> read_content(Shared c, ContentRef ref, ContentSink
     const auto part = co_await carry_out<std::string>(c, std::move(frame), answer_bytes, true);
     if (!part) co_return std::unexpected(part.error());
     if (part->size() != wanted) {
-      co_return failure(ErrorCode::damaged, fmt::format("content {} ends at {} of {} bytes", ref.hash.text(), offset + part->size(), ref.size));
+      co_return failure(ErrorCode::damaged, fmt::format("content {} ends at {} of {} bytes", ref.hash.text(),
+                                                        offset + part->size(), ref.size));
     }
     sha.add(as_bytes(*part));
     offset += part->size();
@@ -160,7 +164,8 @@ asio::awaitable<Result<void>> read_into_file(Shared c, ContentRef ref, std::stri
 
 asio::awaitable<Result<std::string>> read_all(Shared c, ContentRef ref, std::size_t bytes_max) {
   if (ref.size > bytes_max) {
-    co_return failure(ErrorCode::content_too_large, fmt::format("the content has {} bytes; {} were the most wanted", ref.size, bytes_max));
+    co_return failure(ErrorCode::content_too_large,
+                      fmt::format("the content has {} bytes; {} were the most wanted", ref.size, bytes_max));
   }
   std::string bytes;
   bytes.reserve(ref.size);
@@ -173,7 +178,8 @@ asio::awaitable<Result<std::string>> read_all(Shared c, ContentRef ref, std::siz
 asio::awaitable<Result<std::optional<std::uint64_t>>> ask_size(Shared c, ContentHash hash) {
   std::string frame;
   append_content_stat(frame, 0, hash);
-  const auto size = co_await carry_out<std::uint64_t>(c, std::move(frame), [](Answer& answer) { return read_content_size(answer.body); }, true);
+  const auto size = co_await carry_out<std::uint64_t>(
+      c, std::move(frame), [](Answer& answer) { return read_content_size(answer.body); }, true);
   if (size) co_return std::optional(*size);
   if (size.error().code == ErrorCode::not_found) co_return std::optional<std::uint64_t>{};
   co_return std::unexpected(size.error());
@@ -184,7 +190,9 @@ asio::awaitable<Result<std::vector<Message>>> store_large(Shared c, std::vector<
     if (!detail::is_large(message, above)) continue;
     const auto content = std::make_shared<const std::string>(std::move(message.content));
     message.content.clear();
-    const ContentSource source = [content](std::uint64_t offset, std::size_t most) -> Result<std::string> { return content->substr(offset, most); };
+    const ContentSource source = [content](std::uint64_t offset, std::size_t most) -> Result<std::string> {
+      return content->substr(offset, most);
+    };
     const auto ref = co_await store_content(c, source, content->size());
     if (!ref) co_return std::unexpected(ref.error());
     message.content_ref = *ref;
@@ -195,14 +203,15 @@ asio::awaitable<Result<std::vector<Message>>> store_large(Shared c, std::vector<
 // What a coroutine returns, to a completion. It runs on the client's executor.
 template <class T>
 void settle_with(const Shared& c, asio::awaitable<Result<T>> work, Completion<T> done) {
-  asio::co_spawn(c->executor(), std::move(work), [done = std::move(done)](std::exception_ptr thrown, Result<T> result) mutable {
-    if (!thrown) return done(std::move(result));
-    try {
-      std::rethrow_exception(thrown);
-    } catch (const std::exception& error) {
-      done(failure(ErrorCode::internal, error.what()));
-    }
-  });
+  asio::co_spawn(c->executor(), std::move(work),
+                 [done = std::move(done)](std::exception_ptr thrown, Result<T> result) mutable {
+                   if (!thrown) return done(std::move(result));
+                   try {
+                     std::rethrow_exception(thrown);
+                   } catch (const std::exception& error) {
+                     done(failure(ErrorCode::internal, error.what()));
+                   }
+                 });
 }
 
 }  // namespace
@@ -211,10 +220,11 @@ Result<ContentFile> content_of_file(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return file_failure("opening", path);
   const auto file = shared_file(fd);
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0) return file_failure("asking the size of", path);
   if (!S_ISREG(status.st_mode)) return failure(ErrorCode::invalid_field, fmt::format("{} is not a file", path));
-  if (status.st_size == 0) return failure(ErrorCode::invalid_field, fmt::format("{} is empty: there is nothing to store", path));
+  if (status.st_size == 0)
+    return failure(ErrorCode::invalid_field, fmt::format("{} is empty: there is nothing to store", path));
   ContentSource source = [file, path](std::uint64_t offset, std::size_t most) -> Result<std::string> {
     std::string part(most, '\0');
     std::size_t filled = 0;
@@ -231,7 +241,9 @@ Result<ContentFile> content_of_file(const std::string& path) {
   return ContentFile{std::move(source), static_cast<std::uint64_t>(status.st_size)};
 }
 
-bool detail::is_large(const Message& message, std::size_t above) { return message.content.size() > above && !message.content_ref; }
+bool detail::is_large(const Message& message, std::size_t above) {
+  return message.content.size() > above && !message.content_ref;
+}
 
 std::size_t detail::reference_above(const Connection& connection) {
   const auto limit = connection.content_bytes_max();
@@ -239,13 +251,16 @@ std::size_t detail::reference_above(const Connection& connection) {
   return wanted == 0 ? limit : std::min(wanted, limit);
 }
 
-void detail::store_contents(const std::shared_ptr<Connection>& connection, std::vector<Message> messages, Completion<std::vector<Message>> done) {
-  settle_with<std::vector<Message>>(connection, store_large(connection, std::move(messages), reference_above(*connection)), std::move(done));
+void detail::store_contents(const std::shared_ptr<Connection>& connection, std::vector<Message> messages,
+                            Completion<std::vector<Message>> done) {
+  settle_with<std::vector<Message>>(
+      connection, store_large(connection, std::move(messages), reference_above(*connection)), std::move(done));
 }
 
 void Client::start_upload(const Shared& c, ContentSource source, std::uint64_t size, Completion<ContentRef> done) {
   if (size == 0 || size > kStoredBytesMax) {
-    return done(failure(ErrorCode::content_too_large, fmt::format("a content of {} bytes; 1 to {} may be stored", size, kStoredBytesMax)));
+    return done(failure(ErrorCode::content_too_large,
+                        fmt::format("a content of {} bytes; 1 to {} may be stored", size, kStoredBytesMax)));
   }
   settle_with<ContentRef>(c, store_content(c, std::move(source), size), std::move(done));
 }
@@ -264,11 +279,13 @@ void Client::start_fetch_file(const Shared& c, const ContentRef& ref, std::strin
   settle_with<void>(c, read_into_file(c, ref, std::move(path)), std::move(done));
 }
 
-void Client::start_fetch_bytes(const Shared& c, const ContentRef& ref, std::size_t bytes_max, Completion<std::string> done) {
+void Client::start_fetch_bytes(const Shared& c, const ContentRef& ref, std::size_t bytes_max,
+                               Completion<std::string> done) {
   settle_with<std::string>(c, read_all(c, ref, bytes_max), std::move(done));
 }
 
-void Client::start_find_content(const Shared& c, const ContentHash& hash, Completion<std::optional<std::uint64_t>> done) {
+void Client::start_find_content(const Shared& c, const ContentHash& hash,
+                                Completion<std::optional<std::uint64_t>> done) {
   settle_with<std::optional<std::uint64_t>>(c, ask_size(c, hash), std::move(done));
 }
 

@@ -8,6 +8,8 @@ namespace folkmoot {
 namespace {
 
 constexpr std::string_view kUploadPrefix = "upload-";
+constexpr std::uint64_t kSyncEveryBytes = std::uint64_t{32}
+                                          << 20;  // so that what is left to sync at the end holds nobody up for long
 
 Result<std::uint64_t> size_of(Disk& disk, std::string_view name) {
   const auto file = disk.open(name, Disk::Open::read_only);
@@ -28,7 +30,8 @@ Result<ContentHash> hash_of(DiskFile& file, std::vector<std::uint8_t>& buffer) {
 
 }  // namespace
 
-Result<std::unique_ptr<ContentStore>> ContentStore::open(Disk& disk, const std::function<void(const ContentRef&)>& found) {
+Result<std::unique_ptr<ContentStore>> ContentStore::open(Disk& disk,
+                                                         const std::function<void(const ContentRef&)>& found) {
   const auto names = disk.list();
   if (!names) return std::unexpected(names.error());
   for (const auto& name : *names) {
@@ -73,10 +76,12 @@ Result<void> ContentStore::write(UploadId id, Bytes bytes) {
   auto& upload = (*found)->second;
   Result<void> done;
   if (bytes.size() > upload.size - upload.written) {
-    done = failure(ErrorCode::content_too_large, fmt::format("the upload was to be {} bytes and becomes {}", upload.size,
-                                                             upload.written + bytes.size()));
+    done = failure(ErrorCode::content_too_large, fmt::format("the upload was to be {} bytes and becomes {}",
+                                                             upload.size, upload.written + bytes.size()));
   } else {
     done = upload.file->write(upload.written, {&bytes, 1});
+    const bool is_due = upload.written / kSyncEveryBytes != (upload.written + bytes.size()) / kSyncEveryBytes;
+    if (done && is_due) done = upload.file->sync();
   }
   if (!done) {
     remove_upload(*found);
@@ -96,12 +101,13 @@ Result<ContentStore::Finished> ContentStore::finish(UploadId id, const ContentHa
     return std::unexpected(std::move(error));
   };
   if (upload.written != upload.size) {
-    return end({ErrorCode::invalid_field, fmt::format("the upload was to be {} bytes and ends at {}", upload.size, upload.written)});
+    return end({ErrorCode::invalid_field,
+                fmt::format("the upload was to be {} bytes and ends at {}", upload.size, upload.written)});
   }
   const ContentRef ref{upload.sha.finish(), upload.size};
   if (ref.hash != expected) {
-    return end({ErrorCode::invalid_field, fmt::format("the {} bytes that came have the SHA-256 {}, not {} as said", ref.size, ref.hash.text(),
-                                                      expected.text())});
+    return end({ErrorCode::invalid_field, fmt::format("the {} bytes that came have the SHA-256 {}, not {} as said",
+                                                      ref.size, ref.hash.text(), expected.text())});
   }
   if (holds(ref)) {
     remove_upload(*found);

@@ -68,7 +68,9 @@ ContentDone ContentThread::carry_out(ContentJob job) {
   ContentDone done{.job = std::move(job)};
   auto& with = done.job;
   switch (with.kind) {
-    case ContentJob::Kind::begin: done.result = store_->begin(with.upload, with.size); break;
+    case ContentJob::Kind::begin:
+      done.result = store_->begin(with.upload, with.size);
+      break;
     case ContentJob::Kind::write:
       done.result = store_->write(with.upload, as_bytes(with.bytes));
       with.bytes = std::string();
@@ -83,18 +85,24 @@ ContentDone ContentThread::carry_out(ContentJob job) {
       }
       break;
     }
-    case ContentJob::Kind::drop: store_->drop(with.upload); break;
+    case ContentJob::Kind::drop:
+      store_->drop(with.upload);
+      break;
     case ContentJob::Kind::read: {
       with.bytes.resize(with.size);
-      const auto got = store_->read(with.hash, with.offset, {reinterpret_cast<std::uint8_t*>(with.bytes.data()), with.bytes.size()});
+      const auto got =
+          store_->read(with.hash, with.offset, {reinterpret_cast<std::uint8_t*>(with.bytes.data()), with.bytes.size()});
       if (!got) {
         done.result = std::unexpected(got.error());
       } else if (*got < with.size) {
-        done.result = failure(ErrorCode::damaged, fmt::format("content {} breaks off at byte {}", with.hash.text(), with.offset + *got));
+        done.result = failure(ErrorCode::damaged,
+                              fmt::format("content {} breaks off at byte {}", with.hash.text(), with.offset + *got));
       }
       break;
     }
-    case ContentJob::Kind::remove: done.result = store_->remove(with.hash); break;
+    case ContentJob::Kind::remove:
+      done.result = store_->remove(with.hash);
+      break;
   }
   return done;
 }

@@ -1,4 +1,5 @@
-// Content by reference: a message may refer to what is stored, what is referred to stays, and what has not been for a while is removed.
+// Content by reference: a message may refer to what is stored, what is referred to stays, and what has not been for a
+// while is removed.
 #include <fmt/format.h>
 
 #include "engine/engine.hpp"
@@ -17,16 +18,20 @@ std::optional<std::uint64_t> Engine::ask_for_content(const ContentHash& hash) {
   return content->bytes;
 }
 
-void Engine::each_missing_content(const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const {
-  contents_.each_missing([&](const ContentHash& hash, const Content& content) { each({hash, content.bytes}, content.references); });
+void Engine::each_missing_content(
+    const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const {
+  contents_.each_missing(
+      [&](const ContentHash& hash, const Content& content) { each({hash, content.bytes}, content.references); });
 }
 
-// Whether what the message refers to, if anything, is there. It is asked for by that: it stays until the message is accepted.
+// Whether what the message refers to, if anything, is there. It is asked for by that: it stays until the message is
+// accepted.
 Result<void> Engine::check_content(const IncomingMessage& message) {
   if (message.routing.content_ref.empty()) return {};
   if (!message.content.empty()) {
-    return failure(ErrorCode::invalid_field, fmt::format("the message has {} bytes of content and a `content_ref`; give one of them",
-                                                         message.content.size()));
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("the message has {} bytes of content and a `content_ref`; give one of them",
+                               message.content.size()));
   }
   const auto ref = read_content_ref(message.envelope, message.routing);
   const auto bytes = ask_for_content(ref.hash);
@@ -34,7 +39,8 @@ Result<void> Engine::check_content(const IncomingMessage& message) {
     return failure(ErrorCode::not_found, fmt::format("no content {} is stored here: upload it first", ref.hash.text()));
   }
   if (*bytes != ref.size) {
-    return failure(ErrorCode::invalid_field, fmt::format("`content_ref` says {} bytes; the content {} has {}", ref.size, ref.hash.text(), *bytes));
+    return failure(ErrorCode::invalid_field, fmt::format("`content_ref` says {} bytes; the content {} has {}", ref.size,
+                                                         ref.hash.text(), *bytes));
   }
   return {};
 }

@@ -207,6 +207,7 @@ Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, P
   const std::string content(how.content ? as_text(*how.content) : as_text(bytes.subspan(old->bytes)));
   IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(content)};
   if (auto read = read_routing(message.envelope, message.routing); !read) return read;
+  if (!how.content && !message.routing.content_ref.empty()) message.content = {};  // changed to one by reference
   if (is_now(message.routing)) return failure(ErrorCode::no_recipient, "a dead letter is sent again to a mailbox");
   const Lineage lineage{.cause = message.routing.cause, .hops = message.routing.hops, .chain = std::string(as_text(message.routing.chain))};
   Session as_sender;

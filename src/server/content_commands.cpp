@@ -47,7 +47,8 @@ Result<void> on_content_read(const Context& context) {
   const auto body = context.frame.body;
   if (body.size() != kHashBytes + 12) return malformed("CONTENT_READ has 32 bytes, a u64 and a u32");
   return context.reactor.contents().read(context.session(), context.request(), load<ContentHash>(body.data()),
-                                         load<std::uint64_t>(body.data() + kHashBytes), load<std::uint32_t>(body.data() + kHashBytes + 8));
+                                         load<std::uint64_t>(body.data() + kHashBytes),
+                                         load<std::uint32_t>(body.data() + kHashBytes + 8));
 }
 
 }  // namespace folkmoot

@@ -8,8 +8,8 @@
 namespace folkmoot {
 namespace {
 
-constexpr std::size_t kReadsRunningMax = 64;      // parts being read, or read and not yet sent
-constexpr std::size_t kReadsOfSessionMax = 4;     // of these, of one connection
+constexpr std::size_t kReadsRunningMax = 64;   // parts being read, or read and not yet sent
+constexpr std::size_t kReadsOfSessionMax = 4;  // of these, of one connection
 constexpr std::size_t kReadsWaitingMax = 4'096;
 
 }  // namespace
@@ -20,11 +20,13 @@ ContentDesk::ContentDesk(const ServerOptions& options, Engine& engine, Effects& 
 
 // -- uploads
 
-Result<void> ContentDesk::open(SessionId session, std::uint32_t request, std::uint64_t size, const std::optional<ContentHash>& hash) {
+Result<void> ContentDesk::open(SessionId session, std::uint32_t request, std::uint64_t size,
+                               const std::optional<ContentHash>& hash) {
   const auto& limits = options_.content;
   if (size == 0 || size > limits.bytes_max) {
     return failure(ErrorCode::content_too_large,
-                   fmt::format("the content has {} bytes; 1 to {} may be stored by reference (content.max_bytes)", size, limits.bytes_max));
+                   fmt::format("the content has {} bytes; 1 to {} may be stored by reference (content.max_bytes)", size,
+                               limits.bytes_max));
   }
   const auto answer = [&](std::uint8_t is_stored) {
     answers_.done(session, request, bytes_of(is_stored));
@@ -33,7 +35,8 @@ Result<void> ContentDesk::open(SessionId session, std::uint32_t request, std::ui
   if (hash) {
     if (const auto stored = engine_.ask_for_content(*hash)) {
       if (*stored == size) return answer(1);
-      return failure(ErrorCode::invalid_field, fmt::format("the content {} is stored and has {} bytes, not {}", hash->text(), *stored, size));
+      return failure(ErrorCode::invalid_field,
+                     fmt::format("the content {} is stored and has {} bytes, not {}", hash->text(), *stored, size));
     }
   }
   const auto first = uploads_.lower_bound({session, 0});
@@ -42,20 +45,24 @@ Result<void> ContentDesk::open(SessionId session, std::uint32_t request, std::ui
     return failure(ErrorCode::already_exists, fmt::format("request number {} is an upload that is open", request));
   }
   if (mine >= limits.connection_uploads_max || uploads_.size() >= limits.uploads_max) {
-    return failure(ErrorCode::limit_reached, fmt::format("{} uploads are open ({} of this connection); {} ({} of one) may be (content.uploads)",
-                                                         uploads_.size(), mine, limits.uploads_max, limits.connection_uploads_max));
+    return failure(ErrorCode::limit_reached,
+                   fmt::format("{} uploads are open ({} of this connection); {} ({} of one) may be (content.uploads)",
+                               uploads_.size(), mine, limits.uploads_max, limits.connection_uploads_max));
   }
   const auto& stored = engine_.contents();
-  if (stored.stored_bytes + reserved_bytes_ + size > limits.total_bytes_max || stored.stored + uploads_.size() >= options_.engine.contents_max) {
-    return failure(ErrorCode::limit_reached, fmt::format("{} contents of {} bytes are stored, {} are being uploaded; {} more are too many "
-                                                         "for {} in all (content.total_bytes)",
-                                                         stored.stored, stored.stored_bytes, reserved_bytes_, size, limits.total_bytes_max));
+  if (stored.stored_bytes + reserved_bytes_ + size > limits.total_bytes_max ||
+      stored.stored + uploads_.size() >= options_.engine.contents_max) {
+    return failure(ErrorCode::limit_reached,
+                   fmt::format("{} contents of {} bytes are stored, {} are being uploaded; {} more are too many "
+                               "for {} in all (content.total_bytes)",
+                               stored.stored, stored.stored_bytes, reserved_bytes_, size, limits.total_bytes_max));
   }
   auto& upload = uploads_[{session, request}];
   upload = {.id = next_id_++, .size = size};
   reserved_bytes_ += size;
   ++counters_.uploads_open;
-  submit(upload, {.kind = ContentJob::Kind::begin, .size = size, .session = session, .request = request, .number = request});
+  submit(upload,
+         {.kind = ContentJob::Kind::begin, .size = size, .session = session, .request = request, .number = request});
   const auto expiry = engine_.now() + limits.idle_ms;
   expiry_at_ = expiry_at_ < 0 ? expiry : std::min(expiry_at_, expiry);
   return {};
@@ -76,36 +83,46 @@ void ContentDesk::submit(Upload& upload, ContentJob job) {
   thread_.submit(std::move(job));
 }
 
-Result<void> ContentDesk::write(SessionId session, std::uint32_t request, std::uint32_t number, std::uint64_t offset, Bytes bytes) {
+Result<void> ContentDesk::write(SessionId session, std::uint32_t request, std::uint32_t number, std::uint64_t offset,
+                                Bytes bytes) {
   const auto found = find(session, number);
   if (!found) return std::unexpected(found.error());
   auto& upload = **found;
   if (bytes.empty() || bytes.size() > kContentPartBytesMax) {
-    return failure(ErrorCode::out_of_range, fmt::format("{} bytes at once; 1 to {} are possible", bytes.size(), kContentPartBytesMax));
+    return failure(ErrorCode::out_of_range,
+                   fmt::format("{} bytes at once; 1 to {} are possible", bytes.size(), kContentPartBytesMax));
   }
   if (offset != upload.accepted) {
-    return failure(ErrorCode::out_of_range, fmt::format("the offset is {}; upload {} goes on at {}", offset, number, upload.accepted));
+    return failure(ErrorCode::out_of_range,
+                   fmt::format("the offset is {}; upload {} goes on at {}", offset, number, upload.accepted));
   }
   if (bytes.size() > upload.size - upload.accepted) {
-    return failure(ErrorCode::content_too_large, fmt::format("upload {} was to be {} bytes and becomes {}", number, upload.size,
-                                                             upload.accepted + bytes.size()));
+    return failure(ErrorCode::content_too_large, fmt::format("upload {} was to be {} bytes and becomes {}", number,
+                                                             upload.size, upload.accepted + bytes.size()));
   }
   if (upload.in_flight + bytes.size() > kContentWindowBytes) {
-    return failure(ErrorCode::busy, fmt::format("{} bytes of upload {} are not written yet; wait for their answers", upload.in_flight, number));
+    return failure(ErrorCode::busy, fmt::format("{} bytes of upload {} are not written yet; wait for their answers",
+                                                upload.in_flight, number));
   }
   upload.accepted += bytes.size();
   upload.in_flight += bytes.size();
-  submit(upload, {.kind = ContentJob::Kind::write, .size = bytes.size(), .bytes = std::string(as_text(bytes)), .session = session,
-                  .request = request, .number = number});
+  submit(upload, {.kind = ContentJob::Kind::write,
+                  .size = bytes.size(),
+                  .bytes = std::string(as_text(bytes)),
+                  .session = session,
+                  .request = request,
+                  .number = number});
   return {};
 }
 
-Result<void> ContentDesk::finish(SessionId session, std::uint32_t request, std::uint32_t number, const ContentHash& hash) {
+Result<void> ContentDesk::finish(SessionId session, std::uint32_t request, std::uint32_t number,
+                                 const ContentHash& hash) {
   const auto found = find(session, number);
   if (!found) return std::unexpected(found.error());
   (*found)->finishing = true;
   ++finishing_[hash].uploads;
-  submit(**found, {.kind = ContentJob::Kind::finish, .hash = hash, .session = session, .request = request, .number = number});
+  submit(**found,
+         {.kind = ContentJob::Kind::finish, .hash = hash, .session = session, .request = request, .number = number});
   return {};
 }
 
@@ -147,8 +164,10 @@ void ContentDesk::expire(std::int64_t now) {
       expiry_at_ = expiry_at_ < 0 ? next : std::min(expiry_at_, next);
       continue;
     }
-    answers_.refuse(upload->first.first, upload->first.second,
-                    {ErrorCode::timed_out, fmt::format("nothing came for this upload in {} ms: it is gone (content.idle)", options_.content.idle_ms)});
+    answers_.refuse(
+        upload->first.first, upload->first.second,
+        {ErrorCode::timed_out,
+         fmt::format("nothing came for this upload in {} ms: it is gone (content.idle)", options_.content.idle_ms)});
     ++counters_.expired;
     drop(upload);
   }
@@ -163,16 +182,21 @@ Result<void> ContentDesk::stat(SessionId session, std::uint32_t request, const C
   return {};
 }
 
-Result<void> ContentDesk::read(SessionId session, std::uint32_t request, const ContentHash& hash, std::uint64_t offset, std::uint64_t bytes) {
+Result<void> ContentDesk::read(SessionId session, std::uint32_t request, const ContentHash& hash, std::uint64_t offset,
+                               std::uint64_t bytes) {
   const auto size = engine_.ask_for_content(hash);
   if (!size) return failure(ErrorCode::not_found, fmt::format("no content {} is stored here", hash.text()));
   if (bytes == 0 || bytes > kContentPartBytesMax || offset > *size) {
-    return failure(ErrorCode::out_of_range, fmt::format("{} bytes from {} on of {}; 1 to {} from 0 to {} are possible", bytes, offset, *size,
-                                                        kContentPartBytesMax, *size));
+    return failure(ErrorCode::out_of_range, fmt::format("{} bytes from {} on of {}; 1 to {} from 0 to {} are possible",
+                                                        bytes, offset, *size, kContentPartBytesMax, *size));
   }
   if (waiting_reads_.size() >= kReadsWaitingMax) return failure(ErrorCode::busy, "too many contents are being read");
-  waiting_reads_.push_back({.kind = ContentJob::Kind::read, .hash = hash, .offset = offset, .size = std::min(bytes, *size - offset),
-                            .session = session, .request = request});
+  waiting_reads_.push_back({.kind = ContentJob::Kind::read,
+                            .hash = hash,
+                            .offset = offset,
+                            .size = std::min(bytes, *size - offset),
+                            .session = session,
+                            .request = request});
   start_reads();
   return {};
 }
@@ -209,12 +233,20 @@ void ContentDesk::on_done() {
   for (auto& done : all) {
     switch (done.job.kind) {
       case ContentJob::Kind::begin:
-      case ContentJob::Kind::write: on_upload_done(done); break;
-      case ContentJob::Kind::finish: on_finished(done); break;
-      case ContentJob::Kind::read: on_read(done); break;
-      case ContentJob::Kind::drop: break;
+      case ContentJob::Kind::write:
+        on_upload_done(done);
+        break;
+      case ContentJob::Kind::finish:
+        on_finished(done);
+        break;
+      case ContentJob::Kind::read:
+        on_read(done);
+        break;
+      case ContentJob::Kind::drop:
+        break;
       case ContentJob::Kind::remove:
-        if (!done.result) spdlog::error("content {} could not be removed: {}", done.job.hash.text(), done.result.error().text);
+        if (!done.result)
+          spdlog::error("content {} could not be removed: {}", done.job.hash.text(), done.result.error().text);
         break;
     }
   }
@@ -274,7 +306,8 @@ void ContentDesk::on_read(ContentDone& done) {
   --reads_running_;
   if (const auto mine = running_reads_.find(job.session); mine != running_reads_.end()) --mine->second;
   if (!done.result) {
-    spdlog::error("content {} cannot be read: {}; `folkmoot journal verify` checks all of them", job.hash.text(), done.result.error().text);
+    spdlog::error("content {} cannot be read: {}; `folkmoot journal verify` checks all of them", job.hash.text(),
+                  done.result.error().text);
     return answers_.refuse(job.session, job.request, done.result.error());
   }
   counters_.read_bytes += job.bytes.size();

@@ -1,5 +1,6 @@
-// What a user of the library does with contents that are too large for a message (X19), against a server at $FOLKMOOT_ADDRESS. Prints
-// what is not as it should be; exit status 1 then. Its argument is a folder it may write into.
+// What a user of the library does with contents that are too large for a message (X19), against a server at
+// $FOLKMOOT_ADDRESS. Prints what is not as it should be; exit status 1 then. Its argument is a folder it may write
+// into.
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cstdio>
@@ -38,15 +39,18 @@ folkmoot::asio::awaitable<void> tell(Client& bus, std::string folder) {
   message.key = "once";
   value(co_await bus.publish(message));
   const auto again = value(co_await bus.publish(message));
-  expect(again.outcome == folkmoot::Outcome::duplicate, "the same message again is a duplicate, its content stored before");
+  expect(again.outcome == folkmoot::Outcome::duplicate,
+         "the same message again is a duplicate, its content stored before");
 
   auto got = value(co_await bus.receive("analyst"));
-  expect(got.size() == 1 && got[0].message.content.empty() && got[0].message.content_ref, "a large content came by reference");
+  expect(got.size() == 1 && got[0].message.content.empty() && got[0].message.content_ref,
+         "a large content came by reference");
   const auto ref = *got[0].message.content_ref;
   expect(ref.size == large.size(), "the reference tells the size");
   expect(value(co_await bus.fetch_bytes(ref, 4'000'000)) == large, "it is what was sent");
   const auto bounded = co_await bus.fetch_bytes(ref, 1'000'000);
-  expect(!bounded && bounded.error().code == folkmoot::ErrorCode::content_too_large, "no more is fetched than is wanted");
+  expect(!bounded && bounded.error().code == folkmoot::ErrorCode::content_too_large,
+         "no more is fetched than is wanted");
   std::size_t parts = 0, bytes = 0;
   const folkmoot::ContentSink sink = [&](std::string_view part) -> folkmoot::Result<void> {
     ++parts;
@@ -75,15 +79,20 @@ folkmoot::asio::awaitable<void> tell(Client& bus, std::string folder) {
   expect(!value(co_await bus.find_content(nobody)), "what is not stored is not found");
   const auto missing = co_await bus.fetch_bytes({nobody, 5}, 10);
   expect(!missing && missing.error().code == folkmoot::ErrorCode::not_found, "and cannot be fetched");
-  const folkmoot::ContentSource brief = [](std::uint64_t, std::size_t) -> folkmoot::Result<std::string> { return "abc"; };
+  const folkmoot::ContentSource brief = [](std::uint64_t, std::size_t) -> folkmoot::Result<std::string> {
+    return "abc";
+  };
   const auto cut = co_await bus.upload(brief, 5'000);
   expect(!cut && cut.error().code == folkmoot::ErrorCode::invalid_field, "a source that ends early is an error");
 
   // Batches, requests, replies and outputs too; and what compression makes small enough stays in the message.
-  std::vector<folkmoot::Message> batch{folkmoot::make_message("batch", large), folkmoot::make_message("batch", "small")};
-  for (const auto& receipt : value(co_await bus.publish_batch(batch))) expect(receipt.has_value(), "all of the batch is accepted");
+  std::vector<folkmoot::Message> batch{folkmoot::make_message("batch", large),
+                                       folkmoot::make_message("batch", "small")};
+  for (const auto& receipt : value(co_await bus.publish_batch(batch)))
+    expect(receipt.has_value(), "all of the batch is accepted");
   got = value(co_await bus.receive("batch", {.max = 2}));
-  expect(got.size() == 2 && got[0].message.content_ref == ref && got[1].message.content == "small", "in a batch as well, in order");
+  expect(got.size() == 2 && got[0].message.content_ref == ref && got[1].message.content == "small",
+         "in a batch as well, in order");
   const std::vector<folkmoot::Message> outputs{folkmoot::make_message("next", large)};
   value(co_await bus.complete(got[0], outputs));
   got = value(co_await bus.receive("next"));
@@ -99,7 +108,8 @@ folkmoot::asio::awaitable<void> tell_thresholds(Client& bus) {
   value(co_await bus.publish(folkmoot::make_message("low", text_of(50'000))));
   value(co_await bus.publish(folkmoot::make_message("low", "tiny")));
   const auto got = value(co_await bus.receive("low", {.max = 3}));
-  expect(got.size() == 3 && got[0].message.content.size() == 50'000 && !got[0].message.content_ref, "compressed, it was small enough");
+  expect(got.size() == 3 && got[0].message.content.size() == 50'000 && !got[0].message.content_ref,
+         "compressed, it was small enough");
   expect(got[1].message.content_ref.has_value() && got[1].message.encoding.empty(), "the threshold can be lowered");
   expect(got[2].message.content == "tiny", "a small one goes as it is");
   bus.close();
@@ -131,7 +141,8 @@ int main(int argc, char** argv) {
   const std::string folder = argc > 1 ? argv[1] : ".";
   try {
     run({.agent = "tester"}, [&](Client& bus) { return tell(bus, folder); });
-    run({.agent = "tester", .reference_above = 10'000, .compress_above = 1'000}, [](Client& bus) { return tell_thresholds(bus); });
+    run({.agent = "tester", .reference_above = 10'000, .compress_above = 1'000},
+        [](Client& bus) { return tell_thresholds(bus); });
     run_blocking(folder);
   } catch (const std::exception& error) {
     std::printf("failed: %s\n", error.what());

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from native import CONTENT_FINISH, CONTENT_READ, CONTENT_STAT, CONTENT_WRITE, Client, Refused, frame
+from test_cli import wait_for
 
 MIB = 1 << 20
 
@@ -21,13 +22,6 @@ def data_of(size, seed=1):
 
 def files_of(server):
     return sorted(os.listdir(server.data / "content"))
-
-
-def wait_until(true, within=10):
-    deadline = time.monotonic() + within
-    while not true():
-        assert time.monotonic() < deadline, "it does not become so"
-        time.sleep(0.02)
 
 
 def refused(name):
@@ -84,7 +78,7 @@ def test_X19_it_goes_when_nothing_has_referred_to_it_for_the_grace(make_server):
     client = Client(("127.0.0.1", server.port), agent="bob")
     ref, idle = client.upload(b"a" * 100_000), client.upload(b"b" * 100_000)
     client.publish(to="bob", content_ref=ref)
-    wait_until(lambda: files_of(server) == [ref[0].hex()])
+    wait_for(lambda: files_of(server) == [ref[0].hex()])
     with refused("not_found"):
         client.stat_content(idle[0])
     client.consume("bob")
@@ -93,7 +87,7 @@ def test_X19_it_goes_when_nothing_has_referred_to_it_for_the_grace(make_server):
     assert client.fetch(ref) == b"a" * 100_000, "leased: it stays"
     client.settled(client.call(0x09, struct.pack("<Q", got.lease)))
     assert client.fetch(ref) == b"a" * 100_000, "acknowledged: it stays for the grace"
-    wait_until(lambda: files_of(server) == [])
+    wait_for(lambda: files_of(server) == [])
     with refused("not_found"):
         client.read_content(ref[0])
     client.close()
@@ -114,7 +108,7 @@ def test_X19_a_dead_letter_keeps_its_content_until_it_is_purged(make_server):
     time.sleep(0.8)
     assert files_of(server) == [ref[0].hex()], "after a restart too"
     client.carry_out("dead.purge", all=True)
-    wait_until(lambda: files_of(server) == [])
+    wait_for(lambda: files_of(server) == [])
     client.close()
 
 
@@ -176,14 +170,14 @@ def test_X19_uploads_are_bounded_in_number_and_what_is_unanswered_too(make_serve
         clients[1].open_upload(90 * MIB)
     clients[1].open_upload(MIB)
     clients[0].close()
-    wait_until(lambda: len(files_of(server)) == 5)
+    wait_for(lambda: len(files_of(server)) == 5)
     # Twelve MiB at once, none of them waited for.
     upload = clients[1].open_upload(20 * MIB)
     clients[1].send(b"".join(frame(CONTENT_WRITE, struct.pack("<IQ", upload, at * MIB) + bytes(MIB), 1000 + at) for at in range(12)))
     answers = [clients[1].next_where(lambda f: f.request == 1000 + at) for at in range(12)]
     assert answers[0].opcode == 0x83
     clients[1].close()
-    wait_until(lambda: files_of(server) == [])
+    wait_for(lambda: files_of(server) == [])
 
 
 def test_X19_an_upload_that_nothing_comes_for_is_given_up(make_server):
@@ -192,7 +186,7 @@ def test_X19_an_upload_that_nothing_comes_for_is_given_up(make_server):
     upload = client.open_upload(MIB)
     with refused("timed_out"):
         client.answer(upload, timeout=5)
-    wait_until(lambda: files_of(server) == [])
+    wait_for(lambda: files_of(server) == [])
     with refused("not_found"):
         client.write_upload(upload, 0, b"x")
     client.close()

@@ -95,6 +95,16 @@ def test_a_full_journal_refuses_goes_on_and_recovers(make_server):
     client.close()
 
 
+def upload_until_full(client, inside):
+    """X19: an upload for which there is no room is refused when it begins, and nothing of it stays."""
+    free = os.statvfs(inside).f_bavail * os.statvfs(inside).f_frsize
+    with pytest.raises(Refused, match="disk_full"):
+        client.open_upload(free + (1 << 20))
+    assert os.listdir(os.path.join(inside, "content")) == []
+    ref = client.upload(bytes(1 << 20))
+    assert client.fetch(ref) == bytes(1 << 20)
+
+
 def on_a_small_disk(size):
     """The program's command line under a mount namespace of its own, in which the data folder is a small tmpfs."""
     script = f'mount -t tmpfs -o size={size} folkmoot "$1" && shift && exec "$@"'
@@ -115,6 +125,7 @@ def test_a_full_disk_refuses_goes_on_and_recovers(make_server, tmp_path):
     server = make_server("--set", "journal.segment_bytes=4MiB", data=data, wrapper=[*on_a_small_disk("40m"), str(data)])
     inside = f"/proc/{server.pid}/root{data}"  # the tmpfs, which only the server sees
     client = Client(("127.0.0.1", server.port), agent="alice")
+    upload_until_full(client, inside)
     first = client.publish(CONTENT, to="bob")
     assert os.statvfs(inside).f_blocks * os.statvfs(inside).f_frsize == 40 << 20
     filler = os.path.join(inside, "filler")

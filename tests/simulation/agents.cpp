@@ -49,6 +49,7 @@ Agents::Written Agents::write(const Message& message, std::uint64_t number, std:
   expect(encode_envelope(message, written.envelope).has_value(), "an envelope of ours does not encode");
   written.content.assign(std::max<std::size_t>(bytes, 8), static_cast<char>('a' + number % 26));
   store(written.content.data(), number);
+  if (message.content_ref) written.content.clear();
   auto routing = read_routing(as_bytes(written.envelope));
   expect(routing.has_value(), "an envelope of ours does not parse");
   written.incoming.routing = *routing;
@@ -66,6 +67,10 @@ Agents::Written Agents::write(const Published& asked, std::uint64_t number, std:
   if (asked.key != 0) message.key = fmt::format("key-{}", asked.key);
   if (asked.group != 0) message.group = fmt::format("group-{}", asked.group);
   message.retry = asked.retry;
+  if (asked.content != 0) {
+    message.content_ref = ContentChecker::ref(asked.content);
+    message.correlation = std::to_string(number);
+  }
   return write(message, number, bytes);
 }
 

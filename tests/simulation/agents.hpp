@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 
+#include "simulation/contents.hpp"
 #include "simulation/leases.hpp"
 #include "simulation/order.hpp"
 #include "simulation/random.hpp"
@@ -59,7 +60,7 @@ struct ReplyAddress {
 class Agents final : public Effects {
  public:
   Agents(Model& model, OrderChecker& order, Leases& leases, RuleCounts& rules, Random& random)
-      : model_(model), order_(order), leases_(leases), rules_(rules), random_(random) {}
+      : model_(model), order_(order), leases_(leases), rules_(rules), random_(random), contents_(model, rules) {}
 
   void attach(Engine* engine) { engine_ = engine; }
   void crash();
@@ -107,6 +108,7 @@ class Agents final : public Effects {
   std::map<SessionId, AgentSession>& sessions() { return sessions_; }
   const std::deque<ReplyAddress>& addresses() const { return addresses_; }
   Leases& leases() { return leases_; }
+  ContentChecker& contents() { return contents_; }
   std::uint64_t operations() const { return operations_; }
   /// Requests that must be answered without time passing.
   std::size_t unanswered() const;
@@ -160,6 +162,7 @@ class Agents final : public Effects {
   Leases& leases_;
   RuleCounts& rules_;
   Random& random_;
+  ContentChecker contents_;
   Engine* engine_ = nullptr;
   std::map<SessionId, AgentSession> sessions_;
   std::deque<ReplyAddress> addresses_;

@@ -28,6 +28,10 @@ std::uint64_t number_of(Bytes content) {
   return load<std::uint64_t>(content.data());
 }
 
+std::uint64_t number_of(const Routing& routing, Bytes content) {
+  return routing.content_ref.empty() ? number_of(content) : std::stoull(std::string(routing.correlation));
+}
+
 Model::Model(std::vector<std::string> names, const EngineOptions& options, RuleCounts& rules)
     : names_(std::move(names)), options_(options), rules_(rules), published_(1), keys_(1), mailboxes_(names_.size()),
       used_keys_(options), together_(rules) {
@@ -171,7 +175,7 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
   const auto fact = load<AcceptedFact>(body.data());
   const auto routing = read_routing(body.subspan(sizeof fact));
   expect(routing.has_value(), "the envelope of a fact does not parse");
-  auto number = number_of(body.subspan(sizeof fact + routing->bytes));
+  auto number = number_of(*routing, body.subspan(sizeof fact + routing->bytes));
   if (auto* const message = find_key(fact.key)) {  // copied forward: nothing may change
     expect(message->content == number, "the copy of {} holds {}", message->number, number);
     expect(message->stand != Stand::gone && message->stand != Stand::handing, "{} is {} and was copied forward", number,
@@ -209,7 +213,7 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
   message.number = number;
   message.asked = asked;
   message.key = fact.key;
-  message.content = number_of(body.subspan(sizeof fact + routing->bytes));
+  message.content = number_of(*routing, body.subspan(sizeof fact + routing->bytes));
   message.id = routing->id;
   const auto ttl = asked.ttl_ms != 0 ? asked.ttl_ms : mailbox.limits.default_ttl_ms;
   message.expires_at = ttl != 0 ? now + ttl : 0;

@@ -34,6 +34,7 @@ struct Published {
   std::int64_t ttl_ms = 0, deliver_at = 0;
   std::uint64_t key = 0;    // 0: none
   std::uint32_t group = 0;  // 0: none
+  std::uint32_t content = 0;  // stored by reference; 0: it is in the message
   std::optional<RetryPolicy> retry{};
 };
 
@@ -186,5 +187,7 @@ class Model {
 
 /// The number at the start of a content.
 std::uint64_t number_of(Bytes content);
+/// The same of a message, which has it as its correlation if its content goes by reference.
+std::uint64_t number_of(const Routing& routing, Bytes content);
 
 }  // namespace folkmoot::simulation

@@ -25,12 +25,14 @@ struct Chooser {
     asked.deliver_at = random.one_in(10) ? engine.now() + random.between(-50, 3'000) : 0;
     asked.group = random.one_in(4) ? static_cast<std::uint32_t>(random.between(1, 2)) : 0;
     if (random.one_in(5)) asked.retry = policy();
+    if (random.one_in(6)) asked.content = agents.contents().any(random);
     return asked;
   }
 
   Published keyed() {
     auto asked = message();
     asked.key = random.next() | 1;
+    asked.content = 0;  // when it is sent again its content may have gone
     return asked;
   }
 
@@ -117,6 +119,7 @@ struct Chooser {
     if (what < 41) {
       auto asked = message();
       asked.transient = random.percent(70);
+      asked.content = 0;
       return agents.request(*session, asked, random.one_in(4) && asked.transient ? 0 : random.between(1, 3'000));
     }
     if (what < 44) {
@@ -139,7 +142,10 @@ struct Chooser {
     if (what < 90) return agents.nack(*session, tokens(), random.one_in(2) ? 0 : random.between(1, 2'000), random.one_in(6));
     if (what < 93) return agents.extend(*session, tokens(), random.one_in(2) ? 0 : random.between(1, 2'000));
     if (what < 94) return agents.configure(*session, mailbox(), limits());
-    if (what < 97) return agents.writable(*session);
+    if (what < 96) return agents.writable(*session);
+    if (what < 97) {
+      return agents.contents().store(engine, static_cast<std::uint32_t>(random.between(1, ContentChecker::kContents)));
+    }
     agents.close(*session);
   }
 };

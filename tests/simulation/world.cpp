@@ -15,6 +15,7 @@ RunOptions draw(Random& random) {
   engine.mailbox.retry.backoff = static_cast<Backoff>(random.below(4));
   engine.mailbox.retry.initial_ms = random.one_in(2) ? random.between(1, 2'000) : 0;
   engine.mailbox.retry.max_ms = random.one_in(2) ? random.between(100, 10'000) : 0;
+  engine.content_grace_ms = random.between(100, 5'000);
   engine.dead_max = static_cast<std::size_t>(random.between(2, 12));
   engine.dead_ttl_ms = random.one_in(3) ? random.between(1'000, 90'000) : 0;
   engine.keys_max = random.one_in(3) ? static_cast<std::size_t>(random.between(1, 20)) : 1'000'000;
@@ -140,6 +141,7 @@ bool World::start() {
   after_clean_stop_ = false;
   if (report->cut_bytes > 0) rules_.saw(Rule::torn_tail_cut);
   model_.recovered(*engine_);
+  agents_.contents().recover(*engine_);
   started_at_ = 0;
   model_.starting(now_);
   engine_->start(now_, seed_, report->clean_stop);
@@ -224,6 +226,7 @@ World::End World::turn() {
   }
   if (random_.one_in(8) && (!write(false) || !collect())) return End::process;
   model_.compare(*engine_, random_.one_in(20));
+  agents_.contents().compare(*engine_, options_.engine.content_grace_ms);
   return End::none;
 }
 

@@ -12,7 +12,8 @@ namespace folkmoot {
 namespace http = beast::http;
 
 HttpBodyStream::HttpBodyStream(Stream& stream, beast::flat_buffer& buffer, std::chrono::milliseconds timeout,
-                               http::request_parser<http::string_body>&& parser, std::function<void(Head&, const Answer&)> dress)
+                               http::request_parser<http::string_body>&& parser,
+                               std::function<void(Head&, const Answer&)> dress)
     : stream_(stream), buffer_(buffer), timeout_(timeout), parser_(std::move(parser)), dress_(std::move(dress)) {
   if (const auto length = parser_.content_length()) body_bytes_ = *length;
   const auto range = parser_.get()[http::field::range];
@@ -29,8 +30,8 @@ asio::awaitable<Result<std::string_view>> HttpBodyStream::read(std::size_t most)
     const auto [error, bytes] = co_await http::async_read_some(stream_, buffer_, parser_, kAwait);
     if (!error || error == http::error::need_buffer) continue;
     if (error == beast::error::timeout) co_return failure(ErrorCode::timed_out, "the body did not come in time");
-    if (error.category() == http::make_error_code(http::error::bad_method).category() && error != http::error::partial_message &&
-        error != http::error::end_of_stream) {
+    if (error.category() == http::make_error_code(http::error::bad_method).category() &&
+        error != http::error::partial_message && error != http::error::end_of_stream) {
       co_return failure(ErrorCode::malformed, fmt::format("the body is broken: {}", error.message()));
     }
     co_return failure(ErrorCode::connection_lost, "the client is gone");

@@ -20,7 +20,8 @@ class HttpBodyStream final : public BodyStream {
 
   /// `parser` has read the header. `dress` fills the fields of an answer's header in. All but `parser` must outlive it.
   HttpBodyStream(Stream& stream, beast::flat_buffer& buffer, std::chrono::milliseconds timeout,
-                 beast::http::request_parser<beast::http::string_body>&& parser, std::function<void(Head&, const Answer&)> dress);
+                 beast::http::request_parser<beast::http::string_body>&& parser,
+                 std::function<void(Head&, const Answer&)> dress);
 
   std::optional<std::uint64_t> body_bytes() const override { return body_bytes_; }
   std::string_view range() const override { return range_; }

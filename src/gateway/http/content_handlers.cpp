@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <deque>
 
 #include "base/sha256.hpp"
 #include "gateway/http/answers.hpp"
+#include "gateway/http/range.hpp"
 #include "gateway/http/routes.hpp"
 #include "message/json_writer.hpp"
 #include "message/limits.hpp"
@@ -25,34 +25,6 @@ std::optional<ContentHash> hash_of(const std::string& text) { return ContentHash
 
 Answer no_hash(std::string_view where) {
   return error_answer({ErrorCode::invalid_field, fmt::format("{} is not a SHA-256 of 64 hexadecimal digits", where)});
-}
-
-// What a Range header asks for, of `size` bytes: the first byte and the one after the last. Nothing: the whole, also for what is not one
-// range of bytes (RFC 9110, section 14.2: such a header is ignored).
-struct Range {
-  std::uint64_t begin = 0;
-  std::uint64_t end = 0;
-  bool is_satisfiable = true;
-};
-
-std::optional<Range> parse_range(std::string_view text, std::uint64_t size) {
-  constexpr std::string_view kUnit = "bytes=";
-  if (!text.starts_with(kUnit)) return std::nullopt;
-  text.remove_prefix(kUnit.size());
-  const auto dash = text.find('-');
-  if (dash == std::string_view::npos) return std::nullopt;
-  const auto number = [](std::string_view digits) -> std::optional<std::uint64_t> {
-    std::uint64_t value = 0;
-    const auto [at, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (digits.empty() || error != std::errc{} || at != digits.data() + digits.size()) return std::nullopt;
-    return value;
-  };
-  const auto first = text.substr(0, dash), last = text.substr(dash + 1);
-  const auto from = number(first), to = number(last);
-  if ((!from && !first.empty()) || (!to && !last.empty()) || (!from && !to)) return std::nullopt;
-  if (!from) return Range{.begin = size - std::min(*to, size), .end = size, .is_satisfiable = *to > 0};
-  if (to && *to < *from) return std::nullopt;
-  return Range{.begin = *from, .end = to ? std::min(*to, size - 1) + 1 : size, .is_satisfiable = *from < size};
 }
 
 std::string content_json(const ContentRef& ref) {
@@ -97,7 +69,8 @@ asio::awaitable<Answer> store_content(Exchange& exchange) {
   }
   const auto size = exchange.stream->body_bytes();
   if (!size) {
-    Answer answer = error_answer({ErrorCode::invalid_field, "the size of a content must be known first: give Content-Length"});
+    Answer answer =
+        error_answer({ErrorCode::invalid_field, "the size of a content must be known first: give Content-Length"});
     answer.status = 411;
     co_return answer;
   }
@@ -118,7 +91,8 @@ asio::awaitable<Answer> store_content(Exchange& exchange) {
     frames.clear();
     append_cancel(frames, request, upload);
     (void)co_await ask(exchange, request, std::move(frames));
-    co_return error_answer({ErrorCode::invalid_field, fmt::format("the body has the SHA-256 {}, not {} as said", hash->text(), expected->text())});
+    co_return error_answer({ErrorCode::invalid_field, fmt::format("the body has the SHA-256 {}, not {} as said",
+                                                                  hash->text(), expected->text())});
   }
   const auto request = exchange.link.number();
   frames.clear();

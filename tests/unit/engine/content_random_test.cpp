@@ -1,8 +1,8 @@
-// Contents by reference through random lives of an engine (X19): whatever messages do and whenever it crashes, a content with a live
-// referrer is there, and one without is removed when its grace is over, not before.
+// Contents by reference through random lives of an engine (X19): whatever messages do and whenever it crashes, a
+// content with a live referrer is there, and one without is removed when its grace is over, not before.
 //
-// The model knows which messages it sent with which content, and asks the receipt of each where it is: a way to find messages that has
-// nothing to do with the counts.
+// The model knows which messages it sent with which content, and asks the receipt of each where it is: a way to find
+// messages that has nothing to do with the counts.
 #include <random>
 
 #include "delivery_fixture.hpp"
@@ -35,7 +35,8 @@ class ContentRandomTest : public DeliveryTest {
     for (auto& [lsn, record] : log.records) record.live = false;
     engine = std::make_unique<Engine>(options, log, *this);
     for (const auto& [lsn, record] : std::map(log.records)) {
-      const auto done = engine->recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
+      const auto done =
+          engine->recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
       ASSERT_TRUE(done) << done.error().text;
     }
     for (const auto& [number, file] : files) engine->content_stored(ref(number));
@@ -54,9 +55,12 @@ class ContentRandomTest : public DeliveryTest {
       case ReceiptState::queued:
       case ReceiptState::offered:
       case ReceiptState::retrieved:
-      case ReceiptState::scheduled: return true;
-      case ReceiptState::dead: return !dead({.id = id}).empty();
-      default: return false;
+      case ReceiptState::scheduled:
+        return true;
+      case ReceiptState::dead:
+        return !dead({.id = id}).empty();
+      default:
+        return false;
     }
   }
 
@@ -64,19 +68,23 @@ class ContentRandomTest : public DeliveryTest {
   void settle_accounts() {
     for (; answered < answers.size(); ++answered) {
       const auto& answer = answers[answered];
-      if (answer.kind == Answer::Kind::confirm && asked.contains(answer.request)) sent[answer.confirm.id] = asked[answer.request];
+      if (answer.kind == Answer::Kind::confirm && asked.contains(answer.request))
+        sent[answer.confirm.id] = asked[answer.request];
     }
     for (; taken < delivered.size(); ++taken) leases.push_back(delivered[taken].lease);
     std::map<std::uint8_t, std::size_t> live;
     for (auto at = sent.begin(); at != sent.end();) {
-      if (is_live(at->first)) ++live[at++->second];
-      else at = sent.erase(at);
+      if (is_live(at->first))
+        ++live[at++->second];
+      else
+        at = sent.erase(at);
     }
     for (const auto& hash : std::exchange(removed_contents, {})) {
       const auto number = hash.bytes[0];
       ASSERT_TRUE(files.contains(number)) << "it was not stored";
       ASSERT_EQ(live[number], 0u) << "removed under a message that refers to it";
-      ASSERT_TRUE(files[number].was_idle && files[number].idle_from + kGrace <= now) << "removed before its grace was over";
+      ASSERT_TRUE(files[number].was_idle && files[number].idle_from + kGrace <= now)
+          << "removed before its grace was over";
       files.erase(number);
       ++removals;
     }
@@ -109,7 +117,8 @@ class ContentRandomTest : public DeliveryTest {
       case 0:
       case 1:
         engine->content_stored(ref(number));
-        files[number] = {.idle_from = now, .idle_to = now, .was_idle = files.contains(number) ? files[number].was_idle : true};
+        files[number] = {
+            .idle_from = now, .idle_to = now, .was_idle = files.contains(number) ? files[number].was_idle : true};
         break;
       case 2:
       case 3: {
@@ -127,7 +136,9 @@ class ContentRandomTest : public DeliveryTest {
       case 4:
       case 5:
       case 6:
-      case 7: receive(kBob, 1 + random() % 8); break;
+      case 7:
+        receive(kBob, 1 + random() % 8);
+        break;
       case 8:
       case 9: {
         std::vector<LeaseToken> tokens;
@@ -161,9 +172,13 @@ class ContentRandomTest : public DeliveryTest {
         break;
       }
       case 13:
-        if (!sent.empty()) engine->cancel_message(kAlice, ++request, std::next(sent.begin(), static_cast<std::ptrdiff_t>(random() % sent.size()))->first);
+        if (!sent.empty())
+          engine->cancel_message(kAlice, ++request,
+                                 std::next(sent.begin(), static_cast<std::ptrdiff_t>(random() % sent.size()))->first);
         break;
-      case 14: now += static_cast<std::int64_t>(random() % 15'000); break;
+      case 14:
+        now += static_cast<std::int64_t>(random() % 15'000);
+        break;
       default: {
         const auto token = lease();
         if (token == 0 || !may_sync) break;

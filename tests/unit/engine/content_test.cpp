@@ -1,4 +1,5 @@
-// Content by reference, in the engine: what is referred to stays, the rest goes after its time, and recovery counts the same.
+// Content by reference, in the engine: what is referred to stays, the rest goes after its time, and recovery counts the
+// same.
 #include "delivery_fixture.hpp"
 
 namespace folkmoot::test {
@@ -24,7 +25,8 @@ class ContentTest : public DeliveryTest {
     engine = std::make_unique<Engine>(options, log, *this);
     for (auto& [lsn, record] : log.records) record.live = false;
     for (const auto& [lsn, record] : std::map(log.records)) {
-      const auto done = engine->recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
+      const auto done =
+          engine->recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
       ASSERT_TRUE(done) << done.error().text;
     }
     for (const auto& file : files) engine->content_stored(file);
@@ -119,6 +121,25 @@ TEST_F(ContentTest, X19_a_dead_letter_sent_again_with_other_content_lets_go_of_t
   take();
   EXPECT_EQ(last_delivered().content, "small");
   EXPECT_FALSE(last_delivered().content_ref);
+}
+
+TEST_F(ContentTest, X19_a_dead_letter_may_be_sent_again_with_content_by_reference) {
+  store();
+  put("small");
+  const auto lease = take();
+  engine->reject(kBob, ++request, false, {&lease, 1}, "no");
+  sync();
+  Message change;
+  change.content_ref = ref();
+  std::string changes;
+  ASSERT_TRUE(encode_envelope(change, changes));
+  engine->resubmit(kAlice, ++request, dead().at(0).id, {.changes = as_bytes(changes)});
+  sync();
+  ASSERT_EQ(last().kind, Answer::Kind::confirm) << last().text;
+  take();
+  EXPECT_EQ(last_delivered().content_ref, ref());
+  EXPECT_EQ(last_delivered().content, "");
+  EXPECT_TRUE(stays());
 }
 
 TEST_F(ContentTest, X19_purged_cancelled_and_expired_messages_do_not) {

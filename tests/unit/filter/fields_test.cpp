@@ -54,6 +54,15 @@ TEST(FilterFields, HaveTheProtocolsDefaults) {
   EXPECT_EQ(truth("type = 'event' AND mode = 'at_most_once' AND to IS NULL AND topic LIKE 'build.%'", message), "TRUE");
 }
 
+TEST(FilterFields, X19_TheContentsSizeIsKnownWhetherItIsThereOrElsewhere) {
+  EXPECT_EQ(truth("content_size = 5 AND content = 'hello'", sample("{}", "hello")), "TRUE");
+  EXPECT_EQ(truth("content_size = 0"), "TRUE");
+  auto message = sample();
+  message.content_ref = ContentRef{.hash = {}, .size = 5'000'000'000};
+  EXPECT_EQ(truth("content_size = 5000000000", message), "TRUE");
+  EXPECT_EQ(truth("content IS NULL AND content.a IS NULL", message), "TRUE");
+}
+
 TEST(FilterFields, ATypeIsAWordWhetherStandardOrOwn) {
   auto message = sample();
   message.type = "code_review";
