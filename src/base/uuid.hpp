@@ -31,17 +31,7 @@ struct MessageAddress {
 
 constexpr std::uint32_t kNodeMask = (1u << 22) - 1;
 
-inline Uuid make_uuid(const MessageAddress& address) {
-  const auto ms = address.key >> kKeyCounterBits;
-  const auto counter = static_cast<std::uint32_t>(address.key & ((1u << kKeyCounterBits) - 1));
-  const std::uint64_t high = ms << 16 | 0x7000u | counter >> 8;
-  const std::uint64_t low = std::uint64_t{2} << 62 | std::uint64_t{counter & 0xff} << 54 |
-                            std::uint64_t{address.mailbox} << 22 | (address.node & kNodeMask);
-  const std::uint64_t words[2] = {__builtin_bswap64(high), __builtin_bswap64(low)};
-  Uuid id;
-  __builtin_memcpy(id.bytes.data(), words, 16);
-  return id;
-}
+Uuid make_uuid(const MessageAddress& address);
 /// Nothing unless `id` is a version 7 UUID. Any such id yields some address: the caller compares `node`.
 std::optional<MessageAddress> message_address(const Uuid& id);
 
