@@ -53,10 +53,27 @@ void Engine::watch_contents() {
   add_timer({.at = content_timer_, .id = 0, .box = 0, .kind = TimerKind::content});
 }
 
+// Some may go; but a crash could bring the messages back that referred to them, if their ends are not on disk yet. So a
+// fact is noted now, and what may go does when that is durable, with all before it.
+void Engine::on_content_timer() {
+  content_timer_ = 0;
+  const auto* const oldest = contents_.longest_idle();
+  if (oldest == nullptr || contents_.find(*oldest)->idle_since + options_.content_grace_ms > now_) return watch_contents();
+  const auto before = started_place_;
+  note_run();
+  if (started_place_ == before) {  // no room
+    content_timer_ = now_ + kRetryMs;
+    return add_timer({.at = content_timer_, .id = 0, .box = 0, .kind = TimerKind::content});
+  }
+  content_timer_ = kContentsLeave;
+  contents_due_ = now_;
+  pending_.push({.lsn = started_place_.lsn, .kind = Pending::Kind::contents});
+}
+
 void Engine::remove_idle_contents() {
   content_timer_ = 0;
   while (const auto* const oldest = contents_.longest_idle()) {
-    if (contents_.find(*oldest)->idle_since + options_.content_grace_ms > now_) break;
+    if (contents_.find(*oldest)->idle_since + options_.content_grace_ms > contents_due_) break;
     const auto hash = *oldest;
     contents_.remove(hash);
     ++counters_.contents_removed;

@@ -106,8 +106,10 @@ void Engine::drop_dead(Mailbox& mailbox, std::map<MessageKey, DeadLetter>::itera
 }
 
 void Engine::purge(Mailbox& mailbox, std::map<MessageKey, DeadLetter>::iterator dead) {
-  const auto& message = dead->second.message;
-  append_fact(FactKind::dead_purged, {bytes_of(MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority))});
+  auto& message = dead->second.message;
+  const auto noted = append_fact(FactKind::dead_purged, {bytes_of(MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority))});
+  // It may be back after a crash, and must find its content then: what it refers to stays for this run.
+  if (noted.lsn == 0) message.entry.flags &= static_cast<std::uint16_t>(~Entry::kRefers);
   drop_dead(mailbox, dead);
 }
 

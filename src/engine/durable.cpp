@@ -123,6 +123,7 @@ void Engine::resolve(Pending& item) {
         break;
       }
       case Pending::Kind::received: effects_.done(item.session, item.request, bytes_of(item.batch)); break;
+      case Pending::Kind::contents: remove_idle_contents(); break;
       case Pending::Kind::done: effects_.done(item.session, item.request, {}); break;
   }
 }

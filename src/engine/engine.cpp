@@ -158,7 +158,7 @@ void Engine::on_timer(const Timer& timer) {
     case TimerKind::retry: return retry();
     case TimerKind::dead: return drop_old_dead(parties_.mailbox(timer.box));
     case TimerKind::schedule: return fire(timer.id);
-    case TimerKind::content: return remove_idle_contents();
+    case TimerKind::content: return on_content_timer();
     case TimerKind::redrive: return redrive_some(timer.box);
   }
 }

@@ -374,6 +374,7 @@ class Engine {
   // content by reference
   Result<void> check_content(const IncomingMessage& message);
   void watch_contents();
+  void on_content_timer();
   void remove_idle_contents();
   void drop_content(MessageKey message);
 
@@ -441,7 +442,9 @@ class Engine {
   Guard guard_;
   Schedules schedules_;
   Contents contents_;
-  std::int64_t content_timer_ = 0;  // when to look for contents that may go; 0: not set
+  static constexpr std::int64_t kContentsLeave = -1;
+  std::int64_t content_timer_ = 0;  // when to look for contents that may go; 0: not set; kContentsLeave: some do
+  std::int64_t contents_due_ = 0;   // those whose grace was over then
   std::vector<Route> routes_;  // by order, then name
   std::map<std::string, Conversation, std::less<>> conversations_;
   boost::unordered_flat_map<MessageKey, std::vector<Attempt>> attempts_;  // of messages that failed and are still here

@@ -12,7 +12,7 @@ namespace folkmoot {
 
 /// What waits for the disk, in the order of the log.
 struct Pending {
-  enum class Kind : std::uint8_t { started, accepted, duplicate, output, settled, handed_out, received, batch, done };
+  enum class Kind : std::uint8_t { started, accepted, duplicate, output, settled, handed_out, received, batch, done, contents };
   Lsn lsn = 0;
   SessionId session = 0;
   std::uint32_t request = 0;

@@ -63,8 +63,15 @@ FAULTS = {
     ),
     "purge_not_journaled": (
         "engine/dead.cpp",
-        "  append_fact(FactKind::dead_purged, {bytes_of(MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority))});",
-        "  (void)message;",
+        "  const auto noted = append_fact(FactKind::dead_purged, {bytes_of(MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority))});",
+        "  const FactPlace noted{.lsn = 1, .bytes = 0};",
+    ),
+    "content_not_counted_at_restart": ("engine/recover.cpp", "    if (refers) contents_.refer(fact.key, read_content_ref(message, *routing));\n", ""),
+    "content_let_go_by_nobody": ("engine/content.cpp", "  contents_.drop(message, now_);\n", "  (void)message;\n"),
+    "content_removed_before_durable": (
+        "engine/content.cpp",
+        "  pending_.push({.lsn = started_place_.lsn, .kind = Pending::Kind::contents});\n",
+        "  remove_idle_contents();\n",
     ),
     "resubmitted_stays_dead": ("engine/dead.cpp", "  purge(*mailbox, still);\n", ""),
     "cancelled_not_journaled": (

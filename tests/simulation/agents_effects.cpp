@@ -278,9 +278,6 @@ void Agents::check_refusal(std::uint64_t number, const Error& error) {
     expect(mailbox.load - droppable >= mailbox.limits.max_messages, "{} was refused by a mailbox with room ({} of {}, {} to drop)", number,
            mailbox.load, mailbox.limits.max_messages, droppable);
     rules_.saw(Rule::overflow_rejected);
-  } else if (error.code == ErrorCode::not_found && model_.published(number).content != 0) {
-    // Its end was not kept for want of room, or not yet: it was back after a crash, and its content had gone.
-    expect(engine_->contents().missing > 0, "{} was refused: {}", number, error.text);
   } else {
     expect(error.code == ErrorCode::disk_full && disk_limited, "{} was refused: {}", number, error.text);
     rules_.saw(Rule::disk_full_refused);

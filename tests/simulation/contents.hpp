@@ -23,19 +23,17 @@ class ContentChecker {
 
   /// An upload has ended.
   void store(Engine& engine, std::uint32_t content) {
-    files_[content] = kUnknown;
+    files_.insert(content);
     engine.content_stored(ref(content));
   }
   /// One to refer to; 0 if there is none. The engine hears of it before any time passes.
   std::uint32_t any(Random& random) {
     if (files_.empty()) return 0;
-    const auto file = std::next(files_.begin(), static_cast<std::ptrdiff_t>(random.below(files_.size())));
-    file->second = kUnknown;
-    return file->first;
+    return *std::next(files_.begin(), static_cast<std::ptrdiff_t>(random.below(files_.size())));
   }
   /// As a server does at its start.
   void recover(Engine& engine) {
-    for (auto& [content, idle_since] : files_) store(engine, content);
+    for (const auto content : files_) engine.content_stored(ref(content));
   }
 
   void removed(const ContentHash& hash) {
@@ -45,23 +43,16 @@ class ContentChecker {
     files_.erase(content);
     rules_.saw(Rule::content_removed);
   }
-  void compare(const Engine& engine, std::int64_t grace_ms) {
-    for (auto& [content, idle_since] : files_) {
-      if (is_referred(content)) {
-        idle_since = kUnknown;
-        rules_.saw(Rule::content_referred);
-      } else if (idle_since == kUnknown) {
-        idle_since = engine.now();
-      } else {
-        expect(engine.now() - idle_since <= grace_ms, "content {} is there {} ms after the last message that referred to it", content,
-               engine.now() - idle_since);
-      }
-    }
+  void compare(const Engine& engine) const {
+    expect(engine.contents().missing == 0, "{} contents are missing that messages refer to", engine.contents().missing);
+    for (const auto content : files_) rules_.saw(Rule::content_referred, is_referred(content));
+  }
+  /// When all is durable, and a grace has passed: what nothing refers to has gone.
+  void check_gone() const {
+    for (const auto content : files_) expect(is_referred(content), "content {} is there, and nothing refers to it", content);
   }
 
  private:
-  static constexpr std::int64_t kUnknown = -1;
-
   bool is_referred(std::uint32_t content) const {
     return std::ranges::any_of(model_.messages(), [&](const auto& each) {
       const auto stand = each.second.stand;
@@ -71,7 +62,7 @@ class ContentChecker {
 
   Model& model_;
   RuleCounts& rules_;
-  std::map<std::uint32_t, std::int64_t> files_;  // since when nothing refers to it, as far as was seen
+  std::set<std::uint32_t> files_;
 };
 
 }  // namespace folkmoot::simulation

@@ -226,7 +226,7 @@ World::End World::turn() {
   }
   if (random_.one_in(8) && (!write(false) || !collect())) return End::process;
   model_.compare(*engine_, random_.one_in(20));
-  agents_.contents().compare(*engine_, options_.engine.content_grace_ms);
+  agents_.contents().compare(*engine_);
   return End::none;
 }
 
@@ -347,6 +347,10 @@ void World::drain() {
   end(End::clean);
   expect(start(), "a healed disk fails");
   expect(left() == 0, "{} messages came back after all was drained", left());
+  now_ += options_.engine.content_grace_ms;
+  agents_.advance(std::max(now_, engine_->now()));
+  expect(commit(), "a healed disk fails");
+  agents_.contents().check_gone();
   expect(stop_clean(), "a healed disk fails");
   end(End::clean);
   rules_.saw(Rule::drained);

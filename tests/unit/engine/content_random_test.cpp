@@ -244,6 +244,7 @@ TEST_F(ContentRandomTest, X19_a_content_is_there_while_referred_to_and_goes_afte
         } else {
           sync();
           pass(0);
+          sync();
           settle_accounts();
         }
         restart(is_cut ? durable : log.end);

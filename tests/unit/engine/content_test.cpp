@@ -34,7 +34,10 @@ class ContentTest : public DeliveryTest {
     for (const auto& [id, name] : {std::pair{kAlice, "alice"}, {kBob, "bob"}}) engine->open_session(id, name);
     sync();
   }
-  std::vector<ContentHash> removed() { return std::exchange(removed_contents, {}); }
+  std::vector<ContentHash> removed() {
+    sync();
+    return std::exchange(removed_contents, {});
+  }
   bool stays() {
     pass(2 * kGrace);
     return removed().empty();
@@ -140,6 +143,33 @@ TEST_F(ContentTest, X19_a_dead_letter_may_be_sent_again_with_content_by_referenc
   EXPECT_EQ(last_delivered().content_ref, ref());
   EXPECT_EQ(last_delivered().content, "");
   EXPECT_TRUE(stays());
+}
+
+TEST_F(ContentTest, X19_it_does_not_go_before_the_end_of_its_message_is_durable) {
+  store();
+  say(referring());
+  const auto lease = take();
+  engine->ack(kBob, ++request, true, {&lease, 1});
+  pass(2 * kGrace);
+  EXPECT_TRUE(removed_contents.empty()) << "the ack may be lost, and the message back";
+  EXPECT_EQ(removed(), std::vector{ref().hash});
+}
+
+TEST_F(ContentTest, X19_a_purge_that_could_not_be_noted_keeps_the_content_for_this_run) {
+  store();
+  say(referring());
+  const auto lease = take();
+  engine->reject(kBob, ++request, false, {&lease, 1}, "no");
+  sync();
+  options.dead_ttl_ms = 60'000;
+  crash_with({ref()});
+  log.room_durable = log.room_settling = false;
+  pass(120'000);
+  EXPECT_TRUE(dead().empty()) << "too old: it goes, noted or not";
+  log.room_durable = log.room_settling = true;
+  EXPECT_TRUE(stays());
+  crash_with({ref()});
+  EXPECT_EQ(engine->contents().missing, 0u);
 }
 
 TEST_F(ContentTest, X19_purged_cancelled_and_expired_messages_do_not) {
