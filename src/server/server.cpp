@@ -93,7 +93,7 @@ const RecoveryReport& Server::recovered() const { return parts_->recovered; }
 Result<void> Server::run() {
   if (auto done = parts_->reactor->run(); !done) return done;
   parts_->journal_thread->stop();
-  return parts_->journal->close();
+  return parts_->journal->close(parts_->reactor->engine().stopped_clean());
 }
 
 void Server::request_stop() { parts_->reactor->request_stop(); }
