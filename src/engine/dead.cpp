@@ -218,6 +218,7 @@ Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, P
   // What nothing caused does not count for the limits on loops.
   auto prepared = prepare(as_sender, message, lineage.cause.is_nil() ? nullptr : &lineage);
   if (!prepared) return std::unexpected(std::move(prepared.error()));
+  prepared->has_costs = false;  // they were added when it was sent first
   auto bound = prepared->bound();
   bound += {.facts = 1, .body_bytes = sizeof(MessageRef)};
   if (!make_room(*prepared, bound)) return failure(ErrorCode::disk_full, "the disk has no room for a dead letter to be sent again");

@@ -65,18 +65,20 @@ void Engine::note_run() {
 }
 
 void Engine::stop() {
+  stopped_clean_ = noted_;
+  const auto say = [&](FactKind kind, Bytes fact) { stopped_clean_ &= append_fact(kind, {fact}).lsn != 0; };
   for (std::uint32_t number = 1; number < parties_.end(); ++number) {
     if (!parties_[number].mailbox) continue;
     for (auto at = parties_[number].mailbox->lease_head; at != kNoSlot; at = leases_[at].mailbox_next) {
       const auto& lease = leases_[at];
       const ReturnedFact fact{MessageRef(lease.entry.key, number, lease.sender, lease.entry.priority), 0, now_, 0,
                               static_cast<std::uint16_t>(lease.entry.deliveries), AttemptEnd::none, 0};
-      append_fact(FactKind::message_returned, {bytes_of(fact)});
+      say(FactKind::message_returned, bytes_of(fact));
     }
   }
   // What was reserved and not used is given back, so that the next run's ids do not run ahead of its clock.
   const StartedFact fact{run_, node_, now_, last_key_ + 1, suspect_until_, {secret_[0], secret_[1]}};
-  append_fact(FactKind::started, {bytes_of(fact)});
+  say(FactKind::started, bytes_of(fact));
 }
 
 void Engine::advance(std::int64_t now) {

@@ -66,6 +66,8 @@ class Engine {
   void start(std::int64_t now, std::uint64_t seed, bool clean);
   /// Ends the run: what is leased is marked redelivered for the next one. No command may follow.
   void stop();
+  /// Whether the log has all that stop() had to say. Else the stop must not count as clean: messages would pass for never handed out.
+  bool stopped_clean() const { return stopped_clean_; }
   /// Moves the time on and does what has become due. Time that goes back is ignored.
   void advance(std::int64_t now);
   /// When advance() is next needed: Unix ms, -1 if nothing waits for a time.
@@ -415,6 +417,7 @@ class Engine {
   std::uint32_t node_ = 0;
   FactPlace started_place_;
   bool started_ = false;
+  bool stopped_clean_ = false;
   bool noted_ = false;        // the log holds this run's number
   bool handing_out_ = false;  // and durably so: lease numbers and reply addresses are made of it
   MessageKey keys_end_ = 0;   // keys below are reserved for this run

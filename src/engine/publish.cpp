@@ -252,11 +252,13 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
     if (auto found = find_route(prepared); !found) return std::unexpected(std::move(found.error()));
   }
   const auto to = prepared.message->routing.to;
+  // Only find_route() sends to a name of the server's.
+  if (to.front() == '$' && prepared.doom != DeadReason::no_route) {
+    return failure(ErrorCode::invalid_name, fmt::format("`{}` is not a mailbox name: those that begin with $ are the server's", to));
+  }
   prepared.mailbox = memo_party(session.last_mailbox, to);
   if (prepared.mailbox == 0) {
-    // Only find_route() sends to a name of the server's.
-    const bool may_be = prepared.doom == DeadReason::no_route || (is_name(to) && to.front() != '@' && to.front() != '$');
-    const auto number = may_be ? party_number(to) : failure(ErrorCode::invalid_name, fmt::format("`{}` is not a mailbox name", to));
+    const auto number = is_name(to) ? party_number(to) : failure(ErrorCode::invalid_name, fmt::format("`{}` is not a mailbox name", to));
     if (!number) return std::unexpected(number.error());
     prepared.mailbox = *number;
   }

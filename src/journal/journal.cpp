@@ -382,11 +382,11 @@ Result<void> Journal::flush() {
   return {};
 }
 
-Result<void> Journal::close() {
+Result<void> Journal::close(bool clean) {
   if (end_ == 0 || clean_end_ == end_) return {};
   if (auto done = flush(); !done) return done;
   // Without room for the mark the next start finds everything all the same, and says that the stop was not clean.
-  if (!make_room_for_mark()) return {};
+  if (!clean || !make_room_for_mark()) return {};
   put_mark(MarkKind::clean_stop);
   if (auto done = flush(); !done) return done;
   clean_end_ = end_;

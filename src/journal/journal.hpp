@@ -116,8 +116,8 @@ class Journal final : public FactLog {
   /// `keep`.
   Result<void> compact_step(std::size_t budget_bytes, const Apply& keep);
 
-  /// Writes and syncs what is left, then a clean-stop mark. Requires: no other thread in write_and_sync().
-  Result<void> close();
+  /// Writes and syncs what is left; then, if `clean`, the mark of a clean stop. Requires: no other thread in write_and_sync().
+  Result<void> close(bool clean = true);
 
   JournalStats stats() const;
   std::size_t segment_bytes() const { return segment_bytes_; }

@@ -129,7 +129,7 @@ Result<void> Server::run() {
   if (auto done = parts_->reactor->run(); !done) return done;
   parts_->content_thread->stop();
   parts_->journal_thread->stop();
-  return parts_->journal->close();
+  return parts_->journal->close(parts_->reactor->engine().stopped_clean());
 }
 
 void Server::request_stop() { parts_->reactor->request_stop(); }

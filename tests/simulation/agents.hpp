@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 
+#include "engine/envelope_memo.hpp"
 #include "simulation/contents.hpp"
 #include "simulation/leases.hpp"
 #include "simulation/order.hpp"
@@ -15,7 +16,7 @@ namespace folkmoot::simulation {
 
 /// What an unanswered request number stands for.
 struct Ask {
-  enum class Kind : std::uint8_t { publish, batch, request, request_now, plain, receive, wait, settle, cancel, purge } kind{};
+  enum class Kind : std::uint8_t { publish, batch, request, request_now, plain, receive, wait, settle, cancel, purge, redrive } kind{};
   std::vector<std::uint64_t> numbers;  // of messages published, or settled
   std::vector<LeaseToken> refused;     // leases that must be refused
   std::uint32_t settled = 0;
@@ -27,6 +28,9 @@ struct Ask {
   bool together = false;         // all of the messages or none
   std::uint64_t input = 0;       // number of the message that complete() settles
   std::uint64_t resend_of = 0;   // number of the dead letter that is sent again
+  bool stream = false;           // of a request: statuses are wanted
+  std::optional<ErrorCode> error{};  // it must be refused like this
+  std::set<std::uint64_t> unwanted{};  // numbers of replies to senders that expect none
 };
 
 struct AgentSession {
@@ -40,6 +44,7 @@ struct AgentSession {
     std::uint32_t credit = 0, skipped = 0;
     bool limited = false, echo = false;
     std::uint64_t serial = 0;
+    Priority priority_max = 0;  // its filter; 0: none
   };
   SessionId id = 0;
   std::size_t agent = 0;
@@ -55,6 +60,7 @@ struct ReplyAddress {
   SessionId session = 0;
   std::uint32_t request = 0;
   std::uint64_t number = 0;
+  bool is_status = false;  // of a response that is expected
 };
 
 class Agents final : public Effects {
@@ -66,7 +72,6 @@ class Agents final : public Effects {
   void crash();
 
   // What the world tells.
-  bool disk_limited = false;  // durable messages may be refused
   bool disk_full = false;     // right now
   bool serving = false;       // the engine may hand out
   bool calm = false;          // connections take all they get
@@ -79,11 +84,11 @@ class Agents final : public Effects {
   /// Once more what was published with a key before, as a sender does that has seen no confirmation.
   void publish_again(AgentSession& session);
   void publish_atomic(AgentSession& session, const std::vector<Published>& asked, bool quiet);
-  void complete(AgentSession& session, LeaseToken token, const std::vector<Published>& outputs);
-  void publish_event(AgentSession& session, const std::string& topic);
-  void request(AgentSession& session, Published asked, std::int64_t timeout_ms);
-  void respond(AgentSession& session, const ReplyAddress& address);
-  void subscribe(AgentSession& session, const std::string& pattern, std::uint32_t credit, bool echo);
+  void complete(AgentSession& session, LeaseToken token, std::vector<Published> outputs);
+  void publish_event(AgentSession& session, const std::string& topic, Priority priority);
+  void request(AgentSession& session, Published asked, std::int64_t timeout_ms, bool stream);
+  void respond(AgentSession& session, const ReplyAddress& address, bool is_status);
+  void subscribe(AgentSession& session, const std::string& pattern, std::uint32_t credit, bool echo, Priority priority_max);
   void consume(AgentSession& session, std::size_t mailbox, std::uint32_t credit);
   void credit(AgentSession& session, std::uint32_t target, std::uint32_t amount);
   void cancel(AgentSession& session, std::uint32_t target);
@@ -95,6 +100,15 @@ class Agents final : public Effects {
   void cancel_message(AgentSession& session);
   void purge(AgentSession& session, std::size_t mailbox, std::size_t limit);
   void resubmit(AgentSession& session);
+  void redrive(AgentSession& session, std::size_t mailbox, std::optional<std::size_t> to, std::uint32_t limit, std::uint32_t per_second);
+  void set_schedule(AgentSession& session, ScheduleSpec spec, const Published& asked);
+  void remove_schedule(AgentSession& session, const std::string& name);
+  void set_route(AgentSession& session, const std::string& name, const RouteSpec& spec);
+  void remove_route(AgentSession& session, const std::string& name);
+  /// A message that leaves it to the routes who gets it.
+  void publish_routed(AgentSession& session, Published asked);
+  /// Some message that may be named as a cause; nil if there is none.
+  Uuid any_cause();
   void extend(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t lease_ms);
   void configure(AgentSession& session, std::size_t mailbox, const MailboxLimits& limits);
   void writable(AgentSession& session);
@@ -127,27 +141,35 @@ class Agents final : public Effects {
  private:
   struct Written {
     std::string envelope, content;
-    IncomingMessage incoming;
   };
   Written write(const Message& message, std::uint64_t number, std::size_t bytes) const;
   Written write(const Published& asked, std::uint64_t number, std::size_t bytes, std::optional<DeliveryMode> mode) const;
+  /// Strings move, so the views are taken where they come to rest.
+  static IncomingMessage at_rest(const Written& written);
+  const IncomingMessage& incoming(const Written& written);
   AgentSession* find(SessionId id);
   Ask& ask(AgentSession& session, Ask::Kind kind);
   Ask take_ask(AgentSession& session, std::uint32_t request);
   void call(const std::function<void()>& command);
   void publish_as(AgentSession& session, std::uint64_t number, std::size_t bytes, bool quiet);
-  std::vector<Written> write_all(Ask& mine, const std::vector<Published>& asked);
+  struct Several;
+  Several write_all(Ask& mine, const std::vector<Published>& asked);
+  void call_together(const std::vector<Published>& asked, const std::function<void()>& command);
+  bool is_unwanted(const Published& asked);
+  bool has_free_consumer(std::size_t mailbox) const;
+  Published sent_again(const ModelMessage& dead) const;
   void settle_failed(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet,
                      const std::function<void(std::uint32_t request)>& command);
   const ModelMessage* any_message(const std::function<bool(const ModelMessage&)>& fits);
   void step(std::int64_t now);
   void check_full_together(const Ask& mine) const;
-  void expect_event(const AgentSession* publisher, const std::string& topic);
+  void expect_event(const AgentSession* publisher, const std::string& topic, Priority priority = normal);
   Ask settle(AgentSession& session, const std::vector<LeaseToken>& tokens);
   void lease_ended(LeaseToken token);
   void on_confirmed(std::uint64_t number, const Confirm& confirm);
   void on_batch(const Ask& ask, Bytes body);
   void check_refusal(std::uint64_t number, const Error& error);
+  void on_events_due();
   bool on_event(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing);
   bool on_response(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing);
   bool on_mail(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing, std::uint64_t number);
@@ -163,6 +185,9 @@ class Agents final : public Effects {
   RuleCounts& rules_;
   Random& random_;
   ContentChecker contents_;
+  EnvelopeMemo last_envelope_;
+  std::string together_;      // what incoming() gave points into it
+  IncomingMessage incoming_;
   Engine* engine_ = nullptr;
   std::map<SessionId, AgentSession> sessions_;
   std::deque<ReplyAddress> addresses_;
@@ -174,6 +199,7 @@ class Agents final : public Effects {
   std::deque<Sent> keyed_;  // the last messages with a key; senders remember them through crashes
   std::uint64_t life_ = 0;
   bool withdrawn_ = false;  // somebody was told so
+  bool due_together_ = false;  // events are due of facts that became durable together
   std::uint64_t next_serial_ = 1;
   std::uint64_t operations_ = 0;
 };

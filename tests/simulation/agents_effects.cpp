@@ -57,9 +57,11 @@ void Agents::on_fact(FactKind kind, FactPlace place, Bytes body) {
       if (late) rules_.saw(Rule::lease_deadline);
     }
   }
-  const bool dies = kind == FactKind::message_dead && !model_.is_dead(load<DeadFact>(body.data()).message.key);
+  // What was dead when it came is told of when that is durable.
+  const bool dies = kind == FactKind::message_dead && !model_.has_died(load<DeadFact>(body.data()).message.key);
   model_.on_fact(kind, place, body, engine_->now());
   if (dies) expect_event(nullptr, "bus.dead");
+  if (model_.take_unheard_failure()) expect_event(nullptr, "bus.schedule");
   if (model_.stopping) return;
   for (const auto token : ended) lease_ended(token);
 }
@@ -79,10 +81,17 @@ bool Agents::deliver(SessionId id, const OutgoingDelivery& delivery) {
 
 bool Agents::on_event(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing) {
   // A death that the log had no room for is told of all the same.
-  if (events_.empty() && model_.room_refused && routing.from == kServerName) expect_event(nullptr, std::string(routing.topic));
-  expect(!events_.empty() && events_.front().session == session.id && events_.front().request == delivery.request,
+  const bool failed = routing.topic == "bus.schedule";
+  if (failed) model_.schedules.failed();
+  if (events_.empty() && (model_.room_refused || failed) && routing.from == kServerName) expect_event(nullptr, std::string(routing.topic));
+  model_.saw_event(message_address(routing.id)->key);
+  // Those of several facts that became durable together are expected before any of them goes out.
+  const auto expected = std::ranges::find_if(events_, [&](const ExpectedEvent& each) {
+    return each.session == session.id && each.request == delivery.request;
+  });
+  expect(expected != events_.end() && (due_together_ || expected == events_.begin()),
          "an event went to a subscription that should not get it, or not yet");
-  events_.pop_front();
+  events_.erase(expected);
   rules_.saw(Rule::event_delivered);
   return true;
 }
@@ -90,7 +99,13 @@ bool Agents::on_event(AgentSession& session, const OutgoingDelivery& delivery, c
 bool Agents::on_response(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing) {
   expect(response_ && response_->session == session.id && response_->request == delivery.request && response_->text == routing.to,
          "a response went to another request");
+  const bool is_status = response_->is_status;
+  expect(is_status == (routing.type == kTypeStatus), "a response came as something else");
   response_.reset();
+  if (is_status) {
+    rules_.saw(Rule::status_streamed);
+    return true;
+  }
   take_ask(session, delivery.request);
   rules_.saw(Rule::request_answered);
   return true;
@@ -105,6 +120,8 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
   expect(routing.to == model_.names()[asked.mailbox] && routing.from == model_.names()[asked.sender], "{} came from {} to {}", number,
          routing.from, routing.to);
   expect(routing.priority == asked.priority, "{} came with priority {}", number, routing.priority);
+  expect(routing.hops == (asked.caused ? asked.caused->hops : 0), "{} came with {} hops", number, routing.hops);
+  expect(asked.sender != model_.bus() || type_word(routing.type) == "error", "{}, of the server, is no error", number);
   expect(serving, "{} is delivered before the log knows of this run", number);
 
   const auto consumer = session.consumers.find(delivery.request);
@@ -126,7 +143,7 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
     rules_.saw(Rule::pull);
   }
   rules_.saw(message->seen ? Rule::redelivery : Rule::first_delivery);
-  if (!routing.reply_to.empty()) {
+  if (routing.reply_to.starts_with('@')) {
     for (const auto& [id, each] : sessions_) {
       for (const auto& [request, open] : each.asks) {
         if (open.kind == Ask::Kind::request && open.numbers[0] == number) {
@@ -151,7 +168,7 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
     expect(delivery.lease != 0, "{} came without a lease", number);
     expect(routing.id == message->id, "{} came with another id", number);
     expect(delivery.delivery == message->deliveries + 1, "{} is delivery {} after {}", number, delivery.delivery, message->deliveries);
-    expect(delivery.redelivered || !message->seen, "{} was delivered before, and does not say so", number);
+    expect(delivery.redelivered || !message->seen, "{} was delivered before, and does not say so (key {})", number, message->key);
     expect(message->expires_at == 0 || message->expires_at > engine_->now(), "{} is delivered after it expired", number);
     order_.on_popped(*message);
     ModelLease lease{.number = number, .session = session.id, .deadline = 0, .consumer_session = session.id, .consumer = 0};
@@ -185,6 +202,8 @@ void Agents::on_confirmed(std::uint64_t number, const Confirm& confirm) {
   expect(message == nullptr || confirm.id == message->id, "{} was confirmed with another id", number);
   expect(message == nullptr || message->stand != Stand::scheduled || confirm.outcome == PublishOutcome::scheduled,
          "{} is scheduled and was confirmed as {}", number, name(confirm.outcome));
+  const bool doomed = message != nullptr && message->doom != DeadReason::none;
+  expect(message == nullptr || doomed == (confirm.outcome == PublishOutcome::dead), "{} was confirmed as {}", number, name(confirm.outcome));
   rules_.saw(Rule::confirmed_after_durable);
 }
 
@@ -193,13 +212,15 @@ void Agents::confirm(SessionId id, std::uint32_t request, const Confirm& confirm
   if (session == nullptr) return;
   const auto mine = take_ask(*session, request);
   expect(mine.kind == Ask::Kind::publish, "request {} was confirmed and is no publish", request);
+  expect(!mine.error, "request {} was confirmed, and should be refused", request);
   if (!mine.numbers.empty()) return on_confirmed(mine.numbers[0], confirm);
-  model_.saw_key(message_address(confirm.id)->key);
+  model_.saw_event(message_address(confirm.id)->key);
   expect(confirm.outcome == PublishOutcome::sent && confirm.count == mine.max, "an event went to {} subscriptions instead of {}",
          confirm.count, mine.max);
 }
 
 void Agents::on_batch(const Ask& mine, Bytes body) {
+  expect(!mine.error, "messages were accepted together, and should be refused");
   for (const auto number : mine.numbers) {
     expect(body.size() >= 2, "the answer to a batch breaks off");
     const auto code = load<std::uint16_t>(body.data());
@@ -213,7 +234,8 @@ void Agents::on_batch(const Ask& mine, Bytes body) {
       const auto bytes = load<std::uint16_t>(body.data());
       expect(body.size() >= 2u + bytes, "the answer to a batch breaks off");
       const auto error = static_cast<ErrorCode>(code);
-      expect(error == ErrorCode::mailbox_full || (error == ErrorCode::disk_full && disk_limited), "a message of a batch was refused: {}",
+      const bool unwanted = error == ErrorCode::no_reply_wanted && mine.unwanted.contains(number);
+      expect(unwanted || error == ErrorCode::mailbox_full || (error == ErrorCode::disk_full && model_.disk_limited), "a message of a batch was refused: {}",
              as_text(body.subspan(2, bytes)));
       body = body.subspan(2u + bytes);
     }
@@ -234,6 +256,16 @@ void Agents::done(SessionId id, std::uint32_t request, Bytes body) {
     case Ask::Kind::purge:
       return expect(body.size() == 4 && load<std::uint32_t>(body.data()) == mine.max, "{} dead letters were purged, and the answer says otherwise",
                     mine.max);
+    case Ask::Kind::redrive: {
+      if (mine.quiet) return;
+      const auto* const job = model_.redrives.find({id, request});
+      expect(job != nullptr && body.size() == 8 && load<std::uint32_t>(body.data()) == job->sent &&
+                 load<std::uint32_t>(body.data()) + load<std::uint32_t>(body.data() + 4) == job->order.size(),
+             "of {} dead letters others were sent again than the answer says", job == nullptr ? 0 : job->order.size());
+      if (job->sent > 1) rules_.saw(Rule::redriven);
+      model_.redrives.end({id, request});
+      return;
+    }
     case Ask::Kind::plain: {
       if (mine.limits) rules_.saw(Rule::configured);
       return;
@@ -241,7 +273,7 @@ void Agents::done(SessionId id, std::uint32_t request, Bytes body) {
     case Ask::Kind::receive:
       expect(body.size() == 4 && load<std::uint32_t>(body.data()) == mine.delivered, "a pull got {} messages, and is told otherwise",
              mine.delivered);
-      expect(mine.delivered > 0 || engine_->now() >= mine.deadline || disk_limited, "a pull ended with nothing, before its time");
+      expect(mine.delivered > 0 || engine_->now() >= mine.deadline || model_.disk_limited, "a pull ended with nothing, before its time");
       return;
     case Ask::Kind::wait: {
       const auto& mailbox = model_.mailbox(mine.mailbox);
@@ -279,7 +311,7 @@ void Agents::check_refusal(std::uint64_t number, const Error& error) {
            mailbox.load, mailbox.limits.max_messages, droppable);
     rules_.saw(Rule::overflow_rejected);
   } else {
-    expect(error.code == ErrorCode::disk_full && disk_limited, "{} was refused: {}", number, error.text);
+    expect(error.code == ErrorCode::disk_full && model_.disk_limited, "{} was refused: {}", number, error.text);
     rules_.saw(Rule::disk_full_refused);
   }
 }
@@ -301,29 +333,30 @@ void Agents::refuse(SessionId id, std::uint32_t request, const Error& error) {
   if (session == nullptr) return;
   const auto mine = take_ask(*session, request);
   const auto code = error.code;
+  if (mine.error && code == *mine.error) {
+    if (code == ErrorCode::no_reply_wanted) rules_.saw(Rule::no_reply_wanted);
+    if (code == ErrorCode::no_recipient) rules_.saw(Rule::no_recipient);
+    if (code == ErrorCode::no_such_request) rules_.saw(Rule::late_response_refused);
+    return;
+  }
   switch (mine.kind) {
     case Ask::Kind::cancel: {
       const auto* const message = model_.find(mine.numbers[0]);
       const auto leased = message != nullptr && message->stand == Stand::leased;
-      expect((code == ErrorCode::disk_full && disk_limited) || (mine.settled == 0 && (code == ErrorCode::lease_lost) == leased),
+      expect((code == ErrorCode::disk_full && model_.disk_limited) || (mine.settled == 0 && (code == ErrorCode::lease_lost) == leased),
              "{} was not taken back: {}", mine.numbers[0], error.text);
       return rules_.saw(Rule::cancel_refused);
     }
     case Ask::Kind::batch:
-      if (code == ErrorCode::lease_lost) return expect(!mine.refused.empty(), "a completion was refused: {}", error.text);
       expect(mine.refused.empty(), "a completion without a lease was refused as: {}", error.text);
       if (code == ErrorCode::mailbox_full && mine.together) return check_full_together(mine);
-      return expect(code == ErrorCode::disk_full && disk_limited, "messages were refused: {}", error.text);
+      return expect(code == ErrorCode::disk_full && model_.disk_limited, "messages were refused: {}", error.text);
     case Ask::Kind::publish:
       if (mine.resend_of != 0 && code == ErrorCode::not_found) {
         const auto* const dead = model_.find(mine.resend_of);
         return expect(dead == nullptr || dead->stand != Stand::dead, "{} is dead and was not sent again: {}", mine.resend_of, error.text);
       }
-      if (mine.numbers.empty()) {
-        expect(code == ErrorCode::no_such_request && mine.max == 0, "an event or response was refused: {}", error.text);
-        rules_.saw(Rule::late_response_refused);
-        return;
-      }
+      expect(!mine.numbers.empty(), "an event or response was refused: {}", error.text);
       return check_refusal(mine.numbers[0], error);
     case Ask::Kind::request:
       if (code == ErrorCode::timed_out) {
@@ -341,7 +374,7 @@ void Agents::refuse(SessionId id, std::uint32_t request, const Error& error) {
       if (code == ErrorCode::timed_out) rules_.saw(Rule::wait_timed_out);
       return;
     case Ask::Kind::receive: return expect(code == ErrorCode::cancelled, "a pull was refused: {}", error.text);
-    default: return expect(code == ErrorCode::disk_full && disk_limited, "request {} was refused: {}", request, error.text);
+    default: return expect(code == ErrorCode::disk_full && model_.disk_limited, "request {} was refused: {}", request, error.text);
   }
 }
 
@@ -349,7 +382,7 @@ void Agents::lagged(SessionId id, std::uint32_t request, std::uint32_t count) {
   auto* const session = find(id);
   expect(session != nullptr, "a connection that is gone is told of missed events");
   const auto found = session->subscriptions.find(request);
-  expect(found != session->subscriptions.end() && (found->second.skipped == count || disk_limited) && count > 0, "LAGGED {} is wrong", count);
+  expect(found != session->subscriptions.end() && (found->second.skipped == count || model_.disk_limited) && count > 0, "LAGGED {} is wrong", count);
   found->second.skipped = 0;
   rules_.saw(Rule::event_lagged);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 #include <vector>
 
 #include "engine/fact_log.hpp"
@@ -12,15 +13,22 @@ namespace folkmoot::simulation {
 
 class AllOrNone {
  public:
-  explicit AllOrNone(RuleCounts& rules) : rules_(rules) {}
+  /// `what` belongs together, in words.
+  AllOrNone(std::string_view what, RuleCounts& rules) : what_(what), rules_(rules) {}
 
-  /// What comes and goes from here to end() belongs together. May be nested.
+  /// What is noted from here to end() belongs together. May be nested.
   void begin() { ++open_; }
-  void came(MessageKey message, Lsn lsn) { note(lsn, &Group::came, message); }
-  void went(MessageKey message, Lsn lsn) { note(lsn, &Group::went, message); }
+  bool is_open() const { return open_ > 0; }
+  /// `kept` tells after a crash whether what the fact at `lsn` says was kept.
+  void note(Lsn lsn, std::function<bool()> kept) {
+    if (open_ == 0) return;
+    if (group_.kept.empty()) group_.first = lsn;
+    group_.last = lsn;
+    group_.kept.push_back(std::move(kept));
+  }
   void end() {
     if (--open_ > 0) return;
-    if (group_.came.size() + group_.went.size() > 1) groups_.push_back(group_);
+    if (group_.kept.size() > 1) groups_.push_back(std::move(group_));
     group_ = {};
   }
 
@@ -30,14 +38,11 @@ class AllOrNone {
       return group.last < end;
     });
   }
-  /// After a crash. `is_here`: whether the log has the message, not settled.
-  void recovered(const std::function<bool(MessageKey)>& is_here) {
+  void recovered() {
     for (const auto& group : groups_) {
-      std::size_t kept = 0;
-      for (const auto message : group.came) kept += is_here(message);
-      for (const auto message : group.went) kept += !is_here(message);
-      const auto all = group.came.size() + group.went.size();
-      expect(kept == 0 || kept == all, "of {} that were to happen together, a crash left {}", all, kept);
+      const auto kept = std::ranges::count_if(group.kept, [](const auto& each) { return each(); });
+      const auto all = static_cast<std::ptrdiff_t>(group.kept.size());
+      expect(kept == 0 || kept == all, "of {} facts of {} that belong together, from {} on, a crash left {}", all, what_, group.first, kept);
       rules_.saw(kept == 0 ? Rule::group_lost : Rule::group_kept);
     }
     groups_.clear();
@@ -47,16 +52,11 @@ class AllOrNone {
 
  private:
   struct Group {
-    std::vector<MessageKey> came, went;
+    std::vector<std::function<bool()>> kept;
     Lsn first = 0, last = 0;
   };
-  void note(Lsn lsn, std::vector<MessageKey> Group::*list, MessageKey message) {
-    if (open_ == 0) return;
-    if (group_.first == 0) group_.first = lsn;
-    group_.last = lsn;
-    (group_.*list).push_back(message);
-  }
 
+  const std::string_view what_;
   RuleCounts& rules_;
   int open_ = 0;
   Group group_;

@@ -5,6 +5,10 @@
 // log is durable. A fact moves one message, and the model checks that it may. What the log promised to keep survives a
 // crash; behind that, any part of it may be cut off. So a message carries the list of what the facts since its last durable
 // one say; after a crash it must stand where one of them says.
+//
+// What is kept beside messages, and what belongs to several of them, has a checker each: keys, groups, bounces, guards, costs, schedules,
+// routes, redrives. model.cpp has publishing and the way to the receiver, model_deaths.cpp failures and dead letters, model_crash.cpp what
+// the disk makes certain and a crash takes back.
 #pragma once
 
 #include <map>
@@ -15,15 +19,21 @@
 
 #include "engine/engine.hpp"
 #include "simulation/all_or_none.hpp"
+#include "simulation/bounces.hpp"
+#include "simulation/costs.hpp"
 #include "simulation/groups.hpp"
+#include "simulation/guards.hpp"
 #include "simulation/keys.hpp"
+#include "simulation/redrives.hpp"
+#include "simulation/routes.hpp"
 #include "simulation/rules.hpp"
+#include "simulation/schedules.hpp"
 #include "simulation/violation.hpp"
 
 namespace folkmoot::simulation {
 
-/// `blocked`: behind another of its group.
-enum class Stand : std::uint8_t { pending, ready, blocked, scheduled, leased, handing, gone, dead };
+/// `blocked`: behind another of its group. `doomed`: dead when it came, and not durable yet.
+enum class Stand : std::uint8_t { pending, ready, blocked, scheduled, leased, handing, gone, dead, doomed };
 std::string_view name(Stand stand);
 
 /// A message as its sender asked for it. Content begins with its number.
@@ -36,6 +46,14 @@ struct Published {
   std::uint32_t group = 0;  // 0: none
   std::uint32_t content = 0;  // stored by reference; 0: it is in the message
   std::optional<RetryPolicy> retry{};
+  bool bounce = false;
+  bool silent = false;             // expects no reply
+  std::uint32_t conversation = 0;  // 0: none
+  std::uint32_t tokens = 0;        // what it reports to have cost; 0: nothing
+  std::optional<std::size_t> reply_to{};
+  std::optional<Caused> caused{};
+  bool scheduled = false;          // a schedule sends copies of it
+  std::optional<std::set<std::size_t>> routed{};  // names no recipient; the mailboxes it may go to, none if no route fits
 };
 
 /// One delivery that failed, as its fact told.
@@ -59,8 +77,10 @@ struct ModelMessage {
   bool place_unknown = false;  // a crash may have put it back, or not
   bool seen = false;           // delivered at least once, in any life
   std::uint64_t ready_since = 0;
+  std::uint64_t came_due = 0;  // during which call
   LeaseToken lease = 0;
   std::int64_t dead_at = 0;
+  DeadReason doom = DeadReason::none;
   std::vector<Attempted> attempts;
   /// Where the log says it stands (gone, ready for any way of waiting, dead), from the last durable fact on.
   struct Possible {
@@ -104,26 +124,48 @@ class Model {
   std::int64_t nack_delay = 0;     // asked for; -1: as the policy says
   bool rejecting = false;          // `settling` were given to reject
   bool purging = false;
-  std::uint64_t resending = 0, resent = 0;  // numbers of a dead letter sent again, and of what it becomes; 0: none
   std::map<std::size_t, std::size_t> arriving;  // messages on their way together, by mailbox
   bool stopping = false;
   bool room_refused = false;       // the log had no room for a settling fact
+  bool disk_limited = false;       // durable messages may be refused
+  Redrives redrives;
+  GuardChecker guards;
+  ScheduleChecker schedules;
+  RouteChecker routes;
 
   AllOrNone& together() { return together_; }
   void begin_group();
-  void end_group() { together_.end(); }
+  void end_group();
   void on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now);
-  void after_call();
+  void after_call(std::int64_t now);
   void on_durable(Lsn end, std::int64_t now);
   /// After Engine::on_durable(): what was settled before it was handed out has been handed out.
   void handed_out();
   void advanced(Engine& engine, std::int64_t now);
-  /// A transient message entered. Its key follows from those seen before: all are drawn from one sequence.
-  void entered(std::uint64_t number, std::int64_t now, std::int64_t expires_at);
+  /// A transient message entered, of which no fact tells.
+  void entered(Engine& engine, std::uint64_t number, std::int64_t expires_at);
   void saw_key(MessageKey key);
-  /// A key was drawn that nobody may ever see.
-  void drew_key(std::int64_t now);
-  bool is_dead(MessageKey key) { return find_key(key) != nullptr && find_key(key)->stand == Stand::dead; }
+  /// All who get an event get it under one key.
+  void saw_event(MessageKey key) {
+    if (key != any_key_) saw_key(key);
+  }
+  /// Events that go out now that facts are durable.
+  struct DueEvent {
+    std::string topic;
+    std::uint64_t schedule = 0, fired = 0;  // 0: the server's own
+  };
+  std::vector<DueEvent> take_due_events() { return std::exchange(due_events_, {}); }
+  /// What is known of a message that names `cause` and claims to have `said` hops.
+  Caused caused_by(const Uuid& cause, std::uint32_t said);
+  /// Why a message that is published now must be dead when it comes.
+  DeadReason verdict(const Published& asked, std::int64_t now);
+  bool has_died(MessageKey key) { return find_key(key) != nullptr && (find_key(key)->stand == Stand::dead || find_key(key)->stand == Stand::doomed); }
+  Published& published(std::uint64_t number) { return published_[number]; }
+  /// A schedule could not send, and no event was delivered that says so.
+  bool take_unheard_failure() { return std::exchange(unheard_failure_, false); }
+  std::size_t bus() const { return names_.size() - 2; }
+  std::size_t unrouted() const { return names_.size() - 1; }
+  bool has_room(std::size_t mailbox, bool may_drop = true) const;
   void leased(ModelMessage& message, LeaseToken token);
   void left(ModelMessage& message, Stand stand, Lsn lsn = 0);
   /// Takes over what the engine says of messages whose facts had no room.
@@ -146,11 +188,20 @@ class Model {
   ModelMailbox& mailbox(std::size_t index) { return mailboxes_[index]; }
   std::map<MessageKey, ModelMessage>& messages() { return messages_; }
   const std::vector<std::string>& names() const { return names_; }
+  static std::string conversation(std::uint32_t number) { return number == 0 ? "" : fmt::format("conversation-{}", number); }
   std::size_t count(Stand stand) const { return counts_[static_cast<std::size_t>(stand)]; }
   std::uint64_t turn() { return ++turn_; }
 
  private:
   void move(ModelMessage& message, Stand to);
+  std::uint64_t identify(const AcceptedFact& fact, const Routing& routing, std::uint64_t content, std::int64_t now);
+  void check_causes(const Published& asked, const AcceptedFact& fact, const Routing& routing);
+  void owe_bounce(const ModelMessage& message, DeadReason reason);
+  void settle_bounces();
+  void begin_death();
+  bool is_alive(MessageKey key);
+  bool is_dead(MessageKey key);
+  std::size_t index_of(std::string_view name) const;
   void say(ModelMessage& message, Stand stand, Lsn lsn, std::int64_t due = 0);
   void on_accepted(FactPlace place, Bytes body, std::int64_t now);
   void on_settled(FactPlace place, Bytes body);
@@ -162,6 +213,8 @@ class Model {
   void come_due(std::int64_t before);
   void on_configured(FactPlace place, const MailboxConfiguredFact& fact);
   void on_returned(FactPlace place, const ReturnedFact& fact, std::string_view reason, std::int64_t now);
+  void on_schedule(FactKind kind, FactPlace place, Bytes body, std::int64_t now);
+  void on_conversation(FactPlace place, Bytes body);
   void on_dead(FactPlace place, const DeadFact& fact, std::int64_t now);
   void make_ready(ModelMessage& message, bool put_back);
   void forget_if_certain(MessageKey key);
@@ -176,15 +229,28 @@ class Model {
   std::multimap<Lsn, MessageKey> undurable_;  // facts by place: whose
   std::map<std::uint32_t, std::string> parties_;
   std::map<std::uint32_t, MailboxLimits> recovered_limits_;
-  std::array<std::size_t, 8> counts_{};
+  std::array<std::size_t, 9> counts_{};
   KeyChecker used_keys_;
   GroupChecker groups_;
-  AllOrNone together_;
+  BounceChecker bounces_;
+  CostChecker costs_;
+  AllOrNone together_;  // what was asked for in one command
+  AllOrNone deaths_;    // the last attempt, the death, what its sender is told
+  AllOrNone firings_;   // a schedule's firing and its message
+  bool in_group_ = false;
+  bool unheard_failure_ = false;
+  std::uint64_t resent_ = 0;  // number of what a dead letter is becoming; 0: none
+  std::map<MessageKey, std::uint32_t> acked_hops_;  // of messages acknowledged in this life
+  std::multimap<Lsn, DueEvent> held_events_;
+  std::vector<DueEvent> due_events_;
+  Engine* recovered_ = nullptr;
   std::uint64_t turn_ = 0;
+  std::uint64_t call_ = 1;  // counts the commands
   std::set<MessageKey> dying_;  // failed for the last time, and not dead yet
   MessageKey last_key_ = 0, durable_key_ = 0, any_key_ = 0, reserved_key_ = 0;
 };
 
+MailboxLimits limits_of(const MailboxConfiguredFact& fact);
 /// The number at the start of a content.
 std::uint64_t number_of(Bytes content);
 /// The same of a message, which has it as its correlation if its content goes by reference.

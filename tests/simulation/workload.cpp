@@ -26,7 +26,54 @@ struct Chooser {
     asked.group = random.one_in(4) ? static_cast<std::uint32_t>(random.between(1, 2)) : 0;
     if (random.one_in(5)) asked.retry = policy();
     if (random.one_in(6)) asked.content = agents.contents().any(random);
+    asked.bounce = random.one_in(5);
+    if (random.one_in(12)) asked.reply_to = mailbox();
+    asked.silent = random.one_in(10);
+    asked.conversation = random.one_in(3) ? static_cast<std::uint32_t>(random.between(1, 3)) : 0;
+    asked.tokens = asked.conversation != 0 && random.one_in(2) ? static_cast<std::uint32_t>(random.between(1, 1'000)) : 0;
     return asked;
+  }
+
+  // One that another has caused, as its sender says.
+  Published caused() {
+    auto asked = message();
+    const auto cause = agents.any_cause();
+    if (!cause.is_nil()) asked.caused = model.caused_by(cause, static_cast<std::uint32_t>(random.below(4)));
+    return asked;
+  }
+
+  std::string name(std::string_view of) { return fmt::format("{}-{}", of, random.below(3)); }
+
+  void schedule() {
+    if (random.one_in(4)) return agents.remove_schedule(*session, name("schedule"));
+    ScheduleSpec spec{.name = name("schedule")};
+    const auto now = engine.now();
+    random.one_in(4) ? spec.minutes = random.between(1, 2) : spec.every_ms = random.between(100, 3'000);
+    if (random.one_in(3)) spec.first_at = now + random.between(-100, 3'000);
+    if (random.one_in(4)) spec.until = now + random.between(-100, 20'000);
+    if (random.one_in(2)) spec.times = static_cast<std::uint64_t>(random.between(1, 5));
+    if (random.one_in(3)) spec.topic = topic(false);
+    auto asked = message();
+    asked.caused.reset();
+    asked.content = 0;  // only messages are counted here
+    agents.set_schedule(*session, spec, asked);
+  }
+
+  void route() {
+    if (random.one_in(4)) return agents.remove_route(*session, name("route"));
+    RouteSpec spec{.order = static_cast<std::uint32_t>(random.below(3)), .priority_max = 0, .targets = {},
+                   .strategy = static_cast<Strategy>(random.below(5)), .consumers_only = false};
+    if (random.one_in(2)) spec.priority_max = static_cast<Priority>(random.between(2, 8));
+    for (std::size_t i = 0; i < options.mailboxes; ++i) {
+      if (random.one_in(2) || i + 1 == options.mailboxes) spec.targets.emplace_back(i, static_cast<std::uint32_t>(random.between(1, 4)));
+    }
+    agents.set_route(*session, name("route"), spec);
+  }
+
+  void redrive() {
+    const auto to = random.one_in(3) ? std::optional(mailbox()) : std::nullopt;
+    const auto from = random.one_in(6) ? model.unrouted() : mailbox();
+    agents.redrive(*session, from, to, static_cast<std::uint32_t>(random.below(6)), random.one_in(2) ? 0 : static_cast<std::uint32_t>(random.between(1, 200)));
   }
 
   Published keyed() {
@@ -80,7 +127,7 @@ struct Chooser {
       default: {
         std::map<std::uint32_t, int> waiting;
         for (const auto& [request, ask] : session->asks) {
-          if (ask.kind == Ask::Kind::receive || ask.kind == Ask::Kind::wait || ask.kind == Ask::Kind::request) waiting[request] = 0;
+          if (ask.kind == Ask::Kind::redrive || ask.kind == Ask::Kind::receive || ask.kind == Ask::Kind::wait || ask.kind == Ask::Kind::request) waiting[request] = 0;
         }
         return any_of(waiting);
       }
@@ -98,7 +145,7 @@ struct Chooser {
 
   std::vector<Published> several(std::int64_t least, std::int64_t most) {
     std::vector<Published> asked;
-    for (auto count = random.between(least, most); count > 0; --count) asked.push_back(random.one_in(6) ? keyed() : message());
+    for (auto count = random.between(least, most); count > 0; --count) asked.push_back(random.one_in(6) ? keyed() : random.one_in(4) ? caused() : message());
     return asked;
   }
 
@@ -109,24 +156,30 @@ struct Chooser {
   }
 
   void run(std::uint64_t what) {
-    if (what < 23) return agents.publish(*session, message(), bytes(), random.one_in(8));
+    if (what < 16) return agents.publish(*session, message(), bytes(), random.one_in(8));
+    if (what < 19) return agents.publish(*session, caused(), bytes(), random.one_in(8));
+    if (what < 21) return agents.publish_routed(*session, random.one_in(3) ? caused() : message());
+    if (what < 22) return random.one_in(3) ? route() : schedule();
+    if (what < 23) return redrive();
     if (what < 26) return agents.publish(*session, keyed(), bytes(), random.one_in(4));
     if (what < 28) return agents.publish_again(*session);
     if (what < 29) return agents.cancel_message(*session);
     if (what < 30) return random.one_in(3) ? agents.purge(*session, mailbox(), random.below(4)) : agents.resubmit(*session);
     if (what < 33) return batch();
-    if (what < 38) return agents.publish_event(*session, topic(false));
+    if (what < 38) return agents.publish_event(*session, topic(false), static_cast<Priority>(random.between(1, 10)));
     if (what < 41) {
       auto asked = message();
       asked.transient = random.percent(70);
       asked.content = 0;
-      return agents.request(*session, asked, random.one_in(4) && asked.transient ? 0 : random.between(1, 3'000));
+      return agents.request(*session, asked, random.one_in(4) && asked.transient ? 0 : random.between(1, 3'000),
+                            random.one_in(2));
     }
     if (what < 44) {
       if (agents.addresses().empty()) return;
-      return agents.respond(*session, agents.addresses()[random.below(agents.addresses().size())]);
+      return agents.respond(*session, agents.addresses()[random.below(agents.addresses().size())], random.one_in(3));
     }
-    if (what < 47) return agents.subscribe(*session, topic(true), static_cast<std::uint32_t>(random.below(3)), random.one_in(3));
+    if (what < 47) return agents.subscribe(*session, topic(true), static_cast<std::uint32_t>(random.below(3)), random.one_in(3),
+                                             random.one_in(3) ? static_cast<Priority>(random.between(2, 8)) : Priority{0});
     if (what < 53) return agents.consume(*session, mailbox(), static_cast<std::uint32_t>(random.below(6)));
     if (what < 58) return agents.credit(*session, target(), static_cast<std::uint32_t>(random.between(1, 4)));
     if (what < 60) return agents.cancel(*session, target());
@@ -156,7 +209,7 @@ void one_command(Random& random, const RunOptions& options, Agents& agents, Mode
   Chooser chooser{random, options, agents, model, engine};
   auto& sessions = agents.sessions();
   if (sessions.empty() || (sessions.size() < kSessionsMax && random.one_in(12))) {
-    agents.open(random.below(model.names().size()));
+    agents.open(random.below(model.bus()));
     return;
   }
   auto at = sessions.begin();

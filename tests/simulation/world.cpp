@@ -20,6 +20,9 @@ RunOptions draw(Random& random) {
   engine.dead_ttl_ms = random.one_in(3) ? random.between(1'000, 90'000) : 0;
   engine.keys_max = random.one_in(3) ? static_cast<std::size_t>(random.between(1, 20)) : 1'000'000;
   engine.keys_ms = random.one_in(3) ? random.between(100, 60'000) : 86'400'000;
+  if (random.one_in(3)) engine.guard.hops_max = static_cast<std::uint32_t>(random.between(1, 5));
+  if (random.one_in(3)) engine.guard.pair_per_minute = static_cast<std::uint32_t>(random.between(1, 12));
+  if (random.one_in(3)) engine.guard.conversation_per_minute = static_cast<std::uint32_t>(random.between(2, 20));
   auto& journal = options.journal;
   journal.segment_bytes = kSegmentBytesMin;
   journal.cache_bytes = random.one_in(2) ? 0 : 512 * 1024;
@@ -41,6 +44,8 @@ RunOptions draw(Random& random) {
 std::vector<std::string> make_names(const RunOptions& options) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < std::max(options.mailboxes, options.senders); ++i) names.push_back(fmt::format("agent-{}", i));
+  names.emplace_back(kServerName);
+  names.emplace_back(kUnrouted);
   return names;
 }
 
@@ -87,7 +92,7 @@ bool World::note_room(Urgency urgency, bool room) const {
   auto& self = const_cast<World&>(*this);
   if (!room && urgency == Urgency::settling) self.model_.room_refused = true;
   // A sync that failed while a segment was made: the journal takes nothing more, and says why at the next collect().
-  if (!room && disk_.tally().sync_failures > failures_before_) self.agents_.disk_limited = true;
+  if (!room && disk_.tally().sync_failures > failures_before_) self.model_.disk_limited = true;
   return room;
 }
 
@@ -236,7 +241,7 @@ World::End World::live_once() {
     if (!start()) return options_.power_fails && random_.one_in(2) ? End::power : End::process;
     const bool fills_up = random_.percent(options_.full_percent);
     failures_before_ = disk_.tally().sync_failures;
-    agents_.disk_limited = fills_up || disk_.faults.full || options_.journal.bytes_max != 0;
+    model_.disk_limited = fills_up || disk_.faults.full || options_.journal.bytes_max != 0;
     disk_.faults.sync_fails_one_in = options_.sync_fails_one_in;
     disk_.faults.write_refused_percent = options_.write_refused_percent;
     const auto steps = random_.between(options_.steps_min, options_.steps_max);
@@ -266,15 +271,15 @@ bool World::stop_clean() {
   model_.stopping = true;
   engine_->stop();
   model_.stopping = false;
-  if (const auto closed = journal_->close(); !closed) {
+  if (const auto closed = journal_->close(engine_->stopped_clean()); !closed) {
     const auto code = closed.error().code;
-    expect((code == ErrorCode::disk_full && agents_.disk_limited) || (code == ErrorCode::io_error && disk_.tally().sync_failures > 0),
+    expect((code == ErrorCode::disk_full && model_.disk_limited) || (code == ErrorCode::io_error && disk_.tally().sync_failures > 0),
            "the journal does not close: {}", closed.error().text);
     return false;
   }
   agents_.on_durable(journal_->durable_end());
-  after_clean_stop_ = true;
-  rules_.saw(Rule::clean_stop);
+  after_clean_stop_ = engine_->stopped_clean();
+  if (after_clean_stop_) rules_.saw(Rule::clean_stop);
   return true;
 }
 
@@ -313,10 +318,11 @@ void World::drain() {
   healed_ = true;
   disk_.faults = {};
   expect(start(), "a healed disk fails");
-  agents_.disk_limited = agents_.disk_full = false;
+  model_.disk_limited = agents_.disk_full = false;
   agents_.calm = true;
   auto& session = agents_.open(0);
-  for (std::size_t i = 0; i < options_.mailboxes; ++i) agents_.consume(session, i, 100);
+  for (std::size_t i = 0; i < model_.bus(); ++i) agents_.consume(session, i, 100);
+  for (const auto& name : model_.schedules.names()) agents_.remove_schedule(session, name);
   const auto left = [&] {
     return model_.count(Stand::pending) + model_.count(Stand::ready) + model_.count(Stand::scheduled) + model_.count(Stand::leased) +
            model_.count(Stand::handing);

@@ -1,0 +1,325 @@
+// Publishing in all its ways, events, requests and their answers.
+#include <algorithm>
+
+#include "message/topic.hpp"
+#include "simulation/agents.hpp"
+
+namespace folkmoot::simulation {
+
+Agents::Written Agents::write(const Message& message, std::uint64_t number, std::size_t bytes) const {
+  Written written;
+  expect(encode_envelope(message, written.envelope).has_value(), "an envelope of ours does not encode");
+  written.content.assign(std::max<std::size_t>(bytes, 8), static_cast<char>('a' + number % 26));
+  store(written.content.data(), number);
+  if (message.content_ref) written.content.clear();
+  return written;
+}
+
+Agents::Written Agents::write(const Published& asked, std::uint64_t number, std::size_t bytes, std::optional<DeliveryMode> mode) const {
+  Message message;
+  message.from = model_.names()[asked.sender];
+  if (!asked.routed) message.to = model_.names()[asked.mailbox];
+  message.priority = asked.priority;
+  message.ttl_ms = asked.ttl_ms;
+  message.deliver_at = asked.deliver_at;
+  message.mode = mode;
+  if (asked.key != 0) message.key = fmt::format("key-{}", asked.key);
+  if (asked.group != 0) message.group = fmt::format("group-{}", asked.group);
+  message.retry = asked.retry;
+  message.bounce = asked.bounce;
+  message.expects_reply = !asked.silent;
+  message.conversation = Model::conversation(asked.conversation);
+  if (asked.tokens != 0) message.metadata["cost_tokens"] = asked.tokens;
+  if (asked.reply_to) message.reply_to = model_.names()[*asked.reply_to];
+  if (asked.caused) {
+    message.cause = asked.caused->cause;
+    message.hops = asked.caused->said;
+  }
+  if (asked.content != 0) {
+    message.content_ref = ContentChecker::ref(asked.content);
+    message.correlation = std::to_string(number);
+  }
+  return write(message, number, bytes);
+}
+
+IncomingMessage Agents::at_rest(const Written& written) {
+  IncomingMessage message{.routing = {}, .envelope = as_bytes(written.envelope), .content = as_bytes(written.content)};
+  expect(read_routing(message.envelope, message.routing, Recipient::optional).has_value(), "an envelope of ours does not parse");
+  return message;
+}
+
+// The same as a server does it: an envelope that was sent just before is known again. Lives until the next call.
+const IncomingMessage& Agents::incoming(const Written& written) {
+  together_ = written.envelope + written.content;
+  if (const auto* const same = last_envelope_.find(as_bytes(together_))) {
+    rules_.saw(Rule::envelope_repeated);
+    return *same;
+  }
+  incoming_ = at_rest(written);
+  last_envelope_.keep(incoming_.envelope);
+  return incoming_;
+}
+
+namespace {
+
+std::optional<DeliveryMode> mode_of(const Published& asked) {
+  if (asked.once) return DeliveryMode::at_most_once;
+  return std::nullopt;
+}
+
+}  // namespace
+
+void Agents::publish(AgentSession& session, const Published& asked, std::size_t bytes, bool quiet) {
+  const auto number = model_.add(asked);
+  if (asked.key != 0) keyed_.push_back({number, life_});
+  if (keyed_.size() > 24) keyed_.pop_front();
+  publish_as(session, number, bytes, quiet);
+}
+
+void Agents::publish_as(AgentSession& session, std::uint64_t number, std::size_t bytes, bool quiet) {
+  const auto asked = model_.published(number);
+  auto written = write(asked, number, bytes, mode_of(asked));
+  auto& mine = ask(session, Ask::Kind::publish);
+  mine.numbers = {number};
+  if (is_unwanted(asked)) mine.error = ErrorCode::no_reply_wanted;
+  if (asked.routed && !model_.routes.any()) mine.error = ErrorCode::no_recipient;
+  const auto request = session.next_request++;
+  model_.together().begin();
+  call([&] { engine_->publish(session.id, request, quiet, incoming(written)); });
+  model_.together().end();
+  if (quiet) session.asks.erase(request);
+}
+
+void Agents::publish_again(AgentSession& session) {
+  if (keyed_.empty()) return;
+  auto& sent = keyed_[random_.below(keyed_.size())];
+  const auto asked = model_.published(sent.number);
+  const auto& keys = model_.keys();
+  if (sent.life != life_) rules_.saw(Rule::resent_after_crash);
+  sent.life = life_;
+  // Where the key may have been forgotten, its next message is another one.
+  const bool same = keys.find(asked.key) == 0 || keys.must_know(asked.key, engine_->now());
+  if (!same) sent.number = model_.add(asked);
+  publish_as(session, sent.number, 8, false);
+}
+
+// Whether it answers, with its cause still leased, somebody who expects no reply.
+bool Agents::is_unwanted(const Published& asked) {
+  if (!asked.caused || asked.routed) return false;
+  const auto* const cause = model_.find_key(message_address(asked.caused->cause)->key);
+  return cause != nullptr && cause->stand == Stand::leased && cause->asked.silent && cause->asked.sender == asked.mailbox;
+}
+
+// Messages with the bytes they point to.
+struct Agents::Several {
+  std::vector<Written> written;
+  std::vector<Result<IncomingMessage>> messages;
+};
+
+Agents::Several Agents::write_all(Ask& mine, const std::vector<Published>& asked) {
+  Several several;
+  for (const auto& each : asked) {
+    mine.numbers.push_back(model_.add(each));
+    if (is_unwanted(each)) mine.unwanted.insert(mine.numbers.back());
+    several.written.push_back(write(each, mine.numbers.back(), 8 + random_.below(200), mode_of(each)));
+  }
+  for (auto& each : several.written) several.messages.emplace_back(at_rest(each));
+  return several;
+}
+
+// All of them or none: decided before any of them counts, room made for all before the first.
+void Agents::call_together(const std::vector<Published>& asked, const std::function<void()>& command) {
+  model_.guards.begin_together();
+  for (const auto& each : asked) {
+    if (model_.verdict(each, engine_->now()) == DeadReason::none) ++model_.arriving[each.mailbox];
+  }
+  model_.together().begin();
+  call(command);
+  model_.together().end();
+  model_.arriving.clear();
+  model_.guards.end_together();
+}
+
+void Agents::publish_batch(AgentSession& session, const std::vector<Published>& asked, bool quiet) {
+  auto& mine = ask(session, Ask::Kind::batch);
+  const auto several = write_all(mine, asked);
+  const auto request = session.next_request++;
+  mine.quiet = quiet;
+  call([&] { engine_->publish_batch(session.id, request, quiet, several.messages); });
+}
+
+void Agents::publish_atomic(AgentSession& session, const std::vector<Published>& asked, bool quiet) {
+  auto& mine = ask(session, Ask::Kind::batch);
+  const auto several = write_all(mine, asked);
+  const auto request = session.next_request++;
+  mine.quiet = quiet;
+  mine.together = true;
+  if (!mine.unwanted.empty()) mine.error = ErrorCode::no_reply_wanted;
+  call_together(asked, [&] { engine_->publish_atomic(session.id, request, quiet, several.messages); });
+  if (session.asks.contains(request)) rules_.saw(Rule::atomic_batch);
+}
+
+void Agents::complete(AgentSession& session, LeaseToken token, std::vector<Published> outputs) {
+  auto& mine = ask(session, Ask::Kind::batch);
+  mine.together = true;
+  const auto* const lease = leases_.find(token);
+  const bool held = lease != nullptr;
+  if (held) {
+    mine.input = lease->number;
+    const auto& input = *model_.find(lease->number);
+    for (auto& each : outputs) {
+      each.caused = model_.caused_by(input.id, 0);
+      if (input.asked.silent && each.mailbox == input.asked.sender) mine.error = ErrorCode::no_reply_wanted;
+    }
+  } else {
+    mine.refused = {token};
+    mine.error = ErrorCode::lease_lost;
+  }
+  const auto several = write_all(mine, outputs);
+  const auto request = session.next_request++;
+  model_.settling = {token};
+  call_together(outputs, [&] { engine_->complete(session.id, request, token, several.messages); });
+  model_.settling.clear();
+  if (session.asks.contains(request)) {
+    expect(leases_.find(token) == nullptr, "a lease lives on after its message was completed");
+    rules_.saw(Rule::completed);
+  } else {
+    expect((leases_.find(token) != nullptr) == held, "a refused completion has ended the lease");
+    rules_.saw(Rule::complete_refused);
+  }
+}
+
+bool Agents::has_free_consumer(std::size_t mailbox) const {
+  for (const auto& [id, session] : sessions_) {
+    for (const auto& [request, consumer] : session.consumers) {
+      if (session.writable && !consumer.ended && consumer.credit > 0 && consumer.mailbox == mailbox) return true;
+    }
+  }
+  return false;
+}
+
+void Agents::publish_routed(AgentSession& session, Published asked) {
+  const auto can = [&](std::size_t mailbox, bool consumers_only) {
+    return model_.has_room(mailbox) && (!consumers_only || has_free_consumer(mailbox));
+  };
+  asked.routed = model_.routes.choose(asked.priority, can, [&](std::size_t mailbox) { return model_.mailbox(mailbox).load; });
+  if (asked.routed->empty()) asked.mailbox = model_.unrouted();
+  publish_as(session, model_.add(asked), 8, false);
+}
+
+Uuid Agents::any_cause() {
+  const auto* const message = any_message([](const ModelMessage& each) { return each.stand == Stand::leased; });
+  if (message != nullptr && !random_.one_in(3)) return message->id;
+  const auto* const other = any_message([](const ModelMessage&) { return true; });
+  return other == nullptr ? Uuid{} : other->id;
+}
+
+// Who gets it, in what order, and who misses it.
+void Agents::expect_event(const AgentSession* publisher, const std::string& topic, Priority priority) {
+  std::map<std::uint64_t, std::pair<AgentSession*, std::uint32_t>> by_age;
+  for (auto& [id, session] : sessions_) {
+    for (auto& [request, subscription] : session.subscriptions) {
+      if (!topic_matches(subscription.pattern, topic)) continue;
+      if (subscription.priority_max != 0) {
+        rules_.saw(Rule::event_filtered);
+        if (priority > subscription.priority_max) continue;
+      }
+      by_age[subscription.serial] = {&session, request};
+    }
+  }
+  for (auto& [serial, who] : by_age) {
+    auto& subscription = who.first->subscriptions[who.second];
+    if (who.first == publisher && !subscription.echo) {
+      rules_.saw(Rule::no_echo);
+      continue;
+    }
+    if (subscription.limited && subscription.credit == 0) {
+      ++subscription.skipped;
+      continue;
+    }
+    subscription.credit -= subscription.limited;
+    events_.push_back({who.first->id, who.second});
+  }
+}
+
+void Agents::publish_event(AgentSession& session, const std::string& topic, Priority priority) {
+  expect_event(&session, topic, priority);
+  const auto expected = static_cast<std::uint32_t>(events_.size());
+  Message message;
+  message.topic = topic;
+  message.priority = priority;
+  auto written = write(message, 0, 8);
+  auto& mine = ask(session, Ask::Kind::publish);
+  mine.max = expected;
+  const auto request = session.next_request++;
+  call([&] { engine_->publish(session.id, request, false, incoming(written)); });
+  expect(!session.asks.contains(request), "an event was not confirmed at once");
+}
+
+void Agents::request(AgentSession& session, Published asked, std::int64_t timeout_ms, bool stream) {
+  asked.ttl_ms = asked.transient ? 0 : asked.ttl_ms;
+  asked.deliver_at = 0;
+  asked.once = asked.transient;
+  asked.group = 0;
+  asked.retry.reset();
+  asked.reply_to.reset();
+  asked.caused.reset();
+  asked.bounce = false;
+  if (asked.transient) asked.tokens = 0;
+  const auto number = model_.add(asked);
+  auto written = write(asked, number, 8 + random_.below(100), asked.transient ? std::nullopt : std::optional(DeliveryMode::at_least_once));
+  auto& mine = ask(session, timeout_ms == 0 ? Ask::Kind::request_now : Ask::Kind::request);
+  mine.numbers = {number};
+  mine.mailbox = asked.mailbox;
+  mine.stream = stream;
+  mine.deadline = engine_->now() + timeout_ms;
+  const auto request = session.next_request++;
+  const auto ready_before = engine_->counters().ready;
+  call([&] {
+    engine_->request(session.id, request, timeout_ms, incoming(written), stream);
+    // No fact tells of a transient message; the engine's count does.
+    if (asked.transient && engine_->counters().ready > ready_before) {
+      model_.entered(*engine_, number, engine_->now() + (timeout_ms != 0 ? timeout_ms : 5'000));
+    }
+  });
+}
+
+void Agents::respond(AgentSession& session, const ReplyAddress& address, bool is_status) {
+  auto* const requester = find(address.session);
+  const auto waiting = requester == nullptr ? std::map<std::uint32_t, Ask>::iterator{} : requester->asks.find(address.request);
+  const bool waits = requester != nullptr && waiting != requester->asks.end() && waiting->second.kind == Ask::Kind::request &&
+                     waiting->second.numbers[0] == address.number;
+  Message message;
+  message.to = address.text;
+  if (is_status) message.type = "status";
+  auto written = write(message, address.number, 8);
+  auto& mine = ask(session, Ask::Kind::publish);
+  const bool heard = waits && (!is_status || waiting->second.stream);
+  mine.max = heard;
+  mine.error = waits ? std::nullopt : std::optional(ErrorCode::no_such_request);
+  if (waits && !heard) rules_.saw(Rule::status_not_wanted);
+  if (heard) response_ = address;
+  if (heard) response_->is_status = is_status;
+  const auto request = session.next_request++;
+  call([&] { engine_->publish(session.id, request, false, incoming(written)); });
+  expect(!response_, "a response to a request that waits was not delivered");
+  expect(!session.asks.contains(request), "a response was not answered at once");
+}
+
+void Agents::subscribe(AgentSession& session, const std::string& pattern, std::uint32_t credit, bool echo, Priority priority_max) {
+  ask(session, Ask::Kind::plain);
+  const auto request = session.next_request++;
+  session.subscriptions[request] = {pattern, credit, 0, credit != 0, echo, next_serial_++, priority_max};
+  call([&] { engine_->subscribe(session.id, request, pattern, credit, echo, RouteChecker::filter(priority_max)); });
+}
+
+// The log knows of them: what was dead when it came, and what schedules send.
+void Agents::on_events_due() {
+  for (const auto& due : model_.take_due_events()) {
+    const auto before = events_.size();
+    expect_event(nullptr, due.topic);
+    if (due.schedule != 0 && events_.size() > before) model_.schedules.sent(due.schedule, due.fired);
+  }
+}
+
+}  // namespace folkmoot::simulation

@@ -1,0 +1,63 @@
+// What agents have the server keep beside messages: schedules and routes.
+#include "simulation/agents.hpp"
+
+namespace folkmoot::simulation {
+
+void Agents::set_schedule(AgentSession& session, ScheduleSpec spec, const Published& asked) {
+  Written written;
+  if (spec.topic.empty()) {
+    spec.content = model_.add(asked);
+    model_.published(spec.content).scheduled = true;
+    written = write(asked, spec.content, 8, asked.once ? std::optional(DeliveryMode::at_most_once) : std::nullopt);
+  } else {
+    Message event;
+    event.from = model_.names()[asked.sender];
+    event.topic = spec.topic;
+    written = write(event, 0, 8);
+  }
+  const auto cron = spec.minutes == 0 ? "" : fmt::format("*/{} * * * *", spec.minutes);
+  const ScheduleCommand command{.name = spec.name, .cron = cron, .every_ms = spec.every_ms, .first_at = spec.first_at, .until = spec.until,
+                                .times = spec.times};
+  const auto now = engine_->now();
+  const auto first = spec.first_at > now ? spec.first_at : spec.next_after(now, now);
+  const bool never = first == 0 || (spec.until != 0 && (spec.until <= now || first > spec.until));
+  auto& mine = ask(session, Ask::Kind::plain);
+  if (never) mine.error = ErrorCode::invalid_field;
+  const auto request = session.next_request++;
+  model_.schedules.setting = &spec;
+  call([&] { engine_->set_schedule(session.id, request, command, at_rest(written)); });
+  model_.schedules.setting = nullptr;
+}
+
+void Agents::remove_schedule(AgentSession& session, const std::string& name) {
+  auto& mine = ask(session, Ask::Kind::plain);
+  if (!model_.schedules.has(name)) mine.error = ErrorCode::not_found;
+  const auto request = session.next_request++;
+  model_.schedules.removing = name;
+  call([&] { engine_->remove_schedule(session.id, request, name); });
+  model_.schedules.removing.clear();
+}
+
+void Agents::set_route(AgentSession& session, const std::string& name, const RouteSpec& spec) {
+  ask(session, Ask::Kind::plain);
+  const auto request = session.next_request++;
+  const auto filter = RouteChecker::filter(spec.priority_max);
+  RouteCommand command{.name = name, .order = spec.order, .filter = filter, .targets = {}, .strategy = spec.strategy,
+                       .hash_on = spec.strategy == Strategy::hash ? "priority" : "", .consumers_only = spec.consumers_only};
+  for (const auto& [mailbox, weight] : spec.targets) command.targets.push_back({.name = model_.names()[mailbox], .weight = weight});
+  model_.routes.setting = name;
+  model_.routes.spec = spec;
+  call([&] { engine_->set_route(session.id, request, command); });
+  model_.routes.setting.clear();
+}
+
+void Agents::remove_route(AgentSession& session, const std::string& name) {
+  auto& mine = ask(session, Ask::Kind::plain);
+  if (!model_.routes.has(name)) mine.error = ErrorCode::not_found;
+  const auto request = session.next_request++;
+  model_.routes.removing = name;
+  call([&] { engine_->remove_route(session.id, request, name); });
+  model_.routes.removing.clear();
+}
+
+}  // namespace folkmoot::simulation

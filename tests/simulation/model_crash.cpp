@@ -1,0 +1,261 @@
+// What the disk makes certain, what a crash takes back, and the model against the engine.
+#include <algorithm>
+#include <limits>
+
+#include "simulation/model.hpp"
+
+namespace folkmoot::simulation {
+namespace {
+
+Stand stand_of(const ReceiptView& receipt) {
+  switch (receipt.state) {
+    case ReceiptState::queued: return Stand::ready;
+    case ReceiptState::scheduled: return Stand::scheduled;
+    case ReceiptState::offered:
+    case ReceiptState::retrieved: return Stand::leased;
+    case ReceiptState::dead: return Stand::dead;
+    case ReceiptState::acknowledged:
+    case ReceiptState::cancelled:
+    case ReceiptState::unknown: break;
+  }
+  return Stand::gone;
+}
+
+}  // namespace
+
+void Model::on_durable(Lsn end, std::int64_t now) {
+  together_.on_durable(end);
+  deaths_.on_durable(end);
+  firings_.on_durable(end);
+  costs_.on_durable(end);
+  schedules.on_durable(end);
+  routes.on_durable(end);
+  for (auto at = undurable_.begin(); at != undurable_.end() && at->first < end; at = undurable_.erase(at)) {
+    auto* const message = find_key(at->second);
+    if (message == nullptr) continue;
+    auto& possible = message->possible;
+    for (std::size_t i = possible.size(); i-- > 0;) {
+      if (possible[i].soft || possible[i].lsn >= end || possible[i].lsn == 0) continue;
+      possible.erase(possible.begin(), possible.begin() + static_cast<std::ptrdiff_t>(i));
+      break;
+    }
+    durable_key_ = std::max(durable_key_, message->key);
+    if (message->stand == Stand::doomed) {
+      held_events_.emplace(at->first, DueEvent{.topic = "bus.dead"});
+      if (message->doom == DeadReason::guard) held_events_.emplace(at->first, DueEvent{.topic = "bus.guard"});
+      move(*message, Stand::dead);
+    } else if (message->stand == Stand::pending) {
+      message->due > now ? move(*message, Stand::scheduled) : make_ready(*message, false);
+    }
+    forget_if_certain(message->key);
+  }
+  for (auto at = held_events_.begin(); at != held_events_.end() && at->first < end; at = held_events_.erase(at)) {
+    due_events_.push_back(at->second);
+  }
+  for (auto& mailbox : mailboxes_) {
+    while (mailbox.settings.size() > 1 && mailbox.settings[1].lsn < end) mailbox.settings.erase(mailbox.settings.begin());
+  }
+}
+
+void Model::resync(Engine& engine) {
+  room_refused = false;
+  schedules.resync(engine);
+  for (auto at = messages_.begin(); at != messages_.end();) {
+    auto& message = (at++)->second;
+    const auto was = message.stand;
+    if (message.asked.transient || was == Stand::pending || was == Stand::handing || was == Stand::gone || was == Stand::doomed) continue;
+    const auto receipt = engine.receipt(message.id);
+    const auto is = stand_of(receipt);
+    if (is == was || (is == Stand::ready && was == Stand::blocked)) continue;
+    // Dead, and at once one dead letter too many.
+    const bool pushed_out = is == Stand::gone && mailboxes_[message.asked.mailbox].dead.size() >= options_.dead_max;
+    const bool may = pushed_out                ? true
+                     : was == Stand::leased ? is != Stand::gone || message.asked.once
+                     : is == Stand::dead || (was == Stand::dead && is == Stand::gone) || (was == Stand::scheduled && is == Stand::ready);
+    expect(may || message.number == cancelling, "{} was {} and is {}", message.number, name(was), name(is));
+    if (is != Stand::gone) message.deliveries = receipt.deliveries;
+    if (is == Stand::dead || is == Stand::gone) {
+      left(message, is);
+    } else if (is == Stand::ready) {
+      say(message, Stand::ready, 0);
+      make_ready(message, true);
+    } else {
+      say(message, Stand::ready, 0);
+      message.due = std::numeric_limits<std::int64_t>::max();
+      message.due_unknown = true;
+      move(message, is);
+    }
+  }
+}
+
+void Model::crash() {
+  undurable_.clear();
+  parties_.clear();
+  last_key_ = durable_key_;
+  any_key_ = reserved_key_ = 0;
+  groups_.clear();
+  closing = cancelling = resent_ = 0;
+  redrives.crash();
+  guards.crash();
+  bounces_.crash();
+  costs_.crash();
+  schedules.crash();
+  routes.crash();
+  acked_hops_.clear();
+  held_events_.clear();
+  due_events_.clear();
+  in_group_ = false;
+  nack_delay = 0;
+  rejecting = purging = false;
+  arriving.clear();
+  settling.clear();
+  dying_.clear();
+  stopping = room_refused = false;
+}
+
+void Model::on_recovered_fact(FactKind kind, Bytes body) {
+  if (kind == FactKind::started) {
+    reserved_key_ = load<StartedFact>(body.data()).keys_end - 1;
+  } else if (kind == FactKind::message_accepted) {
+    any_key_ = std::max(any_key_, load<AcceptedFact>(body.data()).key);
+  } else if (kind == FactKind::schedule_fired) {
+    schedules.on_recovered_fired(load<ScheduleFiredFact>(body.data()));
+  } else if (kind == FactKind::party_named) {
+    parties_[load<PartyNamedFact>(body.data()).number] = as_text(body.subspan(sizeof(PartyNamedFact)));
+  } else if (kind == FactKind::mailbox_configured) {
+    const auto fact = load<MailboxConfiguredFact>(body.data());
+    recovered_limits_[fact.mailbox] = limits_of(fact);
+  }
+}
+
+void Model::starting(std::int64_t now) {
+  ++call_;
+  any_key_ = std::max({any_key_, reserved_key_, make_key(static_cast<std::uint64_t>(now), 0)});
+}
+
+// After a crash: whether the log has the message, to be delivered some time.
+bool Model::is_alive(MessageKey key) {
+  const auto* const message = find_key(key);
+  if (message == nullptr) return false;
+  const auto stand = stand_of(recovered_->receipt(message->id));
+  return stand != Stand::gone && stand != Stand::dead;
+}
+
+bool Model::is_dead(MessageKey key) {
+  const auto* const message = find_key(key);
+  return message != nullptr && stand_of(recovered_->receipt(message->id)) == Stand::dead;
+}
+
+void Model::recovered(Engine& engine) {
+  const auto same = [](const MailboxLimits& a, const MailboxLimits& b) {
+    return a.max_messages == b.max_messages && a.default_ttl_ms == b.default_ttl_ms && a.overflow == b.overflow &&
+           a.retry == b.retry;
+  };
+  std::map<std::string, MailboxLimits> settings;
+  for (const auto& [number, limits] : recovered_limits_) settings[parties_[number]] = limits;
+  recovered_limits_.clear();
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    auto& mailbox = mailboxes_[i];
+    const auto found = settings.find(names_[i]);
+    mailbox.limits = found == settings.end() ? options_.mailbox : found->second;
+    bool may = false;
+    for (const auto& setting : mailbox.settings) may |= same(setting.limits, mailbox.limits);
+    expect(may, "after the crash the mailbox of {} has limits it should not have", names_[i]);
+    mailbox.settings = {{mailbox.limits, 0}};
+    mailbox.made_room = false;
+  }
+  recovered_ = &engine;
+  costs_.recovered(engine);
+  schedules.recovered(engine);
+  routes.recovered(engine, names_);
+  for (auto* const groups : {&together_, &deaths_, &firings_}) groups->recovered();
+  for (auto at = messages_.begin(); at != messages_.end();) {
+    const auto key = at->first;
+    auto& message = (at++)->second;
+    const auto was = message.stand;
+    const auto number = message.number;
+    const auto receipt = engine.receipt(message.id);
+    const auto is = message.asked.transient ? Stand::gone : stand_of(receipt);
+    const auto said = is == Stand::scheduled ? Stand::ready : is;
+    bool may = false;
+    std::int64_t due = 0;
+    for (const auto& possible : message.possible) {
+      if (possible.stand != said) continue;
+      may = true;
+      if (possible.deliveries == receipt.deliveries) due = std::max(due, possible.due);
+    }
+    message.due = due;
+    message.due_unknown = is == Stand::scheduled;
+    expect(may, "after the crash {} is {}; it was {}, and the log had {} facts of it that were not durable", number, name(is),
+           name(was), message.possible.size() - 1);
+    if ((was == Stand::pending || was == Stand::doomed) && is == Stand::gone) {
+      used_keys_.lost(key);
+      keys_[number] = 0;
+    }
+    if (was == Stand::pending) rules_.saw(is == Stand::gone ? Rule::unconfirmed_lost : Rule::unconfirmed_kept);
+    if (was == Stand::gone && is != Stand::gone) rules_.saw(Rule::ack_lost);
+    expect(!message.asked.once || !message.seen || is == Stand::gone || is == Stand::dead, "{}, at most once, is back", number);
+    message.possible = {{said, 0, false, message.due, receipt.deliveries}};
+    message.place_unknown = true;
+    message.put_back = false;
+    message.ready_since = turn();
+    move(message, is);
+    if (is != Stand::gone) {
+      expect(receipt.deliveries <= message.deliveries, "{} has {} deliveries; it had {}", number, receipt.deliveries,
+             message.deliveries);
+      message.deliveries = receipt.deliveries;
+      message.dead_at = receipt.at;
+      std::erase_if(message.attempts, [&](const Attempted& attempt) { return attempt.deliveries > message.deliveries; });
+      check_attempts(engine, message);
+      last_key_ = std::max(last_key_, message.key);
+      expect(is == Stand::dead || receipt.recipient == names_[message.asked.mailbox], "{} is in the mailbox of {}", number,
+             receipt.recipient);
+    }
+    forget_if_certain(message.key);
+  }
+  for (auto& [key, message] : messages_) {
+    if (message.asked.group == 0) continue;
+    if (message.stand == Stand::ready) make_ready(message, false);
+    if (message.stand == Stand::scheduled && message.deliveries > 0) groups_.enter_away(message.asked.mailbox, message.asked.group, key);
+    message.place_unknown = true;
+  }
+  for (auto& mailbox : mailboxes_) mailbox.load = mailbox.in_flight = 0;
+  for (auto& [key, message] : messages_) mailboxes_[message.asked.mailbox].load += message.stand <= Stand::leased;
+}
+
+void Model::compare(Engine& engine, bool deep) {
+  const auto& counters = engine.counters();
+  const auto same = [&](std::string_view what, std::uint64_t theirs, Stand stand) {
+    expect(theirs == count(stand), "the engine counts {} {} messages, the model {}", theirs, what, count(stand));
+  };
+  same("ready", counters.ready, Stand::ready);
+  same("blocked", counters.blocked, Stand::blocked);
+  same("scheduled", counters.scheduled, Stand::scheduled);
+  same("leased", counters.leased, Stand::leased);
+  same("pending", counters.pending, Stand::pending);
+  same("dead", counters.dead_now, Stand::dead);
+  if (!deep) return;
+  for (auto& [key, message] : messages_) {
+    if (message.asked.transient || message.stand == Stand::pending || message.stand == Stand::doomed) continue;
+    if (message.stand == Stand::handing || message.stand == Stand::gone) continue;
+    const auto receipt = engine.receipt(message.id);
+    expect(stand_of(receipt) == (message.stand == Stand::blocked ? Stand::ready : message.stand), "the receipt of {} says {}; it is {}", message.number, name(receipt.state),
+           name(message.stand));
+    const auto deliveries = message.deliveries + (message.stand == Stand::leased);
+    expect(receipt.deliveries == deliveries, "the receipt of {} counts {} deliveries instead of {}", message.number,
+           receipt.deliveries, deliveries);
+    check_attempts(engine, message);
+    rules_.saw(Rule::receipt_asked);
+  }
+  costs_.compare(engine);
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    MailboxStats stats;
+    if (!engine.mailbox_stats(names_[i], stats)) continue;
+    const auto& mailbox = mailboxes_[i];
+    expect(stats.ready + stats.scheduled + stats.leased == mailbox.load && stats.dead == mailbox.dead.size(),
+           "mailbox {} has {} + {} + {} messages and {} dead; the model has {} and {}", names_[i], stats.ready, stats.scheduled,
+           stats.leased, stats.dead, mailbox.load, mailbox.dead.size());
+  }
+}
+
+}  // namespace folkmoot::simulation

@@ -1,0 +1,183 @@
+// Failures, deaths, and what becomes of dead letters.
+#include <algorithm>
+#include <cmath>
+
+#include "simulation/model.hpp"
+
+namespace folkmoot::simulation {
+
+void Model::on_returned(FactPlace place, const ReturnedFact& fact, std::string_view reason, std::int64_t now) {
+  auto* const message = find_key(fact.message.key);
+  expect(message != nullptr && message->stand == Stand::leased, "a message was given back that is not leased");
+  say(*message, Stand::ready, place.lsn, fact.not_before);
+  message->possible.back().deliveries = fact.deliveries;
+  if (stopping) return;
+  expect(fact.deliveries == message->deliveries + 1, "{} was given back with {} deliveries after {}", message->number,
+         fact.deliveries, message->deliveries);
+  message->deliveries = fact.deliveries;
+  message->attempts.push_back({.deliveries = fact.deliveries, .at = fact.at, .holder = fact.holder != 0 ? parties_[fact.holder] : "",
+                               .reason = std::string(reason), .end = fact.end});
+  check_delay(*message, fact, now);
+  come_due(now + 1);
+  if (fact.deliveries >= policy(*message).attempts || (message->expires_at != 0 && message->expires_at <= now)) {
+    dying_.insert(message->key);
+    begin_death();
+    deaths_.note(place.lsn, [this, key = message->key, deliveries = fact.deliveries] {
+      const auto* const now_is = find_key(key);
+      return now_is == nullptr || !is_alive(key) || recovered_->receipt(now_is->id).deliveries >= deliveries;
+    });
+  }
+  message->due = fact.not_before;
+  if (fact.not_before > now) {
+    move(*message, Stand::scheduled);
+    rules_.saw(Rule::delayed_return);
+  } else {
+    make_ready(*message, true);
+  }
+}
+
+void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
+  auto* const message = find_key(fact.message.key);
+  expect(message != nullptr, "an unknown message died");
+  auto& mailbox = mailboxes_[message->asked.mailbox];
+  const auto was = message->stand;
+  const auto number = message->number;
+  if (was == Stand::dead) return say(*message, Stand::dead, place.lsn);  // the words of one that was copied forward
+  if (was == Stand::doomed) {
+    expect(fact.reason == message->doom && fact.deliveries == 0, "{} died as {}", number, folkmoot::name(fact.reason));
+    message->dead_at = fact.at;
+    say(*message, Stand::dead, place.lsn);
+    return owe_bounce(*message, fact.reason);
+  }
+  expect(message->waits() || was == Stand::leased, "{} is {} and died", number, name(was));
+  if (!dying_.contains(message->key)) begin_death();
+  dying_.erase(message->key);
+  message->dead_at = fact.at;
+  come_due(fact.reason == DeadReason::expired ? message->expires_at : now + 1);
+  if (fact.reason == DeadReason::rejected) {
+    expect(was == Stand::leased && rejecting && settling.contains(message->lease), "{} was rejected by nobody", number);
+    ++message->deliveries;
+    rules_.saw(Rule::rejected_to_dead);
+  }
+  expect(fact.deliveries == message->deliveries, "{} died after {} deliveries, not {}", number, message->deliveries, fact.deliveries);
+  switch (fact.reason) {
+    case DeadReason::expired:
+      expect(message->expires_at != 0 && message->expires_at <= now, "{} expired at {}, not {}", number, now, message->expires_at);
+      rules_.saw(Rule::expired_to_dead);
+      break;
+    case DeadReason::max_deliveries:
+      expect(message->deliveries >= policy(*message).attempts, "{} died after {} of {} deliveries", number, message->deliveries,
+             policy(*message).attempts);
+      rules_.saw(Rule::max_deliveries_to_dead);
+      break;
+    case DeadReason::overflow:
+      expect(mailbox.limits.overflow == Overflow::drop_oldest &&
+                 mailbox.load + newcomers(message->asked.mailbox) > mailbox.limits.max_messages,
+             "{} was dropped from a mailbox with room ({} of {})", number, mailbox.load, mailbox.limits.max_messages);
+      // Of older ones that were transient no fact tells; those that became due meanwhile may not have come yet.
+      for (auto at = mailbox.ready.begin(); *at != message->key;) {
+        auto& older = *find_key(*at++);
+        if (older.came_due == call_) continue;
+        expect(older.asked.transient, "{} was dropped and is not the oldest: {}", number, older.number);
+        left(older, Stand::gone);
+      }
+      expect(message->stand == Stand::ready, "{} was dropped and is {}", number, name(message->stand));
+      mailbox.made_room = true;
+      rules_.saw(Rule::overflow_to_dead);
+      break;
+    case DeadReason::rejected: break;
+    default: expect(false, "{} died as {}", number, folkmoot::name(fact.reason));
+  }
+  deaths_.note(place.lsn, [this, key = message->key] { return !is_alive(key); });
+  left(*message, Stand::dead, place.lsn);
+  owe_bounce(*message, fact.reason);
+  if (!in_group_ && !message->asked.bounce) settle_bounces();
+}
+
+// The attempt that failed last, the death and what the sender is told belong together, if there is room for all of it.
+void Model::begin_death() {
+  if (!in_group_) settle_bounces();
+  if (!deaths_.is_open() && (in_group_ || !disk_limited)) deaths_.begin();
+}
+
+void Model::owe_bounce(const ModelMessage& message, DeadReason reason) {
+  const auto& asked = message.asked;
+  if ((!asked.bounce && reason != DeadReason::guard) || asked.sender == bus()) return;
+  const auto to = asked.reply_to.value_or(asked.sender);
+  std::size_t promised = 0;
+  if (reason == DeadReason::overflow) promised = arriving.empty() ? to == asked.mailbox : arriving.contains(to) ? arriving.at(to) : 0;
+  bounces_.owe({.number = message.number, .id = message.id, .to = to, .promised = promised});
+}
+
+// What was owed with the deaths so far has come, or had no room.
+void Model::settle_bounces() {
+  bounces_.end([&](const OwedBounce& owed) {
+    const auto& mailbox = mailboxes_[owed.to];
+    return !disk_limited && mailbox.load + owed.promised < mailbox.limits.max_messages;
+  });
+  if (deaths_.is_open()) deaths_.end();
+}
+
+void Model::on_purged(FactPlace place, MessageKey key, std::int64_t now) {
+  auto* const message = find_key(key);
+  expect(message != nullptr && message->stand == Stand::dead, "a message was purged that is not dead");
+  const auto& dead = mailboxes_[message->asked.mailbox].dead;
+  if (purging) {
+    rules_.saw(Rule::dead_purged_by_hand);
+  } else if (in_group_) {
+    resent_ = redrives.goes(key, now);
+    together_.note(place.lsn, [this, key] { return !is_dead(key) && !is_alive(key); });
+    rules_.saw(Rule::dead_resubmitted);
+  } else if (options_.dead_ttl_ms != 0 && message->dead_at + options_.dead_ttl_ms <= now) {
+    rules_.saw(Rule::dead_too_old);
+  } else {
+    // The fact of the death that made it one too many may not have had room, and this shorter one has.
+    expect(room_refused || dead.size() > options_.dead_max, "{} was purged at {} dead letters", message->number, dead.size());
+    expect(*dead.begin() == key, "purged {}, which is not the oldest dead letter", message->number);
+    rules_.saw(Rule::dead_purged);
+  }
+  left(*message, Stand::gone, place.lsn);
+}
+
+RetryPolicy Model::policy(const ModelMessage& message) {
+  const auto& own = mailboxes_[message.asked.mailbox].limits.retry;
+  auto policy = message.asked.retry.value_or(own);
+  if (policy.attempts == 0) policy.attempts = own.attempts;
+  return policy;
+}
+
+// What was asked for, or between what the policy's words say.
+void Model::check_delay(const ModelMessage& message, const ReturnedFact& fact, std::int64_t now) {
+  const auto waited = fact.not_before == 0 ? 0 : fact.not_before - now;
+  if (fact.end != AttemptEnd::nacked) return expect(waited == 0, "{} waits {} ms for a lost holder", message.number, waited);
+  if (nack_delay >= 0) return expect(waited == nack_delay, "{} waits {} ms instead of {}", message.number, waited, nack_delay);
+  const auto policy = this->policy(message);
+  auto most = static_cast<double>(policy.initial_ms);
+  for (std::uint32_t i = 1; i < fact.deliveries; ++i) {
+    if (policy.backoff == Backoff::linear) most += static_cast<double>(policy.initial_ms);
+    if (policy.backoff >= Backoff::exponential) most *= policy.multiplier_permille / 1000.0;
+  }
+  if (policy.max_ms != 0) most = std::min(most, static_cast<double>(policy.max_ms));
+  const auto least = policy.backoff == Backoff::exponential_jitter ? most / 2 : most;
+  // Down to whole milliseconds, attempt by attempt, and each of them grows with those that follow.
+  const auto rounding = fact.deliveries * std::pow(policy.multiplier_permille / 1000.0, fact.deliveries);
+  expect(static_cast<double>(waited) >= least - rounding && static_cast<double>(waited) <= most + rounding,
+         "{} waits {} ms before attempt {}; its policy says {} to {}", message.number, waited, fact.deliveries + 1, least, most);
+  if (waited > 0) rules_.saw(Rule::retry_delay);
+}
+
+void Model::check_attempts(Engine& engine, const ModelMessage& message) {
+  const auto& noted = message.attempts;
+  auto at = noted.size() > kAttemptsKept ? noted.size() - kAttemptsKept : 0;
+  engine.each_attempt(message.id, [&](const AttemptView& attempt) {
+    expect(at < noted.size(), "{} has a history of more than {} attempts", message.number, noted.size());
+    const auto& was = noted[at++];
+    expect(attempt.at == was.at && attempt.end == was.end && attempt.holder == was.holder && attempt.reason == was.reason,
+           "the history of {} is wrong at attempt {}: {} {} by {} at {}", message.number, at, name(attempt.end), attempt.reason,
+           attempt.holder, attempt.at);
+  });
+  expect(at == noted.size(), "the history of {} ends with attempt {} of {}", message.number, at, noted.size());
+  if (!noted.empty()) rules_.saw(Rule::attempts_told);
+}
+
+}  // namespace folkmoot::simulation
