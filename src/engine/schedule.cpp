@@ -61,7 +61,7 @@ void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCom
   if (old == nullptr && schedules_.size() >= options_.schedules_max) {
     return refuse(id, request, {ErrorCode::limit_reached, fmt::format("there are {} schedules already", schedules_.size())});
   }
-  schedule.number = schedules_.next_number();
+  schedule.number = next_key();  // never used twice
   const ScheduleSetFact fact{schedule.number, schedule.next, schedule.every_ms, schedule.until, schedule.left, 0, *sender, 0};
   std::string texts;
   append_text(texts, schedule.name);

@@ -1,6 +1,7 @@
 // Messages that are sent again and again: what they are and when the next one is due. The message itself stays in the log.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -55,7 +56,6 @@ class Schedules {
   /// Requires: neither number nor name is in use.
   Schedule& add(Schedule schedule) {
     by_name_.emplace(schedule.name, schedule.number);
-    last_number_ = std::max(last_number_, schedule.number);
     const auto number = schedule.number;
     return by_number_.emplace(number, std::move(schedule)).first->second;
   }
@@ -64,13 +64,11 @@ class Schedules {
     by_name_.erase(found->second.name);
     by_number_.erase(found);
   }
-  std::uint64_t next_number() { return ++last_number_; }
   const std::map<std::uint64_t, Schedule>& all() const { return by_number_; }
 
  private:
   std::map<std::uint64_t, Schedule> by_number_;
   std::map<std::string, std::uint64_t, std::less<>> by_name_;
-  std::uint64_t last_number_ = 0;
 };
 
 }  // namespace folkmoot

@@ -60,6 +60,12 @@ void Model::on_durable(Lsn end, std::int64_t now) {
 void Model::resync(Engine& engine) {
   room_refused = false;
   schedules.resync(engine);
+  std::map<std::size_t, std::size_t> died;  // without a fact, by mailbox
+  for (const auto& [key, message] : messages_) {
+    if (message.asked.transient || (!message.waits() && message.stand != Stand::leased)) continue;
+    const auto is = stand_of(engine.receipt(message.id));
+    died[message.asked.mailbox] += is == Stand::dead || is == Stand::gone;
+  }
   for (auto at = messages_.begin(); at != messages_.end();) {
     auto& message = (at++)->second;
     const auto was = message.stand;
@@ -68,7 +74,7 @@ void Model::resync(Engine& engine) {
     const auto is = stand_of(receipt);
     if (is == was || (is == Stand::ready && was == Stand::blocked)) continue;
     // Dead, and at once one dead letter too many.
-    const bool pushed_out = is == Stand::gone && mailboxes_[message.asked.mailbox].dead.size() >= options_.dead_max;
+    const bool pushed_out = is == Stand::gone && mailboxes_[message.asked.mailbox].dead.size() + died[message.asked.mailbox] > options_.dead_max;
     const bool may = pushed_out                ? true
                      : was == Stand::leased ? is != Stand::gone || message.asked.once
                      : is == Stand::dead || (was == Stand::dead && is == Stand::gone) || (was == Stand::scheduled && is == Stand::ready);

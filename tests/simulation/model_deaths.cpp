@@ -53,12 +53,15 @@ void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
   if (!dying_.contains(message->key)) begin_death();
   dying_.erase(message->key);
   message->dead_at = fact.at;
-  come_due(fact.reason == DeadReason::expired ? message->expires_at : now + 1);
+  // What is due comes in the order of its times, schedules' messages among the rest.
+  come_due(fact.reason == DeadReason::expired ? message->expires_at : fact.reason == DeadReason::overflow ? schedules.next_due(now) + 1 : now + 1);
   if (fact.reason == DeadReason::rejected) {
     expect(was == Stand::leased && rejecting && settling.contains(message->lease), "{} was rejected by nobody", number);
     ++message->deliveries;
     rules_.saw(Rule::rejected_to_dead);
   }
+  // The attempt that failed last may not have had room, and this shorter fact has.
+  if (room_refused && was == Stand::leased && fact.reason != DeadReason::rejected) message->deliveries = fact.deliveries;
   expect(fact.deliveries == message->deliveries, "{} died after {} deliveries, not {}", number, message->deliveries, fact.deliveries);
   switch (fact.reason) {
     case DeadReason::expired:

@@ -1,6 +1,7 @@
 // Messages that are sent again and again, told plainly: when each is due, how often it went out, and what a crash may take back of that.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -59,6 +60,14 @@ class ScheduleChecker {
   void failed() { failed_ = true; }
   /// After each command.
   void check(std::int64_t now, bool all_due);
+  /// When the first of those that are due is; `now` if none is.
+  std::int64_t next_due(std::int64_t now) const {
+    auto first = now;
+    for (const auto& [name, kept] : by_name_) {
+      if (kept.now()) first = std::min(first, kept.now()->next);
+    }
+    return first;
+  }
   /// Takes over what had no room in the log.
   void resync(const Engine& engine);
 
