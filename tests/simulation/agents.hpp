@@ -26,6 +26,8 @@ struct Ask {
   bool together = false;         // all of the messages or none
   std::uint64_t input = 0;       // number of the message that complete() settles
   std::uint64_t resend_of = 0;   // number of the dead letter that is sent again
+  SessionId holder = 0;          // of a request in memory: who got it,
+  Uuid held{};                   // and under which id
 };
 
 struct AgentSession {
@@ -118,7 +120,8 @@ class Agents final : public Effects {
   void settled(SessionId session, std::uint32_t request, std::uint32_t settled, std::span<const LeaseToken> refused) override;
   void refuse(SessionId session, std::uint32_t request, const Error& error) override;
   void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
-  void withdrawn(SessionId session, LeaseToken lease) override;
+  void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
+  void withdrawn_in_memory(SessionId id, const Uuid& message);
   [[noreturn]] void unreadable(const Error& error) override;
 
  private:

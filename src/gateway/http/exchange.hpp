@@ -16,6 +16,7 @@ struct HttpRequest {
   Target target;
   std::string agent;  // the X-Agent header
   std::string token;  // of Authorization: Bearer
+  std::string accept;  // the Accept header, lower case
   std::string body;
 };
 
@@ -29,11 +30,21 @@ struct Answer {
 /// {"code","error","advice"} with the catalogue's status.
 Answer error_answer(const Error& error);
 
+/// An answer whose length nobody knows yet, written piece by piece while its handler goes on. False: the client is gone.
+class AnswerStream {
+ public:
+  virtual ~AnswerStream() = default;
+  /// Status and headers; once. What the handler returns afterwards is not written.
+  virtual asio::awaitable<bool> begin(Answer head) = 0;
+  virtual asio::awaitable<bool> write(std::string piece) = 0;
+};
+
 struct Exchange {
   const HttpRequest& request;
   const std::string parameter;  // what stands for {...} in the route's pattern
   LinkCaller& link;
   const GatewayOptions& options;
+  AnswerStream* const stream = nullptr;  // none for a client of HTTP/1.0
 };
 
 }  // namespace folkmoot

@@ -163,7 +163,10 @@ class EngineTest : public ::testing::Test, public Effects {
   void lagged(SessionId s, std::uint32_t r, std::uint32_t count) override {
     answers.push_back({.kind = Answer::Kind::lagged, .session = s, .request = r, .count = count});
   }
-  void withdrawn(SessionId s, LeaseToken lease) override { withdrawals.emplace_back(s, lease); }
+  void withdrawn(SessionId s, LeaseToken lease, const Uuid& id) override {
+    withdrawals.emplace_back(s, lease);
+    withdrawn_ids.push_back(id);
+  }
   [[noreturn]] void unreadable(const Error& error) override { throw std::runtime_error(error.text); }
 
   EngineOptions options;
@@ -174,7 +177,9 @@ class EngineTest : public ::testing::Test, public Effects {
   bool writable = true;
   std::vector<Delivered> delivered;
   std::vector<Answer> answers;
-  std::vector<std::pair<SessionId, LeaseToken>> withdrawals;
+  using Withdrawals = std::vector<std::pair<SessionId, LeaseToken>>;
+  Withdrawals withdrawals;
+  std::vector<Uuid> withdrawn_ids;
   std::size_t seen = 0;
 
  private:
