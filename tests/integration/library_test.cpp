@@ -19,12 +19,13 @@ using namespace std::chrono_literals;
 class LibraryTest : public ::testing::Test {
  protected:
   LibraryTest() {
-    auto pattern = (std::filesystem::temp_directory_path() / "folkmoot-library-XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
-    const auto started = cli::spawn(FOLKMOOT_PROGRAM, {"folkmoot", "serve", "--data", folder_, "--listen", "127.0.0.1:0", "--log-level", "warn"}, {});
-    pid_ = value(started);
-    EXPECT_TRUE(me.connect());
-    EXPECT_TRUE(other.connect());
+    // It ends by itself, if this program is killed.
+    pid_ = value(cli::spawn("/usr/bin/timeout",
+                            {"timeout", "100", FOLKMOOT_PROGRAM, "serve", "--data", folder_, "--listen", "127.0.0.1:0", "--log-level", "warn"}, {}));
+  }
+  void SetUp() override {
+    value(me.connect());
+    value(other.connect());
   }
   ~LibraryTest() override {
     me.close();
@@ -65,7 +66,11 @@ class LibraryTest : public ::testing::Test {
   }
 
  private:
-  std::string folder_;
+  static std::string new_folder() {
+    auto pattern = (std::filesystem::temp_directory_path() / "folkmoot-library-XXXXXX").string();
+    return ::mkdtemp(pattern.data());
+  }
+  const std::string folder_ = new_folder();
   pid_t pid_ = 0;
 
  protected:
