@@ -13,19 +13,45 @@ namespace folkmoot {
 
 // -- dying
 
-// Moves a message that stands nowhere (any more) to the dead letters.
-void Engine::bury(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::string_view text) {
-  if (message.entry.has(Entry::kExpires)) expiries_.erase(message.entry.key);
-  if (message.entry.has(Entry::kTransient)) {
-    if (reason == DeadReason::expired) ++counters_.expired;
-    return leave(mailbox, message.entry, std::nullopt, 0);
+// Moves a message that stands nowhere (any more) to the dead letters. The attempt that was its last, its death and what its sender hears
+// of it are one group of facts: no crash leaves a part of them.
+void Engine::bury(Mailbox& mailbox, const QueuedMessage& message, const Death& death) {
+  const auto& entry = message.entry;
+  if (entry.has(Entry::kExpires)) expiries_.erase(entry.key);
+  if (entry.has(Entry::kTransient)) {
+    if (death.reason == DeadReason::expired) ++counters_.expired;
+    return leave(mailbox, entry, std::nullopt, 0);
   }
-  const DeadFact fact{MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority), now_,
-                      static_cast<std::uint16_t>(message.entry.deliveries), reason, {}};
-  const auto place = append_fact(FactKind::message_dead, {bytes_of(fact), as_bytes(text)}, FactLog::Life::live);
-  leave_group(mailbox, message.entry);
-  enter_dead(mailbox, message, reason, now_, place);
-  tell_of_dead(mailbox, message, reason, text);
+  const auto deliveries = static_cast<std::uint16_t>(entry.deliveries);
+  const DeadFact fact{MessageRef(entry.key, mailbox.number, message.sender, entry.priority), now_, deliveries, death.reason, {}};
+  GroupBound bound{.facts = 1, .body_bytes = sizeof fact + death.text.size()};
+  if (death.attempt != nullptr) bound += {.facts = 1, .body_bytes = sizeof *death.attempt + death.text.size()};
+  std::optional<Notice> notice;
+  if (entry.has(Entry::kBounce)) {
+    const auto routing = read_routing(bytes_of_message(entry).head);
+    if (!routing) effects_.unreadable(routing.error());
+    notice = notice_of(*routing, make_uuid({.key = entry.key, .mailbox = mailbox.number, .node = node_}), deliveries, death.reason, death.text);
+    auto with_notice = bound;
+    with_notice += notice->bound();
+    auto all = with_notice;
+    all += death.spared;
+    // Nobody is told what there is no room for: the dead letter stays in any case.
+    log_.has_room(FactLog::Urgency::durable, all) ? void(bound = with_notice) : notice.reset();
+  }
+  FactPlace place;
+  {
+    std::optional<FactGroup> group;
+    if (bound.facts > 1 && log_.has_room(FactLog::Urgency::settling, bound)) group.emplace(log_, bound);
+    if (death.attempt != nullptr) {
+      const auto noted = append_fact(FactKind::message_returned, {bytes_of(*death.attempt), as_bytes(death.text)}, FactLog::Life::live);
+      note_attempt(entry.key, noted, deliveries);
+    }
+    place = append_fact(FactKind::message_dead, {bytes_of(fact), as_bytes(death.text)}, FactLog::Life::live);
+    if (notice) post(*notice);
+  }
+  leave_group(mailbox, entry);
+  enter_dead(mailbox, message, death.reason, now_, place);
+  tell_of_dead(mailbox, message, death.reason, death.text);
   bound_dead(mailbox);
 }
 
@@ -57,8 +83,6 @@ void Engine::tell_of_dead(Mailbox& mailbox, const QueuedMessage& message, DeadRe
   };
   tell("bus.dead");
   if (reason == DeadReason::guard) tell("bus.guard");
-  // Whoever trips a guard must hear of it, asked or not.
-  if (message.entry.has(Entry::kBounce) || reason == DeadReason::guard) bounce(mailbox, message, reason, text);
 }
 
 void Engine::append_chain(JsonWriter& out, const Entry& entry) {
@@ -67,64 +91,6 @@ void Engine::append_chain(JsonWriter& out, const Entry& entry) {
   out.field("hops", routing->hops).key("chain").begin_array();
   for (std::size_t i = 0; i < routing->chain.size(); i += 16) out.value(load<Uuid>(routing->chain.data() + i).text());
   out.end_array();
-}
-
-// Tells the sender that its message is dead: a message of type error, caused by it. It goes where answers to the message would go, or to
-// the sender's own mailbox. Bounces do not bounce, and nobody is told what it has no room for: the dead letter stays in any case.
-void Engine::bounce(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::string_view text) {
-  const auto bytes = bytes_of_message(message.entry).head;
-  const auto routing = read_routing(bytes);
-  if (!routing) effects_.unreadable(routing.error());
-  if (routing->from == kServerName) return;
-  const auto id = make_uuid({.key = message.entry.key, .mailbox = mailbox.number, .node = node_});
-
-  Message notice;
-  notice.to = routing->reply_to.empty() ? routing->from : routing->reply_to;
-  notice.from = {};
-  notice.type = "error";
-  notice.correlation = routing->correlation.empty() ? id.text() : std::string(routing->correlation);
-  notice.conversation = routing->conversation;
-  notice.cause = id;
-  notice.hops = routing->hops;
-  for (std::size_t i = 0; i < routing->chain.size(); i += 16) notice.chain.push_back(load<Uuid>(routing->chain.data() + i));
-  notice.expects_reply = false;
-  notice.content_type = "application/json";
-  JsonWriter out(notice.content);
-  out.begin_object().field("error", "dead").field("id", id.text()).field("mailbox", parties_[mailbox.number].name);
-  out.field("reason", name(reason)).optional_field("text", text);
-  out.field("deliveries", static_cast<std::uint32_t>(message.entry.deliveries)).end_object();
-  ++counters_.bounced;
-  post(notice);
-}
-
-// A message of the server's own. What cannot be delivered is not.
-void Engine::post(const Message& notice) {
-  std::string envelope;
-  if (!encode_envelope(notice, envelope)) return;
-  IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(notice.content)};
-  if (!read_routing(message.envelope, message.routing)) return;
-  if (message.routing.to.starts_with('@')) {
-    (void)respond(kServerName, message, nullptr);
-    return;
-  }
-  Session server;
-  const auto party = party_number(kServerName);
-  if (!party) return;
-  server.party = *party;
-  // Its causes were known when it was written; a leased one must not refuse it.
-  const Lineage lineage{.cause = notice.cause, .hops = notice.hops + 1, .chain = chain_text(notice)};
-  const auto prepared = prepare(server, message, &lineage);
-  if (!prepared || prepared->doom != DeadReason::none || !log_.has_room(FactLog::Urgency::durable, prepared->bound())) return;
-  make_room(parties_.mailbox(prepared->mailbox));
-  const FactGroup group(log_, prepared->bound());
-  commit(*prepared, {}, {.kind = Pending::Kind::accepted, .quiet = true, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
-}
-
-std::string Engine::chain_text(const Message& message) {
-  std::string chain;
-  const auto first = message.chain.size() >= kChainMax ? message.chain.size() - (kChainMax - 1) : 0;
-  for (auto i = first; i < message.chain.size(); ++i) chain.append(reinterpret_cast<const char*>(message.chain[i].bytes.data()), 16);
-  return chain.append(reinterpret_cast<const char*>(message.cause.bytes.data()), 16);
 }
 
 // -- staying, and going
@@ -210,13 +176,12 @@ void Engine::purge_dead(SessionId id, std::uint32_t request, const DeadQuery& qu
   });
   if (full && gone == 0) return refuse(id, request, {ErrorCode::disk_full, "no room to note that a dead letter is gone"});
   const auto slot = batches_.insert({.session = id, .request = request, .body = std::string(as_text(bytes_of(gone)))});
-  push_pending({.lsn = last_fact_, .session = id, .request = request, .kind = Pending::Kind::batch, .batch = slot, .place = {},
-                .fact = {}, .dead_place = {}, .refused = {}});
+  push_pending({.lsn = last_fact_, .session = id, .request = request, .kind = Pending::Kind::batch, .batch = slot});
 }
 
 void Engine::resubmit(SessionId id, std::uint32_t request, const Uuid& dead_id, const Resubmission& how) {
   if (find_session(id) == nullptr) return;
-  auto done = resend_dead(dead_id, how, {.session = id, .request = request, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+  auto done = resend_dead(dead_id, how, {.session = id, .request = request});
   if (!done) refuse(id, request, std::move(done.error()));
 }
 
@@ -249,16 +214,12 @@ Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, P
   auto prepared = prepare(as_sender, message, &lineage);
   if (!prepared) return std::unexpected(std::move(prepared.error()));
   auto bound = prepared->bound();
-  bound.facts += 1;
-  bound.body_bytes += sizeof(MessageRef);
-  if (!log_.has_room(FactLog::Urgency::durable, bound)) {
-    return failure(ErrorCode::disk_full, "the disk has no room for a dead letter to be sent again");
-  }
-  make_room(parties_.mailbox(prepared->mailbox));
+  bound += {.facts = 1, .body_bytes = sizeof(MessageRef)};
+  if (!make_room(*prepared, bound)) return failure(ErrorCode::disk_full, "the disk has no room for a dead letter to be sent again");
   // Making room may have buried others, and they may have pushed this one out.
   const auto still = mailbox->dead->find(address->key);
   if (still == mailbox->dead->end()) return none();
-  const FactGroup group(log_, bound);
+  const CommitGroup group(*this, bound);
   purge(*mailbox, still);
   as.kind = Pending::Kind::accepted;
   commit(*prepared, {}, std::move(as));
@@ -307,8 +268,9 @@ void Engine::note_attempt(MessageKey key, FactPlace place, std::uint16_t deliver
 }
 
 // A message's record was copied forward: what recovery would meet before it goes behind it, as it says nothing of unknown messages.
-void Engine::copy_history(Mailbox& mailbox, MessageKey key) {
+void Engine::copy_history(Mailbox& mailbox, MessageKey key, FactPlace* pending_death) {
   const auto copy = [&](FactKind kind, FactPlace& place) {
+    if (place.lsn == 0) return;
     const auto body = log_.read(place);
     if (!body) effects_.unreadable(body.error());
     const std::string bytes(as_text(*body));
@@ -320,10 +282,9 @@ void Engine::copy_history(Mailbox& mailbox, MessageKey key) {
   if (const auto noted = attempts_.find(key); noted != attempts_.end()) {
     for (auto& attempt : noted->second) copy(FactKind::attempt_noted, attempt.place);
   }
+  if (pending_death != nullptr) copy(FactKind::message_dead, *pending_death);
   if (!mailbox.dead) return;
-  if (const auto dead = mailbox.dead->find(key); dead != mailbox.dead->end() && dead->second.place.lsn != 0) {
-    copy(FactKind::message_dead, dead->second.place);
-  }
+  if (const auto dead = mailbox.dead->find(key); dead != mailbox.dead->end()) copy(FactKind::message_dead, dead->second.place);
 }
 
 void Engine::forget_attempts(MessageKey key) {
@@ -364,29 +325,6 @@ RetryPolicy Engine::policy_of(const Mailbox& mailbox, const Entry& entry) {
   const auto routing = read_routing(bytes);
   if (!routing) effects_.unreadable(routing.error());
   return over(read_retry(bytes, *routing), own);
-}
-
-void Engine::reject(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::string_view reason) {
-  std::vector<LeaseToken> refused;
-  std::uint32_t settled = 0;
-  last_fact_ = 0;
-  reason = reason.substr(0, kReasonBytesMax);
-  for (const auto token : tokens) {
-    const auto slot = leases_.find(token);
-    if (slot == kNoSlot) {
-      refused.push_back(token);
-      continue;
-    }
-    ++settled;
-    const auto lease = end_lease(slot);
-    auto& mailbox = parties_.mailbox(lease.mailbox);
-    mailbox.last_read = now_;
-    QueuedMessage message{lease.entry, lease.sender};
-    if (message.entry.deliveries < 0xffff) message.entry.deliveries = message.entry.deliveries + 1u;
-    message.entry.flags |= Entry::kRedelivered;
-    bury(mailbox, message, DeadReason::rejected, reason);
-  }
-  answer_settled(id, request, quiet, last_fact_, settled, std::move(refused));
 }
 
 }  // namespace folkmoot

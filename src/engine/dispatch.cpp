@@ -96,7 +96,7 @@ bool Engine::serve_waiter(Mailbox& mailbox) {
       effects_.done(waiter.session, waiter.request, bytes_of(count));
     } else {
       pending_.push({.lsn = last_fact_, .session = waiter.session, .request = waiter.request, .kind = Pending::Kind::received,
-                     .batch = count, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+                     .batch = count});
     }
     return true;
   }
@@ -173,9 +173,7 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
                    .request = request,
                    .kind = Pending::Kind::handed_out,
                    .place = {slot, entry.place().bytes},
-                   .fact = {.key = entry.key, .mailbox = mailbox.number, .sender = message.sender, .priority = entry.priority},
-                   .dead_place = {},
-                   .refused = {}});
+                   .fact = {.key = entry.key, .mailbox = mailbox.number, .sender = message.sender, .priority = entry.priority}});
     return Handed::more;
   }
   auto* const holder = find_session(session);
@@ -231,6 +229,7 @@ void Engine::subscribe(SessionId id, std::uint32_t request, std::string_view pat
   auto* const kept = subscription.get();
   const auto slot = subscriptions_.insert(std::move(subscription));
   if (!open_number(*session, request, {OpenKind::subscription, slot})) return subscriptions_.erase(slot);
+  ++session->subscriptions;
   topics_.add(kept);
   effects_.done(id, request, {});
 }

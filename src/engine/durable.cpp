@@ -25,7 +25,7 @@ Confirm Engine::confirm_duplicate(const AcceptedFact& first) {
   return confirm;
 }
 
-// A message that was dead when it came, as it tripped a guard.
+// A message that was dead when it came: it tripped a guard, or no route fitted.
 void Engine::enter_stillborn(const Pending& item) {
   const auto& fact = item.fact;
   auto& mailbox = parties_.mailbox(fact.mailbox);
@@ -79,13 +79,15 @@ void Engine::resolve(Pending& item) {
   switch (item.kind) {
       case Pending::Kind::started: handing_out_ = true; break;
       case Pending::Kind::accepted: {
-        auto& mailbox = parties_.mailbox(item.fact.mailbox);
-        --mailbox.pending;
-        --counters_.pending;
         ++counters_.confirmed;
         if (item.fact.dead != DeadReason::none) {
           enter_stillborn(item);
-        } else if (item.fact.flags & Entry::kGrouped) {
+          if (item.in_batch || !item.quiet) answer_confirm(item, confirm_of(item.fact));
+          break;
+        }
+        --parties_.mailbox(item.fact.mailbox).pending;
+        --counters_.pending;
+        if (item.fact.flags & Entry::kGrouped) {
           const Entry entry(item.fact.key, item.place, item.fact.priority, 0);
           const std::string group(group_of(entry));
           enter_accepted(item.fact, item.place, group);

@@ -32,6 +32,13 @@ struct OutgoingDelivery {
   MessageParts message;
 };
 
+/// One subscription that gets an event.
+struct EventTarget {
+  SessionId session = 0;
+  std::uint32_t request = 0;
+  std::uint32_t zero = 0;  // no padding: lists of these are compared byte for byte
+};
+
 class Effects {
  public:
   virtual ~Effects() = default;
@@ -39,6 +46,12 @@ class Effects {
   /// Returns false when the session has enough to carry for now: the engine then sends it no more deliveries of mailboxes until
   /// Engine::session_writable(). Events of topics go on; what a session may pile up of them is the server's to bound.
   virtual bool deliver(SessionId session, const OutgoingDelivery& delivery) = 0;
+  /// The same event to each of `targets`, in this order; what deliver() returns has no meaning for events.
+  virtual void deliver_event(std::span<const EventTarget> targets, const MessageParts& message) {
+    for (const auto& target : targets) {
+      deliver(target.session, {.request = target.request, .delivery = 1, .lease = 0, .redelivered = false, .message = message});
+    }
+  }
   virtual void confirm(SessionId session, std::uint32_t request, const Confirm& confirm) = 0;
   virtual void done(SessionId session, std::uint32_t request, Bytes body) = 0;
   virtual void settled(SessionId session, std::uint32_t request, std::uint32_t settled,

@@ -58,7 +58,7 @@ void Engine::note_run() {
   if (started_place_.lsn != 0) log_.release(started_place_);
   started_place_ = place;
   keys_end_ = fact.keys_end;
-  if (!noted_) pending_.push({.lsn = place.lsn, .kind = Pending::Kind::started, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+  if (!noted_) pending_.push({.lsn = place.lsn, .kind = Pending::Kind::started});
   noted_ = true;
 }
 
@@ -230,6 +230,7 @@ bool Engine::open_number(Session& session, std::uint32_t request, Open open) {
 void Engine::close_open(Session& session, std::uint32_t request, const Open& open) {
   switch (open.kind) {
     case OpenKind::subscription:
+      --session.subscriptions;
       topics_.remove(subscriptions_[open.slot].get());
       subscriptions_.erase(open.slot);
       break;
@@ -330,8 +331,7 @@ void Engine::cancel_message(SessionId session, std::uint32_t request, const Uuid
   if (mailbox == nullptr || !take_back(*mailbox, address->key)) {
     return refuse(session, request, {ErrorCode::not_found, fmt::format("no message {} is waiting", id.text())});
   }
-  push_pending({.lsn = last_fact_, .session = session, .request = request, .kind = Pending::Kind::done, .place = {}, .fact = {},
-                .dead_place = {}, .refused = {}});
+  push_pending({.lsn = last_fact_, .session = session, .request = request, .kind = Pending::Kind::done});
 }
 
 void Engine::refuse(SessionId session, std::uint32_t request, Error error) {
@@ -402,7 +402,7 @@ void Engine::configure_mailbox(SessionId id, std::uint32_t request, const Mailbo
   if (box.limits_place.lsn != 0) log_.release(box.limits_place);
   box.limits_place = place;
   box.own_limits = std::make_unique<MailboxLimits>(command.limits);
-  pending_.push({.lsn = place.lsn, .session = id, .request = request, .kind = Pending::Kind::done, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+  pending_.push({.lsn = place.lsn, .session = id, .request = request, .kind = Pending::Kind::done});
 }
 
 }  // namespace folkmoot

@@ -6,12 +6,11 @@
 //   on_durable()   its fact is on disk: confirmed, made ready         durable.cpp
 //   dispatch()     leased to a consumer with credit, delivered        dispatch.cpp
 //   ack()          settled: its fact appended, answered when durable  settle.cpp
-// Beside it: complete() and atomic batches (group.cpp), dead letters (dead.cpp, redrive.cpp), causes and limits on loops (lineage.cpp),
+// Beside it: complete() and atomic batches (group.cpp), dead letters (dead.cpp, bounce.cpp, redrive.cpp), causes and limits on loops (lineage.cpp),
 // repeated messages (schedule.cpp).
 // Recovery feeds the facts of the log through recover(), which enters them by the same functions.   recover.cpp
 #pragma once
 
-#include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <functional>
 #include <map>
@@ -20,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/commands.hpp"
 #include "engine/dedup_window.hpp"
 #include "engine/effects.hpp"
 #include "engine/fact_log.hpp"
@@ -29,6 +29,8 @@
 #include "engine/mailbox.hpp"
 #include "engine/options.hpp"
 #include "engine/parties.hpp"
+#include "engine/pending.hpp"
+#include "engine/prepared.hpp"
 #include "engine/receipts.hpp"
 #include "engine/ring.hpp"
 #include "engine/routes.hpp"
@@ -36,125 +38,12 @@
 #include "engine/timers.hpp"
 #include "engine/topic_index.hpp"
 #include "engine/transient_store.hpp"
+#include "engine/views.hpp"
 #include "message/envelope.hpp"
 
 namespace folkmoot {
 
 class JsonWriter;
-
-struct EngineCounters {
-  std::uint64_t published = 0, confirmed = 0, delivered = 0, acknowledged = 0, redelivered = 0, returned = 0, expired = 0,
-                dead = 0, refused = 0, requests = 0, responses = 0, events_published = 0, events_delivered = 0,
-                events_dropped = 0, duplicates = 0, completed = 0, cancelled = 0, bounced = 0, resubmitted = 0, guarded = 0,
-                schedules_fired = 0;
-  std::array<std::uint64_t, kDeadReasons> dead_by_reason{};
-  std::uint64_t ready = 0, scheduled = 0, leased = 0, pending = 0, blocked = 0, dead_now = 0;
-};
-
-struct MailboxStats {
-  std::string_view name;
-  std::uint64_t ready = 0, scheduled = 0, leased = 0, dead = 0, consumers = 0;
-  std::int64_t last_read = -1;  // Unix ms; -1: never
-};
-
-struct ReceiptView {
-  Uuid id;
-  std::string_view recipient;
-  ReceiptState state = ReceiptState::unknown;
-  std::uint32_t deliveries = 0;
-  std::int64_t at = 0;
-  std::string_view reason;
-};
-
-struct ReceiveCommand {
-  std::string_view mailbox;
-  std::uint32_t max = 1;
-  std::int64_t wait_ms = 0;
-  std::int64_t lease_ms = 0;  // 0: the lease lives with the connection
-};
-
-/// Which dead letters; all that is given must hold.
-struct DeadQuery {
-  std::string_view mailbox{};                // empty: of every mailbox
-  Uuid id{};                                 // nil: any
-  DeadReason reason = DeadReason::none;      // none: any
-  std::int64_t before = 0;                   // died before this time, Unix ms; 0: any
-  std::function<bool(Bytes message)> fits{};   // of envelope and content; empty: any
-};
-
-/// One dead letter as it is shown. Views live until the call they were given in returns.
-struct DeadView {
-  Uuid id;
-  std::string_view mailbox;
-  DeadReason reason{};
-  std::string_view text;     // why, in words
-  std::int64_t at = 0;       // Unix ms
-  std::uint32_t deliveries = 0;
-  Bytes message;             // envelope and content
-};
-
-struct AttemptView {
-  std::int64_t at = 0;
-  std::string_view holder;  // "": not named
-  AttemptEnd end{};
-  std::string_view reason;
-};
-
-/// What is to be different when a dead letter is sent again.
-struct Resubmission {
-  Bytes changes{};  // an envelope with the fields that change (`to` among them); empty: none
-  std::optional<Bytes> content{};
-};
-
-/// Many dead letters sent again.
-struct RedriveCommand {
-  DeadQuery query{};
-  Resubmission how{};
-  std::uint32_t limit = 0;       // at most so many; 0: all that fit
-  std::uint32_t per_second = 0;  // 0: at once
-};
-
-struct ScheduleCommand {
-  std::string_view name{};
-  std::string_view cron{};     // empty: every `every_ms`
-  std::int64_t every_ms = 0;
-  std::int64_t first_at = 0;   // Unix ms; 0: the next time that fits
-  std::int64_t until = 0;      // Unix ms; 0: for ever
-  std::uint64_t times = 0;     // 0: no end
-};
-
-struct RouteCommand {
-  std::string_view name{};
-  std::uint32_t order = 100;  // lower ones are asked first
-  std::string_view filter{};  // empty: every message
-  std::vector<RouteTarget> targets{};
-  Strategy strategy = Strategy::round_robin;
-  std::string_view hash_on{};
-  bool consumers_only = false;
-};
-
-struct ConversationSums {
-  double tokens = 0, money = 0;
-  std::uint64_t messages = 0;
-};
-
-struct MailboxCommand {
-  std::string_view name;
-  MailboxLimits limits;
-};
-
-/// A message as it comes from outside, envelope read and checked by read_routing().
-struct IncomingMessage {
-  Routing routing;
-  Bytes envelope;
-  Bytes content;
-};
-
-/// One whose envelope the server has changed, with the bytes it points to.
-struct RewrittenMessage {
-  std::string envelope;
-  IncomingMessage message;
-};
 
 /// The sender of what the server says by itself.
 constexpr std::string_view kServerName = "$bus";
@@ -276,6 +165,7 @@ class Engine {
     bool writable = true;
     std::uint32_t last_mailbox = 0;  // party number of the last recipient: saves a look-up
     std::uint32_t last_sender = 0;
+    std::uint32_t subscriptions = 0;  // of those in `open`
     std::map<std::uint32_t, Open> open;  // what its request numbers stand for; ordered, as the engine walks over it
   };
   struct PendingRequest {
@@ -315,22 +205,6 @@ class Engine {
     std::uint32_t request = 0;
     std::string body;
   };
-  // What waits for the disk, in the order of the log.
-  struct Pending {
-    enum class Kind : std::uint8_t { started, accepted, duplicate, output, settled, handed_out, received, batch, done };
-    Lsn lsn = 0;
-    SessionId session = 0;
-    std::uint32_t request = 0;
-    Kind kind{};
-    bool quiet = false;
-    bool in_batch = false;
-    std::uint32_t batch = kNoSlot;   // slot; of settled and received: count
-    std::uint32_t offset = 0;        // accepted in a batch: where its confirm stands in the batch's body
-    FactPlace place;
-    AcceptedFact fact;
-    FactPlace dead_place;            // accepted as dead: of its message_dead fact
-    std::vector<LeaseToken> refused;
-  };
 
   Session* find_session(SessionId id);
   bool open_number(Session& session, std::uint32_t request, Open open);
@@ -346,34 +220,18 @@ class Engine {
   Result<Mailbox*> mailbox_named(std::string_view name);
 
   // publishing
-  /// A message to a mailbox that may be published: looked up and checked, nothing changed yet.
-  struct Prepared {
-    const IncomingMessage* message = nullptr;
-    std::uint32_t mailbox = 0;
-    std::uint32_t sender = 0;
-    bool keyed = false;
-    bool is_duplicate = false;  // of a message accepted before: it is answered, and takes no room
-    Hash128 key{};
-    std::unique_ptr<Lineage> lineage{};   // null: nothing caused it
-    bool has_costs = false;
-    DeadReason doom = DeadReason::none;   // why it is dead before it lives; `verdict` in words
-    std::unique_ptr<const std::string> verdict{};
-    std::size_t bytes = 0;  // of its facts' bodies, at most
-    std::unique_ptr<const RewrittenMessage> rewritten{};  // what `message` points to, if the sender's had to be changed
-
-    // Two names, the run's note, key, conversation, message, death.
-    GroupBound bound() const { return {.facts = 7, .body_bytes = bytes}; }
-    bool several_facts() const { return keyed || has_costs || doom != DeadReason::none; }
-  };
   Result<Prepared> prepare(Session& session, const IncomingMessage& message, const Lineage* caused);
   Result<void> check_room(const Mailbox& mailbox, std::uint64_t more) const;
   /// Appends the facts of a message and lists it as pending; how it is answered is in `as`. A duplicate is listed as such.
   /// Requires: the log has room for it.
-  void commit(const Prepared& prepared, std::string_view reply_to, Pending&& as);
+  /// Returns its key; 0 for a duplicate. Within a CommitGroup, unless it is a single fact.
+  MessageKey commit(const Prepared& prepared, std::string_view reply_to, Pending&& as);
+  class CommitGroup;
+  void doom(Prepared& prepared, DeadReason reason, std::string verdict);
   void remember_key(const Prepared& prepared, MessageKey message);
   void forget_keys(std::size_t more);
   void push_pending(Pending&& item);
-  Result<void> accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending&& as);
+  Result<MessageKey> accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending&& as);
   Hash128 key_hash(std::uint32_t mailbox, std::uint32_t sender, const Routing& routing) const;
   Stamp stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key, const Lineage* lineage) const;
   void resolve(Pending& item);
@@ -384,11 +242,15 @@ class Engine {
   bool is_now(const Routing& routing) const { return !routing.topic.empty() || routing.to.starts_with('@'); }
   Result<Confirm> publish_now(Session& session, const IncomingMessage& message);
   Confirm publish_event(SessionId session, std::string_view from, const IncomingMessage& message, const Lineage* lineage);
+  bool repeat_event(std::uint32_t request, bool quiet, const IncomingMessage& message);
+  std::span<const EventTarget> choose_targets(const TopicIndex::Match& match, SessionId publisher, const MessageParts& message);
   Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage);
   Result<void> check_now(const IncomingMessage& message) const;
   void announce(std::string_view topic, std::string_view json);
-  void make_room(Mailbox& mailbox, std::uint64_t more = 1);
-  void make_room_for(std::span<const Prepared> all);
+  std::uint64_t drops_for(const Mailbox& mailbox, std::uint64_t more) const;
+  bool make_room(const Prepared& prepared, const GroupBound& bound);
+  bool make_room(std::span<const Prepared> all, FactLog::Urgency urgency, const GroupBound& bound);
+  bool drop_oldest(const std::map<std::uint32_t, std::uint64_t>& drops, FactLog::Urgency urgency, const GroupBound& bound);
 
   // what caused what
   Result<Lineage> lineage_of(const IncomingMessage& message);
@@ -406,8 +268,7 @@ class Engine {
   void add_error(std::uint32_t batch, const Error& error);
   std::uint32_t add_confirm(std::uint32_t batch, const Confirm& confirm);
   Result<std::vector<Prepared>> prepare_all(Session& session, std::span<const Result<IncomingMessage>> messages, const Lineage* caused);
-  void hold_output(Session& session, std::uint32_t batch, const IncomingMessage& message, const Lineage& lineage);
-  void drop_oldest(Mailbox& mailbox);
+  void hold_output(Pending&& as, std::uint32_t sender, const IncomingMessage& message, const Lineage& lineage);
   Result<void> check_from(const Routing& routing) const;
   Result<std::uint32_t> sender_of(Session& session, const Routing& routing);
   MessageKey next_key();
@@ -430,9 +291,17 @@ class Engine {
   void forget_attempts(MessageKey key);
   void drop_dead(Mailbox& mailbox, std::map<MessageKey, DeadLetter>::iterator dead);
   std::optional<QueuedMessage> take_waiting(const MessageRef& ref);
-  void bury(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::string_view text = {});
+  /// How a message died, and what else belongs into the same group of facts.
+  struct Death {
+    DeadReason reason{};
+    std::string_view text{};                 // in words
+    const ReturnedFact* attempt = nullptr;   // that failed last, and is not noted yet
+    GroupBound spared{};                     // room in the log that is spoken for: nobody is told at its expense
+  };
+  void bury(Mailbox& mailbox, const QueuedMessage& message, const Death& death);
   void append_chain(JsonWriter& out, const Entry& entry);
-  void post(const Message& notice);
+  Notice notice_of(const Routing& routing, const Uuid& id, std::uint32_t deliveries, DeadReason reason, std::string_view text) const;
+  void post(const Notice& notice);
   static std::string chain_text(const Message& message);
   void purge(Mailbox& mailbox, std::map<MessageKey, DeadLetter>::iterator dead);
   void drop_old_dead(Mailbox& mailbox);
@@ -442,13 +311,12 @@ class Engine {
   template <class Each>
   void walk_dead(const DeadQuery& query, std::uint32_t box, MessageKey key, Each each);
   static Result<void> resubmitted_envelope(Bytes envelope, const Resubmission& how, bool without_causes, std::string& out);
-  void bounce(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::string_view text);
   void tell_of_dead(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::string_view text);
   void bound_dead(Mailbox& mailbox);
   void watch_dead(Mailbox& mailbox);
   void give_back(std::uint32_t lease_slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason);
   void note_attempt(MessageKey key, FactPlace place, std::uint16_t deliveries);
-  void copy_history(Mailbox& mailbox, MessageKey key);
+  void copy_history(Mailbox& mailbox, MessageKey key, FactPlace* pending_death);
   RetryPolicy policy_of(const Mailbox& mailbox, const Entry& entry);
   std::uint64_t chance();
   Entry* find_entry(Mailbox& mailbox, MessageKey key, std::uint32_t& sender);
@@ -561,9 +429,39 @@ class Engine {
   std::vector<std::uint32_t> dirty_;
   std::vector<std::uint32_t> stuck_;
   std::int64_t retry_at_ = 0;  // 0: nothing to try again
+  std::vector<Notice> notices_;  // of deaths within the group of facts that is open
   std::vector<std::uint8_t> scratch_;
+  struct {
+    std::uint64_t version = 0;  // of the message that was stamped last into scratch_, by nobody but server and sender; 0: none
+    std::size_t bytes = 0;
+    std::string from;
+  } stamped_;
+  std::vector<EventTarget> targets_;
+  struct {
+    std::uint64_t version = 0;  // of the last event whose targets a next one of its publisher has too; 0: none
+    SessionId session = 0;
+    std::uint64_t topics = 0;   // TopicIndex::version() at that time
+    std::span<const EventTarget> targets;
+  } event_;
   std::vector<MessageRef> refs_;
   EngineCounters counters_;
+};
+
+// The group of facts of messages that are committed together. What is to be said of those among them that are dead already comes last,
+// so that it takes no room that others were promised.
+class Engine::CommitGroup {
+ public:
+  CommitGroup(Engine& engine, const GroupBound& bound) : engine_(engine), group_(engine.log_, bound) {}
+  ~CommitGroup() {
+    for (const auto& notice : engine_.notices_) engine_.post(notice);
+    engine_.notices_.clear();
+  }
+  CommitGroup(const CommitGroup&) = delete;
+  CommitGroup& operator=(const CommitGroup&) = delete;
+
+ private:
+  Engine& engine_;
+  const FactGroup group_;
 };
 
 // Calls `each(mailbox, iterator)` for the dead letters that fit, from the one after (box, key) on, until it says false. `each` may

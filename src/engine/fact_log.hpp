@@ -32,6 +32,11 @@ struct GroupBound {
   std::size_t facts = 0;       // at most
   std::size_t body_bytes = 0;  // of all bodies together, at most
 
+  GroupBound& operator+=(const GroupBound& more) {
+    facts += more.facts;
+    body_bytes += more.body_bytes;
+    return *this;
+  }
   /// Bytes in the log, at most: what FactLog::group_bytes_max() limits.
   std::size_t bytes() const { return body_bytes + facts * kFactOverheadBytes; }
 };

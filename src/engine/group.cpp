@@ -64,19 +64,18 @@ void Engine::publish_batch(SessionId id, std::uint32_t request, bool quiet, std:
     const auto offset = add_confirm(slot, {});
     const auto done = accept(*session, *message, {},
                              {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .in_batch = true,
-                              .batch = slot, .offset = offset, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+                              .batch = slot, .offset = offset});
     if (!done) {
       refused = true;
       batches_[slot].body.resize(start);
       add_error(slot, done.error());
     }
   }
-  push_pending({.session = id, .request = request, .kind = Pending::Kind::batch, .quiet = quiet && !refused, .batch = slot,
-                .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+  push_pending({.session = id, .request = request, .kind = Pending::Kind::batch, .quiet = quiet && !refused, .batch = slot});
 }
 
 // All of them looked up and checked, and all together have room.
-Result<std::vector<Engine::Prepared>> Engine::prepare_all(Session& session, std::span<const Result<IncomingMessage>> messages,
+Result<std::vector<Prepared>> Engine::prepare_all(Session& session, std::span<const Result<IncomingMessage>> messages,
                                                           const Lineage* caused) {
   std::vector<Prepared> all;
   all.reserve(messages.size());
@@ -117,29 +116,24 @@ void Engine::publish_atomic(SessionId id, std::uint32_t request, bool quiet, std
   auto prepared = prepare_all(*session, messages, nullptr);
   if (!prepared) return refuse(id, request, std::move(prepared.error()));
   GroupBound bound;
-  for (const auto& each : *prepared) {
-    bound.facts += each.bound().facts;
-    bound.body_bytes += each.bound().body_bytes;
-  }
+  for (const auto& each : *prepared) bound += each.bound();
   if (bound.bytes() > log_.group_bytes_max()) {
     return refuse(id, request, {ErrorCode::content_too_large, fmt::format("an atomic batch may have {} bytes in all; this has {}",
                                                                           log_.group_bytes_max(), bound.bytes())});
   }
-  if (!log_.has_room(FactLog::Urgency::durable, bound)) {
+  // Before the group begins: what is dropped for new ones is a fact of its own.
+  if (!make_room(*prepared, FactLog::Urgency::durable, bound)) {
     return refuse(id, request, {ErrorCode::disk_full, "the disk has no room for the batch"});
   }
-  // Before the group begins: what is dropped for new ones is a fact of its own.
-  make_room_for(*prepared);
   const auto slot = open_batch(id, request);
   {
-    const FactGroup group(log_, bound);
+    const CommitGroup group(*this, bound);
     for (const auto& each : *prepared) {
       commit(each, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .in_batch = true, .batch = slot,
-                        .offset = add_confirm(slot, {}), .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+                        .offset = add_confirm(slot, {})});
     }
   }
-  push_pending({.session = id, .request = request, .kind = Pending::Kind::batch, .quiet = quiet, .batch = slot, .place = {},
-                .fact = {}, .dead_place = {}, .refused = {}});
+  push_pending({.session = id, .request = request, .kind = Pending::Kind::batch, .quiet = quiet, .batch = slot});
 }
 
 void Engine::complete(SessionId id, std::uint32_t request, LeaseToken token, std::span<const Result<IncomingMessage>> outputs) {
@@ -166,8 +160,7 @@ void Engine::complete(SessionId id, std::uint32_t request, LeaseToken token, std
       held += each.message->envelope.size() + kStampBytesMax + each.message->content.size();
       continue;
     }
-    bound.facts += each.bound().facts;
-    bound.body_bytes += each.bound().body_bytes;
+    bound += each.bound();
   }
   if (bound.bytes() > log_.group_bytes_max()) {
     return refuse(id, request, {ErrorCode::content_too_large, fmt::format("the outputs may have {} bytes in all; these have {}",
@@ -175,56 +168,51 @@ void Engine::complete(SessionId id, std::uint32_t request, LeaseToken token, std
   }
   // Settling alone may use the reserve, new messages may not.
   const auto urgency = bound.facts > 1 ? FactLog::Urgency::durable : FactLog::Urgency::settling;
-  if (!log_.has_room(urgency, bound)) return refuse(id, request, {ErrorCode::disk_full, "no room to keep the outputs: the lease stays"});
   if (!transient_.has_room(held)) return refuse(id, request, {ErrorCode::busy, "too many answers wait for the disk: the lease stays"});
-  make_room_for(*prepared);
+  if (!make_room(*prepared, urgency, bound)) {
+    return refuse(id, request, {ErrorCode::disk_full, "no room to keep the outputs: the lease stays"});
+  }
 
   const auto batch = open_batch(id, request);
   const auto lease = end_lease(slot);
   auto& mailbox = parties_.mailbox(lease.mailbox);
   mailbox.last_read = now_;
   {
-    const FactGroup group(log_, bound);
+    const CommitGroup group(*this, bound);
     // Settled first: in the order of the log, that is what the outputs wait for.
     const MessageRef ref(lease.entry.key, lease.mailbox, lease.sender, lease.entry.priority);
     last_fact_ = 0;
     append_fact(FactKind::message_settled, {bytes_of(ref)});
     for (const auto& each : *prepared) {
       if (each.mailbox == 0) {
-        hold_output(*session, batch, *each.message, caused);
+        const auto sender = sender_of(*session, each.message->routing);
+        FOLKMOOT_ASSERT(sender.has_value());  // prepare_all() has seen to it
+        hold_output({.session = id, .quiet = true, .in_batch = true, .batch = batch, .offset = add_confirm(batch, {})}, *sender,
+                    *each.message, caused);
         continue;
       }
       commit(each, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .in_batch = true, .batch = batch,
-                        .offset = add_confirm(batch, {}), .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+                        .offset = add_confirm(batch, {})});
     }
     leave(mailbox, lease.entry, ReceiptState::acknowledged, lease.entry.deliveries + 1u, lease.hops);
   }
   ++counters_.completed;
   ++counters_.acknowledged;
-  push_pending({.lsn = last_fact_, .session = id, .request = request, .kind = Pending::Kind::batch, .quiet = false, .batch = batch,
-                .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+  push_pending({.lsn = last_fact_, .session = id, .request = request, .kind = Pending::Kind::batch, .quiet = false, .batch = batch});
 }
 
-// An output that needs no disk itself, an event or the response to a request: it goes out when the settlement is durable.
-void Engine::hold_output(Session& session, std::uint32_t batch, const IncomingMessage& message, const Lineage& lineage) {
-  const auto sender = sender_of(session, message.routing);
-  FOLKMOOT_ASSERT(sender.has_value());  // prepare_all() has seen to it
-  // Kept as it will be read again: with its causes, which are no longer known by then.
+// What needs no disk itself, an event or the response to a request, and waits for the fact appended last: it goes out when that is durable.
+// Requires: transient_ has room for it.
+void Engine::hold_output(Pending&& as, std::uint32_t sender, const IncomingMessage& message, const Lineage& lineage) {
+  // Kept as it will be read again: with its causes, which may no longer be known by then.
   std::string envelope(message.envelope.size() + kStampBytesMax, '\0');
-  envelope.resize(stamp(message.envelope, message.routing, stamp_of(message.routing.id, parties_[*sender].name, {}, {}, &lineage),
+  envelope.resize(stamp(message.envelope, message.routing, stamp_of(message.routing.id, parties_[sender].name, {}, {}, &lineage),
                         reinterpret_cast<std::uint8_t*>(envelope.data())));
-  const auto slot = transient_.put(as_bytes(envelope), message.content);
-  push_pending({.lsn = last_fact_,
-                .session = session.id,
-                .kind = Pending::Kind::output,
-                .quiet = true,
-                .in_batch = true,
-                .batch = batch,
-                .offset = add_confirm(batch, {}),
-                .place = {slot, 0},
-                .fact = {.sender = *sender},
-                .dead_place = {},
-                .refused = {}});
+  as.kind = Pending::Kind::output;
+  as.lsn = last_fact_;
+  as.place = {transient_.put(as_bytes(envelope), message.content), 0};
+  as.fact = {.sender = sender};
+  push_pending(std::move(as));
 }
 
 }  // namespace folkmoot

@@ -67,7 +67,7 @@ void Engine::check_guards(Prepared& prepared) {
   const auto& routing = prepared.message->routing;
   const auto hops = prepared.lineage->hops;
   // What the server says answers nobody, and must be heard.
-  if (prepared.doom != DeadReason::none || parties_[prepared.sender].name == kServerName) return;
+  if (!prepared.lives() || parties_[prepared.sender].name == kServerName) return;
   std::string verdict;
   if (limit.hops_max != 0 && hops > limit.hops_max) {
     verdict = fmt::format("{} hops; {} are the most", hops, limit.hops_max);
@@ -79,8 +79,7 @@ void Engine::check_guards(Prepared& prepared) {
     verdict = fmt::format("{} messages within a minute in conversation {}", limit.conversation_per_minute, routing.conversation);
   }
   if (verdict.empty()) return;
-  prepared.doom = DeadReason::guard;
-  prepared.verdict = std::make_unique<std::string>(std::move(verdict));
+  doom(prepared, DeadReason::guard, std::move(verdict));
 }
 
 void Engine::count_for_guards(const Prepared& prepared) {

@@ -52,10 +52,19 @@ Result<std::uint32_t> Engine::sender_of(Session& session, const Routing& routing
   return party_number(routing.from);
 }
 
+// The envelope as the recipient gets it. A sender's next message has most often the same one, but for id and time.
 Bytes Engine::stamped(const IncomingMessage& message, const Stamp& with) {
+  const bool plain = message.version != 0 && with.reply_to.empty() && with.key.empty() && with.cause.is_nil() && with.hops == 0;
+  if (plain && message.version == stamped_.version && with.from == stamped_.from &&
+      restamp(scratch_.data(), with.id, with.timestamp)) {
+    return {scratch_.data(), stamped_.bytes};
+  }
   const auto most = message.envelope.size() + kStampBytesMax + 64;
   if (scratch_.size() < most) scratch_.resize(most);
-  return {scratch_.data(), stamp(message.envelope, message.routing, with, scratch_.data())};
+  stamped_.bytes = stamp(message.envelope, message.routing, with, scratch_.data());
+  stamped_.version = plain ? message.version : 0;
+  if (plain) stamped_.from = with.from;
+  return {scratch_.data(), stamped_.bytes};
 }
 
 Stamp Engine::stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key,
@@ -70,6 +79,9 @@ Stamp Engine::stamp_of(const Uuid& id, std::string_view from, std::string_view r
 }
 
 void Engine::publish(SessionId id, std::uint32_t request, bool quiet, const IncomingMessage& message) {
+  if (message.version != 0 && message.version == event_.version && id == event_.session && topics_.version() == event_.topics) {
+    if (repeat_event(request, quiet, message)) return;
+  }
   auto* const session = find_session(id);
   if (session == nullptr) return;
   if (is_now(message.routing)) {
@@ -78,26 +90,20 @@ void Engine::publish(SessionId id, std::uint32_t request, bool quiet, const Inco
     if (!quiet) effects_.confirm(id, request, *done);
     return;
   }
-  auto done = accept(*session, message, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = quiet,
-                                             .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+  auto done = accept(*session, message, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = quiet});
   if (!done) refuse(id, request, std::move(done.error()));
 }
 
-// A message to one mailbox: decided and appended. On error nothing has changed.
-Result<void> Engine::accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending&& as) {
+// A message to one mailbox: decided and appended; its key, or 0 for a duplicate. On error nothing has changed.
+Result<MessageKey> Engine::accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending&& as) {
   auto prepared = prepare(session, message, nullptr);
   if (!prepared) return std::unexpected(std::move(prepared.error()));
-  if (!log_.has_room(FactLog::Urgency::durable, prepared->bound())) {
+  if (!make_room(*prepared, prepared->bound())) {
     return failure(ErrorCode::disk_full, fmt::format("the disk has no room for a durable message to {}", message.routing.to));
   }
-  if (!prepared->is_duplicate) make_room(parties_.mailbox(prepared->mailbox));
-  if (!prepared->several_facts()) {
-    commit(*prepared, reply_to, std::move(as));
-    return {};
-  }
-  const FactGroup group(log_, prepared->bound());
-  commit(*prepared, reply_to, std::move(as));
-  return {};
+  if (!prepared->several_facts()) return commit(*prepared, reply_to, std::move(as));
+  const CommitGroup group(*this, prepared->bound());
+  return commit(*prepared, reply_to, std::move(as));
 }
 
 Result<void> Engine::check_now(const IncomingMessage& message) const {
@@ -143,16 +149,44 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
   if (match.empty()) return confirm;
 
   const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-  OutgoingDelivery delivery{.request = 0,
-                            .delivery = 1,
-                            .lease = 0,
-                            .redelivered = false,
-                            .message = {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content}};
+  const MessageParts parts{stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content};
+  const auto* const session = find_session(publisher);
+  const bool may_hear_itself = session != nullptr && session->subscriptions != 0;
+  const bool plain = match.plain && !may_hear_itself;
+  const auto targets = plain ? std::span<const EventTarget>(match.targets) : choose_targets(match, publisher, parts);
+  if (plain && session != nullptr && stamped_.version != 0) {
+    event_ = {.version = stamped_.version, .session = publisher, .topics = topics_.version(), .targets = targets};
+  }
+  if (!targets.empty()) effects_.deliver_event(targets, parts);
+  confirm.count = static_cast<std::uint32_t>(targets.size());
+  counters_.events_delivered += confirm.count;
+  return confirm;
+}
+
+// The publisher's last event once more, with another content: all that was checked and looked up still holds. False if it must go the
+// long way.
+bool Engine::repeat_event(std::uint32_t request, bool quiet, const IncomingMessage& message) {
+  if (stamped_.version != message.version) return false;
+  const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = node_});
+  if (!restamp(scratch_.data(), id, now_)) return false;
+  const auto count = static_cast<std::uint32_t>(event_.targets.size());
+  ++counters_.events_published;
+  counters_.events_delivered += count;
+  effects_.deliver_event(event_.targets, {{scratch_.data(), stamped_.bytes}, message.content});
+  if (!quiet) {
+    effects_.confirm(event_.session, request, {.id = id, .count = count, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0});
+  }
+  return true;
+}
+
+// Those of the subscriptions that get this event: not its publisher's own, those whose filter holds, those with credit left.
+std::span<const EventTarget> Engine::choose_targets(const TopicIndex::Match& match, SessionId publisher, const MessageParts& message) {
+  targets_.clear();
   std::optional<FilterInput> input;  // made for the first filter that asks
-  for (auto* const subscription : match) {
+  for (auto* const subscription : match.subscriptions) {
     if (subscription->session == publisher && !subscription->echo) continue;
     if (subscription->filter) {
-      if (!input) input.emplace(delivery.message.head, delivery.message.rest);
+      if (!input) input.emplace(message.head, message.rest);
       if (!subscription->filter->matches(*input)) continue;
     }
     if (subscription->limited) {
@@ -163,12 +197,9 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
       }
       --subscription->credit;
     }
-    delivery.request = subscription->request;
-    effects_.deliver(subscription->session, delivery);
-    ++confirm.count;
+    targets_.push_back({subscription->session, subscription->request});
   }
-  counters_.events_delivered += confirm.count;
-  return confirm;
+  return targets_;
 }
 
 // An event of the server's own: what happened, as JSON.
@@ -199,7 +230,9 @@ Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& me
   const auto waiting = requests_[slot];
   const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = node_});
   const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-  const bool more_to_come = waiting.stream && message.routing.type == kTypeStatus;
+  const bool more_to_come = message.routing.type == kTypeStatus;
+  // Who asked for the answer alone is not told how it comes about.
+  if (more_to_come && !waiting.stream) return Confirm{.id = id, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
   if (!more_to_come) end_request(slot);
   effects_.deliver(waiting.session,
                    {.request = waiting.request,
@@ -212,11 +245,10 @@ Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& me
 }
 
 // Looks up and checks all there is to know of a message to a mailbox; changes nothing but the table of names.
-Result<Engine::Prepared> Engine::prepare(Session& session, const IncomingMessage& message, const Lineage* caused) {
+Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& message, const Lineage* caused) {
   const auto& routing = message.routing;
   Prepared prepared{.message = &message};
-  // Names, facts' fixed parts and the run's note are in the constant.
-  prepared.bytes = 2048 + message.envelope.size() + kStampBytesMax + message.content.size();
+  prepared.bytes = kFixedBytesMax + message.envelope.size() + kStampBytesMax + message.content.size();
   if (routing.to.empty()) {
     if (auto found = find_route(prepared); !found) return std::unexpected(std::move(found.error()));
   }
@@ -249,7 +281,7 @@ Result<Engine::Prepared> Engine::prepare(Session& session, const IncomingMessage
   }
   prepared.has_costs = has_costs(*prepared.message);
   prepared.is_duplicate = prepared.keyed && keys_.find(prepared.key) != nullptr;
-  if (prepared.is_duplicate) return prepared;  // it needs no room: it is there already
+  if (prepared.is_duplicate || !prepared.lives()) return prepared;  // it needs no room: it is there already, or nobody's
   if (auto room = check_room(parties_.mailbox(prepared.mailbox), 1); !room) return std::unexpected(std::move(room.error()));
   return prepared;
 }
@@ -261,7 +293,7 @@ Hash128 Engine::key_hash(std::uint32_t mailbox, std::uint32_t sender, const Rout
   return siphash128(secret_, as_bytes(all));
 }
 
-void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending&& as) {
+MessageKey Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending&& as) {
   const auto& message = *prepared.message;
   const auto& routing = message.routing;
   auto& mailbox = parties_.mailbox(prepared.mailbox);
@@ -270,7 +302,8 @@ void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending
       ++counters_.duplicates;
       as.kind = Pending::Kind::duplicate;
       as.fact = {.key = used->message, .mailbox = used->mailbox};
-      return push_pending(std::move(as));
+      push_pending(std::move(as));
+      return 0;
     }
   }
   journal_party(prepared.mailbox);
@@ -302,15 +335,21 @@ void Engine::commit(const Prepared& prepared, std::string_view reply_to, Pending
   as.place = log_.append(FactKind::message_accepted, parts, FactLog::Life::live);
   as.fact = fact;
   as.lsn = as.place.lsn;
-  if (prepared.doom != DeadReason::none) {
+  if (prepared.lives()) {
+    ++mailbox.pending;
+    ++counters_.pending;
+  } else {
     const DeadFact dead{MessageRef(fact.key, fact.mailbox, fact.sender, fact.priority), now_, 0, prepared.doom, {}};
     as.dead_place = append_fact(FactKind::message_dead, {bytes_of(dead), as_bytes(*prepared.verdict)}, FactLog::Life::live);
+    // Whoever trips a guard must hear of it, asked or not.
+    if (const auto sent = read_routing(head); sent && (routing.bounce || prepared.doom == DeadReason::guard)) {
+      notices_.push_back(notice_of(*sent, id, 0, prepared.doom, *prepared.verdict));
+    }
   }
   if (lineage != nullptr) count_for_guards(prepared);
-  ++mailbox.pending;
-  ++counters_.pending;
   ++counters_.published;
   pending_.push(std::move(as));
+  return fact.key;
 }
 
 void Engine::remember_key(const Prepared& prepared, MessageKey message) {
@@ -348,33 +387,55 @@ Result<void> Engine::check_room(const Mailbox& mailbox, std::uint64_t more) cons
                                                       mailbox.load(), bound.max_messages));
 }
 
-// Drops the oldest so that `more` fit. Requires: check_room(mailbox, more).
-void Engine::make_room(Mailbox& mailbox, std::uint64_t more) {
+// How many of the mailbox must be dropped for `more` to fit. Requires: check_room(mailbox, more).
+std::uint64_t Engine::drops_for(const Mailbox& mailbox, std::uint64_t more) const {
   const auto& bound = limits(mailbox);
+  if (mailbox.load() + more <= bound.max_messages) return 0;
   // As many as come, unless the limit was lowered; then some with each message, so that none of them has to pay for all.
   const auto most = std::max<std::uint64_t>(kOverflowDropsMax, more);
-  for (std::uint64_t i = 0; i < most && mailbox.load() + more > bound.max_messages && mailbox.ready > 0; ++i) drop_oldest(mailbox);
+  return std::min<std::uint64_t>({mailbox.load() + more - bound.max_messages, most, mailbox.ready});
+}
+
+// In the log, for `bound`, and in the message's mailbox. False, and nothing has changed, if the log has none.
+bool Engine::make_room(const Prepared& prepared, const GroupBound& bound) {
+  const auto drops = prepared.is_duplicate || !prepared.lives() ? 0 : drops_for(parties_.mailbox(prepared.mailbox), 1);
+  if (drops == 0) return log_.has_room(FactLog::Urgency::durable, bound);
+  return drop_oldest({{prepared.mailbox, drops}}, FactLog::Urgency::durable, bound);
 }
 
 // For all at once: room made for one after the other would be made only once, as none of them has come yet.
-void Engine::make_room_for(std::span<const Prepared> all) {
-  std::map<std::uint32_t, std::uint64_t> newcomers;
+bool Engine::make_room(std::span<const Prepared> all, FactLog::Urgency urgency, const GroupBound& bound) {
+  std::map<std::uint32_t, std::uint64_t> drops;
   for (const auto& each : all) {
-    if (each.mailbox != 0 && !each.is_duplicate) ++newcomers[each.mailbox];
+    if (each.mailbox != 0 && !each.is_duplicate && each.lives()) ++drops[each.mailbox];
   }
-  for (const auto& [mailbox, more] : newcomers) make_room(parties_.mailbox(mailbox), more);
+  for (auto& [mailbox, count] : drops) count = drops_for(parties_.mailbox(mailbox), count);
+  return drop_oldest(drops, urgency, bound);
 }
 
-void Engine::drop_oldest(Mailbox& mailbox) {
-  std::optional<QueuedMessage> oldest;
-  for (unsigned i = 0; i < kLanes; ++i) {
-    if (!(mailbox.lanes_in_use & 1u << i)) continue;
-    const auto candidate = mailbox.lanes[i]->oldest();
-    if (!oldest || candidate.entry.key < oldest->entry.key) oldest = candidate;
+// So many of each mailbox, if the log has room for that and for what they make room for.
+bool Engine::drop_oldest(const std::map<std::uint32_t, std::uint64_t>& drops, FactLog::Urgency urgency, const GroupBound& bound) {
+  auto all = bound;
+  for (const auto& [number, count] : drops) {
+    // A death each, and perhaps the end of an older dead letter.
+    all += {.facts = 2 * count, .body_bytes = count * (sizeof(DeadFact) + sizeof(MessageRef))};
   }
-  mailbox.take(oldest->sender, oldest->entry.priority - 1u, oldest->entry.key);
-  --counters_.ready;
-  bury(mailbox, *oldest, DeadReason::overflow);
+  if (!log_.has_room(urgency, all)) return false;
+  for (const auto& [number, count] : drops) {
+    auto& mailbox = parties_.mailbox(number);
+    for (auto left = count; left > 0; --left) {
+      std::optional<QueuedMessage> oldest;
+      for (unsigned i = 0; i < kLanes; ++i) {
+        if (!(mailbox.lanes_in_use & 1u << i)) continue;
+        const auto candidate = mailbox.lanes[i]->oldest();
+        if (!oldest || candidate.entry.key < oldest->entry.key) oldest = candidate;
+      }
+      mailbox.take(oldest->sender, oldest->entry.priority - 1u, oldest->entry.key);
+      --counters_.ready;
+      bury(mailbox, *oldest, {.reason = DeadReason::overflow, .spared = all});
+    }
+  }
+  return true;
 }
 
 void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message, bool stream) {
@@ -402,17 +463,14 @@ void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_m
     request_transient(*session, request, timeout_ms, message);
   } else {
     auto done = accept(*session, message, reply_address(run_, number),
-                       {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .place = {}, .fact = {},
-                        .dead_place = {}, .refused = {}});
+                       {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true});
     if (!done) {
       end_request(slot);
       return refuse(id, request, std::move(done.error()));
     }
     // Not of a duplicate: what was asked is the first one's to withdraw.
-    if (!pending_.empty() && pending_.back().kind == Pending::Kind::accepted) {
-      requests_[slot].mailbox = pending_.back().fact.mailbox;
-      requests_[slot].message = pending_.back().fact.key;
-    }
+    requests_[slot].message = *done;
+    requests_[slot].mailbox = parties_.find(routing.to);
   }
   if (request_slots_.contains(number)) {
     add_timer({.at = now_ + timeout_ms, .id = number, .box = 0, .kind = TimerKind::request});

@@ -356,18 +356,18 @@ void Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
   if (entry == nullptr) {
     if (const auto slot = leases_.find_key(fact.key); slot != kNoSlot) entry = &leases_[slot].entry;
   }
-  FactPlace* pending = nullptr;
+  Pending* pending = nullptr;
   for (std::size_t i = 0; entry == nullptr && pending == nullptr && i < pending_.size(); ++i) {
     auto& item = pending_.at(i);
     if (item.lsn > place.lsn) break;
-    if (item.kind == Pending::Kind::accepted && item.fact.key == fact.key) pending = &item.place;
+    if (item.kind == Pending::Kind::accepted && item.fact.key == fact.key) pending = &item;
   }
   if (pending != nullptr) {
     fact.not_before = load<AcceptedFact>(body.data()).not_before;
     fact.dead = load<AcceptedFact>(body.data()).dead;
   }
   if (entry == nullptr && pending == nullptr) return;
-  if ((entry != nullptr ? entry->place() : *pending) != place) return;
+  if ((entry != nullptr ? entry->place() : pending->place) != place) return;
   if (entry != nullptr) {
     fact.deliveries = static_cast<std::uint16_t>(entry->deliveries);
     if (entry->has(Entry::kRedelivered)) fact.flags |= Entry::kRedelivered;
@@ -385,6 +385,7 @@ void Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
   if (mailbox.dead) {
     if (const auto dead = mailbox.dead->find(fact.key); dead != mailbox.dead->end()) add(dead->second.place);
   }
+  if (pending != nullptr && pending->dead_place.lsn != 0) add(pending->dead_place);
   std::optional<FactGroup> group;
   if (bound.facts > 1 && log_.has_room(FactLog::Urgency::settling, bound)) group.emplace(log_, bound);
   const Bytes parts[] = {bytes_of(fact), body.subspan(sizeof fact)};
@@ -393,9 +394,9 @@ void Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
   if (entry != nullptr) {
     entry->move_to(moved);
   } else {
-    *pending = moved;
+    pending->place = moved;
   }
-  copy_history(mailbox, fact.key);
+  copy_history(mailbox, fact.key, pending != nullptr ? &pending->dead_place : nullptr);
 }
 
 }  // namespace folkmoot

@@ -40,7 +40,7 @@ void Engine::redrive_some(std::uint32_t slot) {
   for (; job.next < due; ++job.next) {
     const Resubmission how{.changes = as_bytes(job.changes),
                            .content = job.content ? std::optional(as_bytes(*job.content)) : std::nullopt};
-    resend_dead(job.ids[job.next], how, {.quiet = true, .place = {}, .fact = {}, .dead_place = {}, .refused = {}}) ? ++job.sent : ++job.refused;
+    resend_dead(job.ids[job.next], how, {.quiet = true}) ? ++job.sent : ++job.refused;
   }
   if (job.next < job.ids.size()) {
     return add_timer({.at = job.began + static_cast<std::int64_t>(job.next * 1000 / job.per_second) + 1, .id = job.number, .box = slot,
@@ -48,8 +48,7 @@ void Engine::redrive_some(std::uint32_t slot) {
   }
   const std::uint32_t body[] = {job.sent, job.refused};
   const auto batch = batches_.insert({.session = job.session, .request = job.request, .body = std::string(as_text(bytes_of(body)))});
-  Pending answer{.session = job.session, .request = job.request, .kind = Pending::Kind::batch, .batch = batch, .place = {}, .fact = {},
-                 .dead_place = {}, .refused = {}};
+  Pending answer{.session = job.session, .request = job.request, .kind = Pending::Kind::batch, .batch = batch};
   if (auto* const session = find_session(job.session)) close_open(*session, job.request, {OpenKind::redrive, slot});
   push_pending(std::move(answer));
 }

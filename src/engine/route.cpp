@@ -86,8 +86,7 @@ void Engine::set_route(SessionId id, std::uint32_t request, const RouteCommand& 
   }
   const auto place = append_fact(FactKind::route_set, {as_bytes(body)}, FactLog::Life::live);
   enter_route(std::move(*route), place);
-  push_pending({.lsn = place.lsn, .session = id, .request = request, .kind = Pending::Kind::done, .place = {}, .fact = {},
-                .dead_place = {}, .refused = {}});
+  push_pending({.lsn = place.lsn, .session = id, .request = request, .kind = Pending::Kind::done});
 }
 
 void Engine::enter_route(Route route, FactPlace place) {
@@ -113,8 +112,7 @@ void Engine::remove_route(SessionId id, std::uint32_t request, std::string_view 
     return refuse(id, request, {ErrorCode::not_found, fmt::format("there is no route {}", is_name(name) ? name : "(unprintable)")});
   }
   const auto place = append_fact(FactKind::route_removed, {as_bytes(name)});
-  push_pending({.lsn = place.lsn, .session = id, .request = request, .kind = Pending::Kind::done, .place = {}, .fact = {},
-                .dead_place = {}, .refused = {}});
+  push_pending({.lsn = place.lsn, .session = id, .request = request, .kind = Pending::Kind::done});
 }
 
 Result<void> Engine::recover_route(FactPlace place, Bytes body) {
@@ -213,8 +211,7 @@ Result<void> Engine::find_route(Prepared& prepared) {
   }
   if (to.empty()) {
     to = kUnrouted;
-    prepared.doom = DeadReason::no_route;
-    prepared.verdict = std::make_unique<std::string>("no route fits, or none of its targets can take the message");
+    doom(prepared, DeadReason::no_route, "no route fits, or none of its targets can take the message");
   }
   std::string changes;
   PackWriter(changes).map(1).uint(static_cast<std::uint64_t>(Field::to)).str(to);

@@ -80,8 +80,7 @@ void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCom
   }
   const auto lsn = schedule.place.lsn;
   watch(schedules_.add(std::move(schedule)));
-  push_pending({.lsn = lsn, .session = id, .request = request, .kind = Pending::Kind::done, .place = {}, .fact = {}, .dead_place = {},
-                .refused = {}});
+  push_pending({.lsn = lsn, .session = id, .request = request, .kind = Pending::Kind::done});
 }
 
 void Engine::watch(const Schedule& schedule) {
@@ -111,8 +110,7 @@ void Engine::remove_schedule(SessionId id, std::uint32_t request, std::string_vi
   }
   last_fact_ = 0;
   drop_schedule(schedule->number);
-  push_pending({.lsn = last_fact_, .session = id, .request = request, .kind = Pending::Kind::done, .place = {}, .fact = {},
-                .dead_place = {}, .refused = {}});
+  push_pending({.lsn = last_fact_, .session = id, .request = request, .kind = Pending::Kind::done});
 }
 
 void Engine::fire(std::uint64_t number) {
@@ -143,20 +141,22 @@ void Engine::fire(std::uint64_t number) {
   };
   const auto send = [&]() -> void {
     if (!message.routing.topic.empty()) {
-      publish_event(0, parties_[schedule.sender].name, message, nullptr);
-      return note();
+      // Not before the log knows of it: the next run would send it again.
+      const bool room = log_.has_room(FactLog::Urgency::settling, sizeof fact) &&
+                        transient_.has_room(message.envelope.size() + kStampBytesMax + message.content.size());
+      if (!room) return failed({ErrorCode::disk_full, "no room to note that the event is sent"});
+      note();
+      return hold_output({.quiet = true}, schedule.sender, message, {});
     }
     Session as_sender;
     as_sender.party = schedule.sender;
     const auto prepared = prepare(as_sender, message, nullptr);
     if (!prepared) return failed(prepared.error());
     auto bound = prepared->bound();
-    bound.facts += 1;
-    bound.body_bytes += sizeof fact;
-    if (!log_.has_room(FactLog::Urgency::durable, bound)) return failed({ErrorCode::disk_full, "the disk has no room for the message"});
-    if (!prepared->is_duplicate) make_room(parties_.mailbox(prepared->mailbox));
-    const FactGroup group(log_, bound);
-    commit(*prepared, {}, {.kind = Pending::Kind::accepted, .quiet = true, .place = {}, .fact = {}, .dead_place = {}, .refused = {}});
+    bound += {.facts = 1, .body_bytes = sizeof fact};
+    if (!make_room(*prepared, bound)) return failed({ErrorCode::disk_full, "the disk has no room for the message"});
+    const CommitGroup group(*this, bound);
+    commit(*prepared, {}, {.kind = Pending::Kind::accepted, .quiet = true});
     note();
   };
   send();

@@ -1,4 +1,4 @@
-// Settling: ack, nack, extend; leases that end by themselves.
+// Settling: ack, nack, reject, extend; leases that end by themselves.
 #include <fmt/format.h>
 
 #include "engine/engine.hpp"
@@ -6,6 +6,31 @@
 #include "message/retry.hpp"
 
 namespace folkmoot {
+namespace {
+
+// Calls `each(slot)` for every lease that is current, and returns the tokens of the others.
+template <class Each>
+std::vector<LeaseToken> for_current(const LeaseTable& leases, std::span<const LeaseToken> tokens, Each each) {
+  std::vector<LeaseToken> refused;
+  for (const auto token : tokens) {
+    if (const auto slot = leases.find(token); slot != kNoSlot) {
+      each(slot);
+    } else {
+      refused.push_back(token);
+    }
+  }
+  return refused;
+}
+
+// The message of a lease that ended unsettled: one delivery older.
+QueuedMessage failed(const Lease& lease) {
+  QueuedMessage message{lease.entry, lease.sender};
+  if (message.entry.deliveries < 0xffff) message.entry.deliveries = message.entry.deliveries + 1u;
+  message.entry.flags |= Entry::kRedelivered;
+  return message;
+}
+
+}  // namespace
 
 Lease Engine::end_lease(std::uint32_t slot) {
   const auto& lease = leases_[slot];
@@ -27,21 +52,16 @@ Lease Engine::end_lease(std::uint32_t slot) {
 
 void Engine::ack(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens) {
   refs_.clear();
-  std::vector<LeaseToken> refused;
   if (!log_.has_room(FactLog::Urgency::settling, tokens.size() * sizeof(MessageRef))) {
     return refuse(id, request, {ErrorCode::disk_full, "no room even for acks: the leases stay as they are"});
   }
-  for (const auto token : tokens) {
-    const auto slot = leases_.find(token);
-    if (slot == kNoSlot) {
-      refused.push_back(token);
-      continue;
-    }
+  auto refused = for_current(leases_, tokens, [&](std::uint32_t slot) {
     const auto lease = end_lease(slot);
-    parties_.mailbox(lease.mailbox).last_read = now_;
+    auto& mailbox = parties_.mailbox(lease.mailbox);
+    mailbox.last_read = now_;
     refs_.emplace_back(lease.entry.key, lease.mailbox, lease.sender, lease.entry.priority);
-    leave(parties_.mailbox(lease.mailbox), lease.entry, ReceiptState::acknowledged, lease.entry.deliveries + 1u, lease.hops);
-  }
+    leave(mailbox, lease.entry, ReceiptState::acknowledged, lease.entry.deliveries + 1u, lease.hops);
+  });
   const auto settled = static_cast<std::uint32_t>(refs_.size());
   counters_.acknowledged += settled;
   if (settled == 0) return answer_settled(id, request, quiet, 0, 0, std::move(refused));
@@ -57,24 +77,32 @@ void Engine::answer_settled(SessionId id, std::uint32_t request, bool quiet, Lsn
   if (quiet && refused.empty()) return;
   if (lsn == 0) return effects_.settled(id, request, settled, refused);
   pending_.push({.lsn = lsn, .session = id, .request = request, .kind = Pending::Kind::settled, .quiet = quiet, .batch = settled,
-                 .place = {}, .fact = {}, .dead_place = {}, .refused = std::move(refused)});
+                 .refused = std::move(refused)});
 }
 
 void Engine::nack(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::int64_t delay_ms,
                   std::string_view reason) {
-  std::vector<LeaseToken> refused;
   std::uint32_t settled = 0;
   last_fact_ = 0;
-  for (const auto token : tokens) {
-    const auto slot = leases_.find(token);
-    if (slot == kNoSlot) {
-      refused.push_back(token);
-      continue;
-    }
+  auto refused = for_current(leases_, tokens, [&](std::uint32_t slot) {
     ++settled;
     parties_.mailbox(leases_[slot].mailbox).last_read = now_;
     give_back(slot, delay_ms, AttemptEnd::nacked, reason);
-  }
+  });
+  answer_settled(id, request, quiet, last_fact_, settled, std::move(refused));
+}
+
+void Engine::reject(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::string_view reason) {
+  std::uint32_t settled = 0;
+  last_fact_ = 0;
+  reason = reason.substr(0, kReasonBytesMax);
+  auto refused = for_current(leases_, tokens, [&](std::uint32_t slot) {
+    ++settled;
+    const auto lease = end_lease(slot);
+    auto& mailbox = parties_.mailbox(lease.mailbox);
+    mailbox.last_read = now_;
+    bury(mailbox, failed(lease), {.reason = DeadReason::rejected, .text = reason});
+  });
   answer_settled(id, request, quiet, last_fact_, settled, std::move(refused));
 }
 
@@ -83,25 +111,25 @@ void Engine::nack(SessionId id, std::uint32_t request, bool quiet, std::span<con
 void Engine::give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason) {
   const auto lease = end_lease(slot);
   auto& mailbox = parties_.mailbox(lease.mailbox);
-  QueuedMessage message{lease.entry, lease.sender};
+  const auto message = failed(lease);
   ++counters_.returned;
-  if (message.entry.deliveries < 0xffff) message.entry.deliveries = message.entry.deliveries + 1u;
-  message.entry.flags |= Entry::kRedelivered;
   const auto policy = policy_of(mailbox, message.entry);
-  const auto failed = static_cast<std::uint32_t>(message.entry.deliveries);
-  if (delay_ms < 0) delay_ms = end == AttemptEnd::nacked ? retry_delay_ms(policy, failed, chance()) : 0;
+  const auto deliveries = static_cast<std::uint32_t>(message.entry.deliveries);
+  if (delay_ms < 0) delay_ms = end == AttemptEnd::nacked ? retry_delay_ms(policy, deliveries, chance()) : 0;
   const auto holder = lease.holder != 0 && journal_party_if_room(lease.holder) ? lease.holder : 0;
   const ReturnedFact fact{MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority),
                           delay_ms > 0 ? now_ + delay_ms : 0, now_, holder, static_cast<std::uint16_t>(message.entry.deliveries),
                           end, 0};
   reason = reason.substr(0, kReasonBytesMax);
-  note_attempt(message.entry.key, append_fact(FactKind::message_returned, {bytes_of(fact), as_bytes(reason)}, FactLog::Life::live),
-               fact.deliveries);
+  auto death = DeadReason::none;
+  if (policy.attempts != 0 && deliveries >= policy.attempts) death = DeadReason::max_deliveries;
   if (message.entry.has(Entry::kExpires)) {
     const auto expiry = expiries_.find(message.entry.key);
-    if (expiry != expiries_.end() && expiry->second <= now_) return bury(mailbox, message, DeadReason::expired, reason);
+    if (expiry != expiries_.end() && expiry->second <= now_) death = DeadReason::expired;
   }
-  if (policy.attempts != 0 && failed >= policy.attempts) return bury(mailbox, message, DeadReason::max_deliveries, reason);
+  if (death != DeadReason::none) return bury(mailbox, message, {.reason = death, .text = reason, .attempt = &fact});
+  note_attempt(message.entry.key, append_fact(FactKind::message_returned, {bytes_of(fact), as_bytes(reason)}, FactLog::Life::live),
+               fact.deliveries);
   enter_returned(mailbox, message, fact.not_before);
 }
 
@@ -113,14 +141,8 @@ void Engine::enter_returned(Mailbox& mailbox, const QueuedMessage& message, std:
 void Engine::extend(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::int64_t lease_ms) {
   auto* const session = find_session(id);
   if (session == nullptr) return;
-  std::vector<LeaseToken> refused;
   std::uint32_t extended = 0;
-  for (const auto token : tokens) {
-    const auto slot = leases_.find(token);
-    if (slot == kNoSlot) {
-      refused.push_back(token);
-      continue;
-    }
+  auto refused = for_current(leases_, tokens, [&](std::uint32_t slot) {
     ++extended;
     auto& lease = leases_[slot];
     lease.retrieved = true;
@@ -134,9 +156,9 @@ void Engine::extend(SessionId id, std::uint32_t request, bool quiet, std::span<c
     } else {
       lease.deadline = now_ + lease_ms;
       if (old_deadline == 0) ++lease_deadlines_;
-      add_timer({.at = lease.deadline, .id = token, .box = lease.mailbox, .kind = TimerKind::lease});
+      add_timer({.at = lease.deadline, .id = lease.token, .box = lease.mailbox, .kind = TimerKind::lease});
     }
-  }
+  });
   answer_settled(id, request, quiet, 0, extended, std::move(refused));
 }
 

@@ -25,7 +25,7 @@ void Engine::enter_accepted(const AcceptedFact& fact, FactPlace place, std::stri
   message.entry.deliveries = fact.deliveries;
   if (fact.dead != DeadReason::none) return enter_dead(mailbox, message, fact.dead, key_ms(fact.key), {});
   // The disk may have taken longer than the message had.
-  if (fact.expires_at != 0 && fact.expires_at <= now_) return bury(mailbox, message, DeadReason::expired);
+  if (fact.expires_at != 0 && fact.expires_at <= now_) return bury(mailbox, message, {.reason = DeadReason::expired});
   if (fact.expires_at != 0) {
     expiries_[fact.key] = fact.expires_at;
     add_timer({.at = fact.expires_at, .id = fact.key, .box = fact.mailbox, .kind = TimerKind::expiry});
@@ -124,7 +124,7 @@ void Engine::on_expiry(std::uint32_t number, MessageKey key) {
   if (auto* const entry = find_entry(mailbox, key, sender)) {
     const auto message = take_waiting(MessageRef(key, number, sender, entry->priority));
     FOLKMOOT_ASSERT(message.has_value());
-    return bury(mailbox, *message, DeadReason::expired);
+    return bury(mailbox, *message, {.reason = DeadReason::expired});
   }
   // Leased: whoever holds it may still settle it; should it come back, give_back() sees that its time is over.
 }

@@ -7,6 +7,7 @@
 namespace folkmoot {
 
 void TopicIndex::changed() {
+  ++version_;
   remembered_.clear();
   last_match_ = nullptr;
 }
@@ -68,8 +69,13 @@ const TopicIndex::Match& TopicIndex::match(std::string_view topic) {
     collect(root_, topic, true, pairs);
     std::sort(pairs.begin(), pairs.end());
     Match match;
-    match.reserve(pairs.size());
-    for (const auto& [order, subscription] : pairs) match.push_back(subscription);
+    match.subscriptions.reserve(pairs.size());
+    match.targets.reserve(pairs.size());
+    for (const auto& [order, subscription] : pairs) {
+      match.subscriptions.push_back(subscription);
+      match.targets.push_back({subscription->session, subscription->request});
+      match.plain = match.plain && !subscription->filter && !subscription->limited;
+    }
     found = remembered_.emplace(std::string(topic), std::move(match)).first;
   }
   last_topic_ = topic;

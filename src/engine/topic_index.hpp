@@ -26,15 +26,24 @@ struct Subscription {
 
 class TopicIndex {
  public:
-  using Match = std::vector<Subscription*>;
+  /// What a topic matches, in the order the subscriptions were made.
+  struct Match {
+    std::vector<Subscription*> subscriptions;
+    std::vector<EventTarget> targets;  // the same, as the server is told them
+    bool plain = true;                 // each gets all: none has a filter or a limit
+
+    bool empty() const { return subscriptions.empty(); }
+  };
 
   /// The index keeps the pointer until remove(); it must stay valid.
   void add(Subscription* subscription);
   void remove(Subscription* subscription);
   std::size_t size() const { return size_; }
+  /// Changes whenever a topic may match otherwise than before.
+  std::uint64_t version() const { return version_; }
 
-  /// The subscriptions whose patterns match, in the order they were made. Lives until the next call of any function but
-  /// match() itself with the same topic.
+  /// The subscriptions whose patterns match. Lives until the next call of any function but match()
+  /// itself with the same topic; its lists' elements, while version() stays the same.
   const Match& match(std::string_view topic);
 
  private:
@@ -61,6 +70,7 @@ class TopicIndex {
   std::string last_topic_;
   const Match* last_match_ = nullptr;
   std::uint64_t order_ = 0;
+  std::uint64_t version_ = 0;
   std::size_t size_ = 0;
 };
 

@@ -309,6 +309,16 @@ std::size_t stamp(Bytes envelope, const Routing& routing, const Stamp& stamp, st
   return static_cast<std::size_t>(at - reinterpret_cast<char*>(out));
 }
 
+bool restamp(std::uint8_t* stamped, const Uuid& id, std::int64_t timestamp) {
+  constexpr std::uint8_t kUint64 = 0xcf, kMap16 = 0xde;
+  auto* const id_at = stamped + (stamped[0] == kMap16 ? 3 : 1) + 3;  // behind key and head of the id
+  auto* const time_at = id_at + sizeof id + 1;                       // behind the timestamp's key
+  if (*time_at != kUint64 || timestamp >> 32 == 0) return false;
+  store(id_at, id);
+  store(time_at + 1, __builtin_bswap64(static_cast<std::uint64_t>(timestamp)));
+  return true;
+}
+
 RetryPolicy read_retry(Bytes envelope, const Routing& routing) {
   PackReader reader(envelope.subspan(routing.retry.begin, routing.retry.end - routing.retry.begin));
   return read_policy(reader);

@@ -97,6 +97,8 @@ constexpr std::size_t kStampBytesMax = 3 + 19 + 10 + 3 * (3 + 255) + 19 + 6 + 4 
 /// The sender's own id, timestamp, from, hops and chain (and reply_to and cause, if the stamp has one) are left out. Returns the
 /// bytes written.
 std::size_t stamp(Bytes envelope, const Routing& routing, const Stamp& stamp, std::uint8_t* out);
+/// Gives what stamp() wrote another id and timestamp. False, and nothing changed, if the timestamp would take other room.
+bool restamp(std::uint8_t* stamped, const Uuid& id, std::int64_t timestamp);
 
 /// Appends the envelope with the pairs of `changes`, an envelope that has only what is to be different, in place of its own.
 /// Requires: both were read by read_routing() (`changes` may lack a recipient). Errors: those of the merged envelope.

@@ -4,18 +4,9 @@
 
 namespace folkmoot {
 
-Result<std::optional<Frame>> cut_frame(Bytes& bytes, std::size_t frame_bytes_max) {
-  if (bytes.size() < 4) return std::nullopt;
-  const auto length = load<std::uint32_t>(bytes.data());
-  if (length < 8) return failure(ErrorCode::malformed, fmt::format("a frame gives its length as {}; 8 is the least", length));
-  if (length > frame_bytes_max - 4) {
-    return failure(ErrorCode::frame_too_large, fmt::format("a frame of {} bytes; {} is the most", length + 4ull, frame_bytes_max));
-  }
-  const std::size_t whole = 4 + std::size_t{length};
-  if (bytes.size() < whole) return std::nullopt;
-  Frame frame{load<FrameHeader>(bytes.data()), bytes.subspan(kFrameHeaderBytes, whole - kFrameHeaderBytes)};
-  bytes = bytes.subspan(whole);
-  return frame;
+Error bad_frame_length(std::uint32_t length, std::size_t frame_bytes_max) {
+  if (length < 8) return {ErrorCode::malformed, fmt::format("a frame gives its length as {}; 8 is the least", length)};
+  return {ErrorCode::frame_too_large, fmt::format("a frame of {} bytes; {} is the most", length + 4ull, frame_bytes_max)};
 }
 
 void append_header(std::string& out, Opcode opcode, std::uint8_t flags, std::uint32_t request, std::size_t body_bytes) {

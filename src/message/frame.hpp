@@ -72,7 +72,9 @@ struct Frame {
 
 /// Cuts the first frame off `bytes`. Returns nothing while it is not whole. Errors: malformed (length below 8),
 /// frame_too_large; after an error the stream cannot be read on.
-Result<std::optional<Frame>> cut_frame(Bytes& bytes, std::size_t frame_bytes_max);
+inline Result<std::optional<Frame>> cut_frame(Bytes& bytes, std::size_t frame_bytes_max);
+/// What is wrong with a frame that gives its length so.
+Error bad_frame_length(std::uint32_t length, std::size_t frame_bytes_max);
 
 /// Appends a header for a body of `body_bytes`.
 void append_header(std::string& out, Opcode opcode, std::uint8_t flags, std::uint32_t request, std::size_t body_bytes);
@@ -99,6 +101,17 @@ struct Confirm {
   std::uint64_t age_ms = 0;
 };
 static_assert(sizeof(Confirm) == 32);
+
+inline Result<std::optional<Frame>> cut_frame(Bytes& bytes, std::size_t frame_bytes_max) {
+  if (bytes.size() < 4) return std::nullopt;
+  const auto length = load<std::uint32_t>(bytes.data());
+  if (length < 8 || length > frame_bytes_max - 4) [[unlikely]] return std::unexpected(bad_frame_length(length, frame_bytes_max));
+  const std::size_t whole = 4 + std::size_t{length};
+  if (bytes.size() < whole) return std::nullopt;
+  const Frame frame{load<FrameHeader>(bytes.data()), bytes.subspan(kFrameHeaderBytes, whole - kFrameHeaderBytes)};
+  bytes = bytes.subspan(whole);
+  return frame;
+}
 
 std::string_view name(ReceiptState state);
 std::string_view name(PublishOutcome outcome);

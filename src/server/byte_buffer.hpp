@@ -71,7 +71,8 @@ class ByteBuffer {
 
   bool empty() const { return begin_ == end_; }
   std::size_t size() const { return end_ - begin_; }
-  Bytes bytes() const { return {block_.data + begin_, size()}; }
+  Bytes bytes() const { return {data(), size()}; }
+  std::uint8_t* data() const { return block_.data + begin_; }
 
   /// Room for `bytes` more at the back; the caller fills it and it counts at once.
   std::uint8_t* extend(BufferPool& pool, std::size_t bytes) {

@@ -45,22 +45,32 @@ Result<std::int64_t> duration(std::uint64_t ms, std::string_view field) {
   return static_cast<std::int64_t>(ms);
 }
 
+Result<void> check_content(const Context& context, const IncomingMessage& message) {
+  const auto most = context.reactor.options().content_bytes_max;
+  if (message.content.size() <= most) return {};
+  return failure(ErrorCode::content_too_large, fmt::format("the content has {} bytes; {} are the most", message.content.size(), most));
+}
+
 Result<void> read_message(const Context& context, Bytes bytes, IncomingMessage& message) {
   if (auto done = read_routing(bytes, message.routing, Recipient::optional); !done) return done;
   message.envelope = bytes.first(message.routing.bytes);
   message.content = bytes.subspan(message.routing.bytes);
-  const auto most = context.reactor.options().content_bytes_max;
-  if (message.content.size() > most) {
-    return failure(ErrorCode::content_too_large, fmt::format("the content has {} bytes; {} are the most", message.content.size(), most));
-  }
-  return {};
+  return check_content(context, message);
 }
 
 Result<void> on_publish(const Context& context) {
+  auto& last = context.reactor.last_envelope();
+  if (const auto* const same = last.find(context.frame.body)) {
+    if (auto fits = check_content(context, *same); !fits) return fits;
+    context.engine.publish(context.session(), context.request(), context.quiet(), *same);
+    return {};
+  }
   IncomingMessage message;
   auto read = read_message(context, context.frame.body, message);
-  if (read) context.engine.publish(context.session(), context.request(), context.quiet(), message);
-  return read;
+  if (!read) return read;
+  last.keep(message.envelope);
+  context.engine.publish(context.session(), context.request(), context.quiet(), message);
+  return {};
 }
 
 using Messages = std::vector<Result<IncomingMessage>>;

@@ -30,6 +30,7 @@ struct Connection {
   bool is_paused = false;         // not read from, for now
   bool is_congested = false;      // above pending_bytes_high
   bool engine_held = false;       // the engine was told to wait
+  bool in_fan_out = false;        // gets the events of Reactor::fan_out_, which go out before anything else
   std::uint32_t interest = 0;     // epoll events registered
   std::int64_t congested_since = 0;
   std::size_t link_pending = 0;   // bytes the link's door has not taken yet

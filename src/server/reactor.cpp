@@ -17,6 +17,8 @@
 namespace folkmoot {
 namespace {
 
+constexpr std::size_t kFlushBytes = 256 * 1024;  // what is read and written stays in the core's cache, however many publish
+constexpr std::int64_t kPoolIdleMs = 100;
 constexpr std::int64_t kEndingMs = 2'000;       // for a peer to take its GOODBYE
 constexpr std::int64_t kDiskRetryMs = 1'000;
 constexpr std::int64_t kAcceptRetryMs = 100;
@@ -79,6 +81,7 @@ int Reactor::wait_ms() {
   if (!deadlines_.empty()) sooner(deadlines_.top().at);
   if (journal_.compaction_due()) sooner(now_ + 1);
   if (!journal_.has_room(FactLog::Urgency::durable, 4096)) sooner(std::max(now_ + 1, next_disk_retry_));
+  if (!pool_.empty()) sooner(now_ + kPoolIdleMs);
   if (next < 0) return -1;
   return static_cast<int>(std::clamp<std::int64_t>(next - now_, 0, 60'000));
 }
@@ -87,10 +90,9 @@ Result<void> Reactor::run() {
   std::array<epoll_event, 256> events{};
   while (!stop_requested_.load(std::memory_order_acquire)) {
     now_ = clock_.now();
-    const int timeout = wait_ms();
-    if (timeout != 0 && !pool_.empty() && epoll_wait(epoll_, events.data(), 1, 0) == 0) pool_.trim();
-    const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), timeout);
-    now_ = clock_.now();
+    const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms());
+    const auto before = std::exchange(now_, clock_.now());
+    if (count == 0 && now_ - before >= kPoolIdleMs) pool_.trim();
     engine_.advance(now_);
     for (int i = 0; i < count; ++i) {
       const auto value = events[static_cast<std::size_t>(i)].data.u64 & ((std::uint64_t{1} << kWakeShift) - 1);
@@ -108,6 +110,7 @@ Result<void> Reactor::run() {
           if (find(value) != connection || !(what & ~static_cast<std::uint32_t>(EPOLLOUT))) break;
           if (!connection->is_paused) {
             on_readable(*connection);
+            if (unsent_bytes_ >= kFlushBytes) flush_dirty();
           } else if (what & (EPOLLHUP | EPOLLERR)) {  // reported whether asked for or not: it would wake us for ever
             close_connection(*connection);
           }

@@ -25,6 +25,8 @@
 #include "journal/journal_thread.hpp"
 #include "server/clock.hpp"
 #include "server/connection.hpp"
+#include "server/envelope_memo.hpp"
+#include "server/fan_out.hpp"
 #include "server/options.hpp"
 
 namespace folkmoot {
@@ -53,6 +55,7 @@ class Reactor final : public Effects, public Hub {
 
   // Effects: called by the engine, on the reactor's thread.
   bool deliver(SessionId session, const OutgoingDelivery& delivery) override;
+  void deliver_event(std::span<const EventTarget> targets, const MessageParts& message) override;
   void confirm(SessionId session, std::uint32_t request, const Confirm& confirm) override;
   void done(SessionId session, std::uint32_t request, Bytes body) override;
   void settled(SessionId session, std::uint32_t request, std::uint32_t settled, std::span<const LeaseToken> refused) override;
@@ -66,6 +69,7 @@ class Reactor final : public Effects, public Hub {
   /// Ends the connection with a reason; what was written before goes out first, as far as the peer takes it.
   void say_goodbye(Connection& connection, const Error& error);
   std::string stats_text(std::string_view mailbox);
+  EnvelopeMemo& last_envelope() { return last_envelope_; }
 
  private:
   enum class Wake : std::uint32_t { journal = 1, links = 2, listener = 3, connection = 4 };
@@ -96,7 +100,12 @@ class Reactor final : public Effects, public Hub {
   void read_link(Connection& connection);
 
   // writing
+  std::uint8_t* room(Connection& connection, std::size_t bytes);
   std::uint8_t* extend(Connection& connection, Opcode opcode, std::uint8_t flags, std::uint32_t request, std::size_t body_bytes);
+  bool sends_at_once(const Connection& connection, std::size_t bytes) const;
+  void send_or_keep(Connection& connection, std::span<const Bytes> parts);
+  bool hold_if_behind(Connection& connection, std::size_t pending, bool is_event);
+  void send_fan_out();
   void answer(SessionId session, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts);
   void flush(Connection& connection);
   void flush_dirty();
@@ -131,6 +140,9 @@ class Reactor final : public Effects, public Hub {
   bool hold_readers_ = false;       // set while a frame is carried out that made a subscriber congested
   std::priority_queue<Deadline> deadlines_;
   BufferPool pool_;
+  FanOut fan_out_;
+  EnvelopeMemo last_envelope_;
+  std::size_t unsent_bytes_ = 0;    // put into buffers since the last flush_dirty()
   std::vector<std::uint8_t> read_buffer_;
   std::int64_t now_ = 0;
   std::int64_t started_at_ = 0;

@@ -80,6 +80,7 @@ bool Reactor::take_bytes(Connection& connection, Bytes bytes, std::size_t& used)
     if (!carry_out(*this, connection, **frame)) return false;
   }
   used = whole - bytes.size();
+  send_fan_out();
   if (hold_readers_ || journal_.staged_bytes() > options_.staged_bytes_max) {
     connection.is_paused = true;
     paused_.push_back(connection.id);

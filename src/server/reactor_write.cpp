@@ -1,56 +1,153 @@
 // Writing: effects of the engine into the buffers of connections, buffers into sockets and links.
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "server/reactor.hpp"
 
 namespace folkmoot {
 
-// Room for a frame's body behind its header.
-std::uint8_t* Reactor::extend(Connection& connection, Opcode opcode, std::uint8_t flags, std::uint32_t request, std::size_t body_bytes) {
-  auto* const at = connection.out.extend(pool_, kFrameHeaderBytes + body_bytes);
-  store(at, FrameHeader{static_cast<std::uint32_t>(8 + body_bytes), opcode, flags, 0, request});
+namespace {
+
+// From here on a copy into the buffer costs more than a write of its own.
+constexpr std::size_t kOwnWriteBytes = 16 * 1024;
+// What is read and sent stays within a core's own cache.
+constexpr std::size_t kFanOutBytesMax = 128 * 1024;
+
+}  // namespace
+
+std::uint8_t* Reactor::room(Connection& connection, std::size_t bytes) {
+  if (connection.in_fan_out) send_fan_out();
+  unsent_bytes_ += bytes;
   if (!connection.is_dirty) {
     connection.is_dirty = true;
     dirty_.push_back(connection.id);
   }
+  return connection.out.extend(pool_, bytes);
+}
+
+// Room for a frame's body behind its header.
+std::uint8_t* Reactor::extend(Connection& connection, Opcode opcode, std::uint8_t flags, std::uint32_t request, std::size_t body_bytes) {
+  auto* const at = room(connection, kFrameHeaderBytes + body_bytes);
+  store(at, FrameHeader{static_cast<std::uint32_t>(8 + body_bytes), opcode, flags, 0, request});
   return at + kFrameHeaderBytes;
 }
 
 bool Reactor::deliver(SessionId session, const OutgoingDelivery& delivery) {
   auto* const connection = find(session);
   if (connection == nullptr || connection->state != Connection::State::open) return false;
+  const bool is_event = delivery.lease == 0;
   const auto pending = connection->out.size() + connection->link_pending;
-  if (delivery.lease == 0 && pending > options_.pending_bytes_max) {
+  if (is_event && pending > options_.pending_bytes_max) {
     overrun_.push_back(session);  // cut at the end of this turn: the engine is in the middle of its list of subscribers
     return false;
   }
   const auto& message = delivery.message;
-  const auto lease_bytes = delivery.lease != 0 ? kLeaseBlockBytes : 0;
-  const auto flags = static_cast<std::uint8_t>((delivery.lease != 0 ? kFlagLeased : 0) | (delivery.redelivered ? kFlagRedelivered : 0));
+  const auto lease_bytes = is_event ? 0 : kLeaseBlockBytes;
+  const auto flags = static_cast<std::uint8_t>((is_event ? 0 : kFlagLeased) | (delivery.redelivered ? kFlagRedelivered : 0));
+  if (sends_at_once(*connection, message.bytes())) {
+    std::uint8_t head[kFrameHeaderBytes + kLeaseBlockBytes];
+    store(head, FrameHeader{static_cast<std::uint32_t>(8 + lease_bytes + message.bytes()), Opcode::deliver, flags, 0, delivery.request});
+    store(head + kFrameHeaderBytes, delivery.lease);
+    store(head + kFrameHeaderBytes + 8, delivery.delivery);
+    const Bytes parts[] = {{head, kFrameHeaderBytes + lease_bytes}, message.head, message.rest};
+    send_or_keep(*connection, parts);
+    return hold_if_behind(*connection, connection->out.size(), is_event);
+  }
   auto* at = extend(*connection, Opcode::deliver, flags, delivery.request, lease_bytes + message.bytes());
-  if (delivery.lease != 0) {
+  if (!is_event) {
     store(at, delivery.lease);
     store(at + 8, delivery.delivery);
     at += kLeaseBlockBytes;
   }
   std::memcpy(at, message.head.data(), message.head.size());
   if (!message.rest.empty()) std::memcpy(at + message.head.size(), message.rest.data(), message.rest.size());
+  return pending <= options_.pending_bytes_high || hold_if_behind(*connection, pending, is_event);
+}
+
+// Deliveries to a connection that is behind are held by the engine from here on; events, by holding whoever publishes them.
+bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool is_event) {
   if (pending <= options_.pending_bytes_high) return true;
-  if (!connection->is_congested) {
-    connection->is_congested = true;
-    connection->congested_since = now_;
+  if (!connection.is_congested) {
+    connection.is_congested = true;
+    connection.congested_since = now_;
     ++congested_;
-    deadlines_.push({now_ + options_.slow_consumer_ms, session});
+    deadlines_.push({now_ + options_.slow_consumer_ms, connection.id});
   }
-  // Deliveries of mailboxes are held by the engine from here on; events, by holding whoever publishes them.
-  if (delivery.lease != 0) {
-    connection->engine_held = true;
-  } else {
+  if (is_event) {
     hold_readers_ = true;
+  } else {
+    connection.engine_held = true;
   }
   return false;
+}
+
+bool Reactor::sends_at_once(const Connection& connection, std::size_t bytes) const {
+  return bytes >= kOwnWriteBytes && connection.socket >= 0 && connection.out.empty() && !connection.in_fan_out;
+}
+
+// Writes past the buffer; what the socket does not take waits in it. An error shows again, and ends the connection, when that is flushed.
+void Reactor::send_or_keep(Connection& connection, std::span<const Bytes> parts) {
+  std::array<iovec, 3> pieces;
+  FOLKMOOT_ASSERT(parts.size() <= pieces.size());
+  std::size_t bytes = 0;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    pieces[i] = {const_cast<std::uint8_t*>(parts[i].data()), parts[i].size()};
+    bytes += parts[i].size();
+  }
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = parts.size();
+  const auto sent = ::sendmsg(connection.socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  auto done = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+  if (done == bytes) return;
+  auto* at = room(connection, bytes - done);
+  for (const auto& part : parts) {
+    const auto skipped = std::min(done, part.size());
+    done -= skipped;
+    if (skipped < part.size()) std::memcpy(at, part.data() + skipped, part.size() - skipped);
+    at += part.size() - skipped;
+  }
+}
+
+void Reactor::deliver_event(std::span<const EventTarget> targets, const MessageParts& message) {
+  if (targets.size() == 1) {
+    const auto& only = targets.front();
+    deliver(only.session, {.request = only.request, .delivery = 1, .lease = 0, .redelivered = false, .message = message});
+    return;
+  }
+  if (!fan_out_.is_for(targets)) {
+    send_fan_out();
+    fan_out_.begin(targets);
+    for (const auto& target : targets) {
+      if (auto* const connection = find(target.session)) connection->in_fan_out = true;
+    }
+  }
+  fan_out_.add(pool_, message);
+  if (fan_out_.bytes() >= kFanOutBytesMax) send_fan_out();
+}
+
+void Reactor::send_fan_out() {
+  if (fan_out_.empty()) return;
+  for (const auto& target : fan_out_.targets()) {
+    auto* const connection = find(target.session);
+    if (connection == nullptr || connection->state != Connection::State::open) continue;
+    connection->in_fan_out = false;
+    const auto pending = connection->out.size() + connection->link_pending;
+    if (pending > options_.pending_bytes_max) {
+      overrun_.push_back(target.session);
+      continue;
+    }
+    const auto frames = fan_out_.frames_for(target.request);
+    if (sends_at_once(*connection, frames.size())) {
+      send_or_keep(*connection, {&frames, 1});
+    } else {
+      std::memcpy(room(*connection, frames.size()), frames.data(), frames.size());
+    }
+    hold_if_behind(*connection, connection->out.size() + connection->link_pending, true);
+  }
+  fan_out_.clear(pool_);
 }
 
 void Reactor::answer(SessionId session, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts) {
@@ -92,6 +189,8 @@ void Reactor::withdrawn(SessionId session, LeaseToken lease, const Uuid& id) {
 }
 
 void Reactor::flush_dirty() {
+  send_fan_out();
+  unsent_bytes_ = 0;
   for (const auto id : std::exchange(overrun_, {})) {
     auto* const connection = find(id);
     if (connection == nullptr || connection->state != Connection::State::open) continue;

@@ -32,17 +32,17 @@ FAULTS = {
     ),
     "duplicate_drops_the_oldest": (
         "engine/publish.cpp",
-        "if (!prepared->is_duplicate) make_room(parties_.mailbox(prepared->mailbox));",
-        "make_room(parties_.mailbox(prepared->mailbox));",
+        "const auto drops = prepared.is_duplicate || !prepared.lives() ?",
+        "const auto drops = !prepared.lives() ?",
     ),
     "complete_in_pieces": (
         "engine/group.cpp",
-        "const FactGroup group(log_, bound);\n    // Settled first",
+        "const CommitGroup group(*this, bound);\n    // Settled first",
         "// Settled first",
     ),
     "atomic_batch_in_pieces": (
         "engine/group.cpp",
-        "    const FactGroup group(log_, bound);\n    for (const auto& each : *prepared) {\n      commit(",
+        "    const CommitGroup group(*this, bound);\n    for (const auto& each : *prepared) {\n      commit(",
         "    for (const auto& each : *prepared) {\n      commit(",
     ),
     "group_goes_on_after_nack": (
@@ -58,7 +58,7 @@ FAULTS = {
     "attempts_not_counted_at_restart": ("engine/recover.cpp", "    message->entry.deliveries = returned.deliveries;\n", ""),
     "retry_policy_ignored": (
         "engine/settle.cpp",
-        "delay_ms = end == AttemptEnd::nacked ? retry_delay_ms(policy, failed, chance()) : 0;",
+        "delay_ms = end == AttemptEnd::nacked ? retry_delay_ms(policy, deliveries, chance()) : 0;",
         "delay_ms = 0;",
     ),
     "purge_not_journaled": (

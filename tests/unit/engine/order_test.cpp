@@ -185,6 +185,20 @@ TEST_F(DeliveryTest, X13_a_loop_ends_at_the_limit_as_a_dead_letter_an_event_and_
   EXPECT_EQ(last_delivered().hops, 0u);
 }
 
+TEST_F(DeliveryTest, X13_what_a_guard_stopped_stays_dead_and_says_why_when_it_is_copied_before_it_is_durable) {
+  options.guard.hops_max = 1;
+  crash();
+  put("ping");
+  complete(take(), {mail("ping")});
+  engine->complete(kBob, ++request, take(), incoming({mail("ping")}));
+  copy_forward(log.end);
+  sync();
+  crash();
+  ASSERT_EQ(dead().size(), 1u);
+  EXPECT_EQ(texts[0], "2 hops; 1 are the most");
+  EXPECT_EQ(stats().ready, 0u);
+}
+
 TEST_F(DeliveryTest, X13_answers_within_a_minute_are_bounded_by_pair_and_by_conversation) {
   options.guard.pair_per_minute = 2;
   crash();

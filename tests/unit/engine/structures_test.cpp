@@ -167,11 +167,11 @@ TEST(TopicIndex, M1_finds_what_a_comparison_with_each_pattern_finds) {
       subscriptions.erase(at);
     }
     const auto topic = make(false);
-    TopicIndex::Match expected;
+    std::vector<Subscription*> expected;
     for (const auto& each : subscriptions) {
       if (topic_matches(each->pattern, topic)) expected.push_back(each.get());
     }
-    ASSERT_EQ(index.match(topic), expected) << topic;
+    ASSERT_EQ(index.match(topic).subscriptions, expected) << topic;
     ASSERT_EQ(index.size(), subscriptions.size());
   }
 }

@@ -1,0 +1,77 @@
+// What the engine's commands take, where it is more than an argument or two.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "engine/options.hpp"
+#include "engine/routes.hpp"
+#include "message/envelope.hpp"
+
+namespace folkmoot {
+
+/// A message as it comes from outside, envelope read and checked by read_routing().
+struct IncomingMessage {
+  Routing routing;
+  Bytes envelope;
+  Bytes content;
+  std::uint64_t version = 0;  // of the envelope: messages of one version have the same, byte for byte; 0: not known
+};
+
+struct ReceiveCommand {
+  std::string_view mailbox;
+  std::uint32_t max = 1;
+  std::int64_t wait_ms = 0;
+  std::int64_t lease_ms = 0;  // 0: the lease lives with the connection
+};
+
+struct MailboxCommand {
+  std::string_view name;
+  MailboxLimits limits;
+};
+
+/// Which dead letters; all that is given must hold.
+struct DeadQuery {
+  std::string_view mailbox{};                // empty: of every mailbox
+  Uuid id{};                                 // nil: any
+  DeadReason reason = DeadReason::none;      // none: any
+  std::int64_t before = 0;                   // died before this time, Unix ms; 0: any
+  std::function<bool(Bytes message)> fits{};   // of envelope and content; empty: any
+};
+
+/// What is to be different when a dead letter is sent again.
+struct Resubmission {
+  Bytes changes{};  // an envelope with the fields that change (`to` among them); empty: none
+  std::optional<Bytes> content{};
+};
+
+/// Many dead letters sent again.
+struct RedriveCommand {
+  DeadQuery query{};
+  Resubmission how{};
+  std::uint32_t limit = 0;       // at most so many; 0: all that fit
+  std::uint32_t per_second = 0;  // 0: at once
+};
+
+struct ScheduleCommand {
+  std::string_view name{};
+  std::string_view cron{};     // empty: every `every_ms`
+  std::int64_t every_ms = 0;
+  std::int64_t first_at = 0;   // Unix ms; 0: the next time that fits
+  std::int64_t until = 0;      // Unix ms; 0: for ever
+  std::uint64_t times = 0;     // 0: no end
+};
+
+struct RouteCommand {
+  std::string_view name{};
+  std::uint32_t order = 100;  // lower ones are asked first
+  std::string_view filter{};  // empty: every message
+  std::vector<RouteTarget> targets{};
+  Strategy strategy = Strategy::round_robin;
+  std::string_view hash_on{};
+  bool consumers_only = false;
+};
+
+}  // namespace folkmoot
