@@ -89,7 +89,10 @@ void MessageOptions::add_to(CLI::App& app, bool topic, bool content_required) {
   app.add_option("--correlation", correlation_, "The message it answers");
   app.add_option("--reply-to", reply_to_, "The mailbox where answers should go");
   app.add_option("--content-type", content_type_, "MIME type (default: text/plain for text)");
-  app.add_option("--meta", meta_, "Metadata; a value that is JSON is sent as such; may be given several times")->type_name("KEY=VALUE")->expected(1)->take_all();
+  app.add_option("--meta", meta_, "Metadata; a value that is JSON is sent as such; may be given several times")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
   app.add_option("--key", key_, "Idempotency key: a second message with it is not published");
   app.add_option("--cause", cause_, "The message this one follows from")->type_name("ID");
   app.add_flag("--no-reply", no_reply_, "Replies to it are refused");

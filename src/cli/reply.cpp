@@ -1,9 +1,10 @@
 // folkmoot reply: an agent in one line. Each message of a mailbox goes to a command's stdin; what the command writes to
 // stdout is the answer. A command that fails answers with a message of type `error`.
 //
-// Answer and acknowledgement are one fact: whatever is killed, there are both or neither. With --to the answer goes on to other agents.
-// An answer goes to the message's reply address. A task or query or command without one is answered into its sender's mailbox;
-// other messages without one are not answered, so that two such agents never answer each other's answers for ever.
+// Answer and acknowledgement are one fact: whatever is killed, there are both or neither. With --to the answer goes on
+// to other agents. An answer goes to the message's reply address. A task or query or command without one is answered
+// into its sender's mailbox; other messages without one are not answered, so that two such agents never answer each
+// other's answers for ever.
 #include <fmt/format.h>
 
 #include <memory>
@@ -36,7 +37,8 @@ void complain(const Message& asked, const Error& error) {
   fmt::print(stderr, "folkmoot: {} from {}: {}\n", asked.id.text(), asked.from, error.describe());
 }
 
-// Where the answer goes: to each of --to, or to who asked. A command that failed is answered, and nothing goes on to others.
+// Where the answer goes: to each of --to, or to who asked. A command that failed is answered, and nothing goes on to
+// others.
 std::vector<Message> answers_of(const Options& options, const Delivery& task, const Message& response) {
   const auto& asked = task.message;
   std::vector<Message> answers;
@@ -57,8 +59,8 @@ std::vector<Message> answers_of(const Options& options, const Delivery& task, co
   return answers;
 }
 
-// Answers and settles the message, both or neither. What cannot be answered (nobody waits any more) is settled all the same; what cannot
-// be handed on fails, and is tried again.
+// Answers and settles the message, both or neither. What cannot be answered (nobody waits any more) is settled all the
+// same; what cannot be handed on fails, and is tried again.
 void settle(Session& session, const Options& options, const Delivery& task, Message response) {
   const auto& asked = task.message;
   const auto answers = answers_of(options, task, response);
@@ -146,14 +148,18 @@ void add_reply(CLI::App& app) {
   auto* command = app.add_subcommand("reply", "Answer an agent's messages with a command, until stopped");
   const auto options = std::make_shared<Options>();
   command->add_option("AGENT", options->agent, "The mailbox to serve")->required();
-  command->add_option("--exec", options->command,
-                      "Run by /bin/sh for each message: content on stdin, answer from stdout; FOLKMOOT_FROM, _TYPE, _ID, "
-                      "_CONVERSATION, _PRIORITY and _REPLY_TO are set. A status other than 0 answers with an error. It gets SIGTERM when "
-                      "whoever asked wants the answer no more")
+  command
+      ->add_option("--exec", options->command,
+                   "Run by /bin/sh for each message: content on stdin, answer from stdout; FOLKMOOT_FROM, _TYPE, _ID, "
+                   "_CONVERSATION, _PRIORITY and _REPLY_TO are set. A status other than 0 answers with an error. It "
+                   "gets SIGTERM when "
+                   "whoever asked wants the answer no more")
       ->required();
-  command->add_option("--to", options->to,
-                      "Hand what comes out on to this agent, instead of answering; the message is settled in the same instant, so that a "
-                      "step of a pipeline happens once or not at all. May be given several times")
+  command
+      ->add_option("--to", options->to,
+                   "Hand what comes out on to this agent, instead of answering; the message is settled in the same "
+                   "instant, so that a "
+                   "step of a pipeline happens once or not at all. May be given several times")
       ->type_name("AGENT")
       ->expected(1)
       ->take_all();
@@ -162,7 +168,8 @@ void add_reply(CLI::App& app) {
               "  $ folkmoot reply analyst --exec 'wc -w' &\n"
               "  $ echo 'how many words are these' | folkmoot request analyst -\n"
               "  5\n"
-              "  $ folkmoot reply scan --exec ./ocr --to translate &  folkmoot reply translate --exec ./translate --to archive &");
+              "  $ folkmoot reply scan --exec ./ocr --to translate &  folkmoot reply translate --exec ./translate --to "
+              "archive &");
   command->callback([options] { reply(*options); });
 }
 

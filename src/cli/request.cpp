@@ -40,7 +40,8 @@ void request_one(const Options& options, Message asked) {
 
 Need need_of(const std::string& text) {
   const auto count = parse_need(text);
-  if (!count) throw Failure({ErrorCode::invalid_field, fmt::format("--need: `{}`; it may be first, a number or all", text)});
+  if (!count)
+    throw Failure({ErrorCode::invalid_field, fmt::format("--need: `{}`; it may be first, a number or all", text)});
   return {*count};
 }
 

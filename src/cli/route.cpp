@@ -25,7 +25,8 @@ WeightedTarget target_of(const std::string& text) {
   WeightedTarget target{text.substr(0, at)};
   const auto* const end = text.data() + text.size();
   const auto read = std::from_chars(text.data() + at + 1, end, target.weight);
-  if (read.ec != std::errc{} || read.ptr != end) throw CLI::ValidationError("TARGET", text + " is not NAME or NAME=WEIGHT");
+  if (read.ec != std::errc{} || read.ptr != end)
+    throw CLI::ValidationError("TARGET", text + " is not NAME or NAME=WEIGHT");
   return target;
 }
 
@@ -37,7 +38,8 @@ std::string to_json(const RouteStatus& route) {
   writer.optional_field("filter", rule.filter).optional_field("hash_on", rule.hash_on);
   if (rule.consumers_only) writer.field("consumers_only", true);
   writer.key("targets").begin_array();
-  for (const auto& target : rule.targets) writer.begin_object().field("name", target.name).field("weight", target.weight).end_object();
+  for (const auto& target : rule.targets)
+    writer.begin_object().field("name", target.name).field("weight", target.weight).end_object();
   writer.end_array().field("routed", route.routed).end_object();
   return out;
 }
@@ -60,11 +62,13 @@ void add_add(CLI::App& route) {
   const auto options = std::make_shared<Options>();
   command->add_option("NAME", options->rule.name, "By which it is removed again")->required();
   command->add_option("TARGET", options->targets, "Who gets the messages: a name, or NAME=WEIGHT; several share them")->required();
-  command->add_option("--filter", options->rule.filter, "Only messages that this holds for, such as \"type = 'task' AND priority <= 3\" (default: all)");
+  command->add_option("--filter", options->rule.filter,
+                      "Only messages that this holds for, such as \"type = 'task' AND priority <= 3\" (default: all)");
   command->add_option("--order", options->rule.order, "Rules with lower numbers are asked first (default 100)");
   command->add_option("--strategy", options->strategy, "How several targets share: round_robin (default), weighted, least_loaded, random, hash")
       ->check(CLI::IsMember({"round_robin", "weighted", "least_loaded", "random", "hash"}));
-  command->add_option("--hash-on", options->rule.hash_on, "The field that strategy hash goes by, such as metadata.customer");
+  command->add_option("--hash-on", options->rule.hash_on,
+                      "The field that strategy hash goes by, such as metadata.customer");
   command->add_flag("--consumers-only", options->rule.consumers_only, "Pass over a target that has no free consumer");
   set_example(*command,
               "  $ folkmoot route add urgent expert --filter 'priority <= 3' --order 10\n"
@@ -108,9 +112,12 @@ void add_remove(CLI::App& route) {
 }
 
 void add_load(CLI::App& route) {
-  auto* command = route.add_subcommand("load", "Say how busy the agent of --as is: strategy least_loaded adds it to what waits for it");
+  auto* command = route.add_subcommand(
+      "load", "Say how busy the agent of --as is: strategy least_loaded adds it to what waits for it");
   const auto load = std::make_shared<std::uint32_t>(0);
-  command->add_option("LOAD", *load, "In messages; holds until it says otherwise")->required()->check(CLI::Range(0, 1'000'000'000));
+  command->add_option("LOAD", *load, "In messages; holds until it says otherwise")
+      ->required()
+      ->check(CLI::Range(0, 1'000'000'000));
   set_example(*command,
               "  $ folkmoot --as expert route load 12\n"
               "  the load of expert is 12");

@@ -68,7 +68,8 @@ Result<CommandResult> run_command(const std::string& command, const std::string&
   Fd child_in(in[0]), to_child(in[1]);
   if (::pipe2(out, O_CLOEXEC) != 0) return system_failed("making a pipe", errno);
   Fd from_child(out[0]), child_out(out[1]);
-  const auto spawned = spawn("/bin/sh", {"sh", "-c", command}, {.in = child_in, .out = child_out, .environment = environment});
+  const auto spawned =
+      spawn("/bin/sh", {"sh", "-c", command}, {.in = child_in, .out = child_out, .environment = environment});
   if (!spawned) return std::unexpected(spawned.error());
   const auto pid = *spawned;
   child_in.close();

@@ -59,7 +59,8 @@ Result<pid_t> spawn(const std::string& program, std::vector<std::string> words, 
   posix_spawnattr_setpgroup(&attributes.value, 0);
   posix_spawnattr_setflags(&attributes.value, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
   pid_t pid = 0;
-  const int error = ::posix_spawn(&pid, program.c_str(), &actions.value, &attributes.value, arguments.data(), environment.data());
+  const int error =
+      ::posix_spawn(&pid, program.c_str(), &actions.value, &attributes.value, arguments.data(), environment.data());
   if (error != 0) return failure(ErrorCode::io_error, fmt::format("starting {}: {}", program, std::strerror(error)));
   return pid;
 }

@@ -35,7 +35,9 @@ void add_subscribe(CLI::App& app) {
   auto* command = app.add_subcommand("subscribe", "Print the events of a topic pattern as they are published, until stopped");
   const auto options = std::make_shared<Options>();
   command->add_option("PATTERN", options->pattern, "A topic; * stands for one word, a last > for one or more")->required();
-  command->add_option("--filter", options->filter, "Only events that this holds for, such as \"priority <= 3 AND content.change > 10\"")
+  command
+      ->add_option("--filter", options->filter,
+                   "Only events that this holds for, such as \"priority <= 3 AND content.change > 10\"")
       ->type_name("EXPR");
   command->add_option("--count", options->count, "Stop after this many events")->check(CLI::PositiveNumber);
   auto* json = command->add_flag("--json", options->json, "One event a line, as JSON");

@@ -236,18 +236,20 @@ void Client::start_schedules(const Shared& c, Completion<std::vector<ScheduleSta
   }));
 }
 
-// --- routes ------------------------------------------------------------------------------------------------------------
+// --- routes
+// ------------------------------------------------------------------------------------------------------------
 
 namespace {
 constexpr std::string_view kStrategyNames[] = {"round_robin", "weighted", "least_loaded", "random", "hash"};
 
 RouteStatus read_route(const dom::element& of) {
-  RouteStatus out{.rule = {.name = text_at(of, "name"),
-                           .order = number_at<std::uint32_t>(of, "order"),
-                           .filter = text_at(of, "filter"),
-                           .strategy = parse_route_strategy(text_at(of, "strategy")).value_or(RouteStrategy::round_robin),
-                           .hash_on = text_at(of, "hash_on")},
-                  .routed = number_at<std::uint64_t>(of, "routed")};
+  RouteStatus out{
+      .rule = {.name = text_at(of, "name"),
+               .order = number_at<std::uint32_t>(of, "order"),
+               .filter = text_at(of, "filter"),
+               .strategy = parse_route_strategy(text_at(of, "strategy")).value_or(RouteStrategy::round_robin),
+               .hash_on = text_at(of, "hash_on")},
+      .routed = number_at<std::uint64_t>(of, "routed")};
   bool only = false;
   out.rule.consumers_only = !of["consumers_only"].get(only) && only;
   for (const auto& target : list_at(of, "targets")) {
@@ -280,15 +282,17 @@ void Client::start_set_route(const Shared& c, const RouteRule& route, Completion
 }
 
 void Client::start_remove_route(const Shared& c, const std::string& name, Completion<void> done) {
-  c->submit(operation_of(codec::call("route.remove", Arguments().text("name", name).finish()), std::move(done), nothing));
+  c->submit(
+      operation_of(codec::call("route.remove", Arguments().text("name", name).finish()), std::move(done), nothing));
 }
 
 void Client::start_routes(const Shared& c, Completion<std::vector<RouteStatus>> done) {
-  ask(c, json_call("route.list", {}, std::move(done), [](const dom::element& answer) -> Result<std::vector<RouteStatus>> {
-    std::vector<RouteStatus> out;
-    for (const auto& one : list_at(answer, "routes")) out.push_back(read_route(one));
-    return out;
-  }));
+  ask(c,
+      json_call("route.list", {}, std::move(done), [](const dom::element& answer) -> Result<std::vector<RouteStatus>> {
+        std::vector<RouteStatus> out;
+        for (const auto& one : list_at(answer, "routes")) out.push_back(read_route(one));
+        return out;
+      }));
 }
 
 void Client::start_report_load(const Shared& c, std::uint32_t load, Completion<void> done) {

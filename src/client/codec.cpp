@@ -70,7 +70,8 @@ void prepare(Message& message, const ClientOptions& options) {
 }
 
 void unpack(Delivery& delivery, std::size_t content_bytes_max) {
-  if (auto unpacked = unpack_content(delivery.message, content_bytes_max); !unpacked) delivery.content_error = std::move(unpacked.error());
+  if (auto unpacked = unpack_content(delivery.message, content_bytes_max); !unpacked)
+    delivery.content_error = std::move(unpacked.error());
 }
 
 void set_request(std::string& frame, std::uint32_t request) {

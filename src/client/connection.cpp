@@ -179,8 +179,9 @@ bool Connection::passes_breaker() {
 }
 
 Error Connection::breaker_open() const {
-  return {ErrorCode::circuit_open, fmt::format("the circuit breaker of {} is open after {} failures in a row; nothing was sent",
-                                                  breakers.address(address_), options_.breaker.failures_to_open)};
+  return {ErrorCode::circuit_open,
+          fmt::format("the circuit breaker of {} is open after {} failures in a row; nothing was sent",
+                      breakers.address(address_), options_.breaker.failures_to_open)};
 }
 
 // An attempt to connect failed, or an operation timed out.

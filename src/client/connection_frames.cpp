@@ -21,14 +21,19 @@ Result<void> Connection::on_frame(const Frame& frame) {
       auto error = read_error(frame.body);
       return std::unexpected(error ? *error : error.error());
     }
-    case Opcode::deliver: return on_deliver(frame), Result<void>{};
-    case Opcode::lagged: return on_lagged(frame), Result<void>{};
-    case Opcode::withdrawn: return on_withdrawn_frame(frame), Result<void>{};
+    case Opcode::deliver:
+      return on_deliver(frame), Result<void>{};
+    case Opcode::lagged:
+      return on_lagged(frame), Result<void>{};
+    case Opcode::withdrawn:
+      return on_withdrawn_frame(frame), Result<void>{};
     case Opcode::confirm:
     case Opcode::ok:
     case Opcode::error:
-    case Opcode::settled: return on_answer(frame), Result<void>{};
-    default: return {};  // of a newer server
+    case Opcode::settled:
+      return on_answer(frame), Result<void>{};
+    default:
+      return {};  // of a newer server
   }
 }
 
@@ -38,7 +43,8 @@ void Connection::on_deliver(const Frame& frame) {
   auto delivery = codec::read_delivery(frame);
   if (!delivery) {
     // A message this client cannot read is given back, so that its dead letter tells of it.
-    if (frame.header.flags & kFlagLeased && frame.body.size() >= kLeaseBlockBytes) give_back({load<std::uint64_t>(frame.body.data())});
+    if (frame.header.flags & kFlagLeased && frame.body.size() >= kLeaseBlockBytes)
+      give_back({load<std::uint64_t>(frame.body.data())});
     return;
   }
   codec::unpack(*delivery, options_.content_bytes_max);
@@ -129,7 +135,8 @@ void Connection::give_back(std::vector<std::uint64_t> leases) {
   wire_->flush();
 }
 
-// --- subscriptions and consumers ---------------------------------------------------------------------------------------
+// --- subscriptions and consumers
+// ---------------------------------------------------------------------------------------
 
 void Connection::open_again(const std::shared_ptr<Flow>& flow) {
   send_now(flow->frame, flow->request);
@@ -160,7 +167,8 @@ void Connection::give(Flow& flow, Delivery delivery) {
 }
 
 void Connection::took(Flow& flow, const Delivery& delivery) {
-  if (flow.credit == 0 || delivery.leased() || state_ != State::up) return;  // a lease returns its credit when it is settled
+  if (flow.credit == 0 || delivery.leased() || state_ != State::up)
+    return;  // a lease returns its credit when it is settled
   if (++flow.owed < std::max(flow.credit / 2, 1u)) return;
   append_credit(wire_->out(), 0, flow.request, std::exchange(flow.owed, 0));
 }

@@ -28,7 +28,8 @@ void Connection::connect(Completion<void> done) {
   enqueue(Task([this, done = std::move(done)]() mutable {
     if (state_ == State::up) return done({});
     if (state_ == State::closed) return done(std::unexpected(down_why_));
-    if (auto good = ServerBreakers::check(options_.breaker); !good) return done(std::unexpected(std::move(good.error())));
+    if (auto good = ServerBreakers::check(options_.breaker); !good)
+      return done(std::unexpected(std::move(good.error())));
     connect_waiters_.push_back(std::move(done));
     if (state_ == State::connecting) return;
     state_ = State::connecting;
@@ -93,7 +94,8 @@ asio::awaitable<Error> Connection::session() {
   wire->close();
   lost_in_silence_ = std::exchange(silent_, false);
   if (lost_in_silence_) {
-    why = {ErrorCode::connection_lost, fmt::format("the server gave no sign of life for {} ms", 3 * options_.heartbeat.count())};
+    why = {ErrorCode::connection_lost,
+           fmt::format("the server gave no sign of life for {} ms", 3 * options_.heartbeat.count())};
   }
   co_return why;
 }
@@ -135,9 +137,11 @@ void Connection::on_down(const Error& why) {
   }
   std::ranges::sort(lost, {}, &Waiting::order);
   for (auto& waiting : lost) {
-    finish(waiting.operation, failure(ErrorCode::connection_lost,
-                                      fmt::format("the connection broke before the answer came ({}); the server may have done "
-                                                  "what was asked or not", why.text)));
+    finish(waiting.operation,
+           failure(ErrorCode::connection_lost,
+                   fmt::format("the connection broke before the answer came ({}); the server may have done "
+                               "what was asked or not",
+                               why.text)));
   }
   // What was pushed and not taken goes back to its mailbox by itself, and comes again.
   for (const auto& [request, flow] : flows_) {

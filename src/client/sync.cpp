@@ -89,7 +89,9 @@ Result<void> SyncClient::connect() {
 void SyncClient::close() { impl_->client.close(); }
 const std::string& SyncClient::address() const { return impl_->client.address(); }
 ClientMetrics SyncClient::metrics() const { return impl_->client.metrics(); }
-void SyncClient::on_withdrawn(std::function<void(const Withdrawal&)> handler) { impl_->client.on_withdrawn(std::move(handler)); }
+void SyncClient::on_withdrawn(std::function<void(const Withdrawal&)> handler) {
+  impl_->client.on_withdrawn(std::move(handler));
+}
 void SyncClient::on_breaker(std::function<void(const BreakerEvent&)> handler) { impl_->client.on_breaker(std::move(handler)); }
 
 Result<PublishReceipt> SyncClient::publish(Message message) {

@@ -134,7 +134,8 @@ MessageParts Engine::bytes_of_message(const Entry& entry, std::uint16_t* hops) {
 // Remembers who gets a request that waits in memory, to be told when it is wanted no more.
 void Engine::note_holder(const Entry& entry, SessionId session) {
   const auto slot = transient_.asked_by(static_cast<std::uint32_t>(entry.place().lsn));
-  if (slot != kNoSlot && requests_.holds(slot) && requests_[slot].message == entry.key) requests_[slot].holder = session;
+  if (slot != kNoSlot && requests_.holds(slot) && requests_[slot].message == entry.key)
+    requests_[slot].holder = session;
 }
 
 // Hands the mailbox's next message out: `enough` when the session wants no more for now, `stuck` when it could not go out and is

@@ -183,7 +183,8 @@ void Engine::close_session(SessionId id) {
   while (!session->open.empty()) {
     const auto [request, what] = *session->open.begin();
     // What waits in memory lives as long as who asked it; a durable request is work for its own sake.
-    if (what.kind == OpenKind::request && requests_[what.slot].in_memory && requests_[what.slot].holder != id) withdraw(requests_[what.slot]);
+    if (what.kind == OpenKind::request && requests_[what.slot].in_memory && requests_[what.slot].holder != id)
+      withdraw(requests_[what.slot]);
     close_open(*session, request, what);
   }
   // The list holds the newest first; given back in the order they were handed out.

@@ -414,7 +414,8 @@ bool Engine::make_room(std::span<const Prepared> all, FactLog::Urgency urgency, 
 }
 
 // So many of each mailbox, if the log has room for that and for what they make room for.
-bool Engine::drop_oldest(const std::map<std::uint32_t, std::uint64_t>& drops, FactLog::Urgency urgency, const GroupBound& bound) {
+bool Engine::drop_oldest(const std::map<std::uint32_t, std::uint64_t>& drops, FactLog::Urgency urgency,
+                         const GroupBound& bound) {
   auto all = bound;
   for (const auto& [number, count] : drops) {
     // A death each, and perhaps the end of an older dead letter.

@@ -127,7 +127,8 @@ void Engine::report_load(SessionId id, std::uint32_t request, std::string_view a
   const auto* const session = find_session(id);
   if (session == nullptr) return;
   if (agent.empty() && session->party == 0) {
-    return refuse(id, request, {ErrorCode::invalid_name, "whose load is it? The connection has not named its agent: give `agent`"});
+    return refuse(id, request,
+                  {ErrorCode::invalid_name, "whose load is it? The connection has not named its agent: give `agent`"});
   }
   if (!agent.empty() && !is_name(agent)) return refuse(id, request, {ErrorCode::invalid_name, "`agent` is no name"});
   const auto party = agent.empty() ? Result<std::uint32_t>(session->party) : party_number(agent);

@@ -490,8 +490,9 @@ class Parser {
 };
 
 std::unexpected<Error> not_utf8(std::string_view text, std::size_t good) {
-  return failure(ErrorCode::invalid_filter, fmt::format("filter, column {}: found a byte that is not UTF-8, 0x{:02x}",
-                                                        column_of(text, text.substr(good)), static_cast<unsigned char>(text[good])));
+  return failure(ErrorCode::invalid_filter,
+                 fmt::format("filter, column {}: found a byte that is not UTF-8, 0x{:02x}",
+                             column_of(text, text.substr(good)), static_cast<unsigned char>(text[good])));
 }
 
 }  // namespace

@@ -32,8 +32,11 @@ void read_need(JsonFields& fields, Asking& into) {
   const auto value = fields.find("need");
   if (!value) return;
   std::string_view word;
-  const auto need = value->get(word) ? std::optional<std::size_t>(fields.number("need", 1, 1, kGatherMax)) : parse_need(word);
-  if (!need) return fields.refuse(ErrorCode::invalid_field, fmt::format("`need` is {}; it may be first, all or a number", shown(*value)));
+  const auto need =
+      value->get(word) ? std::optional<std::size_t>(fields.number("need", 1, 1, kGatherMax)) : parse_need(word);
+  if (!need)
+    return fields.refuse(ErrorCode::invalid_field,
+                         fmt::format("`need` is {}; it may be first, all or a number", shown(*value)));
   into.need = *need;
 }
 
@@ -41,14 +44,17 @@ void read_need(JsonFields& fields, Asking& into) {
 Result<Asking> checked(JsonFields& fields, Asking asking) {
   read_need(fields, asking);
   asking.timeout_ms = fields.duration_ms("timeout_ms", asking.timeout_ms);
-  if (asking.timeout_ms == 0 || asking.timeout_ms > kAskTimeoutMsMax) fields.refuse(ErrorCode::out_of_range, "`timeout_ms` may be 1 ms to 1 hour");
+  if (asking.timeout_ms == 0 || asking.timeout_ms > kAskTimeoutMsMax)
+    fields.refuse(ErrorCode::out_of_range, "`timeout_ms` may be 1 ms to 1 hour");
   if (auto good = fields.result(); !good) return std::unexpected(good.error());
   if (auto good = check_gather(asking.size(), asking.need); !good) return std::unexpected(good.error());
   std::size_t bytes = 0;
-  for (const auto& message : asking.messages) bytes += message.content.size() * (asking.messages.size() == 1 ? asking.size() : 1);
+  for (const auto& message : asking.messages)
+    bytes += message.content.size() * (asking.messages.size() == 1 ? asking.size() : 1);
   if (bytes > kAskedBytesMax) {
-    return failure(ErrorCode::content_too_large,
-                   fmt::format("the requests would have {} bytes of content in all; {} are the most", bytes, kAskedBytesMax));
+    return failure(
+        ErrorCode::content_too_large,
+        fmt::format("the requests would have {} bytes of content in all; {} are the most", bytes, kAskedBytesMax));
   }
   return asking;
 }
@@ -138,7 +144,9 @@ std::vector<std::size_t> Responses::end(const Error& why) {
   return rest;
 }
 
-const Error& Responses::why(std::size_t index) const { return std::ranges::find(missing_, index, &Missing::index)->why; }
+const Error& Responses::why(std::size_t index) const {
+  return std::ranges::find(missing_, index, &Missing::index)->why;
+}
 
 void Responses::append_end_fields(JsonWriter& out) const {
   out.field("enough", has_enough()).field("answers", answers_).key("missing").begin_array();

@@ -1,5 +1,5 @@
-// Requests and commands, to one agent or to many, as the doors that speak JSON have them (docs/protocol.md, sections 11 and 13): native
-// REQUEST frames with numbers in a row, and what came of each.
+// Requests and commands, to one agent or to many, as the doors that speak JSON have them (docs/protocol.md, sections 11
+// and 13): native REQUEST frames with numbers in a row, and what came of each.
 #pragma once
 
 #include <string>
@@ -20,14 +20,14 @@ struct Asking {
   std::vector<std::string> recipients;  // whom each of them goes to
   std::size_t need = 0;                 // as Gather's
   std::uint32_t timeout_ms = 30'000;
-  bool is_many = false;                 // a list was given, if only of one
+  bool is_many = false;  // a list was given, if only of one
   bool with_status = false;
 
   std::size_t size() const { return recipients.size(); }
 };
 
-/// `message` and `to` (a name or a list), or `messages`; `need`, `timeout_ms`, `stream`. Errors: invalid_field, out_of_range,
-/// content_too_large, those of a message.
+/// `message` and `to` (a name or a list), or `messages`; `need`, `timeout_ms`, `stream`. Errors: invalid_field,
+/// out_of_range, content_too_large, those of a message.
 Result<Asking> read_request(JsonFields& fields, std::int64_t now_ms, std::string_view from);
 /// `to`, `command`, `parameters`; `need`, `timeout_ms`; `message` with more of its fields.
 Result<Asking> read_command(JsonFields& fields, std::int64_t now_ms, std::string_view from);

@@ -16,8 +16,9 @@ Result<void> TextSession::translate_asking(const Asking& asking, Row& row, std::
     return {};
   }
   if (rows_.size() + asking.size() >= kTextInFlightMax) {
-    return failure(ErrorCode::limit_reached, fmt::format("{} operations are in flight on this connection, and these would be {} more",
-                                                         rows_.size(), asking.size()));
+    return failure(ErrorCode::limit_reached,
+                   fmt::format("{} operations are in flight on this connection, and these would be {} more",
+                               rows_.size(), asking.size()));
   }
   // Checked with a number that is nobody's: only then are there rows for them.
   for (std::size_t i = 0; i < asking.size(); ++i) {
@@ -40,7 +41,8 @@ Result<void> TextSession::translate_asking(const Asking& asking, Row& row, std::
   return {};
 }
 
-// Each of the requests has exactly one last answer, which ends its row; what was cancelled here is over already, and says no more.
+// Each of the requests has exactly one last answer, which ends its row; what was cancelled here is over already, and
+// says no more.
 TextSession::Told TextSession::tell_of_many(const Row& row, const Frame& frame) {
   Told told{.is_mine = true};
   auto& many = *row.many;

@@ -20,13 +20,27 @@ struct Operation {
 };
 
 constexpr Operation kOperations[] = {
-    {"hello", Opcode::hello},     {"publish", Opcode::publish}, {"publish_batch", Opcode::publish_batch},
-    {"subscribe", Opcode::subscribe}, {"consume", Opcode::consume}, {"credit", Opcode::credit},
-    {"cancel", Opcode::cancel},   {"receive", Opcode::receive}, {"ack", Opcode::ack},
-    {"nack", Opcode::nack},       {"extend", Opcode::extend},   {"request", Opcode::request},
-    {"receipt", Opcode::receipt}, {"wait", Opcode::wait},       {"stats", Opcode::stats},
-    {"ping", Opcode::ping},       {"mailbox", Opcode::mailbox}, {"complete", Opcode::complete},
-    {"reject", Opcode::reject},   {"call", Opcode::call},       {"request_many", Opcode::request, read_request},
+    {"hello", Opcode::hello},
+    {"publish", Opcode::publish},
+    {"publish_batch", Opcode::publish_batch},
+    {"subscribe", Opcode::subscribe},
+    {"consume", Opcode::consume},
+    {"credit", Opcode::credit},
+    {"cancel", Opcode::cancel},
+    {"receive", Opcode::receive},
+    {"ack", Opcode::ack},
+    {"nack", Opcode::nack},
+    {"extend", Opcode::extend},
+    {"request", Opcode::request},
+    {"receipt", Opcode::receipt},
+    {"wait", Opcode::wait},
+    {"stats", Opcode::stats},
+    {"ping", Opcode::ping},
+    {"mailbox", Opcode::mailbox},
+    {"complete", Opcode::complete},
+    {"reject", Opcode::reject},
+    {"call", Opcode::call},
+    {"request_many", Opcode::request, read_request},
     {"command", Opcode::request, read_command},
 };
 
@@ -47,7 +61,8 @@ Result<Message> message_of(const JsonFields& fields, std::int64_t now_ms) {
 
 Result<std::vector<Message>> messages_of(const JsonFields& fields, std::string_view name, std::int64_t now_ms) {
   const auto value = fields.find(name);
-  if (!value || !value->is_array()) return failure(ErrorCode::invalid_field, fmt::format("`{}` must be an array of messages", name));
+  if (!value || !value->is_array())
+    return failure(ErrorCode::invalid_field, fmt::format("`{}` must be an array of messages", name));
   return read_messages(*value, now_ms, fmt::format("`{}`, message", name));
 }
 
@@ -213,8 +228,9 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       break;
     }
     case Opcode::subscribe:
-      append_subscribe(out, next_, {fields.required_text("pattern"), credit("credit", 0, 0), fields.flag("echo"),
-                                    fields.text("filter", kFilterBytesMax)});
+      append_subscribe(out, next_,
+                       {fields.required_text("pattern"), credit("credit", 0, 0), fields.flag("echo"),
+                        fields.text("filter", kFilterBytesMax)});
       break;
     case Opcode::consume: append_consume(out, next_, fields.required_text("mailbox"), credit("credit", 1, 1)); break;
     case Opcode::credit:
@@ -222,7 +238,8 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       break;
     case Opcode::cancel:
       row.target = target();
-      if (const auto asked = rows_.find(row.target); asked != rows_.end() && asked->second.many) cancel_many(*asked->second.many, out);
+      if (const auto asked = rows_.find(row.target); asked != rows_.end() && asked->second.many)
+        cancel_many(*asked->second.many, out);
       append_cancel(out, next_, row.target);
       break;
     case Opcode::receive:
@@ -283,7 +300,8 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
 }
 
 TextSession::Told TextSession::tell(const Frame& frame) {
-  if (frame.header.opcode == Opcode::withdrawn && took_messages_) return {.is_mine = true, .text = withdrawn_text(frame)};
+  if (frame.header.opcode == Opcode::withdrawn && took_messages_)
+    return {.is_mine = true, .text = withdrawn_text(frame)};
   if (frame.header.request < kTextRequestMin) return {};
   Told told{.is_mine = true, .text = {}};
   const auto found = rows_.find(frame.header.request);

@@ -21,7 +21,8 @@ Result<std::string_view> wanted_encoding(const JsonElement& object) {
   if (!value.get(flag)) return flag ? kZstd : std::string_view{};
   std::string_view word;
   if (!value.get(word) && (word == kZstd || word == kGzip)) return word;
-  return failure(ErrorCode::invalid_field, fmt::format("`compress` is {}; it may be true, false, zstd or gzip", shown(value)));
+  return failure(ErrorCode::invalid_field,
+                 fmt::format("`compress` is {}; it may be true, false, zstd or gzip", shown(value)));
 }
 
 }  // namespace
@@ -36,11 +37,13 @@ Result<Message> read_message(const JsonElement& value, std::int64_t now_ms, std:
   return message;
 }
 
-Result<std::vector<Message>> read_messages(const JsonElement& array, std::int64_t now_ms, std::string_view what, std::string_view from) {
+Result<std::vector<Message>> read_messages(const JsonElement& array, std::int64_t now_ms, std::string_view what,
+                                           std::string_view from) {
   std::vector<Message> messages;
   for (const auto element : simdjson::dom::array(array)) {
     auto message = read_message(element, now_ms, from);
-    if (!message) return failure(message.error().code, fmt::format("{} {}: {}", what, messages.size(), message.error().text));
+    if (!message)
+      return failure(message.error().code, fmt::format("{} {}: {}", what, messages.size(), message.error().text));
     messages.push_back(std::move(*message));
     if (messages.size() > kBatchMessagesMax) break;
   }

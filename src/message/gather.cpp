@@ -12,7 +12,8 @@ Result<void> check_gather(std::size_t asked, std::size_t need) {
   if (asked == 0 || asked > kGatherMax) {
     return failure(ErrorCode::out_of_range, fmt::format("{} requests at once; 1 to {} may be", asked, kGatherMax));
   }
-  if (need > asked) return failure(ErrorCode::out_of_range, fmt::format("{} answers are needed of {} requests", need, asked));
+  if (need > asked)
+    return failure(ErrorCode::out_of_range, fmt::format("{} answers are needed of {} requests", need, asked));
   return {};
 }
 

@@ -1,4 +1,5 @@
-// Every promise about delivery through the C++ library, against the real program (docs/delivery.md, "Where each promise is used").
+// Every promise about delivery through the C++ library, against the real program (docs/delivery.md, "Where each promise
+// is used").
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -21,7 +22,9 @@ class LibraryTest : public ::testing::Test {
   LibraryTest() {
     // It ends by itself, if this program is killed.
     pid_ = value(cli::spawn("/usr/bin/timeout",
-                            {"timeout", "100", FOLKMOOT_PROGRAM, "serve", "--data", folder_, "--listen", "127.0.0.1:0", "--log-level", "warn"}, {}));
+                            {"timeout", "100", FOLKMOOT_PROGRAM, "serve", "--data", folder_, "--listen", "127.0.0.1:0",
+                             "--log-level", "warn"},
+                            {}));
   }
   void SetUp() override {
     value(me.connect());
@@ -171,7 +174,8 @@ TEST_F(LibraryTest, A5_a_command_has_statuses_and_a_result_and_is_cancelled) {
   auto inbox = value(other.consume("other"));
   std::promise<std::string> status;
   auto result = std::async(std::launch::async, [&] {
-    return me.send_command("other", {.name = "deploy", .parameters = {{"change", 12}}}, 30s, [&](const Message& told) { status.set_value(told.content); });
+    return me.send_command("other", {.name = "deploy", .parameters = {{"change", 12}}}, 30s,
+                           [&](const Message& told) { status.set_value(told.content); });
   });
   const auto asked = value(inbox.next(10s));
   EXPECT_EQ(value(read_command(asked.message)).parameters.at("change"), 12);
@@ -181,7 +185,8 @@ TEST_F(LibraryTest, A5_a_command_has_statuses_and_a_result_and_is_cancelled) {
   EXPECT_EQ(value(result.get()).content, "deployed");
 
   std::stop_source stop;
-  auto given_up = std::async(std::launch::async, [&] { return me.send_command("other", {.name = "deploy"}, 30s, {}, stop.get_token()); });
+  auto given_up = std::async(std::launch::async,
+                             [&] { return me.send_command("other", {.name = "deploy"}, 30s, {}, stop.get_token()); });
   const auto held = value(inbox.next(10s));
   EXPECT_FALSE(held.leased());
   EXPECT_FALSE(held.withdrawn());
@@ -193,7 +198,8 @@ TEST_F(LibraryTest, A5_a_command_has_statuses_and_a_result_and_is_cancelled) {
 TEST_F(LibraryTest, A4_of_many_as_many_are_waited_for_as_are_needed) {
   auto inbox = value(other.consume("quick")), slow = value(other.consume("slow"));
   auto gathering = std::async(std::launch::async, [&] {
-    return me.request_all(to_each(make_message("", "ship?"), {"quick", "slow"}), {.need = Need::first(), .timeout = 30s});
+    return me.request_all(to_each(make_message("", "ship?"), {"quick", "slow"}),
+                          {.need = Need::first(), .timeout = 30s});
   });
   const auto held = value(slow.next(10s));
   value(other.reply(value(inbox.next(10s)), {.content = "yes"}));

@@ -86,7 +86,8 @@ TargetServer::~TargetServer() {
 
 void TargetServer::start() {
   const auto program = std::filesystem::read_symlink("/proc/self/exe").string();
-  const auto started = cli::spawn(program, {program, "serve", "--data", folder_, "--listen", "127.0.0.1:0", "--log-level", "warn"}, {});
+  const auto started =
+      cli::spawn(program, {program, "serve", "--data", folder_, "--listen", "127.0.0.1:0", "--log-level", "warn"}, {});
   if (!started) throw Failure(started.error());
   pid_ = *started;
 

@@ -18,7 +18,8 @@ Result<std::uint32_t> duration_parameter(const Target& target, std::string_view 
   const auto ms = parse_duration_ms(target.parameter(name));
   if (!ms) return failure(ms.error().code, fmt::format("`{}`: {}", name, ms.error().text));
   if (*ms > max) {
-    return failure(ErrorCode::out_of_range, fmt::format("`{}` is {}; it may be up to {}", name, target.parameter(name), format_duration_ms(max)));
+    return failure(ErrorCode::out_of_range, fmt::format("`{}` is {}; it may be up to {}", name, target.parameter(name),
+                                                        format_duration_ms(max)));
   }
   return static_cast<std::uint32_t>(*ms);
 }

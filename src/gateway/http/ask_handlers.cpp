@@ -84,7 +84,9 @@ class AskingHttp {
     auto text = told(index, *delivered);
     if (!stream_ && collected_ + text.size() > kAnswerBytesMax) {
       if (is_status) co_return true;
-      const Error full{ErrorCode::content_too_large, fmt::format("the answers have more than {} bytes; ask for them event by event", kAnswerBytesMax)};
+      const Error full{
+          ErrorCode::content_too_large,
+          fmt::format("the answers have more than {} bytes; ask for them event by event", kAnswerBytesMax)};
       co_return co_await fail(index, full);
     }
     if (!is_status) asked_.answered(index, delivered->message);
@@ -124,7 +126,8 @@ class AskingHttp {
   asio::awaitable<void> end() {
     const auto rest = asked_.end(lost_.value_or(Error{ErrorCode::cancelled, "there were enough answers without it"}));
     std::string frames;
-    for (const auto index : rest) append_cancel(frames, exchange_.link.number(), first_ + static_cast<std::uint32_t>(index));
+    for (const auto index : rest)
+      append_cancel(frames, exchange_.link.number(), first_ + static_cast<std::uint32_t>(index));
     if (!frames.empty()) co_await exchange_.link.send(std::move(frames));
   }
 
@@ -166,7 +169,8 @@ class AskingHttp {
   std::optional<Error> lost_;  // why no more answers come: the client is gone, or the server
 };
 
-asio::awaitable<Answer> ask_as(Exchange& exchange, Result<Asking> (*read)(JsonFields&, std::int64_t, std::string_view)) {
+asio::awaitable<Answer> ask_as(Exchange& exchange,
+                               Result<Asking> (*read)(JsonFields&, std::int64_t, std::string_view)) {
   JsonDocument document;
   const auto value = document.parse(exchange.request.body);
   if (!value) co_return error_answer(value.error());

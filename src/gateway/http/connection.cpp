@@ -34,7 +34,8 @@ std::string lower(std::string_view text) {
 std::string bearer_token(std::string_view authorization) {
   constexpr std::string_view kBearer = "bearer ";
   if (authorization.size() <= kBearer.size()) return {};
-  return lower(authorization.substr(0, kBearer.size())) == kBearer ? std::string(authorization.substr(kBearer.size())) : std::string();
+  return lower(authorization.substr(0, kBearer.size())) == kBearer ? std::string(authorization.substr(kBearer.size()))
+                                                                   : std::string();
 }
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
@@ -119,7 +120,7 @@ asio::awaitable<bool> HttpConnection::serve_one() {
   Answer made = co_await answer(raw, request);
   if (std::exchange(is_streaming_, false)) {
     const bool whole = co_await end_stream();
-    co_return whole && keeps_alive(raw);
+    co_return whole&& keeps_alive(raw);
   }
   co_return co_await write(std::move(made), raw, keeps_alive(raw));
 }
@@ -184,7 +185,8 @@ asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const Http
   co_return co_await handle(*match.route, raw, request, match.parameter);
 }
 
-asio::awaitable<Answer> HttpConnection::handle(const Route& route, const RawRequest& raw, const HttpRequest& request, std::string parameter) {
+asio::awaitable<Answer> HttpConnection::handle(const Route& route, const RawRequest& raw, const HttpRequest& request,
+                                               std::string parameter) {
   if (!route.is_upgrade) {
     if (auto open = link_.open(request.token); !open) co_return error_answer(open.error());
   }
@@ -241,7 +243,9 @@ void HttpConnection::set_head(Response& response, const Answer& made, const RawR
   response.keep_alive(keep_alive);
 }
 
-bool HttpConnection::keeps_alive(const RawRequest& raw) const { return raw.keep_alive() && !is_stopping_ && !context_.is_draining; }
+bool HttpConnection::keeps_alive(const RawRequest& raw) const {
+  return raw.keep_alive() && !is_stopping_ && !context_.is_draining;
+}
 
 // -- an answer of unknown length: chunks (RFC 9112, section 7.1)
 

@@ -13,7 +13,8 @@
 namespace folkmoot {
 namespace {
 
-// Events that the server sends ahead; more than these are skipped while the client does not read, and it is told how many.
+// Events that the server sends ahead; more than these are skipped while the client does not read, and it is told how
+// many.
 constexpr std::uint32_t kEventCredit = 256;
 
 std::string counted(std::string_view name, std::uint64_t count) {
@@ -42,12 +43,16 @@ std::string event_text(const Frame& frame) {
 
 asio::awaitable<Answer> subscribe_events(Exchange& exchange) {
   const auto& target = exchange.request.target;
-  if (exchange.stream == nullptr) co_return error_answer({ErrorCode::invalid_field, "events are told over HTTP/1.1 only"});
+  if (exchange.stream == nullptr)
+    co_return error_answer({ErrorCode::invalid_field, "events are told over HTTP/1.1 only"});
   const auto count = target.has("count") ? parse_lease(target.parameter("count")) : 0;
-  if (!count || (target.has("count") && *count == 0)) co_return error_answer({ErrorCode::out_of_range, "`count` is a number from 1"});
+  if (!count || (target.has("count") && *count == 0))
+    co_return error_answer({ErrorCode::out_of_range, "`count` is a number from 1"});
   const auto request = exchange.link.number();
   std::string frames;
-  append_subscribe(frames, request, {.pattern = target.parameter("pattern"), .credit = kEventCredit, .filter = target.parameter("filter")});
+  append_subscribe(
+      frames, request,
+      {.pattern = target.parameter("pattern"), .credit = kEventCredit, .filter = target.parameter("filter")});
   const auto subscribed = co_await ask(exchange, request, std::move(frames));
   if (!subscribed) co_return error_answer(subscribed.error());
 

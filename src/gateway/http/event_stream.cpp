@@ -13,7 +13,10 @@ std::optional<EventStream::Format> EventStream::wanted(const Exchange& exchange)
 }
 
 asio::awaitable<bool> EventStream::begin() {
-  Answer head{.body = {}, .content_type = format_ == Format::server_sent ? "text/event-stream" : exchange_.request.accept.contains("ndjson") ? "application/x-ndjson" : "application/jsonl"};
+  Answer head{.body = {},
+              .content_type = format_ == Format::server_sent                ? "text/event-stream"
+                              : exchange_.request.accept.contains("ndjson") ? "application/x-ndjson"
+                                                                            : "application/jsonl"};
   head.headers.emplace_back("X-Accel-Buffering", "no");  // for proxies that would collect it
   co_return co_await exchange_.stream->begin(std::move(head));
 }

@@ -16,8 +16,8 @@ class EventStream {
  public:
   enum class Format { server_sent, lines };
 
-  /// What the header Accept asks for: `text/event-stream`, or `application/jsonl` or `application/x-ndjson`. Nothing if it asks for
-  /// neither, or the client speaks HTTP/1.0, which has no answers of unknown length.
+  /// What the header Accept asks for: `text/event-stream`, or `application/jsonl` or `application/x-ndjson`. Nothing if
+  /// it asks for neither, or the client speaks HTTP/1.0, which has no answers of unknown length.
   static std::optional<Format> wanted(const Exchange& exchange);
 
   EventStream(Exchange& exchange, Format format) : exchange_(exchange), format_(format) {}

@@ -59,7 +59,8 @@ struct Received {
   std::vector<std::uint64_t> leases;
 };
 
-void append_received(JsonWriter& json, const Delivered& delivered, const std::optional<Error>& content_error, bool is_settled) {
+void append_received(JsonWriter& json, const Delivered& delivered, const std::optional<Error>& content_error,
+                     bool is_settled) {
   json.begin_object();
   append_message_fields(json, delivered.message, content_error);
   append_delivery_fields(json, delivered);
@@ -183,7 +184,8 @@ asio::awaitable<Answer> complete_message(Exchange& exchange) {
   const auto given = fields.find("outputs");
   if (given && !given->is_array()) fields.refuse(ErrorCode::invalid_field, "`outputs` must be an array of messages");
   if (auto good = fields.result(); !good) co_return error_answer(good.error());
-  const auto outputs = given ? read_messages(*given, unix_ms_now(), "output", exchange.request.agent) : std::vector<Message>{};
+  const auto outputs =
+      given ? read_messages(*given, unix_ms_now(), "output", exchange.request.agent) : std::vector<Message>{};
   if (!outputs) co_return error_answer(outputs.error());
   const auto request = exchange.link.number();
   std::string frames;
@@ -310,7 +312,8 @@ asio::awaitable<Answer> settle_message(Exchange& exchange) {
   const auto settled = read_settled(frame->body);
   if (!settled) co_return error_answer(settled.error());
   if (settled->settled == 0) {
-    co_return error_answer({ErrorCode::lease_lost, fmt::format("the lease of message {} is gone: settled, expired or given back", id.text())});
+    co_return error_answer({ErrorCode::lease_lost,
+                            fmt::format("the lease of message {} is gone: settled, expired or given back", id.text())});
   }
   std::string body;
   JsonWriter(body).begin_object().field("id", id.text()).field("status", fields.text("status")).end_object();

@@ -196,14 +196,17 @@ TEST_F(TextSessionTest, HearsOfWithdrawalsOnceItTookAMessage) {
 
 // A request to many has a row for each that is asked, and one for the whole.
 TEST_F(TextSessionTest, AsksManyAndCancelsThoseThatAreNotNeeded) {
-  const auto first = ask(R"({"op":"request_many","request":7,"to":["a","b","c"],"need":1,"message":{"content":"?"}})").header.request;
+  const auto first =
+      ask(R"({"op":"request_many","request":7,"to":["a","b","c"],"need":1,"message":{"content":"?"}})").header.request;
   EXPECT_EQ(session_.in_flight(), 4u);
   Message message;
   message.to = "me";
   std::string body;
   ASSERT_TRUE(encode_envelope(message, body));
   const auto heard = [&](Opcode opcode, std::uint32_t index, std::string_view of) {
-    return session_.tell({{.length = static_cast<std::uint32_t>(8 + of.size()), .opcode = opcode, .flags = 0, .request = first + index}, as_bytes(of)});
+    return session_.tell(
+        {{.length = static_cast<std::uint32_t>(8 + of.size()), .opcode = opcode, .flags = 0, .request = first + index},
+         as_bytes(of)});
   };
   const std::string refused("\x0f\0nobody", 8);  // no_consumer
   EXPECT_EQ(heard(Opcode::error, 2, refused).text, "");
