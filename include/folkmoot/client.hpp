@@ -33,6 +33,7 @@
 #include <vector>
 
 #include "folkmoot/admin.hpp"
+#include "folkmoot/content.hpp"
 #include "folkmoot/delivery.hpp"
 #include "folkmoot/error.hpp"
 #include "folkmoot/failure.hpp"
@@ -160,7 +161,9 @@ class Client {
   /// Ends everything that is under way with `cancelled` and closes the connection. Returns at once; may be called twice.
   void close();
 
-  /// Publishes and waits for the confirm: a message to a mailbox is on disk then.
+  /// Publishes and waits for the confirm: a message to a mailbox is on disk then. A content larger than the server takes in a message
+  /// (or ClientOptions::reference_above) is stored first, and the message refers to it; so with all that sends messages. Only then may
+  /// it be overtaken by messages that were sent later.
   /// Errors: connection_lost, timed_out, busy, and what the server refuses (mailbox_full, no_such_request, ...). A key that was used
   /// before is no error: Outcome::duplicate.
   template <class Token = asio::use_awaitable_t<>>
@@ -467,6 +470,41 @@ class Client {
     });
   }
 
+  /// Stores `size` bytes on the server, unless it has them, for messages to refer to (Message::content_ref). It keeps them for a while
+  /// (content.grace) and for as long as a message refers to them. Errors: content_too_large, limit_reached, disk_full, those of `source`.
+  template <class Token = asio::use_awaitable_t<>>
+  auto upload(ContentSource source, std::uint64_t size, Token&& token = {}) {
+    return start<ContentRef>(token, [c = connection_, source = std::move(source), size](auto done) mutable {
+      start_upload(c, std::move(source), size, std::move(done));
+    });
+  }
+  template <class Token = asio::use_awaitable_t<>>
+  auto upload_file(std::string path, Token&& token = {}) {
+    return start<ContentRef>(token, [c = connection_, path = std::move(path)](auto done) { start_upload_file(c, path, std::move(done)); });
+  }
+  /// Hands a stored content to `sink`; done when its hash was found right. Errors: not_found, damaged, those of `sink`.
+  template <class Token = asio::use_awaitable_t<>>
+  auto fetch(ContentRef ref, ContentSink sink, Token&& token = {}) {
+    return start<void>(token, [c = connection_, ref, sink = std::move(sink)](auto done) mutable {
+      start_fetch(c, ref, std::move(sink), std::move(done));
+    });
+  }
+  /// Into a file, which has its name only when it is whole: it is written as `path`.part before.
+  template <class Token = asio::use_awaitable_t<>>
+  auto fetch_file(ContentRef ref, std::string path, Token&& token = {}) {
+    return start<void>(token, [c = connection_, ref, path = std::move(path)](auto done) { start_fetch_file(c, ref, path, std::move(done)); });
+  }
+  /// All of it. Errors: content_too_large if it has more than `bytes_max`.
+  template <class Token = asio::use_awaitable_t<>>
+  auto fetch_bytes(ContentRef ref, std::size_t bytes_max, Token&& token = {}) {
+    return start<std::string>(token, [c = connection_, ref, bytes_max](auto done) { start_fetch_bytes(c, ref, bytes_max, std::move(done)); });
+  }
+  /// The size of a stored content; nothing if it is not stored.
+  template <class Token = asio::use_awaitable_t<>>
+  auto find_content(ContentHash hash, Token&& token = {}) {
+    return start<std::optional<std::uint64_t>>(token, [c = connection_, hash](auto done) { start_find_content(c, hash, std::move(done)); });
+  }
+
   /// There and back.
   template <class Token = asio::use_awaitable_t<>>
   auto ping(Token&& token = {}) {
@@ -564,6 +602,12 @@ class Client {
   static void start_routes(const Shared&, Completion<std::vector<RouteStatus>>);
   static void start_report_load(const Shared&, std::uint32_t load, Completion<void>);
   static void start_conversation_cost(const Shared&, const std::string& conversation, Completion<ConversationCost>);
+  static void start_upload(const Shared&, ContentSource source, std::uint64_t size, Completion<ContentRef>);
+  static void start_upload_file(const Shared&, const std::string& path, Completion<ContentRef>);
+  static void start_fetch(const Shared&, const ContentRef&, ContentSink sink, Completion<void>);
+  static void start_fetch_file(const Shared&, const ContentRef&, std::string path, Completion<void>);
+  static void start_fetch_bytes(const Shared&, const ContentRef&, std::size_t bytes_max, Completion<std::string>);
+  static void start_find_content(const Shared&, const ContentHash&, Completion<std::optional<std::uint64_t>>);
   static void start_run(const Shared&, const std::string& mailbox, const RunOptions&, Completion<void>);
 
   Shared connection_;

@@ -4,6 +4,7 @@
 #include "folkmoot/admin.hpp"     // IWYU pragma: export
 #include "folkmoot/client.hpp"    // IWYU pragma: export
 #include "folkmoot/client_pool.hpp"  // IWYU pragma: export
+#include "folkmoot/content.hpp"   // IWYU pragma: export
 #include "folkmoot/delivery.hpp"  // IWYU pragma: export
 #include "folkmoot/error.hpp"     // IWYU pragma: export
 #include "folkmoot/failure.hpp"   // IWYU pragma: export

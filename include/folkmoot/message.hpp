@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "folkmoot/content.hpp"
 #include "folkmoot/uuid.hpp"
 
 namespace folkmoot {
@@ -43,6 +44,7 @@ struct Message {
   std::string topic{};
   std::string type{};             // task, query, response, event, command, status, notification, error, ... or your own
   std::string content{};          // bytes
+  std::optional<ContentRef> content_ref{};  // instead of `content`: what is stored on the server under its hash
   std::string content_type{};     // MIME type; empty: application/octet-stream
   Priority priority = normal;
   std::string conversation{};

@@ -83,6 +83,9 @@ struct ClientOptions {
   /// Addresses to go over to, in this order.
   std::vector<std::string> alternatives{};
 
+  /// Contents larger than this go by reference; 0: those that are larger than the server takes in a message.
+  std::size_t reference_above = 0;
+
   /// Contents of at least so many bytes are compressed, if that makes them smaller; 0: none.
   std::size_t compress_above = 0;
   Compression compression = Compression::zstd;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "folkmoot/admin.hpp"
+#include "folkmoot/content.hpp"
 #include "folkmoot/delivery.hpp"
 #include "folkmoot/error.hpp"
 #include "folkmoot/failure.hpp"
@@ -98,6 +99,13 @@ class SyncClient {
   Result<std::vector<RouteStatus>> routes();
   Result<void> report_load(std::uint32_t load);
   Result<ConversationCost> conversation_cost(std::string conversation);
+  /// `source` and `sink` are called on the client's own thread.
+  Result<ContentRef> upload(ContentSource source, std::uint64_t size);
+  Result<ContentRef> upload_file(std::string path);
+  Result<void> fetch(ContentRef ref, ContentSink sink);
+  Result<void> fetch_file(ContentRef ref, std::string path);
+  Result<std::string> fetch_bytes(ContentRef ref, std::size_t bytes_max);
+  Result<std::optional<std::uint64_t>> find_content(ContentHash hash);
   Result<void> ping();
 
  private:

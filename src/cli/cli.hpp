@@ -57,6 +57,7 @@ void add_dead(CLI::App& app);
 void add_route(CLI::App& app);
 void add_schedule(CLI::App& app);
 void add_conversation(CLI::App& app);
+void add_content(CLI::App& app);
 void add_journal(CLI::App& app);
 void add_bench(CLI::App& app);
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "cli/cli.hpp"
+#include "cli/journal_contents.hpp"
 #include "cli/print.hpp"
 #include "journal/verify.hpp"
 #include "message/json_writer.hpp"
@@ -25,10 +26,8 @@ std::string_view word(SegmentInfo::State state) {
   return "unknown";
 }
 
-std::string to_json(const JournalInfo& info) {
-  std::string out;
-  JsonWriter writer(out);
-  writer.begin_object().field("segment_bytes", info.segment_bytes).field("facts", info.facts);
+void append_json(JsonWriter& writer, const JournalInfo& info) {
+  writer.field("segment_bytes", info.segment_bytes).field("facts", info.facts);
   writer.field("first_lsn", info.first).field("last_lsn", info.last).field("end_lsn", info.end);
   writer.field("clean_stop", info.clean_stop).field("torn_bytes", info.torn_bytes).field("problems_total", info.problems_total);
   writer.key("problems").begin_array();
@@ -46,7 +45,32 @@ std::string to_json(const JournalInfo& info) {
     writer.begin_object().field("kind", kind_name(static_cast<std::uint8_t>(kind)));
     writer.field("records", info.kinds[kind].records).field("bytes", info.kinds[kind].bytes).end_object();
   }
-  writer.end_array().end_object();
+  writer.end_array();
+}
+
+std::string to_json(const JournalInfo& info) {
+  std::string out;
+  JsonWriter writer(out);
+  writer.begin_object();
+  append_json(writer, info);
+  writer.end_object();
+  return out;
+}
+
+std::string to_json(const FolderReport& report) {
+  std::string out;
+  JsonWriter writer(out);
+  writer.begin_object();
+  append_json(writer, report.journal);
+  writer.field("contents", report.contents.contents).field("contents_bytes", report.contents.bytes);
+  const auto list = [&](std::string_view name, const std::vector<std::string>& texts) {
+    writer.key(name).begin_array();
+    for (const auto& text : texts) writer.value(text);
+    writer.end_array();
+  };
+  list("contents_damaged", report.contents.damaged);
+  list("contents_missing", report.missing);
+  writer.end_object();
   return out;
 }
 
@@ -65,17 +89,28 @@ void print_tail(const JournalInfo& info) {
              info.torn_bytes, info.torn_offset);
 }
 
+void print_contents(const FolderReport& report) {
+  for (const auto& text : report.contents.damaged) fmt::print("{}\n", text);
+  for (const auto& text : report.missing) fmt::print("{}\n", text);
+  const auto problems = report.contents.damaged.size() + report.missing.size();
+  if (report.contents.contents == 0 && problems == 0) return;
+  fmt::print("{} contents by reference: {}\n", report.contents.contents, problems == 0 ? "sound" : fmt::format("{} problems", problems));
+  if (report.journal.problems_total > 0) fmt::print("which of them messages refer to is not known until the journal is sound\n");
+}
+
 void verify(const Options& options) {
-  const auto info = value(verify_folder(options.folder));
+  const auto report = verify_data_folder(options.folder);
+  const auto& info = report.journal;
   if (options.json) {
-    print_line(to_json(info));
+    print_line(to_json(report));
   } else {
     print_problems(info);
     print_tail(info);
     fmt::print("{} facts in {} segments: {}\n", info.facts, info.segments.size(),
                info.problems_total == 0 ? "sound" : fmt::format("{} problems", info.problems_total));
+    print_contents(report);
   }
-  if (info.problems_total > 0) throw Exit{1};
+  if (!report.is_sound()) throw Exit{1};
 }
 
 void show(const Options& options) {
@@ -108,7 +143,7 @@ void add_journal(CLI::App& app) {
     set_example(*one, example);
     one->callback([options, run] { run(*options); });
   };
-  add("verify", "Check every byte; exit status 1 if anything is wrong",
+  add("verify", "Check every byte of the journal, and of the contents by reference; exit status 1 if anything is wrong",
       "  $ folkmoot journal verify folkmoot-data\n  20312 facts in 3 segments: sound", verify);
   add("info", "Show segments, sizes and kinds of records", "  $ folkmoot journal info folkmoot-data --json", show);
   set_example(*command, "  $ folkmoot journal verify folkmoot-data");

@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   add_route(app);
   add_schedule(app);
   add_conversation(app);
+  add_content(app);
   add_journal(app);
   add_bench(app);
 

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 
 #include "base/duration.hpp"
 #include "base/utf8.hpp"
@@ -108,6 +109,12 @@ void MessageOptions::add_to(CLI::App& app, bool topic, bool content_required) {
   app.add_flag("--bounce", bounce_, "If it ends dead, tell the sender with a message of type error");
 }
 
+void MessageOptions::add_file_to(CLI::App& app) {
+  app.add_option("--file", file_, "Instead of CONTENT: this file, by reference if it is large; its name goes along as metadata `filename`")
+      ->type_name("FILE")
+      ->check(CLI::ExistingFile);
+}
+
 ClientOptions MessageOptions::with_client_options() const {
   auto options = client_options();
   if (compress_) options.compress_above = 1;
@@ -149,9 +156,11 @@ Message MessageOptions::build_with(std::string content) const {
     if (!message.mode) throw wrong(fmt::format("`{}` is not a mode; it may be at_most_once, at_least_once or exactly_once", mode_));
   }
   message.metadata = parse_pairs(meta_);
+  if (!file_.empty()) message.metadata["filename"] = std::filesystem::path(file_).filename().string();
   message.content = std::move(content);
   message.content_type = content_type_;
-  if (content_type_.empty() && is_utf8(message.content)) message.content_type = "text/plain";
+  const bool is_here = file_.empty() || !message.content.empty();
+  if (content_type_.empty() && is_here && is_utf8(message.content)) message.content_type = "text/plain";
   return message;
 }
 

@@ -21,6 +21,10 @@ class MessageOptions {
  public:
   /// Adds the positionals (TO or TOPIC, and CONTENT) and the options to `app`.
   void add_to(CLI::App& app, bool topic, bool content_required = true);
+  /// Adds --file.
+  void add_file_to(CLI::App& app);
+  /// The file whose content it is; empty: none.
+  const std::string& file() const { return file_; }
   /// Reads stdin if the content is `-`. Throws Failure.
   Message build() const;
   /// The same with this content.
@@ -33,7 +37,7 @@ class MessageOptions {
   void set_times(Message& message) const;
 
   bool topic_ = false, has_content_ = false, bounce_ = false, no_reply_ = false, compress_ = false;
-  std::string to_, content_, type_, priority_, key_, conversation_, correlation_, reply_to_, mode_, content_type_, retry_, group_, cause_;
+  std::string to_, content_, type_, priority_, key_, conversation_, correlation_, reply_to_, mode_, content_type_, retry_, group_, cause_, file_;
   std::vector<std::string> meta_;
   Milliseconds ttl_{0}, delay_{0};
   std::int64_t expires_at_ = 0, deliver_at_ = 0;

@@ -13,15 +13,16 @@
 namespace folkmoot::cli {
 namespace {
 
-void write_out(std::string_view text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
-    throw Failure({ErrorCode::io_error, fmt::format("writing to stdout: {}", std::strerror(errno))});
-  }
-}
+void write_out(std::string_view text) { value(write_part(text)); }
 
 std::string_view plural(std::uint64_t count) { return count == 1 ? "" : "s"; }
 
 }  // namespace
+
+Result<void> write_part(std::string_view part) {
+  if (std::fwrite(part.data(), 1, part.size(), stdout) == part.size() && std::fflush(stdout) == 0) return {};
+  return failure(ErrorCode::io_error, fmt::format("writing to stdout: {}", std::strerror(errno)));
+}
 
 void print_line(const std::string& line) { write_out(line + '\n'); }
 
@@ -32,7 +33,11 @@ void print_message(const Message& message, Style style, bool redelivered) {
   const std::string type = !message.type.empty() ? message.type : message.topic.empty() ? "task" : "event";
   auto out = fmt::format("{} {} {} {}{}\n", message.from.empty() ? "anonymous" : message.from, type,
                          priority_name(message.priority), message.id.text(), redelivered ? " redelivered" : "");
-  out += message.content;
+  if (const auto& ref = message.content_ref) {
+    out += fmt::format("{} bytes by reference: folkmoot content get {}", ref->size, ref->hash.text());
+  } else {
+    out += message.content;
+  }
   if (!out.ends_with('\n')) out += '\n';
   write_out(out);
 }

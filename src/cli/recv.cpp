@@ -7,13 +7,14 @@
 
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
+#include "cli/save.hpp"
 #include "cli/session.hpp"
 
 namespace folkmoot::cli {
 namespace {
 
 struct Options {
-  std::string agent, reject, nack;
+  std::string agent, reject, nack, save;
   std::uint32_t max = 1;
   bool max_given = false, follow = false, no_ack = false, json = false, raw = false;
   Milliseconds wait{0};
@@ -23,7 +24,14 @@ struct Options {
 /// False if a signal came first: then the message goes back unseen.
 bool show(Session& session, const Options& options, const Delivery& delivery) {
   return session.undisturbed([&] {
-    print_message(delivery.message, options.style(), delivery.redelivered);
+    const auto& message = delivery.message;
+    // Fetched before it is settled: what a message refers to may go when it is.
+    if (!options.save.empty()) {
+      fmt::print(stderr, "folkmoot: saved {}\n", save_content(session, message, options.save));
+    } else if (options.raw && message.content_ref) {
+      value(session->fetch(*message.content_ref, write_part));
+    }
+    print_message(message, options.style(), delivery.redelivered);
     if (!options.reject.empty()) {
       value(session->reject(delivery, options.reject));
     } else if (!options.nack.empty()) {
@@ -75,6 +83,9 @@ void add_recv(CLI::App& app) {
   reject->excludes(no_ack);
   auto* json = command->add_flag("--json", options->json, "One message a line, as JSON");
   command->add_flag("--raw", options->raw, "The content and nothing else")->excludes(json);
+  command->add_option("--save", options->save, "Write each content into this folder, checked by its hash if it goes by reference")
+      ->type_name("DIR")
+      ->check(CLI::ExistingDirectory);
   set_example(*command,
               "  $ folkmoot recv reviewer --wait 30s\n"
               "  anonymous task high 0193f2c4-...\n"

@@ -49,6 +49,7 @@ std::vector<Message> answers_of(const Options& options, const Delivery& task, co
       next.content = response.content;
       next.content_type = response.content_type;
       next.encoding.clear();
+      next.content_ref.reset();
     }
   } else if (wants_answer(asked) && asked.expects_reply) {
     auto& answer = answers.emplace_back(make_reply(task, response.content));

@@ -29,6 +29,17 @@ void print_receipt(const Options& options, const PublishReceipt& receipt, const 
   print_line(options.json ? to_json(receipt) : fmt::format("{}  {}", receipt.id.text(), describe(receipt, message)));
 }
 
+// A small file goes in the message, as any content.
+void send_file(const Options& options) {
+  const auto& path = options.message.file();
+  const auto file = value(content_of_file(path));
+  const bool is_small = file.size <= kContentBytesDefault;
+  auto message = options.message.build_with(is_small ? value(file.source(0, file.size)) : std::string());
+  Session session(options.message.with_client_options());
+  if (!is_small) message.content_ref = value(session->upload_file(path));
+  print_receipt(options, value(session->publish(message)), message);
+}
+
 void publish(const Options& options) {
   const auto message = options.message.build();
   Session session(options.message.with_client_options());
@@ -83,6 +94,7 @@ void add_send(CLI::App& app) {
   auto* command = app.add_subcommand("send", "Put a message into an agent's mailbox; done when it is on the server's disk");
   const auto options = std::make_shared<Options>();
   options->message.add_to(*command, false, false);
+  options->message.add_file_to(*command);
   auto* lines = command->add_option("--lines", options->lines, "Instead of CONTENT: each line of this file is a message; - reads stdin")
                     ->type_name("FILE");
   command->add_flag("--atomic", options->atomic, "All lines or none")->needs(lines);
@@ -90,10 +102,12 @@ void add_send(CLI::App& app) {
   set_example(*command,
               "  $ folkmoot send reviewer \"please look at change 12\" --priority high --ttl 2h\n"
               "  0193f2c4-...  queued for reviewer: never seen, 1 unread\n"
+              "  $ folkmoot send editor --file video.mp4 --type task\n"
               "  $ ls | folkmoot send reviewer --lines - --atomic --retry attempts=3,backoff=fixed,initial=10s");
   command->callback([options] {
-    if (options->message.has_content() == !options->lines.empty()) throw CLI::RequiredError("CONTENT or --lines, one of them,");
-    options->lines.empty() ? publish(*options) : send_lines(*options);
+    const bool from_file = !options->message.file().empty(), from_lines = !options->lines.empty();
+    if (options->message.has_content() + from_file + from_lines != 1) throw CLI::RequiredError("CONTENT, --file or --lines, one of them,");
+    from_file ? send_file(*options) : from_lines ? send_lines(*options) : publish(*options);
   });
 }
 

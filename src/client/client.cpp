@@ -6,11 +6,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
+#include <span>
 #include <utility>
 
 #include "client/address.hpp"
 #include "client/codec.hpp"
 #include "client/connection.hpp"
+#include "client/content.hpp"
 #include "client/operation.hpp"
 #include "message/limits.hpp"
 
@@ -46,6 +49,25 @@ Result<std::vector<std::uint64_t>> settleable(std::vector<std::uint64_t> leases)
   return leases;
 }
 
+// Makes `messages` ready to be sent: true if they are, else `go_on(messages)` is called when their contents are stored, or `done` with
+// an error.
+template <class T, class GoOn>
+bool are_ready(const std::shared_ptr<Connection>& c, std::span<Message> messages, Completion<T>& done, GoOn go_on) {
+  const auto above = detail::reference_above(*c);
+  bool some_large = false;
+  for (auto& message : messages) {
+    codec::prepare(message, c->options(), above);
+    some_large = some_large || detail::is_large(message, above);
+  }
+  if (!some_large) return true;
+  std::vector<Message> all(std::make_move_iterator(messages.begin()), std::make_move_iterator(messages.end()));
+  detail::store_contents(c, std::move(all), [done = std::move(done), go_on = std::move(go_on)](Result<std::vector<Message>> stored) mutable {
+    if (!stored) return done(std::unexpected(std::move(stored.error())));
+    go_on(std::move(*stored), std::move(done));
+  });
+  return false;
+}
+
 template <class Build>
 void settle(const std::shared_ptr<Connection>& connection, const std::vector<std::uint64_t>& given, Completion<void> done, Build build) {
   auto leases = settleable(given);
@@ -79,7 +101,8 @@ void Client::start_connect(const Shared& c, Completion<void> done) { c->connect(
 // --- publishing --------------------------------------------------------------------------------------------------------
 
 void Client::start_publish(const Shared& c, Message message, Completion<PublishReceipt> done) {
-  codec::prepare(message, c->options());
+  const auto go_on = [c](std::vector<Message> stored, auto finished) { start_publish(c, std::move(stored.front()), std::move(finished)); };
+  if (!are_ready(c, {&message, 1}, done, go_on)) return;
   auto frame = codec::publish(message, false);
   if (!frame) return done(std::unexpected(frame.error()));
   auto operation = operation_of(std::move(*frame), std::move(done), [](Answer& answer) { return codec::read_confirm(answer.body); });
@@ -88,7 +111,10 @@ void Client::start_publish(const Shared& c, Message message, Completion<PublishR
 }
 
 void Client::start_publish_batch(const Shared& c, std::vector<Message> messages, const BatchOptions& options, Completion<Receipts> done) {
-  for (auto& message : messages) codec::prepare(message, c->options());
+  const auto go_on = [c, options](std::vector<Message> stored, auto finished) {
+    start_publish_batch(c, std::move(stored), options, std::move(finished));
+  };
+  if (!are_ready(c, messages, done, go_on)) return;
   auto frame = codec::publish_batch(messages, options);
   if (!frame) return done(std::unexpected(frame.error()));
   auto operation = operation_of(std::move(*frame), std::move(done), [count = messages.size()](Answer& answer) {
@@ -99,7 +125,10 @@ void Client::start_publish_batch(const Shared& c, std::vector<Message> messages,
 }
 
 void Client::start_publish_nowait(const Shared& c, Message message, Completion<void> done) {
-  codec::prepare(message, c->options());
+  const auto go_on = [c](std::vector<Message> stored, auto finished) {
+    start_publish_nowait(c, std::move(stored.front()), std::move(finished));
+  };
+  if (!are_ready(c, {&message, 1}, done, go_on)) return;
   auto frame = codec::publish(message, true);
   if (!frame) return done(std::unexpected(frame.error()));
   auto operation = operation_of(std::move(*frame), std::move(done), nothing);
@@ -115,7 +144,10 @@ void Client::start_reply(const Shared& c, Result<Message> message, Completion<Pu
 
 void detail::submit_request(const std::shared_ptr<Connection>& connection, Message message, Milliseconds timeout, StatusHandler on_status,
                             std::shared_ptr<Ticket> ticket, Completion<Message> done) {
-  codec::prepare(message, connection->options());
+  const auto go_on = [connection, timeout, on_status, ticket](std::vector<Message> stored, auto finished) {
+    submit_request(connection, std::move(stored.front()), timeout, on_status, ticket, std::move(finished));
+  };
+  if (!are_ready(connection, {&message, 1}, done, go_on)) return;
   auto frame = codec::request(message, timeout, static_cast<bool>(on_status));
   if (!frame) return done(std::unexpected(frame.error()));
   auto operation = long_wait(operation_of(std::move(*frame), std::move(done), [](Answer& answer) -> Result<Message> {
@@ -222,7 +254,10 @@ void Client::start_reject(const Shared& c, const std::vector<std::uint64_t>& lea
 
 void Client::start_complete(const Shared& c, std::uint64_t lease, std::vector<Message> outputs, Completion<Receipts> done) {
   if (lease == 0) return done(failure(ErrorCode::invalid_field, "the delivery has no lease: there is nothing to complete"));
-  for (auto& output : outputs) codec::prepare(output, c->options());
+  const auto go_on = [c, lease](std::vector<Message> stored, auto finished) {
+    start_complete(c, lease, std::move(stored), std::move(finished));
+  };
+  if (!are_ready(c, outputs, done, go_on)) return;
   auto frame = codec::complete(lease, outputs);
   if (!frame) return done(std::unexpected(frame.error()));
   c->submit(operation_of(std::move(*frame), std::move(done), [count = outputs.size()](Answer& answer) {

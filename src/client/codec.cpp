@@ -63,10 +63,10 @@ std::string random_key() {
 
 }  // namespace
 
-void prepare(Message& message, const ClientOptions& options) {
+void prepare(Message& message, const ClientOptions& options, std::size_t reference_above) {
   if (message.mode == DeliveryMode::exactly_once && message.key.empty()) message.key = random_key();
   if (options.compress_above == 0 || message.content.size() < options.compress_above) return;
-  pack_content(message, options.compression == Compression::gzip ? kGzip : kZstd);
+  pack_content(message, options.compression == Compression::gzip ? kGzip : kZstd, reference_above);
 }
 
 void unpack(Delivery& delivery, std::size_t content_bytes_max) {

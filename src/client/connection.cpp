@@ -68,7 +68,7 @@ void Connection::cancel(std::shared_ptr<Ticket> ticket) {
     }
     const auto waits = std::ranges::find(waiting_, ticket, [](const Waiting& waiting) { return waiting.operation.ticket; });
     if (waits == waiting_.end()) {
-      ticket->cancelled = true;  // it is over, or another thread has yet to submit it
+      ticket->given_up = true;  // it is over, or another thread has yet to submit it
       return;
     }
     auto operation = std::move(waits->operation);
@@ -92,7 +92,7 @@ void Connection::drain() {
       continue;
     }
     auto& operation = std::get<Operation>(item);
-    if (operation.ticket && operation.ticket->cancelled) {
+    if (operation.ticket && operation.ticket->given_up) {
       leave_waiting(operation);
       finish(operation, std::unexpected(gave_up()));
       continue;

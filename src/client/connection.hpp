@@ -26,12 +26,14 @@
 #include "client/wire.hpp"
 #include "client/withdrawals.hpp"
 #include "folkmoot/client.hpp"
+#include "message/limits.hpp"
 
 namespace folkmoot::detail {
 
 /// The last frame of an answer, and the deliveries that came before it (RECEIVE, REQUEST).
 struct Answer {
   Opcode opcode{};
+  std::uint32_t request = 0;
   Bytes body;
   std::vector<Delivery> deliveries;
 };
@@ -39,7 +41,7 @@ struct Answer {
 /// By which an operation can be found to be cancelled. Owned by the strand.
 struct Ticket {
   std::uint32_t request = 0;  // 0: not sent (yet)
-  bool cancelled = false;     // before it came
+  bool given_up = false;      // before it came here
 };
 
 struct Operation {
@@ -76,6 +78,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool is_up() const { return up_; }
   std::uint64_t refused() const { return refused_; }
   ClientMetrics metrics() const;
+  /// What the server takes in a message; before it has said so, what servers take that nobody configured.
+  std::size_t content_bytes_max() const { return content_bytes_max_; }
 
   // Set before connect().
   std::function<void(const Error&)> on_refused;
@@ -148,6 +152,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::atomic<bool> up_ = false;
   std::atomic<std::uint64_t> refused_ = 0;
   std::atomic<std::uint64_t> connections_ = 0;
+  std::atomic<std::size_t> content_bytes_max_ = kContentBytesDefault;
   std::atomic<std::size_t> address_ = 0;  // the one in use, of the breakers' addresses
   const std::shared_ptr<Withdrawals> withdrawals_ = std::make_shared<Withdrawals>();
 

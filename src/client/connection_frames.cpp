@@ -1,5 +1,6 @@
 // What the server says: answers to operations, deliveries, and the streams that they belong to.
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "client/codec.hpp"
@@ -14,7 +15,12 @@ Result<void> Connection::on_frame(const Frame& frame) {
     case Opcode::welcome: {
       auto welcome = read_welcome(frame.body);
       if (!welcome) return std::unexpected(welcome.error());
-      if (state_ != State::up) on_up(welcome->max_frame_bytes);
+      if (state_ != State::up) {
+        // A server that stores nothing by reference refuses what is too large for a message by itself.
+        const bool is_known = welcome->max_stored_bytes > 0 && welcome->max_content_bytes > 0;
+        content_bytes_max_ = is_known ? welcome->max_content_bytes : std::numeric_limits<std::size_t>::max();
+        on_up(welcome->max_frame_bytes);
+      }
       return {};
     }
     case Opcode::goodbye: {
@@ -102,7 +108,7 @@ void Connection::on_answer(const Frame& frame) {
     auto error = read_error(frame.body);
     finish(operation, std::unexpected(error ? std::move(*error) : std::move(error.error())));
   } else {
-    finish(operation, Answer{frame.header.opcode, frame.body, std::move(entry.deliveries)});
+    finish(operation, Answer{frame.header.opcode, frame.header.request, frame.body, std::move(entry.deliveries)});
   }
   if (!waiting_.empty()) pump();
 }

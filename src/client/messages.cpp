@@ -54,6 +54,7 @@ Message make_forward(const Delivery& delivery, std::string to) {
   message.to = std::move(to);
   message.type = given.type;
   message.content = given.content;
+  message.content_ref = given.content_ref;
   message.content_type = given.content_type;
   message.encoding = given.encoding;
   message.priority = given.priority;

@@ -235,6 +235,24 @@ Result<void> SyncClient::report_load(std::uint32_t load) {
 Result<ConversationCost> SyncClient::conversation_cost(std::string conversation) {
   return wait_for<ConversationCost>([&](auto done) { impl_->client.conversation_cost(std::move(conversation), std::move(done)); });
 }
+Result<ContentRef> SyncClient::upload(ContentSource source, std::uint64_t size) {
+  return wait_for<ContentRef>([&](auto done) { impl_->client.upload(std::move(source), size, std::move(done)); });
+}
+Result<ContentRef> SyncClient::upload_file(std::string path) {
+  return wait_for<ContentRef>([&](auto done) { impl_->client.upload_file(std::move(path), std::move(done)); });
+}
+Result<void> SyncClient::fetch(ContentRef ref, ContentSink sink) {
+  return wait_for<void>([&](auto done) { impl_->client.fetch(ref, std::move(sink), std::move(done)); });
+}
+Result<void> SyncClient::fetch_file(ContentRef ref, std::string path) {
+  return wait_for<void>([&](auto done) { impl_->client.fetch_file(ref, std::move(path), std::move(done)); });
+}
+Result<std::string> SyncClient::fetch_bytes(ContentRef ref, std::size_t bytes_max) {
+  return wait_for<std::string>([&](auto done) { impl_->client.fetch_bytes(ref, bytes_max, std::move(done)); });
+}
+Result<std::optional<std::uint64_t>> SyncClient::find_content(ContentHash hash) {
+  return wait_for<std::optional<std::uint64_t>>([&](auto done) { impl_->client.find_content(hash, std::move(done)); });
+}
 Result<void> SyncClient::ping() {
   return wait_for<void>([&](auto done) { impl_->client.ping(std::move(done)); });
 }

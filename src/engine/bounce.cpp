@@ -53,7 +53,7 @@ void Engine::post(const Notice& notice) {
   const auto prepared = prepare(server, message, &lineage);
   if (!prepared || !prepared->lives()) return;
   const auto& mailbox = parties_.mailbox(prepared->mailbox);
-  if (mailbox.load() >= limits(mailbox).max_messages) return;
+  if (mailbox.load() + mailbox.promised >= limits(mailbox).max_messages) return;
   ++counters_.bounced;
   commit(*prepared, {}, {.kind = Pending::Kind::accepted, .quiet = true});
 }

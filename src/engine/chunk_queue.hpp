@@ -1,9 +1,10 @@
-// A queue of waiting messages of one sender and priority, ordered by key, in chunks: 24 bytes a message however long it is,
-// nothing while it is empty but for one small chunk.
+// A queue of waiting messages of one sender and priority, ordered by key, in chunks: 24 bytes a message at its ends and about two in
+// the middle of a long one, nothing while it is empty but for one small chunk.
 //
 //   1. keys grow from front to back, entries that are gone included
 //   2. the front entry, if there is one, is not gone
 //   3. size() counts entries that are not gone
+//   4. packed are full chunks between the first and the last; one of those may be open at a time
 #pragma once
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 
 #include "base/assert.hpp"
 #include "engine/entry.hpp"
+#include "engine/packed_entries.hpp"
 
 namespace folkmoot {
 
@@ -23,7 +25,7 @@ class ChunkQueue {
 
   /// At its place by key: the end, unless recovery met it late (copied forward in the log), or something transient overtook it.
   void push(const Entry& entry) {
-    if (size_ != 0 && chunks_.back().entries[chunks_.back().end - 1].key > entry.key) return insert(entry);
+    if (size_ != 0 && chunks_.back().last_key() > entry.key) return insert(entry);
     if (chunks_.empty() || chunks_.back().end == chunks_.back().capacity) grow();
     auto& chunk = chunks_.back();
     chunk.entries[chunk.end++] = entry;
@@ -40,16 +42,14 @@ class ChunkQueue {
     return entry;
   }
 
-  /// The entry of `key`, or null. The pointer lives until the next push, pop or take.
+  /// The entry of `key`, or null. The pointer lives until the next call of any function but the questions above.
   Entry* find(MessageKey key) {
     if (empty()) return nullptr;
-    const auto chunk = std::partition_point(chunks_.begin() + static_cast<std::ptrdiff_t>(head_), chunks_.end(),
-                                            [&](const Chunk& c) { return c.begin == c.end || c.entries[c.end - 1].key < key; });
+    const auto chunk = chunk_of(key);
     if (chunk == chunks_.end()) return nullptr;
-    auto* const first = chunk->entries.get() + chunk->begin;
-    auto* const last = chunk->entries.get() + chunk->end;
-    auto* const at = std::partition_point(first, last, [&](const Entry& e) { return e.key < key; });
-    return at != last && at->key == key && !at->has(Entry::kGone) ? at : nullptr;
+    open(chunk);
+    auto* const at = std::partition_point(chunk->first(), chunk->last(), [&](const Entry& e) { return e.key < key; });
+    return at != chunk->last() && at->key == key && !at->has(Entry::kGone) ? at : nullptr;
   }
 
   /// Takes the entry of `key` out, wherever it is; false if it is not there.
@@ -68,51 +68,101 @@ class ChunkQueue {
 
  private:
   struct Chunk {
-    std::unique_ptr<Entry[]> entries;
+    std::unique_ptr<Entry[]> entries;  // null: packed
+    PackedEntries packed{};
+    MessageKey packed_last_key = 0;
     std::uint32_t capacity = 0;
     std::uint32_t begin = 0;
     std::uint32_t end = 0;
+
+    Entry* first() { return entries.get() + begin; }
+    Entry* last() { return entries.get() + end; }
+    bool is_packed() const { return entries == nullptr; }
+    MessageKey last_key() const { return is_packed() ? packed_last_key : entries[end - 1].key; }
+
+    // Requires: open, and nothing taken from its front.
+    void pack() {
+      packed_last_key = last_key();
+      packed = PackedEntries({entries.get(), end});
+      entries.reset();
+    }
+    void unpack() {
+      entries = std::make_unique_for_overwrite<Entry[]>(capacity);
+      packed.unpack({entries.get(), end});
+      packed = {};
+    }
   };
+  using At = std::vector<Chunk>::iterator;
   static constexpr std::uint32_t kFirst = 8, kLargest = 680;  // 680 entries: just under four pages
+  static constexpr std::size_t kNone = ~std::size_t{0};
+
+  At at(std::size_t index) { return chunks_.begin() + static_cast<std::ptrdiff_t>(index); }
+
+  /// The first chunk whose last key is not below `key`.
+  At chunk_of(MessageKey key) {
+    return std::partition_point(at(head_), chunks_.end(), [&](const Chunk& c) { return c.begin == c.end || c.last_key() < key; });
+  }
+
+  /// Unpacks a chunk, and packs the one that was opened before.
+  void open(At chunk) {
+    if (!chunk->is_packed()) return;
+    close_opened();
+    chunk->unpack();
+    opened_ = static_cast<std::size_t>(chunk - chunks_.begin());
+  }
+
+  void close_opened() {
+    if (opened_ != kNone && opened_ > head_ && opened_ + 1 < chunks_.size()) pack(opened_);
+    opened_ = kNone;
+  }
+
+  void pack(std::size_t index) {
+    auto& chunk = chunks_[index];
+    // One that was split is not full, and may be inserted into again.
+    if (!chunk.is_packed() && chunk.begin == 0 && chunk.end == kLargest) chunk.pack();
+  }
 
   void insert(const Entry& entry) {
-    auto chunk = std::partition_point(chunks_.begin() + static_cast<std::ptrdiff_t>(head_), chunks_.end(),
-                                      [&](const Chunk& c) { return c.entries[c.end - 1].key < entry.key; });
+    auto chunk = chunk_of(entry.key);
+    open(chunk);
     if (chunk->begin == 0 && chunk->end == chunk->capacity) chunk = split(chunk, entry.key);
-    auto* const first = chunk->entries.get() + chunk->begin;
-    auto* const last = chunk->entries.get() + chunk->end;
-    auto* at = std::partition_point(first, last, [&](const Entry& e) { return e.key < entry.key; });
+    auto* place = std::partition_point(chunk->first(), chunk->last(), [&](const Entry& e) { return e.key < entry.key; });
     if (chunk->begin > 0) {
-      std::copy(first, at, first - 1);
+      std::copy(chunk->first(), place, chunk->first() - 1);
       --chunk->begin;
-      --at;
+      --place;
     } else {
-      std::copy_backward(at, last, last + 1);
+      std::copy_backward(place, chunk->last(), chunk->last() + 1);
       ++chunk->end;
     }
-    *at = entry;
+    *place = entry;
     ++size_;
   }
 
   /// Two half-full chunks out of a full one; the one that `key` belongs to.
-  std::vector<Chunk>::iterator split(std::vector<Chunk>::iterator full, MessageKey key) {
+  At split(At full, MessageKey key) {
     const auto capacity = full->capacity, half = capacity / 2;
-    Chunk upper{std::make_unique_for_overwrite<Entry[]>(capacity), capacity, 0, capacity - half};
+    Chunk upper{.entries = std::make_unique_for_overwrite<Entry[]>(capacity), .capacity = capacity, .begin = 0, .end = capacity - half};
     std::copy(full->entries.get() + half, full->entries.get() + capacity, upper.entries.get());
     full->end = half;
+    if (opened_ != static_cast<std::size_t>(full - chunks_.begin())) close_opened();
+    opened_ = kNone;  // neither half is full, so both stay open
     const auto added = chunks_.insert(full + 1, std::move(upper));
     const auto lower = added - 1;
-    return lower->entries[lower->end - 1].key < key ? added : lower;
+    return lower->last_key() < key ? added : lower;
   }
 
   void grow() {
     // Chunks before head_ are used up; their places in the vector go once they are the larger part.
     if (head_ > 16 && head_ * 2 > chunks_.size()) {
-      chunks_.erase(chunks_.begin(), chunks_.begin() + static_cast<std::ptrdiff_t>(head_));
+      close_opened();
+      chunks_.erase(chunks_.begin(), at(head_));
       head_ = 0;
     }
     const auto capacity = chunks_.empty() ? kFirst : std::min(kLargest, chunks_.back().capacity * 4);
-    chunks_.push_back({std::make_unique_for_overwrite<Entry[]>(capacity), capacity, 0, 0});
+    chunks_.push_back({.entries = std::make_unique_for_overwrite<Entry[]>(capacity), .capacity = capacity});
+    // Two ends stay open, so that a queue about as long as one chunk is never packed and unpacked at every turn.
+    if (chunks_.size() > head_ + 3) pack(chunks_.size() - 3);
   }
 
   void drop_front() {
@@ -125,6 +175,7 @@ class ChunkQueue {
         }
         chunk.entries.reset();
         ++head_;
+        if (chunks_[head_].is_packed()) chunks_[head_].unpack();
       }
     } while (front().has(Entry::kGone));
   }
@@ -134,6 +185,7 @@ class ChunkQueue {
     chunks_.clear();
     head_ = 0;
     size_ = 0;
+    opened_ = kNone;
     if (last.capacity > kFirst * 4) {
       chunks_.shrink_to_fit();
       return;
@@ -145,6 +197,7 @@ class ChunkQueue {
   std::vector<Chunk> chunks_;
   std::size_t head_ = 0;
   std::size_t size_ = 0;
+  std::size_t opened_ = kNone;  // the chunk in the middle that was unpacked last
 };
 
 }  // namespace folkmoot

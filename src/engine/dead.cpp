@@ -59,7 +59,7 @@ void Engine::enter_dead(Mailbox& mailbox, const QueuedMessage& message, DeadReas
   if (!mailbox.dead) mailbox.dead = std::make_unique<std::map<MessageKey, DeadLetter>>();
   ++counters_.dead_now;
   auto dead = message;
-  dead.entry.flags &= static_cast<std::uint8_t>(~Entry::kExpires);
+  dead.entry.flags &= static_cast<std::uint16_t>(~Entry::kExpires);
   (*mailbox.dead)[message.entry.key] = {dead, reason, at, place};
   watch_dead(mailbox);
 }
@@ -97,6 +97,7 @@ void Engine::append_chain(JsonWriter& out, const Entry& entry) {
 
 void Engine::drop_dead(Mailbox& mailbox, std::map<MessageKey, DeadLetter>::iterator dead) {
   const auto& letter = dead->second;
+  if (letter.message.entry.has(Entry::kRefers)) drop_content(dead->first);
   forget_attempts(letter.message.entry.key);
   log_.release(letter.message.entry.place());
   if (letter.place.lsn != 0) log_.release(letter.place);
@@ -211,7 +212,8 @@ Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, P
   Session as_sender;
   as_sender.party = letter.message.sender;
   message.routing.from = {};
-  auto prepared = prepare(as_sender, message, &lineage);
+  // What nothing caused does not count for the limits on loops.
+  auto prepared = prepare(as_sender, message, lineage.cause.is_nil() ? nullptr : &lineage);
   if (!prepared) return std::unexpected(std::move(prepared.error()));
   auto bound = prepared->bound();
   bound += {.facts = 1, .body_bytes = sizeof(MessageRef)};
@@ -234,7 +236,10 @@ Result<void> Engine::resubmitted_envelope(Bytes envelope, const Resubmission& ho
   message->key = message->mode == DeliveryMode::exactly_once ? message->id.text() : std::string{};
   message->id = {};
   message->deliver_at = 0;
-  if (how.content) message->encoding.clear();  // said of the old one
+  if (how.content) {  // what was said of the old one
+    message->encoding.clear();
+    message->content_ref.reset();
+  }
   if (message->reply_to.starts_with('@')) message->reply_to.clear();  // of a requester long gone
   if (without_causes) {
     message->cause = {};

@@ -29,14 +29,13 @@ Confirm Engine::confirm_duplicate(const AcceptedFact& first) {
 void Engine::enter_stillborn(const Pending& item) {
   const auto& fact = item.fact;
   auto& mailbox = parties_.mailbox(fact.mailbox);
-  const QueuedMessage message{Entry(fact.key, item.place, fact.priority, 0), fact.sender};
-  enter_dead(mailbox, message, fact.dead, now_, item.dead_place);
-  std::string text;
-  if (item.dead_place.lsn != 0) {
-    const auto body = log_.read(item.dead_place);
-    if (!body) effects_.unreadable(body.error());
-    text = as_text(body->subspan(sizeof(DeadFact)));
-  }
+  const QueuedMessage message{Entry(fact.key, item.place, fact.priority, fact.flags & Entry::kRefers), fact.sender};
+  // Its death is in the same group of facts.
+  const auto body = log_.read(item.dead_place);
+  if (!body) effects_.unreadable(body.error());
+  const auto at = load<DeadFact>(body->data()).at;
+  const std::string text(as_text(body->subspan(sizeof(DeadFact))));
+  enter_dead(mailbox, message, fact.dead, at, item.dead_place);
   tell_of_dead(mailbox, message, fact.dead, text);
   bound_dead(mailbox);
 }

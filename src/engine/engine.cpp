@@ -40,6 +40,8 @@ void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
     if (parties_[number].mailbox) watch_dead(*parties_[number].mailbox);
   }
   for (const auto& [number, schedule] : schedules_.all()) watch(schedule);
+  contents_.begin(now_);
+  watch_contents();
   note_run();
   advance(now_);
 }
@@ -115,6 +117,7 @@ bool Engine::is_live(const Timer& timer) const {
       const auto* const schedule = schedules_.find(timer.id);
       return schedule != nullptr && schedule->next == timer.at;
     }
+    case TimerKind::content: return timer.at == content_timer_;
     case TimerKind::redrive: return redrives_.holds(timer.box) && redrives_[timer.box]->number == timer.id;
   }
   return false;
@@ -156,6 +159,7 @@ void Engine::on_timer(const Timer& timer) {
     case TimerKind::retry: return retry();
     case TimerKind::dead: return drop_old_dead(parties_.mailbox(timer.box));
     case TimerKind::schedule: return fire(timer.id);
+    case TimerKind::content: return remove_idle_contents();
     case TimerKind::redrive: return redrive_some(timer.box);
   }
 }

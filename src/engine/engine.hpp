@@ -7,7 +7,7 @@
 //   dispatch()     leased to a consumer with credit, delivered        dispatch.cpp
 //   ack()          settled: its fact appended, answered when durable  settle.cpp
 // Beside it: complete() and atomic batches (group.cpp), dead letters (dead.cpp, bounce.cpp, redrive.cpp), causes and limits on loops (lineage.cpp),
-// repeated messages (schedule.cpp).
+// repeated messages (schedule.cpp), content by reference (content.cpp).
 // Recovery feeds the facts of the log through recover(), which enters them by the same functions.   recover.cpp
 #pragma once
 
@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "engine/commands.hpp"
+#include "engine/contents.hpp"
 #include "engine/dedup_window.hpp"
 #include "engine/effects.hpp"
 #include "engine/fact_log.hpp"
@@ -127,6 +128,15 @@ class Engine {
   void remove_route(SessionId session, std::uint32_t request, std::string_view name);
   /// How busy an agent says it is, in messages: counts for least_loaded until it says otherwise. `agent` empty: the session's.
   void report_load(SessionId session, std::uint32_t request, std::string_view agent, double load);
+
+  // -- content by reference
+  /// The content is on disk, whole: messages may refer to it. Before start() for all that is there, then as each upload ends.
+  void content_stored(const ContentRef& ref);
+  /// The size of a stored content, which stays for a while then; nothing if it is not stored.
+  std::optional<std::uint64_t> ask_for_content(const ContentHash& hash);
+  /// Calls `each` for the contents that messages refer to and that are not there, or not with the size that they say.
+  void each_missing_content(const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const;
+  const Contents::Totals& contents() const { return contents_.totals(); }
 
   // -- questions
   ReceiptView receipt(const Uuid& id);
@@ -250,7 +260,8 @@ class Engine {
   std::uint64_t drops_for(const Mailbox& mailbox, std::uint64_t more) const;
   bool make_room(const Prepared& prepared, const GroupBound& bound);
   bool make_room(std::span<const Prepared> all, FactLog::Urgency urgency, const GroupBound& bound);
-  bool drop_oldest(const std::map<std::uint32_t, std::uint64_t>& drops, FactLog::Urgency urgency, const GroupBound& bound);
+  bool make_room(const std::map<std::uint32_t, std::uint32_t>& newcomers, FactLog::Urgency urgency, const GroupBound& bound);
+  void drop_oldest(Mailbox& mailbox, const GroupBound& spared);
 
   // what caused what
   Result<Lineage> lineage_of(const IncomingMessage& message);
@@ -359,6 +370,12 @@ class Engine {
   double load_of(std::uint32_t party);
   static Result<void> rewrite(Prepared& prepared, Bytes changes);
 
+  // content by reference
+  Result<void> check_content(const IncomingMessage& message);
+  void watch_contents();
+  void remove_idle_contents();
+  void drop_content(MessageKey message);
+
   // repeated messages
   void watch(const Schedule& schedule);
   void fire(std::uint64_t number);
@@ -422,6 +439,8 @@ class Engine {
   Groups groups_;
   Guard guard_;
   Schedules schedules_;
+  Contents contents_;
+  std::int64_t content_timer_ = 0;  // when to look for contents that may go; 0: not set
   std::vector<Route> routes_;  // by order, then name
   std::map<std::string, Conversation, std::less<>> conversations_;
   boost::unordered_flat_map<MessageKey, std::vector<Attempt>> attempts_;  // of messages that failed and are still here

@@ -8,19 +8,21 @@ namespace folkmoot {
 
 class Entry {
  public:
-  enum Flag : std::uint8_t {
+  /// Those below 256 stand in AcceptedFact too.
+  enum Flag : std::uint16_t {
     kRedelivered = 1,  // was handed out before, or a restart cannot exclude it
     kOnce = 2,         // at_most_once: settled before it is handed out
     kTransient = 4,    // not in the log: its bytes are in the engine's memory, `place().lsn` is their slot
     kExpires = 8,      // has an entry in the table of expiries
-    kGone = 16,        // taken out of the middle of a queue; passed over when its turn comes
+    kRefers = 16,      // its content is stored by reference
     kGrouped = 32,     // one of a group: in order, one at a time
     kPolicy = 64,      // its envelope has a retry policy
     kBounce = 128,     // its sender wants to hear if it ends dead
+    kGone = 256,       // taken out of the middle of a queue; passed over when its turn comes
   };
 
   Entry() = default;
-  Entry(MessageKey message_key, FactPlace place, Priority message_priority, std::uint8_t entry_flags)
+  Entry(MessageKey message_key, FactPlace place, Priority message_priority, std::uint16_t entry_flags)
       : key(message_key), lsn_(place.lsn), bytes_(place.bytes), priority(message_priority), flags(entry_flags) {}
 
   FactPlace place() const { return {lsn_, bytes_}; }
@@ -43,7 +45,7 @@ class Entry {
 
  public:
   Priority priority = normal;
-  std::uint8_t flags = 0;
+  std::uint16_t flags = 0;
 };
 static_assert(sizeof(Entry) == 24);
 

@@ -63,7 +63,7 @@ struct AcceptedFact {
   Priority priority = normal;
   DeliveryMode mode = DeliveryMode::at_least_once;
   DeadReason dead = DeadReason::none;
-  std::uint8_t flags = 0;    // of Entry: kRedelivered (of a copy: it was handed out before), kGrouped, kPolicy, kBounce
+  std::uint8_t flags = 0;    // of Entry: kRedelivered (of a copy: it was handed out before), kRefers, kGrouped, kPolicy, kBounce
   std::uint16_t hops = 0;    // causes that stand before it
 };
 static_assert(sizeof(AcceptedFact) == 40);

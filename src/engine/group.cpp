@@ -86,6 +86,7 @@ Result<std::vector<Prepared>> Engine::prepare_all(Session& session, std::span<co
     if (is_now(message.routing)) {
       // Its own errors now, as it can have none later.
       if (auto good = check_now(message); !good) return std::unexpected(of_message(i, good.error()));
+      if (auto good = check_content(message); !good) return std::unexpected(of_message(i, good.error()));
       if (const auto sender = sender_of(session, message.routing); !sender) return std::unexpected(of_message(i, sender.error()));
       all.push_back({.message = &message});
       continue;

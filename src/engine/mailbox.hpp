@@ -45,6 +45,7 @@ struct Mailbox {
   std::vector<std::uint32_t> consumers;  // slots
   std::vector<std::uint32_t> waiters;    // slots, first come first served
   std::uint32_t consumers_ready = 0;     // with credit and a connection that takes more
+  std::uint32_t promised = 0;            // messages that room was found for, and that come within the same command
   std::uint32_t turn = 0;                // index of the consumer to try first
   std::unique_ptr<MailboxLimits> own_limits;
   FactPlace limits_place;

@@ -123,6 +123,7 @@ Result<void> Engine::check_now(const IncomingMessage& message) const {
 // What needs no disk: an event, or a response to a waiting requester.
 Result<Confirm> Engine::publish_now(Session& session, const IncomingMessage& message) {
   if (auto good = check_now(message); !good) return std::unexpected(std::move(good.error()));
+  if (auto good = check_content(message); !good) return std::unexpected(std::move(good.error()));
   std::optional<Lineage> caused;
   if (!message.routing.cause.is_nil()) {
     auto known = lineage_of(message);
@@ -154,7 +155,8 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
   const bool may_hear_itself = session != nullptr && session->subscriptions != 0;
   const bool plain = match.plain && !may_hear_itself;
   const auto targets = plain ? std::span<const EventTarget>(match.targets) : choose_targets(match, publisher, parts);
-  if (plain && session != nullptr && stamped_.version != 0) {
+  // One that refers to content is looked at each time: the content may go.
+  if (plain && session != nullptr && stamped_.version != 0 && message.routing.content_ref.empty()) {
     event_ = {.version = stamped_.version, .session = publisher, .topics = topics_.version(), .targets = targets};
   }
   if (!targets.empty()) effects_.deliver_event(targets, parts);
@@ -173,7 +175,7 @@ bool Engine::repeat_event(std::uint32_t request, bool quiet, const IncomingMessa
   ++counters_.events_published;
   counters_.events_delivered += count;
   effects_.deliver_event(event_.targets, {{scratch_.data(), stamped_.bytes}, message.content});
-  if (!quiet) {
+  if (!quiet) [[unlikely]] {
     effects_.confirm(event_.session, request, {.id = id, .count = count, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0});
   }
   return true;
@@ -281,7 +283,9 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
   }
   prepared.has_costs = has_costs(*prepared.message);
   prepared.is_duplicate = prepared.keyed && keys_.find(prepared.key) != nullptr;
-  if (prepared.is_duplicate || !prepared.lives()) return prepared;  // it needs no room: it is there already, or nobody's
+  if (prepared.is_duplicate) return prepared;  // it needs no room: it is there already
+  if (auto good = check_content(*prepared.message); !good) return std::unexpected(std::move(good.error()));
+  if (!prepared.lives()) return prepared;  // it takes no room: it is nobody's
   if (auto room = check_room(parties_.mailbox(prepared.mailbox), 1); !room) return std::unexpected(std::move(room.error()));
   return prepared;
 }
@@ -315,6 +319,7 @@ MessageKey Engine::commit(const Prepared& prepared, std::string_view reply_to, P
   if (!routing.group.empty()) flags |= Entry::kGrouped;
   if (!routing.retry.empty()) flags |= Entry::kPolicy;
   if (routing.bounce) flags |= Entry::kBounce;
+  if (!routing.content_ref.empty()) flags |= Entry::kRefers;
   const AcceptedFact fact{.key = next_key(),
                           .not_before = routing.deliver_at > now_ ? routing.deliver_at : 0,
                           .expires_at = ttl != 0 ? now_ + ttl : 0,
@@ -335,6 +340,7 @@ MessageKey Engine::commit(const Prepared& prepared, std::string_view reply_to, P
   as.place = log_.append(FactKind::message_accepted, parts, FactLog::Life::live);
   as.fact = fact;
   as.lsn = as.place.lsn;
+  if (flags & Entry::kRefers) contents_.refer(fact.key, read_content_ref(message.envelope, routing));
   if (prepared.lives()) {
     ++mailbox.pending;
     ++counters_.pending;
@@ -398,45 +404,48 @@ std::uint64_t Engine::drops_for(const Mailbox& mailbox, std::uint64_t more) cons
 
 // In the log, for `bound`, and in the message's mailbox. False, and nothing has changed, if the log has none.
 bool Engine::make_room(const Prepared& prepared, const GroupBound& bound) {
-  const auto drops = prepared.is_duplicate || !prepared.lives() ? 0 : drops_for(parties_.mailbox(prepared.mailbox), 1);
-  if (drops == 0) return log_.has_room(FactLog::Urgency::durable, bound);
-  return drop_oldest({{prepared.mailbox, drops}}, FactLog::Urgency::durable, bound);
+  const bool needs_some = !prepared.is_duplicate && prepared.lives();
+  if (!needs_some || drops_for(parties_.mailbox(prepared.mailbox), 1) == 0) return log_.has_room(FactLog::Urgency::durable, bound);
+  return make_room({{prepared.mailbox, 1}}, FactLog::Urgency::durable, bound);
 }
 
 // For all at once: room made for one after the other would be made only once, as none of them has come yet.
 bool Engine::make_room(std::span<const Prepared> all, FactLog::Urgency urgency, const GroupBound& bound) {
-  std::map<std::uint32_t, std::uint64_t> drops;
+  std::map<std::uint32_t, std::uint32_t> newcomers;
   for (const auto& each : all) {
-    if (each.mailbox != 0 && !each.is_duplicate && each.lives()) ++drops[each.mailbox];
+    if (each.mailbox != 0 && !each.is_duplicate && each.lives()) ++newcomers[each.mailbox];
   }
-  for (auto& [mailbox, count] : drops) count = drops_for(parties_.mailbox(mailbox), count);
-  return drop_oldest(drops, urgency, bound);
+  return make_room(newcomers, urgency, bound);
 }
 
-// So many of each mailbox, if the log has room for that and for what they make room for.
-bool Engine::drop_oldest(const std::map<std::uint32_t, std::uint64_t>& drops, FactLog::Urgency urgency,
-                         const GroupBound& bound) {
+// Drops the oldest of each mailbox so that its newcomers fit, if the log has room for that and for them.
+bool Engine::make_room(const std::map<std::uint32_t, std::uint32_t>& newcomers, FactLog::Urgency urgency, const GroupBound& bound) {
   auto all = bound;
-  for (const auto& [number, count] : drops) {
+  for (const auto& [number, count] : newcomers) {
     // A death each, and perhaps the end of an older dead letter.
-    all += {.facts = 2 * count, .body_bytes = count * (sizeof(DeadFact) + sizeof(MessageRef))};
+    const auto drops = drops_for(parties_.mailbox(number), count);
+    all += {.facts = 2 * drops, .body_bytes = drops * (sizeof(DeadFact) + sizeof(MessageRef))};
   }
   if (!log_.has_room(urgency, all)) return false;
-  for (const auto& [number, count] : drops) {
+  for (const auto& [number, count] : newcomers) parties_.mailbox(number).promised = count;
+  for (const auto& [number, count] : newcomers) {
     auto& mailbox = parties_.mailbox(number);
-    for (auto left = count; left > 0; --left) {
-      std::optional<QueuedMessage> oldest;
-      for (unsigned i = 0; i < kLanes; ++i) {
-        if (!(mailbox.lanes_in_use & 1u << i)) continue;
-        const auto candidate = mailbox.lanes[i]->oldest();
-        if (!oldest || candidate.entry.key < oldest->entry.key) oldest = candidate;
-      }
-      mailbox.take(oldest->sender, oldest->entry.priority - 1u, oldest->entry.key);
-      --counters_.ready;
-      bury(mailbox, *oldest, {.reason = DeadReason::overflow, .spared = all});
-    }
+    for (auto left = drops_for(mailbox, count); left > 0; --left) drop_oldest(mailbox, all);
   }
+  for (const auto& [number, count] : newcomers) parties_.mailbox(number).promised = 0;
   return true;
+}
+
+void Engine::drop_oldest(Mailbox& mailbox, const GroupBound& spared) {
+  std::optional<QueuedMessage> oldest;
+  for (unsigned i = 0; i < kLanes; ++i) {
+    if (!(mailbox.lanes_in_use & 1u << i)) continue;
+    const auto candidate = mailbox.lanes[i]->oldest();
+    if (!oldest || candidate.entry.key < oldest->entry.key) oldest = candidate;
+  }
+  mailbox.take(oldest->sender, oldest->entry.priority - 1u, oldest->entry.key);
+  --counters_.ready;
+  bury(mailbox, *oldest, {.reason = DeadReason::overflow, .spared = spared});
 }
 
 void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message, bool stream) {
@@ -490,6 +499,7 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
   auto& mailbox = **named;
   const auto sender = sender_of(session, message.routing);
   if (!sender) return fail(sender.error());
+  if (auto good = check_content(message); !good) return fail(std::move(good.error()));
   const auto takes_messages = [&](std::uint32_t slot) { return waiters_[slot].max > 0; };
   if (timeout_ms == 0 && mailbox.consumers_ready == 0 && std::ranges::none_of(mailbox.waiters, takes_messages)) {
     return fail({ErrorCode::no_consumer, fmt::format("no consumer of {} is connected and free", message.routing.to)});
@@ -522,9 +532,14 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
     asked.in_memory = true;
   }
   const auto ttl = timeout_ms != 0 ? timeout_ms : 5'000;
+  std::uint16_t flags = Entry::kTransient | Entry::kOnce | Entry::kExpires;
+  if (!message.routing.content_ref.empty()) {
+    flags |= Entry::kRefers;
+    contents_.refer(key, read_content_ref(message.envelope, message.routing));
+  }
   expiries_[key] = now_ + ttl;
   add_timer({.at = now_ + ttl, .id = key, .box = mailbox.number, .kind = TimerKind::expiry});
-  enter_ready(mailbox, {Entry(key, {slot, bytes}, message.routing.priority, Entry::kTransient | Entry::kOnce | Entry::kExpires), *sender},
+  enter_ready(mailbox, {Entry(key, {slot, bytes}, message.routing.priority, flags), *sender},
               true, {});
   if (timeout_ms == 0) effects_.done(session.id, request, {});
 }

@@ -202,10 +202,15 @@ Result<void> Engine::recover_accepted(FactPlace place, Bytes body) {
   auto& mailbox = parties_.mailbox(fact.mailbox);
   if (recover_copy(mailbox, ref, fact, place)) return {};
   std::string_view group;
-  if (fact.flags & Entry::kGrouped) {
-    const auto routing = read_routing(body.subspan(sizeof fact));
-    if (!routing || routing->group.empty()) return cannot_be(FactKind::message_accepted, "belongs to a group and does not say to which");
+  if (fact.flags & (Entry::kGrouped | Entry::kRefers)) {
+    const auto message = body.subspan(sizeof fact);
+    const auto routing = read_routing(message);
+    const bool is_grouped = fact.flags & Entry::kGrouped, refers = fact.flags & Entry::kRefers;
+    if (!routing || routing->group.empty() == is_grouped || routing->content_ref.empty() == refers) {
+      return cannot_be(FactKind::message_accepted, "does not say which group it belongs to, or what content it refers to, as its flags do");
+    }
     group = routing->group;
+    if (refers) contents_.refer(fact.key, read_content_ref(message, *routing));
   }
   enter_accepted(fact, place, group);
   return {};

@@ -43,6 +43,7 @@ void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCom
   if (message.routing.mode == DeliveryMode::exactly_once) {
     return wrong("`mode` exactly_once needs a key for each message; a schedule's are sent once as they are");
   }
+  if (auto good = check_content(message); !good) return refuse(id, request, std::move(good.error()));
   Schedule schedule{.name = std::string(command.name), .cron_text = std::string(command.cron), .every_ms = command.every_ms,
                     .until = command.until, .left = command.times};
   if (!command.cron.empty()) {
@@ -78,6 +79,7 @@ void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCom
     const Bytes parts[] = {bytes_of(fact), as_bytes(texts), message.envelope, message.content};
     schedule.place = log_.append(FactKind::schedule_set, parts, FactLog::Life::live);
   }
+  if (!message.routing.content_ref.empty()) schedule.content = contents_.refer(read_content_ref(message.envelope, message.routing));
   const auto lsn = schedule.place.lsn;
   watch(schedules_.add(std::move(schedule)));
   push_pending({.lsn = lsn, .session = id, .request = request, .kind = Pending::Kind::done});
@@ -97,6 +99,10 @@ void Engine::forget_schedule(std::uint64_t number) {
   auto* const schedule = schedules_.find(number);
   if (schedule == nullptr) return;
   log_.release(schedule->place);
+  if (schedule->content != nullptr) {
+    contents_.drop(schedule->content, now_);
+    watch_contents();
+  }
   schedules_.remove(number);
 }
 
@@ -178,9 +184,9 @@ Result<void> Engine::recover_schedule(FactPlace place, Bytes body) {
   Schedule schedule{.number = fact.number, .every_ms = fact.every_ms, .next = fact.next, .until = fact.until, .left = fact.left,
                     .fired = fact.fired, .sender = fact.sender, .place = place};
   auto rest = body.subspan(sizeof fact);
-  if (!cut_text(rest, schedule.name) || !cut_text(rest, schedule.cron_text) || !read_routing(rest) || !await_party(fact.sender)) {
-    return broken();
-  }
+  if (!cut_text(rest, schedule.name) || !cut_text(rest, schedule.cron_text) || !await_party(fact.sender)) return broken();
+  const auto routing = read_routing(rest);
+  if (!routing) return broken();
   if (!schedule.cron_text.empty()) {
     auto cron = Cron::parse(schedule.cron_text);
     if (!cron) return std::unexpected(cron.error());
@@ -194,6 +200,7 @@ Result<void> Engine::recover_schedule(FactPlace place, Bytes body) {
     return {};
   }
   if (auto* const before = schedules_.find(schedule.name)) forget_schedule(before->number);
+  if (!routing->content_ref.empty()) schedule.content = contents_.refer(read_content_ref(rest, *routing));
   schedules_.add(std::move(schedule));
   return {};
 }

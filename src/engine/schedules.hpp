@@ -7,6 +7,7 @@
 
 #include "base/cron.hpp"
 #include "engine/fact_log.hpp"
+#include "folkmoot/content.hpp"
 
 namespace folkmoot {
 
@@ -23,6 +24,7 @@ struct Schedule {
   std::uint32_t sender = 0;  // party number
   std::uint32_t message_at = 0;  // where the message stands in the body of the fact
   FactPlace place{};           // of its schedule_set fact
+  const ContentHash* content = nullptr;  // what its message refers to, as Contents knows it
 
   /// The first time after `after` that is later than `now` too; nothing if it has ended. What was missed is not made up for.
   std::optional<std::int64_t> next_after(std::int64_t after, std::int64_t now) const {

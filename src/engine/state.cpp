@@ -17,7 +17,7 @@ FactPlace Engine::append_fact(FactKind kind, std::initializer_list<Bytes> parts,
 // A message the log holds, as the fact says: newly durable, recovered, or recovered from its copy.
 void Engine::enter_accepted(const AcceptedFact& fact, FactPlace place, std::string_view group) {
   auto& mailbox = parties_.mailbox(fact.mailbox);
-  auto flags = fact.flags;
+  std::uint16_t flags = fact.flags;
   if (fact.mode == DeliveryMode::at_most_once) flags |= Entry::kOnce;
   if (fact.deliveries != 0) flags |= Entry::kRedelivered;
   if (fact.expires_at != 0) flags |= Entry::kExpires;
@@ -65,6 +65,7 @@ void Engine::enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, std
 // The message is gone for good: its record no longer matters. `as`: what its receipt says from now on; nothing: no receipt is kept.
 void Engine::leave(Mailbox& mailbox, const Entry& entry, std::optional<ReceiptState> as, std::uint32_t deliveries, std::uint16_t hops) {
   if (entry.has(Entry::kExpires)) expiries_.erase(entry.key);
+  if (entry.has(Entry::kRefers)) drop_content(entry.key);
   if (entry.has(Entry::kTransient)) {
     transient_.drop(static_cast<std::uint32_t>(entry.place().lsn));
     return;

@@ -9,7 +9,7 @@
 
 namespace folkmoot {
 
-enum class TimerKind : std::uint8_t { expiry, due, lease, waiter, request, retry, dead, schedule, redrive };
+enum class TimerKind : std::uint8_t { expiry, due, lease, waiter, request, retry, dead, schedule, redrive, content };
 
 struct Timer {
   std::int64_t at = 0;     // Unix ms

@@ -28,6 +28,7 @@ constexpr FilterField kFilterFields[] = {
     {"cause", Field::cause, FieldKind::id},
     {"hops", Field::hops, FieldKind::count},
     {"content", Field::metadata, FieldKind::content},
+    {"content_size", Field::content_ref, FieldKind::content_size},
     {"metadata", Field::metadata, FieldKind::metadata},
 };
 

@@ -20,6 +20,7 @@ enum class FieldKind : std::uint8_t {
   flag_off,  // bool; FALSE
   flag_on,   // bool; TRUE
   content_type,  // str; application/octet-stream
+  content_size,  // of what a reference names, else of what follows the envelope
   metadata,  // a map, which has parts
   content,   // what follows the envelope, which has parts when it is JSON
 };

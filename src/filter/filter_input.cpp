@@ -175,6 +175,7 @@ Value FilterInput::read_field(const Identifier& identifier, IdText& id_text) con
     case FieldKind::count: return packed.empty() ? integer_value(0) : packed_value(packed);
     case FieldKind::flag_off: return packed.empty() ? boolean_value(false) : packed_value(packed);
     case FieldKind::flag_on: return packed.empty() ? boolean_value(true) : packed_value(packed);
+    case FieldKind::content_size: return natural_value(packed.empty() || reader.array() != 2 || !reader.skip() ? content_.size() : reader.uint());
     case FieldKind::content_type: return packed.empty() ? text_value("application/octet-stream") : packed_value(packed);
     default: return packed_value(packed);
   }
@@ -190,8 +191,9 @@ Value FilterInput::read_metadata(const Identifier& identifier) const {
 }
 
 Value FilterInput::read_content(const Identifier& identifier) const {
-  // Compressed content would have to be unpacked; it is left alone, and its fields are NULL.
+  // Compressed content would have to be unpacked, and content by reference fetched; both are left alone, and their fields are NULL.
   if (!field(static_cast<std::size_t>(Field::encoding)).empty()) return null_value();
+  if (!field(static_cast<std::size_t>(Field::content_ref)).empty()) return null_value();
   if (!known_) known_ = std::make_unique<Content>();
   const auto text = as_text(content_);
   if (identifier.path.empty()) return known_->text(text);

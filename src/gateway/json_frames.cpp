@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/base64.hpp"
 #include "filter/limits.hpp"
 #include "message/json_fields.hpp"
 #include "message/json_mapping.hpp"
@@ -42,6 +43,11 @@ constexpr Operation kOperations[] = {
     {"call", Opcode::call},
     {"request_many", Opcode::request, read_request},
     {"command", Opcode::request, read_command},
+    {"content_open", Opcode::content_open},
+    {"content_write", Opcode::content_write},
+    {"content_finish", Opcode::content_finish},
+    {"content_stat", Opcode::content_stat},
+    {"content_read", Opcode::content_read},
 };
 
 // Left out: as the retry policy says.
@@ -50,8 +56,22 @@ std::optional<std::uint64_t> optional_delay(JsonFields& fields) {
   return fields.duration_ms("delay_ms", 0);
 }
 
-// Subscriptions and consumers keep their number until they are cancelled.
-bool is_lasting(Opcode opcode) { return opcode == Opcode::subscribe || opcode == Opcode::consume; }
+// Subscriptions and consumers keep their number until they are cancelled, uploads until they are finished or cancelled.
+bool is_lasting(Opcode opcode) { return opcode == Opcode::subscribe || opcode == Opcode::consume || opcode == Opcode::content_open; }
+
+std::optional<ContentHash> optional_hash(JsonFields& fields) {
+  const auto text = fields.text("sha256");
+  if (text.empty()) return std::nullopt;
+  const auto hash = ContentHash::parse(text);
+  if (!hash) fields.refuse(ErrorCode::invalid_field, "`sha256` is not 64 hexadecimal digits");
+  return hash;
+}
+
+ContentHash required_hash(JsonFields& fields) {
+  const auto hash = optional_hash(fields);
+  if (!hash) fields.refuse(ErrorCode::invalid_field, "`sha256` is missing");
+  return hash.value_or(ContentHash{});
+}
 
 Result<Message> message_of(const JsonFields& fields, std::int64_t now_ms) {
   const auto value = fields.find("message");
@@ -105,6 +125,25 @@ Result<void> append_ok(JsonWriter& json, Opcode op, Bytes body, bool& all_done) 
       json.end_array();
       return {};
     }
+    case Opcode::content_open: {
+      const auto is_stored = read_content_opened(body);
+      if (!is_stored) return std::unexpected(is_stored.error());
+      json.field("stored", *is_stored);
+      return {};
+    }
+    case Opcode::content_finish: {
+      const auto finished = read_content_finished(body);
+      if (!finished) return std::unexpected(finished.error());
+      json.field("size", finished->size).field("known", finished->was_known);
+      return {};
+    }
+    case Opcode::content_stat: {
+      const auto size = read_content_size(body);
+      if (!size) return std::unexpected(size.error());
+      json.field("size", *size);
+      return {};
+    }
+    case Opcode::content_read: json.field("data", encode_base64(as_text(body))); return {};
     case Opcode::stats: json.key("stats").raw(body.empty() ? "{}" : as_text(body)); return {};
     default: return {};
   }
@@ -133,7 +172,7 @@ Result<void> append_welcome(JsonWriter& json, Bytes body) {
   if (!welcome) return std::unexpected(welcome.error());
   json.field("version", welcome->version).field("server", welcome->software).field("session", welcome->session);
   json.field("max_frame_bytes", welcome->max_frame_bytes).field("max_content_bytes", welcome->max_content_bytes);
-  json.field("node", welcome->node);
+  json.field("node", welcome->node).field("max_stored_bytes", welcome->max_stored_bytes);
   return {};
 }
 
@@ -189,12 +228,13 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
     return failure(ErrorCode::limit_reached, fmt::format("{} operations are in flight on this connection", rows_.size()));
   }
   if (const auto own = own_number(row.number); own && is_lasting(row.op) && row.number && is_lasting(rows_.at(own).op)) {
-    return failure(ErrorCode::already_exists, fmt::format("request {} is a subscription or consumer already", row.number));
+    return failure(ErrorCode::already_exists, fmt::format("request {} is a subscription, consumer or upload already", row.number));
   }
 
   const auto target = [&] {
     return own_number(static_cast<std::uint32_t>(fields.number("target", 0, 0, UINT32_MAX)));
   };
+  const auto upload = [&] { return own_number(static_cast<std::uint32_t>(fields.number("upload", 0, 0, UINT32_MAX))); };
   const auto credit = [&](std::string_view name, std::uint64_t otherwise, std::uint64_t min) {
     return static_cast<std::uint32_t>(fields.number(name, otherwise, min, kCreditMax));
   };
@@ -292,6 +332,25 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       append_call(out, next_, name, arguments ? std::string(simdjson::minify(*arguments)) : std::string{});
       break;
     }
+    case Opcode::content_open:
+      append_content_open(out, next_, fields.number("size", 0, 1, kStoredBytesMax), optional_hash(fields));
+      break;
+    case Opcode::content_write: {
+      const auto bytes = decode_base64(fields.text("data", kContentPartBytesMax / 3 * 4 + 8));
+      if (!bytes) fields.refuse(ErrorCode::invalid_field, "`data` is not base64");
+      const auto offset = fields.number("offset", 0, 0, kStoredBytesMax);
+      append_content_write(out, next_, upload(), offset, bytes.value_or(std::string{}));
+      break;
+    }
+    case Opcode::content_finish:
+      row.target = upload();
+      append_content_finish(out, next_, row.target, required_hash(fields));
+      break;
+    case Opcode::content_stat: append_content_stat(out, next_, required_hash(fields)); break;
+    case Opcode::content_read:
+      append_content_read(out, next_, required_hash(fields), fields.number("offset", 0, 0, kStoredBytesMax),
+                          static_cast<std::uint32_t>(fields.number("size", kContentPartBytesMax, 1, kContentPartBytesMax)));
+      break;
     default: break;
   }
   if (auto good = fields.result(); !good) return good;
@@ -345,7 +404,7 @@ TextSession::Told TextSession::tell(const Frame& frame) {
       } else {
         result = append_ok(json, row.op, frame.body, all_done);
       }
-      is_last = !is_lasting(row.op);
+      is_last = !is_lasting(row.op) || (row.op == Opcode::content_open && read_content_opened(frame.body).value_or(true));
       break;
     case Opcode::settled:
       begin("settled");
@@ -401,7 +460,7 @@ TextSession::Told TextSession::tell(const Frame& frame) {
   }
   if (row.quiet && result && all_done) told.text.clear();
   if (is_last) {
-    if (row.op == Opcode::cancel && row.target) forget(row.target);
+    if ((row.op == Opcode::cancel || row.op == Opcode::content_finish) && row.target) forget(row.target);
     forget(frame.header.request);
   }
   return told;

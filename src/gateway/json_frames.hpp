@@ -62,7 +62,7 @@ class TextSession {
     Opcode op{};
     bool quiet = false;
     std::uint32_t number = 0;  // the client's
-    std::uint32_t target = 0;  // CANCEL: the row that ends with it
+    std::uint32_t target = 0;  // CANCEL, CONTENT_FINISH: the row that ends with it
     bool stream = false;       // REQUEST: status messages may come before the response
     CallAnswer call{};         // CALL
     std::shared_ptr<Many> many{};  // REQUEST to many

@@ -21,11 +21,12 @@ struct CountedFact {
   std::uint8_t kind = 0;
   Lsn lsn = 0;
   std::size_t bytes = 0;  // of the record
+  std::string body;       // kept if somebody wants to see it
 };
 
 class Verifier {
  public:
-  explicit Verifier(Disk& disk) : disk_(disk) {}
+  Verifier(Disk& disk, EachFact each) : disk_(disk), each_(std::move(each)) {}
   Result<JournalInfo> run();
 
  private:
@@ -41,6 +42,7 @@ class Verifier {
   SegmentHeader header_of(const OpenSegment& segment) const { return {info_.id, segment.number, info_.segment_bytes}; }
 
   Disk& disk_;
+  const EachFact each_;
   std::vector<OpenSegment> segments_;
   JournalInfo info_;
   Lsn synced_ = 0;
@@ -168,7 +170,8 @@ void Verifier::count(const RecordView& record, SegmentInfo& segment) {
   info_.clean_stop = record.is(MarkKind::clean_stop);
   segment.state = SegmentInfo::State::last;
   if (!record.is_mark()) {
-    group_.push_back({record.kind, record.lsn, record_bytes(record.body.size())});
+    group_.push_back({record.kind, record.lsn, record_bytes(record.body.size()), {}});
+    if (each_) group_.back().body = as_text(record.body);
     if (!record.linked) count_group(segment);
     return;
   }
@@ -190,6 +193,7 @@ void Verifier::count_group(SegmentInfo& segment) {
     ++info_.facts;
     if (info_.first == 0) info_.first = fact.lsn;
     info_.last = fact.lsn;
+    if (each_) each_(static_cast<FactKind>(fact.kind), {fact.lsn, static_cast<std::uint32_t>(fact.body.size())}, as_bytes(fact.body));
   }
   group_.clear();
 }
@@ -265,9 +269,9 @@ void Verifier::report(std::uint64_t segment, std::size_t offset, std::string wha
 
 }  // namespace
 
-Result<JournalInfo> verify_journal(Disk& disk) { return Verifier(disk).run(); }
+Result<JournalInfo> verify_journal(Disk& disk, EachFact each) { return Verifier(disk, std::move(each)).run(); }
 
-Result<JournalInfo> verify_folder(const std::string& folder) {
+Result<JournalInfo> verify_folder(const std::string& folder, EachFact each) {
   if (!std::filesystem::is_directory(folder)) {
     return failure(ErrorCode::not_found, fmt::format("there is no folder {}", folder));
   }
@@ -275,7 +279,7 @@ Result<JournalInfo> verify_folder(const std::string& folder) {
   if (!lock) return std::unexpected(lock.error());
   const auto disk = PosixDisk::open(folder, PosixDisk::Access::read_only);
   if (!disk) return std::unexpected(disk.error());
-  return verify_journal(**disk);
+  return verify_journal(**disk, std::move(each));
 }
 
 std::string kind_name(std::uint8_t kind) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <vector>
 
 #include "journal/disk.hpp"
@@ -51,9 +52,11 @@ struct JournalInfo {
 };
 
 /// Errors: io_error, and damaged when not even one header can be read (then nothing more can be said).
-Result<JournalInfo> verify_journal(Disk& disk);
+/// `each`: called with every fact that can be read, in order.
+using EachFact = std::function<void(FactKind kind, FactPlace place, Bytes body)>;
+Result<JournalInfo> verify_journal(Disk& disk, EachFact each = {});
 /// The same for a folder, which no server may be using meanwhile. Errors: in_use, not_found, io_error, damaged.
-Result<JournalInfo> verify_folder(const std::string& folder);
+Result<JournalInfo> verify_folder(const std::string& folder, EachFact each = {});
 
 /// "message_accepted", "batch mark", ...; "kind 77" for what this program does not know.
 std::string kind_name(std::uint8_t kind);

@@ -20,7 +20,8 @@ constexpr std::array<std::string_view, 11> kTypeWords = {
 constexpr std::string_view kFieldNames[] = {"id",   "timestamp",    "from",         "to",          "topic",    "type",
                                             "priority", "content_type", "conversation", "correlation", "reply_to", "key",
                                             "ttl",  "deliver_at",   "mode",         "metadata",    "retry",    "group",
-                                            "bounce", "expects_reply", "encoding",  "cause",       "hops",     "chain"};
+                                            "bounce", "expects_reply", "encoding",  "cause",       "hops",     "chain",
+                                            "content_ref"};
 static_assert(std::size(kFieldNames) == kFields);
 
 std::unexpected<Error> bad_name(Field field, std::string_view value) {
@@ -82,6 +83,17 @@ RetryPolicy read_policy(PackReader& reader) {
   policy.max_ms = static_cast<std::int64_t>(std::min(max, ~std::uint64_t{0} >> 1));
   policy.multiplier_permille = static_cast<std::uint32_t>(std::min<std::uint64_t>(multiplier, ~0u));
   return policy;
+}
+
+// [SHA-256, size]
+ContentRef read_reference(PackReader& reader) {
+  ContentRef ref;
+  if (reader.array() != 2) reader.fail();
+  const auto hash = reader.bin();
+  if (hash.size() != ref.hash.bytes.size()) reader.fail();
+  ref.size = reader.uint();
+  if (reader.ok()) ref.hash = load<ContentHash>(hash.data());
+  return ref;
 }
 
 bool is_id(std::string_view bytes) { return bytes.size() == 16; }
@@ -235,6 +247,15 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
         routing.chain_pair = {begin, reader.offset()};
         break;
       }
+      case Field::content_ref: {
+        const auto value = reader.offset();
+        const auto ref = read_reference(reader);
+        routing.content_ref = {value, reader.offset()};
+        if (reader.ok() && (ref.size == 0 || ref.size > kStoredBytesMax)) {
+          return out_of_range(field, ref.size, "of 1 byte to 1 TiB");
+        }
+        break;
+      }
     }
     return done;
   };
@@ -322,6 +343,11 @@ bool restamp(std::uint8_t* stamped, const Uuid& id, std::int64_t timestamp) {
 RetryPolicy read_retry(Bytes envelope, const Routing& routing) {
   PackReader reader(envelope.subspan(routing.retry.begin, routing.retry.end - routing.retry.begin));
   return read_policy(reader);
+}
+
+ContentRef read_content_ref(Bytes envelope, const Routing& routing) {
+  PackReader reader(envelope.subspan(routing.content_ref.begin, routing.content_ref.end - routing.content_ref.begin));
+  return read_reference(reader);
 }
 
 Result<void> merge_envelopes(Bytes envelope, Bytes changes, std::string& out) {
@@ -439,6 +465,10 @@ Result<void> encode_envelope(const Message& message, std::string& out) {
     key(Field::chain);
     writer.bin({reinterpret_cast<const char*>(message.chain.data()), message.chain.size() * sizeof(Uuid)});
   }
+  if (message.content_ref) {
+    key(Field::content_ref);
+    writer.array(2).bin({reinterpret_cast<const char*>(message.content_ref->hash.bytes.data()), 32}).uint(message.content_ref->size);
+  }
   if (!result) return result;
   PackWriter(out).map(fields);
   out.append(pairs);
@@ -495,6 +525,7 @@ Result<Message> decode_message(Bytes bytes) {
   message.hops = routing->hops;
   for (std::size_t i = 0; i < routing->chain.size(); i += 16) message.chain.push_back(load<Uuid>(routing->chain.data() + i));
   if (!routing->retry.empty()) message.retry = read_retry(bytes, *routing);
+  if (!routing->content_ref.empty()) message.content_ref = read_content_ref(bytes, *routing);
   message.content = as_text(bytes.subspan(routing->bytes));
   return message;
 }

@@ -40,8 +40,9 @@ enum class Field : std::uint8_t {
   cause = 21,
   hops = 22,
   chain = 23,
+  content_ref = 24,
 };
-constexpr std::size_t kFields = 24;
+constexpr std::size_t kFields = 25;
 
 /// A part of the envelope, by offset from its first byte.
 struct EnvelopePart {
@@ -66,7 +67,7 @@ struct Routing {
   std::uint32_t fields = 0;          // pairs in the map
   std::uint32_t pairs_begin = 0;     // where the first pair starts
   std::uint32_t bytes = 0;           // the envelope's size: content begins here
-  EnvelopePart metadata, retry;      // values; empty if absent
+  EnvelopePart metadata, retry, content_ref;  // values; empty if absent
   EnvelopePart id_pair, timestamp_pair, from_pair, reply_to_pair, hops_pair, chain_pair, cause_pair;  // key and value
 };
 
@@ -108,6 +109,8 @@ Result<void> merge_envelopes(Bytes envelope, Bytes changes, std::string& out);
 Result<void> check_retry(const RetryPolicy& policy);
 /// The policy at `routing.retry`. Requires: it is there.
 RetryPolicy read_retry(Bytes envelope, const Routing& routing);
+/// The reference at `routing.content_ref`. Requires: it is there.
+ContentRef read_content_ref(Bytes envelope, const Routing& routing);
 
 /// Appends the envelope of `message`. Fields at their default are left out. Errors: as read_routing, but for no_recipient
 /// (a response may be encoded before its address is known).

@@ -34,6 +34,11 @@ enum class Opcode : std::uint8_t {
   complete = 0x12,
   reject = 0x13,
   call = 0x14,
+  content_open = 0x20,
+  content_write = 0x21,
+  content_finish = 0x22,
+  content_stat = 0x23,
+  content_read = 0x24,
 
   welcome = 0x81,
   confirm = 0x82,

@@ -25,7 +25,7 @@ namespace dom = simdjson::dom;
 enum Slot : std::size_t {
   kId, kTimestamp, kFrom, kTo, kTopic, kType, kPriority, kContent, kContentType, kContentEncoding, kConversation,
   kCorrelation, kReplyTo, kKey, kTtl, kExpiresAt, kDeliverAt, kMode, kMetadata,
-  kRetry, kGroup, kBounce, kExpectsReply, kEncoding, kCause, kHops, kChain, kDelay, kSlots,
+  kRetry, kGroup, kBounce, kExpectsReply, kEncoding, kCause, kHops, kChain, kDelay, kContentRef, kSlots,
 };
 
 struct Spelling {
@@ -84,6 +84,7 @@ constexpr Spelling kSpellings[] = {
     {"hops", kHops},
     {"chain", kChain},
     {"delay", kDelay},
+    {"content_ref", kContentRef},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kTypeSpellings[] = {
@@ -290,6 +291,20 @@ Result<void> read_content(const Found& found, bool is_base64, Message& message) 
   return {};
 }
 
+// {"sha256": 64 digits, "size": bytes}
+Result<void> read_content_ref(const Found& found, std::optional<ContentRef>& into) {
+  std::string_view digits;
+  dom::element size;
+  dom::object object;
+  const bool is_whole = !found.value.get(object) && !object.at_key("sha256").get(digits) && !object.at_key("size").get(size);
+  const auto hash = is_whole ? ContentHash::parse(digits) : std::nullopt;
+  const auto bytes = is_whole ? whole_of(size) : std::nullopt;
+  if (!hash || !bytes) return refuse(ErrorCode::invalid_field, found, "an object with `sha256`, 64 hexadecimal digits, and `size`, in bytes");
+  if (*bytes == 0 || static_cast<std::uint64_t>(*bytes) > kStoredBytesMax) return refuse(ErrorCode::out_of_range, found, "of 1 byte to 1 TiB");
+  into = ContentRef{*hash, static_cast<std::uint64_t>(*bytes)};
+  return {};
+}
+
 using Slots = std::array<std::optional<Found>, kSlots>;
 
 Result<Slots> sort_fields(const dom::element& value) {
@@ -325,6 +340,9 @@ std::string lower(std::string_view text) {
 }
 
 void append_content(JsonWriter& out, const Message& message) {
+  if (const auto& ref = message.content_ref) {
+    out.key("content_ref").begin_object().field("sha256", ref->hash.text()).field("size", ref->size).end_object();
+  }
   const std::string_view content = message.content;
   if (is_json_type(message.content_type) && !content.empty()) {
     // The sender's own text, without its white space: its numbers stay as they were written.
@@ -335,7 +353,7 @@ void append_content(JsonWriter& out, const Message& message) {
       return;
     }
   } else if (is_text_type(message.content_type) && is_utf8(content)) {
-    out.field("content", content);
+    if (!message.content_ref) out.field("content", content);
     return;
   }
   if (content.empty()) return;
@@ -446,6 +464,7 @@ Result<Message> message_from_json(const dom::element& value, std::int64_t now_ms
     if (!is_base64 && !is_plain) return refuse(ErrorCode::invalid_field, found, "base64, or left out");
     return {};
   });
+  with(kContentRef, [&](const Found& found) { return read_content_ref(found, message.content_ref); });
   with(kContent, [&](const Found& found) { return read_content(found, is_base64, message); });
   if (!result) return std::unexpected(result.error());
   return message;

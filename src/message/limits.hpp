@@ -23,6 +23,9 @@ constexpr std::size_t kReceiptIdsMax = 1'000;
 constexpr std::size_t kSettleLeasesMax = 65'536;
 constexpr std::uint32_t kCreditMax = 65'535;
 constexpr int kMetadataDepthMax = 16;
+constexpr std::uint64_t kStoredBytesMax = std::uint64_t{1} << 40;  // of one content by reference
+constexpr std::size_t kContentPartBytesMax = 1024 * 1024;       // of one CONTENT_WRITE or CONTENT_READ
+constexpr std::size_t kContentWindowBytes = 2 * 1024 * 1024;    // of one upload, not yet answered
 constexpr std::int64_t kDurationMsMax = 10LL * 366 * 86'400'000;
 
 static_assert(kMetadataBytesMax < kEnvelopeBytesMax);

@@ -44,6 +44,7 @@ class MapFrame {
     if (!value.empty()) pair(key).str(value);
     return *this;
   }
+  MapFrame& bytes(std::uint64_t key, std::string_view value) { return pair(key).bin(value), *this; }
   MapFrame& flag(std::uint64_t key, bool value) { return pair(key).boolean(value), *this; }
   MapFrame& retry(std::uint64_t key, const RetryPolicy& policy) {
     pair(key).array(5).uint(policy.attempts).uint(static_cast<std::uint64_t>(policy.backoff));
@@ -214,6 +215,37 @@ void append_call(std::string& out, std::uint32_t request, std::string_view name,
   MapFrame(out, Opcode::call, request).text(0, name).text(1, arguments);
 }
 
+void append_content_open(std::string& out, std::uint32_t request, std::uint64_t size, const std::optional<ContentHash>& hash) {
+  MapFrame map(out, Opcode::content_open, request);
+  map.uint(0, size);
+  if (hash) map.bytes(1, as_text(bytes_of(*hash)));
+}
+
+void append_content_write(std::string& out, std::uint32_t request, std::uint32_t upload, std::uint64_t offset, std::string_view bytes) {
+  append_header(out, Opcode::content_write, 0, request, sizeof upload + sizeof offset + bytes.size());
+  append_fixed(out, upload);
+  append_fixed(out, offset);
+  out.append(bytes);
+}
+
+void append_content_finish(std::string& out, std::uint32_t request, std::uint32_t upload, const ContentHash& hash) {
+  append_header(out, Opcode::content_finish, 0, request, sizeof upload + sizeof hash);
+  append_fixed(out, upload);
+  append_fixed(out, hash);
+}
+
+void append_content_stat(std::string& out, std::uint32_t request, const ContentHash& hash) {
+  append_header(out, Opcode::content_stat, 0, request, sizeof hash);
+  append_fixed(out, hash);
+}
+
+void append_content_read(std::string& out, std::uint32_t request, const ContentHash& hash, std::uint64_t offset, std::uint32_t bytes) {
+  append_header(out, Opcode::content_read, 0, request, sizeof hash + sizeof offset + sizeof bytes);
+  append_fixed(out, hash);
+  append_fixed(out, offset);
+  append_fixed(out, bytes);
+}
+
 Result<Welcome> read_welcome(Bytes body) {
   PackReader reader(body);
   Welcome welcome;
@@ -225,6 +257,7 @@ Result<Welcome> read_welcome(Bytes body) {
       case 3: welcome.max_frame_bytes = reader.uint(); break;
       case 4: welcome.max_content_bytes = reader.uint(); break;
       case 5: welcome.node = reader.uint(); break;
+      case 6: welcome.max_stored_bytes = reader.uint(); break;
       default: reader.skip();
     }
   }
@@ -307,6 +340,21 @@ Result<std::vector<CopyReceipt>> read_receipts(Bytes body) {
   }
   if (!reader.ok()) return std::unexpected(broken("a receipt"));
   return receipts;
+}
+
+Result<bool> read_content_opened(Bytes body) {
+  if (body.size() != 1 || body[0] > 1) return std::unexpected(broken("the answer to CONTENT_OPEN"));
+  return body[0] == 1;
+}
+
+Result<ContentFinished> read_content_finished(Bytes body) {
+  if (body.size() != 9) return std::unexpected(broken("the answer to CONTENT_FINISH"));
+  return ContentFinished{.size = load<std::uint64_t>(body.data()), .was_known = body[8] != 0};
+}
+
+Result<std::uint64_t> read_content_size(Bytes body) {
+  if (body.size() != 8) return std::unexpected(broken("the answer to CONTENT_STAT"));
+  return load<std::uint64_t>(body.data());
 }
 
 Result<Withdrawn> read_withdrawn(Bytes body) {

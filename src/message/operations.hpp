@@ -75,10 +75,19 @@ void append_mailbox(std::string& out, std::uint32_t request, const MailboxReques
 /// `arguments`: a JSON object as text; empty: none.
 void append_call(std::string& out, std::uint32_t request, std::string_view name, std::string_view arguments = {});
 
+// Content by reference. An upload is named by the number of the request that opened it.
+/// `hash`: of the whole, if it is known; answered by whether it is stored already.
+void append_content_open(std::string& out, std::uint32_t request, std::uint64_t size, const std::optional<ContentHash>& hash = {});
+void append_content_write(std::string& out, std::uint32_t request, std::uint32_t upload, std::uint64_t offset, std::string_view bytes);
+void append_content_finish(std::string& out, std::uint32_t request, std::uint32_t upload, const ContentHash& hash);
+void append_content_stat(std::string& out, std::uint32_t request, const ContentHash& hash);
+void append_content_read(std::string& out, std::uint32_t request, const ContentHash& hash, std::uint64_t offset, std::uint32_t bytes);
+
 // -- answers: each reads one frame's body. Errors: malformed, and for messages those of decode_message.
 
 struct Welcome {
   std::uint64_t version = 0, session = 0, max_frame_bytes = 0, max_content_bytes = 0, node = 0;
+  std::uint64_t max_stored_bytes = 0;  // of one content by reference; 0: the server stores none
   std::string software;
 };
 Result<Welcome> read_welcome(Bytes body);
@@ -112,6 +121,16 @@ struct CopyReceipt {
   std::string reason;
 };
 Result<std::vector<CopyReceipt>> read_receipts(Bytes body);
+
+/// Whether the content is stored already; else its upload is open.
+Result<bool> read_content_opened(Bytes body);
+struct ContentFinished {
+  std::uint64_t size = 0;
+  bool was_known = false;  // it was stored before
+};
+Result<ContentFinished> read_content_finished(Bytes body);
+/// The answer to CONTENT_STAT: its size.
+Result<std::uint64_t> read_content_size(Bytes body);
 
 /// WITHDRAWN: whoever asked by this message wants it no more.
 struct Withdrawn {

@@ -1,42 +1,15 @@
 #include "server/commands.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 
 #include "base/utf8.hpp"
-#include "message/pack.hpp"
 #include "message/retry.hpp"
 #include "server/calls.hpp"
+#include "server/command.hpp"
 
 namespace folkmoot {
 namespace {
-
-struct Context {
-  Reactor& reactor;
-  Engine& engine;
-  Connection& connection;
-  const Frame& frame;
-
-  SessionId session() const { return connection.id; }
-  std::uint32_t request() const { return frame.header.request; }
-  bool quiet() const { return (frame.header.flags & kFlagQuiet) != 0; }
-};
-
-std::unexpected<Error> malformed(std::string_view what) { return failure(ErrorCode::malformed, std::string(what)); }
-
-// Walks a map with integer keys; `on_key` reads the value and returns true, or false to have it passed over.
-template <class OnKey>
-Result<void> read_map(Bytes body, std::string_view what, OnKey on_key) {
-  PackReader reader(body);
-  for (auto pairs = reader.map(); pairs-- && reader.ok();) {
-    const auto key = reader.uint();
-    if (reader.ok() && !on_key(key, reader)) reader.skip();
-  }
-  if (!reader.ok()) return malformed(fmt::format("the body of {} is not a map as docs/protocol.md has it", what));
-  return {};
-}
 
 Result<std::int64_t> duration(std::uint64_t ms, std::string_view field) {
   if (ms > static_cast<std::uint64_t>(kDurationMsMax)) {
@@ -45,32 +18,30 @@ Result<std::int64_t> duration(std::uint64_t ms, std::string_view field) {
   return static_cast<std::int64_t>(ms);
 }
 
-Result<void> check_content(const Context& context, const IncomingMessage& message) {
+Result<void> read_message(const Context& context, Bytes bytes, IncomingMessage& message) {
+  if (auto done = read_routing(bytes, message.routing, Recipient::optional); !done) return done;
+  message.envelope = bytes.first(message.routing.bytes);
+  message.content = bytes.subspan(message.routing.bytes);
   const auto most = context.reactor.options().content_bytes_max;
   if (message.content.size() <= most) return {};
   return failure(ErrorCode::content_too_large, fmt::format("the content has {} bytes; {} are the most", message.content.size(), most));
 }
 
-Result<void> read_message(const Context& context, Bytes bytes, IncomingMessage& message) {
-  if (auto done = read_routing(bytes, message.routing, Recipient::optional); !done) return done;
-  message.envelope = bytes.first(message.routing.bytes);
-  message.content = bytes.subspan(message.routing.bytes);
-  return check_content(context, message);
-}
-
 Result<void> on_publish(const Context& context) {
-  auto& last = context.reactor.last_envelope();
-  if (const auto* const same = last.find(context.frame.body)) {
-    if (auto fits = check_content(context, *same); !fits) return fits;
-    context.engine.publish(context.session(), context.request(), context.quiet(), *same);
-    return {};
-  }
   IncomingMessage message;
   auto read = read_message(context, context.frame.body, message);
   if (!read) return read;
-  last.keep(message.envelope);
+  context.reactor.last_envelope().keep(message.envelope);
   context.engine.publish(context.session(), context.request(), context.quiet(), message);
   return {};
+}
+
+// The short way of a message whose envelope is the last one; false if it must go the other.
+bool publish_again(const Context& context) {
+  const auto* const message = context.reactor.last_envelope().find(context.frame.body);
+  if (message == nullptr || message->content.size() > context.reactor.options().content_bytes_max) return false;
+  context.engine.publish(context.session(), context.request(), context.quiet(), *message);
+  return true;
 }
 
 using Messages = std::vector<Result<IncomingMessage>>;
@@ -155,6 +126,7 @@ Result<void> on_credit(const Context& context) {
 
 Result<void> on_cancel(const Context& context) {
   if (context.frame.body.size() != 4) return malformed("CANCEL has one u32");
+  context.reactor.contents().cancel(context.session(), load<std::uint32_t>(context.frame.body.data()));
   context.engine.cancel(context.session(), context.request(), load<std::uint32_t>(context.frame.body.data()));
   return {};
 }
@@ -392,7 +364,9 @@ constexpr Row kRows[] = {
     {Opcode::extend, on_extend},       {Opcode::request, on_request},             {Opcode::receipt, on_receipt},
     {Opcode::wait, on_wait},           {Opcode::stats, on_stats},                 {Opcode::ping, on_ping},
     {Opcode::mailbox, on_mailbox},     {Opcode::complete, on_complete},           {Opcode::reject, on_reject},
-    {Opcode::call, on_call},
+    {Opcode::call, on_call},           {Opcode::content_open, on_content_open},
+    {Opcode::content_write, on_content_write},   {Opcode::content_finish, on_content_finish},
+    {Opcode::content_stat, on_content_stat},     {Opcode::content_read, on_content_read},
 };
 constexpr auto kHandlers = [] {
   std::array<Handler, 256> handlers{};
@@ -445,6 +419,7 @@ bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
     reactor.say_goodbye(connection, {ErrorCode::not_connected, "the first frame was not HELLO"});
     return false;
   }
+  if (frame.header.opcode == Opcode::publish && publish_again({reactor, reactor.engine(), connection, frame})) return true;
   const auto handler = kHandlers[static_cast<std::size_t>(frame.header.opcode)];
   if (handler == nullptr) {
     reactor.refuse(connection.id, frame.header.request,

@@ -10,6 +10,15 @@
 
 namespace folkmoot {
 
+/// Content by reference.
+struct ContentOptions {
+  std::uint64_t bytes_max = std::uint64_t{1} << 30;         // of one
+  std::uint64_t total_bytes_max = std::uint64_t{64} << 30;  // of all, and of what is being uploaded
+  std::size_t uploads_max = 64;                             // at a time
+  std::size_t connection_uploads_max = 8;                   // of these, of one connection
+  std::int64_t idle_ms = 60'000;                            // how long an upload waits for its next bytes
+};
+
 struct ServerOptions {
   std::string data = "./folkmoot-data";
   std::string host = "127.0.0.1";
@@ -26,6 +35,7 @@ struct ServerOptions {
   std::int64_t hello_timeout_ms = 10'000;
   std::int64_t drain_timeout_ms = 3'000;              // at shutdown, for connections to take what is theirs
   std::string version = "0.1.0";
+  ContentOptions content;
   EngineOptions engine;
   JournalOptions journal;
 };

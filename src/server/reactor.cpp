@@ -28,16 +28,18 @@ constexpr std::uint32_t kSerialMax = (1u << 30) - 1;
 
 }  // namespace
 
-Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread)
+Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread, ContentThread& content_thread)
     : options_(options),
       journal_(journal),
       journal_thread_(journal_thread),
       engine_(options.engine, journal, *this),
+      contents_(options_, engine_, *this, content_thread, [this](SessionId id) { return unsent(id); }),
       read_buffer_(256 * 1024) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   links_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   FOLKMOOT_ASSERT(epoll_ >= 0 && links_event_ >= 0);
-  watch(journal_thread_.event_fd(), Wake::journal, 0, EPOLLIN);
+  watch(journal_thread_.event_fd(), Wake::disk, 0, EPOLLIN);
+  watch(content_thread.event_fd(), Wake::disk, 1, EPOLLIN);
   watch(links_event_, Wake::links, 0, EPOLLIN);
   started_at_ = clock_.now();
 }
@@ -79,6 +81,7 @@ int Reactor::wait_ms() {
   auto next = engine_.next_timer();
   const auto sooner = [&](std::int64_t at) { next = next < 0 ? at : std::min(next, at); };
   if (!deadlines_.empty()) sooner(deadlines_.top().at);
+  if (contents_.next_expiry() >= 0) sooner(contents_.next_expiry());
   if (journal_.compaction_due()) sooner(now_ + 1);
   if (!journal_.has_room(FactLog::Urgency::durable, 4096)) sooner(std::max(now_ + 1, next_disk_retry_));
   if (!pool_.empty()) sooner(now_ + kPoolIdleMs);
@@ -97,8 +100,12 @@ Result<void> Reactor::run() {
     for (int i = 0; i < count; ++i) {
       const auto value = events[static_cast<std::size_t>(i)].data.u64 & ((std::uint64_t{1} << kWakeShift) - 1);
       switch (static_cast<Wake>((events[static_cast<std::size_t>(i)].data.u64 >> kWakeShift) + 1)) {
-        case Wake::journal:
-          if (auto done = on_journal(); !done) return done;
+        case Wake::disk:
+          if (value != 0) {
+            contents_.on_done();
+          } else if (auto done = on_journal(); !done) {
+            return done;
+          }
           break;
         case Wake::links: read_links(); break;
         case Wake::listener: accept_all(value); break;
@@ -119,6 +126,7 @@ Result<void> Reactor::run() {
       }
     }
     on_deadlines();
+    contents_.expire(now_);
     if (journal_.compaction_due()) {
       const auto keep = [this](FactKind kind, FactPlace place, Bytes body) -> Result<void> {
         engine_.keep(kind, place, body);
@@ -235,9 +243,15 @@ Connection& Reactor::add_connection(int socket, std::shared_ptr<Link> link) {
   return connection;
 }
 
+std::size_t Reactor::unsent(SessionId id) {
+  const auto* const connection = find(id);
+  return connection == nullptr ? 0 : connection->out.size() + connection->link_pending;
+}
+
 void Reactor::end_session(Connection& connection) {
   if (connection.state == Connection::State::open) {
     --open_by_door_[static_cast<std::size_t>(connection.door)];
+    contents_.close_session(connection.id);
     engine_.close_session(connection.id);
   }
   connection.state = Connection::State::ending;
@@ -342,8 +356,9 @@ void Reactor::welcome(Connection& connection, std::uint32_t request, std::string
   ++open_by_door_[static_cast<std::size_t>(connection.door)];
   engine_.open_session(connection.id, agent);
   std::string body;
-  PackWriter(body).map(6).uint(0).uint(kProtocolVersion).uint(1).str("folkmoot " + options_.version).uint(2).uint(connection.id);
+  PackWriter(body).map(7).uint(0).uint(kProtocolVersion).uint(1).str("folkmoot " + options_.version).uint(2).uint(connection.id);
   PackWriter(body).uint(3).uint(options_.frame_bytes_max).uint(4).uint(options_.content_bytes_max).uint(5).uint(engine_.node());
+  PackWriter(body).uint(6).uint(options_.content.bytes_max);
   answer(connection.id, Opcode::welcome, request, {as_bytes(body)});
 }
 

@@ -25,6 +25,7 @@
 #include "journal/journal_thread.hpp"
 #include "server/clock.hpp"
 #include "server/connection.hpp"
+#include "server/content_desk.hpp"
 #include "server/envelope_memo.hpp"
 #include "server/fan_out.hpp"
 #include "server/options.hpp"
@@ -33,10 +34,11 @@ namespace folkmoot {
 
 class Reactor final : public Effects, public Hub {
  public:
-  Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread);
+  Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread, ContentThread& content_thread);
   ~Reactor() override;
 
   Engine& engine() { return engine_; }
+  ContentDesk& contents() { return contents_; }
   const ServerOptions& options() const { return options_; }
   std::int64_t time() { return clock_.now(); }
   void set_http_door(HttpDoor* door) { http_door_ = door; }
@@ -62,6 +64,7 @@ class Reactor final : public Effects, public Hub {
   void refuse(SessionId session, std::uint32_t request, const Error& error) override;
   void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
   void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
+  void remove_content(const ContentHash& hash) override;
   [[noreturn]] void unreadable(const Error& error) override;
 
   // For commands.cpp and calls.cpp.
@@ -72,7 +75,7 @@ class Reactor final : public Effects, public Hub {
   EnvelopeMemo& last_envelope() { return last_envelope_; }
 
  private:
-  enum class Wake : std::uint32_t { journal = 1, links = 2, listener = 3, connection = 4 };
+  enum class Wake : std::uint32_t { disk = 1, links = 2, listener = 3, connection = 4 };  // disk: 0 the journal, 1 contents
   struct Listener {
     int socket = -1;
     bool is_unix = false;
@@ -86,6 +89,7 @@ class Reactor final : public Effects, public Hub {
   Connection* find(SessionId id);
   Connection& add_connection(int socket, std::shared_ptr<Link> link);
   void close_connection(Connection& connection);
+  std::size_t unsent(SessionId id);
   void end_session(Connection& connection);
   void watch(int socket, Wake kind, std::uint64_t value, std::uint32_t events);
   void update_interest(Connection& connection);
@@ -105,6 +109,7 @@ class Reactor final : public Effects, public Hub {
   bool sends_at_once(const Connection& connection, std::size_t bytes) const;
   void send_or_keep(Connection& connection, std::span<const Bytes> parts);
   bool hold_if_behind(Connection& connection, std::size_t pending, bool is_event);
+  void deliver_event_to(const EventTarget& target, const MessageParts& message);
   void send_fan_out();
   void answer(SessionId session, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts);
   void flush(Connection& connection);
@@ -122,6 +127,7 @@ class Reactor final : public Effects, public Hub {
   JournalThread& journal_thread_;
   Clock clock_;
   Engine engine_;
+  ContentDesk contents_;
   HttpDoor* http_door_ = nullptr;
 
   int epoll_ = -1;

@@ -17,8 +17,8 @@ constexpr std::size_t kFanOutBytesMax = 128 * 1024;
 
 }  // namespace
 
-std::uint8_t* Reactor::room(Connection& connection, std::size_t bytes) {
-  if (connection.in_fan_out) send_fan_out();
+inline std::uint8_t* Reactor::room(Connection& connection, std::size_t bytes) {
+  if (connection.in_fan_out) [[unlikely]] send_fan_out();
   unsent_bytes_ += bytes;
   if (!connection.is_dirty) {
     connection.is_dirty = true;
@@ -111,12 +111,23 @@ void Reactor::send_or_keep(Connection& connection, std::span<const Bytes> parts)
   }
 }
 
-void Reactor::deliver_event(std::span<const EventTarget> targets, const MessageParts& message) {
-  if (targets.size() == 1) {
-    const auto& only = targets.front();
-    deliver(only.session, {.request = only.request, .delivery = 1, .lease = 0, .redelivered = false, .message = message});
+void Reactor::deliver_event_to(const EventTarget& target, const MessageParts& message) {
+  auto* const connection = find(target.session);
+  if (connection == nullptr) return;
+  const auto bytes = message.bytes();
+  // The usual case: nothing to decide but where the bytes go.
+  if (connection->state == Connection::State::open && bytes < kOwnWriteBytes &&
+      connection->out.size() + connection->link_pending <= options_.pending_bytes_high) [[likely]] {
+    auto* const at = extend(*connection, Opcode::deliver, 0, target.request, bytes);
+    std::memcpy(at, message.head.data(), message.head.size());
+    std::memcpy(at + message.head.size(), message.rest.data(), message.rest.size());
     return;
   }
+  deliver(target.session, {.request = target.request, .delivery = 1, .lease = 0, .redelivered = false, .message = message});
+}
+
+void Reactor::deliver_event(std::span<const EventTarget> targets, const MessageParts& message) {
+  if (targets.size() == 1) return deliver_event_to(targets.front(), message);
   if (!fan_out_.is_for(targets)) {
     send_fan_out();
     fan_out_.begin(targets);
@@ -188,6 +199,8 @@ void Reactor::withdrawn(SessionId session, LeaseToken lease, const Uuid& id) {
   answer(session, Opcode::withdrawn, 0, {bytes_of(lease), bytes_of(id)});
 }
 
+void Reactor::remove_content(const ContentHash& hash) { contents_.remove(hash); }
+
 void Reactor::flush_dirty() {
   send_fan_out();
   unsent_bytes_ = 0;
@@ -233,6 +246,7 @@ void Reactor::flush(Connection& connection) {
 
 // Lets deliveries and publishers go on once a connection has read enough.
 void Reactor::check_pending(Connection& connection) {
+  if (contents_.reads_wait()) contents_.on_drained();
   if (!connection.is_congested || connection.out.size() + connection.link_pending > options_.pending_bytes_high / 2) return;
   connection.is_congested = false;
   if (std::exchange(connection.engine_held, false)) engine_.session_writable(connection.id);

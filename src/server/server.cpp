@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "content/content_thread.hpp"
 #include "journal/folder_lock.hpp"
 #include "server/listen.hpp"
 #include "server/reactor.hpp"
@@ -19,11 +20,41 @@ struct Server::Parts {
   std::unique_ptr<PosixDisk> disk;
   std::unique_ptr<Journal> journal;
   std::unique_ptr<JournalThread> journal_thread;
+  std::unique_ptr<PosixDisk> content_disk;
+  std::unique_ptr<ContentThread> content_thread;
   std::unique_ptr<Reactor> reactor;
   RecoveryReport recovered;
   std::uint16_t port = 0;
   std::string unix_socket;
+
+  Result<void> open_contents(const std::string& data, std::vector<ContentRef>& found);
 };
+
+namespace {
+
+// Not a reason to refuse to start: all other messages are whole.
+void report_missing(const Engine& engine) {
+  engine.each_missing_content([](const ContentRef& ref, std::uint32_t references) {
+    spdlog::error("content {} of {} bytes is missing, and {} messages refer to it: they are delivered, and their content cannot be "
+                  "fetched. `folkmoot journal verify` lists all such; upload it again, or restore the folder `content` from a backup",
+                  ref.hash.text(), ref.size, references);
+  });
+}
+
+}  // namespace
+
+Result<void> Server::Parts::open_contents(const std::string& data, std::vector<ContentRef>& found) {
+  auto folder = PosixDisk::open(data + "/content");
+  if (!folder) return std::unexpected(folder.error());
+  content_disk = std::move(*folder);
+  if (auto synced = disk->sync_folder(); !synced) return synced;
+  auto store = ContentStore::open(*content_disk, [&](const ContentRef& ref) { found.push_back(ref); });
+  if (!store) return std::unexpected(store.error());
+  auto thread = ContentThread::start(std::move(*store));
+  if (!thread) return std::unexpected(thread.error());
+  content_thread = std::move(*thread);
+  return {};
+}
 
 Server::Server() = default;
 Server::~Server() {
@@ -52,7 +83,9 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   auto thread = JournalThread::start(*parts.journal);
   if (!thread) return std::unexpected(thread.error());
   parts.journal_thread = std::move(*thread);
-  parts.reactor = std::make_unique<Reactor>(options, *parts.journal, *parts.journal_thread);
+  std::vector<ContentRef> contents;
+  if (auto opened = parts.open_contents(options.data, contents); !opened) return std::unexpected(opened.error());
+  parts.reactor = std::make_unique<Reactor>(options, *parts.journal, *parts.journal_thread, *parts.content_thread);
 
   auto& engine = parts.reactor->engine();
   auto recovered = parts.journal->recover(
@@ -63,6 +96,8 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
     spdlog::info("journal: {} bytes at the end of segment {} were not yet durable when the last run ended, and are cut",
                  recovered->cut_bytes, recovered->cut_segment);
   }
+  for (const auto& content : contents) engine.content_stored(content);
+  report_missing(engine);
   std::uint64_t seed = 0;
   if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) return failure(ErrorCode::io_error, "no random numbers from the system");
   engine.start(parts.reactor->time(), seed, recovered->clean_stop);
@@ -92,6 +127,7 @@ const RecoveryReport& Server::recovered() const { return parts_->recovered; }
 
 Result<void> Server::run() {
   if (auto done = parts_->reactor->run(); !done) return done;
+  parts_->content_thread->stop();
   parts_->journal_thread->stop();
   return parts_->journal->close();
 }

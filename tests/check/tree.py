@@ -7,8 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 # Foundations first (src/README.md): a room includes itself and rooms before it.
-ROOMS = ["base", "message", "filter", "engine", "journal", "archive", "reliability", "security", "transport",
-         "server", "gateway", "client", "cli"]
+ROOMS = ["base", "message", "filter", "engine", "journal", "archive", "content", "reliability", "security",
+         "transport", "server", "gateway", "client", "cli"]
 
 FOLDERS = ["include", "src", "tests", "bench", "examples", "sdk"]
 

@@ -3,6 +3,7 @@ test: raw frames can be sent, frames are read one by one.
 """
 
 import collections
+import hashlib
 import itertools
 import json
 import socket
@@ -13,13 +14,14 @@ import msgpack
 
 HELLO, PUBLISH, PUBLISH_BATCH, SUBSCRIBE, CONSUME, CREDIT, CANCEL, RECEIVE = range(0x01, 0x09)
 ACK, NACK, EXTEND, REQUEST, RECEIPT, WAIT, STATS, PING, MAILBOX, COMPLETE, REJECT, CALL = range(0x09, 0x15)
+CONTENT_OPEN, CONTENT_WRITE, CONTENT_FINISH, CONTENT_STAT, CONTENT_READ = range(0x20, 0x25)
 WELCOME, CONFIRM, OK, ERROR, DELIVER, SETTLED, GOODBYE, LAGGED, WITHDRAWN = range(0x81, 0x8A)
 QUIET = LEASED = 1
 REDELIVERED = ATOMIC = STREAM = 2
 
 KEYS = {"id": 0, "timestamp": 1, "from": 2, "to": 3, "topic": 4, "type": 5, "priority": 6, "content_type": 7, "conversation": 8,
         "correlation": 9, "reply_to": 10, "key": 11, "ttl": 12, "deliver_at": 13, "mode": 14, "metadata": 15, "retry": 16,
-        "group": 17, "bounce": 18, "expects_reply": 19, "encoding": 20, "cause": 21, "hops": 22, "chain": 23}
+        "group": 17, "bounce": 18, "expects_reply": 19, "encoding": 20, "cause": 21, "hops": 22, "chain": 23, "content_ref": 24}
 FIELDS = {key: field for field, key in KEYS.items()}
 OUTCOMES = {0: "queued", 1: "offered", 2: "scheduled", 3: "sent", 4: "duplicate", 5: "dead"}
 STATES = {0: "unknown", 1: "queued", 2: "offered", 3: "retrieved", 4: "acknowledged", 5: "dead", 6: "scheduled", 7: "cancelled"}
@@ -35,7 +37,7 @@ Delivery = collections.namedtuple("Delivery", "request lease delivery redelivere
 CODES = {"malformed": 1, "unknown_opcode": 2, "not_connected": 3, "unsupported_version": 4, "unauthorized": 5, "frame_too_large": 7,
          "content_too_large": 8, "invalid_name": 9, "invalid_topic": 10, "invalid_field": 11, "no_recipient": 12, "mailbox_full": 13,
          "no_such_request": 14, "no_consumer": 15, "timed_out": 16, "lease_lost": 17, "out_of_range": 18, "disk_full": 19,
-         "slow_consumer": 20, "shutting_down": 21, "limit_reached": 23, "not_found": 24, "already_exists": 25, "no_reply_wanted": 32,
+         "slow_consumer": 20, "shutting_down": 21, "busy": 22, "limit_reached": 23, "not_found": 24, "already_exists": 25, "io_error": 28, "damaged": 29, "no_reply_wanted": 32,
          "invalid_filter": 33}
 NAMES = {code: name for name, code in CODES.items()}
 
@@ -280,6 +282,40 @@ class Client:
 
     def cancel(self, target):
         self.call(CANCEL, struct.pack("<I", target))
+
+    # -- content by reference
+    def open_upload(self, size, sha256=None):
+        """The upload's number; None if the server has a content of that hash."""
+        fields = {0: size} if sha256 is None else {0: size, 1: sha256}
+        request = self.send_frame(CONTENT_OPEN, msgpack.packb(fields))
+        return None if self.answer(request).body == b"\1" else request
+
+    def write_upload(self, upload, offset, data):
+        self.call(CONTENT_WRITE, struct.pack("<IQ", upload, offset) + data)
+
+    def finish_upload(self, upload, sha256):
+        """Size, and whether it was stored before."""
+        size, known = struct.unpack("<QB", self.call(CONTENT_FINISH, struct.pack("<I", upload) + sha256).body)
+        return size, bool(known)
+
+    def upload(self, data, part=1 << 20):
+        """The reference to what is now stored, for `content_ref`."""
+        sha256 = hashlib.sha256(data).digest()
+        upload = self.open_upload(len(data), sha256)
+        if upload is not None:
+            for at in range(0, len(data), part):
+                self.write_upload(upload, at, data[at:at + part])
+            self.finish_upload(upload, sha256)
+        return [sha256, len(data)]
+
+    def stat_content(self, sha256):
+        return struct.unpack("<Q", self.call(CONTENT_STAT, sha256).body)[0]
+
+    def read_content(self, sha256, offset=0, size=1 << 20):
+        return self.call(CONTENT_READ, sha256 + struct.pack("<QI", offset, size)).body
+
+    def fetch(self, ref, part=1 << 20):
+        return b"".join(self.read_content(ref[0], at, part) for at in range(0, ref[1], part))
 
     def start_receive(self, mailbox, max=1, wait_ms=0, lease_ms=None):
         fields = {0: mailbox, 1: max, 2: wait_ms, 3: lease_ms}

@@ -377,6 +377,9 @@ void Agents::withdrawn_in_memory(SessionId id, const Uuid& message) {
   throw Violation("a connection is told of a withdrawn request that it does not have");
 }
 
+// The random test of tests/unit/engine/content_random_test.cpp is about contents by reference.
+void Agents::remove_content(const ContentHash& hash) { throw Violation("a content that nobody stored is removed: " + hash.text()); }
+
 void Agents::unreadable(const Error& error) { throw Violation("the log cannot give back what it confirmed: " + error.text); }
 
 }  // namespace folkmoot::simulation

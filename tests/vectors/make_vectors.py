@@ -19,6 +19,7 @@ import msgpack
 
 HERE = pathlib.Path(__file__).parent
 ID = bytes.fromhex("0193f2c4a1b27def8123456789abcdef")
+SHA = bytes.fromhex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")  # of "abc"
 ID_TEXT = "0193f2c4-a1b2-7def-8123-456789abcdef"
 TYPES = ["", "task", "query", "response", "event", "command", "status", "notification", "error", "heartbeat", "discovery"]
 
@@ -59,6 +60,9 @@ def envelopes():
               "retry": {"attempts": 5, "backoff": "exponential_jitter", "initial": 1000, "max": 60000, "multiplier": 2.5}}),
         good("as a server delivers what was caused by another", 4, {0: ID, 3: "a", 5: 1, 21: ID, 22: 2, 23: ID + ID}, b"",
              {"id": ID_TEXT, "to": "a", "type": "task", "priority": 5, "cause": ID_TEXT, "hops": 2, "chain": [ID_TEXT, ID_TEXT]}),
+        good("content by reference", 15, {3: "a", 5: 1, 7: "video/mp4", 24: [SHA, 81264023]}, b"",
+             {"to": "a", "type": "task", "priority": 5, "content_type": "video/mp4",
+              "content_ref": {"sha256": SHA.hex(), "size": 81264023}}),
         good("a type of one's own", 4, {3: "a", 5: "ws_ping"}, b"", {"to": "a", "type": "ws_ping", "priority": 5}),
         good("names at their longest", 4, {2: "f" * 255, 3: "t" * 255, 5: 1}, b"",
              {"from": "f" * 255, "to": "t" * 255, "type": "task", "priority": 5}),
@@ -78,7 +82,7 @@ def envelopes():
               "priority": 1, "content_type": "text/plain", "content": "x"}, False),
     ]
     # map16 of 3 pairs: 200 (unknown): [1, {"x": nil}]; 6: u64 2; 3: str8 "a"
-    rows[11]["hex"] = "de0003" + "ccc8" + "920181a178c0" + "06" + "cf0000000000000002" + "03" + "d90161"
+    rows[12]["hex"] = "de0003" + "ccc8" + "920181a178c0" + "06" + "cf0000000000000002" + "03" + "d90161"
     bad = [
         ("no map", 4, b"\x93\x01\x02\x03", "malformed"),
         ("nothing at all", 4, b"", "malformed"),
@@ -105,6 +109,10 @@ def envelopes():
         ("a retry policy of four", 4, envelope({3: "a", 16: [5, 3, 1000, 60000]}), "malformed"),
         ("a backoff that is none", 4, envelope({3: "a", 16: [5, 4, 1000, 60000, 2000]}), "out_of_range"),
         ("an encoding that is none", 4, envelope({3: "a", 20: "br"}), "invalid_field"),
+        ("a reference with a hash of 31 bytes", 15, envelope({3: "a", 24: [SHA[:31], 5]}), "malformed"),
+        ("a reference without a size", 15, envelope({3: "a", 24: [SHA]}), "malformed"),
+        ("a reference to nothing", 15, envelope({3: "a", 24: [SHA, 0]}), "out_of_range"),
+        ("a reference to more than 2^40 bytes", 15, envelope({3: "a", 24: [SHA, 2**40 + 1]}), "out_of_range"),
         ("metadata that is no map", 4, envelope({3: "a", 15: [1]}), "malformed"),
         ("metadata with a key that is a number", 4, envelope({3: "a", 15: {1: 2}}), "malformed"),
         ("metadata 17 deep", 4, envelope({3: "a", 15: nested(17)}), "out_of_range"),
@@ -182,12 +190,17 @@ def frames():
         ("REQUEST that is a command", 7, 0x0C, struct.pack("<I", 2500) + envelope({3: "analyst", 5: 5, 7: "application/json"}) +
          b'{"command":"deploy","parameters":{"change":12}}',
          {"op": "command", "to": "analyst", "command": "deploy", "parameters": {"change": 12}, "timeout_ms": 2500}, 2),
+        ("CONTENT_OPEN", 15, 0x20, msgpack.packb({0: 3, 1: SHA}), {"op": "content_open", "size": 3, "sha256": SHA.hex()}),
+        ("CONTENT_OPEN without a hash", 15, 0x20, msgpack.packb({0: 81264023}), {"op": "content_open", "size": 81264023}),
+        ("CONTENT_STAT", 15, 0x23, SHA, {"op": "content_stat", "sha256": SHA.hex()}),
+        ("CONTENT_READ", 15, 0x24, SHA + struct.pack("<QI", 2**20, 65536),
+         {"op": "content_read", "sha256": SHA.hex(), "offset": 2**20, "size": 65536}),
     ]
     answer = {"id": ID_TEXT, "unread": 3, "outcome": "offered", "last_read_age_ms": 1500}
     server = [
-        ("WELCOME", 3, 0x81, 0, msgpack.packb({0: 1, 1: "folkmoot/0.1.0", 2: 42, 3: 8388608, 4: 1048576, 5: 77}), "hello",
+        ("WELCOME", 3, 0x81, 0, msgpack.packb({0: 1, 1: "folkmoot/0.1.0", 2: 42, 3: 8388608, 4: 1048576, 5: 77, 6: 2**30}), "hello",
          {"op": "welcome", "version": 1, "server": "folkmoot/0.1.0", "session": 42, "max_frame_bytes": 8388608,
-          "max_content_bytes": 1048576, "node": 77}),
+          "max_content_bytes": 1048576, "node": 77, "max_stored_bytes": 2**30}),
         ("CONFIRM", 5, 0x82, 0, confirm, "publish", {"op": "confirm", **answer}),
         ("CONFIRM of a duplicate", 5, 0x82, 0, duplicate, "publish",
          {"op": "confirm", **answer, "outcome": "duplicate", "state": "acknowledged"}),
@@ -209,6 +222,11 @@ def frames():
          "receipt", {"op": "ok", "receipts": [{"id": ID_TEXT, "recipient": "analyst", "state": "dead", "status": "expired",
                                               "deliveries": 2, "at": 1795000000000, "reason": "expired"}]}),
         ("OK of STATS", 9, 0x83, 0, b'{"uptime_ms":5}', "stats", {"op": "ok", "stats": {"uptime_ms": 5}}),
+        ("OK of CONTENT_OPEN, stored already", 15, 0x83, 0, b"\1", "content_open", {"op": "ok", "stored": True}),
+        ("OK of CONTENT_OPEN", 15, 0x83, 0, b"\0", "content_open", {"op": "ok", "stored": False}),
+        ("OK of CONTENT_FINISH", 15, 0x83, 0, struct.pack("<QB", 3, 0), "content_finish", {"op": "ok", "size": 3, "known": False}),
+        ("OK of CONTENT_STAT", 15, 0x83, 0, struct.pack("<Q", 81264023), "content_stat", {"op": "ok", "size": 81264023}),
+        ("OK of CONTENT_READ", 15, 0x83, 0, b"abc", "content_read", {"op": "ok", "data": "YWJj"}),
         ("ERROR", 10, 0x84, 0, error, "publish", {"op": "error", "code": "mailbox_full", "error": error_text}),
         ("DELIVER of a subscription", 7, 0x85, 0, stamped, "subscribe",
          {"op": "deliver", "redelivered": False, "message": delivered}),
@@ -235,6 +253,8 @@ def frames():
     only_binary = [
         {"name": "CREDIT", "section": 7, "hex": frame(0x06, 0, struct.pack("<II", 5, 100)).hex(), "target": 5, "amount": 100},
         {"name": "CANCEL", "section": 7, "hex": frame(0x07, 9, struct.pack("<I", 5)).hex(), "target": 5},
+        {"name": "CONTENT_WRITE", "section": 15, "hex": frame(0x21, 2, struct.pack("<IQ", 5, 1024) + b"abc").hex(), "target": 5},
+        {"name": "CONTENT_FINISH", "section": 15, "hex": frame(0x22, 3, struct.pack("<I", 5) + SHA).hex(), "target": 5},
         {"name": "WITHDRAWN", "section": 7, "hex": frame(0x89, 0, struct.pack("<Q", lease) + ID).hex(), "lease": lease_text,
          "id": ID_TEXT},
         {"name": "GOODBYE", "section": 2, "hex": frame(0x87, 0, struct.pack("<H", 4) + goodbye.encode()).hex(),

@@ -56,6 +56,37 @@ bool may_come_from(const GatewayOptions& options, std::string_view origin, std::
   return scheme_end != std::string_view::npos && origin.substr(scheme_end + 3) == host;
 }
 
+HttpRequest request_of(const http::request<http::string_body>& raw) {
+  return {.method = std::string(view(raw.method_string())),
+          .target = {},
+          .agent = std::string(view(raw["X-Agent"])),
+          .token = bearer_token(view(raw[http::field::authorization])),
+          .accept = lower(view(raw[http::field::accept])),
+          .body = {}};
+}
+
+bool is_streamed(std::string_view method, std::string_view text) {
+  const auto target = parse_target(text);
+  if (!target) return false;
+  const auto match = match_route(method, *target);
+  return match.route != nullptr && match.route->is_streamed;
+}
+
+// The fields of an answer's header but for its length.
+template <class Body>
+void dress(http::response<Body>& response, const Answer& made, const GatewayOptions& options, std::string_view from_origin) {
+  if (made.status == 499) response.reason("Client Closed Request");
+  response.set(http::field::server, options.software);
+  if (!made.content_type.empty()) response.set(http::field::content_type, made.content_type);
+  response.set(http::field::cache_control, "no-store");
+  for (const auto& [field, value] : made.headers) response.set(field, value);
+  const auto origin = allowed_origin(options, from_origin);
+  if (!origin.empty()) {
+    response.set(http::field::access_control_allow_origin, origin);
+    if (origin != "*") response.set(http::field::vary, "Origin");
+  }
+}
+
 }  // namespace
 
 HttpConnection::HttpConnection(const Context& context, Stream stream, std::string_view first)
@@ -94,15 +125,13 @@ asio::awaitable<bool> HttpConnection::serve_one() {
 
   Parser parser;
   parser.header_limit(static_cast<std::uint32_t>(context_.options.header_bytes_max));
-  parser.body_limit(context_.options.body_bytes_max);
-  if (!co_await read_request(parser)) co_return false;
+  parser.body_limit(boost::none);
+  if (!co_await read_head(parser)) co_return false;
+  if (is_streamed(view(parser.get().method_string()), view(parser.get().target()))) co_return co_await serve_streamed(parser);
+  if (!co_await read_body(parser)) co_return false;
   RawRequest raw = parser.release();
-  HttpRequest request{.method = std::string(view(raw.method_string())),
-                      .target = {},
-                      .agent = std::string(view(raw["X-Agent"])),
-                      .token = bearer_token(view(raw[http::field::authorization])),
-                      .accept = lower(view(raw[http::field::accept])),
-                      .body = std::move(raw.body())};
+  HttpRequest request = request_of(raw);
+  request.body = std::move(raw.body());
   raw.body().clear();
   auto target = parse_target(view(raw.target()));
   if (!target) co_return co_await write(error_answer(target.error()), raw, raw.keep_alive());
@@ -120,21 +149,51 @@ asio::awaitable<bool> HttpConnection::serve_one() {
   Answer made = co_await answer(raw, request);
   if (std::exchange(is_streaming_, false)) {
     const bool whole = co_await end_stream();
-    co_return whole&& keeps_alive(raw);
+    co_return whole && may_go_on(raw);
   }
-  co_return co_await write(std::move(made), raw, keeps_alive(raw));
+  co_return co_await write(std::move(made), raw, may_go_on(raw));
 }
 
-asio::awaitable<bool> HttpConnection::read_request(Parser& parser) {
+// A request whose body, or whose answer's, is of any size.
+asio::awaitable<bool> HttpConnection::serve_streamed(Parser& parser) {
+  RawRequest raw(static_cast<const http::request_header<>&>(parser.get()));
+  HttpRequest request = request_of(raw);
+  request.target = *parse_target(view(raw.target()));
+  const auto origin = view(raw[http::field::origin]);
+  if (!may_come_from(context_.options, origin, view(raw[http::field::host]))) {
+    co_return co_await refuse(403, ErrorCode::not_permitted, fmt::format("pages of {} may not use this server; see http.cors_origins", origin));
+  }
+  HttpBodyStream body(stream_, buffer_, context_.options.read_timeout, std::move(parser),
+                      [&](HttpBodyStream::Head& head, const Answer& made) { dress(head, made, context_.options, origin); });
+  Answer made = co_await answer(raw, request, &body);
+  const bool goes_on = body.keeps_connection() && may_go_on(raw);
+  if (body.has_answered()) co_return goes_on;
+  co_return co_await write(std::move(made), raw, goes_on);
+}
+
+asio::awaitable<bool> HttpConnection::read_head(Parser& parser) {
   stream_.expires_after(context_.options.read_timeout);
   auto [error, bytes] = co_await http::async_read_header(stream_, buffer_, parser, kAwait);
   if (!error && http::token_list(parser.get()[http::field::expect]).exists("100-continue")) {
     http::response<http::empty_body> go_on(http::status::continue_, parser.get().version());
     std::tie(error, bytes) = co_await http::async_write(stream_, go_on, kAwait);
   }
-  if (!error) std::tie(error, bytes) = co_await http::async_read(stream_, buffer_, parser, kAwait);
-  if (!error) co_return true;
+  if (error) co_return co_await refuse_unread(error);
+  co_return true;
+}
 
+asio::awaitable<bool> HttpConnection::read_body(Parser& parser) {
+  // Whether a body may be long was not known before its header was read.
+  const auto length = parser.content_length();
+  if (length && *length > context_.options.body_bytes_max) co_return co_await refuse_unread(http::error::body_limit);
+  parser.body_limit(context_.options.body_bytes_max);
+  stream_.expires_after(context_.options.read_timeout);
+  const auto [error, bytes] = co_await http::async_read(stream_, buffer_, parser, kAwait);
+  if (error) co_return co_await refuse_unread(error);
+  co_return true;
+}
+
+asio::awaitable<bool> HttpConnection::refuse_unread(beast::error_code error) {
   const auto& options = context_.options;
   if (error == http::error::header_limit) {
     co_return co_await refuse(431, ErrorCode::malformed, fmt::format("the request's header is longer than {} bytes", options.header_bytes_max));
@@ -159,13 +218,13 @@ asio::awaitable<bool> HttpConnection::refuse(int status, ErrorCode code, std::st
   co_return false;
 }
 
-asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const HttpRequest& request) {
+asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const HttpRequest& request, BodyStream* stream) {
   const auto match = match_route(request.method, request.target);
   if (request.method == "OPTIONS" && !match.allowed.empty()) {
     Answer made{.status = 204, .body = {}, .content_type = {}, .headers = {{"Allow", match.allowed}}};
     if (!allowed_origin(context_.options, view(raw[http::field::origin])).empty()) {
       made.headers.emplace_back("Access-Control-Allow-Methods", match.allowed);
-      made.headers.emplace_back("Access-Control-Allow-Headers", "Authorization, Content-Type, X-Agent");
+      made.headers.emplace_back("Access-Control-Allow-Headers", "Authorization, Content-Type, Range, X-Agent");
       made.headers.emplace_back("Access-Control-Max-Age", "86400");
     }
     co_return made;
@@ -182,17 +241,18 @@ asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const Http
   if (!request.agent.empty() && !is_name(request.agent)) {
     co_return error_answer({ErrorCode::invalid_name, "X-Agent is not 1 to 255 bytes of UTF-8 without control characters"});
   }
-  co_return co_await handle(*match.route, raw, request, match.parameter);
+  co_return co_await handle(*match.route, raw, request, match.parameter, stream);
 }
 
 asio::awaitable<Answer> HttpConnection::handle(const Route& route, const RawRequest& raw, const HttpRequest& request,
-                                               std::string parameter) {
+                                               std::string parameter, BodyStream* stream) {
   if (!route.is_upgrade) {
     if (auto open = link_.open(request.token); !open) co_return error_answer(open.error());
   }
   link_.resume();
   answered_ = &raw;
-  Exchange exchange{request, std::move(parameter), link_, context_.options, raw.version() >= 11 ? this : nullptr};
+  AnswerStream* const pieces = raw.version() >= 11 && stream == nullptr ? this : nullptr;
+  Exchange exchange{request, std::move(parameter), link_, context_.options, stream, pieces};
   stream_.expires_never();
   if (route.may_wait) watch_client();
   Answer made = co_await route.handler(exchange);
@@ -218,9 +278,9 @@ void HttpConnection::watch_client() {
 
 asio::awaitable<bool> HttpConnection::write(Answer made, const RawRequest& raw, bool keep_alive) {
   http::response<http::string_body> response(static_cast<http::status>(made.status), raw.version());
-  if (made.status == 499) response.reason("Client Closed Request");
-  set_head(response, made, raw, keep_alive);
-  response.body() = std::move(made.body);
+  dress(response, made, context_.options, view(raw[http::field::origin]));
+  if (raw.method() != http::verb::head) response.body() = std::move(made.body);
+  response.keep_alive(keep_alive);
   response.prepare_payload();
   stream_.expires_after(context_.options.read_timeout);
   const auto [error, bytes] = co_await http::async_write(stream_, response, kAwait);
@@ -229,30 +289,13 @@ asio::awaitable<bool> HttpConnection::write(Answer made, const RawRequest& raw, 
   co_return keep_alive;
 }
 
-template <class Response>
-void HttpConnection::set_head(Response& response, const Answer& made, const RawRequest& raw, bool keep_alive) const {
-  response.set(http::field::server, context_.options.software);
-  if (!made.content_type.empty()) response.set(http::field::content_type, made.content_type);
-  response.set(http::field::cache_control, "no-store");
-  for (const auto& [field, value] : made.headers) response.set(field, value);
-  const auto origin = allowed_origin(context_.options, view(raw[http::field::origin]));
-  if (!origin.empty()) {
-    response.set(http::field::access_control_allow_origin, origin);
-    if (origin != "*") response.set(http::field::vary, "Origin");
-  }
-  response.keep_alive(keep_alive);
-}
-
-bool HttpConnection::keeps_alive(const RawRequest& raw) const {
-  return raw.keep_alive() && !is_stopping_ && !context_.is_draining;
-}
-
 // -- an answer of unknown length: chunks (RFC 9112, section 7.1)
 
 asio::awaitable<bool> HttpConnection::begin(Answer head) {
   is_streaming_ = true;
   http::response<http::empty_body> response(static_cast<http::status>(head.status), answered_->version());
-  set_head(response, head, *answered_, answered_->keep_alive());
+  dress(response, head, context_.options, view((*answered_)[http::field::origin]));
+  response.keep_alive(answered_->keep_alive());
   response.chunked(true);
   http::response_serializer<http::empty_body> serializer(response);
   stream_.expires_after(context_.options.read_timeout);

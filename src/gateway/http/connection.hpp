@@ -7,7 +7,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
-#include "gateway/http/exchange.hpp"
+#include "gateway/http/body_stream.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/websocket/session.hpp"
 
@@ -30,14 +30,16 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>, priv
   using RawRequest = beast::http::request<beast::http::string_body>;
 
   asio::awaitable<bool> serve_one();
-  asio::awaitable<bool> read_request(Parser& parser);
+  asio::awaitable<bool> serve_streamed(Parser& parser);
+  asio::awaitable<bool> read_head(Parser& parser);
+  asio::awaitable<bool> read_body(Parser& parser);
+  asio::awaitable<bool> refuse_unread(beast::error_code error);
   asio::awaitable<bool> refuse(int status, ErrorCode code, std::string text);
-  asio::awaitable<Answer> answer(const RawRequest& raw, const HttpRequest& request);
-  asio::awaitable<Answer> handle(const Route& route, const RawRequest& raw, const HttpRequest& request, std::string parameter);
+  asio::awaitable<Answer> answer(const RawRequest& raw, const HttpRequest& request, BodyStream* stream = nullptr);
+  asio::awaitable<Answer> handle(const Route& route, const RawRequest& raw, const HttpRequest& request, std::string parameter,
+                                 BodyStream* stream);
+  bool may_go_on(const RawRequest& raw) const { return raw.keep_alive() && !is_stopping_ && !context_.is_draining; }
   asio::awaitable<bool> write(Answer answer, const RawRequest& raw, bool keep_alive);
-  template <class Response>
-  void set_head(Response& response, const Answer& answer, const RawRequest& raw, bool keep_alive) const;
-  bool keeps_alive(const RawRequest& raw) const;
   asio::awaitable<bool> begin(Answer head) override;
   asio::awaitable<bool> write(std::string piece) override;
   asio::awaitable<bool> end_stream();

@@ -56,6 +56,16 @@ constexpr Metric kMetrics[] = {
     {"/journal/syncs", "folkmoot_journal_syncs_total", "counter", "Syncs of the journal to disk."},
     {"/journal/last_sync_us", "folkmoot_journal_last_sync_microseconds", "gauge", "How long the last sync took."},
     {"/journal/disk_full", "folkmoot_journal_disk_full", "gauge", "1 while the disk is full."},
+    {"/contents/stored", "folkmoot_contents_stored", "gauge", "Contents stored by reference."},
+    {"/contents/bytes", "folkmoot_contents_bytes", "gauge", "Bytes of these."},
+    {"/contents/missing", "folkmoot_contents_missing", "gauge", "Contents that messages refer to and that are not there."},
+    {"/contents/uploads_open", "folkmoot_content_uploads_open", "gauge", "Uploads of contents that are going on."},
+    {"/contents/uploaded", "folkmoot_contents_uploaded_total", "counter", "Contents stored since the start."},
+    {"/contents/uploaded_bytes", "folkmoot_content_uploaded_bytes_total", "counter", "Bytes of contents written."},
+    {"/contents/read_bytes", "folkmoot_content_read_bytes_total", "counter", "Bytes of contents read."},
+    {"/contents/uploads_failed", "folkmoot_content_uploads_failed_total", "counter", "Uploads refused for their bytes or by the disk."},
+    {"/contents/uploads_expired", "folkmoot_content_uploads_expired_total", "counter", "Uploads given up as nothing came."},
+    {"/contents/removed", "folkmoot_contents_removed_total", "counter", "Contents removed as nothing referred to them."},
     {"/memory_bytes", "folkmoot_memory_bytes", "gauge", "Memory of the server process."},
 };
 

@@ -28,9 +28,12 @@ constexpr Route kRoutes[] = {
     {"POST", "/api/commands", command_agents, true},
     {"GET", "/api/events", subscribe_events, true},
     {"POST", "/message", request_agent, true},
+    {"POST", "/api/content", store_content, false, true},
+    {"GET", "/api/content/{hash}", fetch_content, false, true},
+    {"HEAD", "/api/content/{hash}", fetch_content, false, true},
     {"GET", "/health", show_health},
     {"GET", "/metrics", show_metrics},
-    {"GET", "/ws", want_upgrade, false, true},
+    {"GET", "/ws", want_upgrade, false, false, true},
 };
 
 bool matches(std::string_view pattern, const std::vector<std::string>& path, std::string& parameter) {

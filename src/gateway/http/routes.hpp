@@ -16,6 +16,7 @@ struct Route {
   std::string_view pattern;  // words and at most one {parameter}
   Handler handler;
   bool may_wait = false;     // worth watching whether the client is still there
+  bool is_streamed = false;  // the handler reads the request's body, or writes the answer's, part by part
   bool is_upgrade = false;   // becomes a WebSocket when the request asks for it
 };
 
@@ -54,6 +55,8 @@ asio::awaitable<Answer> set_route(Exchange& exchange);
 asio::awaitable<Answer> remove_route(Exchange& exchange);
 asio::awaitable<Answer> show_cost(Exchange& exchange);
 asio::awaitable<Answer> call_by_name(Exchange& exchange);
+asio::awaitable<Answer> store_content(Exchange& exchange);
+asio::awaitable<Answer> fetch_content(Exchange& exchange);
 asio::awaitable<Answer> show_health(Exchange& exchange);
 asio::awaitable<Answer> show_metrics(Exchange& exchange);
 asio::awaitable<Answer> want_upgrade(Exchange& exchange);

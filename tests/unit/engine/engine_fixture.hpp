@@ -163,6 +163,7 @@ class EngineTest : public ::testing::Test, public Effects {
   void lagged(SessionId s, std::uint32_t r, std::uint32_t count) override {
     answers.push_back({.kind = Answer::Kind::lagged, .session = s, .request = r, .count = count});
   }
+  void remove_content(const ContentHash& hash) override { removed_contents.push_back(hash); }
   void withdrawn(SessionId s, LeaseToken lease, const Uuid& id) override {
     withdrawals.emplace_back(s, lease);
     withdrawn_ids.push_back(id);
@@ -180,6 +181,7 @@ class EngineTest : public ::testing::Test, public Effects {
   using Withdrawals = std::vector<std::pair<SessionId, LeaseToken>>;
   Withdrawals withdrawals;
   std::vector<Uuid> withdrawn_ids;
+  std::vector<ContentHash> removed_contents;
   std::size_t seen = 0;
 
  private:

@@ -20,19 +20,50 @@ namespace {
 
 Entry entry(MessageKey key) { return Entry(key, {key * 8, 1}, normal, 0); }
 
+TEST(PackedEntries, M1_gives_back_what_was_packed) {
+  std::mt19937_64 random(1);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<Entry> entries;
+    MessageKey key = random() >> 8;
+    for (auto count = 1 + random() % 700; count > 0; --count) {
+      key += random() % 3 == 0 ? 1 + (random() >> (8 + random() % 56)) % (MessageKey{1} << 50) : 1;
+      const FactPlace place{random() >> (16 + random() % 48), static_cast<std::uint32_t>(random() >> (32 + random() % 32))};
+      const bool as_before = !entries.empty() && random() % 2 == 0;
+      entries.push_back(as_before ? Entry(key, entries.back().place(), entries.back().priority, entries.back().flags)
+                                  : Entry(key, place, static_cast<Priority>(1 + random() % 10), static_cast<std::uint8_t>(random())));
+      if (random() % 4 == 0) entries.back().deliveries = static_cast<std::uint16_t>(random());
+    }
+    std::vector<Entry> out(entries.size());
+    PackedEntries(entries).unpack(out);
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      ASSERT_EQ(out[i].key, entries[i].key);
+      ASSERT_EQ(out[i].place().lsn, entries[i].place().lsn);
+      ASSERT_EQ(out[i].place().bytes, entries[i].place().bytes);
+      ASSERT_EQ(out[i].priority, entries[i].priority);
+      ASSERT_EQ(out[i].flags, entries[i].flags);
+      ASSERT_EQ(out[i].deliveries, entries[i].deliveries);
+    }
+  }
+}
+
 TEST(ChunkQueue, M1_gives_by_key_whatever_the_order_of_pushes_and_takes) {
   std::mt19937 random(1);
   for (int round = 0; round < 20; ++round) {
     ChunkQueue queue;
     std::set<MessageKey> model;
+    std::set<MessageKey> used;  // a key that was taken may still lie in the queue as gone; keys are never used again
     MessageKey newest = 1'000;
+    // Half of the rounds begin with a queue whose middle is packed.
+    for (int i = 0; round % 2 == 0 && i < 10'000; ++i) {
+      queue.push(entry(++newest));
+      model.insert(model.end(), newest);
+      used.insert(used.end(), newest);
+    }
     for (int step = 0; step < 4'000; ++step) {
       const auto what = random() % 10;
       if (what < 5) {
         const MessageKey key = random() % 4 == 0 ? 1 + random() % newest : ++newest;
-        // A key that was taken may still lie in the queue as gone; keys are never used again.
-        static std::set<std::pair<int, MessageKey>> used;
-        if (!used.insert({round, key}).second) continue;
+        if (!used.insert(key).second) continue;
         queue.push(entry(key));
         model.insert(key);
       } else if (what < 8 && !model.empty()) {
@@ -41,6 +72,7 @@ TEST(ChunkQueue, M1_gives_by_key_whatever_the_order_of_pushes_and_takes) {
       } else if (!model.empty()) {
         const auto key = *std::next(model.begin(), static_cast<std::ptrdiff_t>(random() % model.size()));
         ASSERT_NE(queue.find(key), nullptr);
+        ASSERT_EQ(queue.find(key)->place().lsn, key * 8);
         Entry out;
         ASSERT_TRUE(queue.take(key, out));
         ASSERT_EQ(out.key, key);

@@ -1,0 +1,92 @@
+// folkmoot content: what is too large for a message, stored on the server under its hash.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "cli/cli.hpp"
+#include "cli/print.hpp"
+#include "cli/session.hpp"
+#include "message/json_writer.hpp"
+
+namespace folkmoot::cli {
+namespace {
+
+struct Options {
+  std::string file, hash, out;
+  bool json = false;
+};
+
+std::string to_json(const ContentRef& ref) {
+  std::string out;
+  JsonWriter(out).begin_object().field("sha256", ref.hash.text()).field("size", ref.size).end_object();
+  return out;
+}
+
+ContentHash parse_hash(const std::string& text) {
+  const auto hash = ContentHash::parse(text);
+  if (!hash) throw Failure({ErrorCode::invalid_field, fmt::format("`{}` is not a SHA-256 of 64 hexadecimal digits", text)});
+  return *hash;
+}
+
+ContentRef find(Session& session, const std::string& text) {
+  const auto hash = parse_hash(text);
+  const auto size = value(session->find_content(hash));
+  if (!size) throw Failure({ErrorCode::not_found, fmt::format("no content {} is stored there", hash.text())});
+  return {hash, *size};
+}
+
+void show(const Options& options, const ContentRef& ref) {
+  print_line(options.json ? to_json(ref) : fmt::format("{}  {} bytes", ref.hash.text(), ref.size));
+}
+
+void put(const Options& options) {
+  Session session;
+  show(options, value(session->upload_file(options.file)));
+}
+
+void get(const Options& options) {
+  Session session;
+  const auto ref = find(session, options.hash);
+  value(options.out.empty() ? session->fetch(ref, write_part) : session->fetch_file(ref, options.out));
+}
+
+void stat(const Options& options) {
+  Session session;
+  show(options, find(session, options.hash));
+}
+
+}  // namespace
+
+void add_content(CLI::App& app) {
+  auto* command = app.add_subcommand("content", "Store and fetch what is too large for a message");
+  command->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, const char* example, void (*run)(const Options&)) {
+    auto* one = command->add_subcommand(name, help);
+    const auto options = std::make_shared<Options>();
+    set_example(*one, example);
+    one->callback([options, run] { run(*options); });
+    return std::pair(one, options);
+  };
+  {
+    const auto [one, options] = add("put", "Store a file, unless the server has it, and print its hash; a message should refer to it soon",
+                                    "  $ folkmoot content put video.mp4\n  9f86d081...  81264023 bytes", put);
+    one->add_option("FILE", options->file, "The file")->required();
+    one->add_flag("--json", options->json, "Print as JSON");
+  }
+  {
+    const auto [one, options] = add("get", "Fetch a content; exit status 1 if its hash is not right",
+                                    "  $ folkmoot content get 9f86d081... --out video.mp4", get);
+    one->add_option("SHA256", options->hash, "As put and recv print it")->required();
+    one->add_option("--out", options->out, "Into this file (default: stdout)")->type_name("FILE");
+  }
+  {
+    const auto [one, options] = add("stat", "Whether a content is stored, and its size; exit status 1 if not",
+                                    "  $ folkmoot content stat 9f86d081...\n  9f86d081...  81264023 bytes", stat);
+    one->add_option("SHA256", options->hash, "As put and recv print it")->required();
+    one->add_flag("--json", options->json, "Print as JSON");
+  }
+  set_example(*command, "  $ folkmoot content put video.mp4\n  9f86d081...  81264023 bytes");
+}
+
+}  // namespace folkmoot::cli

@@ -1,0 +1,67 @@
+// Content by reference: a message may refer to what is stored, what is referred to stays, and what has not been for a while is removed.
+#include <fmt/format.h>
+
+#include "engine/engine.hpp"
+
+namespace folkmoot {
+
+void Engine::content_stored(const ContentRef& ref) {
+  contents_.enter_stored(ref, now_);
+  watch_contents();
+}
+
+std::optional<std::uint64_t> Engine::ask_for_content(const ContentHash& hash) {
+  const auto* const content = contents_.find(hash);
+  if (content == nullptr || !content->is_stored) return std::nullopt;
+  contents_.touch(hash, now_);
+  return content->bytes;
+}
+
+void Engine::each_missing_content(const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const {
+  contents_.each_missing([&](const ContentHash& hash, const Content& content) { each({hash, content.bytes}, content.references); });
+}
+
+// Whether what the message refers to, if anything, is there. It is asked for by that: it stays until the message is accepted.
+Result<void> Engine::check_content(const IncomingMessage& message) {
+  if (message.routing.content_ref.empty()) return {};
+  if (!message.content.empty()) {
+    return failure(ErrorCode::invalid_field, fmt::format("the message has {} bytes of content and a `content_ref`; give one of them",
+                                                         message.content.size()));
+  }
+  const auto ref = read_content_ref(message.envelope, message.routing);
+  const auto bytes = ask_for_content(ref.hash);
+  if (!bytes) {
+    return failure(ErrorCode::not_found, fmt::format("no content {} is stored here: upload it first", ref.hash.text()));
+  }
+  if (*bytes != ref.size) {
+    return failure(ErrorCode::invalid_field, fmt::format("`content_ref` says {} bytes; the content {} has {}", ref.size, ref.hash.text(), *bytes));
+  }
+  return {};
+}
+
+// Sees to it that contents are looked at when the first of them may go.
+void Engine::watch_contents() {
+  const auto* const oldest = contents_.longest_idle();
+  if (content_timer_ != 0 || oldest == nullptr || !started_) return;
+  content_timer_ = std::max(contents_.find(*oldest)->idle_since + options_.content_grace_ms, now_ + 1);
+  add_timer({.at = content_timer_, .id = 0, .box = 0, .kind = TimerKind::content});
+}
+
+void Engine::remove_idle_contents() {
+  content_timer_ = 0;
+  while (const auto* const oldest = contents_.longest_idle()) {
+    if (contents_.find(*oldest)->idle_since + options_.content_grace_ms > now_) break;
+    const auto hash = *oldest;
+    contents_.remove(hash);
+    ++counters_.contents_removed;
+    effects_.remove_content(hash);
+  }
+  watch_contents();
+}
+
+void Engine::drop_content(MessageKey message) {
+  contents_.drop(message, now_);
+  watch_contents();
+}
+
+}  // namespace folkmoot

@@ -1,0 +1,43 @@
+// One frame being carried out, for the files that hold the rows of the table in commands.cpp.
+#pragma once
+
+#include <fmt/format.h>
+
+#include "message/pack.hpp"
+#include "server/reactor.hpp"
+
+namespace folkmoot {
+
+struct Context {
+  Reactor& reactor;
+  Engine& engine;
+  Connection& connection;
+  const Frame& frame;
+
+  SessionId session() const { return connection.id; }
+  std::uint32_t request() const { return frame.header.request; }
+  bool quiet() const { return (frame.header.flags & kFlagQuiet) != 0; }
+};
+
+inline std::unexpected<Error> malformed(std::string_view what) { return failure(ErrorCode::malformed, std::string(what)); }
+
+/// Walks a map with integer keys; `on_key` reads the value and returns true, or false to have it passed over.
+template <class OnKey>
+Result<void> read_map(Bytes body, std::string_view what, OnKey on_key) {
+  PackReader reader(body);
+  for (auto pairs = reader.map(); pairs-- && reader.ok();) {
+    const auto key = reader.uint();
+    if (reader.ok() && !on_key(key, reader)) reader.skip();
+  }
+  if (!reader.ok()) return malformed(fmt::format("the body of {} is not a map as docs/protocol.md has it", what));
+  return {};
+}
+
+// content_commands.cpp
+Result<void> on_content_open(const Context& context);
+Result<void> on_content_write(const Context& context);
+Result<void> on_content_finish(const Context& context);
+Result<void> on_content_stat(const Context& context);
+Result<void> on_content_read(const Context& context);
+
+}  // namespace folkmoot

@@ -1,0 +1,284 @@
+#include "server/content_desk.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace folkmoot {
+namespace {
+
+constexpr std::size_t kReadsRunningMax = 64;      // parts being read, or read and not yet sent
+constexpr std::size_t kReadsOfSessionMax = 4;     // of these, of one connection
+constexpr std::size_t kReadsWaitingMax = 4'096;
+
+}  // namespace
+
+ContentDesk::ContentDesk(const ServerOptions& options, Engine& engine, Effects& answers, ContentThread& thread,
+                         std::function<std::size_t(SessionId)> unsent)
+    : options_(options), engine_(engine), answers_(answers), thread_(thread), unsent_(std::move(unsent)) {}
+
+// -- uploads
+
+Result<void> ContentDesk::open(SessionId session, std::uint32_t request, std::uint64_t size, const std::optional<ContentHash>& hash) {
+  const auto& limits = options_.content;
+  if (size == 0 || size > limits.bytes_max) {
+    return failure(ErrorCode::content_too_large,
+                   fmt::format("the content has {} bytes; 1 to {} may be stored by reference (content.max_bytes)", size, limits.bytes_max));
+  }
+  const auto answer = [&](std::uint8_t is_stored) {
+    answers_.done(session, request, bytes_of(is_stored));
+    return Result<void>{};
+  };
+  if (hash) {
+    if (const auto stored = engine_.ask_for_content(*hash)) {
+      if (*stored == size) return answer(1);
+      return failure(ErrorCode::invalid_field, fmt::format("the content {} is stored and has {} bytes, not {}", hash->text(), *stored, size));
+    }
+  }
+  const auto first = uploads_.lower_bound({session, 0});
+  const auto mine = static_cast<std::size_t>(std::distance(first, uploads_.upper_bound({session, ~0u})));
+  if (uploads_.contains({session, request})) {
+    return failure(ErrorCode::already_exists, fmt::format("request number {} is an upload that is open", request));
+  }
+  if (mine >= limits.connection_uploads_max || uploads_.size() >= limits.uploads_max) {
+    return failure(ErrorCode::limit_reached, fmt::format("{} uploads are open ({} of this connection); {} ({} of one) may be (content.uploads)",
+                                                         uploads_.size(), mine, limits.uploads_max, limits.connection_uploads_max));
+  }
+  const auto& stored = engine_.contents();
+  if (stored.stored_bytes + reserved_bytes_ + size > limits.total_bytes_max || stored.stored + uploads_.size() >= options_.engine.contents_max) {
+    return failure(ErrorCode::limit_reached, fmt::format("{} contents of {} bytes are stored, {} are being uploaded; {} more are too many "
+                                                         "for {} in all (content.total_bytes)",
+                                                         stored.stored, stored.stored_bytes, reserved_bytes_, size, limits.total_bytes_max));
+  }
+  auto& upload = uploads_[{session, request}];
+  upload = {.id = next_id_++, .size = size};
+  reserved_bytes_ += size;
+  ++counters_.uploads_open;
+  submit(upload, {.kind = ContentJob::Kind::begin, .size = size, .session = session, .request = request, .number = request});
+  const auto expiry = engine_.now() + limits.idle_ms;
+  expiry_at_ = expiry_at_ < 0 ? expiry : std::min(expiry_at_, expiry);
+  return {};
+}
+
+Result<ContentDesk::Upload*> ContentDesk::find(SessionId session, std::uint32_t number) {
+  const auto found = uploads_.find({session, number});
+  if (found == uploads_.end() || found->second.finishing) {
+    return failure(ErrorCode::not_found, fmt::format("no upload {} is open on this connection", number));
+  }
+  return &found->second;
+}
+
+void ContentDesk::submit(Upload& upload, ContentJob job) {
+  job.upload = upload.id;
+  ++upload.jobs;
+  upload.last = engine_.now();
+  thread_.submit(std::move(job));
+}
+
+Result<void> ContentDesk::write(SessionId session, std::uint32_t request, std::uint32_t number, std::uint64_t offset, Bytes bytes) {
+  const auto found = find(session, number);
+  if (!found) return std::unexpected(found.error());
+  auto& upload = **found;
+  if (bytes.empty() || bytes.size() > kContentPartBytesMax) {
+    return failure(ErrorCode::out_of_range, fmt::format("{} bytes at once; 1 to {} are possible", bytes.size(), kContentPartBytesMax));
+  }
+  if (offset != upload.accepted) {
+    return failure(ErrorCode::out_of_range, fmt::format("the offset is {}; upload {} goes on at {}", offset, number, upload.accepted));
+  }
+  if (bytes.size() > upload.size - upload.accepted) {
+    return failure(ErrorCode::content_too_large, fmt::format("upload {} was to be {} bytes and becomes {}", number, upload.size,
+                                                             upload.accepted + bytes.size()));
+  }
+  if (upload.in_flight + bytes.size() > kContentWindowBytes) {
+    return failure(ErrorCode::busy, fmt::format("{} bytes of upload {} are not written yet; wait for their answers", upload.in_flight, number));
+  }
+  upload.accepted += bytes.size();
+  upload.in_flight += bytes.size();
+  submit(upload, {.kind = ContentJob::Kind::write, .size = bytes.size(), .bytes = std::string(as_text(bytes)), .session = session,
+                  .request = request, .number = number});
+  return {};
+}
+
+Result<void> ContentDesk::finish(SessionId session, std::uint32_t request, std::uint32_t number, const ContentHash& hash) {
+  const auto found = find(session, number);
+  if (!found) return std::unexpected(found.error());
+  (*found)->finishing = true;
+  ++finishing_[hash].uploads;
+  submit(**found, {.kind = ContentJob::Kind::finish, .hash = hash, .session = session, .request = request, .number = number});
+  return {};
+}
+
+bool ContentDesk::cancel(SessionId session, std::uint32_t number) {
+  const auto found = uploads_.find({session, number});
+  if (found == uploads_.end() || found->second.finishing) return false;
+  drop(found);
+  return true;
+}
+
+void ContentDesk::close_session(SessionId session) {
+  for (auto at = uploads_.lower_bound({session, 0}); at != uploads_.end() && at->first.first == session;) {
+    const auto upload = at++;
+    // One that is about to end does so; nobody hears of it.
+    if (!upload->second.finishing) drop(upload);
+  }
+  std::erase_if(waiting_reads_, [&](const ContentJob& read) { return read.session == session; });
+}
+
+void ContentDesk::forget(std::map<Place, Upload>::iterator upload) {
+  reserved_bytes_ -= upload->second.size;
+  --counters_.uploads_open;
+  uploads_.erase(upload);
+}
+
+void ContentDesk::drop(std::map<Place, Upload>::iterator upload) {
+  thread_.submit({.kind = ContentJob::Kind::drop, .upload = upload->second.id});
+  forget(upload);
+}
+
+void ContentDesk::expire(std::int64_t now) {
+  if (expiry_at_ < 0 || now < expiry_at_) return;
+  expiry_at_ = -1;
+  for (auto at = uploads_.begin(); at != uploads_.end();) {
+    const auto upload = at++;
+    const auto expiry = upload->second.last + options_.content.idle_ms;
+    if (expiry > now || upload->second.jobs > 0) {
+      const auto next = std::max(expiry, now + 1'000);
+      expiry_at_ = expiry_at_ < 0 ? next : std::min(expiry_at_, next);
+      continue;
+    }
+    answers_.refuse(upload->first.first, upload->first.second,
+                    {ErrorCode::timed_out, fmt::format("nothing came for this upload in {} ms: it is gone (content.idle)", options_.content.idle_ms)});
+    ++counters_.expired;
+    drop(upload);
+  }
+}
+
+// -- reading
+
+Result<void> ContentDesk::stat(SessionId session, std::uint32_t request, const ContentHash& hash) {
+  const auto bytes = engine_.ask_for_content(hash);
+  if (!bytes) return failure(ErrorCode::not_found, fmt::format("no content {} is stored here", hash.text()));
+  answers_.done(session, request, bytes_of(*bytes));
+  return {};
+}
+
+Result<void> ContentDesk::read(SessionId session, std::uint32_t request, const ContentHash& hash, std::uint64_t offset, std::uint64_t bytes) {
+  const auto size = engine_.ask_for_content(hash);
+  if (!size) return failure(ErrorCode::not_found, fmt::format("no content {} is stored here", hash.text()));
+  if (bytes == 0 || bytes > kContentPartBytesMax || offset > *size) {
+    return failure(ErrorCode::out_of_range, fmt::format("{} bytes from {} on of {}; 1 to {} from 0 to {} are possible", bytes, offset, *size,
+                                                        kContentPartBytesMax, *size));
+  }
+  if (waiting_reads_.size() >= kReadsWaitingMax) return failure(ErrorCode::busy, "too many contents are being read");
+  waiting_reads_.push_back({.kind = ContentJob::Kind::read, .hash = hash, .offset = offset, .size = std::min(bytes, *size - offset),
+                            .session = session, .request = request});
+  start_reads();
+  return {};
+}
+
+// Those whose connections take what is sent to them, and not too many at once.
+void ContentDesk::start_reads() {
+  for (auto at = waiting_reads_.begin(); at != waiting_reads_.end() && reads_running_ < kReadsRunningMax;) {
+    auto& mine = running_reads_[at->session];
+    if (mine >= kReadsOfSessionMax || unsent_(at->session) > options_.pending_bytes_high) {
+      ++at;
+      continue;
+    }
+    ++mine;
+    ++reads_running_;
+    thread_.submit(std::move(*at));
+    at = waiting_reads_.erase(at);
+  }
+  std::erase_if(running_reads_, [](const auto& each) { return each.second == 0; });
+}
+
+// -- what came of it
+
+void ContentDesk::remove(const ContentHash& hash) {
+  // An upload of the same content is about to end, and will find it there, or not: that decides.
+  if (const auto found = finishing_.find(hash); found != finishing_.end()) {
+    found->second.removal_waits = true;
+    return;
+  }
+  thread_.submit({.kind = ContentJob::Kind::remove, .hash = hash});
+}
+
+void ContentDesk::on_done() {
+  auto all = thread_.collect();
+  for (auto& done : all) {
+    switch (done.job.kind) {
+      case ContentJob::Kind::begin:
+      case ContentJob::Kind::write: on_upload_done(done); break;
+      case ContentJob::Kind::finish: on_finished(done); break;
+      case ContentJob::Kind::read: on_read(done); break;
+      case ContentJob::Kind::drop: break;
+      case ContentJob::Kind::remove:
+        if (!done.result) spdlog::error("content {} could not be removed: {}", done.job.hash.text(), done.result.error().text);
+        break;
+    }
+  }
+  if (!waiting_reads_.empty()) start_reads();
+}
+
+void ContentDesk::on_upload_done(const ContentDone& done) {
+  const auto& job = done.job;
+  const bool is_begin = job.kind == ContentJob::Kind::begin;
+  const auto found = uploads_.find({job.session, job.number});
+  const bool is_open = found != uploads_.end() && found->second.id == job.upload;
+  if (is_open) {
+    auto& upload = found->second;
+    --upload.jobs;
+    upload.last = engine_.now();
+    if (!is_begin) upload.in_flight -= job.size;
+  }
+  if (done.result) {
+    if (!is_begin) counters_.uploaded_bytes += job.size;
+    constexpr std::uint8_t kSendIt = 0;
+    return answers_.done(job.session, job.request, is_begin ? bytes_of(kSendIt) : Bytes{});
+  }
+  if (is_open && !found->second.finishing) {
+    spdlog::warn("an upload of {} bytes failed: {}", found->second.size, done.result.error().text);
+    ++counters_.failed;
+    forget(found);  // the thread has ended it
+  }
+  answers_.refuse(job.session, job.request, done.result.error());
+}
+
+void ContentDesk::on_finished(const ContentDone& done) {
+  const auto& job = done.job;
+  const auto upload = uploads_.find({job.session, job.number});
+  if (upload != uploads_.end() && upload->second.id == job.upload) forget(upload);
+  const auto finishing = finishing_.find(job.hash);
+  const bool removal_waits = finishing->second.removal_waits;
+  const bool is_last = --finishing->second.uploads == 0;
+  if (is_last || done.result) {
+    // It was seen there, or put there, after the removal was decided: it is a new one.
+    if (!done.result && removal_waits) thread_.submit({.kind = ContentJob::Kind::remove, .hash = job.hash});
+    finishing->second.removal_waits = false;
+    if (is_last) finishing_.erase(finishing);
+  }
+  if (!done.result) {
+    ++counters_.failed;
+    return answers_.refuse(job.session, job.request, done.result.error());
+  }
+  engine_.content_stored({job.hash, job.size});
+  if (!done.was_known) ++counters_.stored;
+  std::string body(as_text(bytes_of(job.size)));
+  body += static_cast<char>(done.was_known ? 1 : 0);
+  answers_.done(job.session, job.request, as_bytes(body));
+}
+
+void ContentDesk::on_read(ContentDone& done) {
+  const auto& job = done.job;
+  --reads_running_;
+  if (const auto mine = running_reads_.find(job.session); mine != running_reads_.end()) --mine->second;
+  if (!done.result) {
+    spdlog::error("content {} cannot be read: {}; `folkmoot journal verify` checks all of them", job.hash.text(), done.result.error().text);
+    return answers_.refuse(job.session, job.request, done.result.error());
+  }
+  counters_.read_bytes += job.bytes.size();
+  answers_.done(job.session, job.request, as_bytes(job.bytes));
+}
+
+}  // namespace folkmoot
