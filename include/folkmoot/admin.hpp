@@ -1,9 +1,10 @@
-// Dead letters, schedules and other things that are kept by the server and looked after with calls: their questions and answers.
+// Dead letters, schedules, routes and other things that are kept by the server and looked after with calls: their questions and answers.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "folkmoot/delivery.hpp"
@@ -89,6 +90,42 @@ struct ScheduleStatus {
   std::uint64_t left = 0;   // 0: no end
   std::uint64_t fired = 0;
   std::string from{};       // whose it is
+};
+
+/// How one of several targets of a route is chosen.
+enum class RouteStrategy : std::uint8_t {
+  round_robin = 0,
+  weighted = 1,      // in turns as frequent as the weights say
+  least_loaded = 2,  // fewest waiting and leased, and what the agent itself reports
+  random = 3,
+  hash = 4,          // messages with the same value in a field go to the same target
+};
+std::string_view name(RouteStrategy strategy);
+std::optional<RouteStrategy> parse_route_strategy(std::string_view text);
+
+struct WeightedTarget {
+  std::string name{};
+  std::uint32_t weight = 1;  // 1 to 1000
+
+  bool operator==(const WeightedTarget&) const = default;
+};
+
+/// A rule that finds a recipient for messages sent without one (docs/delivery.md).
+struct RouteRule {
+  std::string name{};
+  std::vector<WeightedTarget> targets{};  // 1 to 256
+  std::uint32_t order = 100;              // lower numbers are asked first
+  std::string filter{};                   // docs/filters.md; empty: every message
+  RouteStrategy strategy = RouteStrategy::round_robin;
+  std::string hash_on{};                  // of strategy hash: the field
+  bool consumers_only = false;            // pass over a target without a free consumer
+
+  bool operator==(const RouteRule&) const = default;
+};
+
+struct RouteStatus {
+  RouteRule rule{};
+  std::uint64_t routed = 0;  // messages since the server started
 };
 
 /// What the messages of a conversation reported in metadata as cost_tokens and cost_money.

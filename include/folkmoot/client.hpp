@@ -47,7 +47,7 @@ namespace asio = boost::asio;
 template <class T>
 using Completion = std::move_only_function<void(Result<T>)>;
 
-/// Called with each status of a request, on the client's executor; must not throw.
+/// Called with each status of a request, on the client's executor, one after the other and none after the request's end; must not throw.
 using StatusHandler = std::function<void(const Message&)>;
 
 /// What takes a status, and is no completion token.
@@ -145,8 +145,8 @@ class Client {
   std::uint64_t refused() const;
   /// Called with each of those, on the client's strand: `handler` must be quick and must not throw. Set before connect().
   void on_refused(std::function<void(const Error&)> handler);
-  /// Called with the lease of each delivery whose sender took back what it asked for (Delivery::withdrawn()); otherwise as on_refused.
-  void on_withdrawn(std::function<void(std::uint64_t lease)> handler);
+  /// Called for each delivery whose sender took back what it asked for (Delivery::withdrawn()); otherwise as on_refused.
+  void on_withdrawn(std::function<void(const Withdrawal&)> handler);
   /// Called when the circuit breaker of an address changes, by whatever thread made it change; otherwise as on_refused.
   void on_breaker(std::function<void(const BreakerEvent&)> handler);
   ClientMetrics metrics() const;
@@ -191,10 +191,14 @@ class Client {
     });
   }
 
-  /// Events of a topic pattern (`*` a word, a last `>` the rest). Errors: invalid_topic, limit_reached, connection_lost.
+  /// Events of a topic pattern (`*` a word, a last `>` the rest). Errors: invalid_topic, invalid_filter (with the column), limit_reached,
+  /// connection_lost.
   template <class Token = asio::use_awaitable_t<>>
   auto subscribe(std::string pattern, SubscribeOptions options = {}, Token&& token = {}) {
-    return start<Subscription>(token, [c = connection_, pattern = std::move(pattern), options](auto done) {
+    // A coroutine starts this later, when the filter's text may be gone.
+    return start<Subscription>(token, [c = connection_, pattern = std::move(pattern), options,
+                                       filter = std::string(options.filter)](auto done) mutable {
+      options.filter = filter;
       start_subscribe(c, pattern, options, std::move(done));
     });
   }
@@ -436,6 +440,28 @@ class Client {
     return start<std::vector<ScheduleStatus>>(token, [c = connection_](auto done) { start_schedules(c, std::move(done)); });
   }
 
+  /// A rule that finds a recipient for messages sent without one, in the place of one of the same name. Errors: invalid_filter,
+  /// invalid_name, invalid_field, out_of_range (order, weights, targets), limit_reached.
+  template <class Token = asio::use_awaitable_t<>>
+  auto set_route(RouteRule route, Token&& token = {}) {
+    return start<void>(token, [c = connection_, route = std::move(route)](auto done) { start_set_route(c, route, std::move(done)); });
+  }
+  template <class Token = asio::use_awaitable_t<>>
+  auto remove_route(std::string name, Token&& token = {}) {
+    return start<void>(token, [c = connection_, name = std::move(name)](auto done) { start_remove_route(c, name, std::move(done)); });
+  }
+  /// In the order in which they are asked.
+  template <class Token = asio::use_awaitable_t<>>
+  auto routes(Token&& token = {}) {
+    return start<std::vector<RouteStatus>>(token, [c = connection_](auto done) { start_routes(c, std::move(done)); });
+  }
+  /// How busy this client's agent is, in messages: strategy least_loaded adds it to what waits. Errors: invalid_name (the client has no
+  /// agent name).
+  template <class Token = asio::use_awaitable_t<>>
+  auto report_load(std::uint32_t load, Token&& token = {}) {
+    return start<void>(token, [c = connection_, load](auto done) { start_report_load(c, load, std::move(done)); });
+  }
+
   /// What a conversation has cost. Errors: not_found (none of its messages reported a cost).
   template <class Token = asio::use_awaitable_t<>>
   auto conversation_cost(std::string conversation, Token&& token = {}) {
@@ -571,6 +597,10 @@ class Client {
   static void start_set_schedule(const Shared&, const ScheduledMessage&, Completion<void>);
   static void start_remove_schedule(const Shared&, const std::string& name, Completion<void>);
   static void start_schedules(const Shared&, Completion<std::vector<ScheduleStatus>>);
+  static void start_set_route(const Shared&, const RouteRule&, Completion<void>);
+  static void start_remove_route(const Shared&, const std::string& name, Completion<void>);
+  static void start_routes(const Shared&, Completion<std::vector<RouteStatus>>);
+  static void start_report_load(const Shared&, std::uint32_t load, Completion<void>);
   static void start_conversation_cost(const Shared&, const std::string& conversation, Completion<ConversationCost>);
   static void start_upload(const Shared&, ContentSource source, std::uint64_t size, Completion<ContentRef>);
   static void start_upload_file(const Shared&, const std::string& path, Completion<ContentRef>);

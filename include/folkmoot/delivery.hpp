@@ -33,9 +33,15 @@ struct Delivery {
 
   bool leased() const { return lease != 0; }
   const std::string& content() const { return message.content; }
-  /// The sender took back what it asked for (it gave up, or has enough answers): the work may be dropped. The delivery still wants
-  /// to be settled. Turns true while the work goes on; from any thread.
+  /// The sender took back what it asked for (it gave up, or has enough answers): the work may be dropped. A delivery with a lease
+  /// still wants to be settled. Turns true while the work goes on; from any thread.
   bool withdrawn() const;
+};
+
+/// What was asked by a message is wanted no more.
+struct Withdrawal {
+  Uuid message{};
+  std::uint64_t lease = 0;  // 0: it was delivered without one
 };
 
 /// What became of a published message at the moment it was accepted.

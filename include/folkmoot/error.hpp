@@ -43,6 +43,8 @@ enum class ErrorCode : std::uint16_t {
   in_use = 30,
   internal = 31,
   no_reply_wanted = 32,
+  invalid_filter = 33,
+  circuit_open = 34,
 };
 
 /// The code's word, as in JSON answers ("mailbox_full"); "unknown" for a number outside the catalogue.

@@ -40,7 +40,7 @@ struct ClientBreaker {
 
 /// What becomes of operations while the server's breaker is open.
 enum class WhileOpen : std::uint8_t {
-  reject,       // they fail at once: connection_lost
+  reject,       // they fail at once: circuit_open
   buffer,       // they wait as they do for any connection, within `limits`, and for `open_time` longer
   alternative,  // the client goes over to the next of `alternatives`; rejected if all are open
 };
@@ -106,6 +106,8 @@ struct SubscribeOptions {
   std::uint32_t credit = 1'024;
   /// Also events that this very client publishes.
   bool echo = false;
+  /// Only events that this condition holds for (docs/filters.md); read before the call returns. Empty: all.
+  std::string_view filter{};
 };
 
 struct ReceiveOptions {

@@ -53,7 +53,7 @@ class SyncClient {
   const std::string& address() const;
   ClientMetrics metrics() const;
   /// Called on the client's own thread, or (on_breaker) on that of the call that made the change. Set before connect().
-  void on_withdrawn(std::function<void(std::uint64_t lease)> handler);
+  void on_withdrawn(std::function<void(const Withdrawal&)> handler);
   void on_breaker(std::function<void(const BreakerEvent&)> handler);
 
   Result<PublishReceipt> publish(Message message);
@@ -94,6 +94,10 @@ class SyncClient {
   Result<void> set_schedule(ScheduledMessage schedule);
   Result<void> remove_schedule(std::string name);
   Result<std::vector<ScheduleStatus>> schedules();
+  Result<void> set_route(RouteRule route);
+  Result<void> remove_route(std::string name);
+  Result<std::vector<RouteStatus>> routes();
+  Result<void> report_load(std::uint32_t load);
   Result<ConversationCost> conversation_cost(std::string conversation);
   /// `source` and `sink` are called on the client's own thread.
   Result<ContentRef> upload(ContentSource source, std::uint64_t size);

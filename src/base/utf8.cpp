@@ -4,14 +4,18 @@
 
 namespace folkmoot {
 
-bool is_utf8(std::string_view text) {
-  const auto* at = reinterpret_cast<const std::uint8_t*>(text.data());
-  const auto* end = at + text.size();
+bool is_utf8(std::string_view text) { return utf8_prefix(text) == text.size(); }
+
+std::size_t utf8_prefix(std::string_view text) {
+  const auto* const begin = reinterpret_cast<const std::uint8_t*>(text.data());
+  const auto* at = begin;
+  const auto* const end = at + text.size();
   while (at < end) {
     if (end - at >= 8 && (load<std::uint64_t>(at) & 0x8080808080808080u) == 0) {
       at += 8;
       continue;
     }
+    const auto before = static_cast<std::size_t>(at - begin);
     const auto lead = *at++;
     if (lead < 0x80) continue;
     // The range of the second byte excludes overlong forms, surrogates and what is above U+10FFFF.
@@ -28,15 +32,15 @@ bool is_utf8(std::string_view text) {
       if (lead == 0xf0) low = 0x90;
       if (lead == 0xf4) high = 0x8f;
     } else {
-      return false;
+      return before;
     }
-    if (end - at < more) return false;
+    if (end - at < more) return before;
     for (int i = 0; i < more; ++i, low = 0x80, high = 0xbf) {
-      if (*at < low || *at > high) return false;
+      if (*at < low || *at > high) return before;
       ++at;
     }
   }
-  return true;
+  return text.size();
 }
 
 bool is_name(std::string_view text) {

@@ -1,11 +1,11 @@
 // folkmoot command: has an agent do something, shows how far it is, and prints what came of it.
 #include <fmt/format.h>
 
-#include <boost/json/parse.hpp>
 #include <cstdio>
 #include <memory>
 
 #include "cli/cli.hpp"
+#include "cli/message_options.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
 
@@ -19,22 +19,8 @@ struct Options {
   bool json = false;
 };
 
-// A value that is JSON is taken as such; anything else is a text.
-Metadata parameters_of(const std::vector<std::string>& pairs) {
-  Metadata out;
-  for (const auto& pair : pairs) {
-    const auto equals = pair.find('=');
-    if (equals == std::string::npos || equals == 0) throw Failure({ErrorCode::invalid_field, fmt::format("`{}` is not KEY=VALUE", pair)});
-    const auto text = pair.substr(equals + 1);
-    boost::system::error_code not_json;
-    auto value = boost::json::parse(text, not_json);
-    out[pair.substr(0, equals)] = not_json ? boost::json::value(text) : std::move(value);
-  }
-  return out;
-}
-
 void command(const Options& options) {
-  const Command what{options.name, parameters_of(options.parameters)};
+  const Command what{options.name, parse_pairs(options.parameters)};
   Session session;
   const auto show = [&](const Message& status) {
     if (options.json) return print_message(status, Style::json);

@@ -32,7 +32,7 @@ class NoEffects final : public Effects {
   void settled(SessionId, std::uint32_t, std::uint32_t, std::span<const LeaseToken>) override {}
   void refuse(SessionId, std::uint32_t, const Error&) override {}
   void lagged(SessionId, std::uint32_t, std::uint32_t) override {}
-  void withdrawn(SessionId, LeaseToken) override {}
+  void withdrawn(SessionId, LeaseToken, const Uuid&) override {}
   void remove_content(const ContentHash&) override {}
   [[noreturn]] void unreadable(const Error& error) override { throw Failure(error); }
 };

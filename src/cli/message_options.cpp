@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <boost/json/parse.hpp>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -64,6 +65,19 @@ RetryPolicy parse_retry(std::string_view text) {
   return policy;
 }
 
+Metadata parse_pairs(const std::vector<std::string>& pairs) {
+  Metadata out;
+  for (const auto& pair : pairs) {
+    const auto equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) throw wrong(fmt::format("`{}` is not KEY=VALUE", pair));
+    const auto text = pair.substr(equals + 1);
+    boost::system::error_code not_json;
+    auto value = boost::json::parse(text, not_json);
+    out[pair.substr(0, equals)] = not_json ? boost::json::value(text) : std::move(value);
+  }
+  return out;
+}
+
 void MessageOptions::add_to(CLI::App& app, bool topic, bool content_required) {
   topic_ = topic;
   app.add_option(topic ? "TOPIC" : "TO", to_, topic ? "Words joined by dots" : "The recipient's mailbox")->required();
@@ -76,7 +90,10 @@ void MessageOptions::add_to(CLI::App& app, bool topic, bool content_required) {
   app.add_option("--correlation", correlation_, "The message it answers");
   app.add_option("--reply-to", reply_to_, "The mailbox where answers should go");
   app.add_option("--content-type", content_type_, "MIME type (default: text/plain for text)");
-  app.add_option("--meta", meta_, "Metadata; may be given several times")->type_name("KEY=VALUE")->expected(1)->take_all();
+  app.add_option("--meta", meta_, "Metadata; a value that is JSON is sent as such; may be given several times")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
   app.add_option("--key", key_, "Idempotency key: a second message with it is not published");
   app.add_option("--cause", cause_, "The message this one follows from")->type_name("ID");
   app.add_flag("--no-reply", no_reply_, "Replies to it are refused");
@@ -138,11 +155,7 @@ Message MessageOptions::build_with(std::string content) const {
     message.mode = parse_mode(mode_);
     if (!message.mode) throw wrong(fmt::format("`{}` is not a mode; it may be at_most_once, at_least_once or exactly_once", mode_));
   }
-  for (const auto& pair : meta_) {
-    const auto equals = pair.find('=');
-    if (equals == std::string::npos || equals == 0) throw wrong(fmt::format("`{}` is not KEY=VALUE", pair));
-    message.metadata[pair.substr(0, equals)] = pair.substr(equals + 1);
-  }
+  message.metadata = parse_pairs(meta_);
   if (!file_.empty()) message.metadata["filename"] = std::filesystem::path(file_).filename().string();
   message.content = std::move(content);
   message.content_type = content_type_;

@@ -14,6 +14,9 @@ namespace folkmoot::cli {
 /// left out is the mailbox's. Throws Failure.
 RetryPolicy parse_retry(std::string_view text);
 
+/// KEY=VALUE pairs. A value that is JSON is taken as such; anything else is a text. Throws Failure.
+Metadata parse_pairs(const std::vector<std::string>& pairs);
+
 class MessageOptions {
  public:
   /// Adds the positionals (TO or TOPIC, and CONTENT) and the options to `app`.

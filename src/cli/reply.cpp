@@ -1,8 +1,10 @@
 // folkmoot reply: an agent in one line. Each message of a mailbox goes to a command's stdin; what the command writes to
 // stdout is the answer. A command that fails answers with a message of type `error`.
 //
-// An answer goes to the message's reply address. A task or query or command without one is answered into its sender's mailbox;
-// other messages without one are not answered, so that two such agents never answer each other's answers for ever.
+// Answer and acknowledgement are one fact: whatever is killed, there are both or neither. With --to the answer goes on
+// to other agents. An answer goes to the message's reply address. A task or query or command without one is answered
+// into its sender's mailbox; other messages without one are not answered, so that two such agents never answer each
+// other's answers for ever.
 #include <fmt/format.h>
 
 #include <memory>
@@ -21,6 +23,7 @@ namespace {
 
 struct Options {
   std::string agent, command;
+  std::vector<std::string> to;  // whom the answer goes to; empty: to who asked
   std::uint32_t parallel = 1;
 };
 
@@ -34,16 +37,67 @@ void complain(const Message& asked, const Error& error) {
   fmt::print(stderr, "folkmoot: {} from {}: {}\n", asked.id.text(), asked.from, error.describe());
 }
 
+// Where the answer goes: to each of --to, or to who asked. A command that failed is answered, and nothing goes on to
+// others.
+std::vector<Message> answers_of(const Options& options, const Delivery& task, const Message& response) {
+  const auto& asked = task.message;
+  std::vector<Message> answers;
+  if (!options.to.empty() && response.type != "error") {
+    for (const auto& to : options.to) {
+      auto& next = answers.emplace_back(make_forward(task, to));
+      next.from = response.from;
+      next.content = response.content;
+      next.content_type = response.content_type;
+      next.encoding.clear();
+      next.content_ref.reset();
+    }
+  } else if (wants_answer(asked) && asked.expects_reply) {
+    auto& answer = answers.emplace_back(make_reply(task, response.content));
+    answer.from = response.from;
+    answer.type = response.type.empty() ? "response" : response.type;
+    answer.content_type = response.content_type;
+  }
+  return answers;
+}
+
+// Answers and settles the message, both or neither. What cannot be answered (nobody waits any more) is settled all the
+// same; what cannot be handed on fails, and is tried again.
+void settle(Session& session, const Options& options, const Delivery& task, Message response) {
+  const auto& asked = task.message;
+  const auto answers = answers_of(options, task, response);
+  if (!task.leased()) {  // it came once, and is gone already
+    for (const auto& answer : answers) {
+      if (const auto sent = session->publish(answer); !sent) complain(asked, sent.error());
+    }
+    return;
+  }
+  const auto done = session->complete(task, answers);
+  if (done) return;
+  complain(asked, done.error());
+  if (done.error().code == ErrorCode::lease_lost) return;
+  const bool hands_on = !options.to.empty() && response.type != "error";
+  const auto settled = hands_on ? session->nack(task, {.reason = done.error().text}) : session->ack(task);
+  if (!settled) complain(asked, settled.error());
+}
+
 void answer(Session& session, const Options& options, const Delivery& task) {
   const auto& asked = task.message;
   const auto ran = run_command(options.command, asked.content,
                                {{"FOLKMOOT_FROM", asked.from},
                                 {"FOLKMOOT_TYPE", asked.type},
                                 {"FOLKMOOT_ID", asked.id.text()},
+                                {"FOLKMOOT_REPLY_TO", asked.reply_to},
                                 {"FOLKMOOT_CONVERSATION", asked.conversation},
                                 {"FOLKMOOT_PRIORITY", std::to_string(asked.priority)}},
-                               kContentBytesDefault, [&] { return session.interrupted(); });
-  if (!ran && ran.error().code == ErrorCode::cancelled) return;  // goes back to the mailbox with the connection
+                               kContentBytesDefault, [&] { return session.interrupted() || task.withdrawn(); });
+  if (!ran && ran.error().code == ErrorCode::cancelled) {
+    if (session.interrupted()) return;  // goes back to the mailbox with the connection
+    fmt::print(stderr, "folkmoot: {} from {} is wanted no more\n", asked.id.text(), asked.from);
+    session.undisturbed([&] {
+      if (const auto settled = session->ack(task); !settled) complain(asked, settled.error());
+    });
+    return;
+  }
 
   Message response;
   response.from = options.agent;
@@ -59,10 +113,7 @@ void answer(Session& session, const Options& options, const Delivery& task) {
   }
   session.undisturbed([&] {  // otherwise the task goes back, and its answer would come twice
     if (response.type == "error") complain(asked, {ErrorCode::internal, response.content});
-    if (wants_answer(asked)) {
-      if (const auto sent = session->reply(task, std::move(response)); !sent) complain(asked, sent.error());
-    }
-    if (const auto settled = session->ack(task); !settled) complain(asked, settled.error());
+    settle(session, options, task, std::move(response));
   });
 }
 
@@ -98,15 +149,28 @@ void add_reply(CLI::App& app) {
   auto* command = app.add_subcommand("reply", "Answer an agent's messages with a command, until stopped");
   const auto options = std::make_shared<Options>();
   command->add_option("AGENT", options->agent, "The mailbox to serve")->required();
-  command->add_option("--exec", options->command,
-                      "Run by /bin/sh for each message: content on stdin, answer from stdout; FOLKMOOT_FROM, _TYPE, _ID, "
-                      "_CONVERSATION and _PRIORITY are set. A status other than 0 answers with an error")
+  command
+      ->add_option("--exec", options->command,
+                   "Run by /bin/sh for each message: content on stdin, answer from stdout; FOLKMOOT_FROM, _TYPE, _ID, "
+                   "_CONVERSATION, _PRIORITY and _REPLY_TO are set. A status other than 0 answers with an error. It "
+                   "gets SIGTERM when "
+                   "whoever asked wants the answer no more")
       ->required();
+  command
+      ->add_option("--to", options->to,
+                   "Hand what comes out on to this agent, instead of answering; the message is settled in the same "
+                   "instant, so that a "
+                   "step of a pipeline happens once or not at all. May be given several times")
+      ->type_name("AGENT")
+      ->expected(1)
+      ->take_all();
   command->add_option("--parallel", options->parallel, "Commands at the same time (default 1)")->check(CLI::Range(1, 256));
   set_example(*command,
               "  $ folkmoot reply analyst --exec 'wc -w' &\n"
               "  $ echo 'how many words are these' | folkmoot request analyst -\n"
-              "  5");
+              "  5\n"
+              "  $ folkmoot reply scan --exec ./ocr --to translate &  folkmoot reply translate --exec ./translate --to "
+              "archive &");
   command->callback([options] { reply(*options); });
 }
 

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <cstdio>
 #include <memory>
 
@@ -10,6 +9,7 @@
 #include "cli/message_options.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "message/gather.hpp"
 #include "message/json_mapping.hpp"
 
 namespace folkmoot::cli {
@@ -39,14 +39,10 @@ void request_one(const Options& options, Message asked) {
 }
 
 Need need_of(const std::string& text) {
-  if (text == "all") return Need::all();
-  if (text == "first") return Need::first();
-  std::size_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc{} || end != text.data() + text.size() || count == 0) {
+  const auto count = parse_need(text);
+  if (!count)
     throw Failure({ErrorCode::invalid_field, fmt::format("--need: `{}`; it may be first, a number or all", text)});
-  }
-  return Need::quorum(count);
+  return {*count};
 }
 
 void print_answer(const std::string& recipient, const Message& answer, bool json) {

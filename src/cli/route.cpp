@@ -1,8 +1,6 @@
 // folkmoot route: rules that find a recipient for messages sent without one.
 #include <fmt/format.h>
 
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <charconv>
 #include <memory>
 
@@ -14,80 +12,75 @@
 namespace folkmoot::cli {
 namespace {
 
-namespace json = boost::json;
-
 struct Options {
-  std::string name, filter, strategy, hash_on;
+  RouteRule rule;
+  std::string strategy = "round_robin";
   std::vector<std::string> targets;  // NAME or NAME=WEIGHT
-  std::uint32_t order = 100;
-  bool consumers_only = false;
 };
 
 // The server checks names and weights; here only what is a weight is told from what is a name.
-void append_target(JsonWriter& out, const std::string& text) {
+WeightedTarget target_of(const std::string& text) {
   const auto at = text.rfind('=');
-  std::uint32_t weight = 1;
-  if (at != std::string::npos) {
-    const auto* const end = text.data() + text.size();
-    const auto read = std::from_chars(text.data() + at + 1, end, weight);
-    if (read.ec != std::errc{} || read.ptr != end) throw CLI::ValidationError("TARGET", text + " is not NAME or NAME=WEIGHT");
-  }
-  out.begin_object().field("name", std::string_view(text).substr(0, at)).field("weight", weight).end_object();
+  if (at == std::string::npos) return {text};
+  WeightedTarget target{text.substr(0, at)};
+  const auto* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data() + at + 1, end, target.weight);
+  if (read.ec != std::errc{} || read.ptr != end)
+    throw CLI::ValidationError("TARGET", text + " is not NAME or NAME=WEIGHT");
+  return target;
 }
 
-std::string to_json(const Options& options) {
+std::string to_json(const RouteStatus& route) {
+  const auto& rule = route.rule;
   std::string out;
   JsonWriter writer(out);
-  writer.begin_object().field("name", options.name).field("order", options.order).optional_field("filter", options.filter);
-  writer.optional_field("strategy", options.strategy).optional_field("hash_on", options.hash_on);
-  if (options.consumers_only) writer.field("consumers_only", true);
+  writer.begin_object().field("name", rule.name).field("order", rule.order).field("strategy", name(rule.strategy));
+  writer.optional_field("filter", rule.filter).optional_field("hash_on", rule.hash_on);
+  if (rule.consumers_only) writer.field("consumers_only", true);
   writer.key("targets").begin_array();
-  for (const auto& target : options.targets) append_target(writer, target);
-  writer.end_array().end_object();
+  for (const auto& target : rule.targets)
+    writer.begin_object().field("name", target.name).field("weight", target.weight).end_object();
+  writer.end_array().field("routed", route.routed).end_object();
   return out;
 }
 
-std::string text_of(const json::object& object, std::string_view key) {
-  const auto* const found = object.if_contains(key);
-  if (found == nullptr) return {};
-  return found->is_string() ? std::string(found->get_string()) : json::serialize(*found);
-}
-
-std::string describe(const json::object& route) {
+std::string describe(const RouteStatus& route) {
+  const auto& rule = route.rule;
   std::string targets;
-  if (const auto* const list = route.if_contains("targets"); list != nullptr && list->is_array()) {
-    for (const auto& target : list->get_array()) {
-      if (!target.is_object()) continue;
-      const auto weight = text_of(target.get_object(), "weight");
-      targets += fmt::format("{}{}{}", targets.empty() ? "" : ", ", text_of(target.get_object(), "name"), weight == "1" ? "" : "=" + weight);
-    }
+  for (const auto& target : rule.targets) {
+    targets += fmt::format("{}{}", targets.empty() ? "" : ", ", target.name);
+    if (target.weight != 1) targets += fmt::format("={}", target.weight);
   }
-  auto line = fmt::format("{}  order {}  to {} ({})", text_of(route, "name"), text_of(route, "order"), targets, text_of(route, "strategy"));
-  if (const auto hash_on = text_of(route, "hash_on"); !hash_on.empty()) line += "  on " + hash_on;
-  if (const auto filter = text_of(route, "filter"); !filter.empty()) line += "  if " + filter;
-  return line + "  routed " + text_of(route, "routed");
+  auto line = fmt::format("{}  order {}  to {} ({})", rule.name, rule.order, targets, name(rule.strategy));
+  if (!rule.hash_on.empty()) line += "  on " + rule.hash_on;
+  if (!rule.filter.empty()) line += "  if " + rule.filter;
+  return line + fmt::format("  routed {}", route.routed);
 }
 
 void add_add(CLI::App& route) {
   auto* command = route.add_subcommand("add", "Add a rule, in the place of one of the same name");
   const auto options = std::make_shared<Options>();
-  command->add_option("NAME", options->name, "By which it is removed again")->required();
+  command->add_option("NAME", options->rule.name, "By which it is removed again")->required();
   command->add_option("TARGET", options->targets, "Who gets the messages: a name, or NAME=WEIGHT; several share them")->required();
-  command->add_option("--filter", options->filter, "Only messages that this holds for, such as \"type = 'task' AND priority <= 3\" (default: all)");
-  command->add_option("--order", options->order, "Rules with lower numbers are asked first (default 100)");
+  command->add_option("--filter", options->rule.filter,
+                      "Only messages that this holds for, such as \"type = 'task' AND priority <= 3\" (default: all)");
+  command->add_option("--order", options->rule.order, "Rules with lower numbers are asked first (default 100)");
   command->add_option("--strategy", options->strategy, "How several targets share: round_robin (default), weighted, least_loaded, random, hash")
       ->check(CLI::IsMember({"round_robin", "weighted", "least_loaded", "random", "hash"}));
-  command->add_option("--hash-on", options->hash_on, "The field that strategy hash goes by, such as metadata.customer");
-  command->add_flag("--consumers-only", options->consumers_only, "Pass over a target that has no free consumer");
+  command->add_option("--hash-on", options->rule.hash_on,
+                      "The field that strategy hash goes by, such as metadata.customer");
+  command->add_flag("--consumers-only", options->rule.consumers_only, "Pass over a target that has no free consumer");
   set_example(*command,
               "  $ folkmoot route add urgent expert --filter 'priority <= 3' --order 10\n"
               "  route urgent is set\n"
               "  $ folkmoot send '' \"the build is red\" --priority critical");
   command->callback([options] {
-    const auto arguments = to_json(*options);
+    auto& rule = options->rule;
+    for (const auto& target : options->targets) rule.targets.push_back(target_of(target));
+    rule.strategy = parse_route_strategy(options->strategy).value_or(rule.strategy);
     Session session;
-    value(session->call("route.set", arguments));
-    print_line(fmt::format("route {} is set", options->name));
+    value(session->set_route(rule));
+    print_line(fmt::format("route {} is set", options->rule.name));
   });
 }
 
@@ -100,13 +93,7 @@ void add_list(CLI::App& route) {
               "  urgent  order 10  to expert (round_robin)  if priority <= 3  routed 4");
   command->callback([as_json] {
     Session session;
-    boost::system::error_code wrong;
-    const auto answer = json::parse(value(session->call("route.list")), wrong);
-    const auto* const routes = answer.is_object() ? answer.get_object().if_contains("routes") : nullptr;
-    if (wrong || routes == nullptr || !routes->is_array()) throw Failure({ErrorCode::malformed, "the server's list of routes is none"});
-    for (const auto& one : routes->get_array()) {
-      if (one.is_object()) print_line(*as_json ? json::serialize(one) : describe(one.get_object()));
-    }
+    for (const auto& one : value(session->routes())) print_line(*as_json ? to_json(one) : describe(one));
   });
 }
 
@@ -118,11 +105,26 @@ void add_remove(CLI::App& route) {
               "  $ folkmoot route remove urgent\n"
               "  route urgent is removed");
   command->callback([name] {
-    std::string arguments;
-    JsonWriter(arguments).begin_object().field("name", *name).end_object();
     Session session;
-    value(session->call("route.remove", arguments));
+    value(session->remove_route(*name));
     print_line(fmt::format("route {} is removed", *name));
+  });
+}
+
+void add_load(CLI::App& route) {
+  auto* command = route.add_subcommand(
+      "load", "Say how busy the agent of --as is: strategy least_loaded adds it to what waits for it");
+  const auto load = std::make_shared<std::uint32_t>(0);
+  command->add_option("LOAD", *load, "In messages; holds until it says otherwise")
+      ->required()
+      ->check(CLI::Range(0, 1'000'000'000));
+  set_example(*command,
+              "  $ folkmoot --as expert route load 12\n"
+              "  the load of expert is 12");
+  command->callback([load] {
+    Session session;
+    value(session->report_load(*load));
+    print_line(fmt::format("the load of {} is {}", globals().agent, *load));
   });
 }
 
@@ -134,6 +136,7 @@ void add_route(CLI::App& app) {
   add_add(*command);
   add_list(*command);
   add_remove(*command);
+  add_load(*command);
   set_example(*command, "  $ folkmoot route add reviews alice=3 bob --strategy weighted --filter \"type = 'review'\"");
 }
 

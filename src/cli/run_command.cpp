@@ -4,14 +4,13 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
-extern char** environ;
+#include "cli/spawn.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -53,37 +52,6 @@ int wait_for_end(pid_t pid, bool told_to_end) {
   }
 }
 
-// Starts `sh -c command` with these as its stdin and stdout, and with no signal blocked.
-int spawn(const std::string& command, int in, int out, const std::vector<std::pair<std::string, std::string>>& more, pid_t& pid) {
-  std::vector<std::string> added;
-  for (const auto& [key, value] : more) added.push_back(key + '=' + value);
-  std::vector<char*> environment;
-  for (char** one = environ; *one; ++one) environment.push_back(*one);
-  for (auto& one : added) environment.push_back(one.data());
-  environment.push_back(nullptr);
-  std::string shell = "sh", flag = "-c", text = command;
-  char* arguments[] = {shell.data(), flag.data(), text.data(), nullptr};
-
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-  // Above all not the connection: it would outlive this program, and what was leased to it would not be given back.
-  posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  // A group of its own, so that stopping it stops what the shell started as well.
-  posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-  const int error = posix_spawn(&pid, "/bin/sh", &actions, &attributes, arguments, environment.data());
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  return error;
-}
-
 }  // namespace
 
 Result<CommandResult> run_command(const std::string& command, const std::string& input,
@@ -100,8 +68,10 @@ Result<CommandResult> run_command(const std::string& command, const std::string&
   Fd child_in(in[0]), to_child(in[1]);
   if (::pipe2(out, O_CLOEXEC) != 0) return system_failed("making a pipe", errno);
   Fd from_child(out[0]), child_out(out[1]);
-  pid_t pid = 0;
-  if (const int error = spawn(command, child_in, child_out, environment, pid)) return system_failed("starting /bin/sh", error);
+  const auto spawned =
+      spawn("/bin/sh", {"sh", "-c", command}, {.in = child_in, .out = child_out, .environment = environment});
+  if (!spawned) return std::unexpected(spawned.error());
+  const auto pid = *spawned;
   child_in.close();
   child_out.close();
   ::fcntl(to_child, F_SETFL, O_NONBLOCK);

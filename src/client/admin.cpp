@@ -236,4 +236,69 @@ void Client::start_schedules(const Shared& c, Completion<std::vector<ScheduleSta
   }));
 }
 
+// --- routes
+// ------------------------------------------------------------------------------------------------------------
+
+namespace {
+constexpr std::string_view kStrategyNames[] = {"round_robin", "weighted", "least_loaded", "random", "hash"};
+
+RouteStatus read_route(const dom::element& of) {
+  RouteStatus out{
+      .rule = {.name = text_at(of, "name"),
+               .order = number_at<std::uint32_t>(of, "order"),
+               .filter = text_at(of, "filter"),
+               .strategy = parse_route_strategy(text_at(of, "strategy")).value_or(RouteStrategy::round_robin),
+               .hash_on = text_at(of, "hash_on")},
+      .routed = number_at<std::uint64_t>(of, "routed")};
+  bool only = false;
+  out.rule.consumers_only = !of["consumers_only"].get(only) && only;
+  for (const auto& target : list_at(of, "targets")) {
+    out.rule.targets.push_back({text_at(target, "name"), number_at<std::uint32_t>(target, "weight")});
+  }
+  return out;
+}
+}  // namespace
+
+std::string_view name(RouteStrategy strategy) { return kStrategyNames[static_cast<std::size_t>(strategy)]; }
+
+std::optional<RouteStrategy> parse_route_strategy(std::string_view text) {
+  const auto* const known = std::ranges::find(kStrategyNames, text);
+  if (known == std::end(kStrategyNames)) return std::nullopt;
+  return static_cast<RouteStrategy>(known - std::begin(kStrategyNames));
+}
+
+void Client::start_set_route(const Shared& c, const RouteRule& route, Completion<void> done) {
+  std::string arguments;
+  JsonWriter json(arguments);
+  json.begin_object().field("name", route.name).field("order", route.order).optional_field("filter", route.filter);
+  json.field("strategy", name(route.strategy)).optional_field("hash_on", route.hash_on);
+  if (route.consumers_only) json.field("consumers_only", true);
+  json.key("targets").begin_array();
+  for (const auto& target : route.targets) {
+    json.begin_object().field("name", target.name).field("weight", target.weight).end_object();
+  }
+  json.end_array().end_object();
+  ask(c, operation_of(codec::call("route.set", arguments), std::move(done), nothing));
+}
+
+void Client::start_remove_route(const Shared& c, const std::string& name, Completion<void> done) {
+  c->submit(
+      operation_of(codec::call("route.remove", Arguments().text("name", name).finish()), std::move(done), nothing));
+}
+
+void Client::start_routes(const Shared& c, Completion<std::vector<RouteStatus>> done) {
+  ask(c,
+      json_call("route.list", {}, std::move(done), [](const dom::element& answer) -> Result<std::vector<RouteStatus>> {
+        std::vector<RouteStatus> out;
+        for (const auto& one : list_at(answer, "routes")) out.push_back(read_route(one));
+        return out;
+      }));
+}
+
+void Client::start_report_load(const Shared& c, std::uint32_t load, Completion<void> done) {
+  std::string arguments;
+  JsonWriter(arguments).begin_object().field("load", load).end_object();
+  ask(c, operation_of(codec::call("agent.load", arguments), std::move(done), nothing));
+}
+
 }  // namespace folkmoot

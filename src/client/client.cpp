@@ -90,7 +90,9 @@ const std::string& Client::address() const { return connection_->options().addre
 bool Client::is_connected() const { return connection_->is_up(); }
 std::uint64_t Client::refused() const { return connection_->refused(); }
 void Client::on_refused(std::function<void(const Error&)> handler) { connection_->on_refused = std::move(handler); }
-void Client::on_withdrawn(std::function<void(std::uint64_t)> handler) { connection_->on_withdrawn = std::move(handler); }
+void Client::on_withdrawn(std::function<void(const Withdrawal&)> handler) {
+  connection_->on_withdrawn = std::move(handler);
+}
 void Client::on_breaker(std::function<void(const BreakerEvent&)> handler) { connection_->breakers.on_change = std::move(handler); }
 ClientMetrics Client::metrics() const { return connection_->metrics(); }
 void Client::close() { connection_->close(); }
@@ -153,6 +155,15 @@ void detail::submit_request(const std::shared_ptr<Connection>& connection, Messa
     return std::move(answer.deliveries.front().message);
   }), timeout);
   operation.request = true;
+  if (on_status) {
+    // The end comes behind the statuses that are on their way, also where many threads run the executor: what they are
+    // told to may be gone afterwards.
+    operation.on_answer = [connection, inner = std::move(operation.on_answer)](Result<Answer> answer) mutable {
+      if (answer) answer->body = {};  // lives as long as this call
+      asio::post(connection->statuses(),
+                 [inner = std::move(inner), answer = std::move(answer)]() mutable { inner(std::move(answer)); });
+    };
+  }
   operation.on_status = std::move(on_status);
   operation.ticket = std::move(ticket);
   connection->submit(std::move(operation));

@@ -9,6 +9,7 @@
 
 #include "message/compression.hpp"
 #include "message/operations.hpp"
+#include "message/packed_content.hpp"
 
 namespace folkmoot {
 
@@ -60,32 +61,17 @@ std::string random_key() {
   return id.text();
 }
 
-void pack(Message& message, const ClientOptions& options, std::size_t reference_above) {
-  if (options.compress_above == 0 || message.content.size() < options.compress_above || !message.encoding.empty()) return;
-  const auto encoding = options.compression == Compression::gzip ? kGzip : kZstd;
-  auto smaller = compress(encoding, as_bytes(message.content));
-  if (!smaller || smaller->size() >= message.content.size() || smaller->size() > reference_above) return;
-  message.content = std::move(*smaller);
-  message.encoding = encoding;
-}
-
 }  // namespace
 
 void prepare(Message& message, const ClientOptions& options, std::size_t reference_above) {
   if (message.mode == DeliveryMode::exactly_once && message.key.empty()) message.key = random_key();
-  pack(message, options, reference_above);
+  if (options.compress_above == 0 || message.content.size() < options.compress_above) return;
+  pack_content(message, options.compression == Compression::gzip ? kGzip : kZstd, reference_above);
 }
 
 void unpack(Delivery& delivery, std::size_t content_bytes_max) {
-  auto& message = delivery.message;
-  if (message.encoding.empty() || message.content_ref) return;
-  auto content = decompress(message.encoding, as_bytes(message.content), content_bytes_max);
-  if (!content) {
-    delivery.content_error = std::move(content.error());
-    return;
-  }
-  message.content = std::move(*content);
-  message.encoding.clear();
+  if (auto unpacked = unpack_content(delivery.message, content_bytes_max); !unpacked)
+    delivery.content_error = std::move(unpacked.error());
 }
 
 void set_request(std::string& frame, std::uint32_t request) {
@@ -112,7 +98,7 @@ Result<std::string> complete(std::uint64_t lease, const std::vector<Message>& ou
 }
 
 std::string subscribe(std::string_view pattern, const SubscribeOptions& options) {
-  return built(append_subscribe, SubscribeRequest{pattern, options.credit, options.echo});
+  return built(append_subscribe, SubscribeRequest{pattern, options.credit, options.echo, options.filter});
 }
 
 std::string consume(std::string_view mailbox, const ConsumeOptions& options) {

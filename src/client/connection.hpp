@@ -72,6 +72,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void cancel(std::shared_ptr<Flow> flow);
 
   const asio::any_io_executor& executor() const { return executor_; }
+  /// Where statuses are told, one after the other, and then the end of their request.
+  const Strand& statuses() const { return statuses_; }
   const ClientOptions& options() const { return options_; }
   bool is_up() const { return up_; }
   std::uint64_t refused() const { return refused_; }
@@ -81,7 +83,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Set before connect().
   std::function<void(const Error&)> on_refused;
-  std::function<void(std::uint64_t lease)> on_withdrawn;
+  std::function<void(const Withdrawal&)> on_withdrawn;
   ServerBreakers breakers;
   std::mutex handlers_lock;
   std::map<std::string, Client::Handler> handlers;  // guarded by handlers_lock
@@ -141,6 +143,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const ClientOptions options_;
   const asio::any_io_executor executor_;
   Strand strand_;
+  const Strand statuses_;
 
   std::mutex inbox_lock_;
   std::vector<std::variant<Operation, Task>> inbox_;  // guarded by inbox_lock_

@@ -1,26 +1,22 @@
 // request_all(): many requests, and the answers of those that come in time.
-#include <fmt/format.h>
-
 #include <mutex>
 #include <utility>
 
 #include "client/operation.hpp"
 #include "folkmoot/client.hpp"
+#include "message/gather.hpp"
 
 namespace folkmoot {
-namespace {
-
-constexpr std::size_t kGatherMax = 1'000;
-
-}  // namespace
 
 struct Client::Gathering {
-  Shared connection;
+  Gathering(Shared of, std::size_t asked, std::size_t need) : connection(std::move(of)), gather(asked, need) {}
+
+  const Shared connection;
   std::mutex lock{};
   // Guarded by lock:
   std::vector<std::string> recipients{};
   std::vector<std::shared_ptr<detail::Ticket>> open{};  // empty where there is an answer or an error
-  std::size_t need = 0, good = 0, left = 0;
+  Gather gather;
   Gathered result{};
   Completion<Gathered> done{};
 
@@ -28,15 +24,15 @@ struct Client::Gathering {
     std::unique_lock guard(lock);
     if (!done) return;  // there were enough before
     open[index] = nullptr;
-    --left;
     if (answer) {
-      good += answer->type != "error";
+      gather.answered(*answer);
       result.answers.push_back({index, std::move(*answer)});
     } else {
+      gather.failed();
       result.missing.push_back({index, recipients[index], std::move(answer.error())});
     }
-    result.enough = good >= need;
-    if (left > 0 && !result.enough) return;
+    result.enough = gather.has_enough();
+    if (!gather.is_over()) return;
     finish(std::move(guard));
   }
 
@@ -55,15 +51,9 @@ struct Client::Gathering {
 };
 
 void Client::start_request_all(const Shared& c, std::vector<Message> messages, const GatherOptions& options, Completion<Gathered> done) {
-  if (messages.empty() || messages.size() > kGatherMax) {
-    return done(failure(ErrorCode::out_of_range, fmt::format("{} requests at once; 1 to {} may be", messages.size(), kGatherMax)));
-  }
-  if (options.need.count > messages.size()) {
-    return done(failure(ErrorCode::out_of_range, fmt::format("{} answers are needed of {} requests", options.need.count, messages.size())));
-  }
-  const auto gathering = std::make_shared<Gathering>(c);
-  gathering->left = messages.size();
-  gathering->need = options.need.count == 0 ? messages.size() : options.need.count;
+  if (auto good = check_gather(messages.size(), options.need.count); !good)
+    return done(std::unexpected(std::move(good.error())));
+  const auto gathering = std::make_shared<Gathering>(c, messages.size(), options.need.count);
   gathering->done = std::move(done);
   for (const auto& message : messages) {
     gathering->recipients.push_back(message.to);

@@ -5,6 +5,7 @@
 
 #include "client/withdrawals.hpp"
 #include "folkmoot/client.hpp"
+#include "message/gather.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot {
@@ -19,7 +20,7 @@ void set_cause(Message& message, const Message& cause) {
 
 }  // namespace
 
-bool Delivery::withdrawn() const { return withdrawals && leased() && withdrawals->contains(lease); }
+bool Delivery::withdrawn() const { return withdrawals && withdrawals->contains(message.id); }
 
 Message make_message(std::string to, std::string content) {
   Message message;
@@ -77,7 +78,7 @@ Message make_command(std::string agent, const Command& command) {
   message.to = std::move(agent);
   message.type = "command";
   message.content_type = "application/json";
-  message.content = boost::json::serialize(boost::json::object{{"command", command.name}, {"parameters", command.parameters}});
+  message.content = command_content(command.name, boost::json::serialize(command.parameters));
   return message;
 }
 

@@ -89,7 +89,9 @@ Result<void> SyncClient::connect() {
 void SyncClient::close() { impl_->client.close(); }
 const std::string& SyncClient::address() const { return impl_->client.address(); }
 ClientMetrics SyncClient::metrics() const { return impl_->client.metrics(); }
-void SyncClient::on_withdrawn(std::function<void(std::uint64_t)> handler) { impl_->client.on_withdrawn(std::move(handler)); }
+void SyncClient::on_withdrawn(std::function<void(const Withdrawal&)> handler) {
+  impl_->client.on_withdrawn(std::move(handler));
+}
 void SyncClient::on_breaker(std::function<void(const BreakerEvent&)> handler) { impl_->client.on_breaker(std::move(handler)); }
 
 Result<PublishReceipt> SyncClient::publish(Message message) {
@@ -217,6 +219,18 @@ Result<void> SyncClient::remove_schedule(std::string name) {
 }
 Result<std::vector<ScheduleStatus>> SyncClient::schedules() {
   return wait_for<std::vector<ScheduleStatus>>([&](auto done) { impl_->client.schedules(std::move(done)); });
+}
+Result<void> SyncClient::set_route(RouteRule route) {
+  return wait_for<void>([&](auto done) { impl_->client.set_route(std::move(route), std::move(done)); });
+}
+Result<void> SyncClient::remove_route(std::string name) {
+  return wait_for<void>([&](auto done) { impl_->client.remove_route(std::move(name), std::move(done)); });
+}
+Result<std::vector<RouteStatus>> SyncClient::routes() {
+  return wait_for<std::vector<RouteStatus>>([&](auto done) { impl_->client.routes(std::move(done)); });
+}
+Result<void> SyncClient::report_load(std::uint32_t load) {
+  return wait_for<void>([&](auto done) { impl_->client.report_load(load, std::move(done)); });
 }
 Result<ConversationCost> SyncClient::conversation_cost(std::string conversation) {
   return wait_for<ConversationCost>([&](auto done) { impl_->client.conversation_cost(std::move(conversation), std::move(done)); });

@@ -1,12 +1,13 @@
-// The leases of a client whose senders took back what they had asked for. A bounded set: the oldest go first; by then they are long
+// The messages of a client whose senders took back what they had asked for. A bounded set: the oldest go first; by then they are long
 // settled. From any thread.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <deque>
 #include <mutex>
-#include <unordered_set>
+#include <set>
+
+#include "folkmoot/uuid.hpp"
 
 namespace folkmoot::detail {
 
@@ -14,23 +15,23 @@ class Withdrawals {
  public:
   static constexpr std::size_t kMax = 65'536;
 
-  void add(std::uint64_t lease) {
+  void add(const Uuid& message) {
     const std::lock_guard guard(lock_);
-    if (!leases_.insert(lease).second) return;
-    order_.push_back(lease);
+    if (!messages_.insert(message).second) return;
+    order_.push_back(message);
     if (order_.size() <= kMax) return;
-    leases_.erase(order_.front());
+    messages_.erase(order_.front());
     order_.pop_front();
   }
-  bool contains(std::uint64_t lease) const {
+  bool contains(const Uuid& message) const {
     const std::lock_guard guard(lock_);
-    return leases_.contains(lease);
+    return messages_.contains(message);
   }
 
  private:
   mutable std::mutex lock_;
-  std::unordered_set<std::uint64_t> leases_;  // this and the next: guarded by lock_
-  std::deque<std::uint64_t> order_;           // the same, oldest first
+  std::set<Uuid> messages_;  // this and the next: guarded by lock_
+  std::deque<Uuid> order_;   // the same, oldest first
 };
 
 }  // namespace folkmoot::detail

@@ -131,6 +131,13 @@ MessageParts Engine::bytes_of_message(const Entry& entry, std::uint16_t* hops) {
   return {body->subspan(sizeof(AcceptedFact)), {}};
 }
 
+// Remembers who gets a request that waits in memory, to be told when it is wanted no more.
+void Engine::note_holder(const Entry& entry, SessionId session) {
+  const auto slot = transient_.asked_by(static_cast<std::uint32_t>(entry.place().lsn));
+  if (slot != kNoSlot && requests_.holds(slot) && requests_[slot].message == entry.key)
+    requests_[slot].holder = session;
+}
+
 // Hands the mailbox's next message out: `enough` when the session wants no more for now, `stuck` when it could not go out and is
 // back in its place. Requires: mailbox.ready > 0.
 Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32_t request, std::uint32_t consumer, std::int64_t lease_ms,
@@ -140,6 +147,7 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
   const auto& entry = message.entry;
   if (entry.has(Entry::kOnce)) {
     if (entry.has(Entry::kTransient)) {
+      note_holder(entry, session);
       ++counters_.delivered;
       const bool more = effects_.deliver(session, {.request = request,
                                                    .delivery = 1,

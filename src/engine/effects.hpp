@@ -59,8 +59,8 @@ class Effects {
                        std::span<const LeaseToken> refused) = 0;
   virtual void refuse(SessionId session, std::uint32_t request, const Error& error) = 0;
   virtual void lagged(SessionId session, std::uint32_t request, std::uint32_t count) = 0;
-  /// The sender of a leased message wants it no more: the holder may drop the work.
-  virtual void withdrawn(SessionId session, LeaseToken lease) = 0;
+  /// Whoever asked by message `id` wants it no more: its holder may drop the work. `lease` is 0 for a message without one.
+  virtual void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) = 0;
   /// Nothing has referred to this content for a while: its bytes are to go.
   virtual void remove_content(const ContentHash& hash) = 0;
   /// The log cannot give back a message it had confirmed. Must not return: the server stops and says why.

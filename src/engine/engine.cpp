@@ -154,6 +154,7 @@ void Engine::on_timer(const Timer& timer) {
     case TimerKind::request: {
       const auto slot = request_slots_.find(timer.id)->second;
       const auto request = requests_[slot];
+      if (request.in_memory) tell_holder(request);  // nobody has it: it expires in this instant
       end_request(slot);
       return refuse(request.session, request.request, {ErrorCode::timed_out, "no response in time"});
     }
@@ -187,6 +188,9 @@ void Engine::close_session(SessionId id) {
   if (session == nullptr) return;
   while (!session->open.empty()) {
     const auto [request, what] = *session->open.begin();
+    // What waits in memory lives as long as who asked it; a durable request is work for its own sake.
+    if (what.kind == OpenKind::request && requests_[what.slot].in_memory && requests_[what.slot].holder != id)
+      withdraw(requests_[what.slot]);
     close_open(*session, request, what);
   }
   // The list holds the newest first; given back in the order they were handed out.
@@ -290,12 +294,20 @@ void Engine::cancel(SessionId id, std::uint32_t request, std::uint32_t target) {
 
 // What was asked is wanted no more: taken back if nobody has it yet, else its holder is told.
 void Engine::withdraw(const PendingRequest& asked) {
-  if (asked.message == 0) return;
-  if (const auto slot = leases_.find_key(asked.message); slot != kNoSlot) {
-    if (leases_[slot].session != 0) effects_.withdrawn(leases_[slot].session, leases_[slot].token);
-    return;
-  }
+  if (asked.message == 0 || tell_holder(asked)) return;
   take_back(parties_.mailbox(asked.mailbox), asked.message);
+}
+
+// Whoever has what was asked learns that it is wanted no more. False if nobody has it.
+bool Engine::tell_holder(const PendingRequest& asked) {
+  const auto id = make_uuid({.key = asked.message, .mailbox = asked.mailbox, .node = node_});
+  if (const auto slot = leases_.find_key(asked.message); slot != kNoSlot) {
+    if (leases_[slot].session != 0) effects_.withdrawn(leases_[slot].session, leases_[slot].token, id);
+    return true;
+  }
+  if (asked.holder == 0) return false;
+  if (find_session(asked.holder) != nullptr) effects_.withdrawn(asked.holder, 0, id);
+  return true;
 }
 
 // Takes a message that is ready, scheduled or blocked out for good; false if it is none of that.

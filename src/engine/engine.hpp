@@ -128,12 +128,12 @@ class Engine {
   /// A message that is sent again and again; in the place of one of the same name. Errors: invalid_field, limit_reached, disk_full.
   void set_schedule(SessionId session, std::uint32_t request, const ScheduleCommand& command, const IncomingMessage& message);
   void remove_schedule(SessionId session, std::uint32_t request, std::string_view name);
-  /// A rule that finds recipients for messages without one; in the place of one of the same name. Errors: malformed (its filter),
+  /// A rule that finds recipients for messages without one; in the place of one of the same name. Errors: invalid_filter,
   /// invalid_field, invalid_name, out_of_range, limit_reached, disk_full.
   void set_route(SessionId session, std::uint32_t request, const RouteCommand& command);
   void remove_route(SessionId session, std::uint32_t request, std::string_view name);
-  /// How busy the session's agent says it is, in messages: counts for least_loaded until it says otherwise.
-  void report_load(SessionId session, std::uint32_t request, double load);
+  /// How busy an agent says it is, in messages: counts for least_loaded until it says otherwise. `agent` empty: the session's.
+  void report_load(SessionId session, std::uint32_t request, std::string_view agent, double load);
 
   // -- content by reference
   /// The content is on disk, whole: messages may refer to it. Before start() for all that is there, then as each upload ends.
@@ -192,6 +192,8 @@ class Engine {
     bool stream = false;
     MessageKey message = 0;    // what was asked
     std::uint32_t mailbox = 0;
+    bool in_memory = false;    // it has no lease by which its holder could be found
+    SessionId holder = 0;      // of one in memory: who got it; 0: nobody yet
   };
   struct Redrive {
     SessionId session = 0;
@@ -359,6 +361,8 @@ class Engine {
                       std::vector<LeaseToken> refused);
   void end_request(std::uint32_t slot);
   void withdraw(const PendingRequest& asked);
+  bool tell_holder(const PendingRequest& asked);
+  void note_holder(const Entry& entry, SessionId session);
 
   // routes
   struct Candidate {

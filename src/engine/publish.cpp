@@ -522,11 +522,13 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
   if (!transient_.has_room(head.size() + message.content.size())) {
     return fail({ErrorCode::busy, "the requests that wait in memory have reached their limit"});
   }
-  const auto slot = transient_.put(head, message.content);
+  const auto slot = transient_.put(head, message.content, timeout_ms != 0 ? found->second.slot : kNoSlot);
   const auto bytes = static_cast<std::uint32_t>(head.size() + message.content.size());
   if (timeout_ms != 0) {
-    requests_[found->second.slot].message = key;
-    requests_[found->second.slot].mailbox = mailbox.number;
+    auto& asked = requests_[found->second.slot];
+    asked.message = key;
+    asked.mailbox = mailbox.number;
+    asked.in_memory = true;
   }
   const auto ttl = timeout_ms != 0 ? timeout_ms : 5'000;
   std::uint16_t flags = Entry::kTransient | Entry::kOnce | Entry::kExpires;

@@ -123,13 +123,17 @@ Result<void> Engine::recover_route(FactPlace place, Bytes body) {
   return {};
 }
 
-void Engine::report_load(SessionId id, std::uint32_t request, double load) {
+void Engine::report_load(SessionId id, std::uint32_t request, std::string_view agent, double load) {
   const auto* const session = find_session(id);
   if (session == nullptr) return;
-  if (session->party == 0) {
-    return refuse(id, request, {ErrorCode::invalid_name, "only a connection that named its agent can report its load"});
+  if (agent.empty() && session->party == 0) {
+    return refuse(id, request,
+                  {ErrorCode::invalid_name, "whose load is it? The connection has not named its agent: give `agent`"});
   }
-  parties_[session->party].load = load;
+  if (!agent.empty() && !is_name(agent)) return refuse(id, request, {ErrorCode::invalid_name, "`agent` is no name"});
+  const auto party = agent.empty() ? Result<std::uint32_t>(session->party) : party_number(agent);
+  if (!party) return refuse(id, request, party.error());
+  parties_[*party].load = load;
   effects_.done(id, request, {});
 }
 

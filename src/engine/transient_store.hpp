@@ -14,25 +14,31 @@ class TransientStore {
 
   bool has_room(std::size_t bytes) const { return bytes_ + bytes <= bytes_max_; }
 
-  std::uint32_t put(Bytes head, Bytes rest) {
+  /// `asked_by`: the slot of the request that waits for its answer, if there is one.
+  std::uint32_t put(Bytes head, Bytes rest, std::uint32_t asked_by = kNoSlot) {
     std::string bytes;
     bytes.reserve(head.size() + rest.size());
     bytes.append(as_text(head)).append(as_text(rest));
     bytes_ += bytes.size();
-    return slots_.insert(std::move(bytes));
+    return slots_.insert({std::move(bytes), asked_by});
   }
 
-  Bytes get(std::uint32_t slot) const { return as_bytes(slots_[slot]); }
+  Bytes get(std::uint32_t slot) const { return as_bytes(slots_[slot].bytes); }
+  std::uint32_t asked_by(std::uint32_t slot) const { return slots_[slot].asked_by; }
 
   void drop(std::uint32_t slot) {
-    bytes_ -= slots_[slot].size();
+    bytes_ -= slots_[slot].bytes.size();
     slots_.erase(slot);
   }
 
  private:
   const std::size_t bytes_max_;
   std::size_t bytes_ = 0;
-  Slab<std::string> slots_;
+  struct Message {
+    std::string bytes;
+    std::uint32_t asked_by = kNoSlot;
+  };
+  Slab<Message> slots_;
 };
 
 }  // namespace folkmoot

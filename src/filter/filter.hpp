@@ -17,7 +17,7 @@ struct Program;
 /// thread    any; immutable, so any number may evaluate at once, each with a FilterInput of its own
 class Filter {
  public:
-  /// Errors: malformed, which tells the column (from 1), what was found there and what was expected; out_of_range
+  /// Errors: invalid_filter, which tells the column (from 1), what was found there and what was expected; out_of_range
   /// beyond a bound of filter/limits.hpp.
   static Result<Filter> compile(std::string_view text);
 

@@ -145,11 +145,14 @@ std::string unquoted(std::string_view quoted) {
   return out;
 }
 
-std::unexpected<Error> filter_error(std::string_view text, std::string_view at, std::string_view expected) {
+std::size_t column_of(std::string_view text, std::string_view at) {
   const auto before = text.substr(0, static_cast<std::size_t>(at.data() - text.data()));
-  const auto column = 1 + std::ranges::count_if(before, [](char c) { return !continues_code_point(c); });
-  return failure(ErrorCode::malformed,
-                 fmt::format("filter, column {}: found {}, expected {}", column, shown(at), expected));
+  return 1 + static_cast<std::size_t>(std::ranges::count_if(before, [](char c) { return !continues_code_point(c); }));
+}
+
+std::unexpected<Error> filter_error(std::string_view text, std::string_view at, std::string_view expected) {
+  return failure(ErrorCode::invalid_filter,
+                 fmt::format("filter, column {}: found {}, expected {}", column_of(text, at), shown(at), expected));
 }
 
 }  // namespace folkmoot

@@ -21,14 +21,16 @@ struct Token {
   std::string_view text;  // empty at the end, where it still says the place
 };
 
-/// The tokens of `text` and an `end` behind them. Errors: malformed, which tells the column.
+/// The tokens of `text` and an `end` behind them. Errors: invalid_filter, which tells the column.
 Result<std::vector<Token>> cut_tokens(std::string_view text);
 
 /// A quoted token without its quotes, doubled ones single.
 std::string unquoted(std::string_view quoted);
 
-/// malformed: "filter, column 7: found `x`, expected a value". `at` is a part of `text`; columns count code points,
-/// the first is 1.
+/// Where `at`, a part of `text`, begins: code points count, the first is 1.
+std::size_t column_of(std::string_view text, std::string_view at);
+
+/// invalid_filter: "filter, column 7: found `x`, expected a value". `at` is a part of `text`.
 std::unexpected<Error> filter_error(std::string_view text, std::string_view at, std::string_view expected);
 
 }  // namespace folkmoot

@@ -69,7 +69,7 @@ Result<LikePattern> LikePattern::make(std::string_view pattern, std::string_view
       pattern.remove_prefix(escape.size());
       const auto size = pattern.starts_with(escape) ? escape.size() : 1;
       if (size == 1 && !pattern.starts_with('%') && !pattern.starts_with('_') && !pattern.starts_with(escape)) {
-        return failure(ErrorCode::malformed, "the ESCAPE character stands before neither `%`, `_` nor itself");
+        return failure(ErrorCode::invalid_filter, "the ESCAPE character stands before neither `%`, `_` nor itself");
       }
       segment.bytes.append(pattern.substr(0, size));
       pattern.remove_prefix(size);

@@ -18,7 +18,7 @@ namespace folkmoot {
 class LikePattern {
  public:
   /// `escape`, if it is not empty, is the one character that takes the meaning from a following `%`, `_` or itself.
-  /// Requires: both are UTF-8. Errors: malformed, for an escape character before anything else.
+  /// Requires: both are UTF-8. Errors: invalid_filter, for an escape character before anything else.
   static Result<LikePattern> make(std::string_view pattern, std::string_view escape);
 
   /// Whether the whole text is as the pattern says; takes what it looked at from `steps`, and is nothing when they do

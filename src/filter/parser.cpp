@@ -489,6 +489,12 @@ class Parser {
   std::optional<Error> error_;
 };
 
+std::unexpected<Error> not_utf8(std::string_view text, std::size_t good) {
+  return failure(ErrorCode::invalid_filter,
+                 fmt::format("filter, column {}: found a byte that is not UTF-8, 0x{:02x}",
+                             column_of(text, text.substr(good)), static_cast<unsigned char>(text[good])));
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Program>> parse_filter(std::string_view text) {
@@ -496,7 +502,7 @@ Result<std::shared_ptr<const Program>> parse_filter(std::string_view text) {
     return failure(ErrorCode::out_of_range,
                    fmt::format("the filter is {} bytes; {} is the most", text.size(), kFilterBytesMax));
   }
-  if (!is_utf8(text)) return failure(ErrorCode::malformed, "the filter is not UTF-8");
+  if (const auto good = utf8_prefix(text); good < text.size()) return not_utf8(text, good);
   return Parser(text).run();
 }
 

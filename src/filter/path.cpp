@@ -11,7 +11,7 @@ Result<FieldPath> FieldPath::parse(std::string_view text) {
   // A name is what may stand before IS NULL: then the program loads it, asks, and does nothing else.
   const auto program = parse_filter(std::string(text).append(" IS NULL"));
   if (!program || (*program)->identifiers.size() != 1 || (*program)->code.size() != 2 || (*program)->code[0].op != Op::load) {
-    return failure(ErrorCode::malformed, fmt::format("`{}` is not the name of a field", text));
+    return failure(ErrorCode::invalid_filter, fmt::format("`{}` is not the name of a field", text));
   }
   return FieldPath(std::string(text), *program);
 }

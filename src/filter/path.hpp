@@ -14,7 +14,7 @@ struct Program;
 
 class FieldPath {
  public:
-  /// Errors: malformed, if the text is not the name of one field.
+  /// Errors: invalid_filter, if the text is not the name of one field.
   static Result<FieldPath> parse(std::string_view text);
 
   /// What the field is worth, as text; empty if it is left out or neither text, number nor truth value.

@@ -1,5 +1,7 @@
 #include "gateway/json_answers.hpp"
 
+#include "gateway/json_messages.hpp"
+
 namespace folkmoot {
 
 void append_confirm_fields(JsonWriter& out, const Confirm& confirm) {
@@ -45,6 +47,7 @@ Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status,
 }
 
 CallAnswer call_answer(std::string_view name) {
+  if (name == "dead.list" || name == "dead.show") return CallAnswer::letters;
   if (name == "dead.redrive") return CallAnswer::redriven;
   return name == "dead.purge" ? CallAnswer::purged : CallAnswer::json;
 }
@@ -62,6 +65,7 @@ Result<std::string> call_result(CallAnswer answer, Bytes body) {
     JsonWriter(out).begin_object().field("sent", *read_u32(body)).field("refused", *read_u32(body, 4)).end_object();
     return out;
   }
+  if (answer == CallAnswer::letters) return readable_letters(as_text(body));
   return std::string(body.empty() ? std::string_view("{}") : as_text(body));
 }
 

@@ -18,9 +18,9 @@ std::string_view store_status(const Confirm& confirm);
 Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status, bool& all_done);
 
 /// What stands in the OK of a CALL.
-enum class CallAnswer : std::uint8_t { json, redriven, purged };
+enum class CallAnswer : std::uint8_t { json, letters, redriven, purged };
 CallAnswer call_answer(std::string_view name);
-/// That as JSON text: {"sent","refused"}, {"purged"}, the text itself, {} if there is none. Errors: malformed.
+/// That as JSON text: {"sent","refused"}, {"purged"}, dead letters made readable, the text itself, {} if there is none. Errors: malformed.
 Result<std::string> call_result(CallAnswer answer, Bytes body);
 
 /// code, error.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/base64.hpp"
+#include "filter/limits.hpp"
 #include "message/json_fields.hpp"
 #include "message/json_mapping.hpp"
 #include "message/limits.hpp"
@@ -16,18 +17,37 @@ namespace {
 struct Operation {
   std::string_view word;
   Opcode opcode;
+  Result<Asking> (*read)(JsonFields&, std::int64_t, std::string_view) = nullptr;  // REQUESTs, of one agent or many
 };
 
 constexpr Operation kOperations[] = {
-    {"hello", Opcode::hello},     {"publish", Opcode::publish}, {"publish_batch", Opcode::publish_batch},
-    {"subscribe", Opcode::subscribe}, {"consume", Opcode::consume}, {"credit", Opcode::credit},
-    {"cancel", Opcode::cancel},   {"receive", Opcode::receive}, {"ack", Opcode::ack},
-    {"nack", Opcode::nack},       {"extend", Opcode::extend},   {"request", Opcode::request},
-    {"receipt", Opcode::receipt}, {"wait", Opcode::wait},       {"stats", Opcode::stats},
-    {"ping", Opcode::ping},       {"mailbox", Opcode::mailbox}, {"complete", Opcode::complete},
-    {"reject", Opcode::reject},   {"call", Opcode::call},       {"content_open", Opcode::content_open},
-    {"content_write", Opcode::content_write}, {"content_finish", Opcode::content_finish},
-    {"content_stat", Opcode::content_stat},   {"content_read", Opcode::content_read},
+    {"hello", Opcode::hello},
+    {"publish", Opcode::publish},
+    {"publish_batch", Opcode::publish_batch},
+    {"subscribe", Opcode::subscribe},
+    {"consume", Opcode::consume},
+    {"credit", Opcode::credit},
+    {"cancel", Opcode::cancel},
+    {"receive", Opcode::receive},
+    {"ack", Opcode::ack},
+    {"nack", Opcode::nack},
+    {"extend", Opcode::extend},
+    {"request", Opcode::request},
+    {"receipt", Opcode::receipt},
+    {"wait", Opcode::wait},
+    {"stats", Opcode::stats},
+    {"ping", Opcode::ping},
+    {"mailbox", Opcode::mailbox},
+    {"complete", Opcode::complete},
+    {"reject", Opcode::reject},
+    {"call", Opcode::call},
+    {"request_many", Opcode::request, read_request},
+    {"command", Opcode::request, read_command},
+    {"content_open", Opcode::content_open},
+    {"content_write", Opcode::content_write},
+    {"content_finish", Opcode::content_finish},
+    {"content_stat", Opcode::content_stat},
+    {"content_read", Opcode::content_read},
 };
 
 // Left out: as the retry policy says.
@@ -56,23 +76,14 @@ ContentHash required_hash(JsonFields& fields) {
 Result<Message> message_of(const JsonFields& fields, std::int64_t now_ms) {
   const auto value = fields.find("message");
   if (!value) return failure(ErrorCode::invalid_field, "`message` is missing");
-  return message_from_json(*value, now_ms);
+  return read_message(*value, now_ms);
 }
 
 Result<std::vector<Message>> messages_of(const JsonFields& fields, std::string_view name, std::int64_t now_ms) {
-  simdjson::dom::array array;
   const auto value = fields.find(name);
-  if (!value || value->get(array)) return failure(ErrorCode::invalid_field, fmt::format("`{}` must be an array of messages", name));
-  std::vector<Message> messages;
-  for (const auto element : array) {
-    auto message = message_from_json(element, now_ms);
-    if (!message) {
-      return failure(message.error().code, fmt::format("message {} of `{}`: {}", messages.size(), name, message.error().text));
-    }
-    messages.push_back(std::move(*message));
-    if (messages.size() > kBatchMessagesMax) break;  // refused when the frame is made
-  }
-  return messages;
+  if (!value || !value->is_array())
+    return failure(ErrorCode::invalid_field, fmt::format("`{}` must be an array of messages", name));
+  return read_messages(*value, now_ms, fmt::format("`{}`, message", name));
 }
 
 std::string error_text(std::uint32_t request, const Error& error, std::string_view op = "error") {
@@ -142,7 +153,10 @@ std::string withdrawn_text(const Frame& frame) {
   std::string out;
   JsonWriter json(out);
   json.begin_object().field("op", "withdrawn");
-  if (const auto lease = read_withdrawn(frame.body)) json.field("lease", std::to_string(*lease));
+  if (const auto withdrawn = read_withdrawn(frame.body)) {
+    json.field("id", withdrawn->id.text());
+    if (withdrawn->lease) json.field("lease", std::to_string(withdrawn->lease));
+  }
   json.end_object();
   return out;
 }
@@ -180,15 +194,22 @@ TextSession::Asked TextSession::ask(std::string_view text, std::int64_t now_ms) 
   }
   asked.is_hello = row.op == Opcode::hello;
   if (row.op == Opcode::credit) return asked;  // has no answer
-  rows_[next_] = row;
+  const auto request = take_number();
+  rows_[request] = row;
   // A subscription's number stays its own, also while another operation uses the same.
   const auto own = own_number(row.number);
-  if (!own || !is_lasting(rows_.at(own).op) || is_lasting(row.op)) own_[row.number] = next_;
-  // The numbers go round; one that is still in use (a subscription's) is passed over.
+  if (!own || !is_lasting(rows_.at(own).op) || is_lasting(row.op)) own_[row.number] = request;
+  if (row.many) row.many->row = request;
+  return asked;
+}
+
+// The numbers go round; one that is still in use (a subscription's) is passed over.
+std::uint32_t TextSession::take_number() {
+  const auto taken = next_;
   do {
     next_ = next_ == UINT32_MAX ? kTextRequestMin + 1 : next_ + 1;
   } while (rows_.contains(next_));
-  return asked;
+  return taken;
 }
 
 Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_ms, Row& row, std::string& frames) {
@@ -217,6 +238,10 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
   const auto credit = [&](std::string_view name, std::uint64_t otherwise, std::uint64_t min) {
     return static_cast<std::uint32_t>(fields.number(name, otherwise, min, kCreditMax));
   };
+  if (operation->read != nullptr) {
+    const auto asking = operation->read(fields, now_ms, {});
+    return asking ? translate_asking(*asking, row, frames) : Result<void>(std::unexpected(asking.error()));
+  }
   std::string out;
   switch (row.op) {
     case Opcode::hello: {
@@ -243,7 +268,9 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       break;
     }
     case Opcode::subscribe:
-      append_subscribe(out, next_, {fields.required_text("pattern"), credit("credit", 0, 0), fields.flag("echo")});
+      append_subscribe(out, next_,
+                       {fields.required_text("pattern"), credit("credit", 0, 0), fields.flag("echo"),
+                        fields.text("filter", kFilterBytesMax)});
       break;
     case Opcode::consume: append_consume(out, next_, fields.required_text("mailbox"), credit("credit", 1, 1)); break;
     case Opcode::credit:
@@ -251,6 +278,8 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       break;
     case Opcode::cancel:
       row.target = target();
+      if (const auto asked = rows_.find(row.target); asked != rows_.end() && asked->second.many)
+        cancel_many(*asked->second.many, out);
       append_cancel(out, next_, row.target);
       break;
     case Opcode::receive:
@@ -330,7 +359,8 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
 }
 
 TextSession::Told TextSession::tell(const Frame& frame) {
-  if (frame.header.opcode == Opcode::withdrawn && took_leases_) return {.is_mine = true, .text = withdrawn_text(frame)};
+  if (frame.header.opcode == Opcode::withdrawn && took_messages_)
+    return {.is_mine = true, .text = withdrawn_text(frame)};
   if (frame.header.request < kTextRequestMin) return {};
   Told told{.is_mine = true, .text = {}};
   const auto found = rows_.find(frame.header.request);
@@ -341,6 +371,7 @@ TextSession::Told TextSession::tell(const Frame& frame) {
     return told;
   }
   const Row row = found->second;
+  if (row.many) return tell_of_many(row, frame);
   JsonWriter json(told.text);
   const auto begin = [&](std::string_view op) { json.begin_object().field("op", op).field("request", row.number); };
   Result<void> result;
@@ -387,13 +418,13 @@ TextSession::Told TextSession::tell(const Frame& frame) {
     case Opcode::deliver: {
       is_last = row.op == Opcode::request;
       begin("deliver");
-      const auto delivered = read_delivery(frame);
-      took_leases_ = took_leases_ || (frame.header.flags & kFlagLeased);
+      auto delivered = read_delivery(frame);
+      took_messages_ = took_messages_ || row.op == Opcode::consume || row.op == Opcode::receive;
       if (row.stream && delivered && delivered->message.type == "status") is_last = false;
       if (delivered) {
+        const auto content_error = make_readable(delivered->message);
         append_delivery_fields(json, *delivered);
-        json.key("message");
-        append_json(json, delivered->message);
+        append_message(json.key("message"), delivered->message, content_error);
       } else {
         // The holder must still learn the lease, or it could not give the message back.
         if (frame.header.flags & kFlagLeased && frame.body.size() >= kLeaseBlockBytes) {

@@ -7,11 +7,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include "base/error.hpp"
+#include "gateway/asking.hpp"
 #include "gateway/json_answers.hpp"
 #include "message/frame.hpp"
 #include "message/json_document.hpp"
@@ -34,10 +36,12 @@ class TextSession {
   };
   Asked ask(std::string_view text, std::int64_t now_ms);
 
-  /// What a frame of the server means to the text side. WITHDRAWN has no number: it is the text side's once that was handed a lease.
+  /// What a frame of the server means to the text side. WITHDRAWN has no number: it is the text side's once that took messages.
   struct Told {
     bool is_mine = false;  // false: the frame answers a binary message
-    std::string text;      // empty: nothing to say (a quiet operation went well)
+    std::string text{};    // empty: nothing to say (a quiet operation went well)
+    std::string more{};    // another message behind it: a request to many is over
+    std::string frames{};  // for the server: CANCEL of what is not needed any more
   };
   Told tell(const Frame& frame);
 
@@ -47,6 +51,13 @@ class TextSession {
   std::size_t in_flight() const { return rows_.size(); }
 
  private:
+  /// A request to many. It has a row of its own, under which it is cancelled, and one for each that is asked.
+  struct Many {
+    explicit Many(const Asking& asking) : asked(asking) {}
+    Responses asked;
+    std::vector<std::uint32_t> requests;  // own numbers, by index
+    std::uint32_t row = 0;                // own number of the whole
+  };
   struct Row {
     Opcode op{};
     bool quiet = false;
@@ -54,16 +65,23 @@ class TextSession {
     std::uint32_t target = 0;  // CANCEL, CONTENT_FINISH: the row that ends with it
     bool stream = false;       // REQUEST: status messages may come before the response
     CallAnswer call{};         // CALL
+    std::shared_ptr<Many> many{};  // REQUEST to many
+    std::size_t index = 0;         // of whom
   };
 
   Result<void> translate(const JsonElement& object, std::int64_t now_ms, Row& row, std::string& frames);
+  Result<void> translate_asking(const Asking& asking, Row& row, std::string& frames);
+  Told tell_of_many(const Row& row, const Frame& frame);
+  void end_many(Many& many, std::uint32_t number, Told& told);
+  void cancel_many(const Many& many, std::string& frames) const;
   std::uint32_t own_number(std::uint32_t client_number) const;
+  std::uint32_t take_number();
   void forget(std::uint32_t request);
 
   const std::string agent_;
   const std::string token_;
   JsonDocument document_;
-  bool took_leases_ = false;
+  bool took_messages_ = false;  // out of a mailbox
   std::uint32_t next_ = kTextRequestMin + 1;               // kTextRequestMin itself is for what has no answer
   std::unordered_map<std::uint32_t, Row> rows_;            // by own number
   std::unordered_map<std::uint32_t, std::uint32_t> own_;   // client's number -> own number of the latest

@@ -357,9 +357,9 @@ Result<std::uint64_t> read_content_size(Bytes body) {
   return load<std::uint64_t>(body.data());
 }
 
-Result<std::uint64_t> read_withdrawn(Bytes body) {
-  if (body.size() != 8) return std::unexpected(broken("WITHDRAWN"));
-  return load<std::uint64_t>(body.data());
+Result<Withdrawn> read_withdrawn(Bytes body) {
+  if (body.size() != sizeof(std::uint64_t) + sizeof(Uuid)) return std::unexpected(broken("WITHDRAWN"));
+  return Withdrawn{load<std::uint64_t>(body.data()), load<Uuid>(body.data() + sizeof(std::uint64_t))};
 }
 
 Result<std::uint32_t> read_u32(Bytes body, std::size_t at) {

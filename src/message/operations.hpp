@@ -132,8 +132,12 @@ Result<ContentFinished> read_content_finished(Bytes body);
 /// The answer to CONTENT_STAT: its size.
 Result<std::uint64_t> read_content_size(Bytes body);
 
-/// WITHDRAWN: the lease whose message its sender took back.
-Result<std::uint64_t> read_withdrawn(Bytes body);
+/// WITHDRAWN: whoever asked by this message wants it no more.
+struct Withdrawn {
+  std::uint64_t lease = 0;  // 0: it was delivered without one
+  Uuid id;
+};
+Result<Withdrawn> read_withdrawn(Bytes body);
 
 /// A u32 at the start of a body, as OK has it for CONSUME, RECEIVE and WAIT, and LAGGED.
 Result<std::uint32_t> read_u32(Bytes body, std::size_t at = 0);

@@ -393,7 +393,7 @@ constexpr Row kRows[] = {
     {"route.set", "name order filter targets strategy hash_on consumers_only", set_route},
     {"route.remove", "name", remove_route},
     {"route.list", "", list_routes},
-    {"agent.load", "load", report_load},
+    {"agent.load", "load agent", report_load},
     {"conversation.cost", "conversation", show_cost},
     {"mailbox.configure", "name max_messages overflow default_ttl max_deliveries retry", configure_mailbox},
 };

@@ -63,7 +63,7 @@ class Reactor final : public Effects, public Hub {
   void settled(SessionId session, std::uint32_t request, std::uint32_t settled, std::span<const LeaseToken> refused) override;
   void refuse(SessionId session, std::uint32_t request, const Error& error) override;
   void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
-  void withdrawn(SessionId session, LeaseToken lease) override;
+  void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
   void remove_content(const ContentHash& hash) override;
   [[noreturn]] void unreadable(const Error& error) override;
 

@@ -195,7 +195,9 @@ void Reactor::lagged(SessionId session, std::uint32_t request, std::uint32_t cou
   answer(session, Opcode::lagged, request, {bytes_of(count)});
 }
 
-void Reactor::withdrawn(SessionId session, LeaseToken lease) { answer(session, Opcode::withdrawn, 0, {bytes_of(lease)}); }
+void Reactor::withdrawn(SessionId session, LeaseToken lease, const Uuid& id) {
+  answer(session, Opcode::withdrawn, 0, {bytes_of(lease), bytes_of(id)});
+}
 
 void Reactor::remove_content(const ContentHash& hash) { contents_.remove(hash); }
 

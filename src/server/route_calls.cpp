@@ -90,8 +90,9 @@ Result<void> list_routes(const Call& call) {
 
 Result<void> report_load(const Call& call) {
   const auto load = call.arguments.number("load", 0, 0, 1'000'000'000);
+  const auto agent = call.arguments.text("agent");
   if (!call.arguments.result()) return wrong(call.arguments);
-  call.engine.report_load(call.session, call.request, static_cast<double>(load));
+  call.engine.report_load(call.session, call.request, agent, static_cast<double>(load));
   return {};
 }
 

@@ -32,6 +32,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                       as_bytes(line.substr(3))};
     const auto told = session.tell(frame);
     if (!told.is_mine) std::abort();
+    if (!told.more.empty() && !check.parse(told.more)) std::abort();
+    auto cancels = as_bytes(told.frames);
+    while (!cancels.empty()) {
+      const auto cancel = cut_frame(cancels, kFrameBytesDefault);
+      if (!cancel || !*cancel || (*cancel)->header.opcode != Opcode::cancel) std::abort();
+    }
     if (!told.text.empty() && frame.header.opcode != Opcode::ok && !check.parse(told.text)) std::abort();
   }
   return 0;

@@ -37,7 +37,8 @@ Delivery = collections.namedtuple("Delivery", "request lease delivery redelivere
 CODES = {"malformed": 1, "unknown_opcode": 2, "not_connected": 3, "unsupported_version": 4, "unauthorized": 5, "frame_too_large": 7,
          "content_too_large": 8, "invalid_name": 9, "invalid_topic": 10, "invalid_field": 11, "no_recipient": 12, "mailbox_full": 13,
          "no_such_request": 14, "no_consumer": 15, "timed_out": 16, "lease_lost": 17, "out_of_range": 18, "disk_full": 19,
-         "slow_consumer": 20, "shutting_down": 21, "busy": 22, "limit_reached": 23, "not_found": 24, "already_exists": 25, "io_error": 28, "damaged": 29, "no_reply_wanted": 32}
+         "slow_consumer": 20, "shutting_down": 21, "busy": 22, "limit_reached": 23, "not_found": 24, "already_exists": 25, "io_error": 28, "damaged": 29, "no_reply_wanted": 32,
+         "invalid_filter": 33}
 NAMES = {code: name for name, code in CODES.items()}
 
 
@@ -238,8 +239,8 @@ class Client:
         return self.settled(self.call(REJECT, msgpack.packb({key: value for key, value in fields.items() if value is not None})))
 
     def withdrawn(self, timeout=None):
-        """The lease whose message its sender took back."""
-        return struct.unpack("<Q", self.next_where(lambda f: f.opcode == WITHDRAWN, timeout).body)[0]
+        """Lease (0: none) and id of the message that whoever asked by it wants no more."""
+        return struct.unpack("<Q16s", self.next_where(lambda f: f.opcode == WITHDRAWN, timeout).body)
 
     def carry_out(self, name, /, **arguments):
         """A CALL: the Confirm, or the body of OK (JSON read already, None for nothing)."""
@@ -250,8 +251,8 @@ class Client:
             return json.loads(got.body)
         return got.body or None
 
-    def subscribe(self, pattern, credit=None, echo=None):
-        fields = {0: pattern, 1: credit, 2: echo}
+    def subscribe(self, pattern, credit=None, echo=None, filter=None):
+        fields = {0: pattern, 1: credit, 2: echo, 3: filter}
         request = self.send_frame(SUBSCRIBE, msgpack.packb({key: value for key, value in fields.items() if value is not None}))
         self.answer(request)
         return request

@@ -205,3 +205,59 @@ def test_contents_can_be_sent_compressed_X18(server):
     text = "many words " * 1000
     ok(server.cli("send", "bob", "-", "--compress", stdin=text))
     assert ok(server.cli("recv", "bob", "--raw")) == text
+
+
+def test_reply_hands_on_what_comes_out_and_settles_in_one_fact_A9(server):
+    step = server.cli_start("reply", "scan", "--exec", "tr a-z A-Z", "--to", "archive", "--to", "index")
+    wait_for(lambda: consumers(server, "scan") == 1)
+    id = ok(server.cli("--as", "boss", "send", "scan", "words", "--conversation", "c")).split()[0]
+    for mailbox in ("archive", "index"):
+        got = json.loads(ok(server.cli("recv", mailbox, "--wait", "20s", "--json")))
+        assert (got["content"], got["cause"], got["hops"], got["from"], got["conversation"]) == ("WORDS", id, 1, "scan", "c")
+    assert "acknowledged" in ok(server.cli("receipts", id))
+    assert server.cli("recv", "boss").returncode == 1  # whoever asked is not answered as well
+    stop(step)
+
+
+def test_the_last_step_of_a_pipeline_answers_whoever_asked_A9(server):
+    steps = [server.cli_start("reply", "upper", "--exec", "tr a-z A-Z", "--to", "reverse"), server.cli_start("reply", "reverse", "--exec", "rev")]
+    wait_for(lambda: consumers(server, "upper") == 1 and consumers(server, "reverse") == 1)
+    assert ok(server.cli("request", "upper", "abc", "--mode", "at_least_once")).strip() == "CBA"
+    for step in steps:
+        stop(step)
+
+
+def test_what_cannot_be_handed_on_is_tried_again_A9(server):
+    ok(server.cli("mailbox", "full", "--max-messages", "1"))
+    ok(server.cli("send", "full", "x"))
+    step = server.cli_start("reply", "scan", "--exec", "cat", "--to", "full")
+    wait_for(lambda: consumers(server, "scan") == 1)
+    ok(server.cli("send", "scan", "words", "--retry", "attempts=50,backoff=fixed,initial=200ms"))
+    time.sleep(0.5)
+    assert ok(server.cli("recv", "full", "--raw")) == "x"
+    assert ok(server.cli("recv", "full", "--wait", "20s", "--raw")) == "words"
+    stop(step)
+
+
+def test_the_command_of_a_reply_ends_when_it_is_wanted_no_more_A5(server, tmp_path):
+    started, ended = tmp_path / "started", tmp_path / "ended"
+    script = f"trap 'touch {ended}; exit 1' TERM; touch {started}; sleep 60 & wait"
+    worker = server.cli_start("reply", "worker", "--exec", script)
+    wait_for(lambda: consumers(server, "worker") == 1)
+    for signal_or_timeout in ("signal", "timeout"):
+        asking = server.cli_start("command", "worker", "build", "--timeout", "50s" if signal_or_timeout == "signal" else "1s")
+        wait_for(started.exists)
+        if signal_or_timeout == "signal":
+            asking.send_signal(signal.SIGINT)
+        asking.communicate(timeout=20)
+        assert asking.returncode == 1
+        wait_for(ended.exists)
+        started.unlink()
+        ended.unlink()
+    stop(worker)
+
+
+def test_metadata_is_json_where_it_can_be_X15(server):
+    ok(server.cli("send", "bob", "x", "--conversation", "c", "--meta", "cost_tokens=120", "--meta", "branch=main", "--meta", "tags=[1,\"a\"]", "--meta", "id=007"))
+    assert json.loads(ok(server.cli("recv", "bob", "--json")))["metadata"] == {"cost_tokens": 120, "branch": "main", "tags": [1, "a"], "id": "007"}
+    assert "120 tokens" in ok(server.cli("conversation", "cost", "c"))

@@ -72,7 +72,7 @@ def test_a5_status_messages_and_withdrawals(server):
         asked = await other.read()
         await me.send("cancel", request=7, target=6)
         assert {(await me.read())["op"] for _ in range(2)} == {"error", "ok"}
-        assert await other.read() == {"op": "withdrawn", "lease": asked["lease"]}
+        assert await other.read() == {"op": "withdrawn", "id": asked["message"]["id"], "lease": asked["lease"]}
 
     run(server, steps)
 

@@ -4,8 +4,10 @@ import json
 import urllib.error
 import urllib.request
 
-import msgpack
-from native import SUBSCRIBE
+import pytest
+from native import Refused
+from test_cli import ok, subscriptions, wait_for
+from test_websocket import run as run_websocket
 
 
 def http(server, path, body):
@@ -69,20 +71,84 @@ def test_the_command_line_adds_lists_and_removes_routes_A24(server):
     assert run("route", "remove", "rest") == "route rest is removed\n"
     assert "not_found" in run("route", "remove", "rest", code=1)
     assert "column" in run("route", "add", "x", "a", "--filter", "priority <", code=1)
-    for words in ([], ["add"], ["list"], ["remove"]):
+    for words in ([], ["add"], ["list"], ["remove"], ["load"]):
         assert "\nExample:\n  " in run("route", *words, "--help")
 
 
 def test_a_filter_that_does_not_compile_is_refused_with_its_place_A24(server):
-    status, answer = http(server, "/api/call/route.set", {"name": "r", "filter": "priority <", "targets": ["a"]})
-    assert status == 400 and "column" in json.dumps(answer)
+    status, answer = http(server, "/api/routes", {"name": "r", "filter": "priority <", "targets": ["a"]})
+    assert (status, answer["code"]) == (400, "invalid_filter")
+    assert "column 11" in answer["error"] and "docs/filters.md" in answer["advice"]
+
+
+def test_routes_have_addresses_of_their_own_over_http_A24(server):
+    def http_get(path, method="GET"):
+        with urllib.request.urlopen(urllib.request.Request(f"http://{server.address}{path}", method=method), timeout=20) as answer:
+            return json.loads(answer.read())
+    assert http(server, "/api/routes", {"name": "to a", "targets": ["a"]}) == (200, {})
+    assert [route["name"] for route in http_get("/api/routes")["routes"]] == ["to a"]
+    assert http_get("/api/routes/to%20a", "DELETE") == {}
+    assert http_get("/api/routes") == {"routes": []}
+
+
+def test_routes_over_a_websocket_A24(server):
+    async def steps(me, other):
+        route = {"name": "r", "filter": "type = 'bug'", "targets": ["other"]}
+        assert (await me.ask("call", request=1, name="route.set", arguments=route))["op"] == "ok"
+        assert (await me.ask("publish", request=2, message={"type": "bug", "content": "x"}))["outcome"] == "queued"
+        listed = (await me.ask("call", request=3, name="route.list"))["result"]["routes"]
+        assert [(one["name"], one["routed"]) for one in listed] == [("r", 1)]
+        refused = await me.ask("call", request=4, name="route.set", arguments={**route, "filter": "type ="})
+        assert (refused["code"], "column 7" in refused["error"]) == ("invalid_filter", True)
+
+    run_websocket(server, steps)
+
+
+def test_agents_say_how_busy_they_are_at_every_door_A24(server, connect):
+    call(server, "route.set", name="r", targets=["a", "b", "c"], strategy="least_loaded")
+    assert ok(server.cli("--as", "a", "route", "load", "50")) == "the load of a is 50\n"
+    call(server, "agent.load", agent="b", load=40)
+    sender = connect("sender")
+    for _ in range(3):
+        sender.publish(b"x")
+    assert len(sender.receive("c", max=9)) == 3
+    connect("c").carry_out("agent.load", load=100)
+    connect("b").carry_out("agent.load", load=0)
+    sender.publish(b"x")
+    assert len(sender.receive("b", max=9)) == 1
+    assert server.cli("route", "load", "1").returncode == 1  # whose?
 
 
 def test_a_subscription_with_a_filter_hears_what_it_holds_for_M2(connect):
     listener, speaker = connect("bob"), connect("alice")
-    request = listener.send_frame(SUBSCRIBE, msgpack.packb({0: "news.>", 3: "content.score > 5"}))
-    listener.answer(request)
+    listener.subscribe("news.>", filter="content.score > 5")
     for score in (3, 9):
         speaker.publish(json.dumps({"score": score}).encode(), topic="news.x")
     assert json.loads(listener.delivery().content) == {"score": 9}
     listener.no_delivery()
+    with pytest.raises(Refused, match="invalid_filter.*column 8"):
+        listener.subscribe("news.>", filter="score >")
+
+
+def test_a_subscription_with_a_filter_over_a_websocket_M2(server):
+    async def steps(me, other):
+        asked = {"pattern": "news.>", "filter": "content.score > 5"}
+        assert (await other.ask("subscribe", request=1, **asked)) == {"op": "ok", "request": 1}
+        for score in (3, 9):
+            await me.ask("publish", message={"topic": "news.x", "content": {"score": score}})
+        assert (await other.read())["message"]["content"] == {"score": 9}
+        refused = await other.ask("subscribe", request=2, pattern="a", filter="score >")
+        assert (refused["request"], refused["code"]) == (2, "invalid_filter") and "column 8" in refused["error"]
+
+    run_websocket(server, steps)
+
+
+def test_a_subscription_with_a_filter_on_the_command_line_M2(server):
+    listening = server.cli_start("subscribe", "news.>", "--filter", "metadata.branch = 'main'", "--count", "1", "--raw")
+    wait_for(lambda: subscriptions(server) == 1)
+    ok(server.cli("publish", "news.x", "no", "--meta", "branch=other"))
+    ok(server.cli("publish", "news.x", "yes", "--meta", "branch=main"))
+    out, _ = listening.communicate(timeout=30)
+    assert (listening.returncode, out) == (0, "yes")
+    wrong = server.cli("subscribe", "news.>", "--filter", "metadata.branch =")
+    assert wrong.returncode == 1 and "invalid_filter" in wrong.stderr and "column" in wrong.stderr

@@ -62,7 +62,17 @@ void Agents::close(AgentSession& session) {
   session.subscriptions.clear();
   model_.closing = id;
   model_.redrives.close(id);
-  call([&] { engine_->close_session(id); });
+  call([&] {
+    // What it asked in memory, and nobody has yet, goes with it.
+    std::vector<std::uint64_t> asked;
+    for (const auto& [request, open] : session.asks) {
+      if (open.kind != Ask::Kind::request || open.numbers.empty()) continue;
+      const auto* const message = model_.find(open.numbers[0]);
+      if (message != nullptr && message->asked.transient && message->waits()) asked.push_back(open.numbers[0]);
+    }
+    engine_->close_session(id);
+    for (const auto number : asked) model_.left(*model_.find(number), Stand::gone);
+  });
   model_.closing = 0;
   for (const auto& [token, lease] : leases_.held()) {
     expect(lease.session != id || lease.deadline != 0, "{} is still leased by a connection that is gone", lease.number);
@@ -104,7 +114,8 @@ void Agents::cancel(AgentSession& session, std::uint32_t target) {
   const auto* const message = model_.find(number);
   const bool leased = message != nullptr && message->stand == Stand::leased;
   const bool transient = message != nullptr && message->asked.transient && message->waits();
-  const bool held = leased && leases_.find(message->lease)->session != 0;
+  const bool in_memory = is_request && find(asked->second.holder) != nullptr;
+  const bool held = in_memory || (leased && leases_.find(message->lease)->session != 0);
   model_.cancelling = number;
   ask(session, Ask::Kind::plain);
   const auto request = session.next_request++;

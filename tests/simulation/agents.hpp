@@ -31,6 +31,8 @@ struct Ask {
   bool stream = false;           // of a request: statuses are wanted
   std::optional<ErrorCode> error{};  // it must be refused like this
   std::set<std::uint64_t> unwanted{};  // numbers of replies to senders that expect none
+  SessionId holder = 0;          // of a request in memory: who got it,
+  Uuid held{};                   // and under which id
 };
 
 struct AgentSession {
@@ -134,7 +136,8 @@ class Agents final : public Effects {
   void settled(SessionId session, std::uint32_t request, std::uint32_t settled, std::span<const LeaseToken> refused) override;
   void refuse(SessionId session, std::uint32_t request, const Error& error) override;
   void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
-  void withdrawn(SessionId session, LeaseToken lease) override;
+  void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
+  void withdrawn_in_memory(SessionId id, const Uuid& message);
   void remove_content(const ContentHash& hash) override;
   [[noreturn]] void unreadable(const Error& error) override;
 

@@ -144,9 +144,10 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
   }
   rules_.saw(message->seen ? Rule::redelivery : Rule::first_delivery);
   if (routing.reply_to.starts_with('@')) {
-    for (const auto& [id, each] : sessions_) {
-      for (const auto& [request, open] : each.asks) {
+    for (auto& [id, each] : sessions_) {
+      for (auto& [request, open] : each.asks) {
         if (open.kind == Ask::Kind::request && open.numbers[0] == number) {
+          if (asked.transient) open.holder = session.id, open.held = routing.id;
           addresses_.push_back({std::string(routing.reply_to), id, request, number});
         }
       }
@@ -387,12 +388,26 @@ void Agents::lagged(SessionId id, std::uint32_t request, std::uint32_t count) {
   rules_.saw(Rule::event_lagged);
 }
 
-void Agents::withdrawn(SessionId id, LeaseToken token) {
+void Agents::withdrawn(SessionId id, LeaseToken token, const Uuid& message) {
+  if (token == 0) return withdrawn_in_memory(id, message);
   const auto* const lease = leases_.find(token);
   expect(lease != nullptr && lease->session == id, "a connection is told of a withdrawn lease {:x} that it does not hold", token);
   expect(model_.cancelling != 0 && lease->number == model_.cancelling, "{} was withdrawn and nobody asked for it", lease->number);
   withdrawn_ = true;
   rules_.saw(Rule::withdrawn);
+}
+
+// A request in memory has no lease; whoever got it is told while its requester is still known.
+void Agents::withdrawn_in_memory(SessionId id, const Uuid& message) {
+  for (const auto& [asker, session] : sessions_) {
+    for (const auto& [request, open] : session.asks) {
+      if (open.kind != Ask::Kind::request || open.holder != id || open.held != message) continue;
+      withdrawn_ = true;
+      rules_.saw(Rule::withdrawn);
+      return;
+    }
+  }
+  throw Violation("a connection is told of a withdrawn request that it does not have");
 }
 
 void Agents::remove_content(const ContentHash& hash) { contents_.removed(hash); }

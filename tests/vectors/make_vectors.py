@@ -185,6 +185,11 @@ def frames():
         ("CALL", 14, 0x14, msgpack.packb({0: "dead.list", 1: '{"mailbox":"analyst","limit":10}'}),
          {"op": "call", "name": "dead.list", "arguments": {"mailbox": "analyst", "limit": 10}}),
         ("CALL without arguments", 14, 0x14, msgpack.packb({0: "schedule.list"}), {"op": "call", "name": "schedule.list"}),
+        ("SUBSCRIBE with a filter", 7, 0x04, msgpack.packb({0: "build.>", 3: "priority <= 3"}),
+         {"op": "subscribe", "pattern": "build.>", "filter": "priority <= 3"}),
+        ("REQUEST that is a command", 7, 0x0C, struct.pack("<I", 2500) + envelope({3: "analyst", 5: 5, 7: "application/json"}) +
+         b'{"command":"deploy","parameters":{"change":12}}',
+         {"op": "command", "to": "analyst", "command": "deploy", "parameters": {"change": 12}, "timeout_ms": 2500}, 2),
         ("CONTENT_OPEN", 15, 0x20, msgpack.packb({0: 3, 1: SHA}), {"op": "content_open", "size": 3, "sha256": SHA.hex()}),
         ("CONTENT_OPEN without a hash", 15, 0x20, msgpack.packb({0: 81264023}), {"op": "content_open", "size": 81264023}),
         ("CONTENT_STAT", 15, 0x23, SHA, {"op": "content_stat", "sha256": SHA.hex()}),
@@ -250,7 +255,8 @@ def frames():
         {"name": "CANCEL", "section": 7, "hex": frame(0x07, 9, struct.pack("<I", 5)).hex(), "target": 5},
         {"name": "CONTENT_WRITE", "section": 15, "hex": frame(0x21, 2, struct.pack("<IQ", 5, 1024) + b"abc").hex(), "target": 5},
         {"name": "CONTENT_FINISH", "section": 15, "hex": frame(0x22, 3, struct.pack("<I", 5) + SHA).hex(), "target": 5},
-        {"name": "WITHDRAWN", "section": 7, "hex": frame(0x89, 0, struct.pack("<Q", lease)).hex(), "lease": lease_text},
+        {"name": "WITHDRAWN", "section": 7, "hex": frame(0x89, 0, struct.pack("<Q", lease) + ID).hex(), "lease": lease_text,
+         "id": ID_TEXT},
         {"name": "GOODBYE", "section": 2, "hex": frame(0x87, 0, struct.pack("<H", 4) + goodbye.encode()).hex(),
          "code": "unsupported_version", "error": goodbye},
     ]

@@ -1,9 +1,7 @@
 #include "cli/bench/target_server.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,9 +18,8 @@
 #include "cli/bench/pipe.hpp"
 #include "cli/bench/report.hpp"
 #include "cli/cli.hpp"
+#include "cli/spawn.hpp"
 #include "folkmoot/failure.hpp"
-
-extern char** environ;
 
 namespace folkmoot::bench {
 namespace {
@@ -88,27 +85,11 @@ TargetServer::~TargetServer() {
 }
 
 void TargetServer::start() {
-  std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
-  std::string words[] = {program, "serve", "--data", folder_, "--listen", "127.0.0.1:0", "--log-level", "warn"};
-  std::vector<char*> arguments;
-  for (auto& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-  pid_t started = 0;
-  const int error = ::posix_spawn(&started, program.c_str(), &actions, &attributes, arguments.data(), environ);
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&actions);
-  if (!error) pid_ = started;
-  if (error) throw Failure({ErrorCode::io_error, fmt::format("starting {}: {}", program, std::strerror(error))});
+  const auto program = std::filesystem::read_symlink("/proc/self/exe").string();
+  const auto started =
+      cli::spawn(program, {program, "serve", "--data", folder_, "--listen", "127.0.0.1:0", "--log-level", "warn"}, {});
+  if (!started) throw Failure(started.error());
+  pid_ = *started;
 
   const auto until = Clock::now() + kStartMax;
   for (;;) {

@@ -1,5 +1,8 @@
 #include "gateway/http/answers.hpp"
 
+#include <fmt/format.h>
+
+#include "base/duration.hpp"
 #include "gateway/json_answers.hpp"
 
 namespace folkmoot {
@@ -7,6 +10,18 @@ namespace folkmoot {
 asio::awaitable<Result<Frame>> ask(Exchange& exchange, std::uint32_t request, std::string frames, std::chrono::milliseconds timeout) {
   if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return std::unexpected(sent.error());
   co_return co_await exchange.link.answer(request, Clock::now() + timeout);
+}
+
+Result<std::uint32_t> duration_parameter(const Target& target, std::string_view name, std::uint32_t otherwise,
+                                         std::uint32_t max) {
+  if (!target.has(name)) return otherwise;
+  const auto ms = parse_duration_ms(target.parameter(name));
+  if (!ms) return failure(ms.error().code, fmt::format("`{}`: {}", name, ms.error().text));
+  if (*ms > max) {
+    return failure(ErrorCode::out_of_range, fmt::format("`{}` is {}; it may be up to {}", name, target.parameter(name),
+                                                        format_duration_ms(max)));
+  }
+  return static_cast<std::uint32_t>(*ms);
 }
 
 Answer json_answer(int status, std::string body) { return {.status = status, .body = std::move(body)}; }

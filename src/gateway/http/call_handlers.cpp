@@ -125,6 +125,18 @@ asio::awaitable<Answer> remove_schedule(Exchange& exchange) {
   co_return co_await call(exchange, "schedule.remove", field_text("name", exchange.parameter));
 }
 
+asio::awaitable<Answer> list_routes(Exchange& exchange) { co_return co_await call(exchange, "route.list", {}); }
+
+asio::awaitable<Answer> set_route(Exchange& exchange) {
+  auto body = object_of(exchange.request.body);
+  if (!body) co_return error_answer(body.error());
+  co_return co_await call(exchange, "route.set", std::move(*body));
+}
+
+asio::awaitable<Answer> remove_route(Exchange& exchange) {
+  co_return co_await call(exchange, "route.remove", field_text("name", exchange.parameter));
+}
+
 asio::awaitable<Answer> show_cost(Exchange& exchange) {
   co_return co_await call(exchange, "conversation.cost", field_text("conversation", exchange.parameter));
 }
@@ -133,6 +145,9 @@ asio::awaitable<Answer> call_by_name(Exchange& exchange) {
   if (exchange.parameter == "schedule.set") co_return co_await set_schedule(exchange);
   auto body = object_of(exchange.request.body);
   if (!body) co_return error_answer(body.error());
+  // The connection to the server is everybody's: who asks has to be said.
+  const auto& agent = exchange.request.agent;
+  if (exchange.parameter == "agent.load" && !agent.empty()) *body = with_field("agent", agent, *body);
   co_return co_await call(exchange, exchange.parameter, std::move(*body));
 }
 

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <boost/asio/write.hpp>
+#include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 
@@ -21,13 +23,19 @@ using namespace std::chrono_literals;
 constexpr std::size_t kBufferBytesMax = 1024 * 1024;
 constexpr std::size_t kDrainBytesMax = 16 * 1024 * 1024;
 
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (auto& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
 std::string bearer_token(std::string_view authorization) {
   constexpr std::string_view kBearer = "bearer ";
   if (authorization.size() <= kBearer.size()) return {};
-  const auto scheme = authorization.substr(0, kBearer.size());
-  const bool is_bearer = std::equal(scheme.begin(), scheme.end(), kBearer.begin(),
-                                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
-  return is_bearer ? std::string(authorization.substr(kBearer.size())) : std::string();
+  return lower(authorization.substr(0, kBearer.size())) == kBearer ? std::string(authorization.substr(kBearer.size()))
+                                                                   : std::string();
 }
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
@@ -53,6 +61,7 @@ HttpRequest request_of(const http::request<http::string_body>& raw) {
           .target = {},
           .agent = std::string(view(raw["X-Agent"])),
           .token = bearer_token(view(raw[http::field::authorization])),
+          .accept = lower(view(raw[http::field::accept])),
           .body = {}};
 }
 
@@ -150,6 +159,10 @@ asio::awaitable<bool> HttpConnection::serve_one() {
     co_return false;
   }
   Answer made = co_await answer(raw, request);
+  if (std::exchange(is_streaming_, false)) {
+    const bool whole = co_await end_stream();
+    co_return whole && may_go_on(raw);
+  }
   co_return co_await write(std::move(made), raw, may_go_on(raw));
 }
 
@@ -253,15 +266,18 @@ asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const Http
   if (!request.agent.empty() && !is_name(request.agent)) {
     co_return error_answer({ErrorCode::invalid_name, "X-Agent is not 1 to 255 bytes of UTF-8 without control characters"});
   }
-  co_return co_await handle(*match.route, request, match.parameter, stream);
+  co_return co_await handle(*match.route, raw, request, match.parameter, stream);
 }
 
-asio::awaitable<Answer> HttpConnection::handle(const Route& route, const HttpRequest& request, std::string parameter, BodyStream* stream) {
+asio::awaitable<Answer> HttpConnection::handle(const Route& route, const RawRequest& raw, const HttpRequest& request,
+                                               std::string parameter, BodyStream* stream) {
   if (!route.is_upgrade) {
     if (auto open = link_.open(request.token); !open) co_return error_answer(open.error());
   }
   link_.resume();
-  Exchange exchange{request, std::move(parameter), link_, context_.options, stream};
+  answered_ = &raw;
+  AnswerStream* const pieces = raw.version() >= 11 && stream == nullptr ? this : nullptr;
+  Exchange exchange{request, std::move(parameter), link_, context_.options, stream, pieces};
   stream_.expires_never();
   if (route.may_wait) watch_client();
   Answer made = co_await route.handler(exchange);
@@ -303,6 +319,36 @@ asio::awaitable<bool> HttpConnection::write(Answer made, const RawRequest& raw, 
   }
   if (!keep_alive) co_await drain();
   co_return keep_alive;
+}
+
+// -- an answer of unknown length: chunks (RFC 9112, section 7.1)
+
+asio::awaitable<bool> HttpConnection::begin(Answer head) {
+  is_streaming_ = true;
+  http::response<http::empty_body> response(static_cast<http::status>(head.status), answered_->version());
+  dress(response, head, context_.options, view((*answered_)[http::field::origin]));
+  response.keep_alive(answered_->keep_alive());
+  response.chunked(true);
+  http::response_serializer<http::empty_body> serializer(response);
+  stream_.expires_after(context_.options.read_timeout);
+  const auto [error, bytes] = co_await http::async_write_header(stream_, serializer, kAwait);
+  stream_.expires_never();
+  co_return !error;
+}
+
+asio::awaitable<bool> HttpConnection::write(std::string piece) {
+  const auto chunk = http::make_chunk(asio::buffer(piece));
+  stream_.expires_after(context_.options.read_timeout);
+  const auto [error, bytes] = co_await asio::async_write(stream_, chunk, kAwait);
+  stream_.expires_never();
+  co_return !error;
+}
+
+asio::awaitable<bool> HttpConnection::end_stream() {
+  const auto last = http::make_chunk_last();
+  stream_.expires_after(context_.options.read_timeout);
+  const auto [error, bytes] = co_await asio::async_write(stream_, last, kAwait);
+  co_return !error;
 }
 
 // Closes without a reset: a client that still sends would lose the answer otherwise.

@@ -13,7 +13,7 @@
 
 namespace folkmoot {
 
-class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
+class HttpConnection : public std::enable_shared_from_this<HttpConnection>, private AnswerStream {
  public:
   /// `first` are bytes that were read from the socket already.
   HttpConnection(const Context& context, Stream stream, std::string_view first);
@@ -37,9 +37,13 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   asio::awaitable<bool> refuse_unread(beast::error_code error);
   asio::awaitable<bool> refuse(int status, ErrorCode code, std::string text);
   asio::awaitable<Answer> answer(const RawRequest& raw, const HttpRequest& request, BodyStream* stream = nullptr);
-  asio::awaitable<Answer> handle(const Route& route, const HttpRequest& request, std::string parameter, BodyStream* stream);
+  asio::awaitable<Answer> handle(const Route& route, const RawRequest& raw, const HttpRequest& request, std::string parameter,
+                                 BodyStream* stream);
   bool may_go_on(const RawRequest& raw) const { return raw.keep_alive() && !is_stopping_ && !context_.is_draining; }
   asio::awaitable<bool> write(Answer answer, const RawRequest& raw, bool keep_alive);
+  asio::awaitable<bool> begin(Answer head) override;
+  asio::awaitable<bool> write(std::string piece) override;
+  asio::awaitable<bool> end_stream();
   asio::awaitable<void> upgrade(RawRequest raw, HttpRequest request);
   asio::awaitable<void> drain();
   void watch_client();
@@ -52,6 +56,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::shared_ptr<WebsocketSession> websocket_;
   bool is_idle_ = true;       // between requests
   bool is_stopping_ = false;
+  const RawRequest* answered_ = nullptr;  // by the handler that runs
+  bool is_streaming_ = false;             // its answer has begun
   bool is_watched_ = false;   // a handler runs that wants to know when the client goes away
 };
 

@@ -17,6 +17,7 @@ struct HttpRequest {
   Target target;
   std::string agent;  // the X-Agent header
   std::string token;  // of Authorization: Bearer
+  std::string accept;  // the Accept header, lower case
   std::string body;
 };
 
@@ -29,6 +30,15 @@ struct Answer {
 
 /// {"code","error","advice"} with the catalogue's status.
 Answer error_answer(const Error& error);
+
+/// An answer whose length nobody knows yet, written piece by piece while its handler goes on. False: the client is gone.
+class AnswerStream {
+ public:
+  virtual ~AnswerStream() = default;
+  /// Status and headers; once. What the handler returns afterwards is not written.
+  virtual asio::awaitable<bool> begin(Answer head) = 0;
+  virtual asio::awaitable<bool> write(std::string piece) = 0;
+};
 
 /// The connection's body in either direction, for routes that stream (Route::is_streamed).
 class BodyStream {
@@ -57,6 +67,7 @@ struct Exchange {
   LinkCaller& link;
   const GatewayOptions& options;
   BodyStream* stream = nullptr;  // of a route that streams
+  AnswerStream* answer_stream = nullptr;  // none for a client of HTTP/1.0
 };
 
 }  // namespace folkmoot

@@ -3,11 +3,12 @@
 
 #include <chrono>
 
-#include "base/duration.hpp"
 #include "base/utf8.hpp"
+#include "gateway/clock.hpp"
 #include "gateway/http/answers.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/json_answers.hpp"
+#include "gateway/json_messages.hpp"
 #include "message/json_fields.hpp"
 #include "message/json_mapping.hpp"
 #include "message/limits.hpp"
@@ -18,37 +19,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint32_t kWaitMsMax = 300'000;
 constexpr std::uint32_t kLeaseMsDefault = 30'000;
 constexpr std::uint32_t kReceiveDefault = 10;
-constexpr std::size_t kAnswerBytesMax = 64 * 1024 * 1024;  // what one GET collects; the rest is given back
-
-std::int64_t unix_ms_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-// One message of a request's body, with its sender filled in.
-Result<Message> message_of(const JsonElement& value, const HttpRequest& request) {
-  auto message = message_from_json(value, unix_ms_now());
-  if (message && message->from.empty()) message->from = request.agent;
-  return message;
-}
-
-Result<std::uint32_t> duration_parameter(const Target& target, std::string_view name, std::uint32_t otherwise,
-                                         std::uint32_t max) {
-  if (!target.has(name)) return otherwise;
-  const auto ms = parse_duration_ms(target.parameter(name));
-  if (!ms) return failure(ms.error().code, fmt::format("`{}`: {}", name, ms.error().text));
-  if (*ms > max) {
-    return failure(ErrorCode::out_of_range, fmt::format("`{}` is {}; it may be up to {}", name, target.parameter(name), format_duration_ms(max)));
-  }
-  return static_cast<std::uint32_t>(*ms);
-}
 
 // -- POST /api/messages
 
 asio::awaitable<Answer> publish_one(Exchange& exchange, JsonElement value) {
-  const auto message = message_of(value, exchange.request);
+  const auto message = read_message(value, unix_ms_now(), exchange.request.agent);
   if (!message) co_return error_answer(message.error());
   const auto request = exchange.link.number();
   std::string frames;
@@ -58,20 +35,9 @@ asio::awaitable<Answer> publish_one(Exchange& exchange, JsonElement value) {
   co_return published_answer(*frame);
 }
 
-Result<std::vector<Message>> messages_of(JsonElement array, const HttpRequest& request, std::string_view what) {
-  std::vector<Message> messages;
-  for (const auto element : simdjson::dom::array(array)) {
-    auto message = message_of(element, request);
-    if (!message) return failure(message.error().code, fmt::format("{} {}: {}", what, messages.size(), message.error().text));
-    messages.push_back(std::move(*message));
-    if (messages.size() > kBatchMessagesMax) break;  // refused when the frame is made
-  }
-  return messages;
-}
-
 // The results of a batch as an array.
 asio::awaitable<Result<std::string>> publish_many(Exchange& exchange, JsonElement array, bool atomic) {
-  const auto messages = messages_of(array, exchange.request, "message");
+  const auto messages = read_messages(array, unix_ms_now(), "message", exchange.request.agent);
   if (!messages) co_return std::unexpected(messages.error());
   const auto request = exchange.link.number();
   std::string frames;
@@ -93,9 +59,10 @@ struct Received {
   std::vector<std::uint64_t> leases;
 };
 
-void append_received(JsonWriter& json, const Delivered& delivered, bool is_settled) {
+void append_received(JsonWriter& json, const Delivered& delivered, const std::optional<Error>& content_error,
+                     bool is_settled) {
   json.begin_object();
-  append_json_fields(json, delivered.message);
+  append_message_fields(json, delivered.message, content_error);
   append_delivery_fields(json, delivered);
   json.field("status", is_settled || !delivered.lease ? "processed" : "delivered").end_object();
 }
@@ -156,6 +123,26 @@ Result<std::string> settlement(JsonFields& fields, std::uint32_t request) {
   return frames;
 }
 
+Result<Uuid> message_id(const Exchange& exchange) {
+  const auto id = Uuid::parse(exchange.parameter);
+  if (!id) return failure(ErrorCode::invalid_field, "the message id in the path is not a UUID of 36 characters");
+  return *id;
+}
+
+// What a request about one message has: its id in the path, and a JSON object that lives in `document`.
+struct IdAndObject {
+  Uuid id;
+  JsonElement object;
+};
+Result<IdAndObject> id_and_object(const Exchange& exchange, JsonDocument& document) {
+  const auto id = message_id(exchange);
+  if (!id) return std::unexpected(id.error());
+  const auto value = document.parse(exchange.request.body);
+  if (!value) return std::unexpected(value.error());
+  if (!value->is_object()) return failure(ErrorCode::malformed, "the body is not a JSON object");
+  return IdAndObject{*id, *value};
+}
+
 }  // namespace
 
 asio::awaitable<Answer> publish_messages(Exchange& exchange) {
@@ -188,18 +175,17 @@ asio::awaitable<Answer> publish_batch(Exchange& exchange) {
 }
 
 asio::awaitable<Answer> complete_message(Exchange& exchange) {
-  const auto id = Uuid::parse(exchange.parameter);
-  if (!id) co_return error_answer({ErrorCode::invalid_field, "the message id in the path is not a UUID of 36 characters"});
   JsonDocument document;
-  const auto value = document.parse(exchange.request.body);
-  if (!value) co_return error_answer(value.error());
-  if (!value->is_object()) co_return error_answer({ErrorCode::malformed, "the body is not a JSON object"});
-  JsonFields fields(*value);
+  const auto asked = id_and_object(exchange, document);
+  if (!asked) co_return error_answer(asked.error());
+  const auto id = asked->id;
+  JsonFields fields(asked->object);
   const auto lease = fields.lease("lease");
   const auto given = fields.find("outputs");
   if (given && !given->is_array()) fields.refuse(ErrorCode::invalid_field, "`outputs` must be an array of messages");
   if (auto good = fields.result(); !good) co_return error_answer(good.error());
-  const auto outputs = given ? messages_of(*given, exchange.request, "output") : std::vector<Message>{};
+  const auto outputs =
+      given ? read_messages(*given, unix_ms_now(), "output", exchange.request.agent) : std::vector<Message>{};
   if (!outputs) co_return error_answer(outputs.error());
   const auto request = exchange.link.number();
   std::string frames;
@@ -209,7 +195,7 @@ asio::awaitable<Answer> complete_message(Exchange& exchange) {
   std::string body;
   JsonWriter json(body);
   bool all_done = true;
-  json.begin_object().field("id", id->text()).field("status", "processed").key("results");
+  json.begin_object().field("id", id.text()).field("status", "processed").key("results");
   if (auto done = append_batch_results(json, frame->body, true, all_done); !done) co_return error_answer(done.error());
   json.end_object();
   co_return json_answer(200, std::move(body));
@@ -250,16 +236,18 @@ asio::awaitable<Answer> receive_messages(Exchange& exchange) {
       co_return error_answer(frame.error());
     }
     if (frame->header.opcode != Opcode::deliver) break;
-    const auto delivered = read_delivery(*frame);
+    auto delivered = read_delivery(*frame);
     const bool is_leased = frame->header.flags & kFlagLeased && frame->body.size() >= 8;
     const auto lease = is_leased ? load<std::uint64_t>(frame->body.data()) : 0;
-    const bool fits = delivered && received.messages.size() + frame->body.size() * 4 / 3 <= kAnswerBytesMax;
+    const auto content_error = delivered ? make_readable(delivered->message) : std::nullopt;
+    const auto bytes = delivered ? std::max(frame->body.size(), delivered->message.content.size()) : 0;
+    const bool fits = delivered && received.messages.size() + bytes * 4 / 3 <= kAnswerBytesMax;
     if (!fits) {
       if (lease) too_much.push_back(lease);
       continue;
     }
     if (lease) received.leases.push_back(lease);
-    append_received(json, *delivered, settle);
+    append_received(json, *delivered, content_error, settle);
   }
   if (!too_much.empty()) {
     std::string back;
@@ -288,8 +276,8 @@ static asio::awaitable<Result<std::string>> attempts_of(Exchange& exchange, Uuid
 }
 
 asio::awaitable<Answer> show_receipt(Exchange& exchange) {
-  const auto id = Uuid::parse(exchange.parameter);
-  if (!id) co_return error_answer({ErrorCode::invalid_field, "the message id in the path is not a UUID of 36 characters"});
+  const auto id = message_id(exchange);
+  if (!id) co_return error_answer(id.error());
   const auto request = exchange.link.number();
   std::string frames;
   append_receipt(frames, request, {&*id, 1});
@@ -311,13 +299,11 @@ asio::awaitable<Answer> show_receipt(Exchange& exchange) {
 }
 
 asio::awaitable<Answer> settle_message(Exchange& exchange) {
-  const auto id = Uuid::parse(exchange.parameter);
-  if (!id) co_return error_answer({ErrorCode::invalid_field, "the message id in the path is not a UUID of 36 characters"});
   JsonDocument document;
-  const auto value = document.parse(exchange.request.body);
-  if (!value) co_return error_answer(value.error());
-  if (!value->is_object()) co_return error_answer({ErrorCode::malformed, "the body is not a JSON object"});
-  JsonFields fields(*value);
+  const auto asked = id_and_object(exchange, document);
+  if (!asked) co_return error_answer(asked.error());
+  const auto id = asked->id;
+  JsonFields fields(asked->object);
   const auto request = exchange.link.number();
   auto frames = settlement(fields, request);
   if (!frames) co_return error_answer(frames.error());
@@ -326,42 +312,11 @@ asio::awaitable<Answer> settle_message(Exchange& exchange) {
   const auto settled = read_settled(frame->body);
   if (!settled) co_return error_answer(settled.error());
   if (settled->settled == 0) {
-    co_return error_answer({ErrorCode::lease_lost, fmt::format("the lease of message {} is gone: settled, expired or given back", id->text())});
+    co_return error_answer({ErrorCode::lease_lost,
+                            fmt::format("the lease of message {} is gone: settled, expired or given back", id.text())});
   }
   std::string body;
-  JsonWriter(body).begin_object().field("id", id->text()).field("status", fields.text("status")).end_object();
-  co_return json_answer(200, std::move(body));
-}
-
-asio::awaitable<Answer> request_agent(Exchange& exchange) {
-  JsonDocument document;
-  const auto value = document.parse(exchange.request.body);
-  if (!value) co_return error_answer(value.error());
-  auto message = message_of(*value, exchange.request);
-  if (!message) co_return error_answer(message.error());
-  const auto wait_ms = duration_parameter(exchange.request.target, "wait", 0, kWaitMsMax);
-  if (!wait_ms) co_return error_answer(wait_ms.error());
-  if (!message->mode) message->mode = DeliveryMode::at_most_once;
-
-  const auto request = exchange.link.number();
-  std::string frames;
-  if (auto done = append_request(frames, request, *message, *wait_ms); !done) co_return error_answer(done.error());
-  if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return error_answer(sent.error());
-  const auto frame = co_await exchange.link.answer(request, Clock::now() + std::chrono::milliseconds(*wait_ms) + kAnswerTimeout);
-  if (!frame) {
-    if (exchange.link.is_interrupted()) co_await give_up(exchange, request, {});
-    co_return error_answer(frame.error());
-  }
-  std::string body;
-  JsonWriter json(body);
-  json.begin_object().field("status", "delivered");
-  if (frame->header.opcode == Opcode::deliver) {
-    const auto delivered = read_delivery(*frame);
-    if (!delivered) co_return error_answer(delivered.error());
-    json.key("response");
-    append_json(json, delivered->message);
-  }
-  json.end_object();
+  JsonWriter(body).begin_object().field("id", id.text()).field("status", fields.text("status")).end_object();
   co_return json_answer(200, std::move(body));
 }
 

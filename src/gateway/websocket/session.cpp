@@ -6,6 +6,7 @@
 #include <boost/beast/http/field.hpp>
 #include <chrono>
 
+#include "gateway/clock.hpp"
 #include "gateway/json_answers.hpp"
 #include "message/operations.hpp"
 
@@ -17,10 +18,6 @@ namespace websocket = beast::websocket;
 constexpr std::size_t kAnswersMax = 64;
 constexpr std::size_t kWriteBytesMax = 1024 * 1024;  // of binary frames put into one message
 constexpr std::size_t kNoLimit = std::size_t{1} << 31;
-
-std::int64_t unix_ms_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 websocket::close_reason close_reason(const std::optional<Error>& error) {
   if (!error) return websocket::close_code::normal;
@@ -148,6 +145,8 @@ asio::awaitable<void> WebsocketSession::write_messages() {
       good = co_await write(answer, true);
     }
     if (!good || is_lost_ || is_parting_) break;
+    // While the server's inbox is full they wait here: it says so when it has been emptied.
+    if (!unsent_.empty() && link_ && link_->send(unsent_)) unsent_.clear();
     const bool was_closed = !link_ || link_->closed();
     const auto taken = link_ ? link_->take() : std::string{};
     if (!taken.empty()) {
@@ -191,7 +190,9 @@ asio::awaitable<bool> WebsocketSession::write_taken(std::string_view taken) {
     if (told.is_mine || end - from > kWriteBytesMax) {
       if (at > from) good = co_await write(taken.substr(from, at - from), false);
       from = told.is_mine ? end : at;
+      unsent_.append(told.frames);
       if (good && !told.text.empty()) good = co_await write(told.text, true);
+      if (good && !told.more.empty()) good = co_await write(told.more, true);
     }
     at = end;
     if (is_parting_) break;

@@ -49,6 +49,7 @@ class WebsocketSession : public std::enable_shared_from_this<WebsocketSession> {
   std::shared_ptr<Link> link_;
   TextSession text_;
   std::deque<std::string> answers_;  // to text that was refused here; read_messages() waits while it is long
+  std::string unsent_;               // CANCELs for the server: at most one for each operation in flight
   std::optional<Error> ended_;       // why, once it is over for the reader
   bool last_was_text_ = false;
   bool is_greeted_ = false;          // a HELLO has gone to the server

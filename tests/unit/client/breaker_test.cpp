@@ -36,7 +36,7 @@ TEST_F(BreakerTest, X14_a_server_that_is_down_opens_it_and_publishing_fails_at_o
   ASSERT_TRUE(eventually([&] { return state(client) == BreakerState::open; }));
   const auto refused = client.publish(message("a", "x"));
   ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, ErrorCode::connection_lost);
+  EXPECT_EQ(refused.error().code, ErrorCode::circuit_open);
   EXPECT_NE(refused.error().text.find(there), std::string::npos) << refused.error().text;
   const auto status = client.metrics().breakers.at(0);
   EXPECT_EQ(status.times_opened, 1u);
@@ -98,7 +98,7 @@ TEST_F(BreakerTest, X14_operations_that_time_out_open_it_though_the_connection_s
   server.hold_confirms = true;
   for (int i = 0; i < 3; ++i) EXPECT_EQ(client.publish(message("a", "x")).error().code, ErrorCode::timed_out);
   EXPECT_TRUE(eventually([&] { return state(client) == BreakerState::open; }));
-  EXPECT_EQ(client.publish(message("a", "x")).error().code, ErrorCode::connection_lost);
+  EXPECT_EQ(client.publish(message("a", "x")).error().code, ErrorCode::circuit_open);
   EXPECT_EQ(server.publishes, 3);
 }
 

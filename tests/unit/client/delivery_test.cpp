@@ -79,15 +79,17 @@ TEST_F(ClientTest, A10_exactly_once_draws_a_key_and_keeps_it_when_it_is_sent_aga
 
 TEST_F(ClientTest, X5_a_holder_is_told_that_the_work_is_not_wanted_any_more) {
   SyncClient client(options());
-  std::promise<std::uint64_t> told;
-  client.on_withdrawn([&](std::uint64_t lease) { told.set_value(lease); });
+  std::promise<Withdrawal> told;
+  client.on_withdrawn([&](const Withdrawal& withdrawal) { told.set_value(withdrawal); });
   ASSERT_TRUE(client.connect());
   ASSERT_TRUE(client.publish(message("box", "work")));
   auto inbox = client.consume("box");
   const auto task = value(inbox->next());
   EXPECT_FALSE(task.withdrawn());
   server.withdraw_all();
-  EXPECT_EQ(told.get_future().get(), task.lease);
+  const auto withdrawal = told.get_future().get();
+  EXPECT_EQ(withdrawal.lease, task.lease);
+  EXPECT_EQ(withdrawal.message, task.message.id);
   EXPECT_TRUE(task.withdrawn());
   EXPECT_TRUE(Delivery(task).withdrawn());
   EXPECT_FALSE(Delivery{}.withdrawn());

@@ -66,7 +66,10 @@ class FakeServer {
   /// Tells the holders of all leases that their work is not wanted any more.
   void withdraw_all() {
     run([this] {
-      for (auto& [token, lease] : leases_) send(*lease.session, Opcode::withdrawn, 0, 0, as_text(bytes_of(token)));
+      for (auto& [token, lease] : leases_) {
+        const auto id = lease.message.id;
+        send(*lease.session, Opcode::withdrawn, 0, 0, std::string(as_text(bytes_of(token))).append(as_text(bytes_of(id))));
+      }
     });
   }
   /// What the call `name` answers from now on.

@@ -165,7 +165,10 @@ class EngineTest : public ::testing::Test, public Effects {
     answers.push_back({.kind = Answer::Kind::lagged, .session = s, .request = r, .count = count});
   }
   void remove_content(const ContentHash& hash) override { removed_contents.push_back(hash); }
-  void withdrawn(SessionId s, LeaseToken lease) override { withdrawals.emplace_back(s, lease); }
+  void withdrawn(SessionId s, LeaseToken lease, const Uuid& id) override {
+    withdrawals.emplace_back(s, lease);
+    withdrawn_ids.push_back(id);
+  }
   [[noreturn]] void unreadable(const Error& error) override { throw std::runtime_error(error.text); }
 
   EngineOptions options;
@@ -176,7 +179,9 @@ class EngineTest : public ::testing::Test, public Effects {
   bool writable = true;
   std::vector<Delivered> delivered;
   std::vector<Answer> answers;
-  std::vector<std::pair<SessionId, LeaseToken>> withdrawals;
+  using Withdrawals = std::vector<std::pair<SessionId, LeaseToken>>;
+  Withdrawals withdrawals;
+  std::vector<Uuid> withdrawn_ids;
   std::vector<ContentHash> removed_contents;
   std::size_t seen = 0;
 

@@ -67,7 +67,7 @@ TEST_F(RouteTest, A24_strategies_spread_messages_as_they_say) {
   route({.name = "r", .targets = {{"d"}, {"e"}}, .strategy = Strategy::least_loaded});
   EXPECT_EQ(spread(4), (std::map<std::string, int>{{"e", 4}}));
   engine->open_session(4, "e");
-  engine->report_load(4, ++request, 100);
+  engine->report_load(4, ++request, {}, 100);
   EXPECT_EQ(spread(1), (std::map<std::string, int>{{"d", 1}}));
   route({.name = "r", .targets = {{"x"}, {"y"}}, .strategy = Strategy::random});
   EXPECT_EQ(spread(64).size(), 2u);
@@ -107,7 +107,7 @@ TEST_F(RouteTest, A24_a_route_whose_targets_cannot_take_the_message_is_passed_ov
 
 TEST_F(RouteTest, A24_a_route_that_makes_no_sense_is_refused_with_the_reason) {
   route({.name = "r", .filter = "type = ", .targets = {{"a"}}});
-  EXPECT_EQ(last().code, ErrorCode::malformed);
+  EXPECT_EQ(last().code, ErrorCode::invalid_filter);
   route({.name = "r"});
   EXPECT_EQ(last().code, ErrorCode::out_of_range);
   route({.name = "r", .targets = {{"a"}}, .strategy = Strategy::hash});
@@ -119,7 +119,7 @@ TEST_F(RouteTest, A24_a_route_that_makes_no_sense_is_refused_with_the_reason) {
 TEST_F(RouteTest, M2_a_subscription_with_a_filter_hears_only_what_it_holds_for) {
   engine->subscribe(kBob, ++request, "news.>", 0, false, "content.score > 5");
   engine->subscribe(kCarol, ++request, "news.>", 0, false, "score >");
-  EXPECT_EQ(last().code, ErrorCode::malformed);
+  EXPECT_EQ(last().code, ErrorCode::invalid_filter);
   send(event("news.a", R"({"score":3})"));
   send(event("news.b", R"({"score":9})"));
   EXPECT_EQ(contents(), (Contents{R"({"score":9})"}));

@@ -168,6 +168,48 @@ TEST_F(EngineTest, A4_a_cancelled_request_is_told_so) {
   engine->cancel(kAlice, ++request, asked);
   ASSERT_GE(answers.size(), 2u);
   EXPECT_EQ(answers[answers.size() - 2].code, ErrorCode::cancelled);
+  EXPECT_EQ(stats().ready, 0u);
+}
+
+// It is in memory alone and has no lease: its holder is found all the same.
+TEST_F(EngineTest, A4_the_holder_of_a_request_that_is_cancelled_is_told) {
+  consume(kBob, 10);
+  ask(mail("question"), 1'000);
+  const auto asked = request;
+  engine->dispatch();
+  ASSERT_EQ(delivered.back().lease, 0u);
+  engine->cancel(kAlice, ++request, asked);
+  EXPECT_EQ(withdrawals, (Withdrawals{{kBob, 0}}));
+  EXPECT_EQ(withdrawn_ids.back(), delivered.back().message.id);
+}
+
+TEST_F(EngineTest, A4_a_request_in_memory_ends_with_who_asked_it) {
+  consume(kBob, 1);
+  ask(mail("held"), 60'000);
+  ask(mail("waiting"), 60'000);
+  engine->dispatch();
+  ASSERT_EQ(stats().ready, 1u);
+  engine->close_session(kAlice);
+  EXPECT_EQ(withdrawals, (Withdrawals{{kBob, 0}}));
+  EXPECT_EQ(stats().ready, 0u);
+}
+
+TEST_F(EngineTest, A4_the_holder_of_a_request_whose_time_is_over_is_told) {
+  consume(kBob, 10);
+  ask(mail("question"), 100);
+  engine->dispatch();
+  pass(100);
+  EXPECT_EQ(withdrawals, (Withdrawals{{kBob, 0}}));
+}
+
+TEST_F(EngineTest, A4_whoever_answered_is_not_told_of_anything) {
+  consume(kBob, 10);
+  ask(mail("question"), 1'000);
+  engine->dispatch();
+  send(mail("answer", delivered.back().message.reply_to), kBob);
+  engine->close_session(kAlice);
+  pass(2'000);
+  EXPECT_TRUE(withdrawals.empty());
 }
 
 }  // namespace

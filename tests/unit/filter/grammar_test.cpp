@@ -114,7 +114,8 @@ TEST(FilterGrammar, WhatIsFoundIsShownShortAndPrintable) {
   EXPECT_EQ(refusal("a = '" + std::string(100, 'x')),
             "filter, column 5: found `'" + std::string(39, 'x') + "...`, expected a closing '");
   EXPECT_EQ(refusal("a = 1 \x01"), "filter, column 7: found `?`, expected a name, a value or an operator");
-  EXPECT_EQ(refusal("a = \xff"), "the filter is not UTF-8");
+  EXPECT_EQ(refusal("\u00e9 = \xff"), "filter, column 5: found a byte that is not UTF-8, 0xff");
+  EXPECT_EQ(Filter::compile("a =").error().code, ErrorCode::invalid_filter);
   EXPECT_EQ(refusal(std::string_view("a = 1\0", 6)),
             "filter, column 6: found `?`, expected a name, a value or an operator");
 }

@@ -173,10 +173,11 @@ TEST_F(TextSessionTest, LeavesAStreamedRequestOpenUntilItsResponse) {
   EXPECT_EQ(session_.in_flight(), 0u);
 }
 
-// WITHDRAWN has no request number: it goes to the side that was handed leases.
-TEST_F(TextSessionTest, HearsOfWithdrawalsOnceItHoldsALease) {
-  const std::uint64_t lease = 7;
-  const Frame withdrawn{{.length = 16, .opcode = Opcode::withdrawn}, bytes_of(lease)};
+// WITHDRAWN has no request number: it goes to the side that took messages.
+TEST_F(TextSessionTest, HearsOfWithdrawalsOnceItTookAMessage) {
+  std::string words(24, '\0');
+  words[0] = 7;
+  const Frame withdrawn{{.length = 32, .opcode = Opcode::withdrawn}, as_bytes(words)};
   EXPECT_FALSE(session_.tell(withdrawn).is_mine);
   const auto consumer = ask(R"({"op":"consume","request":1,"mailbox":"a"})").header.request;
   Message message;
@@ -188,7 +189,43 @@ TEST_F(TextSessionTest, HearsOfWithdrawalsOnceItHoldsALease) {
                  as_bytes(body)});
   const auto told = session_.tell(withdrawn);
   EXPECT_TRUE(told.is_mine);
-  EXPECT_EQ(told.text, R"({"op":"withdrawn","lease":"7"})");
+  EXPECT_EQ(told.text, R"({"op":"withdrawn","id":"00000000-0000-0000-0000-000000000000","lease":"7"})");
+  words[0] = 0;
+  EXPECT_EQ(session_.tell(withdrawn).text, R"({"op":"withdrawn","id":"00000000-0000-0000-0000-000000000000"})");
+}
+
+// A request to many has a row for each that is asked, and one for the whole.
+TEST_F(TextSessionTest, AsksManyAndCancelsThoseThatAreNotNeeded) {
+  const auto first =
+      ask(R"({"op":"request_many","request":7,"to":["a","b","c"],"need":1,"message":{"content":"?"}})").header.request;
+  EXPECT_EQ(session_.in_flight(), 4u);
+  Message message;
+  message.to = "me";
+  std::string body;
+  ASSERT_TRUE(encode_envelope(message, body));
+  const auto heard = [&](Opcode opcode, std::uint32_t index, std::string_view of) {
+    return session_.tell(
+        {{.length = static_cast<std::uint32_t>(8 + of.size()), .opcode = opcode, .flags = 0, .request = first + index},
+         as_bytes(of)});
+  };
+  const std::string refused("\x0f\0nobody", 8);  // no_consumer
+  EXPECT_EQ(heard(Opcode::error, 2, refused).text, "");
+  const auto told = heard(Opcode::deliver, 1, body);
+  EXPECT_NE(told.text.find(R"("op":"deliver","request":7,"index":1,"recipient":"b")"), std::string::npos) << told.text;
+  const auto over = boost::json::parse(told.more).as_object();
+  EXPECT_EQ(over.at("op"), "gathered");
+  EXPECT_EQ(over.at("enough"), true);
+  EXPECT_EQ(over.at("missing").as_array().size(), 2u);
+  auto cancels = as_bytes(told.frames);
+  const auto cancel = cut_frame(cancels, kFrameBytesDefault);
+  ASSERT_TRUE(cancel && *cancel);
+  EXPECT_EQ((*cancel)->header.opcode, Opcode::cancel);
+  EXPECT_EQ(load<std::uint32_t>((*cancel)->body.data()), first);
+  EXPECT_TRUE(cancels.empty());
+  // Its last word is nobody's any more, and its row goes with it.
+  EXPECT_EQ(session_.in_flight(), 1u);
+  EXPECT_EQ(heard(Opcode::error, 0, refused).text, "");
+  EXPECT_EQ(session_.in_flight(), 0u);
 }
 
 TEST_F(TextSessionTest, AnswersCallsByTheirName) {

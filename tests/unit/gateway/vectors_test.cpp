@@ -84,7 +84,10 @@ TEST(FrameVectors, WithNumbersOfOtherRequestsAreMade) {
       continue;
     }
     if (frame.header.opcode == Opcode::withdrawn) {
-      EXPECT_EQ(std::to_string(*read_withdrawn(frame.body)), text_of(row, "lease"));
+      const auto withdrawn = read_withdrawn(frame.body);
+      ASSERT_TRUE(withdrawn);
+      EXPECT_EQ(std::to_string(withdrawn->lease), text_of(row, "lease"));
+      EXPECT_EQ(withdrawn->id.text(), text_of(row, "id"));
       continue;
     }
     ASSERT_TRUE(target);

@@ -59,10 +59,14 @@ TEST(Operations, NackWithOrWithoutADelay) {
   EXPECT_EQ(at_once.size(), policy.size() + 2);
 }
 
-TEST(Operations, ReadWhichLeaseWasWithdrawn) {
-  const std::uint64_t lease = 99;
-  EXPECT_EQ(*read_withdrawn(bytes_of(lease)), 99u);
-  EXPECT_FALSE(read_withdrawn(bytes_of(lease).first(7)));
+TEST(Operations, ReadWhichMessageWasWithdrawn) {
+  std::string body(24, '\1');
+  body.replace(0, 8, std::string("\x63\0\0\0\0\0\0\0", 8));
+  const auto withdrawn = read_withdrawn(as_bytes(body));
+  ASSERT_TRUE(withdrawn);
+  EXPECT_EQ(withdrawn->lease, 99u);
+  EXPECT_EQ(withdrawn->id.text(), "01010101-0101-0101-0101-010101010101");
+  EXPECT_FALSE(read_withdrawn(as_bytes(body).first(23)));
 }
 
 TEST(Operations, LeaveWhatStandsBeforeThem) {
