@@ -65,13 +65,6 @@ HttpRequest request_of(const http::request<http::string_body>& raw) {
           .body = {}};
 }
 
-bool is_streamed(std::string_view method, std::string_view text) {
-  const auto target = parse_target(text);
-  if (!target) return false;
-  const auto match = match_route(method, *target);
-  return match.route != nullptr && match.route->is_streamed;
-}
-
 // The fields of an answer's header but for its length.
 template <class Body>
 void dress(http::response<Body>& response, const Answer& made, const GatewayOptions& options, std::string_view from_origin) {
@@ -139,17 +132,17 @@ asio::awaitable<bool> HttpConnection::serve_one() {
   parser.header_limit(static_cast<std::uint32_t>(context_.options.header_bytes_max));
   parser.body_limit(boost::none);
   if (!co_await read_head(parser)) co_return false;
-  if (is_streamed(view(parser.get().method_string()), view(parser.get().target()))) co_return co_await serve_streamed(parser);
+  auto target = parse_target(view(parser.get().target()));
+  const auto match = target ? match_route(view(parser.get().method_string()), *target) : RouteMatch();
+  if (match.route && match.route->is_streamed) co_return co_await serve_streamed(parser, std::move(*target), match);
   if (!co_await read_body(parser)) co_return false;
   RawRequest raw = parser.release();
   HttpRequest request = request_of(raw);
   request.body = std::move(raw.body());
   raw.body().clear();
-  auto target = parse_target(view(raw.target()));
   if (!target) co_return co_await write(error_answer(target.error()), raw, raw.keep_alive());
   request.target = std::move(*target);
 
-  const auto match = match_route(request.method, request.target);
   if (!may_come_from(context_.options, view(raw[http::field::origin]), view(raw[http::field::host]))) {
     co_return co_await refuse(403, ErrorCode::not_permitted, fmt::format("pages of {} may not use this server; see http.cors_origins", view(raw[http::field::origin])));
   }
@@ -158,7 +151,7 @@ asio::awaitable<bool> HttpConnection::serve_one() {
     co_await upgrade(std::move(raw), std::move(request));
     co_return false;
   }
-  Answer made = co_await answer(raw, request);
+  Answer made = co_await answer(raw, request, match);
   if (std::exchange(is_streaming_, false)) {
     const bool whole = co_await end_stream();
     co_return whole && may_go_on(raw);
@@ -167,17 +160,17 @@ asio::awaitable<bool> HttpConnection::serve_one() {
 }
 
 // A request whose body, or whose answer's, is of any size.
-asio::awaitable<bool> HttpConnection::serve_streamed(Parser& parser) {
+asio::awaitable<bool> HttpConnection::serve_streamed(Parser& parser, Target target, const RouteMatch& match) {
   RawRequest raw(static_cast<const http::request_header<>&>(parser.get()));
   HttpRequest request = request_of(raw);
-  request.target = *parse_target(view(raw.target()));
+  request.target = std::move(target);
   const auto origin = view(raw[http::field::origin]);
   if (!may_come_from(context_.options, origin, view(raw[http::field::host]))) {
     co_return co_await refuse(403, ErrorCode::not_permitted, fmt::format("pages of {} may not use this server; see http.cors_origins", origin));
   }
   HttpBodyStream body(stream_, buffer_, context_.options.read_timeout, std::move(parser),
                       [&](HttpBodyStream::Head& head, const Answer& made) { dress(head, made, context_.options, origin); });
-  Answer made = co_await answer(raw, request, &body);
+  Answer made = co_await answer(raw, request, match, &body);
   const bool goes_on = body.keeps_connection() && may_go_on(raw);
   if (body.has_answered()) co_return goes_on;
   co_return co_await write(std::move(made), raw, goes_on);
@@ -243,8 +236,8 @@ asio::awaitable<bool> HttpConnection::refuse(int status, ErrorCode code, std::st
   co_return false;
 }
 
-asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const HttpRequest& request, BodyStream* stream) {
-  const auto match = match_route(request.method, request.target);
+asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const HttpRequest& request, const RouteMatch& match,
+                                               BodyStream* stream) {
   if (request.method == "OPTIONS" && !match.allowed.empty()) {
     Answer made{.status = 204, .body = {}, .content_type = {}, .headers = {{"Allow", match.allowed}}};
     if (!allowed_origin(context_.options, view(raw[http::field::origin])).empty()) {

@@ -30,13 +30,13 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>, priv
   using RawRequest = beast::http::request<beast::http::string_body>;
 
   asio::awaitable<bool> serve_one();
-  asio::awaitable<bool> serve_streamed(Parser& parser);
+  asio::awaitable<bool> serve_streamed(Parser& parser, Target target, const RouteMatch& match);
   beast::error_code parse_buffered(Parser& parser);
   asio::awaitable<bool> read_head(Parser& parser);
   asio::awaitable<bool> read_body(Parser& parser);
   asio::awaitable<bool> refuse_unread(beast::error_code error);
   asio::awaitable<bool> refuse(int status, ErrorCode code, std::string text);
-  asio::awaitable<Answer> answer(const RawRequest& raw, const HttpRequest& request, BodyStream* stream = nullptr);
+  asio::awaitable<Answer> answer(const RawRequest& raw, const HttpRequest& request, const RouteMatch& match, BodyStream* stream = nullptr);
   asio::awaitable<Answer> handle(const Route& route, const RawRequest& raw, const HttpRequest& request, std::string parameter,
                                  BodyStream* stream);
   bool may_go_on(const RawRequest& raw) const { return raw.keep_alive() && !is_stopping_ && !context_.is_draining; }
