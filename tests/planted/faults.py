@@ -32,8 +32,8 @@ FAULTS = {
     ),
     "duplicate_drops_the_oldest": (
         "engine/publish.cpp",
-        "const auto drops = prepared.is_duplicate || !prepared.lives() ?",
-        "const auto drops = !prepared.lives() ?",
+        "const bool needs_some = !prepared.is_duplicate && prepared.lives();",
+        "const bool needs_some = prepared.lives();",
     ),
     "complete_in_pieces": (
         "engine/group.cpp",
@@ -77,6 +77,90 @@ FAULTS = {
     "cancelled_not_journaled": (
         "engine/engine.cpp",
         "  if (!message->entry.has(Entry::kTransient)) append_fact(FactKind::message_cancelled, {bytes_of(ref)});\n",
+        "",
+    ),
+    "death_in_pieces": (
+        "engine/dead.cpp",
+        "    if (bound.facts > 1 && log_.has_room(FactLog::Urgency::settling, bound)) group.emplace(log_, bound);\n",
+        "",
+    ),
+    "bounce_not_sent": ("engine/dead.cpp", "    if (notice) post(*notice);\n", ""),
+    "bounce_into_a_full_mailbox": (
+        "engine/bounce.cpp",
+        "  if (mailbox.load() + mailbox.promised >= limits(mailbox).max_messages) return;\n",
+        "  (void)mailbox;\n",
+    ),
+    "bounce_takes_promised_room": ("engine/bounce.cpp", "mailbox.load() + mailbox.promised >=", "mailbox.load() >="),
+    "hops_not_counted": ("engine/lineage.cpp", ".hops = hops + 1};", ".hops = hops};"),
+    "pair_not_counted": (
+        "engine/lineage.cpp",
+        "  if (limit.pair_per_minute != 0) guard_.pairs.add(std::uint64_t{prepared.sender} << 32 | prepared.mailbox, now_);\n",
+        "",
+    ),
+    "conversation_not_counted": (
+        "engine/lineage.cpp",
+        "guard_.conversations.add(conversation_hash(conversation), now_);",
+        "(void)now_;",
+    ),
+    "reply_that_nobody_wants": (
+        "engine/lineage.cpp",
+        "  if (!routing->expects_reply) lineage.silent_for = routing->from;\n",
+        "",
+    ),
+    "doomed_message_takes_room": (
+        "engine/group.cpp",
+        "if (prepared->lives() && !prepared->is_duplicate) boxes",
+        "if (!prepared->is_duplicate) boxes",
+    ),
+    "schedule_fires_in_pieces": (
+        "engine/schedule.cpp",
+        "    const CommitGroup group(*this, bound);\n    commit(",
+        "    commit(",
+    ),
+    "scheduled_event_before_the_log_knows": (
+        "engine/schedule.cpp",
+        "      note();\n      return hold_output({.quiet = true}, schedule.sender, message, {});",
+        "      publish_event(0, parties_[schedule.sender].name, message, nullptr);\n      return note();",
+    ),
+    "schedule_firings_forgotten_at_restart": (
+        "engine/recover.cpp",
+        "      if (auto* const schedule = schedules_.find(fact.number)) apply_fired(*schedule, fact);\n",
+        "",
+    ),
+    "costs_added_twice": (
+        "engine/dead.cpp",
+        "  prepared->has_costs = false;  // they were added when it was sent first\n",
+        "",
+    ),
+    "costs_forgotten_at_restart": (
+        "engine/recover.cpp",
+        "      restore_conversation(as_text(body.subspan(sizeof fact)), fact, place);\n",
+        "",
+    ),
+    "redrive_without_its_rate": (
+        "engine/redrive.cpp",
+        "    due = std::min<std::size_t>(due, static_cast<std::uint64_t>(now_ - job.began) * job.per_second / 1000 + 1);\n",
+        "",
+    ),
+    "routes_out_of_order": (
+        "engine/route.cpp",
+        "return std::tie(a.order, a.name) < std::tie(b.order, b.name);",
+        "return a.name < b.name;",
+    ),
+    "most_loaded_gets_more": ("engine/route.cpp", "const auto least = std::ranges::min_element(", "const auto least = std::ranges::max_element("),
+    "route_forgotten_at_restart": (
+        "engine/route.cpp",
+        "  log_.retain(place);\n  enter_route(std::move(*route), place);",
+        "  (void)place;",
+    ),
+    "status_ends_a_request": (
+        "engine/publish.cpp",
+        "const bool more_to_come = message.routing.type == kTypeStatus;",
+        "const bool more_to_come = waiting.stream && message.routing.type == kTypeStatus;",
+    ),
+    "filter_of_a_subscription_ignored": (
+        "engine/publish.cpp",
+        "      if (!subscription->filter->matches(*input)) continue;\n",
         "",
     ),
 }

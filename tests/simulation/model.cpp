@@ -156,6 +156,7 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
 
 // After each command: what had to die has, and nothing was dropped for nothing.
 void Model::after_call(std::int64_t now) {
+  if (broken) throw Violation(*broken);
   if (room_refused) dying_.clear();
   // A dead letter may have been pushed out by those that died to make room for it.
   const bool redriven = redrives.end_command();

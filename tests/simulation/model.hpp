@@ -127,6 +127,7 @@ class Model {
   std::map<std::size_t, std::size_t> arriving;  // messages on their way together, by mailbox
   bool stopping = false;
   bool room_refused = false;       // the log had no room for a settling fact
+  std::optional<Violation> broken; // found while the engine was ending a group, where nothing may be thrown
   bool disk_limited = false;       // durable messages may be refused
   Redrives redrives;
   GuardChecker guards;

@@ -96,6 +96,15 @@ bool World::note_room(Urgency urgency, bool room) const {
   return room;
 }
 
+// What is wrong with a fact is told after the command: some are appended where the engine must not be left by an exception.
+void World::overhear(const std::function<void()>& what) {
+  try {
+    what();
+  } catch (const Violation& violation) {
+    if (!model_.broken) model_.broken = violation;
+  }
+}
+
 void World::begin_group(GroupBound bound) {
   journal_->begin_group(bound);
   model_.begin_group();
@@ -103,7 +112,7 @@ void World::begin_group(GroupBound bound) {
 
 void World::end_group() {
   journal_->end_group();
-  model_.end_group();
+  overhear([&] { model_.end_group(); });
 }
 
 FactPlace World::append(FactKind kind, std::span<const Bytes> parts, Life life) {
@@ -112,7 +121,7 @@ FactPlace World::append(FactKind kind, std::span<const Bytes> parts, Life life) 
   for (const auto& part : parts) body.append(as_text(part));
   ++tally_.facts;
   if (kind == FactKind::started && started_at_ == 0) started_at_ = place.lsn;
-  agents_.on_fact(kind, place, as_bytes(body));
+  overhear([&] { agents_.on_fact(kind, place, as_bytes(body)); });
   return place;
 }
 

@@ -50,6 +50,7 @@ class World final : public FactLog {
  private:
   enum class End { none, process, power, clean };
 
+  void overhear(const std::function<void()>& what);
   bool note_room(Urgency urgency, bool room) const;
 
   // FactLog: what the engine does with the journal, overheard.
