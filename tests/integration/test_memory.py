@@ -85,7 +85,7 @@ def test_a_million_waiting_messages_fit_and_come_back_fast(server):
         answer = client.call(native.PUBLISH_BATCH, body).body
         assert len(answer) == 34 * batch
     print(f"{total:,} messages confirmed durable in {time.monotonic() - began:.1f} s")
-    promise("memory with a million waiting messages", settled_rss(server) / MIB, 150, "MiB")
+    promise("memory with a million waiting messages", settled_rss(server) / MIB, 38, "MiB")
     client.close()
 
     assert server.terminate(30) == 0
@@ -93,7 +93,7 @@ def test_a_million_waiting_messages_fit_and_come_back_fast(server):
     promise("restart with a million waiting messages", server.started_in, 2, "s")
     client = Client(("127.0.0.1", server.port), agent="alice", timeout=60)
     assert client.stats("bob")["mailboxes"][0]["ready"] == total
-    promise("memory after that restart", settled_rss(server) / MIB, 150, "MiB")
+    promise("memory after that restart", settled_rss(server) / MIB, 38, "MiB")
     server.kill9()
     client.close()
     server.start()
