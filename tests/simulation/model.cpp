@@ -162,6 +162,7 @@ void Model::after_call(std::int64_t now) {
   }
   expect(dying_.empty(), "{} messages live on that should be dead", dying_.size());
   settle_bounces();
+  guards.end_together();
   schedules.check(now, false);
   ++call_;
 }
@@ -226,6 +227,7 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
   auto& mailbox = mailboxes_[asked.mailbox];
   check_causes(asked, fact, *routing);
   const auto doom = verdict(asked, now);
+  if (arriving.empty() && !is_bounce) guards.end_together();
   expect(fact.dead == doom, "message {} comes as dead '{}' instead of '{}'", number, folkmoot::name(fact.dead), folkmoot::name(doom));
   if (doom == DeadReason::no_route) rules_.saw(Rule::no_route);
   if (asked.caused) guards.count(asked.sender, asked.mailbox, asked.conversation, now);
