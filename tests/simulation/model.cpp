@@ -156,7 +156,9 @@ void Model::after_call(std::int64_t now) {
   if (room_refused) dying_.clear();
   // A dead letter may have been pushed out by those that died to make room for it.
   const bool redriven = redrives.end_command();
-  for (auto& mailbox : mailboxes_) {
+  for (std::size_t i = 0; i < mailboxes_.size(); ++i) {
+    auto& mailbox = mailboxes_[i];
+    if (mailbox.made_room && redriven) drop_transient(i, 1);
     expect(!mailbox.made_room || room_refused || redriven, "a message was dropped for another that did not come");
     mailbox.made_room = false;
   }
