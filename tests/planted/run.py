@@ -22,7 +22,7 @@ def main():
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = dict(zip(FAULTS, pool.map(find, FAULTS)))
     for name, how in found.items():
-        print(f"{name:<34}{how or 'NOT FOUND'}")
+        print(f"{name:<40}{how or 'NOT FOUND'}")
     missed = sum(not how for how in found.values())
     sys.exit(f"{missed} of {len(found)} planted faults were not found" if missed else 0)
 

@@ -33,7 +33,9 @@ class GuardChecker {
   GuardChecker(const GuardLimits& limits, RuleCounts& rules) : limits_(limits), rules_(rules) {}
 
   /// What is decided together is decided before any of it counts.
-  void begin_together() { decided_on_ = counts_; }
+  void begin_together() {
+    if (!decided_on_) decided_on_ = counts_;
+  }
   void end_together() { decided_on_.reset(); }
 
   bool trips(std::size_t sender, std::size_t mailbox, std::uint32_t conversation, std::uint32_t hops, std::int64_t now) {

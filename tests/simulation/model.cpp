@@ -160,12 +160,15 @@ void Model::after_call(std::int64_t now) {
   if (room_refused) dying_.clear();
   // A dead letter may have been pushed out by those that died to make room for it.
   const bool redriven = redrives.end_command();
-  for (auto& mailbox : mailboxes_) {
+  for (std::size_t i = 0; i < mailboxes_.size(); ++i) {
+    auto& mailbox = mailboxes_[i];
+    if (mailbox.made_room && redriven) drop_transient(i, 1);
     expect(!mailbox.made_room || room_refused || redriven, "a message was dropped for another that did not come");
     mailbox.made_room = false;
   }
   expect(dying_.empty(), "{} messages live on that should be dead", dying_.size());
   settle_bounces();
+  guards.end_together();
   schedules.check(now, false);
   ++call_;
 }
@@ -230,6 +233,7 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
   auto& mailbox = mailboxes_[asked.mailbox];
   check_causes(asked, fact, *routing);
   const auto doom = verdict(asked, now);
+  if (arriving.empty() && !is_bounce) guards.end_together();
   expect(fact.dead == doom, "message {} comes as dead '{}' instead of '{}'", number, folkmoot::name(fact.dead), folkmoot::name(doom));
   if (doom == DeadReason::no_route) rules_.saw(Rule::no_route);
   if (asked.caused) guards.count(asked.sender, asked.mailbox, asked.conversation, now);

@@ -86,6 +86,7 @@ void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
       }
       expect(message->stand == Stand::ready, "{} was dropped and is {}", number, name(message->stand));
       mailbox.made_room = true;
+      if (arriving.empty()) guards.begin_together();  // the one it makes room for was decided on before
       rules_.saw(Rule::overflow_to_dead);
       break;
     case DeadReason::rejected: break;
@@ -123,6 +124,8 @@ void Model::settle_bounces() {
 
 void Model::on_purged(FactPlace place, MessageKey key, std::int64_t now) {
   auto* const message = find_key(key);
+  // Its death may not have had room, and this shorter fact has.
+  if (message != nullptr && room_refused && (message->waits() || message->stand == Stand::leased)) return left(*message, Stand::gone, place.lsn);
   expect(message != nullptr && message->stand == Stand::dead, "a message was purged that is not dead");
   const auto& dead = mailboxes_[message->asked.mailbox].dead;
   if (purging) {
