@@ -70,8 +70,8 @@ void Agents::close(AgentSession& session) {
       const auto* const message = model_.find(open.numbers[0]);
       if (message != nullptr && message->asked.transient && message->waits()) asked.push_back(open.numbers[0]);
     }
-    engine_->close_session(id);
     for (const auto number : asked) model_.left(*model_.find(number), Stand::gone);
+    engine_->close_session(id);
   });
   model_.closing = 0;
   for (const auto& [token, lease] : leases_.held()) {
