@@ -33,8 +33,10 @@ class KeyChecker {
     }
     return true;
   }
+  /// An engine has seen this time, and may have forgotten what was too old then.
+  void passed(std::int64_t now) { latest_ = std::max(latest_, now); }
   void used(std::uint64_t key, MessageKey message, std::int64_t now) {
-    latest_ = std::max(latest_, now);
+    passed(now);
     uses_[key].push_back(message);
     messages_[message] = key;
   }

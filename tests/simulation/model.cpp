@@ -455,6 +455,7 @@ void Model::on_configured(FactPlace place, const MailboxConfiguredFact& fact) {
 
 // After Engine::advance(): what had to happen by now has happened.
 void Model::advanced(Engine& engine, std::int64_t now) {
+  used_keys_.passed(now);
   for (auto at = messages_.begin(); at != messages_.end();) {
     auto& message = (at++)->second;
     if (message.waits() && message.expires_at != 0 && message.expires_at <= now) {

@@ -95,6 +95,8 @@ void Model::resync(Engine& engine) {
 }
 
 void Model::crash() {
+  recovered_limits_.clear();  // of a recovery that was cut off
+  recovered_limits_.clear();  // of a recovery that a crash cut off
   undurable_.clear();
   parties_.clear();
   last_key_ = durable_key_;
@@ -136,6 +138,7 @@ void Model::on_recovered_fact(FactKind kind, Bytes body) {
 
 void Model::starting(std::int64_t now) {
   ++call_;
+  used_keys_.passed(now);
   any_key_ = std::max({any_key_, reserved_key_, make_key(static_cast<std::uint64_t>(now), 0)});
 }
 
@@ -159,7 +162,6 @@ void Model::recovered(Engine& engine) {
   };
   std::map<std::string, MailboxLimits> settings;
   for (const auto& [number, limits] : recovered_limits_) settings[parties_[number]] = limits;
-  recovered_limits_.clear();
   for (std::size_t i = 0; i < names_.size(); ++i) {
     auto& mailbox = mailboxes_[i];
     const auto found = settings.find(names_[i]);
