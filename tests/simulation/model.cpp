@@ -269,6 +269,7 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
     return say(message, Stand::dead, place.lsn);
   }
   mailbox.made_room = false;
+  expire_transient(now);
   drop_transient(asked.mailbox, 1);
   expect(mailbox.load < mailbox.limits.max_messages || room_refused, "message {} was taken into a full mailbox ({} of {})", number,
          mailbox.load, mailbox.limits.max_messages);
@@ -450,6 +451,14 @@ void Model::on_configured(FactPlace place, const MailboxConfiguredFact& fact) {
     if (names_[i] != parties_[fact.mailbox]) continue;
     mailboxes_[i].limits = limits;
     mailboxes_[i].settings.push_back({limits, place.lsn});
+  }
+}
+
+// No fact tells that a message in memory has expired; what comes later in the same instant may take its room.
+void Model::expire_transient(std::int64_t now) {
+  for (auto at = messages_.begin(); at != messages_.end();) {
+    auto& message = (at++)->second;
+    if (message.asked.transient && message.waits() && message.expires_at != 0 && message.expires_at <= now) left(message, Stand::gone);
   }
 }
 

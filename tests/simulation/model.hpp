@@ -210,6 +210,7 @@ class Model {
   void check_delay(const ModelMessage& message, const ReturnedFact& fact, std::int64_t now);
   void check_attempts(Engine& engine, const ModelMessage& message);
   void leave_group(const ModelMessage& message);
+  void expire_transient(std::int64_t now);
   void drop_transient(std::size_t mailbox, std::size_t more);
   void come_due(std::int64_t before);
   void on_configured(FactPlace place, const MailboxConfiguredFact& fact);
