@@ -56,6 +56,7 @@ class RouteChecker {
   /// need be a free consumer; `load(target)`.
   template <class Can, class Load>
   std::set<std::size_t> choose(Priority priority, Can can, Load load) {
+    hashed_ = nullptr;  // the message before may have been refused
     std::map<std::pair<std::uint32_t, std::string>, const RouteSpec*> in_order;
     for (const auto& [name, kept] : routes_) {
       if (kept.now()) in_order[{kept.now()->order, name}] = &*kept.now();
