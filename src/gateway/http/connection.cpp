@@ -5,10 +5,8 @@
 
 #include <algorithm>
 #include <boost/asio/write.hpp>
-#include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/read.hpp>
-#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/write.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 
@@ -62,6 +60,7 @@ HttpRequest request_of(const http::request<http::string_body>& raw) {
           .agent = std::string(view(raw["X-Agent"])),
           .token = bearer_token(view(raw[http::field::authorization])),
           .accept = lower(view(raw[http::field::accept])),
+          .range = std::string(view(raw[http::field::range])),
           .body = {}};
 }
 
@@ -152,14 +151,10 @@ asio::awaitable<bool> HttpConnection::serve_one() {
     co_return false;
   }
   Answer made = co_await answer(raw, request, match);
-  if (std::exchange(is_streaming_, false)) {
-    const bool whole = co_await end_stream();
-    co_return whole && may_go_on(raw);
-  }
-  co_return co_await write(std::move(made), raw, may_go_on(raw));
+  co_return co_await finish(std::move(made), raw, may_go_on(raw));
 }
 
-// A request whose body, or whose answer's, is of any size.
+// A request whose body is of any size.
 asio::awaitable<bool> HttpConnection::serve_streamed(Parser& parser, Target target, const RouteMatch& match) {
   RawRequest raw(static_cast<const http::request_header<>&>(parser.get()));
   HttpRequest request = request_of(raw);
@@ -168,12 +163,9 @@ asio::awaitable<bool> HttpConnection::serve_streamed(Parser& parser, Target targ
   if (!may_come_from(context_.options, origin, view(raw[http::field::host]))) {
     co_return co_await refuse(403, ErrorCode::not_permitted, fmt::format("pages of {} may not use this server; see http.cors_origins", origin));
   }
-  HttpBodyStream body(stream_, buffer_, context_.options.read_timeout, std::move(parser),
-                      [&](HttpBodyStream::Head& head, const Answer& made) { dress(head, made, context_.options, origin); });
+  HttpBodyStream body(stream_, buffer_, context_.options.read_timeout, std::move(parser));
   Answer made = co_await answer(raw, request, match, &body);
-  const bool goes_on = body.keeps_connection() && may_go_on(raw);
-  if (body.has_answered()) co_return goes_on;
-  co_return co_await write(std::move(made), raw, goes_on);
+  co_return co_await finish(std::move(made), raw, body.is_read() && may_go_on(raw));
 }
 
 // Parses what has come already; most requests come in one piece, and need no more than this.
@@ -237,7 +229,7 @@ asio::awaitable<bool> HttpConnection::refuse(int status, ErrorCode code, std::st
 }
 
 asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const HttpRequest& request, const RouteMatch& match,
-                                               BodyStream* stream) {
+                                               BodyStream* body) {
   if (request.method == "OPTIONS" && !match.allowed.empty()) {
     Answer made{.status = 204, .body = {}, .content_type = {}, .headers = {{"Allow", match.allowed}}};
     if (!allowed_origin(context_.options, view(raw[http::field::origin])).empty()) {
@@ -259,18 +251,17 @@ asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const Http
   if (!request.agent.empty() && !is_name(request.agent)) {
     co_return error_answer({ErrorCode::invalid_name, "X-Agent is not 1 to 255 bytes of UTF-8 without control characters"});
   }
-  co_return co_await handle(*match.route, raw, request, match.parameter, stream);
+  co_return co_await handle(*match.route, raw, request, match.parameter, body);
 }
 
 asio::awaitable<Answer> HttpConnection::handle(const Route& route, const RawRequest& raw, const HttpRequest& request,
-                                               std::string parameter, BodyStream* stream) {
+                                               std::string parameter, BodyStream* body) {
   if (!route.is_upgrade) {
     if (auto open = link_.open(request.token); !open) co_return error_answer(open.error());
   }
   link_.resume();
   answered_ = &raw;
-  AnswerStream* const pieces = raw.version() >= 11 && stream == nullptr ? this : nullptr;
-  Exchange exchange{request, std::move(parameter), link_, context_.options, stream, pieces};
+  Exchange exchange{request, std::move(parameter), link_, context_.options, body, *this, raw.version() >= 11};
   stream_.expires_never();
   if (route.may_wait) watch_client();
   Answer made = co_await route.handler(exchange);
@@ -305,43 +296,56 @@ asio::awaitable<bool> HttpConnection::write(Answer made, const RawRequest& raw, 
   text += response.body();
   const auto sent = ::send(stream_.socket().native_handle(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   const auto rest = std::string_view(text).substr(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
-  if (!rest.empty()) {
-    stream_.expires_after(context_.options.read_timeout);
-    const auto [error, bytes] = co_await asio::async_write(stream_, asio::buffer(rest), kAwait);
-    if (error) co_return false;
-  }
+  if (!rest.empty() && !co_await write_all(rest)) co_return false;
   if (!keep_alive) co_await drain();
   co_return keep_alive;
 }
 
-// -- an answer of unknown length: chunks (RFC 9112, section 7.1)
+asio::awaitable<bool> HttpConnection::write_all(std::string_view text) {
+  stream_.expires_after(context_.options.read_timeout);
+  const auto [error, bytes] = co_await asio::async_write(stream_, asio::buffer(text), kAwait);
+  stream_.expires_never();
+  co_return !error;
+}
 
-asio::awaitable<bool> HttpConnection::begin(Answer head) {
+// -- an answer piece by piece; of unknown length, in chunks (RFC 9112, section 7.1)
+
+asio::awaitable<bool> HttpConnection::begin(Answer head, std::optional<std::uint64_t> bytes) {
   is_streaming_ = true;
+  left_ = bytes;
   http::response<http::empty_body> response(static_cast<http::status>(head.status), answered_->version());
   dress(response, head, context_.options, view((*answered_)[http::field::origin]));
-  response.keep_alive(answered_->keep_alive());
-  response.chunked(true);
-  http::response_serializer<http::empty_body> serializer(response);
-  stream_.expires_after(context_.options.read_timeout);
-  const auto [error, bytes] = co_await http::async_write_header(stream_, serializer, kAwait);
-  stream_.expires_never();
-  co_return !error;
+  response.keep_alive(may_go_on(*answered_));
+  if (bytes) {
+    response.content_length(*bytes);
+    if (answered_->method() == http::verb::head) left_ = 0;
+  } else {
+    response.chunked(true);
+  }
+  const auto text = head_text(response);
+  co_return co_await write_all(text);
 }
 
-asio::awaitable<bool> HttpConnection::write(std::string piece) {
-  const auto chunk = http::make_chunk(asio::buffer(piece));
-  stream_.expires_after(context_.options.read_timeout);
-  const auto [error, bytes] = co_await asio::async_write(stream_, chunk, kAwait);
-  stream_.expires_never();
-  co_return !error;
+asio::awaitable<bool> HttpConnection::write(std::string_view piece) {
+  if (piece.empty()) co_return true;  // an empty chunk would be the last
+  if (!left_) {
+    const auto size = fmt::format("{:x}\r\n", piece.size());
+    const std::array parts{asio::buffer(size), asio::buffer(piece), asio::buffer("\r\n", 2)};
+    stream_.expires_after(context_.options.read_timeout);
+    const auto [error, bytes] = co_await asio::async_write(stream_, parts, kAwait);
+    stream_.expires_never();
+    co_return !error;
+  }
+  if (!co_await write_all(piece)) co_return false;
+  *left_ -= piece.size();
+  co_return true;
 }
 
-asio::awaitable<bool> HttpConnection::end_stream() {
-  const auto last = http::make_chunk_last();
-  stream_.expires_after(context_.options.read_timeout);
-  const auto [error, bytes] = co_await asio::async_write(stream_, last, kAwait);
-  co_return !error;
+// Writes the handler's answer, or ends the one that it has begun. False once the connection is over.
+asio::awaitable<bool> HttpConnection::finish(Answer made, const RawRequest& raw, bool keep_alive) {
+  if (!std::exchange(is_streaming_, false)) co_return co_await write(std::move(made), raw, keep_alive);
+  if (left_) co_return *left_ == 0 && keep_alive;
+  co_return co_await write_all("0\r\n\r\n") && keep_alive;
 }
 
 // Closes without a reset: a client that still sends would lose the answer otherwise.

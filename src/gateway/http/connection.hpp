@@ -36,14 +36,15 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>, priv
   asio::awaitable<bool> read_body(Parser& parser);
   asio::awaitable<bool> refuse_unread(beast::error_code error);
   asio::awaitable<bool> refuse(int status, ErrorCode code, std::string text);
-  asio::awaitable<Answer> answer(const RawRequest& raw, const HttpRequest& request, const RouteMatch& match, BodyStream* stream = nullptr);
+  asio::awaitable<Answer> answer(const RawRequest& raw, const HttpRequest& request, const RouteMatch& match, BodyStream* body = nullptr);
   asio::awaitable<Answer> handle(const Route& route, const RawRequest& raw, const HttpRequest& request, std::string parameter,
-                                 BodyStream* stream);
+                                 BodyStream* body);
   bool may_go_on(const RawRequest& raw) const { return raw.keep_alive() && !is_stopping_ && !context_.is_draining; }
   asio::awaitable<bool> write(Answer answer, const RawRequest& raw, bool keep_alive);
-  asio::awaitable<bool> begin(Answer head) override;
-  asio::awaitable<bool> write(std::string piece) override;
-  asio::awaitable<bool> end_stream();
+  asio::awaitable<bool> begin(Answer head, std::optional<std::uint64_t> bytes) override;
+  asio::awaitable<bool> write(std::string_view piece) override;
+  asio::awaitable<bool> finish(Answer made, const RawRequest& raw, bool keep_alive);
+  asio::awaitable<bool> write_all(std::string_view text);
   asio::awaitable<void> upgrade(RawRequest raw, HttpRequest request);
   asio::awaitable<void> drain();
   void watch_client();
@@ -58,6 +59,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>, priv
   bool is_stopping_ = false;
   const RawRequest* answered_ = nullptr;  // by the handler that runs
   bool is_streaming_ = false;             // its answer has begun
+  std::optional<std::uint64_t> left_;     // bytes of it that were promised and not written yet; nothing: it goes out in chunks
   bool is_watched_ = false;   // a handler runs that wants to know when the client goes away
 };
 

@@ -45,7 +45,7 @@ asio::awaitable<Result<ContentHash>> send_body(Exchange& exchange, std::uint32_t
       unanswered.pop_front();
       continue;
     }
-    const auto part = co_await exchange.stream->read(kPartBytes);
+    const auto part = co_await exchange.body->read(kPartBytes);
     if (!part) co_return std::unexpected(part.error());
     sha.add(as_bytes(*part));
     unanswered.push_back(exchange.link.number());
@@ -61,13 +61,12 @@ asio::awaitable<Result<ContentHash>> send_body(Exchange& exchange, std::uint32_t
 
 // POST /api/content: the body is the content. ?sha256= is compared with what came, and saves sending what is stored.
 asio::awaitable<Answer> store_content(Exchange& exchange) {
-  exchange.stream->end_connection();  // until all of the body was read
   std::optional<ContentHash> expected;
   if (exchange.request.target.has("sha256")) {
     expected = hash_of(std::string(exchange.request.target.parameter("sha256")));
     if (!expected) co_return no_hash("`sha256`");
   }
-  const auto size = exchange.stream->body_bytes();
+  const auto size = exchange.body->body_bytes();
   if (!size) {
     Answer answer =
         error_answer({ErrorCode::invalid_field, "the size of a content must be known first: give Content-Length"});
@@ -85,7 +84,6 @@ asio::awaitable<Answer> store_content(Exchange& exchange) {
 
   const auto hash = co_await send_body(exchange, upload, *size);
   if (!hash) co_return error_answer(hash.error());
-  exchange.stream->keep_connection();
   if (expected && *expected != *hash) {
     const auto request = exchange.link.number();
     frames.clear();
@@ -116,7 +114,7 @@ asio::awaitable<Answer> fetch_content(Exchange& exchange) {
   const auto size = read_content_size(frame->body);
   if (!size) co_return error_answer(size.error());
 
-  const auto range = parse_range(exchange.stream->range(), *size);
+  const auto range = parse_range(exchange.request.range, *size);
   if (range && !range->is_satisfiable) {
     Answer answer = error_answer({ErrorCode::out_of_range, fmt::format("the content has {} bytes", *size)});
     answer.status = 416;
@@ -129,7 +127,7 @@ asio::awaitable<Answer> fetch_content(Exchange& exchange) {
   head.headers.emplace_back("Accept-Ranges", "bytes");
   head.headers.emplace_back("ETag", fmt::format("\"{}\"", hash->text()));
   if (range) head.headers.emplace_back("Content-Range", fmt::format("bytes {}-{}/{}", at, end - 1, *size));
-  if (!co_await exchange.stream->begin_answer(std::move(head), end - at)) co_return Answer{};
+  if (!co_await exchange.answer_stream.begin(std::move(head), end - at)) co_return Answer{};
   if (exchange.request.method == "HEAD") co_return Answer{};
 
   std::deque<std::uint32_t> asked;
@@ -146,10 +144,7 @@ asio::awaitable<Answer> fetch_content(Exchange& exchange) {
     const auto part = co_await exchange.link.answer(asked.front(), soon());
     asked.pop_front();
     // The status has gone out already: a connection that ends too early is all that can be said now.
-    if (!part || !co_await exchange.stream->write(as_text(part->body))) {
-      exchange.stream->end_connection();
-      break;
-    }
+    if (!part || !co_await exchange.answer_stream.write(as_text(part->body))) break;
   }
   co_return Answer{};
 }

@@ -43,7 +43,7 @@ std::string event_text(const Frame& frame) {
 
 asio::awaitable<Answer> subscribe_events(Exchange& exchange) {
   const auto& target = exchange.request.target;
-  if (exchange.answer_stream == nullptr)
+  if (!exchange.takes_any_length)
     co_return error_answer({ErrorCode::invalid_field, "events are told over HTTP/1.1 only"});
   const auto count = target.has("count") ? parse_lease(target.parameter("count")) : 0;
   if (!count || (target.has("count") && *count == 0))

@@ -5,7 +5,7 @@
 namespace folkmoot {
 
 std::optional<EventStream::Format> EventStream::wanted(const Exchange& exchange) {
-  if (exchange.answer_stream == nullptr) return std::nullopt;
+  if (!exchange.takes_any_length) return std::nullopt;
   const auto& accept = exchange.request.accept;
   if (accept.contains("text/event-stream")) return Format::server_sent;
   if (accept.contains("application/jsonl") || accept.contains("application/x-ndjson")) return Format::lines;
@@ -18,18 +18,18 @@ asio::awaitable<bool> EventStream::begin() {
                               : exchange_.request.accept.contains("ndjson") ? "application/x-ndjson"
                                                                             : "application/jsonl"};
   head.headers.emplace_back("X-Accel-Buffering", "no");  // for proxies that would collect it
-  co_return co_await exchange_.answer_stream->begin(std::move(head));
+  co_return co_await exchange_.answer_stream.begin(std::move(head), std::nullopt);
 }
 
 asio::awaitable<bool> EventStream::send(std::string_view event, std::string_view object) {
-  auto text = format_ == Format::server_sent ? fmt::format("event: {}\ndata: {}\n\n", event, object)
+  const auto text = format_ == Format::server_sent ? fmt::format("event: {}\ndata: {}\n\n", event, object)
                                              : fmt::format("{{\"event\":\"{}\",{}\n", event, object.substr(1));
-  co_return co_await exchange_.answer_stream->write(std::move(text));
+  co_return co_await exchange_.answer_stream.write(text);
 }
 
 asio::awaitable<bool> EventStream::say_still_there() {
   if (format_ == Format::lines) co_return true;
-  co_return co_await exchange_.answer_stream->write(":\n\n");
+  co_return co_await exchange_.answer_stream.write(":\n\n");
 }
 
 }  // namespace folkmoot

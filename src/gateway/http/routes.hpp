@@ -16,7 +16,7 @@ struct Route {
   std::string_view pattern;  // words and at most one {parameter}
   Handler handler;
   bool may_wait = false;     // worth watching whether the client is still there
-  bool is_streamed = false;  // the handler reads the request's body, or writes the answer's, part by part
+  bool is_streamed = false;  // the handler reads the request's body part by part
   bool is_upgrade = false;   // becomes a WebSocket when the request asks for it
 };
 
