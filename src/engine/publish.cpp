@@ -11,7 +11,12 @@ namespace folkmoot {
 namespace {
 
 // "@<run>.<number>", both in hex: the address a REQUEST's response is sent to.
-std::string reply_address(std::uint32_t run, std::uint64_t number) { return fmt::format("@{:x}.{:x}", run, number); }
+std::string reply_address(std::uint32_t run, std::uint64_t number) {
+  char text[2 + 2 * sizeof run + 2 * sizeof number] = {'@'};
+  auto* at = std::to_chars(text + 1, std::end(text), run, 16).ptr;
+  *at++ = '.';
+  return {text, std::to_chars(at, std::end(text), number, 16).ptr};
+}
 
 bool parse_reply_address(std::string_view text, std::uint32_t& run, std::uint64_t& number) {
   const auto* const end = text.data() + text.size();

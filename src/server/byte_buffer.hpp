@@ -32,13 +32,15 @@ class BufferPool {
     if (free_.empty()) return {allocate(kFirstBytes), kFirstBytes};
     const auto block = free_.back();
     free_.pop_back();
+    kept_bytes_ -= block.capacity;
     return block;
   }
 
   void give(Block block) {
     if (block.data == nullptr) return;
-    if (free_.size() < kKept && block.capacity <= kKeptBytesMax) {
+    if (kept_bytes_ + block.capacity <= kKeptBytesMax) {
       free_.push_back(block);
+      kept_bytes_ += block.capacity;
     } else {
       std::free(block.data);
     }
@@ -48,6 +50,7 @@ class BufferPool {
   void trim() {
     for (const auto& block : free_) std::free(block.data);
     free_.clear();
+    kept_bytes_ = 0;
   }
   bool empty() const { return free_.empty(); }
 
@@ -58,8 +61,10 @@ class BufferPool {
   }
 
  private:
-  static constexpr std::size_t kFirstBytes = 16 * 1024, kKeptBytesMax = 1024 * 1024, kKept = 16;
+  // A large block that is let go costs a page fault for every 4 KiB of the next one.
+  static constexpr std::size_t kFirstBytes = 16 * 1024, kKeptBytesMax = 16 * 1024 * 1024;
   std::vector<Block> free_;
+  std::size_t kept_bytes_ = 0;
 };
 
 class ByteBuffer {

@@ -28,7 +28,7 @@ struct ServerOptions {
   std::size_t connections_max = 65'536;
   std::size_t content_bytes_max = kContentBytesDefault;
   std::size_t frame_bytes_max = kFrameBytesDefault;
-  std::size_t pending_bytes_high = 2 * 1024 * 1024;   // unsent bytes of a connection above which deliveries and publishers wait
+  std::size_t pending_bytes_high = 512 * 1024;        // unsent bytes of a connection above which deliveries and publishers wait
   std::size_t pending_bytes_max = 64 * 1024 * 1024;   // ... at which it is cut as a slow consumer
   std::int64_t slow_consumer_ms = 5'000;              // how long it may stay above pending_bytes_high
   std::size_t staged_bytes_max = 64 * 1024 * 1024;    // not yet durable, before reading stops
