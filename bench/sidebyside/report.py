@@ -62,6 +62,9 @@ def judge(mark, figures):
         return None, f"{name}: {wanted}: not measured"
     reached = value >= limit if mark.at_least else value <= limit
     got = f"{number(value)}" + (f", which is {number(value / base)} times" if mark.against and base else "")
+    bare = figures.median(mark.row, mark.bare, mark.key)
+    if not reached and bare is not None:
+        got += f"; without a broker ({mark.bare}): {number(bare)}, which is {number(bare / base)} times"
     return reached, f"{name}: {wanted}: {got}"
 
 

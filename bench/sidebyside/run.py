@@ -76,7 +76,7 @@ class Runner:
         arguments = [str(a) for a in row.peer_arguments.get(peer, row.arguments)]
         if peer in REFERENCES:
             pin = [] if row.core is None else ["--pin", row.core]
-            return self.run_load(peer, "--directory", self.scratch, "--seconds", seconds, *pin)
+            return self.run_load(peer, "--directory", self.scratch, "--seconds", seconds, *arguments, *pin)
         if row.workload == "backlog":
             return self.backlog(peer, row.arguments[0])
         keep = peer == "rabbitmq" and row.core is None
