@@ -1,5 +1,5 @@
-// folkmoot through libfolkmoot: operations with callbacks, many under way at a time. Where answers are waited for, that thread
-// runs the client's context; a publisher of topics, a subscriber and a responder have a thread for it.
+// folkmoot through libfolkmoot: operations with callbacks, many under way at a time. A thread that publishes, asks or consumes a
+// queue runs the client's context itself, so that nothing changes threads; a subscriber and a responder have a thread of their own.
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <folkmoot/folkmoot.hpp>
@@ -13,6 +13,7 @@ namespace folkmoot::bench {
 namespace {
 
 constexpr std::chrono::minutes kPatience{1};
+constexpr std::chrono::milliseconds kRoomTick{1};
 constexpr std::size_t kWaitingNext = 256;  // next()s that wait at a time, so that what one read brings is handed out at once
 
 /// A connected client with a context of its own.
@@ -48,6 +49,9 @@ class Endpoint {
     context_.poll();
   }
 
+  /// Runs what becomes ready within that time.
+  void run_for(std::chrono::milliseconds time) { context_.run_for(time); }
+
   /// From now on a thread runs the context, until the client is closed.
   void run_on_thread() {
     thread_ = start_thread([this] { context_.run(); });
@@ -80,9 +84,6 @@ class Reader {
   const std::function<void(const Delivery&)> handle_;
 };
 
-/// A completion that only must not fail.
-constexpr auto kMustSucceed = [](auto result) { value(std::move(result)); };
-
 class FolkmootLibrary : public Library {
  public:
   explicit FolkmootLibrary(const Options& options)
@@ -99,16 +100,26 @@ class FolkmootLibrary : public Library {
     receiving_.run_on_thread();
   }
 
+  /// A batch is on its way before the next one is begun. Where there is no room for one, what was written goes on meanwhile.
   void publish(Window& window) override {
-    sending_.run_on_thread();
-    while (const auto count = window.take()) {
-      for (std::uint64_t i = 0; i < count; ++i) sending_->publish_nowait(make_event(kTopic, content_), kMustSucceed);
+    while (!window.is_closed()) {
+      auto left = window.try_take();
+      if (left == 0) sending_.run_for(kRoomTick);
+      for (auto i = left; i != 0; --i) {
+        sending_->publish_nowait(make_event(kTopic, content_), [&left](Result<void> sent) {
+          value(std::move(sent));
+          --left;
+        });
+      }
+      while (left != 0) sending_.run_some();
     }
+    sending_.await<void>([this](auto done) { sending_->ping(std::move(done)); });  // the last of them is through
   }
 
   void respond() override {
     consume(kService, [this](const Delivery& request) {
-      receiving_->reply(request, Message{.content = request.content()}, kMustSucceed);
+      receiving_->reply(request, Message{.content = request.content()},
+                        [](Result<PublishReceipt> receipt) { value(std::move(receipt)); });
     });
     receiving_.run_on_thread();
   }

@@ -17,12 +17,15 @@ class Window {
  public:
   explicit Window(std::size_t messages);
 
-  /// Waits until there is room for a batch; how many messages may be sent now, 0 once the window is closed. The publisher's.
+  // The publisher's: how many messages it is to send now. `take` waits for room, and gives 0 once the window is closed;
+  // `try_take` gives 0 when there is no room.
   std::uint64_t take();
+  std::uint64_t try_take();
   /// Counts one message. The subscriber's.
   void count_received();
 
   void close();
+  bool is_closed() const { return closed_; }
   std::uint64_t sent() const { return sent_; }  // with the publisher's thread, or when that has ended
   std::uint64_t received() const { return received_; }
   std::size_t messages() const { return messages_; }

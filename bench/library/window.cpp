@@ -11,9 +11,13 @@ std::uint64_t Window::take() {
   for (;;) {
     const auto bell = bell_.load();
     if (closed_) return 0;
-    if (sent_ + batch_ <= received_ + messages_) break;
+    if (const auto count = try_take()) return count;
     bell_.wait(bell);
   }
+}
+
+std::uint64_t Window::try_take() {
+  if (sent_ + batch_ > received_ + messages_) return 0;
   sent_ += batch_;
   return batch_;
 }
