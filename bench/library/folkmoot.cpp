@@ -16,6 +16,12 @@ constexpr std::chrono::minutes kPatience{1};
 constexpr std::chrono::milliseconds kRoomTick{1};
 constexpr std::size_t kWaitingNext = 256;  // next()s that wait at a time, so that what one read brings is handed out at once
 
+/// Whether the client was closed under the operation.
+template <class T>
+bool is_cancelled(const Result<T>& result) {
+  return !result && result.error().code == ErrorCode::cancelled;
+}
+
 /// A connected client with a context of its own.
 class Endpoint {
  public:
@@ -74,7 +80,7 @@ class Reader {
  private:
   void wait() {
     stream_.next([this](Result<Delivery> delivery) {
-      if (!delivery && delivery.error().code == ErrorCode::cancelled) return;
+      if (is_cancelled(delivery)) return;
       handle_(value(std::move(delivery)));
       wait();
     });
@@ -118,8 +124,9 @@ class FolkmootLibrary : public Library {
 
   void respond() override {
     consume(kService, [this](const Delivery& request) {
-      receiving_->reply(request, Message{.content = request.content()},
-                        [](Result<PublishReceipt> receipt) { value(std::move(receipt)); });
+      receiving_->reply(request, Message{.content = request.content()}, [](Result<PublishReceipt> receipt) {
+        if (!is_cancelled(receipt)) value(std::move(receipt));  // the requester may be done before the confirm is here
+      });
     });
     receiving_.run_on_thread();
   }
