@@ -1,5 +1,6 @@
-// folkmoot through libfolkmoot: operations with callbacks, many under way at a time. A thread that publishes, asks or consumes a
-// queue runs the client's context itself, so that nothing changes threads; a subscriber and a responder have a thread of their own.
+// folkmoot through libfolkmoot: operations with callbacks, many under way at a time. A thread that publishes, asks or
+// consumes a queue runs the client's context itself, so that nothing changes threads; a subscriber and a responder have
+// a thread of their own.
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <folkmoot/folkmoot.hpp>
@@ -14,7 +15,8 @@ namespace {
 
 constexpr std::chrono::minutes kPatience{1};
 constexpr std::chrono::milliseconds kRoomTick{1};
-constexpr std::size_t kWaitingNext = 256;  // next()s that wait at a time, so that what one read brings is handed out at once
+// next()s that wait at a time, so that what one read brings is handed out at once.
+constexpr std::size_t kWaitingNext = 256;
 
 /// Whether the client was closed under the operation.
 template <class T>
@@ -73,7 +75,8 @@ class Endpoint {
 template <class Stream>
 class Reader {
  public:
-  Reader(Stream stream, std::function<void(const Delivery&)> handle) : stream_(std::move(stream)), handle_(std::move(handle)) {
+  Reader(Stream stream, std::function<void(const Delivery&)> handle)
+      : stream_(std::move(stream)), handle_(std::move(handle)) {
     for (std::size_t i = 0; i < kWaitingNext; ++i) wait();
   }
 
@@ -93,20 +96,23 @@ class Reader {
 class FolkmootLibrary : public Library {
  public:
   explicit FolkmootLibrary(const Options& options)
-      : options_(options), content_(options.content_bytes, 'x'), sending_(options, "sender"), receiving_(options, "receiver") {}
+      : options_(options),
+        content_(options.content_bytes, 'x'),
+        sending_(options, "sender"),
+        receiving_(options, "receiver") {}
 
   ~FolkmootLibrary() override { receiving_.stop(); }
 
   /// Without credit, since the window is what holds the publisher back.
   void subscribe(Window& window) override {
-    subscription_.emplace(receiving_.await<Subscription>([&](auto done) {
-      receiving_->subscribe(kTopic, {.credit = 0}, std::move(done));
-    }),
+    subscription_.emplace(receiving_.await<Subscription>(
+                              [&](auto done) { receiving_->subscribe(kTopic, {.credit = 0}, std::move(done)); }),
                           [&window](const Delivery&) { window.count_received(); });
     receiving_.run_on_thread();
   }
 
-  /// A batch is on its way before the next one is begun. Where there is no room for one, what was written goes on meanwhile.
+  /// A batch is on its way before the next one is begun. Where there is no room for one, what was written goes on
+  /// meanwhile.
   void publish(Window& window) override {
     while (!window.is_closed()) {
       auto left = window.try_take();
@@ -138,9 +144,8 @@ class FolkmootLibrary : public Library {
   }
 
   void make_queue() override {
-    sending_.await<void>([this](auto done) {
-      sending_->configure_mailbox(kQueue, {.max_messages = 100'000'000}, std::move(done));
-    });
+    sending_.await<void>(
+        [this](auto done) { sending_->configure_mailbox(kQueue, {.max_messages = 100'000'000}, std::move(done)); });
   }
 
   std::uint64_t publish_until(std::uint64_t end_ns) override {
@@ -168,9 +173,8 @@ class FolkmootLibrary : public Library {
 
  private:
   void consume(const char* mailbox, std::function<void(const Delivery&)> handle) {
-    consumer_.emplace(receiving_.await<Consumer>([&](auto done) {
-      receiving_->consume(mailbox, {.credit = kPrefetch}, std::move(done));
-    }),
+    consumer_.emplace(receiving_.await<Consumer>(
+                          [&](auto done) { receiving_->consume(mailbox, {.credit = kPrefetch}, std::move(done)); }),
                       std::move(handle));
   }
 
@@ -184,6 +188,8 @@ class FolkmootLibrary : public Library {
 
 }  // namespace
 
-std::unique_ptr<Library> open_folkmoot_library(const Options& options) { return std::make_unique<FolkmootLibrary>(options); }
+std::unique_ptr<Library> open_folkmoot_library(const Options& options) {
+  return std::make_unique<FolkmootLibrary>(options);
+}
 
 }  // namespace folkmoot::bench

@@ -1,5 +1,5 @@
-// One peer's client library, used as its documentation recommends for throughput: asynchronous or pipelined where it can
-// be. The workloads (main.cpp) say how much is done and measure it; a Library does it.
+// One peer's client library, used as its documentation recommends for throughput: asynchronous or pipelined where it
+// can be. The workloads (main.cpp) say how much is done and measure it; a Library does it.
 #pragma once
 
 #include <atomic>
@@ -49,24 +49,27 @@ class Library {
   /// Ends its connections and threads.
   virtual ~Library() = default;
 
-  // Topics. `subscribe` returns when the server has the subscription; messages are counted on a thread of the library's or the
-  // subscriber's. `publish` goes on until the window is closed.
+  // Topics. `subscribe` returns when the server has the subscription; messages are counted on a thread of the library's
+  // or the subscriber's. `publish` goes on until the window is closed.
   virtual void subscribe(Window&) { unsupported("topics"); }
   virtual void publish(Window&) { unsupported("topics"); }
 
-  // Requests. `respond` returns when the responder is there; it works on a thread of its own. `request` is one and its answer.
+  // Requests. `respond` returns when the responder is there; it works on a thread of its own. `request` is one and its
+  // answer.
   virtual void respond() { unsupported("requests"); }
   virtual void request() { unsupported("requests"); }
 
-  // Durable queues. `publish_until` has at most `options.window` messages unconfirmed, returns when all are confirmed and
-  // says how many these are. `consume` acknowledges each message by itself and returns when the server has `expected`
-  // acknowledgements.
+  // Durable queues. `publish_until` has at most `options.window` messages unconfirmed, returns when all are confirmed
+  // and says how many these are. `consume` acknowledges each message by itself and returns when the server has
+  // `expected` acknowledgements.
   virtual void make_queue() { unsupported("queues"); }
   virtual std::uint64_t publish_until(std::uint64_t) { unsupported("queues"); }
   virtual void consume(std::uint64_t) { unsupported("queues"); }
 
  private:
-  [[noreturn]] static void unsupported(std::string_view what) { fail("this peer has no " + std::string(what) + " here"); }
+  [[noreturn]] static void unsupported(std::string_view what) {
+    fail("this peer has no " + std::string(what) + " here");
+  }
 };
 
 constexpr const char* kTopic = "bench.topic";

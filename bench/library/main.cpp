@@ -1,5 +1,5 @@
-// folkmoot-library-load: runs one workload through a peer's client library against one server and prints its figures as one
-// JSON object. The same work through bare sockets is folkmoot-load's.
+// folkmoot-library-load: runs one workload through a peer's client library against one server and prints its figures as
+// one JSON object. The same work through bare sockets is folkmoot-load's.
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -77,7 +77,8 @@ Report run_pubsub(const Options& options) {
 
   window.close();
   publisher.join();
-  for (const auto give_up = from_now(20); window.received() < window.sent() && now_ns() < give_up;) sleep_seconds(0.001);
+  for (const auto give_up = from_now(20); window.received() < window.sent() && now_ns() < give_up;)
+    sleep_seconds(0.001);
   if (window.received() != window.sent()) {
     fail("sent " + std::to_string(window.sent()) + " messages, received " + std::to_string(window.received()));
   }

@@ -31,8 +31,8 @@ using Connection = Handle<natsConnection, natsConnection_Destroy>;
 using Subscription = Handle<natsSubscription, natsSubscription_Destroy>;
 using Message = Handle<natsMsg, natsMsg_Destroy>;
 
-/// `at_once` writes each message when it is published, for those whose answer is waited for; otherwise a thread of the library's
-/// writes what has gathered.
+/// `at_once` writes each message when it is published, for those whose answer is waited for; otherwise a thread of the
+/// library's writes what has gathered.
 Connection connect(const Options& options, bool at_once) {
   natsOptions* made = nullptr;
   check(natsOptions_Create(&made), "options");
@@ -71,7 +71,9 @@ class NatsLibrary : public Library {
 
   void request() override {
     natsMsg* answer = nullptr;
-    check(natsConnection_Request(&answer, sending_.get(), kService, content_.data(), content_bytes(), kPatience.count()), "request");
+    check(
+        natsConnection_Request(&answer, sending_.get(), kService, content_.data(), content_bytes(), kPatience.count()),
+        "request");
     natsMsg_Destroy(answer);
   }
 
@@ -121,8 +123,9 @@ class NatsLibrary : public Library {
     settings.Config.MaxAckPending = kPrefetch;
     deliveries_left_ = expected;
     natsSubscription* subscription = nullptr;
-    check(js_Subscribe(&subscription, receiving_stream_.get(), kSubject, on_delivery, this, nullptr, &settings, nullptr),
-          "consume");
+    check(
+        js_Subscribe(&subscription, receiving_stream_.get(), kSubject, on_delivery, this, nullptr, &settings, nullptr),
+        "consume");
     subscription_.reset(subscription);
     if (!all_acknowledged_.try_acquire_for(kPatience)) fail("jetstream: messages are missing");
     check(natsConnection_Flush(receiving_.get()), "flush");
@@ -172,7 +175,8 @@ class NatsLibrary : public Library {
 
   bool is_settled() const {
     jsConsumerInfo* info = nullptr;
-    check(js_GetConsumerInfo(&info, receiving_stream_.get(), kStream, kConsumer, nullptr, nullptr), "ask about the consumer");
+    check(js_GetConsumerInfo(&info, receiving_stream_.get(), kStream, kConsumer, nullptr, nullptr),
+          "ask about the consumer");
     const bool settled = info->NumAckPending == 0 && info->NumPending == 0;
     jsConsumerInfo_Destroy(info);
     return settled;

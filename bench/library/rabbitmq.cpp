@@ -1,5 +1,6 @@
-// RabbitMQ through librabbitmq: a quorum queue with publisher confirms, and a consumer with a prefetch that acknowledges each
-// delivery. The library has blocking connections only; it writes each publish and each acknowledgement by itself.
+// RabbitMQ through librabbitmq: a quorum queue with publisher confirms, and a consumer with a prefetch that
+// acknowledges each delivery. The library has blocking connections only; it writes each publish and each
+// acknowledgement by itself.
 #include <amqp.h>
 #include <amqp_framing.h>
 #include <amqp_tcp_socket.h>
@@ -36,8 +37,8 @@ class Channel {
     amqp_socket_t* socket = amqp_tcp_socket_new(state());
     if (socket == nullptr) fail("rabbitmq: no memory");
     check(amqp_socket_open(socket, "127.0.0.1", options.port), "connect");
-    check(amqp_login(state(), AMQP_DEFAULT_VHOST, AMQP_DEFAULT_MAX_CHANNELS, AMQP_DEFAULT_FRAME_SIZE, AMQP_DEFAULT_HEARTBEAT,
-                     AMQP_SASL_METHOD_PLAIN, "guest", "guest"),
+    check(amqp_login(state(), AMQP_DEFAULT_VHOST, AMQP_DEFAULT_MAX_CHANNELS, AMQP_DEFAULT_FRAME_SIZE,
+                     AMQP_DEFAULT_HEARTBEAT, AMQP_SASL_METHOD_PLAIN, "guest", "guest"),
           "log in");
     amqp_channel_open(state(), kChannel);
     check_call("open a channel");
@@ -54,8 +55,9 @@ class Channel {
     amqp_basic_properties_t properties{};
     properties._flags = AMQP_BASIC_DELIVERY_MODE_FLAG;
     properties.delivery_mode = AMQP_DELIVERY_PERSISTENT;
-    check(amqp_basic_publish(state(), kChannel, amqp_empty_bytes, bytes_of(kQueue), 0, 0, &properties, bytes_of(content)),
-          "publish");
+    check(
+        amqp_basic_publish(state(), kChannel, amqp_empty_bytes, bytes_of(kQueue), 0, 0, &properties, bytes_of(content)),
+        "publish");
   }
 
   /// Waits until something is confirmed; how many messages that are. Other frames are passed over.
@@ -114,7 +116,8 @@ class RabbitLibrary : public Library {
     }
   }
 
-  /// The acknowledgements go through the queue's log in the channel's order: a confirmed publish behind them means they are in.
+  /// The acknowledgements go through the queue's log in the channel's order: a confirmed publish behind them means they
+  /// are in.
   void consume(std::uint64_t expected) override {
     const auto state = consumer_.state();
     amqp_basic_qos(state, kChannel, 0, kPrefetch, 0);
@@ -140,6 +143,8 @@ class RabbitLibrary : public Library {
 
 }  // namespace
 
-std::unique_ptr<Library> open_rabbitmq_library(const Options& options) { return std::make_unique<RabbitLibrary>(options); }
+std::unique_ptr<Library> open_rabbitmq_library(const Options& options) {
+  return std::make_unique<RabbitLibrary>(options);
+}
 
 }  // namespace folkmoot::bench

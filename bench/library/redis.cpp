@@ -1,5 +1,6 @@
-// redis-server through hiredis: its blocking connections with pipelining, that is commands appended to the output buffer and
-// replies fetched later. Topics, a pair of lists for requests, and a stream with a consumer group, as folkmoot-load has them.
+// redis-server through hiredis: its blocking connections with pipelining, that is commands appended to the output
+// buffer and replies fetched later. Topics, a pair of lists for requests, and a stream with a consumer group, as
+// folkmoot-load has them.
 #include <hiredis/hiredis.h>
 #include <sys/socket.h>
 

@@ -4,8 +4,7 @@
 
 namespace folkmoot::bench {
 
-Window::Window(std::size_t messages)
-    : messages_(messages), batch_(std::clamp<std::uint64_t>(messages / 4, 1, 1'024)) {}
+Window::Window(std::size_t messages) : messages_(messages), batch_(std::clamp<std::uint64_t>(messages / 4, 1, 1'024)) {}
 
 std::uint64_t Window::take() {
   for (;;) {

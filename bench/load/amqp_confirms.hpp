@@ -7,8 +7,8 @@ namespace folkmoot::bench {
 
 class AmqpConfirms {
  public:
-  /// How many messages this basic.ack confirms that were not confirmed before. Confirms out of order are counted one by one,
-  /// so the total is right as soon as nothing is in flight.
+  /// How many messages this basic.ack confirms that were not confirmed before. Confirms out of order are counted one by
+  /// one, so the total is right as soon as nothing is in flight.
   std::uint64_t add(std::uint64_t tag, bool multiple) {
     if (multiple) {
       // Everything up to the tag.
