@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <charconv>
@@ -86,6 +87,13 @@ Options parse_options(int argc, char** argv) {
   return options;
 }
 
+std::size_t pubsub_window(const Options& options) {
+  const std::size_t followers = std::max<std::size_t>(1, options.subscribers / options.publishers);
+  const std::size_t window = std::min({std::size_t{32'768}, (std::size_t{16} << 20) / options.content_bytes,
+                                       (std::size_t{256} << 20) / options.content_bytes / followers});
+  return std::max<std::size_t>(window, 8);
+}
+
 std::uint64_t now_ns() {
   return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
 }
@@ -153,7 +161,7 @@ std::thread start_thread(std::function<void()> body) {
     try {
       body();
     } catch (const std::exception& error) {
-      std::fprintf(stderr, "folkmoot-load: %s\n", error.what());
+      std::fprintf(stderr, "%s: %s\n", program_invocation_short_name, error.what());
       _exit(1);
     }
   });

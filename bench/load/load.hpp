@@ -43,6 +43,10 @@ struct Options {
 
 Options parse_options(int argc, char** argv);
 
+/// How many messages a publisher of topics stays ahead of the slowest subscriber that follows it, at most: 32,768
+/// messages or 16 MiB, and no more than 256 MiB over all subscribers.
+std::size_t pubsub_window(const Options& options);
+
 std::uint64_t now_ns();
 void pin_to_core(int core);
 

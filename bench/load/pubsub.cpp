@@ -1,7 +1,7 @@
 // Publishers to subscribers over topics. One thread writes for all publishers, one reads for all subscribers.
 //
 // Lossless by flow control, the same for every peer: a publisher stays at most a window ahead of the slowest subscriber
-// that follows it. The window is 32,768 messages or 16 MiB, and no more than 256 MiB over all subscribers.
+// that follows it (pubsub_window).
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,12 +24,10 @@ struct alignas(64) Counter {
 
 struct Flow {
   explicit Flow(const Options& options)
-      : publishers(options.publishers), received(options.subscribers), sent(options.publishers) {
-    const std::size_t followers = std::max<std::size_t>(1, options.subscribers / options.publishers);
-    window = std::min({std::size_t{32'768}, (std::size_t{16} << 20) / options.content_bytes,
-                       (std::size_t{256} << 20) / options.content_bytes / followers});
-    window = std::max<std::size_t>(window, 8);
-  }
+      : publishers(options.publishers),
+        window(pubsub_window(options)),
+        received(options.subscribers),
+        sent(options.publishers) {}
 
   /// What the slowest subscriber of this publisher has.
   std::uint64_t floor_of(std::size_t publisher) const {

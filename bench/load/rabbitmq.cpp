@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 
+#include "amqp_confirms.hpp"
 #include "session.hpp"
 
 namespace folkmoot::bench {
@@ -128,19 +129,7 @@ class RabbitSession : public Session {
       if (frame.id != kAck) return;
       const auto tag = get<std::uint64_t>(frame.arguments, 0);
       const bool multiple = (get<std::uint8_t>(frame.arguments, 8) & 1) != 0;
-      // `multiple` confirms everything up to the tag that has not been confirmed yet. Confirms out of order are
-      // counted one by one, so the total is right as soon as nothing is in flight.
-      if (multiple) {
-        scan.count += tag - confirmed_below_ - confirmed_alone_;
-        confirmed_below_ = tag;
-        confirmed_alone_ = 0;
-      } else if (tag == confirmed_below_ + 1 && confirmed_alone_ == 0) {
-        confirmed_below_ = tag;
-        ++scan.count;
-      } else {
-        ++confirmed_alone_;
-        ++scan.count;
-      }
+      scan.count += confirms_.add(tag, multiple);
     });
     return scan;
   }
@@ -266,8 +255,7 @@ class RabbitSession : public Session {
   }
 
   bool confirming_ = false;
-  std::uint64_t confirmed_below_ = 0;
-  std::uint64_t confirmed_alone_ = 0;
+  AmqpConfirms confirms_;
   std::uint64_t delivery_tag_ = 0;
 };
 

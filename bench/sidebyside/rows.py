@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Column:
-    key: str            # in folkmoot-load's JSON
+    key: str            # in the load generator's JSON
     title: str
     more_is_better: bool = False
 
@@ -14,6 +14,8 @@ RATE = Column("rate", "messages/s", True)
 CPU = Column("cpu_s_per_m", "CPU s/M")
 LATENCY = (Column("p50_us", "p50 us"), Column("p99_us", "p99 us"), Column("p999_us", "p99.9 us"))
 CONSUME = (Column("consume_rate", "consumed/s", True), Column("consume_cpu_s_per_m", "consume CPU s/M"))
+CLIENT_CPU = Column("client_cpu_s_per_m", "client CPU s/M")
+CONSUME_CLIENT_CPU = Column("consume_client_cpu_s_per_m", "consume client CPU s/M")
 IDLE = (Column("bytes_per_connection", "bytes each"), Column("rss_empty_mib", "empty MiB"),
         Column("idle_cores", "idle cores"), Column("connect_seconds", "connect s"))
 BACKLOG = (Column("rate", "filled/s", True), Column("rss_mib", "RSS MiB"), Column("disk_mib", "disk MiB"),
@@ -25,7 +27,7 @@ BACKLOG = (Column("rate", "filled/s", True), Column("rss_mib", "RSS MiB"), Colum
 class Row:
     name: str
     title: str
-    workload: str                   # of folkmoot-load; 'backlog' is a sequence of them
+    workload: str                   # of the load generator; 'backlog' is a sequence of them
     arguments: tuple = ()
     peers: tuple = ()
     columns: tuple = ()
@@ -33,6 +35,7 @@ class Row:
     core: int | None = None         # server and load on this core alone
     rounds_max: dict = field(default_factory=dict)   # by peer, where one run takes long
     peer_arguments: dict = field(default_factory=dict)  # by peer, instead of `arguments`
+    library: bool = False           # by folkmoot-library-load, through client libraries, not by folkmoot-load
     synced: bool = False            # say whether it synced before it confirmed
     quick: bool = False             # also part of --quick
     long: bool = False              # one round is enough for --quick
@@ -61,6 +64,11 @@ def request(name, title, core):
                ("folkmoot", "folkmoot-unix", "nats", "redis", "tcp", "unix"), (*LATENCY, CPU), core=core, quick=True)
 
 
+def library(name, title, workload, peers, columns, arguments=()):
+    return Row(f"library-{name}", f"through client libraries: {title}, 128 B", workload, arguments, peers, columns,
+               library=True)
+
+
 def backlog(count, name, **more):
     return Row(f"backlog-{name}", f"{name} waiting durable messages of 128 B", "backlog", (count,),
                ("folkmoot", "jetstream", "redis-everysec", "rabbitmq"), BACKLOG,
@@ -80,6 +88,11 @@ ROWS = (
         ("--window", 1000), DURABLE, (RATE, CPU, *CONSUME), seconds=1.5, synced=True, quick=True),
     Row("durable-1", "durable: publish confirmed, one in flight, 128 B", "durable", ("--window", 1), DURABLE,
         (RATE, CPU, *LATENCY), seconds=1.0, synced=True, quick=True),
+    library("pubsub-128", "pub/sub, 1 to 1", "pubsub", TRANSIENT, (RATE, CPU, CLIENT_CPU)),
+    library("request", "request and reply, one at a time", "request", TRANSIENT, (*LATENCY, CPU, CLIENT_CPU)),
+    library("durable-1000", "publish confirmed, 1000 in flight; then consume, one ack each", "durable",
+            ("folkmoot", "jetstream", "redis-always", "rabbitmq"), (RATE, CPU, CLIENT_CPU, *CONSUME, CONSUME_CLIENT_CPU),
+            ("--window", 1000)),
     Row("agents-64", "64 agents, each publishes a durable message and waits for its confirm, 128 B", "agents",
         ("--connections", 64), ("folkmoot", "folkmoot-http", "folkmoot-ws", "jetstream", "redis-always"), (RATE, CPU, *LATENCY)),
     Row("agents-10000", "10,000 agents, each a durable message a second, 128 B", "agents",
@@ -160,10 +173,10 @@ BEST = (
     at_most("backlog-10M", "rss_mib", 250 * MB),
 )
 
-# Beside an earlier program of folkmoot itself: differences that are no noise.
+# Beside an earlier program of folkmoot itself: differences that are no noise. Both run through the same client library.
 NOISE = 1.15
 BEFORE = tuple(Mark(row.name, column.key, 1 / NOISE if column.more_is_better else NOISE, ("before",), at_least=column.more_is_better)
-               for row in ROWS if "folkmoot" in row.peers for column in row.columns
+               for row in ROWS if "folkmoot" in row.peers and not row.library for column in row.columns
                if column.key not in ("p99_us", "p999_us", "connect_seconds", "idle_cores"))
 
 MARKS = {"spine": SPINE, "best": BEST, "before": BEFORE}

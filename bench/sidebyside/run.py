@@ -22,8 +22,9 @@ class RunError(Exception):
 
 
 class Runner:
-    def __init__(self, load, scratch, quick, out=sys.stderr):
+    def __init__(self, load, library_load, scratch, quick, out=sys.stderr):
         self.load = str(load)
+        self.library_load = str(library_load)
         self.scratch = Path(scratch)
         self.quick = quick
         self.out = out
@@ -85,7 +86,8 @@ class Runner:
             self._kept[peer] = server
         try:
             pin = [] if row.core is None else ["--pin", row.core]
-            return self.run_load(row.workload, *self.target(server), "--seconds", seconds, *arguments, *pin)
+            return self.run_load(row.workload, *self.target(server), "--seconds", seconds, *arguments, *pin,
+                                 program=self.library_load if row.library else None)
         except RunError:
             self._kept.pop(peer, None)
             keep = False
@@ -186,8 +188,8 @@ class Runner:
     def target(self, server):
         return ["--peer", server.load_peer, *server.address(), "--server-pid", server.pid]
 
-    def run_load(self, *arguments):
-        command = [self.load, *map(str, arguments)]
+    def run_load(self, *arguments, program=None):
+        command = [program or self.load, *map(str, arguments)]
         try:
             ran = subprocess.run(command, capture_output=True, text=True, timeout=LOAD_SECONDS_MAX, check=False)
         except subprocess.TimeoutExpired:

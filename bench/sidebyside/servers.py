@@ -48,6 +48,7 @@ class Server:
 
     load_peer = ""
     package = ""
+    library = ""    # the package of its C client
 
     def __init__(self, folder, core=None):
         self.folder = Path(folder)
@@ -120,6 +121,7 @@ class Server:
 class Nats(Server):
     load_peer = "nats"
     package = "nats-server"
+    library = "libnats-dev"
 
     def command(self):
         return ["nats-server", "-a", "127.0.0.1", "-p", str(self.port)]
@@ -135,6 +137,7 @@ class JetStream(Nats):
 class Redis(Server):
     load_peer = "redis"
     package = "redis-server"
+    library = "libhiredis-dev"
     append = ["--appendonly", "no"]
 
     def command(self):
@@ -154,6 +157,7 @@ class RedisEverysec(Redis):
 class RabbitMq(Server):
     load_peer = "rabbitmq"
     package = "rabbitmq-server"
+    library = "librabbitmq-dev"
 
     def __init__(self, folder, core=None):
         super().__init__(folder, core)
