@@ -45,7 +45,7 @@ namespace folkmoot {
 namespace asio = boost::asio;
 
 template <class T>
-using Completion = std::move_only_function<void(Result<T>)>;
+using Completion = std::move_only_function<void(Result<T>&&)>;
 
 /// Called with each status of a request, on the client's executor, one after the other and none after the request's end; must not throw.
 using StatusHandler = std::function<void(const Message&)>;
@@ -59,6 +59,33 @@ namespace detail {
 class Connection;  // src/client/connection.hpp
 class Flow;        // src/client/flow.hpp
 
+/// A value on its way through Asio, which moves it several times. For a message that is dozens of strings each time: a large value
+/// stays in one place.
+template <class T>
+class Held {
+ public:
+  explicit Held(T&& value) : value_(wrap(std::move(value))) {}
+  T&& take() {
+    if constexpr (kApart) {
+      return std::move(*value_);
+    } else {
+      return std::move(value_);
+    }
+  }
+
+ private:
+  static constexpr bool kApart = sizeof(T) > 128;
+  static auto wrap(T&& value) {
+    if constexpr (kApart) {
+      return std::make_unique<T>(std::move(value));
+    } else {
+      return std::move(value);
+    }
+  }
+
+  std::conditional_t<kApart, std::unique_ptr<T>, T> value_;
+};
+
 /// Runs `start(completion)`, where the completion hands its result to the token's handler on the handler's executor; or
 /// `start(completion, slot)`, if it can be cancelled: the slot is the handler's, and belongs to the operation until then.
 template <class T, class Token, class Start>
@@ -69,10 +96,10 @@ auto initiate(Token&& token, const asio::any_io_executor& fallback, Start start)
         auto executor = asio::prefer(asio::get_associated_executor(handler, fallback), asio::execution::outstanding_work.tracked);
         asio::cancellation_slot slot = asio::get_associated_cancellation_slot(handler);
         constexpr bool cancellable = std::invocable<Start&, Completion<T>, asio::cancellation_slot>;
-        Completion<T> done([slot, handler = std::move(handler), executor = std::move(executor)](Result<T> result) mutable {
-          asio::post(executor, [slot, handler = std::move(handler), result = std::move(result)]() mutable {
+        Completion<T> done([slot, handler = std::move(handler), executor = std::move(executor)](Result<T>&& result) mutable {
+          asio::post(executor, [slot, handler = std::move(handler), result = Held(std::move(result))]() mutable {
             if (cancellable && slot.is_connected()) slot.clear();
-            std::move(handler)(std::move(result));
+            std::move(handler)(result.take());
           });
         });
         if constexpr (cancellable) {
@@ -168,8 +195,8 @@ class Client {
   /// before is no error: Outcome::duplicate.
   template <class Token = asio::use_awaitable_t<>>
   auto publish(Message message, Token&& token = {}) {
-    return start<PublishReceipt>(token, [c = connection_, message = std::move(message)](auto done) mutable {
-      start_publish(c, std::move(message), std::move(done));
+    return start<PublishReceipt>(token, [c = connection_, message = detail::Held(std::move(message))](auto done) mutable {
+      start_publish(c, message.take(), std::move(done));
     });
   }
 
@@ -186,8 +213,8 @@ class Client {
   /// A message that is on its way when the connection is lost is lost.
   template <class Token = asio::use_awaitable_t<>>
   auto publish_nowait(Message message, Token&& token = {}) {
-    return start<void>(token, [c = connection_, message = std::move(message)](auto done) mutable {
-      start_publish_nowait(c, std::move(message), std::move(done));
+    return start<void>(token, [c = connection_, message = detail::Held(std::move(message))](auto done) mutable {
+      start_publish_nowait(c, message.take(), std::move(done));
     });
   }
 
@@ -290,9 +317,9 @@ class Client {
   /// The same, with the messages of type `status` that come before the response.
   template <TakesStatus Status, class Token = asio::use_awaitable_t<>>
   auto request(Message message, Milliseconds timeout, Status on_status, Token&& token = {}) {
-    return start<Message>(token, [c = connection_, message = std::move(message), timeout,
+    return start<Message>(token, [c = connection_, message = detail::Held(std::move(message)), timeout,
                                   on_status = StatusHandler(std::move(on_status))](auto done, asio::cancellation_slot slot) mutable {
-      start_request(c, std::move(message), timeout, std::move(on_status), slot, std::move(done));
+      start_request(c, message.take(), timeout, std::move(on_status), slot, std::move(done));
     });
   }
 
@@ -567,9 +594,9 @@ class Client {
   void set_handler(std::string type, Handler handler);
 
   static void start_connect(const Shared&, Completion<void>);
-  static void start_publish(const Shared&, Message, Completion<PublishReceipt>);
+  static void start_publish(const Shared&, Message&&, Completion<PublishReceipt>);
   static void start_publish_batch(const Shared&, std::vector<Message>, const BatchOptions&, Completion<Receipts>);
-  static void start_publish_nowait(const Shared&, Message, Completion<void>);
+  static void start_publish_nowait(const Shared&, Message&&, Completion<void>);
   static void start_complete(const Shared&, std::uint64_t lease, std::vector<Message> outputs, Completion<Receipts>);
   static void start_reject(const Shared&, const std::vector<std::uint64_t>&, const std::string& reason, Completion<void>);
   static void start_reply(const Shared&, Result<Message>, Completion<PublishReceipt>);
@@ -579,7 +606,7 @@ class Client {
   static void start_ack(const Shared&, const std::vector<std::uint64_t>&, Completion<void>);
   static void start_nack(const Shared&, const std::vector<std::uint64_t>&, const NackOptions&, Completion<void>);
   static void start_extend(const Shared&, const std::vector<std::uint64_t>&, Milliseconds, Completion<void>);
-  static void start_request(const Shared&, Message, Milliseconds, StatusHandler, asio::cancellation_slot, Completion<Message>);
+  static void start_request(const Shared&, Message&&, Milliseconds, StatusHandler, asio::cancellation_slot, Completion<Message>);
   static void start_request_all(const Shared&, std::vector<Message>, const GatherOptions&, Completion<Gathered>);
   static void start_receipts(const Shared&, const std::vector<Uuid>&, Completion<std::vector<Receipt>>);
   static void start_wait(const Shared&, const std::string& mailbox, Milliseconds, Completion<MailboxReady>);

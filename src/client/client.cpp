@@ -100,7 +100,7 @@ void Client::start_connect(const Shared& c, Completion<void> done) { c->connect(
 
 // --- publishing --------------------------------------------------------------------------------------------------------
 
-void Client::start_publish(const Shared& c, Message message, Completion<PublishReceipt> done) {
+void Client::start_publish(const Shared& c, Message&& message, Completion<PublishReceipt> done) {
   const auto go_on = [c](std::vector<Message> stored, auto finished) { start_publish(c, std::move(stored.front()), std::move(finished)); };
   if (!are_ready(c, {&message, 1}, done, go_on)) return;
   auto frame = codec::publish(message, false);
@@ -124,7 +124,7 @@ void Client::start_publish_batch(const Shared& c, std::vector<Message> messages,
   c->submit(std::move(operation));
 }
 
-void Client::start_publish_nowait(const Shared& c, Message message, Completion<void> done) {
+void Client::start_publish_nowait(const Shared& c, Message&& message, Completion<void> done) {
   const auto go_on = [c](std::vector<Message> stored, auto finished) {
     start_publish_nowait(c, std::move(stored.front()), std::move(finished));
   };
@@ -142,7 +142,7 @@ void Client::start_reply(const Shared& c, Result<Message> message, Completion<Pu
   start_publish(c, std::move(*message), std::move(done));
 }
 
-void detail::submit_request(const std::shared_ptr<Connection>& connection, Message message, Milliseconds timeout, StatusHandler on_status,
+void detail::submit_request(const std::shared_ptr<Connection>& connection, Message&& message, Milliseconds timeout, StatusHandler on_status,
                             std::shared_ptr<Ticket> ticket, Completion<Message> done) {
   const auto go_on = [connection, timeout, on_status, ticket](std::vector<Message> stored, auto finished) {
     submit_request(connection, std::move(stored.front()), timeout, on_status, ticket, std::move(finished));
@@ -169,7 +169,7 @@ void detail::submit_request(const std::shared_ptr<Connection>& connection, Messa
   connection->submit(std::move(operation));
 }
 
-void Client::start_request(const Shared& c, Message message, Milliseconds timeout, StatusHandler on_status, asio::cancellation_slot slot,
+void Client::start_request(const Shared& c, Message&& message, Milliseconds timeout, StatusHandler on_status, asio::cancellation_slot slot,
                            Completion<Message> done) {
   auto ticket = std::make_shared<detail::Ticket>();
   if (slot.is_connected()) slot.assign([c, ticket](asio::cancellation_type) { c->cancel(ticket); });

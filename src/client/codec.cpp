@@ -8,6 +8,7 @@
 #include <random>
 
 #include "message/compression.hpp"
+#include "message/envelope.hpp"
 #include "message/operations.hpp"
 #include "message/packed_content.hpp"
 
@@ -162,10 +163,14 @@ Result<std::vector<Result<PublishReceipt>>> read_batch(Bytes body, std::size_t c
   return out;
 }
 
-Result<Delivery> read_delivery(const Frame& frame) {
-  auto read = folkmoot::read_delivery(frame);
-  if (!read) return std::unexpected(std::move(read.error()));
-  return Delivery{.message = std::move(read->message), .lease = read->lease, .delivery = read->delivery, .redelivered = read->redelivered};
+Result<void> read_delivery(const Frame& frame, Delivery& delivery) {
+  const auto read = read_delivery_head(frame);
+  if (!read) return std::unexpected(read.error());
+  const auto& [head, message] = *read;
+  delivery.lease = head.lease;
+  delivery.delivery = head.delivery;
+  delivery.redelivered = head.redelivered;
+  return decode_message(message, delivery.message);
 }
 
 Result<void> read_settled(Bytes body) {

@@ -47,7 +47,8 @@ std::string call(std::string_view name, std::string_view arguments);
 /// Errors of all of these: malformed.
 Result<PublishReceipt> read_confirm(Bytes body);
 Result<std::vector<Result<PublishReceipt>>> read_batch(Bytes body, std::size_t count);
-Result<Delivery> read_delivery(const Frame& frame);
+/// Into one that is fresh: moving a message costs as much as reading it.
+Result<void> read_delivery(const Frame& frame, Delivery& delivery);
 /// Errors: also lease_lost.
 Result<void> read_settled(Bytes body);
 Result<std::vector<Receipt>> read_receipts(Bytes body);

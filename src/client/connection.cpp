@@ -272,11 +272,12 @@ void Connection::on_tick() {
   for (; late > 0 && state_ == State::up; --late) on_failure();
 
   if (state_ == State::up) {
-    if (now - last_heard_ > 3 * options_.heartbeat) {
+    const auto silence = now - wire_->last_heard();
+    if (silence > 3 * options_.heartbeat) {
       silent_ = true;
       return wire_->close();
     }
-    if (now - last_heard_ >= options_.heartbeat && now - last_pinged_ >= options_.heartbeat) {
+    if (silence >= options_.heartbeat && now - last_pinged_ >= options_.heartbeat) {
       last_pinged_ = now;
       append_ping(wire_->out(), 0);
     }

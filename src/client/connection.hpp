@@ -130,7 +130,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_lagged(const Frame& frame);
   void on_answer(const Frame& frame);
   void on_refusal(const Frame& frame);
-  void give(Flow& flow, Delivery delivery);
+  void give(Flow& flow, Result<Delivery>&& delivery);
   void took(Flow& flow, const Delivery& delivery);
   void end_flow(Flow& flow, const Error& why);
   void open_again(const std::shared_ptr<Flow>& flow);
@@ -170,7 +170,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint32_t last_request_ = 0;
   std::uint64_t last_order_ = 0;
   asio::steady_timer pause_, tick_;
-  Clock::time_point last_heard_{}, last_pinged_{}, attempt_deadline_{};
+  Clock::time_point last_pinged_{}, attempt_deadline_{};
   bool failed_ = false;  // a failure was told to the breaker, and no success since
   bool silent_ = false;  // the connection was given up for want of a sign of life
   bool lost_in_silence_ = false;  // the last connection was

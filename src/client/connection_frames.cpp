@@ -10,7 +10,6 @@
 namespace folkmoot::detail {
 
 Result<void> Connection::on_frame(const Frame& frame) {
-  last_heard_ = Clock::now();
   switch (frame.header.opcode) {
     case Opcode::welcome: {
       auto welcome = read_welcome(frame.body);
@@ -46,8 +45,8 @@ Result<void> Connection::on_frame(const Frame& frame) {
 void Connection::on_deliver(const Frame& frame) {
   const auto flow = flows_.find(frame.header.request);
   const auto waiter = flow == flows_.end() ? in_flight_.find(frame.header.request) : in_flight_.end();
-  auto delivery = codec::read_delivery(frame);
-  if (!delivery) {
+  Result<Delivery> delivery(std::in_place);
+  if (!codec::read_delivery(frame, *delivery)) {
     // A message this client cannot read is given back, so that its dead letter tells of it.
     if (frame.header.flags & kFlagLeased && frame.body.size() >= kLeaseBlockBytes)
       give_back({load<std::uint64_t>(frame.body.data())});
@@ -56,7 +55,7 @@ void Connection::on_deliver(const Frame& frame) {
   codec::unpack(*delivery, options_.content_bytes_max);
   if (delivery->leased() || !delivery->message.reply_to.empty()) delivery->withdrawals = withdrawals_;
   if (flow != flows_.end()) {
-    give(*flow->second, std::move(*delivery));
+    give(*flow->second, std::move(delivery));
     wire_->flush();
   } else if (waiter != in_flight_.end() && on_status(waiter->second, *delivery)) {
     return;
@@ -156,20 +155,20 @@ void Connection::open_again(const std::shared_ptr<Flow>& flow) {
   in_flight_.emplace(flow->request, InFlight{{std::move(operation), Clock::time_point::max(), ++last_order_}, {}});
 }
 
-void Connection::give(Flow& flow, Delivery delivery) {
-  delivery.missed = std::exchange(flow.missed_before_next, 0);
+void Connection::give(Flow& flow, Result<Delivery>&& delivery) {
+  delivery->missed = std::exchange(flow.missed_before_next, 0);
   if (!flow.takers.empty()) {
     auto taker = std::move(flow.takers.front());
     flow.takers.pop_front();
-    took(flow, delivery);
+    took(flow, *delivery);
     return taker(std::move(delivery));
   }
   if (flow.credit == 0 && flow.ready.size() >= flow.ready_max) {
-    flow.missed_before_next = delivery.missed + 1;
+    flow.missed_before_next = delivery->missed + 1;
     ++flow.missed;
     return;
   }
-  flow.ready.push_back(std::move(delivery));
+  flow.ready.push_back(*std::move(delivery));
 }
 
 void Connection::took(Flow& flow, const Delivery& delivery) {
@@ -182,9 +181,9 @@ void Connection::took(Flow& flow, const Delivery& delivery) {
 void Connection::next(std::shared_ptr<Flow> flow, Completion<Delivery> done) {
   enqueue(Task([this, flow = std::move(flow), done = std::move(done)]() mutable {
     if (!flow->ready.empty()) {
-      auto delivery = std::move(flow->ready.front());
+      Result<Delivery> delivery(std::move(flow->ready.front()));
       flow->ready.pop_front();
-      took(*flow, delivery);
+      took(*flow, *delivery);
       return done(std::move(delivery));
     }
     if (flow->ended) return done(std::unexpected(flow->why));

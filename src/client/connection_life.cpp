@@ -159,7 +159,7 @@ void Connection::give_up(const Error& why) {
 }
 
 void Connection::tell_connect_waiters(Result<void> result) {
-  for (auto& done : std::exchange(connect_waiters_, {})) done(result);
+  for (auto& done : std::exchange(connect_waiters_, {})) done(Result<void>(result));
 }
 
 void Connection::finish_all(const Error& error) {

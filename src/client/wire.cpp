@@ -73,6 +73,7 @@ asio::awaitable<Error> Wire::read(std::function<Result<void>(const Frame&)> on_f
     if (error == asio::error::eof) co_return Error{ErrorCode::connection_lost, "the server closed the connection"};
     if (error) co_return lost("reading from the server", error);
     held += got;
+    last_heard_ = std::chrono::steady_clock::now();
 
     Bytes left(in_.data(), held);
     for (;;) {

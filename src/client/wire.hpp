@@ -6,6 +6,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/strand.hpp>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -32,6 +33,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
   std::string& out() { return out_; }
   void flush();
   void on_written(std::function<void()> call) { on_written_ = std::move(call); }
+  /// When the server last said anything.
+  std::chrono::steady_clock::time_point last_heard() const { return last_heard_; }
   std::size_t pending_bytes() const { return out_.size() + writing_.size(); }
   void set_frame_bytes_max(std::size_t bytes) { frame_bytes_max_ = bytes; }
 
@@ -41,6 +44,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
   std::string out_;      // collects while writing_ is on its way
   std::string writing_;  // empty: nothing is on its way
   std::vector<std::uint8_t> in_;
+  std::chrono::steady_clock::time_point last_heard_{};
   std::size_t frame_bytes_max_ = 64 * 1024;
   std::function<void()> on_written_;
   bool closed_ = false;

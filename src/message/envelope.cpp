@@ -482,9 +482,14 @@ Result<void> encode_envelope(const Message& message, std::string& out) {
 }
 
 Result<Message> decode_message(Bytes bytes) {
+  Message message;
+  if (auto done = decode_message(bytes, message); !done) return std::unexpected(std::move(done.error()));
+  return message;
+}
+
+Result<void> decode_message(Bytes bytes, Message& message) {
   auto routing = read_routing(bytes);
   if (!routing) return std::unexpected(routing.error());
-  Message message;
   PackReader reader(bytes.first(routing->bytes));
   const auto pairs = reader.map();
   const auto on_field = [&](Field field, std::uint32_t) -> Result<void> {
@@ -527,7 +532,7 @@ Result<Message> decode_message(Bytes bytes) {
   if (!routing->retry.empty()) message.retry = read_retry(bytes, *routing);
   if (!routing->content_ref.empty()) message.content_ref = read_content_ref(bytes, *routing);
   message.content = as_text(bytes.subspan(routing->bytes));
-  return message;
+  return {};
 }
 
 }  // namespace folkmoot

@@ -118,6 +118,8 @@ Result<void> encode_envelope(const Message& message, std::string& out);
 
 /// Reads envelope and content. Errors: as read_routing.
 Result<Message> decode_message(Bytes envelope_and_content);
+/// The same into a message that is fresh.
+Result<void> decode_message(Bytes envelope_and_content, Message& message);
 
 /// The number of a standard type, 0 if it is a custom word; and back ("" outside the list).
 std::uint8_t type_number(std::string_view word);

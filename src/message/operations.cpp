@@ -265,19 +265,24 @@ Result<Welcome> read_welcome(Bytes body) {
   return welcome;
 }
 
-Result<Delivered> read_delivery(const Frame& frame) {
-  Delivered delivered;
+Result<std::pair<DeliveryHead, Bytes>> read_delivery_head(const Frame& frame) {
+  DeliveryHead head;
   Bytes rest = frame.body;
-  delivered.redelivered = frame.header.flags & kFlagRedelivered;
+  head.redelivered = frame.header.flags & kFlagRedelivered;
   if (frame.header.flags & kFlagLeased) {
     if (rest.size() < kLeaseBlockBytes) return std::unexpected(broken("DELIVER"));
-    delivered.lease = load<std::uint64_t>(rest.data());
-    delivered.delivery = load<std::uint32_t>(rest.data() + 8);
+    head.lease = load<std::uint64_t>(rest.data());
+    head.delivery = load<std::uint32_t>(rest.data() + 8);
     rest = rest.subspan(kLeaseBlockBytes);
   }
-  auto message = decode_message(rest);
-  if (!message) return std::unexpected(message.error());
-  delivered.message = std::move(*message);
+  return std::pair{head, rest};
+}
+
+Result<Delivered> read_delivery(const Frame& frame) {
+  const auto head = read_delivery_head(frame);
+  if (!head) return std::unexpected(head.error());
+  Delivered delivered{head->first, {}};
+  if (auto done = decode_message(head->second, delivered.message); !done) return std::unexpected(std::move(done.error()));
   return delivered;
 }
 

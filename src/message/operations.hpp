@@ -92,12 +92,16 @@ struct Welcome {
 };
 Result<Welcome> read_welcome(Bytes body);
 
-struct Delivered {
+struct DeliveryHead {
   std::uint64_t lease = 0;      // 0: none, nothing to settle
   std::uint32_t delivery = 0;
   bool redelivered = false;
+};
+struct Delivered : DeliveryHead {
   Message message;
 };
+/// What stands before the message, and the message's bytes.
+Result<std::pair<DeliveryHead, Bytes>> read_delivery_head(const Frame& frame);
 Result<Delivered> read_delivery(const Frame& frame);
 
 Result<Confirm> read_confirm(Bytes body);
