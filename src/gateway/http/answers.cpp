@@ -24,7 +24,10 @@ Result<std::uint32_t> duration_parameter(const Target& target, std::string_view 
   return static_cast<std::uint32_t>(*ms);
 }
 
-Answer json_answer(int status, std::string body) { return {.status = status, .body = std::move(body)}; }
+Answer json_answer(int status, std::string body) {
+  body += '\n';  // for whoever reads it in a terminal
+  return {.status = status, .body = std::move(body)};
+}
 
 Answer published_answer(const Frame& frame) {
   const auto confirm = read_confirm(frame.body);
@@ -38,11 +41,12 @@ Answer published_answer(const Frame& frame) {
 }
 
 Answer error_answer(const Error& error) {
-  Answer answer{.status = http_status(error.code), .body = {}};
-  JsonWriter json(answer.body);
+  std::string body;
+  JsonWriter json(body);
   json.begin_object();
   append_error_fields(json, error);
   json.end_object();
+  auto answer = json_answer(http_status(error.code), std::move(body));
   if (answer.status == 401) answer.headers.emplace_back("WWW-Authenticate", "Bearer");
   if (answer.status == 429 || answer.status == 503) answer.headers.emplace_back("Retry-After", "1");
   return answer;

@@ -30,7 +30,7 @@ Answer no_hash(std::string_view where) {
 std::string content_json(const ContentRef& ref) {
   std::string out;
   JsonWriter(out).begin_object().field("sha256", ref.hash.text()).field("size", ref.size).end_object();
-  return out + "\n";
+  return out;
 }
 
 // The body into an upload that is open, several parts on the way at a time. The hash is of what came.
