@@ -285,7 +285,7 @@ def test_X19_a_big_upload_and_its_reading_cost_the_server_no_memory(make_server)
     slow = Client(("127.0.0.1", server.port), receive_buffer=4096)
     slow.send(b"".join(frame(CONTENT_READ, sha.digest() + struct.pack("<QI", at * MIB, MIB), 1000 + at) for at in range(100)))
     time.sleep(1)
-    assert server.rss() - before < 60 * MIB
+    assert SANITIZED or server.rss() - before < 60 * MIB
     assert client.read_content(sha.digest()) == part
     got = sorted(slow.next_frame().request for _ in range(100))
     assert got == list(range(1000, 1100)), "all come in the end"
