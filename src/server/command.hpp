@@ -8,7 +8,7 @@
 
 namespace folkmoot {
 
-struct Context {
+struct CommandContext {
   Reactor& reactor;
   Engine& engine;
   Connection& connection;
@@ -34,10 +34,10 @@ Result<void> read_map(Bytes body, std::string_view what, OnKey on_key) {
 }
 
 // content_commands.cpp
-Result<void> on_content_open(const Context& context);
-Result<void> on_content_write(const Context& context);
-Result<void> on_content_finish(const Context& context);
-Result<void> on_content_stat(const Context& context);
-Result<void> on_content_read(const Context& context);
+Result<void> on_content_open(const CommandContext& context);
+Result<void> on_content_write(const CommandContext& context);
+Result<void> on_content_finish(const CommandContext& context);
+Result<void> on_content_stat(const CommandContext& context);
+Result<void> on_content_read(const CommandContext& context);
 
 }  // namespace folkmoot

@@ -18,7 +18,7 @@ Result<std::int64_t> duration(std::uint64_t ms, std::string_view field) {
   return static_cast<std::int64_t>(ms);
 }
 
-Result<void> read_message(const Context& context, Bytes bytes, IncomingMessage& message) {
+Result<void> read_message(const CommandContext& context, Bytes bytes, IncomingMessage& message) {
   if (auto done = read_routing(bytes, message.routing, Recipient::optional); !done) return done;
   message.envelope = bytes.first(message.routing.bytes);
   message.content = bytes.subspan(message.routing.bytes);
@@ -27,7 +27,7 @@ Result<void> read_message(const Context& context, Bytes bytes, IncomingMessage& 
   return failure(ErrorCode::content_too_large, fmt::format("the content has {} bytes; {} are the most", message.content.size(), most));
 }
 
-Result<void> on_publish(const Context& context) {
+Result<void> on_publish(const CommandContext& context) {
   IncomingMessage message;
   auto read = read_message(context, context.frame.body, message);
   if (!read) return read;
@@ -37,7 +37,7 @@ Result<void> on_publish(const Context& context) {
 }
 
 // The short way of a message whose envelope is the last one; false if it must go the other.
-bool publish_again(const Context& context) {
+bool publish_again(const CommandContext& context) {
   const auto* const message = context.reactor.last_envelope().find(context.frame.body);
   if (message == nullptr || message->content.size() > context.reactor.options().content_bytes_max) return false;
   context.engine.publish(context.session(), context.request(), context.quiet(), *message);
@@ -47,7 +47,7 @@ bool publish_again(const Context& context) {
 using Messages = std::vector<Result<IncomingMessage>>;
 
 // u32 count, then each with its length. One that does not parse stands there as its error.
-Result<Messages> read_messages(const Context& context, Bytes body, std::uint32_t least, std::size_t most, std::string_view what) {
+Result<Messages> read_messages(const CommandContext& context, Bytes body, std::uint32_t least, std::size_t most, std::string_view what) {
   if (body.size() < 4) return malformed(fmt::format("{} without its count", what));
   const auto count = load<std::uint32_t>(body.data());
   body = body.subspan(4);
@@ -67,7 +67,7 @@ Result<Messages> read_messages(const Context& context, Bytes body, std::uint32_t
   return messages;
 }
 
-Result<void> on_publish_batch(const Context& context) {
+Result<void> on_publish_batch(const CommandContext& context) {
   const auto messages = read_messages(context, context.frame.body, 1, kBatchMessagesMax, "a batch");
   if (!messages) return std::unexpected(messages.error());
   if (context.frame.header.flags & kFlagAtomic) {
@@ -78,7 +78,7 @@ Result<void> on_publish_batch(const Context& context) {
   return {};
 }
 
-Result<void> on_complete(const Context& context) {
+Result<void> on_complete(const CommandContext& context) {
   const auto body = context.frame.body;
   if (body.size() < sizeof(LeaseToken)) return malformed("COMPLETE without its lease");
   const auto outputs = read_messages(context, body.subspan(sizeof(LeaseToken)), 0, kOutputsMax, "a completion");
@@ -87,7 +87,7 @@ Result<void> on_complete(const Context& context) {
   return {};
 }
 
-Result<void> on_subscribe(const Context& context) {
+Result<void> on_subscribe(const CommandContext& context) {
   std::string_view pattern, filter;
   std::uint64_t credit = 0;
   bool echo = false;
@@ -104,7 +104,7 @@ Result<void> on_subscribe(const Context& context) {
   return {};
 }
 
-Result<void> on_consume(const Context& context) {
+Result<void> on_consume(const CommandContext& context) {
   std::string_view mailbox;
   std::uint64_t credit = 0;
   const auto read = read_map(context.frame.body, "CONSUME", [&](std::uint64_t key, PackReader& reader) {
@@ -117,21 +117,21 @@ Result<void> on_consume(const Context& context) {
   return {};
 }
 
-Result<void> on_credit(const Context& context) {
+Result<void> on_credit(const CommandContext& context) {
   const auto body = context.frame.body;
   if (body.size() != 8) return malformed("CREDIT has two u32");
   context.engine.credit(context.session(), load<std::uint32_t>(body.data()), load<std::uint32_t>(body.data() + 4));
   return {};
 }
 
-Result<void> on_cancel(const Context& context) {
+Result<void> on_cancel(const CommandContext& context) {
   if (context.frame.body.size() != 4) return malformed("CANCEL has one u32");
   context.reactor.contents().cancel(context.session(), load<std::uint32_t>(context.frame.body.data()));
   context.engine.cancel(context.session(), context.request(), load<std::uint32_t>(context.frame.body.data()));
   return {};
 }
 
-Result<void> on_receive(const Context& context) {
+Result<void> on_receive(const CommandContext& context) {
   ReceiveCommand command;
   std::uint64_t max = 1, wait_ms = 0, lease_ms = 0;
   const auto read = read_map(context.frame.body, "RECEIVE", [&](std::uint64_t key, PackReader& reader) {
@@ -152,7 +152,7 @@ Result<void> on_receive(const Context& context) {
   return {};
 }
 
-Result<void> on_ack(const Context& context) {
+Result<void> on_ack(const CommandContext& context) {
   const auto body = context.frame.body;
   const auto count = body.size() / sizeof(LeaseToken);
   if (count == 0 || count > kSettleLeasesMax || body.size() % sizeof(LeaseToken) != 0) {
@@ -178,7 +178,7 @@ bool read_leases(PackReader& reader, std::vector<LeaseToken>& tokens) {
   return true;
 }
 
-Result<void> on_nack(const Context& context) {
+Result<void> on_nack(const CommandContext& context) {
   std::vector<LeaseToken> tokens;
   std::optional<std::uint64_t> delay_ms;
   std::string_view reason;
@@ -196,7 +196,7 @@ Result<void> on_nack(const Context& context) {
   return {};
 }
 
-Result<void> on_reject(const Context& context) {
+Result<void> on_reject(const CommandContext& context) {
   std::vector<LeaseToken> tokens;
   std::string_view reason;
   const auto read = read_map(context.frame.body, "REJECT", [&](std::uint64_t key, PackReader& reader) {
@@ -210,7 +210,7 @@ Result<void> on_reject(const Context& context) {
   return {};
 }
 
-Result<void> on_extend(const Context& context) {
+Result<void> on_extend(const CommandContext& context) {
   std::vector<LeaseToken> tokens;
   std::uint64_t lease_ms = 0;
   const auto read = read_map(context.frame.body, "EXTEND", [&](std::uint64_t key, PackReader& reader) {
@@ -225,7 +225,7 @@ Result<void> on_extend(const Context& context) {
   return {};
 }
 
-Result<void> on_request(const Context& context) {
+Result<void> on_request(const CommandContext& context) {
   if (context.frame.body.size() < 4) return malformed("REQUEST without its time-out");
   IncomingMessage message;
   auto read = read_message(context, context.frame.body.subspan(4), message);
@@ -236,7 +236,7 @@ Result<void> on_request(const Context& context) {
   return read;
 }
 
-Result<void> on_receipt(const Context& context) {
+Result<void> on_receipt(const CommandContext& context) {
   const auto body = context.frame.body;
   const auto count = body.size() / sizeof(Uuid);
   if (count == 0 || count > kReceiptIdsMax || body.size() % sizeof(Uuid) != 0) {
@@ -255,7 +255,7 @@ Result<void> on_receipt(const Context& context) {
   return {};
 }
 
-Result<void> on_wait(const Context& context) {
+Result<void> on_wait(const CommandContext& context) {
   std::string_view mailbox;
   std::uint64_t timeout_ms = 0;
   const auto read = read_map(context.frame.body, "WAIT", [&](std::uint64_t key, PackReader& reader) {
@@ -270,7 +270,7 @@ Result<void> on_wait(const Context& context) {
   return {};
 }
 
-Result<void> on_stats(const Context& context) {
+Result<void> on_stats(const CommandContext& context) {
   std::string_view mailbox;
   if (!context.frame.body.empty()) {
     const auto read = read_map(context.frame.body, "STATS", [&](std::uint64_t key, PackReader& reader) {
@@ -287,7 +287,7 @@ Result<void> on_stats(const Context& context) {
   return {};
 }
 
-Result<void> on_ping(const Context& context) {
+Result<void> on_ping(const CommandContext& context) {
   if (context.frame.body.size() > 64) return malformed("PING has at most 64 bytes");
   context.reactor.done(context.session(), context.request(), context.frame.body);
   return {};
@@ -305,7 +305,7 @@ RetryPolicy read_policy(PackReader& reader) {
           .multiplier_permille = static_cast<std::uint32_t>(std::min<std::uint64_t>(multiplier, ~0u))};
 }
 
-Result<void> on_call(const Context& context) {
+Result<void> on_call(const CommandContext& context) {
   std::string_view name, arguments;
   const auto read = read_map(context.frame.body, "CALL", [&](std::uint64_t key, PackReader& reader) {
     if (key == 0) return name = reader.str(), true;
@@ -316,7 +316,7 @@ Result<void> on_call(const Context& context) {
   return carry_out_call(context.reactor, context.session(), context.request(), name, arguments);
 }
 
-Result<void> on_mailbox(const Context& context) {
+Result<void> on_mailbox(const CommandContext& context) {
   MailboxCommand command;
   command.limits = context.reactor.options().engine.mailbox;
   std::uint64_t max_messages = command.limits.max_messages, overflow = static_cast<std::uint64_t>(command.limits.overflow),
@@ -352,7 +352,7 @@ Result<void> on_mailbox(const Context& context) {
   return {};
 }
 
-using Handler = Result<void> (*)(const Context&);
+using Handler = Result<void> (*)(const CommandContext&);
 struct Row {
   Opcode opcode;
   Handler handler;

@@ -8,7 +8,7 @@ constexpr std::size_t kHashBytes = sizeof(ContentHash);
 
 }  // namespace
 
-Result<void> on_content_open(const Context& context) {
+Result<void> on_content_open(const CommandContext& context) {
   std::uint64_t size = 0;
   std::optional<ContentHash> hash;
   const auto read = read_map(context.frame.body, "CONTENT_OPEN", [&](std::uint64_t key, PackReader& reader) {
@@ -23,27 +23,27 @@ Result<void> on_content_open(const Context& context) {
   return context.reactor.contents().open(context.session(), context.request(), size, hash);
 }
 
-Result<void> on_content_write(const Context& context) {
+Result<void> on_content_write(const CommandContext& context) {
   const auto body = context.frame.body;
   if (body.size() < 12) return malformed("CONTENT_WRITE has a u32, a u64 and bytes");
   return context.reactor.contents().write(context.session(), context.request(), load<std::uint32_t>(body.data()),
                                           load<std::uint64_t>(body.data() + 4), body.subspan(12));
 }
 
-Result<void> on_content_finish(const Context& context) {
+Result<void> on_content_finish(const CommandContext& context) {
   const auto body = context.frame.body;
   if (body.size() != 4 + kHashBytes) return malformed("CONTENT_FINISH has a u32 and 32 bytes");
   return context.reactor.contents().finish(context.session(), context.request(), load<std::uint32_t>(body.data()),
                                            load<ContentHash>(body.data() + 4));
 }
 
-Result<void> on_content_stat(const Context& context) {
+Result<void> on_content_stat(const CommandContext& context) {
   const auto body = context.frame.body;
   if (body.size() != kHashBytes) return malformed("CONTENT_STAT has 32 bytes");
   return context.reactor.contents().stat(context.session(), context.request(), load<ContentHash>(body.data()));
 }
 
-Result<void> on_content_read(const Context& context) {
+Result<void> on_content_read(const CommandContext& context) {
   const auto body = context.frame.body;
   if (body.size() != kHashBytes + 12) return malformed("CONTENT_READ has 32 bytes, a u64 and a u32");
   return context.reactor.contents().read(context.session(), context.request(), load<ContentHash>(body.data()),

@@ -254,7 +254,7 @@ asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const Http
   co_return co_await handle(*match.route, raw, request, match.parameter, body);
 }
 
-asio::awaitable<Answer> HttpConnection::handle(const Route& route, const RawRequest& raw, const HttpRequest& request,
+asio::awaitable<Answer> HttpConnection::handle(const HttpRoute& route, const RawRequest& raw, const HttpRequest& request,
                                                std::string parameter, BodyStream* body) {
   if (!route.is_upgrade) {
     if (auto open = link_.open(request.token); !open) co_return error_answer(open.error());

@@ -37,7 +37,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>, priv
   asio::awaitable<bool> refuse_unread(beast::error_code error);
   asio::awaitable<bool> refuse(int status, ErrorCode code, std::string text);
   asio::awaitable<Answer> answer(const RawRequest& raw, const HttpRequest& request, const RouteMatch& match, BodyStream* body = nullptr);
-  asio::awaitable<Answer> handle(const Route& route, const RawRequest& raw, const HttpRequest& request, std::string parameter,
+  asio::awaitable<Answer> handle(const HttpRoute& route, const RawRequest& raw, const HttpRequest& request, std::string parameter,
                                  BodyStream* body);
   bool may_go_on(const RawRequest& raw) const { return raw.keep_alive() && !is_stopping_ && !context_.is_draining; }
   asio::awaitable<bool> write(Answer answer, const RawRequest& raw, bool keep_alive);

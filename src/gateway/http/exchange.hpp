@@ -61,7 +61,7 @@ struct Exchange {
   const std::string parameter;  // what stands for {...} in the route's pattern
   LinkCaller& link;
   const GatewayOptions& options;
-  BodyStream* body = nullptr;     // of a route that streams (Route::is_streamed)
+  BodyStream* body = nullptr;     // of a route that streams (HttpRoute::is_streamed)
   AnswerStream& answer_stream;
   const bool takes_any_length;    // the client understands an answer whose length is not known when it begins
 };

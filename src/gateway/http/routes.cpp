@@ -3,7 +3,7 @@
 namespace folkmoot {
 namespace {
 
-constexpr Route kRoutes[] = {
+constexpr HttpRoute kRoutes[] = {
     {"POST", "/api/messages", publish_messages},
     {"GET", "/api/messages", receive_messages, true},
     {"GET", "/api/messages/{id}", show_receipt},
@@ -54,7 +54,7 @@ bool matches(std::string_view pattern, const std::vector<std::string>& path, std
 
 }  // namespace
 
-std::span<const Route> routes() { return kRoutes; }
+std::span<const HttpRoute> routes() { return kRoutes; }
 
 RouteMatch match_route(std::string_view method, const Target& target) {
   RouteMatch match;

@@ -11,7 +11,7 @@ namespace folkmoot {
 
 using Handler = asio::awaitable<Answer> (*)(Exchange&);
 
-struct Route {
+struct HttpRoute {
   std::string_view method;
   std::string_view pattern;  // words and at most one {parameter}
   Handler handler;
@@ -20,10 +20,10 @@ struct Route {
   bool is_upgrade = false;   // becomes a WebSocket when the request asks for it
 };
 
-std::span<const Route> routes();
+std::span<const HttpRoute> routes();
 
 struct RouteMatch {
-  const Route* route = nullptr;
+  const HttpRoute* route = nullptr;
   std::string parameter;
   std::string allowed;  // methods that this path knows: empty if the path is unknown
 };
