@@ -95,7 +95,6 @@ void Model::resync(Engine& engine) {
 }
 
 void Model::crash() {
-  recovered_limits_.clear();  // of a recovery that was cut off
   recovered_limits_.clear();  // of a recovery that a crash cut off
   undurable_.clear();
   parties_.clear();
