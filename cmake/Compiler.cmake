@@ -36,6 +36,14 @@ if(NOT CMAKE_CXX_COMPILER_LAUNCHER)
   endif()
 endif()
 
+# Relocations in their packed form, where linker and C library know it (binutils 2.38, glibc 2.36): what a program has to read of
+# its own file to start is less by 100 KiB and more.
+include(CheckLinkerFlag)
+check_linker_flag(CXX -Wl,-z,pack-relative-relocs FOLKMOOT_PACKS_RELOCATIONS)
+if(FOLKMOOT_PACKS_RELOCATIONS)
+  add_link_options(-Wl,-z,pack-relative-relocs)
+endif()
+
 if(FOLKMOOT_LTO)
   include(CheckIPOSupported)
   check_ipo_supported()

@@ -11,7 +11,7 @@ find_package(CLI11 2.1 REQUIRED)
 find_package(Msgpuck REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(zstd 1.5 CONFIG REQUIRED)
-find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto)
+find_package(Nettle REQUIRED)
 
 # toml++ is shared code in Debian, described by pkg-config alone.
 find_package(PkgConfig REQUIRED)

@@ -1,35 +1,16 @@
 #include "base/sha256.hpp"
 
-#include <openssl/evp.h>
-
-#include "base/assert.hpp"
-
 namespace folkmoot {
-namespace {
 
-EVP_MD_CTX* context_of(void* pointer) { return static_cast<EVP_MD_CTX*>(pointer); }
-
-}  // namespace
-
-void Sha256::Free::operator()(void* context) const { EVP_MD_CTX_free(context_of(context)); }
-
-Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
-  FOLKMOOT_ASSERT(context_ != nullptr && EVP_DigestInit_ex(context_of(context_.get()), EVP_sha256(), nullptr) == 1);
-}
-
-Sha256::~Sha256() = default;
-Sha256::Sha256(Sha256&&) noexcept = default;
-Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+Sha256::Sha256() { sha256_init(&context_); }
 
 void Sha256::add(Bytes bytes) {
-  FOLKMOOT_ASSERT(EVP_DigestUpdate(context_of(context_.get()), bytes.data(), bytes.size()) == 1);
+  sha256_update(&context_, bytes.size(), bytes.data());
 }
 
 ContentHash Sha256::finish() {
   ContentHash hash;
-  unsigned size = 0;
-  FOLKMOOT_ASSERT(EVP_DigestFinal_ex(context_of(context_.get()), hash.bytes.data(), &size) == 1 &&
-                  size == hash.bytes.size());
+  sha256_digest(&context_, hash.bytes.size(), hash.bytes.data());
   return hash;
 }
 

@@ -1,7 +1,7 @@
-// SHA-256 (FIPS 180-4), by OpenSSL: names contents that are stored by reference.
+// SHA-256 (FIPS 180-4), by Nettle: names contents that are stored by reference.
 #pragma once
 
-#include <memory>
+#include <nettle/sha2.h>
 
 #include "base/bytes.hpp"
 #include "folkmoot/content.hpp"
@@ -12,9 +12,6 @@ namespace folkmoot {
 class Sha256 {
  public:
   Sha256();
-  ~Sha256();
-  Sha256(Sha256&&) noexcept;
-  Sha256& operator=(Sha256&&) noexcept;
 
   void add(Bytes bytes);
   /// The hash of all that was added; nothing may be added afterwards.
@@ -23,10 +20,7 @@ class Sha256 {
   static ContentHash of(Bytes bytes);
 
  private:
-  struct Free {
-    void operator()(void* context) const;
-  };
-  std::unique_ptr<void, Free> context_;  // an EVP_MD_CTX: OpenSSL's headers stay out of ours
+  sha256_ctx context_;
 };
 
 }  // namespace folkmoot

@@ -1,11 +1,48 @@
 // The program: `folkmoot SUBCOMMAND`. Exit status: 0 done, 1 refused or failed, 2 wrong usage.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <string_view>
 
 #include "cli/cli.hpp"
 #include "cli/serve.hpp"
+
+namespace folkmoot::cli {
+namespace {
+
+struct Command {
+  std::string_view name;
+  void (*add)(CLI::App& app);
+};
+
+// In the order in which --help lists them.
+constexpr Command kCommands[] = {
+    {"serve", add_serve},
+    {"send", add_send},
+    {"recv", add_recv},
+    {"wait", add_wait},
+    {"publish", add_publish},
+    {"subscribe", add_subscribe},
+    {"request", add_request},
+    {"reply", add_reply},
+    {"receipts", add_receipts},
+    {"stats", add_stats},
+    {"mailbox", add_mailbox},
+    {"command", add_command},
+    {"cancel", add_cancel},
+    {"dead", add_dead},
+    {"route", add_route},
+    {"schedule", add_schedule},
+    {"conversation", add_conversation},
+    {"content", add_content},
+    {"journal", add_journal},
+    {"bench", add_bench},
+};
+
+}  // namespace
+}  // namespace folkmoot::cli
 
 int main(int argc, char** argv) {
   using namespace folkmoot::cli;
@@ -26,26 +63,12 @@ int main(int argc, char** argv) {
               "  folkmoot reply analyst --exec 'wc -w' &\n"
               "  echo 'how many words are these' | folkmoot request analyst -");
 
-  add_serve(app);
-  add_send(app);
-  add_recv(app);
-  add_wait(app);
-  add_publish(app);
-  add_subscribe(app);
-  add_request(app);
-  add_reply(app);
-  add_receipts(app);
-  add_stats(app);
-  add_mailbox(app);
-  add_command(app);
-  add_cancel(app);
-  add_dead(app);
-  add_route(app);
-  add_schedule(app);
-  add_conversation(app);
-  add_content(app);
-  add_journal(app);
-  add_bench(app);
+  // Of a program that is told its command first, that command alone is declared: a server keeps nothing of the others in its memory.
+  const std::string_view first = argc > 1 ? argv[1] : "";
+  const auto* const only = std::ranges::find(kCommands, first, &Command::name);
+  for (const auto& command : kCommands) {
+    if (only == std::end(kCommands) || &command == only) command.add(app);
+  }
 
   try {
     app.parse(argc, argv);

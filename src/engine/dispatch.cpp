@@ -112,7 +112,7 @@ std::uint32_t Engine::next_consumer(Mailbox& mailbox) {
   }
 }
 
-void Engine::update_ready(Consumer& consumer, const Session& session) {
+void Engine::update_ready(MailboxConsumer& consumer, const Session& session) {
   const bool is_ready = consumer.credit > 0 && session.writable;
   if (is_ready == consumer.is_ready) return;
   consumer.is_ready = is_ready;
@@ -224,7 +224,7 @@ void Engine::subscribe(SessionId id, std::uint32_t request, std::string_view pat
     if (!compiled) return refuse(id, request, std::move(compiled.error()));
     condition = std::move(*compiled);
   }
-  auto subscription = std::make_unique<Subscription>();
+  auto subscription = std::make_unique<TopicSubscription>();
   *subscription = {.session = id, .request = request, .credit = credit, .skipped = 0, .limited = credit != 0, .echo = echo,
                    .pattern = std::string(pattern), .filter = std::move(condition)};
   auto* const kept = subscription.get();

@@ -352,7 +352,7 @@ class Engine {
   void retry_later();
   void retry();
   MessageParts bytes_of_message(const Entry& entry, std::uint16_t* hops = nullptr);
-  void update_ready(Consumer& consumer, const Session& session);
+  void update_ready(MailboxConsumer& consumer, const Session& session);
   void set_unwritable(Session& session);
   void add_waiter(Session& session, Mailbox& mailbox, const Waiter& waiter);
   void end_waiter(std::uint32_t slot);
@@ -428,8 +428,8 @@ class Engine {
 
   Parties parties_;
   std::vector<std::unique_ptr<Session>> sessions_;
-  Slab<Consumer> consumers_;
-  Slab<std::unique_ptr<Subscription>> subscriptions_;
+  Slab<MailboxConsumer> consumers_;
+  Slab<std::unique_ptr<TopicSubscription>> subscriptions_;
   Slab<Waiter> waiters_;
   Slab<PendingRequest> requests_;
   Slab<Batch> batches_;

@@ -96,7 +96,7 @@ struct Mailbox {
   }
 };
 
-struct Consumer {
+struct MailboxConsumer {
   SessionId session = 0;
   std::uint32_t request = 0;
   std::uint32_t mailbox = 0;

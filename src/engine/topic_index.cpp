@@ -12,7 +12,7 @@ void TopicIndex::changed() {
   last_match_ = nullptr;
 }
 
-void TopicIndex::add(Subscription* subscription) {
+void TopicIndex::add(TopicSubscription* subscription) {
   changed();
   ++size_;
   auto* node = &root_;
@@ -27,12 +27,12 @@ void TopicIndex::add(Subscription* subscription) {
   node->here.emplace_back(++order_, subscription);
 }
 
-void TopicIndex::remove(Subscription* subscription) {
+void TopicIndex::remove(TopicSubscription* subscription) {
   changed();
   if (remove_from(root_, subscription->pattern, true, subscription)) --size_;
 }
 
-bool TopicIndex::remove_from(Node& node, std::string_view rest, bool more, Subscription* subscription) {
+bool TopicIndex::remove_from(Node& node, std::string_view rest, bool more, TopicSubscription* subscription) {
   const auto is_it = [&](const auto& pair) { return pair.second == subscription; };
   if (!more) return std::erase_if(node.here, is_it) > 0;
   const auto word = cut_word(rest, more);

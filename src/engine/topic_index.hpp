@@ -13,7 +13,7 @@
 
 namespace folkmoot {
 
-struct Subscription {
+struct TopicSubscription {
   SessionId session = 0;
   std::uint32_t request = 0;
   std::uint32_t credit = 0;   // left; meaningful if `limited`
@@ -28,7 +28,7 @@ class TopicIndex {
  public:
   /// What a topic matches, in the order the subscriptions were made.
   struct Match {
-    std::vector<Subscription*> subscriptions;
+    std::vector<TopicSubscription*> subscriptions;
     std::vector<EventTarget> targets;  // the same, as the server is told them
     bool plain = true;                 // each gets all: none has a filter or a limit
 
@@ -36,8 +36,8 @@ class TopicIndex {
   };
 
   /// The index keeps the pointer until remove(); it must stay valid.
-  void add(Subscription* subscription);
-  void remove(Subscription* subscription);
+  void add(TopicSubscription* subscription);
+  void remove(TopicSubscription* subscription);
   std::size_t size() const { return size_; }
   /// Changes whenever a topic may match otherwise than before.
   std::uint64_t version() const { return version_; }
@@ -50,8 +50,8 @@ class TopicIndex {
   struct Node {
     boost::unordered_flat_map<std::string, std::unique_ptr<Node>> words;
     std::unique_ptr<Node> any;                // `*`
-    std::vector<std::pair<std::uint64_t, Subscription*>> here;
-    std::vector<std::pair<std::uint64_t, Subscription*>> rest;  // `>`
+    std::vector<std::pair<std::uint64_t, TopicSubscription*>> here;
+    std::vector<std::pair<std::uint64_t, TopicSubscription*>> rest;  // `>`
     bool unused() const { return words.empty() && !any && here.empty() && rest.empty(); }
   };
   struct TextHash {
@@ -60,9 +60,9 @@ class TopicIndex {
   };
   static constexpr std::size_t kRememberedMax = 8192;
 
-  using Found = std::vector<std::pair<std::uint64_t, Subscription*>>;
+  using Found = std::vector<std::pair<std::uint64_t, TopicSubscription*>>;
   void collect(const Node& node, std::string_view rest, bool more, Found& found) const;
-  bool remove_from(Node& node, std::string_view rest, bool more, Subscription* subscription);
+  bool remove_from(Node& node, std::string_view rest, bool more, TopicSubscription* subscription);
   void changed();
 
   Node root_;

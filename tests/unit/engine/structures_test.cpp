@@ -187,10 +187,10 @@ TEST(TopicIndex, M1_finds_what_a_comparison_with_each_pattern_finds) {
     }
   };
   TopicIndex index;
-  std::vector<std::unique_ptr<Subscription>> subscriptions;
+  std::vector<std::unique_ptr<TopicSubscription>> subscriptions;
   for (int step = 0; step < 3'000; ++step) {
     if (random() % 3 == 0) {
-      subscriptions.push_back(std::make_unique<Subscription>());
+      subscriptions.push_back(std::make_unique<TopicSubscription>());
       subscriptions.back()->pattern = make(true);
       index.add(subscriptions.back().get());
     } else if (random() % 4 == 0 && !subscriptions.empty()) {
@@ -199,7 +199,7 @@ TEST(TopicIndex, M1_finds_what_a_comparison_with_each_pattern_finds) {
       subscriptions.erase(at);
     }
     const auto topic = make(false);
-    std::vector<Subscription*> expected;
+    std::vector<TopicSubscription*> expected;
     for (const auto& each : subscriptions) {
       if (topic_matches(each->pattern, topic)) expected.push_back(each.get());
     }
