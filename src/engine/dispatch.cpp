@@ -168,13 +168,17 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
     const auto bytes = bytes_of_message(entry);
     const auto slot = transient_.put(bytes.head, bytes.rest);
     append_fact(FactKind::message_settled, {bytes_of(ref)});
-    leave(mailbox, entry, std::nullopt, 1);
+    // The next of its group follows when it has gone out, not while it waits for the log.
+    auto settled = entry;
+    settled.flags &= static_cast<std::uint16_t>(~Entry::kGrouped);
+    leave(mailbox, settled, std::nullopt, 1);
     pending_.push({.lsn = last_fact_,
                    .session = session,
                    .request = request,
                    .kind = Pending::Kind::handed_out,
                    .place = {slot, entry.place().bytes},
-                   .fact = {.key = entry.key, .mailbox = mailbox.number, .sender = message.sender, .priority = entry.priority}});
+                   .fact = {.key = entry.key, .mailbox = mailbox.number, .sender = message.sender, .priority = entry.priority,
+                            .flags = static_cast<std::uint8_t>(entry.flags & Entry::kGrouped)}});
     return Handed::more;
   }
   auto* const holder = find_session(session);

@@ -115,6 +115,7 @@ void Engine::resolve(Pending& item) {
         }
         transient_.drop(static_cast<std::uint32_t>(entry.place().lsn));
         settled_.add(entry.key, {.at = now_, .deliveries = 1});
+        leave_group(parties_.mailbox(item.fact.mailbox), Entry(item.fact.key, {}, item.fact.priority, item.fact.flags));
         break;
       }
       case Pending::Kind::batch: {

@@ -50,6 +50,11 @@ FAULTS = {
         "  if (not_before > now_) return enter_scheduled(mailbox, message, not_before);",
         "  if (not_before > now_) return leave_group(mailbox, message.entry), enter_scheduled(mailbox, message, not_before);",
     ),
+    "group_goes_on_before_it_went_out": (
+        "engine/dispatch.cpp",
+        "    settled.flags &= static_cast<std::uint16_t>(~Entry::kGrouped);\n",
+        "",
+    ),
     "attempts_forgotten_at_restart": (
         "engine/recover.cpp",
         "    } else {\n      note_attempt(ref.key, place, returned.deliveries);",

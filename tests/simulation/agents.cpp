@@ -8,6 +8,7 @@
 namespace folkmoot::simulation {
 
 void Agents::crash() {
+  promises_.crash();
   sessions_.clear();
   events_.clear();
   response_.reset();
@@ -31,9 +32,11 @@ Ask& Agents::ask(AgentSession& session, Ask::Kind kind) {
 
 void Agents::call(const std::function<void()>& command) {
   ++operations_;
+  refused_ = false;
   command();
   expect(events_.empty(), "{} subscriptions did not get an event", events_.size());
   model_.after_call(engine_->now());
+  promises_.passed(engine_->now());
   if (!model_.room_refused) return;
   model_.resync(*engine_);
   std::vector<LeaseToken> ended;
@@ -61,6 +64,7 @@ void Agents::close(AgentSession& session) {
   for (auto& [request, consumer] : session.consumers) consumer.ended = true;
   session.subscriptions.clear();
   model_.closing = id;
+  promises_.closing(id);
   model_.redrives.close(id);
   call([&] {
     // What it asked in memory, and nobody has yet, goes with it.
@@ -154,6 +158,7 @@ void Agents::configure(AgentSession& session, std::size_t mailbox, const Mailbox
   mine.mailbox = mailbox;
   mine.limits = limits;
   const auto request = session.next_request++;
+  promises_.configuring(mailbox, limits);
   call([&] { engine_->configure_mailbox(session.id, request, {model_.names()[mailbox], limits}); });
 }
 

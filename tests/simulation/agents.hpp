@@ -10,6 +10,7 @@
 #include "simulation/contents.hpp"
 #include "simulation/leases.hpp"
 #include "simulation/order.hpp"
+#include "simulation/promises.hpp"
 #include "simulation/random.hpp"
 
 namespace folkmoot::simulation {
@@ -19,6 +20,7 @@ struct Ask {
   enum class Kind : std::uint8_t { publish, batch, request, request_now, plain, receive, wait, settle, cancel, purge, redrive } kind{};
   std::vector<std::uint64_t> numbers;  // of messages published, or settled
   std::vector<LeaseToken> refused;     // leases that must be refused
+  std::vector<Uuid> held_ids{};        // the messages of the other leases
   std::uint32_t settled = 0;
   std::size_t mailbox = 0;
   std::uint32_t max = 0, delivered = 0;
@@ -67,8 +69,8 @@ struct ReplyAddress {
 
 class Agents final : public Effects {
  public:
-  Agents(Model& model, OrderChecker& order, Leases& leases, RuleCounts& rules, Random& random)
-      : model_(model), order_(order), leases_(leases), rules_(rules), random_(random), contents_(model, rules) {}
+  Agents(Model& model, Promises& promises, OrderChecker& order, Leases& leases, RuleCounts& rules, Random& random)
+      : model_(model), promises_(promises), order_(order), leases_(leases), rules_(rules), random_(random), contents_(model, rules) {}
 
   void attach(Engine* engine) { engine_ = engine; }
   void crash();
@@ -163,6 +165,7 @@ class Agents final : public Effects {
   Published sent_again(const ModelMessage& dead) const;
   void settle_failed(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet,
                      const std::function<void(std::uint32_t request)>& command);
+  void note_settled(const std::vector<LeaseToken>& tokens, Promises::End how);
   const ModelMessage* any_message(const std::function<bool(const ModelMessage&)>& fits);
   void step(std::int64_t now);
   void check_full_together(const Ask& mine) const;
@@ -183,6 +186,7 @@ class Agents final : public Effects {
   };
 
   Model& model_;
+  Promises& promises_;
   OrderChecker& order_;
   Leases& leases_;
   RuleCounts& rules_;
@@ -202,6 +206,7 @@ class Agents final : public Effects {
   std::deque<Sent> keyed_;  // the last messages with a key; senders remember them through crashes
   std::uint64_t life_ = 0;
   bool withdrawn_ = false;  // somebody was told so
+  bool refused_ = false;    // something was, in this call
   bool due_together_ = false;  // events are due of facts that became durable together
   std::uint64_t next_serial_ = 1;
   std::uint64_t operations_ = 0;

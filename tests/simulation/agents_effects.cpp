@@ -112,6 +112,14 @@ bool Agents::on_response(AgentSession& session, const OutgoingDelivery& delivery
 }
 
 bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing, std::uint64_t content) {
+  const auto consumer = session.consumers.find(delivery.request);
+  const auto pull = session.asks.find(delivery.request);
+  const bool pushed = consumer != session.consumers.end();
+  if (routing.from != kServerName) {
+    Holding holding{.id = routing.id, .session = session.id, .deadline = 0};
+    if (!pushed && pull != session.asks.end() && pull->second.lease_ms != 0) holding.session = 0, holding.deadline = engine_->now() + pull->second.lease_ms;
+    promises_.delivered(content, routing, delivery.lease, holding, engine_->now());
+  }
   const auto address = message_address(routing.id);
   auto* const message = address ? model_.find_key(address->key) : nullptr;
   expect(message != nullptr && message->content == content, "{} is delivered, and it is settled, or never was accepted", content);
@@ -124,9 +132,6 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
   expect(asked.sender != model_.bus() || type_word(routing.type) == "error", "{}, of the server, is no error", number);
   expect(serving, "{} is delivered before the log knows of this run", number);
 
-  const auto consumer = session.consumers.find(delivery.request);
-  const auto pull = session.asks.find(delivery.request);
-  const bool pushed = consumer != session.consumers.end();
   expect(pushed || (pull != session.asks.end() && pull->second.kind == Ask::Kind::receive), "{} went to request {}, which takes no mail",
          number, delivery.request);
   expect((pushed ? consumer->second.mailbox : pull->second.mailbox) == asked.mailbox, "{} went to the wrong agent", number);
@@ -188,6 +193,7 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
 }
 
 void Agents::on_confirmed(std::uint64_t number, const Confirm& confirm) {
+  if (promises_.knows(number)) promises_.confirmed(number, confirm.id);
   if (confirm.outcome == PublishOutcome::duplicate) {
     const auto key = model_.published(number).key;
     const auto first = message_address(confirm.id)->key;
@@ -235,6 +241,7 @@ void Agents::on_batch(const Ask& mine, Bytes body) {
       const auto bytes = load<std::uint16_t>(body.data());
       expect(body.size() >= 2u + bytes, "the answer to a batch breaks off");
       const auto error = static_cast<ErrorCode>(code);
+      promises_.refused(number);
       const bool unwanted = error == ErrorCode::no_reply_wanted && mine.unwanted.contains(number);
       expect(unwanted || error == ErrorCode::mailbox_full || (error == ErrorCode::disk_full && model_.disk_limited), "a message of a batch was refused: {}",
              as_text(body.subspan(2, bytes)));
@@ -242,6 +249,7 @@ void Agents::on_batch(const Ask& mine, Bytes body) {
     }
   }
   expect(body.empty(), "the answer to a batch goes on");
+  for (const auto& id : mine.held_ids) promises_.acknowledged(id);
   expect(mine.input == 0 || model_.find(mine.input) == nullptr, "{} was completed, and answered before that was durable", mine.input);
   rules_.saw(Rule::batch);
 }
@@ -296,6 +304,7 @@ void Agents::settled(SessionId id, std::uint32_t request, std::uint32_t settled,
   expect(settled == mine.settled && std::ranges::equal(refused, mine.refused), "{} leases were settled and {} refused, instead of {} and {}",
          settled, refused.size(), mine.settled, mine.refused.size());
   if (mine.max != 1) return;
+  for (const auto& held : mine.held_ids) promises_.acknowledged(held);
   for (const auto number : mine.numbers) {
     expect(model_.find(number) == nullptr, "the ack of {} was answered before it was durable", number);
     if (disk_full) rules_.saw(Rule::settled_while_full);
@@ -330,10 +339,16 @@ void Agents::check_full_together(const Ask& mine) const {
 }
 
 void Agents::refuse(SessionId id, std::uint32_t request, const Error& error) {
+  refused_ = true;
   auto* const session = find(id);
   if (session == nullptr) return;
   const auto mine = take_ask(*session, request);
   const auto code = error.code;
+  if (mine.kind == Ask::Kind::publish || mine.kind == Ask::Kind::batch) {
+    for (const auto number : mine.numbers) {
+      if (promises_.knows(number)) promises_.refused(number);
+    }
+  }
   if (mine.error && code == *mine.error) {
     if (code == ErrorCode::no_reply_wanted) rules_.saw(Rule::no_reply_wanted);
     if (code == ErrorCode::no_recipient) rules_.saw(Rule::no_recipient);

@@ -84,6 +84,7 @@ void Agents::publish_as(AgentSession& session, std::uint64_t number, std::size_t
   if (is_unwanted(asked)) mine.error = ErrorCode::no_reply_wanted;
   if (asked.routed && !model_.routes.any()) mine.error = ErrorCode::no_recipient;
   const auto request = session.next_request++;
+  promises_.publishing(number, asked, engine_->now());
   model_.together().begin();
   call([&] { engine_->publish(session.id, request, quiet, incoming(written)); });
   model_.together().end();
@@ -121,6 +122,7 @@ Agents::Several Agents::write_all(Ask& mine, const std::vector<Published>& asked
   for (const auto& each : asked) {
     mine.numbers.push_back(model_.add(each));
     if (is_unwanted(each)) mine.unwanted.insert(mine.numbers.back());
+    promises_.publishing(mine.numbers.back(), each, engine_->now());
     several.written.push_back(write(each, mine.numbers.back(), 8 + random_.below(200), mode_of(each)));
   }
   for (auto& each : several.written) several.messages.emplace_back(at_rest(each));
@@ -155,6 +157,7 @@ void Agents::publish_atomic(AgentSession& session, const std::vector<Published>&
   mine.quiet = quiet;
   mine.together = true;
   if (!mine.unwanted.empty()) mine.error = ErrorCode::no_reply_wanted;
+  promises_.together(mine.numbers, nullptr);
   call_together(asked, [&] { engine_->publish_atomic(session.id, request, quiet, several.messages); });
   if (session.asks.contains(request)) rules_.saw(Rule::atomic_batch);
 }
@@ -177,9 +180,12 @@ void Agents::complete(AgentSession& session, LeaseToken token, std::vector<Publi
   }
   const auto several = write_all(mine, outputs);
   const auto request = session.next_request++;
+  mine.held_ids = promises_.held({token}, engine_->now());
+  promises_.together(mine.numbers, mine.held_ids.empty() ? nullptr : &mine.held_ids[0]);
   model_.settling = {token};
   call_together(outputs, [&] { engine_->complete(session.id, request, token, several.messages); });
   model_.settling.clear();
+  if (!refused_) promises_.settling(token, Promises::End::acked, engine_->now());
   if (session.asks.contains(request)) {
     expect(leases_.find(token) == nullptr, "a lease lives on after its message was completed");
     rules_.saw(Rule::completed);
@@ -267,6 +273,8 @@ void Agents::request(AgentSession& session, Published asked, std::int64_t timeou
   asked.bounce = false;
   if (asked.transient) asked.tokens = 0;
   const auto number = model_.add(asked);
+  promises_.publishing(number, asked, engine_->now());
+  promises_.taking_back(number);  // when its time is over, or its sender gone
   auto written = write(asked, number, 8 + random_.below(100), asked.transient ? std::nullopt : std::optional(DeliveryMode::at_least_once));
   auto& mine = ask(session, timeout_ms == 0 ? Ask::Kind::request_now : Ask::Kind::request);
   mine.numbers = {number};

@@ -8,6 +8,7 @@ void Agents::set_schedule(AgentSession& session, ScheduleSpec spec, const Publis
   if (spec.topic.empty()) {
     spec.content = model_.add(asked);
     model_.published(spec.content).scheduled = true;
+    promises_.publishing(spec.content, model_.published(spec.content), engine_->now());
     written = write(asked, spec.content, 8, asked.once ? std::optional(DeliveryMode::at_most_once) : std::nullopt);
   } else {
     Message event;

@@ -27,12 +27,14 @@ Ask Agents::settle(AgentSession& session, const std::vector<LeaseToken>& tokens)
 void Agents::ack(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet) {
   auto mine = settle(session, tokens);
   const bool silent = quiet && mine.refused.empty();
+  mine.held_ids = promises_.held(tokens, engine_->now());
   mine.max = 1;  // an ack: its messages must never come again
   const auto request = session.next_request++;
   session.asks[request] = mine;
   model_.settling = {tokens.begin(), tokens.end()};
   call([&] { engine_->ack(session.id, request, quiet, tokens); });
   model_.settling.clear();
+  note_settled(tokens, Promises::End::acked);
   if (silent) session.asks.erase(request);
 }
 
@@ -57,8 +59,14 @@ void Agents::settle_failed(AgentSession& session, const std::vector<LeaseToken>&
   model_.settling = {tokens.begin(), tokens.end()};
   call([&] { command(request); });
   model_.settling.clear();
+  note_settled(tokens, model_.rejecting ? Promises::End::given_up : Promises::End::given_back);
   if (quiet && mine.refused.empty()) session.asks.erase(request);
   for (const auto token : tokens) expect(leases_.find(token) == nullptr, "a lease lives on after it was given up");
+}
+
+void Agents::note_settled(const std::vector<LeaseToken>& tokens, Promises::End how) {
+  if (refused_) return;
+  for (const auto token : tokens) promises_.settling(token, how, engine_->now());
 }
 
 const ModelMessage* Agents::any_message(const std::function<bool(const ModelMessage&)>& fits) {
@@ -78,8 +86,10 @@ void Agents::cancel_message(AgentSession& session) {
   mine.settled = message->waits();
   const auto request = session.next_request++;
   model_.cancelling = message->number;
+  const auto content = message->content;
   call([&] { engine_->cancel_message(session.id, request, message->id); });
   model_.cancelling = 0;
+  if (!refused_ && promises_.knows(content)) promises_.taking_back(content);
   if (!session.asks.contains(request)) return;
   const auto* const now = model_.find_key(key);
   expect(now == nullptr || now->stand == Stand::gone, "a message was taken back and is still there");
@@ -122,6 +132,7 @@ void Agents::resubmit(AgentSession& session) {
   const auto request = session.next_request++;
   auto& job = model_.redrives.begin({session.id, request});
   job.order = {key};
+  if (promises_.knows(dead->content)) promises_.taking_back(dead->content);
   job.becomes = {{key, number}};
   model_.together().begin();
   call([&] { engine_->resubmit(session.id, request, dead->id, {}); });
@@ -141,7 +152,9 @@ void Agents::redrive(AgentSession& session, std::size_t mailbox, std::optional<s
   job.per_second = per_second;
   for (const auto key : model_.mailbox(mailbox).dead) {
     if (limit != 0 && job.order.size() >= limit) break;
-    auto again = sent_again(*model_.find_key(key));
+    const auto& dead = *model_.find_key(key);
+    auto again = sent_again(dead);
+    if (promises_.knows(dead.content)) promises_.taking_back(dead.content);
     if (to) again.mailbox = *to;
     job.order.push_back(key);
     job.becomes[key] = model_.add(again);
@@ -174,6 +187,11 @@ void Agents::extend(AgentSession& session, const std::vector<LeaseToken>& tokens
   const auto request = session.next_request++;
   session.asks[request] = mine;
   call([&] { engine_->extend(session.id, request, false, tokens, lease_ms); });
+  if (refused_) return;
+  for (const auto token : tokens) {
+    const auto now = engine_->now();
+    lease_ms == 0 ? promises_.extending(token, session.id, 0, now) : promises_.extending(token, 0, now + lease_ms, now);
+  }
 }
 
 }  // namespace folkmoot::simulation

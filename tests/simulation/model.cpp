@@ -344,7 +344,7 @@ Caused Model::caused_by(const Uuid& cause, std::uint32_t said) {
 
 void Model::on_schedule(FactKind kind, FactPlace place, Bytes body, std::int64_t now) {
   if (kind == FactKind::schedule_set) return schedules.on_set(load<ScheduleSetFact>(body.data()), place.lsn, now);
-  if (kind == FactKind::schedule_removed) return schedules.on_removed(load<std::uint64_t>(body.data()), place.lsn);
+  if (kind == FactKind::schedule_removed) return schedules.on_removed(load<std::uint64_t>(body.data()), place.lsn, room_refused);
   const auto fact = load<ScheduleFiredFact>(body.data());
   const auto firing = schedules.on_fired(fact, place.lsn, now);
   if (firing.failed) return rules_.saw(Rule::schedule_failed);
@@ -381,7 +381,6 @@ void Model::on_settled(FactPlace place, Bytes body) {
       expect(message->stand == Stand::ready, "{}, at most once, is {} and was handed out", message->number, name(message->stand));
       expect(!message->seen, "{}, at most once, is handed out twice", message->number);
       move(*message, Stand::handing);
-      leave_group(*message);
       say(*message, Stand::gone, place.lsn);
       continue;
     }
@@ -483,6 +482,7 @@ void Model::handed_out() {
     auto& message = (at++)->second;
     if (message.stand != Stand::handing || message.possible.size() > 1) continue;
     move(message, Stand::gone);
+    leave_group(message);
     forget_if_certain(message.key);
   }
 }

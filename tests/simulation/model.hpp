@@ -24,6 +24,7 @@
 #include "simulation/groups.hpp"
 #include "simulation/guards.hpp"
 #include "simulation/keys.hpp"
+#include "simulation/published.hpp"
 #include "simulation/redrives.hpp"
 #include "simulation/routes.hpp"
 #include "simulation/rules.hpp"
@@ -35,26 +36,6 @@ namespace folkmoot::simulation {
 /// `blocked`: behind another of its group. `doomed`: dead when it came, and not durable yet.
 enum class Stand : std::uint8_t { pending, ready, blocked, scheduled, leased, handing, gone, dead, doomed };
 std::string_view name(Stand stand);
-
-/// A message as its sender asked for it. Content begins with its number.
-struct Published {
-  std::size_t mailbox = 0, sender = 0;  // indices of World::names
-  Priority priority = normal;
-  bool once = false, transient = false;
-  std::int64_t ttl_ms = 0, deliver_at = 0;
-  std::uint64_t key = 0;    // 0: none
-  std::uint32_t group = 0;  // 0: none
-  std::uint32_t content = 0;  // stored by reference; 0: it is in the message
-  std::optional<RetryPolicy> retry{};
-  bool bounce = false;
-  bool silent = false;             // expects no reply
-  std::uint32_t conversation = 0;  // 0: none
-  std::uint32_t tokens = 0;        // what it reports to have cost; 0: nothing
-  std::optional<std::size_t> reply_to{};
-  std::optional<Caused> caused{};
-  bool scheduled = false;          // a schedule sends copies of it
-  std::optional<std::set<std::size_t>> routed{};  // names no recipient; the mailboxes it may go to, none if no route fits
-};
 
 /// One delivery that failed, as its fact told.
 struct Attempted {

@@ -52,7 +52,7 @@ class ScheduleChecker {
   };
 
   void on_set(const ScheduleSetFact& fact, Lsn lsn, std::int64_t now);
-  void on_removed(std::uint64_t number, Lsn lsn);
+  void on_removed(std::uint64_t number, Lsn lsn, bool room_refused);
   Firing on_fired(const ScheduleFiredFact& fact, Lsn lsn, std::int64_t now);
   /// A copy of content `content` was accepted: one must be due.
   void on_accepted(std::uint64_t content, MessageKey message, std::int64_t now);

@@ -68,8 +68,9 @@ World::World(std::uint64_t seed)
       options_(draw(random_)),
       disk_(random_.next()),
       model_(make_names(options_), options_.engine, rules_),
+      promises_(model_.names(), options_.engine),
       order_(model_, rules_),
-      agents_(model_, order_, leases_, rules_, random_) {}
+      agents_(model_, promises_, order_, leases_, rules_, random_) {}
 
 World::~World() = default;
 
@@ -354,6 +355,7 @@ void World::drain() {
     expect(commit(), "a healed disk fails");
   }
   model_.compare(*engine_, true);
+  promises_.drained();
   for (turns = 0; journal_->compaction_due(); ++turns) {
     expect(turns < 2'000, "compaction has no end");
     expect(compact() && commit(), "a healed disk fails");

@@ -83,6 +83,7 @@ class World final : public FactLog {
   RuleCounts rules_;
   VirtualDisk disk_;
   Model model_;
+  Promises promises_;
   OrderChecker order_;
   Leases leases_;
   Agents agents_;

@@ -164,6 +164,19 @@ TEST_F(EngineTest, A8_at_most_once_is_settled_durably_before_it_is_handed_out) {
   EXPECT_TRUE(contents().empty());
 }
 
+TEST_F(EngineTest, A8_the_next_of_a_group_waits_until_one_that_is_at_most_once_has_gone_out) {
+  auto first = mail("first"), second = mail("second");
+  first.mode = DeliveryMode::at_most_once;
+  first.group = second.group = "g";
+  send(first);
+  send(second);
+  sync();
+  consume(kBob, 10);
+  EXPECT_EQ(contents(), (Contents{}));  // the log is to know of it first
+  sync();
+  EXPECT_EQ(contents(), (Contents{"first", "second"}));
+}
+
 TEST_F(EngineTest, A8_at_most_once_waits_for_room_in_the_log_and_goes_on_by_itself) {
   auto message = mail("once");
   message.mode = DeliveryMode::at_most_once;
