@@ -30,7 +30,7 @@ struct GatewayOptions {
   std::string software = "folkmoot";  // the Server header
 };
 
-class Gateway : public HttpDoor {
+class Gateway : public Door {
  public:
   /// `hub` must outlive the gateway.
   Gateway(Hub& hub, GatewayOptions options);

@@ -17,7 +17,7 @@ LinkCaller::~LinkCaller() { drop_link(); }
 Result<void> LinkCaller::open(std::string_view token) {
   if (link_ && (link_->closed() || token_ != token)) drop_link();
   if (link_) return {};
-  link_ = context_.hub.connect("http", notifier(context_, strand_, wakeup_));
+  link_ = context_.hub.connect(DoorKind::http, kLinkInboxBytesMax, notifier(context_, strand_, wakeup_));
   if (!link_) return failure(ErrorCode::shutting_down, "the server is stopping");
   token_ = token;
   std::string frames;

@@ -10,8 +10,6 @@
 
 namespace folkmoot {
 
-enum class DoorKind : std::uint8_t { native, http, websocket };
-
 struct Connection {
   enum class State : std::uint8_t {
     fresh,     // nothing read yet: may turn out to speak HTTP

@@ -4,14 +4,14 @@
 
 namespace folkmoot {
 
-Link::Link(std::function<void()> on_ready, std::function<void(Link&)> wake)
-    : on_ready_(std::move(on_ready)), wake_(std::move(wake)) {}
+Link::Link(DoorKind link_kind, std::size_t inbox_bytes_max, std::function<void()> on_ready, std::function<void(Link&)> wake)
+    : kind(link_kind), inbox_bytes_max_(inbox_bytes_max), on_ready_(std::move(on_ready)), wake_(std::move(wake)) {}
 
-bool Link::send(std::string_view frames) {
+bool Link::send(std::string_view bytes) {
   {
     const std::lock_guard guard(lock_);
-    if (closed() || door_closed_ || inbox_.size() >= kLinkInboxBytesMax) return false;
-    inbox_.append(frames);
+    if (closed() || door_closed_ || inbox_.size() >= inbox_bytes_max_) return false;
+    inbox_.append(bytes);
   }
   wake_(*this);
   return true;
@@ -43,7 +43,7 @@ std::string Link::take_inbox(bool& door_closed) {
   bool was_full = false;
   {
     const std::lock_guard guard(lock_);
-    was_full = inbox_.size() >= kLinkInboxBytesMax;
+    was_full = inbox_.size() >= inbox_bytes_max_;
     frames.swap(inbox_);
     door_closed = door_closed_;
   }

@@ -1,5 +1,6 @@
-// A link: a connection into the reactor from another thread of the same process. Doors that parse elsewhere (HTTP, WebSocket)
-// speak native frames over it, exactly as a socket would carry them, so that no rule of messaging lives in a door.
+// A link: a connection into the reactor from another thread of the same process. Doors on other threads (HTTP, WebSocket, and the native
+// one, if it is given threads) speak native frames over it, exactly as a socket would carry them, so that no rule of messaging lives in
+// a door.
 //
 //   door thread                         reactor thread
 //   send(frames)  --- inbox (bounded) --->  read as if from a socket
@@ -10,6 +11,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -20,17 +22,19 @@ namespace folkmoot {
 
 constexpr std::size_t kLinkInboxBytesMax = 16 * 1024 * 1024;
 
+enum class DoorKind : std::uint8_t { native, http, websocket };
+
 class Link : public std::enable_shared_from_this<Link> {
  public:
   /// `on_ready` runs on the reactor's thread whenever take() may have something new, the inbox has been emptied, or the link was
   /// closed by the reactor: it must not block and not call back into the link, only post to the door's own thread.
   /// `wake` makes the reactor look at this link; any thread.
-  Link(std::function<void()> on_ready, std::function<void(Link&)> wake);
+  Link(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready, std::function<void(Link&)> wake);
 
   // -- the door's side, any one thread at a time
-  /// Hands whole frames over. False, and nothing taken, while the inbox holds kLinkInboxBytesMax or more (wait for on_ready), or
+  /// Hands bytes of frames over. False, and nothing taken, while the inbox holds `inbox_bytes_max` or more (wait for on_ready), or
   /// after the link was closed.
-  bool send(std::string_view frames);
+  bool send(std::string_view bytes);
   /// All frames that arrived since the last call; whole frames only.
   std::string take();
   /// Ends the connection: the reactor forgets the session. May be called twice.
@@ -46,11 +50,12 @@ class Link : public std::enable_shared_from_this<Link> {
   void end_by_reactor();
   /// Makes the reactor look at this link again.
   void wake() { wake_(*this); }
+  const DoorKind kind;
   std::uint64_t session = 0;  // the reactor's mark: its connection, once it has one
-  bool is_websocket = false;  // constant after construction
   bool is_listed = false;     // reactor's own mark: guarded by the reactor's wake list lock
 
  private:
+  const std::size_t inbox_bytes_max_;
   const std::function<void()> on_ready_;
   const std::function<void(Link&)> wake_;
   mutable std::mutex lock_;
@@ -65,14 +70,14 @@ class Link : public std::enable_shared_from_this<Link> {
 class Hub {
  public:
   virtual ~Hub() = default;
-  /// A new link, any thread. `door` is "http" or "websocket" (for statistics). Null once the server is stopping.
-  virtual std::shared_ptr<Link> connect(std::string_view door, std::function<void()> on_ready) = 0;
+  /// A new link, any thread. Null once the server is stopping.
+  virtual std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) = 0;
 };
 
-/// What a server needs of the door that speaks HTTP.
-class HttpDoor {
+/// Whoever serves connected sockets on threads of its own.
+class Door {
  public:
-  virtual ~HttpDoor() = default;
+  virtual ~Door() = default;
   /// Takes over a connected socket (non-blocking) of which `first` has been read already. Called on the reactor's thread.
   virtual void take_over(int socket, std::string first, bool is_unix) = 0;
 };

@@ -40,7 +40,7 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
   FOLKMOOT_ASSERT(epoll_ >= 0 && links_event_ >= 0);
   watch(journal_thread_.event_fd(), Wake::disk, 0, EPOLLIN);
   watch(content_thread.event_fd(), Wake::disk, 1, EPOLLIN);
-  watch(links_event_, Wake::links, 0, EPOLLIN);
+  watch(links_event_, Wake::links, 0, EPOLLIN | EPOLLET);  // each write wakes once; nobody reads it
   started_at_ = clock_.now();
 }
 
@@ -93,7 +93,8 @@ Result<void> Reactor::run() {
   std::array<epoll_event, 256> events{};
   while (!stop_requested_.load(std::memory_order_acquire)) {
     now_ = clock_.now();
-    const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms());
+    const int wait = falls_asleep() ? wait_ms() : 0;
+    const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait);
     const auto before = std::exchange(now_, clock_.now());
     if (count == 0 && now_ - before >= kPoolIdleMs) pool_.trim();
     engine_.advance(now_);
@@ -107,7 +108,7 @@ Result<void> Reactor::run() {
             return done;
           }
           break;
-        case Wake::links: read_links(); break;
+        case Wake::links: break;  // read below, with those that found this thread awake
         case Wake::listener: accept_all(value); break;
         case Wake::connection: {
           auto* const connection = find(value);
@@ -125,6 +126,7 @@ Result<void> Reactor::run() {
         }
       }
     }
+    read_links();
     on_deadlines();
     contents_.expire(now_);
     if (journal_.compaction_due()) {

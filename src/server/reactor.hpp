@@ -41,7 +41,9 @@ class Reactor final : public Effects, public Hub {
   ContentDesk& contents() { return contents_; }
   const ServerOptions& options() const { return options_; }
   std::int64_t time() { return clock_.now(); }
-  void set_http_door(HttpDoor* door) { http_door_ = door; }
+  void set_http_door(Door* door) { http_door_ = door; }
+  /// Native sockets are served there instead of here.
+  void set_native_door(Door* door) { native_door_ = door; }
   /// Takes a listening socket over; before run().
   Result<void> add_listener(int socket, bool is_unix);
 
@@ -53,7 +55,7 @@ class Reactor final : public Effects, public Hub {
   void request_stop();
 
   // Hub: any thread.
-  std::shared_ptr<Link> connect(std::string_view door, std::function<void()> on_ready) override;
+  std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) override;
 
   // Effects: called by the engine, on the reactor's thread.
   bool deliver(SessionId session, const OutgoingDelivery& delivery) override;
@@ -100,6 +102,8 @@ class Reactor final : public Effects, public Hub {
   void on_readable(Connection& connection);
   bool take_bytes(Connection& connection, Bytes bytes, std::size_t& used);
   bool sniff(Connection& connection, Bytes bytes);
+  void give_to(Door& door, Connection& connection, Bytes first);
+  bool falls_asleep();
   void read_links();
   void read_link(Connection& connection);
 
@@ -128,7 +132,8 @@ class Reactor final : public Effects, public Hub {
   Clock clock_;
   Engine engine_;
   ContentDesk contents_;
-  HttpDoor* http_door_ = nullptr;
+  Door* http_door_ = nullptr;
+  Door* native_door_ = nullptr;
 
   int epoll_ = -1;
   int links_event_ = -1;
@@ -158,6 +163,7 @@ class Reactor final : public Effects, public Hub {
 
   std::mutex links_lock_;
   std::vector<std::shared_ptr<Link>> links_waiting_;  // guarded by links_lock_
+  bool sleeps_ = false;                               // guarded by links_lock_: whoever has something for this thread must wake it
   bool links_closed_ = false;                         // guarded by links_lock_
 };
 

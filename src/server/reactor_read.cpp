@@ -92,18 +92,13 @@ bool Reactor::take_bytes(Connection& connection, Bytes bytes, std::size_t& used)
 // Tells by the first bytes what a client speaks. False when the connection is not (any more) the reactor's to read.
 bool Reactor::sniff(Connection& connection, Bytes bytes) {
   if (bytes.size() >= 5 && bytes[2] == 0 && bytes[3] == 0 && bytes[4] == static_cast<std::uint8_t>(Opcode::hello)) {
+    if (native_door_ != nullptr) return give_to(*native_door_, connection, bytes), false;
     connection.state = Connection::State::greeting;
     return true;
   }
   if (bytes.size() >= 3 && bytes[0] >= 'A' && bytes[0] <= 'Z' && bytes[2] != 0) {
     if (http_door_ == nullptr) return close_connection(connection), false;
-    epoll_ctl(epoll_, EPOLL_CTL_DEL, connection.socket, nullptr);
-    const int socket = std::exchange(connection.socket, -1);
-    const bool is_unix = connection.is_unix;
-    const std::string first(as_text(bytes));
-    close_connection(connection);
-    http_door_->take_over(socket, first, is_unix);
-    return false;
+    return give_to(*http_door_, connection, bytes), false;
   }
   if (bytes.size() >= 3 && bytes[0] == 0x16 && bytes[1] == 0x03 && bytes[2] >= 1 && bytes[2] <= 4) {
     spdlog::info("a client tried TLS, which this server does not speak; it was refused");
@@ -117,34 +112,46 @@ bool Reactor::sniff(Connection& connection, Bytes bytes) {
   return true;
 }
 
-std::shared_ptr<Link> Reactor::connect(std::string_view door, std::function<void()> on_ready) {
+void Reactor::give_to(Door& door, Connection& connection, Bytes first) {
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, connection.socket, nullptr);
+  const int socket = std::exchange(connection.socket, -1);
+  const bool is_unix = connection.is_unix;
+  close_connection(connection);
+  door.take_over(socket, std::string(as_text(first)), is_unix);
+}
+
+std::shared_ptr<Link> Reactor::connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) {
   const auto wake = [this](Link& link) {
-    bool first = false;
+    bool wakes = false;
     {
       const std::lock_guard guard(links_lock_);
       if (link.is_listed) return;
       link.is_listed = true;
-      first = links_waiting_.empty();
+      wakes = std::exchange(sleeps_, false);
       links_waiting_.push_back(link.shared_from_this());
     }
     const std::uint64_t one = 1;
-    if (first) [[maybe_unused]] const auto written = ::write(links_event_, &one, sizeof one);
+    if (wakes) [[maybe_unused]] const auto written = ::write(links_event_, &one, sizeof one);
   };
   {
     const std::lock_guard guard(links_lock_);
     if (links_closed_) return nullptr;
   }
-  auto link = std::make_shared<Link>(std::move(on_ready), wake);
-  link->is_websocket = door == "websocket";
-  return link;
+  return std::make_shared<Link>(kind, inbox_bytes_max, std::move(on_ready), wake);
+}
+
+// True if no link wants attention: from here on, one that does wakes this thread.
+bool Reactor::falls_asleep() {
+  const std::lock_guard guard(links_lock_);
+  return sleeps_ = links_waiting_.empty();
 }
 
 void Reactor::read_links() {
-  std::uint64_t count = 0;
-  [[maybe_unused]] const auto got = ::read(links_event_, &count, sizeof count);
   std::vector<std::shared_ptr<Link>> waiting;
   {
     const std::lock_guard guard(links_lock_);
+    sleeps_ = false;
+    if (links_waiting_.empty()) return;
     waiting.swap(links_waiting_);
     for (const auto& link : waiting) link->is_listed = false;
   }
@@ -153,7 +160,7 @@ void Reactor::read_links() {
     if (connection == nullptr) {
       if (link->session != 0) continue;  // ended by the reactor before
       connection = &add_connection(-1, link);
-      connection->door = link->is_websocket ? DoorKind::websocket : DoorKind::http;
+      connection->door = link->kind;
       connection->state = Connection::State::greeting;
       link->session = connection->id;
       deadlines_.push({now_ + options_.hello_timeout_ms, connection->id});
@@ -168,11 +175,19 @@ void Reactor::read_link(Connection& connection) {
   check_pending(connection);
   if (connection.is_paused) return;
   bool closed = false;
-  const auto frames = connection.link->take_inbox(closed);
+  auto bytes = connection.link->take_inbox(closed);
+  if (!connection.in.empty()) {
+    connection.in.append(bytes);
+    bytes = std::exchange(connection.in, std::string());
+  }
   std::size_t used = 0;
   const auto id = connection.id;
-  if (connection.state != Connection::State::ending) take_bytes(connection, as_bytes(frames), used);
-  if (closed && find(id) == &connection) close_connection(connection);
+  const bool reads_on = connection.state != Connection::State::ending && take_bytes(connection, as_bytes(bytes), used);
+  if (find(id) != &connection) return;
+  if (closed) return close_connection(connection);
+  if (!reads_on || used == bytes.size()) return;
+  if (used > 0) bytes.erase(0, used);
+  connection.in = std::move(bytes);  // the beginning of a frame
 }
 
 void Reactor::resume_readers() {

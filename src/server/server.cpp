@@ -9,6 +9,7 @@
 #include "content/content_thread.hpp"
 #include "journal/folder_lock.hpp"
 #include "server/listen.hpp"
+#include "server/native_door.hpp"
 #include "server/reactor.hpp"
 
 namespace folkmoot {
@@ -22,6 +23,7 @@ struct Server::Parts {
   std::unique_ptr<JournalThread> journal_thread;
   std::unique_ptr<PosixDisk> content_disk;
   std::unique_ptr<ContentThread> content_thread;
+  std::unique_ptr<NativeDoor> native_door;  // links speak to it until the reactor is gone
   std::unique_ptr<Reactor> reactor;
   RecoveryReport recovered;
   std::uint16_t port = 0;
@@ -58,6 +60,7 @@ Result<void> Server::Parts::open_contents(const std::string& data, std::vector<C
 
 Server::Server() = default;
 Server::~Server() {
+  if (parts_ && parts_->native_door) parts_->native_door->stop(0);
   if (parts_ && !parts_->unix_socket.empty()) ::unlink(parts_->unix_socket.c_str());
 }
 
@@ -105,6 +108,12 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   // waits for it.
   if (auto synced = parts.reactor->sync_all(); !synced) return std::unexpected(synced.error());
 
+  if (options.native_threads > 0) {
+    auto door = NativeDoor::start(options.native_threads, *parts.reactor);
+    if (!door) return std::unexpected(door.error());
+    parts.native_door = std::move(*door);
+    parts.reactor->set_native_door(parts.native_door.get());
+  }
   auto tcp = listen_tcp(options.host, options.port);
   if (!tcp) return std::unexpected(tcp.error());
   parts.port = tcp->port;
@@ -120,13 +129,15 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
 }
 
 Hub& Server::hub() { return *parts_->reactor; }
-void Server::set_http_door(HttpDoor* door) { parts_->reactor->set_http_door(door); }
+void Server::set_http_door(Door* door) { parts_->reactor->set_http_door(door); }
 std::uint16_t Server::port() const { return parts_->port; }
 const std::string& Server::unix_socket() const { return parts_->unix_socket; }
 const RecoveryReport& Server::recovered() const { return parts_->recovered; }
 
 Result<void> Server::run() {
-  if (auto done = parts_->reactor->run(); !done) return done;
+  const auto done = parts_->reactor->run();
+  if (parts_->native_door) parts_->native_door->stop(done ? parts_->reactor->options().drain_timeout_ms : 0);
+  if (!done) return done;
   parts_->content_thread->stop();
   parts_->journal_thread->stop();
   return parts_->journal->close(parts_->reactor->engine().stopped_clean());

@@ -18,7 +18,7 @@ class Server {
 
   /// Where other doors connect, and who takes HTTP connections over (before run(); must outlive it).
   Hub& hub();
-  void set_http_door(HttpDoor* door);
+  void set_http_door(Door* door);
 
   /// The port that was taken; the path of the Unix socket ("" if there is none).
   std::uint16_t port() const;

@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SANITIZED = bool(os.environ.get("FOLKMOOT_SANITIZED"))  # a sanitizer's own memory and time say nothing about the server
 PROGRAM = os.environ.get("FOLKMOOT_PROGRAM") or str(ROOT / "build/release/src/cli/folkmoot")
+SETTINGS = os.environ.get("FOLKMOOT_TEST_SETTINGS", "").split()  # KEY=VALUE for every server: the same tests, another setting
 BANNER = re.compile(r"^folkmoot \S+  127\.0\.0\.1:(\d+) \(native, HTTP, WebSocket\)  data (\S.*?)(?:  .*)?$")
 ERROR_LINE = re.compile(r"^\S+Z (?:error|critical) ")
 
@@ -57,7 +58,8 @@ class Server:
     def start(self):
         """Returns once it says that it listens."""
         assert not self.running()
-        command = [*self.wrapper, PROGRAM, "serve", "--data", str(self.data), "--listen", self.listen, *self.arguments]
+        settings = [word for setting in SETTINGS for word in ("--set", setting)]
+        command = [*self.wrapper, PROGRAM, "serve", "--data", str(self.data), "--listen", self.listen, *settings, *self.arguments]
         began = time.monotonic()
         with open(self.errors, "ab") as errors:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, env=self.env)

@@ -193,7 +193,7 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
 }
 
 void Agents::on_confirmed(std::uint64_t number, const Confirm& confirm) {
-  if (promises_.knows(number)) promises_.confirmed(number, confirm.id);
+  if (promises_.knows(number)) promises_.confirmed(number, confirm);
   if (confirm.outcome == PublishOutcome::duplicate) {
     const auto key = model_.published(number).key;
     const auto first = message_address(confirm.id)->key;

@@ -66,6 +66,7 @@ void Model::resync(Engine& engine) {
     const auto is = stand_of(engine.receipt(message.id));
     died[message.asked.mailbox] += is == Stand::dead || is == Stand::gone;
   }
+  std::vector<std::pair<std::int64_t, MessageKey>> came_due;
   for (auto at = messages_.begin(); at != messages_.end();) {
     auto& message = (at++)->second;
     const auto was = message.stand;
@@ -84,7 +85,11 @@ void Model::resync(Engine& engine) {
       left(message, is);
     } else if (is == Stand::ready) {
       say(message, Stand::ready, 0);
-      make_ready(message, true);
+      if (was == Stand::scheduled) {
+        came_due.emplace_back(message.due, message.key);
+      } else {
+        make_ready(message, true);
+      }
     } else {
       say(message, Stand::ready, 0);
       message.due = std::numeric_limits<std::int64_t>::max();
@@ -92,6 +97,9 @@ void Model::resync(Engine& engine) {
       move(message, is);
     }
   }
+  // In the order of their times, which decides who is first of its group.
+  std::ranges::sort(came_due);
+  for (const auto& [due, key] : came_due) make_ready(*find_key(key), true);
 }
 
 void Model::crash() {

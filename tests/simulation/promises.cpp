@@ -14,6 +14,7 @@ Promises::Promises(std::vector<std::string> names, const EngineOptions& options)
 
 void Promises::publishing(std::uint64_t number, const Published& asked, std::int64_t now) {
   auto& sent = sent_[number];
+  if (sent.times == 0 && asked.key != 0) ++numbers_of_key_[asked.key];
   sent.asked = asked;
   sent.at = std::max(sent.at, now);  // sent again after the clock went back, it is still the one that was sent first
   sent.refused = false;
@@ -67,8 +68,16 @@ void Promises::let_go(LeaseToken token) {
 
 // --- What they are told -----------------------------------------------------------------------------------------------
 
-void Promises::confirmed(std::uint64_t number, const Uuid& id) {
+void Promises::confirmed(std::uint64_t number, const Confirm& confirm) {
   auto& sent = sent_.at(number);
+  const auto& id = confirm.id;
+  // Of several messages that used the key one after the other, as it was forgotten between, a duplicate is any.
+  const bool is_known = owners_.contains(id);
+  if (!is_known && confirm.outcome == PublishOutcome::duplicate && numbers_of_key_[sent.asked.key] > 1) return;
+  const auto owner = owners_.try_emplace(id, number).first->second;
+  if (owner != number) {
+    return expect(sent.asked.key != 0 && sent_.at(owner).asked.key == sent.asked.key, "promise 7: {} is confirmed as {}", number, owner);
+  }
   sent.there = true;
   sent.ids.insert(id);
   expect(sent.ids.size() == 1 || sent.revoked || sent.asked.scheduled, "promise 7: {} is confirmed as {} messages", number, sent.ids.size());
@@ -124,6 +133,7 @@ void Promises::delivered(std::uint64_t number, const Routing& routing, LeaseToke
 
   // 7. One key, one message; and without a key, one of each publish.
   sent.ids.insert(routing.id);
+  owners_.try_emplace(routing.id, number);
   expect(sent.ids.size() == 1 || sent.revoked || asked.scheduled, "promise 7: {} comes as {} messages", number, sent.ids.size());
 
   // 9. In its time, by the clock of this server or of one before.

@@ -54,7 +54,7 @@ class Promises {
   void closing(std::uint64_t session);
 
   // What they are told.
-  void confirmed(std::uint64_t number, const Uuid& id);
+  void confirmed(std::uint64_t number, const Confirm& confirm);
   void refused(std::uint64_t number);
   void acknowledged(const Uuid& id) { copies_[id].acked = true; }
   void delivered(std::uint64_t number, const Routing& routing, LeaseToken lease, const Holding& holding, std::int64_t now);
@@ -104,6 +104,8 @@ class Promises {
   const EngineOptions options_;
   std::map<std::uint64_t, Sent> sent_;
   std::map<Uuid, Copy> copies_;
+  std::map<Uuid, std::uint64_t> owners_;  // the number it is known by
+  std::map<std::uint64_t, std::uint32_t> numbers_of_key_;
   std::map<LeaseToken, Holding> held_;
   std::vector<Together> together_;
   struct First {

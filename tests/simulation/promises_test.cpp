@@ -59,7 +59,7 @@ class PromisesTest : public testing::Test {
 
 TEST_F(PromisesTest, WhatIsDeliveredAndSettledKeepsThem) {
   publish(1);
-  promises.confirmed(1, id(1));
+  promises.confirmed(1, {.id = id(1)});
   deliver(1, 10);
   ack(10);
   promises.drained();
@@ -76,7 +76,7 @@ TEST_F(PromisesTest, AMessageIsWhatWasPublished) {
 
 TEST_F(PromisesTest, WhatWasConfirmedIsNotLost) {
   publish(1);
-  promises.confirmed(1, id(1));
+  promises.confirmed(1, {.id = id(1)});
   broken(2, [&] { promises.drained(); });
   deliver(1, 10);
   promises.crash();
@@ -88,9 +88,9 @@ TEST_F(PromisesTest, WhatWasNotConfirmedOrMayHaveDiedMayBeGone) {
   auto mortal = mail();
   mortal.ttl_ms = 5;
   publish(2, mortal);
-  promises.confirmed(2, id(2));
+  promises.confirmed(2, {.id = id(2)});
   publish(3);
-  promises.confirmed(3, id(3));
+  promises.confirmed(3, {.id = id(3)});
   for (LeaseToken lease = 10; lease < 13; ++lease) {
     deliver(3, lease);
     promises.settling(lease, Promises::End::given_back, kNow);
@@ -151,9 +151,9 @@ TEST_F(PromisesTest, OneKeyOneMessage) {
   auto keyed = mail();
   keyed.key = 9;
   publish(1, keyed);
-  promises.confirmed(1, id(1));
+  promises.confirmed(1, {.id = id(1)});
   publish(1, keyed);
-  broken(7, [&] { promises.confirmed(1, id(2)); });
+  broken(7, [&] { promises.confirmed(1, {.id = id(2)}); });
   const auto other = id(3);
   broken(7, [&] { deliver(1, 10, kNow, &other); });
 }

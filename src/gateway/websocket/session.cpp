@@ -56,7 +56,7 @@ asio::awaitable<void> WebsocketSession::run() {
   auto self = shared_from_this();
   const auto [error] = co_await socket_.async_accept(upgrade_.request, kAwait);
   if (error) co_return;
-  link_ = context_.hub.connect("websocket", notifier(context_, socket_.get_executor(), wakeup_));
+  link_ = context_.hub.connect(DoorKind::websocket, kLinkInboxBytesMax, notifier(context_, socket_.get_executor(), wakeup_));
   if (!link_ || context_.is_draining) end({ErrorCode::shutting_down, "the server is stopping"});
   asio::co_spawn(socket_.get_executor(), [self] { return self->write_messages(); }, asio::detached);
   co_await read_messages();

@@ -33,10 +33,10 @@ class FakeHub : public Hub {
     thread_.join();
   }
 
-  std::shared_ptr<Link> connect(std::string_view, std::function<void()> on_ready) override {
+  std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) override {
     const std::lock_guard guard(lock_);
     if (refuses) return nullptr;
-    auto link = std::make_shared<Link>(std::move(on_ready), [this](Link& woken) { wake(woken); });
+    auto link = std::make_shared<Link>(kind, inbox_bytes_max, std::move(on_ready), [this](Link& woken) { wake(woken); });
     links_[link.get()] = link;
     return link;
   }
