@@ -6,7 +6,9 @@ void OrderChecker::on_popped(const ModelMessage& message) {
   expect(message.stand == Stand::ready, "{} is handed out and is {}", message.number, name(message.stand));
   const auto& asked = message.asked;
   const Queue mine{asked.mailbox, asked.sender, asked.priority};
-  const bool in_order = !message.put_back && !message.place_unknown;
+  // At most once, it may have been on its way out before, and put back when the log had no room to note that.
+  const bool was_stuck = asked.once && model_.disk_limited;
+  const bool in_order = !message.put_back && !message.place_unknown && !was_stuck;
   const auto previous = last_turn_.find(mine);
   for (const auto key : model_.mailbox(asked.mailbox).ready) {
     const auto& other = *model_.find_key(key);
