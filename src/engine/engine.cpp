@@ -300,7 +300,7 @@ void Engine::withdraw(const PendingRequest& asked) {
 
 // Whoever has what was asked learns that it is wanted no more. False if nobody has it.
 bool Engine::tell_holder(const PendingRequest& asked) {
-  const auto id = make_uuid({.key = asked.message, .mailbox = asked.mailbox, .node = node_});
+  const auto id = make_uuid({.key = asked.message, .mailbox = asked.mailbox, .node = asked.in_memory ? memory_node() : node_});
   if (const auto slot = leases_.find_key(asked.message); slot != kNoSlot) {
     if (leases_[slot].session != 0) effects_.withdrawn(leases_[slot].session, leases_[slot].token, id);
     return true;
@@ -327,7 +327,7 @@ bool Engine::take_back(Mailbox& mailbox, MessageKey key) {
 void Engine::cancel_message(SessionId session, std::uint32_t request, const Uuid& id) {
   const auto address = message_address(id);
   Mailbox* mailbox = nullptr;
-  if (address && address->node == node_ && parties_.holds(address->mailbox)) mailbox = parties_[address->mailbox].mailbox.get();
+  if (address && is_ours(*address) && parties_.holds(address->mailbox)) mailbox = parties_[address->mailbox].mailbox.get();
   if (mailbox != nullptr && leases_.find_key(address->key) != kNoSlot) {
     return refuse(session, request, {ErrorCode::lease_lost, fmt::format("{} has the message already", parties_[mailbox->number].name)});
   }

@@ -291,6 +291,10 @@ class Engine {
   Result<std::uint32_t> sender_of(Session& session, const Routing& routing);
   MessageKey next_key();
   void note_run();
+  // The node in ids of what is in memory alone. They go out before the log knows that they were given, and a run whose clock was set
+  // back may give the same keys again: so the run is in them.
+  std::uint32_t memory_node() const { return (node_ ^ run_) & kNodeMask; }
+  bool is_ours(const MessageAddress& address) const { return address.node == node_ || address.node == memory_node(); }
   Bytes stamped(const IncomingMessage& message, const Stamp& stamp);
   Confirm confirm_of(const AcceptedFact& fact);
   void request_transient(Session& session, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message);

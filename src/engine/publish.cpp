@@ -147,7 +147,7 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
   ++counters_.events_published;
   const auto& match = topics_.match(message.routing.topic);
   const auto key = next_key();
-  const auto id = make_uuid({.key = key, .mailbox = 0, .node = node_});
+  const auto id = make_uuid({.key = key, .mailbox = 0, .node = memory_node()});
   Confirm confirm{.id = id, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
   if (match.empty()) return confirm;
 
@@ -171,7 +171,7 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
 // long way.
 bool Engine::repeat_event(std::uint32_t request, bool quiet, const IncomingMessage& message) {
   if (stamped_.version != message.version) return false;
-  const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = node_});
+  const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = memory_node()});
   if (!restamp(scratch_.data(), id, now_)) return false;
   const auto count = static_cast<std::uint32_t>(event_.targets.size());
   ++counters_.events_published;
@@ -232,7 +232,7 @@ Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& me
   }
   const auto slot = known->second;
   const auto waiting = requests_[slot];
-  const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = node_});
+  const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = memory_node()});
   const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
   const bool more_to_come = message.routing.type == kTypeStatus;
   // Who asked for the answer alone is not told how it comes about.
@@ -514,7 +514,7 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
                                                       bound.max_messages)});
   }
   const auto key = next_key();
-  const auto id = make_uuid({.key = key, .mailbox = mailbox.number, .node = node_});
+  const auto id = make_uuid({.key = key, .mailbox = mailbox.number, .node = memory_node()});
   const auto address = timeout_ms != 0 ? reply_address(run_, requests_[found->second.slot].number) : std::string{};
   const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
   std::optional<Lineage> caused;

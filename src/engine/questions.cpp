@@ -6,7 +6,7 @@ namespace folkmoot {
 ReceiptView Engine::receipt(const Uuid& id) {
   ReceiptView receipt{.id = id, .recipient = {}, .state = ReceiptState::unknown, .deliveries = 0, .at = 0, .reason = {}};
   const auto address = message_address(id);
-  if (!address || address->node != node_ || !parties_.holds(address->mailbox)) return receipt;
+  if (!address || !is_ours(*address) || !parties_.holds(address->mailbox)) return receipt;
   const auto& party = parties_[address->mailbox];
   if (!party.mailbox) return receipt;
   auto& mailbox = *party.mailbox;

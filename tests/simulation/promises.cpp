@@ -133,7 +133,8 @@ void Promises::delivered(std::uint64_t number, const Routing& routing, LeaseToke
 
   // 7. One key, one message; and without a key, one of each publish.
   sent.ids.insert(routing.id);
-  owners_.try_emplace(routing.id, number);
+  const auto owner = owners_.try_emplace(routing.id, number).first->second;
+  expect(owner == number, "promise 7: {} comes with the id of {}", number, owner);
   expect(sent.ids.size() == 1 || sent.revoked || asked.scheduled, "promise 7: {} comes as {} messages", number, sent.ids.size());
 
   // 9. In its time, by the clock of this server or of one before.

@@ -7,7 +7,7 @@
 //   4. At most once is at most one delivery.
 //   5. A message has one holder at a time; of a group, one message has one.
 //   6. Messages of one sender and priority come in order; so do those of a group.
-//   7. One key, one message.
+//   7. One key, one message; one id, one message.
 //   8. What belongs together (an atomic batch; a completion's input and outputs) happens together or not at all.
 //   9. Not before `deliver_at`, not after its time to live.
 //

@@ -158,6 +158,15 @@ TEST_F(PromisesTest, OneKeyOneMessage) {
   broken(7, [&] { deliver(1, 10, kNow, &other); });
 }
 
+TEST_F(PromisesTest, OneIdOneMessage) {
+  publish(1);
+  publish(2);
+  deliver(1, 10);
+  ack(10, false);
+  const auto same = id(1);
+  broken(7, [&] { deliver(2, 11, kNow, &same); });
+}
+
 TEST_F(PromisesTest, TogetherOrNotAtAll) {
   for (const std::uint64_t number : {1, 2, 3, 4}) publish(number);
   promises.together({1, 2}, nullptr);
