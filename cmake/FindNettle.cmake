@@ -1,6 +1,7 @@
 # Finds Nettle (hashes and ciphers in C) and makes the target nettle::nettle.
 find_path(Nettle_INCLUDE_DIR nettle/sha2.h)
-find_library(Nettle_LIBRARY nettle)
+# The static library, where there is one: the shared one would cost a server 240 KiB of memory for one function.
+find_library(Nettle_LIBRARY NAMES libnettle.a nettle)
 
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(Nettle REQUIRED_VARS Nettle_LIBRARY Nettle_INCLUDE_DIR)

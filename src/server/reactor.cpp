@@ -17,6 +17,7 @@
 namespace folkmoot {
 namespace {
 
+constexpr std::size_t kReadBytes = 256 * 1024;
 constexpr std::size_t kFlushBytes = 256 * 1024;  // what is read and written stays in the core's cache, however many publish
 constexpr std::int64_t kPoolIdleMs = 100;
 constexpr std::int64_t kEndingMs = 2'000;       // for a peer to take its GOODBYE
@@ -34,7 +35,8 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
       journal_thread_(journal_thread),
       engine_(options.engine, journal, *this),
       contents_(options_, engine_, *this, content_thread, [this](SessionId id) { return unsent(id); }),
-      read_buffer_(256 * 1024) {
+      read_memory_(std::make_unique_for_overwrite<std::uint8_t[]>(kReadBytes)),
+      read_buffer_(read_memory_.get(), kReadBytes) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   links_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   FOLKMOOT_ASSERT(epoll_ >= 0 && links_event_ >= 0);

@@ -18,6 +18,7 @@
 #include <memory>
 #include <mutex>
 #include <queue>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -154,7 +155,8 @@ class Reactor final : public Effects, public Hub {
   FanOut fan_out_;
   EnvelopeMemo last_envelope_;
   std::size_t unsent_bytes_ = 0;    // put into buffers since the last flush_dirty()
-  std::vector<std::uint8_t> read_buffer_;
+  std::unique_ptr<std::uint8_t[]> read_memory_;  // not touched before there is something to read
+  const std::span<std::uint8_t> read_buffer_;
   std::int64_t now_ = 0;
   std::int64_t started_at_ = 0;
   std::int64_t next_disk_retry_ = 0;
