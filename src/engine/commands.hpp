@@ -18,6 +18,8 @@ struct IncomingMessage {
   Bytes envelope;
   Bytes content;
   std::uint64_t version = 0;  // of the envelope: messages of one version have the same, byte for byte; 0: not known
+  bool has_causes = false;    // cause, hops and chain are as another shard has found them
+  bool forwarded = false;     // by another shard, which has accepted and stamped it: what the envelope says is so
 };
 
 struct ReceiveCommand {

@@ -219,7 +219,8 @@ void Engine::subscribe(SessionId id, std::uint32_t request, std::string_view pat
   if (!is_pattern(pattern)) {
     return refuse(id, request, {ErrorCode::invalid_topic, fmt::format("`{}` is not a topic or pattern", pattern)});
   }
-  if (topics_.size() >= options_.subscriptions_max || session->open.size() >= options_.session_subscriptions_max) {
+  const bool has_enough = session->open.size() >= options_.session_subscriptions_max && !session->of_shard;
+  if (topics_.size() >= options_.subscriptions_max || has_enough) {
     return refuse(id, request, {ErrorCode::limit_reached, "no more subscriptions: a limit of the server or connection"});
   }
   std::optional<Filter> condition;
@@ -230,11 +231,12 @@ void Engine::subscribe(SessionId id, std::uint32_t request, std::string_view pat
   }
   auto subscription = std::make_unique<TopicSubscription>();
   *subscription = {.session = id, .request = request, .credit = credit, .skipped = 0, .limited = credit != 0, .echo = echo,
-                   .pattern = std::string(pattern), .filter = std::move(condition)};
+                   .of_shard = session->of_shard, .pattern = std::string(pattern), .filter = std::move(condition)};
   auto* const kept = subscription.get();
   const auto slot = subscriptions_.insert(std::move(subscription));
   if (!open_number(*session, request, {OpenKind::subscription, slot})) return subscriptions_.erase(slot);
   ++session->subscriptions;
+  shards_subscriptions_ += session->of_shard;
   topics_.add(kept);
   effects_.done(id, request, {});
 }
@@ -247,12 +249,14 @@ void Engine::consume(SessionId id, std::uint32_t request, std::string_view name,
   }
   const auto mailbox = mailbox_named(name);
   if (!mailbox) return refuse(id, request, mailbox.error());
-  if (session->open.size() >= options_.session_subscriptions_max) {
+  if (session->open.size() >= options_.session_subscriptions_max && !session->of_shard) {
     return refuse(id, request, {ErrorCode::limit_reached, "no more consumers on this connection"});
   }
   const auto slot = consumers_.insert({.session = id, .request = request, .mailbox = (*mailbox)->number, .credit = credit});
   if (!open_number(*session, request, {OpenKind::consumer, slot})) return consumers_.erase(slot);
   (*mailbox)->consumers.push_back(slot);
+  (*mailbox)->is_stray = session->of_shard;
+  shards_consumers_ += session->of_shard;
   effects_.done(id, request, bytes_of((*mailbox)->ready));
   update_ready(consumers_[slot], *session);
 }

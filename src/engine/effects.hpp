@@ -61,6 +61,9 @@ class Effects {
   virtual void lagged(SessionId session, std::uint32_t request, std::uint32_t count) = 0;
   /// Whoever asked by message `id` wants it no more: its holder may drop the work. `lease` is 0 for a message without one.
   virtual void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) = 0;
+  /// The answer to a request that waits in another shard, if there are several. Its envelope is stamped; whether anybody waits there still
+  /// is not known here.
+  virtual void answer_elsewhere(std::uint32_t /*shard*/, const MessageParts& /*message*/) {}
   /// Nothing has referred to this content for a while: its bytes are to go.
   virtual void remove_content(const ContentHash& hash) = 0;
   /// The log cannot give back a message it had confirmed. Must not return: the server stops and says why.

@@ -14,6 +14,7 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
     : options_(options),
       log_(log),
       effects_(effects),
+      parties_(options.shards > 1),
       transient_(options.transient_bytes_max),
       settled_(options.receipts_max) {}
 
@@ -28,9 +29,11 @@ void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
   last_key_ = std::max(last_key_, make_key(static_cast<std::uint64_t>(now_), 0));
   chance_ = seed ^ static_cast<std::uint64_t>(now_);
   if (secret_ == SipKey{}) secret_ = {chance(), chance() ^ seed};
-  if (node_ == 0) node_ = static_cast<std::uint32_t>((seed ^ seed >> 22 ^ seed >> 44) & kNodeMask) | 1;
+  if (node_ == 0) node_ = static_cast<std::uint32_t>((seed ^ seed >> 22 ^ seed >> 44) & kNodeMask) | kShardsMax;
+  if (options_.shards > 1) node_ = (node_ & ~kShardMask) | options_.shard;
   ++run_;
-  leases_.begin_run(run_);
+  leases_.begin_run(options_.shard, run_);
+  next_serial_ = std::uint64_t{options_.shard} << kShardShift | 1;
   if (const auto number = parties_.nameless()) {
     effects_.unreadable({ErrorCode::damaged, fmt::format("messages name party {}, and no fact of the log says who that is", number)});
   }
@@ -174,12 +177,13 @@ Engine::Session* Engine::find_session(SessionId id) {
   return sessions_[slot].get();
 }
 
-void Engine::open_session(SessionId id, std::string_view agent) {
+void Engine::open_session(SessionId id, std::string_view agent, bool of_shard) {
   const auto slot = session_slot(id);
   if (slot >= sessions_.size()) sessions_.resize(slot + 1);
   FOLKMOOT_ASSERT(!sessions_[slot]);
   sessions_[slot] = std::make_unique<Session>();
   sessions_[slot]->id = id;
+  sessions_[slot]->of_shard = of_shard;
   if (const auto party = agent.empty() ? Result<std::uint32_t>(0) : party_number(agent)) sessions_[slot]->party = *party;
 }
 
@@ -238,6 +242,7 @@ void Engine::close_open(Session& session, std::uint32_t request, const Open& ope
   switch (open.kind) {
     case OpenKind::subscription:
       --session.subscriptions;
+      shards_subscriptions_ -= session.of_shard;
       topics_.remove(subscriptions_[open.slot].get());
       subscriptions_.erase(open.slot);
       break;
@@ -251,6 +256,7 @@ void Engine::close_open(Session& session, std::uint32_t request, const Open& ope
         if (leases_[at].consumer == open.slot) leases_[at].consumer = kNoSlot;
       }
       consumers_.erase(open.slot);
+      shards_consumers_ -= session.of_shard;
       break;
     }
     case OpenKind::waiter: {

@@ -82,7 +82,9 @@ class Engine {
   void keep(FactKind kind, FactPlace place, Bytes body);
 
   // -- sessions
-  void open_session(SessionId id, std::string_view agent);
+  /// `of_shard`: it is another shard of this server, or the server itself: it may open as much as it likes, and gets an event once
+  /// however many of its subscriptions match.
+  void open_session(SessionId id, std::string_view agent, bool of_shard = false);
   void close_session(SessionId id);
   void session_writable(SessionId id);
 
@@ -116,6 +118,11 @@ class Engine {
   /// Takes a message back that nobody has had yet. Errors: not_found, lease_lost (somebody has it).
   void cancel_message(SessionId session, std::uint32_t request, const Uuid& id);
   void extend(SessionId session, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases, std::int64_t lease_ms);
+  /// The envelope of a message that names its cause, with what is known of it here: hops, chain and trace context. For another shard, which
+  /// takes that as it stands (IncomingMessage::has_causes). Errors: no_reply_wanted, and those of a field that grows too large.
+  Result<std::string> with_causes(const IncomingMessage& message);
+  /// An event that another shard has accepted and stamped, for this one's own subscriptions.
+  void forward_event(std::string_view topic, const MessageParts& event);
   void configure_mailbox(SessionId session, std::uint32_t request, const MailboxCommand& command);
   /// Sends a dead letter again as a new message; it is no dead letter any more. Answered by a confirmation. Errors: not_found, and
   /// those of publishing.
@@ -148,6 +155,8 @@ class Engine {
   ReceiptView receipt(const Uuid& id);
   /// False if there is no such mailbox.
   bool mailbox_stats(std::string_view name, MailboxStats& out) const;
+  /// The name of each mailbox that was made since the last call, in the order they were made; only if there are several shards.
+  void each_new_mailbox(const std::function<void(std::string_view name)>& each);
   /// Calls `each` for up to `limit` mailboxes in the order they were made.
   void each_mailbox(std::size_t limit, const std::function<void(const MailboxStats&)>& each) const;
   /// Calls `each` for the dead letters that fit, mailbox by mailbox, oldest first, those after `after` (nil: from the start), until it
@@ -162,8 +171,9 @@ class Engine {
   const EngineCounters& counters() const { return counters_; }
   /// Of a party that a fact or a schedule names; "" for a number that is none.
   std::string_view name_of(std::uint32_t party) const { return parties_.holds(party) ? std::string_view(parties_[party].name) : ""; }
-  std::size_t subscriptions() const { return topics_.size(); }
-  std::size_t consumers() const { return consumers_.size(); }
+  /// Of clients: those that shards have of each other are not counted.
+  std::size_t subscriptions() const { return topics_.size() - shards_subscriptions_; }
+  std::size_t consumers() const { return consumers_.size() - shards_consumers_; }
   std::uint32_t node() const { return node_; }
   std::uint32_t run() const { return run_; }
   std::int64_t now() const { return now_; }
@@ -179,6 +189,7 @@ class Engine {
     std::uint32_t party = 0;       // of the agent; 0: none given
     std::uint32_t lease_head = kNoSlot;
     bool writable = true;
+    bool of_shard = false;
     std::uint32_t last_mailbox = 0;  // party number of the last recipient: saves a look-up
     std::uint32_t last_sender = 0;
     std::uint32_t subscriptions = 0;  // of those in `open`
@@ -260,7 +271,8 @@ class Engine {
   Confirm publish_event(SessionId session, std::string_view from, const IncomingMessage& message, const Lineage* lineage);
   void publish_anew(SessionId session, std::uint32_t request, bool quiet, const IncomingMessage& message);
   bool repeat_event(std::uint32_t request, bool quiet, const IncomingMessage& message);
-  std::span<const EventTarget> choose_targets(const TopicIndex::Match& match, SessionId publisher, const MessageParts& message);
+  enum class Whose { all, own };
+  std::span<const EventTarget> choose_targets(const TopicIndex::Match& match, SessionId publisher, const MessageParts& message, Whose whose);
   Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage);
   Result<void> check_now(const IncomingMessage& message) const;
   void announce(std::string_view topic, std::string_view json);
@@ -287,13 +299,13 @@ class Engine {
   std::uint32_t add_confirm(std::uint32_t batch, const Confirm& confirm);
   Result<std::vector<Prepared>> prepare_all(Session& session, std::span<const Result<IncomingMessage>> messages, const Lineage* caused);
   void hold_output(Pending&& as, std::uint32_t sender, const IncomingMessage& message, const Lineage& lineage);
-  Result<void> check_from(const Routing& routing) const;
-  Result<std::uint32_t> sender_of(Session& session, const Routing& routing);
+  Result<void> check_from(const IncomingMessage& message) const;
+  Result<std::uint32_t> sender_of(Session& session, const IncomingMessage& message);
   MessageKey next_key();
   void note_run();
   // The node in ids of what is in memory alone. They go out before the log knows that they were given, and a run whose clock was set
   // back may give the same keys again: so the run is in them.
-  std::uint32_t memory_node() const { return (node_ ^ run_) & kNodeMask; }
+  std::uint32_t memory_node() const { return (node_ ^ run_ << kShardBits) & kNodeMask; }
   bool is_ours(const MessageAddress& address) const { return address.node == node_ || address.node == memory_node(); }
   Bytes stamped(const IncomingMessage& message, const Stamp& stamp);
   Confirm confirm_of(const AcceptedFact& fact);
@@ -462,6 +474,7 @@ class Engine {
   Ring<Pending> pending_;
   std::vector<std::uint32_t> dirty_;
   std::vector<std::uint32_t> stuck_;
+  std::size_t shards_subscriptions_ = 0, shards_consumers_ = 0;
   std::int64_t retry_at_ = 0;  // 0: nothing to try again
   std::vector<Notice> notices_;  // of deaths within the group of facts that is open
   std::vector<std::uint8_t> scratch_;

@@ -87,7 +87,7 @@ Result<std::vector<Prepared>> Engine::prepare_all(Session& session, std::span<co
       // Its own errors now, as it can have none later.
       if (auto good = check_now(message); !good) return std::unexpected(of_message(i, good.error()));
       if (auto good = check_content(message); !good) return std::unexpected(of_message(i, good.error()));
-      if (const auto sender = sender_of(session, message.routing); !sender) return std::unexpected(of_message(i, sender.error()));
+      if (const auto sender = sender_of(session, message); !sender) return std::unexpected(of_message(i, sender.error()));
       all.push_back({.message = &message});
       continue;
     }
@@ -186,7 +186,7 @@ void Engine::complete(SessionId id, std::uint32_t request, LeaseToken token, std
     append_fact(FactKind::message_settled, {bytes_of(ref)});
     for (const auto& each : *prepared) {
       if (each.mailbox == 0) {
-        const auto sender = sender_of(*session, each.message->routing);
+        const auto sender = sender_of(*session, *each.message);
         FOLKMOOT_ASSERT(sender.has_value());  // prepare_all() has seen to it
         hold_output({.session = id, .quiet = true, .in_batch = true, .batch = batch, .offset = add_confirm(batch, {})}, *sender,
                     *each.message, caused);

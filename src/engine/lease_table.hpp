@@ -1,9 +1,10 @@
 // Deliveries not yet settled. A lease lives with its holder's connection, or to a deadline, or both end it; its token is never
-// used twice: the run number of the server in the upper bits, a counter below.
+// used twice: the shard and the number of the server's run in the upper bits, a counter below.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "base/uuid.hpp"
 #include "engine/effects.hpp"
 #include "engine/entry.hpp"
 #include "engine/slab.hpp"
@@ -29,7 +30,9 @@ struct Lease {
 class LeaseTable {
  public:
   /// `run` as in StartedFact: tokens of other runs are unknown for ever.
-  void begin_run(std::uint32_t run) { next_token_ = (LeaseToken{run} << 40) + 1; }
+  void begin_run(std::uint32_t shard, std::uint32_t run) {
+    next_token_ = (LeaseToken{shard} << kShardShift | (LeaseToken{run} << 40 & ~LeaseToken{0} >> kShardBits)) + 1;
+  }
 
   std::uint32_t add(Lease lease, std::uint32_t& session_head, std::uint32_t& mailbox_head) {
     lease.token = next_token_++;

@@ -44,6 +44,9 @@ Lineage Engine::caused_by(const Lease& lease) {
 // From the cause that a message names: what is known of it, else what the sender says.
 Result<Lineage> Engine::lineage_of(const IncomingMessage& message) {
   const auto& routing = message.routing;
+  if (message.forwarded || message.has_causes) {
+    return Lineage{.cause = routing.cause, .hops = routing.hops, .chain = std::string(as_text(routing.chain))};
+  }
   const auto address = message_address(routing.cause);
   if (address && address->node == node_) {
     if (const auto slot = leases_.find_key(address->key); slot != kNoSlot) {
@@ -105,6 +108,21 @@ void Engine::hand_on_trace(Prepared& prepared) {
   writer.map(1).uint(static_cast<std::uint64_t>(Field::metadata)).map(pairs + 1).str(kTraceParent).str(trace);
   if (!own.empty()) changes.append(as_text(own.subspan(reader.offset())));
   (void)rewrite(prepared, as_bytes(changes));  // it stays as it is if that cannot be
+}
+
+// For a message to another shard, which does not know its cause.
+Result<std::string> Engine::with_causes(const IncomingMessage& message) {
+  auto lineage = lineage_of(message);
+  if (!lineage) return std::unexpected(std::move(lineage.error()));
+  Prepared prepared{.message = &message};
+  prepared.lineage = std::make_unique<Lineage>(std::move(*lineage));
+  hand_on_trace(prepared);
+  const auto& found = *prepared.lineage;
+  std::string changes, envelope;
+  PackWriter(changes).map(2).uint(static_cast<std::uint64_t>(Field::hops)).uint(found.hops)
+      .uint(static_cast<std::uint64_t>(Field::chain)).bin(found.chain);
+  if (auto merged = merge_envelopes(prepared.message->envelope, as_bytes(changes), envelope); !merged) return std::unexpected(merged.error());
+  return envelope;
 }
 
 bool Engine::has_costs(const IncomingMessage& message) {

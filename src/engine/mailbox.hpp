@@ -39,6 +39,7 @@ struct Mailbox {
   std::uint32_t lease_head = kNoSlot;
   std::uint16_t lanes_in_use = 0;  // bit per lane that is not empty
   bool is_dirty = false;           // listed for dispatch
+  bool is_stray = false;           // of another shard: what comes here is carried on
   bool is_stuck = false;           // listed for another try: its next message could not go out
   std::int64_t last_read = -1;     // Unix ms; -1: never
   std::array<std::unique_ptr<Lane>, kLanes> lanes;

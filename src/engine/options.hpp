@@ -23,6 +23,8 @@ struct GuardLimits {
 };
 
 struct EngineOptions {
+  std::uint32_t shard = 0;   // which of the server's engines this is
+  std::uint32_t shards = 1;  // how many it has: 1 to kShardsMax
   MailboxLimits mailbox;
   std::size_t parties_max = 1'000'000;         // names: agents and mailboxes
   std::size_t subscriptions_max = 1'000'000;   // of all sessions

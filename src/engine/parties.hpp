@@ -7,6 +7,8 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "engine/mailbox.hpp"
 
@@ -21,7 +23,8 @@ struct Party {
 
 class Parties {
  public:
-  Parties() { table_.emplace_back(); }
+  /// `notes_made`: take_made() is asked now and then.
+  explicit Parties(bool notes_made) : notes_made_(notes_made) { table_.emplace_back(); }
 
   /// 0 if the name has none.
   std::uint32_t find(std::string_view name) const {
@@ -59,9 +62,14 @@ class Parties {
 
   Mailbox& mailbox(std::uint32_t number) {
     auto& party = table_[number];
-    if (!party.mailbox) party.mailbox = std::make_unique<Mailbox>(number);
+    if (!party.mailbox) {
+      party.mailbox = std::make_unique<Mailbox>(number);
+      if (notes_made_) made_.push_back(number);
+    }
     return *party.mailbox;
   }
+  /// Those that got a mailbox since the last call.
+  std::vector<std::uint32_t> take_made() { return std::exchange(made_, {}); }
 
  private:
   void put(std::uint32_t number, std::string_view name) {
@@ -71,6 +79,8 @@ class Parties {
     numbers_.emplace(table_[number].name, number);
   }
 
+  const bool notes_made_;
+  std::vector<std::uint32_t> made_;
   std::set<std::uint32_t> awaited_;
   std::deque<Party> table_;  // stable addresses: the keys of numbers_ are views of its names
   boost::unordered_flat_map<std::string_view, std::uint32_t> numbers_;

@@ -42,17 +42,19 @@ std::uint32_t Engine::memo_party(std::uint32_t& memo, std::string_view name) {
   return memo;
 }
 
-Result<void> Engine::check_from(const Routing& routing) const {
-  if (routing.from.empty() || (routing.from.front() != '@' && routing.from.front() != '$')) return {};
+Result<void> Engine::check_from(const IncomingMessage& message) const {
+  const auto& routing = message.routing;
+  if (message.forwarded || routing.from.empty() || (routing.from.front() != '@' && routing.from.front() != '$')) return {};
   return failure(ErrorCode::invalid_name, fmt::format("`from` is {}: names that begin with @ or $ are the server's", routing.from));
 }
 
-Result<std::uint32_t> Engine::sender_of(Session& session, const Routing& routing) {
+Result<std::uint32_t> Engine::sender_of(Session& session, const IncomingMessage& message) {
+  const auto& routing = message.routing;
   if (routing.from.empty()) {
     if (session.party != 0) return session.party;
     return party_number("anonymous");
   }
-  if (auto good = check_from(routing); !good) return std::unexpected(std::move(good.error()));
+  if (auto good = check_from(message); !good) return std::unexpected(std::move(good.error()));
   if (const auto known = memo_party(session.last_sender, routing.from)) return known;
   return party_number(routing.from);
 }
@@ -119,7 +121,7 @@ Result<void> Engine::check_now(const IncomingMessage& message) const {
   if (routing.topic.starts_with("bus") && (routing.topic.size() == 3 || routing.topic[3] == '.')) {
     return failure(ErrorCode::not_permitted, fmt::format("topic {}: what begins with `bus` is the server's own", routing.topic));
   }
-  return check_from(routing);
+  return check_from(message);
 }
 
 // What needs no disk: an event, or a response to a waiting requester.
@@ -138,7 +140,7 @@ Result<Confirm> Engine::publish_now(Session& session, const IncomingMessage& mes
     if (from.empty()) from = session.party != 0 ? std::string_view(parties_[session.party].name) : "anonymous";
     return publish_event(session.id, from, message, lineage);
   }
-  const auto sender = sender_of(session, message.routing);
+  const auto sender = sender_of(session, message);
   if (!sender) return std::unexpected(sender.error());
   return respond(parties_[*sender].name, message, lineage);
 }
@@ -156,7 +158,7 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
   const auto* const session = find_session(publisher);
   const bool may_hear_itself = session != nullptr && session->subscriptions != 0;
   const bool plain = match.plain && !may_hear_itself;
-  const auto targets = plain ? std::span<const EventTarget>(match.targets) : choose_targets(match, publisher, parts);
+  const auto targets = plain ? std::span<const EventTarget>(match.targets) : choose_targets(match, publisher, parts, Whose::all);
   // One that refers to content is looked at each time: the content may go.
   if (plain && session != nullptr && stamped_.version != 0 && message.routing.content_ref.empty()) {
     event_ = {.version = stamped_.version, .session = publisher, .topics = topics_.version(), .targets = targets};
@@ -184,13 +186,16 @@ bool Engine::repeat_event(std::uint32_t request, bool quiet, const IncomingMessa
 }
 
 // Those of the subscriptions that get this event: not its publisher's own, those whose filter holds, those with credit left.
-std::span<const EventTarget> Engine::choose_targets(const TopicIndex::Match& match, SessionId publisher, const MessageParts& message) {
+std::span<const EventTarget> Engine::choose_targets(const TopicIndex::Match& match, SessionId publisher, const MessageParts& message,
+                                                    Whose whose) {
   targets_.clear();
   std::optional<FilterInput> input;  // made for the first filter that asks
   for (auto* const subscription : match.subscriptions) {
     if (subscription->session == publisher && !subscription->echo) continue;
+    if (subscription->of_shard && whose == Whose::own) continue;
     if (subscription->filter) {
-      if (!input) input.emplace(message.head, message.rest);
+      // Of one that comes from another shard nobody has looked yet where the envelope ends.
+      if (!input) whose == Whose::own ? input.emplace(message.head) : input.emplace(message.head, message.rest);
       if (!subscription->filter->matches(*input)) continue;
     }
     if (subscription->limited) {
@@ -204,6 +209,15 @@ std::span<const EventTarget> Engine::choose_targets(const TopicIndex::Match& mat
     targets_.push_back({subscription->session, subscription->request});
   }
   return targets_;
+}
+
+void Engine::forward_event(std::string_view topic, const MessageParts& event) {
+  const auto& match = topics_.match(topic);
+  if (match.empty()) return;
+  const auto targets = match.plain && !match.leaves ? std::span<const EventTarget>(match.targets)
+                                                    : choose_targets(match, 0, event, Whose::own);
+  if (!targets.empty()) effects_.deliver_event(targets, event);
+  counters_.events_delivered += targets.size();
 }
 
 // An event of the server's own: what happened, as JSON.
@@ -225,8 +239,15 @@ void Engine::announce(std::string_view topic, std::string_view json) {
 Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage) {
   std::uint32_t run = 0;
   std::uint64_t number = 0;
-  const auto known = parse_reply_address(message.routing.to, run, number) && run == run_ ? request_slots_.find(number)
-                                                                                         : request_slots_.end();
+  const bool is_address = parse_reply_address(message.routing.to, run, number);
+  const auto shard = static_cast<std::uint32_t>(number >> kShardShift);
+  if (is_address && shard != options_.shard && shard < options_.shards) {
+    const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = memory_node()});
+    const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
+    effects_.answer_elsewhere(shard, {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content});
+    return Confirm{.id = id, .count = 1, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
+  }
+  const auto known = is_address && run == run_ ? request_slots_.find(number) : request_slots_.end();
   if (known == request_slots_.end()) {
     return failure(ErrorCode::no_such_request, fmt::format("nobody waits at {}", message.routing.to));
   }
@@ -267,7 +288,7 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
     if (!number) return std::unexpected(number.error());
     prepared.mailbox = *number;
   }
-  const auto sender = sender_of(session, routing);
+  const auto sender = sender_of(session, message);
   if (!sender) return std::unexpected(sender.error());
   prepared.sender = *sender;
 
@@ -285,7 +306,7 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
     check_guards(prepared);
     hand_on_trace(prepared);
   }
-  prepared.has_costs = has_costs(*prepared.message);
+  prepared.has_costs = !message.forwarded && has_costs(*prepared.message);
   prepared.is_duplicate = prepared.keyed && keys_.find(prepared.key) != nullptr;
   if (prepared.is_duplicate) return prepared;  // it needs no room: it is there already
   if (auto good = check_content(*prepared.message); !good) return std::unexpected(std::move(good.error()));
@@ -326,7 +347,7 @@ MessageKey Engine::commit(const Prepared& prepared, std::string_view reply_to, P
   if (!routing.content_ref.empty()) flags |= Entry::kRefers;
   const AcceptedFact fact{.key = next_key(),
                           .not_before = routing.deliver_at > now_ ? routing.deliver_at : 0,
-                          .expires_at = ttl != 0 ? now_ + ttl : 0,
+                          .expires_at = ttl != 0 ? (message.forwarded && routing.ttl_ms != 0 ? routing.timestamp : now_) + ttl : 0,
                           .mailbox = prepared.mailbox,
                           .sender = prepared.sender,
                           .deliveries = 0,
@@ -501,7 +522,7 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
   const auto named = mailbox_named(message.routing.to);
   if (!named) return fail(named.error());
   auto& mailbox = **named;
-  const auto sender = sender_of(session, message.routing);
+  const auto sender = sender_of(session, message);
   if (!sender) return fail(sender.error());
   if (auto good = check_content(message); !good) return fail(std::move(good.error()));
   const auto takes_messages = [&](std::uint32_t slot) { return waiters_[slot].max > 0; };

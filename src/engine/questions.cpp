@@ -63,6 +63,12 @@ bool Engine::mailbox_stats(std::string_view name, MailboxStats& out) const {
   return true;
 }
 
+void Engine::each_new_mailbox(const std::function<void(std::string_view name)>& each) {
+  for (const auto number : parties_.take_made()) {
+    if (parties_.holds(number)) each(parties_[number].name);
+  }
+}
+
 void Engine::each_mailbox(std::size_t limit, const std::function<void(const MailboxStats&)>& each) const {
   for (std::uint32_t number = 1; number < parties_.end() && limit > 0; ++number) {
     if (!parties_[number].mailbox) continue;

@@ -54,7 +54,7 @@ void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCom
   const auto first = command.first_at > now_ ? std::optional(command.first_at) : schedule.next_after(now_, now_);
   if (!first || (command.until != 0 && *first > command.until)) return wrong("the schedule would never send anything");
   schedule.next = *first;
-  const auto sender = sender_of(*session, message.routing);
+  const auto sender = sender_of(*session, message);
   if (!sender) return refuse(id, request, sender.error());
   schedule.sender = *sender;
   auto* const old = schedules_.find(command.name);

@@ -72,6 +72,10 @@ const TopicIndex::Match& TopicIndex::match(std::string_view topic) {
     match.subscriptions.reserve(pairs.size());
     match.targets.reserve(pairs.size());
     for (const auto& [order, subscription] : pairs) {
+      if (subscription->of_shard) {
+        if (std::ranges::find(match.targets, subscription->session, &EventTarget::session) != match.targets.end()) continue;
+        match.leaves = true;
+      }
       match.subscriptions.push_back(subscription);
       match.targets.push_back({subscription->session, subscription->request});
       match.plain = match.plain && !subscription->filter && !subscription->limited;

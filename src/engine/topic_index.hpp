@@ -20,6 +20,7 @@ struct TopicSubscription {
   std::uint32_t skipped = 0;  // events missed for want of credit, not yet told
   bool limited = false;
   bool echo = false;
+  bool of_shard = false;      // another shard's, which has several perhaps: it gets each event once
   std::string pattern;
   std::optional<Filter> filter{};  // only events that it holds for
 };
@@ -31,6 +32,7 @@ class TopicIndex {
     std::vector<TopicSubscription*> subscriptions;
     std::vector<EventTarget> targets;  // the same, as the server is told them
     bool plain = true;                 // each gets all: none has a filter or a limit
+    bool leaves = false;               // there are other shards' among them
 
     bool empty() const { return subscriptions.empty(); }
   };

@@ -153,6 +153,8 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
       case Field::timestamp:
         if (const auto value = reader.uint(); value >> 44) {
           return out_of_range(field, value, "Unix milliseconds up to the year 2527");
+        } else {
+          routing.timestamp = static_cast<std::int64_t>(value);
         }
         routing.timestamp_pair = {begin, reader.offset()};
         break;

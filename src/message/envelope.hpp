@@ -55,6 +55,7 @@ struct EnvelopePart {
 struct Routing {
   std::string_view from, to, topic, key, reply_to, correlation, conversation, group;
   Uuid id{}, cause{};
+  std::int64_t timestamp = 0;        // as the sender says
   std::int64_t ttl_ms = 0;
   std::int64_t deliver_at = 0;
   Priority priority = normal;

@@ -54,6 +54,7 @@ enum class Opcode : std::uint8_t {
 constexpr std::uint8_t kFlagQuiet = 1;         // client frames
 constexpr std::uint8_t kFlagAtomic = 2;        // PUBLISH_BATCH: all or none
 constexpr std::uint8_t kFlagStream = 2;        // REQUEST: status messages may come before the response
+constexpr std::uint8_t kFlagCauses = 0x80;     // PUBLISH and REQUEST between shards: cause, hops and chain are as they stand
 constexpr std::uint8_t kFlagLeased = 1;        // DELIVER
 constexpr std::uint8_t kFlagRedelivered = 2;   // DELIVER
 

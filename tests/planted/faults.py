@@ -22,7 +22,7 @@ FAULTS = {
         "  add_timer({.at = due,",
         "  if (started_) add_timer({.at = due,",
     ),
-    "lease_number_used_twice": ("engine/engine.cpp", "leases_.begin_run(run_);", "leases_.begin_run(1);"),
+    "lease_number_used_twice": ("engine/engine.cpp", "leases_.begin_run(options_.shard, run_);", "leases_.begin_run(options_.shard, 1);"),
     "redelivered_mark_dropped": ("engine/engine.cpp", "if (!clean) suspect_until_ = last_key_;", "(void)clean;"),
     "key_forgotten_at_restart": ("engine/recover.cpp", "keys_.add(key);", "log_.release(place);"),
     "duplicate_accepted": (

@@ -165,6 +165,9 @@ class EngineTest : public ::testing::Test, public Effects {
     answers.push_back({.kind = Answer::Kind::lagged, .session = s, .request = r, .count = count});
   }
   void remove_content(const ContentHash& hash) override { removed_contents.push_back(hash); }
+  void answer_elsewhere(std::uint32_t shard, const MessageParts& message) override {
+    answered_elsewhere.emplace_back(shard, std::string(as_text(message.rest)));
+  }
   void withdrawn(SessionId s, LeaseToken lease, const Uuid& id) override {
     withdrawals.emplace_back(s, lease);
     withdrawn_ids.push_back(id);
@@ -183,9 +186,9 @@ class EngineTest : public ::testing::Test, public Effects {
   Withdrawals withdrawals;
   std::vector<Uuid> withdrawn_ids;
   std::vector<ContentHash> removed_contents;
+  std::vector<std::pair<std::uint32_t, std::string>> answered_elsewhere;  // shard, content
   std::size_t seen = 0;
 
- private:
   template <class Use>
   void with(const Message& message, Use use) {
     // As the server does: an envelope that was sent just before is known again.
@@ -201,6 +204,7 @@ class EngineTest : public ::testing::Test, public Effects {
     use(incoming);
   }
 
+ private:
   EnvelopeMemo last_envelope;
 };
 

@@ -155,10 +155,10 @@ TEST(Timers, A1_come_up_by_time_and_in_a_defined_order_and_stale_ones_can_be_dro
 TEST(LeaseTable, X12_tokens_of_two_runs_never_meet) {
   LeaseTable table;
   std::uint32_t session = kNoSlot, mailbox = kNoSlot;
-  table.begin_run(1);
+  table.begin_run(0, 1);
   const auto first = table.add({.entry = entry(1), .session = 1}, session, mailbox);
   const auto token = table[first].token;
-  table.begin_run(2);
+  table.begin_run(0, 2);
   const auto second = table.add({.entry = entry(2), .session = 1}, session, mailbox);
   EXPECT_GT(table[second].token, token);
   EXPECT_EQ(table.find_key(1), first);
