@@ -1,11 +1,14 @@
 // folkmoot journal: looks at the journal of a data folder while no server uses it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "cli/cli.hpp"
 #include "cli/journal_contents.hpp"
 #include "cli/print.hpp"
+#include "journal/folder_lock.hpp"
 #include "journal/verify.hpp"
 #include "message/json_writer.hpp"
 
@@ -48,19 +51,27 @@ void append_json(JsonWriter& writer, const JournalInfo& info) {
   writer.end_array();
 }
 
-std::string to_json(const JournalInfo& info) {
+// The first journal, and in `shards` those of the further ones, if the server has several.
+template <class Report, class Append>
+std::string to_json(const std::vector<Report>& reports, Append append) {
   std::string out;
   JsonWriter writer(out);
   writer.begin_object();
-  append_json(writer, info);
+  append(writer, reports.front());
+  if (reports.size() > 1) {
+    writer.key("shards").begin_array();
+    for (std::size_t shard = 1; shard < reports.size(); ++shard) {
+      writer.begin_object();
+      append(writer, reports[shard]);
+      writer.end_object();
+    }
+    writer.end_array();
+  }
   writer.end_object();
   return out;
 }
 
-std::string to_json(const FolderReport& report) {
-  std::string out;
-  JsonWriter writer(out);
-  writer.begin_object();
+void append_report(JsonWriter& writer, const FolderReport& report) {
   append_json(writer, report.journal);
   writer.field("contents", report.contents.contents).field("contents_bytes", report.contents.bytes);
   const auto list = [&](std::string_view name, const std::vector<std::string>& texts) {
@@ -70,8 +81,6 @@ std::string to_json(const FolderReport& report) {
   };
   list("contents_damaged", report.contents.damaged);
   list("contents_missing", report.missing);
-  writer.end_object();
-  return out;
 }
 
 void print_problems(const JournalInfo& info) {
@@ -89,33 +98,43 @@ void print_tail(const JournalInfo& info) {
              info.torn_bytes, info.torn_offset);
 }
 
-void print_contents(const FolderReport& report) {
-  for (const auto& text : report.contents.damaged) fmt::print("{}\n", text);
-  for (const auto& text : report.missing) fmt::print("{}\n", text);
-  const auto problems = report.contents.damaged.size() + report.missing.size();
-  if (report.contents.contents == 0 && problems == 0) return;
-  fmt::print("{} contents by reference: {}\n", report.contents.contents, problems == 0 ? "sound" : fmt::format("{} problems", problems));
-  if (report.journal.problems_total > 0) fmt::print("which of them messages refer to is not known until the journal is sound\n");
+void print_contents(const std::vector<FolderReport>& reports) {
+  const auto& contents = reports.front().contents;
+  auto problems = contents.damaged.size();
+  bool is_sound = true;
+  for (const auto& text : contents.damaged) fmt::print("{}\n", text);
+  for (const auto& report : reports) {
+    for (const auto& text : report.missing) fmt::print("{}\n", text);
+    problems += report.missing.size();
+    is_sound = is_sound && report.journal.problems_total == 0;
+  }
+  if (contents.contents == 0 && problems == 0) return;
+  fmt::print("{} contents by reference: {}\n", contents.contents, problems == 0 ? "sound" : fmt::format("{} problems", problems));
+  if (!is_sound) fmt::print("which of them messages refer to is not known until the journal is sound\n");
 }
 
 void verify(const Options& options) {
-  const auto report = verify_data_folder(options.folder);
-  const auto& info = report.journal;
+  const auto lock = value(FolderLock::take_shared(options.folder));  // that of all shards
+  const auto contents = verify_contents_of(options.folder);
+  std::vector<FolderReport> reports;
+  for (const auto& folder : journal_folders(options.folder)) reports.push_back(verify_data_folder(folder, contents));
   if (options.json) {
-    print_line(to_json(report));
+    print_line(to_json(reports, append_report));
   } else {
-    print_problems(info);
-    print_tail(info);
-    fmt::print("{} facts in {} segments: {}\n", info.facts, info.segments.size(),
-               info.problems_total == 0 ? "sound" : fmt::format("{} problems", info.problems_total));
-    print_contents(report);
+    for (std::size_t shard = 0; shard < reports.size(); ++shard) {
+      const auto& info = reports[shard].journal;
+      print_problems(info);
+      print_tail(info);
+      if (reports.size() > 1) fmt::print("shard {}: ", shard);
+      fmt::print("{} facts in {} segments: {}\n", info.facts, info.segments.size(),
+                 info.problems_total == 0 ? "sound" : fmt::format("{} problems", info.problems_total));
+    }
+    print_contents(reports);
   }
-  if (!report.is_sound()) throw Exit{1};
+  if (!std::ranges::all_of(reports, &FolderReport::is_sound)) throw Exit{1};
 }
 
-void show(const Options& options) {
-  const auto info = value(verify_folder(options.folder));
-  if (options.json) return print_line(to_json(info));
+void print_info(const JournalInfo& info) {
   fmt::print("{:<16} {}\n{:<16} {}\n{:<16} {} to {}\n{:<16} {}\n{:<16} {}\n\n", "segment bytes", info.segment_bytes, "facts", info.facts,
              "lsn", info.first, info.last, "clean stop", info.clean_stop ? "yes" : "no", "problems", info.problems_total);
   fmt::print("{:>12} {:<8} {:>12} {:>10} {:>8}\n", "segment", "state", "used bytes", "facts", "batches");
@@ -128,6 +147,17 @@ void show(const Options& options) {
     fmt::print("{:<24} {:>10} {:>14}\n", kind_name(static_cast<std::uint8_t>(kind)), info.kinds[kind].records, info.kinds[kind].bytes);
   }
   print_tail(info);
+}
+
+void show(const Options& options) {
+  const auto lock = value(FolderLock::take_shared(options.folder));
+  std::vector<JournalInfo> infos;
+  for (const auto& folder : journal_folders(options.folder)) infos.push_back(value(verify_folder(folder)));
+  if (options.json) return print_line(to_json(infos, append_json));
+  for (std::size_t shard = 0; shard < infos.size(); ++shard) {
+    if (infos.size() > 1) fmt::print("{}shard {}\n\n", shard == 0 ? "" : "\n", shard);
+    print_info(infos[shard]);
+  }
 }
 
 }  // namespace

@@ -39,7 +39,24 @@ class NoEffects final : public Effects {
 
 }  // namespace
 
-FolderReport verify_data_folder(const std::string& folder) {
+std::vector<std::string> journal_folders(const std::string& data) {
+  std::vector<std::string> folders{data};
+  for (std::uint32_t shard = 1; shard < kShardsMax; ++shard) {
+    auto folder = fmt::format("{}/shard-{}", data, shard);
+    if (!std::filesystem::is_directory(folder)) break;
+    folders.push_back(std::move(folder));
+  }
+  return folders;
+}
+
+ContentReport verify_contents_of(const std::string& data) {
+  const auto contents = data + "/content";
+  if (!std::filesystem::is_directory(contents)) return {};
+  const auto disk = value(PosixDisk::open(contents, PosixDisk::Access::read_only));
+  return value(verify_contents(*disk));
+}
+
+FolderReport verify_data_folder(const std::string& folder, const ContentReport& contents) {
   NoLog log;
   NoEffects effects;
   Engine engine({}, log, effects);
@@ -48,12 +65,7 @@ FolderReport verify_data_folder(const std::string& folder) {
                                                      [&](FactKind kind, FactPlace place, Bytes body) {
                                                        if (recovered) recovered = engine.recover(kind, place, body);
                                                      })),
-                      .contents = {}};
-  const auto contents = folder + "/content";
-  if (std::filesystem::is_directory(contents)) {
-    const auto disk = value(PosixDisk::open(contents, PosixDisk::Access::read_only));
-    report.contents = value(verify_contents(*disk));
-  }
+                      .contents = contents};
   if (report.journal.problems_total > 0) return report;
   value(recovered);
   for (const auto& [hash, size] : report.contents.sizes) engine.content_stored({hash, size});

@@ -14,8 +14,12 @@ struct FolderReport {
   bool is_sound() const { return journal.problems_total == 0 && contents.damaged.empty() && missing.empty(); }
 };
 
-/// Reads all of a data folder that no server uses. What messages refer to is known only if the journal is sound. Throws
-/// Failure.
-FolderReport verify_data_folder(const std::string& folder);
+/// The folders with a journal: the data folder itself, and one for each further shard of its server.
+std::vector<std::string> journal_folders(const std::string& data);
+/// Reads the contents of a data folder that no server uses. Throws Failure.
+ContentReport verify_contents_of(const std::string& data);
+/// Reads the journal in a folder that no server uses. What its messages refer to is looked for in `contents`, and known only if the journal
+/// is sound. Throws Failure.
+FolderReport verify_data_folder(const std::string& folder, const ContentReport& contents);
 
 }  // namespace folkmoot::cli

@@ -164,7 +164,7 @@ const std::vector<Key>& keys() {
       {"receipts_max", "65536: settled messages whose receipts are remembered", count(+[](C& c) -> std::size_t& { return c.server.engine.receipts_max; }, 0, 100'000'000)},
       {"max_pending_bytes", "64MiB: unsent bytes at which a slow subscriber misses events", count(+[](C& c) -> std::size_t& { return c.server.pending_bytes_max; }, 1 << 20, 16 * kGiB)},
       {"slow_consumer_timeout", "5s: how long a connection may not take what waits for it", duration([](C& c) -> std::int64_t& { return c.server.slow_consumer_ms; })},
-      {"native.threads", "0: the engine's thread serves native sockets itself; else so many others do", count(+[](C& c) -> std::size_t& { return c.server.native_threads; }, 0, 64)},
+      {"shards", "engines that divide the mailboxes, each with a thread of its own; fixed when the data folder is made", count(+[](C& c) -> std::uint32_t& { return c.server.shards; }, 1, kShardsMax)},
       {"http.threads", "1: threads for HTTP and WebSocket", count(+[](C& c) -> int& { return c.gateway.threads; }, 1, 64)},
       {"http.cors_origins", "none: other origins that web pages may come from, with commas between; * for any", set_cors},
   };

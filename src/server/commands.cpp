@@ -7,6 +7,7 @@
 #include "message/retry.hpp"
 #include "server/calls.hpp"
 #include "server/command.hpp"
+#include "server/switch.hpp"
 
 namespace folkmoot {
 namespace {
@@ -27,11 +28,17 @@ Result<void> read_message(const CommandContext& context, Bytes bytes, IncomingMe
   return failure(ErrorCode::content_too_large, fmt::format("the content has {} bytes; {} are the most", message.content.size(), most));
 }
 
+bool has_causes(const CommandContext& context) {
+  return (context.frame.header.flags & kFlagCauses) != 0 && context.connection.door == DoorKind::relay;
+}
+
 Result<void> on_publish(const CommandContext& context) {
   IncomingMessage message;
   auto read = read_message(context, context.frame.body, message);
   if (!read) return read;
-  context.reactor.last_envelope().keep(message.envelope);
+  message.forwarded = context.connection.door == DoorKind::trunk;
+  message.has_causes = has_causes(context);
+  if (!message.forwarded && !message.has_causes) context.reactor.last_envelope().keep(message.envelope);
   context.engine.publish(context.session(), context.request(), context.quiet(), message);
   return {};
 }
@@ -231,6 +238,7 @@ Result<void> on_request(const CommandContext& context) {
   auto read = read_message(context, context.frame.body.subspan(4), message);
   if (read) {
     const bool stream = (context.frame.header.flags & kFlagStream) != 0;
+    message.has_causes = has_causes(context);
     context.engine.request(context.session(), context.request(), load<std::uint32_t>(context.frame.body.data()), message, stream);
   }
   return read;
@@ -246,9 +254,16 @@ Result<void> on_receipt(const CommandContext& context) {
   PackWriter writer(out);
   writer.array(static_cast<std::uint32_t>(count));
   for (std::size_t i = 0; i < count; ++i) {
-    const auto receipt = context.engine.receipt(load<Uuid>(body.data() + i * sizeof(Uuid)));
+    auto receipt = context.engine.receipt(load<Uuid>(body.data() + i * sizeof(Uuid)));
+    auto state = static_cast<std::uint64_t>(receipt.state);
+    if (auto* const others = context.reactor.shard_switch()) {
+      if (const auto moved = others->trunks().moved_to(receipt.id)) {
+        receipt.id = *moved;
+        state = kReceiptMoved;
+      }
+    }
     writer.map(6).uint(0).bin({reinterpret_cast<const char*>(receipt.id.bytes.data()), 16});
-    writer.uint(1).str(receipt.recipient).uint(2).uint(static_cast<std::uint64_t>(receipt.state));
+    writer.uint(1).str(receipt.recipient).uint(2).uint(state);
     writer.uint(3).uint(receipt.deliveries).uint(4).integer(receipt.at).uint(5).str(receipt.reason);
   }
   context.reactor.done(context.session(), context.request(), as_bytes(out));
@@ -419,7 +434,17 @@ bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
     reactor.say_goodbye(connection, {ErrorCode::not_connected, "the first frame was not HELLO"});
     return false;
   }
-  if (frame.header.opcode == Opcode::publish && publish_again({reactor, reactor.engine(), connection, frame})) return true;
+  const bool is_publish = frame.header.opcode == Opcode::publish && connection.door != DoorKind::trunk;
+  if (is_publish && publish_again({reactor, reactor.engine(), connection, frame})) return true;
+  if (auto* const others = reactor.shard_switch()) {
+    const auto routed = others->route(connection, frame);
+    connection.takes_again = routed == Switch::Routed::held;
+    if (routed != Switch::Routed::here) return connection.state == Connection::State::open;
+  }
+  return carry_out_here(reactor, connection, frame);
+}
+
+bool carry_out_here(Reactor& reactor, Connection& connection, const Frame& frame) {
   const auto handler = kHandlers[static_cast<std::size_t>(frame.header.opcode)];
   if (handler == nullptr) {
     reactor.refuse(connection.id, frame.header.request,

@@ -7,5 +7,7 @@ namespace folkmoot {
 
 /// Carries one frame out. False when the connection has been ended by it.
 bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame);
+/// One that is this shard's, of an open connection.
+bool carry_out_here(Reactor& reactor, Connection& connection, const Frame& frame);
 
 }  // namespace folkmoot

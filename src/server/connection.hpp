@@ -7,6 +7,7 @@
 #include "engine/effects.hpp"
 #include "server/byte_buffer.hpp"
 #include "server/link.hpp"
+#include "server/relays.hpp"
 
 namespace folkmoot {
 
@@ -23,9 +24,12 @@ struct Connection {
   State state = State::fresh;
   DoorKind door = DoorKind::native;
   bool is_unix = false;
+  bool is_home = false;           // came from another shard, as its agent belongs here
   bool wants_write = false;       // EPOLLOUT is on
   bool is_dirty = false;          // listed for flush
   bool is_paused = false;         // not read from, for now
+  bool is_held = false;           // likewise, until another shard has answered or taken what is for it
+  bool takes_again = false;       // ... and the frame that it is held for comes again then
   bool is_congested = false;      // above pending_bytes_high
   bool engine_held = false;       // the engine was told to wait
   bool in_fan_out = false;        // gets the events of Reactor::fan_out_, which go out before anything else
@@ -33,6 +37,7 @@ struct Connection {
   std::int64_t congested_since = 0;
   std::size_t link_pending = 0;   // bytes the link's door has not taken yet
   std::shared_ptr<Link> link;
+  std::unique_ptr<Relays> relays; // of a client, if the server has several shards
   std::string in;                 // the beginning of a frame that is not whole yet
   ByteBuffer out;
 };

@@ -15,8 +15,19 @@ constexpr std::size_t kReadsWaitingMax = 4'096;
 }  // namespace
 
 ContentDesk::ContentDesk(const ServerOptions& options, Engine& engine, Effects& answers, ContentThread& thread,
-                         std::function<std::size_t(SessionId)> unsent)
-    : options_(options), engine_(engine), answers_(answers), thread_(thread), unsent_(std::move(unsent)) {}
+                         std::function<std::size_t(SessionId)> unsent, std::function<void(const ContentRef&)> on_known)
+    : options_(options),
+      engine_(engine),
+      answers_(answers),
+      thread_(thread),
+      unsent_(std::move(unsent)),
+      on_known_(std::move(on_known)) {}
+
+std::optional<std::uint64_t> ContentDesk::ask(const ContentHash& hash) {
+  const auto size = engine_.ask_for_content(hash);
+  if (size) on_known_({hash, *size});
+  return size;
+}
 
 // -- uploads
 
@@ -33,7 +44,7 @@ Result<void> ContentDesk::open(SessionId session, std::uint32_t request, std::ui
     return Result<void>{};
   };
   if (hash) {
-    if (const auto stored = engine_.ask_for_content(*hash)) {
+    if (const auto stored = ask(*hash)) {
       if (*stored == size) return answer(1);
       return failure(ErrorCode::invalid_field,
                      fmt::format("the content {} is stored and has {} bytes, not {}", hash->text(), *stored, size));
@@ -176,7 +187,7 @@ void ContentDesk::expire(std::int64_t now) {
 // -- reading
 
 Result<void> ContentDesk::stat(SessionId session, std::uint32_t request, const ContentHash& hash) {
-  const auto bytes = engine_.ask_for_content(hash);
+  const auto bytes = ask(hash);
   if (!bytes) return failure(ErrorCode::not_found, fmt::format("no content {} is stored here", hash.text()));
   answers_.done(session, request, bytes_of(*bytes));
   return {};
@@ -184,7 +195,7 @@ Result<void> ContentDesk::stat(SessionId session, std::uint32_t request, const C
 
 Result<void> ContentDesk::read(SessionId session, std::uint32_t request, const ContentHash& hash, std::uint64_t offset,
                                std::uint64_t bytes) {
-  const auto size = engine_.ask_for_content(hash);
+  const auto size = ask(hash);
   if (!size) return failure(ErrorCode::not_found, fmt::format("no content {} is stored here", hash.text()));
   if (bytes == 0 || bytes > kContentPartBytesMax || offset > *size) {
     return failure(ErrorCode::out_of_range, fmt::format("{} bytes from {} on of {}; 1 to {} from 0 to {} are possible",
@@ -295,6 +306,7 @@ void ContentDesk::on_finished(const ContentDone& done) {
     return answers_.refuse(job.session, job.request, done.result.error());
   }
   engine_.content_stored({job.hash, job.size});
+  on_known_({job.hash, job.size});
   if (!done.was_known) ++counters_.stored;
   std::string body(as_text(bytes_of(job.size)));
   body += static_cast<char>(done.was_known ? 1 : 0);

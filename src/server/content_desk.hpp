@@ -19,9 +19,9 @@ namespace folkmoot {
 
 class ContentDesk {
  public:
-  /// `unsent`: the bytes that a connection has not taken yet. All must outlive it.
+  /// `unsent`: the bytes that a connection has not taken yet. `on_known`: a content is stored now, or was asked for and is. All must outlive it.
   ContentDesk(const ServerOptions& options, Engine& engine, Effects& answers, ContentThread& thread,
-              std::function<std::size_t(SessionId)> unsent);
+              std::function<std::size_t(SessionId)> unsent, std::function<void(const ContentRef&)> on_known);
 
   struct Counters {
     std::uint64_t uploads_open = 0, stored = 0, uploaded_bytes = 0, read_bytes = 0, failed = 0, expired = 0;
@@ -67,6 +67,7 @@ class ContentDesk {
     bool removal_waits = false;  // the engine has let go of it meanwhile
   };
 
+  std::optional<std::uint64_t> ask(const ContentHash& hash);
   Result<Upload*> find(SessionId session, std::uint32_t upload);
   void submit(Upload& upload, ContentJob job);
   void forget(std::map<Place, Upload>::iterator upload);
@@ -81,6 +82,7 @@ class ContentDesk {
   Effects& answers_;
   ContentThread& thread_;
   const std::function<std::size_t(SessionId)> unsent_;
+  const std::function<void(const ContentRef&)> on_known_;
   std::map<Place, Upload> uploads_;
   UploadId next_id_ = 1;
   std::uint64_t reserved_bytes_ = 0;  // of all open uploads

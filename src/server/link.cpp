@@ -19,6 +19,12 @@ bool Link::send(std::string_view bytes) {
 
 std::string Link::take() {
   std::string frames;
+  take_into(frames);
+  return frames;
+}
+
+void Link::take_into(std::string& frames) {
+  frames.clear();
   bool wake = false;
   {
     const std::lock_guard guard(lock_);
@@ -26,7 +32,6 @@ std::string Link::take() {
     wake = std::exchange(want_drained_, false);
   }
   if (wake) wake_(*this);
-  return frames;
 }
 
 void Link::close() {

@@ -1,6 +1,5 @@
-// A link: a connection into the reactor from another thread of the same process. Doors on other threads (HTTP, WebSocket, and the native
-// one, if it is given threads) speak native frames over it, exactly as a socket would carry them, so that no rule of messaging lives in
-// a door.
+// A link: a connection into the reactor from another thread of the same process. Doors on other threads (HTTP, WebSocket), and other shards,
+// speak native frames over it, exactly as a socket would carry them, so that no rule of messaging lives in a door.
 //
 //   door thread                         reactor thread
 //   send(frames)  --- inbox (bounded) --->  read as if from a socket
@@ -22,7 +21,9 @@ namespace folkmoot {
 
 constexpr std::size_t kLinkInboxBytesMax = 16 * 1024 * 1024;
 
-enum class DoorKind : std::uint8_t { native, http, websocket };
+/// relay: a client of another shard; trunk: another shard itself, or this one (shards.hpp).
+enum class DoorKind : std::uint8_t { native, http, websocket, relay, trunk };
+constexpr std::size_t kDoorKinds = 5;
 
 class Link : public std::enable_shared_from_this<Link> {
  public:
@@ -37,6 +38,8 @@ class Link : public std::enable_shared_from_this<Link> {
   bool send(std::string_view bytes);
   /// All frames that arrived since the last call; whole frames only.
   std::string take();
+  /// The same into `frames`, whose memory is used for those that come next: for links that always have some.
+  void take_into(std::string& frames);
   /// Ends the connection: the reactor forgets the session. May be called twice.
   void close();
   /// True once the reactor has ended the connection; take() may still have its last words (GOODBYE).

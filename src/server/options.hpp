@@ -26,7 +26,7 @@ struct ServerOptions {
   std::string unix_socket;            // empty: folkmoot.sock in the data folder; "none": no Unix socket
   std::string token;                  // empty: no credentials (loopback only)
   std::size_t connections_max = 65'536;
-  std::size_t native_threads = 0;     // for native sockets; 0: the engine's own thread serves them
+  std::uint32_t shards = 1;           // engines, each with a journal, a thread and a part of the mailboxes; fixed when the data folder is made
   std::size_t content_bytes_max = kContentBytesDefault;
   std::size_t frame_bytes_max = kFrameBytesDefault;
   std::size_t pending_bytes_high = 512 * 1024;        // unsent bytes of a connection above which deliveries and publishers wait

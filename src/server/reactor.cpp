@@ -13,6 +13,7 @@
 #include <algorithm>
 
 #include "message/pack.hpp"
+#include "server/switch.hpp"
 
 namespace folkmoot {
 namespace {
@@ -34,7 +35,8 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
       journal_(journal),
       journal_thread_(journal_thread),
       engine_(options.engine, journal, *this),
-      contents_(options_, engine_, *this, content_thread, [this](SessionId id) { return unsent(id); }),
+      contents_(options_, engine_, *this, content_thread, [this](SessionId id) { return unsent(id); },
+                [this](const ContentRef& ref) { tell_of_content(ref); }),
       read_memory_(std::make_unique_for_overwrite<std::uint8_t[]>(kReadBytes)),
       read_buffer_(read_memory_.get(), kReadBytes) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -47,17 +49,37 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
 }
 
 Reactor::~Reactor() {
+  end_links();
   for (const auto& connection : connections_) {
-    if (!connection) continue;
-    if (connection->socket >= 0) ::close(connection->socket);
-    if (connection->link) connection->link->end_by_reactor();
+    if (connection && connection->socket >= 0) ::close(connection->socket);
   }
+  for (const auto& arrival : posted_.arrivals) ::close(arrival.socket);
   for (const auto& listener : listeners_) {
     if (listener.socket >= 0) ::close(listener.socket);
   }
   ::close(links_event_);
   ::close(epoll_);
 }
+
+void Reactor::end_links() {
+  for (const auto& connection : connections_) {
+    if (connection && connection->link) connection->link->end_by_reactor();
+  }
+  std::vector<std::shared_ptr<Link>> unseen;
+  {
+    const std::lock_guard guard(links_lock_);
+    links_closed_ = true;
+    unseen.swap(links_waiting_);
+  }
+  for (const auto& link : unseen) link->end_by_reactor();  // without the lock: a trunk to this shard takes it
+}
+
+void Reactor::join(Shards& shards, std::uint32_t own) {
+  shards_ = &shards;
+  switch_ = std::make_unique<Switch>(*this, shards, own);
+}
+
+void Reactor::connect_trunks() { switch_->trunks().start(); }
 
 void Reactor::watch(int socket, Wake kind, std::uint64_t value, std::uint32_t events) {
   epoll_event event{};
@@ -79,7 +101,7 @@ void Reactor::request_stop() {
 }
 
 int Reactor::wait_ms() {
-  if (engine_.wants_dispatch()) return 0;
+  if (engine_.wants_dispatch() || trunks_go_on_) return 0;
   auto next = engine_.next_timer();
   const auto sooner = [&](std::int64_t at) { next = next < 0 ? at : std::min(next, at); };
   if (!deadlines_.empty()) sooner(deadlines_.top().at);
@@ -118,7 +140,7 @@ Result<void> Reactor::run() {
           const auto what = events[static_cast<std::size_t>(i)].events;
           if (what & EPOLLOUT) flush(*connection);
           if (find(value) != connection || !(what & ~static_cast<std::uint32_t>(EPOLLOUT))) break;
-          if (!connection->is_paused) {
+          if (!connection->is_paused && !connection->is_held) {
             on_readable(*connection);
             if (unsent_bytes_ >= kFlushBytes) flush_dirty();
           } else if (what & (EPOLLHUP | EPOLLERR)) {  // reported whether asked for or not: it would wake us for ever
@@ -129,6 +151,7 @@ Result<void> Reactor::run() {
       }
     }
     read_links();
+    if (std::exchange(trunks_go_on_, false)) switch_->trunks().go_on();
     on_deadlines();
     contents_.expire(now_);
     if (journal_.compaction_due()) {
@@ -138,14 +161,17 @@ Result<void> Reactor::run() {
       };
       if (auto done = journal_.compact_step(kCompactionStepBytes, keep); !done) return done;
     }
+    if (switch_) switch_->trunks().look_for_strays();
     engine_.dispatch();
     if (now_ >= next_disk_retry_ || journal_.staged_bytes() > 0) {
       journal_thread_.submit(now_);
       next_disk_retry_ = now_ + kDiskRetryMs;
     }
+    for (const auto& ref : std::exchange(kept_contents_, {})) engine_.content_stored(ref);
+    if (switch_) switch_->flush();
     flush_dirty();
   }
-  return drain();
+  return {};
 }
 
 Result<void> Reactor::on_journal() {
@@ -178,14 +204,21 @@ Result<void> Reactor::sync_all() {
   return {};
 }
 
-// At the end of the run: what was accepted becomes durable and is answered, everybody is told, and takes what is theirs.
-Result<void> Reactor::drain() {
+Result<void> Reactor::settle() {
   for (auto& listener : listeners_) ::close(std::exchange(listener.socket, -1));
   {
     const std::lock_guard guard(links_lock_);
     links_closed_ = true;
   }
   if (auto done = sync_all(); !done) return done;
+  flush_dirty();
+  return {};
+}
+
+Result<void> Reactor::farewell() {
+  for (std::size_t i = 0; switch_ && i < connections_.size(); ++i) {
+    if (connections_[i] && connections_[i]->relays) switch_->take_all(*connections_[i]);
+  }
   engine_.stop();
   if (auto done = sync_all(); !done) return done;
 
@@ -255,11 +288,14 @@ std::size_t Reactor::unsent(SessionId id) {
 void Reactor::end_session(Connection& connection) {
   if (connection.state == Connection::State::open) {
     --open_by_door_[static_cast<std::size_t>(connection.door)];
+    if (connection.relays) switch_->close(connection);
     contents_.close_session(connection.id);
     engine_.close_session(connection.id);
   }
   connection.state = Connection::State::ending;
-  if (std::exchange(connection.is_congested, false) && --congested_ == 0) resume_readers();
+  if (!connection.is_congested) return;
+  no_more_congested(connection);
+  if (congested_ == 0) resume_readers();
 }
 
 void Reactor::close_connection(Connection& connection) {
@@ -299,10 +335,14 @@ void Reactor::accept_all(std::size_t index) {
     }
     auto& connection = add_connection(socket, nullptr);
     connection.is_unix = listener.is_unix;
-    connection.interest = EPOLLIN;
-    watch(socket, Wake::connection, connection.id, EPOLLIN);
-    deadlines_.push({now_ + options_.hello_timeout_ms, connection.id});
+    listen_to(connection);
   }
+}
+
+void Reactor::listen_to(Connection& connection) {
+  connection.interest = EPOLLIN;
+  watch(connection.socket, Wake::connection, connection.id, EPOLLIN);
+  deadlines_.push({now_ + options_.hello_timeout_ms, connection.id});
 }
 
 // The listeners stay readable while nobody can be let in: not looked at for a moment, so as not to spin.
@@ -314,7 +354,7 @@ void Reactor::hold_listeners() {
 
 void Reactor::update_interest(Connection& connection) {
   if (connection.socket < 0) return;
-  const auto wanted = (connection.is_paused ? 0u : static_cast<std::uint32_t>(EPOLLIN)) |
+  const auto wanted = (connection.is_paused || connection.is_held ? 0u : static_cast<std::uint32_t>(EPOLLIN)) |
                       (connection.wants_write ? static_cast<std::uint32_t>(EPOLLOUT) : 0u);
   if (wanted == connection.interest) return;
   connection.interest = wanted;
@@ -343,6 +383,7 @@ void Reactor::on_deadlines() {
       case Connection::State::ending: close_connection(*connection); break;
       case Connection::State::open:
         if (!connection->is_congested) break;
+        if (connection->door == DoorKind::trunk) break;  // it waits for its subscribers, who are cut there
         if (now_ - connection->congested_since < options_.slow_consumer_ms) {
           deadlines_.push({connection->congested_since + options_.slow_consumer_ms, id});
           break;
@@ -358,7 +399,8 @@ void Reactor::on_deadlines() {
 void Reactor::welcome(Connection& connection, std::uint32_t request, std::string_view agent) {
   connection.state = Connection::State::open;
   ++open_by_door_[static_cast<std::size_t>(connection.door)];
-  engine_.open_session(connection.id, agent);
+  engine_.open_session(connection.id, agent, connection.door == DoorKind::trunk);
+  if (switch_) switch_->opened(connection, agent);
   std::string body;
   PackWriter(body).map(7).uint(0).uint(kProtocolVersion).uint(1).str("folkmoot " + options_.version).uint(2).uint(connection.id);
   PackWriter(body).uint(3).uint(options_.frame_bytes_max).uint(4).uint(options_.content_bytes_max).uint(5).uint(engine_.node());

@@ -8,7 +8,8 @@
 //   journal    what was appended is handed to the journal thread, unless it is still syncing
 //   write      every connection with something to say, once
 //
-// Doors on other threads come in through links (link.hpp). Nothing here takes a lock but the list of links that want attention.
+// Doors on other threads and other shards come in through links (link.hpp). Nothing here takes a lock but the list of links that want
+// attention.
 #pragma once
 
 #include <sys/epoll.h>
@@ -33,7 +34,10 @@
 
 namespace folkmoot {
 
-class Reactor final : public Effects, public Hub {
+class Switch;
+class Shards;
+
+class Reactor final : public Effects, public Hub, public Door {
  public:
   Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread, ContentThread& content_thread);
   ~Reactor() override;
@@ -43,20 +47,36 @@ class Reactor final : public Effects, public Hub {
   const ServerOptions& options() const { return options_; }
   std::int64_t time() { return clock_.now(); }
   void set_http_door(Door* door) { http_door_ = door; }
-  /// Native sockets are served there instead of here.
-  void set_native_door(Door* door) { native_door_ = door; }
   /// Takes a listening socket over; before run().
   Result<void> add_listener(int socket, bool is_unix);
 
+  /// Makes it one of several shards; before run().
+  void join(Shards& shards, std::uint32_t own);
+  /// After all have joined: links to each other.
+  void connect_trunks();
+
   /// Waits until all that was appended is durable and answered. Errors: fatal ones of the journal.
   Result<void> sync_all();
-  /// The loop; returns after request_stop(), when all that was promised is on disk and said. Errors: fatal ones of the journal.
+  /// The loop; returns after request_stop(). Errors: fatal ones of the journal, here and in the next two.
   Result<void> run();
+  /// After it: what was accepted becomes durable and is answered.
+  Result<void> settle();
+  /// After that: everybody is told that the server stops, and takes what is theirs.
+  Result<void> farewell();
+  /// Before any of several reactors is destroyed: nobody speaks to this one any more.
+  void end_links();
   /// Any thread, and signal handlers.
   void request_stop();
 
   // Hub: any thread.
   std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) override;
+
+  // Door: a socket whose first frame, HELLO, says that it is at home here. Any thread.
+  void take_over(int socket, std::string first, bool is_unix) override;
+  // Any thread: a link of the connection to that shard has something; 0: the trunk.
+  void post_remote(SessionId connection, std::uint32_t shard);
+  // Any thread: the first shard has stored a content.
+  void post_content(const ContentRef& ref);
 
   // Effects: called by the engine, on the reactor's thread.
   bool deliver(SessionId session, const OutgoingDelivery& delivery) override;
@@ -68,6 +88,7 @@ class Reactor final : public Effects, public Hub {
   void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
   void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
   void remove_content(const ContentHash& hash) override;
+  void answer_elsewhere(std::uint32_t shard, const MessageParts& message) override;
   [[noreturn]] void unreadable(const Error& error) override;
 
   // For commands.cpp and calls.cpp.
@@ -76,6 +97,23 @@ class Reactor final : public Effects, public Hub {
   void say_goodbye(Connection& connection, const Error& error);
   std::string stats_text(std::string_view mailbox);
   EnvelopeMemo& last_envelope() { return last_envelope_; }
+  /// Null if this is the only shard.
+  Switch* shard_switch() { return switch_.get(); }
+  /// Tells all shards that this one has stored, or been asked for, a content.
+  void tell_of_content(const ContentRef& ref);
+
+  // For switch.cpp and trunks.cpp.
+  Connection* find(SessionId id);
+  void answer(SessionId session, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts);
+  /// A frame of another shard, as it is.
+  void pass_on(Connection& connection, const Frame& frame);
+  bool is_behind(const Connection& connection) const { return connection.out.size() + connection.link_pending > options_.pending_bytes_high; }
+  /// A client is so far behind that no event more may come from other shards. (Of trunks that are behind nothing follows: two shards would
+  /// wait for each other.)
+  bool has_congested_client() const { return congested_clients_ > 0; }
+  /// Does not read from the connection until go_on().
+  void hold(Connection& connection);
+  void go_on(SessionId id);
 
  private:
   enum class Wake : std::uint32_t { disk = 1, links = 2, listener = 3, connection = 4 };  // disk: 0 the journal, 1 contents
@@ -89,7 +127,17 @@ class Reactor final : public Effects, public Hub {
     bool operator<(const Deadline& other) const { return at > other.at; }
   };
 
-  Connection* find(SessionId id);
+  struct Arrival {
+    int socket = -1;
+    bool is_unix = false;
+    std::string first;
+  };
+  struct Posted {  // by other shards
+    std::vector<Arrival> arrivals;
+    std::vector<std::pair<SessionId, std::uint32_t>> remotes;
+    std::vector<ContentRef> contents;
+    bool empty() const { return arrivals.empty() && remotes.empty() && contents.empty(); }
+  };
   Connection& add_connection(int socket, std::shared_ptr<Link> link);
   void close_connection(Connection& connection);
   std::size_t unsent(SessionId id);
@@ -107,23 +155,27 @@ class Reactor final : public Effects, public Hub {
   bool falls_asleep();
   void read_links();
   void read_link(Connection& connection);
+  void wake(const std::function<void()>& post);
+  bool belongs_elsewhere(Connection& connection, Bytes bytes, const Frame& frame);
+  void take_posted(Posted posted);
+  void arrive(int socket, const std::string& first, bool is_unix);
+  void listen_to(Connection& connection);
 
   // writing
   std::uint8_t* room(Connection& connection, std::size_t bytes);
   std::uint8_t* extend(Connection& connection, Opcode opcode, std::uint8_t flags, std::uint32_t request, std::size_t body_bytes);
   bool sends_at_once(const Connection& connection, std::size_t bytes) const;
   void send_or_keep(Connection& connection, std::span<const Bytes> parts);
+  void no_more_congested(Connection& connection);
   bool hold_if_behind(Connection& connection, std::size_t pending, bool is_event);
   void deliver_event_to(const EventTarget& target, const MessageParts& message);
   void send_fan_out();
-  void answer(SessionId session, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts);
   void flush(Connection& connection);
   void flush_dirty();
   void check_pending(Connection& connection);
   void resume_readers();
 
   Result<void> on_journal();
-  Result<void> drain();
   void on_deadlines();
   int wait_ms();
 
@@ -134,7 +186,6 @@ class Reactor final : public Effects, public Hub {
   Engine engine_;
   ContentDesk contents_;
   Door* http_door_ = nullptr;
-  Door* native_door_ = nullptr;
 
   int epoll_ = -1;
   int links_event_ = -1;
@@ -144,11 +195,14 @@ class Reactor final : public Effects, public Hub {
   std::vector<std::uint32_t> free_slots_;
   std::uint32_t next_serial_ = 1;
   std::size_t open_connections_ = 0;
-  std::array<std::size_t, 3> open_by_door_{};
+  std::array<std::size_t, kDoorKinds> open_by_door_{};
   std::vector<SessionId> dirty_;
   std::vector<SessionId> paused_;
+  std::vector<ContentRef> kept_contents_;  // the engine has let go of them, other shards have not
   std::vector<SessionId> overrun_;  // subscribers with more unsent than pending_bytes_max
   std::size_t congested_ = 0;
+  bool trunks_go_on_ = false;          // what trunks hold can be taken again
+  std::size_t congested_clients_ = 0;  // of these: all but trunks
   bool hold_readers_ = false;       // set while a frame is carried out that made a subscriber congested
   std::priority_queue<Deadline> deadlines_;
   BufferPool pool_;
@@ -163,8 +217,12 @@ class Reactor final : public Effects, public Hub {
   bool said_disk_full_ = false;
   std::atomic<bool> stop_requested_ = false;
 
+  Shards* shards_ = nullptr;
+  std::unique_ptr<Switch> switch_;
+
   std::mutex links_lock_;
   std::vector<std::shared_ptr<Link>> links_waiting_;  // guarded by links_lock_
+  Posted posted_;                                     // guarded by links_lock_
   bool sleeps_ = false;                               // guarded by links_lock_: whoever has something for this thread must wake it
   bool links_closed_ = false;                         // guarded by links_lock_
 };

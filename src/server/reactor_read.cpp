@@ -3,8 +3,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "message/pack.hpp"
 #include "server/commands.hpp"
 #include "server/reactor.hpp"
+#include "server/switch.hpp"
 
 namespace folkmoot {
 namespace {
@@ -70,14 +72,22 @@ bool Reactor::take_bytes(Connection& connection, Bytes bytes, std::size_t& used)
   }
   hold_readers_ = false;
   for (;;) {
-    const auto limit = connection.state == Connection::State::open ? options_.frame_bytes_max : kHelloBytesMax;
+    // What another shard has put into an envelope may not make its frame too large.
+    const auto most = options_.frame_bytes_max + (connection.link ? kStampBytesMax : 0);
+    const auto limit = connection.state == Connection::State::open ? most : kHelloBytesMax;
+    const auto before = bytes;
     const auto frame = cut_frame(bytes, limit);
     if (!frame) {
       say_goodbye(connection, frame.error());
       return false;
     }
     if (!*frame) break;
+    if (switch_ && connection.state == Connection::State::greeting && belongs_elsewhere(connection, before, **frame)) return false;
     if (!carry_out(*this, connection, **frame)) return false;
+    if (connection.is_held) [[unlikely]] {
+      if (std::exchange(connection.takes_again, false)) bytes = before;
+      break;
+    }
   }
   used = whole - bytes.size();
   send_fan_out();
@@ -89,10 +99,97 @@ bool Reactor::take_bytes(Connection& connection, Bytes bytes, std::size_t& used)
   return true;
 }
 
+// True if the socket has been given to the shard where its agent is at home.
+bool Reactor::belongs_elsewhere(Connection& connection, Bytes bytes, const Frame& frame) {
+  if (connection.socket < 0 || connection.is_home || frame.header.opcode != Opcode::hello) return false;
+  std::string_view agent;
+  PackReader reader(frame.body);
+  for (auto pairs = reader.map(); pairs-- && reader.ok();) {
+    if (reader.uint() == 1 && reader.ok()) {
+      agent = reader.str();
+    } else {
+      reader.skip();
+    }
+  }
+  if (!reader.ok()) return false;  // it is refused here
+  const auto home = switch_->home_of(agent);
+  if (home == switch_->own()) return false;
+  give_to(*shards_->reactors[home], connection, bytes);
+  return true;
+}
+
+void Reactor::take_over(int socket, std::string first, bool is_unix) {
+  wake([&] { posted_.arrivals.push_back({socket, is_unix, std::move(first)}); });
+}
+
+void Reactor::post_remote(SessionId connection, std::uint32_t shard) {
+  wake([&] { posted_.remotes.emplace_back(connection, shard); });
+}
+
+void Reactor::post_content(const ContentRef& ref) {
+  wake([&] { posted_.contents.push_back(ref); });
+}
+
+// Under the lock; then the thread is woken, if it sleeps.
+void Reactor::wake(const std::function<void()>& post) {
+  bool wakes = false;
+  {
+    const std::lock_guard guard(links_lock_);
+    post();
+    wakes = std::exchange(sleeps_, false);
+  }
+  const std::uint64_t one = 1;
+  if (wakes) [[maybe_unused]] const auto written = ::write(links_event_, &one, sizeof one);
+}
+
+void Reactor::take_posted(Posted posted) {
+  for (const auto& ref : posted.contents) engine_.content_stored(ref);
+  for (const auto& arrival : posted.arrivals) arrive(arrival.socket, arrival.first, arrival.is_unix);
+  for (const auto& [id, shard] : posted.remotes) {
+    if (id == 0) {
+      switch_->trunks().on_ready(shard);
+    } else if (auto* const connection = find(id)) {
+      switch_->on_remote(*connection, shard);
+    }
+  }
+}
+
+void Reactor::arrive(int socket, const std::string& first, bool is_unix) {
+  if (open_connections_ >= options_.connections_max) {
+    ::close(socket);
+    return;
+  }
+  auto& connection = add_connection(socket, nullptr);
+  connection.is_unix = is_unix;
+  connection.is_home = true;
+  connection.state = Connection::State::greeting;
+  listen_to(connection);
+  connection.is_held = true;
+  connection.in = first;
+  go_on(connection.id);
+}
+
+void Reactor::hold(Connection& connection) {
+  connection.is_held = true;
+  update_interest(connection);
+}
+
+// What was read before it was held comes first.
+void Reactor::go_on(SessionId id) {
+  auto* const connection = find(id);
+  if (connection == nullptr || !std::exchange(connection->is_held, false)) return;
+  if (connection->link) return connection->link->wake();
+  auto rest = std::exchange(connection->in, std::string());
+  std::size_t used = 0;
+  const bool reads_on = connection->state == Connection::State::ending || take_bytes(*connection, as_bytes(rest), used);
+  if (find(id) != connection) return;
+  if (reads_on) connection->in = rest.substr(used);
+  update_interest(*connection);
+}
+
 // Tells by the first bytes what a client speaks. False when the connection is not (any more) the reactor's to read.
 bool Reactor::sniff(Connection& connection, Bytes bytes) {
   if (bytes.size() >= 5 && bytes[2] == 0 && bytes[3] == 0 && bytes[4] == static_cast<std::uint8_t>(Opcode::hello)) {
-    if (native_door_ != nullptr) return give_to(*native_door_, connection, bytes), false;
     connection.state = Connection::State::greeting;
     return true;
   }
@@ -143,18 +240,21 @@ std::shared_ptr<Link> Reactor::connect(DoorKind kind, std::size_t inbox_bytes_ma
 // True if no link wants attention: from here on, one that does wakes this thread.
 bool Reactor::falls_asleep() {
   const std::lock_guard guard(links_lock_);
-  return sleeps_ = links_waiting_.empty();
+  return sleeps_ = links_waiting_.empty() && posted_.empty();
 }
 
 void Reactor::read_links() {
   std::vector<std::shared_ptr<Link>> waiting;
+  Posted posted;
   {
     const std::lock_guard guard(links_lock_);
     sleeps_ = false;
-    if (links_waiting_.empty()) return;
+    if (links_waiting_.empty() && posted_.empty()) return;
     waiting.swap(links_waiting_);
+    std::swap(posted, posted_);
     for (const auto& link : waiting) link->is_listed = false;
   }
+  if (!posted.empty()) take_posted(std::move(posted));
   for (const auto& link : waiting) {
     auto* connection = link->session != 0 ? find(link->session) : nullptr;
     if (connection == nullptr) {
@@ -173,7 +273,7 @@ void Reactor::read_link(Connection& connection) {
   // Its outbox may have been taken since.
   connection.link_pending = connection.link->outbox_bytes();
   check_pending(connection);
-  if (connection.is_paused) return;
+  if (connection.is_paused || connection.is_held) return;
   bool closed = false;
   auto bytes = connection.link->take_inbox(closed);
   if (!connection.in.empty()) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "server/reactor.hpp"
+#include "server/switch.hpp"
 
 namespace folkmoot {
 
@@ -39,7 +40,7 @@ bool Reactor::deliver(SessionId session, const OutgoingDelivery& delivery) {
   if (connection == nullptr || connection->state != Connection::State::open) return false;
   const bool is_event = delivery.lease == 0;
   const auto pending = connection->out.size() + connection->link_pending;
-  if (is_event && pending > options_.pending_bytes_max) {
+  if (is_event && pending > options_.pending_bytes_max && connection->door != DoorKind::trunk) {
     overrun_.push_back(session);  // cut at the end of this turn: the engine is in the middle of its list of subscribers
     return false;
   }
@@ -73,6 +74,7 @@ bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool i
     connection.is_congested = true;
     connection.congested_since = now_;
     ++congested_;
+    if (connection.door != DoorKind::trunk) ++congested_clients_;
     deadlines_.push({now_ + options_.slow_consumer_ms, connection.id});
   }
   if (is_event) {
@@ -146,7 +148,7 @@ void Reactor::send_fan_out() {
     if (connection == nullptr || connection->state != Connection::State::open) continue;
     connection->in_fan_out = false;
     const auto pending = connection->out.size() + connection->link_pending;
-    if (pending > options_.pending_bytes_max) {
+    if (pending > options_.pending_bytes_max && connection->door != DoorKind::trunk) {
       overrun_.push_back(target.session);
       continue;
     }
@@ -166,6 +168,11 @@ void Reactor::answer(SessionId session, Opcode opcode, std::uint32_t request, st
   if (connection == nullptr || connection->state != Connection::State::open) return;
   std::size_t bytes = 0;
   for (const auto& part : parts) bytes += part.size();
+  if (request >= kOwnRequests && connection->relays) [[unlikely]] {
+    std::string body;
+    for (const auto& part : parts) body.append(as_text(part));
+    return switch_->on_part(*connection, switch_->own(), request, opcode, as_bytes(body));
+  }
   auto* at = extend(*connection, opcode, 0, request, bytes);
   for (const auto& part : parts) {
     if (part.empty()) continue;
@@ -187,6 +194,7 @@ void Reactor::settled(SessionId session, std::uint32_t request, std::uint32_t se
 }
 
 void Reactor::refuse(SessionId session, std::uint32_t request, const Error& error) {
+  if (switch_) switch_->note_refusal();
   const auto code = static_cast<std::uint16_t>(error.code);
   answer(session, Opcode::error, request, {bytes_of(code), as_bytes(error.text)});
 }
@@ -199,7 +207,28 @@ void Reactor::withdrawn(SessionId session, LeaseToken lease, const Uuid& id) {
   answer(session, Opcode::withdrawn, 0, {bytes_of(lease), bytes_of(id)});
 }
 
-void Reactor::remove_content(const ContentHash& hash) { contents_.remove(hash); }
+// The first shard stores them: it lets go of one when the others have.
+void Reactor::remove_content(const ContentHash& hash) {
+  if (switch_ && switch_->own() != 0) return shards_->let_go_of_content(switch_->own(), hash);
+  if (const auto size = switch_ ? shards_->held_content(hash) : std::nullopt) {
+    kept_contents_.push_back({hash, *size});  // known again once the engine, which is looking through its contents, has returned
+    return;
+  }
+  contents_.remove(hash);
+}
+
+void Reactor::answer_elsewhere(std::uint32_t shard, const MessageParts& message) {
+  if (switch_) switch_->trunks().answer(shard, message);
+}
+
+void Reactor::pass_on(Connection& connection, const Frame& frame) {
+  auto* const at = extend(connection, frame.header.opcode, frame.header.flags, frame.header.request, frame.body.size());
+  if (!frame.body.empty()) std::memcpy(at, frame.body.data(), frame.body.size());
+}
+
+void Reactor::tell_of_content(const ContentRef& ref) {
+  if (shards_ != nullptr) shards_->tell_of_content(ref);
+}
 
 void Reactor::flush_dirty() {
   send_fan_out();
@@ -244,13 +273,20 @@ void Reactor::flush(Connection& connection) {
   check_pending(connection);
 }
 
+void Reactor::no_more_congested(Connection& connection) {
+  connection.is_congested = false;
+  --congested_;
+  if (connection.door != DoorKind::trunk && --congested_clients_ == 0 && switch_) trunks_go_on_ = true;
+}
+
 // Lets deliveries and publishers go on once a connection has read enough.
 void Reactor::check_pending(Connection& connection) {
   if (contents_.reads_wait()) contents_.on_drained();
+  if (connection.relays && connection.relays->is_behind && !is_behind(connection)) switch_->on_drained(connection);
   if (!connection.is_congested || connection.out.size() + connection.link_pending > options_.pending_bytes_high / 2) return;
-  connection.is_congested = false;
+  no_more_congested(connection);
   if (std::exchange(connection.engine_held, false)) engine_.session_writable(connection.id);
-  if (--congested_ == 0 && journal_.staged_bytes() < options_.staged_bytes_max) resume_readers();
+  if (congested_ == 0 && journal_.staged_bytes() < options_.staged_bytes_max) resume_readers();
 }
 
 }  // namespace folkmoot

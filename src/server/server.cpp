@@ -6,33 +6,59 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <deque>
+#include <thread>
+
 #include "content/content_thread.hpp"
 #include "journal/folder_lock.hpp"
 #include "server/listen.hpp"
-#include "server/native_door.hpp"
 #include "server/reactor.hpp"
+#include "server/shards.hpp"
 
 namespace folkmoot {
 
-struct Server::Parts {
-  explicit Parts(FolderLock folder_lock) : lock(std::move(folder_lock)) {}
-
-  FolderLock lock;
-  std::unique_ptr<PosixDisk> disk;
-  std::unique_ptr<Journal> journal;
-  std::unique_ptr<JournalThread> journal_thread;
-  std::unique_ptr<PosixDisk> content_disk;
-  std::unique_ptr<ContentThread> content_thread;
-  std::unique_ptr<NativeDoor> native_door;  // links speak to it until the reactor is gone
-  std::unique_ptr<Reactor> reactor;
-  RecoveryReport recovered;
-  std::uint16_t port = 0;
-  std::string unix_socket;
-
-  Result<void> open_contents(const std::string& data, std::vector<ContentRef>& found);
-};
-
 namespace {
+
+constexpr std::string_view kShardsFile = "shards";  // how many a data folder was made for; one without it: 1
+
+// Folder 0 is the data folder itself.
+std::string folder_of(const std::string& data, std::uint32_t shard) {
+  return shard == 0 ? data : fmt::format("{}/shard-{}", data, shard);
+}
+
+// Which mailbox is in which shard depends on their number, so a data folder keeps the one that it was made with.
+Result<void> check_count(PosixDisk& disk, const ServerOptions& options) {
+  const auto names = disk.list();
+  if (!names) return std::unexpected(names.error());
+  const auto is_new = std::ranges::none_of(*names, [](const auto& name) { return name.ends_with(".segment"); });
+  std::uint32_t made_for = 1;
+  if (std::ranges::find(*names, kShardsFile) != names->end()) {
+    auto file = disk.open(kShardsFile, Disk::Open::read_only);
+    if (!file) return std::unexpected(file.error());
+    std::array<std::uint8_t, 16> text{};
+    const auto got = (*file)->read(0, text);
+    if (!got) return std::unexpected(got.error());
+    const auto* const begin = reinterpret_cast<const char*>(text.data());
+    std::from_chars(begin, begin + *got, made_for);
+  }
+  if (made_for == options.shards) return {};
+  if (!is_new) {
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("the data folder {} was made with shards = {}, and `shards` is {}: set it to {}, or begin with a new folder",
+                               options.data, made_for, options.shards, made_for));
+  }
+  auto file = disk.open(kShardsFile, Disk::Open::create_empty);
+  if (!file) return std::unexpected(file.error());
+  const auto text = fmt::format("{}\n", options.shards);
+  const auto bytes = as_bytes(text);
+  if (auto written = (*file)->write(0, {&bytes, 1}); !written) return written;
+  if (auto synced = (*file)->sync(); !synced) return synced;
+  return disk.sync_folder();
+}
 
 // Not a reason to refuse to start: all other messages are whole.
 void report_missing(const Engine& engine) {
@@ -43,24 +69,109 @@ void report_missing(const Engine& engine) {
   });
 }
 
+// One engine, with what it stands on.
+struct Shard {
+  std::unique_ptr<PosixDisk> disk;
+  std::unique_ptr<Journal> journal;
+  std::unique_ptr<JournalThread> journal_thread;
+  std::unique_ptr<PosixDisk> content_disk;
+  std::unique_ptr<ContentThread> content_thread;
+  std::unique_ptr<Reactor> reactor;
+  std::thread thread;  // of all but the first, which is the one that calls Server::run()
+  Result<void> result;
+
+  Result<void> open_contents(const std::string& data, std::vector<ContentRef>& found) {
+    auto folder = PosixDisk::open(data + "/content");
+    if (!folder) return std::unexpected(folder.error());
+    content_disk = std::move(*folder);
+    if (auto synced = disk->sync_folder(); !synced) return synced;
+    auto store = ContentStore::open(*content_disk, [&](const ContentRef& ref) { found.push_back(ref); });
+    if (!store) return std::unexpected(store.error());
+    auto started = ContentThread::start(std::move(*store));
+    if (!started) return std::unexpected(started.error());
+    content_thread = std::move(*started);
+    return {};
+  }
+
+  /// `contents`: what the first shard stores; it adds to them, the others know them.
+  Result<RecoveryReport> open(const ServerOptions& options, std::vector<ContentRef>& contents) {
+    auto opened = Journal::open(*disk, options.journal);
+    if (!opened) return std::unexpected(opened.error());
+    journal = std::move(*opened);
+    auto started = JournalThread::start(*journal);
+    if (!started) return std::unexpected(started.error());
+    journal_thread = std::move(*started);
+    if (auto done = open_contents(folder_of(options.data, options.engine.shard), contents); !done) return std::unexpected(done.error());
+    reactor = std::make_unique<Reactor>(options, *journal, *journal_thread, *content_thread);
+    auto& engine = reactor->engine();
+    auto recovered = journal->recover([&](FactKind kind, FactPlace place, Bytes body) { return engine.recover(kind, place, body); });
+    if (!recovered) return recovered;
+    if (recovered->cut_bytes != 0) {
+      spdlog::info("journal: {} bytes at the end of segment {} were not yet durable when the last run ended, and are cut",
+                   recovered->cut_bytes, recovered->cut_segment);
+    }
+    for (const auto& content : contents) engine.content_stored(content);
+    report_missing(engine);
+    std::uint64_t seed = 0;
+    if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) return failure(ErrorCode::io_error, "no random numbers from the system");
+    engine.start(reactor->time(), seed, recovered->clean_stop);
+    // A run hands nothing out before its number is durable. Waited for here, so that whoever asks first is not told that nothing
+    // waits for it.
+    if (auto synced = reactor->sync_all(); !synced) return std::unexpected(synced.error());
+    return recovered;
+  }
+};
+
+// Doors on other threads connect to one shard after the other: each link's frames find their way from there.
+class TurningHub final : public Hub {
+ public:
+  explicit TurningHub(const Shards& shards) : shards_(shards) {}
+  std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) override {
+    const auto shard = next_.fetch_add(1, std::memory_order_relaxed) % shards_.count();
+    return shards_.reactors[shard]->connect(kind, inbox_bytes_max, std::move(on_ready));
+  }
+
+ private:
+  const Shards& shards_;
+  std::atomic<std::uint32_t> next_ = 0;
+};
+
 }  // namespace
 
-Result<void> Server::Parts::open_contents(const std::string& data, std::vector<ContentRef>& found) {
-  auto folder = PosixDisk::open(data + "/content");
-  if (!folder) return std::unexpected(folder.error());
-  content_disk = std::move(*folder);
-  if (auto synced = disk->sync_folder(); !synced) return synced;
-  auto store = ContentStore::open(*content_disk, [&](const ContentRef& ref) { found.push_back(ref); });
-  if (!store) return std::unexpected(store.error());
-  auto thread = ContentThread::start(std::move(*store));
-  if (!thread) return std::unexpected(thread.error());
-  content_thread = std::move(*thread);
-  return {};
+struct Server::Parts {
+  Parts(FolderLock folder_lock, std::uint32_t count) : lock(std::move(folder_lock)), ring(count), hub(ring) {}
+  ~Parts() {
+    for (const auto& shard : shards) {
+      if (shard.reactor) shard.reactor->end_links();
+    }
+  }
+
+  FolderLock lock;
+  Shards ring;
+  TurningHub hub;
+  std::deque<Shard> shards;
+  RecoveryReport recovered;
+  std::uint16_t port = 0;
+  std::string unix_socket;
+
+  Reactor& first() { return *shards.front().reactor; }
+  void run(std::size_t number);
+};
+
+// One shard, from its first turn to its last. If one fails all stop.
+void Server::Parts::run(std::size_t number) {
+  auto& shard = shards[number];
+  shard.result = shard.reactor->run();
+  if (shard.result) shard.result = shard.reactor->settle();
+  if (!shard.result) {
+    for (const auto& each : shards) each.reactor->request_stop();
+  }
+  ring.stopping.arrive_and_wait();
+  if (shard.result) shard.result = shard.reactor->farewell();
 }
 
 Server::Server() = default;
 Server::~Server() {
-  if (parts_ && parts_->native_door) parts_->native_door->stop(0);
   if (parts_ && !parts_->unix_socket.empty()) ::unlink(parts_->unix_socket.c_str());
 }
 
@@ -74,75 +185,81 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   auto lock = FolderLock::take(options.data);
   if (!lock) return std::unexpected(lock.error());
   std::unique_ptr<Server> server(new Server);
-  server->parts_ = std::make_unique<Parts>(std::move(*lock));
+  server->parts_ = std::make_unique<Parts>(std::move(*lock), options.shards);
   auto& parts = *server->parts_;
 
-  auto disk = PosixDisk::open(options.data);
-  if (!disk) return std::unexpected(disk.error());
-  parts.disk = std::move(*disk);
-  auto journal = Journal::open(*parts.disk, options.journal);
-  if (!journal) return std::unexpected(journal.error());
-  parts.journal = std::move(*journal);
-  auto thread = JournalThread::start(*parts.journal);
-  if (!thread) return std::unexpected(thread.error());
-  parts.journal_thread = std::move(*thread);
   std::vector<ContentRef> contents;
-  if (auto opened = parts.open_contents(options.data, contents); !opened) return std::unexpected(opened.error());
-  parts.reactor = std::make_unique<Reactor>(options, *parts.journal, *parts.journal_thread, *parts.content_thread);
-
-  auto& engine = parts.reactor->engine();
-  auto recovered = parts.journal->recover(
-      [&](FactKind kind, FactPlace place, Bytes body) { return engine.recover(kind, place, body); });
-  if (!recovered) return std::unexpected(recovered.error());
-  parts.recovered = *recovered;
-  if (recovered->cut_bytes != 0) {
-    spdlog::info("journal: {} bytes at the end of segment {} were not yet durable when the last run ended, and are cut",
-                 recovered->cut_bytes, recovered->cut_segment);
+  for (std::uint32_t number = 0; number < options.shards; ++number) {
+    auto& shard = parts.shards.emplace_back();
+    auto disk = PosixDisk::open(folder_of(options.data, number));
+    if (!disk) return std::unexpected(disk.error());
+    shard.disk = std::move(*disk);
+    if (number == 0) {
+      if (auto same = check_count(*shard.disk, options); !same) return std::unexpected(same.error());
+    } else if (auto synced = parts.shards.front().disk->sync_folder(); !synced) {
+      return std::unexpected(synced.error());
+    }
+    auto its_options = options;
+    its_options.engine.shard = number;
+    its_options.engine.shards = options.shards;
+    const auto recovered = shard.open(its_options, contents);
+    if (!recovered) return std::unexpected(recovered.error());
+    parts.recovered.facts += recovered->facts;
+    parts.recovered.segments += recovered->segments;
+    parts.recovered.clean_stop = recovered->clean_stop && (number == 0 || parts.recovered.clean_stop);
+    parts.ring.reactors[number] = shard.reactor.get();
   }
-  for (const auto& content : contents) engine.content_stored(content);
-  report_missing(engine);
-  std::uint64_t seed = 0;
-  if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) return failure(ErrorCode::io_error, "no random numbers from the system");
-  engine.start(parts.reactor->time(), seed, recovered->clean_stop);
-  // A run hands nothing out before its number is durable. Waited for here, so that whoever asks first is not told that nothing
-  // waits for it.
-  if (auto synced = parts.reactor->sync_all(); !synced) return std::unexpected(synced.error());
-
-  if (options.native_threads > 0) {
-    auto door = NativeDoor::start(options.native_threads, *parts.reactor);
-    if (!door) return std::unexpected(door.error());
-    parts.native_door = std::move(*door);
-    parts.reactor->set_native_door(parts.native_door.get());
+  if (options.shards > 1) {
+    for (std::uint32_t number = 0; number < options.shards; ++number) parts.shards[number].reactor->join(parts.ring, number);
+    for (const auto& content : contents) parts.ring.tell_of_content(content);
+    for (const auto& shard : parts.shards) shard.reactor->connect_trunks();
   }
+
+  auto& reactor = parts.first();
   auto tcp = listen_tcp(options.host, options.port);
   if (!tcp) return std::unexpected(tcp.error());
   parts.port = tcp->port;
-  if (auto added = parts.reactor->add_listener(tcp->socket, false); !added) return std::unexpected(added.error());
+  if (auto added = reactor.add_listener(tcp->socket, false); !added) return std::unexpected(added.error());
   if (options.unix_socket != "none") {
     const auto path = options.unix_socket.empty() ? options.data + "/folkmoot.sock" : options.unix_socket;
     auto local = listen_unix(path);
     if (!local) return std::unexpected(local.error());
     parts.unix_socket = path;
-    if (auto added = parts.reactor->add_listener(*local, true); !added) return std::unexpected(added.error());
+    if (auto added = reactor.add_listener(*local, true); !added) return std::unexpected(added.error());
   }
   return server;
 }
 
-Hub& Server::hub() { return *parts_->reactor; }
-void Server::set_http_door(Door* door) { parts_->reactor->set_http_door(door); }
+Hub& Server::hub() { return parts_->hub; }
+void Server::set_http_door(Door* door) { parts_->first().set_http_door(door); }
 std::uint16_t Server::port() const { return parts_->port; }
 const std::string& Server::unix_socket() const { return parts_->unix_socket; }
 const RecoveryReport& Server::recovered() const { return parts_->recovered; }
 
 Result<void> Server::run() {
-  const auto done = parts_->reactor->run();
-  if (parts_->native_door) parts_->native_door->stop(done ? parts_->reactor->options().drain_timeout_ms : 0);
-  if (!done) return done;
-  parts_->content_thread->stop();
-  parts_->journal_thread->stop();
-  return parts_->journal->close(parts_->reactor->engine().stopped_clean());
+  auto& parts = *parts_;
+  for (std::size_t number = 1; number < parts.shards.size(); ++number) {
+    parts.shards[number].thread = std::thread([&parts, number] { parts.run(number); });
+    pthread_setname_np(parts.shards[number].thread.native_handle(), fmt::format("shard-{}", number).c_str());
+  }
+  parts.run(0);
+  for (auto& shard : parts.shards) {
+    if (shard.thread.joinable()) shard.thread.join();
+  }
+  Result<void> done;
+  for (auto& shard : parts.shards) {
+    if (shard.result) {
+      shard.content_thread->stop();
+      shard.journal_thread->stop();
+      shard.result = shard.journal->close(shard.reactor->engine().stopped_clean());
+    }
+    if (!shard.result && done) done = shard.result;
+  }
+  return done;
 }
 
-void Server::request_stop() { parts_->reactor->request_stop(); }
+void Server::request_stop() {
+  for (const auto& shard : parts_->shards) shard.reactor->request_stop();
+}
 
 }  // namespace folkmoot

@@ -95,7 +95,7 @@ folkmoot::asio::awaitable<void> tell(Client& bus, std::string folder) {
          "in a batch as well, in order");
   const std::vector<folkmoot::Message> outputs{folkmoot::make_message("next", large)};
   value(co_await bus.complete(got[0], outputs));
-  got = value(co_await bus.receive("next"));
+  got = value(co_await bus.receive("next", {.wait = folkmoot::Milliseconds(5'000)}));
   expect(got.size() == 1 && got[0].message.content_ref == ref, "an output as well");
   const auto forward = folkmoot::make_forward(got[0], "further");
   expect(forward.content_ref == ref, "a forward refers to the same");

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SANITIZED = bool(os.environ.get("FOLKMOOT_SANITIZED"))  # a sanitizer's own memory and time say nothing about the server
 PROGRAM = os.environ.get("FOLKMOOT_PROGRAM") or str(ROOT / "build/release/src/cli/folkmoot")
 SETTINGS = os.environ.get("FOLKMOOT_TEST_SETTINGS", "").split()  # KEY=VALUE for every server: the same tests, another setting
+SHARDED = any(setting.startswith("shards=") for setting in SETTINGS)
 BANNER = re.compile(r"^folkmoot \S+  127\.0\.0\.1:(\d+) \(native, HTTP, WebSocket\)  data (\S.*?)(?:  .*)?$")
 ERROR_LINE = re.compile(r"^\S+Z (?:error|critical) ")
 

@@ -205,7 +205,7 @@ def test_causes_are_counted_X13(door):
     first = door.publish(to="bob", content="1")
     door.take("bob")  # the server knows what was taken; of what still waits it has the sender's word
     door.publish(to="carol", content="2", cause=first["id"])
-    (got,) = door.take("carol")
+    (got,) = door.take("carol", wait_ms=5_000)
     assert got["hops"] == 1 and len(got["chain"]) == 1
 
 

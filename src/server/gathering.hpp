@@ -1,0 +1,68 @@
+// One answer out of several: a request that concerns more than one shard is sent to each of them in its part, and what they answer is put
+// together here (docs/architecture.md, Shards).
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "message/frame.hpp"
+
+namespace folkmoot {
+
+/// A receipt's state between shards: the message has gone to another one, under the id that the receipt names.
+constexpr std::uint64_t kReceiptMoved = 255;
+
+class Gathering {
+ public:
+  virtual ~Gathering() = default;
+
+  /// One shard's part; `body` of OK or SETTLED.
+  virtual void take(std::uint32_t shard, Bytes body) = 0;
+  /// An ERROR in the place of a part: the first is the answer of all.
+  virtual void fail(const Error& error) {
+    if (!error_) error_ = error;
+  }
+  /// Asked when all parts are in: what goes to this shard next, if there is more to ask.
+  struct Next {
+    std::uint32_t shard = 0;
+    Opcode opcode{};
+    std::string body;
+  };
+  virtual std::optional<Next> next() { return std::nullopt; }
+  virtual Opcode opcode() const { return Opcode::ok; }
+  virtual std::string body() = 0;
+  /// Nothing was refused, and nobody wants to hear of anything else.
+  virtual bool is_silent() const { return false; }
+  virtual const std::optional<Error>& error() const { return error_; }
+
+  std::uint32_t request = 0;  // as the client numbered it
+  std::uint32_t waiting = 0;  // parts that are not in
+
+ private:
+  std::optional<Error> error_;
+};
+
+/// The arguments of a call; null if they are no JSON object.
+boost::json::value parse_arguments(std::string_view text);
+
+/// OK without a body.
+std::unique_ptr<Gathering> gather_ok();
+/// SETTLED: counts added, refused leases in the order of `asked`.
+std::unique_ptr<Gathering> gather_settled(std::vector<std::uint64_t> asked, bool quiet);
+/// Receipts of `count` ids; places[shard] says where the shard's stand.
+std::unique_ptr<Gathering> gather_receipts(std::vector<std::vector<std::uint32_t>> places);
+/// Results of a batch, likewise.
+std::unique_ptr<Gathering> gather_results(std::vector<std::vector<std::uint32_t>> places, bool quiet);
+/// The server's statistics.
+std::unique_ptr<Gathering> gather_stats();
+/// A call that every shard answers: lists one after the other, numbers added; `not_found` only if it is everywhere.
+std::unique_ptr<Gathering> gather_call(std::string_view name);
+/// A call about dead letters, shard by shard until `limit` (of its arguments) is reached. The first is asked with the arguments as they are.
+std::unique_ptr<Gathering> gather_in_turns(std::string_view name, std::string_view arguments, std::uint32_t first, std::uint32_t shards);
+
+}  // namespace folkmoot

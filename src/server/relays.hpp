@@ -1,0 +1,37 @@
+// What a client's connection has in other shards: links that carry its frames there, each a connection of its own to that shard.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/gathering.hpp"
+#include "server/link.hpp"
+
+namespace folkmoot {
+
+/// Request numbers from here on are the server's own: for what is asked of several shards at once.
+constexpr std::uint32_t kOwnRequests = 0xFFFF0000;
+
+struct Relays {
+  struct Remote {
+    std::shared_ptr<Link> link;  // null: nothing was asked there yet
+    std::string unsent;          // frames for it, handed over at the end of the turn
+  };
+
+  struct Subscription {
+    std::string pattern;
+    bool begun = false;  // the engine has it; before, it waits for other shards
+  };
+
+  std::string agent;
+  std::vector<Remote> remotes;                                // by shard; empty until the first is needed
+  std::map<std::uint32_t, std::unique_ptr<Gathering>> gathered;  // by own number
+  std::uint32_t next_gathering = kOwnRequests;
+  std::map<std::uint32_t, Subscription> subscriptions;        // by request number
+  bool is_listed = false;  // has something unsent
+  bool is_behind = false;  // has not taken what the links hold: it reads too slowly
+};
+
+}  // namespace folkmoot

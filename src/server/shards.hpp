@@ -1,0 +1,50 @@
+// The shards of one server: engines with a journal and a reactor each, which share a listening port and divide the mailboxes among
+// themselves by a hash of their names. What they have in common, and nothing else, is here; every function may be called from any thread.
+//
+//   switch.hpp     a client's frames, to the shard that each concerns
+//   gathering.hpp  one answer out of several shards'
+//   trunks.hpp     what shards say to each other: events, and messages that came up in the wrong one
+#pragma once
+
+#include <barrier>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "folkmoot/content.hpp"
+
+namespace folkmoot {
+
+class Reactor;
+
+class Shards {
+ public:
+  explicit Shards(std::uint32_t count) : reactors(count), stopping(count) {}
+
+  std::uint32_t count() const { return static_cast<std::uint32_t>(reactors.size()); }
+  /// Whose mailbox this is. Never changes: messages stand in journals by it.
+  std::uint32_t of(std::string_view mailbox) const;
+  /// All others know, or will know before anything that is said to them from now on, that this content is stored.
+  void tell_of_content(const ContentRef& ref);
+  /// No message of this shard refers to it any more.
+  void let_go_of_content(std::uint32_t shard, const ContentHash& hash);
+  /// The size of a content that a shard other than the first, which stores it, still knows; nothing if none does.
+  std::optional<std::uint64_t> held_content(const ContentHash& hash);
+
+  std::vector<Reactor*> reactors;
+  /// When the server stops, all have carried out what they had read before any says farewell.
+  std::barrier<> stopping;
+
+ private:
+  std::mutex lock_;
+  struct Held {
+    std::uint64_t size = 0;
+    std::uint32_t shards = 0;  // a bit for each but the first
+  };
+  std::map<ContentHash, Held> held_;  // guarded by lock_
+};
+
+}  // namespace folkmoot

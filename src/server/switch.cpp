@@ -1,0 +1,552 @@
+#include "server/switch.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+
+#include "message/limits.hpp"
+#include "message/pack.hpp"
+#include "message/topic.hpp"
+#include "server/commands.hpp"
+#include "server/reactor.hpp"
+
+namespace folkmoot {
+namespace {
+
+constexpr std::size_t kHandOverBytes = 256 * 1024;  // of one link, before the end of the turn
+constexpr std::size_t kInboxBytesMax = 256 * 1024;  // of a client's link: what is asked of several shards takes memory until it is answered
+constexpr std::size_t kReplyAddressDigits = 16;
+
+// The bytes of key 0 of a map, a string; nothing if there is none.
+std::string_view text_of(Bytes body, std::uint64_t wanted = 0) {
+  PackReader reader(body);
+  std::string_view text;
+  for (auto pairs = reader.map(); pairs-- && reader.ok();) {
+    if (reader.uint() == wanted && reader.ok()) {
+      text = reader.str();
+    } else {
+      reader.skip();
+    }
+  }
+  return reader.ok() ? text : std::string_view{};
+}
+
+}  // namespace
+
+Switch::Switch(Reactor& reactor, Shards& shards, std::uint32_t own)
+    : reactor_(reactor), shards_(shards), own_(own), trunks_(reactor, shards, own) {}
+
+std::uint32_t Switch::home_of(std::string_view agent) {
+  return agent.empty() ? next_home_++ % shards_.count() : shards_.of(agent);
+}
+
+void Switch::opened(Connection& connection, std::string_view agent) {
+  if (connection.door == DoorKind::relay || connection.door == DoorKind::trunk) return;
+  connection.relays = std::make_unique<Relays>();
+  connection.relays->agent = agent;
+}
+
+Switch::Routed Switch::route(Connection& connection, const Frame& frame) {
+  if (!connection.relays) return Routed::here;  // another shard has seen to it that it belongs here
+  if (frame.header.request >= kOwnRequests) {
+    reactor_.refuse(connection.id, 0, {ErrorCode::out_of_range, fmt::format("request numbers may be up to {}", kOwnRequests - 1)});
+    return Routed::elsewhere;
+  }
+  switch (frame.header.opcode) {
+    case Opcode::publish: return route_publish(connection, frame, 0);
+    case Opcode::request: return route_publish(connection, frame, 4);
+    case Opcode::publish_batch: return route_batch(connection, frame);
+    case Opcode::subscribe: return route_subscribe(connection, frame);
+    case Opcode::cancel: return route_cancel(connection, frame);
+    case Opcode::credit: return route_credit(connection, frame);
+    case Opcode::consume:
+    case Opcode::receive:
+    case Opcode::wait:
+    case Opcode::mailbox: return route_by_mailbox(connection, frame);
+    case Opcode::stats:
+      return text_of(frame.body).empty() ? ask_all(connection, frame, gather_stats()) : route_by_mailbox(connection, frame);
+    case Opcode::ack: return route_ack(connection, frame);
+    case Opcode::nack:
+    case Opcode::reject:
+    case Opcode::extend: return route_settlement(connection, frame);
+    case Opcode::complete:
+      if (frame.body.size() < sizeof(LeaseToken)) return Routed::here;
+      return relay(connection, shard_of_lease(load<LeaseToken>(frame.body.data())), frame);
+    case Opcode::receipt: return route_receipts(connection, frame);
+    case Opcode::call: return route_call(connection, frame);
+    case Opcode::content_open:
+    case Opcode::content_write:
+    case Opcode::content_finish:
+    case Opcode::content_stat:
+    case Opcode::content_read: return relay(connection, 0, frame);  // the first shard stores them
+    default: return Routed::here;
+  }
+}
+
+// -- whose it is
+
+std::uint32_t Switch::shard_of(const Routing& routing) const {
+  if (!routing.topic.empty() || routing.to.empty()) return own_;
+  if (routing.to.front() != '@') return routing.to.front() == '$' ? own_ : shards_.of(routing.to);
+  // "@<run>.<number>" in hex: the shard is in the number's upper bits, so that it is 0 unless all digits are there.
+  const auto dot = routing.to.find('.');
+  if (dot == std::string_view::npos || routing.to.size() - dot - 1 != kReplyAddressDigits) return 0;
+  const auto digit = routing.to[dot + 1];
+  const auto shard = static_cast<std::uint32_t>(digit >= 'a' ? digit - 'a' + 10 : digit - '0');
+  return shard < shards_.count() ? shard : own_;
+}
+
+// The shard that knows the cause decides what follows from it: hops, limits, who wants no reply. Here is where that is known most often; it is
+// then said in the envelope. Else the message is accepted there, and carried on.
+std::uint32_t Switch::shard_for(const Routing& routing) const {
+  const auto shard = shard_of(routing);
+  if (routing.cause.is_nil() || !routing.topic.empty() || routing.to.empty()) return shard;
+  const auto knows = shard_of_id(routing.cause);
+  return knows == own_ ? shard : knows;
+}
+
+// Of a message in a batch, whose envelope stays as it is.
+std::uint32_t Switch::batch_shard(const Routing& routing) const {
+  return routing.cause.is_nil() || !routing.topic.empty() || routing.to.empty() ? shard_of(routing) : shard_of_id(routing.cause);
+}
+
+std::uint32_t Switch::shard_of_lease(LeaseToken lease) const {
+  const auto shard = static_cast<std::uint32_t>(lease >> kShardShift);
+  return shard < shards_.count() ? shard : own_;
+}
+
+std::uint32_t Switch::shard_of_id(const Uuid& id) const {
+  const auto address = message_address(id);
+  const auto shard = address ? address->node & kShardMask : own_;
+  return shard < shards_.count() ? shard : own_;
+}
+
+bool Switch::is_known(const Connection& connection, std::uint32_t shard) const {
+  return shard == own_ || (!connection.relays->remotes.empty() && connection.relays->remotes[shard].link);
+}
+
+// -- to other shards
+
+Switch::Routed Switch::relay(Connection& connection, std::uint32_t shard, const Frame& frame) {
+  if (shard == own_) return Routed::here;
+  auto header = frame.header;
+  header.flags &= ~kFlagCauses;  // for shards to say
+  send(connection, shard, header, frame.body);
+  return Routed::elsewhere;
+}
+
+void Switch::send(Connection& connection, std::uint32_t shard, const FrameHeader& header, Bytes body) {
+  auto& relays = *connection.relays;
+  if (relays.remotes.empty()) relays.remotes.resize(shards_.count());
+  auto& remote = relays.remotes[shard];
+  if (!remote.link) {
+    remote.link = shards_.reactors[shard]->connect(DoorKind::relay, kInboxBytesMax, [home = &reactor_, id = connection.id, shard] {
+      home->post_remote(id, shard);
+    });
+    if (!remote.link) return;  // the server is stopping, and says so to everybody
+    std::string hello;
+    PackWriter(hello).map(3).uint(0).uint(kProtocolVersion).uint(1).str(relays.agent).uint(2).str(reactor_.options().token);
+    append_frame(remote.unsent, Opcode::hello, 0, 0, hello);
+  }
+  append_frame(remote.unsent, header.opcode, header.flags, header.request, as_text(body));
+  if (!std::exchange(relays.is_listed, true)) unsent_.push_back(connection.id);
+  if (remote.unsent.size() >= kHandOverBytes) hand_over(connection, shard);
+}
+
+void Switch::hand_over(Connection& connection, std::uint32_t shard) {
+  auto& remote = connection.relays->remotes[shard];
+  if (remote.unsent.empty()) return;
+  if (remote.link->send(remote.unsent)) {
+    remote.unsent.clear();
+    if (remote.unsent.capacity() > kHandOverBytes) remote.unsent.shrink_to_fit();
+  } else if (!remote.link->closed()) {
+    reactor_.hold(connection);  // until there is room: on_remote()
+  }
+}
+
+void Switch::flush() {
+  for (std::size_t i = 0; i < unsent_.size(); ++i) {
+    auto* const connection = reactor_.find(unsent_[i]);
+    if (connection == nullptr || !connection->relays) continue;
+    connection->relays->is_listed = false;
+    for (std::uint32_t shard = 0; shard < connection->relays->remotes.size(); ++shard) {
+      if (connection->relays->remotes[shard].link) hand_over(*connection, shard);
+    }
+  }
+  unsent_.clear();
+  trunks_.flush();
+}
+
+void Switch::on_remote(Connection& connection, std::uint32_t shard) {
+  if (!connection.relays || connection.state != Connection::State::open || !is_known(connection, shard) || shard == own_) return;
+  auto& relays = *connection.relays;
+  if (reactor_.is_behind(connection)) {
+    relays.is_behind = true;
+    return;
+  }
+  const auto link = relays.remotes[shard].link;
+  const bool closed = link->closed();  // before take(): then there is nothing more to come
+  const auto frames = link->take();
+  auto bytes = as_bytes(frames);
+  for (;;) {
+    const auto cut = cut_frame(bytes, ~std::size_t{0} >> 1);
+    if (!cut || !*cut) break;
+    const auto& frame = **cut;
+    if (frame.header.opcode == Opcode::welcome) continue;
+    if (frame.header.opcode == Opcode::goodbye) {
+      const auto why = read_error(frame.body);
+      return reactor_.say_goodbye(connection, why ? *why : Error{ErrorCode::shutting_down, "a shard of the server has ended the connection"});
+    }
+    if (frame.header.request >= kOwnRequests) {
+      on_part(connection, shard, frame.header.request, frame.header.opcode, frame.body);
+    } else {
+      reactor_.pass_on(connection, frame);
+    }
+  }
+  if (closed) return reactor_.say_goodbye(connection, {ErrorCode::shutting_down, "a shard of the server has ended the connection"});
+  hand_over(connection, shard);
+  if (std::ranges::all_of(relays.remotes, [](const auto& each) { return each.unsent.empty(); })) reactor_.go_on(connection.id);
+}
+
+void Switch::on_drained(Connection& connection) {
+  connection.relays->is_behind = false;
+  take_all(connection);
+}
+
+void Switch::take_all(Connection& connection) {
+  const auto id = connection.id;
+  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
+    auto* const same = reactor_.find(id);
+    if (same == nullptr || !same->relays || same->relays->remotes.empty()) return;
+    on_remote(*same, shard);
+  }
+}
+
+void Switch::close(Connection& connection) {
+  if (!connection.relays) return;
+  const auto relays = std::move(connection.relays);
+  for (const auto& remote : relays->remotes) {
+    if (!remote.link) continue;
+    if (!remote.unsent.empty()) remote.link->send(remote.unsent);
+    remote.link->close();
+  }
+  for (const auto& [request, subscription] : relays->subscriptions) trunks_.unwant(subscription.pattern);
+}
+
+// -- several shards, one answer
+
+std::uint32_t Switch::gather(Connection& connection, std::uint32_t request, std::unique_ptr<Gathering> gathering, std::uint32_t parts) {
+  auto& relays = *connection.relays;
+  do {
+    relays.next_gathering = relays.next_gathering == ~0u ? kOwnRequests : relays.next_gathering + 1;
+  } while (relays.gathered.contains(relays.next_gathering));
+  gathering->request = request;
+  gathering->waiting = parts;
+  relays.gathered.emplace(relays.next_gathering, std::move(gathering));
+  return relays.next_gathering;
+}
+
+void Switch::ask(Connection& connection, std::uint32_t shard, Opcode opcode, std::uint8_t flags, std::uint32_t number, Bytes body) {
+  const FrameHeader header{static_cast<std::uint32_t>(8 + body.size()), opcode, flags, 0, number};
+  if (shard != own_) return send(connection, shard, header, body);
+  carry_out_here(reactor_, connection, {header, body});
+}
+
+Switch::Routed Switch::ask_all(Connection& connection, const Frame& frame, std::unique_ptr<Gathering> gathering) {
+  const auto number = gather(connection, frame.header.request, std::move(gathering), shards_.count());
+  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) ask(connection, shard, frame.header.opcode, frame.header.flags, number, frame.body);
+  return Routed::elsewhere;
+}
+
+void Switch::on_part(Connection& connection, std::uint32_t shard, std::uint32_t request, Opcode opcode, Bytes body) {
+  auto& relays = *connection.relays;
+  const auto found = relays.gathered.find(request);
+  if (found == relays.gathered.end()) return;
+  auto& gathering = *found->second;
+  --gathering.waiting;
+  if (opcode == Opcode::error) {
+    const auto error = read_error(body);
+    gathering.fail(error ? *error : Error{ErrorCode::malformed, "an answer between shards does not parse"});
+  } else {
+    gathering.take(shard, body);
+  }
+  if (gathering.waiting > 0) return;
+  if (const auto more = gathering.next()) {
+    gathering.waiting = 1;
+    return ask(connection, more->shard, more->opcode, 0, request, as_bytes(more->body));
+  }
+  const auto done = std::move(found->second);
+  relays.gathered.erase(found);
+  if (done->error()) {
+    reactor_.refuse(connection.id, done->request, *done->error());
+  } else if (!done->is_silent()) {
+    const auto answer = done->body();
+    reactor_.answer(connection.id, done->opcode(), done->request, {as_bytes(answer)});
+  }
+}
+
+// -- opcode by opcode. A frame that does not parse is carried out here, where that is answered.
+
+Switch::Routed Switch::route_publish(Connection& connection, const Frame& frame, std::size_t envelope_at) {
+  if (frame.body.size() < envelope_at) return Routed::here;
+  const auto message = frame.body.subspan(envelope_at);
+  if (last_envelope_.find(message) != nullptr) return relay(connection, last_shard_, frame);
+  IncomingMessage incoming;
+  auto& routing = incoming.routing;
+  if (!read_routing(message, routing, Recipient::optional)) return Routed::here;
+  const auto shard = shard_for(routing);
+  if (shard == own_) return Routed::here;
+  if (!routing.cause.is_nil() && shard_of_id(routing.cause) == own_) {
+    incoming.envelope = message.first(routing.bytes);
+    const auto envelope = reactor_.engine().with_causes(incoming);
+    if (!envelope) {
+      reactor_.refuse(connection.id, frame.header.request, envelope.error());
+      return Routed::elsewhere;
+    }
+    const auto body = std::string(as_text(frame.body.first(envelope_at))) + *envelope + std::string(as_text(message.subspan(routing.bytes)));
+    auto header = frame.header;
+    header.flags |= kFlagCauses;
+    send(connection, shard, header, as_bytes(body));
+    return Routed::elsewhere;
+  }
+  last_envelope_.keep(message.first(routing.bytes));
+  last_shard_ = shard;
+  return relay(connection, shard, frame);
+}
+
+Switch::Routed Switch::route_batch(Connection& connection, const Frame& frame) {
+  auto body = frame.body;
+  if (body.size() < 4) return Routed::here;
+  const auto count = load<std::uint32_t>(body.data());
+  if (count == 0 || count > kBatchMessagesMax) return Routed::here;
+  body = body.subspan(4);
+  std::vector<std::vector<std::uint32_t>> places(shards_.count());
+  std::vector<std::string> bodies(shards_.count());
+  for (std::uint32_t place = 0; place < count; ++place) {
+    if (body.size() < 4 || body.size() - 4 < load<std::uint32_t>(body.data())) return Routed::here;
+    const auto bytes = 4 + std::size_t{load<std::uint32_t>(body.data())};
+    Routing routing;
+    const auto shard = read_routing(body.subspan(4, bytes - 4), routing, Recipient::optional) ? batch_shard(routing) : own_;
+    places[shard].push_back(place);
+    bodies[shard].append(as_text(body.first(bytes)));
+    body = body.subspan(bytes);
+  }
+  const auto parts = static_cast<std::uint32_t>(std::ranges::count_if(places, [](const auto& each) { return !each.empty(); }));
+  if (parts == 1) {
+    const auto only = std::ranges::find_if(places, [](const auto& each) { return !each.empty(); });
+    return relay(connection, static_cast<std::uint32_t>(only - places.begin()), frame);
+  }
+  // All or none is for one journal to say: what is another shard's is carried on from here.
+  if (frame.header.flags & kFlagAtomic) return Routed::here;
+  const auto asked = places;
+  const auto quiet = (frame.header.flags & kFlagQuiet) != 0;
+  const auto number = gather(connection, frame.header.request, gather_results(std::move(places), quiet), parts);
+  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
+    if (asked[shard].empty()) continue;
+    const auto size = static_cast<std::uint32_t>(asked[shard].size());
+    const auto part = std::string(as_text(bytes_of(size))) + bodies[shard];
+    ask(connection, shard, Opcode::publish_batch, frame.header.flags & ~kFlagQuiet, number, as_bytes(part));
+  }
+  return Routed::elsewhere;
+}
+
+Switch::Routed Switch::route_subscribe(Connection& connection, const Frame& frame) {
+  auto& subscriptions = connection.relays->subscriptions;
+  const auto request = frame.header.request;
+  auto known = subscriptions.find(request);
+  if (known != subscriptions.end() && known->second.begun) return Routed::here;  // a number in use
+  if (known == subscriptions.end()) {
+    auto pattern = std::string(text_of(frame.body));
+    if (subscriptions.size() >= reactor_.options().engine.session_subscriptions_max || !is_pattern(pattern)) return Routed::here;
+    trunks_.want(pattern);
+    known = subscriptions.emplace(request, Relays::Subscription{.pattern = std::move(pattern)}).first;
+  }
+  switch (trunks_.interest(known->second.pattern, connection.id)) {
+    case Trunks::Interest::coming: reactor_.hold(connection); return Routed::held;
+    case Trunks::Interest::refused:
+      reactor_.refuse(connection.id, request, {ErrorCode::limit_reached, "no more subscriptions: a limit of another shard"});
+      break;
+    case Trunks::Interest::ready:
+      was_refused_ = false;
+      carry_out_here(reactor_, connection, frame);
+      if (was_refused_) break;
+      known->second.begun = true;
+      return Routed::elsewhere;
+  }
+  trunks_.unwant(known->second.pattern);
+  subscriptions.erase(known);
+  return Routed::elsewhere;
+}
+
+Switch::Routed Switch::route_cancel(Connection& connection, const Frame& frame) {
+  auto& relays = *connection.relays;
+  if (frame.body.size() != 4) return Routed::here;
+  const auto target = load<std::uint32_t>(frame.body.data());
+  if (const auto known = relays.subscriptions.find(target); known != relays.subscriptions.end()) {
+    trunks_.unwant(known->second.pattern);
+    relays.subscriptions.erase(known);
+    return Routed::here;
+  }
+  std::uint32_t parts = 0;
+  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) parts += is_known(connection, shard);
+  if (parts == 1) return Routed::here;
+  const auto number = gather(connection, frame.header.request, gather_ok(), parts);
+  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
+    if (is_known(connection, shard)) ask(connection, shard, frame.header.opcode, frame.header.flags, number, frame.body);
+  }
+  return Routed::elsewhere;
+}
+
+// Nobody knows a number but the shard that it was opened in; it is never answered.
+Switch::Routed Switch::route_credit(Connection& connection, const Frame& frame) {
+  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
+    if (shard != own_ && is_known(connection, shard)) send(connection, shard, frame.header, frame.body);
+  }
+  return Routed::here;
+}
+
+Switch::Routed Switch::route_by_mailbox(Connection& connection, const Frame& frame) {
+  const auto mailbox = text_of(frame.body);
+  if (mailbox.empty() || mailbox.front() == '$' || mailbox.front() == '@') return Routed::here;
+  return relay(connection, shards_.of(mailbox), frame);
+}
+
+Switch::Routed Switch::route_ack(Connection& connection, const Frame& frame) {
+  const auto body = frame.body;
+  if (body.empty() || body.size() % sizeof(LeaseToken) != 0 || body.size() / sizeof(LeaseToken) > kSettleLeasesMax) return Routed::here;
+  if (body.size() == sizeof(LeaseToken)) return relay(connection, shard_of_lease(load<LeaseToken>(body.data())), frame);
+  std::vector<std::string> bodies(shards_.count());
+  for (std::size_t at = 0; at < body.size(); at += sizeof(LeaseToken)) {
+    bodies[shard_of_lease(load<LeaseToken>(body.data() + at))].append(as_text(body.subspan(at, sizeof(LeaseToken))));
+  }
+  const auto parts = static_cast<std::uint32_t>(std::ranges::count_if(bodies, [](const auto& each) { return !each.empty(); }));
+  const auto only = std::ranges::find_if(bodies, [](const auto& each) { return !each.empty(); });
+  if (parts == 1) return relay(connection, static_cast<std::uint32_t>(only - bodies.begin()), frame);
+  const auto quiet = (frame.header.flags & kFlagQuiet) != 0;
+  std::vector<LeaseToken> asked(body.size() / sizeof(LeaseToken));
+  std::memcpy(asked.data(), body.data(), body.size());
+  const auto number = gather(connection, frame.header.request, gather_settled(std::move(asked), quiet), parts);
+  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
+    if (!bodies[shard].empty()) ask(connection, shard, Opcode::ack, frame.header.flags & ~kFlagQuiet, number, as_bytes(bodies[shard]));
+  }
+  return Routed::elsewhere;
+}
+
+// Key 0 is the array of leases; the other pairs hold for each of them.
+Switch::Routed Switch::route_settlement(Connection& connection, const Frame& frame) {
+  std::vector<std::vector<LeaseToken>> leases(shards_.count());
+  std::vector<LeaseToken> asked;
+  std::string others;
+  PackReader reader(frame.body);
+  const auto pairs = reader.map();
+  std::uint32_t kept = 0;
+  for (auto left = pairs; left-- && reader.ok();) {
+    const auto from = reader.offset();
+    if (reader.uint() != 0) {
+      reader.skip();
+      others.append(as_text(frame.body.subspan(from, reader.offset() - from)));
+      ++kept;
+      continue;
+    }
+    std::size_t count = 0;
+    for (auto more = reader.array(); more-- && reader.ok() && count++ < kSettleLeasesMax;) {
+      const auto lease = reader.uint();
+      if (!reader.ok()) break;
+      leases[shard_of_lease(lease)].push_back(lease);
+      asked.push_back(lease);
+    }
+    if (count > kSettleLeasesMax) return Routed::here;
+  }
+  if (!reader.ok()) return Routed::here;
+  const auto has_some = [](const auto& each) { return !each.empty(); };
+  const auto parts = static_cast<std::uint32_t>(std::ranges::count_if(leases, has_some));
+  if (parts == 0) return Routed::here;
+  if (parts == 1) return relay(connection, static_cast<std::uint32_t>(std::ranges::find_if(leases, has_some) - leases.begin()), frame);
+  const auto quiet = (frame.header.flags & kFlagQuiet) != 0;
+  const auto number = gather(connection, frame.header.request, gather_settled(std::move(asked), quiet), parts);
+  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
+    if (leases[shard].empty()) continue;
+    std::string body;
+    PackWriter writer(body);
+    writer.map(kept + 1).uint(0).array(static_cast<std::uint32_t>(leases[shard].size()));
+    for (const auto lease : leases[shard]) writer.uint(lease);
+    body += others;
+    ask(connection, shard, frame.header.opcode, frame.header.flags & ~kFlagQuiet, number, as_bytes(body));
+  }
+  return Routed::elsewhere;
+}
+
+Switch::Routed Switch::route_receipts(Connection& connection, const Frame& frame) {
+  const auto body = frame.body;
+  const auto count = body.size() / sizeof(Uuid);
+  if (count == 0 || count > kReceiptIdsMax || body.size() % sizeof(Uuid) != 0) return Routed::here;
+  std::vector<std::vector<std::uint32_t>> places(shards_.count());
+  std::vector<std::string> bodies(shards_.count());
+  for (std::uint32_t place = 0; place < count; ++place) {
+    const auto id = body.subspan(place * sizeof(Uuid), sizeof(Uuid));
+    const auto shard = shard_of_id(load<Uuid>(id.data()));
+    places[shard].push_back(place);
+    bodies[shard].append(as_text(id));
+  }
+  const auto parts = static_cast<std::uint32_t>(std::ranges::count_if(places, [](const auto& each) { return !each.empty(); }));
+  const auto number = gather(connection, frame.header.request, gather_receipts(std::move(places)), parts);
+  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
+    if (!bodies[shard].empty()) ask(connection, shard, Opcode::receipt, 0, number, as_bytes(bodies[shard]));
+  }
+  return Routed::elsewhere;
+}
+
+Switch::Routed Switch::route_call(Connection& connection, const Frame& frame) {
+  enum class Where { mailbox, name, id, all, in_turns };
+  struct Row {
+    std::string_view call;
+    Where where;
+  };
+  constexpr Row kRows[] = {
+      {"dead.list", Where::in_turns},      {"dead.redrive", Where::in_turns},   {"dead.purge", Where::in_turns},
+      {"dead.show", Where::id},            {"dead.resubmit", Where::id},        {"message.cancel", Where::id},
+      {"message.attempts", Where::id},     {"schedule.set", Where::name},       {"schedule.remove", Where::name},
+      {"schedule.list", Where::all},       {"route.set", Where::all},           {"route.remove", Where::all},
+      {"route.list", Where::all},          {"agent.load", Where::all},          {"conversation.cost", Where::all},
+      {"mailbox.configure", Where::mailbox},
+  };
+  const auto name = text_of(frame.body, 0), text = text_of(frame.body, 1);
+  const auto* const row = std::ranges::find(kRows, name, &Row::call);
+  if (row == std::end(kRows)) return Routed::here;
+  if (row->where == Where::all) return ask_all(connection, frame, gather_call(name));
+  const auto parsed = parse_arguments(text);
+  if (!parsed.is_object()) return Routed::here;
+  const auto argument = [&](std::string_view key) -> std::string_view {
+    const auto* const value = parsed.as_object().if_contains(key);
+    return value != nullptr && value->is_string() ? std::string_view(value->as_string()) : std::string_view{};
+  };
+  switch (row->where) {
+    case Where::name:
+    case Where::mailbox: return argument("name").empty() ? Routed::here : relay(connection, shards_.of(argument("name")), frame);
+    case Where::id: {
+      const auto id = Uuid::parse(argument("id"));
+      return id ? relay(connection, shard_of_id(*id), frame) : Routed::here;
+    }
+    case Where::in_turns: {
+      const auto id = Uuid::parse(argument("id")), after = Uuid::parse(argument("after"));
+      if (id) return relay(connection, shard_of_id(*id), frame);
+      const auto first = after ? shard_of_id(*after) : 0;
+      auto body = std::string(as_text(frame.body));
+      // The start of a shard is no dead letter: it is where the page before has ended.
+      if (after && message_address(*after) && message_address(*after)->mailbox == 0) {
+        auto arguments = parsed.as_object();
+        arguments.erase("after");
+        body.clear();
+        PackWriter(body).map(2).uint(0).str(name).uint(1).str(boost::json::serialize(arguments));
+      }
+      const auto number = gather(connection, frame.header.request, gather_in_turns(name, text, first, shards_.count()), 1);
+      ask(connection, first, Opcode::call, 0, number, as_bytes(body));
+      return Routed::elsewhere;
+    }
+    case Where::all: break;
+  }
+  return Routed::here;
+}
+
+}  // namespace folkmoot

@@ -1,0 +1,87 @@
+// Sends a client's frames to the shards that they concern, and what comes back to the client. A connection is served by one shard, its home:
+// that of its agent's mailbox, so that what it consumes comes from there; what it sends elsewhere takes one link more.
+//
+//   of a mailbox         the shard that the name hashes to
+//   of a lease, an id,
+//   a reply address      the shard whose number is in it
+//   of several           each gets its part, and the answers become one (gathering.hpp)
+//   of a topic           home: subscriptions hear of other shards' events over trunks (trunks.hpp)
+#pragma once
+
+#include "engine/envelope_memo.hpp"
+#include "server/connection.hpp"
+#include "server/trunks.hpp"
+
+namespace folkmoot {
+
+class Switch {
+ public:
+  Switch(Reactor& reactor, Shards& shards, std::uint32_t own);
+
+  Trunks& trunks() { return trunks_; }
+  std::uint32_t own() const { return own_; }
+  /// Where a connection of this agent is served.
+  std::uint32_t home_of(std::string_view agent);
+  /// A client has said HELLO.
+  void opened(Connection& connection, std::string_view agent);
+
+  enum class Routed {
+    here,       // it is this shard's to carry out
+    elsewhere,  // it is on its way, or answered
+    held,       // not yet: the connection waits, and the frame is to come again
+  };
+  Routed route(Connection& connection, const Frame& frame);
+  /// This shard's own part of what is gathered.
+  void on_part(Connection& connection, std::uint32_t shard, std::uint32_t request, Opcode opcode, Bytes body);
+  /// A link of the connection has something, or room again.
+  void on_remote(Connection& connection, std::uint32_t shard);
+  /// The connection has read what it was behind with.
+  void on_drained(Connection& connection);
+  void close(Connection& connection);
+  /// Something was refused by this shard.
+  void note_refusal() { was_refused_ = true; }
+  /// Hands over what was written in this turn.
+  void flush();
+  /// When the server stops: what other shards have answered.
+  void take_all(Connection& connection);
+
+ private:
+  Routed relay(Connection& connection, std::uint32_t shard, const Frame& frame);
+  void send(Connection& connection, std::uint32_t shard, const FrameHeader& header, Bytes body);
+  void hand_over(Connection& connection, std::uint32_t shard);
+  bool is_known(const Connection& connection, std::uint32_t shard) const;
+  std::uint32_t shard_of(const Routing& routing) const;
+  std::uint32_t shard_for(const Routing& routing) const;
+  std::uint32_t batch_shard(const Routing& routing) const;
+  std::uint32_t shard_of_lease(LeaseToken lease) const;
+  std::uint32_t shard_of_id(const Uuid& id) const;
+
+  /// Begins an answer of `parts` shards; the number that they are asked with.
+  std::uint32_t gather(Connection& connection, std::uint32_t request, std::unique_ptr<Gathering> gathering, std::uint32_t parts);
+  /// The part of a shard, this one or another.
+  void ask(Connection& connection, std::uint32_t shard, Opcode opcode, std::uint8_t flags, std::uint32_t number, Bytes body);
+  Routed ask_all(Connection& connection, const Frame& frame, std::unique_ptr<Gathering> gathering);
+
+  Routed route_publish(Connection& connection, const Frame& frame, std::size_t envelope_at);
+  Routed route_batch(Connection& connection, const Frame& frame);
+  Routed route_subscribe(Connection& connection, const Frame& frame);
+  Routed route_cancel(Connection& connection, const Frame& frame);
+  Routed route_credit(Connection& connection, const Frame& frame);
+  Routed route_by_mailbox(Connection& connection, const Frame& frame);
+  Routed route_ack(Connection& connection, const Frame& frame);
+  Routed route_settlement(Connection& connection, const Frame& frame);
+  Routed route_receipts(Connection& connection, const Frame& frame);
+  Routed route_call(Connection& connection, const Frame& frame);
+
+  Reactor& reactor_;
+  Shards& shards_;
+  const std::uint32_t own_;
+  Trunks trunks_;
+  EnvelopeMemo last_envelope_;   // that went elsewhere
+  std::uint32_t last_shard_ = 0;
+  std::uint32_t next_home_ = 0;  // of agents without a name
+  std::vector<SessionId> unsent_;
+  bool was_refused_ = false;  // by what is being carried out here
+};
+
+}  // namespace folkmoot
