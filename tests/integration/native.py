@@ -12,6 +12,8 @@ import time
 
 import msgpack
 
+from program import MOMENT_MS
+
 HELLO, PUBLISH, PUBLISH_BATCH, SUBSCRIBE, CONSUME, CREDIT, CANCEL, RECEIVE = range(0x01, 0x09)
 ACK, NACK, EXTEND, REQUEST, RECEIPT, WAIT, STATS, PING, MAILBOX, COMPLETE, REJECT, CALL = range(0x09, 0x15)
 CONTENT_OPEN, CONTENT_WRITE, CONTENT_FINISH, CONTENT_STAT, CONTENT_READ = range(0x20, 0x25)
@@ -317,7 +319,7 @@ class Client:
     def fetch(self, ref, part=1 << 20):
         return b"".join(self.read_content(ref[0], at, part) for at in range(0, ref[1], part))
 
-    def start_receive(self, mailbox, max=1, wait_ms=0, lease_ms=None):
+    def start_receive(self, mailbox, max=1, wait_ms=MOMENT_MS, lease_ms=None):
         fields = {0: mailbox, 1: max, 2: wait_ms, 3: lease_ms}
         return self.send_frame(RECEIVE, msgpack.packb({key: value for key, value in fields.items() if value is not None}))
 

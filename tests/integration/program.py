@@ -16,6 +16,8 @@ SANITIZED = bool(os.environ.get("FOLKMOOT_SANITIZED"))  # a sanitizer's own memo
 PROGRAM = os.environ.get("FOLKMOOT_PROGRAM") or str(ROOT / "build/release/src/cli/folkmoot")
 SETTINGS = os.environ.get("FOLKMOOT_TEST_SETTINGS", "").split()  # KEY=VALUE for every server: the same tests, another setting
 SHARDED = any(setting.startswith("shards=") for setting in SETTINGS)
+# What was confirmed is there; but if another shard has decided it, a moment later (docs/delivery.md).
+MOMENT_MS = 500 if SHARDED else 0
 BANNER = re.compile(r"^folkmoot \S+  127\.0\.0\.1:(\d+) \(native, HTTP, WebSocket\)  data (\S.*?)(?:  .*)?$")
 ERROR_LINE = re.compile(r"^\S+Z (?:error|critical) ")
 

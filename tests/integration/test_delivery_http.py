@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from program import SHARDED
+from program import MOMENT_MS, SHARDED
 from test_http import Http
 
 FIXED_HOUR = {"attempts": 5, "backoff": "fixed", "initial": "1h"}
@@ -21,7 +21,7 @@ def publish(ask, **message):
     return sent["id"]
 
 
-def take(ask, agent, wait="0s"):
+def take(ask, agent, wait=f"{MOMENT_MS}ms"):
     return ask("GET", f"/api/messages?agent={agent}&limit=100&wait={wait}")[1]["messages"]
 
 

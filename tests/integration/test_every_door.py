@@ -11,6 +11,7 @@ import json
 import pytest
 import websockets
 from native import Client, Confirm, Refused
+from program import MOMENT_MS
 from test_cli import wait_for
 from test_http import Http
 
@@ -35,7 +36,7 @@ class NativeDoor:
         hex = sent.id.hex()
         return {"id": f"{hex[:8]}-{hex[8:12]}-{hex[12:16]}-{hex[16:20]}-{hex[20:]}", "outcome": sent.outcome, "state": sent.state}
 
-    def take(self, mailbox, settle="ack", wait_ms=0):
+    def take(self, mailbox, settle="ack", wait_ms=MOMENT_MS):
         got = self.client.receive(mailbox, max=100, wait_ms=wait_ms)
         for one in got:
             self.client.ack(one.lease) if settle == "ack" else self.client.reject(one.lease, reason="no")
@@ -60,7 +61,7 @@ class HttpDoor:
     def publish(self, **fields):
         return self.ask("POST", "/api/messages", fields)[1]
 
-    def take(self, mailbox, settle="ack", wait_ms=0):
+    def take(self, mailbox, settle="ack", wait_ms=MOMENT_MS):
         got = self.ask("GET", f"/api/messages?agent={mailbox}&limit=100&wait={wait_ms}ms")[1]["messages"]
         for one in got:
             body = {"status": "processed" if settle == "ack" else "rejected", "lease": one["lease"], "reason": "no"}
@@ -95,7 +96,7 @@ class WebsocketDoor:
     def publish(self, **fields):
         return self._ask("publish", message=fields)
 
-    def take(self, mailbox, settle="ack", wait_ms=0):
+    def take(self, mailbox, settle="ack", wait_ms=MOMENT_MS):
         got, said = [], self._ask("receive", mailbox=mailbox, max=100, wait_ms=wait_ms)
         while said["op"] == "deliver":
             got.append(said)
@@ -139,7 +140,7 @@ class Shell:
             return {"code": run.stderr.removeprefix("folkmoot: ").split(":")[0]}
         return json.loads(run.stdout)
 
-    def take(self, mailbox, settle="ack", wait_ms=0):
+    def take(self, mailbox, settle="ack", wait_ms=MOMENT_MS):
         run = self.server.cli("recv", mailbox, "--json", "--max", "100", "--wait", f"{wait_ms}ms", *(["--reject", "no"] if settle == "reject" else []))
         return [json.loads(line) for line in run.stdout.splitlines()]
 

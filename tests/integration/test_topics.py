@@ -63,7 +63,9 @@ def test_a_cancelled_subscription_is_over(connect):
     publisher, subscriber = connect(), connect()
     subscription = subscriber.subscribe("a")
     subscriber.cancel(subscription)
-    assert publisher.publish("x", topic="a").count == 0
+    # Another shard hears of it a moment later, and counts until then.
+    assert publisher.publish("x", topic="a").count <= (1 if SHARDED else 0)
+    subscriber.no_delivery()
 
 
 def test_events_are_not_kept(connect):
