@@ -47,7 +47,7 @@ def test_a9_a_duplicate_is_told_the_first_id_and_where_it_is(server, connect):
     assert alice.publish("y", to="bob", key="k", mode=EXACTLY_ONCE).state in ("offered", "retrieved")
     bob.ack(delivery.lease)
     assert alice.publish("y", to="bob", key="k", mode=EXACTLY_ONCE).state == "acknowledged"
-    assert bob.receive("bob") == []
+    assert bob.receive("bob", wait_ms=0) == []
     # Another sender's key is another key.
     assert connect("carol").publish("z", to="bob", key="k", mode=EXACTLY_ONCE).outcome != "duplicate"
 
@@ -99,10 +99,10 @@ def test_x5_a_refused_completion_changes_nothing(server, connect):
     (task,) = worker.receive("worker")
     error = refused("out_of_range", worker.complete, task.lease, [message("a", to="next"), message("b", to="next", priority=11)])
     assert "1" in error.text
-    assert worker.receive("next") == []
+    assert worker.receive("next", wait_ms=0) == []
     assert worker.ack(task.lease).settled == 1
     refused("lease_lost", worker.complete, task.lease, [message("a", to="next")])
-    assert worker.receive("next") == []
+    assert worker.receive("next", wait_ms=0) == []
 
 
 def test_x5_a_completion_answers_a_request(server, connect):
@@ -340,7 +340,7 @@ def test_a13_an_atomic_batch_is_published_whole_or_not_at_all(server, connect):
     error = refused("out_of_range", alice.publish_batch, [*good, message("x", to="bob", priority=99)], atomic=True)
     assert "3" in error.text
     refused("invalid_field", alice.publish_batch, [*good, message("x", topic="a.b")], atomic=True)
-    assert alice.receive("bob") == []
+    assert alice.receive("bob", wait_ms=0) == []
     confirms = alice.publish_batch(good, atomic=True)
     assert [c.outcome for c in confirms] == ["queued"] * 3
     assert [d.content for d in alice.receive("bob", max=9)] == [b"0", b"1", b"2"]
@@ -350,7 +350,7 @@ def test_a13_an_atomic_batch_to_a_full_mailbox_leaves_it_as_it_was(server, conne
     alice = connect("alice")
     alice.mailbox("bob", max_messages=2)
     refused("mailbox_full", alice.publish_batch, [message(str(i), to="bob") for i in range(3)], atomic=True)
-    assert alice.receive("bob") == []
+    assert alice.receive("bob", wait_ms=0) == []
 
 
 # -- A5: commands, and requests
@@ -421,7 +421,7 @@ def test_x13_who_expects_no_reply_gets_none(server, connect):
     (got,) = bob.receive("bob")
     refused("no_reply_wanted", bob.publish, "you are welcome!", to="alice", cause=sent.id)
     refused("no_reply_wanted", bob.complete, got.lease, [message("you are welcome!", to="alice")])
-    assert alice.receive("alice") == []
+    assert alice.receive("alice", wait_ms=0) == []
 
 
 def test_x15_costs_are_summed_by_conversation(server, connect):

@@ -87,7 +87,7 @@ def test_a_mailbox_may_set_the_default_ttl_A3(connect):
     alice.mailbox("bob", default_ttl_ms=100)
     alice.publish("gone", to="bob")
     time.sleep(0.3)
-    assert bob.receive("bob") == []
+    assert bob.receive("bob", wait_ms=0) == []
 
 
 def test_a_delayed_message_waits_for_its_time_X5(connect):
@@ -134,7 +134,7 @@ def test_a_nack_gives_back_after_its_delay_A7(connect):
     first = bob.receive("bob")[0]
     began = time.monotonic()
     assert bob.nack(first.lease, delay_ms=300, reason="not now") == (1, [])
-    assert bob.receive("bob") == []
+    assert bob.receive("bob", wait_ms=0) == []
     second = bob.receive("bob", wait_ms=5000)[0]
     assert time.monotonic() - began > 0.25
     assert second.redelivered and second.delivery == 2
@@ -220,10 +220,10 @@ def test_a_pulled_lease_ends_at_its_deadline_unless_extended(server, connect):
     lease = holder.receive("bob", lease_ms=600)[0].lease
     holder.close()  # holds without a lasting connection
     time.sleep(0.3)
-    assert bob.receive("bob") == []
+    assert bob.receive("bob", wait_ms=0) == []
     assert bob.extend(lease, lease_ms=900) == (1, [])
     time.sleep(0.6)
-    assert bob.receive("bob") == []
+    assert bob.receive("bob", wait_ms=0) == []
     again = bob.receive("bob", wait_ms=5000)[0]
     assert again.redelivered
     assert bob.ack(lease) == (0, [lease])
