@@ -50,8 +50,8 @@ MailboxStats stats_of(const Party& party) {
           .scheduled = mailbox.scheduled,
           .leased = mailbox.leased,
           .dead = mailbox.dead ? mailbox.dead->size() : 0,
-          .consumers = mailbox.consumers.size(),
-          .last_read = mailbox.last_read};
+          .consumers = mailbox.is_stray ? 0 : mailbox.consumers.size(),
+          .last_read = mailbox.is_stray ? -1 : mailbox.last_read};
 }
 
 }  // namespace

@@ -304,6 +304,8 @@ Result<void> set_schedule(const Call& call) {
   auto message = message_from_json(*value, call.engine.now());
   if (!message) return failure(message.error().code, fmt::format("`message`: {}", message.error().text));
   if (message->from.empty()) message->from = from;
+  message->key.clear();  // each firing is a message of its own
+  message->id = {};
   const auto most = call.reactor.options().content_bytes_max;
   if (message->content.size() > most) {
     return failure(ErrorCode::content_too_large, fmt::format("the content has {} bytes; {} are the most", message->content.size(), most));

@@ -434,7 +434,7 @@ bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
     reactor.say_goodbye(connection, {ErrorCode::not_connected, "the first frame was not HELLO"});
     return false;
   }
-  const bool is_publish = frame.header.opcode == Opcode::publish && connection.door != DoorKind::trunk;
+  const bool is_publish = frame.header.opcode == Opcode::publish && connection.door != DoorKind::trunk && frame.header.request < kOwnRequests;
   if (is_publish && publish_again({reactor, reactor.engine(), connection, frame})) return true;
   if (auto* const others = reactor.shard_switch()) {
     const auto routed = others->route(connection, frame);

@@ -31,6 +31,7 @@ struct Connection {
   bool is_held = false;           // likewise, until another shard has answered or taken what is for it
   bool takes_again = false;       // ... and the frame that it is held for comes again then
   bool is_congested = false;      // above pending_bytes_high
+  bool events_held = false;       // ... with events, whoever publishes them waits
   bool engine_held = false;       // the engine was told to wait
   bool in_fan_out = false;        // gets the events of Reactor::fan_out_, which go out before anything else
   std::uint32_t interest = 0;     // epoll events registered

@@ -35,27 +35,31 @@ class Settlements final : public Gathering {
   void take(std::uint32_t, Bytes body) override {
     if (body.size() < 8) return;
     settled_ += load<std::uint32_t>(body.data());
-    for (std::size_t at = 8; at + 8 <= body.size(); at += 8) refused_.push_back(load<std::uint64_t>(body.data() + at));
+    for (std::size_t at = 8; at + 8 <= body.size(); at += 8) {
+      ++refused_[load<std::uint64_t>(body.data() + at)];
+      ++refused_count_;
+    }
   }
   Opcode opcode() const override { return Opcode::settled; }
   std::string body() override {
-    const std::uint32_t counts[] = {settled_, static_cast<std::uint32_t>(refused_.size())};
+    const std::uint32_t counts[] = {settled_, refused_count_};
     std::string out(as_text(bytes_of(counts)));
     for (const auto lease : asked_) {
-      const auto known = std::ranges::find(refused_, lease);
-      if (known == refused_.end()) continue;
+      const auto known = refused_.find(lease);
+      if (known == refused_.end() || known->second == 0) continue;
+      --known->second;
       out.append(as_text(bytes_of(lease)));
-      refused_.erase(known);
     }
     return out;
   }
-  bool is_silent() const override { return quiet_ && refused_.empty(); }
+  bool is_silent() const override { return quiet_ && refused_count_ == 0; }
 
  private:
   const std::vector<std::uint64_t> asked_;
   const bool quiet_;
   std::uint32_t settled_ = 0;
-  std::vector<std::uint64_t> refused_;
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> refused_;  // how often each
+  std::uint32_t refused_count_ = 0;
 };
 
 // Pieces that stood in one frame, and were answered in several.

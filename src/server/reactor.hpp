@@ -202,7 +202,7 @@ class Reactor final : public Effects, public Hub, public Door {
   std::vector<SessionId> overrun_;  // subscribers with more unsent than pending_bytes_max
   std::size_t congested_ = 0;
   bool trunks_go_on_ = false;          // what trunks hold can be taken again
-  std::size_t congested_clients_ = 0;  // of these: all but trunks
+  std::size_t congested_clients_ = 0;  // of these: clients that events wait for
   bool hold_readers_ = false;       // set while a frame is carried out that made a subscriber congested
   std::priority_queue<Deadline> deadlines_;
   BufferPool pool_;

@@ -60,7 +60,8 @@ void Reactor::on_readable(Connection& connection) {
   in.resize(held + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
   if (ended(got) || in.size() < whole) return;
   const auto gathered = std::exchange(in, std::string());
-  take_bytes(connection, as_bytes(gathered), used);
+  const auto id = connection.id;
+  if (take_bytes(connection, as_bytes(gathered), used) && find(id) == &connection) connection.in = gathered.substr(used);
 }
 
 // Carries out all whole frames. False when the connection is not to be read on.

@@ -74,11 +74,11 @@ bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool i
     connection.is_congested = true;
     connection.congested_since = now_;
     ++congested_;
-    if (connection.door != DoorKind::trunk) ++congested_clients_;
     deadlines_.push({now_ + options_.slow_consumer_ms, connection.id});
   }
   if (is_event) {
     hold_readers_ = true;
+    if (connection.door != DoorKind::trunk && !std::exchange(connection.events_held, true)) ++congested_clients_;
   } else {
     connection.engine_held = true;
   }
@@ -276,7 +276,7 @@ void Reactor::flush(Connection& connection) {
 void Reactor::no_more_congested(Connection& connection) {
   connection.is_congested = false;
   --congested_;
-  if (connection.door != DoorKind::trunk && --congested_clients_ == 0 && switch_) trunks_go_on_ = true;
+  if (std::exchange(connection.events_held, false) && --congested_clients_ == 0 && switch_) trunks_go_on_ = true;
 }
 
 // Lets deliveries and publishers go on once a connection has read enough.

@@ -160,7 +160,9 @@ void Switch::hand_over(Connection& connection, std::uint32_t shard) {
   if (remote.link->send(remote.unsent)) {
     remote.unsent.clear();
     if (remote.unsent.capacity() > kHandOverBytes) remote.unsent.shrink_to_fit();
-  } else if (!remote.link->closed()) {
+  } else if (remote.link->closed()) {
+    remote.unsent = std::string();  // on_remote() says why
+  } else {
     reactor_.hold(connection);  // until there is room: on_remote()
   }
 }
@@ -181,7 +183,7 @@ void Switch::flush() {
 void Switch::on_remote(Connection& connection, std::uint32_t shard) {
   if (!connection.relays || connection.state != Connection::State::open || !is_known(connection, shard) || shard == own_) return;
   auto& relays = *connection.relays;
-  if (reactor_.is_behind(connection)) {
+  if (reactor_.is_behind(connection) && !relays.remotes[shard].link->closed()) {
     relays.is_behind = true;
     return;
   }
@@ -295,7 +297,8 @@ Switch::Routed Switch::route_publish(Connection& connection, const Frame& frame,
   IncomingMessage incoming;
   auto& routing = incoming.routing;
   if (!read_routing(message, routing, Recipient::optional)) return Routed::here;
-  const auto shard = shard_for(routing);
+  // What is asked waits in memory, in its recipient's shard: it does not go by another one.
+  const auto shard = frame.header.opcode == Opcode::request ? shard_of(routing) : shard_for(routing);
   if (shard == own_) return Routed::here;
   if (!routing.cause.is_nil() && shard_of_id(routing.cause) == own_) {
     incoming.envelope = message.first(routing.bytes);

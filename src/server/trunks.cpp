@@ -102,7 +102,7 @@ void Trunks::go_on() {
 }
 
 void Trunks::on_ready(std::uint32_t shard) {
-  if (reactor_.has_congested_client()) {  // an event more would be one too many for somebody: the other shard holds its publishers
+  if (shard != own_ && reactor_.has_congested_client()) {  // an event more would be one too many for somebody: the other shard holds its publishers
     is_stalled_ = true;
     return;
   }

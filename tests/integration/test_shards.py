@@ -305,7 +305,7 @@ def test_X18_a_page_over_shards_has_the_contents_as_they_are(connect, names):
 def test_X17_schedules_and_routes_send_to_every_shard(connect, names):
     alice = connect("alice")
     for name, _ in names:
-        alice.carry_out("schedule.set", name=f"to {name}", every="100ms", times=2, message={"to": name, "content": "tick"})
+        alice.carry_out("schedule.set", name=f"to {name}", every="100ms", times=2, message={"to": name, "content": "tick", "key": "the same"})
     assert len(alice.carry_out("schedule.list")["schedules"]) == SHARDS
     for name, _ in names:
         assert [got.content for got in take(alice, name, 2)] == [b"tick"] * 2
