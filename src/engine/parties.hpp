@@ -62,16 +62,18 @@ class Parties {
 
   Mailbox& mailbox(std::uint32_t number) {
     auto& party = table_[number];
-    if (!party.mailbox) {
-      party.mailbox = std::make_unique<Mailbox>(number);
-      if (notes_made_) made_.push_back(number);
-    }
+    if (!party.mailbox) [[unlikely]] make_mailbox(party, number);
     return *party.mailbox;
   }
   /// Those that got a mailbox since the last call.
   std::vector<std::uint32_t> take_made() { return std::exchange(made_, {}); }
 
  private:
+  // Apart from mailbox(), which each message asks several times.
+  [[gnu::noinline]] void make_mailbox(Party& party, std::uint32_t number) {
+    party.mailbox = std::make_unique<Mailbox>(number);
+    if (notes_made_) made_.push_back(number);
+  }
   void put(std::uint32_t number, std::string_view name) {
     while (table_.size() <= number) table_.emplace_back();
     table_[number].name = name;

@@ -170,6 +170,7 @@ class Reactor final : public Effects, public Hub, public Door {
   bool hold_if_behind(Connection& connection, std::size_t pending, bool is_event);
   void deliver_event_to(const EventTarget& target, const MessageParts& message);
   void send_fan_out();
+  void answer_part(Connection& connection, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts);
   void flush(Connection& connection);
   void flush_dirty();
   void check_pending(Connection& connection);

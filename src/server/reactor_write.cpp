@@ -163,16 +163,19 @@ void Reactor::send_fan_out() {
   fan_out_.clear(pool_);
 }
 
+// This shard's part of an answer of several. Apart from answer(), which is on the way of every message.
+[[gnu::noinline]] void Reactor::answer_part(Connection& connection, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts) {
+  std::string body;
+  for (const auto& part : parts) body.append(as_text(part));
+  switch_->on_part(connection, switch_->own(), request, opcode, as_bytes(body));
+}
+
 void Reactor::answer(SessionId session, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts) {
   auto* const connection = find(session);
   if (connection == nullptr || connection->state != Connection::State::open) return;
   std::size_t bytes = 0;
   for (const auto& part : parts) bytes += part.size();
-  if (request >= kOwnRequests && connection->relays) [[unlikely]] {
-    std::string body;
-    for (const auto& part : parts) body.append(as_text(part));
-    return switch_->on_part(*connection, switch_->own(), request, opcode, as_bytes(body));
-  }
+  if (request >= kOwnRequests && connection->relays) [[unlikely]] return answer_part(*connection, opcode, request, parts);
   auto* at = extend(*connection, opcode, 0, request, bytes);
   for (const auto& part : parts) {
     if (part.empty()) continue;
