@@ -18,7 +18,7 @@ constexpr std::size_t kHandOverBytes = 256 * 1024;  // of one link, before the e
 constexpr std::size_t kInboxBytesMax = 256 * 1024;  // of a client's link: what is asked of several shards takes memory until it is answered
 constexpr std::size_t kReplyAddressDigits = 16;
 
-// The bytes of key 0 of a map, a string; nothing if there is none.
+// The string under that key of a map; empty if there is none, or the body is no map.
 std::string_view text_of(Bytes body, std::uint64_t wanted = 0) {
   PackReader reader(body);
   std::string_view text;

@@ -15,6 +15,14 @@ class ShardTest : public EngineTest {
     engine->open_session(kTrunk, {}, true);
   }
 
+  /// An event of another shard, as it comes over a trunk: envelope and content in one piece.
+  void forward_event(Message event) {
+    event.from = "zoe";
+    with(event, [&](const IncomingMessage& incoming) {
+      const auto whole = std::string(as_text(incoming.envelope)) + std::string(as_text(incoming.content));
+      engine->forward_event(event.topic, {as_bytes(whole), {}});
+    });
+  }
   /// What another shard has stamped, published here over its trunk.
   void forward(const Message& message) {
     with(message, [&](IncomingMessage incoming) {
@@ -117,13 +125,7 @@ TEST_F(ShardTest, A2_AnotherShardGetsAnEventOnceAndItsEventsStayHere) {
   EXPECT_EQ(std::set({delivered[0].session, delivered[1].session}), std::set({kTrunk, kBob}));
 
   delivered.clear();
-  auto foreign = event("a.b", "from afar");
-  foreign.from = "zoe";
-  with(foreign, [&](const IncomingMessage& incoming) {
-    std::string whole(as_text(incoming.envelope));
-    whole += as_text(incoming.content);
-    engine->forward_event("a.b", {as_bytes(whole), {}});
-  });
+  forward_event(event("a.b", "from afar"));
   ASSERT_EQ(delivered.size(), 1u);
   EXPECT_EQ(delivered[0].session, kBob);
   EXPECT_EQ(delivered[0].message.content, "from afar");
@@ -134,12 +136,7 @@ TEST_F(ShardTest, A2_AFilterLooksIntoAnEventOfAnotherShard) {
   for (const auto* const content : {"no", "yes"}) {
     auto foreign = event("a.b", content);
     foreign.content_type = "text/plain";
-    foreign.from = "zoe";
-    with(foreign, [&](const IncomingMessage& incoming) {
-      std::string whole(as_text(incoming.envelope));
-      whole += as_text(incoming.content);
-      engine->forward_event("a.b", {as_bytes(whole), {}});
-    });
+    forward_event(foreign);
   }
   ASSERT_EQ(delivered.size(), 1u);
   EXPECT_EQ(delivered[0].message.content, "yes");
