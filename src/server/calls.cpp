@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::size_t kFilterBytesMax = 4096;        // more than any filter may have: Filter::compile() refuses with a reason
 constexpr std::uint64_t kListMax = 1'000;
-constexpr std::uint64_t kListDefault = 100;
 constexpr std::size_t kListScanMax = 20'000;         // dead letters one listing looks at; the next one goes on from there
 constexpr std::size_t kListBytesMax = 4 << 20;       // of a listing; what does not fit is for the next one
 constexpr std::size_t kDryRunIds = 100;
@@ -90,7 +89,7 @@ void append_attempts(JsonWriter& json, Engine& engine, const Uuid& id) {
 
 Result<void> list_dead(const Call& call) {
   auto& fields = call.arguments;
-  const auto limit = fields.number("limit", kListDefault, 1, kListMax);
+  const auto limit = fields.number("limit", kDeadListDefault, 1, kListMax);
   const auto after = fields.id("after");
   const bool with_content = fields.flag("content");
   const auto conditions = read_conditions(fields);

@@ -5,6 +5,8 @@
 
 namespace folkmoot {
 
+constexpr std::uint64_t kDeadListDefault = 100;  // dead letters of a page of dead.list
+
 constexpr std::uint64_t kMailboxMessagesMax = 1'000'000'000;  // that a mailbox may be told to hold
 
 /// Carries one call out; it is answered under (session, request). Errors: not_found for a name that is none; those of

@@ -33,6 +33,13 @@ Result<void> read_map(Bytes body, std::string_view what, OnKey on_key) {
   return {};
 }
 
+/// The string under that key of a map; empty if there is none, or the body is no map.
+inline std::string_view text_under(Bytes body, std::uint64_t wanted) {
+  std::string_view text;
+  const auto read = read_map(body, {}, [&](std::uint64_t key, PackReader& reader) { return key == wanted && (text = reader.str(), true); });
+  return read ? text : std::string_view{};
+}
+
 // content_commands.cpp
 Result<void> on_content_open(const CommandContext& context);
 Result<void> on_content_write(const CommandContext& context);

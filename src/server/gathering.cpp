@@ -6,13 +6,13 @@
 
 #include "base/uuid.hpp"
 #include "message/pack.hpp"
+#include "server/calls.hpp"
 
 namespace folkmoot {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::uint64_t kListDefault = 100;  // of dead.list, as calls.cpp has it
 constexpr std::size_t kArgumentsDepthMax = 256;
 constexpr std::size_t kListedMailboxesMax = 1'000;
 constexpr std::size_t kListBytesMax = 2 << 20;  // of a page; after that it goes on with the next
@@ -275,7 +275,7 @@ class InTurns final : public Gathering {
     is_list_ = name == "dead.list";
     if (!arguments_.is_object()) return;  // its first shard refuses it
     const auto* const limit = arguments_.as_object().if_contains("limit");
-    if (is_list_) limit_ = kListDefault;
+    if (is_list_) limit_ = kDeadListDefault;
     boost::system::error_code bad;
     if (limit != nullptr && limit->is_number()) limit_ = limit->to_number<std::uint64_t>(bad);
   }

@@ -155,7 +155,8 @@ class Reactor final : public Effects, public Hub, public Door {
   bool falls_asleep();
   void read_links();
   void read_link(Connection& connection);
-  void wake(const std::function<void()>& post);
+  template <class Post>
+  void wake(Post post);
   bool belongs_elsewhere(Connection& connection, Bytes bytes, const Frame& frame);
   void take_posted(Posted posted);
   void arrive(int socket, const std::string& first, bool is_unix);

@@ -3,7 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "message/pack.hpp"
+#include "server/command.hpp"
 #include "server/commands.hpp"
 #include "server/reactor.hpp"
 #include "server/switch.hpp"
@@ -103,20 +103,23 @@ bool Reactor::take_bytes(Connection& connection, Bytes bytes, std::size_t& used)
 // True if the socket has been given to the shard where its agent is at home.
 bool Reactor::belongs_elsewhere(Connection& connection, Bytes bytes, const Frame& frame) {
   if (connection.socket < 0 || connection.is_home || frame.header.opcode != Opcode::hello) return false;
-  std::string_view agent;
-  PackReader reader(frame.body);
-  for (auto pairs = reader.map(); pairs-- && reader.ok();) {
-    if (reader.uint() == 1 && reader.ok()) {
-      agent = reader.str();
-    } else {
-      reader.skip();
-    }
-  }
-  if (!reader.ok()) return false;  // it is refused here
-  const auto home = switch_->home_of(agent);
+  const auto home = switch_->home_of(text_under(frame.body, 1));
   if (home == switch_->own()) return false;
   give_to(*shards_->reactors[home], connection, bytes);
   return true;
+}
+
+// Under the lock; then the thread is woken, if it sleeps.
+template <class Post>
+void Reactor::wake(Post post) {
+  bool wakes = false;
+  {
+    const std::lock_guard guard(links_lock_);
+    post();
+    wakes = std::exchange(sleeps_, false);
+  }
+  const std::uint64_t one = 1;
+  if (wakes) [[maybe_unused]] const auto written = ::write(links_event_, &one, sizeof one);
 }
 
 void Reactor::take_over(int socket, std::string first, bool is_unix) {
@@ -129,18 +132,6 @@ void Reactor::post_remote(SessionId connection, std::uint32_t shard) {
 
 void Reactor::post_content(const ContentRef& ref) {
   wake([&] { posted_.contents.push_back(ref); });
-}
-
-// Under the lock; then the thread is woken, if it sleeps.
-void Reactor::wake(const std::function<void()>& post) {
-  bool wakes = false;
-  {
-    const std::lock_guard guard(links_lock_);
-    post();
-    wakes = std::exchange(sleeps_, false);
-  }
-  const std::uint64_t one = 1;
-  if (wakes) [[maybe_unused]] const auto written = ::write(links_event_, &one, sizeof one);
 }
 
 void Reactor::take_posted(Posted posted) {
@@ -219,23 +210,16 @@ void Reactor::give_to(Door& door, Connection& connection, Bytes first) {
 }
 
 std::shared_ptr<Link> Reactor::connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) {
-  const auto wake = [this](Link& link) {
-    bool wakes = false;
-    {
-      const std::lock_guard guard(links_lock_);
-      if (link.is_listed) return;
-      link.is_listed = true;
-      wakes = std::exchange(sleeps_, false);
-      links_waiting_.push_back(link.shared_from_this());
-    }
-    const std::uint64_t one = 1;
-    if (wakes) [[maybe_unused]] const auto written = ::write(links_event_, &one, sizeof one);
+  const auto wake_for = [this](Link& link) {
+    wake([&] {
+      if (!std::exchange(link.is_listed, true)) links_waiting_.push_back(link.shared_from_this());
+    });
   };
   {
     const std::lock_guard guard(links_lock_);
     if (links_closed_) return nullptr;
   }
-  return std::make_shared<Link>(kind, inbox_bytes_max, std::move(on_ready), wake);
+  return std::make_shared<Link>(kind, inbox_bytes_max, std::move(on_ready), wake_for);
 }
 
 // True if no link wants attention: from here on, one that does wakes this thread.

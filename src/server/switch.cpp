@@ -6,8 +6,8 @@
 #include <boost/json.hpp>
 
 #include "message/limits.hpp"
-#include "message/pack.hpp"
 #include "message/topic.hpp"
+#include "server/command.hpp"
 #include "server/commands.hpp"
 #include "server/reactor.hpp"
 
@@ -18,18 +18,12 @@ constexpr std::size_t kHandOverBytes = 256 * 1024;  // of one link, before the e
 constexpr std::size_t kInboxBytesMax = 256 * 1024;  // of a client's link: what is asked of several shards takes memory until it is answered
 constexpr std::size_t kReplyAddressDigits = 16;
 
-// The string under that key of a map; empty if there is none, or the body is no map.
-std::string_view text_of(Bytes body, std::uint64_t wanted = 0) {
-  PackReader reader(body);
-  std::string_view text;
-  for (auto pairs = reader.map(); pairs-- && reader.ok();) {
-    if (reader.uint() == wanted && reader.ok()) {
-      text = reader.str();
-    } else {
-      reader.skip();
-    }
-  }
-  return reader.ok() ? text : std::string_view{};
+constexpr auto has_some = [](const auto& part) { return !part.empty(); };
+
+std::uint32_t parts_of(const auto& by_shard) { return static_cast<std::uint32_t>(std::ranges::count_if(by_shard, has_some)); }
+// Requires: one has some.
+std::uint32_t first_part(const auto& by_shard) {
+  return static_cast<std::uint32_t>(std::ranges::find_if(by_shard, has_some) - by_shard.begin());
 }
 
 }  // namespace
@@ -65,7 +59,7 @@ Switch::Routed Switch::route(Connection& connection, const Frame& frame) {
     case Opcode::wait:
     case Opcode::mailbox: return route_by_mailbox(connection, frame);
     case Opcode::stats:
-      return text_of(frame.body).empty() ? ask_all(connection, frame, gather_stats()) : route_by_mailbox(connection, frame);
+      return text_under(frame.body, 0).empty() ? ask_all(connection, frame, gather_stats()) : route_by_mailbox(connection, frame);
     case Opcode::ack: return route_ack(connection, frame);
     case Opcode::nack:
     case Opcode::reject:
@@ -335,11 +329,8 @@ Switch::Routed Switch::route_batch(Connection& connection, const Frame& frame) {
     bodies[shard].append(as_text(body.first(bytes)));
     body = body.subspan(bytes);
   }
-  const auto parts = static_cast<std::uint32_t>(std::ranges::count_if(places, [](const auto& each) { return !each.empty(); }));
-  if (parts == 1) {
-    const auto only = std::ranges::find_if(places, [](const auto& each) { return !each.empty(); });
-    return relay(connection, static_cast<std::uint32_t>(only - places.begin()), frame);
-  }
+  const auto parts = parts_of(places);
+  if (parts == 1) return relay(connection, first_part(places), frame);
   // All or none is for one journal to say: what is another shard's is carried on from here.
   if (frame.header.flags & kFlagAtomic) return Routed::here;
   const auto asked = places;
@@ -360,7 +351,7 @@ Switch::Routed Switch::route_subscribe(Connection& connection, const Frame& fram
   auto known = subscriptions.find(request);
   if (known != subscriptions.end() && known->second.begun) return Routed::here;  // a number in use
   if (known == subscriptions.end()) {
-    auto pattern = std::string(text_of(frame.body));
+    auto pattern = std::string(text_under(frame.body, 0));
     if (subscriptions.size() >= reactor_.options().engine.session_subscriptions_max || !is_pattern(pattern)) return Routed::here;
     trunks_.want(pattern);
     known = subscriptions.emplace(request, Relays::Subscription{.pattern = std::move(pattern)}).first;
@@ -410,7 +401,7 @@ Switch::Routed Switch::route_credit(Connection& connection, const Frame& frame) 
 }
 
 Switch::Routed Switch::route_by_mailbox(Connection& connection, const Frame& frame) {
-  const auto mailbox = text_of(frame.body);
+  const auto mailbox = text_under(frame.body, 0);
   if (mailbox.empty() || mailbox.front() == '$' || mailbox.front() == '@') return Routed::here;
   return relay(connection, shards_.of(mailbox), frame);
 }
@@ -423,9 +414,8 @@ Switch::Routed Switch::route_ack(Connection& connection, const Frame& frame) {
   for (std::size_t at = 0; at < body.size(); at += sizeof(LeaseToken)) {
     bodies[shard_of_lease(load<LeaseToken>(body.data() + at))].append(as_text(body.subspan(at, sizeof(LeaseToken))));
   }
-  const auto parts = static_cast<std::uint32_t>(std::ranges::count_if(bodies, [](const auto& each) { return !each.empty(); }));
-  const auto only = std::ranges::find_if(bodies, [](const auto& each) { return !each.empty(); });
-  if (parts == 1) return relay(connection, static_cast<std::uint32_t>(only - bodies.begin()), frame);
+  const auto parts = parts_of(bodies);
+  if (parts == 1) return relay(connection, first_part(bodies), frame);
   const auto quiet = (frame.header.flags & kFlagQuiet) != 0;
   std::vector<LeaseToken> asked(body.size() / sizeof(LeaseToken));
   std::memcpy(asked.data(), body.data(), body.size());
@@ -462,10 +452,9 @@ Switch::Routed Switch::route_settlement(Connection& connection, const Frame& fra
     if (count > kSettleLeasesMax) return Routed::here;
   }
   if (!reader.ok()) return Routed::here;
-  const auto has_some = [](const auto& each) { return !each.empty(); };
-  const auto parts = static_cast<std::uint32_t>(std::ranges::count_if(leases, has_some));
+  const auto parts = parts_of(leases);
   if (parts == 0) return Routed::here;
-  if (parts == 1) return relay(connection, static_cast<std::uint32_t>(std::ranges::find_if(leases, has_some) - leases.begin()), frame);
+  if (parts == 1) return relay(connection, first_part(leases), frame);
   const auto quiet = (frame.header.flags & kFlagQuiet) != 0;
   const auto number = gather(connection, frame.header.request, gather_settled(std::move(asked), quiet), parts);
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
@@ -492,7 +481,7 @@ Switch::Routed Switch::route_receipts(Connection& connection, const Frame& frame
     places[shard].push_back(place);
     bodies[shard].append(as_text(id));
   }
-  const auto parts = static_cast<std::uint32_t>(std::ranges::count_if(places, [](const auto& each) { return !each.empty(); }));
+  const auto parts = parts_of(places);
   const auto number = gather(connection, frame.header.request, gather_receipts(std::move(places)), parts);
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
     if (!bodies[shard].empty()) ask(connection, shard, Opcode::receipt, 0, number, as_bytes(bodies[shard]));
@@ -514,7 +503,7 @@ Switch::Routed Switch::route_call(Connection& connection, const Frame& frame) {
       {"route.list", Where::all},          {"agent.load", Where::all},          {"conversation.cost", Where::all},
       {"mailbox.configure", Where::mailbox},
   };
-  const auto name = text_of(frame.body, 0), text = text_of(frame.body, 1);
+  const auto name = text_under(frame.body, 0), text = text_under(frame.body, 1);
   const auto* const row = std::ranges::find(kRows, name, &Row::call);
   if (row == std::end(kRows)) return Routed::here;
   if (row->where == Where::all) return ask_all(connection, frame, gather_call(name));
