@@ -34,7 +34,8 @@ Result<void> Engine::check_content(const IncomingMessage& message) {
                                message.content.size()));
   }
   const auto ref = read_content_ref(message.envelope, message.routing);
-  const auto bytes = ask_for_content(ref.hash);
+  auto bytes = ask_for_content(ref.hash);
+  if (!bytes && (bytes = effects_.stored_elsewhere(ref.hash))) content_stored({ref.hash, *bytes});
   if (!bytes) {
     return failure(ErrorCode::not_found, fmt::format("no content {} is stored here: upload it first", ref.hash.text()));
   }

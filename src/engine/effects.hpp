@@ -2,6 +2,7 @@
 // buffers of connections; the simulation checks them. Views live until the call returns.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "base/bytes.hpp"
@@ -64,6 +65,8 @@ class Effects {
   /// The answer to a request that waits in another shard, if there are several. Its envelope is stamped; whether anybody waits there still
   /// is not known here.
   virtual void answer_elsewhere(std::uint32_t /*shard*/, const MessageParts& /*message*/) {}
+  /// The size of a content that another shard stores, and keeps from now on until remove_content() is called here; nothing if none does.
+  virtual std::optional<std::uint64_t> stored_elsewhere(const ContentHash& /*hash*/) { return std::nullopt; }
   /// Nothing has referred to this content for a while: its bytes are to go.
   virtual void remove_content(const ContentHash& hash) = 0;
   /// The log cannot give back a message it had confirmed. Must not return: the server stops and says why.

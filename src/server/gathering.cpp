@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <map>
 
 #include "base/uuid.hpp"
 #include "message/pack.hpp"
@@ -87,19 +88,23 @@ class Receipts final : public Pieces {
   void take(std::uint32_t shard, Bytes body) override {
     PackReader reader(body);
     const auto count = reader.array();
-    if (followed_ && count == 1) {
-      enter(*followed_, reader.raw());
-    } else if (!followed_ && count == places(shard).size()) {
-      for (const auto place : places(shard)) enter(place, reader.raw());
-    }
+    const auto& asked = follows_ ? followed_ : places(shard);
+    if (count != asked.size()) return;
+    for (const auto place : asked) enter(place, reader.raw());
   }
-  // What has been carried to another shard is asked for there.
+  // What has been carried to another shard is asked for there: all of a shard at once.
   std::optional<Next> next() override {
     if (moved_.empty()) return std::nullopt;
-    const auto [place, id] = moved_.back();
-    moved_.pop_back();
-    followed_ = place;
-    return Next{message_address(id)->node & kShardMask, Opcode::receipt, std::string(as_text(bytes_of(id)))};
+    follows_ = true;
+    followed_.clear();
+    const auto [shard, first] = *moved_.begin();
+    Next next{shard, Opcode::receipt, {}};
+    for (const auto& [place, id] : first) {
+      followed_.push_back(place);
+      next.body.append(as_text(bytes_of(id)));
+    }
+    moved_.erase(moved_.begin());
+    return next;
   }
   std::string body() override {
     std::string out;
@@ -125,11 +130,13 @@ class Receipts final : public Pieces {
         reader.skip();
       }
     }
-    if (state == kReceiptMoved && message_address(id)) moved_.emplace_back(place, id);
+    const auto address = message_address(id);
+    if (state == kReceiptMoved && address) moved_[address->node & kShardMask].emplace_back(place, id);
   }
 
-  std::vector<std::pair<std::uint32_t, Uuid>> moved_;  // not asked for yet, by place
-  std::optional<std::uint32_t> followed_;              // the place of what is asked for
+  std::map<std::uint32_t, std::vector<std::pair<std::uint32_t, Uuid>>> moved_;  // by shard, not asked for yet: by place
+  bool follows_ = false;
+  std::vector<std::uint32_t> followed_;  // the places of what is asked for
 };
 
 class Results final : public Pieces {

@@ -191,6 +191,8 @@ Result<void> Reactor::on_journal() {
   return {};
 }
 
+bool Reactor::has_room_to_settle() const { return journal_.has_room(FactLog::Urgency::settling, 4096); }
+
 Result<void> Reactor::sync_all() {
   while (journal_.durable_end() < journal_.appended_end()) {
     journal_thread_.submit(now_);
@@ -215,10 +217,13 @@ Result<void> Reactor::settle() {
   return {};
 }
 
-Result<void> Reactor::farewell() {
+void Reactor::take_answers() {
   for (std::size_t i = 0; switch_ && i < connections_.size(); ++i) {
     if (connections_[i] && connections_[i]->relays) switch_->take_all(*connections_[i]);
   }
+}
+
+Result<void> Reactor::farewell() {
   engine_.stop();
   if (auto done = sync_all(); !done) return done;
 

@@ -61,7 +61,9 @@ class Reactor final : public Effects, public Hub, public Door {
   Result<void> run();
   /// After it: what was accepted becomes durable and is answered.
   Result<void> settle();
-  /// After that: everybody is told that the server stops, and takes what is theirs.
+  /// After all shards have: takes what they have answered.
+  void take_answers();
+  /// After all shards have: everybody is told that the server stops, and takes what is theirs.
   Result<void> farewell();
   /// Before any of several reactors is destroyed: nobody speaks to this one any more.
   void end_links();
@@ -76,7 +78,7 @@ class Reactor final : public Effects, public Hub, public Door {
   // Any thread: a link of the connection to that shard has something; 0: the trunk.
   void post_remote(SessionId connection, std::uint32_t shard);
   // Any thread: the first shard has stored a content.
-  void post_content(const ContentRef& ref);
+  void post_content(const ContentHash& hash);
 
   // Effects: called by the engine, on the reactor's thread.
   bool deliver(SessionId session, const OutgoingDelivery& delivery) override;
@@ -88,6 +90,7 @@ class Reactor final : public Effects, public Hub, public Door {
   void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
   void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
   void remove_content(const ContentHash& hash) override;
+  std::optional<std::uint64_t> stored_elsewhere(const ContentHash& hash) override;
   void answer_elsewhere(std::uint32_t shard, const MessageParts& message) override;
   [[noreturn]] void unreadable(const Error& error) override;
 
@@ -111,6 +114,8 @@ class Reactor final : public Effects, public Hub, public Door {
   /// A client is so far behind that no event more may come from other shards. (Of trunks that are behind nothing follows: two shards would
   /// wait for each other.)
   bool has_congested_client() const { return congested_clients_ > 0; }
+  /// A refused ACK may be tried again.
+  bool has_room_to_settle() const;
   /// Does not read from the connection until go_on().
   void hold(Connection& connection);
   void go_on(SessionId id);
@@ -135,7 +140,7 @@ class Reactor final : public Effects, public Hub, public Door {
   struct Posted {  // by other shards
     std::vector<Arrival> arrivals;
     std::vector<std::pair<SessionId, std::uint32_t>> remotes;
-    std::vector<ContentRef> contents;
+    std::vector<ContentHash> contents;
     bool empty() const { return arrivals.empty() && remotes.empty() && contents.empty(); }
   };
   Connection& add_connection(int socket, std::shared_ptr<Link> link);

@@ -130,12 +130,15 @@ void Reactor::post_remote(SessionId connection, std::uint32_t shard) {
   wake([&] { posted_.remotes.emplace_back(connection, shard); });
 }
 
-void Reactor::post_content(const ContentRef& ref) {
-  wake([&] { posted_.contents.push_back(ref); });
+void Reactor::post_content(const ContentHash& hash) {
+  wake([&] { posted_.contents.push_back(hash); });
 }
 
 void Reactor::take_posted(Posted posted) {
-  for (const auto& ref : posted.contents) engine_.content_stored(ref);
+  for (const auto& hash : posted.contents) {
+    // Held anew: the engine may have let go of it since this was posted.
+    if (const auto size = stored_elsewhere(hash)) engine_.content_stored({hash, *size});
+  }
   for (const auto& arrival : posted.arrivals) arrive(arrival.socket, arrival.first, arrival.is_unix);
   for (const auto& [id, shard] : posted.remotes) {
     if (id == 0) {

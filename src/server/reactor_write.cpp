@@ -213,11 +213,15 @@ void Reactor::withdrawn(SessionId session, LeaseToken lease, const Uuid& id) {
 // The first shard stores them: it lets go of one when the others have.
 void Reactor::remove_content(const ContentHash& hash) {
   if (switch_ && switch_->own() != 0) return shards_->let_go_of_content(switch_->own(), hash);
-  if (const auto size = switch_ ? shards_->held_content(hash) : std::nullopt) {
+  if (const auto size = switch_ ? shards_->keep_content(hash) : std::nullopt) {
     kept_contents_.push_back({hash, *size});  // known again once the engine, which is looking through its contents, has returned
     return;
   }
   contents_.remove(hash);
+}
+
+std::optional<std::uint64_t> Reactor::stored_elsewhere(const ContentHash& hash) {
+  return switch_ ? shards_->hold_content(switch_->own(), hash) : std::nullopt;
 }
 
 void Reactor::answer_elsewhere(std::uint32_t shard, const MessageParts& message) {

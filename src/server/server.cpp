@@ -167,6 +167,8 @@ void Server::Parts::run(std::size_t number) {
     for (const auto& each : shards) each.reactor->request_stop();
   }
   ring.stopping.arrive_and_wait();
+  if (shard.result) shard.reactor->take_answers();
+  ring.stopping.arrive_and_wait();
   if (shard.result) shard.result = shard.reactor->farewell();
 }
 

@@ -11,26 +11,34 @@ std::uint32_t Shards::of(std::string_view mailbox) const {
 
 void Shards::tell_of_content(const ContentRef& ref) {
   const std::lock_guard guard(lock_);
-  auto& held = held_[ref.hash];
-  held.size = ref.size;
+  auto& stored = contents_[ref.hash];
+  stored.size = ref.size;
   for (std::uint32_t shard = 1; shard < count(); ++shard) {
-    held.shards |= 1u << shard;
-    reactors[shard]->post_content(ref);
+    stored.holders |= 1u << shard;
+    reactors[shard]->post_content(ref.hash);
   }
+}
+
+std::optional<std::uint64_t> Shards::hold_content(std::uint32_t shard, const ContentHash& hash) {
+  const std::lock_guard guard(lock_);
+  const auto stored = contents_.find(hash);
+  if (stored == contents_.end()) return std::nullopt;
+  if (shard != 0) stored->second.holders |= 1u << shard;
+  return stored->second.size;
 }
 
 void Shards::let_go_of_content(std::uint32_t shard, const ContentHash& hash) {
   const std::lock_guard guard(lock_);
-  const auto known = held_.find(hash);
-  if (known == held_.end()) return;
-  known->second.shards &= ~(1u << shard);
-  if (known->second.shards == 0) held_.erase(known);
+  if (const auto stored = contents_.find(hash); stored != contents_.end()) stored->second.holders &= ~(1u << shard);
 }
 
-std::optional<std::uint64_t> Shards::held_content(const ContentHash& hash) {
+std::optional<std::uint64_t> Shards::keep_content(const ContentHash& hash) {
   const std::lock_guard guard(lock_);
-  const auto known = held_.find(hash);
-  return known == held_.end() ? std::nullopt : std::optional(known->second.size);
+  const auto stored = contents_.find(hash);
+  if (stored == contents_.end()) return std::nullopt;
+  if (stored->second.holders != 0) return stored->second.size;
+  contents_.erase(stored);
+  return std::nullopt;
 }
 
 }  // namespace folkmoot

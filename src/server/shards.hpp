@@ -27,24 +27,30 @@ class Shards {
   std::uint32_t count() const { return static_cast<std::uint32_t>(reactors.size()); }
   /// Whose mailbox this is. Never changes: messages stand in journals by it.
   std::uint32_t of(std::string_view mailbox) const;
-  /// All others know, or will know before anything that is said to them from now on, that this content is stored.
+
+  // Contents: the first shard stores them, and removes one when no shard holds it. A shard holds what its engine knows as stored.
+
+  /// The first shard has stored it, or was asked for it: all others hold it, and know before anything that is said to them from now on.
   void tell_of_content(const ContentRef& ref);
+  /// This shard holds it from now on, if it is stored: its size.
+  std::optional<std::uint64_t> hold_content(std::uint32_t shard, const ContentHash& hash);
   /// No message of this shard refers to it any more.
   void let_go_of_content(std::uint32_t shard, const ContentHash& hash);
-  /// The size of a content that a shard other than the first, which stores it, still knows; nothing if none does.
-  std::optional<std::uint64_t> held_content(const ContentHash& hash);
+  /// The first shard is about to remove it. Nothing: no other holds it, and none can from now on; else its size.
+  std::optional<std::uint64_t> keep_content(const ContentHash& hash);
 
   std::vector<Reactor*> reactors;
-  /// When the server stops, all have carried out what they had read before any says farewell.
+  /// When the server stops, all have carried out what they had read before any takes the others' answers, and all have taken them before any
+  /// says farewell.
   std::barrier<> stopping;
 
  private:
   std::mutex lock_;
-  struct Held {
+  struct Stored {
     std::uint64_t size = 0;
-    std::uint32_t shards = 0;  // a bit for each but the first
+    std::uint32_t holders = 0;  // a bit for each shard but the first
   };
-  std::map<ContentHash, Held> held_;  // guarded by lock_
+  std::map<ContentHash, Stored> contents_;  // guarded by lock_
 };
 
 }  // namespace folkmoot

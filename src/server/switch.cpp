@@ -91,17 +91,8 @@ std::uint32_t Switch::shard_of(const Routing& routing) const {
   return shard < shards_.count() ? shard : own_;
 }
 
-// The shard that knows the cause decides what follows from it: hops, limits, who wants no reply. Here is where that is known most often; it is
-// then said in the envelope. Else the message is accepted there, and carried on.
-std::uint32_t Switch::shard_for(const Routing& routing) const {
-  const auto shard = shard_of(routing);
-  if (routing.cause.is_nil() || !routing.topic.empty() || routing.to.empty()) return shard;
-  const auto knows = shard_of_id(routing.cause);
-  return knows == own_ ? shard : knows;
-}
-
-// Of a message in a batch, whose envelope stays as it is.
-std::uint32_t Switch::batch_shard(const Routing& routing) const {
+// The shard that knows the cause decides what follows from it: hops, limits, who wants no reply. The message is accepted there, and carried on.
+std::uint32_t Switch::shard_that_decides(const Routing& routing) const {
   return routing.cause.is_nil() || !routing.topic.empty() || routing.to.empty() ? shard_of(routing) : shard_of_id(routing.cause);
 }
 
@@ -292,7 +283,9 @@ Switch::Routed Switch::route_publish(Connection& connection, const Frame& frame,
   auto& routing = incoming.routing;
   if (!read_routing(message, routing, Recipient::optional)) return Routed::here;
   // What is asked waits in memory, in its recipient's shard: it does not go by another one.
-  const auto shard = frame.header.opcode == Opcode::request ? shard_of(routing) : shard_for(routing);
+  auto shard = frame.header.opcode == Opcode::request ? shard_of(routing) : shard_that_decides(routing);
+  // Most often the cause is known here: then what follows is said in the envelope, and nothing has to be carried on.
+  if (shard == own_) shard = shard_of(routing);
   if (shard == own_) return Routed::here;
   if (!routing.cause.is_nil() && shard_of_id(routing.cause) == own_) {
     incoming.envelope = message.first(routing.bytes);
@@ -324,7 +317,7 @@ Switch::Routed Switch::route_batch(Connection& connection, const Frame& frame) {
     if (body.size() < 4 || body.size() - 4 < load<std::uint32_t>(body.data())) return Routed::here;
     const auto bytes = 4 + std::size_t{load<std::uint32_t>(body.data())};
     Routing routing;
-    const auto shard = read_routing(body.subspan(4, bytes - 4), routing, Recipient::optional) ? batch_shard(routing) : own_;
+    const auto shard = read_routing(body.subspan(4, bytes - 4), routing, Recipient::optional) ? shard_that_decides(routing) : own_;
     places[shard].push_back(place);
     bodies[shard].append(as_text(body.first(bytes)));
     body = body.subspan(bytes);

@@ -51,8 +51,7 @@ class Switch {
   void hand_over(Connection& connection, std::uint32_t shard);
   bool is_known(const Connection& connection, std::uint32_t shard) const;
   std::uint32_t shard_of(const Routing& routing) const;
-  std::uint32_t shard_for(const Routing& routing) const;
-  std::uint32_t batch_shard(const Routing& routing) const;
+  std::uint32_t shard_that_decides(const Routing& routing) const;
   std::uint32_t shard_of_lease(LeaseToken lease) const;
   std::uint32_t shard_of_id(const Uuid& id) const;
 

@@ -4,20 +4,19 @@
 
 #include <algorithm>
 
-#include "base/utf8.hpp"
 #include "message/envelope.hpp"
-#include "message/limits.hpp"
 #include "message/pack.hpp"
 #include "server/reactor.hpp"
 
 namespace folkmoot {
 namespace {
 
-constexpr std::uint32_t kStrayCredit = 256;           // of one mailbox, on the way at a time
-constexpr std::int64_t kRefusedWaitMs = 1'000;        // doubled with each try
-constexpr std::uint32_t kRefusedDoublingsMax = 6;
+constexpr std::size_t kUnsentStrayBytesMax = 16 << 20;  // to one shard
 
 }  // namespace
+
+Trunks::Trunks(Reactor& reactor, Shards& shards, std::uint32_t own)
+    : reactor_(reactor), shards_(shards), own_(own), trunks_(shards.count()), strays_(*this, reactor.options().engine.receipts_max) {}
 
 Trunks::~Trunks() {
   for (const auto& trunk : trunks_) {
@@ -40,8 +39,8 @@ void Trunks::start() {
 
 std::uint32_t Trunks::next_request() {
   do {
-    ++last_request_;
-  } while (last_request_ == 0 || patterns_.contains(last_request_) || stray_owners_.contains(last_request_) || moves_.contains(last_request_));
+    last_request_ = last_request_ + 1 == Strays::kFirstRequest ? 1 : last_request_ + 1;
+  } while (patterns_.contains(last_request_));
   return last_request_;
 }
 
@@ -87,23 +86,25 @@ void Trunks::answer(std::uint32_t shard, const MessageParts& message) {
 void Trunks::look_for_strays() {
   reactor_.engine().each_new_mailbox([this](std::string_view name) {
     const auto owner = shards_.of(name);
-    if (owner == own_ || name.front() == '$') return;
-    const auto request = next_request();
-    stray_owners_.emplace(request, owner);
-    std::string body;
-    PackWriter(body).map(2).uint(0).str(name).uint(1).uint(kStrayCredit);
-    append_frame(trunks_[own_].unsent, Opcode::consume, 0, request, body);
+    if (owner != own_ && name.front() != '$') strays_.carry(name, owner);
   });
+  if (reactor_.has_room_to_settle()) strays_.retry_acks();
 }
 
 void Trunks::go_on() {
   if (!std::exchange(is_stalled_, false)) return;
-  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) on_ready(shard);
+  // What comes first may make somebody congested again: each shard's turn to be it.
+  const auto first = next_first_++;
+  for (std::uint32_t i = 0; i < shards_.count(); ++i) on_ready((first + i) % shards_.count());
 }
 
 void Trunks::on_ready(std::uint32_t shard) {
   if (shard != own_ && reactor_.has_congested_client()) {  // an event more would be one too many for somebody: the other shard holds its publishers
     is_stalled_ = true;
+    return;
+  }
+  if (shard == own_ && std::ranges::any_of(trunks_, [](const auto& trunk) { return trunk.unsent.size() > kUnsentStrayBytesMax; })) {
+    strays_wait_ = true;  // until flush() has found room
     return;
   }
   auto& taken = trunks_[shard].taken;
@@ -114,18 +115,26 @@ void Trunks::on_ready(std::uint32_t shard) {
     if (!frame || !*frame) break;
     const auto& header = (*frame)->header;
     const auto body = (*frame)->body;
+    const bool of_stray = header.request >= Strays::kFirstRequest;
     switch (header.opcode) {
       case Opcode::deliver:
-        if (shard == own_) {
-          on_stray(body, header.request, (header.flags & kFlagLeased) != 0);
+        if (of_stray) {
+          on_stray(header, body);
         } else {
           on_event(body);
         }
         break;
-      case Opcode::confirm: on_moved(header.request, body); break;
+      case Opcode::confirm:
+        if (body.size() == sizeof(Confirm)) strays_.on_confirmed(header.request, load<Confirm>(body.data()));
+        break;
+      case Opcode::settled: strays_.on_settled(header.request); break;
       case Opcode::ok: on_interest(header.request, true); break;
       case Opcode::error:
-        if (header.request != 0 && !on_interest(header.request, false)) on_refused(header.request, body);
+        if (of_stray) {
+          strays_.on_refused(header.request, read_error(body).value_or(Error{ErrorCode::malformed, "an answer between shards does not parse"}));
+        } else {
+          on_interest(header.request, false);
+        }
         break;
       default: break;
     }
@@ -133,14 +142,13 @@ void Trunks::on_ready(std::uint32_t shard) {
   flush();
 }
 
-bool Trunks::on_interest(std::uint32_t request, bool accepted) {
+void Trunks::on_interest(std::uint32_t request, bool accepted) {
   const auto pattern = patterns_.find(request);
-  if (pattern == patterns_.end()) return false;
+  if (pattern == patterns_.end()) return;
   auto& wanted = wanted_[pattern->second];
   wanted.refused = wanted.refused || !accepted;
-  if (wanted.waiting == 0 || --wanted.waiting != 0) return true;
+  if (wanted.waiting == 0 || --wanted.waiting != 0) return;
   for (const auto session : std::exchange(wanted.held, {})) reactor_.go_on(session);
-  return true;
 }
 
 // Its publisher's shard has checked the envelope: the topic is all that is asked for here.
@@ -157,73 +165,49 @@ void Trunks::on_event(Bytes body) {
   if (!topic.empty()) reactor_.engine().forward_event(topic, {body, body.last(0)});
 }
 
-void Trunks::on_stray(Bytes body, std::uint32_t consumer, bool leased) {
-  const auto owner = stray_owners_.find(consumer);
-  if (owner == stray_owners_.end() || (leased && body.size() < kLeaseBlockBytes)) return;
-  Move move{.lease = 0, .consumer = consumer, .delivery = 1};
-  if (leased) {
-    move.lease = load<LeaseToken>(body.data());
-    move.delivery = load<std::uint32_t>(body.data() + sizeof(LeaseToken));
-    body = body.subspan(kLeaseBlockBytes);
-  }
-  if (Routing routing; read_routing(body, routing)) move.id = routing.id;
-  const auto request = next_request();
-  moves_.emplace(request, move);
-  append_frame(trunks_[owner->second].unsent, Opcode::publish, 0, request, as_text(body));
+// -- strays
+
+void Trunks::on_stray(const FrameHeader& header, Bytes body) {
+  if ((header.flags & kFlagLeased) == 0) return strays_.on_delivery(header.request, 0, 1, body);
+  if (body.size() < kLeaseBlockBytes) return;
+  strays_.on_delivery(header.request, load<LeaseToken>(body.data()), load<std::uint32_t>(body.data() + sizeof(LeaseToken)),
+                      body.subspan(kLeaseBlockBytes));
 }
 
-std::optional<Trunks::Move> Trunks::take_move(std::uint32_t request) {
-  const auto found = moves_.find(request);
-  if (found == moves_.end()) return std::nullopt;
-  const auto move = found->second;
-  moves_.erase(found);
-  if (move.lease == 0) {
-    const std::uint32_t credit[] = {move.consumer, 1};
-    append_frame(trunks_[own_].unsent, Opcode::credit, 0, 0, as_text(bytes_of(credit)));
-  }
-  return move;
-}
-
-// It is in its mailbox now, or was already.
-void Trunks::on_moved(std::uint32_t request, Bytes confirm) {
-  const auto move = take_move(request);
-  const auto address = move ? message_address(move->id) : std::nullopt;
-  if (!address) return;
-  if (confirm.size() == sizeof(Confirm) && moved_.emplace(address->key, load<Confirm>(confirm.data()).id).second) {
-    moved_order_.push_back(address->key);
-    if (moved_order_.size() > reactor_.options().engine.receipts_max) {
-      moved_.erase(moved_order_.front());
-      moved_order_.pop_front();
-    }
-  }
-  if (move->lease != 0) append_frame(trunks_[own_].unsent, Opcode::ack, kFlagQuiet, 0, as_text(bytes_of(move->lease)));
-}
-
-// Tried again after a while; in the end it is a dead letter of this shard.
-void Trunks::on_refused(std::uint32_t request, Bytes error) {
-  const auto move = take_move(request);
-  if (!move) return;
-  const auto why = read_error(error);
-  auto text = why ? why->describe() : std::string("it was refused");
-  if (move->lease == 0) return spdlog::warn("a message that is delivered at most once was lost on its way to its shard: {}", text);
-  text.resize(std::min(text.size(), kReasonBytesMax));
-  if (!is_utf8(text)) text = "it was refused";
-  const auto wait = kRefusedWaitMs << std::min(move->delivery - 1, kRefusedDoublingsMax);
+void Trunks::consume(std::uint32_t request, std::string_view mailbox, std::uint32_t credit) {
   std::string body;
-  PackWriter(body).map(3).uint(0).array(1).uint(move->lease).uint(1).uint(static_cast<std::uint64_t>(wait)).uint(2).str(text);
+  PackWriter(body).map(2).uint(0).str(mailbox).uint(1).uint(credit);
+  append_frame(trunks_[own_].unsent, Opcode::consume, 0, request, body);
+}
+
+void Trunks::credit(std::uint32_t request, std::uint32_t amount) {
+  const std::uint32_t body[] = {request, amount};
+  append_frame(trunks_[own_].unsent, Opcode::credit, 0, 0, as_text(bytes_of(body)));
+}
+
+void Trunks::ack(std::uint32_t request, LeaseToken lease) {
+  append_frame(trunks_[own_].unsent, Opcode::ack, 0, request, as_text(bytes_of(lease)));
+}
+
+void Trunks::nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) {
+  std::string body;
+  PackWriter(body).map(3).uint(0).array(1).uint(lease).uint(1).uint(static_cast<std::uint64_t>(delay_ms)).uint(2).str(reason);
   append_frame(trunks_[own_].unsent, Opcode::nack, kFlagQuiet, 0, body);
 }
 
-std::optional<Uuid> Trunks::moved_to(const Uuid& id) const {
-  const auto address = message_address(id);
-  const auto known = address ? moved_.find(address->key) : moved_.end();
-  return known == moved_.end() ? std::nullopt : std::optional(known->second);
+void Trunks::publish(std::uint32_t shard, std::uint32_t request, Bytes message) {
+  append_frame(trunks_[shard].unsent, Opcode::publish, 0, request, as_text(message));
+}
+
+void Trunks::lost(const Error& why) {
+  spdlog::warn("a message that is delivered at most once was lost on its way to its shard: {}", why.describe());
 }
 
 void Trunks::flush() {
   for (auto& trunk : trunks_) {
     if (!trunk.unsent.empty() && trunk.link && trunk.link->send(trunk.unsent)) trunk.unsent.clear();
   }
+  if (std::exchange(strays_wait_, false)) on_ready(own_);
 }
 
 }  // namespace folkmoot

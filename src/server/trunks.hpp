@@ -2,22 +2,18 @@
 //
 //   events     a pattern that somebody here subscribes to is subscribed to in the other shards too, once; what they publish that fits comes over
 //              the trunk and goes to the subscriptions here
-//   strays     complete(), atomic batches, bounces, schedules, routes and dead letters sent again publish in the shard that decides them, so
-//              that they are one group of facts. A message for a mailbox of another shard stands in a mailbox of the same name here, from which
-//              it is consumed over the trunk to this very shard, published in its own with its id as its key, and acknowledged when that is
-//              confirmed: exactly once, whatever is killed when
+//   strays     messages that came up here and are another shard's are consumed over the trunk to this very shard, and published there
+//              (engine/strays.hpp)
 //   answers    to requests that wait in another shard
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/uuid.hpp"
-#include "engine/effects.hpp"
+#include "engine/strays.hpp"
 #include "server/link.hpp"
 #include "server/shards.hpp"
 
@@ -25,10 +21,10 @@ namespace folkmoot {
 
 class Reactor;
 
-class Trunks {
+class Trunks final : private Strays::Commands {
  public:
-  Trunks(Reactor& reactor, Shards& shards, std::uint32_t own) : reactor_(reactor), shards_(shards), own_(own), trunks_(shards.count()) {}
-  ~Trunks();
+  Trunks(Reactor& reactor, Shards& shards, std::uint32_t own);
+  ~Trunks() override;
 
   /// Connects them; before any reactor runs.
   void start();
@@ -42,9 +38,8 @@ class Trunks {
 
   /// The answer to a request that waits there, stamped.
   void answer(std::uint32_t shard, const MessageParts& message);
-  /// The id that a message has now which was carried to another shard; nothing if it is not (any more) known to have been.
-  std::optional<Uuid> moved_to(const Uuid& id) const;
-  /// Sees to mailboxes made since the last call that are another shard's.
+  std::optional<Uuid> moved_to(const Uuid& id) const { return strays_.moved_to(id); }
+  /// Once a turn: sees to mailboxes made since the last call that are another shard's, and to what the disk had no room for.
   void look_for_strays();
   /// Something came, or there is room again.
   void on_ready(std::uint32_t shard);
@@ -66,33 +61,30 @@ class Trunks {
     bool refused = false;
     std::vector<SessionId> held;
   };
-  struct Move {
-    LeaseToken lease = 0;
-    Uuid id{};
-    std::uint32_t consumer = 0;
-    std::uint32_t delivery = 0;
-  };
+  // Strays::Commands
+  void consume(std::uint32_t request, std::string_view mailbox, std::uint32_t credit) override;
+  void credit(std::uint32_t request, std::uint32_t amount) override;
+  void ack(std::uint32_t request, LeaseToken lease) override;
+  void nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) override;
+  void publish(std::uint32_t shard, std::uint32_t request, Bytes message) override;
+  void lost(const Error& why) override;
 
   std::uint32_t next_request();
-  bool on_interest(std::uint32_t request, bool accepted);
-  void on_stray(Bytes body, std::uint32_t consumer, bool leased);
-  void on_moved(std::uint32_t request, Bytes confirm);
-  void on_refused(std::uint32_t request, Bytes error);
-  std::optional<Move> take_move(std::uint32_t request);
+  void on_interest(std::uint32_t request, bool accepted);
+  void on_stray(const FrameHeader& header, Bytes body);
   void on_event(Bytes body);
 
   Reactor& reactor_;
   Shards& shards_;
   const std::uint32_t own_;
   std::vector<Trunk> trunks_;
+  Strays strays_;
   std::uint32_t last_request_ = 0;
   std::map<std::string, Wanted> wanted_;
-  boost::unordered_flat_map<std::uint32_t, std::string> patterns_;          // by request
-  boost::unordered_flat_map<std::uint32_t, std::uint32_t> stray_owners_;    // by consumer's request
-  boost::unordered_flat_map<std::uint32_t, Move> moves_;                    // by request, not yet answered
-  boost::unordered_flat_map<MessageKey, Uuid> moved_;                       // by the key of the first id; as many as receipts are kept
-  std::deque<MessageKey> moved_order_;
-  bool is_stalled_ = false;
+  boost::unordered_flat_map<std::uint32_t, std::string> patterns_;  // by request
+  bool is_stalled_ = false;      // somebody here is behind: events stay where they are
+  bool strays_wait_ = false;     // another shard is behind: strays stay where they are
+  std::uint32_t next_first_ = 0;  // which trunk goes on first
 };
 
 }  // namespace folkmoot

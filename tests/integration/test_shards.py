@@ -359,6 +359,48 @@ def test_X19_a_content_stays_as_long_as_any_shard_refers_to_it(make_server):
     alice.close()
 
 
+def test_X19_a_shard_that_has_let_go_of_a_content_knows_it_again(make_server):
+    server = make_server("--set", f"shards={SHARDS}", "--set", "content.grace=1s")
+    alice = Client(("127.0.0.1", server.port), agent="alice")
+    ref = alice.upload(bytes(1 << 20))
+    boxes = [f"box{number}" for number in range(8)]
+    alice.publish(to=boxes[0], content_ref=ref)
+    time.sleep(3)  # all shards but that of the first box know nothing of it any more
+    for box in boxes[1:]:
+        alice.publish(to=box, content_ref=ref)
+    (input,) = alice.receive(boxes[0])
+    alice.complete(input.lease, [message(b"", to=f"out{number}", content_ref=ref) for number in range(8)])
+    for box in boxes[1:] + [f"out{number}" for number in range(8)]:
+        (got,) = take(alice, box)
+        assert got.fields["content_ref"] == ref and alice.fetch(got.fields["content_ref"]) == bytes(1 << 20)
+        alice.ack(got.lease)
+    eventually(lambda: alice.stats()["contents"]["stored"], lambda stored: stored == 0)
+    alice.close()
+
+
+def test_what_crosses_waits_for_room_on_the_disk(make_server):
+    server = make_server("--set", f"shards={SHARDS}", "--set", "journal.segment_bytes=4MiB", "--set", "journal.bytes_max=20MiB")
+    alice = Client(("127.0.0.1", server.port), agent="alice")
+    here = shard_of(alice.publish("input", to="source").id)
+    (input,) = alice.receive("source")
+    target = next(f"target{n}" for n in range(100) if shard_of(alice.publish("", to=f"target{n}").id) != here)
+    alice.ack(*[got.lease for got in alice.receive(target, max=100)])
+    confirmed = 0
+    with pytest.raises(Refused, match="disk_full"):
+        for _ in range(2_000):
+            alice.publish(bytes(20_000), to=target)
+            confirmed += 1
+    alice.complete(input.lease, [message(bytes(20_000) + b"crossed", to=target)])
+    eventually(lambda: alice.stats()["messages"]["redelivered"], bool)  # it was refused there, and tried again
+    crossed = 0
+    while got := alice.receive(target, max=100, wait_ms=3_000):
+        crossed += sum(each.content.endswith(b"crossed") for each in got)
+        confirmed -= sum(not each.content.endswith(b"crossed") for each in got)
+        alice.ack(*[each.lease for each in got])
+    assert (crossed, confirmed) == (1, 0)
+    alice.close()
+
+
 def test_the_statistics_are_those_of_all_shards(connect, names):
     alice = connect("alice")
     before = alice.stats()["messages"]["published"]

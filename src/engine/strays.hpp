@@ -1,0 +1,85 @@
+// Strays: messages that came up in a shard that their mailbox does not belong to, on their way to the one it does. complete(), atomic batches,
+// bounces, schedules, routes and dead letters sent again publish in the shard that decides them, so that they are one group of facts. What is
+// another shard's stands in a mailbox of the recipient's name here, and is
+//
+//   consumed      from it, under a lease that lasts as long as this run
+//   published     there, as it was accepted here, with its id as its key: what is sent twice is there once
+//   acknowledged  here, when that is confirmed
+//
+// so it is there exactly once, whatever is killed when. No clock, no thread, no disk, as in the engine: who has the shards gives them the
+// commands of this one, and says what they answered.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <deque>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/uuid.hpp"
+#include "engine/effects.hpp"
+
+namespace folkmoot {
+
+class Strays {
+ public:
+  /// Commands of one session in each shard. They may be carried out later; those to one shard, in their order.
+  class Commands {
+   public:
+    virtual ~Commands() = default;
+    // to this shard
+    virtual void consume(std::uint32_t request, std::string_view mailbox, std::uint32_t credit) = 0;
+    virtual void credit(std::uint32_t request, std::uint32_t amount) = 0;
+    virtual void ack(std::uint32_t request, LeaseToken lease) = 0;
+    virtual void nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) = 0;
+    // to another: IncomingMessage::forwarded
+    virtual void publish(std::uint32_t shard, std::uint32_t request, Bytes message) = 0;
+    /// What is delivered at most once was refused there: it is gone.
+    virtual void lost(const Error& why) = 0;
+  };
+
+  /// Request numbers from this one on are those of strays.
+  static constexpr std::uint32_t kFirstRequest = 1u << 31;
+
+  /// `moved_max`: of so many it is known where they went.
+  Strays(Commands& commands, std::size_t moved_max) : commands_(commands), moved_max_(moved_max) {}
+
+  /// What comes into this mailbox is that shard's from now on.
+  void carry(std::string_view mailbox, std::uint32_t owner);
+  /// The id that a message has now which was carried to another shard; nothing if it is not (any more) known to have been.
+  std::optional<Uuid> moved_to(const Uuid& id) const;
+  /// To be called when the log has room: acknowledges what it had none for.
+  void retry_acks();
+
+  // What the shards answered.
+  void on_delivery(std::uint32_t request, LeaseToken lease, std::uint32_t delivery, Bytes message);
+  void on_confirmed(std::uint32_t request, const Confirm& confirm);
+  void on_settled(std::uint32_t request) { acks_.erase(request); }
+  void on_refused(std::uint32_t request, const Error& error);
+
+ private:
+  struct Move {
+    LeaseToken lease = 0;  // 0: it is delivered at most once
+    Uuid id{};
+    std::uint32_t consumer = 0;
+    std::uint32_t delivery = 0;
+  };
+
+  std::uint32_t next_request();
+  std::optional<Move> take_move(std::uint32_t request);
+  void acknowledge(LeaseToken lease);
+
+  Commands& commands_;
+  const std::size_t moved_max_;
+  std::uint32_t last_request_ = kFirstRequest;
+  // By request, each until it is answered; consumers for ever.
+  boost::unordered_flat_map<std::uint32_t, std::uint32_t> owners_;
+  boost::unordered_flat_map<std::uint32_t, Move> moves_;
+  boost::unordered_flat_map<std::uint32_t, LeaseToken> acks_;
+  std::vector<LeaseToken> unacked_;  // the log had no room
+  boost::unordered_flat_map<MessageKey, Uuid> moved_;  // by the key of the first id
+  std::deque<MessageKey> moved_order_;
+};
+
+}  // namespace folkmoot
