@@ -163,6 +163,21 @@ FAULTS = {
         "const bool more_to_come = message.routing.type == kTypeStatus;",
         "const bool more_to_come = waiting.stream && message.routing.type == kTypeStatus;",
     ),
+    "stray_acknowledged_before_it_is_there": (
+        "engine/strays.cpp",
+        "  commands_.publish(owner->second, request, message);\n",
+        "  commands_.publish(owner->second, request, message);\n  if (lease != 0) acknowledge(lease);\n",
+    ),
+    "stray_given_up_when_refused": (
+        "engine/strays.cpp",
+        "  commands_.nack(move->lease, kRefusedWaitMs << std::min(move->delivery - 1, kRefusedDoublingsMax), text);\n",
+        "  acknowledge(move->lease);\n",
+    ),
+    "stray_known_only_by_its_own_key": (
+        "engine/publish.cpp",
+        "if (!routing.key.empty() || !routing.id.is_nil()) {",
+        "if (!routing.key.empty() || (!message.forwarded && !routing.id.is_nil())) {",
+    ),
     "filter_of_a_subscription_ignored": (
         "engine/publish.cpp",
         "      if (!subscription->filter->matches(*input)) continue;\n",

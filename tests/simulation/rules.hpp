@@ -30,7 +30,8 @@ namespace folkmoot::simulation {
   RULE(configured) RULE(receipt_asked) RULE(copied_forward) RULE(segment_removed) RULE(crash_power)    \
   RULE(crash_process) RULE(crash_in_write) RULE(crash_in_recovery) RULE(clean_stop) RULE(clock_back) RULE(sync_failed) \
   RULE(disk_full_refused) RULE(settled_while_full) RULE(unconfirmed_lost) RULE(unconfirmed_kept) RULE(ack_lost)        \
-  RULE(torn_tail_cut) RULE(drained)
+  RULE(torn_tail_cut) RULE(drained) RULE(stray_carried) RULE(stray_carried_again) RULE(stray_refused) RULE(stray_ack_retried) \
+  RULE(strays_drained)
 
 enum class Rule : std::size_t {
 #define RULE(name) name,

@@ -51,7 +51,8 @@ std::vector<std::string> make_names(const RunOptions& options) {
 
 }  // namespace
 
-std::string describe(const RunOptions& options) {
+std::string World::describe() const {
+  const auto& options = options_;
   const auto& mailbox = options.engine.mailbox;
   return fmt::format(
       "mailboxes {} of {} messages ({}), ttl {} ms, {} deliveries, {} dead for {} ms, {} keys for {} ms; senders {}; content to {} bytes; pace {} ms; "

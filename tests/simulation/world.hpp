@@ -10,7 +10,7 @@
 
 #include "journal/journal.hpp"
 #include "simulation/agents.hpp"
-#include "simulation/virtual_disk.hpp"
+#include "simulation/run.hpp"
 
 namespace folkmoot::simulation {
 
@@ -26,26 +26,18 @@ struct RunOptions {
   std::int64_t steps_min = 20, steps_max = 200;  // of a life
   std::int64_t pace_ms = 0;                 // time between turns, at most
 };
-std::string describe(const RunOptions& options);
 
-struct RunTally {
-  std::uint64_t operations = 0, crashes = 0, lives = 0, facts = 0;
-  DiskTally disk;
-};
-
-class World final : public FactLog {
+class World final : public FactLog, public Run {
  public:
   explicit World(std::uint64_t seed);
   ~World() override;
 
-  const RunOptions& options() const { return options_; }
-  /// Lives until `crashes` of them ended in a crash. Throws Violation.
-  void live(std::uint64_t crashes);
-  void drain();
-
-  const RuleCounts& rules() const { return rules_; }
-  RunTally tally() const;
-  std::uint64_t step() const { return step_; }
+  void live(std::uint64_t crashes) override;
+  void drain() override;
+  const RuleCounts& rules() const override { return rules_; }
+  RunTally tally() const override;
+  std::uint64_t step() const override { return step_; }
+  std::string describe() const override;
 
  private:
   enum class End { none, process, power, clean };
