@@ -73,7 +73,7 @@ def message(content=b"", **fields):
 
 def read_message(body):
     """A message's fields by name (unknown keys by number) and its content."""
-    unpacker = msgpack.Unpacker(strict_map_key=False)
+    unpacker = msgpack.Unpacker(strict_map_key=False, ext_hook=lambda code, data: None)
     unpacker.feed(body)
     fields = {FIELDS.get(key, key): value for key, value in unpacker.unpack().items()}
     return fields, body[unpacker.tell():]
