@@ -33,7 +33,7 @@ class NoEffects final : public Effects {
   void refuse(SessionId, std::uint32_t, const Error&) override {}
   void lagged(SessionId, std::uint32_t, std::uint32_t) override {}
   void withdrawn(SessionId, LeaseToken, const Uuid&) override {}
-  void remove_content(const ContentHash&) override {}
+  bool remove_content(const ContentHash&) override { return true; }
   [[noreturn]] void unreadable(const Error& error) override { throw Failure(error); }
 };
 

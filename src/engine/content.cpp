@@ -73,13 +73,18 @@ void Engine::on_content_timer() {
 
 void Engine::remove_idle_contents() {
   content_timer_ = 0;
+  std::vector<ContentRef> kept;
   while (const auto* const oldest = contents_.longest_idle()) {
     if (contents_.find(*oldest)->idle_since + options_.content_grace_ms > contents_due_) break;
-    const auto hash = *oldest;
-    contents_.remove(hash);
-    ++counters_.contents_removed;
-    effects_.remove_content(hash);
+    const ContentRef ref{*oldest, contents_.find(*oldest)->bytes};
+    contents_.remove(ref.hash);
+    if (effects_.remove_content(ref.hash)) {
+      ++counters_.contents_removed;
+    } else {
+      kept.push_back(ref);
+    }
   }
+  for (const auto& ref : kept) contents_.enter_stored(ref, now_);
   watch_contents();
 }
 

@@ -63,12 +63,12 @@ class Effects {
   /// Whoever asked by message `id` wants it no more: its holder may drop the work. `lease` is 0 for a message without one.
   virtual void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) = 0;
   /// The answer to a request that waits in another shard, if there are several. Its envelope is stamped; whether anybody waits there still
-  /// is not known here.
-  virtual void answer_elsewhere(std::uint32_t /*shard*/, const MessageParts& /*message*/) {}
+  /// is not known here. False: that shard is too far behind.
+  virtual bool answer_elsewhere(std::uint32_t /*shard*/, const MessageParts& /*message*/) { return false; }
   /// The size of a content that another shard stores, and keeps from now on until remove_content() is called here; nothing if none does.
   virtual std::optional<std::uint64_t> stored_elsewhere(const ContentHash& /*hash*/) { return std::nullopt; }
-  /// Nothing has referred to this content for a while: its bytes are to go.
-  virtual void remove_content(const ContentHash& hash) = 0;
+  /// Nothing here has referred to this content for a while: its bytes may go. False: another shard keeps it, and so it stays known here.
+  virtual bool remove_content(const ContentHash& hash) = 0;
   /// The log cannot give back a message it had confirmed. Must not return: the server stops and says why.
   [[noreturn]] virtual void unreadable(const Error& error) = 0;
 };

@@ -244,7 +244,9 @@ Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& me
   if (is_address && shard != options_.shard && shard < options_.shards) {
     const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = memory_node()});
     const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-    effects_.answer_elsewhere(shard, {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content});
+    if (!effects_.answer_elsewhere(shard, {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content})) {
+      return failure(ErrorCode::busy, "the shard that waits for this answer is too far behind: try again");
+    }
     return Confirm{.id = id, .count = 1, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
   }
   const auto known = is_address && run == run_ ? request_slots_.find(number) : request_slots_.end();

@@ -51,6 +51,7 @@ class Strays {
   std::optional<Uuid> moved_to(const Uuid& id) const;
   /// To be called when the log has room: acknowledges what it had none for.
   void retry_acks();
+  bool has_unacked() const { return !unacked_.empty(); }
 
   // What the shards answered.
   void on_delivery(std::uint32_t request, LeaseToken lease, std::uint32_t delivery, Bytes message);

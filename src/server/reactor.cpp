@@ -108,6 +108,7 @@ int Reactor::wait_ms() {
   if (contents_.next_expiry() >= 0) sooner(contents_.next_expiry());
   if (journal_.compaction_due()) sooner(now_ + 1);
   if (!journal_.has_room(FactLog::Urgency::durable, 4096)) sooner(std::max(now_ + 1, next_disk_retry_));
+  if (switch_ && switch_->trunks().waits_for_room()) sooner(now_ + kDiskRetryMs);
   if (!pool_.empty()) sooner(now_ + kPoolIdleMs);
   if (next < 0) return -1;
   return static_cast<int>(std::clamp<std::int64_t>(next - now_, 0, 60'000));
@@ -167,7 +168,6 @@ Result<void> Reactor::run() {
       journal_thread_.submit(now_);
       next_disk_retry_ = now_ + kDiskRetryMs;
     }
-    for (const auto& ref : std::exchange(kept_contents_, {})) engine_.content_stored(ref);
     if (switch_) switch_->flush();
     flush_dirty();
   }

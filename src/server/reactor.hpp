@@ -89,9 +89,9 @@ class Reactor final : public Effects, public Hub, public Door {
   void refuse(SessionId session, std::uint32_t request, const Error& error) override;
   void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
   void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
-  void remove_content(const ContentHash& hash) override;
+  bool remove_content(const ContentHash& hash) override;
   std::optional<std::uint64_t> stored_elsewhere(const ContentHash& hash) override;
-  void answer_elsewhere(std::uint32_t shard, const MessageParts& message) override;
+  bool answer_elsewhere(std::uint32_t shard, const MessageParts& message) override;
   [[noreturn]] void unreadable(const Error& error) override;
 
   // For commands.cpp and calls.cpp.
@@ -205,11 +205,10 @@ class Reactor final : public Effects, public Hub, public Door {
   std::array<std::size_t, kDoorKinds> open_by_door_{};
   std::vector<SessionId> dirty_;
   std::vector<SessionId> paused_;
-  std::vector<ContentRef> kept_contents_;  // the engine has let go of them, other shards have not
   std::vector<SessionId> overrun_;  // subscribers with more unsent than pending_bytes_max
-  std::size_t congested_ = 0;
+  std::size_t congested_ = 0;          // subscribers that events wait for, and so whoever publishes
   bool trunks_go_on_ = false;          // what trunks hold can be taken again
-  std::size_t congested_clients_ = 0;  // of these: clients that events wait for
+  std::size_t congested_clients_ = 0;  // of these: clients
   bool hold_readers_ = false;       // set while a frame is carried out that made a subscriber congested
   std::priority_queue<Deadline> deadlines_;
   BufferPool pool_;

@@ -73,12 +73,14 @@ bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool i
   if (!connection.is_congested) {
     connection.is_congested = true;
     connection.congested_since = now_;
-    ++congested_;
     deadlines_.push({now_ + options_.slow_consumer_ms, connection.id});
   }
   if (is_event) {
     hold_readers_ = true;
-    if (connection.door != DoorKind::trunk && !std::exchange(connection.events_held, true)) ++congested_clients_;
+    if (!std::exchange(connection.events_held, true)) {
+      ++congested_;
+      congested_clients_ += connection.door != DoorKind::trunk;
+    }
   } else {
     connection.engine_held = true;
   }
@@ -211,21 +213,23 @@ void Reactor::withdrawn(SessionId session, LeaseToken lease, const Uuid& id) {
 }
 
 // The first shard stores them: it lets go of one when the others have.
-void Reactor::remove_content(const ContentHash& hash) {
-  if (switch_ && switch_->own() != 0) return shards_->let_go_of_content(switch_->own(), hash);
-  if (const auto size = switch_ ? shards_->keep_content(hash) : std::nullopt) {
-    kept_contents_.push_back({hash, *size});  // known again once the engine, which is looking through its contents, has returned
-    return;
+bool Reactor::remove_content(const ContentHash& hash) {
+  if (switch_ && switch_->own() != 0) {
+    shards_->let_go_of_content(switch_->own(), hash);
+  } else if (switch_ && !shards_->remove_content(hash)) {
+    return false;
+  } else {
+    contents_.remove(hash);
   }
-  contents_.remove(hash);
+  return true;
 }
 
 std::optional<std::uint64_t> Reactor::stored_elsewhere(const ContentHash& hash) {
   return switch_ ? shards_->hold_content(switch_->own(), hash) : std::nullopt;
 }
 
-void Reactor::answer_elsewhere(std::uint32_t shard, const MessageParts& message) {
-  if (switch_) switch_->trunks().answer(shard, message);
+bool Reactor::answer_elsewhere(std::uint32_t shard, const MessageParts& message) {
+  return !switch_ || switch_->trunks().answer(shard, message);
 }
 
 void Reactor::pass_on(Connection& connection, const Frame& frame) {
@@ -282,8 +286,9 @@ void Reactor::flush(Connection& connection) {
 
 void Reactor::no_more_congested(Connection& connection) {
   connection.is_congested = false;
+  if (!std::exchange(connection.events_held, false)) return;
   --congested_;
-  if (std::exchange(connection.events_held, false) && --congested_clients_ == 0 && switch_) trunks_go_on_ = true;
+  if (connection.door != DoorKind::trunk && --congested_clients_ == 0 && switch_) trunks_go_on_ = true;
 }
 
 // Lets deliveries and publishers go on once a connection has read enough.

@@ -32,13 +32,13 @@ void Shards::let_go_of_content(std::uint32_t shard, const ContentHash& hash) {
   if (const auto stored = contents_.find(hash); stored != contents_.end()) stored->second.holders &= ~(1u << shard);
 }
 
-std::optional<std::uint64_t> Shards::keep_content(const ContentHash& hash) {
+bool Shards::remove_content(const ContentHash& hash) {
   const std::lock_guard guard(lock_);
   const auto stored = contents_.find(hash);
-  if (stored == contents_.end()) return std::nullopt;
-  if (stored->second.holders != 0) return stored->second.size;
+  if (stored == contents_.end()) return true;
+  if (stored->second.holders != 0) return false;
   contents_.erase(stored);
-  return std::nullopt;
+  return true;
 }
 
 }  // namespace folkmoot

@@ -36,8 +36,8 @@ class Shards {
   std::optional<std::uint64_t> hold_content(std::uint32_t shard, const ContentHash& hash);
   /// No message of this shard refers to it any more.
   void let_go_of_content(std::uint32_t shard, const ContentHash& hash);
-  /// The first shard is about to remove it. Nothing: no other holds it, and none can from now on; else its size.
-  std::optional<std::uint64_t> keep_content(const ContentHash& hash);
+  /// The first shard wants to remove it. True: no other holds it, and none can from now on.
+  bool remove_content(const ContentHash& hash);
 
   std::vector<Reactor*> reactors;
   /// When the server stops, all have carried out what they had read before any takes the others' answers, and all have taken them before any

@@ -11,7 +11,7 @@
 namespace folkmoot {
 namespace {
 
-constexpr std::size_t kUnsentStrayBytesMax = 16 << 20;  // to one shard
+constexpr std::size_t kUnsentBytesMax = 16 << 20;  // to one shard; beyond that no strays and no answers
 
 }  // namespace
 
@@ -77,10 +77,12 @@ Trunks::Interest Trunks::interest(const std::string& pattern, SessionId waiting)
   return Interest::coming;
 }
 
-void Trunks::answer(std::uint32_t shard, const MessageParts& message) {
+bool Trunks::answer(std::uint32_t shard, const MessageParts& message) {
   auto& out = trunks_[shard].unsent;
+  if (out.size() > kUnsentBytesMax) return false;
   append_header(out, Opcode::publish, kFlagQuiet, 0, message.bytes());
   out.append(as_text(message.head)).append(as_text(message.rest));
+  return true;
 }
 
 void Trunks::look_for_strays() {
@@ -103,7 +105,7 @@ void Trunks::on_ready(std::uint32_t shard) {
     is_stalled_ = true;
     return;
   }
-  if (shard == own_ && std::ranges::any_of(trunks_, [](const auto& trunk) { return trunk.unsent.size() > kUnsentStrayBytesMax; })) {
+  if (shard == own_ && std::ranges::any_of(trunks_, [](const auto& trunk) { return trunk.unsent.size() > kUnsentBytesMax; })) {
     strays_wait_ = true;  // until flush() has found room
     return;
   }

@@ -36,9 +36,11 @@ class Trunks final : private Strays::Commands {
   /// Whether the other shards send what fits. While it is coming, `waiting` is told by Reactor::go_on().
   Interest interest(const std::string& pattern, SessionId waiting);
 
-  /// The answer to a request that waits there, stamped.
-  void answer(std::uint32_t shard, const MessageParts& message);
+  /// The answer to a request that waits there, stamped. False: that shard is too far behind.
+  bool answer(std::uint32_t shard, const MessageParts& message);
   std::optional<Uuid> moved_to(const Uuid& id) const { return strays_.moved_to(id); }
+  /// Whether look_for_strays() has something to try again when there is room on the disk.
+  bool waits_for_room() const { return strays_.has_unacked(); }
   /// Once a turn: sees to mailboxes made since the last call that are another shard's, and to what the disk had no room for.
   void look_for_strays();
   /// Something came, or there is room again.

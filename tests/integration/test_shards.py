@@ -11,7 +11,7 @@ import time
 import msgpack
 import pytest
 
-from native import CONSUME, PING, SUBSCRIBE, Client, Refused, message
+from native import COMPLETE, CONSUME, PING, SUBSCRIBE, Client, Refused, frame, message, messages_body
 from program import SANITIZED
 from test_delivery_native import eventually, text_id
 
@@ -376,6 +376,35 @@ def test_X19_a_shard_that_has_let_go_of_a_content_knows_it_again(make_server):
         alice.ack(got.lease)
     eventually(lambda: alice.stats()["contents"]["stored"], lambda stored: stored == 0)
     alice.close()
+
+
+def test_much_that_crosses_both_ways_comes_to_its_end(server, names):
+    """Two shards are behind, each because of what the other sends; nothing waits for ever."""
+    count, size = 200, 300_000
+    clients = [Client(("127.0.0.1", server.port), agent=names[shard][0], timeout=60) for shard in range(2)]
+    for shard, client in enumerate(clients):
+        client.publish_batch([message(b"input", to=names[shard][0]) for _ in range(count)])
+    senders = []
+    for shard, client in enumerate(clients):
+        target = names[1 - shard][1]
+        leases = [got.lease for got in client.receive(names[shard][0], max=count)]
+        assert len(leases) == count
+        frames = b"".join(frame(COMPLETE, struct.pack("<Q", lease) + messages_body([message(bytes(size), to=target)]), number)
+                          for number, lease in enumerate(leases, 1))
+        senders.append(threading.Thread(target=client.send, args=[frames]))
+        senders[-1].start()
+    readers = [Client(("127.0.0.1", server.port), agent="reader", timeout=60) for _ in range(2)]
+    for shard, reader in enumerate(readers):
+        left = count
+        while left:
+            got = reader.receive(names[shard][1], max=10, wait_ms=30_000)
+            assert got, f"{left} messages never came"
+            left -= len(got)
+            reader.ack(*[each.lease for each in got])
+    for sender in senders:
+        sender.join()
+    for client in [*clients, *readers]:
+        client.close()
 
 
 def test_what_crosses_waits_for_room_on_the_disk(make_server):

@@ -140,7 +140,7 @@ class Agents final : public Effects {
   void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
   void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
   void withdrawn_in_memory(SessionId id, const Uuid& message);
-  void remove_content(const ContentHash& hash) override;
+  bool remove_content(const ContentHash& hash) override;
   [[noreturn]] void unreadable(const Error& error) override;
 
  private:

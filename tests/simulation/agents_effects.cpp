@@ -425,7 +425,10 @@ void Agents::withdrawn_in_memory(SessionId id, const Uuid& message) {
   throw Violation("a connection is told of a withdrawn request that it does not have");
 }
 
-void Agents::remove_content(const ContentHash& hash) { contents_.removed(hash); }
+bool Agents::remove_content(const ContentHash& hash) {
+  contents_.removed(hash);
+  return true;
+}
 
 void Agents::unreadable(const Error& error) { throw Violation("the log cannot give back what it confirmed: " + error.text); }
 

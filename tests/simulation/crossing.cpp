@@ -114,7 +114,7 @@ class Crossing::Shard final : public Effects, public Strays::Commands, public Fa
   void refuse(SessionId to, std::uint32_t request, const Error& error) override;
   void lagged(SessionId, std::uint32_t, std::uint32_t) override {}
   void withdrawn(SessionId, LeaseToken, const Uuid&) override {}
-  void remove_content(const ContentHash&) override {}
+  bool remove_content(const ContentHash&) override { return true; }
   [[noreturn]] void unreadable(const Error& error) override { throw Violation("the log cannot give back what it confirmed: " + error.text); }
 
  private:
@@ -225,7 +225,9 @@ void Crossing::Shard::refuse(SessionId to, std::uint32_t request, const Error& e
   const auto mine = take(request);
   expect(error.code == ErrorCode::disk_full, "refused: {}", error.text);
   if (mine.kind == Ask::Kind::publish || mine.kind == Ask::Kind::together) world.not_happened(mine.together);
-  if (mine.held) held.push_back(*mine.held);
+  if (!mine.held) return;
+  held.push_back(*mine.held);
+  world.sent_[mine.held->number].end = {};
 }
 
 // -- what must be so
@@ -259,7 +261,7 @@ void Crossing::came(std::size_t shard, const Routing& routing, Bytes content) {
   sent.ids.insert(routing.id);
   expect(sent.ids.size() == 1, "{} is there {} times", number, sent.ids.size());
   expect(++sent.deliveries == 1 || !sent.once, "{}, at most once, came again", number);
-  sent.end_asked = false;
+  sent.end = {};
   happened(sent.together);
   for (const auto completion : sent.completions) not_happened(completion);  // else it would not have come again
   sent.completions.clear();
@@ -383,14 +385,15 @@ void Crossing::command(Shard& shard) {
     return engine.receive(shard.client(), shard.ask({.kind = Shard::Ask::Kind::receive}), {.mailbox = box, .max = 3});
   }
   const auto held = take_held();
-  sent_[held.number].end_asked = what < 95;
   if (what < 85) {
     const auto together = new_together(random_.below(4), std::nullopt);
     together_[together].input = held.number;
+    sent_[held.number].end = {.asked = true, .by = together};
     sent_[held.number].completions.push_back(together);
     write(together_[together]);
     return engine.complete(shard.client(), shard.ask({.kind = Shard::Ask::Kind::together, .together = together, .held = held}), held.lease, messages);
   }
+  if (what < 95) sent_[held.number].end = {.asked = true, .by = {}};
   if (what < 95) return engine.ack(shard.client(), shard.ask({.kind = Shard::Ask::Kind::ack, .held = held}), false, {&held.lease, 1});
   engine.nack(shard.client(), shard.ask({.kind = Shard::Ask::Kind::nack, .held = held}), false, {&held.lease, 1}, random_.between(0, 500), "again");
 }
@@ -557,8 +560,10 @@ void Crossing::drain() {
   }
   for (std::uint64_t number = 1; number < sent_.size(); ++number) {
     const auto& sent = sent_[number];
-    const bool happened = together_[sent.together].fate == Together::Fate::happened;
-    expect(!happened || sent.once || sent.acked || sent.end_asked, "{}, to {}, is lost: it was confirmed, or one that belongs to it has come", number, boxes_[sent.box]);
+    if (together_[sent.together].fate != Together::Fate::happened || sent.once || sent.acked) continue;
+    // It has not come again: what it was completed with is there, and has a higher number.
+    if (sent.end.by) happened(*sent.end.by);
+    expect(sent.end.asked, "{}, to {}, is lost: it was confirmed, or one that belongs to it has come", number, boxes_[sent.box]);
   }
   rules_.saw(Rule::strays_drained);
   for (auto& shard : shards_) shard->drop();

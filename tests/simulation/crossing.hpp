@@ -56,7 +56,10 @@ class Crossing final : public Run {
     bool once = false;
     std::set<Uuid> ids{};        // it came under
     std::uint32_t deliveries = 0;
-    bool end_asked = false;      // since it came last
+    struct {
+      bool asked = false;
+      std::optional<std::size_t> by{};  // a completion; else an ack
+    } end{};                     // since it came last
     bool acked = false;          // and that was answered, or what it was completed with has come
     std::vector<std::size_t> completions{};  // tried with it as their input
   };

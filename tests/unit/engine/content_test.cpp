@@ -145,6 +145,30 @@ TEST_F(ContentTest, X19_a_dead_letter_may_be_sent_again_with_content_by_referenc
   EXPECT_TRUE(stays());
 }
 
+TEST_F(ContentTest, X19_one_that_another_shard_keeps_stays_known) {
+  store();
+  keeps_contents = true;
+  pass(3 * kGrace);
+  EXPECT_FALSE(removed().empty()) << "it was asked";
+  EXPECT_EQ(engine->ask_for_content(ref().hash), ref().size);
+  EXPECT_EQ(engine->counters().contents_removed, 0u);
+  keeps_contents = false;
+  pass(2 * kGrace);
+  EXPECT_EQ(removed().back(), ref().hash);
+  EXPECT_FALSE(engine->ask_for_content(ref().hash));
+  EXPECT_EQ(engine->counters().contents_removed, 1u);
+}
+
+TEST_F(ContentTest, X19_one_that_another_shard_stores_may_be_referred_to) {
+  send(referring());
+  EXPECT_EQ(last().code, ErrorCode::not_found);
+  elsewhere = ref();
+  say(referring());
+  EXPECT_EQ(last().kind, Answer::Kind::confirm);
+  EXPECT_EQ(engine->contents().missing, 0u);
+  EXPECT_TRUE(stays());
+}
+
 TEST_F(ContentTest, X19_it_does_not_go_before_the_end_of_its_message_is_durable) {
   store();
   say(referring());

@@ -164,9 +164,16 @@ class EngineTest : public ::testing::Test, public Effects {
   void lagged(SessionId s, std::uint32_t r, std::uint32_t count) override {
     answers.push_back({.kind = Answer::Kind::lagged, .session = s, .request = r, .count = count});
   }
-  void remove_content(const ContentHash& hash) override { removed_contents.push_back(hash); }
-  void answer_elsewhere(std::uint32_t shard, const MessageParts& message) override {
+  bool remove_content(const ContentHash& hash) override {
+    removed_contents.push_back(hash);
+    return !keeps_contents;
+  }
+  std::optional<std::uint64_t> stored_elsewhere(const ContentHash& hash) override {
+    return elsewhere && elsewhere->hash == hash ? std::optional(elsewhere->size) : std::nullopt;
+  }
+  bool answer_elsewhere(std::uint32_t shard, const MessageParts& message) override {
     answered_elsewhere.emplace_back(shard, std::string(as_text(message.rest)));
+    return true;
   }
   void withdrawn(SessionId s, LeaseToken lease, const Uuid& id) override {
     withdrawals.emplace_back(s, lease);
@@ -186,6 +193,8 @@ class EngineTest : public ::testing::Test, public Effects {
   Withdrawals withdrawals;
   std::vector<Uuid> withdrawn_ids;
   std::vector<ContentHash> removed_contents;
+  bool keeps_contents = false;          // another shard does
+  std::optional<ContentRef> elsewhere;  // another shard stores it
   std::vector<std::pair<std::uint32_t, std::string>> answered_elsewhere;  // shard, content
   std::size_t seen = 0;
 
