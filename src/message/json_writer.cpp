@@ -50,13 +50,15 @@ JsonWriter& JsonWriter::raw(std::string_view json) {
 
 JsonWriter& JsonWriter::integer(std::int64_t number) {
   separate();
-  fmt::format_to(std::back_inserter(out_), "{}", number);
+  const fmt::format_int digits(number);
+  out_.append(digits.data(), digits.size());
   return *this;
 }
 
 JsonWriter& JsonWriter::natural(std::uint64_t number) {
   separate();
-  fmt::format_to(std::back_inserter(out_), "{}", number);
+  const fmt::format_int digits(number);
+  out_.append(digits.data(), digits.size());
   return *this;
 }
 
@@ -95,6 +97,14 @@ JsonWriter& JsonWriter::value(const boost::json::object& map) {
 }
 
 void JsonWriter::append_string(std::string_view text) {
+  // The usual case: nothing of it has to be looked at twice.
+  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; };
+  if (std::ranges::all_of(text, is_plain)) {
+    out_.push_back('"');
+    out_.append(text);
+    out_.push_back('"');
+    return;
+  }
   const bool is_text = is_utf8(text);
   const auto stands_for_itself = [is_text](char c) {
     const auto byte = static_cast<unsigned char>(c);

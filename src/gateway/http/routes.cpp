@@ -1,5 +1,7 @@
 #include "gateway/http/routes.hpp"
 
+#include <array>
+
 namespace folkmoot {
 namespace {
 
@@ -36,6 +38,14 @@ constexpr HttpRoute kRoutes[] = {
     {"GET", "/ws", want_upgrade, false, false, true},
 };
 
+constexpr auto kWords = [] {
+  std::array<std::size_t, std::size(kRoutes)> words{};
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    for (const char c : std::string_view(kRoutes[i].pattern)) words[i] += c == '/';
+  }
+  return words;
+}();
+
 bool matches(std::string_view pattern, const std::vector<std::string>& path, std::string& parameter) {
   std::size_t at = 0;
   for (const auto& word : path) {
@@ -58,15 +68,18 @@ std::span<const HttpRoute> routes() { return kRoutes; }
 
 RouteMatch match_route(std::string_view method, const Target& target) {
   RouteMatch match;
-  for (const auto& route : kRoutes) {
-    std::string parameter;
-    if (!matches(route.pattern, target.path, parameter)) continue;
-    match.allowed.append(match.allowed.empty() ? "" : ", ").append(route.method);
-    if (route.method != method) continue;
+  std::string parameter;
+  for (std::size_t i = 0; i < kWords.size(); ++i) {
+    const auto& route = kRoutes[i];
+    if (kWords[i] != target.path.size() || route.method != method || !matches(route.pattern, target.path, parameter)) continue;
     match.route = &route;
-    match.parameter = std::move(parameter);
+    match.parameter = parameter;
   }
-  if (!match.allowed.empty()) match.allowed.append(", OPTIONS");
+  if (match.route != nullptr) return match;
+  for (const auto& route : kRoutes) {
+    if (matches(route.pattern, target.path, parameter)) match.allowed.append(route.method).append(", ");
+  }
+  if (!match.allowed.empty()) match.allowed.append("OPTIONS");
   return match;
 }
 

@@ -25,7 +25,7 @@ std::span<const HttpRoute> routes();
 struct RouteMatch {
   const HttpRoute* route = nullptr;
   std::string parameter;
-  std::string allowed;  // methods that this path knows: empty if the path is unknown
+  std::string allowed;  // if there is no route: methods that this path knows; empty if the path is unknown
 };
 
 RouteMatch match_route(std::string_view method, const Target& target);

@@ -24,9 +24,8 @@ TEST(Routes, AreEachReachedByTheirOwnPattern) {
     const auto match = match_route(route.method, target(path + "?x=1"));
     ASSERT_EQ(match.route, &route) << route.pattern;
     EXPECT_EQ(match.parameter, path == route.pattern ? "" : "some id");
-    EXPECT_NE(match.allowed.find(route.method), std::string::npos);
+    EXPECT_NE(match_route("BREW", target(path)).allowed.find(route.method), std::string::npos);
     EXPECT_EQ(match_route("BREW", target(path)).route, nullptr);
-    EXPECT_FALSE(match_route("BREW", target(path)).allowed.empty());
     EXPECT_TRUE(match_route(route.method, target(path + "/more/and/more")).allowed.empty());
   }
 }
