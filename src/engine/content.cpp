@@ -46,11 +46,11 @@ Result<void> Engine::check_content(const IncomingMessage& message) {
   return {};
 }
 
-// Sees to it that contents are looked at when the first of them may go.
-void Engine::watch_contents() {
+// Sees to it that contents are looked at when the first of them may go, in `least_ms` at the earliest.
+void Engine::watch_contents(std::int64_t least_ms) {
   const auto* const oldest = contents_.longest_idle();
   if (content_timer_ != 0 || oldest == nullptr || !started_) return;
-  content_timer_ = std::max(contents_.find(*oldest)->idle_since + options_.content_grace_ms, now_ + 1);
+  content_timer_ = std::max(contents_.find(*oldest)->idle_since + options_.content_grace_ms, now_ + least_ms);
   add_timer({.at = content_timer_, .id = 0, .box = 0, .kind = TimerKind::content});
 }
 
@@ -85,7 +85,7 @@ void Engine::remove_idle_contents() {
     }
   }
   for (const auto& ref : kept) contents_.enter_stored(ref, now_);
-  watch_contents();
+  watch_contents(kept.empty() ? 1 : kRetryMs);
 }
 
 void Engine::drop_content(MessageKey message) {

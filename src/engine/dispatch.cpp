@@ -153,6 +153,7 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
                                                    .delivery = 1,
                                                    .lease = 0,
                                                    .redelivered = false,
+                                                   .of_mailbox = true,
                                                    .message = bytes_of_message(entry)});
       leave(mailbox, entry, std::nullopt, 1);
       return more ? Handed::more : Handed::enough;
@@ -208,6 +209,7 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
                                                .delivery = entry.deliveries + 1u,
                                                .lease = token,
                                                .redelivered = redelivered,
+                                               .of_mailbox = true,
                                                .message = bytes});
   return more ? Handed::more : Handed::enough;
 }

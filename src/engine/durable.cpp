@@ -70,7 +70,7 @@ void Engine::publish_held(const Pending& item) {
                         .chain = std::string(as_text(message.routing.chain))};
   const auto& from = parties_[item.fact.sender].name;
   if (!message.routing.topic.empty()) return answer_confirm(item, publish_event(item.session, from, message, &lineage));
-  const auto done = respond(from, message, &lineage);
+  const auto done = respond(from, message, &lineage, true);
   answer_confirm(item, done ? *done : Confirm{.id = {}, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0});
 }
 
@@ -110,6 +110,7 @@ void Engine::resolve(Pending& item) {
                                                             .delivery = 1,
                                                             .lease = 0,
                                                             .redelivered = false,
+                                                            .of_mailbox = true,
                                                             .message = bytes_of_message(entry)});
           if (!more) set_unwritable(*session);
         }

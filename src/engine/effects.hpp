@@ -31,6 +31,7 @@ struct OutgoingDelivery {
   std::uint32_t delivery = 0; // counts from 1
   LeaseToken lease = 0;       // 0: nothing to settle
   bool redelivered = false;
+  bool of_mailbox = false;    // else of a topic or a request
   MessageParts message;
 };
 
@@ -63,8 +64,8 @@ class Effects {
   /// Whoever asked by message `id` wants it no more: its holder may drop the work. `lease` is 0 for a message without one.
   virtual void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) = 0;
   /// The answer to a request that waits in another shard, if there are several. Its envelope is stamped; whether anybody waits there still
-  /// is not known here. False: that shard is too far behind.
-  virtual bool answer_elsewhere(std::uint32_t /*shard*/, const MessageParts& /*message*/) { return false; }
+  /// is not known here. False: that shard is too far behind; one that `is_owed` is taken all the same.
+  virtual bool answer_elsewhere(std::uint32_t /*shard*/, const MessageParts& /*message*/, bool /*is_owed*/) { return false; }
   /// The size of a content that another shard stores, and keeps from now on until remove_content() is called here; nothing if none does.
   virtual std::optional<std::uint64_t> stored_elsewhere(const ContentHash& /*hash*/) { return std::nullopt; }
   /// Nothing here has referred to this content for a while: its bytes may go. False: another shard keeps it, and so it stays known here.

@@ -273,7 +273,8 @@ class Engine {
   bool repeat_event(std::uint32_t request, bool quiet, const IncomingMessage& message);
   enum class Whose { all, own };
   std::span<const EventTarget> choose_targets(const TopicIndex::Match& match, SessionId publisher, const MessageParts& message, Whose whose);
-  Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage);
+  /// `is_owed`: what it is the output of is settled already.
+  Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage, bool is_owed = false);
   Result<void> check_now(const IncomingMessage& message) const;
   void announce(std::string_view topic, std::string_view json);
   std::uint64_t drops_for(const Mailbox& mailbox, std::uint64_t more) const;
@@ -395,7 +396,7 @@ class Engine {
 
   // content by reference
   Result<void> check_content(const IncomingMessage& message);
-  void watch_contents();
+  void watch_contents(std::int64_t least_ms = 1);
   void on_content_timer();
   void remove_idle_contents();
   void drop_content(MessageKey message);

@@ -236,7 +236,7 @@ void Engine::announce(std::string_view topic, std::string_view json) {
   publish_event(0, kServerName, message, nullptr);
 }
 
-Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage) {
+Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage, bool is_owed) {
   std::uint32_t run = 0;
   std::uint64_t number = 0;
   const bool is_address = parse_reply_address(message.routing.to, run, number);
@@ -244,7 +244,7 @@ Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& me
   if (is_address && shard != options_.shard && shard < options_.shards) {
     const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = memory_node()});
     const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-    if (!effects_.answer_elsewhere(shard, {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content})) {
+    if (!effects_.answer_elsewhere(shard, {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content}, is_owed)) {
       return failure(ErrorCode::busy, "the shard that waits for this answer is too far behind: try again");
     }
     return Confirm{.id = id, .count = 1, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
@@ -266,6 +266,7 @@ Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& me
                     .delivery = 1,
                     .lease = 0,
                     .redelivered = false,
+                    .of_mailbox = false,
                     .message = {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content}});
   ++counters_.responses;
   return Confirm{.id = id, .count = 1, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};

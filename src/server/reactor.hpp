@@ -91,7 +91,7 @@ class Reactor final : public Effects, public Hub, public Door {
   void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
   bool remove_content(const ContentHash& hash) override;
   std::optional<std::uint64_t> stored_elsewhere(const ContentHash& hash) override;
-  bool answer_elsewhere(std::uint32_t shard, const MessageParts& message) override;
+  bool answer_elsewhere(std::uint32_t shard, const MessageParts& message, bool is_owed) override;
   [[noreturn]] void unreadable(const Error& error) override;
 
   // For commands.cpp and calls.cpp.

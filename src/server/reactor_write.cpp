@@ -38,15 +38,16 @@ std::uint8_t* Reactor::extend(Connection& connection, Opcode opcode, std::uint8_
 bool Reactor::deliver(SessionId session, const OutgoingDelivery& delivery) {
   auto* const connection = find(session);
   if (connection == nullptr || connection->state != Connection::State::open) return false;
-  const bool is_event = delivery.lease == 0;
+  const bool is_leased = delivery.lease != 0;
+  const bool is_event = !delivery.of_mailbox;
   const auto pending = connection->out.size() + connection->link_pending;
   if (is_event && pending > options_.pending_bytes_max && connection->door != DoorKind::trunk) {
     overrun_.push_back(session);  // cut at the end of this turn: the engine is in the middle of its list of subscribers
     return false;
   }
   const auto& message = delivery.message;
-  const auto lease_bytes = is_event ? 0 : kLeaseBlockBytes;
-  const auto flags = static_cast<std::uint8_t>((is_event ? 0 : kFlagLeased) | (delivery.redelivered ? kFlagRedelivered : 0));
+  const auto lease_bytes = is_leased ? kLeaseBlockBytes : 0;
+  const auto flags = static_cast<std::uint8_t>((is_leased ? kFlagLeased : 0) | (delivery.redelivered ? kFlagRedelivered : 0));
   if (sends_at_once(*connection, message.bytes())) {
     std::uint8_t head[kFrameHeaderBytes + kLeaseBlockBytes];
     store(head, FrameHeader{static_cast<std::uint32_t>(8 + lease_bytes + message.bytes()), Opcode::deliver, flags, 0, delivery.request});
@@ -57,7 +58,7 @@ bool Reactor::deliver(SessionId session, const OutgoingDelivery& delivery) {
     return hold_if_behind(*connection, connection->out.size(), is_event);
   }
   auto* at = extend(*connection, Opcode::deliver, flags, delivery.request, lease_bytes + message.bytes());
-  if (!is_event) {
+  if (is_leased) {
     store(at, delivery.lease);
     store(at + 8, delivery.delivery);
     at += kLeaseBlockBytes;
@@ -228,8 +229,8 @@ std::optional<std::uint64_t> Reactor::stored_elsewhere(const ContentHash& hash) 
   return switch_ ? shards_->hold_content(switch_->own(), hash) : std::nullopt;
 }
 
-bool Reactor::answer_elsewhere(std::uint32_t shard, const MessageParts& message) {
-  return !switch_ || switch_->trunks().answer(shard, message);
+bool Reactor::answer_elsewhere(std::uint32_t shard, const MessageParts& message, bool is_owed) {
+  return !switch_ || switch_->trunks().answer(shard, message, is_owed);
 }
 
 void Reactor::pass_on(Connection& connection, const Frame& frame) {

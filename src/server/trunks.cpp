@@ -77,9 +77,9 @@ Trunks::Interest Trunks::interest(const std::string& pattern, SessionId waiting)
   return Interest::coming;
 }
 
-bool Trunks::answer(std::uint32_t shard, const MessageParts& message) {
+bool Trunks::answer(std::uint32_t shard, const MessageParts& message, bool is_owed) {
   auto& out = trunks_[shard].unsent;
-  if (out.size() > kUnsentBytesMax) return false;
+  if (out.size() > kUnsentBytesMax && !is_owed) return false;
   append_header(out, Opcode::publish, kFlagQuiet, 0, message.bytes());
   out.append(as_text(message.head)).append(as_text(message.rest));
   return true;

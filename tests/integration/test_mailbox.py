@@ -1,10 +1,11 @@
 """Mailboxes through the native door: what goes in comes out in the promised order, once, and is settled by who holds it
 (docs/protocol.md, sections 5 to 8)."""
 
+import struct
 import time
 
 import pytest
-from native import Client, Refused, message
+from native import ACK, QUIET, Client, Refused, message
 
 
 def contents(deliveries):
@@ -236,6 +237,24 @@ def test_extending_by_nothing_binds_a_lease_to_the_connection(connect):
     assert bob.extend(got.lease, lease_ms=0) == (1, [])
     time.sleep(0.5)
     assert bob.ack(got.lease) == (1, [])
+
+
+@pytest.mark.parametrize("mode", [0, 1])
+def test_a_consumer_that_was_behind_gets_the_rest_A8(server, connect, mode):
+    """More than a connection's buffer takes is handed out at once; when it has been read, what comes later comes as ever."""
+    alice, bob = connect("alice"), connect("bob")
+    many = 2_000
+    for _ in range(4):
+        alice.publish_batch([message(bytes(8_192), to="bob", mode=mode) for _ in range(many // 4)])
+    bob.consume("bob", credit=3 * many)
+    time.sleep(0.5)
+    for _ in range(many):
+        got = bob.delivery(timeout=20)
+        if mode == 1:
+            bob.send_frame(ACK, struct.pack("<Q", got.lease), flags=QUIET)
+    for number in range(20):
+        alice.publish(f"{number}", to="bob", mode=mode)
+    assert [bob.delivery(timeout=10).content for _ in range(20)] == [f"{number}".encode() for number in range(20)]
 
 
 def test_an_at_most_once_message_needs_no_ack_and_never_comes_again_A8(server, connect):
