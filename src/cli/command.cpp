@@ -8,6 +8,7 @@
 #include "cli/message_options.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "cli/whole_content.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -26,7 +27,8 @@ void command(const Options& options) {
     if (options.json) return print_message(status, Style::json);
     fmt::print(stderr, "{}: {}\n", status.from, status.content);
   };
-  const auto result = value(session->send_command(options.agent, what, options.timeout, show));
+  auto result = value(session->send_command(options.agent, what, options.timeout, show));
+  if (!options.json) result.content = value(whole_content(session, result));
   const bool failed = result.type == "error";
   if (failed && !options.json) {
     fmt::print(stderr, "folkmoot: {} answered with an error: {}\n", result.from, result.content);

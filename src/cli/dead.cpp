@@ -102,9 +102,11 @@ void resubmit_one(Session& session, const Options& options) {
 void resubmit(const Options& options) {
   if (options.id.empty() && !options.any() && !options.all) throw CLI::RequiredError("An ID, a condition or --all");
   Session session;
-  if (!options.id.empty()) return resubmit_one(session, options);
+  if (!options.id.empty() && !options.dry_run) return resubmit_one(session, options);
+  auto filter = options.filter;
+  if (!options.id.empty()) filter.id = parse_id(options.id);
   const auto done = value(session->dead_redrive(
-      options.filter, {.changes = changes_of(options), .limit = options.limit, .per_second = options.rate, .dry_run = options.dry_run}));
+      filter, {.changes = changes_of(options), .limit = options.limit, .per_second = options.rate, .dry_run = options.dry_run}));
   if (options.dry_run) {
     if (options.json) {
       std::string out;

@@ -25,6 +25,7 @@ struct Options {
 bool show(Session& session, const Options& options, const Delivery& delivery) {
   return session.undisturbed([&] {
     const auto& message = delivery.message;
+    if (delivery.content_error && (options.raw || !options.save.empty())) throw Failure(*delivery.content_error);
     // Fetched before it is settled: what a message refers to may go when it is.
     if (!options.save.empty()) {
       fmt::print(stderr, "folkmoot: saved {}\n", save_content(session, message, options.save));

@@ -16,6 +16,7 @@
 #include "cli/cli.hpp"
 #include "cli/run_command.hpp"
 #include "cli/session.hpp"
+#include "cli/whole_content.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot::cli {
@@ -74,15 +75,24 @@ void settle(Session& session, const Options& options, const Delivery& task, Mess
   const auto done = session->complete(task, answers);
   if (done) return;
   complain(asked, done.error());
-  if (done.error().code == ErrorCode::lease_lost) return;
+  const auto code = done.error().code;
+  if (code == ErrorCode::lease_lost) return;
   const bool hands_on = !options.to.empty() && response.type != "error";
-  const auto settled = hands_on ? session->nack(task, {.reason = done.error().text}) : session->ack(task);
+  const bool nobody_waits = !hands_on && (code == ErrorCode::no_such_request || code == ErrorCode::no_reply_wanted);
+  const auto settled = nobody_waits ? session->ack(task) : session->nack(task, {.reason = done.error().text});
   if (!settled) complain(asked, settled.error());
 }
 
 void answer(Session& session, const Options& options, const Delivery& task) {
   const auto& asked = task.message;
-  const auto ran = run_command(options.command, asked.content,
+  const auto content = whole_content(session, asked, task.content_error);
+  if (!content) {
+    complain(asked, content.error());
+    if (!task.leased()) return;
+    if (const auto settled = session->nack(task, {.reason = content.error().text}); !settled) complain(asked, settled.error());
+    return;
+  }
+  const auto ran = run_command(options.command, *content,
                                {{"FOLKMOOT_FROM", asked.from},
                                 {"FOLKMOOT_TYPE", asked.type},
                                 {"FOLKMOOT_ID", asked.id.text()},

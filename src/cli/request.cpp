@@ -9,6 +9,7 @@
 #include "cli/message_options.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "cli/whole_content.hpp"
 #include "message/gather.hpp"
 #include "message/json_mapping.hpp"
 
@@ -26,7 +27,8 @@ struct Options {
 void request_one(const Options& options, Message asked) {
   Session session(options.message.with_client_options());
   const auto on_status = [](const Message& status) { fmt::print(stderr, "{}: {}\n", status.from, status.content); };
-  const auto answer = value(session->request(std::move(asked), options.timeout, on_status));
+  auto answer = value(session->request(std::move(asked), options.timeout, on_status));
+  if (!options.json) answer.content = value(whole_content(session, answer));
   const bool failed = answer.type == "error";
   if (failed && !options.json) {
     // The one who answered could not do it: its words are no result.
@@ -45,7 +47,7 @@ Need need_of(const std::string& text) {
   return {*count};
 }
 
-void print_answer(const std::string& recipient, const Message& answer, bool json) {
+void print_answer(Session& session, const std::string& recipient, const Message& answer, bool json) {
   if (json) {
     std::string out;
     JsonWriter writer(out);
@@ -54,7 +56,7 @@ void print_answer(const std::string& recipient, const Message& answer, bool json
     writer.end_object();
     return print_line(out);
   }
-  auto text = answer.content;
+  auto text = value(whole_content(session, answer));
   if (text.ends_with('\n')) text.pop_back();
   print_line(fmt::format("{}{}: {}", recipient, answer.type == "error" ? " (error)" : "", text));
 }
@@ -65,7 +67,7 @@ void request_many(const Options& options, const Message& asked) {
   const auto need = need_of(options.need);
   Session session(options.message.with_client_options());
   const auto got = value(session->request_all(to_each(asked, recipients), {.need = need, .timeout = options.timeout}));
-  for (const auto& answer : got.answers) print_answer(recipients[answer.index], answer.message, options.json);
+  for (const auto& answer : got.answers) print_answer(session, recipients[answer.index], answer.message, options.json);
   for (const auto& missing : got.missing) {
     if (missing.why.code != ErrorCode::cancelled) fmt::print(stderr, "folkmoot: {}: {}\n", missing.recipient, missing.why.describe());
   }

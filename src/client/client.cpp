@@ -73,7 +73,9 @@ void settle(const std::shared_ptr<Connection>& connection, const std::vector<std
   auto leases = settleable(given);
   if (!leases) return done(std::unexpected(leases.error()));
   if (leases->empty()) return done({});  // posts to the caller's executor, as every completion does
-  connection->submit(operation_of(build(*leases), std::move(done), settled));
+  auto operation = operation_of(build(*leases), std::move(done), settled);
+  operation.settles = true;
+  connection->submit(std::move(operation));
 }
 
 }  // namespace
@@ -240,6 +242,7 @@ void Client::ack_nowait(const Delivery& delivery) {
   Operation operation;
   operation.frame = codec::ack({&delivery.lease, 1}, true);
   operation.quiet = true;
+  operation.settles = true;
   operation.counted = false;
   connection_->submit(std::move(operation));
 }

@@ -15,6 +15,7 @@ namespace {
 
 // Deadlines are there for servers that do not answer; servers keep the time-outs they were asked for themselves.
 constexpr Milliseconds kTickMax{250};
+constexpr Milliseconds kTickLate{1'000};
 
 std::vector<std::string> addresses_of(const ClientOptions& options) {
   std::vector<std::string> all{options.address};
@@ -50,7 +51,7 @@ void Connection::submit(Operation operation) {
   if (count >= options_.limits.waiting || (count > 0 && bytes + operation.frame.size() > options_.limits.pending_bytes)) {
     return finish(operation, failure(ErrorCode::busy, fmt::format("{} operations of {} bytes wait to be sent", count, bytes)));
   }
-  if (!passes_breaker()) return finish(operation, std::unexpected(breaker_open()));
+  if (!operation.settles && !passes_breaker(operation.quiet)) return finish(operation, std::unexpected(breaker_open()));
   waiting_count_ += 1;
   waiting_bytes_ += operation.frame.size();
   enqueue(std::move(operation));
@@ -168,9 +169,10 @@ std::uint32_t Connection::next_request() {
 
 // --- the circuit breaker -----------------------------------------------------------------------------------------------
 
-bool Connection::passes_breaker() {
+// What is not answered says nothing about the server: it is no probe.
+bool Connection::passes_breaker(bool quiet) {
   if (options_.while_open == WhileOpen::buffer || !breakers.is_enabled()) return true;
-  if (breakers.allow(address_)) return true;
+  if (quiet ? breakers.is_closed(address_) : breakers.allow(address_)) return true;
   if (options_.while_open != WhileOpen::alternative) return false;
   for (std::size_t i = 0; i < breakers.size(); ++i) {
     if (!breakers.is_open(i)) return true;
@@ -242,6 +244,10 @@ void Connection::arm_tick() {
 
 void Connection::on_tick() {
   const auto now = Clock::now();
+  // A program that kept the executor to itself has not read what came meanwhile: that goes first.
+  const bool is_late = now - std::exchange(ticked_at_, now) > kTickLate;
+  if (is_late && !std::exchange(was_late_, true)) return;
+  was_late_ = false;
   const auto timed_out = [&](Operation& operation) {
     const auto waited = operation.patience + options_.request_timeout;
     finish(operation, failure(ErrorCode::timed_out, fmt::format("no answer within {} ms", waited.count())));
@@ -272,12 +278,11 @@ void Connection::on_tick() {
   for (; late > 0 && state_ == State::up; --late) on_failure();
 
   if (state_ == State::up) {
-    const auto silence = now - wire_->last_heard();
-    if (silence > 3 * options_.heartbeat) {
-      silent_ = true;
-      return wire_->close();
-    }
-    if (silence >= options_.heartbeat && now - last_pinged_ >= options_.heartbeat) {
+    const auto heard = wire_->last_heard();
+    if (last_pinged_ > heard) {
+      silent_ = now - last_pinged_ > 2 * options_.heartbeat;
+      if (silent_) return wire_->close();
+    } else if (now - heard >= options_.heartbeat) {
       last_pinged_ = now;
       append_ping(wire_->out(), 0);
     }

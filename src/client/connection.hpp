@@ -50,6 +50,7 @@ struct Operation {
   bool again = false;      // may be sent a second time when its answer was lost
   bool counted = true;     // takes a place in the window
   bool quiet = false;      // no answer comes: done when it is in the write buffer
+  bool settles = false;    // gives a lease back: a breaker has nothing to say about it
   bool request = false;    // a delivery is its answer
   bool sent = false;       // it was on its way when a connection was lost: the server may have done it
   StatusHandler on_status;         // for deliveries of type status before the answer
@@ -107,7 +108,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void drain();
   void pump();
   void launch(Waiting waiting);
-  bool passes_breaker();
+  bool passes_breaker(bool quiet);
   Error breaker_open() const;
   void on_failure();
   void reject_waiting();
@@ -171,7 +172,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::uint64_t last_order_ = 0;
   asio::steady_timer pause_, tick_;
   Clock::time_point last_pinged_{}, attempt_deadline_{};
-  bool failed_ = false;  // a failure was told to the breaker, and no success since
+  bool failed_ = false;  // a failure was told to the breaker, which has not closed since
+  Clock::time_point ticked_at_{};
+  bool was_late_ = false;  // the last tick
   bool silent_ = false;  // the connection was given up for want of a sign of life
   bool lost_in_silence_ = false;  // the last connection was
   std::minstd_rand random_;

@@ -101,7 +101,10 @@ void Connection::on_answer(const Frame& frame) {
   auto& operation = entry.waiting.operation;
   counted_ -= operation.counted;
   if (operation.ticket) operation.ticket->request = 0;
-  if (std::exchange(failed_, false)) breakers.success(address_);
+  if (failed_) {
+    breakers.success(address_);
+    failed_ = !breakers.is_closed(address_);
+  }
   if (frame.header.opcode == Opcode::error) {
     if (operation.flow) flows_.erase(frame.header.request), operation.flow->request = 0;
     auto error = read_error(frame.body);

@@ -1,6 +1,8 @@
 // Handlers by type: run() consumes a mailbox, and one or more loops take a message each, call the handler and settle.
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <exception>
 #include <utility>
 
@@ -10,6 +12,8 @@
 namespace folkmoot {
 
 namespace {
+
+constexpr Milliseconds kBusyPause{100};
 
 Client::Handler find_handler(detail::Connection& connection, const std::string& type) {
   const std::lock_guard guard(connection.handlers_lock);
@@ -60,8 +64,14 @@ struct Client::Run {
       // What nobody wants any more is done without being handled.
       Result<void> handled;
       if (!delivery->withdrawn()) handled = co_await handle(run->connection, std::move(*delivery));
-      // A settlement that is refused or lost changes nothing here: the message comes again, or somebody else has it.
-      static_cast<void>(co_await settle(run, lease, handled));
+      // A settlement that is refused or lost changes nothing here: the message comes again, or somebody else has it. One that found no room
+      // on its way is tried again: the lease would stay as long as the connection.
+      for (;;) {
+        const auto settled = co_await settle(run, lease, handled);
+        if (settled || settled.error().code != ErrorCode::busy) break;
+        asio::steady_timer pause(co_await asio::this_coro::executor, kBusyPause);
+        co_await pause.async_wait(asio::use_awaitable);
+      }
     }
   }
 

@@ -86,6 +86,12 @@ bool ServerBreakers::is_open(std::size_t address) const {
   return all_[address].breaker.state(now_ms()) == CircuitBreaker::State::open;
 }
 
+bool ServerBreakers::is_closed(std::size_t address) const {
+  if (!enabled_) return true;
+  const std::lock_guard guard(lock_);
+  return all_[address].breaker.state(now_ms()) == CircuitBreaker::State::closed;
+}
+
 std::vector<BreakerStatus> ServerBreakers::snapshot() const {
   const std::lock_guard guard(lock_);
   std::vector<BreakerStatus> out;

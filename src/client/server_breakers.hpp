@@ -28,6 +28,7 @@ class ServerBreakers {
   void reset(std::size_t address);
 
   bool is_open(std::size_t address) const;
+  bool is_closed(std::size_t address) const;
   bool is_enabled() const { return enabled_; }
   const std::string& address(std::size_t address) const { return all_[address].address; }
   std::size_t size() const { return all_.size(); }

@@ -191,13 +191,13 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
                                  .sender = message.sender,
                                  .holder = holder->party,
                                  .consumer = consumer,
+                                 .consumer_serial = consumer == kNoSlot ? 0 : consumers_[consumer].serial,
                                  .retrieved = retrieved},
                                 holder->lease_head, mailbox.lease_head);
   ++mailbox.leased;
   ++counters_.leased;
   const auto token = leases_[slot].token;
   if (!bound) {
-    ++lease_deadlines_;
     add_timer({.at = now_ + lease_ms, .id = token, .box = mailbox.number, .kind = TimerKind::lease});
   }
   ++counters_.delivered;
@@ -254,7 +254,7 @@ void Engine::consume(SessionId id, std::uint32_t request, std::string_view name,
   if (session->open.size() >= options_.session_subscriptions_max && !session->of_shard) {
     return refuse(id, request, {ErrorCode::limit_reached, "no more consumers on this connection"});
   }
-  const auto slot = consumers_.insert({.session = id, .request = request, .mailbox = (*mailbox)->number, .credit = credit});
+  const auto slot = consumers_.insert({.session = id, .request = request, .mailbox = (*mailbox)->number, .credit = credit, .serial = ++last_consumer_});
   if (!open_number(*session, request, {OpenKind::consumer, slot})) return consumers_.erase(slot);
   (*mailbox)->consumers.push_back(slot);
   (*mailbox)->is_stray = session->of_shard;

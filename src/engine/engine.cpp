@@ -92,18 +92,16 @@ void Engine::advance(std::int64_t now) {
 
 void Engine::add_timer(const Timer& timer) {
   timers_.add(timer);
-  const auto live = expiries_.size() + scheduled_.size() + waiters_.size() + requests_.size() + lease_deadlines_ + schedules_.size() + redrives_.size();
-  if (timers_.size() > 2 * live + 1024) {
-    timers_.drop_stale([this](const Timer& each) { return is_live(each); });
-    lease_deadlines_ = std::min(lease_deadlines_, leases_.size());
-  }
+  if (timers_.size() < timers_rebuilt_at_) return;
+  timers_.drop_stale([this](const Timer& each) { return is_live(each); });
+  timers_rebuilt_at_ = std::max(kTimersLeast, 2 * timers_.size());
 }
 
 bool Engine::is_live(const Timer& timer) const {
   switch (timer.kind) {
     case TimerKind::expiry: {
       const auto found = expiries_.find(timer.id);
-      return found != expiries_.end() && found->second == timer.at;
+      return found != expiries_.end() && found->second.at == timer.at;
     }
     case TimerKind::due: {
       const auto found = scheduled_.find(timer.id);
@@ -252,9 +250,6 @@ void Engine::close_open(Session& session, std::uint32_t request, const Open& ope
       consumer.credit = 0;
       update_ready(consumer, session);
       std::erase(mailbox.consumers, open.slot);
-      for (auto at = mailbox.lease_head; at != kNoSlot; at = leases_[at].mailbox_next) {
-        if (leases_[at].consumer == open.slot) leases_[at].consumer = kNoSlot;
-      }
       consumers_.erase(open.slot);
       shards_consumers_ -= session.of_shard;
       break;

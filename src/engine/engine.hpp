@@ -227,6 +227,10 @@ class Engine {
     FactPlace place;
     std::uint16_t deliveries = 0;
   };
+  struct Expiry {
+    std::int64_t at = 0;
+    std::uint32_t sender = 0;
+  };
   struct Batch {
     SessionId session = 0;
     std::uint32_t request = 0;
@@ -354,6 +358,7 @@ class Engine {
   void copy_history(Mailbox& mailbox, MessageKey key, FactPlace* pending_death);
   RetryPolicy policy_of(const Mailbox& mailbox, const Entry& entry);
   std::uint64_t chance();
+  /// `sender`: whose it is, if that is known; 0 looks through all, and tells it.
   Entry* find_entry(Mailbox& mailbox, MessageKey key, std::uint32_t& sender);
   FactPlace append_fact(FactKind kind, std::initializer_list<Bytes> parts, FactLog::Life life = FactLog::Life::dead);
 
@@ -456,9 +461,10 @@ class Engine {
   LeaseTable leases_;
   TopicIndex topics_;
   Timers timers_;
-  boost::unordered_flat_map<MessageKey, std::int64_t> expiries_;
+  boost::unordered_flat_map<MessageKey, Expiry> expiries_;
   boost::unordered_flat_map<MessageKey, Scheduled> scheduled_;
-  std::size_t lease_deadlines_ = 0;  // an upper bound of live lease timers
+  std::size_t timers_rebuilt_at_ = kTimersLeast;  // when there are so many, those that mean nothing any more are dropped
+  std::uint32_t last_consumer_ = 0;               // serial
   TransientStore transient_;
   SettledReceipts settled_;
   DedupWindow keys_;

@@ -106,6 +106,10 @@ Entry* Lane::find(MessageKey key, std::uint32_t& sender) {
     sender = found->second.sender;
     return &found->second.entry;
   }
+  if (sender != 0) {
+    auto* const from = find_queue(sender);
+    return from == nullptr ? nullptr : from->queue.find(key);
+  }
   for (auto& from : queues_) {
     if (auto* entry = from.queue.find(key)) {
       sender = from.sender;

@@ -32,7 +32,7 @@ class Lane {
   QueuedMessage oldest() const;
 
   std::optional<QueuedMessage> take(std::uint32_t sender, MessageKey key);
-  /// Looks through all senders, and tells which it was.
+  /// `sender`: whose it is; 0 looks through all of them, and tells it.
   Entry* find(MessageKey key, std::uint32_t& sender);
 
  private:

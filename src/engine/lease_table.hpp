@@ -19,7 +19,8 @@ struct Lease {
   std::uint32_t mailbox = 0;
   std::uint32_t sender = 0;
   std::uint32_t holder = 0;          // party number of the agent that has it; 0: none was named
-  std::uint32_t consumer = kNoSlot;  // whose credit comes back; kNoSlot for a pulled message
+  std::uint32_t consumer = kNoSlot;  // whose credit comes back, if it is still the one of this serial; kNoSlot for a pulled message
+  std::uint32_t consumer_serial = 0;
   std::uint16_t hops = 0;            // of the message
   bool retrieved = false;
   // Links of two lists: leases of the session, leases of the mailbox.

@@ -102,6 +102,7 @@ struct MailboxConsumer {
   std::uint32_t request = 0;
   std::uint32_t mailbox = 0;
   std::uint32_t credit = 0;
+  std::uint32_t serial = 0;  // slots are used again
   bool is_ready = false;  // counted in Mailbox::consumers_ready
 };
 

@@ -49,6 +49,8 @@ constexpr std::int64_t kKeysAheadMs = 2'000;      // ids are reserved in the log
 constexpr std::int64_t kRetryMs = 1'000;          // between tries of what had no room
 constexpr std::size_t kOverflowDropsMax = 64;  // messages dropped to make room for one
 constexpr std::size_t kAttemptsKept = 32;      // attempts remembered with a message; the oldest go
+constexpr std::size_t kTimersLeast = 1'024;     // the heap of timers is not looked through for stale ones below that
+constexpr std::size_t kRedriveAtOnce = 64;      // dead letters sent again before the disk has those before them
 constexpr std::size_t kRedriveMax = 1'000'000;  // dead letters sent again by one command
 constexpr std::size_t kGuardEntriesMax = 65'536;  // pairs and conversations counted a minute
 

@@ -565,7 +565,7 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
     flags |= Entry::kRefers;
     contents_.refer(key, read_content_ref(message.envelope, message.routing));
   }
-  expiries_[key] = now_ + ttl;
+  expiries_[key] = {now_ + ttl, *sender};
   add_timer({.at = now_ + ttl, .id = key, .box = mailbox.number, .kind = TimerKind::expiry});
   enter_ready(mailbox, {Entry(key, {slot, bytes}, message.routing.priority, flags), *sender},
               true, {});

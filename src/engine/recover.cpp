@@ -137,7 +137,7 @@ Result<void> Engine::recover_moved(FactKind kind, FactPlace place, Bytes body) {
     return {};
   }
   if (kind == FactKind::attempt_noted) {
-    std::uint32_t sender = 0;
+    auto sender = ref.sender();
     if (!is_dead && find_entry(mailbox, ref.key, sender) == nullptr) return {};
     log_.retain(place);
     note_attempt(ref.key, place, returned.deliveries);
@@ -235,7 +235,7 @@ bool Engine::recover_copy(Mailbox& mailbox, const MessageRef& ref, const Accepte
     newest_recovered_ = ref.key;
     return false;
   }
-  std::uint32_t sender = 0;
+  auto sender = ref.sender();
   if (auto* const entry = find_entry(mailbox, ref.key, sender)) {
     take(*entry);
     return true;
@@ -346,7 +346,7 @@ void Engine::keep(FactKind kind, FactPlace place, Bytes body) {
 // Appends a message's record again, as it stands now, if `place` is still its record.
 void Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
   auto& mailbox = parties_.mailbox(fact.mailbox);
-  std::uint32_t sender = 0;
+  auto sender = fact.sender;
   Entry* entry = find_entry(mailbox, fact.key, sender);
   fact.not_before = 0;
   fact.dead = DeadReason::none;

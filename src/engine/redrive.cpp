@@ -28,7 +28,7 @@ void Engine::redrive(SessionId id, std::uint32_t request, const RedriveCommand& 
   redrive_some(slot);
 }
 
-// Sends what is due by now, and sets the timer for the rest.
+// Sends what is due by now, but only so many before those are on the disk; a timer brings what is due later.
 void Engine::redrive_some(std::uint32_t slot) {
   auto& job = *redrives_[slot];
   std::size_t due = job.ids.size();
@@ -37,10 +37,16 @@ void Engine::redrive_some(std::uint32_t slot) {
     due = std::min<std::size_t>(due, static_cast<std::uint64_t>(now_ - job.began) * job.per_second / 1000 + 1);
   }
   last_fact_ = 0;
-  for (; job.next < due; ++job.next) {
+  const auto stop = std::min(due, job.next + kRedriveAtOnce);
+  for (; job.next < stop; ++job.next) {
     const Resubmission how{.changes = as_bytes(job.changes),
                            .content = job.content ? std::optional(as_bytes(*job.content)) : std::nullopt};
     resend_dead(job.ids[job.next], how, {.quiet = true}) ? ++job.sent : ++job.refused;
+  }
+  if (job.next < due) {
+    if (pending_.empty()) return add_timer({.at = now_ + 1, .id = job.number, .box = slot, .kind = TimerKind::redrive});
+    pending_.push({.lsn = pending_.back().lsn, .kind = Pending::Kind::redrive, .batch = slot, .fact = {.key = job.number}});
+    return;
   }
   if (job.next < job.ids.size()) {
     return add_timer({.at = job.began + static_cast<std::int64_t>(job.next * 1000 / job.per_second) + 1, .id = job.number, .box = slot,

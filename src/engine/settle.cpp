@@ -39,8 +39,7 @@ Lease Engine::end_lease(std::uint32_t slot) {
   const auto ended = leases_.remove(slot, session != nullptr ? &session->lease_head : nullptr, mailbox.lease_head);
   --mailbox.leased;
   --counters_.leased;
-  if (ended.deadline != 0 && lease_deadlines_ > 0) --lease_deadlines_;
-  if (ended.consumer != kNoSlot) {
+  if (consumers_.holds(ended.consumer) && consumers_[ended.consumer].serial == ended.consumer_serial) {
     auto& consumer = consumers_[ended.consumer];
     if (auto* const holder = find_session(consumer.session)) {
       ++consumer.credit;
@@ -125,7 +124,7 @@ void Engine::give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEnd end
   if (policy.attempts != 0 && deliveries >= policy.attempts) death = DeadReason::max_deliveries;
   if (message.entry.has(Entry::kExpires)) {
     const auto expiry = expiries_.find(message.entry.key);
-    if (expiry != expiries_.end() && expiry->second <= now_) death = DeadReason::expired;
+    if (expiry != expiries_.end() && expiry->second.at <= now_) death = DeadReason::expired;
   }
   if (death != DeadReason::none) return bury(mailbox, message, {.reason = death, .text = reason, .attempt = &fact});
   note_attempt(message.entry.key, append_fact(FactKind::message_returned, {bytes_of(fact), as_bytes(reason)}, FactLog::Life::live),
@@ -148,14 +147,11 @@ void Engine::extend(SessionId id, std::uint32_t request, bool quiet, std::span<c
     lease.retrieved = true;
     parties_.mailbox(lease.mailbox).last_read = now_;
     auto* const old = lease.session != 0 ? find_session(lease.session) : nullptr;
-    const auto old_deadline = lease.deadline;
     if (lease_ms == 0) {
       lease.deadline = 0;
-      if (old_deadline != 0 && lease_deadlines_ > 0) --lease_deadlines_;
       leases_.rebind(slot, id, old != nullptr ? &old->lease_head : nullptr, &session->lease_head);
-    } else {
+    } else if (lease.deadline != now_ + lease_ms) {
       lease.deadline = now_ + lease_ms;
-      if (old_deadline == 0) ++lease_deadlines_;
       add_timer({.at = lease.deadline, .id = lease.token, .box = lease.mailbox, .kind = TimerKind::lease});
     }
   });

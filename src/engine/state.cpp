@@ -27,7 +27,7 @@ void Engine::enter_accepted(const AcceptedFact& fact, FactPlace place, std::stri
   // The disk may have taken longer than the message had.
   if (fact.expires_at != 0 && fact.expires_at <= now_) return bury(mailbox, message, {.reason = DeadReason::expired});
   if (fact.expires_at != 0) {
-    expiries_[fact.key] = fact.expires_at;
+    expiries_[fact.key] = {fact.expires_at, fact.sender};
     add_timer({.at = fact.expires_at, .id = fact.key, .box = fact.mailbox, .kind = TimerKind::expiry});
   }
   if (fact.not_before > now_) {
@@ -121,7 +121,7 @@ std::optional<QueuedMessage> Engine::take_waiting(const MessageRef& ref) {
 
 void Engine::on_expiry(std::uint32_t number, MessageKey key) {
   auto& mailbox = parties_.mailbox(number);
-  std::uint32_t sender = 0;
+  auto sender = expiries_.at(key).sender;
   if (auto* const entry = find_entry(mailbox, key, sender)) {
     const auto message = take_waiting(MessageRef(key, number, sender, entry->priority));
     FOLKMOOT_ASSERT(message.has_value());

@@ -9,6 +9,7 @@ namespace folkmoot {
 void TopicIndex::changed() {
   ++version_;
   remembered_.clear();
+  remembered_targets_ = 0;
   last_match_ = nullptr;
 }
 
@@ -64,7 +65,7 @@ const TopicIndex::Match& TopicIndex::match(std::string_view topic) {
   if (last_match_ != nullptr && topic == last_topic_) return *last_match_;
   auto found = remembered_.find(topic);
   if (found == remembered_.end()) {
-    if (remembered_.size() >= kRememberedMax) changed();
+    if (remembered_.size() >= kRememberedMax || remembered_targets_ >= kRememberedTargetsMax) changed();
     Found pairs;
     collect(root_, topic, true, pairs);
     std::sort(pairs.begin(), pairs.end());
@@ -80,6 +81,7 @@ const TopicIndex::Match& TopicIndex::match(std::string_view topic) {
       match.targets.push_back({subscription->session, subscription->request});
       match.plain = match.plain && !subscription->filter && !subscription->limited;
     }
+    remembered_targets_ += match.targets.size();
     found = remembered_.emplace(std::string(topic), std::move(match)).first;
   }
   last_topic_ = topic;

@@ -60,7 +60,8 @@ class TopicIndex {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const { return boost::hash<std::string_view>{}(text); }
   };
-  static constexpr std::size_t kRememberedMax = 8192;
+  static constexpr std::size_t kRememberedMax = 8'192;             // topics
+  static constexpr std::size_t kRememberedTargetsMax = 1'000'000;  // of all of them
 
   using Found = std::vector<std::pair<std::uint64_t, TopicSubscription*>>;
   void collect(const Node& node, std::string_view rest, bool more, Found& found) const;
@@ -69,6 +70,7 @@ class TopicIndex {
 
   Node root_;
   boost::unordered_flat_map<std::string, Match, TextHash, std::equal_to<>> remembered_;
+  std::size_t remembered_targets_ = 0;
   std::string last_topic_;
   const Match* last_match_ = nullptr;
   std::uint64_t order_ = 0;

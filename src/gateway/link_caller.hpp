@@ -37,10 +37,10 @@ class LinkCaller {
   void interrupt(Error why);
   void resume() { interrupted_.reset(); }
   bool is_interrupted() const { return interrupted_.has_value(); }
-
- private:
+  /// Ends the link, and with it what is still on its way; open() makes another.
   void drop_link();
 
+ private:
   const Context& context_;
   const asio::any_io_executor strand_;
   const std::shared_ptr<Wakeup> wakeup_;

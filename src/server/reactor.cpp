@@ -387,7 +387,7 @@ void Reactor::on_deadlines() {
         break;
       case Connection::State::ending: close_connection(*connection); break;
       case Connection::State::open:
-        if (!connection->is_congested) break;
+        if (!connection->events_held) break;  // mail waits for whoever reads it, however slowly
         if (connection->door == DoorKind::trunk) break;  // it waits for its subscribers, who are cut there
         if (now_ - connection->congested_since < options_.slow_consumer_ms) {
           deadlines_.push({connection->congested_since + options_.slow_consumer_ms, id});

@@ -71,14 +71,12 @@ bool Reactor::deliver(SessionId session, const OutgoingDelivery& delivery) {
 // Deliveries to a connection that is behind are held by the engine from here on; events, by holding whoever publishes them.
 bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool is_event) {
   if (pending <= options_.pending_bytes_high) return true;
-  if (!connection.is_congested) {
-    connection.is_congested = true;
-    connection.congested_since = now_;
-    deadlines_.push({now_ + options_.slow_consumer_ms, connection.id});
-  }
+  connection.is_congested = true;
   if (is_event) {
     hold_readers_ = true;
     if (!std::exchange(connection.events_held, true)) {
+      connection.congested_since = now_;
+      deadlines_.push({now_ + options_.slow_consumer_ms, connection.id});
       ++congested_;
       congested_clients_ += connection.door != DoorKind::trunk;
     }
@@ -179,6 +177,9 @@ void Reactor::answer(SessionId session, Opcode opcode, std::uint32_t request, st
   std::size_t bytes = 0;
   for (const auto& part : parts) bytes += part.size();
   if (request >= kOwnRequests && connection->relays) [[unlikely]] return answer_part(*connection, opcode, request, parts);
+  if (connection->out.size() + connection->link_pending > options_.pending_bytes_max && connection->door != DoorKind::trunk) [[unlikely]] {
+    return overrun_.push_back(session);  // it asks, and does not read what it is told
+  }
   auto* at = extend(*connection, opcode, 0, request, bytes);
   for (const auto& part : parts) {
     if (part.empty()) continue;

@@ -188,6 +188,19 @@ def test_request_and_reply_are_an_agent_in_one_line_A4(server):
     assert agent.returncode == 0
 
 
+def test_request_and_reply_of_what_is_larger_than_a_message_X19(server, tmp_path):
+    """A question that goes by reference is fetched for the command."""
+    large = tmp_path / "large.txt"
+    large.write_text("word " * 500_000)
+    agent = server.cli_start("reply", "analyst", "--exec", "wc -w")
+    wait_for(lambda: consumers(server, "analyst") == 1)
+    assert ok(server.cli("request", "analyst", "-", stdin=large.read_text())).strip() == "500000"
+    ok(server.cli("--as", "bob", "send", "analyst", "--file", str(large), "--type", "task"))
+    assert ok(server.cli("recv", "bob", "--wait", "20s", "--raw")).strip() == "500000"
+    agent.terminate()
+    agent.communicate(timeout=10)
+
+
 def test_a_reply_that_fails_is_an_error_answer(server):
     agent = server.cli_start("reply", "analyst", "--exec", "echo so far; exit 3")
     wait_for(lambda: consumers(server, "analyst") == 1)

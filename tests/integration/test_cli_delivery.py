@@ -101,6 +101,7 @@ def test_a_rejected_message_is_a_dead_letter_that_can_be_sent_again_A11(server):
     assert "bad" in ok(server.cli("dead", "show", id))
 
     assert "1 would" in ok(server.cli("dead", "resubmit", "--mailbox", "bob", "--dry-run"))
+    assert "1 would" in ok(server.cli("dead", "resubmit", id, "--dry-run"))
     assert ok(server.cli("dead", "resubmit", id, "--to", "carol", "--set", "priority=1")).split()[0] != id
     got = json.loads(ok(server.cli("recv", "carol", "--json")))
     assert got["content"] == "bad" and got["priority"] == 1

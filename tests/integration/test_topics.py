@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from native import Client, Refused, message, frame, PUBLISH, QUIET
+from native import PUBLISH, QUIET, RECEIPT, Client, Refused, frame, message
 from program import SANITIZED, SHARDED
 
 
@@ -130,8 +130,9 @@ def test_a_subscriber_that_does_not_read_is_cut_and_told_why_U15(server, connect
     assert fast.delivery().content == b"still here"
 
 
-def test_a_mailbox_consumer_that_does_not_read_is_held_not_cut(server, connect):
-    publisher = connect()
+def test_a_mailbox_consumer_that_does_not_read_is_held_not_cut(make_server):
+    server = make_server("--set", "slow_consumer_timeout=1s")
+    publisher = Client(("127.0.0.1", server.port))
     slow = Client(("127.0.0.1", server.port), receive_buffer=4096, timeout=30)
     consumer = slow.consume("slow", credit=1000)
     before, payload = server.rss(), bytes(64 * 1024)
@@ -139,7 +140,23 @@ def test_a_mailbox_consumer_that_does_not_read_is_held_not_cut(server, connect):
         publisher.publish_batch([message(payload, to="slow") for _ in range(40)])
     print(f"30 MiB waiting for a consumer that does not read: memory grew by {(server.rss() - before) >> 20} MiB")
     assert SANITIZED or server.rss() - before < 100 << 20
+    time.sleep(3)
     got = [slow.delivery(consumer) for _ in range(480)]
     assert all(d.content == payload for d in got)
     assert slow.ack(*[d.lease for d in got]) == (480, [])
     slow.close()
+    publisher.close()
+
+
+def test_a_client_that_does_not_read_its_answers_is_cut(server, connect):
+    deaf = Client(("127.0.0.1", server.port), receive_buffer=4096, timeout=30)
+    before = server.rss()
+    ask = frame(RECEIPT, bytes(range(16)) * 1000, 7)
+    for _ in range(4_000):
+        deaf.send(ask)  # 120 MB of answers
+    print(f"its answers took {(server.rss() - before) >> 20} MiB")
+    assert SANITIZED or server.rss() - before < 100 << 20
+    goodbye = deaf.ended(20)
+    assert goodbye is None or goodbye.name == "slow_consumer"
+    deaf.close()
+    connect().publish("still here", to="somebody")

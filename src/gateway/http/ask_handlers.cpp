@@ -128,7 +128,9 @@ class AskingHttp {
     std::string frames;
     for (const auto index : rest)
       append_cancel(frames, exchange_.link.number(), first_ + static_cast<std::uint32_t>(index));
-    if (!frames.empty()) co_await exchange_.link.send(std::move(frames));
+    if (frames.empty()) co_return;
+    co_await exchange_.link.send(std::move(frames));
+    exchange_.link.drop_link();  // late answers would wait in it
   }
 
   static void append_all(JsonWriter& json, std::string_view name, const std::vector<std::string>& all) {

@@ -83,9 +83,7 @@ asio::awaitable<Answer> subscribe_events(Exchange& exchange) {
       co_await exchange.link.send(std::move(credit));
     }
   }
-  std::string end;
-  append_cancel(end, exchange.link.number(), request);
-  co_await exchange.link.send(std::move(end));
+  exchange.link.drop_link();  // events that are on their way would wait in it, and their publishers for them
   co_return Answer{};
 }
 

@@ -218,9 +218,12 @@ asio::awaitable<Answer> receive_messages(Exchange& exchange) {
   }
   const bool settle = target.parameter("ack") == "true" || target.parameter("ack") == "1";
 
+  // What is acknowledged below must still be held then.
+  const auto held_ms = std::max(*lease_ms, settle ? kLeaseMsDefault : 1u);
+
   const auto request = exchange.link.number();
   std::string frames;
-  append_receive(frames, request, {agent, static_cast<std::uint32_t>(*limit), *wait_ms, std::max(*lease_ms, 1u)});
+  append_receive(frames, request, {agent, static_cast<std::uint32_t>(*limit), *wait_ms, held_ms});
   if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return error_answer(sent.error());
 
   Received received;
@@ -248,6 +251,11 @@ asio::awaitable<Answer> receive_messages(Exchange& exchange) {
     }
     if (lease) received.leases.push_back(lease);
     append_received(json, *delivered, content_error, settle);
+  }
+  if (exchange.link.is_interrupted()) {  // nobody is there to get them
+    received.leases.insert(received.leases.end(), too_much.begin(), too_much.end());
+    co_await give_up(exchange, request, std::move(received.leases));
+    co_return error_answer({ErrorCode::cancelled, "the HTTP client is gone"});
   }
   if (!too_much.empty()) {
     std::string back;

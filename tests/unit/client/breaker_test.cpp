@@ -102,6 +102,33 @@ TEST_F(BreakerTest, X14_operations_that_time_out_open_it_though_the_connection_s
   EXPECT_EQ(server.publishes, 3);
 }
 
+TEST_F(BreakerTest, X14_an_answer_while_it_is_open_does_not_keep_it_from_closing) {
+  auto with = fast(WhileOpen::reject);
+  with.request_timeout = 50ms;
+  with.breaker.open_time = 500ms;
+  SyncClient client(with);
+  ASSERT_TRUE(client.connect());
+  server.put("box", message("box", "x"));
+  const auto held = value(client.receive("box"));
+  ASSERT_EQ(held.size(), 1u);
+  SyncClient peer(options());
+  ASSERT_TRUE(peer.connect());
+  auto asked = value(peer.consume("peer"));
+  auto asking = std::async(std::launch::async, [&] { return client.request(message("peer", "?"), 10s); });
+  const auto question = value(asked.next(5s));
+  server.hold_confirms = true;
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(client.publish(message("a", "x")).error().code, ErrorCode::timed_out);
+  ASSERT_TRUE(eventually([&] { return state(client) == BreakerState::open; }));
+  server.hold_confirms = false;
+  peer.publish_nowait(make_reply(question, "!"));
+  EXPECT_TRUE(asking.get());
+  EXPECT_TRUE(client.ack(held.front())) << "a lease is given back, whatever the breaker thinks";
+  ASSERT_TRUE(eventually([&] { return state(client) == BreakerState::half_open; }));
+  client.publish_nowait(message("a", "unanswered"));  // says nothing: no probe
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(client.publish(message("a", "x"))) << i;
+  EXPECT_EQ(state(client), BreakerState::closed);
+}
+
 TEST_F(BreakerTest, X14_options_outside_their_limits_are_refused_by_connect) {
   auto with = options();
   with.breaker.probes_max = 0;

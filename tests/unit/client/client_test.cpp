@@ -312,6 +312,18 @@ TEST_F(ClientTest, X3_an_idle_connection_is_asked_for_a_sign_of_life) {
   EXPECT_EQ(server.connections, 1);
 }
 
+TEST_F(ClientTest, X3_a_program_that_keeps_its_executor_busy_does_not_lose_its_connection) {
+  auto with = options();
+  with.heartbeat = 100ms;
+  with_client(with, [&](Client& bus) -> asio::awaitable<void> {
+    for (int i = 0; i < 2; ++i) {
+      std::this_thread::sleep_for(1'200ms);
+      value(co_await bus.publish(message("a", "done")));
+    }
+  });
+  EXPECT_EQ(server.connections, 1);
+}
+
 TEST_F(ClientTest, U2_close_cancels_what_waits) {
   SyncClient client(options());
   ASSERT_TRUE(client.connect());

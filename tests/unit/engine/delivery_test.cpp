@@ -300,6 +300,42 @@ TEST_F(DeliveryTest, X18_dead_letters_are_redriven_by_filter_edited_elsewhere_an
   EXPECT_EQ(dead().size(), 1u);
 }
 
+TEST_F(DeliveryTest, X18_many_are_redriven_no_faster_than_the_disk_takes_them) {
+  constexpr std::size_t kMany = 3 * kRedriveAtOnce + 8;
+  for (std::size_t i = 0; i < kMany; ++i) {
+    put("x");
+    auto lease = take();
+    engine->reject(kBob, ++request, true, {&lease, 1}, "no");
+    sync();
+  }
+  const auto published = engine->counters().resubmitted;
+  answers.clear();
+  engine->redrive(kAlice, ++request, {});
+  EXPECT_EQ(engine->counters().resubmitted - published, kRedriveAtOnce);
+  pass(10'000);
+  EXPECT_EQ(engine->counters().resubmitted - published, kRedriveAtOnce) << "nothing of it is durable";
+  for (int i = 0; i < 3; ++i) sync();
+  EXPECT_EQ(engine->counters().resubmitted - published, kMany);
+  sync();
+  ASSERT_EQ(last().kind, Answer::Kind::done);
+  EXPECT_EQ(load<std::uint32_t>(reinterpret_cast<const std::uint8_t*>(last().body.data())), kMany);
+  EXPECT_TRUE(dead().empty());
+
+  // Those that can only be refused end as well.
+  for (std::size_t i = 0; i < kMany; ++i) {
+    auto lease = take();
+    engine->reject(kBob, ++request, true, {&lease, 1}, "no");
+    sync();
+  }
+  log.room_durable = false;
+  answers.clear();
+  engine->redrive(kAlice, ++request, {});
+  for (int i = 0; i < 10 && answers.empty(); ++i) pass(1);
+  ASSERT_FALSE(answers.empty());
+  ASSERT_EQ(last().kind, Answer::Kind::done);
+  EXPECT_EQ(load<std::uint32_t>(reinterpret_cast<const std::uint8_t*>(last().body.data())), 0u);
+}
+
 TEST_F(DeliveryTest, A11_dead_letters_are_purged_by_query_by_count_and_by_age) {
   options.dead_max = 3;
   options.dead_ttl_ms = 100'000;
