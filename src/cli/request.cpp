@@ -61,17 +61,29 @@ void print_answer(Session& session, const std::string& recipient, const Message&
   print_line(fmt::format("{}{}: {}", recipient, answer.type == "error" ? " (error)" : "", text));
 }
 
+/// False if what it says could not be fetched.
+bool show_answer(Session& session, const std::string& recipient, const Message& answer, bool json) {
+  try {
+    print_answer(session, recipient, answer, json);
+    return true;
+  } catch (const Failure& failed) {
+    fmt::print(stderr, "folkmoot: {}: {}\n", recipient, failed.error().describe());
+    return false;
+  }
+}
+
 void request_many(const Options& options, const Message& asked) {
   std::vector<std::string> recipients{asked.to};
   recipients.insert(recipients.end(), options.also.begin(), options.also.end());
   const auto need = need_of(options.need);
   Session session(options.message.with_client_options());
   const auto got = value(session->request_all(to_each(asked, recipients), {.need = need, .timeout = options.timeout}));
-  for (const auto& answer : got.answers) print_answer(session, recipients[answer.index], answer.message, options.json);
+  bool shown = true;
+  for (const auto& answer : got.answers) shown = show_answer(session, recipients[answer.index], answer.message, options.json) && shown;
   for (const auto& missing : got.missing) {
     if (missing.why.code != ErrorCode::cancelled) fmt::print(stderr, "folkmoot: {}: {}\n", missing.recipient, missing.why.describe());
   }
-  if (!got.enough) throw Exit{1};
+  if (!got.enough || !shown) throw Exit{1};
 }
 
 }  // namespace

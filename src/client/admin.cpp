@@ -194,9 +194,8 @@ void Client::start_dead_redrive(const Shared& c, const DeadFilter& filter, const
     if (!sent || !refused) return std::unexpected(sent ? refused.error() : sent.error());
     return Redriven{.sent = *sent, .refused = *refused};
   });
-  // At a rate it takes as long as it takes.
-  const auto patience = options.per_second > 0 ? Milliseconds(std::chrono::hours(24 * 7)) : Milliseconds(0);
-  c->submit(detail::long_wait(std::move(operation), patience));
+  // It takes as long as it takes.
+  c->submit(detail::long_wait(std::move(operation), std::chrono::hours(24 * 7)));
 }
 
 void Client::start_dead_purge(const Shared& c, const DeadFilter& filter, const PurgeOptions& options, Completion<std::uint32_t> done) {

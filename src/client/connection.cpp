@@ -51,7 +51,8 @@ void Connection::submit(Operation operation) {
   if (count >= options_.limits.waiting || (count > 0 && bytes + operation.frame.size() > options_.limits.pending_bytes)) {
     return finish(operation, failure(ErrorCode::busy, fmt::format("{} operations of {} bytes wait to be sent", count, bytes)));
   }
-  if (!operation.settles && !passes_breaker(operation.quiet)) return finish(operation, std::unexpected(breaker_open()));
+  // A lease is given back whatever the breaker thinks; where it may, that is a probe.
+  if (!passes_breaker(operation.quiet) && !operation.settles) return finish(operation, std::unexpected(breaker_open()));
   waiting_count_ += 1;
   waiting_bytes_ += operation.frame.size();
   enqueue(std::move(operation));
@@ -172,7 +173,7 @@ std::uint32_t Connection::next_request() {
 // What is not answered says nothing about the server: it is no probe.
 bool Connection::passes_breaker(bool quiet) {
   if (options_.while_open == WhileOpen::buffer || !breakers.is_enabled()) return true;
-  if (quiet ? breakers.is_closed(address_) : breakers.allow(address_)) return true;
+  if (quiet ? !breakers.is_open(address_) : breakers.allow(address_)) return true;
   if (options_.while_open != WhileOpen::alternative) return false;
   for (std::size_t i = 0; i < breakers.size(); ++i) {
     if (!breakers.is_open(i)) return true;

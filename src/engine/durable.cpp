@@ -127,7 +127,7 @@ void Engine::resolve(Pending& item) {
       case Pending::Kind::received: effects_.done(item.session, item.request, bytes_of(item.batch)); break;
       case Pending::Kind::contents: remove_idle_contents(); break;
       case Pending::Kind::redrive:
-        if (redrives_.holds(item.batch) && redrives_[item.batch]->number == item.fact.key) redrive_some(item.batch);
+        if (!ends_redrives_ && redrives_.holds(item.batch) && redrives_[item.batch]->number == item.fact.key) redrive_some(item.batch);
         break;
       case Pending::Kind::done: effects_.done(item.session, item.request, {}); break;
   }

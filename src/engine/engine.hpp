@@ -130,6 +130,8 @@ class Engine {
   /// Sends all again that fit now, at the rate given, and is answered when done: two u32, sent and refused (those stay dead). Ends early
   /// with its connection. Errors: limit_reached.
   void redrive(SessionId session, std::uint32_t request, const RedriveCommand& command);
+  /// The server stops: no more is sent again than has been.
+  void end_redrives() { ends_redrives_ = true; }
   /// Answered with the number (u32) of dead letters that are gone: up to `limit` of those that fit.
   void purge_dead(SessionId session, std::uint32_t request, const DeadQuery& query, std::size_t limit);
   /// A message that is sent again and again; in the place of one of the same name. Errors: invalid_field, limit_reached, disk_full.
@@ -464,6 +466,7 @@ class Engine {
   boost::unordered_flat_map<MessageKey, Expiry> expiries_;
   boost::unordered_flat_map<MessageKey, Scheduled> scheduled_;
   std::size_t timers_rebuilt_at_ = kTimersLeast;  // when there are so many, those that mean nothing any more are dropped
+  bool ends_redrives_ = false;
   std::uint32_t last_consumer_ = 0;               // serial
   TransientStore transient_;
   SettledReceipts settled_;

@@ -50,7 +50,7 @@ constexpr std::int64_t kRetryMs = 1'000;          // between tries of what had n
 constexpr std::size_t kOverflowDropsMax = 64;  // messages dropped to make room for one
 constexpr std::size_t kAttemptsKept = 32;      // attempts remembered with a message; the oldest go
 constexpr std::size_t kTimersLeast = 1'024;     // the heap of timers is not looked through for stale ones below that
-constexpr std::size_t kRedriveAtOnce = 64;      // dead letters sent again before the disk has those before them
+constexpr std::size_t kRedriveAtOnce = 256;     // dead letters sent again before the disk has those before them
 constexpr std::size_t kRedriveMax = 1'000'000;  // dead letters sent again by one command
 constexpr std::size_t kGuardEntriesMax = 65'536;  // pairs and conversations counted a minute
 

@@ -23,6 +23,7 @@ constexpr std::size_t kFlushBytes = 256 * 1024;  // what is read and written sta
 constexpr std::int64_t kPoolIdleMs = 100;
 constexpr std::int64_t kEndingMs = 2'000;       // for a peer to take its GOODBYE
 constexpr std::int64_t kDiskRetryMs = 1'000;
+constexpr std::uint32_t kVanishedMs = 180'000;  // the kernel asks who does not read every 120 s at least
 constexpr std::int64_t kAcceptRetryMs = 100;
 constexpr std::size_t kCompactionStepBytes = 256 * 1024;
 constexpr std::uint64_t kWakeShift = 62;
@@ -101,7 +102,7 @@ void Reactor::request_stop() {
 }
 
 int Reactor::wait_ms() {
-  if (engine_.wants_dispatch() || trunks_go_on_) return 0;
+  if (engine_.wants_dispatch() || trunks_go_on_ || !overrun_.empty()) return 0;
   auto next = engine_.next_timer();
   const auto sooner = [&](std::int64_t at) { next = next < 0 ? at : std::min(next, at); };
   if (!deadlines_.empty()) sooner(deadlines_.top().at);
@@ -212,6 +213,7 @@ Result<void> Reactor::settle() {
     const std::lock_guard guard(links_lock_);
     links_closed_ = true;
   }
+  engine_.end_redrives();
   if (auto done = sync_all(); !done) return done;
   flush_dirty();
   return {};
@@ -387,7 +389,10 @@ void Reactor::on_deadlines() {
         break;
       case Connection::State::ending: close_connection(*connection); break;
       case Connection::State::open:
-        if (!connection->events_held) break;  // mail waits for whoever reads it, however slowly
+        if (!connection->events_held) {  // mail waits for whoever reads it, however slowly
+          watch_host(*connection);
+          break;
+        }
         if (connection->door == DoorKind::trunk) break;  // it waits for its subscribers, who are cut there
         if (now_ - connection->congested_since < options_.slow_consumer_ms) {
           deadlines_.push({connection->congested_since + options_.slow_consumer_ms, id});
@@ -399,6 +404,19 @@ void Reactor::on_deadlines() {
         break;
     }
   }
+}
+
+// With bytes on their way, TCP itself takes a quarter of an hour to notice that a host has vanished, and its leases with it. One that does
+// not read acknowledges at least the kernel's questions whether it does.
+void Reactor::watch_host(Connection& connection) {
+  connection.is_watched = connection.is_congested;
+  if (!connection.is_congested || connection.socket < 0) return;
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  const bool is_known = !connection.is_unix && ::getsockopt(connection.socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
+  if (!is_known || info.tcpi_last_ack_recv < kVanishedMs) return deadlines_.push({now_ + kWatchMs, connection.id});
+  spdlog::warn("connection {} is cut: its host has acknowledged nothing for {} ms", session_slot(connection.id), info.tcpi_last_ack_recv);
+  close_connection(connection);
 }
 
 void Reactor::welcome(Connection& connection, std::uint32_t request, std::string_view agent) {

@@ -82,6 +82,7 @@ bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool i
     }
   } else {
     connection.engine_held = true;
+    if (connection.socket >= 0 && !std::exchange(connection.is_watched, true)) deadlines_.push({now_ + kWatchMs, connection.id});
   }
   return false;
 }
@@ -177,7 +178,8 @@ void Reactor::answer(SessionId session, Opcode opcode, std::uint32_t request, st
   std::size_t bytes = 0;
   for (const auto& part : parts) bytes += part.size();
   if (request >= kOwnRequests && connection->relays) [[unlikely]] return answer_part(*connection, opcode, request, parts);
-  if (connection->out.size() + connection->link_pending > options_.pending_bytes_max && connection->door != DoorKind::trunk) [[unlikely]] {
+  connection->answer_bytes += bytes;
+  if (connection->answer_bytes > options_.pending_bytes_max && connection->door != DoorKind::trunk) [[unlikely]] {
     return overrun_.push_back(session);  // it asks, and does not read what it is told
   }
   auto* at = extend(*connection, opcode, 0, request, bytes);
@@ -297,6 +299,7 @@ void Reactor::no_more_congested(Connection& connection) {
 void Reactor::check_pending(Connection& connection) {
   if (contents_.reads_wait()) contents_.on_drained();
   if (connection.relays && connection.relays->is_behind && !is_behind(connection)) switch_->on_drained(connection);
+  connection.answer_bytes = std::min(connection.answer_bytes, connection.out.size() + connection.link_pending);
   if (!connection.is_congested || connection.out.size() + connection.link_pending > options_.pending_bytes_high / 2) return;
   no_more_congested(connection);
   if (std::exchange(connection.engine_held, false)) engine_.session_writable(connection.id);

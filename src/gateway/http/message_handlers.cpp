@@ -252,7 +252,7 @@ asio::awaitable<Answer> receive_messages(Exchange& exchange) {
     if (lease) received.leases.push_back(lease);
     append_received(json, *delivered, content_error, settle);
   }
-  if (exchange.link.is_interrupted()) {  // nobody is there to get them
+  if (exchange.link.is_abandoned()) {  // nobody is there to get them
     received.leases.insert(received.leases.end(), too_much.begin(), too_much.end());
     co_await give_up(exchange, request, std::move(received.leases));
     co_return error_answer({ErrorCode::cancelled, "the HTTP client is gone"});
