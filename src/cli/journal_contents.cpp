@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "engine/engine.hpp"
+#include "server/data_folder.hpp"
 #include "folkmoot/failure.hpp"
 
 namespace folkmoot::cli {
@@ -40,12 +41,10 @@ class NoEffects final : public Effects {
 }  // namespace
 
 std::vector<std::string> journal_folders(const std::string& data) {
-  std::vector<std::string> folders{data};
-  for (std::uint32_t shard = 1; shard < kShardsMax; ++shard) {
-    auto folder = fmt::format("{}/shard-{}", data, shard);
-    if (!std::filesystem::is_directory(folder)) break;
-    folders.push_back(std::move(folder));
-  }
+  const auto shards = value(shards_of(*value(PosixDisk::open(data, PosixDisk::Access::read_only))));
+  if (auto all = check_journals(data, shards); !all) throw Failure(all.error());
+  std::vector<std::string> folders;
+  for (std::uint32_t shard = 0; shard < shards; ++shard) folders.push_back(shard_folder(data, shard));
   return folders;
 }
 

@@ -109,22 +109,20 @@ Result<ContentStore::Finished> ContentStore::finish(UploadId id, const ContentHa
     return end({ErrorCode::invalid_field, fmt::format("the {} bytes that came have the SHA-256 {}, not {} as said",
                                                       ref.size, ref.hash.text(), expected.text())});
   }
-  if (holds(ref)) {
-    remove_upload(*found);
-    return Finished{ref, true};
-  }
+  // What is there may be damaged: what has come is whole, and takes its place.
+  const bool was_known = holds(ref);
   if (auto done = upload.file->sync(); !done) return end(done.error());
   const auto name = ref.hash.text();
   if (auto done = disk_.rename(upload_name(id), name); !done) return end(done.error());
   uploads_.erase(*found);
+  last_file_.reset();
   if (auto done = disk_.sync_folder(); !done) {
-    (void)disk_.remove(name);
+    if (!was_known) (void)disk_.remove(name);
     return std::unexpected(done.error());
   }
-  return Finished{ref, false};
+  return Finished{ref, was_known};
 }
 
-// A file of that name and size was synced and renamed before; one of another size is no whole content, and is replaced.
 bool ContentStore::holds(const ContentRef& ref) {
   const auto size = size_of(disk_, ref.hash.text());
   return size && *size == ref.size;

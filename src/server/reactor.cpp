@@ -161,7 +161,10 @@ Result<void> Reactor::run() {
         engine_.keep(kind, place, body);
         return {};
       };
-      if (auto done = journal_.compact_step(kCompactionStepBytes, keep); !done) return done;
+      // As much again as was appended since the last turn, so that it keeps up whatever comes.
+      const auto appended = journal_.appended_end() - std::exchange(compacted_at_, journal_.appended_end());
+      const auto budget = std::clamp<std::uint64_t>(2 * appended, kCompactionStepBytes, 16 * kCompactionStepBytes);
+      if (auto done = journal_.compact_step(budget, keep); !done) return done;
     }
     if (switch_) switch_->trunks().look_for_strays();
     engine_.dispatch();

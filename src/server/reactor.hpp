@@ -221,6 +221,7 @@ class Reactor final : public Effects, public Hub, public Door {
   const std::span<std::uint8_t> read_buffer_;
   std::int64_t now_ = 0;
   std::int64_t started_at_ = 0;
+  Lsn compacted_at_ = 0;  // the journal's end at the last step of compaction
   std::int64_t next_disk_retry_ = 0;
   bool said_disk_full_ = false;
   std::atomic<bool> stop_requested_ = false;

@@ -6,15 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <atomic>
-#include <charconv>
 #include <deque>
 #include <thread>
 
 #include "content/content_thread.hpp"
 #include "journal/folder_lock.hpp"
+#include "server/data_folder.hpp"
 #include "server/listen.hpp"
 #include "server/reactor.hpp"
 #include "server/shards.hpp"
@@ -22,43 +20,6 @@
 namespace folkmoot {
 
 namespace {
-
-constexpr std::string_view kShardsFile = "shards";  // how many a data folder was made for; one without it: 1
-
-// Folder 0 is the data folder itself.
-std::string folder_of(const std::string& data, std::uint32_t shard) {
-  return shard == 0 ? data : fmt::format("{}/shard-{}", data, shard);
-}
-
-// Which mailbox is in which shard depends on their number, so a data folder keeps the one that it was made with.
-Result<void> check_count(PosixDisk& disk, const ServerOptions& options) {
-  const auto names = disk.list();
-  if (!names) return std::unexpected(names.error());
-  const auto is_new = std::ranges::none_of(*names, [](const auto& name) { return name.ends_with(".segment"); });
-  std::uint32_t made_for = 1;
-  if (std::ranges::find(*names, kShardsFile) != names->end()) {
-    auto file = disk.open(kShardsFile, Disk::Open::read_only);
-    if (!file) return std::unexpected(file.error());
-    std::array<std::uint8_t, 16> text{};
-    const auto got = (*file)->read(0, text);
-    if (!got) return std::unexpected(got.error());
-    const auto* const begin = reinterpret_cast<const char*>(text.data());
-    std::from_chars(begin, begin + *got, made_for);
-  }
-  if (made_for == options.shards) return {};
-  if (!is_new) {
-    return failure(ErrorCode::invalid_field,
-                   fmt::format("the data folder {} was made with shards = {}, and `shards` is {}: set it to {}, or begin with a new folder",
-                               options.data, made_for, options.shards, made_for));
-  }
-  auto file = disk.open(kShardsFile, Disk::Open::create_empty);
-  if (!file) return std::unexpected(file.error());
-  const auto text = fmt::format("{}\n", options.shards);
-  const auto bytes = as_bytes(text);
-  if (auto written = (*file)->write(0, {&bytes, 1}); !written) return written;
-  if (auto synced = (*file)->sync(); !synced) return synced;
-  return disk.sync_folder();
-}
 
 // Not a reason to refuse to start: all other messages are whole.
 void report_missing(const Engine& engine) {
@@ -101,7 +62,7 @@ struct Shard {
     auto started = JournalThread::start(*journal);
     if (!started) return std::unexpected(started.error());
     journal_thread = std::move(*started);
-    if (auto done = open_contents(folder_of(options.data, options.engine.shard), contents); !done) return std::unexpected(done.error());
+    if (auto done = open_contents(shard_folder(options.data, options.engine.shard), contents); !done) return std::unexpected(done.error());
     reactor = std::make_unique<Reactor>(options, *journal, *journal_thread, *content_thread);
     auto& engine = reactor->engine();
     auto recovered = journal->recover([&](FactKind kind, FactPlace place, Bytes body) { return engine.recover(kind, place, body); });
@@ -193,11 +154,11 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   std::vector<ContentRef> contents;
   for (std::uint32_t number = 0; number < options.shards; ++number) {
     auto& shard = parts.shards.emplace_back();
-    auto disk = PosixDisk::open(folder_of(options.data, number));
+    auto disk = PosixDisk::open(shard_folder(options.data, number));
     if (!disk) return std::unexpected(disk.error());
     shard.disk = std::move(*disk);
     if (number == 0) {
-      if (auto same = check_count(*shard.disk, options); !same) return std::unexpected(same.error());
+      if (auto same = check_shards(*shard.disk, options); !same) return std::unexpected(same.error());
     } else if (auto synced = parts.shards.front().disk->sync_folder(); !synced) {
       return std::unexpected(synced.error());
     }

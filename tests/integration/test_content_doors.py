@@ -262,6 +262,16 @@ def test_X19_cli_a_damaged_content_is_not_saved(make_server, tmp_path):
     assert got.returncode == 1 and "damaged" in got.stderr
     assert list((tmp_path / "in").iterdir()) == []
     assert server.cli("wait", "reader").returncode == 0, "the message is still there"
+    # Uploaded again, by one who does not ask whether it is there, it is whole.
+    client = Client(("127.0.0.1", server.port))
+    upload = client.open_upload(len(DATA))
+    for at in range(0, len(DATA), 1 << 20):
+        client.write_upload(upload, at, DATA[at:at + (1 << 20)])
+    assert client.finish_upload(upload, bytes.fromhex(SHA)) == (len(DATA), True)
+    client.close()
+    ok(server.cli("recv", "reader", "--save", str(tmp_path / "in")))
+    [saved] = (tmp_path / "in").iterdir()
+    assert saved.read_bytes() == DATA
 
 
 def test_X19_journal_verify_checks_contents_too(make_server, tmp_path):

@@ -461,6 +461,28 @@ def test_a_data_folder_keeps_its_number_of_shards(server, make_server):
     client.close()
 
 
+def test_a_missing_shard_is_told(server, names):
+    client = Client(("127.0.0.1", server.port))
+    client.publish("kept", to=names[2][0])
+    client.close()
+    server.terminate()
+    assert server.cli("journal", "verify", str(server.data)).returncode == 0
+    folder = server.data / "shard-2"
+    folder.rename(server.data / "elsewhere")
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="shard-2"):
+            server.start()
+        verified = server.cli("journal", "verify", str(server.data))
+        assert verified.returncode != 0 and "shard-2" in verified.stderr
+        folder.mkdir(exist_ok=True)
+    folder.rmdir()
+    (server.data / "elsewhere").rename(folder)
+    server.start()
+    client = Client(("127.0.0.1", server.port))
+    assert [got.content for got in client.receive(names[2][0])] == [b"kept"]
+    client.close()
+
+
 def test_a_number_that_is_the_servers_is_refused(connect):
     client = connect("alice")
     client.send_frame(PING, b"x", request=0xFFFF0000)

@@ -1,0 +1,99 @@
+#include "server/data_folder.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "journal/journal.hpp"
+
+namespace folkmoot {
+namespace {
+
+constexpr std::string_view kShardsFile = "shards";
+
+Result<bool> has_journal(Disk& disk) {
+  const auto names = disk.list();
+  if (!names) return std::unexpected(names.error());
+  return std::ranges::any_of(*names, [](const auto& name) { return name.ends_with(".segment"); });
+}
+
+Result<void> write_count(Disk& data, std::uint32_t shards) {
+  auto file = data.open(kShardsFile, Disk::Open::create_empty);
+  if (!file) return std::unexpected(file.error());
+  const auto text = fmt::format("{}\n", shards);
+  const auto bytes = as_bytes(text);
+  if (auto written = (*file)->write(0, {&bytes, 1}); !written) return written;
+  if (auto synced = (*file)->sync(); !synced) return synced;
+  return data.sync_folder();
+}
+
+Result<void> make_journal(const std::string& folder, const JournalOptions& options) {
+  auto disk = PosixDisk::open(folder);
+  if (!disk) return std::unexpected(disk.error());
+  auto journal = Journal::open(**disk, options);
+  if (!journal) return std::unexpected(journal.error());
+  auto made = (*journal)->recover([](FactKind, FactPlace, Bytes) { return Result<void>{}; });
+  if (!made) return std::unexpected(made.error());
+  return (*journal)->close();
+}
+
+}  // namespace
+
+std::string shard_folder(const std::string& data, std::uint32_t shard) {
+  return shard == 0 ? data : fmt::format("{}/shard-{}", data, shard);
+}
+
+Result<std::uint32_t> shards_of(Disk& data) {
+  const auto names = data.list();
+  if (!names) return std::unexpected(names.error());
+  std::uint32_t shards = 1;
+  if (std::ranges::find(*names, kShardsFile) == names->end()) return shards;
+  auto file = data.open(kShardsFile, Disk::Open::read_only);
+  if (!file) return std::unexpected(file.error());
+  std::array<std::uint8_t, 16> text{};
+  const auto got = (*file)->read(0, text);
+  if (!got) return std::unexpected(got.error());
+  const auto* const begin = reinterpret_cast<const char*>(text.data());
+  const auto read = std::from_chars(begin, begin + *got, shards);
+  if (read.ec != std::errc{} || shards == 0 || shards > kShardsMax) {
+    return failure(ErrorCode::damaged, fmt::format("the file `{}` of the data folder does not say how many shards it was made for", kShardsFile));
+  }
+  return shards;
+}
+
+// Which mailbox is in which shard depends on their number, so a data folder keeps the one that it was made with.
+Result<void> check_shards(Disk& data, const ServerOptions& options) {
+  const auto is_old = has_journal(data);
+  if (!is_old) return std::unexpected(is_old.error());
+  const auto made_for = shards_of(data);
+  if (!made_for) return std::unexpected(made_for.error());
+  if (*is_old && *made_for != options.shards) {
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("the data folder {} was made with shards = {}, and `shards` is {}: set it to {}, or begin with a new folder",
+                               options.data, *made_for, options.shards, *made_for));
+  }
+  if (*is_old) return check_journals(options.data, options.shards);
+  // The first one's journal is made last: where it is, all are.
+  for (auto shard = options.shards - 1; shard > 0; --shard) {
+    if (auto made = make_journal(shard_folder(options.data, shard), options.journal); !made) return made;
+  }
+  return *made_for == options.shards ? Result<void>{} : write_count(data, options.shards);
+}
+
+Result<void> check_journals(const std::string& data, std::uint32_t shards) {
+  for (std::uint32_t shard = 1; shard < shards; ++shard) {
+    const auto folder = shard_folder(data, shard);
+    const auto disk = PosixDisk::open(folder, PosixDisk::Access::read_only);
+    const auto there = disk ? has_journal(**disk) : Result<bool>(false);
+    if (!there) return std::unexpected(there.error());
+    if (*there) continue;
+    return failure(ErrorCode::damaged, fmt::format("there is no journal in {}, and the data folder was made for {} shards: restore it from the "
+                                                   "same backup as the rest",
+                                                   folder, shards));
+  }
+  return {};
+}
+
+}  // namespace folkmoot
