@@ -35,8 +35,8 @@ struct Connection {
   bool engine_held = false;       // the engine was told to wait
   bool in_fan_out = false;        // gets the events of Reactor::fan_out_, which go out before anything else
   std::uint32_t interest = 0;     // epoll events registered
-  bool is_watched = false;        // there is a deadline to see whether its host is still there
   std::int64_t congested_since = 0;
+  std::int64_t watched_until = 0;  // when it is looked at next whether its host is still there
   std::size_t answer_bytes = 0;   // of what waits, so much at most are answers
   std::size_t link_pending = 0;   // bytes the link's door has not taken yet
   std::shared_ptr<Link> link;

@@ -412,12 +412,11 @@ void Reactor::on_deadlines() {
 // With bytes on their way, TCP itself takes a quarter of an hour to notice that a host has vanished, and its leases with it. One that does
 // not read acknowledges at least the kernel's questions whether it does.
 void Reactor::watch_host(Connection& connection) {
-  connection.is_watched = connection.is_congested;
   if (!connection.is_congested || connection.socket < 0) return;
   tcp_info info{};
   socklen_t size = sizeof info;
   const bool is_known = !connection.is_unix && ::getsockopt(connection.socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
-  if (!is_known || info.tcpi_last_ack_recv < kVanishedMs) return deadlines_.push({now_ + kWatchMs, connection.id});
+  if (!is_known || info.tcpi_last_ack_recv < kVanishedMs) return watch_later(connection);
   spdlog::warn("connection {} is cut: its host has acknowledged nothing for {} ms", session_slot(connection.id), info.tcpi_last_ack_recv);
   close_connection(connection);
 }

@@ -167,6 +167,7 @@ class Reactor final : public Effects, public Hub, public Door {
   void take_posted(Posted posted);
   void arrive(int socket, const std::string& first, bool is_unix);
   void listen_to(Connection& connection);
+  void watch_later(Connection& connection);
   void watch_host(Connection& connection);
 
   // writing

@@ -82,9 +82,15 @@ bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool i
     }
   } else {
     connection.engine_held = true;
-    if (connection.socket >= 0 && !std::exchange(connection.is_watched, true)) deadlines_.push({now_ + kWatchMs, connection.id});
+    watch_later(connection);
   }
   return false;
+}
+
+void Reactor::watch_later(Connection& connection) {
+  if (connection.socket < 0 || now_ < connection.watched_until) return;
+  connection.watched_until = now_ + kWatchMs;
+  deadlines_.push({connection.watched_until, connection.id});
 }
 
 bool Reactor::sends_at_once(const Connection& connection, std::size_t bytes) const {
