@@ -15,8 +15,7 @@ namespace folkmoot {
 struct UsedKey {
   Hash128 hash;
   MessageKey message = 0;
-  std::uint64_t place : 48 = 0;  // of its key_used fact
-  std::uint64_t : 16;
+  Lsn place = 0;  // of its key_used fact
   std::uint32_t mailbox = 0;
 
   UsedKey() = default;

@@ -23,7 +23,7 @@ class Entry {
 
   Entry() = default;
   Entry(MessageKey message_key, FactPlace place, Priority message_priority, std::uint16_t entry_flags)
-      : key(message_key), lsn_(place.lsn), bytes_(place.bytes), priority(message_priority), flags(entry_flags) {}
+      : key(message_key), lsn_(place.lsn), priority(message_priority), bytes_(place.bytes), flags(entry_flags) {}
 
   FactPlace place() const { return {lsn_, bytes_}; }
   void move_to(FactPlace place) {
@@ -35,18 +35,19 @@ class Entry {
   MessageKey key = 0;
 
  private:
-  std::uint64_t lsn_ : 48 = 0;
+  std::uint64_t lsn_ : 56 = 0;
 
  public:
-  std::uint64_t deliveries : 16 = 0;  // settled as failed so far
+  Priority priority : 8 = normal;
 
  private:
-  std::uint32_t bytes_ = 0;
+  std::uint32_t bytes_ : 24 = 0;
 
  public:
-  Priority priority = normal;
   std::uint16_t flags = 0;
+  std::uint16_t deliveries = 0;  // settled as failed so far
 };
 static_assert(sizeof(Entry) == 24);
+static_assert(kLsnMax >> 56 == 0 && kFactBytesMax >> 24 == 0);
 
 }  // namespace folkmoot

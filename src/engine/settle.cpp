@@ -25,7 +25,7 @@ std::vector<LeaseToken> for_current(const LeaseTable& leases, std::span<const Le
 // The message of a lease that ended unsettled: one delivery older.
 QueuedMessage failed(const Lease& lease) {
   QueuedMessage message{lease.entry, lease.sender};
-  if (message.entry.deliveries < 0xffff) message.entry.deliveries = message.entry.deliveries + 1u;
+  if (message.entry.deliveries < 0xffff) ++message.entry.deliveries;
   message.entry.flags |= Entry::kRedelivered;
   return message;
 }

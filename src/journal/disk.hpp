@@ -32,6 +32,7 @@ class DiskFile {
   virtual Result<std::uint64_t> size() = 0;
 };
 
+/// A folder. Errors: disk_full, limit_reached (no more files can be open), io_error; they name the file.
 class Disk {
  public:
   enum class Open { existing, read_only, create_empty };

@@ -19,9 +19,10 @@ namespace {
 
 std::unexpected<Error> posix_failure(std::string_view doing, std::string_view path) {
   const int cause = errno;
-  const bool full = cause == ENOSPC || cause == EDQUOT;
-  return failure(full ? ErrorCode::disk_full : ErrorCode::io_error,
-                 fmt::format("{} {}: {}", doing, path, std::strerror(cause)));
+  const auto code = cause == ENOSPC || cause == EDQUOT  ? ErrorCode::disk_full
+                    : cause == EMFILE || cause == ENFILE ? ErrorCode::limit_reached
+                                                         : ErrorCode::io_error;
+  return failure(code, fmt::format("{} {}: {}", doing, path, std::strerror(cause)));
 }
 
 class PosixFile final : public DiskFile {

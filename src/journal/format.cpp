@@ -68,7 +68,7 @@ Result<SegmentHeader> decode_header(Bytes bytes) {
       header.segment_bytes % kSegmentBytesUnit != 0) {
     return failure(ErrorCode::damaged, fmt::format("a segment of {} bytes is not possible", header.segment_bytes));
   }
-  if (header.number == 0 || header.number >= kLsnMax / header.segment_bytes) {
+  if (header.number == 0 || header.number >= segments_max(header.segment_bytes)) {
     return failure(ErrorCode::damaged, fmt::format("a segment number of {} is not possible", header.number));
   }
   return header;

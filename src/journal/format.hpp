@@ -71,6 +71,9 @@ constexpr std::size_t group_bytes_max(std::size_t segment_bytes) {
   return std::min(segment_bytes - kSegmentHeaderBytes - kMarkBytes - kSegmentTailBytes, kGroupBytesMax);
 }
 
+/// Numbers of segments are below this.
+constexpr std::uint64_t segments_max(std::size_t segment_bytes) { return kLsnMax / segment_bytes; }
+
 /// What a segment's first 64 bytes say, with what follows from it.
 struct SegmentHeader {
   JournalId id{};

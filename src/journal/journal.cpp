@@ -324,7 +324,7 @@ Result<void> Journal::write_pieces() {
       parts_.push_back(job_.pieces[next].bytes);
     if (auto done = file->write(job_.pieces[first].lsn % segment_bytes_, parts_); !done) {
       if (done.error().code != ErrorCode::disk_full) return done;
-      maker_.note_full();
+      maker_.note_full(std::move(done.error().text));
       return {};
     }
     const auto& last = job_.pieces[next - 1];
@@ -413,5 +413,7 @@ JournalStats Journal::stats() const {
   stats.disk_full = maker_.full();
   return stats;
 }
+
+std::string Journal::refusal() { return maker_.refusal(); }
 
 }  // namespace folkmoot

@@ -120,6 +120,8 @@ class Journal final : public FactLog {
   Result<void> close(bool clean = true);
 
   JournalStats stats() const;
+  /// Why has_room() last said that there is none.
+  std::string refusal();
   std::size_t segment_bytes() const { return segment_bytes_; }
   const JournalOptions& options() const { return options_; }
 

@@ -1,5 +1,7 @@
 #include "journal/segment_maker.hpp"
 
+#include <fmt/format.h>
+
 namespace folkmoot {
 
 Result<bool> SegmentMaker::prepare(std::uint64_t number) {
@@ -7,12 +9,15 @@ Result<bool> SegmentMaker::prepare(std::uint64_t number) {
   const std::lock_guard lock(mutex_);
   if (number <= ready_up_to_) return true;
   if (full_ && !retry_due()) return false;
-  if (bytes_max_ != 0 && (number - oldest_ + 1) * shape_.segment_bytes > bytes_max_) return refuse();
+  if (bytes_max_ != 0 && (number - oldest_ + 1) * shape_.segment_bytes > bytes_max_) {
+    return refuse(fmt::format("it may take {} bytes", bytes_max_));
+  }
+  if (number >= segments_max(shape_.segment_bytes)) return refuse("it has come to the end of its numbers: move to a new data folder");
   auto file = make(number);
-  if (!file && file.error().code == ErrorCode::disk_full) {
+  if (!file && (file.error().code == ErrorCode::disk_full || file.error().code == ErrorCode::limit_reached)) {
     // What was begun takes room that settling may need. If it cannot be removed either, the next try overwrites it.
     (void)disk_.remove(kNewSegmentName);
-    return refuse();
+    return refuse(std::move(file.error().text));
   }
   if (!file) return std::unexpected(file.error());
   ready_.emplace(number, std::move(*file));
@@ -21,7 +26,18 @@ Result<bool> SegmentMaker::prepare(std::uint64_t number) {
   return true;
 }
 
-bool SegmentMaker::refuse() {
+void SegmentMaker::note_full(std::string why) {
+  const std::lock_guard lock(mutex_);
+  refuse(std::move(why));
+}
+
+std::string SegmentMaker::refusal() {
+  const std::lock_guard lock(mutex_);
+  return refusal_;
+}
+
+bool SegmentMaker::refuse(std::string why) {
+  refusal_ = std::move(why);
   refused_ms_ = now_ms_.load();
   full_ = true;
   return false;

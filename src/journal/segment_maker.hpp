@@ -1,4 +1,4 @@
-// Makes the next segment before it is needed, and knows when the disk is full. A segment gets its name only when its
+// Makes the next segment before it is needed, and knows when there is no room for one. A segment gets its name only when its
 // room and its header are durable, so a file with a segment's name is always whole.
 #pragma once
 
@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "journal/disk.hpp"
 #include "journal/format.hpp"
@@ -20,9 +21,9 @@ class SegmentMaker {
   /// Before the first use.
   void set_shape(const JournalId& id, std::size_t segment_bytes) { shape_ = {id, 0, segment_bytes}; }
 
-  /// Sees to it that segment `number` is there; false when the disk (or the limit) is full. Asked again within a second
-  /// of a refusal it does not try. Any thread; takes milliseconds when there is something to do. Errors: io_error,
-  /// fatal.
+  /// Sees to it that segment `number` is there; false when there is no room for it: refusal() says why. Asked again within
+  /// a second of a refusal it does not try. Any thread; takes milliseconds when there is something to do. Errors:
+  /// io_error, fatal.
   Result<bool> prepare(std::uint64_t number);
   /// Hands the file of a prepared segment over; nothing if there is none.
   std::unique_ptr<DiskFile> take(std::uint64_t number);
@@ -35,15 +36,17 @@ class SegmentMaker {
   /// The lowest segment that is still there; room may have come back.
   void set_oldest(std::uint64_t number);
   /// A write into room that had been allocated was refused all the same (file systems that copy on write).
-  void note_full() { refuse(); }
+  void note_full(std::string why);
   bool full() const { return full_; }
+  /// Why there was no room the last time there was none.
+  std::string refusal();
   bool retry_due() const { return full_ && now_ms_ - refused_ms_ >= kRetryMs; }
 
   static constexpr std::int64_t kRetryMs = 1000;
 
  private:
   Result<std::unique_ptr<DiskFile>> make(std::uint64_t number);
-  bool refuse();
+  bool refuse(std::string why);
 
   Disk& disk_;
   const std::uint64_t bytes_max_;
@@ -55,6 +58,7 @@ class SegmentMaker {
   std::atomic<std::uint64_t> ready_up_to_ = 0;  // all segments to this one are made: spares the lock
   std::mutex mutex_;                            // guards what follows, and the making
   std::map<std::uint64_t, std::unique_ptr<DiskFile>> ready_;
+  std::string refusal_;
 };
 
 }  // namespace folkmoot

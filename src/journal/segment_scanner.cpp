@@ -45,6 +45,10 @@ bool SegmentScanner::accept(const RecordView& record, std::size_t bytes) {
   if ((begin != offset_ || record.linked) && offset_ + bytes - begin > group_bytes_max(header_.segment_bytes)) {
     return stop_at(Stop::misplaced, "the group of facts is longer than any may be");
   }
+  const auto last_begin = header_.segment_bytes - kMarkBytes;  // of an end mark, for which there is always room
+  if (offset_ + bytes > last_begin && !record.is(MarkKind::segment_end)) {
+    return stop_at(Stop::misplaced, "a record stands where there is room for the segment's end mark alone");
+  }
   group_begin_ = record.linked ? std::optional(begin) : std::nullopt;
   record_ = record;
   offset_ += bytes;

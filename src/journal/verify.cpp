@@ -36,6 +36,7 @@ class Verifier {
   void count(const RecordView& record, SegmentInfo& segment);
   void count_group(SegmentInfo& segment);
   Result<bool> stopped_early(SegmentScanner& scanner, bool last, std::optional<Tail>& tail);
+  Result<bool> jump_behind(SegmentScanner& scanner, std::size_t bad);
   Result<std::size_t> find_next(SegmentScanner& scanner, std::size_t bad);
   void report(std::uint64_t segment, std::size_t offset, std::string what);
 
@@ -202,12 +203,15 @@ void Verifier::count_group(SegmentInfo& segment) {
 Result<bool> Verifier::stopped_early(SegmentScanner& scanner, bool last, std::optional<Tail>& tail) {
   const auto at = scanner.offset();
   const auto number = scanner.header().number;
+  const auto whole = scanner.whole_offset();
   if (scanner.stop() == SegmentScanner::Stop::misplaced) {
     report(number, at, scanner.problem());
-    scanner.jump(at);
-    return true;
+    if (whole != at) {
+      scanner.jump(at);  // the record again, now that no group is open
+      return true;
+    }
+    return jump_behind(scanner, at);
   }
-  const auto whole = scanner.whole_offset();
   if (!tail) {
     // Once a segment: a badly damaged one would otherwise be read over and over.
     const auto examined = examine_tail(scanner, whole);
@@ -226,16 +230,20 @@ Result<bool> Verifier::stopped_early(SegmentScanner& scanner, bool last, std::op
     report(number, at, what + "; nothing stands behind it in this segment");
     return false;
   }
-  const auto next = find_next(scanner, at);
+  const auto found = jump_behind(scanner, at);
+  if (!found) return found;
+  report(number, at,
+         *found ? fmt::format("{}; the next record that can be read is at offset {}", what, scanner.offset())
+                : what + "; nothing behind it in this segment can be read");
+  return found;
+}
+
+// Goes on at the next record that can be read; false, and back where it was, if there is none.
+Result<bool> Verifier::jump_behind(SegmentScanner& scanner, std::size_t bad) {
+  const auto next = find_next(scanner, bad);
   if (!next) return std::unexpected(next.error());
-  if (*next == 0) {
-    report(number, at, what + "; nothing behind it in this segment can be read");
-    scanner.jump(at);
-    return false;
-  }
-  report(number, at, fmt::format("{}; the next record that can be read is at offset {}", what, *next));
-  scanner.jump(*next);
-  return true;
+  scanner.jump(*next != 0 ? *next : bad);
+  return *next != 0;
 }
 
 // The next good record behind a bad one: where its own length points to, else the next mark. 0: none.

@@ -7,16 +7,26 @@
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "message/pack.hpp"
 #include "server/switch.hpp"
 
 namespace folkmoot {
 namespace {
+
+// Connections never get the last descriptors: a journal that cannot make its next segment refuses what is durable.
+int sockets_max() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::numeric_limits<int>::max();
+  const auto files = std::min<rlim_t>(limit.rlim_cur, std::numeric_limits<int>::max());
+  return static_cast<int>(files - std::min<rlim_t>(64, files / 8));
+}
 
 constexpr std::size_t kReadBytes = 256 * 1024;
 constexpr std::size_t kFlushBytes = 256 * 1024;  // what is read and written stays in the core's cache, however many publish
@@ -25,6 +35,7 @@ constexpr std::int64_t kEndingMs = 2'000;       // for a peer to take its GOODBY
 constexpr std::int64_t kDiskRetryMs = 1'000;
 constexpr std::uint32_t kVanishedMs = 180'000;  // the kernel asks who does not read every 120 s at least
 constexpr std::int64_t kAcceptRetryMs = 100;
+constexpr std::int64_t kFilesWarningMs = 60'000;
 constexpr std::size_t kCompactionStepBytes = 256 * 1024;
 constexpr std::uint64_t kWakeShift = 62;
 constexpr std::uint32_t kSerialMax = (1u << 30) - 1;
@@ -47,6 +58,7 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
   watch(content_thread.event_fd(), Wake::disk, 1, EPOLLIN);
   watch(links_event_, Wake::links, 0, EPOLLIN | EPOLLET);  // each write wakes once; nobody reads it
   started_at_ = clock_.now();
+  sockets_max_ = sockets_max();
 }
 
 Reactor::~Reactor() {
@@ -186,9 +198,10 @@ Result<void> Reactor::on_journal() {
   if (full != said_disk_full_) {
     said_disk_full_ = full;
     if (full) {
-      spdlog::warn("disk full: durable messages are refused until there is room; reads, acks and transient traffic go on");
+      spdlog::warn("the journal has no room ({}): durable messages are refused until it has; reads, acks and transient traffic go on",
+                   journal_.refusal());
     } else {
-      spdlog::info("disk has room again: durable messages are accepted");
+      spdlog::info("the journal has room again: durable messages are accepted");
     }
   }
   if (congested_ == 0 && !paused_.empty() && journal_.staged_bytes() < options_.staged_bytes_max / 2) resume_readers();
@@ -322,10 +335,18 @@ void Reactor::close_connection(Connection& connection) {
 void Reactor::accept_all(std::size_t index) {
   const auto listener = listeners_[index];
   for (int i = 0; i < 64; ++i) {
-    const int socket = ::accept4(listener.socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int socket = ::accept4(listener.socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (socket >= sockets_max_) {
+      ::close(socket);
+      socket = -1;
+      errno = EMFILE;
+    }
     if (socket < 0) {
       if (errno == EMFILE || errno == ENFILE) {
-        spdlog::warn("no file descriptors left at {} connections; raise `ulimit -n`", open_connections_);
+        if (now_ >= next_files_warning_) {
+          spdlog::warn("no file descriptors left for more than {} connections; raise `ulimit -n`", open_connections_);
+          next_files_warning_ = now_ + kFilesWarningMs;
+        }
         hold_listeners();
       }
       return;

@@ -205,6 +205,8 @@ class Reactor final : public Effects, public Hub, public Door {
   std::vector<std::uint32_t> free_slots_;
   std::uint32_t next_serial_ = 1;
   std::size_t open_connections_ = 0;
+  int sockets_max_ = 0;                  // descriptors from here on are kept for the journal and contents
+  std::int64_t next_files_warning_ = 0;  // at the earliest
   std::array<std::size_t, kDoorKinds> open_by_door_{};
   std::vector<SessionId> dirty_;
   std::vector<SessionId> paused_;

@@ -41,6 +41,14 @@ class Agent:
         self.thread.join(30)
 
 
+def eventually(holds):
+    for _ in range(100):
+        if holds():
+            return
+        threading.Event().wait(0.1)
+    raise AssertionError("it never came to that")
+
+
 @contextlib.contextmanager
 def streamed(server, method, path, body=None, accept="text/event-stream"):
     """The lines of an answer as they come."""
@@ -195,6 +203,20 @@ def test_events_are_heard_over_http_with_a_filter_M2(server, connect):
         assert answer.read().strip() == b""  # `count` ends it
 
 
+def test_a_subscription_over_http_that_had_its_count_holds_nobody_up_M2(server, connect):
+    speaker = connect("alice")
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.request("GET", "/api/events?pattern=news&count=1", headers={"Accept": "text/event-stream"})
+    answer = connection.getresponse()
+    assert speaker.publish("heard", topic="news").count == 1
+    server_sent(answer, 1)
+    answer.read()  # it has ended; the connection stays
+    eventually(lambda: speaker.publish("to nobody", topic="news").count == 0)
+    connection.request("GET", "/api/messages?agent=boss")
+    assert json.loads(connection.getresponse().read()) == {"messages": []}
+    connection.close()
+
+
 def test_wrong_subscriptions_over_http_are_refused_M2(ask):
     assert ask("GET", "/api/events?pattern=a..b")[1]["code"] == "invalid_topic"
     status, refused = ask("GET", "/api/events?pattern=a&filter=priority%20%3C")
@@ -206,11 +228,7 @@ def test_a_subscription_over_http_ends_with_its_client_M1(server, connect):
     watcher = connect()
     with subscribed(server, "pattern=a.b"):
         assert watcher.publish("x", topic="a.b").count == 1
-    for _ in range(100):
-        if watcher.publish("x", topic="a.b").count == 0:
-            return
-        threading.Event().wait(0.1)
-    raise AssertionError("it is still subscribed")
+    eventually(lambda: watcher.publish("x", topic="a.b").count == 0)
 
 
 def test_http_1_0_gets_answers_in_one_piece_A5(server, connect):

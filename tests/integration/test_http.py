@@ -50,6 +50,14 @@ def test_a_message_is_published_received_and_settled(ask):
     assert ask("GET", "/api/messages?agent=analyst")[1] == {"messages": []}
 
 
+def test_messages_received_with_ack_are_settled_however_short_their_lease(ask):
+    for _ in range(4):
+        assert ask("POST", "/api/messages", [{"to": "bob", "content": "x" * 1000}] * 250)[0] == 200
+        status, got = ask("GET", "/api/messages?agent=bob&limit=250&ack=true&lease=1ms")
+        assert status == 200 and [m["status"] for m in got["messages"]] == ["processed"] * 250
+    assert ask("GET", "/api/messages?agent=bob")[1] == {"messages": []}
+
+
 def test_a_failed_message_comes_again(ask):
     _, sent = ask("POST", "/api/messages", {"to": "analyst", "content": "x"})
     message = ask("GET", "/api/messages?agent=analyst")[1]["messages"][0]

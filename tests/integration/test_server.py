@@ -215,6 +215,20 @@ def test_a_waiting_pull_does_not_hold_up_the_end(server):
     client.close()
 
 
+def test_connections_never_get_the_files_that_the_journal_needs_X3(make_server):
+    server = make_server("--set", "journal.segment_bytes=64KiB", wrapper=["prlimit", "--nofile=128:128"])
+    alice = native(server, agent="alice")
+    crowd = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]  # the last wait for the system to take them
+    for number in range(400):
+        alice.publish(f"{number:01024}", to="bob")  # seven segments
+    assert alice.stats("bob")["mailboxes"][0]["ready"] == 400
+    assert server.log().count("no file descriptors left") == 1 and "raise `ulimit -n`" in server.log()
+    for one in crowd:
+        one.close()
+    native(server, agent="bob").close()  # comes in once they are gone
+    alice.close()
+
+
 def test_two_servers_live_side_by_side(make_server):
     one, two = make_server(), make_server()
     a, b = native(one), native(two)

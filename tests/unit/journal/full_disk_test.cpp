@@ -57,6 +57,46 @@ TEST_F(FullDiskTest, X3_it_recovers_by_itself_within_about_a_second_of_space_com
   EXPECT_GT(fill(), 100);
 }
 
+TEST_F(FullDiskTest, X3_too_many_open_files_are_as_a_full_disk_until_one_can_be_opened_again) {
+  start();
+  disk.files_used_up = true;
+  fill();
+  EXPECT_EQ(journal->refusal(), "opening next.segment.new: Too many open files");
+  disk.files_used_up = false;
+  now_ms += 1000;
+  ASSERT_TRUE(sync());
+  EXPECT_TRUE(journal->has_room(kDurable, 1000));
+  disk.capacity = disk.used() + kSegmentBytesMin;
+  fill();
+  ASSERT_FALSE(disk.has(std::string(kNewSegmentName)));
+}
+
+TEST_F(FullDiskTest, X3_a_journal_that_comes_to_the_end_of_its_numbers_refuses_promises_and_can_be_read) {
+  const auto last = segments_max(kSegmentBytesMin) - 1;
+  {
+    auto file = disk.open(segment_name(last - 1), Disk::Open::create_empty);
+    ASSERT_TRUE((*file)->preallocate(kSegmentBytesMin));
+    const auto header = encode_header({*options.id, last - 1, kSegmentBytesMin});
+    std::array<std::uint8_t, kMarkBytes> mark{};
+    const auto begin = (last - 1) * kSegmentBytesMin + kSegmentHeaderBytes;
+    RecordCodec(*options.id).seal_mark(mark.data(), begin, MarkKind::batch, {begin, last - 1});
+    const Bytes parts[] = {header, mark};
+    ASSERT_TRUE((*file)->write(0, parts));
+    ASSERT_TRUE((*file)->sync());
+    ASSERT_TRUE(disk.sync_folder());
+  }
+  start();
+  fill();
+  EXPECT_EQ(journal->stats().segments, 2u);
+  EXPECT_NE(journal->refusal().find("the end of its numbers"), std::string::npos) << journal->refusal();
+  kill();
+  start();
+  ASSERT_EQ(found.size(), places.size());
+  EXPECT_EQ(found.back().place, places.back());
+  EXPECT_GT(places.back().lsn, last * kSegmentBytesMin);
+  EXPECT_FALSE(journal->has_room(kDurable, 1000));
+}
+
 TEST_F(FullDiskTest, X3_allocation_is_tried_again_at_most_once_a_second) {
   disk.capacity = 2 * kSegmentBytesMin;
   start();

@@ -219,6 +219,27 @@ TEST_F(GroupTest, X3_a_group_longer_than_any_may_be_is_damage_and_takes_no_memor
   expect_refused(too_long, "the group of facts is longer than any may be");
 }
 
+TEST_F(GroupTest, X3_a_linked_record_longer_than_any_group_is_damage_that_verify_reads_past) {
+  start();
+  kill();
+  std::size_t at = kSegmentHeaderBytes;
+  forge(at, std::string(group_bytes_max(kSegmentBytesMin), 'l'), true);
+  forge_mark(at, MarkKind::batch, lsn_at(kSegmentHeaderBytes));
+  expect_refused(kSegmentHeaderBytes, "the group of facts is longer than any may be");
+}
+
+TEST_F(GroupTest, X3_a_record_in_the_room_of_the_segments_end_mark_is_damage_that_verify_reads_past) {
+  start();
+  kill();
+  std::size_t at = kSegmentHeaderBytes;
+  forge_mark(at, MarkKind::batch, lsn_at(kSegmentHeaderBytes));
+  while (at + record_bytes(1000) <= kSegmentBytesMin - kMarkBytes) forge(at, std::string(1000, 'f'), false);
+  const auto too_far = at;
+  const auto room = kSegmentBytesMin - at - kRecordHeaderBytes;
+  forge(at, std::string(room / kRecordAlign * kRecordAlign, 'l'), false);
+  expect_refused(too_far, "a record stands where there is room for the segment's end mark alone");
+}
+
 TEST_F(GroupTest, X3_a_group_that_no_longer_fits_into_the_segment_begins_the_next) {
   start();
   while (offset_of(journal->appended_end()) < kSegmentBytesMin - 6000) append_synced(std::string(1000, 'f'));

@@ -28,6 +28,7 @@ class MemoryDisk final : public Disk {
   int failing_syncs = 0;                            // so many next syncs fail, and what they were to write is lost
   int unfinished_syncs = 0;                         // so many next syncs do not come to their end: the power fails
   int failing_writes = 0;
+  bool files_used_up = false;  // no more files can be open
   bool writes_full = false;  // writes into allocated room are refused as on a file system that copies on write
   // What a test reads.
   std::uint64_t syncs = 0;
@@ -42,6 +43,7 @@ class MemoryDisk final : public Disk {
 
   Result<std::unique_ptr<DiskFile>> open(std::string_view name, Open how) override {
     const std::string key(name);
+    if (files_used_up) return failure(ErrorCode::limit_reached, "opening " + key + ": Too many open files");
     if (how == Open::create_empty) {
       names_[key] = std::make_shared<File>();
       pending_.push_back({"create", key, "", names_[key]});
