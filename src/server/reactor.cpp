@@ -1,11 +1,13 @@
 // The loop and what it does between reading and writing.
 #include "server/reactor.hpp"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -33,7 +35,6 @@ constexpr std::size_t kFlushBytes = 256 * 1024;  // what is read and written sta
 constexpr std::int64_t kPoolIdleMs = 100;
 constexpr std::int64_t kEndingMs = 2'000;       // for a peer to take its GOODBYE
 constexpr std::int64_t kDiskRetryMs = 1'000;
-constexpr std::uint32_t kVanishedMs = 180'000;  // the kernel asks who does not read every 120 s at least
 constexpr std::int64_t kAcceptRetryMs = 100;
 constexpr std::int64_t kFilesWarningMs = 60'000;
 constexpr std::size_t kCompactionStepBytes = 256 * 1024;
@@ -431,13 +432,18 @@ void Reactor::on_deadlines() {
 }
 
 // With bytes on their way, TCP itself takes a quarter of an hour to notice that a host has vanished, and its leases with it. One that does
-// not read acknowledges at least the kernel's questions whether it does.
+// not read acknowledges at least the kernel's questions whether it does, which come every 120 s at the latest. (Without, keep-alive notices.)
 void Reactor::watch_host(Connection& connection) {
-  if (!connection.is_congested || connection.socket < 0) return;
+  if (connection.socket < 0 || connection.is_unix) return;
+  int on_their_way = 0;  // bytes that the kernel has and the other host has not acknowledged
+  const bool is_owed = ::ioctl(connection.socket, SIOCOUTQ, &on_their_way) == 0 && on_their_way > 0;
+  const bool was_owed = std::exchange(connection.owes_ack, is_owed);
+  if (!is_owed) return;
+  if (!was_owed) return watch_later(connection);  // what has just been sent proves nothing
   tcp_info info{};
   socklen_t size = sizeof info;
-  const bool is_known = !connection.is_unix && ::getsockopt(connection.socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
-  if (!is_known || info.tcpi_last_ack_recv < kVanishedMs) return watch_later(connection);
+  const bool is_known = ::getsockopt(connection.socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
+  if (!is_known || info.tcpi_last_ack_recv < options_.host_timeout_ms) return watch_later(connection);
   spdlog::warn("connection {} is cut: its host has acknowledged nothing for {} ms", session_slot(connection.id), info.tcpi_last_ack_recv);
   close_connection(connection);
 }

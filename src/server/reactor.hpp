@@ -122,7 +122,6 @@ class Reactor final : public Effects, public Hub, public Door {
 
  private:
   enum class Wake : std::uint32_t { disk = 1, links = 2, listener = 3, connection = 4 };  // disk: 0 the journal, 1 contents
-  static constexpr std::int64_t kWatchMs = 60'000;  // between looks at whether the host of who does not read is still there
   struct Listener {
     int socket = -1;
     bool is_unix = false;

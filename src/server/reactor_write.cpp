@@ -82,14 +82,13 @@ bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool i
     }
   } else {
     connection.engine_held = true;
-    watch_later(connection);
   }
   return false;
 }
 
 void Reactor::watch_later(Connection& connection) {
-  if (connection.socket < 0 || now_ < connection.watched_until) return;
-  connection.watched_until = now_ + kWatchMs;
+  if (now_ < connection.watched_until || connection.is_unix) return;
+  connection.watched_until = now_ + options_.host_timeout_ms / 3;
   deadlines_.push({connection.watched_until, connection.id});
 }
 
@@ -109,6 +108,7 @@ void Reactor::send_or_keep(Connection& connection, std::span<const Bytes> parts)
   msghdr message{};
   message.msg_iov = pieces.data();
   message.msg_iovlen = parts.size();
+  watch_later(connection);
   const auto sent = ::sendmsg(connection.socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   auto done = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
   if (done == bytes) return;
@@ -288,6 +288,7 @@ void Reactor::flush(Connection& connection) {
     connection.out.consume(pool_, static_cast<std::size_t>(sent));
     if (static_cast<std::size_t>(sent) < bytes.size()) break;
   }
+  watch_later(connection);
   connection.wants_write = !connection.out.empty();
   if (connection.state == Connection::State::ending && connection.out.empty()) ::shutdown(connection.socket, SHUT_WR);
   update_interest(connection);
