@@ -230,6 +230,7 @@ class Model {
   std::uint64_t turn_ = 0;
   std::uint64_t call_ = 1;  // counts the commands
   std::set<MessageKey> dying_;  // failed for the last time, and not dead yet
+  std::map<std::size_t, std::size_t> purged_unsure_;  // dead letters of a mailbox that went in this call, since the log had no room
   MessageKey last_key_ = 0, durable_key_ = 0, any_key_ = 0, reserved_key_ = 0;
 };
 

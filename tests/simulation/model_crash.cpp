@@ -1,6 +1,7 @@
 // What the disk makes certain, what a crash takes back, and the model against the engine.
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "simulation/model.hpp"
 
@@ -60,11 +61,12 @@ void Model::on_durable(Lsn end, std::int64_t now) {
 void Model::resync(Engine& engine) {
   room_refused = false;
   schedules.resync(engine);
-  std::map<std::size_t, std::size_t> died;  // without a fact, by mailbox
+  auto dead = std::exchange(purged_unsure_, {});  // how many dead letters a mailbox can have had at once in this call
+  for (std::size_t i = 0; i < mailboxes_.size(); ++i) dead[i] += mailboxes_[i].dead.size();
   for (const auto& [key, message] : messages_) {
     if (message.asked.transient || (!message.waits() && message.stand != Stand::leased)) continue;
     const auto is = stand_of(engine.receipt(message.id));
-    died[message.asked.mailbox] += is == Stand::dead || is == Stand::gone;
+    dead[message.asked.mailbox] += is == Stand::dead || is == Stand::gone;  // it died without a fact
   }
   std::vector<std::pair<std::int64_t, MessageKey>> came_due;
   for (auto at = messages_.begin(); at != messages_.end();) {
@@ -75,7 +77,7 @@ void Model::resync(Engine& engine) {
     const auto is = stand_of(receipt);
     if (is == was || (is == Stand::ready && was == Stand::blocked)) continue;
     // Dead, and at once one dead letter too many.
-    const bool pushed_out = is == Stand::gone && mailboxes_[message.asked.mailbox].dead.size() + died[message.asked.mailbox] > options_.dead_max;
+    const bool pushed_out = is == Stand::gone && dead[message.asked.mailbox] > options_.dead_max;
     const bool may = pushed_out                ? true
                      : was == Stand::leased ? is != Stand::gone || message.asked.once
                      : is == Stand::dead || (was == Stand::dead && is == Stand::gone) || (was == Stand::scheduled && is == Stand::ready);
@@ -120,6 +122,7 @@ void Model::crash() {
   held_events_.clear();
   due_events_.clear();
   in_group_ = false;
+  purged_unsure_.clear();
   nack_delay = 0;
   rejecting = purging = false;
   arriving.clear();

@@ -124,6 +124,7 @@ void Model::settle_bounces() {
 
 void Model::on_purged(FactPlace place, MessageKey key, std::int64_t now) {
   auto* const message = find_key(key);
+  if (message != nullptr && room_refused) ++purged_unsure_[message->asked.mailbox];
   // Its death may not have had room, and this shorter fact has.
   if (message != nullptr && room_refused && (message->waits() || message->stand == Stand::leased)) return left(*message, Stand::gone, place.lsn);
   expect(message != nullptr && message->stand == Stand::dead, "a message was purged that is not dead");
