@@ -102,6 +102,17 @@ void Model::resync(Engine& engine) {
   // In the order of their times, which decides who is first of its group.
   std::ranges::sort(came_due);
   for (const auto& [due, key] : came_due) make_ready(*find_key(key), true);
+  for (std::size_t i = 0; i < mailboxes_.size(); ++i) {
+    MailboxStats stats;
+    if (mailboxes_[i].limits.overflow != Overflow::drop_oldest || !engine.mailbox_stats(names_[i], stats)) continue;
+    // Whatever made room there and was transient: no fact tells of it.
+    auto& mailbox = mailboxes_[i];
+    const auto load = stats.ready + stats.scheduled + stats.leased;
+    for (auto at = mailbox.ready.begin(); at != mailbox.ready.end() && mailbox.load > load;) {
+      auto& message = *find_key(*at++);
+      if (message.asked.transient) left(message, Stand::gone);
+    }
+  }
 }
 
 void Model::crash() {
