@@ -1,6 +1,6 @@
 // The journal's bytes. All numbers little-endian. docs/journal.md tells the same with the reasons and an example.
 //
-//   journal  := segment*                      files `<number, ten digits>.segment`, numbers without a gap
+//   journal  := segment*                      files `<number, at least ten digits>.segment`, numbers without a gap
 //   segment  := header record* zeros          all segments of a journal are equally long
 //   header   := magic[8] version:u32 0:u32 journal_id[16] number:u64 segment_bytes:u64 0[12] crc:u32       64 bytes
 //   record   := length:u32 crc:u32 kind:u8 linked:u8 0[2] body[length] 0[to a multiple of 8]

@@ -56,6 +56,7 @@ Result<std::unique_ptr<DiskFile>> SegmentMaker::make(std::uint64_t number) {
   if (done) done = disk_.rename(kNewSegmentName, segment_name(number));
   if (done) done = disk_.sync_folder();
   if (!done) return std::unexpected(done.error());
+  file->reset();  // its descriptor may be the last
   return disk_.open(segment_name(number), Disk::Open::existing);  // under its own name, which errors will tell
 }
 

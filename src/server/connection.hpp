@@ -37,6 +37,7 @@ struct Connection {
   std::uint32_t interest = 0;     // epoll events registered
   std::int64_t congested_since = 0;
   std::int64_t watched_until = 0;  // when it is looked at next whether its host is still there
+  std::int64_t ends_at = 0;        // when one that is ending is closed at the latest
   bool owes_ack = false;           // bytes were on their way when that was looked at last
   std::size_t answer_bytes = 0;   // of what waits, so much at most are answers
   std::size_t link_pending = 0;   // bytes the link's door has not taken yet

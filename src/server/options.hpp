@@ -31,7 +31,7 @@ struct ServerOptions {
   std::size_t frame_bytes_max = kFrameBytesDefault;
   std::size_t pending_bytes_high = 512 * 1024;        // unsent bytes of a connection above which deliveries and publishers wait
   std::size_t pending_bytes_max = 64 * 1024 * 1024;   // ... at which it is cut as a slow consumer
-  std::int64_t host_timeout_ms = 180'000;             // how long a host to which bytes are on their way may acknowledge nothing
+  std::int64_t host_timeout_ms = 300'000;             // how long nothing may be heard of a host to which bytes are on their way
   std::int64_t slow_consumer_ms = 5'000;              // how long it may stay above pending_bytes_high
   std::size_t staged_bytes_max = 64 * 1024 * 1024;    // not yet durable, before reading stops
   std::int64_t hello_timeout_ms = 10'000;

@@ -182,7 +182,10 @@ Result<void> Reactor::run() {
     if (switch_) switch_->trunks().look_for_strays();
     engine_.dispatch();
     if (now_ >= next_disk_retry_ || journal_.staged_bytes() > 0) {
-      journal_thread_.submit(now_);
+      // A journal that has failed (making room, say) takes nothing, and nothing would come back to tell of it.
+      if (!journal_thread_.submit(now_)) {
+        if (const auto end = journal_thread_.collect(); !end) return std::unexpected(end.error());
+      }
       next_disk_retry_ = now_ + kDiskRetryMs;
     }
     if (switch_) switch_->flush();
@@ -336,14 +339,16 @@ void Reactor::close_connection(Connection& connection) {
 void Reactor::accept_all(std::size_t index) {
   const auto listener = listeners_[index];
   for (int i = 0; i < 64; ++i) {
-    int socket = ::accept4(listener.socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int socket = -1;
+    errno = EMFILE;
+    if (has_files_left()) socket = ::accept4(listener.socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket >= sockets_max_) {
-      ::close(socket);
-      socket = -1;
+      ::close(std::exchange(socket, -1));
       errno = EMFILE;
     }
     if (socket < 0) {
-      if (errno == EMFILE || errno == ENFILE) {
+      files_are_short_ = errno == EMFILE || errno == ENFILE;
+      if (files_are_short_) {
         if (now_ >= next_files_warning_) {
           spdlog::warn("no file descriptors left for more than {} connections; raise `ulimit -n`", open_connections_);
           next_files_warning_ = now_ + kFilesWarningMs;
@@ -378,6 +383,14 @@ void Reactor::listen_to(Connection& connection) {
 }
 
 // The listeners stay readable while nobody can be let in: not looked at for a moment, so as not to spin.
+// Who cannot be taken stays with the system, to be taken later, and is not turned away.
+bool Reactor::has_files_left() {
+  if (!files_are_short_) return true;
+  const int next = ::dup(epoll_);
+  if (next >= 0) ::close(next);
+  return next >= 0 && next < sockets_max_;
+}
+
 void Reactor::hold_listeners() {
   if (std::exchange(listeners_held_, true)) return;
   for (const auto& listener : listeners_) epoll_ctl(epoll_, EPOLL_CTL_DEL, listener.socket, nullptr);
@@ -412,7 +425,9 @@ void Reactor::on_deadlines() {
       case Connection::State::greeting:
         say_goodbye(*connection, {ErrorCode::timed_out, "no HELLO in time"});
         break;
-      case Connection::State::ending: close_connection(*connection); break;
+      case Connection::State::ending:
+        if (now_ >= connection->ends_at) close_connection(*connection);
+        break;
       case Connection::State::open:
         if (!connection->events_held) {  // mail waits for whoever reads it, however slowly
           watch_host(*connection);
@@ -432,7 +447,7 @@ void Reactor::on_deadlines() {
 }
 
 // With bytes on their way, TCP itself takes a quarter of an hour to notice that a host has vanished, and its leases with it. One that does
-// not read acknowledges at least the kernel's questions whether it does, which come every 120 s at the latest. (Without, keep-alive notices.)
+// not read answers at least the kernel's questions whether it does, every 120 s; the default forgives one lost. (Without, keep-alive notices.)
 void Reactor::watch_host(Connection& connection) {
   if (connection.socket < 0 || connection.is_unix) return;
   int on_their_way = 0;  // bytes that the kernel has and the other host has not acknowledged
@@ -443,8 +458,9 @@ void Reactor::watch_host(Connection& connection) {
   tcp_info info{};
   socklen_t size = sizeof info;
   const bool is_known = ::getsockopt(connection.socket, IPPROTO_TCP, TCP_INFO, &info, &size) == 0;
-  if (!is_known || info.tcpi_last_ack_recv < options_.host_timeout_ms) return watch_later(connection);
-  spdlog::warn("connection {} is cut: its host has acknowledged nothing for {} ms", session_slot(connection.id), info.tcpi_last_ack_recv);
+  const auto silent_ms = std::min(info.tcpi_last_ack_recv, info.tcpi_last_data_recv);
+  if (!is_known || silent_ms < options_.host_timeout_ms) return watch_later(connection);
+  spdlog::warn("connection {} is cut: nothing was heard of its host for {} ms", session_slot(connection.id), silent_ms);
   close_connection(connection);
 }
 
@@ -466,7 +482,12 @@ void Reactor::say_goodbye(Connection& connection, const Error& error) {
   store(at, code);
   std::memcpy(at + sizeof code, error.text.data(), error.text.size());
   end_session(connection);
-  deadlines_.push({now_ + kEndingMs, connection.id});
+  end_after(connection, kEndingMs);
+}
+
+void Reactor::end_after(Connection& connection, std::int64_t ms) {
+  connection.ends_at = now_ + ms;
+  deadlines_.push({connection.ends_at, connection.id});
 }
 
 }  // namespace folkmoot

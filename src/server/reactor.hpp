@@ -121,6 +121,8 @@ class Reactor final : public Effects, public Hub, public Door {
   void go_on(SessionId id);
 
  private:
+  static constexpr std::int64_t kWatchMs = 60'000;  // between looks at whether a host to which bytes are on their way is there, at most
+
   enum class Wake : std::uint32_t { disk = 1, links = 2, listener = 3, connection = 4 };  // disk: 0 the journal, 1 contents
   struct Listener {
     int socket = -1;
@@ -150,6 +152,7 @@ class Reactor final : public Effects, public Hub, public Door {
   void watch(int socket, Wake kind, std::uint64_t value, std::uint32_t events);
   void update_interest(Connection& connection);
   void accept_all(std::size_t listener);
+  bool has_files_left();
   void hold_listeners();
 
   // reading
@@ -166,6 +169,7 @@ class Reactor final : public Effects, public Hub, public Door {
   void take_posted(Posted posted);
   void arrive(int socket, const std::string& first, bool is_unix);
   void listen_to(Connection& connection);
+  void end_after(Connection& connection, std::int64_t ms);
   void watch_later(Connection& connection);
   void watch_host(Connection& connection);
 
@@ -205,6 +209,7 @@ class Reactor final : public Effects, public Hub, public Door {
   std::uint32_t next_serial_ = 1;
   std::size_t open_connections_ = 0;
   int sockets_max_ = 0;                  // descriptors from here on are kept for the journal and contents
+  bool files_are_short_ = false;         // they were, when a connection was taken last
   std::int64_t next_files_warning_ = 0;  // at the earliest
   std::array<std::size_t, kDoorKinds> open_by_door_{};
   std::vector<SessionId> dirty_;

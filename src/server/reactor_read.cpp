@@ -196,7 +196,7 @@ bool Reactor::sniff(Connection& connection, Bytes bytes) {
     spdlog::info("a client tried TLS, which this server does not speak; it was refused");
     connection.out.append(pool_, {kTlsRefusal, sizeof kTlsRefusal});
     connection.state = Connection::State::ending;
-    deadlines_.push({now_ + 1'000, connection.id});
+    end_after(connection, 1'000);
     flush(connection);
     return false;
   }

@@ -88,7 +88,7 @@ bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool i
 
 void Reactor::watch_later(Connection& connection) {
   if (now_ < connection.watched_until || connection.is_unix) return;
-  connection.watched_until = now_ + options_.host_timeout_ms / 3;
+  connection.watched_until = now_ + std::min(options_.host_timeout_ms / 3, kWatchMs);
   deadlines_.push({connection.watched_until, connection.id});
 }
 

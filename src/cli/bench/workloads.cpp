@@ -366,8 +366,8 @@ void connections(TargetServer& server, BenchOptions options, Report& report) {
   const auto count = or_default(options.messages, 10'000);
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_max < count + 64) {
-    throw Failure({ErrorCode::limit_reached, fmt::format("{} open files are allowed, {} are needed; see `ulimit -n`", limit.rlim_max, count + 64)});
+  if (limit.rlim_max < count + 256) {
+    throw Failure({ErrorCode::limit_reached, fmt::format("{} open files are allowed, {} are needed; see `ulimit -n`", limit.rlim_max, count + 256)});
   }
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
