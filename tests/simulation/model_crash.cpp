@@ -107,7 +107,7 @@ void Model::resync(Engine& engine) {
     if (mailboxes_[i].limits.overflow != Overflow::drop_oldest || !engine.mailbox_stats(names_[i], stats)) continue;
     // Whatever made room there and was transient: no fact tells of it.
     auto& mailbox = mailboxes_[i];
-    const auto load = stats.ready + stats.scheduled + stats.leased;
+    const auto load = std::max(stats.ready + stats.scheduled + stats.leased, mailbox.limits.max_messages);
     for (auto at = mailbox.ready.begin(); at != mailbox.ready.end() && mailbox.load > load;) {
       auto& message = *find_key(*at++);
       if (message.asked.transient) left(message, Stand::gone);
