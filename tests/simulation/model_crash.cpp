@@ -83,6 +83,7 @@ void Model::resync(Engine& engine) {
                      : is == Stand::dead || (was == Stand::dead && is == Stand::gone) || (was == Stand::scheduled && is == Stand::ready);
     expect(may || message.number == cancelling, "{} was {} and is {}", message.number, name(was), name(is));
     if (is != Stand::gone) message.deliveries = receipt.deliveries;
+    if (is == Stand::dead) message.dead_at = receipt.at;
     if (is == Stand::dead || is == Stand::gone) {
       left(message, is);
     } else if (is == Stand::ready) {
