@@ -339,24 +339,14 @@ void Reactor::close_connection(Connection& connection) {
 void Reactor::accept_all(std::size_t index) {
   const auto listener = listeners_[index];
   for (int i = 0; i < 64; ++i) {
-    int socket = -1;
-    errno = EMFILE;
-    if (has_files_left()) socket = ::accept4(listener.socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (socket >= sockets_max_) {
-      ::close(std::exchange(socket, -1));
-      errno = EMFILE;
+    if (!has_files_left()) return hold_listeners();
+    const int socket = ::accept4(listener.socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    files_are_short_ = socket >= sockets_max_ || (socket < 0 && (errno == EMFILE || errno == ENFILE));
+    if (files_are_short_) {
+      if (socket >= 0) ::close(socket);
+      return hold_listeners();
     }
-    if (socket < 0) {
-      files_are_short_ = errno == EMFILE || errno == ENFILE;
-      if (files_are_short_) {
-        if (now_ >= next_files_warning_) {
-          spdlog::warn("no file descriptors left for more than {} connections; raise `ulimit -n`", open_connections_);
-          next_files_warning_ = now_ + kFilesWarningMs;
-        }
-        hold_listeners();
-      }
-      return;
-    }
+    if (socket < 0) return;
     if (open_connections_ >= options_.connections_max) {
       ::close(socket);
       continue;
@@ -382,7 +372,6 @@ void Reactor::listen_to(Connection& connection) {
   deadlines_.push({now_ + options_.hello_timeout_ms, connection.id});
 }
 
-// The listeners stay readable while nobody can be let in: not looked at for a moment, so as not to spin.
 // Who cannot be taken stays with the system, to be taken later, and is not turned away.
 bool Reactor::has_files_left() {
   if (!files_are_short_) return true;
@@ -391,8 +380,13 @@ bool Reactor::has_files_left() {
   return next >= 0 && next < sockets_max_;
 }
 
+// The listeners stay readable while nobody can be let in: not looked at for a moment, so as not to spin.
 void Reactor::hold_listeners() {
   if (std::exchange(listeners_held_, true)) return;
+  if (now_ >= next_files_warning_) {
+    spdlog::warn("no file descriptors left for more than {} connections; raise `ulimit -n`", open_connections_);
+    next_files_warning_ = now_ + kFilesWarningMs;
+  }
   for (const auto& listener : listeners_) epoll_ctl(epoll_, EPOLL_CTL_DEL, listener.socket, nullptr);
   deadlines_.push({now_ + kAcceptRetryMs, 0});
 }
