@@ -110,6 +110,8 @@ class Server:
 
     def cli(self, *arguments, stdin=None, timeout=30, env=None):
         """Runs a subcommand against this server; returns the finished process with its output as text."""
+        if arguments[0] == "recv" and MOMENT_MS and not {"--wait", "--follow"} & {*arguments}:
+            arguments += ("--wait", f"{MOMENT_MS}ms")
         return subprocess.run([PROGRAM, *arguments], input=stdin, capture_output=True, text=True, timeout=timeout,
                               env=environment(FOLKMOOT_ADDRESS=self.address, **(env or {})),
                               **({"stdin": subprocess.DEVNULL} if stdin is None else {}))

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from native import TYPES, Refused
+from test_delivery_native import eventually
 from test_http import Http
 from test_websocket import run
 
@@ -39,14 +40,6 @@ class Agent:
 
     def __exit__(self, *_):
         self.thread.join(30)
-
-
-def eventually(holds):
-    for _ in range(100):
-        if holds():
-            return
-        threading.Event().wait(0.1)
-    raise AssertionError("it never came to that")
 
 
 @contextlib.contextmanager
@@ -211,7 +204,7 @@ def test_a_subscription_over_http_that_had_its_count_holds_nobody_up_M2(server, 
     assert speaker.publish("heard", topic="news").count == 1
     server_sent(answer, 1)
     answer.read()  # it has ended; the connection stays
-    eventually(lambda: speaker.publish("to nobody", topic="news").count == 0)
+    eventually(lambda: speaker.publish("to nobody", topic="news").count, lambda count: count == 0)
     connection.request("GET", "/api/messages?agent=boss")
     assert json.loads(connection.getresponse().read()) == {"messages": []}
     connection.close()
@@ -228,7 +221,7 @@ def test_a_subscription_over_http_ends_with_its_client_M1(server, connect):
     watcher = connect()
     with subscribed(server, "pattern=a.b"):
         assert watcher.publish("x", topic="a.b").count == 1
-    eventually(lambda: watcher.publish("x", topic="a.b").count == 0)
+    eventually(lambda: watcher.publish("x", topic="a.b").count, lambda count: count == 0)
 
 
 def test_http_1_0_gets_answers_in_one_piece_A5(server, connect):

@@ -141,7 +141,8 @@ def test_a_token_is_asked_of_everybody_U13(make_server):
     assert b"open sesame" not in Path(f"/proc/{server.pid}/cmdline").read_bytes()
 
 
-@pytest.mark.parametrize("arguments", [["--listen", "nonsense"], ["--listen", "127.0.0.1:99999"], ["--no-such-flag"]])
+@pytest.mark.parametrize("arguments", [["--listen", "nonsense"], ["--listen", "127.0.0.1:99999"], ["--no-such-flag"],
+                                       ["--set", "host_timeout=0"]])
 def test_bad_usage_exits_with_2(tmp_path, arguments):
     refused = serve("--data", str(tmp_path / "data"), *arguments)
     assert refused.returncode == 2 and refused.stderr, (refused.returncode, refused.stderr)
