@@ -30,15 +30,15 @@ void Engine::dispatch_mailbox(Mailbox& mailbox) {
   while (mailbox.ready > 0 && !mailbox.waiters.empty()) {
     if (!serve_waiter(mailbox)) break;
   }
-  while (mailbox.ready > 0 && mailbox.consumers_ready > 0) {
-    const auto slot = next_consumer(mailbox);
+  while (mailbox.ready > 0 && !mailbox.consumers_ready.empty()) {
+    const auto slot = mailbox.consumers_ready.take_turn(consumers_);
     auto& consumer = consumers_[slot];
     auto* const session = find_session(consumer.session);
     FOLKMOOT_ASSERT(session != nullptr);
     const auto handed = hand_out(mailbox, consumer.session, consumer.request, slot, 0, false);
     if (handed == Handed::stuck) return;
     --consumer.credit;
-    update_ready(consumer, *session);
+    update_ready(slot, *session);
     if (handed == Handed::enough) set_unwritable(*session);
   }
 }
@@ -70,7 +70,7 @@ void Engine::retry() {
 
 // Serves the first RECEIVE or WAIT that waits; false if none of them can take anything now.
 bool Engine::serve_waiter(Mailbox& mailbox) {
-  for (const auto slot : mailbox.waiters) {
+  for (auto slot = mailbox.waiters.first(); slot != kNoSlot; slot = mailbox.waiters.after(waiters_, slot)) {
     const auto waiter = waiters_[slot];
     auto* const session = find_session(waiter.session);
     FOLKMOOT_ASSERT(session != nullptr);
@@ -103,22 +103,14 @@ bool Engine::serve_waiter(Mailbox& mailbox) {
   return false;
 }
 
-// The consumer whose turn it is. Requires: consumers_ready > 0.
-std::uint32_t Engine::next_consumer(Mailbox& mailbox) {
-  for (;;) {
-    if (mailbox.turn >= mailbox.consumers.size()) mailbox.turn = 0;
-    const auto slot = mailbox.consumers[mailbox.turn++];
-    if (consumers_[slot].is_ready) return slot;
-  }
-}
-
-void Engine::update_ready(MailboxConsumer& consumer, const Session& session) {
+void Engine::update_ready(std::uint32_t slot, const Session& session) {
+  const auto& consumer = consumers_[slot];
   const bool is_ready = consumer.credit > 0 && session.writable;
-  if (is_ready == consumer.is_ready) return;
-  consumer.is_ready = is_ready;
+  if (is_ready == consumer.links.in_ring()) return;
   auto& mailbox = parties_.mailbox(consumer.mailbox);
-  mailbox.consumers_ready += is_ready ? 1 : -1u;
-  if (is_ready && mailbox.ready > 0) mark_dirty(mailbox);
+  if (!is_ready) return mailbox.consumers_ready.remove(consumers_, slot);
+  mailbox.consumers_ready.push_back(consumers_, slot);
+  if (mailbox.ready > 0) mark_dirty(mailbox);
 }
 
 MessageParts Engine::bytes_of_message(const Entry& entry, std::uint16_t* hops) {
@@ -256,11 +248,11 @@ void Engine::consume(SessionId id, std::uint32_t request, std::string_view name,
   }
   const auto slot = consumers_.insert({.session = id, .request = request, .mailbox = (*mailbox)->number, .credit = credit, .serial = ++last_consumer_});
   if (!open_number(*session, request, {OpenKind::consumer, slot})) return consumers_.erase(slot);
-  (*mailbox)->consumers.push_back(slot);
+  ++(*mailbox)->consumers;
   (*mailbox)->is_stray = session->of_shard;
   shards_consumers_ += session->of_shard;
   effects_.done(id, request, bytes_of((*mailbox)->ready));
-  update_ready(consumers_[slot], *session);
+  update_ready(slot, *session);
 }
 
 void Engine::credit(SessionId id, std::uint32_t target, std::uint32_t amount) {
@@ -271,7 +263,7 @@ void Engine::credit(SessionId id, std::uint32_t target, std::uint32_t amount) {
   if (found->second.kind == OpenKind::consumer) {
     auto& consumer = consumers_[found->second.slot];
     consumer.credit = std::min<std::uint64_t>(std::uint64_t{consumer.credit} + amount, kCreditMax);
-    update_ready(consumer, *session);
+    update_ready(found->second.slot, *session);
   } else if (found->second.kind == OpenKind::subscription) {
     auto& subscription = *subscriptions_[found->second.slot];
     if (!subscription.limited) return;
@@ -308,7 +300,7 @@ void Engine::add_waiter(Session& session, Mailbox& mailbox, const Waiter& waiter
   if (waiter.max != 0) mailbox.last_read = now_;
   const auto slot = waiters_.insert(waiter);
   if (!open_number(session, waiter.request, {OpenKind::waiter, slot})) return waiters_.erase(slot);
-  mailbox.waiters.push_back(slot);
+  mailbox.waiters.push_back(waiters_, slot);
   // Given-back messages of this very turn count as there: what is ready is handed out before a wait of no time ends.
   if (handing_out_) dispatch_mailbox(mailbox);
   if (!waiters_.holds(slot) || waiters_[slot].serial != waiter.serial) return;

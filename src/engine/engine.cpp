@@ -214,7 +214,7 @@ void Engine::session_writable(SessionId id) {
   session->writable = true;
   for (const auto& [request, open] : session->open) {
     if (open.kind == OpenKind::consumer) {
-      update_ready(consumers_[open.slot], *session);
+      update_ready(open.slot, *session);
       mark_dirty(parties_.mailbox(consumers_[open.slot].mailbox));
     } else if (open.kind == OpenKind::waiter) {
       mark_dirty(parties_.mailbox(waiters_[open.slot].mailbox));
@@ -225,7 +225,7 @@ void Engine::session_writable(SessionId id) {
 void Engine::set_unwritable(Session& session) {
   session.writable = false;
   for (const auto& [request, open] : session.open) {
-    if (open.kind == OpenKind::consumer) update_ready(consumers_[open.slot], session);
+    if (open.kind == OpenKind::consumer) update_ready(open.slot, session);
   }
 }
 
@@ -248,15 +248,15 @@ void Engine::close_open(Session& session, std::uint32_t request, const Open& ope
       auto& consumer = consumers_[open.slot];
       auto& mailbox = parties_.mailbox(consumer.mailbox);
       consumer.credit = 0;
-      update_ready(consumer, session);
-      std::erase(mailbox.consumers, open.slot);
+      update_ready(open.slot, session);
+      --mailbox.consumers;
       consumers_.erase(open.slot);
       shards_consumers_ -= session.of_shard;
       break;
     }
     case OpenKind::waiter: {
       auto& mailbox = parties_.mailbox(waiters_[open.slot].mailbox);
-      std::erase(mailbox.waiters, open.slot);
+      mailbox.waiters.remove(waiters_, open.slot);
       waiters_.erase(open.slot);
       break;
     }
@@ -384,7 +384,7 @@ Result<Mailbox*> Engine::mailbox_named(std::string_view name) {
 }
 
 const MailboxLimits& Engine::limits(const Mailbox& mailbox) const {
-  return mailbox.own_limits ? *mailbox.own_limits : options_.mailbox;
+  return mailbox.own_limits ? mailbox.own_limits->limits : options_.mailbox;
 }
 
 void Engine::configure_mailbox(SessionId id, std::uint32_t request, const MailboxCommand& command) {
@@ -407,10 +407,13 @@ void Engine::configure_mailbox(SessionId id, std::uint32_t request, const Mailbo
                                    .multiplier_permille = retry.multiplier_permille};
   const Bytes body = bytes_of(fact);
   const auto place = log_.append(FactKind::mailbox_configured, {&body, 1}, FactLog::Life::live);
-  if (box.limits_place.lsn != 0) log_.release(box.limits_place);
-  box.limits_place = place;
-  box.own_limits = std::make_unique<MailboxLimits>(command.limits);
+  set_limits(box, command.limits, place);
   pending_.push({.lsn = place.lsn, .session = id, .request = request, .kind = Pending::Kind::done});
+}
+
+void Engine::set_limits(Mailbox& mailbox, const MailboxLimits& limits, FactPlace place) {
+  if (mailbox.own_limits && mailbox.own_limits->place.lsn != 0) log_.release(mailbox.own_limits->place);
+  mailbox.own_limits = std::make_unique<OwnLimits>(limits, place);
 }
 
 }  // namespace folkmoot

@@ -250,6 +250,7 @@ class Engine {
   void journal_party(std::uint32_t number);
   bool journal_party_if_room(std::uint32_t number);
   const MailboxLimits& limits(const Mailbox& mailbox) const;
+  void set_limits(Mailbox& mailbox, const MailboxLimits& limits, FactPlace place);
   Result<Mailbox*> mailbox_named(std::string_view name);
 
   // publishing
@@ -368,7 +369,6 @@ class Engine {
   void mark_dirty(Mailbox& mailbox);
   void dispatch_mailbox(Mailbox& mailbox);
   bool serve_waiter(Mailbox& mailbox);
-  std::uint32_t next_consumer(Mailbox& mailbox);
   enum class Handed { more, enough, stuck };
   Handed hand_out(Mailbox& mailbox, SessionId session, std::uint32_t request, std::uint32_t consumer, std::int64_t lease_ms,
                 bool retrieved);
@@ -376,7 +376,7 @@ class Engine {
   void retry_later();
   void retry();
   MessageParts bytes_of_message(const Entry& entry, std::uint16_t* hops = nullptr);
-  void update_ready(MailboxConsumer& consumer, const Session& session);
+  void update_ready(std::uint32_t consumer, const Session& session);
   void set_unwritable(Session& session);
   void add_waiter(Session& session, Mailbox& mailbox, const Waiter& waiter);
   void end_waiter(std::uint32_t slot);

@@ -11,12 +11,12 @@
 #include <array>
 #include <map>
 #include <memory>
-#include <vector>
+#include <optional>
 
 #include "engine/lane.hpp"
 #include "engine/options.hpp"
 #include "engine/effects.hpp"
-#include "engine/slab.hpp"
+#include "engine/slab_ring.hpp"
 
 namespace folkmoot {
 
@@ -25,6 +25,33 @@ struct DeadLetter {
   DeadReason reason{};
   std::int64_t at = 0;
   FactPlace place;  // of its message_dead fact, which has the reason in words; lsn 0: none
+};
+
+struct MailboxConsumer {
+  SessionId session = 0;
+  std::uint32_t request = 0;
+  std::uint32_t mailbox = 0;
+  std::uint32_t credit = 0;
+  std::uint32_t serial = 0;  // slots are used again
+  RingLinks links{};         // of Mailbox::consumers_ready
+};
+
+/// A RECEIVE that waits for messages, or a WAIT.
+struct Waiter {
+  SessionId session = 0;
+  std::uint32_t request = 0;
+  std::uint32_t mailbox = 0;
+  std::uint32_t max = 0;        // messages; 0 for WAIT
+  RingLinks links{};            // of Mailbox::waiters
+  std::int64_t lease_ms = 0;    // 0: the lease lives with the connection
+  std::int64_t deadline = 0;
+  std::uint64_t serial = 0;     // tells this use of the slot from others
+};
+
+/// Of a mailbox that has limits of its own.
+struct OwnLimits {
+  MailboxLimits limits;
+  FactPlace place;
 };
 
 struct Mailbox {
@@ -37,19 +64,17 @@ struct Mailbox {
   std::uint32_t leased = 0;
   std::uint32_t blocked = 0;
   std::uint32_t lease_head = kNoSlot;
+  std::uint32_t consumers = 0;
+  SlabRing<MailboxConsumer> consumers_ready;  // with credit and a connection that takes more; they take turns
+  SlabRing<Waiter> waiters;                   // first come first served
+  std::uint32_t promised = 0;                 // messages that room was found for, and that come within the same command
   std::uint16_t lanes_in_use = 0;  // bit per lane that is not empty
   bool is_dirty = false;           // listed for dispatch
   bool is_stray = false;           // of another shard: what comes here is carried on
   bool is_stuck = false;           // listed for another try: its next message could not go out
   std::int64_t last_read = -1;     // Unix ms; -1: never
   std::array<std::unique_ptr<Lane>, kLanes> lanes;
-  std::vector<std::uint32_t> consumers;  // slots
-  std::vector<std::uint32_t> waiters;    // slots, first come first served
-  std::uint32_t consumers_ready = 0;     // with credit and a connection that takes more
-  std::uint32_t promised = 0;            // messages that room was found for, and that come within the same command
-  std::uint32_t turn = 0;                // index of the consumer to try first
-  std::unique_ptr<MailboxLimits> own_limits;
-  FactPlace limits_place;
+  std::unique_ptr<OwnLimits> own_limits;
   std::unique_ptr<std::map<MessageKey, DeadLetter>> dead;
   std::int64_t dead_timer = 0;           // when to look for dead letters that are too old; 0: not set
 
@@ -95,26 +120,6 @@ struct Mailbox {
     --ready;
     if (lanes[index]->empty()) lanes_in_use = static_cast<std::uint16_t>(lanes_in_use & ~(1u << index));
   }
-};
-
-struct MailboxConsumer {
-  SessionId session = 0;
-  std::uint32_t request = 0;
-  std::uint32_t mailbox = 0;
-  std::uint32_t credit = 0;
-  std::uint32_t serial = 0;  // slots are used again
-  bool is_ready = false;  // counted in Mailbox::consumers_ready
-};
-
-/// A RECEIVE that waits for messages, or a WAIT.
-struct Waiter {
-  SessionId session = 0;
-  std::uint32_t request = 0;
-  std::uint32_t mailbox = 0;
-  std::uint32_t max = 0;        // messages; 0 for WAIT
-  std::int64_t lease_ms = 0;    // 0: the lease lives with the connection
-  std::int64_t deadline = 0;
-  std::uint64_t serial = 0;     // tells this use of the slot from others
 };
 
 }  // namespace folkmoot

@@ -50,7 +50,7 @@ MailboxStats stats_of(const Party& party) {
           .scheduled = mailbox.scheduled,
           .leased = mailbox.leased,
           .dead = mailbox.dead ? mailbox.dead->size() : 0,
-          .consumers = mailbox.is_stray ? 0 : mailbox.consumers.size(),
+          .consumers = mailbox.is_stray ? 0 : mailbox.consumers,
           .last_read = mailbox.is_stray ? -1 : mailbox.last_read};
 }
 

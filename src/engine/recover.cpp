@@ -249,17 +249,16 @@ Result<void> Engine::recover_configured(FactPlace place, Bytes body) {
   if (!await_party(fact.mailbox)) return cannot_be(FactKind::mailbox_configured, "names a mailbox that cannot be");
   auto& mailbox = parties_.mailbox(fact.mailbox);
   log_.retain(place);
-  if (mailbox.limits_place.lsn != 0) log_.release(mailbox.limits_place);
-  mailbox.limits_place = place;
-  mailbox.own_limits = std::make_unique<MailboxLimits>(
-      MailboxLimits{.max_messages = fact.max_messages,
-                    .default_ttl_ms = fact.default_ttl_ms,
-                    .overflow = fact.overflow,
-                    .retry = {.attempts = fact.attempts,
-                              .backoff = fact.backoff,
-                              .initial_ms = fact.initial_ms,
-                              .max_ms = fact.max_ms,
-                              .multiplier_permille = fact.multiplier_permille}});
+  set_limits(mailbox,
+             {.max_messages = fact.max_messages,
+              .default_ttl_ms = fact.default_ttl_ms,
+              .overflow = fact.overflow,
+              .retry = {.attempts = fact.attempts,
+                        .backoff = fact.backoff,
+                        .initial_ms = fact.initial_ms,
+                        .max_ms = fact.max_ms,
+                        .multiplier_permille = fact.multiplier_permille}},
+             place);
   return {};
 }
 
@@ -279,7 +278,8 @@ void Engine::keep(FactKind kind, FactPlace place, Bytes body) {
     }
     case FactKind::mailbox_configured: {
       MailboxConfiguredFact fact;
-      if (read_fact(body, fact) && parties_.holds(fact.mailbox)) copy(parties_.mailbox(fact.mailbox).limits_place, {body});
+      if (!read_fact(body, fact) || !parties_.holds(fact.mailbox)) return;
+      if (const auto& own = parties_.mailbox(fact.mailbox).own_limits) copy(own->place, {body});
       return;
     }
     case FactKind::message_accepted: {

@@ -43,7 +43,7 @@ Lease Engine::end_lease(std::uint32_t slot) {
     auto& consumer = consumers_[ended.consumer];
     if (auto* const holder = find_session(consumer.session)) {
       ++consumer.credit;
-      update_ready(consumer, *holder);
+      update_ready(ended.consumer, *holder);
     }
   }
   return ended;

@@ -1,6 +1,8 @@
 // The engine's parts by themselves, each against something simpler.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <deque>
 #include <map>
 #include <random>
 #include <set>
@@ -11,6 +13,7 @@
 #include "engine/receipts.hpp"
 #include "engine/ring.hpp"
 #include "engine/slab.hpp"
+#include "engine/slab_ring.hpp"
 #include "engine/timers.hpp"
 #include "engine/topic_index.hpp"
 #include "message/topic.hpp"
@@ -119,6 +122,39 @@ TEST(Slab, M1_slots_are_used_again_and_hold_what_was_put) {
   EXPECT_EQ(slab[a], "c");
   EXPECT_EQ(slab[b], "b");
   EXPECT_EQ(slab.size(), 2u);
+}
+
+TEST(SlabRing, A5_gives_turns_to_who_is_in_it_in_the_order_of_coming) {
+  struct Member {
+    RingLinks links{};
+  };
+  Slab<Member> slab;
+  SlabRing<Member> ring;
+  std::deque<std::uint32_t> model;  // whose turn is next first
+  std::mt19937 random(3);
+  for (int step = 0; step < 20'000; ++step) {
+    const auto what = random() % 4;
+    if (what == 0 || model.empty()) {
+      const auto at = slab.insert({});
+      ring.push_back(slab, at);
+      model.push_back(at);
+    } else if (what == 1) {
+      const auto leaves = model.begin() + static_cast<std::ptrdiff_t>(random() % model.size());
+      ring.remove(slab, *leaves);
+      ASSERT_FALSE(slab[*leaves].links.in_ring());
+      slab.erase(*leaves);
+      model.erase(leaves);
+    } else {
+      ASSERT_EQ(ring.take_turn(slab), model.front());
+      std::rotate(model.begin(), model.begin() + 1, model.end());
+    }
+    ASSERT_EQ(ring.empty(), model.empty());
+    std::deque<std::uint32_t> walked;
+    for (auto at = ring.first(); at != kNoSlot; at = ring.after(slab, at)) walked.push_back(at);
+    ASSERT_EQ(walked, model);
+    const auto last = model.empty() ? kNoSlot : model.back();
+    ASSERT_EQ(ring.any_of(slab, [&](const Member& member) { return &member == &slab[last]; }), !model.empty());
+  }
 }
 
 TEST(Ring, M1_is_first_in_first_out_while_it_grows) {
