@@ -1,8 +1,10 @@
-// A connection as the reactor holds it: a socket, or a link to a door on another thread; about 200 bytes while it is idle.
+// A connection as the reactor holds it: a socket, or a link to a door on another thread; 128 bytes of memory while it is idle.
 #pragma once
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "engine/effects.hpp"
 #include "server/byte_buffer.hpp"
@@ -34,17 +36,32 @@ struct Connection {
   bool events_held = false;       // ... with events, whoever publishes them waits
   bool engine_held = false;       // the engine was told to wait
   bool in_fan_out = false;        // gets the events of Reactor::fan_out_, which go out before anything else
+  bool owes_ack = false;          // bytes were on their way when its host was looked for last
   std::uint32_t interest = 0;     // epoll events registered
-  std::int64_t congested_since = 0;
-  std::int64_t watched_until = 0;  // when it is looked at next whether its host is still there
-  std::int64_t ends_at = 0;        // when one that is ending is closed at the latest
-  bool owes_ack = false;           // bytes were on their way when that was looked at last
+  // When its time is over, Unix ms: for HELLO; once open, for taking the events it holds up, or else until its host is looked for; for its
+  // last words. 0: it has all the time it likes.
+  std::int64_t deadline = 0;
+  std::int64_t due = 0;           // when the reactor looks at the deadline, which is not later; 0: not at all
   std::size_t answer_bytes = 0;   // of what waits, so much at most are answers
-  std::size_t link_pending = 0;   // bytes the link's door has not taken yet
   std::shared_ptr<Link> link;
   std::unique_ptr<Relays> relays; // of a client, if the server has several shards
-  std::string in;                 // the beginning of a frame that is not whole yet
+  std::unique_ptr<std::string> in;  // the beginning of a frame that is not whole yet; null: nothing
   ByteBuffer out;
+
+  /// Bytes that the peer has not taken, as far as this side knows.
+  std::size_t unsent() const { return out.size() + (link ? link->pending : 0); }
+
+  std::string_view begun() const { return in ? std::string_view(*in) : std::string_view(); }
+  std::string take_begun() { return in ? std::move(*std::exchange(in, nullptr)) : std::string(); }
+  void keep(std::string_view beginning) {
+    if (beginning.empty()) {
+      in.reset();
+    } else if (in) {
+      in->assign(beginning);
+    } else {
+      in = std::make_unique<std::string>(beginning);
+    }
+  }
 };
 
 }  // namespace folkmoot

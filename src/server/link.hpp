@@ -55,6 +55,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void wake() { wake_(*this); }
   const DoorKind kind;
   std::uint64_t session = 0;  // the reactor's mark: its connection, once it has one
+  std::size_t pending = 0;    // likewise: bytes that the door had not taken when it looked last
   bool is_listed = false;     // reactor's own mark: guarded by the reactor's wake list lock
 
  private:

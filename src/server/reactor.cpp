@@ -309,7 +309,7 @@ Connection& Reactor::add_connection(int socket, std::shared_ptr<Link> link) {
 
 std::size_t Reactor::unsent(SessionId id) {
   const auto* const connection = find(id);
-  return connection == nullptr ? 0 : connection->out.size() + connection->link_pending;
+  return connection == nullptr ? 0 : connection->unsent();
 }
 
 void Reactor::end_session(Connection& connection) {
@@ -369,7 +369,7 @@ void Reactor::accept_all(std::size_t index) {
 void Reactor::listen_to(Connection& connection) {
   connection.interest = EPOLLIN;
   watch(connection.socket, Wake::connection, connection.id, EPOLLIN);
-  deadlines_.push({now_ + options_.hello_timeout_ms, connection.id});
+  set_deadline(connection, now_ + options_.hello_timeout_ms);
 }
 
 // Who cannot be taken stays with the system, to be taken later, and is not turned away.
@@ -405,7 +405,7 @@ void Reactor::update_interest(Connection& connection) {
 
 void Reactor::on_deadlines() {
   while (!deadlines_.empty() && deadlines_.top().at <= now_) {
-    const auto id = deadlines_.top().id;
+    const auto [at, id] = deadlines_.top();
     deadlines_.pop();
     if (id == 0) {
       listeners_held_ = false;
@@ -413,23 +413,24 @@ void Reactor::on_deadlines() {
       continue;
     }
     auto* const connection = find(id);
-    if (connection == nullptr) continue;
+    if (connection == nullptr || connection->due != at) continue;
+    connection->due = 0;
+    if (connection->deadline > now_) {
+      set_deadline(*connection, connection->deadline);
+      continue;
+    }
+    if (std::exchange(connection->deadline, 0) == 0) continue;
     switch (connection->state) {
       case Connection::State::fresh: close_connection(*connection); break;
       case Connection::State::greeting:
         say_goodbye(*connection, {ErrorCode::timed_out, "no HELLO in time"});
         break;
       case Connection::State::ending:
-        if (now_ >= connection->ends_at) close_connection(*connection);
+        close_connection(*connection);
         break;
       case Connection::State::open:
         if (!connection->events_held) {  // mail waits for whoever reads it, however slowly
           watch_host(*connection);
-          break;
-        }
-        if (connection->door == DoorKind::trunk) break;  // it waits for its subscribers, who are cut there
-        if (now_ - connection->congested_since < options_.slow_consumer_ms) {
-          deadlines_.push({connection->congested_since + options_.slow_consumer_ms, id});
           break;
         }
         spdlog::warn("connection {} is cut: it did not read {} bytes in {} ms", session_slot(id), connection->out.size(),
@@ -460,6 +461,7 @@ void Reactor::watch_host(Connection& connection) {
 
 void Reactor::welcome(Connection& connection, std::uint32_t request, std::string_view agent) {
   connection.state = Connection::State::open;
+  connection.deadline = 0;
   ++open_by_door_[static_cast<std::size_t>(connection.door)];
   engine_.open_session(connection.id, agent, connection.door == DoorKind::trunk);
   if (switch_) switch_->opened(connection, agent);
@@ -476,12 +478,15 @@ void Reactor::say_goodbye(Connection& connection, const Error& error) {
   store(at, code);
   std::memcpy(at + sizeof code, error.text.data(), error.text.size());
   end_session(connection);
-  end_after(connection, kEndingMs);
+  set_deadline(connection, now_ + kEndingMs);
 }
 
-void Reactor::end_after(Connection& connection, std::int64_t ms) {
-  connection.ends_at = now_ + ms;
-  deadlines_.push({connection.ends_at, connection.id});
+// One entry a connection, as a rule: an earlier one that is there already looks at the new deadline too.
+void Reactor::set_deadline(Connection& connection, std::int64_t at) {
+  connection.deadline = at;
+  if (connection.due != 0 && connection.due <= at) return;
+  connection.due = at;
+  deadlines_.push({at, connection.id});
 }
 
 }  // namespace folkmoot

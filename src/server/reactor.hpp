@@ -110,7 +110,7 @@ class Reactor final : public Effects, public Hub, public Door {
   void answer(SessionId session, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts);
   /// A frame of another shard, as it is.
   void pass_on(Connection& connection, const Frame& frame);
-  bool is_behind(const Connection& connection) const { return connection.out.size() + connection.link_pending > options_.pending_bytes_high; }
+  bool is_behind(const Connection& connection) const { return connection.unsent() > options_.pending_bytes_high; }
   /// A client is so far behind that no event more may come from other shards. (Of trunks that are behind nothing follows: two shards would
   /// wait for each other.)
   bool has_congested_client() const { return congested_clients_ > 0; }
@@ -169,7 +169,7 @@ class Reactor final : public Effects, public Hub, public Door {
   void take_posted(Posted posted);
   void arrive(int socket, const std::string& first, bool is_unix);
   void listen_to(Connection& connection);
-  void end_after(Connection& connection, std::int64_t ms);
+  void set_deadline(Connection& connection, std::int64_t at);
   void watch_later(Connection& connection);
   void watch_host(Connection& connection);
 

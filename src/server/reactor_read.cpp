@@ -31,37 +31,31 @@ void Reactor::on_readable(Connection& connection) {
     return true;
   };
   std::size_t used = 0;
-  if (connection.in.size() < kGatheredApartBytes) {
-    const auto held = connection.in.size();
-    std::memcpy(read_buffer_.data(), connection.in.data(), held);
+  const auto held = connection.begun().size();
+  if (held < kGatheredApartBytes) {
+    if (held != 0) std::memcpy(read_buffer_.data(), connection.in->data(), held);
     const auto got = ::recv(connection.socket, read_buffer_.data() + held, read_buffer_.size() - held, MSG_DONTWAIT);
     if (ended(got)) return;
     const Bytes bytes{read_buffer_.data(), held + static_cast<std::size_t>(got)};
     const auto id = connection.id;
     if (!take_bytes(connection, bytes, used)) {
       // Ended, or given to another door: what was not used goes unheard.
-      if (auto* same = find(id)) same->in.clear();
+      if (auto* same = find(id)) same->in.reset();
       return;
     }
-    const auto left = as_text(bytes.subspan(used));
-    if (left.empty() && connection.in.capacity() > 512) {
-      connection.in = std::string();
-    } else {
-      connection.in.assign(left);
-    }
+    connection.keep(as_text(bytes.subspan(used)));
     return;
   }
   // A large frame is being gathered; its length was checked when its beginning was seen.
-  auto& in = connection.in;
-  const auto held = in.size();
+  auto& in = *connection.in;
   const auto whole = std::size_t{4} + load<std::uint32_t>(in.data());
   in.resize(std::min(whole, held + kGatherStepBytes));
   const auto got = ::recv(connection.socket, in.data() + held, in.size() - held, MSG_DONTWAIT);
   in.resize(held + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
   if (ended(got) || in.size() < whole) return;
-  const auto gathered = std::exchange(in, std::string());
+  const auto gathered = connection.take_begun();
   const auto id = connection.id;
-  if (take_bytes(connection, as_bytes(gathered), used) && find(id) == &connection) connection.in = gathered.substr(used);
+  if (take_bytes(connection, as_bytes(gathered), used) && find(id) == &connection) connection.keep(std::string_view(gathered).substr(used));
 }
 
 // Carries out all whole frames. False when the connection is not to be read on.
@@ -160,7 +154,7 @@ void Reactor::arrive(int socket, const std::string& first, bool is_unix) {
   connection.state = Connection::State::greeting;
   listen_to(connection);
   connection.is_held = true;
-  connection.in = first;
+  connection.keep(first);
   go_on(connection.id);
 }
 
@@ -174,11 +168,11 @@ void Reactor::go_on(SessionId id) {
   auto* const connection = find(id);
   if (connection == nullptr || !std::exchange(connection->is_held, false)) return;
   if (connection->link) return connection->link->wake();
-  auto rest = std::exchange(connection->in, std::string());
+  const auto rest = connection->take_begun();
   std::size_t used = 0;
   const bool reads_on = connection->state == Connection::State::ending || take_bytes(*connection, as_bytes(rest), used);
   if (find(id) != connection) return;
-  if (reads_on) connection->in = rest.substr(used);
+  if (reads_on) connection->keep(std::string_view(rest).substr(used));
   update_interest(*connection);
 }
 
@@ -196,7 +190,7 @@ bool Reactor::sniff(Connection& connection, Bytes bytes) {
     spdlog::info("a client tried TLS, which this server does not speak; it was refused");
     connection.out.append(pool_, {kTlsRefusal, sizeof kTlsRefusal});
     connection.state = Connection::State::ending;
-    end_after(connection, 1'000);
+    set_deadline(connection, now_ + 1'000);
     flush(connection);
     return false;
   }
@@ -251,7 +245,7 @@ void Reactor::read_links() {
       connection->door = link->kind;
       connection->state = Connection::State::greeting;
       link->session = connection->id;
-      deadlines_.push({now_ + options_.hello_timeout_ms, connection->id});
+      set_deadline(*connection, now_ + options_.hello_timeout_ms);
     }
     read_link(*connection);
   }
@@ -259,14 +253,14 @@ void Reactor::read_links() {
 
 void Reactor::read_link(Connection& connection) {
   // Its outbox may have been taken since.
-  connection.link_pending = connection.link->outbox_bytes();
+  connection.link->pending = connection.link->outbox_bytes();
   check_pending(connection);
   if (connection.is_paused || connection.is_held) return;
   bool closed = false;
   auto bytes = connection.link->take_inbox(closed);
-  if (!connection.in.empty()) {
-    connection.in.append(bytes);
-    bytes = std::exchange(connection.in, std::string());
+  if (connection.in) {
+    connection.in->append(bytes);
+    bytes = connection.take_begun();
   }
   std::size_t used = 0;
   const auto id = connection.id;
@@ -275,7 +269,7 @@ void Reactor::read_link(Connection& connection) {
   if (closed) return close_connection(connection);
   if (!reads_on || used == bytes.size()) return;
   if (used > 0) bytes.erase(0, used);
-  connection.in = std::move(bytes);  // the beginning of a frame
+  connection.in = std::make_unique<std::string>(std::move(bytes));  // the beginning of a frame
 }
 
 void Reactor::resume_readers() {

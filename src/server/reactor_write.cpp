@@ -40,7 +40,7 @@ bool Reactor::deliver(SessionId session, const OutgoingDelivery& delivery) {
   if (connection == nullptr || connection->state != Connection::State::open) return false;
   const bool is_leased = delivery.lease != 0;
   const bool is_event = !delivery.of_mailbox;
-  const auto pending = connection->out.size() + connection->link_pending;
+  const auto pending = connection->unsent();
   if (is_event && pending > options_.pending_bytes_max && connection->door != DoorKind::trunk) {
     overrun_.push_back(session);  // cut at the end of this turn: the engine is in the middle of its list of subscribers
     return false;
@@ -75,10 +75,11 @@ bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool i
   if (is_event) {
     hold_readers_ = true;
     if (!std::exchange(connection.events_held, true)) {
-      connection.congested_since = now_;
-      deadlines_.push({now_ + options_.slow_consumer_ms, connection.id});
       ++congested_;
-      congested_clients_ += connection.door != DoorKind::trunk;
+      if (connection.door != DoorKind::trunk) {  // a trunk waits for its subscribers, who are cut there
+        ++congested_clients_;
+        set_deadline(connection, now_ + options_.slow_consumer_ms);
+      }
     }
   } else {
     connection.engine_held = true;
@@ -87,9 +88,8 @@ bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool i
 }
 
 void Reactor::watch_later(Connection& connection) {
-  if (now_ < connection.watched_until || connection.is_unix) return;
-  connection.watched_until = now_ + std::min(options_.host_timeout_ms / 3, kWatchMs);
-  deadlines_.push({connection.watched_until, connection.id});
+  if (connection.deadline != 0 || connection.is_unix || connection.socket < 0) return;
+  set_deadline(connection, now_ + std::min(options_.host_timeout_ms / 3, kWatchMs));
 }
 
 bool Reactor::sends_at_once(const Connection& connection, std::size_t bytes) const {
@@ -127,7 +127,7 @@ void Reactor::deliver_event_to(const EventTarget& target, const MessageParts& me
   const auto bytes = message.bytes();
   // The usual case: nothing to decide but where the bytes go.
   if (connection->state == Connection::State::open && bytes < kOwnWriteBytes &&
-      connection->out.size() + connection->link_pending <= options_.pending_bytes_high) [[likely]] {
+      connection->unsent() <= options_.pending_bytes_high) [[likely]] {
     auto* const at = extend(*connection, Opcode::deliver, 0, target.request, bytes);
     std::memcpy(at, message.head.data(), message.head.size());
     std::memcpy(at + message.head.size(), message.rest.data(), message.rest.size());
@@ -155,7 +155,7 @@ void Reactor::send_fan_out() {
     auto* const connection = find(target.session);
     if (connection == nullptr || connection->state != Connection::State::open) continue;
     connection->in_fan_out = false;
-    const auto pending = connection->out.size() + connection->link_pending;
+    const auto pending = connection->unsent();
     if (pending > options_.pending_bytes_max && connection->door != DoorKind::trunk) {
       overrun_.push_back(target.session);
       continue;
@@ -166,7 +166,7 @@ void Reactor::send_fan_out() {
     } else {
       std::memcpy(room(*connection, frames.size()), frames.data(), frames.size());
     }
-    hold_if_behind(*connection, connection->out.size() + connection->link_pending, true);
+    hold_if_behind(*connection, connection->unsent(), true);
   }
   fan_out_.clear(pool_);
 }
@@ -272,7 +272,7 @@ void Reactor::flush_dirty() {
 
 void Reactor::flush(Connection& connection) {
   if (connection.link) {
-    connection.link_pending = connection.link->put_outbox(as_text(connection.out.bytes()));
+    connection.link->pending = connection.link->put_outbox(as_text(connection.out.bytes()));
     connection.out.clear(pool_);
     if (connection.state == Connection::State::ending) return close_connection(connection);
     return check_pending(connection);
@@ -298,6 +298,7 @@ void Reactor::flush(Connection& connection) {
 void Reactor::no_more_congested(Connection& connection) {
   connection.is_congested = false;
   if (!std::exchange(connection.events_held, false)) return;
+  connection.deadline = 0;
   --congested_;
   if (connection.door != DoorKind::trunk && --congested_clients_ == 0 && switch_) trunks_go_on_ = true;
 }
@@ -306,9 +307,10 @@ void Reactor::no_more_congested(Connection& connection) {
 void Reactor::check_pending(Connection& connection) {
   if (contents_.reads_wait()) contents_.on_drained();
   if (connection.relays && connection.relays->is_behind && !is_behind(connection)) switch_->on_drained(connection);
-  connection.answer_bytes = std::min(connection.answer_bytes, connection.out.size() + connection.link_pending);
-  if (!connection.is_congested || connection.out.size() + connection.link_pending > options_.pending_bytes_high / 2) return;
+  connection.answer_bytes = std::min(connection.answer_bytes, connection.unsent());
+  if (!connection.is_congested || connection.unsent() > options_.pending_bytes_high / 2) return;
   no_more_congested(connection);
+  watch_later(connection);
   if (std::exchange(connection.engine_held, false)) engine_.session_writable(connection.id);
   if (congested_ == 0 && journal_.staged_bytes() < options_.staged_bytes_max) resume_readers();
 }
