@@ -1,4 +1,5 @@
-// What became of messages that are no longer waiting: remembered for the newest of them.
+// What became of messages that are no longer waiting: remembered for the newest of them. Every message comes in here and few are asked
+// for, so they are indexed only when one is.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -22,22 +23,44 @@ class SettledReceipts {
 
   void add(MessageKey key, Settled settled) {
     if (max_ == 0) return;
-    if (order_.size() >= max_) {
-      by_key_.erase(order_.front());
-      order_.pop();
-    }
-    if (by_key_.insert_or_assign(key, settled).second) order_.push(key);
+    if (kept_.size() >= max_) drop_oldest();
+    kept_.push({key, settled});
+    if (kept_.size() - indexed_ > kUnindexedMax) index_next();
   }
 
-  const Settled* find(MessageKey key) const {
-    const auto found = by_key_.find(key);
-    return found == by_key_.end() ? nullptr : &found->second;
+  /// Null if it is not known (any more). The pointer lives until the next call.
+  const Settled* find(MessageKey key) {
+    while (indexed_ < kept_.size()) index_next();
+    const auto found = index_.find(key);
+    return found == index_.end() ? nullptr : &kept_.at(found->second - first_).settled;
   }
 
  private:
+  struct Kept {
+    MessageKey key = 0;
+    Settled settled;
+  };
+  static constexpr std::size_t kUnindexedMax = 65'536;  // what one find() may have to index
+
+  void index_next() {
+    index_[kept_.at(indexed_).key] = first_ + indexed_;
+    ++indexed_;
+  }
+  void drop_oldest() {
+    if (indexed_ > 0) {
+      const auto found = index_.find(kept_.front().key);
+      if (found->second == first_) index_.erase(found);
+      --indexed_;
+    }
+    kept_.pop();
+    ++first_;
+  }
+
   const std::size_t max_;
-  Ring<MessageKey> order_;
-  boost::unordered_flat_map<MessageKey, Settled> by_key_;
+  Ring<Kept> kept_;
+  std::uint64_t first_ = 0;  // serial number of kept_.front()
+  std::size_t indexed_ = 0;  // so many of kept_, from the front on, are in the index
+  boost::unordered_flat_map<MessageKey, std::uint64_t> index_;  // serial numbers
 };
 
 }  // namespace folkmoot

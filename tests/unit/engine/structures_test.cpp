@@ -212,6 +212,23 @@ TEST(SettledReceipts, X10_remember_the_newest_only) {
   EXPECT_NE(receipts.find(3), nullptr);
 }
 
+TEST(SettledReceipts, X10_are_found_whenever_they_are_asked_for) {
+  constexpr std::size_t kMax = 100'000;  // more than wait to be indexed
+  SettledReceipts receipts(kMax);
+  std::mt19937_64 random(5);
+  std::vector<MessageKey> keys;
+  for (int i = 0; i < 400'000; ++i) {
+    keys.push_back(random() % 64 == 0 && !keys.empty() ? keys[random() % keys.size()] : random());  // a few come twice
+    receipts.add(keys.back(), {i, 1});
+    if (random() % (1 + static_cast<unsigned>(i) % 40'000) != 0) continue;
+    const auto asked = random() % keys.size();
+    const auto newest = keys.rend() - std::find(keys.rbegin(), keys.rend(), keys[asked]) - 1;
+    const auto* const found = receipts.find(keys[asked]);
+    ASSERT_EQ(found != nullptr, static_cast<std::size_t>(newest) + kMax >= keys.size());
+    EXPECT_TRUE(found == nullptr || found->at == newest);
+  }
+}
+
 TEST(TopicIndex, M1_finds_what_a_comparison_with_each_pattern_finds) {
   std::mt19937 random(2);
   const std::vector<std::string> words = {"a", "b", "*", ">"};
