@@ -169,12 +169,6 @@ void Engine::on_timer(const Timer& timer) {
 
 // -- sessions
 
-Engine::Session* Engine::find_session(SessionId id) {
-  const auto slot = session_slot(id);
-  if (slot >= sessions_.size() || !sessions_[slot] || sessions_[slot]->id != id) return nullptr;
-  return sessions_[slot].get();
-}
-
 void Engine::open_session(SessionId id, std::string_view agent, bool of_shard) {
   const auto slot = session_slot(id);
   if (slot >= sessions_.size()) sessions_.resize(slot + 1);

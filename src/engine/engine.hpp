@@ -239,7 +239,11 @@ class Engine {
     std::string body;
   };
 
-  Session* find_session(SessionId id);
+  Session* find_session(SessionId id) {
+    const auto slot = session_slot(id);
+    if (slot >= sessions_.size() || !sessions_[slot] || sessions_[slot]->id != id) return nullptr;
+    return sessions_[slot].get();
+  }
   bool open_number(Session& session, std::uint32_t request, Open open);
   void close_open(Session& session, std::uint32_t request, const Open& open);
   void refuse(SessionId session, std::uint32_t request, Error error);
@@ -376,6 +380,7 @@ class Engine {
   void retry_later();
   void retry();
   MessageParts bytes_of_message(const Entry& entry, std::uint16_t* hops = nullptr);
+  std::uint32_t next_consumer(Mailbox& mailbox);
   void update_ready(std::uint32_t consumer, const Session& session);
   void set_unwritable(Session& session);
   void add_waiter(Session& session, Mailbox& mailbox, const Waiter& waiter);

@@ -41,10 +41,7 @@ Lease Engine::end_lease(std::uint32_t slot) {
   --counters_.leased;
   if (consumers_.holds(ended.consumer) && consumers_[ended.consumer].serial == ended.consumer_serial) {
     auto& consumer = consumers_[ended.consumer];
-    if (auto* const holder = find_session(consumer.session)) {
-      ++consumer.credit;
-      update_ready(ended.consumer, *holder);
-    }
+    if (consumer.credit++ == 0) update_ready(ended.consumer, *find_session(consumer.session));
   }
   return ended;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -28,7 +29,8 @@ class Slab {
 
   void erase(std::uint32_t at) {
     FOLKMOOT_ASSERT(holds(at));
-    slots_[at] = {T{}, free_};
+    if constexpr (!std::is_trivially_destructible_v<T>) slots_[at].value = T{};
+    slots_[at].next = free_;
     free_ = at;
     if (--used_ == 0 && slots_.capacity() > 1024) {
       slots_ = std::vector<Slot>();

@@ -213,6 +213,20 @@ TEST_F(EngineTest, A7_competing_consumers_take_turns) {
   EXPECT_NE(delivered[0].session, delivered[1].session);
 }
 
+TEST_F(EngineTest, A7_consumers_of_one_connection_take_turns_though_it_takes_one_message_at_a_time) {
+  const auto first = consume(kBob, 10), second = consume(kBob, 10);
+  writable = false;
+  std::vector<std::uint32_t> consumers;
+  for (int i = 0; i < 4; ++i) {
+    put(std::to_string(i));
+    ASSERT_EQ(delivered.size(), 1u);
+    consumers.push_back(delivered.back().request);
+    delivered.clear();
+    engine->session_writable(kBob);
+  }
+  EXPECT_EQ(consumers, (std::vector{first, second, first, second}));
+}
+
 TEST_F(EngineTest, A7_a_connection_that_takes_no_more_is_left_alone_until_it_does) {
   writable = false;
   consume(kBob, 10);
