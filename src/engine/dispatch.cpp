@@ -30,13 +30,14 @@ void Engine::dispatch_mailbox(Mailbox& mailbox) {
   while (mailbox.ready > 0 && !mailbox.waiters.empty()) {
     if (!serve_waiter(mailbox)) break;
   }
-  while (mailbox.ready > 0 && mailbox.consumers_ready > 0) {
-    const auto slot = next_consumer(mailbox);
+  while (mailbox.ready > 0 && !mailbox.consumers_ready.empty()) {
+    const auto slot = mailbox.consumers_ready.take_turn(consumers_);
     auto& consumer = consumers_[slot];
     auto* const session = find_session(consumer.session);
     FOLKMOOT_ASSERT(session != nullptr);
     const auto handed = hand_out(mailbox, consumer.session, consumer.request, slot, 0, false);
     if (handed == Handed::stuck) return;
+    consumer.turn = ++last_turn_;
     if (--consumer.credit == 0) update_ready(slot, *session);
     if (handed == Handed::enough) set_unwritable(*session);
   }
@@ -102,26 +103,14 @@ bool Engine::serve_waiter(Mailbox& mailbox) {
   return false;
 }
 
-// The consumer whose turn it is. Requires: consumers_ready > 0.
-std::uint32_t Engine::next_consumer(Mailbox& mailbox) {
-  for (;;) {
-    const auto slot = mailbox.turns.take_turn(consumers_);
-    if (consumers_[slot].is_ready) return slot;
-  }
-}
-
-// One whose connection takes no more for now keeps its place in the ring: those of one connection become ready together.
 void Engine::update_ready(std::uint32_t slot, const Session& session) {
-  auto& consumer = consumers_[slot];
-  const bool has_credit = consumer.credit > 0, is_ready = has_credit && session.writable;
-  if (has_credit == consumer.links.in_ring() && is_ready == consumer.is_ready) return;
+  const auto& consumer = consumers_[slot];
+  const bool is_ready = consumer.credit > 0 && session.writable;
+  if (is_ready == consumer.links.in_ring()) return;
   auto& mailbox = parties_.mailbox(consumer.mailbox);
-  if (!has_credit && consumer.links.in_ring()) mailbox.turns.remove(consumers_, slot);
-  if (has_credit && !consumer.links.in_ring()) mailbox.turns.push_back(consumers_, slot);
-  if (is_ready == consumer.is_ready) return;
-  consumer.is_ready = is_ready;
-  mailbox.consumers_ready += is_ready ? 1 : -1u;
-  if (is_ready && mailbox.ready > 0) mark_dirty(mailbox);
+  if (!is_ready) return mailbox.consumers_ready.remove(consumers_, slot);
+  mailbox.consumers_ready.push_back(consumers_, slot);
+  if (mailbox.ready > 0) mark_dirty(mailbox);
 }
 
 MessageParts Engine::bytes_of_message(const Entry& entry, std::uint16_t* hops) {

@@ -206,14 +206,14 @@ void Engine::session_writable(SessionId id) {
   auto* const session = find_session(id);
   if (session == nullptr || session->writable) return;
   session->writable = true;
+  std::vector<std::uint32_t> consumers;
   for (const auto& [request, open] : session->open) {
-    if (open.kind == OpenKind::consumer) {
-      update_ready(open.slot, *session);
-      mark_dirty(parties_.mailbox(consumers_[open.slot].mailbox));
-    } else if (open.kind == OpenKind::waiter) {
-      mark_dirty(parties_.mailbox(waiters_[open.slot].mailbox));
-    }
+    if (open.kind == OpenKind::consumer) consumers.push_back(open.slot);
+    if (open.kind == OpenKind::waiter) mark_dirty(parties_.mailbox(waiters_[open.slot].mailbox));
   }
+  // Who has had nothing for longest comes first: the connection may be full again before the others' turn.
+  std::ranges::stable_sort(consumers, {}, [&](std::uint32_t slot) { return consumers_[slot].turn; });
+  for (const auto slot : consumers) update_ready(slot, *session);
 }
 
 void Engine::set_unwritable(Session& session) {

@@ -380,7 +380,6 @@ class Engine {
   void retry_later();
   void retry();
   MessageParts bytes_of_message(const Entry& entry, std::uint16_t* hops = nullptr);
-  std::uint32_t next_consumer(Mailbox& mailbox);
   void update_ready(std::uint32_t consumer, const Session& session);
   void set_unwritable(Session& session);
   void add_waiter(Session& session, Mailbox& mailbox, const Waiter& waiter);
@@ -473,6 +472,7 @@ class Engine {
   std::size_t timers_rebuilt_at_ = kTimersLeast;  // when there are so many, those that mean nothing any more are dropped
   bool ends_redrives_ = false;
   std::uint32_t last_consumer_ = 0;               // serial
+  std::uint64_t last_turn_ = 0;                   // hand-outs to consumers
   TransientStore transient_;
   SettledReceipts settled_;
   DedupWindow keys_;

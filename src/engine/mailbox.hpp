@@ -31,10 +31,10 @@ struct MailboxConsumer {
   SessionId session = 0;
   std::uint32_t request = 0;
   std::uint32_t mailbox = 0;
-  std::uint32_t credit : 31 = 0;
-  std::uint32_t is_ready : 1 = 0;  // counted in Mailbox::consumers_ready
-  std::uint32_t serial = 0;        // slots are used again
-  RingLinks links{};               // of Mailbox::turns
+  std::uint32_t credit = 0;
+  std::uint32_t serial = 0;   // slots are used again
+  RingLinks links{};          // of Mailbox::consumers_ready
+  std::uint64_t turn = 0;     // number of the last hand-out to it
 };
 
 /// A RECEIVE that waits for messages, or a WAIT.
@@ -66,10 +66,9 @@ struct Mailbox {
   std::uint32_t blocked = 0;
   std::uint32_t lease_head = kNoSlot;
   std::uint32_t consumers = 0;
-  std::uint32_t consumers_ready = 0;  // with credit and a connection that takes more
-  SlabRing<MailboxConsumer> turns;    // consumers with credit, whose turn it is first
-  SlabRing<Waiter> waiters;           // first come first served
-  std::uint32_t promised = 0;         // messages that room was found for, and that come within the same command
+  SlabRing<MailboxConsumer> consumers_ready;  // with credit and a connection that takes more; they take turns
+  SlabRing<Waiter> waiters;                   // first come first served
+  std::uint32_t promised = 0;                 // messages that room was found for, and that come within the same command
   std::uint16_t lanes_in_use = 0;  // bit per lane that is not empty
   bool is_dirty = false;           // listed for dispatch
   bool is_stray = false;           // of another shard: what comes here is carried on

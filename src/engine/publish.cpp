@@ -529,7 +529,7 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
   if (!sender) return fail(sender.error());
   if (auto good = check_content(message); !good) return fail(std::move(good.error()));
   const auto takes_messages = [](const Waiter& waiter) { return waiter.max > 0; };
-  if (timeout_ms == 0 && mailbox.consumers_ready == 0 && !mailbox.waiters.any_of(waiters_, takes_messages)) {
+  if (timeout_ms == 0 && mailbox.consumers_ready.empty() && !mailbox.waiters.any_of(waiters_, takes_messages)) {
     return fail({ErrorCode::no_consumer, fmt::format("no consumer of {} is connected and free", message.routing.to)});
   }
   const auto& bound = limits(mailbox);

@@ -1,4 +1,4 @@
-// What can be asked: receipts and numbers. Nothing here changes anything.
+// What can be asked: receipts and numbers. Nothing here changes what happens.
 #include "engine/engine.hpp"
 
 namespace folkmoot {

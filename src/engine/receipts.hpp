@@ -1,9 +1,10 @@
 // What became of messages that are no longer waiting: remembered for the newest of them. Every message comes in here and few are asked
-// for, so they are indexed only when one is.
+// for, so they are indexed only when one is (but for those beyond the newest kUnindexedMax).
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
 
+#include "base/assert.hpp"
 #include "base/uuid.hpp"
 #include "engine/ring.hpp"
 #include "message/frame.hpp"
@@ -40,7 +41,7 @@ class SettledReceipts {
     MessageKey key = 0;
     Settled settled;
   };
-  static constexpr std::size_t kUnindexedMax = 65'536;  // what one find() may have to index
+  static constexpr std::size_t kUnindexedMax = 65'536;  // what one find() may have to index: a millisecond's work
 
   void index_next() {
     index_[kept_.at(indexed_).key] = first_ + indexed_;
@@ -49,6 +50,7 @@ class SettledReceipts {
   void drop_oldest() {
     if (indexed_ > 0) {
       const auto found = index_.find(kept_.front().key);
+      FOLKMOOT_ASSERT(found != index_.end());
       if (found->second == first_) index_.erase(found);
       --indexed_;
     }

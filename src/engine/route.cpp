@@ -202,7 +202,7 @@ Result<void> Engine::find_route(Prepared& prepared) {
       const auto party = party_number(route.targets[i].name);
       if (!party) continue;
       const auto& mailbox = parties_.mailbox(*party);
-      if (!check_room(mailbox, 1) || (route.consumers_only && mailbox.consumers_ready == 0)) continue;
+      if (!check_room(mailbox, 1) || (route.consumers_only && mailbox.consumers_ready.empty())) continue;
       able.push_back({i, *party});
     }
     if (able.empty()) continue;  // falls through to the next

@@ -41,7 +41,11 @@ Lease Engine::end_lease(std::uint32_t slot) {
   --counters_.leased;
   if (consumers_.holds(ended.consumer) && consumers_[ended.consumer].serial == ended.consumer_serial) {
     auto& consumer = consumers_[ended.consumer];
-    if (consumer.credit++ == 0) update_ready(ended.consumer, *find_session(consumer.session));
+    if (consumer.credit++ == 0) {
+      const auto* const holder = find_session(consumer.session);
+      FOLKMOOT_ASSERT(holder != nullptr);
+      update_ready(ended.consumer, *holder);
+    }
   }
   return ended;
 }

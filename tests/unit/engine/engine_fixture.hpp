@@ -146,7 +146,7 @@ class EngineTest : public ::testing::Test, public Effects {
     auto message = decode_message(as_bytes(bytes));
     EXPECT_TRUE(message);
     delivered.push_back({session, d.request, d.delivery, d.lease, d.redelivered, std::move(*message)});
-    return writable;
+    return writable && session != full;
   }
   void confirm(SessionId s, std::uint32_t r, const Confirm& confirm) override {
     answers.push_back({.kind = Answer::Kind::confirm, .session = s, .request = r, .confirm = confirm});
@@ -187,6 +187,7 @@ class EngineTest : public ::testing::Test, public Effects {
   std::int64_t now = 1'800'000'000'000;
   std::uint32_t request = 100;
   bool writable = true;
+  SessionId full = 0;  // takes one delivery, and no more until it is told to be writable
   std::vector<Delivered> delivered;
   std::vector<Answer> answers;
   using Withdrawals = std::vector<std::pair<SessionId, LeaseToken>>;

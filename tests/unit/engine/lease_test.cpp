@@ -215,7 +215,7 @@ TEST_F(EngineTest, A7_competing_consumers_take_turns) {
 
 TEST_F(EngineTest, A7_consumers_of_one_connection_take_turns_though_it_takes_one_message_at_a_time) {
   const auto first = consume(kBob, 10), second = consume(kBob, 10);
-  writable = false;
+  full = kBob;
   std::vector<std::uint32_t> consumers;
   for (int i = 0; i < 4; ++i) {
     put(std::to_string(i));
@@ -225,6 +225,23 @@ TEST_F(EngineTest, A7_consumers_of_one_connection_take_turns_though_it_takes_one
     engine->session_writable(kBob);
   }
   EXPECT_EQ(consumers, (std::vector{first, second, first, second}));
+}
+
+TEST_F(EngineTest, A7_consumers_of_a_connection_that_is_often_full_all_get_their_turn_beside_another_connection) {
+  const auto first = consume(kBob, 100), second = consume(kBob, 100);
+  consume(kCarol, 100);
+  full = kBob;
+  std::map<std::pair<SessionId, std::uint32_t>, int> shares;
+  for (int i = 0; i < 60; ++i) {
+    put(std::to_string(i));
+    if (i % 2 == 1) engine->session_writable(kBob);
+  }
+  for (const auto& each : delivered) ++shares[{each.session, each.session == kBob ? each.request : 0}];
+  const int a = shares[{kBob, first}], b = shares[{kBob, second}], others = shares[{kCarol, 0}];
+  EXPECT_EQ(a + b + others, 60);
+  EXPECT_NEAR(a, b, 1);
+  EXPECT_GE(a, 10);
+  EXPECT_LE(others, 40);
 }
 
 TEST_F(EngineTest, A7_a_connection_that_takes_no_more_is_left_alone_until_it_does) {
