@@ -194,9 +194,10 @@ Result<void> Engine::recover_schedule(FactPlace place, Bytes body) {
   }
   schedule.message_at = static_cast<std::uint32_t>(body.size() - rest.size());
   log_.retain(place);
-  if (auto* const known = schedules_.find(fact.number)) {  // its copy: where it stands was said by facts since
+  if (auto* const known = schedules_.find(fact.number)) {  // its copy, which knows of firings that had no room for a fact, too
     log_.release(known->place);
     known->place = place;
+    apply_fired(*known, {fact.number, fact.next, fact.left, fact.fired});
     return {};
   }
   if (auto* const before = schedules_.find(schedule.name)) forget_schedule(before->number);
