@@ -262,6 +262,27 @@ TEST_F(DeliveryTest, X5_a_schedule_sends_at_its_times_until_it_is_done) {
   engine->each_schedule([](const Schedule&) { FAIL() << "it has ended"; });
 }
 
+TEST_F(DeliveryTest, X5_a_copied_schedule_remembers_what_failed_for_want_of_room_though_its_first_fact_is_still_there) {
+  schedule({.name = "tick", .every_ms = 1'000}, mail("tick"));
+  const auto fired = [&] {
+    std::uint64_t count = 0;
+    engine->each_schedule([&](const Schedule& each) { count = each.fired; });
+    return count;
+  };
+  log.room_durable = log.room_settling = false;
+  for (int i = 0; i < 3; ++i) pass(1'000);
+  ASSERT_EQ(fired(), 3u);
+  EXPECT_EQ(log.count(FactKind::schedule_fired), 0u);
+  log.room_durable = log.room_settling = true;
+  for (const auto& [lsn, record] : std::map(log.records)) {
+    if (record.kind == FactKind::schedule_set) engine->keep(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
+  }
+  sync();
+  ASSERT_EQ(log.count(FactKind::schedule_set), 2u);
+  crash();
+  EXPECT_EQ(fired(), 3u);
+}
+
 TEST_F(DeliveryTest, X5_a_schedule_goes_on_after_crashes_and_copies_and_makes_up_for_nothing) {
   schedule({.name = "hourly", .cron = "0 * * * *"}, mail("tick"));
   pass(3'600'000);
