@@ -50,7 +50,7 @@ std::string Reactor::stats_text(std::string_view mailbox) {
   } else if (MailboxStats one; engine_.mailbox_stats(mailbox, one)) {
     mailboxes.push_back(json_of(one, now_));
   }
-  const json::object out{
+  json::object out{
       {"server", "folkmoot"},
       {"version", options_.version},
       {"uptime_ms", now_ - started_at_},
@@ -108,6 +108,7 @@ std::string Reactor::stats_text(std::string_view mailbox) {
       {"memory_bytes", resident_bytes()},
       {"mailboxes", std::move(mailboxes)},
   };
+  if (!out["accepts_durable"].as_bool()) out["journal"].as_object()["refusal"] = journal_.refusal();
   return json::serialize(out);
 }
 

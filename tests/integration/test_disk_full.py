@@ -4,6 +4,7 @@ Once with a journal that may only take so many bytes, once on a real file system
 """
 
 import os
+import resource
 import shutil
 import subprocess
 import time
@@ -11,6 +12,7 @@ import time
 import pytest
 from native import Client, Refused, message
 from program import PROGRAM, Server
+from test_http import Http
 
 CONTENT = bytes(20_000)
 
@@ -39,7 +41,7 @@ def others_go_on(server, client):
     listener.publish("answer", to=listener.delivery().fields["reply_to"])
     assert client.end_request(request).content == b"answer"
     stats = client.stats()
-    assert stats["accepts_durable"] is False and stats["journal"]["disk_full"] is True
+    assert stats["accepts_durable"] is False and stats["journal"]["disk_full"] is True and stats["journal"]["refusal"]
     listener.close()
 
 
@@ -54,12 +56,12 @@ def drain(client, expected):
     return taken
 
 
-def published_again(client, within=15):
+def published_again(client, within=15, content=b"room again"):
     """Seconds until a durable message is taken again."""
     began = time.monotonic()
     while True:
         try:
-            client.publish("room again", to="later")
+            client.publish(content, to="later")
             return time.monotonic() - began
         except Refused as refused:
             assert refused.name == "disk_full"
@@ -93,6 +95,44 @@ def test_a_full_journal_refuses_goes_on_and_recovers(make_server):
     print(f"durable messages taken again {published_again(client) * 1000:.0f} ms after the mailbox was drained")
     assert client.stats()["accepts_durable"] is True
     client.close()
+
+
+def test_health_says_what_the_journal_lacks(make_server):
+    """Not always room on the disk: here it may open no more files, then its own limit is reached."""
+    server = make_server("--set", "journal.segment_bytes=4MiB", "--set", "journal.bytes_max=20MiB")
+    client = Client(("127.0.0.1", server.port), agent="alice")
+    ask = Http(server)
+    assert ask("GET", "/health")[0] == 200
+    files = resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (8, resource.prlimit(server.pid, resource.RLIMIT_NOFILE)[1]))
+    filled = fill(client)
+    status, health = ask("GET", "/health")
+    assert status == 503 and health["status"] == "degraded", health
+    assert health["reason"].startswith("the journal has no room: ") and "Too many open files" in health["reason"], health
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, files)
+    published_again(client, content=CONTENT)
+    assert fill(client) + filled > (8 << 20) / len(CONTENT)
+    assert "it may take 20971520 bytes" in ask("GET", "/health")[1]["reason"]
+    drain(client, client.stats("bob")["mailboxes"][0]["ready"])
+    published_again(client)
+    assert ask("GET", "/health")[0] == 200 and "refusal" not in client.stats()["journal"]
+    client.close()
+
+
+def test_a_server_whose_files_are_taken_away_stops_and_says_so(make_server):
+    """No promise can be kept then. The publisher is refused or cut off, never confirmed, and no server runs on in that state."""
+    server = make_server("--set", "journal.segment_bytes=64KiB")
+    client = Client(("127.0.0.1", server.port), agent="alice")
+    client.publish(CONTENT, to="bob")
+    shutil.rmtree(server.data)  # the next segment cannot be made
+    confirmed = 0
+    with pytest.raises((Refused, OSError)):
+        for confirmed in range(100):
+            client.publish(CONTENT, to="bob")
+    assert confirmed < 10
+    assert server.process.wait(10) == 1
+    (why,) = server.error_lines()
+    assert "stopped: " in why and str(server.data) in why and "No such file or directory" in why, why
+    server.errors.write_text("")  # that is what was asked for
 
 
 def upload_until_full(client, inside):

@@ -1,4 +1,6 @@
 // The requests about the server itself.
+#include <fmt/format.h>
+
 #include "gateway/http/answers.hpp"
 #include "gateway/http/metrics.hpp"
 #include "gateway/http/routes.hpp"
@@ -40,13 +42,13 @@ asio::awaitable<Answer> show_health(Exchange& exchange) {
   const auto version = value_or(root->at_key("version"), std::string_view{});
   const auto uptime_ms = value_or(root->at_key("uptime_ms"), std::uint64_t{0});
   const bool accepts_durable = value_or(root->at_key("accepts_durable"), true);
-  const bool disk_full = value_or(root->at_pointer("/journal/disk_full"), false);
+  const auto refusal = value_or(root->at_pointer("/journal/refusal"), std::string_view{});
   std::string body;
   JsonWriter json(body);
   json.begin_object().field("status", accepts_durable ? "ok" : "degraded");
   json.optional_field("server", server).optional_field("version", version).field("uptime_ms", uptime_ms);
   json.field("accepts_durable", accepts_durable);
-  if (!accepts_durable) json.field("reason", disk_full ? "the disk is full" : "durable messages are refused");
+  if (!accepts_durable) json.field("reason", fmt::format("the journal has no room: {}", refusal));
   json.end_object();
   co_return json_answer(accepts_durable ? 200 : 503, std::move(body));
 }
