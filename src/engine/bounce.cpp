@@ -29,7 +29,7 @@ Notice Engine::notice_of(const Routing& routing, const Uuid& id, std::uint32_t d
 // What a message that is dead when it comes adds to its group of facts: that it is dead, and what its sender hears of it.
 void Engine::doom(Prepared& prepared, DeadReason reason, std::string verdict) {
   // A notice has no field that the message has not, but for what stamping adds and its content: names, and the verdict escaped.
-  prepared.bytes += verdict.size() + kFixedBytesMax + prepared.message->envelope.size() + 2 * kStampBytesMax + 1'024 + 6 * verdict.size();
+  prepared.bytes += verdict.size() + kNoticeBytesMax + prepared.message->envelope.size() + 2 * kStampBytesMax + 1'024 + 6 * verdict.size();
   prepared.doom = reason;
   prepared.verdict = std::make_unique<std::string>(std::move(verdict));
 }

@@ -88,8 +88,12 @@ void Engine::tell_of_dead(Mailbox& mailbox, const QueuedMessage& message, DeadRe
 void Engine::append_chain(JsonWriter& out, const Entry& entry) {
   const auto routing = read_routing(bytes_of_message(entry).head);
   if (!routing) effects_.unreadable(routing.error());
-  out.field("hops", routing->hops).key("chain").begin_array();
-  for (std::size_t i = 0; i < routing->chain.size(); i += 16) out.value(load<Uuid>(routing->chain.data() + i).text());
+  write_chain(out, routing->hops, routing->chain);
+}
+
+void Engine::write_chain(JsonWriter& out, std::uint32_t hops, Bytes chain) {
+  out.field("hops", hops).key("chain").begin_array();
+  for (std::size_t i = 0; i < chain.size(); i += 16) out.value(load<Uuid>(chain.data() + i).text());
   out.end_array();
 }
 
@@ -211,6 +215,7 @@ Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, P
   if (auto read = read_routing(message.envelope, message.routing); !read) return read;
   if (!how.content && !message.routing.content_ref.empty()) message.content = {};  // changed to one by reference
   if (is_now(message.routing)) return failure(ErrorCode::no_recipient, "a dead letter is sent again to a mailbox");
+  if (message.routing.to == kUnrouted) return failure(ErrorCode::no_recipient, "no route fitted it: say to which mailbox it goes now");
   const Lineage lineage{.cause = message.routing.cause, .hops = message.routing.hops, .chain = std::string(as_text(message.routing.chain))};
   Session as_sender;
   as_sender.party = letter.message.sender;
@@ -277,7 +282,7 @@ void Engine::note_attempt(MessageKey key, FactPlace place, std::uint16_t deliver
 }
 
 // A message's record was copied forward: what recovery would meet before it goes behind it, as it says nothing of unknown messages.
-void Engine::copy_history(Mailbox& mailbox, MessageKey key, FactPlace* pending_death) {
+void Engine::copy_history(MessageKey key, DeadLetter* letter, FactPlace* pending_death) {
   const auto copy = [&](FactKind kind, FactPlace& place) {
     if (place.lsn == 0) return;
     const auto body = log_.read(place);
@@ -292,8 +297,7 @@ void Engine::copy_history(Mailbox& mailbox, MessageKey key, FactPlace* pending_d
     for (auto& attempt : noted->second) copy(FactKind::attempt_noted, attempt.place);
   }
   if (pending_death != nullptr) copy(FactKind::message_dead, *pending_death);
-  if (!mailbox.dead) return;
-  if (const auto dead = mailbox.dead->find(key); dead != mailbox.dead->end()) copy(FactKind::message_dead, dead->second.place);
+  if (letter != nullptr) copy(FactKind::message_dead, letter->place);
 }
 
 void Engine::forget_attempts(MessageKey key) {

@@ -113,13 +113,13 @@ void Engine::update_ready(std::uint32_t slot, const Session& session) {
   if (mailbox.ready > 0) mark_dirty(mailbox);
 }
 
-MessageParts Engine::bytes_of_message(const Entry& entry, std::uint16_t* hops) {
+MessageParts Engine::bytes_of_message(const Entry& entry, AcceptedFact* fact) {
   if (entry.has(Entry::kTransient)) return {transient_.get(static_cast<std::uint32_t>(entry.place().lsn)), {}};
   const auto body = log_.read(entry.place());
   // The log could not give back what it confirmed. Going on would hand out nothing, or something else: stop, and say why.
   if (!body) effects_.unreadable(body.error());
   FOLKMOOT_ASSERT(body->size() >= sizeof(AcceptedFact));
-  if (hops != nullptr) *hops = load<AcceptedFact>(body->data()).hops;
+  if (fact != nullptr) *fact = load<AcceptedFact>(body->data());
   return {body->subspan(sizeof(AcceptedFact)), {}};
 }
 
@@ -158,7 +158,8 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
       set_stuck(mailbox);
       return Handed::stuck;
     }
-    const auto bytes = bytes_of_message(entry);
+    AcceptedFact fact;
+    const auto bytes = bytes_of_message(entry, &fact);
     const auto slot = transient_.put(bytes.head, bytes.rest);
     append_fact(FactKind::message_settled, {bytes_of(ref)});
     // The next of its group follows when it has gone out, not while it waits for the log.
@@ -170,8 +171,7 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
                    .request = request,
                    .kind = Pending::Kind::handed_out,
                    .place = {slot, entry.place().bytes},
-                   .fact = {.key = entry.key, .mailbox = mailbox.number, .sender = message.sender, .priority = entry.priority,
-                            .flags = static_cast<std::uint8_t>(entry.flags & Entry::kGrouped)}});
+                   .fact = fact});
     return Handed::more;
   }
   auto* const holder = find_session(session);
@@ -196,7 +196,10 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
   // What a crash may have cut off from its lease cannot be told from what was never handed out.
   const bool redelivered = entry.has(Entry::kRedelivered) || entry.key <= suspect_until_;
   counters_.redelivered += redelivered;
-  const auto bytes = bytes_of_message(entry, &leases_[slot].hops);
+  AcceptedFact fact;
+  const auto bytes = bytes_of_message(entry, &fact);
+  leases_[slot].hops = fact.hops;
+  leases_[slot].silent = (fact.flags & AcceptedFact::kSilent) != 0;
   const bool more = effects_.deliver(session, {.request = request,
                                                .delivery = entry.deliveries + 1u,
                                                .lease = token,

@@ -1,4 +1,6 @@
 // What the disk has taken: confirmations, messages that become ready, answers to settlements.
+#include <fmt/format.h>
+
 #include "engine/engine.hpp"
 
 namespace folkmoot {
@@ -96,7 +98,17 @@ void Engine::resolve(Pending& item) {
         if (item.in_batch || !item.quiet) answer_confirm(item, confirm_of(item.fact));
         break;
       }
-      case Pending::Kind::duplicate: answer_confirm(item, confirm_duplicate(item.fact)); break;
+      case Pending::Kind::duplicate: {
+        const auto first = confirm_duplicate(item.fact);
+        if (!item.is_request) {
+          answer_confirm(item, first);
+          break;
+        }
+        refuse(item.session, item.request,
+               {ErrorCode::already_exists, fmt::format("its `key` was used for message {}, which is {}: the response goes to who asked first",
+                                                       first.id.text(), name(first.state))});
+        break;
+      }
       case Pending::Kind::output: publish_held(item); break;
       case Pending::Kind::settled:
         if (!item.quiet || !item.refused.empty()) effects_.settled(item.session, item.request, item.batch, item.refused);
@@ -115,7 +127,10 @@ void Engine::resolve(Pending& item) {
           if (!more) set_unwritable(*session);
         }
         transient_.drop(static_cast<std::uint32_t>(entry.place().lsn));
-        settled_.add(entry.key, {.at = now_, .deliveries = 1});
+        settled_.add(entry.key, {.at = now_,
+                                 .silent_for = item.fact.flags & AcceptedFact::kSilent ? item.fact.sender : 0,
+                                 .deliveries = 1,
+                                 .hops = item.fact.hops});
         leave_group(parties_.mailbox(item.fact.mailbox), Entry(item.fact.key, {}, item.fact.priority, item.fact.flags));
         break;
       }

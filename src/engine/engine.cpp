@@ -68,7 +68,7 @@ void Engine::note_run() {
 }
 
 void Engine::stop() {
-  stopped_clean_ = noted_;
+  stopped_clean_ = noted_ && !lost_fact_;
   const auto say = [&](FactKind kind, Bytes fact) { stopped_clean_ &= append_fact(kind, {fact}).lsn != 0; };
   for (std::uint32_t number = 1; number < parties_.end(); ++number) {
     if (!parties_[number].mailbox) continue;
@@ -311,9 +311,11 @@ bool Engine::take_back(Mailbox& mailbox, MessageKey key) {
   const auto* const entry = find_entry(mailbox, key, sender);
   if (entry == nullptr) return false;
   const MessageRef ref(key, mailbox.number, sender, entry->priority);
-  const auto message = take_waiting(ref);
+  auto message = take_waiting(ref);
   FOLKMOOT_ASSERT(message.has_value());
-  if (!message->entry.has(Entry::kTransient)) append_fact(FactKind::message_cancelled, {bytes_of(ref)});
+  if (!message->entry.has(Entry::kTransient) && append_fact(FactKind::message_cancelled, {bytes_of(ref)}).lsn == 0) {
+    message->entry.flags &= static_cast<std::uint16_t>(~Entry::kRefers);  // it may be back after a crash, and must find its content then
+  }
   leave(mailbox, message->entry, ReceiptState::cancelled, message->entry.deliveries);
   ++counters_.cancelled;
   return true;

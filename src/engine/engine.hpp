@@ -78,8 +78,9 @@ class Engine {
   void dispatch();
   /// Whether dispatch() has something to look at.
   bool wants_dispatch() const { return handing_out_ && !dirty_.empty(); }
-  /// Copy-forward: appends the fact at `place` again if it still matters (FactLog of the journal's compaction).
-  void keep(FactKind kind, FactPlace place, Bytes body);
+  /// Copy-forward: appends the fact at `place` again if it still matters (FactLog of the journal's compaction). False: there is no room
+  /// now for all that goes with it.
+  bool keep(FactKind kind, FactPlace place, Bytes body);
 
   // -- sessions
   /// `of_shard`: it is another shard of this server, or the server itself: it may open as much as it likes, and gets an event once
@@ -258,7 +259,7 @@ class Engine {
   Result<Mailbox*> mailbox_named(std::string_view name);
 
   // publishing
-  Result<Prepared> prepare(Session& session, const IncomingMessage& message, const Lineage* caused);
+  Result<Prepared> prepare(Session& session, const IncomingMessage& message, const Lineage* caused, GuardTally* together = nullptr);
   Result<void> check_room(const Mailbox& mailbox, std::uint64_t more) const;
   /// Appends the facts of a message and lists it as pending; how it is answered is in `as`. A duplicate is listed as such.
   /// Requires: the log has room for it.
@@ -287,6 +288,7 @@ class Engine {
   /// `is_owed`: what it is the output of is settled already.
   Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage, bool is_owed = false);
   Result<void> check_now(const IncomingMessage& message) const;
+  static Result<void> check_transient(const Routing& routing);
   void announce(std::string_view topic, std::string_view json);
   std::uint64_t drops_for(const Mailbox& mailbox, std::uint64_t more) const;
   bool make_room(const Prepared& prepared, const GroupBound& bound);
@@ -297,8 +299,12 @@ class Engine {
   // what caused what
   Result<Lineage> lineage_of(const IncomingMessage& message);
   Lineage caused_by(const Lease& lease);
-  void check_guards(Prepared& prepared);
-  void count_for_guards(const Prepared& prepared);
+  void check_guards(Prepared& prepared, GuardTally* together);
+  std::string guard_verdict(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing, std::uint32_t hops,
+                            const GuardTally* together) const;
+  void count_for_guards(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing);
+  Result<void> pass_guards(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing, const Lineage& lineage);
+  Result<Prepared> with_lineage(const IncomingMessage& message);
   std::uint64_t conversation_hash(std::string_view name) const;
   static void hand_on_trace(Prepared& prepared);
   static bool has_costs(const IncomingMessage& message);
@@ -329,7 +335,7 @@ class Engine {
   void enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, std::int64_t due);
   void enter_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before);
   void enter_dead(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::int64_t at, FactPlace place);
-  void leave(Mailbox& mailbox, const Entry& entry, std::optional<ReceiptState> as, std::uint32_t deliveries, std::uint16_t hops = 0);
+  void leave(Mailbox& mailbox, const Entry& entry, std::optional<ReceiptState> as, std::uint32_t deliveries, const Lease* settled = nullptr);
   void leave_group(Mailbox& mailbox, const Entry& entry);
   void enter_head(Mailbox& mailbox, const QueuedMessage& message);
   bool take_back(Mailbox& mailbox, MessageKey key);
@@ -346,6 +352,7 @@ class Engine {
   };
   void bury(Mailbox& mailbox, const QueuedMessage& message, const Death& death);
   void append_chain(JsonWriter& out, const Entry& entry);
+  static void write_chain(JsonWriter& out, std::uint32_t hops, Bytes chain);
   Notice notice_of(const Routing& routing, const Uuid& id, std::uint32_t deliveries, DeadReason reason, std::string_view text) const;
   void post(const Notice& notice);
   static std::string chain_text(const Message& message);
@@ -362,7 +369,7 @@ class Engine {
   void watch_dead(Mailbox& mailbox);
   void give_back(std::uint32_t lease_slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason);
   void note_attempt(MessageKey key, FactPlace place, std::uint16_t deliveries);
-  void copy_history(Mailbox& mailbox, MessageKey key, FactPlace* pending_death);
+  void copy_history(MessageKey key, DeadLetter* letter, FactPlace* pending_death);
   RetryPolicy policy_of(const Mailbox& mailbox, const Entry& entry);
   std::uint64_t chance();
   /// `sender`: whose it is, if that is known; 0 looks through all, and tells it.
@@ -379,7 +386,7 @@ class Engine {
   void set_stuck(Mailbox& mailbox);
   void retry_later();
   void retry();
-  MessageParts bytes_of_message(const Entry& entry, std::uint16_t* hops = nullptr);
+  MessageParts bytes_of_message(const Entry& entry, AcceptedFact* fact = nullptr);
   void update_ready(std::uint32_t consumer, const Session& session);
   void set_unwritable(Session& session);
   void add_waiter(Session& session, Mailbox& mailbox, const Waiter& waiter);
@@ -431,7 +438,7 @@ class Engine {
   void recover_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before);
   bool recover_copy(Mailbox& mailbox, const MessageRef& ref, const AcceptedFact& fact, FactPlace place);
   Result<void> recover_moved(FactKind kind, FactPlace place, Bytes body);
-  void keep_message(AcceptedFact fact, FactPlace place, Bytes body);
+  bool keep_message(AcceptedFact fact, FactPlace place, Bytes body);
   Result<void> recover_configured(FactPlace place, Bytes body);
 
   const EngineOptions options_;
@@ -450,6 +457,7 @@ class Engine {
   FactPlace started_place_;
   bool started_ = false;
   bool stopped_clean_ = false;
+  bool lost_fact_ = false;  // one had no room in this run: the log does not say all
   bool noted_ = false;        // the log holds this run's number
   bool handing_out_ = false;  // and durably so: lease numbers and reply addresses are made of it
   MessageKey keys_end_ = 0;   // keys below are reserved for this run

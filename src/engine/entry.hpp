@@ -8,7 +8,7 @@ namespace folkmoot {
 
 class Entry {
  public:
-  /// Those below 256 stand in AcceptedFact too.
+  /// Those below 256 stand in AcceptedFact too, but for kTransient: what the log has is none.
   enum Flag : std::uint16_t {
     kRedelivered = 1,  // was handed out before, or a restart cannot exclude it
     kOnce = 2,         // at_most_once: settled before it is handed out

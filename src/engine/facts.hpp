@@ -63,8 +63,11 @@ struct AcceptedFact {
   Priority priority = normal;
   DeliveryMode mode = DeliveryMode::at_least_once;
   DeadReason dead = DeadReason::none;
-  std::uint8_t flags = 0;    // of Entry: kRedelivered (of a copy: it was handed out before), kRefers, kGrouped, kPolicy, kBounce
+  // Of Entry: kRedelivered (of a copy: it was handed out before), kRefers, kGrouped, kPolicy, kBounce; and kSilent.
+  std::uint8_t flags = 0;
   std::uint16_t hops = 0;    // causes that stand before it
+
+  static constexpr std::uint8_t kSilent = 4;  // its sender expects no reply
 };
 static_assert(sizeof(AcceptedFact) == 40);
 
@@ -98,6 +101,7 @@ enum class AttemptEnd : std::uint8_t {
   nacked = 1,
   connection_lost = 2,
   lease_expired = 3,
+  rejected = 4,
 };
 
 constexpr std::string_view name(AttemptEnd end) {
@@ -106,6 +110,7 @@ constexpr std::string_view name(AttemptEnd end) {
     case AttemptEnd::nacked: return "nacked";
     case AttemptEnd::connection_lost: return "connection_lost";
     case AttemptEnd::lease_expired: return "lease_expired";
+    case AttemptEnd::rejected: return "rejected";
   }
   return "";
 }

@@ -80,6 +80,7 @@ Result<std::vector<Prepared>> Engine::prepare_all(Session& session, std::span<co
   std::vector<Prepared> all;
   all.reserve(messages.size());
   std::vector<std::uint32_t> boxes;
+  GuardTally together;
   for (std::size_t i = 0; i < messages.size(); ++i) {
     if (!messages[i]) return std::unexpected(of_message(i, messages[i].error()));
     const auto& message = *messages[i];
@@ -91,7 +92,7 @@ Result<std::vector<Prepared>> Engine::prepare_all(Session& session, std::span<co
       all.push_back({.message = &message});
       continue;
     }
-    auto prepared = prepare(session, message, caused);
+    auto prepared = prepare(session, message, caused, &together);
     if (!prepared) return std::unexpected(of_message(i, prepared.error()));
     if (prepared->lives() && !prepared->is_duplicate) boxes.push_back(prepared->mailbox);
     all.push_back(std::move(*prepared));
@@ -156,19 +157,21 @@ void Engine::complete(SessionId id, std::uint32_t request, LeaseToken token, std
   if (!prepared) return refuse(id, request, std::move(prepared.error()));
   GroupBound bound{.facts = 1, .body_bytes = sizeof(MessageRef)};
   std::size_t held = 0;
+  // Settling alone may use the reserve, new messages may not.
+  auto urgency = FactLog::Urgency::settling;
   for (const auto& each : *prepared) {
     if (each.mailbox == 0) {
       held += each.message->envelope.size() + kStampBytesMax + each.message->content.size();
+      if (has_costs(*each.message)) bound += {.facts = 1, .body_bytes = sizeof(ConversationFact) + each.message->routing.conversation.size()};
       continue;
     }
     bound += each.bound();
+    urgency = FactLog::Urgency::durable;
   }
   if (bound.bytes() > log_.group_bytes_max()) {
     return refuse(id, request, {ErrorCode::content_too_large, fmt::format("the outputs may have {} bytes in all; these have {}",
                                                                           log_.group_bytes_max(), bound.bytes())});
   }
-  // Settling alone may use the reserve, new messages may not.
-  const auto urgency = bound.facts > 1 ? FactLog::Urgency::durable : FactLog::Urgency::settling;
   if (!transient_.has_room(held)) return refuse(id, request, {ErrorCode::busy, "too many answers wait for the disk: the lease stays"});
   if (!make_room(*prepared, urgency, bound)) {
     return refuse(id, request, {ErrorCode::disk_full, "no room to keep the outputs: the lease stays"});
@@ -188,6 +191,7 @@ void Engine::complete(SessionId id, std::uint32_t request, LeaseToken token, std
       if (each.mailbox == 0) {
         const auto sender = sender_of(*session, *each.message);
         FOLKMOOT_ASSERT(sender.has_value());  // prepare_all() has seen to it
+        if (has_costs(*each.message)) sum_conversation(*each.message);
         hold_output({.session = id, .quiet = true, .in_batch = true, .batch = batch, .offset = add_confirm(batch, {})}, *sender,
                     *each.message, caused);
         continue;
@@ -195,7 +199,7 @@ void Engine::complete(SessionId id, std::uint32_t request, LeaseToken token, std
       commit(each, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .in_batch = true, .batch = batch,
                         .offset = add_confirm(batch, {})});
     }
-    leave(mailbox, lease.entry, ReceiptState::acknowledged, lease.entry.deliveries + 1u, lease.hops);
+    leave(mailbox, lease.entry, ReceiptState::acknowledged, lease.entry.deliveries + 1u, &lease);
   }
   ++counters_.completed;
   ++counters_.acknowledged;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <string>
 
 #include "base/uuid.hpp"
@@ -44,6 +45,12 @@ class MinuteCounts {
 struct Guard {
   MinuteCounts pairs;          // sender << 32 | mailbox
   MinuteCounts conversations;  // hash of the name
+};
+
+/// Messages that are decided on together, before any of them counts.
+struct GuardTally {
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> pairs, conversations;
+  boost::unordered_flat_set<std::uint64_t> keys;  // lower halves of their hashes: a copy within them does not count
 };
 
 /// What the messages of a conversation reported, and the fact that says so.

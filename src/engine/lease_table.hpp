@@ -22,6 +22,7 @@ struct Lease {
   std::uint32_t consumer = kNoSlot;  // whose credit comes back, if it is still the one of this serial; kNoSlot for a pulled message
   std::uint32_t consumer_serial = 0;
   std::uint16_t hops = 0;            // of the message
+  bool silent = false;               // its sender expects no reply
   bool retrieved = false;
   // Links of two lists: leases of the session, leases of the mailbox.
   std::uint32_t session_previous = kNoSlot, session_next = kNoSlot;

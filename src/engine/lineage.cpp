@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/engine.hpp"
+#include "message/json_writer.hpp"
 #include "message/limits.hpp"
 #include "message/metadata.hpp"
 #include "message/pack.hpp"
@@ -14,6 +15,8 @@ namespace {
 constexpr std::string_view kTraceParent = "traceparent";  // W3C Trace Context, section 3.2
 constexpr std::string_view kTokens = "cost_tokens";
 constexpr std::string_view kMoney = "cost_money";
+
+std::uint64_t pair_of(std::uint32_t sender, std::uint32_t mailbox) { return std::uint64_t{sender} << 32 | mailbox; }
 
 Bytes metadata_of(Bytes envelope, const Routing& routing) {
   return envelope.subspan(routing.metadata.begin, routing.metadata.end - routing.metadata.begin);
@@ -47,16 +50,18 @@ Result<Lineage> Engine::lineage_of(const IncomingMessage& message) {
   if (message.forwarded || message.has_causes) {
     return Lineage{.cause = routing.cause, .hops = routing.hops, .chain = std::string(as_text(routing.chain))};
   }
+  const auto unwanted = [&](std::string_view sender) {
+    return failure(ErrorCode::no_reply_wanted, fmt::format("{} expects no reply to {}", sender, routing.cause.text()));
+  };
   const auto address = message_address(routing.cause);
   if (address && address->node == node_) {
     if (const auto slot = leases_.find_key(address->key); slot != kNoSlot) {
       auto lineage = caused_by(leases_[slot]);
-      if (!lineage.silent_for.empty() && routing.to == lineage.silent_for) {
-        return failure(ErrorCode::no_reply_wanted, fmt::format("{} expects no reply to {}", lineage.silent_for, routing.cause.text()));
-      }
+      if (!lineage.silent_for.empty() && routing.to == lineage.silent_for) return unwanted(lineage.silent_for);
       return lineage;
     }
     if (const auto* const settled = settled_.find(address->key)) {
+      if (settled->silent_for != 0 && routing.to == parties_[settled->silent_for].name) return unwanted(routing.to);
       return after(routing.cause, std::max<std::uint32_t>(settled->hops, routing.hops), routing.chain);
     }
   }
@@ -65,31 +70,65 @@ Result<Lineage> Engine::lineage_of(const IncomingMessage& message) {
 
 std::uint64_t Engine::conversation_hash(std::string_view name) const { return siphash128(secret_, as_bytes(name)).low; }
 
-void Engine::check_guards(Prepared& prepared) {
-  const auto& limit = options_.guard;
+void Engine::check_guards(Prepared& prepared, GuardTally* together) {
   const auto& routing = prepared.message->routing;
-  const auto hops = prepared.lineage->hops;
   // What the server says answers nobody, and must be heard.
   if (!prepared.lives() || parties_[prepared.sender].name == kServerName) return;
-  std::string verdict;
-  if (limit.hops_max != 0 && hops > limit.hops_max) {
-    verdict = fmt::format("{} hops; {} are the most", hops, limit.hops_max);
-  } else if (limit.pair_per_minute != 0 &&
-             guard_.pairs.of(std::uint64_t{prepared.sender} << 32 | prepared.mailbox, now_) >= limit.pair_per_minute) {
-    verdict = fmt::format("{} messages within a minute from {} to {}", limit.pair_per_minute, parties_[prepared.sender].name, routing.to);
-  } else if (limit.conversation_per_minute != 0 && !routing.conversation.empty() &&
-             guard_.conversations.of(conversation_hash(routing.conversation), now_) >= limit.conversation_per_minute) {
-    verdict = fmt::format("{} messages within a minute in conversation {}", limit.conversation_per_minute, routing.conversation);
+  auto verdict = guard_verdict(prepared.sender, prepared.mailbox, routing, prepared.lineage->hops, together);
+  const auto is_copy = [&] { return keys_.find(prepared.key) != nullptr || !together->keys.insert(prepared.key.low).second; };
+  if (together != nullptr && !(prepared.keyed && is_copy())) {
+    ++together->pairs[pair_of(prepared.sender, prepared.mailbox)];
+    if (!routing.conversation.empty()) ++together->conversations[conversation_hash(routing.conversation)];
   }
-  if (verdict.empty()) return;
-  doom(prepared, DeadReason::guard, std::move(verdict));
+  if (!verdict.empty()) doom(prepared, DeadReason::guard, std::move(verdict));
 }
 
-void Engine::count_for_guards(const Prepared& prepared) {
+// Which limit on loops the message is beyond, in words; empty: none. `mailbox`: 0 for an event.
+std::string Engine::guard_verdict(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing, std::uint32_t hops,
+                                  const GuardTally* together) const {
   const auto& limit = options_.guard;
-  if (limit.pair_per_minute != 0) guard_.pairs.add(std::uint64_t{prepared.sender} << 32 | prepared.mailbox, now_);
-  const auto& conversation = prepared.message->routing.conversation;
-  if (limit.conversation_per_minute != 0 && !conversation.empty()) guard_.conversations.add(conversation_hash(conversation), now_);
+  static const GuardTally kAlone;
+  const auto& others = together != nullptr ? *together : kAlone;
+  const auto used = [this](const MinuteCounts& counts, const auto& more, std::uint64_t key) {
+    const auto found = more.find(key);
+    return counts.of(key, now_) + (found != more.end() ? found->second : 0);
+  };
+  if (limit.hops_max != 0 && hops > limit.hops_max) return fmt::format("{} hops; {} are the most", hops, limit.hops_max);
+  if (limit.pair_per_minute != 0 && mailbox != 0 &&
+      used(guard_.pairs, others.pairs, pair_of(sender, mailbox)) >= limit.pair_per_minute) {
+    return fmt::format("{} messages within a minute from {} to {}", limit.pair_per_minute, parties_[sender].name, routing.to);
+  }
+  if (limit.conversation_per_minute != 0 && !routing.conversation.empty() &&
+      used(guard_.conversations, others.conversations, conversation_hash(routing.conversation)) >= limit.conversation_per_minute) {
+    return fmt::format("{} messages within a minute in conversation {}", limit.conversation_per_minute, routing.conversation);
+  }
+  return {};
+}
+
+void Engine::count_for_guards(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing) {
+  const auto& limit = options_.guard;
+  if (limit.pair_per_minute != 0 && mailbox != 0) guard_.pairs.add(pair_of(sender, mailbox), now_);
+  if (limit.conversation_per_minute != 0 && !routing.conversation.empty()) {
+    guard_.conversations.add(conversation_hash(routing.conversation), now_);
+  }
+}
+
+// What waits in memory or is an event: refused when it is beyond a limit, as nothing of it can be kept.
+Result<void> Engine::pass_guards(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing, const Lineage& lineage) {
+  const auto verdict = guard_verdict(sender, mailbox, routing, lineage.hops, nullptr);
+  count_for_guards(sender, mailbox, routing);
+  if (verdict.empty()) return {};
+  ++counters_.guarded;
+  if (!topics_.match("bus.guard").empty()) {
+    std::string json;
+    JsonWriter out(json);
+    out.begin_object().optional_field("mailbox", routing.to).optional_field("topic", routing.topic).field("from", parties_[sender].name);
+    out.field("reason", name(DeadReason::guard)).field("text", verdict).field("at", now_);
+    write_chain(out, lineage.hops, as_bytes(lineage.chain));
+    out.end_object();
+    announce("bus.guard", json);
+  }
+  return failure(ErrorCode::limit_reached, fmt::format("a limit on loops stops it: {}", verdict));
 }
 
 // A message without a trace context of its own goes on with that of its cause.
@@ -110,18 +149,26 @@ void Engine::hand_on_trace(Prepared& prepared) {
   (void)rewrite(prepared, as_bytes(changes));  // it stays as it is if that cannot be
 }
 
-// For a message to another shard, which does not know its cause.
-Result<std::string> Engine::with_causes(const IncomingMessage& message) {
+// A message that no log keeps, with its causes, if it names one, and the trace context of that.
+Result<Prepared> Engine::with_lineage(const IncomingMessage& message) {
+  Prepared prepared{.message = &message};
+  if (message.routing.cause.is_nil()) return prepared;
   auto lineage = lineage_of(message);
   if (!lineage) return std::unexpected(std::move(lineage.error()));
-  Prepared prepared{.message = &message};
   prepared.lineage = std::make_unique<Lineage>(std::move(*lineage));
   hand_on_trace(prepared);
-  const auto& found = *prepared.lineage;
+  return prepared;
+}
+
+// For a message to another shard, which does not know its cause.
+Result<std::string> Engine::with_causes(const IncomingMessage& message) {
+  const auto prepared = with_lineage(message);
+  if (!prepared) return std::unexpected(prepared.error());
+  const auto& found = *prepared->lineage;
   std::string changes, envelope;
   PackWriter(changes).map(2).uint(static_cast<std::uint64_t>(Field::hops)).uint(found.hops)
       .uint(static_cast<std::uint64_t>(Field::chain)).bin(found.chain);
-  if (auto merged = merge_envelopes(prepared.message->envelope, as_bytes(changes), envelope); !merged) return std::unexpected(merged.error());
+  if (auto merged = merge_envelopes(prepared->message->envelope, as_bytes(changes), envelope); !merged) return std::unexpected(merged.error());
   return envelope;
 }
 

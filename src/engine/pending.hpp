@@ -19,6 +19,7 @@ struct Pending {
   Kind kind{};
   bool quiet = false;
   bool in_batch = false;
+  bool is_request = false;         // accepted: it waits for a response
   std::uint32_t batch = kNoSlot;   // slot, of a redrive too; of settled and received: count
   std::uint32_t offset = 0;        // accepted in a batch: where its confirm stands in the batch's body
   FactPlace place{};

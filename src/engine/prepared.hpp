@@ -12,8 +12,11 @@
 
 namespace folkmoot {
 
-/// Names, the run's note and the facts' fixed parts, for one message.
-constexpr std::size_t kFixedBytesMax = 2'048;
+/// Of one message's facts (two names, the run's note, key, conversation, message), all but names, chain, envelope and content: 152 bytes
+/// of fixed parts, and 132 that stamping adds.
+constexpr std::size_t kFixedBytesMax = 320;
+/// The same of a notice or a death, names included.
+constexpr std::size_t kNoticeBytesMax = 2'048;
 
 /// One whose envelope the server has changed, with the bytes it points to.
 struct RewrittenMessage {
@@ -28,7 +31,7 @@ struct Notice {
 
   /// Of its facts: two names, the run's note, the message.
   GroupBound bound() const {
-    return {.facts = 4, .body_bytes = kFixedBytesMax + envelope.size() + kStampBytesMax + message.content.size()};
+    return {.facts = 4, .body_bytes = kNoticeBytesMax + envelope.size() + kStampBytesMax + message.content.size()};
   }
 };
 

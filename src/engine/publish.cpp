@@ -128,21 +128,25 @@ Result<void> Engine::check_now(const IncomingMessage& message) const {
 Result<Confirm> Engine::publish_now(Session& session, const IncomingMessage& message) {
   if (auto good = check_now(message); !good) return std::unexpected(std::move(good.error()));
   if (auto good = check_content(message); !good) return std::unexpected(std::move(good.error()));
-  std::optional<Lineage> caused;
-  if (!message.routing.cause.is_nil()) {
-    auto known = lineage_of(message);
-    if (!known) return std::unexpected(std::move(known.error()));
-    caused = std::move(*known);
-  }
-  const auto* const lineage = caused ? &*caused : nullptr;
-  std::string_view from = message.routing.from;
+  const auto prepared = with_lineage(message);
+  if (!prepared) return std::unexpected(prepared.error());
+  const auto* const lineage = prepared->lineage.get();
   if (!message.routing.topic.empty()) {
+    std::string_view from = message.routing.from;
+    if (lineage != nullptr) {
+      const auto sender = sender_of(session, message);
+      if (!sender) return std::unexpected(sender.error());
+      if (auto pass = pass_guards(*sender, 0, message.routing, *lineage); !pass) return std::unexpected(std::move(pass.error()));
+    }
+    if (!message.forwarded && has_costs(message)) sum_conversation(message);
     if (from.empty()) from = session.party != 0 ? std::string_view(parties_[session.party].name) : "anonymous";
-    return publish_event(session.id, from, message, lineage);
+    return publish_event(session.id, from, *prepared->message, lineage);
   }
   const auto sender = sender_of(session, message);
   if (!sender) return std::unexpected(sender.error());
-  return respond(parties_[*sender].name, message, lineage);
+  auto done = respond(parties_[*sender].name, *prepared->message, lineage);
+  if (done && has_costs(message)) sum_conversation(message);
+  return done;
 }
 
 Confirm Engine::publish_event(SessionId publisher, std::string_view from, const IncomingMessage& message, const Lineage* lineage) {
@@ -159,8 +163,8 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
   const bool may_hear_itself = session != nullptr && session->subscriptions != 0;
   const bool plain = match.plain && !may_hear_itself;
   const auto targets = plain ? std::span<const EventTarget>(match.targets) : choose_targets(match, publisher, parts, Whose::all);
-  // One that refers to content is looked at each time: the content may go.
-  if (plain && session != nullptr && stamped_.version != 0 && message.routing.content_ref.empty()) {
+  // One that refers to content is looked at each time, as the content may go; one that reports costs is added up.
+  if (plain && session != nullptr && stamped_.version != 0 && message.routing.content_ref.empty() && !has_costs(message)) {
     event_ = {.version = stamped_.version, .session = publisher, .topics = topics_.version(), .targets = targets};
   }
   if (!targets.empty()) effects_.deliver_event(targets, parts);
@@ -273,11 +277,30 @@ Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& me
 }
 
 // Looks up and checks all there is to know of a message to a mailbox; changes nothing but the table of names.
-Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& message, const Lineage* caused) {
+Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& message, const Lineage* caused, GuardTally* together) {
   const auto& routing = message.routing;
   Prepared prepared{.message = &message};
-  prepared.bytes = kFixedBytesMax + message.envelope.size() + kStampBytesMax + message.content.size();
+  const auto sender = sender_of(session, message);
+  if (!sender) return std::unexpected(sender.error());
+  prepared.sender = *sender;
+  // The sender's name is in a fact of its own and in the envelope.
+  prepared.bytes = kFixedBytesMax + message.envelope.size() + message.content.size() + 2 * parties_[prepared.sender].name.size() +
+                   routing.to.size() + routing.conversation.size();
+  prepared.keyed = !routing.key.empty() || !routing.id.is_nil();
+  if (prepared.keyed) {
+    forget_keys(0);
+  } else if (routing.mode == DeliveryMode::exactly_once) {
+    return failure(ErrorCode::invalid_field, "`mode` exactly_once needs a `key`, by which a second copy is known");
+  }
   if (routing.to.empty()) {
+    if (prepared.keyed) {  // a copy stays with the mailbox that was chosen for the first, wherever routes lead by now
+      prepared.key = key_hash(0, prepared.sender, routing);
+      if (const auto* const used = keys_.find(prepared.key)) {
+        prepared.is_duplicate = true;
+        prepared.mailbox = used->mailbox;
+        return prepared;
+      }
+    }
     if (auto found = find_route(prepared); !found) return std::unexpected(std::move(found.error()));
   }
   const auto to = prepared.message->routing.to;
@@ -291,22 +314,13 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
     if (!number) return std::unexpected(number.error());
     prepared.mailbox = *number;
   }
-  const auto sender = sender_of(session, message);
-  if (!sender) return std::unexpected(sender.error());
-  prepared.sender = *sender;
-
-  if (!routing.key.empty() || !routing.id.is_nil()) {
-    forget_keys(0);
-    prepared.keyed = true;
-    prepared.key = key_hash(prepared.mailbox, prepared.sender, routing);
-  } else if (routing.mode == DeliveryMode::exactly_once) {
-    return failure(ErrorCode::invalid_field, "`mode` exactly_once needs a `key`, by which a second copy is known");
-  }
+  if (prepared.keyed && !routing.to.empty()) prepared.key = key_hash(prepared.mailbox, prepared.sender, routing);
   if (caused != nullptr || !routing.cause.is_nil()) {
     auto lineage = caused != nullptr ? *caused : lineage_of(message);
     if (!lineage) return std::unexpected(std::move(lineage.error()));
     prepared.lineage = std::make_unique<Lineage>(std::move(*lineage));
-    check_guards(prepared);
+    prepared.bytes += prepared.lineage->chain.size();
+    check_guards(prepared, together);
     hand_on_trace(prepared);
   }
   prepared.has_costs = !message.forwarded && has_costs(*prepared.message);
@@ -318,6 +332,7 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
   return prepared;
 }
 
+// `mailbox`: 0 if the sender left it to the routes.
 Hash128 Engine::key_hash(std::uint32_t mailbox, std::uint32_t sender, const Routing& routing) const {
   const auto own = routing.key.empty() ? routing.id.text() : std::string(routing.key);
   std::string all;
@@ -348,6 +363,7 @@ MessageKey Engine::commit(const Prepared& prepared, std::string_view reply_to, P
   if (!routing.retry.empty()) flags |= Entry::kPolicy;
   if (routing.bounce) flags |= Entry::kBounce;
   if (!routing.content_ref.empty()) flags |= Entry::kRefers;
+  if (!routing.expects_reply) flags |= AcceptedFact::kSilent;
   const AcceptedFact fact{.key = next_key(),
                           .not_before = routing.deliver_at > now_ ? routing.deliver_at : 0,
                           .expires_at = ttl != 0 ? (message.forwarded && routing.ttl_ms != 0 ? routing.timestamp : now_) + ttl : 0,
@@ -380,7 +396,7 @@ MessageKey Engine::commit(const Prepared& prepared, std::string_view reply_to, P
       notices_.push_back(notice_of(*sent, id, 0, prepared.doom, *prepared.verdict));
     }
   }
-  if (lineage != nullptr) count_for_guards(prepared);
+  if (lineage != nullptr) count_for_guards(prepared.sender, prepared.mailbox, routing);
   ++counters_.published;
   pending_.push(std::move(as));
   return fact.key;
@@ -501,18 +517,28 @@ void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_m
     request_transient(*session, request, timeout_ms, message);
   } else {
     auto done = accept(*session, message, reply_address(run_, number),
-                       {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true});
-    if (!done) {
-      end_request(slot);
-      return refuse(id, request, std::move(done.error()));
-    }
-    // Not of a duplicate: what was asked is the first one's to withdraw.
+                       {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .is_request = true});
+    if (!done || *done == 0) end_request(slot);
+    if (!done) return refuse(id, request, std::move(done.error()));
+    if (*done == 0) return;  // a duplicate, and told so: the response is the first one's
     requests_[slot].message = *done;
     requests_[slot].mailbox = parties_.find(routing.to);
   }
   if (request_slots_.contains(number)) {
     add_timer({.at = now_ + timeout_ms, .id = number, .box = 0, .kind = TimerKind::request});
   }
+}
+
+// What waits in memory alone keeps none of the promises that the log keeps.
+Result<void> Engine::check_transient(const Routing& routing) {
+  const auto asked = !routing.key.empty()      ? "key"
+                     : !routing.group.empty()  ? "group"
+                     : routing.deliver_at != 0 ? "deliver_at"
+                     : !routing.retry.empty()  ? "retry"
+                     : routing.bounce          ? "bounce"
+                                               : "";
+  if (*asked == '\0') return {};
+  return failure(ErrorCode::invalid_field, fmt::format("`{}` is of no use to a request that waits in memory: give `mode` at_least_once, or exactly_once with a key", asked));
 }
 
 // A request that waits in memory. With a time-out of 0 it is answered by its hand-over, and refused if nobody can take it.
@@ -522,6 +548,7 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
     if (timeout_ms != 0) end_request(found->second.slot);
     refuse(session.id, request, std::move(error));
   };
+  if (auto good = check_transient(message.routing); !good) return fail(std::move(good.error()));
   const auto named = mailbox_named(message.routing.to);
   if (!named) return fail(named.error());
   auto& mailbox = **named;
@@ -541,16 +568,17 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
   const auto id = make_uuid({.key = key, .mailbox = mailbox.number, .node = memory_node()});
   const auto address = timeout_ms != 0 ? reply_address(run_, requests_[found->second.slot].number) : std::string{};
   const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-  std::optional<Lineage> caused;
-  if (!message.routing.cause.is_nil()) {
-    auto known = lineage_of(message);
-    if (!known) return fail(std::move(known.error()));
-    caused = std::move(*known);
+  const auto prepared = with_lineage(message);
+  if (!prepared) return fail(prepared.error());
+  const auto* const lineage = prepared->lineage.get();
+  if (lineage != nullptr) {
+    if (auto pass = pass_guards(*sender, mailbox.number, message.routing, *lineage); !pass) return fail(std::move(pass.error()));
   }
-  const auto head = stamped(message, stamp_of(id, parties_[*sender].name, address, own_key, caused ? &*caused : nullptr));
+  const auto head = stamped(*prepared->message, stamp_of(id, parties_[*sender].name, address, own_key, lineage));
   if (!transient_.has_room(head.size() + message.content.size())) {
     return fail({ErrorCode::busy, "the requests that wait in memory have reached their limit"});
   }
+  if (!message.forwarded && has_costs(message)) sum_conversation(message);
   const auto slot = transient_.put(head, message.content, timeout_ms != 0 ? found->second.slot : kNoSlot);
   const auto bytes = static_cast<std::uint32_t>(head.size() + message.content.size());
   if (timeout_ms != 0) {
@@ -559,7 +587,8 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
     asked.mailbox = mailbox.number;
     asked.in_memory = true;
   }
-  const auto ttl = timeout_ms != 0 ? timeout_ms : 5'000;
+  const auto wait = timeout_ms != 0 ? timeout_ms : 5'000;
+  const auto ttl = message.routing.ttl_ms != 0 ? std::min(message.routing.ttl_ms, wait) : wait;
   std::uint16_t flags = Entry::kTransient | Entry::kOnce | Entry::kExpires;
   if (!message.routing.content_ref.empty()) {
     flags |= Entry::kRefers;

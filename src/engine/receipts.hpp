@@ -14,11 +14,13 @@ namespace folkmoot {
 class SettledReceipts {
  public:
   struct Settled {
-    std::int64_t at = 0;
-    std::uint32_t deliveries = 0;
+    std::int64_t at : 56 = 0;
+    ReceiptState state : 8 = ReceiptState::acknowledged;
+    std::uint32_t silent_for = 0;  // the party that sent it and expects no reply; 0: an answer is welcome
+    std::uint16_t deliveries = 0;
     std::uint16_t hops = 0;
-    ReceiptState state = ReceiptState::acknowledged;
   };
+  static_assert(sizeof(Settled) == 16);
 
   explicit SettledReceipts(std::size_t max) : max_(max) {}
 

@@ -236,11 +236,24 @@ bool Engine::recover_copy(Mailbox& mailbox, const MessageRef& ref, const Accepte
     return false;
   }
   auto sender = ref.sender();
-  if (auto* const entry = find_entry(mailbox, ref.key, sender)) {
-    take(*entry);
-    return true;
+  auto* const entry = find_entry(mailbox, ref.key, sender);
+  if (entry == nullptr) return false;
+  // What had no room for a fact of its own the copy alone may say: that it died, or failed and waits for its next attempt.
+  const auto waiting = scheduled_.find(ref.key);
+  const auto due = waiting != scheduled_.end() ? waiting->second.due : 0;
+  const bool moved = fact.dead != DeadReason::none || fact.deliveries != entry->deliveries || (fact.not_before != 0 && fact.not_before != due);
+  take(*entry);
+  if (!moved) return true;
+  const auto message = take_waiting(ref);
+  FOLKMOOT_ASSERT(message.has_value());
+  if (fact.dead == DeadReason::none) {
+    recover_returned(mailbox, *message, fact.not_before);
+  } else {
+    expiries_.erase(ref.key);
+    leave_group(mailbox, message->entry);
+    enter_dead(mailbox, *message, fact.dead, key_ms(ref.key), {});
   }
-  return false;
+  return true;
 }
 
 Result<void> Engine::recover_configured(FactPlace place, Bytes body) {
@@ -262,67 +275,66 @@ Result<void> Engine::recover_configured(FactPlace place, Bytes body) {
   return {};
 }
 
-void Engine::keep(FactKind kind, FactPlace place, Bytes body) {
+bool Engine::keep(FactKind kind, FactPlace place, Bytes body) {
   const auto copy = [&](FactPlace& mine, std::initializer_list<Bytes> parts) {
-    if (mine != place) return;
+    if (mine != place) return true;
     const auto moved = log_.append(kind, {parts.begin(), parts.size()}, FactLog::Life::live);
     log_.release(place);
     mine = moved;
+    return true;
   };
   switch (kind) {
     case FactKind::started: return copy(started_place_, {body});
     case FactKind::party_named: {
       PartyNamedFact fact;
-      if (read_fact(body, fact) && parties_.holds(fact.number)) copy(parties_[fact.number].place, {body});
-      return;
+      return !read_fact(body, fact) || !parties_.holds(fact.number) || copy(parties_[fact.number].place, {body});
     }
     case FactKind::mailbox_configured: {
       MailboxConfiguredFact fact;
-      if (!read_fact(body, fact) || !parties_.holds(fact.mailbox)) return;
-      if (const auto& own = parties_.mailbox(fact.mailbox).own_limits) copy(own->place, {body});
-      return;
+      if (!read_fact(body, fact) || !parties_.holds(fact.mailbox)) return true;
+      const auto& own = parties_.mailbox(fact.mailbox).own_limits;
+      return !own || copy(own->place, {body});
     }
     case FactKind::message_accepted: {
       AcceptedFact fact;
-      if (read_fact(body, fact)) keep_message(fact, place, body);
-      return;
+      return !read_fact(body, fact) || keep_message(fact, place, body);
     }
     case FactKind::message_returned:
     case FactKind::attempt_noted: {
       ReturnedFact fact;
-      if (!read_fact(body, fact)) return;
+      if (!read_fact(body, fact)) return true;
       const auto noted = attempts_.find(fact.message.key);
-      if (noted == attempts_.end()) return;
+      if (noted == attempts_.end()) return true;
       const auto mine = std::ranges::find(noted->second, place, &Attempt::place);
-      if (mine == noted->second.end()) return;
+      if (mine == noted->second.end()) return true;
       const auto moved = log_.append(FactKind::attempt_noted, {&body, 1}, FactLog::Life::live);
       log_.release(place);
       mine->place = moved;
-      return;
+      return true;
     }
     case FactKind::message_dead: {
       DeadFact fact;
-      if (!read_fact(body, fact) || !parties_.holds(fact.message.mailbox)) return;
+      if (!read_fact(body, fact) || !parties_.holds(fact.message.mailbox)) return true;
       auto& mailbox = parties_.mailbox(fact.message.mailbox);
-      if (!mailbox.dead) return;
-      if (const auto found = mailbox.dead->find(fact.message.key); found != mailbox.dead->end()) copy(found->second.place, {body});
-      return;
+      if (!mailbox.dead) return true;
+      const auto found = mailbox.dead->find(fact.message.key);
+      return found == mailbox.dead->end() || copy(found->second.place, {body});
     }
     case FactKind::key_used: {
       KeyUsedFact fact;
-      if (!read_fact(body, fact)) return;
+      if (!read_fact(body, fact)) return true;
       auto* const key = keys_.find({fact.hash[0], fact.hash[1]});
-      if (key == nullptr || key->place != place.lsn) return;
+      if (key == nullptr || key->place != place.lsn) return true;
       FactPlace mine = place;
       copy(mine, {body});
       key->place = mine.lsn;
-      return;
+      return true;
     }
     case FactKind::schedule_set: {
       ScheduleSetFact fact;
-      if (!read_fact(body, fact)) return;
+      if (!read_fact(body, fact)) return true;
       auto* const schedule = schedules_.find(fact.number);
-      if (schedule == nullptr) return;
+      if (schedule == nullptr) return true;
       fact.next = schedule->next;
       fact.left = schedule->left;
       fact.fired = schedule->fired;
@@ -330,32 +342,32 @@ void Engine::keep(FactKind kind, FactPlace place, Bytes body) {
     }
     case FactKind::route_set: {
       const auto mine = std::ranges::find(routes_, place, &Route::place);
-      if (mine != routes_.end()) copy(mine->place, {body});
-      return;
+      return mine == routes_.end() || copy(mine->place, {body});
     }
     case FactKind::conversation_summed: {
-      if (body.size() < sizeof(ConversationFact)) return;
+      if (body.size() < sizeof(ConversationFact)) return true;
       const auto known = conversations_.find(as_text(body.subspan(sizeof(ConversationFact))));
-      if (known != conversations_.end()) copy(known->second.place, {body});
-      return;
+      return known == conversations_.end() || copy(known->second.place, {body});
     }
-    default: return;  // what else is said of messages goes with them: their copies hold where they stand
+    default: return true;  // what else is said of messages goes with them: their copies hold where they stand
   }
 }
 
-// Appends a message's record again, as it stands now, if `place` is still its record.
-void Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
+// Appends a message's record again, as it stands now, if `place` is still its record. False: there is no room for all that goes with it.
+bool Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
   auto& mailbox = parties_.mailbox(fact.mailbox);
   auto sender = fact.sender;
   Entry* entry = find_entry(mailbox, fact.key, sender);
+  DeadLetter* letter = nullptr;
   fact.not_before = 0;
   fact.dead = DeadReason::none;
   if (entry != nullptr) {
     if (const auto found = scheduled_.find(fact.key); found != scheduled_.end()) fact.not_before = found->second.due;
   } else if (mailbox.dead) {
     if (const auto found = mailbox.dead->find(fact.key); found != mailbox.dead->end()) {
-      entry = &found->second.message.entry;
-      fact.dead = found->second.reason;
+      letter = &found->second;
+      entry = &letter->message.entry;
+      fact.dead = letter->reason;
     }
   }
   if (entry == nullptr) {
@@ -371,8 +383,8 @@ void Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
     fact.not_before = load<AcceptedFact>(body.data()).not_before;
     fact.dead = load<AcceptedFact>(body.data()).dead;
   }
-  if (entry == nullptr && pending == nullptr) return;
-  if ((entry != nullptr ? entry->place() : pending->place) != place) return;
+  if (entry == nullptr && pending == nullptr) return true;
+  if ((entry != nullptr ? entry->place() : pending->place) != place) return true;
   if (entry != nullptr) {
     fact.deliveries = static_cast<std::uint16_t>(entry->deliveries);
     if (entry->has(Entry::kRedelivered)) fact.flags |= Entry::kRedelivered;
@@ -387,12 +399,15 @@ void Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
   if (const auto noted = attempts_.find(fact.key); noted != attempts_.end()) {
     for (const auto& attempt : noted->second) add(attempt.place);
   }
-  if (mailbox.dead) {
-    if (const auto dead = mailbox.dead->find(fact.key); dead != mailbox.dead->end()) add(dead->second.place);
-  }
+  // That it died may have had no room; without a fact of it the next run would not know when.
+  const bool unsaid = letter != nullptr && letter->place.lsn == 0;
+  if (letter != nullptr) add(unsaid ? FactPlace{.lsn = 0, .bytes = sizeof(DeadFact)} : letter->place);
   if (pending != nullptr && pending->dead_place.lsn != 0) add(pending->dead_place);
   std::optional<FactGroup> group;
-  if (bound.facts > 1 && log_.has_room(FactLog::Urgency::settling, bound)) group.emplace(log_, bound);
+  if (bound.facts > 1 && bound.bytes() <= log_.group_bytes_max()) {
+    if (!log_.has_room(FactLog::Urgency::settling, bound)) return false;
+    group.emplace(log_, bound);
+  }
   const Bytes parts[] = {bytes_of(fact), body.subspan(sizeof fact)};
   const auto moved = log_.append(FactKind::message_accepted, parts, FactLog::Life::live);
   log_.release(place);
@@ -401,7 +416,12 @@ void Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
   } else {
     pending->place = moved;
   }
-  copy_history(mailbox, fact.key, pending != nullptr ? &pending->dead_place : nullptr);
+  if (unsaid) {
+    const DeadFact dead{MessageRef(fact.key, mailbox.number, letter->message.sender, entry->priority), letter->at, fact.deliveries, fact.dead, {}};
+    letter->place = append_fact(FactKind::message_dead, {bytes_of(dead)}, FactLog::Life::live);
+  }
+  copy_history(fact.key, letter, pending != nullptr ? &pending->dead_place : nullptr);
+  return true;
 }
 
 }  // namespace folkmoot

@@ -225,7 +225,7 @@ Result<void> Engine::rewrite(Prepared& prepared, Bytes changes) {
   if (auto merged = merge_envelopes(prepared.message->envelope, changes, rewritten->envelope); !merged) return merged;
   rewritten->message = {.routing = {}, .envelope = as_bytes(rewritten->envelope), .content = prepared.message->content};
   if (auto read = read_routing(rewritten->message.envelope, rewritten->message.routing); !read) return read;
-  prepared.bytes += changes.size();
+  prepared.bytes += 2 * changes.size();  // a recipient's name is in a fact of its own, too
   prepared.message = &rewritten->message;
   prepared.rewritten = std::move(rewritten);
   return {};

@@ -37,7 +37,7 @@ void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCom
   if (command.until != 0 && command.until <= now_) return wrong("`until` is past");
   if (!message.routing.topic.empty()) {
     if (auto good = check_now(message); !good) return refuse(id, request, std::move(good.error()));
-  } else if (message.routing.to.starts_with('@')) {
+  } else if (message.routing.to.starts_with('@') || message.routing.to.starts_with('$')) {
     return wrong("a schedule sends to a mailbox or a topic");
   }
   if (message.routing.mode == DeliveryMode::exactly_once) {
@@ -91,7 +91,8 @@ void Engine::watch(const Schedule& schedule) {
 
 // Forgets a schedule, with a fact that says so.
 void Engine::drop_schedule(std::uint64_t number) {
-  append_fact(FactKind::schedule_removed, {bytes_of(number)});
+  const auto noted = append_fact(FactKind::schedule_removed, {bytes_of(number)});
+  if (noted.lsn == 0) schedules_.find(number)->content = nullptr;  // it may be back after a crash: its content stays for this run
   forget_schedule(number);
 }
 

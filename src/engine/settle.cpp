@@ -1,6 +1,7 @@
 // Settling: ack, nack, reject, extend; leases that end by themselves.
 #include <fmt/format.h>
 
+#include "base/utf8.hpp"
 #include "engine/engine.hpp"
 #include "message/limits.hpp"
 #include "message/retry.hpp"
@@ -60,7 +61,7 @@ void Engine::ack(SessionId id, std::uint32_t request, bool quiet, std::span<cons
     auto& mailbox = parties_.mailbox(lease.mailbox);
     mailbox.last_read = now_;
     refs_.emplace_back(lease.entry.key, lease.mailbox, lease.sender, lease.entry.priority);
-    leave(mailbox, lease.entry, ReceiptState::acknowledged, lease.entry.deliveries + 1u, lease.hops);
+    leave(mailbox, lease.entry, ReceiptState::acknowledged, lease.entry.deliveries + 1u, &lease);
   });
   const auto settled = static_cast<std::uint32_t>(refs_.size());
   counters_.acknowledged += settled;
@@ -95,24 +96,21 @@ void Engine::nack(SessionId id, std::uint32_t request, bool quiet, std::span<con
 void Engine::reject(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::string_view reason) {
   std::uint32_t settled = 0;
   last_fact_ = 0;
-  reason = reason.substr(0, kReasonBytesMax);
   auto refused = for_current(leases_, tokens, [&](std::uint32_t slot) {
     ++settled;
-    const auto lease = end_lease(slot);
-    auto& mailbox = parties_.mailbox(lease.mailbox);
-    mailbox.last_read = now_;
-    bury(mailbox, failed(lease), {.reason = DeadReason::rejected, .text = reason});
+    parties_.mailbox(leases_[slot].mailbox).last_read = now_;
+    give_back(slot, 0, AttemptEnd::rejected, reason);
   });
   answer_settled(id, request, quiet, last_fact_, settled, std::move(refused));
 }
 
-// The lease ends unsettled: the message waits again, one delivery older, or is dead after too many. A nack waits as the retry policy
-// says, if it names no delay; what a lost holder had goes back at once.
+// The lease ends unsettled: the message waits again, one delivery older, or is dead, rejected or after too many. A nack waits as the retry
+// policy says, if it names no delay; what a lost holder had goes back at once.
 void Engine::give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason) {
   const auto lease = end_lease(slot);
   auto& mailbox = parties_.mailbox(lease.mailbox);
   const auto message = failed(lease);
-  ++counters_.returned;
+  counters_.returned += end != AttemptEnd::rejected;
   const auto policy = policy_of(mailbox, message.entry);
   const auto deliveries = static_cast<std::uint32_t>(message.entry.deliveries);
   if (delay_ms < 0) delay_ms = end == AttemptEnd::nacked ? retry_delay_ms(policy, deliveries, chance()) : 0;
@@ -120,13 +118,14 @@ void Engine::give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEnd end
   const ReturnedFact fact{MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority),
                           delay_ms > 0 ? now_ + delay_ms : 0, now_, holder, static_cast<std::uint16_t>(message.entry.deliveries),
                           end, 0};
-  reason = reason.substr(0, kReasonBytesMax);
+  if (reason.size() > kReasonBytesMax) reason = reason.substr(0, utf8_prefix(reason.substr(0, kReasonBytesMax)));
   auto death = DeadReason::none;
   if (policy.attempts != 0 && deliveries >= policy.attempts) death = DeadReason::max_deliveries;
   if (message.entry.has(Entry::kExpires)) {
     const auto expiry = expiries_.find(message.entry.key);
     if (expiry != expiries_.end() && expiry->second.at <= now_) death = DeadReason::expired;
   }
+  if (end == AttemptEnd::rejected) death = DeadReason::rejected;
   if (death != DeadReason::none) return bury(mailbox, message, {.reason = death, .text = reason, .attempt = &fact});
   note_attempt(message.entry.key, append_fact(FactKind::message_returned, {bytes_of(fact), as_bytes(reason)}, FactLog::Life::live),
                fact.deliveries);

@@ -8,7 +8,7 @@ FactPlace Engine::append_fact(FactKind kind, std::initializer_list<Bytes> parts,
   std::size_t bytes = 0;
   for (const auto& part : parts) bytes += part.size();
   // Without room for it the fact is lost at a crash and its message is handed out once more: at least once still holds.
-  if (!log_.has_room(FactLog::Urgency::settling, bytes)) return {};
+  if (!log_.has_room(FactLog::Urgency::settling, bytes)) return lost_fact_ = true, FactPlace{};
   const auto place = log_.append(kind, {parts.begin(), parts.size()}, life);
   last_fact_ = place.lsn;
   return place;
@@ -17,7 +17,7 @@ FactPlace Engine::append_fact(FactKind kind, std::initializer_list<Bytes> parts,
 // A message the log holds, as the fact says: newly durable, recovered, or recovered from its copy.
 void Engine::enter_accepted(const AcceptedFact& fact, FactPlace place, std::string_view group) {
   auto& mailbox = parties_.mailbox(fact.mailbox);
-  std::uint16_t flags = fact.flags;
+  std::uint16_t flags = fact.flags & ~AcceptedFact::kSilent;
   if (fact.mode == DeliveryMode::at_most_once) flags |= Entry::kOnce;
   if (fact.deliveries != 0) flags |= Entry::kRedelivered;
   if (fact.expires_at != 0) flags |= Entry::kExpires;
@@ -63,7 +63,8 @@ void Engine::enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, std
 }
 
 // The message is gone for good: its record no longer matters. `as`: what its receipt says from now on; nothing: no receipt is kept.
-void Engine::leave(Mailbox& mailbox, const Entry& entry, std::optional<ReceiptState> as, std::uint32_t deliveries, std::uint16_t hops) {
+// `settled`: the lease that it was under.
+void Engine::leave(Mailbox& mailbox, const Entry& entry, std::optional<ReceiptState> as, std::uint32_t deliveries, const Lease* settled) {
   if (entry.has(Entry::kExpires)) expiries_.erase(entry.key);
   if (entry.has(Entry::kRefers)) drop_content(entry.key);
   if (entry.has(Entry::kTransient)) {
@@ -73,7 +74,13 @@ void Engine::leave(Mailbox& mailbox, const Entry& entry, std::optional<ReceiptSt
   if (!attempts_.empty()) forget_attempts(entry.key);
   leave_group(mailbox, entry);
   log_.release(entry.place());
-  if (as) settled_.add(entry.key, {.at = now_, .deliveries = deliveries, .hops = hops, .state = *as});
+  if (!as) return;
+  SettledReceipts::Settled receipt{.at = now_, .state = *as, .deliveries = static_cast<std::uint16_t>(std::min<std::uint32_t>(deliveries, 0xffff))};
+  if (settled != nullptr) {
+    receipt.hops = settled->hops;
+    if (settled->silent) receipt.silent_for = settled->sender;
+  }
+  settled_.add(entry.key, receipt);
 }
 
 // The next of its group may go out.

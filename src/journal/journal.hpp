@@ -110,11 +110,12 @@ class Journal final : public FactLog {
 
   /// Whether more bytes are dead than live, so that the oldest segment is worth copying forward.
   bool compaction_due() const;
-  /// Reads up to about `budget_bytes` more of the oldest segment and hands its facts to `keep`, which must append a
-  /// copy and release the original of whatever is still live. The bytes handed over stay while `keep` appends. The
-  /// segment is removed when all in it is released and the copies are durable. Errors: damaged, io_error, and those of
-  /// `keep`.
-  Result<void> compact_step(std::size_t budget_bytes, const Apply& keep);
+  /// Appends a copy and releases the original if the fact is still live. False: not now, there is no room.
+  using Keep = std::function<bool(FactKind, FactPlace, Bytes)>;
+  /// Reads up to about `budget_bytes` more of the oldest segment and hands its facts to `keep`; one that it does not keep now it gets
+  /// again next time. The bytes handed over stay while `keep` appends. The segment is removed when all in it is released and the
+  /// copies are durable. Errors: damaged, io_error.
+  Result<void> compact_step(std::size_t budget_bytes, const Keep& keep);
 
   /// Writes and syncs what is left; then, if `clean`, the mark of a clean stop. Requires: no other thread in write_and_sync().
   Result<void> close(bool clean = true);

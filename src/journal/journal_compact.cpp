@@ -25,7 +25,7 @@ bool Journal::compaction_due() const {
   return compaction_.has_value() || (segments_.size() > 3 && used_bytes() - live_bytes_ > live_bytes_);
 }
 
-Result<void> Journal::compact_step(std::size_t budget_bytes, const Apply& keep) {
+Result<void> Journal::compact_step(std::size_t budget_bytes, const Keep& keep) {
   if (!compaction_due()) return {};
   const auto& oldest = segments_.front();  // a deque: stays where it is while `keep` appends
   if (!compaction_) compaction_.emplace(*oldest.file, header_of(oldest));
@@ -47,11 +47,12 @@ Result<void> Journal::compact_step(std::size_t budget_bytes, const Apply& keep) 
     }
     if (record.is_mark()) continue;
     const auto copy_bytes = std::min(record.body.size() + kCopyGrowthBytes, body_bytes_max(segment_bytes_));
-    if (!has_room(Urgency::settling, copy_bytes)) {
+    // What goes along with a fact may be longer than it: on a full disk there must be room for settling behind each step.
+    const bool room = has_room(Urgency::settling, copy_bytes) && (!maker_.full() || compaction_due());
+    if (!room || !keep(static_cast<FactKind>(record.kind), record.place(), record.body)) {
       compaction_->jump(at);
       return {};
     }
-    if (auto done = keep(static_cast<FactKind>(record.kind), record.place(), record.body); !done) return done;
   }
   if (oldest.live_bytes == 0) compaction_.reset();
   return {};

@@ -170,10 +170,7 @@ Result<void> Reactor::run() {
     on_deadlines();
     contents_.expire(now_);
     if (journal_.compaction_due()) {
-      const auto keep = [this](FactKind kind, FactPlace place, Bytes body) -> Result<void> {
-        engine_.keep(kind, place, body);
-        return {};
-      };
+      const auto keep = [this](FactKind kind, FactPlace place, Bytes body) { return engine_.keep(kind, place, body); };
       // As much again as was appended since the last turn, so that it keeps up whatever comes.
       const auto appended = journal_.appended_end() - std::exchange(compacted_at_, journal_.appended_end());
       const auto budget = std::clamp<std::uint64_t>(2 * appended, kCompactionStepBytes, 16 * kCompactionStepBytes);

@@ -81,7 +81,11 @@ Switch::Routed Switch::route(Connection& connection, const Frame& frame) {
 // -- whose it is
 
 std::uint32_t Switch::shard_of(const Routing& routing) const {
-  if (!routing.topic.empty() || routing.to.empty()) return own_;
+  if (!routing.topic.empty()) return own_;
+  if (routing.to.empty()) {  // copies that routes may send anywhere are known in one place
+    if (!routing.key.empty()) return shards_.of(routing.key);
+    return routing.id.is_nil() ? own_ : shards_.of(routing.id.text());
+  }
   if (routing.to.front() != '@') return routing.to.front() == '$' ? own_ : shards_.of(routing.to);
   // "@<run>.<number>" in hex: the shard is in the number's upper bits, so that it is 0 unless all digits are there.
   const auto dot = routing.to.find('.');

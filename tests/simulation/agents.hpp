@@ -160,7 +160,6 @@ class Agents final : public Effects {
   struct Several;
   Several write_all(Ask& mine, const std::vector<Published>& asked);
   void call_together(const std::vector<Published>& asked, const std::function<void()>& command);
-  bool is_unwanted(const Published& asked);
   bool has_free_consumer(std::size_t mailbox) const;
   Published sent_again(const ModelMessage& dead) const;
   void settle_failed(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet,

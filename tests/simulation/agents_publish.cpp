@@ -81,8 +81,10 @@ void Agents::publish_as(AgentSession& session, std::uint64_t number, std::size_t
   auto written = write(asked, number, bytes, mode_of(asked));
   auto& mine = ask(session, Ask::Kind::publish);
   mine.numbers = {number};
-  if (is_unwanted(asked)) mine.error = ErrorCode::no_reply_wanted;
-  if (asked.routed && !model_.routes.any()) mine.error = ErrorCode::no_recipient;
+  if (model_.is_unwanted(asked)) mine.error = ErrorCode::no_reply_wanted;
+  const bool known = asked.key != 0 && model_.keys().must_know(asked.key, engine_->now());
+  if (asked.routed && !known && !model_.routes.any()) mine.error = ErrorCode::no_recipient;
+  if (asked.routed && known) rules_.saw(Rule::routed_once);
   const auto request = session.next_request++;
   promises_.publishing(number, asked, engine_->now());
   model_.together().begin();
@@ -98,17 +100,12 @@ void Agents::publish_again(AgentSession& session) {
   const auto& keys = model_.keys();
   if (sent.life != life_) rules_.saw(Rule::resent_after_crash);
   sent.life = life_;
-  // Where the key may have been forgotten, its next message is another one.
-  const bool same = keys.find(asked.key) == 0 || keys.must_know(asked.key, engine_->now());
+  // Where the key may have been forgotten, its next message is another one; routes would choose for it anew, if they were asked.
+  const bool known = keys.must_know(asked.key, engine_->now());
+  if (asked.routed && !known) return;
+  const bool same = known || keys.find(asked.key) == 0;
   if (!same) sent.number = model_.add(asked);
   publish_as(session, sent.number, 8, false);
-}
-
-// Whether it answers, with its cause still leased, somebody who expects no reply.
-bool Agents::is_unwanted(const Published& asked) {
-  if (!asked.caused || asked.routed) return false;
-  const auto* const cause = model_.find_key(message_address(asked.caused->cause)->key);
-  return cause != nullptr && cause->stand == Stand::leased && cause->asked.silent && cause->asked.sender == asked.mailbox;
 }
 
 // Messages with the bytes they point to.
@@ -121,7 +118,7 @@ Agents::Several Agents::write_all(Ask& mine, const std::vector<Published>& asked
   Several several;
   for (const auto& each : asked) {
     mine.numbers.push_back(model_.add(each));
-    if (is_unwanted(each)) mine.unwanted.insert(mine.numbers.back());
+    if (model_.is_unwanted(each)) mine.unwanted.insert(mine.numbers.back());
     promises_.publishing(mine.numbers.back(), each, engine_->now());
     several.written.push_back(write(each, mine.numbers.back(), 8 + random_.below(200), mode_of(each)));
   }
@@ -129,12 +126,15 @@ Agents::Several Agents::write_all(Ask& mine, const std::vector<Published>& asked
   return several;
 }
 
-// All of them or none: decided before any of them counts, room made for all before the first.
+// All of them or none: decided at once, room made for all before the first.
 void Agents::call_together(const std::vector<Published>& asked, const std::function<void()>& command) {
-  model_.guards.begin_together();
+  const auto before = model_.guards;
   for (const auto& each : asked) {
     if (model_.verdict(each, engine_->now()) == DeadReason::none) ++model_.arriving[each.mailbox];
+    if (each.caused) model_.guards.count(each.sender, each.mailbox, each.conversation, engine_->now(), false);
   }
+  model_.guards.restore(before);
+  model_.guards.begin_together();
   model_.together().begin();
   call(command);
   model_.together().end();
@@ -210,12 +210,15 @@ void Agents::publish_routed(AgentSession& session, Published asked) {
   };
   asked.routed = model_.routes.choose(asked.priority, can, [&](std::size_t mailbox) { return model_.mailbox(mailbox).load; });
   if (asked.routed->empty()) asked.mailbox = model_.unrouted();
-  publish_as(session, model_.add(asked), 8, false);
+  const auto number = model_.add(asked);
+  if (asked.key != 0) keyed_.push_back({number, life_});
+  publish_as(session, number, 8, false);
 }
 
 Uuid Agents::any_cause() {
   const auto* const message = any_message([](const ModelMessage& each) { return each.stand == Stand::leased; });
   if (message != nullptr && !random_.one_in(3)) return message->id;
+  if (random_.one_in(2)) return model_.any_settled(random_);
   const auto* const other = any_message([](const ModelMessage&) { return true; });
   return other == nullptr ? Uuid{} : other->id;
 }
@@ -271,7 +274,7 @@ void Agents::request(AgentSession& session, Published asked, std::int64_t timeou
   asked.reply_to.reset();
   asked.caused.reset();
   asked.bounce = false;
-  if (asked.transient) asked.tokens = 0;
+  if (asked.transient) asked.tokens = asked.key = 0;
   const auto number = model_.add(asked);
   promises_.publishing(number, asked, engine_->now());
   promises_.taking_back(number);  // when its time is over, or its sender gone

@@ -127,7 +127,7 @@ void Agents::resubmit(AgentSession& session) {
   auto& mine = ask(session, Ask::Kind::publish);
   mine.numbers = {model_.add(sent_again(*dead))};
   mine.resend_of = dead->number;
-  if (dead->asked.mailbox == model_.unrouted()) mine.error = ErrorCode::invalid_name;
+  if (dead->asked.mailbox == model_.unrouted()) mine.error = ErrorCode::no_recipient;
   const auto number = mine.numbers[0];
   const auto request = session.next_request++;
   auto& job = model_.redrives.begin({session.id, request});

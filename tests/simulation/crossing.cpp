@@ -412,9 +412,8 @@ bool Crossing::write(Shard& shard) {
 
 bool Crossing::compact(Shard& shard) {
   if (!shard.journal->compaction_due()) return true;
-  const auto done = shard.journal->compact_step(40'000, [&](FactKind kind, FactPlace place, Bytes body) -> Result<void> {
-    shard.engine->keep(kind, place, body);
-    return {};
+  const auto done = shard.journal->compact_step(40'000, [&](FactKind kind, FactPlace place, Bytes body) {
+    return shard.engine->keep(kind, place, body);
   });
   expect(done.has_value() || done.error().code == ErrorCode::io_error, "compaction fails: {}", done ? "" : done.error().text);
   return done.has_value();

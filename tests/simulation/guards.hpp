@@ -32,7 +32,7 @@ class GuardChecker {
  public:
   GuardChecker(const GuardLimits& limits, RuleCounts& rules) : limits_(limits), rules_(rules) {}
 
-  /// What is decided together is decided before any of it counts.
+  /// What is decided together is decided at once: only its own messages count, one before the other, nothing that comes in between.
   void begin_together() {
     if (!decided_on_) decided_on_ = counts_;
   }
@@ -53,10 +53,16 @@ class GuardChecker {
            trips(Rule::guard_conversation, limits_.conversation_per_minute != 0 && conversation != 0 &&
                                                used(kConversations, conversation) >= limits_.conversation_per_minute);
   }
-  void count(std::size_t sender, std::size_t mailbox, std::uint32_t conversation, std::int64_t now) {
-    ++counts_[{now / 60'000, sender, mailbox}];
-    if (conversation != 0) ++counts_[{now / 60'000, kConversations, conversation}];
+  void count(std::size_t sender, std::size_t mailbox, std::uint32_t conversation, std::int64_t now, bool is_bounce) {
+    const auto add = [&](Counts& counts) {
+      ++counts[{now / 60'000, sender, mailbox}];
+      if (conversation != 0) ++counts[{now / 60'000, kConversations, conversation}];
+    };
+    add(counts_);
+    if (decided_on_ && !is_bounce) add(*decided_on_);
   }
+  /// Forgets what was counted since.
+  void restore(const GuardChecker& before) { counts_ = before.counts_; }
   void crash() {
     counts_.clear();
     decided_on_.reset();

@@ -236,7 +236,7 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
   if (arriving.empty() && !is_bounce) guards.end_together();
   expect(fact.dead == doom, "message {} comes as dead '{}' instead of '{}'", number, folkmoot::name(fact.dead), folkmoot::name(doom));
   if (doom == DeadReason::no_route) rules_.saw(Rule::no_route);
-  if (asked.caused) guards.count(asked.sender, asked.mailbox, asked.conversation, now);
+  if (asked.caused) guards.count(asked.sender, asked.mailbox, asked.conversation, now, is_bounce);
   costs_.on_accepted(conversation(asked.conversation), asked.tokens);
   if (asked.key != 0) {
     expect(!used_keys_.must_know(asked.key, now), "message {} was accepted with a key that stands for {}", number, used_keys_.find(asked.key));
@@ -335,8 +335,8 @@ Caused Model::caused_by(const Uuid& cause, std::uint32_t said) {
     const auto& its = message->asked.caused;
     caused = its ? Caused::after(cause, its->hops, its->chain) : Caused::after(cause, 0, {});
   } else {
-    const auto known = address ? acked_hops_.find(address->key) : acked_hops_.end();
-    caused = Caused::after(cause, std::max(said, known == acked_hops_.end() ? 0 : known->second), {});
+    const auto known = address ? settled_.find(address->key) : settled_.end();
+    caused = Caused::after(cause, std::max(said, known == settled_.end() ? 0 : known->second.hops), {});
   }
   caused.said = said;
   return caused;
@@ -386,7 +386,7 @@ void Model::on_settled(FactPlace place, Bytes body) {
     }
     expect(message->stand == Stand::leased && settling.contains(message->lease), "{} was settled without an ack", message->number);
     together_.note(place.lsn, [this, key = message->key] { return !is_alive(key); });
-    acked_hops_[message->key] = message->asked.caused ? message->asked.caused->hops : 0;
+    note_settled(*message);
     left(*message, Stand::gone, place.lsn);
   }
 }
@@ -481,10 +481,27 @@ void Model::handed_out() {
   for (auto at = messages_.begin(); at != messages_.end();) {
     auto& message = (at++)->second;
     if (message.stand != Stand::handing || message.possible.size() > 1) continue;
+    note_settled(message);
     move(message, Stand::gone);
     leave_group(message);
     forget_if_certain(message.key);
   }
+}
+
+void Model::note_settled(const ModelMessage& message) {
+  const auto& asked = message.asked;
+  settled_[message.key] = {.id = message.id, .hops = asked.caused ? asked.caused->hops : 0, .silent_for = asked.silent ? std::optional(asked.sender) : std::nullopt};
+}
+
+bool Model::is_unwanted(const Published& asked) {
+  if (!asked.caused || asked.routed) return false;
+  const auto key = message_address(asked.caused->cause)->key;
+  const auto* const cause = find_key(key);
+  if (cause != nullptr && cause->stand == Stand::leased) return cause->asked.silent && cause->asked.sender == asked.mailbox;
+  const auto settled = settled_.find(key);
+  if (settled == settled_.end() || settled->second.silent_for != asked.mailbox) return false;
+  rules_.saw(Rule::no_reply_after_settling);
+  return true;
 }
 
 }  // namespace folkmoot::simulation

@@ -25,6 +25,7 @@
 #include "simulation/guards.hpp"
 #include "simulation/keys.hpp"
 #include "simulation/published.hpp"
+#include "simulation/random.hpp"
 #include "simulation/redrives.hpp"
 #include "simulation/routes.hpp"
 #include "simulation/rules.hpp"
@@ -139,6 +140,15 @@ class Model {
   std::vector<DueEvent> take_due_events() { return std::exchange(due_events_, {}); }
   /// What is known of a message that names `cause` and claims to have `said` hops.
   Caused caused_by(const Uuid& cause, std::uint32_t said);
+  /// Whether it answers somebody who expects no reply, as far as the server knows its cause.
+  bool is_unwanted(const Published& asked);
+  /// One of the messages that were settled in this life; nil: there is none.
+  Uuid any_settled(Random& random) const {
+    if (settled_.empty()) return {};
+    auto at = settled_.begin();
+    std::advance(at, static_cast<std::ptrdiff_t>(random.below(settled_.size())));
+    return at->second.id;
+  }
   /// Why a message that is published now must be dead when it comes.
   DeadReason verdict(const Published& asked, std::int64_t now);
   bool has_died(MessageKey key) { return find_key(key) != nullptr && (find_key(key)->stand == Stand::dead || find_key(key)->stand == Stand::doomed); }
@@ -223,7 +233,13 @@ class Model {
   bool in_group_ = false;
   bool unheard_failure_ = false;
   std::uint64_t resent_ = 0;  // number of what a dead letter is becoming; 0: none
-  std::map<MessageKey, std::uint32_t> acked_hops_;  // of messages acknowledged in this life
+  struct Settled {
+    Uuid id;
+    std::uint32_t hops = 0;
+    std::optional<std::size_t> silent_for{};  // its sender, if that expects no reply
+  };
+  void note_settled(const ModelMessage& message);
+  std::map<MessageKey, Settled> settled_;  // in this life
   std::multimap<Lsn, DueEvent> held_events_;
   std::vector<DueEvent> due_events_;
   Engine* recovered_ = nullptr;

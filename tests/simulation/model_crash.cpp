@@ -130,7 +130,7 @@ void Model::crash() {
   costs_.crash();
   schedules.crash();
   routes.crash();
-  acked_hops_.clear();
+  settled_.clear();
   held_events_.clear();
   due_events_.clear();
   in_group_ = false;

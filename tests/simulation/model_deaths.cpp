@@ -19,7 +19,9 @@ void Model::on_returned(FactPlace place, const ReturnedFact& fact, std::string_v
                                .reason = std::string(reason), .end = fact.end});
   check_delay(*message, fact, now);
   come_due(now + 1);
-  if (fact.deliveries >= policy(*message).attempts || (message->expires_at != 0 && message->expires_at <= now)) {
+  const bool rejected = fact.end == AttemptEnd::rejected;
+  expect(!rejected || (rejecting && settling.contains(message->lease)), "{} was rejected by nobody", message->number);
+  if (rejected || fact.deliveries >= policy(*message).attempts || (message->expires_at != 0 && message->expires_at <= now)) {
     dying_.insert(message->key);
     begin_death();
     deaths_.note(place.lsn, [this, key = message->key, deliveries = fact.deliveries] {
@@ -50,14 +52,15 @@ void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
     return owe_bounce(*message, fact.reason);
   }
   expect(message->waits() || was == Stand::leased, "{} is {} and died", number, name(was));
-  if (!dying_.contains(message->key)) begin_death();
-  dying_.erase(message->key);
+  const bool is_noted = dying_.erase(message->key) != 0;  // the attempt that was its last
+  if (!is_noted) begin_death();
   message->dead_at = fact.at;
   // What is due comes in the order of its times, schedules' messages among the rest.
   come_due(fact.reason == DeadReason::expired ? message->expires_at : fact.reason == DeadReason::overflow ? schedules.next_due(now) + 1 : now + 1);
   if (fact.reason == DeadReason::rejected) {
-    expect(was == Stand::leased && rejecting && settling.contains(message->lease), "{} was rejected by nobody", number);
-    ++message->deliveries;
+    expect(rejecting && (is_noted || settling.contains(message->lease)), "{} was rejected by nobody", number);
+    expect(is_noted || room_refused, "{} was rejected, and its history does not tell", number);
+    if (!is_noted) ++message->deliveries;
     rules_.saw(Rule::rejected_to_dead);
   }
   // The attempt that failed last may not have had room, and this shorter fact has.

@@ -158,7 +158,7 @@ struct Chooser {
   void run(std::uint64_t what) {
     if (what < 16) return agents.publish(*session, message(), bytes(), random.one_in(8));
     if (what < 19) return agents.publish(*session, caused(), bytes(), random.one_in(8));
-    if (what < 21) return agents.publish_routed(*session, random.one_in(3) ? caused() : message());
+    if (what < 21) return agents.publish_routed(*session, random.one_in(3) ? caused() : random.one_in(2) ? keyed() : message());
     if (what < 22) return random.one_in(3) ? route() : schedule();
     if (what < 23) return redrive();
     if (what < 26) return agents.publish(*session, keyed(), bytes(), random.one_in(4));

@@ -209,10 +209,7 @@ bool World::collect() {
 bool World::compact() {
   if (!journal_->compaction_due()) return true;
   const auto done = journal_->compact_step(static_cast<std::size_t>(random_.between(1'000, 40'000)),
-                                           [&](FactKind kind, FactPlace place, Bytes body) -> Result<void> {
-                                             engine_->keep(kind, place, body);
-                                             return {};
-                                           });
+                                           [&](FactKind kind, FactPlace place, Bytes body) { return engine_->keep(kind, place, body); });
   expect(done.has_value() || done.error().code == ErrorCode::io_error, "compaction fails: {}", done ? "" : done.error().text);
   return done.has_value();
 }

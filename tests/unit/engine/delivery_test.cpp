@@ -143,6 +143,42 @@ TEST_F(DeliveryTest, A4_complete_answers_a_request_once_the_settlement_is_durabl
   EXPECT_EQ(delivered.back().request, asked);
 }
 
+TEST_F(DeliveryTest, A9_a_second_request_with_a_key_is_refused_and_told_of_the_first) {
+  auto query = keyed("how many", "k");
+  ask(query, 10'000);
+  sync();
+  ask(query, 10'000, kAlice);
+  sync();
+  EXPECT_EQ(last().code, ErrorCode::already_exists);
+  EXPECT_NE(last().text.find("queued"), std::string::npos);
+  take();
+  EXPECT_EQ(contents(), (Contents{"how many"}));
+  send(mail("five", last_delivered().reply_to), kBob);
+  EXPECT_EQ(contents(), (Contents{"five"}));
+}
+
+TEST_F(DeliveryTest, A4_a_request_in_memory_refuses_what_only_the_log_can_keep) {
+  const auto refused = [&](const std::function<void(Message&)>& change) {
+    auto query = mail("q");
+    change(query);
+    ask(query, 10'000);
+    return last().code == ErrorCode::invalid_field;
+  };
+  EXPECT_TRUE(refused([](auto& query) { query.key = "k"; }));
+  EXPECT_TRUE(refused([](auto& query) { query.group = "g"; }));
+  EXPECT_TRUE(refused([&](auto& query) { query.deliver_at = now + 1'000; }));
+  EXPECT_TRUE(refused([](auto& query) { query.retry = RetryPolicy{.attempts = 3}; }));
+  EXPECT_TRUE(refused([](auto& query) { query.bounce = true; }));
+}
+
+TEST_F(DeliveryTest, A13_ten_thousand_messages_fit_into_one_atomic_batch) {
+  log.group_bytes = 24u << 20;
+  engine->publish_atomic(kAlice, ++request, false, incoming(std::vector(10'000, keyed(std::string(1'000, 'x'), "k"))));
+  sync();
+  EXPECT_EQ(last().kind, Answer::Kind::done);
+  EXPECT_EQ(stats().ready, 1u);
+}
+
 TEST_F(DeliveryTest, A13_an_atomic_batch_is_all_or_none) {
   limit({.max_messages = 2});
   engine->publish_atomic(kAlice, ++request, false, incoming({mail("1"), mail("2"), mail("3")}));
@@ -158,7 +194,7 @@ TEST_F(DeliveryTest, A13_an_atomic_batch_is_all_or_none) {
 
 TEST_F(DeliveryTest, A13_an_atomic_batch_beyond_a_groups_bound_is_refused) {
   log.group_bytes = 4'000;
-  engine->publish_atomic(kAlice, ++request, false, incoming({mail(std::string(3'000, 'x')), mail("2")}));
+  engine->publish_atomic(kAlice, ++request, false, incoming({mail(std::string(3'900, 'x')), mail("2")}));
   EXPECT_EQ(last().code, ErrorCode::content_too_large);
   EXPECT_FALSE(log.group_open);
 }

@@ -226,6 +226,86 @@ TEST_F(DeliveryTest, X13_a_message_that_expects_no_reply_gets_none) {
   EXPECT_EQ(last().code, ErrorCode::no_reply_wanted);
   complete(lease, {mail("to a third", "carol")});
   EXPECT_EQ(last().kind, Answer::Kind::done);
+  send(reply, kBob);
+  EXPECT_EQ(last().code, ErrorCode::no_reply_wanted) << "its cause is settled, and known";
+}
+
+TEST_F(DeliveryTest, X13_a_message_at_most_once_that_expects_no_reply_gets_none_and_its_hops_count) {
+  auto thanks = mail("thanks");
+  thanks.mode = DeliveryMode::at_most_once;
+  thanks.expects_reply = false;
+  thanks.cause = make_uuid({.key = 1, .mailbox = 1, .node = 1});
+  thanks.hops = 6;
+  say(thanks);
+  take();
+  auto reply = mail("you are welcome", "alice");
+  reply.cause = last_delivered().id;
+  send(reply, kBob);
+  EXPECT_EQ(last().code, ErrorCode::no_reply_wanted);
+  reply.to = "carol";
+  send(reply, kBob);
+  sync();
+  consume(kCarol, 1, "carol");
+  EXPECT_EQ(last_delivered().hops, 8u);
+}
+
+TEST_F(DeliveryTest, X13_the_outputs_of_one_step_count_one_after_the_other) {
+  options.guard.pair_per_minute = 3;
+  crash();
+  put("ping");
+  complete(take(), std::vector(5, mail("pong", "carol")));
+  EXPECT_EQ(dead().size(), 2u);
+}
+
+TEST_F(DeliveryTest, X13_a_loop_of_requests_in_memory_or_of_events_ends_with_an_error_and_an_event) {
+  options.guard.hops_max = 3;
+  crash();
+  engine->subscribe(kCarol, ++request, "bus.guard", 0, false);
+  auto again = mail("ping", "alice");
+  again.cause = make_uuid({.key = 1, .mailbox = 1, .node = 1});
+  again.hops = 3;
+  ask(again, 1'000, kBob);
+  EXPECT_EQ(last().code, ErrorCode::limit_reached);
+  EXPECT_NE(last_delivered().content.find("4 hops; 3 are the most"), std::string::npos);
+  auto news = event("news");
+  news.cause = again.cause;
+  news.hops = 3;
+  send(news, kBob);
+  EXPECT_EQ(last().code, ErrorCode::limit_reached);
+  EXPECT_NE(last_delivered().content.find("\"topic\":\"news\""), std::string::npos);
+  news.hops = 2;
+  send(news, kBob);
+  EXPECT_EQ(last().kind, Answer::Kind::confirm);
+}
+
+TEST_F(DeliveryTest, X15_events_and_answers_hand_the_trace_on_and_what_they_cost_is_summed) {
+  auto question = mail("how many");
+  question.mode = DeliveryMode::at_least_once;
+  question.metadata = {{"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}};
+  ask(question, 10'000);
+  sync();
+  const auto lease = take();
+  const auto asked = last_delivered();
+  engine->subscribe(kCarol, ++request, "news", 0, false);
+  auto news = event("news");
+  auto answer = mail("five", asked.reply_to);
+  for (auto* const each : {&news, &answer}) {
+    each->cause = asked.id;
+    each->conversation = "c";
+    each->metadata = {{"cost_tokens", 10}};
+    send(*each, kBob);
+    EXPECT_EQ(last_delivered().metadata.at("traceparent").as_string(), question.metadata.at("traceparent").as_string());
+  }
+  ask(question, 10'000);
+  sync();
+  take();
+  answer.to = last_delivered().reply_to;
+  complete(delivered.back().lease, {answer});
+  ack(lease);
+  send(news, kBob);
+  crash();
+  ASSERT_TRUE(engine->conversation("c"));
+  EXPECT_EQ(engine->conversation("c")->tokens, 40);
 }
 
 TEST_F(DeliveryTest, X15_trace_context_follows_the_chain_and_costs_are_summed_by_conversation) {
@@ -260,27 +340,6 @@ TEST_F(DeliveryTest, X5_a_schedule_sends_at_its_times_until_it_is_done) {
   }
   EXPECT_EQ(contents(), (Contents{"tick", "tick", "tick"}));
   engine->each_schedule([](const Schedule&) { FAIL() << "it has ended"; });
-}
-
-TEST_F(DeliveryTest, X5_a_copied_schedule_remembers_what_failed_for_want_of_room_though_its_first_fact_is_still_there) {
-  schedule({.name = "tick", .every_ms = 1'000}, mail("tick"));
-  const auto fired = [&] {
-    std::uint64_t count = 0;
-    engine->each_schedule([&](const Schedule& each) { count = each.fired; });
-    return count;
-  };
-  log.room_durable = log.room_settling = false;
-  for (int i = 0; i < 3; ++i) pass(1'000);
-  ASSERT_EQ(fired(), 3u);
-  EXPECT_EQ(log.count(FactKind::schedule_fired), 0u);
-  log.room_durable = log.room_settling = true;
-  for (const auto& [lsn, record] : std::map(log.records)) {
-    if (record.kind == FactKind::schedule_set) engine->keep(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
-  }
-  sync();
-  ASSERT_EQ(log.count(FactKind::schedule_set), 2u);
-  crash();
-  EXPECT_EQ(fired(), 3u);
 }
 
 TEST_F(DeliveryTest, X5_a_schedule_goes_on_after_crashes_and_copies_and_makes_up_for_nothing) {

@@ -94,6 +94,21 @@ TEST_F(RouteTest, A24_a_hash_keeps_a_customer_with_one_target_and_moves_few_when
   }
 }
 
+TEST_F(RouteTest, A9_a_message_with_a_key_is_routed_once_however_often_it_is_sent) {
+  route({.name = "r", .targets = {{"a"}, {"b"}, {"c"}}});
+  auto message = of("task");
+  message.key = "k";
+  EXPECT_EQ(routed(message), "b");
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(routed(message), "b");
+    EXPECT_EQ(last().confirm.outcome, PublishOutcome::duplicate);
+    crash();
+  }
+  engine->remove_route(kAlice, ++request, "r");
+  EXPECT_EQ(routed(message), "b");
+  EXPECT_EQ(routed(of("task")).substr(0, 12), "neither `to`");
+}
+
 TEST_F(RouteTest, A24_a_route_whose_targets_cannot_take_the_message_is_passed_over) {
   engine->configure_mailbox(kAlice, ++request, {"small", {.max_messages = 1}});
   route({.name = "1", .order = 1, .targets = {{"small"}}});

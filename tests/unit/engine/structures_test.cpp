@@ -206,7 +206,7 @@ TEST(LeaseTable, X12_tokens_of_two_runs_never_meet) {
 
 TEST(SettledReceipts, X10_remember_the_newest_only) {
   SettledReceipts receipts(2);
-  for (const MessageKey key : {1u, 2u, 3u}) receipts.add(key, {10, 1});
+  for (const MessageKey key : {1u, 2u, 3u}) receipts.add(key, {.at = 10});
   EXPECT_EQ(receipts.find(1), nullptr);
   EXPECT_NE(receipts.find(2), nullptr);
   EXPECT_NE(receipts.find(3), nullptr);
@@ -219,7 +219,7 @@ TEST(SettledReceipts, X10_are_found_whenever_they_are_asked_for) {
   std::vector<MessageKey> keys;
   for (int i = 0; i < 400'000; ++i) {
     keys.push_back(random() % 64 == 0 && !keys.empty() ? keys[random() % keys.size()] : random());  // a few come twice
-    receipts.add(keys.back(), {i, 1});
+    receipts.add(keys.back(), {.at = i});
     if (random() % (1 + static_cast<unsigned>(i) % 40'000) != 0) continue;
     const auto asked = random() % keys.size();
     const auto newest = keys.rend() - std::find(keys.rbegin(), keys.rend(), keys[asked]) - 1;
