@@ -23,7 +23,7 @@ constexpr Priority kPriorityMin = 1, kPriorityMax = 10;
 /// How the wait between two attempts grows: the same each time; attempt by attempt; by a factor; by a factor, and half of it by chance.
 enum class Backoff : std::uint8_t { fixed = 0, linear = 1, exponential = 2, exponential_jitter = 3 };
 
-/// When a message that failed (nack) is tried again. Zeros stand for what the mailbox says.
+/// When a message that failed (nack) is tried again. `attempts` 0 stands for what the mailbox says.
 struct RetryPolicy {
   std::uint16_t attempts = 0;             // deliveries in all, then it is dead
   Backoff backoff = Backoff::exponential_jitter;

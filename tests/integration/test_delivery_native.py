@@ -191,7 +191,9 @@ def test_a11_a_rejection_ends_at_once_in_the_dead_letters(server, connect):
     assert letter["deliveries"] == 1 and letter["at"] > 0
     assert letter["message"]["priority"] == 3 and "content" not in letter["message"]
     shown = alice.carry_out("dead.show", id=id)
-    assert shown["message"]["content"] == "m0" and shown["attempts"] == []
+    (attempt,) = shown["attempts"]
+    assert shown["message"]["content"] == "m0"
+    assert (attempt["end"], attempt["holder"], attempt["reason"]) == ("rejected", "alice", "not mine")
     event = json.loads(watcher.delivery().content)
     assert (event["id"], event["reason"]) == (id, "rejected")
     assert alice.stats()["dead_by_reason"]["rejected"] == 1
