@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 
@@ -57,6 +58,28 @@ CLI::Option* add_time(CLI::App& app, const std::string& names, std::int64_t& int
           },
           help)
       ->type_name("TIME");
+}
+
+CLI::Validator at_least_one() {
+  return {[](const std::string& text) -> std::string {
+            std::uint64_t number = 0;
+            const auto* const end = text.data() + text.size();
+            const auto [stop, error] = std::from_chars(text.data(), end, number);
+            const bool is_good = error == std::errc{} && stop == end && number > 0;
+            return is_good ? "" : fmt::format("`{}` must be a whole number, 1 or more", text);
+          },
+          "POSITIVE"};
+}
+
+CLI::Validator not_empty() {
+  return {[](const std::string& text) -> std::string { return text.empty() ? "must not be empty" : ""; }, ""};
+}
+
+CLI::Validator longer_than_zero() {
+  return {[](const std::string& text) -> std::string {
+            return parse_duration_ms(text) == 0 ? fmt::format("`{}` must be longer than 0, such as 30s", text) : "";
+          },
+          ""};
 }
 
 Uuid parse_id(const std::string& text) {

@@ -32,6 +32,11 @@ CLI::Option* add_duration(CLI::App& app, const std::string& names, Milliseconds&
 /// An option that takes a time such as 2026-11-21T10:00:00Z, as Unix milliseconds.
 CLI::Option* add_time(CLI::App& app, const std::string& names, std::int64_t& into, const std::string& help);
 
+/// Checks of what an option is given: a whole number from 1 on; a text; a duration that is not 0.
+CLI::Validator at_least_one();
+CLI::Validator not_empty();
+CLI::Validator longer_than_zero();
+
 /// Errors: invalid_field, thrown as Failure.
 Uuid parse_id(const std::string& text);
 

@@ -44,10 +44,10 @@ void command(const Options& options) {
 void add_command(CLI::App& app) {
   auto* sub = app.add_subcommand("command", "Have an agent do something: statuses go to stderr, the result to stdout");
   const auto options = std::make_shared<Options>();
-  sub->add_option("AGENT", options->agent, "Who is to do it")->required();
-  sub->add_option("NAME", options->name, "What is to be done")->required();
+  sub->add_option("AGENT", options->agent, "Who is to do it")->required()->check(not_empty());
+  sub->add_option("NAME", options->name, "What is to be done")->required()->check(not_empty());
   sub->add_option("PARAMETER", options->parameters, "KEY=VALUE; a value that is JSON is sent as such")->type_name("KEY=VALUE");
-  add_duration(*sub, "--timeout", options->timeout, "How long to wait for the result (default 1m)");
+  add_duration(*sub, "--timeout", options->timeout, "How long to wait for the result (default 1m)")->check(longer_than_zero());
   sub->add_flag("--json", options->json, "Print statuses and result as JSON, one message a line");
   set_example(*sub,
               "  $ folkmoot command deployer deploy change=12 dry_run=true\n"

@@ -28,7 +28,7 @@ void add_filter(CLI::App& app, Options& options) {
   app.add_option("--reason", options.filter.reason, "Only those that died of this: expired, overflow, max_deliveries, rejected, ...");
   add_time(app, "--before", options.filter.before_ms, "Only those that died before then");
   app.add_option("--filter", options.filter.filter, "Only messages that this fits (docs/filters.md), such as \"priority <= 3\"");
-  app.add_option("--limit", options.limit, "So many at most")->check(CLI::PositiveNumber);
+  app.add_option("--limit", options.limit, "So many at most")->check(at_least_one());
 }
 
 std::string to_json(const DeadMessage& dead) {
@@ -166,7 +166,7 @@ void add_resubmit(CLI::App& dead) {
       ->type_name("FIELD=VALUE")
       ->expected(1)
       ->take_all();
-  command->add_option("--rate", options->rate, "So many a second (default: at once)")->check(CLI::PositiveNumber);
+  command->add_option("--rate", options->rate, "So many a second (default: at once)")->check(at_least_one());
   command->add_flag("--dry-run", options->dry_run, "Say what would be sent again");
   command->add_flag("--json", options->json, "Print as JSON");
   set_example(*command,

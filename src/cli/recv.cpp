@@ -13,13 +13,29 @@
 namespace folkmoot::cli {
 namespace {
 
+enum class Settle { ack, nack, reject, no };
+
 struct Options {
-  std::string agent, reject, nack, save;
+  std::string agent, reason, save;
+  Settle settle = Settle::ack;
   std::uint32_t max = 1;
-  bool max_given = false, follow = false, no_ack = false, json = false, raw = false;
-  Milliseconds wait{0};
+  bool max_given = false, delay_given = false, follow = false, json = false, raw = false;
+  Milliseconds wait{0}, delay{0};
   Style style() const { return json ? Style::json : raw ? Style::raw : Style::human; }
 };
+
+void settle(Session& session, const Options& options, const Delivery& delivery) {
+  switch (options.settle) {
+    case Settle::ack: return value(session->ack(delivery));
+    case Settle::reject: return value(session->reject(delivery, options.reason));
+    case Settle::nack: {
+      NackOptions how{.reason = options.reason};
+      if (options.delay_given) how.delay = options.delay;
+      return value(session->nack(delivery, how));
+    }
+    case Settle::no: return;
+  }
+}
 
 /// False if a signal came first: then the message goes back unseen.
 bool show(Session& session, const Options& options, const Delivery& delivery) {
@@ -33,19 +49,13 @@ bool show(Session& session, const Options& options, const Delivery& delivery) {
       value(session->fetch(*message.content_ref, write_part));
     }
     print_message(message, options.style(), delivery.redelivered);
-    if (!options.reject.empty()) {
-      value(session->reject(delivery, options.reject));
-    } else if (!options.nack.empty()) {
-      value(session->nack(delivery, {.reason = options.nack}));
-    } else if (!options.no_ack) {
-      value(session->ack(delivery));
-    }
+    settle(session, options, delivery);
   });
 }
 
 void follow(Session& session, const Options& options) {
   // Without acknowledgements the credit does not come back: the server stops when it is used up.
-  auto inbox = value(session->consume(options.agent, {.credit = options.no_ack ? 65'535u : 1u}));
+  auto inbox = value(session->consume(options.agent, {.credit = options.settle == Settle::no ? 65'535u : 1u}));
   for (std::uint32_t shown = 0; !options.max_given || shown < options.max; ++shown) {
     auto delivery = inbox.next();
     if (!delivery && session.interrupted()) return;
@@ -70,17 +80,21 @@ void receive(const Options& options) {
 void add_recv(CLI::App& app) {
   auto* command = app.add_subcommand("recv", "Take messages out of a mailbox and print them; exit status 1 if there is none");
   const auto options = std::make_shared<Options>();
-  command->add_option("AGENT", options->agent, "The mailbox")->required();
+  command->add_option("AGENT", options->agent, "The mailbox")->required()->check(not_empty());
   auto* max = command->add_option("--max", options->max, "Messages at most (default 1; with --follow no end)")->check(CLI::Range(1, 1000));
   auto* wait = add_duration(*command, "--wait", options->wait, "Wait this long for the first (default: do not wait)");
   command->add_flag("--follow", options->follow, "Go on until stopped by a signal, or by --max")->excludes(wait);
-  auto* no_ack = command->add_flag("--no-ack", options->no_ack,
-                                   "Do not acknowledge: the messages go back when this program ends, and count as delivered once more");
-  auto* reject = command->add_option("--reject", options->reject, "Put what was printed with the dead letters")->type_name("REASON");
-  command->add_option("--nack", options->nack, "Give back what was printed, to be tried again as the retry policy says")
-      ->type_name("REASON")
-      ->excludes(reject)
-      ->excludes(no_ack);
+  auto* no_ack = command->add_flag("--no-ack")->description(
+      "Do not acknowledge: the messages go back when this program ends, and count as delivered once more");
+  auto* reject = command->add_option("--reject", options->reason, "Put what was printed with the dead letters")->type_name("REASON");
+  auto* nack = command
+                   ->add_option("--nack", options->reason, "Give back what was printed, to be tried again as the retry policy says")
+                   ->type_name("REASON")
+                   ->excludes(reject)
+                   ->excludes(no_ack);
+  auto* delay = add_duration(*command, "--delay", options->delay,
+                             "With --nack: not tried again before this has passed, whatever the retry policy says")
+                    ->needs(nack);
   reject->excludes(no_ack);
   auto* json = command->add_flag("--json", options->json, "One message a line, as JSON");
   command->add_flag("--raw", options->raw, "The content and nothing else")->excludes(json);
@@ -91,8 +105,13 @@ void add_recv(CLI::App& app) {
               "  $ folkmoot recv reviewer --wait 30s\n"
               "  anonymous task high 0193f2c4-...\n"
               "  please look at change 12");
-  command->callback([options, max] {
+  command->callback([=] {
     options->max_given = max->count() > 0;
+    options->delay_given = delay->count() > 0;
+    options->settle = no_ack->count() > 0   ? Settle::no
+                      : reject->count() > 0 ? Settle::reject
+                      : nack->count() > 0   ? Settle::nack
+                                            : Settle::ack;
     receive(*options);
   });
 }

@@ -158,7 +158,7 @@ void reply(const Options& options) {
 void add_reply(CLI::App& app) {
   auto* command = app.add_subcommand("reply", "Answer an agent's messages with a command, until stopped");
   const auto options = std::make_shared<Options>();
-  command->add_option("AGENT", options->agent, "The mailbox to serve")->required();
+  command->add_option("AGENT", options->agent, "The mailbox to serve")->required()->check(not_empty());
   command
       ->add_option("--exec", options->command,
                    "Run by /bin/sh for each message: content on stdin, answer from stdout; FOLKMOOT_FROM, _TYPE, _ID, "

@@ -92,7 +92,7 @@ void add_request(CLI::App& app) {
   auto* command = app.add_subcommand("request", "Ask an agent and print its answer; exit status 1 if it answers with an error");
   const auto options = std::make_shared<Options>();
   options->message.add_to(*command, false);
-  add_duration(*command, "--timeout", options->timeout, "How long to wait for the answer (default 30s)");
+  add_duration(*command, "--timeout", options->timeout, "How long to wait for the answer (default 30s)")->check(longer_than_zero());
   auto* also = command->add_option("--also", options->also, "Ask this agent too; may be given several times")
                    ->type_name("AGENT")
                    ->expected(1)

@@ -45,7 +45,7 @@ void add_add(CLI::App& schedule) {
   command->add_option("--cron", set.cron, "When a cron expression says, in UTC: minute hour day month weekday")->excludes(every);
   add_time(*command, "--first-at", set.first_at_ms, "Not before then");
   add_time(*command, "--until", set.until_ms, "Not after then");
-  command->add_option("--times", set.times, "So many times (default: no end)")->check(CLI::PositiveNumber);
+  command->add_option("--times", set.times, "So many times (default: no end)")->check(at_least_one());
   set_example(*command,
               "  $ folkmoot schedule add nightly sweeper \"sweep\" --cron '0 3 * * *'\n"
               "  schedule nightly is set");

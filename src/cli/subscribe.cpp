@@ -39,7 +39,7 @@ void add_subscribe(CLI::App& app) {
       ->add_option("--filter", options->filter,
                    "Only events that this holds for, such as \"priority <= 3 AND content.change > 10\"")
       ->type_name("EXPR");
-  command->add_option("--count", options->count, "Stop after this many events")->check(CLI::PositiveNumber);
+  command->add_option("--count", options->count, "Stop after this many events")->check(at_least_one());
   auto* json = command->add_flag("--json", options->json, "One event a line, as JSON");
   command->add_flag("--raw", options->raw, "The content and nothing else")->excludes(json);
   set_example(*command,

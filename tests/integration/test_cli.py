@@ -49,6 +49,16 @@ def test_wrong_usage_exits_with_2(arguments):
     assert run.returncode == 2 and run.stderr and not run.stdout, (run.returncode, run.stdout)
 
 
+@pytest.mark.parametrize("arguments, says", [
+    (["recv", ""], "AGENT: must not be empty"), (["wait", ""], "AGENT: must not be empty"), (["command", "dep", ""], "NAME: must not be empty"),
+    (["request", "dep", "x", "--timeout", "0s"], "longer than 0"), (["command", "dep", "x", "--timeout", "0"], "longer than 0"),
+    (["subscribe", "a", "--count", "0"], "1 or more"), (["dead", "list", "--limit", "-1"], "1 or more"),
+    (["mailbox", "bob", "--max-messages", "many"], "1 or more"), (["recv", "bob", "--delay", "1s"], "--nack")])
+def test_wrong_usage_says_what_to_give_A4(arguments, says):
+    run = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, env=environment())
+    assert run.returncode == 2 and says in run.stderr and len(run.stderr) < 200, run.stderr
+
+
 def test_without_a_server_it_fails_soon_and_says_so(tmp_path):
     began = time.monotonic()
     run = subprocess.run([PROGRAM, "send", "bob", "x"], capture_output=True, text=True, cwd=tmp_path,

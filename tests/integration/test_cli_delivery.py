@@ -109,6 +109,20 @@ def test_a_rejected_message_is_a_dead_letter_that_can_be_sent_again_A11(server):
     assert server.cli("dead", "show", UNKNOWN).returncode == 1
 
 
+def test_an_empty_reason_gives_back_and_rejects_too_A7(server):
+    id = ok(server.cli("send", "bob", "x")).split()[0]
+    ok(server.cli("recv", "bob", "--nack", ""))
+    ok(server.cli("recv", "bob", "--wait", "20s", "--reject", ""))
+    assert [dead["id"] for dead in lines(server.cli("dead", "list", "--reason", "rejected", "--json"))] == [id]
+
+
+def test_what_is_given_back_may_be_told_when_to_come_again_A10(server):
+    ok(server.cli("send", "bob", "x", "--retry", "backoff=fixed,initial=1h"))
+    ok(server.cli("recv", "bob", "--nack", "soon", "--delay", "1ms"))
+    ok(server.cli("recv", "bob", "--wait", "20s", "--nack", "later", "--delay", "1h"))
+    assert server.cli("recv", "bob").returncode == 1
+
+
 def test_dead_letters_are_redriven_and_purged_by_condition_A11(server):
     for content in ("a", "b", "c"):
         ok(server.cli("send", "bob", content, "--priority", "high" if content == "a" else "low"))
