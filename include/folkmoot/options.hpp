@@ -154,10 +154,10 @@ struct GatherOptions {
 };
 
 struct MailboxOptions {
-  /// Fields left at 0 keep the server's default.
+  /// What is left at 0, or out, is the server's default.
   std::uint64_t max_messages = 0;
-  /// When full: refuse new messages (default) or move the oldest waiting one to the dead letters.
-  bool drop_oldest = false;
+  /// When full: refuse new messages (false) or move the oldest waiting one to the dead letters (true).
+  std::optional<bool> drop_oldest{};
   Milliseconds default_ttl{0};
   std::uint32_t max_deliveries = 0;
   /// Of messages that bring none of their own; its attempts are max_deliveries, if that is given.

@@ -54,7 +54,7 @@ CLI::Option* add_time(CLI::App& app, const std::string& names, std::int64_t& int
           [&into, names](const std::string& text) {
             const auto ms = parse_time_ms(text);
             if (!ms) throw CLI::ValidationError(names, ms.error().text);
-            into = *ms;
+            into = *ms == 0 ? 1 : *ms;  // 0 stands for none given
           },
           help)
       ->type_name("TIME");

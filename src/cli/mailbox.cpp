@@ -11,15 +11,15 @@
 namespace folkmoot::cli {
 
 void add_mailbox(CLI::App& app) {
-  auto* command = app.add_subcommand("mailbox", "Make a mailbox, or change how it is bounded");
+  auto* command = app.add_subcommand("mailbox", "Make a mailbox, or change how it is bounded; what is left out is the server's default again");
   struct Options {
-    std::string mailbox, overflow = "reject", retry;
+    std::string mailbox, overflow, retry;
     MailboxOptions bounds;
   };
   const auto options = std::make_shared<Options>();
   command->add_option("AGENT", options->mailbox, "The mailbox")->required()->check(not_empty());
   command->add_option("--max-messages", options->bounds.max_messages, "Messages it holds at most")->check(at_least_one());
-  command->add_option("--overflow", options->overflow, "When it is full: reject (default) or drop_oldest (to the dead letters)")
+  command->add_option("--overflow", options->overflow, "When it is full: reject, or drop_oldest (to the dead letters)")
       ->check(CLI::IsMember({"reject", "drop_oldest"}));
   add_duration(*command, "--ttl", options->bounds.default_ttl, "Messages without a time to live of their own expire after this");
   command->add_option("--max-deliveries", options->bounds.max_deliveries, "Deliveries before a message is given up")
@@ -30,7 +30,7 @@ void add_mailbox(CLI::App& app) {
               "  $ folkmoot mailbox reviewer --max-messages 1000 --overflow drop_oldest\n"
               "  mailbox reviewer is set");
   command->callback([options] {
-    options->bounds.drop_oldest = options->overflow == "drop_oldest";
+    if (!options->overflow.empty()) options->bounds.drop_oldest = options->overflow == "drop_oldest";
     if (!options->retry.empty()) options->bounds.retry = parse_retry(options->retry);
     Session session;
     value(session->configure_mailbox(options->mailbox, options->bounds));

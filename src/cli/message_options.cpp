@@ -10,6 +10,7 @@
 
 #include "base/duration.hpp"
 #include "base/utf8.hpp"
+#include "message/compression.hpp"
 #include "message/envelope.hpp"
 #include "message/limits.hpp"
 
@@ -97,7 +98,12 @@ void MessageOptions::add_to(CLI::App& app, bool topic, bool content_required) {
   app.add_option("--key", key_, "Idempotency key: a second message with it is not published");
   app.add_option("--cause", cause_, "The message this one follows from")->type_name("ID");
   app.add_flag("--no-reply", no_reply_, "Replies to it are refused");
-  app.add_flag("--compress", compress_, "Send the content compressed, if that makes it smaller");
+  const auto check_encoding = [](std::string& encoding) -> std::string {
+    if (encoding == "true") encoding = kZstd;  // said without a value
+    return encoding == kZstd || encoding == kGzip ? "" : fmt::format("`{}` must be zstd or gzip", encoding);
+  };
+  app.add_flag("--compress", compress_, "Send the content compressed, if that makes it smaller; --compress=gzip with gzip, not zstd")
+      ->check(CLI::Validator(check_encoding, ""));
   if (topic) return;
   add_time(app, "--expires-at", expires_at_, "The message expires then")->excludes(ttl);
   auto* delay = add_duration(app, "--delay", delay_, "Not delivered before this has passed");
@@ -109,6 +115,10 @@ void MessageOptions::add_to(CLI::App& app, bool topic, bool content_required) {
   app.add_flag("--bounce", bounce_, "If it ends dead, tell the sender with a message of type error");
 }
 
+void MessageOptions::add_topic_to(CLI::App& app) {
+  app.add_flag("--topic", topic_, "TO is a topic: an event to everybody who is subscribed to it then");
+}
+
 void MessageOptions::add_file_to(CLI::App& app) {
   app.add_option("--file", file_, "Instead of CONTENT: this file, by reference if it is large; its name goes along as metadata `filename`")
       ->type_name("FILE")
@@ -117,7 +127,8 @@ void MessageOptions::add_file_to(CLI::App& app) {
 
 ClientOptions MessageOptions::with_client_options() const {
   auto options = client_options();
-  if (compress_) options.compress_above = 1;
+  if (!compress_.empty()) options.compress_above = 1;
+  if (compress_ == kGzip) options.compression = Compression::gzip;
   return options;
 }
 
@@ -132,7 +143,7 @@ void MessageOptions::set_times(Message& message) const {
 
 Message MessageOptions::build() const { return build_with(read_content(content_)); }
 
-Message MessageOptions::build_with(std::string content) const {
+Message MessageOptions::build_with(std::string content, bool is_here) const {
   Message message;
   (topic_ ? message.topic : message.to) = to_;
   message.type = type_;
@@ -159,7 +170,6 @@ Message MessageOptions::build_with(std::string content) const {
   if (!file_.empty()) message.metadata["filename"] = std::filesystem::path(file_).filename().string();
   message.content = std::move(content);
   message.content_type = content_type_;
-  const bool is_here = file_.empty() || !message.content.empty();
   if (content_type_.empty() && is_here && is_utf8(message.content)) message.content_type = "text/plain";
   return message;
 }

@@ -21,23 +21,27 @@ class MessageOptions {
  public:
   /// Adds the positionals (TO or TOPIC, and CONTENT) and the options to `app`.
   void add_to(CLI::App& app, bool topic, bool content_required = true);
+  /// Adds --topic to those of a mailbox: TO is a topic then.
+  void add_topic_to(CLI::App& app);
   /// Adds --file.
   void add_file_to(CLI::App& app);
   /// The file whose content it is; empty: none.
   const std::string& file() const { return file_; }
   /// Reads stdin if the content is `-`. Throws Failure.
   Message build() const;
-  /// The same with this content.
-  Message build_with(std::string content) const;
+  /// The same with this content, or one that will be referred to.
+  Message build_with(std::string content, bool is_here = true) const;
   bool has_content() const { return has_content_; }
+  bool has_key() const { return !key_.empty(); }
   /// client_options(), with compression if it was asked for.
   ClientOptions with_client_options() const;
 
  private:
   void set_times(Message& message) const;
 
-  bool topic_ = false, has_content_ = false, bounce_ = false, no_reply_ = false, compress_ = false;
-  std::string to_, content_, type_, priority_, key_, conversation_, correlation_, reply_to_, mode_, content_type_, retry_, group_, cause_, file_;
+  bool topic_ = false, has_content_ = false, bounce_ = false, no_reply_ = false;
+  std::string to_, content_, type_, priority_, key_, conversation_, correlation_, reply_to_, mode_, content_type_, retry_, group_, cause_, file_,
+      compress_;
   std::vector<std::string> meta_;
   Milliseconds ttl_{0}, delay_{0};
   std::int64_t expires_at_ = 0, deliver_at_ = 0;

@@ -47,10 +47,12 @@ std::string describe(const PublishReceipt& receipt, const Message& message) {
     return fmt::format("sent to {} subscription{}", receipt.unread, plural(receipt.unread));
   }
   if (receipt.outcome == Outcome::duplicate) return fmt::format("duplicate of this message, which is {}", name(receipt.state));
-  if (receipt.outcome == Outcome::dead) return fmt::format("put with the dead letters of {}", message.to);
+  const bool is_named = !message.to.empty();  // else a route chose, and the receipt does not say whom
+  if (receipt.outcome == Outcome::dead) return is_named ? "put with the dead letters of " + message.to : "put with the dead letters";
   if (receipt.outcome == Outcome::sent) return fmt::format("sent to {}", message.to);
   if (!receipt.last_read_age) {
-    return fmt::format("{} for {}: never seen, {} unread", name(receipt.outcome), message.to, receipt.unread);
+    return fmt::format("{} for {}: never seen, {} unread", name(receipt.outcome), is_named ? message.to : "whom a route chose",
+                       receipt.unread);
   }
   return fmt::format("{}, {} unread, last read {} ago", name(receipt.outcome), receipt.unread,
                      format_duration_ms(receipt.last_read_age->count()));

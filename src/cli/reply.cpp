@@ -34,9 +34,10 @@ bool wants_answer(const Message& asked) {
   return asks && !asked.from.empty() && asked.from != "anonymous";
 }
 
-void complain(const Message& asked, const Error& error) {
-  fmt::print(stderr, "folkmoot: {} from {}: {}\n", asked.id.text(), asked.from, error.describe());
+void complain(const Message& asked, const std::string& what) {
+  fmt::print(stderr, "folkmoot: {} from {}: {}\n", asked.id.text(), asked.from, what);
 }
+void complain(const Message& asked, const Error& error) { complain(asked, error.describe()); }
 
 // Where the answer goes: to each of --to, or to who asked. A command that failed is answered, and nothing goes on to
 // others.
@@ -117,12 +118,13 @@ void answer(Session& session, const Options& options, const Delivery& task) {
     response.content = ran.error().describe();
   } else if (ran->status != 0) {
     response.type = "error";
-    response.content = fmt::format("{}the command ended with status {}", ran->output, ran->status);
+    const auto* const line_end = ran->output.empty() || ran->output.ends_with('\n') ? "" : "\n";
+    response.content = fmt::format("{}{}the command ended with status {}", ran->output, line_end, ran->status);
   } else {
     response.content = ran->output;
   }
   session.undisturbed([&] {  // otherwise the task goes back, and its answer would come twice
-    if (response.type == "error") complain(asked, {ErrorCode::internal, response.content});
+    if (response.type == "error") complain(asked, response.content);
     settle(session, options, task, std::move(response));
   });
 }

@@ -41,6 +41,7 @@ void add_add(CLI::App& schedule) {
   auto& set = options->schedule;
   command->add_option("NAME", set.name, "By which it is removed again")->required();
   options->message.add_to(*command, false);
+  options->message.add_topic_to(*command);
   auto* every = add_duration(*command, "--every", set.every, "So often");
   command->add_option("--cron", set.cron, "When a cron expression says, in UTC: minute hour day month weekday")->excludes(every);
   add_time(*command, "--first-at", set.first_at_ms, "Not before then");
@@ -48,7 +49,9 @@ void add_add(CLI::App& schedule) {
   command->add_option("--times", set.times, "So many times (default: no end)")->check(at_least_one());
   set_example(*command,
               "  $ folkmoot schedule add nightly sweeper \"sweep\" --cron '0 3 * * *'\n"
-              "  schedule nightly is set");
+              "  schedule nightly is set\n"
+              "  $ folkmoot schedule add tick clock.minute \"a minute has passed\" --topic --every 1m\n"
+              "  schedule tick is set");
   command->callback([options] {
     auto& given = options->schedule;
     if (given.cron.empty() == (given.every.count() == 0)) throw CLI::RequiredError("--every or --cron");

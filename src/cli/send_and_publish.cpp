@@ -29,20 +29,25 @@ void print_receipt(const Options& options, const PublishReceipt& receipt, const 
   print_line(options.json ? to_json(receipt) : fmt::format("{}  {}", receipt.id.text(), describe(receipt, message)));
 }
 
-// A small file goes in the message, as any content.
-void send_file(const Options& options) {
-  const auto& path = options.message.file();
-  const auto file = value(content_of_file(path));
-  const bool is_small = file.size <= kContentBytesDefault;
-  auto message = options.message.build_with(is_small ? value(file.source(0, file.size)) : std::string());
+void publish(const Options& options, const Message& message) {
   Session session(options.message.with_client_options());
-  if (!is_small) message.content_ref = value(session->upload_file(path));
   print_receipt(options, value(session->publish(message)), message);
 }
 
-void publish(const Options& options) {
-  const auto message = options.message.build();
+bool is_empty(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return file && file.peek() == std::ifstream::traits_type::eof();
+}
+
+// A small file goes in the message, as any content; an empty one too, as there is nothing to refer to.
+void send_file(const Options& options) {
+  const auto& path = options.message.file();
+  if (is_empty(path)) return publish(options, options.message.build_with({}));
+  const auto file = value(content_of_file(path));
+  if (file.size <= kContentBytesDefault) return publish(options, options.message.build_with(value(file.source(0, file.size))));
+  auto message = options.message.build_with({}, false);
   Session session(options.message.with_client_options());
+  message.content_ref = value(session->upload_file(path));
   print_receipt(options, value(session->publish(message)), message);
 }
 
@@ -107,7 +112,12 @@ void add_send(CLI::App& app) {
   command->callback([options] {
     const bool from_file = !options->message.file().empty(), from_lines = !options->lines.empty();
     if (options->message.has_content() + from_file + from_lines != 1) throw CLI::RequiredError("CONTENT, --file or --lines, one of them,");
-    from_file ? send_file(*options) : from_lines ? send_lines(*options) : publish(*options);
+    if (from_lines && options->message.has_key()) {
+      throw CLI::ValidationError("--key", "with --lines all lines but the first would be its duplicates: leave it out");
+    }
+    if (from_file) return send_file(*options);
+    if (from_lines) return send_lines(*options);
+    publish(*options, options->message.build());
   });
 }
 
@@ -119,7 +129,7 @@ void add_publish(CLI::App& app) {
   set_example(*command,
               "  $ folkmoot publish build.done \"change 12 is green\"\n"
               "  0193f2c4-...  sent to 2 subscriptions");
-  command->callback([options] { publish(*options); });
+  command->callback([options] { publish(*options, options->message.build()); });
 }
 
 }  // namespace folkmoot::cli

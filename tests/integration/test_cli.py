@@ -53,7 +53,8 @@ def test_wrong_usage_exits_with_2(arguments):
     (["recv", ""], "AGENT: must not be empty"), (["wait", ""], "AGENT: must not be empty"), (["command", "dep", ""], "NAME: must not be empty"),
     (["request", "dep", "x", "--timeout", "0s"], "longer than 0"), (["command", "dep", "x", "--timeout", "0"], "longer than 0"),
     (["subscribe", "a", "--count", "0"], "1 or more"), (["dead", "list", "--limit", "-1"], "1 or more"),
-    (["mailbox", "bob", "--max-messages", "many"], "1 or more"), (["recv", "bob", "--delay", "1s"], "--nack")])
+    (["mailbox", "bob", "--max-messages", "many"], "1 or more"), (["send", "bob", "x", "--compress=zip"], "zstd or gzip"),
+    (["send", "bob", "--lines", "-", "--key", "k"], "leave it out"), (["recv", "bob", "--delay", "1s"], "--nack")])
 def test_wrong_usage_says_what_to_give_A4(arguments, says):
     run = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, env=environment())
     assert run.returncode == 2 and says in run.stderr and len(run.stderr) < 200, run.stderr
@@ -219,7 +220,7 @@ def test_a_reply_that_fails_is_an_error_answer(server):
     answer = server.cli("request", "analyst", "x", "--json")
     assert answer.returncode == 1 and json.loads(answer.stdout)["type"] == "error"
     agent.terminate()
-    agent.communicate(timeout=10)
+    assert "the command ended with status 3" in (said := agent.communicate(timeout=10)[1]) and "internal" not in said
 
 
 def test_a_reply_may_run_in_parallel(server):
@@ -273,6 +274,15 @@ def test_a_mailbox_can_be_bounded(server):
     ok(server.cli("mailbox", "bob", "--max-messages", "1", "--overflow", "drop_oldest"))
     ok(server.cli("send", "bob", "z"))
     assert ok(server.cli("recv", "bob", "--raw")) == "z"
+
+
+def test_what_a_mailbox_is_not_told_is_the_servers_default_A3(make_server):
+    server = make_server("--set", "mailbox.overflow=drop_oldest")
+    ok(server.cli("mailbox", "bob", "--max-messages", "1", "--overflow", "reject"))
+    ok(server.cli("mailbox", "bob", "--max-messages", "1"))
+    ok(server.cli("send", "bob", "x"))
+    ok(server.cli("send", "bob", "y"))
+    assert ok(server.cli("recv", "bob", "--raw")) == "y"
 
 
 def test_stats_are_readable_by_people_and_programs(server):

@@ -61,6 +61,7 @@ def test_times_may_be_given_as_such(server):
     assert 3_500_000 < json.loads(ok(server.cli("recv", "carol", "--json")))["ttl"] <= 3_600_000
     over = server.cli("send", "bob", "x", "--expires-at", "2020-01-01T00:00:00Z")
     assert over.returncode == 1 and "2020-01-01" in over.stderr
+    assert server.cli("send", "bob", "x", "--expires-at", "1970-01-01T00:00:00Z").returncode == 1
 
 
 def test_the_lines_of_a_file_are_messages_A9(server, tmp_path):
@@ -216,10 +217,33 @@ def test_a_request_to_several_waits_for_as_many_as_are_needed_A4(server):
         stop(agent)
 
 
-def test_contents_can_be_sent_compressed_X18(server):
+def test_a_schedule_may_send_events_A6(server):
+    subscriber = server.cli_start("subscribe", "clock.*", "--count", "1", "--json")
+    wait_for(lambda: json.loads(ok(server.cli("stats", "--json")))["subscriptions"] == 1)
+    ok(server.cli("schedule", "add", "tick", "clock.minute", "beat", "--topic", "--every", "100ms"))
+    event = json.loads(subscriber.communicate(timeout=20)[0])
+    assert (event["topic"], event["content"], event["type"]) == ("clock.minute", "beat", "event")
+
+
+@pytest.mark.parametrize("option, encoding", [("--compress", "zstd"), ("--compress=zstd", "zstd"), ("--compress=gzip", "gzip")])
+def test_contents_can_be_sent_compressed_A15(server, connect, option, encoding):
     text = "many words " * 1000
-    ok(server.cli("send", "bob", "-", "--compress", stdin=text))
+    for mailbox in ("bob", "raw"):
+        ok(server.cli("send", mailbox, "-", option, stdin=text))
     assert ok(server.cli("recv", "bob", "--raw")) == text
+    [packed] = connect("raw").receive("raw")
+    assert packed.fields["encoding"] == encoding
+
+
+def test_an_empty_file_is_an_empty_message_A1(server, tmp_path):
+    (tmp_path / "empty").touch()
+    ok(server.cli("send", "bob", "--file", str(tmp_path / "empty")))
+    assert json.loads(ok(server.cli("recv", "bob", "--json")))["content"] == ""
+
+
+def test_a_routed_message_is_told_without_a_name_A24(server):
+    ok(server.cli("route", "add", "all", "bob"))
+    assert "queued for whom a route chose: never seen" in ok(server.cli("send", "", "x"))
 
 
 def test_reply_hands_on_what_comes_out_and_settles_in_one_fact_A9(server):
