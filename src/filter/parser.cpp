@@ -339,7 +339,7 @@ class Parser {
         break;
       }
       if (identifier.path.size() == kFilterPathStepsMax) {
-        fail(ErrorCode::out_of_range, fmt::format("a path has more than {} steps", kFilterPathStepsMax));
+        exceed(fmt::format("a path of more than {} steps", kFilterPathStepsMax));
         break;
       }
       identifier.path.push_back(accept(TokenKind::dot) ? PathStep{.name = take_name()} : parse_position());
@@ -386,7 +386,7 @@ class Parser {
     const auto number = static_cast<std::size_t>(found - known.begin());
     if (found != known.end()) return number;
     if (known.size() == kFilterNamesMax) {
-      fail(ErrorCode::out_of_range, fmt::format("the filter reads more than {} different fields", kFilterNamesMax));
+      exceed(fmt::format("more than {} different fields", kFilterNamesMax));
       return 0;
     }
     known.push_back(std::move(identifier));
@@ -421,12 +421,12 @@ class Parser {
   std::size_t emit(Op op, std::size_t operand = 0) {
     if (error_) return 0;
     if (program_->code.size() == kFilterNodesMax) {
-      fail(ErrorCode::out_of_range, fmt::format("the filter has more than {} operands and operators", kFilterNodesMax));
+      exceed(fmt::format("more than {} operands and operators", kFilterNodesMax));
       return 0;
     }
     stack_ += stack_effect(op);
     if (stack_ > static_cast<int>(kFilterStackMax)) {
-      fail(ErrorCode::out_of_range, fmt::format("the filter holds more than {} values at a time", kFilterStackMax));
+      exceed(fmt::format("more than {} values that wait for an operator", kFilterStackMax));
       return 0;
     }
     program_->code.push_back({op, static_cast<std::uint16_t>(operand)});
@@ -445,7 +445,7 @@ class Parser {
 
   bool enter() {
     if (++depth_ <= kFilterDepthMax) return true;
-    fail(ErrorCode::out_of_range, fmt::format("the filter is nested deeper than {}", kFilterDepthMax));
+    exceed(fmt::format("nested deeper than {}", kFilterDepthMax));
     return false;
   }
   void leave() { --depth_; }
@@ -474,6 +474,13 @@ class Parser {
     if (error_) return;
     auto error = filter_error(program_->text, token.text, what).error();
     fail(error.code, std::move(error.text));
+  }
+
+  // A bound of limits.hpp is passed, at the token that was read last.
+  void exceed(std::string_view what) {
+    if (error_) return;
+    const auto& at = tokens_[at_ - 1].text;
+    fail(ErrorCode::invalid_filter, fmt::format("filter, column {}: {}", column_of(program_->text, at), what));
   }
 
   void fail(ErrorCode code, std::string text) {

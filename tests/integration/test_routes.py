@@ -75,10 +75,11 @@ def test_the_command_line_adds_lists_and_removes_routes_A24(server):
         assert "\nExample:\n  " in run("route", *words, "--help")
 
 
-def test_a_filter_that_does_not_compile_is_refused_with_its_place_A24(server):
-    status, answer = http(server, "/api/routes", {"name": "r", "filter": "priority <", "targets": ["a"]})
+@pytest.mark.parametrize("condition, column", [("priority <", 11), ("(" * 65 + "a = 1" + ")" * 65, 65), ("a" + " OR a" * 800, 1668)])
+def test_a_filter_that_does_not_compile_is_refused_with_its_place_A24(server, condition, column):
+    status, answer = http(server, "/api/routes", {"name": "r", "filter": condition, "targets": ["a"]})
     assert (status, answer["code"]) == (400, "invalid_filter")
-    assert "column 11" in answer["error"] and "docs/filters.md" in answer["advice"]
+    assert f"column {column}:" in answer["error"] and "docs/filters.md" in answer["advice"]
 
 
 def test_routes_have_addresses_of_their_own_over_http_A24(server):

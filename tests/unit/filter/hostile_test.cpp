@@ -20,25 +20,27 @@ TEST(FilterBounds, TextIs4KiBAtMost) {
 }
 
 TEST(FilterBounds, NestingIs64DeepAtMost) {
-  constexpr std::string_view kNests[][3] = {
-      {"(", "1 = 1", ")"}, {"NOT ", "1 = 1", ""}, {"(1 + ", "1", ") = 1"}, {"NOT (1 = 1 AND ", "1 = 1", ")"}};
-  for (const auto& [open, middle, close] : kNests) {
+  constexpr std::string_view kNests[][4] = {{"(", "1 = 1", ")", "65"},
+                                            {"NOT ", "1 = 1", "", "257"},
+                                            {"(1 + ", "1", ") = 1", "321"},
+                                            {"NOT (1 = 1 AND ", "1 = 1", ")", "481"}};
+  for (const auto& [open, middle, close, column] : kNests) {
     const auto nested = [&](std::size_t levels) {
       return repeated(open, levels) + std::string(middle) + repeated(close, levels);
     };
     const std::size_t most = open == "NOT (1 = 1 AND " ? 32 : 64;  // two levels each
     EXPECT_TRUE(Filter::compile(nested(most))) << nested(most);
-    EXPECT_EQ(refusal(nested(most + 1)), "the filter is nested deeper than 64") << open;
+    EXPECT_EQ(refusal(nested(most + 1)), "filter, column " + std::string(column) + ": nested deeper than 64") << open;
   }
   EXPECT_TRUE(Filter::compile("a = " + repeated("- ", 64) + "b"));
-  EXPECT_EQ(refusal("a = " + repeated("- ", 65) + "b"), "the filter is nested deeper than 64");
-  EXPECT_EQ(refusal(repeated("(", 4000)), "the filter is nested deeper than 64");
+  EXPECT_EQ(refusal("a = " + repeated("- ", 65) + "b"), "filter, column 133: nested deeper than 64");
+  EXPECT_EQ(refusal(repeated("(", 4000)), "filter, column 65: nested deeper than 64");
 }
 
 TEST(FilterBounds, NodesAre1000AtMost) {
   EXPECT_TRUE(Filter::compile("1 IN (1" + repeated(",1", 497) + ")"));
-  EXPECT_EQ(refusal("1 IN (1" + repeated(",1", 498) + ")"), "the filter has more than 1000 operands and operators");
-  EXPECT_EQ(refusal("a" + repeated(" OR a", 800)), "the filter has more than 1000 operands and operators");
+  EXPECT_EQ(refusal("1 IN (1" + repeated(",1", 498) + ")"), "filter, column 1004: more than 1000 operands and operators");
+  EXPECT_EQ(refusal("a" + repeated(" OR a", 800)), "filter, column 1668: more than 1000 operands and operators");
 }
 
 TEST(FilterBounds, FieldsAre64AtMostCountedOnce) {
@@ -48,20 +50,20 @@ TEST(FilterBounds, FieldsAre64AtMostCountedOnce) {
     return text;
   };
   EXPECT_TRUE(Filter::compile(filter_of(64)));
-  EXPECT_EQ(refusal(filter_of(65)), "the filter reads more than 64 different fields");
+  EXPECT_EQ(refusal(filter_of(65)), "filter, column 705: more than 64 different fields");
 }
 
 TEST(FilterBounds, PathsAre64StepsAtMost) {
   EXPECT_TRUE(Filter::compile("metadata" + repeated(".a", 64) + " = 1"));
-  EXPECT_EQ(refusal("metadata" + repeated(".a", 65) + " = 1"), "a path has more than 64 steps");
-  EXPECT_EQ(refusal("metadata" + repeated("[0]", 65) + " = 1"), "a path has more than 64 steps");
+  EXPECT_EQ(refusal("metadata" + repeated(".a", 65) + " = 1"), "filter, column 136: a path of more than 64 steps");
+  EXPECT_EQ(refusal("metadata" + repeated("[0]", 65) + " = 1"), "filter, column 200: a path of more than 64 steps");
 }
 
 TEST(FilterBounds, WaitingValuesAre128AtMost) {
   // Each level holds a list's value, what was found so far, and the left side of a sum.
   const auto nested = [](std::size_t levels) { return repeated("1 IN (2 + (", levels) + "1" + repeated("))", levels); };
   EXPECT_TRUE(Filter::compile(nested(30)));
-  EXPECT_EQ(refusal(nested(50)), "the filter holds more than 128 values at a time");
+  EXPECT_EQ(refusal(nested(50)), "filter, column 469: more than 128 values that wait for an operator");
 }
 
 TEST(FilterBounds, DeepContentIsNull) {
