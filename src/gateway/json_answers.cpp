@@ -27,20 +27,33 @@ std::string_view store_status(const Confirm& confirm) {
   }
 }
 
-Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status, bool& all_done) {
+RefusedHere refused_here(std::span<const Result<Message>> messages) {
+  RefusedHere refused;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    if (!messages[i]) refused.emplace(i, messages[i].error());
+  }
+  return refused;
+}
+
+Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status, bool& all_done, const RefusedHere& refused) {
   const auto results = read_batch_results(body);
   if (!results) return std::unexpected(results.error());
+  auto result = results->begin();
   out.begin_array();
-  for (const auto& result : *results) {
+  for (std::size_t place = 0; place < results->size() + refused.size(); ++place) {
+    const auto here = refused.find(place);
+    if (here == refused.end() && result == results->end()) return failure(ErrorCode::malformed, "the answer to a batch breaks off");
+    const auto* const error = here != refused.end() ? &here->second : *result ? nullptr : &result->error();
     out.begin_object();
-    if (result) {
-      append_confirm_fields(out, *result);
-      if (with_status) out.field("status", store_status(*result));
+    if (error == nullptr) {
+      append_confirm_fields(out, **result);
+      if (with_status) out.field("status", store_status(**result));
     } else {
       all_done = false;
-      append_error_fields(out, result.error());
+      append_error_fields(out, *error);
     }
     out.end_object();
+    if (here == refused.end()) ++result;
   }
   out.end_array();
   return {};

@@ -1,6 +1,8 @@
 // The answers of the protocol as JSON, in the same words at the HTTP and the WebSocket door (docs/protocol.md, sections 11, 13).
 #pragma once
 
+#include <map>
+#include <span>
 #include <string_view>
 
 #include "message/json_writer.hpp"
@@ -13,9 +15,12 @@ namespace folkmoot {
 void append_confirm_fields(JsonWriter& out, const Confirm& confirm);
 /// A CONFIRM in the words of message stores, as store_status().
 std::string_view store_status(const Confirm& confirm);
-/// The results of a batch, or of a completion's outputs: an array of confirmations and errors. `all_done` becomes false for an error.
-/// `with_status`: confirmations have one. Errors: malformed.
-Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status, bool& all_done);
+/// Messages of a batch that were refused at the door, by their places in it, and went to nobody.
+using RefusedHere = std::map<std::size_t, Error>;
+RefusedHere refused_here(std::span<const Result<Message>> messages);
+/// The results of a batch, or of a completion's outputs: an array of confirmations and errors, those of `refused` in their places.
+/// `all_done` becomes false for an error. `with_status`: confirmations have one. Errors: malformed.
+Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status, bool& all_done, const RefusedHere& refused = {});
 
 /// What stands in the OK of a CALL.
 enum class CallAnswer : std::uint8_t { json, letters, redriven, purged };

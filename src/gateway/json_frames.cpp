@@ -79,11 +79,16 @@ Result<Message> message_of(const JsonFields& fields, std::int64_t now_ms) {
   return read_message(*value, now_ms);
 }
 
-Result<std::vector<Message>> messages_of(const JsonFields& fields, std::string_view name, std::int64_t now_ms) {
+Result<JsonElement> array_of(const JsonFields& fields, std::string_view name) {
   const auto value = fields.find(name);
-  if (!value || !value->is_array())
-    return failure(ErrorCode::invalid_field, fmt::format("`{}` must be an array of messages", name));
-  return read_messages(*value, now_ms, fmt::format("`{}`, message", name));
+  if (value && value->is_array()) return *value;
+  return failure(ErrorCode::invalid_field, fmt::format("`{}` must be an array of messages", name));
+}
+
+Result<std::vector<Message>> messages_of(const JsonFields& fields, std::string_view name, std::int64_t now_ms) {
+  const auto array = array_of(fields, name);
+  if (!array) return std::unexpected(array.error());
+  return read_messages(*array, now_ms, fmt::format("`{}`, message", name));
 }
 
 std::string error_text(std::uint32_t request, const Error& error, std::string_view op = "error") {
@@ -96,10 +101,10 @@ std::string error_text(std::uint32_t request, const Error& error, std::string_vi
 }
 
 // The body of OK, by the operation that it answers.
-Result<void> append_ok(JsonWriter& json, Opcode op, Bytes body, bool& all_done) {
+Result<void> append_ok(JsonWriter& json, Opcode op, Bytes body, bool& all_done, const RefusedHere& refused) {
   switch (op) {
     case Opcode::publish_batch:
-    case Opcode::complete: return append_batch_results(json.key("results"), body, false, all_done);
+    case Opcode::complete: return append_batch_results(json.key("results"), body, false, all_done, refused);
     case Opcode::consume:
     case Opcode::receive: {
       const auto count = read_u32(body);
@@ -149,6 +154,17 @@ Result<void> append_ok(JsonWriter& json, Opcode op, Bytes body, bool& all_done) 
   }
 }
 
+// The answer to a batch of which nothing was left to be sent.
+std::string refused_text(std::uint32_t request, const RefusedHere& refused) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object().field("op", "ok").field("request", request);
+  bool all_done = false;
+  if (auto done = append_ok(json, Opcode::publish_batch, {}, all_done, refused); !done) return error_text(request, done.error());
+  json.end_object();
+  return out;
+}
+
 std::string withdrawn_text(const Frame& frame) {
   std::string out;
   JsonWriter json(out);
@@ -194,6 +210,7 @@ TextSession::Asked TextSession::ask(std::string_view text, std::int64_t now_ms) 
   }
   asked.is_hello = row.op == Opcode::hello;
   if (row.op == Opcode::credit) return asked;  // has no answer
+  if (row.op == Opcode::publish_batch && asked.frames.empty()) return asked.answer = refused_text(row.number, row.refused), asked;
   const auto request = take_number();
   rows_[request] = row;
   // A subscription's number stays its own, also while another operation uses the same.
@@ -255,12 +272,9 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       if (auto done = append_publish(out, next_, *message); !done) return done;
       break;
     }
-    case Opcode::publish_batch: {
-      const auto messages = messages_of(fields, "messages", now_ms);
-      if (!messages) return std::unexpected(messages.error());
-      if (auto done = append_publish_batch(out, next_, *messages, fields.flag("atomic") ? kFlagAtomic : 0); !done) return done;
+    case Opcode::publish_batch:
+      if (auto done = translate_batch(fields, now_ms, row, out); !done) return done;
       break;
-    }
     case Opcode::complete: {
       const auto outputs = fields.has("outputs") ? messages_of(fields, "outputs", now_ms) : std::vector<Message>{};
       if (!outputs) return std::unexpected(outputs.error());
@@ -358,6 +372,20 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
   return {};
 }
 
+Result<void> TextSession::translate_batch(JsonFields& fields, std::int64_t now_ms, Row& row, std::string& frames) {
+  if (fields.flag("atomic")) {
+    const auto messages = messages_of(fields, "messages", now_ms);
+    if (!messages) return std::unexpected(messages.error());
+    return append_publish_batch(frames, next_, *messages, kFlagAtomic);
+  }
+  const auto array = array_of(fields, "messages");
+  if (!array) return std::unexpected(array.error());
+  auto messages = read_each(*array, now_ms);
+  if (auto done = append_publish_each(frames, next_, messages); !done) return done;
+  row.refused = refused_here(messages);
+  return {};
+}
+
 TextSession::Told TextSession::tell(const Frame& frame) {
   if (frame.header.opcode == Opcode::withdrawn && took_messages_)
     return {.is_mine = true, .text = withdrawn_text(frame)};
@@ -402,7 +430,7 @@ TextSession::Told TextSession::tell(const Frame& frame) {
           fail(answer.error());
         }
       } else {
-        result = append_ok(json, row.op, frame.body, all_done);
+        result = append_ok(json, row.op, frame.body, all_done, row.refused);
       }
       is_last = !is_lasting(row.op) || (row.op == Opcode::content_open && read_content_opened(frame.body).value_or(true));
       break;

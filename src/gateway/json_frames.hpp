@@ -65,11 +65,13 @@ class TextSession {
     std::uint32_t target = 0;  // CANCEL, CONTENT_FINISH: the row that ends with it
     bool stream = false;       // REQUEST: status messages may come before the response
     CallAnswer call{};         // CALL
+    RefusedHere refused{};     // PUBLISH_BATCH
     std::shared_ptr<Many> many{};  // REQUEST to many
     std::size_t index = 0;         // of whom
   };
 
   Result<void> translate(const JsonElement& object, std::int64_t now_ms, Row& row, std::string& frames);
+  Result<void> translate_batch(JsonFields& fields, std::int64_t now_ms, Row& row, std::string& frames);
   Result<void> translate_asking(const Asking& asking, Row& row, std::string& frames);
   Told tell_of_many(const Row& row, const Frame& frame);
   void end_many(Many& many, std::uint32_t number, Told& told);

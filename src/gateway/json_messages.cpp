@@ -50,6 +50,15 @@ Result<std::vector<Message>> read_messages(const JsonElement& array, std::int64_
   return messages;
 }
 
+std::vector<Result<Message>> read_each(const JsonElement& array, std::int64_t now_ms, std::string_view from) {
+  std::vector<Result<Message>> messages;
+  for (const auto element : simdjson::dom::array(array)) {
+    messages.push_back(read_message(element, now_ms, from));
+    if (messages.size() > kBatchMessagesMax) break;
+  }
+  return messages;
+}
+
 std::optional<Error> make_readable(Message& message, std::size_t bytes_max) {
   auto unpacked = unpack_content(message, bytes_max);
   if (unpacked) return std::nullopt;

@@ -24,6 +24,8 @@ Result<Message> read_message(const JsonElement& value, std::int64_t now_ms, std:
 /// those of one, which begin with `what` and its place.
 Result<std::vector<Message>> read_messages(const JsonElement& array, std::int64_t now_ms, std::string_view what,
                                            std::string_view from = {});
+/// The same for messages that stand for themselves: each with an error of its own.
+std::vector<Result<Message>> read_each(const JsonElement& array, std::int64_t now_ms, std::string_view from = {});
 
 /// The message with its content as it was before it was compressed. What cannot be decompressed, or would be too large,
 /// stays as it is: the error says why.

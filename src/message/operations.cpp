@@ -75,22 +75,33 @@ Result<void> end_with_message(OpenFrame& frame, std::string& out, const Message&
   return {};
 }
 
+// One of several: its length, envelope and content. On error `out` is as it was.
+Result<void> append_one_of_many(std::string& out, const Message& message) {
+  const auto at = out.size();
+  append_fixed(out, std::uint32_t{0});
+  if (auto done = encode_envelope(message, out); !done) return out.resize(at), done;
+  out.append(message.content);
+  store(out.data() + at, static_cast<std::uint32_t>(out.size() - at - 4));
+  return {};
+}
+
 // Their count, then each with its length. On error the frame is taken back; `where` has room for a message's place and what is wrong.
 Result<void> end_with_messages(OpenFrame& frame, std::string& out, std::span<const Message> messages,
                                fmt::format_string<std::size_t&, const std::string&> where) {
   append_fixed(out, static_cast<std::uint32_t>(messages.size()));
   for (std::size_t i = 0; i < messages.size(); ++i) {
-    const auto at = out.size();
-    append_fixed(out, std::uint32_t{0});
-    if (auto done = encode_envelope(messages[i], out); !done) {
+    if (auto done = append_one_of_many(out, messages[i]); !done) {
       frame.drop();
       return failure(done.error().code, fmt::format(where, i, std::as_const(done.error().text)));
     }
-    out.append(messages[i].content);
-    store(out.data() + at, static_cast<std::uint32_t>(out.size() - at - 4));
   }
   frame.close();
   return {};
+}
+
+Result<void> check_batch(std::size_t messages) {
+  if (messages > 0 && messages <= kBatchMessagesMax) return {};
+  return failure(ErrorCode::out_of_range, fmt::format("a batch of {} messages; 1 to {} may be in one", messages, kBatchMessagesMax));
 }
 
 Error broken(std::string_view what) { return {ErrorCode::malformed, fmt::format("the body of {} breaks off", what)}; }
@@ -109,12 +120,28 @@ Result<void> append_publish(std::string& out, std::uint32_t request, const Messa
 
 Result<void> append_publish_batch(std::string& out, std::uint32_t request, std::span<const Message> messages,
                                   std::uint8_t flags) {
-  if (messages.empty() || messages.size() > kBatchMessagesMax) {
-    return failure(ErrorCode::out_of_range,
-                   fmt::format("a batch of {} messages; 1 to {} may be in one", messages.size(), kBatchMessagesMax));
-  }
+  if (auto good = check_batch(messages.size()); !good) return good;
   OpenFrame frame(out, Opcode::publish_batch, request, flags);
   return end_with_messages(frame, out, messages, "message {} of the batch: {}");
+}
+
+Result<void> append_publish_each(std::string& out, std::uint32_t request, std::span<Result<Message>> messages) {
+  if (auto good = check_batch(messages.size()); !good) return good;
+  OpenFrame frame(out, Opcode::publish_batch, request);
+  std::uint32_t count = 0;
+  append_fixed(out, count);
+  for (auto& message : messages) {
+    if (!message) continue;
+    if (auto done = append_one_of_many(out, *message); !done) {
+      message = std::unexpected(std::move(done.error()));
+    } else {
+      ++count;
+    }
+  }
+  if (count == 0) return frame.drop(), Result<void>{};
+  store(frame.body(), count);
+  frame.close();
+  return {};
 }
 
 Result<void> append_request(std::string& out, std::uint32_t request, const Message& message, std::uint32_t timeout_ms,

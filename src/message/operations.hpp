@@ -26,6 +26,9 @@ Result<void> append_publish(std::string& out, std::uint32_t request, const Messa
 /// append_publish, which name the message by its place.
 Result<void> append_publish_batch(std::string& out, std::uint32_t request, std::span<const Message> messages,
                                   std::uint8_t flags = 0);
+/// The same of messages that stand for themselves: errors among them are passed over, and what cannot be encoded becomes one. Without
+/// any that is left nothing is appended. Errors: out_of_range.
+Result<void> append_publish_each(std::string& out, std::uint32_t request, std::span<Result<Message>> messages);
 /// `flags`: kFlagStream.
 Result<void> append_request(std::string& out, std::uint32_t request, const Message& message, std::uint32_t timeout_ms,
                             std::uint8_t flags = 0);

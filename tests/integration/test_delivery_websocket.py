@@ -17,6 +17,18 @@ def test_a9_a13_duplicates_and_atomic_batches(server):
     run(server, steps)
 
 
+def test_a_wrong_message_of_a_batch_is_refused_alone_A13(server):
+    async def steps(me, other):
+        wrong = {"to": "box", "priority": 99}
+        done = await me.ask("publish_batch", request=1, quiet=True, messages=[wrong, {"to": "box"}, {"to": "@"}, wrong])
+        assert [r.get("code", r.get("outcome")) for r in done["results"]] == ["out_of_range", "queued", "no_such_request", "out_of_range"]
+        none = await me.ask("publish_batch", request=2, messages=[wrong])
+        assert (none["op"], none["request"], none["results"][0]["code"]) == ("ok", 2, "out_of_range")
+        assert (await me.ask("publish_batch", request=3, atomic=True, messages=[{"to": "box"}, wrong]))["code"] == "out_of_range"
+
+    run(server, steps)
+
+
 def test_x5_a_completion_settles_and_publishes(server):
     async def steps(me, other):
         sent = await me.ask("publish", message={"to": "other", "content": "2"})

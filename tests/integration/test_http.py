@@ -75,6 +75,20 @@ def test_a_batch_is_answered_one_by_one(ask):
     assert len(ask("GET", "/api/messages?agent=a&limit=1000")[1]["messages"]) == 100
 
 
+@pytest.mark.parametrize("path", ["/api/messages", "/api/messages/batch"])
+def test_a_wrong_message_of_a_batch_is_refused_alone_A13(ask, path):
+    wrong = [{"to": "a", "priority": 99}, "no object", {"to": "a\n"}, {"to": "a", "metadata": {"x": "y" * 70_000}}]
+    status, answer = ask("POST", path, [{"to": "a", "content": "1"}, *wrong, {"to": "a", "content": "2"}])
+    results = answer if path == "/api/messages" else answer["results"]
+    assert status == 200 and [r.get("code", r.get("outcome")) for r in results] == \
+        ["queued", "out_of_range", "malformed", "invalid_name", "out_of_range", "queued"], results
+    assert [m["content"] for m in ask("GET", "/api/messages?agent=a&wait=500ms&ack=true")[1]["messages"]] == ["1", "2"]
+    status, answer = ask("POST", "/api/messages/batch", wrong)
+    assert status == 200 and len(answer["results"]) == 4 and all(r["error"] for r in answer["results"])
+    assert ask("POST", "/api/messages/batch", {"atomic": True, "messages": [{"to": "a"}, *wrong]})[0] == 400
+    assert ask("GET", "/api/messages?agent=a")[1] == {"messages": []}
+
+
 def test_what_was_confirmed_survives_a_kill(server):
     ids = {Http(server)("POST", "/api/messages", {"to": "a", "content": str(i)})[1]["id"] for i in range(20)}
     server.kill9()

@@ -35,19 +35,38 @@ asio::awaitable<Answer> publish_one(Exchange& exchange, JsonElement value) {
   co_return published_answer(*frame);
 }
 
+// A batch as a frame, none if all of it is refused here.
+Result<std::string> batch_frame(Exchange& exchange, std::uint32_t request, JsonElement array, bool atomic, RefusedHere& refused) {
+  const auto& agent = exchange.request.agent;
+  std::string frames;
+  if (!atomic) {
+    auto messages = read_each(array, unix_ms_now(), agent);
+    if (auto done = append_publish_each(frames, request, messages); !done) return std::unexpected(done.error());
+    refused = refused_here(messages);
+    return frames;
+  }
+  const auto messages = read_messages(array, unix_ms_now(), "message", agent);
+  if (!messages) return std::unexpected(messages.error());
+  if (auto done = append_publish_batch(frames, request, *messages, kFlagAtomic); !done) return std::unexpected(done.error());
+  return frames;
+}
+
 // The results of a batch as an array.
 asio::awaitable<Result<std::string>> publish_many(Exchange& exchange, JsonElement array, bool atomic) {
-  const auto messages = read_messages(array, unix_ms_now(), "message", exchange.request.agent);
-  if (!messages) co_return std::unexpected(messages.error());
   const auto request = exchange.link.number();
-  std::string frames;
-  if (auto done = append_publish_batch(frames, request, *messages, atomic ? kFlagAtomic : 0); !done) co_return std::unexpected(done.error());
-  const auto frame = co_await ask(exchange, request, std::move(frames));
-  if (!frame) co_return std::unexpected(frame.error());
+  RefusedHere refused;
+  auto frames = batch_frame(exchange, request, array, atomic, refused);
+  if (!frames) co_return std::unexpected(frames.error());
+  Frame frame;
+  if (!frames->empty()) {
+    auto answer = co_await ask(exchange, request, std::move(*frames));
+    if (!answer) co_return std::unexpected(answer.error());
+    frame = *answer;
+  }
   std::string body;
   JsonWriter json(body);
   bool all_done = true;
-  if (auto done = append_batch_results(json, frame->body, true, all_done); !done) co_return std::unexpected(done.error());
+  if (auto done = append_batch_results(json, frame.body, true, all_done, refused); !done) co_return std::unexpected(done.error());
   co_return body;
 }
 
