@@ -43,6 +43,8 @@ def test_a_message_is_published_received_and_settled(ask):
     assert message["from"] == "planner" and message["status"] == "delivered" and message["delivery"] == 1
     path = f"/api/messages/{sent['id']}/status"
     assert ask("PUT", path, {"status": "delivered", "lease": message["lease"], "lease_ms": 60000})[0] == 200
+    status, refused = ask("PUT", path, {"status": "delivered", "lease": message["lease"], "lease_ms": 0})
+    assert (status, refused["code"]) == (400, "out_of_range") and "1 ms or more" in refused["error"]
     assert ask("PUT", path, {"status": "processed", "lease": message["lease"]})[0] == 200
     status, refused = ask("PUT", path, {"status": "processed", "lease": message["lease"]})
     assert (status, refused["code"]) == (409, "lease_lost")
