@@ -39,7 +39,7 @@ struct DeadFilter {
   std::string reason{};
   std::int64_t before_ms = 0;  // died before this time, Unix milliseconds
   std::string filter{};        // docs/filters.md
-  Uuid id{};                   // dead_purge() only
+  Uuid id{};                   // this one alone
 };
 
 struct DeadListOptions {

@@ -94,17 +94,20 @@ Metadata changes_of(const Options& options) {
   return changes;
 }
 
-void resubmit_one(Session& session, const Options& options) {
-  const auto receipt = value(session->dead_resubmit(parse_id(options.id), changes_of(options)));
+void resubmit_one(Session& session, const Options& options, const DeadFilter& filter) {
+  if (options.any() && value(session->dead_list(filter, {.limit = 1})).dead.empty()) {
+    throw Failure({ErrorCode::not_found, fmt::format("{} is no dead letter that fits the conditions: nothing was sent", options.id)});
+  }
+  const auto receipt = value(session->dead_resubmit(filter.id, changes_of(options)));
   print_line(options.json ? cli::to_json(receipt) : fmt::format("{}  {}", receipt.id.text(), name(receipt.outcome)));
 }
 
 void resubmit(const Options& options) {
   if (options.id.empty() && !options.any() && !options.all) throw CLI::RequiredError("An ID, a condition or --all");
-  Session session;
-  if (!options.id.empty() && !options.dry_run) return resubmit_one(session, options);
   auto filter = options.filter;
   if (!options.id.empty()) filter.id = parse_id(options.id);
+  Session session;
+  if (!options.id.empty() && !options.dry_run) return resubmit_one(session, options, filter);
   const auto done = value(session->dead_redrive(
       filter, {.changes = changes_of(options), .limit = options.limit, .per_second = options.rate, .dry_run = options.dry_run}));
   if (options.dry_run) {
@@ -119,7 +122,9 @@ void resubmit(const Options& options) {
   std::string out;
   JsonWriter(out).begin_object().field("sent", done.sent).field("refused", done.refused).end_object();
   print_line(options.json ? out : fmt::format("{} sent again, {} refused", done.sent, done.refused));
-  if (done.refused > 0) throw Exit{1};
+  if (done.refused == 0) return;
+  fmt::print(stderr, "folkmoot: what was refused is a dead letter still; `folkmoot dead resubmit ID` of one of them says why\n");
+  throw Exit{1};
 }
 
 void purge(const Options& options) {
@@ -158,7 +163,7 @@ void add_show(CLI::App& dead) {
 void add_resubmit(CLI::App& dead) {
   auto* command = dead.add_subcommand("resubmit", "Send one again, or all that fit the conditions; each as a new message");
   const auto options = std::make_shared<Options>();
-  command->add_option("ID", options->id, "The message; without it all that fit");
+  command->add_option("ID", options->id, "The message, if it fits the conditions; without it all that fit");
   add_filter(*command, *options);
   command->add_flag("--all", options->all, "All of them, without a condition");
   command->add_option("--to", options->to, "To this mailbox instead")->type_name("AGENT");

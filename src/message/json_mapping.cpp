@@ -8,6 +8,7 @@
 #include <array>
 #include <boost/json/value.hpp>
 #include <cmath>
+#include <utility>
 
 #include "base/base64.hpp"
 #include "base/duration.hpp"
@@ -305,15 +306,19 @@ Result<void> read_content_ref(const Found& found, std::optional<ContentRef>& int
   return {};
 }
 
+const Spelling* find_spelling(std::string_view name) {
+  const auto* const known = std::ranges::find(kSpellings, name, &Spelling::name);
+  return known == std::end(kSpellings) ? nullptr : known;
+}
+
 using Slots = std::array<std::optional<Found>, kSlots>;
 
 Result<Slots> sort_fields(const dom::element& value) {
   if (!value.is_object()) return failure(ErrorCode::malformed, fmt::format("a message is a JSON object, not {}", shown(value)));
   Slots slots;
   for (const auto [name, element] : dom::object(value)) {
-    const auto* known = std::find_if(std::begin(kSpellings), std::end(kSpellings),
-                                     [&, key = name](const auto& spelling) { return spelling.name == key; });
-    if (known == std::end(kSpellings)) continue;
+    const auto* const known = find_spelling(name);
+    if (known == nullptr) continue;
     if (element.is_null() && known->slot != kContent) continue;  // the same as leaving it out
     auto& slot = slots[known->slot];
     if (slot && std::string(simdjson::minify(slot->value)) != std::string(simdjson::minify(element))) {
@@ -323,6 +328,20 @@ Result<Slots> sort_fields(const dom::element& value) {
     slot = Found{known->name, element};
   }
   return slots;
+}
+
+bool is_changeable(Slot slot) { return slot != kId && slot != kTimestamp && slot != kFrom && slot != kTopic; }
+
+// Each by the first of its spellings.
+std::string changeable_fields() {
+  std::string names;
+  Slot last = kId;
+  for (const auto& [name, slot] : kSpellings) {
+    if (slot == std::exchange(last, slot) || !is_changeable(slot)) continue;
+    names += names.empty() ? "" : ", ";
+    names += name;
+  }
+  return names;
 }
 
 std::string_view without_parameters(std::string_view content_type) {
@@ -468,6 +487,15 @@ Result<Message> message_from_json(const dom::element& value, std::int64_t now_ms
   with(kContent, [&](const Found& found) { return read_content(found, is_base64, message); });
   if (!result) return std::unexpected(result.error());
   return message;
+}
+
+Result<void> check_changes(const dom::element& object) {
+  for (const auto [name, element] : dom::object(object)) {
+    const auto* const known = find_spelling(name);
+    if (known != nullptr && is_changeable(known->slot)) continue;
+    return failure(ErrorCode::invalid_field, fmt::format("`{}` cannot be changed; what can is {}", name.substr(0, kNameBytesMax), changeable_fields()));
+  }
+  return {};
 }
 
 Result<Message> message_from_json(std::string_view text, std::int64_t now_ms) {

@@ -20,6 +20,10 @@ namespace folkmoot {
 Result<Message> message_from_json(std::string_view text, std::int64_t now_ms);
 Result<Message> message_from_json(const simdjson::dom::element& value, std::int64_t now_ms);
 
+/// Whether all fields of an object may be put into the place of those of a dead letter: what a message does not have, and what stays
+/// as it was (id, timestamp, from, no topic), would go unheard. Errors: invalid_field.
+Result<void> check_changes(const simdjson::dom::element& object);
+
 /// A retry policy: {"attempts":5,"backoff":"exponential","initial":"1s","max":"5m","multiplier":2}. Errors: invalid_field, out_of_range.
 Result<RetryPolicy> retry_from_json(const simdjson::dom::element& value);
 /// Appends the field `retry`.

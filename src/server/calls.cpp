@@ -161,7 +161,8 @@ Result<Changes> read_changes(const Call& call) {
   const auto value = call.arguments.find("changes");
   if (!value) return out;
   if (!value->is_object()) return failure(ErrorCode::invalid_field, "`changes` is not an object with fields of a message");
-  auto message = message_from_json(*value, call.engine.now());
+  const auto good = check_changes(*value);
+  auto message = good ? message_from_json(*value, call.engine.now()) : std::unexpected(good.error());
   if (!message) return failure(message.error().code, fmt::format("`changes`: {}", message.error().text));
   const JsonFields fields(*value);
   if (fields.find("content") || fields.find("payload")) {

@@ -103,6 +103,10 @@ def test_a_rejected_message_is_a_dead_letter_that_can_be_sent_again_A11(server):
 
     assert "1 would" in ok(server.cli("dead", "resubmit", "--mailbox", "bob", "--dry-run"))
     assert "1 would" in ok(server.cli("dead", "resubmit", id, "--dry-run"))
+    for arguments, says in ((["--mailbox", "other"], "conditions"), (["--set", "prio=1"], "`prio`"), (["--set", "from=eve"], "`from`"),
+                            (["--set", "id=1", "--dry-run"], "`id`")):
+        unfit = server.cli("dead", "resubmit", id, *arguments)
+        assert unfit.returncode == 1 and says in unfit.stderr and not unfit.stdout, unfit
     assert ok(server.cli("dead", "resubmit", id, "--to", "carol", "--set", "priority=1")).split()[0] != id
     got = json.loads(ok(server.cli("recv", "carol", "--json")))
     assert got["content"] == "bad" and got["priority"] == 1
@@ -129,6 +133,10 @@ def test_dead_letters_are_redriven_and_purged_by_condition_A11(server):
         ok(server.cli("send", "bob", content, "--priority", "high" if content == "a" else "low"))
     ok(server.cli("recv", "bob", "--max", "3", "--reject", "no"))
     assert len(lines(server.cli("dead", "list", "--filter", "priority <= 3", "--json"))) == 1
+    ok(server.cli("mailbox", "full", "--max-messages", "1"))
+    ok(server.cli("send", "full", "x"))
+    refused = server.cli("dead", "resubmit", "--filter", "priority <= 3", "--to", "full")
+    assert refused.returncode == 1 and refused.stdout == "0 sent again, 1 refused\n" and "says why" in refused.stderr
     assert ok(server.cli("dead", "resubmit", "--filter", "priority <= 3", "--rate", "100")) == "1 sent again, 0 refused\n"
     assert ok(server.cli("recv", "bob", "--raw")) == "a"
     assert "2 would" in ok(server.cli("dead", "purge", "--all", "--dry-run"))

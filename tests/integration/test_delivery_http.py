@@ -82,6 +82,10 @@ def test_a11_dead_letters_are_listed_shown_and_purged(ask):
 
 def test_x18_dead_letters_are_sent_again(ask):
     (first, *_) = make_dead(ask, "bob", 3)
+    for path, body in ((f"{first}/resubmit", {}), ("redrive", {"mailbox": "bob"})):
+        for unheard in ("prio", "from", "message_id", "topic"):
+            status, refused = ask("POST", f"/api/dead/{path}", {**body, "changes": {unheard: "x", "to": "carol"}})
+            assert (status, refused["code"]) == (400, "invalid_field") and f"`{unheard}`" in refused["error"], refused
     status, sent = ask("POST", f"/api/dead/{first}/resubmit", {"changes": {"to": "carol", "content": {"fixed": True}}})
     assert status == 201
     (message,) = take(ask, "carol", wait="5s")
