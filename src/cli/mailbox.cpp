@@ -11,7 +11,8 @@
 namespace folkmoot::cli {
 
 void add_mailbox(CLI::App& app) {
-  auto* command = app.add_subcommand("mailbox", "Make a mailbox, or change how it is bounded; what is left out is the server's default again");
+  auto* command = app.add_subcommand(
+      "mailbox", "Make a mailbox, or change how it is bounded; what is left out is the server's default again");
   struct Options {
     std::string mailbox, overflow, retry;
     MailboxOptions bounds;

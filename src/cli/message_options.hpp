@@ -40,8 +40,8 @@ class MessageOptions {
   void set_times(Message& message) const;
 
   bool topic_ = false, has_content_ = false, bounce_ = false, no_reply_ = false;
-  std::string to_, content_, type_, priority_, key_, conversation_, correlation_, reply_to_, mode_, content_type_, retry_, group_, cause_, file_,
-      compress_;
+  std::string to_, content_, type_, priority_, key_, conversation_, correlation_, reply_to_, mode_, content_type_, retry_, group_, cause_;
+  std::string file_, compress_;
   std::vector<std::string> meta_;
   Milliseconds ttl_{0}, delay_{0};
   std::int64_t expires_at_ = 0, deliver_at_ = 0;

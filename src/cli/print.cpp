@@ -51,8 +51,8 @@ std::string describe(const PublishReceipt& receipt, const Message& message) {
   if (receipt.outcome == Outcome::dead) return is_named ? "put with the dead letters of " + message.to : "put with the dead letters";
   if (receipt.outcome == Outcome::sent) return fmt::format("sent to {}", message.to);
   if (!receipt.last_read_age) {
-    return fmt::format("{} for {}: never seen, {} unread", name(receipt.outcome), is_named ? message.to : "whom a route chose",
-                       receipt.unread);
+    return fmt::format("{} for {}: never seen, {} unread", name(receipt.outcome),
+                       is_named ? message.to : "the mailbox that a route chose", receipt.unread);
   }
   return fmt::format("{}, {} unread, last read {} ago", name(receipt.outcome), receipt.unread,
                      format_duration_ms(receipt.last_read_age->count()));

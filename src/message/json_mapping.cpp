@@ -493,7 +493,8 @@ Result<void> check_changes(const dom::element& object) {
   for (const auto [name, element] : dom::object(object)) {
     const auto* const known = find_spelling(name);
     if (known != nullptr && is_changeable(known->slot)) continue;
-    return failure(ErrorCode::invalid_field, fmt::format("`{}` cannot be changed; what can is {}", name.substr(0, kNameBytesMax), changeable_fields()));
+    return failure(ErrorCode::invalid_field, fmt::format("`{}` cannot be changed; what can is {}", name.substr(0, kNameBytesMax),
+                                                         changeable_fields()));
   }
   return {};
 }

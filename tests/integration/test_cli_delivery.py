@@ -251,7 +251,7 @@ def test_an_empty_file_is_an_empty_message_A1(server, tmp_path):
 
 def test_a_routed_message_is_told_without_a_name_A24(server):
     ok(server.cli("route", "add", "all", "bob"))
-    assert "queued for whom a route chose: never seen" in ok(server.cli("send", "", "x"))
+    assert "queued for the mailbox that a route chose: never seen" in ok(server.cli("send", "", "x"))
 
 
 def test_reply_hands_on_what_comes_out_and_settles_in_one_fact_A9(server):

@@ -126,7 +126,8 @@ Result<std::string> settlement(JsonFields& fields, std::uint32_t request) {
   const auto lease_ms = fields.duration_ms("lease_ms", kLeaseMsDefault);
   const auto reason = fields.text("reason", kReasonBytesMax);
   if (status == "delivered" && lease_ms == 0) {
-    fields.refuse(ErrorCode::out_of_range, "`lease_ms` is 0; it may be 1 ms or more (the status `failed` with `delay_ms` 0 gives the message back)");
+    fields.refuse(ErrorCode::out_of_range,
+                  "`lease_ms` is 0; it may be 1 ms or more (the status `failed` with `delay_ms` 0 gives the message back)");
   }
   if (auto good = fields.result(); !good) return std::unexpected(good.error());
   std::string frames;
