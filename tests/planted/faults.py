@@ -27,8 +27,13 @@ FAULTS = {
     "key_forgotten_at_restart": ("engine/recover.cpp", "keys_.add(key);", "log_.release(place);"),
     "duplicate_accepted": (
         "engine/publish.cpp",
-        "if (const auto* const used = keys_.find(prepared.key)) {",
-        "if (const auto* const used = keys_.find(prepared.key); used != nullptr && used->message == 0) {",
+        "if (const auto* const used = keys_.find(prepared.key)) {\n      ++counters_.duplicates;",
+        "if (const auto* const used = keys_.find(prepared.key); used != nullptr && used->message == 0) {\n      ++counters_.duplicates;",
+    ),
+    "routed_again_by_its_key": (
+        "engine/publish.cpp",
+        "  if (prepared.keyed && !routing.to.empty()) prepared.key =",
+        "  if (prepared.keyed) prepared.key =",
     ),
     "duplicate_drops_the_oldest": (
         "engine/publish.cpp",
@@ -81,8 +86,8 @@ FAULTS = {
     "resubmitted_stays_dead": ("engine/dead.cpp", "  purge(*mailbox, still);\n", ""),
     "cancelled_not_journaled": (
         "engine/engine.cpp",
-        "  if (!message->entry.has(Entry::kTransient)) append_fact(FactKind::message_cancelled, {bytes_of(ref)});\n",
-        "",
+        "append_fact(FactKind::message_cancelled, {bytes_of(ref)}).lsn == 0) {",
+        "!started_) {",
     ),
     "death_in_pieces": (
         "engine/dead.cpp",
@@ -99,12 +104,12 @@ FAULTS = {
     "hops_not_counted": ("engine/lineage.cpp", ".hops = hops + 1};", ".hops = hops};"),
     "pair_not_counted": (
         "engine/lineage.cpp",
-        "  if (limit.pair_per_minute != 0) guard_.pairs.add(std::uint64_t{prepared.sender} << 32 | prepared.mailbox, now_);\n",
-        "",
+        "guard_.pairs.add(pair_of(sender, mailbox), now_);",
+        "(void)sender;",
     ),
     "conversation_not_counted": (
         "engine/lineage.cpp",
-        "guard_.conversations.add(conversation_hash(conversation), now_);",
+        "guard_.conversations.add(conversation_hash(routing.conversation), now_);",
         "(void)now_;",
     ),
     "reply_that_nobody_wants": (
@@ -175,12 +180,19 @@ FAULTS = {
     ),
     "stray_known_only_by_its_own_key": (
         "engine/publish.cpp",
-        "if (!routing.key.empty() || !routing.id.is_nil()) {",
-        "if (!routing.key.empty() || (!message.forwarded && !routing.id.is_nil())) {",
+        "prepared.keyed = !routing.key.empty() || !routing.id.is_nil();",
+        "prepared.keyed = !routing.key.empty() || (!message.forwarded && !routing.id.is_nil());",
     ),
     "filter_of_a_subscription_ignored": (
         "engine/publish.cpp",
         "      if (!subscription->filter->matches(*input)) continue;\n",
         "",
     ),
+    "rejection_without_its_attempt": (
+        "engine/settle.cpp",
+        ".text = reason, .attempt = &fact});",
+        ".text = reason, .attempt = end == AttemptEnd::rejected ? nullptr : &fact});",
+    ),
+    "outputs_of_a_step_counted_too_late": ("engine/group.cpp", "prepare(session, message, caused, &together);", "prepare(session, message, caused);"),
+    "reply_that_nobody_wants_after_settling": ("engine/lineage.cpp", "      if (settled->silent_for != 0 &&", "      if (settled->silent_for == ~0u &&"),
 }
