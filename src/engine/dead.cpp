@@ -287,9 +287,9 @@ void Engine::copy_history(MessageKey key, DeadLetter* letter, FactPlace* pending
     if (place.lsn == 0) return;
     const auto body = log_.read(place);
     if (!body) effects_.unreadable(body.error());
+    if (!log_.has_room(FactLog::Urgency::settling, body->size())) return;
     const std::string bytes(as_text(*body));
     const auto moved = append_fact(kind, {as_bytes(bytes)}, FactLog::Life::live);
-    if (moved.lsn == 0) return;
     log_.release(place);
     place = moved;
   };

@@ -90,6 +90,9 @@ Result<std::vector<Prepared>> Engine::prepare_all(Session& session, std::span<co
       if (auto good = check_content(message); !good) return std::unexpected(of_message(i, good.error()));
       if (const auto sender = sender_of(session, message); !sender) return std::unexpected(of_message(i, sender.error()));
       all.push_back({.message = &message});
+      if (caused == nullptr) continue;
+      all.back().lineage = std::make_unique<Lineage>(*caused);
+      hand_on_trace(all.back());
       continue;
     }
     auto prepared = prepare(session, message, caused, &together);

@@ -49,7 +49,7 @@ struct Guard {
 
 /// Messages that are decided on together, before any of them counts.
 struct GuardTally {
-  boost::unordered_flat_map<std::uint64_t, std::uint32_t> pairs, conversations;
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> of_pairs, of_conversations;
   boost::unordered_flat_set<std::uint64_t> keys;  // lower halves of their hashes: a copy within them does not count
 };
 

@@ -75,10 +75,11 @@ void Engine::check_guards(Prepared& prepared, GuardTally* together) {
   // What the server says answers nobody, and must be heard.
   if (!prepared.lives() || parties_[prepared.sender].name == kServerName) return;
   auto verdict = guard_verdict(prepared.sender, prepared.mailbox, routing, prepared.lineage->hops, together);
+  const bool counts = options_.guard.pair_per_minute != 0 || options_.guard.conversation_per_minute != 0;
   const auto is_copy = [&] { return keys_.find(prepared.key) != nullptr || !together->keys.insert(prepared.key.low).second; };
-  if (together != nullptr && !(prepared.keyed && is_copy())) {
-    ++together->pairs[pair_of(prepared.sender, prepared.mailbox)];
-    if (!routing.conversation.empty()) ++together->conversations[conversation_hash(routing.conversation)];
+  if (together != nullptr && counts && !(prepared.keyed && is_copy())) {
+    ++together->of_pairs[pair_of(prepared.sender, prepared.mailbox)];
+    if (!routing.conversation.empty()) ++together->of_conversations[conversation_hash(routing.conversation)];
   }
   if (!verdict.empty()) doom(prepared, DeadReason::guard, std::move(verdict));
 }
@@ -95,11 +96,11 @@ std::string Engine::guard_verdict(std::uint32_t sender, std::uint32_t mailbox, c
   };
   if (limit.hops_max != 0 && hops > limit.hops_max) return fmt::format("{} hops; {} are the most", hops, limit.hops_max);
   if (limit.pair_per_minute != 0 && mailbox != 0 &&
-      used(guard_.pairs, others.pairs, pair_of(sender, mailbox)) >= limit.pair_per_minute) {
+      used(guard_.pairs, others.of_pairs, pair_of(sender, mailbox)) >= limit.pair_per_minute) {
     return fmt::format("{} messages within a minute from {} to {}", limit.pair_per_minute, parties_[sender].name, routing.to);
   }
   if (limit.conversation_per_minute != 0 && !routing.conversation.empty() &&
-      used(guard_.conversations, others.conversations, conversation_hash(routing.conversation)) >= limit.conversation_per_minute) {
+      used(guard_.conversations, others.of_conversations, conversation_hash(routing.conversation)) >= limit.conversation_per_minute) {
     return fmt::format("{} messages within a minute in conversation {}", limit.conversation_per_minute, routing.conversation);
   }
   return {};
@@ -168,7 +169,9 @@ Result<std::string> Engine::with_causes(const IncomingMessage& message) {
   std::string changes, envelope;
   PackWriter(changes).map(2).uint(static_cast<std::uint64_t>(Field::hops)).uint(found.hops)
       .uint(static_cast<std::uint64_t>(Field::chain)).bin(found.chain);
-  if (auto merged = merge_envelopes(prepared->message->envelope, as_bytes(changes), envelope); !merged) return std::unexpected(merged.error());
+  if (auto merged = merge_envelopes(prepared->message->envelope, as_bytes(changes), envelope, Recipient::optional); !merged) {
+    return std::unexpected(merged.error());
+  }
   return envelope;
 }
 
@@ -191,14 +194,16 @@ void Engine::sum_conversation(const IncomingMessage& message) {
   sums.tokens += metadata_number(metadata, kTokens).value_or(0);
   sums.money += metadata_number(metadata, kMoney).value_or(0);
   ++sums.messages;
-  const auto place = append_fact(FactKind::conversation_summed, {bytes_of(sums), as_bytes(name)}, FactLog::Life::live);
-  restore_conversation(name, sums, place);
+  // What has no room is added in memory alone: what settling needs is not for this.
+  const bool room = log_.has_room(FactLog::Urgency::durable, sizeof sums + name.size());
+  restore_conversation(name, sums, room ? append_fact(FactKind::conversation_summed, {bytes_of(sums), as_bytes(name)}, FactLog::Life::live) : FactPlace{});
 }
 
 void Engine::restore_conversation(std::string_view name, const ConversationFact& fact, FactPlace place) {
   auto known = conversations_.find(name);
   if (known == conversations_.end()) known = conversations_.emplace(name, Conversation{}).first;
   auto& conversation = known->second;
+  if (place.lsn == 0) place = std::exchange(conversation.place, {});  // the fact before is what a restart finds
   if (conversation.place.lsn != 0) log_.release(conversation.place);
   conversation = {fact.tokens, fact.money, fact.messages, place};
 }

@@ -42,6 +42,7 @@ struct Prepared {
   std::uint32_t sender = 0;
   bool keyed = false;
   bool is_duplicate = false;  // of a message accepted before: it is answered, and takes no room
+  MessageKey first = 0;       // that message, by then perhaps forgotten
   Hash128 key{};
   std::unique_ptr<Lineage> lineage{};   // null: nothing caused it
   bool has_costs = false;

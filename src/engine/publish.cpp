@@ -145,7 +145,7 @@ Result<Confirm> Engine::publish_now(Session& session, const IncomingMessage& mes
   const auto sender = sender_of(session, message);
   if (!sender) return std::unexpected(sender.error());
   auto done = respond(parties_[*sender].name, *prepared->message, lineage);
-  if (done && has_costs(message)) sum_conversation(message);
+  if (done && !message.forwarded && has_costs(message)) sum_conversation(message);
   return done;
 }
 
@@ -297,6 +297,7 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
       prepared.key = key_hash(0, prepared.sender, routing);
       if (const auto* const used = keys_.find(prepared.key)) {
         prepared.is_duplicate = true;
+        prepared.first = used->message;
         prepared.mailbox = used->mailbox;
         return prepared;
       }
@@ -324,8 +325,11 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
     hand_on_trace(prepared);
   }
   prepared.has_costs = !message.forwarded && has_costs(*prepared.message);
-  prepared.is_duplicate = prepared.keyed && keys_.find(prepared.key) != nullptr;
-  if (prepared.is_duplicate) return prepared;  // it needs no room: it is there already
+  if (const auto* const used = prepared.keyed ? keys_.find(prepared.key) : nullptr) {
+    prepared.is_duplicate = true;
+    prepared.first = used->message;
+    return prepared;  // it needs no room: it is there already
+  }
   if (auto good = check_content(*prepared.message); !good) return std::unexpected(std::move(good.error()));
   if (!prepared.lives()) return prepared;  // it takes no room: it is nobody's
   if (auto room = check_room(parties_.mailbox(prepared.mailbox), 1); !room) return std::unexpected(std::move(room.error()));
@@ -344,14 +348,16 @@ MessageKey Engine::commit(const Prepared& prepared, std::string_view reply_to, P
   const auto& message = *prepared.message;
   const auto& routing = message.routing;
   auto& mailbox = parties_.mailbox(prepared.mailbox);
-  if (prepared.keyed) {
-    if (const auto* const used = keys_.find(prepared.key)) {
-      ++counters_.duplicates;
-      as.kind = Pending::Kind::duplicate;
-      as.fact = {.key = used->message, .mailbox = used->mailbox};
-      push_pending(std::move(as));
-      return 0;
-    }
+  auto first = prepared.first;
+  if (prepared.keyed && first == 0) {  // one before it in this command may have the same key
+    if (const auto* const used = keys_.find(prepared.key)) first = used->message;
+  }
+  if (first != 0) {
+    ++counters_.duplicates;
+    as.kind = Pending::Kind::duplicate;
+    as.fact = {.key = first, .mailbox = prepared.mailbox};
+    push_pending(std::move(as));
+    return 0;
   }
   journal_party(prepared.mailbox);
   journal_party(prepared.sender);

@@ -420,7 +420,7 @@ bool Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
     const DeadFact dead{MessageRef(fact.key, mailbox.number, letter->message.sender, entry->priority), letter->at, fact.deliveries, fact.dead, {}};
     letter->place = append_fact(FactKind::message_dead, {bytes_of(dead)}, FactLog::Life::live);
   }
-  copy_history(fact.key, letter, pending != nullptr ? &pending->dead_place : nullptr);
+  copy_history(fact.key, unsaid ? nullptr : letter, pending != nullptr ? &pending->dead_place : nullptr);
   return true;
 }
 

@@ -222,9 +222,9 @@ Result<void> Engine::find_route(Prepared& prepared) {
 // The message with the changes instead of the one that came.
 Result<void> Engine::rewrite(Prepared& prepared, Bytes changes) {
   auto rewritten = std::make_unique<RewrittenMessage>();
-  if (auto merged = merge_envelopes(prepared.message->envelope, changes, rewritten->envelope); !merged) return merged;
+  if (auto merged = merge_envelopes(prepared.message->envelope, changes, rewritten->envelope, Recipient::optional); !merged) return merged;
   rewritten->message = {.routing = {}, .envelope = as_bytes(rewritten->envelope), .content = prepared.message->content};
-  if (auto read = read_routing(rewritten->message.envelope, rewritten->message.routing); !read) return read;
+  if (auto read = read_routing(rewritten->message.envelope, rewritten->message.routing, Recipient::optional); !read) return read;
   prepared.bytes += 2 * changes.size();  // a recipient's name is in a fact of its own, too
   prepared.message = &rewritten->message;
   prepared.rewritten = std::move(rewritten);

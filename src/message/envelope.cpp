@@ -352,7 +352,7 @@ ContentRef read_content_ref(Bytes envelope, const Routing& routing) {
   return read_reference(reader);
 }
 
-Result<void> merge_envelopes(Bytes envelope, Bytes changes, std::string& out) {
+Result<void> merge_envelopes(Bytes envelope, Bytes changes, std::string& out, Recipient recipient) {
   // The changes as they stand, then what they leave of the other.
   std::string pairs;
   std::uint32_t count = 0;
@@ -382,9 +382,8 @@ Result<void> merge_envelopes(Bytes envelope, Bytes changes, std::string& out) {
   const auto start = out.size();
   PackWriter(out).map(count);
   out.append(pairs);
-  const auto merged = read_routing(as_bytes(std::string_view(out).substr(start)));
-  if (!merged) return std::unexpected(merged.error());
-  return {};
+  Routing merged;
+  return read_routing(as_bytes(std::string_view(out).substr(start)), merged, recipient);
 }
 
 Result<void> encode_envelope(const Message& message, std::string& out) {

@@ -104,7 +104,7 @@ bool restamp(std::uint8_t* stamped, const Uuid& id, std::int64_t timestamp);
 
 /// Appends the envelope with the pairs of `changes`, an envelope that has only what is to be different, in place of its own.
 /// Requires: both were read by read_routing() (`changes` may lack a recipient). Errors: those of the merged envelope.
-Result<void> merge_envelopes(Bytes envelope, Bytes changes, std::string& out);
+Result<void> merge_envelopes(Bytes envelope, Bytes changes, std::string& out, Recipient recipient = Recipient::required);
 
 /// Errors: out_of_range.
 Result<void> check_retry(const RetryPolicy& policy);

@@ -331,6 +331,34 @@ def test_X15_costs_are_summed_over_shards(connect, names):
     assert alice.carry_out("conversation.cost", conversation="talk") == {"conversation": "talk", "messages": 2 * SHARDS, "tokens": 6 * SHARDS, "money": 0}
     with pytest.raises(Refused, match="not_found"):
         alice.carry_out("conversation.cost", conversation="silence")
+    # Responses count once, whichever shard they come from and go to.
+    answer = {"conversation": "answers", "metadata": {"cost_tokens": 3}}
+    for name, _ in names:
+        asked = [alice.start_request(b"how many", to=name, **mode) for mode in ({}, {"mode": 1})]
+        bob = connect("bob")
+        for task in take(bob, name, 2):
+            reply = message(b"five", to=task.fields["reply_to"], **answer)
+            bob.complete(task.lease, [reply]) if task.lease else bob.publish(b"five", to=task.fields["reply_to"], **answer)
+        assert [alice.end_request(request).content for request in asked] == [b"five"] * 2
+    costs = eventually(lambda: alice.carry_out("conversation.cost", conversation="answers"), lambda sums: sums["messages"] >= 2 * SHARDS)
+    assert (costs["messages"], costs["tokens"]) == (2 * SHARDS, 6 * SHARDS)
+
+
+def test_A9_a_routed_message_with_a_key_and_a_cause_is_published_once(connect, names):
+    """Its key may be another shard's than its cause."""
+    alice, bob = connect("alice"), connect("bob")
+    alice.carry_out("route.set", name="r", targets=[name for name, _ in names])
+    for number in range(4 * SHARDS):
+        cause = alice.publish("task", to="bob")
+        (task,) = take(bob, "bob")
+        first, second = (bob.publish("next", key=f"k{number}", mode=2, cause=cause.id) for _ in range(2))
+        assert (second.id, second.outcome) == (first.id, "duplicate")
+        bob.ack(task.lease)
+    got, deadline = [], time.monotonic() + 10
+    while len(got) < 4 * SHARDS and time.monotonic() < deadline:
+        got += [delivery for name, _ in names for delivery in bob.receive(name, max=99, wait_ms=100)]
+    assert [delivery.fields["hops"] for delivery in got] == [1] * 4 * SHARDS
+    assert not [delivery for name, _ in names for delivery in bob.receive(name, max=99, wait_ms=100)]
 
 
 def test_X19_a_content_stays_as_long_as_any_shard_refers_to_it(make_server):

@@ -27,8 +27,8 @@ FAULTS = {
     "key_forgotten_at_restart": ("engine/recover.cpp", "keys_.add(key);", "log_.release(place);"),
     "duplicate_accepted": (
         "engine/publish.cpp",
-        "if (const auto* const used = keys_.find(prepared.key)) {\n      ++counters_.duplicates;",
-        "if (const auto* const used = keys_.find(prepared.key); used != nullptr && used->message == 0) {\n      ++counters_.duplicates;",
+        "  if (first != 0) {\n    ++counters_.duplicates;",
+        "  if (first == ~MessageKey{0}) {\n    ++counters_.duplicates;",
     ),
     "routed_again_by_its_key": (
         "engine/publish.cpp",

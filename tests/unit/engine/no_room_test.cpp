@@ -36,6 +36,7 @@ TEST_F(NoRoomTest, A11_a_death_that_only_a_copy_tells_of_holds_over_crashes_with
     ASSERT_EQ(dead().size(), 1u);
     EXPECT_EQ(dead()[0].at, died);
     EXPECT_EQ(stats().ready, 0u);
+    EXPECT_EQ(log.count(FactKind::message_dead), 1u);
     copy_forward(log.end);
   }
 }
@@ -132,6 +133,23 @@ TEST_F(NoRoomTest, X5_a_copied_schedule_remembers_what_failed_for_want_of_room_t
   ASSERT_EQ(log.count(FactKind::schedule_set), 2u);
   crash();
   EXPECT_EQ(fired(), 3u);
+}
+
+TEST_F(NoRoomTest, X15_costs_without_room_leave_the_sums_that_are_on_disk) {
+  auto news = event("news");
+  news.conversation = "c";
+  news.metadata = {{"cost_tokens", 10}};
+  send(news);
+  log.room_durable = false;  // the reserve is for settling
+  const auto facts = log.count(FactKind::conversation_summed);
+  send(news);
+  EXPECT_EQ(log.count(FactKind::conversation_summed), facts);
+  EXPECT_EQ(engine->conversation("c")->tokens, 20);
+  log.room_durable = true;
+  copy_forward(log.end);
+  crash();
+  ASSERT_TRUE(engine->conversation("c"));
+  EXPECT_EQ(engine->conversation("c")->tokens, 10);
 }
 
 }  // namespace

@@ -299,8 +299,11 @@ TEST_F(DeliveryTest, X15_events_and_answers_hand_the_trace_on_and_what_they_cost
   ask(question, 10'000);
   sync();
   take();
+  answer.cause = {};
   answer.to = last_delivered().reply_to;
   complete(delivered.back().lease, {answer});
+  EXPECT_EQ(last_delivered().content, "five");
+  EXPECT_EQ(last_delivered().metadata.at("traceparent").as_string(), question.metadata.at("traceparent").as_string());
   ack(lease);
   send(news, kBob);
   crash();

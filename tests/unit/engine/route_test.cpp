@@ -109,6 +109,30 @@ TEST_F(RouteTest, A9_a_message_with_a_key_is_routed_once_however_often_it_is_sen
   EXPECT_EQ(routed(of("task")).substr(0, 12), "neither `to`");
 }
 
+TEST_F(RouteTest, A9_a_copy_whose_key_is_pushed_out_by_the_batch_it_comes_in_stays_a_copy) {
+  options.keys_max = 1;
+  crash();
+  route({.name = "r", .targets = {{"a"}, {"b"}}});
+  auto message = of("task");
+  message.key = "k";
+  message.group = "g";
+  EXPECT_EQ(routed(message), "b");
+  message.to.clear();
+  std::deque<std::string> bytes;
+  std::vector<Result<IncomingMessage>> both;
+  for (const auto& each : {keyed("other", "another"), message}) {
+    ASSERT_TRUE(encode_envelope(each, bytes.emplace_back()));
+    auto& incoming = both.emplace_back(IncomingMessage{.routing = {}, .envelope = as_bytes(bytes.back()), .content = {}});
+    ASSERT_TRUE(read_routing(incoming->envelope, incoming->routing, Recipient::optional));
+  }
+  engine->publish_atomic(kAlice, ++request, false, both);
+  sync();
+  EXPECT_EQ(last().kind, Answer::Kind::done);
+  EXPECT_EQ(engine->counters().duplicates, 1u);
+  crash();
+  EXPECT_EQ(engine->counters().ready, 2u);
+}
+
 TEST_F(RouteTest, A24_a_route_whose_targets_cannot_take_the_message_is_passed_over) {
   engine->configure_mailbox(kAlice, ++request, {"small", {.max_messages = 1}});
   route({.name = "1", .order = 1, .targets = {{"small"}}});

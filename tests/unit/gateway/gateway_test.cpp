@@ -124,6 +124,11 @@ TEST_F(GatewayTest, AnswersABatchOneByOne) {
   const auto reply = client.ask("POST", "/api/messages", R"([{"to":"a"},{"to":"b"}])");
   ASSERT_EQ(reply.status, 200) << reply.body;
   EXPECT_EQ(reply.json().as_array().size(), 2u);
+  const auto one_wrong = client.ask("POST", "/api/messages", R"([{"to":"a"},{"to":5},{"to":"b"}])");
+  ASSERT_EQ(one_wrong.status, 200) << one_wrong.body;
+  ASSERT_EQ(one_wrong.json().as_array().size(), 3u);
+  EXPECT_EQ(one_wrong.json().at(1).at("code"), "invalid_field");
+  EXPECT_TRUE(one_wrong.json().at(2).as_object().contains("id"));
 }
 
 TEST_F(GatewayTest, SaysWhatIsWrongWithARequest) {
@@ -136,7 +141,7 @@ TEST_F(GatewayTest, SaysWhatIsWrongWithARequest) {
   for (const auto& [method, target, body, status, code] : {
            Case{"POST", "/api/messages", "{", 400, "malformed"},
            {"POST", "/api/messages", R"({"to":"a","priority":0})", 400, "out_of_range"},
-           {"POST", "/api/messages", R"([{"to":"a"},{"to":5}])", 400, "invalid_field"},
+           {"POST", "/api/messages/batch", R"({"atomic":true,"messages":[{"to":"a"},{"to":5}]})", 400, "invalid_field"},
            {"POST", "/api/messages", "[]", 400, "out_of_range"},
            {"POST", "/api/messages", R"({"content":"x"})", 400, "no_recipient"},
            {"POST", "/api/messages", R"({"to":"full"})", 429, "mailbox_full"},
@@ -242,10 +247,10 @@ TEST_F(GatewayTest, TellsHealthAndMetrics) {
   reply = client.ask("GET", "/metrics");
   EXPECT_NE(reply.head.find("text/plain; version=0.0.4"), std::string::npos);
   EXPECT_NE(reply.body.find("folkmoot_uptime_milliseconds 5"), std::string::npos);
-  hub.stats = R"({"accepts_durable":false,"journal":{"disk_full":true}})";
+  hub.stats = R"({"accepts_durable":false,"journal":{"disk_full":true,"refusal":"it may take 5 bytes"}})";
   reply = client.ask("GET", "/health");
   EXPECT_EQ(reply.status, 503);
-  EXPECT_EQ(reply.json().at("reason"), "the disk is full");
+  EXPECT_EQ(reply.json().at("reason"), "the journal has no room: it may take 5 bytes");
 }
 
 TEST_F(GatewayTest, RefusesAWrongTokenAndTakesTheRightOneAfterwards) {
