@@ -1,6 +1,7 @@
 // What the disk makes certain, what a crash takes back, and the model against the engine.
 #include <algorithm>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include "simulation/model.hpp"
@@ -68,7 +69,7 @@ void Model::resync(Engine& engine) {
     const auto is = stand_of(engine.receipt(message.id));
     dead[message.asked.mailbox] += is == Stand::dead || is == Stand::gone;  // it died without a fact
   }
-  std::vector<std::pair<std::int64_t, MessageKey>> came_due;
+  std::vector<std::tuple<std::int64_t, MessageKey, Stand>> in_time;  // what became due or expired
   for (auto at = messages_.begin(); at != messages_.end();) {
     auto& message = (at++)->second;
     const auto was = message.stand;
@@ -85,11 +86,12 @@ void Model::resync(Engine& engine) {
     if (is != Stand::gone) message.deliveries = receipt.deliveries;
     if (is == Stand::dead) message.dead_at = receipt.at;
     if (is == Stand::dead || is == Stand::gone) {
-      left(message, is);
+      const bool expired = message.expires_at != 0 && message.expires_at <= engine.now();
+      in_time.emplace_back(expired ? message.expires_at : std::numeric_limits<std::int64_t>::max(), message.key, is);
     } else if (is == Stand::ready) {
       say(message, Stand::ready, 0);
       if (was == Stand::scheduled) {
-        came_due.emplace_back(message.due, message.key);
+        in_time.emplace_back(message.due, message.key, is);
       } else {
         make_ready(message, true);
       }
@@ -101,8 +103,8 @@ void Model::resync(Engine& engine) {
     }
   }
   // In the order of their times, which decides who is first of its group.
-  std::ranges::sort(came_due);
-  for (const auto& [due, key] : came_due) make_ready(*find_key(key), true);
+  std::ranges::sort(in_time);
+  for (const auto& [at, key, stand] : in_time) stand == Stand::ready ? make_ready(*find_key(key), true) : left(*find_key(key), stand);
   for (std::size_t i = 0; i < mailboxes_.size(); ++i) {
     MailboxStats stats;
     if (mailboxes_[i].limits.overflow != Overflow::drop_oldest || !engine.mailbox_stats(names_[i], stats)) continue;
