@@ -38,6 +38,10 @@ void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
     effects_.unreadable({ErrorCode::damaged, fmt::format("messages name party {}, and no fact of the log says who that is", number)});
   }
   keys_.sort();
+  // What became due while no server ran is one of its group before that goes on: what came after it must not pass it.
+  for (const auto key : groups_.not_joined()) {
+    if (const auto found = scheduled_.find(key); found != scheduled_.end() && found->second.due <= now_) come_due(key);
+  }
   groups_.begin([this](std::uint32_t mailbox, const QueuedMessage& head) { enter_head(parties_.mailbox(mailbox), head); });
   for (std::uint32_t number = 1; number < parties_.end(); ++number) {
     if (parties_[number].mailbox) watch_dead(*parties_[number].mailbox);
@@ -126,21 +130,24 @@ bool Engine::is_live(const Timer& timer) const {
   return false;
 }
 
+// Requires: it is scheduled.
+void Engine::come_due(MessageKey key) {
+  const auto found = scheduled_.find(key);
+  const auto scheduled = found->second;
+  scheduled_.erase(found);
+  auto& mailbox = parties_.mailbox(scheduled.mailbox);
+  --mailbox.scheduled;
+  --counters_.scheduled;
+  const auto& entry = scheduled.message.entry;
+  const auto new_to_group = entry.has(Entry::kGrouped) && !groups_.holds(entry.key);
+  enter_ready(mailbox, scheduled.message, false, new_to_group ? std::string(group_of(entry)) : std::string{});
+}
+
 void Engine::on_timer(const Timer& timer) {
   if (!is_live(timer)) return;
   switch (timer.kind) {
     case TimerKind::expiry: return on_expiry(timer.box, timer.id);
-    case TimerKind::due: {
-      const auto found = scheduled_.find(timer.id);
-      const auto scheduled = found->second;
-      scheduled_.erase(found);
-      auto& mailbox = parties_.mailbox(scheduled.mailbox);
-      --mailbox.scheduled;
-      --counters_.scheduled;
-      const auto& entry = scheduled.message.entry;
-      const auto new_to_group = entry.has(Entry::kGrouped) && !groups_.holds(entry.key);
-      return enter_ready(mailbox, scheduled.message, false, new_to_group ? std::string(group_of(entry)) : std::string{});
-    }
+    case TimerKind::due: return come_due(timer.id);
     case TimerKind::lease: return give_back(leases_.find(timer.id), -1, AttemptEnd::lease_expired, {});
     case TimerKind::waiter: {
       const auto waiter = waiters_[timer.box];

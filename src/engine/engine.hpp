@@ -428,6 +428,7 @@ class Engine {
   Result<void> recover_schedule(FactPlace place, Bytes body);
 
   // time
+  void come_due(MessageKey key);
   void on_timer(const Timer& timer);
   bool is_live(const Timer& timer) const;
   void on_expiry(std::uint32_t mailbox, MessageKey key);

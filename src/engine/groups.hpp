@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/lane.hpp"
 #include "engine/slab.hpp"
@@ -53,6 +54,15 @@ class Groups {
   std::string noted(MessageKey key) const {
     const auto found = noted_.find(key);
     return found == noted_.end() ? std::string{} : found->second;
+  }
+
+  /// Of those that were noted and are not one of their group yet, in order.
+  std::vector<MessageKey> not_joined() const {
+    std::vector<MessageKey> keys;
+    for (const auto& [key, group] : noted_) {
+      if (!holds(key)) keys.push_back(key);
+    }
+    return keys;
   }
 
   bool holds(MessageKey key) const { return members_.contains(key); }
@@ -150,7 +160,7 @@ class Groups {
   Slab<std::unique_ptr<Group>> groups_;
   std::map<std::string, std::uint32_t> by_name_;  // ordered, as begin() walks over it
   boost::unordered_flat_map<MessageKey, std::uint32_t> members_;
-  boost::unordered_flat_map<MessageKey, std::string> noted_;  // until recovery is over
+  std::map<MessageKey, std::string> noted_;  // until recovery is over
 };
 
 }  // namespace folkmoot

@@ -107,9 +107,12 @@ void Model::come_due(std::int64_t before) {
   for (const auto& [at, key] : due) {
     auto& message = *find_key(key);
     rules_.saw(Rule::delayed_delivery);
+    // At a start whether it joined its group before that went on depends on when exactly it was due.
+    const bool unknown = message.due_unknown && message.asked.group != 0 && message.deliveries == 0;
     message.due_unknown = false;
     message.came_due = call_;
-    make_ready(message, true);
+    make_ready(message, !unknown);
+    if (unknown) message.place_unknown = true;
   }
 }
 

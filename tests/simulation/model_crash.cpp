@@ -164,6 +164,18 @@ void Model::starting(std::int64_t now) {
   ++call_;
   used_keys_.passed(now);
   any_key_ = std::max({any_key_, reserved_key_, make_key(static_cast<std::uint64_t>(now), 0)});
+  // Groups go on in the order of their messages; what became due meanwhile is one of its group now.
+  for (auto& [key, message] : messages_) {
+    if (message.asked.group == 0) continue;
+    if (message.stand == Stand::scheduled && message.deliveries > 0) {
+      groups_.enter_away(message.asked.mailbox, message.asked.group, key);
+    } else if (message.stand == Stand::ready || (message.stand == Stand::scheduled && message.due <= now)) {
+      if (message.stand == Stand::scheduled) rules_.saw(Rule::due_at_start);
+      message.due_unknown = false;
+      make_ready(message, false);
+    }
+    message.place_unknown = true;
+  }
 }
 
 // After a crash: whether the log has the message, to be delivered some time.
@@ -244,12 +256,6 @@ void Model::recovered(Engine& engine) {
              receipt.recipient);
     }
     forget_if_certain(message.key);
-  }
-  for (auto& [key, message] : messages_) {
-    if (message.asked.group == 0) continue;
-    if (message.stand == Stand::ready) make_ready(message, false);
-    if (message.stand == Stand::scheduled && message.deliveries > 0) groups_.enter_away(message.asked.mailbox, message.asked.group, key);
-    message.place_unknown = true;
   }
   for (auto& mailbox : mailboxes_) mailbox.load = mailbox.in_flight = 0;
   for (auto& [key, message] : messages_) mailboxes_[message.asked.mailbox].load += message.stand <= Stand::leased;

@@ -160,6 +160,20 @@ TEST_F(DeliveryTest, X13_hops_and_chain_are_kept_by_the_engine_whatever_the_send
   EXPECT_EQ(last_delivered().hops, 3u);
 }
 
+TEST_F(DeliveryTest, X17_one_of_a_group_that_became_due_keeps_its_place_over_a_restart) {
+  auto first = grouped("first");
+  first.deliver_at = now + 1'000;
+  say(first);
+  pass(1'000);
+  say(grouped("second"));
+  for (int i = 0; i < 2; ++i) {
+    crash();
+    take();
+    EXPECT_EQ(contents().back(), "first");
+    copy_forward(log.end);
+  }
+}
+
 TEST_F(DeliveryTest, X13_a_loop_ends_at_the_limit_as_a_dead_letter_an_event_and_a_bounce) {
   options.guard.hops_max = 3;
   crash();
