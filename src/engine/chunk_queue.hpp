@@ -1,10 +1,10 @@
 // A queue of waiting messages of one sender and priority, ordered by key, in chunks: 24 bytes a message at its ends and about two in
 // the middle of a long one, nothing while it is empty but for one small chunk.
 //
-//   1. keys grow from front to back, entries that are gone included
+//   1. keys grow from front to back, entries that are gone included; one whose key comes back takes its place again
 //   2. the front entry, if there is one, is not gone
 //   3. size() counts entries that are not gone
-//   4. packed are full chunks between the first and the last; one of those may be open at a time
+//   4. packed are chunks between the first and the last that are at least half full; one of those may be open at a time
 #pragma once
 
 #include <algorithm>
@@ -23,9 +23,10 @@ class ChunkQueue {
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
 
-  /// At its place by key: the end, unless recovery met it late (copied forward in the log), or something transient overtook it.
+  /// At its place by key: the end, or further to the front if it was handed out before, waited for its time, or recovery met it late.
+  /// Requires: no entry of this key is here.
   void push(const Entry& entry) {
-    if (size_ != 0 && chunks_.back().last_key() > entry.key) return insert(entry);
+    if (size_ != 0 && chunks_.back().last_key() >= entry.key) return insert(entry);
     if (chunks_.empty() || chunks_.back().end == chunks_.back().capacity) grow();
     auto& chunk = chunks_.back();
     chunk.entries[chunk.end++] = entry;
@@ -48,7 +49,7 @@ class ChunkQueue {
     const auto chunk = chunk_of(key);
     if (chunk == chunks_.end()) return nullptr;
     open(chunk);
-    auto* const at = std::partition_point(chunk->first(), chunk->last(), [&](const Entry& e) { return e.key < key; });
+    auto* const at = chunk->place_of(key);
     return at != chunk->last() && at->key == key && !at->has(Entry::kGone) ? at : nullptr;
   }
 
@@ -77,6 +78,10 @@ class ChunkQueue {
 
     Entry* first() { return entries.get() + begin; }
     Entry* last() { return entries.get() + end; }
+    /// The first entry that is not before `key`. Requires: open.
+    Entry* place_of(MessageKey key) {
+      return std::partition_point(first(), last(), [&](const Entry& e) { return e.key < key; });
+    }
     bool is_packed() const { return entries == nullptr; }
     MessageKey last_key() const { return is_packed() ? packed_last_key : entries[end - 1].key; }
 
@@ -118,15 +123,22 @@ class ChunkQueue {
 
   void pack(std::size_t index) {
     auto& chunk = chunks_[index];
-    // One that was split is not full, and may be inserted into again.
-    if (!chunk.is_packed() && chunk.begin == 0 && chunk.end == kLargest) chunk.pack();
+    if (!chunk.is_packed() && chunk.begin == 0 && chunk.end >= kLargest / 2) chunk.pack();
   }
 
   void insert(const Entry& entry) {
     auto chunk = chunk_of(entry.key);
     open(chunk);
-    if (chunk->begin == 0 && chunk->end == chunk->capacity) chunk = split(chunk, entry.key);
-    auto* place = std::partition_point(chunk->first(), chunk->last(), [&](const Entry& e) { return e.key < entry.key; });
+    ++size_;
+    auto* place = chunk->place_of(entry.key);
+    if (place != chunk->last() && place->key == entry.key) {  // taken before, and back
+      *place = entry;
+      return;
+    }
+    if (chunk->begin == 0 && chunk->end == chunk->capacity) {
+      chunk = split(chunk, entry.key);
+      place = chunk->place_of(entry.key);
+    }
     if (chunk->begin > 0) {
       std::copy(chunk->first(), place, chunk->first() - 1);
       --chunk->begin;
@@ -136,7 +148,6 @@ class ChunkQueue {
       ++chunk->end;
     }
     *place = entry;
-    ++size_;
   }
 
   /// Two half-full chunks out of a full one; the one that `key` belongs to.
@@ -145,11 +156,14 @@ class ChunkQueue {
     Chunk upper{.entries = std::make_unique_for_overwrite<Entry[]>(capacity), .capacity = capacity, .begin = 0, .end = capacity - half};
     std::copy(full->entries.get() + half, full->entries.get() + capacity, upper.entries.get());
     full->end = half;
-    if (opened_ != static_cast<std::size_t>(full - chunks_.begin())) close_opened();
-    opened_ = kNone;  // neither half is full, so both stay open
-    const auto added = chunks_.insert(full + 1, std::move(upper));
-    const auto lower = added - 1;
-    return lower->last_key() < key ? added : lower;
+    const auto lower = static_cast<std::size_t>(full - chunks_.begin());
+    if (opened_ != lower) close_opened();
+    chunks_.insert(full + 1, std::move(upper));
+    const bool is_above = at(lower)->last_key() < key;
+    opened_ = is_above ? lower : lower + 1;
+    close_opened();
+    opened_ = is_above ? lower + 1 : lower;
+    return at(opened_);
   }
 
   void grow() {

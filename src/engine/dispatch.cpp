@@ -154,7 +154,7 @@ Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32
     if (!log_.has_room(FactLog::Urgency::settling, sizeof ref) || !transient_.has_room(entry.place().bytes)) {
       // It may not go out before the log knows, and waits for that in memory.
       ++counters_.ready;
-      mailbox.put_back(message);
+      mailbox.push(message.sender, entry);
       set_stuck(mailbox);
       return Handed::stuck;
     }

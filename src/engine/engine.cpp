@@ -140,7 +140,7 @@ void Engine::come_due(MessageKey key) {
   --counters_.scheduled;
   const auto& entry = scheduled.message.entry;
   const auto new_to_group = entry.has(Entry::kGrouped) && !groups_.holds(entry.key);
-  enter_ready(mailbox, scheduled.message, false, new_to_group ? std::string(group_of(entry)) : std::string{});
+  enter_ready(mailbox, scheduled.message, new_to_group ? std::string(group_of(entry)) : std::string{});
 }
 
 void Engine::on_timer(const Timer& timer) {

@@ -331,7 +331,7 @@ class Engine {
 
   // where messages stand: used live and by recovery
   void enter_accepted(const AcceptedFact& fact, FactPlace place, std::string_view group);
-  void enter_ready(Mailbox& mailbox, const QueuedMessage& message, bool in_order, std::string_view group);
+  void enter_ready(Mailbox& mailbox, const QueuedMessage& message, std::string_view group);
   void enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, std::int64_t due);
   void enter_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before);
   void enter_dead(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::int64_t at, FactPlace place);

@@ -49,18 +49,8 @@ void Lane::push(std::uint32_t sender, const Entry& entry) {
   turn_tail_ = last_;
 }
 
-void Lane::put_back(const QueuedMessage& message) {
-  returned_.emplace(message.entry.key, message);
-  ++size_;
-}
-
 QueuedMessage Lane::pop() {
   --size_;
-  if (!returned_.empty()) {
-    const auto message = returned_.begin()->second;
-    returned_.erase(returned_.begin());
-    return message;
-  }
   for (;;) {
     const auto at = turn_head_;
     FOLKMOOT_ASSERT(at != kNone);
@@ -88,10 +78,6 @@ QueuedMessage Lane::pop() {
 QueuedMessage Lane::oldest() const {
   QueuedMessage oldest;
   bool found = false;
-  if (!returned_.empty()) {
-    oldest = returned_.begin()->second;
-    found = true;
-  }
   for (const auto& from : queues_) {
     if (from.queue.empty() || (found && from.queue.front().key > oldest.entry.key)) continue;
     oldest = {from.queue.front(), from.sender};
@@ -102,10 +88,6 @@ QueuedMessage Lane::oldest() const {
 }
 
 Entry* Lane::find(MessageKey key, std::uint32_t& sender) {
-  if (const auto found = returned_.find(key); found != returned_.end()) {
-    sender = found->second.sender;
-    return &found->second.entry;
-  }
   if (sender != 0) {
     auto* const from = find_queue(sender);
     return from == nullptr ? nullptr : from->queue.find(key);
@@ -120,12 +102,6 @@ Entry* Lane::find(MessageKey key, std::uint32_t& sender) {
 }
 
 std::optional<QueuedMessage> Lane::take(std::uint32_t sender, MessageKey key) {
-  if (const auto found = returned_.find(key); found != returned_.end()) {
-    const auto message = found->second;
-    returned_.erase(found);
-    --size_;
-    return message;
-  }
   QueuedMessage message{.entry = {}, .sender = sender};
   auto* const from = find_queue(sender);
   if (from == nullptr || !from->queue.take(key, message.entry)) return std::nullopt;

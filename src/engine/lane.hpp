@@ -1,9 +1,8 @@
-// The ready messages of one priority of one mailbox. Given-back and late ones first, by age; then senders take turns (X17), and
-// the messages of one sender keep their order.
+// The ready messages of one priority of one mailbox. Senders take turns (X17); each sender's go out in the order in which they were
+// accepted, also those that were given back or became due late.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
-#include <map>
 #include <optional>
 #include <vector>
 
@@ -23,8 +22,6 @@ class Lane {
 
   /// Among this sender's, by key.
   void push(std::uint32_t sender, const Entry& entry);
-  /// For a message whose place is before newer ones: given back, or due after a delay.
-  void put_back(const QueuedMessage& message);
 
   /// Requires: !empty().
   QueuedMessage pop();
@@ -49,7 +46,6 @@ class Lane {
   SenderQueue& queue_of(std::uint32_t sender);
   void forget_idle();
 
-  std::map<MessageKey, QueuedMessage> returned_;
   std::vector<SenderQueue> queues_;
   boost::unordered_flat_map<std::uint32_t, std::uint32_t> index_;  // sender -> queue, once there are several
   std::uint32_t last_ = 0;                                         // the queue used last

@@ -92,10 +92,6 @@ struct Mailbox {
     lane(entry.priority - 1u).push(sender, entry);
     entered(entry.priority);
   }
-  void put_back(const QueuedMessage& message) {
-    lane(message.entry.priority - 1u).put_back(message);
-    entered(message.entry.priority);
-  }
 
   /// The next message to hand out. Requires: ready > 0.
   QueuedMessage pop() {

@@ -602,8 +602,7 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
   }
   expiries_[key] = {now_ + ttl, *sender};
   add_timer({.at = now_ + ttl, .id = key, .box = mailbox.number, .kind = TimerKind::expiry});
-  enter_ready(mailbox, {Entry(key, {slot, bytes}, message.routing.priority, flags), *sender},
-              true, {});
+  enter_ready(mailbox, {Entry(key, {slot, bytes}, message.routing.priority, flags), *sender}, {});
   if (timeout_ms == 0) effects_.done(session.id, request, {});
 }
 

@@ -176,7 +176,7 @@ void Engine::recover_returned(Mailbox& mailbox, const QueuedMessage& message, st
   const auto& entry = message.entry;
   if (!entry.has(Entry::kGrouped) || groups_.holds(entry.key)) return enter_returned(mailbox, message, not_before);
   const auto group = groups_.noted(entry.key);
-  if (not_before == 0) return enter_ready(mailbox, message, false, group);
+  if (not_before == 0) return enter_ready(mailbox, message, group);
   groups_.enter_away(mailbox.number, group, entry.key);
   enter_scheduled(mailbox, message, not_before);
 }

@@ -134,7 +134,7 @@ void Engine::give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEnd end
 
 void Engine::enter_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before) {
   if (not_before > now_) return enter_scheduled(mailbox, message, not_before);
-  enter_ready(mailbox, message, false, {});
+  enter_ready(mailbox, message, {});
 }
 
 void Engine::extend(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::int64_t lease_ms) {

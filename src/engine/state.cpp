@@ -36,22 +36,18 @@ void Engine::enter_accepted(const AcceptedFact& fact, FactPlace place, std::stri
     if (!started_ && message.entry.has(Entry::kGrouped)) groups_.note(fact.key, group);
     return enter_scheduled(mailbox, message, fact.not_before);
   }
-  enter_ready(mailbox, message, true, group);
+  enter_ready(mailbox, message, group);
 }
 
 // `group` need not be given for a message that is a member of its group already.
-void Engine::enter_ready(Mailbox& mailbox, const QueuedMessage& message, bool in_order, std::string_view group) {
+void Engine::enter_ready(Mailbox& mailbox, const QueuedMessage& message, std::string_view group) {
   if (message.entry.has(Entry::kGrouped) && !groups_.enter(mailbox.number, group, message)) {
     ++mailbox.blocked;
     ++counters_.blocked;
     return;
   }
   ++counters_.ready;
-  if (in_order) {
-    mailbox.push(message.sender, message.entry);
-  } else {
-    mailbox.put_back(message);
-  }
+  mailbox.push(message.sender, message.entry);
   mark_dirty(mailbox);
 }
 

@@ -72,6 +72,27 @@ def test_one_sender_stays_in_order_and_senders_take_turns_X17(connect):
     assert got[4:] == [b"loud 2", b"loud 3", b"loud 4", b"loud 5"]
 
 
+def test_a_sender_whose_messages_fail_holds_nobody_up_X17(connect):
+    failing, steady, bob = connect("failing"), connect("steady"), connect("bob")
+    for number in range(3):
+        failing.publish(f"failing {number}", to="bob", mode=1)
+    first = bob.receive("bob")[0]
+    for number in range(3):
+        steady.publish(f"steady {number}", to="bob", mode=1)
+    assert first.content == b"failing 0"
+    bob.nack(first.lease, delay_ms=0)
+    turns = []
+    for _ in range(6):
+        got = bob.receive("bob")[0]
+        turns.append(got.content)
+        if got.content.startswith(b"failing"):
+            bob.nack(got.lease, delay_ms=0)
+        else:
+            bob.ack(got.lease)
+    # What failed comes again before the later ones of its sender, and each time in that sender's turn.
+    assert turns == [b"failing 0", b"steady 0", b"failing 0", b"steady 1", b"failing 0", b"steady 2"]
+
+
 def test_an_expired_message_is_a_dead_letter_U7(connect):
     alice, bob = connect("alice"), connect("bob")
     short = alice.publish("short", to="bob", ttl=150)

@@ -188,6 +188,16 @@ FAULTS = {
         "      if (!subscription->filter->matches(*input)) continue;\n",
         "",
     ),
+    "sender_keeps_its_turn": (
+        "engine/lane.cpp",
+        "      (turn_tail_ == kNone ? turn_head_ : queues_[turn_tail_].next) = at;\n      turn_tail_ = at;\n    }\n    return message;",
+        "      from.next = turn_head_;\n      turn_head_ = at;\n      if (turn_tail_ == kNone) turn_tail_ = at;\n    }\n    return message;",
+    ),
+    "what_comes_back_goes_to_the_end": (
+        "engine/settle.cpp",
+        "  enter_ready(mailbox, message, {});",
+        "  auto last = message;\n  last.entry.priority = kPriorityMax;\n  enter_ready(mailbox, last, {});",
+    ),
     "rejection_without_its_attempt": (
         "engine/settle.cpp",
         ".text = reason, .attempt = &fact});",

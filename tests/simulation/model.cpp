@@ -74,14 +74,12 @@ void Model::say(ModelMessage& message, Stand stand, Lsn lsn, std::int64_t due) {
   if (lsn != 0) undurable_.emplace(lsn, message.key);
 }
 
-void Model::make_ready(ModelMessage& message, bool put_back) {
+void Model::make_ready(ModelMessage& message) {
   const auto& asked = message.asked;
   if (asked.group != 0 && !groups_.enter(asked.mailbox, asked.group, message.key)) {
     rules_.saw(Rule::held_behind_its_group);
     return move(message, Stand::blocked);
   }
-  message.put_back = put_back;
-  message.place_unknown = false;
   message.ready_since = turn();
   move(message, Stand::ready);
 }
@@ -93,7 +91,7 @@ void Model::leave_group(const ModelMessage& message) {
   if (next == 0) return;
   auto& head = *find_key(next);
   expect(head.stand == Stand::blocked, "{} follows in its group and is {}", head.number, name(head.stand));
-  make_ready(head, false);
+  make_ready(head);
   rules_.saw(Rule::next_of_its_group);
 }
 
@@ -107,12 +105,9 @@ void Model::come_due(std::int64_t before) {
   for (const auto& [at, key] : due) {
     auto& message = *find_key(key);
     rules_.saw(Rule::delayed_delivery);
-    // At a start whether it joined its group before that went on depends on when exactly it was due.
-    const bool unknown = message.due_unknown && message.asked.group != 0 && message.deliveries == 0;
     message.due_unknown = false;
     message.came_due = call_;
-    make_ready(message, !unknown);
-    if (unknown) message.place_unknown = true;
+    make_ready(message);
   }
 }
 
@@ -438,7 +433,7 @@ void Model::entered(Engine& engine, std::uint64_t number, std::int64_t expires_a
   message.possible = {{Stand::gone, 0, false, 0, 0}};
   ++counts_[static_cast<std::size_t>(Stand::pending)];
   ++mailboxes_[message.asked.mailbox].load;
-  make_ready(message, false);
+  make_ready(message);
 }
 
 void Model::leased(ModelMessage& message, LeaseToken token) {

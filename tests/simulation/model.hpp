@@ -55,9 +55,7 @@ struct ModelMessage {
   Stand stand = Stand::pending;
   std::uint32_t deliveries = 0;
   std::int64_t expires_at = 0, due = 0;
-  bool put_back = false;       // goes before those that were never handed out
-  bool place_unknown = false;  // a crash may have put it back, or not
-  bool seen = false;           // delivered at least once, in any life
+  bool seen = false;  // delivered at least once, in any life
   std::uint64_t ready_since = 0;
   std::uint64_t came_due = 0;  // during which call
   LeaseToken lease = 0;
@@ -209,7 +207,7 @@ class Model {
   void on_schedule(FactKind kind, FactPlace place, Bytes body, std::int64_t now);
   void on_conversation(FactPlace place, Bytes body);
   void on_dead(FactPlace place, const DeadFact& fact, std::int64_t now);
-  void make_ready(ModelMessage& message, bool put_back);
+  void make_ready(ModelMessage& message);
   void forget_if_certain(MessageKey key);
 
   const std::vector<std::string> names_;

@@ -47,7 +47,7 @@ void Model::on_durable(Lsn end, std::int64_t now) {
       if (message->doom == DeadReason::guard) held_events_.emplace(at->first, DueEvent{.topic = "bus.guard"});
       move(*message, Stand::dead);
     } else if (message->stand == Stand::pending) {
-      message->due > now ? move(*message, Stand::scheduled) : make_ready(*message, false);
+      message->due > now ? move(*message, Stand::scheduled) : make_ready(*message);
     }
     forget_if_certain(message->key);
   }
@@ -93,7 +93,7 @@ void Model::resync(Engine& engine) {
       if (was == Stand::scheduled) {
         in_time.emplace_back(message.due, message.key, is);
       } else {
-        make_ready(message, true);
+        make_ready(message);
       }
     } else {
       say(message, Stand::ready, 0);
@@ -104,7 +104,7 @@ void Model::resync(Engine& engine) {
   }
   // In the order of their times, which decides who is first of its group.
   std::ranges::sort(in_time);
-  for (const auto& [at, key, stand] : in_time) stand == Stand::ready ? make_ready(*find_key(key), true) : left(*find_key(key), stand);
+  for (const auto& [at, key, stand] : in_time) stand == Stand::ready ? make_ready(*find_key(key)) : left(*find_key(key), stand);
   for (std::size_t i = 0; i < mailboxes_.size(); ++i) {
     MailboxStats stats;
     if (mailboxes_[i].limits.overflow != Overflow::drop_oldest || !engine.mailbox_stats(names_[i], stats)) continue;
@@ -172,9 +172,8 @@ void Model::starting(std::int64_t now) {
     } else if (message.stand == Stand::ready || (message.stand == Stand::scheduled && message.due <= now)) {
       if (message.stand == Stand::scheduled) rules_.saw(Rule::due_at_start);
       message.due_unknown = false;
-      make_ready(message, false);
+      make_ready(message);
     }
-    message.place_unknown = true;
   }
 }
 
@@ -240,8 +239,6 @@ void Model::recovered(Engine& engine) {
     if (was == Stand::gone && is != Stand::gone) rules_.saw(Rule::ack_lost);
     expect(!message.asked.once || !message.seen || is == Stand::gone || is == Stand::dead, "{}, at most once, is back", number);
     message.possible = {{said, 0, false, message.due, receipt.deliveries}};
-    message.place_unknown = true;
-    message.put_back = false;
     message.ready_since = turn();
     move(message, is);
     if (is != Stand::gone) {

@@ -34,7 +34,7 @@ void Model::on_returned(FactPlace place, const ReturnedFact& fact, std::string_v
     move(*message, Stand::scheduled);
     rules_.saw(Rule::delayed_return);
   } else {
-    make_ready(*message, true);
+    make_ready(*message);
   }
 }
 

@@ -6,10 +6,8 @@ void OrderChecker::on_popped(const ModelMessage& message) {
   expect(message.stand == Stand::ready, "{} is handed out and is {}", message.number, name(message.stand));
   const auto& asked = message.asked;
   const Queue mine{asked.mailbox, asked.sender, asked.priority};
-  // At most once, it may have been on its way out before, and put back when the log had no room to note that.
-  const bool was_stuck = asked.once && model_.disk_limited;
-  const bool in_order = !message.put_back && !message.place_unknown && !was_stuck;
   const auto previous = last_turn_.find(mine);
+  const bool came_back = message.deliveries > 0 || message.came_due != 0;
   for (const auto key : model_.mailbox(asked.mailbox).ready) {
     const auto& other = *model_.find_key(key);
     if (&other == &message) continue;
@@ -19,25 +17,19 @@ void OrderChecker::on_popped(const ModelMessage& message) {
       rules_.saw(Rule::higher_priority_first);
       continue;
     }
-    if (other.put_back) {
-      expect(!in_order, "{} is handed out before {}, which was given back", message.number, other.number);
-      expect(!message.put_back || key > message.key, "{} is handed out before {}, which is older", message.number, other.number);
-    }
-    if (!in_order) continue;
     if (other.asked.sender == asked.sender) {
       expect(key > message.key, "{} is handed out before {} of the same sender", message.number, other.number);
+      if (came_back) rules_.saw(Rule::returned_to_its_place);
       continue;
     }
-    // Whoever waited when this sender had its last turn has had one since.
-    if (previous == last_turn_.end() || other.place_unknown || other.ready_since > previous->second) continue;
-    const auto theirs = maybe_turn_.find({asked.mailbox, other.asked.sender, asked.priority});
-    expect(theirs != maybe_turn_.end() && theirs->second > previous->second, "{} is handed out, and {} of another sender still waits",
+    // Whoever waited when this sender had its last turn has had one since; but a turn in which the log had no room is not seen here.
+    if (previous == last_turn_.end() || other.ready_since > previous->second || model_.disk_limited) continue;
+    const auto theirs = last_turn_.find({asked.mailbox, other.asked.sender, asked.priority});
+    expect(theirs != last_turn_.end() && theirs->second > previous->second, "{} is handed out, and {} of another sender still waits",
            message.number, other.number);
-    rules_.saw(Rule::senders_take_turns);
+    rules_.saw(came_back ? Rule::returned_in_its_turn : Rule::senders_take_turns);
   }
-  if (message.put_back) rules_.saw(Rule::returned_first);
-  if (!message.put_back) maybe_turn_[mine] = model_.turn();
-  if (in_order) last_turn_[mine] = model_.turn();
+  last_turn_[mine] = model_.turn();
 }
 
 }  // namespace folkmoot::simulation

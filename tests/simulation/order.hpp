@@ -1,5 +1,5 @@
-// Checks the order in which a mailbox hands out: by priority; within one, what was given back or came late first, by age; then
-// senders in turns, each sender's messages in order.
+// Checks the order in which a mailbox hands out: by priority; within one, senders in turns; each sender's messages as they were accepted,
+// also those that came back or late.
 #pragma once
 
 #include "simulation/model.hpp"
@@ -13,10 +13,7 @@ class OrderChecker {
   /// `message` leaves its lane now. Requires: it is ready.
   void on_popped(const ModelMessage& message);
   /// Turns begin anew.
-  void crash() {
-    last_turn_.clear();
-    maybe_turn_.clear();
-  }
+  void crash() { last_turn_.clear(); }
 
  private:
   struct Queue {
@@ -27,8 +24,7 @@ class OrderChecker {
 
   Model& model_;
   RuleCounts& rules_;
-  std::map<Queue, std::uint64_t> last_turn_;   // when this sender's turn was
-  std::map<Queue, std::uint64_t> maybe_turn_;  // and when it may have been: a message that a crash put in either place
+  std::map<Queue, std::uint64_t> last_turn_;  // when this sender's turn was
 };
 
 }  // namespace folkmoot::simulation

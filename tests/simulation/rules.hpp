@@ -10,7 +10,7 @@ namespace folkmoot::simulation {
 
 #define FOLKMOOT_SIMULATION_RULES(RULE)                                                                              \
   RULE(confirmed_after_durable) RULE(first_delivery) RULE(redelivery) RULE(higher_priority_first) RULE(senders_take_turns) \
-  RULE(returned_first) RULE(delayed_delivery) RULE(due_at_start) RULE(delayed_return) RULE(expired_to_dead) RULE(max_deliveries_to_dead) \
+  RULE(returned_to_its_place) RULE(returned_in_its_turn) RULE(delayed_delivery) RULE(due_at_start) RULE(delayed_return) RULE(expired_to_dead) RULE(max_deliveries_to_dead) \
   RULE(overflow_to_dead) RULE(overflow_rejected) RULE(dead_purged) RULE(once_settled_first) RULE(once_never_again)    \
   RULE(ack_answered_never_again) RULE(late_settlement_refused) RULE(lease_deadline) RULE(lease_extended)              \
   RULE(lease_bound_again) RULE(connection_gives_back) RULE(credit_respected) RULE(held_while_unwritable) RULE(pull)   \
