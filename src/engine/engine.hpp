@@ -119,6 +119,8 @@ class Engine {
   /// Takes a message back that nobody has had yet. Errors: not_found, lease_lost (somebody has it).
   void cancel_message(SessionId session, std::uint32_t request, const Uuid& id);
   void extend(SessionId session, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases, std::int64_t lease_ms);
+  /// Whether the lease is current, and this message's.
+  bool is_of_message(LeaseToken lease, const Uuid& id) const;
   /// The envelope of a message that names its cause, with what is known of it here: hops, chain and trace context. For another shard, which
   /// takes that as it stands (IncomingMessage::has_causes). Errors: no_reply_wanted, and those of a field that grows too large.
   Result<std::string> with_causes(const IncomingMessage& message);

@@ -33,6 +33,12 @@ QueuedMessage failed(const Lease& lease) {
 
 }  // namespace
 
+bool Engine::is_of_message(LeaseToken token, const Uuid& id) const {
+  const auto slot = leases_.find(token);
+  const auto address = message_address(id);
+  return slot != kNoSlot && address && address->key == leases_[slot].entry.key && address->mailbox == leases_[slot].mailbox;
+}
+
 Lease Engine::end_lease(std::uint32_t slot) {
   const auto& lease = leases_[slot];
   auto& mailbox = parties_.mailbox(lease.mailbox);

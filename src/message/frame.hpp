@@ -54,6 +54,7 @@ enum class Opcode : std::uint8_t {
 constexpr std::uint8_t kFlagQuiet = 1;         // client frames
 constexpr std::uint8_t kFlagAtomic = 2;        // PUBLISH_BATCH: all or none
 constexpr std::uint8_t kFlagStream = 2;        // REQUEST: status messages may come before the response
+constexpr std::uint8_t kFlagOfMessage = 4;     // ACK, NACK, REJECT, EXTEND, COMPLETE: the id of the message it must be comes first
 constexpr std::uint8_t kFlagCauses = 0x80;     // PUBLISH and REQUEST between shards: cause, hops and chain are as they stand
 constexpr std::uint8_t kFlagLeased = 1;        // DELIVER
 constexpr std::uint8_t kFlagRedelivered = 2;   // DELIVER
@@ -75,6 +76,14 @@ struct Frame {
   FrameHeader header;
   Bytes body;
 };
+
+/// Whether it settles or extends leases of one message alone, whose id should be the first 16 bytes of its body.
+inline bool names_its_message(const Frame& frame) {
+  const auto opcode = frame.header.opcode;
+  const bool settles = opcode == Opcode::ack || opcode == Opcode::nack || opcode == Opcode::reject || opcode == Opcode::extend ||
+                       opcode == Opcode::complete;
+  return settles && (frame.header.flags & kFlagOfMessage) != 0;
+}
 
 /// Cuts the first frame off `bytes`. Returns nothing while it is not whole. Errors: malformed (length below 8),
 /// frame_too_large; after an error the stream cannot be read on.

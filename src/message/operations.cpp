@@ -213,6 +213,14 @@ void append_extend(std::string& out, std::uint32_t request, std::span<const std:
   MapFrame(out, Opcode::extend, request, quiet).leases(0, leases).uint(1, lease_ms);
 }
 
+void limit_to_message(std::string& out, std::size_t at, const Uuid& id) {
+  auto header = load<FrameHeader>(as_bytes(out).data() + at);
+  header.length += sizeof id;
+  header.flags |= kFlagOfMessage;
+  std::memcpy(out.data() + at, &header, sizeof header);
+  out.insert(at + sizeof header, as_text(bytes_of(id)));
+}
+
 void append_receipt(std::string& out, std::uint32_t request, std::span<const Uuid> ids) {
   append_header(out, Opcode::receipt, 0, request, ids.size_bytes());
   for (const auto& id : ids) append_fixed(out, id);

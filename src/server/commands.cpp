@@ -51,6 +51,23 @@ bool publish_again(const CommandContext& context) {
   return true;
 }
 
+// The body of a frame that settles or extends leases, behind the id of the message that they must be of; nothing if that is cut off.
+Bytes settlement(const CommandContext& context) {
+  const auto body = context.frame.body;
+  return body.subspan(names_its_message(context.frame) ? std::min(sizeof(Uuid), body.size()) : 0);
+}
+
+// Requires: settlement(context) is not empty.
+Result<void> check_message(const CommandContext& context, std::span<const LeaseToken> tokens) {
+  if (!names_its_message(context.frame)) return {};
+  const auto id = load<Uuid>(context.frame.body.data());
+  for (const auto token : tokens) {
+    if (context.engine.is_of_message(token, id)) continue;
+    return failure(ErrorCode::lease_lost, fmt::format("{} is not a lease of message {}, or not any more", token, id.text()));
+  }
+  return {};
+}
+
 using Messages = std::vector<Result<IncomingMessage>>;
 
 // u32 count, then each with its length. One that does not parse stands there as its error.
@@ -86,11 +103,13 @@ Result<void> on_publish_batch(const CommandContext& context) {
 }
 
 Result<void> on_complete(const CommandContext& context) {
-  const auto body = context.frame.body;
+  const auto body = settlement(context);
   if (body.size() < sizeof(LeaseToken)) return malformed("COMPLETE without its lease");
+  const auto token = load<LeaseToken>(body.data());
+  if (auto good = check_message(context, {&token, 1}); !good) return good;
   const auto outputs = read_messages(context, body.subspan(sizeof(LeaseToken)), 0, kOutputsMax, "a completion");
   if (!outputs) return std::unexpected(outputs.error());
-  context.engine.complete(context.session(), context.request(), load<LeaseToken>(body.data()), *outputs);
+  context.engine.complete(context.session(), context.request(), token, *outputs);
   return {};
 }
 
@@ -160,7 +179,7 @@ Result<void> on_receive(const CommandContext& context) {
 }
 
 Result<void> on_ack(const CommandContext& context) {
-  const auto body = context.frame.body;
+  const auto body = settlement(context);
   const auto count = body.size() / sizeof(LeaseToken);
   if (count == 0 || count > kSettleLeasesMax || body.size() % sizeof(LeaseToken) != 0) {
     return malformed(fmt::format("ACK has 1 to {} leases of 8 bytes", kSettleLeasesMax));
@@ -168,11 +187,13 @@ Result<void> on_ack(const CommandContext& context) {
   // One lease is the common case; the body may stand at any address.
   if (count == 1) {
     const auto token = load<LeaseToken>(body.data());
+    if (auto good = check_message(context, {&token, 1}); !good) return good;
     context.engine.ack(context.session(), context.request(), context.quiet(), {&token, 1});
     return {};
   }
   std::vector<LeaseToken> tokens(count);
   std::memcpy(tokens.data(), body.data(), body.size());
+  if (auto good = check_message(context, tokens); !good) return good;
   context.engine.ack(context.session(), context.request(), context.quiet(), tokens);
   return {};
 }
@@ -189,7 +210,7 @@ Result<void> on_nack(const CommandContext& context) {
   std::vector<LeaseToken> tokens;
   std::optional<std::uint64_t> delay_ms;
   std::string_view reason;
-  const auto read = read_map(context.frame.body, "NACK", [&](std::uint64_t key, PackReader& reader) {
+  const auto read = read_map(settlement(context), "NACK", [&](std::uint64_t key, PackReader& reader) {
     if (key == 0) return read_leases(reader, tokens);
     if (key == 1) return delay_ms = reader.uint(), true;
     if (key == 2) return reason = reader.str(), true;
@@ -199,6 +220,7 @@ Result<void> on_nack(const CommandContext& context) {
   const auto delay = duration(delay_ms.value_or(0), "delay_ms");
   if (!delay) return std::unexpected(delay.error());
   if (!is_utf8(reason)) return malformed("the reason is not UTF-8");
+  if (auto good = check_message(context, tokens); !good) return good;
   context.engine.nack(context.session(), context.request(), context.quiet(), tokens, delay_ms ? *delay : -1, reason);
   return {};
 }
@@ -206,13 +228,14 @@ Result<void> on_nack(const CommandContext& context) {
 Result<void> on_reject(const CommandContext& context) {
   std::vector<LeaseToken> tokens;
   std::string_view reason;
-  const auto read = read_map(context.frame.body, "REJECT", [&](std::uint64_t key, PackReader& reader) {
+  const auto read = read_map(settlement(context), "REJECT", [&](std::uint64_t key, PackReader& reader) {
     if (key == 0) return read_leases(reader, tokens);
     if (key == 2) return reason = reader.str(), true;
     return false;
   });
   if (!read) return read;
   if (!is_utf8(reason)) return malformed("the reason is not UTF-8");
+  if (auto good = check_message(context, tokens); !good) return good;
   context.engine.reject(context.session(), context.request(), context.quiet(), tokens, reason);
   return {};
 }
@@ -220,7 +243,7 @@ Result<void> on_reject(const CommandContext& context) {
 Result<void> on_extend(const CommandContext& context) {
   std::vector<LeaseToken> tokens;
   std::uint64_t lease_ms = 0;
-  const auto read = read_map(context.frame.body, "EXTEND", [&](std::uint64_t key, PackReader& reader) {
+  const auto read = read_map(settlement(context), "EXTEND", [&](std::uint64_t key, PackReader& reader) {
     if (key == 0) return read_leases(reader, tokens);
     if (key == 1) return lease_ms = reader.uint(), true;
     return false;
@@ -228,6 +251,7 @@ Result<void> on_extend(const CommandContext& context) {
   if (!read) return read;
   const auto lease = duration(lease_ms, "lease_ms");
   if (!lease) return std::unexpected(lease.error());
+  if (auto good = check_message(context, tokens); !good) return good;
   context.engine.extend(context.session(), context.request(), context.quiet(), tokens, *lease);
   return {};
 }

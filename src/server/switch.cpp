@@ -47,6 +47,8 @@ Switch::Routed Switch::route(Connection& connection, const Frame& frame) {
     reactor_.refuse(connection.id, 0, {ErrorCode::out_of_range, fmt::format("request numbers may be up to {}", kOwnRequests - 1)});
     return Routed::elsewhere;
   }
+  // A lease of that message is where the message is.
+  if (names_its_message(frame) && frame.body.size() >= sizeof(Uuid)) return relay(connection, shard_of_id(load<Uuid>(frame.body.data())), frame);
   switch (frame.header.opcode) {
     case Opcode::publish: return route_publish(connection, frame, 0);
     case Opcode::request: return route_publish(connection, frame, 4);

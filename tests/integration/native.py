@@ -20,6 +20,7 @@ CONTENT_OPEN, CONTENT_WRITE, CONTENT_FINISH, CONTENT_STAT, CONTENT_READ = range(
 WELCOME, CONFIRM, OK, ERROR, DELIVER, SETTLED, GOODBYE, LAGGED, WITHDRAWN = range(0x81, 0x8A)
 QUIET = LEASED = 1
 REDELIVERED = ATOMIC = STREAM = 2
+OF_MESSAGE = 4
 
 KEYS = {"id": 0, "timestamp": 1, "from": 2, "to": 3, "topic": 4, "type": 5, "priority": 6, "content_type": 7, "conversation": 8,
         "correlation": 9, "reply_to": 10, "key": 11, "ttl": 12, "deliver_at": 13, "mode": 14, "metadata": 15, "retry": 16,

@@ -53,6 +53,20 @@ def test_x5_a_completion_settles_and_publishes(ask):
     assert take(ask, "next") == []
 
 
+def test_x5_a_lease_settles_its_own_message_alone(ask):
+    first, second = publish(ask, to="a", content="1"), publish(ask, to="b", content="2")
+    (one,), (other,) = take(ask, "a"), take(ask, "b")
+    for body in [{"status": "processed"}, {"status": "failed"}, {"status": "rejected"}, {"status": "delivered"}]:
+        status, refused = ask("PUT", f"/api/messages/{first}/status", body | {"lease": other["lease"]})
+        assert (status, refused["code"]) == (409, "lease_lost") and first in refused["error"]
+    status, refused = ask("POST", f"/api/messages/{first}/complete", {"lease": other["lease"], "outputs": [{"to": "next"}]})
+    assert (status, refused["code"]) == (409, "lease_lost")
+    assert take(ask, "next") == []
+    for id, message in (first, one), (second, other):
+        assert ask("GET", f"/api/messages/{id}")[1]["status"] == "delivered"
+        assert ask("PUT", f"/api/messages/{id}/status", {"status": "processed", "lease": message["lease"]})[0] == 200
+
+
 def test_a10_a_failed_message_waits_as_its_policy_says_and_tells_its_attempts(ask):
     id = publish(ask, to="worker", content="x", retry=FIXED_HOUR)
     (task,) = take(ask, "worker")

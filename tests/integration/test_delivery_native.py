@@ -8,7 +8,7 @@ import uuid
 import msgpack
 import pytest
 
-from native import CALL, COMPLETE, TYPES, Client, Refused, message
+from native import ACK, CALL, COMPLETE, EXTEND, NACK, OF_MESSAGE, REJECT, TYPES, Client, Refused, message
 from program import SHARDED
 
 AT_LEAST_ONCE, EXACTLY_ONCE = 1, 2
@@ -103,6 +103,27 @@ def test_x5_a_refused_completion_changes_nothing(server, connect):
     assert worker.ack(task.lease).settled == 1
     refused("lease_lost", worker.complete, task.lease, [message("a", to="next")])
     assert worker.receive("next", wait_ms=0) == []
+
+
+def test_x5_leases_of_another_message_settle_nothing_if_the_message_is_named(server, connect):
+    worker = connect("worker")
+    first, other = worker.publish("1", to="worker", mode=AT_LEAST_ONCE), worker.publish("2", to="worker", mode=AT_LEAST_ONCE)
+    tasks = worker.receive("worker", max=2)
+    one, two = (task.lease for task in tasks)
+    for id, leases in [(first.id, [two]), (first.id, [one, two]), (other.id, [one]), (bytes(16), [one])]:
+        for opcode, body in [(ACK, struct.pack(f"<{len(leases)}Q", *leases)), (NACK, msgpack.packb({0: leases})),
+                             (REJECT, msgpack.packb({0: leases})), (EXTEND, msgpack.packb({0: leases, 1: 1000})),
+                             (COMPLETE, struct.pack("<QI", leases[-1], 0))]:
+            if opcode == COMPLETE and len(leases) > 1:
+                continue
+            refused("lease_lost", worker.call, opcode, id + body, OF_MESSAGE)
+    for opcode in ACK, NACK, REJECT, EXTEND, COMPLETE:
+        refused("malformed", worker.call, opcode, first.id[:15], OF_MESSAGE)
+        refused("malformed", worker.call, opcode, first.id, OF_MESSAGE)
+    assert worker.settled(worker.call(EXTEND, first.id + msgpack.packb({0: [one], 1: 60_000}), OF_MESSAGE)) == (1, [])
+    assert worker.settled(worker.call(ACK, first.id + struct.pack("<Q", one), OF_MESSAGE)) == (1, [])
+    assert worker.call(COMPLETE, other.id + struct.pack("<QI", two, 0), OF_MESSAGE).body == b""
+    assert worker.stats("worker")["mailboxes"][0]["leased"] == 0
 
 
 def test_x5_a_completion_answers_a_request(server, connect):
