@@ -212,10 +212,9 @@ Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, P
   if (auto done = resubmitted_envelope(bytes.first(old->bytes), how, letter.reason == DeadReason::guard, envelope); !done) return done;
   const std::string content(how.content ? as_text(*how.content) : as_text(bytes.subspan(old->bytes)));
   IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(content)};
-  if (auto read = read_routing(message.envelope, message.routing); !read) return read;
+  if (auto read = read_routing(message.envelope, message.routing, Recipient::optional); !read) return read;
   if (!how.content && !message.routing.content_ref.empty()) message.content = {};  // changed to one by reference
   if (is_now(message.routing)) return failure(ErrorCode::no_recipient, "a dead letter is sent again to a mailbox");
-  if (message.routing.to == kUnrouted) return failure(ErrorCode::no_recipient, "no route fitted it: say to which mailbox it goes now");
   const Lineage lineage{.cause = message.routing.cause, .hops = message.routing.hops, .chain = std::string(as_text(message.routing.chain))};
   Session as_sender;
   as_sender.party = letter.message.sender;
@@ -223,6 +222,9 @@ Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, P
   // What nothing caused does not count for the limits on loops.
   auto prepared = prepare(as_sender, message, lineage.cause.is_nil() ? nullptr : &lineage);
   if (!prepared) return std::unexpected(std::move(prepared.error()));
+  if (prepared->doom == DeadReason::no_route) {
+    return failure(ErrorCode::no_recipient, "no route fits it now, either: say to which mailbox it goes");
+  }
   prepared->has_costs = false;  // they were added when it was sent first
   auto bound = prepared->bound();
   bound += {.facts = 1, .body_bytes = sizeof(MessageRef)};
@@ -250,6 +252,7 @@ Result<void> Engine::resubmitted_envelope(Bytes envelope, const Resubmission& ho
     message->content_ref.reset();
   }
   if (message->reply_to.starts_with('@')) message->reply_to.clear();  // of a requester long gone
+  if (message->to == kUnrouted) message->to.clear();                   // routes are asked anew
   if (without_causes) {
     message->cause = {};
     message->hops = 0;
@@ -261,7 +264,7 @@ Result<void> Engine::resubmitted_envelope(Bytes envelope, const Resubmission& ho
     out = std::move(plain);
     return {};
   }
-  return merge_envelopes(as_bytes(plain), how.changes, out);
+  return merge_envelopes(as_bytes(plain), how.changes, out, Recipient::optional);
 }
 
 // -- attempts

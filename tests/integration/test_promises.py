@@ -339,11 +339,18 @@ def test_what_a_full_target_cannot_take_falls_through_A24(connect):
     assert lost.outcome == "dead"
     (letter,) = client.carry_out("dead.list")["dead"]
     assert (letter["id"], letter["mailbox"], letter["reason"]) == (text_id(lost.id), "$unrouted", "no_route")
+    with pytest.raises(Refused, match="no_recipient"):
+        client.carry_out("dead.resubmit", id=text_id(lost.id))
+    assert struct.unpack("<II", client.carry_out("dead.redrive", mailbox="$unrouted")) == (0, 1)
     # There is room again.
     client.ack(smaller.lease)
     client.publish("fits", priority=6)
-    assert contents(take(client, "smaller", 1)) == ["fits"]
-    assert {route["name"]: route["routed"] for route in client.carry_out("route.list")["routes"]} == {"first": 3, "second": 1}
+    (fits,) = take(client, "smaller", 1)
+    assert fits.content == b"fits"
+    client.ack(fits.lease)
+    assert struct.unpack("<II", client.carry_out("dead.redrive", mailbox="$unrouted")) == (1, 0)
+    assert contents(take(client, "smaller", 1)) == ["lost"]
+    assert {route["name"]: route["routed"] for route in client.carry_out("route.list")["routes"]} == {"first": 4, "second": 1}
 
 
 # -- loops

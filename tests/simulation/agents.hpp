@@ -111,6 +111,7 @@ class Agents final : public Effects {
   void remove_route(AgentSession& session, const std::string& name);
   /// A message that leaves it to the routes who gets it.
   void publish_routed(AgentSession& session, Published asked);
+  void route(Published& asked);
   /// Some message that may be named as a cause; nil if there is none.
   Uuid any_cause();
   void extend(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t lease_ms);

@@ -204,12 +204,17 @@ bool Agents::has_free_consumer(std::size_t mailbox) const {
   return false;
 }
 
-void Agents::publish_routed(AgentSession& session, Published asked) {
+// Leaves it to the routes: to `unrouted` if none fits.
+void Agents::route(Published& asked) {
   const auto can = [&](std::size_t mailbox, bool consumers_only) {
     return model_.has_room(mailbox) && (!consumers_only || has_free_consumer(mailbox));
   };
   asked.routed = model_.routes.choose(asked.priority, can, [&](std::size_t mailbox) { return model_.mailbox(mailbox).load; });
   if (asked.routed->empty()) asked.mailbox = model_.unrouted();
+}
+
+void Agents::publish_routed(AgentSession& session, Published asked) {
+  route(asked);
   const auto number = model_.add(asked);
   if (asked.key != 0) keyed_.push_back({number, life_});
   publish_as(session, number, 8, false);

@@ -125,9 +125,14 @@ void Agents::resubmit(AgentSession& session) {
   if (dead == nullptr) return;
   const auto key = dead->key;
   auto& mine = ask(session, Ask::Kind::publish);
-  mine.numbers = {model_.add(sent_again(*dead))};
+  auto again = sent_again(*dead);
+  if (dead->asked.mailbox == model_.unrouted()) {
+    if (model_.routes.any()) route(again);
+    if (!again.routed || again.routed->empty()) mine.error = ErrorCode::no_recipient;
+    if (!mine.error) rules_.saw(Rule::routed_anew);
+  }
+  mine.numbers = {model_.add(again)};
   mine.resend_of = dead->number;
-  if (dead->asked.mailbox == model_.unrouted()) mine.error = ErrorCode::no_recipient;
   const auto number = mine.numbers[0];
   const auto request = session.next_request++;
   auto& job = model_.redrives.begin({session.id, request});

@@ -280,8 +280,9 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
 // writes itself are messages of their own.
 std::uint64_t Model::identify(const AcceptedFact& fact, const Routing& routing, std::uint64_t content, std::int64_t now) {
   const auto to = index_of(parties_[fact.mailbox]);
-  if (resent_ != 0) return std::exchange(resent_, 0);
-  if (routing.from == names_[bus()]) {
+  const bool is_resent = resent_ != 0;
+  if (is_resent) content = std::exchange(resent_, 0);
+  if (!is_resent && routing.from == names_[bus()]) {
     const auto owed = bounces_.came(routing.cause, to);
     const auto& dead = published_[owed.number];
     const auto hops = dead.caused ? dead.caused->hops : 0;
@@ -290,7 +291,7 @@ std::uint64_t Model::identify(const AcceptedFact& fact, const Routing& routing, 
     return number;
   }
   expect(content < published_.size(), "a message was accepted that nobody published");
-  if (published_[content].scheduled) {
+  if (!is_resent && published_[content].scheduled) {
     schedules.on_accepted(content, fact.key, now);
     auto copy = published_[content];
     copy.scheduled = false;

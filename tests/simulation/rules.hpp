@@ -25,7 +25,7 @@ namespace folkmoot::simulation {
   RULE(bounced) RULE(bounce_without_room) RULE(chain_kept) RULE(no_reply_wanted) RULE(no_reply_after_settling) RULE(guard_hops) RULE(guard_pair)      \
   RULE(guard_conversation) RULE(schedule_set) RULE(schedule_fired) RULE(schedule_event) RULE(schedule_failed)          \
   RULE(schedule_ended) RULE(schedule_kept) RULE(status_streamed) RULE(status_not_wanted) RULE(cost_summed)             \
-  RULE(cost_kept) RULE(redriven) RULE(redrive_paced) RULE(route_set) RULE(routed) RULE(routed_once) RULE(no_route) RULE(no_recipient)    \
+  RULE(cost_kept) RULE(redriven) RULE(redrive_paced) RULE(route_set) RULE(routed) RULE(routed_once) RULE(routed_anew) RULE(no_route) RULE(no_recipient)    \
   RULE(route_kept) RULE(event_filtered)                                                                                \
   RULE(configured) RULE(receipt_asked) RULE(copied_forward) RULE(segment_removed) RULE(crash_power)    \
   RULE(crash_process) RULE(crash_in_write) RULE(crash_in_recovery) RULE(clean_stop) RULE(clock_back) RULE(sync_failed) \

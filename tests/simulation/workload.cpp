@@ -71,8 +71,9 @@ struct Chooser {
   }
 
   void redrive() {
-    const auto to = random.one_in(3) ? std::optional(mailbox()) : std::nullopt;
     const auto from = random.one_in(6) ? model.unrouted() : mailbox();
+    // Whom the routes would choose when each one's turn comes is not foreseen here.
+    const auto to = from == model.unrouted() || random.one_in(3) ? std::optional(mailbox()) : std::nullopt;
     agents.redrive(*session, from, to, static_cast<std::uint32_t>(random.below(6)), random.one_in(2) ? 0 : static_cast<std::uint32_t>(random.between(1, 200)));
   }
 
