@@ -273,6 +273,7 @@ class Engine {
   void forget_keys(std::size_t more);
   void push_pending(Pending&& item);
   Result<MessageKey> accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending&& as);
+  bool find_first(Prepared& prepared);
   Hash128 key_hash(std::uint32_t mailbox, std::uint32_t sender, const Routing& routing) const;
   Stamp stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key, const Lineage* lineage) const;
   void resolve(Pending& item);
@@ -290,7 +291,6 @@ class Engine {
   /// `is_owed`: what it is the output of is settled already.
   Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage, bool is_owed = false);
   Result<void> check_now(const IncomingMessage& message) const;
-  static Result<void> check_transient(const Routing& routing);
   void announce(std::string_view topic, std::string_view json);
   std::uint64_t drops_for(const Mailbox& mailbox, std::uint64_t more) const;
   bool make_room(const Prepared& prepared, const GroupBound& bound);

@@ -97,7 +97,7 @@ Result<std::vector<Prepared>> Engine::prepare_all(Session& session, std::span<co
     }
     auto prepared = prepare(session, message, caused, &together);
     if (!prepared) return std::unexpected(of_message(i, prepared.error()));
-    if (prepared->lives() && !prepared->is_duplicate) boxes.push_back(prepared->mailbox);
+    if (prepared->lives() && !prepared->is_duplicate()) boxes.push_back(prepared->mailbox);
     all.push_back(std::move(*prepared));
   }
   std::ranges::sort(boxes);

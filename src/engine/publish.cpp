@@ -1,32 +1,12 @@
-// Publishing: deciding where a message goes, and the facts that make it durable.
+// Publishing to mailboxes: deciding where a message goes, and the facts that make it durable.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/utf8.hpp"
 #include "engine/engine.hpp"
 
 namespace folkmoot {
-namespace {
-
-// "@<run>.<number>", both in hex: the address a REQUEST's response is sent to.
-std::string reply_address(std::uint32_t run, std::uint64_t number) {
-  char text[2 + 2 * sizeof run + 2 * sizeof number] = {'@'};
-  auto* at = std::to_chars(text + 1, std::end(text), run, 16).ptr;
-  *at++ = '.';
-  return {text, std::to_chars(at, std::end(text), number, 16).ptr};
-}
-
-bool parse_reply_address(std::string_view text, std::uint32_t& run, std::uint64_t& number) {
-  const auto* const end = text.data() + text.size();
-  const auto first = std::from_chars(text.data() + 1, end, run, 16);
-  if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '.') return false;
-  const auto second = std::from_chars(first.ptr + 1, end, number, 16);
-  return second.ec == std::errc{} && second.ptr == end;
-}
-
-}  // namespace
 
 MessageKey Engine::next_key() {
   last_key_ = std::max(last_key_ + 1, make_key(static_cast<std::uint64_t>(now_), 0));
@@ -110,172 +90,6 @@ Result<MessageKey> Engine::accept(Session& session, const IncomingMessage& messa
   return commit(*prepared, reply_to, std::move(as));
 }
 
-Result<void> Engine::check_now(const IncomingMessage& message) const {
-  const auto& routing = message.routing;
-  if (routing.topic.empty()) return {};
-  if (routing.mode.value_or(DeliveryMode::at_most_once) != DeliveryMode::at_most_once) {
-    return failure(ErrorCode::invalid_field,
-                   fmt::format("`mode` is {} for topic {}: topics deliver at most once; send to a mailbox for more",
-                               name(*routing.mode), routing.topic));
-  }
-  if (routing.topic.starts_with("bus") && (routing.topic.size() == 3 || routing.topic[3] == '.')) {
-    return failure(ErrorCode::not_permitted, fmt::format("topic {}: what begins with `bus` is the server's own", routing.topic));
-  }
-  return check_from(message);
-}
-
-// What needs no disk: an event, or a response to a waiting requester.
-Result<Confirm> Engine::publish_now(Session& session, const IncomingMessage& message) {
-  if (auto good = check_now(message); !good) return std::unexpected(std::move(good.error()));
-  if (auto good = check_content(message); !good) return std::unexpected(std::move(good.error()));
-  const auto prepared = with_lineage(message);
-  if (!prepared) return std::unexpected(prepared.error());
-  const auto* const lineage = prepared->lineage.get();
-  if (!message.routing.topic.empty()) {
-    std::string_view from = message.routing.from;
-    if (lineage != nullptr) {
-      const auto sender = sender_of(session, message);
-      if (!sender) return std::unexpected(sender.error());
-      if (auto pass = pass_guards(*sender, 0, message.routing, *lineage); !pass) return std::unexpected(std::move(pass.error()));
-    }
-    if (!message.forwarded && has_costs(message)) sum_conversation(message);
-    if (from.empty()) from = session.party != 0 ? std::string_view(parties_[session.party].name) : "anonymous";
-    return publish_event(session.id, from, *prepared->message, lineage);
-  }
-  const auto sender = sender_of(session, message);
-  if (!sender) return std::unexpected(sender.error());
-  auto done = respond(parties_[*sender].name, *prepared->message, lineage);
-  if (done && !message.forwarded && has_costs(message)) sum_conversation(message);
-  return done;
-}
-
-Confirm Engine::publish_event(SessionId publisher, std::string_view from, const IncomingMessage& message, const Lineage* lineage) {
-  ++counters_.events_published;
-  const auto& match = topics_.match(message.routing.topic);
-  const auto key = next_key();
-  const auto id = make_uuid({.key = key, .mailbox = 0, .node = memory_node()});
-  Confirm confirm{.id = id, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
-  if (match.empty()) return confirm;
-
-  const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-  const MessageParts parts{stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content};
-  const auto* const session = find_session(publisher);
-  const bool may_hear_itself = session != nullptr && session->subscriptions != 0;
-  const bool plain = match.plain && !may_hear_itself;
-  const auto targets = plain ? std::span<const EventTarget>(match.targets) : choose_targets(match, publisher, parts, Whose::all);
-  // One that refers to content is looked at each time, as the content may go; one that reports costs is added up.
-  if (plain && session != nullptr && stamped_.version != 0 && message.routing.content_ref.empty() && !has_costs(message)) {
-    event_ = {.version = stamped_.version, .session = publisher, .topics = topics_.version(), .targets = targets};
-  }
-  if (!targets.empty()) effects_.deliver_event(targets, parts);
-  confirm.count = static_cast<std::uint32_t>(targets.size());
-  counters_.events_delivered += confirm.count;
-  return confirm;
-}
-
-// The publisher's last event once more, with another content: all that was checked and looked up still holds. False if it must go the
-// long way.
-bool Engine::repeat_event(std::uint32_t request, bool quiet, const IncomingMessage& message) {
-  if (stamped_.version != message.version) return false;
-  const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = memory_node()});
-  if (!restamp(scratch_.data(), id, now_)) return false;
-  const auto count = static_cast<std::uint32_t>(event_.targets.size());
-  ++counters_.events_published;
-  counters_.events_delivered += count;
-  effects_.deliver_event(event_.targets, {{scratch_.data(), stamped_.bytes}, message.content});
-  if (!quiet) [[unlikely]] {
-    effects_.confirm(event_.session, request, {.id = id, .count = count, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0});
-  }
-  return true;
-}
-
-// Those of the subscriptions that get this event: not its publisher's own, those whose filter holds, those with credit left.
-std::span<const EventTarget> Engine::choose_targets(const TopicIndex::Match& match, SessionId publisher, const MessageParts& message,
-                                                    Whose whose) {
-  targets_.clear();
-  std::optional<FilterInput> input;  // made for the first filter that asks
-  for (auto* const subscription : match.subscriptions) {
-    if (subscription->session == publisher && !subscription->echo) continue;
-    if (subscription->of_shard && whose == Whose::own) continue;
-    if (subscription->filter) {
-      // Of one that comes from another shard nobody has looked yet where the envelope ends.
-      if (!input) whose == Whose::own ? input.emplace(message.head) : input.emplace(message.head, message.rest);
-      if (!subscription->filter->matches(*input)) continue;
-    }
-    if (subscription->limited) {
-      if (subscription->credit == 0) {
-        ++subscription->skipped;
-        ++counters_.events_dropped;
-        continue;
-      }
-      --subscription->credit;
-    }
-    targets_.push_back({subscription->session, subscription->request});
-  }
-  return targets_;
-}
-
-void Engine::forward_event(std::string_view topic, const MessageParts& event) {
-  const auto& match = topics_.match(topic);
-  if (match.empty()) return;
-  const auto targets = match.plain && !match.leaves ? std::span<const EventTarget>(match.targets)
-                                                    : choose_targets(match, 0, event, Whose::own);
-  if (!targets.empty()) effects_.deliver_event(targets, event);
-  counters_.events_delivered += targets.size();
-}
-
-// An event of the server's own: what happened, as JSON.
-void Engine::announce(std::string_view topic, std::string_view json) {
-  if (topics_.match(topic).empty()) return;
-  Message event;
-  event.topic = topic;
-  event.type = "event";
-  event.content_type = "application/json";
-  std::string envelope;
-  const auto encoded = encode_envelope(event, envelope);
-  FOLKMOOT_ASSERT(encoded.has_value());
-  IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(json)};
-  const auto read = read_routing(message.envelope, message.routing);
-  FOLKMOOT_ASSERT(read.has_value());
-  publish_event(0, kServerName, message, nullptr);
-}
-
-Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage, bool is_owed) {
-  std::uint32_t run = 0;
-  std::uint64_t number = 0;
-  const bool is_address = parse_reply_address(message.routing.to, run, number);
-  const auto shard = static_cast<std::uint32_t>(number >> kShardShift);
-  if (is_address && shard != options_.shard && shard < options_.shards) {
-    const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = memory_node()});
-    const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-    if (!effects_.answer_elsewhere(shard, {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content}, is_owed)) {
-      return failure(ErrorCode::busy, "the shard that waits for this answer is too far behind: try again");
-    }
-    return Confirm{.id = id, .count = 1, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
-  }
-  const auto known = is_address && run == run_ ? request_slots_.find(number) : request_slots_.end();
-  if (known == request_slots_.end()) {
-    return failure(ErrorCode::no_such_request, fmt::format("nobody waits at {}", message.routing.to));
-  }
-  const auto slot = known->second;
-  const auto waiting = requests_[slot];
-  const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = memory_node()});
-  const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-  const bool more_to_come = message.routing.type == kTypeStatus;
-  // Who asked for the answer alone is not told how it comes about.
-  if (more_to_come && !waiting.stream) return Confirm{.id = id, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
-  if (!more_to_come) end_request(slot);
-  effects_.deliver(waiting.session,
-                   {.request = waiting.request,
-                    .delivery = 1,
-                    .lease = 0,
-                    .redelivered = false,
-                    .of_mailbox = false,
-                    .message = {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content}});
-  ++counters_.responses;
-  return Confirm{.id = id, .count = 1, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
-}
-
 // Looks up and checks all there is to know of a message to a mailbox; changes nothing but the table of names.
 Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& message, const Lineage* caused, GuardTally* together) {
   const auto& routing = message.routing;
@@ -293,15 +107,8 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
     return failure(ErrorCode::invalid_field, "`mode` exactly_once needs a `key`, by which a second copy is known");
   }
   if (routing.to.empty()) {
-    if (prepared.keyed) {  // a copy stays with the mailbox that was chosen for the first, wherever routes lead by now
-      prepared.key = key_hash(0, prepared.sender, routing);
-      if (const auto* const used = keys_.find(prepared.key)) {
-        prepared.is_duplicate = true;
-        prepared.first = used->message;
-        prepared.mailbox = used->mailbox;
-        return prepared;
-      }
-    }
+    // A copy stays with the mailbox that was chosen for the first, wherever routes lead by now.
+    if (find_first(prepared)) return prepared;
     if (auto found = find_route(prepared); !found) return std::unexpected(std::move(found.error()));
   }
   const auto to = prepared.message->routing.to;
@@ -315,7 +122,7 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
     if (!number) return std::unexpected(number.error());
     prepared.mailbox = *number;
   }
-  if (prepared.keyed && !routing.to.empty()) prepared.key = key_hash(prepared.mailbox, prepared.sender, routing);
+  if (!routing.to.empty() && find_first(prepared)) return prepared;
   if (caused != nullptr || !routing.cause.is_nil()) {
     auto lineage = caused != nullptr ? *caused : lineage_of(message);
     if (!lineage) return std::unexpected(std::move(lineage.error()));
@@ -325,15 +132,22 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
     hand_on_trace(prepared);
   }
   prepared.has_costs = !message.forwarded && has_costs(*prepared.message);
-  if (const auto* const used = prepared.keyed ? keys_.find(prepared.key) : nullptr) {
-    prepared.is_duplicate = true;
-    prepared.first = used->message;
-    return prepared;  // it needs no room: it is there already
-  }
   if (auto good = check_content(*prepared.message); !good) return std::unexpected(std::move(good.error()));
   if (!prepared.lives()) return prepared;  // it takes no room: it is nobody's
   if (auto room = check_room(parties_.mailbox(prepared.mailbox), 1); !room) return std::unexpected(std::move(room.error()));
   return prepared;
+}
+
+// Whether it is a copy of a message accepted before: then that one's key and mailbox are its own. Requires: its sender is known, and its
+// mailbox if it names one.
+bool Engine::find_first(Prepared& prepared) {
+  if (!prepared.keyed) return false;
+  prepared.key = key_hash(prepared.mailbox, prepared.sender, prepared.message->routing);
+  const auto* const used = keys_.find(prepared.key);
+  if (used == nullptr) return false;
+  prepared.first = used->message;
+  prepared.mailbox = used->mailbox;
+  return true;
 }
 
 // `mailbox`: 0 if the sender left it to the routes.
@@ -454,7 +268,7 @@ std::uint64_t Engine::drops_for(const Mailbox& mailbox, std::uint64_t more) cons
 
 // In the log, for `bound`, and in the message's mailbox. False, and nothing has changed, if the log has none.
 bool Engine::make_room(const Prepared& prepared, const GroupBound& bound) {
-  const bool needs_some = !prepared.is_duplicate && prepared.lives();
+  const bool needs_some = !prepared.is_duplicate() && prepared.lives();
   if (!needs_some || drops_for(parties_.mailbox(prepared.mailbox), 1) == 0) return log_.has_room(FactLog::Urgency::durable, bound);
   return make_room({{prepared.mailbox, 1}}, FactLog::Urgency::durable, bound);
 }
@@ -463,7 +277,7 @@ bool Engine::make_room(const Prepared& prepared, const GroupBound& bound) {
 bool Engine::make_room(std::span<const Prepared> all, FactLog::Urgency urgency, const GroupBound& bound) {
   std::map<std::uint32_t, std::uint32_t> newcomers;
   for (const auto& each : all) {
-    if (each.mailbox != 0 && !each.is_duplicate && each.lives()) ++newcomers[each.mailbox];
+    if (each.mailbox != 0 && !each.is_duplicate() && each.lives()) ++newcomers[each.mailbox];
   }
   return make_room(newcomers, urgency, bound);
 }
@@ -496,114 +310,6 @@ void Engine::drop_oldest(Mailbox& mailbox, const GroupBound& spared) {
   mailbox.take(oldest->sender, oldest->entry.priority - 1u, oldest->entry.key);
   --counters_.ready;
   bury(mailbox, *oldest, {.reason = DeadReason::overflow, .spared = spared});
-}
-
-void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message, bool stream) {
-  auto* const session = find_session(id);
-  if (session == nullptr) return;
-  const auto& routing = message.routing;
-  ++counters_.requests;
-  if (!routing.topic.empty() || routing.to.empty() || routing.to.front() == '@') {
-    return refuse(id, request, {ErrorCode::no_recipient, "a request goes to a mailbox: give `to`"});
-  }
-  if (session->open.size() >= options_.session_requests_max) {
-    return refuse(id, request, {ErrorCode::limit_reached, fmt::format("{} requests of this connection wait already", session->open.size())});
-  }
-  const bool durable = routing.mode.value_or(DeliveryMode::at_most_once) != DeliveryMode::at_most_once;
-  if (timeout_ms == 0) {
-    if (durable) return refuse(id, request, {ErrorCode::out_of_range, "a request of this mode needs a time-out above 0"});
-    return request_transient(*session, request, 0, message);
-  }
-  const auto number = next_serial_++;
-  const auto slot = requests_.insert(
-      {.session = id, .request = request, .number = number, .deadline = now_ + timeout_ms, .stream = stream});
-  if (!open_number(*session, request, {OpenKind::request, slot})) return requests_.erase(slot);
-  request_slots_.emplace(number, slot);
-  if (!durable) {
-    request_transient(*session, request, timeout_ms, message);
-  } else {
-    auto done = accept(*session, message, reply_address(run_, number),
-                       {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .is_request = true});
-    if (!done || *done == 0) end_request(slot);
-    if (!done) return refuse(id, request, std::move(done.error()));
-    if (*done == 0) return;  // a duplicate, and told so: the response is the first one's
-    requests_[slot].message = *done;
-    requests_[slot].mailbox = parties_.find(routing.to);
-  }
-  if (request_slots_.contains(number)) {
-    add_timer({.at = now_ + timeout_ms, .id = number, .box = 0, .kind = TimerKind::request});
-  }
-}
-
-// What waits in memory alone keeps none of the promises that the log keeps.
-Result<void> Engine::check_transient(const Routing& routing) {
-  const auto asked = !routing.key.empty()      ? "key"
-                     : !routing.group.empty()  ? "group"
-                     : routing.deliver_at != 0 ? "deliver_at"
-                     : !routing.retry.empty()  ? "retry"
-                     : routing.bounce          ? "bounce"
-                                               : "";
-  if (*asked == '\0') return {};
-  return failure(ErrorCode::invalid_field, fmt::format("`{}` is of no use to a request that waits in memory: give `mode` at_least_once, or exactly_once with a key", asked));
-}
-
-// A request that waits in memory. With a time-out of 0 it is answered by its hand-over, and refused if nobody can take it.
-void Engine::request_transient(Session& session, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message) {
-  const auto found = session.open.find(request);
-  const auto fail = [&](Error error) {
-    if (timeout_ms != 0) end_request(found->second.slot);
-    refuse(session.id, request, std::move(error));
-  };
-  if (auto good = check_transient(message.routing); !good) return fail(std::move(good.error()));
-  const auto named = mailbox_named(message.routing.to);
-  if (!named) return fail(named.error());
-  auto& mailbox = **named;
-  const auto sender = sender_of(session, message);
-  if (!sender) return fail(sender.error());
-  if (auto good = check_content(message); !good) return fail(std::move(good.error()));
-  const auto takes_messages = [](const Waiter& waiter) { return waiter.max > 0; };
-  if (timeout_ms == 0 && mailbox.consumers_ready.empty() && !mailbox.waiters.any_of(waiters_, takes_messages)) {
-    return fail({ErrorCode::no_consumer, fmt::format("no consumer of {} is connected and free", message.routing.to)});
-  }
-  const auto& bound = limits(mailbox);
-  if (mailbox.load() >= bound.max_messages) {
-    return fail({ErrorCode::mailbox_full, fmt::format("mailbox {} is full ({} of {} waiting)", message.routing.to, mailbox.load(),
-                                                      bound.max_messages)});
-  }
-  const auto key = next_key();
-  const auto id = make_uuid({.key = key, .mailbox = mailbox.number, .node = memory_node()});
-  const auto address = timeout_ms != 0 ? reply_address(run_, requests_[found->second.slot].number) : std::string{};
-  const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-  const auto prepared = with_lineage(message);
-  if (!prepared) return fail(prepared.error());
-  const auto* const lineage = prepared->lineage.get();
-  if (lineage != nullptr) {
-    if (auto pass = pass_guards(*sender, mailbox.number, message.routing, *lineage); !pass) return fail(std::move(pass.error()));
-  }
-  const auto head = stamped(*prepared->message, stamp_of(id, parties_[*sender].name, address, own_key, lineage));
-  if (!transient_.has_room(head.size() + message.content.size())) {
-    return fail({ErrorCode::busy, "the requests that wait in memory have reached their limit"});
-  }
-  if (!message.forwarded && has_costs(message)) sum_conversation(message);
-  const auto slot = transient_.put(head, message.content, timeout_ms != 0 ? found->second.slot : kNoSlot);
-  const auto bytes = static_cast<std::uint32_t>(head.size() + message.content.size());
-  if (timeout_ms != 0) {
-    auto& asked = requests_[found->second.slot];
-    asked.message = key;
-    asked.mailbox = mailbox.number;
-    asked.in_memory = true;
-  }
-  const auto wait = timeout_ms != 0 ? timeout_ms : 5'000;
-  const auto ttl = message.routing.ttl_ms != 0 ? std::min(message.routing.ttl_ms, wait) : wait;
-  std::uint16_t flags = Entry::kTransient | Entry::kOnce | Entry::kExpires;
-  if (!message.routing.content_ref.empty()) {
-    flags |= Entry::kRefers;
-    contents_.refer(key, read_content_ref(message.envelope, message.routing));
-  }
-  expiries_[key] = {now_ + ttl, *sender};
-  add_timer({.at = now_ + ttl, .id = key, .box = mailbox.number, .kind = TimerKind::expiry});
-  enter_ready(mailbox, {Entry(key, {slot, bytes}, message.routing.priority, flags), *sender}, {});
-  if (timeout_ms == 0) effects_.done(session.id, request, {});
 }
 
 }  // namespace folkmoot

@@ -32,12 +32,12 @@ FAULTS = {
     ),
     "routed_again_by_its_key": (
         "engine/publish.cpp",
-        "  if (prepared.keyed && !routing.to.empty()) prepared.key =",
-        "  if (prepared.keyed) prepared.key =",
+        "if (!routing.to.empty() && find_first(prepared)) return prepared;",
+        "if (find_first(prepared)) return prepared;",
     ),
     "duplicate_drops_the_oldest": (
         "engine/publish.cpp",
-        "const bool needs_some = !prepared.is_duplicate && prepared.lives();",
+        "const bool needs_some = !prepared.is_duplicate() && prepared.lives();",
         "const bool needs_some = prepared.lives();",
     ),
     "complete_in_pieces": (
@@ -119,8 +119,8 @@ FAULTS = {
     ),
     "doomed_message_takes_room": (
         "engine/group.cpp",
-        "if (prepared->lives() && !prepared->is_duplicate) boxes",
-        "if (!prepared->is_duplicate) boxes",
+        "if (prepared->lives() && !prepared->is_duplicate()) boxes",
+        "if (!prepared->is_duplicate()) boxes",
     ),
     "schedule_fires_in_pieces": (
         "engine/schedule.cpp",
@@ -164,7 +164,7 @@ FAULTS = {
         "  (void)place;",
     ),
     "status_ends_a_request": (
-        "engine/publish.cpp",
+        "engine/request.cpp",
         "const bool more_to_come = message.routing.type == kTypeStatus;",
         "const bool more_to_come = waiting.stream && message.routing.type == kTypeStatus;",
     ),
@@ -184,7 +184,7 @@ FAULTS = {
         "prepared.keyed = !routing.key.empty() || (!message.forwarded && !routing.id.is_nil());",
     ),
     "filter_of_a_subscription_ignored": (
-        "engine/publish.cpp",
+        "engine/event.cpp",
         "      if (!subscription->filter->matches(*input)) continue;\n",
         "",
     ),
