@@ -6,7 +6,7 @@
 //   half_open  at most `probes_max` calls at a time pass, as probes; `successes_to_close` successes close it, one failure
 //              opens it again
 //
-// A state machine and no more: time is handed in, there is no lock and no callback (see breakers.hpp for both).
+// A state machine and no more: time is handed in, there is no lock and no callback (client/server_breakers.hpp has both).
 #pragma once
 
 #include <cstdint>
