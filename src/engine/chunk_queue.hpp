@@ -4,7 +4,7 @@
 //   1. keys grow from front to back, entries that are gone included; one whose key comes back takes its place again
 //   2. the front entry, if there is one, is not gone
 //   3. size() counts entries that are not gone
-//   4. packed are chunks between the first and the last that are at least half full; one of those may be open at a time
+//   4. packed are chunks in the middle, behind the first and before the last two, that are at least half full; one of them may be open
 #pragma once
 
 #include <algorithm>
@@ -82,6 +82,13 @@ class ChunkQueue {
     Entry* place_of(MessageKey key) {
       return std::partition_point(first(), last(), [&](const Entry& e) { return e.key < key; });
     }
+    // Requires: open.
+    void enlarge() {
+      capacity = std::min(kLargest, capacity * 4);
+      auto larger = std::make_unique_for_overwrite<Entry[]>(capacity);
+      std::copy(first(), last(), larger.get() + begin);
+      entries = std::move(larger);
+    }
     bool is_packed() const { return entries == nullptr; }
     MessageKey last_key() const { return is_packed() ? packed_last_key : entries[end - 1].key; }
 
@@ -117,13 +124,20 @@ class ChunkQueue {
   }
 
   void close_opened() {
-    if (opened_ != kNone && opened_ > head_ && opened_ + 1 < chunks_.size()) pack(opened_);
+    if (opened_ != kNone) pack(opened_);
     opened_ = kNone;
   }
 
+  /// If it is one that may be. Two ends stay open, so that a queue about as long as one chunk is never packed and unpacked at every turn.
   void pack(std::size_t index) {
+    if (index <= head_ || index + 2 >= chunks_.size()) return;
     auto& chunk = chunks_[index];
     if (!chunk.is_packed() && chunk.begin == 0 && chunk.end >= kLargest / 2) chunk.pack();
+  }
+
+  /// There is one chunk more: what was one of the last two may be in the middle now.
+  void pack_third_last() {
+    if (chunks_.size() > 3 && opened_ != chunks_.size() - 3) pack(chunks_.size() - 3);
   }
 
   void insert(const Entry& entry) {
@@ -136,7 +150,11 @@ class ChunkQueue {
       return;
     }
     if (chunk->begin == 0 && chunk->end == chunk->capacity) {
-      chunk = split(chunk, entry.key);
+      if (chunk->capacity < kLargest) {
+        chunk->enlarge();
+      } else {
+        chunk = split(chunk, entry.key);
+      }
       place = chunk->place_of(entry.key);
     }
     if (chunk->begin > 0) {
@@ -160,9 +178,9 @@ class ChunkQueue {
     if (opened_ != lower) close_opened();
     chunks_.insert(full + 1, std::move(upper));
     const bool is_above = at(lower)->last_key() < key;
-    opened_ = is_above ? lower : lower + 1;
-    close_opened();
     opened_ = is_above ? lower + 1 : lower;
+    pack(is_above ? lower : lower + 1);
+    pack_third_last();
     return at(opened_);
   }
 
@@ -175,8 +193,7 @@ class ChunkQueue {
     }
     const auto capacity = chunks_.empty() ? kFirst : std::min(kLargest, chunks_.back().capacity * 4);
     chunks_.push_back({.entries = std::make_unique_for_overwrite<Entry[]>(capacity), .capacity = capacity});
-    // Two ends stay open, so that a queue about as long as one chunk is never packed and unpacked at every turn.
-    if (chunks_.size() > head_ + 3) pack(chunks_.size() - 3);
+    pack_third_last();
   }
 
   void drop_front() {

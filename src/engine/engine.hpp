@@ -119,8 +119,8 @@ class Engine {
   /// Takes a message back that nobody has had yet. Errors: not_found, lease_lost (somebody has it).
   void cancel_message(SessionId session, std::uint32_t request, const Uuid& id);
   void extend(SessionId session, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases, std::int64_t lease_ms);
-  /// Whether the lease is current, and this message's.
-  bool is_of_message(LeaseToken lease, const Uuid& id) const;
+  /// Whether all of these leases are current, and this message's. Errors: lease_lost.
+  Result<void> check_leases(std::span<const LeaseToken> leases, const Uuid& id);
   /// The envelope of a message that names its cause, with what is known of it here: hops, chain and trace context. For another shard, which
   /// takes that as it stands (IncomingMessage::has_causes). Errors: no_reply_wanted, and those of a field that grows too large.
   Result<std::string> with_causes(const IncomingMessage& message);
@@ -261,7 +261,7 @@ class Engine {
   Result<Mailbox*> mailbox_named(std::string_view name);
 
   // publishing
-  Result<Prepared> prepare(Session& session, const IncomingMessage& message, const Lineage* caused, GuardTally* together = nullptr);
+  Result<Prepared> prepare(Session& session, const IncomingMessage& message, const Lineage* caused, CommandTally* together = nullptr);
   Result<void> check_room(const Mailbox& mailbox, std::uint64_t more) const;
   /// Appends the facts of a message and lists it as pending; how it is answered is in `as`. A duplicate is listed as such.
   /// Requires: the log has room for it.
@@ -273,7 +273,7 @@ class Engine {
   void forget_keys(std::size_t more);
   void push_pending(Pending&& item);
   Result<MessageKey> accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending&& as);
-  bool find_first(Prepared& prepared);
+  bool find_first(Prepared& prepared, const CommandTally* together);
   Hash128 key_hash(std::uint32_t mailbox, std::uint32_t sender, const Routing& routing) const;
   Stamp stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view key, const Lineage* lineage) const;
   void resolve(Pending& item);
@@ -301,9 +301,9 @@ class Engine {
   // what caused what
   Result<Lineage> lineage_of(const IncomingMessage& message);
   Lineage caused_by(const Lease& lease);
-  void check_guards(Prepared& prepared, GuardTally* together);
+  void check_guards(Prepared& prepared, CommandTally* together);
   std::string guard_verdict(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing, std::uint32_t hops,
-                            const GuardTally* together) const;
+                            const CommandTally* together) const;
   void count_for_guards(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing);
   Result<void> pass_guards(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing, const Lineage& lineage);
   Result<Prepared> with_lineage(const IncomingMessage& message);

@@ -80,7 +80,7 @@ Result<std::vector<Prepared>> Engine::prepare_all(Session& session, std::span<co
   std::vector<Prepared> all;
   all.reserve(messages.size());
   std::vector<std::uint32_t> boxes;
-  GuardTally together;
+  CommandTally together;
   for (std::size_t i = 0; i < messages.size(); ++i) {
     if (!messages[i]) return std::unexpected(of_message(i, messages[i].error()));
     const auto& message = *messages[i];

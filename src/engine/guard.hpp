@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
-#include <boost/unordered/unordered_flat_set.hpp>
 #include <string>
 
 #include "base/uuid.hpp"
@@ -47,10 +46,10 @@ struct Guard {
   MinuteCounts conversations;  // hash of the name
 };
 
-/// Messages that are decided on together, before any of them counts.
-struct GuardTally {
+/// What the messages of one command count for each other, which are decided on before any of them is published.
+struct CommandTally {
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> of_pairs, of_conversations;
-  boost::unordered_flat_set<std::uint64_t> keys;  // lower halves of their hashes: a copy within them does not count
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> keys;  // mailboxes by the lower halves of key hashes
 };
 
 /// What the messages of a conversation reported, and the fact that says so.

@@ -70,14 +70,13 @@ Result<Lineage> Engine::lineage_of(const IncomingMessage& message) {
 
 std::uint64_t Engine::conversation_hash(std::string_view name) const { return siphash128(secret_, as_bytes(name)).low; }
 
-void Engine::check_guards(Prepared& prepared, GuardTally* together) {
+void Engine::check_guards(Prepared& prepared, CommandTally* together) {
   const auto& routing = prepared.message->routing;
   // What the server says answers nobody, and must be heard.
   if (!prepared.lives() || parties_[prepared.sender].name == kServerName) return;
   auto verdict = guard_verdict(prepared.sender, prepared.mailbox, routing, prepared.lineage->hops, together);
   const bool counts = options_.guard.pair_per_minute != 0 || options_.guard.conversation_per_minute != 0;
-  const auto is_copy = [&] { return keys_.find(prepared.key) != nullptr || !together->keys.insert(prepared.key.low).second; };
-  if (together != nullptr && counts && !(prepared.keyed && is_copy())) {
+  if (together != nullptr && counts) {
     ++together->of_pairs[pair_of(prepared.sender, prepared.mailbox)];
     if (!routing.conversation.empty()) ++together->of_conversations[conversation_hash(routing.conversation)];
   }
@@ -86,9 +85,9 @@ void Engine::check_guards(Prepared& prepared, GuardTally* together) {
 
 // Which limit on loops the message is beyond, in words; empty: none. `mailbox`: 0 for an event.
 std::string Engine::guard_verdict(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing, std::uint32_t hops,
-                                  const GuardTally* together) const {
+                                  const CommandTally* together) const {
   const auto& limit = options_.guard;
-  static const GuardTally kAlone;
+  static const CommandTally kAlone;
   const auto& others = together != nullptr ? *together : kAlone;
   const auto used = [this](const MinuteCounts& counts, const auto& more, std::uint64_t key) {
     const auto found = more.find(key);

@@ -41,7 +41,8 @@ struct Prepared {
   std::uint32_t mailbox = 0;
   std::uint32_t sender = 0;
   bool keyed = false;
-  MessageKey first = 0;  // the message that has used its key, by then perhaps forgotten: this one is answered, and takes no room
+  MessageKey first = 0;  // the message that has used its key, by then perhaps forgotten
+  bool repeats = false;  // the key of one before it in this command
   Hash128 key{};
   std::unique_ptr<Lineage> lineage{};   // null: nothing caused it
   bool has_costs = false;
@@ -50,7 +51,8 @@ struct Prepared {
   std::size_t bytes = 0;  // of its facts' bodies, at most
   std::unique_ptr<const RewrittenMessage> rewritten{};  // what `message` points to, if the sender's had to be changed
 
-  bool is_duplicate() const { return first != 0; }
+  // It is answered, and takes no room.
+  bool is_duplicate() const { return first != 0 || repeats; }
   bool lives() const { return doom == DeadReason::none; }
   // Two names, the run's note, key, conversation, message; its death, and what its sender is told: two names, the run's note, message.
   GroupBound bound() const { return {.facts = lives() ? 6u : 11u, .body_bytes = bytes}; }

@@ -91,7 +91,7 @@ Result<MessageKey> Engine::accept(Session& session, const IncomingMessage& messa
 }
 
 // Looks up and checks all there is to know of a message to a mailbox; changes nothing but the table of names.
-Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& message, const Lineage* caused, GuardTally* together) {
+Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& message, const Lineage* caused, CommandTally* together) {
   const auto& routing = message.routing;
   Prepared prepared{.message = &message};
   const auto sender = sender_of(session, message);
@@ -108,7 +108,7 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
   }
   if (routing.to.empty()) {
     // A copy stays with the mailbox that was chosen for the first, wherever routes lead by now.
-    if (find_first(prepared)) return prepared;
+    if (find_first(prepared, together)) return prepared;
     if (auto found = find_route(prepared); !found) return std::unexpected(std::move(found.error()));
   }
   const auto to = prepared.message->routing.to;
@@ -122,7 +122,8 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
     if (!number) return std::unexpected(number.error());
     prepared.mailbox = *number;
   }
-  if (!routing.to.empty() && find_first(prepared)) return prepared;
+  if (!routing.to.empty() && find_first(prepared, together)) return prepared;
+  if (together != nullptr && prepared.keyed) together->keys.emplace(prepared.key.low, prepared.mailbox);
   if (caused != nullptr || !routing.cause.is_nil()) {
     auto lineage = caused != nullptr ? *caused : lineage_of(message);
     if (!lineage) return std::unexpected(std::move(lineage.error()));
@@ -138,16 +139,20 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
   return prepared;
 }
 
-// Whether it is a copy of a message accepted before: then that one's key and mailbox are its own. Requires: its sender is known, and its
-// mailbox if it names one.
-bool Engine::find_first(Prepared& prepared) {
+// Whether it is a copy of a message accepted before, or of one before it in its command: then it is in that one's mailbox. Requires: its
+// sender is known, and its mailbox if it names one.
+bool Engine::find_first(Prepared& prepared, const CommandTally* together) {
   if (!prepared.keyed) return false;
   prepared.key = key_hash(prepared.mailbox, prepared.sender, prepared.message->routing);
-  const auto* const used = keys_.find(prepared.key);
-  if (used == nullptr) return false;
-  prepared.first = used->message;
-  prepared.mailbox = used->mailbox;
-  return true;
+  if (const auto* const used = keys_.find(prepared.key)) {
+    prepared.first = used->message;
+    prepared.mailbox = used->mailbox;
+  } else if (together != nullptr) {
+    const auto known = together->keys.find(prepared.key.low);
+    prepared.repeats = known != together->keys.end();
+    if (prepared.repeats) prepared.mailbox = known->second;
+  }
+  return prepared.is_duplicate();
 }
 
 // `mailbox`: 0 if the sender left it to the routes.
@@ -163,7 +168,7 @@ MessageKey Engine::commit(const Prepared& prepared, std::string_view reply_to, P
   const auto& routing = message.routing;
   auto& mailbox = parties_.mailbox(prepared.mailbox);
   auto first = prepared.first;
-  if (prepared.keyed && first == 0) {  // one before it in this command may have the same key
+  if (prepared.repeats) {  // unless it has been forgotten for newer ones since
     if (const auto* const used = keys_.find(prepared.key)) first = used->message;
   }
   if (first != 0) {

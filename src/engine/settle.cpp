@@ -33,10 +33,15 @@ QueuedMessage failed(const Lease& lease) {
 
 }  // namespace
 
-bool Engine::is_of_message(LeaseToken token, const Uuid& id) const {
-  const auto slot = leases_.find(token);
+Result<void> Engine::check_leases(std::span<const LeaseToken> tokens, const Uuid& id) {
   const auto address = message_address(id);
-  return slot != kNoSlot && address && address->key == leases_[slot].entry.key && address->mailbox == leases_[slot].mailbox;
+  for (const auto token : tokens) {
+    const auto slot = leases_.find(token);
+    if (slot != kNoSlot && address && is_ours(*address) && address->key == leases_[slot].entry.key && address->mailbox == leases_[slot].mailbox) continue;
+    ++counters_.refused;
+    return failure(ErrorCode::lease_lost, fmt::format("{} is not a lease of message {}, or not any more", token, id.text()));
+  }
+  return {};
 }
 
 Lease Engine::end_lease(std::uint32_t slot) {

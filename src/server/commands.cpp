@@ -60,12 +60,7 @@ Bytes settlement(const CommandContext& context) {
 // Requires: settlement(context) is not empty.
 Result<void> check_message(const CommandContext& context, std::span<const LeaseToken> tokens) {
   if (!names_its_message(context.frame)) return {};
-  const auto id = load<Uuid>(context.frame.body.data());
-  for (const auto token : tokens) {
-    if (context.engine.is_of_message(token, id)) continue;
-    return failure(ErrorCode::lease_lost, fmt::format("{} is not a lease of message {}, or not any more", token, id.text()));
-  }
-  return {};
+  return context.engine.check_leases(tokens, load<Uuid>(context.frame.body.data()));
 }
 
 using Messages = std::vector<Result<IncomingMessage>>;

@@ -162,7 +162,7 @@ def test_a_nack_gives_back_after_its_delay_A7(connect):
     assert second.redelivered and second.delivery == 2
 
 
-def test_given_back_messages_come_first(connect):
+def test_given_back_messages_keep_their_place(connect):
     alice, bob = connect("alice"), connect("bob")
     for name in ("one", "two", "three"):
         alice.publish(name, to="bob")

@@ -353,6 +353,23 @@ def test_what_a_full_target_cannot_take_falls_through_A24(connect):
     assert {route["name"]: route["routed"] for route in client.carry_out("route.list")["routes"]} == {"first": 4, "second": 1}
 
 
+@of_one_shard
+def test_copies_within_one_atomic_batch_are_one_message_wherever_routes_lead_A9(connect):
+    client = connect("alice")
+    for name in ("first", "second", "third"):
+        client.mailbox(name, max_messages=1, overflow=1)
+        client.publish("kept", to=name, mode=1)
+    client.carry_out("route.set", name="both", targets=["first", "second"])
+    routed = client.publish_batch([message("once", key="k"), message("again", key="k")], atomic=True)
+    named = client.publish_batch([message("once", to="third", key="n"), message("again", to="third", key="n")], atomic=True)
+    for once, again in routed, named:
+        assert (once.outcome, again.outcome, again.id) == ("queued", "duplicate", once.id)
+    # One was pushed out of its mailbox by one that came, and none by a copy.
+    assert len(client.carry_out("dead.list")["dead"]) == 2
+    got = [delivery.content for name in ("first", "second", "third") for delivery in take(client, name, 1)]
+    assert sorted(got[:2]) == [b"kept", b"once"] and got[2] == b"once"
+
+
 # -- loops
 
 

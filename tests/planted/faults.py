@@ -32,8 +32,8 @@ FAULTS = {
     ),
     "routed_again_by_its_key": (
         "engine/publish.cpp",
-        "if (!routing.to.empty() && find_first(prepared)) return prepared;",
-        "if (find_first(prepared)) return prepared;",
+        "if (!routing.to.empty() && find_first(prepared, together)) return prepared;",
+        "if (find_first(prepared, together)) return prepared;",
     ),
     "duplicate_drops_the_oldest": (
         "engine/publish.cpp",
@@ -193,7 +193,7 @@ FAULTS = {
         "      (turn_tail_ == kNone ? turn_head_ : queues_[turn_tail_].next) = at;\n      turn_tail_ = at;\n    }\n    return message;",
         "      from.next = turn_head_;\n      turn_head_ = at;\n      if (turn_tail_ == kNone) turn_tail_ = at;\n    }\n    return message;",
     ),
-    "what_comes_back_goes_to_the_end": (
+    "what_comes_back_loses_its_priority": (
         "engine/settle.cpp",
         "  enter_ready(mailbox, message, {});",
         "  auto last = message;\n  last.entry.priority = kPriorityMax;\n  enter_ready(mailbox, last, {});",

@@ -7,7 +7,7 @@ void OrderChecker::on_popped(const ModelMessage& message) {
   const auto& asked = message.asked;
   const Queue mine{asked.mailbox, asked.sender, asked.priority};
   const auto previous = last_turn_.find(mine);
-  const bool came_back = message.deliveries > 0 || message.came_due != 0;
+  const bool came_back = message.deliveries > 0;
   for (const auto key : model_.mailbox(asked.mailbox).ready) {
     const auto& other = *model_.find_key(key);
     if (&other == &message) continue;

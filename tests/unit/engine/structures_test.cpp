@@ -55,11 +55,13 @@ TEST(ChunkQueue, M1_gives_by_key_whatever_the_order_of_pushes_and_takes) {
     ChunkQueue queue;
     std::set<MessageKey> model;
     MessageKey newest = 1'000;
-    // Half of the rounds begin with a queue whose middle is packed.
-    for (int i = 0; round % 2 == 0 && i < 10'000; ++i) {
-      queue.push(entry(++newest));
-      model.insert(model.end(), newest);
-    }
+    // Most rounds begin with a queue whose middle is packed, filled from either end, or in any order.
+    std::vector<MessageKey> first(round % 4 == 3 ? 0 : 10'000);
+    for (auto& key : first) key = ++newest;
+    if (round % 4 == 1) std::ranges::reverse(first);
+    if (round % 4 == 2) std::ranges::shuffle(first, random);
+    for (const auto key : first) queue.push(entry(key));
+    model.insert(first.begin(), first.end());
     for (int step = 0; step < 4'000; ++step) {
       const auto what = random() % 10;
       if (what < 5) {
