@@ -151,6 +151,9 @@ class ChunkQueue {
     }
     if (chunk->begin == 0 && chunk->end == chunk->capacity) {
       if (chunk->capacity < kLargest) {
+        const auto index = static_cast<std::size_t>(chunk - chunks_.begin());
+        if (opened_ != index) close_opened();
+        opened_ = index;
         chunk->enlarge();
       } else {
         chunk = split(chunk, entry.key);

@@ -95,6 +95,7 @@ Result<std::vector<Prepared>> Engine::prepare_all(Session& session, std::span<co
       hand_on_trace(all.back());
       continue;
     }
+    together.place = i;
     auto prepared = prepare(session, message, caused, &together);
     if (!prepared) return std::unexpected(of_message(i, prepared.error()));
     if (prepared->lives() && !prepared->is_duplicate()) boxes.push_back(prepared->mailbox);
@@ -108,6 +109,14 @@ Result<std::vector<Prepared>> Engine::prepare_all(Session& session, std::span<co
     at = end;
   }
   return all;
+}
+
+// One of a command's messages, those before it done. A copy of one of them is answered with that one.
+void Engine::commit_of(std::vector<Prepared>& all, std::size_t place, Pending&& as) {
+  auto& prepared = all[place];
+  if (prepared.repeats) prepared.first = all[*prepared.repeats].first;
+  const auto key = commit(prepared, {}, std::move(as));
+  if (key != 0) prepared.first = key;
 }
 
 void Engine::publish_atomic(SessionId id, std::uint32_t request, bool quiet, std::span<const Result<IncomingMessage>> messages) {
@@ -133,9 +142,9 @@ void Engine::publish_atomic(SessionId id, std::uint32_t request, bool quiet, std
   const auto slot = open_batch(id, request);
   {
     const CommitGroup group(*this, bound);
-    for (const auto& each : *prepared) {
-      commit(each, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .in_batch = true, .batch = slot,
-                        .offset = add_confirm(slot, {})});
+    for (std::size_t i = 0; i < prepared->size(); ++i) {
+      commit_of(*prepared, i, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .in_batch = true,
+                               .batch = slot, .offset = add_confirm(slot, {})});
     }
   }
   push_pending({.session = id, .request = request, .kind = Pending::Kind::batch, .quiet = quiet, .batch = slot});
@@ -190,7 +199,8 @@ void Engine::complete(SessionId id, std::uint32_t request, LeaseToken token, std
     const MessageRef ref(lease.entry.key, lease.mailbox, lease.sender, lease.entry.priority);
     last_fact_ = 0;
     append_fact(FactKind::message_settled, {bytes_of(ref)});
-    for (const auto& each : *prepared) {
+    for (std::size_t i = 0; i < prepared->size(); ++i) {
+      const auto& each = (*prepared)[i];
       if (each.mailbox == 0) {
         const auto sender = sender_of(*session, *each.message);
         FOLKMOOT_ASSERT(sender.has_value());  // prepare_all() has seen to it
@@ -199,8 +209,8 @@ void Engine::complete(SessionId id, std::uint32_t request, LeaseToken token, std
                     *each.message, caused);
         continue;
       }
-      commit(each, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .in_batch = true, .batch = batch,
-                        .offset = add_confirm(batch, {})});
+      commit_of(*prepared, i, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .in_batch = true,
+                               .batch = batch, .offset = add_confirm(batch, {})});
     }
     leave(mailbox, lease.entry, ReceiptState::acknowledged, lease.entry.deliveries + 1u, &lease);
   }

@@ -48,8 +48,13 @@ struct Guard {
 
 /// What the messages of one command count for each other, which are decided on before any of them is published.
 struct CommandTally {
+  struct KeyUser {
+    std::size_t place = 0;  // among the command's messages
+    std::uint32_t mailbox = 0;
+  };
+  std::size_t place = 0;  // of the message that is being decided on
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> of_pairs, of_conversations;
-  boost::unordered_flat_map<std::uint64_t, std::uint32_t> keys;  // mailboxes by the lower halves of key hashes
+  boost::unordered_flat_map<std::uint64_t, KeyUser> keys;  // by the lower half of the key's hash
 };
 
 /// What the messages of a conversation reported, and the fact that says so.

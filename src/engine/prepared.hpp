@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/siphash.hpp"
@@ -41,8 +42,8 @@ struct Prepared {
   std::uint32_t mailbox = 0;
   std::uint32_t sender = 0;
   bool keyed = false;
-  MessageKey first = 0;  // the message that has used its key, by then perhaps forgotten
-  bool repeats = false;  // the key of one before it in this command
+  MessageKey first = 0;                 // the message that has used its key, by then perhaps forgotten
+  std::optional<std::size_t> repeats{};  // the one of this command, by place, that uses its key before it
   Hash128 key{};
   std::unique_ptr<Lineage> lineage{};   // null: nothing caused it
   bool has_costs = false;
@@ -52,7 +53,7 @@ struct Prepared {
   std::unique_ptr<const RewrittenMessage> rewritten{};  // what `message` points to, if the sender's had to be changed
 
   // It is answered, and takes no room.
-  bool is_duplicate() const { return first != 0 || repeats; }
+  bool is_duplicate() const { return first != 0 || repeats.has_value(); }
   bool lives() const { return doom == DeadReason::none; }
   // Two names, the run's note, key, conversation, message; its death, and what its sender is told: two names, the run's note, message.
   GroupBound bound() const { return {.facts = lives() ? 6u : 11u, .body_bytes = bytes}; }

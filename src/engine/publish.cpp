@@ -123,7 +123,9 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
     prepared.mailbox = *number;
   }
   if (!routing.to.empty() && find_first(prepared, together)) return prepared;
-  if (together != nullptr && prepared.keyed) together->keys.emplace(prepared.key.low, prepared.mailbox);
+  if (together != nullptr && prepared.keyed) {
+    together->keys.emplace(prepared.key.low, CommandTally::KeyUser{together->place, prepared.mailbox});
+  }
   if (caused != nullptr || !routing.cause.is_nil()) {
     auto lineage = caused != nullptr ? *caused : lineage_of(message);
     if (!lineage) return std::unexpected(std::move(lineage.error()));
@@ -149,8 +151,9 @@ bool Engine::find_first(Prepared& prepared, const CommandTally* together) {
     prepared.mailbox = used->mailbox;
   } else if (together != nullptr) {
     const auto known = together->keys.find(prepared.key.low);
-    prepared.repeats = known != together->keys.end();
-    if (prepared.repeats) prepared.mailbox = known->second;
+    if (known == together->keys.end()) return false;
+    prepared.repeats = known->second.place;
+    prepared.mailbox = known->second.mailbox;
   }
   return prepared.is_duplicate();
 }
@@ -167,14 +170,10 @@ MessageKey Engine::commit(const Prepared& prepared, std::string_view reply_to, P
   const auto& message = *prepared.message;
   const auto& routing = message.routing;
   auto& mailbox = parties_.mailbox(prepared.mailbox);
-  auto first = prepared.first;
-  if (prepared.repeats) {  // unless it has been forgotten for newer ones since
-    if (const auto* const used = keys_.find(prepared.key)) first = used->message;
-  }
-  if (first != 0) {
+  if (prepared.first != 0) {
     ++counters_.duplicates;
     as.kind = Pending::Kind::duplicate;
-    as.fact = {.key = first, .mailbox = prepared.mailbox};
+    as.fact = {.key = prepared.first, .mailbox = prepared.mailbox};
     push_pending(std::move(as));
     return 0;
   }

@@ -27,8 +27,8 @@ FAULTS = {
     "key_forgotten_at_restart": ("engine/recover.cpp", "keys_.add(key);", "log_.release(place);"),
     "duplicate_accepted": (
         "engine/publish.cpp",
-        "  if (first != 0) {\n    ++counters_.duplicates;",
-        "  if (first == ~MessageKey{0}) {\n    ++counters_.duplicates;",
+        "  if (prepared.first != 0) {\n    ++counters_.duplicates;",
+        "  if (prepared.first == ~MessageKey{0}) {\n    ++counters_.duplicates;",
     ),
     "routed_again_by_its_key": (
         "engine/publish.cpp",
@@ -47,8 +47,8 @@ FAULTS = {
     ),
     "atomic_batch_in_pieces": (
         "engine/group.cpp",
-        "    const CommitGroup group(*this, bound);\n    for (const auto& each : *prepared) {\n      commit(",
-        "    for (const auto& each : *prepared) {\n      commit(",
+        "    const CommitGroup group(*this, bound);\n    for (std::size_t i = 0;",
+        "    for (std::size_t i = 0;",
     ),
     "group_goes_on_after_nack": (
         "engine/settle.cpp",
@@ -186,6 +186,11 @@ FAULTS = {
     "filter_of_a_subscription_ignored": (
         "engine/event.cpp",
         "      if (!subscription->filter->matches(*input)) continue;\n",
+        "",
+    ),
+    "copy_within_a_batch_published": (
+        "engine/group.cpp",
+        "  if (prepared.repeats) prepared.first = all[*prepared.repeats].first;\n",
         "",
     ),
     "sender_keeps_its_turn": (

@@ -1,5 +1,6 @@
 // Publishing in all its ways, events, requests and their answers.
 #include <algorithm>
+#include <set>
 
 #include "message/topic.hpp"
 #include "simulation/agents.hpp"
@@ -129,7 +130,12 @@ Agents::Several Agents::write_all(Ask& mine, const std::vector<Published>& asked
 // All of them or none: decided at once, room made for all before the first.
 void Agents::call_together(const std::vector<Published>& asked, const std::function<void()>& command) {
   const auto before = model_.guards;
+  std::set<std::uint64_t> keys;
   for (const auto& each : asked) {
+    if (each.key != 0 && !keys.insert(each.key).second) {
+      rules_.saw(Rule::copies_together);
+      continue;
+    }
     if (model_.verdict(each, engine_->now()) == DeadReason::none) ++model_.arriving[each.mailbox];
     if (each.caused) model_.guards.count(each.sender, each.mailbox, each.conversation, engine_->now(), false);
   }

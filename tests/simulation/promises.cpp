@@ -1,5 +1,6 @@
 #include "simulation/promises.hpp"
 
+#include <set>
 #include <utility>
 
 namespace folkmoot::simulation {
@@ -22,9 +23,15 @@ void Promises::publishing(std::uint64_t number, const Published& asked, std::int
 }
 
 void Promises::together(const std::vector<std::uint64_t>& numbers, const Uuid* input) {
-  together_.push_back({numbers, input != nullptr ? std::optional(*input) : std::nullopt});
-  const auto group = together_.size() - 1;
-  for (const auto number : numbers) sent_.at(number).group = group;
+  const auto group = together_.size();
+  auto& members = together_.emplace_back(std::vector<std::uint64_t>{}, input != nullptr ? std::optional(*input) : std::nullopt).numbers;
+  std::set<std::uint64_t> keys;
+  for (const auto number : numbers) {
+    auto& sent = sent_.at(number);
+    if (sent.asked.key != 0 && !keys.insert(sent.asked.key).second) continue;  // a copy of one of them
+    members.push_back(number);
+    sent.group = group;
+  }
   if (input != nullptr) copies_[*input].input_of = group;
 }
 

@@ -17,7 +17,7 @@ namespace folkmoot::simulation {
   RULE(pull_waited) RULE(wait_answered) RULE(wait_timed_out) RULE(event_delivered) RULE(event_lagged) RULE(no_echo)   \
   RULE(request_answered) RULE(request_timed_out) RULE(request_now_refused) RULE(late_response_refused) RULE(batch)     \
   RULE(cancelled) RULE(withdrawn) RULE(message_cancelled) RULE(message_cancelled_by_id)    \
-  RULE(cancel_refused) RULE(key_used) RULE(key_used_again) RULE(duplicate_answered) RULE(resent_after_crash)           \
+  RULE(cancel_refused) RULE(key_used) RULE(key_used_again) RULE(duplicate_answered) RULE(copies_together) RULE(resent_after_crash)           \
   RULE(completed) RULE(complete_refused) RULE(atomic_batch) RULE(atomic_refused) RULE(group_kept) RULE(group_lost)     \
   RULE(retry_delay) RULE(rejected_to_dead) RULE(attempts_told) RULE(held_behind_its_group) RULE(next_of_its_group)     \
   RULE(content_referred) RULE(content_removed) RULE(envelope_repeated)                                                 \

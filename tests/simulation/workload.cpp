@@ -146,7 +146,13 @@ struct Chooser {
 
   std::vector<Published> several(std::int64_t least, std::int64_t most) {
     std::vector<Published> asked;
-    for (auto count = random.between(least, most); count > 0; --count) asked.push_back(random.one_in(6) ? keyed() : random.one_in(4) ? caused() : message());
+    for (auto count = random.between(least, most); count > 0; --count) {
+      if (!asked.empty() && asked.front().key != 0 && random.one_in(3)) {
+        asked.push_back(asked.front());
+        continue;
+      }
+      asked.push_back(random.one_in(6) ? keyed() : random.one_in(4) ? caused() : message());
+    }
     return asked;
   }
 

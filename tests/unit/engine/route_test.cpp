@@ -21,6 +21,18 @@ class RouteTest : public DeliveryTest {
     sync();
     return last().kind == Answer::Kind::confirm ? std::string(engine->receipt(last().confirm.id).recipient) : last().text;
   }
+  void send_together(const std::vector<Message>& messages) {
+    std::deque<std::string> bytes;
+    std::vector<Result<IncomingMessage>> all;
+    for (const auto& each : messages) {
+      ASSERT_TRUE(encode_envelope(each, bytes.emplace_back()));
+      auto& incoming = all.emplace_back(IncomingMessage{.routing = {}, .envelope = as_bytes(bytes.back()), .content = {}});
+      ASSERT_TRUE(read_routing(incoming->envelope, incoming->routing, Recipient::optional));
+    }
+    engine->publish_atomic(kAlice, ++request, false, all);
+    sync();
+    EXPECT_EQ(last().kind, Answer::Kind::done);
+  }
   static Message of(std::string type, Priority priority = normal) {
     Message message;
     message.type = std::move(type);
@@ -118,19 +130,14 @@ TEST_F(RouteTest, A9_a_copy_whose_key_is_pushed_out_by_the_batch_it_comes_in_sta
   message.group = "g";
   EXPECT_EQ(routed(message), "b");
   message.to.clear();
-  std::deque<std::string> bytes;
-  std::vector<Result<IncomingMessage>> both;
-  for (const auto& each : {keyed("other", "another"), message}) {
-    ASSERT_TRUE(encode_envelope(each, bytes.emplace_back()));
-    auto& incoming = both.emplace_back(IncomingMessage{.routing = {}, .envelope = as_bytes(bytes.back()), .content = {}});
-    ASSERT_TRUE(read_routing(incoming->envelope, incoming->routing, Recipient::optional));
-  }
-  engine->publish_atomic(kAlice, ++request, false, both);
-  sync();
-  EXPECT_EQ(last().kind, Answer::Kind::done);
+  send_together({keyed("other", "another"), message});
   EXPECT_EQ(engine->counters().duplicates, 1u);
+  // The same with the first among them.
+  message.key = "l";
+  send_together({message, keyed("other", "one more"), message});
+  EXPECT_EQ(engine->counters().duplicates, 2u);
   crash();
-  EXPECT_EQ(engine->counters().ready, 2u);
+  EXPECT_EQ(engine->counters().ready + engine->counters().blocked, 4u);
 }
 
 TEST_F(RouteTest, A24_a_route_whose_targets_cannot_take_the_message_is_passed_over) {
