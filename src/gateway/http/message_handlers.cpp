@@ -342,6 +342,12 @@ asio::awaitable<Answer> settle_message(Exchange& exchange) {
   limit_to_message(*frames, 0, id);
   const auto frame = co_await ask(exchange, request, std::move(*frames));
   if (!frame) co_return error_answer(frame.error());
+  const auto settled = read_settled(frame->body);
+  if (!settled) co_return error_answer(settled.error());
+  if (settled->settled == 0) {
+    co_return error_answer({ErrorCode::lease_lost,
+                            fmt::format("the lease of message {} is gone: settled, expired or given back", id.text())});
+  }
   std::string body;
   JsonWriter(body).begin_object().field("id", id.text()).field("status", fields.text("status")).end_object();
   co_return json_answer(200, std::move(body));
