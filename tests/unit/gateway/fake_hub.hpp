@@ -113,6 +113,9 @@ class FakeHub : public Hub {
 
   static std::string u32(std::uint32_t value) { return std::string(as_text(bytes_of(value))); }
 
+  /// The body of a settlement, behind the id of its message.
+  static Bytes settlement(const Frame& frame) { return frame.body.subspan(names_its_message(frame) ? sizeof(Uuid) : 0); }
+
   bool answer(const Frame& frame, std::string& out) {
     const auto request = frame.header.request;
     const auto fail = [&](Opcode opcode, ErrorCode code, std::string text) { append_error(out, opcode, request, {code, std::move(text)}); };
@@ -156,15 +159,16 @@ class FakeHub : public Hub {
         append_frame(out, Opcode::ok, 0, request, {});
         return true;
       case Opcode::ack: {
-        const auto lease = load<std::uint64_t>(frame.body.data());
+        const auto lease = load<std::uint64_t>(settlement(frame).data());
         append_frame(out, Opcode::settled, 0, request,
                      lease == 7 ? u32(1) + u32(0) : u32(0) + u32(1) + std::string(as_text(bytes_of(lease))));
         return true;
       }
       case Opcode::complete: {
-        if (load<std::uint64_t>(frame.body.data()) != 7) return fail(Opcode::error, ErrorCode::lease_lost, "the lease is not current"), true;
+        const auto completion = settlement(frame);
+        if (load<std::uint64_t>(completion.data()) != 7) return fail(Opcode::error, ErrorCode::lease_lost, "the lease is not current"), true;
         std::string body;
-        for (auto count = load<std::uint32_t>(frame.body.data() + 8); count--;) body.append(2, '\0').append(as_text(bytes_of(confirm)));
+        for (auto count = load<std::uint32_t>(completion.data() + 8); count--;) body.append(2, '\0').append(as_text(bytes_of(confirm)));
         append_frame(out, Opcode::ok, 0, request, body);
         return true;
       }

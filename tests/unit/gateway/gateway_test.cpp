@@ -183,6 +183,8 @@ TEST_F(GatewayTest, ReceivesAndSettles) {
   EXPECT_EQ(hub.seen(Opcode::ack), 1u);
   EXPECT_EQ(hub.seen(Opcode::nack), 1u);
   EXPECT_EQ(hub.seen(Opcode::extend), 1u);
+  const Uuid id = *Uuid::parse(kId);
+  for (const auto opcode : {Opcode::ack, Opcode::nack, Opcode::extend}) EXPECT_TRUE(hub.wait_for(opcode).starts_with(as_text(bytes_of(id))));
   reply = client.ask("GET", "/api/messages?agent=one&ack=true");
   EXPECT_EQ(reply.json().at("messages").at(0).at("status"), "processed");
   EXPECT_EQ(hub.seen(Opcode::ack), 2u);
