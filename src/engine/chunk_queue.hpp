@@ -82,13 +82,6 @@ class ChunkQueue {
     Entry* place_of(MessageKey key) {
       return std::partition_point(first(), last(), [&](const Entry& e) { return e.key < key; });
     }
-    // Requires: open.
-    void enlarge() {
-      capacity = std::min(kLargest, capacity * 4);
-      auto larger = std::make_unique_for_overwrite<Entry[]>(capacity);
-      std::copy(first(), last(), larger.get() + begin);
-      entries = std::move(larger);
-    }
     bool is_packed() const { return entries == nullptr; }
     MessageKey last_key() const { return is_packed() ? packed_last_key : entries[end - 1].key; }
 
@@ -151,10 +144,7 @@ class ChunkQueue {
     }
     if (chunk->begin == 0 && chunk->end == chunk->capacity) {
       if (chunk->capacity < kLargest) {
-        const auto index = static_cast<std::size_t>(chunk - chunks_.begin());
-        if (opened_ != index) close_opened();
-        opened_ = index;
-        chunk->enlarge();
+        enlarge(*chunk);
       } else {
         chunk = split(chunk, entry.key);
       }
@@ -169,6 +159,17 @@ class ChunkQueue {
       ++chunk->end;
     }
     *place = entry;
+  }
+
+  /// It may be packed from now on, as the one that was opened last.
+  void enlarge(Chunk& chunk) {
+    const auto index = static_cast<std::size_t>(&chunk - chunks_.data());
+    if (opened_ != index) close_opened();
+    opened_ = index;
+    chunk.capacity = std::min(kLargest, chunk.capacity * 4);
+    auto larger = std::make_unique_for_overwrite<Entry[]>(chunk.capacity);
+    std::copy(chunk.first(), chunk.last(), larger.get() + chunk.begin);
+    chunk.entries = std::move(larger);
   }
 
   /// Two half-full chunks out of a full one; the one that `key` belongs to.

@@ -266,8 +266,8 @@ class Engine {
   /// Appends the facts of a message and lists it as pending; how it is answered is in `as`. A duplicate is listed as such.
   /// Requires: the log has room for it.
   /// Returns its key; 0 for a duplicate. Within a CommitGroup, unless it is a single fact.
-  void commit_of(std::vector<Prepared>& all, std::size_t place, Pending&& as);
   MessageKey commit(const Prepared& prepared, std::string_view reply_to, Pending&& as);
+  void commit_of(std::vector<Prepared>& all, std::size_t place, Pending&& as);
   class CommitGroup;
   void doom(Prepared& prepared, DeadReason reason, std::string verdict);
   void remember_key(const Prepared& prepared, MessageKey message);

@@ -95,9 +95,9 @@ Result<std::vector<Prepared>> Engine::prepare_all(Session& session, std::span<co
       hand_on_trace(all.back());
       continue;
     }
-    together.place = i;
     auto prepared = prepare(session, message, caused, &together);
     if (!prepared) return std::unexpected(of_message(i, prepared.error()));
+    if (prepared->keyed && !prepared->is_duplicate()) together.keys.emplace(prepared->key.low, CommandTally::KeyUser{i, prepared->mailbox});
     if (prepared->lives() && !prepared->is_duplicate()) boxes.push_back(prepared->mailbox);
     all.push_back(std::move(*prepared));
   }
@@ -111,7 +111,8 @@ Result<std::vector<Prepared>> Engine::prepare_all(Session& session, std::span<co
   return all;
 }
 
-// One of a command's messages, those before it done. A copy of one of them is answered with that one.
+// One of a command's messages, those before it done. A copy of one of them is answered with that one, whose key may be forgotten by now for
+// those of others between.
 void Engine::commit_of(std::vector<Prepared>& all, std::size_t place, Pending&& as) {
   auto& prepared = all[place];
   if (prepared.repeats) prepared.first = all[*prepared.repeats].first;

@@ -52,7 +52,6 @@ struct CommandTally {
     std::size_t place = 0;  // among the command's messages
     std::uint32_t mailbox = 0;
   };
-  std::size_t place = 0;  // of the message that is being decided on
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> of_pairs, of_conversations;
   boost::unordered_flat_map<std::uint64_t, KeyUser> keys;  // by the lower half of the key's hash
 };

@@ -123,9 +123,6 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
     prepared.mailbox = *number;
   }
   if (!routing.to.empty() && find_first(prepared, together)) return prepared;
-  if (together != nullptr && prepared.keyed) {
-    together->keys.emplace(prepared.key.low, CommandTally::KeyUser{together->place, prepared.mailbox});
-  }
   if (caused != nullptr || !routing.cause.is_nil()) {
     auto lineage = caused != nullptr ? *caused : lineage_of(message);
     if (!lineage) return std::unexpected(std::move(lineage.error()));

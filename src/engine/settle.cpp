@@ -35,9 +35,12 @@ QueuedMessage failed(const Lease& lease) {
 
 Result<void> Engine::check_leases(std::span<const LeaseToken> tokens, const Uuid& id) {
   const auto address = message_address(id);
+  const auto is_of_it = [&](const Lease& lease) {
+    return address && is_ours(*address) && address->key == lease.entry.key && address->mailbox == lease.mailbox;
+  };
   for (const auto token : tokens) {
     const auto slot = leases_.find(token);
-    if (slot != kNoSlot && address && is_ours(*address) && address->key == leases_[slot].entry.key && address->mailbox == leases_[slot].mailbox) continue;
+    if (slot != kNoSlot && is_of_it(leases_[slot])) continue;
     ++counters_.refused;
     return failure(ErrorCode::lease_lost, fmt::format("{} is not a lease of message {}, or not any more", token, id.text()));
   }

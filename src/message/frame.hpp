@@ -79,10 +79,9 @@ struct Frame {
 
 /// Whether it settles or extends leases of one message alone, whose id should be the first 16 bytes of its body.
 inline bool names_its_message(const Frame& frame) {
+  if ((frame.header.flags & kFlagOfMessage) == 0) [[likely]] return false;
   const auto opcode = frame.header.opcode;
-  const bool settles = opcode == Opcode::ack || opcode == Opcode::nack || opcode == Opcode::reject || opcode == Opcode::extend ||
-                       opcode == Opcode::complete;
-  return settles && (frame.header.flags & kFlagOfMessage) != 0;
+  return opcode == Opcode::ack || opcode == Opcode::nack || opcode == Opcode::reject || opcode == Opcode::extend || opcode == Opcode::complete;
 }
 
 /// Cuts the first frame off `bytes`. Returns nothing while it is not whole. Errors: malformed (length below 8),

@@ -213,12 +213,12 @@ void append_extend(std::string& out, std::uint32_t request, std::span<const std:
   MapFrame(out, Opcode::extend, request, quiet).leases(0, leases).uint(1, lease_ms);
 }
 
-void limit_to_message(std::string& out, std::size_t at, const Uuid& id) {
-  auto header = load<FrameHeader>(as_bytes(out).data() + at);
+void limit_to_message(std::string& frame, const Uuid& id) {
+  auto header = load<FrameHeader>(as_bytes(frame).data());
   header.length += sizeof id;
   header.flags |= kFlagOfMessage;
-  std::memcpy(out.data() + at, &header, sizeof header);
-  out.insert(at + sizeof header, as_text(bytes_of(id)));
+  store(frame.data(), header);
+  frame.insert(sizeof header, as_text(bytes_of(id)));
 }
 
 void append_receipt(std::string& out, std::uint32_t request, std::span<const Uuid> ids) {

@@ -61,9 +61,8 @@ void append_reject(std::string& out, std::uint32_t request, std::span<const std:
                    bool quiet = false);
 void append_extend(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases, std::uint64_t lease_ms,
                    bool quiet = false);
-/// Makes the last frame of `out`, which began at `at` and settles or extends (ACK, NACK, REJECT, EXTEND or COMPLETE), hold for a lease of
-/// this message alone.
-void limit_to_message(std::string& out, std::size_t at, const Uuid& id);
+/// Makes `frame`, which settles or extends (ACK, NACK, REJECT, EXTEND or COMPLETE), hold for a lease of this message alone.
+void limit_to_message(std::string& frame, const Uuid& id);
 void append_receipt(std::string& out, std::uint32_t request, std::span<const Uuid> ids);
 void append_wait(std::string& out, std::uint32_t request, std::string_view mailbox, std::uint64_t timeout_ms);
 void append_stats(std::string& out, std::uint32_t request, std::string_view mailbox);

@@ -48,7 +48,9 @@ Switch::Routed Switch::route(Connection& connection, const Frame& frame) {
     return Routed::elsewhere;
   }
   // A lease of that message is where the message is.
-  if (names_its_message(frame) && frame.body.size() >= sizeof(Uuid)) return relay(connection, shard_of_id(load<Uuid>(frame.body.data())), frame);
+  if (names_its_message(frame) && frame.body.size() >= sizeof(Uuid)) {
+    return relay(connection, shard_of_id(load<Uuid>(frame.body.data())), frame);
+  }
   switch (frame.header.opcode) {
     case Opcode::publish: return route_publish(connection, frame, 0);
     case Opcode::request: return route_publish(connection, frame, 4);

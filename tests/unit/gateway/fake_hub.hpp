@@ -160,6 +160,7 @@ class FakeHub : public Hub {
         return true;
       case Opcode::ack: {
         const auto lease = load<std::uint64_t>(settlement(frame).data());
+        if (names_its_message(frame) && lease != 7) return fail(Opcode::error, ErrorCode::lease_lost, "the lease is not current"), true;
         append_frame(out, Opcode::settled, 0, request,
                      lease == 7 ? u32(1) + u32(0) : u32(0) + u32(1) + std::string(as_text(bytes_of(lease))));
         return true;
