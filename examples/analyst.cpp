@@ -35,7 +35,8 @@ static asio::awaitable<void> analyst(folkmoot::Client& bus) {
 
 static asio::awaitable<void> asker(folkmoot::Client& bus) {
   // Durable: confirmed when it is on the server's disk.
-  folkmoot::Message note{.to = "archive", .type = "notification", .content = "asking the analyst", .priority = folkmoot::low};
+  folkmoot::Message note{
+      .to = "archive", .type = "notification", .content = "asking the analyst", .priority = folkmoot::low};
   const auto receipt = folkmoot::value(co_await bus.publish(note));
   std::printf("noted as %s\n", receipt.id.text().c_str());
 

@@ -1,4 +1,5 @@
-// Dead letters, schedules, routes and other things that are kept by the server and looked after with calls: their questions and answers.
+// Dead letters, schedules, routes and other things that are kept by the server and looked after with calls: their
+// questions and answers.
 #pragma once
 
 #include <cstdint>
@@ -25,12 +26,12 @@ struct Attempt {
 struct DeadMessage {
   Uuid id{};
   std::string mailbox{};
-  std::string reason{};   // the word: rejected, expired, ...
-  std::string text{};     // why, in words
+  std::string reason{};  // the word: rejected, expired, ...
+  std::string text{};    // why, in words
   std::int64_t at_ms = 0;
   std::uint32_t deliveries = 0;
-  Message message{};                 // without its content, unless that was asked for
-  std::vector<Attempt> attempts{};   // of dead_show()
+  Message message{};                // without its content, unless that was asked for
+  std::vector<Attempt> attempts{};  // of dead_show()
 };
 
 /// Which dead letters; all that is given must hold.
@@ -54,9 +55,9 @@ struct DeadPage {
 };
 
 struct RedriveOptions {
-  Metadata changes{};              // message fields that are to be different, `to` and `content` among them
-  std::uint32_t limit = 0;         // 0: all that fit
-  std::uint32_t per_second = 0;    // 0: at once
+  Metadata changes{};            // message fields that are to be different, `to` and `content` among them
+  std::uint32_t limit = 0;       // 0: all that fit
+  std::uint32_t per_second = 0;  // 0: at once
   bool dry_run = false;
 };
 
@@ -75,10 +76,10 @@ struct PurgeOptions {
 /// A message that is sent again and again.
 struct ScheduledMessage {
   std::string name{};
-  Milliseconds every{0};       // either this
-  std::string cron{};          // or a cron expression
+  Milliseconds every{0};                       // either this
+  std::string cron{};                          // or a cron expression
   std::int64_t first_at_ms = 0, until_ms = 0;  // Unix milliseconds; 0: the next time that fits, for ever
-  std::uint64_t times = 0;     // 0: no end
+  std::uint64_t times = 0;                     // 0: no end
   Message message{};
 };
 
@@ -87,9 +88,9 @@ struct ScheduleStatus {
   Milliseconds every{0};
   std::string cron{};
   std::int64_t next_ms = 0, until_ms = 0;
-  std::uint64_t left = 0;   // 0: no end
+  std::uint64_t left = 0;  // 0: no end
   std::uint64_t fired = 0;
-  std::string from{};       // whose it is
+  std::string from{};  // whose it is
 };
 
 /// How one of several targets of a route is chosen.
@@ -98,7 +99,7 @@ enum class RouteStrategy : std::uint8_t {
   weighted = 1,      // in turns as frequent as the weights say
   least_loaded = 2,  // fewest waiting and leased, and what the agent itself reports
   random = 3,
-  hash = 4,          // messages with the same value in a field go to the same target
+  hash = 4,  // messages with the same value in a field go to the same target
 };
 std::string_view name(RouteStrategy strategy);
 std::optional<RouteStrategy> parse_route_strategy(std::string_view text);
@@ -117,8 +118,8 @@ struct RouteRule {
   std::uint32_t order = 100;              // lower numbers are asked first
   std::string filter{};                   // docs/filters.md; empty: every message
   RouteStrategy strategy = RouteStrategy::round_robin;
-  std::string hash_on{};                  // of strategy hash: the field
-  bool consumers_only = false;            // pass over a target without a free consumer
+  std::string hash_on{};        // of strategy hash: the field
+  bool consumers_only = false;  // pass over a target without a free consumer
 
   bool operator==(const RouteRule&) const = default;
 };

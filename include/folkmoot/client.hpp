@@ -1,16 +1,19 @@
 // The client: one connection to a folkmoot server, kept alive, over Asio.
 //
-// Every operation takes an Asio completion token as its last argument and completes with a Result<T>, on the token's executor:
+// Every operation takes an Asio completion token as its last argument and completes with a Result<T>, on the token's
+// executor:
 //
 //   Result<PublishReceipt> receipt = co_await bus.publish(make_message("analyst", "..."));         // the default token
 //   bus.publish(message, [](folkmoot::Result<folkmoot::PublishReceipt> receipt) { ... });
 //   std::future<...> receipt = bus.publish(message, boost::asio::use_future);
 //
-// Operations may be started from any thread, any number at a time; they reach the server in the order they were started in.
-// While the connection is down they wait for it. docs/client.md tells what a lost connection does to those in flight.
+// Operations may be started from any thread, any number at a time; they reach the server in the order they were started
+// in. While the connection is down they wait for it. docs/client.md tells what a lost connection does to those in
+// flight.
 //
-// Beware of g++ 12: a braced temporary with strings inside a co_await expression, `co_await bus.publish({.to = "analyst"})`, is
-// destroyed wrongly by that compiler and crashes. Name the message first (`Message task{.to = "analyst"}`), or make_message().
+// Beware of g++ 12: a braced temporary with strings inside a co_await expression, `co_await bus.publish({.to =
+// "analyst"})`, is destroyed wrongly by that compiler and crashes. Name the message first (`Message task{.to =
+// "analyst"}`), or make_message().
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -47,7 +50,8 @@ namespace asio = boost::asio;
 template <class T>
 using Completion = std::move_only_function<void(Result<T>&&)>;
 
-/// Called with each status of a request, on the client's executor, one after the other and none after the request's end; must not throw.
+/// Called with each status of a request, on the client's executor, one after the other and none after the request's
+/// end; must not throw.
 using StatusHandler = std::function<void(const Message&)>;
 
 /// What takes a status, and is no completion token.
@@ -59,8 +63,8 @@ namespace detail {
 class Connection;  // src/client/connection.hpp
 class Flow;        // src/client/flow.hpp
 
-/// A value on its way through Asio, which moves it several times. For a message that is dozens of strings each time: a large value
-/// stays in one place.
+/// A value on its way through Asio, which moves it several times. For a message that is dozens of strings each time: a
+/// large value stays in one place.
 template <class T>
 class Held {
  public:
@@ -87,21 +91,24 @@ class Held {
 };
 
 /// Runs `start(completion)`, where the completion hands its result to the token's handler on the handler's executor; or
-/// `start(completion, slot)`, if it can be cancelled: the slot is the handler's, and belongs to the operation until then.
+/// `start(completion, slot)`, if it can be cancelled: the slot is the handler's, and belongs to the operation until
+/// then.
 template <class T, class Token, class Start>
 auto initiate(Token&& token, const asio::any_io_executor& fallback, Start start) {
   return asio::async_initiate<Token, void(Result<T>)>(
       [fallback, start = std::move(start)](auto handler) mutable {
         // Tracked work keeps the handler's io_context running while the answer is on its way.
-        auto executor = asio::prefer(asio::get_associated_executor(handler, fallback), asio::execution::outstanding_work.tracked);
+        auto executor =
+            asio::prefer(asio::get_associated_executor(handler, fallback), asio::execution::outstanding_work.tracked);
         asio::cancellation_slot slot = asio::get_associated_cancellation_slot(handler);
         constexpr bool cancellable = std::invocable<Start&, Completion<T>, asio::cancellation_slot>;
-        Completion<T> done([slot, handler = std::move(handler), executor = std::move(executor)](Result<T>&& result) mutable {
-          asio::post(executor, [slot, handler = std::move(handler), result = Held(std::move(result))]() mutable {
-            if (cancellable && slot.is_connected()) slot.clear();
-            std::move(handler)(result.take());
-          });
-        });
+        Completion<T> done(
+            [slot, handler = std::move(handler), executor = std::move(executor)](Result<T>&& result) mutable {
+              asio::post(executor, [slot, handler = std::move(handler), result = Held(std::move(result))]() mutable {
+                if (cancellable && slot.is_connected()) slot.clear();
+                std::move(handler)(result.take());
+              });
+            });
         if constexpr (cancellable) {
           start(std::move(done), slot);
         } else {
@@ -124,19 +131,21 @@ class Stream {
   /// Errors: cancelled (cancel() or Client::close()), whatever the server refused the stream with after a reconnect.
   template <class Token = asio::use_awaitable_t<>>
   auto next(Token&& token = {}) {
-    return initiate<Delivery>(std::forward<Token>(token), executor(), [c = connection_, flow = flow_](Completion<Delivery> done) {
-      start_next(c, flow, std::move(done));
-    });
+    return initiate<Delivery>(
+        std::forward<Token>(token), executor(),
+        [c = connection_, flow = flow_](Completion<Delivery> done) { start_next(c, flow, std::move(done)); });
   }
 
-  /// Ends the stream; waiting next()s complete with `cancelled`. Undelivered messages go back to their mailbox. May be called twice.
+  /// Ends the stream; waiting next()s complete with `cancelled`. Undelivered messages go back to their mailbox. May be
+  /// called twice.
   void cancel();
   /// Events missed so far for want of credit or room.
   std::uint64_t missed() const;
 
  private:
   asio::any_io_executor executor() const;
-  static void start_next(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Flow>& flow, Completion<Delivery> done);
+  static void start_next(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Flow>& flow,
+                         Completion<Delivery> done);
 
   std::shared_ptr<Connection> connection_;
   std::shared_ptr<Flow> flow_;
@@ -170,38 +179,40 @@ class Client {
   bool is_connected() const;
   /// Messages of publish_nowait and settlements of ack_nowait that the server refused.
   std::uint64_t refused() const;
-  /// Called with each of those, on the client's strand: `handler` must be quick and must not throw. Set before connect().
+  /// Called with each of those, on the client's strand: `handler` must be quick and must not throw. Set before
+  /// connect().
   void on_refused(std::function<void(const Error&)> handler);
-  /// Called for each delivery whose sender took back what it asked for (Delivery::withdrawn()); otherwise as on_refused.
+  /// Called for each delivery whose sender took back what it asked for (Delivery::withdrawn()); otherwise as
+  /// on_refused.
   void on_withdrawn(std::function<void(const Withdrawal&)> handler);
   /// Called when the circuit breaker of an address changes, by whatever thread made it change; otherwise as on_refused.
   void on_breaker(std::function<void(const BreakerEvent&)> handler);
   ClientMetrics metrics() const;
 
-  /// Connects and says HELLO. Errors: connection_lost (with the reason), unauthorized, unsupported_version, invalid_field (address),
-  /// out_of_range (options).
+  /// Connects and says HELLO. Errors: connection_lost (with the reason), unauthorized, unsupported_version,
+  /// invalid_field (address), out_of_range (options).
   template <class Token = asio::use_awaitable_t<>>
   auto connect(Token&& token = {}) {
     return start<void>(token, [c = connection_](auto done) { start_connect(c, std::move(done)); });
   }
 
-  /// Ends everything that is under way with `cancelled` and closes the connection. Returns at once; may be called twice.
+  /// Ends everything that is under way with `cancelled` and closes the connection. Returns at once; may be called
+  /// twice.
   void close();
 
-  /// Publishes and waits for the confirm: a message to a mailbox is on disk then. A content larger than the server takes in a message
-  /// (or ClientOptions::reference_above) is stored first, and the message refers to it; so with all that sends messages. Only then may
-  /// it be overtaken by messages that were sent later.
-  /// Errors: connection_lost, timed_out, busy, and what the server refuses (mailbox_full, no_such_request, ...). A key that was used
-  /// before is no error: Outcome::duplicate.
+  /// Publishes and waits for the confirm: a message to a mailbox is on disk then. A content larger than the server
+  /// takes in a message (or ClientOptions::reference_above) is stored first, and the message refers to it; so with all
+  /// that sends messages. Only then may it be overtaken by messages that were sent later. Errors: connection_lost,
+  /// timed_out, busy, and what the server refuses (mailbox_full, no_such_request, ...). A key that was used before is
+  /// no error: Outcome::duplicate.
   template <class Token = asio::use_awaitable_t<>>
   auto publish(Message message, Token&& token = {}) {
-    return start<PublishReceipt>(token, [c = connection_, message = detail::Held(std::move(message))](auto done) mutable {
-      start_publish(c, message.take(), std::move(done));
-    });
+    return start<PublishReceipt>(token, [c = connection_, message = detail::Held(std::move(message))](
+                                            auto done) mutable { start_publish(c, message.take(), std::move(done)); });
   }
 
-  /// Up to 10,000 messages in one frame; each stands for itself, unless they are atomic: then an error is that of all of them. The
-  /// results are in the messages' order.
+  /// Up to 10,000 messages in one frame; each stands for itself, unless they are atomic: then an error is that of all
+  /// of them. The results are in the messages' order.
   template <class Token = asio::use_awaitable_t<>>
   auto publish_batch(std::vector<Message> messages, BatchOptions options = {}, Token&& token = {}) {
     return start<Receipts>(token, [c = connection_, messages = std::move(messages), options](auto done) mutable {
@@ -218,8 +229,8 @@ class Client {
     });
   }
 
-  /// Events of a topic pattern (`*` a word, a last `>` the rest). Errors: invalid_topic, invalid_filter (with the column), limit_reached,
-  /// connection_lost.
+  /// Events of a topic pattern (`*` a word, a last `>` the rest). Errors: invalid_topic, invalid_filter (with the
+  /// column), limit_reached, connection_lost.
   template <class Token = asio::use_awaitable_t<>>
   auto subscribe(std::string pattern, SubscribeOptions options = {}, Token&& token = {}) {
     // A coroutine starts this later, when the filter's text may be gone.
@@ -254,7 +265,8 @@ class Client {
   }
   template <class Token = asio::use_awaitable_t<>>
   auto ack(std::vector<std::uint64_t> leases, Token&& token = {}) {
-    return start<void>(token, [c = connection_, leases = std::move(leases)](auto done) { start_ack(c, leases, std::move(done)); });
+    return start<void>(
+        token, [c = connection_, leases = std::move(leases)](auto done) { start_ack(c, leases, std::move(done)); });
   }
   /// Settles without an answer; see refused().
   void ack_nowait(const Delivery& delivery);
@@ -285,14 +297,16 @@ class Client {
     });
   }
 
-  /// Settles a message for good and publishes what came of it, both or neither: after a crash there is either the message or its
-  /// outputs. The outputs (none is fine) are caused by the message. Errors: lease_lost (others may have the message now; nothing was
-  /// published), what publishing refuses, invalid_field (a delivery without a lease), connection_lost (done or not).
+  /// Settles a message for good and publishes what came of it, both or neither: after a crash there is either the
+  /// message or its outputs. The outputs (none is fine) are caused by the message. Errors: lease_lost (others may have
+  /// the message now; nothing was published), what publishing refuses, invalid_field (a delivery without a lease),
+  /// connection_lost (done or not).
   template <class Token = asio::use_awaitable_t<>>
   auto complete(const Delivery& delivery, std::vector<Message> outputs, Token&& token = {}) {
-    return start<Receipts>(token, [c = connection_, lease = delivery.lease, outputs = std::move(outputs)](auto done) mutable {
-      start_complete(c, lease, std::move(outputs), std::move(done));
-    });
+    return start<Receipts>(token,
+                           [c = connection_, lease = delivery.lease, outputs = std::move(outputs)](auto done) mutable {
+                             start_complete(c, lease, std::move(outputs), std::move(done));
+                           });
   }
 
   /// To the dead letters, at once and whatever the retry policy. Errors as ack.
@@ -307,8 +321,9 @@ class Client {
     });
   }
 
-  /// Sends a message and waits for its response. Errors: timed_out, no_consumer, connection_lost (never sent again), cancelled (by the
-  /// token's cancellation slot). Whoever works at a request that is given up is told: Delivery::withdrawn().
+  /// Sends a message and waits for its response. Errors: timed_out, no_consumer, connection_lost (never sent again),
+  /// cancelled (by the token's cancellation slot). Whoever works at a request that is given up is told:
+  /// Delivery::withdrawn().
   template <class Token = asio::use_awaitable_t<>>
     requires(!TakesStatus<std::remove_cvref_t<Token>>)
   auto request(Message message, Milliseconds timeout = std::chrono::seconds(30), Token&& token = {}) {
@@ -317,15 +332,16 @@ class Client {
   /// The same, with the messages of type `status` that come before the response.
   template <TakesStatus Status, class Token = asio::use_awaitable_t<>>
   auto request(Message message, Milliseconds timeout, Status on_status, Token&& token = {}) {
-    return start<Message>(token, [c = connection_, message = detail::Held(std::move(message)), timeout,
-                                  on_status = StatusHandler(std::move(on_status))](auto done, asio::cancellation_slot slot) mutable {
-      start_request(c, message.take(), timeout, std::move(on_status), slot, std::move(done));
-    });
+    return start<Message>(
+        token, [c = connection_, message = detail::Held(std::move(message)), timeout,
+                on_status = StatusHandler(std::move(on_status))](auto done, asio::cancellation_slot slot) mutable {
+          start_request(c, message.take(), timeout, std::move(on_status), slot, std::move(done));
+        });
   }
 
-  /// Sends each of `messages` as a request, and gathers answers until there are as many as needed, each has one or an error, or the
-  /// time is over. The rest is then cancelled. What went wrong with one is in Gathered::missing. Errors: out_of_range (no messages, more
-  /// than 1000, or fewer than are needed).
+  /// Sends each of `messages` as a request, and gathers answers until there are as many as needed, each has one or an
+  /// error, or the time is over. The rest is then cancelled. What went wrong with one is in Gathered::missing. Errors:
+  /// out_of_range (no messages, more than 1000, or fewer than are needed).
   template <class Token = asio::use_awaitable_t<>>
   auto request_all(std::vector<Message> messages, GatherOptions options = {}, Token&& token = {}) {
     return start<Gathered>(token, [c = connection_, messages = std::move(messages), options](auto done) mutable {
@@ -333,33 +349,35 @@ class Client {
     });
   }
 
-  /// Has an agent do something: a request of type `command` whose content is {"command": name, "parameters": {...}}. Its statuses go to
-  /// `on_status`. Errors: as request.
+  /// Has an agent do something: a request of type `command` whose content is {"command": name, "parameters": {...}}.
+  /// Its statuses go to `on_status`. Errors: as request.
   template <class Token = asio::use_awaitable_t<>>
-  auto send_command(std::string agent, Command command, Milliseconds timeout = std::chrono::seconds(30), StatusHandler on_status = {},
-                    Token&& token = {}) {
+  auto send_command(std::string agent, Command command, Milliseconds timeout = std::chrono::seconds(30),
+                    StatusHandler on_status = {}, Token&& token = {}) {
     return request(make_command(std::move(agent), command), timeout, std::move(on_status), std::forward<Token>(token));
   }
 
-  /// Tells the requester of `delivery` how far the work is: a message of type `status` to its reply address, or to its sender's mailbox.
-  /// Only for requests that follow their status, as send_command() does: to another one it is the answer. Errors: as reply.
+  /// Tells the requester of `delivery` how far the work is: a message of type `status` to its reply address, or to its
+  /// sender's mailbox. Only for requests that follow their status, as send_command() does: to another one it is the
+  /// answer. Errors: as reply.
   template <class Token = asio::use_awaitable_t<>>
   auto status(const Delivery& delivery, std::string content, Token&& token = {}) {
     return reply(delivery, make_status(std::move(content)), std::forward<Token>(token));
   }
 
-  /// Publishes `response` to the reply address of `delivery`, or to its sender's mailbox if it has none; type, conversation,
-  /// correlation and cause are filled in if they are empty. The delivery still wants to be settled. Errors: as publish, no_such_request
-  /// (the requester does not wait any more), no_reply_wanted.
+  /// Publishes `response` to the reply address of `delivery`, or to its sender's mailbox if it has none; type,
+  /// conversation, correlation and cause are filled in if they are empty. The delivery still wants to be settled.
+  /// Errors: as publish, no_such_request (the requester does not wait any more), no_reply_wanted.
   template <class Token = asio::use_awaitable_t<>>
   auto reply(const Delivery& delivery, Message response, Token&& token = {}) {
-    return start<PublishReceipt>(token, [c = connection_, message = addressed_reply(delivery, std::move(response))](auto done) mutable {
-      start_reply(c, std::move(message), std::move(done));
-    });
+    return start<PublishReceipt>(
+        token, [c = connection_, message = addressed_reply(delivery, std::move(response))](auto done) mutable {
+          start_reply(c, std::move(message), std::move(done));
+        });
   }
 
-  /// Publishes make_forward(delivery, to). The delivery still wants to be settled; to do both or neither, give the message to
-  /// complete(). Errors: as publish.
+  /// Publishes make_forward(delivery, to). The delivery still wants to be settled; to do both or neither, give the
+  /// message to complete(). Errors: as publish.
   template <class Token = asio::use_awaitable_t<>>
   auto forward(const Delivery& delivery, std::string to, Token&& token = {}) {
     return publish(make_forward(delivery, std::move(to)), std::forward<Token>(token));
@@ -368,9 +386,8 @@ class Client {
   /// Where the recipients' copies stand, in the order of the ids (1000 at most).
   template <class Token = asio::use_awaitable_t<>>
   auto receipts(std::vector<Uuid> ids, Token&& token = {}) {
-    return start<std::vector<Receipt>>(token, [c = connection_, ids = std::move(ids)](auto done) {
-      start_receipts(c, ids, std::move(done));
-    });
+    return start<std::vector<Receipt>>(
+        token, [c = connection_, ids = std::move(ids)](auto done) { start_receipts(c, ids, std::move(done)); });
   }
 
   /// Waits until the mailbox has a message ready, without taking it. Errors: timed_out.
@@ -405,16 +422,16 @@ class Client {
   /// The attempts made at a message that is waiting, leased or dead, oldest first.
   template <class Token = asio::use_awaitable_t<>>
   auto attempts(Uuid id, Token&& token = {}) {
-    return start<std::vector<Attempt>>(token, [c = connection_, id](auto done) { start_attempts(c, id, std::move(done)); });
+    return start<std::vector<Attempt>>(token,
+                                       [c = connection_, id](auto done) { start_attempts(c, id, std::move(done)); });
   }
 
-  /// Any call of the server by its name (docs/protocol.md); `arguments` is a JSON object as text. The answer's body: JSON text, unless
-  /// the page says otherwise. Not sent again when the connection is lost.
+  /// Any call of the server by its name (docs/protocol.md); `arguments` is a JSON object as text. The answer's body:
+  /// JSON text, unless the page says otherwise. Not sent again when the connection is lost.
   template <class Token = asio::use_awaitable_t<>>
   auto call(std::string name, std::string arguments = {}, Token&& token = {}) {
-    return start<std::string>(token, [c = connection_, name = std::move(name), arguments = std::move(arguments)](auto done) {
-      start_call(c, name, arguments, std::move(done));
-    });
+    return start<std::string>(token, [c = connection_, name = std::move(name), arguments = std::move(arguments)](
+                                         auto done) { start_call(c, name, arguments, std::move(done)); });
   }
 
   /// Dead letters, oldest first within a mailbox. Errors: invalid_field (a word or filter that is none), out_of_range.
@@ -436,12 +453,12 @@ class Client {
       start_dead_resubmit(c, id, changes, std::move(done));
     });
   }
-  /// Sends all again that fit now, and is done when they are sent: with a rate that may take long. Ends early with the connection.
+  /// Sends all again that fit now, and is done when they are sent: with a rate that may take long. Ends early with the
+  /// connection.
   template <class Token = asio::use_awaitable_t<>>
   auto dead_redrive(DeadFilter filter, RedriveOptions options = {}, Token&& token = {}) {
-    return start<Redriven>(token, [c = connection_, filter = std::move(filter), options = std::move(options)](auto done) {
-      start_dead_redrive(c, filter, options, std::move(done));
-    });
+    return start<Redriven>(token, [c = connection_, filter = std::move(filter), options = std::move(options)](
+                                      auto done) { start_dead_redrive(c, filter, options, std::move(done)); });
   }
   /// Does away with dead letters; how many they were.
   template <class Token = asio::use_awaitable_t<>>
@@ -451,7 +468,8 @@ class Client {
     });
   }
 
-  /// A message that the server sends again and again, in the place of one of the same name. Errors: invalid_field, limit_reached.
+  /// A message that the server sends again and again, in the place of one of the same name. Errors: invalid_field,
+  /// limit_reached.
   template <class Token = asio::use_awaitable_t<>>
   auto set_schedule(ScheduledMessage schedule, Token&& token = {}) {
     return start<void>(token, [c = connection_, schedule = std::move(schedule)](auto done) {
@@ -460,30 +478,35 @@ class Client {
   }
   template <class Token = asio::use_awaitable_t<>>
   auto remove_schedule(std::string name, Token&& token = {}) {
-    return start<void>(token, [c = connection_, name = std::move(name)](auto done) { start_remove_schedule(c, name, std::move(done)); });
+    return start<void>(token, [c = connection_, name = std::move(name)](auto done) {
+      start_remove_schedule(c, name, std::move(done));
+    });
   }
   template <class Token = asio::use_awaitable_t<>>
   auto schedules(Token&& token = {}) {
-    return start<std::vector<ScheduleStatus>>(token, [c = connection_](auto done) { start_schedules(c, std::move(done)); });
+    return start<std::vector<ScheduleStatus>>(token,
+                                              [c = connection_](auto done) { start_schedules(c, std::move(done)); });
   }
 
-  /// A rule that finds a recipient for messages sent without one, in the place of one of the same name. Errors: invalid_filter,
-  /// invalid_name, invalid_field, out_of_range (order, weights, targets), limit_reached.
+  /// A rule that finds a recipient for messages sent without one, in the place of one of the same name. Errors:
+  /// invalid_filter, invalid_name, invalid_field, out_of_range (order, weights, targets), limit_reached.
   template <class Token = asio::use_awaitable_t<>>
   auto set_route(RouteRule route, Token&& token = {}) {
-    return start<void>(token, [c = connection_, route = std::move(route)](auto done) { start_set_route(c, route, std::move(done)); });
+    return start<void>(
+        token, [c = connection_, route = std::move(route)](auto done) { start_set_route(c, route, std::move(done)); });
   }
   template <class Token = asio::use_awaitable_t<>>
   auto remove_route(std::string name, Token&& token = {}) {
-    return start<void>(token, [c = connection_, name = std::move(name)](auto done) { start_remove_route(c, name, std::move(done)); });
+    return start<void>(
+        token, [c = connection_, name = std::move(name)](auto done) { start_remove_route(c, name, std::move(done)); });
   }
   /// In the order in which they are asked.
   template <class Token = asio::use_awaitable_t<>>
   auto routes(Token&& token = {}) {
     return start<std::vector<RouteStatus>>(token, [c = connection_](auto done) { start_routes(c, std::move(done)); });
   }
-  /// How busy this client's agent is, in messages: strategy least_loaded adds it to what waits. Errors: invalid_name (the client has no
-  /// agent name).
+  /// How busy this client's agent is, in messages: strategy least_loaded adds it to what waits. Errors: invalid_name
+  /// (the client has no agent name).
   template <class Token = asio::use_awaitable_t<>>
   auto report_load(std::uint32_t load, Token&& token = {}) {
     return start<void>(token, [c = connection_, load](auto done) { start_report_load(c, load, std::move(done)); });
@@ -497,8 +520,9 @@ class Client {
     });
   }
 
-  /// Stores `size` bytes on the server, unless it has them, for messages to refer to (Message::content_ref). It keeps them for a while
-  /// (content.grace) and for as long as a message refers to them. Errors: content_too_large, limit_reached, disk_full, those of `source`.
+  /// Stores `size` bytes on the server, unless it has them, for messages to refer to (Message::content_ref). It keeps
+  /// them for a while (content.grace) and for as long as a message refers to them. Errors: content_too_large,
+  /// limit_reached, disk_full, those of `source`.
   template <class Token = asio::use_awaitable_t<>>
   auto upload(ContentSource source, std::uint64_t size, Token&& token = {}) {
     return start<ContentRef>(token, [c = connection_, source = std::move(source), size](auto done) mutable {
@@ -507,7 +531,8 @@ class Client {
   }
   template <class Token = asio::use_awaitable_t<>>
   auto upload_file(std::string path, Token&& token = {}) {
-    return start<ContentRef>(token, [c = connection_, path = std::move(path)](auto done) { start_upload_file(c, path, std::move(done)); });
+    return start<ContentRef>(
+        token, [c = connection_, path = std::move(path)](auto done) { start_upload_file(c, path, std::move(done)); });
   }
   /// Hands a stored content to `sink`; done when its hash was found right. Errors: not_found, damaged, those of `sink`.
   template <class Token = asio::use_awaitable_t<>>
@@ -519,17 +544,21 @@ class Client {
   /// Into a file, which has its name only when it is whole: it is written as `path`.part before.
   template <class Token = asio::use_awaitable_t<>>
   auto fetch_file(ContentRef ref, std::string path, Token&& token = {}) {
-    return start<void>(token, [c = connection_, ref, path = std::move(path)](auto done) { start_fetch_file(c, ref, path, std::move(done)); });
+    return start<void>(token, [c = connection_, ref, path = std::move(path)](auto done) {
+      start_fetch_file(c, ref, path, std::move(done));
+    });
   }
   /// All of it. Errors: content_too_large if it has more than `bytes_max`.
   template <class Token = asio::use_awaitable_t<>>
   auto fetch_bytes(ContentRef ref, std::size_t bytes_max, Token&& token = {}) {
-    return start<std::string>(token, [c = connection_, ref, bytes_max](auto done) { start_fetch_bytes(c, ref, bytes_max, std::move(done)); });
+    return start<std::string>(
+        token, [c = connection_, ref, bytes_max](auto done) { start_fetch_bytes(c, ref, bytes_max, std::move(done)); });
   }
   /// The size of a stored content; nothing if it is not stored.
   template <class Token = asio::use_awaitable_t<>>
   auto find_content(ContentHash hash, Token&& token = {}) {
-    return start<std::optional<std::uint64_t>>(token, [c = connection_, hash](auto done) { start_find_content(c, hash, std::move(done)); });
+    return start<std::optional<std::uint64_t>>(
+        token, [c = connection_, hash](auto done) { start_find_content(c, hash, std::move(done)); });
   }
 
   /// There and back.
@@ -540,9 +569,10 @@ class Client {
 
   using Handler = std::function<asio::awaitable<Result<void>>(Delivery)>;
 
-  /// What run() does with messages of this type; "" is for all types without a handler of their own. A later handler takes the
-  /// place of an earlier one; an empty one removes it. `handler` takes a Delivery (by value or const reference) and returns
-  /// void, Result<void>, or an awaitable of either. Returning acks; an Error or an exception nacks, with its text as reason.
+  /// What run() does with messages of this type; "" is for all types without a handler of their own. A later handler
+  /// takes the place of an earlier one; an empty one removes it. `handler` takes a Delivery (by value or const
+  /// reference) and returns void, Result<void>, or an awaitable of either. Returning acks; an Error or an exception
+  /// nacks, with its text as reason.
   template <class Function>
   void on(std::string type, Function handler) {
     set_handler(std::move(type), as_handler(std::move(handler)));
@@ -572,7 +602,8 @@ class Client {
   static Handler as_handler(Function function) {
     using Returned = std::invoke_result_t<Function&, Delivery>;
     // The function object lives in the handler's own frame, so that a lambda's captures outlive its suspensions.
-    return [function = std::make_shared<Function>(std::move(function))](Delivery delivery) -> asio::awaitable<Result<void>> {
+    return [function =
+                std::make_shared<Function>(std::move(function))](Delivery delivery) -> asio::awaitable<Result<void>> {
       auto kept = function;
       if constexpr (std::is_same_v<Returned, asio::awaitable<Result<void>>>) {
         co_return co_await (*kept)(std::move(delivery));
@@ -598,15 +629,19 @@ class Client {
   static void start_publish_batch(const Shared&, std::vector<Message>, const BatchOptions&, Completion<Receipts>);
   static void start_publish_nowait(const Shared&, Message&&, Completion<void>);
   static void start_complete(const Shared&, std::uint64_t lease, std::vector<Message> outputs, Completion<Receipts>);
-  static void start_reject(const Shared&, const std::vector<std::uint64_t>&, const std::string& reason, Completion<void>);
+  static void start_reject(const Shared&, const std::vector<std::uint64_t>&, const std::string& reason,
+                           Completion<void>);
   static void start_reply(const Shared&, Result<Message>, Completion<PublishReceipt>);
-  static void start_subscribe(const Shared&, const std::string& pattern, const SubscribeOptions&, Completion<Subscription>);
+  static void start_subscribe(const Shared&, const std::string& pattern, const SubscribeOptions&,
+                              Completion<Subscription>);
   static void start_consume(const Shared&, const std::string& mailbox, const ConsumeOptions&, Completion<Consumer>);
-  static void start_receive(const Shared&, const std::string& mailbox, const ReceiveOptions&, Completion<std::vector<Delivery>>);
+  static void start_receive(const Shared&, const std::string& mailbox, const ReceiveOptions&,
+                            Completion<std::vector<Delivery>>);
   static void start_ack(const Shared&, const std::vector<std::uint64_t>&, Completion<void>);
   static void start_nack(const Shared&, const std::vector<std::uint64_t>&, const NackOptions&, Completion<void>);
   static void start_extend(const Shared&, const std::vector<std::uint64_t>&, Milliseconds, Completion<void>);
-  static void start_request(const Shared&, Message&&, Milliseconds, StatusHandler, asio::cancellation_slot, Completion<Message>);
+  static void start_request(const Shared&, Message&&, Milliseconds, StatusHandler, asio::cancellation_slot,
+                            Completion<Message>);
   static void start_request_all(const Shared&, std::vector<Message>, const GatherOptions&, Completion<Gathered>);
   static void start_receipts(const Shared&, const std::vector<Uuid>&, Completion<std::vector<Receipt>>);
   static void start_wait(const Shared&, const std::string& mailbox, Milliseconds, Completion<MailboxReady>);

@@ -1,5 +1,5 @@
-// Connected clients that are used again, so many for each server address at most: for programs that talk to many servers, or that want
-// several connections to one.
+// Connected clients that are used again, so many for each server address at most: for programs that talk to many
+// servers, or that want several connections to one.
 //
 //   auto bus = folkmoot::value(co_await pool.acquire("10.0.0.7:7470"));
 //   co_await bus->publish(message);                                      // goes back to the pool with `bus`
@@ -17,9 +17,9 @@
 namespace folkmoot {
 
 struct ClientPoolOptions {
-  ClientOptions client{};       // of all of them, but for the address
+  ClientOptions client{};        // of all of them, but for the address
   std::size_t per_address = 16;  // idle and in use, 1 to 65,536
-  Milliseconds idle{60'000};    // one that nobody used for so long is closed; 1 ms to 24 h
+  Milliseconds idle{60'000};     // one that nobody used for so long is closed; 1 ms to 24 h
 };
 
 /// What a pool holds for an address.
@@ -58,13 +58,13 @@ class ClientPool {
   /// close().
   ~ClientPool();
 
-  /// An idle client of this address ("" is the default address), or a new one, connected. Errors: limit_reached (all are in use, or too
-  /// many addresses), out_of_range (options), cancelled (closed), as Client::connect.
+  /// An idle client of this address ("" is the default address), or a new one, connected. Errors: limit_reached (all
+  /// are in use, or too many addresses), out_of_range (options), cancelled (closed), as Client::connect.
   template <class Token = asio::use_awaitable_t<>>
   auto acquire(std::string address = {}, Token&& token = {}) {
-    return detail::initiate<PooledClient>(std::forward<Token>(token), executor_, [state = state_, address = std::move(address)](auto done) {
-      start_acquire(state, address, std::move(done));
-    });
+    return detail::initiate<PooledClient>(
+        std::forward<Token>(token), executor_,
+        [state = state_, address = std::move(address)](auto done) { start_acquire(state, address, std::move(done)); });
   }
 
   /// Closes what is idle, and what is in use when it comes back. May be called twice.

@@ -1,4 +1,5 @@
-// Content by reference: what is too large for a message is stored beside the messages, once, under its SHA-256; a message refers to it.
+// Content by reference: what is too large for a message is stored beside the messages, once, under its SHA-256; a
+// message refers to it.
 #pragma once
 
 #include <array>
@@ -33,8 +34,8 @@ struct ContentRef {
   bool operator==(const ContentRef&) const = default;
 };
 
-/// Gives the bytes of a content from `offset` on: `most` of them, fewer only at its end. Called on the client's executor, for the same
-/// bytes more than once: to hash them, to send them, and again after a lost connection.
+/// Gives the bytes of a content from `offset` on: `most` of them, fewer only at its end. Called on the client's
+/// executor, for the same bytes more than once: to hash them, to send them, and again after a lost connection.
 using ContentSource = std::function<Result<std::string>(std::uint64_t offset, std::size_t most)>;
 /// Takes the bytes of a content, part by part. An error ends the reading with it. Called on the client's executor.
 using ContentSink = std::function<Result<void>(std::string_view part)>;

@@ -27,14 +27,15 @@ struct Delivery {
   std::uint32_t delivery = 0;  // 1 the first time
   bool redelivered = false;    // it was handed out before, or a restart cannot exclude it
   std::uint32_t missed = 0;    // events the subscription missed just before this one
-  /// Why the content is still compressed (message.encoding says how): it was damaged, or too large. None: it is as it was sent.
+  /// Why the content is still compressed (message.encoding says how): it was damaged, or too large. None: it is as it
+  /// was sent.
   std::optional<Error> content_error{};
   std::shared_ptr<const detail::Withdrawals> withdrawals{};  // asked by withdrawn()
 
   bool leased() const { return lease != 0; }
   const std::string& content() const { return message.content; }
-  /// The sender took back what it asked for (it gave up, or has enough answers): the work may be dropped. A delivery with a lease
-  /// still wants to be settled. Turns true while the work goes on; from any thread.
+  /// The sender took back what it asked for (it gave up, or has enough answers): the work may be dropped. A delivery
+  /// with a lease still wants to be settled. Turns true while the work goes on; from any thread.
   bool withdrawn() const;
 };
 
@@ -57,14 +58,14 @@ std::string_view name(Outcome outcome);
 
 /// How far the recipient's copy of a message is.
 enum class CopyState : std::uint8_t {
-  unknown = 0,       // never seen by this server, or settled longer ago than receipts are kept
+  unknown = 0,  // never seen by this server, or settled longer ago than receipts are kept
   queued = 1,
-  offered = 2,       // pushed to a consumer's connection
-  retrieved = 3,     // taken by the recipient
+  offered = 2,    // pushed to a consumer's connection
+  retrieved = 3,  // taken by the recipient
   acknowledged = 4,
-  dead = 5,          // given up; Receipt::reason tells why
-  scheduled = 6,     // waits for its deliver_at
-  cancelled = 7,     // taken back by its sender
+  dead = 5,       // given up; Receipt::reason tells why
+  scheduled = 6,  // waits for its deliver_at
+  cancelled = 7,  // taken back by its sender
 };
 std::string_view name(CopyState state);
 
@@ -97,9 +98,11 @@ struct MailboxReady {
 /// A message to a mailbox, and to a topic.
 Message make_message(std::string to, std::string content);
 Message make_event(std::string topic, std::string content);
-/// A response to `delivery`: addressed to where its sender wants it, in the same conversation, correlated with it, caused by it.
+/// A response to `delivery`: addressed to where its sender wants it, in the same conversation, correlated with it,
+/// caused by it.
 Message make_reply(const Delivery& delivery, std::string content);
-/// The same work for somebody else: content, type, priority, conversation, metadata and reply address of `delivery`, caused by it.
+/// The same work for somebody else: content, type, priority, conversation, metadata and reply address of `delivery`,
+/// caused by it.
 Message make_forward(const Delivery& delivery, std::string to);
 /// `message` once for each of `recipients`.
 std::vector<Message> to_each(const Message& message, const std::vector<std::string>& recipients);
@@ -124,7 +127,8 @@ struct Gathered {
     std::string recipient{};
     Error why{};  // timed_out, no_consumer, ...; cancelled: there were enough answers without it
   };
-  std::vector<Answer> answers{};  // in the order in which they came; those of type `error` do not count to what is needed
+  std::vector<Answer>
+      answers{};  // in the order in which they came; those of type `error` do not count to what is needed
   std::vector<Missing> missing{};
   bool enough = false;
 };

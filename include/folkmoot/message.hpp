@@ -20,15 +20,16 @@ using Priority = std::uint8_t;
 constexpr Priority critical = 1, high = 3, normal = 5, low = 7, background = 9;
 constexpr Priority kPriorityMin = 1, kPriorityMax = 10;
 
-/// How the wait between two attempts grows: the same each time; attempt by attempt; by a factor; by a factor, and half of it by chance.
+/// How the wait between two attempts grows: the same each time; attempt by attempt; by a factor; by a factor, and half
+/// of it by chance.
 enum class Backoff : std::uint8_t { fixed = 0, linear = 1, exponential = 2, exponential_jitter = 3 };
 
 /// When a message that failed (nack) is tried again. `attempts` 0 stands for what the mailbox says.
 struct RetryPolicy {
-  std::uint16_t attempts = 0;             // deliveries in all, then it is dead
+  std::uint16_t attempts = 0;  // deliveries in all, then it is dead
   Backoff backoff = Backoff::exponential_jitter;
-  std::int64_t initial_ms = 0;            // before the second attempt; 0: at once
-  std::int64_t max_ms = 0;                // the longest wait; 0: no bound
+  std::int64_t initial_ms = 0;               // before the second attempt; 0: at once
+  std::int64_t max_ms = 0;                   // the longest wait; 0: no bound
   std::uint32_t multiplier_permille = 2000;  // of the exponential ones: 2000 doubles each time
 
   bool operator==(const RetryPolicy&) const = default;
@@ -38,32 +39,32 @@ struct RetryPolicy {
 using Metadata = boost::json::object;
 
 struct Message {
-  Uuid id{};                      // given by the server; nil before
-  std::string from{};             // empty: the connection's agent
-  std::string to{};               // a mailbox; exactly one of `to` and `topic`
+  Uuid id{};           // given by the server; nil before
+  std::string from{};  // empty: the connection's agent
+  std::string to{};    // a mailbox; exactly one of `to` and `topic`
   std::string topic{};
-  std::string type{};             // task, query, response, event, command, status, notification, error, ... or your own
-  std::string content{};          // bytes
+  std::string type{};     // task, query, response, event, command, status, notification, error, ... or your own
+  std::string content{};  // bytes
   std::optional<ContentRef> content_ref{};  // instead of `content`: what is stored on the server under its hash
-  std::string content_type{};     // MIME type; empty: application/octet-stream
+  std::string content_type{};               // MIME type; empty: application/octet-stream
   Priority priority = normal;
   std::string conversation{};
   std::string correlation{};
   std::string reply_to{};
-  std::string key{};              // idempotency key
-  std::int64_t ttl_ms = 0;        // 0: none, or the mailbox's default
-  std::int64_t deliver_at = 0;    // Unix milliseconds; 0: at once
+  std::string key{};                   // idempotency key
+  std::int64_t ttl_ms = 0;             // 0: none, or the mailbox's default
+  std::int64_t deliver_at = 0;         // Unix milliseconds; 0: at once
   std::optional<DeliveryMode> mode{};  // none: at_least_once to a mailbox, at_most_once to a topic or as a request
   Metadata metadata{};
   std::optional<RetryPolicy> retry{};  // none: the mailbox's
-  std::string group{};            // messages of one group are delivered in order, one at a time
-  bool bounce = false;            // the sender gets a message of type error if this one ends dead
-  bool expects_reply = true;      // false: a reply to it is refused
-  std::string encoding{};         // how the content is compressed: gzip, zstd; empty: it is not
-  Uuid cause{};                   // the message that this one answers, forwards or follows from
-  std::uint32_t hops = 0;         // how many causes stand before it; the server counts
-  std::vector<Uuid> chain{};      // the last of them, oldest first; the server's
-  std::int64_t timestamp = 0;     // Unix milliseconds, when the server accepted it
+  std::string group{};                 // messages of one group are delivered in order, one at a time
+  bool bounce = false;                 // the sender gets a message of type error if this one ends dead
+  bool expects_reply = true;           // false: a reply to it is refused
+  std::string encoding{};              // how the content is compressed: gzip, zstd; empty: it is not
+  Uuid cause{};                        // the message that this one answers, forwards or follows from
+  std::uint32_t hops = 0;              // how many causes stand before it; the server counts
+  std::vector<Uuid> chain{};           // the last of them, oldest first; the server's
+  std::int64_t timestamp = 0;          // Unix milliseconds, when the server accepted it
 
   bool operator==(const Message&) const = default;
 };

@@ -27,12 +27,13 @@ struct ClientLimits {
   std::size_t subscription_events = 65'536;
 };
 
-/// When a server counts as down: after so many failures in a row (attempts to connect, operations that timed out). The circuit breaker
-/// of its address then refuses operations (docs/reliability.md).
+/// When a server counts as down: after so many failures in a row (attempts to connect, operations that timed out). The
+/// circuit breaker of its address then refuses operations (docs/reliability.md).
 struct ClientBreaker {
   /// 1 to 1,000,000; 0: no breaker.
   std::uint32_t failures_to_open = 5;
-  /// While open for so long nothing is tried; then `probes_max` operations are. A connection that comes about closes it at once.
+  /// While open for so long nothing is tried; then `probes_max` operations are. A connection that comes about closes it
+  /// at once.
   Milliseconds open_time{60'000};
   std::uint32_t probes_max = 1;
   std::uint32_t successes_to_close = 1;
@@ -62,8 +63,8 @@ struct ClientOptions {
   Milliseconds connect_timeout{5'000};
   /// How long connect() goes on trying; 0: one attempt.
   Milliseconds patience{0};
-  /// After a lost connection: connect again, after a pause between these two that doubles with every failure and is drawn at
-  /// random from its upper half, so that a thousand clients do not come back in the same instant.
+  /// After a lost connection: connect again, after a pause between these two that doubles with every failure and is
+  /// drawn at random from its upper half, so that a thousand clients do not come back in the same instant.
   bool reconnect = true;
   Milliseconds backoff_min{100};
   Milliseconds backoff_max{10'000};
@@ -74,8 +75,8 @@ struct ClientOptions {
   Milliseconds heartbeat{15'000};
 
   /// Messages with a `key` whose confirm was lost with the connection are sent again; without a key, or with this off,
-  /// they fail with `connection_lost`: the server may have accepted them or not. A message of mode exactly_once without a key
-  /// gets one that is drawn at random.
+  /// they fail with `connection_lost`: the server may have accepted them or not. A message of mode exactly_once without
+  /// a key gets one that is drawn at random.
   bool resend = true;
 
   ClientBreaker breaker{};
@@ -101,8 +102,8 @@ struct ConsumeOptions {
 };
 
 struct SubscribeOptions {
-  /// Events the server sends ahead of next(); it skips what has no credit, and Delivery::missed counts it. 0: events flow as
-  /// they come, and a client that does not keep up is cut by the server.
+  /// Events the server sends ahead of next(); it skips what has no credit, and Delivery::missed counts it. 0: events
+  /// flow as they come, and a client that does not keep up is cut by the server.
   std::uint32_t credit = 1'024;
   /// Also events that this very client publishes.
   bool echo = false;
@@ -134,8 +135,8 @@ struct NackOptions {
 struct RunOptions {
   /// Messages handled at the same time. Each loop takes its next message when its handler is done.
   std::uint32_t parallel = 1;
-  /// How long a message whose handler failed (or that no handler wants) rests before it is delivered again. None: as the retry policy of
-  /// the message or the mailbox says.
+  /// How long a message whose handler failed (or that no handler wants) rests before it is delivered again. None: as
+  /// the retry policy of the message or the mailbox says.
   std::optional<Milliseconds> retry_delay{};
 };
 
@@ -183,9 +184,9 @@ struct BreakerStatus {
 /// What a client has seen so far.
 struct ClientMetrics {
   bool connected = false;
-  std::string address{};            // in use
-  std::uint64_t connections = 0;    // that came about
-  std::uint64_t refused = 0;        // see Client::refused()
+  std::string address{};                       // in use
+  std::uint64_t connections = 0;               // that came about
+  std::uint64_t refused = 0;                   // see Client::refused()
   std::size_t waiting = 0, waiting_bytes = 0;  // operations that wait for their turn or for a connection
   std::vector<BreakerStatus> breakers{};       // of the addresses, in their order
 };

@@ -70,7 +70,8 @@ class SyncClient {
   Result<void> reject(const Delivery& delivery, std::string reason);
   Result<void> reject(std::vector<std::uint64_t> leases, std::string reason);
   Result<std::vector<Result<PublishReceipt>>> complete(const Delivery& delivery, std::vector<Message> outputs);
-  /// `on_status` is called on the client's own thread, before the call comes back. `stop` ends the call with `cancelled`.
+  /// `on_status` is called on the client's own thread, before the call comes back. `stop` ends the call with
+  /// `cancelled`.
   Result<Message> request(Message message, Milliseconds timeout = std::chrono::seconds(30),
                           std::function<void(const Message&)> on_status = {}, std::stop_token stop = {});
   Result<Gathered> request_all(std::vector<Message> messages, GatherOptions options = {});

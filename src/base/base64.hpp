@@ -9,8 +9,8 @@ namespace folkmoot {
 
 /// With padding, without line breaks.
 std::string encode_base64(std::string_view bytes);
-/// Takes padding as present or absent, and the URL alphabet (`-`, `_`) as well. Nothing for any other character, a length
-/// that no bytes have, or bits left over that are not zero.
+/// Takes padding as present or absent, and the URL alphabet (`-`, `_`) as well. Nothing for any other character, a
+/// length that no bytes have, or bits left over that are not zero.
 std::optional<std::string> decode_base64(std::string_view text);
 
 }  // namespace folkmoot

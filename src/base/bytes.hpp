@@ -11,7 +11,8 @@
 
 namespace folkmoot {
 
-static_assert(std::endian::native == std::endian::little, "folkmoot stores and sends numbers as the machine holds them");
+static_assert(std::endian::native == std::endian::little,
+              "folkmoot stores and sends numbers as the machine holds them");
 
 using Bytes = std::span<const std::uint8_t>;
 
@@ -29,9 +30,7 @@ void store(void* to, const T& value) {
   std::memcpy(to, &value, sizeof value);
 }
 
-inline std::string_view as_text(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline std::string_view as_text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 inline Bytes as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
@@ -43,8 +42,6 @@ Bytes bytes_of(const T& value) {
   return {reinterpret_cast<const std::uint8_t*>(&value), sizeof value};
 }
 
-constexpr std::size_t round_up(std::size_t value, std::size_t unit) {
-  return (value + unit - 1) / unit * unit;
-}
+constexpr std::size_t round_up(std::size_t value, std::size_t unit) { return (value + unit - 1) / unit * unit; }
 
 }  // namespace folkmoot

@@ -84,12 +84,14 @@ Result<std::int64_t> parse_time_ms(std::string_view text) {
   if (at < text.size() && text[at] == '.') {
     int scale = 100;
     if (number_at(text, at + 1, 1) < 0) return std::unexpected(not_a_time(text));
-    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, scale /= 10) ms += (text[at] - '0') * scale;
+    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, scale /= 10)
+      ms += (text[at] - '0') * scale;
   }
   const auto zone = text.substr(at);
   if (zone == "Z" || zone == "z") return ms;
   const int zh = number_at(zone, 1, 2), zm = number_at(zone, 4, 2);
-  if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':' || zh < 0 || zh > 23 || zm < 0 || zm > 59) {
+  if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':' || zh < 0 || zh > 23 || zm < 0 ||
+      zm > 59) {
     return std::unexpected(not_a_time(text));
   }
   const auto offset = zh * 3'600'000LL + zm * 60'000LL;

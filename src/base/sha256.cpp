@@ -4,9 +4,7 @@ namespace folkmoot {
 
 Sha256::Sha256() { sha256_init(&context_); }
 
-void Sha256::add(Bytes bytes) {
-  sha256_update(&context_, bytes.size(), bytes.data());
-}
+void Sha256::add(Bytes bytes) { sha256_update(&context_, bytes.size(), bytes.data()); }
 
 ContentHash Sha256::finish() {
   ContentHash hash;

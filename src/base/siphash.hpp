@@ -1,5 +1,5 @@
-// SipHash-2-4 with 128 bits of output (Aumasson, Bernstein: SipHash, a fast short-input PRF): a hash that nobody who does not
-// know its key can find two inputs for.
+// SipHash-2-4 with 128 bits of output (Aumasson, Bernstein: SipHash, a fast short-input PRF): a hash that nobody who
+// does not know its key can find two inputs for.
 #pragma once
 
 #include <array>

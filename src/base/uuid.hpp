@@ -3,7 +3,8 @@
 //   48 bits  Unix milliseconds                            \  together the MessageKey: orders all messages of a shard
 //   12 + 8   counter within the millisecond               /
 //   32 bits  number of the mailbox
-//   22 bits  node tag, drawn when a data folder is made; its low 4 bits are the shard's number, if the server has several
+//   22 bits  node tag, drawn when a data folder is made; its low 4 bits are the shard's number, if the server has
+//   several
 //
 // So a receipt asked by id needs no index: the id itself names the mailbox and the message's place in it.
 #pragma once
@@ -31,8 +32,8 @@ struct MessageAddress {
 
 constexpr std::uint32_t kNodeMask = (1u << 22) - 1;
 
-/// A server may have several engines, each with a part of the mailboxes: what an engine gives out (ids, leases, reply addresses) carries
-/// the number of its shard in four bits.
+/// A server may have several engines, each with a part of the mailboxes: what an engine gives out (ids, leases, reply
+/// addresses) carries the number of its shard in four bits.
 constexpr unsigned kShardBits = 4;
 constexpr std::uint32_t kShardsMax = 1u << kShardBits;
 constexpr std::uint32_t kShardMask = kShardsMax - 1;

@@ -26,9 +26,10 @@ ClientOptions client_options() {
   options.agent = globals().agent;
   options.software = "folkmoot";
   options.while_open = WhileOpen::buffer;  // a person or a script would only try again
-  struct stat found {};
+  struct stat found{};
   constexpr const char* kSocket = "folkmoot-data/folkmoot.sock";
-  if (options.address.empty() && !std::getenv("FOLKMOOT_ADDRESS") && ::stat(kSocket, &found) == 0 && S_ISSOCK(found.st_mode)) {
+  if (options.address.empty() && !std::getenv("FOLKMOOT_ADDRESS") && ::stat(kSocket, &found) == 0 &&
+      S_ISSOCK(found.st_mode)) {
     if (::access(kSocket, R_OK | W_OK) == 0) options.address = std::string("unix:") + kSocket;
   }
   return options;

@@ -1,5 +1,6 @@
-// What the subcommands share. Each has a file of its own with one function, add_NAME(app), that declares its options and its
-// callback. A callback that fails throws Failure (main prints it and exits with 1) or, having told the reason itself, Exit.
+// What the subcommands share. Each has a file of its own with one function, add_NAME(app), that declares its options
+// and its callback. A callback that fails throws Failure (main prints it and exits with 1) or, having told the reason
+// itself, Exit.
 #pragma once
 
 #include <CLI/CLI.hpp>

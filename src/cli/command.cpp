@@ -46,8 +46,10 @@ void add_command(CLI::App& app) {
   const auto options = std::make_shared<Options>();
   sub->add_option("AGENT", options->agent, "Who is to do it")->required()->check(not_empty());
   sub->add_option("NAME", options->name, "What is to be done")->required()->check(not_empty());
-  sub->add_option("PARAMETER", options->parameters, "KEY=VALUE; a value that is JSON is sent as such")->type_name("KEY=VALUE");
-  add_duration(*sub, "--timeout", options->timeout, "How long to wait for the result (default 1m)")->check(longer_than_zero());
+  sub->add_option("PARAMETER", options->parameters, "KEY=VALUE; a value that is JSON is sent as such")
+      ->type_name("KEY=VALUE");
+  add_duration(*sub, "--timeout", options->timeout, "How long to wait for the result (default 1m)")
+      ->check(longer_than_zero());
   sub->add_flag("--json", options->json, "Print statuses and result as JSON, one message a line");
   set_example(*sub,
               "  $ folkmoot command deployer deploy change=12 dry_run=true\n"

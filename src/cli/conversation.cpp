@@ -20,7 +20,8 @@ void show_cost(const Options& options) {
   Session session;
   const auto cost = value(session->conversation_cost(options.name));
   if (!options.json) {
-    return print_line(fmt::format("{}  {} messages, {} tokens, {} money", options.name, cost.messages, cost.tokens, cost.money));
+    return print_line(
+        fmt::format("{}  {} messages, {} tokens, {} money", options.name, cost.messages, cost.tokens, cost.money));
   }
   std::string out;
   JsonWriter writer(out);
@@ -34,7 +35,8 @@ void show_cost(const Options& options) {
 void add_conversation(CLI::App& app) {
   auto* command = app.add_subcommand("conversation", "Ask about a conversation");
   command->require_subcommand(1);
-  auto* cost = command->add_subcommand("cost", "Sum up what its messages report in metadata as cost_tokens and cost_money");
+  auto* cost =
+      command->add_subcommand("cost", "Sum up what its messages report in metadata as cost_tokens and cost_money");
   const auto options = std::make_shared<Options>();
   cost->add_option("NAME", options->name, "The conversation")->required();
   cost->add_flag("--json", options->json, "Print as JSON");

@@ -20,27 +20,38 @@ struct Options {
   std::uint32_t limit = 0, rate = 0;
   bool all = false, dry_run = false, json = false, content = false;
 
-  bool any() const { return !filter.mailbox.empty() || !filter.reason.empty() || filter.before_ms != 0 || !filter.filter.empty(); }
+  bool any() const {
+    return !filter.mailbox.empty() || !filter.reason.empty() || filter.before_ms != 0 || !filter.filter.empty();
+  }
 };
 
 void add_filter(CLI::App& app, Options& options) {
   app.add_option("--mailbox", options.filter.mailbox, "Only those of this mailbox")->type_name("AGENT");
-  app.add_option("--reason", options.filter.reason, "Only those that died of this: expired, overflow, max_deliveries, rejected, ...");
+  app.add_option("--reason", options.filter.reason,
+                 "Only those that died of this: expired, overflow, max_deliveries, rejected, ...");
   add_time(app, "--before", options.filter.before_ms, "Only those that died before then");
-  app.add_option("--filter", options.filter.filter, "Only messages that this fits (docs/filters.md), such as \"priority <= 3\"");
+  app.add_option("--filter", options.filter.filter,
+                 "Only messages that this fits (docs/filters.md), such as \"priority <= 3\"");
   app.add_option("--limit", options.limit, "So many at most")->check(at_least_one());
 }
 
 std::string to_json(const DeadMessage& dead) {
   std::string out;
   JsonWriter writer(out);
-  writer.begin_object().field("id", dead.id.text()).field("mailbox", dead.mailbox).field("reason", dead.reason).field("text", dead.text);
+  writer.begin_object()
+      .field("id", dead.id.text())
+      .field("mailbox", dead.mailbox)
+      .field("reason", dead.reason)
+      .field("text", dead.text);
   writer.field("at", dead.at_ms).field("deliveries", dead.deliveries).key("message");
   append_json(writer, dead.message);
   if (!dead.attempts.empty()) {
     writer.key("attempts").begin_array();
     for (const auto& attempt : dead.attempts) {
-      writer.begin_object().field("at", attempt.at_ms).optional_field("holder", attempt.holder).field("end", attempt.end);
+      writer.begin_object()
+          .field("at", attempt.at_ms)
+          .optional_field("holder", attempt.holder)
+          .field("end", attempt.end);
       writer.optional_field("reason", attempt.reason).end_object();
     }
     writer.end_array();
@@ -50,8 +61,9 @@ std::string to_json(const DeadMessage& dead) {
 }
 
 std::string describe(const DeadMessage& dead) {
-  return fmt::format("{}  {}  {}  {}  {} deliver{}{}{}", dead.id.text(), format_time_ms(dead.at_ms), dead.mailbox, dead.reason,
-                     dead.deliveries, dead.deliveries == 1 ? "y" : "ies", dead.text.empty() ? "" : "  ", dead.text);
+  return fmt::format("{}  {}  {}  {}  {} deliver{}{}{}", dead.id.text(), format_time_ms(dead.at_ms), dead.mailbox,
+                     dead.reason, dead.deliveries, dead.deliveries == 1 ? "y" : "ies", dead.text.empty() ? "" : "  ",
+                     dead.text);
 }
 
 void list(const Options& options) {
@@ -74,8 +86,8 @@ void show(const Options& options) {
   if (options.json) return print_line(to_json(dead));
   print_line(describe(dead));
   for (const auto& attempt : dead.attempts) {
-    print_line(fmt::format("  {}  {}  {}  {}", format_time_ms(attempt.at_ms), attempt.holder.empty() ? "-" : attempt.holder, attempt.end,
-                           attempt.reason));
+    print_line(fmt::format("  {}  {}  {}  {}", format_time_ms(attempt.at_ms),
+                           attempt.holder.empty() ? "-" : attempt.holder, attempt.end, attempt.reason));
   }
   print_message(dead.message, Style::human);
 }
@@ -85,7 +97,8 @@ Metadata changes_of(const Options& options) {
   Metadata changes;
   for (const auto& pair : options.set) {
     const auto equals = pair.find('=');
-    if (equals == std::string::npos || equals == 0) throw Failure({ErrorCode::invalid_field, fmt::format("`{}` is not FIELD=VALUE", pair)});
+    if (equals == std::string::npos || equals == 0)
+      throw Failure({ErrorCode::invalid_field, fmt::format("`{}` is not FIELD=VALUE", pair)});
     boost::system::error_code not_json;
     auto value = boost::json::parse(pair.substr(equals + 1), not_json);
     changes[pair.substr(0, equals)] = not_json ? boost::json::value(pair.substr(equals + 1)) : std::move(value);
@@ -96,7 +109,8 @@ Metadata changes_of(const Options& options) {
 
 void resubmit_one(Session& session, const Options& options, const DeadFilter& filter) {
   if (options.any() && value(session->dead_list(filter, {.limit = 1})).dead.empty()) {
-    throw Failure({ErrorCode::not_found, fmt::format("{} is no dead letter that fits the conditions: nothing was sent", options.id)});
+    throw Failure({ErrorCode::not_found,
+                   fmt::format("{} is no dead letter that fits the conditions: nothing was sent", options.id)});
   }
   const auto receipt = value(session->dead_resubmit(filter.id, changes_of(options)));
   print_line(options.json ? cli::to_json(receipt) : fmt::format("{}  {}", receipt.id.text(), name(receipt.outcome)));
@@ -108,8 +122,10 @@ void resubmit(const Options& options) {
   if (!options.id.empty()) filter.id = parse_id(options.id);
   Session session;
   if (!options.id.empty() && !options.dry_run) return resubmit_one(session, options, filter);
-  const auto done = value(session->dead_redrive(
-      filter, {.changes = changes_of(options), .limit = options.limit, .per_second = options.rate, .dry_run = options.dry_run}));
+  const auto done = value(session->dead_redrive(filter, {.changes = changes_of(options),
+                                                         .limit = options.limit,
+                                                         .per_second = options.rate,
+                                                         .dry_run = options.dry_run}));
   if (options.dry_run) {
     if (options.json) {
       std::string out;
@@ -123,7 +139,9 @@ void resubmit(const Options& options) {
   JsonWriter(out).begin_object().field("sent", done.sent).field("refused", done.refused).end_object();
   print_line(options.json ? out : fmt::format("{} sent again, {} refused", done.sent, done.refused));
   if (done.refused == 0) return;
-  fmt::print(stderr, "folkmoot: what was refused is a dead letter still; `folkmoot dead resubmit ID` of one of them says why\n");
+  fmt::print(
+      stderr,
+      "folkmoot: what was refused is a dead letter still; `folkmoot dead resubmit ID` of one of them says why\n");
   throw Exit{1};
 }
 
@@ -161,7 +179,8 @@ void add_show(CLI::App& dead) {
 }
 
 void add_resubmit(CLI::App& dead) {
-  auto* command = dead.add_subcommand("resubmit", "Send one again, or all that fit the conditions; each as a new message");
+  auto* command =
+      dead.add_subcommand("resubmit", "Send one again, or all that fit the conditions; each as a new message");
   const auto options = std::make_shared<Options>();
   command->add_option("ID", options->id, "The message, if it fits the conditions; without it all that fit");
   add_filter(*command, *options);

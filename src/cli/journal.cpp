@@ -22,9 +22,12 @@ struct Options {
 
 std::string_view word(SegmentInfo::State state) {
   switch (state) {
-    case SegmentInfo::State::closed: return "closed";
-    case SegmentInfo::State::last: return "last";
-    case SegmentInfo::State::spare: return "spare";
+    case SegmentInfo::State::closed:
+      return "closed";
+    case SegmentInfo::State::last:
+      return "last";
+    case SegmentInfo::State::spare:
+      return "spare";
   }
   return "unknown";
 }
@@ -32,15 +35,24 @@ std::string_view word(SegmentInfo::State state) {
 void append_json(JsonWriter& writer, const JournalInfo& info) {
   writer.field("segment_bytes", info.segment_bytes).field("facts", info.facts);
   writer.field("first_lsn", info.first).field("last_lsn", info.last).field("end_lsn", info.end);
-  writer.field("clean_stop", info.clean_stop).field("torn_bytes", info.torn_bytes).field("problems_total", info.problems_total);
+  writer.field("clean_stop", info.clean_stop)
+      .field("torn_bytes", info.torn_bytes)
+      .field("problems_total", info.problems_total);
   writer.key("problems").begin_array();
   for (const auto& problem : info.problems) {
-    writer.begin_object().field("segment", problem.segment).field("offset", problem.offset).field("what", problem.what).end_object();
+    writer.begin_object()
+        .field("segment", problem.segment)
+        .field("offset", problem.offset)
+        .field("what", problem.what)
+        .end_object();
   }
   writer.end_array().key("segments").begin_array();
   for (const auto& segment : info.segments) {
     writer.begin_object().field("number", segment.number).field("state", word(segment.state));
-    writer.field("used_bytes", segment.used_bytes).field("facts", segment.facts).field("batches", segment.batches).end_object();
+    writer.field("used_bytes", segment.used_bytes)
+        .field("facts", segment.facts)
+        .field("batches", segment.batches)
+        .end_object();
   }
   writer.end_array().key("kinds").begin_array();
   for (std::size_t kind = 0; kind < info.kinds.size(); ++kind) {
@@ -94,8 +106,9 @@ void print_problems(const JournalInfo& info) {
 
 void print_tail(const JournalInfo& info) {
   if (info.torn_bytes == 0) return;
-  fmt::print("a torn tail of {} bytes at offset {} of the last segment: never confirmed to anybody; the next start cuts it\n",
-             info.torn_bytes, info.torn_offset);
+  fmt::print(
+      "a torn tail of {} bytes at offset {} of the last segment: never confirmed to anybody; the next start cuts it\n",
+      info.torn_bytes, info.torn_offset);
 }
 
 void print_contents(const std::vector<FolderReport>& reports) {
@@ -109,7 +122,8 @@ void print_contents(const std::vector<FolderReport>& reports) {
     is_sound = is_sound && report.journal.problems_total == 0;
   }
   if (contents.contents == 0 && problems == 0) return;
-  fmt::print("{} contents by reference: {}\n", contents.contents, problems == 0 ? "sound" : fmt::format("{} problems", problems));
+  fmt::print("{} contents by reference: {}\n", contents.contents,
+             problems == 0 ? "sound" : fmt::format("{} problems", problems));
   if (!is_sound) fmt::print("which of them messages refer to is not known until the journal is sound\n");
 }
 
@@ -135,16 +149,19 @@ void verify(const Options& options) {
 }
 
 void print_info(const JournalInfo& info) {
-  fmt::print("{:<16} {}\n{:<16} {}\n{:<16} {} to {}\n{:<16} {}\n{:<16} {}\n\n", "segment bytes", info.segment_bytes, "facts", info.facts,
-             "lsn", info.first, info.last, "clean stop", info.clean_stop ? "yes" : "no", "problems", info.problems_total);
+  fmt::print("{:<16} {}\n{:<16} {}\n{:<16} {} to {}\n{:<16} {}\n{:<16} {}\n\n", "segment bytes", info.segment_bytes,
+             "facts", info.facts, "lsn", info.first, info.last, "clean stop", info.clean_stop ? "yes" : "no",
+             "problems", info.problems_total);
   fmt::print("{:>12} {:<8} {:>12} {:>10} {:>8}\n", "segment", "state", "used bytes", "facts", "batches");
   for (const auto& segment : info.segments) {
-    fmt::print("{:>12} {:<8} {:>12} {:>10} {:>8}\n", segment.number, word(segment.state), segment.used_bytes, segment.facts, segment.batches);
+    fmt::print("{:>12} {:<8} {:>12} {:>10} {:>8}\n", segment.number, word(segment.state), segment.used_bytes,
+               segment.facts, segment.batches);
   }
   fmt::print("\n{:<24} {:>10} {:>14}\n", "kind", "records", "bytes");
   for (std::size_t kind = 0; kind < info.kinds.size(); ++kind) {
     if (info.kinds[kind].records == 0) continue;
-    fmt::print("{:<24} {:>10} {:>14}\n", kind_name(static_cast<std::uint8_t>(kind)), info.kinds[kind].records, info.kinds[kind].bytes);
+    fmt::print("{:<24} {:>10} {:>14}\n", kind_name(static_cast<std::uint8_t>(kind)), info.kinds[kind].records,
+               info.kinds[kind].bytes);
   }
   print_tail(info);
 }

@@ -5,8 +5,8 @@
 #include <filesystem>
 
 #include "engine/engine.hpp"
-#include "server/data_folder.hpp"
 #include "folkmoot/failure.hpp"
+#include "server/data_folder.hpp"
 
 namespace folkmoot::cli {
 namespace {

@@ -18,8 +18,8 @@ struct FolderReport {
 std::vector<std::string> journal_folders(const std::string& data);
 /// Reads the contents of a data folder that no server uses. Throws Failure.
 ContentReport verify_contents_of(const std::string& data);
-/// Reads the journal in a folder that no server uses. What its messages refer to is looked for in `contents`, and known only if the journal
-/// is sound. Throws Failure.
+/// Reads the journal in a folder that no server uses. What its messages refer to is looked for in `contents`, and known
+/// only if the journal is sound. Throws Failure.
 FolderReport verify_data_folder(const std::string& folder, const ContentReport& contents);
 
 }  // namespace folkmoot::cli

@@ -19,13 +19,17 @@ void add_mailbox(CLI::App& app) {
   };
   const auto options = std::make_shared<Options>();
   command->add_option("AGENT", options->mailbox, "The mailbox")->required()->check(not_empty());
-  command->add_option("--max-messages", options->bounds.max_messages, "Messages it holds at most")->check(at_least_one());
+  command->add_option("--max-messages", options->bounds.max_messages, "Messages it holds at most")
+      ->check(at_least_one());
   command->add_option("--overflow", options->overflow, "When it is full: reject, or drop_oldest (to the dead letters)")
       ->check(CLI::IsMember({"reject", "drop_oldest"}));
-  add_duration(*command, "--ttl", options->bounds.default_ttl, "Messages without a time to live of their own expire after this");
+  add_duration(*command, "--ttl", options->bounds.default_ttl,
+               "Messages without a time to live of their own expire after this");
   command->add_option("--max-deliveries", options->bounds.max_deliveries, "Deliveries before a message is given up")
       ->check(at_least_one());
-  command->add_option("--retry", options->retry, "How messages without a policy of their own are tried again, as with send --retry")
+  command
+      ->add_option("--retry", options->retry,
+                   "How messages without a policy of their own are tried again, as with send --retry")
       ->type_name("POLICY");
   set_example(*command,
               "  $ folkmoot mailbox reviewer --max-messages 1000 --overflow drop_oldest\n"

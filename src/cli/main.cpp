@@ -46,13 +46,15 @@ constexpr Command kCommands[] = {
 
 int main(int argc, char** argv) {
   using namespace folkmoot::cli;
-  CLI::App app("folkmoot: a message bus for AI agents. Mailboxes, events and requests that survive a crash.", "folkmoot");
+  CLI::App app("folkmoot: a message bus for AI agents. Mailboxes, events and requests that survive a crash.",
+               "folkmoot");
   app.set_version_flag("--version", "folkmoot " FOLKMOOT_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_option("--server", globals().server,
-                 "Address: HOST:PORT or unix:/PATH (default: $FOLKMOOT_ADDRESS, else ./folkmoot-data/folkmoot.sock if it is "
-                 "there, else 127.0.0.1:7470)")
+  app.add_option(
+         "--server", globals().server,
+         "Address: HOST:PORT or unix:/PATH (default: $FOLKMOOT_ADDRESS, else ./folkmoot-data/folkmoot.sock if it is "
+         "there, else 127.0.0.1:7470)")
       ->type_name("ADDR");
   app.add_option("--token", globals().token, "The server's token (default: $FOLKMOOT_TOKEN)");
   app.add_option("--as", globals().agent, "Who you are: the sender's name (default: $FOLKMOOT_AGENT, else anonymous)")
@@ -63,7 +65,8 @@ int main(int argc, char** argv) {
               "  folkmoot reply analyst --exec 'wc -w' &\n"
               "  echo 'how many words are these' | folkmoot request analyst -");
 
-  // Of a program that is told its command first, that command alone is declared: a server keeps nothing of the others in its memory.
+  // Of a program that is told its command first, that command alone is declared: a server keeps nothing of the others
+  // in its memory.
   const std::string_view first = argc > 1 ? argv[1] : "";
   const auto* const only = std::ranges::find(kCommands, first, &Command::name);
   for (const auto& command : kCommands) {

@@ -23,7 +23,8 @@ template <class Number>
 Number number_of(std::string_view key, std::string_view text) {
   Number number{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) throw wrong(fmt::format("--retry: `{}` of {} is not a number", text, key));
+  if (error != std::errc{} || end != text.data() + text.size())
+    throw wrong(fmt::format("--retry: `{}` of {} is not a number", text, key));
   return number;
 }
 
@@ -32,7 +33,9 @@ void set_retry(RetryPolicy& policy, std::string_view key, std::string_view text)
     policy.attempts = number_of<std::uint16_t>(key, text);
   } else if (key == "backoff") {
     const auto backoff = parse_backoff(text);
-    if (!backoff) throw wrong(fmt::format("--retry: `{}` is no backoff; it may be fixed, linear, exponential or exponential_jitter", text));
+    if (!backoff)
+      throw wrong(
+          fmt::format("--retry: `{}` is no backoff; it may be fixed, linear, exponential or exponential_jitter", text));
     policy.backoff = *backoff;
   } else if (key == "initial") {
     policy.initial_ms = value(parse_duration_ms(text));
@@ -40,7 +43,8 @@ void set_retry(RetryPolicy& policy, std::string_view key, std::string_view text)
     policy.max_ms = value(parse_duration_ms(text));
   } else if (key == "multiplier") {
     const auto factor = number_of<double>(key, text);
-    if (!(factor >= 1 && factor <= 1000)) throw wrong(fmt::format("--retry: a multiplier of {}; 1 to 1000 may be", text));
+    if (!(factor >= 1 && factor <= 1000))
+      throw wrong(fmt::format("--retry: a multiplier of {}; 1 to 1000 may be", text));
     policy.multiplier_permille = static_cast<std::uint32_t>(std::lround(factor * 1000));
   } else {
     throw wrong(fmt::format("--retry: `{}`; it may have attempts, backoff, initial, max and multiplier", key));
@@ -84,7 +88,8 @@ void MessageOptions::add_to(CLI::App& app, bool topic, bool content_required) {
   app.add_option(topic ? "TOPIC" : "TO", to_, topic ? "Words joined by dots" : "The recipient's mailbox")->required();
   auto* content = app.add_option("CONTENT", content_, "The content; - reads stdin")->required(content_required);
   content->each([this](const std::string&) { has_content_ = true; });
-  app.add_option("--type", type_, topic ? "Default: event" : "task (default), query, response, command, status, ... or your own");
+  app.add_option("--type", type_,
+                 topic ? "Default: event" : "task (default), query, response, command, status, ... or your own");
   app.add_option("--priority", priority_, "critical, high, normal, low, background, or 1 (first) to 10");
   auto* ttl = add_duration(app, "--ttl", ttl_, "The message expires after this");
   app.add_option("--conversation", conversation_, "The conversation it belongs to");
@@ -102,14 +107,16 @@ void MessageOptions::add_to(CLI::App& app, bool topic, bool content_required) {
     if (encoding == "true") encoding = kZstd;  // said without a value
     return encoding == kZstd || encoding == kGzip ? "" : fmt::format("`{}` must be zstd or gzip", encoding);
   };
-  app.add_flag("--compress", compress_, "Send the content compressed, if that makes it smaller; --compress=gzip with gzip, not zstd")
+  app.add_flag("--compress", compress_,
+               "Send the content compressed, if that makes it smaller; --compress=gzip with gzip, not zstd")
       ->check(CLI::Validator(check_encoding, ""));
   if (topic) return;
   add_time(app, "--expires-at", expires_at_, "The message expires then")->excludes(ttl);
   auto* delay = add_duration(app, "--delay", delay_, "Not delivered before this has passed");
   add_time(app, "--deliver-at", deliver_at_, "Not delivered before then")->excludes(delay);
   app.add_option("--mode", mode_, "at_most_once, at_least_once or exactly_once");
-  app.add_option("--retry", retry_, "When it is tried again if it fails, such as attempts=5,backoff=exponential,initial=1s,max=5m")
+  app.add_option("--retry", retry_,
+                 "When it is tried again if it fails, such as attempts=5,backoff=exponential,initial=1s,max=5m")
       ->type_name("POLICY");
   app.add_option("--group", group_, "Messages of one group are delivered in order, one at a time");
   app.add_flag("--bounce", bounce_, "If it ends dead, tell the sender with a message of type error");
@@ -120,7 +127,9 @@ void MessageOptions::add_topic_to(CLI::App& app) {
 }
 
 void MessageOptions::add_file_to(CLI::App& app) {
-  app.add_option("--file", file_, "Instead of CONTENT: this file, by reference if it is large; its name goes along as metadata `filename`")
+  app.add_option(
+         "--file", file_,
+         "Instead of CONTENT: this file, by reference if it is large; its name goes along as metadata `filename`")
       ->type_name("FILE")
       ->check(CLI::ExistingFile);
 }
@@ -159,12 +168,15 @@ Message MessageOptions::build_with(std::string content, bool is_here) const {
   set_times(message);
   if (!priority_.empty()) {
     const auto priority = parse_priority(priority_);
-    if (!priority) throw wrong(fmt::format("`{}` is not a priority; it may be critical, high, normal, low, background or 1 to 10", priority_));
+    if (!priority)
+      throw wrong(fmt::format("`{}` is not a priority; it may be critical, high, normal, low, background or 1 to 10",
+                              priority_));
     message.priority = *priority;
   }
   if (!mode_.empty()) {
     message.mode = parse_mode(mode_);
-    if (!message.mode) throw wrong(fmt::format("`{}` is not a mode; it may be at_most_once, at_least_once or exactly_once", mode_));
+    if (!message.mode)
+      throw wrong(fmt::format("`{}` is not a mode; it may be at_most_once, at_least_once or exactly_once", mode_));
   }
   message.metadata = parse_pairs(meta_);
   if (!file_.empty()) message.metadata["filename"] = std::filesystem::path(file_).filename().string();

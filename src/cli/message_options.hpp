@@ -10,8 +10,8 @@
 
 namespace folkmoot::cli {
 
-/// A retry policy as it is written on the command line: `attempts=5,backoff=exponential,initial=1s,max=5m,multiplier=2`; what is
-/// left out is the mailbox's. Throws Failure.
+/// A retry policy as it is written on the command line:
+/// `attempts=5,backoff=exponential,initial=1s,max=5m,multiplier=2`; what is left out is the mailbox's. Throws Failure.
 RetryPolicy parse_retry(std::string_view text);
 
 /// KEY=VALUE pairs. A value that is JSON is taken as such; anything else is a text. Throws Failure.
@@ -40,7 +40,8 @@ class MessageOptions {
   void set_times(Message& message) const;
 
   bool topic_ = false, has_content_ = false, bounce_ = false, no_reply_ = false;
-  std::string to_, content_, type_, priority_, key_, conversation_, correlation_, reply_to_, mode_, content_type_, retry_, group_, cause_;
+  std::string to_, content_, type_, priority_, key_, conversation_, correlation_, reply_to_, mode_, content_type_,
+      retry_, group_, cause_;
   std::string file_, compress_;
   std::vector<std::string> meta_;
   Milliseconds ttl_{0}, delay_{0};

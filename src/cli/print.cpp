@@ -46,9 +46,11 @@ std::string describe(const PublishReceipt& receipt, const Message& message) {
   if (receipt.outcome == Outcome::sent && !message.topic.empty()) {
     return fmt::format("sent to {} subscription{}", receipt.unread, plural(receipt.unread));
   }
-  if (receipt.outcome == Outcome::duplicate) return fmt::format("duplicate of this message, which is {}", name(receipt.state));
+  if (receipt.outcome == Outcome::duplicate)
+    return fmt::format("duplicate of this message, which is {}", name(receipt.state));
   const bool is_named = !message.to.empty();  // else a route chose, and the receipt does not say whom
-  if (receipt.outcome == Outcome::dead) return is_named ? "put with the dead letters of " + message.to : "put with the dead letters";
+  if (receipt.outcome == Outcome::dead)
+    return is_named ? "put with the dead letters of " + message.to : "put with the dead letters";
   if (receipt.outcome == Outcome::sent) return fmt::format("sent to {}", message.to);
   if (!receipt.last_read_age) {
     return fmt::format("{} for {}: never seen, {} unread", name(receipt.outcome),
@@ -61,7 +63,10 @@ std::string describe(const PublishReceipt& receipt, const Message& message) {
 std::string to_json(const PublishReceipt& receipt) {
   std::string out;
   JsonWriter writer(out);
-  writer.begin_object().field("id", receipt.id.text()).field("unread", receipt.unread).field("outcome", name(receipt.outcome));
+  writer.begin_object()
+      .field("id", receipt.id.text())
+      .field("unread", receipt.unread)
+      .field("outcome", name(receipt.outcome));
   writer.key("last_read_age_ms");
   receipt.last_read_age ? writer.value(receipt.last_read_age->count()) : writer.value(nullptr);
   if (receipt.outcome == Outcome::duplicate) writer.field("state", name(receipt.state));

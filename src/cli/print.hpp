@@ -10,8 +10,8 @@ namespace folkmoot::cli {
 
 enum class Style { human, json, raw };
 
-/// human: a line `from type priority id`, then the content, or how to fetch it; json: one JSON object a line; raw: the content and nothing else.
-/// Writes to stdout and flushes. Throws Failure io_error.
+/// human: a line `from type priority id`, then the content, or how to fetch it; json: one JSON object a line; raw: the
+/// content and nothing else. Writes to stdout and flushes. Throws Failure io_error.
 void print_message(const Message& message, Style style, bool redelivered = false);
 
 /// "queued for reviewer: never seen, 1 unread", "sent to 3 subscriptions".

@@ -31,7 +31,8 @@ std::string human_line(const Receipt& receipt) {
   auto out = fmt::format("{}  {}", receipt.id.text(), name(receipt.state));
   if (!receipt.reason.empty()) out += fmt::format(" ({})", receipt.reason);
   if (!receipt.recipient.empty()) out += fmt::format("  {}", receipt.recipient);
-  if (receipt.deliveries > 0) out += fmt::format("  {} deliver{}", receipt.deliveries, receipt.deliveries == 1 ? "y" : "ies");
+  if (receipt.deliveries > 0)
+    out += fmt::format("  {} deliver{}", receipt.deliveries, receipt.deliveries == 1 ? "y" : "ies");
   if (receipt.at_ms > 0) out += fmt::format("  {}", format_time_ms(receipt.at_ms));
   return out;
 }

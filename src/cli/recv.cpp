@@ -26,14 +26,17 @@ struct Options {
 
 void settle(Session& session, const Options& options, const Delivery& delivery) {
   switch (options.settle) {
-    case Settle::ack: return value(session->ack(delivery));
-    case Settle::reject: return value(session->reject(delivery, options.reason));
+    case Settle::ack:
+      return value(session->ack(delivery));
+    case Settle::reject:
+      return value(session->reject(delivery, options.reason));
     case Settle::nack: {
       NackOptions how{.reason = options.reason};
       if (options.delay_given) how.delay = options.delay;
       return value(session->nack(delivery, how));
     }
-    case Settle::no: return;
+    case Settle::no:
+      return;
   }
 }
 
@@ -68,7 +71,8 @@ void receive(const Options& options) {
   if (options.follow) return follow(session, options);
   const auto got = value(session->receive(options.agent, {.max = options.max, .wait = options.wait}));
   for (const auto& delivery : got) {
-    if (!show(session, options, delivery)) throw Failure({ErrorCode::cancelled, "stopped by a signal; what was not printed goes back"});
+    if (!show(session, options, delivery))
+      throw Failure({ErrorCode::cancelled, "stopped by a signal; what was not printed goes back"});
   }
   if (!got.empty()) return;
   fmt::print(stderr, "folkmoot: nothing waits for {}\n", options.agent);
@@ -78,17 +82,23 @@ void receive(const Options& options) {
 }  // namespace
 
 void add_recv(CLI::App& app) {
-  auto* command = app.add_subcommand("recv", "Take messages out of a mailbox and print them; exit status 1 if there is none");
+  auto* command =
+      app.add_subcommand("recv", "Take messages out of a mailbox and print them; exit status 1 if there is none");
   const auto options = std::make_shared<Options>();
   command->add_option("AGENT", options->agent, "The mailbox")->required()->check(not_empty());
-  auto* max = command->add_option("--max", options->max, "Messages at most (default 1; with --follow no end)")->check(CLI::Range(1, 1000));
+  auto* max = command->add_option("--max", options->max, "Messages at most (default 1; with --follow no end)")
+                  ->check(CLI::Range(1, 1000));
   auto* wait = add_duration(*command, "--wait", options->wait, "Wait this long for the first (default: do not wait)");
   command->add_flag("--follow", options->follow, "Go on until stopped by a signal, or by --max")->excludes(wait);
-  auto* no_ack = command->add_flag("--no-ack")->description(
-      "Do not acknowledge: the messages go back when this program ends, and count as delivered once more");
-  auto* reject = command->add_option("--reject", options->reason, "Put what was printed with the dead letters")->type_name("REASON");
+  auto* no_ack =
+      command->add_flag("--no-ack")
+          ->description(
+              "Do not acknowledge: the messages go back when this program ends, and count as delivered once more");
+  auto* reject = command->add_option("--reject", options->reason, "Put what was printed with the dead letters")
+                     ->type_name("REASON");
   auto* nack = command
-                   ->add_option("--nack", options->reason, "Give back what was printed, to be tried again as the retry policy says")
+                   ->add_option("--nack", options->reason,
+                                "Give back what was printed, to be tried again as the retry policy says")
                    ->type_name("REASON")
                    ->excludes(reject)
                    ->excludes(no_ack);
@@ -98,7 +108,9 @@ void add_recv(CLI::App& app) {
   reject->excludes(no_ack);
   auto* json = command->add_flag("--json", options->json, "One message a line, as JSON");
   command->add_flag("--raw", options->raw, "The content and nothing else")->excludes(json);
-  command->add_option("--save", options->save, "Write each content into this folder, checked by its hash if it goes by reference")
+  command
+      ->add_option("--save", options->save,
+                   "Write each content into this folder, checked by its hash if it goes by reference")
       ->type_name("DIR")
       ->check(CLI::ExistingDirectory);
   set_example(*command,

@@ -90,7 +90,8 @@ void answer(Session& session, const Options& options, const Delivery& task) {
   if (!content) {
     complain(asked, content.error());
     if (!task.leased()) return;
-    if (const auto settled = session->nack(task, {.reason = content.error().text}); !settled) complain(asked, settled.error());
+    if (const auto settled = session->nack(task, {.reason = content.error().text}); !settled)
+      complain(asked, settled.error());
     return;
   }
   const auto ran = run_command(options.command, *content,
@@ -176,7 +177,8 @@ void add_reply(CLI::App& app) {
       ->type_name("AGENT")
       ->expected(1)
       ->take_all();
-  command->add_option("--parallel", options->parallel, "Commands at the same time (default 1)")->check(CLI::Range(1, 256));
+  command->add_option("--parallel", options->parallel, "Commands at the same time (default 1)")
+      ->check(CLI::Range(1, 256));
   set_example(*command,
               "  $ folkmoot reply analyst --exec 'wc -w' &\n"
               "  $ echo 'how many words are these' | folkmoot request analyst -\n"

@@ -79,9 +79,11 @@ void request_many(const Options& options, const Message& asked) {
   Session session(options.message.with_client_options());
   const auto got = value(session->request_all(to_each(asked, recipients), {.need = need, .timeout = options.timeout}));
   bool shown = true;
-  for (const auto& answer : got.answers) shown = show_answer(session, recipients[answer.index], answer.message, options.json) && shown;
+  for (const auto& answer : got.answers)
+    shown = show_answer(session, recipients[answer.index], answer.message, options.json) && shown;
   for (const auto& missing : got.missing) {
-    if (missing.why.code != ErrorCode::cancelled) fmt::print(stderr, "folkmoot: {}: {}\n", missing.recipient, missing.why.describe());
+    if (missing.why.code != ErrorCode::cancelled)
+      fmt::print(stderr, "folkmoot: {}: {}\n", missing.recipient, missing.why.describe());
   }
   if (!got.enough || !shown) throw Exit{1};
 }
@@ -89,15 +91,19 @@ void request_many(const Options& options, const Message& asked) {
 }  // namespace
 
 void add_request(CLI::App& app) {
-  auto* command = app.add_subcommand("request", "Ask an agent and print its answer; exit status 1 if it answers with an error");
+  auto* command =
+      app.add_subcommand("request", "Ask an agent and print its answer; exit status 1 if it answers with an error");
   const auto options = std::make_shared<Options>();
   options->message.add_to(*command, false);
-  add_duration(*command, "--timeout", options->timeout, "How long to wait for the answer (default 30s)")->check(longer_than_zero());
+  add_duration(*command, "--timeout", options->timeout, "How long to wait for the answer (default 30s)")
+      ->check(longer_than_zero());
   auto* also = command->add_option("--also", options->also, "Ask this agent too; may be given several times")
                    ->type_name("AGENT")
                    ->expected(1)
                    ->take_all();
-  command->add_option("--need", options->need, "Of several: go on until the first, so many, or all have answered (default all)")
+  command
+      ->add_option("--need", options->need,
+                   "Of several: go on until the first, so many, or all have answered (default all)")
       ->type_name("first|N|all")
       ->needs(also);
   command->add_flag("--json", options->json, "Print the answering message as JSON");

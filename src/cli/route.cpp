@@ -61,11 +61,14 @@ void add_add(CLI::App& route) {
   auto* command = route.add_subcommand("add", "Add a rule, in the place of one of the same name");
   const auto options = std::make_shared<Options>();
   command->add_option("NAME", options->rule.name, "By which it is removed again")->required();
-  command->add_option("TARGET", options->targets, "Who gets the messages: a name, or NAME=WEIGHT; several share them")->required();
+  command->add_option("TARGET", options->targets, "Who gets the messages: a name, or NAME=WEIGHT; several share them")
+      ->required();
   command->add_option("--filter", options->rule.filter,
                       "Only messages that this holds for, such as \"type = 'task' AND priority <= 3\" (default: all)");
   command->add_option("--order", options->rule.order, "Rules with lower numbers are asked first (default 100)");
-  command->add_option("--strategy", options->strategy, "How several targets share: round_robin (default), weighted, least_loaded, random, hash")
+  command
+      ->add_option("--strategy", options->strategy,
+                   "How several targets share: round_robin (default), weighted, least_loaded, random, hash")
       ->check(CLI::IsMember({"round_robin", "weighted", "least_loaded", "random", "hash"}));
   command->add_option("--hash-on", options->rule.hash_on,
                       "The field that strategy hash goes by, such as metadata.customer");

@@ -55,8 +55,8 @@ int wait_for_end(pid_t pid, bool told_to_end) {
 }  // namespace
 
 Result<CommandResult> run_command(const std::string& command, const std::string& input,
-                                  const std::vector<std::pair<std::string, std::string>>& environment, std::size_t output_bytes_max,
-                                  const std::function<bool()>& stop) {
+                                  const std::vector<std::pair<std::string, std::string>>& environment,
+                                  std::size_t output_bytes_max, const std::function<bool()>& stop) {
   // A command that does not read its stdin must not end this program.
   sigset_t pipe_signal;
   sigemptyset(&pipe_signal);
@@ -96,7 +96,8 @@ Result<CommandResult> run_command(const std::string& command, const std::string&
       if (got > 0) result.output.append(block, static_cast<std::size_t>(got));
     }
     if (result.output.size() > output_bytes_max) {
-      stopped = Error{ErrorCode::content_too_large, fmt::format("the command wrote more than {} bytes", output_bytes_max)};
+      stopped =
+          Error{ErrorCode::content_too_large, fmt::format("the command wrote more than {} bytes", output_bytes_max)};
     }
   }
   to_child.close();

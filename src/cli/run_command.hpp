@@ -16,10 +16,11 @@ struct CommandResult {
   int status = 0;  // exit status, or 128 + signal
 };
 
-/// `environment` is added to this program's. stderr is shared. When `stop()` turns true (asked a few times a second) the
-/// command gets SIGTERM. Errors: io_error, content_too_large (it wrote more than `output_bytes_max` and was stopped), cancelled.
+/// `environment` is added to this program's. stderr is shared. When `stop()` turns true (asked a few times a second)
+/// the command gets SIGTERM. Errors: io_error, content_too_large (it wrote more than `output_bytes_max` and was
+/// stopped), cancelled.
 Result<CommandResult> run_command(const std::string& command, const std::string& input,
-                                  const std::vector<std::pair<std::string, std::string>>& environment, std::size_t output_bytes_max,
-                                  const std::function<bool()>& stop);
+                                  const std::vector<std::pair<std::string, std::string>>& environment,
+                                  std::size_t output_bytes_max, const std::function<bool()>& stop);
 
 }  // namespace folkmoot::cli

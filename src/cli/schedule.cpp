@@ -32,18 +32,21 @@ std::string to_json(const ScheduleStatus& schedule) {
 
 std::string describe(const ScheduleStatus& schedule) {
   const auto when = schedule.cron.empty() ? "every " + format_duration_ms(schedule.every.count()) : schedule.cron;
-  return fmt::format("{}  {}  next {}  fired {}", schedule.name, when, format_time_ms(schedule.next_ms), schedule.fired);
+  return fmt::format("{}  {}  next {}  fired {}", schedule.name, when, format_time_ms(schedule.next_ms),
+                     schedule.fired);
 }
 
 void add_add(CLI::App& schedule) {
-  auto* command = schedule.add_subcommand("add", "Have a message sent again and again, in the place of one of the same name");
+  auto* command =
+      schedule.add_subcommand("add", "Have a message sent again and again, in the place of one of the same name");
   const auto options = std::make_shared<Options>();
   auto& set = options->schedule;
   command->add_option("NAME", set.name, "By which it is removed again")->required();
   options->message.add_to(*command, false);
   options->message.add_topic_to(*command);
   auto* every = add_duration(*command, "--every", set.every, "So often");
-  command->add_option("--cron", set.cron, "When a cron expression says, in UTC: minute hour day month weekday")->excludes(every);
+  command->add_option("--cron", set.cron, "When a cron expression says, in UTC: minute hour day month weekday")
+      ->excludes(every);
   add_time(*command, "--first-at", set.first_at_ms, "Not before then");
   add_time(*command, "--until", set.until_ms, "Not after then");
   command->add_option("--times", set.times, "So many times (default: no end)")->check(at_least_one());

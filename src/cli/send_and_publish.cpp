@@ -44,7 +44,8 @@ void send_file(const Options& options) {
   const auto& path = options.message.file();
   if (is_empty(path)) return publish(options, options.message.build_with({}));
   const auto file = value(content_of_file(path));
-  if (file.size <= kContentBytesDefault) return publish(options, options.message.build_with(value(file.source(0, file.size))));
+  if (file.size <= kContentBytesDefault)
+    return publish(options, options.message.build_with(value(file.source(0, file.size))));
   auto message = options.message.build_with({}, false);
   Session session(options.message.with_client_options());
   message.content_ref = value(session->upload_file(path));
@@ -81,7 +82,8 @@ void send_lines(const Options& options) {
   for (std::string line; std::getline(in, line);) {
     if (line.empty()) continue;
     if (batch.size() == most && options.atomic) {
-      throw Failure({ErrorCode::out_of_range, fmt::format("more than {} lines; so many may be in one atomic batch", most)});
+      throw Failure(
+          {ErrorCode::out_of_range, fmt::format("more than {} lines; so many may be in one atomic batch", most)});
     }
     batch.push_back(options.message.build_with(std::move(line)));
     if (batch.size() < most || options.atomic) continue;
@@ -96,11 +98,14 @@ void send_lines(const Options& options) {
 }  // namespace
 
 void add_send(CLI::App& app) {
-  auto* command = app.add_subcommand("send", "Put a message into an agent's mailbox; done when it is on the server's disk");
+  auto* command =
+      app.add_subcommand("send", "Put a message into an agent's mailbox; done when it is on the server's disk");
   const auto options = std::make_shared<Options>();
   options->message.add_to(*command, false, false);
   options->message.add_file_to(*command);
-  auto* lines = command->add_option("--lines", options->lines, "Instead of CONTENT: each line of this file is a message; - reads stdin")
+  auto* lines = command
+                    ->add_option("--lines", options->lines,
+                                 "Instead of CONTENT: each line of this file is a message; - reads stdin")
                     ->type_name("FILE");
   command->add_flag("--atomic", options->atomic, "All lines or none")->needs(lines);
   command->add_flag("--json", options->json, "Print the receipts as JSON, one a line");
@@ -111,7 +116,8 @@ void add_send(CLI::App& app) {
               "  $ ls | folkmoot send reviewer --lines - --atomic --retry attempts=3,backoff=fixed,initial=10s");
   command->callback([options] {
     const bool from_file = !options->message.file().empty(), from_lines = !options->lines.empty();
-    if (options->message.has_content() + from_file + from_lines != 1) throw CLI::RequiredError("CONTENT, --file or --lines, one of them,");
+    if (options->message.has_content() + from_file + from_lines != 1)
+      throw CLI::RequiredError("CONTENT, --file or --lines, one of them,");
     if (from_lines && options->message.has_key()) {
       throw CLI::ValidationError("--key", "with --lines all lines but the first would be its duplicates: leave it out");
     }

@@ -47,15 +47,17 @@ Result<ServerConfig> configure(const ServeArguments& arguments) {
   if (!arguments.config_file.empty()) step([&] { return read_config_file(config, arguments.config_file); });
   step([&] { return read_config_environment(config); });
   const std::pair<std::string_view, const std::string&> flags[] = {
-      {"data", arguments.data},   {"listen", arguments.listen}, {"token", arguments.token}, {"unix_socket", arguments.unix_socket},
-      {"sync", arguments.sync}, {"log_level", arguments.log_level}};
+      {"data", arguments.data},   {"listen", arguments.listen},
+      {"token", arguments.token}, {"unix_socket", arguments.unix_socket},
+      {"sync", arguments.sync},   {"log_level", arguments.log_level}};
   for (const auto& [key, value] : flags) {
     if (!value.empty()) step([&] { return set_config(config, key, value); });
   }
   for (const auto& setting : arguments.settings) {
     const auto equals = setting.find('=');
     step([&]() -> Result<void> {
-      if (equals == std::string::npos) return failure(ErrorCode::invalid_field, fmt::format("`--set {}`: write KEY=VALUE", setting));
+      if (equals == std::string::npos)
+        return failure(ErrorCode::invalid_field, fmt::format("`--set {}`: write KEY=VALUE", setting));
       return set_config(config, setting.substr(0, equals), setting.substr(equals + 1));
     });
   }
@@ -107,8 +109,9 @@ int serve(const ServeArguments& arguments) {
   ::signal(SIGHUP, SIG_IGN);
 
   const auto& recovered = (*server)->recovered();
-  fmt::print("folkmoot {}  {}:{} (native, HTTP, WebSocket)  data {}{}\n", config->server.version, config->server.host, (*server)->port(),
-             config->server.data, config->server.token.empty() ? "  no credentials on loopback" : "  token needed");
+  fmt::print("folkmoot {}  {}:{} (native, HTTP, WebSocket)  data {}{}\n", config->server.version, config->server.host,
+             (*server)->port(), config->server.data,
+             config->server.token.empty() ? "  no credentials on loopback" : "  token needed");
   std::fflush(stdout);
   if (recovered.facts > 0) {
     spdlog::info("recovered {} facts from {} segments{}", recovered.facts, recovered.segments,
@@ -138,9 +141,12 @@ void add_serve(CLI::App& app) {
   command->add_option("--sync", arguments->sync, "always, never, or an interval such as 200ms");
   command->add_option("--log-level", arguments->log_level, "debug, info, warn or error");
   command->add_option("--set", arguments->settings, "KEY=VALUE, any setting of the list below");
-  command->footer("Settings (in the file as they stand; in the environment as FOLKMOOT_MAILBOX_MAX_MESSAGES; with their defaults):\n" +
-                  config_help() +
-                  "\nExample:\n  folkmoot serve --data /var/lib/folkmoot --listen 127.0.0.1:7470 --set mailbox.max_messages=10000\n");
+  command->footer(
+      "Settings (in the file as they stand; in the environment as FOLKMOOT_MAILBOX_MAX_MESSAGES; with their "
+      "defaults):\n" +
+      config_help() +
+      "\nExample:\n  folkmoot serve --data /var/lib/folkmoot --listen 127.0.0.1:7470 --set "
+      "mailbox.max_messages=10000\n");
   command->callback([arguments] {
     if (const int status = serve(*arguments); status != 0) throw Exit{status};
   });

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <functional>
-#include <toml++/toml.h>
 #include <vector>
 
 #include "base/duration.hpp"
@@ -34,7 +34,8 @@ Result<std::uint64_t> number(const std::string& value, std::uint64_t least, std:
   if (error != std::errc{}) return bad(value, "a number");
   const std::string_view unit(at, static_cast<std::size_t>(end - at));
   const unsigned shift = unit == "KiB" ? 10 : unit == "MiB" ? 20 : unit == "GiB" ? 30 : unit.empty() ? 0 : 64;
-  if (shift == 64 || (parsed << shift) >> shift != parsed) return bad(value, "a number, with KiB, MiB or GiB behind it for a size");
+  if (shift == 64 || (parsed << shift) >> shift != parsed)
+    return bad(value, "a number, with KiB, MiB or GiB behind it for a size");
   parsed <<= shift;
   if (parsed < least || parsed > most) {
     return failure(ErrorCode::out_of_range, fmt::format("{} is outside {} to {}", parsed, least, most));
@@ -56,7 +57,9 @@ auto duration(std::int64_t& (*where)(ServerConfig&), std::int64_t least_ms = 0) 
   return [=](ServerConfig& config, const std::string& value) -> Result<void> {
     const auto parsed = parse_duration_ms(value);
     if (!parsed) return std::unexpected(parsed.error());
-    if (*parsed < least_ms) return failure(ErrorCode::out_of_range, fmt::format("`{}` is too short; it may be {} ms or more", value, least_ms));
+    if (*parsed < least_ms)
+      return failure(ErrorCode::out_of_range,
+                     fmt::format("`{}` is too short; it may be {} ms or more", value, least_ms));
     where(config) = *parsed;
     return {};
   };
@@ -120,7 +123,8 @@ Result<void> set_multiplier(ServerConfig& config, const std::string& value) {
   double factor = 0;
   const auto* const end = value.data() + value.size();
   const auto [at, error] = std::from_chars(value.data(), end, factor);
-  if (error != std::errc{} || at != end || !(factor >= 1 && factor <= 1000)) return bad(value, "a number from 1 to 1000");
+  if (error != std::errc{} || at != end || !(factor >= 1 && factor <= 1000))
+    return bad(value, "a number from 1 to 1000");
   config.server.engine.mailbox.retry.multiplier_permille = static_cast<std::uint32_t>(std::lround(factor * 1000));
   return {};
 }
@@ -132,43 +136,98 @@ const std::vector<Key>& keys() {
   static const std::vector<Key> kKeys = {
       {"listen", "127.0.0.1:7470: HOST:PORT to listen on; port 0 takes a free one", set_listen},
       {"data", "./folkmoot-data: the data folder", text([](C& c) -> std::string& { return c.server.data; })},
-      {"unix_socket", "folkmoot.sock in the data folder: path of the Unix socket, or none", text([](C& c) -> std::string& { return c.server.unix_socket; })},
-      {"token", "none: what clients must give; needed on any address but loopback", text([](C& c) -> std::string& { return c.server.token; })},
+      {"unix_socket", "folkmoot.sock in the data folder: path of the Unix socket, or none",
+       text([](C& c) -> std::string& { return c.server.unix_socket; })},
+      {"token", "none: what clients must give; needed on any address but loopback",
+       text([](C& c) -> std::string& { return c.server.token; })},
       {"log_level", "info: debug, info, warn or error", set_log_level},
       {"sync", "always: before a message is confirmed; or an interval such as 200ms, or never", set_sync},
-      {"journal.bytes_max", "0: as the disk allows; else the most bytes of the journal's files", count(+[](C& c) -> std::uint64_t& { return c.server.journal.bytes_max; }, 0, ~0ull)},
-      {"journal.cache_bytes", "4MiB: of what was written last, kept in memory", count(+[](C& c) -> std::size_t& { return c.server.journal.cache_bytes; }, 0, kGiB)},
-      {"journal.segment_bytes", "64MiB: of a new data folder", count(+[](C& c) -> std::size_t& { return c.server.journal.segment_bytes; }, 65536, kGiB)},
-      {"mailbox.max_messages", "1000000: waiting, scheduled and leased messages of a mailbox", count(+[](C& c) -> std::uint64_t& { return c.server.engine.mailbox.max_messages; }, 1, 1'000'000'000)},
+      {"journal.bytes_max", "0: as the disk allows; else the most bytes of the journal's files",
+       count(
+           +[](C& c) -> std::uint64_t& { return c.server.journal.bytes_max; }, 0, ~0ull)},
+      {"journal.cache_bytes", "4MiB: of what was written last, kept in memory",
+       count(
+           +[](C& c) -> std::size_t& { return c.server.journal.cache_bytes; }, 0, kGiB)},
+      {"journal.segment_bytes", "64MiB: of a new data folder",
+       count(
+           +[](C& c) -> std::size_t& { return c.server.journal.segment_bytes; }, 65536, kGiB)},
+      {"mailbox.max_messages", "1000000: waiting, scheduled and leased messages of a mailbox",
+       count(
+           +[](C& c) -> std::uint64_t& { return c.server.engine.mailbox.max_messages; }, 1, 1'000'000'000)},
       {"mailbox.overflow", "reject: a full mailbox refuses; or drop_oldest, to its dead letters", set_overflow},
-      {"mailbox.default_ttl", "0: none; how long a message without a ttl lives", duration([](C& c) -> std::int64_t& { return c.server.engine.mailbox.default_ttl_ms; })},
-      {"mailbox.retry_attempts", "20: failed deliveries until a message is a dead letter", count(+[](C& c) -> std::uint16_t& { return c.server.engine.mailbox.retry.attempts; }, 1, kAttemptsMax)},
-      {"mailbox.retry_backoff", "exponential_jitter: how the wait grows: fixed, linear, exponential, exponential_jitter", set_backoff},
-      {"mailbox.retry_initial", "0: wait before the second attempt", duration([](C& c) -> std::int64_t& { return c.server.engine.mailbox.retry.initial_ms; })},
-      {"mailbox.retry_max", "0: no bound; the longest wait between attempts", duration([](C& c) -> std::int64_t& { return c.server.engine.mailbox.retry.max_ms; })},
+      {"mailbox.default_ttl", "0: none; how long a message without a ttl lives",
+       duration([](C& c) -> std::int64_t& { return c.server.engine.mailbox.default_ttl_ms; })},
+      {"mailbox.retry_attempts", "20: failed deliveries until a message is a dead letter",
+       count(
+           +[](C& c) -> std::uint16_t& { return c.server.engine.mailbox.retry.attempts; }, 1, kAttemptsMax)},
+      {"mailbox.retry_backoff",
+       "exponential_jitter: how the wait grows: fixed, linear, exponential, exponential_jitter", set_backoff},
+      {"mailbox.retry_initial", "0: wait before the second attempt",
+       duration([](C& c) -> std::int64_t& { return c.server.engine.mailbox.retry.initial_ms; })},
+      {"mailbox.retry_max", "0: no bound; the longest wait between attempts",
+       duration([](C& c) -> std::int64_t& { return c.server.engine.mailbox.retry.max_ms; })},
       {"mailbox.retry_multiplier", "2: factor of the exponential backoffs", set_multiplier},
-      {"keys.max", "1000000: idempotency keys remembered", count(+[](C& c) -> std::size_t& { return c.server.engine.keys_max; }, 0, 100'000'000)},
-      {"keys.window", "24h: how long they are remembered", duration([](C& c) -> std::int64_t& { return c.server.engine.keys_ms; })},
-      {"dead.max", "10000: dead letters a mailbox keeps", count(+[](C& c) -> std::size_t& { return c.server.engine.dead_max; }, 0, 1'000'000)},
-      {"dead.max_age", "14d: how long dead letters are kept; 0: no bound", duration([](C& c) -> std::int64_t& { return c.server.engine.dead_ttl_ms; })},
-      {"guard.hops", "64: causes that may stand before a message; 0: no bound", count(+[](C& c) -> std::uint32_t& { return c.server.engine.guard.hops_max; }, 0, kHopsMax)},
-      {"guard.pair_per_minute", "0: no bound; caused messages from one agent to one mailbox", count(+[](C& c) -> std::uint32_t& { return c.server.engine.guard.pair_per_minute; }, 0, 1'000'000'000)},
-      {"guard.conversation_per_minute", "0: no bound; caused messages of one conversation", count(+[](C& c) -> std::uint32_t& { return c.server.engine.guard.conversation_per_minute; }, 0, 1'000'000'000)},
-      {"max_content_bytes", "1MiB: of one message", count(+[](C& c) -> std::size_t& { return c.server.content_bytes_max; }, 1024, 4 << 20)},
-      {"content.max_bytes", "1GiB: of one content stored by reference", count(+[](C& c) -> std::uint64_t& { return c.server.content.bytes_max; }, 1, kStoredBytesMax)},
-      {"content.total_bytes", "64GiB: of all that are stored", count(+[](C& c) -> std::uint64_t& { return c.server.content.total_bytes_max; }, 1, ~0ull)},
-      {"content.grace", "10m: how long a content is kept that no message refers to", duration([](C& c) -> std::int64_t& { return c.server.engine.content_grace_ms; })},
-      {"content.uploads", "64: at a time", count(+[](C& c) -> std::size_t& { return c.server.content.uploads_max; }, 1, 4096)},
-      {"content.idle", "60s: how long an upload waits for its next bytes", duration([](C& c) -> std::int64_t& { return c.server.content.idle_ms; })},
-      {"max_connections", "65536", count(+[](C& c) -> std::size_t& { return c.server.connections_max; }, 1, 1'000'000)},
-      {"max_names", "1000000: agents and mailboxes", count(+[](C& c) -> std::size_t& { return c.server.engine.parties_max; }, 1, 100'000'000)},
-      {"receipts_max", "65536: settled messages whose receipts are remembered", count(+[](C& c) -> std::size_t& { return c.server.engine.receipts_max; }, 0, 100'000'000)},
-      {"max_pending_bytes", "64MiB: unsent bytes at which a slow subscriber misses events", count(+[](C& c) -> std::size_t& { return c.server.pending_bytes_max; }, 1 << 20, 16 * kGiB)},
-      {"slow_consumer_timeout", "5s: how long a subscriber without a credit may not take the events that wait for it", duration([](C& c) -> std::int64_t& { return c.server.slow_consumer_ms; })},
-      {"host_timeout", "5m: how long nothing may be heard of a host that something is on its way to; 4m and less can cut who only does not read", duration([](C& c) -> std::int64_t& { return c.server.host_timeout_ms; }, 1'000)},
-      {"shards", "engines that divide the mailboxes, each with a thread of its own; fixed when the data folder is made", count(+[](C& c) -> std::uint32_t& { return c.server.shards; }, 1, kShardsMax)},
-      {"http.threads", "1: threads for HTTP and WebSocket", count(+[](C& c) -> int& { return c.gateway.threads; }, 1, 64)},
-      {"http.cors_origins", "none: other origins that web pages may come from, with commas between; * for any", set_cors},
+      {"keys.max", "1000000: idempotency keys remembered",
+       count(
+           +[](C& c) -> std::size_t& { return c.server.engine.keys_max; }, 0, 100'000'000)},
+      {"keys.window", "24h: how long they are remembered",
+       duration([](C& c) -> std::int64_t& { return c.server.engine.keys_ms; })},
+      {"dead.max", "10000: dead letters a mailbox keeps",
+       count(
+           +[](C& c) -> std::size_t& { return c.server.engine.dead_max; }, 0, 1'000'000)},
+      {"dead.max_age", "14d: how long dead letters are kept; 0: no bound",
+       duration([](C& c) -> std::int64_t& { return c.server.engine.dead_ttl_ms; })},
+      {"guard.hops", "64: causes that may stand before a message; 0: no bound",
+       count(
+           +[](C& c) -> std::uint32_t& { return c.server.engine.guard.hops_max; }, 0, kHopsMax)},
+      {"guard.pair_per_minute", "0: no bound; caused messages from one agent to one mailbox",
+       count(
+           +[](C& c) -> std::uint32_t& { return c.server.engine.guard.pair_per_minute; }, 0, 1'000'000'000)},
+      {"guard.conversation_per_minute", "0: no bound; caused messages of one conversation",
+       count(
+           +[](C& c) -> std::uint32_t& { return c.server.engine.guard.conversation_per_minute; }, 0, 1'000'000'000)},
+      {"max_content_bytes", "1MiB: of one message",
+       count(
+           +[](C& c) -> std::size_t& { return c.server.content_bytes_max; }, 1024, 4 << 20)},
+      {"content.max_bytes", "1GiB: of one content stored by reference",
+       count(
+           +[](C& c) -> std::uint64_t& { return c.server.content.bytes_max; }, 1, kStoredBytesMax)},
+      {"content.total_bytes", "64GiB: of all that are stored",
+       count(
+           +[](C& c) -> std::uint64_t& { return c.server.content.total_bytes_max; }, 1, ~0ull)},
+      {"content.grace", "10m: how long a content is kept that no message refers to",
+       duration([](C& c) -> std::int64_t& { return c.server.engine.content_grace_ms; })},
+      {"content.uploads", "64: at a time",
+       count(
+           +[](C& c) -> std::size_t& { return c.server.content.uploads_max; }, 1, 4096)},
+      {"content.idle", "60s: how long an upload waits for its next bytes",
+       duration([](C& c) -> std::int64_t& { return c.server.content.idle_ms; })},
+      {"max_connections", "65536",
+       count(
+           +[](C& c) -> std::size_t& { return c.server.connections_max; }, 1, 1'000'000)},
+      {"max_names", "1000000: agents and mailboxes",
+       count(
+           +[](C& c) -> std::size_t& { return c.server.engine.parties_max; }, 1, 100'000'000)},
+      {"receipts_max", "65536: settled messages whose receipts are remembered",
+       count(
+           +[](C& c) -> std::size_t& { return c.server.engine.receipts_max; }, 0, 100'000'000)},
+      {"max_pending_bytes", "64MiB: unsent bytes at which a slow subscriber misses events",
+       count(
+           +[](C& c) -> std::size_t& { return c.server.pending_bytes_max; }, 1 << 20, 16 * kGiB)},
+      {"slow_consumer_timeout", "5s: how long a subscriber without a credit may not take the events that wait for it",
+       duration([](C& c) -> std::int64_t& { return c.server.slow_consumer_ms; })},
+      {"host_timeout",
+       "5m: how long nothing may be heard of a host that something is on its way to; 4m and less can cut who only does "
+       "not read",
+       duration([](C& c) -> std::int64_t& { return c.server.host_timeout_ms; }, 1'000)},
+      {"shards", "engines that divide the mailboxes, each with a thread of its own; fixed when the data folder is made",
+       count(
+           +[](C& c) -> std::uint32_t& { return c.server.shards; }, 1, kShardsMax)},
+      {"http.threads", "1: threads for HTTP and WebSocket",
+       count(
+           +[](C& c) -> int& { return c.gateway.threads; }, 1, 64)},
+      {"http.cors_origins", "none: other origins that web pages may come from, with commas between; * for any",
+       set_cors},
   };
   return kKeys;
 }
@@ -205,7 +264,8 @@ Result<void> set_config(ServerConfig& config, std::string_view name, const std::
     }
     return {};
   }
-  return failure(ErrorCode::invalid_field, fmt::format("there is no setting `{}`; `folkmoot serve --help` lists them", name));
+  return failure(ErrorCode::invalid_field,
+                 fmt::format("there is no setting `{}`; `folkmoot serve --help` lists them", name));
 }
 
 Result<void> read_config_file(ServerConfig& config, const std::string& path) {
@@ -216,14 +276,16 @@ Result<void> read_config_file(ServerConfig& config, const std::string& path) {
     }
     return {};
   } catch (const toml::parse_error& error) {
-    return failure(ErrorCode::malformed, fmt::format("{}, line {}: {}", path, error.source().begin.line, error.description()));
+    return failure(ErrorCode::malformed,
+                   fmt::format("{}, line {}: {}", path, error.source().begin.line, error.description()));
   }
 }
 
 Result<void> read_config_environment(ServerConfig& config) {
   for (const auto& key : keys()) {
     std::string variable = "FOLKMOOT_";
-    for (const char c : key.name) variable += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    for (const char c : key.name)
+      variable += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
     const char* const value = std::getenv(variable.c_str());
     if (value == nullptr) continue;
     if (auto done = set_config(config, key.name, value); !done) {

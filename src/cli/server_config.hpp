@@ -1,5 +1,5 @@
-// A server's settings from the places they can stand in, each over the one before: defaults, a TOML file, the environment
-// (FOLKMOOT_*), flags. docs/operations.md lists the keys.
+// A server's settings from the places they can stand in, each over the one before: defaults, a TOML file, the
+// environment (FOLKMOOT_*), flags. docs/operations.md lists the keys.
 #pragma once
 
 #include <string>
@@ -16,7 +16,8 @@ struct ServerConfig {
   std::string log_level = "info";
 };
 
-/// Sets one key as the file and the environment have it ("mailbox.max_messages", "1000000"). Errors: invalid_field, out_of_range.
+/// Sets one key as the file and the environment have it ("mailbox.max_messages", "1000000"). Errors: invalid_field,
+/// out_of_range.
 Result<void> set_config(ServerConfig& config, std::string_view key, const std::string& value);
 /// Reads a TOML file. Errors: io_error, malformed, and those of set_config, all naming the file and the key.
 Result<void> read_config_file(ServerConfig& config, const std::string& path);

@@ -1,5 +1,6 @@
-// A connected client for the time of a subcommand. SIGINT and SIGTERM close it, so that whatever waits ends with `cancelled`:
-// a stream that was stopped by hand is done, anything else failed. What belongs together is not cut in half: see undisturbed().
+// A connected client for the time of a subcommand. SIGINT and SIGTERM close it, so that whatever waits ends with
+// `cancelled`: a stream that was stopped by hand is done, anything else failed. What belongs together is not cut in
+// half: see undisturbed().
 #pragma once
 
 #include <atomic>
@@ -22,8 +23,8 @@ class Session {
   SyncClient& client() { return client_; }
   bool interrupted() const { return interrupted_; }
 
-  /// Does `work`, say prints a message and acknowledges it, and lets a signal wait until it is done; a second signal does not
-  /// wait. False, and nothing done, if a signal came before.
+  /// Does `work`, say prints a message and acknowledges it, and lets a signal wait until it is done; a second signal
+  /// does not wait. False, and nothing done, if a signal came before.
   template <class Work>
   bool undisturbed(Work work) {
     const Busy busy(*this);

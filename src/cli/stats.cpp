@@ -15,7 +15,9 @@ namespace {
 
 namespace json = boost::json;
 
-std::string text_of(const json::value& value) { return value.is_string() ? std::string(value.get_string()) : json::serialize(value); }
+std::string text_of(const json::value& value) {
+  return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
+}
 
 std::string field(const json::object& object, std::string_view key) {
   const auto* found = object.if_contains(key);
@@ -24,15 +26,16 @@ std::string field(const json::object& object, std::string_view key) {
 
 void print_mailboxes(const json::array& mailboxes) {
   if (mailboxes.empty()) return;
-  fmt::print("\n{:<32} {:>9} {:>9} {:>7} {:>6} {:>9}  {}\n", "mailbox", "ready", "scheduled", "leased", "dead", "consumers", "last read");
+  fmt::print("\n{:<32} {:>9} {:>9} {:>7} {:>6} {:>9}  {}\n", "mailbox", "ready", "scheduled", "leased", "dead",
+             "consumers", "last read");
   for (const auto& one : mailboxes) {
     if (!one.is_object()) continue;
     const auto& mailbox = one.get_object();
     const auto* age = mailbox.if_contains("last_read_age_ms");
     const bool read = age && age->is_int64();
     fmt::print("{:<32} {:>9} {:>9} {:>7} {:>6} {:>9}  {}\n", field(mailbox, "name"), field(mailbox, "ready"),
-               field(mailbox, "scheduled"), field(mailbox, "leased"), field(mailbox, "dead"), field(mailbox, "consumers"),
-               read ? format_duration_ms(age->get_int64()) + " ago" : "never");
+               field(mailbox, "scheduled"), field(mailbox, "leased"), field(mailbox, "dead"),
+               field(mailbox, "consumers"), read ? format_duration_ms(age->get_int64()) + " ago" : "never");
   }
 }
 
@@ -52,7 +55,8 @@ void print_human(const json::object& stats) {
       fmt::print("{:<14} {}\n", std::string_view(key), text_of(value));
     }
   }
-  if (const auto* mailboxes = stats.if_contains("mailboxes"); mailboxes && mailboxes->is_array()) print_mailboxes(mailboxes->get_array());
+  if (const auto* mailboxes = stats.if_contains("mailboxes"); mailboxes && mailboxes->is_array())
+    print_mailboxes(mailboxes->get_array());
 }
 
 }  // namespace
@@ -73,7 +77,8 @@ void add_stats(CLI::App& app) {
     if (options->json) return print_line(text);
     boost::system::error_code wrong;
     const auto stats = json::parse(text, wrong);
-    if (wrong || !stats.is_object()) throw Failure({ErrorCode::malformed, "the server's statistics are not a JSON object"});
+    if (wrong || !stats.is_object())
+      throw Failure({ErrorCode::malformed, "the server's statistics are not a JSON object"});
     print_human(stats.get_object());
   });
 }

@@ -23,7 +23,8 @@ void subscribe(const Options& options) {
     auto event = events.next();
     if (!event && session.interrupted()) return;
     const auto got = value(std::move(event));
-    if (got.missed > 0) fmt::print(stderr, "folkmoot: {} events were missed here: this program reads too slowly\n", got.missed);
+    if (got.missed > 0)
+      fmt::print(stderr, "folkmoot: {} events were missed here: this program reads too slowly\n", got.missed);
     if (!options.json && !options.raw) print_line(got.message.topic);
     print_message(got.message, options.json ? Style::json : options.raw ? Style::raw : Style::human);
   }
@@ -32,9 +33,11 @@ void subscribe(const Options& options) {
 }  // namespace
 
 void add_subscribe(CLI::App& app) {
-  auto* command = app.add_subcommand("subscribe", "Print the events of a topic pattern as they are published, until stopped");
+  auto* command =
+      app.add_subcommand("subscribe", "Print the events of a topic pattern as they are published, until stopped");
   const auto options = std::make_shared<Options>();
-  command->add_option("PATTERN", options->pattern, "A topic; * stands for one word, a last > for one or more")->required();
+  command->add_option("PATTERN", options->pattern, "A topic; * stands for one word, a last > for one or more")
+      ->required();
   command
       ->add_option("--filter", options->filter,
                    "Only events that this holds for, such as \"priority <= 3 AND content.change > 10\"")

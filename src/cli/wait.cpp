@@ -29,15 +29,17 @@ void wait(const Options& options) {
     if (options.timeout.count() > 0) {
       left = std::min(left, std::chrono::ceil<Milliseconds>(ends - std::chrono::steady_clock::now()));
       if (left.count() <= 0) {
-        throw Failure({ErrorCode::timed_out, fmt::format("no mail for {} within {}", options.agent, format_duration_ms(options.timeout.count()))});
+        throw Failure({ErrorCode::timed_out, fmt::format("no mail for {} within {}", options.agent,
+                                                         format_duration_ms(options.timeout.count()))});
       }
     }
     const auto ready = session->wait(options.agent, left);
     if (!ready && ready.error().code == ErrorCode::timed_out) continue;
     const auto found = value(ready);
-    if (options.json) return print_line(fmt::format(R"({{"ready":{},"first_priority":{}}})", found.ready, found.first_priority));
-    return print_line(fmt::format("{} message{} for {}, the first of priority {}", found.ready, found.ready == 1 ? "" : "s",
-                                  options.agent, priority_name(found.first_priority)));
+    if (options.json)
+      return print_line(fmt::format(R"({{"ready":{},"first_priority":{}}})", found.ready, found.first_priority));
+    return print_line(fmt::format("{} message{} for {}, the first of priority {}", found.ready,
+                                  found.ready == 1 ? "" : "s", options.agent, priority_name(found.first_priority)));
   }
 }
 

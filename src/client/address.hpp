@@ -10,9 +10,9 @@
 namespace folkmoot {
 
 struct Address {
-  std::string host;         // empty for a Unix socket
+  std::string host;  // empty for a Unix socket
   std::string port;
-  std::string path;         // empty for TCP
+  std::string path;  // empty for TCP
 };
 
 constexpr std::string_view kAddressDefault = "127.0.0.1:7470";

@@ -48,7 +48,11 @@ class Arguments {
     return *this;
   }
   Arguments& filter(const DeadFilter& by) {
-    return text("mailbox", by.mailbox).text("reason", by.reason).number("before", by.before_ms).text("filter", by.filter).id("id", by.id);
+    return text("mailbox", by.mailbox)
+        .text("reason", by.reason)
+        .number("before", by.before_ms)
+        .text("filter", by.filter)
+        .id("id", by.id);
   }
   std::string finish() {
     json_.end_object();
@@ -85,12 +89,13 @@ std::vector<dom::element> list_at(const dom::element& of, std::string_view name)
 /// The operation of a call whose answer is JSON that `read(const dom::element&)` turns into a Result<T>.
 template <class T, class Read>
 detail::Operation json_call(std::string_view name, const std::string& arguments, Completion<T> done, Read read) {
-  return operation_of(codec::call(name, arguments), std::move(done), [read = std::move(read)](Answer& answer) -> Result<T> {
-    JsonDocument document;
-    const auto value = document.parse(as_text(answer.body));
-    if (!value) return std::unexpected(value.error());
-    return read(*value);
-  });
+  return operation_of(codec::call(name, arguments), std::move(done),
+                      [read = std::move(read)](Answer& answer) -> Result<T> {
+                        JsonDocument document;
+                        const auto value = document.parse(as_text(answer.body));
+                        if (!value) return std::unexpected(value.error());
+                        return read(*value);
+                      });
 }
 
 void ask(const std::shared_ptr<Connection>& connection, detail::Operation operation) {
@@ -101,7 +106,8 @@ void ask(const std::shared_ptr<Connection>& connection, detail::Operation operat
 std::vector<Attempt> read_attempts(const dom::element& of) {
   std::vector<Attempt> out;
   for (const auto& one : list_at(of, "attempts")) {
-    out.push_back({number_at<std::int64_t>(one, "at"), text_at(one, "holder"), text_at(one, "end"), text_at(one, "reason")});
+    out.push_back(
+        {number_at<std::int64_t>(one, "at"), text_at(one, "holder"), text_at(one, "end"), text_at(one, "reason")});
   }
   return out;
 }
@@ -126,12 +132,14 @@ Result<DeadMessage> read_dead(const dom::element& of, std::size_t content_bytes_
 
 }  // namespace
 
-void Client::start_call(const Shared& c, const std::string& name, const std::string& arguments, Completion<std::string> done) {
+void Client::start_call(const Shared& c, const std::string& name, const std::string& arguments,
+                        Completion<std::string> done) {
   c->submit(operation_of(codec::call(name, arguments), std::move(done),
                          [](Answer& answer) -> Result<std::string> { return std::string(as_text(answer.body)); }));
 }
 
-// --- messages ----------------------------------------------------------------------------------------------------------
+// --- messages
+// ----------------------------------------------------------------------------------------------------------
 
 void Client::start_cancel(const Shared& c, const Uuid& id, Completion<void> done) {
   c->submit(operation_of(codec::call("message.cancel", Arguments().id("id", id).finish()), std::move(done), nothing));
@@ -142,68 +150,86 @@ void Client::start_attempts(const Shared& c, const Uuid& id, Completion<std::vec
                    [](const dom::element& answer) -> Result<std::vector<Attempt>> { return read_attempts(answer); }));
 }
 
-void Client::start_conversation_cost(const Shared& c, const std::string& conversation, Completion<ConversationCost> done) {
+void Client::start_conversation_cost(const Shared& c, const std::string& conversation,
+                                     Completion<ConversationCost> done) {
   ask(c, json_call("conversation.cost", Arguments().text("conversation", conversation).finish(), std::move(done),
                    [](const dom::element& answer) -> Result<ConversationCost> {
-                     return ConversationCost{text_at(answer, "conversation"), number_at<std::uint64_t>(answer, "messages"),
-                                             real_at(answer, "tokens"), real_at(answer, "money")};
+                     return ConversationCost{text_at(answer, "conversation"),
+                                             number_at<std::uint64_t>(answer, "messages"), real_at(answer, "tokens"),
+                                             real_at(answer, "money")};
                    }));
 }
 
-// --- dead letters ------------------------------------------------------------------------------------------------------
+// --- dead letters
+// ------------------------------------------------------------------------------------------------------
 
-void Client::start_dead_list(const Shared& c, const DeadFilter& filter, const DeadListOptions& options, Completion<DeadPage> done) {
-  auto arguments = Arguments().filter(filter).number("limit", options.limit).id("after", options.after).flag("content", options.content).finish();
-  ask(c, json_call("dead.list", arguments, std::move(done), [most = c->options().content_bytes_max](const dom::element& answer) -> Result<DeadPage> {
-    DeadPage page{.next = id_at(answer, "next")};
-    for (const auto& one : list_at(answer, "dead")) {
-      auto dead = read_dead(one, most);
-      if (!dead) return std::unexpected(dead.error());
-      page.dead.push_back(std::move(*dead));
-    }
-    return page;
-  }));
+void Client::start_dead_list(const Shared& c, const DeadFilter& filter, const DeadListOptions& options,
+                             Completion<DeadPage> done) {
+  auto arguments = Arguments()
+                       .filter(filter)
+                       .number("limit", options.limit)
+                       .id("after", options.after)
+                       .flag("content", options.content)
+                       .finish();
+  ask(c, json_call("dead.list", arguments, std::move(done),
+                   [most = c->options().content_bytes_max](const dom::element& answer) -> Result<DeadPage> {
+                     DeadPage page{.next = id_at(answer, "next")};
+                     for (const auto& one : list_at(answer, "dead")) {
+                       auto dead = read_dead(one, most);
+                       if (!dead) return std::unexpected(dead.error());
+                       page.dead.push_back(std::move(*dead));
+                     }
+                     return page;
+                   }));
 }
 
 void Client::start_dead_show(const Shared& c, const Uuid& id, Completion<DeadMessage> done) {
-  ask(c, json_call("dead.show", Arguments().id("id", id).finish(), std::move(done),
-                   [most = c->options().content_bytes_max](const dom::element& answer) { return read_dead(answer, most); }));
+  ask(c, json_call(
+             "dead.show", Arguments().id("id", id).finish(), std::move(done),
+             [most = c->options().content_bytes_max](const dom::element& answer) { return read_dead(answer, most); }));
 }
 
-void Client::start_dead_resubmit(const Shared& c, const Uuid& id, const Metadata& changes, Completion<PublishReceipt> done) {
-  c->submit(operation_of(codec::call("dead.resubmit", Arguments().id("id", id).fields("changes", changes).finish()), std::move(done),
-                         [](Answer& answer) { return codec::read_confirm(answer.body); }));
+void Client::start_dead_resubmit(const Shared& c, const Uuid& id, const Metadata& changes,
+                                 Completion<PublishReceipt> done) {
+  c->submit(operation_of(codec::call("dead.resubmit", Arguments().id("id", id).fields("changes", changes).finish()),
+                         std::move(done), [](Answer& answer) { return codec::read_confirm(answer.body); }));
 }
 
-void Client::start_dead_redrive(const Shared& c, const DeadFilter& filter, const RedriveOptions& options, Completion<Redriven> done) {
+void Client::start_dead_redrive(const Shared& c, const DeadFilter& filter, const RedriveOptions& options,
+                                Completion<Redriven> done) {
   Arguments arguments;
   arguments.filter(filter).fields("changes", options.changes).number("limit", options.limit);
   arguments.number("rate", options.per_second).flag("dry_run", options.dry_run);
   if (options.dry_run) {
-    return ask(c, json_call("dead.redrive", arguments.finish(), std::move(done), [](const dom::element& answer) -> Result<Redriven> {
-      Redriven out{.count = number_at<std::uint64_t>(answer, "count")};
-      for (const auto& one : list_at(answer, "ids")) {
-        std::string_view id;
-        if (!one.get(id)) out.ids.push_back(Uuid::parse(id).value_or(Uuid{}));
-      }
-      return out;
-    }));
+    return ask(c, json_call("dead.redrive", arguments.finish(), std::move(done),
+                            [](const dom::element& answer) -> Result<Redriven> {
+                              Redriven out{.count = number_at<std::uint64_t>(answer, "count")};
+                              for (const auto& one : list_at(answer, "ids")) {
+                                std::string_view id;
+                                if (!one.get(id)) out.ids.push_back(Uuid::parse(id).value_or(Uuid{}));
+                              }
+                              return out;
+                            }));
   }
-  auto operation = operation_of(codec::call("dead.redrive", arguments.finish()), std::move(done), [](Answer& answer) -> Result<Redriven> {
-    const auto sent = read_u32(answer.body), refused = read_u32(answer.body, 4);
-    if (!sent || !refused) return std::unexpected(sent ? refused.error() : sent.error());
-    return Redriven{.sent = *sent, .refused = *refused};
-  });
+  auto operation = operation_of(codec::call("dead.redrive", arguments.finish()), std::move(done),
+                                [](Answer& answer) -> Result<Redriven> {
+                                  const auto sent = read_u32(answer.body), refused = read_u32(answer.body, 4);
+                                  if (!sent || !refused) return std::unexpected(sent ? refused.error() : sent.error());
+                                  return Redriven{.sent = *sent, .refused = *refused};
+                                });
   // It takes as long as it takes.
   c->submit(detail::long_wait(std::move(operation), std::chrono::hours(24 * 7)));
 }
 
-void Client::start_dead_purge(const Shared& c, const DeadFilter& filter, const PurgeOptions& options, Completion<std::uint32_t> done) {
+void Client::start_dead_purge(const Shared& c, const DeadFilter& filter, const PurgeOptions& options,
+                              Completion<std::uint32_t> done) {
   auto arguments = Arguments().filter(filter).number("limit", options.limit).flag("all", options.all).finish();
-  c->submit(operation_of(codec::call("dead.purge", arguments), std::move(done), [](Answer& answer) { return read_u32(answer.body); }));
+  c->submit(operation_of(codec::call("dead.purge", arguments), std::move(done),
+                         [](Answer& answer) { return read_u32(answer.body); }));
 }
 
-// --- schedules ---------------------------------------------------------------------------------------------------------
+// --- schedules
+// ---------------------------------------------------------------------------------------------------------
 
 void Client::start_set_schedule(const Shared& c, const ScheduledMessage& schedule, Completion<void> done) {
   Arguments arguments;
@@ -215,24 +241,26 @@ void Client::start_set_schedule(const Shared& c, const ScheduledMessage& schedul
 }
 
 void Client::start_remove_schedule(const Shared& c, const std::string& name, Completion<void> done) {
-  c->submit(operation_of(codec::call("schedule.remove", Arguments().text("name", name).finish()), std::move(done), nothing));
+  c->submit(
+      operation_of(codec::call("schedule.remove", Arguments().text("name", name).finish()), std::move(done), nothing));
 }
 
 void Client::start_schedules(const Shared& c, Completion<std::vector<ScheduleStatus>> done) {
-  ask(c, json_call("schedule.list", {}, std::move(done), [](const dom::element& answer) -> Result<std::vector<ScheduleStatus>> {
-    std::vector<ScheduleStatus> out;
-    for (const auto& one : list_at(answer, "schedules")) {
-      out.push_back({.name = text_at(one, "name"),
-                     .every = Milliseconds(number_at<std::int64_t>(one, "every")),
-                     .cron = text_at(one, "cron"),
-                     .next_ms = number_at<std::int64_t>(one, "next"),
-                     .until_ms = number_at<std::int64_t>(one, "until"),
-                     .left = number_at<std::uint64_t>(one, "left"),
-                     .fired = number_at<std::uint64_t>(one, "fired"),
-                     .from = text_at(one, "from")});
-    }
-    return out;
-  }));
+  ask(c, json_call("schedule.list", {}, std::move(done),
+                   [](const dom::element& answer) -> Result<std::vector<ScheduleStatus>> {
+                     std::vector<ScheduleStatus> out;
+                     for (const auto& one : list_at(answer, "schedules")) {
+                       out.push_back({.name = text_at(one, "name"),
+                                      .every = Milliseconds(number_at<std::int64_t>(one, "every")),
+                                      .cron = text_at(one, "cron"),
+                                      .next_ms = number_at<std::int64_t>(one, "next"),
+                                      .until_ms = number_at<std::int64_t>(one, "until"),
+                                      .left = number_at<std::uint64_t>(one, "left"),
+                                      .fired = number_at<std::uint64_t>(one, "fired"),
+                                      .from = text_at(one, "from")});
+                     }
+                     return out;
+                   }));
 }
 
 // --- routes

@@ -44,13 +44,14 @@ Result<void> settled(Answer& answer) { return codec::read_settled(answer.body); 
 Result<std::vector<std::uint64_t>> settleable(std::vector<std::uint64_t> leases) {
   std::erase(leases, 0);
   if (leases.size() > kSettleLeasesMax) {
-    return failure(ErrorCode::out_of_range, fmt::format("{} leases at once; {} is the most", leases.size(), kSettleLeasesMax));
+    return failure(ErrorCode::out_of_range,
+                   fmt::format("{} leases at once; {} is the most", leases.size(), kSettleLeasesMax));
   }
   return leases;
 }
 
-// Makes `messages` ready to be sent: true if they are, else `go_on(messages)` is called when their contents are stored, or `done` with
-// an error.
+// Makes `messages` ready to be sent: true if they are, else `go_on(messages)` is called when their contents are stored,
+// or `done` with an error.
 template <class T, class GoOn>
 bool are_ready(const std::shared_ptr<Connection>& c, std::span<Message> messages, Completion<T>& done, GoOn go_on) {
   const auto above = detail::reference_above(*c);
@@ -61,15 +62,18 @@ bool are_ready(const std::shared_ptr<Connection>& c, std::span<Message> messages
   }
   if (!some_large) return true;
   std::vector<Message> all(std::make_move_iterator(messages.begin()), std::make_move_iterator(messages.end()));
-  detail::store_contents(c, std::move(all), [done = std::move(done), go_on = std::move(go_on)](Result<std::vector<Message>> stored) mutable {
-    if (!stored) return done(std::unexpected(std::move(stored.error())));
-    go_on(std::move(*stored), std::move(done));
-  });
+  detail::store_contents(
+      c, std::move(all),
+      [done = std::move(done), go_on = std::move(go_on)](Result<std::vector<Message>> stored) mutable {
+        if (!stored) return done(std::unexpected(std::move(stored.error())));
+        go_on(std::move(*stored), std::move(done));
+      });
   return false;
 }
 
 template <class Build>
-void settle(const std::shared_ptr<Connection>& connection, const std::vector<std::uint64_t>& given, Completion<void> done, Build build) {
+void settle(const std::shared_ptr<Connection>& connection, const std::vector<std::uint64_t>& given,
+            Completion<void> done, Build build) {
   auto leases = settleable(given);
   if (!leases) return done(std::unexpected(leases.error()));
   if (leases->empty()) return done({});  // posts to the caller's executor, as every completion does
@@ -95,24 +99,31 @@ void Client::on_refused(std::function<void(const Error&)> handler) { connection_
 void Client::on_withdrawn(std::function<void(const Withdrawal&)> handler) {
   connection_->on_withdrawn = std::move(handler);
 }
-void Client::on_breaker(std::function<void(const BreakerEvent&)> handler) { connection_->breakers.on_change = std::move(handler); }
+void Client::on_breaker(std::function<void(const BreakerEvent&)> handler) {
+  connection_->breakers.on_change = std::move(handler);
+}
 ClientMetrics Client::metrics() const { return connection_->metrics(); }
 void Client::close() { connection_->close(); }
 void Client::start_connect(const Shared& c, Completion<void> done) { c->connect(std::move(done)); }
 
-// --- publishing --------------------------------------------------------------------------------------------------------
+// --- publishing
+// --------------------------------------------------------------------------------------------------------
 
 void Client::start_publish(const Shared& c, Message&& message, Completion<PublishReceipt> done) {
-  const auto go_on = [c](std::vector<Message> stored, auto finished) { start_publish(c, std::move(stored.front()), std::move(finished)); };
+  const auto go_on = [c](std::vector<Message> stored, auto finished) {
+    start_publish(c, std::move(stored.front()), std::move(finished));
+  };
   if (!are_ready(c, {&message, 1}, done, go_on)) return;
   auto frame = codec::publish(message, false);
   if (!frame) return done(std::unexpected(frame.error()));
-  auto operation = operation_of(std::move(*frame), std::move(done), [](Answer& answer) { return codec::read_confirm(answer.body); });
+  auto operation =
+      operation_of(std::move(*frame), std::move(done), [](Answer& answer) { return codec::read_confirm(answer.body); });
   operation.again = c->options().resend && !message.key.empty();
   c->submit(std::move(operation));
 }
 
-void Client::start_publish_batch(const Shared& c, std::vector<Message> messages, const BatchOptions& options, Completion<Receipts> done) {
+void Client::start_publish_batch(const Shared& c, std::vector<Message> messages, const BatchOptions& options,
+                                 Completion<Receipts> done) {
   const auto go_on = [c, options](std::vector<Message> stored, auto finished) {
     start_publish_batch(c, std::move(stored), options, std::move(finished));
   };
@@ -122,7 +133,8 @@ void Client::start_publish_batch(const Shared& c, std::vector<Message> messages,
   auto operation = operation_of(std::move(*frame), std::move(done), [count = messages.size()](Answer& answer) {
     return codec::read_batch(answer.body, count);
   });
-  operation.again = c->options().resend && std::ranges::none_of(messages, [](const auto& message) { return message.key.empty(); });
+  operation.again =
+      c->options().resend && std::ranges::none_of(messages, [](const auto& message) { return message.key.empty(); });
   c->submit(std::move(operation));
 }
 
@@ -144,18 +156,22 @@ void Client::start_reply(const Shared& c, Result<Message> message, Completion<Pu
   start_publish(c, std::move(*message), std::move(done));
 }
 
-void detail::submit_request(const std::shared_ptr<Connection>& connection, Message&& message, Milliseconds timeout, StatusHandler on_status,
-                            std::shared_ptr<Ticket> ticket, Completion<Message> done) {
+void detail::submit_request(const std::shared_ptr<Connection>& connection, Message&& message, Milliseconds timeout,
+                            StatusHandler on_status, std::shared_ptr<Ticket> ticket, Completion<Message> done) {
   const auto go_on = [connection, timeout, on_status, ticket](std::vector<Message> stored, auto finished) {
     submit_request(connection, std::move(stored.front()), timeout, on_status, ticket, std::move(finished));
   };
   if (!are_ready(connection, {&message, 1}, done, go_on)) return;
   auto frame = codec::request(message, timeout, static_cast<bool>(on_status));
   if (!frame) return done(std::unexpected(frame.error()));
-  auto operation = long_wait(operation_of(std::move(*frame), std::move(done), [](Answer& answer) -> Result<Message> {
-    if (answer.deliveries.empty()) return Message{};  // a time-out of 0: a consumer has it, nobody waits for an answer
-    return std::move(answer.deliveries.front().message);
-  }), timeout);
+  auto operation =
+      long_wait(operation_of(std::move(*frame), std::move(done),
+                             [](Answer& answer) -> Result<Message> {
+                               if (answer.deliveries.empty())
+                                 return Message{};  // a time-out of 0: a consumer has it, nobody waits for an answer
+                               return std::move(answer.deliveries.front().message);
+                             }),
+                timeout);
   operation.request = true;
   if (on_status) {
     // The end comes behind the statuses that are on their way, also where many threads run the executor: what they are
@@ -171,14 +187,15 @@ void detail::submit_request(const std::shared_ptr<Connection>& connection, Messa
   connection->submit(std::move(operation));
 }
 
-void Client::start_request(const Shared& c, Message&& message, Milliseconds timeout, StatusHandler on_status, asio::cancellation_slot slot,
-                           Completion<Message> done) {
+void Client::start_request(const Shared& c, Message&& message, Milliseconds timeout, StatusHandler on_status,
+                           asio::cancellation_slot slot, Completion<Message> done) {
   auto ticket = std::make_shared<detail::Ticket>();
   if (slot.is_connected()) slot.assign([c, ticket](asio::cancellation_type) { c->cancel(ticket); });
   detail::submit_request(c, std::move(message), timeout, std::move(on_status), std::move(ticket), std::move(done));
 }
 
-// --- receiving ---------------------------------------------------------------------------------------------------------
+// --- receiving
+// ---------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -206,9 +223,11 @@ void Client::start_subscribe(const Shared& c, const std::string& pattern, const 
   open(c, std::move(flow), std::move(done));
 }
 
-void Client::start_consume(const Shared& c, const std::string& mailbox, const ConsumeOptions& options, Completion<Consumer> done) {
+void Client::start_consume(const Shared& c, const std::string& mailbox, const ConsumeOptions& options,
+                           Completion<Consumer> done) {
   if (options.credit == 0 || options.credit > kCreditMax) {
-    return done(failure(ErrorCode::out_of_range, fmt::format("a credit of {}; 1 to {} may be", options.credit, kCreditMax)));
+    return done(
+        failure(ErrorCode::out_of_range, fmt::format("a credit of {}; 1 to {} may be", options.credit, kCreditMax)));
   }
   auto flow = std::make_shared<detail::Flow>();
   flow->frame = codec::consume(mailbox, options);
@@ -218,20 +237,24 @@ void Client::start_consume(const Shared& c, const std::string& mailbox, const Co
 
 void Client::start_receive(const Shared& c, const std::string& mailbox, const ReceiveOptions& options,
                            Completion<std::vector<Delivery>> done) {
-  auto operation = operation_of(codec::receive(mailbox, options), std::move(done),
-                                [](Answer& answer) -> Result<std::vector<Delivery>> { return std::move(answer.deliveries); });
+  auto operation =
+      operation_of(codec::receive(mailbox, options), std::move(done),
+                   [](Answer& answer) -> Result<std::vector<Delivery>> { return std::move(answer.deliveries); });
   // Leases that live as long as the connection were given back with it. Others are held until their deadline.
   operation.again = options.lease.count() == 0;
   c->submit(long_wait(std::move(operation), options.wait));
 }
 
-void Client::start_wait(const Shared& c, const std::string& mailbox, Milliseconds timeout, Completion<MailboxReady> done) {
-  auto operation = operation_of(codec::wait(mailbox, timeout), std::move(done), [](Answer& answer) { return codec::read_ready(answer.body); });
+void Client::start_wait(const Shared& c, const std::string& mailbox, Milliseconds timeout,
+                        Completion<MailboxReady> done) {
+  auto operation = operation_of(codec::wait(mailbox, timeout), std::move(done),
+                                [](Answer& answer) { return codec::read_ready(answer.body); });
   operation.again = true;
   c->submit(long_wait(std::move(operation), timeout));
 }
 
-// --- settling ----------------------------------------------------------------------------------------------------------
+// --- settling
+// ----------------------------------------------------------------------------------------------------------
 
 void Client::start_ack(const Shared& c, const std::vector<std::uint64_t>& leases, Completion<void> done) {
   settle(c, leases, std::move(done), [](const auto& held) { return codec::ack(held, false); });
@@ -247,50 +270,58 @@ void Client::ack_nowait(const Delivery& delivery) {
   connection_->submit(std::move(operation));
 }
 
-void Client::start_nack(const Shared& c, const std::vector<std::uint64_t>& leases, const NackOptions& options, Completion<void> done) {
+void Client::start_nack(const Shared& c, const std::vector<std::uint64_t>& leases, const NackOptions& options,
+                        Completion<void> done) {
   settle(c, leases, std::move(done), [&](const auto& held) { return codec::nack(held, options, false); });
 }
 
-void Client::start_reject(const Shared& c, const std::vector<std::uint64_t>& leases, const std::string& reason, Completion<void> done) {
+void Client::start_reject(const Shared& c, const std::vector<std::uint64_t>& leases, const std::string& reason,
+                          Completion<void> done) {
   settle(c, leases, std::move(done), [&](const auto& held) { return codec::reject(held, reason); });
 }
 
-void Client::start_complete(const Shared& c, std::uint64_t lease, std::vector<Message> outputs, Completion<Receipts> done) {
-  if (lease == 0) return done(failure(ErrorCode::invalid_field, "the delivery has no lease: there is nothing to complete"));
+void Client::start_complete(const Shared& c, std::uint64_t lease, std::vector<Message> outputs,
+                            Completion<Receipts> done) {
+  if (lease == 0)
+    return done(failure(ErrorCode::invalid_field, "the delivery has no lease: there is nothing to complete"));
   const auto go_on = [c, lease](std::vector<Message> stored, auto finished) {
     start_complete(c, lease, std::move(stored), std::move(finished));
   };
   if (!are_ready(c, outputs, done, go_on)) return;
   auto frame = codec::complete(lease, outputs);
   if (!frame) return done(std::unexpected(frame.error()));
-  c->submit(operation_of(std::move(*frame), std::move(done), [count = outputs.size()](Answer& answer) {
-    return codec::read_batch(answer.body, count);
-  }));
+  c->submit(operation_of(std::move(*frame), std::move(done),
+                         [count = outputs.size()](Answer& answer) { return codec::read_batch(answer.body, count); }));
 }
 
-void Client::start_extend(const Shared& c, const std::vector<std::uint64_t>& leases, Milliseconds lease, Completion<void> done) {
+void Client::start_extend(const Shared& c, const std::vector<std::uint64_t>& leases, Milliseconds lease,
+                          Completion<void> done) {
   settle(c, leases, std::move(done), [&](const auto& held) { return codec::extend(held, lease); });
 }
 
-// --- asking ------------------------------------------------------------------------------------------------------------
+// --- asking
+// ------------------------------------------------------------------------------------------------------------
 
 void Client::start_receipts(const Shared& c, const std::vector<Uuid>& ids, Completion<std::vector<Receipt>> done) {
   if (ids.empty() || ids.size() > kReceiptIdsMax) {
     return done(failure(ErrorCode::out_of_range, fmt::format("{} ids; 1 to {} may be", ids.size(), kReceiptIdsMax)));
   }
-  auto operation = operation_of(codec::receipt(ids), std::move(done), [](Answer& answer) { return codec::read_receipts(answer.body); });
+  auto operation = operation_of(codec::receipt(ids), std::move(done),
+                                [](Answer& answer) { return codec::read_receipts(answer.body); });
   operation.again = true;
   c->submit(std::move(operation));
 }
 
 void Client::start_stats(const Shared& c, const std::string& mailbox, Completion<std::string> done) {
-  auto operation = operation_of(codec::stats(mailbox), std::move(done),
-                                [](Answer& answer) -> Result<std::string> { return std::string(as_text(answer.body)); });
+  auto operation = operation_of(codec::stats(mailbox), std::move(done), [](Answer& answer) -> Result<std::string> {
+    return std::string(as_text(answer.body));
+  });
   operation.again = true;
   c->submit(std::move(operation));
 }
 
-void Client::start_mailbox(const Shared& c, const std::string& mailbox, const MailboxOptions& options, Completion<void> done) {
+void Client::start_mailbox(const Shared& c, const std::string& mailbox, const MailboxOptions& options,
+                           Completion<void> done) {
   auto operation = operation_of(codec::mailbox(mailbox, options), std::move(done), nothing);
   operation.again = true;
   c->submit(std::move(operation));
@@ -302,7 +333,8 @@ void Client::start_ping(const Shared& c, Completion<void> done) {
   c->submit(std::move(operation));
 }
 
-// --- streams -----------------------------------------------------------------------------------------------------------
+// --- streams
+// -----------------------------------------------------------------------------------------------------------
 
 namespace detail {
 
@@ -327,7 +359,8 @@ std::uint64_t Stream::missed() const { return flow_ ? flow_->missed.load() : 0; 
 
 asio::any_io_executor Stream::executor() const { return connection_->executor(); }
 
-void Stream::start_next(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Flow>& flow, Completion<Delivery> done) {
+void Stream::start_next(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Flow>& flow,
+                        Completion<Delivery> done) {
   connection->next(flow, std::move(done));
 }
 

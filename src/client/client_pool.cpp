@@ -27,7 +27,10 @@ struct PooledClient::State : std::enable_shared_from_this<State> {
   using Clients = Pool<std::unique_ptr<Client>>;
 
   State(const asio::any_io_executor& of, ClientPoolOptions given)
-      : executor(of), options(std::move(given)), bounds{.items_max = options.per_address, .idle_ms = options.idle.count()}, timer(of) {}
+      : executor(of),
+        options(std::move(given)),
+        bounds{.items_max = options.per_address, .idle_ms = options.idle.count()},
+        timer(of) {}
 
   const asio::any_io_executor executor;
   const ClientPoolOptions options;
@@ -43,9 +46,11 @@ struct PooledClient::State : std::enable_shared_from_this<State> {
     if (closed) return failure(ErrorCode::cancelled, "the pool was closed");
     if (auto good = check(bounds); !good) return std::unexpected(std::move(good.error()));
     if (const auto found = pools.find(address); found != pools.end()) return &found->second;
-    if (pools.size() == kAddressesMax) std::erase_if(pools, [](const auto& pool) { return pool.second.in_use() + pool.second.idle() == 0; });
+    if (pools.size() == kAddressesMax)
+      std::erase_if(pools, [](const auto& pool) { return pool.second.in_use() + pool.second.idle() == 0; });
     if (pools.size() == kAddressesMax) {
-      return failure(ErrorCode::limit_reached, fmt::format("the pool holds clients of {} addresses, the most it may", kAddressesMax));
+      return failure(ErrorCode::limit_reached,
+                     fmt::format("the pool holds clients of {} addresses, the most it may", kAddressesMax));
     }
     return &pools.emplace(address, Clients(bounds)).first->second;
   }
@@ -132,7 +137,8 @@ void ClientPool::start_acquire(const Shared& state, const std::string& given, Co
     std::unique_ptr<Client> client;
     Completion<PooledClient> done;
   };
-  const auto making = std::make_shared<Making>(std::make_unique<Client>(state->executor, std::move(options)), std::move(done));
+  const auto making =
+      std::make_shared<Making>(std::make_unique<Client>(state->executor, std::move(options)), std::move(done));
   making->client->connect([state, address, making](Result<void> connected) {
     if (connected) return making->done(PooledClient(state, address, std::move(making->client)));
     state->give_back(address, nullptr);

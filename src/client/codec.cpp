@@ -44,7 +44,8 @@ std::uint64_t ms(Milliseconds value) { return static_cast<std::uint64_t>(std::ma
 
 Result<PublishReceipt> public_receipt(Result<Confirm> confirm) {
   if (!confirm) return std::unexpected(std::move(confirm.error()));
-  PublishReceipt receipt{confirm->id, confirm->count, static_cast<Outcome>(confirm->outcome), {}, static_cast<CopyState>(confirm->state)};
+  PublishReceipt receipt{
+      confirm->id, confirm->count, static_cast<Outcome>(confirm->outcome), {}, static_cast<CopyState>(confirm->state)};
   const bool was_read = confirm->age_ms != kNeverRead && receipt.outcome != Outcome::sent;
   if (was_read) receipt.last_read_age = Milliseconds(confirm->age_ms);
   return receipt;

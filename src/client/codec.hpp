@@ -14,8 +14,8 @@ namespace folkmoot::codec {
 
 void set_request(std::string& frame, std::uint32_t request);
 
-/// What goes out for `message`: an exactly_once message has a key, a large content is compressed if `options` want it. A content
-/// of more than `reference_above` bytes goes by reference, as it is, unless compression makes it that small.
+/// What goes out for `message`: an exactly_once message has a key, a large content is compressed if `options` want it.
+/// A content of more than `reference_above` bytes goes by reference, as it is, unless compression makes it that small.
 void prepare(Message& message, const ClientOptions& options, std::size_t reference_above);
 /// Undoes the compression, or leaves the content and says in content_error why.
 void unpack(Delivery& delivery, std::size_t content_bytes_max);

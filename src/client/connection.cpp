@@ -19,7 +19,8 @@ constexpr Milliseconds kTickLate{1'000};
 
 std::vector<std::string> addresses_of(const ClientOptions& options) {
   std::vector<std::string> all{options.address};
-  if (options.while_open == WhileOpen::alternative) all.insert(all.end(), options.alternatives.begin(), options.alternatives.end());
+  if (options.while_open == WhileOpen::alternative)
+    all.insert(all.end(), options.alternatives.begin(), options.alternatives.end());
   return all;
 }
 
@@ -37,7 +38,8 @@ Connection::Connection(const asio::any_io_executor& executor, ClientOptions opti
       tick_(strand_),
       random_(std::random_device{}()) {}
 
-// --- what comes in -----------------------------------------------------------------------------------------------------
+// --- what comes in
+// -----------------------------------------------------------------------------------------------------
 
 void Connection::enqueue(std::variant<Operation, Task> item) {
   const std::lock_guard guard(inbox_lock_);
@@ -48,8 +50,10 @@ void Connection::enqueue(std::variant<Operation, Task> item) {
 
 void Connection::submit(Operation operation) {
   const auto count = waiting_count_.load(), bytes = waiting_bytes_.load();
-  if (count >= options_.limits.waiting || (count > 0 && bytes + operation.frame.size() > options_.limits.pending_bytes)) {
-    return finish(operation, failure(ErrorCode::busy, fmt::format("{} operations of {} bytes wait to be sent", count, bytes)));
+  if (count >= options_.limits.waiting ||
+      (count > 0 && bytes + operation.frame.size() > options_.limits.pending_bytes)) {
+    return finish(operation,
+                  failure(ErrorCode::busy, fmt::format("{} operations of {} bytes wait to be sent", count, bytes)));
   }
   // A lease is given back whatever the breaker thinks; where it may, that is a probe.
   if (!passes_breaker(operation.quiet) && !operation.settles) return finish(operation, std::unexpected(breaker_open()));
@@ -68,7 +72,8 @@ void Connection::cancel(std::shared_ptr<Ticket> ticket) {
       wire_->flush();
       return finish(operation, std::unexpected(gave_up()));
     }
-    const auto waits = std::ranges::find(waiting_, ticket, [](const Waiting& waiting) { return waiting.operation.ticket; });
+    const auto waits =
+        std::ranges::find(waiting_, ticket, [](const Waiting& waiting) { return waiting.operation.ticket; });
     if (waits == waiting_.end()) {
       ticket->given_up = true;  // it is over, or another thread has yet to submit it
       return;
@@ -119,7 +124,8 @@ void Connection::pump() {
   if (state_ != State::up) return;
   while (!waiting_.empty()) {
     const auto& first = waiting_.front().operation;
-    const bool room = wire_->pending_bytes() == 0 || wire_->pending_bytes() + first.frame.size() <= options_.limits.pending_bytes;
+    const bool room =
+        wire_->pending_bytes() == 0 || wire_->pending_bytes() + first.frame.size() <= options_.limits.pending_bytes;
     if (!room || (first.counted && counted_ >= options_.limits.in_flight)) break;
     auto waiting = std::move(waiting_.front());
     waiting_.pop_front();
@@ -137,8 +143,9 @@ void Connection::leave_waiting(const Operation& operation) {
 void Connection::launch(Waiting waiting) {
   auto& operation = waiting.operation;
   if (operation.frame.size() > frame_bytes_max_) {
-    return finish(operation, failure(ErrorCode::frame_too_large, fmt::format("a frame of {} bytes; the server takes {} at most",
-                                                                             operation.frame.size(), frame_bytes_max_)));
+    return finish(operation,
+                  failure(ErrorCode::frame_too_large, fmt::format("a frame of {} bytes; the server takes {} at most",
+                                                                  operation.frame.size(), frame_bytes_max_)));
   }
   if (operation.quiet) {
     wire_->out().append(operation.frame);
@@ -168,7 +175,8 @@ std::uint32_t Connection::next_request() {
   return last_request_;
 }
 
-// --- the circuit breaker -----------------------------------------------------------------------------------------------
+// --- the circuit breaker
+// -----------------------------------------------------------------------------------------------
 
 // What is not answered says nothing about the server: it is no probe.
 bool Connection::passes_breaker(bool quiet) {
@@ -194,7 +202,8 @@ void Connection::on_failure() {
   if (!breakers.is_open(address_)) return;
   if (options_.while_open == WhileOpen::reject) reject_waiting();
   if (options_.while_open != WhileOpen::alternative) return;
-  const bool elsewhere = std::ranges::any_of(std::views::iota(std::size_t{0}, breakers.size()), [this](auto i) { return !breakers.is_open(i); });
+  const bool elsewhere = std::ranges::any_of(std::views::iota(std::size_t{0}, breakers.size()),
+                                             [this](auto i) { return !breakers.is_open(i); });
   if (!elsewhere) return reject_waiting();
   if (state_ == State::up) wire_->close();  // live() goes over to another address
 }
@@ -232,7 +241,8 @@ ClientMetrics Connection::metrics() const {
           .breakers = breakers.snapshot()};
 }
 
-// --- time --------------------------------------------------------------------------------------------------------------
+// --- time
+// --------------------------------------------------------------------------------------------------------------
 
 void Connection::arm_tick() {
   tick_.expires_after(std::clamp(options_.heartbeat / 2, Milliseconds(1), kTickMax));

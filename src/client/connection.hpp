@@ -6,8 +6,9 @@
 //                          ^                                        |
 //                          +------ lost connection, `again` --------+
 //
-// Completions are posted to their executors, never run from inside, so nothing here is entered twice. A background coroutine
-// (live) connects, reads until the connection is lost, pauses, and connects again; a tick looks for deadlines and silence.
+// Completions are posted to their executors, never run from inside, so nothing here is entered twice. A background
+// coroutine (live) connects, reads until the connection is lost, pauses, and connects again; a tick looks for deadlines
+// and silence.
 #pragma once
 
 #include <boost/asio/steady_timer.hpp>
@@ -45,17 +46,17 @@ struct Ticket {
 };
 
 struct Operation {
-  std::string frame;       // whole, but for its request number
-  Milliseconds patience{0};  // how long the server was asked to wait
-  bool again = false;      // may be sent a second time when its answer was lost
-  bool counted = true;     // takes a place in the window
-  bool quiet = false;      // no answer comes: done when it is in the write buffer
-  bool settles = false;    // gives a lease back: a breaker has nothing to say about it
-  bool request = false;    // a delivery is its answer
-  bool sent = false;       // it was on its way when a connection was lost: the server may have done it
+  std::string frame;               // whole, but for its request number
+  Milliseconds patience{0};        // how long the server was asked to wait
+  bool again = false;              // may be sent a second time when its answer was lost
+  bool counted = true;             // takes a place in the window
+  bool quiet = false;              // no answer comes: done when it is in the write buffer
+  bool settles = false;            // gives a lease back: a breaker has nothing to say about it
+  bool request = false;            // a delivery is its answer
+  bool sent = false;               // it was on its way when a connection was lost: the server may have done it
   StatusHandler on_status;         // for deliveries of type status before the answer
   std::shared_ptr<Ticket> ticket;  // none: it is not cancelled
-  std::shared_ptr<Flow> flow;  // what it opens
+  std::shared_ptr<Flow> flow;      // what it opens
   std::move_only_function<void(Result<Answer>)> on_answer;
 };
 
@@ -147,8 +148,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const Strand statuses_;
 
   std::mutex inbox_lock_;
-  std::vector<std::variant<Operation, Task>> inbox_;  // guarded by inbox_lock_
-  bool drain_posted_ = false;                         // guarded by inbox_lock_
+  std::vector<std::variant<Operation, Task>> inbox_;                // guarded by inbox_lock_
+  bool drain_posted_ = false;                                       // guarded by inbox_lock_
   std::atomic<std::size_t> waiting_count_ = 0, waiting_bytes_ = 0;  // in inbox_ and waiting_
   std::atomic<bool> up_ = false;
   std::atomic<std::uint64_t> refused_ = 0;
@@ -174,8 +175,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Clock::time_point last_pinged_{}, attempt_deadline_{};
   bool failed_ = false;  // a failure was told to the breaker, which has not closed since
   Clock::time_point ticked_at_{};
-  bool was_late_ = false;  // the last tick
-  bool silent_ = false;  // the connection was given up for want of a sign of life
+  bool was_late_ = false;         // the last tick
+  bool silent_ = false;           // the connection was given up for want of a sign of life
   bool lost_in_silence_ = false;  // the last connection was
   std::minstd_rand random_;
 };

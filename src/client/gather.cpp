@@ -50,7 +50,8 @@ struct Client::Gathering {
   }
 };
 
-void Client::start_request_all(const Shared& c, std::vector<Message> messages, const GatherOptions& options, Completion<Gathered> done) {
+void Client::start_request_all(const Shared& c, std::vector<Message> messages, const GatherOptions& options,
+                               Completion<Gathered> done) {
   if (auto good = check_gather(messages.size(), options.need.count); !good)
     return done(std::unexpected(std::move(good.error())));
   const auto gathering = std::make_shared<Gathering>(c, messages.size(), options.need.count);

@@ -90,7 +90,8 @@ Result<Command> read_command(const Message& message) {
   if (wrong) return failure(ErrorCode::malformed, "the command is not JSON: " + wrong.message());
   const auto* object = content.if_object();
   const auto* called = object ? object->if_contains("command") : nullptr;
-  if (!called || !called->is_string()) return failure(ErrorCode::invalid_field, "the command has no `command` that is its name");
+  if (!called || !called->is_string())
+    return failure(ErrorCode::invalid_field, "the command has no `command` that is its name");
   Command command{std::string(called->get_string()), {}};
   const auto* parameters = object->if_contains("parameters");
   if (parameters && !parameters->is_object() && !parameters->is_null()) {

@@ -32,7 +32,7 @@ inline Operation long_wait(Operation operation, Milliseconds patience) {
 inline Result<void> nothing(Answer&) { return {}; }
 
 /// Sends a request that ends with `ticket`. Errors: as encode_envelope; they come through `done`.
-void submit_request(const std::shared_ptr<Connection>& connection, Message&& message, Milliseconds timeout, StatusHandler on_status,
-                    std::shared_ptr<Ticket> ticket, Completion<Message> done);
+void submit_request(const std::shared_ptr<Connection>& connection, Message&& message, Milliseconds timeout,
+                    StatusHandler on_status, std::shared_ptr<Ticket> ticket, Completion<Message> done);
 
 }  // namespace folkmoot::detail

@@ -48,12 +48,14 @@ struct Client::Run {
   Completion<void> done{};  // guarded by lock
 
   // Not a coroutine: g++ 12 destroys a lambda with captures wrongly when it stands inside a co_await expression.
-  static asio::awaitable<Result<void>> settle(const std::shared_ptr<Run>& run, std::uint64_t lease, const Result<void>& handled) {
-    return detail::initiate<void>(asio::use_awaitable, run->connection->executor(), [run, lease, handled](Completion<void> done) {
-      if (handled) return start_ack(run->connection, {lease}, std::move(done));
-      const auto reason = handled.error().describe();
-      start_nack(run->connection, {lease}, {.delay = run->options.retry_delay, .reason = reason}, std::move(done));
-    });
+  static asio::awaitable<Result<void>> settle(const std::shared_ptr<Run>& run, std::uint64_t lease,
+                                              const Result<void>& handled) {
+    return detail::initiate<void>(
+        asio::use_awaitable, run->connection->executor(), [run, lease, handled](Completion<void> done) {
+          if (handled) return start_ack(run->connection, {lease}, std::move(done));
+          const auto reason = handled.error().describe();
+          start_nack(run->connection, {lease}, {.delay = run->options.retry_delay, .reason = reason}, std::move(done));
+        });
   }
 
   static asio::awaitable<Error> loop(std::shared_ptr<Run> run) {
@@ -64,8 +66,8 @@ struct Client::Run {
       // What nobody wants any more is done without being handled.
       Result<void> handled;
       if (!delivery->withdrawn()) handled = co_await handle(run->connection, std::move(*delivery));
-      // A settlement that is refused or lost changes nothing here: the message comes again, or somebody else has it. One that found no room
-      // on its way is tried again: the lease would stay as long as the connection.
+      // A settlement that is refused or lost changes nothing here: the message comes again, or somebody else has it.
+      // One that found no room on its way is tried again: the lease would stay as long as the connection.
       for (;;) {
         const auto settled = co_await settle(run, lease, handled);
         if (settled || settled.error().code != ErrorCode::busy) break;
@@ -96,18 +98,19 @@ void Client::set_handler(std::string type, Handler handler) {
 
 void Client::start_run(const Shared& c, const std::string& mailbox, const RunOptions& options, Completion<void> done) {
   const auto parallel = std::clamp(options.parallel, 1u, 1'000u);
-  start_consume(c, mailbox, {.credit = parallel}, [c, options, parallel, done = std::move(done)](Result<Consumer> consumer) mutable {
-    if (!consumer) return done(std::unexpected(consumer.error()));
-    const auto run = std::make_shared<Run>(c, std::move(*consumer), options);
-    run->loops = parallel;
-    run->done = std::move(done);
-    for (std::uint32_t i = 0; i < parallel; ++i) {
-      asio::co_spawn(c->executor(), Run::loop(run), [run](std::exception_ptr thrown, Error why) {
-        if (thrown) why = {ErrorCode::internal, "a loop of run() ended by an exception"};
-        Run::ended(*run, std::move(why));
-      });
-    }
-  });
+  start_consume(c, mailbox, {.credit = parallel},
+                [c, options, parallel, done = std::move(done)](Result<Consumer> consumer) mutable {
+                  if (!consumer) return done(std::unexpected(consumer.error()));
+                  const auto run = std::make_shared<Run>(c, std::move(*consumer), options);
+                  run->loops = parallel;
+                  run->done = std::move(done);
+                  for (std::uint32_t i = 0; i < parallel; ++i) {
+                    asio::co_spawn(c->executor(), Run::loop(run), [run](std::exception_ptr thrown, Error why) {
+                      if (thrown) why = {ErrorCode::internal, "a loop of run() ended by an exception"};
+                      Run::ended(*run, std::move(why));
+                    });
+                  }
+                });
 }
 
 }  // namespace folkmoot

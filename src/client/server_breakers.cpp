@@ -97,8 +97,8 @@ std::vector<BreakerStatus> ServerBreakers::snapshot() const {
   std::vector<BreakerStatus> out;
   for (const auto& one : all_) {
     const auto& breaker = one.breaker;
-    out.push_back({one.address, public_state(breaker.state(now_ms())), breaker.failures(), one.times_opened + breaker.times_opened(),
-                   one.rejected + breaker.rejected()});
+    out.push_back({one.address, public_state(breaker.state(now_ms())), breaker.failures(),
+                   one.times_opened + breaker.times_opened(), one.rejected + breaker.rejected()});
   }
   return out;
 }

@@ -1,5 +1,5 @@
-// The circuit breakers of the addresses that a client may use. Beyond CircuitBreaker: a connection that comes about proves that the
-// server is there again, so it closes the breaker whatever its state. From any thread.
+// The circuit breakers of the addresses that a client may use. Beyond CircuitBreaker: a connection that comes about
+// proves that the server is there again, so it closes the breaker whatever its state. From any thread.
 #pragma once
 
 #include <cstddef>

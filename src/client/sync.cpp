@@ -92,12 +92,15 @@ ClientMetrics SyncClient::metrics() const { return impl_->client.metrics(); }
 void SyncClient::on_withdrawn(std::function<void(const Withdrawal&)> handler) {
   impl_->client.on_withdrawn(std::move(handler));
 }
-void SyncClient::on_breaker(std::function<void(const BreakerEvent&)> handler) { impl_->client.on_breaker(std::move(handler)); }
+void SyncClient::on_breaker(std::function<void(const BreakerEvent&)> handler) {
+  impl_->client.on_breaker(std::move(handler));
+}
 
 Result<PublishReceipt> SyncClient::publish(Message message) {
   return wait_for<PublishReceipt>([&](auto done) { impl_->client.publish(std::move(message), std::move(done)); });
 }
-Result<std::vector<Result<PublishReceipt>>> SyncClient::publish_batch(std::vector<Message> messages, BatchOptions options) {
+Result<std::vector<Result<PublishReceipt>>> SyncClient::publish_batch(std::vector<Message> messages,
+                                                                      BatchOptions options) {
   return wait_for<std::vector<Result<PublishReceipt>>>(
       [&](auto done) { impl_->client.publish_batch(std::move(messages), options, std::move(done)); });
 }
@@ -106,12 +109,14 @@ Result<void> SyncClient::publish_nowait(Message message) {
 }
 
 Result<SyncStream> SyncClient::subscribe(std::string pattern, SubscribeOptions options) {
-  auto stream = wait_for<Subscription>([&](auto done) { impl_->client.subscribe(std::move(pattern), options, std::move(done)); });
+  auto stream =
+      wait_for<Subscription>([&](auto done) { impl_->client.subscribe(std::move(pattern), options, std::move(done)); });
   if (!stream) return std::unexpected(stream.error());
   return SyncStream(std::make_unique<SyncStream::Impl>(std::move(*stream)));
 }
 Result<SyncStream> SyncClient::consume(std::string mailbox, ConsumeOptions options) {
-  auto stream = wait_for<Consumer>([&](auto done) { impl_->client.consume(std::move(mailbox), options, std::move(done)); });
+  auto stream =
+      wait_for<Consumer>([&](auto done) { impl_->client.consume(std::move(mailbox), options, std::move(done)); });
   if (!stream) return std::unexpected(stream.error());
   return SyncStream(std::make_unique<SyncStream::Impl>(std::move(*stream)));
 }
@@ -139,19 +144,22 @@ Result<void> SyncClient::reject(const Delivery& delivery, std::string reason) {
   return wait_for<void>([&](auto done) { impl_->client.reject(delivery, std::move(reason), std::move(done)); });
 }
 Result<void> SyncClient::reject(std::vector<std::uint64_t> leases, std::string reason) {
-  return wait_for<void>([&](auto done) { impl_->client.reject(std::move(leases), std::move(reason), std::move(done)); });
+  return wait_for<void>(
+      [&](auto done) { impl_->client.reject(std::move(leases), std::move(reason), std::move(done)); });
 }
-Result<std::vector<Result<PublishReceipt>>> SyncClient::complete(const Delivery& delivery, std::vector<Message> outputs) {
+Result<std::vector<Result<PublishReceipt>>> SyncClient::complete(const Delivery& delivery,
+                                                                 std::vector<Message> outputs) {
   return wait_for<std::vector<Result<PublishReceipt>>>(
       [&](auto done) { impl_->client.complete(delivery, std::move(outputs), std::move(done)); });
 }
-Result<Message> SyncClient::request(Message message, Milliseconds timeout, std::function<void(const Message&)> on_status,
-                                    std::stop_token stop) {
+Result<Message> SyncClient::request(Message message, Milliseconds timeout,
+                                    std::function<void(const Message&)> on_status, std::stop_token stop) {
   // The signal is emitted on the client's thread, where its slot is used; it lives as long as either side needs it.
   const auto signal = std::make_shared<asio::cancellation_signal>();
   auto answer = future_of<Message>([&](auto done) {
     asio::post(impl_->client.get_executor(), [&, signal, done = std::move(done)]() mutable {
-      impl_->client.request(std::move(message), timeout, std::move(on_status), asio::bind_cancellation_slot(signal->slot(), std::move(done)));
+      impl_->client.request(std::move(message), timeout, std::move(on_status),
+                            asio::bind_cancellation_slot(signal->slot(), std::move(done)));
     });
   });
   const std::stop_callback stopped(stop, [this, signal] {
@@ -160,20 +168,23 @@ Result<Message> SyncClient::request(Message message, Milliseconds timeout, std::
   return answer.get();
 }
 Result<Gathered> SyncClient::request_all(std::vector<Message> messages, GatherOptions options) {
-  return wait_for<Gathered>([&](auto done) { impl_->client.request_all(std::move(messages), options, std::move(done)); });
+  return wait_for<Gathered>(
+      [&](auto done) { impl_->client.request_all(std::move(messages), options, std::move(done)); });
 }
 Result<Message> SyncClient::send_command(std::string agent, Command command, Milliseconds timeout,
                                          std::function<void(const Message&)> on_status, std::stop_token stop) {
   return request(make_command(std::move(agent), command), timeout, std::move(on_status), std::move(stop));
 }
 Result<PublishReceipt> SyncClient::status(const Delivery& delivery, std::string content) {
-  return wait_for<PublishReceipt>([&](auto done) { impl_->client.status(delivery, std::move(content), std::move(done)); });
+  return wait_for<PublishReceipt>(
+      [&](auto done) { impl_->client.status(delivery, std::move(content), std::move(done)); });
 }
 Result<PublishReceipt> SyncClient::forward(const Delivery& delivery, std::string to) {
   return wait_for<PublishReceipt>([&](auto done) { impl_->client.forward(delivery, std::move(to), std::move(done)); });
 }
 Result<PublishReceipt> SyncClient::reply(const Delivery& delivery, Message response) {
-  return wait_for<PublishReceipt>([&](auto done) { impl_->client.reply(delivery, std::move(response), std::move(done)); });
+  return wait_for<PublishReceipt>(
+      [&](auto done) { impl_->client.reply(delivery, std::move(response), std::move(done)); });
 }
 Result<std::vector<Receipt>> SyncClient::receipts(std::vector<Uuid> ids) {
   return wait_for<std::vector<Receipt>>([&](auto done) { impl_->client.receipts(std::move(ids), std::move(done)); });
@@ -185,7 +196,8 @@ Result<std::string> SyncClient::stats(std::string mailbox) {
   return wait_for<std::string>([&](auto done) { impl_->client.stats(std::move(mailbox), std::move(done)); });
 }
 Result<void> SyncClient::configure_mailbox(std::string mailbox, MailboxOptions options) {
-  return wait_for<void>([&](auto done) { impl_->client.configure_mailbox(std::move(mailbox), options, std::move(done)); });
+  return wait_for<void>(
+      [&](auto done) { impl_->client.configure_mailbox(std::move(mailbox), options, std::move(done)); });
 }
 Result<void> SyncClient::cancel(Uuid id) {
   return wait_for<void>([&](auto done) { impl_->client.cancel(id, std::move(done)); });
@@ -194,7 +206,8 @@ Result<std::vector<Attempt>> SyncClient::attempts(Uuid id) {
   return wait_for<std::vector<Attempt>>([&](auto done) { impl_->client.attempts(id, std::move(done)); });
 }
 Result<std::string> SyncClient::call(std::string name, std::string arguments) {
-  return wait_for<std::string>([&](auto done) { impl_->client.call(std::move(name), std::move(arguments), std::move(done)); });
+  return wait_for<std::string>(
+      [&](auto done) { impl_->client.call(std::move(name), std::move(arguments), std::move(done)); });
 }
 Result<DeadPage> SyncClient::dead_list(DeadFilter filter, DeadListOptions options) {
   return wait_for<DeadPage>([&](auto done) { impl_->client.dead_list(std::move(filter), options, std::move(done)); });
@@ -203,13 +216,16 @@ Result<DeadMessage> SyncClient::dead_show(Uuid id) {
   return wait_for<DeadMessage>([&](auto done) { impl_->client.dead_show(id, std::move(done)); });
 }
 Result<PublishReceipt> SyncClient::dead_resubmit(Uuid id, Metadata changes) {
-  return wait_for<PublishReceipt>([&](auto done) { impl_->client.dead_resubmit(id, std::move(changes), std::move(done)); });
+  return wait_for<PublishReceipt>(
+      [&](auto done) { impl_->client.dead_resubmit(id, std::move(changes), std::move(done)); });
 }
 Result<Redriven> SyncClient::dead_redrive(DeadFilter filter, RedriveOptions options) {
-  return wait_for<Redriven>([&](auto done) { impl_->client.dead_redrive(std::move(filter), std::move(options), std::move(done)); });
+  return wait_for<Redriven>(
+      [&](auto done) { impl_->client.dead_redrive(std::move(filter), std::move(options), std::move(done)); });
 }
 Result<std::uint32_t> SyncClient::dead_purge(DeadFilter filter, PurgeOptions options) {
-  return wait_for<std::uint32_t>([&](auto done) { impl_->client.dead_purge(std::move(filter), options, std::move(done)); });
+  return wait_for<std::uint32_t>(
+      [&](auto done) { impl_->client.dead_purge(std::move(filter), options, std::move(done)); });
 }
 Result<void> SyncClient::set_schedule(ScheduledMessage schedule) {
   return wait_for<void>([&](auto done) { impl_->client.set_schedule(std::move(schedule), std::move(done)); });
@@ -233,7 +249,8 @@ Result<void> SyncClient::report_load(std::uint32_t load) {
   return wait_for<void>([&](auto done) { impl_->client.report_load(load, std::move(done)); });
 }
 Result<ConversationCost> SyncClient::conversation_cost(std::string conversation) {
-  return wait_for<ConversationCost>([&](auto done) { impl_->client.conversation_cost(std::move(conversation), std::move(done)); });
+  return wait_for<ConversationCost>(
+      [&](auto done) { impl_->client.conversation_cost(std::move(conversation), std::move(done)); });
 }
 Result<ContentRef> SyncClient::upload(ContentSource source, std::uint64_t size) {
   return wait_for<ContentRef>([&](auto done) { impl_->client.upload(std::move(source), size, std::move(done)); });

@@ -25,7 +25,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
 
   /// Errors: connection_lost with the system's reason.
   boost::asio::awaitable<Result<void>> connect(Address address);
-  /// Hands over every frame until the connection or `on_frame` ends it; returns why. A frame's bytes live as long as the call.
+  /// Hands over every frame until the connection or `on_frame` ends it; returns why. A frame's bytes live as long as
+  /// the call.
   boost::asio::awaitable<Error> read(std::function<Result<void>(const Frame&)> on_frame);
   void close();
 

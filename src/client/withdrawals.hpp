@@ -1,5 +1,5 @@
-// The messages of a client whose senders took back what they had asked for. A bounded set: the oldest go first; by then they are long
-// settled. From any thread.
+// The messages of a client whose senders took back what they had asked for. A bounded set: the oldest go first; by then
+// they are long settled. From any thread.
 #pragma once
 
 #include <cstddef>

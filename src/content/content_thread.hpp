@@ -1,5 +1,6 @@
-// The thread that reads and writes contents, so that no disk holds the reactor up. Jobs are carried out in the order they come; what came
-// of each is told through an eventfd. How much may be on the way is for whoever hands jobs over to bound (server/content_desk.hpp).
+// The thread that reads and writes contents, so that no disk holds the reactor up. Jobs are carried out in the order
+// they come; what came of each is told through an eventfd. How much may be on the way is for whoever hands jobs over to
+// bound (server/content_desk.hpp).
 #pragma once
 
 #include <condition_variable>
@@ -14,11 +15,11 @@ namespace folkmoot {
 struct ContentJob {
   enum class Kind : std::uint8_t { begin, write, finish, drop, read, remove };
   Kind kind{};
-  UploadId upload = 0;           // of begin, write, finish, drop
-  ContentHash hash{};            // of finish, read, remove
-  std::uint64_t offset = 0;      // of read
-  std::uint64_t size = 0;        // of begin: all bytes; of read and write: so many; of a finish that is done: all bytes
-  std::string bytes{};           // of write: what to write; of a read that is done: what was read
+  UploadId upload = 0;       // of begin, write, finish, drop
+  ContentHash hash{};        // of finish, read, remove
+  std::uint64_t offset = 0;  // of read
+  std::uint64_t size = 0;    // of begin: all bytes; of read and write: so many; of a finish that is done: all bytes
+  std::string bytes{};       // of write: what to write; of a read that is done: what was read
   // The owner's alone: who asked, and what it calls the upload.
   std::uint64_t session = 0;
   std::uint32_t request = 0;
@@ -55,9 +56,9 @@ class ContentThread {
   const int event_fd_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<ContentJob> jobs_;    // guarded by mutex_
-  std::deque<ContentDone> done_;   // guarded by mutex_
-  bool stopping_ = false;          // guarded by mutex_
+  std::deque<ContentJob> jobs_;   // guarded by mutex_
+  std::deque<ContentDone> done_;  // guarded by mutex_
+  bool stopping_ = false;         // guarded by mutex_
   std::thread thread_;
 };
 

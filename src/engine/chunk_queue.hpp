@@ -1,10 +1,11 @@
-// A queue of waiting messages of one sender and priority, ordered by key, in chunks: 24 bytes a message at its ends and about two in
-// the middle of a long one, nothing while it is empty but for one small chunk.
+// A queue of waiting messages of one sender and priority, ordered by key, in chunks: 24 bytes a message at its ends and
+// about two in the middle of a long one, nothing while it is empty but for one small chunk.
 //
 //   1. keys grow from front to back, entries that are gone included; one whose key comes back takes its place again
 //   2. the front entry, if there is one, is not gone
 //   3. size() counts entries that are not gone
-//   4. packed are chunks in the middle, behind the first and before the last two, that are at least half full; one of them may be open
+//   4. packed are chunks in the middle, behind the first and before the last two, that are at least half full; one of
+//   them may be open
 #pragma once
 
 #include <algorithm>
@@ -23,8 +24,8 @@ class ChunkQueue {
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
 
-  /// At its place by key: the end, or further to the front if it was handed out before, waited for its time, or recovery met it late.
-  /// Requires: no entry of this key is here.
+  /// At its place by key: the end, or further to the front if it was handed out before, waited for its time, or
+  /// recovery met it late. Requires: no entry of this key is here.
   void push(const Entry& entry) {
     if (size_ != 0 && chunks_.back().last_key() >= entry.key) return insert(entry);
     if (chunks_.empty() || chunks_.back().end == chunks_.back().capacity) grow();
@@ -105,7 +106,8 @@ class ChunkQueue {
 
   /// The first chunk whose last key is not below `key`.
   At chunk_of(MessageKey key) {
-    return std::partition_point(at(head_), chunks_.end(), [&](const Chunk& c) { return c.begin == c.end || c.last_key() < key; });
+    return std::partition_point(at(head_), chunks_.end(),
+                                [&](const Chunk& c) { return c.begin == c.end || c.last_key() < key; });
   }
 
   /// Unpacks a chunk, and packs the one that was opened before.
@@ -121,7 +123,8 @@ class ChunkQueue {
     opened_ = kNone;
   }
 
-  /// If it is one that may be. Two ends stay open, so that a queue about as long as one chunk is never packed and unpacked at every turn.
+  /// If it is one that may be. Two ends stay open, so that a queue about as long as one chunk is never packed and
+  /// unpacked at every turn.
   void pack(std::size_t index) {
     if (index <= head_ || index + 2 >= chunks_.size()) return;
     auto& chunk = chunks_[index];
@@ -175,7 +178,10 @@ class ChunkQueue {
   /// Two half-full chunks out of a full one; the one that `key` belongs to.
   At split(At full, MessageKey key) {
     const auto capacity = full->capacity, half = capacity / 2;
-    Chunk upper{.entries = std::make_unique_for_overwrite<Entry[]>(capacity), .capacity = capacity, .begin = 0, .end = capacity - half};
+    Chunk upper{.entries = std::make_unique_for_overwrite<Entry[]>(capacity),
+                .capacity = capacity,
+                .begin = 0,
+                .end = capacity - half};
     std::copy(full->entries.get() + half, full->entries.get() + capacity, upper.entries.get());
     full->end = half;
     const auto lower = static_cast<std::size_t>(full - chunks_.begin());

@@ -36,11 +36,11 @@ struct MailboxCommand {
 
 /// Which dead letters; all that is given must hold.
 struct DeadQuery {
-  std::string_view mailbox{};                // empty: of every mailbox
-  Uuid id{};                                 // nil: any
-  DeadReason reason = DeadReason::none;      // none: any
-  std::int64_t before = 0;                   // died before this time, Unix ms; 0: any
-  std::function<bool(Bytes message)> fits{};   // of envelope and content; empty: any
+  std::string_view mailbox{};                 // empty: of every mailbox
+  Uuid id{};                                  // nil: any
+  DeadReason reason = DeadReason::none;       // none: any
+  std::int64_t before = 0;                    // died before this time, Unix ms; 0: any
+  std::function<bool(Bytes message)> fits{};  // of envelope and content; empty: any
 };
 
 /// What is to be different when a dead letter is sent again.
@@ -59,11 +59,11 @@ struct RedriveCommand {
 
 struct ScheduleCommand {
   std::string_view name{};
-  std::string_view cron{};     // empty: every `every_ms`
+  std::string_view cron{};  // empty: every `every_ms`
   std::int64_t every_ms = 0;
-  std::int64_t first_at = 0;   // Unix ms; 0: the next time that fits
-  std::int64_t until = 0;      // Unix ms; 0: for ever
-  std::uint64_t times = 0;     // 0: no end
+  std::int64_t first_at = 0;  // Unix ms; 0: the next time that fits
+  std::int64_t until = 0;     // Unix ms; 0: for ever
+  std::uint64_t times = 0;    // 0: no end
 };
 
 struct RouteCommand {

@@ -59,7 +59,8 @@ void Engine::watch_contents(std::int64_t least_ms) {
 void Engine::on_content_timer() {
   content_timer_ = 0;
   const auto* const oldest = contents_.longest_idle();
-  if (oldest == nullptr || contents_.find(*oldest)->idle_since + options_.content_grace_ms > now_) return watch_contents();
+  if (oldest == nullptr || contents_.find(*oldest)->idle_since + options_.content_grace_ms > now_)
+    return watch_contents();
   const auto before = started_place_;
   note_run();
   if (started_place_ == before) {  // no room

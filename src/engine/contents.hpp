@@ -1,8 +1,10 @@
-// Contents by reference, as the engine knows them: which are stored, and how many messages refer to each. The bytes are the server's; it
-// says what is stored, and is told what to remove.
+// Contents by reference, as the engine knows them: which are stored, and how many messages refer to each. The bytes are
+// the server's; it says what is stored, and is told what to remove.
 //
-//   1. `references` counts the messages that are pending, waiting, leased or dead, and the schedules, that refer to the content
-//   2. a content is in the list of idle ones if and only if it is stored and nothing refers to it; the list is ordered by `idle_since`
+//   1. `references` counts the messages that are pending, waiting, leased or dead, and the schedules, that refer to the
+//   content
+//   2. a content is in the list of idle ones if and only if it is stored and nothing refers to it; the list is ordered
+//   by `idle_since`
 //   3. one that is neither stored nor referred to is not known
 //
 // Counts are no facts: recovery counts the messages that it enters, by the same functions.

@@ -1,5 +1,6 @@
-// Dead letters: what becomes of messages that nobody will get any more. They keep their bytes, the reason and every attempt made, until
-// they are resubmitted, purged, too old or too many. Nothing dies in silence: an event says so, and the sender if it asked to hear.
+// Dead letters: what becomes of messages that nobody will get any more. They keep their bytes, the reason and every
+// attempt made, until they are resubmitted, purged, too old or too many. Nothing dies in silence: an event says so, and
+// the sender if it asked to hear.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,8 +14,8 @@ namespace folkmoot {
 
 // -- dying
 
-// Moves a message that stands nowhere (any more) to the dead letters. The attempt that was its last, its death and what its sender hears
-// of it are one group of facts: no crash leaves a part of them.
+// Moves a message that stands nowhere (any more) to the dead letters. The attempt that was its last, its death and what
+// its sender hears of it are one group of facts: no crash leaves a part of them.
 void Engine::bury(Mailbox& mailbox, const QueuedMessage& message, const Death& death) {
   const auto& entry = message.entry;
   if (entry.has(Entry::kExpires)) expiries_.erase(entry.key);
@@ -23,14 +24,16 @@ void Engine::bury(Mailbox& mailbox, const QueuedMessage& message, const Death& d
     return leave(mailbox, entry, std::nullopt, 0);
   }
   const auto deliveries = static_cast<std::uint16_t>(entry.deliveries);
-  const DeadFact fact{MessageRef(entry.key, mailbox.number, message.sender, entry.priority), now_, deliveries, death.reason, {}};
+  const DeadFact fact{
+      MessageRef(entry.key, mailbox.number, message.sender, entry.priority), now_, deliveries, death.reason, {}};
   GroupBound bound{.facts = 1, .body_bytes = sizeof fact + death.text.size()};
   if (death.attempt != nullptr) bound += {.facts = 1, .body_bytes = sizeof *death.attempt + death.text.size()};
   std::optional<Notice> notice;
   if (entry.has(Entry::kBounce)) {
     const auto routing = read_routing(bytes_of_message(entry).head);
     if (!routing) effects_.unreadable(routing.error());
-    notice = notice_of(*routing, make_uuid({.key = entry.key, .mailbox = mailbox.number, .node = node_}), deliveries, death.reason, death.text);
+    notice = notice_of(*routing, make_uuid({.key = entry.key, .mailbox = mailbox.number, .node = node_}), deliveries,
+                       death.reason, death.text);
     auto with_notice = bound;
     with_notice += notice->bound();
     auto all = with_notice;
@@ -43,7 +46,8 @@ void Engine::bury(Mailbox& mailbox, const QueuedMessage& message, const Death& d
     std::optional<FactGroup> group;
     if (bound.facts > 1 && log_.has_room(FactLog::Urgency::settling, bound)) group.emplace(log_, bound);
     if (death.attempt != nullptr) {
-      const auto noted = append_fact(FactKind::message_returned, {bytes_of(*death.attempt), as_bytes(death.text)}, FactLog::Life::live);
+      const auto noted = append_fact(FactKind::message_returned, {bytes_of(*death.attempt), as_bytes(death.text)},
+                                     FactLog::Life::live);
       note_attempt(entry.key, noted, deliveries);
     }
     place = append_fact(FactKind::message_dead, {bytes_of(fact), as_bytes(death.text)}, FactLog::Life::live);
@@ -55,7 +59,8 @@ void Engine::bury(Mailbox& mailbox, const QueuedMessage& message, const Death& d
   bound_dead(mailbox);
 }
 
-void Engine::enter_dead(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::int64_t at, FactPlace place) {
+void Engine::enter_dead(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::int64_t at,
+                        FactPlace place) {
   if (!mailbox.dead) mailbox.dead = std::make_unique<std::map<MessageKey, DeadLetter>>();
   ++counters_.dead_now;
   auto dead = message;
@@ -73,7 +78,8 @@ void Engine::tell_of_dead(Mailbox& mailbox, const QueuedMessage& message, DeadRe
     if (topics_.match(topic).empty()) return;
     std::string json;
     JsonWriter out(json);
-    out.begin_object().field("id", make_uuid({.key = message.entry.key, .mailbox = mailbox.number, .node = node_}).text());
+    out.begin_object().field("id",
+                             make_uuid({.key = message.entry.key, .mailbox = mailbox.number, .node = node_}).text());
     out.field("mailbox", parties_[mailbox.number].name).field("from", parties_[message.sender].name);
     out.field("reason", name(reason)).optional_field("text", text).field("at", now_);
     out.field("deliveries", static_cast<std::uint32_t>(message.entry.deliveries));
@@ -111,7 +117,9 @@ void Engine::drop_dead(Mailbox& mailbox, std::map<MessageKey, DeadLetter>::itera
 
 void Engine::purge(Mailbox& mailbox, std::map<MessageKey, DeadLetter>::iterator dead) {
   auto& message = dead->second.message;
-  const auto noted = append_fact(FactKind::dead_purged, {bytes_of(MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority))});
+  const auto noted =
+      append_fact(FactKind::dead_purged,
+                  {bytes_of(MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority))});
   // It may be back after a crash, and must find its content then: what it refers to stays for this run.
   if (noted.lsn == 0) message.entry.flags &= static_cast<std::uint16_t>(~Entry::kRefers);
   drop_dead(mailbox, dead);
@@ -123,7 +131,8 @@ void Engine::bound_dead(Mailbox& mailbox) {
 
 // Sees to it that dead letters are looked at when the first of them is too old; not more often than once a minute.
 void Engine::watch_dead(Mailbox& mailbox) {
-  if (options_.dead_ttl_ms == 0 || mailbox.dead_timer != 0 || !mailbox.dead || mailbox.dead->empty() || !started_) return;
+  if (options_.dead_ttl_ms == 0 || mailbox.dead_timer != 0 || !mailbox.dead || mailbox.dead->empty() || !started_)
+    return;
   const auto oldest = std::ranges::min_element(*mailbox.dead, {}, [](const auto& each) { return each.second.at; });
   mailbox.dead_timer = std::max(oldest->second.at + options_.dead_ttl_ms, now_ + 60'000);
   add_timer({.at = mailbox.dead_timer, .id = 0, .box = mailbox.number, .kind = TimerKind::dead});
@@ -181,7 +190,8 @@ void Engine::purge_dead(SessionId id, std::uint32_t request, const DeadQuery& qu
     ++gone;
     return true;
   });
-  if (full && gone == 0) return refuse(id, request, {ErrorCode::disk_full, "no room to note that a dead letter is gone"});
+  if (full && gone == 0)
+    return refuse(id, request, {ErrorCode::disk_full, "no room to note that a dead letter is gone"});
   const auto slot = batches_.insert({.session = id, .request = request, .body = std::string(as_text(bytes_of(gone)))});
   push_pending({.lsn = last_fact_, .session = id, .request = request, .kind = Pending::Kind::batch, .batch = slot});
 }
@@ -196,8 +206,11 @@ void Engine::resubmit(SessionId id, std::uint32_t request, const Uuid& dead_id, 
 Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, Pending as) {
   const auto address = message_address(dead_id);
   Mailbox* mailbox = nullptr;
-  if (address && address->node == node_ && parties_.holds(address->mailbox)) mailbox = parties_[address->mailbox].mailbox.get();
-  const auto none = [&] { return failure(ErrorCode::not_found, fmt::format("no dead letter has the id {}", dead_id.text())); };
+  if (address && address->node == node_ && parties_.holds(address->mailbox))
+    mailbox = parties_[address->mailbox].mailbox.get();
+  const auto none = [&] {
+    return failure(ErrorCode::not_found, fmt::format("no dead letter has the id {}", dead_id.text()));
+  };
   if (mailbox == nullptr || !mailbox->dead) return none();
   const auto dead = mailbox->dead->find(address->key);
   if (dead == mailbox->dead->end()) return none();
@@ -206,16 +219,20 @@ Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, P
   const auto bytes = bytes_of_message(letter.message.entry).head;
   const auto old = read_routing(bytes);
   if (!old) effects_.unreadable(old.error());
-  // Fresh: at once, with a new id and without its key, which would make it a duplicate of its dead self. Its causes are what they were,
-  // but for a tripped guard, whose count would trip again.
+  // Fresh: at once, with a new id and without its key, which would make it a duplicate of its dead self. Its causes are
+  // what they were, but for a tripped guard, whose count would trip again.
   std::string envelope;
-  if (auto done = resubmitted_envelope(bytes.first(old->bytes), how, letter.reason == DeadReason::guard, envelope); !done) return done;
+  if (auto done = resubmitted_envelope(bytes.first(old->bytes), how, letter.reason == DeadReason::guard, envelope);
+      !done)
+    return done;
   const std::string content(how.content ? as_text(*how.content) : as_text(bytes.subspan(old->bytes)));
   IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(content)};
   if (auto read = read_routing(message.envelope, message.routing, Recipient::optional); !read) return read;
   if (!how.content && !message.routing.content_ref.empty()) message.content = {};  // changed to one by reference
   if (is_now(message.routing)) return failure(ErrorCode::no_recipient, "a dead letter is sent again to a mailbox");
-  const Lineage lineage{.cause = message.routing.cause, .hops = message.routing.hops, .chain = std::string(as_text(message.routing.chain))};
+  const Lineage lineage{.cause = message.routing.cause,
+                        .hops = message.routing.hops,
+                        .chain = std::string(as_text(message.routing.chain))};
   Session as_sender;
   as_sender.party = letter.message.sender;
   message.routing.from = {};
@@ -228,7 +245,8 @@ Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, P
   prepared->has_costs = false;  // they were added when it was sent first
   auto bound = prepared->bound();
   bound += {.facts = 1, .body_bytes = sizeof(MessageRef)};
-  if (!make_room(*prepared, bound)) return failure(ErrorCode::disk_full, "the disk has no room for a dead letter to be sent again");
+  if (!make_room(*prepared, bound))
+    return failure(ErrorCode::disk_full, "the disk has no room for a dead letter to be sent again");
   // Making room may have buried others, and they may have pushed this one out.
   const auto still = mailbox->dead->find(address->key);
   if (still == mailbox->dead->end()) return none();
@@ -240,7 +258,8 @@ Result<void> Engine::resend_dead(const Uuid& dead_id, const Resubmission& how, P
   return {};
 }
 
-Result<void> Engine::resubmitted_envelope(Bytes envelope, const Resubmission& how, bool without_causes, std::string& out) {
+Result<void> Engine::resubmitted_envelope(Bytes envelope, const Resubmission& how, bool without_causes,
+                                          std::string& out) {
   auto message = decode_message(envelope);
   if (!message) return std::unexpected(message.error());
   message->timestamp = 0;
@@ -252,7 +271,7 @@ Result<void> Engine::resubmitted_envelope(Bytes envelope, const Resubmission& ho
     message->content_ref.reset();
   }
   if (message->reply_to.starts_with('@')) message->reply_to.clear();  // of a requester long gone
-  if (message->to == kUnrouted) message->to.clear();                   // routes are asked anew
+  if (message->to == kUnrouted) message->to.clear();                  // routes are asked anew
   if (without_causes) {
     message->cause = {};
     message->hops = 0;
@@ -284,7 +303,8 @@ void Engine::note_attempt(MessageKey key, FactPlace place, std::uint16_t deliver
   noted.erase(noted.begin());
 }
 
-// A message's record was copied forward: what recovery would meet before it goes behind it, as it says nothing of unknown messages.
+// A message's record was copied forward: what recovery would meet before it goes behind it, as it says nothing of
+// unknown messages.
 void Engine::copy_history(MessageKey key, DeadLetter* letter, FactPlace* pending_death) {
   const auto copy = [&](FactKind kind, FactPlace& place) {
     if (place.lsn == 0) return;

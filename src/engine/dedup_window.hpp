@@ -1,5 +1,5 @@
-// Idempotency keys that were used: what a second message with the same one is answered by. Bounded by count and age; a key
-// costs about 50 bytes.
+// Idempotency keys that were used: what a second message with the same one is answered by. Bounded by count and age; a
+// key costs about 50 bytes.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,8 @@ struct UsedKey {
   std::uint32_t mailbox = 0;
 
   UsedKey() = default;
-  UsedKey(const Hash128& of, MessageKey key, Lsn lsn, std::uint32_t box) : hash(of), message(key), place(lsn), mailbox(box) {}
+  UsedKey(const Hash128& of, MessageKey key, Lsn lsn, std::uint32_t box)
+      : hash(of), message(key), place(lsn), mailbox(box) {}
 };
 
 class DedupWindow {

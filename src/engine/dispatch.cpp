@@ -43,7 +43,8 @@ void Engine::dispatch_mailbox(Mailbox& mailbox) {
   }
 }
 
-// The mailbox's next message could not go out for want of room: tried again in a while, as nothing else may ever ask for it.
+// The mailbox's next message could not go out for want of room: tried again in a while, as nothing else may ever ask
+// for it.
 void Engine::set_stuck(Mailbox& mailbox) {
   if (mailbox.is_stuck) return;
   mailbox.is_stuck = true;
@@ -95,7 +96,10 @@ bool Engine::serve_waiter(Mailbox& mailbox) {
     if (last_fact_ == 0) {
       effects_.done(waiter.session, waiter.request, bytes_of(count));
     } else {
-      pending_.push({.lsn = last_fact_, .session = waiter.session, .request = waiter.request, .kind = Pending::Kind::received,
+      pending_.push({.lsn = last_fact_,
+                     .session = waiter.session,
+                     .request = waiter.request,
+                     .kind = Pending::Kind::received,
                      .batch = count});
     }
     return true;
@@ -116,7 +120,8 @@ void Engine::update_ready(std::uint32_t slot, const Session& session) {
 MessageParts Engine::bytes_of_message(const Entry& entry, AcceptedFact* fact) {
   if (entry.has(Entry::kTransient)) return {transient_.get(static_cast<std::uint32_t>(entry.place().lsn)), {}};
   const auto body = log_.read(entry.place());
-  // The log could not give back what it confirmed. Going on would hand out nothing, or something else: stop, and say why.
+  // The log could not give back what it confirmed. Going on would hand out nothing, or something else: stop, and say
+  // why.
   if (!body) effects_.unreadable(body.error());
   FOLKMOOT_ASSERT(body->size() >= sizeof(AcceptedFact));
   if (fact != nullptr) *fact = load<AcceptedFact>(body->data());
@@ -130,10 +135,10 @@ void Engine::note_holder(const Entry& entry, SessionId session) {
     requests_[slot].holder = session;
 }
 
-// Hands the mailbox's next message out: `enough` when the session wants no more for now, `stuck` when it could not go out and is
-// back in its place. Requires: mailbox.ready > 0.
-Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32_t request, std::uint32_t consumer, std::int64_t lease_ms,
-                      bool retrieved) {
+// Hands the mailbox's next message out: `enough` when the session wants no more for now, `stuck` when it could not go
+// out and is back in its place. Requires: mailbox.ready > 0.
+Engine::Handed Engine::hand_out(Mailbox& mailbox, SessionId session, std::uint32_t request, std::uint32_t consumer,
+                                std::int64_t lease_ms, bool retrieved) {
   const auto message = mailbox.pop();
   --counters_.ready;
   const auto& entry = message.entry;
@@ -218,7 +223,8 @@ void Engine::subscribe(SessionId id, std::uint32_t request, std::string_view pat
   }
   const bool has_enough = session->open.size() >= options_.session_subscriptions_max && !session->of_shard;
   if (topics_.size() >= options_.subscriptions_max || has_enough) {
-    return refuse(id, request, {ErrorCode::limit_reached, "no more subscriptions: a limit of the server or connection"});
+    return refuse(id, request,
+                  {ErrorCode::limit_reached, "no more subscriptions: a limit of the server or connection"});
   }
   std::optional<Filter> condition;
   if (!filter.empty()) {
@@ -227,8 +233,15 @@ void Engine::subscribe(SessionId id, std::uint32_t request, std::string_view pat
     condition = std::move(*compiled);
   }
   auto subscription = std::make_unique<TopicSubscription>();
-  *subscription = {.session = id, .request = request, .credit = credit, .skipped = 0, .limited = credit != 0, .echo = echo,
-                   .of_shard = session->of_shard, .pattern = std::string(pattern), .filter = std::move(condition)};
+  *subscription = {.session = id,
+                   .request = request,
+                   .credit = credit,
+                   .skipped = 0,
+                   .limited = credit != 0,
+                   .echo = echo,
+                   .of_shard = session->of_shard,
+                   .pattern = std::string(pattern),
+                   .filter = std::move(condition)};
   auto* const kept = subscription.get();
   const auto slot = subscriptions_.insert(std::move(subscription));
   if (!open_number(*session, request, {OpenKind::subscription, slot})) return subscriptions_.erase(slot);
@@ -242,14 +255,16 @@ void Engine::consume(SessionId id, std::uint32_t request, std::string_view name,
   auto* const session = find_session(id);
   if (session == nullptr) return;
   if (credit > kCreditMax) {
-    return refuse(id, request, {ErrorCode::out_of_range, fmt::format("`credit` is {}; 0 to {} is possible", credit, kCreditMax)});
+    return refuse(id, request,
+                  {ErrorCode::out_of_range, fmt::format("`credit` is {}; 0 to {} is possible", credit, kCreditMax)});
   }
   const auto mailbox = mailbox_named(name);
   if (!mailbox) return refuse(id, request, mailbox.error());
   if (session->open.size() >= options_.session_subscriptions_max && !session->of_shard) {
     return refuse(id, request, {ErrorCode::limit_reached, "no more consumers on this connection"});
   }
-  const auto slot = consumers_.insert({.session = id, .request = request, .mailbox = (*mailbox)->number, .credit = credit, .serial = ++last_consumer_});
+  const auto slot = consumers_.insert(
+      {.session = id, .request = request, .mailbox = (*mailbox)->number, .credit = credit, .serial = ++last_consumer_});
   if (!open_number(*session, request, {OpenKind::consumer, slot})) return consumers_.erase(slot);
   ++(*mailbox)->consumers;
   (*mailbox)->is_stray = session->of_shard;
@@ -279,12 +294,19 @@ void Engine::receive(SessionId id, std::uint32_t request, const ReceiveCommand& 
   auto* const session = find_session(id);
   if (session == nullptr) return;
   if (command.max == 0 || command.max > kReceiveMax) {
-    return refuse(id, request, {ErrorCode::out_of_range, fmt::format("`max` is {}; 1 to {} is possible", command.max, kReceiveMax)});
+    return refuse(id, request,
+                  {ErrorCode::out_of_range, fmt::format("`max` is {}; 1 to {} is possible", command.max, kReceiveMax)});
   }
   const auto mailbox = mailbox_named(command.mailbox);
   if (!mailbox) return refuse(id, request, mailbox.error());
-  add_waiter(*session, **mailbox, {.session = id, .request = request, .mailbox = (*mailbox)->number, .max = command.max,
-                                   .lease_ms = command.lease_ms, .deadline = now_ + command.wait_ms, .serial = next_serial_++});
+  add_waiter(*session, **mailbox,
+             {.session = id,
+              .request = request,
+              .mailbox = (*mailbox)->number,
+              .max = command.max,
+              .lease_ms = command.lease_ms,
+              .deadline = now_ + command.wait_ms,
+              .serial = next_serial_++});
 }
 
 void Engine::wait(SessionId id, std::uint32_t request, std::string_view name, std::int64_t timeout_ms) {
@@ -292,13 +314,20 @@ void Engine::wait(SessionId id, std::uint32_t request, std::string_view name, st
   if (session == nullptr) return;
   const auto mailbox = mailbox_named(name);
   if (!mailbox) return refuse(id, request, mailbox.error());
-  add_waiter(*session, **mailbox, {.session = id, .request = request, .mailbox = (*mailbox)->number, .max = 0, .lease_ms = 0,
-                                   .deadline = now_ + timeout_ms, .serial = next_serial_++});
+  add_waiter(*session, **mailbox,
+             {.session = id,
+              .request = request,
+              .mailbox = (*mailbox)->number,
+              .max = 0,
+              .lease_ms = 0,
+              .deadline = now_ + timeout_ms,
+              .serial = next_serial_++});
 }
 
 void Engine::add_waiter(Session& session, Mailbox& mailbox, const Waiter& waiter) {
   if (session.open.size() >= options_.session_requests_max) {
-    return refuse(session.id, waiter.request, {ErrorCode::limit_reached, "too many requests of this connection wait already"});
+    return refuse(session.id, waiter.request,
+                  {ErrorCode::limit_reached, "too many requests of this connection wait already"});
   }
   if (waiter.max != 0) mailbox.last_read = now_;
   const auto slot = waiters_.insert(waiter);

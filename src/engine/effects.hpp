@@ -1,5 +1,5 @@
-// What the engine wants done: calls on this interface, made while a command is carried out. The server writes them into the
-// buffers of connections; the simulation checks them. Views live until the call returns.
+// What the engine wants done: calls on this interface, made while a command is carried out. The server writes them into
+// the buffers of connections; the simulation checks them. Views live until the call returns.
 #pragma once
 
 #include <optional>
@@ -27,11 +27,11 @@ struct MessageParts {
 };
 
 struct OutgoingDelivery {
-  std::uint32_t request = 0;  // of the consumer, subscription, receive or request
-  std::uint32_t delivery = 0; // counts from 1
-  LeaseToken lease = 0;       // 0: nothing to settle
+  std::uint32_t request = 0;   // of the consumer, subscription, receive or request
+  std::uint32_t delivery = 0;  // counts from 1
+  LeaseToken lease = 0;        // 0: nothing to settle
   bool redelivered = false;
-  bool of_mailbox = false;    // else of a topic or a request
+  bool of_mailbox = false;  // else of a topic or a request
   MessageParts message;
 };
 
@@ -46,13 +46,15 @@ class Effects {
  public:
   virtual ~Effects() = default;
 
-  /// Returns false when the session has enough to carry for now: the engine then sends it no more deliveries of mailboxes until
-  /// Engine::session_writable(). Events of topics go on; what a session may pile up of them is the server's to bound.
+  /// Returns false when the session has enough to carry for now: the engine then sends it no more deliveries of
+  /// mailboxes until Engine::session_writable(). Events of topics go on; what a session may pile up of them is the
+  /// server's to bound.
   virtual bool deliver(SessionId session, const OutgoingDelivery& delivery) = 0;
   /// The same event to each of `targets`, in this order; what deliver() returns has no meaning for events.
   virtual void deliver_event(std::span<const EventTarget> targets, const MessageParts& message) {
     for (const auto& target : targets) {
-      deliver(target.session, {.request = target.request, .delivery = 1, .lease = 0, .redelivered = false, .message = message});
+      deliver(target.session,
+              {.request = target.request, .delivery = 1, .lease = 0, .redelivered = false, .message = message});
     }
   }
   virtual void confirm(SessionId session, std::uint32_t request, const Confirm& confirm) = 0;
@@ -61,14 +63,20 @@ class Effects {
                        std::span<const LeaseToken> refused) = 0;
   virtual void refuse(SessionId session, std::uint32_t request, const Error& error) = 0;
   virtual void lagged(SessionId session, std::uint32_t request, std::uint32_t count) = 0;
-  /// Whoever asked by message `id` wants it no more: its holder may drop the work. `lease` is 0 for a message without one.
+  /// Whoever asked by message `id` wants it no more: its holder may drop the work. `lease` is 0 for a message without
+  /// one.
   virtual void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) = 0;
-  /// The answer to a request that waits in another shard, if there are several. Its envelope is stamped; whether anybody waits there still
-  /// is not known here. False: that shard is too far behind; one that `is_owed` is taken all the same.
-  virtual bool answer_elsewhere(std::uint32_t /*shard*/, const MessageParts& /*message*/, bool /*is_owed*/) { return false; }
-  /// The size of a content that another shard stores, and keeps from now on until remove_content() is called here; nothing if none does.
+  /// The answer to a request that waits in another shard, if there are several. Its envelope is stamped; whether
+  /// anybody waits there still is not known here. False: that shard is too far behind; one that `is_owed` is taken all
+  /// the same.
+  virtual bool answer_elsewhere(std::uint32_t /*shard*/, const MessageParts& /*message*/, bool /*is_owed*/) {
+    return false;
+  }
+  /// The size of a content that another shard stores, and keeps from now on until remove_content() is called here;
+  /// nothing if none does.
   virtual std::optional<std::uint64_t> stored_elsewhere(const ContentHash& /*hash*/) { return std::nullopt; }
-  /// Nothing here has referred to this content for a while: its bytes may go. False: another shard keeps it, and so it stays known here.
+  /// Nothing here has referred to this content for a while: its bytes may go. False: another shard keeps it, and so it
+  /// stays known here.
   virtual bool remove_content(const ContentHash& hash) = 0;
   /// The log cannot give back a message it had confirmed. Must not return: the server stops and says why.
   [[noreturn]] virtual void unreadable(const Error& error) = 0;

@@ -35,14 +35,16 @@ void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
   leases_.begin_run(options_.shard, run_);
   next_serial_ = std::uint64_t{options_.shard} << kShardShift | 1;
   if (const auto number = parties_.nameless()) {
-    effects_.unreadable({ErrorCode::damaged, fmt::format("messages name party {}, and no fact of the log says who that is", number)});
+    effects_.unreadable(
+        {ErrorCode::damaged, fmt::format("messages name party {}, and no fact of the log says who that is", number)});
   }
   keys_.sort();
   // What became due while no server ran is one of its group before that goes on: what came after it must not pass it.
   for (const auto key : groups_.not_joined()) {
     if (const auto found = scheduled_.find(key); found != scheduled_.end() && found->second.due <= now_) come_due(key);
   }
-  groups_.begin([this](std::uint32_t mailbox, const QueuedMessage& head) { enter_head(parties_.mailbox(mailbox), head); });
+  groups_.begin(
+      [this](std::uint32_t mailbox, const QueuedMessage& head) { enter_head(parties_.mailbox(mailbox), head); });
   for (std::uint32_t number = 1; number < parties_.end(); ++number) {
     if (parties_[number].mailbox) watch_dead(*parties_[number].mailbox);
   }
@@ -53,11 +55,12 @@ void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
   advance(now_);
 }
 
-// Nothing is handed out before this is durable: the next run would give out the same lease numbers and reply addresses again.
+// Nothing is handed out before this is durable: the next run would give out the same lease numbers and reply addresses
+// again.
 void Engine::note_run() {
   const auto ahead = std::max(now_, key_ms(last_key_)) + kKeysAheadMs;
-  const StartedFact fact{run_, node_, now_, make_key(static_cast<std::uint64_t>(ahead), 0), suspect_until_,
-                         {secret_[0], secret_[1]}};
+  const StartedFact fact{
+      run_, node_, now_, make_key(static_cast<std::uint64_t>(ahead), 0), suspect_until_, {secret_[0], secret_[1]}};
   if (!log_.has_room(FactLog::Urgency::settling, sizeof fact)) {
     if (!noted_) retry_later();
     return;
@@ -78,8 +81,13 @@ void Engine::stop() {
     if (!parties_[number].mailbox) continue;
     for (auto at = parties_[number].mailbox->lease_head; at != kNoSlot; at = leases_[at].mailbox_next) {
       const auto& lease = leases_[at];
-      const ReturnedFact fact{MessageRef(lease.entry.key, number, lease.sender, lease.entry.priority), 0, now_, 0,
-                              static_cast<std::uint16_t>(lease.entry.deliveries), AttemptEnd::none, 0};
+      const ReturnedFact fact{MessageRef(lease.entry.key, number, lease.sender, lease.entry.priority),
+                              0,
+                              now_,
+                              0,
+                              static_cast<std::uint16_t>(lease.entry.deliveries),
+                              AttemptEnd::none,
+                              0};
       say(FactKind::message_returned, bytes_of(fact));
     }
   }
@@ -117,15 +125,20 @@ bool Engine::is_live(const Timer& timer) const {
     }
     case TimerKind::waiter:
       return waiters_.holds(timer.box) && waiters_[timer.box].serial == timer.id;
-    case TimerKind::request: return request_slots_.contains(timer.id);
-    case TimerKind::retry: return timer.at == retry_at_;
-    case TimerKind::dead: return parties_.holds(timer.box) && parties_[timer.box].mailbox->dead_timer == timer.at;
+    case TimerKind::request:
+      return request_slots_.contains(timer.id);
+    case TimerKind::retry:
+      return timer.at == retry_at_;
+    case TimerKind::dead:
+      return parties_.holds(timer.box) && parties_[timer.box].mailbox->dead_timer == timer.at;
     case TimerKind::schedule: {
       const auto* const schedule = schedules_.find(timer.id);
       return schedule != nullptr && schedule->next == timer.at;
     }
-    case TimerKind::content: return timer.at == content_timer_;
-    case TimerKind::redrive: return redrives_.holds(timer.box) && redrives_[timer.box]->number == timer.id;
+    case TimerKind::content:
+      return timer.at == content_timer_;
+    case TimerKind::redrive:
+      return redrives_.holds(timer.box) && redrives_[timer.box]->number == timer.id;
   }
   return false;
 }
@@ -146,9 +159,12 @@ void Engine::come_due(MessageKey key) {
 void Engine::on_timer(const Timer& timer) {
   if (!is_live(timer)) return;
   switch (timer.kind) {
-    case TimerKind::expiry: return on_expiry(timer.box, timer.id);
-    case TimerKind::due: return come_due(timer.id);
-    case TimerKind::lease: return give_back(leases_.find(timer.id), -1, AttemptEnd::lease_expired, {});
+    case TimerKind::expiry:
+      return on_expiry(timer.box, timer.id);
+    case TimerKind::due:
+      return come_due(timer.id);
+    case TimerKind::lease:
+      return give_back(leases_.find(timer.id), -1, AttemptEnd::lease_expired, {});
     case TimerKind::waiter: {
       const auto waiter = waiters_[timer.box];
       end_waiter(timer.box);
@@ -166,11 +182,16 @@ void Engine::on_timer(const Timer& timer) {
       end_request(slot);
       return refuse(request.session, request.request, {ErrorCode::timed_out, "no response in time"});
     }
-    case TimerKind::retry: return retry();
-    case TimerKind::dead: return drop_old_dead(parties_.mailbox(timer.box));
-    case TimerKind::schedule: return fire(timer.id);
-    case TimerKind::content: return on_content_timer();
-    case TimerKind::redrive: return redrive_some(timer.box);
+    case TimerKind::retry:
+      return retry();
+    case TimerKind::dead:
+      return drop_old_dead(parties_.mailbox(timer.box));
+    case TimerKind::schedule:
+      return fire(timer.id);
+    case TimerKind::content:
+      return on_content_timer();
+    case TimerKind::redrive:
+      return redrive_some(timer.box);
   }
 }
 
@@ -183,7 +204,8 @@ void Engine::open_session(SessionId id, std::string_view agent, bool of_shard) {
   sessions_[slot] = std::make_unique<Session>();
   sessions_[slot]->id = id;
   sessions_[slot]->of_shard = of_shard;
-  if (const auto party = agent.empty() ? Result<std::uint32_t>(0) : party_number(agent)) sessions_[slot]->party = *party;
+  if (const auto party = agent.empty() ? Result<std::uint32_t>(0) : party_number(agent))
+    sessions_[slot]->party = *party;
 }
 
 void Engine::close_session(SessionId id) {
@@ -261,7 +283,9 @@ void Engine::close_open(Session& session, std::uint32_t request, const Open& ope
       waiters_.erase(open.slot);
       break;
     }
-    case OpenKind::redrive: redrives_.erase(open.slot); break;
+    case OpenKind::redrive:
+      redrives_.erase(open.slot);
+      break;
     case OpenKind::request:
       request_slots_.erase(requests_[open.slot].number);
       requests_.erase(open.slot);
@@ -302,7 +326,8 @@ void Engine::withdraw(const PendingRequest& asked) {
 
 // Whoever has what was asked learns that it is wanted no more. False if nobody has it.
 bool Engine::tell_holder(const PendingRequest& asked) {
-  const auto id = make_uuid({.key = asked.message, .mailbox = asked.mailbox, .node = asked.in_memory ? memory_node() : node_});
+  const auto id =
+      make_uuid({.key = asked.message, .mailbox = asked.mailbox, .node = asked.in_memory ? memory_node() : node_});
   if (const auto slot = leases_.find_key(asked.message); slot != kNoSlot) {
     if (leases_[slot].session != 0) effects_.withdrawn(leases_[slot].session, leases_[slot].token, id);
     return true;
@@ -321,7 +346,8 @@ bool Engine::take_back(Mailbox& mailbox, MessageKey key) {
   auto message = take_waiting(ref);
   FOLKMOOT_ASSERT(message.has_value());
   if (!message->entry.has(Entry::kTransient) && append_fact(FactKind::message_cancelled, {bytes_of(ref)}).lsn == 0) {
-    message->entry.flags &= static_cast<std::uint16_t>(~Entry::kRefers);  // it may be back after a crash, and must find its content then
+    message->entry.flags &=
+        static_cast<std::uint16_t>(~Entry::kRefers);  // it may be back after a crash, and must find its content then
   }
   leave(mailbox, message->entry, ReceiptState::cancelled, message->entry.deliveries);
   ++counters_.cancelled;
@@ -331,9 +357,11 @@ bool Engine::take_back(Mailbox& mailbox, MessageKey key) {
 void Engine::cancel_message(SessionId session, std::uint32_t request, const Uuid& id) {
   const auto address = message_address(id);
   Mailbox* mailbox = nullptr;
-  if (address && is_ours(*address) && parties_.holds(address->mailbox)) mailbox = parties_[address->mailbox].mailbox.get();
+  if (address && is_ours(*address) && parties_.holds(address->mailbox))
+    mailbox = parties_[address->mailbox].mailbox.get();
   if (mailbox != nullptr && leases_.find_key(address->key) != kNoSlot) {
-    return refuse(session, request, {ErrorCode::lease_lost, fmt::format("{} has the message already", parties_[mailbox->number].name)});
+    return refuse(session, request,
+                  {ErrorCode::lease_lost, fmt::format("{} has the message already", parties_[mailbox->number].name)});
   }
   if (!log_.has_room(FactLog::Urgency::settling, sizeof(MessageRef))) {
     return refuse(session, request, {ErrorCode::disk_full, "no room to note that the message is taken back"});
@@ -355,8 +383,8 @@ void Engine::refuse(SessionId session, std::uint32_t request, Error error) {
 Result<std::uint32_t> Engine::party_number(std::string_view name) {
   if (const auto number = parties_.find(name)) return number;
   if (parties_.size() >= options_.parties_max) {
-    return failure(ErrorCode::limit_reached,
-                   fmt::format("`{}` would be one name more than the {} this server keeps", name, options_.parties_max));
+    return failure(ErrorCode::limit_reached, fmt::format("`{}` would be one name more than the {} this server keeps",
+                                                         name, options_.parties_max));
   }
   return parties_.add(name);
 }
@@ -371,7 +399,8 @@ void Engine::journal_party(std::uint32_t number) {
 
 bool Engine::journal_party_if_room(std::uint32_t number) {
   const auto& party = parties_[number];
-  if (party.place.lsn == 0 && !log_.has_room(FactLog::Urgency::settling, sizeof(PartyNamedFact) + party.name.size())) return false;
+  if (party.place.lsn == 0 && !log_.has_room(FactLog::Urgency::settling, sizeof(PartyNamedFact) + party.name.size()))
+    return false;
   journal_party(number);
   return true;
 }

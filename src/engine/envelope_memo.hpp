@@ -1,5 +1,5 @@
-// The envelope that was published last. A sender's messages often differ in nothing but their content, so an envelope that is byte for
-// byte the one before is not read again, and the engine is told so (IncomingMessage::version).
+// The envelope that was published last. A sender's messages often differ in nothing but their content, so an envelope
+// that is byte for byte the one before is not read again, and the engine is told so (IncomingMessage::version).
 #pragma once
 
 #include <array>

@@ -14,7 +14,8 @@ Result<void> Engine::check_now(const IncomingMessage& message) const {
                                name(*routing.mode), routing.topic));
   }
   if (routing.topic.starts_with("bus") && (routing.topic.size() == 3 || routing.topic[3] == '.')) {
-    return failure(ErrorCode::not_permitted, fmt::format("topic {}: what begins with `bus` is the server's own", routing.topic));
+    return failure(ErrorCode::not_permitted,
+                   fmt::format("topic {}: what begins with `bus` is the server's own", routing.topic));
   }
   return check_from(message);
 }
@@ -31,7 +32,8 @@ Result<Confirm> Engine::publish_now(Session& session, const IncomingMessage& mes
     if (lineage != nullptr) {
       const auto sender = sender_of(session, message);
       if (!sender) return std::unexpected(sender.error());
-      if (auto pass = pass_guards(*sender, 0, message.routing, *lineage); !pass) return std::unexpected(std::move(pass.error()));
+      if (auto pass = pass_guards(*sender, 0, message.routing, *lineage); !pass)
+        return std::unexpected(std::move(pass.error()));
     }
     if (!message.forwarded && has_costs(message)) sum_conversation(message);
     if (from.empty()) from = session.party != 0 ? std::string_view(parties_[session.party].name) : "anonymous";
@@ -44,7 +46,8 @@ Result<Confirm> Engine::publish_now(Session& session, const IncomingMessage& mes
   return done;
 }
 
-Confirm Engine::publish_event(SessionId publisher, std::string_view from, const IncomingMessage& message, const Lineage* lineage) {
+Confirm Engine::publish_event(SessionId publisher, std::string_view from, const IncomingMessage& message,
+                              const Lineage* lineage) {
   ++counters_.events_published;
   const auto& match = topics_.match(message.routing.topic);
   const auto key = next_key();
@@ -57,9 +60,11 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
   const auto* const session = find_session(publisher);
   const bool may_hear_itself = session != nullptr && session->subscriptions != 0;
   const bool plain = match.plain && !may_hear_itself;
-  const auto targets = plain ? std::span<const EventTarget>(match.targets) : choose_targets(match, publisher, parts, Whose::all);
+  const auto targets =
+      plain ? std::span<const EventTarget>(match.targets) : choose_targets(match, publisher, parts, Whose::all);
   // One that refers to content is looked at each time, as the content may go; one that reports costs is added up.
-  if (plain && session != nullptr && stamped_.version != 0 && message.routing.content_ref.empty() && !has_costs(message)) {
+  if (plain && session != nullptr && stamped_.version != 0 && message.routing.content_ref.empty() &&
+      !has_costs(message)) {
     event_ = {.version = stamped_.version, .session = publisher, .topics = topics_.version(), .targets = targets};
   }
   if (!targets.empty()) effects_.deliver_event(targets, parts);
@@ -68,8 +73,8 @@ Confirm Engine::publish_event(SessionId publisher, std::string_view from, const 
   return confirm;
 }
 
-// The publisher's last event once more, with another content: all that was checked and looked up still holds. False if it must go the
-// long way.
+// The publisher's last event once more, with another content: all that was checked and looked up still holds. False if
+// it must go the long way.
 bool Engine::repeat_event(std::uint32_t request, bool quiet, const IncomingMessage& message) {
   if (stamped_.version != message.version) return false;
   const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = memory_node()});
@@ -79,14 +84,16 @@ bool Engine::repeat_event(std::uint32_t request, bool quiet, const IncomingMessa
   counters_.events_delivered += count;
   effects_.deliver_event(event_.targets, {{scratch_.data(), stamped_.bytes}, message.content});
   if (!quiet) [[unlikely]] {
-    effects_.confirm(event_.session, request, {.id = id, .count = count, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0});
+    effects_.confirm(event_.session, request,
+                     {.id = id, .count = count, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0});
   }
   return true;
 }
 
-// Those of the subscriptions that get this event: not its publisher's own, those whose filter holds, those with credit left.
-std::span<const EventTarget> Engine::choose_targets(const TopicIndex::Match& match, SessionId publisher, const MessageParts& message,
-                                                    Whose whose) {
+// Those of the subscriptions that get this event: not its publisher's own, those whose filter holds, those with credit
+// left.
+std::span<const EventTarget> Engine::choose_targets(const TopicIndex::Match& match, SessionId publisher,
+                                                    const MessageParts& message, Whose whose) {
   targets_.clear();
   std::optional<FilterInput> input;  // made for the first filter that asks
   for (auto* const subscription : match.subscriptions) {

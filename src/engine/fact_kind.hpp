@@ -28,23 +28,40 @@ enum class FactKind : std::uint8_t {
 
 constexpr std::string_view name(FactKind kind) {
   switch (kind) {
-    case FactKind::started: return "started";
-    case FactKind::party_named: return "party_named";
-    case FactKind::message_accepted: return "message_accepted";
-    case FactKind::message_settled: return "message_settled";
-    case FactKind::message_returned: return "message_returned";
-    case FactKind::message_dead: return "message_dead";
-    case FactKind::mailbox_configured: return "mailbox_configured";
-    case FactKind::dead_purged: return "dead_purged";
-    case FactKind::message_cancelled: return "message_cancelled";
-    case FactKind::key_used: return "key_used";
-    case FactKind::attempt_noted: return "attempt_noted";
-    case FactKind::schedule_set: return "schedule_set";
-    case FactKind::schedule_fired: return "schedule_fired";
-    case FactKind::schedule_removed: return "schedule_removed";
-    case FactKind::route_set: return "route_set";
-    case FactKind::route_removed: return "route_removed";
-    case FactKind::conversation_summed: return "conversation_summed";
+    case FactKind::started:
+      return "started";
+    case FactKind::party_named:
+      return "party_named";
+    case FactKind::message_accepted:
+      return "message_accepted";
+    case FactKind::message_settled:
+      return "message_settled";
+    case FactKind::message_returned:
+      return "message_returned";
+    case FactKind::message_dead:
+      return "message_dead";
+    case FactKind::mailbox_configured:
+      return "mailbox_configured";
+    case FactKind::dead_purged:
+      return "dead_purged";
+    case FactKind::message_cancelled:
+      return "message_cancelled";
+    case FactKind::key_used:
+      return "key_used";
+    case FactKind::attempt_noted:
+      return "attempt_noted";
+    case FactKind::schedule_set:
+      return "schedule_set";
+    case FactKind::schedule_fired:
+      return "schedule_fired";
+    case FactKind::schedule_removed:
+      return "schedule_removed";
+    case FactKind::route_set:
+      return "route_set";
+    case FactKind::route_removed:
+      return "route_removed";
+    case FactKind::conversation_summed:
+      return "conversation_summed";
   }
   return "unknown";
 }

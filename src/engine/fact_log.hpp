@@ -11,8 +11,8 @@
 
 namespace folkmoot {
 
-/// A byte position in the log: the first byte of a record. Grows for ever; 0 is no record. A log that has come to kLsnMax
-/// (at 1 GB a second after two years) is full for good.
+/// A byte position in the log: the first byte of a record. Grows for ever; 0 is no record. A log that has come to
+/// kLsnMax (at 1 GB a second after two years) is full for good.
 using Lsn = std::uint64_t;
 constexpr Lsn kLsnMax = (Lsn{1} << 56) - 1;
 
@@ -44,36 +44,36 @@ struct GroupBound {
 
 class FactLog {
  public:
-  /// `durable`: a new promise (an accepted message, a setting). `settling`: what frees space or must go on when the disk is
-  /// full (settled, returned, moved to the dead letters), served from a reserve.
+  /// `durable`: a new promise (an accepted message, a setting). `settling`: what frees space or must go on when the
+  /// disk is full (settled, returned, moved to the dead letters), served from a reserve.
   enum class Urgency { durable, settling };
   /// Whether the record still matters after recovery. The engine ends the life of a live one by release().
   enum class Life { live, dead };
 
   virtual ~FactLog() = default;
 
-  /// True if a fact with a body of `bytes` can be appended now. False: the disk is full (or the log's limit is reached).
-  /// Within a group: true if what is left of its bound holds it, whatever the urgency; so whoever asks before each
-  /// append need not know that it works for a group.
+  /// True if a fact with a body of `bytes` can be appended now. False: the disk is full (or the log's limit is
+  /// reached). Within a group: true if what is left of its bound holds it, whatever the urgency; so whoever asks before
+  /// each append need not know that it works for a group.
   virtual bool has_room(Urgency urgency, std::size_t bytes) const = 0;
   /// True if a group of that bound can be appended now. False also when it is larger than group_bytes_max() allows.
   virtual bool has_room(Urgency urgency, GroupBound bound) const = 0;
   /// The most that GroupBound::bytes() may be, from recovery on. Every fact that can be appended alone is within it.
   virtual std::size_t group_bytes_max() const = 0;
 
-  /// Appends a fact whose body is the parts one after the other, in memory; it is durable when on_durable() passes its place.
-  /// The parts are copied. Requires: has_room(...) for their sum, which is at most kFactBytesMax.
+  /// Appends a fact whose body is the parts one after the other, in memory; it is durable when on_durable() passes its
+  /// place. The parts are copied. Requires: has_room(...) for their sum, which is at most kFactBytesMax.
   virtual FactPlace append(FactKind kind, std::span<const Bytes> parts, Life life) = 0;
 
   /// Begins a group: what is appended until end_group() becomes durable together, and recovery finds all of it or
-  /// nothing. Ends before the log is handed over for writing; use FactGroup. A group without a fact leaves no trace, one
-  /// with a single fact is that fact. Requires: has_room(..., bound), and no group open. More facts or bytes than the
-  /// bound are a defect of the caller.
+  /// nothing. Ends before the log is handed over for writing; use FactGroup. A group without a fact leaves no trace,
+  /// one with a single fact is that fact. Requires: has_room(..., bound), and no group open. More facts or bytes than
+  /// the bound are a defect of the caller.
   virtual void begin_group(GroupBound bound) = 0;
   virtual void end_group() = 0;
 
-  /// The body of a fact appended or recovered before and not released. The bytes live until the next call of append() or
-  /// read(). Errors: damaged, io_error (the caller may neither go on nor guess: the server stops).
+  /// The body of a fact appended or recovered before and not released. The bytes live until the next call of append()
+  /// or read(). Errors: damaged, io_error (the caller may neither go on nor guess: the server stops).
   virtual Result<Bytes> read(FactPlace place) = 0;
 
   /// Counts a recovered fact as live (append() does so by itself).

@@ -24,19 +24,26 @@ constexpr std::size_t kDeadReasons = 7;
 
 constexpr std::string_view name(DeadReason reason) {
   switch (reason) {
-    case DeadReason::none: break;
-    case DeadReason::expired: return "expired";
-    case DeadReason::overflow: return "overflow";
-    case DeadReason::max_deliveries: return "max_deliveries";
-    case DeadReason::rejected: return "rejected";
-    case DeadReason::guard: return "guard";
-    case DeadReason::no_route: return "no_route";
+    case DeadReason::none:
+      break;
+    case DeadReason::expired:
+      return "expired";
+    case DeadReason::overflow:
+      return "overflow";
+    case DeadReason::max_deliveries:
+      return "max_deliveries";
+    case DeadReason::rejected:
+      return "rejected";
+    case DeadReason::guard:
+      return "guard";
+    case DeadReason::no_route:
+      return "no_route";
   }
   return "";
 }
 
-/// Noted again now and then while the run lasts, since the ids of events and responses leave no other trace: the next run must
-/// not give them out again, whatever its clock says.
+/// Noted again now and then while the run lasts, since the ids of events and responses leave no other trace: the next
+/// run must not give them out again, whatever its clock says.
 struct StartedFact {
   std::uint32_t run = 0;   // counts the servers that took this log up: part of lease numbers and reply addresses
   std::uint32_t node = 0;  // part of message ids
@@ -65,13 +72,14 @@ struct AcceptedFact {
   DeadReason dead = DeadReason::none;
   // Of Entry: kRedelivered (of a copy: it was handed out before), kRefers, kGrouped, kPolicy, kBounce; and kSilent.
   std::uint8_t flags = 0;
-  std::uint16_t hops = 0;    // causes that stand before it
+  std::uint16_t hops = 0;  // causes that stand before it
 
   static constexpr std::uint8_t kSilent = 4;  // its sender expects no reply
 };
 static_assert(sizeof(AcceptedFact) == 40);
 
-/// The idempotency key of the message accepted next, in the same group of facts: remembered for longer than the message.
+/// The idempotency key of the message accepted next, in the same group of facts: remembered for longer than the
+/// message.
 struct KeyUsedFact {
   std::uint64_t hash[2] = {};  // SipHash-2-4-128 of mailbox, sender and key
   MessageKey message = 0;
@@ -97,7 +105,7 @@ constexpr std::uint32_t kPartyNumberMax = (1u << 28) - 1;
 
 /// How an attempt ended that did not settle its message.
 enum class AttemptEnd : std::uint8_t {
-  none = 0,           // it goes on: the server stopped in good order
+  none = 0,  // it goes on: the server stopped in good order
   nacked = 1,
   connection_lost = 2,
   lease_expired = 3,
@@ -106,11 +114,16 @@ enum class AttemptEnd : std::uint8_t {
 
 constexpr std::string_view name(AttemptEnd end) {
   switch (end) {
-    case AttemptEnd::none: break;
-    case AttemptEnd::nacked: return "nacked";
-    case AttemptEnd::connection_lost: return "connection_lost";
-    case AttemptEnd::lease_expired: return "lease_expired";
-    case AttemptEnd::rejected: return "rejected";
+    case AttemptEnd::none:
+      break;
+    case AttemptEnd::nacked:
+      return "nacked";
+    case AttemptEnd::connection_lost:
+      return "connection_lost";
+    case AttemptEnd::lease_expired:
+      return "lease_expired";
+    case AttemptEnd::rejected:
+      return "rejected";
   }
   return "";
 }
@@ -153,7 +166,8 @@ struct MailboxConfiguredFact {
 };
 static_assert(sizeof(MailboxConfiguredFact) == 48);
 
-/// Followed by u16 length and name, u16 length and cron expression (empty: every `every_ms`), envelope and content of the message.
+/// Followed by u16 length and name, u16 length and cron expression (empty: every `every_ms`), envelope and content of
+/// the message.
 struct ScheduleSetFact {
   std::uint64_t number = 0;   // never used twice
   std::int64_t next = 0;      // Unix ms
@@ -175,7 +189,8 @@ struct ScheduleFiredFact {
 };
 static_assert(sizeof(ScheduleFiredFact) == 32);
 
-/// What the messages of one conversation reported (X15). Followed by the conversation's name. The newest holds the sums.
+/// What the messages of one conversation reported (X15). Followed by the conversation's name. The newest holds the
+/// sums.
 struct ConversationFact {
   double tokens = 0;
   double money = 0;

@@ -1,5 +1,5 @@
-// Messages that share a group key: delivered in the order they came, one at a time. The first of a group (its head) is where any
-// message may be, ready, scheduled or leased; the others wait here until it has left.
+// Messages that share a group key: delivered in the order they came, one at a time. The first of a group (its head) is
+// where any message may be, ready, scheduled or leased; the others wait here until it has left.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -17,7 +17,8 @@ namespace folkmoot {
 
 class Groups {
  public:
-  /// Enters a message that is ready. True: it is its group's head, now or already, and may go out; false: it waits here.
+  /// Enters a message that is ready. True: it is its group's head, now or already, and may go out; false: it waits
+  /// here.
   bool enter(std::uint32_t mailbox, std::string_view group, const QueuedMessage& message) {
     if (const auto known = members_.find(message.entry.key); known != members_.end()) {
       auto& of = *groups_[known->second];
@@ -121,7 +122,7 @@ class Groups {
  private:
   struct Group {
     std::uint32_t mailbox = 0;
-    std::string name;          // mailbox number and group key: its place in the index
+    std::string name;  // mailbox number and group key: its place in the index
     MessageKey head = 0;
     std::map<MessageKey, QueuedMessage> waiting;
     std::set<MessageKey> away;  // others that are not here: scheduled before recovery, or just being taken out

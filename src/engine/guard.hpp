@@ -12,8 +12,8 @@ namespace folkmoot {
 
 /// The causes that stand before a message.
 struct Lineage {
-  Uuid cause{};             // nil: nothing caused it
-  std::uint32_t hops = 0;   // how many there are
+  Uuid cause{};               // nil: nothing caused it
+  std::uint32_t hops = 0;     // how many there are
   std::string chain{};        // the last kChainMax of them, 16 bytes each, oldest first
   std::string traceparent{};  // of the cause, to be handed on
   std::string silent_for{};   // the sender of the cause, if it expects no reply

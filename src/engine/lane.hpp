@@ -1,5 +1,5 @@
-// The ready messages of one priority of one mailbox. Senders take turns (X17); each sender's go out in the order in which they were
-// accepted, also those that were given back or became due late.
+// The ready messages of one priority of one mailbox. Senders take turns (X17); each sender's go out in the order in
+// which they were accepted, also those that were given back or became due late.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>

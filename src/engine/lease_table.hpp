@@ -1,5 +1,5 @@
-// Deliveries not yet settled. A lease lives with its holder's connection, or to a deadline, or both end it; its token is never
-// used twice: the shard and the number of the server's run in the upper bits, a counter below.
+// Deliveries not yet settled. A lease lives with its holder's connection, or to a deadline, or both end it; its token
+// is never used twice: the shard and the number of the server's run in the upper bits, a counter below.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -14,15 +14,16 @@ namespace folkmoot {
 struct Lease {
   LeaseToken token = 0;
   Entry entry;
-  SessionId session = 0;         // 0: not bound to a connection
-  std::int64_t deadline = 0;     // 0: none
+  SessionId session = 0;      // 0: not bound to a connection
+  std::int64_t deadline = 0;  // 0: none
   std::uint32_t mailbox = 0;
   std::uint32_t sender = 0;
-  std::uint32_t holder = 0;          // party number of the agent that has it; 0: none was named
-  std::uint32_t consumer = kNoSlot;  // whose credit comes back, if it is still the one of this serial; kNoSlot for a pulled message
+  std::uint32_t holder = 0;  // party number of the agent that has it; 0: none was named
+  std::uint32_t consumer =
+      kNoSlot;  // whose credit comes back, if it is still the one of this serial; kNoSlot for a pulled message
   std::uint32_t consumer_serial = 0;
-  std::uint16_t hops = 0;            // of the message
-  bool silent = false;               // its sender expects no reply
+  std::uint16_t hops = 0;  // of the message
+  bool silent = false;     // its sender expects no reply
   bool retrieved = false;
   // Links of two lists: leases of the session, leases of the mailbox.
   std::uint32_t session_previous = kNoSlot, session_next = kNoSlot;
@@ -82,7 +83,7 @@ class LeaseTable {
   std::size_t size() const { return leases_.size(); }
 
  private:
-  template <std::uint32_t Lease::*Previous, std::uint32_t Lease::*Next>
+  template <std::uint32_t Lease::* Previous, std::uint32_t Lease::* Next>
   void link(std::uint32_t at, std::uint32_t& head) {
     leases_[at].*Previous = kNoSlot;
     leases_[at].*Next = head;
@@ -90,7 +91,7 @@ class LeaseTable {
     head = at;
   }
 
-  template <std::uint32_t Lease::*Previous, std::uint32_t Lease::*Next>
+  template <std::uint32_t Lease::* Previous, std::uint32_t Lease::* Next>
   void unlink(std::uint32_t at, std::uint32_t& head) {
     const auto previous = leases_[at].*Previous, next = leases_[at].*Next;
     (previous == kNoSlot ? head : leases_[previous].*Next) = next;

@@ -1,4 +1,5 @@
-// What caused what: the chain of causes in the envelope, the limits that end loops, trace context and costs along the chain.
+// What caused what: the chain of causes in the envelope, the limits that end loops, trace context and costs along the
+// chain.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -84,8 +85,8 @@ void Engine::check_guards(Prepared& prepared, CommandTally* together) {
 }
 
 // Which limit on loops the message is beyond, in words; empty: none. `mailbox`: 0 for an event.
-std::string Engine::guard_verdict(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing, std::uint32_t hops,
-                                  const CommandTally* together) const {
+std::string Engine::guard_verdict(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing,
+                                  std::uint32_t hops, const CommandTally* together) const {
   const auto& limit = options_.guard;
   static const CommandTally kAlone;
   const auto& others = together != nullptr ? *together : kAlone;
@@ -93,14 +94,18 @@ std::string Engine::guard_verdict(std::uint32_t sender, std::uint32_t mailbox, c
     const auto found = more.find(key);
     return counts.of(key, now_) + (found != more.end() ? found->second : 0);
   };
-  if (limit.hops_max != 0 && hops > limit.hops_max) return fmt::format("{} hops; {} are the most", hops, limit.hops_max);
+  if (limit.hops_max != 0 && hops > limit.hops_max)
+    return fmt::format("{} hops; {} are the most", hops, limit.hops_max);
   if (limit.pair_per_minute != 0 && mailbox != 0 &&
       used(guard_.pairs, others.of_pairs, pair_of(sender, mailbox)) >= limit.pair_per_minute) {
-    return fmt::format("{} messages within a minute from {} to {}", limit.pair_per_minute, parties_[sender].name, routing.to);
+    return fmt::format("{} messages within a minute from {} to {}", limit.pair_per_minute, parties_[sender].name,
+                       routing.to);
   }
   if (limit.conversation_per_minute != 0 && !routing.conversation.empty() &&
-      used(guard_.conversations, others.of_conversations, conversation_hash(routing.conversation)) >= limit.conversation_per_minute) {
-    return fmt::format("{} messages within a minute in conversation {}", limit.conversation_per_minute, routing.conversation);
+      used(guard_.conversations, others.of_conversations, conversation_hash(routing.conversation)) >=
+          limit.conversation_per_minute) {
+    return fmt::format("{} messages within a minute in conversation {}", limit.conversation_per_minute,
+                       routing.conversation);
   }
   return {};
 }
@@ -114,7 +119,8 @@ void Engine::count_for_guards(std::uint32_t sender, std::uint32_t mailbox, const
 }
 
 // What waits in memory or is an event: refused when it is beyond a limit, as nothing of it can be kept.
-Result<void> Engine::pass_guards(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing, const Lineage& lineage) {
+Result<void> Engine::pass_guards(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing,
+                                 const Lineage& lineage) {
   const auto verdict = guard_verdict(sender, mailbox, routing, lineage.hops, nullptr);
   count_for_guards(sender, mailbox, routing);
   if (verdict.empty()) return {};
@@ -122,7 +128,10 @@ Result<void> Engine::pass_guards(std::uint32_t sender, std::uint32_t mailbox, co
   if (!topics_.match("bus.guard").empty()) {
     std::string json;
     JsonWriter out(json);
-    out.begin_object().optional_field("mailbox", routing.to).optional_field("topic", routing.topic).field("from", parties_[sender].name);
+    out.begin_object()
+        .optional_field("mailbox", routing.to)
+        .optional_field("topic", routing.topic)
+        .field("from", parties_[sender].name);
     out.field("reason", name(DeadReason::guard)).field("text", verdict).field("at", now_);
     write_chain(out, lineage.hops, as_bytes(lineage.chain));
     out.end_object();
@@ -166,9 +175,14 @@ Result<std::string> Engine::with_causes(const IncomingMessage& message) {
   if (!prepared) return std::unexpected(prepared.error());
   const auto& found = *prepared->lineage;
   std::string changes, envelope;
-  PackWriter(changes).map(2).uint(static_cast<std::uint64_t>(Field::hops)).uint(found.hops)
-      .uint(static_cast<std::uint64_t>(Field::chain)).bin(found.chain);
-  if (auto merged = merge_envelopes(prepared->message->envelope, as_bytes(changes), envelope, Recipient::optional); !merged) {
+  PackWriter(changes)
+      .map(2)
+      .uint(static_cast<std::uint64_t>(Field::hops))
+      .uint(found.hops)
+      .uint(static_cast<std::uint64_t>(Field::chain))
+      .bin(found.chain);
+  if (auto merged = merge_envelopes(prepared->message->envelope, as_bytes(changes), envelope, Recipient::optional);
+      !merged) {
     return std::unexpected(merged.error());
   }
   return envelope;
@@ -195,7 +209,10 @@ void Engine::sum_conversation(const IncomingMessage& message) {
   ++sums.messages;
   // What has no room is added in memory alone: what settling needs is not for this.
   const bool room = log_.has_room(FactLog::Urgency::durable, sizeof sums + name.size());
-  restore_conversation(name, sums, room ? append_fact(FactKind::conversation_summed, {bytes_of(sums), as_bytes(name)}, FactLog::Life::live) : FactPlace{});
+  restore_conversation(
+      name, sums,
+      room ? append_fact(FactKind::conversation_summed, {bytes_of(sums), as_bytes(name)}, FactLog::Life::live)
+           : FactPlace{});
 }
 
 void Engine::restore_conversation(std::string_view name, const ConversationFact& fact, FactPlace place) {

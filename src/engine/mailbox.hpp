@@ -13,9 +13,9 @@
 #include <memory>
 #include <optional>
 
+#include "engine/effects.hpp"
 #include "engine/lane.hpp"
 #include "engine/options.hpp"
-#include "engine/effects.hpp"
 #include "engine/slab_ring.hpp"
 
 namespace folkmoot {
@@ -32,9 +32,9 @@ struct MailboxConsumer {
   std::uint32_t request = 0;
   std::uint32_t mailbox = 0;
   std::uint32_t credit = 0;
-  std::uint32_t serial = 0;   // slots are used again
-  RingLinks links{};          // of Mailbox::consumers_ready
-  std::uint64_t turn = 0;     // number of the last hand-out to it
+  std::uint32_t serial = 0;  // slots are used again
+  RingLinks links{};         // of Mailbox::consumers_ready
+  std::uint64_t turn = 0;    // number of the last hand-out to it
 };
 
 /// A RECEIVE that waits for messages, or a WAIT.
@@ -42,11 +42,11 @@ struct Waiter {
   SessionId session = 0;
   std::uint32_t request = 0;
   std::uint32_t mailbox = 0;
-  std::uint32_t max = 0;        // messages; 0 for WAIT
-  RingLinks links{};            // of Mailbox::waiters
-  std::int64_t lease_ms = 0;    // 0: the lease lives with the connection
+  std::uint32_t max = 0;      // messages; 0 for WAIT
+  RingLinks links{};          // of Mailbox::waiters
+  std::int64_t lease_ms = 0;  // 0: the lease lives with the connection
   std::int64_t deadline = 0;
-  std::uint64_t serial = 0;     // tells this use of the slot from others
+  std::uint64_t serial = 0;  // tells this use of the slot from others
 };
 
 /// Of a mailbox that has limits of its own.
@@ -69,15 +69,15 @@ struct Mailbox {
   SlabRing<MailboxConsumer> consumers_ready;  // with credit and a connection that takes more; they take turns
   SlabRing<Waiter> waiters;                   // first come first served
   std::uint32_t promised = 0;                 // messages that room was found for, and that come within the same command
-  std::uint16_t lanes_in_use = 0;  // bit per lane that is not empty
-  bool is_dirty = false;           // listed for dispatch
-  bool is_stray = false;           // of another shard: what comes here is carried on
-  bool is_stuck = false;           // listed for another try: its next message could not go out
-  std::int64_t last_read = -1;     // Unix ms; -1: never
+  std::uint16_t lanes_in_use = 0;             // bit per lane that is not empty
+  bool is_dirty = false;                      // listed for dispatch
+  bool is_stray = false;                      // of another shard: what comes here is carried on
+  bool is_stuck = false;                      // listed for another try: its next message could not go out
+  std::int64_t last_read = -1;                // Unix ms; -1: never
   std::array<std::unique_ptr<Lane>, kLanes> lanes;
   std::unique_ptr<OwnLimits> own_limits;
   std::unique_ptr<std::map<MessageKey, DeadLetter>> dead;
-  std::int64_t dead_timer = 0;           // when to look for dead letters that are too old; 0: not set
+  std::int64_t dead_timer = 0;  // when to look for dead letters that are too old; 0: not set
 
   std::uint64_t load() const { return unread() + leased; }
   std::uint64_t unread() const { return std::uint64_t{pending} + ready + scheduled + blocked; }

@@ -12,13 +12,13 @@ struct MailboxLimits {
   std::uint64_t max_messages = 1'000'000;  // waiting, scheduled and leased together
   std::int64_t default_ttl_ms = 0;         // 0: none
   Overflow overflow = Overflow::reject;
-  RetryPolicy retry{.attempts = 20};       // of messages without their own; then to the dead letters
+  RetryPolicy retry{.attempts = 20};  // of messages without their own; then to the dead letters
 };
 
 /// Limits on loops (X13); 0: none. Only messages that name a cause count: a loop is made of answers.
 struct GuardLimits {
   std::uint32_t hops_max = 64;
-  std::uint32_t pair_per_minute = 0;          // from one agent to one mailbox
+  std::uint32_t pair_per_minute = 0;  // from one agent to one mailbox
   std::uint32_t conversation_per_minute = 0;
 };
 
@@ -26,20 +26,20 @@ struct EngineOptions {
   std::uint32_t shard = 0;   // which of the server's engines this is
   std::uint32_t shards = 1;  // how many it has: 1 to kShardsMax
   MailboxLimits mailbox;
-  std::size_t parties_max = 1'000'000;         // names: agents and mailboxes
-  std::size_t subscriptions_max = 1'000'000;   // of all sessions
-  std::size_t session_subscriptions_max = 10'000;  // subscriptions and consumers of one session
-  std::size_t session_requests_max = 65'536;   // unanswered REQUEST, RECEIVE and WAIT of one session
+  std::size_t parties_max = 1'000'000;                  // names: agents and mailboxes
+  std::size_t subscriptions_max = 1'000'000;            // of all sessions
+  std::size_t session_subscriptions_max = 10'000;       // subscriptions and consumers of one session
+  std::size_t session_requests_max = 65'536;            // unanswered REQUEST, RECEIVE and WAIT of one session
   std::size_t transient_bytes_max = 256 * 1024 * 1024;  // requests waiting in memory
-  std::size_t dead_max = 10'000;               // dead letters a mailbox keeps; then the oldest goes
-  std::int64_t dead_ttl_ms = 14LL * 86'400'000;  // how long they are kept; 0: no bound
-  std::size_t receipts_max = 65'536;           // settled messages whose receipts are remembered
-  std::size_t keys_max = 1'000'000;            // idempotency keys remembered
-  std::int64_t keys_ms = 86'400'000;           // for how long
+  std::size_t dead_max = 10'000;                        // dead letters a mailbox keeps; then the oldest goes
+  std::int64_t dead_ttl_ms = 14LL * 86'400'000;         // how long they are kept; 0: no bound
+  std::size_t receipts_max = 65'536;                    // settled messages whose receipts are remembered
+  std::size_t keys_max = 1'000'000;                     // idempotency keys remembered
+  std::int64_t keys_ms = 86'400'000;                    // for how long
   std::size_t schedules_max = 100'000;
   std::size_t routes_max = 1'000;
-  std::size_t conversations_max = 100'000;     // whose costs are summed; those of later ones are not
-  std::size_t contents_max = 1'000'000;      // stored by reference
+  std::size_t conversations_max = 100'000;  // whose costs are summed; those of later ones are not
+  std::size_t contents_max = 1'000'000;     // stored by reference
   std::int64_t content_grace_ms = 600'000;  // how long one stays that nothing refers to
   GuardLimits guard;
 };
@@ -47,11 +47,11 @@ struct EngineOptions {
 constexpr std::size_t kLanes = kPriorityMax;
 constexpr std::int64_t kKeysAheadMs = 2'000;      // ids are reserved in the log for so long ahead
 constexpr std::int64_t kRetryMs = 1'000;          // between tries of what had no room
-constexpr std::size_t kOverflowDropsMax = 64;  // messages dropped to make room for one
-constexpr std::size_t kAttemptsKept = 32;      // attempts remembered with a message; the oldest go
-constexpr std::size_t kTimersLeast = 1'024;     // the heap of timers is not looked through for stale ones below that
-constexpr std::size_t kRedriveAtOnce = 256;     // dead letters sent again before the disk has those before them
-constexpr std::size_t kRedriveMax = 1'000'000;  // dead letters sent again by one command
+constexpr std::size_t kOverflowDropsMax = 64;     // messages dropped to make room for one
+constexpr std::size_t kAttemptsKept = 32;         // attempts remembered with a message; the oldest go
+constexpr std::size_t kTimersLeast = 1'024;       // the heap of timers is not looked through for stale ones below that
+constexpr std::size_t kRedriveAtOnce = 256;       // dead letters sent again before the disk has those before them
+constexpr std::size_t kRedriveMax = 1'000'000;    // dead letters sent again by one command
 constexpr std::size_t kGuardEntriesMax = 65'536;  // pairs and conversations counted a minute
 
 }  // namespace folkmoot

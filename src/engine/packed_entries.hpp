@@ -1,5 +1,5 @@
-// Waiting messages in about two bytes each, for the middle of a long mailbox: what one entry has in common with the one before it is
-// left out. Memory only, never on disk: what is unpacked was packed by the same program.
+// Waiting messages in about two bytes each, for the middle of a long mailbox: what one entry has in common with the one
+// before it is left out. Memory only, never on disk: what is unpacked was packed by the same program.
 //
 //   packed = entry*                       the first one as if an empty one came before it
 //   entry  = control, [key], [place], [bytes], [rest]
@@ -92,7 +92,8 @@ class PackedEntries {
   };
 
   static std::uint64_t rest_of(const Entry& entry) {
-    return static_cast<std::uint64_t>(entry.deliveries) | std::uint64_t{entry.priority} << 16 | std::uint64_t{entry.flags} << 24;
+    return static_cast<std::uint64_t>(entry.deliveries) | std::uint64_t{entry.priority} << 16 |
+           std::uint64_t{entry.flags} << 24;
   }
   // Differences wrap around: a place may be before the one before.
   static std::uint64_t zigzag(std::uint64_t value) { return value << 1 ^ (value >> 63 ? ~std::uint64_t{0} : 0); }

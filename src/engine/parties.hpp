@@ -62,7 +62,8 @@ class Parties {
 
   Mailbox& mailbox(std::uint32_t number) {
     auto& party = table_[number];
-    if (!party.mailbox) [[unlikely]] make_mailbox(party, number);
+    if (!party.mailbox) [[unlikely]]
+      make_mailbox(party, number);
     return *party.mailbox;
   }
   /// Those that got a mailbox since the last call.

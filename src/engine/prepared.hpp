@@ -13,8 +13,8 @@
 
 namespace folkmoot {
 
-/// Of one message's facts (two names, the run's note, key, conversation, message), all but names, chain, envelope and content: 152 bytes
-/// of fixed parts, and 132 that stamping adds.
+/// Of one message's facts (two names, the run's note, key, conversation, message), all but names, chain, envelope and
+/// content: 152 bytes of fixed parts, and 132 that stamping adds.
 constexpr std::size_t kFixedBytesMax = 320;
 /// The same of a notice or a death, names included.
 constexpr std::size_t kNoticeBytesMax = 2'048;
@@ -42,20 +42,21 @@ struct Prepared {
   std::uint32_t mailbox = 0;
   std::uint32_t sender = 0;
   bool keyed = false;
-  MessageKey first = 0;                 // the message that has used its key, by then perhaps forgotten
+  MessageKey first = 0;                  // the message that has used its key, by then perhaps forgotten
   std::optional<std::size_t> repeats{};  // the one of this command, by place, that uses its key before it
   Hash128 key{};
-  std::unique_ptr<Lineage> lineage{};   // null: nothing caused it
+  std::unique_ptr<Lineage> lineage{};  // null: nothing caused it
   bool has_costs = false;
-  DeadReason doom = DeadReason::none;   // why it is dead before it lives; `verdict` in words
+  DeadReason doom = DeadReason::none;  // why it is dead before it lives; `verdict` in words
   std::unique_ptr<const std::string> verdict{};
-  std::size_t bytes = 0;  // of its facts' bodies, at most
+  std::size_t bytes = 0;                                // of its facts' bodies, at most
   std::unique_ptr<const RewrittenMessage> rewritten{};  // what `message` points to, if the sender's had to be changed
 
   // It is answered, and takes no room.
   bool is_duplicate() const { return first != 0 || repeats.has_value(); }
   bool lives() const { return doom == DeadReason::none; }
-  // Two names, the run's note, key, conversation, message; its death, and what its sender is told: two names, the run's note, message.
+  // Two names, the run's note, key, conversation, message; its death, and what its sender is told: two names, the run's
+  // note, message.
   GroupBound bound() const { return {.facts = lives() ? 6u : 11u, .body_bytes = bytes}; }
   bool several_facts() const { return keyed || has_costs || !lives(); }
 };

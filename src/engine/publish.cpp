@@ -10,7 +10,8 @@ namespace folkmoot {
 
 MessageKey Engine::next_key() {
   last_key_ = std::max(last_key_ + 1, make_key(static_cast<std::uint64_t>(now_), 0));
-  // Renewed at half time: durable, but for a moment after the clock jumped, before the first of the new ones is given out.
+  // Renewed at half time: durable, but for a moment after the clock jumped, before the first of the new ones is given
+  // out.
   if (last_key_ + make_key(kKeysAheadMs / 2, 0) >= keys_end_) note_run();
   return last_key_;
 }
@@ -24,8 +25,10 @@ std::uint32_t Engine::memo_party(std::uint32_t& memo, std::string_view name) {
 
 Result<void> Engine::check_from(const IncomingMessage& message) const {
   const auto& routing = message.routing;
-  if (message.forwarded || routing.from.empty() || (routing.from.front() != '@' && routing.from.front() != '$')) return {};
-  return failure(ErrorCode::invalid_name, fmt::format("`from` is {}: names that begin with @ or $ are the server's", routing.from));
+  if (message.forwarded || routing.from.empty() || (routing.from.front() != '@' && routing.from.front() != '$'))
+    return {};
+  return failure(ErrorCode::invalid_name,
+                 fmt::format("`from` is {}: names that begin with @ or $ are the server's", routing.from));
 }
 
 Result<std::uint32_t> Engine::sender_of(Session& session, const IncomingMessage& message) {
@@ -41,7 +44,8 @@ Result<std::uint32_t> Engine::sender_of(Session& session, const IncomingMessage&
 
 // The envelope as the recipient gets it. A sender's next message has most often the same one, but for id and time.
 Bytes Engine::stamped(const IncomingMessage& message, const Stamp& with) {
-  const bool plain = message.version != 0 && with.reply_to.empty() && with.key.empty() && with.cause.is_nil() && with.hops == 0;
+  const bool plain =
+      message.version != 0 && with.reply_to.empty() && with.key.empty() && with.cause.is_nil() && with.hops == 0;
   if (plain && message.version == stamped_.version && with.from == stamped_.from &&
       restamp(scratch_.data(), with.id, with.timestamp)) {
     return {scratch_.data(), stamped_.bytes};
@@ -74,16 +78,19 @@ void Engine::publish_anew(SessionId id, std::uint32_t request, bool quiet, const
     if (!quiet) effects_.confirm(id, request, *done);
     return;
   }
-  auto done = accept(*session, message, {}, {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = quiet});
+  auto done = accept(*session, message, {},
+                     {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = quiet});
   if (!done) refuse(id, request, std::move(done.error()));
 }
 
 // A message to one mailbox: decided and appended; its key, or 0 for a duplicate. On error nothing has changed.
-Result<MessageKey> Engine::accept(Session& session, const IncomingMessage& message, std::string_view reply_to, Pending&& as) {
+Result<MessageKey> Engine::accept(Session& session, const IncomingMessage& message, std::string_view reply_to,
+                                  Pending&& as) {
   auto prepared = prepare(session, message, nullptr);
   if (!prepared) return std::unexpected(std::move(prepared.error()));
   if (!make_room(*prepared, prepared->bound())) {
-    return failure(ErrorCode::disk_full, fmt::format("the disk has no room for a durable message to {}", message.routing.to));
+    return failure(ErrorCode::disk_full,
+                   fmt::format("the disk has no room for a durable message to {}", message.routing.to));
   }
   if (!prepared->several_facts()) return commit(*prepared, reply_to, std::move(as));
   const CommitGroup group(*this, prepared->bound());
@@ -91,15 +98,16 @@ Result<MessageKey> Engine::accept(Session& session, const IncomingMessage& messa
 }
 
 // Looks up and checks all there is to know of a message to a mailbox; changes nothing but the table of names.
-Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& message, const Lineage* caused, CommandTally* together) {
+Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& message, const Lineage* caused,
+                                 CommandTally* together) {
   const auto& routing = message.routing;
   Prepared prepared{.message = &message};
   const auto sender = sender_of(session, message);
   if (!sender) return std::unexpected(sender.error());
   prepared.sender = *sender;
   // The sender's name is in a fact of its own and in the envelope.
-  prepared.bytes = kFixedBytesMax + message.envelope.size() + message.content.size() + 2 * parties_[prepared.sender].name.size() +
-                   routing.to.size() + routing.conversation.size();
+  prepared.bytes = kFixedBytesMax + message.envelope.size() + message.content.size() +
+                   2 * parties_[prepared.sender].name.size() + routing.to.size() + routing.conversation.size();
   prepared.keyed = !routing.key.empty() || !routing.id.is_nil();
   if (prepared.keyed) {
     forget_keys(0);
@@ -114,11 +122,13 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
   const auto to = prepared.message->routing.to;
   // Only find_route() sends to a name of the server's.
   if (to.front() == '$' && prepared.doom != DeadReason::no_route) {
-    return failure(ErrorCode::invalid_name, fmt::format("`{}` is not a mailbox name: those that begin with $ are the server's", to));
+    return failure(ErrorCode::invalid_name,
+                   fmt::format("`{}` is not a mailbox name: those that begin with $ are the server's", to));
   }
   prepared.mailbox = memo_party(session.last_mailbox, to);
   if (prepared.mailbox == 0) {
-    const auto number = is_name(to) ? party_number(to) : failure(ErrorCode::invalid_name, fmt::format("`{}` is not a mailbox name", to));
+    const auto number = is_name(to) ? party_number(to)
+                                    : failure(ErrorCode::invalid_name, fmt::format("`{}` is not a mailbox name", to));
     if (!number) return std::unexpected(number.error());
     prepared.mailbox = *number;
   }
@@ -134,12 +144,13 @@ Result<Prepared> Engine::prepare(Session& session, const IncomingMessage& messag
   prepared.has_costs = !message.forwarded && has_costs(*prepared.message);
   if (auto good = check_content(*prepared.message); !good) return std::unexpected(std::move(good.error()));
   if (!prepared.lives()) return prepared;  // it takes no room: it is nobody's
-  if (auto room = check_room(parties_.mailbox(prepared.mailbox), 1); !room) return std::unexpected(std::move(room.error()));
+  if (auto room = check_room(parties_.mailbox(prepared.mailbox), 1); !room)
+    return std::unexpected(std::move(room.error()));
   return prepared;
 }
 
-// Whether it is a copy of a message accepted before, or of one before it in its command: then it is in that one's mailbox. Requires: its
-// sender is known, and its mailbox if it names one.
+// Whether it is a copy of a message accepted before, or of one before it in its command: then it is in that one's
+// mailbox. Requires: its sender is known, and its mailbox if it names one.
 bool Engine::find_first(Prepared& prepared, const CommandTally* together) {
   if (!prepared.keyed) return false;
   prepared.key = key_hash(prepared.mailbox, prepared.sender, prepared.message->routing);
@@ -185,17 +196,18 @@ MessageKey Engine::commit(const Prepared& prepared, std::string_view reply_to, P
   if (routing.bounce) flags |= Entry::kBounce;
   if (!routing.content_ref.empty()) flags |= Entry::kRefers;
   if (!routing.expects_reply) flags |= AcceptedFact::kSilent;
-  const AcceptedFact fact{.key = next_key(),
-                          .not_before = routing.deliver_at > now_ ? routing.deliver_at : 0,
-                          .expires_at = ttl != 0 ? (message.forwarded && routing.ttl_ms != 0 ? routing.timestamp : now_) + ttl : 0,
-                          .mailbox = prepared.mailbox,
-                          .sender = prepared.sender,
-                          .deliveries = 0,
-                          .priority = routing.priority,
-                          .mode = routing.mode.value_or(DeliveryMode::at_least_once),
-                          .dead = prepared.doom,
-                          .flags = flags,
-                          .hops = static_cast<std::uint16_t>(lineage != nullptr ? std::min<std::uint32_t>(lineage->hops, 0xffff) : 0)};
+  const AcceptedFact fact{
+      .key = next_key(),
+      .not_before = routing.deliver_at > now_ ? routing.deliver_at : 0,
+      .expires_at = ttl != 0 ? (message.forwarded && routing.ttl_ms != 0 ? routing.timestamp : now_) + ttl : 0,
+      .mailbox = prepared.mailbox,
+      .sender = prepared.sender,
+      .deliveries = 0,
+      .priority = routing.priority,
+      .mode = routing.mode.value_or(DeliveryMode::at_least_once),
+      .dead = prepared.doom,
+      .flags = flags,
+      .hops = static_cast<std::uint16_t>(lineage != nullptr ? std::min<std::uint32_t>(lineage->hops, 0xffff) : 0)};
   if (prepared.keyed) remember_key(prepared, fact.key);
   if (prepared.has_costs) sum_conversation(message);
   const auto id = make_uuid({.key = fact.key, .mailbox = prepared.mailbox, .node = node_});
@@ -211,7 +223,8 @@ MessageKey Engine::commit(const Prepared& prepared, std::string_view reply_to, P
     ++counters_.pending;
   } else {
     const DeadFact dead{MessageRef(fact.key, fact.mailbox, fact.sender, fact.priority), now_, 0, prepared.doom, {}};
-    as.dead_place = append_fact(FactKind::message_dead, {bytes_of(dead), as_bytes(*prepared.verdict)}, FactLog::Life::live);
+    as.dead_place =
+        append_fact(FactKind::message_dead, {bytes_of(dead), as_bytes(*prepared.verdict)}, FactLog::Life::live);
     // Whoever trips a guard must hear of it, asked or not.
     if (const auto sent = read_routing(head); sent && (routing.bounce || prepared.doom == DeadReason::guard)) {
       notices_.push_back(notice_of(*sent, id, 0, prepared.doom, *prepared.verdict));
@@ -254,15 +267,17 @@ Result<void> Engine::check_room(const Mailbox& mailbox, std::uint64_t more) cons
   if (mailbox.load() + more <= bound.max_messages) return {};
   // Only what is ready can be dropped: the rest is in somebody's hands, or was asked for at a later time.
   if (bound.overflow == Overflow::drop_oldest && mailbox.load() - mailbox.ready + more <= bound.max_messages) return {};
-  return failure(ErrorCode::mailbox_full, fmt::format("mailbox {} is full ({} of {} waiting)", parties_[mailbox.number].name,
-                                                      mailbox.load(), bound.max_messages));
+  return failure(ErrorCode::mailbox_full,
+                 fmt::format("mailbox {} is full ({} of {} waiting)", parties_[mailbox.number].name, mailbox.load(),
+                             bound.max_messages));
 }
 
 // How many of the mailbox must be dropped for `more` to fit. Requires: check_room(mailbox, more).
 std::uint64_t Engine::drops_for(const Mailbox& mailbox, std::uint64_t more) const {
   const auto& bound = limits(mailbox);
   if (mailbox.load() + more <= bound.max_messages) return 0;
-  // As many as come, unless the limit was lowered; then some with each message, so that none of them has to pay for all.
+  // As many as come, unless the limit was lowered; then some with each message, so that none of them has to pay for
+  // all.
   const auto most = std::max<std::uint64_t>(kOverflowDropsMax, more);
   return std::min<std::uint64_t>({mailbox.load() + more - bound.max_messages, most, mailbox.ready});
 }
@@ -270,7 +285,8 @@ std::uint64_t Engine::drops_for(const Mailbox& mailbox, std::uint64_t more) cons
 // In the log, for `bound`, and in the message's mailbox. False, and nothing has changed, if the log has none.
 bool Engine::make_room(const Prepared& prepared, const GroupBound& bound) {
   const bool needs_some = !prepared.is_duplicate() && prepared.lives();
-  if (!needs_some || drops_for(parties_.mailbox(prepared.mailbox), 1) == 0) return log_.has_room(FactLog::Urgency::durable, bound);
+  if (!needs_some || drops_for(parties_.mailbox(prepared.mailbox), 1) == 0)
+    return log_.has_room(FactLog::Urgency::durable, bound);
   return make_room({{prepared.mailbox, 1}}, FactLog::Urgency::durable, bound);
 }
 
@@ -284,7 +300,8 @@ bool Engine::make_room(std::span<const Prepared> all, FactLog::Urgency urgency, 
 }
 
 // Drops the oldest of each mailbox so that its newcomers fit, if the log has room for that and for them.
-bool Engine::make_room(const std::map<std::uint32_t, std::uint32_t>& newcomers, FactLog::Urgency urgency, const GroupBound& bound) {
+bool Engine::make_room(const std::map<std::uint32_t, std::uint32_t>& newcomers, FactLog::Urgency urgency,
+                       const GroupBound& bound) {
   auto all = bound;
   for (const auto& [number, count] : newcomers) {
     // A death each, and perhaps the end of an older dead letter.

@@ -4,7 +4,8 @@
 namespace folkmoot {
 
 ReceiptView Engine::receipt(const Uuid& id) {
-  ReceiptView receipt{.id = id, .recipient = {}, .state = ReceiptState::unknown, .deliveries = 0, .at = 0, .reason = {}};
+  ReceiptView receipt{
+      .id = id, .recipient = {}, .state = ReceiptState::unknown, .deliveries = 0, .at = 0, .reason = {}};
   const auto address = message_address(id);
   if (!address || !is_ours(*address) || !parties_.holds(address->mailbox)) return receipt;
   const auto& party = parties_[address->mailbox];

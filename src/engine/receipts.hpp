@@ -1,5 +1,5 @@
-// What became of messages that are no longer waiting: remembered for the newest of them. Every message comes in here and few are asked
-// for, so they are indexed only when one is (but for those beyond the newest kUnindexedMax).
+// What became of messages that are no longer waiting: remembered for the newest of them. Every message comes in here
+// and few are asked for, so they are indexed only when one is (but for those beyond the newest kUnindexedMax).
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -62,8 +62,8 @@ class SettledReceipts {
 
   const std::size_t max_;
   Ring<Kept> kept_;
-  std::uint64_t first_ = 0;  // serial number of kept_.front()
-  std::size_t indexed_ = 0;  // so many of kept_, from the front on, are in the index
+  std::uint64_t first_ = 0;                                     // serial number of kept_.front()
+  std::size_t indexed_ = 0;                                     // so many of kept_, from the front on, are in the index
   boost::unordered_flat_map<MessageKey, std::uint64_t> index_;  // serial numbers
 };
 

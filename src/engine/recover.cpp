@@ -51,7 +51,8 @@ Result<void> Engine::recover(FactKind kind, FactPlace place, Bytes body) {
       party.place = place;
       return {};
     }
-    case FactKind::message_accepted: return recover_accepted(place, body);
+    case FactKind::message_accepted:
+      return recover_accepted(place, body);
     case FactKind::message_settled:
     case FactKind::message_cancelled:
       if (body.size() % sizeof(MessageRef) != 0) return cannot_be(kind, "has a broken list");
@@ -61,7 +62,8 @@ Result<void> Engine::recover(FactKind kind, FactPlace place, Bytes body) {
         if (!parties_.knows(ref.mailbox)) continue;
         const bool cancelled = kind == FactKind::message_cancelled;
         if (const auto message = take_waiting(ref)) {
-          leave(parties_.mailbox(ref.mailbox), message->entry, cancelled ? ReceiptState::cancelled : ReceiptState::acknowledged,
+          leave(parties_.mailbox(ref.mailbox), message->entry,
+                cancelled ? ReceiptState::cancelled : ReceiptState::acknowledged,
                 message->entry.deliveries + (cancelled ? 0u : 1u));
         }
       }
@@ -69,7 +71,8 @@ Result<void> Engine::recover(FactKind kind, FactPlace place, Bytes body) {
     case FactKind::message_returned:
     case FactKind::attempt_noted:
     case FactKind::message_dead:
-    case FactKind::dead_purged: return recover_moved(kind, place, body);
+    case FactKind::dead_purged:
+      return recover_moved(kind, place, body);
     case FactKind::key_used: {
       KeyUsedFact fact;
       if (!read_fact(body, fact)) return cannot_be(kind, "is too short");
@@ -83,7 +86,8 @@ Result<void> Engine::recover(FactKind kind, FactPlace place, Bytes body) {
       }
       return {};
     }
-    case FactKind::schedule_set: return recover_schedule(place, body);
+    case FactKind::schedule_set:
+      return recover_schedule(place, body);
     case FactKind::schedule_fired: {
       ScheduleFiredFact fact;
       if (!read_fact(body, fact)) return cannot_be(kind, "is too short");
@@ -99,27 +103,35 @@ Result<void> Engine::recover(FactKind kind, FactPlace place, Bytes body) {
     }
     case FactKind::conversation_summed: {
       ConversationFact fact;
-      if (!read_fact(body, fact) || !is_name(as_text(body.subspan(sizeof fact)))) return cannot_be(kind, "names no conversation");
+      if (!read_fact(body, fact) || !is_name(as_text(body.subspan(sizeof fact))))
+        return cannot_be(kind, "names no conversation");
       log_.retain(place);
       restore_conversation(as_text(body.subspan(sizeof fact)), fact, place);
       return {};
     }
-    case FactKind::route_set: return recover_route(place, body);
-    case FactKind::route_removed: forget_route(as_text(body)); return {};
-    case FactKind::mailbox_configured: return recover_configured(place, body);
+    case FactKind::route_set:
+      return recover_route(place, body);
+    case FactKind::route_removed:
+      forget_route(as_text(body));
+      return {};
+    case FactKind::mailbox_configured:
+      return recover_configured(place, body);
   }
-  return failure(ErrorCode::damaged, fmt::format("a fact of kind {}, which this version does not know: it was written by a newer one",
-                                                 static_cast<int>(kind)));
+  return failure(ErrorCode::damaged,
+                 fmt::format("a fact of kind {}, which this version does not know: it was written by a newer one",
+                             static_cast<int>(kind)));
 }
 
-// What is said of a message that is known. Facts about others were overtaken: their messages are gone, or come as copies that say
-// where they stand.
+// What is said of a message that is known. Facts about others were overtaken: their messages are gone, or come as
+// copies that say where they stand.
 Result<void> Engine::recover_moved(FactKind kind, FactPlace place, Bytes body) {
   ReturnedFact returned;
   DeadFact dead;
   MessageRef ref;
   const bool is_return = kind == FactKind::message_returned || kind == FactKind::attempt_noted;
-  if (!(is_return ? read_fact(body, returned) : kind == FactKind::message_dead ? read_fact(body, dead) : read_fact(body, ref))) {
+  if (!(is_return                        ? read_fact(body, returned)
+        : kind == FactKind::message_dead ? read_fact(body, dead)
+                                         : read_fact(body, ref))) {
     return cannot_be(kind, "is too short");
   }
   if (kind != FactKind::dead_purged) ref = is_return ? returned.message : dead.message;
@@ -181,7 +193,8 @@ void Engine::recover_returned(Mailbox& mailbox, const QueuedMessage& message, st
   enter_scheduled(mailbox, message, not_before);
 }
 
-// Copying forward moves the fact that names a party behind those that use its number. start() checks that all names came.
+// Copying forward moves the fact that names a party behind those that use its number. start() checks that all names
+// came.
 bool Engine::await_party(std::uint32_t number) {
   if (number == 0 || number > kPartyNumberMax || number > parties_.end() + options_.parties_max) return false;
   parties_.await(number);
@@ -191,9 +204,10 @@ bool Engine::await_party(std::uint32_t number) {
 Result<void> Engine::recover_accepted(FactPlace place, Bytes body) {
   AcceptedFact fact;
   if (!read_fact(body, fact)) return cannot_be(FactKind::message_accepted, "is too short");
-  if (!await_party(fact.mailbox) || !await_party(fact.sender) || fact.priority < kPriorityMin || fact.priority > kPriorityMax) {
-    return cannot_be(FactKind::message_accepted, fmt::format("names parties {} and {}, or a priority, that cannot be",
-                                                             fact.mailbox, fact.sender));
+  if (!await_party(fact.mailbox) || !await_party(fact.sender) || fact.priority < kPriorityMin ||
+      fact.priority > kPriorityMax) {
+    return cannot_be(FactKind::message_accepted,
+                     fmt::format("names parties {} and {}, or a priority, that cannot be", fact.mailbox, fact.sender));
   }
   log_.retain(place);
   last_key_ = std::max(last_key_, fact.key);
@@ -207,7 +221,8 @@ Result<void> Engine::recover_accepted(FactPlace place, Bytes body) {
     const auto routing = read_routing(message);
     const bool is_grouped = fact.flags & Entry::kGrouped, refers = fact.flags & Entry::kRefers;
     if (!routing || routing->group.empty() == is_grouped || routing->content_ref.empty() == refers) {
-      return cannot_be(FactKind::message_accepted, "does not say which group it belongs to, or what content it refers to, as its flags do");
+      return cannot_be(FactKind::message_accepted,
+                       "does not say which group it belongs to, or what content it refers to, as its flags do");
     }
     group = routing->group;
     if (refers) contents_.refer(fact.key, read_content_ref(message, *routing));
@@ -238,10 +253,12 @@ bool Engine::recover_copy(Mailbox& mailbox, const MessageRef& ref, const Accepte
   auto sender = ref.sender();
   auto* const entry = find_entry(mailbox, ref.key, sender);
   if (entry == nullptr) return false;
-  // What had no room for a fact of its own the copy alone may say: that it died, or failed and waits for its next attempt.
+  // What had no room for a fact of its own the copy alone may say: that it died, or failed and waits for its next
+  // attempt.
   const auto waiting = scheduled_.find(ref.key);
   const auto due = waiting != scheduled_.end() ? waiting->second.due : 0;
-  const bool moved = fact.dead != DeadReason::none || fact.deliveries != entry->deliveries || (fact.not_before != 0 && fact.not_before != due);
+  const bool moved = fact.dead != DeadReason::none || fact.deliveries != entry->deliveries ||
+                     (fact.not_before != 0 && fact.not_before != due);
   take(*entry);
   if (!moved) return true;
   const auto message = take_waiting(ref);
@@ -284,7 +301,8 @@ bool Engine::keep(FactKind kind, FactPlace place, Bytes body) {
     return true;
   };
   switch (kind) {
-    case FactKind::started: return copy(started_place_, {body});
+    case FactKind::started:
+      return copy(started_place_, {body});
     case FactKind::party_named: {
       PartyNamedFact fact;
       return !read_fact(body, fact) || !parties_.holds(fact.number) || copy(parties_[fact.number].place, {body});
@@ -349,11 +367,13 @@ bool Engine::keep(FactKind kind, FactPlace place, Bytes body) {
       const auto known = conversations_.find(as_text(body.subspan(sizeof(ConversationFact))));
       return known == conversations_.end() || copy(known->second.place, {body});
     }
-    default: return true;  // what else is said of messages goes with them: their copies hold where they stand
+    default:
+      return true;  // what else is said of messages goes with them: their copies hold where they stand
   }
 }
 
-// Appends a message's record again, as it stands now, if `place` is still its record. False: there is no room for all that goes with it.
+// Appends a message's record again, as it stands now, if `place` is still its record. False: there is no room for all
+// that goes with it.
 bool Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
   auto& mailbox = parties_.mailbox(fact.mailbox);
   auto sender = fact.sender;
@@ -389,8 +409,8 @@ bool Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
     fact.deliveries = static_cast<std::uint16_t>(entry->deliveries);
     if (entry->has(Entry::kRedelivered)) fact.flags |= Entry::kRedelivered;
   }
-  // In one group with what was said of it. Else a crash could leave the copy alone behind the words that it makes stale, and once the
-  // original is gone they speak of a message that recovery does not know yet.
+  // In one group with what was said of it. Else a crash could leave the copy alone behind the words that it makes
+  // stale, and once the original is gone they speak of a message that recovery does not know yet.
   GroupBound bound{.facts = 1, .body_bytes = body.size()};
   const auto add = [&](const FactPlace& said) {
     ++bound.facts;
@@ -417,7 +437,11 @@ bool Engine::keep_message(AcceptedFact fact, FactPlace place, Bytes body) {
     pending->place = moved;
   }
   if (unsaid) {
-    const DeadFact dead{MessageRef(fact.key, mailbox.number, letter->message.sender, entry->priority), letter->at, fact.deliveries, fact.dead, {}};
+    const DeadFact dead{MessageRef(fact.key, mailbox.number, letter->message.sender, entry->priority),
+                        letter->at,
+                        fact.deliveries,
+                        fact.dead,
+                        {}};
     letter->place = append_fact(FactKind::message_dead, {bytes_of(dead)}, FactLog::Life::live);
   }
   copy_history(fact.key, unsaid ? nullptr : letter, pending != nullptr ? &pending->dead_place : nullptr);

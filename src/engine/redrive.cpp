@@ -1,5 +1,5 @@
-// Many dead letters sent again, a few at a time when a rate is asked for. What is to go is fixed when it begins: a message that dies
-// again meanwhile is not sent round and round.
+// Many dead letters sent again, a few at a time when a rate is asked for. What is to go is fixed when it begins: a
+// message that dies again meanwhile is not sent round and round.
 #include <fmt/format.h>
 
 #include "engine/engine.hpp"
@@ -45,15 +45,19 @@ void Engine::redrive_some(std::uint32_t slot) {
   }
   if (job.next < due) {
     if (pending_.empty()) return add_timer({.at = now_ + 1, .id = job.number, .box = slot, .kind = TimerKind::redrive});
-    pending_.push({.lsn = pending_.back().lsn, .kind = Pending::Kind::redrive, .batch = slot, .fact = {.key = job.number}});
+    pending_.push(
+        {.lsn = pending_.back().lsn, .kind = Pending::Kind::redrive, .batch = slot, .fact = {.key = job.number}});
     return;
   }
   if (job.next < job.ids.size()) {
-    return add_timer({.at = job.began + static_cast<std::int64_t>(job.next * 1000 / job.per_second) + 1, .id = job.number, .box = slot,
+    return add_timer({.at = job.began + static_cast<std::int64_t>(job.next * 1000 / job.per_second) + 1,
+                      .id = job.number,
+                      .box = slot,
                       .kind = TimerKind::redrive});
   }
   const std::uint32_t body[] = {job.sent, job.refused};
-  const auto batch = batches_.insert({.session = job.session, .request = job.request, .body = std::string(as_text(bytes_of(body)))});
+  const auto batch =
+      batches_.insert({.session = job.session, .request = job.request, .body = std::string(as_text(bytes_of(body)))});
   Pending answer{.session = job.session, .request = job.request, .kind = Pending::Kind::batch, .batch = batch};
   if (auto* const session = find_session(job.session)) close_open(*session, job.request, {OpenKind::redrive, slot});
   push_pending(std::move(answer));

@@ -1,4 +1,5 @@
-// Requests and their responses: the address a response is sent to, the wait for it, and requests that wait in memory alone.
+// Requests and their responses: the address a response is sent to, the wait for it, and requests that wait in memory
+// alone.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -34,13 +35,16 @@ Result<void> check_transient(const Routing& routing) {
                                  : routing.bounce          ? "bounce"
                                                            : "";
   if (asked.empty()) return {};
-  return failure(ErrorCode::invalid_field, fmt::format("`{}` is of no use to a request that waits in memory: give `mode` at_least_once, "
-                                                       "or exactly_once with a key", asked));
+  return failure(ErrorCode::invalid_field,
+                 fmt::format("`{}` is of no use to a request that waits in memory: give `mode` at_least_once, "
+                             "or exactly_once with a key",
+                             asked));
 }
 
 }  // namespace
 
-void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message, bool stream) {
+void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message,
+                     bool stream) {
   auto* const session = find_session(id);
   if (session == nullptr) return;
   const auto& routing = message.routing;
@@ -49,11 +53,14 @@ void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_m
     return refuse(id, request, {ErrorCode::no_recipient, "a request goes to a mailbox: give `to`"});
   }
   if (session->open.size() >= options_.session_requests_max) {
-    return refuse(id, request, {ErrorCode::limit_reached, fmt::format("{} requests of this connection wait already", session->open.size())});
+    return refuse(
+        id, request,
+        {ErrorCode::limit_reached, fmt::format("{} requests of this connection wait already", session->open.size())});
   }
   const bool durable = routing.mode.value_or(DeliveryMode::at_most_once) != DeliveryMode::at_most_once;
   if (timeout_ms == 0) {
-    if (durable) return refuse(id, request, {ErrorCode::out_of_range, "a request of this mode needs a time-out above 0"});
+    if (durable)
+      return refuse(id, request, {ErrorCode::out_of_range, "a request of this mode needs a time-out above 0"});
     return request_transient(*session, request, 0, message);
   }
   const auto number = next_serial_++;
@@ -64,8 +71,9 @@ void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_m
   if (!durable) {
     request_transient(*session, request, timeout_ms, message);
   } else {
-    auto done = accept(*session, message, reply_address(run_, number),
-                       {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .is_request = true});
+    auto done =
+        accept(*session, message, reply_address(run_, number),
+               {.session = id, .request = request, .kind = Pending::Kind::accepted, .quiet = true, .is_request = true});
     if (!done || *done == 0) end_request(slot);
     if (!done) return refuse(id, request, std::move(done.error()));
     if (*done == 0) return;  // a duplicate, and told so: the response is the first one's
@@ -77,8 +85,10 @@ void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_m
   }
 }
 
-// A request that waits in memory. With a time-out of 0 it is answered by its hand-over, and refused if nobody can take it.
-void Engine::request_transient(Session& session, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message) {
+// A request that waits in memory. With a time-out of 0 it is answered by its hand-over, and refused if nobody can take
+// it.
+void Engine::request_transient(Session& session, std::uint32_t request, std::int64_t timeout_ms,
+                               const IncomingMessage& message) {
   const auto found = session.open.find(request);
   const auto fail = [&](Error error) {
     if (timeout_ms != 0) end_request(found->second.slot);
@@ -97,8 +107,8 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
   }
   const auto& bound = limits(mailbox);
   if (mailbox.load() >= bound.max_messages) {
-    return fail({ErrorCode::mailbox_full, fmt::format("mailbox {} is full ({} of {} waiting)", message.routing.to, mailbox.load(),
-                                                      bound.max_messages)});
+    return fail({ErrorCode::mailbox_full, fmt::format("mailbox {} is full ({} of {} waiting)", message.routing.to,
+                                                      mailbox.load(), bound.max_messages)});
   }
   const auto key = next_key();
   const auto id = make_uuid({.key = key, .mailbox = mailbox.number, .node = memory_node()});
@@ -108,7 +118,8 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
   if (!prepared) return fail(prepared.error());
   const auto* const lineage = prepared->lineage.get();
   if (lineage != nullptr) {
-    if (auto pass = pass_guards(*sender, mailbox.number, message.routing, *lineage); !pass) return fail(std::move(pass.error()));
+    if (auto pass = pass_guards(*sender, mailbox.number, message.routing, *lineage); !pass)
+      return fail(std::move(pass.error()));
   }
   const auto head = stamped(*prepared->message, stamp_of(id, parties_[*sender].name, address, own_key, lineage));
   if (!transient_.has_room(head.size() + message.content.size())) {
@@ -136,7 +147,8 @@ void Engine::request_transient(Session& session, std::uint32_t request, std::int
   if (timeout_ms == 0) effects_.done(session.id, request, {});
 }
 
-Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage, bool is_owed) {
+Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage,
+                                bool is_owed) {
   std::uint32_t run = 0;
   std::uint64_t number = 0;
   const bool is_address = parse_reply_address(message.routing.to, run, number);
@@ -144,7 +156,8 @@ Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& me
   if (is_address && shard != options_.shard && shard < options_.shards) {
     const auto id = make_uuid({.key = next_key(), .mailbox = 0, .node = memory_node()});
     const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
-    if (!effects_.answer_elsewhere(shard, {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content}, is_owed)) {
+    if (!effects_.answer_elsewhere(shard, {stamped(message, stamp_of(id, from, {}, own_key, lineage)), message.content},
+                                   is_owed)) {
       return failure(ErrorCode::busy, "the shard that waits for this answer is too far behind: try again");
     }
     return Confirm{.id = id, .count = 1, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
@@ -159,7 +172,8 @@ Result<Confirm> Engine::respond(std::string_view from, const IncomingMessage& me
   const auto own_key = message.routing.id.is_nil() ? std::string{} : message.routing.id.text();
   const bool more_to_come = message.routing.type == kTypeStatus;
   // Who asked for the answer alone is not told how it comes about.
-  if (more_to_come && !waiting.stream) return Confirm{.id = id, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
+  if (more_to_come && !waiting.stream)
+    return Confirm{.id = id, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
   if (!more_to_come) end_request(slot);
   effects_.deliver(waiting.session,
                    {.request = waiting.request,

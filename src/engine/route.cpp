@@ -14,26 +14,37 @@ namespace {
 std::string pack(const Route& route) {
   std::string out;
   PackWriter writer(out);
-  writer.array(7).str(route.name).uint(route.order).uint(static_cast<std::uint64_t>(route.strategy)).boolean(route.consumers_only);
-  writer.str(route.filter ? std::string_view(route.filter->text()) : "").str(route.hash_on ? std::string_view(route.hash_on->text()) : "");
+  writer.array(7)
+      .str(route.name)
+      .uint(route.order)
+      .uint(static_cast<std::uint64_t>(route.strategy))
+      .boolean(route.consumers_only);
+  writer.str(route.filter ? std::string_view(route.filter->text()) : "")
+      .str(route.hash_on ? std::string_view(route.hash_on->text()) : "");
   writer.array(static_cast<std::uint32_t>(route.targets.size()));
   for (const auto& target : route.targets) writer.array(2).str(target.name).uint(target.weight);
   return out;
 }
 
 Result<Route> make_route(const RouteCommand& command) {
-  Route route{.name = std::string(command.name), .order = command.order, .strategy = command.strategy,
-              .consumers_only = command.consumers_only, .targets = command.targets};
+  Route route{.name = std::string(command.name),
+              .order = command.order,
+              .strategy = command.strategy,
+              .consumers_only = command.consumers_only,
+              .targets = command.targets};
   if (!is_name(command.name)) return failure(ErrorCode::invalid_name, "the route's name is none");
   if (command.targets.empty() || command.targets.size() > kRouteTargetsMax) {
-    return failure(ErrorCode::out_of_range, fmt::format("a route has {} targets; 1 to {} are possible", command.targets.size(), kRouteTargetsMax));
+    return failure(ErrorCode::out_of_range, fmt::format("a route has {} targets; 1 to {} are possible",
+                                                        command.targets.size(), kRouteTargetsMax));
   }
   for (const auto& target : command.targets) {
     if (!is_name(target.name) || target.name.front() == '@' || target.name.front() == '$') {
-      return failure(ErrorCode::invalid_name, fmt::format("`{}` is not a mailbox name", is_name(target.name) ? target.name : "(unprintable)"));
+      return failure(ErrorCode::invalid_name,
+                     fmt::format("`{}` is not a mailbox name", is_name(target.name) ? target.name : "(unprintable)"));
     }
     if (target.weight == 0 || target.weight > kRouteWeightMax) {
-      return failure(ErrorCode::out_of_range, fmt::format("the weight of {} is {}; it may be 1 to {}", target.name, target.weight, kRouteWeightMax));
+      return failure(ErrorCode::out_of_range, fmt::format("the weight of {} is {}; it may be 1 to {}", target.name,
+                                                          target.weight, kRouteWeightMax));
     }
   }
   if (!command.filter.empty()) {
@@ -92,7 +103,9 @@ void Engine::set_route(SessionId id, std::uint32_t request, const RouteCommand& 
 void Engine::enter_route(Route route, FactPlace place) {
   forget_route(route.name);
   route.place = place;
-  const auto before = [](const Route& a, const Route& b) { return std::tie(a.order, a.name) < std::tie(b.order, b.name); };
+  const auto before = [](const Route& a, const Route& b) {
+    return std::tie(a.order, a.name) < std::tie(b.order, b.name);
+  };
   routes_.insert(std::ranges::upper_bound(routes_, route, before), std::move(route));
 }
 
@@ -109,7 +122,8 @@ void Engine::remove_route(SessionId id, std::uint32_t request, std::string_view 
     return refuse(id, request, {ErrorCode::disk_full, "no room to note that the route is gone"});
   }
   if (!forget_route(name)) {
-    return refuse(id, request, {ErrorCode::not_found, fmt::format("there is no route {}", is_name(name) ? name : "(unprintable)")});
+    return refuse(id, request,
+                  {ErrorCode::not_found, fmt::format("there is no route {}", is_name(name) ? name : "(unprintable)")});
   }
   const auto place = append_fact(FactKind::route_removed, {as_bytes(name)});
   push_pending({.lsn = place.lsn, .session = id, .request = request, .kind = Pending::Kind::done});
@@ -172,7 +186,8 @@ std::size_t Engine::choose(Route& route, const std::vector<Candidate>& able, con
       const auto least = std::ranges::min_element(able, {}, [&](const Candidate& each) { return load_of(each.party); });
       return static_cast<std::size_t>(least - able.begin());
     }
-    case Strategy::random: return chance() % able.size();
+    case Strategy::random:
+      return chance() % able.size();
     case Strategy::hash: {
       // Rendezvous hashing (Thaler, Ravishankar 1998): the target that scores highest with the field's value.
       const auto value = route.hash_on->read(message);
@@ -191,7 +206,8 @@ std::size_t Engine::choose(Route& route, const std::vector<Candidate>& able, con
 // Finds the recipient of a message that has none. Where no route fits, it is the mailbox of lost ones, dead.
 Result<void> Engine::find_route(Prepared& prepared) {
   const auto& message = *prepared.message;
-  if (routes_.empty()) return failure(ErrorCode::no_recipient, "neither `to` nor `topic` is given, and there is no route");
+  if (routes_.empty())
+    return failure(ErrorCode::no_recipient, "neither `to` nor `topic` is given, and there is no route");
   const FilterInput input(message.envelope, message.content);
   std::string_view to;
   std::vector<Candidate> able;
@@ -222,9 +238,12 @@ Result<void> Engine::find_route(Prepared& prepared) {
 // The message with the changes instead of the one that came.
 Result<void> Engine::rewrite(Prepared& prepared, Bytes changes) {
   auto rewritten = std::make_unique<RewrittenMessage>();
-  if (auto merged = merge_envelopes(prepared.message->envelope, changes, rewritten->envelope, Recipient::optional); !merged) return merged;
+  if (auto merged = merge_envelopes(prepared.message->envelope, changes, rewritten->envelope, Recipient::optional);
+      !merged)
+    return merged;
   rewritten->message = {.routing = {}, .envelope = as_bytes(rewritten->envelope), .content = prepared.message->content};
-  if (auto read = read_routing(rewritten->message.envelope, rewritten->message.routing, Recipient::optional); !read) return read;
+  if (auto read = read_routing(rewritten->message.envelope, rewritten->message.routing, Recipient::optional); !read)
+    return read;
   prepared.bytes += 2 * changes.size();  // a recipient's name is in a fact of its own, too
   prepared.message = &rewritten->message;
   prepared.rewritten = std::move(rewritten);

@@ -1,5 +1,5 @@
-// Repeated messages: each time one is due its message is accepted, and that it was sent is noted in the same group of facts, so that
-// no restart sends it twice.
+// Repeated messages: each time one is due its message is accepted, and that it was sent is noted in the same group of
+// facts, so that no restart sends it twice.
 #include <fmt/format.h>
 
 #include "base/utf8.hpp"
@@ -27,13 +27,15 @@ bool cut_text(Bytes& bytes, std::string& out) {
 
 }  // namespace
 
-void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCommand& command, const IncomingMessage& message) {
+void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCommand& command,
+                          const IncomingMessage& message) {
   auto* const session = find_session(id);
   if (session == nullptr) return;
   const auto wrong = [&](std::string text) { return refuse(id, request, {ErrorCode::invalid_field, std::move(text)}); };
   if (!is_name(command.name)) return refuse(id, request, {ErrorCode::invalid_name, "the schedule's name is none"});
   if (command.cron.empty() == (command.every_ms == 0)) return wrong("give exactly one of `every` and `cron`");
-  if (command.every_ms != 0 && command.every_ms < kEveryMin) return wrong(fmt::format("`every` is {} ms; {} ms is the least", command.every_ms, kEveryMin));
+  if (command.every_ms != 0 && command.every_ms < kEveryMin)
+    return wrong(fmt::format("`every` is {} ms; {} ms is the least", command.every_ms, kEveryMin));
   if (command.until != 0 && command.until <= now_) return wrong("`until` is past");
   if (!message.routing.topic.empty()) {
     if (auto good = check_now(message); !good) return refuse(id, request, std::move(good.error()));
@@ -44,8 +46,11 @@ void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCom
     return wrong("`mode` exactly_once needs a key for each message; a schedule's are sent once as they are");
   }
   if (auto good = check_content(message); !good) return refuse(id, request, std::move(good.error()));
-  Schedule schedule{.name = std::string(command.name), .cron_text = std::string(command.cron), .every_ms = command.every_ms,
-                    .until = command.until, .left = command.times};
+  Schedule schedule{.name = std::string(command.name),
+                    .cron_text = std::string(command.cron),
+                    .every_ms = command.every_ms,
+                    .until = command.until,
+                    .left = command.times};
   if (!command.cron.empty()) {
     auto cron = Cron::parse(command.cron);
     if (!cron) return refuse(id, request, std::move(cron.error()));
@@ -59,10 +64,12 @@ void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCom
   schedule.sender = *sender;
   auto* const old = schedules_.find(command.name);
   if (old == nullptr && schedules_.size() >= options_.schedules_max) {
-    return refuse(id, request, {ErrorCode::limit_reached, fmt::format("there are {} schedules already", schedules_.size())});
+    return refuse(id, request,
+                  {ErrorCode::limit_reached, fmt::format("there are {} schedules already", schedules_.size())});
   }
   schedule.number = next_key();  // never used twice
-  const ScheduleSetFact fact{schedule.number, schedule.next, schedule.every_ms, schedule.until, schedule.left, 0, *sender, 0};
+  const ScheduleSetFact fact{
+      schedule.number, schedule.next, schedule.every_ms, schedule.until, schedule.left, 0, *sender, 0};
   std::string texts;
   append_text(texts, schedule.name);
   append_text(texts, schedule.cron_text);
@@ -79,7 +86,8 @@ void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCom
     const Bytes parts[] = {bytes_of(fact), as_bytes(texts), message.envelope, message.content};
     schedule.place = log_.append(FactKind::schedule_set, parts, FactLog::Life::live);
   }
-  if (!message.routing.content_ref.empty()) schedule.content = contents_.refer(read_content_ref(message.envelope, message.routing));
+  if (!message.routing.content_ref.empty())
+    schedule.content = contents_.refer(read_content_ref(message.envelope, message.routing));
   const auto lsn = schedule.place.lsn;
   watch(schedules_.add(std::move(schedule)));
   push_pending({.lsn = lsn, .session = id, .request = request, .kind = Pending::Kind::done});
@@ -92,7 +100,8 @@ void Engine::watch(const Schedule& schedule) {
 // Forgets a schedule, with a fact that says so.
 void Engine::drop_schedule(std::uint64_t number) {
   const auto noted = append_fact(FactKind::schedule_removed, {bytes_of(number)});
-  if (noted.lsn == 0) schedules_.find(number)->content = nullptr;  // it may be back after a crash: its content stays for this run
+  if (noted.lsn == 0)
+    schedules_.find(number)->content = nullptr;  // it may be back after a crash: its content stays for this run
   forget_schedule(number);
 }
 
@@ -110,7 +119,9 @@ void Engine::forget_schedule(std::uint64_t number) {
 void Engine::remove_schedule(SessionId id, std::uint32_t request, std::string_view name) {
   const auto* const schedule = schedules_.find(name);
   if (schedule == nullptr) {
-    return refuse(id, request, {ErrorCode::not_found, fmt::format("there is no schedule {}", is_name(name) ? name : "(unprintable)")});
+    return refuse(
+        id, request,
+        {ErrorCode::not_found, fmt::format("there is no schedule {}", is_name(name) ? name : "(unprintable)")});
   }
   if (!log_.has_room(FactLog::Urgency::settling, sizeof(std::uint64_t))) {
     return refuse(id, request, {ErrorCode::disk_full, "no room to note that the schedule is gone"});
@@ -142,7 +153,12 @@ void Engine::fire(std::uint64_t number) {
   };
   const auto failed = [&](const Error& error) {
     std::string json;
-    JsonWriter(json).begin_object().field("schedule", schedule.name).field("error", error.describe()).field("at", now_).end_object();
+    JsonWriter(json)
+        .begin_object()
+        .field("schedule", schedule.name)
+        .field("error", error.describe())
+        .field("at", now_)
+        .end_object();
     announce("bus.schedule", json);
     note();
   };
@@ -182,10 +198,17 @@ Result<void> Engine::recover_schedule(FactPlace place, Bytes body) {
   const auto broken = [] { return failure(ErrorCode::damaged, "a schedule_set fact breaks off"); };
   if (body.size() < sizeof(ScheduleSetFact)) return broken();
   const auto fact = load<ScheduleSetFact>(body.data());
-  Schedule schedule{.number = fact.number, .every_ms = fact.every_ms, .next = fact.next, .until = fact.until, .left = fact.left,
-                    .fired = fact.fired, .sender = fact.sender, .place = place};
+  Schedule schedule{.number = fact.number,
+                    .every_ms = fact.every_ms,
+                    .next = fact.next,
+                    .until = fact.until,
+                    .left = fact.left,
+                    .fired = fact.fired,
+                    .sender = fact.sender,
+                    .place = place};
   auto rest = body.subspan(sizeof fact);
-  if (!cut_text(rest, schedule.name) || !cut_text(rest, schedule.cron_text) || !await_party(fact.sender)) return broken();
+  if (!cut_text(rest, schedule.name) || !cut_text(rest, schedule.cron_text) || !await_party(fact.sender))
+    return broken();
   const auto routing = read_routing(rest);
   if (!routing) return broken();
   if (!schedule.cron_text.empty()) {
@@ -195,7 +218,8 @@ Result<void> Engine::recover_schedule(FactPlace place, Bytes body) {
   }
   schedule.message_at = static_cast<std::uint32_t>(body.size() - rest.size());
   log_.retain(place);
-  if (auto* const known = schedules_.find(fact.number)) {  // its copy, which knows of firings that had no room for a fact, too
+  if (auto* const known =
+          schedules_.find(fact.number)) {  // its copy, which knows of firings that had no room for a fact, too
     log_.release(known->place);
     known->place = place;
     apply_fired(*known, {fact.number, fact.next, fact.left, fact.fired});

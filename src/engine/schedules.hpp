@@ -1,4 +1,5 @@
-// Messages that are sent again and again: what they are and when the next one is due. The message itself stays in the log.
+// Messages that are sent again and again: what they are and when the next one is due. The message itself stays in the
+// log.
 #pragma once
 
 #include <algorithm>
@@ -15,19 +16,20 @@ namespace folkmoot {
 struct Schedule {
   std::uint64_t number = 0;
   std::string name{};
-  std::string cron_text{};     // empty: every `every_ms`
+  std::string cron_text{};  // empty: every `every_ms`
   std::optional<Cron> cron{};
   std::int64_t every_ms = 0;
-  std::int64_t next = 0;     // Unix ms
-  std::int64_t until = 0;    // Unix ms; 0: for ever
-  std::uint64_t left = 0;    // times; 0: no end
+  std::int64_t next = 0;   // Unix ms
+  std::int64_t until = 0;  // Unix ms; 0: for ever
+  std::uint64_t left = 0;  // times; 0: no end
   std::uint64_t fired = 0;
-  std::uint32_t sender = 0;  // party number
-  std::uint32_t message_at = 0;  // where the message stands in the body of the fact
-  FactPlace place{};           // of its schedule_set fact
+  std::uint32_t sender = 0;              // party number
+  std::uint32_t message_at = 0;          // where the message stands in the body of the fact
+  FactPlace place{};                     // of its schedule_set fact
   const ContentHash* content = nullptr;  // what its message refers to, as Contents knows it
 
-  /// The first time after `after` that is later than `now` too; nothing if it has ended. What was missed is not made up for.
+  /// The first time after `after` that is later than `now` too; nothing if it has ended. What was missed is not made up
+  /// for.
   std::optional<std::int64_t> next_after(std::int64_t after, std::int64_t now) const {
     std::optional<std::int64_t> at;
     if (cron) {

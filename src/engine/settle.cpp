@@ -42,7 +42,8 @@ Result<void> Engine::check_leases(std::span<const LeaseToken> tokens, const Uuid
     const auto slot = leases_.find(token);
     if (slot != kNoSlot && is_of_it(leases_[slot])) continue;
     ++counters_.refused;
-    return failure(ErrorCode::lease_lost, fmt::format("{} is not a lease of message {}, or not any more", token, id.text()));
+    return failure(ErrorCode::lease_lost,
+                   fmt::format("{} is not a lease of message {}, or not any more", token, id.text()));
   }
   return {};
 }
@@ -91,12 +92,17 @@ void Engine::answer_settled(SessionId id, std::uint32_t request, bool quiet, Lsn
   counters_.refused += refused.size();
   if (quiet && refused.empty()) return;
   if (lsn == 0) return effects_.settled(id, request, settled, refused);
-  pending_.push({.lsn = lsn, .session = id, .request = request, .kind = Pending::Kind::settled, .quiet = quiet, .batch = settled,
+  pending_.push({.lsn = lsn,
+                 .session = id,
+                 .request = request,
+                 .kind = Pending::Kind::settled,
+                 .quiet = quiet,
+                 .batch = settled,
                  .refused = std::move(refused)});
 }
 
-void Engine::nack(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::int64_t delay_ms,
-                  std::string_view reason) {
+void Engine::nack(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens,
+                  std::int64_t delay_ms, std::string_view reason) {
   std::uint32_t settled = 0;
   last_fact_ = 0;
   auto refused = for_current(leases_, tokens, [&](std::uint32_t slot) {
@@ -107,7 +113,8 @@ void Engine::nack(SessionId id, std::uint32_t request, bool quiet, std::span<con
   answer_settled(id, request, quiet, last_fact_, settled, std::move(refused));
 }
 
-void Engine::reject(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::string_view reason) {
+void Engine::reject(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens,
+                    std::string_view reason) {
   std::uint32_t settled = 0;
   last_fact_ = 0;
   auto refused = for_current(leases_, tokens, [&](std::uint32_t slot) {
@@ -118,8 +125,8 @@ void Engine::reject(SessionId id, std::uint32_t request, bool quiet, std::span<c
   answer_settled(id, request, quiet, last_fact_, settled, std::move(refused));
 }
 
-// The lease ends unsettled: the message waits again, one delivery older, or is dead, rejected or after too many. A nack waits as the retry
-// policy says, if it names no delay; what a lost holder had goes back at once.
+// The lease ends unsettled: the message waits again, one delivery older, or is dead, rejected or after too many. A nack
+// waits as the retry policy says, if it names no delay; what a lost holder had goes back at once.
 void Engine::give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason) {
   const auto lease = end_lease(slot);
   auto& mailbox = parties_.mailbox(lease.mailbox);
@@ -130,8 +137,12 @@ void Engine::give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEnd end
   if (delay_ms < 0) delay_ms = end == AttemptEnd::nacked ? retry_delay_ms(policy, deliveries, chance()) : 0;
   const auto holder = lease.holder != 0 && journal_party_if_room(lease.holder) ? lease.holder : 0;
   const ReturnedFact fact{MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority),
-                          delay_ms > 0 ? now_ + delay_ms : 0, now_, holder, static_cast<std::uint16_t>(message.entry.deliveries),
-                          end, 0};
+                          delay_ms > 0 ? now_ + delay_ms : 0,
+                          now_,
+                          holder,
+                          static_cast<std::uint16_t>(message.entry.deliveries),
+                          end,
+                          0};
   if (reason.size() > kReasonBytesMax) reason = reason.substr(0, utf8_prefix(reason.substr(0, kReasonBytesMax)));
   auto death = DeadReason::none;
   if (policy.attempts != 0 && deliveries >= policy.attempts) death = DeadReason::max_deliveries;
@@ -141,7 +152,8 @@ void Engine::give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEnd end
   }
   if (end == AttemptEnd::rejected) death = DeadReason::rejected;
   if (death != DeadReason::none) return bury(mailbox, message, {.reason = death, .text = reason, .attempt = &fact});
-  note_attempt(message.entry.key, append_fact(FactKind::message_returned, {bytes_of(fact), as_bytes(reason)}, FactLog::Life::live),
+  note_attempt(message.entry.key,
+               append_fact(FactKind::message_returned, {bytes_of(fact), as_bytes(reason)}, FactLog::Life::live),
                fact.deliveries);
   enter_returned(mailbox, message, fact.not_before);
 }
@@ -151,7 +163,8 @@ void Engine::enter_returned(Mailbox& mailbox, const QueuedMessage& message, std:
   enter_ready(mailbox, message, {});
 }
 
-void Engine::extend(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens, std::int64_t lease_ms) {
+void Engine::extend(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens,
+                    std::int64_t lease_ms) {
   auto* const session = find_session(id);
   if (session == nullptr) return;
   std::uint32_t extended = 0;

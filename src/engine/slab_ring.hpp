@@ -1,5 +1,5 @@
-// A ring of slots of a slab, linked through the values themselves: it takes one number where it is kept, and whoever leaves it is not
-// searched for. Each value is in one ring at most.
+// A ring of slots of a slab, linked through the values themselves: it takes one number where it is kept, and whoever
+// leaves it is not searched for. Each value is in one ring at most.
 #pragma once
 
 #include <cstdint>

@@ -58,9 +58,10 @@ void Engine::enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, std
   add_timer({.at = due, .id = message.entry.key, .box = mailbox.number, .kind = TimerKind::due});
 }
 
-// The message is gone for good: its record no longer matters. `as`: what its receipt says from now on; nothing: no receipt is kept.
-// `settled`: the lease that it was under.
-void Engine::leave(Mailbox& mailbox, const Entry& entry, std::optional<ReceiptState> as, std::uint32_t deliveries, const Lease* settled) {
+// The message is gone for good: its record no longer matters. `as`: what its receipt says from now on; nothing: no
+// receipt is kept. `settled`: the lease that it was under.
+void Engine::leave(Mailbox& mailbox, const Entry& entry, std::optional<ReceiptState> as, std::uint32_t deliveries,
+                   const Lease* settled) {
   if (entry.has(Entry::kExpires)) expiries_.erase(entry.key);
   if (entry.has(Entry::kRefers)) drop_content(entry.key);
   if (entry.has(Entry::kTransient)) {
@@ -71,7 +72,8 @@ void Engine::leave(Mailbox& mailbox, const Entry& entry, std::optional<ReceiptSt
   leave_group(mailbox, entry);
   log_.release(entry.place());
   if (!as) return;
-  SettledReceipts::Settled receipt{.at = now_, .state = *as, .deliveries = static_cast<std::uint16_t>(std::min<std::uint32_t>(deliveries, 0xffff))};
+  SettledReceipts::Settled receipt{
+      .at = now_, .state = *as, .deliveries = static_cast<std::uint16_t>(std::min<std::uint32_t>(deliveries, 0xffff))};
   if (settled != nullptr) {
     receipt.hops = settled->hops;
     if (settled->silent) receipt.silent_for = settled->sender;

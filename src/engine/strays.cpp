@@ -10,7 +10,7 @@
 namespace folkmoot {
 namespace {
 
-constexpr std::uint32_t kCredit = 256;  // of one mailbox, on the way at a time
+constexpr std::uint32_t kCredit = 256;          // of one mailbox, on the way at a time
 constexpr std::int64_t kRefusedWaitMs = 1'000;  // doubled with each try
 constexpr std::uint32_t kRefusedDoublingsMax = 6;
 
@@ -73,7 +73,8 @@ void Strays::retry_acks() {
   for (const auto lease : std::exchange(unacked_, {})) acknowledge(lease);
 }
 
-// An ACK is tried again as soon as the log has room; a message after a while, and in the end it is a dead letter of this shard.
+// An ACK is tried again as soon as the log has room; a message after a while, and in the end it is a dead letter of
+// this shard.
 void Strays::on_refused(std::uint32_t request, const Error& error) {
   if (const auto ack = acks_.find(request); ack != acks_.end()) {
     unacked_.push_back(ack->second);

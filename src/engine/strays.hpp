@@ -1,13 +1,14 @@
-// Strays: messages that came up in a shard that their mailbox does not belong to, on their way to the one it does. complete(), atomic batches,
-// bounces, schedules, routes and dead letters sent again publish in the shard that decides them, so that they are one group of facts. What is
-// another shard's stands in a mailbox of the recipient's name here, and is
+// Strays: messages that came up in a shard that their mailbox does not belong to, on their way to the one it does.
+// complete(), atomic batches, bounces, schedules, routes and dead letters sent again publish in the shard that decides
+// them, so that they are one group of facts. What is another shard's stands in a mailbox of the recipient's name here,
+// and is
 //
 //   consumed      from it, under a lease that lasts as long as this run
 //   published     there, as it was accepted here, with its id as its key: what is sent twice is there once
 //   acknowledged  here, when that is confirmed
 //
-// so it is there exactly once, whatever is killed when. No clock, no thread, no disk, as in the engine: who has the shards gives them the
-// commands of this one, and says what they answered.
+// so it is there exactly once, whatever is killed when. No clock, no thread, no disk, as in the engine: who has the
+// shards gives them the commands of this one, and says what they answered.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -47,7 +48,8 @@ class Strays {
 
   /// What comes into this mailbox is that shard's from now on.
   void carry(std::string_view mailbox, std::uint32_t owner);
-  /// The id that a message has now which was carried to another shard; nothing if it is not (any more) known to have been.
+  /// The id that a message has now which was carried to another shard; nothing if it is not (any more) known to have
+  /// been.
   std::optional<Uuid> moved_to(const Uuid& id) const;
   /// To be called when the log has room: acknowledges what it had none for.
   void retry_acks();
@@ -78,7 +80,7 @@ class Strays {
   boost::unordered_flat_map<std::uint32_t, std::uint32_t> owners_;
   boost::unordered_flat_map<std::uint32_t, Move> moves_;
   boost::unordered_flat_map<std::uint32_t, LeaseToken> acks_;
-  std::vector<LeaseToken> unacked_;  // the log had no room
+  std::vector<LeaseToken> unacked_;                    // the log had no room
   boost::unordered_flat_map<MessageKey, Uuid> moved_;  // by the key of the first id
   std::deque<MessageKey> moved_order_;
 };

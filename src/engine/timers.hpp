@@ -1,5 +1,6 @@
-// All that is due at a time, in one heap: O(log n) to add, O(1) to look. Entries are not taken out when what they wait for is
-// gone; the engine checks each as it comes up, and rebuilds the heap when most of it is stale, so it stays bounded.
+// All that is due at a time, in one heap: O(log n) to add, O(1) to look. Entries are not taken out when what they wait
+// for is gone; the engine checks each as it comes up, and rebuilds the heap when most of it is stale, so it stays
+// bounded.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +13,9 @@ namespace folkmoot {
 enum class TimerKind : std::uint8_t { expiry, due, lease, waiter, request, retry, dead, schedule, redrive, content };
 
 struct Timer {
-  std::int64_t at = 0;     // Unix ms
-  std::uint64_t id = 0;    // a message key, lease token, waiter or request number
-  std::uint32_t box = 0;   // mailbox, where the id is a key
+  std::int64_t at = 0;    // Unix ms
+  std::uint64_t id = 0;   // a message key, lease token, waiter or request number
+  std::uint32_t box = 0;  // mailbox, where the id is a key
   TimerKind kind{};
 
   /// Earliest on top of a heap; ties in an order that does not depend on how the heap was built.

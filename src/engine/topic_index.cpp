@@ -58,7 +58,8 @@ void TopicIndex::collect(const Node& node, std::string_view rest, bool more, Fou
   found.insert(found.end(), node.rest.begin(), node.rest.end());
   const auto word = cut_word(rest, more);
   if (node.any) collect(*node.any, rest, more, found);
-  if (const auto next = node.words.find(std::string(word)); next != node.words.end()) collect(*next->second, rest, more, found);
+  if (const auto next = node.words.find(std::string(word)); next != node.words.end())
+    collect(*next->second, rest, more, found);
 }
 
 const TopicIndex::Match& TopicIndex::match(std::string_view topic) {
@@ -74,7 +75,8 @@ const TopicIndex::Match& TopicIndex::match(std::string_view topic) {
     match.targets.reserve(pairs.size());
     for (const auto& [order, subscription] : pairs) {
       if (subscription->of_shard) {
-        if (std::ranges::find(match.targets, subscription->session, &EventTarget::session) != match.targets.end()) continue;
+        if (std::ranges::find(match.targets, subscription->session, &EventTarget::session) != match.targets.end())
+          continue;
         match.leaves = true;
       }
       match.subscriptions.push_back(subscription);

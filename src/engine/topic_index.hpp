@@ -20,7 +20,7 @@ struct TopicSubscription {
   std::uint32_t skipped = 0;  // events missed for want of credit, not yet told
   bool limited = false;
   bool echo = false;
-  bool of_shard = false;      // another shard's, which has several perhaps: it gets each event once
+  bool of_shard = false;  // another shard's, which has several perhaps: it gets each event once
   std::string pattern;
   std::optional<Filter> filter{};  // only events that it holds for
 };
@@ -51,7 +51,7 @@ class TopicIndex {
  private:
   struct Node {
     boost::unordered_flat_map<std::string, std::unique_ptr<Node>> words;
-    std::unique_ptr<Node> any;                // `*`
+    std::unique_ptr<Node> any;  // `*`
     std::vector<std::pair<std::uint64_t, TopicSubscription*>> here;
     std::vector<std::pair<std::uint64_t, TopicSubscription*>> rest;  // `>`
     bool unused() const { return words.empty() && !any && here.empty() && rest.empty(); }

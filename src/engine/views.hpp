@@ -12,10 +12,10 @@
 namespace folkmoot {
 
 struct EngineCounters {
-  std::uint64_t published = 0, confirmed = 0, delivered = 0, acknowledged = 0, redelivered = 0, returned = 0, expired = 0,
-                dead = 0, refused = 0, requests = 0, responses = 0, events_published = 0, events_delivered = 0,
-                events_dropped = 0, duplicates = 0, completed = 0, cancelled = 0, bounced = 0, resubmitted = 0, guarded = 0,
-                schedules_fired = 0, contents_removed = 0;
+  std::uint64_t published = 0, confirmed = 0, delivered = 0, acknowledged = 0, redelivered = 0, returned = 0,
+                expired = 0, dead = 0, refused = 0, requests = 0, responses = 0, events_published = 0,
+                events_delivered = 0, events_dropped = 0, duplicates = 0, completed = 0, cancelled = 0, bounced = 0,
+                resubmitted = 0, guarded = 0, schedules_fired = 0, contents_removed = 0;
   std::array<std::uint64_t, kDeadReasons> dead_by_reason{};
   std::uint64_t ready = 0, scheduled = 0, leased = 0, pending = 0, blocked = 0, dead_now = 0;
 };
@@ -40,10 +40,10 @@ struct DeadView {
   Uuid id;
   std::string_view mailbox;
   DeadReason reason{};
-  std::string_view text;     // why, in words
-  std::int64_t at = 0;       // Unix ms
+  std::string_view text;  // why, in words
+  std::int64_t at = 0;    // Unix ms
   std::uint32_t deliveries = 0;
-  Bytes message;             // envelope and content
+  Bytes message;  // envelope and content
 };
 
 struct AttemptView {

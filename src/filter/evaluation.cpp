@@ -21,34 +21,82 @@ class Evaluation {
   std::size_t step(const Instruction& instruction, std::size_t next) {
     const auto operand = instruction.operand;
     switch (instruction.op) {
-      case Op::constant: push(program_.constants[operand]); break;
-      case Op::load: push(load(operand)); break;
-      case Op::equal: return compare_top([](auto order) { return order == 0; }), next;
-      case Op::not_equal: return compare_top([](auto order) { return order != 0; }), next;
-      case Op::less: return compare_top([](auto order) { return order < 0; }), next;
-      case Op::less_equal: return compare_top([](auto order) { return order <= 0; }), next;
-      case Op::greater: return compare_top([](auto order) { return order > 0; }), next;
-      case Op::greater_equal: return compare_top([](auto order) { return order >= 0; }), next;
-      case Op::add: combine(add); break;
-      case Op::subtract: combine(subtract); break;
-      case Op::multiply: combine(multiply); break;
-      case Op::divide: combine(divide); break;
-      case Op::negate: *top_ = negate(*top_); break;
-      case Op::plus: *top_ = add(*top_, integer_value(0)); break;
-      case Op::between: between(); break;
-      case Op::like: *top_ = like(program_.patterns[operand]); break;
-      case Op::is_null: *top_ = boolean_value(top_->is_null()); break;
-      case Op::is_true: *top_ = boolean_value(top_->is_true()); break;
-      case Op::is_false: *top_ = boolean_value(top_->is_false()); break;
-      case Op::is_unknown: *top_ = boolean_value(!top_->is_true() && !top_->is_false()); break;
-      case Op::not_: *top_ = truth_not(*top_); break;
-      case Op::and_: combine(truth_and); break;
-      case Op::or_: combine(truth_or); break;
-      case Op::skip_if_false: return top_->is_false() ? operand : next;
-      case Op::skip_if_true: return top_->is_true() ? operand : next;
-      case Op::list_begin: push(boolean_value(false)); break;
-      case Op::list_item: list_item(); return top_->is_true() ? operand : next;
-      case Op::list_end: combine([](const Value&, const Value& found) { return found; }); break;
+      case Op::constant:
+        push(program_.constants[operand]);
+        break;
+      case Op::load:
+        push(load(operand));
+        break;
+      case Op::equal:
+        return compare_top([](auto order) { return order == 0; }), next;
+      case Op::not_equal:
+        return compare_top([](auto order) { return order != 0; }), next;
+      case Op::less:
+        return compare_top([](auto order) { return order < 0; }), next;
+      case Op::less_equal:
+        return compare_top([](auto order) { return order <= 0; }), next;
+      case Op::greater:
+        return compare_top([](auto order) { return order > 0; }), next;
+      case Op::greater_equal:
+        return compare_top([](auto order) { return order >= 0; }), next;
+      case Op::add:
+        combine(add);
+        break;
+      case Op::subtract:
+        combine(subtract);
+        break;
+      case Op::multiply:
+        combine(multiply);
+        break;
+      case Op::divide:
+        combine(divide);
+        break;
+      case Op::negate:
+        *top_ = negate(*top_);
+        break;
+      case Op::plus:
+        *top_ = add(*top_, integer_value(0));
+        break;
+      case Op::between:
+        between();
+        break;
+      case Op::like:
+        *top_ = like(program_.patterns[operand]);
+        break;
+      case Op::is_null:
+        *top_ = boolean_value(top_->is_null());
+        break;
+      case Op::is_true:
+        *top_ = boolean_value(top_->is_true());
+        break;
+      case Op::is_false:
+        *top_ = boolean_value(top_->is_false());
+        break;
+      case Op::is_unknown:
+        *top_ = boolean_value(!top_->is_true() && !top_->is_false());
+        break;
+      case Op::not_:
+        *top_ = truth_not(*top_);
+        break;
+      case Op::and_:
+        combine(truth_and);
+        break;
+      case Op::or_:
+        combine(truth_or);
+        break;
+      case Op::skip_if_false:
+        return top_->is_false() ? operand : next;
+      case Op::skip_if_true:
+        return top_->is_true() ? operand : next;
+      case Op::list_begin:
+        push(boolean_value(false));
+        break;
+      case Op::list_item:
+        list_item();
+        return top_->is_true() ? operand : next;
+      case Op::list_end:
+        combine([](const Value&, const Value& found) { return found; });
+        break;
     }
     return next;
   }

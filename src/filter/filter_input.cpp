@@ -50,27 +50,42 @@ Value packed_value(Bytes packed) {
   PackReader reader(packed);
   const auto* at = reinterpret_cast<const char*>(packed.data());
   switch (reader.peek()) {
-    case MP_NIL: return null_value();
-    case MP_UINT: return natural_value(reader.uint());
-    case MP_STR: return text_value(reader.str());
-    case MP_BOOL: return boolean_value(reader.boolean());
-    case MP_INT: return integer_value(mp_decode_int(&at));
-    case MP_FLOAT: return real_value(static_cast<double>(mp_decode_float(&at)));
-    case MP_DOUBLE: return real_value(mp_decode_double(&at));
-    default: return other_value();
+    case MP_NIL:
+      return null_value();
+    case MP_UINT:
+      return natural_value(reader.uint());
+    case MP_STR:
+      return text_value(reader.str());
+    case MP_BOOL:
+      return boolean_value(reader.boolean());
+    case MP_INT:
+      return integer_value(mp_decode_int(&at));
+    case MP_FLOAT:
+      return real_value(static_cast<double>(mp_decode_float(&at)));
+    case MP_DOUBLE:
+      return real_value(mp_decode_double(&at));
+    default:
+      return other_value();
   }
 }
 
 Value json_value(const JsonElement& element) {
   using simdjson::dom::element_type;
   switch (element.type()) {
-    case element_type::NULL_VALUE: return null_value();
-    case element_type::BOOL: return boolean_value(element.get_bool().value_unsafe());
-    case element_type::INT64: return integer_value(element.get_int64().value_unsafe());
-    case element_type::UINT64: return natural_value(element.get_uint64().value_unsafe());
-    case element_type::DOUBLE: return real_value(element.get_double().value_unsafe());
-    case element_type::STRING: return text_value(element.get_string().value_unsafe());
-    default: return other_value();
+    case element_type::NULL_VALUE:
+      return null_value();
+    case element_type::BOOL:
+      return boolean_value(element.get_bool().value_unsafe());
+    case element_type::INT64:
+      return integer_value(element.get_int64().value_unsafe());
+    case element_type::UINT64:
+      return natural_value(element.get_uint64().value_unsafe());
+    case element_type::DOUBLE:
+      return real_value(element.get_double().value_unsafe());
+    case element_type::STRING:
+      return text_value(element.get_string().value_unsafe());
+    default:
+      return other_value();
   }
 }
 
@@ -144,9 +159,12 @@ Bytes FilterInput::field(std::size_t number) const {
 
 Value FilterInput::read(const Identifier& identifier, IdText& id_text) const noexcept {
   switch (identifier.field->kind) {
-    case FieldKind::metadata: return read_metadata(identifier);
-    case FieldKind::content: return read_content(identifier);
-    default: return read_field(identifier, id_text);
+    case FieldKind::metadata:
+      return read_metadata(identifier);
+    case FieldKind::content:
+      return read_content(identifier);
+    default:
+      return read_field(identifier, id_text);
   }
 }
 
@@ -155,13 +173,15 @@ Value FilterInput::read_field(const Identifier& identifier, IdText& id_text) con
   const bool to_topic = !field(static_cast<std::size_t>(Field::topic)).empty();
   PackReader reader(packed);
   switch (identifier.field->kind) {
-    case FieldKind::id: return id_value(reader.bin(), id_text);
+    case FieldKind::id:
+      return id_value(reader.bin(), id_text);
     case FieldKind::type: {
       const auto value = packed_value(packed);
       if (value.is_null()) return text_value(to_topic ? "event" : "task");
       return value.is_text() ? value : text_value(type_word(reader.uint()));
     }
-    case FieldKind::priority: return packed.empty() ? integer_value(normal) : packed_value(packed);
+    case FieldKind::priority:
+      return packed.empty() ? integer_value(normal) : packed_value(packed);
     case FieldKind::mode: {
       const auto otherwise = to_topic ? DeliveryMode::at_most_once : DeliveryMode::at_least_once;
       if (packed.empty()) return text_value(name(otherwise));
@@ -172,12 +192,18 @@ Value FilterInput::read_field(const Identifier& identifier, IdText& id_text) con
       const auto value = packed_value(packed);
       return value.kind == Value::Kind::integer && value.integer == 0 ? null_value() : value;
     }
-    case FieldKind::count: return packed.empty() ? integer_value(0) : packed_value(packed);
-    case FieldKind::flag_off: return packed.empty() ? boolean_value(false) : packed_value(packed);
-    case FieldKind::flag_on: return packed.empty() ? boolean_value(true) : packed_value(packed);
-    case FieldKind::content_size: return natural_value(packed.empty() || reader.array() != 2 || !reader.skip() ? content_.size() : reader.uint());
-    case FieldKind::content_type: return packed.empty() ? text_value("application/octet-stream") : packed_value(packed);
-    default: return packed_value(packed);
+    case FieldKind::count:
+      return packed.empty() ? integer_value(0) : packed_value(packed);
+    case FieldKind::flag_off:
+      return packed.empty() ? boolean_value(false) : packed_value(packed);
+    case FieldKind::flag_on:
+      return packed.empty() ? boolean_value(true) : packed_value(packed);
+    case FieldKind::content_size:
+      return natural_value(packed.empty() || reader.array() != 2 || !reader.skip() ? content_.size() : reader.uint());
+    case FieldKind::content_type:
+      return packed.empty() ? text_value("application/octet-stream") : packed_value(packed);
+    default:
+      return packed_value(packed);
   }
 }
 
@@ -191,7 +217,8 @@ Value FilterInput::read_metadata(const Identifier& identifier) const {
 }
 
 Value FilterInput::read_content(const Identifier& identifier) const {
-  // Compressed content would have to be unpacked, and content by reference fetched; both are left alone, and their fields are NULL.
+  // Compressed content would have to be unpacked, and content by reference fetched; both are left alone, and their
+  // fields are NULL.
   if (!field(static_cast<std::size_t>(Field::encoding)).empty()) return null_value();
   if (!field(static_cast<std::size_t>(Field::content_ref)).empty()) return null_value();
   if (!known_) known_ = std::make_unique<Content>();

@@ -11,14 +11,14 @@ namespace {
 using enum TokenKind;
 
 constexpr std::pair<std::string_view, TokenKind> kKeywords[] = {
-    {"AND", and_},       {"OR", or_},         {"NOT", not_}, {"IN", in},     {"BETWEEN", between}, {"LIKE", like},
-    {"ESCAPE", escape},  {"IS", is},          {"NULL", null}, {"TRUE", true_}, {"FALSE", false_}};
+    {"AND", and_},      {"OR", or_}, {"NOT", not_},  {"IN", in},      {"BETWEEN", between}, {"LIKE", like},
+    {"ESCAPE", escape}, {"IS", is},  {"NULL", null}, {"TRUE", true_}, {"FALSE", false_}};
 
 // Longer ones first.
 constexpr std::pair<std::string_view, TokenKind> kSymbols[] = {
-    {"<>", not_equal}, {"!=", not_equal},   {"<=", less_equal},   {">=", greater_equal}, {"=", equal},
-    {"<", less},       {">", greater},      {"+", plus},          {"-", minus},          {"*", star},
-    {"/", slash},      {"(", left_paren},   {")", right_paren},   {"[", left_bracket},   {"]", right_bracket},
+    {"<>", not_equal}, {"!=", not_equal}, {"<=", less_equal}, {">=", greater_equal}, {"=", equal},
+    {"<", less},       {">", greater},    {"+", plus},        {"-", minus},          {"*", star},
+    {"/", slash},      {"(", left_paren}, {")", right_paren}, {"[", left_bracket},   {"]", right_bracket},
     {",", comma},      {".", dot}};
 
 // The C library's functions ask the locale.
@@ -31,9 +31,7 @@ bool begins_name(char c) {
 bool continues_name(char c) { return begins_name(c) || is_digit(c); }
 
 TokenKind word_kind(std::string_view word) {
-  const auto same = [&](std::string_view keyword) {
-    return std::ranges::equal(word, keyword, {}, upper);
-  };
+  const auto same = [&](std::string_view keyword) { return std::ranges::equal(word, keyword, {}, upper); };
   const auto* found = std::ranges::find_if(kKeywords, same, &std::pair<std::string_view, TokenKind>::first);
   return found == std::end(kKeywords) ? name : found->second;
 }

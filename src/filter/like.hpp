@@ -27,8 +27,8 @@ class LikePattern {
 
  private:
   struct Segment {
-    std::string bytes;         // `_` stands here as a byte that UTF-8 never has
-    bool has_any = false;      // there is a `_`
+    std::string bytes;     // `_` stands here as a byte that UTF-8 never has
+    bool has_any = false;  // there is a `_`
   };
 
   std::optional<std::size_t> find(const Segment& segment, std::string_view text, std::size_t from,

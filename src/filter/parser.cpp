@@ -21,9 +21,9 @@ static_assert(kFilterNodesMax <= std::numeric_limits<decltype(Instruction::opera
 
 // What a rule wrote.
 struct Expression {
-  Token token{};                        // where it begins
+  Token token{};  // where it begins
   bool may_be_condition = false;
-  bool is_priority = false;             // the field and nothing else
+  bool is_priority = false;               // the field and nothing else
   std::optional<std::size_t> constant{};  // a literal and nothing else: its number
 };
 
@@ -31,7 +31,8 @@ int stack_effect(Op op) {
   switch (op) {
     case Op::constant:
     case Op::load:
-    case Op::list_begin: return 1;
+    case Op::list_begin:
+      return 1;
     case Op::equal:
     case Op::not_equal:
     case Op::less:
@@ -45,21 +46,31 @@ int stack_effect(Op op) {
     case Op::and_:
     case Op::or_:
     case Op::list_item:
-    case Op::list_end: return -1;
-    case Op::between: return -2;
-    default: return 0;
+    case Op::list_end:
+      return -1;
+    case Op::between:
+      return -2;
+    default:
+      return 0;
   }
 }
 
 std::optional<Op> comparison(TokenKind kind) {
   switch (kind) {
-    case TokenKind::equal: return Op::equal;
-    case TokenKind::not_equal: return Op::not_equal;
-    case TokenKind::less: return Op::less;
-    case TokenKind::less_equal: return Op::less_equal;
-    case TokenKind::greater: return Op::greater;
-    case TokenKind::greater_equal: return Op::greater_equal;
-    default: return std::nullopt;
+    case TokenKind::equal:
+      return Op::equal;
+    case TokenKind::not_equal:
+      return Op::not_equal;
+    case TokenKind::less:
+      return Op::less;
+    case TokenKind::less_equal:
+      return Op::less_equal;
+    case TokenKind::greater:
+      return Op::greater;
+    case TokenKind::greater_equal:
+      return Op::greater_equal;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -145,8 +156,8 @@ class Parser {
     if (token.kind == TokenKind::false_) return Op::is_false;
     if (token.kind == TokenKind::null) return Op::is_unknown;
     const auto lower = [](char c) { return static_cast<char>(c | 0x20); };
-    const bool is_unknown = token.kind == TokenKind::name &&
-                            std::ranges::equal(token.text, std::string_view("unknown"), {}, lower);
+    const bool is_unknown =
+        token.kind == TokenKind::name && std::ranges::equal(token.text, std::string_view("unknown"), {}, lower);
     return is_unknown ? std::optional(Op::is_unknown) : std::nullopt;
   }
 
@@ -266,15 +277,24 @@ class Parser {
     const auto token = current();
     switch (token.kind) {
       case TokenKind::name:
-      case TokenKind::quoted_name: return parse_identifier();
-      case TokenKind::integer: return parse_integer(token);
-      case TokenKind::real: return parse_real();
-      case TokenKind::text: return next(), literal(token, keep(unquoted(token.text)));
-      case TokenKind::true_: return next(), literal(token, boolean_value(true));
-      case TokenKind::false_: return next(), literal(token, boolean_value(false));
-      case TokenKind::null: return next(), literal(token, null_value());
-      case TokenKind::left_paren: return parse_parentheses();
-      default: return expected("a name, a value or ("), Expression{.token = token};
+      case TokenKind::quoted_name:
+        return parse_identifier();
+      case TokenKind::integer:
+        return parse_integer(token);
+      case TokenKind::real:
+        return parse_real();
+      case TokenKind::text:
+        return next(), literal(token, keep(unquoted(token.text)));
+      case TokenKind::true_:
+        return next(), literal(token, boolean_value(true));
+      case TokenKind::false_:
+        return next(), literal(token, boolean_value(false));
+      case TokenKind::null:
+        return next(), literal(token, null_value());
+      case TokenKind::left_paren:
+        return parse_parentheses();
+      default:
+        return expected("a name, a value or ("), Expression{.token = token};
     }
   }
 
@@ -315,9 +335,8 @@ class Parser {
     program_->constants.push_back(value);
     const auto number = program_->constants.size() - 1;
     emit(Op::constant, number);
-    return {.token = token,
-            .may_be_condition = value.is_null() || value.kind == Value::Kind::boolean,
-            .constant = number};
+    return {
+        .token = token, .may_be_condition = value.is_null() || value.kind == Value::Kind::boolean, .constant = number};
   }
 
   Value keep(std::string_view text) {

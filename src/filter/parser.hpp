@@ -9,7 +9,8 @@
 
 namespace folkmoot {
 
-/// Errors: invalid_filter, with the column and what was expected there; out_of_range beyond a bound of filter/limits.hpp.
+/// Errors: invalid_filter, with the column and what was expected there; out_of_range beyond a bound of
+/// filter/limits.hpp.
 Result<std::shared_ptr<const Program>> parse_filter(std::string_view text);
 
 }  // namespace folkmoot

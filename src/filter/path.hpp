@@ -1,4 +1,5 @@
-// One field of a message by the name that filters know it by: `conversation`, metadata.customer, content.order.items[0].
+// One field of a message by the name that filters know it by: `conversation`, metadata.customer,
+// content.order.items[0].
 #pragma once
 
 #include <memory>
@@ -22,7 +23,8 @@ class FieldPath {
   const std::string& text() const { return text_; }
 
  private:
-  FieldPath(std::string text, std::shared_ptr<const Program> program) : text_(std::move(text)), program_(std::move(program)) {}
+  FieldPath(std::string text, std::shared_ptr<const Program> program)
+      : text_(std::move(text)), program_(std::move(program)) {}
 
   std::string text_;
   std::shared_ptr<const Program> program_;

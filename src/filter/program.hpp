@@ -14,19 +14,34 @@ namespace folkmoot {
 
 /// `a` is the topmost value, `b a` the two topmost.
 enum class Op : std::uint8_t {
-  constant,   // pushes the constant of that number
-  load,       // pushes what the identifier of that number is worth
-  equal, not_equal, less, less_equal, greater, greater_equal,  // b a -> truth
-  add, subtract, multiply, divide,                             // b a -> number or NULL
-  negate, plus,                                                // a -> number or NULL
-  between,                            // value low high -> truth
-  like,                               // a -> truth, by the pattern of that number
-  is_null, is_true, is_false, is_unknown,  // a -> TRUE or FALSE
-  not_, and_, or_,                    // truth
-  skip_if_false, skip_if_true,        // goes on at that instruction, if a is so: the other operand cannot change it
-  list_begin,                         // pushes the FALSE that a list begins with
-  list_item,                          // value found item -> value found; goes on at that instruction once it is TRUE
-  list_end,                           // value found -> found
+  constant,  // pushes the constant of that number
+  load,      // pushes what the identifier of that number is worth
+  equal,
+  not_equal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,  // b a -> truth
+  add,
+  subtract,
+  multiply,
+  divide,  // b a -> number or NULL
+  negate,
+  plus,     // a -> number or NULL
+  between,  // value low high -> truth
+  like,     // a -> truth, by the pattern of that number
+  is_null,
+  is_true,
+  is_false,
+  is_unknown,  // a -> TRUE or FALSE
+  not_,
+  and_,
+  or_,  // truth
+  skip_if_false,
+  skip_if_true,  // goes on at that instruction, if a is so: the other operand cannot change it
+  list_begin,    // pushes the FALSE that a list begins with
+  list_item,     // value found item -> value found; goes on at that instruction once it is TRUE
+  list_end,      // value found -> found
 };
 
 struct Instruction {

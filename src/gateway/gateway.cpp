@@ -20,7 +20,10 @@ namespace folkmoot {
 
 struct Gateway::State : std::enable_shared_from_this<Gateway::State> {
   State(Hub& hub, GatewayOptions options)
-      : context{.hub = hub, .options = std::move(options), .io = std::make_shared<asio::io_context>(), .is_draining = false} {}
+      : context{.hub = hub,
+                .options = std::move(options),
+                .io = std::make_shared<asio::io_context>(),
+                .is_draining = false} {}
 
   void stop_all(bool now);
   bool wait_until_empty(std::chrono::milliseconds time);
@@ -85,8 +88,9 @@ void Gateway::take_over(int socket, std::string first, bool is_unix) {
         state->connections.insert(connection);
         asio::post(*context.io, [state, connection] {
           const auto strand = connection->executor();
-          asio::co_spawn(strand, [connection] { return connection->run(); },
-                         [state, connection](std::exception_ptr) { state->ended(connection); });
+          asio::co_spawn(
+              strand, [connection] { return connection->run(); },
+              [state, connection](std::exception_ptr) { state->ended(connection); });
         });
       }
     }

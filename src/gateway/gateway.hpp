@@ -20,12 +20,12 @@ struct GatewayOptions {
   std::size_t connections_max = 16'384;
   std::size_t header_bytes_max = 16 * 1024;
   std::size_t body_bytes_max = 8 * 1024 * 1024;
-  std::size_t frame_bytes_max = 8 * 1024 * 1024;   // of one WebSocket message
-  std::chrono::milliseconds read_timeout{30'000};  // for a request's header and body, and for writing its answer
+  std::size_t frame_bytes_max = 8 * 1024 * 1024;    // of one WebSocket message
+  std::chrono::milliseconds read_timeout{30'000};   // for a request's header and body, and for writing its answer
   std::chrono::milliseconds idle_timeout{120'000};  // between requests; a silent WebSocket is pinged, then closed
   std::chrono::milliseconds stop_timeout{3'000};    // how long stop() lets running requests finish
-  /// Origins that pages in browsers may come from beside the server's own; "*" is any. None by default: whatever page somebody
-  /// looks at could otherwise read and write a bus on loopback.
+  /// Origins that pages in browsers may come from beside the server's own; "*" is any. None by default: whatever page
+  /// somebody looks at could otherwise read and write a bus on loopback.
   std::vector<std::string> cors_origins = {};
   std::string software = "folkmoot";  // the Server header
 };

@@ -20,10 +20,14 @@ void append_confirm_fields(JsonWriter& out, const Confirm& confirm) {
 
 std::string_view store_status(const Confirm& confirm) {
   switch (confirm.outcome) {
-    case PublishOutcome::sent: return "delivered";
-    case PublishOutcome::duplicate: return store_status(confirm.state, {});
-    case PublishOutcome::dead: return "failed";
-    default: return "pending";
+    case PublishOutcome::sent:
+      return "delivered";
+    case PublishOutcome::duplicate:
+      return store_status(confirm.state, {});
+    case PublishOutcome::dead:
+      return "failed";
+    default:
+      return "pending";
   }
 }
 
@@ -35,14 +39,16 @@ RefusedHere refused_here(std::span<const Result<Message>> messages) {
   return refused;
 }
 
-Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status, bool& all_done, const RefusedHere& refused) {
+Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status, bool& all_done,
+                                  const RefusedHere& refused) {
   const auto results = read_batch_results(body);
   if (!results) return std::unexpected(results.error());
   auto result = results->begin();
   out.begin_array();
   for (std::size_t place = 0; place < results->size() + refused.size(); ++place) {
     const auto here = refused.find(place);
-    if (here == refused.end() && result == results->end()) return failure(ErrorCode::malformed, "the answer to a batch breaks off");
+    if (here == refused.end() && result == results->end())
+      return failure(ErrorCode::malformed, "the answer to a batch breaks off");
     const auto* const error = here != refused.end() ? &here->second : *result ? nullptr : &result->error();
     out.begin_object();
     if (error == nullptr) {
@@ -103,13 +109,19 @@ void append_delivery_fields(JsonWriter& out, const Delivered& delivered) {
 std::string_view store_status(ReceiptState state, std::string_view reason) {
   switch (state) {
     case ReceiptState::queued:
-    case ReceiptState::scheduled: return "pending";
+    case ReceiptState::scheduled:
+      return "pending";
     case ReceiptState::offered:
-    case ReceiptState::retrieved: return "delivered";
-    case ReceiptState::acknowledged: return "processed";
-    case ReceiptState::dead: return reason == "expired" ? "expired" : "failed";
-    case ReceiptState::cancelled: return "cancelled";
-    case ReceiptState::unknown: break;
+    case ReceiptState::retrieved:
+      return "delivered";
+    case ReceiptState::acknowledged:
+      return "processed";
+    case ReceiptState::dead:
+      return reason == "expired" ? "expired" : "failed";
+    case ReceiptState::cancelled:
+      return "cancelled";
+    case ReceiptState::unknown:
+      break;
   }
   return "unknown";
 }

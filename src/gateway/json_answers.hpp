@@ -1,4 +1,5 @@
-// The answers of the protocol as JSON, in the same words at the HTTP and the WebSocket door (docs/protocol.md, sections 11, 13).
+// The answers of the protocol as JSON, in the same words at the HTTP and the WebSocket door (docs/protocol.md, sections
+// 11, 13).
 #pragma once
 
 #include <map>
@@ -10,22 +11,24 @@
 
 namespace folkmoot {
 
-/// The fields of a CONFIRM: id, unread (for a topic: subscriptions), outcome, state (of a duplicate's first), last_read_age_ms (null:
-/// never).
+/// The fields of a CONFIRM: id, unread (for a topic: subscriptions), outcome, state (of a duplicate's first),
+/// last_read_age_ms (null: never).
 void append_confirm_fields(JsonWriter& out, const Confirm& confirm);
 /// A CONFIRM in the words of message stores, as store_status().
 std::string_view store_status(const Confirm& confirm);
 /// Messages of a batch that were refused at the door, by their places in it, and went to nobody.
 using RefusedHere = std::map<std::size_t, Error>;
 RefusedHere refused_here(std::span<const Result<Message>> messages);
-/// The results of a batch, or of a completion's outputs: an array of confirmations and errors, those of `refused` in their places.
-/// `all_done` becomes false for an error. `with_status`: confirmations have one. Errors: malformed.
-Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status, bool& all_done, const RefusedHere& refused = {});
+/// The results of a batch, or of a completion's outputs: an array of confirmations and errors, those of `refused` in
+/// their places. `all_done` becomes false for an error. `with_status`: confirmations have one. Errors: malformed.
+Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status, bool& all_done,
+                                  const RefusedHere& refused = {});
 
 /// What stands in the OK of a CALL.
 enum class CallAnswer : std::uint8_t { json, letters, redriven, purged };
 CallAnswer call_answer(std::string_view name);
-/// That as JSON text: {"sent","refused"}, {"purged"}, dead letters made readable, the text itself, {} if there is none. Errors: malformed.
+/// That as JSON text: {"sent","refused"}, {"purged"}, dead letters made readable, the text itself, {} if there is none.
+/// Errors: malformed.
 Result<std::string> call_result(CallAnswer answer, Bytes body);
 
 /// code, error.

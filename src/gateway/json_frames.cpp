@@ -57,7 +57,9 @@ std::optional<std::uint64_t> optional_delay(JsonFields& fields) {
 }
 
 // Subscriptions and consumers keep their number until they are cancelled, uploads until they are finished or cancelled.
-bool is_lasting(Opcode opcode) { return opcode == Opcode::subscribe || opcode == Opcode::consume || opcode == Opcode::content_open; }
+bool is_lasting(Opcode opcode) {
+  return opcode == Opcode::subscribe || opcode == Opcode::consume || opcode == Opcode::content_open;
+}
 
 std::optional<ContentHash> optional_hash(JsonFields& fields) {
   const auto text = fields.text("sha256");
@@ -104,7 +106,8 @@ std::string error_text(std::uint32_t request, const Error& error, std::string_vi
 Result<void> append_ok(JsonWriter& json, Opcode op, Bytes body, bool& all_done, const RefusedHere& refused) {
   switch (op) {
     case Opcode::publish_batch:
-    case Opcode::complete: return append_batch_results(json.key("results"), body, false, all_done, refused);
+    case Opcode::complete:
+      return append_batch_results(json.key("results"), body, false, all_done, refused);
     case Opcode::consume:
     case Opcode::receive: {
       const auto count = read_u32(body);
@@ -148,9 +151,14 @@ Result<void> append_ok(JsonWriter& json, Opcode op, Bytes body, bool& all_done, 
       json.field("size", *size);
       return {};
     }
-    case Opcode::content_read: json.field("data", encode_base64(as_text(body))); return {};
-    case Opcode::stats: json.key("stats").raw(body.empty() ? "{}" : as_text(body)); return {};
-    default: return {};
+    case Opcode::content_read:
+      json.field("data", encode_base64(as_text(body)));
+      return {};
+    case Opcode::stats:
+      json.key("stats").raw(body.empty() ? "{}" : as_text(body));
+      return {};
+    default:
+      return {};
   }
 }
 
@@ -160,7 +168,8 @@ std::string refused_text(std::uint32_t request, const RefusedHere& refused) {
   JsonWriter json(out);
   json.begin_object().field("op", "ok").field("request", request);
   bool all_done = false;
-  if (auto done = append_ok(json, Opcode::publish_batch, {}, all_done, refused); !done) return error_text(request, done.error());
+  if (auto done = append_ok(json, Opcode::publish_batch, {}, all_done, refused); !done)
+    return error_text(request, done.error());
   json.end_object();
   return out;
 }
@@ -200,7 +209,8 @@ TextSession::Asked TextSession::ask(std::string_view text, std::int64_t now_ms) 
   const auto object = document_.parse(text);
   if (!object) return asked.answer = error_text(0, object.error()), asked;
   if (!object->is_object()) {
-    asked.answer = error_text(0, {ErrorCode::malformed, fmt::format("an operation is a JSON object, not {}", shown(*object))});
+    asked.answer =
+        error_text(0, {ErrorCode::malformed, fmt::format("an operation is a JSON object, not {}", shown(*object))});
     return asked;
   }
   if (auto done = translate(*object, now_ms, row, asked.frames); !done) {
@@ -210,7 +220,8 @@ TextSession::Asked TextSession::ask(std::string_view text, std::int64_t now_ms) 
   }
   asked.is_hello = row.op == Opcode::hello;
   if (row.op == Opcode::credit) return asked;  // has no answer
-  if (row.op == Opcode::publish_batch && asked.frames.empty()) return asked.answer = refused_text(row.number, row.refused), asked;
+  if (row.op == Opcode::publish_batch && asked.frames.empty())
+    return asked.answer = refused_text(row.number, row.refused), asked;
   const auto request = take_number();
   rows_[request] = row;
   // A subscription's number stays its own, also while another operation uses the same.
@@ -242,15 +253,16 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
   row.op = operation->opcode;
   row.quiet = fields.flag("quiet");
   if (rows_.size() >= kTextInFlightMax) {
-    return failure(ErrorCode::limit_reached, fmt::format("{} operations are in flight on this connection", rows_.size()));
+    return failure(ErrorCode::limit_reached,
+                   fmt::format("{} operations are in flight on this connection", rows_.size()));
   }
-  if (const auto own = own_number(row.number); own && is_lasting(row.op) && row.number && is_lasting(rows_.at(own).op)) {
-    return failure(ErrorCode::already_exists, fmt::format("request {} is a subscription, consumer or upload already", row.number));
+  if (const auto own = own_number(row.number);
+      own && is_lasting(row.op) && row.number && is_lasting(rows_.at(own).op)) {
+    return failure(ErrorCode::already_exists,
+                   fmt::format("request {} is a subscription, consumer or upload already", row.number));
   }
 
-  const auto target = [&] {
-    return own_number(static_cast<std::uint32_t>(fields.number("target", 0, 0, UINT32_MAX)));
-  };
+  const auto target = [&] { return own_number(static_cast<std::uint32_t>(fields.number("target", 0, 0, UINT32_MAX))); };
   const auto upload = [&] { return own_number(static_cast<std::uint32_t>(fields.number("upload", 0, 0, UINT32_MAX))); };
   const auto credit = [&](std::string_view name, std::uint64_t otherwise, std::uint64_t min) {
     return static_cast<std::uint32_t>(fields.number(name, otherwise, min, kCreditMax));
@@ -286,7 +298,9 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
                        {fields.required_text("pattern"), credit("credit", 0, 0), fields.flag("echo"),
                         fields.text("filter", kFilterBytesMax)});
       break;
-    case Opcode::consume: append_consume(out, next_, fields.required_text("mailbox"), credit("credit", 1, 1)); break;
+    case Opcode::consume:
+      append_consume(out, next_, fields.required_text("mailbox"), credit("credit", 1, 1));
+      break;
     case Opcode::credit:
       if (const auto own = target()) append_credit(out, kTextRequestMin, own, credit("amount", 1, 1));
       break;
@@ -297,30 +311,50 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       append_cancel(out, next_, row.target);
       break;
     case Opcode::receive:
-      append_receive(out, next_,
-                     {fields.required_text("mailbox"), static_cast<std::uint32_t>(fields.number("max", 1, 1, kReceiveMax)),
-                      fields.duration_ms("wait_ms", 0), fields.duration_ms("lease_ms", 0)});
+      append_receive(
+          out, next_,
+          {fields.required_text("mailbox"), static_cast<std::uint32_t>(fields.number("max", 1, 1, kReceiveMax)),
+           fields.duration_ms("wait_ms", 0), fields.duration_ms("lease_ms", 0)});
       break;
-    case Opcode::ack: append_ack(out, next_, fields.leases("leases")); break;
+    case Opcode::ack:
+      append_ack(out, next_, fields.leases("leases"));
+      break;
     case Opcode::nack:
       append_nack(out, next_, fields.leases("leases"), optional_delay(fields), fields.text("reason", kReasonBytesMax));
       break;
-    case Opcode::reject: append_reject(out, next_, fields.leases("leases"), fields.text("reason", kReasonBytesMax)); break;
-    case Opcode::extend: append_extend(out, next_, fields.leases("leases"), fields.duration_ms("lease_ms", 30'000)); break;
+    case Opcode::reject:
+      append_reject(out, next_, fields.leases("leases"), fields.text("reason", kReasonBytesMax));
+      break;
+    case Opcode::extend:
+      append_extend(out, next_, fields.leases("leases"), fields.duration_ms("lease_ms", 30'000));
+      break;
     case Opcode::request: {
       const auto message = message_of(fields, now_ms);
       if (!message) return std::unexpected(message.error());
       row.stream = fields.flag("stream");
       const auto timeout_ms = fields.duration_ms("timeout_ms", 30'000);
-      if (auto done = append_request(out, next_, *message, timeout_ms, row.stream ? kFlagStream : 0); !done) return done;
+      if (auto done = append_request(out, next_, *message, timeout_ms, row.stream ? kFlagStream : 0); !done)
+        return done;
       break;
     }
-    case Opcode::receipt: append_receipt(out, next_, fields.ids("ids")); break;
-    case Opcode::wait: append_wait(out, next_, fields.required_text("mailbox"), fields.duration_ms("timeout_ms", 30'000)); break;
-    case Opcode::stats: append_stats(out, next_, fields.text("mailbox")); break;
-    case Opcode::ping: append_frame(out, Opcode::ping, 0, next_, {}); break;
+    case Opcode::receipt:
+      append_receipt(out, next_, fields.ids("ids"));
+      break;
+    case Opcode::wait:
+      append_wait(out, next_, fields.required_text("mailbox"), fields.duration_ms("timeout_ms", 30'000));
+      break;
+    case Opcode::stats:
+      append_stats(out, next_, fields.text("mailbox"));
+      break;
+    case Opcode::ping:
+      append_frame(out, Opcode::ping, 0, next_, {});
+      break;
     case Opcode::mailbox: {
-      MailboxRequest mailbox{.name = fields.required_text("name"), .max_messages = {}, .drop_oldest = {}, .default_ttl_ms = {}, .max_deliveries = {}};
+      MailboxRequest mailbox{.name = fields.required_text("name"),
+                             .max_messages = {},
+                             .drop_oldest = {},
+                             .default_ttl_ms = {},
+                             .max_deliveries = {}};
       if (const auto value = fields.find("retry")) {
         const auto policy = retry_from_json(*value);
         if (!policy) return std::unexpected(policy.error());
@@ -331,7 +365,8 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       if (fields.has("max_deliveries")) mailbox.max_deliveries = fields.number("max_deliveries", 0, 0, UINT32_MAX);
       if (const auto overflow = fields.text("overflow"); !overflow.empty()) {
         if (overflow != "reject" && overflow != "drop_oldest") {
-          return failure(ErrorCode::invalid_field, fmt::format("`overflow` is `{}`; it may be reject or drop_oldest", overflow));
+          return failure(ErrorCode::invalid_field,
+                         fmt::format("`overflow` is `{}`; it may be reject or drop_oldest", overflow));
         }
         mailbox.drop_oldest = overflow == "drop_oldest";
       }
@@ -341,7 +376,8 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
     case Opcode::call: {
       const auto name = fields.required_text("name");
       const auto arguments = fields.find("arguments");
-      if (arguments && !arguments->is_object()) return failure(ErrorCode::invalid_field, "`arguments` must be an object");
+      if (arguments && !arguments->is_object())
+        return failure(ErrorCode::invalid_field, "`arguments` must be an object");
       row.call = call_answer(name);
       append_call(out, next_, name, arguments ? std::string(simdjson::minify(*arguments)) : std::string{});
       break;
@@ -360,12 +396,16 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       row.target = upload();
       append_content_finish(out, next_, row.target, required_hash(fields));
       break;
-    case Opcode::content_stat: append_content_stat(out, next_, required_hash(fields)); break;
-    case Opcode::content_read:
-      append_content_read(out, next_, required_hash(fields), fields.number("offset", 0, 0, kStoredBytesMax),
-                          static_cast<std::uint32_t>(fields.number("size", kContentPartBytesMax, 1, kContentPartBytesMax)));
+    case Opcode::content_stat:
+      append_content_stat(out, next_, required_hash(fields));
       break;
-    default: break;
+    case Opcode::content_read:
+      append_content_read(
+          out, next_, required_hash(fields), fields.number("offset", 0, 0, kStoredBytesMax),
+          static_cast<std::uint32_t>(fields.number("size", kContentPartBytesMax, 1, kContentPartBytesMax)));
+      break;
+    default:
+      break;
   }
   if (auto good = fields.result(); !good) return good;
   frames = std::move(out);
@@ -432,7 +472,8 @@ TextSession::Told TextSession::tell(const Frame& frame) {
       } else {
         result = append_ok(json, row.op, frame.body, all_done, row.refused);
       }
-      is_last = !is_lasting(row.op) || (row.op == Opcode::content_open && read_content_opened(frame.body).value_or(true));
+      is_last =
+          !is_lasting(row.op) || (row.op == Opcode::content_open && read_content_opened(frame.body).value_or(true));
       break;
     case Opcode::settled:
       begin("settled");
@@ -479,7 +520,8 @@ TextSession::Told TextSession::tell(const Frame& frame) {
       all_done = false;
       break;
     }
-    default: return told;
+    default:
+      return told;
   }
   if (result) {
     json.end_object();

@@ -1,9 +1,9 @@
-// The JSON side of a WebSocket (docs/protocol.md, section 11), without any socket: a text message becomes native frames, and
-// the frames that answer it become text.
+// The JSON side of a WebSocket (docs/protocol.md, section 11), without any socket: a text message becomes native
+// frames, and the frames that answer it become text.
 //
-// Every text operation gets a request number of this session's own, from 2^31 upwards, and a row that remembers what the
-// client called it and which operation it was: so several operations may share a number (or have none), and the answers
-// to binary messages, whose numbers are below 2^31, are told apart. A row goes with its last answer.
+// Every text operation gets a request number of this session's own, from 2^31 upwards, and a row that remembers what
+// the client called it and which operation it was: so several operations may share a number (or have none), and the
+// answers to binary messages, whose numbers are below 2^31, are told apart. A row goes with its last answer.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,8 @@ class TextSession {
   };
   Asked ask(std::string_view text, std::int64_t now_ms);
 
-  /// What a frame of the server means to the text side. WITHDRAWN has no number: it is the text side's once that took messages.
+  /// What a frame of the server means to the text side. WITHDRAWN has no number: it is the text side's once that took
+  /// messages.
   struct Told {
     bool is_mine = false;  // false: the frame answers a binary message
     std::string text{};    // empty: nothing to say (a quiet operation went well)
@@ -61,11 +62,11 @@ class TextSession {
   struct Row {
     Opcode op{};
     bool quiet = false;
-    std::uint32_t number = 0;  // the client's
-    std::uint32_t target = 0;  // CANCEL, CONTENT_FINISH: the row that ends with it
-    bool stream = false;       // REQUEST: status messages may come before the response
-    CallAnswer call{};         // CALL
-    RefusedHere refused{};     // PUBLISH_BATCH
+    std::uint32_t number = 0;      // the client's
+    std::uint32_t target = 0;      // CANCEL, CONTENT_FINISH: the row that ends with it
+    bool stream = false;           // REQUEST: status messages may come before the response
+    CallAnswer call{};             // CALL
+    RefusedHere refused{};         // PUBLISH_BATCH
     std::shared_ptr<Many> many{};  // REQUEST to many
     std::size_t index = 0;         // of whom
   };
@@ -83,10 +84,10 @@ class TextSession {
   const std::string agent_;
   const std::string token_;
   JsonDocument document_;
-  bool took_messages_ = false;  // out of a mailbox
-  std::uint32_t next_ = kTextRequestMin + 1;               // kTextRequestMin itself is for what has no answer
-  std::unordered_map<std::uint32_t, Row> rows_;            // by own number
-  std::unordered_map<std::uint32_t, std::uint32_t> own_;   // client's number -> own number of the latest
+  bool took_messages_ = false;                            // out of a mailbox
+  std::uint32_t next_ = kTextRequestMin + 1;              // kTextRequestMin itself is for what has no answer
+  std::unordered_map<std::uint32_t, Row> rows_;           // by own number
+  std::unordered_map<std::uint32_t, std::uint32_t> own_;  // client's number -> own number of the latest
 };
 
 }  // namespace folkmoot

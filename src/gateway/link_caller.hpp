@@ -28,7 +28,8 @@ class LinkCaller {
   /// The next frame whose request is `first` to `last`; its body lives until the next call. Other frames are dropped.
   /// Errors: timed_out at `deadline`; what interrupt() said, unless `in_spite`; the server's own word (GOODBYE), or
   /// connection_lost, after which open() makes a new link.
-  asio::awaitable<Result<Frame>> next(std::uint32_t first, std::uint32_t last, Clock::time_point deadline, bool in_spite = false);
+  asio::awaitable<Result<Frame>> next(std::uint32_t first, std::uint32_t last, Clock::time_point deadline,
+                                      bool in_spite = false);
 
   /// The answer to one request; an ERROR frame becomes an error.
   asio::awaitable<Result<Frame>> answer(std::uint32_t request, Clock::time_point deadline);
@@ -48,8 +49,8 @@ class LinkCaller {
   const std::shared_ptr<Wakeup> wakeup_;
   std::shared_ptr<Link> link_;
   std::string token_;
-  std::string taken_;   // whole frames from the link
-  Bytes rest_;          // of taken_: not looked at yet
+  std::string taken_;  // whole frames from the link
+  Bytes rest_;         // of taken_: not looked at yet
   std::uint32_t next_ = 1;
   std::optional<Error> interrupted_;
 };

@@ -1,4 +1,5 @@
-// Lets coroutines of one strand sleep until something may have changed. Spurious wake-ups happen: wait in a loop that looks.
+// Lets coroutines of one strand sleep until something may have changed. Spurious wake-ups happen: wait in a loop that
+// looks.
 #pragma once
 
 #include "gateway/context.hpp"
@@ -21,7 +22,8 @@ class Wakeup {
 };
 
 /// What Hub::connect wants as on_ready: wakes `wakeup` on its strand, from any thread, for as long as it lives.
-inline std::function<void()> notifier(const Context& context, asio::any_io_executor strand, std::weak_ptr<Wakeup> wakeup) {
+inline std::function<void()> notifier(const Context& context, asio::any_io_executor strand,
+                                      std::weak_ptr<Wakeup> wakeup) {
   return [io = context.io, strand, wakeup = std::move(wakeup)] {
     asio::post(strand, [wakeup] {
       if (const auto alive = wakeup.lock()) alive->notify();

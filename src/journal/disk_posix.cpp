@@ -19,7 +19,7 @@ namespace {
 
 std::unexpected<Error> posix_failure(std::string_view doing, std::string_view path) {
   const int cause = errno;
-  const auto code = cause == ENOSPC || cause == EDQUOT  ? ErrorCode::disk_full
+  const auto code = cause == ENOSPC || cause == EDQUOT   ? ErrorCode::disk_full
                     : cause == EMFILE || cause == ENFILE ? ErrorCode::limit_reached
                                                          : ErrorCode::io_error;
   return failure(code, fmt::format("{} {}: {}", doing, path, std::strerror(cause)));

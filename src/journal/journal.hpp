@@ -112,12 +112,13 @@ class Journal final : public FactLog {
   bool compaction_due() const;
   /// Appends a copy and releases the original if the fact is still live. False: not now, there is no room.
   using Keep = std::function<bool(FactKind, FactPlace, Bytes)>;
-  /// Reads up to about `budget_bytes` more of the oldest segment and hands its facts to `keep`; one that it does not keep now it gets
-  /// again next time. The bytes handed over stay while `keep` appends. The segment is removed when all in it is released and the
-  /// copies are durable. Errors: damaged, io_error.
+  /// Reads up to about `budget_bytes` more of the oldest segment and hands its facts to `keep`; one that it does not
+  /// keep now it gets again next time. The bytes handed over stay while `keep` appends. The segment is removed when all
+  /// in it is released and the copies are durable. Errors: damaged, io_error.
   Result<void> compact_step(std::size_t budget_bytes, const Keep& keep);
 
-  /// Writes and syncs what is left; then, if `clean`, the mark of a clean stop. Requires: no other thread in write_and_sync().
+  /// Writes and syncs what is left; then, if `clean`, the mark of a clean stop. Requires: no other thread in
+  /// write_and_sync().
   Result<void> close(bool clean = true);
 
   JournalStats stats() const;

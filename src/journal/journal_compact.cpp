@@ -47,7 +47,8 @@ Result<void> Journal::compact_step(std::size_t budget_bytes, const Keep& keep) {
     }
     if (record.is_mark()) continue;
     const auto copy_bytes = std::min(record.body.size() + kCopyGrowthBytes, body_bytes_max(segment_bytes_));
-    // What goes along with a fact may be longer than it: on a full disk there must be room for settling behind each step.
+    // What goes along with a fact may be longer than it: on a full disk there must be room for settling behind each
+    // step.
     const bool room = has_room(Urgency::settling, copy_bytes) && (!maker_.full() || compaction_due());
     if (!room || !keep(static_cast<FactKind>(record.kind), record.place(), record.body)) {
       compaction_->jump(at);

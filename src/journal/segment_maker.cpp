@@ -12,7 +12,8 @@ Result<bool> SegmentMaker::prepare(std::uint64_t number) {
   if (bytes_max_ != 0 && (number - oldest_ + 1) * shape_.segment_bytes > bytes_max_) {
     return refuse(fmt::format("it may take {} bytes", bytes_max_));
   }
-  if (number >= segments_max(shape_.segment_bytes)) return refuse("it has come to the end of its numbers: move to a new data folder");
+  if (number >= segments_max(shape_.segment_bytes))
+    return refuse("it has come to the end of its numbers: move to a new data folder");
   auto file = make(number);
   if (!file && (file.error().code == ErrorCode::disk_full || file.error().code == ErrorCode::limit_reached)) {
     // What was begun takes room that settling may need. If it cannot be removed either, the next try overwrites it.
@@ -56,7 +57,7 @@ Result<std::unique_ptr<DiskFile>> SegmentMaker::make(std::uint64_t number) {
   if (done) done = disk_.rename(kNewSegmentName, segment_name(number));
   if (done) done = disk_.sync_folder();
   if (!done) return std::unexpected(done.error());
-  file->reset();  // its descriptor may be the last
+  file->reset();                                                  // its descriptor may be the last
   return disk_.open(segment_name(number), Disk::Open::existing);  // under its own name, which errors will tell
 }
 

@@ -1,5 +1,5 @@
-// Makes the next segment before it is needed, and knows when there is no room for one. A segment gets its name only when its
-// room and its header are durable, so a file with a segment's name is always whole.
+// Makes the next segment before it is needed, and knows when there is no room for one. A segment gets its name only
+// when its room and its header are durable, so a file with a segment's name is always whole.
 #pragma once
 
 #include <atomic>
@@ -21,9 +21,9 @@ class SegmentMaker {
   /// Before the first use.
   void set_shape(const JournalId& id, std::size_t segment_bytes) { shape_ = {id, 0, segment_bytes}; }
 
-  /// Sees to it that segment `number` is there; false when there is no room for it: refusal() says why. Asked again within
-  /// a second of a refusal it does not try. Any thread; takes milliseconds when there is something to do. Errors:
-  /// io_error, fatal.
+  /// Sees to it that segment `number` is there; false when there is no room for it: refusal() says why. Asked again
+  /// within a second of a refusal it does not try. Any thread; takes milliseconds when there is something to do.
+  /// Errors: io_error, fatal.
   Result<bool> prepare(std::uint64_t number);
   /// Hands the file of a prepared segment over; nothing if there is none.
   std::unique_ptr<DiskFile> take(std::uint64_t number);

@@ -194,7 +194,9 @@ void Verifier::count_group(SegmentInfo& segment) {
     ++info_.facts;
     if (info_.first == 0) info_.first = fact.lsn;
     info_.last = fact.lsn;
-    if (each_) each_(static_cast<FactKind>(fact.kind), {fact.lsn, static_cast<std::uint32_t>(fact.body.size())}, as_bytes(fact.body));
+    if (each_)
+      each_(static_cast<FactKind>(fact.kind), {fact.lsn, static_cast<std::uint32_t>(fact.body.size())},
+            as_bytes(fact.body));
   }
   group_.clear();
 }

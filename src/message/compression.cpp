@@ -15,13 +15,15 @@ constexpr int kGzipWindow = 15 + 16;           // zlib's word for: a gzip header
 constexpr int kGzipMemory = 8;                 // zlib's default
 
 std::unexpected<Error> unknown(std::string_view encoding) {
-  return failure(ErrorCode::invalid_field, fmt::format("`encoding` is `{}`; it may be gzip or zstd", encoding.substr(0, 64)));
+  return failure(ErrorCode::invalid_field,
+                 fmt::format("`encoding` is `{}`; it may be gzip or zstd", encoding.substr(0, 64)));
 }
 std::unexpected<Error> damaged(std::string_view encoding, std::string_view how) {
   return failure(ErrorCode::malformed, fmt::format("the content is not {}: {}", encoding, how));
 }
 std::unexpected<Error> too_large(std::size_t bytes_max) {
-  return failure(ErrorCode::content_too_large, fmt::format("the decompressed content has more than {} bytes", bytes_max));
+  return failure(ErrorCode::content_too_large,
+                 fmt::format("the decompressed content has more than {} bytes", bytes_max));
 }
 
 /// An output that grows step by step. One byte above the bound tells what has too many from what has just enough.
@@ -53,7 +55,8 @@ Bytef* input_of(Bytes bytes) { return const_cast<Bytef*>(bytes.data()); }  // zl
 
 struct Deflate {
   z_stream stream{};
-  bool made = deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzipWindow, kGzipMemory, Z_DEFAULT_STRATEGY) == Z_OK;
+  bool made =
+      deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzipWindow, kGzipMemory, Z_DEFAULT_STRATEGY) == Z_OK;
   ~Deflate() {
     if (made) deflateEnd(&stream);
   }
@@ -69,14 +72,16 @@ struct Inflate {
 
 Result<std::string> to_gzip(Bytes content) {
   Deflate deflating;
-  if (!deflating.made || content.size() > kDecompressedBytesMax) return failure(ErrorCode::io_error, "gzip: no memory to compress");
+  if (!deflating.made || content.size() > kDecompressedBytesMax)
+    return failure(ErrorCode::io_error, "gzip: no memory to compress");
   auto& stream = deflating.stream;
   std::string out(deflateBound(&stream, content.size()), '\0');
   stream.next_in = input_of(content);
   stream.avail_in = static_cast<uInt>(content.size());
   stream.next_out = reinterpret_cast<Bytef*>(out.data());
   stream.avail_out = static_cast<uInt>(out.size());
-  if (::deflate(&stream, Z_FINISH) != Z_STREAM_END) return failure(ErrorCode::io_error, "gzip: the library did not finish");
+  if (::deflate(&stream, Z_FINISH) != Z_STREAM_END)
+    return failure(ErrorCode::io_error, "gzip: the library did not finish");
   out.resize(stream.total_out);
   return out;
 }

@@ -17,11 +17,11 @@ namespace {
 constexpr std::array<std::string_view, 11> kTypeWords = {
     "", "task", "query", "response", "event", "command", "status", "notification", "error", "heartbeat", "discovery"};
 
-constexpr std::string_view kFieldNames[] = {"id",   "timestamp",    "from",         "to",          "topic",    "type",
-                                            "priority", "content_type", "conversation", "correlation", "reply_to", "key",
-                                            "ttl",  "deliver_at",   "mode",         "metadata",    "retry",    "group",
-                                            "bounce", "expects_reply", "encoding",  "cause",       "hops",     "chain",
-                                            "content_ref"};
+constexpr std::string_view kFieldNames[] = {"id",       "timestamp", "from",         "to",           "topic",
+                                            "type",     "priority",  "content_type", "conversation", "correlation",
+                                            "reply_to", "key",       "ttl",          "deliver_at",   "mode",
+                                            "metadata", "retry",     "group",        "bounce",       "expects_reply",
+                                            "encoding", "cause",     "hops",         "chain",        "content_ref"};
 static_assert(std::size(kFieldNames) == kFields);
 
 std::unexpected<Error> bad_name(Field field, std::string_view value) {
@@ -46,7 +46,8 @@ Result<void> walk(PackReader& reader, std::uint32_t pairs, OnField on_field) {
       if (!reader.skip()) return failure(ErrorCode::malformed, "the envelope breaks off in a value");
       continue;
     }
-    if (seen & 1u << number) return failure(ErrorCode::malformed, fmt::format("`{}` is given twice", kFieldNames[number]));
+    if (seen & 1u << number)
+      return failure(ErrorCode::malformed, fmt::format("`{}` is given twice", kFieldNames[number]));
     seen |= 1u << number;
     if (auto done = on_field(static_cast<Field>(number), begin); !done) return done;
     if (!reader.ok()) {
@@ -74,7 +75,8 @@ Result<void> take_type(PackReader& reader, std::uint8_t& type) {
 // [attempts, backoff, initial_ms, max_ms, multiplier_permille]
 RetryPolicy read_policy(PackReader& reader) {
   if (reader.array() != 5) reader.fail();
-  const auto attempts = reader.uint(), backoff = reader.uint(), initial = reader.uint(), max = reader.uint(), multiplier = reader.uint();
+  const auto attempts = reader.uint(), backoff = reader.uint(), initial = reader.uint(), max = reader.uint(),
+             multiplier = reader.uint();
   RetryPolicy policy;
   if (!reader.ok()) return policy;
   policy.attempts = static_cast<std::uint16_t>(std::min<std::uint64_t>(attempts, 0xffff));
@@ -103,10 +105,12 @@ bool is_id(std::string_view bytes) { return bytes.size() == 16; }
 Result<void> check_retry(const RetryPolicy& policy) {
   if (policy.attempts > kAttemptsMax) return out_of_range(Field::retry, policy.attempts, "10000 attempts at most");
   if (policy.backoff > Backoff::exponential_jitter) {
-    return out_of_range(Field::retry, static_cast<std::uint64_t>(policy.backoff), "fixed, linear, exponential or exponential_jitter");
+    return out_of_range(Field::retry, static_cast<std::uint64_t>(policy.backoff),
+                        "fixed, linear, exponential or exponential_jitter");
   }
   for (const auto ms : {policy.initial_ms, policy.max_ms}) {
-    if (ms < 0 || ms > kDurationMsMax) return out_of_range(Field::retry, static_cast<std::uint64_t>(ms), "waits of ten years at most");
+    if (ms < 0 || ms > kDurationMsMax)
+      return out_of_range(Field::retry, static_cast<std::uint64_t>(ms), "waits of ten years at most");
   }
   if (policy.multiplier_permille < 1000 || policy.multiplier_permille > 1'000'000) {
     return out_of_range(Field::retry, policy.multiplier_permille, "a multiplier of 1 to 1000, in thousandths");
@@ -121,7 +125,9 @@ std::uint8_t type_number(std::string_view word) {
   return 0;
 }
 
-std::string_view type_word(std::uint64_t number) { return number < kTypeWords.size() ? kTypeWords[number] : std::string_view{}; }
+std::string_view type_word(std::uint64_t number) {
+  return number < kTypeWords.size() ? kTypeWords[number] : std::string_view{};
+}
 
 Result<Routing> read_routing(Bytes bytes) {
   Routing routing;
@@ -162,7 +168,9 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
         done = take_name(routing.from, field);
         routing.from_pair = {begin, reader.offset()};
         break;
-      case Field::to: done = take_name(routing.to, field); break;
+      case Field::to:
+        done = take_name(routing.to, field);
+        break;
       case Field::topic:
         routing.topic = reader.str();
         if (reader.ok() && !is_topic(routing.topic)) {
@@ -170,7 +178,8 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
                          fmt::format("`{}` is not a topic", is_name(routing.topic) ? routing.topic : "(unprintable)"));
         }
         break;
-      case Field::type: return take_type(reader, routing.type);
+      case Field::type:
+        return take_type(reader, routing.type);
       case Field::priority: {
         const auto value = reader.uint();
         if (reader.ok() && (value < kPriorityMin || value > kPriorityMax)) return out_of_range(field, value, "1 to 10");
@@ -181,16 +190,20 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
         std::string_view ignored;
         return take_name(ignored, field);
       }
-      case Field::conversation: return take_name(routing.conversation, field);
-      case Field::correlation: return take_name(routing.correlation, field);
+      case Field::conversation:
+        return take_name(routing.conversation, field);
+      case Field::correlation:
+        return take_name(routing.correlation, field);
       case Field::reply_to:
         done = take_name(routing.reply_to, field);
         routing.reply_to_pair = {begin, reader.offset()};
         break;
-      case Field::key: return take_name(routing.key, field);
+      case Field::key:
+        return take_name(routing.key, field);
       case Field::ttl: {
         const auto value = reader.uint();
-        if (value > static_cast<std::uint64_t>(kDurationMsMax)) return out_of_range(field, value, "ten years of ms at most");
+        if (value > static_cast<std::uint64_t>(kDurationMsMax))
+          return out_of_range(field, value, "ten years of ms at most");
         routing.ttl_ms = static_cast<std::int64_t>(value);
         break;
       }
@@ -220,12 +233,18 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
         if (reader.ok()) return check_retry(policy);
         break;
       }
-      case Field::group: return take_name(routing.group, field);
-      case Field::bounce: routing.bounce = reader.boolean(); break;
-      case Field::expects_reply: routing.expects_reply = reader.boolean(); break;
+      case Field::group:
+        return take_name(routing.group, field);
+      case Field::bounce:
+        routing.bounce = reader.boolean();
+        break;
+      case Field::expects_reply:
+        routing.expects_reply = reader.boolean();
+        break;
       case Field::encoding: {
         const auto word = reader.str();
-        if (reader.ok() && word != "gzip" && word != "zstd") return failure(ErrorCode::invalid_field, "`encoding` is neither gzip nor zstd");
+        if (reader.ok() && word != "gzip" && word != "zstd")
+          return failure(ErrorCode::invalid_field, "`encoding` is neither gzip nor zstd");
         break;
       }
       case Field::cause: {
@@ -244,7 +263,8 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
       }
       case Field::chain: {
         const auto ids = reader.bin();
-        if (ids.size() % 16 != 0 || ids.size() > kChainMax * 16) return failure(ErrorCode::invalid_field, "`chain` is not 16 ids at most");
+        if (ids.size() % 16 != 0 || ids.size() > kChainMax * 16)
+          return failure(ErrorCode::invalid_field, "`chain` is not 16 ids at most");
         routing.chain = as_bytes(ids);
         routing.chain_pair = {begin, reader.offset()};
         break;
@@ -264,8 +284,8 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
   if (auto done = walk(reader, routing.fields, on_field); !done) return done;
   routing.bytes = reader.offset();
   if (routing.to.empty() == routing.topic.empty() && (recipient == Recipient::required || !routing.to.empty())) {
-    return failure(ErrorCode::no_recipient, routing.to.empty() ? "neither `to` nor `topic` is given"
-                                                               : "both `to` and `topic` are given");
+    return failure(ErrorCode::no_recipient,
+                   routing.to.empty() ? "neither `to` nor `topic` is given" : "both `to` and `topic` are given");
   }
   return {};
 }
@@ -404,7 +424,9 @@ Result<void> encode_envelope(const Message& message, std::string& out) {
   };
   const auto number = [&](Field field, std::int64_t value) {
     if (value == 0) return;
-    if (value < 0) result = failure(ErrorCode::out_of_range, fmt::format("`{}` is negative", kFieldNames[static_cast<std::size_t>(field)]));
+    if (value < 0)
+      result = failure(ErrorCode::out_of_range,
+                       fmt::format("`{}` is negative", kFieldNames[static_cast<std::size_t>(field)]));
     key(field);
     writer.uint(static_cast<std::uint64_t>(value));
   };
@@ -445,7 +467,9 @@ Result<void> encode_envelope(const Message& message, std::string& out) {
     if (auto done = check_retry(policy); !done) result = done;
     key(Field::retry);
     writer.array(5).uint(policy.attempts).uint(static_cast<std::uint64_t>(policy.backoff));
-    writer.uint(static_cast<std::uint64_t>(policy.initial_ms)).uint(static_cast<std::uint64_t>(policy.max_ms)).uint(policy.multiplier_permille);
+    writer.uint(static_cast<std::uint64_t>(policy.initial_ms))
+        .uint(static_cast<std::uint64_t>(policy.max_ms))
+        .uint(policy.multiplier_permille);
   }
   text(Field::group, message.group);
   if (message.bounce) {
@@ -468,7 +492,9 @@ Result<void> encode_envelope(const Message& message, std::string& out) {
   }
   if (message.content_ref) {
     key(Field::content_ref);
-    writer.array(2).bin({reinterpret_cast<const char*>(message.content_ref->hash.bytes.data()), 32}).uint(message.content_ref->size);
+    writer.array(2)
+        .bin({reinterpret_cast<const char*>(message.content_ref->hash.bytes.data()), 32})
+        .uint(message.content_ref->size);
   }
   if (!result) return result;
   PackWriter(out).map(fields);
@@ -498,16 +524,23 @@ Result<void> decode_message(Bytes bytes, Message& message) {
       case Field::type:
         message.type = reader.peek() == MP_STR ? reader.str() : type_word(reader.uint());
         break;
-      case Field::timestamp: message.timestamp = static_cast<std::int64_t>(reader.uint()); break;
-      case Field::content_type: message.content_type = reader.str(); break;
+      case Field::timestamp:
+        message.timestamp = static_cast<std::int64_t>(reader.uint());
+        break;
+      case Field::content_type:
+        message.content_type = reader.str();
+        break;
       case Field::metadata: {
         auto metadata = decode_metadata(reader.raw());
         if (!metadata) return std::unexpected(metadata.error());
         message.metadata = std::move(*metadata);
         break;
       }
-      case Field::encoding: message.encoding = reader.str(); break;
-      default: reader.skip();
+      case Field::encoding:
+        message.encoding = reader.str();
+        break;
+      default:
+        reader.skip();
     }
     return {};
   };
@@ -529,7 +562,8 @@ Result<void> decode_message(Bytes bytes, Message& message) {
   message.expects_reply = routing->expects_reply;
   message.cause = routing->cause;
   message.hops = routing->hops;
-  for (std::size_t i = 0; i < routing->chain.size(); i += 16) message.chain.push_back(load<Uuid>(routing->chain.data() + i));
+  for (std::size_t i = 0; i < routing->chain.size(); i += 16)
+    message.chain.push_back(load<Uuid>(routing->chain.data() + i));
   if (!routing->retry.empty()) message.retry = read_retry(bytes, *routing);
   if (!routing->content_ref.empty()) message.content_ref = read_content_ref(bytes, *routing);
   message.content = as_text(bytes.subspan(routing->bytes));

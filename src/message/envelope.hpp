@@ -55,40 +55,41 @@ struct EnvelopePart {
 struct Routing {
   std::string_view from, to, topic, key, reply_to, correlation, conversation, group;
   Uuid id{}, cause{};
-  std::int64_t timestamp = 0;        // as the sender says
+  std::int64_t timestamp = 0;  // as the sender says
   std::int64_t ttl_ms = 0;
   std::int64_t deliver_at = 0;
   Priority priority = normal;
   std::optional<DeliveryMode> mode;
-  std::uint8_t type = 0;             // number of a standard type; 0: none, or a custom word
+  std::uint8_t type = 0;  // number of a standard type; 0: none, or a custom word
   bool bounce = false;
   bool expects_reply = true;
   std::uint32_t hops = 0;
-  Bytes chain;                       // ids, 16 bytes each
-  std::uint32_t fields = 0;          // pairs in the map
-  std::uint32_t pairs_begin = 0;     // where the first pair starts
-  std::uint32_t bytes = 0;           // the envelope's size: content begins here
+  Bytes chain;                                // ids, 16 bytes each
+  std::uint32_t fields = 0;                   // pairs in the map
+  std::uint32_t pairs_begin = 0;              // where the first pair starts
+  std::uint32_t bytes = 0;                    // the envelope's size: content begins here
   EnvelopePart metadata, retry, content_ref;  // values; empty if absent
   EnvelopePart id_pair, timestamp_pair, from_pair, reply_to_pair, hops_pair, chain_pair, cause_pair;  // key and value
 };
 
-/// Reads the envelope at the start of `bytes`. Errors: malformed, invalid_name, invalid_topic, invalid_field, out_of_range,
-/// no_recipient. Unknown integer keys are passed over.
+/// Reads the envelope at the start of `bytes`. Errors: malformed, invalid_name, invalid_topic, invalid_field,
+/// out_of_range, no_recipient. Unknown integer keys are passed over.
 Result<Routing> read_routing(Bytes bytes);
 /// Whether a message may leave it to the server's routes who gets it.
 enum class Recipient { required, optional };
-/// The same into `routing`, which must be as made; on error its content is of no use. Saves copies where each one counts.
+/// The same into `routing`, which must be as made; on error its content is of no use. Saves copies where each one
+/// counts.
 Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient = Recipient::required);
 
 /// What the server puts in front of the sender's fields.
 struct Stamp {
   Uuid id;
   std::int64_t timestamp = 0;
-  std::string_view from;       // never empty
-  std::string_view reply_to;   // empty: leave the sender's
-  std::string_view key;        // empty: leave the sender's
-  Uuid cause{};                // nil: leave the sender's
-  std::uint32_t hops = 0;      // 0: none
+  std::string_view from;      // never empty
+  std::string_view reply_to;  // empty: leave the sender's
+  std::string_view key;       // empty: leave the sender's
+  Uuid cause{};               // nil: leave the sender's
+  std::uint32_t hops = 0;     // 0: none
   Bytes chain{};
 };
 
@@ -96,15 +97,18 @@ struct Stamp {
 constexpr std::size_t kStampBytesMax = 3 + 19 + 10 + 3 * (3 + 255) + 19 + 6 + 4 + 16 * 16;
 
 /// Appends the stamped envelope (without content) to `out`; it must have room for envelope + kStampBytesMax bytes.
-/// The sender's own id, timestamp, from, hops and chain (and reply_to and cause, if the stamp has one) are left out. Returns the
-/// bytes written.
+/// The sender's own id, timestamp, from, hops and chain (and reply_to and cause, if the stamp has one) are left out.
+/// Returns the bytes written.
 std::size_t stamp(Bytes envelope, const Routing& routing, const Stamp& stamp, std::uint8_t* out);
-/// Gives what stamp() wrote another id and timestamp. False, and nothing changed, if the timestamp would take other room.
+/// Gives what stamp() wrote another id and timestamp. False, and nothing changed, if the timestamp would take other
+/// room.
 bool restamp(std::uint8_t* stamped, const Uuid& id, std::int64_t timestamp);
 
-/// Appends the envelope with the pairs of `changes`, an envelope that has only what is to be different, in place of its own.
-/// Requires: both were read by read_routing() (`changes` may lack a recipient). Errors: those of the merged envelope.
-Result<void> merge_envelopes(Bytes envelope, Bytes changes, std::string& out, Recipient recipient = Recipient::required);
+/// Appends the envelope with the pairs of `changes`, an envelope that has only what is to be different, in place of its
+/// own. Requires: both were read by read_routing() (`changes` may lack a recipient). Errors: those of the merged
+/// envelope.
+Result<void> merge_envelopes(Bytes envelope, Bytes changes, std::string& out,
+                             Recipient recipient = Recipient::required);
 
 /// Errors: out_of_range.
 Result<void> check_retry(const RetryPolicy& policy);
@@ -113,8 +117,8 @@ RetryPolicy read_retry(Bytes envelope, const Routing& routing);
 /// The reference at `routing.content_ref`. Requires: it is there.
 ContentRef read_content_ref(Bytes envelope, const Routing& routing);
 
-/// Appends the envelope of `message`. Fields at their default are left out. Errors: as read_routing, but for no_recipient
-/// (a response may be encoded before its address is known).
+/// Appends the envelope of `message`. Fields at their default are left out. Errors: as read_routing, but for
+/// no_recipient (a response may be encoded before its address is known).
 Result<void> encode_envelope(const Message& message, std::string& out);
 
 /// Reads envelope and content. Errors: as read_routing.

@@ -6,7 +6,8 @@ namespace folkmoot {
 
 Error bad_frame_length(std::uint32_t length, std::size_t frame_bytes_max) {
   if (length < 8) return {ErrorCode::malformed, fmt::format("a frame gives its length as {}; 8 is the least", length)};
-  return {ErrorCode::frame_too_large, fmt::format("a frame of {} bytes; {} is the most", length + 4ull, frame_bytes_max)};
+  return {ErrorCode::frame_too_large,
+          fmt::format("a frame of {} bytes; {} is the most", length + 4ull, frame_bytes_max)};
 }
 
 void append_header(std::string& out, Opcode opcode, std::uint8_t flags, std::uint32_t request, std::size_t body_bytes) {
@@ -31,7 +32,8 @@ Result<Error> read_error(Bytes body) {
 }
 
 std::string_view name(ReceiptState state) {
-  constexpr std::string_view kNames[] = {"unknown", "queued", "offered", "retrieved", "acknowledged", "dead", "scheduled", "cancelled"};
+  constexpr std::string_view kNames[] = {"unknown",      "queued", "offered",   "retrieved",
+                                         "acknowledged", "dead",   "scheduled", "cancelled"};
   const auto index = static_cast<std::size_t>(state);
   return index < std::size(kNames) ? kNames[index] : "unknown";
 }

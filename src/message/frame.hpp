@@ -51,13 +51,15 @@ enum class Opcode : std::uint8_t {
   withdrawn = 0x89,
 };
 
-constexpr std::uint8_t kFlagQuiet = 1;         // client frames
-constexpr std::uint8_t kFlagAtomic = 2;        // PUBLISH_BATCH: all or none
-constexpr std::uint8_t kFlagStream = 2;        // REQUEST: status messages may come before the response
-constexpr std::uint8_t kFlagOfMessage = 4;     // ACK, NACK, REJECT, EXTEND, COMPLETE: the id of the message it must be comes first
-constexpr std::uint8_t kFlagCauses = 0x80;     // PUBLISH and REQUEST between shards: cause, hops and chain are as they stand
-constexpr std::uint8_t kFlagLeased = 1;        // DELIVER
-constexpr std::uint8_t kFlagRedelivered = 2;   // DELIVER
+constexpr std::uint8_t kFlagQuiet = 1;   // client frames
+constexpr std::uint8_t kFlagAtomic = 2;  // PUBLISH_BATCH: all or none
+constexpr std::uint8_t kFlagStream = 2;  // REQUEST: status messages may come before the response
+constexpr std::uint8_t kFlagOfMessage =
+    4;  // ACK, NACK, REJECT, EXTEND, COMPLETE: the id of the message it must be comes first
+constexpr std::uint8_t kFlagCauses =
+    0x80;                                // PUBLISH and REQUEST between shards: cause, hops and chain are as they stand
+constexpr std::uint8_t kFlagLeased = 1;  // DELIVER
+constexpr std::uint8_t kFlagRedelivered = 2;  // DELIVER
 
 struct FrameHeader {
   std::uint32_t length = 0;  // of what follows the length: 8 + the body
@@ -79,9 +81,11 @@ struct Frame {
 
 /// Whether it settles or extends leases of one message alone, whose id should be the first 16 bytes of its body.
 inline bool names_its_message(const Frame& frame) {
-  if ((frame.header.flags & kFlagOfMessage) == 0) [[likely]] return false;
+  if ((frame.header.flags & kFlagOfMessage) == 0) [[likely]]
+    return false;
   const auto opcode = frame.header.opcode;
-  return opcode == Opcode::ack || opcode == Opcode::nack || opcode == Opcode::reject || opcode == Opcode::extend || opcode == Opcode::complete;
+  return opcode == Opcode::ack || opcode == Opcode::nack || opcode == Opcode::reject || opcode == Opcode::extend ||
+         opcode == Opcode::complete;
 }
 
 /// Cuts the first frame off `bytes`. Returns nothing while it is not whole. Errors: malformed (length below 8),
@@ -98,11 +102,21 @@ void append_error(std::string& out, Opcode opcode, std::uint32_t request, const 
 /// Reads the body of ERROR or GOODBYE. Errors: malformed.
 Result<Error> read_error(Bytes body);
 
-/// `duplicate`: not published, as its key was used before; id and state are those of the first. `dead`: put with the dead letters.
+/// `duplicate`: not published, as its key was used before; id and state are those of the first. `dead`: put with the
+/// dead letters.
 enum class PublishOutcome : std::uint8_t { queued = 0, offered = 1, scheduled = 2, sent = 3, duplicate = 4, dead = 5 };
 
 /// Receipt states as on the wire (section 8).
-enum class ReceiptState : std::uint8_t { unknown, queued, offered, retrieved, acknowledged, dead, scheduled, cancelled };
+enum class ReceiptState : std::uint8_t {
+  unknown,
+  queued,
+  offered,
+  retrieved,
+  acknowledged,
+  dead,
+  scheduled,
+  cancelled
+};
 constexpr std::uint64_t kNeverRead = ~std::uint64_t{0};
 
 /// The body of CONFIRM.
@@ -119,7 +133,8 @@ static_assert(sizeof(Confirm) == 32);
 inline Result<std::optional<Frame>> cut_frame(Bytes& bytes, std::size_t frame_bytes_max) {
   if (bytes.size() < 4) return std::nullopt;
   const auto length = load<std::uint32_t>(bytes.data());
-  if (length < 8 || length > frame_bytes_max - 4) [[unlikely]] return std::unexpected(bad_frame_length(length, frame_bytes_max));
+  if (length < 8 || length > frame_bytes_max - 4) [[unlikely]]
+    return std::unexpected(bad_frame_length(length, frame_bytes_max));
   const std::size_t whole = 4 + std::size_t{length};
   if (bytes.size() < whole) return std::nullopt;
   const Frame frame{load<FrameHeader>(bytes.data()), bytes.subspan(kFrameHeaderBytes, whole - kFrameHeaderBytes)};

@@ -1,4 +1,5 @@
-// JSON text that came from outside, parsed within bounds (simdjson's DOM: all of it is checked before any of it is used).
+// JSON text that came from outside, parsed within bounds (simdjson's DOM: all of it is checked before any of it is
+// used).
 #pragma once
 
 #include <simdjson.h>

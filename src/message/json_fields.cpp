@@ -21,7 +21,8 @@ std::string_view JsonFields::text(std::string_view name, std::size_t max) {
   if (!value) return {};
   std::string_view text;
   if (value->get(text)) refuse_value(name, *value, "a string");
-  if (text.size() > max) return refuse_value(name, *value, fmt::format("{} bytes long at most", max)), std::string_view{};
+  if (text.size() > max)
+    return refuse_value(name, *value, fmt::format("{} bytes long at most", max)), std::string_view{};
   return text;
 }
 
@@ -37,7 +38,8 @@ std::uint64_t JsonFields::number(std::string_view name, std::uint64_t otherwise,
   std::uint64_t number = 0;
   if (value->get(number)) return refuse_value(name, *value, "a whole number, not negative"), otherwise;
   if (number < min || number > max) {
-    return refuse(ErrorCode::out_of_range, fmt::format("`{}` is {}; it may be {} to {}", name, number, min, max)), otherwise;
+    return refuse(ErrorCode::out_of_range, fmt::format("`{}` is {}; it may be {} to {}", name, number, min, max)),
+           otherwise;
   }
   return number;
 }
@@ -48,7 +50,8 @@ std::uint32_t JsonFields::duration_ms(std::string_view name, std::uint32_t other
   std::string_view text;
   if (value->get(text)) return static_cast<std::uint32_t>(number(name, otherwise, 0, UINT32_MAX));
   const auto ms = parse_duration_ms(text);
-  if (!ms || *ms > UINT32_MAX) return refuse_value(name, *value, "milliseconds or a duration such as 30s, up to 49 days"), otherwise;
+  if (!ms || *ms > UINT32_MAX)
+    return refuse_value(name, *value, "milliseconds or a duration such as 30s, up to 49 days"), otherwise;
   return static_cast<std::uint32_t>(*ms);
 }
 
@@ -56,7 +59,8 @@ std::int64_t JsonFields::long_duration_ms(std::string_view name) {
   const auto value = find(name);
   if (!value) return 0;
   std::string_view text;
-  if (value->get(text)) return static_cast<std::int64_t>(number(name, 0, 0, static_cast<std::uint64_t>(kDurationMsMax)));
+  if (value->get(text))
+    return static_cast<std::int64_t>(number(name, 0, 0, static_cast<std::uint64_t>(kDurationMsMax)));
   const auto ms = parse_duration_ms(text);
   if (!ms) return refuse_value(name, *value, "milliseconds or a duration such as 30s, up to ten years"), 0;
   return *ms;
@@ -105,7 +109,10 @@ std::optional<std::uint64_t> JsonFields::lease_of(const JsonElement& value) cons
 
 std::uint64_t JsonFields::lease(std::string_view name) {
   const auto value = find(name);
-  if (!value) return refuse(ErrorCode::invalid_field, fmt::format("`{}` is missing: give the one that came with the message", name)), 0;
+  if (!value)
+    return refuse(ErrorCode::invalid_field,
+                  fmt::format("`{}` is missing: give the one that came with the message", name)),
+           0;
   const auto lease = lease_of(*value);
   if (!lease) refuse_value(name, *value, "a decimal number as a string");
   return lease.value_or(0);

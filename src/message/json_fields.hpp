@@ -1,5 +1,5 @@
-// Reads the fields of a JSON object from outside, each with its type and range; the first thing wrong is remembered and every
-// later read gives its default, so that a reader of many fields checks once at the end.
+// Reads the fields of a JSON object from outside, each with its type and range; the first thing wrong is remembered and
+// every later read gives its default, so that a reader of many fields checks once at the end.
 #pragma once
 
 #include <cstdint>

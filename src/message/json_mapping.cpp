@@ -1,5 +1,5 @@
-// Reading goes over the object once and puts each field into its slot, whatever it is called; then each slot is read with
-// its own rule. Two spellings of one slot must agree.
+// Reading goes over the object once and puts each field into its slot, whatever it is called; then each slot is read
+// with its own rule. Two spellings of one slot must agree.
 #include "message/json_mapping.hpp"
 
 #include <fmt/format.h>
@@ -24,9 +24,36 @@ namespace {
 namespace dom = simdjson::dom;
 
 enum Slot : std::size_t {
-  kId, kTimestamp, kFrom, kTo, kTopic, kType, kPriority, kContent, kContentType, kContentEncoding, kConversation,
-  kCorrelation, kReplyTo, kKey, kTtl, kExpiresAt, kDeliverAt, kMode, kMetadata,
-  kRetry, kGroup, kBounce, kExpectsReply, kEncoding, kCause, kHops, kChain, kDelay, kContentRef, kSlots,
+  kId,
+  kTimestamp,
+  kFrom,
+  kTo,
+  kTopic,
+  kType,
+  kPriority,
+  kContent,
+  kContentType,
+  kContentEncoding,
+  kConversation,
+  kCorrelation,
+  kReplyTo,
+  kKey,
+  kTtl,
+  kExpiresAt,
+  kDeliverAt,
+  kMode,
+  kMetadata,
+  kRetry,
+  kGroup,
+  kBounce,
+  kExpectsReply,
+  kEncoding,
+  kCause,
+  kHops,
+  kChain,
+  kDelay,
+  kContentRef,
+  kSlots,
 };
 
 struct Spelling {
@@ -131,7 +158,8 @@ Result<void> read_name(const Found& found, std::string& into) {
 
 Result<void> read_topic(const Found& found, std::string& into) {
   if (auto done = read_name(found, into); !done) return done;
-  if (!into.empty() && !is_topic(into)) return refuse(ErrorCode::invalid_topic, found, "words joined by dots, none of them `*` or `>`");
+  if (!into.empty() && !is_topic(into))
+    return refuse(ErrorCode::invalid_topic, found, "words joined by dots, none of them `*` or `>`");
   return {};
 }
 
@@ -184,7 +212,8 @@ Result<void> read_priority(const Found& found, Priority& into) {
   std::optional<Priority> priority;
   if (const auto number = whole_of(found.value)) priority = parse_priority(std::to_string(*number));
   if (const auto text = text_of(found.value)) priority = parse_priority(*text);
-  if (!priority) return refuse(ErrorCode::out_of_range, found, "1 (first) to 10, or critical, high, normal, low, background");
+  if (!priority)
+    return refuse(ErrorCode::out_of_range, found, "1 (first) to 10, or critical, high, normal, low, background");
   into = *priority;
   return {};
 }
@@ -198,7 +227,8 @@ Result<void> read_mode(const Found& found, std::optional<DeliveryMode>& into) {
 
 Result<boost::json::value> to_value(const Found& found, const dom::element& value, int depth) {
   if (depth > kMetadataDepthMax) {
-    return failure(ErrorCode::out_of_range, fmt::format("`{}` is nested deeper than {}", found.name, kMetadataDepthMax));
+    return failure(ErrorCode::out_of_range,
+                   fmt::format("`{}` is nested deeper than {}", found.name, kMetadataDepthMax));
   }
   switch (value.type()) {
     case dom::element_type::OBJECT: {
@@ -219,12 +249,18 @@ Result<boost::json::value> to_value(const Found& found, const dom::element& valu
       }
       return out;
     }
-    case dom::element_type::INT64: return boost::json::value(std::int64_t(value));
-    case dom::element_type::UINT64: return boost::json::value(std::uint64_t(value));
-    case dom::element_type::DOUBLE: return boost::json::value(double(value));
-    case dom::element_type::STRING: return boost::json::value(std::string_view(value));
-    case dom::element_type::BOOL: return boost::json::value(bool(value));
-    case dom::element_type::NULL_VALUE: break;
+    case dom::element_type::INT64:
+      return boost::json::value(std::int64_t(value));
+    case dom::element_type::UINT64:
+      return boost::json::value(std::uint64_t(value));
+    case dom::element_type::DOUBLE:
+      return boost::json::value(double(value));
+    case dom::element_type::STRING:
+      return boost::json::value(std::string_view(value));
+    case dom::element_type::BOOL:
+      return boost::json::value(bool(value));
+    case dom::element_type::NULL_VALUE:
+      break;
   }
   return boost::json::value(nullptr);
 }
@@ -251,7 +287,8 @@ Result<void> read_count(const Found& found, std::int64_t max, std::int64_t& into
 
 Result<void> read_multiplier(const Found& found, std::uint32_t& permille) {
   double factor = 0;
-  if (found.value.get(factor) || !(factor >= 1 && factor <= 1000)) return refuse(ErrorCode::out_of_range, found, "1 to 1000");
+  if (found.value.get(factor) || !(factor >= 1 && factor <= 1000))
+    return refuse(ErrorCode::out_of_range, found, "1 to 1000");
   permille = static_cast<std::uint32_t>(std::lround(factor * 1000));
   return {};
 }
@@ -297,11 +334,15 @@ Result<void> read_content_ref(const Found& found, std::optional<ContentRef>& int
   std::string_view digits;
   dom::element size;
   dom::object object;
-  const bool is_whole = !found.value.get(object) && !object.at_key("sha256").get(digits) && !object.at_key("size").get(size);
+  const bool is_whole =
+      !found.value.get(object) && !object.at_key("sha256").get(digits) && !object.at_key("size").get(size);
   const auto hash = is_whole ? ContentHash::parse(digits) : std::nullopt;
   const auto bytes = is_whole ? whole_of(size) : std::nullopt;
-  if (!hash || !bytes) return refuse(ErrorCode::invalid_field, found, "an object with `sha256`, 64 hexadecimal digits, and `size`, in bytes");
-  if (*bytes == 0 || static_cast<std::uint64_t>(*bytes) > kStoredBytesMax) return refuse(ErrorCode::out_of_range, found, "of 1 byte to 1 TiB");
+  if (!hash || !bytes)
+    return refuse(ErrorCode::invalid_field, found,
+                  "an object with `sha256`, 64 hexadecimal digits, and `size`, in bytes");
+  if (*bytes == 0 || static_cast<std::uint64_t>(*bytes) > kStoredBytesMax)
+    return refuse(ErrorCode::out_of_range, found, "of 1 byte to 1 TiB");
   into = ContentRef{*hash, static_cast<std::uint64_t>(*bytes)};
   return {};
 }
@@ -314,7 +355,8 @@ const Spelling* find_spelling(std::string_view name) {
 using Slots = std::array<std::optional<Found>, kSlots>;
 
 Result<Slots> sort_fields(const dom::element& value) {
-  if (!value.is_object()) return failure(ErrorCode::malformed, fmt::format("a message is a JSON object, not {}", shown(value)));
+  if (!value.is_object())
+    return failure(ErrorCode::malformed, fmt::format("a message is a JSON object, not {}", shown(value)));
   Slots slots;
   for (const auto [name, element] : dom::object(value)) {
     const auto* const known = find_spelling(name);
@@ -389,7 +431,8 @@ bool is_json_type(std::string_view content_type) {
 bool is_text_type(std::string_view content_type) { return lower(content_type.substr(0, 5)) == "text/"; }
 
 Result<RetryPolicy> retry_from_json(const dom::element& value) {
-  if (!value.is_object()) return failure(ErrorCode::invalid_field, fmt::format("`retry` is {}; it may be an object", shown(value)));
+  if (!value.is_object())
+    return failure(ErrorCode::invalid_field, fmt::format("`retry` is {}; it may be an object", shown(value)));
   RetryPolicy policy;
   for (const auto [key, element] : dom::object(value)) {
     const Found found{key, element};
@@ -407,7 +450,8 @@ Result<RetryPolicy> retry_from_json(const dom::element& value) {
     } else if (key == "multiplier") {
       done = read_multiplier(found, policy.multiplier_permille);
     } else {
-      done = failure(ErrorCode::invalid_field, fmt::format("`retry` has `{}`; it may have attempts, backoff, initial, max and multiplier", key));
+      done = failure(ErrorCode::invalid_field,
+                     fmt::format("`retry` has `{}`; it may have attempts, backoff, initial, max and multiplier", key));
     }
     if (!done) return std::unexpected(done.error());
   }
@@ -445,7 +489,8 @@ Result<Message> message_from_json(const dom::element& value, std::int64_t now_ms
   with(kExpiresAt, [&](const Found& found) -> Result<void> {
     std::int64_t at = 0;
     if (auto done = read_time(found, at); !done) return done;
-    if (slots[kTtl]) return failure(ErrorCode::invalid_field, "both `ttl` and `expires_at` are given; give one of them");
+    if (slots[kTtl])
+      return failure(ErrorCode::invalid_field, "both `ttl` and `expires_at` are given; give one of them");
     if (at <= now_ms) return refuse(ErrorCode::out_of_range, found, "a time to come");
     message.ttl_ms = at - now_ms;
     if (message.ttl_ms > kDurationMsMax) return refuse(ErrorCode::out_of_range, found, "ten years ahead at most");
@@ -472,7 +517,8 @@ Result<Message> message_from_json(const dom::element& value, std::int64_t now_ms
   with(kDelay, [&](const Found& found) -> Result<void> {
     std::int64_t delay = 0;
     if (auto done = read_duration(found, delay); !done) return done;
-    if (slots[kDeliverAt]) return failure(ErrorCode::invalid_field, "both `delay` and `deliver_at` are given; give one of them");
+    if (slots[kDeliverAt])
+      return failure(ErrorCode::invalid_field, "both `delay` and `deliver_at` are given; give one of them");
     message.deliver_at = delay > 0 ? now_ms + delay : 0;
     return {};
   });
@@ -493,8 +539,8 @@ Result<void> check_changes(const dom::element& object) {
   for (const auto [name, element] : dom::object(object)) {
     const auto* const known = find_spelling(name);
     if (known != nullptr && is_changeable(known->slot)) continue;
-    return failure(ErrorCode::invalid_field, fmt::format("`{}` cannot be changed; what can is {}", name.substr(0, kNameBytesMax),
-                                                         changeable_fields()));
+    return failure(ErrorCode::invalid_field, fmt::format("`{}` cannot be changed; what can is {}",
+                                                         name.substr(0, kNameBytesMax), changeable_fields()));
   }
   return {};
 }

@@ -14,17 +14,18 @@ class element;
 
 namespace folkmoot {
 
-/// The message that a JSON text says. `now_ms` (Unix milliseconds) is what `expires_at` is measured against. Whether exactly
-/// one of `to` and `topic` is there is left to the server.
-/// Errors: those of JsonDocument::parse; invalid_field, invalid_name, invalid_topic, out_of_range with field and value.
+/// The message that a JSON text says. `now_ms` (Unix milliseconds) is what `expires_at` is measured against. Whether
+/// exactly one of `to` and `topic` is there is left to the server. Errors: those of JsonDocument::parse; invalid_field,
+/// invalid_name, invalid_topic, out_of_range with field and value.
 Result<Message> message_from_json(std::string_view text, std::int64_t now_ms);
 Result<Message> message_from_json(const simdjson::dom::element& value, std::int64_t now_ms);
 
-/// Whether all fields of an object may be put into the place of those of a dead letter: what a message does not have, and what stays
-/// as it was (id, timestamp, from, no topic), would go unheard. Errors: invalid_field.
+/// Whether all fields of an object may be put into the place of those of a dead letter: what a message does not have,
+/// and what stays as it was (id, timestamp, from, no topic), would go unheard. Errors: invalid_field.
 Result<void> check_changes(const simdjson::dom::element& object);
 
-/// A retry policy: {"attempts":5,"backoff":"exponential","initial":"1s","max":"5m","multiplier":2}. Errors: invalid_field, out_of_range.
+/// A retry policy: {"attempts":5,"backoff":"exponential","initial":"1s","max":"5m","multiplier":2}. Errors:
+/// invalid_field, out_of_range.
 Result<RetryPolicy> retry_from_json(const simdjson::dom::element& value);
 /// Appends the field `retry`.
 void append_retry(JsonWriter& out, const RetryPolicy& policy);

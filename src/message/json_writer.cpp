@@ -11,7 +11,8 @@
 
 namespace folkmoot {
 
-// A value just written ends in a quote, a bracket, a digit or a letter, so the last character tells whether a comma is due.
+// A value just written ends in a quote, a bracket, a digit or a letter, so the last character tells whether a comma is
+// due.
 void JsonWriter::separate() {
   if (out_.size() == start_) return;
   const char last = out_.back();
@@ -75,17 +76,24 @@ JsonWriter& JsonWriter::value(double number) {
 JsonWriter& JsonWriter::value(const boost::json::value& any) {
   namespace json = boost::json;
   switch (any.kind()) {
-    case json::kind::null: return raw("null");
-    case json::kind::bool_: return value(any.get_bool());
-    case json::kind::int64: return integer(any.get_int64());
-    case json::kind::uint64: return natural(any.get_uint64());
-    case json::kind::double_: return value(any.get_double());
-    case json::kind::string: return value(std::string_view(any.get_string()));
+    case json::kind::null:
+      return raw("null");
+    case json::kind::bool_:
+      return value(any.get_bool());
+    case json::kind::int64:
+      return integer(any.get_int64());
+    case json::kind::uint64:
+      return natural(any.get_uint64());
+    case json::kind::double_:
+      return value(any.get_double());
+    case json::kind::string:
+      return value(std::string_view(any.get_string()));
     case json::kind::array:
       begin_array();
       for (const auto& element : any.get_array()) value(element);
       return end_array();
-    case json::kind::object: return value(any.get_object());
+    case json::kind::object:
+      return value(any.get_object());
   }
   return *this;
 }
@@ -123,11 +131,21 @@ void JsonWriter::append_string(std::string_view text) {
 
 void JsonWriter::append_escaped(char c) {
   switch (c) {
-    case '"': out_.append("\\\""); break;
-    case '\\': out_.append("\\\\"); break;
-    case '\n': out_.append("\\n"); break;
-    case '\r': out_.append("\\r"); break;
-    case '\t': out_.append("\\t"); break;
+    case '"':
+      out_.append("\\\"");
+      break;
+    case '\\':
+      out_.append("\\\\");
+      break;
+    case '\n':
+      out_.append("\\n");
+      break;
+    case '\r':
+      out_.append("\\r");
+      break;
+    case '\t':
+      out_.append("\\t");
+      break;
     default: {
       const auto byte = static_cast<unsigned char>(c);
       if (byte < 0x20) {

@@ -2,8 +2,8 @@
 //
 //   JsonWriter(out).begin_object().field("op", "confirm").field("request", 7u).end_object();
 //
-// Boost.JSON builds values in memory; the doors write text straight away, since most of it (content that is JSON already,
-// statistics) exists as text. Numbers are written so that every JSON reader takes them: no NaN, no infinity.
+// Boost.JSON builds values in memory; the doors write text straight away, since most of it (content that is JSON
+// already, statistics) exists as text. Numbers are written so that every JSON reader takes them: no NaN, no infinity.
 #pragma once
 
 #include <boost/json/fwd.hpp>

@@ -22,7 +22,8 @@ std::string_view name(DeliveryMode mode) { return kModes[static_cast<std::size_t
 
 std::optional<DeliveryMode> parse_mode(std::string_view text) {
   for (std::size_t i = 0; i < kModes.size(); ++i) {
-    if (text == kModes[i] || (text.size() == 1 && text[0] == static_cast<char>('0' + i))) return static_cast<DeliveryMode>(i);
+    if (text == kModes[i] || (text.size() == 1 && text[0] == static_cast<char>('0' + i)))
+      return static_cast<DeliveryMode>(i);
   }
   return std::nullopt;
 }

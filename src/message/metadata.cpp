@@ -36,8 +36,10 @@ Result<void> check_value(PackReader& reader, int depth) {
         if (auto done = check_value(reader, depth + 1); !done) return done;
       }
       break;
-    case MP_EXT: return failure(ErrorCode::invalid_field, "`metadata` holds a MessagePack extension type");
-    default: reader.skip();
+    case MP_EXT:
+      return failure(ErrorCode::invalid_field, "`metadata` holds a MessagePack extension type");
+    default:
+      reader.skip();
   }
   if (!reader.ok()) return failure(ErrorCode::malformed, "`metadata` breaks off or has a key that is not a string");
   return {};
@@ -53,7 +55,8 @@ json::value decode_value(PackReader& reader) {
       if (value <= static_cast<std::uint64_t>(INT64_MAX)) return static_cast<std::int64_t>(value);
       return value;
     }
-    case MP_STR: return json::string(reader.str());
+    case MP_STR:
+      return json::string(reader.str());
     case MP_BIN: {
       json::string hex;
       for (const auto byte : as_bytes(reader.bin())) hex.append(fmt::format("{:02x}", byte));
@@ -72,16 +75,22 @@ json::value decode_value(PackReader& reader) {
       }
       return out;
     }
-    default: break;
+    default:
+      break;
   }
   const auto raw = reader.raw();
   const auto* at = reinterpret_cast<const char*>(raw.data());
   switch (raw.empty() ? MP_NIL : mp_typeof(*at)) {
-    case MP_INT: return mp_decode_int(&at);
-    case MP_BOOL: return mp_decode_bool(&at);
-    case MP_FLOAT: return finite(static_cast<double>(mp_decode_float(&at)));
-    case MP_DOUBLE: return finite(mp_decode_double(&at));
-    default: return nullptr;
+    case MP_INT:
+      return mp_decode_int(&at);
+    case MP_BOOL:
+      return mp_decode_bool(&at);
+    case MP_FLOAT:
+      return finite(static_cast<double>(mp_decode_float(&at)));
+    case MP_DOUBLE:
+      return finite(mp_decode_double(&at));
+    default:
+      return nullptr;
   }
 }
 
@@ -89,12 +98,24 @@ Result<void> encode_value(const json::value& value, std::string& out, int depth)
   if (depth > kMetadataDepthMax) return too_deep();
   PackWriter writer(out);
   switch (value.kind()) {
-    case json::kind::null: writer.nil(); break;
-    case json::kind::bool_: writer.boolean(value.get_bool()); break;
-    case json::kind::int64: writer.integer(value.get_int64()); break;
-    case json::kind::uint64: writer.uint(value.get_uint64()); break;
-    case json::kind::double_: writer.real(value.get_double()); break;
-    case json::kind::string: writer.str(std::string_view(value.get_string())); break;
+    case json::kind::null:
+      writer.nil();
+      break;
+    case json::kind::bool_:
+      writer.boolean(value.get_bool());
+      break;
+    case json::kind::int64:
+      writer.integer(value.get_int64());
+      break;
+    case json::kind::uint64:
+      writer.uint(value.get_uint64());
+      break;
+    case json::kind::double_:
+      writer.real(value.get_double());
+      break;
+    case json::kind::string:
+      writer.str(std::string_view(value.get_string()));
+      break;
     case json::kind::array:
       writer.array(static_cast<std::uint32_t>(value.get_array().size()));
       for (const auto& element : value.get_array()) {
@@ -151,10 +172,17 @@ std::optional<double> metadata_number(Bytes packed, std::string_view name) {
   auto* at = reinterpret_cast<const char*>(value.data());
   double number = -1;
   switch (mp_typeof(*at)) {
-    case MP_UINT: number = static_cast<double>(mp_decode_uint(&at)); break;
-    case MP_FLOAT: number = static_cast<double>(mp_decode_float(&at)); break;
-    case MP_DOUBLE: number = mp_decode_double(&at); break;
-    default: break;
+    case MP_UINT:
+      number = static_cast<double>(mp_decode_uint(&at));
+      break;
+    case MP_FLOAT:
+      number = static_cast<double>(mp_decode_float(&at));
+      break;
+    case MP_DOUBLE:
+      number = mp_decode_double(&at);
+      break;
+    default:
+      break;
   }
   if (!(number >= 0 && number <= 1e18)) return std::nullopt;
   return number;

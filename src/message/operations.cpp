@@ -17,7 +17,8 @@ void append_fixed(std::string& out, const T& value) {
 // A frame that grows in `out`; its length is filled in when it is whole.
 class OpenFrame {
  public:
-  OpenFrame(std::string& out, Opcode opcode, std::uint32_t request, std::uint8_t flags = 0) : out_(out), at_(out.size()) {
+  OpenFrame(std::string& out, Opcode opcode, std::uint32_t request, std::uint8_t flags = 0)
+      : out_(out), at_(out.size()) {
     append_header(out, opcode, flags, request, 0);
   }
   char* body() { return out_.data() + at_ + kFrameHeaderBytes; }
@@ -85,7 +86,8 @@ Result<void> append_one_of_many(std::string& out, const Message& message) {
   return {};
 }
 
-// Their count, then each with its length. On error the frame is taken back; `where` has room for a message's place and what is wrong.
+// Their count, then each with its length. On error the frame is taken back; `where` has room for a message's place and
+// what is wrong.
 Result<void> end_with_messages(OpenFrame& frame, std::string& out, std::span<const Message> messages,
                                fmt::format_string<std::size_t&, const std::string&> where) {
   append_fixed(out, static_cast<std::uint32_t>(messages.size()));
@@ -101,7 +103,8 @@ Result<void> end_with_messages(OpenFrame& frame, std::string& out, std::span<con
 
 Result<void> check_batch(std::size_t messages) {
   if (messages > 0 && messages <= kBatchMessagesMax) return {};
-  return failure(ErrorCode::out_of_range, fmt::format("a batch of {} messages; 1 to {} may be in one", messages, kBatchMessagesMax));
+  return failure(ErrorCode::out_of_range,
+                 fmt::format("a batch of {} messages; 1 to {} may be in one", messages, kBatchMessagesMax));
 }
 
 Error broken(std::string_view what) { return {ErrorCode::malformed, fmt::format("the body of {} breaks off", what)}; }
@@ -151,9 +154,11 @@ Result<void> append_request(std::string& out, std::uint32_t request, const Messa
   return end_with_message(frame, out, message);
 }
 
-Result<void> append_complete(std::string& out, std::uint32_t request, std::uint64_t lease, std::span<const Message> outputs) {
+Result<void> append_complete(std::string& out, std::uint32_t request, std::uint64_t lease,
+                             std::span<const Message> outputs) {
   if (outputs.size() > kOutputsMax) {
-    return failure(ErrorCode::out_of_range, fmt::format("{} outputs; {} may be in one completion", outputs.size(), kOutputsMax));
+    return failure(ErrorCode::out_of_range,
+                   fmt::format("{} outputs; {} may be in one completion", outputs.size(), kOutputsMax));
   }
   OpenFrame frame(out, Opcode::complete, request);
   append_fixed(out, lease);
@@ -203,8 +208,8 @@ void append_nack(std::string& out, std::uint32_t request, std::span<const std::u
   map.text(2, reason);
 }
 
-void append_reject(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases, std::string_view reason,
-                   bool quiet) {
+void append_reject(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases,
+                   std::string_view reason, bool quiet) {
   MapFrame(out, Opcode::reject, request, quiet).leases(0, leases).text(2, reason);
 }
 
@@ -250,13 +255,15 @@ void append_call(std::string& out, std::uint32_t request, std::string_view name,
   MapFrame(out, Opcode::call, request).text(0, name).text(1, arguments);
 }
 
-void append_content_open(std::string& out, std::uint32_t request, std::uint64_t size, const std::optional<ContentHash>& hash) {
+void append_content_open(std::string& out, std::uint32_t request, std::uint64_t size,
+                         const std::optional<ContentHash>& hash) {
   MapFrame map(out, Opcode::content_open, request);
   map.uint(0, size);
   if (hash) map.bytes(1, as_text(bytes_of(*hash)));
 }
 
-void append_content_write(std::string& out, std::uint32_t request, std::uint32_t upload, std::uint64_t offset, std::string_view bytes) {
+void append_content_write(std::string& out, std::uint32_t request, std::uint32_t upload, std::uint64_t offset,
+                          std::string_view bytes) {
   append_header(out, Opcode::content_write, 0, request, sizeof upload + sizeof offset + bytes.size());
   append_fixed(out, upload);
   append_fixed(out, offset);
@@ -274,7 +281,8 @@ void append_content_stat(std::string& out, std::uint32_t request, const ContentH
   append_fixed(out, hash);
 }
 
-void append_content_read(std::string& out, std::uint32_t request, const ContentHash& hash, std::uint64_t offset, std::uint32_t bytes) {
+void append_content_read(std::string& out, std::uint32_t request, const ContentHash& hash, std::uint64_t offset,
+                         std::uint32_t bytes) {
   append_header(out, Opcode::content_read, 0, request, sizeof hash + sizeof offset + sizeof bytes);
   append_fixed(out, hash);
   append_fixed(out, offset);
@@ -286,14 +294,29 @@ Result<Welcome> read_welcome(Bytes body) {
   Welcome welcome;
   for (auto pairs = reader.map(); pairs-- && reader.ok();) {
     switch (reader.uint()) {
-      case 0: welcome.version = reader.uint(); break;
-      case 1: welcome.software = reader.str(); break;
-      case 2: welcome.session = reader.uint(); break;
-      case 3: welcome.max_frame_bytes = reader.uint(); break;
-      case 4: welcome.max_content_bytes = reader.uint(); break;
-      case 5: welcome.node = reader.uint(); break;
-      case 6: welcome.max_stored_bytes = reader.uint(); break;
-      default: reader.skip();
+      case 0:
+        welcome.version = reader.uint();
+        break;
+      case 1:
+        welcome.software = reader.str();
+        break;
+      case 2:
+        welcome.session = reader.uint();
+        break;
+      case 3:
+        welcome.max_frame_bytes = reader.uint();
+        break;
+      case 4:
+        welcome.max_content_bytes = reader.uint();
+        break;
+      case 5:
+        welcome.node = reader.uint();
+        break;
+      case 6:
+        welcome.max_stored_bytes = reader.uint();
+        break;
+      default:
+        reader.skip();
     }
   }
   if (!reader.ok()) return std::unexpected(broken("WELCOME"));
@@ -317,7 +340,8 @@ Result<Delivered> read_delivery(const Frame& frame) {
   const auto head = read_delivery_head(frame);
   if (!head) return std::unexpected(head.error());
   Delivered delivered{head->first, {}};
-  if (auto done = decode_message(head->second, delivered.message); !done) return std::unexpected(std::move(done.error()));
+  if (auto done = decode_message(head->second, delivered.message); !done)
+    return std::unexpected(std::move(done.error()));
   return delivered;
 }
 
@@ -368,12 +392,23 @@ Result<std::vector<CopyReceipt>> read_receipts(Bytes body) {
           receipt.id = load<Uuid>(id.data());
           break;
         }
-        case 1: receipt.recipient = reader.str(); break;
-        case 2: receipt.state = static_cast<ReceiptState>(reader.uint()); break;
-        case 3: receipt.deliveries = reader.uint(); break;
-        case 4: receipt.at = static_cast<std::int64_t>(reader.uint()); break;
-        case 5: receipt.reason = reader.str(); break;
-        default: reader.skip();
+        case 1:
+          receipt.recipient = reader.str();
+          break;
+        case 2:
+          receipt.state = static_cast<ReceiptState>(reader.uint());
+          break;
+        case 3:
+          receipt.deliveries = reader.uint();
+          break;
+        case 4:
+          receipt.at = static_cast<std::int64_t>(reader.uint());
+          break;
+        case 5:
+          receipt.reason = reader.str();
+          break;
+        default:
+          reader.skip();
       }
     }
     receipts.push_back(std::move(receipt));

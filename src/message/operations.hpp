@@ -1,5 +1,5 @@
-// The bodies of operations and answers beyond the fixed layouts of frame.hpp (docs/protocol.md, sections 2 to 8), built and read by
-// whoever speaks native frames as a client: the client library, and the HTTP and WebSocket doors.
+// The bodies of operations and answers beyond the fixed layouts of frame.hpp (docs/protocol.md, sections 2 to 8), built
+// and read by whoever speaks native frames as a client: the client library, and the HTTP and WebSocket doors.
 #pragma once
 
 #include <optional>
@@ -22,18 +22,20 @@ struct HelloRequest {
 void append_hello(std::string& out, std::uint32_t request, const HelloRequest& hello);
 /// Errors: those of encode_envelope; on error `out` is as it was.
 Result<void> append_publish(std::string& out, std::uint32_t request, const Message& message, bool quiet = false);
-/// `flags`: kFlagQuiet, kFlagAtomic. Errors: out_of_range for none or more than kBatchMessagesMax messages, and those of
-/// append_publish, which name the message by its place.
+/// `flags`: kFlagQuiet, kFlagAtomic. Errors: out_of_range for none or more than kBatchMessagesMax messages, and those
+/// of append_publish, which name the message by its place.
 Result<void> append_publish_batch(std::string& out, std::uint32_t request, std::span<const Message> messages,
                                   std::uint8_t flags = 0);
-/// The same of messages that stand for themselves: errors among them are passed over, and what cannot be encoded becomes one. Without
-/// any that is left nothing is appended. Errors: out_of_range.
+/// The same of messages that stand for themselves: errors among them are passed over, and what cannot be encoded
+/// becomes one. Without any that is left nothing is appended. Errors: out_of_range.
 Result<void> append_publish_each(std::string& out, std::uint32_t request, std::span<Result<Message>> messages);
 /// `flags`: kFlagStream.
 Result<void> append_request(std::string& out, std::uint32_t request, const Message& message, std::uint32_t timeout_ms,
                             std::uint8_t flags = 0);
-/// Answered like a batch. Errors: out_of_range for more than kOutputsMax outputs (none is fine), and those of append_publish.
-Result<void> append_complete(std::string& out, std::uint32_t request, std::uint64_t lease, std::span<const Message> outputs);
+/// Answered like a batch. Errors: out_of_range for more than kOutputsMax outputs (none is fine), and those of
+/// append_publish.
+Result<void> append_complete(std::string& out, std::uint32_t request, std::uint64_t lease,
+                             std::span<const Message> outputs);
 
 struct SubscribeRequest {
   std::string_view pattern;
@@ -57,11 +59,12 @@ void append_ack(std::string& out, std::uint32_t request, std::span<const std::ui
 /// Without `delay_ms` the messages wait as their retry policy says; 0: not at all.
 void append_nack(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases,
                  std::optional<std::uint64_t> delay_ms, std::string_view reason, bool quiet = false);
-void append_reject(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases, std::string_view reason,
-                   bool quiet = false);
-void append_extend(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases, std::uint64_t lease_ms,
-                   bool quiet = false);
-/// Makes `frame`, which settles or extends (ACK, NACK, REJECT, EXTEND or COMPLETE), hold for a lease of this message alone.
+void append_reject(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases,
+                   std::string_view reason, bool quiet = false);
+void append_extend(std::string& out, std::uint32_t request, std::span<const std::uint64_t> leases,
+                   std::uint64_t lease_ms, bool quiet = false);
+/// Makes `frame`, which settles or extends (ACK, NACK, REJECT, EXTEND or COMPLETE), hold for a lease of this message
+/// alone.
 void limit_to_message(std::string& frame, const Uuid& id);
 void append_receipt(std::string& out, std::uint32_t request, std::span<const Uuid> ids);
 void append_wait(std::string& out, std::uint32_t request, std::string_view mailbox, std::uint64_t timeout_ms);
@@ -82,11 +85,14 @@ void append_call(std::string& out, std::uint32_t request, std::string_view name,
 
 // Content by reference. An upload is named by the number of the request that opened it.
 /// `hash`: of the whole, if it is known; answered by whether it is stored already.
-void append_content_open(std::string& out, std::uint32_t request, std::uint64_t size, const std::optional<ContentHash>& hash = {});
-void append_content_write(std::string& out, std::uint32_t request, std::uint32_t upload, std::uint64_t offset, std::string_view bytes);
+void append_content_open(std::string& out, std::uint32_t request, std::uint64_t size,
+                         const std::optional<ContentHash>& hash = {});
+void append_content_write(std::string& out, std::uint32_t request, std::uint32_t upload, std::uint64_t offset,
+                          std::string_view bytes);
 void append_content_finish(std::string& out, std::uint32_t request, std::uint32_t upload, const ContentHash& hash);
 void append_content_stat(std::string& out, std::uint32_t request, const ContentHash& hash);
-void append_content_read(std::string& out, std::uint32_t request, const ContentHash& hash, std::uint64_t offset, std::uint32_t bytes);
+void append_content_read(std::string& out, std::uint32_t request, const ContentHash& hash, std::uint64_t offset,
+                         std::uint32_t bytes);
 
 // -- answers: each reads one frame's body. Errors: malformed, and for messages those of decode_message.
 
@@ -98,7 +104,7 @@ struct Welcome {
 Result<Welcome> read_welcome(Bytes body);
 
 struct DeliveryHead {
-  std::uint64_t lease = 0;      // 0: none, nothing to settle
+  std::uint64_t lease = 0;  // 0: none, nothing to settle
   std::uint32_t delivery = 0;
   bool redelivered = false;
 };

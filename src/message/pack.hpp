@@ -128,16 +128,28 @@ class PackWriter {
  public:
   explicit PackWriter(std::string& out) : out_(out) {}
 
-  PackWriter& map(std::uint32_t pairs) { return put(5, [&](char* at) { return mp_encode_map(at, pairs); }); }
-  PackWriter& array(std::uint32_t count) { return put(5, [&](char* at) { return mp_encode_array(at, count); }); }
-  PackWriter& uint(std::uint64_t value) { return put(9, [&](char* at) { return mp_encode_uint(at, value); }); }
+  PackWriter& map(std::uint32_t pairs) {
+    return put(5, [&](char* at) { return mp_encode_map(at, pairs); });
+  }
+  PackWriter& array(std::uint32_t count) {
+    return put(5, [&](char* at) { return mp_encode_array(at, count); });
+  }
+  PackWriter& uint(std::uint64_t value) {
+    return put(9, [&](char* at) { return mp_encode_uint(at, value); });
+  }
   PackWriter& integer(std::int64_t value) {
     if (value >= 0) return uint(static_cast<std::uint64_t>(value));
     return put(9, [&](char* at) { return mp_encode_int(at, value); });
   }
-  PackWriter& real(double value) { return put(9, [&](char* at) { return mp_encode_double(at, value); }); }
-  PackWriter& boolean(bool value) { return put(1, [&](char* at) { return mp_encode_bool(at, value); }); }
-  PackWriter& nil() { return put(1, [&](char* at) { return mp_encode_nil(at); }); }
+  PackWriter& real(double value) {
+    return put(9, [&](char* at) { return mp_encode_double(at, value); });
+  }
+  PackWriter& boolean(bool value) {
+    return put(1, [&](char* at) { return mp_encode_bool(at, value); });
+  }
+  PackWriter& nil() {
+    return put(1, [&](char* at) { return mp_encode_nil(at); });
+  }
   PackWriter& str(std::string_view text) {
     const auto size = static_cast<std::uint32_t>(text.size());
     put(5, [&](char* at) { return mp_encode_strl(at, size); });

@@ -14,8 +14,8 @@ namespace folkmoot {
 /// compressed already stays as it is.
 void pack_content(Message& message, std::string_view encoding, std::size_t bytes_max = SIZE_MAX);
 
-/// Decompresses the content of a message that is compressed and has it with it, to `bytes_max` at most. Errors, on which the
-/// message stays as it is: those of decompress().
+/// Decompresses the content of a message that is compressed and has it with it, to `bytes_max` at most. Errors, on
+/// which the message stays as it is: those of decompress().
 Result<void> unpack_content(Message& message, std::size_t bytes_max);
 
 }  // namespace folkmoot

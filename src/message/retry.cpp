@@ -10,8 +10,11 @@ std::int64_t retry_delay_ms(const RetryPolicy& policy, std::uint32_t failed, std
   const auto most = policy.max_ms > 0 ? std::min(policy.max_ms, kDurationMsMax) : kDurationMsMax;
   auto delay = std::min(policy.initial_ms, most);
   switch (policy.backoff) {
-    case Backoff::fixed: break;
-    case Backoff::linear: delay = delay > most / std::max<std::int64_t>(failed, 1) ? most : delay * failed; break;
+    case Backoff::fixed:
+      break;
+    case Backoff::linear:
+      delay = delay > most / std::max<std::int64_t>(failed, 1) ? most : delay * failed;
+      break;
     case Backoff::exponential:
     case Backoff::exponential_jitter:
       // Whole numbers all the way: every machine comes to the same result.

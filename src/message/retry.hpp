@@ -7,8 +7,9 @@
 
 namespace folkmoot {
 
-/// Milliseconds to wait after the `failed`th attempt (from 1 on). `chance`: any number, for the jitter: exponential_jitter waits
-/// between half and all of what exponential waits. Never above `max_ms` (if there is one) or ten years.
+/// Milliseconds to wait after the `failed`th attempt (from 1 on). `chance`: any number, for the jitter:
+/// exponential_jitter waits between half and all of what exponential waits. Never above `max_ms` (if there is one) or
+/// ten years.
 std::int64_t retry_delay_ms(const RetryPolicy& policy, std::uint32_t failed, std::uint64_t chance);
 
 /// The policy of a message over that of its mailbox: `attempts` 0 is the mailbox's.

@@ -3,10 +3,12 @@
 //
 //   closed     calls pass; `failures_to_open` failures in a row open it
 //   open       calls are refused; after `open_ms` it is half open
-//   half_open  at most `probes_max` calls at a time pass, as probes; `successes_to_close` successes close it, one failure
+//   half_open  at most `probes_max` calls at a time pass, as probes; `successes_to_close` successes close it, one
+//   failure
 //              opens it again
 //
-// A state machine and no more: time is handed in, there is no lock and no callback (client/server_breakers.hpp has both).
+// A state machine and no more: time is handed in, there is no lock and no callback (client/server_breakers.hpp has
+// both).
 #pragma once
 
 #include <cstdint>
@@ -43,8 +45,8 @@ class CircuitBreaker {
   /// heard for `open_ms` is given up, so that a lost report does not keep the breaker half open for ever.
   bool allow(std::int64_t now_ms);
   /// The outcome of a call that was allowed. A breaker that is open, or half open with no probe under way, does not
-  /// heed it: the call began before the breaker opened, and says nothing of how the destination is now. While a probe is
-  /// under way such a late outcome is taken for the probe's.
+  /// heed it: the call began before the breaker opened, and says nothing of how the destination is now. While a probe
+  /// is under way such a late outcome is taken for the probe's.
   void success(std::int64_t now_ms);
   void failure(std::int64_t now_ms);
 

@@ -1,5 +1,5 @@
-// Bytes on their way out of a connection: appended at the back, written from the front. Memory comes from a pool and goes back
-// when the buffer is empty, so that an idle connection holds none.
+// Bytes on their way out of a connection: appended at the back, written from the front. Memory comes from a pool and
+// goes back when the buffer is empty, so that an idle connection holds none.
 #pragma once
 
 #include <algorithm>

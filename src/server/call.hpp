@@ -14,7 +14,9 @@ struct Call {
   std::uint32_t request;
   JsonFields& arguments;
 
-  Result<void> answer(std::string_view text) const { return reactor.done(session, request, as_bytes(text)), Result<void>{}; }
+  Result<void> answer(std::string_view text) const {
+    return reactor.done(session, request, as_bytes(text)), Result<void>{};
+  }
 };
 
 inline std::unexpected<Error> wrong(const JsonFields& fields) { return std::unexpected(fields.result().error()); }

@@ -15,10 +15,10 @@
 namespace folkmoot {
 namespace {
 
-constexpr std::size_t kFilterBytesMax = 4096;        // more than any filter may have: Filter::compile() refuses with a reason
+constexpr std::size_t kFilterBytesMax = 4096;  // more than any filter may have: Filter::compile() refuses with a reason
 constexpr std::uint64_t kListMax = 1'000;
-constexpr std::size_t kListScanMax = 20'000;         // dead letters one listing looks at; the next one goes on from there
-constexpr std::size_t kListBytesMax = 4 << 20;       // of a listing; what does not fit is for the next one
+constexpr std::size_t kListScanMax = 20'000;    // dead letters one listing looks at; the next one goes on from there
+constexpr std::size_t kListBytesMax = 4 << 20;  // of a listing; what does not fit is for the next one
 constexpr std::size_t kDryRunIds = 100;
 constexpr std::uint64_t kLimitMax = 1'000'000'000;
 
@@ -46,8 +46,10 @@ Result<DeadConditions> read_conditions(JsonFields& fields) {
   if (!reason.empty()) {
     out.query.reason = reason_named(reason);
     if (out.query.reason == DeadReason::none) {
-      fields.refuse(ErrorCode::invalid_field,
-                    fmt::format("`reason` is `{}`; it may be expired, overflow, max_deliveries, rejected, guard or no_route", reason));
+      fields.refuse(
+          ErrorCode::invalid_field,
+          fmt::format("`reason` is `{}`; it may be expired, overflow, max_deliveries, rejected, guard or no_route",
+                      reason));
     }
   }
   if (!fields.result()) return wrong(fields);
@@ -59,7 +61,8 @@ Result<DeadConditions> read_conditions(JsonFields& fields) {
       return filter.matches(*input);
     };
   }
-  out.any = !out.query.mailbox.empty() || !out.query.id.is_nil() || out.query.before != 0 || !reason.empty() || !filter.empty();
+  out.any = !out.query.mailbox.empty() || !out.query.id.is_nil() || out.query.before != 0 || !reason.empty() ||
+            !filter.empty();
   return out;
 }
 
@@ -81,7 +84,10 @@ void append_dead(JsonWriter& json, const DeadView& dead, bool with_content) {
 void append_attempts(JsonWriter& json, Engine& engine, const Uuid& id) {
   json.key("attempts").begin_array();
   engine.each_attempt(id, [&](const AttemptView& attempt) {
-    json.begin_object().field("at", attempt.at).optional_field("holder", attempt.holder).field("end", name(attempt.end));
+    json.begin_object()
+        .field("at", attempt.at)
+        .optional_field("holder", attempt.holder)
+        .field("end", name(attempt.end));
     json.optional_field("reason", attempt.reason).end_object();
   });
   json.end_array();
@@ -140,13 +146,16 @@ Result<void> show_dead(const Call& call) {
   json.end_object();
   const auto most = call.reactor.options().frame_bytes_max - kFrameHeaderBytes;
   if (out.size() > most) {
-    return failure(ErrorCode::content_too_large, fmt::format("as JSON it has {} bytes, {} are the most of an answer; dead.list shows it "
-                                                             "without content", out.size(), most));
+    return failure(ErrorCode::content_too_large,
+                   fmt::format("as JSON it has {} bytes, {} are the most of an answer; dead.list shows it "
+                               "without content",
+                               out.size(), most));
   }
   return call.answer(out);
 }
 
-// The fields of `changes` as an envelope. What is set to its default is written too, as it is to replace what stands there.
+// The fields of `changes` as an envelope. What is set to its default is written too, as it is to replace what stands
+// there.
 struct Changes {
   std::string envelope;
   std::optional<std::string> content;
@@ -160,7 +169,8 @@ Result<Changes> read_changes(const Call& call) {
   Changes out;
   const auto value = call.arguments.find("changes");
   if (!value) return out;
-  if (!value->is_object()) return failure(ErrorCode::invalid_field, "`changes` is not an object with fields of a message");
+  if (!value->is_object())
+    return failure(ErrorCode::invalid_field, "`changes` is not an object with fields of a message");
   const auto good = check_changes(*value);
   auto message = good ? message_from_json(*value, call.engine.now()) : std::unexpected(good.error());
   if (!message) return failure(message.error().code, fmt::format("`changes`: {}", message.error().text));
@@ -168,8 +178,9 @@ Result<Changes> read_changes(const Call& call) {
   if (fields.find("content") || fields.find("payload")) {
     out.content = std::move(message->content);
     if (out.content->size() > call.reactor.options().content_bytes_max) {
-      return failure(ErrorCode::content_too_large, fmt::format("the content has {} bytes; {} are the most", out.content->size(),
-                                                               call.reactor.options().content_bytes_max));
+      return failure(ErrorCode::content_too_large,
+                     fmt::format("the content has {} bytes; {} are the most", out.content->size(),
+                                 call.reactor.options().content_bytes_max));
     }
   }
   std::string set;
@@ -247,7 +258,8 @@ Result<void> purge_dead(const Call& call) {
   const auto conditions = read_conditions(fields);
   if (!conditions) return std::unexpected(conditions.error());
   if (!conditions->any && !all) {
-    return failure(ErrorCode::invalid_field, "no condition is given: that would be every dead letter; say so by \"all\":true");
+    return failure(ErrorCode::invalid_field,
+                   "no condition is given: that would be every dead letter; say so by \"all\":true");
   }
   call.engine.purge_dead(call.session, call.request, conditions->query, limit);
   return {};
@@ -266,7 +278,8 @@ Result<void> show_attempts(const Call& call) {
   const auto id = call.arguments.required_id("id");
   if (!call.arguments.result()) return wrong(call.arguments);
   if (call.engine.receipt(id).state == ReceiptState::unknown) {
-    return failure(ErrorCode::not_found, fmt::format("message {} is not known here, or was settled too long ago", id.text()));
+    return failure(ErrorCode::not_found,
+                   fmt::format("message {} is not known here, or was settled too long ago", id.text()));
   }
   std::string out;
   JsonWriter json(out);
@@ -280,10 +293,17 @@ Result<void> show_cost(const Call& call) {
   const auto conversation = call.arguments.required_text("conversation");
   if (!call.arguments.result()) return wrong(call.arguments);
   const auto sums = call.engine.conversation(conversation);
-  if (!sums) return failure(ErrorCode::not_found, fmt::format("no message of conversation {} has reported a cost", conversation));
+  if (!sums)
+    return failure(ErrorCode::not_found,
+                   fmt::format("no message of conversation {} has reported a cost", conversation));
   std::string out;
-  JsonWriter(out).begin_object().field("conversation", conversation).field("messages", sums->messages)
-      .field("tokens", sums->tokens).field("money", sums->money).end_object();
+  JsonWriter(out)
+      .begin_object()
+      .field("conversation", conversation)
+      .field("messages", sums->messages)
+      .field("tokens", sums->tokens)
+      .field("money", sums->money)
+      .end_object();
   return call.answer(out);
 }
 
@@ -308,7 +328,8 @@ Result<void> set_schedule(const Call& call) {
   message->id = {};
   const auto most = call.reactor.options().content_bytes_max;
   if (message->content.size() > most) {
-    return failure(ErrorCode::content_too_large, fmt::format("the content has {} bytes; {} are the most", message->content.size(), most));
+    return failure(ErrorCode::content_too_large,
+                   fmt::format("the content has {} bytes; {} are the most", message->content.size(), most));
   }
   std::string envelope;
   if (auto done = encode_envelope(*message, envelope); !done) return done;
@@ -360,7 +381,8 @@ Result<void> configure_mailbox(const Call& call) {
   if (fields.has("default_ttl")) limits.default_ttl_ms = fields.long_duration_ms("default_ttl");
   if (const auto overflow = fields.text("overflow"); !overflow.empty()) {
     if (overflow != "reject" && overflow != "drop_oldest") {
-      fields.refuse(ErrorCode::invalid_field, fmt::format("`overflow` is `{}`; it may be reject or drop_oldest", overflow));
+      fields.refuse(ErrorCode::invalid_field,
+                    fmt::format("`overflow` is `{}`; it may be reject or drop_oldest", overflow));
     }
     limits.overflow = overflow == "reject" ? Overflow::reject : Overflow::drop_oldest;
   }
@@ -369,7 +391,8 @@ Result<void> configure_mailbox(const Call& call) {
     if (!policy) return std::unexpected(policy.error());
     limits.retry = over(*policy, limits.retry);
   }
-  limits.retry.attempts = static_cast<std::uint16_t>(fields.number("max_deliveries", limits.retry.attempts, 1, kAttemptsMax));
+  limits.retry.attempts =
+      static_cast<std::uint16_t>(fields.number("max_deliveries", limits.retry.attempts, 1, kAttemptsMax));
   if (!fields.result()) return wrong(fields);
   call.engine.configure_mailbox(call.session, call.request, command);
   return {};
@@ -411,7 +434,8 @@ Result<void> carry_out_call(Reactor& reactor, SessionId session, std::uint32_t r
   JsonDocument document;
   const auto value = document.parse(arguments.empty() ? "{}" : arguments);
   if (!value) return std::unexpected(value.error());
-  if (!value->is_object()) return failure(ErrorCode::malformed, fmt::format("the arguments of {} are not a JSON object", name));
+  if (!value->is_object())
+    return failure(ErrorCode::malformed, fmt::format("the arguments of {} are not a JSON object", name));
   JsonFields fields(*value);
   fields.refuse_others(row->arguments);
   if (!fields.result()) return wrong(fields);

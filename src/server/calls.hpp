@@ -1,4 +1,5 @@
-// Operations of the CALL frame: found by name, arguments as a JSON object (docs/protocol.md, section 14). One row of a table each.
+// Operations of the CALL frame: found by name, arguments as a JSON object (docs/protocol.md, section 14). One row of a
+// table each.
 #pragma once
 
 #include "server/reactor.hpp"

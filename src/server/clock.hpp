@@ -1,5 +1,5 @@
-// The server's time: Unix milliseconds that never go back. Follows the wall clock forward and, when that is set back, runs on
-// by the monotonic clock until the wall has caught up.
+// The server's time: Unix milliseconds that never go back. Follows the wall clock forward and, when that is set back,
+// runs on by the monotonic clock until the wall has caught up.
 #pragma once
 
 #include <algorithm>

@@ -19,7 +19,9 @@ struct CommandContext {
   bool quiet() const { return (frame.header.flags & kFlagQuiet) != 0; }
 };
 
-inline std::unexpected<Error> malformed(std::string_view what) { return failure(ErrorCode::malformed, std::string(what)); }
+inline std::unexpected<Error> malformed(std::string_view what) {
+  return failure(ErrorCode::malformed, std::string(what));
+}
 
 /// Walks a map with integer keys; `on_key` reads the value and returns true, or false to have it passed over.
 template <class OnKey>
@@ -36,7 +38,8 @@ Result<void> read_map(Bytes body, std::string_view what, OnKey on_key) {
 /// The string under that key of a map; empty if there is none, or the body is no map.
 inline std::string_view text_under(Bytes body, std::uint64_t wanted) {
   std::string_view text;
-  const auto read = read_map(body, {}, [&](std::uint64_t key, PackReader& reader) { return key == wanted && (text = reader.str(), true); });
+  const auto read = read_map(
+      body, {}, [&](std::uint64_t key, PackReader& reader) { return key == wanted && (text = reader.str(), true); });
   return read ? text : std::string_view{};
 }
 

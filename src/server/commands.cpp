@@ -25,7 +25,8 @@ Result<void> read_message(const CommandContext& context, Bytes bytes, IncomingMe
   message.content = bytes.subspan(message.routing.bytes);
   const auto most = context.reactor.options().content_bytes_max;
   if (message.content.size() <= most) return {};
-  return failure(ErrorCode::content_too_large, fmt::format("the content has {} bytes; {} are the most", message.content.size(), most));
+  return failure(ErrorCode::content_too_large,
+                 fmt::format("the content has {} bytes; {} are the most", message.content.size(), most));
 }
 
 bool has_causes(const CommandContext& context) {
@@ -51,7 +52,8 @@ bool publish_again(const CommandContext& context) {
   return true;
 }
 
-// The body of a frame that settles or extends leases, behind the id of the message that they must be of; nothing if that is cut off.
+// The body of a frame that settles or extends leases, behind the id of the message that they must be of; nothing if
+// that is cut off.
 Bytes settlement(const CommandContext& context) {
   const auto body = context.frame.body;
   return body.subspan(names_its_message(context.frame) ? std::min(sizeof(Uuid), body.size()) : 0);
@@ -66,17 +68,20 @@ Result<void> check_message(const CommandContext& context, std::span<const LeaseT
 using Messages = std::vector<Result<IncomingMessage>>;
 
 // u32 count, then each with its length. One that does not parse stands there as its error.
-Result<Messages> read_messages(const CommandContext& context, Bytes body, std::uint32_t least, std::size_t most, std::string_view what) {
+Result<Messages> read_messages(const CommandContext& context, Bytes body, std::uint32_t least, std::size_t most,
+                               std::string_view what) {
   if (body.size() < 4) return malformed(fmt::format("{} without its count", what));
   const auto count = load<std::uint32_t>(body.data());
   body = body.subspan(4);
   if (count < least || count > most) {
-    return failure(ErrorCode::out_of_range, fmt::format("{} of {} messages; {} to {} is possible", what, count, least, most));
+    return failure(ErrorCode::out_of_range,
+                   fmt::format("{} of {} messages; {} to {} is possible", what, count, least, most));
   }
   Messages messages;
   messages.reserve(count);
   for (std::uint32_t i = 0; i < count; ++i) {
-    if (body.size() < 4 || body.size() - 4 < load<std::uint32_t>(body.data())) return malformed(fmt::format("{} breaks off", what));
+    if (body.size() < 4 || body.size() - 4 < load<std::uint32_t>(body.data()))
+      return malformed(fmt::format("{} breaks off", what));
     const auto bytes = load<std::uint32_t>(body.data());
     IncomingMessage message;
     auto read = read_message(context, body.subspan(4, bytes), message);
@@ -121,7 +126,8 @@ Result<void> on_subscribe(const CommandContext& context) {
   });
   if (!read) return read;
   if (credit > ~0u) return failure(ErrorCode::out_of_range, "`credit` is above 2^32-1");
-  context.engine.subscribe(context.session(), context.request(), pattern, static_cast<std::uint32_t>(credit), echo, filter);
+  context.engine.subscribe(context.session(), context.request(), pattern, static_cast<std::uint32_t>(credit), echo,
+                           filter);
   return {};
 }
 
@@ -134,7 +140,8 @@ Result<void> on_consume(const CommandContext& context) {
     return false;
   });
   if (!read) return read;
-  context.engine.consume(context.session(), context.request(), mailbox, static_cast<std::uint32_t>(std::min<std::uint64_t>(credit, ~0u)));
+  context.engine.consume(context.session(), context.request(), mailbox,
+                         static_cast<std::uint32_t>(std::min<std::uint64_t>(credit, ~0u)));
   return {};
 }
 
@@ -258,7 +265,8 @@ Result<void> on_request(const CommandContext& context) {
   if (read) {
     const bool stream = (context.frame.header.flags & kFlagStream) != 0;
     message.has_causes = has_causes(context);
-    context.engine.request(context.session(), context.request(), load<std::uint32_t>(context.frame.body.data()), message, stream);
+    context.engine.request(context.session(), context.request(), load<std::uint32_t>(context.frame.body.data()),
+                           message, stream);
   }
   return read;
 }
@@ -315,7 +323,8 @@ Result<void> on_stats(const CommandContext& context) {
   }
   MailboxStats ignored;
   if (!mailbox.empty() && !context.engine.mailbox_stats(mailbox, ignored)) {
-    return failure(ErrorCode::not_found, fmt::format("there is no mailbox {}", is_name(mailbox) ? mailbox : "(unprintable)"));
+    return failure(ErrorCode::not_found,
+                   fmt::format("there is no mailbox {}", is_name(mailbox) ? mailbox : "(unprintable)"));
   }
   context.reactor.done(context.session(), context.request(), as_bytes(context.reactor.stats_text(mailbox)));
   return {};
@@ -330,7 +339,8 @@ Result<void> on_ping(const CommandContext& context) {
 // As the envelope has it: attempts, backoff, first wait, longest wait, multiplier in thousandths.
 RetryPolicy read_policy(PackReader& reader) {
   if (reader.array() != 5) reader.fail();
-  const auto attempts = reader.uint(), backoff = reader.uint(), initial = reader.uint(), max = reader.uint(), multiplier = reader.uint();
+  const auto attempts = reader.uint(), backoff = reader.uint(), initial = reader.uint(), max = reader.uint(),
+             multiplier = reader.uint();
   // What does not fit is above its limit too: check_retry() says so.
   return {.attempts = static_cast<std::uint16_t>(std::min<std::uint64_t>(attempts, 0xffff)),
           .backoff = static_cast<Backoff>(std::min<std::uint64_t>(backoff, 0xff)),
@@ -353,7 +363,8 @@ Result<void> on_call(const CommandContext& context) {
 Result<void> on_mailbox(const CommandContext& context) {
   MailboxCommand command;
   command.limits = context.reactor.options().engine.mailbox;
-  std::uint64_t max_messages = command.limits.max_messages, overflow = static_cast<std::uint64_t>(command.limits.overflow),
+  std::uint64_t max_messages = command.limits.max_messages,
+                overflow = static_cast<std::uint64_t>(command.limits.overflow),
                 ttl_ms = static_cast<std::uint64_t>(command.limits.default_ttl_ms);
   std::optional<std::uint64_t> max_deliveries;
   std::optional<RetryPolicy> retry;
@@ -371,8 +382,9 @@ Result<void> on_mailbox(const CommandContext& context) {
   if (!ttl) return std::unexpected(ttl.error());
   if (max_messages == 0 || max_messages > kMailboxMessagesMax || overflow > 1 ||
       (max_deliveries && (*max_deliveries == 0 || *max_deliveries > kAttemptsMax))) {
-    return failure(ErrorCode::out_of_range, fmt::format("`max_messages` may be 1 to {}, `overflow` 0 or 1, `max_deliveries` 1 to {}",
-                                                        kMailboxMessagesMax, kAttemptsMax));
+    return failure(ErrorCode::out_of_range,
+                   fmt::format("`max_messages` may be 1 to {}, `overflow` 0 or 1, `max_deliveries` 1 to {}",
+                               kMailboxMessagesMax, kAttemptsMax));
   }
   if (retry) {
     if (auto good = check_retry(*retry); !good) return good;
@@ -392,15 +404,30 @@ struct Row {
   Handler handler;
 };
 constexpr Row kRows[] = {
-    {Opcode::publish, on_publish},     {Opcode::publish_batch, on_publish_batch}, {Opcode::subscribe, on_subscribe},
-    {Opcode::consume, on_consume},     {Opcode::credit, on_credit},               {Opcode::cancel, on_cancel},
-    {Opcode::receive, on_receive},     {Opcode::ack, on_ack},                     {Opcode::nack, on_nack},
-    {Opcode::extend, on_extend},       {Opcode::request, on_request},             {Opcode::receipt, on_receipt},
-    {Opcode::wait, on_wait},           {Opcode::stats, on_stats},                 {Opcode::ping, on_ping},
-    {Opcode::mailbox, on_mailbox},     {Opcode::complete, on_complete},           {Opcode::reject, on_reject},
-    {Opcode::call, on_call},           {Opcode::content_open, on_content_open},
-    {Opcode::content_write, on_content_write},   {Opcode::content_finish, on_content_finish},
-    {Opcode::content_stat, on_content_stat},     {Opcode::content_read, on_content_read},
+    {Opcode::publish, on_publish},
+    {Opcode::publish_batch, on_publish_batch},
+    {Opcode::subscribe, on_subscribe},
+    {Opcode::consume, on_consume},
+    {Opcode::credit, on_credit},
+    {Opcode::cancel, on_cancel},
+    {Opcode::receive, on_receive},
+    {Opcode::ack, on_ack},
+    {Opcode::nack, on_nack},
+    {Opcode::extend, on_extend},
+    {Opcode::request, on_request},
+    {Opcode::receipt, on_receipt},
+    {Opcode::wait, on_wait},
+    {Opcode::stats, on_stats},
+    {Opcode::ping, on_ping},
+    {Opcode::mailbox, on_mailbox},
+    {Opcode::complete, on_complete},
+    {Opcode::reject, on_reject},
+    {Opcode::call, on_call},
+    {Opcode::content_open, on_content_open},
+    {Opcode::content_write, on_content_write},
+    {Opcode::content_finish, on_content_finish},
+    {Opcode::content_stat, on_content_stat},
+    {Opcode::content_read, on_content_read},
 };
 constexpr auto kHandlers = [] {
   std::array<Handler, 256> handlers{};
@@ -432,7 +459,8 @@ bool on_hello(Reactor& reactor, Connection& connection, const Frame& frame) {
   };
   if (!read) return end(read.error().code, read.error().text);
   if (version != kProtocolVersion) {
-    return end(ErrorCode::unsupported_version, fmt::format("the client speaks version {}; this server speaks {}", version, kProtocolVersion));
+    return end(ErrorCode::unsupported_version,
+               fmt::format("the client speaks version {}; this server speaks {}", version, kProtocolVersion));
   }
   const auto& wanted = reactor.options().token;
   if (!wanted.empty() && !same_token(token, wanted)) {
@@ -453,7 +481,8 @@ bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
     reactor.say_goodbye(connection, {ErrorCode::not_connected, "the first frame was not HELLO"});
     return false;
   }
-  const bool is_publish = frame.header.opcode == Opcode::publish && connection.door != DoorKind::trunk && frame.header.request < kOwnRequests;
+  const bool is_publish = frame.header.opcode == Opcode::publish && connection.door != DoorKind::trunk &&
+                          frame.header.request < kOwnRequests;
   if (is_publish && publish_again({reactor, reactor.engine(), connection, frame})) return true;
   if (auto* const others = reactor.shard_switch()) {
     const auto routed = others->route(connection, frame);
@@ -466,8 +495,9 @@ bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
 bool carry_out_here(Reactor& reactor, Connection& connection, const Frame& frame) {
   const auto handler = kHandlers[static_cast<std::size_t>(frame.header.opcode)];
   if (handler == nullptr) {
-    reactor.refuse(connection.id, frame.header.request,
-                   {ErrorCode::unknown_opcode, fmt::format("opcode 0x{:02x}", static_cast<unsigned>(frame.header.opcode))});
+    reactor.refuse(
+        connection.id, frame.header.request,
+        {ErrorCode::unknown_opcode, fmt::format("opcode 0x{:02x}", static_cast<unsigned>(frame.header.opcode))});
     return true;
   }
   const auto done = handler({reactor, reactor.engine(), connection, frame});

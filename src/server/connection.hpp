@@ -1,4 +1,5 @@
-// A connection as the reactor holds it: a socket, or a link to a door on another thread; 128 bytes of memory while it is idle.
+// A connection as the reactor holds it: a socket, or a link to a door on another thread; 128 bytes of memory while it
+// is idle.
 #pragma once
 
 #include <memory>
@@ -18,33 +19,33 @@ struct Connection {
     fresh,     // nothing read yet: may turn out to speak HTTP
     greeting,  // native, HELLO not seen
     open,
-    ending,    // no session any more; what is left in `out` is written, then it is closed
+    ending,  // no session any more; what is left in `out` is written, then it is closed
   };
 
   SessionId id = 0;
-  int socket = -1;                // -1: a link
+  int socket = -1;  // -1: a link
   State state = State::fresh;
   DoorKind door = DoorKind::native;
   bool is_unix = false;
-  bool is_home = false;           // came from another shard, as its agent belongs here
-  bool wants_write = false;       // EPOLLOUT is on
-  bool is_dirty = false;          // listed for flush
-  bool is_paused = false;         // not read from, for now
-  bool is_held = false;           // likewise, until another shard has answered or taken what is for it
-  bool takes_again = false;       // ... and the frame that it is held for comes again then
-  bool is_congested = false;      // above pending_bytes_high
-  bool events_held = false;       // ... with events, whoever publishes them waits
-  bool engine_held = false;       // the engine was told to wait
-  bool in_fan_out = false;        // gets the events of Reactor::fan_out_, which go out before anything else
-  bool owes_ack = false;          // bytes were on their way when its host was looked for last
-  std::uint32_t interest = 0;     // epoll events registered
-  // When its time is over, Unix ms: for HELLO; once open, for taking the events it holds up, or else until its host is looked for; for its
-  // last words. 0: it has all the time it likes.
+  bool is_home = false;        // came from another shard, as its agent belongs here
+  bool wants_write = false;    // EPOLLOUT is on
+  bool is_dirty = false;       // listed for flush
+  bool is_paused = false;      // not read from, for now
+  bool is_held = false;        // likewise, until another shard has answered or taken what is for it
+  bool takes_again = false;    // ... and the frame that it is held for comes again then
+  bool is_congested = false;   // above pending_bytes_high
+  bool events_held = false;    // ... with events, whoever publishes them waits
+  bool engine_held = false;    // the engine was told to wait
+  bool in_fan_out = false;     // gets the events of Reactor::fan_out_, which go out before anything else
+  bool owes_ack = false;       // bytes were on their way when its host was looked for last
+  std::uint32_t interest = 0;  // epoll events registered
+  // When its time is over, Unix ms: for HELLO; once open, for taking the events it holds up, or else until its host is
+  // looked for; for its last words. 0: it has all the time it likes.
   std::int64_t deadline = 0;
-  std::int64_t due = 0;           // when the reactor looks at the deadline, which is not later; 0: not at all
-  std::size_t answer_bytes = 0;   // of what waits, so much at most are answers
+  std::int64_t due = 0;          // when the reactor looks at the deadline, which is not later; 0: not at all
+  std::size_t answer_bytes = 0;  // of what waits, so much at most are answers
   std::shared_ptr<Link> link;
-  std::unique_ptr<Relays> relays; // of a client, if the server has several shards
+  std::unique_ptr<Relays> relays;   // of a client, if the server has several shards
   std::unique_ptr<std::string> in;  // the beginning of a frame that is not whole yet; null: nothing
   ByteBuffer out;
 

@@ -1,5 +1,6 @@
-// Contents by reference, on the reactor's side: uploads and reads of all connections. It checks and bounds what clients ask for, hands the
-// work to the content thread, and answers when that is done; which contents there are is the engine's to know.
+// Contents by reference, on the reactor's side: uploads and reads of all connections. It checks and bounds what clients
+// ask for, hands the work to the content thread, and answers when that is done; which contents there are is the
+// engine's to know.
 //
 //   OPEN    room is reserved on disk; the upload is known by the number of this request, and lives with its connection
 //   WRITE   bytes at the offset where the last ones ended; no more than kContentWindowBytes may be unanswered
@@ -19,7 +20,8 @@ namespace folkmoot {
 
 class ContentDesk {
  public:
-  /// `unsent`: the bytes that a connection has not taken yet. `on_known`: a content is stored now, or was asked for and is. All must outlive it.
+  /// `unsent`: the bytes that a connection has not taken yet. `on_known`: a content is stored now, or was asked for and
+  /// is. All must outlive it.
   ContentDesk(const ServerOptions& options, Engine& engine, Effects& answers, ContentThread& thread,
               std::function<std::size_t(SessionId)> unsent, std::function<void(const ContentRef&)> on_known);
 
@@ -29,11 +31,13 @@ class ContentDesk {
   const Counters& counters() const { return counters_; }
 
   // -- commands; errors are the answer, all else is answered later
-  Result<void> open(SessionId session, std::uint32_t request, std::uint64_t size, const std::optional<ContentHash>& hash);
+  Result<void> open(SessionId session, std::uint32_t request, std::uint64_t size,
+                    const std::optional<ContentHash>& hash);
   Result<void> write(SessionId session, std::uint32_t request, std::uint32_t upload, std::uint64_t offset, Bytes bytes);
   Result<void> finish(SessionId session, std::uint32_t request, std::uint32_t upload, const ContentHash& hash);
   Result<void> stat(SessionId session, std::uint32_t request, const ContentHash& hash);
-  Result<void> read(SessionId session, std::uint32_t request, const ContentHash& hash, std::uint64_t offset, std::uint64_t bytes);
+  Result<void> read(SessionId session, std::uint32_t request, const ContentHash& hash, std::uint64_t offset,
+                    std::uint64_t bytes);
   /// Ends an upload of the session; false if there is none of that number.
   bool cancel(SessionId session, std::uint32_t upload);
   void close_session(SessionId session);
@@ -55,10 +59,10 @@ class ContentDesk {
   struct Upload {
     UploadId id = 0;
     std::uint64_t size = 0;
-    std::uint64_t accepted = 0;    // bytes handed over
-    std::uint64_t in_flight = 0;   // of those, not yet written
-    std::size_t jobs = 0;          // handed over, not yet done
-    std::int64_t last = 0;         // when something last came or was done
+    std::uint64_t accepted = 0;   // bytes handed over
+    std::uint64_t in_flight = 0;  // of those, not yet written
+    std::size_t jobs = 0;         // handed over, not yet done
+    std::int64_t last = 0;        // when something last came or was done
     bool finishing = false;
   };
   using Place = std::pair<SessionId, std::uint32_t>;

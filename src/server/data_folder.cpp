@@ -58,7 +58,9 @@ Result<std::uint32_t> shards_of(Disk& data) {
   const auto* const begin = reinterpret_cast<const char*>(text.data());
   const auto read = std::from_chars(begin, begin + *got, shards);
   if (read.ec != std::errc{} || shards == 0 || shards > kShardsMax) {
-    return failure(ErrorCode::damaged, fmt::format("the file `{}` of the data folder does not say how many shards it was made for", kShardsFile));
+    return failure(
+        ErrorCode::damaged,
+        fmt::format("the file `{}` of the data folder does not say how many shards it was made for", kShardsFile));
   }
   return shards;
 }
@@ -70,9 +72,9 @@ Result<void> check_shards(Disk& data, const ServerOptions& options) {
   const auto made_for = shards_of(data);
   if (!made_for) return std::unexpected(made_for.error());
   if (*is_old && *made_for != options.shards) {
-    return failure(ErrorCode::invalid_field,
-                   fmt::format("the data folder {} was made with shards = {}, and `shards` is {}: set it to {}, or begin with a new folder",
-                               options.data, *made_for, options.shards, *made_for));
+    return failure(ErrorCode::invalid_field, fmt::format("the data folder {} was made with shards = {}, and `shards` "
+                                                         "is {}: set it to {}, or begin with a new folder",
+                                                         options.data, *made_for, options.shards, *made_for));
   }
   if (*is_old) return check_journals(options.data, options.shards);
   // The first one's journal is made last: where it is, all are.
@@ -89,9 +91,11 @@ Result<void> check_journals(const std::string& data, std::uint32_t shards) {
     const auto there = disk ? has_journal(**disk) : Result<bool>(false);
     if (!there) return std::unexpected(there.error());
     if (*there) continue;
-    return failure(ErrorCode::damaged, fmt::format("there is no journal in {}, and the data folder was made for {} shards: restore it from the "
-                                                   "same backup as the rest",
-                                                   folder, shards));
+    return failure(
+        ErrorCode::damaged,
+        fmt::format("there is no journal in {}, and the data folder was made for {} shards: restore it from the "
+                    "same backup as the rest",
+                    folder, shards));
   }
   return {};
 }

@@ -1,5 +1,5 @@
-// What stands in the data folder of a server with several shards: the first one's journal and the contents, a file that says how many shards
-// it was made for, and a folder with a journal for each of the others.
+// What stands in the data folder of a server with several shards: the first one's journal and the contents, a file that
+// says how many shards it was made for, and a folder with a journal for each of the others.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace folkmoot {
 std::string shard_folder(const std::string& data, std::uint32_t shard);
 /// How many shards it was made for.
 Result<std::uint32_t> shards_of(Disk& data);
-/// A new one is made for so many shards as the options say; another must be for as many, and have all their journals. Errors: invalid_field,
-/// damaged, those of the disk.
+/// A new one is made for so many shards as the options say; another must be for as many, and have all their journals.
+/// Errors: invalid_field, damaged, those of the disk.
 Result<void> check_shards(Disk& data, const ServerOptions& options);
 /// The journals of a data folder. Errors: damaged, naming the folder where one is missing.
 Result<void> check_journals(const std::string& data, std::uint32_t shards);

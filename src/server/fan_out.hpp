@@ -1,5 +1,5 @@
-// A run of events for the same subscribers, encoded once and sent to each: what a subscriber costs is its share of a write, not a copy of
-// every event. Begun and ended while the frames of one connection are carried out.
+// A run of events for the same subscribers, encoded once and sent to each: what a subscriber costs is its share of a
+// write, not a copy of every event. Begun and ended while the frames of one connection are carried out.
 #pragma once
 
 #include <vector>
@@ -15,7 +15,8 @@ class FanOut {
   std::size_t bytes() const { return frames_.size(); }
   const std::vector<EventTarget>& targets() const { return targets_; }
   bool is_for(std::span<const EventTarget> targets) const {
-    return !empty() && targets.size() == targets_.size() && std::memcmp(targets.data(), targets_.data(), targets.size_bytes()) == 0;
+    return !empty() && targets.size() == targets_.size() &&
+           std::memcmp(targets.data(), targets_.data(), targets.size_bytes()) == 0;
   }
 
   void begin(std::span<const EventTarget> targets) {

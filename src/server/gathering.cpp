@@ -257,7 +257,8 @@ class Sums final : public Gathering {
   }
   std::string body() override {
     if (sum_.is_null()) return {};
-    if (auto* const mailboxes = sum_.is_object() ? sum_.as_object().if_contains("mailboxes") : nullptr; mailboxes != nullptr) {
+    if (auto* const mailboxes = sum_.is_object() ? sum_.as_object().if_contains("mailboxes") : nullptr;
+        mailboxes != nullptr) {
       if (auto& list = mailboxes->as_array(); list.size() > kListedMailboxesMax) list.resize(kListedMailboxesMax);
     }
     if (!contents_.is_null()) sum_.as_object()["contents"] = contents_;
@@ -300,7 +301,8 @@ class InTurns final : public Gathering {
     if (counts_.empty() && sum_.is_null() && !has_page_) Gathering::fail(error);
   }
   std::optional<Next> next() override {
-    if (is_over_ || shard_ + 1 >= shards_ || error() || !arguments_.is_object() || (limit_ != 0 && done_ >= limit_)) return std::nullopt;
+    if (is_over_ || shard_ + 1 >= shards_ || error() || !arguments_.is_object() || (limit_ != 0 && done_ >= limit_))
+      return std::nullopt;
     ++shard_;
     auto& arguments = arguments_.as_object();
     // As they were sent, if they can stay so: what is written anew has its numbers written in another way perhaps.
@@ -312,7 +314,8 @@ class InTurns final : public Gathering {
   std::string body() override {
     if (is_list_) {
       // A page that ends with its shard goes on at the start of the next.
-      if (next_ == kNoNext && shard_ + 1 < shards_) next_ = '"' + make_uuid({.key = 0, .mailbox = 0, .node = shard_ + 1}).text() + '"';
+      if (next_ == kNoNext && shard_ + 1 < shards_)
+        next_ = '"' + make_uuid({.key = 0, .mailbox = 0, .node = shard_ + 1}).text() + '"';
       return std::string(kPageBegin) + dead_ + std::string(kPageNext) + next_ + "}";
     }
     if (!sum_.is_null()) return json::serialize(sum_);
@@ -324,7 +327,8 @@ class InTurns final : public Gathering {
  private:
   static constexpr std::string_view kPageBegin = R"({"dead":[)", kPageNext = R"(],"next":)", kNoNext = "null";
 
-  // What stands in the messages is not read: it may be nested deeper, and have longer numbers, than a document here could.
+  // What stands in the messages is not read: it may be nested deeper, and have longer numbers, than a document here
+  // could.
   void take_page(std::string_view body) {
     has_page_ = true;
     const auto next = body.rfind(kPageNext);
@@ -382,10 +386,10 @@ class InTurns final : public Gathering {
   std::uint64_t limit_ = 0;  // 0: none
   std::uint64_t done_ = 0;
   bool has_page_ = false;
-  std::string dead_;                  // of a list: what it has so far
-  std::string next_{kNoNext};         // as JSON
+  std::string dead_;                   // of a list: what it has so far
+  std::string next_{kNoNext};          // as JSON
   std::vector<std::uint32_t> counts_;  // of a redrive or purge
-  json::value sum_;                   // of a dry run
+  json::value sum_;                    // of a dry run
 };
 
 }  // namespace
@@ -394,7 +398,8 @@ json::value parse_arguments(std::string_view text) {
   boost::system::error_code bad;
   json::parse_options options;
   options.max_depth = kArgumentsDepthMax;
-  auto value = json::parse(text.empty() ? json::string_view("{}") : json::string_view(text.data(), text.size()), bad, {}, options);
+  auto value = json::parse(text.empty() ? json::string_view("{}") : json::string_view(text.data(), text.size()), bad,
+                           {}, options);
   return bad || !value.is_object() ? json::value() : std::move(value);
 }
 
@@ -410,7 +415,8 @@ std::unique_ptr<Gathering> gather_results(std::vector<std::vector<std::uint32_t>
 }
 std::unique_ptr<Gathering> gather_stats() { return std::make_unique<Sums>("stats"); }
 std::unique_ptr<Gathering> gather_call(std::string_view name) { return std::make_unique<Sums>(name); }
-std::unique_ptr<Gathering> gather_in_turns(std::string_view name, std::string_view arguments, std::uint32_t first, std::uint32_t shards) {
+std::unique_ptr<Gathering> gather_in_turns(std::string_view name, std::string_view arguments, std::uint32_t first,
+                                           std::uint32_t shards) {
   return std::make_unique<InTurns>(name, arguments, first, shards);
 }
 

@@ -1,5 +1,5 @@
-// One answer out of several: a request that concerns more than one shard is sent to each of them in its part, and what they answer is put
-// together here (docs/architecture.md, Shards).
+// One answer out of several: a request that concerns more than one shard is sent to each of them in its part, and what
+// they answer is put together here (docs/architecture.md, Shards).
 #pragma once
 
 #include <boost/json/value.hpp>
@@ -62,7 +62,9 @@ std::unique_ptr<Gathering> gather_results(std::vector<std::vector<std::uint32_t>
 std::unique_ptr<Gathering> gather_stats();
 /// A call that every shard answers: lists one after the other, numbers added; `not_found` only if it is everywhere.
 std::unique_ptr<Gathering> gather_call(std::string_view name);
-/// A call about dead letters, shard by shard until `limit` (of its arguments) is reached. The first is asked with the arguments as they are.
-std::unique_ptr<Gathering> gather_in_turns(std::string_view name, std::string_view arguments, std::uint32_t first, std::uint32_t shards);
+/// A call about dead letters, shard by shard until `limit` (of its arguments) is reached. The first is asked with the
+/// arguments as they are.
+std::unique_ptr<Gathering> gather_in_turns(std::string_view name, std::string_view arguments, std::uint32_t first,
+                                           std::uint32_t shards);
 
 }  // namespace folkmoot

@@ -4,7 +4,8 @@
 
 namespace folkmoot {
 
-Link::Link(DoorKind link_kind, std::size_t inbox_bytes_max, std::function<void()> on_ready, std::function<void(Link&)> wake)
+Link::Link(DoorKind link_kind, std::size_t inbox_bytes_max, std::function<void()> on_ready,
+           std::function<void(Link&)> wake)
     : kind(link_kind), inbox_bytes_max_(inbox_bytes_max), on_ready_(std::move(on_ready)), wake_(std::move(wake)) {}
 
 bool Link::send(std::string_view bytes) {

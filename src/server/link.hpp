@@ -1,11 +1,14 @@
-// A link: a connection into the reactor from another thread of the same process. Doors on other threads (HTTP, WebSocket), and other shards,
-// speak native frames over it, exactly as a socket would carry them, so that no rule of messaging lives in a door.
+// A link: a connection into the reactor from another thread of the same process. Doors on other threads (HTTP,
+// WebSocket), and other shards, speak native frames over it, exactly as a socket would carry them, so that no rule of
+// messaging lives in a door.
 //
 //   door thread                         reactor thread
 //   send(frames)  --- inbox (bounded) --->  read as if from a socket
-//   take()        <-- outbox (bounded) ---  written as if to a socket; on_ready is called when there is something to take
+//   take()        <-- outbox (bounded) ---  written as if to a socket; on_ready is called when there is something to
+//   take
 //
-// The door says HELLO first, as every connection does. Both boxes are guarded by the link's own lock; nothing else is shared.
+// The door says HELLO first, as every connection does. Both boxes are guarded by the link's own lock; nothing else is
+// shared.
 #pragma once
 
 #include <atomic>
@@ -27,14 +30,14 @@ constexpr std::size_t kDoorKinds = 5;
 
 class Link : public std::enable_shared_from_this<Link> {
  public:
-  /// `on_ready` runs on the reactor's thread whenever take() may have something new, the inbox has been emptied, or the link was
-  /// closed by the reactor: it must not block and not call back into the link, only post to the door's own thread.
-  /// `wake` makes the reactor look at this link; any thread.
+  /// `on_ready` runs on the reactor's thread whenever take() may have something new, the inbox has been emptied, or the
+  /// link was closed by the reactor: it must not block and not call back into the link, only post to the door's own
+  /// thread. `wake` makes the reactor look at this link; any thread.
   Link(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready, std::function<void(Link&)> wake);
 
   // -- the door's side, any one thread at a time
-  /// Hands bytes of frames over. False, and nothing taken, while the inbox holds `inbox_bytes_max` or more (wait for on_ready), or
-  /// after the link was closed.
+  /// Hands bytes of frames over. False, and nothing taken, while the inbox holds `inbox_bytes_max` or more (wait for
+  /// on_ready), or after the link was closed.
   bool send(std::string_view bytes);
   /// All frames that arrived since the last call; whole frames only.
   std::string take();
@@ -63,9 +66,9 @@ class Link : public std::enable_shared_from_this<Link> {
   const std::function<void()> on_ready_;
   const std::function<void(Link&)> wake_;
   mutable std::mutex lock_;
-  std::string inbox_;        // guarded by lock_
-  std::string outbox_;       // guarded by lock_
-  bool door_closed_ = false; // guarded by lock_
+  std::string inbox_;          // guarded by lock_
+  std::string outbox_;         // guarded by lock_
+  bool door_closed_ = false;   // guarded by lock_
   bool want_drained_ = false;  // guarded by lock_: the reactor waits for the outbox to be taken
   std::atomic<bool> closed_ = false;
 };
@@ -82,7 +85,8 @@ class Hub {
 class Door {
  public:
   virtual ~Door() = default;
-  /// Takes over a connected socket (non-blocking) of which `first` has been read already. Called on the reactor's thread.
+  /// Takes over a connected socket (non-blocking) of which `first` has been read already. Called on the reactor's
+  /// thread.
   virtual void take_over(int socket, std::string first, bool is_unix) = 0;
 };
 

@@ -18,7 +18,8 @@ namespace {
 constexpr int kBacklog = 4096;
 
 Error system_error(std::string what) {
-  return {errno == EADDRINUSE ? ErrorCode::in_use : ErrorCode::io_error, fmt::format("{}: {}", what, std::strerror(errno))};
+  return {errno == EADDRINUSE ? ErrorCode::in_use : ErrorCode::io_error,
+          fmt::format("{}: {}", what, std::strerror(errno))};
 }
 
 }  // namespace
@@ -55,9 +56,10 @@ Result<int> listen_unix(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    return failure(ErrorCode::out_of_range, fmt::format("the socket path {} has {} bytes; {} are the most: give another with "
-                                                        "--unix-socket, or a shorter data folder",
-                                                        path, path.size(), sizeof address.sun_path - 1));
+    return failure(ErrorCode::out_of_range,
+                   fmt::format("the socket path {} has {} bytes; {} are the most: give another with "
+                               "--unix-socket, or a shorter data folder",
+                               path, path.size(), sizeof address.sun_path - 1));
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -69,7 +71,8 @@ Result<int> listen_unix(const std::string& path) {
     ::close(probe);
     if (!answers) ::unlink(path.c_str());
   }
-  if (::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 || ::listen(socket, kBacklog) != 0) {
+  if (::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(socket, kBacklog) != 0) {
     auto error = system_error(fmt::format("cannot listen on {}", path));
     ::close(socket);
     return std::unexpected(std::move(error));

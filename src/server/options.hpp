@@ -22,20 +22,22 @@ struct ContentOptions {
 struct ServerOptions {
   std::string data = "./folkmoot-data";
   std::string host = "127.0.0.1";
-  std::uint16_t port = 7470;          // 0: a free one
-  std::string unix_socket;            // empty: folkmoot.sock in the data folder; "none": no Unix socket
-  std::string token;                  // empty: no credentials (loopback only)
+  std::uint16_t port = 7470;  // 0: a free one
+  std::string unix_socket;    // empty: folkmoot.sock in the data folder; "none": no Unix socket
+  std::string token;          // empty: no credentials (loopback only)
   std::size_t connections_max = 65'536;
-  std::uint32_t shards = 1;           // engines, each with a journal, a thread and a part of the mailboxes; fixed when the data folder is made
+  std::uint32_t shards =
+      1;  // engines, each with a journal, a thread and a part of the mailboxes; fixed when the data folder is made
   std::size_t content_bytes_max = kContentBytesDefault;
   std::size_t frame_bytes_max = kFrameBytesDefault;
-  std::size_t pending_bytes_high = 512 * 1024;        // unsent bytes of a connection above which deliveries and publishers wait
-  std::size_t pending_bytes_max = 64 * 1024 * 1024;   // ... at which it is cut as a slow consumer
-  std::int64_t host_timeout_ms = 300'000;             // how long nothing may be heard of a host to which bytes are on their way
-  std::int64_t slow_consumer_ms = 5'000;              // how long it may stay above pending_bytes_high
-  std::size_t staged_bytes_max = 64 * 1024 * 1024;    // not yet durable, before reading stops
+  std::size_t pending_bytes_high =
+      512 * 1024;  // unsent bytes of a connection above which deliveries and publishers wait
+  std::size_t pending_bytes_max = 64 * 1024 * 1024;  // ... at which it is cut as a slow consumer
+  std::int64_t host_timeout_ms = 300'000;  // how long nothing may be heard of a host to which bytes are on their way
+  std::int64_t slow_consumer_ms = 5'000;   // how long it may stay above pending_bytes_high
+  std::size_t staged_bytes_max = 64 * 1024 * 1024;  // not yet durable, before reading stops
   std::int64_t hello_timeout_ms = 10'000;
-  std::int64_t drain_timeout_ms = 3'000;              // at shutdown, for connections to take what is theirs
+  std::int64_t drain_timeout_ms = 3'000;  // at shutdown, for connections to take what is theirs
   std::string version = "0.1.0";
   ContentOptions content;
   EngineOptions engine;

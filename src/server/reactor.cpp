@@ -31,9 +31,10 @@ int sockets_max() {
 }
 
 constexpr std::size_t kReadBytes = 256 * 1024;
-constexpr std::size_t kFlushBytes = 256 * 1024;  // what is read and written stays in the core's cache, however many publish
+constexpr std::size_t kFlushBytes =
+    256 * 1024;  // what is read and written stays in the core's cache, however many publish
 constexpr std::int64_t kPoolIdleMs = 100;
-constexpr std::int64_t kEndingMs = 2'000;       // for a peer to take its GOODBYE
+constexpr std::int64_t kEndingMs = 2'000;  // for a peer to take its GOODBYE
 constexpr std::int64_t kDiskRetryMs = 1'000;
 constexpr std::int64_t kAcceptRetryMs = 100;
 constexpr std::int64_t kFilesWarningMs = 60'000;
@@ -43,13 +44,15 @@ constexpr std::uint32_t kSerialMax = (1u << 30) - 1;
 
 }  // namespace
 
-Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread, ContentThread& content_thread)
+Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread,
+                 ContentThread& content_thread)
     : options_(options),
       journal_(journal),
       journal_thread_(journal_thread),
       engine_(options.engine, journal, *this),
-      contents_(options_, engine_, *this, content_thread, [this](SessionId id) { return unsent(id); },
-                [this](const ContentRef& ref) { tell_of_content(ref); }),
+      contents_(
+          options_, engine_, *this, content_thread, [this](SessionId id) { return unsent(id); },
+          [this](const ContentRef& ref) { tell_of_content(ref); }),
       read_memory_(std::make_unique_for_overwrite<std::uint8_t[]>(kReadBytes)),
       read_buffer_(read_memory_.get(), kReadBytes) {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -147,8 +150,11 @@ Result<void> Reactor::run() {
             return done;
           }
           break;
-        case Wake::links: break;  // read below, with those that found this thread awake
-        case Wake::listener: accept_all(value); break;
+        case Wake::links:
+          break;  // read below, with those that found this thread awake
+        case Wake::listener:
+          accept_all(value);
+          break;
         case Wake::connection: {
           auto* const connection = find(value);
           if (connection == nullptr) break;
@@ -199,8 +205,10 @@ Result<void> Reactor::on_journal() {
   if (full != said_disk_full_) {
     said_disk_full_ = full;
     if (full) {
-      spdlog::warn("the journal has no room ({}): durable messages are refused until it has; reads, acks and transient traffic go on",
-                   journal_.refusal());
+      spdlog::warn(
+          "the journal has no room ({}): durable messages are refused until it has; reads, acks and transient traffic "
+          "go on",
+          journal_.refusal());
     } else {
       spdlog::info("the journal has room again: durable messages are accepted");
     }
@@ -418,7 +426,9 @@ void Reactor::on_deadlines() {
     }
     if (std::exchange(connection->deadline, 0) == 0) continue;
     switch (connection->state) {
-      case Connection::State::fresh: close_connection(*connection); break;
+      case Connection::State::fresh:
+        close_connection(*connection);
+        break;
       case Connection::State::greeting:
         say_goodbye(*connection, {ErrorCode::timed_out, "no HELLO in time"});
         break;
@@ -430,16 +440,17 @@ void Reactor::on_deadlines() {
           watch_host(*connection);
           break;
         }
-        spdlog::warn("connection {} is cut: it did not read {} bytes in {} ms", session_slot(id), connection->out.size(),
-                     options_.slow_consumer_ms);
+        spdlog::warn("connection {} is cut: it did not read {} bytes in {} ms", session_slot(id),
+                     connection->out.size(), options_.slow_consumer_ms);
         say_goodbye(*connection, {ErrorCode::slow_consumer, "too much was waiting for this connection for too long"});
         break;
     }
   }
 }
 
-// With bytes on their way, TCP itself takes a quarter of an hour to notice that a host has vanished, and its leases with it. One that does
-// not read answers at least the kernel's questions whether it does, every 120 s; the default forgives one lost. (Without, keep-alive notices.)
+// With bytes on their way, TCP itself takes a quarter of an hour to notice that a host has vanished, and its leases
+// with it. One that does not read answers at least the kernel's questions whether it does, every 120 s; the default
+// forgives one lost. (Without, keep-alive notices.)
 void Reactor::watch_host(Connection& connection) {
   if (connection.socket < 0 || connection.is_unix) return;
   int on_their_way = 0;  // bytes that the kernel has and the other host has not acknowledged
@@ -463,8 +474,21 @@ void Reactor::welcome(Connection& connection, std::uint32_t request, std::string
   engine_.open_session(connection.id, agent, connection.door == DoorKind::trunk);
   if (switch_) switch_->opened(connection, agent);
   std::string body;
-  PackWriter(body).map(7).uint(0).uint(kProtocolVersion).uint(1).str("folkmoot " + options_.version).uint(2).uint(connection.id);
-  PackWriter(body).uint(3).uint(options_.frame_bytes_max).uint(4).uint(options_.content_bytes_max).uint(5).uint(engine_.node());
+  PackWriter(body)
+      .map(7)
+      .uint(0)
+      .uint(kProtocolVersion)
+      .uint(1)
+      .str("folkmoot " + options_.version)
+      .uint(2)
+      .uint(connection.id);
+  PackWriter(body)
+      .uint(3)
+      .uint(options_.frame_bytes_max)
+      .uint(4)
+      .uint(options_.content_bytes_max)
+      .uint(5)
+      .uint(engine_.node());
   PackWriter(body).uint(6).uint(options_.content.bytes_max);
   answer(connection.id, Opcode::welcome, request, {as_bytes(body)});
 }

@@ -8,8 +8,8 @@
 //   journal    what was appended is handed to the journal thread, unless it is still syncing
 //   write      every connection with something to say, once
 //
-// Doors on other threads and other shards come in through links (link.hpp). Nothing here takes a lock but the list of links that want
-// attention.
+// Doors on other threads and other shards come in through links (link.hpp). Nothing here takes a lock but the list of
+// links that want attention.
 #pragma once
 
 #include <sys/epoll.h>
@@ -85,7 +85,8 @@ class Reactor final : public Effects, public Hub, public Door {
   void deliver_event(std::span<const EventTarget> targets, const MessageParts& message) override;
   void confirm(SessionId session, std::uint32_t request, const Confirm& confirm) override;
   void done(SessionId session, std::uint32_t request, Bytes body) override;
-  void settled(SessionId session, std::uint32_t request, std::uint32_t settled, std::span<const LeaseToken> refused) override;
+  void settled(SessionId session, std::uint32_t request, std::uint32_t settled,
+               std::span<const LeaseToken> refused) override;
   void refuse(SessionId session, std::uint32_t request, const Error& error) override;
   void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
   void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
@@ -111,8 +112,8 @@ class Reactor final : public Effects, public Hub, public Door {
   /// A frame of another shard, as it is.
   void pass_on(Connection& connection, const Frame& frame);
   bool is_behind(const Connection& connection) const { return connection.unsent() > options_.pending_bytes_high; }
-  /// A client is so far behind that no event more may come from other shards. (Of trunks that are behind nothing follows: two shards would
-  /// wait for each other.)
+  /// A client is so far behind that no event more may come from other shards. (Of trunks that are behind nothing
+  /// follows: two shards would wait for each other.)
   bool has_congested_client() const { return congested_clients_ > 0; }
   /// A refused ACK may be tried again.
   bool has_room_to_settle() const;
@@ -121,9 +122,15 @@ class Reactor final : public Effects, public Hub, public Door {
   void go_on(SessionId id);
 
  private:
-  static constexpr std::int64_t kWatchMs = 60'000;  // between looks at whether a host to which bytes are on their way is there, at most
+  static constexpr std::int64_t kWatchMs =
+      60'000;  // between looks at whether a host to which bytes are on their way is there, at most
 
-  enum class Wake : std::uint32_t { disk = 1, links = 2, listener = 3, connection = 4 };  // disk: 0 the journal, 1 contents
+  enum class Wake : std::uint32_t {
+    disk = 1,
+    links = 2,
+    listener = 3,
+    connection = 4
+  };  // disk: 0 the journal, 1 contents
   struct Listener {
     int socket = -1;
     bool is_unix = false;
@@ -175,7 +182,8 @@ class Reactor final : public Effects, public Hub, public Door {
 
   // writing
   std::uint8_t* room(Connection& connection, std::size_t bytes);
-  std::uint8_t* extend(Connection& connection, Opcode opcode, std::uint8_t flags, std::uint32_t request, std::size_t body_bytes);
+  std::uint8_t* extend(Connection& connection, Opcode opcode, std::uint8_t flags, std::uint32_t request,
+                       std::size_t body_bytes);
   bool sends_at_once(const Connection& connection, std::size_t bytes) const;
   void send_or_keep(Connection& connection, std::span<const Bytes> parts);
   void no_more_congested(Connection& connection);
@@ -214,16 +222,16 @@ class Reactor final : public Effects, public Hub, public Door {
   std::array<std::size_t, kDoorKinds> open_by_door_{};
   std::vector<SessionId> dirty_;
   std::vector<SessionId> paused_;
-  std::vector<SessionId> overrun_;  // subscribers with more unsent than pending_bytes_max
+  std::vector<SessionId> overrun_;     // subscribers with more unsent than pending_bytes_max
   std::size_t congested_ = 0;          // subscribers that events wait for, and so whoever publishes
   bool trunks_go_on_ = false;          // what trunks hold can be taken again
   std::size_t congested_clients_ = 0;  // of these: clients
-  bool hold_readers_ = false;       // set while a frame is carried out that made a subscriber congested
+  bool hold_readers_ = false;          // set while a frame is carried out that made a subscriber congested
   std::priority_queue<Deadline> deadlines_;
   BufferPool pool_;
   FanOut fan_out_;
   EnvelopeMemo last_envelope_;
-  std::size_t unsent_bytes_ = 0;    // put into buffers since the last flush_dirty()
+  std::size_t unsent_bytes_ = 0;                 // put into buffers since the last flush_dirty()
   std::unique_ptr<std::uint8_t[]> read_memory_;  // not touched before there is something to read
   const std::span<std::uint8_t> read_buffer_;
   std::int64_t now_ = 0;
@@ -239,8 +247,8 @@ class Reactor final : public Effects, public Hub, public Door {
   std::mutex links_lock_;
   std::vector<std::shared_ptr<Link>> links_waiting_;  // guarded by links_lock_
   Posted posted_;                                     // guarded by links_lock_
-  bool sleeps_ = false;                               // guarded by links_lock_: whoever has something for this thread must wake it
-  bool links_closed_ = false;                         // guarded by links_lock_
+  bool sleeps_ = false;        // guarded by links_lock_: whoever has something for this thread must wake it
+  bool links_closed_ = false;  // guarded by links_lock_
 };
 
 }  // namespace folkmoot

@@ -20,7 +20,8 @@ constexpr std::uint8_t kTlsRefusal[] = {0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46
 }  // namespace
 
 void Reactor::on_readable(Connection& connection) {
-  if (connection.state == Connection::State::ending) {  // its last words are on the way; what it still says is not heard
+  if (connection.state ==
+      Connection::State::ending) {  // its last words are on the way; what it still says is not heard
     const auto got = ::recv(connection.socket, read_buffer_.data(), read_buffer_.size(), MSG_DONTWAIT);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) close_connection(connection);
     return;
@@ -55,7 +56,8 @@ void Reactor::on_readable(Connection& connection) {
   if (ended(got) || in.size() < whole) return;
   const auto gathered = connection.take_begun();
   const auto id = connection.id;
-  if (take_bytes(connection, as_bytes(gathered), used) && find(id) == &connection) connection.keep(std::string_view(gathered).substr(used));
+  if (take_bytes(connection, as_bytes(gathered), used) && find(id) == &connection)
+    connection.keep(std::string_view(gathered).substr(used));
 }
 
 // Carries out all whole frames. False when the connection is not to be read on.
@@ -77,7 +79,8 @@ bool Reactor::take_bytes(Connection& connection, Bytes bytes, std::size_t& used)
       return false;
     }
     if (!*frame) break;
-    if (switch_ && connection.state == Connection::State::greeting && belongs_elsewhere(connection, before, **frame)) return false;
+    if (switch_ && connection.state == Connection::State::greeting && belongs_elsewhere(connection, before, **frame))
+      return false;
     if (!carry_out(*this, connection, **frame)) return false;
     if (connection.is_held) [[unlikely]] {
       if (std::exchange(connection.takes_again, false)) bytes = before;
@@ -113,7 +116,8 @@ void Reactor::wake(Post post) {
     wakes = std::exchange(sleeps_, false);
   }
   const std::uint64_t one = 1;
-  if (wakes) [[maybe_unused]] const auto written = ::write(links_event_, &one, sizeof one);
+  if (wakes) [[maybe_unused]]
+    const auto written = ::write(links_event_, &one, sizeof one);
 }
 
 void Reactor::take_over(int socket, std::string first, bool is_unix) {

@@ -19,7 +19,8 @@ constexpr std::size_t kFanOutBytesMax = 128 * 1024;
 }  // namespace
 
 inline std::uint8_t* Reactor::room(Connection& connection, std::size_t bytes) {
-  if (connection.in_fan_out) [[unlikely]] send_fan_out();
+  if (connection.in_fan_out) [[unlikely]]
+    send_fan_out();
   unsent_bytes_ += bytes;
   if (!connection.is_dirty) {
     connection.is_dirty = true;
@@ -29,7 +30,8 @@ inline std::uint8_t* Reactor::room(Connection& connection, std::size_t bytes) {
 }
 
 // Room for a frame's body behind its header.
-std::uint8_t* Reactor::extend(Connection& connection, Opcode opcode, std::uint8_t flags, std::uint32_t request, std::size_t body_bytes) {
+std::uint8_t* Reactor::extend(Connection& connection, Opcode opcode, std::uint8_t flags, std::uint32_t request,
+                              std::size_t body_bytes) {
   auto* const at = room(connection, kFrameHeaderBytes + body_bytes);
   store(at, FrameHeader{static_cast<std::uint32_t>(8 + body_bytes), opcode, flags, 0, request});
   return at + kFrameHeaderBytes;
@@ -47,10 +49,12 @@ bool Reactor::deliver(SessionId session, const OutgoingDelivery& delivery) {
   }
   const auto& message = delivery.message;
   const auto lease_bytes = is_leased ? kLeaseBlockBytes : 0;
-  const auto flags = static_cast<std::uint8_t>((is_leased ? kFlagLeased : 0) | (delivery.redelivered ? kFlagRedelivered : 0));
+  const auto flags =
+      static_cast<std::uint8_t>((is_leased ? kFlagLeased : 0) | (delivery.redelivered ? kFlagRedelivered : 0));
   if (sends_at_once(*connection, message.bytes())) {
     std::uint8_t head[kFrameHeaderBytes + kLeaseBlockBytes];
-    store(head, FrameHeader{static_cast<std::uint32_t>(8 + lease_bytes + message.bytes()), Opcode::deliver, flags, 0, delivery.request});
+    store(head, FrameHeader{static_cast<std::uint32_t>(8 + lease_bytes + message.bytes()), Opcode::deliver, flags, 0,
+                            delivery.request});
     store(head + kFrameHeaderBytes, delivery.lease);
     store(head + kFrameHeaderBytes + 8, delivery.delivery);
     const Bytes parts[] = {{head, kFrameHeaderBytes + lease_bytes}, message.head, message.rest};
@@ -68,7 +72,8 @@ bool Reactor::deliver(SessionId session, const OutgoingDelivery& delivery) {
   return pending <= options_.pending_bytes_high || hold_if_behind(*connection, pending, is_event);
 }
 
-// Deliveries to a connection that is behind are held by the engine from here on; events, by holding whoever publishes them.
+// Deliveries to a connection that is behind are held by the engine from here on; events, by holding whoever publishes
+// them.
 bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool is_event) {
   if (pending <= options_.pending_bytes_high) return true;
   connection.is_congested = true;
@@ -96,7 +101,8 @@ bool Reactor::sends_at_once(const Connection& connection, std::size_t bytes) con
   return bytes >= kOwnWriteBytes && connection.socket >= 0 && connection.out.empty() && !connection.in_fan_out;
 }
 
-// Writes past the buffer; what the socket does not take waits in it. An error shows again, and ends the connection, when that is flushed.
+// Writes past the buffer; what the socket does not take waits in it. An error shows again, and ends the connection,
+// when that is flushed.
 void Reactor::send_or_keep(Connection& connection, std::span<const Bytes> parts) {
   std::array<iovec, 3> pieces;
   FOLKMOOT_ASSERT(parts.size() <= pieces.size());
@@ -133,7 +139,8 @@ void Reactor::deliver_event_to(const EventTarget& target, const MessageParts& me
     std::memcpy(at + message.head.size(), message.rest.data(), message.rest.size());
     return;
   }
-  deliver(target.session, {.request = target.request, .delivery = 1, .lease = 0, .redelivered = false, .message = message});
+  deliver(target.session,
+          {.request = target.request, .delivery = 1, .lease = 0, .redelivered = false, .message = message});
 }
 
 void Reactor::deliver_event(std::span<const EventTarget> targets, const MessageParts& message) {
@@ -172,7 +179,8 @@ void Reactor::send_fan_out() {
 }
 
 // This shard's part of an answer of several. Apart from answer(), which is on the way of every message.
-[[gnu::noinline]] void Reactor::answer_part(Connection& connection, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts) {
+[[gnu::noinline]] void Reactor::answer_part(Connection& connection, Opcode opcode, std::uint32_t request,
+                                            std::initializer_list<Bytes> parts) {
   std::string body;
   for (const auto& part : parts) body.append(as_text(part));
   switch_->on_part(connection, switch_->own(), request, opcode, as_bytes(body));
@@ -183,7 +191,8 @@ void Reactor::answer(SessionId session, Opcode opcode, std::uint32_t request, st
   if (connection == nullptr || connection->state != Connection::State::open) return;
   std::size_t bytes = 0;
   for (const auto& part : parts) bytes += part.size();
-  if (request >= kOwnRequests && connection->relays) [[unlikely]] return answer_part(*connection, opcode, request, parts);
+  if (request >= kOwnRequests && connection->relays) [[unlikely]]
+    return answer_part(*connection, opcode, request, parts);
   connection->answer_bytes += bytes;
   if (connection->answer_bytes > options_.pending_bytes_max && connection->door != DoorKind::trunk) [[unlikely]] {
     return overrun_.push_back(session);  // it asks, and does not read what it is told
@@ -200,9 +209,12 @@ void Reactor::confirm(SessionId session, std::uint32_t request, const Confirm& c
   answer(session, Opcode::confirm, request, {bytes_of(confirm)});
 }
 
-void Reactor::done(SessionId session, std::uint32_t request, Bytes body) { answer(session, Opcode::ok, request, {body}); }
+void Reactor::done(SessionId session, std::uint32_t request, Bytes body) {
+  answer(session, Opcode::ok, request, {body});
+}
 
-void Reactor::settled(SessionId session, std::uint32_t request, std::uint32_t settled, std::span<const LeaseToken> refused) {
+void Reactor::settled(SessionId session, std::uint32_t request, std::uint32_t settled,
+                      std::span<const LeaseToken> refused) {
   const std::uint32_t counts[] = {settled, static_cast<std::uint32_t>(refused.size())};
   answer(session, Opcode::settled, request,
          {bytes_of(counts), {reinterpret_cast<const std::uint8_t*>(refused.data()), refused.size_bytes()}});
@@ -257,7 +269,8 @@ void Reactor::flush_dirty() {
   for (const auto id : std::exchange(overrun_, {})) {
     auto* const connection = find(id);
     if (connection == nullptr || connection->state != Connection::State::open) continue;
-    spdlog::warn("connection {} is cut: more than {} bytes waited for it", session_slot(id), options_.pending_bytes_max);
+    spdlog::warn("connection {} is cut: more than {} bytes waited for it", session_slot(id),
+                 options_.pending_bytes_max);
     say_goodbye(*connection, {ErrorCode::slow_consumer, "too much was waiting for this connection"});
   }
   // Flushing may end connections, which may make others dirty: until none is.

@@ -1,4 +1,5 @@
-// What a client's connection has in other shards: links that carry its frames there, each a connection of its own to that shard.
+// What a client's connection has in other shards: links that carry its frames there, each a connection of its own to
+// that shard.
 #pragma once
 
 #include <map>
@@ -26,12 +27,12 @@ struct Relays {
   };
 
   std::string agent;
-  std::vector<Remote> remotes;                                // by shard; empty until the first is needed
+  std::vector<Remote> remotes;                                   // by shard; empty until the first is needed
   std::map<std::uint32_t, std::unique_ptr<Gathering>> gathered;  // by own number
   std::uint32_t next_gathering = kOwnRequests;
-  std::map<std::uint32_t, Subscription> subscriptions;        // by request number
-  bool is_listed = false;  // has something unsent
-  bool is_behind = false;  // has not taken what the links hold: it reads too slowly
+  std::map<std::uint32_t, Subscription> subscriptions;  // by request number
+  bool is_listed = false;                               // has something unsent
+  bool is_behind = false;                               // has not taken what the links hold: it reads too slowly
 };
 
 }  // namespace folkmoot

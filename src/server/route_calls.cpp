@@ -28,13 +28,15 @@ bool read_target(const JsonElement& value, RouteTarget& target) {
 }
 
 void read_targets(JsonFields& fields, std::vector<RouteTarget>& targets) {
-  constexpr std::string_view kAllowed = "`targets` is a list of mailbox names, or of {\"name\":..,\"weight\":1 to 1000}";
+  constexpr std::string_view kAllowed =
+      "`targets` is a list of mailbox names, or of {\"name\":..,\"weight\":1 to 1000}";
   const auto value = fields.find("targets");
   if (!value || !value->is_array() || simdjson::dom::array(*value).size() > kRouteTargetsMax) {
     return fields.refuse(ErrorCode::invalid_field, std::string(kAllowed));
   }
   for (const auto each : simdjson::dom::array(*value)) {
-    if (!read_target(each, targets.emplace_back())) return fields.refuse(ErrorCode::invalid_field, std::string(kAllowed));
+    if (!read_target(each, targets.emplace_back()))
+      return fields.refuse(ErrorCode::invalid_field, std::string(kAllowed));
   }
 }
 

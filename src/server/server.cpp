@@ -24,9 +24,12 @@ namespace {
 // Not a reason to refuse to start: all other messages are whole.
 void report_missing(const Engine& engine) {
   engine.each_missing_content([](const ContentRef& ref, std::uint32_t references) {
-    spdlog::error("content {} of {} bytes is missing, and {} messages refer to it: they are delivered, and their content cannot be "
-                  "fetched. `folkmoot journal verify` lists all such; upload it again, or restore the folder `content` from a backup",
-                  ref.hash.text(), ref.size, references);
+    spdlog::error(
+        "content {} of {} bytes is missing, and {} messages refer to it: they are delivered, and their content cannot "
+        "be "
+        "fetched. `folkmoot journal verify` lists all such; upload it again, or restore the folder `content` from a "
+        "backup",
+        ref.hash.text(), ref.size, references);
   });
 }
 
@@ -62,22 +65,26 @@ struct Shard {
     auto started = JournalThread::start(*journal);
     if (!started) return std::unexpected(started.error());
     journal_thread = std::move(*started);
-    if (auto done = open_contents(shard_folder(options.data, options.engine.shard), contents); !done) return std::unexpected(done.error());
+    if (auto done = open_contents(shard_folder(options.data, options.engine.shard), contents); !done)
+      return std::unexpected(done.error());
     reactor = std::make_unique<Reactor>(options, *journal, *journal_thread, *content_thread);
     auto& engine = reactor->engine();
-    auto recovered = journal->recover([&](FactKind kind, FactPlace place, Bytes body) { return engine.recover(kind, place, body); });
+    auto recovered =
+        journal->recover([&](FactKind kind, FactPlace place, Bytes body) { return engine.recover(kind, place, body); });
     if (!recovered) return recovered;
     if (recovered->cut_bytes != 0) {
-      spdlog::info("journal: {} bytes at the end of segment {} were not yet durable when the last run ended, and are cut",
-                   recovered->cut_bytes, recovered->cut_segment);
+      spdlog::info(
+          "journal: {} bytes at the end of segment {} were not yet durable when the last run ended, and are cut",
+          recovered->cut_bytes, recovered->cut_segment);
     }
     for (const auto& content : contents) engine.content_stored(content);
     report_missing(engine);
     std::uint64_t seed = 0;
-    if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) return failure(ErrorCode::io_error, "no random numbers from the system");
+    if (::getrandom(&seed, sizeof seed, 0) != sizeof seed)
+      return failure(ErrorCode::io_error, "no random numbers from the system");
     engine.start(reactor->time(), seed, recovered->clean_stop);
-    // A run hands nothing out before its number is durable. Waited for here, so that whoever asks first is not told that nothing
-    // waits for it.
+    // A run hands nothing out before its number is durable. Waited for here, so that whoever asks first is not told
+    // that nothing waits for it.
     if (auto synced = reactor->sync_all(); !synced) return std::unexpected(synced.error());
     return recovered;
   }
@@ -140,10 +147,11 @@ Server::~Server() {
 
 Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   if (options.token.empty() && !is_loopback(options.host)) {
-    return failure(ErrorCode::not_permitted,
-                   fmt::format("{} can be reached from other machines, and no token is set: set FOLKMOOT_TOKEN (or `token` in the "
-                               "configuration file), or listen on 127.0.0.1",
-                               options.host));
+    return failure(
+        ErrorCode::not_permitted,
+        fmt::format("{} can be reached from other machines, and no token is set: set FOLKMOOT_TOKEN (or `token` in the "
+                    "configuration file), or listen on 127.0.0.1",
+                    options.host));
   }
   auto lock = FolderLock::take(options.data);
   if (!lock) return std::unexpected(lock.error());
@@ -173,7 +181,8 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
     parts.ring.reactors[number] = shard.reactor.get();
   }
   if (options.shards > 1) {
-    for (std::uint32_t number = 0; number < options.shards; ++number) parts.shards[number].reactor->join(parts.ring, number);
+    for (std::uint32_t number = 0; number < options.shards; ++number)
+      parts.shards[number].reactor->join(parts.ring, number);
     for (const auto& content : contents) parts.ring.tell_of_content(content);
     for (const auto& shard : parts.shards) shard.reactor->connect_trunks();
   }

@@ -1,5 +1,6 @@
-// The shards of one server: engines with a journal and a reactor each, which share a listening port and divide the mailboxes among
-// themselves by a hash of their names. What they have in common, and nothing else, is here; every function may be called from any thread.
+// The shards of one server: engines with a journal and a reactor each, which share a listening port and divide the
+// mailboxes among themselves by a hash of their names. What they have in common, and nothing else, is here; every
+// function may be called from any thread.
 //
 //   switch.hpp     a client's frames, to the shard that each concerns
 //   gathering.hpp  one answer out of several shards'
@@ -28,9 +29,11 @@ class Shards {
   /// Whose mailbox this is. Never changes: messages stand in journals by it.
   std::uint32_t of(std::string_view mailbox) const;
 
-  // Contents: the first shard stores them, and removes one when no shard holds it. A shard holds what its engine knows as stored.
+  // Contents: the first shard stores them, and removes one when no shard holds it. A shard holds what its engine knows
+  // as stored.
 
-  /// The first shard has stored it, or was asked for it: all others hold it, and know before anything that is said to them from now on.
+  /// The first shard has stored it, or was asked for it: all others hold it, and know before anything that is said to
+  /// them from now on.
   void tell_of_content(const ContentRef& ref);
   /// This shard holds it from now on, if it is stored: its size.
   std::optional<std::uint64_t> hold_content(std::uint32_t shard, const ContentHash& hash);
@@ -40,8 +43,8 @@ class Shards {
   bool remove_content(const ContentHash& hash);
 
   std::vector<Reactor*> reactors;
-  /// When the server stops, all have carried out what they had read before any takes the others' answers, and all have taken them before any
-  /// says farewell.
+  /// When the server stops, all have carried out what they had read before any takes the others' answers, and all have
+  /// taken them before any says farewell.
   std::barrier<> stopping;
 
  private:

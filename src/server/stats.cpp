@@ -29,12 +29,8 @@ json::object deaths(const EngineCounters& counters) {
 }
 
 json::object json_of(const MailboxStats& mailbox, std::int64_t now) {
-  json::object out{{"name", mailbox.name},
-                   {"ready", mailbox.ready},
-                   {"scheduled", mailbox.scheduled},
-                   {"leased", mailbox.leased},
-                   {"dead", mailbox.dead},
-                   {"consumers", mailbox.consumers}};
+  json::object out{{"name", mailbox.name},     {"ready", mailbox.ready}, {"scheduled", mailbox.scheduled},
+                   {"leased", mailbox.leased}, {"dead", mailbox.dead},   {"consumers", mailbox.consumers}};
   out["last_read_age_ms"] = mailbox.last_read < 0 ? json::value(nullptr) : json::value(now - mailbox.last_read);
   return out;
 }
@@ -46,7 +42,8 @@ std::string Reactor::stats_text(std::string_view mailbox) {
   const auto journal = journal_.stats();
   json::array mailboxes;
   if (mailbox.empty()) {
-    engine_.each_mailbox(kListedMailboxesMax, [&](const MailboxStats& each) { mailboxes.push_back(json_of(each, now_)); });
+    engine_.each_mailbox(kListedMailboxesMax,
+                         [&](const MailboxStats& each) { mailboxes.push_back(json_of(each, now_)); });
   } else if (MailboxStats one; engine_.mailbox_stats(mailbox, one)) {
     mailboxes.push_back(json_of(one, now_));
   }

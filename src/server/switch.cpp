@@ -15,12 +15,15 @@ namespace folkmoot {
 namespace {
 
 constexpr std::size_t kHandOverBytes = 256 * 1024;  // of one link, before the end of the turn
-constexpr std::size_t kInboxBytesMax = 256 * 1024;  // of a client's link: what is asked of several shards takes memory until it is answered
+constexpr std::size_t kInboxBytesMax =
+    256 * 1024;  // of a client's link: what is asked of several shards takes memory until it is answered
 constexpr std::size_t kReplyAddressDigits = 16;
 
 constexpr auto has_some = [](const auto& part) { return !part.empty(); };
 
-std::uint32_t parts_of(const auto& by_shard) { return static_cast<std::uint32_t>(std::ranges::count_if(by_shard, has_some)); }
+std::uint32_t parts_of(const auto& by_shard) {
+  return static_cast<std::uint32_t>(std::ranges::count_if(by_shard, has_some));
+}
 // Requires: one has some.
 std::uint32_t first_part(const auto& by_shard) {
   return static_cast<std::uint32_t>(std::ranges::find_if(by_shard, has_some) - by_shard.begin());
@@ -44,7 +47,8 @@ void Switch::opened(Connection& connection, std::string_view agent) {
 Switch::Routed Switch::route(Connection& connection, const Frame& frame) {
   if (!connection.relays) return Routed::here;  // another shard has seen to it that it belongs here
   if (frame.header.request >= kOwnRequests) {
-    reactor_.refuse(connection.id, 0, {ErrorCode::out_of_range, fmt::format("request numbers may be up to {}", kOwnRequests - 1)});
+    reactor_.refuse(connection.id, 0,
+                    {ErrorCode::out_of_range, fmt::format("request numbers may be up to {}", kOwnRequests - 1)});
     return Routed::elsewhere;
   }
   // A lease of that message is where the message is.
@@ -52,33 +56,47 @@ Switch::Routed Switch::route(Connection& connection, const Frame& frame) {
     return relay(connection, shard_of_id(load<Uuid>(frame.body.data())), frame);
   }
   switch (frame.header.opcode) {
-    case Opcode::publish: return route_publish(connection, frame, 0);
-    case Opcode::request: return route_publish(connection, frame, 4);
-    case Opcode::publish_batch: return route_batch(connection, frame);
-    case Opcode::subscribe: return route_subscribe(connection, frame);
-    case Opcode::cancel: return route_cancel(connection, frame);
-    case Opcode::credit: return route_credit(connection, frame);
+    case Opcode::publish:
+      return route_publish(connection, frame, 0);
+    case Opcode::request:
+      return route_publish(connection, frame, 4);
+    case Opcode::publish_batch:
+      return route_batch(connection, frame);
+    case Opcode::subscribe:
+      return route_subscribe(connection, frame);
+    case Opcode::cancel:
+      return route_cancel(connection, frame);
+    case Opcode::credit:
+      return route_credit(connection, frame);
     case Opcode::consume:
     case Opcode::receive:
     case Opcode::wait:
-    case Opcode::mailbox: return route_by_mailbox(connection, frame);
+    case Opcode::mailbox:
+      return route_by_mailbox(connection, frame);
     case Opcode::stats:
-      return text_under(frame.body, 0).empty() ? ask_all(connection, frame, gather_stats()) : route_by_mailbox(connection, frame);
-    case Opcode::ack: return route_ack(connection, frame);
+      return text_under(frame.body, 0).empty() ? ask_all(connection, frame, gather_stats())
+                                               : route_by_mailbox(connection, frame);
+    case Opcode::ack:
+      return route_ack(connection, frame);
     case Opcode::nack:
     case Opcode::reject:
-    case Opcode::extend: return route_settlement(connection, frame);
+    case Opcode::extend:
+      return route_settlement(connection, frame);
     case Opcode::complete:
       if (frame.body.size() < sizeof(LeaseToken)) return Routed::here;
       return relay(connection, shard_of_lease(load<LeaseToken>(frame.body.data())), frame);
-    case Opcode::receipt: return route_receipts(connection, frame);
-    case Opcode::call: return route_call(connection, frame);
+    case Opcode::receipt:
+      return route_receipts(connection, frame);
+    case Opcode::call:
+      return route_call(connection, frame);
     case Opcode::content_open:
     case Opcode::content_write:
     case Opcode::content_finish:
     case Opcode::content_stat:
-    case Opcode::content_read: return relay(connection, 0, frame);  // the first shard stores them
-    default: return Routed::here;
+    case Opcode::content_read:
+      return relay(connection, 0, frame);  // the first shard stores them
+    default:
+      return Routed::here;
   }
 }
 
@@ -99,9 +117,11 @@ std::uint32_t Switch::shard_of(const Routing& routing) const {
   return shard < shards_.count() ? shard : own_;
 }
 
-// The shard that knows the cause decides what follows from it: hops, limits, who wants no reply. The message is accepted there, and carried on.
+// The shard that knows the cause decides what follows from it: hops, limits, who wants no reply. The message is
+// accepted there, and carried on.
 std::uint32_t Switch::shard_that_decides(const Routing& routing) const {
-  return routing.cause.is_nil() || !routing.topic.empty() || routing.to.empty() ? shard_of(routing) : shard_of_id(routing.cause);
+  return routing.cause.is_nil() || !routing.topic.empty() || routing.to.empty() ? shard_of(routing)
+                                                                                : shard_of_id(routing.cause);
 }
 
 std::uint32_t Switch::shard_of_lease(LeaseToken lease) const {
@@ -134,12 +154,19 @@ void Switch::send(Connection& connection, std::uint32_t shard, const FrameHeader
   if (relays.remotes.empty()) relays.remotes.resize(shards_.count());
   auto& remote = relays.remotes[shard];
   if (!remote.link) {
-    remote.link = shards_.reactors[shard]->connect(DoorKind::relay, kInboxBytesMax, [home = &reactor_, id = connection.id, shard] {
-      home->post_remote(id, shard);
-    });
+    remote.link = shards_.reactors[shard]->connect(
+        DoorKind::relay, kInboxBytesMax,
+        [home = &reactor_, id = connection.id, shard] { home->post_remote(id, shard); });
     if (!remote.link) return;  // the server is stopping, and says so to everybody
     std::string hello;
-    PackWriter(hello).map(3).uint(0).uint(kProtocolVersion).uint(1).str(relays.agent).uint(2).str(reactor_.options().token);
+    PackWriter(hello)
+        .map(3)
+        .uint(0)
+        .uint(kProtocolVersion)
+        .uint(1)
+        .str(relays.agent)
+        .uint(2)
+        .str(reactor_.options().token);
     append_frame(remote.unsent, Opcode::hello, 0, 0, hello);
   }
   append_frame(remote.unsent, header.opcode, header.flags, header.request, as_text(body));
@@ -174,7 +201,9 @@ void Switch::flush() {
 }
 
 void Switch::on_remote(Connection& connection, std::uint32_t shard) {
-  if (!connection.relays || connection.state != Connection::State::open || !is_known(connection, shard) || shard == own_) return;
+  if (!connection.relays || connection.state != Connection::State::open || !is_known(connection, shard) ||
+      shard == own_)
+    return;
   auto& relays = *connection.relays;
   if (reactor_.is_behind(connection) && !relays.remotes[shard].link->closed()) {
     relays.is_behind = true;
@@ -191,7 +220,8 @@ void Switch::on_remote(Connection& connection, std::uint32_t shard) {
     if (frame.header.opcode == Opcode::welcome) continue;
     if (frame.header.opcode == Opcode::goodbye) {
       const auto why = read_error(frame.body);
-      return reactor_.say_goodbye(connection, why ? *why : Error{ErrorCode::shutting_down, "a shard of the server has ended the connection"});
+      return reactor_.say_goodbye(
+          connection, why ? *why : Error{ErrorCode::shutting_down, "a shard of the server has ended the connection"});
     }
     if (frame.header.request >= kOwnRequests) {
       on_part(connection, shard, frame.header.request, frame.header.opcode, frame.body);
@@ -199,9 +229,12 @@ void Switch::on_remote(Connection& connection, std::uint32_t shard) {
       reactor_.pass_on(connection, frame);
     }
   }
-  if (closed) return reactor_.say_goodbye(connection, {ErrorCode::shutting_down, "a shard of the server has ended the connection"});
+  if (closed)
+    return reactor_.say_goodbye(connection,
+                                {ErrorCode::shutting_down, "a shard of the server has ended the connection"});
   hand_over(connection, shard);
-  if (std::ranges::all_of(relays.remotes, [](const auto& each) { return each.unsent.empty(); })) reactor_.go_on(connection.id);
+  if (std::ranges::all_of(relays.remotes, [](const auto& each) { return each.unsent.empty(); }))
+    reactor_.go_on(connection.id);
 }
 
 void Switch::on_drained(Connection& connection) {
@@ -231,7 +264,8 @@ void Switch::close(Connection& connection) {
 
 // -- several shards, one answer
 
-std::uint32_t Switch::gather(Connection& connection, std::uint32_t request, std::unique_ptr<Gathering> gathering, std::uint32_t parts) {
+std::uint32_t Switch::gather(Connection& connection, std::uint32_t request, std::unique_ptr<Gathering> gathering,
+                             std::uint32_t parts) {
   auto& relays = *connection.relays;
   do {
     relays.next_gathering = relays.next_gathering == ~0u ? kOwnRequests : relays.next_gathering + 1;
@@ -242,7 +276,8 @@ std::uint32_t Switch::gather(Connection& connection, std::uint32_t request, std:
   return relays.next_gathering;
 }
 
-void Switch::ask(Connection& connection, std::uint32_t shard, Opcode opcode, std::uint8_t flags, std::uint32_t number, Bytes body) {
+void Switch::ask(Connection& connection, std::uint32_t shard, Opcode opcode, std::uint8_t flags, std::uint32_t number,
+                 Bytes body) {
   const FrameHeader header{static_cast<std::uint32_t>(8 + body.size()), opcode, flags, 0, number};
   if (shard != own_) return send(connection, shard, header, body);
   carry_out_here(reactor_, connection, {header, body});
@@ -250,7 +285,8 @@ void Switch::ask(Connection& connection, std::uint32_t shard, Opcode opcode, std
 
 Switch::Routed Switch::ask_all(Connection& connection, const Frame& frame, std::unique_ptr<Gathering> gathering) {
   const auto number = gather(connection, frame.header.request, std::move(gathering), shards_.count());
-  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) ask(connection, shard, frame.header.opcode, frame.header.flags, number, frame.body);
+  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard)
+    ask(connection, shard, frame.header.opcode, frame.header.flags, number, frame.body);
   return Routed::elsewhere;
 }
 
@@ -302,7 +338,8 @@ Switch::Routed Switch::route_publish(Connection& connection, const Frame& frame,
       reactor_.refuse(connection.id, frame.header.request, envelope.error());
       return Routed::elsewhere;
     }
-    const auto body = std::string(as_text(frame.body.first(envelope_at))) + *envelope + std::string(as_text(message.subspan(routing.bytes)));
+    const auto body = std::string(as_text(frame.body.first(envelope_at))) + *envelope +
+                      std::string(as_text(message.subspan(routing.bytes)));
     auto header = frame.header;
     header.flags |= kFlagCauses;
     send(connection, shard, header, as_bytes(body));
@@ -325,7 +362,8 @@ Switch::Routed Switch::route_batch(Connection& connection, const Frame& frame) {
     if (body.size() < 4 || body.size() - 4 < load<std::uint32_t>(body.data())) return Routed::here;
     const auto bytes = 4 + std::size_t{load<std::uint32_t>(body.data())};
     Routing routing;
-    const auto shard = read_routing(body.subspan(4, bytes - 4), routing, Recipient::optional) ? shard_that_decides(routing) : own_;
+    const auto shard =
+        read_routing(body.subspan(4, bytes - 4), routing, Recipient::optional) ? shard_that_decides(routing) : own_;
     places[shard].push_back(place);
     bodies[shard].append(as_text(body.first(bytes)));
     body = body.subspan(bytes);
@@ -353,14 +391,18 @@ Switch::Routed Switch::route_subscribe(Connection& connection, const Frame& fram
   if (known != subscriptions.end() && known->second.begun) return Routed::here;  // a number in use
   if (known == subscriptions.end()) {
     auto pattern = std::string(text_under(frame.body, 0));
-    if (subscriptions.size() >= reactor_.options().engine.session_subscriptions_max || !is_pattern(pattern)) return Routed::here;
+    if (subscriptions.size() >= reactor_.options().engine.session_subscriptions_max || !is_pattern(pattern))
+      return Routed::here;
     trunks_.want(pattern);
     known = subscriptions.emplace(request, Relays::Subscription{.pattern = std::move(pattern)}).first;
   }
   switch (trunks_.interest(known->second.pattern, connection.id)) {
-    case Trunks::Interest::coming: reactor_.hold(connection); return Routed::held;
+    case Trunks::Interest::coming:
+      reactor_.hold(connection);
+      return Routed::held;
     case Trunks::Interest::refused:
-      reactor_.refuse(connection.id, request, {ErrorCode::limit_reached, "no more subscriptions: a limit of another shard"});
+      reactor_.refuse(connection.id, request,
+                      {ErrorCode::limit_reached, "no more subscriptions: a limit of another shard"});
       break;
     case Trunks::Interest::ready:
       was_refused_ = false;
@@ -388,7 +430,8 @@ Switch::Routed Switch::route_cancel(Connection& connection, const Frame& frame) 
   if (parts == 1) return Routed::here;
   const auto number = gather(connection, frame.header.request, gather_ok(), parts);
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
-    if (is_known(connection, shard)) ask(connection, shard, frame.header.opcode, frame.header.flags, number, frame.body);
+    if (is_known(connection, shard))
+      ask(connection, shard, frame.header.opcode, frame.header.flags, number, frame.body);
   }
   return Routed::elsewhere;
 }
@@ -409,7 +452,8 @@ Switch::Routed Switch::route_by_mailbox(Connection& connection, const Frame& fra
 
 Switch::Routed Switch::route_ack(Connection& connection, const Frame& frame) {
   const auto body = frame.body;
-  if (body.empty() || body.size() % sizeof(LeaseToken) != 0 || body.size() / sizeof(LeaseToken) > kSettleLeasesMax) return Routed::here;
+  if (body.empty() || body.size() % sizeof(LeaseToken) != 0 || body.size() / sizeof(LeaseToken) > kSettleLeasesMax)
+    return Routed::here;
   if (body.size() == sizeof(LeaseToken)) return relay(connection, shard_of_lease(load<LeaseToken>(body.data())), frame);
   std::vector<std::string> bodies(shards_.count());
   for (std::size_t at = 0; at < body.size(); at += sizeof(LeaseToken)) {
@@ -422,7 +466,8 @@ Switch::Routed Switch::route_ack(Connection& connection, const Frame& frame) {
   std::memcpy(asked.data(), body.data(), body.size());
   const auto number = gather(connection, frame.header.request, gather_settled(std::move(asked), quiet), parts);
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
-    if (!bodies[shard].empty()) ask(connection, shard, Opcode::ack, frame.header.flags & ~kFlagQuiet, number, as_bytes(bodies[shard]));
+    if (!bodies[shard].empty())
+      ask(connection, shard, Opcode::ack, frame.header.flags & ~kFlagQuiet, number, as_bytes(bodies[shard]));
   }
   return Routed::elsewhere;
 }
@@ -497,12 +542,14 @@ Switch::Routed Switch::route_call(Connection& connection, const Frame& frame) {
     Where where;
   };
   constexpr Row kRows[] = {
-      {"dead.list", Where::in_turns},      {"dead.redrive", Where::in_turns},   {"dead.purge", Where::in_turns},
-      {"dead.show", Where::id},            {"dead.resubmit", Where::id},        {"message.cancel", Where::id},
-      {"message.attempts", Where::id},     {"schedule.set", Where::name},       {"schedule.remove", Where::name},
-      {"schedule.list", Where::all},       {"route.set", Where::all},           {"route.remove", Where::all},
-      {"route.list", Where::all},          {"agent.load", Where::all},          {"conversation.cost", Where::all},
-      {"mailbox.configure", Where::mailbox},
+      {"dead.list", Where::in_turns},    {"dead.redrive", Where::in_turns},
+      {"dead.purge", Where::in_turns},   {"dead.show", Where::id},
+      {"dead.resubmit", Where::id},      {"message.cancel", Where::id},
+      {"message.attempts", Where::id},   {"schedule.set", Where::name},
+      {"schedule.remove", Where::name},  {"schedule.list", Where::all},
+      {"route.set", Where::all},         {"route.remove", Where::all},
+      {"route.list", Where::all},        {"agent.load", Where::all},
+      {"conversation.cost", Where::all}, {"mailbox.configure", Where::mailbox},
   };
   const auto name = text_under(frame.body, 0), text = text_under(frame.body, 1);
   const auto* const row = std::ranges::find(kRows, name, &Row::call);
@@ -516,7 +563,8 @@ Switch::Routed Switch::route_call(Connection& connection, const Frame& frame) {
   };
   switch (row->where) {
     case Where::name:
-    case Where::mailbox: return argument("name").empty() ? Routed::here : relay(connection, shards_.of(argument("name")), frame);
+    case Where::mailbox:
+      return argument("name").empty() ? Routed::here : relay(connection, shards_.of(argument("name")), frame);
     case Where::id: {
       const auto id = Uuid::parse(argument("id"));
       return id ? relay(connection, shard_of_id(*id), frame) : Routed::here;
@@ -533,11 +581,13 @@ Switch::Routed Switch::route_call(Connection& connection, const Frame& frame) {
         body.clear();
         PackWriter(body).map(2).uint(0).str(name).uint(1).str(boost::json::serialize(arguments));
       }
-      const auto number = gather(connection, frame.header.request, gather_in_turns(name, text, first, shards_.count()), 1);
+      const auto number =
+          gather(connection, frame.header.request, gather_in_turns(name, text, first, shards_.count()), 1);
       ask(connection, first, Opcode::call, 0, number, as_bytes(body));
       return Routed::elsewhere;
     }
-    case Where::all: break;
+    case Where::all:
+      break;
   }
   return Routed::here;
 }

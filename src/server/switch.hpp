@@ -1,5 +1,6 @@
-// Sends a client's frames to the shards that they concern, and what comes back to the client. A connection is served by one shard, its home:
-// that of its agent's mailbox, so that what it consumes comes from there; what it sends elsewhere takes one link more.
+// Sends a client's frames to the shards that they concern, and what comes back to the client. A connection is served by
+// one shard, its home: that of its agent's mailbox, so that what it consumes comes from there; what it sends elsewhere
+// takes one link more.
 //
 //   of a mailbox         the shard that the name hashes to
 //   of a lease, an id,
@@ -56,9 +57,11 @@ class Switch {
   std::uint32_t shard_of_id(const Uuid& id) const;
 
   /// Begins an answer of `parts` shards; the number that they are asked with.
-  std::uint32_t gather(Connection& connection, std::uint32_t request, std::unique_ptr<Gathering> gathering, std::uint32_t parts);
+  std::uint32_t gather(Connection& connection, std::uint32_t request, std::unique_ptr<Gathering> gathering,
+                       std::uint32_t parts);
   /// The part of a shard, this one or another.
-  void ask(Connection& connection, std::uint32_t shard, Opcode opcode, std::uint8_t flags, std::uint32_t number, Bytes body);
+  void ask(Connection& connection, std::uint32_t shard, Opcode opcode, std::uint8_t flags, std::uint32_t number,
+           Bytes body);
   Routed ask_all(Connection& connection, const Frame& frame, std::unique_ptr<Gathering> gathering);
 
   Routed route_publish(Connection& connection, const Frame& frame, std::size_t envelope_at);
@@ -76,7 +79,7 @@ class Switch {
   Shards& shards_;
   const std::uint32_t own_;
   Trunks trunks_;
-  EnvelopeMemo last_envelope_;   // that went elsewhere
+  EnvelopeMemo last_envelope_;  // that went elsewhere
   std::uint32_t last_shard_ = 0;
   std::uint32_t next_home_ = 0;  // of agents without a name
   std::vector<SessionId> unsent_;

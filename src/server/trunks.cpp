@@ -16,7 +16,11 @@ constexpr std::size_t kUnsentBytesMax = 16 << 20;  // to one shard; beyond that 
 }  // namespace
 
 Trunks::Trunks(Reactor& reactor, Shards& shards, std::uint32_t own)
-    : reactor_(reactor), shards_(shards), own_(own), trunks_(shards.count()), strays_(*this, reactor.options().engine.receipts_max) {}
+    : reactor_(reactor),
+      shards_(shards),
+      own_(own),
+      trunks_(shards.count()),
+      strays_(*this, reactor.options().engine.receipts_max) {}
 
 Trunks::~Trunks() {
   for (const auto& trunk : trunks_) {
@@ -101,11 +105,13 @@ void Trunks::go_on() {
 }
 
 void Trunks::on_ready(std::uint32_t shard) {
-  if (shard != own_ && reactor_.has_congested_client()) {  // an event more would be one too many for somebody: the other shard holds its publishers
+  if (shard != own_ && reactor_.has_congested_client()) {  // an event more would be one too many for somebody: the
+                                                           // other shard holds its publishers
     is_stalled_ = true;
     return;
   }
-  if (shard == own_ && std::ranges::any_of(trunks_, [](const auto& trunk) { return trunk.unsent.size() > kUnsentBytesMax; })) {
+  if (shard == own_ &&
+      std::ranges::any_of(trunks_, [](const auto& trunk) { return trunk.unsent.size() > kUnsentBytesMax; })) {
     strays_wait_ = true;  // until flush() has found room
     return;
   }
@@ -129,16 +135,22 @@ void Trunks::on_ready(std::uint32_t shard) {
       case Opcode::confirm:
         if (body.size() == sizeof(Confirm)) strays_.on_confirmed(header.request, load<Confirm>(body.data()));
         break;
-      case Opcode::settled: strays_.on_settled(header.request); break;
-      case Opcode::ok: on_interest(header.request, true); break;
+      case Opcode::settled:
+        strays_.on_settled(header.request);
+        break;
+      case Opcode::ok:
+        on_interest(header.request, true);
+        break;
       case Opcode::error:
         if (of_stray) {
-          strays_.on_refused(header.request, read_error(body).value_or(Error{ErrorCode::malformed, "an answer between shards does not parse"}));
+          strays_.on_refused(header.request, read_error(body).value_or(Error{
+                                                 ErrorCode::malformed, "an answer between shards does not parse"}));
         } else {
           on_interest(header.request, false);
         }
         break;
-      default: break;
+      default:
+        break;
     }
   }
   flush();
@@ -172,8 +184,8 @@ void Trunks::on_event(Bytes body) {
 void Trunks::on_stray(const FrameHeader& header, Bytes body) {
   if ((header.flags & kFlagLeased) == 0) return strays_.on_delivery(header.request, 0, 1, body);
   if (body.size() < kLeaseBlockBytes) return;
-  strays_.on_delivery(header.request, load<LeaseToken>(body.data()), load<std::uint32_t>(body.data() + sizeof(LeaseToken)),
-                      body.subspan(kLeaseBlockBytes));
+  strays_.on_delivery(header.request, load<LeaseToken>(body.data()),
+                      load<std::uint32_t>(body.data() + sizeof(LeaseToken)), body.subspan(kLeaseBlockBytes));
 }
 
 void Trunks::consume(std::uint32_t request, std::string_view mailbox, std::uint32_t credit) {
@@ -193,7 +205,15 @@ void Trunks::ack(std::uint32_t request, LeaseToken lease) {
 
 void Trunks::nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) {
   std::string body;
-  PackWriter(body).map(3).uint(0).array(1).uint(lease).uint(1).uint(static_cast<std::uint64_t>(delay_ms)).uint(2).str(reason);
+  PackWriter(body)
+      .map(3)
+      .uint(0)
+      .array(1)
+      .uint(lease)
+      .uint(1)
+      .uint(static_cast<std::uint64_t>(delay_ms))
+      .uint(2)
+      .str(reason);
   append_frame(trunks_[own_].unsent, Opcode::nack, kFlagQuiet, 0, body);
 }
 

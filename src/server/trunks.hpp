@@ -1,8 +1,10 @@
 // What shards say to each other. Every shard has a link, a trunk, to each of them, itself included:
 //
-//   events     a pattern that somebody here subscribes to is subscribed to in the other shards too, once; what they publish that fits comes over
+//   events     a pattern that somebody here subscribes to is subscribed to in the other shards too, once; what they
+//   publish that fits comes over
 //              the trunk and goes to the subscriptions here
-//   strays     messages that came up here and are another shard's are consumed over the trunk to this very shard, and published there
+//   strays     messages that came up here and are another shard's are consumed over the trunk to this very shard, and
+//   published there
 //              (engine/strays.hpp)
 //   answers    to requests that wait in another shard
 #pragma once
@@ -36,12 +38,14 @@ class Trunks final : private Strays::Commands {
   /// Whether the other shards send what fits. While it is coming, `waiting` is told by Reactor::go_on().
   Interest interest(const std::string& pattern, SessionId waiting);
 
-  /// The answer to a request that waits there, stamped. False: that shard is too far behind, and the answer is not owed.
+  /// The answer to a request that waits there, stamped. False: that shard is too far behind, and the answer is not
+  /// owed.
   bool answer(std::uint32_t shard, const MessageParts& message, bool is_owed);
   std::optional<Uuid> moved_to(const Uuid& id) const { return strays_.moved_to(id); }
   /// Whether look_for_strays() has something to try again when there is room on the disk.
   bool waits_for_room() const { return strays_.has_unacked(); }
-  /// Once a turn: sees to mailboxes made since the last call that are another shard's, and to what the disk had no room for.
+  /// Once a turn: sees to mailboxes made since the last call that are another shard's, and to what the disk had no room
+  /// for.
   void look_for_strays();
   /// Something came, or there is room again.
   void on_ready(std::uint32_t shard);
@@ -84,8 +88,8 @@ class Trunks final : private Strays::Commands {
   std::uint32_t last_request_ = 0;
   std::map<std::string, Wanted> wanted_;
   boost::unordered_flat_map<std::uint32_t, std::string> patterns_;  // by request
-  bool is_stalled_ = false;      // somebody here is behind: events stay where they are
-  bool strays_wait_ = false;     // another shard is behind: strays stay where they are
+  bool is_stalled_ = false;       // somebody here is behind: events stay where they are
+  bool strays_wait_ = false;      // another shard is behind: strays stay where they are
   std::uint32_t next_first_ = 0;  // which trunk goes on first
 };
 

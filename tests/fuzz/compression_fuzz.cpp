@@ -1,5 +1,5 @@
-// Compressed bytes of anybody: the first byte chooses the encoding. Whatever they claim, the output stays within its bound, and what
-// comes out can be compressed and decompressed again.
+// Compressed bytes of anybody: the first byte chooses the encoding. Whatever they claim, the output stays within its
+// bound, and what comes out can be compressed and decompressed again.
 #include <cstdlib>
 
 #include "message/compression.hpp"

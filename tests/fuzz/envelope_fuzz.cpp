@@ -15,14 +15,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   const Uuid id = *Uuid::parse("0193f2c4-a1b2-7def-8123-456789abcdef");
   std::string stamped(routing->bytes + kStampBytesMax, '\0');
-  const auto bytes = stamp({data, size}, *routing, {.id = id, .timestamp = 1'795'255'200'000, .from = "server", .reply_to = "@1", .key = "k"},
+  const auto bytes = stamp({data, size}, *routing,
+                           {.id = id, .timestamp = 1'795'255'200'000, .from = "server", .reply_to = "@1", .key = "k"},
                            reinterpret_cast<std::uint8_t*>(stamped.data()));
   if (bytes > stamped.size()) std::abort();
   stamped.resize(bytes);
   const auto after = read_routing(as_bytes(stamped));
   if (after) {
     if (after->bytes != bytes || after->from != "server" || after->reply_to != "@1" || after->id != id) std::abort();
-    if (after->to != routing->to || after->topic != routing->topic || after->priority != routing->priority) std::abort();
+    if (after->to != routing->to || after->topic != routing->topic || after->priority != routing->priority)
+      std::abort();
   } else if (bytes <= 128 * 1024) {
     std::abort();
   }

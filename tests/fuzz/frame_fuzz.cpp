@@ -1,5 +1,5 @@
-// A stream of frames, cut from the whole and from pieces as a socket brings them: both must find the same frames. Bodies go
-// through every reader of answers.
+// A stream of frames, cut from the whole and from pieces as a socket brings them: both must find the same frames.
+// Bodies go through every reader of answers.
 #include <algorithm>
 #include <cstdlib>
 #include <vector>
@@ -29,7 +29,8 @@ Found cut_all(std::string_view text, std::size_t piece) {
       const auto frame = cut_frame(rest, 4096);
       if (!frame) found.failed = true;
       if (!frame || !*frame) break;
-      found.frames.push_back(std::string(1, static_cast<char>((*frame)->header.opcode)) + std::string(as_text((*frame)->body)));
+      found.frames.push_back(std::string(1, static_cast<char>((*frame)->header.opcode)) +
+                             std::string(as_text((*frame)->body)));
     }
     buffer = std::string(as_text(rest));
   }

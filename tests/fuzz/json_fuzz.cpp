@@ -16,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!encode_envelope(*message, envelope)) return 0;
   if (!read_routing(as_bytes(envelope))) return 0;  // neither or both of `to` and `topic`
   const auto back = decode_message(as_bytes(envelope + message->content));
-  if (!back || back->content != message->content || back->to != message->to || back->metadata != message->metadata) std::abort();
+  if (!back || back->content != message->content || back->to != message->to || back->metadata != message->metadata)
+    std::abort();
   return 0;
 }

@@ -1,5 +1,5 @@
-// The JSON side of a WebSocket: lines of the input that begin with `{` or `[` are the client's text; others, taken as frames, the
-// server's. Frames made must be whole, answers must be JSON, and rows must stay within their bound.
+// The JSON side of a WebSocket: lines of the input that begin with `{` or `[` are the client's text; others, taken as
+// frames, the server's. Frames made must be whole, answers must be JSON, and rows must stay within their bound.
 #include <cstdlib>
 
 #include "gateway/json_frames.hpp"

@@ -1,9 +1,8 @@
-// Sessions, taking messages, and the engine's life. Publishing is in agents_publish.cpp, settling and dead letters in agents_settle.cpp,
-// what is kept beside messages in agents_rules.cpp, effects in agents_effects.cpp.
+// Sessions, taking messages, and the engine's life. Publishing is in agents_publish.cpp, settling and dead letters in
+// agents_settle.cpp, what is kept beside messages in agents_rules.cpp, effects in agents_effects.cpp.
 #include "simulation/agents.hpp"
 
 #include <algorithm>
-
 
 namespace folkmoot::simulation {
 
@@ -93,19 +92,23 @@ void Agents::consume(AgentSession& session, std::size_t mailbox, std::uint32_t c
 }
 
 void Agents::credit(AgentSession& session, std::uint32_t target, std::uint32_t amount) {
-  if (const auto consumer = session.consumers.find(target); consumer != session.consumers.end() && !consumer->second.ended) {
+  if (const auto consumer = session.consumers.find(target);
+      consumer != session.consumers.end() && !consumer->second.ended) {
     consumer->second.credit += amount;
   }
   const auto subscription = session.subscriptions.find(target);
-  if (subscription != session.subscriptions.end() && subscription->second.limited) subscription->second.credit += amount;
+  if (subscription != session.subscriptions.end() && subscription->second.limited)
+    subscription->second.credit += amount;
   call([&] { engine_->credit(session.id, target, amount); });
   if (subscription != session.subscriptions.end()) {
-    expect(subscription->second.skipped == 0, "a subscription missed {} events and was not told", subscription->second.skipped);
+    expect(subscription->second.skipped == 0, "a subscription missed {} events and was not told",
+           subscription->second.skipped);
   }
 }
 
 void Agents::cancel(AgentSession& session, std::uint32_t target) {
-  if (const auto consumer = session.consumers.find(target); consumer != session.consumers.end()) consumer->second.ended = true;
+  if (const auto consumer = session.consumers.find(target); consumer != session.consumers.end())
+    consumer->second.ended = true;
   session.subscriptions.erase(target);
   if (model_.redrives.find({session.id, target}) != nullptr) {
     model_.redrives.end({session.id, target});
@@ -133,14 +136,16 @@ void Agents::cancel(AgentSession& session, std::uint32_t target) {
   rules_.saw(Rule::cancelled);
 }
 
-void Agents::receive(AgentSession& session, std::size_t mailbox, std::uint32_t max, std::int64_t wait_ms, std::int64_t lease_ms) {
+void Agents::receive(AgentSession& session, std::size_t mailbox, std::uint32_t max, std::int64_t wait_ms,
+                     std::int64_t lease_ms) {
   auto& mine = ask(session, Ask::Kind::receive);
   mine.mailbox = mailbox;
   mine.max = max;
   mine.deadline = engine_->now() + wait_ms;
   mine.lease_ms = lease_ms;
   const auto request = session.next_request++;
-  const ReceiveCommand command{.mailbox = model_.names()[mailbox], .max = max, .wait_ms = wait_ms, .lease_ms = lease_ms};
+  const ReceiveCommand command{
+      .mailbox = model_.names()[mailbox], .max = max, .wait_ms = wait_ms, .lease_ms = lease_ms};
   call([&] { engine_->receive(session.id, request, command); });
   if (session.asks.contains(request)) rules_.saw(Rule::pull_waited);
 }
@@ -169,7 +174,8 @@ void Agents::writable(AgentSession& session) {
 
 // From one time at which something is due to the next, as a server does that is woken by them.
 void Agents::advance(std::int64_t now) {
-  for (auto next = engine_->next_timer(); next != -1 && next < now; next = engine_->next_timer()) step(std::max(next, engine_->now()));
+  for (auto next = engine_->next_timer(); next != -1 && next < now; next = engine_->next_timer())
+    step(std::max(next, engine_->now()));
   step(now);
 }
 
@@ -178,8 +184,8 @@ void Agents::step(std::int64_t now) {
   model_.advanced(*engine_, now);
   model_.schedules.check(now, true);
   for (const auto& [token, lease] : leases_.held()) {
-    expect(lease.deadline == 0 || lease.deadline > now, "the lease of {} should have ended at {}, and it is {}", lease.number,
-           lease.deadline, now);
+    expect(lease.deadline == 0 || lease.deadline > now, "the lease of {} should have ended at {}, and it is {}",
+           lease.number, lease.deadline, now);
   }
   for (const auto& [id, session] : sessions_) {
     for (const auto& [request, mine] : session.asks) {
@@ -211,8 +217,8 @@ void Agents::dispatch() {
       return !mailbox.ready.empty() && mailbox.in_flight == 0 && !model_.disk_limited;
     };
     for (const auto& [request, consumer] : session.consumers) {
-      expect(consumer.ended || consumer.credit <= 0 || !has_mail(consumer.mailbox), "a consumer with credit waits beside mail for {}",
-             model_.names()[consumer.mailbox]);
+      expect(consumer.ended || consumer.credit <= 0 || !has_mail(consumer.mailbox),
+             "a consumer with credit waits beside mail for {}", model_.names()[consumer.mailbox]);
     }
     for (const auto& [request, mine] : session.asks) {
       const bool waits = mine.kind == Ask::Kind::wait || (mine.kind == Ask::Kind::receive && mine.delivered == 0);
@@ -224,7 +230,8 @@ void Agents::dispatch() {
 std::size_t Agents::unanswered() const {
   std::size_t count = 0;
   for (const auto& [id, session] : sessions_) {
-    count += static_cast<std::size_t>(std::ranges::count_if(session.asks, [](const auto& each) { return !each.second.quiet; }));
+    count += static_cast<std::size_t>(
+        std::ranges::count_if(session.asks, [](const auto& each) { return !each.second.quiet; }));
   }
   return count;
 }

@@ -1,5 +1,5 @@
-// The agents: sessions that ask for things, and know what they are owed. Every operation of the engine has one function here that
-// notes what must be answered and carries it out; every effect is checked against those notes.
+// The agents: sessions that ask for things, and know what they are owed. Every operation of the engine has one function
+// here that notes what must be answered and carries it out; every effect is checked against those notes.
 #pragma once
 
 #include <deque>
@@ -17,7 +17,19 @@ namespace folkmoot::simulation {
 
 /// What an unanswered request number stands for.
 struct Ask {
-  enum class Kind : std::uint8_t { publish, batch, request, request_now, plain, receive, wait, settle, cancel, purge, redrive } kind{};
+  enum class Kind : std::uint8_t {
+    publish,
+    batch,
+    request,
+    request_now,
+    plain,
+    receive,
+    wait,
+    settle,
+    cancel,
+    purge,
+    redrive
+  } kind{};
   std::vector<std::uint64_t> numbers;  // of messages published, or settled
   std::vector<LeaseToken> refused;     // leases that must be refused
   std::vector<Uuid> held_ids{};        // the messages of the other leases
@@ -26,15 +38,15 @@ struct Ask {
   std::uint32_t max = 0, delivered = 0;
   std::int64_t deadline = 0, lease_ms = 0;
   std::optional<MailboxLimits> limits;
-  bool quiet = false;  // answered only if refused
-  bool together = false;         // all of the messages or none
-  std::uint64_t input = 0;       // number of the message that complete() settles
-  std::uint64_t resend_of = 0;   // number of the dead letter that is sent again
-  bool stream = false;           // of a request: statuses are wanted
-  std::optional<ErrorCode> error{};  // it must be refused like this
+  bool quiet = false;                  // answered only if refused
+  bool together = false;               // all of the messages or none
+  std::uint64_t input = 0;             // number of the message that complete() settles
+  std::uint64_t resend_of = 0;         // number of the dead letter that is sent again
+  bool stream = false;                 // of a request: statuses are wanted
+  std::optional<ErrorCode> error{};    // it must be refused like this
   std::set<std::uint64_t> unwanted{};  // numbers of replies to senders that expect none
-  SessionId holder = 0;          // of a request in memory: who got it,
-  Uuid held{};                   // and under which id
+  SessionId holder = 0;                // of a request in memory: who got it,
+  Uuid held{};                         // and under which id
 };
 
 struct AgentSession {
@@ -70,15 +82,21 @@ struct ReplyAddress {
 class Agents final : public Effects {
  public:
   Agents(Model& model, Promises& promises, OrderChecker& order, Leases& leases, RuleCounts& rules, Random& random)
-      : model_(model), promises_(promises), order_(order), leases_(leases), rules_(rules), random_(random), contents_(model, rules) {}
+      : model_(model),
+        promises_(promises),
+        order_(order),
+        leases_(leases),
+        rules_(rules),
+        random_(random),
+        contents_(model, rules) {}
 
   void attach(Engine* engine) { engine_ = engine; }
   void crash();
 
   // What the world tells.
-  bool disk_full = false;     // right now
-  bool serving = false;       // the engine may hand out
-  bool calm = false;          // connections take all they get
+  bool disk_full = false;  // right now
+  bool serving = false;    // the engine may hand out
+  bool calm = false;       // connections take all they get
 
   // Operations.
   AgentSession& open(std::size_t agent);
@@ -92,11 +110,13 @@ class Agents final : public Effects {
   void publish_event(AgentSession& session, const std::string& topic, Priority priority);
   void request(AgentSession& session, Published asked, std::int64_t timeout_ms, bool stream);
   void respond(AgentSession& session, const ReplyAddress& address, bool is_status);
-  void subscribe(AgentSession& session, const std::string& pattern, std::uint32_t credit, bool echo, Priority priority_max);
+  void subscribe(AgentSession& session, const std::string& pattern, std::uint32_t credit, bool echo,
+                 Priority priority_max);
   void consume(AgentSession& session, std::size_t mailbox, std::uint32_t credit);
   void credit(AgentSession& session, std::uint32_t target, std::uint32_t amount);
   void cancel(AgentSession& session, std::uint32_t target);
-  void receive(AgentSession& session, std::size_t mailbox, std::uint32_t max, std::int64_t wait_ms, std::int64_t lease_ms);
+  void receive(AgentSession& session, std::size_t mailbox, std::uint32_t max, std::int64_t wait_ms,
+               std::int64_t lease_ms);
   void wait(AgentSession& session, std::size_t mailbox, std::int64_t timeout_ms);
   void ack(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet);
   void nack(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t delay_ms, bool quiet);
@@ -104,7 +124,8 @@ class Agents final : public Effects {
   void cancel_message(AgentSession& session);
   void purge(AgentSession& session, std::size_t mailbox, std::size_t limit);
   void resubmit(AgentSession& session);
-  void redrive(AgentSession& session, std::size_t mailbox, std::optional<std::size_t> to, std::uint32_t limit, std::uint32_t per_second);
+  void redrive(AgentSession& session, std::size_t mailbox, std::optional<std::size_t> to, std::uint32_t limit,
+               std::uint32_t per_second);
   void set_schedule(AgentSession& session, ScheduleSpec spec, const Published& asked);
   void remove_schedule(AgentSession& session, const std::string& name);
   void set_route(AgentSession& session, const std::string& name, const RouteSpec& spec);
@@ -136,7 +157,8 @@ class Agents final : public Effects {
   bool deliver(SessionId session, const OutgoingDelivery& delivery) override;
   void confirm(SessionId session, std::uint32_t request, const Confirm& confirm) override;
   void done(SessionId session, std::uint32_t request, Bytes body) override;
-  void settled(SessionId session, std::uint32_t request, std::uint32_t settled, std::span<const LeaseToken> refused) override;
+  void settled(SessionId session, std::uint32_t request, std::uint32_t settled,
+               std::span<const LeaseToken> refused) override;
   void refuse(SessionId session, std::uint32_t request, const Error& error) override;
   void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
   void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
@@ -149,7 +171,8 @@ class Agents final : public Effects {
     std::string envelope, content;
   };
   Written write(const Message& message, std::uint64_t number, std::size_t bytes) const;
-  Written write(const Published& asked, std::uint64_t number, std::size_t bytes, std::optional<DeliveryMode> mode) const;
+  Written write(const Published& asked, std::uint64_t number, std::size_t bytes,
+                std::optional<DeliveryMode> mode) const;
   /// Strings move, so the views are taken where they come to rest.
   static IncomingMessage at_rest(const Written& written);
   const IncomingMessage& incoming(const Written& written);
@@ -193,7 +216,7 @@ class Agents final : public Effects {
   Random& random_;
   ContentChecker contents_;
   EnvelopeMemo last_envelope_;
-  std::string together_;      // what incoming() gave points into it
+  std::string together_;  // what incoming() gave points into it
   IncomingMessage incoming_;
   Engine* engine_ = nullptr;
   std::map<SessionId, AgentSession> sessions_;
@@ -205,8 +228,8 @@ class Agents final : public Effects {
   };
   std::deque<Sent> keyed_;  // the last messages with a key; senders remember them through crashes
   std::uint64_t life_ = 0;
-  bool withdrawn_ = false;  // somebody was told so
-  bool refused_ = false;    // something was, in this call
+  bool withdrawn_ = false;     // somebody was told so
+  bool refused_ = false;       // something was, in this call
   bool due_together_ = false;  // events are due of facts that became durable together
   std::uint64_t next_serial_ = 1;
   std::uint64_t operations_ = 0;

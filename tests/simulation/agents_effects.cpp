@@ -83,7 +83,8 @@ bool Agents::on_event(AgentSession& session, const OutgoingDelivery& delivery, c
   // A death that the log had no room for is told of all the same.
   const bool failed = routing.topic == "bus.schedule";
   if (failed) model_.schedules.failed();
-  if (events_.empty() && (model_.room_refused || failed) && routing.from == kServerName) expect_event(nullptr, std::string(routing.topic));
+  if (events_.empty() && (model_.room_refused || failed) && routing.from == kServerName)
+    expect_event(nullptr, std::string(routing.topic));
   model_.saw_event(message_address(routing.id)->key);
   // Those of several facts that became durable together are expected before any of them goes out.
   const auto expected = std::ranges::find_if(events_, [&](const ExpectedEvent& each) {
@@ -97,7 +98,8 @@ bool Agents::on_event(AgentSession& session, const OutgoingDelivery& delivery, c
 }
 
 bool Agents::on_response(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing) {
-  expect(response_ && response_->session == session.id && response_->request == delivery.request && response_->text == routing.to,
+  expect(response_ && response_->session == session.id && response_->request == delivery.request &&
+             response_->text == routing.to,
          "a response went to another request");
   const bool is_status = response_->is_status;
   expect(is_status == (routing.type == kTypeStatus), "a response came as something else");
@@ -111,30 +113,34 @@ bool Agents::on_response(AgentSession& session, const OutgoingDelivery& delivery
   return true;
 }
 
-bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing, std::uint64_t content) {
+bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing,
+                     std::uint64_t content) {
   const auto consumer = session.consumers.find(delivery.request);
   const auto pull = session.asks.find(delivery.request);
   const bool pushed = consumer != session.consumers.end();
   if (routing.from != kServerName) {
     Holding holding{.id = routing.id, .session = session.id, .deadline = 0};
-    if (!pushed && pull != session.asks.end() && pull->second.lease_ms != 0) holding.session = 0, holding.deadline = engine_->now() + pull->second.lease_ms;
+    if (!pushed && pull != session.asks.end() && pull->second.lease_ms != 0)
+      holding.session = 0, holding.deadline = engine_->now() + pull->second.lease_ms;
     promises_.delivered(content, routing, delivery.lease, holding, engine_->now());
   }
   const auto address = message_address(routing.id);
   auto* const message = address ? model_.find_key(address->key) : nullptr;
-  expect(message != nullptr && message->content == content, "{} is delivered, and it is settled, or never was accepted", content);
+  expect(message != nullptr && message->content == content, "{} is delivered, and it is settled, or never was accepted",
+         content);
   const auto number = message->number;
   const auto& asked = message->asked;
-  expect(routing.to == model_.names()[asked.mailbox] && routing.from == model_.names()[asked.sender], "{} came from {} to {}", number,
-         routing.from, routing.to);
+  expect(routing.to == model_.names()[asked.mailbox] && routing.from == model_.names()[asked.sender],
+         "{} came from {} to {}", number, routing.from, routing.to);
   expect(routing.priority == asked.priority, "{} came with priority {}", number, routing.priority);
   expect(routing.hops == (asked.caused ? asked.caused->hops : 0), "{} came with {} hops", number, routing.hops);
   expect(asked.sender != model_.bus() || type_word(routing.type) == "error", "{}, of the server, is no error", number);
   expect(serving, "{} is delivered before the log knows of this run", number);
 
-  expect(pushed || (pull != session.asks.end() && pull->second.kind == Ask::Kind::receive), "{} went to request {}, which takes no mail",
-         number, delivery.request);
-  expect((pushed ? consumer->second.mailbox : pull->second.mailbox) == asked.mailbox, "{} went to the wrong agent", number);
+  expect(pushed || (pull != session.asks.end() && pull->second.kind == Ask::Kind::receive),
+         "{} went to request {}, which takes no mail", number, delivery.request);
+  expect((pushed ? consumer->second.mailbox : pull->second.mailbox) == asked.mailbox, "{} went to the wrong agent",
+         number);
   const bool settled_before = asked.once && !asked.transient;
   expect(settled_before || session.writable, "{} went to a connection that takes no more", number);
   if (pushed && !consumer->second.ended) {
@@ -162,7 +168,8 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
 
   if (settled_before) {
     expect(delivery.lease == 0, "{}, at most once, came with a lease", number);
-    expect(message->stand == Stand::handing && message->possible.size() == 1, "{}, at most once, went out before the log knew", number);
+    expect(message->stand == Stand::handing && message->possible.size() == 1,
+           "{}, at most once, went out before the log knew", number);
     expect(!message->seen, "{}, at most once, came twice", number);
     message->seen = true;
   } else if (asked.transient) {
@@ -173,11 +180,15 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
   } else {
     expect(delivery.lease != 0, "{} came without a lease", number);
     expect(routing.id == message->id, "{} came with another id", number);
-    expect(delivery.delivery == message->deliveries + 1, "{} is delivery {} after {}", number, delivery.delivery, message->deliveries);
-    expect(delivery.redelivered || !message->seen, "{} was delivered before, and does not say so (key {})", number, message->key);
-    expect(message->expires_at == 0 || message->expires_at > engine_->now(), "{} is delivered after it expired", number);
+    expect(delivery.delivery == message->deliveries + 1, "{} is delivery {} after {}", number, delivery.delivery,
+           message->deliveries);
+    expect(delivery.redelivered || !message->seen, "{} was delivered before, and does not say so (key {})", number,
+           message->key);
+    expect(message->expires_at == 0 || message->expires_at > engine_->now(), "{} is delivered after it expired",
+           number);
     order_.on_popped(*message);
-    ModelLease lease{.number = number, .session = session.id, .deadline = 0, .consumer_session = session.id, .consumer = 0};
+    ModelLease lease{
+        .number = number, .session = session.id, .deadline = 0, .consumer_session = session.id, .consumer = 0};
     if (pushed) lease.consumer = delivery.request;
     if (!pushed && pull->second.lease_ms != 0) {
       lease.session = 0;
@@ -199,7 +210,8 @@ void Agents::on_confirmed(std::uint64_t number, const Confirm& confirm) {
     const auto first = message_address(confirm.id)->key;
     expect(key != 0 && model_.keys().stands_for(key, first), "{} is called a duplicate of another message", number);
     const auto* const known = model_.find_key(first);
-    expect(known == nullptr || known->stand != Stand::pending, "{} was answered before what it is a duplicate of was durable", number);
+    expect(known == nullptr || known->stand != Stand::pending,
+           "{} was answered before what it is a duplicate of was durable", number);
     rules_.saw(Rule::duplicate_answered);
     return;
   }
@@ -210,7 +222,8 @@ void Agents::on_confirmed(std::uint64_t number, const Confirm& confirm) {
   expect(message == nullptr || message->stand != Stand::scheduled || confirm.outcome == PublishOutcome::scheduled,
          "{} is scheduled and was confirmed as {}", number, name(confirm.outcome));
   const bool doomed = message != nullptr && message->doom != DeadReason::none;
-  expect(message == nullptr || doomed == (confirm.outcome == PublishOutcome::dead), "{} was confirmed as {}", number, name(confirm.outcome));
+  expect(message == nullptr || doomed == (confirm.outcome == PublishOutcome::dead), "{} was confirmed as {}", number,
+         name(confirm.outcome));
   rules_.saw(Rule::confirmed_after_durable);
 }
 
@@ -222,8 +235,8 @@ void Agents::confirm(SessionId id, std::uint32_t request, const Confirm& confirm
   expect(!mine.error, "request {} was confirmed, and should be refused", request);
   if (!mine.numbers.empty()) return on_confirmed(mine.numbers[0], confirm);
   model_.saw_event(message_address(confirm.id)->key);
-  expect(confirm.outcome == PublishOutcome::sent && confirm.count == mine.max, "an event went to {} subscriptions instead of {}",
-         confirm.count, mine.max);
+  expect(confirm.outcome == PublishOutcome::sent && confirm.count == mine.max,
+         "an event went to {} subscriptions instead of {}", confirm.count, mine.max);
 }
 
 void Agents::on_batch(const Ask& mine, Bytes body) {
@@ -243,14 +256,15 @@ void Agents::on_batch(const Ask& mine, Bytes body) {
       const auto error = static_cast<ErrorCode>(code);
       promises_.refused(number);
       const bool unwanted = error == ErrorCode::no_reply_wanted && mine.unwanted.contains(number);
-      expect(unwanted || error == ErrorCode::mailbox_full || (error == ErrorCode::disk_full && model_.disk_limited), "a message of a batch was refused: {}",
-             as_text(body.subspan(2, bytes)));
+      expect(unwanted || error == ErrorCode::mailbox_full || (error == ErrorCode::disk_full && model_.disk_limited),
+             "a message of a batch was refused: {}", as_text(body.subspan(2, bytes)));
       body = body.subspan(2u + bytes);
     }
   }
   expect(body.empty(), "the answer to a batch goes on");
   for (const auto& id : mine.held_ids) promises_.acknowledged(id);
-  expect(mine.input == 0 || model_.find(mine.input) == nullptr, "{} was completed, and answered before that was durable", mine.input);
+  expect(mine.input == 0 || model_.find(mine.input) == nullptr,
+         "{} was completed, and answered before that was durable", mine.input);
   rules_.saw(Rule::batch);
 }
 
@@ -259,12 +273,14 @@ void Agents::done(SessionId id, std::uint32_t request, Bytes body) {
   if (session == nullptr) return;
   const auto mine = take_ask(*session, request);
   switch (mine.kind) {
-    case Ask::Kind::batch: return on_batch(mine, body);
+    case Ask::Kind::batch:
+      return on_batch(mine, body);
     case Ask::Kind::cancel:
-      return expect(model_.find(mine.numbers[0]) == nullptr, "{} was taken back, answered before that was durable", mine.numbers[0]);
+      return expect(model_.find(mine.numbers[0]) == nullptr, "{} was taken back, answered before that was durable",
+                    mine.numbers[0]);
     case Ask::Kind::purge:
-      return expect(body.size() == 4 && load<std::uint32_t>(body.data()) == mine.max, "{} dead letters were purged, and the answer says otherwise",
-                    mine.max);
+      return expect(body.size() == 4 && load<std::uint32_t>(body.data()) == mine.max,
+                    "{} dead letters were purged, and the answer says otherwise", mine.max);
     case Ask::Kind::redrive: {
       if (mine.quiet) return;
       const auto* const job = model_.redrives.find({id, request});
@@ -280,9 +296,10 @@ void Agents::done(SessionId id, std::uint32_t request, Bytes body) {
       return;
     }
     case Ask::Kind::receive:
-      expect(body.size() == 4 && load<std::uint32_t>(body.data()) == mine.delivered, "a pull got {} messages, and is told otherwise",
-             mine.delivered);
-      expect(mine.delivered > 0 || engine_->now() >= mine.deadline || model_.disk_limited, "a pull ended with nothing, before its time");
+      expect(body.size() == 4 && load<std::uint32_t>(body.data()) == mine.delivered,
+             "a pull got {} messages, and is told otherwise", mine.delivered);
+      expect(mine.delivered > 0 || engine_->now() >= mine.deadline || model_.disk_limited,
+             "a pull ended with nothing, before its time");
       return;
     case Ask::Kind::wait: {
       const auto& mailbox = model_.mailbox(mine.mailbox);
@@ -291,8 +308,10 @@ void Agents::done(SessionId id, std::uint32_t request, Bytes body) {
       rules_.saw(Rule::wait_answered);
       return;
     }
-    case Ask::Kind::request_now: return;
-    default: expect(false, "request {} got an answer of another kind", request);
+    case Ask::Kind::request_now:
+      return;
+    default:
+      expect(false, "request {} got an answer of another kind", request);
   }
 }
 
@@ -301,8 +320,9 @@ void Agents::settled(SessionId id, std::uint32_t request, std::uint32_t settled,
   if (session == nullptr) return;
   const auto mine = take_ask(*session, request);
   expect(mine.kind == Ask::Kind::settle, "request {} was answered as a settlement", request);
-  expect(settled == mine.settled && std::ranges::equal(refused, mine.refused), "{} leases were settled and {} refused, instead of {} and {}",
-         settled, refused.size(), mine.settled, mine.refused.size());
+  expect(settled == mine.settled && std::ranges::equal(refused, mine.refused),
+         "{} leases were settled and {} refused, instead of {} and {}", settled, refused.size(), mine.settled,
+         mine.refused.size());
   if (mine.max != 1) return;
   for (const auto& held : mine.held_ids) promises_.acknowledged(held);
   for (const auto number : mine.numbers) {
@@ -315,10 +335,13 @@ void Agents::check_refusal(std::uint64_t number, const Error& error) {
   const auto& mailbox = model_.mailbox(model_.published(number).mailbox);
   if (error.code == ErrorCode::mailbox_full) {
     const auto key = model_.published(number).key;
-    expect(key == 0 || !model_.keys().must_know(key, engine_->now()), "{}, a duplicate, was refused for want of room", number);
-    const auto droppable = model_.published(number).transient || mailbox.limits.overflow == Overflow::reject ? 0 : mailbox.ready.size();
-    expect(mailbox.load - droppable >= mailbox.limits.max_messages, "{} was refused by a mailbox with room ({} of {}, {} to drop)", number,
-           mailbox.load, mailbox.limits.max_messages, droppable);
+    expect(key == 0 || !model_.keys().must_know(key, engine_->now()), "{}, a duplicate, was refused for want of room",
+           number);
+    const auto droppable =
+        model_.published(number).transient || mailbox.limits.overflow == Overflow::reject ? 0 : mailbox.ready.size();
+    expect(mailbox.load - droppable >= mailbox.limits.max_messages,
+           "{} was refused by a mailbox with room ({} of {}, {} to drop)", number, mailbox.load,
+           mailbox.limits.max_messages, droppable);
     rules_.saw(Rule::overflow_rejected);
   } else {
     expect(error.code == ErrorCode::disk_full && model_.disk_limited, "{} was refused: {}", number, error.text);
@@ -359,7 +382,8 @@ void Agents::refuse(SessionId id, std::uint32_t request, const Error& error) {
     case Ask::Kind::cancel: {
       const auto* const message = model_.find(mine.numbers[0]);
       const auto leased = message != nullptr && message->stand == Stand::leased;
-      expect((code == ErrorCode::disk_full && model_.disk_limited) || (mine.settled == 0 && (code == ErrorCode::lease_lost) == leased),
+      expect((code == ErrorCode::disk_full && model_.disk_limited) ||
+                 (mine.settled == 0 && (code == ErrorCode::lease_lost) == leased),
              "{} was not taken back: {}", mine.numbers[0], error.text);
       return rules_.saw(Rule::cancel_refused);
     }
@@ -370,7 +394,8 @@ void Agents::refuse(SessionId id, std::uint32_t request, const Error& error) {
     case Ask::Kind::publish:
       if (mine.resend_of != 0 && code == ErrorCode::not_found) {
         const auto* const dead = model_.find(mine.resend_of);
-        return expect(dead == nullptr || dead->stand != Stand::dead, "{} is dead and was not sent again: {}", mine.resend_of, error.text);
+        return expect(dead == nullptr || dead->stand != Stand::dead, "{} is dead and was not sent again: {}",
+                      mine.resend_of, error.text);
       }
       expect(!mine.numbers.empty(), "an event or response was refused: {}", error.text);
       return check_refusal(mine.numbers[0], error);
@@ -386,11 +411,15 @@ void Agents::refuse(SessionId id, std::uint32_t request, const Error& error) {
       if (code == ErrorCode::no_consumer) return rules_.saw(Rule::request_now_refused);
       return check_refusal(mine.numbers[0], error);
     case Ask::Kind::wait:
-      expect(code == ErrorCode::cancelled || (code == ErrorCode::timed_out && engine_->now() >= mine.deadline), "a wait ended before its time");
+      expect(code == ErrorCode::cancelled || (code == ErrorCode::timed_out && engine_->now() >= mine.deadline),
+             "a wait ended before its time");
       if (code == ErrorCode::timed_out) rules_.saw(Rule::wait_timed_out);
       return;
-    case Ask::Kind::receive: return expect(code == ErrorCode::cancelled, "a pull was refused: {}", error.text);
-    default: return expect(code == ErrorCode::disk_full && model_.disk_limited, "request {} was refused: {}", request, error.text);
+    case Ask::Kind::receive:
+      return expect(code == ErrorCode::cancelled, "a pull was refused: {}", error.text);
+    default:
+      return expect(code == ErrorCode::disk_full && model_.disk_limited, "request {} was refused: {}", request,
+                    error.text);
   }
 }
 
@@ -398,7 +427,8 @@ void Agents::lagged(SessionId id, std::uint32_t request, std::uint32_t count) {
   auto* const session = find(id);
   expect(session != nullptr, "a connection that is gone is told of missed events");
   const auto found = session->subscriptions.find(request);
-  expect(found != session->subscriptions.end() && (found->second.skipped == count || model_.disk_limited) && count > 0, "LAGGED {} is wrong", count);
+  expect(found != session->subscriptions.end() && (found->second.skipped == count || model_.disk_limited) && count > 0,
+         "LAGGED {} is wrong", count);
   found->second.skipped = 0;
   rules_.saw(Rule::event_lagged);
 }
@@ -406,8 +436,10 @@ void Agents::lagged(SessionId id, std::uint32_t request, std::uint32_t count) {
 void Agents::withdrawn(SessionId id, LeaseToken token, const Uuid& message) {
   if (token == 0) return withdrawn_in_memory(id, message);
   const auto* const lease = leases_.find(token);
-  expect(lease != nullptr && lease->session == id, "a connection is told of a withdrawn lease {:x} that it does not hold", token);
-  expect(model_.cancelling != 0 && lease->number == model_.cancelling, "{} was withdrawn and nobody asked for it", lease->number);
+  expect(lease != nullptr && lease->session == id,
+         "a connection is told of a withdrawn lease {:x} that it does not hold", token);
+  expect(model_.cancelling != 0 && lease->number == model_.cancelling, "{} was withdrawn and nobody asked for it",
+         lease->number);
   withdrawn_ = true;
   rules_.saw(Rule::withdrawn);
 }
@@ -430,6 +462,8 @@ bool Agents::remove_content(const ContentHash& hash) {
   return true;
 }
 
-void Agents::unreadable(const Error& error) { throw Violation("the log cannot give back what it confirmed: " + error.text); }
+void Agents::unreadable(const Error& error) {
+  throw Violation("the log cannot give back what it confirmed: " + error.text);
+}
 
 }  // namespace folkmoot::simulation

@@ -16,7 +16,8 @@ Agents::Written Agents::write(const Message& message, std::uint64_t number, std:
   return written;
 }
 
-Agents::Written Agents::write(const Published& asked, std::uint64_t number, std::size_t bytes, std::optional<DeliveryMode> mode) const {
+Agents::Written Agents::write(const Published& asked, std::uint64_t number, std::size_t bytes,
+                              std::optional<DeliveryMode> mode) const {
   Message message;
   message.from = model_.names()[asked.sender];
   if (!asked.routed) message.to = model_.names()[asked.mailbox];
@@ -45,7 +46,8 @@ Agents::Written Agents::write(const Published& asked, std::uint64_t number, std:
 
 IncomingMessage Agents::at_rest(const Written& written) {
   IncomingMessage message{.routing = {}, .envelope = as_bytes(written.envelope), .content = as_bytes(written.content)};
-  expect(read_routing(message.envelope, message.routing, Recipient::optional).has_value(), "an envelope of ours does not parse");
+  expect(read_routing(message.envelope, message.routing, Recipient::optional).has_value(),
+         "an envelope of ours does not parse");
   return message;
 }
 
@@ -101,7 +103,8 @@ void Agents::publish_again(AgentSession& session) {
   const auto& keys = model_.keys();
   if (sent.life != life_) rules_.saw(Rule::resent_after_crash);
   sent.life = life_;
-  // Where the key may have been forgotten, its next message is another one; routes would choose for it anew, if they were asked.
+  // Where the key may have been forgotten, its next message is another one; routes would choose for it anew, if they
+  // were asked.
   const bool known = keys.must_know(asked.key, engine_->now());
   if (asked.routed && !known) return;
   const bool same = known || keys.find(asked.key) == 0;
@@ -215,7 +218,8 @@ void Agents::route(Published& asked) {
   const auto can = [&](std::size_t mailbox, bool consumers_only) {
     return model_.has_room(mailbox) && (!consumers_only || has_free_consumer(mailbox));
   };
-  asked.routed = model_.routes.choose(asked.priority, can, [&](std::size_t mailbox) { return model_.mailbox(mailbox).load; });
+  asked.routed =
+      model_.routes.choose(asked.priority, can, [&](std::size_t mailbox) { return model_.mailbox(mailbox).load; });
   if (asked.routed->empty()) asked.mailbox = model_.unrouted();
 }
 
@@ -289,7 +293,8 @@ void Agents::request(AgentSession& session, Published asked, std::int64_t timeou
   const auto number = model_.add(asked);
   promises_.publishing(number, asked, engine_->now());
   promises_.taking_back(number);  // when its time is over, or its sender gone
-  auto written = write(asked, number, 8 + random_.below(100), asked.transient ? std::nullopt : std::optional(DeliveryMode::at_least_once));
+  auto written = write(asked, number, 8 + random_.below(100),
+                       asked.transient ? std::nullopt : std::optional(DeliveryMode::at_least_once));
   auto& mine = ask(session, timeout_ms == 0 ? Ask::Kind::request_now : Ask::Kind::request);
   mine.numbers = {number};
   mine.mailbox = asked.mailbox;
@@ -308,9 +313,10 @@ void Agents::request(AgentSession& session, Published asked, std::int64_t timeou
 
 void Agents::respond(AgentSession& session, const ReplyAddress& address, bool is_status) {
   auto* const requester = find(address.session);
-  const auto waiting = requester == nullptr ? std::map<std::uint32_t, Ask>::iterator{} : requester->asks.find(address.request);
-  const bool waits = requester != nullptr && waiting != requester->asks.end() && waiting->second.kind == Ask::Kind::request &&
-                     waiting->second.numbers[0] == address.number;
+  const auto waiting =
+      requester == nullptr ? std::map<std::uint32_t, Ask>::iterator{} : requester->asks.find(address.request);
+  const bool waits = requester != nullptr && waiting != requester->asks.end() &&
+                     waiting->second.kind == Ask::Kind::request && waiting->second.numbers[0] == address.number;
   Message message;
   message.to = address.text;
   if (is_status) message.type = "status";
@@ -328,7 +334,8 @@ void Agents::respond(AgentSession& session, const ReplyAddress& address, bool is
   expect(!session.asks.contains(request), "a response was not answered at once");
 }
 
-void Agents::subscribe(AgentSession& session, const std::string& pattern, std::uint32_t credit, bool echo, Priority priority_max) {
+void Agents::subscribe(AgentSession& session, const std::string& pattern, std::uint32_t credit, bool echo,
+                       Priority priority_max) {
   ask(session, Ask::Kind::plain);
   const auto request = session.next_request++;
   session.subscriptions[request] = {pattern, credit, 0, credit != 0, echo, next_serial_++, priority_max};

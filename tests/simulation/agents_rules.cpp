@@ -17,7 +17,11 @@ void Agents::set_schedule(AgentSession& session, ScheduleSpec spec, const Publis
     written = write(event, 0, 8);
   }
   const auto cron = spec.minutes == 0 ? "" : fmt::format("*/{} * * * *", spec.minutes);
-  const ScheduleCommand command{.name = spec.name, .cron = cron, .every_ms = spec.every_ms, .first_at = spec.first_at, .until = spec.until,
+  const ScheduleCommand command{.name = spec.name,
+                                .cron = cron,
+                                .every_ms = spec.every_ms,
+                                .first_at = spec.first_at,
+                                .until = spec.until,
                                 .times = spec.times};
   const auto now = engine_->now();
   const auto first = spec.first_at > now ? spec.first_at : spec.next_after(now, now);
@@ -43,9 +47,15 @@ void Agents::set_route(AgentSession& session, const std::string& name, const Rou
   ask(session, Ask::Kind::plain);
   const auto request = session.next_request++;
   const auto filter = RouteChecker::filter(spec.priority_max);
-  RouteCommand command{.name = name, .order = spec.order, .filter = filter, .targets = {}, .strategy = spec.strategy,
-                       .hash_on = spec.strategy == Strategy::hash ? "priority" : "", .consumers_only = spec.consumers_only};
-  for (const auto& [mailbox, weight] : spec.targets) command.targets.push_back({.name = model_.names()[mailbox], .weight = weight});
+  RouteCommand command{.name = name,
+                       .order = spec.order,
+                       .filter = filter,
+                       .targets = {},
+                       .strategy = spec.strategy,
+                       .hash_on = spec.strategy == Strategy::hash ? "priority" : "",
+                       .consumers_only = spec.consumers_only};
+  for (const auto& [mailbox, weight] : spec.targets)
+    command.targets.push_back({.name = model_.names()[mailbox], .weight = weight});
   model_.routes.setting = name;
   model_.routes.spec = spec;
   call([&] { engine_->set_route(session.id, request, command); });

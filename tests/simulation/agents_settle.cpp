@@ -40,14 +40,14 @@ void Agents::ack(AgentSession& session, const std::vector<LeaseToken>& tokens, b
 
 void Agents::nack(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t delay_ms, bool quiet) {
   model_.nack_delay = delay_ms;
-  settle_failed(session, tokens, quiet, [&](std::uint32_t request) {
-    engine_->nack(session.id, request, quiet, tokens, delay_ms, "no time");
-  });
+  settle_failed(session, tokens, quiet,
+                [&](std::uint32_t request) { engine_->nack(session.id, request, quiet, tokens, delay_ms, "no time"); });
 }
 
 void Agents::reject(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet) {
   model_.rejecting = true;
-  settle_failed(session, tokens, quiet, [&](std::uint32_t request) { engine_->reject(session.id, request, quiet, tokens, "not mine"); });
+  settle_failed(session, tokens, quiet,
+                [&](std::uint32_t request) { engine_->reject(session.id, request, quiet, tokens, "not mine"); });
   model_.rejecting = false;
 }
 
@@ -144,11 +144,13 @@ void Agents::resubmit(AgentSession& session) {
   model_.together().end();
   model_.redrives.end({session.id, request});
   if (!session.asks.contains(request)) return;
-  expect(model_.find(number) != nullptr && (model_.find_key(key) == nullptr || model_.find_key(key)->stand == Stand::gone),
-         "a dead letter was sent again, and is still dead or not sent");
+  expect(
+      model_.find(number) != nullptr && (model_.find_key(key) == nullptr || model_.find_key(key)->stand == Stand::gone),
+      "a dead letter was sent again, and is still dead or not sent");
 }
 
-void Agents::redrive(AgentSession& session, std::size_t mailbox, std::optional<std::size_t> to, std::uint32_t limit, std::uint32_t per_second) {
+void Agents::redrive(AgentSession& session, std::size_t mailbox, std::optional<std::size_t> to, std::uint32_t limit,
+                     std::uint32_t per_second) {
   if (model_.redrives.any()) return;
   ask(session, Ask::Kind::redrive);
   const auto request = session.next_request++;
@@ -166,7 +168,9 @@ void Agents::redrive(AgentSession& session, std::size_t mailbox, std::optional<s
   }
   std::string changes;
   if (to) PackWriter(changes).map(1).uint(static_cast<std::uint64_t>(Field::to)).str(model_.names()[*to]);
-  const RedriveCommand command{.query = {.mailbox = model_.names()[mailbox]}, .how = {.changes = as_bytes(changes)}, .limit = limit,
+  const RedriveCommand command{.query = {.mailbox = model_.names()[mailbox]},
+                               .how = {.changes = as_bytes(changes)},
+                               .limit = limit,
                                .per_second = per_second};
   call([&] { engine_->redrive(session.id, request, command); });
 }

@@ -42,7 +42,8 @@ class AllOrNone {
     for (const auto& group : groups_) {
       const auto kept = std::ranges::count_if(group.kept, [](const auto& each) { return each(); });
       const auto all = static_cast<std::ptrdiff_t>(group.kept.size());
-      expect(kept == 0 || kept == all, "of {} facts of {} that belong together, from {} on, a crash left {}", all, what_, group.first, kept);
+      expect(kept == 0 || kept == all, "of {} facts of {} that belong together, from {} on, a crash left {}", all,
+             what_, group.first, kept);
       rules_.saw(kept == 0 ? Rule::group_lost : Rule::group_kept);
     }
     groups_.clear();

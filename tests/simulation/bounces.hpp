@@ -11,10 +11,10 @@
 namespace folkmoot::simulation {
 
 struct OwedBounce {
-  std::uint64_t number = 0;   // of the dead message
+  std::uint64_t number = 0;  // of the dead message
   Uuid id;
-  std::size_t to = 0;         // mailbox
-  std::size_t promised = 0;   // messages that room in that mailbox was found for, and that have not come yet
+  std::size_t to = 0;        // mailbox
+  std::size_t promised = 0;  // messages that room in that mailbox was found for, and that have not come yet
 };
 
 class BounceChecker {
@@ -25,7 +25,8 @@ class BounceChecker {
   /// The server writes to mailbox `to` because of `cause`.
   OwedBounce came(const Uuid& cause, std::size_t to) {
     const auto owed = std::ranges::find(owed_, cause, &OwedBounce::id);
-    expect(owed != owed_.end(), "somebody is told of a death that was not, or twice: {} ({} owed)", cause.text(), owed_.size());
+    expect(owed != owed_.end(), "somebody is told of a death that was not, or twice: {} ({} owed)", cause.text(),
+           owed_.size());
     expect(owed->to == to, "of the death of {} another is told", owed->number);
     const auto bounce = *owed;
     owed_.erase(owed);

@@ -1,5 +1,5 @@
-// Contents by reference: the files that a server would have, which live through every crash, and what must be true of them. One that a
-// message refers to is never removed; one that none refers to is gone when its grace is over.
+// Contents by reference: the files that a server would have, which live through every crash, and what must be true of
+// them. One that a message refers to is never removed; one that none refers to is gone when its grace is over.
 #pragma once
 
 #include <algorithm>
@@ -49,7 +49,8 @@ class ContentChecker {
   }
   /// When all is durable, and a grace has passed: what nothing refers to has gone.
   void check_gone() const {
-    for (const auto content : files_) expect(is_referred(content), "content {} is there, and nothing refers to it", content);
+    for (const auto content : files_)
+      expect(is_referred(content), "content {} is there, and nothing refers to it", content);
   }
 
  private:

@@ -27,8 +27,9 @@ class CostChecker {
     const auto before = kept.now();
     kept.say(sum, lsn);
     if (sum == before) return false;
-    expect(sum.messages == before.messages + 1 && sum.tokens >= before.tokens, "conversation {} cost {} tokens in {} messages, then {} in {}",
-           conversation, before.tokens, before.messages, sum.tokens, sum.messages);
+    expect(sum.messages == before.messages + 1 && sum.tokens >= before.tokens,
+           "conversation {} cost {} tokens in {} messages, then {} in {}", conversation, before.tokens, before.messages,
+           sum.tokens, sum.messages);
     expect(!reported_, "costs were added that no message reports");
     reported_ = {conversation, sum.tokens - before.tokens};
     return true;
@@ -36,10 +37,11 @@ class CostChecker {
   /// A message was accepted. `tokens`: what it reports; 0: nothing.
   void on_accepted(const std::string& conversation, std::uint64_t tokens) {
     const bool reports = !conversation.empty() && tokens != 0;
-    expect(reports == reported_.has_value(), "a message reports {} tokens, and they were {}added", tokens, reported_ ? "" : "not ");
+    expect(reports == reported_.has_value(), "a message reports {} tokens, and they were {}added", tokens,
+           reported_ ? "" : "not ");
     if (!reports) return;
-    expect(reported_->first == conversation && reported_->second == tokens, "{} tokens of {} were added as {} of {}", tokens, conversation,
-           reported_->second, reported_->first);
+    expect(reported_->first == conversation && reported_->second == tokens, "{} tokens of {} were added as {} of {}",
+           tokens, conversation, reported_->second, reported_->first);
     reported_.reset();
     rules_.saw(Rule::cost_summed);
   }
@@ -50,14 +52,15 @@ class CostChecker {
   void recovered(const Engine& engine) {
     for (auto& [name, kept] : sums_) {
       const auto sum = told(engine, name);
-      expect(kept.may_be(sum), "after the crash conversation {} cost {} tokens in {} messages; it was {} in {}", name, sum.tokens,
-             sum.messages, kept.now().tokens, kept.now().messages);
+      expect(kept.may_be(sum), "after the crash conversation {} cost {} tokens in {} messages; it was {} in {}", name,
+             sum.tokens, sum.messages, kept.now().tokens, kept.now().messages);
       if (sum.messages != 0) rules_.saw(Rule::cost_kept);
       kept.recovered(sum);
     }
   }
   void compare(const Engine& engine) const {
-    for (const auto& [name, kept] : sums_) expect(told(engine, name) == kept.now(), "conversation {} has another cost than was reported", name);
+    for (const auto& [name, kept] : sums_)
+      expect(told(engine, name) == kept.now(), "conversation {} has another cost than was reported", name);
   }
 
  private:

@@ -27,7 +27,8 @@ class Crossing::Shard final : public Effects, public Strays::Commands, public Fa
   std::unique_ptr<Journal> journal;
   std::unique_ptr<Engine> engine;
   std::unique_ptr<Strays> strays;
-  /// From this shard's sessions in the others and in itself, in their order: what they are asked, by `asked[to]` of them, and what they answer.
+  /// From this shard's sessions in the others and in itself, in their order: what they are asked, by `asked[to]` of
+  /// them, and what they answer.
   std::vector<std::deque<std::function<void()>>> heard;
   std::map<std::size_t, std::deque<std::function<void()>>> asked;
 
@@ -65,14 +66,17 @@ class Crossing::Shard final : public Effects, public Strays::Commands, public Fa
 
   // Strays::Commands: under way to the engine that they concern.
   void consume(std::uint32_t request, std::string_view mailbox, std::uint32_t credit) override {
-    give(number, [=, this, name = std::string(mailbox)](Shard& there) { there.engine->consume(there.session(1 + number), request, name, credit); });
+    give(number, [=, this, name = std::string(mailbox)](Shard& there) {
+      there.engine->consume(there.session(1 + number), request, name, credit);
+    });
   }
   void credit(std::uint32_t request, std::uint32_t amount) override {
     give(number, [=, this](Shard& there) { there.engine->credit(there.session(1 + number), request, amount); });
   }
   void ack(std::uint32_t request, LeaseToken lease) override {
     if (!acks_asked.insert(lease).second) world.rules_.saw(Rule::stray_ack_retried);
-    give(number, [=, this](Shard& there) { there.engine->ack(there.session(1 + number), request, false, {&lease, 1}); });
+    give(number,
+         [=, this](Shard& there) { there.engine->ack(there.session(1 + number), request, false, {&lease, 1}); });
   }
   void nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) override {
     world.rules_.saw(Rule::stray_refused);
@@ -91,8 +95,12 @@ class Crossing::Shard final : public Effects, public Strays::Commands, public Fa
     });
   }
   // FactLog: the journal, which may be as full as `no_room` says.
-  bool has_room(Urgency urgency, std::size_t bytes) const override { return !no_room && journal->has_room(urgency, bytes); }
-  bool has_room(Urgency urgency, GroupBound bound) const override { return !no_room && journal->has_room(urgency, bound); }
+  bool has_room(Urgency urgency, std::size_t bytes) const override {
+    return !no_room && journal->has_room(urgency, bytes);
+  }
+  bool has_room(Urgency urgency, GroupBound bound) const override {
+    return !no_room && journal->has_room(urgency, bound);
+  }
   std::size_t group_bytes_max() const override { return journal->group_bytes_max(); }
   FactPlace append(FactKind kind, std::span<const Bytes> parts, Life life) override {
     ++world.tally_.facts;
@@ -104,18 +112,23 @@ class Crossing::Shard final : public Effects, public Strays::Commands, public Fa
   void retain(FactPlace place) override { journal->retain(place); }
   void release(FactPlace place) override { journal->release(place); }
 
-  void lost(const Error& why) override { expect(why.code == ErrorCode::disk_full, "a stray was refused: {}", why.text); }
+  void lost(const Error& why) override {
+    expect(why.code == ErrorCode::disk_full, "a stray was refused: {}", why.text);
+  }
 
   // Effects
   bool deliver(SessionId to, const OutgoingDelivery& delivery) override;
   void confirm(SessionId to, std::uint32_t request, const Confirm& confirm) override;
   void done(SessionId to, std::uint32_t request, Bytes body) override;
-  void settled(SessionId to, std::uint32_t request, std::uint32_t settled, std::span<const LeaseToken> refused) override;
+  void settled(SessionId to, std::uint32_t request, std::uint32_t settled,
+               std::span<const LeaseToken> refused) override;
   void refuse(SessionId to, std::uint32_t request, const Error& error) override;
   void lagged(SessionId, std::uint32_t, std::uint32_t) override {}
   void withdrawn(SessionId, LeaseToken, const Uuid&) override {}
   bool remove_content(const ContentHash&) override { return true; }
-  [[noreturn]] void unreadable(const Error& error) override { throw Violation("the log cannot give back what it confirmed: " + error.text); }
+  [[noreturn]] void unreadable(const Error& error) override {
+    throw Violation("the log cannot give back what it confirmed: " + error.text);
+  }
 
  private:
   template <class Command>
@@ -144,7 +157,8 @@ bool Crossing::Shard::open(bool healed) {
   auto opened = Journal::open(disk, options);
   if (!opened) {
     const auto code = opened.error().code;
-    expect(code == ErrorCode::io_error || (code == ErrorCode::disk_full && disk.faults.full), "the journal does not open: {}", opened.error().text);
+    expect(code == ErrorCode::io_error || (code == ErrorCode::disk_full && disk.faults.full),
+           "the journal does not open: {}", opened.error().text);
     disk.faults.full = false;
     return false;
   }
@@ -153,7 +167,8 @@ bool Crossing::Shard::open(bool healed) {
   its_options.shard = static_cast<std::uint32_t>(number);
   engine = std::make_unique<Engine>(its_options, *this, *this);
   strays = std::make_unique<Strays>(*this, 100);
-  const auto report = journal->recover([&](FactKind kind, FactPlace place, Bytes body) { return engine->recover(kind, place, body); });
+  const auto report =
+      journal->recover([&](FactKind kind, FactPlace place, Bytes body) { return engine->recover(kind, place, body); });
   if (!report) {
     expect(report.error().code == ErrorCode::io_error || disk.faults.full, "recovery refuses: {}", report.error().text);
     disk.faults.full = false;
@@ -207,13 +222,15 @@ void Crossing::Shard::done(SessionId to, std::uint32_t request, Bytes body) {
   const auto mine = take(request);
   if (mine.kind == Ask::Kind::receive) return;
   for (std::size_t i = 0; i < world.together_[mine.together].numbers.size(); ++i) {
-    expect(body.size() >= 2 + sizeof(Confirm) && load<std::uint16_t>(body.data()) == 0, "one of those that happen together did not");
+    expect(body.size() >= 2 + sizeof(Confirm) && load<std::uint16_t>(body.data()) == 0,
+           "one of those that happen together did not");
     body = body.subspan(2 + sizeof(Confirm));
   }
   world.happened(mine.together);
 }
 
-void Crossing::Shard::settled(SessionId to, std::uint32_t request, std::uint32_t count, std::span<const LeaseToken> refused) {
+void Crossing::Shard::settled(SessionId to, std::uint32_t request, std::uint32_t count,
+                              std::span<const LeaseToken> refused) {
   if (slot_of(to) != kClientSlot) return back(to, [=](Strays& theirs) { theirs.on_settled(request); });
   const auto mine = take(request);
   expect(count == 1 && refused.empty(), "the lease of {} was lost", mine.held->number);
@@ -255,8 +272,8 @@ void Crossing::came(std::size_t shard, const Routing& routing, Bytes content) {
   const auto number = load<std::uint64_t>(content.data());
   expect(number != 0 && number < sent_.size(), "{} was never sent", number);
   auto& sent = sent_[number];
-  expect(routing.to == boxes_[sent.box] && routing.from == "agents" && owner(sent.box) == shard, "{}, to {}, came to {} in shard {}", number,
-         boxes_[sent.box], routing.to, shard);
+  expect(routing.to == boxes_[sent.box] && routing.from == "agents" && owner(sent.box) == shard,
+         "{}, to {}, came to {} in shard {}", number, boxes_[sent.box], routing.to, shard);
   expect(!sent.acked, "{} came again after its ack was answered", number);
   sent.ids.insert(routing.id);
   expect(sent.ids.size() == 1, "{} is there {} times", number, sent.ids.size());
@@ -277,7 +294,8 @@ Crossing::Options Crossing::draw(Random& random) {
   options.engine.mailbox.retry.attempts = 60'000;  // a crash is one more
   options.journal.segment_bytes = kSegmentBytesMin;
   options.journal.cache_bytes = random.one_in(2) ? 0 : 512 * 1024;
-  options.journal.bytes_max = random.one_in(3) ? static_cast<std::uint64_t>(random.between(3, 5)) * kSegmentBytesMin : 0;
+  options.journal.bytes_max =
+      random.one_in(3) ? static_cast<std::uint64_t>(random.between(3, 5)) * kSegmentBytesMin : 0;
   options.journal.id.emplace();
   for (auto& byte : *options.journal.id) byte = static_cast<std::uint8_t>(random.next());
   options.power_fails = !random.one_in(5);
@@ -296,9 +314,11 @@ Crossing::Crossing(std::uint64_t seed) : random_(seed), options_(draw(random_)) 
 Crossing::~Crossing() = default;
 
 std::string Crossing::describe() const {
-  return fmt::format("{} shards with {} mailboxes each; cache {}, bytes_max {}; power fails {}, sync fails 1 in {}, full disk in {}% of lives",
-                     options_.shards, options_.boxes, options_.journal.cache_bytes, options_.journal.bytes_max, options_.power_fails,
-                     options_.sync_fails_one_in, options_.full_percent);
+  return fmt::format(
+      "{} shards with {} mailboxes each; cache {}, bytes_max {}; power fails {}, sync fails 1 in {}, full disk in {}% "
+      "of lives",
+      options_.shards, options_.boxes, options_.journal.cache_bytes, options_.journal.bytes_max, options_.power_fails,
+      options_.sync_fails_one_in, options_.full_percent);
 }
 
 RunTally Crossing::tally() const {
@@ -321,7 +341,8 @@ std::uint64_t Crossing::new_message(std::size_t box, std::size_t together) {
 std::size_t Crossing::new_together(std::size_t numbers, std::optional<std::size_t> box) {
   const auto index = together_.size();
   together_.emplace_back();
-  for (std::size_t i = 0; i < numbers; ++i) together_[index].numbers.push_back(new_message(box.value_or(random_.below(boxes_.size())), index));
+  for (std::size_t i = 0; i < numbers; ++i)
+    together_[index].numbers.push_back(new_message(box.value_or(random_.below(boxes_.size())), index));
   return index;
 }
 
@@ -372,12 +393,14 @@ void Crossing::command(Shard& shard) {
     const auto box = random_.below(options_.boxes) * options_.shards + shard.number;
     const auto together = new_together(1, box);
     write(together_[together]);
-    return engine.publish(shard.client(), shard.ask({.kind = Shard::Ask::Kind::publish, .together = together}), false, *messages.front());
+    return engine.publish(shard.client(), shard.ask({.kind = Shard::Ask::Kind::publish, .together = together}), false,
+                          *messages.front());
   }
   if (what < 35) {
     const auto together = new_together(1 + random_.below(4), std::nullopt);
     write(together_[together]);
-    return engine.publish_atomic(shard.client(), shard.ask({.kind = Shard::Ask::Kind::together, .together = together}), false, messages);
+    return engine.publish_atomic(shard.client(), shard.ask({.kind = Shard::Ask::Kind::together, .together = together}),
+                                 false, messages);
   }
   if (what < 60 || shard.held.empty()) {
     if (shard.held.size() >= kHeldMax) return;
@@ -391,11 +414,16 @@ void Crossing::command(Shard& shard) {
     sent_[held.number].end = {.asked = true, .by = together};
     sent_[held.number].completions.push_back(together);
     write(together_[together]);
-    return engine.complete(shard.client(), shard.ask({.kind = Shard::Ask::Kind::together, .together = together, .held = held}), held.lease, messages);
+    return engine.complete(shard.client(),
+                           shard.ask({.kind = Shard::Ask::Kind::together, .together = together, .held = held}),
+                           held.lease, messages);
   }
   if (what < 95) sent_[held.number].end = {.asked = true, .by = {}};
-  if (what < 95) return engine.ack(shard.client(), shard.ask({.kind = Shard::Ask::Kind::ack, .held = held}), false, {&held.lease, 1});
-  engine.nack(shard.client(), shard.ask({.kind = Shard::Ask::Kind::nack, .held = held}), false, {&held.lease, 1}, random_.between(0, 500), "again");
+  if (what < 95)
+    return engine.ack(shard.client(), shard.ask({.kind = Shard::Ask::Kind::ack, .held = held}), false,
+                      {&held.lease, 1});
+  engine.nack(shard.client(), shard.ask({.kind = Shard::Ask::Kind::nack, .held = held}), false, {&held.lease, 1},
+              random_.between(0, 500), "again");
 }
 
 bool Crossing::write(Shard& shard) {
@@ -412,10 +440,10 @@ bool Crossing::write(Shard& shard) {
 
 bool Crossing::compact(Shard& shard) {
   if (!shard.journal->compaction_due()) return true;
-  const auto done = shard.journal->compact_step(40'000, [&](FactKind kind, FactPlace place, Bytes body) {
-    return shard.engine->keep(kind, place, body);
-  });
-  expect(done.has_value() || done.error().code == ErrorCode::io_error, "compaction fails: {}", done ? "" : done.error().text);
+  const auto done = shard.journal->compact_step(
+      40'000, [&](FactKind kind, FactPlace place, Bytes body) { return shard.engine->keep(kind, place, body); });
+  expect(done.has_value() || done.error().code == ErrorCode::io_error, "compaction fails: {}",
+         done ? "" : done.error().text);
   return done.has_value();
 }
 
@@ -463,7 +491,8 @@ bool Crossing::turn() {
   if (!good) return false;
   shard.engine->each_new_mailbox([&](std::string_view name) {
     const auto box = box_named(name);
-    if (box < boxes_.size() && owner(box) != shard.number) shard.strays->carry(name, static_cast<std::uint32_t>(owner(box)));
+    if (box < boxes_.size() && owner(box) != shard.number)
+      shard.strays->carry(name, static_cast<std::uint32_t>(owner(box)));
   });
   if (shard.has_room(FactLog::Urgency::settling, 4096)) shard.strays->retry_acks();
   shard.engine->dispatch();
@@ -526,10 +555,11 @@ void Crossing::drain() {
   const auto left = [&] {
     std::string text = "after 2000 turns there are left:";
     for (auto& shard : shards_) {
-      text += fmt::format(" in shard {} {} leases, {} questions", shard->number, shard->held.size(), shard->asks.size());
+      text +=
+          fmt::format(" in shard {} {} leases, {} questions", shard->number, shard->held.size(), shard->asks.size());
       shard->engine->each_mailbox(1'000, [&](const MailboxStats& box) {
-        text += fmt::format(", {} ready, {} scheduled, {} leased for {} of shard {}", box.ready, box.scheduled, box.leased, box.name,
-                            owner(box_named(box.name)));
+        text += fmt::format(", {} ready, {} scheduled, {} leased for {} of shard {}", box.ready, box.scheduled,
+                            box.leased, box.name, owner(box_named(box.name)));
       });
     }
     return text;
@@ -541,15 +571,19 @@ void Crossing::drain() {
     tick(next - now_);
     for (auto& shard : shards_) {
       for (std::size_t box = shard->number; box < boxes_.size(); box += options_.shards) {
-        shard->engine->receive(shard->client(), shard->ask({.kind = Shard::Ask::Kind::receive}), {.mailbox = boxes_[box], .max = 100});
+        shard->engine->receive(shard->client(), shard->ask({.kind = Shard::Ask::Kind::receive}),
+                               {.mailbox = boxes_[box], .max = 100});
       }
       for (const auto& held : std::exchange(shard->held, {})) {
-        shard->engine->ack(shard->client(), shard->ask({.kind = Shard::Ask::Kind::ack, .held = held}), false, {&held.lease, 1});
+        shard->engine->ack(shard->client(), shard->ask({.kind = Shard::Ask::Kind::ack, .held = held}), false,
+                           {&held.lease, 1});
       }
-      while (arrive(*shard, 1'000)) {}
+      while (arrive(*shard, 1'000)) {
+      }
       shard->engine->each_new_mailbox([&](std::string_view name) {
         const auto box = box_named(name);
-        if (box < boxes_.size() && owner(box) != shard->number) shard->strays->carry(name, static_cast<std::uint32_t>(owner(box)));
+        if (box < boxes_.size() && owner(box) != shard->number)
+          shard->strays->carry(name, static_cast<std::uint32_t>(owner(box)));
       });
       shard->strays->retry_acks();
       shard->engine->dispatch();
@@ -562,7 +596,8 @@ void Crossing::drain() {
     if (together_[sent.together].fate != Together::Fate::happened || sent.once || sent.acked) continue;
     // It has not come again: what it was completed with is there, and has a higher number.
     if (sent.end.by) happened(*sent.end.by);
-    expect(sent.end.asked, "{}, to {}, is lost: it was confirmed, or one that belongs to it has come", number, boxes_[sent.box]);
+    expect(sent.end.asked, "{}, to {}, is lost: it was confirmed, or one that belongs to it has come", number,
+           boxes_[sent.box]);
   }
   rules_.saw(Rule::strays_drained);
   for (auto& shard : shards_) shard->drop();

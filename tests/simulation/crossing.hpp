@@ -1,5 +1,6 @@
-// A run of a server of several shards: what one of them decides for another's mailboxes crosses over to it (engine/strays.hpp). Engines and
-// journals over virtual disks, as in a run of one (world.hpp), with what they say to each other under way for any time; they end together.
+// A run of a server of several shards: what one of them decides for another's mailboxes crosses over to it
+// (engine/strays.hpp). Engines and journals over virtual disks, as in a run of one (world.hpp), with what they say to
+// each other under way for any time; they end together.
 //
 // Judged from outside, as promises.hpp does it:
 //
@@ -54,13 +55,13 @@ class Crossing final : public Run {
     std::size_t box = 0;
     std::size_t together = 0;
     bool once = false;
-    std::set<Uuid> ids{};        // it came under
+    std::set<Uuid> ids{};  // it came under
     std::uint32_t deliveries = 0;
     struct {
       bool asked = false;
-      std::optional<std::size_t> by{};  // a completion; else an ack
-    } end{};                     // since it came last
-    bool acked = false;          // and that was answered, or what it was completed with has come
+      std::optional<std::size_t> by{};       // a completion; else an ack
+    } end{};                                 // since it came last
+    bool acked = false;                      // and that was answered, or what it was completed with has come
     std::vector<std::size_t> completions{};  // tried with it as their input
   };
   enum class End { none, process, power };

@@ -1,5 +1,5 @@
-// Messages that share a group: the order they go out in, told plainly. One of them is out or next (the head); when it is gone the oldest of
-// the others follows.
+// Messages that share a group: the order they go out in, told plainly. One of them is out or next (the head); when it
+// is gone the oldest of the others follows.
 #pragma once
 
 #include <map>

@@ -32,13 +32,15 @@ class GuardChecker {
  public:
   GuardChecker(const GuardLimits& limits, RuleCounts& rules) : limits_(limits), rules_(rules) {}
 
-  /// What is decided together is decided at once: only its own messages count, one before the other, nothing that comes in between.
+  /// What is decided together is decided at once: only its own messages count, one before the other, nothing that comes
+  /// in between.
   void begin_together() {
     if (!decided_on_) decided_on_ = counts_;
   }
   void end_together() { decided_on_.reset(); }
 
-  bool trips(std::size_t sender, std::size_t mailbox, std::uint32_t conversation, std::uint32_t hops, std::int64_t now) {
+  bool trips(std::size_t sender, std::size_t mailbox, std::uint32_t conversation, std::uint32_t hops,
+             std::int64_t now) {
     const auto& counts = decided_on_ ? *decided_on_ : counts_;
     const auto used = [&](std::size_t a, std::size_t b) {
       const auto found = counts.find({now / 60'000, a, b});
@@ -70,7 +72,8 @@ class GuardChecker {
 
  private:
   static constexpr std::size_t kConversations = ~std::size_t{0};
-  using Counts = std::map<std::tuple<std::int64_t, std::size_t, std::size_t>, std::uint32_t>;  // minute, sender, mailbox
+  using Counts =
+      std::map<std::tuple<std::int64_t, std::size_t, std::size_t>, std::uint32_t>;  // minute, sender, mailbox
 
   const GuardLimits limits_;
   RuleCounts& rules_;

@@ -1,4 +1,5 @@
-// Idempotency keys as their senders understand them: which message a key stands for, and for how long nobody may take another one.
+// Idempotency keys as their senders understand them: which message a key stands for, and for how long nobody may take
+// another one.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +24,8 @@ class KeyChecker {
     const auto found = uses_.find(key);
     return found != uses_.end() && std::ranges::find(found->second, message) != found->second.end();
   }
-  /// Whether another message with this key has to be a duplicate: the first is neither too old, nor are there too many newer ones.
+  /// Whether another message with this key has to be a duplicate: the first is neither too old, nor are there too many
+  /// newer ones.
   bool must_know(std::uint64_t key, std::int64_t now) const {
     const auto message = find(key);
     if (message == 0 || key_ms(message) + keys_ms_ <= std::max(now, latest_)) return false;
@@ -53,7 +55,7 @@ class KeyChecker {
  private:
   const std::size_t keys_max_;
   const std::int64_t keys_ms_;
-  std::int64_t latest_ = 0;  // the clock may go back; what was forgotten stays so
+  std::int64_t latest_ = 0;                                // the clock may go back; what was forgotten stays so
   std::map<std::uint64_t, std::vector<MessageKey>> uses_;  // oldest first
   std::map<MessageKey, std::uint64_t> messages_;
 };

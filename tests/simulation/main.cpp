@@ -1,12 +1,13 @@
-// The simulation as a program: runs seeds until a number of crashes (or a time, or one seed) is done; a failure prints the seed, the
-// step and the reason, and the same seed shows it again. One seed in eight is a server of several shards, the others are one engine.
+// The simulation as a program: runs seeds until a number of crashes (or a time, or one seed) is done; a failure prints
+// the seed, the step and the reason, and the same seed shows it again. One seed in eight is a server of several shards,
+// the others are one engine.
 #include <fmt/format.h>
 
+#include <unistd.h>
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <unistd.h>
 
 #include "simulation/crossing.hpp"
 #include "simulation/world.hpp"
@@ -28,7 +29,8 @@ void on_abort(int) {
 
 struct Totals {
   RuleCounts rules;
-  std::uint64_t runs = 0, operations = 0, crashes = 0, lives = 0, facts = 0, syncs = 0, sectors_lost = 0, refusals = 0, sync_failures = 0;
+  std::uint64_t runs = 0, operations = 0, crashes = 0, lives = 0, facts = 0, syncs = 0, sectors_lost = 0, refusals = 0,
+                sync_failures = 0;
 
   void add(const Run& run) {
     const auto tally = run.tally();
@@ -61,8 +63,8 @@ bool run(std::uint64_t seed, std::uint64_t crashes, bool verbose, Totals& totals
     run->drain();
     totals.add(*run);
   } catch (const Violation& violation) {
-    fmt::print("\nFAILED at seed {}, step {}, crash {}: {}\noptions: {}\nagain: simulation --seed {} --steps {}\n", seed, run->step(),
-               run->tally().crashes, violation.what(), run->describe(), seed, crashes);
+    fmt::print("\nFAILED at seed {}, step {}, crash {}: {}\noptions: {}\nagain: simulation --seed {} --steps {}\n",
+               seed, run->step(), run->tally().crashes, violation.what(), run->describe(), seed, crashes);
     good = false;
   }
   run_now = nullptr;
@@ -70,10 +72,12 @@ bool run(std::uint64_t seed, std::uint64_t crashes, bool verbose, Totals& totals
 }
 
 void print(const Totals& totals, double seconds) {
-  fmt::print("{} runs, {} lives, {} crashes, {} operations, {} facts, {} syncs, {} sectors lost, {} failed syncs, {} refusals for room: "
-             "{:.1f} s\n",
-             totals.runs, totals.lives, totals.crashes, totals.operations, totals.facts, totals.syncs, totals.sectors_lost,
-             totals.sync_failures, totals.refusals, seconds);
+  fmt::print(
+      "{} runs, {} lives, {} crashes, {} operations, {} facts, {} syncs, {} sectors lost, {} failed syncs, {} refusals "
+      "for room: "
+      "{:.1f} s\n",
+      totals.runs, totals.lives, totals.crashes, totals.operations, totals.facts, totals.syncs, totals.sectors_lost,
+      totals.sync_failures, totals.refusals, seconds);
   std::fflush(stdout);
 }
 

@@ -9,7 +9,8 @@
 namespace folkmoot::simulation {
 
 std::string_view name(Stand stand) {
-  constexpr std::string_view kNames[] = {"pending", "ready", "blocked", "scheduled", "leased", "handing", "gone", "dead", "doomed"};
+  constexpr std::string_view kNames[] = {"pending", "ready", "blocked", "scheduled", "leased",
+                                         "handing", "gone",  "dead",    "doomed"};
   return kNames[static_cast<std::size_t>(stand)];
 }
 
@@ -17,7 +18,10 @@ MailboxLimits limits_of(const MailboxConfiguredFact& fact) {
   return {.max_messages = fact.max_messages,
           .default_ttl_ms = fact.default_ttl_ms,
           .overflow = fact.overflow,
-          .retry = {.attempts = fact.attempts, .backoff = fact.backoff, .initial_ms = fact.initial_ms, .max_ms = fact.max_ms,
+          .retry = {.attempts = fact.attempts,
+                    .backoff = fact.backoff,
+                    .initial_ms = fact.initial_ms,
+                    .max_ms = fact.max_ms,
                     .multiplier_permille = fact.multiplier_permille}};
 }
 
@@ -31,9 +35,22 @@ std::uint64_t number_of(const Routing& routing, Bytes content) {
 }
 
 Model::Model(std::vector<std::string> names, const EngineOptions& options, RuleCounts& rules)
-    : redrives(rules), guards(options.guard, rules), schedules(rules), routes(rules), names_(std::move(names)), options_(options),
-      rules_(rules), published_(1), keys_(1), mailboxes_(names_.size()), used_keys_(options), bounces_(rules), costs_(rules),
-      together_("one command", rules), deaths_("a death", rules), firings_("a schedule", rules) {
+    : redrives(rules),
+      guards(options.guard, rules),
+      schedules(rules),
+      routes(rules),
+      names_(std::move(names)),
+      options_(options),
+      rules_(rules),
+      published_(1),
+      keys_(1),
+      mailboxes_(names_.size()),
+      used_keys_(options),
+      bounces_(rules),
+      costs_(rules),
+      together_("one command", rules),
+      deaths_("a death", rules),
+      firings_("a schedule", rules) {
   for (auto& mailbox : mailboxes_) {
     mailbox.limits = options.mailbox;
     mailbox.settings = {{options.mailbox, 0}};
@@ -120,35 +137,48 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
       expect(known->second == text, "number {} was {} and is {}", number, known->second, text);
       return;
     }
-    case FactKind::message_accepted: return on_accepted(place, body, now);
-    case FactKind::message_settled: return on_settled(place, body);
+    case FactKind::message_accepted:
+      return on_accepted(place, body, now);
+    case FactKind::message_settled:
+      return on_settled(place, body);
     case FactKind::message_returned: {
       return on_returned(place, load<ReturnedFact>(body.data()), as_text(body.subspan(sizeof(ReturnedFact))), now);
     }
-    case FactKind::message_dead: return on_dead(place, load<DeadFact>(body.data()), now);
-    case FactKind::dead_purged: return on_purged(place, load<MessageRef>(body.data()).key, now);
-    case FactKind::key_used: return;
-    case FactKind::mailbox_configured: return on_configured(place, load<MailboxConfiguredFact>(body.data()));
+    case FactKind::message_dead:
+      return on_dead(place, load<DeadFact>(body.data()), now);
+    case FactKind::dead_purged:
+      return on_purged(place, load<MessageRef>(body.data()).key, now);
+    case FactKind::key_used:
+      return;
+    case FactKind::mailbox_configured:
+      return on_configured(place, load<MailboxConfiguredFact>(body.data()));
     case FactKind::message_cancelled: {
       auto* const message = find_key(load<MessageRef>(body.data()).key);
       expect(message != nullptr && message->waits(), "a message was taken back that does not wait");
-      expect(cancelling != 0 && message->number == cancelling, "{} was taken back and nobody asked for it", message->number);
+      expect(cancelling != 0 && message->number == cancelling, "{} was taken back and nobody asked for it",
+             message->number);
       rules_.saw(Rule::message_cancelled);
       return left(*message, Stand::gone, place.lsn);
     }
-    case FactKind::started: return;
-    case FactKind::attempt_noted: return;
+    case FactKind::started:
+      return;
+    case FactKind::attempt_noted:
+      return;
     case FactKind::schedule_set:
     case FactKind::schedule_fired:
-    case FactKind::schedule_removed: return on_schedule(kind, place, body, now);
-    case FactKind::conversation_summed: return on_conversation(place, body);
+    case FactKind::schedule_removed:
+      return on_schedule(kind, place, body, now);
+    case FactKind::conversation_summed:
+      return on_conversation(place, body);
     case FactKind::route_set: {
       PackReader reader(body);
       expect(reader.array() == 7, "a route's fact has other parts");
       return routes.on_set(std::string(reader.str()), place.lsn);
     }
-    case FactKind::route_removed: return routes.on_removed(std::string(as_text(body)), place.lsn);
-    default: expect(false, "a {} fact is none of those that were asked for", folkmoot::name(kind));
+    case FactKind::route_removed:
+      return routes.on_removed(std::string(as_text(body)), place.lsn);
+    default:
+      expect(false, "a {} fact is none of those that were asked for", folkmoot::name(kind));
   }
 }
 
@@ -216,8 +246,8 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
            name(message->stand));
     const bool dead = message->stand == Stand::dead || message->stand == Stand::doomed;
     expect((fact.dead != DeadReason::none) == dead, "the copy of {} says dead {}", number, folkmoot::name(fact.dead));
-    expect(fact.deliveries == message->deliveries, "the copy of {} has {} deliveries instead of {}", number, fact.deliveries,
-           message->deliveries);
+    expect(fact.deliveries == message->deliveries, "the copy of {} has {} deliveries instead of {}", number,
+           fact.deliveries, message->deliveries);
     rules_.saw(Rule::copied_forward);
     return say(*message, dead ? Stand::dead : Stand::ready, place.lsn, message->due);
   }
@@ -232,12 +262,14 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
   check_causes(asked, fact, *routing);
   const auto doom = verdict(asked, now);
   if (arriving.empty() && !is_bounce) guards.end_together();
-  expect(fact.dead == doom, "message {} comes as dead '{}' instead of '{}'", number, folkmoot::name(fact.dead), folkmoot::name(doom));
+  expect(fact.dead == doom, "message {} comes as dead '{}' instead of '{}'", number, folkmoot::name(fact.dead),
+         folkmoot::name(doom));
   if (doom == DeadReason::no_route) rules_.saw(Rule::no_route);
   if (asked.caused) guards.count(asked.sender, asked.mailbox, asked.conversation, now, is_bounce);
   costs_.on_accepted(conversation(asked.conversation), asked.tokens);
   if (asked.key != 0) {
-    expect(!used_keys_.must_know(asked.key, now), "message {} was accepted with a key that stands for {}", number, used_keys_.find(asked.key));
+    expect(!used_keys_.must_know(asked.key, now), "message {} was accepted with a key that stands for {}", number,
+           used_keys_.find(asked.key));
     rules_.saw(used_keys_.find(asked.key) != 0 ? Rule::key_used_again : Rule::key_used);
     used_keys_.used(asked.key, fact.key, now);
   }
@@ -257,7 +289,8 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
   const auto ttl = asked.ttl_ms != 0 ? asked.ttl_ms : mailbox.limits.default_ttl_ms;
   message.expires_at = ttl != 0 ? now + ttl : 0;
   message.due = asked.deliver_at > now ? asked.deliver_at : 0;
-  expect(fact.expires_at == message.expires_at && fact.not_before == message.due, "message {} has other times than asked", number);
+  expect(fact.expires_at == message.expires_at && fact.not_before == message.due,
+         "message {} has other times than asked", number);
   message.possible = {{Stand::gone, 0, false, 0, 0}};
   if (doom != DeadReason::none) {
     message.stand = Stand::doomed;
@@ -269,16 +302,17 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
   mailbox.made_room = false;
   expire_transient(now);
   drop_transient(asked.mailbox, 1);
-  expect(mailbox.load < mailbox.limits.max_messages || room_refused, "message {} was taken into a full mailbox ({} of {})", number,
-         mailbox.load, mailbox.limits.max_messages);
+  expect(mailbox.load < mailbox.limits.max_messages || room_refused,
+         "message {} was taken into a full mailbox ({} of {})", number, mailbox.load, mailbox.limits.max_messages);
   ++counts_[static_cast<std::size_t>(Stand::pending)];
   ++mailbox.load;
   say(message, Stand::ready, place.lsn, message.due);
 }
 
-// Which of the messages asked for it is that was accepted: a copy that a schedule sends, a dead letter sent again and what the server
-// writes itself are messages of their own.
-std::uint64_t Model::identify(const AcceptedFact& fact, const Routing& routing, std::uint64_t content, std::int64_t now) {
+// Which of the messages asked for it is that was accepted: a copy that a schedule sends, a dead letter sent again and
+// what the server writes itself are messages of their own.
+std::uint64_t Model::identify(const AcceptedFact& fact, const Routing& routing, std::uint64_t content,
+                              std::int64_t now) {
   const auto to = index_of(parties_[fact.mailbox]);
   const bool is_resent = resent_ != 0;
   if (is_resent) content = std::exchange(resent_, 0);
@@ -286,8 +320,11 @@ std::uint64_t Model::identify(const AcceptedFact& fact, const Routing& routing, 
     const auto owed = bounces_.came(routing.cause, to);
     const auto& dead = published_[owed.number];
     const auto hops = dead.caused ? dead.caused->hops : 0;
-    const auto number = add({.mailbox = to, .sender = bus(), .conversation = dead.conversation,
-                             .caused = Caused::after(owed.id, hops, dead.caused ? dead.caused->chain : std::vector<Uuid>{})});
+    const auto number =
+        add({.mailbox = to,
+             .sender = bus(),
+             .conversation = dead.conversation,
+             .caused = Caused::after(owed.id, hops, dead.caused ? dead.caused->chain : std::vector<Uuid>{})});
     return number;
   }
   expect(content < published_.size(), "a message was accepted that nobody published");
@@ -298,8 +335,8 @@ std::uint64_t Model::identify(const AcceptedFact& fact, const Routing& routing, 
     return add(copy);
   }
   if (auto& asked = published_[content]; asked.routed) {
-    expect(asked.routed->empty() ? to == unrouted() : asked.routed->contains(to), "{} was routed to {}, where no route sends it", content,
-           parties_[fact.mailbox]);
+    expect(asked.routed->empty() ? to == unrouted() : asked.routed->contains(to),
+           "{} was routed to {}, where no route sends it", content, parties_[fact.mailbox]);
     asked.mailbox = to;
     routes.went(to);
   }
@@ -309,12 +346,13 @@ std::uint64_t Model::identify(const AcceptedFact& fact, const Routing& routing, 
 void Model::check_causes(const Published& asked, const AcceptedFact& fact, const Routing& routing) {
   const auto& caused = asked.caused;
   const auto hops = caused ? caused->hops : 0;
-  expect(fact.hops == hops && routing.hops == hops, "a message has {} and {} hops instead of {}", fact.hops, routing.hops, hops);
+  expect(fact.hops == hops && routing.hops == hops, "a message has {} and {} hops instead of {}", fact.hops,
+         routing.hops, hops);
   if (!caused) return expect(routing.cause.is_nil(), "a message has a cause that nobody gave");
   std::vector<Uuid> chain;
   for (std::size_t i = 0; i < routing.chain.size(); i += 16) chain.push_back(load<Uuid>(routing.chain.data() + i));
-  expect(routing.cause == caused->cause && chain == caused->chain, "a message has another chain of causes, of {} instead of {}", chain.size(),
-         caused->chain.size());
+  expect(routing.cause == caused->cause && chain == caused->chain,
+         "a message has another chain of causes, of {} instead of {}", chain.size(), caused->chain.size());
   if (chain.size() > 1) rules_.saw(Rule::chain_kept);
 }
 
@@ -343,7 +381,8 @@ Caused Model::caused_by(const Uuid& cause, std::uint32_t said) {
 
 void Model::on_schedule(FactKind kind, FactPlace place, Bytes body, std::int64_t now) {
   if (kind == FactKind::schedule_set) return schedules.on_set(load<ScheduleSetFact>(body.data()), place.lsn, now);
-  if (kind == FactKind::schedule_removed) return schedules.on_removed(load<std::uint64_t>(body.data()), place.lsn, room_refused);
+  if (kind == FactKind::schedule_removed)
+    return schedules.on_removed(load<std::uint64_t>(body.data()), place.lsn, room_refused);
   const auto fact = load<ScheduleFiredFact>(body.data());
   const auto firing = schedules.on_fired(fact, place.lsn, now);
   if (firing.failed) return rules_.saw(Rule::schedule_failed);
@@ -377,13 +416,15 @@ void Model::on_settled(FactPlace place, Bytes body) {
     auto* const message = find_key(load<MessageRef>(body.data() + at).key);
     expect(message != nullptr, "an unknown message was settled");
     if (message->asked.once) {
-      expect(message->stand == Stand::ready, "{}, at most once, is {} and was handed out", message->number, name(message->stand));
+      expect(message->stand == Stand::ready, "{}, at most once, is {} and was handed out", message->number,
+             name(message->stand));
       expect(!message->seen, "{}, at most once, is handed out twice", message->number);
       move(*message, Stand::handing);
       say(*message, Stand::gone, place.lsn);
       continue;
     }
-    expect(message->stand == Stand::leased && settling.contains(message->lease), "{} was settled without an ack", message->number);
+    expect(message->stand == Stand::leased && settling.contains(message->lease), "{} was settled without an ack",
+           message->number);
     together_.note(place.lsn, [this, key = message->key] { return !is_alive(key); });
     note_settled(*message);
     left(*message, Stand::gone, place.lsn);
@@ -403,7 +444,8 @@ void Model::forget_if_certain(MessageKey key) {
   auto* const message = find_key(key);
   if (message == nullptr || message->stand != Stand::gone || message->possible.size() > 1) return;
   --counts_[static_cast<std::size_t>(Stand::gone)];
-  if (message->asked.transient == false) rules_.saw(message->asked.once ? Rule::once_never_again : Rule::ack_answered_never_again);
+  if (message->asked.transient == false)
+    rules_.saw(message->asked.once ? Rule::once_never_again : Rule::ack_answered_never_again);
   messages_.erase(key);
 }
 
@@ -456,7 +498,8 @@ void Model::on_configured(FactPlace place, const MailboxConfiguredFact& fact) {
 void Model::expire_transient(std::int64_t now) {
   for (auto at = messages_.begin(); at != messages_.end();) {
     auto& message = (at++)->second;
-    if (message.asked.transient && message.waits() && message.expires_at != 0 && message.expires_at <= now) left(message, Stand::gone);
+    if (message.asked.transient && message.waits() && message.expires_at != 0 && message.expires_at <= now)
+      left(message, Stand::gone);
   }
 }
 
@@ -466,7 +509,8 @@ void Model::advanced(Engine& engine, std::int64_t now) {
   for (auto at = messages_.begin(); at != messages_.end();) {
     auto& message = (at++)->second;
     if (message.waits() && message.expires_at != 0 && message.expires_at <= now) {
-      expect(message.asked.transient, "{} should have expired at {}, and it is {}", message.number, message.expires_at, now);
+      expect(message.asked.transient, "{} should have expired at {}, and it is {}", message.number, message.expires_at,
+             now);
       left(message, Stand::gone);
     } else if (message.stand == Stand::scheduled && message.due_unknown) {
       if (engine.receipt(message.id).state == ReceiptState::queued) message.due = std::min(message.due, now);
@@ -489,14 +533,17 @@ void Model::handed_out() {
 
 void Model::note_settled(const ModelMessage& message) {
   const auto& asked = message.asked;
-  settled_[message.key] = {.id = message.id, .hops = asked.caused ? asked.caused->hops : 0, .silent_for = asked.silent ? std::optional(asked.sender) : std::nullopt};
+  settled_[message.key] = {.id = message.id,
+                           .hops = asked.caused ? asked.caused->hops : 0,
+                           .silent_for = asked.silent ? std::optional(asked.sender) : std::nullopt};
 }
 
 bool Model::is_unwanted(const Published& asked) {
   if (!asked.caused || asked.routed) return false;
   const auto key = message_address(asked.caused->cause)->key;
   const auto* const cause = find_key(key);
-  if (cause != nullptr && cause->stand == Stand::leased) return cause->asked.silent && cause->asked.sender == asked.mailbox;
+  if (cause != nullptr && cause->stand == Stand::leased)
+    return cause->asked.silent && cause->asked.sender == asked.mailbox;
   const auto settled = settled_.find(key);
   if (settled == settled_.end() || settled->second.silent_for != asked.mailbox) return false;
   rules_.saw(Rule::no_reply_after_settling);

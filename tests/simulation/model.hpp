@@ -1,14 +1,14 @@
-// What must be true of messages, told in the plainest way: a map of messages, each with where it stands, and with where it may
-// stand after a crash.
+// What must be true of messages, told in the plainest way: a map of messages, each with where it stands, and with where
+// it may stand after a crash.
 //
-// The model hears three things: what agents asked for (publish, ack, ...), the facts the engine appends, and how much of the
-// log is durable. A fact moves one message, and the model checks that it may. What the log promised to keep survives a
-// crash; behind that, any part of it may be cut off. So a message carries the list of what the facts since its last durable
-// one say; after a crash it must stand where one of them says.
+// The model hears three things: what agents asked for (publish, ack, ...), the facts the engine appends, and how much
+// of the log is durable. A fact moves one message, and the model checks that it may. What the log promised to keep
+// survives a crash; behind that, any part of it may be cut off. So a message carries the list of what the facts since
+// its last durable one say; after a crash it must stand where one of them says.
 //
-// What is kept beside messages, and what belongs to several of them, has a checker each: keys, groups, bounces, guards, costs, schedules,
-// routes, redrives. model.cpp has publishing and the way to the receiver, model_deaths.cpp failures and dead letters, model_crash.cpp what
-// the disk makes certain and a crash takes back.
+// What is kept beside messages, and what belongs to several of them, has a checker each: keys, groups, bounces, guards,
+// costs, schedules, routes, redrives. model.cpp has publishing and the way to the receiver, model_deaths.cpp failures
+// and dead letters, model_crash.cpp what the disk makes certain and a crash takes back.
 #pragma once
 
 #include <map>
@@ -98,17 +98,17 @@ class Model {
   const Published& published(std::uint64_t number) const { return published_[number]; }
 
   // What the engine is being asked right now: a fact must have a cause.
-  std::set<LeaseToken> settling;   // tokens given to ack or nack
+  std::set<LeaseToken> settling;  // tokens given to ack or nack
   SessionId closing = 0;
-  std::uint64_t cancelling = 0;    // number of the message being taken back; 0: none
-  std::int64_t nack_delay = 0;     // asked for; -1: as the policy says
-  bool rejecting = false;          // `settling` were given to reject
+  std::uint64_t cancelling = 0;  // number of the message being taken back; 0: none
+  std::int64_t nack_delay = 0;   // asked for; -1: as the policy says
+  bool rejecting = false;        // `settling` were given to reject
   bool purging = false;
   std::map<std::size_t, std::size_t> arriving;  // messages on their way together, by mailbox
   bool stopping = false;
-  bool room_refused = false;       // the log had no room for a settling fact
-  std::optional<Violation> broken; // found while the engine was ending a group, where nothing may be thrown
-  bool disk_limited = false;       // durable messages may be refused
+  bool room_refused = false;        // the log had no room for a settling fact
+  std::optional<Violation> broken;  // found while the engine was ending a group, where nothing may be thrown
+  bool disk_limited = false;        // durable messages may be refused
   Redrives redrives;
   GuardChecker guards;
   ScheduleChecker schedules;
@@ -149,7 +149,9 @@ class Model {
   }
   /// Why a message that is published now must be dead when it comes.
   DeadReason verdict(const Published& asked, std::int64_t now);
-  bool has_died(MessageKey key) { return find_key(key) != nullptr && (find_key(key)->stand == Stand::dead || find_key(key)->stand == Stand::doomed); }
+  bool has_died(MessageKey key) {
+    return find_key(key) != nullptr && (find_key(key)->stand == Stand::dead || find_key(key)->stand == Stand::doomed);
+  }
   Published& published(std::uint64_t number) { return published_[number]; }
   /// A schedule could not send, and no event was delivered that says so.
   bool take_unheard_failure() { return std::exchange(unheard_failure_, false); }
@@ -178,7 +180,9 @@ class Model {
   ModelMailbox& mailbox(std::size_t index) { return mailboxes_[index]; }
   std::map<MessageKey, ModelMessage>& messages() { return messages_; }
   const std::vector<std::string>& names() const { return names_; }
-  static std::string conversation(std::uint32_t number) { return number == 0 ? "" : fmt::format("conversation-{}", number); }
+  static std::string conversation(std::uint32_t number) {
+    return number == 0 ? "" : fmt::format("conversation-{}", number);
+  }
   std::size_t count(Stand stand) const { return counts_[static_cast<std::size_t>(stand)]; }
   std::uint64_t turn() { return ++turn_; }
 
@@ -242,9 +246,10 @@ class Model {
   std::vector<DueEvent> due_events_;
   Engine* recovered_ = nullptr;
   std::uint64_t turn_ = 0;
-  std::uint64_t call_ = 1;  // counts the commands
+  std::uint64_t call_ = 1;      // counts the commands
   std::set<MessageKey> dying_;  // failed for the last time, and not dead yet
-  std::map<std::size_t, std::size_t> purged_unsure_;  // dead letters of a mailbox that went in this call, since the log had no room
+  std::map<std::size_t, std::size_t>
+      purged_unsure_;  // dead letters of a mailbox that went in this call, since the log had no room
   MessageKey last_key_ = 0, durable_key_ = 0, any_key_ = 0, reserved_key_ = 0;
 };
 

@@ -11,14 +11,19 @@ namespace {
 
 Stand stand_of(const ReceiptView& receipt) {
   switch (receipt.state) {
-    case ReceiptState::queued: return Stand::ready;
-    case ReceiptState::scheduled: return Stand::scheduled;
+    case ReceiptState::queued:
+      return Stand::ready;
+    case ReceiptState::scheduled:
+      return Stand::scheduled;
     case ReceiptState::offered:
-    case ReceiptState::retrieved: return Stand::leased;
-    case ReceiptState::dead: return Stand::dead;
+    case ReceiptState::retrieved:
+      return Stand::leased;
+    case ReceiptState::dead:
+      return Stand::dead;
     case ReceiptState::acknowledged:
     case ReceiptState::cancelled:
-    case ReceiptState::unknown: break;
+    case ReceiptState::unknown:
+      break;
   }
   return Stand::gone;
 }
@@ -55,7 +60,8 @@ void Model::on_durable(Lsn end, std::int64_t now) {
     due_events_.push_back(at->second);
   }
   for (auto& mailbox : mailboxes_) {
-    while (mailbox.settings.size() > 1 && mailbox.settings[1].lsn < end) mailbox.settings.erase(mailbox.settings.begin());
+    while (mailbox.settings.size() > 1 && mailbox.settings[1].lsn < end)
+      mailbox.settings.erase(mailbox.settings.begin());
   }
 }
 
@@ -73,15 +79,18 @@ void Model::resync(Engine& engine) {
   for (auto at = messages_.begin(); at != messages_.end();) {
     auto& message = (at++)->second;
     const auto was = message.stand;
-    if (message.asked.transient || was == Stand::pending || was == Stand::handing || was == Stand::gone || was == Stand::doomed) continue;
+    if (message.asked.transient || was == Stand::pending || was == Stand::handing || was == Stand::gone ||
+        was == Stand::doomed)
+      continue;
     const auto receipt = engine.receipt(message.id);
     const auto is = stand_of(receipt);
     if (is == was || (is == Stand::ready && was == Stand::blocked)) continue;
     // Dead, and at once one dead letter too many.
     const bool pushed_out = is == Stand::gone && dead[message.asked.mailbox] > options_.dead_max;
-    const bool may = pushed_out                ? true
+    const bool may = pushed_out             ? true
                      : was == Stand::leased ? is != Stand::gone || message.asked.once
-                     : is == Stand::dead || (was == Stand::dead && is == Stand::gone) || (was == Stand::scheduled && is == Stand::ready);
+                                            : is == Stand::dead || (was == Stand::dead && is == Stand::gone) ||
+                                                  (was == Stand::scheduled && is == Stand::ready);
     expect(may || message.number == cancelling, "{} was {} and is {}", message.number, name(was), name(is));
     if (is != Stand::gone) message.deliveries = receipt.deliveries;
     if (is == Stand::dead) message.dead_at = receipt.at;
@@ -104,7 +113,8 @@ void Model::resync(Engine& engine) {
   }
   // In the order of their times, which decides who is first of its group.
   std::ranges::sort(in_time);
-  for (const auto& [at, key, stand] : in_time) stand == Stand::ready ? make_ready(*find_key(key)) : left(*find_key(key), stand);
+  for (const auto& [at, key, stand] : in_time)
+    stand == Stand::ready ? make_ready(*find_key(key)) : left(*find_key(key), stand);
   for (std::size_t i = 0; i < mailboxes_.size(); ++i) {
     MailboxStats stats;
     if (mailboxes_[i].limits.overflow != Overflow::drop_oldest || !engine.mailbox_stats(names_[i], stats)) continue;
@@ -229,15 +239,16 @@ void Model::recovered(Engine& engine) {
     }
     message.due = due;
     message.due_unknown = is == Stand::scheduled;
-    expect(may, "after the crash {} is {}; it was {}, and the log had {} facts of it that were not durable", number, name(is),
-           name(was), message.possible.size() - 1);
+    expect(may, "after the crash {} is {}; it was {}, and the log had {} facts of it that were not durable", number,
+           name(is), name(was), message.possible.size() - 1);
     if ((was == Stand::pending || was == Stand::doomed) && is == Stand::gone) {
       used_keys_.lost(key);
       keys_[number] = 0;
     }
     if (was == Stand::pending) rules_.saw(is == Stand::gone ? Rule::unconfirmed_lost : Rule::unconfirmed_kept);
     if (was == Stand::gone && is != Stand::gone) rules_.saw(Rule::ack_lost);
-    expect(!message.asked.once || !message.seen || is == Stand::gone || is == Stand::dead, "{}, at most once, is back", number);
+    expect(!message.asked.once || !message.seen || is == Stand::gone || is == Stand::dead, "{}, at most once, is back",
+           number);
     message.possible = {{said, 0, false, message.due, receipt.deliveries}};
     message.ready_since = turn();
     move(message, is);
@@ -246,11 +257,12 @@ void Model::recovered(Engine& engine) {
              message.deliveries);
       message.deliveries = receipt.deliveries;
       message.dead_at = receipt.at;
-      std::erase_if(message.attempts, [&](const Attempted& attempt) { return attempt.deliveries > message.deliveries; });
+      std::erase_if(message.attempts,
+                    [&](const Attempted& attempt) { return attempt.deliveries > message.deliveries; });
       check_attempts(engine, message);
       last_key_ = std::max(last_key_, message.key);
-      expect(is == Stand::dead || receipt.recipient == names_[message.asked.mailbox], "{} is in the mailbox of {}", number,
-             receipt.recipient);
+      expect(is == Stand::dead || receipt.recipient == names_[message.asked.mailbox], "{} is in the mailbox of {}",
+             number, receipt.recipient);
     }
     forget_if_certain(message.key);
   }
@@ -274,8 +286,8 @@ void Model::compare(Engine& engine, bool deep) {
     if (message.asked.transient || message.stand == Stand::pending || message.stand == Stand::doomed) continue;
     if (message.stand == Stand::handing || message.stand == Stand::gone) continue;
     const auto receipt = engine.receipt(message.id);
-    expect(stand_of(receipt) == (message.stand == Stand::blocked ? Stand::ready : message.stand), "the receipt of {} says {}; it is {}", message.number, name(receipt.state),
-           name(message.stand));
+    expect(stand_of(receipt) == (message.stand == Stand::blocked ? Stand::ready : message.stand),
+           "the receipt of {} says {}; it is {}", message.number, name(receipt.state), name(message.stand));
     const auto deliveries = message.deliveries + (message.stand == Stand::leased);
     expect(receipt.deliveries == deliveries, "the receipt of {} counts {} deliveries instead of {}", message.number,
            receipt.deliveries, deliveries);
@@ -288,8 +300,8 @@ void Model::compare(Engine& engine, bool deep) {
     if (!engine.mailbox_stats(names_[i], stats)) continue;
     const auto& mailbox = mailboxes_[i];
     expect(stats.ready + stats.scheduled + stats.leased == mailbox.load && stats.dead == mailbox.dead.size(),
-           "mailbox {} has {} + {} + {} messages and {} dead; the model has {} and {}", names_[i], stats.ready, stats.scheduled,
-           stats.leased, stats.dead, mailbox.load, mailbox.dead.size());
+           "mailbox {} has {} + {} + {} messages and {} dead; the model has {} and {}", names_[i], stats.ready,
+           stats.scheduled, stats.leased, stats.dead, mailbox.load, mailbox.dead.size());
   }
 }
 

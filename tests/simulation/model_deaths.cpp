@@ -15,13 +15,17 @@ void Model::on_returned(FactPlace place, const ReturnedFact& fact, std::string_v
   expect(fact.deliveries == message->deliveries + 1, "{} was given back with {} deliveries after {}", message->number,
          fact.deliveries, message->deliveries);
   message->deliveries = fact.deliveries;
-  message->attempts.push_back({.deliveries = fact.deliveries, .at = fact.at, .holder = fact.holder != 0 ? parties_[fact.holder] : "",
-                               .reason = std::string(reason), .end = fact.end});
+  message->attempts.push_back({.deliveries = fact.deliveries,
+                               .at = fact.at,
+                               .holder = fact.holder != 0 ? parties_[fact.holder] : "",
+                               .reason = std::string(reason),
+                               .end = fact.end});
   check_delay(*message, fact, now);
   come_due(now + 1);
   const bool rejected = fact.end == AttemptEnd::rejected;
   expect(!rejected || (rejecting && settling.contains(message->lease)), "{} was rejected by nobody", message->number);
-  if (rejected || fact.deliveries >= policy(*message).attempts || (message->expires_at != 0 && message->expires_at <= now)) {
+  if (rejected || fact.deliveries >= policy(*message).attempts ||
+      (message->expires_at != 0 && message->expires_at <= now)) {
     dying_.insert(message->key);
     begin_death();
     deaths_.note(place.lsn, [this, key = message->key, deliveries = fact.deliveries] {
@@ -56,7 +60,9 @@ void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
   if (!is_noted) begin_death();
   message->dead_at = fact.at;
   // What is due comes in the order of its times, schedules' messages among the rest.
-  come_due(fact.reason == DeadReason::expired ? message->expires_at : fact.reason == DeadReason::overflow ? schedules.next_due(now) + 1 : now + 1);
+  come_due(fact.reason == DeadReason::expired    ? message->expires_at
+           : fact.reason == DeadReason::overflow ? schedules.next_due(now) + 1
+                                                 : now + 1);
   if (fact.reason == DeadReason::rejected) {
     expect(rejecting && (is_noted || settling.contains(message->lease)), "{} was rejected by nobody", number);
     expect(is_noted || room_refused, "{} was rejected, and its history does not tell", number);
@@ -64,16 +70,19 @@ void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
     rules_.saw(Rule::rejected_to_dead);
   }
   // The attempt that failed last may not have had room, and this shorter fact has.
-  if (room_refused && was == Stand::leased && fact.reason != DeadReason::rejected) message->deliveries = fact.deliveries;
-  expect(fact.deliveries == message->deliveries, "{} died after {} deliveries, not {}", number, message->deliveries, fact.deliveries);
+  if (room_refused && was == Stand::leased && fact.reason != DeadReason::rejected)
+    message->deliveries = fact.deliveries;
+  expect(fact.deliveries == message->deliveries, "{} died after {} deliveries, not {}", number, message->deliveries,
+         fact.deliveries);
   switch (fact.reason) {
     case DeadReason::expired:
-      expect(message->expires_at != 0 && message->expires_at <= now, "{} expired at {}, not {}", number, now, message->expires_at);
+      expect(message->expires_at != 0 && message->expires_at <= now, "{} expired at {}, not {}", number, now,
+             message->expires_at);
       rules_.saw(Rule::expired_to_dead);
       break;
     case DeadReason::max_deliveries:
-      expect(message->deliveries >= policy(*message).attempts, "{} died after {} of {} deliveries", number, message->deliveries,
-             policy(*message).attempts);
+      expect(message->deliveries >= policy(*message).attempts, "{} died after {} of {} deliveries", number,
+             message->deliveries, policy(*message).attempts);
       rules_.saw(Rule::max_deliveries_to_dead);
       break;
     case DeadReason::overflow:
@@ -92,8 +101,10 @@ void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
       if (arriving.empty()) guards.begin_together();  // the one it makes room for was decided on before
       rules_.saw(Rule::overflow_to_dead);
       break;
-    case DeadReason::rejected: break;
-    default: expect(false, "{} died as {}", number, folkmoot::name(fact.reason));
+    case DeadReason::rejected:
+      break;
+    default:
+      expect(false, "{} died as {}", number, folkmoot::name(fact.reason));
   }
   deaths_.note(place.lsn, [this, key = message->key] { return !is_alive(key); });
   left(*message, Stand::dead, place.lsn);
@@ -112,7 +123,8 @@ void Model::owe_bounce(const ModelMessage& message, DeadReason reason) {
   if ((!asked.bounce && reason != DeadReason::guard) || asked.sender == bus()) return;
   const auto to = asked.reply_to.value_or(asked.sender);
   std::size_t promised = 0;
-  if (reason == DeadReason::overflow) promised = arriving.empty() ? to == asked.mailbox : arriving.contains(to) ? arriving.at(to) : 0;
+  if (reason == DeadReason::overflow)
+    promised = arriving.empty() ? to == asked.mailbox : arriving.contains(to) ? arriving.at(to) : 0;
   bounces_.owe({.number = message.number, .id = message.id, .to = to, .promised = promised});
 }
 
@@ -129,7 +141,8 @@ void Model::on_purged(FactPlace place, MessageKey key, std::int64_t now) {
   auto* const message = find_key(key);
   if (message != nullptr && room_refused) ++purged_unsure_[message->asked.mailbox];
   // Its death may not have had room, and this shorter fact has.
-  if (message != nullptr && room_refused && (message->waits() || message->stand == Stand::leased)) return left(*message, Stand::gone, place.lsn);
+  if (message != nullptr && room_refused && (message->waits() || message->stand == Stand::leased))
+    return left(*message, Stand::gone, place.lsn);
   expect(message != nullptr && message->stand == Stand::dead, "a message was purged that is not dead");
   const auto& dead = mailboxes_[message->asked.mailbox].dead;
   if (purging) {
@@ -142,7 +155,8 @@ void Model::on_purged(FactPlace place, MessageKey key, std::int64_t now) {
     rules_.saw(Rule::dead_too_old);
   } else {
     // The fact of the death that made it one too many may not have had room, and this shorter one has.
-    expect(room_refused || dead.size() > options_.dead_max, "{} was purged at {} dead letters", message->number, dead.size());
+    expect(room_refused || dead.size() > options_.dead_max, "{} was purged at {} dead letters", message->number,
+           dead.size());
     expect(*dead.begin() == key, "purged {}, which is not the oldest dead letter", message->number);
     rules_.saw(Rule::dead_purged);
   }
@@ -159,8 +173,10 @@ RetryPolicy Model::policy(const ModelMessage& message) {
 // What was asked for, or between what the policy's words say.
 void Model::check_delay(const ModelMessage& message, const ReturnedFact& fact, std::int64_t now) {
   const auto waited = fact.not_before == 0 ? 0 : fact.not_before - now;
-  if (fact.end != AttemptEnd::nacked) return expect(waited == 0, "{} waits {} ms for a lost holder", message.number, waited);
-  if (nack_delay >= 0) return expect(waited == nack_delay, "{} waits {} ms instead of {}", message.number, waited, nack_delay);
+  if (fact.end != AttemptEnd::nacked)
+    return expect(waited == 0, "{} waits {} ms for a lost holder", message.number, waited);
+  if (nack_delay >= 0)
+    return expect(waited == nack_delay, "{} waits {} ms instead of {}", message.number, waited, nack_delay);
   const auto policy = this->policy(message);
   auto most = static_cast<double>(policy.initial_ms);
   for (std::uint32_t i = 1; i < fact.deliveries; ++i) {
@@ -172,7 +188,8 @@ void Model::check_delay(const ModelMessage& message, const ReturnedFact& fact, s
   // Down to whole milliseconds, attempt by attempt, and each of them grows with those that follow.
   const auto rounding = fact.deliveries * std::pow(policy.multiplier_permille / 1000.0, fact.deliveries);
   expect(static_cast<double>(waited) >= least - rounding && static_cast<double>(waited) <= most + rounding,
-         "{} waits {} ms before attempt {}; its policy says {} to {}", message.number, waited, fact.deliveries + 1, least, most);
+         "{} waits {} ms before attempt {}; its policy says {} to {}", message.number, waited, fact.deliveries + 1,
+         least, most);
   if (waited > 0) rules_.saw(Rule::retry_delay);
 }
 
@@ -182,9 +199,10 @@ void Model::check_attempts(Engine& engine, const ModelMessage& message) {
   engine.each_attempt(message.id, [&](const AttemptView& attempt) {
     expect(at < noted.size(), "{} has a history of more than {} attempts", message.number, noted.size());
     const auto& was = noted[at++];
-    expect(attempt.at == was.at && attempt.end == was.end && attempt.holder == was.holder && attempt.reason == was.reason,
-           "the history of {} is wrong at attempt {}: {} {} by {} at {}", message.number, at, name(attempt.end), attempt.reason,
-           attempt.holder, attempt.at);
+    expect(
+        attempt.at == was.at && attempt.end == was.end && attempt.holder == was.holder && attempt.reason == was.reason,
+        "the history of {} is wrong at attempt {}: {} {} by {} at {}", message.number, at, name(attempt.end),
+        attempt.reason, attempt.holder, attempt.at);
   });
   expect(at == noted.size(), "the history of {} ends with attempt {} of {}", message.number, at, noted.size());
   if (!noted.empty()) rules_.saw(Rule::attempts_told);

@@ -1,5 +1,5 @@
-// Checks the order in which a mailbox hands out: by priority; within one, senders in turns; each sender's messages as they were accepted,
-// also those that came back or late.
+// Checks the order in which a mailbox hands out: by priority; within one, senders in turns; each sender's messages as
+// they were accepted, also those that came back or late.
 #pragma once
 
 #include "simulation/model.hpp"

@@ -11,7 +11,8 @@ Promises::Promises(std::vector<std::string> names, const EngineOptions& options)
   for (std::size_t i = 0; i < names_.size(); ++i) dropping_.insert(i);
 }
 
-// --- What agents ask for ----------------------------------------------------------------------------------------------
+// --- What agents ask for
+// ----------------------------------------------------------------------------------------------
 
 void Promises::publishing(std::uint64_t number, const Published& asked, std::int64_t now) {
   auto& sent = sent_[number];
@@ -24,7 +25,9 @@ void Promises::publishing(std::uint64_t number, const Published& asked, std::int
 
 void Promises::together(const std::vector<std::uint64_t>& numbers, const Uuid* input) {
   const auto group = together_.size();
-  auto& members = together_.emplace_back(std::vector<std::uint64_t>{}, input != nullptr ? std::optional(*input) : std::nullopt).numbers;
+  auto& members =
+      together_.emplace_back(std::vector<std::uint64_t>{}, input != nullptr ? std::optional(*input) : std::nullopt)
+          .numbers;
   std::set<std::uint64_t> keys;
   for (const auto number : numbers) {
     auto& sent = sent_.at(number);
@@ -39,7 +42,8 @@ std::vector<Uuid> Promises::held(const std::vector<LeaseToken>& tokens, std::int
   std::vector<Uuid> ids;
   for (const auto token : tokens) {
     const auto found = held_.find(token);
-    if (found != held_.end() && (found->second.deadline == 0 || found->second.deadline > now)) ids.push_back(found->second.id);
+    if (found != held_.end() && (found->second.deadline == 0 || found->second.deadline > now))
+      ids.push_back(found->second.id);
   }
   return ids;
 }
@@ -73,7 +77,8 @@ void Promises::let_go(LeaseToken token) {
   held_.erase(found);
 }
 
-// --- What they are told -----------------------------------------------------------------------------------------------
+// --- What they are told
+// -----------------------------------------------------------------------------------------------
 
 void Promises::confirmed(std::uint64_t number, const Confirm& confirm) {
   auto& sent = sent_.at(number);
@@ -83,11 +88,13 @@ void Promises::confirmed(std::uint64_t number, const Confirm& confirm) {
   if (!is_known && confirm.outcome == PublishOutcome::duplicate && numbers_of_key_[sent.asked.key] > 1) return;
   const auto owner = owners_.try_emplace(id, number).first->second;
   if (owner != number) {
-    return expect(sent.asked.key != 0 && sent_.at(owner).asked.key == sent.asked.key, "promise 7: {} is confirmed as {}", number, owner);
+    return expect(sent.asked.key != 0 && sent_.at(owner).asked.key == sent.asked.key,
+                  "promise 7: {} is confirmed as {}", number, owner);
   }
   sent.there = true;
   sent.ids.insert(id);
-  expect(sent.ids.size() == 1 || sent.revoked || sent.asked.scheduled, "promise 7: {} is confirmed as {} messages", number, sent.ids.size());
+  expect(sent.ids.size() == 1 || sent.revoked || sent.asked.scheduled, "promise 7: {} is confirmed as {} messages",
+         number, sent.ids.size());
   if (sent.group != 0) happened(sent.group);
 }
 
@@ -96,7 +103,8 @@ void Promises::refused(std::uint64_t number) {
   sent.refused = sent.times == 1;  // else it may have come in when it was asked for before
 }
 
-void Promises::delivered(std::uint64_t number, const Routing& routing, LeaseToken lease, const Holding& holding, std::int64_t now) {
+void Promises::delivered(std::uint64_t number, const Routing& routing, LeaseToken lease, const Holding& holding,
+                         std::int64_t now) {
   // 1. A message is what was published.
   const auto found = sent_.find(number);
   expect(found != sent_.end(), "promise 1: {} comes, and nobody published it", number);
@@ -104,9 +112,10 @@ void Promises::delivered(std::uint64_t number, const Routing& routing, LeaseToke
   const auto& asked = sent.asked;
   auto& copy = copies_[routing.id];
   expect(!sent.refused, "promise 1: {} comes, and it was refused", number);
-  expect(routing.from == names_[asked.sender] && routing.priority == asked.priority, "promise 1: {} comes from {} with priority {}", number,
-         routing.from, routing.priority);
-  expect(sent.revoked || asked.routed || routing.to == names_[asked.mailbox], "promise 1: {} comes to {}", number, routing.to);
+  expect(routing.from == names_[asked.sender] && routing.priority == asked.priority,
+         "promise 1: {} comes from {} with priority {}", number, routing.from, routing.priority);
+  expect(sent.revoked || asked.routed || routing.to == names_[asked.mailbox], "promise 1: {} comes to {}", number,
+         routing.to);
 
   // 3. What was acked, and that was answered, never comes again.  4. At most once.
   expect(!copy.acked, "promise 3: {} was acknowledged, and comes again", number);
@@ -142,12 +151,13 @@ void Promises::delivered(std::uint64_t number, const Routing& routing, LeaseToke
   sent.ids.insert(routing.id);
   const auto owner = owners_.try_emplace(routing.id, number).first->second;
   expect(owner == number, "promise 7: {} comes with the id of {}", number, owner);
-  expect(sent.ids.size() == 1 || sent.revoked || asked.scheduled, "promise 7: {} comes as {} messages", number, sent.ids.size());
+  expect(sent.ids.size() == 1 || sent.revoked || asked.scheduled, "promise 7: {} comes as {} messages", number,
+         sent.ids.size());
 
   // 9. In its time, by the clock of this server or of one before.
   passed(now);
-  expect(sent.revoked || asked.scheduled || asked.deliver_at <= latest_, "promise 9: {} comes at {} and was to come at {}", number, now,
-         asked.deliver_at);
+  expect(sent.revoked || asked.scheduled || asked.deliver_at <= latest_,
+         "promise 9: {} comes at {} and was to come at {}", number, now, asked.deliver_at);
   expect(lease == 0 || sent.revoked || asked.scheduled || asked.ttl_ms == 0 || sent.at + asked.ttl_ms > now,
          "promise 9: {} comes {} ms after it was sent, and was to live for {}", number, now - sent.at, asked.ttl_ms);
 
@@ -195,23 +205,26 @@ void Promises::drained() const {
   for (const auto& [number, sent] : sent_) {
     if (!sent.there || sent.revoked || sent.asked.scheduled || sent.asked.transient) continue;
     if (sent.ids.empty()) {
-      expect(sent.asked.once || may_have_died(sent, {}), "promise 8: {} belongs to what is there, and never came", number);
+      expect(sent.asked.once || may_have_died(sent, {}), "promise 8: {} belongs to what is there, and never came",
+             number);
       continue;
     }
     const auto found = copies_.find(*sent.ids.begin());
     const auto copy = found == copies_.end() ? Copy{} : found->second;
     // At most once, it may have been lost on its way out.
-    expect(copy.acked || copy.end_asked || sent.asked.once || may_have_died(sent, copy), "promise 2: {} was confirmed, came {} times, and is lost",
-           number, copy.deliveries);
+    expect(copy.acked || copy.end_asked || sent.asked.once || may_have_died(sent, copy),
+           "promise 2: {} was confirmed, came {} times, and is lost", number, copy.deliveries);
   }
 }
 
-// --- What can be said of a message ------------------------------------------------------------------------------------
+// --- What can be said of a message
+// ------------------------------------------------------------------------------------
 
 /// Waits its turn among its sender's others, or its group's.
 bool Promises::is_plain(const Sent& sent) const {
   const auto& asked = sent.asked;
-  return !asked.once && !asked.transient && asked.key == 0 && asked.deliver_at <= sent.at && !asked.routed && !asked.scheduled && !sent.revoked;
+  return !asked.once && !asked.transient && asked.key == 0 && asked.deliver_at <= sent.at && !asked.routed &&
+         !asked.scheduled && !sent.revoked;
 }
 
 /// Whether it may have become a dead letter, which may have been purged since.
@@ -220,8 +233,10 @@ bool Promises::may_have_died(const Sent& sent, const Copy& copy) const {
   const auto own = asked.retry ? asked.retry->attempts : 0u;
   const bool timed = asked.ttl_ms != 0 || options_.mailbox.default_ttl_ms != 0;
   const auto& guard = options_.guard;
-  const bool guarded = asked.caused && (guard.hops_max < GuardLimits{}.hops_max || guard.pair_per_minute != 0 || guard.conversation_per_minute != 0);
-  return timed || guarded || asked.routed || dropping_.contains(asked.mailbox) || copy.deliveries >= (own != 0 ? own : attempts_least_);
+  const bool guarded = asked.caused && (guard.hops_max < GuardLimits{}.hops_max || guard.pair_per_minute != 0 ||
+                                        guard.conversation_per_minute != 0);
+  return timed || guarded || asked.routed || dropping_.contains(asked.mailbox) ||
+         copy.deliveries >= (own != 0 ? own : attempts_least_);
 }
 
 }  // namespace folkmoot::simulation

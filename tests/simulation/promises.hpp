@@ -1,5 +1,6 @@
-// What folkmoot promises (docs/delivery.md), judged from outside: by what agents ask for and what they are told, and by nothing else.
-// No fact of the engine, no journal, no clock but theirs. Whatever model.hpp says of how the engine has to go about it, this must hold.
+// What folkmoot promises (docs/delivery.md), judged from outside: by what agents ask for and what they are told, and by
+// nothing else. No fact of the engine, no journal, no clock but theirs. Whatever model.hpp says of how the engine has
+// to go about it, this must hold.
 //
 //   1. A message is what was published: sender, recipient, priority; never one that was refused.
 //   2. What was confirmed is not lost: it comes to an agent, or its end was asked for, or it may have died.
@@ -57,7 +58,8 @@ class Promises {
   void confirmed(std::uint64_t number, const Confirm& confirm);
   void refused(std::uint64_t number);
   void acknowledged(const Uuid& id) { copies_[id].acked = true; }
-  void delivered(std::uint64_t number, const Routing& routing, LeaseToken lease, const Holding& holding, std::int64_t now);
+  void delivered(std::uint64_t number, const Routing& routing, LeaseToken lease, const Holding& holding,
+                 std::int64_t now);
 
   /// It is that late, by the server's clock.
   void passed(std::int64_t now) { latest_ = std::max(latest_, now); }
@@ -72,10 +74,10 @@ class Promises {
   struct Sent {
     Published asked;
     std::int64_t at = 0;
-    std::uint32_t times = 0; // asked for, with its key
-    std::set<Uuid> ids;      // it is known by; one, unless it is sent again
-    std::size_t group = 0;   // of together_; 0: none
-    bool there = false;      // the server said so, or it came
+    std::uint32_t times = 0;  // asked for, with its key
+    std::set<Uuid> ids;       // it is known by; one, unless it is sent again
+    std::size_t group = 0;    // of together_; 0: none
+    bool there = false;       // the server said so, or it came
     bool refused = false;
     bool revoked = false;
     bool came = false;
@@ -84,9 +86,9 @@ class Promises {
     std::uint64_t number = 0;
     std::uint32_t deliveries = 0;
     LeaseToken held = 0;
-    bool acked = false;       // and that was answered
-    bool end_asked = false;   // an ack, a rejection, a completion
-    std::size_t input_of = 0; // of together_
+    bool acked = false;        // and that was answered
+    bool end_asked = false;    // an ack, a rejection, a completion
+    std::size_t input_of = 0;  // of together_
   };
   struct Together {
     std::vector<std::uint64_t> numbers;
@@ -113,7 +115,7 @@ class Promises {
   };
   std::map<Lane, First> first_deliveries_;  // the last of each lane
   std::int64_t latest_ = 0;
-  std::uint64_t life_ = 0;                  // counts the server's crashes
+  std::uint64_t life_ = 0;  // counts the server's crashes
   std::map<std::pair<std::string, std::uint32_t>, Uuid> groups_held_;
   std::set<std::size_t> dropping_;  // mailboxes that drop their oldest, now or once
   std::uint32_t attempts_least_;

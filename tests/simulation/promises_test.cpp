@@ -26,8 +26,8 @@ class PromisesTest : public testing::Test {
     return id;
   }
   void publish(std::uint64_t number, const Published& asked = mail()) { promises.publishing(number, asked, kNow); }
-  void deliver(std::uint64_t number, LeaseToken lease, std::int64_t now = kNow, const Uuid* as = nullptr, std::string_view to = "bob",
-               Priority priority = normal, std::int64_t deadline = 0) {
+  void deliver(std::uint64_t number, LeaseToken lease, std::int64_t now = kNow, const Uuid* as = nullptr,
+               std::string_view to = "bob", Priority priority = normal, std::int64_t deadline = 0) {
     Routing routing;
     routing.from = "ann";
     routing.to = to;
@@ -48,7 +48,8 @@ class PromisesTest : public testing::Test {
     try {
       step();
     } catch (const Violation& violation) {
-      EXPECT_EQ(std::string(violation.what()).substr(0, 11), fmt::format("promise {}: ", promise).substr(0, 11)) << violation.what();
+      EXPECT_EQ(std::string(violation.what()).substr(0, 11), fmt::format("promise {}: ", promise).substr(0, 11))
+          << violation.what();
       return;
     }
     ADD_FAILURE() << "nothing was found";

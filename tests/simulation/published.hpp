@@ -15,8 +15,8 @@ struct Published {
   Priority priority = normal;
   bool once = false, transient = false;
   std::int64_t ttl_ms = 0, deliver_at = 0;
-  std::uint64_t key = 0;    // 0: none
-  std::uint32_t group = 0;  // 0: none
+  std::uint64_t key = 0;      // 0: none
+  std::uint32_t group = 0;    // 0: none
   std::uint32_t content = 0;  // stored by reference; 0: it is in the message
   std::optional<RetryPolicy> retry{};
   bool bounce = false;
@@ -25,8 +25,9 @@ struct Published {
   std::uint32_t tokens = 0;        // what it reports to have cost; 0: nothing
   std::optional<std::size_t> reply_to{};
   std::optional<Caused> caused{};
-  bool scheduled = false;          // a schedule sends copies of it
-  std::optional<std::set<std::size_t>> routed{};  // names no recipient; the mailboxes it may go to, none if no route fits
+  bool scheduled = false;  // a schedule sends copies of it
+  std::optional<std::set<std::size_t>>
+      routed{};  // names no recipient; the mailboxes it may go to, none if no route fits
 };
 
 }  // namespace folkmoot::simulation

@@ -50,8 +50,8 @@ class Redrives {
       ++job.sent;
       if (job.per_second != 0) {
         const auto due = static_cast<std::uint64_t>(now - job.began) * job.per_second / 1'000 + 1;
-        expect(job.sent <= due, "{} dead letters were sent again in {} ms, and {} a second are the most", job.sent, now - job.began,
-               job.per_second);
+        expect(job.sent <= due, "{} dead letters were sent again in {} ms, and {} a second are the most", job.sent,
+               now - job.began, job.per_second);
         if (job.sent > 1) rules_.saw(Rule::redrive_paced);
       }
       return job.becomes.at(dead);

@@ -1,4 +1,5 @@
-// Routes, told plainly: by their order, the first that fits and has a target that can take the message; and which of its targets may get it.
+// Routes, told plainly: by their order, the first that fits and has a target that can take the message; and which of
+// its targets may get it.
 #pragma once
 
 #include <algorithm>
@@ -17,7 +18,7 @@ namespace folkmoot::simulation {
 
 struct RouteSpec {
   std::uint32_t order = 0;
-  Priority priority_max = 0;  // its filter: messages up to this; 0: all
+  Priority priority_max = 0;                                   // its filter: messages up to this; 0: all
   std::vector<std::pair<std::size_t, std::uint32_t>> targets;  // mailbox and weight
   Strategy strategy{};
   bool consumers_only = false;
@@ -52,8 +53,8 @@ class RouteChecker {
     return std::ranges::any_of(routes_, [](const auto& each) { return each.second.now().has_value(); });
   }
 
-  /// The mailboxes that a message of that priority may go to now; empty: no route fits. `can(target, consumers_only)`: it has room, and if
-  /// need be a free consumer; `load(target)`.
+  /// The mailboxes that a message of that priority may go to now; empty: no route fits. `can(target, consumers_only)`:
+  /// it has room, and if need be a free consumer; `load(target)`.
   template <class Can, class Load>
   std::set<std::size_t> choose(Priority priority, Can can, Load load) {
     hashed_ = nullptr;  // the message before may have been refused
@@ -93,7 +94,11 @@ class RouteChecker {
   void recovered(const Engine& engine, const std::vector<std::string>& names) {
     std::map<std::string, std::optional<RouteSpec>> told;
     engine.each_route([&](const Route& each) {
-      RouteSpec is{.order = each.order, .priority_max = 0, .targets = {}, .strategy = each.strategy, .consumers_only = each.consumers_only};
+      RouteSpec is{.order = each.order,
+                   .priority_max = 0,
+                   .targets = {},
+                   .strategy = each.strategy,
+                   .consumers_only = each.consumers_only};
       if (each.filter) is.priority_max = static_cast<Priority>(std::stoi(std::string(each.filter->text().substr(12))));
       for (const auto& target : each.targets) {
         is.targets.emplace_back(std::ranges::find(names, target.name) - names.begin(), target.weight);
@@ -107,7 +112,9 @@ class RouteChecker {
     }
     expect(told.size() == routes_.size(), "after the crash there are routes that nobody set");
   }
-  static std::string filter(Priority priority_max) { return priority_max == 0 ? "" : fmt::format("priority <= {}", priority_max); }
+  static std::string filter(Priority priority_max) {
+    return priority_max == 0 ? "" : fmt::format("priority <= {}", priority_max);
+  }
 
  private:
   struct Turns {
@@ -117,11 +124,12 @@ class RouteChecker {
   };
 
   template <class Load>
-  std::vector<std::size_t> pick(const std::string& name, const RouteSpec& route, const std::vector<std::size_t>& able, Priority priority,
-                                Load load) {
+  std::vector<std::size_t> pick(const std::string& name, const RouteSpec& route, const std::vector<std::size_t>& able,
+                                Priority priority, Load load) {
     auto& turns = turns_[name];
     switch (route.strategy) {
-      case Strategy::random: return able;
+      case Strategy::random:
+        return able;
       case Strategy::round_robin: {  // the one that follows the last
         const auto next = std::ranges::upper_bound(able, turns.last);
         turns.last = next == able.end() ? able.front() : *next;

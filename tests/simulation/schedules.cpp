@@ -17,8 +17,8 @@ void ScheduleChecker::on_set(const ScheduleSetFact& fact, Lsn lsn, std::int64_t 
   }
   expect(setting != nullptr, "a schedule was set that nobody asked for");
   const auto first = setting->first_at > now ? setting->first_at : setting->next_after(now, now);
-  expect(state.fired == 0 && state.left == setting->times && state.next == first, "schedule {} begins at {} instead of {}", setting->name,
-         state.next, first);
+  expect(state.fired == 0 && state.left == setting->times && state.next == first,
+         "schedule {} begins at {} instead of {}", setting->name, state.next, first);
   specs_[fact.number] = *setting;
   sent_.erase(fact.number);
   by_name_[setting->name].say(state, lsn);
@@ -41,9 +41,11 @@ ScheduleChecker::Firing ScheduleChecker::on_fired(const ScheduleFiredFact& fact,
   const auto was = *known->second.now();
   const auto& spec = specs_.at(fact.number);
   expect(was.next <= now, "schedule {} fired at {}; it is due at {}", known->first, now, was.next);
-  const State is{fact.number, was.left > 0 ? was.left - 1 : 0, was.fired + 1, was.left == 1 ? 0 : spec.next_after(was.next, now)};
-  expect(State{fact.number, fact.left, fact.fired, fact.next} == is, "schedule {} comes next at {} instead of {}, {} times left instead of {}",
-         known->first, fact.next, is.next, fact.left, is.left);
+  const State is{fact.number, was.left > 0 ? was.left - 1 : 0, was.fired + 1,
+                 was.left == 1 ? 0 : spec.next_after(was.next, now)};
+  expect(State{fact.number, fact.left, fact.fired, fact.next} == is,
+         "schedule {} comes next at {} instead of {}, {} times left instead of {}", known->first, fact.next, is.next,
+         fact.left, is.left);
   Firing firing{.topic = spec.topic, .number = fact.number, .fired = fact.fired, .message = 0, .failed = failed_};
   if (message_) {
     expect(message_->first == spec.content && spec.topic.empty(), "schedule {} sent another's message", known->first);
@@ -78,13 +80,15 @@ void ScheduleChecker::check(std::int64_t now, bool all_due) {
   failed_ = false;
   if (!all_due) return;
   for (const auto& [name, kept] : by_name_) {
-    expect(!kept.now() || kept.now()->next > now, "schedule {} should have fired at {}, and it is {}", name, kept.now()->next, now);
+    expect(!kept.now() || kept.now()->next > now, "schedule {} should have fired at {}, and it is {}", name,
+           kept.now()->next, now);
   }
 }
 
 ScheduleChecker::States ScheduleChecker::told(const Engine& engine) {
   States states;
-  engine.each_schedule([&](const Schedule& each) { states[each.name] = State{each.number, each.left, each.fired, each.next}; });
+  engine.each_schedule(
+      [&](const Schedule& each) { states[each.name] = State{each.number, each.left, each.fired, each.next}; });
   return states;
 }
 
@@ -112,9 +116,11 @@ void ScheduleChecker::recovered(const Engine& engine) {
   for (auto& [name, kept] : by_name_) {
     const auto& state = states[name];
     expect(kept.may_be(state), "after the crash schedule {} {}; it fired {} times before", name,
-           state ? fmt::format("fired {} times, next at {}", state->fired, state->next) : "is gone", kept.now() ? kept.now()->fired : 0);
+           state ? fmt::format("fired {} times, next at {}", state->fired, state->next) : "is gone",
+           kept.now() ? kept.now()->fired : 0);
     if (state) {
-      expect(!sent_.contains(state->number) || sent_[state->number] <= state->fired, "schedule {} has forgotten that an event of it went out", name);
+      expect(!sent_.contains(state->number) || sent_[state->number] <= state->fired,
+             "schedule {} has forgotten that an event of it went out", name);
       rules_.saw(Rule::schedule_kept);
     }
     kept.recovered(state);

@@ -1,4 +1,5 @@
-// Messages that are sent again and again, told plainly: when each is due, how often it went out, and what a crash may take back of that.
+// Messages that are sent again and again, told plainly: when each is due, how often it went out, and what a crash may
+// take back of that.
 #pragma once
 
 #include <algorithm>
@@ -17,11 +18,11 @@ namespace folkmoot::simulation {
 struct ScheduleSpec {
   std::string name;
   std::int64_t every_ms = 0;
-  std::int64_t minutes = 0;    // by a cron expression instead: whenever the minute is a multiple of it
+  std::int64_t minutes = 0;  // by a cron expression instead: whenever the minute is a multiple of it
   std::int64_t first_at = 0, until = 0;
   std::uint64_t times = 0;
-  std::string topic{};         // empty: to a mailbox
-  std::uint64_t content = 0;   // number of the message it sends copies of
+  std::string topic{};        // empty: to a mailbox
+  std::uint64_t content = 0;  // number of the message it sends copies of
 
   /// The first time after `after` that is later than `now` too; 0: it has ended.
   std::int64_t next_after(std::int64_t after, std::int64_t now) const {
@@ -45,7 +46,7 @@ class ScheduleChecker {
 
   /// A firing: `message` is what it sent to a mailbox, 0 if it could not or sends events.
   struct Firing {
-    std::string topic;       // empty: to a mailbox
+    std::string topic;  // empty: to a mailbox
     std::uint64_t number = 0, fired = 0;
     MessageKey message = 0;
     bool failed = false;
@@ -73,7 +74,9 @@ class ScheduleChecker {
 
   void on_durable(Lsn end);
   void crash();
-  void on_recovered_fired(const ScheduleFiredFact& fact) { recovered_.insert_or_assign({fact.number, fact.fired}, true); }
+  void on_recovered_fired(const ScheduleFiredFact& fact) {
+    recovered_.insert_or_assign({fact.number, fact.fired}, true);
+  }
   bool is_kept(std::uint64_t number, std::uint64_t fired) const { return recovered_.contains({number, fired}); }
   void recovered(const Engine& engine);
   /// An event of the schedule goes out: not before the log knows, and never again.

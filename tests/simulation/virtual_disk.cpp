@@ -81,7 +81,8 @@ void VirtualDisk::write(Inode& inode, std::uint64_t offset, Bytes bytes) {
   if (bytes.empty()) return;
   if (offset + bytes.size() > inode.cached.size()) resize(inode, offset + bytes.size());
   std::copy(bytes.begin(), bytes.end(), inode.cached.begin() + static_cast<std::ptrdiff_t>(offset));
-  for (auto at = offset / kSectorBytes; at <= (offset + bytes.size() - 1) / kSectorBytes; ++at) inode.sectors[at] = Sector::dirty;
+  for (auto at = offset / kSectorBytes; at <= (offset + bytes.size() - 1) / kSectorBytes; ++at)
+    inode.sectors[at] = Sector::dirty;
 }
 
 bool VirtualDisk::sync(Inode& inode) {
@@ -99,7 +100,8 @@ bool VirtualDisk::sync(Inode& inode) {
       inode.sectors[at] = Sector::lost;
       continue;
     }
-    std::copy(inode.cached.begin() + static_cast<std::ptrdiff_t>(begin), inode.cached.begin() + static_cast<std::ptrdiff_t>(end),
+    std::copy(inode.cached.begin() + static_cast<std::ptrdiff_t>(begin),
+              inode.cached.begin() + static_cast<std::ptrdiff_t>(end),
               inode.durable.begin() + static_cast<std::ptrdiff_t>(begin));
     inode.sectors[at] = Sector::clean;
   }
@@ -118,7 +120,8 @@ void VirtualDisk::settle(Inode& inode) {
       continue;
     }
     ++tally_.sectors_kept;
-    std::copy(inode.cached.begin() + static_cast<std::ptrdiff_t>(begin), inode.cached.begin() + static_cast<std::ptrdiff_t>(end),
+    std::copy(inode.cached.begin() + static_cast<std::ptrdiff_t>(begin),
+              inode.cached.begin() + static_cast<std::ptrdiff_t>(end),
               inode.durable.begin() + static_cast<std::ptrdiff_t>(begin));
   }
   inode.cached = inode.durable;

@@ -24,13 +24,14 @@ namespace folkmoot::simulation {
 struct PowerLoss {};
 
 struct DiskFaults {
-  std::uint32_t sync_fails_one_in = 0;       // 0: never
-  bool full = false;                         // no room for anything new
-  std::uint32_t write_refused_percent = 0;   // of writes into allocated room while full (copy on write)
+  std::uint32_t sync_fails_one_in = 0;      // 0: never
+  bool full = false;                        // no room for anything new
+  std::uint32_t write_refused_percent = 0;  // of writes into allocated room while full (copy on write)
 };
 
 struct DiskTally {
-  std::uint64_t operations = 0, syncs = 0, sync_failures = 0, refusals = 0, sectors_lost = 0, sectors_kept = 0, names_lost = 0;
+  std::uint64_t operations = 0, syncs = 0, sync_failures = 0, refusals = 0, sectors_lost = 0, sectors_kept = 0,
+                names_lost = 0;
 };
 
 class VirtualDisk final : public Disk {

@@ -30,7 +30,8 @@ struct Chooser {
     if (random.one_in(12)) asked.reply_to = mailbox();
     asked.silent = random.one_in(10);
     asked.conversation = random.one_in(3) ? static_cast<std::uint32_t>(random.between(1, 3)) : 0;
-    asked.tokens = asked.conversation != 0 && random.one_in(2) ? static_cast<std::uint32_t>(random.between(1, 1'000)) : 0;
+    asked.tokens =
+        asked.conversation != 0 && random.one_in(2) ? static_cast<std::uint32_t>(random.between(1, 1'000)) : 0;
     return asked;
   }
 
@@ -61,11 +62,15 @@ struct Chooser {
 
   void route() {
     if (random.one_in(4)) return agents.remove_route(*session, name("route"));
-    RouteSpec spec{.order = static_cast<std::uint32_t>(random.below(3)), .priority_max = 0, .targets = {},
-                   .strategy = static_cast<Strategy>(random.below(5)), .consumers_only = false};
+    RouteSpec spec{.order = static_cast<std::uint32_t>(random.below(3)),
+                   .priority_max = 0,
+                   .targets = {},
+                   .strategy = static_cast<Strategy>(random.below(5)),
+                   .consumers_only = false};
     if (random.one_in(2)) spec.priority_max = static_cast<Priority>(random.between(2, 8));
     for (std::size_t i = 0; i < options.mailboxes; ++i) {
-      if (random.one_in(2) || i + 1 == options.mailboxes) spec.targets.emplace_back(i, static_cast<std::uint32_t>(random.between(1, 4)));
+      if (random.one_in(2) || i + 1 == options.mailboxes)
+        spec.targets.emplace_back(i, static_cast<std::uint32_t>(random.between(1, 4)));
     }
     agents.set_route(*session, name("route"), spec);
   }
@@ -74,7 +79,8 @@ struct Chooser {
     const auto from = random.one_in(6) ? model.unrouted() : mailbox();
     // Whom the routes would choose when each one's turn comes is not foreseen here.
     const auto to = from == model.unrouted() || random.one_in(3) ? std::optional(mailbox()) : std::nullopt;
-    agents.redrive(*session, from, to, static_cast<std::uint32_t>(random.below(6)), random.one_in(2) ? 0 : static_cast<std::uint32_t>(random.between(1, 200)));
+    agents.redrive(*session, from, to, static_cast<std::uint32_t>(random.below(6)),
+                   random.one_in(2) ? 0 : static_cast<std::uint32_t>(random.between(1, 200)));
   }
 
   Published keyed() {
@@ -123,12 +129,16 @@ struct Chooser {
 
   std::uint32_t target() {
     switch (random.below(3)) {
-      case 0: return any_of(session->consumers);
-      case 1: return any_of(session->subscriptions);
+      case 0:
+        return any_of(session->consumers);
+      case 1:
+        return any_of(session->subscriptions);
       default: {
         std::map<std::uint32_t, int> waiting;
         for (const auto& [request, ask] : session->asks) {
-          if (ask.kind == Ask::Kind::redrive || ask.kind == Ask::Kind::receive || ask.kind == Ask::Kind::wait || ask.kind == Ask::Kind::request) waiting[request] = 0;
+          if (ask.kind == Ask::Kind::redrive || ask.kind == Ask::Kind::receive || ask.kind == Ask::Kind::wait ||
+              ask.kind == Ask::Kind::request)
+            waiting[request] = 0;
         }
         return any_of(waiting);
       }
@@ -165,13 +175,15 @@ struct Chooser {
   void run(std::uint64_t what) {
     if (what < 16) return agents.publish(*session, message(), bytes(), random.one_in(8));
     if (what < 19) return agents.publish(*session, caused(), bytes(), random.one_in(8));
-    if (what < 21) return agents.publish_routed(*session, random.one_in(3) ? caused() : random.one_in(2) ? keyed() : message());
+    if (what < 21)
+      return agents.publish_routed(*session, random.one_in(3) ? caused() : random.one_in(2) ? keyed() : message());
     if (what < 22) return random.one_in(3) ? route() : schedule();
     if (what < 23) return redrive();
     if (what < 26) return agents.publish(*session, keyed(), bytes(), random.one_in(4));
     if (what < 28) return agents.publish_again(*session);
     if (what < 29) return agents.cancel_message(*session);
-    if (what < 30) return random.one_in(3) ? agents.purge(*session, mailbox(), random.below(4)) : agents.resubmit(*session);
+    if (what < 30)
+      return random.one_in(3) ? agents.purge(*session, mailbox(), random.below(4)) : agents.resubmit(*session);
     if (what < 33) return batch();
     if (what < 38) return agents.publish_event(*session, topic(false), static_cast<Priority>(random.between(1, 10)));
     if (what < 41) {
@@ -185,13 +197,15 @@ struct Chooser {
       if (agents.addresses().empty()) return;
       return agents.respond(*session, agents.addresses()[random.below(agents.addresses().size())], random.one_in(3));
     }
-    if (what < 47) return agents.subscribe(*session, topic(true), static_cast<std::uint32_t>(random.below(3)), random.one_in(3),
-                                             random.one_in(3) ? static_cast<Priority>(random.between(2, 8)) : Priority{0});
+    if (what < 47)
+      return agents.subscribe(*session, topic(true), static_cast<std::uint32_t>(random.below(3)), random.one_in(3),
+                              random.one_in(3) ? static_cast<Priority>(random.between(2, 8)) : Priority{0});
     if (what < 53) return agents.consume(*session, mailbox(), static_cast<std::uint32_t>(random.below(6)));
     if (what < 58) return agents.credit(*session, target(), static_cast<std::uint32_t>(random.between(1, 4)));
     if (what < 60) return agents.cancel(*session, target());
     if (what < 66) {
-      return agents.receive(*session, mailbox(), static_cast<std::uint32_t>(random.between(1, 6)), random.one_in(2) ? 0 : random.between(0, 2'000),
+      return agents.receive(*session, mailbox(), static_cast<std::uint32_t>(random.between(1, 6)),
+                            random.one_in(2) ? 0 : random.between(0, 2'000),
                             random.one_in(2) ? 0 : random.between(1, 3'000));
     }
     if (what < 69) return agents.wait(*session, mailbox(), random.between(0, 1'500));
@@ -199,7 +213,8 @@ struct Chooser {
     if (what < 82) return agents.complete(*session, tokens().front(), several(0, 3));
     if (what < 84) return agents.reject(*session, tokens(), random.one_in(6));
     if (what < 87) return agents.nack(*session, tokens(), -1, random.one_in(6));
-    if (what < 90) return agents.nack(*session, tokens(), random.one_in(2) ? 0 : random.between(1, 2'000), random.one_in(6));
+    if (what < 90)
+      return agents.nack(*session, tokens(), random.one_in(2) ? 0 : random.between(1, 2'000), random.one_in(6));
     if (what < 93) return agents.extend(*session, tokens(), random.one_in(2) ? 0 : random.between(1, 2'000));
     if (what < 94) return agents.configure(*session, mailbox(), limits());
     if (what < 96) return agents.writable(*session);

@@ -43,7 +43,8 @@ RunOptions draw(Random& random) {
 
 std::vector<std::string> make_names(const RunOptions& options) {
   std::vector<std::string> names;
-  for (std::size_t i = 0; i < std::max(options.mailboxes, options.senders); ++i) names.push_back(fmt::format("agent-{}", i));
+  for (std::size_t i = 0; i < std::max(options.mailboxes, options.senders); ++i)
+    names.push_back(fmt::format("agent-{}", i));
   names.emplace_back(kServerName);
   names.emplace_back(kUnrouted);
   return names;
@@ -55,12 +56,16 @@ std::string World::describe() const {
   const auto& options = options_;
   const auto& mailbox = options.engine.mailbox;
   return fmt::format(
-      "mailboxes {} of {} messages ({}), ttl {} ms, {} deliveries, {} dead for {} ms, {} keys for {} ms; senders {}; content to {} bytes; pace {} ms; "
-      "sync {}, cache {}, bytes_max {}; power fails {}, sync fails 1 in {}, full disk in {}% of lives, writes refused {}%",
-      options.mailboxes, mailbox.max_messages, mailbox.overflow == Overflow::reject ? "reject" : "drop oldest", mailbox.default_ttl_ms,
-      mailbox.retry.attempts, options.engine.dead_max, options.engine.dead_ttl_ms, options.engine.keys_max, options.engine.keys_ms, options.senders, options.content_bytes_max, options.pace_ms,
-      options.journal.sync == SyncPolicy::always ? "always" : "never", options.journal.cache_bytes, options.journal.bytes_max,
-      options.power_fails, options.sync_fails_one_in, options.full_percent, options.write_refused_percent);
+      "mailboxes {} of {} messages ({}), ttl {} ms, {} deliveries, {} dead for {} ms, {} keys for {} ms; senders {}; "
+      "content to {} bytes; pace {} ms; "
+      "sync {}, cache {}, bytes_max {}; power fails {}, sync fails 1 in {}, full disk in {}% of lives, writes refused "
+      "{}%",
+      options.mailboxes, mailbox.max_messages, mailbox.overflow == Overflow::reject ? "reject" : "drop oldest",
+      mailbox.default_ttl_ms, mailbox.retry.attempts, options.engine.dead_max, options.engine.dead_ttl_ms,
+      options.engine.keys_max, options.engine.keys_ms, options.senders, options.content_bytes_max, options.pace_ms,
+      options.journal.sync == SyncPolicy::always ? "always" : "never", options.journal.cache_bytes,
+      options.journal.bytes_max, options.power_fails, options.sync_fails_one_in, options.full_percent,
+      options.write_refused_percent);
 }
 
 World::World(std::uint64_t seed)
@@ -98,7 +103,8 @@ bool World::note_room(Urgency urgency, bool room) const {
   return room;
 }
 
-// What is wrong with a fact is told after the command: some are appended where the engine must not be left by an exception.
+// What is wrong with a fact is told after the command: some are appended where the engine must not be left by an
+// exception.
 void World::overhear(const std::function<void()>& what) {
   try {
     what();
@@ -134,8 +140,8 @@ bool World::start() {
   auto journal = Journal::open(disk_, options);
   if (!journal) {
     const auto code = journal.error().code;
-    expect(code == ErrorCode::io_error || (code == ErrorCode::disk_full && disk_.faults.full), "the journal does not open: {}",
-           journal.error().text);
+    expect(code == ErrorCode::io_error || (code == ErrorCode::disk_full && disk_.faults.full),
+           "the journal does not open: {}", journal.error().text);
     if (code == ErrorCode::disk_full) disk_.faults.full = false;  // a first start needs room
     return false;
   }
@@ -147,8 +153,10 @@ bool World::start() {
     return engine_->recover(kind, place, body);
   });
   if (!report) {
-    // Recovery writes the end again; a full disk that copies on write may refuse even that, and the server does not start.
-    const bool no_room = report.error().code == ErrorCode::disk_full && disk_.faults.full && disk_.faults.write_refused_percent > 0;
+    // Recovery writes the end again; a full disk that copies on write may refuse even that, and the server does not
+    // start.
+    const bool no_room =
+        report.error().code == ErrorCode::disk_full && disk_.faults.full && disk_.faults.write_refused_percent > 0;
     expect(report.error().code == ErrorCode::io_error || no_room, "recovery refuses: {}", report.error().text);
     if (no_room) disk_.faults.full = false;
     return false;
@@ -208,9 +216,11 @@ bool World::collect() {
 
 bool World::compact() {
   if (!journal_->compaction_due()) return true;
-  const auto done = journal_->compact_step(static_cast<std::size_t>(random_.between(1'000, 40'000)),
-                                           [&](FactKind kind, FactPlace place, Bytes body) { return engine_->keep(kind, place, body); });
-  expect(done.has_value() || done.error().code == ErrorCode::io_error, "compaction fails: {}", done ? "" : done.error().text);
+  const auto done = journal_->compact_step(
+      static_cast<std::size_t>(random_.between(1'000, 40'000)),
+      [&](FactKind kind, FactPlace place, Bytes body) { return engine_->keep(kind, place, body); });
+  expect(done.has_value() || done.error().code == ErrorCode::io_error, "compaction fails: {}",
+         done ? "" : done.error().text);
   return done.has_value();
 }
 
@@ -245,7 +255,8 @@ World::End World::turn() {
 
 World::End World::live_once() {
   try {
-    if (options_.power_fails && random_.one_in(10)) disk_.fail_power_in(static_cast<std::uint64_t>(random_.between(1, 12)));
+    if (options_.power_fails && random_.one_in(10))
+      disk_.fail_power_in(static_cast<std::uint64_t>(random_.between(1, 12)));
     if (!start()) return options_.power_fails && random_.one_in(2) ? End::power : End::process;
     const bool fills_up = random_.percent(options_.full_percent);
     failures_before_ = disk_.tally().sync_failures;
@@ -281,7 +292,8 @@ bool World::stop_clean() {
   model_.stopping = false;
   if (const auto closed = journal_->close(engine_->stopped_clean()); !closed) {
     const auto code = closed.error().code;
-    expect((code == ErrorCode::disk_full && model_.disk_limited) || (code == ErrorCode::io_error && disk_.tally().sync_failures > 0),
+    expect((code == ErrorCode::disk_full && model_.disk_limited) ||
+               (code == ErrorCode::io_error && disk_.tally().sync_failures > 0),
            "the journal does not close: {}", closed.error().text);
     return false;
   }
@@ -332,8 +344,8 @@ void World::drain() {
   for (std::size_t i = 0; i < model_.bus(); ++i) agents_.consume(session, i, 100);
   for (const auto& name : model_.schedules.names()) agents_.remove_schedule(session, name);
   const auto left = [&] {
-    return model_.count(Stand::pending) + model_.count(Stand::ready) + model_.count(Stand::scheduled) + model_.count(Stand::leased) +
-           model_.count(Stand::handing);
+    return model_.count(Stand::pending) + model_.count(Stand::ready) + model_.count(Stand::scheduled) +
+           model_.count(Stand::leased) + model_.count(Stand::handing);
   };
   std::size_t turns = 0;
   while (left() > 0 || agents_.unanswered() > 0) {

@@ -1,8 +1,9 @@
-// A run: from one seed, lives of a server (engine and journal over a virtual disk) that end in crashes and stops, and agents that
-// use it. What is drawn from the seed: every option, every command, when the disk syncs, fails or fills up, when the power goes.
+// A run: from one seed, lives of a server (engine and journal over a virtual disk) that end in crashes and stops, and
+// agents that use it. What is drawn from the seed: every option, every command, when the disk syncs, fails or fills up,
+// when the power goes.
 //
-// Phase one, `live()`: anything fails. Phase two, `drain()`: all is healed, and everything that should be there must come out within a
-// bound.
+// Phase one, `live()`: anything fails. Phase two, `drain()`: all is healed, and everything that should be there must
+// come out within a bound.
 #pragma once
 
 #include <memory>
@@ -17,14 +18,14 @@ namespace folkmoot::simulation {
 struct RunOptions {
   EngineOptions engine;
   JournalOptions journal;
-  bool power_fails = true;                  // else only the process is killed
+  bool power_fails = true;  // else only the process is killed
   std::uint32_t sync_fails_one_in = 0;
-  std::uint32_t full_percent = 0;           // of lives that meet a full disk
+  std::uint32_t full_percent = 0;  // of lives that meet a full disk
   std::uint32_t write_refused_percent = 0;
   std::size_t content_bytes_max = 0;
   std::size_t mailboxes = 0, senders = 0;
   std::int64_t steps_min = 20, steps_max = 200;  // of a life
-  std::int64_t pace_ms = 0;                 // time between turns, at most
+  std::int64_t pace_ms = 0;                      // time between turns, at most
 };
 
 class World final : public FactLog, public Run {

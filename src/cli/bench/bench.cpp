@@ -1,5 +1,5 @@
-// folkmoot bench: how fast a server is, how much processor time and memory it takes. The load is thin (frames built before,
-// deliveries counted, no client library), so that the server is what is measured.
+// folkmoot bench: how fast a server is, how much processor time and memory it takes. The load is thin (frames built
+// before, deliveries counted, no client library), so that the server is what is measured.
 #include <memory>
 
 #include "cli/bench/workloads.hpp"
@@ -8,7 +8,8 @@
 namespace folkmoot::cli {
 
 void add_bench(CLI::App& app) {
-  auto* command = app.add_subcommand("bench", "Measure a server: a throwaway one started for it, or the one of --server");
+  auto* command =
+      app.add_subcommand("bench", "Measure a server: a throwaway one started for it, or the one of --server");
   struct Options {
     std::string workload;
     bench::BenchOptions bench;
@@ -17,18 +18,27 @@ void add_bench(CLI::App& app) {
   };
   const auto options = std::make_shared<Options>();
   command
-      ->add_option("WORKLOAD", options->workload,
-                   "pubsub, mailbox (durable), request, fanout, connections (10,000 idle agents), backlog (1,000,000 waiting)")
+      ->add_option(
+          "WORKLOAD", options->workload,
+          "pubsub, mailbox (durable), request, fanout, connections (10,000 idle agents), backlog (1,000,000 waiting)")
       ->required()
       ->check(CLI::IsMember({"pubsub", "mailbox", "request", "fanout", "connections", "backlog"}));
-  command->add_option("--messages", options->bench.messages, "How many; for connections: how many of these")->check(CLI::Range(1ul, 1'000'000'000ul));
-  command->add_option("--size", options->bench.bytes, "Bytes of content (default 128)")->check(CLI::Range(1, 1'000'000));
-  command->add_option("--publishers", options->bench.publishers, "Connections that publish or ask (default 1)")->check(CLI::Range(1, 1'000));
-  command->add_option("--subscribers", options->bench.subscribers, "Connections that receive or answer (default 1; fanout 100)")
-      ->check(CLI::Range(1, 10'000));
-  command->add_option("--window", options->bench.window, "Messages on their way at most (pubsub 10,000; mailbox 1,000; request 1)")
+  command->add_option("--messages", options->bench.messages, "How many; for connections: how many of these")
+      ->check(CLI::Range(1ul, 1'000'000'000ul));
+  command->add_option("--size", options->bench.bytes, "Bytes of content (default 128)")
       ->check(CLI::Range(1, 1'000'000));
-  command->add_option("--server-pid", options->server_pid, "Whose processor time and memory to read, when --server is not a Unix socket");
+  command->add_option("--publishers", options->bench.publishers, "Connections that publish or ask (default 1)")
+      ->check(CLI::Range(1, 1'000));
+  command
+      ->add_option("--subscribers", options->bench.subscribers,
+                   "Connections that receive or answer (default 1; fanout 100)")
+      ->check(CLI::Range(1, 10'000));
+  command
+      ->add_option("--window", options->bench.window,
+                   "Messages on their way at most (pubsub 10,000; mailbox 1,000; request 1)")
+      ->check(CLI::Range(1, 1'000'000));
+  command->add_option("--server-pid", options->server_pid,
+                      "Whose processor time and memory to read, when --server is not a Unix socket");
   command->add_flag("--json", options->json, "Print the figures as one JSON object");
   set_example(*command, "  $ folkmoot bench mailbox --messages 100000 --window 1000 --json");
   command->callback([options] {

@@ -38,7 +38,8 @@ int connect_unix(const std::string& path) {
 int connect_tcp(const Address& address) {
   addrinfo hints{}, *found = nullptr;
   hints.ai_socktype = SOCK_STREAM;
-  if (::getaddrinfo(address.host.c_str(), address.port.c_str(), &hints, &found) != 0 || found == nullptr) lost("looking up " + address.host);
+  if (::getaddrinfo(address.host.c_str(), address.port.c_str(), &hints, &found) != 0 || found == nullptr)
+    lost("looking up " + address.host);
   const int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const bool connected = fd >= 0 && ::connect(fd, found->ai_addr, found->ai_addrlen) == 0;
   ::freeaddrinfo(found);
@@ -88,7 +89,8 @@ void Pipe::read(const std::function<void(const Frame&)>& on_frame) {
   for (;;) {
     const auto frame = value(cut_frame(left, kFrameBytesDefault + kHelloBytesMax));
     if (!frame) break;
-    if (frame->header.opcode == Opcode::error || frame->header.opcode == Opcode::goodbye) throw Failure(value(read_error(frame->body)));
+    if (frame->header.opcode == Opcode::error || frame->header.opcode == Opcode::goodbye)
+      throw Failure(value(read_error(frame->body)));
     on_frame(*frame);
   }
   if (!left.empty()) std::memmove(in_.data(), left.data(), left.size());

@@ -1,4 +1,5 @@
-// A blocking socket that speaks native frames, as thin as it can be: what is sent was built before, what comes is counted.
+// A blocking socket that speaks native frames, as thin as it can be: what is sent was built before, what comes is
+// counted.
 #pragma once
 
 #include <functional>

@@ -57,7 +57,8 @@ void Report::add_latencies(const std::string& what, Latencies& latencies) {
 
 void Report::print(const std::string& workload, bool json) const {
   if (!json) {
-    for (const auto& [name, value] : figures_) cli::print_line(fmt::format("{:<36} {:>16.{}f}", name, value, value < 1000 ? 2 : 0));
+    for (const auto& [name, value] : figures_)
+      cli::print_line(fmt::format("{:<36} {:>16.{}f}", name, value, value < 1000 ? 2 : 0));
     return;
   }
   std::string out;

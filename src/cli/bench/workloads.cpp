@@ -24,7 +24,9 @@ constexpr std::size_t kWriteBytes = 64 * 1024;
 
 std::uint64_t or_default(std::uint64_t given, std::uint64_t otherwise) { return given ? given : otherwise; }
 
-Pipe open_pipe(const TargetServer& server, const std::string& agent) { return Pipe(server.address(), agent, cli::globals().token); }
+Pipe open_pipe(const TargetServer& server, const std::string& agent) {
+  return Pipe(server.address(), agent, cli::globals().token);
+}
 
 std::string with_request(std::string frame, std::uint32_t request) {
   codec::set_request(frame, request);
@@ -46,13 +48,14 @@ std::string fresh(const std::string& word) { return fmt::format("bench.{}.{:x}",
 class Worker {
  public:
   template <class Body>
-  explicit Worker(Body body) : thread_([this, body = std::move(body)]() mutable {
-      try {
-        body();
-      } catch (...) {
-        thrown_ = std::current_exception();
-      }
-    }) {}
+  explicit Worker(Body body)
+      : thread_([this, body = std::move(body)]() mutable {
+          try {
+            body();
+          } catch (...) {
+            thrown_ = std::current_exception();
+          }
+        }) {}
   void join() {
     thread_.join();
     if (thrown_) std::rethrow_exception(thrown_);
@@ -71,7 +74,8 @@ class Spent {
   void report(Report& report, const std::string& what, std::uint64_t messages) const {
     report.add_rate(what, messages, seconds());
     if (server_.is_known()) {
-      report.add(what + "_server_cpu_s_per_million", (server_.cpu_seconds() - cpu_) * 1e6 / static_cast<double>(messages));
+      report.add(what + "_server_cpu_s_per_million",
+                 (server_.cpu_seconds() - cpu_) * 1e6 / static_cast<double>(messages));
     }
   }
 
@@ -81,7 +85,8 @@ class Spent {
   Clock::time_point began_;
 };
 
-// --- pubsub, fanout ----------------------------------------------------------------------------------------------------
+// --- pubsub, fanout
+// ----------------------------------------------------------------------------------------------------
 
 /// Publishers stay at most `window` messages ahead of the slowest subscriber, so that nothing is cut off.
 void run_topic(TargetServer& server, BenchOptions options, Report& report) {
@@ -97,13 +102,15 @@ void run_topic(TargetServer& server, BenchOptions options, Report& report) {
     subscribers.back().call(with_request(codec::subscribe(topic, {.credit = 0, .echo = false}), 1));
   }
   std::vector<Pipe> pipes;
-  for (std::uint32_t i = 0; i < options.publishers; ++i) pipes.push_back(open_pipe(server, fmt::format("publisher-{}", i)));
+  for (std::uint32_t i = 0; i < options.publishers; ++i)
+    pipes.push_back(open_pipe(server, fmt::format("publisher-{}", i)));
 
   Spent spent(server);
   std::vector<std::unique_ptr<Worker>> publishers;
   for (auto& pipe : pipes) {
     publishers.push_back(std::make_unique<Worker>([&, frame = publish_frame({}, topic, options.bytes, true)] {
-      const auto most = std::min<std::uint64_t>(std::max<std::uint64_t>(kWriteBytes / frame.size(), 1), std::max(options.window / 2, 1u));
+      const auto most = std::min<std::uint64_t>(std::max<std::uint64_t>(kWriteBytes / frame.size(), 1),
+                                                std::max(options.window / 2, 1u));
       std::string block;
       for (std::uint64_t i = 0; i < most; ++i) block += frame;
       while (!stop) {
@@ -112,7 +119,8 @@ void run_topic(TargetServer& server, BenchOptions options, Report& report) {
         const auto count = std::min(most, total - first);
         while (!stop && first + count > slowest + options.window) std::this_thread::yield();
         const auto now = now_ns();
-        for (std::uint64_t i = 0; i < count; ++i) store(block.data() + i * frame.size() + frame.size() - options.bytes, now);
+        for (std::uint64_t i = 0; i < count; ++i)
+          store(block.data() + i * frame.size() + frame.size() - options.bytes, now);
         pipe.write(std::string_view(block).substr(0, count * frame.size()));
       }
     }));
@@ -125,13 +133,15 @@ void run_topic(TargetServer& server, BenchOptions options, Report& report) {
   for (const auto& pipe : subscribers) polled.push_back({pipe.fd(), POLLIN, 0});
   try {
     while (slowest < total) {
-      if (::poll(polled.data(), polled.size(), 10'000) == 0) throw Failure({ErrorCode::timed_out, "no message came for ten seconds"});
+      if (::poll(polled.data(), polled.size(), 10'000) == 0)
+        throw Failure({ErrorCode::timed_out, "no message came for ten seconds"});
       for (std::size_t i = 0; i < polled.size(); ++i) {
         if (polled[i].revents == 0) continue;
         const auto now = now_ns();
         subscribers[i].read([&](const Frame& frame) {
           if (frame.header.opcode != Opcode::deliver) return;
-          if (++got[i] % 16 == 0) latencies.add(now - load<std::int64_t>(frame.body.data() + frame.body.size() - options.bytes));
+          if (++got[i] % 16 == 0)
+            latencies.add(now - load<std::int64_t>(frame.body.data() + frame.body.size() - options.bytes));
         });
       }
       slowest = *std::ranges::min_element(got);
@@ -165,44 +175,47 @@ void fanout(TargetServer& server, BenchOptions options, Report& report) {
   run_topic(server, options, report);
 }
 
-// --- mailbox, backlog --------------------------------------------------------------------------------------------------
+// --- mailbox, backlog
+// --------------------------------------------------------------------------------------------------
 
 /// `total` durable messages into one mailbox, up to `window` of them unconfirmed on each connection.
 void publish_durably(TargetServer& server, const BenchOptions& options, const std::string& mailbox, Report& report) {
   std::vector<Pipe> pipes;
-  for (std::uint32_t i = 0; i < options.publishers; ++i) pipes.push_back(open_pipe(server, fmt::format("publisher-{}", i)));
+  for (std::uint32_t i = 0; i < options.publishers; ++i)
+    pipes.push_back(open_pipe(server, fmt::format("publisher-{}", i)));
   std::vector<Latencies> latencies(pipes.size());
   std::atomic<std::uint64_t> taken = 0, confirmed = 0;
   Progress progress("published", options.messages);
   Spent spent(server);
   std::vector<std::unique_ptr<Worker>> publishers;
   for (std::size_t p = 0; p < pipes.size(); ++p) {
-    publishers.push_back(std::make_unique<Worker>([&, p, frame = publish_frame(mailbox, {}, options.bytes, false)]() mutable {
-      std::vector<std::int64_t> sent_at(options.window);
-      std::uint32_t request = 0, answered = 0;
-      std::string block;
-      bool more = true;
-      while (more || answered < request) {
-        const auto now = now_ns();
-        for (block.clear(); more && request - answered < options.window;) {
-          more = taken++ < options.messages;
-          if (!more) break;
-          sent_at[request % options.window] = now;
-          codec::set_request(frame, request++);
-          block += frame;
-        }
-        if (!block.empty()) pipes[p].write(block);
-        if (answered == request) continue;
-        const auto before = answered;
-        pipes[p].read([&](const Frame& got) {
-          if (got.header.opcode != Opcode::confirm) return;
-          latencies[p].add(now_ns() - sent_at[got.header.request % options.window]);
-          ++answered;
-        });
-        confirmed += answered - before;
-        if (p == 0) progress.at(confirmed);
-      }
-    }));
+    publishers.push_back(
+        std::make_unique<Worker>([&, p, frame = publish_frame(mailbox, {}, options.bytes, false)]() mutable {
+          std::vector<std::int64_t> sent_at(options.window);
+          std::uint32_t request = 0, answered = 0;
+          std::string block;
+          bool more = true;
+          while (more || answered < request) {
+            const auto now = now_ns();
+            for (block.clear(); more && request - answered < options.window;) {
+              more = taken++ < options.messages;
+              if (!more) break;
+              sent_at[request % options.window] = now;
+              codec::set_request(frame, request++);
+              block += frame;
+            }
+            if (!block.empty()) pipes[p].write(block);
+            if (answered == request) continue;
+            const auto before = answered;
+            pipes[p].read([&](const Frame& got) {
+              if (got.header.opcode != Opcode::confirm) return;
+              latencies[p].add(now_ns() - sent_at[got.header.request % options.window]);
+              ++answered;
+            });
+            confirmed += answered - before;
+            if (p == 0) progress.at(confirmed);
+          }
+        }));
   }
   for (auto& publisher : publishers) publisher->join();
   spent.report(report, "publish", options.messages);
@@ -271,10 +284,12 @@ void backlog(TargetServer& server, BenchOptions options, Report& report) {
   report.add("server_memory_bytes_after_restart", static_cast<double>(server.memory_bytes()));
 }
 
-// --- request -----------------------------------------------------------------------------------------------------------
+// --- request
+// -----------------------------------------------------------------------------------------------------------
 
 /// Answers every request of a mailbox until its connection is shut down from outside.
-void respond(Pipe& pipe, const std::string& mailbox, std::uint32_t credit, const std::string& content, std::atomic<bool>& stop) {
+void respond(Pipe& pipe, const std::string& mailbox, std::uint32_t credit, const std::string& content,
+             std::atomic<bool>& stop) {
   pipe.call(with_request(codec::consume(mailbox, {.credit = credit}), 1));
   std::string out;
   while (!stop) {
@@ -308,9 +323,11 @@ void request(TargetServer& server, BenchOptions options, Report& report) {
 
   std::vector<Pipe> pipes;
   std::vector<std::unique_ptr<Worker>> responders, requesters;
-  for (std::uint32_t i = 0; i < options.publishers + options.subscribers; ++i) pipes.push_back(open_pipe(server, fmt::format("party-{}", i)));
+  for (std::uint32_t i = 0; i < options.publishers + options.subscribers; ++i)
+    pipes.push_back(open_pipe(server, fmt::format("party-{}", i)));
   for (std::uint32_t i = 0; i < options.subscribers; ++i) {
-    responders.push_back(std::make_unique<Worker>([&, i] { respond(pipes[options.publishers + i], name, 1'000, content, stop); }));
+    responders.push_back(
+        std::make_unique<Worker>([&, i] { respond(pipes[options.publishers + i], name, 1'000, content, stop); }));
   }
   std::vector<Latencies> latencies(options.publishers);
   Progress progress("requests", options.messages);
@@ -360,14 +377,16 @@ void request(TargetServer& server, BenchOptions options, Report& report) {
   report.add_latencies("latency", latencies[0]);
 }
 
-// --- connections -------------------------------------------------------------------------------------------------------
+// --- connections
+// -------------------------------------------------------------------------------------------------------
 
 void connections(TargetServer& server, BenchOptions options, Report& report) {
   const auto count = or_default(options.messages, 10'000);
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
   if (limit.rlim_max < count + 256) {
-    throw Failure({ErrorCode::limit_reached, fmt::format("{} open files are allowed, {} are needed; see `ulimit -n`", limit.rlim_max, count + 256)});
+    throw Failure({ErrorCode::limit_reached, fmt::format("{} open files are allowed, {} are needed; see `ulimit -n`",
+                                                         limit.rlim_max, count + 256)});
   }
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
@@ -389,14 +408,16 @@ void connections(TargetServer& server, BenchOptions options, Report& report) {
   const auto after = server.memory_bytes();
   report.add("server_memory_bytes_before", static_cast<double>(before));
   report.add("server_memory_bytes", static_cast<double>(after));
-  report.add("bytes_per_connection", (static_cast<double>(after) - static_cast<double>(before)) / static_cast<double>(count));
+  report.add("bytes_per_connection",
+             (static_cast<double>(after) - static_cast<double>(before)) / static_cast<double>(count));
 }
 
 }  // namespace
 
 Workload find_workload(const std::string& name) {
-  static const std::map<std::string, Workload> kWorkloads = {{"pubsub", pubsub},   {"fanout", fanout},           {"mailbox", mailbox},
-                                                             {"request", request}, {"connections", connections}, {"backlog", backlog}};
+  static const std::map<std::string, Workload> kWorkloads = {{"pubsub", pubsub},           {"fanout", fanout},
+                                                             {"mailbox", mailbox},         {"request", request},
+                                                             {"connections", connections}, {"backlog", backlog}};
   const auto found = kWorkloads.find(name);
   return found == kWorkloads.end() ? nullptr : found->second;
 }

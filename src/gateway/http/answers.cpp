@@ -7,7 +7,8 @@
 
 namespace folkmoot {
 
-asio::awaitable<Result<Frame>> ask(Exchange& exchange, std::uint32_t request, std::string frames, std::chrono::milliseconds timeout) {
+asio::awaitable<Result<Frame>> ask(Exchange& exchange, std::uint32_t request, std::string frames,
+                                   std::chrono::milliseconds timeout) {
   if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return std::unexpected(sent.error());
   co_return co_await exchange.link.answer(request, Clock::now() + timeout);
 }

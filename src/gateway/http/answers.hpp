@@ -7,7 +7,7 @@
 
 namespace folkmoot {
 
-constexpr std::chrono::seconds kAnswerTimeout{30};  // beyond what a request itself waits
+constexpr std::chrono::seconds kAnswerTimeout{30};         // beyond what a request itself waits
 constexpr std::size_t kAnswerBytesMax = 64 * 1024 * 1024;  // what one answer collects
 constexpr std::uint32_t kWaitMsMax = 300'000;
 
@@ -17,7 +17,8 @@ asio::awaitable<Result<Frame>> ask(Exchange& exchange, std::uint32_t request, st
                                    std::chrono::milliseconds timeout = kAnswerTimeout);
 
 /// A parameter that is a duration, in milliseconds. Errors: invalid_field, out_of_range.
-Result<std::uint32_t> duration_parameter(const Target& target, std::string_view name, std::uint32_t otherwise, std::uint32_t max);
+Result<std::uint32_t> duration_parameter(const Target& target, std::string_view name, std::uint32_t otherwise,
+                                         std::uint32_t max);
 
 Answer json_answer(int status, std::string body);
 /// 201 and the fields of a CONFIRM.

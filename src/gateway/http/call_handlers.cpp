@@ -1,4 +1,5 @@
-// Requests that are CALLs (docs/protocol.md, section 14) under addresses of their own, and the one address for all of them.
+// Requests that are CALLs (docs/protocol.md, section 14) under addresses of their own, and the one address for all of
+// them.
 #include <fmt/format.h>
 
 #include <algorithm>

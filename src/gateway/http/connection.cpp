@@ -66,7 +66,8 @@ HttpRequest request_of(const http::request<http::string_body>& raw) {
 
 // The fields of an answer's header but for its length.
 template <class Body>
-void dress(http::response<Body>& response, const Answer& made, const GatewayOptions& options, std::string_view from_origin) {
+void dress(http::response<Body>& response, const Answer& made, const GatewayOptions& options,
+           std::string_view from_origin) {
   if (made.status == 499) response.reason("Client Closed Request");
   response.set(http::field::server, options.software);
   if (!made.content_type.empty()) response.set(http::field::content_type, made.content_type);
@@ -94,7 +95,11 @@ std::string head_text(const http::response_header<>& head) {
 }  // namespace
 
 HttpConnection::HttpConnection(const Context& context, Stream stream, std::string_view first)
-    : context_(context), stream_(std::move(stream)), executor_(stream_.get_executor()), buffer_(std::max(kBufferBytesMax, first.size())), link_(context, executor_) {
+    : context_(context),
+      stream_(std::move(stream)),
+      executor_(stream_.get_executor()),
+      buffer_(std::max(kBufferBytesMax, first.size())),
+      link_(context, executor_) {
   const auto room = buffer_.prepare(first.size());
   std::copy(first.begin(), first.end(), static_cast<char*>(room.data()));
   buffer_.commit(first.size());
@@ -143,10 +148,13 @@ asio::awaitable<bool> HttpConnection::serve_one() {
   request.target = std::move(*target);
 
   if (!may_come_from(context_.options, view(raw[http::field::origin]), view(raw[http::field::host]))) {
-    co_return co_await refuse(403, ErrorCode::not_permitted, fmt::format("pages of {} may not use this server; see http.cors_origins", view(raw[http::field::origin])));
+    co_return co_await refuse(
+        403, ErrorCode::not_permitted,
+        fmt::format("pages of {} may not use this server; see http.cors_origins", view(raw[http::field::origin])));
   }
   if (match.route && match.route->is_upgrade && beast::websocket::is_upgrade(raw)) {
-    if (buffer_.size() != 0) co_return co_await refuse(400, ErrorCode::malformed, "bytes came before the WebSocket handshake was done");
+    if (buffer_.size() != 0)
+      co_return co_await refuse(400, ErrorCode::malformed, "bytes came before the WebSocket handshake was done");
     co_await upgrade(std::move(raw), std::move(request));
     co_return false;
   }
@@ -161,7 +169,8 @@ asio::awaitable<bool> HttpConnection::serve_streamed(Parser& parser, Target targ
   request.target = std::move(target);
   const auto origin = view(raw[http::field::origin]);
   if (!may_come_from(context_.options, origin, view(raw[http::field::host]))) {
-    co_return co_await refuse(403, ErrorCode::not_permitted, fmt::format("pages of {} may not use this server; see http.cors_origins", origin));
+    co_return co_await refuse(403, ErrorCode::not_permitted,
+                              fmt::format("pages of {} may not use this server; see http.cors_origins", origin));
   }
   HttpBodyStream body(stream_, buffer_, context_.options.read_timeout, std::move(parser));
   Answer made = co_await answer(raw, request, match, &body);
@@ -206,10 +215,12 @@ asio::awaitable<bool> HttpConnection::read_body(Parser& parser) {
 asio::awaitable<bool> HttpConnection::refuse_unread(beast::error_code error) {
   const auto& options = context_.options;
   if (error == http::error::header_limit) {
-    co_return co_await refuse(431, ErrorCode::malformed, fmt::format("the request's header is longer than {} bytes", options.header_bytes_max));
+    co_return co_await refuse(431, ErrorCode::malformed,
+                              fmt::format("the request's header is longer than {} bytes", options.header_bytes_max));
   }
   if (error == http::error::body_limit) {
-    co_return co_await refuse(413, ErrorCode::content_too_large, fmt::format("the request's body is longer than {} bytes", options.body_bytes_max));
+    co_return co_await refuse(413, ErrorCode::content_too_large,
+                              fmt::format("the request's body is longer than {} bytes", options.body_bytes_max));
   }
   const bool is_syntax = error.category() == http::make_error_code(http::error::bad_method).category();
   if (is_syntax && error != http::error::end_of_stream && error != http::error::partial_message) {
@@ -228,8 +239,8 @@ asio::awaitable<bool> HttpConnection::refuse(int status, ErrorCode code, std::st
   co_return false;
 }
 
-asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const HttpRequest& request, const RouteMatch& match,
-                                               BodyStream* body) {
+asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const HttpRequest& request,
+                                               const RouteMatch& match, BodyStream* body) {
   if (request.method == "OPTIONS" && !match.allowed.empty()) {
     Answer made{.status = 204, .body = {}, .content_type = {}, .headers = {{"Allow", match.allowed}}};
     if (!allowed_origin(context_.options, view(raw[http::field::origin])).empty()) {
@@ -241,21 +252,24 @@ asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const Http
   }
   if (!match.route) {
     if (match.allowed.empty()) {
-      co_return error_answer({ErrorCode::not_found, fmt::format("there is nothing at {}", view(raw.target()).substr(0, 200))});
+      co_return error_answer(
+          {ErrorCode::not_found, fmt::format("there is nothing at {}", view(raw.target()).substr(0, 200))});
     }
-    Answer made = error_answer({ErrorCode::unknown_opcode, fmt::format("{} is not for this address; it takes {}", request.method, match.allowed)});
+    Answer made = error_answer({ErrorCode::unknown_opcode,
+                                fmt::format("{} is not for this address; it takes {}", request.method, match.allowed)});
     made.status = 405;
     made.headers.emplace_back("Allow", match.allowed);
     co_return made;
   }
   if (!request.agent.empty() && !is_name(request.agent)) {
-    co_return error_answer({ErrorCode::invalid_name, "X-Agent is not 1 to 255 bytes of UTF-8 without control characters"});
+    co_return error_answer(
+        {ErrorCode::invalid_name, "X-Agent is not 1 to 255 bytes of UTF-8 without control characters"});
   }
   co_return co_await handle(*match.route, raw, request, match.parameter, body);
 }
 
-asio::awaitable<Answer> HttpConnection::handle(const HttpRoute& route, const RawRequest& raw, const HttpRequest& request,
-                                               std::string parameter, BodyStream* body) {
+asio::awaitable<Answer> HttpConnection::handle(const HttpRoute& route, const RawRequest& raw,
+                                               const HttpRequest& request, std::string parameter, BodyStream* body) {
   if (!route.is_upgrade) {
     if (auto open = link_.open(request.token); !open) co_return error_answer(open.error());
   }
@@ -273,15 +287,16 @@ asio::awaitable<Answer> HttpConnection::handle(const HttpRoute& route, const Raw
   co_return made;
 }
 
-// A client that closes (or half-closes) its side while it is waited for has given up. One that sends its next request early
-// is still there; it is not watched any longer then.
+// A client that closes (or half-closes) its side while it is waited for has given up. One that sends its next request
+// early is still there; it is not watched any longer then.
 void HttpConnection::watch_client() {
   is_watched_ = true;
   stream_.socket().async_wait(Stream::socket_type::wait_read, [self = shared_from_this()](beast::error_code error) {
     if (error || !self->is_watched_) return;
     char byte = 0;
     const auto got = ::recv(self->stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) self->link_.interrupt({ErrorCode::cancelled, "the client is gone"});
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+      self->link_.interrupt({ErrorCode::cancelled, "the client is gone"});
   });
 }
 
@@ -291,7 +306,8 @@ asio::awaitable<bool> HttpConnection::write(Answer made, const RawRequest& raw, 
   if (raw.method() != http::verb::head) response.body() = std::move(made.body);
   response.keep_alive(keep_alive);
   response.prepare_payload();
-  // In one piece, past Beast's serializer, which takes most of the time of a short answer; and at once, if the socket takes it.
+  // In one piece, past Beast's serializer, which takes most of the time of a short answer; and at once, if the socket
+  // takes it.
   std::string text = head_text(response);
   text += response.body();
   const auto sent = ::send(stream_.socket().native_handle(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -1,5 +1,5 @@
-// One HTTP/1.1 connection: a loop of request, handler, answer on a strand of its own. Requests that arrive before the answer
-// to the one before wait in the buffer. Becomes a WebSocket when a request asks for it.
+// One HTTP/1.1 connection: a loop of request, handler, answer on a strand of its own. Requests that arrive before the
+// answer to the one before wait in the buffer. Becomes a WebSocket when a request asks for it.
 #pragma once
 
 #include <boost/beast/core/flat_buffer.hpp>
@@ -36,9 +36,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>, priv
   asio::awaitable<bool> read_body(Parser& parser);
   asio::awaitable<bool> refuse_unread(beast::error_code error);
   asio::awaitable<bool> refuse(int status, ErrorCode code, std::string text);
-  asio::awaitable<Answer> answer(const RawRequest& raw, const HttpRequest& request, const RouteMatch& match, BodyStream* body = nullptr);
-  asio::awaitable<Answer> handle(const HttpRoute& route, const RawRequest& raw, const HttpRequest& request, std::string parameter,
-                                 BodyStream* body);
+  asio::awaitable<Answer> answer(const RawRequest& raw, const HttpRequest& request, const RouteMatch& match,
+                                 BodyStream* body = nullptr);
+  asio::awaitable<Answer> handle(const HttpRoute& route, const RawRequest& raw, const HttpRequest& request,
+                                 std::string parameter, BodyStream* body);
   bool may_go_on(const RawRequest& raw) const { return raw.keep_alive() && !is_stopping_ && !context_.is_draining; }
   asio::awaitable<bool> write(Answer answer, const RawRequest& raw, bool keep_alive);
   asio::awaitable<bool> begin(Answer head, std::optional<std::uint64_t> bytes) override;
@@ -55,12 +56,13 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>, priv
   beast::flat_buffer buffer_;
   LinkCaller link_;
   std::shared_ptr<WebsocketSession> websocket_;
-  bool is_idle_ = true;       // between requests
+  bool is_idle_ = true;  // between requests
   bool is_stopping_ = false;
   const RawRequest* answered_ = nullptr;  // by the handler that runs
   bool is_streaming_ = false;             // its answer has begun
-  std::optional<std::uint64_t> left_;     // bytes of it that were promised and not written yet; nothing: it goes out in chunks
-  bool is_watched_ = false;   // a handler runs that wants to know when the client goes away
+  std::optional<std::uint64_t>
+      left_;                 // bytes of it that were promised and not written yet; nothing: it goes out in chunks
+  bool is_watched_ = false;  // a handler runs that wants to know when the client goes away
 };
 
 }  // namespace folkmoot

@@ -23,7 +23,7 @@ asio::awaitable<bool> EventStream::begin() {
 
 asio::awaitable<bool> EventStream::send(std::string_view event, std::string_view object) {
   const auto text = format_ == Format::server_sent ? fmt::format("event: {}\ndata: {}\n\n", event, object)
-                                             : fmt::format("{{\"event\":\"{}\",{}\n", event, object.substr(1));
+                                                   : fmt::format("{{\"event\":\"{}\",{}\n", event, object.substr(1));
   co_return co_await exchange_.answer_stream.write(text);
 }
 

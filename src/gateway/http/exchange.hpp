@@ -17,8 +17,8 @@ namespace folkmoot {
 struct HttpRequest {
   std::string method;
   Target target;
-  std::string agent;  // the X-Agent header
-  std::string token;  // of Authorization: Bearer
+  std::string agent;   // the X-Agent header
+  std::string token;   // of Authorization: Bearer
   std::string accept;  // the Accept header, lower case
   std::string range;   // the Range header
   std::string body;
@@ -38,8 +38,9 @@ Answer error_answer(const Error& error);
 class AnswerStream {
  public:
   virtual ~AnswerStream() = default;
-  /// Status and headers; once. What the handler returns afterwards is not written. `bytes`: how many will follow, if that is
-  /// known; fewer end the connection. Nothing: as many as are written, for which the client must speak HTTP/1.1.
+  /// Status and headers; once. What the handler returns afterwards is not written. `bytes`: how many will follow, if
+  /// that is known; fewer end the connection. Nothing: as many as are written, for which the client must speak
+  /// HTTP/1.1.
   virtual asio::awaitable<bool> begin(Answer head, std::optional<std::uint64_t> bytes) = 0;
   virtual asio::awaitable<bool> write(std::string_view piece) = 0;
 };
@@ -51,8 +52,8 @@ class BodyStream {
 
   /// What Content-Length says; nothing for a body of unknown size.
   virtual std::optional<std::uint64_t> body_bytes() const = 0;
-  /// The next bytes of the request's body, `most` of them at most and at least one; they live until the next call. Errors:
-  /// malformed, connection_lost, timed_out.
+  /// The next bytes of the request's body, `most` of them at most and at least one; they live until the next call.
+  /// Errors: malformed, connection_lost, timed_out.
   virtual asio::awaitable<Result<std::string_view>> read(std::size_t most) = 0;
 };
 
@@ -61,9 +62,9 @@ struct Exchange {
   const std::string parameter;  // what stands for {...} in the route's pattern
   LinkCaller& link;
   const GatewayOptions& options;
-  BodyStream* body = nullptr;     // of a route that streams (HttpRoute::is_streamed)
+  BodyStream* body = nullptr;  // of a route that streams (HttpRoute::is_streamed)
   AnswerStream& answer_stream;
-  const bool takes_any_length;    // the client understands an answer whose length is not known when it begins
+  const bool takes_any_length;  // the client understands an answer whose length is not known when it begins
 };
 
 }  // namespace folkmoot

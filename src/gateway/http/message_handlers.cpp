@@ -36,7 +36,8 @@ asio::awaitable<Answer> publish_one(Exchange& exchange, JsonElement value) {
 }
 
 // A batch as a frame, none if all of it is refused here.
-Result<std::string> batch_frame(Exchange& exchange, std::uint32_t request, JsonElement array, bool atomic, RefusedHere& refused) {
+Result<std::string> batch_frame(Exchange& exchange, std::uint32_t request, JsonElement array, bool atomic,
+                                RefusedHere& refused) {
   const auto& agent = exchange.request.agent;
   std::string frames;
   if (!atomic) {
@@ -47,7 +48,8 @@ Result<std::string> batch_frame(Exchange& exchange, std::uint32_t request, JsonE
   }
   const auto messages = read_messages(array, unix_ms_now(), "message", agent);
   if (!messages) return std::unexpected(messages.error());
-  if (auto done = append_publish_batch(frames, request, *messages, kFlagAtomic); !done) return std::unexpected(done.error());
+  if (auto done = append_publish_batch(frames, request, *messages, kFlagAtomic); !done)
+    return std::unexpected(done.error());
   return frames;
 }
 
@@ -66,7 +68,8 @@ asio::awaitable<Result<std::string>> publish_many(Exchange& exchange, JsonElemen
   std::string body;
   JsonWriter json(body);
   bool all_done = true;
-  if (auto done = append_batch_results(json, frame.body, true, all_done, refused); !done) co_return std::unexpected(done.error());
+  if (auto done = append_batch_results(json, frame.body, true, all_done, refused); !done)
+    co_return std::unexpected(done.error());
   co_return body;
 }
 
@@ -86,8 +89,8 @@ void append_received(JsonWriter& json, const Delivered& delivered, const std::op
   json.field("status", is_settled || !delivered.lease ? "processed" : "delivered").end_object();
 }
 
-// The client is gone, or will not be answered: ends the RECEIVE and gives back what it brought already, so that nobody waits
-// for a lease to run out.
+// The client is gone, or will not be answered: ends the RECEIVE and gives back what it brought already, so that nobody
+// waits for a lease to run out.
 asio::awaitable<void> give_up(Exchange& exchange, std::uint32_t receive, std::vector<std::uint64_t> leases) {
   const auto cancel = exchange.link.number();
   std::string frames;
@@ -122,12 +125,14 @@ Result<std::string> settlement(JsonFields& fields, std::uint32_t request) {
   const auto status = fields.required_text("status");
   const auto lease = fields.lease("lease");
   // Left out: as the retry policy says.
-  const auto delay_ms = fields.has("delay_ms") ? std::optional<std::uint64_t>(fields.duration_ms("delay_ms", 0)) : std::nullopt;
+  const auto delay_ms =
+      fields.has("delay_ms") ? std::optional<std::uint64_t>(fields.duration_ms("delay_ms", 0)) : std::nullopt;
   const auto lease_ms = fields.duration_ms("lease_ms", kLeaseMsDefault);
   const auto reason = fields.text("reason", kReasonBytesMax);
   if (status == "delivered" && lease_ms == 0) {
-    fields.refuse(ErrorCode::out_of_range,
-                  "`lease_ms` is 0; it may be 1 ms or more (the status `failed` with `delay_ms` 0 gives the message back)");
+    fields.refuse(
+        ErrorCode::out_of_range,
+        "`lease_ms` is 0; it may be 1 ms or more (the status `failed` with `delay_ms` 0 gives the message back)");
   }
   if (auto good = fields.result(); !good) return std::unexpected(good.error());
   std::string frames;
@@ -141,7 +146,8 @@ Result<std::string> settlement(JsonFields& fields, std::uint32_t request) {
   } else if (status == "delivered") {
     append_extend(frames, request, leases, lease_ms);
   } else {
-    return failure(ErrorCode::invalid_field, fmt::format("`status` is `{}`; it may be processed, failed, rejected or delivered", status));
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("`status` is `{}`; it may be processed, failed, rejected or delivered", status));
   }
   return frames;
 }
@@ -189,7 +195,8 @@ asio::awaitable<Answer> publish_batch(Exchange& exchange) {
     if (auto good = fields.result(); !good) co_return error_answer(good.error());
     messages = fields.find("messages").value_or(*value);
   }
-  if (!messages.is_array()) co_return error_answer({ErrorCode::invalid_field, "`messages` must be an array of messages"});
+  if (!messages.is_array())
+    co_return error_answer({ErrorCode::invalid_field, "`messages` must be an array of messages"});
   const auto results = co_await publish_many(exchange, messages, atomic);
   if (!results) co_return error_answer(results.error());
   std::string body;
@@ -230,7 +237,8 @@ asio::awaitable<Answer> receive_messages(Exchange& exchange) {
   const auto named = target.parameter("agent");
   const std::string agent(named.empty() ? std::string_view(exchange.request.agent) : named);
   if (!is_name(agent)) {
-    co_return error_answer({ErrorCode::invalid_name, "whose messages? Give ?agent=NAME, 1 to 255 bytes without control characters"});
+    co_return error_answer(
+        {ErrorCode::invalid_name, "whose messages? Give ?agent=NAME, 1 to 255 bytes without control characters"});
   }
   const auto wait_ms = duration_parameter(target, "wait", 0, kWaitMsMax);
   if (!wait_ms) co_return error_answer(wait_ms.error());
@@ -238,7 +246,8 @@ asio::awaitable<Answer> receive_messages(Exchange& exchange) {
   if (!lease_ms) co_return error_answer(lease_ms.error());
   const auto limit = target.has("limit") ? parse_lease(target.parameter("limit")) : kReceiveDefault;
   if (!limit || *limit == 0 || *limit > kReceiveMax) {
-    co_return error_answer({ErrorCode::out_of_range, fmt::format("`limit` is `{}`; it may be 1 to {}", target.parameter("limit"), kReceiveMax)});
+    co_return error_answer({ErrorCode::out_of_range,
+                            fmt::format("`limit` is `{}`; it may be 1 to {}", target.parameter("limit"), kReceiveMax)});
   }
   const bool settle = target.parameter("ack") == "true" || target.parameter("ack") == "1";
 
@@ -287,7 +296,8 @@ asio::awaitable<Answer> receive_messages(Exchange& exchange) {
     if (auto sent = co_await exchange.link.send(std::move(back)); !sent) co_return error_answer(sent.error());
   }
   if (settle && !received.leases.empty()) {
-    if (auto done = co_await settle_all(exchange, std::move(received.leases)); !done) co_return error_answer(done.error());
+    if (auto done = co_await settle_all(exchange, std::move(received.leases)); !done)
+      co_return error_answer(done.error());
   }
   json.end_array().end_object();
   co_return json_answer(200, std::move(received.messages));
@@ -318,7 +328,8 @@ asio::awaitable<Answer> show_receipt(Exchange& exchange) {
   const auto receipts = read_receipts(frame->body);
   if (!receipts) co_return error_answer(receipts.error());
   if (receipts->empty() || receipts->front().state == ReceiptState::unknown) {
-    co_return error_answer({ErrorCode::not_found, fmt::format("message {} is not known here, or was settled too long ago", id->text())});
+    co_return error_answer(
+        {ErrorCode::not_found, fmt::format("message {} is not known here, or was settled too long ago", id->text())});
   }
   std::string body;
   JsonWriter json(body);

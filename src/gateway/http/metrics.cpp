@@ -28,8 +28,10 @@ constexpr Metric kMetrics[] = {
     {"/messages/returned", "folkmoot_messages_returned_total", "counter", "Deliveries given back."},
     {"/messages/expired", "folkmoot_messages_expired_total", "counter", "Messages whose time to live ran out."},
     {"/messages/dead", "folkmoot_messages_dead_total", "counter", "Messages moved to dead letters."},
-    {"/messages/duplicates", "folkmoot_messages_duplicate_total", "counter", "Publishes whose idempotency key was known already."},
-    {"/messages/completed", "folkmoot_messages_completed_total", "counter", "Messages settled together with their outputs."},
+    {"/messages/duplicates", "folkmoot_messages_duplicate_total", "counter",
+     "Publishes whose idempotency key was known already."},
+    {"/messages/completed", "folkmoot_messages_completed_total", "counter",
+     "Messages settled together with their outputs."},
     {"/messages/cancelled", "folkmoot_messages_cancelled_total", "counter", "Messages taken back by their senders."},
     {"/messages/bounced", "folkmoot_messages_bounced_total", "counter", "Senders told of a message's death."},
     {"/messages/resubmitted", "folkmoot_messages_resubmitted_total", "counter", "Dead letters sent again."},
@@ -58,14 +60,18 @@ constexpr Metric kMetrics[] = {
     {"/journal/disk_full", "folkmoot_journal_disk_full", "gauge", "1 while the disk is full."},
     {"/contents/stored", "folkmoot_contents_stored", "gauge", "Contents stored by reference."},
     {"/contents/bytes", "folkmoot_contents_bytes", "gauge", "Bytes of these."},
-    {"/contents/missing", "folkmoot_contents_missing", "gauge", "Contents that messages refer to and that are not there."},
+    {"/contents/missing", "folkmoot_contents_missing", "gauge",
+     "Contents that messages refer to and that are not there."},
     {"/contents/uploads_open", "folkmoot_content_uploads_open", "gauge", "Uploads of contents that are going on."},
     {"/contents/uploaded", "folkmoot_contents_uploaded_total", "counter", "Contents stored since the start."},
     {"/contents/uploaded_bytes", "folkmoot_content_uploaded_bytes_total", "counter", "Bytes of contents written."},
     {"/contents/read_bytes", "folkmoot_content_read_bytes_total", "counter", "Bytes of contents read."},
-    {"/contents/uploads_failed", "folkmoot_content_uploads_failed_total", "counter", "Uploads refused for their bytes or by the disk."},
-    {"/contents/uploads_expired", "folkmoot_content_uploads_expired_total", "counter", "Uploads given up as nothing came."},
-    {"/contents/removed", "folkmoot_contents_removed_total", "counter", "Contents removed as nothing referred to them."},
+    {"/contents/uploads_failed", "folkmoot_content_uploads_failed_total", "counter",
+     "Uploads refused for their bytes or by the disk."},
+    {"/contents/uploads_expired", "folkmoot_content_uploads_expired_total", "counter",
+     "Uploads given up as nothing came."},
+    {"/contents/removed", "folkmoot_contents_removed_total", "counter",
+     "Contents removed as nothing referred to them."},
     {"/memory_bytes", "folkmoot_memory_bytes", "gauge", "Memory of the server process."},
 };
 
@@ -75,10 +81,12 @@ constexpr Metric kMailboxMetrics[] = {
     {"/leased", "folkmoot_mailbox_leased", "gauge", "Leased messages of a mailbox."},
     {"/dead", "folkmoot_mailbox_dead", "gauge", "Dead letters of a mailbox."},
     {"/consumers", "folkmoot_mailbox_consumers", "gauge", "Consumers of a mailbox."},
-    {"/last_read_age_ms", "folkmoot_mailbox_last_read_age_milliseconds", "gauge", "Time since a mailbox was last read."},
+    {"/last_read_age_ms", "folkmoot_mailbox_last_read_age_milliseconds", "gauge",
+     "Time since a mailbox was last read."},
 };
 
-constexpr Metric kDeadByReason = {"/dead_by_reason", "folkmoot_messages_dead_by_reason_total", "counter", "Messages moved to dead letters, by reason."};
+constexpr Metric kDeadByReason = {"/dead_by_reason", "folkmoot_messages_dead_by_reason_total", "counter",
+                                  "Messages moved to dead letters, by reason."};
 constexpr Metric kConnections = {"/connections", "folkmoot_connections", "gauge", "Connections by door."};
 
 void append_head(std::string& out, const Metric& metric) {

@@ -71,7 +71,8 @@ RouteMatch match_route(std::string_view method, const Target& target) {
   std::string parameter;
   for (std::size_t i = 0; i < kWords.size(); ++i) {
     const auto& route = kRoutes[i];
-    if (kWords[i] != target.path.size() || route.method != method || !matches(route.pattern, target.path, parameter)) continue;
+    if (kWords[i] != target.path.size() || route.method != method || !matches(route.pattern, target.path, parameter))
+      continue;
     match.route = &route;
     match.parameter = parameter;
   }

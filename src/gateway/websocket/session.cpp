@@ -23,10 +23,14 @@ websocket::close_reason close_reason(const std::optional<Error>& error) {
   if (!error) return websocket::close_code::normal;
   switch (error->code) {
     case ErrorCode::shutting_down:
-    case ErrorCode::connection_lost: return websocket::close_code::going_away;
-    case ErrorCode::frame_too_large: return websocket::close_code::too_big;
-    case ErrorCode::malformed: return websocket::close_code::protocol_error;
-    default: return {websocket::close_code::policy_error, name(error->code)};
+    case ErrorCode::connection_lost:
+      return websocket::close_code::going_away;
+    case ErrorCode::frame_too_large:
+      return websocket::close_code::too_big;
+    case ErrorCode::malformed:
+      return websocket::close_code::protocol_error;
+    default:
+      return {websocket::close_code::policy_error, name(error->code)};
   }
 }
 
@@ -39,11 +43,13 @@ WebsocketSession::WebsocketSession(const Context& context, Stream stream, Websoc
       wakeup_(std::make_shared<Wakeup>(socket_.get_executor())),
       text_(upgrade_.agent, upgrade_.token) {
   beast::get_lowest_layer(socket_).expires_never();  // the WebSocket layer has its own time-outs
-  socket_.set_option(websocket::stream_base::timeout{
-      .handshake_timeout = context_.options.read_timeout, .idle_timeout = context_.options.idle_timeout, .keep_alive_pings = true});
-  socket_.set_option(websocket::stream_base::decorator([software = context_.options.software](websocket::response_type& answer) {
-    answer.set(beast::http::field::server, software);
-  }));
+  socket_.set_option(websocket::stream_base::timeout{.handshake_timeout = context_.options.read_timeout,
+                                                     .idle_timeout = context_.options.idle_timeout,
+                                                     .keep_alive_pings = true});
+  socket_.set_option(
+      websocket::stream_base::decorator([software = context_.options.software](websocket::response_type& answer) {
+        answer.set(beast::http::field::server, software);
+      }));
   socket_.auto_fragment(false);
   socket_.read_message_max(context_.options.frame_bytes_max);
 }
@@ -56,7 +62,8 @@ asio::awaitable<void> WebsocketSession::run() {
   auto self = shared_from_this();
   const auto [error] = co_await socket_.async_accept(upgrade_.request, kAwait);
   if (error) co_return;
-  link_ = context_.hub.connect(DoorKind::websocket, kLinkInboxBytesMax, notifier(context_, socket_.get_executor(), wakeup_));
+  link_ = context_.hub.connect(DoorKind::websocket, kLinkInboxBytesMax,
+                               notifier(context_, socket_.get_executor(), wakeup_));
   if (!link_ || context_.is_draining) end({ErrorCode::shutting_down, "the server is stopping"});
   asio::co_spawn(socket_.get_executor(), [self] { return self->write_messages(); }, asio::detached);
   co_await read_messages();
@@ -93,7 +100,8 @@ asio::awaitable<void> WebsocketSession::read_messages() {
     }
     std::string frames;
     if (!is_greeted_ && !is_hello) {
-      append_hello(frames, kTextRequestMin, {.agent = upgrade_.agent, .token = upgrade_.token, .software = "websocket"});
+      append_hello(frames, kTextRequestMin,
+                   {.agent = upgrade_.agent, .token = upgrade_.token, .software = "websocket"});
     }
     is_greeted_ = true;
     frames.append(last_was_text_ ? std::string_view(made) : message);

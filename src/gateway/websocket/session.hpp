@@ -1,7 +1,8 @@
 // A WebSocket after its handshake (docs/protocol.md, section 11): two coroutines on one strand.
 //
 //   reader: client's message -> frames -> link; waits while the link's inbox is full, so TCP slows the client down
-//   writer: link -> frames -> client's messages; takes from the link when all before it is written, so that a slow reader is
+//   writer: link -> frames -> client's messages; takes from the link when all before it is written, so that a slow
+//   reader is
 //           the server's to hold or cut, and this session keeps no queue of its own
 #pragma once
 
@@ -52,10 +53,10 @@ class WebsocketSession : public std::enable_shared_from_this<WebsocketSession> {
   std::string unsent_;               // CANCELs for the server: at most one for each operation in flight
   std::optional<Error> ended_;       // why, once it is over for the reader
   bool last_was_text_ = false;
-  bool is_greeted_ = false;          // a HELLO has gone to the server
-  bool is_lost_ = false;             // the client is gone, or has closed
-  bool is_parting_ = false;          // GOODBYE has been said: nothing but the close comes after it
-  bool is_written_ = false;          // the writer has ended
+  bool is_greeted_ = false;  // a HELLO has gone to the server
+  bool is_lost_ = false;     // the client is gone, or has closed
+  bool is_parting_ = false;  // GOODBYE has been said: nothing but the close comes after it
+  bool is_written_ = false;  // the writer has ended
 };
 
 }  // namespace folkmoot

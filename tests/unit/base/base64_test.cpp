@@ -6,8 +6,13 @@ namespace folkmoot {
 namespace {
 
 TEST(Base64, GivesTheVectorsOfRfc4648) {
-  const std::pair<std::string_view, std::string_view> kVectors[] = {
-      {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<std::string_view, std::string_view> kVectors[] = {{"", ""},
+                                                                    {"f", "Zg=="},
+                                                                    {"fo", "Zm8="},
+                                                                    {"foo", "Zm9v"},
+                                                                    {"foob", "Zm9vYg=="},
+                                                                    {"fooba", "Zm9vYmE="},
+                                                                    {"foobar", "Zm9vYmFy"}};
   for (const auto& [bytes, text] : kVectors) {
     EXPECT_EQ(encode_base64(bytes), text);
     EXPECT_EQ(decode_base64(text), bytes);
@@ -29,7 +34,8 @@ TEST(Base64, TakesMissingPaddingAndTheUrlAlphabet) {
 }
 
 TEST(Base64, RefusesWhatIsNot) {
-  for (const std::string_view text : {"Z", "Zm9vY", "Zm9=v", "====", "Zg===", "Zm 9v", "Zh==", "Zm9v\n", "\xff\xff\xff\xff", "Zg=a"}) {
+  for (const std::string_view text :
+       {"Z", "Zm9vY", "Zm9=v", "====", "Zg===", "Zm 9v", "Zh==", "Zm9v\n", "\xff\xff\xff\xff", "Zg=a"}) {
     EXPECT_FALSE(decode_base64(text)) << text;
   }
 }

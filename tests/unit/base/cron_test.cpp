@@ -251,13 +251,21 @@ class RandomExpressions {
     const int kind = below(6), step = 1 + below(last), low = first + below(last - first + 1);
     const int high = low + below(last - low + 1);
     switch (kind) {
-      case 0: insert(first, last, 1); return "*";
-      case 1: insert(first, last, step); return "*/" + std::to_string(step);
-      case 2: insert(low, high, 1); return std::to_string(low) + "-" + std::to_string(high);
+      case 0:
+        insert(first, last, 1);
+        return "*";
+      case 1:
+        insert(first, last, step);
+        return "*/" + std::to_string(step);
+      case 2:
+        insert(low, high, 1);
+        return std::to_string(low) + "-" + std::to_string(high);
       case 3:
         insert(low, high, step);
         return std::to_string(low) + "-" + std::to_string(high) + "/" + std::to_string(step);
-      default: insert(low, low, 1); return std::to_string(low);
+      default:
+        insert(low, low, 1);
+        return std::to_string(low);
     }
   }
 

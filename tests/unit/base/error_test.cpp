@@ -60,7 +60,8 @@ TEST(ErrorCatalogue, IsTheTableOfTheProtocolPage) {
 
 TEST(Error, DescribesItselfWithCodeTextAndAdvice) {
   const Error error{ErrorCode::mailbox_full, "mailbox analyst is full (10 of 10 waiting)"};
-  EXPECT_EQ(error.describe(), "mailbox_full: mailbox analyst is full (10 of 10 waiting). " + std::string(advice(error.code)));
+  EXPECT_EQ(error.describe(),
+            "mailbox_full: mailbox analyst is full (10 of 10 waiting). " + std::string(advice(error.code)));
 }
 
 }  // namespace

@@ -11,7 +11,11 @@ namespace {
 bool reference(std::string_view text) {
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t size = lead < 0x80 ? 1 : (lead & 0xe0) == 0xc0 ? 2 : (lead & 0xf0) == 0xe0 ? 3 : (lead & 0xf8) == 0xf0 ? 4 : 0;
+    const std::size_t size = lead < 0x80             ? 1
+                             : (lead & 0xe0) == 0xc0 ? 2
+                             : (lead & 0xf0) == 0xe0 ? 3
+                             : (lead & 0xf8) == 0xf0 ? 4
+                                                     : 0;
     if (size == 0 || i + size > text.size()) return false;
     std::uint32_t point = size == 1 ? lead : lead & (0x7f >> size);
     for (std::size_t k = 1; k < size; ++k) {
@@ -27,15 +31,17 @@ bool reference(std::string_view text) {
 }
 
 TEST(Utf8, AgreesWithTheDefinitionForAllShortStrings) {
-  // Every byte at the places where a rule changes, in all combinations of three, after prefixes that move the fast path.
-  constexpr unsigned char kEdges[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf,
-                                      0xe0, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xff};
+  // Every byte at the places where a rule changes, in all combinations of three, after prefixes that move the fast
+  // path.
+  constexpr unsigned char kEdges[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1,
+                                      0xc2, 0xdf, 0xe0, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf4, 0xf5, 0xff};
   for (const std::string prefix : {"", "1234567", "12345678"}) {
     for (const auto a : kEdges) {
       for (const auto b : kEdges) {
         for (const auto c : kEdges) {
           for (const std::string suffix : {"", "\x80", "z"}) {
-            const std::string text = prefix + static_cast<char>(a) + static_cast<char>(b) + static_cast<char>(c) + suffix;
+            const std::string text =
+                prefix + static_cast<char>(a) + static_cast<char>(b) + static_cast<char>(c) + suffix;
             ASSERT_EQ(is_utf8(text), reference(text)) << int(a) << " " << int(b) << " " << int(c);
           }
         }

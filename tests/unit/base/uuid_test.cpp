@@ -40,9 +40,10 @@ TEST(Uuid, ReadsTheTextThatItWritesInEitherCase) {
 }
 
 TEST(Uuid, RefusesOtherText) {
-  for (const std::string_view text : {"", "0193f2c4", "0193f2c4a1b27def8123456789abcdef", "0193f2c4-a1b2-7def-8123-456789abcdeg",
-                                      "0193f2c4-a1b2-7def-81234-56789abcdef", "{193f2c4-a1b2-7def-8123-456789abcde}",
-                                      "0193f2c4-a1b2-7def-8123-456789abcdef "}) {
+  for (const std::string_view text :
+       {"", "0193f2c4", "0193f2c4a1b27def8123456789abcdef", "0193f2c4-a1b2-7def-8123-456789abcdeg",
+        "0193f2c4-a1b2-7def-81234-56789abcdef", "{193f2c4-a1b2-7def-8123-456789abcde}",
+        "0193f2c4-a1b2-7def-8123-456789abcdef "}) {
     EXPECT_FALSE(Uuid::parse(text)) << text;
   }
 }

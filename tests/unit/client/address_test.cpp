@@ -15,7 +15,8 @@ TEST(AddressTest, U2_host_and_port_ipv6_and_unix_paths_are_read) {
 }
 
 TEST(AddressTest, U2_anything_else_is_refused_with_the_accepted_forms) {
-  for (const std::string text : {"", "host", "host:", ":7470", "host:0", "host:65536", "host:7470x", "::1:7470", "[]:1", "unix:"}) {
+  for (const std::string text :
+       {"", "host", "host:", ":7470", "host:0", "host:65536", "host:7470x", "::1:7470", "[]:1", "unix:"}) {
     const auto read = parse_address(text);
     ASSERT_FALSE(read) << text;
     EXPECT_EQ(read.error().code, ErrorCode::invalid_field);

@@ -1,4 +1,5 @@
-// The circuit breaker of a client: a server that is down is told from one that is slow, and what becomes of operations meanwhile.
+// The circuit breaker of a client: a server that is down is told from one that is slow, and what becomes of operations
+// meanwhile.
 #include "client_fixture.hpp"
 
 namespace folkmoot {
@@ -12,7 +13,9 @@ class BreakerTest : public ClientTest {
     with.while_open = while_open;
     return with;
   }
-  static BreakerState state(const SyncClient& client, std::size_t address = 0) { return client.metrics().breakers.at(address).state; }
+  static BreakerState state(const SyncClient& client, std::size_t address = 0) {
+    return client.metrics().breakers.at(address).state;
+  }
 
   /// A server that can go away and come back under the same address.
   std::unique_ptr<FakeServer> other = std::make_unique<FakeServer>();

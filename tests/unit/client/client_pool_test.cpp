@@ -58,7 +58,8 @@ TEST_F(PoolTest, A14_there_are_so_many_for_each_address_and_no_more) {
 
 TEST_F(PoolTest, A14_one_that_cannot_connect_leaves_its_place) {
   with_pool({.per_address = 1}, [&](ClientPool& pool) -> asio::awaitable<void> {
-    for (int i = 0; i < 3; ++i) EXPECT_EQ((co_await pool.acquire("127.0.0.1:1")).error().code, ErrorCode::connection_lost);
+    for (int i = 0; i < 3; ++i)
+      EXPECT_EQ((co_await pool.acquire("127.0.0.1:1")).error().code, ErrorCode::connection_lost);
   });
 }
 

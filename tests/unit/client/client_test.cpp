@@ -53,7 +53,8 @@ TEST_F(ClientTest, A1_a_publish_is_confirmed_by_coroutine_callback_and_future) {
     EXPECT_EQ(first.outcome, Outcome::queued);
     EXPECT_FALSE(first.last_read_age);
     bool called = false;
-    bus.publish(message("analyst", "two"), [&](Result<PublishReceipt> receipt) { called = receipt && receipt->unread == 2; });
+    bus.publish(message("analyst", "two"),
+                [&](Result<PublishReceipt> receipt) { called = receipt && receipt->unread == 2; });
     auto third = bus.publish(message("analyst", "three"), asio::use_future);
     co_await bus.ping();
     EXPECT_TRUE(called);
@@ -80,12 +81,12 @@ TEST_F(ClientTest, A1_the_window_bounds_what_is_in_flight_and_more_than_waits_is
   int busy = 0;  // outlives the coroutine: close() completes what still waits
   with_client(with, [&](Client& bus) -> asio::awaitable<void> {
     for (int i = 0; i < 30; ++i) {
-      bus.publish(message("a", "x"), [&](Result<PublishReceipt> receipt) {
-        busy += !receipt && receipt.error().code == ErrorCode::busy;
-      });
+      bus.publish(message("a", "x"),
+                  [&](Result<PublishReceipt> receipt) { busy += !receipt && receipt.error().code == ErrorCode::busy; });
       co_await asio::post(bus.get_executor(), asio::use_awaitable);
     }
-    for (int i = 0; i < 1000 && server.publishes < 4; ++i) co_await asio::post(bus.get_executor(), asio::use_awaitable), std::this_thread::sleep_for(1ms);
+    for (int i = 0; i < 1000 && server.publishes < 4; ++i)
+      co_await asio::post(bus.get_executor(), asio::use_awaitable), std::this_thread::sleep_for(1ms);
     EXPECT_EQ(server.most_in_flight, 4);
     EXPECT_EQ(busy, 20);
     bus.close();
@@ -111,7 +112,8 @@ TEST_F(ClientTest, A1_what_cannot_be_encoded_is_refused_before_it_is_sent) {
   with_client([&](Client& bus) -> asio::awaitable<void> {
     auto bad = message(std::string(300, 'x'), "x");
     EXPECT_EQ((co_await bus.publish(bad)).error().code, ErrorCode::invalid_name);
-    EXPECT_EQ((co_await bus.publish(message("a", std::string(5u << 20, 'x')))).error().code, ErrorCode::frame_too_large);
+    EXPECT_EQ((co_await bus.publish(message("a", std::string(5u << 20, 'x')))).error().code,
+              ErrorCode::frame_too_large);
     EXPECT_EQ(server.publishes, 0);
   });
 }
@@ -369,7 +371,8 @@ TEST_F(ClientTest, U2_handlers_by_type_ack_when_they_return_and_nack_when_they_f
     EXPECT_EQ(seen, kSeen);
     EXPECT_EQ(server.waiting("box"), 0u);
     bus.close();
-    while (ended.wait_for(0s) != std::future_status::ready) co_await asio::post(bus.get_executor(), asio::use_awaitable);
+    while (ended.wait_for(0s) != std::future_status::ready)
+      co_await asio::post(bus.get_executor(), asio::use_awaitable);
     EXPECT_EQ(ended.get().error().code, ErrorCode::cancelled);
   });
 }

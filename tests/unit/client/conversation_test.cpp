@@ -53,7 +53,8 @@ TEST_F(ClientTest, A4_a_command_shows_its_statuses_before_its_result) {
   auto inbox = worker.consume("deployer");
   std::vector<std::string> seen;
   auto result = std::async(std::launch::async, [&] {
-    return client.send_command("deployer", {"deploy", {{"change", 12}}}, 10s, [&](const Message& status) { seen.push_back(status.content); });
+    return client.send_command("deployer", {"deploy", {{"change", 12}}}, 10s,
+                               [&](const Message& status) { seen.push_back(status.content); });
   });
   const auto task = value(inbox->next());
   const auto command = read_command(task.message);
@@ -81,7 +82,8 @@ TEST_F(ClientTest, X5_a_request_that_is_cancelled_is_taken_back_at_the_server) {
     auto inbox = value(co_await bus.consume("slow"));
     asio::cancellation_signal signal;
     std::optional<Result<Message>> answer;
-    bus.request(message("slow", "x"), 10s, asio::bind_cancellation_slot(signal.slot(), [&](Result<Message> got) { answer = std::move(got); }));
+    bus.request(message("slow", "x"), 10s,
+                asio::bind_cancellation_slot(signal.slot(), [&](Result<Message> got) { answer = std::move(got); }));
     value(co_await inbox.next());
     signal.emit(asio::cancellation_type::total);
     value(co_await bus.ping());
@@ -95,7 +97,8 @@ TEST_F(ClientTest, X5_a_stop_token_ends_a_request_that_waits) {
   SyncClient client(options());
   ASSERT_TRUE(client.connect());
   std::stop_source stop;
-  auto answer = std::async(std::launch::async, [&] { return client.request(message("nobody", "x"), 10s, {}, stop.get_token()); });
+  auto answer =
+      std::async(std::launch::async, [&] { return client.request(message("nobody", "x"), 10s, {}, stop.get_token()); });
   ASSERT_TRUE(eventually([&] { return server.waiting("nobody") == 1; }));
   stop.request_stop();
   EXPECT_EQ(answer.get().error().code, ErrorCode::cancelled);

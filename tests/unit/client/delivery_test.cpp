@@ -1,4 +1,5 @@
-// What the client does about delivery: completions, rejections, duplicates, atomic batches, withdrawn work, compressed contents, calls.
+// What the client does about delivery: completions, rejections, duplicates, atomic batches, withdrawn work, compressed
+// contents, calls.
 #include <boost/asio/use_future.hpp>
 
 #include "client_fixture.hpp"
@@ -145,9 +146,10 @@ TEST_F(ClientTest, A11_dead_letters_are_read_from_the_answer_of_the_call) {
   SyncClient client(options());
   ASSERT_TRUE(client.connect());
   EXPECT_EQ(client.dead_list().error().code, ErrorCode::not_found);
-  server.answer_call("dead.list", R"({"dead":[{"id":"0193f2c4-0000-7000-8000-000000000001","mailbox":"box","reason":"rejected",)"
-                                  R"("text":"cannot be read","at":17,"deliveries":3,"message":{"from":"a","to":"box","priority":3}}],)"
-                                  R"("next":"0193f2c4-0000-7000-8000-000000000001"})");
+  server.answer_call(
+      "dead.list", R"({"dead":[{"id":"0193f2c4-0000-7000-8000-000000000001","mailbox":"box","reason":"rejected",)"
+                   R"("text":"cannot be read","at":17,"deliveries":3,"message":{"from":"a","to":"box","priority":3}}],)"
+                   R"("next":"0193f2c4-0000-7000-8000-000000000001"})");
   const auto page = value(client.dead_list({.mailbox = "box", .reason = "rejected"}, {.limit = 1}));
   EXPECT_EQ(server.called(), R"({"mailbox":"box","reason":"rejected","limit":1})");
   ASSERT_EQ(page.dead.size(), 1u);

@@ -1,10 +1,10 @@
-// A small server that speaks frames on a real loopback socket: mailboxes and topics in memory, no durability. Tests can make
-// it misbehave: keep confirms back, stay silent, refuse, cut every connection.
+// A small server that speaks frames on a real loopback socket: mailboxes and topics in memory, no durability. Tests can
+// make it misbehave: keep confirms back, stay silent, refuse, cut every connection.
 #pragma once
 
 #include <atomic>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <deque>
@@ -68,7 +68,8 @@ class FakeServer {
     run([this] {
       for (auto& [token, lease] : leases_) {
         const auto id = lease.message.id;
-        send(*lease.session, Opcode::withdrawn, 0, 0, std::string(as_text(bytes_of(token))).append(as_text(bytes_of(id))));
+        send(*lease.session, Opcode::withdrawn, 0, 0,
+             std::string(as_text(bytes_of(token))).append(as_text(bytes_of(id))));
       }
     });
   }
@@ -128,23 +129,24 @@ class FakeServer {
   }
 
   void read(const std::shared_ptr<Session>& s) {
-    s->socket.async_read_some(boost::asio::buffer(s->in.data() + s->held, s->in.size() - s->held), [this, s](auto error, auto got) {
-      if (error) return leave(s);
-      s->held += got;
-      Bytes left(s->in.data(), s->held);
-      for (;;) {
-        auto frame = cut_frame(left, 8u << 20);
-        if (!frame) return leave(s);
-        if (!*frame) break;
-        if (!silent) on_frame(s, **frame);
-      }
-      const auto rest = left.size() >= 4 ? 4ull + load<std::uint32_t>(left.data()) : 0;
-      if (!left.empty()) std::memmove(s->in.data(), left.data(), left.size());
-      s->held = left.size();
-      if (rest > s->in.size()) s->in.resize(rest);
-      flush(s);
-      read(s);
-    });
+    s->socket.async_read_some(boost::asio::buffer(s->in.data() + s->held, s->in.size() - s->held),
+                              [this, s](auto error, auto got) {
+                                if (error) return leave(s);
+                                s->held += got;
+                                Bytes left(s->in.data(), s->held);
+                                for (;;) {
+                                  auto frame = cut_frame(left, 8u << 20);
+                                  if (!frame) return leave(s);
+                                  if (!*frame) break;
+                                  if (!silent) on_frame(s, **frame);
+                                }
+                                const auto rest = left.size() >= 4 ? 4ull + load<std::uint32_t>(left.data()) : 0;
+                                if (!left.empty()) std::memmove(s->in.data(), left.data(), left.size());
+                                s->held = left.size();
+                                if (rest > s->in.size()) s->in.resize(rest);
+                                flush(s);
+                                read(s);
+                              });
   }
 
   void leave(const std::shared_ptr<Session>& s) {
@@ -226,7 +228,8 @@ class FakeServer {
     if (message->from.empty()) message->from = "fake";
     if (request) message->reply_to = "@" + std::to_string(request);
     if (message->to.starts_with("@")) {
-      for (auto& session : sessions_) deliver(*session, static_cast<std::uint32_t>(std::stoul(message->to.substr(1))), *message, 0);
+      for (auto& session : sessions_)
+        deliver(*session, static_cast<std::uint32_t>(std::stoul(message->to.substr(1))), *message, 0);
       return confirm_body(0, PublishOutcome::sent);
     }
     if (!message->topic.empty()) {
@@ -260,7 +263,8 @@ class FakeServer {
     send(s, Opcode::ok, 0, request, body);
   }
 
-  void settle(const std::shared_ptr<Session>& s, const Frame& frame, const std::vector<std::uint64_t>& leases, bool back) {
+  void settle(const std::shared_ptr<Session>& s, const Frame& frame, const std::vector<std::uint64_t>& leases,
+              bool back) {
     std::string refused;
     std::uint32_t counts[2] = {0, 0};
     for (const auto lease : leases) {
@@ -291,18 +295,21 @@ class FakeServer {
       for (auto pairs = reader.map(); pairs-- && reader.ok();) {
         const auto key = reader.uint();
         switch (reader.peek()) {
-          case MP_STR: text[key] = reader.str(); break;
-          case MP_UINT: number[key] = reader.uint(); break;
+          case MP_STR:
+            text[key] = reader.str();
+            break;
+          case MP_UINT:
+            number[key] = reader.uint();
+            break;
           case MP_ARRAY:
             for (auto count = reader.array(); count--;) leases.push_back(reader.uint());
             break;
-          default: reader.skip();
+          default:
+            reader.skip();
         }
       }
     };
-    const auto fail = [&](const Error& error) {
-      append_error(s->out, Opcode::error, request, error);
-    };
+    const auto fail = [&](const Error& error) { append_error(s->out, Opcode::error, request, error); };
     switch (frame.header.opcode) {
       case Opcode::hello: {
         read_map();
@@ -325,7 +332,8 @@ class FakeServer {
         if (!quiet) send(*s, Opcode::confirm, 0, request, *confirm);
         return;
       }
-      case Opcode::publish_batch: return answer_all(*s, request, frame.body.subspan(4), frame.header.flags & kFlagAtomic);
+      case Opcode::publish_batch:
+        return answer_all(*s, request, frame.body.subspan(4), frame.header.flags & kFlagAtomic);
       case Opcode::complete: {
         const auto lease = load<std::uint64_t>(frame.body.data());
         if (!leases_.contains(lease)) return fail({ErrorCode::lease_lost, "the lease is not current"});
@@ -367,10 +375,15 @@ class FakeServer {
         return send(*s, Opcode::ok, 0, request, as_text(bytes_of(count)));
       }
       case Opcode::ack:
-        for (auto rest = frame.body; rest.size() >= 8; rest = rest.subspan(8)) leases.push_back(load<std::uint64_t>(rest.data()));
+        for (auto rest = frame.body; rest.size() >= 8; rest = rest.subspan(8))
+          leases.push_back(load<std::uint64_t>(rest.data()));
         return settle(s, frame, leases, false);
-      case Opcode::reject: read_map(); return settle(s, frame, leases, false);
-      case Opcode::nack: read_map(); return settle(s, frame, leases, true);
+      case Opcode::reject:
+        read_map();
+        return settle(s, frame, leases, false);
+      case Opcode::nack:
+        read_map();
+        return settle(s, frame, leases, true);
       case Opcode::extend: {
         read_map();
         const std::uint32_t counts[2] = {static_cast<std::uint32_t>(leases.size()), 0};
@@ -379,21 +392,38 @@ class FakeServer {
       case Opcode::receipt: {
         std::string body;
         PackWriter writer(body);
-        writer.array(1).map(4).uint(0).bin(as_text(frame.body.first(16))).uint(1).str("analyst").uint(2).uint(3).uint(4).uint(17);
+        writer.array(1)
+            .map(4)
+            .uint(0)
+            .bin(as_text(frame.body.first(16)))
+            .uint(1)
+            .str("analyst")
+            .uint(2)
+            .uint(3)
+            .uint(4)
+            .uint(17);
         return send(*s, Opcode::ok, 0, request, body);
       }
       case Opcode::wait: {
         const std::uint32_t ready[2] = {2, 3};
         return send(*s, Opcode::ok, 0, request, as_text(bytes_of(ready)));
       }
-      case Opcode::stats: return send(*s, Opcode::ok, 0, request, R"({"server":"fake"})");
-      case Opcode::ping: ++pings; return send(*s, Opcode::ok, 0, request, as_text(frame.body));
-      case Opcode::credit: granted_ += load<std::uint32_t>(frame.body.data() + 4); return;
+      case Opcode::stats:
+        return send(*s, Opcode::ok, 0, request, R"({"server":"fake"})");
+      case Opcode::ping:
+        ++pings;
+        return send(*s, Opcode::ok, 0, request, as_text(frame.body));
+      case Opcode::credit:
+        granted_ += load<std::uint32_t>(frame.body.data() + 4);
+        return;
       case Opcode::cancel:
         ++cancels;
-        std::erase_if(flows_, [&](const Flow& flow) { return flow.session == s && flow.request == load<std::uint32_t>(frame.body.data()); });
+        std::erase_if(flows_, [&](const Flow& flow) {
+          return flow.session == s && flow.request == load<std::uint32_t>(frame.body.data());
+        });
         [[fallthrough]];
-      default: return send(*s, Opcode::ok, 0, request, {});
+      default:
+        return send(*s, Opcode::ok, 0, request, {});
     }
   }
 

@@ -90,7 +90,8 @@ TEST_F(DeliveryTest, X5_complete_settles_and_publishes_in_one_group) {
   EXPECT_EQ(last().kind, Answer::Kind::done);
   std::set<std::size_t> groups;
   for (const auto& [lsn, record] : log.records) {
-    if (record.kind == FactKind::message_settled || (record.kind == FactKind::message_accepted && record.body.find("out") != record.body.npos)) {
+    if (record.kind == FactKind::message_settled ||
+        (record.kind == FactKind::message_accepted && record.body.find("out") != record.body.npos)) {
       groups.insert(record.group);
     }
   }
@@ -203,7 +204,8 @@ TEST_F(DeliveryTest, A13_an_atomic_batch_beyond_a_groups_bound_is_refused) {
 
 TEST_F(DeliveryTest, A10_a_nack_waits_as_the_messages_policy_says) {
   auto message = mail("x");
-  message.retry = RetryPolicy{.attempts = 4, .backoff = Backoff::exponential, .initial_ms = 100, .max_ms = 350, .multiplier_permille = 2000};
+  message.retry = RetryPolicy{
+      .attempts = 4, .backoff = Backoff::exponential, .initial_ms = 100, .max_ms = 350, .multiplier_permille = 2000};
   say(message);
   const auto id = last().confirm.id;
   for (const auto wait : {100, 200, 350}) {

@@ -42,11 +42,13 @@ class EngineTest : public ::testing::Test, public Effects {
   void start(bool clean = false) {
     engine = std::make_unique<Engine>(options, log, *this);
     for (const auto& [lsn, record] : std::map(log.records)) {
-      const auto done = engine->recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
+      const auto done =
+          engine->recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
       ASSERT_TRUE(done) << done.error().text;
     }
     engine->start(now, 7, clean);
-    for (const auto& [id, name] : {std::pair{kAlice, "alice"}, {kBob, "bob"}, {kCarol, "carol"}}) engine->open_session(id, name);
+    for (const auto& [id, name] : {std::pair{kAlice, "alice"}, {kBob, "bob"}, {kCarol, "carol"}})
+      engine->open_session(id, name);
     sync();
   }
   /// The server is gone; what the log has from `cut` on was never written.
@@ -74,7 +76,8 @@ class EngineTest : public ::testing::Test, public Effects {
   /// As compaction does: everything live once more, at the end.
   void copy_forward(Lsn below) {
     for (const auto& [lsn, record] : std::map(log.records)) {
-      if (lsn < below) engine->keep(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
+      if (lsn < below)
+        engine->keep(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
     }
     for (auto at = log.records.begin(); at != log.records.end() && at->first < below;) {
       EXPECT_FALSE(at->second.live) << "a " << name(at->second.kind) << " fact was not copied";
@@ -155,11 +158,15 @@ class EngineTest : public ::testing::Test, public Effects {
     answers.push_back({.kind = Answer::Kind::done, .session = s, .request = r, .body = std::string(as_text(body))});
   }
   void settled(SessionId s, std::uint32_t r, std::uint32_t count, std::span<const LeaseToken> refused) override {
-    answers.push_back(
-        {.kind = Answer::Kind::settled, .session = s, .request = r, .count = count, .refused = {refused.begin(), refused.end()}});
+    answers.push_back({.kind = Answer::Kind::settled,
+                       .session = s,
+                       .request = r,
+                       .count = count,
+                       .refused = {refused.begin(), refused.end()}});
   }
   void refuse(SessionId s, std::uint32_t r, const Error& error) override {
-    answers.push_back({.kind = Answer::Kind::refused, .session = s, .request = r, .code = error.code, .text = error.text});
+    answers.push_back(
+        {.kind = Answer::Kind::refused, .session = s, .request = r, .code = error.code, .text = error.text});
   }
   void lagged(SessionId s, std::uint32_t r, std::uint32_t count) override {
     answers.push_back({.kind = Answer::Kind::lagged, .session = s, .request = r, .count = count});
@@ -194,8 +201,8 @@ class EngineTest : public ::testing::Test, public Effects {
   Withdrawals withdrawals;
   std::vector<Uuid> withdrawn_ids;
   std::vector<ContentHash> removed_contents;
-  bool keeps_contents = false;          // another shard does
-  std::optional<ContentRef> elsewhere;  // another shard stores it
+  bool keeps_contents = false;                                            // another shard does
+  std::optional<ContentRef> elsewhere;                                    // another shard stores it
   std::vector<std::pair<std::uint32_t, std::string>> answered_elsewhere;  // shard, content
   std::size_t seen = 0;
 
@@ -209,7 +216,8 @@ class EngineTest : public ::testing::Test, public Effects {
     if (const auto* const same = last_envelope.find(as_bytes(bytes))) return use(*same);
     const auto routing = read_routing(as_bytes(bytes));
     ASSERT_TRUE(routing);
-    const IncomingMessage incoming{*routing, as_bytes(bytes).first(envelope_bytes), as_bytes(bytes).subspan(envelope_bytes)};
+    const IncomingMessage incoming{*routing, as_bytes(bytes).first(envelope_bytes),
+                                   as_bytes(bytes).subspan(envelope_bytes)};
     last_envelope.keep(incoming.envelope);
     use(incoming);
   }

@@ -47,7 +47,8 @@ TEST_F(EngineTest, X12_nothing_is_handed_out_before_the_log_knows_of_the_run) {
   engine.reset();
   engine = std::make_unique<Engine>(options, log, *this);
   for (const auto& [lsn, record] : std::map(log.records)) {
-    ASSERT_TRUE(engine->recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body)));
+    ASSERT_TRUE(
+        engine->recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body)));
   }
   engine->start(now, 7, false);
   engine->open_session(kBob, "bob");

@@ -18,7 +18,9 @@ class MemoryLog final : public FactLog {
     std::size_t group = 0;  // the number of the group that it was appended in; 0: none
   };
 
-  bool has_room(Urgency urgency, std::size_t) const override { return urgency == Urgency::durable ? room_durable : room_settling; }
+  bool has_room(Urgency urgency, std::size_t) const override {
+    return urgency == Urgency::durable ? room_durable : room_settling;
+  }
   bool has_room(Urgency urgency, GroupBound bound) const override {
     return bound.bytes() <= group_bytes_max() && has_room(urgency, bound.body_bytes);
   }

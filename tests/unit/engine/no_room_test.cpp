@@ -16,7 +16,8 @@ class NoRoomTest : public DeliveryTest {
   /// As a step of compaction that ends before the originals are removed.
   void copy(FactKind kind) {
     for (const auto& [lsn, record] : std::map(log.records)) {
-      if (record.kind == kind) engine->keep(kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
+      if (record.kind == kind)
+        engine->keep(kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
     }
     sync();
   }
@@ -107,7 +108,10 @@ TEST_F(NoRoomTest, A11_a_message_is_copied_with_all_its_history_or_not_yet) {
   const auto facts = log.count(FactKind::message_accepted);
   for (const auto& [lsn, record] : std::map(log.records)) {
     if (record.kind != FactKind::message_accepted) continue;
-    without_room([&] { EXPECT_FALSE(engine->keep(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body))); });
+    without_room([&] {
+      EXPECT_FALSE(
+          engine->keep(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body)));
+    });
   }
   EXPECT_EQ(log.count(FactKind::message_accepted), facts);
   copy_forward(log.end);

@@ -328,7 +328,9 @@ TEST_F(DeliveryTest, X15_events_and_answers_hand_the_trace_on_and_what_they_cost
 TEST_F(DeliveryTest, X15_trace_context_follows_the_chain_and_costs_are_summed_by_conversation) {
   auto message = mail("x");
   message.conversation = "c";
-  message.metadata = {{"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}, {"cost_tokens", 100}, {"cost_money", 0.5}};
+  message.metadata = {{"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+                      {"cost_tokens", 100},
+                      {"cost_money", 0.5}};
   say(message);
   auto output = mail("y");
   output.conversation = "c";

@@ -154,16 +154,17 @@ TEST_F(EngineTest, X3_a_log_whose_messages_name_nobody_is_refused) {
   std::erase_if(log.records, [](const auto& record) { return record.second.kind == FactKind::party_named; });
   Engine other(options, log, *this);
   for (const auto& [lsn, record] : std::map(log.records)) {
-    ASSERT_TRUE(other.recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body)));
+    ASSERT_TRUE(
+        other.recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body)));
   }
   EXPECT_THROW(other.start(now, 7, false), std::runtime_error);
 }
 
 TEST_F(EngineTest, X3_facts_that_cannot_be_are_refused_as_damage) {
   Engine other(options, log, *this);
-  for (const auto kind : {FactKind::started, FactKind::party_named, FactKind::message_accepted, FactKind::message_settled,
-                          FactKind::message_returned, FactKind::message_dead, FactKind::mailbox_configured, FactKind::dead_purged,
-                          static_cast<FactKind>(99)}) {
+  for (const auto kind : {FactKind::started, FactKind::party_named, FactKind::message_accepted,
+                          FactKind::message_settled, FactKind::message_returned, FactKind::message_dead,
+                          FactKind::mailbox_configured, FactKind::dead_purged, static_cast<FactKind>(99)}) {
     const auto done = other.recover(kind, {64, 3}, as_bytes("abc"));
     ASSERT_FALSE(done) << name(kind);
     EXPECT_EQ(done.error().code, ErrorCode::damaged);

@@ -19,14 +19,16 @@ class RouteTest : public DeliveryTest {
     EXPECT_TRUE(read_routing(incoming.envelope, incoming.routing, Recipient::optional));
     engine->publish(kAlice, ++request, false, incoming);
     sync();
-    return last().kind == Answer::Kind::confirm ? std::string(engine->receipt(last().confirm.id).recipient) : last().text;
+    return last().kind == Answer::Kind::confirm ? std::string(engine->receipt(last().confirm.id).recipient)
+                                                : last().text;
   }
   void send_together(const std::vector<Message>& messages) {
     std::deque<std::string> bytes;
     std::vector<Result<IncomingMessage>> all;
     for (const auto& each : messages) {
       ASSERT_TRUE(encode_envelope(each, bytes.emplace_back()));
-      auto& incoming = all.emplace_back(IncomingMessage{.routing = {}, .envelope = as_bytes(bytes.back()), .content = {}});
+      auto& incoming =
+          all.emplace_back(IncomingMessage{.routing = {}, .envelope = as_bytes(bytes.back()), .content = {}});
       ASSERT_TRUE(read_routing(incoming->envelope, incoming->routing, Recipient::optional));
     }
     engine->publish_atomic(kAlice, ++request, false, all);

@@ -1,4 +1,5 @@
-// An engine as one of several shards: what it gives out tells where it is from, and what other shards hand it is taken as it stands.
+// An engine as one of several shards: what it gives out tells where it is from, and what other shards hand it is taken
+// as it stands.
 #include "engine_fixture.hpp"
 
 namespace folkmoot::test {

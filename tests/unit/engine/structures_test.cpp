@@ -30,10 +30,12 @@ TEST(PackedEntries, M1_gives_back_what_was_packed) {
     MessageKey key = random() >> 8;
     for (auto count = 1 + random() % 700; count > 0; --count) {
       key += random() % 3 == 0 ? 1 + (random() >> (8 + random() % 56)) % (MessageKey{1} << 50) : 1;
-      const FactPlace place{random() >> (16 + random() % 48), static_cast<std::uint32_t>(random() >> (32 + random() % 32))};
+      const FactPlace place{random() >> (16 + random() % 48),
+                            static_cast<std::uint32_t>(random() >> (32 + random() % 32))};
       const bool as_before = !entries.empty() && random() % 2 == 0;
       entries.push_back(as_before ? Entry(key, entries.back().place(), entries.back().priority, entries.back().flags)
-                                  : Entry(key, place, static_cast<Priority>(1 + random() % 10), static_cast<std::uint16_t>(random())));
+                                  : Entry(key, place, static_cast<Priority>(1 + random() % 10),
+                                          static_cast<std::uint16_t>(random())));
       if (random() % 4 == 0) entries.back().deliveries = static_cast<std::uint16_t>(random());
     }
     std::vector<Entry> out(entries.size());
@@ -249,7 +251,8 @@ TEST(TopicIndex, M1_finds_what_a_comparison_with_each_pattern_finds) {
   const auto make = [&](bool pattern) {
     for (;;) {
       std::string text;
-      for (auto count = 1 + random() % 4; count > 0; --count) text += (text.empty() ? "" : ".") + words[random() % (pattern ? 4 : 2)];
+      for (auto count = 1 + random() % 4; count > 0; --count)
+        text += (text.empty() ? "" : ".") + words[random() % (pattern ? 4 : 2)];
       if (pattern ? is_pattern(text) : is_topic(text)) return text;
     }
   };

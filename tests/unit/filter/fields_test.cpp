@@ -28,11 +28,26 @@ Message full() {
 
 TEST(FilterFields, AreComparedAsTheyAreWritten) {
   for (const auto* text : {
-           "id = '0193f2c4-a1b2-7def-8123-456789abcdef'", "timestamp = 1795255200000", "from = 'writer'",
-           "to = 'reviewer'", "type = 'query'", "priority = 3", "content_type = 'text/plain'",
-           "conversation = 'release-7'", "correlation = 'c'", "reply_to = '@1'", "key = 'k'", "ttl = 60000",
-           "deliver_at - timestamp = 100000", "mode = 'exactly_once'",
-           "group = 'g'", "bounce", "NOT expects_reply", "cause LIKE '0193f2c4-0000-%'", "cause <> id", "hops = 3",
+           "id = '0193f2c4-a1b2-7def-8123-456789abcdef'",
+           "timestamp = 1795255200000",
+           "from = 'writer'",
+           "to = 'reviewer'",
+           "type = 'query'",
+           "priority = 3",
+           "content_type = 'text/plain'",
+           "conversation = 'release-7'",
+           "correlation = 'c'",
+           "reply_to = '@1'",
+           "key = 'k'",
+           "ttl = 60000",
+           "deliver_at - timestamp = 100000",
+           "mode = 'exactly_once'",
+           "group = 'g'",
+           "bounce",
+           "NOT expects_reply",
+           "cause LIKE '0193f2c4-0000-%'",
+           "cause <> id",
+           "hops = 3",
        }) {
     EXPECT_EQ(truth(text, full()), "TRUE") << text;
   }
@@ -42,10 +57,25 @@ TEST(FilterFields, HaveTheProtocolsDefaults) {
   Message message;
   message.to = "a";
   for (const auto* text : {
-           "id IS NULL", "timestamp IS NULL", "from IS NULL", "topic IS NULL", "type = 'task'", "priority = 5",
-           "content_type = 'application/octet-stream'", "conversation IS NULL", "ttl IS NULL", "deliver_at IS NULL",
-           "mode = 'at_least_once'", "group IS NULL", "bounce = FALSE", "expects_reply", "encoding IS NULL",
-           "cause IS NULL", "hops = 0", "metadata IS NULL", "anything IS NULL",
+           "id IS NULL",
+           "timestamp IS NULL",
+           "from IS NULL",
+           "topic IS NULL",
+           "type = 'task'",
+           "priority = 5",
+           "content_type = 'application/octet-stream'",
+           "conversation IS NULL",
+           "ttl IS NULL",
+           "deliver_at IS NULL",
+           "mode = 'at_least_once'",
+           "group IS NULL",
+           "bounce = FALSE",
+           "expects_reply",
+           "encoding IS NULL",
+           "cause IS NULL",
+           "hops = 0",
+           "metadata IS NULL",
+           "anything IS NULL",
        }) {
     EXPECT_EQ(truth(text, message), "TRUE") << text;
   }
@@ -72,10 +102,10 @@ TEST(FilterFields, ATypeIsAWordWhetherStandardOrOwn) {
 }
 
 TEST(FilterFields, PriorityIsANumberThatHasNames) {
-  for (const auto* text : {"priority = 'high'", "'high' = priority", "priority < 'normal'",
-                           "priority BETWEEN 'critical' AND 'normal'", "priority IN ('low', 'high')",
-                           "(priority) <> 'low'", "priority = '3'", "priority + 0 = 3",
-                           "priority NOT IN ('critical')"}) {
+  for (const auto* text :
+       {"priority = 'high'", "'high' = priority", "priority < 'normal'", "priority BETWEEN 'critical' AND 'normal'",
+        "priority IN ('low', 'high')", "(priority) <> 'low'", "priority = '3'", "priority + 0 = 3",
+        "priority NOT IN ('critical')"}) {
     EXPECT_EQ(truth(text), "TRUE") << text;
   }
   // Names count only where they are written in the filter.
@@ -84,11 +114,26 @@ TEST(FilterFields, PriorityIsANumberThatHasNames) {
 
 TEST(FilterFields, KnowTheSpellingsOfTheJsonDoors) {
   constexpr std::pair<std::string_view, std::string_view> kSpellings[] = {
-      {"message_id", "id"}, {"sender_id", "from"}, {"from_agent_id", "from"}, {"source_id", "from"},
-      {"source", "from"}, {"recipient_id", "to"}, {"to_agent_id", "to"}, {"target_id", "to"}, {"target", "to"},
-      {"event_type", "topic"}, {"channel", "topic"}, {"subject", "topic"}, {"message_type", "type"},
-      {"conversation_id", "conversation"}, {"correlation_id", "correlation"}, {"idempotency_key", "key"},
-      {"delivery_mode", "mode"}, {"group_id", "group"}, {"causation_id", "cause"}, {"payload", "content"},
+      {"message_id", "id"},
+      {"sender_id", "from"},
+      {"from_agent_id", "from"},
+      {"source_id", "from"},
+      {"source", "from"},
+      {"recipient_id", "to"},
+      {"to_agent_id", "to"},
+      {"target_id", "to"},
+      {"target", "to"},
+      {"event_type", "topic"},
+      {"channel", "topic"},
+      {"subject", "topic"},
+      {"message_type", "type"},
+      {"conversation_id", "conversation"},
+      {"correlation_id", "correlation"},
+      {"idempotency_key", "key"},
+      {"delivery_mode", "mode"},
+      {"group_id", "group"},
+      {"causation_id", "cause"},
+      {"payload", "content"},
       {"headers", "metadata"},
   };
   for (const auto& [other, name] : kSpellings) {

@@ -39,7 +39,8 @@ TEST(FilterBounds, NestingIs64DeepAtMost) {
 
 TEST(FilterBounds, NodesAre1000AtMost) {
   EXPECT_TRUE(Filter::compile("1 IN (1" + repeated(",1", 497) + ")"));
-  EXPECT_EQ(refusal("1 IN (1" + repeated(",1", 498) + ")"), "filter, column 1004: more than 1000 operands and operators");
+  EXPECT_EQ(refusal("1 IN (1" + repeated(",1", 498) + ")"),
+            "filter, column 1004: more than 1000 operands and operators");
   EXPECT_EQ(refusal("a" + repeated(" OR a", 800)), "filter, column 1668: more than 1000 operands and operators");
 }
 

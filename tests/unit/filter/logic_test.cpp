@@ -76,8 +76,8 @@ TEST(FilterLogic, IsNullIsNeverUnknown) {
     EXPECT_EQ(truth(std::string(there) + " IS NULL", message()), "FALSE") << there;
     EXPECT_EQ(truth(std::string(there) + " IS NOT NULL", message()), "TRUE") << there;
   }
-  for (const auto* missing : {"absent", "nothing", "text.part", "list[1]", "conversation", "NULL", "content.a",
-                              "text + 1"}) {
+  for (const auto* missing :
+       {"absent", "nothing", "text.part", "list[1]", "conversation", "NULL", "content.a", "text + 1"}) {
     EXPECT_EQ(truth(std::string(missing) + " IS NULL", message()), "TRUE") << missing;
     EXPECT_EQ(truth(std::string(missing) + " IS NOT NULL", message()), "FALSE") << missing;
   }

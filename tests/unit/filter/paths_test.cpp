@@ -11,11 +11,25 @@ constexpr std::string_view kNested =
 
 TEST(FilterPaths, LeadIntoMetadata) {
   for (const auto* text : {
-           "region = 'eu'", "metadata.region = 'eu'", "headers.region = 'eu'", "job.size = 7.5",
-           "metadata.job.steps[0].name = 'build'", "job.steps[1].name = 'test'", "job.steps[0].ok",
-           "\"x-y\" = 1", "metadata.\"x-y\" = 1", "\"a.b\" = 2", "metadata.from = 'inside'", "from = 'writer'",
-           "\"from\" = 'writer'", "metadata.in = 3", "\"in\" = 3", "größe = 4", "list[0][1] + list[1][0] = 5",
-           "\"job\".\"steps\"[1].\"name\" = 'test'", "metadata IS NOT NULL",
+           "region = 'eu'",
+           "metadata.region = 'eu'",
+           "headers.region = 'eu'",
+           "job.size = 7.5",
+           "metadata.job.steps[0].name = 'build'",
+           "job.steps[1].name = 'test'",
+           "job.steps[0].ok",
+           "\"x-y\" = 1",
+           "metadata.\"x-y\" = 1",
+           "\"a.b\" = 2",
+           "metadata.from = 'inside'",
+           "from = 'writer'",
+           "\"from\" = 'writer'",
+           "metadata.in = 3",
+           "\"in\" = 3",
+           "größe = 4",
+           "list[0][1] + list[1][0] = 5",
+           "\"job\".\"steps\"[1].\"name\" = 'test'",
+           "metadata IS NOT NULL",
        }) {
     EXPECT_EQ(truth(text, sample(kNested)), "TRUE") << text;
   }
@@ -24,10 +38,16 @@ TEST(FilterPaths, LeadIntoMetadata) {
 TEST(FilterPaths, LeadIntoJsonContent) {
   const auto message = sample("{}", kNested);
   for (const auto* text : {
-           "content.region = 'eu'", "payload.region = 'eu'", "content.job.steps[0].name = 'build'",
-           "content.job.steps[0].ok", "content.job.steps[1].ok IS NULL", "content.\"x-y\" = 1", "content.from = 'inside'",
+           "content.region = 'eu'",
+           "payload.region = 'eu'",
+           "content.job.steps[0].name = 'build'",
+           "content.job.steps[0].ok",
+           "content.job.steps[1].ok IS NULL",
+           "content.\"x-y\" = 1",
+           "content.from = 'inside'",
            "content.größe = 4",
-           "content.list[0][1] + content.list[1][0] = 5", "region IS NULL",
+           "content.list[0][1] + content.list[1][0] = 5",
+           "region IS NULL",
        }) {
     EXPECT_EQ(truth(text, message), "TRUE") << text;
   }

@@ -1,6 +1,6 @@
-// A server for the gateway's tests: real links, a thread that reads frames off them and answers by simple rules, and a record
-// of what came. It knows some mailboxes by name: "one" has a message with lease 7, "none" waits until it is cancelled (and a
-// message with lease 9 comes just before), everything else is empty.
+// A server for the gateway's tests: real links, a thread that reads frames off them and answers by simple rules, and a
+// record of what came. It knows some mailboxes by name: "one" has a message with lease 7, "none" waits until it is
+// cancelled (and a message with lease 9 comes just before), everything else is empty.
 #pragma once
 
 #include <condition_variable>
@@ -36,7 +36,8 @@ class FakeHub : public Hub {
   std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) override {
     const std::lock_guard guard(lock_);
     if (refuses) return nullptr;
-    auto link = std::make_shared<Link>(kind, inbox_bytes_max, std::move(on_ready), [this](Link& woken) { wake(woken); });
+    auto link =
+        std::make_shared<Link>(kind, inbox_bytes_max, std::move(on_ready), [this](Link& woken) { wake(woken); });
     links_[link.get()] = link;
     return link;
   }
@@ -114,12 +115,19 @@ class FakeHub : public Hub {
   static std::string u32(std::uint32_t value) { return std::string(as_text(bytes_of(value))); }
 
   /// The body of a settlement, behind the id of its message.
-  static Bytes settlement(const Frame& frame) { return frame.body.subspan(names_its_message(frame) ? sizeof(Uuid) : 0); }
+  static Bytes settlement(const Frame& frame) {
+    return frame.body.subspan(names_its_message(frame) ? sizeof(Uuid) : 0);
+  }
 
   bool answer(const Frame& frame, std::string& out) {
     const auto request = frame.header.request;
-    const auto fail = [&](Opcode opcode, ErrorCode code, std::string text) { append_error(out, opcode, request, {code, std::move(text)}); };
-    const Confirm confirm{.id = *Uuid::parse("0193f2c4-a1b2-7def-8123-456789abcdef"), .count = 1, .outcome = PublishOutcome::queued, .age_ms = kNeverRead};
+    const auto fail = [&](Opcode opcode, ErrorCode code, std::string text) {
+      append_error(out, opcode, request, {code, std::move(text)});
+    };
+    const Confirm confirm{.id = *Uuid::parse("0193f2c4-a1b2-7def-8123-456789abcdef"),
+                          .count = 1,
+                          .outcome = PublishOutcome::queued,
+                          .age_ms = kNeverRead};
     switch (frame.header.opcode) {
       case Opcode::hello: {
         if (as_text(frame.body).find("wrong-token") != std::string_view::npos) {
@@ -140,7 +148,8 @@ class FakeHub : public Hub {
       }
       case Opcode::publish_batch: {
         std::string body;
-        for (auto count = load<std::uint32_t>(frame.body.data()); count--;) body.append(2, '\0').append(as_text(bytes_of(confirm)));
+        for (auto count = load<std::uint32_t>(frame.body.data()); count--;)
+          body.append(2, '\0').append(as_text(bytes_of(confirm)));
         append_frame(out, Opcode::ok, 0, request, body);
         return true;
       }
@@ -160,16 +169,19 @@ class FakeHub : public Hub {
         return true;
       case Opcode::ack: {
         const auto lease = load<std::uint64_t>(settlement(frame).data());
-        if (names_its_message(frame) && lease != 7) return fail(Opcode::error, ErrorCode::lease_lost, "the lease is not current"), true;
+        if (names_its_message(frame) && lease != 7)
+          return fail(Opcode::error, ErrorCode::lease_lost, "the lease is not current"), true;
         append_frame(out, Opcode::settled, 0, request,
                      lease == 7 ? u32(1) + u32(0) : u32(0) + u32(1) + std::string(as_text(bytes_of(lease))));
         return true;
       }
       case Opcode::complete: {
         const auto completion = settlement(frame);
-        if (load<std::uint64_t>(completion.data()) != 7) return fail(Opcode::error, ErrorCode::lease_lost, "the lease is not current"), true;
+        if (load<std::uint64_t>(completion.data()) != 7)
+          return fail(Opcode::error, ErrorCode::lease_lost, "the lease is not current"), true;
         std::string body;
-        for (auto count = load<std::uint32_t>(completion.data() + 8); count--;) body.append(2, '\0').append(as_text(bytes_of(confirm)));
+        for (auto count = load<std::uint32_t>(completion.data() + 8); count--;)
+          body.append(2, '\0').append(as_text(bytes_of(confirm)));
         append_frame(out, Opcode::ok, 0, request, body);
         return true;
       }
@@ -178,7 +190,8 @@ class FakeHub : public Hub {
         reader.map();
         reader.uint();
         const auto name = reader.str();
-        if (name == "dead.resubmit") return append_frame(out, Opcode::confirm, 0, request, as_text(bytes_of(confirm))), true;
+        if (name == "dead.resubmit")
+          return append_frame(out, Opcode::confirm, 0, request, as_text(bytes_of(confirm))), true;
         if (name == "no.call") return fail(Opcode::error, ErrorCode::not_found, "there is no call no.call"), true;
         const auto body = name == "message.attempts" ? R"({"id":"x","attempts":[{"at":5,"end":"nacked"}]})"
                           : name == "dead.purge"     ? u32(3)
@@ -190,10 +203,13 @@ class FakeHub : public Hub {
       }
       case Opcode::nack:
       case Opcode::reject:
-      case Opcode::extend: append_frame(out, Opcode::settled, 0, request, u32(1) + u32(0)); return true;
+      case Opcode::extend:
+        append_frame(out, Opcode::settled, 0, request, u32(1) + u32(0));
+        return true;
       case Opcode::request: {
         const auto routing = read_routing(frame.body.subspan(4));
-        if (routing && routing->to == "nobody") return fail(Opcode::error, ErrorCode::no_consumer, "nobody consumes nobody"), true;
+        if (routing && routing->to == "nobody")
+          return fail(Opcode::error, ErrorCode::no_consumer, "nobody consumes nobody"), true;
         if (load<std::uint32_t>(frame.body.data()) == 0) {
           append_frame(out, Opcode::ok, 0, request, {});
         } else {
@@ -203,24 +219,40 @@ class FakeHub : public Hub {
       }
       case Opcode::receipt: {
         std::string body;
-        PackWriter(body).array(1).map(3).uint(0).bin(as_text(frame.body)).uint(1).str("analyst").uint(2).uint(frame.body[15] == 0xef ? 4 : 0);
+        PackWriter(body)
+            .array(1)
+            .map(3)
+            .uint(0)
+            .bin(as_text(frame.body))
+            .uint(1)
+            .str("analyst")
+            .uint(2)
+            .uint(frame.body[15] == 0xef ? 4 : 0);
         append_frame(out, Opcode::ok, 0, request, body);
         return true;
       }
-      case Opcode::stats: append_frame(out, Opcode::ok, 0, request, stats); return true;
-      case Opcode::subscribe: append_frame(out, Opcode::ok, 0, request, {}); return true;
-      case Opcode::ping: append_frame(out, Opcode::ok, 0, request, as_text(frame.body)); return true;
-      case Opcode::wait: return true;
-      default: return fail(Opcode::error, ErrorCode::unknown_opcode, "the fake does not know it"), true;
+      case Opcode::stats:
+        append_frame(out, Opcode::ok, 0, request, stats);
+        return true;
+      case Opcode::subscribe:
+        append_frame(out, Opcode::ok, 0, request, {});
+        return true;
+      case Opcode::ping:
+        append_frame(out, Opcode::ok, 0, request, as_text(frame.body));
+        return true;
+      case Opcode::wait:
+        return true;
+      default:
+        return fail(Opcode::error, ErrorCode::unknown_opcode, "the fake does not know it"), true;
     }
   }
 
   std::mutex lock_;
   std::condition_variable woken_;
-  std::map<Link*, std::shared_ptr<Link>> links_;       // guarded by lock_
-  std::deque<std::shared_ptr<Link>> queue_;            // guarded by lock_
-  std::map<Opcode, std::vector<std::string>> seen_;    // guarded by lock_
-  bool stopping_ = false;                              // guarded by lock_
+  std::map<Link*, std::shared_ptr<Link>> links_;     // guarded by lock_
+  std::deque<std::shared_ptr<Link>> queue_;          // guarded by lock_
+  std::map<Opcode, std::vector<std::string>> seen_;  // guarded by lock_
+  bool stopping_ = false;                            // guarded by lock_
   std::thread thread_;
 };
 

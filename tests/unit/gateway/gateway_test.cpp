@@ -67,10 +67,12 @@ class Client {
     }
     reply.head = take(end + 4);
     reply.status = std::stoi(reply.head.substr(9, 3));
-    if (const auto at = reply.head.find("Content-Length: "); at != std::string::npos) reply.body = take(std::stoul(reply.head.substr(at + 16)));
+    if (const auto at = reply.head.find("Content-Length: "); at != std::string::npos)
+      reply.body = take(std::stoul(reply.head.substr(at + 16)));
     return reply;
   }
-  Reply ask(std::string_view method, std::string_view target, std::string_view body = {}, std::string_view headers = {}) {
+  Reply ask(std::string_view method, std::string_view target, std::string_view body = {},
+            std::string_view headers = {}) {
     send(std::string(method) + " " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n" + std::string(headers) +
          "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body));
     return read();
@@ -152,9 +154,12 @@ TEST_F(GatewayTest, SaysWhatIsWrongWithARequest) {
            {"GET", "/api/messages?agent=a&lease=x", "", 400, "invalid_field"},
            {"GET", "/api/messages/five", "", 400, "invalid_field"},
            {"GET", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcd00", "", 404, "not_found"},
-           {"PUT", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcdef/status", R"({"status":"processed"})", 400, "invalid_field"},
-           {"PUT", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcdef/status", R"({"status":"eaten","lease":"7"})", 400, "invalid_field"},
-           {"PUT", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcdef/status", R"({"status":"processed","lease":"8"})", 409, "lease_lost"},
+           {"PUT", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcdef/status", R"({"status":"processed"})", 400,
+            "invalid_field"},
+           {"PUT", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcdef/status", R"({"status":"eaten","lease":"7"})",
+            400, "invalid_field"},
+           {"PUT", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcdef/status", R"({"status":"processed","lease":"8"})",
+            409, "lease_lost"},
            {"POST", "/message", R"({"to":"nobody"})", 503, "no_consumer"},
            {"GET", "/nowhere", "", 404, "not_found"},
            {"DELETE", "/api/messages", "", 405, "unknown_opcode"},
@@ -184,7 +189,8 @@ TEST_F(GatewayTest, ReceivesAndSettles) {
   EXPECT_EQ(hub.seen(Opcode::nack), 1u);
   EXPECT_EQ(hub.seen(Opcode::extend), 1u);
   const Uuid id = *Uuid::parse(kId);
-  for (const auto opcode : {Opcode::ack, Opcode::nack, Opcode::extend}) EXPECT_TRUE(hub.wait_for(opcode).starts_with(as_text(bytes_of(id))));
+  for (const auto opcode : {Opcode::ack, Opcode::nack, Opcode::extend})
+    EXPECT_TRUE(hub.wait_for(opcode).starts_with(as_text(bytes_of(id))));
   reply = client.ask("GET", "/api/messages?agent=one&ack=true");
   EXPECT_EQ(reply.json().at("messages").at(0).at("status"), "processed");
   EXPECT_EQ(hub.seen(Opcode::ack), 2u);
@@ -195,7 +201,8 @@ TEST_F(GatewayTest, ReceivesAndSettles) {
 TEST_F(GatewayTest, CompletesRejectsAndTellsOfAttempts) {
   Client client(gateway);
   const auto path = "/api/messages/" + std::string(kId);
-  auto reply = client.ask("POST", path + "/complete", R"({"lease":"7","outputs":[{"to":"next","content":"a"},{"to":"last"}]})");
+  auto reply =
+      client.ask("POST", path + "/complete", R"({"lease":"7","outputs":[{"to":"next","content":"a"},{"to":"last"}]})");
   ASSERT_EQ(reply.status, 200) << reply.body;
   EXPECT_EQ(reply.json().at("status"), "processed");
   EXPECT_EQ(reply.json().at("results").as_array().size(), 2u);
@@ -203,7 +210,8 @@ TEST_F(GatewayTest, CompletesRejectsAndTellsOfAttempts) {
   EXPECT_EQ(client.ask("POST", path + "/complete", R"({"lease":"7"})").status, 200);
   EXPECT_EQ(client.ask("POST", path + "/complete", R"({"lease":"8"})").status, 409);
   EXPECT_EQ(client.ask("POST", path + "/complete", R"({"outputs":[]})").json().at("code"), "invalid_field");
-  EXPECT_EQ(client.ask("PUT", path + "/status", R"({"status":"rejected","lease":"7","reason":"not mine"})").status, 200);
+  EXPECT_EQ(client.ask("PUT", path + "/status", R"({"status":"rejected","lease":"7","reason":"not mine"})").status,
+            200);
   EXPECT_NE(hub.wait_for(Opcode::reject).find("not mine"), std::string::npos);
   EXPECT_EQ(client.ask("GET", path).json().at("attempts"), (boost::json::value{{{"at", 5}, {"end", "nacked"}}}));
 }
@@ -213,13 +221,18 @@ TEST_F(GatewayTest, MakesCallsOfTheirAddresses) {
   EXPECT_EQ(client.ask("GET", "/api/dead?mailbox=12&limit=5&content=true").status, 200);
   EXPECT_NE(hub.wait_for(Opcode::call).find(R"({"mailbox":"12","limit":5,"content":true})"), std::string::npos);
   EXPECT_EQ(client.ask("DELETE", "/api/dead?reason=expired").json(), (boost::json::value{{"purged", 3}}));
-  EXPECT_EQ(client.ask("POST", "/api/dead/redrive", R"({"mailbox":"a"})").json(), (boost::json::value{{"sent", 4}, {"refused", 1}}));
+  EXPECT_EQ(client.ask("POST", "/api/dead/redrive", R"({"mailbox":"a"})").json(),
+            (boost::json::value{{"sent", 4}, {"refused", 1}}));
   EXPECT_EQ(client.ask("POST", "/api/dead/" + std::string(kId) + "/resubmit").status, 201);
   EXPECT_EQ(client.ask("DELETE", "/api/messages/" + std::string(kId)).body, "{}\n");
   EXPECT_EQ(client.ask("POST", "/api/call/no.call").status, 404);
   EXPECT_EQ(client.ask("POST", "/api/call/dead.list", "[1]").status, 400);
   EXPECT_EQ(client.ask("POST", "/api/messages/batch", R"({"messages":[{"to":"a"},{"to":"b"}],"atomic":true})")
-                .json().at("results").as_array().size(), 2u);
+                .json()
+                .at("results")
+                .as_array()
+                .size(),
+            2u);
 }
 
 TEST_F(GatewayTest, CancelsALongPollWhoseClientIsGoneAndGivesBackWhatCame) {
@@ -278,7 +291,10 @@ TEST(GatewayCors, LetsPagesOfOtherOriginsInWhenToldTo) {
 }
 
 TEST_F(GatewayTest, RefusesPagesOfOtherOriginsButNotItsOwn) {
-  EXPECT_EQ(Client(gateway).ask("POST", "/api/messages", R"({"to":"a","content":"b"})", "Origin: https://bad.example\r\n").status, 403);
+  EXPECT_EQ(Client(gateway)
+                .ask("POST", "/api/messages", R"({"to":"a","content":"b"})", "Origin: https://bad.example\r\n")
+                .status,
+            403);
   EXPECT_EQ(hub.seen(Opcode::publish), 0u);
   const auto own = Client(gateway).ask("GET", "/health", "", "Origin: http://x\r\n");
   EXPECT_EQ(own.status, 200);
@@ -292,9 +308,15 @@ TEST(GatewayCors, MayBeLimitedToNamedOriginsOrSwitchedOff) {
   Gateway gateway(hub, options);
   gateway.start();
   Client client(gateway);
-  EXPECT_NE(client.ask("GET", "/health", "", "Origin: https://good.example\r\n").head.find("Allow-Origin: https://good.example"), std::string::npos);
-  EXPECT_EQ(client.ask("GET", "/health", "", "Origin: https://bad.example\r\n").head.find("Allow-Origin"), std::string::npos);
-  const auto upgrade = Client(gateway).ask("GET", "/ws", "", "Origin: https://bad.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
+  EXPECT_NE(client.ask("GET", "/health", "", "Origin: https://good.example\r\n")
+                .head.find("Allow-Origin: https://good.example"),
+            std::string::npos);
+  EXPECT_EQ(client.ask("GET", "/health", "", "Origin: https://bad.example\r\n").head.find("Allow-Origin"),
+            std::string::npos);
+  const auto upgrade =
+      Client(gateway).ask("GET", "/ws", "",
+                          "Origin: https://bad.example\r\nUpgrade: websocket\r\nConnection: "
+                          "Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n");
   EXPECT_EQ(upgrade.status, 403);
 }
 
@@ -307,7 +329,9 @@ TEST_F(GatewayTest, ReadsWhatTheReactorReadFirstAndWhatIsPipelined) {
 
 TEST_F(GatewayTest, ReadsARequestByteByByte) {
   Client client(gateway, "P");
-  for (const char c : std::string_view("OST /api/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{\"to\":\"a\"}")) client.send({&c, 1});
+  for (const char c :
+       std::string_view("OST /api/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{\"to\":\"a\"}"))
+    client.send({&c, 1});
   EXPECT_EQ(client.read().status, 201);
 }
 
@@ -328,13 +352,15 @@ TEST_F(GatewayTest, BoundsHeaderAndBody) {
   body.send("POST /api/messages HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n");
   EXPECT_EQ(body.read().status, 413);
   Client chunked(gateway);
-  chunked.send("POST /api/messages HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1fffff\r\n" + std::string(0x1fffff, ' '));
+  chunked.send("POST /api/messages HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1fffff\r\n" +
+               std::string(0x1fffff, ' '));
   EXPECT_EQ(chunked.read().status, 413);
 }
 
 TEST_F(GatewayTest, RefusesWhatIsNotHttp) {
-  for (const std::string_view text : {"HELLO\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\nbroken header\r\n\r\n",
-                                      "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"}) {
+  for (const std::string_view text :
+       {"HELLO\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\nbroken header\r\n\r\n",
+        "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"}) {
     Client client(gateway);
     client.send(text);
     EXPECT_EQ(client.read().status, 400) << text;
@@ -386,8 +412,10 @@ TEST_F(GatewayTest, SaysThatTheServerStopsWhenThereIsNoLink) {
 class WebsocketClient : public Client {
  public:
   explicit WebsocketClient(Gateway& gateway, std::string_view target = "/ws?agent=me", std::string_view headers = {})
-      : Client(gateway, "GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-                            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + std::string(headers) + "\r\n") {
+      : Client(gateway, "GET " + std::string(target) +
+                            " HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+                            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+                            std::string(headers) + "\r\n") {
     const auto reply = read();
     EXPECT_EQ(reply.status, 101) << reply.head;
     EXPECT_NE(reply.head.find("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), std::string::npos);
@@ -462,8 +490,9 @@ TEST_F(GatewayTest, PassesNativeFramesThroughAWebSocket) {
 }
 
 TEST_F(GatewayTest, EndsAWebSocketWhoseFramingIsBroken) {
-  for (const std::string& text : {std::string("\x0c\0\0\0\x10\0\0\0\x01\0\0\0", 12), std::string("\x07\0\0\0\x10\0\0\0\x01\0\0\0", 12),
-                                 std::string("\x08\0\0\0\x10\0\0\0\x01\0\0\x80", 12)}) {
+  for (const std::string& text :
+       {std::string("\x0c\0\0\0\x10\0\0\0\x01\0\0\0", 12), std::string("\x07\0\0\0\x10\0\0\0\x01\0\0\0", 12),
+        std::string("\x08\0\0\0\x10\0\0\0\x01\0\0\x80", 12)}) {
     WebsocketClient client(gateway);
     client.send_message(2, text);
     const auto goodbye = client.read_message();
@@ -508,7 +537,9 @@ TEST_F(GatewayTest, ClosesWebSocketsWhenItStops) {
 }
 
 TEST_F(GatewayTest, SurvivesClientsThatVanishAtAnyPoint) {
-  const std::string whole = "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+  const std::string whole =
+      "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: "
+      "13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
   for (std::size_t size = 0; size <= whole.size(); size += 7) {
     Client client(gateway, whole.substr(0, size));
     client.shut();

@@ -34,7 +34,9 @@ class TextSessionTest : public ::testing::Test {
   }
 
   std::string tell(Opcode opcode, std::uint32_t request, std::string_view body = {}) {
-    const auto told = session_.tell({{.length = static_cast<std::uint32_t>(8 + body.size()), .opcode = opcode, .flags = 0, .request = request}, as_bytes(body)});
+    const auto told = session_.tell(
+        {{.length = static_cast<std::uint32_t>(8 + body.size()), .opcode = opcode, .flags = 0, .request = request},
+         as_bytes(body)});
     EXPECT_TRUE(told.is_mine);
     return told.text;
   }
@@ -118,7 +120,8 @@ TEST_F(TextSessionTest, IsQuietUnlessSomethingIsRefused) {
   own = ask(R"({"op":"ack","quiet":true,"leases":["1"]})").header.request;
   EXPECT_EQ(tell(Opcode::settled, own, std::string_view("\1\0\0\0\0\0\0\0", 8)), "");
   own = ask(R"({"op":"ack","quiet":true,"leases":["1"]})").header.request;
-  EXPECT_NE(tell(Opcode::settled, own, std::string_view("\0\0\0\0\1\0\0\0\5\0\0\0\0\0\0\0", 16)).find("\"5\""), std::string::npos);
+  EXPECT_NE(tell(Opcode::settled, own, std::string_view("\0\0\0\0\1\0\0\0\5\0\0\0\0\0\0\0", 16)).find("\"5\""),
+            std::string::npos);
   EXPECT_EQ(session_.in_flight(), 0u);
 }
 
@@ -134,7 +137,8 @@ TEST_F(TextSessionTest, FillsInWhatTheUpgradeSaid) {
 TEST_F(TextSessionTest, ShowsTheLeaseOfADeliveryThatCannotBeShown) {
   const auto own = ask(R"({"op":"consume","mailbox":"m"})").header.request;
   const std::string body = std::string("\x07\0\0\0\0\0\0\0\1\0\0\0", 12) + "no envelope";
-  const auto told = session_.tell({{.length = 8, .opcode = Opcode::deliver, .flags = kFlagLeased, .request = own}, as_bytes(body)});
+  const auto told =
+      session_.tell({{.length = 8, .opcode = Opcode::deliver, .flags = kFlagLeased, .request = own}, as_bytes(body)});
   const auto said = boost::json::parse(told.text);
   EXPECT_EQ(said.at("lease"), "7");
   EXPECT_EQ(said.at("code"), "malformed");
@@ -185,7 +189,10 @@ TEST_F(TextSessionTest, HearsOfWithdrawalsOnceItTookAMessage) {
   std::string body(12, '\0');
   body[0] = 7;
   ASSERT_TRUE(encode_envelope(message, body));
-  session_.tell({{.length = static_cast<std::uint32_t>(8 + body.size()), .opcode = Opcode::deliver, .flags = kFlagLeased, .request = consumer},
+  session_.tell({{.length = static_cast<std::uint32_t>(8 + body.size()),
+                  .opcode = Opcode::deliver,
+                  .flags = kFlagLeased,
+                  .request = consumer},
                  as_bytes(body)});
   const auto told = session_.tell(withdrawn);
   EXPECT_TRUE(told.is_mine);
@@ -236,7 +243,8 @@ TEST_F(TextSessionTest, AnswersCallsByTheirName) {
   auto call = ask(R"({"op":"call","request":1,"name":"dead.redrive","arguments":{"mailbox":"a"}})").header.request;
   EXPECT_EQ(tell(Opcode::ok, call, numbers(3, 1)), R"({"op":"ok","request":1,"result":{"sent":3,"refused":1}})");
   call = ask(R"({"op":"call","request":2,"name":"dead.redrive","arguments":{"dry_run":true}})").header.request;
-  EXPECT_EQ(tell(Opcode::ok, call, R"({"count":0,"ids":[]})"), R"({"op":"ok","request":2,"result":{"count":0,"ids":[]}})");
+  EXPECT_EQ(tell(Opcode::ok, call, R"({"count":0,"ids":[]})"),
+            R"({"op":"ok","request":2,"result":{"count":0,"ids":[]}})");
   call = ask(R"({"op":"call","request":3,"name":"schedule.remove","arguments":{"name":"x"}})").header.request;
   EXPECT_EQ(tell(Opcode::ok, call), R"({"op":"ok","request":3,"result":{}})");
   EXPECT_EQ(refused(R"({"op":"call","name":"dead.list","arguments":[1]})").at("code"), "invalid_field");

@@ -20,7 +20,8 @@ TEST(Routes, AreEachReachedByTheirOwnPattern) {
     EXPECT_TRUE(seen.insert({route.method, route.pattern}).second) << route.pattern << " is there twice";
     EXPECT_NE(route.handler, nullptr);
     std::string path(route.pattern);
-    if (const auto brace = path.find('{'); brace != std::string::npos) path.replace(brace, path.find('}') - brace + 1, "some%20id");
+    if (const auto brace = path.find('{'); brace != std::string::npos)
+      path.replace(brace, path.find('}') - brace + 1, "some%20id");
     const auto match = match_route(route.method, target(path + "?x=1"));
     ASSERT_EQ(match.route, &route) << route.pattern;
     EXPECT_EQ(match.parameter, path == route.pattern ? "" : "some id");
@@ -47,7 +48,8 @@ TEST(Target, IsDecoded) {
 }
 
 TEST(Target, IsRefusedWhenItIsBroken) {
-  for (const auto* text : {"", "*", "http://x/", "/a%", "/a%2", "/a%zz", "/%ff", "/?a=%c3"}) EXPECT_FALSE(parse_target(text)) << text;
+  for (const auto* text : {"", "*", "http://x/", "/a%", "/a%2", "/a%zz", "/%ff", "/?a=%c3"})
+    EXPECT_FALSE(parse_target(text)) << text;
   std::string many = "/?";
   for (int i = 0; i < 65; ++i) many += "a=b&";
   EXPECT_FALSE(parse_target(many));

@@ -25,9 +25,18 @@ Frame frame_of(std::string_view text) {
 
 // An operation that is answered in the way `after` is.
 std::string any_operation(const std::string& after, std::int64_t request) {
-  const boost::json::object op = {
-      {"op", after}, {"request", request}, {"mailbox", "m"}, {"pattern", "p"}, {"leases", {"7"}},
-      {"lease", "7"}, {"size", 3}, {"sha256", std::string(64, 'a')}, {"name", "dead.purge"}, {"message", {{"to", "a"}}}, {"messages", {{{"to", "a"}}}}, {"ids", {"0193f2c4-a1b2-7def-8123-456789abcdef"}}};
+  const boost::json::object op = {{"op", after},
+                                  {"request", request},
+                                  {"mailbox", "m"},
+                                  {"pattern", "p"},
+                                  {"leases", {"7"}},
+                                  {"lease", "7"},
+                                  {"size", 3},
+                                  {"sha256", std::string(64, 'a')},
+                                  {"name", "dead.purge"},
+                                  {"message", {{"to", "a"}}},
+                                  {"messages", {{{"to", "a"}}}},
+                                  {"ids", {"0193f2c4-a1b2-7def-8123-456789abcdef"}}};
   return boost::json::serialize(op);
 }
 

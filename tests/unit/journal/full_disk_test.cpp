@@ -136,13 +136,12 @@ TEST_F(FullDiskTest, X3_a_few_old_live_facts_are_copied_forward_from_the_reserve
   }
   ASSERT_TRUE(journal->compaction_due());
   for (int i = 0; i < 10 && journal->compaction_due(); ++i) {
-    ASSERT_TRUE(
-        journal->compact_step(kSegmentBytesMin, [&](FactKind kind, FactPlace place, Bytes body) {
-          if (!(place == places[0]) && !(place == places[1])) return true;
-          (void)journal->append(kind, {&body, 1}, FactLog::Life::live);
-          journal->release(place);
-          return true;
-        }));
+    ASSERT_TRUE(journal->compact_step(kSegmentBytesMin, [&](FactKind kind, FactPlace place, Bytes body) {
+      if (!(place == places[0]) && !(place == places[1])) return true;
+      (void)journal->append(kind, {&body, 1}, FactLog::Life::live);
+      journal->release(place);
+      return true;
+    }));
   }
   ASSERT_TRUE(sync());
   now_ms += 10;

@@ -29,7 +29,7 @@ class MemoryDisk final : public Disk {
   int unfinished_syncs = 0;                         // so many next syncs do not come to their end: the power fails
   int failing_writes = 0;
   bool files_used_up = false;  // no more files can be open
-  bool writes_full = false;  // writes into allocated room are refused as on a file system that copies on write
+  bool writes_full = false;    // writes into allocated room are refused as on a file system that copies on write
   // What a test reads.
   std::uint64_t syncs = 0;
   std::uint64_t reads = 0;

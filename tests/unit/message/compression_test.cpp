@@ -80,7 +80,8 @@ TEST_P(Compression, what_is_behind_the_end_is_malformed) {
 INSTANTIATE_TEST_SUITE_P(Encodings, Compression, ::testing::Values(kGzip, kZstd),
                          [](const auto& of) { return std::string(of.param); });
 
-// A frame of a few bytes that claims 2 GiB and a window of as much (RFC 8878, section 3.1.1): nothing of that is allocated.
+// A frame of a few bytes that claims 2 GiB and a window of as much (RFC 8878, section 3.1.1): nothing of that is
+// allocated.
 TEST(CompressionOfZstd, a_window_as_large_as_memory_is_refused) {
   const std::string claims("\x28\xb5\x2f\xfd\xa0\x00\x00\x00\x80\x01\x00\x00", 12);
   EXPECT_EQ(decompress(kZstd, as_bytes(claims), kBound).error().code, ErrorCode::malformed);

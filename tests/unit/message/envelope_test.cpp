@@ -73,7 +73,8 @@ TEST(Envelope, RefusesWhatTheVectorsRefuse) {
     const auto bytes = unhex(text_of(row, "hex"));
     const auto routing = route(bytes);
     ASSERT_FALSE(routing) << text_of(row, "name");
-    EXPECT_EQ(name(routing.error().code), text_of(row, "error")) << text_of(row, "name") << ": " << routing.error().text;
+    EXPECT_EQ(name(routing.error().code), text_of(row, "error"))
+        << text_of(row, "name") << ": " << routing.error().text;
     EXPECT_FALSE(decode_message(as_bytes(bytes))) << text_of(row, "name");
   }
 }
@@ -104,7 +105,8 @@ TEST(Envelope, SurvivesEveryChangeOfOneByte) {
       const auto routing = route(changed);
       if (!routing) continue;
       EXPECT_LE(routing->bytes, changed.size());
-      EXPECT_TRUE(decode_message(as_bytes(changed))) << "what can be routed can be decoded: byte " << at << " as " << value;
+      EXPECT_TRUE(decode_message(as_bytes(changed)))
+          << "what can be routed can be decoded: byte " << at << " as " << value;
     }
   }
 }
@@ -148,7 +150,8 @@ TEST(Envelope, EncodingRefusesWhatServersWouldRefuse) {
   EXPECT_EQ(refused([](Message& m) { m.ttl_ms = -1; }), ErrorCode::out_of_range);
   EXPECT_EQ(refused([](Message& m) { m.ttl_ms = kDurationMsMax + 1; }), ErrorCode::out_of_range);
   EXPECT_EQ(refused([](Message& m) { m.deliver_at = INT64_MAX; }), ErrorCode::out_of_range);
-  EXPECT_EQ(refused([](Message& m) { m.metadata["x"] = std::string(kMetadataBytesMax, 'y'); }), ErrorCode::out_of_range);
+  EXPECT_EQ(refused([](Message& m) { m.metadata["x"] = std::string(kMetadataBytesMax, 'y'); }),
+            ErrorCode::out_of_range);
   EXPECT_EQ(refused([](Message& m) { m.metadata["x"] = "\xff"; }), ErrorCode::malformed);
 }
 
@@ -168,7 +171,9 @@ TEST(Stamp, PutsTheServersFieldsFirstAndKeepsTheRest) {
   auto message = full_message();
   const auto envelope = packed(message);
   const auto id = *Uuid::parse("0193f2c4-ffff-7def-8123-456789abcdef");
-  const auto out = stamped(envelope, {.id = id, .timestamp = 5, .from = "real sender", .reply_to = "@1.2", .key = "ignored: the sender has one"});
+  const auto out = stamped(
+      envelope,
+      {.id = id, .timestamp = 5, .from = "real sender", .reply_to = "@1.2", .key = "ignored: the sender has one"});
   EXPECT_EQ(hex(out).substr(2, 2), "00") << "id is the first field";
   message.id = id;
   message.timestamp = 5;
@@ -201,11 +206,21 @@ TEST(Stamp, HandlesFieldsInEveryOrderWithUnknownOnesBetween) {
     for (const int key : order) {
       writer.uint(static_cast<std::uint64_t>(key));
       switch (key) {
-        case 0: writer.bin(std::string(16, 'i')); break;
-        case 1: writer.uint(123456789012); break;
-        case 6: writer.uint(2); break;
-        case 200: writer.array(2).str("new").nil(); break;
-        default: writer.str("name" + std::to_string(key)); break;
+        case 0:
+          writer.bin(std::string(16, 'i'));
+          break;
+        case 1:
+          writer.uint(123456789012);
+          break;
+        case 6:
+          writer.uint(2);
+          break;
+        case 200:
+          writer.array(2).str("new").nil();
+          break;
+        default:
+          writer.str("name" + std::to_string(key));
+          break;
       }
     }
     const auto out = stamped(bytes, {.id = {}, .timestamp = 7, .from = "server", .reply_to = "@9", .key = "k"});
@@ -229,7 +244,11 @@ TEST(Stamp, GrowsTheMapsHeaderWhenItMust) {
   PackWriter writer(bytes);
   writer.map(15).uint(3).str("a");
   for (int i = 0; i < 14; ++i) writer.uint(100 + static_cast<std::uint64_t>(i)).nil();
-  const auto out = stamped(bytes, {.id = {}, .timestamp = INT64_MAX >> 20, .from = std::string(255, 'f'), .reply_to = std::string(255, 'r'), .key = std::string(255, 'k')});
+  const auto out = stamped(bytes, {.id = {},
+                                   .timestamp = INT64_MAX >> 20,
+                                   .from = std::string(255, 'f'),
+                                   .reply_to = std::string(255, 'r'),
+                                   .key = std::string(255, 'k')});
   EXPECT_EQ(route(out)->fields, 20u);
 }
 

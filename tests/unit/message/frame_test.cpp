@@ -24,7 +24,8 @@ TEST(Frame, IsCutFromTheVectorsWhole) {
     EXPECT_EQ((*frame)->header.request, row.at("json").at("request").as_int64());
     EXPECT_EQ((*frame)->body.size() + kFrameHeaderBytes, text.size());
     std::string again;
-    append_frame(again, (*frame)->header.opcode, (*frame)->header.flags, (*frame)->header.request, as_text((*frame)->body));
+    append_frame(again, (*frame)->header.opcode, (*frame)->header.flags, (*frame)->header.request,
+                 as_text((*frame)->body));
     EXPECT_EQ(again, text);
   }
 }

@@ -24,7 +24,8 @@ Error refused(std::string_view text) {
 }
 
 TEST(JsonMapping, ReadsEveryFieldByItsName) {
-  const auto message = read(R"({"id":"0193f2c4-a1b2-7def-8123-456789abcdef","timestamp":5,"from":"a","to":"b","type":"query",
+  const auto message =
+      read(R"({"id":"0193f2c4-a1b2-7def-8123-456789abcdef","timestamp":5,"from":"a","to":"b","type":"query",
     "priority":"high","content":"hi","conversation":"c","correlation":"d","reply_to":"e","key":"f","ttl":"30s",
     "deliver_at":"2026-11-21T10:00:00Z","mode":"exactly_once","metadata":{"x":[1,2.5,null]}})");
   EXPECT_EQ(message.id.text(), "0193f2c4-a1b2-7def-8123-456789abcdef");
@@ -48,15 +49,24 @@ TEST(JsonMapping, ReadsEveryFieldByItsName) {
 TEST(JsonMapping, ReadsEveryOtherSpelling) {
   struct Case {
     std::string_view name;
-    std::string Message::*field;
+    std::string Message::* field;
   };
-  for (const auto& [name, field] : {
-           Case{"sender_id", &Message::from}, {"from_agent_id", &Message::from}, {"source_id", &Message::from},
-           {"source", &Message::from}, {"recipient_id", &Message::to}, {"to_agent_id", &Message::to}, {"target_id", &Message::to},
-           {"target", &Message::to}, {"payload", &Message::content}, {"message_type", &Message::type},
-           {"correlation_id", &Message::correlation}, {"conversation_id", &Message::conversation},
-           {"idempotency_key", &Message::key}, {"event_type", &Message::topic}, {"channel", &Message::topic},
-           {"subject", &Message::topic}}) {
+  for (const auto& [name, field] : {Case{"sender_id", &Message::from},
+                                    {"from_agent_id", &Message::from},
+                                    {"source_id", &Message::from},
+                                    {"source", &Message::from},
+                                    {"recipient_id", &Message::to},
+                                    {"to_agent_id", &Message::to},
+                                    {"target_id", &Message::to},
+                                    {"target", &Message::to},
+                                    {"payload", &Message::content},
+                                    {"message_type", &Message::type},
+                                    {"correlation_id", &Message::correlation},
+                                    {"conversation_id", &Message::conversation},
+                                    {"idempotency_key", &Message::key},
+                                    {"event_type", &Message::topic},
+                                    {"channel", &Message::topic},
+                                    {"subject", &Message::topic}}) {
     const auto text = "{\"" + std::string(name) + "\":\"value\"}";
     EXPECT_EQ(read(text).*field, "value") << text;
   }
@@ -86,7 +96,8 @@ TEST(JsonMapping, TakesTheSameValueUnderTwoSpellingsAndRefusesOthers) {
 }
 
 TEST(JsonMapping, IgnoresWhatItDoesNotKnowAndTakesNullAsAbsent) {
-  const auto message = read(R"({"to":"a","from":null,"ttl":null,"metadata":null,"lease":"5","status":{"deep":[1]},"reply_to":""})");
+  const auto message =
+      read(R"({"to":"a","from":null,"ttl":null,"metadata":null,"lease":"5","status":{"deep":[1]},"reply_to":""})");
   Message expected;
   expected.to = "a";
   EXPECT_EQ(message, expected);
@@ -142,9 +153,11 @@ TEST(JsonContent, FollowsTheTable) {
            {R"({"content":42})", "42", "application/json"},
            {R"({"content":null})", "null", "application/json"},
            {R"({"content":"hi","content_type":"application/json"})", "\"hi\"", "application/json"},
-           {R"({"content":"hi","content_type":"Application/LD+JSON; charset=utf-8"})", "\"hi\"", "Application/LD+JSON; charset=utf-8"},
+           {R"({"content":"hi","content_type":"Application/LD+JSON; charset=utf-8"})", "\"hi\"",
+            "Application/LD+JSON; charset=utf-8"},
            {R"({"content":"aGk=","content_encoding":"base64"})", "hi", "application/octet-stream"},
-           {R"({"content":"aGk=","content_encoding":"base64","content_type":"application/json"})", "hi", "application/json"},
+           {R"({"content":"aGk=","content_encoding":"base64","content_type":"application/json"})", "hi",
+            "application/json"},
            {R"({"content":""})", "", "text/plain"},
            {R"({"to":"a"})", "", ""},
        }) {
@@ -179,7 +192,8 @@ TEST(JsonContent, KeepsNumbersAsTheSenderWroteThem) {
 
 TEST(JsonMapping, BringsEveryMessageBackThatItWrites) {
   for (const auto* type : {"text/plain", "application/json", "image/png", "text/html; charset=utf-8"}) {
-    for (const std::string content : {"", "plain", "{\"a\":[1,2,{\"b\":null}]}", "\xff\x00\x01", "quote \" and \\ and \x01"}) {
+    for (const std::string content :
+         {"", "plain", "{\"a\":[1,2,{\"b\":null}]}", "\xff\x00\x01", "quote \" and \\ and \x01"}) {
       Message message;
       message.id = *Uuid::parse("0193f2c4-a1b2-7def-8123-456789abcdef");
       message.from = "grün";
@@ -215,7 +229,8 @@ TEST(JsonDocument, IsBoundedInSizeAndDepth) {
 
 TEST(JsonDocument, RefusesWhatIsNotJson) {
   JsonDocument document;
-  for (const std::string_view text : {"", " ", "{", "{}x", "{} {}", "{\"a\":}", "nul", "'a'", "\"\xff\"", "[1,]", "01", "\"a\nb\"", "\"\\ud800\""}) {
+  for (const std::string_view text :
+       {"", " ", "{", "{}x", "{} {}", "{\"a\":}", "nul", "'a'", "\"\xff\"", "[1,]", "01", "\"a\nb\"", "\"\\ud800\""}) {
     const auto parsed = document.parse(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().code, ErrorCode::malformed) << text;
@@ -223,8 +238,11 @@ TEST(JsonDocument, RefusesWhatIsNotJson) {
 }
 
 TEST(ContentTypes, AreToldApart) {
-  for (const auto* type : {"application/json", "APPLICATION/JSON", "application/json; charset=utf-8", "application/problem+json"}) EXPECT_TRUE(is_json_type(type));
-  for (const auto* type : {"", "text/json5", "application/jsonx", "application/json-seq"}) EXPECT_FALSE(is_json_type(type));
+  for (const auto* type :
+       {"application/json", "APPLICATION/JSON", "application/json; charset=utf-8", "application/problem+json"})
+    EXPECT_TRUE(is_json_type(type));
+  for (const auto* type : {"", "text/json5", "application/jsonx", "application/json-seq"})
+    EXPECT_FALSE(is_json_type(type));
   EXPECT_TRUE(is_text_type("Text/HTML"));
   EXPECT_FALSE(is_text_type("texture/x"));
 }

@@ -11,9 +11,24 @@ namespace {
 TEST(JsonWriter, PutsCommasWhereTheyBelong) {
   std::string out = "before ";
   JsonWriter json(out);
-  json.begin_object().field("a", 1).field("b", "x").key("c").begin_array().value(true).value(nullptr).begin_object().end_object();
-  json.end_array().key("d").begin_array().end_array().field("e", std::uint64_t{UINT64_MAX}).field("f", INT64_MIN).end_object();
-  EXPECT_EQ(out, R"(before {"a":1,"b":"x","c":[true,null,{}],"d":[],"e":18446744073709551615,"f":-9223372036854775808})");
+  json.begin_object()
+      .field("a", 1)
+      .field("b", "x")
+      .key("c")
+      .begin_array()
+      .value(true)
+      .value(nullptr)
+      .begin_object()
+      .end_object();
+  json.end_array()
+      .key("d")
+      .begin_array()
+      .end_array()
+      .field("e", std::uint64_t{UINT64_MAX})
+      .field("f", INT64_MIN)
+      .end_object();
+  EXPECT_EQ(out,
+            R"(before {"a":1,"b":"x","c":[true,null,{}],"d":[],"e":18446744073709551615,"f":-9223372036854775808})");
 }
 
 TEST(JsonWriter, EscapesSoThatEveryParserReadsTheSame) {

@@ -13,7 +13,8 @@ namespace folkmoot {
 namespace {
 
 TEST(Metadata, BringsBackWhateverJsonCanSay) {
-  const auto value = boost::json::parse(R"({"a":null,"b":true,"c":-5,"d":18446744073709551615,"e":0.1,"f":"grün","g":[[],{}],"":{"x":[1]}})");
+  const auto value = boost::json::parse(
+      R"({"a":null,"b":true,"c":-5,"d":18446744073709551615,"e":0.1,"f":"grün","g":[[],{}],"":{"x":[1]}})");
   std::string packed;
   ASSERT_TRUE(encode_metadata(value.as_object(), packed));
   ASSERT_TRUE(check_metadata(as_bytes(packed)));

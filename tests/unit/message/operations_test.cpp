@@ -124,13 +124,16 @@ TEST(Operations, AppendWholeFrames) {
 }
 
 TEST(Answers, ThatBreakOffAreRefused) {
-  const std::string settled = fixed(std::uint32_t{1}) + fixed(std::uint32_t{2}) + fixed(std::uint64_t{5}) + fixed(std::uint64_t{6});
-  for (std::size_t size = 0; size < settled.size(); ++size) EXPECT_FALSE(read_settled(as_bytes(settled.substr(0, size))));
+  const std::string settled =
+      fixed(std::uint32_t{1}) + fixed(std::uint32_t{2}) + fixed(std::uint64_t{5}) + fixed(std::uint64_t{6});
+  for (std::size_t size = 0; size < settled.size(); ++size)
+    EXPECT_FALSE(read_settled(as_bytes(settled.substr(0, size))));
   ASSERT_TRUE(read_settled(as_bytes(settled)));
   EXPECT_EQ(read_settled(as_bytes(settled))->refused, (std::vector<std::uint64_t>{5, 6}));
   EXPECT_FALSE(read_settled(as_bytes(fixed(std::uint32_t{0}) + fixed(UINT32_MAX))));
 
-  const std::string batch = fixed(std::uint16_t{0}) + fixed(Confirm{}) + fixed(std::uint16_t{13}) + fixed(std::uint16_t{4}) + "full";
+  const std::string batch =
+      fixed(std::uint16_t{0}) + fixed(Confirm{}) + fixed(std::uint16_t{13}) + fixed(std::uint16_t{4}) + "full";
   for (std::size_t size = 1; size < batch.size(); ++size) {
     EXPECT_EQ(read_batch_results(as_bytes(batch.substr(0, size))).has_value(), size == 34) << size;
   }

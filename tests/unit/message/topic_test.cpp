@@ -9,8 +9,10 @@ namespace folkmoot {
 namespace {
 
 TEST(Topic, IsWordsJoinedByDots) {
-  for (const auto* good : {"a", "a.b", "build.done.x86", "grün.blau", "a>.b*", "*a", ">>"}) EXPECT_TRUE(is_topic(good)) << good;
-  for (const auto* bad : {"", ".", "a.", ".a", "a..b", "*", "a.*", ">", "a.>", "a b", "a.\n"}) EXPECT_FALSE(is_topic(bad)) << bad;
+  for (const auto* good : {"a", "a.b", "build.done.x86", "grün.blau", "a>.b*", "*a", ">>"})
+    EXPECT_TRUE(is_topic(good)) << good;
+  for (const auto* bad : {"", ".", "a.", ".a", "a..b", "*", "a.*", ">", "a.>", "a b", "a.\n"})
+    EXPECT_FALSE(is_topic(bad)) << bad;
   EXPECT_TRUE(is_topic(std::string(255, 'x')));
   EXPECT_FALSE(is_topic(std::string(256, 'x')));
 }
@@ -24,7 +26,8 @@ TEST(Pattern, MayHaveWildcardsAsWholeWords) {
 }
 
 // The rule by recursion over lists of words.
-bool reference(const std::vector<std::string>& pattern, const std::vector<std::string>& topic, std::size_t p = 0, std::size_t t = 0) {
+bool reference(const std::vector<std::string>& pattern, const std::vector<std::string>& topic, std::size_t p = 0,
+               std::size_t t = 0) {
   if (p == pattern.size()) return t == topic.size();
   if (pattern[p] == ">") return t < topic.size();
   if (t == topic.size()) return false;
@@ -59,7 +62,8 @@ TEST(Pattern, MatchesAsTheRuleSaysForAllShortOnes) {
     for (const auto& topic : topics) {
       if (pattern.empty() || topic.empty()) continue;
       ASSERT_TRUE(is_pattern(join(pattern)));
-      ASSERT_EQ(topic_matches(join(pattern), join(topic)), reference(pattern, topic)) << join(pattern) << " " << join(topic);
+      ASSERT_EQ(topic_matches(join(pattern), join(topic)), reference(pattern, topic))
+          << join(pattern) << " " << join(topic);
       matched += reference(pattern, topic);
     }
   }

@@ -115,7 +115,8 @@ TEST_F(PoolTest, A14_keeps_its_bound_whatever_is_asked_of_it) {
         pool_.release(std::move(used.back()), now);
         used.pop_back();
         break;
-      default: pool_.close_idle(now);
+      default:
+        pool_.close_idle(now);
     }
     ASSERT_EQ(pool_.in_use(), used.size());
     ASSERT_LE(pool_.in_use() + pool_.idle(), 3u);
