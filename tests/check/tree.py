@@ -47,11 +47,11 @@ def line_of(text, position):
     return text.count("\n", 0, position) + 1
 
 
-def report(check, seen, findings):
+def report(check, seen, findings, what="files"):
     """Prints every finding and ends the program; a check that saw nothing fails, since it proves nothing."""
     for finding in findings:
         print(finding)
     if not seen:
-        print(f"{check}: found no file to check")
-    print(f"{check}: {seen} files, {len(findings)} findings")
+        print(f"{check}: found no {what} to check")
+    print(f"{check}: {seen} {what}, {len(findings)} findings")
     sys.exit(1 if findings or not seen else 0)

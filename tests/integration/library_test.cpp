@@ -119,7 +119,7 @@ TEST_F(LibraryTest, A10_A11_X18_what_fails_is_tried_again_then_dead_and_can_be_s
   EXPECT_EQ(value(me.dead_purge({.reason = "rejected"})), 1u);
 }
 
-TEST_F(LibraryTest, A13_X5_times_schedules_and_taking_back) {
+TEST_F(LibraryTest, X5_times_schedules_and_taking_back) {
   auto later = make_message("box", "later");
   later.deliver_at = 4'000'000'000'000;
   const auto waiting = value(me.publish(later));
@@ -225,7 +225,7 @@ TEST_F(LibraryTest, M1_A13_X15_groups_batches_and_costs) {
   EXPECT_EQ(refused.error().code, ErrorCode::invalid_field);
 }
 
-TEST_F(LibraryTest, X18_contents_are_compressed_on_their_way) {
+TEST_F(LibraryTest, A15_contents_are_compressed_on_their_way) {
   auto with = options("packer");
   with.compress_above = 100;
   SyncClient packer(with);
@@ -237,7 +237,7 @@ TEST_F(LibraryTest, X18_contents_are_compressed_on_their_way) {
   EXPECT_TRUE(got.message.encoding.empty());
 }
 
-TEST_F(LibraryTest, X14_a_server_that_is_down_is_kept_away_from) {
+TEST_F(LibraryTest, U8_A12_a_server_that_is_down_is_kept_away_from) {
   auto with = options("careful");
   with.breaker.failures_to_open = 2;
   with.backoff_min = with.backoff_max = 5ms;

@@ -76,7 +76,7 @@ def ask(server):
 # -- HTTP
 
 
-def test_a_command_over_http_waits_for_its_result_A5(ask, connect):
+def test_A5_a_command_over_http_waits_for_its_result(ask, connect):
     with Agent(connect, "deployer", ("status", "half way"), ("response", "deployed")) as deployer:
         status, got = ask("POST", "/api/commands", {"to": "deployer", "command": "deploy", "parameters": {"change": 12}})
         assert (status, got["status"], got["response"]["content"]) == (200, "delivered", "deployed")
@@ -86,7 +86,7 @@ def test_a_command_over_http_waits_for_its_result_A5(ask, connect):
     assert (asked.fields["type"], asked.fields["from"]) == (TYPES["command"], "boss")
 
 
-def test_the_statuses_of_a_command_come_as_server_sent_events_A5(server, connect):
+def test_A5_the_statuses_of_a_command_come_as_server_sent_events(server, connect):
     deployer = connect("deployer")
     deployer.consume("deployer", credit=1)
     with streamed(server, "POST", "/api/commands", {"to": "deployer", "command": "deploy"}) as answer:
@@ -102,7 +102,7 @@ def test_the_statuses_of_a_command_come_as_server_sent_events_A5(server, connect
         assert answer.read().strip() == b""
 
 
-def test_or_as_lines_of_json_A5(server, connect):
+def test_A5_or_as_lines_of_json(server, connect):
     with Agent(connect, "deployer", ("status", "half way"), ("response", "deployed")):
         with streamed(server, "POST", "/api/commands", {"to": "deployer", "command": "deploy"}, "application/jsonl") as answer:
             assert answer.getheader("Content-Type") == "application/jsonl"
@@ -110,7 +110,7 @@ def test_or_as_lines_of_json_A5(server, connect):
     assert [line["event"] for line in told] == ["status", "answer", "done"]
 
 
-def test_an_http_client_that_goes_away_has_cancelled_its_command_A5(server, connect):
+def test_A5_an_http_client_that_goes_away_has_cancelled_its_command(server, connect):
     deployer = connect("deployer")
     deployer.consume("deployer", credit=2)
     with streamed(server, "POST", "/api/commands", {"to": "deployer", "command": "deploy"}):
@@ -118,7 +118,7 @@ def test_an_http_client_that_goes_away_has_cancelled_its_command_A5(server, conn
     assert deployer.withdrawn(timeout=30) == (0, asked.fields["id"])
 
 
-def test_errors_of_a_command_over_http_A5(ask, connect):
+def test_A5_errors_of_a_command_over_http(ask, connect):
     status, refused = ask("POST", "/api/commands", {"to": "nobody", "command": "deploy", "timeout_ms": 300})
     assert (status, refused["code"]) == (504, "timed_out")
     for body, field in [({"to": "a"}, "command"), ({"to": "a", "command": "x", "parameters": [1]}, "parameters"),
@@ -135,14 +135,14 @@ def test_errors_of_a_command_over_http_A5(ask, connect):
         assert (status, got["response"]["type"], got["response"]["content"]) == (200, "error", "no such change")
 
 
-def test_a_request_to_many_over_http_waits_for_all_A4(ask, connect):
+def test_A4_a_request_to_many_over_http_waits_for_all(ask, connect):
     with Agent(connect, "a", ("response", "yes")), Agent(connect, "b", ("response", "no")):
         status, got = ask("POST", "/api/requests", {"to": ["a", "b"], "message": {"content": "ship?"}})
     assert status == 200 and got["enough"] is True and got["missing"] == []
     assert {one["recipient"]: one["message"]["content"] for one in got["responses"]} == {"a": "yes", "b": "no"}
 
 
-def test_a_quorum_over_http_cancels_the_rest_A4(server, ask, connect):
+def test_A4_a_quorum_over_http_cancels_the_rest(server, ask, connect):
     slow = connect("slow")
     slow.consume("slow", credit=1)
     with Agent(connect, "a", ("response", "yes")), Agent(connect, "b", ("error", "cannot tell")):
@@ -155,7 +155,7 @@ def test_a_quorum_over_http_cancels_the_rest_A4(server, ask, connect):
     assert slow.withdrawn(timeout=30) == (0, asked.fields["id"])
 
 
-def test_answers_that_do_not_come_in_time_are_missing_A4(ask, connect):
+def test_A4_answers_that_do_not_come_in_time_are_missing(ask, connect):
     with Agent(connect, "a", ("response", "yes")):
         body = {"messages": [{"to": "a", "content": "ship?"}, {"to": "nobody", "content": "ship it?"}], "timeout_ms": "500ms"}
         status, got = ask("POST", "/api/requests", body)
@@ -163,7 +163,7 @@ def test_answers_that_do_not_come_in_time_are_missing_A4(ask, connect):
     assert [(one["index"], one["recipient"], one["code"]) for one in got["missing"]] == [(1, "nobody", "timed_out")]
 
 
-def test_answers_of_many_come_one_by_one_A4(server, connect):
+def test_A4_answers_of_many_come_one_by_one(server, connect):
     with Agent(connect, "a", ("response", "yes")):
         body = {"to": ["a", "nobody"], "timeout_ms": 500, "message": {"content": "ship?"}}
         with streamed(server, "POST", "/api/requests", body) as answer:
@@ -172,7 +172,7 @@ def test_answers_of_many_come_one_by_one_A4(server, connect):
     assert events[1][1]["code"] == "timed_out" and events[2][1]["enough"] is False
 
 
-def test_a_plain_request_over_http_can_be_followed_too_A5(server, connect):
+def test_A4_A5_a_plain_request_over_http_can_be_followed_too(server, connect):
     with Agent(connect, "a", ("status", "looking"), ("response", "found")):
         with streamed(server, "POST", "/message?wait=20s", {"to": "a", "content": "where?"}) as answer:
             assert [event for event, _ in server_sent(answer, 3)] == ["status", "answer", "done"]
@@ -185,7 +185,7 @@ def subscribed(server, query, accept="text/event-stream"):
     return streamed(server, "GET", f"/api/events?{query}", accept=accept)
 
 
-def test_events_are_heard_over_http_with_a_filter_M2(server, connect):
+def test_A6_M2_events_are_heard_over_http_with_a_filter(server, connect):
     speaker = connect("alice")
     with subscribed(server, "pattern=news.%3E&filter=content.score%20%3E%205&count=2") as answer:
         assert answer.status == 200
@@ -196,7 +196,7 @@ def test_events_are_heard_over_http_with_a_filter_M2(server, connect):
         assert answer.read().strip() == b""  # `count` ends it
 
 
-def test_a_subscription_over_http_that_had_its_count_holds_nobody_up_M2(server, connect):
+def test_A6_a_subscription_over_http_that_had_its_count_holds_nobody_up(server, connect):
     speaker = connect("alice")
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     connection.request("GET", "/api/events?pattern=news&count=1", headers={"Accept": "text/event-stream"})
@@ -210,21 +210,21 @@ def test_a_subscription_over_http_that_had_its_count_holds_nobody_up_M2(server, 
     connection.close()
 
 
-def test_wrong_subscriptions_over_http_are_refused_M2(ask):
+def test_A6_M2_wrong_subscriptions_over_http_are_refused(ask):
     assert ask("GET", "/api/events?pattern=a..b")[1]["code"] == "invalid_topic"
     status, refused = ask("GET", "/api/events?pattern=a&filter=priority%20%3C")
     assert (status, refused["code"]) == (400, "invalid_filter") and "column 11" in refused["error"] and "filters.md" in refused["advice"]
     assert ask("GET", "/api/events?pattern=a&count=0")[0] == 400
 
 
-def test_a_subscription_over_http_ends_with_its_client_M1(server, connect):
+def test_A6_a_subscription_over_http_ends_with_its_client(server, connect):
     watcher = connect()
     with subscribed(server, "pattern=a.b"):
         assert watcher.publish("x", topic="a.b").count == 1
     eventually(lambda: watcher.publish("x", topic="a.b").count, lambda count: count == 0)
 
 
-def test_http_1_0_gets_answers_in_one_piece_A5(server, connect):
+def test_A4_http_1_0_gets_answers_in_one_piece(server, connect):
     with Agent(connect, "a", ("response", "yes")):
         body = json.dumps({"to": "a", "message": {"content": "ship?"}})
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as plain:
@@ -238,7 +238,7 @@ def test_http_1_0_gets_answers_in_one_piece_A5(server, connect):
 # -- WebSocket
 
 
-def test_a_command_over_a_websocket_tells_its_statuses_and_is_cancelled_A5(server):
+def test_A5_a_command_over_a_websocket_tells_its_statuses_and_is_cancelled(server):
     async def steps(me, other):
         await other.ask("consume", request=1, mailbox="other", credit=5)
         await me.send("command", request=5, to="other", command="deploy", parameters={"change": 12})
@@ -257,7 +257,7 @@ def test_a_command_over_a_websocket_tells_its_statuses_and_is_cancelled_A5(serve
     run(server, steps)
 
 
-def test_a_request_to_many_over_a_websocket_A4(server):
+def test_A4_a_request_to_many_over_a_websocket(server):
     async def steps(me, other):
         for number, mailbox in enumerate(("a", "b", "slow"), 1):
             await other.ask("consume", request=number, mailbox=mailbox, credit=5)
@@ -281,7 +281,7 @@ def test_a_request_to_many_over_a_websocket_A4(server):
     run(server, steps)
 
 
-def test_a_request_to_many_over_a_websocket_can_be_cancelled_as_one_A4(server):
+def test_A4_a_request_to_many_over_a_websocket_can_be_cancelled_as_one(server):
     async def steps(me, other):
         await other.ask("consume", request=1, mailbox="other", credit=5)
         await me.send("command", request=9, to=["other", "other"], command="build")
@@ -295,7 +295,7 @@ def test_a_request_to_many_over_a_websocket_can_be_cancelled_as_one_A4(server):
     run(server, steps)
 
 
-def test_wrong_requests_to_many_over_a_websocket_are_refused_A4(server):
+def test_A4_wrong_requests_to_many_over_a_websocket_are_refused(server):
     async def steps(me, other):
         for fields, code in [({}, "invalid_field"), ({"to": [], "message": {}}, "out_of_range"), ({"to": ["a"], "need": 2, "message": {}}, "out_of_range"),
                              ({"to": ["a\nb"], "message": {}}, "invalid_name"), ({"messages": [1]}, "malformed")]:
@@ -311,7 +311,7 @@ def test_wrong_requests_to_many_over_a_websocket_are_refused_A4(server):
 # -- the native door: a request to many is as many REQUESTs, and CANCEL for those that are not needed
 
 
-def test_who_holds_a_cancelled_request_in_memory_is_told_A5(connect):
+def test_A4_who_holds_a_cancelled_request_in_memory_is_told(connect):
     asker, worker = connect("asker"), connect("worker")
     worker.consume("worker", credit=5)
     request = asker.start_request("long work", to="worker")
@@ -321,7 +321,7 @@ def test_who_holds_a_cancelled_request_in_memory_is_told_A5(connect):
     assert worker.withdrawn(timeout=30) == (0, task.fields["id"])
 
 
-def test_and_so_is_who_holds_one_of_a_requester_that_is_gone_A5(connect):
+def test_A4_and_so_is_who_holds_one_of_a_requester_that_is_gone(connect):
     asker, worker = connect("asker"), connect("worker")
     worker.consume("worker", credit=1)
     asker.start_request("held", to="worker")
@@ -333,7 +333,7 @@ def test_and_so_is_who_holds_one_of_a_requester_that_is_gone_A5(connect):
     assert worker.stats("worker")["mailboxes"][0]["ready"] == 0  # nobody wants to know: it is not handed out any more
 
 
-def test_or_whose_time_is_over_A5(connect):
+def test_A4_or_whose_time_is_over(connect):
     asker, worker = connect("asker"), connect("worker")
     worker.consume("worker", credit=5)
     asker.start_request("long work", timeout_ms=300, to="worker")

@@ -55,7 +55,7 @@ def test_wrong_usage_exits_with_2(arguments):
     (["subscribe", "a", "--count", "0"], "1 or more"), (["dead", "list", "--limit", "-1"], "1 or more"),
     (["mailbox", "bob", "--max-messages", "many"], "1 or more"), (["send", "bob", "x", "--compress=zip"], "zstd or gzip"),
     (["send", "bob", "--lines", "-", "--key", "k"], "leave it out"), (["recv", "bob", "--delay", "1s"], "--nack")])
-def test_wrong_usage_says_what_to_give_A4(arguments, says):
+def test_wrong_usage_says_what_to_give(arguments, says):
     run = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, env=environment())
     assert run.returncode == 2 and says in run.stderr and len(run.stderr) < 200, run.stderr
 
@@ -68,7 +68,7 @@ def test_without_a_server_it_fails_soon_and_says_so(tmp_path):
     assert time.monotonic() - began < 10
 
 
-def test_send_tells_what_is_known_of_the_recipient_X10(server):
+def test_X10_send_tells_what_is_known_of_the_recipient(server):
     assert re.fullmatch(rf"{UUID}  queued for bob: never seen, 1 unread\n", ok(server.cli("send", "bob", "one")))
     assert re.fullmatch(rf"{UUID}  queued for bob: never seen, 2 unread\n", ok(server.cli("send", "bob", "two")))
     ok(server.cli("recv", "bob"))
@@ -78,20 +78,20 @@ def test_send_tells_what_is_known_of_the_recipient_X10(server):
     assert re.fullmatch(rf"{UUID}  scheduled.*\n", ok(server.cli("send", "bob", "five", "--delay", "1h")))
 
 
-def test_recv_prints_acknowledges_and_is_empty_afterwards(server):
+def test_A7_recv_prints_acknowledges_and_is_empty_afterwards(server):
     ok(server.cli("--as", "alice", "send", "bob", "please look", "--priority", "high", "--type", "task"))
     assert re.fullmatch(rf"alice task high {UUID}\nplease look\n", ok(server.cli("recv", "bob")))
     empty = server.cli("recv", "bob")
     assert empty.returncode == 1 and not empty.stdout and "nothing" in empty.stderr
 
 
-def test_recv_without_ack_gives_back_when_it_ends(server):
+def test_X12_recv_without_ack_gives_back_when_it_ends(server):
     ok(server.cli("send", "bob", "x"))
     assert ok(server.cli("recv", "bob", "--no-ack", "--raw")) == "x"
     assert ok(server.cli("recv", "bob")).splitlines()[0].endswith("redelivered")
 
 
-def test_recv_waits_and_gives_up_in_time(server):
+def test_A3_recv_waits_and_gives_up_in_time(server):
     began = time.monotonic()
     assert server.cli("recv", "bob", "--wait", "300ms").returncode == 1
     assert time.monotonic() - began > 0.25
@@ -101,7 +101,7 @@ def test_recv_waits_and_gives_up_in_time(server):
     assert waiting.communicate(timeout=10)[0] == "at last" and waiting.returncode == 0
 
 
-def test_every_option_of_send_arrives_A1(server):
+def test_A1_M8_every_option_of_send_arrives(server):
     ok(server.cli("--as", "carol", "send", "bob", "-", "--type", "review", "--priority", "low", "--ttl", "2h", "--key", "k1", "--conversation", "c1",
                   "--correlation", "m0", "--reply-to", "carol", "--mode", "at_least_once", "--meta", "a=1", "--meta", "b=x=y",
                   "--content-type", "text/markdown", stdin="# from stdin\nsecond line"))
@@ -112,7 +112,7 @@ def test_every_option_of_send_arrives_A1(server):
         assert got[name] in ((7, "low") if name == "priority" else (value,)), (name, got)
 
 
-def test_recv_json_is_one_message_a_line_and_max_bounds_it(server):
+def test_A3_recv_json_is_one_message_a_line_and_max_bounds_it(server):
     for number in range(5):
         ok(server.cli("send", "bob", f"line {number}\nmore"))
     lines = ok(server.cli("recv", "bob", "--json", "--max", "3")).splitlines()
@@ -139,7 +139,7 @@ def test_recv_follow_goes_on_until_it_is_stopped(server):
     assert server.cli("recv", "bob").returncode == 1
 
 
-def test_recv_follow_stopped_at_any_moment_has_acknowledged_what_it_printed(server, connect):
+def test_A7_recv_follow_stopped_at_any_moment_has_acknowledged_what_it_printed(server, connect):
     """A signal between a message's print and its acknowledgement must not make it come again."""
     total = 2000
     connect("writer").publish_batch([message(f"{number}\n".encode(), to="bob") for number in range(total)])
@@ -155,7 +155,7 @@ def test_recv_follow_stopped_at_any_moment_has_acknowledged_what_it_printed(serv
         wait_for(lambda: json.loads(ok(server.cli("wait", "bob", "--json")))["ready"] == total - printed)
 
 
-def test_wait_wakes_with_a_summary_and_takes_nothing_X11(server):
+def test_X11_wait_wakes_with_a_summary_and_takes_nothing(server):
     sleeper = server.cli_start("wait", "bob", "--timeout", "20s")
     time.sleep(0.3)
     assert sleeper.poll() is None
@@ -176,7 +176,7 @@ def test_wait_is_stopped_by_a_signal(server):
         assert sleeper.returncode != 0
 
 
-def test_publish_reaches_a_subscriber(server):
+def test_A2_publish_reaches_a_subscriber(server):
     subscriber = server.cli_start("subscribe", "build.*", "--count", "2", "--json")
     wait_for(lambda: subscriptions(server) == 1)
     assert re.fullmatch(rf"{UUID}  sent to 1 subscription\n", ok(server.cli("publish", "build.done", "green")))
@@ -189,7 +189,7 @@ def test_publish_reaches_a_subscriber(server):
     assert events[1]["metadata"] == {"change": 12}
 
 
-def test_request_and_reply_are_an_agent_in_one_line_A4(server):
+def test_A4_request_and_reply_are_an_agent_in_one_line(server):
     agent = server.cli_start("reply", "analyst", "--exec", "wc -w")
     wait_for(lambda: consumers(server, "analyst") == 1)
     assert ok(server.cli("request", "analyst", "-", stdin="how many words are these\n")).strip() == "5"
@@ -199,7 +199,7 @@ def test_request_and_reply_are_an_agent_in_one_line_A4(server):
     assert agent.returncode == 0
 
 
-def test_request_and_reply_of_what_is_larger_than_a_message_X19(server, tmp_path):
+def test_X19_request_and_reply_of_what_is_larger_than_a_message(server, tmp_path):
     """A question that goes by reference is fetched for the command."""
     large = tmp_path / "large.txt"
     large.write_text("word " * 500_000)
@@ -212,7 +212,7 @@ def test_request_and_reply_of_what_is_larger_than_a_message_X19(server, tmp_path
     agent.communicate(timeout=10)
 
 
-def test_a_reply_that_fails_is_an_error_answer(server):
+def test_A4_a_reply_that_fails_is_an_error_answer(server):
     agent = server.cli_start("reply", "analyst", "--exec", "echo so far; exit 3")
     wait_for(lambda: consumers(server, "analyst") == 1)
     run = server.cli("request", "analyst", "x")
@@ -223,7 +223,7 @@ def test_a_reply_that_fails_is_an_error_answer(server):
     assert "the command ended with status 3" in (said := agent.communicate(timeout=10)[1]) and "internal" not in said
 
 
-def test_a_reply_may_run_in_parallel(server):
+def test_A4_a_reply_may_run_in_parallel(server):
     agent = server.cli_start("reply", "slow", "--exec", "sleep 3; cat", "--parallel", "4")
     wait_for(lambda: consumers(server, "slow") == 1)
     began = time.monotonic()
@@ -234,7 +234,7 @@ def test_a_reply_may_run_in_parallel(server):
     agent.communicate(timeout=10)
 
 
-def test_a_reply_killed_at_work_leaves_its_task_to_the_next_X12(server):
+def test_X12_a_reply_killed_at_work_leaves_its_task_to_the_next(server):
     agent = server.cli_start("reply", "worker", "--exec", "sleep 5")
     wait_for(lambda: consumers(server, "worker") == 1)
     ok(server.cli("--as", "boss", "send", "worker", "important"))
@@ -249,14 +249,14 @@ def test_a_reply_killed_at_work_leaves_its_task_to_the_next_X12(server):
     second.communicate(timeout=10)
 
 
-def test_a_request_nobody_answers_times_out(server):
+def test_A4_a_request_nobody_answers_times_out(server):
     began = time.monotonic()
     run = server.cli("request", "nobody", "x", "--timeout", "300ms")
     assert run.returncode == 1 and run.stderr and not run.stdout
     assert time.monotonic() - began < 5
 
 
-def test_receipts_show_how_far_messages_are_X10(server):
+def test_X10_receipts_show_how_far_messages_are(server):
     id = ok(server.cli("send", "bob", "x")).split()[0]
     assert re.match(rf"{id}  queued  bob", ok(server.cli("receipts", id)))
     ok(server.cli("recv", "bob"))
@@ -266,7 +266,7 @@ def test_receipts_show_how_far_messages_are_X10(server):
     assert server.cli("receipts", "nonsense").returncode in (1, 2)
 
 
-def test_a_mailbox_can_be_bounded(server):
+def test_A3_a_mailbox_can_be_bounded(server):
     ok(server.cli("mailbox", "bob", "--max-messages", "1"))
     ok(server.cli("send", "bob", "x"))
     full = server.cli("send", "bob", "y")
@@ -276,7 +276,7 @@ def test_a_mailbox_can_be_bounded(server):
     assert ok(server.cli("recv", "bob", "--raw")) == "z"
 
 
-def test_what_a_mailbox_is_not_told_is_the_servers_default_A3(make_server):
+def test_A3_what_a_mailbox_is_not_told_is_the_servers_default(make_server):
     server = make_server("--set", "mailbox.overflow=drop_oldest")
     ok(server.cli("mailbox", "bob", "--max-messages", "1", "--overflow", "reject"))
     ok(server.cli("mailbox", "bob", "--max-messages", "1"))
@@ -285,7 +285,7 @@ def test_what_a_mailbox_is_not_told_is_the_servers_default_A3(make_server):
     assert ok(server.cli("recv", "bob", "--raw")) == "y"
 
 
-def test_stats_are_readable_by_people_and_programs(server):
+def test_A19_stats_are_readable_by_people_and_programs(server):
     ok(server.cli("send", "bob", "x"))
     text = ok(server.cli("stats"))
     assert re.search(r"^bob +1 +0 +0 +0 +0 +never$", text, re.M), text
@@ -298,7 +298,7 @@ def test_it_finds_the_server_of_the_folder_it_stands_in(make_server, tmp_path):
     assert run.returncode == 0, run.stderr
 
 
-def test_the_journal_of_a_stopped_server_can_be_checked(server):
+def test_X3_the_journal_of_a_stopped_server_can_be_checked(server):
     for number in range(10):
         ok(server.cli("send", "bob", f"{number}"))
     server.terminate()
@@ -325,7 +325,7 @@ def test_the_bench_command_gives_figures_as_json(tmp_path):
     assert figures and not list(tmp_path.iterdir())
 
 
-def test_messages_survive_a_kill_between_commands(server):
+def test_X3_messages_survive_a_kill_between_commands(server):
     id = ok(server.cli("send", "bob", "precious")).split()[0]
     server.kill9()
     server.start()
@@ -333,7 +333,7 @@ def test_messages_survive_a_kill_between_commands(server):
     assert got["id"] == id and got["content"] == "precious"
 
 
-def test_a_client_that_follows_survives_a_restart_of_the_server(server):
+def test_P3_a_client_that_follows_survives_a_restart_of_the_server(server):
     server.listen = server.address  # to come back where it was
     follower = server.cli_start("recv", "bob", "--follow", "--raw")
     wait_for(lambda: consumers(server, "bob") == 1)

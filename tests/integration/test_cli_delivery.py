@@ -40,12 +40,12 @@ def test_wrong_usage_exits_with_2(arguments):
 
 
 @pytest.mark.parametrize("policy", ["attempts", "attempts=x", "backoff=slowly", "initial=soon", "speed=2", "multiplier=0"])
-def test_a_wrong_retry_policy_says_what_it_may_be(policy):
+def test_A10_a_wrong_retry_policy_says_what_it_may_be(policy):
     run = subprocess.run([PROGRAM, "send", "bob", "x", "--retry", policy], capture_output=True, text=True, env=environment())
     assert run.returncode == 1 and policy.split("=")[-1] in run.stderr and not run.stdout
 
 
-def test_a_message_says_all_of_its_fields(server):
+def test_A1_a_message_says_all_of_its_fields(server):
     first = ok(server.cli("send", "bob", "x")).split()[0]
     ok(server.cli("--as", "alice", "send", "carol", "y", "--retry", "attempts=5,backoff=exponential,initial=1s,max=5m", "--group", "g",
                   "--bounce", "--no-reply", "--cause", first))
@@ -54,7 +54,7 @@ def test_a_message_says_all_of_its_fields(server):
     assert got["group"] == "g" and got["bounce"] is True and got["expects_reply"] is False and got["cause"] == first and got["hops"] == 1
 
 
-def test_times_may_be_given_as_such(server):
+def test_A1_X5_times_may_be_given_as_such(server):
     later = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
     assert "scheduled" in ok(server.cli("send", "bob", "x", "--deliver-at", later))
     ok(server.cli("send", "carol", "x", "--expires-at", later))
@@ -64,7 +64,7 @@ def test_times_may_be_given_as_such(server):
     assert server.cli("send", "bob", "x", "--expires-at", "1970-01-01T00:00:00Z").returncode == 1
 
 
-def test_the_lines_of_a_file_are_messages_A9(server, tmp_path):
+def test_A13_the_lines_of_a_file_are_messages(server, tmp_path):
     file = tmp_path / "lines"
     file.write_text("one\n\ntwo\nthree\n")
     assert len(ok(server.cli("send", "bob", "--lines", str(file))).splitlines()) == 3
@@ -73,7 +73,7 @@ def test_the_lines_of_a_file_are_messages_A9(server, tmp_path):
     assert server.cli("send", "bob", "--lines", "/no/such/file").returncode == 1
 
 
-def test_atomic_lines_are_all_or_none_A9(server):
+def test_A13_atomic_lines_are_all_or_none(server):
     ok(server.cli("mailbox", "bob", "--max-messages", "2"))
     refused = server.cli("send", "bob", "--lines", "-", "--atomic", stdin="1\n2\n3\n")
     assert refused.returncode == 1 and "full" in refused.stderr
@@ -82,14 +82,14 @@ def test_atomic_lines_are_all_or_none_A9(server):
     assert partly.returncode == 1 and "message 3" in partly.stderr and len(partly.stdout.splitlines()) == 2
 
 
-def test_a_key_used_before_is_a_duplicate_A10(server):
+def test_A9_a_key_used_before_is_a_duplicate(server):
     first = ok(server.cli("send", "bob", "x", "--key", "k")).split()[0]
     again = ok(server.cli("send", "bob", "x", "--key", "k"))
     assert again.split()[0] == first and "duplicate" in again
     assert json.loads(ok(server.cli("send", "bob", "x", "--key", "k", "--json")))["state"] == "queued"
 
 
-def test_a_rejected_message_is_a_dead_letter_that_can_be_sent_again_A11(server):
+def test_A11_a_rejected_message_is_a_dead_letter_that_can_be_sent_again(server):
     id = ok(server.cli("--as", "alice", "send", "bob", "bad", "--priority", "low")).split()[0]
     ok(server.cli("--as", "bob", "recv", "bob", "--nack", "once more"))
     ok(server.cli("--as", "bob", "recv", "bob", "--wait", "20s", "--reject", "cannot be read"))
@@ -114,21 +114,21 @@ def test_a_rejected_message_is_a_dead_letter_that_can_be_sent_again_A11(server):
     assert server.cli("dead", "show", UNKNOWN).returncode == 1
 
 
-def test_an_empty_reason_gives_back_and_rejects_too_A7(server):
+def test_A7_A11_an_empty_reason_gives_back_and_rejects_too(server):
     id = ok(server.cli("send", "bob", "x")).split()[0]
     ok(server.cli("recv", "bob", "--nack", ""))
     ok(server.cli("recv", "bob", "--wait", "20s", "--reject", ""))
     assert [dead["id"] for dead in lines(server.cli("dead", "list", "--reason", "rejected", "--json"))] == [id]
 
 
-def test_what_is_given_back_may_be_told_when_to_come_again_A10(server):
+def test_A10_what_is_given_back_may_be_told_when_to_come_again(server):
     ok(server.cli("send", "bob", "x", "--retry", "backoff=fixed,initial=1h"))
     ok(server.cli("recv", "bob", "--nack", "soon", "--delay", "1ms"))
     ok(server.cli("recv", "bob", "--wait", "20s", "--nack", "later", "--delay", "1h"))
     assert server.cli("recv", "bob").returncode == 1
 
 
-def test_dead_letters_are_redriven_and_purged_by_condition_A11(server):
+def test_A11_X18_dead_letters_are_redriven_and_purged_by_condition(server):
     for content in ("a", "b", "c"):
         ok(server.cli("send", "bob", content, "--priority", "high" if content == "a" else "low"))
     ok(server.cli("recv", "bob", "--max", "3", "--reject", "no"))
@@ -145,7 +145,7 @@ def test_dead_letters_are_redriven_and_purged_by_condition_A11(server):
     assert ok(server.cli("dead", "list")) == ""
 
 
-def test_a_message_given_back_waits_as_its_policy_says_X3(server):
+def test_A10_a_message_given_back_waits_as_its_policy_says(server):
     ok(server.cli("send", "bob", "x", "--retry", "attempts=2,backoff=fixed,initial=1h"))
     ok(server.cli("recv", "bob", "--nack", "not now"))
     assert server.cli("recv", "bob").returncode == 1  # for an hour
@@ -155,7 +155,7 @@ def test_a_message_given_back_waits_as_its_policy_says_X3(server):
     assert [d["reason"] for d in lines(server.cli("dead", "list", "--json"))] == ["max_deliveries"]
 
 
-def test_a_message_nobody_has_had_can_be_taken_back_A13(server):
+def test_X5_a_message_nobody_has_had_can_be_taken_back(server):
     id = ok(server.cli("send", "bob", "x")).split()[0]
     assert "cancelled" in ok(server.cli("cancel", id))
     assert server.cli("recv", "bob").returncode == 1
@@ -163,7 +163,7 @@ def test_a_message_nobody_has_had_can_be_taken_back_A13(server):
     assert "cancelled" in ok(server.cli("receipts", id))
 
 
-def test_a_scheduled_message_comes_again_and_again_A13(server):
+def test_X5_a_scheduled_message_comes_again_and_again(server):
     ok(server.cli("schedule", "add", "tick", "bob", "still there", "--every", "100ms", "--priority", "high"))
     assert json.loads(ok(server.cli("recv", "bob", "--wait", "20s", "--json")))["priority"] == 3
     ok(server.cli("recv", "bob", "--wait", "20s"))
@@ -176,7 +176,7 @@ def test_a_scheduled_message_comes_again_and_again_A13(server):
     assert "0 3 * * *" in ok(server.cli("schedule", "list"))
 
 
-def test_a_conversation_sums_up_its_costs_X19(server):
+def test_X15_a_conversation_sums_up_its_costs(server):
     body = {"to": "bob", "content": "x", "conversation": "c1", "metadata": {"cost_tokens": 100, "cost_money": 0.5}}
     for _ in range(2):
         request = urllib.request.Request(f"http://{server.address}/api/messages", json.dumps(body).encode(), {"Content-Type": "application/json"})
@@ -187,7 +187,7 @@ def test_a_conversation_sums_up_its_costs_X19(server):
     assert server.cli("conversation", "cost", "nobody").returncode == 1
 
 
-def test_a_command_goes_to_an_agent_with_its_parameters_A4(server):
+def test_A5_a_command_goes_to_an_agent_with_its_parameters(server):
     agent = server.cli_start("reply", "deployer", "--exec", "cat")
     wait_for(lambda: consumers(server, "deployer") == 1)
     got = json.loads(ok(server.cli("command", "deployer", "deploy", "change=12", "name=x", "dry=true")))
@@ -195,7 +195,7 @@ def test_a_command_goes_to_an_agent_with_its_parameters_A4(server):
     stop(agent)
 
 
-def test_a_command_shows_its_statuses_before_its_result_A4(server, connect):
+def test_A5_a_command_shows_its_statuses_before_its_result(server, connect):
     worker = connect("deployer")
     worker.consume("deployer", credit=2)
     for json_wanted in (False, True):
@@ -211,7 +211,7 @@ def test_a_command_shows_its_statuses_before_its_result_A4(server, connect):
             assert out == "deployed\n" and "deployer: half way" in err
 
 
-def test_a_request_to_several_waits_for_as_many_as_are_needed_A4(server):
+def test_A4_a_request_to_several_waits_for_as_many_as_are_needed(server):
     agents = [server.cli_start("reply", name, "--exec", f"echo {name} agrees") for name in ("a", "b")]
     for name in ("a", "b"):
         wait_for(lambda name=name: consumers(server, name) == 1)
@@ -225,7 +225,7 @@ def test_a_request_to_several_waits_for_as_many_as_are_needed_A4(server):
         stop(agent)
 
 
-def test_a_schedule_may_send_events_A6(server):
+def test_X5_a_schedule_may_send_events(server):
     subscriber = server.cli_start("subscribe", "clock.*", "--count", "1", "--json")
     wait_for(lambda: json.loads(ok(server.cli("stats", "--json")))["subscriptions"] == 1)
     ok(server.cli("schedule", "add", "tick", "clock.minute", "beat", "--topic", "--every", "100ms"))
@@ -234,7 +234,7 @@ def test_a_schedule_may_send_events_A6(server):
 
 
 @pytest.mark.parametrize("option, encoding", [("--compress", "zstd"), ("--compress=zstd", "zstd"), ("--compress=gzip", "gzip")])
-def test_contents_can_be_sent_compressed_A15(server, connect, option, encoding):
+def test_A15_contents_can_be_sent_compressed(server, connect, option, encoding):
     text = "many words " * 1000
     for mailbox in ("bob", "raw"):
         ok(server.cli("send", mailbox, "-", option, stdin=text))
@@ -243,18 +243,18 @@ def test_contents_can_be_sent_compressed_A15(server, connect, option, encoding):
     assert packed.fields["encoding"] == encoding
 
 
-def test_an_empty_file_is_an_empty_message_A1(server, tmp_path):
+def test_A1_an_empty_file_is_an_empty_message(server, tmp_path):
     (tmp_path / "empty").touch()
     ok(server.cli("send", "bob", "--file", str(tmp_path / "empty")))
     assert json.loads(ok(server.cli("recv", "bob", "--json")))["content"] == ""
 
 
-def test_a_routed_message_is_told_without_a_name_A24(server):
+def test_A24_a_routed_message_is_told_without_a_name(server):
     ok(server.cli("route", "add", "all", "bob"))
     assert "queued for the mailbox that a route chose: never seen" in ok(server.cli("send", "", "x"))
 
 
-def test_reply_hands_on_what_comes_out_and_settles_in_one_fact_A9(server):
+def test_X5_reply_hands_on_what_comes_out_and_settles_in_one_fact(server):
     step = server.cli_start("reply", "scan", "--exec", "tr a-z A-Z", "--to", "archive", "--to", "index")
     wait_for(lambda: consumers(server, "scan") == 1)
     id = ok(server.cli("--as", "boss", "send", "scan", "words", "--conversation", "c")).split()[0]
@@ -266,7 +266,7 @@ def test_reply_hands_on_what_comes_out_and_settles_in_one_fact_A9(server):
     stop(step)
 
 
-def test_the_last_step_of_a_pipeline_answers_whoever_asked_A9(server):
+def test_X5_A4_the_last_step_of_a_pipeline_answers_whoever_asked(server):
     steps = [server.cli_start("reply", "upper", "--exec", "tr a-z A-Z", "--to", "reverse"), server.cli_start("reply", "reverse", "--exec", "rev")]
     wait_for(lambda: consumers(server, "upper") == 1 and consumers(server, "reverse") == 1)
     assert ok(server.cli("request", "upper", "abc", "--mode", "at_least_once")).strip() == "CBA"
@@ -274,7 +274,7 @@ def test_the_last_step_of_a_pipeline_answers_whoever_asked_A9(server):
         stop(step)
 
 
-def test_what_cannot_be_handed_on_is_tried_again_A9(server):
+def test_X5_A10_what_cannot_be_handed_on_is_tried_again(server):
     ok(server.cli("mailbox", "full", "--max-messages", "1"))
     ok(server.cli("send", "full", "x"))
     step = server.cli_start("reply", "scan", "--exec", "cat", "--to", "full")
@@ -286,7 +286,7 @@ def test_what_cannot_be_handed_on_is_tried_again_A9(server):
     stop(step)
 
 
-def test_the_command_of_a_reply_ends_when_it_is_wanted_no_more_A5(server, tmp_path):
+def test_A5_the_command_of_a_reply_ends_when_it_is_wanted_no_more(server, tmp_path):
     started, ended = tmp_path / "started", tmp_path / "ended"
     script = f"trap 'touch {ended}; exit 1' TERM; touch {started}; sleep 60 & wait"
     worker = server.cli_start("reply", "worker", "--exec", script)
@@ -304,7 +304,7 @@ def test_the_command_of_a_reply_ends_when_it_is_wanted_no_more_A5(server, tmp_pa
     stop(worker)
 
 
-def test_metadata_is_json_where_it_can_be_X15(server):
+def test_X15_metadata_is_json_where_it_can_be(server):
     ok(server.cli("send", "bob", "x", "--conversation", "c", "--meta", "cost_tokens=120", "--meta", "branch=main", "--meta", "tags=[1,\"a\"]", "--meta", "id=007"))
     assert json.loads(ok(server.cli("recv", "bob", "--json")))["metadata"] == {"cost_tokens": 120, "branch": "main", "tags": [1, "a"], "id": "007"}
     assert "120 tokens" in ok(server.cli("conversation", "cost", "c"))

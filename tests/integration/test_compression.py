@@ -24,7 +24,7 @@ def take(ask, agent="bob"):
 
 
 @pytest.mark.parametrize("wanted", [True, "zstd", "gzip"])
-def test_a_sender_over_http_asks_for_compression_X18(ask, connect, wanted):
+def test_A15_a_sender_over_http_asks_for_compression(ask, connect, wanted):
     for _ in range(2):
         assert ask("POST", "/api/messages", {"to": "bob", "content": TEXT, "compress": wanted})[0] == 201
     (got,) = connect("bob").receive("bob")
@@ -33,7 +33,7 @@ def test_a_sender_over_http_asks_for_compression_X18(ask, connect, wanted):
     assert message["content"] == TEXT and "encoding" not in message and "content_encoding" not in message
 
 
-def test_a_sender_over_a_websocket_asks_for_compression_X18(server, connect):
+def test_A15_a_sender_over_a_websocket_asks_for_compression(server, connect):
     async def steps(me, other):
         await other.ask("consume", request=1, mailbox="other")
         for _ in range(2):
@@ -46,14 +46,14 @@ def test_a_sender_over_a_websocket_asks_for_compression_X18(server, connect):
     assert first.fields["encoding"] == second.fields["encoding"] == "zstd"
 
 
-def test_what_would_not_become_smaller_is_sent_as_it_is_X18(ask, connect):
+def test_A15_what_would_not_become_smaller_is_sent_as_it_is(ask, connect):
     ask("POST", "/api/messages", {"to": "bob", "content": "x", "compress": True})
     (got,) = connect("bob").receive("bob")
     assert got.content == b"x" and "encoding" not in got.fields
     assert ask("POST", "/api/messages", {"to": "bob", "content": "x", "compress": "rar"})[1]["code"] == "invalid_field"
 
 
-def test_contents_that_the_command_line_compressed_are_readable_at_every_door_X18(server, ask):
+def test_A15_contents_that_the_command_line_compressed_are_readable_at_every_door(server, ask):
     for _ in range(2):
         ok(server.cli("send", "other", "-", "--compress", stdin=TEXT))
     (message,) = take(ask, "other")[:1]
@@ -67,7 +67,7 @@ def test_contents_that_the_command_line_compressed_are_readable_at_every_door_X1
     run(server, steps)
 
 
-def test_a_bomb_is_an_error_that_says_so_and_can_be_settled_X18(server, ask, connect):
+def test_A15_a_bomb_is_an_error_that_says_so_and_can_be_settled(server, ask, connect):
     sender = connect("sender")
     assert len(BOMB) < 128 * 1024
     for mailbox in ("bob", "other"):
@@ -87,13 +87,13 @@ def test_a_bomb_is_an_error_that_says_so_and_can_be_settled_X18(server, ask, con
 
 
 @pytest.mark.parametrize("broken", [b"no gzip at all", gzip.compress(b"x" * 1000)[:-9], zlib.compress(b"x" * 1000)])
-def test_what_is_no_gzip_is_handed_on_with_the_reason_X18(ask, connect, broken):
+def test_A15_what_is_no_gzip_is_handed_on_with_the_reason(ask, connect, broken):
     connect().publish(broken, to="bob", encoding="gzip")
     (message,) = take(ask)
     assert message["content_error"]["code"] == "malformed" and base64.b64decode(message["content"]) == broken
 
 
-def test_answers_and_events_are_readable_too_X18(server, ask, connect):
+def test_A15_answers_and_events_are_readable_too(server, ask, connect):
     worker = connect("worker")
     worker.consume("worker", credit=1)
     packed = gzip.compress(TEXT.encode())
@@ -109,7 +109,7 @@ def test_answers_and_events_are_readable_too_X18(server, ask, connect):
     run(server, steps)
 
 
-def test_many_that_become_large_are_given_back_when_the_answer_is_full_X18(ask, connect):
+def test_A15_many_that_become_large_are_given_back_when_the_answer_is_full(ask, connect):
     sender = connect()
     packed = gzip.compress(b"a" * (7 * 1024 * 1024))
     for _ in range(12):
@@ -119,7 +119,7 @@ def test_many_that_become_large_are_given_back_when_the_answer_is_full_X18(ask, 
     assert len(first) + len(take(ask)) == 12
 
 
-def test_dead_letters_are_shown_readable_X18(ask):
+def test_A15_dead_letters_are_shown_readable(ask):
     ask("POST", "/api/messages", {"to": "bob", "content": TEXT, "compress": True})
     (message,) = ask("GET", "/api/messages?agent=bob")[1]["messages"]
     ask("PUT", f"/api/messages/{message['id']}/status", {"status": "rejected", "lease": message["lease"]})

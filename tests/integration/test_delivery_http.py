@@ -33,13 +33,13 @@ def make_dead(ask, mailbox, count=1, **fields):
     return ids
 
 
-def test_a9_a_duplicate_is_told_the_first_id_and_where_it_is(ask):
+def test_A9_a_duplicate_is_told_the_first_id_and_where_it_is(ask):
     first = publish(ask, to="bob", key="k", content="x")
     status, again = ask("POST", "/api/messages", {"to": "bob", "key": "k", "content": "x"})
     assert (status, again["id"], again["outcome"], again["state"], again["status"]) == (201, first, "duplicate", "queued", "pending")
 
 
-def test_x5_a_completion_settles_and_publishes(ask):
+def test_X5_a_completion_settles_and_publishes(ask):
     id = publish(ask, to="worker", content="2")
     (task,) = take(ask, "worker")
     outputs = [{"to": "next", "content": "4"}, {"to": "last", "content": "16"}]
@@ -53,7 +53,7 @@ def test_x5_a_completion_settles_and_publishes(ask):
     assert take(ask, "next") == []
 
 
-def test_x5_a_lease_settles_its_own_message_alone(ask):
+def test_X5_a_lease_settles_its_own_message_alone(ask):
     first, second = publish(ask, to="a", content="1"), publish(ask, to="b", content="2")
     (one,), (other,) = take(ask, "a"), take(ask, "b")
     for body in [{"status": "processed"}, {"status": "failed"}, {"status": "rejected"}, {"status": "delivered"}]:
@@ -67,7 +67,7 @@ def test_x5_a_lease_settles_its_own_message_alone(ask):
         assert ask("PUT", f"/api/messages/{id}/status", {"status": "processed", "lease": message["lease"]})[0] == 200
 
 
-def test_a10_a_failed_message_waits_as_its_policy_says_and_tells_its_attempts(ask):
+def test_A10_a_failed_message_waits_as_its_policy_says_and_tells_its_attempts(ask):
     id = publish(ask, to="worker", content="x", retry=FIXED_HOUR)
     (task,) = take(ask, "worker")
     assert task["retry"]["attempts"] == 5
@@ -78,7 +78,7 @@ def test_a10_a_failed_message_waits_as_its_policy_says_and_tells_its_attempts(as
     assert [(a["end"], a["reason"]) for a in receipt["attempts"]] == [("nacked", "no disk")]
 
 
-def test_a11_dead_letters_are_listed_shown_and_purged(ask):
+def test_A11_dead_letters_are_listed_shown_and_purged(ask):
     ids = make_dead(ask, "bob", 3, priority=3)
     status, page = ask("GET", "/api/dead?mailbox=bob&limit=2")
     assert status == 200 and [d["id"] for d in page["dead"]] == ids[:2] and page["next"] == ids[1]
@@ -94,7 +94,7 @@ def test_a11_dead_letters_are_listed_shown_and_purged(ask):
     assert ask("DELETE", "/api/dead?all=true")[1] == {"purged": 2}
 
 
-def test_x18_dead_letters_are_sent_again(ask):
+def test_X18_dead_letters_are_sent_again(ask):
     (first, *_) = make_dead(ask, "bob", 3)
     for path, body in ((f"{first}/resubmit", {}), ("redrive", {"mailbox": "bob"})):
         for unheard in ("prio", "from", "message_id", "topic"):
@@ -110,7 +110,7 @@ def test_x18_dead_letters_are_sent_again(ask):
     assert ask("POST", f"/api/dead/{first}/resubmit")[0] == 404
 
 
-def test_x5_a_message_is_taken_back(ask):
+def test_X5_a_message_is_taken_back(ask):
     id = publish(ask, to="bob", content="x", delay="1h")
     assert ask("DELETE", f"/api/messages/{id}") == (200, {})
     assert ask("GET", f"/api/messages/{id}")[1]["status"] == "cancelled"
@@ -121,7 +121,7 @@ def test_x5_a_message_is_taken_back(ask):
     assert (status, refused["code"]) == (409, "lease_lost")
 
 
-def test_x5_schedules(ask):
+def test_X5_schedules(ask):
     nightly = {"name": "nightly report", "cron": "0 3 * * *", "message": {"to": "bob", "content": "report"}}
     assert ask("POST", "/api/schedules", nightly) == (200, {})
     soon = {"name": "soon", "every": "1h", "first_at": int(time.time() * 1000) + 200, "message": {"to": "bob", "content": "now"}}
@@ -135,7 +135,7 @@ def test_x5_schedules(ask):
     assert status == 400 and refused["error"]
 
 
-def test_a13_an_atomic_batch_is_published_whole_or_not_at_all(ask):
+def test_A13_an_atomic_batch_is_published_whole_or_not_at_all(ask):
     good = [{"to": "bob", "content": str(i)} for i in range(2)]
     ask("POST", "/api/call/mailbox.configure", {"name": "small", "max_messages": 1})
     too_many = {"atomic": True, "messages": [*good, {"to": "small"}, {"to": "small"}]}
@@ -149,7 +149,7 @@ def test_a13_an_atomic_batch_is_published_whole_or_not_at_all(ask):
     assert ask("POST", "/api/messages/batch", {"atomic": True})[0] == 400
 
 
-def test_x15_costs_are_summed_by_conversation(ask):
+def test_X15_costs_are_summed_by_conversation(ask):
     publish(ask, to="bob", conversation="c/1", metadata={"cost_tokens": 100, "cost_money": 0.25})
     assert ask("GET", "/api/conversations/c%2F1/cost") == (200, {"conversation": "c/1", "messages": 1, "tokens": 100, "money": 0.25})
     assert ask("GET", "/api/conversations/c-2/cost")[0] == 404
@@ -163,7 +163,7 @@ def test_every_call_has_an_address(ask):
     assert ask("POST", "/api/call/dead.list", "[]")[0] == 400
 
 
-def test_the_metrics_count_what_became_of_messages(ask):
+def test_U12_A19_the_metrics_count_what_became_of_messages(ask):
     make_dead(ask, "bob")
     publish(ask, to="bob", key="k")
     ask("POST", "/api/messages", {"to": "bob", "key": "k"})

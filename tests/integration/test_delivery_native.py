@@ -38,7 +38,7 @@ def eventually(read, wanted, within=30):
 # -- A9: exactly once
 
 
-def test_a9_a_duplicate_is_told_the_first_id_and_where_it_is(server, connect):
+def test_A9_a_duplicate_is_told_the_first_id_and_where_it_is(server, connect):
     alice, bob = connect("alice"), connect("bob")
     first = alice.publish("x", to="bob", key="k", mode=EXACTLY_ONCE)
     again = alice.publish("y", to="bob", key="k", mode=EXACTLY_ONCE)
@@ -52,7 +52,7 @@ def test_a9_a_duplicate_is_told_the_first_id_and_where_it_is(server, connect):
     assert connect("carol").publish("z", to="bob", key="k", mode=EXACTLY_ONCE).outcome != "duplicate"
 
 
-def test_a9_keys_are_remembered_by_a_server_that_was_killed(server, connect):
+def test_A9_keys_are_remembered_by_a_server_that_was_killed(server, connect):
     first = connect("alice").publish("x", to="bob", key="k")
     server.kill9()
     server.start()
@@ -60,7 +60,7 @@ def test_a9_keys_are_remembered_by_a_server_that_was_killed(server, connect):
     assert (again.outcome, again.id) == ("duplicate", first.id)
 
 
-def test_a9_keys_are_forgotten_after_their_window(make_server):
+def test_A9_keys_are_forgotten_after_their_window(make_server):
     alice = Client(("127.0.0.1", make_server("--set", "keys.max=1").port), agent="alice")
     first = alice.publish(to="bob", key="one")
     alice.publish(to="bob", key="two")
@@ -71,7 +71,7 @@ def test_a9_keys_are_forgotten_after_their_window(make_server):
 # -- X5: complete
 
 
-def test_x5_a_completion_settles_and_publishes(server, connect):
+def test_X5_a_completion_settles_and_publishes(server, connect):
     worker = connect("worker")
     sent = connect("source").publish("2", to="worker", conversation="c")
     (task,) = worker.receive("worker")
@@ -85,7 +85,7 @@ def test_x5_a_completion_settles_and_publishes(server, connect):
     assert worker.stats()["messages"]["completed"] == 1
 
 
-def test_x5_a_completion_without_outputs_is_an_ack(server, connect):
+def test_X5_a_completion_without_outputs_is_an_ack(server, connect):
     worker = connect("worker")
     worker.publish(to="worker")
     (task,) = worker.receive("worker")
@@ -93,7 +93,7 @@ def test_x5_a_completion_without_outputs_is_an_ack(server, connect):
     assert worker.stats("worker")["mailboxes"][0]["leased"] == 0
 
 
-def test_x5_a_refused_completion_changes_nothing(server, connect):
+def test_X5_a_refused_completion_changes_nothing(server, connect):
     worker = connect("worker")
     worker.publish(to="worker")
     (task,) = worker.receive("worker")
@@ -105,7 +105,7 @@ def test_x5_a_refused_completion_changes_nothing(server, connect):
     assert worker.receive("next", wait_ms=0) == []
 
 
-def test_x5_leases_of_another_message_settle_nothing_if_the_message_is_named(server, connect):
+def test_X5_leases_of_another_message_settle_nothing_if_the_message_is_named(server, connect):
     worker = connect("worker")
     first, other = worker.publish("1", to="worker", mode=AT_LEAST_ONCE), worker.publish("2", to="worker", mode=AT_LEAST_ONCE)
     tasks = worker.receive("worker", max=2)
@@ -126,7 +126,7 @@ def test_x5_leases_of_another_message_settle_nothing_if_the_message_is_named(ser
     assert worker.stats("worker")["mailboxes"][0]["leased"] == 0
 
 
-def test_x5_a_completion_answers_a_request(server, connect):
+def test_X5_a_completion_answers_a_request(server, connect):
     asker, worker = connect("asker"), connect("worker")
     worker.consume("worker")
     request = asker.start_request("2+2", to="worker", mode=AT_LEAST_ONCE)
@@ -135,7 +135,7 @@ def test_x5_a_completion_answers_a_request(server, connect):
     assert asker.end_request(request).content == b"4"
 
 
-def test_completions_that_do_not_parse_are_refused(server, connect):
+def test_X5_completions_that_do_not_parse_are_refused(server, connect):
     worker = connect("worker")
     for body in [b"", b"1234567", struct.pack("<Q", 1), struct.pack("<QI", 1, 1), struct.pack("<QII", 1, 1, 99) + b"x"]:
         refused("malformed", worker.call, COMPLETE, body)
@@ -146,7 +146,7 @@ def test_completions_that_do_not_parse_are_refused(server, connect):
 # -- A10: retries
 
 
-def test_a10_a_nack_without_delay_waits_as_the_policy_says(server, connect):
+def test_A10_a_nack_without_delay_waits_as_the_policy_says(server, connect):
     worker = connect("worker")
     # An hour, so that a slow machine does not see it come back.
     sent = worker.publish(to="worker", retry=[5, FIXED, 3_600_000, 0, 2000])
@@ -161,7 +161,7 @@ def test_a10_a_nack_without_delay_waits_as_the_policy_says(server, connect):
     assert again.fields["id"] == sent.id and again.redelivered
 
 
-def test_a10_attempts_are_counted_and_kept_with_their_reasons(server, connect):
+def test_A10_attempts_are_counted_and_kept_with_their_reasons(server, connect):
     worker = connect("worker")
     sent = worker.publish(to="worker", retry=[2, FIXED, 10, 0, 2000])
     for reason in ("first", "second"):
@@ -174,7 +174,7 @@ def test_a10_attempts_are_counted_and_kept_with_their_reasons(server, connect):
     assert 0 < attempts[0]["at"] <= attempts[1]["at"]
 
 
-def test_a10_a_mailbox_has_a_policy_of_its_own(server, connect):
+def test_A10_a_mailbox_has_a_policy_of_its_own(server, connect):
     worker = connect("worker")
     worker.mailbox("worker", retry=[1, FIXED, 0, 0, 2000])
     sent = worker.publish(to="worker")
@@ -200,7 +200,7 @@ def make_dead(client, mailbox, count=1, **fields):
     return [text_id(s.id) for s in sent]
 
 
-def test_a11_a_rejection_ends_at_once_in_the_dead_letters(server, connect):
+def test_A11_a_rejection_ends_at_once_in_the_dead_letters(server, connect):
     alice = connect("alice")
     watcher = connect("watcher")
     watcher.subscribe("bus.dead")
@@ -220,7 +220,7 @@ def test_a11_a_rejection_ends_at_once_in_the_dead_letters(server, connect):
     assert alice.stats()["dead_by_reason"]["rejected"] == 1
 
 
-def test_a11_dead_letters_are_listed_by_condition_page_by_page(server, connect):
+def test_A11_dead_letters_are_listed_by_condition_page_by_page(server, connect):
     alice = connect("alice")
     ids = make_dead(alice, "bob", 5) + make_dead(alice, "carol", 2, priority=1)
     seen, after = [], None
@@ -245,7 +245,7 @@ def test_a11_dead_letters_are_listed_by_condition_page_by_page(server, connect):
         assert next(iter(wrong)) in refused("invalid_field", alice.carry_out, "dead.list", **wrong).text
 
 
-def test_x18_a_dead_letter_is_sent_again_with_changes(server, connect):
+def test_X18_a_dead_letter_is_sent_again_with_changes(server, connect):
     alice = connect("alice")
     (id,) = make_dead(alice, "bob", priority=3, key="k")
     confirm = alice.carry_out("dead.resubmit", id=id, changes={"to": "carol", "priority": "normal", "content": {"fixed": True}})
@@ -263,7 +263,7 @@ def test_x18_a_dead_letter_is_sent_again_with_changes(server, connect):
     assert alice.carry_out("dead.show", id=id)["id"] == id
 
 
-def test_x18_many_are_sent_again_after_a_dry_run(server, connect):
+def test_X18_many_are_sent_again_after_a_dry_run(server, connect):
     alice = connect("alice")
     ids = make_dead(alice, "bob", 4) + make_dead(alice, "carol", 1)
     dry = alice.carry_out("dead.redrive", mailbox="bob", dry_run=True)
@@ -275,7 +275,7 @@ def test_x18_many_are_sent_again_after_a_dry_run(server, connect):
     assert alice.stats("carol")["mailboxes"][0]["dead"] == 1
 
 
-def test_a11_purging_wants_a_condition(server, connect):
+def test_A11_purging_wants_a_condition(server, connect):
     alice = connect("alice")
     make_dead(alice, "bob", 3)
     assert "all" in refused("invalid_field", alice.carry_out, "dead.purge").text
@@ -287,7 +287,7 @@ def test_a11_purging_wants_a_condition(server, connect):
     assert alice.carry_out("dead.list") == {"dead": [], "next": None}
 
 
-def test_a11_a_sender_that_asked_is_told_of_a_death(server, connect):
+def test_A11_a_sender_that_asked_is_told_of_a_death(server, connect):
     alice = connect("alice")
     sent = alice.publish(to="bob", bounce=True, correlation="job-7")
     (task,) = alice.receive("bob")
@@ -299,7 +299,7 @@ def test_a11_a_sender_that_asked_is_told_of_a_death(server, connect):
     assert alice.stats()["messages"]["bounced"] == 1
 
 
-def test_a11_dead_letters_survive_a_kill(server, connect):
+def test_A11_dead_letters_survive_a_kill(server, connect):
     ids = make_dead(connect("alice"), "bob", 3)
     server.kill9()
     server.start()
@@ -310,7 +310,7 @@ def test_a11_dead_letters_survive_a_kill(server, connect):
 # -- X5: taken back, and sent again and again
 
 
-def test_x5_a_message_is_taken_back_before_somebody_has_it(server, connect):
+def test_X5_a_message_is_taken_back_before_somebody_has_it(server, connect):
     alice = connect("alice")
     later = alice.publish("x", to="bob", deliver_at=int(time.time() * 1000) + 3_600_000)
     assert alice.carry_out("message.cancel", id=text_id(later.id)) is None
@@ -322,7 +322,7 @@ def test_x5_a_message_is_taken_back_before_somebody_has_it(server, connect):
     alice.ack(task.lease)
 
 
-def test_x5_a_schedule_sends_its_message_again_and_again(server, connect):
+def test_X5_a_schedule_sends_its_message_again_and_again(server, connect):
     alice = connect("alice")
     alice.carry_out("schedule.set", name="tick", every="100ms", times=2, message={"to": "bob", "content": "tick"})
     for _ in range(2):
@@ -333,7 +333,7 @@ def test_x5_a_schedule_sends_its_message_again_and_again(server, connect):
     assert alice.stats()["messages"]["schedules_fired"] == 2
 
 
-def test_x5_schedules_are_listed_replaced_removed_and_kept(server, connect):
+def test_X5_schedules_are_listed_replaced_removed_and_kept(server, connect):
     alice = connect("alice")
     far = int(time.time() * 1000) + 86_400_000
     alice.carry_out("schedule.set", name="nightly", cron="0 3 * * *", message={"to": "bob", "content": "report"})
@@ -357,7 +357,7 @@ def test_x5_schedules_are_listed_replaced_removed_and_kept(server, connect):
 # -- A13: batches
 
 
-def test_a13_an_atomic_batch_is_published_whole_or_not_at_all(server, connect):
+def test_A13_an_atomic_batch_is_published_whole_or_not_at_all(server, connect):
     alice = connect("alice")
     good = [message(str(i), to="bob") for i in range(3)]
     error = refused("out_of_range", alice.publish_batch, [*good, message("x", to="bob", priority=99)], atomic=True)
@@ -369,7 +369,7 @@ def test_a13_an_atomic_batch_is_published_whole_or_not_at_all(server, connect):
     assert [d.content for d in alice.receive("bob", max=9)] == [b"0", b"1", b"2"]
 
 
-def test_a13_an_atomic_batch_to_a_full_mailbox_leaves_it_as_it_was(server, connect):
+def test_A13_an_atomic_batch_to_a_full_mailbox_leaves_it_as_it_was(server, connect):
     alice = connect("alice")
     alice.mailbox("bob", max_messages=2)
     refused("mailbox_full", alice.publish_batch, [message(str(i), to="bob") for i in range(3)], atomic=True)
@@ -379,7 +379,7 @@ def test_a13_an_atomic_batch_to_a_full_mailbox_leaves_it_as_it_was(server, conne
 # -- A5: commands, and requests
 
 
-def test_a5_status_messages_come_before_the_result(server, connect):
+def test_A5_status_messages_come_before_the_result(server, connect):
     asker, worker = connect("asker"), connect("worker")
     worker.consume("worker")
     request = asker.start_request("build", to="worker", mode=AT_LEAST_ONCE, type=TYPES["command"], stream=True)
@@ -392,7 +392,7 @@ def test_a5_status_messages_come_before_the_result(server, connect):
     refused("no_such_request", worker.publish, "late", to=reply_to, type=TYPES["response"])
 
 
-def test_a5_who_holds_a_cancelled_request_is_told(server, connect):
+def test_A4_who_holds_a_cancelled_request_is_told(server, connect):
     asker, worker = connect("asker"), connect("worker")
     worker.consume("worker")
     request = asker.start_request("long work", to="worker", mode=AT_LEAST_ONCE)
@@ -404,7 +404,7 @@ def test_a5_who_holds_a_cancelled_request_is_told(server, connect):
 # -- M1: groups; X13: causes and loops; X15: costs
 
 
-def test_messages_of_a_group_are_held_until_the_one_before_is_settled(server, connect):
+def test_M1_messages_of_a_group_are_held_until_the_one_before_is_settled(server, connect):
     alice, one, two = connect("alice"), connect("one"), connect("two")
     for i in range(2):
         alice.publish(str(i), to="work", group="g")
@@ -416,7 +416,7 @@ def test_messages_of_a_group_are_held_until_the_one_before_is_settled(server, co
     assert second.content == b"1"
 
 
-def test_x13_a_loop_ends_with_a_dead_letter_and_a_bounce(make_server):
+def test_X13_a_loop_ends_with_a_dead_letter_and_a_bounce(make_server):
     server = make_server("--set", "guard.hops=2")
     client = Client(("127.0.0.1", server.port), agent="ping")
     watcher = Client(("127.0.0.1", server.port), agent="watcher")
@@ -438,7 +438,7 @@ def test_x13_a_loop_ends_with_a_dead_letter_and_a_bounce(make_server):
     watcher.close()
 
 
-def test_x13_who_expects_no_reply_gets_none(server, connect):
+def test_X13_who_expects_no_reply_gets_none(server, connect):
     alice, bob = connect("alice"), connect("bob")
     sent = alice.publish("thanks!", to="bob", expects_reply=False)
     (got,) = bob.receive("bob")
@@ -447,7 +447,7 @@ def test_x13_who_expects_no_reply_gets_none(server, connect):
     assert alice.receive("alice", wait_ms=0) == []
 
 
-def test_x15_costs_are_summed_by_conversation(server, connect):
+def test_X15_costs_are_summed_by_conversation(server, connect):
     alice = connect("alice")
     for tokens in (100, 250):
         alice.publish(to="bob", conversation="c-1", metadata={"cost_tokens": tokens, "cost_money": 0.5})
@@ -471,7 +471,7 @@ def test_calls_that_are_none_are_refused(server, connect):
 # -- settings
 
 
-def test_a10_settings_give_the_policy_of_mailboxes_without_one(make_server, tmp_path):
+def test_A10_settings_give_the_policy_of_mailboxes_without_one(make_server, tmp_path):
     config = tmp_path / "folkmoot.toml"
     config.write_text('[mailbox]\nretry_attempts = 2\nretry_backoff = "fixed"\nretry_initial = "1h"\nretry_multiplier = 1.5\n')
     client = Client(("127.0.0.1", make_server("--config", str(config), "--set", "dead.max=1").port), agent="worker")

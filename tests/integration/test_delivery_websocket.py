@@ -3,7 +3,7 @@
 from test_websocket import run
 
 
-def test_a9_a13_duplicates_and_atomic_batches(server):
+def test_A9_A13_duplicates_and_atomic_batches(server):
     async def steps(me, other):
         sent = await me.ask("publish", request=1, message={"to": "bob", "key": "k", "content": "x"})
         again = await me.ask("publish", request=2, message={"to": "bob", "key": "k", "content": "x"})
@@ -17,7 +17,7 @@ def test_a9_a13_duplicates_and_atomic_batches(server):
     run(server, steps)
 
 
-def test_a_wrong_message_of_a_batch_is_refused_alone_A13(server):
+def test_A13_a_wrong_message_of_a_batch_is_refused_alone(server):
     async def steps(me, other):
         wrong = {"to": "box", "priority": 99}
         done = await me.ask("publish_batch", request=1, quiet=True, messages=[wrong, {"to": "box"}, {"to": "@"}, wrong])
@@ -29,7 +29,7 @@ def test_a_wrong_message_of_a_batch_is_refused_alone_A13(server):
     run(server, steps)
 
 
-def test_x5_a_completion_settles_and_publishes(server):
+def test_X5_a_completion_settles_and_publishes(server):
     async def steps(me, other):
         sent = await me.ask("publish", message={"to": "other", "content": "2"})
         await other.send("receive", request=1, mailbox="other")
@@ -44,7 +44,7 @@ def test_x5_a_completion_settles_and_publishes(server):
     run(server, steps)
 
 
-def test_a10_a11_x18_failures_and_dead_letters(server):
+def test_A10_A11_X18_failures_and_dead_letters(server):
     async def steps(me, other):
         policy = {"attempts": 3, "backoff": "fixed", "initial": "1h"}
         await me.ask("mailbox", request=1, name="other", retry=policy)
@@ -68,7 +68,7 @@ def test_a10_a11_x18_failures_and_dead_letters(server):
     run(server, steps)
 
 
-def test_a5_status_messages_and_withdrawals(server):
+def test_A5_status_messages_and_withdrawals(server):
     async def steps(me, other):
         await other.ask("consume", request=1, mailbox="other")
         task = {"to": "other", "type": "command", "mode": "at_least_once", "content": "build"}
@@ -89,7 +89,7 @@ def test_a5_status_messages_and_withdrawals(server):
     run(server, steps)
 
 
-def test_x5_schedules(server):
+def test_X5_schedules(server):
     async def steps(me, other):
         schedule = {"name": "s", "every": "100ms", "times": 1, "message": {"to": "me", "content": "tick"}}
         assert (await me.ask("call", request=1, name="schedule.set", arguments=schedule))["op"] == "ok"

@@ -69,7 +69,7 @@ def published_again(client, within=15, content=b"room again"):
             time.sleep(0.05)
 
 
-def test_a_full_journal_refuses_goes_on_and_recovers(make_server):
+def test_X3_a_full_journal_refuses_goes_on_and_recovers(make_server):
     server = make_server("--set", "journal.segment_bytes=4MiB", "--set", "journal.bytes_max=20MiB")
     client = Client(("127.0.0.1", server.port), agent="alice")
     confirmed = fill(client)
@@ -97,7 +97,7 @@ def test_a_full_journal_refuses_goes_on_and_recovers(make_server):
     client.close()
 
 
-def test_health_says_what_the_journal_lacks(make_server):
+def test_X3_M7_health_says_what_the_journal_lacks(make_server):
     """Not always room on the disk: here it may open no more files, then its own limit is reached."""
     server = make_server("--set", "journal.segment_bytes=4MiB", "--set", "journal.bytes_max=20MiB")
     client = Client(("127.0.0.1", server.port), agent="alice")
@@ -118,7 +118,7 @@ def test_health_says_what_the_journal_lacks(make_server):
     client.close()
 
 
-def test_a_server_whose_files_are_taken_away_stops_and_says_so(make_server):
+def test_X3_a_server_whose_files_are_taken_away_stops_and_says_so(make_server):
     """No promise can be kept then. The publisher is refused or cut off, never confirmed, and no server runs on in that state."""
     server = make_server("--set", "journal.segment_bytes=64KiB")
     client = Client(("127.0.0.1", server.port), agent="alice")
@@ -157,7 +157,7 @@ def can_mount(tmp_path):
     return shutil.which("unshare") and subprocess.run([*on_a_small_disk("1m"), str(folder), "true"], capture_output=True).returncode == 0
 
 
-def test_a_full_disk_refuses_goes_on_and_recovers(make_server, tmp_path):
+def test_X3_a_full_disk_refuses_goes_on_and_recovers(make_server, tmp_path):
     if not can_mount(tmp_path):
         pytest.skip("this machine lets us mount nothing, not even in a name space; the journal's own limit is tested above")
     data = tmp_path / "small"

@@ -256,7 +256,7 @@ def shared(tmp_path_factory):
 @pytest.mark.parametrize("name", MESSAGES)
 @pytest.mark.parametrize("receiver", DOORS, ids=lambda door: f"to-{door.__name__}")
 @pytest.mark.parametrize("sender", DOORS, ids=lambda door: f"from-{door.__name__}")
-def test_a_message_arrives_with_the_same_fields_through_any_door_U3(shared, sender, receiver, name):
+def test_U3_a_message_arrives_with_the_same_fields_through_any_door(shared, sender, receiver, name):
     sent = fresh(MESSAGES[name])
     if sender is CommandLine:
         sent.pop("deliver_at", None)
@@ -271,12 +271,12 @@ def test_a_message_arrives_with_the_same_fields_through_any_door_U3(shared, send
 
 @pytest.mark.parametrize("receiver", [door for door in DOORS], ids=lambda door: f"to-{door.__name__}")
 @pytest.mark.parametrize("sender", [door for door in DOORS if door is not CommandLine], ids=lambda door: f"from-{door.__name__}")
-def test_metadata_keeps_its_shape_through_any_door(shared, sender, receiver):
+def test_U3_metadata_keeps_its_shape_through_any_door(shared, sender, receiver):
     sender(shared).send(fresh(STRUCTURED))
     assert receiver(shared).receive("bob")["metadata"] == STRUCTURED["metadata"]
 
 
-def test_a_receipt_tells_the_same_through_http(shared):
+def test_X10_B4_a_receipt_tells_the_same_through_http(shared):
     client = Client(("127.0.0.1", shared.port))
     id = client.publish("x", to="dora").id.hex()
     text = f"{id[:8]}-{id[8:12]}-{id[12:16]}-{id[16:20]}-{id[20:]}"

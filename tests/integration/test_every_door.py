@@ -167,19 +167,19 @@ def dead(door):
     return [(letter["mailbox"], letter["reason"]) for letter in door.call("dead.list")["dead"]]
 
 
-def test_a_key_is_published_once_A9(door):
+def test_A9_a_key_is_published_once(door):
     first, again = (door.publish(to="bob", content="x", key="k") for _ in range(2))
     assert (again["id"], again["outcome"], again["state"]) == (first["id"], "duplicate", "queued")
     assert len(door.take("bob")) == 1
 
 
-def test_messages_of_one_group_wait_for_each_other_M1(door):
+def test_M1_messages_of_one_group_wait_for_each_other(door):
     for content in ("1", "2"):
         door.publish(to="bob", content=content, group="g")
     assert [[one["content"] for one in door.take("bob")] for _ in range(3)] == [["1"], ["2"], []]
 
 
-def test_what_ends_dead_bounces_to_its_sender_A11(door):
+def test_A11_what_ends_dead_bounces_to_its_sender(door):
     door.publish(to="bob", content="x", bounce=True)
     assert len(door.take("bob", settle="reject")) == 1
     (bounced,) = door.take("me", wait_ms=10_000)
@@ -187,13 +187,13 @@ def test_what_ends_dead_bounces_to_its_sender_A11(door):
     assert dead(door) == [("bob", "rejected")]
 
 
-def test_a_message_expires_A13(door):
+def test_A1_a_message_expires(door):
     door.publish(to="bob", content="x", ttl=50)
     wait_for(lambda: dead(door) == [("bob", "expired")])
     assert door.take("bob") == []
 
 
-def test_a_message_has_its_own_attempts_A10(server, door):
+def test_A10_a_message_has_its_own_attempts(server, door):
     door.publish(to="bob", content="x", retry={"attempts": 1})
     client = Client(("127.0.0.1", server.port))
     (got,) = client.receive("bob")
@@ -202,7 +202,7 @@ def test_a_message_has_its_own_attempts_A10(server, door):
     assert dead(door) == [("bob", "max_deliveries")]
 
 
-def test_causes_are_counted_X13(door):
+def test_X13_causes_are_counted(door):
     first = door.publish(to="bob", content="1")
     door.take("bob")  # the server knows what was taken; of what still waits it has the sender's word
     door.publish(to="carol", content="2", cause=first["id"])
@@ -210,7 +210,7 @@ def test_causes_are_counted_X13(door):
     assert got["hops"] == 1 and len(got["chain"]) == 1
 
 
-def test_a_loop_is_ended_X13(make_server, request):
+def test_X13_a_loop_is_ended(make_server, request):
     server = make_server(env={"FOLKMOOT_GUARD_HOPS": "2"})
     for kind, make in DOORS.items():
         door = make(server)
@@ -225,19 +225,19 @@ def test_a_loop_is_ended_X13(make_server, request):
         door.close()
 
 
-def test_an_answer_that_is_not_wanted_is_refused_X13(connect, door):
+def test_X13_an_answer_that_is_not_wanted_is_refused(connect, door):
     asked = door.publish(to="bob", content="thanks", expects_reply=False)
     assert len(connect("bob").receive("bob")) == 1  # and holds it
     assert door.publish(to="me", content="thank you", cause=asked["id"])["code"] == "no_reply_wanted"
 
 
-def test_costs_are_summed_by_conversation_X15(door):
+def test_X15_costs_are_summed_by_conversation(door):
     for _ in range(2):
         door.publish(to="bob", content="x", conversation="c", metadata={"cost_tokens": 100})
     assert door.call("conversation.cost", conversation="c")["tokens"] == 200
 
 
-def test_a_message_of_at_most_once_comes_without_a_lease_U9(server, door):
+def test_A8_a_message_of_at_most_once_comes_without_a_lease(server, door):
     door.publish(to="bob", content="x", mode=0 if isinstance(door, NativeDoor) else "at_most_once")
     client = Client(("127.0.0.1", server.port))
     (got,) = client.receive("bob", wait_ms=5_000)

@@ -33,7 +33,7 @@ def ask(server):
     return Http(server)
 
 
-def test_a_message_is_published_received_and_settled(ask):
+def test_B2_B4_a_message_is_published_received_and_settled(ask):
     status, sent = ask("POST", "/api/messages", {"from": "planner", "to": "analyst", "content": CONTENT, "priority": "high"})
     assert (status, sent["status"], sent["unread"], sent["last_read_age_ms"]) == (201, "pending", 1, None)
     assert ask("GET", f"/api/messages/{sent['id']}")[1]["state"] == "queued"
@@ -52,7 +52,7 @@ def test_a_message_is_published_received_and_settled(ask):
     assert ask("GET", "/api/messages?agent=analyst")[1] == {"messages": []}
 
 
-def test_messages_received_with_ack_are_settled_however_short_their_lease(ask):
+def test_B2_messages_received_with_ack_are_settled_however_short_their_lease(ask):
     for _ in range(4):
         assert ask("POST", "/api/messages", [{"to": "bob", "content": "x" * 1000}] * 250)[0] == 200
         status, got = ask("GET", "/api/messages?agent=bob&limit=250&ack=true&lease=1ms")
@@ -60,7 +60,7 @@ def test_messages_received_with_ack_are_settled_however_short_their_lease(ask):
     assert ask("GET", "/api/messages?agent=bob")[1] == {"messages": []}
 
 
-def test_a_failed_message_comes_again(ask):
+def test_B2_A7_a_failed_message_comes_again(ask):
     _, sent = ask("POST", "/api/messages", {"to": "analyst", "content": "x"})
     message = ask("GET", "/api/messages?agent=analyst")[1]["messages"][0]
     body = {"status": "failed", "lease": message["lease"], "reason": "not now"}
@@ -70,7 +70,7 @@ def test_a_failed_message_comes_again(ask):
     assert ask("GET", f"/api/messages/{sent['id']}")[1]["status"] == "processed"
 
 
-def test_a_batch_is_answered_one_by_one(ask):
+def test_A13_a_batch_is_answered_one_by_one(ask):
     status, results = ask("POST", "/api/messages", [{"to": "a", "content": str(i)} for i in range(100)])
     assert status == 200 and len({r["id"] for r in results}) == 100
     assert all(i <= r["unread"] <= 100 for i, r in enumerate(results, 1)), results
@@ -78,7 +78,7 @@ def test_a_batch_is_answered_one_by_one(ask):
 
 
 @pytest.mark.parametrize("path", ["/api/messages", "/api/messages/batch"])
-def test_a_wrong_message_of_a_batch_is_refused_alone_A13(ask, path):
+def test_A13_a_wrong_message_of_a_batch_is_refused_alone(ask, path):
     wrong = [{"to": "a", "priority": 99}, "no object", {"to": "a\n"}, {"to": "a", "metadata": {"x": "y" * 70_000}}]
     status, answer = ask("POST", path, [{"to": "a", "content": "1"}, *wrong, {"to": "a", "content": "2"}])
     results = answer if path == "/api/messages" else answer["results"]
@@ -91,7 +91,7 @@ def test_a_wrong_message_of_a_batch_is_refused_alone_A13(ask, path):
     assert ask("GET", "/api/messages?agent=a")[1] == {"messages": []}
 
 
-def test_what_was_confirmed_survives_a_kill(server):
+def test_X3_what_was_confirmed_survives_a_kill(server):
     ids = {Http(server)("POST", "/api/messages", {"to": "a", "content": str(i)})[1]["id"] for i in range(20)}
     server.kill9()
     server.start()
@@ -99,7 +99,7 @@ def test_what_was_confirmed_survives_a_kill(server):
     assert {m["id"] for m in got} == ids
 
 
-def test_a_long_poll_wakes_when_a_message_comes(server, ask):
+def test_B7_X11_a_long_poll_wakes_when_a_message_comes(server, ask):
     timer = threading.Timer(0.3, lambda: Http(server)("POST", "/api/messages", {"to": "sleeper", "content": "wake"}))
     timer.start()
     began = time.monotonic()
@@ -108,7 +108,7 @@ def test_a_long_poll_wakes_when_a_message_comes(server, ask):
     assert messages[0]["content"] == "wake" and time.monotonic() - began < 10
 
 
-def test_a_long_poll_whose_client_went_away_takes_nothing(server, ask):
+def test_B7_a_long_poll_whose_client_went_away_takes_nothing(server, ask):
     for _ in range(5):
         gone = socket.create_connection(("127.0.0.1", server.port))
         gone.sendall(b"GET /api/messages?agent=shy&wait=60s HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -120,7 +120,7 @@ def test_a_long_poll_whose_client_went_away_takes_nothing(server, ask):
     assert message["content"] == "x"
 
 
-def test_a_request_needs_a_live_agent(server, ask, connect):
+def test_U4_a_request_needs_a_live_agent(server, ask, connect):
     status, refused = ask("POST", "/message", {"to": "nobody", "content": "x"})
     assert (status, refused["code"]) == (503, "no_consumer")
 
@@ -141,7 +141,7 @@ def test_wrong_requests_say_what_is_wrong(ask):
         assert answer["error"]
 
 
-def test_health_and_metrics(ask):
+def test_U4_M7_X7_health_and_metrics(ask):
     ask("POST", "/api/messages", {"to": 'odd "name"\\', "content": "x"})
     status, health = ask("GET", "/health")
     assert status == 200 and health["status"] == "ok"
@@ -151,7 +151,7 @@ def test_health_and_metrics(ask):
     assert 'folkmoot_mailbox_ready{mailbox="odd \\"name\\"\\\\"} 1\n' in text
 
 
-def test_pages_of_other_origins_may_not_ask_unless_allowed(ask, make_server):
+def test_U4_pages_of_other_origins_may_not_ask_unless_allowed(ask, make_server):
     assert ask("POST", "/api/messages", {"to": "a", "content": "b"}, Origin="https://example.org")[0] == 403
     ask = Http(make_server("--set", "http.cors_origins=*"))
     assert ask("OPTIONS", "/api/messages", Origin="https://example.org")[0] == 204
@@ -159,7 +159,7 @@ def test_pages_of_other_origins_may_not_ask_unless_allowed(ask, make_server):
     assert "POST" in ask.answer.getheader("Access-Control-Allow-Methods")
 
 
-def test_the_token_is_asked_for(make_server):
+def test_U13_the_token_is_asked_for(make_server):
     server = make_server("--token", "secret")
     assert Http(server)("GET", "/health")[0] == 401
     assert Http(server, Authorization="Bearer wrong")("GET", "/health")[0] == 401

@@ -130,7 +130,7 @@ class Load:
             client.close()
 
 
-def test_killed_fifty_times_under_load_nothing_confirmed_is_lost_A7(server):
+def test_A7_killed_fifty_times_under_load_nothing_confirmed_is_lost(server):
     rng = random.Random(50)
     load = Load(server)
     for number, mailbox in enumerate(MAILBOXES):

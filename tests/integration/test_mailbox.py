@@ -12,7 +12,7 @@ def contents(deliveries):
     return [d.content for d in deliveries]
 
 
-def test_a_message_is_confirmed_delivered_and_acknowledged_A7(connect):
+def test_A7_a_message_is_confirmed_delivered_and_acknowledged(connect):
     sender, reader = connect("alice"), connect("bob")
     confirm = sender.publish("hello", to="bob", type=1)
     assert (confirm.count, confirm.outcome, confirm.age) == (1, "queued", None)
@@ -26,7 +26,7 @@ def test_a_message_is_confirmed_delivered_and_acknowledged_A7(connect):
     reader.no_delivery()
 
 
-def test_every_field_arrives_as_it_was_sent_U3(connect):
+def test_U3_every_field_arrives_as_it_was_sent(connect):
     sender, reader = connect("alice"), connect("bob")
     fields = dict(from_="carol", to="bob", type="review", priority=3, content_type="text/plain", conversation="c-1", correlation="m-0",
                   reply_to="carol", key="k-1", ttl=60_000, mode=1, metadata={"a": 1, "deep": {"b": [True, None, "x", -2.5]}})
@@ -45,7 +45,7 @@ def test_an_unknown_key_is_carried_along(connect):
     assert bob.receive("bob")[0].fields[77] == {"new": [1, 2]}
 
 
-def test_an_id_given_by_the_client_becomes_its_key(connect):
+def test_A9_an_id_given_by_the_client_becomes_its_key(connect):
     alice, bob = connect("alice"), connect("bob")
     own = bytes(range(16))
     confirm = alice.publish("x", to="bob", id=own)
@@ -54,14 +54,14 @@ def test_an_id_given_by_the_client_becomes_its_key(connect):
     assert got.fields["key"] == "00010203-0405-0607-0809-0a0b0c0d0e0f"
 
 
-def test_urgent_messages_come_first_M1(connect):
+def test_M1_urgent_messages_come_first(connect):
     alice, bob = connect("alice"), connect("bob")
     for priority in (9, 5, 1, 10, 3, 7):
         alice.publish(str(priority), to="bob", priority=priority)
     assert contents(bob.receive("bob", max=10)) == [b"1", b"3", b"5", b"7", b"9", b"10"]
 
 
-def test_one_sender_stays_in_order_and_senders_take_turns_X17(connect):
+def test_X17_one_sender_stays_in_order_and_senders_take_turns(connect):
     loud, quiet, bob = connect("loud"), connect("quiet"), connect("bob")
     for number in range(6):
         loud.publish(f"loud {number}", to="bob")
@@ -72,7 +72,7 @@ def test_one_sender_stays_in_order_and_senders_take_turns_X17(connect):
     assert got[4:] == [b"loud 2", b"loud 3", b"loud 4", b"loud 5"]
 
 
-def test_a_sender_whose_messages_fail_holds_nobody_up_X17(connect):
+def test_X17_a_sender_whose_messages_fail_holds_nobody_up(connect):
     failing, steady, bob = connect("failing"), connect("steady"), connect("bob")
     for number in range(3):
         failing.publish(f"failing {number}", to="bob", mode=1)
@@ -93,7 +93,7 @@ def test_a_sender_whose_messages_fail_holds_nobody_up_X17(connect):
     assert turns == [b"failing 0", b"steady 0", b"failing 0", b"steady 1", b"failing 0", b"steady 2"]
 
 
-def test_an_expired_message_is_a_dead_letter_U7(connect):
+def test_A1_an_expired_message_is_a_dead_letter(connect):
     alice, bob = connect("alice"), connect("bob")
     short = alice.publish("short", to="bob", ttl=150)
     alice.publish("long", to="bob", ttl=60_000)
@@ -104,7 +104,7 @@ def test_an_expired_message_is_a_dead_letter_U7(connect):
     assert alice.stats("bob")["mailboxes"][0]["dead"] == 1
 
 
-def test_a_mailbox_may_set_the_default_ttl_A3(connect):
+def test_A3_a_mailbox_may_set_the_default_ttl(connect):
     alice, bob = connect("alice"), connect("bob")
     alice.mailbox("bob", default_ttl_ms=100)
     alice.publish("gone", to="bob")
@@ -112,7 +112,7 @@ def test_a_mailbox_may_set_the_default_ttl_A3(connect):
     assert bob.receive("bob", wait_ms=0) == []
 
 
-def test_a_delayed_message_waits_for_its_time_X5(connect):
+def test_X5_a_delayed_message_waits_for_its_time(connect):
     alice, bob = connect("alice"), connect("bob")
     bob.consume("bob")
     began = time.monotonic()
@@ -123,7 +123,7 @@ def test_a_delayed_message_waits_for_its_time_X5(connect):
     assert 1.9 < time.monotonic() - began < 14
 
 
-def test_a_lost_connection_gives_back_what_it_holds_at_once_X12(server, connect):
+def test_X12_a_lost_connection_gives_back_what_it_holds_at_once(server, connect):
     alice, bob = connect("alice"), connect("bob")
     alice.publish("work", to="bob")
     holder = Client(("127.0.0.1", server.port))
@@ -140,7 +140,7 @@ def test_a_lost_connection_gives_back_what_it_holds_at_once_X12(server, connect)
     assert bob.ack(again.lease) == (1, [])
 
 
-def test_a_second_ack_is_refused_and_named_X12(connect):
+def test_X12_a_second_ack_is_refused_and_named(connect):
     alice, bob = connect("alice"), connect("bob")
     alice.publish_batch([message(b"a", to="bob"), message(b"b", to="bob")])
     one, two = bob.receive("bob", max=2)
@@ -150,7 +150,7 @@ def test_a_second_ack_is_refused_and_named_X12(connect):
     assert bob.extend(one.lease, lease_ms=1000) == (0, [one.lease])
 
 
-def test_a_nack_gives_back_after_its_delay_A7(connect):
+def test_A7_a_nack_gives_back_after_its_delay(connect):
     alice, bob = connect("alice"), connect("bob")
     alice.publish("again", to="bob")
     first = bob.receive("bob")[0]
@@ -162,7 +162,7 @@ def test_a_nack_gives_back_after_its_delay_A7(connect):
     assert second.redelivered and second.delivery == 2
 
 
-def test_given_back_messages_keep_their_place(connect):
+def test_X17_given_back_messages_keep_their_place(connect):
     alice, bob = connect("alice"), connect("bob")
     for name in ("one", "two", "three"):
         alice.publish(name, to="bob")
@@ -171,7 +171,7 @@ def test_given_back_messages_keep_their_place(connect):
     assert contents(bob.receive("bob", max=3)) == [b"one", b"two", b"three"]
 
 
-def test_too_many_deliveries_end_in_the_dead_letters_A11(connect):
+def test_A11_too_many_deliveries_end_in_the_dead_letters(connect):
     alice, bob = connect("alice"), connect("bob")
     alice.mailbox("bob", max_deliveries=3)
     confirm = alice.publish("poison", to="bob")
@@ -184,7 +184,7 @@ def test_too_many_deliveries_end_in_the_dead_letters_A11(connect):
     assert (receipt["state"], receipt["reason"]) == ("dead", "max_deliveries")
 
 
-def test_credit_bounds_what_is_sent_ahead(connect):
+def test_A7_credit_bounds_what_is_sent_ahead(connect):
     alice, bob = connect("alice"), connect("bob")
     alice.publish_batch([message(b"%d" % number, to="bob") for number in range(10)])
     consumer = bob.consume("bob", credit=3)
@@ -198,7 +198,7 @@ def test_credit_bounds_what_is_sent_ahead(connect):
     bob.no_delivery()
 
 
-def test_consumers_of_a_mailbox_take_turns(connect):
+def test_A7_U14_consumers_of_a_mailbox_take_turns(connect):
     alice, one, two = connect("alice"), connect("one"), connect("two")
     one.consume("work", credit=10)
     two.consume("work", credit=10)
@@ -212,7 +212,7 @@ def test_consumers_of_a_mailbox_take_turns(connect):
     assert counts == [5, 5]
 
 
-def test_a_cancelled_consumer_gets_nothing_more(connect):
+def test_A7_a_cancelled_consumer_gets_nothing_more(connect):
     alice, bob = connect("alice"), connect("bob")
     consumer = bob.consume("bob", credit=5)
     bob.cancel(consumer)
@@ -222,7 +222,7 @@ def test_a_cancelled_consumer_gets_nothing_more(connect):
     assert len(bob.receive("bob")) == 1
 
 
-def test_a_pull_waits_for_the_first_message(connect):
+def test_A3_a_pull_waits_for_the_first_message(connect):
     alice, bob = connect("alice"), connect("bob")
     began = time.monotonic()
     pull = bob.start_receive("bob", max=5, wait_ms=14_000)
@@ -235,7 +235,7 @@ def test_a_pull_waits_for_the_first_message(connect):
     assert 0.15 < time.monotonic() - began < 10
 
 
-def test_a_pulled_lease_ends_at_its_deadline_unless_extended(server, connect):
+def test_X12_a_pulled_lease_ends_at_its_deadline_unless_extended(server, connect):
     alice, bob = connect("alice"), connect("bob")
     alice.publish("a", to="bob")
     holder = Client(("127.0.0.1", server.port))
@@ -251,7 +251,7 @@ def test_a_pulled_lease_ends_at_its_deadline_unless_extended(server, connect):
     assert bob.ack(lease) == (0, [lease])
 
 
-def test_extending_by_nothing_binds_a_lease_to_the_connection(connect):
+def test_X12_extending_by_nothing_binds_a_lease_to_the_connection(connect):
     alice, bob = connect("alice"), connect("bob")
     alice.publish("a", to="bob")
     got = bob.receive("bob", lease_ms=200)[0]
@@ -261,7 +261,7 @@ def test_extending_by_nothing_binds_a_lease_to_the_connection(connect):
 
 
 @pytest.mark.parametrize("mode", [0, 1])
-def test_a_consumer_that_was_behind_gets_the_rest_A8(server, connect, mode):
+def test_A8_a_consumer_that_was_behind_gets_the_rest(server, connect, mode):
     """More than a connection's buffer takes is handed out at once; when it has been read, what comes later comes as ever."""
     alice, bob = connect("alice"), connect("bob")
     many = 2_000
@@ -278,7 +278,7 @@ def test_a_consumer_that_was_behind_gets_the_rest_A8(server, connect, mode):
     assert [bob.delivery(timeout=10).content for _ in range(20)] == [f"{number}".encode() for number in range(20)]
 
 
-def test_an_at_most_once_message_needs_no_ack_and_never_comes_again_A8(server, connect):
+def test_A8_an_at_most_once_message_needs_no_ack_and_never_comes_again(server, connect):
     alice = connect("alice")
     confirm = alice.publish("once", to="bob", mode=0)
     bob = connect("bob")
@@ -297,7 +297,7 @@ def test_an_at_most_once_message_needs_no_ack_and_never_comes_again_A8(server, c
     again.close()
 
 
-def test_a_batch_answers_for_each_message_A13(connect):
+def test_A13_a_batch_answers_for_each_message(connect):
     alice, bob = connect("alice"), connect("bob")
     results = alice.publish_batch([message(b"one", to="bob"), message(b"bad", to="bob", topic="t"), message(b"two", to="bob"),
                                    message(b"event", topic="news.local")])
@@ -320,7 +320,7 @@ def test_quiet_publishes_are_answered_only_when_refused(connect):
     assert contents(bob.receive("bob", max=5, wait_ms=2000)) == [b"x"]
 
 
-def test_a_full_mailbox_refuses_and_says_how_full_A3(connect):
+def test_A3_a_full_mailbox_refuses_and_says_how_full(connect):
     alice, bob = connect("alice"), connect("bob")
     alice.mailbox("bob", max_messages=3)
     for number in range(3):
@@ -335,7 +335,7 @@ def test_a_full_mailbox_refuses_and_says_how_full_A3(connect):
     assert contents(bob.receive("bob", max=10)) == [b"1", b"2", b"fits again"]
 
 
-def test_a_full_mailbox_may_drop_its_oldest_to_the_dead_letters_A3(connect):
+def test_A3_a_full_mailbox_may_drop_its_oldest_to_the_dead_letters(connect):
     alice, bob = connect("alice"), connect("bob")
     alice.mailbox("bob", max_messages=2, overflow=1)
     ids = [alice.publish(str(number), to="bob").id for number in range(4)]
@@ -344,7 +344,7 @@ def test_a_full_mailbox_may_drop_its_oldest_to_the_dead_letters_A3(connect):
     assert contents(bob.receive("bob", max=10)) == [b"2", b"3"]
 
 
-def test_a_receipt_follows_the_message_X10(connect):
+def test_X10_a_receipt_follows_the_message(connect):
     alice, bob = connect("alice"), connect("bob")
     id = alice.publish("x", to="bob").id
 
@@ -370,7 +370,7 @@ def test_a_receipt_follows_the_message_X10(connect):
     assert receipt[1]["state"] == "unknown"
 
 
-def test_a_send_is_answered_with_what_is_unread_and_since_when_X10(connect):
+def test_X10_a_send_is_answered_with_what_is_unread_and_since_when(connect):
     alice, bob = connect("alice"), connect("bob")
     assert (alice.publish("1", to="bob").count, alice.publish("2", to="bob").age) == (1, None)
     bob.ack(bob.receive("bob")[0].lease)
@@ -381,7 +381,7 @@ def test_a_send_is_answered_with_what_is_unread_and_since_when_X10(connect):
     assert alice.publish("4", to="idle").outcome == "offered"
 
 
-def test_a_wait_ends_when_mail_comes_and_takes_nothing_X11(connect):
+def test_X11_a_wait_ends_when_mail_comes_and_takes_nothing(connect):
     alice, bob = connect("alice"), connect("bob")
     with pytest.raises(Refused, match="timed_out"):
         bob.wait("bob", 150)
@@ -395,7 +395,7 @@ def test_a_wait_ends_when_mail_comes_and_takes_nothing_X11(connect):
     assert len(bob.receive("bob")) == 1
 
 
-def test_statistics_add_up(connect):
+def test_A19_statistics_add_up(connect):
     alice, bob = connect("alice"), connect("bob")
     for number in range(5):
         alice.publish("x", to="bob")

@@ -32,12 +32,12 @@ def settled_rss(server):
     return now
 
 
-def test_an_empty_server_is_small(server):
+def test_U15_an_empty_server_is_small(server):
     time.sleep(0.3)
     promise("memory of an empty server", settled_rss(server) / MIB, 20, "MiB")
 
 
-def test_ten_thousand_idle_agents_cost_little_each_M9(make_server):
+def test_M9_ten_thousand_idle_agents_cost_little_each(make_server):
     agents = 10_000
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert hard >= agents + 500, f"this machine allows {hard} open files; the test needs {agents + 500}"
@@ -75,7 +75,7 @@ def test_ten_thousand_idle_agents_cost_little_each_M9(make_server):
         raw.close()
 
 
-def test_a_million_waiting_messages_fit_and_come_back_fast(server):
+def test_X3_a_million_waiting_messages_fit_and_come_back_fast(server):
     total, batch = 1_000_000, 10_000
     client = Client(("127.0.0.1", server.port), agent="alice", timeout=60)
     one = message(bytes(range(128)), to="bob")

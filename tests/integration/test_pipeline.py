@@ -47,7 +47,7 @@ def start_worker(server):
     return subprocess.Popen([sys.executable, "-B", WORKER, server.socket], env=environment(), stderr=subprocess.PIPE)
 
 
-def test_every_input_has_its_effect_once_whatever_is_killed(server):
+def test_A9_X5_every_input_has_its_effect_once_whatever_is_killed(server):
     rng = random.Random(20)
     publisher = Publisher(server)
     workers = [start_worker(server) for _ in range(3)]

@@ -55,7 +55,7 @@ def is_early(waited, least):
 # -- keys
 
 
-def test_a_key_is_published_once_wherever_routes_send_its_copies_A9(connect):
+def test_A9_a_key_is_published_once_wherever_routes_send_its_copies(connect):
     client = connect("alice")
     client.carry_out("route.set", name="r", targets=["a", "b", "c"])
     first = client.publish(b"once", key="k", mode=2)
@@ -65,7 +65,7 @@ def test_a_key_is_published_once_wherever_routes_send_its_copies_A9(connect):
     assert len([got for mailbox in "abc" for got in client.receive(mailbox, max=9, wait_ms=300)]) == 1
 
 
-def test_a_request_that_repeats_a_key_is_told_of_the_first_A9(connect):
+def test_A9_a_request_that_repeats_a_key_is_told_of_the_first(connect):
     client, worker = connect("alice"), connect("worker")
     first = client.start_request(b"how many", to="worker", key="k", mode=2)
     with pytest.raises(Refused, match="already_exists.* which is queued"):
@@ -75,14 +75,14 @@ def test_a_request_that_repeats_a_key_is_told_of_the_first_A9(connect):
     assert client.end_request(first).content == b"five"
 
 
-def test_a_request_in_memory_refuses_what_only_a_disk_can_keep_A4(connect):
+def test_A4_a_request_in_memory_refuses_what_only_a_disk_can_keep(connect):
     client = connect("alice")
     for field in ({"key": "k"}, {"group": "g"}, {"deliver_at": int(time.time() * 1000) + 5_000}, {"bounce": True}):
         with pytest.raises(Refused, match=f"`{list(field)[0]}` is of no use to a request that waits in memory: give `mode` at_least_once"):
             client.request(b"how many", to="worker", **field)
 
 
-def test_a_key_is_forgotten_after_its_window_A9(join):
+def test_A9_a_key_is_forgotten_after_its_window(join):
     alice = join("keys.window=1s")("alice")
     began = time.monotonic()
     first = alice.publish(to="bob", key="k")
@@ -94,7 +94,7 @@ def test_a_key_is_forgotten_after_its_window_A9(join):
     assert len(take(alice, "bob", 2)) == 2
 
 
-def test_a_key_is_forgotten_after_its_window_over_a_restart_A9(make_server):
+def test_A9_a_key_is_forgotten_after_its_window_over_a_restart(make_server):
     server = make_server("--set", "keys.window=1s")
     began = time.monotonic()
     alice = Client(("127.0.0.1", server.port), agent="alice")
@@ -107,7 +107,7 @@ def test_a_key_is_forgotten_after_its_window_over_a_restart_A9(make_server):
     alice.close()
 
 
-def test_a_key_of_another_mailbox_is_another_message_A9(connect):
+def test_A9_a_key_of_another_mailbox_is_another_message(connect):
     alice = connect("alice")
     ids = {}
     for mode, key in enumerate(("some", "least", "exact")):
@@ -136,7 +136,7 @@ def test_a_key_of_another_mailbox_is_another_message_A9(connect):
     ([EXPONENTIAL, 100, 200, 1_000_000], [100, 200, 200]),
     ([JITTERED, 100, 300, 1_000_000], [50, 150, 150])],
     ids=["fixed", "linear", "exponential", "jittered", "linear_bounded", "exponential_bounded", "jittered_bounded"])
-def test_a_failed_message_comes_again_no_sooner_than_its_policy_says_A10(connect, policy, waits):
+def test_A10_M6_a_failed_message_comes_again_no_sooner_than_its_policy_says(connect, policy, waits):
     worker = connect("worker")
     worker.consume("worker")
     sent = worker.publish(to="worker", retry=[len(waits) + 1, *policy])
@@ -151,7 +151,7 @@ def test_a_failed_message_comes_again_no_sooner_than_its_policy_says_A10(connect
     assert worker.receipts(sent.id)[0]["state"] == "dead"
 
 
-def test_jitter_spreads_what_failed_together_A10(connect):
+def test_A10_M6_jitter_spreads_what_failed_together(connect):
     worker = connect("worker")
     sent = [str(number) for number in range(20)]
     worker.publish_batch([message(content, to="worker", retry=[5, JITTERED, 600, 0, 2000]) for content in sent])
@@ -168,7 +168,7 @@ def test_jitter_spreads_what_failed_together_A10(connect):
 # -- dead letters sent again
 
 
-def test_a_redrive_takes_the_time_that_its_rate_says_X18(connect):
+def test_X18_a_redrive_takes_the_time_that_its_rate_says(connect):
     alice, bob = connect("alice"), connect("bob")
     make_dead(alice, "bob", 5)
     bob.consume("bob", credit=10)
@@ -181,7 +181,7 @@ def test_a_redrive_takes_the_time_that_its_rate_says_X18(connect):
     assert struct.unpack("<II", alice.answer(redrive, timeout=10).body) == (5, 0)
 
 
-def test_dead_letters_are_chosen_by_their_age_A11(connect):
+def test_A11_dead_letters_are_chosen_by_their_age(connect):
     alice = connect("alice")
     old = make_dead(alice, "bob", 2)
     died_at = max(letter["at"] for letter in alice.carry_out("dead.list")["dead"])
@@ -223,7 +223,7 @@ FILTERS = {
 }
 
 
-def test_a_subscription_hears_what_its_filter_holds_for_A24(connect):
+def test_M2_a_subscription_hears_what_its_filter_holds_for(connect):
     listener, speaker = connect("listener"), connect("speaker")
     asked = {listener.subscribe("all.of.it", filter=text): text for text in FILTERS}
     everything = listener.subscribe("all.of.it")
@@ -239,7 +239,7 @@ def test_a_subscription_hears_what_its_filter_holds_for_A24(connect):
     assert heard == FILTERS
 
 
-def test_a_route_takes_what_its_filter_holds_for_A24(connect):
+def test_A24_a_route_takes_what_its_filter_holds_for(connect):
     client = connect("alice")
     client.carry_out("route.set", name="rest", order=200, targets=["rest"])
     bodies = [read_message(one)[1] for one in CHOSEN_FROM]
@@ -273,7 +273,7 @@ def spread(client, targets, messages):
     return got
 
 
-def test_three_targets_take_turns_A24(connect):
+def test_A24_U14_three_targets_take_turns(connect):
     client = connect("alice")
     client.carry_out("route.set", name="r", targets=["a", "b", "c"], strategy="round_robin")
     got = spread(client, "abc", [{}] * 9)
@@ -281,7 +281,7 @@ def test_three_targets_take_turns_A24(connect):
     assert sorted(turns[:3]) == ["a", "b", "c"] and turns == turns[:3] * 3
 
 
-def test_chance_sends_to_all_targets_and_to_none_in_turn_A24(connect):
+def test_A24_chance_sends_to_all_targets_and_to_none_in_turn(connect):
     client = connect("alice")
     client.carry_out("route.set", name="r", targets=["a", "b", "c"], strategy="random")
     got = spread(client, "abc", [{}] * 100)
@@ -289,7 +289,7 @@ def test_chance_sends_to_all_targets_and_to_none_in_turn_A24(connect):
     assert any(b - a != 3 for numbers in got.values() for a, b in zip(numbers, numbers[1:])), got
 
 
-def test_a_hash_keeps_a_customer_with_one_target_A24(server, connect):
+def test_A24_a_hash_keeps_a_customer_with_one_target(server, connect):
     def customers_of(client):
         messages = [{"metadata": {"customer": number % 20}} for number in range(60)]
         return {target: sorted(number % 20 for number in numbers) for target, numbers in spread(client, "abc", messages).items()}
@@ -305,7 +305,7 @@ def test_a_hash_keeps_a_customer_with_one_target_A24(server, connect):
 
 
 @of_one_shard
-def test_a_route_for_consumers_passes_over_who_has_none_that_is_free_A24(connect):
+def test_A24_a_route_for_consumers_passes_over_who_has_none_that_is_free(connect):
     client, worker = connect("alice"), connect("worker")
     client.carry_out("route.set", name="live", order=1, targets=["a", "b"], consumers_only=True)
     client.carry_out("route.set", name="rest", order=2, targets=["rest"])
@@ -324,7 +324,7 @@ def test_a_route_for_consumers_passes_over_who_has_none_that_is_free_A24(connect
 
 
 @of_one_shard
-def test_what_a_full_target_cannot_take_falls_through_A24(connect):
+def test_A24_what_a_full_target_cannot_take_falls_through(connect):
     client = connect("alice")
     for name in ("small", "smaller"):
         client.mailbox(name, max_messages=1)
@@ -354,7 +354,7 @@ def test_what_a_full_target_cannot_take_falls_through_A24(connect):
 
 
 @of_one_shard
-def test_copies_within_one_atomic_batch_are_one_message_wherever_routes_lead_A9(connect):
+def test_A9_copies_within_one_atomic_batch_are_one_message_wherever_routes_lead(connect):
     client = connect("alice")
     for name in ("first", "second", "third"):
         client.mailbox(name, max_messages=1, overflow=1)
@@ -395,7 +395,7 @@ def must_end_by_a_guard(watcher, sender, name, dead, text, chain):
     sender.ack(bounce.lease)
 
 
-def test_a_chain_of_causes_ends_in_an_event_a_dead_letter_and_a_bounce_X13(join):
+def test_X13_a_chain_of_causes_ends_in_an_event_a_dead_letter_and_a_bounce(join):
     connect = join("guard.hops=3")
     client, watcher = connect("alice"), connect("watcher")
     watcher.subscribe("bus.guard")
@@ -410,7 +410,7 @@ def test_a_chain_of_causes_ends_in_an_event_a_dead_letter_and_a_bounce_X13(join)
     watcher.no_delivery()
 
 
-def test_one_agent_floods_one_mailbox_no_longer_than_it_may_X13(join):
+def test_X13_one_agent_floods_one_mailbox_no_longer_than_it_may(join):
     connect = join("guard.pair_per_minute=2")
     alice, dora, watcher = connect("alice"), connect("dora"), connect("watcher")
     watcher.subscribe("bus.guard")
@@ -428,7 +428,7 @@ def test_one_agent_floods_one_mailbox_no_longer_than_it_may_X13(join):
     watcher.no_delivery()
 
 
-def test_a_conversation_grows_no_faster_than_it_may_X13(join):
+def test_X13_a_conversation_grows_no_faster_than_it_may(join):
     connect = join("guard.conversation_per_minute=2")
     alice, dora, watcher = connect("alice"), connect("dora"), connect("watcher")
     watcher.subscribe("bus.guard")
@@ -445,7 +445,7 @@ def test_a_conversation_grows_no_faster_than_it_may_X13(join):
     watcher.no_delivery()
 
 
-def test_a_trace_is_handed_on_to_what_a_message_causes_X15(connect):
+def test_X15_a_trace_is_handed_on_to_what_a_message_causes(connect):
     alice, worker = connect("alice"), connect("worker")
     sent = alice.publish("1", to="worker", metadata={"traceparent": TRACE, "branch": "main"})
     (task,) = take(worker, "worker", 1)

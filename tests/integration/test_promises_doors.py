@@ -61,7 +61,7 @@ async def called(me, name, /, **arguments):
 # -- retries
 
 
-def test_a_mailbox_gets_its_policy_over_http_A10(ask):
+def test_A10_a_mailbox_gets_its_policy_over_http(ask):
     policy = {"attempts": 3, "backoff": "linear", "initial": "200ms"}
     assert ask("POST", "/api/call/mailbox.configure", {"name": "worker", "retry": policy}) == (200, {})
     id = publish(ask, to="worker", content="x")
@@ -87,7 +87,7 @@ def test_a_mailbox_gets_its_policy_over_http_A10(ask):
 
 @pytest.mark.parametrize("wrong", [{"retry": {"backoff": "slowly"}}, {"retry": {"attempts": -1}}, {"retry": {"initial": "soon"}},
                                    {"retry": {"multiplier": 0.5}}, {"retry": 5}, {"overflow": "drop"}, {"max_messages": "many"}])
-def test_a_wrong_policy_is_refused_over_http_by_its_field_A10(ask, wrong):
+def test_A10_a_wrong_policy_is_refused_over_http_by_its_field(ask, wrong):
     status, refused = ask("POST", "/api/call/mailbox.configure", {"name": "worker", **wrong})
     field, value = next(iter(wrong.items()))
     assert status == 400 and (next(iter(value)) if isinstance(value, dict) else field) in refused["error"], refused
@@ -96,7 +96,7 @@ def test_a_wrong_policy_is_refused_over_http_by_its_field_A10(ask, wrong):
 # -- dead letters
 
 
-def test_dead_letters_over_a_websocket_A11(server, ask):
+def test_A11_dead_letters_over_a_websocket(server, ask):
     ids = make_dead(ask, "bob", 3) + make_dead(ask, "carol", 1, priority="high")
 
     async def steps(me, other):
@@ -124,7 +124,7 @@ def test_dead_letters_over_a_websocket_A11(server, ask):
     run(server, steps)
 
 
-def test_a_redrive_ends_with_its_client_over_http_X18(server, ask):
+def test_X18_a_redrive_ends_with_its_client_over_http(server, ask):
     def left():
         return len(ask("GET", "/api/dead?mailbox=bob")[1]["dead"])
 
@@ -159,7 +159,7 @@ def must_be_told(events, rejected, guarded):
     assert "65 hops" in events[2]["content"]["text"] and events[2]["content"]["chain"] == [UNKNOWN]
 
 
-def test_deaths_and_tripped_guards_are_events_over_http_A11_X13(server, ask):
+def test_A11_X13_deaths_and_tripped_guards_are_events_over_http(server, ask):
     with subscribed(server, "pattern=bus.*&count=3") as everything, subscribed(server, "pattern=bus.guard&count=1") as guard:
         ids = trouble(ask)
         events = server_sent(everything, 3)
@@ -169,7 +169,7 @@ def test_deaths_and_tripped_guards_are_events_over_http_A11_X13(server, ask):
         assert (only["message"]["topic"], only["message"]["content"]["id"]) == ("bus.guard", ids[1])
 
 
-def test_deaths_and_tripped_guards_are_events_over_a_websocket_A11_X13(server, ask):
+def test_A11_X13_deaths_and_tripped_guards_are_events_over_a_websocket(server, ask):
     async def steps(me, other):
         assert (await me.ask("subscribe", request=1, pattern="bus.*"))["op"] == "ok"
         assert (await other.ask("subscribe", request=1, pattern="bus.dead", filter="content.reason = 'guard'"))["op"] == "ok"
@@ -180,7 +180,7 @@ def test_deaths_and_tripped_guards_are_events_over_a_websocket_A11_X13(server, a
     run(server, steps)
 
 
-def test_deaths_and_tripped_guards_are_events_on_the_command_line_A11_X13(server, ask):
+def test_A11_X13_deaths_and_tripped_guards_are_events_on_the_command_line(server, ask):
     everything = server.cli_start("subscribe", "bus.*", "--count", "3", "--json")
     guard = server.cli_start("subscribe", "bus.guard", "--count", "1")
     wait_for(lambda: subscriptions(server) == 2)
@@ -195,7 +195,7 @@ def test_deaths_and_tripped_guards_are_events_on_the_command_line_A11_X13(server
 # -- overflow
 
 
-def test_a_full_mailbox_drops_its_oldest_or_refuses_over_http_A3(ask):
+def test_A3_a_full_mailbox_drops_its_oldest_or_refuses_over_http(ask):
     ask("POST", "/api/call/mailbox.configure", {"name": "bob", "max_messages": 2, "overflow": "drop_oldest"})
     ids = [publish(ask, to="bob", content=str(number)) for number in range(3)]
     dropped = receipt(ask, ids[0])
@@ -207,7 +207,7 @@ def test_a_full_mailbox_drops_its_oldest_or_refuses_over_http_A3(ask):
     assert [message["content"] for message in take(ask, "bob")] == ["1", "2"]
 
 
-def test_a_full_mailbox_drops_its_oldest_or_refuses_over_a_websocket_A3(server):
+def test_A3_a_full_mailbox_drops_its_oldest_or_refuses_over_a_websocket(server):
     async def steps(me, other):
         await other.ask("subscribe", request=1, pattern="bus.dead")
         assert (await me.ask("mailbox", request=1, name="bob", max_messages=1, overflow="drop_oldest"))["op"] == "ok"
@@ -232,7 +232,7 @@ def must_expire(ask, id, began, after):
 
 
 @pytest.mark.parametrize("written", ["milliseconds", "text"])
-def test_a_message_expires_at_its_time_over_http_X5(ask, written):
+def test_A1_a_message_expires_at_its_time_over_http(ask, written):
     began = time.monotonic()
     at = int(time.time() * 1000) + 700 if written == "milliseconds" else text_time(0.7)
     id = publish(ask, to="bob", content="x", expires_at=at)
@@ -242,7 +242,7 @@ def test_a_message_expires_at_its_time_over_http_X5(ask, written):
     assert status == 400 and "expires_at" in refused["error"]
 
 
-def test_a_message_expires_at_its_time_over_a_websocket_X5(server, ask):
+def test_A1_a_message_expires_at_its_time_over_a_websocket(server, ask):
     async def steps(me, other):
         began = time.monotonic()
         sent = await me.ask("publish", message={"to": "other", "content": "x", "expires_at": text_time(0.7)})
@@ -252,7 +252,7 @@ def test_a_message_expires_at_its_time_over_a_websocket_X5(server, ask):
     run(server, steps)
 
 
-def test_a_message_expires_at_its_time_on_the_command_line_X5(server, ask):
+def test_A1_a_message_expires_at_its_time_on_the_command_line(server, ask):
     began = time.monotonic()
     id = ok(server.cli("send", "bob", "x", "--expires-at", text_time(1))).split()[0]
     must_expire(ask, id, began, 0.99)
@@ -260,7 +260,7 @@ def test_a_message_expires_at_its_time_on_the_command_line_X5(server, ask):
 
 
 @pytest.mark.parametrize("later", [{"delay": "600ms"}, {"delay": 600}, {"deliver_at": "text"}], ids=["text", "number", "deliver_at"])
-def test_a_delayed_message_comes_when_it_is_due_over_http_X5(ask, later):
+def test_X5_a_delayed_message_comes_when_it_is_due_over_http(ask, later):
     began = time.monotonic()
     if "deliver_at" in later:
         later = {"deliver_at": text_time(0.6)}
@@ -272,7 +272,7 @@ def test_a_delayed_message_comes_when_it_is_due_over_http_X5(ask, later):
     assert not is_early(time.monotonic() - began, 0.599)
 
 
-def test_a_delayed_message_comes_when_it_is_due_over_a_websocket_X5(server):
+def test_X5_a_delayed_message_comes_when_it_is_due_over_a_websocket(server):
     async def steps(me, other):
         await other.ask("consume", request=1, mailbox="other", credit=5)
         began = time.monotonic()
@@ -286,7 +286,7 @@ def test_a_delayed_message_comes_when_it_is_due_over_a_websocket_X5(server):
     run(server, steps)
 
 
-def test_a_delayed_message_comes_when_it_is_due_unless_it_is_cancelled_on_the_command_line_X5(server):
+def test_X5_a_delayed_message_comes_when_it_is_due_unless_it_is_cancelled_on_the_command_line(server):
     began = time.monotonic()
     never, later = (ok(server.cli("send", "bob", text, "--delay", "1s")).split()[0] for text in ("never", "later"))
     assert "scheduled" in ok(server.cli("receipts", never))
@@ -304,7 +304,7 @@ def test_a_delayed_message_comes_when_it_is_due_unless_it_is_cancelled_on_the_co
 # -- schedules
 
 
-def test_schedules_are_listed_replaced_and_removed_over_a_websocket_X5(server):
+def test_X5_schedules_are_listed_replaced_and_removed_over_a_websocket(server):
     async def steps(me, other):
         nightly = {"name": "nightly", "cron": "0 3 * * *", "message": {"to": "other", "content": "sweep"}}
         tick = {"name": "tick", "every": "100ms", "message": {"to": "other", "content": "tick"}}
@@ -328,7 +328,7 @@ def test_schedules_are_listed_replaced_and_removed_over_a_websocket_X5(server):
     run(server, steps)
 
 
-def test_a_removed_schedule_sends_nothing_more_X5(server):
+def test_X5_a_removed_schedule_sends_nothing_more(server):
     client = Client(("127.0.0.1", server.port), agent="bob")
 
     async def steps(me, other):
@@ -355,7 +355,7 @@ def must_be_answered_one_by_one(results):
 
 
 @pytest.mark.parametrize("path", ["/api/messages/batch", "/api/messages"])
-def test_a_bad_message_of_a_batch_leaves_the_others_alone_over_http_A13(ask, path):
+def test_A13_a_bad_message_of_a_batch_leaves_the_others_alone_over_http(ask, path):
     ask("POST", "/api/call/mailbox.configure", {"name": "small", "max_messages": 1})
     status, answer = ask("POST", path, BAD_BATCH)
     assert status == 200
@@ -364,7 +364,7 @@ def test_a_bad_message_of_a_batch_leaves_the_others_alone_over_http_A13(ask, pat
     assert len(take(ask, "small")) == 1
 
 
-def test_a_bad_message_of_a_batch_leaves_the_others_alone_over_a_websocket_A13(server):
+def test_A13_a_bad_message_of_a_batch_leaves_the_others_alone_over_a_websocket(server):
     async def steps(me, other):
         await me.ask("mailbox", request=1, name="small", max_messages=1)
         await other.ask("subscribe", request=1, pattern="a.*")

@@ -6,7 +6,7 @@ import pytest
 from native import Refused
 
 
-def test_a_request_is_answered_by_publishing_to_its_reply_address_A4(connect):
+def test_A4_a_request_is_answered_by_publishing_to_its_reply_address(connect):
     asker, worker = connect("asker"), connect("worker")
     worker.consume("worker", credit=5)
     request = asker.start_request("2 + 2", to="worker", type=2, correlation="sum")
@@ -18,7 +18,7 @@ def test_a_request_is_answered_by_publishing_to_its_reply_address_A4(connect):
     assert answer.content == b"4" and answer.fields["type"] == 3 and answer.fields["from"] == "worker" and answer.lease is None
 
 
-def test_many_requests_in_flight_find_their_answers(connect):
+def test_A4_many_requests_in_flight_find_their_answers(connect):
     asker, worker = connect("asker"), connect("worker")
     worker.consume("worker", credit=100)
     requests = {asker.start_request(str(number), to="worker"): number for number in range(50)}
@@ -28,7 +28,7 @@ def test_many_requests_in_flight_find_their_answers(connect):
         assert asker.end_request(request).content == b"<%d>" % number
 
 
-def test_a_request_waits_for_a_consumer_to_come(connect):
+def test_A4_a_request_waits_for_a_consumer_to_come(connect):
     asker, worker = connect("asker"), connect("worker")
     request = asker.start_request("anybody?", to="worker")
     time.sleep(0.2)
@@ -37,7 +37,7 @@ def test_a_request_waits_for_a_consumer_to_come(connect):
     assert asker.end_request(request).content == b"me"
 
 
-def test_a_request_times_out_and_a_late_response_is_refused_A4(connect):
+def test_A4_a_request_times_out_and_a_late_response_is_refused(connect):
     asker, worker = connect("asker"), connect("worker")
     worker.consume("worker", credit=5)
     request = asker.start_request("slow", timeout_ms=2000, to="worker")
@@ -50,7 +50,7 @@ def test_a_request_times_out_and_a_late_response_is_refused_A4(connect):
         worker.publish("too late", to=question.fields["reply_to"])
 
 
-def test_a_response_is_taken_once(connect):
+def test_A4_a_response_is_taken_once(connect):
     asker, worker = connect("asker"), connect("worker")
     worker.consume("worker", credit=5)
     request = asker.start_request("x", to="worker")
@@ -61,7 +61,7 @@ def test_a_response_is_taken_once(connect):
     assert asker.end_request(request).content == b"first"
 
 
-def test_a_requester_that_is_gone_is_not_waited_for(connect):
+def test_A4_a_requester_that_is_gone_is_not_waited_for(connect):
     asker, worker = connect("asker"), connect("worker")
     worker.consume("worker", credit=5)
     asker.start_request("x", to="worker")
@@ -78,7 +78,7 @@ def test_an_invented_reply_address_is_refused(connect, address):
         connect().publish("x", to=address)
 
 
-def test_a_request_that_must_not_be_lost_survives_its_consumer_A4(server, connect):
+def test_A4_a_request_that_must_not_be_lost_survives_its_consumer(server, connect):
     from native import Client
     asker = connect("asker")
     first = Client(("127.0.0.1", server.port))
@@ -96,7 +96,7 @@ def test_a_request_that_must_not_be_lost_survives_its_consumer_A4(server, connec
     assert asker.end_request(request).content == b"done"
 
 
-def test_with_no_time_a_request_needs_a_consumer_at_once_U4(connect):
+def test_A4_with_no_time_a_request_needs_a_consumer_at_once(connect):
     asker, worker = connect("asker"), connect("worker")
     with pytest.raises(Refused, match="no_consumer"):
         asker.request("x", timeout_ms=0, to="worker")
@@ -108,7 +108,7 @@ def test_with_no_time_a_request_needs_a_consumer_at_once_U4(connect):
         asker.request("the consumer is busy", timeout_ms=0, to="worker")
 
 
-def test_a_cancelled_request_is_not_answered(connect):
+def test_A4_a_cancelled_request_is_not_answered(connect):
     asker, worker = connect("asker"), connect("worker")
     worker.consume("worker", credit=1)
     request = asker.start_request("x", to="worker")

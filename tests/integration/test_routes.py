@@ -25,7 +25,7 @@ def call(server, operation, /, **arguments):
     return answer
 
 
-def test_a_message_without_a_recipient_goes_where_the_routes_say_A24(server, connect):
+def test_A24_a_message_without_a_recipient_goes_where_the_routes_say(server, connect):
     client = connect("alice")
     call(server, "route.set", name="urgent", order=1, filter="priority <= 3 AND metadata.kind = 'bug'", targets=["expert"])
     call(server, "route.set", name="rest", targets=[{"name": "a", "weight": 3}, {"name": "b"}], strategy="weighted")
@@ -38,7 +38,7 @@ def test_a_message_without_a_recipient_goes_where_the_routes_say_A24(server, con
     assert [(route["name"], route["routed"]) for route in listed] == [("urgent", 1), ("rest", 8)]
 
 
-def test_routes_outlive_a_crash_and_change_from_one_message_to_the_next_A24(server):
+def test_A24_routes_outlive_a_crash_and_change_from_one_message_to_the_next(server):
     call(server, "route.set", name="r", targets=["a"])
     server.kill9()
     server.start()
@@ -49,14 +49,14 @@ def test_routes_outlive_a_crash_and_change_from_one_message_to_the_next_A24(serv
     assert status == 400 and "no_recipient" in json.dumps(answer)
 
 
-def test_what_fits_no_route_is_a_dead_letter_that_can_be_looked_at_A24(server):
+def test_A24_what_fits_no_route_is_a_dead_letter_that_can_be_looked_at(server):
     call(server, "route.set", name="r", filter="type = 'query'", targets=["a"])
     http(server, "/api/messages", {"content": "x", "type": "task"})
     dead = call(server, "dead.list")["dead"]
     assert [(letter["mailbox"], letter["reason"]) for letter in dead] == [("$unrouted", "no_route")]
 
 
-def test_the_command_line_adds_lists_and_removes_routes_A24(server):
+def test_A24_the_command_line_adds_lists_and_removes_routes(server):
     def run(*arguments, code=0):
         done = server.cli(*arguments)
         assert done.returncode == code, (done.stdout, done.stderr)
@@ -76,13 +76,13 @@ def test_the_command_line_adds_lists_and_removes_routes_A24(server):
 
 
 @pytest.mark.parametrize("condition, column", [("priority <", 11), ("(" * 65 + "a = 1" + ")" * 65, 65), ("a" + " OR a" * 800, 1668)])
-def test_a_filter_that_does_not_compile_is_refused_with_its_place_A24(server, condition, column):
+def test_A24_a_filter_that_does_not_compile_is_refused_with_its_place(server, condition, column):
     status, answer = http(server, "/api/routes", {"name": "r", "filter": condition, "targets": ["a"]})
     assert (status, answer["code"]) == (400, "invalid_filter")
     assert f"column {column}:" in answer["error"] and "docs/filters.md" in answer["advice"]
 
 
-def test_routes_have_addresses_of_their_own_over_http_A24(server):
+def test_A24_routes_have_addresses_of_their_own_over_http(server):
     def http_get(path, method="GET"):
         with urllib.request.urlopen(urllib.request.Request(f"http://{server.address}{path}", method=method), timeout=20) as answer:
             return json.loads(answer.read())
@@ -92,7 +92,7 @@ def test_routes_have_addresses_of_their_own_over_http_A24(server):
     assert http_get("/api/routes") == {"routes": []}
 
 
-def test_routes_over_a_websocket_A24(server):
+def test_A24_routes_over_a_websocket(server):
     async def steps(me, other):
         route = {"name": "r", "filter": "type = 'bug'", "targets": ["other"]}
         assert (await me.ask("call", request=1, name="route.set", arguments=route))["op"] == "ok"
@@ -105,7 +105,7 @@ def test_routes_over_a_websocket_A24(server):
     run_websocket(server, steps)
 
 
-def test_agents_say_how_busy_they_are_at_every_door_A24(server, connect):
+def test_A24_agents_say_how_busy_they_are_at_every_door(server, connect):
     call(server, "route.set", name="r", targets=["a", "b", "c"], strategy="least_loaded")
     assert ok(server.cli("--as", "a", "route", "load", "50")) == "the load of a is 50\n"
     call(server, "agent.load", agent="b", load=40)
@@ -120,7 +120,7 @@ def test_agents_say_how_busy_they_are_at_every_door_A24(server, connect):
     assert server.cli("route", "load", "1").returncode == 1  # whose?
 
 
-def test_a_subscription_with_a_filter_hears_what_it_holds_for_M2(connect):
+def test_M2_a_subscription_with_a_filter_hears_what_it_holds_for(connect):
     listener, speaker = connect("bob"), connect("alice")
     listener.subscribe("news.>", filter="content.score > 5")
     for score in (3, 9):
@@ -131,7 +131,7 @@ def test_a_subscription_with_a_filter_hears_what_it_holds_for_M2(connect):
         listener.subscribe("news.>", filter="score >")
 
 
-def test_a_subscription_with_a_filter_over_a_websocket_M2(server):
+def test_M2_a_subscription_with_a_filter_over_a_websocket(server):
     async def steps(me, other):
         asked = {"pattern": "news.>", "filter": "content.score > 5"}
         assert (await other.ask("subscribe", request=1, **asked)) == {"op": "ok", "request": 1}
@@ -144,7 +144,7 @@ def test_a_subscription_with_a_filter_over_a_websocket_M2(server):
     run_websocket(server, steps)
 
 
-def test_a_subscription_with_a_filter_on_the_command_line_M2(server):
+def test_M2_a_subscription_with_a_filter_on_the_command_line(server):
     listening = server.cli_start("subscribe", "news.>", "--filter", "metadata.branch = 'main'", "--count", "1", "--raw")
     wait_for(lambda: subscriptions(server) == 1)
     ok(server.cli("publish", "news.x", "no", "--meta", "branch=other"))

@@ -24,7 +24,7 @@ def serve(*arguments, env=None, timeout=20):
                           env=environment(**(env or {})))
 
 
-def test_a_restart_keeps_all_that_was_confirmed_A3(server):
+def test_X3_a_restart_keeps_all_that_was_confirmed(server):
     alice = native(server, agent="alice")
     alice.mailbox("small", max_messages=2)
     ids = [alice.publish(f"{number}", to="bob", priority=number % 10 + 1, metadata={"n": number}).id for number in range(100)]
@@ -53,7 +53,7 @@ def test_a_restart_keeps_all_that_was_confirmed_A3(server):
     bob.close()
 
 
-def test_after_a_kill_what_was_leased_comes_again_marked(server):
+def test_A7_X3_after_a_kill_what_was_leased_comes_again_marked(server):
     alice = native(server)
     alice.publish("held", to="bob")
     lease = alice.receive("bob")[0].lease
@@ -68,7 +68,7 @@ def test_after_a_kill_what_was_leased_comes_again_marked(server):
     bob.close()
 
 
-def test_a_clean_restart_marks_only_what_was_leased(server):
+def test_A7_a_clean_restart_marks_only_what_was_leased(server):
     alice = native(server)
     alice.publish("held", to="bob")
     alice.publish("waiting", to="bob")
@@ -118,13 +118,13 @@ def test_a_port_in_use_is_a_clear_error(server, tmp_path):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]"])
-def test_beyond_loopback_it_starts_only_with_a_token(tmp_path, host):
+def test_U13_beyond_loopback_it_starts_only_with_a_token(tmp_path, host):
     refused = serve("--data", str(tmp_path / "data"), "--listen", f"{host}:0")
     assert refused.returncode in (1, 2) and "token" in refused.stderr.lower(), refused.stderr
     assert not refused.stdout
 
 
-def test_a_token_is_asked_of_everybody_U13(make_server):
+def test_U13_a_token_is_asked_of_everybody(make_server):
     server = make_server(env={"FOLKMOOT_TOKEN": "open sesame"})
     for wrong in (None, "", "open", "open sesame!"):
         client = Client(("127.0.0.1", server.port), hello=False)
@@ -216,7 +216,7 @@ def test_a_waiting_pull_does_not_hold_up_the_end(server):
     client.close()
 
 
-def test_connections_never_get_the_files_that_the_journal_needs_X3(make_server):
+def test_X3_connections_never_get_the_files_that_the_journal_needs(make_server):
     server = make_server("--set", "journal.segment_bytes=64KiB", wrapper=["prlimit", "--nofile=128:128"])
     alice = native(server, agent="alice")
     crowd = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]  # the last wait for the system to take them

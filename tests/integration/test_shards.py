@@ -67,7 +67,7 @@ def test_X5_outputs_go_to_other_shards(connect, names):
         assert output.fields["id"] == result.id or output.fields["key"] == text_id(result.id)
 
 
-def test_A15_a_receipt_follows_a_message_to_another_shard(connect, names):
+def test_X10_a_receipt_follows_a_message_to_another_shard(connect, names):
     worker, reader = connect(names[0][0]), connect(names[1][0])
     worker.publish("in", to=names[0][0])
     (result,) = worker.complete(worker.receive(names[0][0])[0].lease, [message(b"out", to=names[1][0])])
@@ -126,7 +126,7 @@ def test_A9_what_crosses_arrives_once_whatever_is_killed_when(server, names):
     reader.close()
 
 
-def test_A7_an_atomic_batch_over_shards_is_all_or_none(connect, names):
+def test_A13_an_atomic_batch_over_shards_is_all_or_none(connect, names):
     alice = connect("alice")
     everybody = [name for pair in names for name in pair]
     with pytest.raises(Refused, match="message 2"):
@@ -137,7 +137,7 @@ def test_A7_an_atomic_batch_over_shards_is_all_or_none(connect, names):
         assert got.content == b"all"
 
 
-def test_a_batch_over_shards_is_answered_in_its_order(connect, names):
+def test_A13_a_batch_over_shards_is_answered_in_its_order(connect, names):
     alice = connect("alice")
     alice.mailbox(names[1][0], max_messages=1)
     everybody = [names[2][0], names[1][0], names[0][0], names[1][0], names[1][1]]
@@ -147,7 +147,7 @@ def test_a_batch_over_shards_is_answered_in_its_order(connect, names):
     assert [shard_of(each.id) for each in results if hasattr(each, "id")] == [2, 1, 0, 1]
 
 
-def test_leases_of_several_shards_are_settled_by_one_frame(connect, names):
+def test_A7_leases_of_several_shards_are_settled_by_one_frame(connect, names):
     alice = connect("alice")
     for name, _ in names:
         alice.publish("x", to=name)
@@ -160,7 +160,7 @@ def test_leases_of_several_shards_are_settled_by_one_frame(connect, names):
     assert all(is_empty(alice, name) for name, _ in names)
 
 
-def test_a_consumer_of_every_shard_and_its_end(connect, names):
+def test_A7_a_consumer_of_every_shard_and_its_end(connect, names):
     alice, bob = connect("alice"), connect("bob")
     consumers = [alice.consume(name, credit=10) for name, _ in names]
     for name, _ in names:
@@ -177,7 +177,7 @@ def test_a_consumer_of_every_shard_and_its_end(connect, names):
         assert got.delivery == 2
 
 
-def test_A24_a_bounce_finds_its_sender(connect, names):
+def test_A11_a_bounce_finds_its_sender(connect, names):
     alice = connect(names[0][0])
     alice.publish("no", to=names[1][0], bounce=True)
     alice.reject(alice.receive(names[1][0])[0].lease, reason="not mine")
@@ -185,7 +185,7 @@ def test_A24_a_bounce_finds_its_sender(connect, names):
     assert bounce.fields["from"] == "$bus" and b"not mine" in bounce.content
 
 
-def test_M1_who_is_asked_may_have_another_answer(connect, names):
+def test_A4_who_is_asked_may_have_another_answer(connect, names):
     """The request waits in the shard of who was asked; the answer comes from one that holds nothing of that shard."""
     asker, front, back = connect("asker"), connect(names[1][0]), connect(names[2][0])
     request = asker.start_request("how many?", to=names[1][0])
@@ -254,7 +254,7 @@ def test_a_port_in_use_is_told_and_nothing_hangs(server, make_server):
     other.process = None
 
 
-def test_a_subscription_has_begun_when_it_is_answered(connect):
+def test_A2_a_subscription_has_begun_when_it_is_answered(connect):
     publishers = [connect(f"p{number}") for number in range(6)]
     for number in range(20):
         subscriber = connect(f"s{number}")
@@ -265,7 +265,7 @@ def test_a_subscription_has_begun_when_it_is_answered(connect):
             subscriber.delivery()
 
 
-def test_X18_dead_letters_of_all_shards_are_listed_and_purged(connect, names):
+def test_A11_dead_letters_of_all_shards_are_listed_and_purged(connect, names):
     alice = connect("alice")
     for pair in names:
         for name in pair:
@@ -290,7 +290,7 @@ def test_X18_dead_letters_of_all_shards_are_listed_and_purged(connect, names):
     assert struct.unpack("<I", alice.carry_out("dead.purge", all=True)) == (6 * SHARDS - 7,)
 
 
-def test_X18_a_page_over_shards_has_the_contents_as_they_are(connect, names):
+def test_A11_a_page_over_shards_has_the_contents_as_they_are(connect, names):
     alice = connect("alice")
     contents = ["[" * 60 + "]" * 60, "18446744073709551615", '{"text":"a \\"],\\"next\\": {[ b"}']
     for (name, _), content in zip(names, contents):
@@ -302,7 +302,7 @@ def test_X18_a_page_over_shards_has_the_contents_as_they_are(connect, names):
     assert len(alice.carry_out("dead.list", content=True, limit=2)["dead"]) == 2
 
 
-def test_X17_schedules_and_routes_send_to_every_shard(connect, names):
+def test_X5_A24_schedules_and_routes_send_to_every_shard(connect, names):
     alice = connect("alice")
     for name, _ in names:
         alice.carry_out("schedule.set", name=f"to {name}", every="100ms", times=2, message={"to": name, "content": "tick", "key": "the same"})
@@ -437,7 +437,7 @@ def test_much_that_crosses_both_ways_comes_to_its_end(server, names, mode):
         client.close()
 
 
-def test_what_crosses_waits_for_room_on_the_disk(make_server):
+def test_X3_what_crosses_waits_for_room_on_the_disk(make_server):
     server = make_server("--set", f"shards={SHARDS}", "--set", "journal.segment_bytes=4MiB", "--set", "journal.bytes_max=20MiB")
     alice = Client(("127.0.0.1", server.port), agent="alice")
     here = shard_of(alice.publish("input", to="source").id)
@@ -460,7 +460,7 @@ def test_what_crosses_waits_for_room_on_the_disk(make_server):
     alice.close()
 
 
-def test_the_statistics_are_those_of_all_shards(connect, names):
+def test_A19_the_statistics_are_those_of_all_shards(connect, names):
     alice = connect("alice")
     before = alice.stats()["messages"]["published"]
     for pair in names:
@@ -520,7 +520,7 @@ def test_a_number_that_is_the_servers_is_refused(connect):
     assert client.answer(0xFFFEFFFF).body == struct.pack("<I", 0)
 
 
-def test_what_was_confirmed_is_there_after_a_stop_under_load(server, names):
+def test_X3_what_was_confirmed_is_there_after_a_stop_under_load(server, names):
     """Publishers in every shard, to every shard, while the server is told to stop."""
     confirmed, lock = [], threading.Lock()
 

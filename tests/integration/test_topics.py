@@ -15,7 +15,7 @@ from program import SANITIZED, SHARDED
     ("*.*.football", {"news.sport.football"}),
     (">", {"news", "news.sport", "news.local", "news.sport.football", "radio.sport"}),
 ])
-def test_a_pattern_gets_the_events_it_matches_A6(connect, pattern, topics):
+def test_A6_a_pattern_gets_the_events_it_matches(connect, pattern, topics):
     publisher, subscriber = connect("p"), connect("s")
     subscriber.subscribe(pattern)
     for topic in ("news", "news.sport", "news.local", "news.sport.football", "radio.sport"):
@@ -39,7 +39,7 @@ def test_a_bad_topic_is_refused(connect, topic):
         connect().publish("x", topic=topic)
 
 
-def test_several_subscribers_get_one_event_each_A2(connect):
+def test_A2_several_subscribers_get_one_event_each(connect):
     publisher, subscribers = connect(), [connect() for _ in range(5)]
     for subscriber in subscribers:
         subscriber.subscribe("a.*")
@@ -49,7 +49,7 @@ def test_several_subscribers_get_one_event_each_A2(connect):
     assert [s.delivery().fields["id"] for s in subscribers] == [confirm.id] * 5
 
 
-def test_a_connection_does_not_hear_itself_unless_it_asks(connect):
+def test_A2_a_connection_does_not_hear_itself_unless_it_asks(connect):
     client = connect()
     client.subscribe("a")
     assert client.publish("x", topic="a").count == 0
@@ -59,7 +59,7 @@ def test_a_connection_does_not_hear_itself_unless_it_asks(connect):
     assert client.delivery().request == echoing
 
 
-def test_a_cancelled_subscription_is_over(connect):
+def test_A2_M2_a_cancelled_subscription_is_over(connect):
     publisher, subscriber = connect(), connect()
     subscription = subscriber.subscribe("a")
     subscriber.cancel(subscription)
@@ -77,7 +77,7 @@ def test_events_are_not_kept(connect):
     assert subscriber.delivery().content == b"now"
 
 
-def test_a_subscription_with_credit_is_told_what_it_missed(connect):
+def test_A6_a_subscription_with_credit_is_told_what_it_missed(connect):
     publisher, subscriber = connect(), connect()
     subscription = subscriber.subscribe("a", credit=2)
     for number in range(7):
@@ -90,7 +90,7 @@ def test_a_subscription_with_credit_is_told_what_it_missed(connect):
     assert subscriber.delivery().content == b"7"
 
 
-def test_many_events_arrive_in_order_and_whole(connect):
+def test_A6_many_events_arrive_in_order_and_whole(connect):
     publisher, subscriber = connect(), connect()
     subscriber.subscribe("a")
     total = 50_000
@@ -104,7 +104,7 @@ def test_many_events_arrive_in_order_and_whole(connect):
     assert received == total
 
 
-def test_a_subscriber_that_does_not_read_is_cut_and_told_why_U15(server, connect):
+def test_A2_a_subscriber_that_does_not_read_is_cut_and_told_why(server, connect):
     publisher = connect()
     slow = Client(("127.0.0.1", server.port), receive_buffer=4096)
     slow.subscribe("flood")

@@ -41,7 +41,7 @@ def within(server, script, *arguments):
     return ["nsenter", f"--target={server.pid}", *user, "--net", sys.executable, "-B", "-c", script, *arguments]
 
 
-def test_a_vanished_hosts_leases_come_back_though_mail_is_on_its_way_to_it_A8(make_server):
+def test_X12_a_vanished_hosts_leases_come_back_though_mail_is_on_its_way_to_it(make_server):
     if not shutil.which("unshare") or subprocess.run([*own_network(), "true"], capture_output=True).returncode != 0:
         pytest.skip("this machine lets us have no network name space")
     server = make_server("--set", "host_timeout=2s", wrapper=own_network())

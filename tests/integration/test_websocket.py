@@ -43,7 +43,7 @@ def run(server, steps, path="/ws?agent=me", **headers):
     asyncio.run(asyncio.wait_for(main(), 60))
 
 
-def test_a_message_goes_to_a_consumer_and_is_settled(server):
+def test_U5_A7_a_message_goes_to_a_consumer_and_is_settled(server):
     async def steps(me, other):
         ready = await other.ask("consume", request=5, mailbox="other", credit=2)
         assert ready == {"op": "ok", "request": 5, "ready": 0}
@@ -61,7 +61,7 @@ def test_a_message_goes_to_a_consumer_and_is_settled(server):
     run(server, steps)
 
 
-def test_events_requests_and_pulled_messages(server):
+def test_U5_A2_A4_X11_events_requests_and_pulled_messages(server):
     async def steps(me, other):
         await other.ask("subscribe", request=1, pattern="build.>")
         sent = await me.ask("publish", message={"topic": "build.done", "content": "green"})
@@ -89,7 +89,7 @@ def test_events_requests_and_pulled_messages(server):
     run(server, steps)
 
 
-def test_mistakes_are_answered_and_the_connection_goes_on(server):
+def test_U5_mistakes_are_answered_and_the_connection_goes_on(server):
     async def steps(me, other):
         await me.socket.send("no json")
         assert (await me.read())["code"] == "malformed"
@@ -102,7 +102,7 @@ def test_mistakes_are_answered_and_the_connection_goes_on(server):
     run(server, steps)
 
 
-def test_native_frames_pass_through(server):
+def test_U5_U7_native_frames_pass_through(server):
     async def steps(me, other):
         content = bytes(range(256))
         await me.socket.send(frame(PING, 7, b"abc") + frame(PUBLISH, 8, msgpack.packb({3: "box"}) + content))
@@ -121,7 +121,7 @@ def test_native_frames_pass_through(server):
     run(server, steps)
 
 
-def test_a_broken_frame_ends_the_connection_with_a_reason(server):
+def test_U5_a_broken_frame_ends_the_connection_with_a_reason(server):
     async def steps(me, other):
         await me.socket.send(b"\x07\0\0\0\x10\0\0\0\x01\0\0")
         said = await asyncio.wait_for(me.socket.recv(), 15)
@@ -135,7 +135,7 @@ def test_a_broken_frame_ends_the_connection_with_a_reason(server):
     run(server, steps)
 
 
-def test_leases_of_a_lost_connection_come_back(server):
+def test_U5_X12_leases_of_a_lost_connection_come_back(server):
     async def steps(me, other):
         await me.ask("publish", message={"to": "work", "content": "x"})
         await other.ask("consume", request=1, mailbox="work")

@@ -23,7 +23,7 @@ class BreakerTest : public ClientTest {
   const std::string there = other->address();
 };
 
-TEST_F(BreakerTest, X14_a_server_that_is_down_opens_it_and_publishing_fails_at_once) {
+TEST_F(BreakerTest, U8_A12_a_server_that_is_down_opens_it_and_publishing_fails_at_once) {
   auto with = fast(WhileOpen::reject);
   with.address = there;
   SyncClient client(with);
@@ -50,7 +50,7 @@ TEST_F(BreakerTest, X14_a_server_that_is_down_opens_it_and_publishing_fails_at_o
   EXPECT_EQ(events[0].to, BreakerState::open);
 }
 
-TEST_F(BreakerTest, X14_a_connection_that_comes_about_closes_it) {
+TEST_F(BreakerTest, U8_a_connection_that_comes_about_closes_it) {
   auto with = fast(WhileOpen::reject);
   with.address = there;
   SyncClient client(with);
@@ -65,7 +65,7 @@ TEST_F(BreakerTest, X14_a_connection_that_comes_about_closes_it) {
   EXPECT_EQ(client.metrics().connections, 2u);
 }
 
-TEST_F(BreakerTest, X14_with_buffer_operations_wait_for_the_server) {
+TEST_F(BreakerTest, U8_with_buffer_operations_wait_for_the_server) {
   auto with = fast(WhileOpen::buffer);
   with.address = there;
   SyncClient client(with);
@@ -78,7 +78,7 @@ TEST_F(BreakerTest, X14_with_buffer_operations_wait_for_the_server) {
   EXPECT_TRUE(waiting.get());
 }
 
-TEST_F(BreakerTest, X14_with_an_alternative_the_client_goes_over_to_it) {
+TEST_F(BreakerTest, U8_U9_with_an_alternative_the_client_goes_over_to_it) {
   auto with = fast(WhileOpen::alternative);
   with.address = there;
   with.alternatives = {server.address()};
@@ -93,7 +93,7 @@ TEST_F(BreakerTest, X14_with_an_alternative_the_client_goes_over_to_it) {
   EXPECT_EQ(state(client, 1), BreakerState::closed);
 }
 
-TEST_F(BreakerTest, X14_operations_that_time_out_open_it_though_the_connection_stands) {
+TEST_F(BreakerTest, U8_operations_that_time_out_open_it_though_the_connection_stands) {
   auto with = fast(WhileOpen::reject);
   with.request_timeout = 50ms;
   SyncClient client(with);
@@ -105,7 +105,7 @@ TEST_F(BreakerTest, X14_operations_that_time_out_open_it_though_the_connection_s
   EXPECT_EQ(server.publishes, 3);
 }
 
-TEST_F(BreakerTest, X14_an_answer_while_it_is_open_does_not_keep_it_from_closing) {
+TEST_F(BreakerTest, U8_an_answer_while_it_is_open_does_not_keep_it_from_closing) {
   auto with = fast(WhileOpen::reject);
   with.request_timeout = 50ms;
   with.breaker.open_time = 500ms;
@@ -132,7 +132,7 @@ TEST_F(BreakerTest, X14_an_answer_while_it_is_open_does_not_keep_it_from_closing
   EXPECT_EQ(state(client), BreakerState::closed);
 }
 
-TEST_F(BreakerTest, X14_options_outside_their_limits_are_refused_by_connect) {
+TEST_F(BreakerTest, U8_options_outside_their_limits_are_refused_by_connect) {
   auto with = options();
   with.breaker.probes_max = 0;
   SyncClient client(with);

@@ -46,7 +46,7 @@ TEST_F(ClientTest, X13_a_message_that_expects_no_reply_gets_none) {
   EXPECT_EQ(server.publishes, 0);
 }
 
-TEST_F(ClientTest, A4_a_command_shows_its_statuses_before_its_result) {
+TEST_F(ClientTest, A5_a_command_shows_its_statuses_before_its_result) {
   SyncClient client(options()), worker(options());
   ASSERT_TRUE(client.connect());
   ASSERT_TRUE(worker.connect());
@@ -69,7 +69,7 @@ TEST_F(ClientTest, A4_a_command_shows_its_statuses_before_its_result) {
   EXPECT_EQ(seen, (std::vector<std::string>{"fetching", "starting"}));
 }
 
-TEST_F(ClientTest, A4_what_is_no_command_is_told_why) {
+TEST_F(ClientTest, A5_what_is_no_command_is_told_why) {
   EXPECT_EQ(read_command(message("a", "go")).error().code, ErrorCode::malformed);
   EXPECT_EQ(read_command(message("a", "[]")).error().code, ErrorCode::invalid_field);
   EXPECT_EQ(read_command(message("a", R"({"command":7})")).error().code, ErrorCode::invalid_field);
@@ -77,7 +77,7 @@ TEST_F(ClientTest, A4_what_is_no_command_is_told_why) {
   EXPECT_EQ(read_command(message("a", R"({"command":"go"})"))->parameters.size(), 0u);
 }
 
-TEST_F(ClientTest, X5_a_request_that_is_cancelled_is_taken_back_at_the_server) {
+TEST_F(ClientTest, A4_a_request_that_is_cancelled_is_taken_back_at_the_server) {
   with_client([&](Client& bus) -> asio::awaitable<void> {
     auto inbox = value(co_await bus.consume("slow"));
     asio::cancellation_signal signal;
@@ -93,7 +93,7 @@ TEST_F(ClientTest, X5_a_request_that_is_cancelled_is_taken_back_at_the_server) {
   });
 }
 
-TEST_F(ClientTest, X5_a_stop_token_ends_a_request_that_waits) {
+TEST_F(ClientTest, A4_a_stop_token_ends_a_request_that_waits) {
   SyncClient client(options());
   ASSERT_TRUE(client.connect());
   std::stop_source stop;

@@ -8,7 +8,7 @@
 namespace folkmoot {
 namespace {
 
-TEST_F(ClientTest, A9_complete_settles_and_publishes_what_came_of_it) {
+TEST_F(ClientTest, X5_complete_settles_and_publishes_what_came_of_it) {
   SyncClient client(options());
   ASSERT_TRUE(client.connect());
   ASSERT_TRUE(client.publish(message("box", "work")));
@@ -23,7 +23,7 @@ TEST_F(ClientTest, A9_complete_settles_and_publishes_what_came_of_it) {
   EXPECT_EQ(client.complete(task, {}).error().code, ErrorCode::lease_lost);
 }
 
-TEST_F(ClientTest, A9_complete_of_a_delivery_without_a_lease_is_refused) {
+TEST_F(ClientTest, X5_complete_of_a_delivery_without_a_lease_is_refused) {
   SyncClient client(options());
   ASSERT_TRUE(client.connect());
   EXPECT_EQ(client.complete(Delivery{}, {message("a", "x")}).error().code, ErrorCode::invalid_field);
@@ -40,7 +40,7 @@ TEST_F(ClientTest, A11_reject_settles_for_good) {
   EXPECT_EQ(client.reject(got.at(0), "again").error().code, ErrorCode::lease_lost);
 }
 
-TEST_F(ClientTest, A9_an_atomic_batch_has_one_error_for_all) {
+TEST_F(ClientTest, A13_an_atomic_batch_has_one_error_for_all) {
   SyncClient client(options());
   ASSERT_TRUE(client.connect());
   const auto refused = client.publish_batch({message("a", "x"), message("full", "y")}, {.atomic = true});
@@ -48,7 +48,7 @@ TEST_F(ClientTest, A9_an_atomic_batch_has_one_error_for_all) {
   EXPECT_EQ(refused.error().code, ErrorCode::mailbox_full);
 }
 
-TEST_F(ClientTest, A10_a_key_used_before_is_a_duplicate_with_the_state_of_the_first) {
+TEST_F(ClientTest, A9_a_key_used_before_is_a_duplicate_with_the_state_of_the_first) {
   SyncClient client(options());
   ASSERT_TRUE(client.connect());
   auto once = message("box", "x");
@@ -60,7 +60,7 @@ TEST_F(ClientTest, A10_a_key_used_before_is_a_duplicate_with_the_state_of_the_fi
   EXPECT_EQ(server.waiting("box"), 1u);
 }
 
-TEST_F(ClientTest, A10_exactly_once_draws_a_key_and_keeps_it_when_it_is_sent_again) {
+TEST_F(ClientTest, A9_exactly_once_draws_a_key_and_keeps_it_when_it_is_sent_again) {
   with_client([&](Client& bus) -> asio::awaitable<void> {
     server.hold_confirms = true;
     auto once = message("box", "x");
@@ -78,7 +78,7 @@ TEST_F(ClientTest, A10_exactly_once_draws_a_key_and_keeps_it_when_it_is_sent_aga
   });
 }
 
-TEST_F(ClientTest, X5_a_holder_is_told_that_the_work_is_not_wanted_any_more) {
+TEST_F(ClientTest, A4_a_holder_is_told_that_the_work_is_not_wanted_any_more) {
   SyncClient client(options());
   std::promise<Withdrawal> told;
   client.on_withdrawn([&](const Withdrawal& withdrawal) { told.set_value(withdrawal); });
@@ -96,7 +96,7 @@ TEST_F(ClientTest, X5_a_holder_is_told_that_the_work_is_not_wanted_any_more) {
   EXPECT_FALSE(Delivery{}.withdrawn());
 }
 
-TEST_F(ClientTest, X18_a_large_content_travels_compressed_and_arrives_as_it_was) {
+TEST_F(ClientTest, A15_a_large_content_travels_compressed_and_arrives_as_it_was) {
   for (const auto compression : {Compression::zstd, Compression::gzip}) {
     auto with = options();
     with.compress_above = 100;
@@ -116,7 +116,7 @@ TEST_F(ClientTest, X18_a_large_content_travels_compressed_and_arrives_as_it_was)
   }
 }
 
-TEST_F(ClientTest, X18_what_does_not_get_smaller_or_is_small_goes_as_it_is) {
+TEST_F(ClientTest, A15_what_does_not_get_smaller_or_is_small_goes_as_it_is) {
   auto with = options();
   with.compress_above = 8;
   SyncClient client(with);
@@ -127,7 +127,7 @@ TEST_F(ClientTest, X18_what_does_not_get_smaller_or_is_small_goes_as_it_is) {
   EXPECT_EQ(server.peek("random").encoding, "");
 }
 
-TEST_F(ClientTest, X18_a_bomb_stays_compressed_and_says_why) {
+TEST_F(ClientTest, A15_a_bomb_stays_compressed_and_says_why) {
   auto with = options();
   with.content_bytes_max = 1'000;
   SyncClient client(with);
@@ -168,7 +168,7 @@ TEST_F(ClientTest, A11_dead_letters_are_read_from_the_answer_of_the_call) {
   EXPECT_EQ(server.called(), R"({"mailbox":"box","changes":{"to":"other"},"dry_run":true})");
 }
 
-TEST_F(ClientTest, A13_schedules_costs_and_any_call_are_asked_by_name) {
+TEST_F(ClientTest, X5_X15_schedules_costs_and_any_call_are_asked_by_name) {
   SyncClient client(options());
   ASSERT_TRUE(client.connect());
   server.answer_call("schedule.set", "");

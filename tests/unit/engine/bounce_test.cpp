@@ -98,7 +98,7 @@ TEST_F(BounceTest, A4_a_requester_hears_of_its_requests_death_when_that_is_durab
   EXPECT_EQ(last_delivered().type, "error");
 }
 
-TEST_F(BounceTest, A4_a_status_leaves_a_request_open_that_asked_for_none) {
+TEST_F(BounceTest, A5_a_status_leaves_a_request_open_that_asked_for_none) {
   consume(kBob, 5);
   ask(mail("?"), 60'000);
   engine->dispatch();

@@ -4,7 +4,7 @@
 namespace folkmoot::test {
 namespace {
 
-TEST_F(EngineTest, M1_a_message_is_confirmed_and_handed_out_only_when_it_is_durable) {
+TEST_F(EngineTest, X3_a_message_is_confirmed_and_handed_out_only_when_it_is_durable) {
   consume(kBob, 10);
   answers.clear();
   send(mail("one"));

@@ -55,7 +55,7 @@ TEST_F(NoRoomTest, A10_a_wait_for_the_next_attempt_that_only_a_copy_tells_of_hol
   EXPECT_EQ(delivered.back().delivery, 2u);
 }
 
-TEST_F(NoRoomTest, X17_the_next_of_a_group_waits_for_one_whose_failure_only_a_copy_tells_of) {
+TEST_F(NoRoomTest, M1_the_next_of_a_group_waits_for_one_whose_failure_only_a_copy_tells_of) {
   auto first = grouped("first");
   first.deliver_at = now + 1'000;
   say(first);
@@ -72,7 +72,7 @@ TEST_F(NoRoomTest, X17_the_next_of_a_group_waits_for_one_whose_failure_only_a_co
   EXPECT_EQ(contents(), (Contents{"first"}));
 }
 
-TEST_F(NoRoomTest, A3_a_stop_is_not_clean_after_a_failure_without_a_fact_and_its_message_comes_as_redelivered) {
+TEST_F(NoRoomTest, A7_a_stop_is_not_clean_after_a_failure_without_a_fact_and_its_message_comes_as_redelivered) {
   put("again");
   const auto lease = take();
   without_room([&] { engine->nack(kBob, ++request, false, {&lease, 1}, 0, "busy"); });

@@ -25,7 +25,7 @@ TEST_F(DeliveryTest, X5_a_scheduled_message_is_taken_back_and_a_leased_one_is_no
   EXPECT_EQ(last().code, ErrorCode::lease_lost);
 }
 
-TEST_F(DeliveryTest, A5_a_cancelled_request_is_taken_back_or_its_worker_told) {
+TEST_F(DeliveryTest, A4_a_cancelled_request_is_taken_back_or_its_worker_told) {
   auto command = mail("work");
   command.mode = DeliveryMode::at_least_once;
   ask(command, 60'000);
@@ -61,7 +61,7 @@ TEST_F(DeliveryTest, A5_status_messages_reach_a_streaming_requester_before_the_r
 
 // -- groups
 
-TEST_F(DeliveryTest, X17_a_groups_messages_go_out_in_order_and_one_at_a_time) {
+TEST_F(DeliveryTest, M1_a_groups_messages_go_out_in_order_and_one_at_a_time) {
   say(grouped("1"));
   say(grouped("2"));
   say(grouped("other", "h"));
@@ -78,7 +78,7 @@ TEST_F(DeliveryTest, X17_a_groups_messages_go_out_in_order_and_one_at_a_time) {
   EXPECT_EQ(contents(), (Contents{"3"}));
 }
 
-TEST_F(DeliveryTest, X17_a_group_keeps_its_order_while_its_first_waits_for_another_try_even_across_a_crash) {
+TEST_F(DeliveryTest, M1_a_group_keeps_its_order_while_its_first_waits_for_another_try_even_across_a_crash) {
   say(grouped("1"));
   say(grouped("2"));
   nack(take(), 5'000);
@@ -98,7 +98,7 @@ TEST_F(DeliveryTest, X17_a_group_keeps_its_order_while_its_first_waits_for_anoth
   EXPECT_EQ(contents(), (Contents{"2"}));
 }
 
-TEST_F(DeliveryTest, X17_a_group_goes_on_when_its_first_dies_expires_or_is_taken_back) {
+TEST_F(DeliveryTest, M1_a_group_goes_on_when_its_first_dies_expires_or_is_taken_back) {
   auto first = grouped("1");
   first.ttl_ms = 1'000;
   say(first);
@@ -117,7 +117,7 @@ TEST_F(DeliveryTest, X17_a_group_goes_on_when_its_first_dies_expires_or_is_taken
   EXPECT_EQ(contents(), (Contents{"4"}));
 }
 
-TEST_F(DeliveryTest, X17_a_late_member_joins_its_group_when_it_is_due) {
+TEST_F(DeliveryTest, M1_a_late_member_joins_its_group_when_it_is_due) {
   auto late = grouped("late");
   late.deliver_at = now + 1'000;
   say(late);
@@ -160,7 +160,7 @@ TEST_F(DeliveryTest, X13_hops_and_chain_are_kept_by_the_engine_whatever_the_send
   EXPECT_EQ(last_delivered().hops, 3u);
 }
 
-TEST_F(DeliveryTest, X17_one_of_a_group_that_became_due_keeps_its_place_over_a_restart) {
+TEST_F(DeliveryTest, M1_one_of_a_group_that_became_due_keeps_its_place_over_a_restart) {
   auto first = grouped("first");
   first.deliver_at = now + 1'000;
   say(first);

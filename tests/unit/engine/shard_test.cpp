@@ -63,7 +63,7 @@ TEST_F(ShardTest, A9_WhatIsForwardedTwiceIsThereOnce) {
   EXPECT_EQ(delivered[0].message.key, message.id.text());
 }
 
-TEST_F(ShardTest, U8_ALifeBeginsWhereTheMessageWasAccepted) {
+TEST_F(ShardTest, A1_ALifeBeginsWhereTheMessageWasAccepted) {
   auto message = mail("x");
   message.id = make_uuid({.key = make_key(static_cast<std::uint64_t>(now), 1), .mailbox = 3, .node = 0x10});
   message.from = "alice";
@@ -143,7 +143,7 @@ TEST_F(ShardTest, A2_AFilterLooksIntoAnEventOfAnotherShard) {
   EXPECT_EQ(delivered[0].message.content, "yes");
 }
 
-TEST_F(ShardTest, M1_AnAnswerGoesToTheShardThatItsAddressNames) {
+TEST_F(ShardTest, A4_AnAnswerGoesToTheShardThatItsAddressNames) {
   ask(mail("?"), 1'000);
   engine->dispatch();
   receive(kBob, 1);

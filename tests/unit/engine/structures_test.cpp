@@ -23,7 +23,7 @@ namespace {
 
 Entry entry(MessageKey key) { return Entry(key, {key * 8, 1}, normal, 0); }
 
-TEST(PackedEntries, M1_gives_back_what_was_packed) {
+TEST(PackedEntries, gives_back_what_was_packed) {
   std::mt19937_64 random(1);
   for (int round = 0; round < 200; ++round) {
     std::vector<Entry> entries;
@@ -51,7 +51,7 @@ TEST(PackedEntries, M1_gives_back_what_was_packed) {
   }
 }
 
-TEST(ChunkQueue, M1_gives_by_key_whatever_the_order_of_pushes_and_takes) {
+TEST(ChunkQueue, gives_by_key_whatever_the_order_of_pushes_and_takes) {
   std::mt19937 random(1);
   for (int round = 0; round < 20; ++round) {
     ChunkQueue queue;
@@ -129,7 +129,7 @@ TEST(Lane, X17_a_sender_emptied_by_a_take_loses_no_one_elses_turn) {
   EXPECT_TRUE(lane.empty());
 }
 
-TEST(Slab, M1_slots_are_used_again_and_hold_what_was_put) {
+TEST(Slab, slots_are_used_again_and_hold_what_was_put) {
   Slab<std::string> slab;
   const auto a = slab.insert("a"), b = slab.insert("b");
   slab.erase(a);
@@ -140,7 +140,7 @@ TEST(Slab, M1_slots_are_used_again_and_hold_what_was_put) {
   EXPECT_EQ(slab.size(), 2u);
 }
 
-TEST(SlabRing, A5_gives_turns_to_who_is_in_it_in_the_order_of_coming) {
+TEST(SlabRing, A7_gives_turns_to_who_is_in_it_in_the_order_of_coming) {
   struct Member {
     RingLinks links{};
   };
@@ -173,7 +173,7 @@ TEST(SlabRing, A5_gives_turns_to_who_is_in_it_in_the_order_of_coming) {
   }
 }
 
-TEST(Ring, M1_is_first_in_first_out_while_it_grows) {
+TEST(Ring, is_first_in_first_out_while_it_grows) {
   Ring<int> ring;
   int next = 0;
   for (int i = 0; i < 1'000; ++i) {
@@ -188,7 +188,7 @@ TEST(Ring, M1_is_first_in_first_out_while_it_grows) {
   EXPECT_EQ(next, 1'000);
 }
 
-TEST(Timers, A1_come_up_by_time_and_in_a_defined_order_and_stale_ones_can_be_dropped) {
+TEST(Timers, A1_X5_come_up_by_time_and_in_a_defined_order_and_stale_ones_can_be_dropped) {
   Timers timers;
   for (const auto id : {3u, 1u, 2u}) timers.add({.at = 10, .id = id, .box = 0, .kind = TimerKind::due});
   timers.add({.at = 5, .id = 9, .box = 0, .kind = TimerKind::lease});

@@ -93,7 +93,7 @@ TEST(FilterFields, X19_TheContentsSizeIsKnownWhetherItIsThereOrElsewhere) {
   EXPECT_EQ(truth("content IS NULL AND content.a IS NULL", message), "TRUE");
 }
 
-TEST(FilterFields, ATypeIsAWordWhetherStandardOrOwn) {
+TEST(FilterFields, M8_ATypeIsAWordWhetherStandardOrOwn) {
   auto message = sample();
   message.type = "code_review";
   EXPECT_EQ(truth("type = 'code_review'", message), "TRUE");

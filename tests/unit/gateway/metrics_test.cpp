@@ -24,7 +24,7 @@ constexpr std::string_view kStats = R"({"server":"folkmoot","version":"0.1.0","u
               {"name":"analyst","ready":18446744073709551615,"scheduled":0,"leased":0,"dead":0,
                "consumers":0,"last_read_age_ms":25}]})";
 
-TEST(Metrics, SayWhatTheStatisticsSay) {
+TEST(Metrics, U12_A19_SayWhatTheStatisticsSay) {
   const auto text = prometheus_text(kStats);
   ASSERT_TRUE(text);
   for (const std::string_view line :
@@ -43,7 +43,7 @@ TEST(Metrics, SayWhatTheStatisticsSay) {
   EXPECT_EQ(text->find("null"), std::string::npos);
 }
 
-TEST(Metrics, KeepToTheTextFormat) {
+TEST(Metrics, X7_KeepToTheTextFormat) {
   const auto text = prometheus_text(kStats);
   ASSERT_TRUE(text);
   std::set<std::string> typed;

@@ -252,7 +252,7 @@ TEST(Stamp, GrowsTheMapsHeaderWhenItMust) {
   EXPECT_EQ(route(out)->fields, 20u);
 }
 
-TEST(TypeWords, GoBothWays) {
+TEST(TypeWords, M8_GoBothWays) {
   for (std::uint8_t number = 1; number <= 10; ++number) EXPECT_EQ(type_number(type_word(number)), number);
   EXPECT_EQ(type_number("custom"), 0);
   EXPECT_EQ(type_number(""), 0);

@@ -51,7 +51,7 @@ TEST(Gather, A4_ReadsHowManyAreNeeded) {
   for (const auto* wrong : {"", "0", "-1", "3x", "most"}) EXPECT_FALSE(parse_need(wrong)) << wrong;
 }
 
-TEST(PackedContent, X18_IsWhatItWasAfterwards) {
+TEST(PackedContent, A15_IsWhatItWasAfterwards) {
   Message message{.content = std::string(10'000, 'x')};
   pack_content(message, kZstd);
   EXPECT_EQ(message.encoding, "zstd");
@@ -66,7 +66,7 @@ TEST(PackedContent, X18_IsWhatItWasAfterwards) {
   EXPECT_TRUE(message.encoding.empty());
 }
 
-TEST(PackedContent, X18_StaysAsItIsWhereThatWouldNotMakeItSmaller) {
+TEST(PackedContent, A15_StaysAsItIsWhereThatWouldNotMakeItSmaller) {
   Message message{.content = "abc"};
   pack_content(message, kGzip);
   EXPECT_EQ(message.content, "abc");

@@ -23,7 +23,7 @@ Error refused(std::string_view text) {
   return message ? Error{} : message.error();
 }
 
-TEST(JsonMapping, ReadsEveryFieldByItsName) {
+TEST(JsonMapping, U3_ReadsEveryFieldByItsName) {
   const auto message =
       read(R"({"id":"0193f2c4-a1b2-7def-8123-456789abcdef","timestamp":5,"from":"a","to":"b","type":"query",
     "priority":"high","content":"hi","conversation":"c","correlation":"d","reply_to":"e","key":"f","ttl":"30s",
@@ -46,7 +46,7 @@ TEST(JsonMapping, ReadsEveryFieldByItsName) {
   EXPECT_EQ(message.timestamp, 5);
 }
 
-TEST(JsonMapping, ReadsEveryOtherSpelling) {
+TEST(JsonMapping, U3_ReadsEveryOtherSpelling) {
   struct Case {
     std::string_view name;
     std::string Message::* field;
@@ -77,7 +77,7 @@ TEST(JsonMapping, ReadsEveryOtherSpelling) {
   EXPECT_EQ(read(R"({"expires_at":"2026-11-21T10:00:01Z"})").ttl_ms, 1'000);
 }
 
-TEST(JsonMapping, KnowsTheTypesOfTheOtherSystems) {
+TEST(JsonMapping, U3_KnowsTheTypesOfTheOtherSystems) {
   EXPECT_EQ(read(R"({"type":"agent_request"})").type, "query");
   EXPECT_EQ(read(R"({"type":"agent_response"})").type, "response");
   EXPECT_EQ(read(R"({"type":"agent_broadcast"})").type, "event");
