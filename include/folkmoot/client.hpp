@@ -35,12 +35,12 @@
 #include <type_traits>
 #include <vector>
 
-#include "folkmoot/admin.hpp"
 #include "folkmoot/content.hpp"
 #include "folkmoot/delivery.hpp"
 #include "folkmoot/error.hpp"
 #include "folkmoot/failure.hpp"
 #include "folkmoot/message.hpp"
+#include "folkmoot/operations.hpp"
 #include "folkmoot/options.hpp"
 
 namespace folkmoot {
@@ -414,110 +414,34 @@ class Client {
     });
   }
 
-  /// Takes a message back that nobody has had yet. Errors: not_found, lease_lost (somebody has it).
-  template <class Token = asio::use_awaitable_t<>>
-  auto cancel(Uuid id, Token&& token = {}) {
-    return start<void>(token, [c = connection_, id](auto done) { start_cancel(c, id, std::move(done)); });
+  /// Carries out one of the operations of folkmoot/operations.hpp: what it means, its bounds and its answer stand
+  /// there.
+  ///
+  ///   auto page = co_await bus.call(ListDead{.which = {.mailbox = "analyst"}, .limit = 10});
+  ///
+  /// Completes with its answer; one that says no more than that it was done is void. Those that may be are sent again
+  /// when the connection is lost. Errors: invalid_field and out_of_range with the field's name, and the operation's
+  /// own.
+  template <DescribedOperation Op, class Token = asio::use_awaitable_t<>>
+  auto call(Op operation, Token&& token = {}) {
+    return start<AnswerOf<Op>>(token, [c = connection_, operation = std::move(operation)](auto done) mutable {
+      static constexpr auto kInfo = operation_info<Op>();
+      start_operation(c, kInfo, &operation, [done = std::move(done)](Result<std::shared_ptr<void>> answer) mutable {
+        if (!answer) return done(std::unexpected(std::move(answer.error())));
+        if constexpr (std::is_void_v<AnswerOf<Op>>) {
+          done(Result<void>{});
+        } else {
+          done(std::move(*std::static_pointer_cast<AnswerOf<Op>>(*answer)));
+        }
+      });
+    });
   }
-  /// The attempts made at a message that is waiting, leased or dead, oldest first.
-  template <class Token = asio::use_awaitable_t<>>
-  auto attempts(Uuid id, Token&& token = {}) {
-    return start<std::vector<Attempt>>(token,
-                                       [c = connection_, id](auto done) { start_attempts(c, id, std::move(done)); });
-  }
-
   /// Any call of the server by its name (docs/protocol.md); `arguments` is a JSON object as text. The answer's body:
   /// JSON text, unless the page says otherwise. Not sent again when the connection is lost.
   template <class Token = asio::use_awaitable_t<>>
   auto call(std::string name, std::string arguments = {}, Token&& token = {}) {
     return start<std::string>(token, [c = connection_, name = std::move(name), arguments = std::move(arguments)](
                                          auto done) { start_call(c, name, arguments, std::move(done)); });
-  }
-
-  /// Dead letters, oldest first within a mailbox. Errors: invalid_field (a word or filter that is none), out_of_range.
-  template <class Token = asio::use_awaitable_t<>>
-  auto dead_list(DeadFilter filter = {}, DeadListOptions options = {}, Token&& token = {}) {
-    return start<DeadPage>(token, [c = connection_, filter = std::move(filter), options](auto done) {
-      start_dead_list(c, filter, options, std::move(done));
-    });
-  }
-  /// One with its content and its attempts. Errors: not_found.
-  template <class Token = asio::use_awaitable_t<>>
-  auto dead_show(Uuid id, Token&& token = {}) {
-    return start<DeadMessage>(token, [c = connection_, id](auto done) { start_dead_show(c, id, std::move(done)); });
-  }
-  /// Sends one again, as a new message with the fields of `changes`. Errors: not_found, as publish.
-  template <class Token = asio::use_awaitable_t<>>
-  auto dead_resubmit(Uuid id, Metadata changes = {}, Token&& token = {}) {
-    return start<PublishReceipt>(token, [c = connection_, id, changes = std::move(changes)](auto done) {
-      start_dead_resubmit(c, id, changes, std::move(done));
-    });
-  }
-  /// Sends all again that fit now, and is done when they are sent: with a rate that may take long. Ends early with the
-  /// connection.
-  template <class Token = asio::use_awaitable_t<>>
-  auto dead_redrive(DeadFilter filter, RedriveOptions options = {}, Token&& token = {}) {
-    return start<Redriven>(token, [c = connection_, filter = std::move(filter), options = std::move(options)](
-                                      auto done) { start_dead_redrive(c, filter, options, std::move(done)); });
-  }
-  /// Does away with dead letters; how many they were.
-  template <class Token = asio::use_awaitable_t<>>
-  auto dead_purge(DeadFilter filter, PurgeOptions options = {}, Token&& token = {}) {
-    return start<std::uint32_t>(token, [c = connection_, filter = std::move(filter), options](auto done) {
-      start_dead_purge(c, filter, options, std::move(done));
-    });
-  }
-
-  /// A message that the server sends again and again, in the place of one of the same name. Errors: invalid_field,
-  /// limit_reached.
-  template <class Token = asio::use_awaitable_t<>>
-  auto set_schedule(ScheduledMessage schedule, Token&& token = {}) {
-    return start<void>(token, [c = connection_, schedule = std::move(schedule)](auto done) {
-      start_set_schedule(c, schedule, std::move(done));
-    });
-  }
-  template <class Token = asio::use_awaitable_t<>>
-  auto remove_schedule(std::string name, Token&& token = {}) {
-    return start<void>(token, [c = connection_, name = std::move(name)](auto done) {
-      start_remove_schedule(c, name, std::move(done));
-    });
-  }
-  template <class Token = asio::use_awaitable_t<>>
-  auto schedules(Token&& token = {}) {
-    return start<std::vector<ScheduleStatus>>(token,
-                                              [c = connection_](auto done) { start_schedules(c, std::move(done)); });
-  }
-
-  /// A rule that finds a recipient for messages sent without one, in the place of one of the same name. Errors:
-  /// invalid_filter, invalid_name, invalid_field, out_of_range (order, weights, targets), limit_reached.
-  template <class Token = asio::use_awaitable_t<>>
-  auto set_route(RouteRule route, Token&& token = {}) {
-    return start<void>(
-        token, [c = connection_, route = std::move(route)](auto done) { start_set_route(c, route, std::move(done)); });
-  }
-  template <class Token = asio::use_awaitable_t<>>
-  auto remove_route(std::string name, Token&& token = {}) {
-    return start<void>(
-        token, [c = connection_, name = std::move(name)](auto done) { start_remove_route(c, name, std::move(done)); });
-  }
-  /// In the order in which they are asked.
-  template <class Token = asio::use_awaitable_t<>>
-  auto routes(Token&& token = {}) {
-    return start<std::vector<RouteStatus>>(token, [c = connection_](auto done) { start_routes(c, std::move(done)); });
-  }
-  /// How busy this client's agent is, in messages: strategy least_loaded adds it to what waits. Errors: invalid_name
-  /// (the client has no agent name).
-  template <class Token = asio::use_awaitable_t<>>
-  auto report_load(std::uint32_t load, Token&& token = {}) {
-    return start<void>(token, [c = connection_, load](auto done) { start_report_load(c, load, std::move(done)); });
-  }
-
-  /// What a conversation has cost. Errors: not_found (none of its messages reported a cost).
-  template <class Token = asio::use_awaitable_t<>>
-  auto conversation_cost(std::string conversation, Token&& token = {}) {
-    return start<ConversationCost>(token, [c = connection_, conversation = std::move(conversation)](auto done) {
-      start_conversation_cost(c, conversation, std::move(done));
-    });
   }
 
   /// Stores `size` bytes on the server, unless it has them, for messages to refer to (Message::content_ref). It keeps
@@ -588,6 +512,7 @@ class Client {
   }
 
  private:
+  friend class SyncClient;  // carries out operations whose types it does not know
   using Shared = std::shared_ptr<detail::Connection>;
   using Receipts = std::vector<Result<PublishReceipt>>;
   struct Run;
@@ -649,21 +574,8 @@ class Client {
   static void start_mailbox(const Shared&, const std::string& mailbox, const MailboxOptions&, Completion<void>);
   static void start_ping(const Shared&, Completion<void>);
   static void start_call(const Shared&, const std::string& name, const std::string& arguments, Completion<std::string>);
-  static void start_cancel(const Shared&, const Uuid&, Completion<void>);
-  static void start_attempts(const Shared&, const Uuid&, Completion<std::vector<Attempt>>);
-  static void start_dead_list(const Shared&, const DeadFilter&, const DeadListOptions&, Completion<DeadPage>);
-  static void start_dead_show(const Shared&, const Uuid&, Completion<DeadMessage>);
-  static void start_dead_resubmit(const Shared&, const Uuid&, const Metadata& changes, Completion<PublishReceipt>);
-  static void start_dead_redrive(const Shared&, const DeadFilter&, const RedriveOptions&, Completion<Redriven>);
-  static void start_dead_purge(const Shared&, const DeadFilter&, const PurgeOptions&, Completion<std::uint32_t>);
-  static void start_set_schedule(const Shared&, const ScheduledMessage&, Completion<void>);
-  static void start_remove_schedule(const Shared&, const std::string& name, Completion<void>);
-  static void start_schedules(const Shared&, Completion<std::vector<ScheduleStatus>>);
-  static void start_set_route(const Shared&, const RouteRule&, Completion<void>);
-  static void start_remove_route(const Shared&, const std::string& name, Completion<void>);
-  static void start_routes(const Shared&, Completion<std::vector<RouteStatus>>);
-  static void start_report_load(const Shared&, std::uint32_t load, Completion<void>);
-  static void start_conversation_cost(const Shared&, const std::string& conversation, Completion<ConversationCost>);
+  static void start_operation(const Shared&, const OperationInfo& operation, const void* arguments,
+                              Completion<std::shared_ptr<void>>);
   static void start_upload(const Shared&, ContentSource source, std::uint64_t size, Completion<ContentRef>);
   static void start_upload_file(const Shared&, const std::string& path, Completion<ContentRef>);
   static void start_fetch(const Shared&, const ContentRef&, ContentSink sink, Completion<void>);

@@ -1,7 +1,6 @@
 // Everything of libfolkmoot. Start at client.hpp (coroutines, callbacks, futures) or sync.hpp (calls that wait).
 #pragma once
 
-#include "folkmoot/admin.hpp"        // IWYU pragma: export
 #include "folkmoot/client.hpp"       // IWYU pragma: export
 #include "folkmoot/client_pool.hpp"  // IWYU pragma: export
 #include "folkmoot/content.hpp"      // IWYU pragma: export
@@ -9,6 +8,7 @@
 #include "folkmoot/error.hpp"        // IWYU pragma: export
 #include "folkmoot/failure.hpp"      // IWYU pragma: export
 #include "folkmoot/message.hpp"      // IWYU pragma: export
+#include "folkmoot/operations.hpp"   // IWYU pragma: export
 #include "folkmoot/options.hpp"      // IWYU pragma: export
 #include "folkmoot/sync.hpp"         // IWYU pragma: export
 #include "folkmoot/uuid.hpp"         // IWYU pragma: export

@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "folkmoot/admin.hpp"
 #include "folkmoot/content.hpp"
 #include "folkmoot/delivery.hpp"
 #include "folkmoot/error.hpp"
 #include "folkmoot/failure.hpp"
+#include "folkmoot/operations.hpp"
 #include "folkmoot/options.hpp"
 
 namespace folkmoot {
@@ -84,22 +84,22 @@ class SyncClient {
   Result<MailboxReady> wait(std::string mailbox, Milliseconds timeout);
   Result<std::string> stats(std::string mailbox = {});
   Result<void> configure_mailbox(std::string mailbox, MailboxOptions options);
-  Result<void> cancel(Uuid id);
-  Result<std::vector<Attempt>> attempts(Uuid id);
+  /// One of the operations of folkmoot/operations.hpp.
+  template <DescribedOperation Op>
+  Result<AnswerOf<Op>> call(const Op& operation) {
+    static constexpr auto kInfo = operation_info<Op>();
+    const auto answer = carry_out(kInfo, &operation);
+    if (!answer) return std::unexpected(answer.error());
+    if constexpr (std::is_void_v<AnswerOf<Op>>) {
+      return {};
+    } else {
+      return std::move(*std::static_pointer_cast<AnswerOf<Op>>(*answer));
+    }
+  }
   Result<std::string> call(std::string name, std::string arguments = {});
-  Result<DeadPage> dead_list(DeadFilter filter = {}, DeadListOptions options = {});
-  Result<DeadMessage> dead_show(Uuid id);
-  Result<PublishReceipt> dead_resubmit(Uuid id, Metadata changes = {});
-  Result<Redriven> dead_redrive(DeadFilter filter, RedriveOptions options = {});
-  Result<std::uint32_t> dead_purge(DeadFilter filter, PurgeOptions options = {});
-  Result<void> set_schedule(ScheduledMessage schedule);
-  Result<void> remove_schedule(std::string name);
-  Result<std::vector<ScheduleStatus>> schedules();
-  Result<void> set_route(RouteRule route);
-  Result<void> remove_route(std::string name);
-  Result<std::vector<RouteStatus>> routes();
-  Result<void> report_load(std::uint32_t load);
-  Result<ConversationCost> conversation_cost(std::string conversation);
+  /// The same for programs that know an operation by its description alone: the answer is a struct of
+  /// `operation.answer`.
+  Result<std::shared_ptr<void>> carry_out(const OperationInfo& operation, const void* arguments);
   /// `source` and `sink` are called on the client's own thread.
   Result<ContentRef> upload(ContentSource source, std::uint64_t size);
   Result<ContentRef> upload_file(std::string path);

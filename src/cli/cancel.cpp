@@ -19,7 +19,7 @@ void add_cancel(CLI::App& app) {
   command->callback([id] {
     const auto message = parse_id(*id);
     Session session;
-    value(session->cancel(message));
+    value(session->call(CancelMessage{message}));
     print_line(fmt::format("{}  cancelled", message.text()));
   });
 }

@@ -64,6 +64,8 @@ void add_route(CLI::App& app);
 void add_schedule(CLI::App& app);
 void add_conversation(CLI::App& app);
 void add_content(CLI::App& app);
+void add_call(CLI::App& app);
+void add_describe(CLI::App& app);
 void add_journal(CLI::App& app);
 void add_bench(CLI::App& app);
 

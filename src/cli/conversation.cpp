@@ -6,7 +6,7 @@
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
-#include "message/json_writer.hpp"
+#include "operation/json_codec.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -18,16 +18,12 @@ struct Options {
 
 void show_cost(const Options& options) {
   Session session;
-  const auto cost = value(session->conversation_cost(options.name));
+  const auto cost = value(session->call(ShowCost{options.name}));
   if (!options.json) {
     return print_line(
         fmt::format("{}  {} messages, {} tokens, {} money", options.name, cost.messages, cost.tokens, cost.money));
   }
-  std::string out;
-  JsonWriter writer(out);
-  writer.begin_object().field("conversation", options.name).field("messages", cost.messages);
-  writer.field("tokens", cost.tokens).field("money", cost.money).end_object();
-  print_line(out);
+  print_line(to_json_text(cost, Sparse::as_described));
 }
 
 }  // namespace

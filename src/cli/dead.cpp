@@ -8,7 +8,7 @@
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
-#include "message/json_mapping.hpp"
+#include "operation/json_codec.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -35,31 +35,6 @@ void add_filter(CLI::App& app, Options& options) {
   app.add_option("--limit", options.limit, "So many at most")->check(at_least_one());
 }
 
-std::string to_json(const DeadMessage& dead) {
-  std::string out;
-  JsonWriter writer(out);
-  writer.begin_object()
-      .field("id", dead.id.text())
-      .field("mailbox", dead.mailbox)
-      .field("reason", dead.reason)
-      .field("text", dead.text);
-  writer.field("at", dead.at_ms).field("deliveries", dead.deliveries).key("message");
-  append_json(writer, dead.message);
-  if (!dead.attempts.empty()) {
-    writer.key("attempts").begin_array();
-    for (const auto& attempt : dead.attempts) {
-      writer.begin_object()
-          .field("at", attempt.at_ms)
-          .optional_field("holder", attempt.holder)
-          .field("end", attempt.end);
-      writer.optional_field("reason", attempt.reason).end_object();
-    }
-    writer.end_array();
-  }
-  writer.end_object();
-  return out;
-}
-
 std::string describe(const DeadMessage& dead) {
   return fmt::format("{}  {}  {}  {}  {} deliver{}{}{}", dead.id.text(), format_time_ms(dead.at_ms), dead.mailbox,
                      dead.reason, dead.deliveries, dead.deliveries == 1 ? "y" : "ies", dead.text.empty() ? "" : "  ",
@@ -68,12 +43,13 @@ std::string describe(const DeadMessage& dead) {
 
 void list(const Options& options) {
   Session session;
-  DeadListOptions page{.content = options.content};
+  ListDead page{.which = options.filter, .content = options.content};
   std::size_t left = options.limit == 0 ? SIZE_MAX : options.limit;
   do {
     page.limit = static_cast<std::uint32_t>(std::min<std::size_t>(left, 500));
-    const auto got = value(session->dead_list(options.filter, page));
-    for (const auto& dead : got.dead) print_line(options.json ? to_json(dead) : describe(dead));
+    const auto got = value(session->call(page));
+    for (const auto& dead : got.dead)
+      print_line(options.json ? to_json_text(dead, Sparse::as_described) : describe(dead));
     left -= std::min(left, got.dead.size());
     page.after = got.next;
   } while (!page.after.is_nil() && left > 0);
@@ -82,8 +58,8 @@ void list(const Options& options) {
 void show(const Options& options) {
   const auto id = parse_id(options.id);
   Session session;
-  const auto dead = value(session->dead_show(id));
-  if (options.json) return print_line(to_json(dead));
+  const auto dead = value(session->call(ShowDead{id}));
+  if (options.json) return print_line(to_json_text(dead, Sparse::as_described));
   print_line(describe(dead));
   for (const auto& attempt : dead.attempts) {
     print_line(fmt::format("  {}  {}  {}  {}", format_time_ms(attempt.at_ms),
@@ -93,7 +69,7 @@ void show(const Options& options) {
 }
 
 // A value that is JSON is taken as such; anything else is a text.
-Metadata changes_of(const Options& options) {
+JsonText changes_of(const Options& options) {
   Metadata changes;
   for (const auto& pair : options.set) {
     const auto equals = pair.find('=');
@@ -104,15 +80,15 @@ Metadata changes_of(const Options& options) {
     changes[pair.substr(0, equals)] = not_json ? boost::json::value(pair.substr(equals + 1)) : std::move(value);
   }
   if (!options.to.empty()) changes["to"] = options.to;
-  return changes;
+  return changes.empty() ? JsonText{} : json_text(changes);
 }
 
 void resubmit_one(Session& session, const Options& options, const DeadFilter& filter) {
-  if (options.any() && value(session->dead_list(filter, {.limit = 1})).dead.empty()) {
+  if (options.any() && value(session->call(ListDead{.which = filter, .limit = 1})).dead.empty()) {
     throw Failure({ErrorCode::not_found,
                    fmt::format("{} is no dead letter that fits the conditions: nothing was sent", options.id)});
   }
-  const auto receipt = value(session->dead_resubmit(filter.id, changes_of(options)));
+  const auto receipt = value(session->call(ResubmitDead{filter.id, changes_of(options)}));
   print_line(options.json ? cli::to_json(receipt) : fmt::format("{}  {}", receipt.id.text(), name(receipt.outcome)));
 }
 
@@ -122,18 +98,19 @@ void resubmit(const Options& options) {
   if (!options.id.empty()) filter.id = parse_id(options.id);
   Session session;
   if (!options.id.empty() && !options.dry_run) return resubmit_one(session, options, filter);
-  const auto done = value(session->dead_redrive(filter, {.changes = changes_of(options),
-                                                         .limit = options.limit,
-                                                         .per_second = options.rate,
-                                                         .dry_run = options.dry_run}));
+  const auto done = value(session->call(RedriveDead{.which = filter,
+                                                    .changes = changes_of(options),
+                                                    .limit = options.limit,
+                                                    .per_second = options.rate,
+                                                    .dry_run = options.dry_run}));
   if (options.dry_run) {
     if (options.json) {
       std::string out;
-      JsonWriter(out).begin_object().field("count", done.count).end_object();
+      JsonWriter(out).begin_object().field("count", done.count.value_or(0)).end_object();
       return print_line(out);
     }
     for (const auto& id : done.ids) print_line(id.text());
-    return print_line(fmt::format("{} would be sent again", done.count));
+    return print_line(fmt::format("{} would be sent again", done.count.value_or(0)));
   }
   std::string out;
   JsonWriter(out).begin_object().field("sent", done.sent).field("refused", done.refused).end_object();
@@ -151,10 +128,11 @@ void purge(const Options& options) {
   if (!options.id.empty()) filter.id = parse_id(options.id);
   Session session;
   if (options.dry_run) {
-    const auto would = value(session->dead_redrive(filter, {.limit = options.limit, .dry_run = true}));
-    return print_line(fmt::format("{} would be gone", would.count));
+    const auto would = value(session->call(RedriveDead{.which = filter, .limit = options.limit, .dry_run = true}));
+    return print_line(fmt::format("{} would be gone", would.count.value_or(0)));
   }
-  print_line(fmt::format("{} gone", value(session->dead_purge(filter, {.limit = options.limit, .all = options.all}))));
+  const auto gone = value(session->call(PurgeDead{.which = filter, .limit = options.limit, .all = options.all}));
+  print_line(fmt::format("{} gone", gone.purged));
 }
 
 void add_list(CLI::App& dead) {

@@ -37,6 +37,8 @@ constexpr Command kCommands[] = {
     {"schedule", add_schedule},
     {"conversation", add_conversation},
     {"content", add_content},
+    {"call", add_call},
+    {"describe", add_describe},
     {"journal", add_journal},
     {"bench", add_bench},
 };

@@ -7,7 +7,7 @@
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
-#include "message/json_writer.hpp"
+#include "operation/json_codec.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -28,20 +28,6 @@ WeightedTarget target_of(const std::string& text) {
   if (read.ec != std::errc{} || read.ptr != end)
     throw CLI::ValidationError("TARGET", text + " is not NAME or NAME=WEIGHT");
   return target;
-}
-
-std::string to_json(const RouteStatus& route) {
-  const auto& rule = route.rule;
-  std::string out;
-  JsonWriter writer(out);
-  writer.begin_object().field("name", rule.name).field("order", rule.order).field("strategy", name(rule.strategy));
-  writer.optional_field("filter", rule.filter).optional_field("hash_on", rule.hash_on);
-  if (rule.consumers_only) writer.field("consumers_only", true);
-  writer.key("targets").begin_array();
-  for (const auto& target : rule.targets)
-    writer.begin_object().field("name", target.name).field("weight", target.weight).end_object();
-  writer.end_array().field("routed", route.routed).end_object();
-  return out;
 }
 
 std::string describe(const RouteStatus& route) {
@@ -82,7 +68,7 @@ void add_add(CLI::App& route) {
     for (const auto& target : options->targets) rule.targets.push_back(target_of(target));
     rule.strategy = parse_route_strategy(options->strategy).value_or(rule.strategy);
     Session session;
-    value(session->set_route(rule));
+    value(session->call(rule));
     print_line(fmt::format("route {} is set", options->rule.name));
   });
 }
@@ -96,7 +82,8 @@ void add_list(CLI::App& route) {
               "  urgent  order 10  to expert (round_robin)  if priority <= 3  routed 4");
   command->callback([as_json] {
     Session session;
-    for (const auto& one : value(session->routes())) print_line(*as_json ? to_json(one) : describe(one));
+    for (const auto& one : value(session->call(ListRoutes{})).routes)
+      print_line(*as_json ? to_json_text(one, Sparse::as_described) : describe(one));
   });
 }
 
@@ -109,7 +96,7 @@ void add_remove(CLI::App& route) {
               "  route urgent is removed");
   command->callback([name] {
     Session session;
-    value(session->remove_route(*name));
+    value(session->call(RemoveRoute{*name}));
     print_line(fmt::format("route {} is removed", *name));
   });
 }
@@ -126,7 +113,7 @@ void add_load(CLI::App& route) {
               "  the load of expert is 12");
   command->callback([load] {
     Session session;
-    value(session->report_load(*load));
+    value(session->call(ReportLoad{.load = *load}));
     print_line(fmt::format("the load of {} is {}", globals().agent, *load));
   });
 }

@@ -8,7 +8,7 @@
 #include "cli/message_options.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
-#include "message/json_writer.hpp"
+#include "operation/json_codec.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -17,18 +17,6 @@ struct Options {
   MessageOptions message;
   ScheduledMessage schedule;
 };
-
-std::string to_json(const ScheduleStatus& schedule) {
-  std::string out;
-  JsonWriter writer(out);
-  writer.begin_object().field("name", schedule.name);
-  if (schedule.cron.empty()) writer.field("every", schedule.every.count());
-  writer.optional_field("cron", schedule.cron).field("next", schedule.next_ms).field("fired", schedule.fired);
-  if (schedule.until_ms) writer.field("until", schedule.until_ms);
-  if (schedule.left) writer.field("left", schedule.left);
-  writer.optional_field("from", schedule.from).end_object();
-  return out;
-}
 
 std::string describe(const ScheduleStatus& schedule) {
   const auto when = schedule.cron.empty() ? "every " + format_duration_ms(schedule.every.count()) : schedule.cron;
@@ -60,7 +48,7 @@ void add_add(CLI::App& schedule) {
     if (given.cron.empty() == (given.every.count() == 0)) throw CLI::RequiredError("--every or --cron");
     given.message = options->message.build();
     Session session;
-    value(session->set_schedule(given));
+    value(session->call(given));
     print_line(fmt::format("schedule {} is set", given.name));
   });
 }
@@ -74,7 +62,8 @@ void add_list(CLI::App& schedule) {
               "  nightly  0 3 * * *  next 2026-11-22T03:00:00.000Z  fired 4");
   command->callback([json] {
     Session session;
-    for (const auto& one : value(session->schedules())) print_line(*json ? to_json(one) : describe(one));
+    for (const auto& one : value(session->call(ListSchedules{})).schedules)
+      print_line(*json ? to_json_text(one, Sparse::as_described) : describe(one));
   });
 }
 
@@ -87,7 +76,7 @@ void add_remove(CLI::App& schedule) {
               "  schedule nightly is removed");
   command->callback([name] {
     Session session;
-    value(session->remove_schedule(*name));
+    value(session->call(RemoveSchedule{*name}));
     print_line(fmt::format("schedule {} is removed", *name));
   });
 }

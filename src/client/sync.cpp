@@ -199,58 +199,13 @@ Result<void> SyncClient::configure_mailbox(std::string mailbox, MailboxOptions o
   return wait_for<void>(
       [&](auto done) { impl_->client.configure_mailbox(std::move(mailbox), options, std::move(done)); });
 }
-Result<void> SyncClient::cancel(Uuid id) {
-  return wait_for<void>([&](auto done) { impl_->client.cancel(id, std::move(done)); });
-}
-Result<std::vector<Attempt>> SyncClient::attempts(Uuid id) {
-  return wait_for<std::vector<Attempt>>([&](auto done) { impl_->client.attempts(id, std::move(done)); });
-}
 Result<std::string> SyncClient::call(std::string name, std::string arguments) {
   return wait_for<std::string>(
       [&](auto done) { impl_->client.call(std::move(name), std::move(arguments), std::move(done)); });
 }
-Result<DeadPage> SyncClient::dead_list(DeadFilter filter, DeadListOptions options) {
-  return wait_for<DeadPage>([&](auto done) { impl_->client.dead_list(std::move(filter), options, std::move(done)); });
-}
-Result<DeadMessage> SyncClient::dead_show(Uuid id) {
-  return wait_for<DeadMessage>([&](auto done) { impl_->client.dead_show(id, std::move(done)); });
-}
-Result<PublishReceipt> SyncClient::dead_resubmit(Uuid id, Metadata changes) {
-  return wait_for<PublishReceipt>(
-      [&](auto done) { impl_->client.dead_resubmit(id, std::move(changes), std::move(done)); });
-}
-Result<Redriven> SyncClient::dead_redrive(DeadFilter filter, RedriveOptions options) {
-  return wait_for<Redriven>(
-      [&](auto done) { impl_->client.dead_redrive(std::move(filter), std::move(options), std::move(done)); });
-}
-Result<std::uint32_t> SyncClient::dead_purge(DeadFilter filter, PurgeOptions options) {
-  return wait_for<std::uint32_t>(
-      [&](auto done) { impl_->client.dead_purge(std::move(filter), options, std::move(done)); });
-}
-Result<void> SyncClient::set_schedule(ScheduledMessage schedule) {
-  return wait_for<void>([&](auto done) { impl_->client.set_schedule(std::move(schedule), std::move(done)); });
-}
-Result<void> SyncClient::remove_schedule(std::string name) {
-  return wait_for<void>([&](auto done) { impl_->client.remove_schedule(std::move(name), std::move(done)); });
-}
-Result<std::vector<ScheduleStatus>> SyncClient::schedules() {
-  return wait_for<std::vector<ScheduleStatus>>([&](auto done) { impl_->client.schedules(std::move(done)); });
-}
-Result<void> SyncClient::set_route(RouteRule route) {
-  return wait_for<void>([&](auto done) { impl_->client.set_route(std::move(route), std::move(done)); });
-}
-Result<void> SyncClient::remove_route(std::string name) {
-  return wait_for<void>([&](auto done) { impl_->client.remove_route(std::move(name), std::move(done)); });
-}
-Result<std::vector<RouteStatus>> SyncClient::routes() {
-  return wait_for<std::vector<RouteStatus>>([&](auto done) { impl_->client.routes(std::move(done)); });
-}
-Result<void> SyncClient::report_load(std::uint32_t load) {
-  return wait_for<void>([&](auto done) { impl_->client.report_load(load, std::move(done)); });
-}
-Result<ConversationCost> SyncClient::conversation_cost(std::string conversation) {
-  return wait_for<ConversationCost>(
-      [&](auto done) { impl_->client.conversation_cost(std::move(conversation), std::move(done)); });
+Result<std::shared_ptr<void>> SyncClient::carry_out(const OperationInfo& operation, const void* arguments) {
+  return wait_for<std::shared_ptr<void>>(
+      [&](auto done) { Client::start_operation(impl_->client.connection_, operation, arguments, std::move(done)); });
 }
 Result<ContentRef> SyncClient::upload(ContentSource source, std::uint64_t size) {
   return wait_for<ContentRef>([&](auto done) { impl_->client.upload(std::move(source), size, std::move(done)); });

@@ -1,6 +1,7 @@
 #include "gateway/json_answers.hpp"
 
 #include "gateway/json_messages.hpp"
+#include "operation/answers.hpp"
 
 namespace folkmoot {
 
@@ -65,27 +66,9 @@ Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status,
   return {};
 }
 
-CallAnswer call_answer(std::string_view name) {
-  if (name == "dead.list" || name == "dead.show") return CallAnswer::letters;
-  if (name == "dead.redrive") return CallAnswer::redriven;
-  return name == "dead.purge" ? CallAnswer::purged : CallAnswer::json;
-}
-
-Result<std::string> call_result(CallAnswer answer, Bytes body) {
-  std::string out;
-  if (answer == CallAnswer::purged) {
-    const auto purged = read_u32(body);
-    if (!purged) return std::unexpected(purged.error());
-    JsonWriter(out).begin_object().field("purged", *purged).end_object();
-    return out;
-  }
-  // A dry run is answered with JSON, which is longer than two numbers.
-  if (answer == CallAnswer::redriven && body.size() == 8) {
-    JsonWriter(out).begin_object().field("sent", *read_u32(body)).field("refused", *read_u32(body, 4)).end_object();
-    return out;
-  }
-  if (answer == CallAnswer::letters) return readable_letters(as_text(body));
-  return std::string(body.empty() ? std::string_view("{}") : as_text(body));
+Result<std::string> call_result(const OperationInfo& operation, Bytes body) {
+  auto text = answer_as_json(operation, body);
+  return text && has_messages(*operation.answer) ? readable_letters(*text) : text;
 }
 
 void append_error_fields(JsonWriter& out, const Error& error) {

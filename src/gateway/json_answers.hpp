@@ -8,6 +8,7 @@
 
 #include "message/json_writer.hpp"
 #include "message/operations.hpp"
+#include "operation/operations.hpp"
 
 namespace folkmoot {
 
@@ -24,12 +25,8 @@ RefusedHere refused_here(std::span<const Result<Message>> messages);
 Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status, bool& all_done,
                                   const RefusedHere& refused = {});
 
-/// What stands in the OK of a CALL.
-enum class CallAnswer : std::uint8_t { json, letters, redriven, purged };
-CallAnswer call_answer(std::string_view name);
-/// That as JSON text: {"sent","refused"}, {"purged"}, dead letters made readable, the text itself, {} if there is none.
-/// Errors: malformed.
-Result<std::string> call_result(CallAnswer answer, Bytes body);
+/// The OK of a CALL as JSON text, messages in it made readable. Errors: malformed.
+Result<std::string> call_result(const OperationInfo& operation, Bytes body);
 
 /// code, error.
 void append_error_fields(JsonWriter& out, const Error& error);

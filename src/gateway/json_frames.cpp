@@ -5,55 +5,51 @@
 #include <algorithm>
 
 #include "base/base64.hpp"
-#include "filter/limits.hpp"
+#include "base/nearest.hpp"
 #include "message/json_fields.hpp"
 #include "message/json_mapping.hpp"
 #include "message/limits.hpp"
 #include "message/operations.hpp"
+#include "operation/frames.hpp"
+#include "operation/json_codec.hpp"
+#include "operation/pack_codec.hpp"
 
 namespace folkmoot {
 namespace {
 
-struct Operation {
+// What asks one agent or many is REQUESTs, read in a way of its own.
+struct AskingWord {
   std::string_view word;
-  Opcode opcode;
-  Result<Asking> (*read)(JsonFields&, std::int64_t, std::string_view) = nullptr;  // REQUESTs, of one agent or many
+  Result<Asking> (*read)(JsonFields&, std::int64_t, std::string_view) = nullptr;
+  std::string_view fields;
+};
+constexpr AskingWord kAskingWords[] = {
+    {"request_many", read_request, "op request quiet to message messages need timeout_ms stream"},
+    {"command", read_command, "op request quiet to command parameters need timeout_ms message stream"},
 };
 
-constexpr Operation kOperations[] = {
-    {"hello", Opcode::hello},
-    {"publish", Opcode::publish},
-    {"publish_batch", Opcode::publish_batch},
-    {"subscribe", Opcode::subscribe},
-    {"consume", Opcode::consume},
-    {"credit", Opcode::credit},
-    {"cancel", Opcode::cancel},
-    {"receive", Opcode::receive},
-    {"ack", Opcode::ack},
-    {"nack", Opcode::nack},
-    {"extend", Opcode::extend},
-    {"request", Opcode::request},
-    {"receipt", Opcode::receipt},
-    {"wait", Opcode::wait},
-    {"stats", Opcode::stats},
-    {"ping", Opcode::ping},
-    {"mailbox", Opcode::mailbox},
-    {"complete", Opcode::complete},
-    {"reject", Opcode::reject},
-    {"call", Opcode::call},
-    {"request_many", Opcode::request, read_request},
-    {"command", Opcode::request, read_command},
-    {"content_open", Opcode::content_open},
-    {"content_write", Opcode::content_write},
-    {"content_finish", Opcode::content_finish},
-    {"content_stat", Opcode::content_stat},
-    {"content_read", Opcode::content_read},
-};
+// Fields that any operation may have.
+constexpr std::string_view kCommonFields[] = {"op", "request", "quiet"};
 
-// Left out: as the retry policy says.
-std::optional<std::uint64_t> optional_delay(JsonFields& fields) {
-  if (!fields.has("delay_ms")) return std::nullopt;
-  return fields.duration_ms("delay_ms", 0);
+// The operation that was probably meant by a word that is none.
+std::string meant_by(std::string_view word) {
+  std::vector<std::string_view> known;
+  for (const auto& frame : frames()) known.push_back(frame.word);
+  for (const auto& asking : kAskingWords) known.push_back(asking.word);
+  for (const auto& operation : operations()) known.push_back(operation.name);
+  return did_you_mean(word, known);
+}
+
+// The arguments of an operation that stand beside its word.
+std::string arguments_beside(const JsonElement& object) {
+  std::string out;
+  JsonWriter json(out);
+  json.begin_object();
+  for (const auto [name, value] : simdjson::dom::object(object)) {
+    if (name != "op" && name != "request") json.key(name).raw(std::string(simdjson::minify(value)));
+  }
+  json.end_object();
+  return out;
 }
 
 // Subscriptions and consumers keep their number until they are cancelled, uploads until they are finished or cancelled.
@@ -61,17 +57,10 @@ bool is_lasting(Opcode opcode) {
   return opcode == Opcode::subscribe || opcode == Opcode::consume || opcode == Opcode::content_open;
 }
 
-std::optional<ContentHash> optional_hash(JsonFields& fields) {
-  const auto text = fields.text("sha256");
-  if (text.empty()) return std::nullopt;
+ContentHash required_hash(JsonFields& fields) {
+  const auto text = fields.required_text("sha256");
   const auto hash = ContentHash::parse(text);
   if (!hash) fields.refuse(ErrorCode::invalid_field, "`sha256` is not 64 hexadecimal digits");
-  return hash;
-}
-
-ContentHash required_hash(JsonFields& fields) {
-  const auto hash = optional_hash(fields);
-  if (!hash) fields.refuse(ErrorCode::invalid_field, "`sha256` is missing");
   return hash.value_or(ContentHash{});
 }
 
@@ -245,12 +234,13 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
   row.number = static_cast<std::uint32_t>(fields.number("request", 0, 0, UINT32_MAX));
   const auto word = fields.required_text("op");
   if (auto good = fields.result(); !good) return good;
-  const auto* operation = std::find_if(std::begin(kOperations), std::end(kOperations),
-                                       [&](const auto& known) { return known.word == word; });
-  if (operation == std::end(kOperations)) {
-    return failure(ErrorCode::unknown_opcode, fmt::format("there is no operation `{}`", word));
-  }
-  row.op = operation->opcode;
+  const auto* const frame = find_frame(word);
+  const auto* const asking_word = std::ranges::find(kAskingWords, word, &AskingWord::word);
+  const bool is_asking = asking_word != std::end(kAskingWords);
+  row.call = frame == nullptr && !is_asking ? find_operation(word) : nullptr;
+  if (frame == nullptr && !is_asking && row.call == nullptr)
+    return failure(ErrorCode::unknown_opcode, fmt::format("there is no operation `{}`{}", word, meant_by(word)));
+  row.op = frame != nullptr ? frame->opcode : is_asking ? Opcode::request : Opcode::call;
   row.quiet = fields.flag("quiet");
   if (rows_.size() >= kTextInFlightMax) {
     return failure(ErrorCode::limit_reached,
@@ -267,10 +257,19 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
   const auto credit = [&](std::string_view name, std::uint64_t otherwise, std::uint64_t min) {
     return static_cast<std::uint32_t>(fields.number(name, otherwise, min, kCreditMax));
   };
-  if (operation->read != nullptr) {
-    const auto asking = operation->read(fields, now_ms, {});
+  if (row.call != nullptr) {
+    append_call(frames, next_, row.call->name, arguments_beside(object));
+    return {};
+  }
+  if (is_asking) {
+    fields.refuse_others(asking_word->fields);
+    if (auto good = fields.result(); !good) return good;
+    const auto asking = asking_word->read(fields, now_ms, {});
     return asking ? translate_asking(*asking, row, frames) : Result<void>(std::unexpected(asking.error()));
   }
+  if (auto good = check_names(*frame->fields, object, kCommonFields); !good) return good;
+  if (frame->is_map() && row.op != Opcode::hello && row.op != Opcode::call)
+    return translate_map(*frame, object, now_ms, frames);
   std::string out;
   switch (row.op) {
     case Opcode::hello: {
@@ -293,14 +292,6 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       if (auto done = append_complete(out, next_, fields.lease("lease"), *outputs); !done) return done;
       break;
     }
-    case Opcode::subscribe:
-      append_subscribe(out, next_,
-                       {fields.required_text("pattern"), credit("credit", 0, 0), fields.flag("echo"),
-                        fields.text("filter", kFilterBytesMax)});
-      break;
-    case Opcode::consume:
-      append_consume(out, next_, fields.required_text("mailbox"), credit("credit", 1, 1));
-      break;
     case Opcode::credit:
       if (const auto own = target()) append_credit(out, kTextRequestMin, own, credit("amount", 1, 1));
       break;
@@ -310,23 +301,8 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
         cancel_many(*asked->second.many, out);
       append_cancel(out, next_, row.target);
       break;
-    case Opcode::receive:
-      append_receive(
-          out, next_,
-          {fields.required_text("mailbox"), static_cast<std::uint32_t>(fields.number("max", 1, 1, kReceiveMax)),
-           fields.duration_ms("wait_ms", 0), fields.duration_ms("lease_ms", 0)});
-      break;
     case Opcode::ack:
       append_ack(out, next_, fields.leases("leases"));
-      break;
-    case Opcode::nack:
-      append_nack(out, next_, fields.leases("leases"), optional_delay(fields), fields.text("reason", kReasonBytesMax));
-      break;
-    case Opcode::reject:
-      append_reject(out, next_, fields.leases("leases"), fields.text("reason", kReasonBytesMax));
-      break;
-    case Opcode::extend:
-      append_extend(out, next_, fields.leases("leases"), fields.duration_ms("lease_ms", 30'000));
       break;
     case Opcode::request: {
       const auto message = message_of(fields, now_ms);
@@ -340,51 +316,18 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
     case Opcode::receipt:
       append_receipt(out, next_, fields.ids("ids"));
       break;
-    case Opcode::wait:
-      append_wait(out, next_, fields.required_text("mailbox"), fields.duration_ms("timeout_ms", 30'000));
-      break;
-    case Opcode::stats:
-      append_stats(out, next_, fields.text("mailbox"));
-      break;
     case Opcode::ping:
       append_frame(out, Opcode::ping, 0, next_, {});
       break;
-    case Opcode::mailbox: {
-      MailboxRequest mailbox{.name = fields.required_text("name"),
-                             .max_messages = {},
-                             .drop_oldest = {},
-                             .default_ttl_ms = {},
-                             .max_deliveries = {}};
-      if (const auto value = fields.find("retry")) {
-        const auto policy = retry_from_json(*value);
-        if (!policy) return std::unexpected(policy.error());
-        mailbox.retry = *policy;
-      }
-      if (fields.has("max_messages")) mailbox.max_messages = fields.number("max_messages", 0, 0, UINT32_MAX);
-      if (fields.has("default_ttl_ms")) mailbox.default_ttl_ms = fields.duration_ms("default_ttl_ms", 0);
-      if (fields.has("max_deliveries")) mailbox.max_deliveries = fields.number("max_deliveries", 0, 0, UINT32_MAX);
-      if (const auto overflow = fields.text("overflow"); !overflow.empty()) {
-        if (overflow != "reject" && overflow != "drop_oldest") {
-          return failure(ErrorCode::invalid_field,
-                         fmt::format("`overflow` is `{}`; it may be reject or drop_oldest", overflow));
-        }
-        mailbox.drop_oldest = overflow == "drop_oldest";
-      }
-      append_mailbox(out, next_, mailbox);
-      break;
-    }
     case Opcode::call: {
       const auto name = fields.required_text("name");
       const auto arguments = fields.find("arguments");
       if (arguments && !arguments->is_object())
         return failure(ErrorCode::invalid_field, "`arguments` must be an object");
-      row.call = call_answer(name);
+      row.call = find_operation(name);
       append_call(out, next_, name, arguments ? std::string(simdjson::minify(*arguments)) : std::string{});
       break;
     }
-    case Opcode::content_open:
-      append_content_open(out, next_, fields.number("size", 0, 1, kStoredBytesMax), optional_hash(fields));
-      break;
     case Opcode::content_write: {
       const auto bytes = decode_base64(fields.text("data", kContentPartBytesMax / 3 * 4 + 8));
       if (!bytes) fields.refuse(ErrorCode::invalid_field, "`data` is not base64");
@@ -409,6 +352,17 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
   }
   if (auto good = fields.result(); !good) return good;
   frames = std::move(out);
+  return {};
+}
+
+Result<void> TextSession::translate_map(const FrameInfo& frame, const JsonElement& object, std::int64_t now_ms,
+                                        std::string& frames) const {
+  const auto fields = frame.fields->make();
+  auto done = read_json(*frame.fields, fields.get(), object, now_ms, Unknown::refuse, kCommonFields);
+  if (!done) return done;
+  std::string body;
+  if (done = write_pack(body, *frame.fields, fields.get()); !done) return done;
+  append_frame(frames, frame.opcode, 0, next_, body);
   return {};
 }
 
@@ -462,8 +416,8 @@ TextSession::Told TextSession::tell(const Frame& frame) {
       break;
     case Opcode::ok:
       begin("ok");
-      if (row.op == Opcode::call) {
-        const auto answer = call_result(row.call, frame.body);
+      if (row.call != nullptr) {
+        const auto answer = call_result(*row.call, frame.body);
         if (answer) {
           json.key("result").raw(*answer);
         } else {

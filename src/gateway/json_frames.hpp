@@ -20,6 +20,8 @@
 
 namespace folkmoot {
 
+struct FrameInfo;
+
 constexpr std::uint32_t kTextRequestMin = 0x8000'0000u;
 constexpr std::size_t kTextInFlightMax = 65'536;
 
@@ -62,16 +64,18 @@ class TextSession {
   struct Row {
     Opcode op{};
     bool quiet = false;
-    std::uint32_t number = 0;      // the client's
-    std::uint32_t target = 0;      // CANCEL, CONTENT_FINISH: the row that ends with it
-    bool stream = false;           // REQUEST: status messages may come before the response
-    CallAnswer call{};             // CALL
-    RefusedHere refused{};         // PUBLISH_BATCH
-    std::shared_ptr<Many> many{};  // REQUEST to many
-    std::size_t index = 0;         // of whom
+    std::uint32_t number = 0;             // the client's
+    std::uint32_t target = 0;             // CANCEL, CONTENT_FINISH: the row that ends with it
+    bool stream = false;                  // REQUEST: status messages may come before the response
+    const OperationInfo* call = nullptr;  // CALL: which; nullptr: the server does not know it
+    RefusedHere refused{};                // PUBLISH_BATCH
+    std::shared_ptr<Many> many{};         // REQUEST to many
+    std::size_t index = 0;                // of whom
   };
 
   Result<void> translate(const JsonElement& object, std::int64_t now_ms, Row& row, std::string& frames);
+  Result<void> translate_map(const FrameInfo& frame, const JsonElement& object, std::int64_t now_ms,
+                             std::string& frames) const;
   Result<void> translate_batch(JsonFields& fields, std::int64_t now_ms, Row& row, std::string& frames);
   Result<void> translate_asking(const Asking& asking, Row& row, std::string& frames);
   Told tell_of_many(const Row& row, const Frame& frame);

@@ -553,7 +553,7 @@ Result<Message> message_from_json(std::string_view text, std::int64_t now_ms) {
 }
 
 void append_retry(JsonWriter& out, const RetryPolicy& policy) {
-  out.key("retry").begin_object();
+  out.begin_object();
   out.field("attempts", policy.attempts).field("backoff", name(policy.backoff)).field("initial", policy.initial_ms);
   out.field("max", policy.max_ms).field("multiplier", policy.multiplier_permille / 1000.0).end_object();
 }
@@ -572,7 +572,7 @@ void append_json_fields(JsonWriter& out, const Message& message) {
   if (message.deliver_at) out.field("deliver_at", message.deliver_at);
   if (message.mode) out.field("mode", name(*message.mode));
   if (!message.metadata.empty()) out.field("metadata", message.metadata);
-  if (message.retry) append_retry(out, *message.retry);
+  if (message.retry) append_retry(out.key("retry"), *message.retry);
   out.optional_field("group", message.group);
   if (message.bounce) out.field("bounce", true);
   if (!message.expects_reply) out.field("expects_reply", false);

@@ -27,7 +27,7 @@ Result<void> check_changes(const simdjson::dom::element& object);
 /// A retry policy: {"attempts":5,"backoff":"exponential","initial":"1s","max":"5m","multiplier":2}. Errors:
 /// invalid_field, out_of_range.
 Result<RetryPolicy> retry_from_json(const simdjson::dom::element& value);
-/// Appends the field `retry`.
+/// Appends it as an object.
 void append_retry(JsonWriter& out, const RetryPolicy& policy);
 
 /// Appends the message as an object; fields that are not set are left out.

@@ -65,6 +65,17 @@ class PackReader {
     return fail(), false;
   }
 
+  /// A number in the format of doubles.
+  double real() {
+    if (at_ < end_ && *at_ == 0xcb && left() >= 9) {
+      const auto* at = reinterpret_cast<const char*>(at_);
+      const auto value = mp_decode_double(&at);
+      at_ += 9;
+      return value;
+    }
+    return fail(), 0;
+  }
+
   /// Enters a map: the number of pairs.
   std::uint32_t map() { return container(0x80, 0xde); }
   /// Enters an array: the number of elements.

@@ -44,7 +44,6 @@ inline std::string_view text_under(Bytes body, std::uint64_t wanted) {
 }
 
 // content_commands.cpp
-Result<void> on_content_open(const CommandContext& context);
 Result<void> on_content_write(const CommandContext& context);
 Result<void> on_content_finish(const CommandContext& context);
 Result<void> on_content_stat(const CommandContext& context);

@@ -4,20 +4,14 @@
 #include <array>
 
 #include "base/utf8.hpp"
-#include "message/retry.hpp"
-#include "server/calls.hpp"
+#include "operation/frames.hpp"
+#include "operation/pack_codec.hpp"
 #include "server/command.hpp"
+#include "server/operations/call.hpp"
 #include "server/switch.hpp"
 
 namespace folkmoot {
 namespace {
-
-Result<std::int64_t> duration(std::uint64_t ms, std::string_view field) {
-  if (ms > static_cast<std::uint64_t>(kDurationMsMax)) {
-    return failure(ErrorCode::out_of_range, fmt::format("`{}` is {} ms; ten years are the most", field, ms));
-  }
-  return static_cast<std::int64_t>(ms);
-}
 
 Result<void> read_message(const CommandContext& context, Bytes bytes, IncomingMessage& message) {
   if (auto done = read_routing(bytes, message.routing, Recipient::optional); !done) return done;
@@ -113,37 +107,80 @@ Result<void> on_complete(const CommandContext& context) {
   return {};
 }
 
-Result<void> on_subscribe(const CommandContext& context) {
-  std::string_view pattern, filter;
-  std::uint64_t credit = 0;
-  bool echo = false;
-  const auto read = read_map(context.frame.body, "SUBSCRIBE", [&](std::uint64_t key, PackReader& reader) {
-    if (key == 0) return pattern = reader.str(), true;
-    if (key == 1) return credit = reader.uint(), true;
-    if (key == 2) return echo = reader.boolean(), true;
-    if (key == 3) return filter = reader.str(), true;
-    return false;
-  });
-  if (!read) return read;
-  if (credit > ~0u) return failure(ErrorCode::out_of_range, "`credit` is above 2^32-1");
-  context.engine.subscribe(context.session(), context.request(), pattern, static_cast<std::uint32_t>(credit), echo,
-                           filter);
+// -- frames whose body is a map: read as they are described (operation/frames.hpp)
+
+std::int64_t ms(std::chrono::milliseconds duration) { return duration.count(); }
+
+Result<void> carry_out(const CommandContext& context, const Subscribe& frame) {
+  context.engine.subscribe(context.session(), context.request(), frame.pattern, frame.credit, frame.echo, frame.filter);
   return {};
 }
 
-Result<void> on_consume(const CommandContext& context) {
-  std::string_view mailbox;
-  std::uint64_t credit = 0;
-  const auto read = read_map(context.frame.body, "CONSUME", [&](std::uint64_t key, PackReader& reader) {
-    if (key == 0) return mailbox = reader.str(), true;
-    if (key == 1) return credit = reader.uint(), true;
-    return false;
-  });
-  if (!read) return read;
-  context.engine.consume(context.session(), context.request(), mailbox,
-                         static_cast<std::uint32_t>(std::min<std::uint64_t>(credit, ~0u)));
+Result<void> carry_out(const CommandContext& context, const Consume& frame) {
+  context.engine.consume(context.session(), context.request(), frame.mailbox, frame.credit);
   return {};
 }
+
+Result<void> carry_out(const CommandContext& context, const Receive& frame) {
+  context.engine.receive(
+      context.session(), context.request(),
+      {.mailbox = frame.mailbox, .max = frame.max, .wait_ms = ms(frame.wait), .lease_ms = ms(frame.lease)});
+  return {};
+}
+
+Result<void> carry_out(const CommandContext& context, const Wait& frame) {
+  context.engine.wait(context.session(), context.request(), frame.mailbox, ms(frame.timeout));
+  return {};
+}
+
+Result<void> carry_out(const CommandContext& context, const GiveBack& frame) {
+  if (auto good = check_message(context, frame.leases); !good) return good;
+  context.engine.nack(context.session(), context.request(), context.quiet(), frame.leases,
+                      frame.delay ? ms(*frame.delay) : -1, frame.reason);
+  return {};
+}
+
+Result<void> carry_out(const CommandContext& context, const Reject& frame) {
+  if (auto good = check_message(context, frame.leases); !good) return good;
+  context.engine.reject(context.session(), context.request(), context.quiet(), frame.leases, frame.reason);
+  return {};
+}
+
+Result<void> carry_out(const CommandContext& context, const Extend& frame) {
+  if (auto good = check_message(context, frame.leases); !good) return good;
+  context.engine.extend(context.session(), context.request(), context.quiet(), frame.leases, ms(frame.lease));
+  return {};
+}
+
+Result<void> carry_out(const CommandContext& context, const AskStats& frame) {
+  MailboxStats ignored;
+  if (!frame.mailbox.empty() && !context.engine.mailbox_stats(frame.mailbox, ignored)) {
+    return failure(ErrorCode::not_found,
+                   fmt::format("there is no mailbox {}", is_name(frame.mailbox) ? frame.mailbox : "(unprintable)"));
+  }
+  context.reactor.done(context.session(), context.request(), as_bytes(context.reactor.stats_text(frame.mailbox)));
+  return {};
+}
+
+Result<void> carry_out(const CommandContext& context, const ConfigureMailboxFrame& frame) {
+  static constexpr auto kInfo = operation_info<ConfigureMailbox>();
+  return carry_out(Call{context.reactor, context.engine, context.session(), context.request(), kInfo}, frame);
+}
+
+Result<void> carry_out(const CommandContext& context, const OpenContent& frame) {
+  return context.reactor.contents().open(context.session(), context.request(), frame.size, frame.sha256);
+}
+
+template <class F>
+Result<void> on_map(const CommandContext& context) {
+  F frame;
+  if (names_its_message(context.frame) && context.frame.body.size() < sizeof(Uuid))
+    return malformed(fmt::format("{} breaks off within the id of its message", F::kFrame.name));
+  if (auto read = read_pack(describe<F>(), &frame, settlement(context), F::kFrame.name); !read) return read;
+  return carry_out(context, frame);
+}
+
+// -- frames of fixed layout
 
 Result<void> on_credit(const CommandContext& context) {
   const auto body = context.frame.body;
@@ -156,27 +193,6 @@ Result<void> on_cancel(const CommandContext& context) {
   if (context.frame.body.size() != 4) return malformed("CANCEL has one u32");
   context.reactor.contents().cancel(context.session(), load<std::uint32_t>(context.frame.body.data()));
   context.engine.cancel(context.session(), context.request(), load<std::uint32_t>(context.frame.body.data()));
-  return {};
-}
-
-Result<void> on_receive(const CommandContext& context) {
-  ReceiveCommand command;
-  std::uint64_t max = 1, wait_ms = 0, lease_ms = 0;
-  const auto read = read_map(context.frame.body, "RECEIVE", [&](std::uint64_t key, PackReader& reader) {
-    if (key == 0) return command.mailbox = reader.str(), true;
-    if (key == 1) return max = reader.uint(), true;
-    if (key == 2) return wait_ms = reader.uint(), true;
-    if (key == 3) return lease_ms = reader.uint(), true;
-    return false;
-  });
-  if (!read) return read;
-  const auto wait = duration(wait_ms, "wait_ms"), lease = duration(lease_ms, "lease_ms");
-  if (!wait) return std::unexpected(wait.error());
-  if (!lease) return std::unexpected(lease.error());
-  command.max = static_cast<std::uint32_t>(std::min<std::uint64_t>(max, ~0u));
-  command.wait_ms = *wait;
-  command.lease_ms = *lease;
-  context.engine.receive(context.session(), context.request(), command);
   return {};
 }
 
@@ -197,64 +213,6 @@ Result<void> on_ack(const CommandContext& context) {
   std::memcpy(tokens.data(), body.data(), body.size());
   if (auto good = check_message(context, tokens); !good) return good;
   context.engine.ack(context.session(), context.request(), context.quiet(), tokens);
-  return {};
-}
-
-bool read_leases(PackReader& reader, std::vector<LeaseToken>& tokens) {
-  for (auto count = reader.array(); count-- && reader.ok();) {
-    tokens.push_back(reader.uint());
-    if (tokens.size() > kSettleLeasesMax) reader.fail();
-  }
-  return true;
-}
-
-Result<void> on_nack(const CommandContext& context) {
-  std::vector<LeaseToken> tokens;
-  std::optional<std::uint64_t> delay_ms;
-  std::string_view reason;
-  const auto read = read_map(settlement(context), "NACK", [&](std::uint64_t key, PackReader& reader) {
-    if (key == 0) return read_leases(reader, tokens);
-    if (key == 1) return delay_ms = reader.uint(), true;
-    if (key == 2) return reason = reader.str(), true;
-    return false;
-  });
-  if (!read) return read;
-  const auto delay = duration(delay_ms.value_or(0), "delay_ms");
-  if (!delay) return std::unexpected(delay.error());
-  if (!is_utf8(reason)) return malformed("the reason is not UTF-8");
-  if (auto good = check_message(context, tokens); !good) return good;
-  context.engine.nack(context.session(), context.request(), context.quiet(), tokens, delay_ms ? *delay : -1, reason);
-  return {};
-}
-
-Result<void> on_reject(const CommandContext& context) {
-  std::vector<LeaseToken> tokens;
-  std::string_view reason;
-  const auto read = read_map(settlement(context), "REJECT", [&](std::uint64_t key, PackReader& reader) {
-    if (key == 0) return read_leases(reader, tokens);
-    if (key == 2) return reason = reader.str(), true;
-    return false;
-  });
-  if (!read) return read;
-  if (!is_utf8(reason)) return malformed("the reason is not UTF-8");
-  if (auto good = check_message(context, tokens); !good) return good;
-  context.engine.reject(context.session(), context.request(), context.quiet(), tokens, reason);
-  return {};
-}
-
-Result<void> on_extend(const CommandContext& context) {
-  std::vector<LeaseToken> tokens;
-  std::uint64_t lease_ms = 0;
-  const auto read = read_map(settlement(context), "EXTEND", [&](std::uint64_t key, PackReader& reader) {
-    if (key == 0) return read_leases(reader, tokens);
-    if (key == 1) return lease_ms = reader.uint(), true;
-    return false;
-  });
-  if (!read) return read;
-  const auto lease = duration(lease_ms, "lease_ms");
-  if (!lease) return std::unexpected(lease.error());
-  if (auto good = check_message(context, tokens); !good) return good;
-  context.engine.extend(context.session(), context.request(), context.quiet(), tokens, *lease);
   return {};
 }
 
@@ -297,105 +255,16 @@ Result<void> on_receipt(const CommandContext& context) {
   return {};
 }
 
-Result<void> on_wait(const CommandContext& context) {
-  std::string_view mailbox;
-  std::uint64_t timeout_ms = 0;
-  const auto read = read_map(context.frame.body, "WAIT", [&](std::uint64_t key, PackReader& reader) {
-    if (key == 0) return mailbox = reader.str(), true;
-    if (key == 1) return timeout_ms = reader.uint(), true;
-    return false;
-  });
-  if (!read) return read;
-  const auto timeout = duration(timeout_ms, "timeout_ms");
-  if (!timeout) return std::unexpected(timeout.error());
-  context.engine.wait(context.session(), context.request(), mailbox, *timeout);
-  return {};
-}
-
-Result<void> on_stats(const CommandContext& context) {
-  std::string_view mailbox;
-  if (!context.frame.body.empty()) {
-    const auto read = read_map(context.frame.body, "STATS", [&](std::uint64_t key, PackReader& reader) {
-      if (key == 0) return mailbox = reader.str(), true;
-      return false;
-    });
-    if (!read) return read;
-  }
-  MailboxStats ignored;
-  if (!mailbox.empty() && !context.engine.mailbox_stats(mailbox, ignored)) {
-    return failure(ErrorCode::not_found,
-                   fmt::format("there is no mailbox {}", is_name(mailbox) ? mailbox : "(unprintable)"));
-  }
-  context.reactor.done(context.session(), context.request(), as_bytes(context.reactor.stats_text(mailbox)));
-  return {};
-}
-
 Result<void> on_ping(const CommandContext& context) {
   if (context.frame.body.size() > 64) return malformed("PING has at most 64 bytes");
   context.reactor.done(context.session(), context.request(), context.frame.body);
   return {};
 }
 
-// As the envelope has it: attempts, backoff, first wait, longest wait, multiplier in thousandths.
-RetryPolicy read_policy(PackReader& reader) {
-  if (reader.array() != 5) reader.fail();
-  const auto attempts = reader.uint(), backoff = reader.uint(), initial = reader.uint(), max = reader.uint(),
-             multiplier = reader.uint();
-  // What does not fit is above its limit too: check_retry() says so.
-  return {.attempts = static_cast<std::uint16_t>(std::min<std::uint64_t>(attempts, 0xffff)),
-          .backoff = static_cast<Backoff>(std::min<std::uint64_t>(backoff, 0xff)),
-          .initial_ms = static_cast<std::int64_t>(std::min(initial, ~std::uint64_t{0} >> 1)),
-          .max_ms = static_cast<std::int64_t>(std::min(max, ~std::uint64_t{0} >> 1)),
-          .multiplier_permille = static_cast<std::uint32_t>(std::min<std::uint64_t>(multiplier, ~0u))};
-}
-
 Result<void> on_call(const CommandContext& context) {
-  std::string_view name, arguments;
-  const auto read = read_map(context.frame.body, "CALL", [&](std::uint64_t key, PackReader& reader) {
-    if (key == 0) return name = reader.str(), true;
-    if (key == 1) return arguments = reader.str(), true;
-    return false;
-  });
-  if (!read) return read;
-  return carry_out_call(context.reactor, context.session(), context.request(), name, arguments);
-}
-
-Result<void> on_mailbox(const CommandContext& context) {
-  MailboxCommand command;
-  command.limits = context.reactor.options().engine.mailbox;
-  std::uint64_t max_messages = command.limits.max_messages,
-                overflow = static_cast<std::uint64_t>(command.limits.overflow),
-                ttl_ms = static_cast<std::uint64_t>(command.limits.default_ttl_ms);
-  std::optional<std::uint64_t> max_deliveries;
-  std::optional<RetryPolicy> retry;
-  const auto read = read_map(context.frame.body, "MAILBOX", [&](std::uint64_t key, PackReader& reader) {
-    if (key == 0) return command.name = reader.str(), true;
-    if (key == 1) return max_messages = reader.uint(), true;
-    if (key == 2) return overflow = reader.uint(), true;
-    if (key == 3) return ttl_ms = reader.uint(), true;
-    if (key == 4) return max_deliveries = reader.uint(), true;
-    if (key == 5) return retry = read_policy(reader), true;
-    return false;
-  });
-  if (!read) return read;
-  const auto ttl = duration(ttl_ms, "default_ttl_ms");
-  if (!ttl) return std::unexpected(ttl.error());
-  if (max_messages == 0 || max_messages > kMailboxMessagesMax || overflow > 1 ||
-      (max_deliveries && (*max_deliveries == 0 || *max_deliveries > kAttemptsMax))) {
-    return failure(ErrorCode::out_of_range,
-                   fmt::format("`max_messages` may be 1 to {}, `overflow` 0 or 1, `max_deliveries` 1 to {}",
-                               kMailboxMessagesMax, kAttemptsMax));
-  }
-  if (retry) {
-    if (auto good = check_retry(*retry); !good) return good;
-    command.limits.retry = over(*retry, command.limits.retry);
-  }
-  command.limits.max_messages = max_messages;
-  command.limits.default_ttl_ms = *ttl;
-  command.limits.overflow = static_cast<Overflow>(overflow);
-  if (max_deliveries) command.limits.retry.attempts = static_cast<std::uint16_t>(*max_deliveries);
-  context.engine.configure_mailbox(context.session(), context.request(), command);
-  return {};
+  const auto call = read_call(context.frame.body, context.engine.now());
+  if (!call) return std::unexpected(call.error());
+  return carry_out_call(context.reactor, context.session(), context.request(), *call);
 }
 
 using Handler = Result<void> (*)(const CommandContext&);
@@ -406,24 +275,24 @@ struct Row {
 constexpr Row kRows[] = {
     {Opcode::publish, on_publish},
     {Opcode::publish_batch, on_publish_batch},
-    {Opcode::subscribe, on_subscribe},
-    {Opcode::consume, on_consume},
+    {Opcode::subscribe, on_map<Subscribe>},
+    {Opcode::consume, on_map<Consume>},
     {Opcode::credit, on_credit},
     {Opcode::cancel, on_cancel},
-    {Opcode::receive, on_receive},
+    {Opcode::receive, on_map<Receive>},
     {Opcode::ack, on_ack},
-    {Opcode::nack, on_nack},
-    {Opcode::extend, on_extend},
+    {Opcode::nack, on_map<GiveBack>},
+    {Opcode::extend, on_map<Extend>},
     {Opcode::request, on_request},
     {Opcode::receipt, on_receipt},
-    {Opcode::wait, on_wait},
-    {Opcode::stats, on_stats},
+    {Opcode::wait, on_map<Wait>},
+    {Opcode::stats, on_map<AskStats>},
     {Opcode::ping, on_ping},
-    {Opcode::mailbox, on_mailbox},
+    {Opcode::mailbox, on_map<ConfigureMailboxFrame>},
     {Opcode::complete, on_complete},
-    {Opcode::reject, on_reject},
+    {Opcode::reject, on_map<Reject>},
     {Opcode::call, on_call},
-    {Opcode::content_open, on_content_open},
+    {Opcode::content_open, on_map<OpenContent>},
     {Opcode::content_write, on_content_write},
     {Opcode::content_finish, on_content_finish},
     {Opcode::content_stat, on_content_stat},
@@ -434,6 +303,9 @@ constexpr auto kHandlers = [] {
   for (const auto& row : kRows) handlers[static_cast<std::size_t>(row.opcode)] = row.handler;
   return handlers;
 }();
+
+// Every frame of the list has a handler, but HELLO, which begins a connection.
+static_assert(std::size(kRows) + 1 == kFrameCount);
 
 bool same_token(std::string_view given, std::string_view wanted) {
   // Takes the same time wherever they differ.

@@ -8,21 +8,6 @@ constexpr std::size_t kHashBytes = sizeof(ContentHash);
 
 }  // namespace
 
-Result<void> on_content_open(const CommandContext& context) {
-  std::uint64_t size = 0;
-  std::optional<ContentHash> hash;
-  const auto read = read_map(context.frame.body, "CONTENT_OPEN", [&](std::uint64_t key, PackReader& reader) {
-    if (key == 0) return size = reader.uint(), true;
-    if (key != 1) return false;
-    const auto bytes = reader.bin();
-    if (bytes.size() != kHashBytes) return reader.fail(), true;
-    hash = load<ContentHash>(bytes.data());
-    return true;
-  });
-  if (!read) return read;
-  return context.reactor.contents().open(context.session(), context.request(), size, hash);
-}
-
 Result<void> on_content_write(const CommandContext& context) {
   const auto body = context.frame.body;
   if (body.size() < 12) return malformed("CONTENT_WRITE has a u32, a u64 and bytes");

@@ -7,22 +7,15 @@
 
 #include "base/uuid.hpp"
 #include "message/pack.hpp"
-#include "server/calls.hpp"
+#include "operation/fields.hpp"
+#include "operation/merge.hpp"
 
 namespace folkmoot {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kArgumentsDepthMax = 256;
 constexpr std::size_t kListedMailboxesMax = 1'000;
-constexpr std::size_t kListBytesMax = 2 << 20;  // of a page; after that it goes on with the next
-
-std::string body_of_call(std::string_view name, std::string_view arguments) {
-  std::string body;
-  PackWriter(body).map(2).uint(0).str(name).uint(1).str(arguments);
-  return body;
-}
 
 class Oks final : public Gathering {
   void take(std::uint32_t, Bytes) override {}
@@ -219,33 +212,43 @@ void add(json::value& sum, const json::value& more, std::string_view key) {
   }
 }
 
-// Routes stand in every shard: what differs is how many messages each has routed.
-void add_routes(json::value& sum, const json::value& more) {
-  for (const auto& each : more.at("routes").as_array()) {
-    for (auto& known : sum.at("routes").as_array()) {
-      if (known.at("name") == each.at("name")) add(known.as_object()["routed"], each.at("routed"), "routed");
-    }
-  }
-}
-
+// The statistics of all shards.
 class Sums final : public Gathering {
  public:
-  explicit Sums(std::string_view call) : call_(call) {}
-
   void take(std::uint32_t shard, Bytes body) override {
-    ++answers_;
-    if (body.empty()) return;
     boost::system::error_code bad;
     auto part = json::parse({as_text(body).data(), body.size()}, bad);
     if (bad) return;
-    if (call_ == "stats" && shard == 0) contents_ = part.at("contents");
+    if (shard == 0) contents_ = part.at("contents");
     if (sum_.is_null()) {
       sum_ = std::move(part);
-    } else if (call_ == "route.list") {
-      add_routes(sum_, part);
     } else {
       add(sum_, part, {});
     }
+  }
+  std::string body() override {
+    if (sum_.is_null()) return {};
+    if (auto& list = sum_.at("mailboxes").as_array(); list.size() > kListedMailboxesMax)
+      list.resize(kListedMailboxesMax);
+    if (!contents_.is_null()) sum_.as_object()["contents"] = contents_;
+    return json::serialize(sum_);
+  }
+
+ private:
+  json::value sum_;
+  json::value contents_;
+};
+
+// The answers of all shards to a call, merged in the order of the shards: what comes when makes no difference.
+class Answers final : public Gathering {
+ public:
+  Answers(const OperationInfo& operation, std::uint32_t shards) : operation_(operation), parts_(shards) {}
+
+  void take(std::uint32_t shard, Bytes body) override {
+    auto part = read_part(operation_, body);
+    if (!part) return Gathering::fail(part.error());
+    parts_[shard] = std::move(*part);
+    ++answers_;
   }
   void fail(const Error& error) override {
     if (error.code != ErrorCode::not_found) return Gathering::fail(error);
@@ -256,152 +259,94 @@ class Sums final : public Gathering {
     return refused || answers_ > 0 ? refused : missing_;
   }
   std::string body() override {
-    if (sum_.is_null()) return {};
-    if (auto* const mailboxes = sum_.is_object() ? sum_.as_object().if_contains("mailboxes") : nullptr;
-        mailboxes != nullptr) {
-      if (auto& list = mailboxes->as_array(); list.size() > kListedMailboxesMax) list.resize(kListedMailboxesMax);
+    std::shared_ptr<void> sum;
+    for (const auto& part : parts_) {
+      if (sum == nullptr) {
+        sum = part;
+      } else if (part != nullptr) {
+        merge(*operation_.answer, sum.get(), part.get());
+      }
     }
-    if (!contents_.is_null()) sum_.as_object()["contents"] = contents_;
-    return json::serialize(sum_);
+    return write_answer(operation_, sum.get(), false).value_or(std::string());
   }
 
  private:
-  const std::string call_;
+  const OperationInfo& operation_;
+  std::vector<std::shared_ptr<void>> parts_;
   std::size_t answers_ = 0;
   std::optional<Error> missing_;  // every shard has said so, unless there are answers
-  json::value sum_;
-  json::value contents_;
 };
 
-// Dead letters, one shard after the other: a page of them, or all that a condition fits, up to a limit.
+// One shard after the other: a page, or all that there are up to a limit.
 class InTurns final : public Gathering {
  public:
-  InTurns(std::string_view name, std::string_view arguments, std::uint32_t first, std::uint32_t shards)
-      : name_(name), shard_(first), shards_(shards) {
-    arguments_ = parse_arguments(arguments);
-    text_ = arguments;
-    is_list_ = name == "dead.list";
-    if (!arguments_.is_object()) return;  // its first shard refuses it
-    const auto* const limit = arguments_.as_object().if_contains("limit");
-    if (is_list_) limit_ = kDeadListDefault;
-    boost::system::error_code bad;
-    if (limit != nullptr && limit->is_number()) limit_ = limit->to_number<std::uint64_t>(bad);
+  InTurns(ReadCall call, std::uint32_t first, std::uint32_t shards)
+      : call_(std::move(call)), shard_(first), shards_(shards) {
+    if (const auto limit = argument(Role::limit); limit.field != nullptr) limit_ = load_natural(limit.type(), limit.at);
   }
 
   void take(std::uint32_t, Bytes body) override {
-    if (is_list_) return take_page(as_text(body));
-    if (!body.empty() && body[0] == '{' && body.size() > 8) return take_count(body);
-    counts_.resize(body.size() / 4);
-    for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += load<std::uint32_t>(body.data() + 4 * i);
-    if (!counts_.empty()) done_ = counts_[0];
+    auto part = read_part(operation(), body);
+    if (!part) return Gathering::fail(part.error());
+    for (const auto& place : places(*operation().answer, part->get())) {
+      if (place.field->rules.role == Role::count) done_ += count_of(place);
+    }
+    const auto next = find_place(*operation().answer, part->get(), Role::next);
+    is_over_ = next.field != nullptr && !static_cast<const Uuid*>(next.at)->is_nil();
+    if (sum_ == nullptr) {
+      sum_ = std::move(*part);
+      return;
+    }
+    if (is_over_)
+      *static_cast<Uuid*>(find_place(*operation().answer, sum_.get(), Role::next).at) =
+          *static_cast<const Uuid*>(next.at);
+    merge(*operation().answer, sum_.get(), part->get());
   }
   void fail(const Error& error) override {
     // What was done in the shards before stays done, and is told.
     is_over_ = true;
-    if (counts_.empty() && sum_.is_null() && !has_page_) Gathering::fail(error);
+    if (sum_ == nullptr) Gathering::fail(error);
   }
   std::optional<Next> next() override {
-    if (is_over_ || shard_ + 1 >= shards_ || error() || !arguments_.is_object() || (limit_ != 0 && done_ >= limit_))
-      return std::nullopt;
+    bytes_ = sum_ == nullptr ? 0 : write_answer(operation(), sum_.get(), false).value_or(std::string()).size();
+    const bool is_enough = limit_ != 0 && done_ >= limit_;
+    if (is_over_ || is_enough || bytes_ > kPageBytesMax || shard_ + 1 >= shards_ || error()) return std::nullopt;
     ++shard_;
-    auto& arguments = arguments_.as_object();
-    // As they were sent, if they can stay so: what is written anew has its numbers written in another way perhaps.
-    if (limit_ == 0 && !arguments.contains("after")) return Next{shard_, Opcode::call, body_of_call(name_, text_)};
-    arguments.erase("after");
-    if (limit_ != 0) arguments["limit"] = limit_ - done_;
-    return Next{shard_, Opcode::call, body_of_call(name_, json::serialize(arguments))};
+    if (const auto after = argument(Role::after); after.field != nullptr) *static_cast<Uuid*>(after.at) = {};
+    if (const auto limit = argument(Role::limit); limit_ != 0) store_natural(limit.type(), limit.at, limit_ - done_);
+    return Next{shard_, Opcode::call, body_of_call(operation(), call_.arguments.get())};
   }
   std::string body() override {
-    if (is_list_) {
-      // A page that ends with its shard goes on at the start of the next.
-      if (next_ == kNoNext && shard_ + 1 < shards_)
-        next_ = '"' + make_uuid({.key = 0, .mailbox = 0, .node = shard_ + 1}).text() + '"';
-      return std::string(kPageBegin) + dead_ + std::string(kPageNext) + next_ + "}";
-    }
-    if (!sum_.is_null()) return json::serialize(sum_);
-    std::string out;
-    for (const auto count : counts_) out.append(as_text(bytes_of(count)));
-    return out;
+    const auto next = find_place(*operation().answer, sum_.get(), Role::next);
+    // A page that ends with its shard goes on at the start of the next.
+    if (next.field != nullptr && static_cast<const Uuid*>(next.at)->is_nil() && shard_ + 1 < shards_)
+      *static_cast<Uuid*>(next.at) = make_uuid({.key = 0, .mailbox = 0, .node = shard_ + 1});
+    return write_answer(operation(), sum_.get(), false).value_or(std::string());
   }
 
  private:
-  static constexpr std::string_view kPageBegin = R"({"dead":[)", kPageNext = R"(],"next":)", kNoNext = "null";
+  static constexpr std::size_t kPageBytesMax = 2 << 20;  // of a page; after that it goes on with the next
 
-  // What stands in the messages is not read: it may be nested deeper, and have longer numbers, than a document here
-  // could.
-  void take_page(std::string_view body) {
-    has_page_ = true;
-    const auto next = body.rfind(kPageNext);
-    if (!body.starts_with(kPageBegin) || next == std::string_view::npos) return void(is_over_ = true);
-    const auto letters = body.substr(kPageBegin.size(), next - kPageBegin.size());
-    next_ = body.substr(next + kPageNext.size(), body.size() - next - kPageNext.size() - 1);
-    if (!letters.empty()) {
-      if (!dead_.empty()) dead_ += ',';
-      dead_ += letters;
-    }
-    done_ += count_of(letters);
-    is_over_ = next_ != kNoNext || dead_.size() > kListBytesMax;
+  const OperationInfo& operation() const { return *call_.operation; }
+  Place argument(Role role) const { return find_place(*operation().arguments, call_.arguments.get(), role); }
+  static std::uint64_t count_of(const Place& place) {
+    const auto& type = place.type();
+    const auto* const at = type.is_optional() ? type.held(place.at) : place.at;
+    if (at == nullptr) return 0;
+    return type.kind == Kind::list ? type.size(at) : load_natural(type, at);
   }
 
-  // Of the objects in a list, which are told by their braces.
-  static std::uint64_t count_of(std::string_view list) {
-    std::uint64_t count = 0, depth = 0;
-    bool in_text = false;
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      const char c = list[i];
-      if (in_text) {
-        if (c == '\\') ++i;
-        in_text = c != '"';
-      } else if (c == '"') {
-        in_text = true;
-      } else if (c == '{' || c == '[') {
-        count += depth++ == 0;
-      } else if (c == '}' || c == ']') {
-        --depth;
-      }
-    }
-    return count;
-  }
-
-  void take_count(Bytes body) {
-    boost::system::error_code bad;
-    auto part = json::parse({as_text(body).data(), body.size()}, bad);
-    const auto* const count = bad || !part.is_object() ? nullptr : part.as_object().if_contains("count");
-    if (count == nullptr || !count->is_number()) return;
-    done_ += count->to_number<std::uint64_t>(bad);
-    if (sum_.is_null()) {
-      sum_ = std::move(part);
-    } else {
-      add(sum_, part, {});
-    }
-  }
-
-  const std::string name_;
+  ReadCall call_;
   std::uint32_t shard_;
   const std::uint32_t shards_;
-  std::string text_;  // the arguments as they were sent
-  json::value arguments_;
-  bool is_list_ = false;
   bool is_over_ = false;
   std::uint64_t limit_ = 0;  // 0: none
   std::uint64_t done_ = 0;
-  bool has_page_ = false;
-  std::string dead_;                   // of a list: what it has so far
-  std::string next_{kNoNext};          // as JSON
-  std::vector<std::uint32_t> counts_;  // of a redrive or purge
-  json::value sum_;                    // of a dry run
+  std::size_t bytes_ = 0;  // of what there is so far, as it will be written
+  std::shared_ptr<void> sum_;
 };
 
 }  // namespace
-
-json::value parse_arguments(std::string_view text) {
-  boost::system::error_code bad;
-  json::parse_options options;
-  options.max_depth = kArgumentsDepthMax;
-  auto value = json::parse(text.empty() ? json::string_view("{}") : json::string_view(text.data(), text.size()), bad,
-                           {}, options);
-  return bad || !value.is_object() ? json::value() : std::move(value);
-}
 
 std::unique_ptr<Gathering> gather_ok() { return std::make_unique<Oks>(); }
 std::unique_ptr<Gathering> gather_settled(std::vector<std::uint64_t> asked, bool quiet) {
@@ -413,11 +358,12 @@ std::unique_ptr<Gathering> gather_receipts(std::vector<std::vector<std::uint32_t
 std::unique_ptr<Gathering> gather_results(std::vector<std::vector<std::uint32_t>> places, bool quiet) {
   return std::make_unique<Results>(std::move(places), quiet);
 }
-std::unique_ptr<Gathering> gather_stats() { return std::make_unique<Sums>("stats"); }
-std::unique_ptr<Gathering> gather_call(std::string_view name) { return std::make_unique<Sums>(name); }
-std::unique_ptr<Gathering> gather_in_turns(std::string_view name, std::string_view arguments, std::uint32_t first,
-                                           std::uint32_t shards) {
-  return std::make_unique<InTurns>(name, arguments, first, shards);
+std::unique_ptr<Gathering> gather_stats() { return std::make_unique<Sums>(); }
+std::unique_ptr<Gathering> gather_answers(const OperationInfo& operation, std::uint32_t shards) {
+  return std::make_unique<Answers>(operation, shards);
+}
+std::unique_ptr<Gathering> gather_in_turns(ReadCall call, std::uint32_t first, std::uint32_t shards) {
+  return std::make_unique<InTurns>(std::move(call), first, shards);
 }
 
 }  // namespace folkmoot

@@ -2,7 +2,6 @@
 // they answer is put together here (docs/architecture.md, Shards).
 #pragma once
 
-#include <boost/json/value.hpp>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "message/frame.hpp"
+#include "server/operations/call_codec.hpp"
 
 namespace folkmoot {
 
@@ -47,9 +47,6 @@ class Gathering {
   std::optional<Error> error_;
 };
 
-/// The arguments of a call; null if they are no JSON object.
-boost::json::value parse_arguments(std::string_view text);
-
 /// OK without a body.
 std::unique_ptr<Gathering> gather_ok();
 /// SETTLED: counts added, refused leases in the order of `asked`.
@@ -60,11 +57,10 @@ std::unique_ptr<Gathering> gather_receipts(std::vector<std::vector<std::uint32_t
 std::unique_ptr<Gathering> gather_results(std::vector<std::vector<std::uint32_t>> places, bool quiet);
 /// The server's statistics.
 std::unique_ptr<Gathering> gather_stats();
-/// A call that every shard answers: lists one after the other, numbers added; `not_found` only if it is everywhere.
-std::unique_ptr<Gathering> gather_call(std::string_view name);
-/// A call about dead letters, shard by shard until `limit` (of its arguments) is reached. The first is asked with the
-/// arguments as they are.
-std::unique_ptr<Gathering> gather_in_turns(std::string_view name, std::string_view arguments, std::uint32_t first,
-                                           std::uint32_t shards);
+/// A call that every shard answers, merged as its answer's fields say; `not_found` only if it is everywhere.
+std::unique_ptr<Gathering> gather_answers(const OperationInfo& operation, std::uint32_t shards);
+/// A call of Where::in_turns, shard by shard from `first` on until its limit is reached. Requires: `first` is asked
+/// with the arguments as they are in `call`.
+std::unique_ptr<Gathering> gather_in_turns(ReadCall call, std::uint32_t first, std::uint32_t shards);
 
 }  // namespace folkmoot

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 
 #include "message/limits.hpp"
 #include "message/topic.hpp"
+#include "operation/fields.hpp"
 #include "server/command.hpp"
 #include "server/commands.hpp"
 #include "server/reactor.hpp"
@@ -536,60 +536,47 @@ Switch::Routed Switch::route_receipts(Connection& connection, const Frame& frame
 }
 
 Switch::Routed Switch::route_call(Connection& connection, const Frame& frame) {
-  enum class Where { mailbox, name, id, all, in_turns };
-  struct Row {
-    std::string_view call;
-    Where where;
-  };
-  constexpr Row kRows[] = {
-      {"dead.list", Where::in_turns},    {"dead.redrive", Where::in_turns},
-      {"dead.purge", Where::in_turns},   {"dead.show", Where::id},
-      {"dead.resubmit", Where::id},      {"message.cancel", Where::id},
-      {"message.attempts", Where::id},   {"schedule.set", Where::name},
-      {"schedule.remove", Where::name},  {"schedule.list", Where::all},
-      {"route.set", Where::all},         {"route.remove", Where::all},
-      {"route.list", Where::all},        {"agent.load", Where::all},
-      {"conversation.cost", Where::all}, {"mailbox.configure", Where::mailbox},
-  };
-  const auto name = text_under(frame.body, 0), text = text_under(frame.body, 1);
-  const auto* const row = std::ranges::find(kRows, name, &Row::call);
-  if (row == std::end(kRows)) return Routed::here;
-  if (row->where == Where::all) return ask_all(connection, frame, gather_call(name));
-  const auto parsed = parse_arguments(text);
-  if (!parsed.is_object()) return Routed::here;
-  const auto argument = [&](std::string_view key) -> std::string_view {
-    const auto* const value = parsed.as_object().if_contains(key);
-    return value != nullptr && value->is_string() ? std::string_view(value->as_string()) : std::string_view{};
-  };
-  switch (row->where) {
-    case Where::name:
-    case Where::mailbox:
-      return argument("name").empty() ? Routed::here : relay(connection, shards_.of(argument("name")), frame);
-    case Where::id: {
-      const auto id = Uuid::parse(argument("id"));
-      return id ? relay(connection, shard_of_id(*id), frame) : Routed::here;
-    }
-    case Where::in_turns: {
-      const auto id = Uuid::parse(argument("id")), after = Uuid::parse(argument("after"));
-      if (id) return relay(connection, shard_of_id(*id), frame);
-      const auto first = after ? shard_of_id(*after) : 0;
-      auto body = std::string(as_text(frame.body));
-      // The start of a shard is no dead letter: it is where the page before has ended.
-      if (after && message_address(*after) && message_address(*after)->mailbox == 0) {
-        auto arguments = parsed.as_object();
-        arguments.erase("after");
-        body.clear();
-        PackWriter(body).map(2).uint(0).str(name).uint(1).str(boost::json::serialize(arguments));
-      }
-      const auto number =
-          gather(connection, frame.header.request, gather_in_turns(name, text, first, shards_.count()), 1);
-      ask(connection, first, Opcode::call, 0, number, as_bytes(body));
-      return Routed::elsewhere;
-    }
+  auto call = read_call(frame.body, reactor_.engine().now());
+  if (!call) {
+    reactor_.refuse(connection.id, frame.header.request, call.error());
+    return Routed::elsewhere;
+  }
+  const auto& operation = *call->operation;
+  const auto id = call->id(Role::shard_by_id);
+  switch (operation.where) {
+    case Where::here:
+      return Routed::here;
+    case Where::first:
+      return relay(connection, 0, frame);
     case Where::all:
-      break;
+      return ask_all(connection, frame, gather_answers(operation, shards_.count()));
+    case Where::by_field: {
+      if (!id.is_nil()) return relay(connection, shard_of_id(id), frame);
+      const auto name = call->text(Role::shard_by_name);
+      return name.empty() ? Routed::here : relay(connection, shards_.of(name), frame);
+    }
+    case Where::in_turns:
+      if (!id.is_nil()) return relay(connection, shard_of_id(id), frame);
+      return route_in_turns(connection, frame, std::move(*call));
   }
   return Routed::here;
+}
+
+Switch::Routed Switch::route_in_turns(Connection& connection, const Frame& frame, ReadCall call) {
+  const auto after = find_place(*call.operation->arguments, call.arguments.get(), Role::after);
+  std::uint32_t first = 0;
+  if (after.field != nullptr && !static_cast<const Uuid*>(after.at)->is_nil()) {
+    auto& id = *static_cast<Uuid*>(after.at);
+    const auto address = message_address(id);
+    first = shard_of_id(id);
+    // The start of a shard is no message: it is where the page before has ended.
+    if (address && address->mailbox == 0) id = {};
+  }
+  const auto body = body_of_call(*call.operation, call.arguments.get());
+  const auto number =
+      gather(connection, frame.header.request, gather_in_turns(std::move(call), first, shards_.count()), 1);
+  ask(connection, first, Opcode::call, 0, number, as_bytes(body));
+  return Routed::elsewhere;
 }
 
 }  // namespace folkmoot

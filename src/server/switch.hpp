@@ -74,6 +74,7 @@ class Switch {
   Routed route_settlement(Connection& connection, const Frame& frame);
   Routed route_receipts(Connection& connection, const Frame& frame);
   Routed route_call(Connection& connection, const Frame& frame);
+  Routed route_in_turns(Connection& connection, const Frame& frame, ReadCall call);
 
   Reactor& reactor_;
   Shards& shards_;

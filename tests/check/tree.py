@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 # Foundations first (src/README.md): a room includes itself and rooms before it.
-ROOMS = ["base", "message", "filter", "engine", "journal", "archive", "content", "reliability", "security",
+ROOMS = ["base", "message", "filter", "operation", "engine", "journal", "archive", "content", "reliability", "security",
          "transport", "server", "gateway", "client", "cli"]
 
 FOLDERS = ["include", "src", "tests", "bench", "examples", "sdk"]

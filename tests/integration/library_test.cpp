@@ -107,16 +107,20 @@ TEST_F(LibraryTest, A10_A11_X18_what_fails_is_tried_again_then_dead_and_can_be_s
   const auto bounced = value(me.receive("me", {.wait = 10s}));
   ASSERT_EQ(bounced.size(), 1u);
   EXPECT_EQ(bounced.front().message.type, "error");
-  const auto dead = value(me.dead_list({.mailbox = "box", .reason = "max_deliveries", .filter = "bounce = TRUE"})).dead;
+  const auto dead =
+      value(me.call(ListDead{.which = {.mailbox = "box", .reason = "max_deliveries", .filter = "bounce = TRUE"}})).dead;
   ASSERT_EQ(dead.size(), 1u);
-  const auto shown = value(me.dead_show(id));
+  const auto shown = value(me.call(ShowDead{id}));
   EXPECT_EQ(shown.message.content, "x");
   ASSERT_EQ(shown.attempts.size(), 2u);
   EXPECT_EQ(shown.attempts[0].reason, "no disk");
-  EXPECT_EQ(value(me.dead_redrive({.mailbox = "box"}, {.dry_run = true})).count, 1u);
-  EXPECT_EQ(value(me.dead_redrive({.mailbox = "box"}, {.changes = {{"to", "saved"}}, .per_second = 100})).sent, 1u);
+  EXPECT_EQ(value(me.call(RedriveDead{.which = {.mailbox = "box"}, .dry_run = true})).count, 1u);
+  EXPECT_EQ(value(me.call(RedriveDead{
+                      .which = {.mailbox = "box"}, .changes = json_text({{"to", "saved"}}), .per_second = 100}))
+                .sent,
+            1u);
   value(other.reject(take("saved"), "not mine"));
-  EXPECT_EQ(value(me.dead_purge({.reason = "rejected"})), 1u);
+  EXPECT_EQ(value(me.call(PurgeDead{.which = {.reason = "rejected"}})).purged, 1u);
 }
 
 TEST_F(LibraryTest, X5_times_schedules_and_taking_back) {
@@ -124,41 +128,41 @@ TEST_F(LibraryTest, X5_times_schedules_and_taking_back) {
   later.deliver_at = 4'000'000'000'000;
   const auto waiting = value(me.publish(later));
   EXPECT_EQ(waiting.outcome, Outcome::scheduled);
-  value(me.cancel(waiting.id));
+  value(me.call(CancelMessage{waiting.id}));
   EXPECT_EQ(value(me.receipts({waiting.id})).front().state, CopyState::cancelled);
-  value(me.set_schedule({.name = "tick", .every = 100ms, .times = 1, .message = make_message("box", "tick")}));
+  value(me.call(SetSchedule{.name = "tick", .every = 100ms, .times = 1, .message = make_message("box", "tick")}));
   EXPECT_EQ(take("box").content(), "tick");
-  value(me.set_schedule({.name = "nightly", .cron = "0 3 * * *", .message = make_message("box", "sweep")}));
-  EXPECT_EQ(value(me.schedules()).front().cron, "0 3 * * *");
-  value(me.remove_schedule("nightly"));
+  value(me.call(SetSchedule{.name = "nightly", .cron = "0 3 * * *", .message = make_message("box", "sweep")}));
+  EXPECT_EQ(value(me.call(ListSchedules{})).schedules.front().cron, "0 3 * * *");
+  value(me.call(RemoveSchedule{"nightly"}));
 }
 
 TEST_F(LibraryTest, A24_routes_choose_a_recipient_and_can_be_looked_at) {
   const RouteRule urgent{.name = "urgent", .targets = {{"expert"}}, .order = 1, .filter = "priority <= 3"};
   const RouteRule rest{.name = "rest", .targets = {{"a", 3}, {"b"}}, .strategy = RouteStrategy::weighted};
-  value(me.set_route(urgent));
-  value(me.set_route(rest));
+  value(me.call(urgent));
+  value(me.call(rest));
   auto bug = make_message("", "the build is red");
   bug.priority = critical;
   value(me.publish(bug));
   EXPECT_EQ(take("expert").content(), "the build is red");
   for (int i = 0; i < 4; ++i) value(me.publish(make_message("", "x")));
   EXPECT_EQ(value(other.receive("a", {.max = 10})).size(), 3u);
-  const auto routes = value(me.routes());
+  const auto routes = value(me.call(ListRoutes{})).routes;
   ASSERT_EQ(routes.size(), 2u);
   EXPECT_EQ(routes[0].rule, urgent);
   EXPECT_EQ(routes[1].rule, rest);
   EXPECT_EQ(routes[1].routed, 4u);
-  const auto wrong = me.set_route({.name = "r", .targets = {{"a"}}, .filter = "priority <"});
+  const auto wrong = me.call(SetRoute{.name = "r", .targets = {{"a"}}, .filter = "priority <"});
   EXPECT_EQ(wrong.error().code, ErrorCode::invalid_filter);
   EXPECT_NE(wrong.error().describe().find("column 11"), std::string::npos) << wrong.error().describe();
-  value(me.remove_route("urgent"));
-  EXPECT_EQ(me.remove_route("urgent").error().code, ErrorCode::not_found);
+  value(me.call(RemoveRoute{"urgent"}));
+  EXPECT_EQ(me.call(RemoveRoute{"urgent"}).error().code, ErrorCode::not_found);
 }
 
 TEST_F(LibraryTest, A24_an_agent_says_how_busy_it_is) {
-  value(me.set_route({.name = "r", .targets = {{"me"}, {"other"}}, .strategy = RouteStrategy::least_loaded}));
-  value(me.report_load(10));
+  value(me.call(SetRoute{.name = "r", .targets = {{"me"}, {"other"}}, .strategy = RouteStrategy::least_loaded}));
+  value(me.call(ReportLoad{.load = 10}));
   for (int i = 0; i < 3; ++i) value(me.publish(make_message("", "x")));
   EXPECT_EQ(value(other.receive("other", {.max = 10})).size(), 3u);
 }
@@ -220,7 +224,7 @@ TEST_F(LibraryTest, M1_A13_X15_groups_batches_and_costs) {
   EXPECT_EQ(value(other.receive("box")).size(), 0u);  // the other one of its group waits for it
   value(other.ack(held));
   EXPECT_EQ(take("box").content(), "2");
-  EXPECT_EQ(value(me.conversation_cost("c")).tokens, 200);
+  EXPECT_EQ(value(me.call(ShowCost{"c"})).tokens, 200);
   const auto refused = me.publish_batch({first, make_event("a.b", "x")}, {.atomic = true});
   EXPECT_EQ(refused.error().code, ErrorCode::invalid_field);
 }

@@ -168,7 +168,7 @@ def test_X5_a_scheduled_message_comes_again_and_again(server):
     assert json.loads(ok(server.cli("recv", "bob", "--wait", "20s", "--json")))["priority"] == 3
     ok(server.cli("recv", "bob", "--wait", "20s"))
     [one] = lines(server.cli("schedule", "list", "--json"))
-    assert one["name"] == "tick" and one["every"] == 100 and one["fired"] >= 2
+    assert one["name"] == "tick" and one["every_ms"] == 100 and one["fired"] >= 2
     assert ok(server.cli("schedule", "list")).startswith("tick  every 100ms  next ")
     ok(server.cli("schedule", "remove", "tick"))
     assert ok(server.cli("schedule", "list")) == "" and server.cli("schedule", "remove", "tick").returncode == 1

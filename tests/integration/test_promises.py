@@ -187,7 +187,7 @@ def test_A11_dead_letters_are_chosen_by_their_age(connect):
     died_at = max(letter["at"] for letter in alice.carry_out("dead.list")["dead"])
     eventually(lambda: time.time() * 1000, lambda now: now > died_at + 10)
     (young,) = make_dead(alice, "bob")
-    assert alice.carry_out("dead.redrive", before=died_at + 1, dry_run=True) == {"count": 2, "ids": old}
+    assert alice.carry_out("dead.redrive", before=died_at + 1, dry_run=True) == {"sent": 0, "refused": 0, "count": 2, "ids": old}
     assert struct.unpack("<I", alice.carry_out("dead.purge", before=died_at + 1)) == (2,)
     assert [letter["id"] for letter in alice.carry_out("dead.list")["dead"]] == [young]
 

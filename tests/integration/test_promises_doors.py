@@ -106,7 +106,7 @@ def test_A11_dead_letters_over_a_websocket(server, ask):
         assert (shown["message"]["content"], shown["message"]["from"]) == ("m0", "alice")
         assert (await called(me, "dead.show", id=UNKNOWN))["code"] == "not_found"
 
-        assert await called(me, "dead.redrive", mailbox="bob", dry_run=True) == {"count": 3, "ids": ids[:3]}
+        assert await called(me, "dead.redrive", mailbox="bob", dry_run=True) == {"sent": 0, "refused": 0, "count": 3, "ids": ids[:3]}
         assert len((await called(me, "dead.list"))["dead"]) == 4  # it was dry
         assert await called(me, "dead.purge", id=ids[0]) == {"purged": 1}
         assert (await called(me, "dead.show", id=ids[0]))["code"] == "not_found"
@@ -316,10 +316,10 @@ def test_X5_schedules_are_listed_replaced_and_removed_over_a_websocket(server):
         assert set(listed) == {"nightly", "tick"}
         assert (listed["nightly"]["cron"], listed["nightly"]["fired"], listed["nightly"]["from"]) == ("0 3 * * *", 0, "me")
         assert listed["nightly"]["next"] % 86_400_000 == 3 * 3_600_000  # in UTC
-        assert listed["tick"]["every"] == 100 and listed["tick"]["fired"] >= 2
+        assert listed["tick"]["every_ms"] == 100 and listed["tick"]["fired"] >= 2
 
         assert await called(me, "schedule.set", **{**tick, "every": "1h"}) == {}
-        assert [one["every"] for one in (await called(me, "schedule.list"))["schedules"] if one["name"] == "tick"] == [3_600_000]
+        assert [one["every_ms"] for one in (await called(me, "schedule.list"))["schedules"] if one["name"] == "tick"] == [3_600_000]
         assert await called(me, "schedule.remove", name="tick") == {}
         assert (await called(me, "schedule.remove", name="tick"))["code"] == "not_found"
         assert [one["name"] for one in (await called(me, "schedule.list"))["schedules"]] == ["nightly"]

@@ -1,74 +1,119 @@
-// Requests that are CALLs (docs/protocol.md, section 14) under addresses of their own, and the one address for all of
-// them.
+// Requests that are operations of the list (docs/protocol.md, section 14): under addresses of their own, which their
+// rows name, and under one for all of them.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
+#include "base/nearest.hpp"
 #include "gateway/http/answers.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/json_answers.hpp"
-#include "message/json_document.hpp"
 #include "message/operations.hpp"
+#include "operation/fields.hpp"
+#include "operation/json_codec.hpp"
+#include "operation/operations.hpp"
 
 namespace folkmoot {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kRedriveTimeout = 1h;  // at a slow rate it takes its time; the client may go away sooner
+constexpr std::chrono::milliseconds kPatienceMax = 1h;  // of what takes its time; the client may go away sooner
 
-std::string field_text(std::string_view name, std::string_view value) {
+// `object` with one field in front.
+std::string with_field(std::string_view name, std::string_view value, std::string_view object) {
   std::string out;
   JsonWriter(out).begin_object().field(name, value).end_object();
-  return out;
-}
-
-// `object` with one field in front, which wins over one of the same name.
-std::string with_field(std::string_view name, std::string_view value, std::string_view object) {
-  auto out = field_text(name, value);
   const auto rest = object.substr(1);
   out.back() = rest == "}" ? '}' : ',';
   return rest == "}" ? out : out.append(rest);
 }
 
-// The body as a JSON object without white space; nothing stands for none.
-Result<std::string> object_of(const std::string& body) {
-  if (body.empty()) return "{}";
+// The body as a JSON object without white space, and its names; nothing stands for none.
+struct BodyObject {
+  std::string text = "{}";
+  std::vector<std::string> names;
+
+  bool has(std::string_view name) const { return std::ranges::find(names, name) != names.end(); }
+};
+
+Result<BodyObject> object_of(const std::string& body) {
+  BodyObject out;
+  if (body.empty()) return out;
   JsonDocument document;
   const auto value = document.parse(body);
   if (!value) return std::unexpected(value.error());
   if (!value->is_object()) return failure(ErrorCode::malformed, "the body is not a JSON object");
-  return std::string(simdjson::minify(*value));
-}
-
-bool is_number(std::string_view text) {
-  return !text.empty() && text.size() < 19 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-}
-
-// The parameters of a query as a JSON object: the server says which it does not know.
-std::string arguments_of(const Target& target) {
-  std::string out;
-  JsonWriter json(out);
-  json.begin_object();
-  for (const auto& [name, value] : target.query) {
-    const bool is_plain = ((name == "limit" || name == "before") && is_number(value)) ||
-                          ((name == "content" || name == "all") && (value == "true" || value == "false"));
-    if (is_plain) {
-      json.key(name).raw(value);
-    } else {
-      json.field(name, value);
-    }
-  }
-  json.end_object();
+  for (const auto field : simdjson::dom::object(*value)) out.names.emplace_back(field.key);
+  out.text = simdjson::minify(*value);
   return out;
 }
 
-asio::awaitable<Answer> call(Exchange& exchange, std::string_view name, std::string arguments) {
+Result<void> read_query(const OperationInfo& operation, const Target& target, void* arguments,
+                        std::string_view in_path) {
+  for (const auto& [name, value] : target.query) {
+    const auto place = find_place(*operation.arguments, arguments, name);
+    if (place.field == nullptr || place.field->name == in_path) {
+      auto known = names(*operation.arguments);
+      std::erase(known, in_path);
+      return failure(ErrorCode::invalid_field,
+                     fmt::format("`{}` is no parameter of {}; {}{}", name, operation.name,
+                                 known.empty() ? "it has none" : fmt::format("it has {}", fmt::join(known, ", ")),
+                                 did_you_mean(name, known)));
+    }
+    if (auto done = read_written(*place.field, place.at, value, 0); !done) return done;
+  }
+  return {};
+}
+
+// Of GET and DELETE: what path and query say.
+Result<std::string> arguments_of_query(const Exchange& exchange, const OperationInfo& operation,
+                                       std::string_view in_path) {
+  const auto arguments = operation.arguments->make();
+  if (auto done = read_query(operation, exchange.request.target, arguments.get(), in_path); !done)
+    return std::unexpected(done.error());
+  if (const auto named = find_place(*operation.arguments, arguments.get(), in_path); named.field != nullptr) {
+    if (auto done = read_written(*named.field, named.at, exchange.parameter, 0); !done)
+      return std::unexpected(done.error());
+  }
+  const auto caller = find_place(*operation.arguments, arguments.get(), Role::caller);
+  if (caller.field != nullptr && static_cast<std::string*>(caller.at)->empty())
+    *static_cast<std::string*>(caller.at) = exchange.request.agent;
+  std::string out;
+  JsonWriter writer(out);
+  write_json(writer, *operation.arguments, arguments.get(), Sparse::everything);
+  return out;
+}
+
+// Of the others: what path and body say. The server checks it, as it does for every door.
+Result<std::string> arguments_of_body(const Exchange& exchange, const OperationInfo& operation,
+                                      std::string_view in_path) {
+  const auto& request = exchange.request;
+  if (!request.target.query.empty()) {
+    return failure(ErrorCode::invalid_field, fmt::format("{} has its arguments in the body; `{}` stands in the query",
+                                                         operation.name, request.target.query.front().first));
+  }
+  auto body = object_of(request.body);
+  if (!body) return std::unexpected(body.error());
+  const auto caller = find_place(*operation.arguments, nullptr, Role::caller);
+  const bool says_who = caller.field == nullptr || caller.field->name == in_path || body->has(caller.field->name);
+  if (!says_who && !request.agent.empty()) body->text = with_field(caller.field->name, request.agent, body->text);
+  if (!in_path.empty()) body->text = with_field(in_path, exchange.parameter, body->text);
+  return std::move(body->text);
+}
+
+Result<std::string> arguments_of(const Exchange& exchange, const OperationInfo& operation, std::string_view in_path) {
+  const auto& method = exchange.request.method;
+  return method == "GET" || method == "DELETE" ? arguments_of_query(exchange, operation, in_path)
+                                               : arguments_of_body(exchange, operation, in_path);
+}
+
+asio::awaitable<Answer> call(Exchange& exchange, const OperationInfo& operation, std::string arguments) {
   const auto request = exchange.link.number();
-  const auto timeout = name == "dead.redrive" ? std::chrono::milliseconds(kRedriveTimeout) : kAnswerTimeout;
   std::string frames;
-  append_call(frames, request, name, arguments);
-  const auto frame = co_await ask(exchange, request, std::move(frames), timeout);
+  append_call(frames, request, operation.name, arguments);
+  const auto frame = co_await ask(exchange, request, std::move(frames), std::min(operation.patience, kPatienceMax));
   if (!frame) {
     if (exchange.link.is_interrupted()) {
       std::string end;
@@ -78,78 +123,26 @@ asio::awaitable<Answer> call(Exchange& exchange, std::string_view name, std::str
     co_return error_answer(frame.error());
   }
   if (frame->header.opcode == Opcode::confirm) co_return published_answer(*frame);
-  auto result = call_result(call_answer(name), frame->body);
+  auto result = call_result(operation, frame->body);
   if (!result) co_return error_answer(result.error());
   co_return json_answer(200, std::move(*result));
 }
 
 }  // namespace
 
-asio::awaitable<Answer> cancel_message(Exchange& exchange) {
-  co_return co_await call(exchange, "message.cancel", field_text("id", exchange.parameter));
-}
-
-asio::awaitable<Answer> list_dead(Exchange& exchange) {
-  co_return co_await call(exchange, "dead.list", arguments_of(exchange.request.target));
-}
-
-asio::awaitable<Answer> purge_dead(Exchange& exchange) {
-  co_return co_await call(exchange, "dead.purge", arguments_of(exchange.request.target));
-}
-
-asio::awaitable<Answer> show_dead(Exchange& exchange) {
-  co_return co_await call(exchange, "dead.show", field_text("id", exchange.parameter));
-}
-
-asio::awaitable<Answer> resubmit_dead(Exchange& exchange) {
-  const auto body = object_of(exchange.request.body);
-  if (!body) co_return error_answer(body.error());
-  co_return co_await call(exchange, "dead.resubmit", with_field("id", exchange.parameter, *body));
-}
-
-asio::awaitable<Answer> redrive_dead(Exchange& exchange) {
-  const auto body = object_of(exchange.request.body);
-  if (!body) co_return error_answer(body.error());
-  co_return co_await call(exchange, "dead.redrive", *body);
-}
-
-asio::awaitable<Answer> list_schedules(Exchange& exchange) { co_return co_await call(exchange, "schedule.list", {}); }
-
-asio::awaitable<Answer> set_schedule(Exchange& exchange) {
-  auto body = object_of(exchange.request.body);
-  if (!body) co_return error_answer(body.error());
-  if (!exchange.request.agent.empty()) *body = with_field("from", exchange.request.agent, *body);
-  co_return co_await call(exchange, "schedule.set", std::move(*body));
-}
-
-asio::awaitable<Answer> remove_schedule(Exchange& exchange) {
-  co_return co_await call(exchange, "schedule.remove", field_text("name", exchange.parameter));
-}
-
-asio::awaitable<Answer> list_routes(Exchange& exchange) { co_return co_await call(exchange, "route.list", {}); }
-
-asio::awaitable<Answer> set_route(Exchange& exchange) {
-  auto body = object_of(exchange.request.body);
-  if (!body) co_return error_answer(body.error());
-  co_return co_await call(exchange, "route.set", std::move(*body));
-}
-
-asio::awaitable<Answer> remove_route(Exchange& exchange) {
-  co_return co_await call(exchange, "route.remove", field_text("name", exchange.parameter));
-}
-
-asio::awaitable<Answer> show_cost(Exchange& exchange) {
-  co_return co_await call(exchange, "conversation.cost", field_text("conversation", exchange.parameter));
+asio::awaitable<Answer> carry_out_operation(Exchange& exchange) {
+  const auto& operation = *exchange.operation;
+  auto arguments = arguments_of(exchange, operation, field_in_path(operation.http));
+  if (!arguments) co_return error_answer(arguments.error());
+  co_return co_await call(exchange, operation, std::move(*arguments));
 }
 
 asio::awaitable<Answer> call_by_name(Exchange& exchange) {
-  if (exchange.parameter == "schedule.set") co_return co_await set_schedule(exchange);
-  auto body = object_of(exchange.request.body);
-  if (!body) co_return error_answer(body.error());
-  // The connection to the server is everybody's: who asks has to be said.
-  const auto& agent = exchange.request.agent;
-  if (exchange.parameter == "agent.load" && !agent.empty()) *body = with_field("agent", agent, *body);
-  co_return co_await call(exchange, exchange.parameter, std::move(*body));
+  const auto* const operation = find_operation(exchange.parameter);
+  if (operation == nullptr) co_return error_answer({ErrorCode::not_found, no_such_operation(exchange.parameter)});
+  auto arguments = arguments_of(exchange, *operation, {});
+  if (!arguments) co_return error_answer(arguments.error());
+  co_return co_await call(exchange, *operation, std::move(*arguments));
 }
 
 }  // namespace folkmoot

@@ -270,12 +270,14 @@ asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const Http
 
 asio::awaitable<Answer> HttpConnection::handle(const HttpRoute& route, const RawRequest& raw,
                                                const HttpRequest& request, std::string parameter, BodyStream* body) {
+  if (auto good = check_query(route, request.target); !good) co_return error_answer(good.error());
   if (!route.is_upgrade) {
     if (auto open = link_.open(request.token); !open) co_return error_answer(open.error());
   }
   link_.resume();
   answered_ = &raw;
-  Exchange exchange{request, std::move(parameter), link_, context_.options, body, *this, raw.version() >= 11};
+  Exchange exchange{request, std::move(parameter), link_,          context_.options, body,
+                    *this,   raw.version() >= 11,  route.operation};
   stream_.expires_never();
   if (route.may_wait) watch_client();
   Answer made = co_await route.handler(exchange);

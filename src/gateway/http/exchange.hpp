@@ -14,6 +14,8 @@
 
 namespace folkmoot {
 
+struct OperationInfo;
+
 struct HttpRequest {
   std::string method;
   Target target;
@@ -65,6 +67,7 @@ struct Exchange {
   BodyStream* body = nullptr;  // of a route that streams (HttpRoute::is_streamed)
   AnswerStream& answer_stream;
   const bool takes_any_length;  // the client understands an answer whose length is not known when it begins
+  const OperationInfo* operation = nullptr;  // of the route, if it is one of the list
 };
 
 }  // namespace folkmoot

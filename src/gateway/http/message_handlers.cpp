@@ -13,6 +13,8 @@
 #include "message/json_mapping.hpp"
 #include "message/limits.hpp"
 #include "message/operations.hpp"
+#include "operation/json_codec.hpp"
+#include "operation/operations.hpp"
 
 namespace folkmoot {
 namespace {
@@ -307,7 +309,7 @@ asio::awaitable<Answer> receive_messages(Exchange& exchange) {
 static asio::awaitable<Result<std::string>> attempts_of(Exchange& exchange, Uuid id) {
   const auto request = exchange.link.number();
   std::string frames;
-  append_call(frames, request, "message.attempts", fmt::format(R"({{"id":"{}"}})", id.text()));
+  append_call(frames, request, ShowAttempts::kOperation.name, to_json_text(ShowAttempts{id}, Sparse::everything));
   const auto frame = co_await ask(exchange, request, std::move(frames));
   if (!frame && frame.error().code == ErrorCode::not_found) co_return "[]";
   if (!frame) co_return std::unexpected(frame.error());

@@ -1,50 +1,138 @@
 #include "gateway/http/routes.hpp"
 
-#include <array>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <vector>
+
+#include "base/nearest.hpp"
+#include "gateway/http/answers.hpp"
+#include "gateway/http/shapes.hpp"
+#include "operation/fields.hpp"
+#include "operation/operations.hpp"
 
 namespace folkmoot {
 namespace {
 
-constexpr HttpRoute kRoutes[] = {
-    {"POST", "/api/messages", publish_messages},
-    {"GET", "/api/messages", receive_messages, true},
-    {"GET", "/api/messages/{id}", show_receipt},
-    {"PUT", "/api/messages/{id}/status", settle_message},
-    {"POST", "/api/messages/batch", publish_batch},
-    {"POST", "/api/messages/{id}/complete", complete_message},
-    {"DELETE", "/api/messages/{id}", cancel_message},
-    {"GET", "/api/dead", list_dead},
-    {"DELETE", "/api/dead", purge_dead},
-    {"GET", "/api/dead/{id}", show_dead},
-    {"POST", "/api/dead/{id}/resubmit", resubmit_dead},
-    {"POST", "/api/dead/redrive", redrive_dead, true},
-    {"GET", "/api/schedules", list_schedules},
-    {"POST", "/api/schedules", set_schedule},
-    {"DELETE", "/api/schedules/{name}", remove_schedule},
-    {"GET", "/api/conversations/{name}/cost", show_cost},
-    {"POST", "/api/call/{name}", call_by_name, true},
-    {"GET", "/api/routes", list_routes},
-    {"POST", "/api/routes", set_route},
-    {"DELETE", "/api/routes/{name}", remove_route},
-    {"POST", "/api/requests", ask_agents, true},
-    {"POST", "/api/commands", command_agents, true},
-    {"GET", "/api/events", subscribe_events, true},
-    {"POST", "/message", request_agent, true},
-    {"POST", "/api/content", store_content, false, true},
-    {"GET", "/api/content/{hash}", fetch_content},
-    {"HEAD", "/api/content/{hash}", fetch_content},
-    {"GET", "/health", show_health},
-    {"GET", "/metrics", show_metrics},
-    {"GET", "/ws", want_upgrade, false, false, true},
+template <class T>
+constexpr const StructInfo* kShape = &describe<T>();
+
+const HttpRoute kRoutes[] = {
+    {.method = "POST",
+     .pattern = "/api/messages",
+     .handler = publish_messages,
+     .about = {.what = "Publishes a message, or a list of them",
+               .answer = kShape<PublishedMessage>,
+               .body_shape = "messages",
+               .status = 201}},
+    {.method = "GET",
+     .pattern = "/api/messages",
+     .handler = receive_messages,
+     .may_wait = true,
+     .about = {.what = "Takes messages out of a mailbox",
+               .query = kShape<ReceiveQuery>,
+               .answer = kShape<ReceivedMessages>}},
+    {.method = "GET",
+     .pattern = "/api/messages/{id}",
+     .handler = show_receipt,
+     .about = {.what = "How far a message is, and the attempts made at it", .answer = kShape<ReceiptAnswer>}},
+    {.method = "PUT",
+     .pattern = "/api/messages/{id}/status",
+     .handler = settle_message,
+     .about = {.what = "Settles a message, gives it back, rejects it or prolongs its lease",
+               .body = kShape<SettleBody>,
+               .answer = kShape<IdAndStatus>}},
+    {.method = "POST",
+     .pattern = "/api/messages/batch",
+     .handler = publish_batch,
+     .about = {.what = "Publishes several messages, each for itself or all or none",
+               .body = kShape<BatchBody>,
+               .answer = kShape<BatchResults>}},
+    {.method = "POST",
+     .pattern = "/api/messages/{id}/complete",
+     .handler = complete_message,
+     .about = {.what = "Settles a message and publishes what came of it, both or neither",
+               .body = kShape<CompleteBody>,
+               .answer = kShape<BatchResults>}},
+    {.method = "POST",
+     .pattern = "/api/call/{name}",
+     .handler = call_by_name,
+     .may_wait = true,
+     .about = {.what = "Any operation by its name", .body_shape = "arguments"}},
+    {.method = "POST",
+     .pattern = "/api/requests",
+     .handler = ask_agents,
+     .may_wait = true,
+     .about = {.what = "Asks one agent or several, and waits for their answers", .body = kShape<AskBody>}},
+    {.method = "POST",
+     .pattern = "/api/commands",
+     .handler = command_agents,
+     .may_wait = true,
+     .about = {.what = "Has one agent or several do something", .body = kShape<CommandBody>}},
+    {.method = "GET",
+     .pattern = "/api/events",
+     .handler = subscribe_events,
+     .may_wait = true,
+     .about = {.what = "The events of a topic pattern, as they come",
+               .query = kShape<EventsQuery>,
+               .answer_type = "text/event-stream"}},
+    {.method = "POST",
+     .pattern = "/message",
+     .handler = request_agent,
+     .may_wait = true,
+     .about = {.what = "A request to an agent that is there, and its response if that is waited for",
+               .query = kShape<WaitQuery>,
+               .body_shape = "message"}},
+    {.method = "POST",
+     .pattern = "/api/content",
+     .handler = store_content,
+     .is_streamed = true,
+     .about = {.what = "Stores a content that messages may refer to",
+               .query = kShape<HashQuery>,
+               .answer = kShape<StoredContent>,
+               .body_shape = "bytes",
+               .status = 201}},
+    {.method = "GET",
+     .pattern = "/api/content/{hash}",
+     .handler = fetch_content,
+     .about = {.what = "A stored content, or a range of it", .answer_type = "application/octet-stream"}},
+    {.method = "HEAD",
+     .pattern = "/api/content/{hash}",
+     .handler = fetch_content,
+     .about = {.what = "The size of a stored content", .answer_type = ""}},
+    {.method = "GET",
+     .pattern = "/health",
+     .handler = show_health,
+     .about = {.what = "Whether it takes durable messages"}},
+    {.method = "GET",
+     .pattern = "/metrics",
+     .handler = show_metrics,
+     .about = {.what = "Metrics for Prometheus", .answer_type = "text/plain"}},
+    {.method = "GET",
+     .pattern = "/openapi.json",
+     .handler = show_openapi,
+     .about = {.what = "This document: OpenAPI 3.1"}},
+    {.method = "GET",
+     .pattern = "/ws",
+     .handler = want_upgrade,
+     .is_upgrade = true,
+     .about = {.what = "Becomes a WebSocket", .query = kShape<AgentQuery>, .answer_type = "", .status = 101}},
 };
 
-constexpr auto kWords = [] {
-  std::array<std::size_t, std::size(kRoutes)> words{};
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    for (const char c : std::string_view(kRoutes[i].pattern)) words[i] += c == '/';
+// What has to be written by hand, and a row for each operation that says its own method and path.
+std::vector<HttpRoute> all_routes() {
+  std::vector<HttpRoute> all(std::begin(kRoutes), std::end(kRoutes));
+  for (const auto& operation : operations()) {
+    if (operation.http.empty()) continue;
+    const auto blank = operation.http.find(' ');
+    all.push_back({.method = operation.http.substr(0, blank),
+                   .pattern = operation.http.substr(blank + 1),
+                   .handler = carry_out_operation,
+                   .may_wait = operation.patience > kAnswerTimeout,
+                   .operation = &operation});
   }
-  return words;
-}();
+  return all;
+}
 
 bool matches(std::string_view pattern, const std::vector<std::string>& path, std::string& parameter) {
   std::size_t at = 0;
@@ -64,20 +152,42 @@ bool matches(std::string_view pattern, const std::vector<std::string>& path, std
 
 }  // namespace
 
-std::span<const HttpRoute> routes() { return kRoutes; }
+std::span<const HttpRoute> routes() {
+  static const auto all = all_routes();
+  return all;
+}
+
+std::string_view field_in_path(std::string_view pattern) {
+  const auto begin = pattern.find('{');
+  return begin == pattern.npos ? std::string_view{} : pattern.substr(begin + 1, pattern.find('}') - begin - 1);
+}
+
+Result<void> check_query(const HttpRoute& route, const Target& target) {
+  if (route.operation != nullptr || route.handler == call_by_name) return {};  // read, and checked, by their fields
+  const auto& query = route.about.query != nullptr ? *route.about.query : describe<NoFields>();
+  for (const auto& [name, value] : target.query) {
+    if (find_place(query, nullptr, name).field != nullptr) continue;
+    const auto known = names(query);
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("`{}` is no parameter of {} {}; {}{}", name, route.method, route.pattern,
+                               known.empty() ? "it has none" : fmt::format("it has {}", fmt::join(known, ", ")),
+                               did_you_mean(name, known)));
+  }
+  return {};
+}
 
 RouteMatch match_route(std::string_view method, const Target& target) {
   RouteMatch match;
   std::string parameter;
-  for (std::size_t i = 0; i < kWords.size(); ++i) {
-    const auto& route = kRoutes[i];
-    if (kWords[i] != target.path.size() || route.method != method || !matches(route.pattern, target.path, parameter))
-      continue;
+  for (const auto& route : routes()) {
+    if (route.method != method || !matches(route.pattern, target.path, parameter)) continue;
+    // A word says more than a parameter: /api/dead/redrive is no /api/dead/{id}.
+    if (match.route != nullptr && route.pattern.contains('{')) continue;
     match.route = &route;
     match.parameter = parameter;
   }
   if (match.route != nullptr) return match;
-  for (const auto& route : kRoutes) {
+  for (const auto& route : routes()) {
     if (matches(route.pattern, target.path, parameter)) match.allowed.append(route.method).append(", ");
   }
   if (!match.allowed.empty()) match.allowed.append("OPTIONS");

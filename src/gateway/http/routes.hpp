@@ -5,19 +5,33 @@
 #include <string>
 #include <string_view>
 
+#include "folkmoot/describe.hpp"
 #include "gateway/http/exchange.hpp"
 
 namespace folkmoot {
 
 using Handler = asio::awaitable<Answer> (*)(Exchange&);
 
+/// What a route's request may say, and what it answers, for who reads the OpenAPI document.
+struct RouteAbout {
+  std::string_view what{};
+  const StructInfo* query = nullptr;   // of which no other parameter is taken
+  const StructInfo* body = nullptr;    // nullptr: none, or as `body_shape` says
+  const StructInfo* answer = nullptr;  // nullptr: as `answer_type` says
+  std::string_view body_shape{};       // "message", "messages" (one or a list), "arguments" or "bytes"
+  std::string_view answer_type = "application/json";
+  int status = 200;
+};
+
 struct HttpRoute {
   std::string_view method;
   std::string_view pattern;  // words and at most one {parameter}
   Handler handler;
-  bool may_wait = false;     // worth watching whether the client is still there
-  bool is_streamed = false;  // the handler reads the request's body part by part
-  bool is_upgrade = false;   // becomes a WebSocket when the request asks for it
+  bool may_wait = false;                     // worth watching whether the client is still there
+  bool is_streamed = false;                  // the handler reads the request's body part by part
+  bool is_upgrade = false;                   // becomes a WebSocket when the request asks for it
+  const OperationInfo* operation = nullptr;  // that it carries out, if it is one of the list
+  RouteAbout about{};                        // if it is none
 };
 
 std::span<const HttpRoute> routes();
@@ -30,6 +44,12 @@ struct RouteMatch {
 
 RouteMatch match_route(std::string_view method, const Target& target);
 
+/// The field that a pattern such as /api/routes/{name} names; empty if there is none.
+std::string_view field_in_path(std::string_view pattern);
+
+/// Whether the query says nothing that the route does not know. Errors: invalid_field, with the nearest known one.
+Result<void> check_query(const HttpRoute& route, const Target& target);
+
 // The handlers, each named by what it does. None of them throws for what a client can send.
 asio::awaitable<Answer> publish_messages(Exchange& exchange);
 asio::awaitable<Answer> receive_messages(Exchange& exchange);
@@ -41,24 +61,14 @@ asio::awaitable<Answer> request_agent(Exchange& exchange);
 asio::awaitable<Answer> ask_agents(Exchange& exchange);
 asio::awaitable<Answer> command_agents(Exchange& exchange);
 asio::awaitable<Answer> subscribe_events(Exchange& exchange);
-asio::awaitable<Answer> cancel_message(Exchange& exchange);
-asio::awaitable<Answer> list_dead(Exchange& exchange);
-asio::awaitable<Answer> purge_dead(Exchange& exchange);
-asio::awaitable<Answer> show_dead(Exchange& exchange);
-asio::awaitable<Answer> resubmit_dead(Exchange& exchange);
-asio::awaitable<Answer> redrive_dead(Exchange& exchange);
-asio::awaitable<Answer> list_schedules(Exchange& exchange);
-asio::awaitable<Answer> set_schedule(Exchange& exchange);
-asio::awaitable<Answer> remove_schedule(Exchange& exchange);
-asio::awaitable<Answer> list_routes(Exchange& exchange);
-asio::awaitable<Answer> set_route(Exchange& exchange);
-asio::awaitable<Answer> remove_route(Exchange& exchange);
-asio::awaitable<Answer> show_cost(Exchange& exchange);
+/// Any operation, as Exchange::operation says.
+asio::awaitable<Answer> carry_out_operation(Exchange& exchange);
 asio::awaitable<Answer> call_by_name(Exchange& exchange);
 asio::awaitable<Answer> store_content(Exchange& exchange);
 asio::awaitable<Answer> fetch_content(Exchange& exchange);
 asio::awaitable<Answer> show_health(Exchange& exchange);
 asio::awaitable<Answer> show_metrics(Exchange& exchange);
+asio::awaitable<Answer> show_openapi(Exchange& exchange);
 asio::awaitable<Answer> want_upgrade(Exchange& exchange);
 
 }  // namespace folkmoot

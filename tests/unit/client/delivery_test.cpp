@@ -145,12 +145,12 @@ TEST_F(ClientTest, A15_a_bomb_stays_compressed_and_says_why) {
 TEST_F(ClientTest, A11_dead_letters_are_read_from_the_answer_of_the_call) {
   SyncClient client(options());
   ASSERT_TRUE(client.connect());
-  EXPECT_EQ(client.dead_list().error().code, ErrorCode::not_found);
+  EXPECT_EQ(client.call(ListDead{}).error().code, ErrorCode::not_found);
   server.answer_call(
       "dead.list", R"({"dead":[{"id":"0193f2c4-0000-7000-8000-000000000001","mailbox":"box","reason":"rejected",)"
                    R"("text":"cannot be read","at":17,"deliveries":3,"message":{"from":"a","to":"box","priority":3}}],)"
                    R"("next":"0193f2c4-0000-7000-8000-000000000001"})");
-  const auto page = value(client.dead_list({.mailbox = "box", .reason = "rejected"}, {.limit = 1}));
+  const auto page = value(client.call(ListDead{.which = {.mailbox = "box", .reason = "rejected"}, .limit = 1}));
   EXPECT_EQ(server.called(), R"({"mailbox":"box","reason":"rejected","limit":1})");
   ASSERT_EQ(page.dead.size(), 1u);
   const auto& dead = page.dead[0];
@@ -162,7 +162,8 @@ TEST_F(ClientTest, A11_dead_letters_are_read_from_the_answer_of_the_call) {
   EXPECT_EQ(dead.message.priority, high);
 
   server.answer_call("dead.redrive", R"({"count":7,"ids":["0193f2c4-0000-7000-8000-000000000001"]})");
-  const auto dry = value(client.dead_redrive({.mailbox = "box"}, {.changes = {{"to", "other"}}, .dry_run = true}));
+  const auto dry = value(
+      client.call(RedriveDead{.which = {.mailbox = "box"}, .changes = json_text({{"to", "other"}}), .dry_run = true}));
   EXPECT_EQ(dry.count, 7u);
   EXPECT_EQ(dry.ids.size(), 1u);
   EXPECT_EQ(server.called(), R"({"mailbox":"box","changes":{"to":"other"},"dry_run":true})");
@@ -172,15 +173,15 @@ TEST_F(ClientTest, X5_X15_schedules_costs_and_any_call_are_asked_by_name) {
   SyncClient client(options());
   ASSERT_TRUE(client.connect());
   server.answer_call("schedule.set", "");
-  ASSERT_TRUE(client.set_schedule({.name = "nightly", .cron = "0 3 * * *", .message = message("box", "sweep")}));
+  ASSERT_TRUE(client.call(SetSchedule{.name = "nightly", .cron = "0 3 * * *", .message = message("box", "sweep")}));
   EXPECT_NE(server.called().find(R"("cron":"0 3 * * *")"), std::string::npos) << server.called();
   server.answer_call("schedule.list", R"({"schedules":[{"name":"nightly","cron":"0 3 * * *","next":99,"fired":2}]})");
-  const auto all = value(client.schedules());
+  const auto all = value(client.call(ListSchedules{})).schedules;
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0].next_ms, 99);
   EXPECT_EQ(all[0].fired, 2u);
   server.answer_call("conversation.cost", R"({"conversation":"c","messages":4,"tokens":1200,"money":0.25})");
-  const auto cost = value(client.conversation_cost("c"));
+  const auto cost = value(client.call(ShowCost{"c"}));
   EXPECT_EQ(cost.messages, 4u);
   EXPECT_EQ(cost.tokens, 1200);
   EXPECT_EQ(cost.money, 0.25);

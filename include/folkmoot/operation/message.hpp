@@ -1,0 +1,89 @@
+// One message: taking it back, and what was tried with it.
+#pragma once
+
+#include "folkmoot/delivery.hpp"
+#include "folkmoot/describe.hpp"
+
+namespace folkmoot {
+
+constexpr std::uint64_t kReasonTextMax = 4'096;
+constexpr std::uint64_t kAttemptsListMax = 10'000;
+
+inline constexpr std::string_view kOutcomeWords[] = {"queued", "offered", "scheduled", "sent", "duplicate", "dead"};
+template <>
+inline constexpr std::span<const std::string_view> kWords<Outcome> = kOutcomeWords;
+inline constexpr std::string_view kCopyStateWords[] = {"unknown",      "queued", "offered",   "retrieved",
+                                                       "acknowledged", "dead",   "scheduled", "cancelled"};
+template <>
+inline constexpr std::span<const std::string_view> kWords<CopyState> = kCopyStateWords;
+
+template <>
+inline constexpr auto detail::kFields<PublishReceipt> = std::array{
+    field<&PublishReceipt::id>(0, "id", "Of the message; of a duplicate: of the first one with its key"),
+    field<&PublishReceipt::unread>(1, "unread", "Messages its recipient has not retrieved, this one included"),
+    field<&PublishReceipt::outcome>(2, "outcome", "What became of it"),
+    field<&PublishReceipt::last_read_age>(3, "last_read_age_ms",
+                                          "How long ago the recipient last retrieved anything; null: never"),
+    field<&PublishReceipt::state>(4, "state", "Of a duplicate: where the first one is", {.sparse = true}),
+};
+
+/// One attempt at a message: who had it, and how that ended.
+struct Attempt {
+  std::int64_t at_ms = 0;  // Unix milliseconds
+  std::string holder{};    // empty: not named
+  std::string end{};       // the word of how it ended: nacked, rejected, ...
+  std::string reason{};
+
+  static constexpr auto fields() {
+    return std::array{
+        field<&Attempt::at_ms>(0, "at", "When it ended"),
+        field<&Attempt::holder>(1, "holder", "The agent that had it", {.sparse = true}),
+        field<&Attempt::end>(2, "end", "How it ended: nacked, connection_lost, lease_expired or rejected"),
+        field<&Attempt::reason>(3, "reason", "What was said of it", {.max = kReasonTextMax, .sparse = true}),
+    };
+  }
+};
+
+struct CancelMessage {
+  Uuid id{};
+
+  using Answer = Nothing;
+  static constexpr OperationRow kOperation{.name = "message.cancel",
+                                           .what = "Takes a message back that nobody has had yet",
+                                           .right = Right::publish,
+                                           .where = Where::by_field,
+                                           .http = "DELETE /api/messages/{id}"};
+  static constexpr auto fields() {
+    return std::array{field<&CancelMessage::id>(0, "id", "Its id", {.required = true, .role = Role::shard_by_id})};
+  }
+};
+
+struct MessageAttempts {
+  Uuid id{};
+  std::vector<Attempt> attempts{};
+
+  static constexpr auto fields() {
+    return std::array{
+        field<&MessageAttempts::id>(0, "id", "The message's"),
+        field<&MessageAttempts::attempts>(1, "attempts", "Oldest first", {.max = kAttemptsListMax}),
+    };
+  }
+};
+
+struct ShowAttempts {
+  Uuid id{};
+
+  using Answer = MessageAttempts;
+  static constexpr OperationRow kOperation{
+      .name = "message.attempts",
+      .what = "The attempts made at a message that is waiting, in somebody's hands or dead",
+      .right = Right::observe,
+      .where = Where::by_field,
+      .http = "GET /api/messages/{id}/attempts",
+      .again = true};
+  static constexpr auto fields() {
+    return std::array{field<&ShowAttempts::id>(0, "id", "Its id", {.required = true, .role = Role::shard_by_id})};
+  }
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,11 @@
+// What is asked of a server now and then, each a struct: dead letters, schedules, routes and other things that it
+// keeps. Client::call() carries any of them out.
+#pragma once
+
+#include "folkmoot/operation/agent.hpp"         // IWYU pragma: export
+#include "folkmoot/operation/conversation.hpp"  // IWYU pragma: export
+#include "folkmoot/operation/dead.hpp"          // IWYU pragma: export
+#include "folkmoot/operation/mailbox.hpp"       // IWYU pragma: export
+#include "folkmoot/operation/message.hpp"       // IWYU pragma: export
+#include "folkmoot/operation/route.hpp"         // IWYU pragma: export
+#include "folkmoot/operation/schedule.hpp"      // IWYU pragma: export

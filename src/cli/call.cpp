@@ -1,0 +1,75 @@
+// folkmoot call: any operation of the list by its name. What one takes and answers is told by `folkmoot describe`.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/nearest.hpp"
+#include "cli/cli.hpp"
+#include "cli/print.hpp"
+#include "cli/session.hpp"
+#include "operation/fields.hpp"
+#include "operation/json_codec.hpp"
+#include "operation/operations.hpp"
+
+namespace folkmoot::cli {
+namespace {
+
+struct Options {
+  std::string name;
+  std::vector<std::string> fields;
+};
+
+std::int64_t now_ms() {
+  return std::chrono::duration_cast<Milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+// FIELD=VALUE into the arguments. A field that is given twice takes its last value, one that is a list all of them.
+void set_field(const OperationInfo& operation, void* arguments, const std::string& pair) {
+  const auto equals = pair.find('=');
+  if (equals == std::string::npos || equals == 0)
+    throw CLI::ValidationError(pair, "is not FIELD=VALUE, such as limit=10");
+  const auto name = pair.substr(0, equals);
+  const auto place = find_place(*operation.arguments, arguments, name);
+  if (place.field == nullptr) {
+    const auto known = names(*operation.arguments);
+    throw CLI::ValidationError(name, fmt::format("is no field of {}{}; `folkmoot describe {}` tells them",
+                                                 operation.name, did_you_mean(name, known), operation.name));
+  }
+  const auto done = read_written(*place.field, place.at, std::string_view(pair).substr(equals + 1), now_ms());
+  if (!done) throw CLI::ValidationError(name, done.error().text);
+}
+
+void call(const Options& options) {
+  const auto* const operation = find_operation(options.name);
+  if (operation == nullptr) {
+    throw CLI::ValidationError("NAME", no_such_operation(options.name) + ". `folkmoot describe` lists them all");
+  }
+  const auto arguments = operation->arguments->make();
+  for (const auto& pair : options.fields) set_field(*operation, arguments.get(), pair);
+  Session session;
+  const auto answer = value(session->carry_out(*operation, arguments.get()));
+  std::string out;
+  JsonWriter writer(out);
+  write_json(writer, *operation->answer, answer.get(), Sparse::as_described);
+  print_line(out);
+}
+
+}  // namespace
+
+void add_call(CLI::App& app) {
+  auto* command = app.add_subcommand("call", "Carry out any operation by its name; the answer is JSON");
+  const auto options = std::make_shared<Options>();
+  command->add_option("NAME", options->name, "Which; `folkmoot describe` lists them")->required();
+  command
+      ->add_option("FIELD", options->fields,
+                   "FIELD=VALUE: durations with their unit, what has parts as JSON; of a list one value each time")
+      ->type_name("FIELD=VALUE");
+  set_example(*command,
+              "  $ folkmoot call dead.list mailbox=reviewer limit=10\n"
+              "  {\"dead\":[],\"next\":null}\n"
+              "  $ folkmoot call route.set name=reviews targets=alice targets=bob filter=\"type = 'review'\"\n"
+              "  {}");
+  command->callback([options] { call(*options); });
+}
+
+}  // namespace folkmoot::cli

@@ -1,0 +1,169 @@
+#include "gateway/http/openapi.hpp"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "gateway/http/routes.hpp"
+#include "message/json_writer.hpp"
+#include "operation/fields.hpp"
+#include "operation/operations.hpp"
+#include "operation/schema.hpp"
+
+namespace folkmoot {
+namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (auto& c : out) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  return out;
+}
+
+// An operation's own name; of other routes method and path in letters: "get_api_content_hash".
+std::string id_of(const HttpRoute& route) {
+  if (route.operation != nullptr) return std::string(route.operation->name);
+  auto id = lower(route.method);
+  for (const char c : route.pattern) {
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (is_letter) id += c;
+    if (c == '/') id += '_';
+  }
+  return id;
+}
+
+void write_parameter(JsonWriter& out, const FieldInfo& field, std::string_view in, bool required) {
+  out.begin_object().field("name", field.name).field("in", in).field("required", required);
+  out.field("description", field.what).key("schema");
+  write_schema(out, field, Side::question);
+  out.end_object();
+}
+
+void write_parameters(JsonWriter& out, const HttpRoute& route, const StructInfo* query, const StructInfo* all) {
+  const auto in_path = field_in_path(route.pattern);
+  out.key("parameters").begin_array();
+  if (!in_path.empty()) {
+    const auto place = all != nullptr ? find_place(*all, nullptr, in_path) : Place{};
+    if (place.field != nullptr) {
+      write_parameter(out, *place.field, "path", true);
+    } else {
+      out.begin_object().field("name", in_path).field("in", "path").field("required", true);
+      out.key("schema").begin_object().field("type", "string");
+      if (in_path == "id") out.field("format", "uuid");
+      if (in_path == "hash") out.field("pattern", "^[0-9a-fA-F]{64}$");
+      out.end_object().end_object();
+    }
+  }
+  if (query != nullptr) {
+    for (const auto& place : places(*query, query->blank())) {
+      if (place.field->name != in_path) write_parameter(out, *place.field, "query", place.field->rules.required);
+    }
+  }
+  out.begin_object().field("name", "X-Agent").field("in", "header").field("required", false);
+  out.field("description", "Who asks").key("schema").begin_object().field("type", "string").end_object().end_object();
+  out.end_array();
+}
+
+void refer(JsonWriter& out, std::string_view name) {
+  out.begin_object().field("$ref", fmt::format("#/components/schemas/{}", name)).end_object();
+}
+
+void write_body(JsonWriter& out, const HttpRoute& route, const StructInfo* body) {
+  const auto shape = route.about.body_shape;
+  if (body == nullptr && shape.empty()) return;
+  out.key("requestBody")
+      .begin_object()
+      .field("required", shape != "arguments" && body != nullptr)
+      .key("content")
+      .begin_object();
+  out.key(shape == "bytes" ? "application/octet-stream" : "application/json").begin_object().key("schema");
+  if (body != nullptr) {
+    write_schema(out, *body, Side::question, field_in_path(route.pattern));
+  } else if (shape == "message") {
+    refer(out, "MessageInput");
+  } else if (shape == "messages") {
+    out.begin_object().key("anyOf").begin_array();
+    refer(out, "MessageInput");
+    out.begin_object().field("type", "array").key("items");
+    refer(out, "MessageInput");
+    out.end_object().end_array().end_object();
+  } else {
+    out.begin_object();
+    if (shape == "arguments") out.field("type", "object");
+    out.end_object();
+  }
+  out.end_object().end_object().end_object();
+}
+
+void write_responses(JsonWriter& out, const HttpRoute& route, const StructInfo* answer, int status) {
+  out.key("responses").begin_object();
+  out.key(std::to_string(status)).begin_object().field("description", "Done");
+  const auto type = route.operation != nullptr ? std::string_view("application/json") : route.about.answer_type;
+  if (!type.empty()) {
+    out.key("content").begin_object().key(type).begin_object();
+    if (answer != nullptr) write_schema(out.key("schema"), *answer, Side::answer);
+    out.end_object().end_object();
+  }
+  out.end_object();
+  // Other answers that are no errors: a list of results, what was stored before, a part, nothing new.
+  if (status == 201 || route.pattern.starts_with("/api/content/")) {
+    const auto* const other = status == 201 ? "200" : "206";
+    out.key(other).begin_object().field("description", "Done before, in part, or each for itself").end_object();
+  }
+  out.key("default").begin_object().field("description", "Refused: what happened, to what, and what to do");
+  out.key("content").begin_object().key("application/json").begin_object().key("schema");
+  refer(out, "Problem");
+  out.end_object().end_object().end_object();
+  out.end_object();
+}
+
+void write_route(JsonWriter& out, const HttpRoute& route) {
+  const bool by_query = route.method == "GET" || route.method == "DELETE" || route.method == "HEAD";
+  const auto* const operation = route.operation;
+  const auto* const all = operation != nullptr ? operation->arguments : nullptr;
+  const auto* const query = operation == nullptr ? route.about.query : by_query ? all : nullptr;
+  const auto* const body = operation == nullptr ? route.about.body : by_query ? nullptr : all;
+  const auto* const answer = operation != nullptr ? operation->answer : route.about.answer;
+  const bool confirms = operation != nullptr && operation->layout == Layout::confirm;
+  out.key(lower(route.method)).begin_object().field("operationId", id_of(route));
+  out.field("summary", operation != nullptr ? operation->what : route.about.what);
+  write_parameters(out, route, query, all);
+  write_body(out, route, body);
+  write_responses(out, route, answer, confirms ? 201 : operation != nullptr ? 200 : route.about.status);
+  out.end_object();
+}
+
+std::string write_document() {
+  std::string text;
+  JsonWriter out(text);
+  out.begin_object().field("openapi", "3.1.0");
+  out.key("info").begin_object().field("title", "folkmoot").field("version", "1");
+  out.field("description", "A message bus for AI agents; docs/protocol.md says more.").end_object();
+  std::map<std::string_view, std::vector<const HttpRoute*>> by_path;
+  for (const auto& route : routes()) by_path[route.pattern].push_back(&route);
+  out.key("paths").begin_object();
+  for (const auto& [path, rows] : by_path) {
+    out.key(path).begin_object();
+    for (const auto* const route : rows) write_route(out, *route);
+    out.end_object();
+  }
+  out.end_object();
+  out.key("components").begin_object().key("schemas").begin_object();
+  write_shared_schemas(out);
+  out.end_object().key("securitySchemes").begin_object().key("token").begin_object();
+  out.field("type", "http").field("scheme", "bearer").end_object().end_object().end_object();
+  out.key("security").begin_array().begin_object().end_object();
+  out.begin_object().key("token").begin_array().end_array().end_object().end_array();
+  out.end_object();
+  return text;
+}
+
+}  // namespace
+
+const std::string& openapi_document() {
+  static const auto text = write_document();
+  return text;
+}
+
+asio::awaitable<Answer> show_openapi(Exchange&) { co_return Answer{.body = openapi_document()}; }
+
+}  // namespace folkmoot

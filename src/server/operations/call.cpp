@@ -1,0 +1,42 @@
+#include "server/operations/call.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "server/relays.hpp"
+
+namespace folkmoot {
+namespace {
+
+using Handler = Result<void> (*)(const Call&, const void*);
+
+template <class... Op>
+constexpr std::array<Handler, sizeof...(Op)> handlers_of(Types<Op...>) {
+  return {
+      [](const Call& call, const void* arguments) { return carry_out(call, *static_cast<const Op*>(arguments)); }...};
+}
+constexpr auto kHandlers = handlers_of(Operations{});
+
+}  // namespace
+
+Result<void> Call::write(const void* answer) const {
+  const auto body = write_answer(operation, answer, request >= kOwnRequests);
+  if (!body) return std::unexpected(body.error());
+  const auto most = reactor.options().frame_bytes_max - kFrameHeaderBytes;
+  if (body->size() > most) {
+    return failure(
+        ErrorCode::content_too_large,
+        fmt::format("the answer to {} has {} bytes, {} are the most of a frame; ask for less, or without content",
+                    operation.name, body->size(), most));
+  }
+  reactor.done(session, request, as_bytes(*body));
+  return {};
+}
+
+Result<void> carry_out_call(Reactor& reactor, SessionId session, std::uint32_t request, const ReadCall& call) {
+  const auto row = static_cast<std::size_t>(call.operation - operations().data());
+  return kHandlers[row]({reactor, reactor.engine(), session, request, *call.operation}, call.arguments.get());
+}
+
+}  // namespace folkmoot

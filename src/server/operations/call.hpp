@@ -1,0 +1,64 @@
+// One operation being carried out: who asked, and how it is answered. The handlers of a subject are in the file of its
+// name; each is `Result<void> carry_out(const Call&, const Op&)`, and is found by the type of its arguments.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/engine.hpp"
+#include "message/limits.hpp"
+#include "server/operations/call_codec.hpp"
+#include "server/reactor.hpp"
+
+namespace folkmoot {
+
+constexpr std::size_t kListBytesMax = 4 << 20;  // of a listing as JSON; what does not fit is for the next one
+
+struct Call {
+  Reactor& reactor;
+  Engine& engine;
+  SessionId session;
+  std::uint32_t request;
+  const OperationInfo& operation;
+
+  /// Errors: content_too_large, if it is more than a frame holds.
+  template <class Answer>
+  Result<void> answer(const Answer& answer) const {
+    return write(&answer);
+  }
+
+ private:
+  Result<void> write(const void* answer) const;
+};
+
+/// Carries one call out; it is answered under (session, request), at once or later. Errors: those of its handler.
+Result<void> carry_out_call(Reactor& reactor, SessionId session, std::uint32_t request, const ReadCall& call);
+
+// agents.cpp
+Result<void> carry_out(const Call& call, const ReportLoad& arguments);
+// conversations.cpp
+Result<void> carry_out(const Call& call, const ShowCost& arguments);
+// dead_letters.cpp
+Result<void> carry_out(const Call& call, const ListDead& arguments);
+Result<void> carry_out(const Call& call, const ShowDead& arguments);
+Result<void> carry_out(const Call& call, const ResubmitDead& arguments);
+Result<void> carry_out(const Call& call, const RedriveDead& arguments);
+Result<void> carry_out(const Call& call, const PurgeDead& arguments);
+// mailboxes.cpp
+Result<void> carry_out(const Call& call, const ConfigureMailbox& arguments);
+// messages.cpp
+Result<void> carry_out(const Call& call, const CancelMessage& arguments);
+Result<void> carry_out(const Call& call, const ShowAttempts& arguments);
+std::vector<Attempt> attempts_of(Engine& engine, const Uuid& id);
+// routes.cpp
+Result<void> carry_out(const Call& call, const SetRoute& arguments);
+Result<void> carry_out(const Call& call, const RemoveRoute& arguments);
+Result<void> carry_out(const Call& call, const ListRoutes& arguments);
+// schedules.cpp
+Result<void> carry_out(const Call& call, const SetSchedule& arguments);
+Result<void> carry_out(const Call& call, const RemoveSchedule& arguments);
+Result<void> carry_out(const Call& call, const ListSchedules& arguments);
+
+}  // namespace folkmoot

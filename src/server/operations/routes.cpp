@@ -1,0 +1,44 @@
+#include <ranges>
+
+#include "server/operations/call.hpp"
+
+namespace folkmoot {
+
+static_assert(kRouteTargetsMost == kRouteTargetsMax && kRouteWeightMost == kRouteWeightMax);
+static_assert(std::ranges::equal(kRouteStrategyWords, kStrategies));
+
+Result<void> carry_out(const Call& call, const SetRoute& arguments) {
+  RouteCommand command{.name = arguments.name,
+                       .order = arguments.order,
+                       .filter = arguments.filter,
+                       .strategy = static_cast<Strategy>(arguments.strategy),
+                       .hash_on = arguments.hash_on,
+                       .consumers_only = arguments.consumers_only};
+  for (const auto& target : arguments.targets)
+    command.targets.push_back({.name = target.name, .weight = target.weight});
+  call.engine.set_route(call.session, call.request, command);
+  return {};
+}
+
+Result<void> carry_out(const Call& call, const RemoveRoute& arguments) {
+  call.engine.remove_route(call.session, call.request, arguments.name);
+  return {};
+}
+
+Result<void> carry_out(const Call& call, const ListRoutes&) {
+  RoutePage page;
+  call.engine.each_route([&](const Route& route) {
+    auto& row = page.routes.emplace_back();
+    row.rule = {.name = route.name,
+                .order = route.order,
+                .filter = route.filter ? std::string(route.filter->text()) : std::string(),
+                .strategy = static_cast<RouteStrategy>(route.strategy),
+                .hash_on = route.hash_on ? std::string(route.hash_on->text()) : std::string(),
+                .consumers_only = route.consumers_only};
+    for (const auto& target : route.targets) row.rule.targets.push_back({target.name, target.weight});
+    row.routed = route.routed;
+  });
+  return call.answer(page);
+}
+
+}  // namespace folkmoot
