@@ -43,6 +43,10 @@ Result<std::int64_t> parse_duration_ms(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
   if (error != std::errc{} || !(value >= 0)) return std::unexpected(not_a_duration(text));
   const std::string_view unit{end, static_cast<std::size_t>(text.data() + text.size() - end)};
+  if (unit.empty() && value != 0) {
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("`{0}` has no unit; write a duration such as {0}ms, {0}s, {0}m, or 30s", text));
+  }
   std::int64_t scale = unit.empty() ? 1 : 0;
   for (const auto& known : kUnits) {
     if (known.word == unit) scale = known.ms;

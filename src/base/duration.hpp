@@ -1,4 +1,5 @@
-// Durations as people write them: `500ms`, `30s`, `5m`, `2h`, `7d`; a bare number is milliseconds.
+// Durations as people write them: `500ms`, `30s`, `5m`, `2h`, `7d`, and `0`. A number without a unit is refused: it
+// would be milliseconds here and seconds there.
 #pragma once
 
 #include <string>

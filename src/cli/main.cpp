@@ -8,6 +8,7 @@
 
 #include "cli/cli.hpp"
 #include "cli/serve.hpp"
+#include "cli/server_config.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -75,6 +76,10 @@ int main(int argc, char** argv) {
     if (only == std::end(kCommands) || &command == only) command.add(app);
   }
 
+  if (const auto known = folkmoot::check_environment(); !known) {
+    fmt::print(stderr, "folkmoot: {}\n", known.error().text);
+    return 2;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& shown) {

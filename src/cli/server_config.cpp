@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <toml++/toml.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cmath>
@@ -11,6 +14,7 @@
 #include <vector>
 
 #include "base/duration.hpp"
+#include "base/nearest.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot {
@@ -26,21 +30,40 @@ std::unexpected<Error> bad(std::string_view value, std::string_view wanted) {
   return failure(ErrorCode::invalid_field, fmt::format("`{}` is not {}", value, wanted));
 }
 
-// A count, or a size with a unit: 4096, 64KiB, 8MiB, 1GiB.
+Result<std::uint64_t> within(std::uint64_t value, std::uint64_t least, std::uint64_t most) {
+  if (value >= least && value <= most) return value;
+  return failure(ErrorCode::out_of_range, fmt::format("{} is outside {} to {}", value, least, most));
+}
+
 Result<std::uint64_t> number(const std::string& value, std::uint64_t least, std::uint64_t most) {
   std::uint64_t parsed = 0;
   const auto* const end = value.data() + value.size();
   const auto [at, error] = std::from_chars(value.data(), end, parsed);
-  if (error != std::errc{}) return bad(value, "a number");
+  if (error != std::errc{} || at != end) return bad(value, "a number");
+  return within(parsed, least, most);
+}
+
+// A size has a unit: 512B, 64KiB, 8MiB, 1GiB; but for 0.
+Result<std::uint64_t> bytes(const std::string& value, std::uint64_t least, std::uint64_t most) {
+  std::uint64_t parsed = 0;
+  const auto* const end = value.data() + value.size();
+  const auto [at, error] = std::from_chars(value.data(), end, parsed);
   const std::string_view unit(at, static_cast<std::size_t>(end - at));
-  const unsigned shift = unit == "KiB" ? 10 : unit == "MiB" ? 20 : unit == "GiB" ? 30 : unit.empty() ? 0 : 64;
-  if (shift == 64 || (parsed << shift) >> shift != parsed)
-    return bad(value, "a number, with KiB, MiB or GiB behind it for a size");
-  parsed <<= shift;
-  if (parsed < least || parsed > most) {
-    return failure(ErrorCode::out_of_range, fmt::format("{} is outside {} to {}", parsed, least, most));
-  }
-  return parsed;
+  const bool is_plain = unit == "B" || (unit.empty() && parsed == 0);
+  const unsigned shift = unit == "KiB" ? 10 : unit == "MiB" ? 20 : unit == "GiB" ? 30 : is_plain ? 0 : 64;
+  if (error != std::errc{} || shift == 64 || (parsed << shift) >> shift != parsed)
+    return bad(value, "a size with its unit, such as 512B, 64KiB, 8MiB or 1GiB");
+  return within(parsed << shift, least, most);
+}
+
+template <class T>
+auto size(T& (*where)(ServerConfig&), std::uint64_t least, std::uint64_t most) {
+  return [=](ServerConfig& config, const std::string& value) -> Result<void> {
+    const auto parsed = bytes(value, least, most);
+    if (!parsed) return std::unexpected(parsed.error());
+    where(config) = static_cast<T>(*parsed);
+    return {};
+  };
 }
 
 template <class T>
@@ -143,13 +166,13 @@ const std::vector<Key>& keys() {
       {"log_level", "info: debug, info, warn or error", set_log_level},
       {"sync", "always: before a message is confirmed; or an interval such as 200ms, or never", set_sync},
       {"journal.bytes_max", "0: as the disk allows; else the most bytes of the journal's files",
-       count(
+       size(
            +[](C& c) -> std::uint64_t& { return c.server.journal.bytes_max; }, 0, ~0ull)},
       {"journal.cache_bytes", "4MiB: of what was written last, kept in memory",
-       count(
+       size(
            +[](C& c) -> std::size_t& { return c.server.journal.cache_bytes; }, 0, kGiB)},
       {"journal.segment_bytes", "64MiB: of a new data folder",
-       count(
+       size(
            +[](C& c) -> std::size_t& { return c.server.journal.segment_bytes; }, 65536, kGiB)},
       {"mailbox.max_messages", "1000000: waiting, scheduled and leased messages of a mailbox",
        count(
@@ -187,13 +210,13 @@ const std::vector<Key>& keys() {
        count(
            +[](C& c) -> std::uint32_t& { return c.server.engine.guard.conversation_per_minute; }, 0, 1'000'000'000)},
       {"max_content_bytes", "1MiB: of one message",
-       count(
+       size(
            +[](C& c) -> std::size_t& { return c.server.content_bytes_max; }, 1024, 4 << 20)},
       {"content.max_bytes", "1GiB: of one content stored by reference",
-       count(
+       size(
            +[](C& c) -> std::uint64_t& { return c.server.content.bytes_max; }, 1, kStoredBytesMax)},
       {"content.total_bytes", "64GiB: of all that are stored",
-       count(
+       size(
            +[](C& c) -> std::uint64_t& { return c.server.content.total_bytes_max; }, 1, ~0ull)},
       {"content.grace", "10m: how long a content is kept that no message refers to",
        duration([](C& c) -> std::int64_t& { return c.server.engine.content_grace_ms; })},
@@ -212,7 +235,7 @@ const std::vector<Key>& keys() {
        count(
            +[](C& c) -> std::size_t& { return c.server.engine.receipts_max; }, 0, 100'000'000)},
       {"max_pending_bytes", "64MiB: unsent bytes at which a slow subscriber misses events",
-       count(
+       size(
            +[](C& c) -> std::size_t& { return c.server.pending_bytes_max; }, 1 << 20, 16 * kGiB)},
       {"slow_consumer_timeout", "5s: how long a subscriber without a credit may not take the events that wait for it",
        duration([](C& c) -> std::int64_t& { return c.server.slow_consumer_ms; })},
@@ -230,6 +253,13 @@ const std::vector<Key>& keys() {
        set_cors},
   };
   return kKeys;
+}
+
+std::string variable_of(std::string_view setting) {
+  std::string variable = "FOLKMOOT_";
+  for (const char c : setting)
+    variable += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return variable;
 }
 
 Result<void> read_table(ServerConfig& config, const toml::table& table, const std::string& prefix) {
@@ -264,8 +294,10 @@ Result<void> set_config(ServerConfig& config, std::string_view name, const std::
     }
     return {};
   }
-  return failure(ErrorCode::invalid_field,
-                 fmt::format("there is no setting `{}`; `folkmoot serve --help` lists them", name));
+  std::vector<std::string_view> known;
+  for (const auto& key : keys()) known.push_back(key.name);
+  return failure(ErrorCode::invalid_field, fmt::format("there is no setting `{}`{}; `folkmoot serve --help` lists them",
+                                                       name, did_you_mean(name, known)));
 }
 
 Result<void> read_config_file(ServerConfig& config, const std::string& path) {
@@ -281,11 +313,25 @@ Result<void> read_config_file(ServerConfig& config, const std::string& path) {
   }
 }
 
+Result<void> check_environment() {
+  // Of clients; of what `folkmoot reply --exec` tells its command; of the scripts.
+  std::vector<std::string> variables = {"FOLKMOOT_ADDRESS", "FOLKMOOT_AGENT",        "FOLKMOOT_FROM",
+                                        "FOLKMOOT_TYPE",    "FOLKMOOT_ID",           "FOLKMOOT_PRIORITY",
+                                        "FOLKMOOT_PROGRAM", "FOLKMOOT_CONVERSATION", "FOLKMOOT_REPLY_TO"};
+  for (const auto& key : keys()) variables.push_back(variable_of(key.name));
+  const std::vector<std::string_view> known(variables.begin(), variables.end());
+  for (char** each = environ; each != nullptr && *each != nullptr; ++each) {
+    const auto name = std::string_view(*each).substr(0, std::string_view(*each).find('='));
+    if (!name.starts_with("FOLKMOOT_") || std::ranges::find(known, name) != known.end()) continue;
+    return failure(ErrorCode::invalid_field, fmt::format("the environment has {}, which is no variable of folkmoot{}",
+                                                         name, did_you_mean(name, known)));
+  }
+  return {};
+}
+
 Result<void> read_config_environment(ServerConfig& config) {
   for (const auto& key : keys()) {
-    std::string variable = "FOLKMOOT_";
-    for (const char c : key.name)
-      variable += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    const auto variable = variable_of(key.name);
     const char* const value = std::getenv(variable.c_str());
     if (value == nullptr) continue;
     if (auto done = set_config(config, key.name, value); !done) {

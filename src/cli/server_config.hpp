@@ -23,6 +23,8 @@ Result<void> set_config(ServerConfig& config, std::string_view key, const std::s
 Result<void> read_config_file(ServerConfig& config, const std::string& path);
 /// Reads FOLKMOOT_*: FOLKMOOT_MAILBOX_MAX_MESSAGES is mailbox.max_messages.
 Result<void> read_config_environment(ServerConfig& config);
+/// Whether each FOLKMOOT_... variable is one that the program knows. Errors: invalid_field, with the nearest one.
+Result<void> check_environment();
 /// "HOST:PORT", "[::1]:7470", ":7470" or "7470". Errors: invalid_field.
 Result<void> set_listen(ServerConfig& config, const std::string& text);
 /// One line a key: name, default and meaning; for --help.

@@ -116,7 +116,7 @@ def operations(server):
     return found
 
 
-def test_X8_every_operation_does_its_work_at_every_door(walked):
+def test_every_operation_does_its_work_at_every_door(walked):
     with_client = Client(("127.0.0.1", walked.port), agent="walker")
     for operation in operations(walked):
         good = operation.sample()
@@ -143,7 +143,7 @@ def test_X8_every_operation_does_its_work_at_every_door(walked):
         assert set(seen) <= {"done"} | EMPTY, (operation.name, seen)
 
 
-def test_X8_what_is_wrong_is_refused_by_its_name_at_every_door(walked):
+def test_what_is_wrong_is_refused_by_its_name_at_every_door(walked):
     client = Client(("127.0.0.1", walked.port), agent="walker")
     tried = 0
     for operation in operations(walked):
@@ -162,7 +162,7 @@ def test_X8_what_is_wrong_is_refused_by_its_name_at_every_door(walked):
     assert tried > 100
 
 
-def test_X8_an_unknown_operation_is_refused_with_the_nearest_one(walked):
+def test_an_unknown_operation_is_refused_with_the_nearest_one(walked):
     client = Client(("127.0.0.1", walked.port), agent="walker")
     with pytest.raises(Refused, match="did you mean `dead.list`"):
         client.carry_out("dead.lst")
@@ -181,19 +181,19 @@ def test_X8_an_unknown_operation_is_refused_with_the_nearest_one(walked):
 
 @pytest.mark.parametrize("path", ["/api/messages?agent=a&limt=3", "/health?verbose=1", "/api/routes?nmae=x", "/api/messages/x?full=1",
                                   "/api/events?patern=a"])
-def test_X8_an_unknown_query_parameter_is_refused(server, path):
+def test_an_unknown_query_parameter_is_refused(server, path):
     status, body = http(server, "GET", path)
     assert status == 400 and body["code"] == "invalid_field", body
     assert "is no parameter of" in body["error"]
 
 
-def test_X8_a_duration_without_a_unit_is_refused_where_a_person_writes_it(server):
+def test_a_duration_without_a_unit_is_refused_where_a_person_writes_it(server):
     wrong = server.cli("call", "mailbox.configure", "name=a", "default_ttl_ms=300")
     assert wrong.returncode == 2 and "without a unit" in wrong.stderr and "300ms" in wrong.stderr
     assert server.cli("call", "mailbox.configure", "name=a", "default_ttl_ms=300ms").returncode == 0
 
 
-def test_X8_an_operation_more_is_everywhere_with_no_further_line(make_server):
+def test_an_operation_more_is_everywhere_with_no_further_line(make_server):
     """The program of this test has one more in its list: tests/integration/one_more_operation.hpp."""
     if not MORE:
         pytest.fail("FOLKMOOT_MORE names no program with an operation more")

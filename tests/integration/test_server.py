@@ -247,3 +247,20 @@ def test_the_version_is_told(server):
     assert version.split()[-1] in client.welcome[1]
     assert client.stats()["version"] == version.split()[-1]
     client.close()
+
+
+@pytest.mark.parametrize("variable, nearest", [("FOLKMOOT_ADRESS", "FOLKMOOT_ADDRESS"), ("FOLKMOOT_MAILBOX_MAX_MESSAGE", "FOLKMOOT_MAILBOX_MAX_MESSAGES")])
+def test_a_misspelt_variable_is_refused_with_the_nearest_one(tmp_path, variable, nearest):
+    for command in (["serve", "--data", str(tmp_path / "d"), "--listen", "127.0.0.1:0"], ["stats"]):
+        done = subprocess.run([PROGRAM, *command], env=environment(**{variable: "7"}), capture_output=True, text=True, timeout=20)
+        assert done.returncode == 2, done
+        assert variable in done.stderr and f"did you mean `{nearest}`?" in done.stderr
+
+
+@pytest.mark.parametrize("setting, says", [
+    ("mailbox.default_ttl=300", "has no unit; write a duration such as 300ms, 300s"), ("max_content_bytes=65536", "a size with its unit"),
+    ("mailbox.max_mesages=5", "did you mean `mailbox.max_messages`?"), ("max_names=5KiB", "is not a number")])
+def test_a_setting_has_its_unit_and_its_name(tmp_path, setting, says):
+    done = subprocess.run([PROGRAM, "serve", "--data", str(tmp_path / "d"), "--set", setting], env=environment(), capture_output=True, text=True,
+                          timeout=20)
+    assert done.returncode == 2 and says in done.stderr, done
