@@ -90,7 +90,9 @@ struct TypeInfo {
 enum class Merge : std::uint8_t {
   same,     // every shard says the same: the first one's
   sum,      // of numbers
-  largest,  // of numbers
+  largest,  // of numbers and durations
+  least,    // of durations that may be left out: the least of those that are said
+  fields,   // of objects: field by field
   all,      // of booleans: true if each is
   any,      // of booleans: true if one is
   append,   // of lists, shard by shard

@@ -9,3 +9,4 @@
 #include "folkmoot/operation/message.hpp"       // IWYU pragma: export
 #include "folkmoot/operation/route.hpp"         // IWYU pragma: export
 #include "folkmoot/operation/schedule.hpp"      // IWYU pragma: export
+#include "folkmoot/operation/stats.hpp"         // IWYU pragma: export

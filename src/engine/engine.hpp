@@ -194,6 +194,12 @@ class Engine {
   std::string_view name_of(std::uint32_t party) const {
     return parties_.holds(party) ? std::string_view(parties_[party].name) : "";
   }
+  /// Of a session; "" if it named none.
+  std::string_view agent_of(SessionId id) const {
+    const auto slot = session_slot(id);
+    const bool is_open = slot < sessions_.size() && sessions_[slot] && sessions_[slot]->id == id;
+    return is_open && sessions_[slot]->party != 0 ? name_of(sessions_[slot]->party) : std::string_view();
+  }
   /// Of clients: those that shards have of each other are not counted.
   std::size_t subscriptions() const { return topics_.size() - shards_subscriptions_; }
   std::size_t consumers() const { return consumers_.size() - shards_consumers_; }

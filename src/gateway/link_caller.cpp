@@ -14,14 +14,15 @@ LinkCaller::LinkCaller(const Context& context, asio::any_io_executor strand)
 
 LinkCaller::~LinkCaller() { drop_link(); }
 
-Result<void> LinkCaller::open(std::string_view token) {
-  if (link_ && (link_->closed() || token_ != token)) drop_link();
+Result<void> LinkCaller::open(std::string_view token, std::string_view agent) {
+  if (link_ && (link_->closed() || token_ != token || agent_ != agent)) drop_link();
   if (link_) return {};
   link_ = context_.hub.connect(DoorKind::http, kLinkInboxBytesMax, notifier(context_, strand_, wakeup_));
   if (!link_) return failure(ErrorCode::shutting_down, "the server is stopping");
   token_ = token;
+  agent_ = agent;
   std::string frames;
-  append_hello(frames, number(), {.agent = {}, .token = token_, .software = "http"});
+  append_hello(frames, number(), {.agent = agent_, .token = token_, .software = "http"});
   link_->send(frames);
   return {};
 }

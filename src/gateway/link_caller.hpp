@@ -15,9 +15,9 @@ class LinkCaller {
   LinkCaller(const Context& context, asio::any_io_executor strand);
   ~LinkCaller();
 
-  /// Makes the link if there is none, and says HELLO. Another token than before makes another link.
-  /// Errors: shutting_down.
-  Result<void> open(std::string_view token);
+  /// Makes the link if there is none, and says HELLO as `agent` (empty: nobody). Another token or agent than before
+  /// makes another link: what is asked is asked in somebody's name. Errors: shutting_down.
+  Result<void> open(std::string_view token, std::string_view agent);
 
   /// A number for the next request. Numbers of one connection follow each other.
   std::uint32_t number() { return next_++; }
@@ -48,7 +48,7 @@ class LinkCaller {
   const asio::any_io_executor strand_;
   const std::shared_ptr<Wakeup> wakeup_;
   std::shared_ptr<Link> link_;
-  std::string token_;
+  std::string token_, agent_;
   std::string taken_;  // whole frames from the link
   Bytes rest_;         // of taken_: not looked at yet
   std::uint32_t next_ = 1;

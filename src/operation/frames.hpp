@@ -10,6 +10,7 @@
 #include "filter/limits.hpp"
 #include "folkmoot/describe.hpp"
 #include "folkmoot/operation/mailbox.hpp"
+#include "folkmoot/operation/stats.hpp"
 #include "message/frame.hpp"
 #include "message/limits.hpp"
 
@@ -310,18 +311,14 @@ struct Wait {
   }
 };
 
-struct AskStats {
-  std::string mailbox{};
-
+/// The operation server.stats as a frame.
+struct AskStats : ShowStats {
   static constexpr FrameRow kFrame{.opcode = Opcode::stats,
                                    .name = "STATS",
                                    .word = "stats",
                                    .what = "The server's statistics",
                                    .right = Right::observe,
                                    .answered_by = "OK: JSON text (9.)"};
-  static constexpr auto fields() {
-    return std::array{field<&AskStats::mailbox>(0, "mailbox", "Of this mailbox alone")};
-  }
 };
 
 struct Ping {

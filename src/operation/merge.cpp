@@ -13,10 +13,21 @@ void merge_number(const FieldInfo& field, void* sum, const void* more) {
     more = field.type->held(more);
     if (more == nullptr) return;
     const auto* const held = field.type->held(sum);
-    sum = held != nullptr ? const_cast<void*>(held) : field.type->hold(sum);  // ours to change
+    const bool is_first = held == nullptr;
+    sum = is_first ? field.type->hold(sum) : const_cast<void*>(held);  // ours to change
+    if (is_first && field.rules.merge == Merge::least) {
+      *static_cast<std::chrono::milliseconds*>(sum) = *static_cast<const std::chrono::milliseconds*>(more);
+      return;
+    }
   }
   if (field.type->kind == Kind::real) {
     *static_cast<double*>(sum) += *static_cast<const double*>(more);
+    return;
+  }
+  if (field.type->kind == Kind::duration) {
+    auto& duration = *static_cast<std::chrono::milliseconds*>(sum);
+    const auto other = *static_cast<const std::chrono::milliseconds*>(more);
+    duration = field.rules.merge == Merge::least ? std::min(duration, other) : std::max(duration, other);
     return;
   }
   if (field.type->kind == Kind::time) {
@@ -58,7 +69,11 @@ void merge(const StructInfo& info, void* sum, void* more) {
         break;
       case Merge::sum:
       case Merge::largest:
+      case Merge::least:
         merge_number(field, into, from);
+        break;
+      case Merge::fields:
+        merge(*field.type->object, into, from);
         break;
       case Merge::all:
         *static_cast<bool*>(into) = *static_cast<bool*>(into) && *static_cast<bool*>(from);

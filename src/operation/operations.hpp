@@ -17,7 +17,7 @@ struct Types {};
 
 using Operations =
     Types<ListDead, ShowDead, ResubmitDead, RedriveDead, PurgeDead, CancelMessage, ShowAttempts, SetSchedule,
-          RemoveSchedule, ListSchedules, SetRoute, RemoveRoute, ListRoutes, ReportLoad, ShowCost, ConfigureMailbox
+          RemoveSchedule, ListSchedules, SetRoute, RemoveRoute, ListRoutes, ReportLoad, ShowCost, ConfigureMailbox, ShowStats
 #ifdef FOLKMOOT_TEST_OPERATIONS
           ,
           FOLKMOOT_TEST_OPERATION_TYPES

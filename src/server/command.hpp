@@ -5,6 +5,7 @@
 
 #include "message/pack.hpp"
 #include "server/reactor.hpp"
+#include "server/rights.hpp"
 
 namespace folkmoot {
 
@@ -17,6 +18,7 @@ struct CommandContext {
   SessionId session() const { return connection.id; }
   std::uint32_t request() const { return frame.header.request; }
   bool quiet() const { return (frame.header.flags & kFlagQuiet) != 0; }
+  Caller caller() const { return {session(), engine.agent_of(session()), connection.door}; }
 };
 
 inline std::unexpected<Error> malformed(std::string_view what) {

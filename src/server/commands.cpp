@@ -152,19 +152,20 @@ Result<void> carry_out(const CommandContext& context, const Extend& frame) {
   return {};
 }
 
+// Frames that are operations of the list as well.
+template <class Op>
+Result<void> carry_out_as(const CommandContext& context, const Op& operation) {
+  static constexpr auto kInfo = operation_info<Op>();
+  return carry_out(Call{context.reactor, context.engine, context.caller(), context.session(), context.request(), kInfo},
+                   operation);
+}
+
 Result<void> carry_out(const CommandContext& context, const AskStats& frame) {
-  MailboxStats ignored;
-  if (!frame.mailbox.empty() && !context.engine.mailbox_stats(frame.mailbox, ignored)) {
-    return failure(ErrorCode::not_found,
-                   fmt::format("there is no mailbox {}", is_name(frame.mailbox) ? frame.mailbox : "(unprintable)"));
-  }
-  context.reactor.done(context.session(), context.request(), as_bytes(context.reactor.stats_text(frame.mailbox)));
-  return {};
+  return carry_out_as<ShowStats>(context, frame);
 }
 
 Result<void> carry_out(const CommandContext& context, const ConfigureMailboxFrame& frame) {
-  static constexpr auto kInfo = operation_info<ConfigureMailbox>();
-  return carry_out(Call{context.reactor, context.engine, context.session(), context.request(), kInfo}, frame);
+  return carry_out_as<ConfigureMailbox>(context, frame);
 }
 
 Result<void> carry_out(const CommandContext& context, const OpenContent& frame) {
@@ -264,7 +265,7 @@ Result<void> on_ping(const CommandContext& context) {
 Result<void> on_call(const CommandContext& context) {
   const auto call = read_call(context.frame.body, context.engine.now());
   if (!call) return std::unexpected(call.error());
-  return carry_out_call(context.reactor, context.session(), context.request(), *call);
+  return carry_out_call(context.reactor, context.caller(), context.request(), *call);
 }
 
 using Handler = Result<void> (*)(const CommandContext&);
@@ -302,6 +303,13 @@ constexpr auto kHandlers = [] {
   std::array<Handler, 256> handlers{};
   for (const auto& row : kRows) handlers[static_cast<std::size_t>(row.opcode)] = row.handler;
   return handlers;
+}();
+
+// What each needs, as the list says. A CALL is looked at again by its operation.
+const auto kRights = [] {
+  std::array<Right, 256> rights{};
+  for (const auto& row : frames()) rights[static_cast<std::size_t>(row.opcode)] = row.right;
+  return rights;
 }();
 
 // Every frame of the list has a handler, but HELLO, which begins a connection.
@@ -372,7 +380,9 @@ bool carry_out_here(Reactor& reactor, Connection& connection, const Frame& frame
         {ErrorCode::unknown_opcode, fmt::format("opcode 0x{:02x}", static_cast<unsigned>(frame.header.opcode))});
     return true;
   }
-  const auto done = handler({reactor, reactor.engine(), connection, frame});
+  const CommandContext context{reactor, reactor.engine(), connection, frame};
+  auto done = check_right(context.caller(), kRights[static_cast<std::size_t>(frame.header.opcode)]);
+  if (done) done = handler(context);
   if (!done) reactor.refuse(connection.id, frame.header.request, done.error());
   return connection.state == Connection::State::open;
 }

@@ -1,7 +1,6 @@
 #include "server/gathering.hpp"
 
 #include <algorithm>
-#include <boost/json.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <map>
 
@@ -12,10 +11,6 @@
 
 namespace folkmoot {
 namespace {
-
-namespace json = boost::json;
-
-constexpr std::size_t kListedMailboxesMax = 1'000;
 
 class Oks final : public Gathering {
   void take(std::uint32_t, Bytes) override {}
@@ -160,85 +155,6 @@ class Results final : public Pieces {
   bool all_done_ = true;
 };
 
-// What is no sum: the largest is it.
-bool is_largest(std::string_view key) { return key == "uptime_ms" || key == "memory_bytes" || key == "last_sync_us"; }
-
-void add(json::value& sum, const json::value& more, std::string_view key);
-
-// Elements of the same name are one thing seen in two shards.
-void add_list(json::array& sum, const json::array& more) {
-  const auto name_of = [](const json::value& value) -> std::optional<std::string> {
-    const auto* const name = value.is_object() ? value.as_object().if_contains("name") : nullptr;
-    return name != nullptr && name->is_string() ? std::optional(std::string(name->as_string())) : std::nullopt;
-  };
-  boost::unordered_flat_map<std::string, std::size_t> places;
-  for (std::size_t i = 0; i < sum.size(); ++i) {
-    if (auto name = name_of(sum[i])) places.emplace(std::move(*name), i);
-  }
-  for (const auto& each : more) {
-    const auto name = name_of(each);
-    const auto same = name ? places.find(*name) : places.end();
-    if (same == places.end()) {
-      sum.push_back(each);
-    } else {
-      add(sum[same->second], each, {});
-    }
-  }
-}
-
-void add(json::value& sum, const json::value& more, std::string_view key) {
-  if (sum.is_object() && more.is_object()) {
-    for (const auto& [inner, value] : more.as_object()) {
-      if (inner == "contents") {  // the first shard stores them, and knows of all
-        continue;
-      }
-      if (auto* const known = sum.as_object().if_contains(inner)) {
-        add(*known, value, inner);
-      } else {
-        sum.as_object()[inner] = value;
-      }
-    }
-  } else if (sum.is_array() && more.is_array()) {
-    add_list(sum.as_array(), more.as_array());
-  } else if (sum.is_bool() && more.is_bool()) {
-    sum = key == "accepts_durable" ? sum.as_bool() && more.as_bool() : sum.as_bool() || more.as_bool();
-  } else if (key == "last_read_age_ms") {  // null: never read
-    if (sum.is_null() || (!more.is_null() && more.to_number<double>() < sum.to_number<double>())) sum = more;
-  } else if (sum.is_double() || more.is_double()) {
-    if (sum.is_number() && more.is_number()) sum = sum.to_number<double>() + more.to_number<double>();
-  } else if (sum.is_number() && more.is_number()) {
-    const auto a = sum.to_number<std::int64_t>(), b = more.to_number<std::int64_t>();
-    sum = is_largest(key) ? std::max(a, b) : a + b;
-  }
-}
-
-// The statistics of all shards.
-class Sums final : public Gathering {
- public:
-  void take(std::uint32_t shard, Bytes body) override {
-    boost::system::error_code bad;
-    auto part = json::parse({as_text(body).data(), body.size()}, bad);
-    if (bad) return;
-    if (shard == 0) contents_ = part.at("contents");
-    if (sum_.is_null()) {
-      sum_ = std::move(part);
-    } else {
-      add(sum_, part, {});
-    }
-  }
-  std::string body() override {
-    if (sum_.is_null()) return {};
-    if (auto& list = sum_.at("mailboxes").as_array(); list.size() > kListedMailboxesMax)
-      list.resize(kListedMailboxesMax);
-    if (!contents_.is_null()) sum_.as_object()["contents"] = contents_;
-    return json::serialize(sum_);
-  }
-
- private:
-  json::value sum_;
-  json::value contents_;
-};
-
 // The answers of all shards to a call, merged in the order of the shards: what comes when makes no difference.
 class Answers final : public Gathering {
  public:
@@ -358,7 +274,6 @@ std::unique_ptr<Gathering> gather_receipts(std::vector<std::vector<std::uint32_t
 std::unique_ptr<Gathering> gather_results(std::vector<std::vector<std::uint32_t>> places, bool quiet) {
   return std::make_unique<Results>(std::move(places), quiet);
 }
-std::unique_ptr<Gathering> gather_stats() { return std::make_unique<Sums>(); }
 std::unique_ptr<Gathering> gather_answers(const OperationInfo& operation, std::uint32_t shards) {
   return std::make_unique<Answers>(operation, shards);
 }

@@ -55,8 +55,6 @@ std::unique_ptr<Gathering> gather_settled(std::vector<std::uint64_t> asked, bool
 std::unique_ptr<Gathering> gather_receipts(std::vector<std::vector<std::uint32_t>> places);
 /// Results of a batch, likewise.
 std::unique_ptr<Gathering> gather_results(std::vector<std::vector<std::uint32_t>> places, bool quiet);
-/// The server's statistics.
-std::unique_ptr<Gathering> gather_stats();
 /// A call that every shard answers, merged as its answer's fields say; `not_found` only if it is everywhere.
 std::unique_ptr<Gathering> gather_answers(const OperationInfo& operation, std::uint32_t shards);
 /// A call of Where::in_turns, shard by shard from `first` on until its limit is reached. Requires: `first` is asked

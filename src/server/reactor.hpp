@@ -34,6 +34,8 @@
 
 namespace folkmoot {
 
+struct ServerStats;
+
 class Switch;
 class Shards;
 
@@ -99,7 +101,7 @@ class Reactor final : public Effects, public Hub, public Door {
   void welcome(Connection& connection, std::uint32_t request, std::string_view agent);
   /// Ends the connection with a reason; what was written before goes out first, as far as the peer takes it.
   void say_goodbye(Connection& connection, const Error& error);
-  std::string stats_text(std::string_view mailbox);
+  ServerStats stats(std::string_view mailbox);
   EnvelopeMemo& last_envelope() { return last_envelope_; }
   /// Null if this is the only shard.
   Switch* shard_switch() { return switch_.get(); }

@@ -1,15 +1,14 @@
-// Statistics as the STATS operation answers them (docs/protocol.md, section 9).
+// Statistics as server.stats and STATS answer them (docs/protocol.md, section 9).
 #include <unistd.h>
 
-#include <boost/json.hpp>
+#include <algorithm>
 #include <fstream>
 
+#include "folkmoot/operation/stats.hpp"
 #include "server/reactor.hpp"
 
 namespace folkmoot {
 namespace {
-
-namespace json = boost::json;
 
 constexpr std::size_t kListedMailboxesMax = 1'000;
 
@@ -20,93 +19,98 @@ std::uint64_t resident_bytes() {
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-json::object deaths(const EngineCounters& counters) {
-  json::object out;
-  for (std::size_t reason = 1; reason < kDeadReasons; ++reason) {
-    out[name(static_cast<DeadReason>(reason))] = counters.dead_by_reason[reason];
-  }
-  return out;
+DeathCounts deaths(const EngineCounters& counters) {
+  const auto of = [&](DeadReason reason) { return counters.dead_by_reason[static_cast<std::size_t>(reason)]; };
+  return {.expired = of(DeadReason::expired),
+          .overflow = of(DeadReason::overflow),
+          .max_deliveries = of(DeadReason::max_deliveries),
+          .rejected = of(DeadReason::rejected),
+          .guard = of(DeadReason::guard),
+          .no_route = of(DeadReason::no_route)};
 }
 
-json::object json_of(const MailboxStats& mailbox, std::int64_t now) {
-  json::object out{{"name", mailbox.name},     {"ready", mailbox.ready}, {"scheduled", mailbox.scheduled},
-                   {"leased", mailbox.leased}, {"dead", mailbox.dead},   {"consumers", mailbox.consumers}};
-  out["last_read_age_ms"] = mailbox.last_read < 0 ? json::value(nullptr) : json::value(now - mailbox.last_read);
-  return out;
+MessageCounts messages(const EngineCounters& counters) {
+  return {.published = counters.published,
+          .confirmed = counters.confirmed,
+          .delivered = counters.delivered,
+          .acknowledged = counters.acknowledged,
+          .redelivered = counters.redelivered,
+          .returned = counters.returned,
+          .expired = counters.expired,
+          .dead = counters.dead,
+          .duplicates = counters.duplicates,
+          .completed = counters.completed,
+          .cancelled = counters.cancelled,
+          .bounced = counters.bounced,
+          .resubmitted = counters.resubmitted,
+          .guarded = counters.guarded,
+          .schedules_fired = counters.schedules_fired,
+          .refused = counters.refused,
+          .requests = counters.requests,
+          .responses = counters.responses,
+          .events_published = counters.events_published,
+          .events_delivered = counters.events_delivered,
+          .events_dropped = counters.events_dropped};
+}
+
+MailboxRow row_of(const MailboxStats& mailbox, std::int64_t now) {
+  MailboxRow row{.name = std::string(mailbox.name),
+                 .ready = mailbox.ready,
+                 .scheduled = mailbox.scheduled,
+                 .leased = mailbox.leased,
+                 .dead = mailbox.dead,
+                 .consumers = mailbox.consumers};
+  if (mailbox.last_read >= 0)
+    row.last_read_age = std::chrono::milliseconds(std::max<std::int64_t>(0, now - mailbox.last_read));
+  return row;
 }
 
 }  // namespace
 
-std::string Reactor::stats_text(std::string_view mailbox) {
+ServerStats Reactor::stats(std::string_view mailbox) {
   const auto& counters = engine_.counters();
   const auto journal = journal_.stats();
-  json::array mailboxes;
+  const auto& uploads = contents_.counters();
+  ServerStats out{.server = "folkmoot",
+                  .version = options_.version,
+                  .uptime = std::chrono::milliseconds(now_ - started_at_),
+                  .connections = {open_by_door_[0], open_by_door_[1], open_by_door_[2]},
+                  .messages = messages(counters),
+                  .dead_by_reason = deaths(counters),
+                  .waiting = counters.ready + counters.pending,
+                  .leased = counters.leased,
+                  .scheduled = counters.scheduled,
+                  .blocked = counters.blocked,
+                  .dead = counters.dead_now,
+                  .subscriptions = engine_.subscriptions(),
+                  .consumers = engine_.consumers(),
+                  .accepts_durable = journal_.has_room(FactLog::Urgency::durable, options_.content_bytes_max)};
+  out.journal = {.segments = journal.segments,
+                 .bytes = journal.bytes,
+                 .live_bytes = journal.live_bytes,
+                 .appended_bytes = journal_.appended_end(),
+                 .syncs = journal.syncs,
+                 .last_sync_us = static_cast<std::uint64_t>(journal.last_sync_us),
+                 .disk_full = journal.disk_full,
+                 .refusal = out.accepts_durable ? std::string() : std::string(journal_.refusal())};
+  out.contents = {.stored = engine_.contents().stored,
+                  .bytes = engine_.contents().stored_bytes,
+                  .missing = engine_.contents().missing,
+                  .uploads_open = uploads.uploads_open,
+                  .uploaded = uploads.stored,
+                  .uploaded_bytes = uploads.uploaded_bytes,
+                  .read_bytes = uploads.read_bytes,
+                  .uploads_failed = uploads.failed,
+                  .uploads_expired = uploads.expired,
+                  .removed = counters.contents_removed};
+  out.memory_bytes = resident_bytes();
+  const auto add = [&](const MailboxStats& each) { out.mailboxes.push_back(row_of(each, now_)); };
   if (mailbox.empty()) {
-    engine_.each_mailbox(kListedMailboxesMax,
-                         [&](const MailboxStats& each) { mailboxes.push_back(json_of(each, now_)); });
+    engine_.each_mailbox(kListedMailboxesMax, add);
   } else if (MailboxStats one; engine_.mailbox_stats(mailbox, one)) {
-    mailboxes.push_back(json_of(one, now_));
+    add(one);
   }
-  json::object out{
-      {"server", "folkmoot"},
-      {"version", options_.version},
-      {"uptime_ms", now_ - started_at_},
-      {"connections", {{"native", open_by_door_[0]}, {"http", open_by_door_[1]}, {"websocket", open_by_door_[2]}}},
-      {"messages",
-       {{"published", counters.published},
-        {"confirmed", counters.confirmed},
-        {"delivered", counters.delivered},
-        {"acknowledged", counters.acknowledged},
-        {"redelivered", counters.redelivered},
-        {"returned", counters.returned},
-        {"expired", counters.expired},
-        {"dead", counters.dead},
-        {"duplicates", counters.duplicates},
-        {"completed", counters.completed},
-        {"cancelled", counters.cancelled},
-        {"bounced", counters.bounced},
-        {"resubmitted", counters.resubmitted},
-        {"guarded", counters.guarded},
-        {"schedules_fired", counters.schedules_fired},
-        {"refused", counters.refused},
-        {"requests", counters.requests},
-        {"responses", counters.responses},
-        {"events_published", counters.events_published},
-        {"events_delivered", counters.events_delivered},
-        {"events_dropped", counters.events_dropped}}},
-      {"dead_by_reason", deaths(counters)},
-      {"waiting", counters.ready + counters.pending},
-      {"leased", counters.leased},
-      {"scheduled", counters.scheduled},
-      {"blocked", counters.blocked},
-      {"dead", counters.dead_now},
-      {"subscriptions", engine_.subscriptions()},
-      {"consumers", engine_.consumers()},
-      {"accepts_durable", journal_.has_room(FactLog::Urgency::durable, options_.content_bytes_max)},
-      {"journal",
-       {{"segments", journal.segments},
-        {"bytes", journal.bytes},
-        {"live_bytes", journal.live_bytes},
-        {"appended_bytes", journal_.appended_end()},
-        {"syncs", journal.syncs},
-        {"last_sync_us", journal.last_sync_us},
-        {"disk_full", journal.disk_full}}},
-      {"contents",
-       {{"stored", engine_.contents().stored},
-        {"bytes", engine_.contents().stored_bytes},
-        {"missing", engine_.contents().missing},
-        {"uploads_open", contents_.counters().uploads_open},
-        {"uploaded", contents_.counters().stored},
-        {"uploaded_bytes", contents_.counters().uploaded_bytes},
-        {"read_bytes", contents_.counters().read_bytes},
-        {"uploads_failed", contents_.counters().failed},
-        {"uploads_expired", contents_.counters().expired},
-        {"removed", counters.contents_removed}}},
-      {"memory_bytes", resident_bytes()},
-      {"mailboxes", std::move(mailboxes)},
-  };
-  if (!out["accepts_durable"].as_bool()) out["journal"].as_object()["refusal"] = journal_.refusal();
-  return json::serialize(out);
+  return out;
 }
 
 }  // namespace folkmoot

@@ -74,8 +74,10 @@ Switch::Routed Switch::route(Connection& connection, const Frame& frame) {
     case Opcode::mailbox:
       return route_by_mailbox(connection, frame);
     case Opcode::stats:
-      return text_under(frame.body, 0).empty() ? ask_all(connection, frame, gather_stats())
-                                               : route_by_mailbox(connection, frame);
+      return text_under(frame.body, 0).empty()
+                 ? ask_all(connection, frame,
+                           gather_answers(*find_operation(ShowStats::kOperation.name), shards_.count()))
+                 : route_by_mailbox(connection, frame);
     case Opcode::ack:
       return route_ack(connection, frame);
     case Opcode::nack:

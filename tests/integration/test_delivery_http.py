@@ -1,5 +1,7 @@
 """Every promise about delivery at the HTTP door (docs/protocol.md, sections 13 and 14)."""
 
+import http.client
+import json
 import time
 
 import pytest
@@ -171,3 +173,20 @@ def test_U12_A19_the_metrics_count_what_became_of_messages(ask):
     for line in ['folkmoot_messages_dead_by_reason_total{reason="rejected"} 1', "folkmoot_messages_duplicate_total 1",
                  "folkmoot_messages_completed_total 0", "folkmoot_messages_blocked 0", "folkmoot_schedules_fired_total 0"]:
         assert line + "\n" in text, line
+
+
+@pytest.mark.parametrize("headers, holder", [({"X-Agent": "worker"}, "worker"), ({}, "bob")])
+def test_A7_who_takes_a_message_over_http_is_its_holder(server, ask, headers, holder):
+    """In the name of X-Agent, or else of the agent whose mailbox it is: one connection may speak for several."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+
+    def asked(method, path, body=None, **more):
+        connection.request(method, path, body and json.dumps(body), more)
+        return json.loads(connection.getresponse().read())
+
+    sent = asked("POST", "/api/messages", {"to": "bob", "content": "x"}, **{"X-Agent": "carol"})
+    got = asked("GET", "/api/messages?agent=bob&wait=2s", **headers)["messages"][0]
+    assert (got["id"], got["from"]) == (sent["id"], "carol")
+    asked("PUT", f"/api/messages/{sent['id']}/status", {"status": "failed", "lease": got["lease"], "reason": "tired"}, **headers)
+    (attempt,) = asked("GET", f"/api/messages/{sent['id']}")["attempts"]
+    assert (attempt["holder"], attempt["end"], attempt["reason"]) == (holder, "nacked", "tired")

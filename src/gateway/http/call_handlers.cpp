@@ -30,24 +30,14 @@ std::string with_field(std::string_view name, std::string_view value, std::strin
   return rest == "}" ? out : out.append(rest);
 }
 
-// The body as a JSON object without white space, and its names; nothing stands for none.
-struct BodyObject {
-  std::string text = "{}";
-  std::vector<std::string> names;
-
-  bool has(std::string_view name) const { return std::ranges::find(names, name) != names.end(); }
-};
-
-Result<BodyObject> object_of(const std::string& body) {
-  BodyObject out;
-  if (body.empty()) return out;
+// The body as a JSON object without white space; nothing stands for none.
+Result<std::string> object_of(const std::string& body) {
+  if (body.empty()) return "{}";
   JsonDocument document;
   const auto value = document.parse(body);
   if (!value) return std::unexpected(value.error());
   if (!value->is_object()) return failure(ErrorCode::malformed, "the body is not a JSON object");
-  for (const auto field : simdjson::dom::object(*value)) out.names.emplace_back(field.key);
-  out.text = simdjson::minify(*value);
-  return out;
+  return std::string(simdjson::minify(*value));
 }
 
 Result<void> read_query(const OperationInfo& operation, const Target& target, void* arguments,
@@ -77,9 +67,6 @@ Result<std::string> arguments_of_query(const Exchange& exchange, const Operation
     if (auto done = read_written(*named.field, named.at, exchange.parameter, 0); !done)
       return std::unexpected(done.error());
   }
-  const auto caller = find_place(*operation.arguments, arguments.get(), Role::caller);
-  if (caller.field != nullptr && static_cast<std::string*>(caller.at)->empty())
-    *static_cast<std::string*>(caller.at) = exchange.request.agent;
   std::string out;
   JsonWriter writer(out);
   write_json(writer, *operation.arguments, arguments.get(), Sparse::everything);
@@ -96,11 +83,8 @@ Result<std::string> arguments_of_body(const Exchange& exchange, const OperationI
   }
   auto body = object_of(request.body);
   if (!body) return std::unexpected(body.error());
-  const auto caller = find_place(*operation.arguments, nullptr, Role::caller);
-  const bool says_who = caller.field == nullptr || caller.field->name == in_path || body->has(caller.field->name);
-  if (!says_who && !request.agent.empty()) body->text = with_field(caller.field->name, request.agent, body->text);
-  if (!in_path.empty()) body->text = with_field(in_path, exchange.parameter, body->text);
-  return std::move(body->text);
+  if (!in_path.empty()) *body = with_field(in_path, exchange.parameter, *body);
+  return body;
 }
 
 Result<std::string> arguments_of(const Exchange& exchange, const OperationInfo& operation, std::string_view in_path) {

@@ -272,7 +272,9 @@ asio::awaitable<Answer> HttpConnection::handle(const HttpRoute& route, const Raw
                                                const HttpRequest& request, std::string parameter, BodyStream* body) {
   if (auto good = check_query(route, request.target); !good) co_return error_answer(good.error());
   if (!route.is_upgrade) {
-    if (auto open = link_.open(request.token); !open) co_return error_answer(open.error());
+    // Who takes messages without saying who it is, is the one they are for.
+    const std::string_view agent = request.agent.empty() ? request.target.parameter("agent") : request.agent;
+    if (auto open = link_.open(request.token, agent); !open) co_return error_answer(open.error());
   }
   link_.resume();
   answered_ = &raw;

@@ -180,6 +180,7 @@ RouteMatch match_route(std::string_view method, const Target& target) {
   RouteMatch match;
   std::string parameter;
   for (const auto& route : routes()) {
+    parameter.clear();
     if (route.method != method || !matches(route.pattern, target.path, parameter)) continue;
     // A word says more than a parameter: /api/dead/redrive is no /api/dead/{id}.
     if (match.route != nullptr && route.pattern.contains('{')) continue;

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "operation/fields.hpp"
 #include "server/relays.hpp"
 
 namespace folkmoot {
@@ -34,9 +35,16 @@ Result<void> Call::write(const void* answer) const {
   return {};
 }
 
-Result<void> carry_out_call(Reactor& reactor, SessionId session, std::uint32_t request, const ReadCall& call) {
+Result<void> carry_out_call(Reactor& reactor, const Caller& caller, std::uint32_t request, const ReadCall& call) {
+  if (auto good = check_right(caller, call.operation->right); !good) return good;
+  const auto named = find_place(*call.operation->arguments, call.arguments.get(), Role::caller);
+  if (named.field != nullptr) {
+    auto& agent = *static_cast<std::string*>(named.at);
+    if (agent.empty()) agent = caller.agent;
+  }
   const auto row = static_cast<std::size_t>(call.operation - operations().data());
-  return kHandlers[row]({reactor, reactor.engine(), session, request, *call.operation}, call.arguments.get());
+  return kHandlers[row]({reactor, reactor.engine(), caller, caller.session, request, *call.operation},
+                        call.arguments.get());
 }
 
 }  // namespace folkmoot

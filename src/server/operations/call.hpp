@@ -11,6 +11,7 @@
 #include "message/limits.hpp"
 #include "server/operations/call_codec.hpp"
 #include "server/reactor.hpp"
+#include "server/rights.hpp"
 
 namespace folkmoot {
 
@@ -19,7 +20,8 @@ constexpr std::size_t kListBytesMax = 4 << 20;  // of a listing as JSON; what do
 struct Call {
   Reactor& reactor;
   Engine& engine;
-  SessionId session;
+  Caller caller;
+  SessionId session;  // the caller's
   std::uint32_t request;
   const OperationInfo& operation;
 
@@ -33,8 +35,9 @@ struct Call {
   Result<void> write(const void* answer) const;
 };
 
-/// Carries one call out; it is answered under (session, request), at once or later. Errors: those of its handler.
-Result<void> carry_out_call(Reactor& reactor, SessionId session, std::uint32_t request, const ReadCall& call);
+/// Carries one call out; it is answered under the caller's session and `request`, at once or later. An agent that it
+/// does not name is the caller's (Role::caller). Errors: not_permitted, those of its handler.
+Result<void> carry_out_call(Reactor& reactor, const Caller& caller, std::uint32_t request, const ReadCall& call);
 
 // agents.cpp
 Result<void> carry_out(const Call& call, const ReportLoad& arguments);
@@ -60,5 +63,7 @@ Result<void> carry_out(const Call& call, const ListRoutes& arguments);
 Result<void> carry_out(const Call& call, const SetSchedule& arguments);
 Result<void> carry_out(const Call& call, const RemoveSchedule& arguments);
 Result<void> carry_out(const Call& call, const ListSchedules& arguments);
+// stats.cpp
+Result<void> carry_out(const Call& call, const ShowStats& arguments);
 
 }  // namespace folkmoot

@@ -61,7 +61,10 @@ TEST_F(TextSessionTest, RefusesWhatIsNoOperationWithItsRequestNumber) {
   EXPECT_EQ(refused(R"({"op":"publish_batch","messages":[]})").at("code"), "out_of_range");
   EXPECT_EQ(refused(R"({"op":"publish_batch","messages":{}})").at("code"), "invalid_field");
   EXPECT_EQ(refused(R"({"op":"subscribe"})").at("error"), "`pattern` is missing");
-  EXPECT_EQ(refused(R"({"op":"consume","mailbox":"a","credit":0})").at("error"), "`credit` is 0; it may be 1 to 65535");
+  EXPECT_EQ(refused(R"({"op":"consume","mailbox":"a","credit":65536})").at("error"),
+            "`credit` is 65536; it may be 0 to 65535");
+  EXPECT_EQ(refused(R"({"op":"consume","mailbx":"a"})").at("error"),
+            "`mailbx` is none of: mailbox credit; did you mean `mailbox`?");
   EXPECT_EQ(refused(R"({"op":"receive","mailbox":"a","max":1001})").at("code"), "out_of_range");
   EXPECT_EQ(refused(R"({"op":"receive","mailbox":"a","wait_ms":"soon"})").at("code"), "invalid_field");
   EXPECT_EQ(refused(R"({"op":"ack","leases":[]})").at("code"), "invalid_field");

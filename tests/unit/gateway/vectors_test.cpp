@@ -1,9 +1,12 @@
 // The frames of the vectors, through the JSON side of a WebSocket in both directions.
+#include <algorithm>
 #include <boost/json/serialize.hpp>
 
 #include "gateway/json_frames.hpp"
 #include "message/limits.hpp"
 #include "message/operations.hpp"
+#include "operation/fields.hpp"
+#include "operation/frames.hpp"
 #include "unit/message/vectors.hpp"
 
 namespace folkmoot {
@@ -25,18 +28,25 @@ Frame frame_of(std::string_view text) {
 
 // An operation that is answered in the way `after` is.
 std::string any_operation(const std::string& after, std::int64_t request) {
-  const boost::json::object op = {{"op", after},
-                                  {"request", request},
-                                  {"mailbox", "m"},
-                                  {"pattern", "p"},
-                                  {"leases", {"7"}},
-                                  {"lease", "7"},
-                                  {"size", 3},
-                                  {"sha256", std::string(64, 'a')},
-                                  {"name", "dead.purge"},
-                                  {"message", {{"to", "a"}}},
-                                  {"messages", {{{"to", "a"}}}},
-                                  {"ids", {"0193f2c4-a1b2-7def-8123-456789abcdef"}}};
+  boost::json::object op = {{"op", after},
+                            {"request", request},
+                            {"mailbox", "m"},
+                            {"pattern", "p"},
+                            {"leases", {"7"}},
+                            {"lease", "7"},
+                            {"size", 3},
+                            {"sha256", std::string(64, 'a')},
+                            {"name", "dead.purge"},
+                            {"message", {{"to", "a"}}},
+                            {"messages", {{{"to", "a"}}}},
+                            {"ids", {"0193f2c4-a1b2-7def-8123-456789abcdef"}}};
+  // The fields that it has, of all these.
+  const auto known = names(*find_frame(std::string_view(after))->fields);
+  for (auto field = op.begin(); field != op.end();) {
+    const bool is_its = field->key() == "op" || field->key() == "request" ||
+                        std::ranges::find(known, std::string_view(field->key())) != known.end();
+    field = is_its ? field + 1 : op.erase(field);
+  }
   return boost::json::serialize(op);
 }
 

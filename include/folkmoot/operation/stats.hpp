@@ -1,0 +1,198 @@
+// The server's statistics: what it counts, and what stands where.
+#pragma once
+
+#include "folkmoot/describe.hpp"
+
+namespace folkmoot {
+
+namespace detail {
+/// A counter or gauge that is added up over shards.
+template <auto Member>
+constexpr FieldInfo sum(std::uint8_t key, std::string_view name, std::string_view what) {
+  return field<Member>(key, name, what, {.merge = Merge::sum});
+}
+}  // namespace detail
+
+struct ConnectionCounts {
+  std::uint64_t native = 0, http = 0, websocket = 0;
+
+  static constexpr auto fields() {
+    return std::array{detail::sum<&ConnectionCounts::native>(0, "native", "Over the native protocol"),
+                      detail::sum<&ConnectionCounts::http>(1, "http", "Over HTTP"),
+                      detail::sum<&ConnectionCounts::websocket>(2, "websocket", "WebSockets")};
+  }
+};
+
+struct MessageCounts {
+  std::uint64_t published = 0, confirmed = 0, delivered = 0, acknowledged = 0, redelivered = 0, returned = 0,
+                expired = 0, dead = 0, duplicates = 0, completed = 0, cancelled = 0, bounced = 0, resubmitted = 0,
+                guarded = 0, schedules_fired = 0, refused = 0, requests = 0, responses = 0, events_published = 0,
+                events_delivered = 0, events_dropped = 0;
+
+  static constexpr auto fields() {
+    using detail::sum;
+    using M = MessageCounts;
+    return std::array{
+        sum<&M::published>(0, "published", "Accepted"),
+        sum<&M::confirmed>(1, "confirmed", "On disk, and told so"),
+        sum<&M::delivered>(2, "delivered", "Handed out"),
+        sum<&M::acknowledged>(3, "acknowledged", "Settled for good"),
+        sum<&M::redelivered>(4, "redelivered", "Handed out again"),
+        sum<&M::returned>(5, "returned", "Given back"),
+        sum<&M::expired>(6, "expired", "Not taken within their lives"),
+        sum<&M::dead>(7, "dead", "Become dead letters"),
+        sum<&M::duplicates>(8, "duplicates", "Copies by their keys"),
+        sum<&M::completed>(9, "completed", "Settled with their outputs"),
+        sum<&M::cancelled>(10, "cancelled", "Taken back"),
+        sum<&M::bounced>(11, "bounced", "Senders told of a death"),
+        sum<&M::resubmitted>(12, "resubmitted", "Dead letters sent again"),
+        sum<&M::guarded>(13, "guarded", "Stopped by a limit on loops"),
+        sum<&M::schedules_fired>(14, "schedules_fired", "Sent by schedules"),
+        sum<&M::refused>(15, "refused", "What was refused"),
+        sum<&M::requests>(16, "requests", "Requests"),
+        sum<&M::responses>(17, "responses", "Responses"),
+        sum<&M::events_published>(18, "events_published", "Events"),
+        sum<&M::events_delivered>(19, "events_delivered", "Events handed out"),
+        sum<&M::events_dropped>(20, "events_dropped", "Events that subscribers missed"),
+    };
+  }
+};
+
+struct DeathCounts {
+  std::uint64_t expired = 0, overflow = 0, max_deliveries = 0, rejected = 0, guard = 0, no_route = 0;
+
+  static constexpr auto fields() {
+    using detail::sum;
+    using D = DeathCounts;
+    return std::array{
+        sum<&D::expired>(0, "expired", "Not taken within their lives"),
+        sum<&D::overflow>(1, "overflow", "Made room for newer ones"),
+        sum<&D::max_deliveries>(2, "max_deliveries", "Failed too often"),
+        sum<&D::rejected>(3, "rejected", "Refused by who had them"),
+        sum<&D::guard>(4, "guard", "Stopped by a limit on loops"),
+        sum<&D::no_route>(5, "no_route", "Fitted no route"),
+    };
+  }
+};
+
+struct JournalCounts {
+  std::uint64_t segments = 0, bytes = 0, live_bytes = 0, appended_bytes = 0, syncs = 0, last_sync_us = 0;
+  bool disk_full = false;
+  std::string refusal{};
+
+  static constexpr auto fields() {
+    using detail::sum;
+    using J = JournalCounts;
+    return std::array{
+        sum<&J::segments>(0, "segments", "Files"),
+        sum<&J::bytes>(1, "bytes", "Of the files"),
+        sum<&J::live_bytes>(2, "live_bytes", "Of what still matters"),
+        sum<&J::appended_bytes>(3, "appended_bytes", "Ever"),
+        sum<&J::syncs>(4, "syncs", "Ever"),
+        field<&J::last_sync_us>(5, "last_sync_us", "How long the last one took",
+                                {.unit = "microseconds", .merge = Merge::largest}),
+        field<&J::disk_full>(6, "disk_full", "The disk has no room", {.merge = Merge::any}),
+        field<&J::refusal>(7, "refusal", "While durable messages are refused: what is lacking", {.sparse = true}),
+    };
+  }
+};
+
+/// Of contents by reference. The first shard stores them, and knows of all.
+struct ContentCounts {
+  std::uint64_t stored = 0, bytes = 0, missing = 0, uploads_open = 0, uploaded = 0, uploaded_bytes = 0, read_bytes = 0,
+                uploads_failed = 0, uploads_expired = 0, removed = 0;
+
+  static constexpr auto fields() {
+    using C = ContentCounts;
+    return std::array{
+        field<&C::stored>(0, "stored", "How many"),
+        field<&C::bytes>(1, "bytes", "Of all"),
+        field<&C::missing>(2, "missing", "Referred to, and not there"),
+        field<&C::uploads_open>(3, "uploads_open", "Uploads under way"),
+        field<&C::uploaded>(4, "uploaded", "Uploads that ended well"),
+        field<&C::uploaded_bytes>(5, "uploaded_bytes", "Of those"),
+        field<&C::read_bytes>(6, "read_bytes", "Read"),
+        field<&C::uploads_failed>(7, "uploads_failed", "Uploads that failed"),
+        field<&C::uploads_expired>(8, "uploads_expired", "Uploads that stood still too long"),
+        field<&C::removed>(9, "removed", "Removed, as nothing referred to them"),
+    };
+  }
+};
+
+struct MailboxRow {
+  std::string name{};
+  std::uint64_t ready = 0, scheduled = 0, leased = 0, dead = 0, consumers = 0;
+  std::optional<std::chrono::milliseconds> last_read_age{};
+
+  static constexpr auto fields() {
+    using detail::sum;
+    using M = MailboxRow;
+    return std::array{
+        field<&M::name>(0, "name", "Whose"),
+        sum<&M::ready>(1, "ready", "Messages that may be taken"),
+        sum<&M::scheduled>(2, "scheduled", "Messages that wait for their time"),
+        sum<&M::leased>(3, "leased", "Messages in somebody's hands"),
+        sum<&M::dead>(4, "dead", "Dead letters"),
+        sum<&M::consumers>(5, "consumers", "Connections that take as they come"),
+        field<&M::last_read_age>(6, "last_read_age_ms", "Since its agent last retrieved anything; null: never",
+                                 {.merge = Merge::least}),
+    };
+  }
+};
+
+struct ServerStats {
+  std::string server{}, version{};
+  std::chrono::milliseconds uptime{0};
+  ConnectionCounts connections{};
+  MessageCounts messages{};
+  DeathCounts dead_by_reason{};
+  std::uint64_t waiting = 0, leased = 0, scheduled = 0, blocked = 0, dead = 0, subscriptions = 0, consumers = 0;
+  bool accepts_durable = true;
+  JournalCounts journal{};
+  ContentCounts contents{};
+  std::uint64_t memory_bytes = 0;
+  std::vector<MailboxRow> mailboxes{};
+
+  static constexpr auto fields() {
+    using detail::sum;
+    using S = ServerStats;
+    return std::array{
+        field<&S::server>(0, "server", "folkmoot"),
+        field<&S::version>(1, "version", "Its version"),
+        field<&S::uptime>(2, "uptime_ms", "Since it was started", {.merge = Merge::largest}),
+        field<&S::connections>(3, "connections", "Open now, by door", {.merge = Merge::fields}),
+        field<&S::messages>(4, "messages", "Counted since it was started", {.merge = Merge::fields}),
+        field<&S::dead_by_reason>(5, "dead_by_reason", "Dead letters since it was started", {.merge = Merge::fields}),
+        sum<&S::waiting>(6, "waiting", "Messages that may be taken, or wait for the disk"),
+        sum<&S::leased>(7, "leased", "Messages in somebody's hands"),
+        sum<&S::scheduled>(8, "scheduled", "Messages that wait for their time"),
+        sum<&S::blocked>(9, "blocked", "Messages that wait for one of their group"),
+        sum<&S::dead>(10, "dead", "Dead letters"),
+        sum<&S::subscriptions>(11, "subscriptions", "Open now"),
+        sum<&S::consumers>(12, "consumers", "Open now"),
+        field<&S::accepts_durable>(13, "accepts_durable", "Whether durable messages are taken", {.merge = Merge::all}),
+        field<&S::journal>(14, "journal", "The log on disk", {.merge = Merge::fields}),
+        field<&S::contents>(15, "contents", "Contents by reference"),
+        field<&S::memory_bytes>(16, "memory_bytes", "Resident", {.merge = Merge::largest}),
+        field<&S::mailboxes>(17, "mailboxes", "The first 1000 of each shard",
+                             {.max = 1'000'000, .merge = Merge::by_name}),
+    };
+  }
+};
+
+struct ShowStats {
+  std::string mailbox{};
+
+  using Answer = ServerStats;
+  static constexpr OperationRow kOperation{.name = "server.stats",
+                                           .what = "The server's statistics",
+                                           .right = Right::observe,
+                                           .where = Where::all,
+                                           .http = "GET /api/stats",
+                                           .again = true};
+  static constexpr auto fields() {
+    return std::array{field<&ShowStats::mailbox>(0, "mailbox", "Of this mailbox alone, which must be there")};
+  }
+};
+
+}  // namespace folkmoot
