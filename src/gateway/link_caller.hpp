@@ -38,8 +38,6 @@ class LinkCaller {
   void interrupt(Error why);
   void resume() { interrupted_.reset(); }
   bool is_interrupted() const { return interrupted_.has_value(); }
-  /// ... because the client is gone.
-  bool is_abandoned() const { return interrupted_ && interrupted_->code == ErrorCode::cancelled; }
   /// Ends the link, and with it what is still on its way; open() makes another.
   void drop_link();
 

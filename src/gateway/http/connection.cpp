@@ -11,6 +11,7 @@
 #include <boost/beast/websocket/rfc6455.hpp>
 
 #include "base/utf8.hpp"
+#include "gateway/http/peer.hpp"
 
 namespace folkmoot {
 namespace {
@@ -20,6 +21,7 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kBufferBytesMax = 1024 * 1024;
 constexpr std::size_t kDrainBytesMax = 16 * 1024 * 1024;
+constexpr auto kTakenTimeout = 5s;  // for a client that has closed its side to take its answer
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -144,7 +146,7 @@ asio::awaitable<bool> HttpConnection::serve_one() {
   HttpRequest request = request_of(raw);
   request.body = std::move(raw.body());
   raw.body().clear();
-  if (!target) co_return co_await write(error_answer(target.error()), raw, raw.keep_alive());
+  if (!target) co_return co_await finish(error_answer(target.error()), raw, raw.keep_alive());
   request.target = std::move(*target);
 
   if (!may_come_from(context_.options, view(raw[http::field::origin]), view(raw[http::field::host]))) {
@@ -235,8 +237,7 @@ asio::awaitable<bool> HttpConnection::refuse(int status, ErrorCode code, std::st
   Answer made = error_answer({code, std::move(text)});
   made.status = status;
   const RawRequest none{http::verb::get, "/", 11};
-  co_await write(std::move(made), none, false);
-  co_return false;
+  co_return co_await finish(std::move(made), none, false);
 }
 
 asio::awaitable<Answer> HttpConnection::answer(const RawRequest& raw, const HttpRequest& request,
@@ -291,51 +292,87 @@ asio::awaitable<Answer> HttpConnection::handle(const HttpRoute& route, const Raw
   co_return made;
 }
 
-// A client that closes (or half-closes) its side while it is waited for has given up. One that sends its next request
-// early is still there; it is not watched any longer then.
+// -- whether the client is still there
+
+// While a handler waits. A client that sends its next request early is there; it can still be lost.
 void HttpConnection::watch_client() {
   is_watched_ = true;
   stream_.socket().async_wait(Stream::socket_type::wait_read, [self = shared_from_this()](beast::error_code error) {
     if (error || !self->is_watched_) return;
-    char byte = 0;
-    const auto got = ::recv(self->stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-      self->link_.interrupt({ErrorCode::cancelled, "the client is gone"});
+    const auto peer = look_at_peer(self->stream_.socket().native_handle());
+    if (peer == Peer::gone) return self->client_is_gone();
+    self->watch_for_loss();
+    if (peer == Peer::half_closed) self->probe();
   });
 }
 
-asio::awaitable<bool> HttpConnection::write(Answer made, const RawRequest& raw, bool keep_alive) {
-  http::response<http::string_body> response(static_cast<http::status>(made.status), raw.version());
-  dress(response, made, context_.options, view(raw[http::field::origin]));
-  if (raw.method() != http::verb::head) response.body() = std::move(made.body);
-  response.keep_alive(keep_alive);
-  response.prepare_payload();
-  // In one piece, past Beast's serializer, which takes most of the time of a short answer; and at once, if the socket
-  // takes it.
-  std::string text = head_text(response);
-  text += response.body();
-  const auto sent = ::send(stream_.socket().native_handle(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  const auto rest = std::string_view(text).substr(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
-  if (!rest.empty() && !co_await write_all(rest)) co_return false;
-  if (!keep_alive) co_await drain();
-  co_return keep_alive;
+void HttpConnection::watch_for_loss() {
+  stream_.socket().async_wait(Stream::socket_type::wait_error, [self = shared_from_this()](beast::error_code error) {
+    if (error || !self->is_watched_) return;
+    if (look_at_peer(self->stream_.socket().native_handle()) == Peer::gone) self->client_is_gone();
+  });
 }
 
+void HttpConnection::client_is_gone() { link_.interrupt({ErrorCode::cancelled, "the client is gone"}); }
+
+// A client that has closed its sending side may read on, or be gone altogether: its host tells when something is sent
+// to it. So the bytes that every answer begins with, or those that every further chunk may, go out ahead. An answer
+// that is being written is as good.
+void HttpConnection::probe() {
+  if (is_given_ || is_writing_ || !sent_ahead_.empty() || (is_streaming_ && left_)) return;
+  const std::string_view ahead = is_streaming_ ? "0" : answered_->version() == 10 ? "HTTP/1.0 " : "HTTP/1.1 ";
+  const auto sent = ::send(stream_.socket().native_handle(), ahead.data(), ahead.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0 && errno != EAGAIN && errno != EINTR) return client_is_gone();
+  sent_ahead_ = ahead.substr(0, static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
+}
+
+// -- an answer in one piece
+
+asio::awaitable<bool> HttpConnection::write(const Answer& made, const RawRequest& raw, bool keep_alive) {
+  http::response<http::empty_body> response(static_cast<http::status>(made.status), raw.version());
+  dress(response, made, context_.options, view(raw[http::field::origin]));
+  const auto body = raw.method() == http::verb::head ? std::string_view() : std::string_view(made.body);
+  response.keep_alive(keep_alive);
+  if (made.status != 204) response.content_length(body.size());
+  // In one piece, past Beast's serializer, which takes most of the time of a short answer.
+  std::string text = head_text(response);
+  text += body;
+  co_return co_await write_all(text);
+}
+
+asio::awaitable<bool> HttpConnection::give(Answer answer) {
+  is_given_ = true;
+  const bool is_written = co_await write(answer, *answered_, may_go_on(*answered_));
+  const int socket = stream_.socket().native_handle();
+  is_lost_ =
+      !is_written || look_at_peer(socket) == Peer::gone ||
+      (look_at_peer(socket) == Peer::half_closed && !co_await wait_until_taken(executor_, socket, kTakenTimeout));
+  co_return !is_lost_;
+}
+
+// At once, if the socket takes it.
 asio::awaitable<bool> HttpConnection::write_all(std::string_view text) {
+  if (text.starts_with(sent_ahead_)) text.remove_prefix(sent_ahead_.size());
+  sent_ahead_ = {};
+  const auto sent = ::send(stream_.socket().native_handle(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (sent < 0 && errno != EAGAIN && errno != EINTR) co_return false;
+  text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
+  if (text.empty()) co_return true;
+  is_writing_ = true;
   stream_.expires_after(context_.options.read_timeout);
   const auto [error, bytes] = co_await asio::async_write(stream_, asio::buffer(text), kAwait);
   stream_.expires_never();
+  is_writing_ = false;
   co_return !error;
 }
 
 // -- an answer piece by piece; of unknown length, in chunks (RFC 9112, section 7.1)
 
 asio::awaitable<bool> HttpConnection::begin(Answer head, std::optional<std::uint64_t> bytes) {
-  is_streaming_ = true;
-  left_ = bytes;
   http::response<http::empty_body> response(static_cast<http::status>(head.status), answered_->version());
   dress(response, head, context_.options, view((*answered_)[http::field::origin]));
   response.keep_alive(may_go_on(*answered_));
+  left_ = bytes;
   if (bytes) {
     response.content_length(*bytes);
     if (answered_->method() == http::verb::head) left_ = 0;
@@ -343,29 +380,38 @@ asio::awaitable<bool> HttpConnection::begin(Answer head, std::optional<std::uint
     response.chunked(true);
   }
   const auto text = head_text(response);
-  co_return co_await write_all(text);
+  const bool good = co_await write_all(text);
+  is_streaming_ = true;
+  co_return good;
 }
 
 asio::awaitable<bool> HttpConnection::write(std::string_view piece) {
   if (piece.empty()) co_return true;  // an empty chunk would be the last
   if (!left_) {
-    const auto size = fmt::format("{:x}\r\n", piece.size());
-    const std::array parts{asio::buffer(size), asio::buffer(piece), asio::buffer("\r\n", 2)};
-    stream_.expires_after(context_.options.read_timeout);
-    const auto [error, bytes] = co_await asio::async_write(stream_, parts, kAwait);
-    stream_.expires_never();
-    co_return !error;
+    // Zeros may stand before its size.
+    auto chunk = fmt::format("{}{:x}\r\n", sent_ahead_, piece.size());
+    chunk.append(piece).append("\r\n");
+    co_return co_await write_all(chunk);
   }
   if (!co_await write_all(piece)) co_return false;
   *left_ -= piece.size();
   co_return true;
 }
 
-// Writes the handler's answer, or ends the one that it has begun. False once the connection is over.
+// Writes the handler's answer, if it has not been given already, or ends the one that has begun. False once the
+// connection is over.
 asio::awaitable<bool> HttpConnection::finish(Answer made, const RawRequest& raw, bool keep_alive) {
-  if (!std::exchange(is_streaming_, false)) co_return co_await write(std::move(made), raw, keep_alive);
-  if (left_) co_return *left_ == 0 && keep_alive;
-  co_return co_await write_all("0\r\n\r\n") && keep_alive;
+  bool good = true;
+  if (std::exchange(is_streaming_, false)) {
+    good = left_ ? *left_ == 0 : co_await write_all("0\r\n\r\n");
+  } else if (std::exchange(is_given_, false)) {
+    good = !is_lost_;
+  } else {
+    good = co_await write(made, raw, keep_alive);
+  }
+  sent_ahead_ = {};
+  if (good && !keep_alive) co_await drain();
+  co_return good&& keep_alive;
 }
 
 // Closes without a reset: a client that still sends would lose the answer otherwise.

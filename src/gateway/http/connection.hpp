@@ -41,7 +41,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>, priv
   asio::awaitable<Answer> handle(const HttpRoute& route, const RawRequest& raw, const HttpRequest& request,
                                  std::string parameter, BodyStream* body);
   bool may_go_on(const RawRequest& raw) const { return raw.keep_alive() && !is_stopping_ && !context_.is_draining; }
-  asio::awaitable<bool> write(Answer answer, const RawRequest& raw, bool keep_alive);
+  asio::awaitable<bool> write(const Answer& answer, const RawRequest& raw, bool keep_alive);
+  asio::awaitable<bool> give(Answer answer) override;
   asio::awaitable<bool> begin(Answer head, std::optional<std::uint64_t> bytes) override;
   asio::awaitable<bool> write(std::string_view piece) override;
   asio::awaitable<bool> finish(Answer made, const RawRequest& raw, bool keep_alive);
@@ -49,6 +50,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>, priv
   asio::awaitable<void> upgrade(RawRequest raw, HttpRequest request);
   asio::awaitable<void> drain();
   void watch_client();
+  void watch_for_loss();
+  void probe();
+  void client_is_gone();
 
   const Context& context_;
   Stream stream_;
@@ -60,9 +64,13 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>, priv
   bool is_stopping_ = false;
   const RawRequest* answered_ = nullptr;  // by the handler that runs
   bool is_streaming_ = false;             // its answer has begun
-  std::optional<std::uint64_t>
-      left_;                 // bytes of it that were promised and not written yet; nothing: it goes out in chunks
-  bool is_watched_ = false;  // a handler runs that wants to know when the client goes away
+  bool is_given_ = false;                 // its answer has been written
+  bool is_lost_ = false;                  // ... in vain
+  // Bytes of it that were promised and not written yet; nothing: it goes out in chunks.
+  std::optional<std::uint64_t> left_;
+  bool is_watched_ = false;      // a handler runs that wants to know when the client goes away
+  bool is_writing_ = false;      // some of an answer is on its way
+  std::string_view sent_ahead_;  // of what is written next, by probe()
 };
 
 }  // namespace folkmoot

@@ -36,10 +36,13 @@ struct Answer {
 /// {"code","error","advice"} with the catalogue's status.
 Answer error_answer(const Error& error);
 
-/// An answer written piece by piece while its handler goes on. False: the client is gone.
+/// An answer written while its handler goes on. False: the client is gone.
 class AnswerStream {
  public:
   virtual ~AnswerStream() = default;
+  /// An answer in one piece, for handlers that do something only if it was given. True once it is written; if the
+  /// client has closed its sending side, once its host has taken it. What the handler returns is not written then.
+  virtual asio::awaitable<bool> give(Answer answer) = 0;
   /// Status and headers; once. What the handler returns afterwards is not written. `bytes`: how many will follow, if
   /// that is known; fewer end the connection. Nothing: as many as are written, for which the client must speak
   /// HTTP/1.1.

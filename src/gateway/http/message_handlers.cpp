@@ -77,10 +77,46 @@ asio::awaitable<Result<std::string>> publish_many(Exchange& exchange, JsonElemen
 
 // -- GET /api/messages
 
+// What a GET /api/messages asks for.
+struct Wanted {
+  std::string agent;
+  std::uint32_t limit = 0;
+  std::uint32_t wait_ms = 0;
+  std::uint32_t lease_ms = 0;
+  bool settle = false;  // once the client has them
+};
+
+Result<Wanted> wanted_messages(const Exchange& exchange) {
+  const auto& target = exchange.request.target;
+  const auto named = target.parameter("agent");
+  Wanted wanted{.agent = std::string(named.empty() ? std::string_view(exchange.request.agent) : named)};
+  if (!is_name(wanted.agent)) {
+    return failure(ErrorCode::invalid_name,
+                   "whose messages? Give ?agent=NAME, 1 to 255 bytes without control characters");
+  }
+  const auto wait_ms = duration_parameter(target, "wait", 0, kWaitMsMax);
+  if (!wait_ms) return std::unexpected(wait_ms.error());
+  const auto lease_ms = duration_parameter(target, "lease", kLeaseMsDefault, UINT32_MAX);
+  if (!lease_ms) return std::unexpected(lease_ms.error());
+  const auto limit = target.has("limit") ? parse_lease(target.parameter("limit")) : kReceiveDefault;
+  if (!limit || *limit == 0 || *limit > kReceiveMax) {
+    return failure(ErrorCode::out_of_range,
+                   fmt::format("`limit` is `{}`; it may be 1 to {}", target.parameter("limit"), kReceiveMax));
+  }
+  wanted.limit = static_cast<std::uint32_t>(*limit);
+  wanted.wait_ms = *wait_ms;
+  wanted.settle = target.parameter("ack") == "true" || target.parameter("ack") == "1";
+  wanted.lease_ms = *lease_ms;
+  // What is settled when its answer has been written must still be held then.
+  const auto written_ms = static_cast<std::uint32_t>(exchange.options.read_timeout.count());
+  if (wanted.settle) wanted.lease_ms = std::max(*lease_ms, written_ms + kLeaseMsDefault);
+  return wanted;
+}
+
 struct Received {
-  std::string messages;  // JSON objects, one after the other
-  std::size_t count = 0;
+  std::string messages;  // as an object of JSON
   std::vector<std::uint64_t> leases;
+  std::vector<std::uint64_t> too_much;  // of messages that did not fit
 };
 
 void append_received(JsonWriter& json, const Delivered& delivered, const std::optional<Error>& content_error,
@@ -91,9 +127,40 @@ void append_received(JsonWriter& json, const Delivered& delivered, const std::op
   json.field("status", is_settled || !delivered.lease ? "processed" : "delivered").end_object();
 }
 
-// The client is gone, or will not be answered: ends the RECEIVE and gives back what it brought already, so that nobody
-// waits for a lease to run out.
-asio::awaitable<void> give_up(Exchange& exchange, std::uint32_t receive, std::vector<std::uint64_t> leases) {
+// What a RECEIVE brings, up to its end. On error `into` has what came before it.
+asio::awaitable<Result<void>> collect(Exchange& exchange, std::uint32_t receive, const Wanted& wanted, Received& into) {
+  JsonWriter json(into.messages);
+  json.begin_object().key("messages").begin_array();
+  const auto deadline = Clock::now() + std::chrono::milliseconds(wanted.wait_ms) + kAnswerTimeout;
+  for (;;) {
+    const auto frame = co_await exchange.link.answer(receive, deadline);
+    if (!frame) co_return std::unexpected(frame.error());
+    if (frame->header.opcode != Opcode::deliver) break;
+    auto delivered = read_delivery(*frame);
+    const bool is_leased = frame->header.flags & kFlagLeased && frame->body.size() >= 8;
+    const auto lease = is_leased ? load<std::uint64_t>(frame->body.data()) : 0;
+    const auto content_error = delivered ? make_readable(delivered->message) : std::nullopt;
+    const auto bytes = delivered ? std::max(frame->body.size(), delivered->message.content.size()) : 0;
+    const bool fits = delivered && into.messages.size() + bytes * 4 / 3 <= kAnswerBytesMax;
+    if (lease) (fits ? into.leases : into.too_much).push_back(lease);
+    if (fits) append_received(json, *delivered, content_error, wanted.settle);
+  }
+  json.end_array().end_object();
+  co_return Result<void>{};
+}
+
+// Nobody waits for a lease to run out. (Whether the server has heard it makes no difference to anybody here.)
+asio::awaitable<void> give_back(Exchange& exchange, std::vector<std::uint64_t> leases, std::string why) {
+  if (leases.empty()) co_return;
+  std::string frames;
+  append_nack(frames, exchange.link.number(), leases, 0, why);
+  co_await exchange.link.send(std::move(frames));
+}
+
+// The client is gone, or will not be answered: ends the RECEIVE and gives back what it brought already.
+asio::awaitable<void> give_up(Exchange& exchange, std::uint32_t receive, Received received) {
+  auto leases = std::move(received.leases);
+  leases.insert(leases.end(), received.too_much.begin(), received.too_much.end());
   const auto cancel = exchange.link.number();
   std::string frames;
   append_cancel(frames, cancel, receive);
@@ -105,19 +172,17 @@ asio::awaitable<void> give_up(Exchange& exchange, std::uint32_t receive, std::ve
       leases.push_back(load<std::uint64_t>(frame->body.data()));
     }
   }
-  if (leases.empty()) co_return;
-  std::string back;
-  append_nack(back, exchange.link.number(), leases, 0, "the HTTP client is gone");
-  co_await exchange.link.send(std::move(back));
+  co_await give_back(exchange, std::move(leases), "the HTTP client is gone");
 }
 
-asio::awaitable<Result<void>> settle_all(Exchange& exchange, std::vector<std::uint64_t> leases) {
+// What the client has is settled, also while the server stops. If that fails, the messages come again: nothing is lost.
+asio::awaitable<void> settle_all(Exchange& exchange, std::vector<std::uint64_t> leases) {
+  if (leases.empty()) co_return;
   const auto request = exchange.link.number();
   std::string frames;
   append_ack(frames, request, leases);
-  const auto frame = co_await ask(exchange, request, std::move(frames));
-  if (!frame) co_return std::unexpected(frame.error());
-  co_return Result<void>{};
+  if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return;
+  (void)co_await exchange.link.next(request, request, Clock::now() + kAnswerTimeout, true);
 }
 
 // -- PUT /api/messages/{id}/status
@@ -235,74 +300,25 @@ asio::awaitable<Answer> complete_message(Exchange& exchange) {
 }
 
 asio::awaitable<Answer> receive_messages(Exchange& exchange) {
-  const auto& target = exchange.request.target;
-  const auto named = target.parameter("agent");
-  const std::string agent(named.empty() ? std::string_view(exchange.request.agent) : named);
-  if (!is_name(agent)) {
-    co_return error_answer(
-        {ErrorCode::invalid_name, "whose messages? Give ?agent=NAME, 1 to 255 bytes without control characters"});
-  }
-  const auto wait_ms = duration_parameter(target, "wait", 0, kWaitMsMax);
-  if (!wait_ms) co_return error_answer(wait_ms.error());
-  const auto lease_ms = duration_parameter(target, "lease", kLeaseMsDefault, UINT32_MAX);
-  if (!lease_ms) co_return error_answer(lease_ms.error());
-  const auto limit = target.has("limit") ? parse_lease(target.parameter("limit")) : kReceiveDefault;
-  if (!limit || *limit == 0 || *limit > kReceiveMax) {
-    co_return error_answer({ErrorCode::out_of_range,
-                            fmt::format("`limit` is `{}`; it may be 1 to {}", target.parameter("limit"), kReceiveMax)});
-  }
-  const bool settle = target.parameter("ack") == "true" || target.parameter("ack") == "1";
-
-  // What is acknowledged below must still be held then.
-  const auto held_ms = std::max(*lease_ms, settle ? kLeaseMsDefault : 1u);
-
+  const auto wanted = wanted_messages(exchange);
+  if (!wanted) co_return error_answer(wanted.error());
   const auto request = exchange.link.number();
   std::string frames;
-  append_receive(frames, request, {agent, static_cast<std::uint32_t>(*limit), *wait_ms, held_ms});
+  append_receive(frames, request, {wanted->agent, wanted->limit, wanted->wait_ms, wanted->lease_ms});
   if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return error_answer(sent.error());
-
   Received received;
-  JsonWriter json(received.messages);
-  json.begin_object().key("messages").begin_array();
-  std::vector<std::uint64_t> too_much;
-  const auto deadline = Clock::now() + std::chrono::milliseconds(*wait_ms) + kAnswerTimeout;
-  for (;;) {
-    const auto frame = co_await exchange.link.answer(request, deadline);
-    if (!frame) {
-      received.leases.insert(received.leases.end(), too_much.begin(), too_much.end());
-      if (exchange.link.is_interrupted()) co_await give_up(exchange, request, std::move(received.leases));
-      co_return error_answer(frame.error());
-    }
-    if (frame->header.opcode != Opcode::deliver) break;
-    auto delivered = read_delivery(*frame);
-    const bool is_leased = frame->header.flags & kFlagLeased && frame->body.size() >= 8;
-    const auto lease = is_leased ? load<std::uint64_t>(frame->body.data()) : 0;
-    const auto content_error = delivered ? make_readable(delivered->message) : std::nullopt;
-    const auto bytes = delivered ? std::max(frame->body.size(), delivered->message.content.size()) : 0;
-    const bool fits = delivered && received.messages.size() + bytes * 4 / 3 <= kAnswerBytesMax;
-    if (!fits) {
-      if (lease) too_much.push_back(lease);
-      continue;
-    }
-    if (lease) received.leases.push_back(lease);
-    append_received(json, *delivered, content_error, settle);
+  if (auto done = co_await collect(exchange, request, *wanted, received); !done) {
+    co_await give_up(exchange, request, std::move(received));
+    co_return error_answer(done.error());
   }
-  if (exchange.link.is_abandoned()) {  // nobody is there to get them
-    received.leases.insert(received.leases.end(), too_much.begin(), too_much.end());
-    co_await give_up(exchange, request, std::move(received.leases));
-    co_return error_answer({ErrorCode::cancelled, "the HTTP client is gone"});
+  co_await give_back(exchange, std::move(received.too_much), "the HTTP answer was full");
+  // Taken from here on are only messages that the client has.
+  if (!co_await exchange.answer_stream.give(json_answer(200, std::move(received.messages)))) {
+    co_await give_back(exchange, std::move(received.leases), "the HTTP client did not take the answer");
+  } else if (wanted->settle) {
+    co_await settle_all(exchange, std::move(received.leases));
   }
-  if (!too_much.empty()) {
-    std::string back;
-    append_nack(back, exchange.link.number(), too_much, 0, "the HTTP answer was full");
-    if (auto sent = co_await exchange.link.send(std::move(back)); !sent) co_return error_answer(sent.error());
-  }
-  if (settle && !received.leases.empty()) {
-    if (auto done = co_await settle_all(exchange, std::move(received.leases)); !done)
-      co_return error_answer(done.error());
-  }
-  json.end_array().end_object();
-  co_return json_answer(200, std::move(received.messages));
+  co_return Answer{};
 }
 
 // The attempts made at a message, as an array of JSON; none if it was settled between the two questions.
