@@ -6,6 +6,7 @@
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "gateway/http/openapi.hpp"
+#include "operation/description.hpp"
 #include "operation/fields.hpp"
 #include "operation/operations.hpp"
 
@@ -61,7 +62,13 @@ void add_describe(CLI::App& app) {
               "  $ folkmoot describe route.remove\n"
               "  route.remove: Ends a rule\n"
               "    over HTTP: DELETE /api/routes/{name}, or POST /api/call/route.remove");
-  command->callback([name, openapi] { *openapi ? print_line(openapi_document()) : describe(*name); });
+  const auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "All operations and frames with their fields, for programs that read them");
+  command->callback([name, openapi, json] {
+    if (*openapi) return print_line(openapi_document());
+    if (*json) return print_line(description_json());
+    describe(*name);
+  });
 }
 
 }  // namespace folkmoot::cli

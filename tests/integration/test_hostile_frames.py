@@ -3,17 +3,18 @@ what it confirmed. The damage comes from a seed, which a failure names.
 """
 
 import contextlib
+import json
 import random
 import struct
+import subprocess
 import time
 import uuid
 
 import msgpack
 import pytest
-from native import (ACK, ATOMIC, CALL, CANCEL, COMPLETE, CONSUME, CONTENT_FINISH, CONTENT_OPEN, CONTENT_READ, CONTENT_STAT, CONTENT_WRITE, CREDIT, EXTEND,
-                    MAILBOX, NACK, PING, PUBLISH, PUBLISH_BATCH, QUIET, RECEIPT, RECEIVE, REJECT, REQUEST, STATS, STREAM, SUBSCRIBE, WAIT, Client, Ended, Refused,
-                    frame, message, messages_body)
-from program import SANITIZED
+from native import (ACK, ATOMIC, CALL, CANCEL, COMPLETE, CONTENT_FINISH, CONTENT_READ, CONTENT_STAT, CONTENT_WRITE, CREDIT, PING, PUBLISH,
+                    PUBLISH_BATCH, QUIET, RECEIPT, REQUEST, STREAM, Client, Ended, Refused, frame, message, messages_body)
+from program import PROGRAM, SANITIZED, environment
 
 SEEDS = 40 if SANITIZED else 120
 FRAMES = 60
@@ -22,8 +23,11 @@ HASH = bytes(range(32))
 TEXTS = ["", "ann", "bob", "a.b", "a.*", "a.>", ">", "@1.0", "@1.ffffffffffffffff", "$bus", "$unrouted", "\0", "x" * 256, "é" * 100, "content.a[0] = 1",
          "((((((((((", "priority > 3 AND NOT (a IN ('b'))", "*/5 * * * *", "text/plain", "gzip", "application/json"]
 NUMBERS = [0, 1, 2, 3, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1, -1, -2**31, -2**63]
-CALLS = ["dead.list", "dead.redrive", "dead.purge", "dead.show", "dead.resubmit", "message.cancel", "message.attempts", "schedule.set",
-         "schedule.remove", "schedule.list", "route.set", "route.remove", "route.list", "agent.load", "conversation.cost", "mailbox.configure", "no.call"]
+# What the program itself says it has: a frame or an operation more is attacked as well, without a line here.
+LISTS = json.loads(subprocess.run([PROGRAM, "describe", "--json"], capture_output=True, check=True, env=environment()).stdout)
+OPCODES = [row["opcode"] for row in LISTS["frames"] if row["name"] != "HELLO"]
+MAPS = {row["opcode"]: row["fields"] for row in LISTS["frames"] if row["map"]}
+OPERATIONS = [*LISTS["operations"], {"name": "no.call", "fields": []}]
 ARGUMENTS = ["", "{}", "[]", "null", "{", '{"a":' * 300 + "1" + "}" * 300, '{"name":"r","targets":[{"agent":"ann"}],"strategy":"weighted"}',
              '{"name":"s","every_ms":3600000,"message":{"to":"ann","content":"x"}}', '{"name":"s","cron":"* * * * *","message":{"to":"bob"}}',
              '{"limit":0}', '{"limit":18446744073709551616}', '{"limit":-1,"after":"ann"}', '{"mailbox":"ann","reason":"expired","filter":"priority > 1"}',
@@ -62,12 +66,51 @@ def any_message(chance, ids):
         return message(b"", to="ann")
 
 
-def any_map(chance, **likely):
-    """Keys 0, 1, ... with likely values, most of the time."""
+def likely(chance, field, leases):
+    """A value of the field's type and within its bounds, or on them; of a map as MessagePack has it."""
+    match field["type"]:
+        case "text":
+            return chance.choice(field.get("words") or [*BOXES, "a.>", "priority > 1", ""])
+        case "word":
+            return chance.randrange(len(field["words"]) + 1)
+        case "natural" | "duration" | "time":
+            return chance.choice([field.get("min", 0), 1, 5, 100, field.get("max", 1)])
+        case "lease":
+            return chance.choice(leases)
+        case "list":
+            return [likely(chance, {**field["element"], "name": field["name"]}, leases) for _ in range(chance.randrange(1, 5))]
+        case "boolean":
+            return chance.choice([True, False])
+        case "real":
+            return 1.5
+        case "id":
+            return str(uuid.UUID(int=chance.getrandbits(128)))
+        case "hash":
+            return HASH
+        case "object":
+            return {part["name"]: likely(chance, part, leases) for part in field["fields"]}
+        case "message":
+            return {"to": chance.choice(BOXES), "content": "x"}
+        case "retry":
+            return chance.choice([[2, 1, 10, 0, 2000], {"attempts": 0, "backoff": "fixed"}])
+        case _:
+            return {}
+
+
+def any_call(chance, leases):
+    """A call of the list with likely arguments, most of the time."""
+    operation = chance.choice(OPERATIONS)
+    arguments = {field["name"]: likely(chance, field, leases) for field in operation["fields"] if chance.random() < 0.6}
+    text = json.dumps(arguments, default=lambda value: value.hex())
+    return msgpack.packb({0: operation["name"], 1: text if chance.random() < 0.7 else chance.choice(ARGUMENTS)})
+
+
+def any_map(chance, fields_of, leases):
+    """The map of a frame with likely values, most of the time."""
     fields = {}
-    for key, value in enumerate(likely.values()):
+    for field in fields_of:
         if chance.random() < 0.7:
-            fields[key] = value if chance.random() < 0.7 else any_value(chance)
+            fields[field["key"]] = likely(chance, field, leases) if chance.random() < 0.7 else any_value(chance)
     if chance.random() < 0.1:
         fields[chance.randrange(300)] = any_value(chance)
     try:
@@ -81,36 +124,26 @@ def any_body(chance, opcode, leases, ids):
     lease = chance.choice(leases)
     several = [chance.choice(leases) for _ in range(chance.randrange(1, 5))]
     messages = messages_body([any_message(chance, ids) for _ in range(chance.randrange(4))])
+    if opcode == CALL:
+        return any_call(chance, leases)
+    if opcode in MAPS:
+        return any_map(chance, MAPS[opcode], leases)
     return {
         PUBLISH: lambda: any_message(chance, ids),
         PUBLISH_BATCH: lambda: messages,
         REQUEST: lambda: struct.pack("<I", chance.choice([0, 1, 100])) + any_message(chance, ids),
-        SUBSCRIBE: lambda: any_map(chance, pattern="a.>", credit=5, echo=True, filter="priority > 1"),
-        CONSUME: lambda: any_map(chance, mailbox=chance.choice(BOXES), credit=10),
-        RECEIVE: lambda: any_map(chance, mailbox=chance.choice(BOXES), max=5, wait=1, lease=100),
-        WAIT: lambda: any_map(chance, mailbox=chance.choice(BOXES), timeout=1),
-        MAILBOX: lambda: any_map(chance, mailbox=chance.choice(BOXES), max_messages=100, ttl=0, overflow=0, attempts=3),
-        STATS: lambda: any_map(chance, mailbox=chance.choice([*BOXES, ""])),
-        CALL: lambda: any_map(chance, name=chance.choice(CALLS), arguments=chance.choice(ARGUMENTS)),
         CREDIT: lambda: struct.pack("<II", chance.randrange(30), chance.choice([0, 1, 2**32 - 1])),
         CANCEL: lambda: struct.pack("<I", chance.randrange(30)),
         ACK: lambda: struct.pack(f"<{len(several)}Q", *several),
-        NACK: lambda: any_map(chance, leases=several, delay=5, reason="no"),
-        REJECT: lambda: any_map(chance, leases=several, delay=0, reason="no"),
-        EXTEND: lambda: any_map(chance, leases=several, time=50),
         COMPLETE: lambda: struct.pack("<Q", lease) + messages,
         RECEIPT: lambda: b"".join(chance.choice(ids) for _ in range(chance.randrange(4))),
         PING: lambda: b"",
-        CONTENT_OPEN: lambda: any_map(chance, size=chance.choice([1, 100]), hash=HASH),
         CONTENT_WRITE: lambda: struct.pack("<IQ", chance.randrange(30), 0) + b"x" * 50,
         CONTENT_FINISH: lambda: struct.pack("<I", chance.randrange(30)) + HASH,
         CONTENT_STAT: lambda: HASH,
         CONTENT_READ: lambda: HASH + struct.pack("<QI", chance.choice([0, 2**64 - 1]), chance.choice([0, 100, 2**32 - 1])),
-    }[opcode]()
+    }.get(opcode, lambda: chance.randbytes(20))()  # one that is new, and of fixed layout
 
-
-OPCODES = [PUBLISH, PUBLISH_BATCH, REQUEST, SUBSCRIBE, CONSUME, RECEIVE, WAIT, MAILBOX, STATS, CALL, CREDIT, CANCEL, ACK, NACK, REJECT, EXTEND, COMPLETE,
-           RECEIPT, PING, CONTENT_OPEN, CONTENT_WRITE, CONTENT_FINISH, CONTENT_STAT, CONTENT_READ]
 
 
 def damaged(chance, body):
