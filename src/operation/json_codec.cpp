@@ -318,7 +318,7 @@ void write_fields(JsonWriter& out, const StructInfo& info, const void* object, S
       write_fields(out, *field.type->object, field.in(object), sparse);
       continue;
     }
-    const bool may_go = field.rules.sparse || (sparse == Sparse::everything && !field.rules.required);
+    const bool may_go = field.rules.sparse || sparse == Sparse::everything;
     const bool is_as_made = (may_go || field.rules.nullable) && is_blank(field, info, object);
     if (is_as_made && may_go) continue;
     out.key(field.name);

@@ -42,7 +42,7 @@ Result<void> read_written(const FieldInfo& field, void* at, std::string_view tex
 
 enum class Sparse : std::uint8_t {
   as_described,  // answers: FieldInfo::sparse
-  everything,    // arguments: what is as it was made is left out
+  everything,    // arguments: what is as it was made is left out; where it is required, its reader says so
 };
 void write_json(JsonWriter& out, const StructInfo& info, const void* object, Sparse sparse);
 template <class T>

@@ -161,6 +161,25 @@ def test_what_is_wrong_is_refused_by_its_name_at_every_door(walked):
                 assert 400 <= status < 500, (operation.name, arguments, status, body)
     assert tried > 100
 
+    async def steps(me, _):
+        for operation in operations(walked):
+            for arguments, named in operation.wrong():
+                for answer in [await me.ask(operation.name, request=1, **arguments),
+                               await me.ask("call", request=2, name=operation.name, arguments=arguments)]:
+                    assert answer["op"] == "error" and f"`{named}`" in answer["error"], (operation.name, arguments, answer)
+
+    run(walked, steps)
+
+
+def test_what_is_wrong_is_refused_by_its_name_at_the_command_line(server):
+    for operation in operations(server):
+        for arguments, named in operation.wrong():
+            if isinstance(arguments.get(named), dict):
+                continue  # in FIELD=VALUE everything is text
+            done = server.cli("call", operation.name, *[f"{name}={part}" for name, value in arguments.items()
+                                                        for part in (value if isinstance(value, list) else [text(value)])])
+            assert done.returncode in (1, 2) and named in done.stderr, (operation.name, arguments, done)
+
 
 def test_an_unknown_operation_is_refused_with_the_nearest_one(walked):
     client = Client(("127.0.0.1", walked.port), agent="walker")
