@@ -6,6 +6,7 @@
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "gateway/http/openapi.hpp"
+#include "gateway/websocket/asyncapi.hpp"
 #include "operation/description.hpp"
 #include "operation/fields.hpp"
 #include "operation/operations.hpp"
@@ -55,17 +56,25 @@ void describe(const std::string& name) {
 void add_describe(CLI::App& app) {
   auto* command = app.add_subcommand("describe", "List the operations of `folkmoot call`, or tell all about one");
   const auto name = std::make_shared<std::string>();
-  const auto openapi = std::make_shared<bool>(false);
-  command->add_option("NAME", *name, "Which");
-  command->add_flag("--openapi", *openapi, "The OpenAPI 3.1 document of the HTTP door, as GET /openapi.json gives it");
+  const auto openapi = std::make_shared<bool>(false), asyncapi = std::make_shared<bool>(false);
+  const auto json = std::make_shared<bool>(false);
+  auto* const which = command->add_option("NAME", *name, "Which");
+  auto* const of_http = command->add_flag("--openapi", *openapi,
+                                          "The OpenAPI 3.1 document of the HTTP door, as GET /openapi.json gives it");
+  auto* const of_websocket = command->add_flag(
+      "--asyncapi", *asyncapi, "The AsyncAPI 3.0 document of JSON on WebSockets, as GET /asyncapi.json gives it");
+  auto* const of_all =
+      command->add_flag("--json", *json, "All operations and frames with their fields, for programs that read them");
+  of_http->excludes(which)->excludes(of_websocket)->excludes(of_all);
+  of_websocket->excludes(which)->excludes(of_all);
+  of_all->excludes(which);
   set_example(*command,
               "  $ folkmoot describe route.remove\n"
               "  route.remove: Ends a rule\n"
               "    over HTTP: DELETE /api/routes/{name}, or POST /api/call/route.remove");
-  const auto json = std::make_shared<bool>(false);
-  command->add_flag("--json", *json, "All operations and frames with their fields, for programs that read them");
-  command->callback([name, openapi, json] {
+  command->callback([name, openapi, asyncapi, json] {
     if (*openapi) return print_line(openapi_document());
+    if (*asyncapi) return print_line(asyncapi_document());
     if (*json) return print_line(description_json());
     describe(*name);
   });

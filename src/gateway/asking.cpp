@@ -68,6 +68,14 @@ Asking with_message(Asking asking, Message message) {
 
 }  // namespace
 
+std::span<const AskingWord> asking_words() {
+  static constexpr AskingWord kWords[] = {
+      {"request_many", "Asks several agents, and gathers their answers", &describe<AskBody>(), read_request},
+      {"command", "Has one agent or several do something", &describe<CommandBody>(), read_command},
+  };
+  return kWords;
+}
+
 Result<Asking> read_request(JsonFields& fields, std::int64_t now_ms, std::string_view from) {
   Asking asking;
   asking.with_status = fields.flag("stream");

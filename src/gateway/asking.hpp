@@ -2,9 +2,12 @@
 // and 13): native REQUEST frames with numbers in a row, and what came of each.
 #pragma once
 
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "folkmoot/describe.hpp"
 #include "gateway/json_messages.hpp"
 #include "message/gather.hpp"
 #include "message/json_fields.hpp"
@@ -14,6 +17,47 @@ namespace folkmoot {
 /// What all the requests of one asking may have in all.
 constexpr std::size_t kAskedBytesMax = 16 * 1024 * 1024;
 constexpr std::uint32_t kAskTimeoutMsMax = 3'600'000;
+
+/// What a request says, to one agent or to many.
+struct AskBody {
+  JsonText to{}, need{};
+  Message message{};
+  std::vector<Message> messages{};
+  std::chrono::milliseconds timeout{30'000};
+  bool stream = false;
+
+  static constexpr auto fields() {
+    return std::array{
+        field<&AskBody::to>(0, "to", "A name, or a list of them", {.shape = "Names"}),
+        field<&AskBody::message>(1, "message", "What each is asked"),
+        field<&AskBody::messages>(2, "messages", "Or one for each", {.min = 1, .max = kGatherMax}),
+        field<&AskBody::need>(3, "need", "How many answers are enough: all, first or a number", {.shape = "Need"}),
+        field<&AskBody::timeout>(4, "timeout_ms", "How long to wait", {.min = 1, .max = kAskTimeoutMsMax}),
+        field<&AskBody::stream>(5, "stream", "Messages of type status are wanted too"),
+    };
+  }
+};
+
+/// And a command.
+struct CommandBody {
+  JsonText to{}, need{}, parameters{};
+  std::string command{};
+  Message message{};
+  std::chrono::milliseconds timeout{30'000};
+  bool stream = true;
+
+  static constexpr auto fields() {
+    return std::array{
+        field<&CommandBody::to>(0, "to", "A name, or a list of them", {.required = true, .shape = "Names"}),
+        field<&CommandBody::command>(1, "command", "What is to be done", {.required = true}),
+        field<&CommandBody::parameters>(2, "parameters", "An object"),
+        field<&CommandBody::message>(3, "message", "Other fields of the message"),
+        field<&CommandBody::need>(4, "need", "How many answers are enough: all, first or a number", {.shape = "Need"}),
+        field<&CommandBody::timeout>(5, "timeout_ms", "How long to wait", {.min = 1, .max = kAskTimeoutMsMax}),
+        field<&CommandBody::stream>(6, "stream", "Messages of type status are told in any case"),
+    };
+  }
+};
 
 struct Asking {
   std::vector<Message> messages;        // one for each, or one for all of the recipients
@@ -31,6 +75,16 @@ struct Asking {
 Result<Asking> read_request(JsonFields& fields, std::int64_t now_ms, std::string_view from);
 /// `to`, `command`, `parameters`; `need`, `timeout_ms`; `message` with more of its fields.
 Result<Asking> read_command(JsonFields& fields, std::int64_t now_ms, std::string_view from);
+
+/// A word of the JSON doors that asks one agent or many. It is REQUESTs, read in a way of its own.
+struct AskingWord {
+  std::string_view word{};
+  std::string_view what{};
+  const StructInfo* fields = nullptr;
+  Result<Asking> (*read)(JsonFields&, std::int64_t, std::string_view) = nullptr;
+};
+/// request_many and command.
+std::span<const AskingWord> asking_words();
 
 /// Appends the request to the recipient at `index`. Errors: as append_request().
 Result<void> append_asked(std::string& out, std::uint32_t number, const Asking& asking, std::size_t index);

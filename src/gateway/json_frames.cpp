@@ -17,25 +17,11 @@
 namespace folkmoot {
 namespace {
 
-// What asks one agent or many is REQUESTs, read in a way of its own.
-struct AskingWord {
-  std::string_view word;
-  Result<Asking> (*read)(JsonFields&, std::int64_t, std::string_view) = nullptr;
-  std::string_view fields;
-};
-constexpr AskingWord kAskingWords[] = {
-    {"request_many", read_request, "op request quiet to message messages need timeout_ms stream"},
-    {"command", read_command, "op request quiet to command parameters need timeout_ms message stream"},
-};
-
-// Fields that any operation may have.
-constexpr std::string_view kCommonFields[] = {"op", "request", "quiet"};
-
 // The operation that was probably meant by a word that is none.
 std::string meant_by(std::string_view word) {
   std::vector<std::string_view> known;
   for (const auto& frame : frames()) known.push_back(frame.word);
-  for (const auto& asking : kAskingWords) known.push_back(asking.word);
+  for (const auto& asking : asking_words()) known.push_back(asking.word);
   for (const auto& operation : operations()) known.push_back(operation.name);
   return did_you_mean(word, known);
 }
@@ -235,8 +221,8 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
   const auto word = fields.required_text("op");
   if (auto good = fields.result(); !good) return good;
   const auto* const frame = find_frame(word);
-  const auto* const asking_word = std::ranges::find(kAskingWords, word, &AskingWord::word);
-  const bool is_asking = asking_word != std::end(kAskingWords);
+  const auto asking_word = std::ranges::find(asking_words(), word, &AskingWord::word);
+  const bool is_asking = asking_word != asking_words().end();
   row.call = frame == nullptr && !is_asking ? find_operation(word) : nullptr;
   if (frame == nullptr && !is_asking && row.call == nullptr)
     return failure(ErrorCode::unknown_opcode, fmt::format("there is no operation `{}`{}", word, meant_by(word)));
@@ -262,12 +248,11 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
     return {};
   }
   if (is_asking) {
-    fields.refuse_others(asking_word->fields);
-    if (auto good = fields.result(); !good) return good;
+    if (auto good = check_names(*asking_word->fields, object, kCommonTextFields); !good) return good;
     const auto asking = asking_word->read(fields, now_ms, {});
     return asking ? translate_asking(*asking, row, frames) : Result<void>(std::unexpected(asking.error()));
   }
-  if (auto good = check_names(*frame->fields, object, kCommonFields); !good) return good;
+  if (auto good = check_names(*frame->fields, object, kCommonTextFields); !good) return good;
   if (frame->is_map() && row.op != Opcode::hello && row.op != Opcode::call)
     return translate_map(*frame, object, now_ms, frames);
   std::string out;
@@ -358,7 +343,7 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
 Result<void> TextSession::translate_map(const FrameInfo& frame, const JsonElement& object, std::int64_t now_ms,
                                         std::string& frames) const {
   const auto fields = frame.fields->make();
-  auto done = read_json(*frame.fields, fields.get(), object, now_ms, Unknown::refuse, kCommonFields);
+  auto done = read_json(*frame.fields, fields.get(), object, now_ms, Unknown::refuse, kCommonTextFields);
   if (!done) return done;
   std::string body;
   if (done = write_pack(body, *frame.fields, fields.get()); !done) return done;

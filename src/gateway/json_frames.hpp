@@ -24,6 +24,8 @@ struct FrameInfo;
 
 constexpr std::uint32_t kTextRequestMin = 0x8000'0000u;
 constexpr std::size_t kTextInFlightMax = 65'536;
+/// Fields that any frame's word may have.
+inline constexpr std::string_view kCommonTextFields[] = {"op", "request", "quiet"};
 
 class TextSession {
  public:

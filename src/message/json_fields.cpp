@@ -149,16 +149,6 @@ std::vector<Uuid> JsonFields::ids(std::string_view name) {
   return ids;
 }
 
-void JsonFields::refuse_others(std::string_view known) {
-  const auto words = fmt::format(" {} ", known);
-  for (const auto field : dom::object(object_)) {
-    if (field.key.find(' ') == field.key.npos && words.contains(fmt::format(" {} ", field.key))) continue;
-    const auto name = field.key.substr(0, kNameBytesMax);
-    return refuse(ErrorCode::invalid_field, known.empty() ? fmt::format("`{}` is given; nothing is asked for", name)
-                                                          : fmt::format("`{}` is none of: {}", name, known));
-  }
-}
-
 void JsonFields::refuse(ErrorCode code, std::string text) {
   if (!error_) error_ = Error{code, std::move(text)};
 }

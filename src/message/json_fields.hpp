@@ -41,8 +41,6 @@ class JsonFields {
   Uuid id(std::string_view name);
   Uuid required_id(std::string_view name);
 
-  /// Refuses a field that is not among `known`, names with a space between them.
-  void refuse_others(std::string_view known);
   void refuse(ErrorCode code, std::string text);
   Result<void> result() const;
 

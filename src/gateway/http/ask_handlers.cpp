@@ -10,6 +10,7 @@
 #include "gateway/http/routes.hpp"
 #include "gateway/json_answers.hpp"
 #include "message/json_mapping.hpp"
+#include "operation/json_codec.hpp"
 
 namespace folkmoot {
 namespace {
@@ -171,12 +172,13 @@ class AskingHttp {
   std::optional<Error> lost_;  // why no more answers come: the client is gone, or the server
 };
 
-asio::awaitable<Answer> ask_as(Exchange& exchange,
+asio::awaitable<Answer> ask_as(Exchange& exchange, const StructInfo& body,
                                Result<Asking> (*read)(JsonFields&, std::int64_t, std::string_view)) {
   JsonDocument document;
   const auto value = document.parse(exchange.request.body);
   if (!value) co_return error_answer(value.error());
   if (!value->is_object()) co_return error_answer({ErrorCode::malformed, "the body is not a JSON object"});
+  if (auto known = check_names(body, *value, {}); !known) co_return error_answer(known.error());
   JsonFields fields(*value);
   auto asking = read(fields, unix_ms_now(), exchange.request.agent);
   if (!asking) co_return error_answer(asking.error());
@@ -186,9 +188,13 @@ asio::awaitable<Answer> ask_as(Exchange& exchange,
 
 }  // namespace
 
-asio::awaitable<Answer> ask_agents(Exchange& exchange) { co_return co_await ask_as(exchange, read_request); }
+asio::awaitable<Answer> ask_agents(Exchange& exchange) {
+  co_return co_await ask_as(exchange, describe<AskBody>(), read_request);
+}
 
-asio::awaitable<Answer> command_agents(Exchange& exchange) { co_return co_await ask_as(exchange, read_command); }
+asio::awaitable<Answer> command_agents(Exchange& exchange) {
+  co_return co_await ask_as(exchange, describe<CommandBody>(), read_command);
+}
 
 asio::awaitable<Answer> request_agent(Exchange& exchange) {
   JsonDocument document;

@@ -7,6 +7,7 @@
 #include "gateway/clock.hpp"
 #include "gateway/http/answers.hpp"
 #include "gateway/http/routes.hpp"
+#include "gateway/http/shapes.hpp"
 #include "gateway/json_answers.hpp"
 #include "gateway/json_messages.hpp"
 #include "message/json_fields.hpp"
@@ -257,6 +258,7 @@ asio::awaitable<Answer> publish_batch(Exchange& exchange) {
   auto messages = *value;
   bool atomic = false;
   if (value->is_object()) {
+    if (auto known = check_names(describe<BatchBody>(), *value, {}); !known) co_return error_answer(known.error());
     JsonFields fields(*value);
     atomic = fields.flag("atomic");
     if (auto good = fields.result(); !good) co_return error_answer(good.error());
@@ -275,6 +277,8 @@ asio::awaitable<Answer> complete_message(Exchange& exchange) {
   JsonDocument document;
   const auto asked = id_and_object(exchange, document);
   if (!asked) co_return error_answer(asked.error());
+  if (auto known = check_names(describe<CompleteBody>(), asked->object, {}); !known)
+    co_return error_answer(known.error());
   const auto id = asked->id;
   JsonFields fields(asked->object);
   const auto lease = fields.lease("lease");
@@ -363,6 +367,8 @@ asio::awaitable<Answer> settle_message(Exchange& exchange) {
   JsonDocument document;
   const auto asked = id_and_object(exchange, document);
   if (!asked) co_return error_answer(asked.error());
+  if (auto known = check_names(describe<SettleBody>(), asked->object, {}); !known)
+    co_return error_answer(known.error());
   const auto id = asked->id;
   JsonFields fields(asked->object);
   const auto request = exchange.link.number();

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "gateway/http/routes.hpp"
+#include "gateway/http/shapes.hpp"
+#include "gateway/websocket/asyncapi.hpp"
 #include "message/json_writer.hpp"
 #include "operation/fields.hpp"
 #include "operation/operations.hpp"
@@ -34,7 +37,7 @@ std::string id_of(const HttpRoute& route) {
 void write_parameter(JsonWriter& out, const FieldInfo& field, std::string_view in, bool required) {
   out.begin_object().field("name", field.name).field("in", in).field("required", required);
   out.field("description", field.what).key("schema");
-  write_schema(out, field, Side::question);
+  write_written_schema(out, field);
   out.end_object();
 }
 
@@ -59,7 +62,8 @@ void write_parameters(JsonWriter& out, const HttpRoute& route, const StructInfo*
     }
   }
   out.begin_object().field("name", "X-Agent").field("in", "header").field("required", false);
-  out.field("description", "Who asks").key("schema").begin_object().field("type", "string").end_object().end_object();
+  out.field("description", "Who asks").key("schema").begin_object().field("type", "string");
+  out.field("maxLength", kNameBytesMax).field("pattern", R"(^[^\u0000-\u001f\u007f]*$)").end_object().end_object();
   out.end_array();
 }
 
@@ -67,12 +71,19 @@ void refer(JsonWriter& out, std::string_view name) {
   out.begin_object().field("$ref", fmt::format("#/components/schemas/{}", name)).end_object();
 }
 
+bool has_required(const StructInfo& info, std::string_view without) {
+  return std::ranges::any_of(places(info, info.blank()), [&](const Place& place) {
+    return place.field->rules.required && place.field->name != without;
+  });
+}
+
 void write_body(JsonWriter& out, const HttpRoute& route, const StructInfo* body) {
   const auto shape = route.about.body_shape;
   if (body == nullptr && shape.empty()) return;
   out.key("requestBody")
       .begin_object()
-      .field("required", shape != "arguments" && body != nullptr)
+      .field("required",
+             body != nullptr ? has_required(*body, field_in_path(route.pattern)) : shape.starts_with("message"))
       .key("content")
       .begin_object();
   out.key(shape == "bytes" ? "application/octet-stream" : "application/json").begin_object().key("schema");
@@ -94,25 +105,81 @@ void write_body(JsonWriter& out, const HttpRoute& route, const StructInfo* body)
   out.end_object().end_object().end_object();
 }
 
-void write_responses(JsonWriter& out, const HttpRoute& route, const StructInfo* answer, int status) {
-  out.key("responses").begin_object();
-  out.key(std::to_string(status)).begin_object().field("description", "Done");
-  const auto type = route.operation != nullptr ? std::string_view("application/json") : route.about.answer_type;
+// What is answered event by event: told apart by their names, and each an object.
+void write_told(JsonWriter& out) {
+  out.key("text/event-stream").begin_object().end_object();
+  for (const auto* type : {"application/jsonl", "application/x-ndjson"}) out.key(type).begin_object().end_object();
+}
+
+void write_answer_schema(JsonWriter& out, const StructInfo& answer, const StructInfo* other) {
+  out.key("schema");
+  if (other == nullptr) return write_schema(out, answer, Side::answer);
+  out.begin_object().key("anyOf").begin_array();
+  write_schema(out, answer, Side::answer);
+  write_schema(out, *other, Side::answer);
+  out.end_array().end_object();
+}
+
+void write_done(JsonWriter& out, const HttpRoute& route, const StructInfo* answer, std::string_view what) {
+  const auto& about = route.about;
+  const auto type = route.operation != nullptr ? std::string_view("application/json") : about.answer_type;
+  out.begin_object().field("description", what);
   if (!type.empty()) {
-    out.key("content").begin_object().key(type).begin_object();
-    if (answer != nullptr) write_schema(out.key("schema"), *answer, Side::answer);
+    out.key("content").begin_object();
+    if (!(about.is_told && type == "text/event-stream")) {
+      out.key(type).begin_object();
+      if (answer != nullptr) write_answer_schema(out, *answer, about.other);
+      out.end_object();
+    }
+    if (about.is_told) write_told(out);
+    out.end_object();
+  }
+  out.end_object();
+}
+
+void write_problem(JsonWriter& out, const HttpRoute& route, std::string_view what) {
+  out.begin_object().field("description", what);
+  if (route.method != "HEAD") {
+    out.key("content").begin_object().key("application/json").begin_object().key("schema");
+    refer(out, "Problem");
     out.end_object().end_object();
   }
   out.end_object();
-  // Other answers that are no errors: a list of results, what was stored before, a part, nothing new.
-  if (status == 201 || route.pattern.starts_with("/api/content/")) {
-    const auto* const other = status == 201 ? "200" : "206";
-    out.key(other).begin_object().field("description", "Done before, in part, or each for itself").end_object();
+}
+
+// Statuses of 500 and more that do not say that the server is broken.
+void write_unable(JsonWriter& out, const HttpRoute& route) {
+  const bool is_look = route.method == "GET" || route.method == "HEAD";
+  const bool is_health = route.handler == show_health;
+  if (is_health) {
+    write_done(out.key("503"), route, route.about.answer, "It refuses durable messages");
+  } else {
+    write_problem(out.key("503"), route,
+                  "no_consumer, busy, shutting_down, connection_lost or circuit_open: try again");
   }
-  out.key("default").begin_object().field("description", "Refused: what happened, to what, and what to do");
-  out.key("content").begin_object().key("application/json").begin_object().key("schema");
-  refer(out, "Problem");
-  out.end_object().end_object().end_object();
+  write_problem(out.key("504"), route, "timed_out: nobody has answered in time");
+  if (!is_look) write_problem(out.key("507"), route, "disk_full: durable messages are refused");
+}
+
+void write_responses(JsonWriter& out, const HttpRoute& route, const StructInfo* answer, int status) {
+  const bool is_content = route.handler == fetch_content;
+  out.key("responses").begin_object();
+  write_done(out.key(std::to_string(status)), route, answer, "Done");
+  if (route.handler == publish_messages) {
+    out.key("200").begin_object().field("description", "Of a list: what became of each, in their order");
+    out.key("content").begin_object().key("application/json").begin_object().key("schema");
+    out.begin_object().field("type", "array").key("items");
+    write_schema(out, describe<OneResult>(), Side::answer);
+    out.end_object().end_object().end_object().end_object();
+  } else if (route.handler == store_content) {
+    write_done(out.key("200"), route, answer, "It was stored before");
+  } else if (is_content) {
+    write_done(out.key("206"), route, answer, "The range that was asked for");
+  } else if (route.handler == call_by_name) {
+    write_done(out.key("201"), route, &describe<PublishedMessage>(), "Sent: of operations that publish");
+  }
+  write_unable(out, route);
+  write_problem(out.key("default"), route, "Refused: what happened, to what, and what to do");
   out.end_object();
 }
 
@@ -122,8 +189,10 @@ void write_route(JsonWriter& out, const HttpRoute& route) {
   const auto* const all = operation != nullptr ? operation->arguments : nullptr;
   const auto* const query = operation == nullptr ? route.about.query : by_query ? all : nullptr;
   const auto* const body = operation == nullptr ? route.about.body : by_query ? nullptr : all;
-  const auto* const answer = operation != nullptr ? operation->answer : route.about.answer;
   const bool confirms = operation != nullptr && operation->layout == Layout::confirm;
+  const auto* const answer = confirms               ? &describe<PublishedMessage>()
+                             : operation != nullptr ? operation->answer
+                                                    : route.about.answer;
   out.key(lower(route.method)).begin_object().field("operationId", id_of(route));
   out.field("summary", operation != nullptr ? operation->what : route.about.what);
   write_parameters(out, route, query, all);
@@ -164,6 +233,8 @@ const std::string& openapi_document() {
   return text;
 }
 
-asio::awaitable<Answer> show_openapi(Exchange&) { co_return Answer{.body = openapi_document()}; }
+asio::awaitable<Answer> show_openapi(Exchange&) { co_return json_answer(200, openapi_document()); }
+
+asio::awaitable<Answer> show_asyncapi(Exchange&) { co_return json_answer(200, asyncapi_document()); }
 
 }  // namespace folkmoot

@@ -18,9 +18,11 @@ struct RouteAbout {
   const StructInfo* query = nullptr;   // of which no other parameter is taken
   const StructInfo* body = nullptr;    // nullptr: none, or as `body_shape` says
   const StructInfo* answer = nullptr;  // nullptr: as `answer_type` says
+  const StructInfo* other = nullptr;   // what may be answered instead
   std::string_view body_shape{};       // "message", "messages" (one or a list), "arguments" or "bytes"
   std::string_view answer_type = "application/json";
   int status = 200;
+  bool is_told = false;  // event by event, if the request's Accept says so
 };
 
 struct HttpRoute {
@@ -69,6 +71,7 @@ asio::awaitable<Answer> fetch_content(Exchange& exchange);
 asio::awaitable<Answer> show_health(Exchange& exchange);
 asio::awaitable<Answer> show_metrics(Exchange& exchange);
 asio::awaitable<Answer> show_openapi(Exchange& exchange);
+asio::awaitable<Answer> show_asyncapi(Exchange& exchange);
 asio::awaitable<Answer> want_upgrade(Exchange& exchange);
 
 }  // namespace folkmoot

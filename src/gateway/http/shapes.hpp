@@ -4,13 +4,11 @@
 
 #include "filter/limits.hpp"
 #include "folkmoot/operation/message.hpp"
+#include "gateway/answer_shapes.hpp"
 #include "gateway/http/answers.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot {
-
-inline constexpr std::string_view kStoreStatuses[] = {"pending", "delivered", "processed", "failed",
-                                                      "expired", "cancelled", "unknown"};
 
 struct NoFields {
   static constexpr std::array<FieldInfo, 0> fields() { return {}; }
@@ -37,22 +35,19 @@ struct ReceivedMessages {
   std::vector<Message> messages{};
 
   static constexpr auto fields() {
-    return std::array{field<&ReceivedMessages::messages>(0, "messages", "Each with its lease, delivery and status")};
+    return std::array{field<&ReceivedMessages::messages>(0, "messages", "Each with its lease, delivery and status",
+                                                         {.shape = "ReceivedMessage"})};
   }
 };
 
-struct PublishedMessage : PublishReceipt {
+struct PublishedMessage {
+  ConfirmAnswer confirm{};
   std::string status{};
 
   static constexpr auto fields() {
     return std::array{
-        field<&PublishedMessage::id, PublishedMessage>(0, "id", "Its id"),
+        fields_of<&PublishedMessage::confirm>(),
         field<&PublishedMessage::status>(1, "status", "In the words of message stores", {.words = kStoreStatuses}),
-        field<&PublishedMessage::outcome, PublishedMessage>(2, "outcome", "What became of it"),
-        field<&PublishedMessage::unread, PublishedMessage>(3, "unread", "To a mailbox: messages not retrieved yet",
-                                                           {.sparse = true}),
-        field<&PublishedMessage::last_read_age, PublishedMessage>(
-            4, "last_read_age_ms", "How long ago its agent last retrieved anything; null: never", {.sparse = true}),
     };
   }
 };
@@ -71,32 +66,21 @@ struct BatchBody {
 };
 
 struct BatchResults {
-  std::vector<JsonText> results{};
+  std::vector<OneResult> results{};
 
   static constexpr auto fields() {
-    return std::array{field<&BatchResults::results>(0, "results", "Of each a confirmation or an error, in their order",
-                                                    {.max = kBatchMessagesMax})};
+    return std::array{field<&BatchResults::results>(0, "results", "Of each, in their order")};
   }
 };
 
-struct ReceiptAnswer {
-  Uuid id{};
-  std::string recipient{}, status{}, reason{};
-  CopyState state{};
-  std::uint32_t deliveries = 0;
-  std::int64_t at = 0;
+struct ReceiptAndAttempts {
+  ReceiptAnswer receipt{};
   std::vector<Attempt> attempts{};
 
   static constexpr auto fields() {
     return std::array{
-        field<&ReceiptAnswer::id>(0, "id", "The message's"),
-        field<&ReceiptAnswer::recipient>(1, "recipient", "Whose copy it is", {.sparse = true}),
-        field<&ReceiptAnswer::state>(2, "state", "How far it is"),
-        field<&ReceiptAnswer::status>(3, "status", "In the words of message stores", {.words = kStoreStatuses}),
-        field<&ReceiptAnswer::deliveries>(4, "deliveries", "How often it was handed out"),
-        field<&ReceiptAnswer::at>(5, "at", "Since when", {.sparse = true}),
-        field<&ReceiptAnswer::reason>(6, "reason", "Why it is dead", {.sparse = true}),
-        field<&ReceiptAnswer::attempts>(7, "attempts", "Made at it so far"),
+        fields_of<&ReceiptAndAttempts::receipt>(),
+        field<&ReceiptAndAttempts::attempts>(7, "attempts", "Made at it so far"),
     };
   }
 };
@@ -144,39 +128,75 @@ struct CompleteBody {
   }
 };
 
-struct AskBody {
-  JsonText to{}, need{};
-  Message message{};
-  std::vector<Message> messages{};
-  std::chrono::milliseconds timeout{30'000};
-  bool stream = false;
+struct CompletedMessage {
+  IdAndStatus of{};
+  std::vector<OneResult> results{};
 
   static constexpr auto fields() {
     return std::array{
-        field<&AskBody::to>(0, "to", "A name, or a list of them", {.shape = "Names"}),
-        field<&AskBody::message>(1, "message", "What each is asked"),
-        field<&AskBody::messages>(2, "messages", "Or one for each", {.max = kReceiveMax}),
-        field<&AskBody::need>(3, "need", "How many answers are enough: all, first or a number", {.shape = "Need"}),
-        field<&AskBody::timeout>(4, "timeout_ms", "How long to wait", {.min = 1, .max = 3'600'000}),
-        field<&AskBody::stream>(5, "stream", "Messages of type status are wanted too"),
+        fields_of<&CompletedMessage::of>(),
+        field<&CompletedMessage::results>(2, "results", "Of each output, in their order"),
     };
   }
 };
 
-struct CommandBody {
-  JsonText to{}, need{}, parameters{};
-  std::string command{};
+/// What one of several said.
+struct IndexedAnswer {
+  std::uint32_t index = 0;
+  std::string recipient{};
   Message message{};
-  std::chrono::milliseconds timeout{30'000};
 
   static constexpr auto fields() {
     return std::array{
-        field<&CommandBody::to>(0, "to", "A name, or a list of them", {.required = true, .shape = "Names"}),
-        field<&CommandBody::command>(1, "command", "What is to be done", {.required = true}),
-        field<&CommandBody::parameters>(2, "parameters", "An object"),
-        field<&CommandBody::message>(3, "message", "Other fields of the message"),
-        field<&CommandBody::need>(4, "need", "How many answers are enough: all, first or a number", {.shape = "Need"}),
-        field<&CommandBody::timeout>(5, "timeout_ms", "How long to wait", {.min = 1, .max = 3'600'000}),
+        field<&IndexedAnswer::index>(0, "index", "Its place among those that were asked"),
+        field<&IndexedAnswer::recipient>(1, "recipient", "Who says it"),
+        field<&IndexedAnswer::message>(2, "message", "What it says"),
+    };
+  }
+};
+
+/// The answer of one agent that was asked.
+struct OneAnswer {
+  std::string status{};
+  Message response{};
+  std::vector<Message> statuses{};
+
+  static constexpr auto fields() {
+    return std::array{
+        field<&OneAnswer::status>(0, "status", "delivered"),
+        field<&OneAnswer::response>(1, "response", "Its answer, if that was waited for", {.sparse = true}),
+        field<&OneAnswer::statuses>(2, "statuses", "Its messages of type status before", {.sparse = true}),
+    };
+  }
+};
+
+/// The answers of several.
+struct ManyAnswers {
+  std::vector<IndexedAnswer> responses{}, statuses{};
+  GatheredAnswer gathered{};
+
+  static constexpr auto fields() {
+    return std::array{
+        field<&ManyAnswers::responses>(0, "responses", "In the order in which they came"),
+        field<&ManyAnswers::statuses>(1, "statuses", "Messages of type status before them", {.sparse = true}),
+        fields_of<&ManyAnswers::gathered>(),
+    };
+  }
+};
+
+struct HealthAnswer {
+  std::string status{}, server{}, version{}, reason{};
+  std::uint64_t uptime_ms = 0;
+  bool accepts_durable = false;
+
+  static constexpr auto fields() {
+    return std::array{
+        field<&HealthAnswer::status>(0, "status", "ok, or degraded: it refuses durable messages"),
+        field<&HealthAnswer::server>(1, "server", "Its software", {.sparse = true}),
+        field<&HealthAnswer::version>(2, "version", "Of it", {.sparse = true}),
+        field<&HealthAnswer::uptime_ms>(3, "uptime_ms", "Since it was started"),
+        field<&HealthAnswer::accepts_durable>(4, "accepts_durable", "Whether it takes durable messages"),
+        field<&HealthAnswer::reason>(5, "reason", "Why it does not", {.sparse = true}),
     };
   }
 };
