@@ -26,23 +26,22 @@ std::int64_t now_ms() {
 // FIELD=VALUE into the arguments. A field that is given twice takes its last value, one that is a list all of them.
 void set_field(const OperationInfo& operation, void* arguments, const std::string& pair) {
   const auto equals = pair.find('=');
-  if (equals == std::string::npos || equals == 0)
-    throw CLI::ValidationError(pair, "is not FIELD=VALUE, such as limit=10");
+  if (equals == std::string::npos || equals == 0) throw_invalid(pair, "is not FIELD=VALUE, such as limit=10");
   const auto name = pair.substr(0, equals);
   const auto place = find_place(*operation.arguments, arguments, name);
   if (place.field == nullptr) {
     const auto known = names(*operation.arguments);
-    throw CLI::ValidationError(name, fmt::format("is no field of {}{}; `folkmoot describe {}` tells them",
-                                                 operation.name, did_you_mean(name, known), operation.name));
+    throw_invalid(name, fmt::format("is no field of {}{}; `folkmoot describe {}` tells them", operation.name,
+                                    did_you_mean(name, known), operation.name));
   }
   const auto done = read_written(*place.field, place.at, std::string_view(pair).substr(equals + 1), now_ms());
-  if (!done) throw CLI::ValidationError(name, done.error().text);
+  if (!done) throw_invalid(name, done.error().text);
 }
 
 void call(const Options& options) {
   const auto* const operation = find_operation(options.name);
   if (operation == nullptr) {
-    throw CLI::ValidationError("NAME", no_such_operation(options.name) + ". `folkmoot describe` lists them all");
+    throw_invalid("NAME", no_such_operation(options.name) + ". `folkmoot describe` lists them all");
   }
   const auto arguments = operation->arguments->make();
   for (const auto& pair : options.fields) set_field(*operation, arguments.get(), pair);
@@ -56,7 +55,7 @@ void call(const Options& options) {
 
 }  // namespace
 
-void add_call(CLI::App& app) {
+void add_call(App& app) {
   auto* command = app.add_subcommand("call", "Carry out any operation by its name; the answer is JSON");
   const auto options = std::make_shared<Options>();
   command->add_option("NAME", options->name, "Which; `folkmoot describe` lists them")->required();

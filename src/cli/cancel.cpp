@@ -9,7 +9,7 @@
 
 namespace folkmoot::cli {
 
-void add_cancel(CLI::App& app) {
+void add_cancel(App& app) {
   auto* command = app.add_subcommand("cancel", "Take a message back that nobody has had yet");
   const auto id = std::make_shared<std::string>();
   command->add_option("ID", *id, "The message, as send prints it")->required();

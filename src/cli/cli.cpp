@@ -35,33 +35,33 @@ ClientOptions client_options() {
   return options;
 }
 
-CLI::Option* add_duration(CLI::App& app, const std::string& names, Milliseconds& into, const std::string& help) {
+Option* add_duration(App& app, const std::string& names, Milliseconds& into, const std::string& help) {
   return app
-      .add_option_function<std::string>(
+      .add_option(
           names,
           [&into, names](const std::string& text) {
             const auto ms = parse_duration_ms(text);
-            if (!ms) throw CLI::ValidationError(names, ms.error().text);
+            if (!ms) throw_invalid(names, ms.error().text);
             into = Milliseconds(*ms);
           },
           help)
       ->type_name("DURATION");
 }
 
-CLI::Option* add_time(CLI::App& app, const std::string& names, std::int64_t& into, const std::string& help) {
+Option* add_time(App& app, const std::string& names, std::int64_t& into, const std::string& help) {
   return app
-      .add_option_function<std::string>(
+      .add_option(
           names,
           [&into, names](const std::string& text) {
             const auto ms = parse_time_ms(text);
-            if (!ms) throw CLI::ValidationError(names, ms.error().text);
+            if (!ms) throw_invalid(names, ms.error().text);
             into = *ms == 0 ? 1 : *ms;  // 0 stands for none given
           },
           help)
       ->type_name("TIME");
 }
 
-CLI::Validator at_least_one() {
+Check at_least_one() {
   return {[](const std::string& text) -> std::string {
             std::uint64_t number = 0;
             const auto* const end = text.data() + text.size();
@@ -72,11 +72,11 @@ CLI::Validator at_least_one() {
           "POSITIVE"};
 }
 
-CLI::Validator not_empty() {
+Check not_empty() {
   return {[](const std::string& text) -> std::string { return text.empty() ? "must not be empty" : ""; }, ""};
 }
 
-CLI::Validator longer_than_zero() {
+Check longer_than_zero() {
   return {[](const std::string& text) -> std::string {
             return parse_duration_ms(text) == 0 ? fmt::format("`{}` must be longer than 0, such as 30s", text) : "";
           },
@@ -89,7 +89,7 @@ Uuid parse_id(const std::string& text) {
   return *id;
 }
 
-void set_example(CLI::App& app, const std::string& example) { app.footer("\nExample:\n" + example); }
+void set_example(App& app, const std::string& example) { app.footer("\nExample:\n" + example); }
 
 std::string read_content(const std::string& argument) {
   if (argument != "-") return argument;

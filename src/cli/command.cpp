@@ -41,7 +41,7 @@ void command(const Options& options) {
 
 }  // namespace
 
-void add_command(CLI::App& app) {
+void add_command(App& app) {
   auto* sub = app.add_subcommand("command", "Have an agent do something: statuses go to stderr, the result to stdout");
   const auto options = std::make_shared<Options>();
   sub->add_option("AGENT", options->agent, "Who is to do it")->required()->check(not_empty());

@@ -59,7 +59,7 @@ void stat(const Options& options) {
 
 }  // namespace
 
-void add_content(CLI::App& app) {
+void add_content(App& app) {
   auto* command = app.add_subcommand("content", "Store and fetch what is too large for a message");
   command->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, const char* example, void (*run)(const Options&)) {

@@ -28,7 +28,7 @@ void show_cost(const Options& options) {
 
 }  // namespace
 
-void add_conversation(CLI::App& app) {
+void add_conversation(App& app) {
   auto* command = app.add_subcommand("conversation", "Ask about a conversation");
   command->require_subcommand(1);
   auto* cost =

@@ -25,7 +25,7 @@ struct Options {
   }
 };
 
-void add_filter(CLI::App& app, Options& options) {
+void add_filter(App& app, Options& options) {
   app.add_option("--mailbox", options.filter.mailbox, "Only those of this mailbox")->type_name("AGENT");
   app.add_option("--reason", options.filter.reason,
                  "Only those that died of this: expired, overflow, max_deliveries, rejected, ...");
@@ -93,7 +93,7 @@ void resubmit_one(Session& session, const Options& options, const DeadFilter& fi
 }
 
 void resubmit(const Options& options) {
-  if (options.id.empty() && !options.any() && !options.all) throw CLI::RequiredError("An ID, a condition or --all");
+  if (options.id.empty() && !options.any() && !options.all) throw_missing("An ID, a condition or --all");
   auto filter = options.filter;
   if (!options.id.empty()) filter.id = parse_id(options.id);
   Session session;
@@ -123,7 +123,7 @@ void resubmit(const Options& options) {
 }
 
 void purge(const Options& options) {
-  if (options.id.empty() && !options.any() && !options.all) throw CLI::RequiredError("An ID, a condition or --all");
+  if (options.id.empty() && !options.any() && !options.all) throw_missing("An ID, a condition or --all");
   auto filter = options.filter;
   if (!options.id.empty()) filter.id = parse_id(options.id);
   Session session;
@@ -135,7 +135,7 @@ void purge(const Options& options) {
   print_line(fmt::format("{} gone", gone.purged));
 }
 
-void add_list(CLI::App& dead) {
+void add_list(App& dead) {
   auto* command = dead.add_subcommand("list", "List dead letters, oldest first within a mailbox");
   const auto options = std::make_shared<Options>();
   add_filter(*command, *options);
@@ -147,7 +147,7 @@ void add_list(CLI::App& dead) {
   command->callback([options] { list(*options); });
 }
 
-void add_show(CLI::App& dead) {
+void add_show(App& dead) {
   auto* command = dead.add_subcommand("show", "Show one with its content and the attempts made at it");
   const auto options = std::make_shared<Options>();
   command->add_option("ID", options->id, "The message")->required();
@@ -156,7 +156,7 @@ void add_show(CLI::App& dead) {
   command->callback([options] { show(*options); });
 }
 
-void add_resubmit(CLI::App& dead) {
+void add_resubmit(App& dead) {
   auto* command =
       dead.add_subcommand("resubmit", "Send one again, or all that fit the conditions; each as a new message");
   const auto options = std::make_shared<Options>();
@@ -177,7 +177,7 @@ void add_resubmit(CLI::App& dead) {
   command->callback([options] { resubmit(*options); });
 }
 
-void add_purge(CLI::App& dead) {
+void add_purge(App& dead) {
   auto* command = dead.add_subcommand("purge", "Do away with one, or with all that fit the conditions");
   const auto options = std::make_shared<Options>();
   command->add_option("ID", options->id, "The message; without it all that fit");
@@ -192,7 +192,7 @@ void add_purge(CLI::App& dead) {
 
 }  // namespace
 
-void add_dead(CLI::App& app) {
+void add_dead(App& app) {
   auto* command = app.add_subcommand("dead", "Look after dead letters: messages that were given up");
   command->require_subcommand(1);
   add_list(*command);

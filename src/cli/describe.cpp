@@ -47,13 +47,13 @@ void describe(const std::string& name) {
     return;
   }
   const auto* const operation = find_operation(name);
-  if (operation == nullptr) throw CLI::ValidationError("NAME", no_such_operation(name));
+  if (operation == nullptr) throw_invalid("NAME", no_such_operation(name));
   describe_one(*operation);
 }
 
 }  // namespace
 
-void add_describe(CLI::App& app) {
+void add_describe(App& app) {
   auto* command = app.add_subcommand("describe", "List the operations of `folkmoot call`, or tell all about one");
   const auto name = std::make_shared<std::string>();
   const auto openapi = std::make_shared<bool>(false), asyncapi = std::make_shared<bool>(false);

@@ -179,13 +179,13 @@ void show(const Options& options) {
 
 }  // namespace
 
-void add_journal(CLI::App& app) {
+void add_journal(App& app) {
   auto* command = app.add_subcommand("journal", "Look at a journal while no server uses it");
   command->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, const char* example, void (*run)(const Options&)) {
     auto* one = command->add_subcommand(name, help);
     const auto options = std::make_shared<Options>();
-    one->add_option("DIR", options->folder, "The server's data folder")->required()->check(CLI::ExistingDirectory);
+    one->add_option("DIR", options->folder, "The server's data folder")->required()->check(existing_folder());
     one->add_flag("--json", options->json, "Print as JSON");
     set_example(*one, example);
     one->callback([options, run] { run(*options); });

@@ -10,7 +10,7 @@
 
 namespace folkmoot::cli {
 
-void add_mailbox(CLI::App& app) {
+void add_mailbox(App& app) {
   auto* command = app.add_subcommand(
       "mailbox", "Make a mailbox, or change how it is bounded; what is left out is the server's default again");
   struct Options {
@@ -22,7 +22,7 @@ void add_mailbox(CLI::App& app) {
   command->add_option("--max-messages", options->bounds.max_messages, "Messages it holds at most")
       ->check(at_least_one());
   command->add_option("--overflow", options->overflow, "When it is full: reject, or drop_oldest (to the dead letters)")
-      ->check(CLI::IsMember({"reject", "drop_oldest"}));
+      ->check(one_of({"reject", "drop_oldest"}));
   add_duration(*command, "--ttl", options->bounds.default_ttl,
                "Messages without a time to live of their own expire after this");
   command->add_option("--max-deliveries", options->bounds.max_deliveries, "Deliveries before a message is given up")

@@ -15,7 +15,7 @@ namespace {
 
 struct Command {
   std::string_view name;
-  void (*add)(CLI::App& app);
+  void (*add)(App& app);
 };
 
 // In the order in which --help lists them.
@@ -49,8 +49,7 @@ constexpr Command kCommands[] = {
 
 int main(int argc, char** argv) {
   using namespace folkmoot::cli;
-  CLI::App app("folkmoot: a message bus for AI agents. Mailboxes, events and requests that survive a crash.",
-               "folkmoot");
+  App app("folkmoot: a message bus for AI agents. Mailboxes, events and requests that survive a crash.", "folkmoot");
   app.set_version_flag("--version", "folkmoot " FOLKMOOT_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
@@ -81,12 +80,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& shown) {
-    return app.exit(shown);
-  } catch (const CLI::ParseError& wrong) {
-    app.exit(wrong);
-    return 2;
+    if (const int status = app.run(argc, argv); status != 0) return status;
   } catch (const Exit& exit) {
     return exit.status;
   } catch (const folkmoot::Failure& failed) {

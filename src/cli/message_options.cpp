@@ -83,7 +83,7 @@ Metadata parse_pairs(const std::vector<std::string>& pairs) {
   return out;
 }
 
-void MessageOptions::add_to(CLI::App& app, bool topic, bool content_required) {
+void MessageOptions::add_to(App& app, bool topic, bool content_required) {
   topic_ = topic;
   app.add_option(topic ? "TOPIC" : "TO", to_, topic ? "Words joined by dots" : "The recipient's mailbox")->required();
   auto* content = app.add_option("CONTENT", content_, "The content; - reads stdin")->required(content_required);
@@ -109,7 +109,7 @@ void MessageOptions::add_to(CLI::App& app, bool topic, bool content_required) {
   };
   app.add_flag("--compress", compress_,
                "Send the content compressed, if that makes it smaller; --compress=gzip with gzip, not zstd")
-      ->check(CLI::Validator(check_encoding, ""));
+      ->check(Check(check_encoding, ""));
   if (topic) return;
   add_time(app, "--expires-at", expires_at_, "The message expires then")->excludes(ttl);
   auto* delay = add_duration(app, "--delay", delay_, "Not delivered before this has passed");
@@ -122,16 +122,16 @@ void MessageOptions::add_to(CLI::App& app, bool topic, bool content_required) {
   app.add_flag("--bounce", bounce_, "If it ends dead, tell the sender with a message of type error");
 }
 
-void MessageOptions::add_topic_to(CLI::App& app) {
+void MessageOptions::add_topic_to(App& app) {
   app.add_flag("--topic", topic_, "TO is a topic: an event to everybody who is subscribed to it then");
 }
 
-void MessageOptions::add_file_to(CLI::App& app) {
+void MessageOptions::add_file_to(App& app) {
   app.add_option(
          "--file", file_,
          "Instead of CONTENT: this file, by reference if it is large; its name goes along as metadata `filename`")
       ->type_name("FILE")
-      ->check(CLI::ExistingFile);
+      ->check(existing_file());
 }
 
 ClientOptions MessageOptions::with_client_options() const {

@@ -20,11 +20,11 @@ Metadata parse_pairs(const std::vector<std::string>& pairs);
 class MessageOptions {
  public:
   /// Adds the positionals (TO or TOPIC, and CONTENT) and the options to `app`.
-  void add_to(CLI::App& app, bool topic, bool content_required = true);
+  void add_to(App& app, bool topic, bool content_required = true);
   /// Adds --topic to those of a mailbox: TO is a topic then.
-  void add_topic_to(CLI::App& app);
+  void add_topic_to(App& app);
   /// Adds --file.
-  void add_file_to(CLI::App& app);
+  void add_file_to(App& app);
   /// The file whose content it is; empty: none.
   const std::string& file() const { return file_; }
   /// Reads stdin if the content is `-`. Throws Failure.

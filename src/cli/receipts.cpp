@@ -48,7 +48,7 @@ void receipts(const Options& options) {
 
 }  // namespace
 
-void add_receipts(CLI::App& app) {
+void add_receipts(App& app) {
   auto* command = app.add_subcommand("receipts", "Tell where the recipients' copies of messages are");
   const auto options = std::make_shared<Options>();
   command->add_option("ID", options->ids, "Message ids, as send prints them")->required();

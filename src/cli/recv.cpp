@@ -81,13 +81,13 @@ void receive(const Options& options) {
 
 }  // namespace
 
-void add_recv(CLI::App& app) {
+void add_recv(App& app) {
   auto* command =
       app.add_subcommand("recv", "Take messages out of a mailbox and print them; exit status 1 if there is none");
   const auto options = std::make_shared<Options>();
   command->add_option("AGENT", options->agent, "The mailbox")->required()->check(not_empty());
   auto* max = command->add_option("--max", options->max, "Messages at most (default 1; with --follow no end)")
-                  ->check(CLI::Range(1, 1000));
+                  ->check(in_range(1, 1000));
   auto* wait = add_duration(*command, "--wait", options->wait, "Wait this long for the first (default: do not wait)");
   command->add_flag("--follow", options->follow, "Go on until stopped by a signal, or by --max")->excludes(wait);
   auto* no_ack =
@@ -112,7 +112,7 @@ void add_recv(CLI::App& app) {
       ->add_option("--save", options->save,
                    "Write each content into this folder, checked by its hash if it goes by reference")
       ->type_name("DIR")
-      ->check(CLI::ExistingDirectory);
+      ->check(existing_folder());
   set_example(*command,
               "  $ folkmoot recv reviewer --wait 30s\n"
               "  anonymous task high 0193f2c4-...\n"

@@ -158,7 +158,7 @@ void reply(const Options& options) {
 
 }  // namespace
 
-void add_reply(CLI::App& app) {
+void add_reply(App& app) {
   auto* command = app.add_subcommand("reply", "Answer an agent's messages with a command, until stopped");
   const auto options = std::make_shared<Options>();
   command->add_option("AGENT", options->agent, "The mailbox to serve")->required()->check(not_empty());
@@ -178,7 +178,7 @@ void add_reply(CLI::App& app) {
       ->expected(1)
       ->take_all();
   command->add_option("--parallel", options->parallel, "Commands at the same time (default 1)")
-      ->check(CLI::Range(1, 256));
+      ->check(in_range(1, 256));
   set_example(*command,
               "  $ folkmoot reply analyst --exec 'wc -w' &\n"
               "  $ echo 'how many words are these' | folkmoot request analyst -\n"

@@ -90,7 +90,7 @@ void request_many(const Options& options, const Message& asked) {
 
 }  // namespace
 
-void add_request(CLI::App& app) {
+void add_request(App& app) {
   auto* command =
       app.add_subcommand("request", "Ask an agent and print its answer; exit status 1 if it answers with an error");
   const auto options = std::make_shared<Options>();

@@ -25,8 +25,7 @@ WeightedTarget target_of(const std::string& text) {
   WeightedTarget target{text.substr(0, at)};
   const auto* const end = text.data() + text.size();
   const auto read = std::from_chars(text.data() + at + 1, end, target.weight);
-  if (read.ec != std::errc{} || read.ptr != end)
-    throw CLI::ValidationError("TARGET", text + " is not NAME or NAME=WEIGHT");
+  if (read.ec != std::errc{} || read.ptr != end) throw_invalid("TARGET", text + " is not NAME or NAME=WEIGHT");
   return target;
 }
 
@@ -43,7 +42,7 @@ std::string describe(const RouteStatus& route) {
   return line + fmt::format("  routed {}", route.routed);
 }
 
-void add_add(CLI::App& route) {
+void add_add(App& route) {
   auto* command = route.add_subcommand("add", "Add a rule, in the place of one of the same name");
   const auto options = std::make_shared<Options>();
   command->add_option("NAME", options->rule.name, "By which it is removed again")->required();
@@ -55,7 +54,7 @@ void add_add(CLI::App& route) {
   command
       ->add_option("--strategy", options->strategy,
                    "How several targets share: round_robin (default), weighted, least_loaded, random, hash")
-      ->check(CLI::IsMember({"round_robin", "weighted", "least_loaded", "random", "hash"}));
+      ->check(one_of({"round_robin", "weighted", "least_loaded", "random", "hash"}));
   command->add_option("--hash-on", options->rule.hash_on,
                       "The field that strategy hash goes by, such as metadata.customer");
   command->add_flag("--consumers-only", options->rule.consumers_only, "Pass over a target that has no free consumer");
@@ -73,7 +72,7 @@ void add_add(CLI::App& route) {
   });
 }
 
-void add_list(CLI::App& route) {
+void add_list(App& route) {
   auto* command = route.add_subcommand("list", "List the rules, in the order they are asked");
   const auto as_json = std::make_shared<bool>(false);
   command->add_flag("--json", *as_json, "One a line, as JSON");
@@ -87,7 +86,7 @@ void add_list(CLI::App& route) {
   });
 }
 
-void add_remove(CLI::App& route) {
+void add_remove(App& route) {
   auto* command = route.add_subcommand("remove", "End one");
   const auto name = std::make_shared<std::string>();
   command->add_option("NAME", *name, "As it was added")->required();
@@ -101,13 +100,13 @@ void add_remove(CLI::App& route) {
   });
 }
 
-void add_load(CLI::App& route) {
+void add_load(App& route) {
   auto* command = route.add_subcommand(
       "load", "Say how busy the agent of --as is: strategy least_loaded adds it to what waits for it");
   const auto load = std::make_shared<std::uint32_t>(0);
   command->add_option("LOAD", *load, "In messages; holds until it says otherwise")
       ->required()
-      ->check(CLI::Range(0, 1'000'000'000));
+      ->check(in_range(0, 1'000'000'000));
   set_example(*command,
               "  $ folkmoot --as expert route load 12\n"
               "  the load of expert is 12");
@@ -120,7 +119,7 @@ void add_load(CLI::App& route) {
 
 }  // namespace
 
-void add_route(CLI::App& app) {
+void add_route(App& app) {
   auto* command = app.add_subcommand("route", "Find recipients for messages that are sent without one (TO is '')");
   command->require_subcommand(1);
   add_add(*command);

@@ -24,7 +24,7 @@ std::string describe(const ScheduleStatus& schedule) {
                      schedule.fired);
 }
 
-void add_add(CLI::App& schedule) {
+void add_add(App& schedule) {
   auto* command =
       schedule.add_subcommand("add", "Have a message sent again and again, in the place of one of the same name");
   const auto options = std::make_shared<Options>();
@@ -45,7 +45,7 @@ void add_add(CLI::App& schedule) {
               "  schedule tick is set");
   command->callback([options] {
     auto& given = options->schedule;
-    if (given.cron.empty() == (given.every.count() == 0)) throw CLI::RequiredError("--every or --cron");
+    if (given.cron.empty() == (given.every.count() == 0)) throw_missing("--every or --cron");
     given.message = options->message.build();
     Session session;
     value(session->call(given));
@@ -53,7 +53,7 @@ void add_add(CLI::App& schedule) {
   });
 }
 
-void add_list(CLI::App& schedule) {
+void add_list(App& schedule) {
   auto* command = schedule.add_subcommand("list", "List what is scheduled");
   const auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "One a line, as JSON");
@@ -67,7 +67,7 @@ void add_list(CLI::App& schedule) {
   });
 }
 
-void add_remove(CLI::App& schedule) {
+void add_remove(App& schedule) {
   auto* command = schedule.add_subcommand("remove", "End one");
   const auto name = std::make_shared<std::string>();
   command->add_option("NAME", *name, "As it was added")->required();
@@ -83,7 +83,7 @@ void add_remove(CLI::App& schedule) {
 
 }  // namespace
 
-void add_schedule(CLI::App& app) {
+void add_schedule(App& app) {
   auto* command = app.add_subcommand("schedule", "Have messages sent again and again");
   command->require_subcommand(1);
   add_add(*command);

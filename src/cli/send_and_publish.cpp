@@ -97,7 +97,7 @@ void send_lines(const Options& options) {
 
 }  // namespace
 
-void add_send(CLI::App& app) {
+void add_send(App& app) {
   auto* command =
       app.add_subcommand("send", "Put a message into an agent's mailbox; done when it is on the server's disk");
   const auto options = std::make_shared<Options>();
@@ -117,9 +117,9 @@ void add_send(CLI::App& app) {
   command->callback([options] {
     const bool from_file = !options->message.file().empty(), from_lines = !options->lines.empty();
     if (options->message.has_content() + from_file + from_lines != 1)
-      throw CLI::RequiredError("CONTENT, --file or --lines, one of them,");
+      throw_missing("CONTENT, --file or --lines, one of them,");
     if (from_lines && options->message.has_key()) {
-      throw CLI::ValidationError("--key", "with --lines all lines but the first would be its duplicates: leave it out");
+      throw_invalid("--key", "with --lines all lines but the first would be its duplicates: leave it out");
     }
     if (from_file) return send_file(*options);
     if (from_lines) return send_lines(*options);
@@ -127,7 +127,7 @@ void add_send(CLI::App& app) {
   });
 }
 
-void add_publish(CLI::App& app) {
+void add_publish(App& app) {
   auto* command = app.add_subcommand("publish", "Send an event to everybody who is subscribed to its topic now");
   const auto options = std::make_shared<Options>();
   options->message.add_to(*command, true);

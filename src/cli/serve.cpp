@@ -5,7 +5,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -130,10 +129,10 @@ int serve(const ServeArguments& arguments) {
 
 }  // namespace
 
-void add_serve(CLI::App& app) {
+void add_serve(App& app) {
   auto* const command = app.add_subcommand("serve", "Run a server");
   auto arguments = std::make_shared<ServeArguments>();
-  command->add_option("--config", arguments->config_file, "TOML file with settings")->check(CLI::ExistingFile);
+  command->add_option("--config", arguments->config_file, "TOML file with settings")->check(existing_file());
   command->add_option("--data", arguments->data, "Data folder (default ./folkmoot-data)");
   command->add_option("--listen", arguments->listen, "HOST:PORT (default 127.0.0.1:7470)");
   command->add_option("--token", arguments->token, "What clients must give (better: FOLKMOOT_TOKEN)");

@@ -1,10 +1,10 @@
 // folkmoot serve (its own header: the rooms it needs are not needed by the other subcommands).
 #pragma once
 
-#include <CLI/CLI.hpp>
+#include "cli/command_line.hpp"
 
 namespace folkmoot::cli {
 
-void add_serve(CLI::App& app);
+void add_serve(App& app);
 
 }  // namespace folkmoot::cli

@@ -61,7 +61,7 @@ void print_human(const json::object& stats) {
 
 }  // namespace
 
-void add_stats(CLI::App& app) {
+void add_stats(App& app) {
   auto* command = app.add_subcommand("stats", "Show the server's counters and mailboxes");
   struct Options {
     std::string mailbox;

@@ -32,7 +32,7 @@ void subscribe(const Options& options) {
 
 }  // namespace
 
-void add_subscribe(CLI::App& app) {
+void add_subscribe(App& app) {
   auto* command =
       app.add_subcommand("subscribe", "Print the events of a topic pattern as they are published, until stopped");
   const auto options = std::make_shared<Options>();

@@ -45,7 +45,7 @@ void wait(const Options& options) {
 
 }  // namespace
 
-void add_wait(CLI::App& app) {
+void add_wait(App& app) {
   auto* command = app.add_subcommand("wait", "Wait until a mailbox has a message ready, without taking it");
   const auto options = std::make_shared<Options>();
   command->add_option("AGENT", options->agent, "The mailbox")->required()->check(not_empty());

@@ -7,7 +7,7 @@
 
 namespace folkmoot::cli {
 
-void add_bench(CLI::App& app) {
+void add_bench(App& app) {
   auto* command =
       app.add_subcommand("bench", "Measure a server: a throwaway one started for it, or the one of --server");
   struct Options {
@@ -22,21 +22,20 @@ void add_bench(CLI::App& app) {
           "WORKLOAD", options->workload,
           "pubsub, mailbox (durable), request, fanout, connections (10,000 idle agents), backlog (1,000,000 waiting)")
       ->required()
-      ->check(CLI::IsMember({"pubsub", "mailbox", "request", "fanout", "connections", "backlog"}));
+      ->check(one_of({"pubsub", "mailbox", "request", "fanout", "connections", "backlog"}));
   command->add_option("--messages", options->bench.messages, "How many; for connections: how many of these")
-      ->check(CLI::Range(1ul, 1'000'000'000ul));
-  command->add_option("--size", options->bench.bytes, "Bytes of content (default 128)")
-      ->check(CLI::Range(1, 1'000'000));
+      ->check(in_range(1, 1'000'000'000));
+  command->add_option("--size", options->bench.bytes, "Bytes of content (default 128)")->check(in_range(1, 1'000'000));
   command->add_option("--publishers", options->bench.publishers, "Connections that publish or ask (default 1)")
-      ->check(CLI::Range(1, 1'000));
+      ->check(in_range(1, 1'000));
   command
       ->add_option("--subscribers", options->bench.subscribers,
                    "Connections that receive or answer (default 1; fanout 100)")
-      ->check(CLI::Range(1, 10'000));
+      ->check(in_range(1, 10'000));
   command
       ->add_option("--window", options->bench.window,
                    "Messages on their way at most (pubsub 10,000; mailbox 1,000; request 1)")
-      ->check(CLI::Range(1, 1'000'000));
+      ->check(in_range(1, 1'000'000));
   command->add_option("--server-pid", options->server_pid,
                       "Whose processor time and memory to read, when --server is not a Unix socket");
   command->add_flag("--json", options->json, "Print the figures as one JSON object");

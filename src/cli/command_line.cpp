@@ -1,0 +1,93 @@
+#include "cli/command_line.hpp"
+
+#include <CLI/CLI.hpp>
+
+namespace folkmoot::cli {
+namespace {
+
+Check of(const CLI::Validator& validator) {
+  return {[validator](std::string& text) { return validator(text); }, validator.get_description()};
+}
+
+}  // namespace
+
+Check in_range(std::int64_t low, std::int64_t high) { return of(CLI::Range(low, high)); }
+Check one_of(const std::vector<std::string>& words) { return of(CLI::IsMember(words)); }
+Check existing_file() { return of(CLI::ExistingFile); }
+Check existing_folder() { return of(CLI::ExistingDirectory); }
+
+void throw_missing(const std::string& what) { throw CLI::RequiredError(what); }
+void throw_invalid(const std::string& option, const std::string& text) { throw CLI::ValidationError(option, text); }
+
+Option* Option::required(bool is_required) { return option_.required(is_required), this; }
+Option* Option::check(const Check& check) { return option_.check(CLI::Validator(check.wrong, check.kind)), this; }
+Option* Option::type_name(const std::string& name) { return option_.type_name(name), this; }
+Option* Option::description(const std::string& text) { return option_.description(text), this; }
+Option* Option::excludes(Option* other) { return option_.excludes(&other->option_), this; }
+Option* Option::needs(Option* other) { return option_.needs(&other->option_), this; }
+Option* Option::expected(int values) { return option_.expected(values), this; }
+Option* Option::take_all() { return option_.take_all(), this; }
+Option* Option::envname(const std::string& name) { return option_.envname(name), this; }
+Option* Option::each(const std::function<void(std::string)>& seen) { return option_.each(seen), this; }
+std::size_t Option::count() const { return option_.count(); }
+
+App::App(const std::string& description, const std::string& name)
+    : root_(std::make_unique<CLI::App>(description, name)), app_(*root_) {}
+App::App(CLI::App& subcommand) : app_(subcommand) {}
+App::~App() = default;
+
+Option* App::keep(CLI::Option* option) { return &options_.emplace_back(*option); }
+
+App* App::add_subcommand(const std::string& name, const std::string& description) {
+  return subcommands_.emplace_back(new App(*app_.add_subcommand(name, description))).get();
+}
+
+Option* App::add_option(const std::string& names, std::string& into, const std::string& help) {
+  return keep(app_.add_option(names, into, help));
+}
+Option* App::add_option(const std::string& names, std::vector<std::string>& into, const std::string& help) {
+  return keep(app_.add_option(names, into, help));
+}
+Option* App::add_option(const std::string& names, std::int32_t& into, const std::string& help) {
+  return keep(app_.add_option(names, into, help));
+}
+Option* App::add_option(const std::string& names, std::uint32_t& into, const std::string& help) {
+  return keep(app_.add_option(names, into, help));
+}
+Option* App::add_option(const std::string& names, std::uint64_t& into, const std::string& help) {
+  return keep(app_.add_option(names, into, help));
+}
+Option* App::add_option(const std::string& names, const std::function<void(const std::string&)>& take,
+                        const std::string& help) {
+  return keep(app_.add_option_function<std::string>(names, take, help));
+}
+Option* App::add_flag(const std::string& names, bool& into, const std::string& help) {
+  return keep(app_.add_flag(names, into, help));
+}
+Option* App::add_flag(const std::string& names, std::string& into, const std::string& help) {
+  return keep(app_.add_flag(names, into, help));
+}
+Option* App::add_flag(const std::string& names) { return keep(app_.add_flag(names)); }
+
+App* App::description(const std::string& text) { return app_.description(text), this; }
+App* App::footer(const std::string& text) { return app_.footer(text), this; }
+App* App::callback(const std::function<void()>& run) { return app_.callback(run), this; }
+App* App::require_subcommand(int count) { return app_.require_subcommand(count), this; }
+App* App::fallthrough() { return app_.fallthrough(), this; }
+Option* App::set_version_flag(const std::string& names, const std::string& text) {
+  return keep(app_.set_version_flag(names, text));
+}
+
+int App::run(int argc, char** argv) {
+  try {
+    app_.parse(argc, argv);
+    return 0;
+  } catch (const CLI::Success& shown) {
+    return app_.exit(shown);
+  } catch (const CLI::ParseError& wrong) {
+    app_.exit(wrong);
+    return 2;
+  }
+}
+
+}  // namespace folkmoot::cli
