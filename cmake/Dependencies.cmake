@@ -18,6 +18,17 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET GLOBAL tomlplusplus)
 add_library(tomlplusplus::tomlplusplus ALIAS PkgConfig::tomlplusplus)
 
+# Asio and Beast are headers alone in Debian: what of them is no template is compiled once here, each function a section
+# of its own, so that the program takes in what it calls.
+foreach(library IN ITEMS asio beast)
+  string(TOUPPER ${library} upper)
+  add_library(folkmoot_${library} STATIC EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/compiled/${library}.cpp)
+  target_compile_definitions(folkmoot_${library} PUBLIC BOOST_${upper}_SEPARATE_COMPILATION)
+  target_compile_options(folkmoot_${library} PRIVATE -ffunction-sections -fdata-sections)
+  target_link_libraries(folkmoot_${library} PUBLIC Boost::headers Threads::Threads)
+endforeach()
+target_link_libraries(folkmoot_beast PUBLIC folkmoot_asio)
+
 if(FOLKMOOT_TESTS)
   find_package(GTest 1.12 REQUIRED)
 endif()

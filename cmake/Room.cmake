@@ -66,9 +66,19 @@ function(folkmoot_test name)
   add_executable(${name} ${test_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include
                              ${PROJECT_SOURCE_DIR}/tests)
-  target_link_libraries(${name} PRIVATE ${depends} GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE ${depends} ${FOLKMOOT_TEST_LIBRARIES} GTest::gtest_main)
+  folkmoot_use_precompiled(${name} test)
+  folkmoot_link_fast(${name})
+  target_compile_options(${name} PRIVATE ${FOLKMOOT_TEST_OPTIONS})
   add_test(NAME ${name} COMMAND ${name} ${test_ARGS})
   set_tests_properties(${name} PROPERTIES LABELS ${test_LABEL} TIMEOUT ${test_TIMEOUT})
+endfunction()
+
+# folkmoot_link_fast(<target>): a program that nobody installs.
+function(folkmoot_link_fast target)
+  if(FOLKMOOT_MOLD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_link_options(${target} PRIVATE -fuse-ld=mold)
+  endif()
 endfunction()
 
 function(folkmoot_refuse_unknown function words)
