@@ -1,27 +1,75 @@
-"""Writes the source of one planted fault, or (`--list`) the name and file of each.  plant.py FAULT SRC OUT"""
+"""Copies src/engine with every fault of faults.py in it, each behind a switch.  plant.py ENGINE OUT
+
+OUT/engine/ gets the copy, OUT/planted.inc a row for each fault. A file that would stay as it is is not written, so that
+an edit of one file of the engine compiles one file again."""
 
 import pathlib
 import re
 import sys
+import zlib
 
 from faults import FAULTS
 
+HEAD = """// The engine's {name} with faults in it (tests/planted/plant.py).
+namespace folkmoot {{
+extern unsigned planted;  // the fault that is switched on
+}}
+"""
+
+
+def number(name):
+    return f"{zlib.crc32(name.encode()):#x}u"
+
+
+def places_of(old, texts):
+    """Every (file, match) of a fault's text. Where lines break is the formatter's."""
+    pattern = re.compile(r"\s*".join(map(re.escape, re.findall(r"\w+|\S", old))))
+    return [(path, match) for path, text in texts.items() for match in pattern.finditer(text)]
+
+
+def plan(texts):
+    """What changes where: path -> [(begin, end, new text)]."""
+    changes = {path: [] for path in texts}
+    for name, (old, new) in FAULTS.items():
+        places = places_of(old, texts)
+        if len(places) != 1:
+            found = ", ".join(f"src/engine/{path}" for path, _ in places) or "nowhere"
+            sys.exit(f"plant: fault {name} no longer fits: its text is in src/engine {len(places)} times, not once "
+                     f"({found}); say in tests/planted/faults.py what it is now")
+        if not re.search(r"\bPLANTED\b", new):
+            sys.exit(f"plant: fault {name} has no PLANTED in what takes the text's place: it would always be there")
+        path, match = places[0]
+        switched = re.sub(r"\bPLANTED\b", f"(::folkmoot::planted == {number(name)})", new)
+        changes[path].append((match.start(), match.end(), switched, name))
+    return changes
+
+
+def changed(path, text, changes):
+    text_end = len(text)
+    before = None
+    for begin, end, new, name in sorted(changes, reverse=True):
+        if end > text_end:
+            sys.exit(f"plant: faults {name} and {before} change the same text of src/engine/{path}")
+        text = text[:begin] + new + text[end:]
+        text_end, before = begin, name
+    return HEAD.format(name=path) + text if changes else text
+
 
 def main():
-    if sys.argv[1:] == ["--list"]:
-        for name, (file, _, _) in FAULTS.items():
-            print(f"{name}={file}")
-        return
-    name, src, out = sys.argv[1:]
-    file, old, new = FAULTS[name]
-    text = (pathlib.Path(src) / file).read_text()
-    # Where lines break is the formatter's.
-    places = list(re.finditer(r"\s*".join(map(re.escape, re.findall(r"\w+|\S", old))), text))
-    if len(places) != 1:
-        sys.exit(f"plant: fault {name} no longer fits: src/{file} has its text {len(places)} times, not once; "
-                 "say in tests/planted/faults.py what it is now")
-    place = places[0]
-    pathlib.Path(out).write_text(text[: place.start()] + new + text[place.end() :])
+    engine, out = map(pathlib.Path, sys.argv[1:])
+    if len({number(name) for name in FAULTS}) != len(FAULTS):
+        sys.exit("plant: two faults have one number; rename one of them")
+    texts = {path.relative_to(engine).as_posix(): path.read_text() for path in sorted(engine.rglob("*.[ch]pp"))}
+    written = {f"engine/{path}": changed(path, texts[path], changes) for path, changes in plan(texts).items()}
+    written["planted.inc"] = "".join(f'{{"{name}", {number(name)}}},\n' for name in FAULTS)
+    for stale in set(path.relative_to(out).as_posix() for path in (out / "engine").rglob("*.[ch]pp")) - written.keys():
+        (out / stale).unlink()
+    for path, text in written.items():
+        target = out / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.is_file() or target.read_text() != text:
+            target.write_text(text)
 
 
-main()
+if __name__ == "__main__":
+    main()
