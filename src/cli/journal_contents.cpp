@@ -29,7 +29,8 @@ class NoEffects final : public Effects {
  public:
   bool deliver(SessionId, const OutgoingDelivery&) override { return false; }
   void confirm(SessionId, std::uint32_t, const Confirm&) override {}
-  void done(SessionId, std::uint32_t, Bytes) override {}
+  void answer(SessionId, std::uint32_t, const Reply&) override {}
+  void outcomes(SessionId, std::uint32_t, std::span<const Result<Confirm>>) override {}
   void settled(SessionId, std::uint32_t, std::uint32_t, std::span<const LeaseToken>) override {}
   void refuse(SessionId, std::uint32_t, const Error&) override {}
   void lagged(SessionId, std::uint32_t, std::uint32_t) override {}

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/options.hpp"
-#include "engine/routes.hpp"
+#include "engine/route.hpp"
 #include "message/envelope.hpp"
 
 namespace folkmoot {

@@ -7,6 +7,7 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "engine/reply.hpp"
 #include "folkmoot/content.hpp"
 #include "message/frame.hpp"
 
@@ -58,7 +59,9 @@ class Effects {
     }
   }
   virtual void confirm(SessionId session, std::uint32_t request, const Confirm& confirm) = 0;
-  virtual void done(SessionId session, std::uint32_t request, Bytes body) = 0;
+  virtual void answer(SessionId session, std::uint32_t request, const Reply& reply) = 0;
+  /// Of several messages that were published by one command: each one's confirmation or error, in their order.
+  virtual void outcomes(SessionId session, std::uint32_t request, std::span<const Result<Confirm>> outcomes) = 0;
   virtual void settled(SessionId session, std::uint32_t request, std::uint32_t settled,
                        std::span<const LeaseToken> refused) = 0;
   virtual void refuse(SessionId session, std::uint32_t request, const Error& error) = 0;

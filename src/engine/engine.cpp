@@ -1,451 +1,362 @@
-// Life, sessions and time.
 #include "engine/engine.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/utf8.hpp"
-#include "message/topic.hpp"
+#include "engine/checks.hpp"
 
 namespace folkmoot {
+namespace {
+
+template <class... Each>
+struct Overloaded : Each... {
+  using Each::operator()...;
+};
+
+}  // namespace
 
 Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
     : options_(options),
-      log_(log),
       effects_(effects),
-      parties_(options.shards > 1),
+      ledger_(log, effects, *this),
+      names_(ledger_, options.parties_max),
+      run_(options_, ledger_, agenda_),
       transient_(options.transient_bytes_max),
-      settled_(options.receipts_max) {}
+      stamper_(run_),
+      replies_(effects, counters_),
+      outputs_(ledger_, names_, stamper_, transient_),
+      attempts_(ledger_),
+      contents_(options_, run_, ledger_, agenda_, effects, counters_),
+      routes_(options_, run_, ledger_, names_, replies_, mailroom_),
+      causes_(options_, run_, ledger_, names_, mailroom_, topics_, effects, counters_),
+      // What each is given, in the order of its Ports.
+      topics_(options_, {run_, names_, sessions_, stamper_, replies_, causes_, contents_, effects, counters_}),
+      requests_(options_, {run_, agenda_, names_, sessions_, serials_, stamper_, transient_, replies_, causes_,
+                           contents_, mailroom_, mailroom_, effects, counters_}),
+      dead_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, outputs_, attempts_, contents_,
+                       mailroom_, mailroom_, topics_, effects, counters_}),
+      schedules_(options_, {run_, ledger_, agenda_, names_, replies_, outputs_, contents_, mailroom_, topics_, effects,
+                            counters_}),
+      mailroom_({options_, run_,       ledger_,  agenda_,   names_,    sessions_, serials_,
+                 stamper_, transient_, replies_, outputs_,  attempts_, causes_,   contents_,
+                 routes_,  dead_,      topics_,  requests_, effects,   counters_}),
+      waiters_(mailroom_.dispatch()) {
+  assign();
+}
 
-Engine::~Engine() = default;
+// Whose a fact, a timer or an open request is, by its kind.
+void Engine::assign() {
+  const auto facts = [this](Part& part, std::initializer_list<FactKind> kinds) {
+    for (const auto kind : kinds) owners_[static_cast<std::size_t>(kind)] = &part;
+  };
+  facts(run_, {FactKind::started});
+  facts(names_, {FactKind::party_named});
+  facts(mailroom_, {FactKind::message_accepted, FactKind::message_settled, FactKind::message_returned,
+                    FactKind::message_dead, FactKind::mailbox_configured, FactKind::dead_purged,
+                    FactKind::message_cancelled, FactKind::key_used, FactKind::attempt_noted});
+  facts(schedules_, {FactKind::schedule_set, FactKind::schedule_fired, FactKind::schedule_removed});
+  facts(routes_, {FactKind::route_set, FactKind::route_removed});
+  facts(causes_, {FactKind::conversation_summed});
+
+  const auto timers = [this](Part& part, std::initializer_list<TimerKind> kinds) {
+    for (const auto kind : kinds) agenda_.assign(kind, part);
+  };
+  timers(run_, {TimerKind::run});
+  timers(mailroom_, {TimerKind::expiry, TimerKind::due, TimerKind::lease, TimerKind::waiter, TimerKind::retry});
+  timers(requests_, {TimerKind::request});
+  timers(dead_, {TimerKind::dead, TimerKind::redrive});
+  timers(schedules_, {TimerKind::schedule});
+  timers(contents_, {TimerKind::content});
+
+  sessions_.assign(OpenKind::subscription, topics_);
+  sessions_.assign(OpenKind::consumer, mailroom_);
+  sessions_.assign(OpenKind::waiter, waiters_);
+  sessions_.assign(OpenKind::request, requests_);
+  sessions_.assign(OpenKind::redrive, dead_);
+}
+
+Part* Engine::owner(FactKind kind) const {
+  const auto index = static_cast<std::size_t>(kind);
+  return index < owners_.size() ? owners_[index] : nullptr;
+}
+
+// -- life
+
+Result<void> Engine::recover(FactKind kind, FactPlace place, Bytes body) {
+  FOLKMOOT_ASSERT(!run_.is_started());
+  auto* const part = owner(kind);
+  if (part != nullptr) return part->enter({kind, place, body});
+  return failure(ErrorCode::damaged,
+                 fmt::format("a fact of kind {}, which this version does not know: it was written by a newer one",
+                             static_cast<int>(kind)));
+}
+
+bool Engine::keep(FactKind kind, FactPlace place, Bytes body) {
+  auto* const part = owner(kind);
+  return part == nullptr || part->keep({kind, place, body});
+}
 
 void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
-  FOLKMOOT_ASSERT(!started_);
-  started_ = true;
-  now_ = std::max<std::int64_t>(now, 1);
-  if (keys_end_ != 0) last_key_ = std::max(last_key_, keys_end_ - 1);
-  if (!clean) suspect_until_ = last_key_;
-  last_key_ = std::max(last_key_, make_key(static_cast<std::uint64_t>(now_), 0));
-  chance_ = seed ^ static_cast<std::uint64_t>(now_);
-  if (secret_ == SipKey{}) secret_ = {chance(), chance() ^ seed};
-  if (node_ == 0) node_ = static_cast<std::uint32_t>((seed ^ seed >> 22 ^ seed >> 44) & kNodeMask) | kShardsMax;
-  if (options_.shards > 1) node_ = (node_ & ~kShardMask) | options_.shard;
-  ++run_;
-  leases_.begin_run(options_.shard, run_);
-  next_serial_ = std::uint64_t{options_.shard} << kShardShift | 1;
-  if (const auto number = parties_.nameless()) {
+  run_.start(now, seed, clean);
+  serials_.start(options_.shard);
+  if (const auto number = names_.nameless()) {
     effects_.unreadable(
         {ErrorCode::damaged, fmt::format("messages name party {}, and no fact of the log says who that is", number)});
   }
-  keys_.sort();
-  // What became due while no server ran is one of its group before that goes on: what came after it must not pass it.
-  for (const auto key : groups_.not_joined()) {
-    if (const auto found = scheduled_.find(key); found != scheduled_.end() && found->second.due <= now_) come_due(key);
-  }
-  groups_.begin(
-      [this](std::uint32_t mailbox, const QueuedMessage& head) { enter_head(parties_.mailbox(mailbox), head); });
-  for (std::uint32_t number = 1; number < parties_.end(); ++number) {
-    if (parties_[number].mailbox) watch_dead(*parties_[number].mailbox);
-  }
-  for (const auto& [number, schedule] : schedules_.all()) watch(schedule);
-  contents_.begin(now_);
-  watch_contents();
-  note_run();
-  advance(now_);
-}
-
-// Nothing is handed out before this is durable: the next run would give out the same lease numbers and reply addresses
-// again.
-void Engine::note_run() {
-  const auto ahead = std::max(now_, key_ms(last_key_)) + kKeysAheadMs;
-  const StartedFact fact{
-      run_, node_, now_, make_key(static_cast<std::uint64_t>(ahead), 0), suspect_until_, {secret_[0], secret_[1]}};
-  if (!log_.has_room(FactLog::Urgency::settling, sizeof fact)) {
-    if (!noted_) retry_later();
-    return;
-  }
-  const Bytes body = bytes_of(fact);
-  const auto place = log_.append(FactKind::started, {&body, 1}, FactLog::Life::live);
-  if (started_place_.lsn != 0) log_.release(started_place_);
-  started_place_ = place;
-  keys_end_ = fact.keys_end;
-  if (!noted_) pending_.push({.lsn = place.lsn, .kind = Pending::Kind::started});
-  noted_ = true;
+  mailroom_.start();
+  dead_.start();
+  schedules_.start();
+  contents_.start();
+  run_.note();
+  advance(run_.now());
 }
 
 void Engine::stop() {
-  stopped_clean_ = noted_ && !lost_fact_;
-  const auto say = [&](FactKind kind, Bytes fact) { stopped_clean_ &= append_fact(kind, {fact}).lsn != 0; };
-  for (std::uint32_t number = 1; number < parties_.end(); ++number) {
-    if (!parties_[number].mailbox) continue;
-    for (auto at = parties_[number].mailbox->lease_head; at != kNoSlot; at = leases_[at].mailbox_next) {
-      const auto& lease = leases_[at];
-      const ReturnedFact fact{MessageRef(lease.entry.key, number, lease.sender, lease.entry.priority),
-                              0,
-                              now_,
-                              0,
-                              static_cast<std::uint16_t>(lease.entry.deliveries),
-                              AttemptEnd::none,
-                              0};
-      say(FactKind::message_returned, bytes_of(fact));
-    }
-  }
-  // What was reserved and not used is given back, so that the next run's ids do not run ahead of its clock.
-  const StartedFact fact{run_, node_, now_, last_key_ + 1, suspect_until_, {secret_[0], secret_[1]}};
-  say(FactKind::started, bytes_of(fact));
+  mailroom_.stop();
+  stopped_clean_ = run_.stop();
 }
 
 void Engine::advance(std::int64_t now) {
-  now_ = std::max(now_, now);
-  Timer timer;
-  while (timers_.pop_due(now_, timer)) on_timer(timer);
-}
-
-void Engine::add_timer(const Timer& timer) {
-  timers_.add(timer);
-  if (timers_.size() < timers_rebuilt_at_) return;
-  timers_.drop_stale([this](const Timer& each) { return is_live(each); });
-  timers_rebuilt_at_ = std::max(kTimersLeast, 2 * timers_.size());
-}
-
-bool Engine::is_live(const Timer& timer) const {
-  switch (timer.kind) {
-    case TimerKind::expiry: {
-      const auto found = expiries_.find(timer.id);
-      return found != expiries_.end() && found->second.at == timer.at;
-    }
-    case TimerKind::due: {
-      const auto found = scheduled_.find(timer.id);
-      return found != scheduled_.end() && found->second.due == timer.at;
-    }
-    case TimerKind::lease: {
-      const auto slot = leases_.find(timer.id);
-      return slot != kNoSlot && leases_[slot].deadline == timer.at;
-    }
-    case TimerKind::waiter:
-      return waiters_.holds(timer.box) && waiters_[timer.box].serial == timer.id;
-    case TimerKind::request:
-      return request_slots_.contains(timer.id);
-    case TimerKind::retry:
-      return timer.at == retry_at_;
-    case TimerKind::dead:
-      return parties_.holds(timer.box) && parties_[timer.box].mailbox->dead_timer == timer.at;
-    case TimerKind::schedule: {
-      const auto* const schedule = schedules_.find(timer.id);
-      return schedule != nullptr && schedule->next == timer.at;
-    }
-    case TimerKind::content:
-      return timer.at == content_timer_;
-    case TimerKind::redrive:
-      return redrives_.holds(timer.box) && redrives_[timer.box]->number == timer.id;
+  run_.advance(now);
+  while (agenda_.step(run_.now())) {
   }
-  return false;
 }
 
-// Requires: it is scheduled.
-void Engine::come_due(MessageKey key) {
-  const auto found = scheduled_.find(key);
-  const auto scheduled = found->second;
-  scheduled_.erase(found);
-  auto& mailbox = parties_.mailbox(scheduled.mailbox);
-  --mailbox.scheduled;
-  --counters_.scheduled;
-  const auto& entry = scheduled.message.entry;
-  const auto new_to_group = entry.has(Entry::kGrouped) && !groups_.holds(entry.key);
-  enter_ready(mailbox, scheduled.message, new_to_group ? std::string(group_of(entry)) : std::string{});
+void Engine::on_durable(Lsn end) { ledger_.on_durable(end); }
+
+void Engine::resolve(Waiting& what) {
+  std::visit(Overloaded{[this](waiting::RunNoted&) { run_.on_noted(); },
+                        [this](waiting::Accepted& item) { mailroom_.publishing().on_durable(item); },
+                        [this](waiting::Duplicate& item) { mailroom_.publishing().on_durable(item); },
+                        [this](waiting::Output& item) { go_out(item); },
+                        [this](waiting::HandedOut& item) { mailroom_.dispatch().on_durable(item); },
+                        [this](waiting::Settled& item) { replies_.settled(item); },
+                        [this](waiting::Batch& item) { replies_.finish(item); },
+                        [this](waiting::Answer& item) { replies_.answer(item.to, item.reply); },
+                        [this](waiting::ContentsIdle&) { contents_.remove_idle(); },
+                        [this](waiting::SentSome& item) { dead_.go_on(item); }},
+             what);
 }
 
-void Engine::on_timer(const Timer& timer) {
-  if (!is_live(timer)) return;
-  switch (timer.kind) {
-    case TimerKind::expiry:
-      return on_expiry(timer.box, timer.id);
-    case TimerKind::due:
-      return come_due(timer.id);
-    case TimerKind::lease:
-      return give_back(leases_.find(timer.id), -1, AttemptEnd::lease_expired, {});
-    case TimerKind::waiter: {
-      const auto waiter = waiters_[timer.box];
-      end_waiter(timer.box);
-      if (waiter.max == 0) {
-        return refuse(waiter.session, waiter.request,
-                      {ErrorCode::timed_out, fmt::format("no mail for {} in time", parties_[waiter.mailbox].name)});
-      }
-      const std::uint32_t none = 0;
-      return effects_.done(waiter.session, waiter.request, bytes_of(none));
-    }
-    case TimerKind::request: {
-      const auto slot = request_slots_.find(timer.id)->second;
-      const auto request = requests_[slot];
-      if (request.in_memory) tell_holder(request);  // nobody has it: it expires in this instant
-      end_request(slot);
-      return refuse(request.session, request.request, {ErrorCode::timed_out, "no response in time"});
-    }
-    case TimerKind::retry:
-      return retry();
-    case TimerKind::dead:
-      return drop_old_dead(parties_.mailbox(timer.box));
-    case TimerKind::schedule:
-      return fire(timer.id);
-    case TimerKind::content:
-      return on_content_timer();
-    case TimerKind::redrive:
-      return redrive_some(timer.box);
+// What was kept until that which it came of was durable. Whoever waited for it may have gone meanwhile: then it is for
+// nobody.
+void Engine::go_out(const waiting::Output& item) {
+  const std::string bytes(as_text(transient_.get(item.stored)));
+  transient_.drop(item.stored);
+  IncomingMessage message;
+  const auto read = read_routing(as_bytes(bytes), message.routing);
+  FOLKMOOT_ASSERT(read.has_value());
+  message.envelope = as_bytes(bytes).first(message.routing.bytes);
+  message.content = as_bytes(bytes).subspan(message.routing.bytes);
+  const Lineage lineage{.cause = message.routing.cause,
+                        .hops = message.routing.hops,
+                        .chain = std::string(as_text(message.routing.chain))};
+  const auto& from = names_[item.sender];
+  if (!message.routing.topic.empty()) {
+    return replies_.confirm(item.to, topics_.publish_event(item.to.caller.session, from, message, &lineage));
   }
+  const auto done = requests_.respond(from, message, &lineage, true);
+  const Confirm nobody{.id = {}, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
+  replies_.confirm(item.to, done ? *done : nobody);
 }
 
 // -- sessions
 
 void Engine::open_session(SessionId id, std::string_view agent, bool of_shard) {
-  const auto slot = session_slot(id);
-  if (slot >= sessions_.size()) sessions_.resize(slot + 1);
-  FOLKMOOT_ASSERT(!sessions_[slot]);
-  sessions_[slot] = std::make_unique<Session>();
-  sessions_[slot]->id = id;
-  sessions_[slot]->of_shard = of_shard;
-  if (const auto party = agent.empty() ? Result<std::uint32_t>(0) : party_number(agent))
-    sessions_[slot]->party = *party;
+  auto& session = sessions_.add(id);
+  session.of_shard = of_shard;
+  if (const auto party = agent.empty() ? Result<std::uint32_t>(0) : names_.number(agent)) session.party = *party;
 }
 
 void Engine::close_session(SessionId id) {
-  auto* const session = find_session(id);
+  auto* const session = sessions_.find(id);
   if (session == nullptr) return;
   while (!session->open.empty()) {
     const auto [request, what] = *session->open.begin();
-    // What waits in memory lives as long as who asked it; a durable request is work for its own sake.
-    if (what.kind == OpenKind::request && requests_[what.slot].in_memory && requests_[what.slot].holder != id)
-      withdraw(requests_[what.slot]);
-    close_open(*session, request, what);
+    if (what.kind == OpenKind::request) requests_.abandon(what.slot, id);
+    sessions_.close(*session, request);
   }
-  // The list holds the newest first; given back in the order they were handed out.
-  std::vector<std::uint32_t> held;
-  for (auto at = session->lease_head; at != kNoSlot; at = leases_[at].session_next) held.push_back(at);
-  for (auto at = held.rbegin(); at != held.rend(); ++at) {
-    if (leases_[*at].deadline == 0) {
-      give_back(*at, -1, AttemptEnd::connection_lost, {});
-    } else {
-      leases_.rebind(*at, 0, &session->lease_head, nullptr);
-    }
-  }
-  sessions_[session_slot(id)].reset();
+  mailroom_.settling().give_back_all(*session);
+  sessions_.remove(*session);
 }
 
 void Engine::session_writable(SessionId id) {
-  auto* const session = find_session(id);
-  if (session == nullptr || session->writable) return;
-  session->writable = true;
-  std::vector<std::uint32_t> consumers;
-  for (const auto& [request, open] : session->open) {
-    if (open.kind == OpenKind::consumer) consumers.push_back(open.slot);
-    if (open.kind == OpenKind::waiter) mark_dirty(parties_.mailbox(waiters_[open.slot].mailbox));
-  }
-  // Who has had nothing for longest comes first: the connection may be full again before the others' turn.
-  std::ranges::stable_sort(consumers, {}, [&](std::uint32_t slot) { return consumers_[slot].turn; });
-  for (const auto slot : consumers) update_ready(slot, *session);
-}
-
-void Engine::set_unwritable(Session& session) {
-  session.writable = false;
-  for (const auto& [request, open] : session.open) {
-    if (open.kind == OpenKind::consumer) update_ready(open.slot, session);
-  }
-}
-
-bool Engine::open_number(Session& session, std::uint32_t request, Open open) {
-  if (session.open.emplace(request, open).second) return true;
-  refuse(session.id, request, {ErrorCode::already_exists, fmt::format("request number {} is in use", request)});
-  return false;
-}
-
-// Ends what a request number stands for, without an answer.
-void Engine::close_open(Session& session, std::uint32_t request, const Open& open) {
-  switch (open.kind) {
-    case OpenKind::subscription:
-      --session.subscriptions;
-      shards_subscriptions_ -= session.of_shard;
-      topics_.remove(subscriptions_[open.slot].get());
-      subscriptions_.erase(open.slot);
-      break;
-    case OpenKind::consumer: {
-      auto& consumer = consumers_[open.slot];
-      auto& mailbox = parties_.mailbox(consumer.mailbox);
-      consumer.credit = 0;
-      update_ready(open.slot, session);
-      --mailbox.consumers;
-      consumers_.erase(open.slot);
-      shards_consumers_ -= session.of_shard;
-      break;
-    }
-    case OpenKind::waiter: {
-      auto& mailbox = parties_.mailbox(waiters_[open.slot].mailbox);
-      mailbox.waiters.remove(waiters_, open.slot);
-      waiters_.erase(open.slot);
-      break;
-    }
-    case OpenKind::redrive:
-      redrives_.erase(open.slot);
-      break;
-    case OpenKind::request:
-      request_slots_.erase(requests_[open.slot].number);
-      requests_.erase(open.slot);
-      break;
-  }
-  session.open.erase(request);
-}
-
-void Engine::end_waiter(std::uint32_t slot) {
-  const auto waiter = waiters_[slot];
-  if (auto* session = find_session(waiter.session)) close_open(*session, waiter.request, {OpenKind::waiter, slot});
-}
-
-void Engine::end_request(std::uint32_t slot) {
-  const auto request = requests_[slot];
-  if (auto* session = find_session(request.session)) close_open(*session, request.request, {OpenKind::request, slot});
+  if (auto* const session = sessions_.find(id)) mailroom_.dispatch().set_writable(*session);
 }
 
 void Engine::cancel(SessionId id, std::uint32_t request, std::uint32_t target) {
-  auto* const session = find_session(id);
+  auto* const session = sessions_.find(id);
   if (session == nullptr) return;
   if (const auto found = session->open.find(target); found != session->open.end()) {
     const auto open = found->second;
-    if (open.kind == OpenKind::request) withdraw(requests_[open.slot]);
+    if (open.kind == OpenKind::request) requests_.withdraw(open.slot);
     if (open.kind == OpenKind::waiter || open.kind == OpenKind::request) {
-      refuse(id, target, {ErrorCode::cancelled, "cancelled by its own connection"});
+      replies_.refuse({id, target}, {ErrorCode::cancelled, "cancelled by its own connection"});
     }
-    close_open(*session, target, open);
+    sessions_.close(*session, target);
   }
-  effects_.done(id, request, {});
+  replies_.answer({id, request});
 }
 
-// What was asked is wanted no more: taken back if nobody has it yet, else its holder is told.
-void Engine::withdraw(const PendingRequest& asked) {
-  if (asked.message == 0 || tell_holder(asked)) return;
-  take_back(parties_.mailbox(asked.mailbox), asked.message);
+void Engine::credit(SessionId id, std::uint32_t target, std::uint32_t amount) {
+  auto* const session = sessions_.find(id);
+  if (session == nullptr) return;
+  const auto found = session->open.find(target);
+  if (found == session->open.end()) return;
+  const auto open = found->second;
+  if (open.kind == OpenKind::consumer) mailroom_.dispatch().credit(*session, open.slot, amount);
+  if (open.kind == OpenKind::subscription) topics_.credit(*session, target, open.slot, amount);
 }
 
-// Whoever has what was asked learns that it is wanted no more. False if nobody has it.
-bool Engine::tell_holder(const PendingRequest& asked) {
-  const auto id =
-      make_uuid({.key = asked.message, .mailbox = asked.mailbox, .node = asked.in_memory ? memory_node() : node_});
-  if (const auto slot = leases_.find_key(asked.message); slot != kNoSlot) {
-    if (leases_[slot].session != 0) effects_.withdrawn(leases_[slot].session, leases_[slot].token, id);
-    return true;
+// -- commands: of a session that is open, to the part that carries them out
+
+void Engine::publish_anew(SessionId id, std::uint32_t request, bool quiet, const IncomingMessage& message) {
+  auto* const session = sessions_.find(id);
+  if (session == nullptr) return;
+  const Asker caller{id, request};
+  if (is_now(message.routing)) {
+    const auto done = mailroom_.publishing().publish_now(*session, message);
+    if (!done) return replies_.refuse(caller, done.error());
+    if (!quiet) effects_.confirm(id, request, *done);
+    return;
   }
-  if (asked.holder == 0) return false;
-  if (find_session(asked.holder) != nullptr) effects_.withdrawn(asked.holder, 0, id);
-  return true;
+  const auto done = mailroom_.publishing().accept(*session, message, {}, {.caller = caller, .quiet = quiet});
+  if (!done) replies_.refuse(caller, done.error());
 }
 
-// Takes a message that is ready, scheduled or blocked out for good; false if it is none of that.
-bool Engine::take_back(Mailbox& mailbox, MessageKey key) {
-  std::uint32_t sender = 0;
-  const auto* const entry = find_entry(mailbox, key, sender);
-  if (entry == nullptr) return false;
-  const MessageRef ref(key, mailbox.number, sender, entry->priority);
-  auto message = take_waiting(ref);
-  FOLKMOOT_ASSERT(message.has_value());
-  if (!message->entry.has(Entry::kTransient) && append_fact(FactKind::message_cancelled, {bytes_of(ref)}).lsn == 0) {
-    message->entry.flags &=
-        static_cast<std::uint16_t>(~Entry::kRefers);  // it may be back after a crash, and must find its content then
-  }
-  leave(mailbox, message->entry, ReceiptState::cancelled, message->entry.deliveries);
-  ++counters_.cancelled;
-  return true;
+void Engine::publish_batch(SessionId id, std::uint32_t request, bool quiet,
+                           std::span<const Result<IncomingMessage>> messages) {
+  if (auto* const session = sessions_.find(id))
+    mailroom_.publishing().publish_batch(*session, request, quiet, messages);
 }
 
-void Engine::cancel_message(SessionId session, std::uint32_t request, const Uuid& id) {
-  const auto address = message_address(id);
-  Mailbox* mailbox = nullptr;
-  if (address && is_ours(*address) && parties_.holds(address->mailbox))
-    mailbox = parties_[address->mailbox].mailbox.get();
-  if (mailbox != nullptr && leases_.find_key(address->key) != kNoSlot) {
-    return refuse(session, request,
-                  {ErrorCode::lease_lost, fmt::format("{} has the message already", parties_[mailbox->number].name)});
-  }
-  if (!log_.has_room(FactLog::Urgency::settling, sizeof(MessageRef))) {
-    return refuse(session, request, {ErrorCode::disk_full, "no room to note that the message is taken back"});
-  }
-  last_fact_ = 0;
-  if (mailbox == nullptr || !take_back(*mailbox, address->key)) {
-    return refuse(session, request, {ErrorCode::not_found, fmt::format("no message {} is waiting", id.text())});
-  }
-  push_pending({.lsn = last_fact_, .session = session, .request = request, .kind = Pending::Kind::done});
+void Engine::publish_atomic(SessionId id, std::uint32_t request, bool quiet,
+                            std::span<const Result<IncomingMessage>> messages) {
+  if (auto* const session = sessions_.find(id))
+    mailroom_.publishing().publish_atomic(*session, request, quiet, messages);
 }
 
-void Engine::refuse(SessionId session, std::uint32_t request, Error error) {
-  ++counters_.refused;
-  effects_.refuse(session, request, error);
+void Engine::complete(SessionId id, std::uint32_t request, LeaseToken lease,
+                      std::span<const Result<IncomingMessage>> outputs) {
+  if (auto* const session = sessions_.find(id)) mailroom_.publishing().complete(*session, request, lease, outputs);
 }
 
-// -- names
-
-Result<std::uint32_t> Engine::party_number(std::string_view name) {
-  if (const auto number = parties_.find(name)) return number;
-  if (parties_.size() >= options_.parties_max) {
-    return failure(ErrorCode::limit_reached, fmt::format("`{}` would be one name more than the {} this server keeps",
-                                                         name, options_.parties_max));
-  }
-  return parties_.add(name);
+void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message,
+                     bool stream) {
+  if (auto* const session = sessions_.find(id)) requests_.ask(*session, request, timeout_ms, message, stream);
 }
 
-void Engine::journal_party(std::uint32_t number) {
-  auto& party = parties_[number];
-  if (party.place.lsn != 0) return;
-  const PartyNamedFact fact{number};
-  const Bytes parts[] = {bytes_of(fact), as_bytes(party.name)};
-  party.place = log_.append(FactKind::party_named, parts, FactLog::Life::live);
+void Engine::subscribe(SessionId id, std::uint32_t request, std::string_view pattern, std::uint32_t credit, bool echo,
+                       std::string_view filter) {
+  if (auto* const session = sessions_.find(id)) topics_.subscribe(*session, request, pattern, credit, echo, filter);
 }
 
-bool Engine::journal_party_if_room(std::uint32_t number) {
-  const auto& party = parties_[number];
-  if (party.place.lsn == 0 && !log_.has_room(FactLog::Urgency::settling, sizeof(PartyNamedFact) + party.name.size()))
-    return false;
-  journal_party(number);
-  return true;
+void Engine::consume(SessionId id, std::uint32_t request, std::string_view mailbox, std::uint32_t credit) {
+  if (auto* const session = sessions_.find(id)) mailroom_.consume(*session, request, mailbox, credit);
 }
 
-Result<Mailbox*> Engine::mailbox_named(std::string_view name) {
-  if (!is_name(name) || name.front() == '@' || name.front() == '$') {
-    return failure(ErrorCode::invalid_name,
-                   fmt::format("`{}` is not a mailbox name", is_name(name) ? name : "(unprintable)"));
-  }
-  const auto number = party_number(name);
-  if (!number) return std::unexpected(number.error());
-  return &parties_.mailbox(*number);
+void Engine::receive(SessionId id, std::uint32_t request, const ReceiveCommand& command) {
+  if (auto* const session = sessions_.find(id)) mailroom_.receive(*session, request, command);
 }
 
-const MailboxLimits& Engine::limits(const Mailbox& mailbox) const {
-  return mailbox.own_limits ? mailbox.own_limits->limits : options_.mailbox;
+void Engine::wait(SessionId id, std::uint32_t request, std::string_view mailbox, std::int64_t timeout_ms) {
+  if (auto* const session = sessions_.find(id)) mailroom_.wait(*session, request, mailbox, timeout_ms);
+}
+
+void Engine::ack(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases) {
+  mailroom_.settling().ack({id, request}, quiet, leases);
+}
+
+void Engine::nack(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases,
+                  std::int64_t delay_ms, std::string_view reason) {
+  mailroom_.settling().nack({id, request}, quiet, leases, delay_ms, reason);
+}
+
+void Engine::reject(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases,
+                    std::string_view reason) {
+  mailroom_.settling().reject({id, request}, quiet, leases, reason);
+}
+
+void Engine::extend(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases,
+                    std::int64_t lease_ms) {
+  if (auto* const session = sessions_.find(id)) mailroom_.settling().extend(*session, request, quiet, leases, lease_ms);
+}
+
+Result<void> Engine::check_leases(std::span<const LeaseToken> leases, const Uuid& id) {
+  return mailroom_.settling().check(leases, id);
+}
+
+void Engine::cancel_message(SessionId id, std::uint32_t request, const Uuid& message) {
+  mailroom_.settling().cancel({id, request}, message);
 }
 
 void Engine::configure_mailbox(SessionId id, std::uint32_t request, const MailboxCommand& command) {
-  const auto mailbox = mailbox_named(command.name);
-  if (!mailbox) return refuse(id, request, mailbox.error());
-  auto& box = **mailbox;
-  if (!log_.has_room(FactLog::Urgency::durable, sizeof(MailboxConfiguredFact) + 2 * 512)) {
-    return refuse(id, request, {ErrorCode::disk_full, fmt::format("no room to keep the settings of {}", command.name)});
-  }
-  journal_party(box.number);
-  const auto& retry = command.limits.retry;
-  const MailboxConfiguredFact fact{.max_messages = command.limits.max_messages,
-                                   .default_ttl_ms = command.limits.default_ttl_ms,
-                                   .mailbox = box.number,
-                                   .overflow = command.limits.overflow,
-                                   .backoff = retry.backoff,
-                                   .attempts = retry.attempts,
-                                   .initial_ms = retry.initial_ms,
-                                   .max_ms = retry.max_ms,
-                                   .multiplier_permille = retry.multiplier_permille};
-  const Bytes body = bytes_of(fact);
-  const auto place = log_.append(FactKind::mailbox_configured, {&body, 1}, FactLog::Life::live);
-  set_limits(box, command.limits, place);
-  pending_.push({.lsn = place.lsn, .session = id, .request = request, .kind = Pending::Kind::done});
+  mailroom_.configure({id, request}, command);
 }
 
-void Engine::set_limits(Mailbox& mailbox, const MailboxLimits& limits, FactPlace place) {
-  if (mailbox.own_limits && mailbox.own_limits->place.lsn != 0) log_.release(mailbox.own_limits->place);
-  mailbox.own_limits = std::make_unique<OwnLimits>(limits, place);
+void Engine::resubmit(SessionId id, std::uint32_t request, const Uuid& letter, const Resubmission& how) {
+  if (sessions_.find(id) != nullptr) dead_.resubmit({id, request}, letter, how);
+}
+
+void Engine::redrive(SessionId id, std::uint32_t request, const RedriveCommand& command) {
+  if (auto* const session = sessions_.find(id)) dead_.redrive(*session, request, command);
+}
+
+void Engine::purge_dead(SessionId id, std::uint32_t request, const DeadQuery& query, std::size_t limit) {
+  dead_.purge({id, request}, query, limit);
+}
+
+void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCommand& command,
+                          const IncomingMessage& message) {
+  if (auto* const session = sessions_.find(id)) schedules_.set(*session, request, command, message);
+}
+
+void Engine::remove_schedule(SessionId id, std::uint32_t request, std::string_view name) {
+  schedules_.remove({id, request}, name);
+}
+
+void Engine::set_route(SessionId id, std::uint32_t request, const RouteCommand& command) {
+  routes_.set({id, request}, command);
+}
+
+void Engine::remove_route(SessionId id, std::uint32_t request, std::string_view name) {
+  routes_.remove({id, request}, name);
+}
+
+void Engine::report_load(SessionId id, std::uint32_t request, std::string_view agent, double load) {
+  if (auto* const session = sessions_.find(id)) routes_.report_load(*session, request, agent, load);
+}
+
+// -- questions
+
+void Engine::each_missing_content(
+    const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const {
+  contents_.each_missing(each);
+}
+
+void Engine::each_new_mailbox(const std::function<void(std::string_view name)>& each) {
+  mailroom_.questions().each_new_mailbox(each);
+}
+
+void Engine::each_mailbox(std::size_t limit, const std::function<void(const MailboxStats&)>& each) const {
+  mailroom_.questions().each_mailbox(limit, each);
+}
+
+void Engine::each_dead(const DeadQuery& query, const Uuid& after, const std::function<bool(const DeadView&)>& each) {
+  dead_.each(query, after, each);
+}
+
+void Engine::each_attempt(const Uuid& id, const std::function<void(const AttemptView&)>& each) {
+  dead_.each_attempt(id, each);
+}
+
+std::string_view Engine::name_of(std::uint32_t party) const {
+  return names_.holds(party) ? std::string_view(names_[party]) : "";
+}
+
+std::string_view Engine::agent_of(SessionId id) const {
+  const auto* const session = sessions_.find(id);
+  return session != nullptr && session->party != 0 ? name_of(session->party) : std::string_view();
 }
 
 }  // namespace folkmoot

@@ -48,6 +48,10 @@ class Entry {
   std::uint16_t deliveries = 0;  // settled as failed so far
 };
 static_assert(sizeof(Entry) == 24);
+struct QueuedMessage {
+  Entry entry;
+  std::uint32_t sender = 0;  // party number
+};
 static_assert(kLsnMax >> 56 == 0 && kFactBytesMax >> 24 == 0);
 
 }  // namespace folkmoot

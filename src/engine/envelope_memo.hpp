@@ -4,7 +4,8 @@
 
 #include <array>
 
-#include "engine/engine.hpp"
+#include "base/assert.hpp"
+#include "engine/commands.hpp"
 
 namespace folkmoot {
 

@@ -26,6 +26,8 @@ enum class FactKind : std::uint8_t {
   conversation_summed = 17,  // what a conversation has cost so far
 };
 
+constexpr std::size_t kFactKinds = 18;  // one above the largest number
+
 constexpr std::string_view name(FactKind kind) {
   switch (kind) {
     case FactKind::started:

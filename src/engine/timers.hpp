@@ -10,7 +10,21 @@
 
 namespace folkmoot {
 
-enum class TimerKind : std::uint8_t { expiry, due, lease, waiter, request, retry, dead, schedule, redrive, content };
+/// Each kind is one part's.
+enum class TimerKind : std::uint8_t {
+  expiry,
+  due,
+  lease,
+  waiter,
+  request,
+  retry,
+  dead,
+  schedule,
+  redrive,
+  content,
+  run
+};
+constexpr std::size_t kTimerKinds = 11;
 
 struct Timer {
   std::int64_t at = 0;    // Unix ms

@@ -58,4 +58,10 @@ struct ConversationSums {
   std::uint64_t messages = 0;
 };
 
+/// Of contents by reference.
+struct ContentTotals {
+  std::uint64_t stored = 0, stored_bytes = 0;
+  std::uint64_t missing = 0;  // that messages refer to
+};
+
 }  // namespace folkmoot

@@ -93,8 +93,10 @@ struct Stamp {
   Bytes chain{};
 };
 
+/// The most bytes that stamping adds, but for those of from, reply_to, key and chain.
+constexpr std::size_t kStampFixedBytes = 3 + 19 + 10 + 3 * 3 + 19 + 6 + 4;
 /// The most bytes that stamping adds.
-constexpr std::size_t kStampBytesMax = 3 + 19 + 10 + 3 * (3 + 255) + 19 + 6 + 4 + 16 * 16;
+constexpr std::size_t kStampBytesMax = kStampFixedBytes + 3 * 255 + 16 * 16;
 
 /// Appends the stamped envelope (without content) to `out`; it must have room for envelope + kStampBytesMax bytes.
 /// The sender's own id, timestamp, from, hops and chain (and reply_to and cause, if the stamp has one) are left out.

@@ -14,7 +14,7 @@ constexpr std::size_t kReadsWaitingMax = 4'096;
 
 }  // namespace
 
-ContentDesk::ContentDesk(const ServerOptions& options, Engine& engine, Effects& answers, ContentThread& thread,
+ContentDesk::ContentDesk(const ServerOptions& options, Engine& engine, ContentAnswers& answers, ContentThread& thread,
                          std::function<std::size_t(SessionId)> unsent, std::function<void(const ContentRef&)> on_known)
     : options_(options),
       engine_(engine),

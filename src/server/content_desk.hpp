@@ -18,11 +18,22 @@
 
 namespace folkmoot {
 
+/// Who is told what came of a command about contents.
+class ContentAnswers {
+ public:
+  /// Carried out; `body` of the OK.
+  virtual void done(SessionId session, std::uint32_t request, Bytes body) = 0;
+  virtual void refuse(SessionId session, std::uint32_t request, const Error& error) = 0;
+
+ protected:
+  ~ContentAnswers() = default;
+};
+
 class ContentDesk {
  public:
   /// `unsent`: the bytes that a connection has not taken yet. `on_known`: a content is stored now, or was asked for and
   /// is. All must outlive it.
-  ContentDesk(const ServerOptions& options, Engine& engine, Effects& answers, ContentThread& thread,
+  ContentDesk(const ServerOptions& options, Engine& engine, ContentAnswers& answers, ContentThread& thread,
               std::function<std::size_t(SessionId)> unsent, std::function<void(const ContentRef&)> on_known);
 
   struct Counters {
@@ -83,7 +94,7 @@ class ContentDesk {
 
   const ServerOptions& options_;
   Engine& engine_;
-  Effects& answers_;
+  ContentAnswers& answers_;
   ContentThread& thread_;
   const std::function<std::size_t(SessionId)> unsent_;
   const std::function<void(const ContentRef&)> on_known_;

@@ -39,7 +39,7 @@ struct ServerStats;
 class Switch;
 class Shards;
 
-class Reactor final : public Effects, public Hub, public Door {
+class Reactor final : public Effects, public ContentAnswers, public Hub, public Door {
  public:
   Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread, ContentThread& content_thread);
   ~Reactor() override;
@@ -86,7 +86,8 @@ class Reactor final : public Effects, public Hub, public Door {
   bool deliver(SessionId session, const OutgoingDelivery& delivery) override;
   void deliver_event(std::span<const EventTarget> targets, const MessageParts& message) override;
   void confirm(SessionId session, std::uint32_t request, const Confirm& confirm) override;
-  void done(SessionId session, std::uint32_t request, Bytes body) override;
+  void answer(SessionId session, std::uint32_t request, const Reply& reply) override;
+  void outcomes(SessionId session, std::uint32_t request, std::span<const Result<Confirm>> outcomes) override;
   void settled(SessionId session, std::uint32_t request, std::uint32_t settled,
                std::span<const LeaseToken> refused) override;
   void refuse(SessionId session, std::uint32_t request, const Error& error) override;
@@ -96,6 +97,9 @@ class Reactor final : public Effects, public Hub, public Door {
   std::optional<std::uint64_t> stored_elsewhere(const ContentHash& hash) override;
   bool answer_elsewhere(std::uint32_t shard, const MessageParts& message, bool is_owed) override;
   [[noreturn]] void unreadable(const Error& error) override;
+
+  // ContentAnswers, and what the server carries out itself.
+  void done(SessionId session, std::uint32_t request, Bytes body) override;
 
   // For commands.cpp and calls.cpp.
   void welcome(Connection& connection, std::uint32_t request, std::string_view agent);

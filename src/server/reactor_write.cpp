@@ -213,6 +213,36 @@ void Reactor::done(SessionId session, std::uint32_t request, Bytes body) {
   answer(session, Opcode::ok, request, {body});
 }
 
+void Reactor::answer(SessionId session, std::uint32_t request, const Reply& reply) {
+  std::uint32_t numbers[2] = {};
+  std::size_t count = 0;
+  const auto put = [&](std::uint32_t number) { numbers[count++] = number; };
+  if (const auto* const consuming = std::get_if<Consuming>(&reply)) put(consuming->ready);
+  if (const auto* const received = std::get_if<Received>(&reply)) put(received->messages);
+  if (const auto* const ready = std::get_if<Ready>(&reply)) put(ready->messages), put(ready->priority);
+  if (const auto* const purged = std::get_if<Purged>(&reply)) put(purged->purged);
+  if (const auto* const resent = std::get_if<Resent>(&reply)) put(resent->sent), put(resent->refused);
+  done(session, request, bytes_of(numbers).first(count * sizeof numbers[0]));
+}
+
+// For each a u16 of 0 and a Confirm, or an error's code, length and text.
+void Reactor::outcomes(SessionId session, std::uint32_t request, std::span<const Result<Confirm>> outcomes) {
+  constexpr std::size_t kTextBytesMax = 60'000;
+  std::string body;
+  for (const auto& outcome : outcomes) {
+    const auto code = outcome ? std::uint16_t{0} : static_cast<std::uint16_t>(outcome.error().code);
+    body.append(as_text(bytes_of(code)));
+    if (outcome) {
+      body.append(as_text(bytes_of(*outcome)));
+      continue;
+    }
+    const auto text = std::string_view(outcome.error().text).substr(0, kTextBytesMax);
+    const auto bytes = static_cast<std::uint16_t>(text.size());
+    body.append(as_text(bytes_of(bytes))).append(text);
+  }
+  done(session, request, as_bytes(body));
+}
+
 void Reactor::settled(SessionId session, std::uint32_t request, std::uint32_t settled,
                       std::span<const LeaseToken> refused) {
   const std::uint32_t counts[] = {settled, static_cast<std::uint32_t>(refused.size())};

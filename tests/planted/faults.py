@@ -13,34 +13,43 @@ def without(old):
     return old, "{ if (!PLANTED) { " + old + " } }"
 
 
-def in_pieces(after):
-    """A group of facts that is none; `after`: what follows it."""
+def in_pieces(group, after=""):
+    """A group of facts that is none; `group`: what it is made of, `after`: what follows it."""
     return (
-        "const CommitGroup group(*this, bound);\n" + after,
-        "std::optional<const CommitGroup> group;\n  if (!PLANTED) group.emplace(*this, bound);\n" + after,
+        f"const Post::Group group({group});\n" + after,
+        f"std::optional<Post::Group> group;\n  if (!PLANTED) group.emplace({group});\n" + after,
     )
 
 
 FAULTS = {
     "ack_not_journaled": (
-        "const auto place = log_.append(FactKind::message_settled,",
-        "const auto place = PLANTED ? FactPlace{} : log_.append(FactKind::message_settled,",
+        "const auto place = to_.ledger.write(FactKind::message_settled, {body}, Life::dead);",
+        "const auto place = PLANTED ? FactPlace{} : to_.ledger.write(FactKind::message_settled, {body}, Life::dead);",
     ),
-    "confirmed_before_durable": ("pending_.front().lsn < end", "(PLANTED || pending_.front().lsn < end)"),
+    "confirmed_before_durable": (
+        "void Engine::on_durable(Lsn end) { ledger_.on_durable(end); }",
+        "void Engine::on_durable(Lsn end) { ledger_.on_durable(PLANTED ? kLsnMax : end); }",
+    ),
     "expiry_forgotten_at_restart": (
-        "add_timer({.at = fact.expires_at,",
-        "if (started_ || !PLANTED) add_timer({.at = fact.expires_at,",
+        "to_.agenda.add({.at = at, .id = key,",
+        "if (!PLANTED || to_.run.is_started()) to_.agenda.add({.at = at, .id = key,",
     ),
-    "due_time_forgotten_at_restart": ("add_timer({.at = due,", "if (started_ || !PLANTED) add_timer({.at = due,"),
+    "due_time_forgotten_at_restart": (
+        "to_.agenda.add({.at = due,",
+        "if (!PLANTED || to_.run.is_started()) to_.agenda.add({.at = due,",
+    ),
     "lease_number_used_twice": (
-        "leases_.begin_run(options_.shard, run_);",
-        "leases_.begin_run(options_.shard, PLANTED ? 1 : run_);",
+        "leases.begin_run(to_.options.shard, to_.run.number());",
+        "leases.begin_run(to_.options.shard, PLANTED ? 1 : to_.run.number());",
     ),
-    "redelivered_mark_dropped": ("if (!clean) suspect_until_", "if (!clean && !PLANTED) suspect_until_"),
-    "key_forgotten_at_restart": instead("keys_.add(key);", "log_.release(place);"),
+    "redelivered_mark_dropped": (
+        "if (!clean) suspect_until_ = last_key_;",
+        "if (!clean && !PLANTED) suspect_until_ = last_key_;",
+    ),
+    "key_forgotten_at_restart": instead("keys.add(key);", "to_.ledger.release(fact.place);"),
     "duplicate_accepted": (
-        "if (prepared.first != 0) {\n    ++counters_.duplicates;",
-        "if (prepared.first != 0 && !PLANTED) {\n    ++counters_.duplicates;",
+        "if (prepared.first != 0) {\n    ++to_.counters.duplicates;",
+        "if (prepared.first != 0 && !PLANTED) {\n    ++to_.counters.duplicates;",
     ),
     "routed_again_by_its_key": (
         "if (!routing.to.empty() && find_first(prepared, together)) return prepared;",
@@ -50,70 +59,76 @@ FAULTS = {
         "const bool needs_some = !prepared.is_duplicate() && prepared.lives();",
         "const bool needs_some = (PLANTED || !prepared.is_duplicate()) && prepared.lives();",
     ),
-    "complete_in_pieces": in_pieces("// Settled first"),
-    "atomic_batch_in_pieces": in_pieces("for (std::size_t i = 0;"),
+    "complete_in_pieces": in_pieces("post_, to_.ledger, plan->draft"),
+    "atomic_batch_in_pieces": in_pieces("post_, to_.ledger, draft", "    for (std::size_t i = 0;"),
     "group_goes_on_after_nack": (
-        "if (not_before > now_) return enter_scheduled(mailbox, message, not_before);",
-        "if (PLANTED && not_before > now_) leave_group(mailbox, message.entry);\n"
-        "  if (not_before > now_) return enter_scheduled(mailbox, message, not_before);",
+        "if (not_before > to_.run.now()) return enter_scheduled(mailbox, message, not_before);",
+        "if (PLANTED && not_before > to_.run.now()) leave_group(mailbox, message.entry);\n"
+        "  if (not_before > to_.run.now()) return enter_scheduled(mailbox, message, not_before);",
     ),
-    "group_goes_on_before_it_went_out": without("settled.flags &= static_cast<std::uint16_t>(~Entry::kGrouped);"),
+    "group_goes_on_before_it_went_out": without("gone.flags &= static_cast<std::uint16_t>(~Entry::kGrouped);"),
     "attempts_forgotten_at_restart": (
-        "} else {\n      note_attempt(ref.key, place, returned.deliveries);",
-        "} else if (PLANTED) {\n      log_.release(place);\n"
-        "    } else {\n      note_attempt(ref.key, place, returned.deliveries);",
+        "if (said.end != AttemptEnd::none) {\n    to_.ledger.retain(fact.place);",
+        "if (said.end != AttemptEnd::none && !PLANTED) {\n    to_.ledger.retain(fact.place);",
     ),
-    "attempts_not_counted_at_restart": without("message->entry.deliveries = returned.deliveries;"),
+    "attempts_not_counted_at_restart": (
+        "message->entry.deliveries = said.deliveries;\n  message->entry.flags",
+        "if (!PLANTED) message->entry.deliveries = said.deliveries;\n  message->entry.flags",
+    ),
     "retry_policy_ignored": (
         "delay_ms = end == AttemptEnd::nacked ? retry_delay_ms(",
         "delay_ms = end == AttemptEnd::nacked && !PLANTED ? retry_delay_ms(",
     ),
     "purge_not_journaled": (
-        "const auto noted = append_fact(FactKind::dead_purged,",
-        "const auto noted = PLANTED ? FactPlace{.lsn = 1, .bytes = 0} : append_fact(FactKind::dead_purged,",
+        "const auto noted = to_.ledger.note(FactKind::dead_purged,",
+        "const auto noted = PLANTED ? FactPlace{.lsn = 1, .bytes = 0} : to_.ledger.note(FactKind::dead_purged,",
     ),
-    "content_not_counted_at_restart": without("if (refers) contents_.refer(fact.key, read_content_ref(message, *routing));"),
-    "content_let_go_by_nobody": without("contents_.drop(message, now_);"),
-    "content_removed_before_durable": instead(
-        "pending_.push({.lsn = started_place_.lsn, .kind = Pending::Kind::contents});", "remove_idle_contents();"
+    "content_not_counted_at_restart": without(
+        "if (refers) to_.references.refer(fact.key, read_content_ref(message, *routing));"
     ),
-    "resubmitted_stays_dead": without("purge(*mailbox, still);"),
+    "content_let_go_by_nobody": without("table_.drop(message, run_.now());"),
+    "content_removed_before_durable": instead("ledger_.when(noted, waiting::ContentsIdle{});", "remove_idle();"),
+    "resubmitted_stays_dead": without(
+        "purge(address.mailbox, boxes_.at(address.mailbox).letters.find(address.key));"
+    ),
     "cancelled_not_journaled": (
-        "append_fact(FactKind::message_cancelled, {bytes_of(ref)}).lsn == 0",
-        "(PLANTED ? !started_ : append_fact(FactKind::message_cancelled, {bytes_of(ref)}).lsn == 0)",
+        "noted = Durable(to_.ledger.note(FactKind::message_cancelled, {bytes_of(ref)}));",
+        "noted = Durable(PLANTED ? FactPlace{.lsn = 1} : to_.ledger.note(FactKind::message_cancelled, {bytes_of(ref)}));",
     ),
     "death_in_pieces": without(
-        "if (bound.facts > 1 && log_.has_room(FactLog::Urgency::settling, bound)) group.emplace(log_, bound);"
+        "if (draft.facts() > 1 && to_.ledger.has_room(Urgency::settling, draft)) group.emplace(to_.ledger, draft);"
     ),
-    "bounce_not_sent": without("if (notice) post(*notice);"),
+    "bounce_not_sent": without("if (notice) to_.graveyard.post(*notice, Durable(place));"),
     "bounce_into_a_full_mailbox": (
-        "limits(mailbox).max_messages) return;\n  ++counters_.bounced;",
-        "limits(mailbox).max_messages && !PLANTED) return;\n  ++counters_.bounced;",
+        "if (!to_.vacancies.has_space(prepared->mailbox)) return;",
+        "if (!PLANTED && !to_.vacancies.has_space(prepared->mailbox)) return;",
     ),
     "bounce_takes_promised_room": (
-        "if (mailbox.load() + mailbox.promised >=",
-        "if (mailbox.load() + (PLANTED ? 0 : mailbox.promised) >=",
+        "return mailbox.load() + mailbox.promised <",
+        "return mailbox.load() + (PLANTED ? 0 : mailbox.promised) <",
     ),
     "hops_not_counted": (".hops = hops + 1};", ".hops = hops + (PLANTED ? 0 : 1)};"),
-    "pair_not_counted": without("guard_.pairs.add(pair_of(sender, mailbox), now_);"),
-    "conversation_not_counted": without("guard_.conversations.add(conversation_hash(routing.conversation), now_);"),
+    "pair_not_counted": without("guard_.pairs.add(pair_of(sender, mailbox), run_.now());"),
+    "conversation_not_counted": without("guard_.conversations.add(conversation_hash(routing.conversation), run_.now());"),
     "reply_that_nobody_wants": without("if (!routing->expects_reply) lineage.silent_for = routing->from;"),
     "doomed_message_takes_room": (
         "if (prepared->lives() && !prepared->is_duplicate()) boxes",
         "if ((PLANTED || prepared->lives()) && !prepared->is_duplicate()) boxes",
     ),
-    "schedule_fires_in_pieces": in_pieces("commit("),
+    "schedule_fires_in_pieces": in_pieces(
+        "to_.post, to_.ledger, draft", "  to_.post.commit(*prepared, {}, {.quiet = true});\n  note(schedule, fact);"
+    ),
     "scheduled_event_before_the_log_knows": instead(
-        "note();\n      return hold_output({.quiet = true}, schedule.sender, message, {});",
-        "publish_event(0, parties_[schedule.sender].name, message, nullptr);\n      return note();",
+        "to_.outputs.hold(note(schedule, fact), {.quiet = true}, schedule.sender, message, {});",
+        "to_.announcer.publish_event(0, to_.names[schedule.sender], message, nullptr);\n      note(schedule, fact);",
     ),
     "schedule_firings_forgotten_at_restart": without(
-        "if (auto* const schedule = schedules_.find(fact.number)) apply_fired(*schedule, fact);"
+        "if (auto* const schedule = table_.find(fired.number)) apply(*schedule, fired);"
     ),
     "costs_added_twice": without("prepared->has_costs = false;"),
-    "costs_forgotten_at_restart": without("restore_conversation(as_text(body.subspan(sizeof fact)), fact, place);"),
+    "costs_forgotten_at_restart": without("put(as_text(fact.body.subspan(sizeof said)), said, fact.place);"),
     "redrive_without_its_rate": without(
-        "due = std::min<std::size_t>(due, static_cast<std::uint64_t>(now_ - job.began) * job.per_second / 1000 + 1);"
+        "due = std::min<std::size_t>(due, static_cast<std::uint64_t>(to_.run.now() - job.began) * job.per_second / 1000 + 1);"
     ),
     "routes_out_of_order": (
         "return std::tie(a.order, a.name) < std::tie(b.order, b.name);",
@@ -124,7 +139,7 @@ FAULTS = {
         "{ return (PLANTED ? -1 : 1) * load_of(each.party); });\n"
         "      return static_cast<std::size_t>(least - able.begin());",
     ),
-    "route_forgotten_at_restart": without("log_.retain(place);\n  enter_route(std::move(*route), place);"),
+    "route_forgotten_at_restart": without("ledger_.retain(fact.place);\n  put(std::move(*route), fact.place);"),
     "status_ends_a_request": (
         "const bool more_to_come = message.routing.type == kTypeStatus;",
         "const bool more_to_come = (!PLANTED || waiting.stream) && message.routing.type == kTypeStatus;",

@@ -64,7 +64,7 @@ void Agents::close(AgentSession& session) {
   session.subscriptions.clear();
   model_.closing = id;
   promises_.closing(id);
-  model_.redrives.close(id);
+  model_.checkers.redrives.close(id);
   call([&] {
     // What it asked in memory, and nobody has yet, goes with it.
     std::vector<std::uint64_t> asked;
@@ -110,8 +110,8 @@ void Agents::cancel(AgentSession& session, std::uint32_t target) {
   if (const auto consumer = session.consumers.find(target); consumer != session.consumers.end())
     consumer->second.ended = true;
   session.subscriptions.erase(target);
-  if (model_.redrives.find({session.id, target}) != nullptr) {
-    model_.redrives.end({session.id, target});
+  if (model_.checkers.redrives.find({session.id, target}) != nullptr) {
+    model_.checkers.redrives.end({session.id, target});
     session.asks[target].quiet = true;  // answered only if that was on its way already
   }
   // What was asked is wanted no more: taken back, or its holder is told.
@@ -182,7 +182,7 @@ void Agents::advance(std::int64_t now) {
 void Agents::step(std::int64_t now) {
   call([&] { engine_->advance(now); });
   model_.advanced(*engine_, now);
-  model_.schedules.check(now, true);
+  model_.checkers.schedules.check(now, true);
   for (const auto& [token, lease] : leases_.held()) {
     expect(lease.deadline == 0 || lease.deadline > now, "the lease of {} should have ended at {}, and it is {}",
            lease.number, lease.deadline, now);

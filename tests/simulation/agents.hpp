@@ -156,7 +156,8 @@ class Agents final : public Effects {
   // Effects.
   bool deliver(SessionId session, const OutgoingDelivery& delivery) override;
   void confirm(SessionId session, std::uint32_t request, const Confirm& confirm) override;
-  void done(SessionId session, std::uint32_t request, Bytes body) override;
+  void answer(SessionId id, std::uint32_t request, const Reply& reply) override;
+  void outcomes(SessionId id, std::uint32_t request, std::span<const Result<Confirm>> outcomes) override;
   void settled(SessionId session, std::uint32_t request, std::uint32_t settled,
                std::span<const LeaseToken> refused) override;
   void refuse(SessionId session, std::uint32_t request, const Error& error) override;
@@ -196,7 +197,6 @@ class Agents final : public Effects {
   Ask settle(AgentSession& session, const std::vector<LeaseToken>& tokens);
   void lease_ended(LeaseToken token);
   void on_confirmed(std::uint64_t number, const Confirm& confirm);
-  void on_batch(const Ask& ask, Bytes body);
   void check_refusal(std::uint64_t number, const Error& error);
   void on_events_due();
   bool on_event(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing);

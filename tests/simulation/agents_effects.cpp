@@ -82,7 +82,7 @@ bool Agents::deliver(SessionId id, const OutgoingDelivery& delivery) {
 bool Agents::on_event(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing) {
   // A death that the log had no room for is told of all the same.
   const bool failed = routing.topic == "bus.schedule";
-  if (failed) model_.schedules.failed();
+  if (failed) model_.checkers.schedules.failed();
   if (events_.empty() && (model_.room_refused || failed) && routing.from == kServerName)
     expect_event(nullptr, std::string(routing.topic));
   model_.saw_event(message_address(routing.id)->key);
@@ -239,56 +239,53 @@ void Agents::confirm(SessionId id, std::uint32_t request, const Confirm& confirm
          "an event went to {} subscriptions instead of {}", confirm.count, mine.max);
 }
 
-void Agents::on_batch(const Ask& mine, Bytes body) {
+void Agents::outcomes(SessionId id, std::uint32_t request, std::span<const Result<Confirm>> outcomes) {
+  auto* const session = find(id);
+  if (session == nullptr) return;
+  const auto mine = take_ask(*session, request);
+  expect(mine.kind == Ask::Kind::batch, "request {} got an answer of another kind", request);
   expect(!mine.error, "messages were accepted together, and should be refused");
-  for (const auto number : mine.numbers) {
-    expect(body.size() >= 2, "the answer to a batch breaks off");
-    const auto code = load<std::uint16_t>(body.data());
-    body = body.subspan(2);
-    if (code == 0) {
-      expect(body.size() >= sizeof(Confirm), "the answer to a batch breaks off");
-      on_confirmed(number, load<Confirm>(body.data()));
-      body = body.subspan(sizeof(Confirm));
-    } else {
-      expect(body.size() >= 2u, "the answer to a batch breaks off");
-      const auto bytes = load<std::uint16_t>(body.data());
-      expect(body.size() >= 2u + bytes, "the answer to a batch breaks off");
-      const auto error = static_cast<ErrorCode>(code);
-      promises_.refused(number);
-      const bool unwanted = error == ErrorCode::no_reply_wanted && mine.unwanted.contains(number);
-      expect(unwanted || error == ErrorCode::mailbox_full || (error == ErrorCode::disk_full && model_.disk_limited),
-             "a message of a batch was refused: {}", as_text(body.subspan(2, bytes)));
-      body = body.subspan(2u + bytes);
+  expect(outcomes.size() == mine.numbers.size(), "{} messages were published, and {} answered", mine.numbers.size(),
+         outcomes.size());
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    const auto number = mine.numbers[i];
+    if (outcomes[i]) {
+      on_confirmed(number, *outcomes[i]);
+      continue;
     }
+    const auto& error = outcomes[i].error();
+    promises_.refused(number);
+    const bool unwanted = error.code == ErrorCode::no_reply_wanted && mine.unwanted.contains(number);
+    expect(unwanted || error.code == ErrorCode::mailbox_full ||
+               (error.code == ErrorCode::disk_full && model_.disk_limited),
+           "a message of a batch was refused: {}", error.text);
   }
-  expect(body.empty(), "the answer to a batch goes on");
-  for (const auto& id : mine.held_ids) promises_.acknowledged(id);
+  for (const auto& held : mine.held_ids) promises_.acknowledged(held);
   expect(mine.input == 0 || model_.find(mine.input) == nullptr,
          "{} was completed, and answered before that was durable", mine.input);
   rules_.saw(Rule::batch);
 }
 
-void Agents::done(SessionId id, std::uint32_t request, Bytes body) {
+void Agents::answer(SessionId id, std::uint32_t request, const Reply& reply) {
   auto* const session = find(id);
   if (session == nullptr) return;
   const auto mine = take_ask(*session, request);
   switch (mine.kind) {
-    case Ask::Kind::batch:
-      return on_batch(mine, body);
     case Ask::Kind::cancel:
       return expect(model_.find(mine.numbers[0]) == nullptr, "{} was taken back, answered before that was durable",
                     mine.numbers[0]);
     case Ask::Kind::purge:
-      return expect(body.size() == 4 && load<std::uint32_t>(body.data()) == mine.max,
+      return expect(std::holds_alternative<Purged>(reply) && std::get<Purged>(reply).purged == mine.max,
                     "{} dead letters were purged, and the answer says otherwise", mine.max);
     case Ask::Kind::redrive: {
       if (mine.quiet) return;
-      const auto* const job = model_.redrives.find({id, request});
-      expect(job != nullptr && body.size() == 8 && load<std::uint32_t>(body.data()) == job->sent &&
-                 load<std::uint32_t>(body.data()) + load<std::uint32_t>(body.data() + 4) == job->order.size(),
+      const auto* const job = model_.checkers.redrives.find({id, request});
+      const auto* const told = std::get_if<Resent>(&reply);
+      expect(job != nullptr && told != nullptr && told->sent == job->sent &&
+                 told->sent + told->refused == job->order.size(),
              "of {} dead letters others were sent again than the answer says", job == nullptr ? 0 : job->order.size());
       if (job->sent > 1) rules_.saw(Rule::redriven);
-      model_.redrives.end({id, request});
+      model_.checkers.redrives.end({id, request});
       return;
     }
     case Ask::Kind::plain: {
@@ -296,14 +293,15 @@ void Agents::done(SessionId id, std::uint32_t request, Bytes body) {
       return;
     }
     case Ask::Kind::receive:
-      expect(body.size() == 4 && load<std::uint32_t>(body.data()) == mine.delivered,
+      expect(std::holds_alternative<Received>(reply) && std::get<Received>(reply).messages == mine.delivered,
              "a pull got {} messages, and is told otherwise", mine.delivered);
       expect(mine.delivered > 0 || engine_->now() >= mine.deadline || model_.disk_limited,
              "a pull ended with nothing, before its time");
       return;
     case Ask::Kind::wait: {
       const auto& mailbox = model_.mailbox(mine.mailbox);
-      expect(body.size() == 8 && load<std::uint32_t>(body.data()) == mailbox.ready.size() && !mailbox.ready.empty(),
+      const auto* const told = std::get_if<Ready>(&reply);
+      expect(told != nullptr && told->messages == mailbox.ready.size() && !mailbox.ready.empty(),
              "a wait was told of other mail than there is");
       rules_.saw(Rule::wait_answered);
       return;

@@ -86,7 +86,7 @@ void Agents::publish_as(AgentSession& session, std::uint64_t number, std::size_t
   mine.numbers = {number};
   if (model_.is_unwanted(asked)) mine.error = ErrorCode::no_reply_wanted;
   const bool known = asked.key != 0 && model_.keys().must_know(asked.key, engine_->now());
-  if (asked.routed && !known && !model_.routes.any()) mine.error = ErrorCode::no_recipient;
+  if (asked.routed && !known && !model_.checkers.routes.any()) mine.error = ErrorCode::no_recipient;
   if (asked.routed && known) rules_.saw(Rule::routed_once);
   const auto request = session.next_request++;
   promises_.publishing(number, asked, engine_->now());
@@ -132,7 +132,7 @@ Agents::Several Agents::write_all(Ask& mine, const std::vector<Published>& asked
 
 // All of them or none: decided at once, room made for all before the first.
 void Agents::call_together(const std::vector<Published>& asked, const std::function<void()>& command) {
-  const auto before = model_.guards;
+  const auto before = model_.checkers.guards;
   std::set<std::uint64_t> keys;
   for (const auto& each : asked) {
     if (each.key != 0 && !keys.insert(each.key).second) {
@@ -140,15 +140,15 @@ void Agents::call_together(const std::vector<Published>& asked, const std::funct
       continue;
     }
     if (model_.verdict(each, engine_->now()) == DeadReason::none) ++model_.arriving[each.mailbox];
-    if (each.caused) model_.guards.count(each.sender, each.mailbox, each.conversation, engine_->now(), false);
+    if (each.caused) model_.checkers.guards.count(each.sender, each.mailbox, each.conversation, engine_->now(), false);
   }
-  model_.guards.restore(before);
-  model_.guards.begin_together();
+  model_.checkers.guards.restore(before);
+  model_.checkers.guards.begin_together();
   model_.together().begin();
   call(command);
   model_.together().end();
   model_.arriving.clear();
-  model_.guards.end_together();
+  model_.checkers.guards.end_together();
 }
 
 void Agents::publish_batch(AgentSession& session, const std::vector<Published>& asked, bool quiet) {
@@ -218,8 +218,8 @@ void Agents::route(Published& asked) {
   const auto can = [&](std::size_t mailbox, bool consumers_only) {
     return model_.has_room(mailbox) && (!consumers_only || has_free_consumer(mailbox));
   };
-  asked.routed =
-      model_.routes.choose(asked.priority, can, [&](std::size_t mailbox) { return model_.mailbox(mailbox).load; });
+  asked.routed = model_.checkers.routes.choose(asked.priority, can,
+                                               [&](std::size_t mailbox) { return model_.mailbox(mailbox).load; });
   if (asked.routed->empty()) asked.mailbox = model_.unrouted();
 }
 
@@ -347,7 +347,7 @@ void Agents::on_events_due() {
   for (const auto& due : model_.take_due_events()) {
     const auto before = events_.size();
     expect_event(nullptr, due.topic);
-    if (due.schedule != 0 && events_.size() > before) model_.schedules.sent(due.schedule, due.fired);
+    if (due.schedule != 0 && events_.size() > before) model_.checkers.schedules.sent(due.schedule, due.fired);
   }
 }
 

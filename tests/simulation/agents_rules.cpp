@@ -29,18 +29,18 @@ void Agents::set_schedule(AgentSession& session, ScheduleSpec spec, const Publis
   auto& mine = ask(session, Ask::Kind::plain);
   if (never) mine.error = ErrorCode::invalid_field;
   const auto request = session.next_request++;
-  model_.schedules.setting = &spec;
+  model_.checkers.schedules.setting = &spec;
   call([&] { engine_->set_schedule(session.id, request, command, at_rest(written)); });
-  model_.schedules.setting = nullptr;
+  model_.checkers.schedules.setting = nullptr;
 }
 
 void Agents::remove_schedule(AgentSession& session, const std::string& name) {
   auto& mine = ask(session, Ask::Kind::plain);
-  if (!model_.schedules.has(name)) mine.error = ErrorCode::not_found;
+  if (!model_.checkers.schedules.has(name)) mine.error = ErrorCode::not_found;
   const auto request = session.next_request++;
-  model_.schedules.removing = name;
+  model_.checkers.schedules.removing = name;
   call([&] { engine_->remove_schedule(session.id, request, name); });
-  model_.schedules.removing.clear();
+  model_.checkers.schedules.removing.clear();
 }
 
 void Agents::set_route(AgentSession& session, const std::string& name, const RouteSpec& spec) {
@@ -56,19 +56,19 @@ void Agents::set_route(AgentSession& session, const std::string& name, const Rou
                        .consumers_only = spec.consumers_only};
   for (const auto& [mailbox, weight] : spec.targets)
     command.targets.push_back({.name = model_.names()[mailbox], .weight = weight});
-  model_.routes.setting = name;
-  model_.routes.spec = spec;
+  model_.checkers.routes.setting = name;
+  model_.checkers.routes.spec = spec;
   call([&] { engine_->set_route(session.id, request, command); });
-  model_.routes.setting.clear();
+  model_.checkers.routes.setting.clear();
 }
 
 void Agents::remove_route(AgentSession& session, const std::string& name) {
   auto& mine = ask(session, Ask::Kind::plain);
-  if (!model_.routes.has(name)) mine.error = ErrorCode::not_found;
+  if (!model_.checkers.routes.has(name)) mine.error = ErrorCode::not_found;
   const auto request = session.next_request++;
-  model_.routes.removing = name;
+  model_.checkers.routes.removing = name;
   call([&] { engine_->remove_route(session.id, request, name); });
-  model_.routes.removing.clear();
+  model_.checkers.routes.removing.clear();
 }
 
 }  // namespace folkmoot::simulation

@@ -120,14 +120,14 @@ Published Agents::sent_again(const ModelMessage& dead) const {
 }
 
 void Agents::resubmit(AgentSession& session) {
-  if (model_.redrives.any()) return;  // either may be the first to take a dead letter
+  if (model_.checkers.redrives.any()) return;  // either may be the first to take a dead letter
   const auto* const dead = any_message([](const ModelMessage& message) { return message.stand == Stand::dead; });
   if (dead == nullptr) return;
   const auto key = dead->key;
   auto& mine = ask(session, Ask::Kind::publish);
   auto again = sent_again(*dead);
   if (dead->asked.mailbox == model_.unrouted()) {
-    if (model_.routes.any()) route(again);
+    if (model_.checkers.routes.any()) route(again);
     if (!again.routed || again.routed->empty()) mine.error = ErrorCode::no_recipient;
     if (!mine.error) rules_.saw(Rule::routed_anew);
   }
@@ -135,14 +135,14 @@ void Agents::resubmit(AgentSession& session) {
   mine.resend_of = dead->number;
   const auto number = mine.numbers[0];
   const auto request = session.next_request++;
-  auto& job = model_.redrives.begin({session.id, request});
+  auto& job = model_.checkers.redrives.begin({session.id, request});
   job.order = {key};
   if (promises_.knows(dead->content)) promises_.taking_back(dead->content);
   job.becomes = {{key, number}};
   model_.together().begin();
   call([&] { engine_->resubmit(session.id, request, dead->id, {}); });
   model_.together().end();
-  model_.redrives.end({session.id, request});
+  model_.checkers.redrives.end({session.id, request});
   if (!session.asks.contains(request)) return;
   expect(
       model_.find(number) != nullptr && (model_.find_key(key) == nullptr || model_.find_key(key)->stand == Stand::gone),
@@ -151,10 +151,10 @@ void Agents::resubmit(AgentSession& session) {
 
 void Agents::redrive(AgentSession& session, std::size_t mailbox, std::optional<std::size_t> to, std::uint32_t limit,
                      std::uint32_t per_second) {
-  if (model_.redrives.any()) return;
+  if (model_.checkers.redrives.any()) return;
   ask(session, Ask::Kind::redrive);
   const auto request = session.next_request++;
-  auto& job = model_.redrives.begin({session.id, request});
+  auto& job = model_.checkers.redrives.begin({session.id, request});
   job.began = engine_->now();
   job.per_second = per_second;
   for (const auto key : model_.mailbox(mailbox).dead) {

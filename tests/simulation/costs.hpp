@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/engine.hpp"
+#include "simulation/checker.hpp"
 #include "simulation/kept.hpp"
 #include "simulation/rules.hpp"
 #include "simulation/violation.hpp"
@@ -17,7 +17,7 @@ struct Cost {
   bool operator==(const Cost&) const = default;
 };
 
-class CostChecker {
+class CostChecker final : public Checker {
  public:
   explicit CostChecker(RuleCounts& rules) : rules_(rules) {}
 
@@ -45,11 +45,11 @@ class CostChecker {
     reported_.reset();
     rules_.saw(Rule::cost_summed);
   }
-  void on_durable(Lsn end) {
+  void on_durable(Lsn end) override {
     for (auto& [name, kept] : sums_) kept.on_durable(end);
   }
-  void crash() { reported_.reset(); }
-  void recovered(const Engine& engine) {
+  void crash() override { reported_.reset(); }
+  void recovered(const Engine& engine, const std::vector<std::string>&) override {
     for (auto& [name, kept] : sums_) {
       const auto sum = told(engine, name);
       expect(kept.may_be(sum), "after the crash conversation {} cost {} tokens in {} messages; it was {} in {}", name,
@@ -58,7 +58,7 @@ class CostChecker {
       kept.recovered(sum);
     }
   }
-  void compare(const Engine& engine) const {
+  void compare(const Engine& engine) const override {
     for (const auto& [name, kept] : sums_)
       expect(told(engine, name) == kept.now(), "conversation {} has another cost than was reported", name);
   }

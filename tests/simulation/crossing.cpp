@@ -119,7 +119,8 @@ class Crossing::Shard final : public Effects, public Strays::Commands, public Fa
   // Effects
   bool deliver(SessionId to, const OutgoingDelivery& delivery) override;
   void confirm(SessionId to, std::uint32_t request, const Confirm& confirm) override;
-  void done(SessionId to, std::uint32_t request, Bytes body) override;
+  void answer(SessionId to, std::uint32_t request, const Reply& reply) override;
+  void outcomes(SessionId to, std::uint32_t request, std::span<const Result<Confirm>> outcomes) override;
   void settled(SessionId to, std::uint32_t request, std::uint32_t settled,
                std::span<const LeaseToken> refused) override;
   void refuse(SessionId to, std::uint32_t request, const Error& error) override;
@@ -217,15 +218,16 @@ void Crossing::Shard::confirm(SessionId to, std::uint32_t request, const Confirm
   back(to, [=](Strays& theirs) { theirs.on_confirmed(request, confirm); });
 }
 
-void Crossing::Shard::done(SessionId to, std::uint32_t request, Bytes body) {
+void Crossing::Shard::answer(SessionId to, std::uint32_t request, const Reply&) {
+  if (slot_of(to) == kClientSlot) take(request);
+}
+
+void Crossing::Shard::outcomes(SessionId to, std::uint32_t request, std::span<const Result<Confirm>> outcomes) {
   if (slot_of(to) != kClientSlot) return;
   const auto mine = take(request);
-  if (mine.kind == Ask::Kind::receive) return;
-  for (std::size_t i = 0; i < world.together_[mine.together].numbers.size(); ++i) {
-    expect(body.size() >= 2 + sizeof(Confirm) && load<std::uint16_t>(body.data()) == 0,
-           "one of those that happen together did not");
-    body = body.subspan(2 + sizeof(Confirm));
-  }
+  expect(outcomes.size() == world.together_[mine.together].numbers.size(),
+         "some of those that happen together did not");
+  for (const auto& outcome : outcomes) expect(outcome.has_value(), "one of those that happen together did not");
   world.happened(mine.together);
 }
 

@@ -6,7 +6,7 @@
 #include <tuple>
 #include <vector>
 
-#include "engine/options.hpp"
+#include "simulation/checker.hpp"
 #include "simulation/rules.hpp"
 
 namespace folkmoot::simulation {
@@ -28,7 +28,7 @@ struct Caused {
   }
 };
 
-class GuardChecker {
+class GuardChecker final : public Checker {
  public:
   GuardChecker(const GuardLimits& limits, RuleCounts& rules) : limits_(limits), rules_(rules) {}
 
@@ -65,7 +65,8 @@ class GuardChecker {
   }
   /// Forgets what was counted since.
   void restore(const GuardChecker& before) { counts_ = before.counts_; }
-  void crash() {
+  void after_command(std::int64_t) override { end_together(); }
+  void crash() override {
     counts_.clear();
     decided_on_.reset();
   }

@@ -35,10 +35,7 @@ std::uint64_t number_of(const Routing& routing, Bytes content) {
 }
 
 Model::Model(std::vector<std::string> names, const EngineOptions& options, RuleCounts& rules)
-    : redrives(rules),
-      guards(options.guard, rules),
-      schedules(rules),
-      routes(rules),
+    : checkers(options, rules),
       names_(std::move(names)),
       options_(options),
       rules_(rules),
@@ -47,7 +44,6 @@ Model::Model(std::vector<std::string> names, const EngineOptions& options, RuleC
       mailboxes_(names_.size()),
       used_keys_(options),
       bounces_(rules),
-      costs_(rules),
       together_("one command", rules),
       deaths_("a death", rules),
       firings_("a schedule", rules) {
@@ -173,10 +169,10 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
     case FactKind::route_set: {
       PackReader reader(body);
       expect(reader.array() == 7, "a route's fact has other parts");
-      return routes.on_set(std::string(reader.str()), place.lsn);
+      return checkers.routes.on_set(std::string(reader.str()), place.lsn);
     }
     case FactKind::route_removed:
-      return routes.on_removed(std::string(as_text(body)), place.lsn);
+      return checkers.routes.on_removed(std::string(as_text(body)), place.lsn);
     default:
       expect(false, "a {} fact is none of those that were asked for", folkmoot::name(kind));
   }
@@ -187,7 +183,7 @@ void Model::after_call(std::int64_t now) {
   if (broken) throw Violation(*broken);
   if (room_refused) dying_.clear();
   // A dead letter may have been pushed out by those that died to make room for it.
-  const bool redriven = redrives.end_command();
+  const bool redriven = checkers.redrives.end_command();
   for (std::size_t i = 0; i < mailboxes_.size(); ++i) {
     auto& mailbox = mailboxes_[i];
     if (mailbox.made_room && redriven) drop_transient(i, 1);
@@ -196,8 +192,7 @@ void Model::after_call(std::int64_t now) {
   }
   expect(dying_.empty(), "{} messages live on that should be dead", dying_.size());
   settle_bounces();
-  guards.end_together();
-  schedules.check(now, false);
+  for (auto* const checker : checkers.all()) checker->after_command(now);
   ++call_;
 }
 
@@ -261,12 +256,12 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
   auto& mailbox = mailboxes_[asked.mailbox];
   check_causes(asked, fact, *routing);
   const auto doom = verdict(asked, now);
-  if (arriving.empty() && !is_bounce) guards.end_together();
+  if (arriving.empty() && !is_bounce) checkers.guards.end_together();
   expect(fact.dead == doom, "message {} comes as dead '{}' instead of '{}'", number, folkmoot::name(fact.dead),
          folkmoot::name(doom));
   if (doom == DeadReason::no_route) rules_.saw(Rule::no_route);
-  if (asked.caused) guards.count(asked.sender, asked.mailbox, asked.conversation, now, is_bounce);
-  costs_.on_accepted(conversation(asked.conversation), asked.tokens);
+  if (asked.caused) checkers.guards.count(asked.sender, asked.mailbox, asked.conversation, now, is_bounce);
+  checkers.costs.on_accepted(conversation(asked.conversation), asked.tokens);
   if (asked.key != 0) {
     expect(!used_keys_.must_know(asked.key, now), "message {} was accepted with a key that stands for {}", number,
            used_keys_.find(asked.key));
@@ -329,7 +324,7 @@ std::uint64_t Model::identify(const AcceptedFact& fact, const Routing& routing, 
   }
   expect(content < published_.size(), "a message was accepted that nobody published");
   if (!is_resent && published_[content].scheduled) {
-    schedules.on_accepted(content, fact.key, now);
+    checkers.schedules.on_accepted(content, fact.key, now);
     auto copy = published_[content];
     copy.scheduled = false;
     return add(copy);
@@ -338,7 +333,7 @@ std::uint64_t Model::identify(const AcceptedFact& fact, const Routing& routing, 
     expect(asked.routed->empty() ? to == unrouted() : asked.routed->contains(to),
            "{} was routed to {}, where no route sends it", content, parties_[fact.mailbox]);
     asked.mailbox = to;
-    routes.went(to);
+    checkers.routes.went(to);
   }
   return content;
 }
@@ -360,7 +355,7 @@ void Model::check_causes(const Published& asked, const AcceptedFact& fact, const
 DeadReason Model::verdict(const Published& asked, std::int64_t now) {
   if (asked.routed && asked.routed->empty()) return DeadReason::no_route;
   if (!asked.caused || asked.sender == bus()) return DeadReason::none;
-  const bool trips = guards.trips(asked.sender, asked.mailbox, asked.conversation, asked.caused->hops, now);
+  const bool trips = checkers.guards.trips(asked.sender, asked.mailbox, asked.conversation, asked.caused->hops, now);
   return trips ? DeadReason::guard : DeadReason::none;
 }
 
@@ -380,11 +375,12 @@ Caused Model::caused_by(const Uuid& cause, std::uint32_t said) {
 }
 
 void Model::on_schedule(FactKind kind, FactPlace place, Bytes body, std::int64_t now) {
-  if (kind == FactKind::schedule_set) return schedules.on_set(load<ScheduleSetFact>(body.data()), place.lsn, now);
+  if (kind == FactKind::schedule_set)
+    return checkers.schedules.on_set(load<ScheduleSetFact>(body.data()), place.lsn, now);
   if (kind == FactKind::schedule_removed)
-    return schedules.on_removed(load<std::uint64_t>(body.data()), place.lsn, room_refused);
+    return checkers.schedules.on_removed(load<std::uint64_t>(body.data()), place.lsn, room_refused);
   const auto fact = load<ScheduleFiredFact>(body.data());
-  const auto firing = schedules.on_fired(fact, place.lsn, now);
+  const auto firing = checkers.schedules.on_fired(fact, place.lsn, now);
   if (firing.failed) return rules_.saw(Rule::schedule_failed);
   if (!firing.topic.empty()) {
     held_events_.emplace(place.lsn, DueEvent{firing.topic, firing.number, firing.fired});
@@ -396,7 +392,7 @@ void Model::on_schedule(FactKind kind, FactPlace place, Bytes body, std::int64_t
   }
   firings_.begin();
   firings_.note(place.lsn, [this, key = firing.message] { return is_alive(key) || is_dead(key); });
-  firings_.note(place.lsn, [this, fact] { return schedules.is_kept(fact.number, fact.fired); });
+  firings_.note(place.lsn, [this, fact] { return checkers.schedules.is_kept(fact.number, fact.fired); });
   firings_.end();
 }
 
@@ -404,7 +400,7 @@ void Model::on_conversation(FactPlace place, Bytes body) {
   const auto fact = load<ConversationFact>(body.data());
   const std::string name(as_text(body.subspan(sizeof fact)));
   const Cost sum{static_cast<std::uint64_t>(fact.tokens), fact.messages};
-  if (!costs_.on_summed(name, sum, place.lsn)) return;
+  if (!checkers.costs.on_summed(name, sum, place.lsn)) return;
   together_.note(place.lsn, [this, name, sum] {
     const auto told = recovered_->conversation(name);
     return told && told->messages >= sum.messages;

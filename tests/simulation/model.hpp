@@ -6,8 +6,8 @@
 // survives a crash; behind that, any part of it may be cut off. So a message carries the list of what the facts since
 // its last durable one say; after a crash it must stand where one of them says.
 //
-// What is kept beside messages, and what belongs to several of them, has a checker each: keys, groups, bounces, guards,
-// costs, schedules, routes, redrives. model.cpp has publishing and the way to the receiver, model_deaths.cpp failures
+// What the engine's other parts keep has a checker each (checkers.hpp), and so have the things that belong to several
+// messages: keys, groups, bounces. model.cpp has publishing and the way to the receiver, model_deaths.cpp failures
 // and dead letters, model_crash.cpp what the disk makes certain and a crash takes back.
 #pragma once
 
@@ -20,16 +20,12 @@
 #include "engine/engine.hpp"
 #include "simulation/all_or_none.hpp"
 #include "simulation/bounces.hpp"
-#include "simulation/costs.hpp"
+#include "simulation/checkers.hpp"
 #include "simulation/groups.hpp"
-#include "simulation/guards.hpp"
 #include "simulation/keys.hpp"
 #include "simulation/published.hpp"
 #include "simulation/random.hpp"
-#include "simulation/redrives.hpp"
-#include "simulation/routes.hpp"
 #include "simulation/rules.hpp"
-#include "simulation/schedules.hpp"
 #include "simulation/violation.hpp"
 
 namespace folkmoot::simulation {
@@ -109,10 +105,7 @@ class Model {
   bool room_refused = false;        // the log had no room for a settling fact
   std::optional<Violation> broken;  // found while the engine was ending a group, where nothing may be thrown
   bool disk_limited = false;        // durable messages may be refused
-  Redrives redrives;
-  GuardChecker guards;
-  ScheduleChecker schedules;
-  RouteChecker routes;
+  Checkers checkers;                // of the parts that have one
 
   AllOrNone& together() { return together_; }
   void begin_group();
@@ -228,7 +221,6 @@ class Model {
   KeyChecker used_keys_;
   GroupChecker groups_;
   BounceChecker bounces_;
-  CostChecker costs_;
   AllOrNone together_;  // what was asked for in one command
   AllOrNone deaths_;    // the last attempt, the death, what its sender is told
   AllOrNone firings_;   // a schedule's firing and its message

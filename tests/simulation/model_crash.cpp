@@ -34,9 +34,7 @@ void Model::on_durable(Lsn end, std::int64_t now) {
   together_.on_durable(end);
   deaths_.on_durable(end);
   firings_.on_durable(end);
-  costs_.on_durable(end);
-  schedules.on_durable(end);
-  routes.on_durable(end);
+  for (auto* const checker : checkers.all()) checker->on_durable(end);
   for (auto at = undurable_.begin(); at != undurable_.end() && at->first < end; at = undurable_.erase(at)) {
     auto* const message = find_key(at->second);
     if (message == nullptr) continue;
@@ -67,7 +65,7 @@ void Model::on_durable(Lsn end, std::int64_t now) {
 
 void Model::resync(Engine& engine) {
   room_refused = false;
-  schedules.resync(engine);
+  for (auto* const checker : checkers.all()) checker->resync(engine);
   auto dead = std::exchange(purged_unsure_, {});  // how many dead letters a mailbox can have had at once in this call
   for (std::size_t i = 0; i < mailboxes_.size(); ++i) dead[i] += mailboxes_[i].dead.size();
   for (const auto& [key, message] : messages_) {
@@ -136,12 +134,8 @@ void Model::crash() {
   any_key_ = reserved_key_ = 0;
   groups_.clear();
   closing = cancelling = resent_ = 0;
-  redrives.crash();
-  guards.crash();
   bounces_.crash();
-  costs_.crash();
-  schedules.crash();
-  routes.crash();
+  for (auto* const checker : checkers.all()) checker->crash();
   settled_.clear();
   held_events_.clear();
   due_events_.clear();
@@ -156,12 +150,11 @@ void Model::crash() {
 }
 
 void Model::on_recovered_fact(FactKind kind, Bytes body) {
+  for (auto* const checker : checkers.all()) checker->on_recovered_fact(kind, body);
   if (kind == FactKind::started) {
     reserved_key_ = load<StartedFact>(body.data()).keys_end - 1;
   } else if (kind == FactKind::message_accepted) {
     any_key_ = std::max(any_key_, load<AcceptedFact>(body.data()).key);
-  } else if (kind == FactKind::schedule_fired) {
-    schedules.on_recovered_fired(load<ScheduleFiredFact>(body.data()));
   } else if (kind == FactKind::party_named) {
     parties_[load<PartyNamedFact>(body.data()).number] = as_text(body.subspan(sizeof(PartyNamedFact)));
   } else if (kind == FactKind::mailbox_configured) {
@@ -218,9 +211,7 @@ void Model::recovered(Engine& engine) {
     mailbox.made_room = false;
   }
   recovered_ = &engine;
-  costs_.recovered(engine);
-  schedules.recovered(engine);
-  routes.recovered(engine, names_);
+  for (auto* const checker : checkers.all()) checker->recovered(engine, names_);
   for (auto* const groups : {&together_, &deaths_, &firings_}) groups->recovered();
   for (auto at = messages_.begin(); at != messages_.end();) {
     const auto key = at->first;
@@ -294,7 +285,7 @@ void Model::compare(Engine& engine, bool deep) {
     check_attempts(engine, message);
     rules_.saw(Rule::receipt_asked);
   }
-  costs_.compare(engine);
+  for (const auto* const checker : checkers.all()) checker->compare(engine);
   for (std::size_t i = 0; i < names_.size(); ++i) {
     MailboxStats stats;
     if (!engine.mailbox_stats(names_[i], stats)) continue;

@@ -61,7 +61,7 @@ void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
   message->dead_at = fact.at;
   // What is due comes in the order of its times, schedules' messages among the rest.
   come_due(fact.reason == DeadReason::expired    ? message->expires_at
-           : fact.reason == DeadReason::overflow ? schedules.next_due(now) + 1
+           : fact.reason == DeadReason::overflow ? checkers.schedules.next_due(now) + 1
                                                  : now + 1);
   if (fact.reason == DeadReason::rejected) {
     expect(rejecting && (is_noted || settling.contains(message->lease)), "{} was rejected by nobody", number);
@@ -98,7 +98,7 @@ void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
       }
       expect(message->stand == Stand::ready, "{} was dropped and is {}", number, name(message->stand));
       mailbox.made_room = true;
-      if (arriving.empty()) guards.begin_together();  // the one it makes room for was decided on before
+      if (arriving.empty()) checkers.guards.begin_together();  // the one it makes room for was decided on before
       rules_.saw(Rule::overflow_to_dead);
       break;
     case DeadReason::rejected:
@@ -148,7 +148,7 @@ void Model::on_purged(FactPlace place, MessageKey key, std::int64_t now) {
   if (purging) {
     rules_.saw(Rule::dead_purged_by_hand);
   } else if (in_group_) {
-    resent_ = redrives.goes(key, now);
+    resent_ = checkers.redrives.goes(key, now);
     together_.note(place.lsn, [this, key] { return !is_dead(key) && !is_alive(key); });
     rules_.saw(Rule::dead_resubmitted);
   } else if (options_.dead_ttl_ms != 0 && message->dead_at + options_.dead_ttl_ms <= now) {

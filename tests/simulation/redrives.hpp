@@ -5,13 +5,13 @@
 #include <utility>
 #include <vector>
 
-#include "engine/effects.hpp"
+#include "simulation/checker.hpp"
 #include "simulation/rules.hpp"
 #include "simulation/violation.hpp"
 
 namespace folkmoot::simulation {
 
-class Redrives {
+class RedriveChecker final : public Checker {
  public:
   struct Job {
     std::map<MessageKey, std::uint64_t> becomes;  // numbers of what the dead letters become
@@ -22,7 +22,7 @@ class Redrives {
   };
   using Id = std::pair<SessionId, std::uint32_t>;
 
-  explicit Redrives(RuleCounts& rules) : rules_(rules) {}
+  explicit RedriveChecker(RuleCounts& rules) : rules_(rules) {}
 
   Job& begin(Id id) {
     lately_ = true;
@@ -32,7 +32,7 @@ class Redrives {
   void close(SessionId session) {
     std::erase_if(jobs_, [&](const auto& each) { return each.first.first == session; });
   }
-  void crash() { jobs_.clear(); }
+  void crash() override { jobs_.clear(); }
   bool any() const { return !jobs_.empty(); }
   /// Whether there was any within the command that ends now.
   bool end_command() { return std::exchange(lately_, any()); }

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/engine.hpp"
+#include "simulation/checker.hpp"
 #include "simulation/kept.hpp"
 #include "simulation/rules.hpp"
 #include "simulation/violation.hpp"
@@ -25,7 +25,7 @@ struct RouteSpec {
   bool operator==(const RouteSpec&) const = default;
 };
 
-class RouteChecker {
+class RouteChecker final : public Checker {
  public:
   explicit RouteChecker(RuleCounts& rules) : rules_(rules) {}
 
@@ -82,16 +82,16 @@ class RouteChecker {
     hashed_ = nullptr;
   }
 
-  void on_durable(Lsn end) {
+  void on_durable(Lsn end) override {
     for (auto& [name, kept] : routes_) kept.on_durable(end);
   }
-  void crash() {
+  void crash() override {
     turns_.clear();
     hashed_ = nullptr;
     setting.clear();
     removing.clear();
   }
-  void recovered(const Engine& engine, const std::vector<std::string>& names) {
+  void recovered(const Engine& engine, const std::vector<std::string>& names) override {
     std::map<std::string, std::optional<RouteSpec>> told;
     engine.each_route([&](const Route& each) {
       RouteSpec is{.order = each.order,

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/engine.hpp"
+#include "simulation/checker.hpp"
 #include "simulation/kept.hpp"
 #include "simulation/rules.hpp"
 #include "simulation/violation.hpp"
@@ -36,7 +36,7 @@ struct ScheduleSpec {
   }
 };
 
-class ScheduleChecker {
+class ScheduleChecker final : public Checker {
  public:
   explicit ScheduleChecker(RuleCounts& rules) : rules_(rules) {}
 
@@ -70,15 +70,18 @@ class ScheduleChecker {
     return first;
   }
   /// Takes over what had no room in the log.
-  void resync(const Engine& engine);
+  void resync(const Engine& engine) override;
 
-  void on_durable(Lsn end);
-  void crash();
-  void on_recovered_fired(const ScheduleFiredFact& fact) {
+  void after_command(std::int64_t now) override { check(now, false); }
+  void on_durable(Lsn end) override;
+  void crash() override;
+  void on_recovered_fact(FactKind kind, Bytes body) override {
+    if (kind != FactKind::schedule_fired) return;
+    const auto fact = load<ScheduleFiredFact>(body.data());
     recovered_.insert_or_assign({fact.number, fact.fired}, true);
   }
   bool is_kept(std::uint64_t number, std::uint64_t fired) const { return recovered_.contains({number, fired}); }
-  void recovered(const Engine& engine);
+  void recovered(const Engine& engine, const std::vector<std::string>& names) override;
   /// An event of the schedule goes out: not before the log knows, and never again.
   void sent(std::uint64_t number, std::uint64_t fired);
   std::vector<std::string> names() const {

@@ -342,7 +342,7 @@ void World::drain() {
   agents_.calm = true;
   auto& session = agents_.open(0);
   for (std::size_t i = 0; i < model_.bus(); ++i) agents_.consume(session, i, 100);
-  for (const auto& name : model_.schedules.names()) agents_.remove_schedule(session, name);
+  for (const auto& name : model_.checkers.schedules.names()) agents_.remove_schedule(session, name);
   const auto left = [&] {
     return model_.count(Stand::pending) + model_.count(Stand::ready) + model_.count(Stand::scheduled) +
            model_.count(Stand::leased) + model_.count(Stand::handing);

@@ -26,7 +26,8 @@ struct Answer {
   SessionId session = 0;
   std::uint32_t request = 0;
   Confirm confirm{};
-  std::string body{};
+  Reply reply{};
+  std::vector<Result<Confirm>> outcomes{};
   std::uint32_t count = 0;
   std::vector<LeaseToken> refused{};
   ErrorCode code{};
@@ -136,6 +137,10 @@ class EngineTest : public ::testing::Test, public Effects {
     return contents;
   }
   const Answer& last() const { return answers.back(); }
+  template <class T>
+  const T& replied() const {
+    return std::get<T>(last().reply);
+  }
   ReceiptState state(const Uuid& id) { return engine->receipt(id).state; }
   MailboxStats stats() {
     MailboxStats stats;
@@ -154,8 +159,12 @@ class EngineTest : public ::testing::Test, public Effects {
   void confirm(SessionId s, std::uint32_t r, const Confirm& confirm) override {
     answers.push_back({.kind = Answer::Kind::confirm, .session = s, .request = r, .confirm = confirm});
   }
-  void done(SessionId s, std::uint32_t r, Bytes body) override {
-    answers.push_back({.kind = Answer::Kind::done, .session = s, .request = r, .body = std::string(as_text(body))});
+  void answer(SessionId s, std::uint32_t r, const Reply& reply) override {
+    answers.push_back({.kind = Answer::Kind::done, .session = s, .request = r, .reply = reply});
+  }
+  void outcomes(SessionId s, std::uint32_t r, std::span<const Result<Confirm>> outcomes) override {
+    answers.push_back(
+        {.kind = Answer::Kind::done, .session = s, .request = r, .outcomes = {outcomes.begin(), outcomes.end()}});
   }
   void settled(SessionId s, std::uint32_t r, std::uint32_t count, std::span<const LeaseToken> refused) override {
     answers.push_back({.kind = Answer::Kind::settled,

@@ -263,7 +263,7 @@ TEST_F(EngineTest, A3_a_pull_takes_what_is_there_and_says_how_much) {
   const auto pull = receive(kBob, 5);
   EXPECT_EQ(contents(), (Contents{"one", "two"}));
   EXPECT_EQ(last().request, pull);
-  EXPECT_EQ(load<std::uint32_t>(last().body.data()), 2u);
+  EXPECT_EQ(replied<Received>().messages, 2u);
 }
 
 TEST_F(EngineTest, A3_a_pull_waits_for_the_first_message_or_its_time) {
@@ -275,7 +275,7 @@ TEST_F(EngineTest, A3_a_pull_waits_for_the_first_message_or_its_time) {
   pass(99);
   EXPECT_EQ(answers.size(), before);
   pass(1);
-  EXPECT_EQ(load<std::uint32_t>(last().body.data()), 0u);
+  EXPECT_EQ(replied<Received>().messages, 0u);
 }
 
 TEST_F(EngineTest, A3_a_pull_that_asks_for_none_or_too_many_is_refused) {
@@ -291,8 +291,8 @@ TEST_F(EngineTest, X11_wait_answers_when_there_is_mail_and_takes_none_of_it) {
   message.priority = 3;
   send(message);
   sync();
-  EXPECT_EQ(load<std::uint32_t>(last().body.data()), 1u);
-  EXPECT_EQ(load<std::uint32_t>(last().body.data() + 4), 3u);
+  EXPECT_EQ(replied<Ready>().messages, 1u);
+  EXPECT_EQ(replied<Ready>().priority, 3u);
   EXPECT_EQ(stats().ready, 1u);
 }
 

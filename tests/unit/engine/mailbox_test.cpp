@@ -208,11 +208,12 @@ TEST_F(EngineTest, A13_each_message_of_a_batch_stands_for_itself) {
   EXPECT_TRUE(answers.empty());
   sync();
   ASSERT_EQ(answers.size(), 1u);
-  const auto& body = last().body;
-  EXPECT_EQ(load<std::uint16_t>(body.data()), static_cast<std::uint16_t>(ErrorCode::malformed));
-  EXPECT_EQ(load<std::uint16_t>(body.data() + 7), 0);
-  EXPECT_EQ(load<std::uint16_t>(body.data() + 7 + 34), 0);
-  EXPECT_EQ(load<std::uint16_t>(body.data() + 7 + 68), static_cast<std::uint16_t>(ErrorCode::mailbox_full));
+  const auto& outcomes = last().outcomes;
+  ASSERT_EQ(outcomes.size(), 4u);
+  EXPECT_EQ(outcomes[0].error().code, ErrorCode::malformed);
+  EXPECT_TRUE(outcomes[1].has_value());
+  EXPECT_TRUE(outcomes[2].has_value());
+  EXPECT_EQ(outcomes[3].error().code, ErrorCode::mailbox_full);
   EXPECT_EQ(stats().ready, 2u);
 }
 

@@ -30,12 +30,18 @@ class MemoryLog final : public FactLog {
     for (const auto& part : parts) record.body.append(as_text(part));
     const FactPlace place{end, static_cast<std::uint32_t>(record.body.size())};
     end += 16 + record.body.size();
+    if (group_open) {  // as much as was said before
+      FOLKMOOT_ASSERT(group_left.facts > 0 && group_left.body_bytes >= record.body.size());
+      --group_left.facts;
+      group_left.body_bytes -= record.body.size();
+    }
     records[place.lsn] = std::move(record);
     return place;
   }
-  void begin_group(GroupBound) override {
+  void begin_group(GroupBound bound) override {
     FOLKMOOT_ASSERT(!group_open);
     group_open = true;
+    group_left = bound;
     ++groups;
   }
   void end_group() override {
@@ -60,6 +66,7 @@ class MemoryLog final : public FactLog {
   std::size_t groups = 0;  // begun so far
   std::size_t group_bytes = std::size_t{24} << 20;
   bool group_open = false;
+  GroupBound group_left;
   bool room_durable = true, room_settling = true;
 };
 

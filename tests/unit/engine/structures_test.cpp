@@ -7,15 +7,15 @@
 #include <random>
 #include <set>
 
-#include "engine/chunk_queue.hpp"
-#include "engine/lane.hpp"
-#include "engine/lease_table.hpp"
-#include "engine/receipts.hpp"
+#include "engine/mailroom/chunk_queue.hpp"
+#include "engine/mailroom/lane.hpp"
+#include "engine/mailroom/lease_table.hpp"
+#include "engine/mailroom/receipts.hpp"
+#include "engine/mailroom/slab_ring.hpp"
 #include "engine/ring.hpp"
 #include "engine/slab.hpp"
-#include "engine/slab_ring.hpp"
 #include "engine/timers.hpp"
-#include "engine/topic_index.hpp"
+#include "engine/topics/topic_index.hpp"
 #include "message/topic.hpp"
 
 namespace folkmoot {

@@ -1,0 +1,46 @@
+// What is due when, and which part it is for.
+#pragma once
+
+#include <array>
+
+#include "base/assert.hpp"
+#include "engine/options.hpp"
+#include "engine/part.hpp"
+#include "engine/timers.hpp"
+
+namespace folkmoot {
+
+class Agenda {
+ public:
+  /// The timers of a kind are that part's. Before the first of them is added.
+  void assign(TimerKind kind, Part& part) { owners_[static_cast<std::size_t>(kind)] = &part; }
+
+  void add(const Timer& timer) {
+    timers_.add(timer);
+    if (timers_.size() >= rebuilt_at_) [[unlikely]]
+      rebuild();
+  }
+  /// When there is something to do next: Unix ms, -1 if nothing waits for a time.
+  std::int64_t next_at() const { return timers_.next_at(); }
+  /// Hands the first timer that is due at `now` to its part, unless it means nothing any more. False: none is due.
+  bool step(std::int64_t now) {
+    Timer timer;
+    if (!timers_.pop_due(now, timer)) return false;
+    auto& part = owner(timer);
+    if (part.is_live(timer)) part.due(timer);
+    return true;
+  }
+
+ private:
+  Part& owner(const Timer& timer) const { return *owners_[static_cast<std::size_t>(timer.kind)]; }
+  [[gnu::noinline]] void rebuild() {
+    timers_.drop_stale([this](const Timer& each) { return owner(each).is_live(each); });
+    rebuilt_at_ = std::max(kTimersLeast, 2 * timers_.size());
+  }
+
+  Timers timers_;
+  std::size_t rebuilt_at_ = kTimersLeast;  // when there are so many, those that mean nothing any more are dropped
+  std::array<Part*, kTimerKinds> owners_{};
+};
+
+}  // namespace folkmoot

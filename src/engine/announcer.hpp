@@ -1,0 +1,29 @@
+// Events, as other parts publish them.
+#pragma once
+
+#include "engine/commands.hpp"
+#include "engine/effects.hpp"
+#include "engine/lineage.hpp"
+#include "message/frame.hpp"
+
+namespace folkmoot {
+
+struct Session;
+
+class Announcer {
+ public:
+  /// Whether anybody hears what is published on this topic.
+  virtual bool is_heard(std::string_view topic) = 0;
+  /// An event of the server's own: what happened, as JSON.
+  virtual void announce(std::string_view topic, std::string_view json) = 0;
+  /// An event of a session. Errors: those of checks.hpp and of its causes; limit_reached, by a limit on loops.
+  virtual Result<Confirm> publish(Session& session, const IncomingMessage& message) = 0;
+  /// To all who hear its topic, but for `publisher`'s own subscriptions.
+  virtual Confirm publish_event(SessionId publisher, std::string_view from, const IncomingMessage& message,
+                                const Lineage* lineage) = 0;
+
+ protected:
+  ~Announcer() = default;
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,54 @@
+#include "engine/bulletins.hpp"
+
+#include "message/json_writer.hpp"
+
+namespace folkmoot::bulletins {
+namespace {
+
+void write(JsonWriter& out, const Chain& chain) {
+  out.field("hops", chain.hops).key("chain").begin_array();
+  for (std::size_t i = 0; i < chain.ids.size(); i += 16) out.value(load<Uuid>(chain.ids.data() + i).text());
+  out.end_array();
+}
+
+}  // namespace
+
+std::string event_of(const Death& death) {
+  std::string json;
+  JsonWriter out(json);
+  out.begin_object().field("id", death.id.text()).field("mailbox", death.mailbox).field("from", death.from);
+  out.field("reason", name(death.reason)).optional_field("text", death.text).field("at", death.at);
+  out.field("deliveries", death.deliveries);
+  if (death.chain) write(out, *death.chain);
+  out.end_object();
+  return json;
+}
+
+std::string message_of(const Death& death) {
+  std::string json;
+  JsonWriter out(json);
+  out.begin_object().field("error", "dead").field("id", death.id.text()).field("mailbox", death.mailbox);
+  out.field("reason", name(death.reason)).optional_field("text", death.text);
+  out.field("deliveries", death.deliveries).end_object();
+  return json;
+}
+
+std::string event_of(const Stopped& stopped) {
+  std::string json;
+  JsonWriter out(json);
+  out.begin_object().optional_field("mailbox", stopped.mailbox).optional_field("topic", stopped.topic);
+  out.field("from", stopped.from).field("reason", name(DeadReason::guard)).field("text", stopped.text);
+  out.field("at", stopped.at);
+  write(out, stopped.chain);
+  out.end_object();
+  return json;
+}
+
+std::string event_of_failed_schedule(std::string_view schedule, const Error& error, std::int64_t at) {
+  std::string json;
+  JsonWriter out(json);
+  out.begin_object().field("schedule", schedule).field("error", error.describe()).field("at", at).end_object();
+  return json;
+}
+
+}  // namespace folkmoot::bulletins

@@ -1,0 +1,37 @@
+// The budgets that end loops of agents answering each other (X13).
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "engine/options.hpp"
+
+namespace folkmoot {
+
+/// Counts by key within the running minute. When it is full, further keys are not counted until the next one.
+class MinuteCounts {
+ public:
+  std::uint32_t of(std::uint64_t key, std::int64_t now) const {
+    if (now / 60'000 != minute_) return 0;
+    const auto found = counts_.find(key);
+    return found == counts_.end() ? 0 : found->second;
+  }
+  void add(std::uint64_t key, std::int64_t now) {
+    if (now / 60'000 != minute_) {
+      counts_.clear();
+      minute_ = now / 60'000;
+    }
+    if (counts_.size() >= kGuardEntriesMax && !counts_.contains(key)) return;
+    ++counts_[key];
+  }
+
+ private:
+  std::int64_t minute_ = -1;
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> counts_;
+};
+
+struct Guard {
+  MinuteCounts pairs;          // sender << 32 | mailbox
+  MinuteCounts conversations;  // hash of the name
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,41 @@
+#include "engine/checks.hpp"
+
+#include <fmt/format.h>
+
+namespace folkmoot {
+
+Result<void> check_from(const IncomingMessage& message) {
+  const auto& routing = message.routing;
+  if (message.forwarded || routing.from.empty() || (routing.from.front() != '@' && routing.from.front() != '$'))
+    return {};
+  return failure(ErrorCode::invalid_name,
+                 fmt::format("`from` is {}: names that begin with @ or $ are the server's", routing.from));
+}
+
+Result<void> check_now(const IncomingMessage& message) {
+  const auto& routing = message.routing;
+  if (routing.topic.empty()) return {};
+  if (routing.mode.value_or(DeliveryMode::at_most_once) != DeliveryMode::at_most_once) {
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("`mode` is {} for topic {}: topics deliver at most once; send to a mailbox for more",
+                               name(*routing.mode), routing.topic));
+  }
+  if (routing.topic.starts_with("bus") && (routing.topic.size() == 3 || routing.topic[3] == '.')) {
+    return failure(ErrorCode::not_permitted,
+                   fmt::format("topic {}: what begins with `bus` is the server's own", routing.topic));
+  }
+  return check_from(message);
+}
+
+Result<std::uint32_t> sender_of(Names& names, Session& session, const IncomingMessage& message) {
+  const auto& routing = message.routing;
+  if (routing.from.empty()) {
+    if (session.party != 0) return session.party;
+    return names.number("anonymous");
+  }
+  if (auto good = check_from(message); !good) return std::unexpected(std::move(good.error()));
+  if (const auto known = names.find(routing.from, session.last_sender)) return known;
+  return names.number(routing.from);
+}
+
+}  // namespace folkmoot

@@ -1,0 +1,20 @@
+// What is checked of every message, whichever part takes it.
+#pragma once
+
+#include "engine/commands.hpp"
+#include "engine/names.hpp"
+#include "engine/sessions.hpp"
+
+namespace folkmoot {
+
+/// What needs no disk: an event, or a response to a waiting requester.
+inline bool is_now(const Routing& routing) { return !routing.topic.empty() || routing.to.starts_with('@'); }
+
+/// Errors: invalid_name, if it says that it comes from the server.
+Result<void> check_from(const IncomingMessage& message);
+/// What an event must be, and what needs no disk. Errors: invalid_field, not_permitted, invalid_name.
+Result<void> check_now(const IncomingMessage& message);
+/// The party that a message of this session comes from. Errors: invalid_name, limit_reached.
+Result<std::uint32_t> sender_of(Names& names, Session& session, const IncomingMessage& message);
+
+}  // namespace folkmoot

@@ -1,0 +1,378 @@
+#include "engine/mailroom/dispatch.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "message/limits.hpp"
+
+namespace folkmoot {
+
+void Dispatch::run() {
+  if (!to_.run.is_noted()) return;
+  shelves_.each_dirty([this](Mailbox& mailbox) { dispatch(mailbox); });
+}
+
+void Dispatch::dispatch(Mailbox& mailbox) {
+  while (mailbox.ready > 0 && !mailbox.waiters.empty()) {
+    if (!serve_waiter(mailbox)) break;
+  }
+  while (mailbox.ready > 0 && !mailbox.consumers_ready.empty()) {
+    const auto slot = mailbox.consumers_ready.take_turn(consumers_);
+    auto& consumer = consumers_[slot];
+    auto* const session = to_.sessions.find(consumer.session);
+    FOLKMOOT_ASSERT(session != nullptr);
+    Durable settled;
+    const To to{.session = consumer.session, .request = consumer.request, .consumer = slot};
+    const auto handed = hand_out(mailbox, to, settled);
+    if (handed == Handed::stuck) return;
+    consumer.turn = ++last_turn_;
+    if (--consumer.credit == 0) update_ready(slot, *session);
+    if (handed == Handed::enough) set_unwritable(*session);
+  }
+}
+
+bool Dispatch::serve_waiter(Mailbox& mailbox) {
+  for (auto slot = mailbox.waiters.first(); slot != kNoSlot; slot = mailbox.waiters.after(waiters_, slot)) {
+    const auto waiter = waiters_[slot];
+    auto* const session = to_.sessions.find(waiter.session);
+    FOLKMOOT_ASSERT(session != nullptr);
+    if (waiter.max == 0) {
+      const auto first = static_cast<std::uint32_t>(__builtin_ctz(mailbox.lanes_in_use) + 1);
+      end_waiter(slot);
+      to_.replies.answer({waiter.session, waiter.request}, Ready{.messages = mailbox.ready, .priority = first});
+      return true;
+    }
+    if (!session->writable) continue;
+    end_waiter(slot);
+    serve(*session, mailbox, waiter);
+    return true;
+  }
+  return false;
+}
+
+void Dispatch::serve(Session& session, Mailbox& mailbox, const Waiter& waiter) {
+  mailbox.last_read = to_.run.now();
+  std::uint32_t count = 0;
+  auto handed = Handed::more;
+  Durable settled;
+  const To to{.session = waiter.session, .request = waiter.request, .lease_ms = waiter.lease_ms, .retrieved = true};
+  for (; mailbox.ready > 0 && count < waiter.max && handed == Handed::more; ++count) {
+    handed = hand_out(mailbox, to, settled);
+    if (handed == Handed::stuck) break;
+  }
+  if (handed == Handed::enough) set_unwritable(session);
+  // The answer comes behind its deliveries, and those of at_most_once messages wait for the disk.
+  const Asker caller{waiter.session, waiter.request};
+  if (settled) return to_.ledger.when(settled, waiting::Answer{.to = caller, .reply = Received{count}});
+  to_.replies.answer(caller, Received{count});
+}
+
+Dispatch::Handed Dispatch::hand_out(Mailbox& mailbox, const To& to, Durable& settled) {
+  const auto message = mailbox.pop();
+  --to_.counters.ready;
+  if (!message.entry.has(Entry::kOnce)) return lease_out(mailbox, message, to);
+  if (message.entry.has(Entry::kTransient)) return hand_out_transient(mailbox, message.entry, to);
+  return settle_and_hand_out(mailbox, message, to, settled);
+}
+
+Dispatch::Handed Dispatch::hand_out_transient(Mailbox& mailbox, const Entry& entry, const To& to) {
+  to_.responder.note_holder(entry, to.session);
+  ++to_.counters.delivered;
+  const bool more = to_.effects.deliver(to.session, {.request = to.request,
+                                                     .delivery = 1,
+                                                     .lease = 0,
+                                                     .redelivered = false,
+                                                     .of_mailbox = true,
+                                                     .message = {shelves_.bytes_of(entry), {}}});
+  shelves_.leave(mailbox, entry, nullptr);
+  return more ? Handed::more : Handed::enough;
+}
+
+Dispatch::Handed Dispatch::settle_and_hand_out(Mailbox& mailbox, const QueuedMessage& message, const To& to,
+                                               Durable& settled) {
+  const auto& entry = message.entry;
+  const MessageRef ref(entry.key, mailbox.number, message.sender, entry.priority);
+  if (!to_.ledger.has_room(Urgency::settling, sizeof ref) || !to_.transient.has_room(entry.place().bytes)) {
+    // It may not go out before the log knows, and waits for that in memory.
+    ++to_.counters.ready;
+    mailbox.push(message.sender, entry);
+    set_stuck(mailbox);
+    return Handed::stuck;
+  }
+  AcceptedFact fact;
+  const auto slot = to_.transient.put(shelves_.bytes_of(entry, &fact), {});
+  const Durable noted(to_.ledger.note(FactKind::message_settled, {bytes_of(ref)}));
+  settled.add(noted);
+  // The next of its group follows when it has gone out, not while it waits for the log.
+  auto gone = entry;
+  gone.flags &= static_cast<std::uint16_t>(~Entry::kGrouped);
+  shelves_.leave(mailbox, gone, nullptr);
+  to_.ledger.when(noted, waiting::HandedOut{.fact = fact, .stored = slot, .to = {to.session, to.request}});
+  return Handed::more;
+}
+
+void Dispatch::on_durable(const waiting::HandedOut& item) {
+  if (auto* session = to_.sessions.find(item.to.session)) {
+    ++to_.counters.delivered;
+    const bool more = to_.effects.deliver(item.to.session, {.request = item.to.request,
+                                                            .delivery = 1,
+                                                            .lease = 0,
+                                                            .redelivered = false,
+                                                            .of_mailbox = true,
+                                                            .message = {to_.transient.get(item.stored), {}}});
+    if (!more) set_unwritable(*session);
+  }
+  to_.transient.drop(item.stored);
+  shelves_.receipts.add(item.fact.key, {.at = to_.run.now(),
+                                        .silent_for = item.fact.flags & AcceptedFact::kSilent ? item.fact.sender : 0,
+                                        .deliveries = 1,
+                                        .hops = item.fact.hops});
+  shelves_.leave_group(shelves_.mailboxes[item.fact.mailbox],
+                       Entry(item.fact.key, {}, item.fact.priority, item.fact.flags));
+}
+
+Dispatch::Handed Dispatch::lease_out(Mailbox& mailbox, const QueuedMessage& message, const To& to) {
+  const auto& entry = message.entry;
+  auto* const holder = to_.sessions.find(to.session);
+  const bool bound = to.lease_ms == 0;
+  const auto deadline = to_.run.now() + to.lease_ms;
+  const auto slot = leases.add({.entry = entry,
+                                .session = bound ? to.session : 0,
+                                .deadline = bound ? 0 : deadline,
+                                .mailbox = mailbox.number,
+                                .sender = message.sender,
+                                .holder = holder->party,
+                                .consumer = to.consumer,
+                                .consumer_serial = to.consumer == kNoSlot ? 0 : consumers_[to.consumer].serial,
+                                .retrieved = to.retrieved},
+                               holder->lease_head, mailbox.lease_head);
+  ++mailbox.leased;
+  ++to_.counters.leased;
+  auto& lease = leases[slot];
+  if (!bound) to_.agenda.add({.at = deadline, .id = lease.token, .box = mailbox.number, .kind = TimerKind::lease});
+  ++to_.counters.delivered;
+  // What a crash may have cut off from its lease cannot be told from what was never handed out.
+  const bool redelivered = entry.has(Entry::kRedelivered) || to_.run.is_suspect(entry.key);
+  to_.counters.redelivered += redelivered;
+  AcceptedFact fact;
+  const auto bytes = shelves_.bytes_of(entry, &fact);
+  lease.hops = fact.hops;
+  lease.silent = (fact.flags & AcceptedFact::kSilent) != 0;
+  const bool more = to_.effects.deliver(to.session, {.request = to.request,
+                                                     .delivery = entry.deliveries + 1u,
+                                                     .lease = lease.token,
+                                                     .redelivered = redelivered,
+                                                     .of_mailbox = true,
+                                                     .message = {bytes, {}}});
+  return more ? Handed::more : Handed::enough;
+}
+
+// -- what had no room
+
+void Dispatch::set_stuck(Mailbox& mailbox) {
+  if (mailbox.is_stuck) return;
+  mailbox.is_stuck = true;
+  stuck_.push_back(mailbox.number);
+  retry_later();
+}
+
+void Dispatch::retry_later() {
+  if (retry_at_ != 0) return;
+  retry_at_ = to_.run.now() + kRetryMs;
+  to_.agenda.add({.at = retry_at_, .id = 0, .box = 0, .kind = TimerKind::retry});
+}
+
+void Dispatch::retry() {
+  retry_at_ = 0;
+  for (const auto number : stuck_) {
+    auto& mailbox = shelves_.mailboxes[number];
+    mailbox.is_stuck = false;
+    shelves_.mark_dirty(mailbox);
+  }
+  stuck_.clear();
+}
+
+// -- who takes messages
+
+void Dispatch::update_ready(std::uint32_t slot, const Session& session) {
+  const auto& consumer = consumers_[slot];
+  const bool is_ready = consumer.credit > 0 && session.writable;
+  if (is_ready == consumer.links.in_ring()) return;
+  auto& mailbox = shelves_.mailboxes[consumer.mailbox];
+  if (!is_ready) return mailbox.consumers_ready.remove(consumers_, slot);
+  mailbox.consumers_ready.push_back(consumers_, slot);
+  if (mailbox.ready > 0) shelves_.mark_dirty(mailbox);
+}
+
+void Dispatch::set_unwritable(Session& session) {
+  session.writable = false;
+  for (const auto& [request, open] : session.open) {
+    if (open.kind == OpenKind::consumer) update_ready(open.slot, session);
+  }
+}
+
+void Dispatch::set_writable(Session& session) {
+  if (session.writable) return;
+  session.writable = true;
+  std::vector<std::uint32_t> consumers;
+  for (const auto& [request, open] : session.open) {
+    if (open.kind == OpenKind::consumer) consumers.push_back(open.slot);
+    if (open.kind == OpenKind::waiter) shelves_.mark_dirty(shelves_.mailboxes[waiters_[open.slot].mailbox]);
+  }
+  // Who has had nothing for longest comes first: the connection may be full again before the others' turn.
+  std::ranges::stable_sort(consumers, {}, [&](std::uint32_t slot) { return consumers_[slot].turn; });
+  for (const auto slot : consumers) update_ready(slot, session);
+}
+
+void Dispatch::consume(Session& session, std::uint32_t request, Mailbox& mailbox, std::uint32_t credit) {
+  const Asker caller{session.id, request};
+  if (session.open.size() >= to_.options.session_subscriptions_max && !session.of_shard) {
+    return to_.replies.refuse(caller, {ErrorCode::limit_reached, "no more consumers on this connection"});
+  }
+  const auto slot = consumers_.insert({.session = session.id,
+                                       .request = request,
+                                       .mailbox = mailbox.number,
+                                       .credit = credit,
+                                       .serial = ++last_consumer_});
+  if (!Sessions::open(session, request, {OpenKind::consumer, slot})) {
+    consumers_.erase(slot);
+    return to_.replies.refuse(caller, in_use(request));
+  }
+  ++mailbox.consumers;
+  mailbox.is_stray = session.of_shard;
+  of_shards_ += session.of_shard;
+  to_.replies.answer(caller, Consuming{mailbox.ready});
+  update_ready(slot, session);
+}
+
+void Dispatch::credit(const Session& session, std::uint32_t slot, std::uint32_t amount) {
+  auto& consumer = consumers_[slot];
+  consumer.credit = std::min<std::uint64_t>(std::uint64_t{consumer.credit} + amount, kCreditMax);
+  update_ready(slot, session);
+}
+
+void Dispatch::close_consumer(Session& session, std::uint32_t slot) {
+  auto& consumer = consumers_[slot];
+  consumer.credit = 0;
+  update_ready(slot, session);
+  --shelves_.mailboxes[consumer.mailbox].consumers;
+  consumers_.erase(slot);
+  of_shards_ -= session.of_shard;
+}
+
+// -- RECEIVE and WAIT
+
+void Dispatch::receive(Session& session, std::uint32_t request, Mailbox& mailbox, const ReceiveCommand& command) {
+  add_waiter(session, mailbox,
+             {.session = session.id,
+              .request = request,
+              .mailbox = mailbox.number,
+              .max = command.max,
+              .lease_ms = command.lease_ms,
+              .deadline = to_.run.now() + command.wait_ms,
+              .serial = to_.serials.next()});
+}
+
+void Dispatch::wait(Session& session, std::uint32_t request, Mailbox& mailbox, std::int64_t timeout_ms) {
+  add_waiter(session, mailbox,
+             {.session = session.id,
+              .request = request,
+              .mailbox = mailbox.number,
+              .max = 0,
+              .lease_ms = 0,
+              .deadline = to_.run.now() + timeout_ms,
+              .serial = to_.serials.next()});
+}
+
+void Dispatch::add_waiter(Session& session, Mailbox& mailbox, const Waiter& waiter) {
+  const Asker caller{session.id, waiter.request};
+  if (session.open.size() >= to_.options.session_requests_max) {
+    return to_.replies.refuse(caller, {ErrorCode::limit_reached, "too many requests of this connection wait already"});
+  }
+  if (waiter.max != 0) mailbox.last_read = to_.run.now();
+  const auto slot = waiters_.insert(waiter);
+  if (!Sessions::open(session, waiter.request, {OpenKind::waiter, slot})) {
+    waiters_.erase(slot);
+    return to_.replies.refuse(caller, in_use(waiter.request));
+  }
+  mailbox.waiters.push_back(waiters_, slot);
+  // Given-back messages of this very turn count as there: what is ready is handed out before a wait of no time ends.
+  if (to_.run.is_noted()) dispatch(mailbox);
+  if (!waiters_.holds(slot) || waiters_[slot].serial != waiter.serial) return;
+  if (waiter.deadline <= to_.run.now() && session.writable) return time_out(slot);
+  to_.agenda.add({.at = waiter.deadline, .id = waiter.serial, .box = slot, .kind = TimerKind::waiter});
+}
+
+void Dispatch::end_waiter(std::uint32_t slot) {
+  const auto waiter = waiters_[slot];
+  if (auto* session = to_.sessions.find(waiter.session)) to_.sessions.close(*session, waiter.request);
+}
+
+void Dispatch::close_waiter(std::uint32_t slot) {
+  shelves_.mailboxes[waiters_[slot].mailbox].waiters.remove(waiters_, slot);
+  waiters_.erase(slot);
+}
+
+void Dispatch::time_out(std::uint32_t slot) {
+  const auto waiter = waiters_[slot];
+  const Asker caller{waiter.session, waiter.request};
+  end_waiter(slot);
+  if (waiter.max == 0) {
+    return to_.replies.refuse(caller,
+                              {ErrorCode::timed_out, fmt::format("no mail for {} in time", to_.names[waiter.mailbox])});
+  }
+  to_.replies.answer(caller, Received{});
+}
+
+bool Dispatch::is_waited_at(const Mailbox& mailbox) const {
+  const auto takes_messages = [](const Waiter& waiter) { return waiter.max > 0; };
+  return !mailbox.consumers_ready.empty() || mailbox.waiters.any_of(waiters_, takes_messages);
+}
+
+// -- leases
+
+Lease Dispatch::end_lease(std::uint32_t slot) {
+  const auto& lease = leases[slot];
+  auto& mailbox = shelves_.mailboxes[lease.mailbox];
+  auto* const session = lease.session != 0 ? to_.sessions.find(lease.session) : nullptr;
+  const auto ended = leases.remove(slot, session != nullptr ? &session->lease_head : nullptr, mailbox.lease_head);
+  --mailbox.leased;
+  --to_.counters.leased;
+  if (consumers_.holds(ended.consumer) && consumers_[ended.consumer].serial == ended.consumer_serial) {
+    auto& consumer = consumers_[ended.consumer];
+    if (consumer.credit++ == 0) {
+      const auto* const holder = to_.sessions.find(consumer.session);
+      FOLKMOOT_ASSERT(holder != nullptr);
+      update_ready(ended.consumer, *holder);
+    }
+  }
+  return ended;
+}
+
+void Dispatch::extend(std::uint32_t slot, Session& session, std::int64_t lease_ms) {
+  auto& lease = leases[slot];
+  lease.retrieved = true;
+  const auto now = to_.run.now();
+  shelves_.mailboxes[lease.mailbox].last_read = now;
+  auto* const old = lease.session != 0 ? to_.sessions.find(lease.session) : nullptr;
+  if (lease_ms == 0) {
+    lease.deadline = 0;
+    leases.rebind(slot, session.id, old != nullptr ? &old->lease_head : nullptr, &session.lease_head);
+  } else if (lease.deadline != now + lease_ms) {
+    lease.deadline = now + lease_ms;
+    to_.agenda.add({.at = lease.deadline, .id = lease.token, .box = lease.mailbox, .kind = TimerKind::lease});
+  }
+}
+
+// -- time
+
+bool Dispatch::is_live(const Timer& timer) const {
+  if (timer.kind == TimerKind::retry) return timer.at == retry_at_;
+  return waiters_.holds(timer.box) && waiters_[timer.box].serial == timer.id;
+}
+
+void Dispatch::due(const Timer& timer) { timer.kind == TimerKind::retry ? retry() : time_out(timer.box); }
+
+}  // namespace folkmoot

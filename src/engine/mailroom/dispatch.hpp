@@ -1,0 +1,91 @@
+// Handing out: consumers take turns, pulls are served first, leases are made. Leases live with connections or to a
+// deadline.
+#pragma once
+
+#include <vector>
+
+#include "engine/mailroom/lease_table.hpp"
+#include "engine/mailroom/shelves.hpp"
+
+namespace folkmoot {
+
+class Dispatch {
+ public:
+  Dispatch(const MailroomPorts& ports, Shelves& shelves) : to_(ports), shelves_(shelves) {}
+
+  LeaseTable leases;
+
+  void consume(Session& session, std::uint32_t request, Mailbox& mailbox, std::uint32_t credit);
+  /// More messages for a consumer.
+  void credit(const Session& session, std::uint32_t slot, std::uint32_t amount);
+  void receive(Session& session, std::uint32_t request, Mailbox& mailbox, const ReceiveCommand& command);
+  void wait(Session& session, std::uint32_t request, Mailbox& mailbox, std::int64_t timeout_ms);
+
+  /// Hands out what can be handed out.
+  void run();
+  /// At most once: the log knows that it went out, now it may.
+  void on_durable(const waiting::HandedOut& item);
+
+  /// The session takes no more for now; or does again.
+  void set_unwritable(Session& session);
+  void set_writable(Session& session);
+  /// Ends the lease; its holder's credit comes back.
+  Lease end_lease(std::uint32_t slot);
+  /// Ties a lease to the session, as long as that is open (`lease_ms` 0), or to a deadline.
+  void extend(std::uint32_t slot, Session& session, std::int64_t lease_ms);
+  /// The lease ends with its deadline, and not with the session any more that is about to end.
+  void untie(std::uint32_t slot, Session& session) { leases.rebind(slot, 0, &session.lease_head, nullptr); }
+  /// Whether somebody would take a message at once.
+  bool is_waited_at(const Mailbox& mailbox) const;
+  /// Of clients: those that shards have of each other are not counted.
+  std::size_t consumers() const { return consumers_.size() - of_shards_; }
+
+  bool is_live(const Timer& timer) const;
+  void due(const Timer& timer);
+  void close_consumer(Session& session, std::uint32_t slot);
+  void close_waiter(std::uint32_t slot);
+
+ private:
+  enum class Handed { more, enough, stuck };
+  struct To {
+    SessionId session = 0;
+    std::uint32_t request = 0;
+    std::uint32_t consumer = kNoSlot;
+    std::int64_t lease_ms = 0;  // 0: the lease lives with the connection
+    bool retrieved = false;
+  };
+
+  void dispatch(Mailbox& mailbox);
+  // Serves the first RECEIVE or WAIT that waits; false if none of them can take anything now.
+  bool serve_waiter(Mailbox& mailbox);
+  void serve(Session& session, Mailbox& mailbox, const Waiter& waiter);
+  // Hands the mailbox's next message out: `enough` when the session wants no more for now, `stuck` when it could not go
+  // out and is back in its place. Puts what at_most_once messages wait for into `settled`. Requires: one is ready.
+  Handed hand_out(Mailbox& mailbox, const To& to, Durable& settled);
+  // The three ways: in memory alone, at most once, under a lease.
+  Handed hand_out_transient(Mailbox& mailbox, const Entry& entry, const To& to);
+  Handed settle_and_hand_out(Mailbox& mailbox, const QueuedMessage& message, const To& to, Durable& settled);
+  Handed lease_out(Mailbox& mailbox, const QueuedMessage& message, const To& to);
+  // The mailbox's next message could not go out for want of room: tried again in a while, as nothing else may ever ask
+  // for it.
+  void set_stuck(Mailbox& mailbox);
+  void retry_later();
+  void retry();
+  // Lists a consumer among those that take messages, or takes it out, as its credit and connection are.
+  void update_ready(std::uint32_t consumer, const Session& session);
+  void add_waiter(Session& session, Mailbox& mailbox, const Waiter& waiter);
+  void end_waiter(std::uint32_t slot);
+  void time_out(std::uint32_t slot);
+
+  const MailroomPorts& to_;
+  Shelves& shelves_;
+  Slab<MailboxConsumer> consumers_;
+  Slab<Waiter> waiters_;
+  std::size_t of_shards_ = 0;        // consumers
+  std::uint32_t last_consumer_ = 0;  // serial
+  std::uint64_t last_turn_ = 0;      // hand-outs to consumers
+  std::vector<std::uint32_t> stuck_;
+  std::int64_t retry_at_ = 0;  // 0: nothing to try again
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,112 @@
+// A mailbox: where each of its messages stands, and who takes them.
+//
+//   pending    accepted, not yet durable
+//   ready      in a lane, to be handed out: by priority, then as Lane says
+//   scheduled  not before a time
+//   leased     handed out, not settled
+//   blocked    behind another of its group
+//   dead       given up, with the reason: with the dead letters (Graveyard)
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "engine/effects.hpp"
+#include "engine/mailroom/lane.hpp"
+#include "engine/mailroom/slab_ring.hpp"
+#include "engine/options.hpp"
+
+namespace folkmoot {
+
+struct MailboxConsumer {
+  SessionId session = 0;
+  std::uint32_t request = 0;
+  std::uint32_t mailbox = 0;
+  std::uint32_t credit = 0;
+  std::uint32_t serial = 0;  // slots are used again
+  RingLinks links{};         // of Mailbox::consumers_ready
+  std::uint64_t turn = 0;    // number of the last hand-out to it
+};
+
+/// A RECEIVE that waits for messages, or a WAIT.
+struct Waiter {
+  SessionId session = 0;
+  std::uint32_t request = 0;
+  std::uint32_t mailbox = 0;
+  std::uint32_t max = 0;      // messages; 0 for WAIT
+  RingLinks links{};          // of Mailbox::waiters
+  std::int64_t lease_ms = 0;  // 0: the lease lives with the connection
+  std::int64_t deadline = 0;
+  std::uint64_t serial = 0;  // tells this use of the slot from others
+};
+
+/// Of a mailbox that has limits of its own.
+struct OwnLimits {
+  MailboxLimits limits;
+  FactPlace place;
+};
+
+struct Mailbox {
+  explicit Mailbox(std::uint32_t party) : number(party) {}
+
+  std::uint32_t number;  // of the party whose mailbox it is
+  std::uint32_t pending = 0;
+  std::uint32_t ready = 0;
+  std::uint32_t scheduled = 0;
+  std::uint32_t leased = 0;
+  std::uint32_t blocked = 0;
+  std::uint32_t lease_head = kNoSlot;
+  std::uint32_t consumers = 0;
+  SlabRing<MailboxConsumer> consumers_ready;  // with credit and a connection that takes more; they take turns
+  SlabRing<Waiter> waiters;                   // first come first served
+  std::uint32_t promised = 0;                 // messages that room was found for, and that come within the same command
+  std::uint16_t lanes_in_use = 0;             // bit per lane that is not empty
+  bool is_dirty = false;                      // listed for dispatch
+  bool is_stray = false;                      // of another shard: what comes here is carried on
+  bool is_stuck = false;                      // listed for another try: its next message could not go out
+  std::int64_t last_read = -1;                // Unix ms; -1: never
+  std::array<std::unique_ptr<Lane>, kLanes> lanes;
+  std::unique_ptr<OwnLimits> own_limits;
+
+  std::uint64_t load() const { return unread() + leased; }
+  std::uint64_t unread() const { return std::uint64_t{pending} + ready + scheduled + blocked; }
+
+  Lane& lane(unsigned index) {
+    if (!lanes[index]) lanes[index] = std::make_unique<Lane>();
+    return *lanes[index];
+  }
+  Lane* lane_of(Priority priority) { return lanes[priority - 1u].get(); }
+
+  void push(std::uint32_t sender, const Entry& entry) {
+    lane(entry.priority - 1u).push(sender, entry);
+    entered(entry.priority);
+  }
+
+  /// The next message to hand out. Requires: ready > 0.
+  QueuedMessage pop() {
+    const auto index = static_cast<unsigned>(__builtin_ctz(lanes_in_use));
+    const auto message = lanes[index]->pop();
+    left(index);
+    return message;
+  }
+
+  std::optional<QueuedMessage> take(std::uint32_t sender, unsigned index, MessageKey key) {
+    if (index >= kLanes || !lanes[index]) return std::nullopt;
+    auto message = lanes[index]->take(sender, key);
+    if (message) left(index);
+    return message;
+  }
+
+ private:
+  void entered(Priority priority) {
+    ++ready;
+    lanes_in_use = static_cast<std::uint16_t>(lanes_in_use | 1u << (priority - 1));
+  }
+  void left(unsigned index) {
+    --ready;
+    if (lanes[index]->empty()) lanes_in_use = static_cast<std::uint16_t>(lanes_in_use & ~(1u << index));
+  }
+};
+
+}  // namespace folkmoot

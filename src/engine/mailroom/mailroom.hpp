@@ -1,0 +1,120 @@
+// The mailroom: mailboxes and their messages, from being published to having left.
+//
+//   Publishing   decided, facts written, waiting for the disk    publishing.cpp, several.cpp
+//   Shelves      durable: where each message stands              shelves.cpp
+//   Dispatch     leased to a consumer with credit, delivered     dispatch.cpp
+//   Settling     settled, given back or taken back               settling.cpp
+//   Recovery     its facts at a start, and copied forward        recovery.cpp
+//   Questions    what can be asked                               questions.cpp
+//
+// On a message's way through these there is no virtual call but those to Effects and the log.
+#pragma once
+
+#include "engine/inbox.hpp"
+#include "engine/mailroom/recovery.hpp"
+#include "engine/vacancies.hpp"
+
+namespace folkmoot {
+
+class Mailroom final : public Part, public Post, public Inbox, public Vacancies, public KnownMessages {
+ public:
+  explicit Mailroom(const MailroomPorts& ports)
+      : to_(ports),
+        shelves_(to_),
+        dispatch_(to_, shelves_),
+        settling_(to_, shelves_, dispatch_),
+        questions_(to_, shelves_, dispatch_),
+        publishing_(to_, shelves_, dispatch_, settling_, questions_, *this),
+        recovery_(to_, shelves_, dispatch_, publishing_) {}
+
+  // What the engine hands on.
+  Publishing& publishing() { return publishing_; }
+  Dispatch& dispatch() { return dispatch_; }
+  const Dispatch& dispatch() const { return dispatch_; }
+  Settling& settling() { return settling_; }
+  Questions& questions() { return questions_; }
+  const Questions& questions() const { return questions_; }
+
+  /// Errors of all three: invalid_name, limit_reached, and those of Dispatch.
+  void consume(Session& session, std::uint32_t request, std::string_view name, std::uint32_t credit);
+  void receive(Session& session, std::uint32_t request, const ReceiveCommand& command);
+  void wait(Session& session, std::uint32_t request, std::string_view name, std::int64_t timeout_ms);
+  void configure(Asker caller, const MailboxCommand& command);
+  bool wants_dispatch() const { return to_.run.is_noted() && shelves_.has_dirty(); }
+
+  /// Recovery has ended.
+  void start();
+  /// The run ends: what is leased is marked redelivered for the next one.
+  void stop();
+
+  // Post
+  Result<Prepared> prepare(Session& as, const IncomingMessage& message, const Lineage* caused) override {
+    return publishing_.prepare(as, message, caused, nullptr);
+  }
+  Draft measure(const Prepared& prepared, std::string_view reply_to) const override {
+    return publishing_.measure(prepared, reply_to);
+  }
+  bool make_room(const Prepared& prepared, const Draft& draft) override {
+    return publishing_.make_room(prepared, draft);
+  }
+  MessageKey commit(const Prepared& prepared, std::string_view reply_to, const ConfirmTo& to) override {
+    return publishing_.commit(prepared, reply_to, to);
+  }
+  Result<MessageKey> accept(Session& as, const IncomingMessage& message, std::string_view reply_to,
+                            const ConfirmTo& to) override {
+    return publishing_.accept(as, message, reply_to, to);
+  }
+
+  // Inbox
+  Result<std::uint32_t> mailbox_named(std::string_view name) override;
+  bool is_waited_at(std::uint32_t mailbox) override { return dispatch_.is_waited_at(shelves_.mailboxes[mailbox]); }
+  Result<void> check_space(std::uint32_t mailbox) override;
+  void enter(const Transient& message) override;
+  std::optional<Holder> holder_of(MessageKey key) override;
+  void withdraw(std::uint32_t mailbox, MessageKey key) override {
+    settling_.take_back(shelves_.mailboxes[mailbox], key);
+  }
+
+  // Vacancies
+  bool can_take(std::uint32_t party, bool consumers_only) override;
+  bool has_space(std::uint32_t party) override;
+  std::uint64_t load_of(std::uint32_t party) override { return shelves_.mailboxes[party].load(); }
+
+  // KnownMessages
+  std::optional<Bytes> leased(MessageKey key, std::uint32_t& mailbox) override;
+  std::optional<Settled> settled(MessageKey key) override;
+
+  // Part
+  Result<void> enter(const Fact& fact) override { return recovery_.enter(fact); }
+  bool keep(const Fact& fact) override { return recovery_.keep(fact); }
+  bool is_live(const Timer& timer) const override;
+  void due(const Timer& timer) override;
+  void close(Session& session, std::uint32_t slot) override { dispatch_.close_consumer(session, slot); }
+
+ private:
+  void end_group() override { publishing_.end_group(); }
+  // Null, and who asked is told why, if there is none of that name and none can be made.
+  Mailbox* find_mailbox(Asker caller, std::string_view name);
+
+  const MailroomPorts to_;
+  Shelves shelves_;
+  Dispatch dispatch_;
+  Settling settling_;
+  Questions questions_;
+  Publishing publishing_;
+  Recovery recovery_;
+};
+
+/// The request numbers of RECEIVE and WAIT are the mailroom's too, and apart from those of consumers.
+class Waiters final : public PlainPart {
+ public:
+  explicit Waiters(Dispatch& dispatch) : dispatch_(dispatch) {}
+  Result<void> enter(const Fact& fact) override { return cannot_be(fact.kind, "is none of a waiter"); }
+  bool keep(const Fact&) override { return true; }
+  void close(Session&, std::uint32_t slot) override { dispatch_.close_waiter(slot); }
+
+ private:
+  Dispatch& dispatch_;
+};
+
+}  // namespace folkmoot

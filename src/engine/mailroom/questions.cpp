@@ -1,0 +1,74 @@
+#include "engine/mailroom/questions.hpp"
+
+namespace folkmoot {
+
+ReceiptView Questions::receipt(const Uuid& id) {
+  ReceiptView receipt{
+      .id = id, .recipient = {}, .state = ReceiptState::unknown, .deliveries = 0, .at = 0, .reason = {}};
+  const auto address = message_address(id);
+  if (!address || !to_.run.is_ours(*address) || !to_.names.holds(address->mailbox)) return receipt;
+  auto* const mailbox = shelves_.mailboxes.find(address->mailbox);
+  if (mailbox == nullptr) return receipt;
+  receipt.recipient = to_.names[address->mailbox];
+  if (const auto slot = dispatch_.leases.find_key(address->key); slot != kNoSlot) {
+    const auto& lease = dispatch_.leases[slot];
+    receipt.state = lease.retrieved ? ReceiptState::retrieved : ReceiptState::offered;
+    receipt.deliveries = lease.entry.deliveries + 1u;
+    return receipt;
+  }
+  std::uint32_t sender = 0;
+  if (const auto* const entry = shelves_.find(*mailbox, address->key, sender)) {
+    const bool waits = shelves_.find_scheduled(address->key) != nullptr;
+    receipt.state = waits ? ReceiptState::scheduled : ReceiptState::queued;
+    receipt.deliveries = static_cast<std::uint32_t>(entry->deliveries);
+    receipt.at = key_ms(address->key);
+    return receipt;
+  }
+  if (const auto* const letter = to_.graveyard.find(address->mailbox, address->key)) {
+    receipt.state = ReceiptState::dead;
+    receipt.deliveries = static_cast<std::uint32_t>(letter->message.entry.deliveries);
+    receipt.at = letter->at;
+    receipt.reason = name(letter->reason);
+    return receipt;
+  }
+  if (const auto* const settled = shelves_.receipts.find(address->key)) {
+    receipt.state = settled->state;
+    receipt.deliveries = settled->deliveries;
+    receipt.at = settled->at;
+  }
+  return receipt;
+}
+
+MailboxStats Questions::stats_of(const Mailbox& mailbox) const {
+  return {.name = to_.names[mailbox.number],
+          .ready = std::uint64_t{mailbox.ready} + mailbox.pending + mailbox.blocked,
+          .scheduled = mailbox.scheduled,
+          .leased = mailbox.leased,
+          .dead = to_.graveyard.count(mailbox.number),
+          .consumers = mailbox.is_stray ? 0 : mailbox.consumers,
+          .last_read = mailbox.is_stray ? -1 : mailbox.last_read};
+}
+
+bool Questions::stats(std::string_view name, MailboxStats& out) const {
+  const auto* const mailbox = shelves_.mailboxes.find(to_.names.find(name));
+  if (mailbox == nullptr) return false;
+  out = stats_of(*mailbox);
+  return true;
+}
+
+void Questions::each_mailbox(std::size_t limit, const std::function<void(const MailboxStats&)>& each) const {
+  for (std::uint32_t number = 1; number < shelves_.mailboxes.end() && limit > 0; ++number) {
+    const auto* const mailbox = shelves_.mailboxes.find(number);
+    if (mailbox == nullptr) continue;
+    each(stats_of(*mailbox));
+    --limit;
+  }
+}
+
+void Questions::each_new_mailbox(const std::function<void(std::string_view name)>& each) {
+  for (const auto number : shelves_.mailboxes.take_made()) {
+    if (to_.names.holds(number)) each(to_.names[number]);
+  }
+}
+
+}  // namespace folkmoot

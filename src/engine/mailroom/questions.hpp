@@ -1,0 +1,31 @@
+// What can be asked of mailboxes and messages. Nothing here changes what happens.
+#pragma once
+
+#include <functional>
+
+#include "engine/mailroom/dispatch.hpp"
+
+namespace folkmoot {
+
+class Questions {
+ public:
+  Questions(const MailroomPorts& ports, Shelves& shelves, Dispatch& dispatch)
+      : to_(ports), shelves_(shelves), dispatch_(dispatch) {}
+
+  ReceiptView receipt(const Uuid& id);
+  /// False if there is no such mailbox.
+  bool stats(std::string_view name, MailboxStats& out) const;
+  /// Calls `each` for up to `limit` mailboxes in the order of their numbers.
+  void each_mailbox(std::size_t limit, const std::function<void(const MailboxStats&)>& each) const;
+  /// The name of each that was made since the last call, in the order they were made.
+  void each_new_mailbox(const std::function<void(std::string_view name)>& each);
+
+ private:
+  MailboxStats stats_of(const Mailbox& mailbox) const;
+
+  const MailroomPorts& to_;
+  Shelves& shelves_;
+  Dispatch& dispatch_;
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,197 @@
+#include "engine/mailroom/settling.hpp"
+
+#include <fmt/format.h>
+
+#include "base/utf8.hpp"
+#include "message/limits.hpp"
+#include "message/retry.hpp"
+
+namespace folkmoot {
+namespace {
+
+// The message of a lease that ended unsettled: one delivery older.
+QueuedMessage failed(const Lease& lease) {
+  QueuedMessage message{lease.entry, lease.sender};
+  if (message.entry.deliveries < 0xffff) ++message.entry.deliveries;
+  message.entry.flags |= Entry::kRedelivered;
+  return message;
+}
+
+}  // namespace
+
+template <class Each>
+std::vector<LeaseToken> Settling::for_current(std::span<const LeaseToken> tokens, Each each) {
+  std::vector<LeaseToken> refused;
+  for (const auto token : tokens) {
+    if (const auto slot = dispatch_.leases.find(token); slot != kNoSlot) {
+      each(slot);
+    } else {
+      refused.push_back(token);
+    }
+  }
+  return refused;
+}
+
+Result<void> Settling::check(std::span<const LeaseToken> tokens, const Uuid& id) {
+  const auto address = message_address(id);
+  const auto is_of_it = [&](const Lease& lease) {
+    return address && to_.run.is_ours(*address) && address->key == lease.entry.key && address->mailbox == lease.mailbox;
+  };
+  for (const auto token : tokens) {
+    const auto slot = dispatch_.leases.find(token);
+    if (slot != kNoSlot && is_of_it(dispatch_.leases[slot])) continue;
+    ++to_.counters.refused;
+    return failure(ErrorCode::lease_lost,
+                   fmt::format("{} is not a lease of message {}, or not any more", token, id.text()));
+  }
+  return {};
+}
+
+void Settling::ack(Asker caller, bool quiet, std::span<const LeaseToken> tokens) {
+  refs_.clear();
+  if (!to_.ledger.has_room(Urgency::settling, tokens.size() * sizeof(MessageRef))) {
+    return to_.replies.refuse(caller, {ErrorCode::disk_full, "no room even for acks: the leases stay as they are"});
+  }
+  auto refused = for_current(tokens, [&](std::uint32_t slot) {
+    const auto lease = dispatch_.end_lease(slot);
+    auto& mailbox = shelves_.mailboxes[lease.mailbox];
+    mailbox.last_read = to_.run.now();
+    refs_.emplace_back(lease.entry.key, lease.mailbox, lease.sender, lease.entry.priority);
+    leave(mailbox, lease);
+  });
+  const auto settled = static_cast<std::uint32_t>(refs_.size());
+  to_.counters.acknowledged += settled;
+  if (settled == 0) return answer(caller, quiet, {}, 0, std::move(refused));
+  const Bytes body{reinterpret_cast<const std::uint8_t*>(refs_.data()), refs_.size() * sizeof(MessageRef)};
+  const auto place = to_.ledger.write(FactKind::message_settled, {body}, Life::dead);
+  answer(caller, quiet, Durable(place), settled, std::move(refused));
+}
+
+void Settling::leave(Mailbox& mailbox, const Lease& lease) {
+  auto receipt = shelves_.receipt(ReceiptState::acknowledged, lease.entry.deliveries + 1u);
+  receipt.hops = lease.hops;
+  if (lease.silent) receipt.silent_for = lease.sender;
+  shelves_.leave(mailbox, lease.entry, &receipt);
+}
+
+void Settling::answer(Asker caller, bool quiet, Durable noted, std::uint32_t settled, std::vector<LeaseToken> refused) {
+  to_.counters.refused += refused.size();
+  if (quiet && refused.empty()) return;
+  if (!noted) return to_.replies.settled(caller, settled, refused);
+  to_.ledger.when(noted, waiting::Settled{caller, settled, to_.replies.keep(std::move(refused))});
+}
+
+void Settling::nack(Asker caller, bool quiet, std::span<const LeaseToken> tokens, std::int64_t delay_ms,
+                    std::string_view reason) {
+  std::uint32_t settled = 0;
+  Durable noted;
+  auto refused = for_current(tokens, [&](std::uint32_t slot) {
+    ++settled;
+    shelves_.mailboxes[dispatch_.leases[slot].mailbox].last_read = to_.run.now();
+    noted.add(give_back(slot, delay_ms, AttemptEnd::nacked, reason));
+  });
+  answer(caller, quiet, noted, settled, std::move(refused));
+}
+
+void Settling::reject(Asker caller, bool quiet, std::span<const LeaseToken> tokens, std::string_view reason) {
+  std::uint32_t settled = 0;
+  Durable noted;
+  auto refused = for_current(tokens, [&](std::uint32_t slot) {
+    ++settled;
+    shelves_.mailboxes[dispatch_.leases[slot].mailbox].last_read = to_.run.now();
+    noted.add(give_back(slot, 0, AttemptEnd::rejected, reason));
+  });
+  answer(caller, quiet, noted, settled, std::move(refused));
+}
+
+Durable Settling::give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason) {
+  const auto lease = dispatch_.end_lease(slot);
+  auto& mailbox = shelves_.mailboxes[lease.mailbox];
+  const auto message = failed(lease);
+  const auto now = to_.run.now();
+  to_.counters.returned += end != AttemptEnd::rejected;
+  const auto policy = shelves_.policy_of(mailbox, message.entry);
+  const auto deliveries = static_cast<std::uint32_t>(message.entry.deliveries);
+  if (delay_ms < 0) delay_ms = end == AttemptEnd::nacked ? retry_delay_ms(policy, deliveries, to_.run.chance()) : 0;
+  const auto holder = lease.holder != 0 && to_.names.note_if_room(lease.holder) ? lease.holder : 0;
+  const ReturnedFact fact{MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority),
+                          delay_ms > 0 ? now + delay_ms : 0,
+                          now,
+                          holder,
+                          static_cast<std::uint16_t>(message.entry.deliveries),
+                          end,
+                          0};
+  if (reason.size() > kReasonBytesMax) reason = reason.substr(0, utf8_prefix(reason.substr(0, kReasonBytesMax)));
+  auto death = DeadReason::none;
+  if (policy.attempts != 0 && deliveries >= policy.attempts) death = DeadReason::max_deliveries;
+  if (shelves_.has_expired(message.entry)) death = DeadReason::expired;
+  if (end == AttemptEnd::rejected) death = DeadReason::rejected;
+  if (death != DeadReason::none) {
+    return shelves_.bury(mailbox, message, {.reason = death, .text = reason, .attempt = &fact});
+  }
+  const auto noted = to_.ledger.note(FactKind::message_returned, {bytes_of(fact), as_bytes(reason)}, Life::live);
+  to_.attempts.note(message.entry.key, noted, fact.deliveries);
+  shelves_.enter_returned(mailbox, message, fact.not_before);
+  return Durable(noted);
+}
+
+void Settling::give_back_all(Session& session) {
+  // The list holds the newest first.
+  std::vector<std::uint32_t> held;
+  for (auto at = session.lease_head; at != kNoSlot; at = dispatch_.leases[at].session_next) held.push_back(at);
+  for (auto at = held.rbegin(); at != held.rend(); ++at) {
+    if (dispatch_.leases[*at].deadline == 0) {
+      give_back(*at, -1, AttemptEnd::connection_lost, {});
+    } else {
+      dispatch_.untie(*at, session);
+    }
+  }
+}
+
+void Settling::extend(Session& session, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens,
+                      std::int64_t lease_ms) {
+  std::uint32_t extended = 0;
+  auto refused = for_current(tokens, [&](std::uint32_t slot) {
+    ++extended;
+    dispatch_.extend(slot, session, lease_ms);
+  });
+  answer({session.id, request}, quiet, {}, extended, std::move(refused));
+}
+
+std::optional<Durable> Settling::take_back(Mailbox& mailbox, MessageKey key) {
+  std::uint32_t sender = 0;
+  const auto* const entry = shelves_.find(mailbox, key, sender);
+  if (entry == nullptr) return std::nullopt;
+  const MessageRef ref(key, mailbox.number, sender, entry->priority);
+  auto message = shelves_.take(ref);
+  FOLKMOOT_ASSERT(message.has_value());
+  Durable noted;
+  if (!message->entry.has(Entry::kTransient)) {
+    noted = Durable(to_.ledger.note(FactKind::message_cancelled, {bytes_of(ref)}));
+    // It may be back after a crash, and must find its content then.
+    if (!noted) message->entry.flags &= static_cast<std::uint16_t>(~Entry::kRefers);
+  }
+  const auto receipt = shelves_.receipt(ReceiptState::cancelled, message->entry.deliveries);
+  shelves_.leave(mailbox, message->entry, &receipt);
+  ++to_.counters.cancelled;
+  return noted;
+}
+
+void Settling::cancel(Asker caller, const Uuid& id) {
+  const auto address = message_address(id);
+  auto* const mailbox = address && to_.run.is_ours(*address) ? shelves_.mailboxes.find(address->mailbox) : nullptr;
+  if (mailbox != nullptr && dispatch_.leases.find_key(address->key) != kNoSlot) {
+    return to_.replies.refuse(
+        caller, {ErrorCode::lease_lost, fmt::format("{} has the message already", to_.names[mailbox->number])});
+  }
+  if (!to_.ledger.has_room(Urgency::settling, sizeof(MessageRef))) {
+    return to_.replies.refuse(caller, {ErrorCode::disk_full, "no room to note that the message is taken back"});
+  }
+  const auto noted = mailbox != nullptr ? take_back(*mailbox, address->key) : std::nullopt;
+  if (!noted) {
+    return to_.replies.refuse(caller, {ErrorCode::not_found, fmt::format("no message {} is waiting", id.text())});
+  }
+  to_.ledger.when_or_now(*noted, waiting::Answer{.to = caller});
+}
+
+}  // namespace folkmoot

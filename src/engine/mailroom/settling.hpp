@@ -1,0 +1,57 @@
+// Settling: ack, nack, reject, extend; leases that end by themselves; messages that are taken back.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "engine/mailroom/dispatch.hpp"
+
+namespace folkmoot {
+
+class Settling {
+ public:
+  Settling(const MailroomPorts& ports, Shelves& shelves, Dispatch& dispatch)
+      : to_(ports), shelves_(shelves), dispatch_(dispatch) {}
+
+  void ack(Asker caller, bool quiet, std::span<const LeaseToken> tokens);
+  /// `delay_ms`: -1 as the retry policy says.
+  void nack(Asker caller, bool quiet, std::span<const LeaseToken> tokens, std::int64_t delay_ms,
+            std::string_view reason);
+  void reject(Asker caller, bool quiet, std::span<const LeaseToken> tokens, std::string_view reason);
+  void extend(Session& session, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens,
+              std::int64_t lease_ms);
+  /// Whether all of these leases are current, and this message's. Errors: lease_lost.
+  Result<void> check(std::span<const LeaseToken> tokens, const Uuid& id);
+  /// Takes a message back that nobody has had yet. Errors: not_found, lease_lost (somebody has it), disk_full.
+  void cancel(Asker caller, const Uuid& id);
+  /// The same by its key; nothing if it does not wait there. What was noted, if it is in the log and there was room.
+  std::optional<Durable> take_back(Mailbox& mailbox, MessageKey key);
+  /// The session is about to end: what it holds goes back in the order it was handed out, but for what has a deadline.
+  void give_back_all(Session& session);
+
+  /// The message of an ended lease has left, settled.
+  void leave(Mailbox& mailbox, const Lease& lease);
+
+  bool is_live(const Timer& timer) const {
+    const auto slot = dispatch_.leases.find(timer.id);
+    return slot != kNoSlot && dispatch_.leases[slot].deadline == timer.at;
+  }
+  void due(const Timer& timer) { give_back(dispatch_.leases.find(timer.id), -1, AttemptEnd::lease_expired, {}); }
+
+ private:
+  // Calls `each(slot)` for every lease that is current, and returns the tokens of the others.
+  template <class Each>
+  std::vector<LeaseToken> for_current(std::span<const LeaseToken> tokens, Each each);
+  // The lease ends unsettled: the message waits again, one delivery older, or is dead, rejected or after too many. A
+  // nack waits as the retry policy says, if it names no delay; what a lost holder had goes back at once.
+  Durable give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason);
+  // Once that is durable; at once if nothing was noted.
+  void answer(Asker caller, bool quiet, Durable noted, std::uint32_t settled, std::vector<LeaseToken> refused);
+
+  const MailroomPorts& to_;
+  Shelves& shelves_;
+  Dispatch& dispatch_;
+  std::vector<MessageRef> refs_;
+};
+
+}  // namespace folkmoot

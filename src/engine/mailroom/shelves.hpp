@@ -1,0 +1,140 @@
+// Where messages stand: entering, moving and leaving. Used live and by recovery alike.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <optional>
+#include <vector>
+
+#include "engine/mailroom/groups.hpp"
+#include "engine/mailroom/mailboxes.hpp"
+#include "engine/mailroom/ports.hpp"
+#include "engine/mailroom/receipts.hpp"
+#include "engine/message_bytes.hpp"
+
+namespace folkmoot {
+
+/// How a message died, and what else belongs into the same group of facts.
+struct Death {
+  DeadReason reason{};
+  std::string_view text{};                // in words
+  const ReturnedFact* attempt = nullptr;  // that failed last, and is not noted yet
+  Draft spared{};                         // room in the log that is spoken for: nobody is told at its expense
+};
+
+struct Scheduled {
+  QueuedMessage message;
+  std::uint32_t mailbox = 0;
+  std::int64_t due = 0;
+};
+
+class Shelves {
+ public:
+  explicit Shelves(const MailroomPorts& ports)
+      : mailboxes(ports.options.shards > 1), receipts(ports.options.receipts_max), to_(ports) {}
+
+  Mailboxes mailboxes;
+  Groups groups;
+  SettledReceipts receipts;
+
+  const MailboxLimits& limits(const Mailbox& mailbox) const {
+    return mailbox.own_limits ? mailbox.own_limits->limits : to_.options.mailbox;
+  }
+  /// `place`: of the fact that says so.
+  void set_limits(Mailbox& mailbox, const MailboxLimits& limits, FactPlace place);
+  /// The message's own retry policy over that of its mailbox.
+  RetryPolicy policy_of(const Mailbox& mailbox, const Entry& entry);
+  /// Envelope and content; they live until the next look at the log. `fact`: as accepted, of one in the log.
+  Bytes bytes_of(const Entry& entry, AcceptedFact* fact = nullptr) {
+    if (entry.has(Entry::kTransient)) return to_.transient.get(static_cast<std::uint32_t>(entry.place().lsn));
+    return read_message(to_.ledger, entry.place(), fact);
+  }
+  /// The group key in a message's envelope; lives until the next look at the log.
+  std::string_view group_of(const Entry& entry);
+
+  // -- entering
+  /// A message the log holds, as the fact says: newly durable, recovered, or recovered from its copy.
+  void enter_accepted(const AcceptedFact& fact, FactPlace place, std::string_view group);
+  /// `group` need not be given for a message that is a member of its group already.
+  void enter_ready(Mailbox& mailbox, const QueuedMessage& message, std::string_view group);
+  void enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, std::int64_t due);
+  /// It waits again, `not_before` that time.
+  void enter_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before);
+  /// The first of its group waits no more behind another.
+  void enter_head(Mailbox& mailbox, const QueuedMessage& message);
+  /// It expires at that time, whether it is in the log or not.
+  void expire_at(std::int64_t at, MessageKey key, std::uint32_t mailbox, std::uint32_t sender);
+  /// It does not any more.
+  void forget_expiry(MessageKey key) { expiries_.erase(key); }
+  bool has_expired(const Entry& entry) const;
+
+  // -- finding
+  /// A message that is ready, scheduled or blocked, and its sender: whose it is, if that is known; 0 looks through all,
+  /// and tells it. Null if it is none of that; else it lives until the next change.
+  Entry* find(Mailbox& mailbox, MessageKey key, std::uint32_t& sender);
+  /// Null if it does not wait for a time.
+  const Scheduled* find_scheduled(MessageKey key) const;
+  /// Takes a message that is ready, scheduled or blocked out of its mailbox.
+  std::optional<QueuedMessage> take(const MessageRef& ref);
+  /// Takes the oldest that is ready out. Requires: there is one.
+  QueuedMessage take_oldest(Mailbox& mailbox);
+
+  // -- leaving
+  /// The message is gone for good: its record no longer matters. `receipt`: what is told of it from now on, if
+  /// anything.
+  void leave(Mailbox& mailbox, const Entry& entry, const SettledReceipts::Settled* receipt);
+  SettledReceipts::Settled receipt(ReceiptState state, std::uint32_t deliveries) const {
+    return {.at = to_.run.now(),
+            .state = state,
+            .deliveries = static_cast<std::uint16_t>(std::min<std::uint32_t>(deliveries, 0xffff))};
+  }
+  /// The next of its group may go out.
+  void leave_group(Mailbox& mailbox, const Entry& entry);
+  /// Moves a message that stands nowhere (any more) to the dead letters. The attempt that was its last, its death and
+  /// what its sender hears of it are one group of facts: no crash leaves a part of them. The fact of its death; empty
+  /// if there was no room for it.
+  Durable bury(Mailbox& mailbox, const QueuedMessage& message, const Death& death);
+
+  // -- handing out
+  void mark_dirty(Mailbox& mailbox) {
+    if (mailbox.is_dirty) return;
+    mailbox.is_dirty = true;
+    dirty_.push_back(mailbox.number);
+  }
+  bool has_dirty() const { return !dirty_.empty(); }
+  /// Calls `each` for those with something to hand out, also those that become so meanwhile.
+  template <class Each>
+  void each_dirty(Each each) {
+    for (std::size_t i = 0; i < dirty_.size(); ++i) {
+      auto& mailbox = mailboxes[dirty_[i]];
+      mailbox.is_dirty = false;
+      each(mailbox);
+    }
+    dirty_.clear();
+  }
+
+  // -- time
+  /// Recovery has ended: what became due while no server ran is one of its group before that goes on, as what came
+  /// after it must not pass it.
+  void start();
+  bool is_live(const Timer& timer) const;
+  void due(const Timer& timer) { timer.kind == TimerKind::due ? come_due(timer.id) : expire(timer.box, timer.id); }
+
+ private:
+  struct Expiry {
+    std::int64_t at = 0;
+    std::uint32_t sender = 0;
+  };
+
+  // Requires: it is scheduled.
+  void come_due(MessageKey key);
+  void expire(std::uint32_t mailbox, MessageKey key);
+  // What its sender is to be told, if it asked for that and there is room: then `draft` has it too.
+  std::optional<Notice> notice_of(const Mailbox& mailbox, const Entry& entry, const Death& death, Draft& draft);
+
+  const MailroomPorts& to_;
+  boost::unordered_flat_map<MessageKey, Expiry> expiries_;
+  boost::unordered_flat_map<MessageKey, Scheduled> scheduled_;
+  std::vector<std::uint32_t> dirty_;
+};
+
+}  // namespace folkmoot

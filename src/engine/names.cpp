@@ -1,0 +1,83 @@
+#include "engine/names.hpp"
+
+#include <fmt/format.h>
+
+#include "base/utf8.hpp"
+
+namespace folkmoot {
+
+Result<std::uint32_t> Names::add(std::string_view name) {
+  if (numbers_.size() >= max_) {
+    return failure(ErrorCode::limit_reached,
+                   fmt::format("`{}` would be one name more than the {} this server keeps", name, max_));
+  }
+  const auto number = end();
+  put(number, name);
+  return number;
+}
+
+void Names::put(std::uint32_t number, std::string_view name) {
+  while (table_.size() <= number) table_.emplace_back();
+  table_[number].name = name;
+  awaited_.erase(number);
+  numbers_.emplace(table_[number].name, number);
+}
+
+void Names::write(std::uint32_t number) {
+  auto& known = table_[number];
+  const PartyNamedFact fact{number};
+  known.place = ledger_.write(FactKind::party_named, {bytes_of(fact), as_bytes(known.name)}, Life::live);
+}
+
+bool Names::note_if_room(std::uint32_t number) {
+  const auto& known = table_[number];
+  const auto bytes = sizeof(PartyNamedFact) + known.name.size();
+  if (known.place.lsn == 0 && !ledger_.has_room(Urgency::settling, bytes)) return false;
+  note(number);
+  return true;
+}
+
+void Names::measure(std::string_view name, Draft& draft) const {
+  if (const auto number = find(name)) return measure(number, draft);
+  draft.add(sizeof(PartyNamedFact) + name.size());
+}
+
+bool Names::await(std::uint32_t number) {
+  if (number == 0 || number > kPartyNumberMax || number > end() + max_) return false;
+  if (holds(number)) return true;
+  while (table_.size() <= number) table_.emplace_back();
+  awaited_.insert(number);
+  return true;
+}
+
+// Gives a name the number it had. False if either is taken by another.
+bool Names::restore(std::uint32_t number, std::string_view name) {
+  if (holds(number)) return table_[number].name == name;
+  if (number == 0 || find(name) != 0) return false;
+  put(number, name);
+  return true;
+}
+
+Result<void> Names::enter(const Fact& fact) {
+  PartyNamedFact said;
+  if (!read_fact(fact.body, said)) return cannot_be(fact.kind, "is too short");
+  const auto text = as_text(fact.body.subspan(sizeof said));
+  if (!is_name(text) || said.number == 0 || said.number > kPartyNumberMax || !restore(said.number, text)) {
+    return cannot_be(fact.kind, fmt::format("gives number {} to a name that has another, or is none", said.number));
+  }
+  auto& known = table_[said.number];
+  ledger_.retain(fact.place);
+  ledger_.release(known.place);
+  known.place = fact.place;
+  return {};
+}
+
+bool Names::keep(const Fact& fact) {
+  PartyNamedFact said;
+  if (!read_fact(fact.body, said) || !holds(said.number)) return true;
+  auto& known = table_[said.number];
+  if (known.place == fact.place) ledger_.copy(fact.kind, known.place, {fact.body});
+  return true;
+}
+
+}  // namespace folkmoot

@@ -1,0 +1,98 @@
+// Requests and their responses: the address a response is sent to, the wait for it, and requests that wait in memory
+// alone.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include "engine/agenda.hpp"
+#include "engine/causality.hpp"
+#include "engine/inbox.hpp"
+#include "engine/names.hpp"
+#include "engine/part.hpp"
+#include "engine/post.hpp"
+#include "engine/references.hpp"
+#include "engine/replies.hpp"
+#include "engine/responder.hpp"
+#include "engine/run.hpp"
+#include "engine/serials.hpp"
+#include "engine/sessions.hpp"
+#include "engine/slab.hpp"
+#include "engine/stamper.hpp"
+#include "engine/transient_store.hpp"
+
+namespace folkmoot {
+
+class Requests final : public Part, public Responder {
+ public:
+  /// What requests are given.
+  struct Ports {
+    Run& run;
+    Agenda& agenda;
+    Names& names;
+    Sessions& sessions;
+    Serials& serials;
+    Stamper& stamper;
+    TransientStore& transient;
+    Replies& replies;
+    Causality& causality;
+    References& references;
+    Post& post;
+    Inbox& inbox;
+    Effects& effects;
+    EngineCounters& counters;
+  };
+  Requests(const EngineOptions& options, const Ports& ports) : options_(options), to_(ports) {}
+
+  /// `stream`: messages of type status to the reply address reach the requester and leave the request open.
+  void ask(Session& session, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message,
+           bool stream);
+  /// Whoever asked has taken its request back, in `slot`: what was asked is taken back if nobody has it yet, else its
+  /// holder is told.
+  void withdraw(std::uint32_t slot) { withdraw(requests_[slot]); }
+  /// Whoever asked has gone. What waits in memory lives as long as who asked it; a durable request is work for its own
+  /// sake.
+  void abandon(std::uint32_t slot, SessionId session);
+
+  // Responder
+  Result<Confirm> publish(Session& session, const IncomingMessage& message) override;
+  Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage,
+                          bool is_owed) override;
+  void note_holder(const Entry& entry, SessionId session) override;
+
+  // Part: what waits here is promised to nobody
+  Result<void> enter(const Fact& fact) override { return cannot_be(fact.kind, "is none of a request"); }
+  bool keep(const Fact&) override { return true; }
+  bool is_live(const Timer& timer) const override { return slots_.contains(timer.id); }
+  void due(const Timer& timer) override;
+  void close(Session& session, std::uint32_t slot) override;
+
+ private:
+  struct Waiting {
+    SessionId session = 0;
+    std::uint32_t request = 0;
+    std::uint64_t number = 0;  // of the reply address
+    bool stream = false;
+    MessageKey message = 0;  // what was asked; 0: nothing yet
+    std::uint32_t mailbox = 0;
+    bool in_memory = false;  // it has no lease by which its holder could be found
+    SessionId holder = 0;    // of one in memory: who got it; 0: nobody yet
+  };
+
+  // A request that waits in memory. With a time-out of 0 (`slot` is kNoSlot) it is answered by its hand-over, and
+  // refused if nobody can take it. On error nothing has changed but what is in `slot`.
+  Result<void> ask_in_memory(Session& session, std::uint32_t slot, std::int64_t timeout_ms,
+                             const IncomingMessage& message);
+  void end(std::uint32_t slot);
+  void withdraw(const Waiting& asked);
+  // Whoever has what was asked learns that it is wanted no more. False if nobody has it.
+  bool tell_holder(const Waiting& asked);
+  Result<Confirm> respond_elsewhere(std::uint32_t shard, std::string_view from, const IncomingMessage& message,
+                                    const Lineage* lineage, bool is_owed);
+
+  const EngineOptions& options_;
+  const Ports to_;
+  Slab<Waiting> requests_;
+  boost::unordered_flat_map<std::uint64_t, std::uint32_t> slots_;  // by number
+};
+
+}  // namespace folkmoot

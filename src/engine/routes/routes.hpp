@@ -1,0 +1,65 @@
+// Rules that find a recipient for a message that names none (A24): by order, the first whose filter holds and one of
+// whose targets can take the message. Kept as facts.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <functional>
+#include <vector>
+
+#include "engine/commands.hpp"
+#include "engine/ledger.hpp"
+#include "engine/names.hpp"
+#include "engine/part.hpp"
+#include "engine/replies.hpp"
+#include "engine/route.hpp"
+#include "engine/router.hpp"
+#include "engine/run.hpp"
+#include "engine/sessions.hpp"
+#include "engine/vacancies.hpp"
+#include "filter/filter_input.hpp"
+
+namespace folkmoot {
+
+class Routes final : public PlainPart, public Router {
+ public:
+  Routes(const EngineOptions& options, Run& run, Ledger& ledger, Names& names, Replies& replies, Vacancies& vacancies)
+      : options_(options), run_(run), ledger_(ledger), names_(names), replies_(replies), vacancies_(vacancies) {}
+
+  /// In the place of one of the same name. Errors: invalid_filter, invalid_field, invalid_name, out_of_range,
+  /// limit_reached, disk_full.
+  void set(Asker caller, const RouteCommand& command);
+  void remove(Asker caller, std::string_view name);
+  /// How busy an agent says it is, in messages: counts for least_loaded until it says otherwise.
+  /// `agent` empty: the session's. Errors: invalid_name, limit_reached.
+  void report_load(const Session& session, std::uint32_t request, std::string_view agent, double load);
+  void each(const std::function<void(const Route&)>& each) const;
+
+  Result<void> find_route(Prepared& prepared) override;
+
+  Result<void> enter(const Fact& fact) override;
+  bool keep(const Fact& fact) override;
+
+ private:
+  struct Candidate {
+    std::size_t target = 0;
+    std::uint32_t party = 0;
+  };
+
+  // Takes the place of one of the same name; `place`: of its fact.
+  void put(Route route, FactPlace place);
+  // False if there is none of that name.
+  bool forget(std::string_view name);
+  std::size_t choose(Route& route, const std::vector<Candidate>& able, const FilterInput& message);
+  double load_of(std::uint32_t party);
+
+  const EngineOptions& options_;
+  Run& run_;
+  Ledger& ledger_;
+  Names& names_;
+  Replies& replies_;
+  Vacancies& vacancies_;
+  std::vector<Route> routes_;  // by order, then name
+  boost::unordered_flat_map<std::uint32_t, double> loads_;
+};
+
+}  // namespace folkmoot

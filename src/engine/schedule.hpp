@@ -1,0 +1,45 @@
+// A message that is sent again and again: what it is and when the next one is due. The message itself stays in the log.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/cron.hpp"
+#include "engine/fact_log.hpp"
+#include "folkmoot/content.hpp"
+
+namespace folkmoot {
+
+struct Schedule {
+  std::uint64_t number = 0;
+  std::string name{};
+  std::string cron_text{};  // empty: every `every_ms`
+  std::optional<Cron> cron{};
+  std::int64_t every_ms = 0;
+  std::int64_t next = 0;   // Unix ms
+  std::int64_t until = 0;  // Unix ms; 0: for ever
+  std::uint64_t left = 0;  // times; 0: no end
+  std::uint64_t fired = 0;
+  std::uint32_t sender = 0;              // party number
+  std::uint32_t message_at = 0;          // where the message stands in the body of the fact
+  FactPlace place{};                     // of its schedule_set fact
+  const ContentHash* content = nullptr;  // what its message refers to, as Contents knows it
+
+  /// The first time after `after` that is later than `now` too; nothing if it has ended. What was missed is not made up
+  /// for.
+  std::optional<std::int64_t> next_after(std::int64_t after, std::int64_t now) const {
+    std::optional<std::int64_t> at;
+    if (cron) {
+      at = cron->next(std::max(after, now));
+    } else {
+      at = after + every_ms;
+      if (*at <= now) *at += (now - *at) / every_ms * every_ms + every_ms;
+    }
+    if (at && until != 0 && *at > until) return std::nullopt;
+    return at;
+  }
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,84 @@
+// The sessions that are open, and what their request numbers stand for.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/assert.hpp"
+#include "engine/effects.hpp"
+#include "engine/part.hpp"
+#include "engine/slab.hpp"
+
+namespace folkmoot {
+
+/// What a request number that is in use stands for; each kind is one part's.
+enum class OpenKind : std::uint8_t { subscription, consumer, waiter, request, redrive };
+constexpr std::size_t kOpenKinds = 5;
+
+struct Open {
+  OpenKind kind{};
+  std::uint32_t slot = 0;  // where its part has it
+};
+
+struct Session {
+  SessionId id = 0;
+  std::uint32_t party = 0;  // of the agent; 0: none given
+  std::uint32_t lease_head = kNoSlot;
+  bool writable = true;
+  bool of_shard = false;           // another shard of this server, or the server itself
+  std::uint32_t last_mailbox = 0;  // party number of the last recipient: saves a look-up
+  std::uint32_t last_sender = 0;
+  std::uint32_t subscriptions = 0;     // of those in `open`
+  std::map<std::uint32_t, Open> open;  // by request number; ordered, as it is walked over
+};
+
+class Sessions {
+ public:
+  void assign(OpenKind kind, Part& part) { owners_[static_cast<std::size_t>(kind)] = &part; }
+
+  /// Null if it is not open (any more).
+  Session* find(SessionId id) {
+    const auto slot = session_slot(id);
+    if (slot >= sessions_.size() || !sessions_[slot] || sessions_[slot]->id != id) return nullptr;
+    return sessions_[slot].get();
+  }
+  const Session* find(SessionId id) const { return const_cast<Sessions*>(this)->find(id); }
+  /// Requires: its slot is free.
+  Session& add(SessionId id) {
+    const auto slot = session_slot(id);
+    if (slot >= sessions_.size()) sessions_.resize(slot + 1);
+    FOLKMOOT_ASSERT(!sessions_[slot]);
+    sessions_[slot] = std::make_unique<Session>();
+    sessions_[slot]->id = id;
+    return *sessions_[slot];
+  }
+  /// Requires: nothing of it is open.
+  void remove(const Session& session) { sessions_[session_slot(session.id)].reset(); }
+
+  /// False if the number is in use.
+  static bool open(Session& session, std::uint32_t request, Open what) {
+    return session.open.emplace(request, what).second;
+  }
+  /// Ends what a request number stands for, without an answer. Requires: it is open.
+  void close(Session& session, std::uint32_t request) {
+    const auto found = session.open.find(request);
+    FOLKMOOT_ASSERT(found != session.open.end());
+    const auto what = found->second;
+    owners_[static_cast<std::size_t>(what.kind)]->close(session, what.slot);
+    session.open.erase(request);
+  }
+
+ private:
+  std::vector<std::unique_ptr<Session>> sessions_;
+  std::array<Part*, kOpenKinds> owners_{};
+};
+
+/// Of a request number that Sessions::open() did not take.
+inline Error in_use(std::uint32_t request) {
+  return {ErrorCode::already_exists, "request number " + std::to_string(request) + " is in use"};
+}
+
+}  // namespace folkmoot

@@ -1,0 +1,89 @@
+// What waits until the facts behind it are on disk: confirmations, answers, messages and events that may then go out.
+#pragma once
+
+#include <type_traits>
+#include <variant>
+
+#include "engine/effects.hpp"
+#include "engine/fact_log.hpp"
+#include "engine/facts.hpp"
+#include "engine/slab.hpp"
+
+namespace folkmoot {
+
+/// Who asked for something, and under which number of its own.
+struct Asker {
+  SessionId session = 0;
+  std::uint32_t request = 0;
+};
+
+/// How a message that is published is answered: by itself, or at its place in the answer to several.
+struct ConfirmTo {
+  Asker caller{};
+  bool quiet = false;             // nobody wants to hear of it
+  bool is_request = false;        // it is answered by its response; only a duplicate is told so
+  std::uint32_t batch = kNoSlot;  // slot of the answer to several
+  std::uint32_t place = 0;        // which of them it is
+};
+
+namespace waiting {
+
+/// This run's number is in the log: lease numbers and reply addresses may be made of it.
+struct RunNoted {};
+/// A durable message: it enters its mailbox, and is confirmed.
+struct Accepted {
+  AcceptedFact fact{};
+  FactPlace place{};
+  FactPlace dead_place{};  // of the message_dead fact of one that is dead when it comes
+  ConfirmTo to{};
+};
+/// A second message with a key that was used: answered by what became of the first.
+struct Duplicate {
+  MessageKey first = 0;
+  std::uint32_t mailbox = 0;
+  ConfirmTo to{};
+};
+/// An event or response that goes out when what it came of is on disk; its bytes are in TransientStore.
+struct Output {
+  std::uint32_t stored = 0;  // slot
+  std::uint32_t sender = 0;  // party number
+  ConfirmTo to{};
+};
+/// At most once: the log knows that it went out, now it may. Its bytes are in TransientStore.
+struct HandedOut {
+  AcceptedFact fact{};
+  std::uint32_t stored = 0;
+  Asker to{};
+};
+struct Settled {
+  Asker to{};
+  std::uint32_t settled = 0;
+  std::uint32_t refused = kNoSlot;  // slot of the leases that were refused, if any
+};
+/// The answer to several messages, which has grown in a batch.
+struct Batch {
+  Asker to{};
+  bool quiet = false;
+  std::uint32_t batch = 0;  // slot
+};
+/// It was carried out.
+struct Answer {
+  Asker to{};
+  Reply reply{};
+};
+/// All that was noted before the contents became idle: they may go.
+struct ContentsIdle {};
+/// What a redrive has sent so far: it goes on.
+struct SentSome {
+  std::uint32_t slot = 0;
+  std::uint64_t number = 0;
+};
+
+}  // namespace waiting
+
+using Waiting =
+    std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output, waiting::HandedOut,
+                 waiting::Settled, waiting::Batch, waiting::Answer, waiting::ContentsIdle, waiting::SentSome>;
+static_assert(std::is_trivially_copyable_v<Waiting>);  // each message comes by here
+
+}  // namespace folkmoot
