@@ -250,7 +250,7 @@ void Journal::queue_removals() {
   // A segment that was just rolled out of is still being written: it goes next time.
   const auto removable = [this] {
     const auto& oldest = segments_.front();
-    return segments_.size() > 1 && oldest.live_bytes == 0 &&
+    return segments_.size() > 1 && oldest.live_bytes == 0 && !is_held(oldest) &&
            oldest.number * segment_bytes_ + oldest.used_bytes <= durable_end_;
   };
   if (!removable()) return;
@@ -261,6 +261,29 @@ void Journal::queue_removals() {
     job_.remove.push_back(std::move(segments_.front()));
     segments_.pop_front();
   }
+}
+
+// Some reader has not come to its end.
+bool Journal::is_held(const Segment& segment) const {
+  const auto end = (segment.number + 1) * segment_bytes_;
+  return std::ranges::any_of(holds_, [end](const auto& hold) { return hold.second < end; });
+}
+
+Journal::HoldId Journal::hold(Lsn position) {
+  FOLKMOOT_ASSERT(position >= begin() && position <= end_);
+  holds_.emplace(++last_hold_, position);
+  return HoldId(last_hold_);
+}
+
+void Journal::move_hold(HoldId hold, Lsn position) {
+  auto& at = holds_.at(hold.number_);
+  FOLKMOOT_ASSERT(position >= at && position <= end_);
+  at = position;
+}
+
+void Journal::let_go(HoldId hold) {
+  const auto gone = holds_.erase(hold.number_);
+  FOLKMOOT_ASSERT(gone == 1);
 }
 
 void Journal::seal_marks() {
@@ -405,6 +428,12 @@ JournalStats Journal::stats() const {
   stats.bytes = used_bytes();
   stats.live_bytes = live_bytes_;
   stats.staged_bytes = staged_bytes();
+  if (const auto first = std::ranges::min_element(holds_, {}, [](const auto& each) { return each.second; });
+      first != holds_.end()) {
+    for (const auto& segment : segments_) {
+      if ((segment.number + 1) * segment_bytes_ > first->second) stats.held_bytes += segment.used_bytes;
+    }
+  }
   stats.memory_bytes = block_bytes_ + free_blocks_.size() * kBlockBytes;
   stats.syncs = syncs_;
   stats.synced_bytes = synced_bytes_;

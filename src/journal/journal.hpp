@@ -15,6 +15,7 @@
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "journal/disk.hpp"
@@ -52,6 +53,7 @@ struct JournalStats {
   std::uint64_t bytes = 0;         // used by records, dead and live
   std::uint64_t live_bytes = 0;    // of those that recovery would still need
   std::uint64_t staged_bytes = 0;  // appended, not yet durable
+  std::uint64_t held_bytes = 0;    // of the segments that stay for readers which are behind
   std::uint64_t memory_bytes = 0;  // blocks
   std::uint64_t syncs = 0;
   std::uint64_t synced_bytes = 0;
@@ -84,6 +86,27 @@ class Journal final : public FactLog {
   Result<Bytes> read(FactPlace place) override;
   void retain(FactPlace place) override;
   void release(FactPlace place) override;
+
+  /// A reader that is behind holds a position: the segment it is in and all after it stay, whether anything in them is
+  /// live or not, and can be read; as long as the oldest segment is held, nothing is copied forward either. How far a
+  /// reader may fall behind is for whoever holds to bound (JournalStats::held_bytes). Holds end with the journal
+  /// object.
+  class HoldId {
+   public:
+    bool operator==(const HoldId&) const = default;
+
+   private:
+    friend class Journal;
+    explicit HoldId(std::uint64_t number) : number_(number) {}
+    std::uint64_t number_;
+  };
+  /// Requires: begin() <= position <= appended_end().
+  HoldId hold(Lsn position);
+  /// The reader has come to `position`. Requires: the hold stands, and that is not before where it was.
+  void move_hold(HoldId hold, Lsn position);
+  void let_go(HoldId hold);
+  /// The first byte that is still there. Requires: recovered.
+  Lsn begin() const { return segments_.front().number * segment_bytes_; }
 
   Lsn appended_end() const { return end_; }
   Lsn durable_end() const { return durable_end_; }
@@ -191,6 +214,7 @@ class Journal final : public FactLog {
   void seal_marks();
   bool build_job();
   void queue_removals();
+  bool is_held(const Segment& segment) const;
   Result<void> flush();
   Segment& segment_of(FactPlace place);
   SegmentHeader header_of(const Segment& segment) const { return {id_, segment.number, segment_bytes_}; }
@@ -231,6 +255,8 @@ class Journal final : public FactLog {
   std::vector<OpenMark> marks_;
   bool batch_open_ = false;
   OpenGroup group_;
+  std::map<std::uint64_t, Lsn> holds_;  // positions, by the number of the hold
+  std::uint64_t last_hold_ = 0;
   ReadWindows windows_;
   std::uint64_t reads_ = 0;
   std::uint64_t reads_seen_ = 0;

@@ -127,5 +127,60 @@ TEST_F(CompactionTest, X3_damage_found_while_copying_stops_the_journal) {
   EXPECT_FALSE(journal->has_room(kSettling, 1));
 }
 
+TEST_F(CompactionTest, X3_what_a_reader_holds_stays_until_it_lets_go) {
+  start();
+  fill(1, 2);
+  const auto dead = append("read by somebody who is behind", FactLog::Life::dead);
+  fill(400, 1'000);
+  auto hold = journal->hold(dead.lsn);
+  const auto first = journal->begin();
+  fill(400, 1'000);
+  EXPECT_FALSE(journal->compaction_due());
+  ASSERT_TRUE(sync());
+  EXPECT_EQ(journal->begin(), first);
+  EXPECT_EQ(read(dead), "read by somebody who is behind");
+  EXPECT_GT(journal->stats().held_bytes, 3 * kSegmentBytesMin);
+
+  // It reads on: what it has passed may go, what is before it may not.
+  const auto halfway = first + 2 * kSegmentBytesMin + 100;
+  journal->move_hold(hold, halfway);
+  for (int i = 0; i < 100 && journal->compaction_due(); ++i) {
+    compact(kSegmentBytesMin);
+    ASSERT_TRUE(sync());
+  }
+  ASSERT_TRUE(sync());
+  EXPECT_EQ(journal->begin(), first + 2 * kSegmentBytesMin);
+
+  journal->let_go(hold);
+  EXPECT_EQ(journal->stats().held_bytes, 0u);
+  fill(10, 1'000);
+  for (int i = 0; i < 100 && journal->compaction_due(); ++i) {
+    compact(kSegmentBytesMin);
+    ASSERT_TRUE(sync());
+  }
+  ASSERT_TRUE(sync());
+  EXPECT_GT(journal->begin(), halfway);
+  for (const auto& [text, place] : live) EXPECT_EQ(read(place), text);
+}
+
+TEST_F(CompactionTest, X3_of_several_readers_the_one_furthest_behind_counts) {
+  start();
+  fill(200, 1'000);
+  const auto first = journal->begin();
+  const auto ahead = journal->hold(journal->appended_end());
+  const auto behind = journal->hold(first);
+  fill(200, 1'000);
+  journal->let_go(ahead);
+  ASSERT_TRUE(sync());
+  EXPECT_EQ(journal->begin(), first);
+  journal->let_go(behind);
+  for (int i = 0; i < 100 && journal->compaction_due(); ++i) {
+    compact(kSegmentBytesMin);
+    ASSERT_TRUE(sync());
+  }
+  fill(1, 1);
+  EXPECT_GT(journal->begin(), first);
+}
+
 }  // namespace
 }  // namespace folkmoot::test
