@@ -5,6 +5,7 @@
 namespace folkmoot {
 namespace {
 
+constexpr std::chrono::seconds kGreetTimeout{30};
 constexpr std::size_t kNoLimit = std::size_t{1} << 31;  // frames of our own server
 
 }  // namespace
@@ -22,9 +23,18 @@ Result<void> LinkCaller::open(std::string_view token, std::string_view agent) {
   token_ = token;
   agent_ = agent;
   std::string frames;
-  append_hello(frames, number(), {.agent = agent_, .token = token_, .software = "http"});
+  hello_ = number();
+  append_hello(frames, hello_, {.agent = agent_, .token = token_, .software = "http"});
   link_->send(frames);
   return {};
+}
+
+asio::awaitable<Result<void>> LinkCaller::greet(std::string_view token, std::string_view agent) {
+  if (auto opened = open(token, agent); !opened) co_return opened;
+  if (hello_ == 0) co_return Result<void>{};
+  auto welcome = co_await next(hello_, hello_, Clock::now() + kGreetTimeout);
+  if (!welcome) co_return std::unexpected(std::move(welcome.error()));
+  co_return Result<void>{};
 }
 
 asio::awaitable<Result<void>> LinkCaller::send(std::string frames) {
@@ -49,6 +59,7 @@ asio::awaitable<Result<Frame>> LinkCaller::next(std::uint32_t first, std::uint32
         if (!why) co_return std::unexpected(why.error());
         co_return std::unexpected(*why);
       }
+      if (frame.header.request == hello_) hello_ = 0;
       if (frame.header.request >= first && frame.header.request <= last) co_return frame;
     }
     if (!link_) co_return failure(ErrorCode::connection_lost, "the server ended the connection");
@@ -84,6 +95,7 @@ void LinkCaller::interrupt(Error why) {
 void LinkCaller::drop_link() {
   if (link_) link_->close();
   link_.reset();
+  hello_ = 0;
   rest_ = {};
 }
 

@@ -18,6 +18,8 @@ class LinkCaller {
   /// Makes the link if there is none, and says HELLO as `agent` (empty: nobody). Another token or agent than before
   /// makes another link: what is asked is asked in somebody's name. Errors: shutting_down.
   Result<void> open(std::string_view token, std::string_view agent);
+  /// The same, and waits until the server has taken the token. Errors: those, unauthorized, and those of next().
+  asio::awaitable<Result<void>> greet(std::string_view token, std::string_view agent);
 
   /// A number for the next request. Numbers of one connection follow each other.
   std::uint32_t number() { return next_++; }
@@ -47,8 +49,9 @@ class LinkCaller {
   const std::shared_ptr<Wakeup> wakeup_;
   std::shared_ptr<Link> link_;
   std::string token_, agent_;
-  std::string taken_;  // whole frames from the link
-  Bytes rest_;         // of taken_: not looked at yet
+  std::uint32_t hello_ = 0;  // its number, until it is answered
+  std::string taken_;        // whole frames from the link
+  Bytes rest_;               // of taken_: not looked at yet
   std::uint32_t next_ = 1;
   std::optional<Error> interrupted_;
 };

@@ -186,7 +186,9 @@ bool Reactor::sniff(Connection& connection, Bytes bytes) {
     connection.state = Connection::State::greeting;
     return true;
   }
-  if (bytes.size() >= 3 && bytes[0] >= 'A' && bytes[0] <= 'Z' && bytes[2] != 0) {
+  // HTTP: a method, or the empty line that may stand before it (RFC 9112, section 2.2).
+  const bool is_line = bytes.size() >= 3 && bytes[0] == '\r' && bytes[1] == '\n';
+  if (bytes.size() >= 3 && ((bytes[0] >= 'A' && bytes[0] <= 'Z') || is_line) && bytes[2] != 0) {
     if (http_door_ == nullptr) return close_connection(connection), false;
     return give_to(*http_door_, connection, bytes), false;
   }

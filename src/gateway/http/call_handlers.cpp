@@ -88,9 +88,9 @@ Result<std::string> arguments_of_body(const Exchange& exchange, const OperationI
 }
 
 Result<std::string> arguments_of(const Exchange& exchange, const OperationInfo& operation, std::string_view in_path) {
-  const auto& method = exchange.request.method;
-  return method == "GET" || method == "DELETE" ? arguments_of_query(exchange, operation, in_path)
-                                               : arguments_of_body(exchange, operation, in_path);
+  const auto& method = exchange.request.head.method;
+  return method == "GET" || method == "HEAD" || method == "DELETE" ? arguments_of_query(exchange, operation, in_path)
+                                                                   : arguments_of_body(exchange, operation, in_path);
 }
 
 asio::awaitable<Answer> call(Exchange& exchange, const OperationInfo& operation, std::string arguments) {

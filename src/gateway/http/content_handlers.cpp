@@ -6,6 +6,7 @@
 
 #include "base/sha256.hpp"
 #include "gateway/http/answers.hpp"
+#include "gateway/http/conditions.hpp"
 #include "gateway/http/range.hpp"
 #include "gateway/http/routes.hpp"
 #include "message/json_writer.hpp"
@@ -114,7 +115,19 @@ asio::awaitable<Answer> fetch_content(Exchange& exchange) {
   const auto size = read_content_size(frame->body);
   if (!size) co_return error_answer(size.error());
 
-  const auto range = parse_range(exchange.request.range, *size);
+  const auto& head_of_request = exchange.request.head;
+  const auto etag = fmt::format("\"{}\"", hash->text());
+  const auto condition = check_conditions(head_of_request, etag);
+  if (condition == Condition::not_modified)
+    co_return Answer{.status = 304, .body = {}, .content_type = {}, .headers = {{"ETag", etag}}};
+  if (condition == Condition::failed) {
+    Answer answer =
+        error_answer({ErrorCode::invalid_field, fmt::format("If-Match does not name the content {}", etag)});
+    answer.status = 412;
+    co_return answer;
+  }
+  const auto range =
+      may_answer_range(head_of_request, etag) ? parse_range(head_of_request.field("range"), *size) : std::nullopt;
   if (range && !range->is_satisfiable) {
     Answer answer = error_answer({ErrorCode::out_of_range, fmt::format("the content has {} bytes", *size)});
     answer.status = 416;
@@ -125,10 +138,10 @@ asio::awaitable<Answer> fetch_content(Exchange& exchange) {
   const auto end = range ? range->end : *size;
   Answer head{.status = range ? 206 : 200, .body = {}, .content_type = "application/octet-stream"};
   head.headers.emplace_back("Accept-Ranges", "bytes");
-  head.headers.emplace_back("ETag", fmt::format("\"{}\"", hash->text()));
+  head.headers.emplace_back("ETag", etag);
   if (range) head.headers.emplace_back("Content-Range", fmt::format("bytes {}-{}/{}", at, end - 1, *size));
   if (!co_await exchange.answer_stream.begin(std::move(head), end - at)) co_return Answer{};
-  if (exchange.request.method == "HEAD") co_return Answer{};
+  if (exchange.request.is_head()) co_return Answer{};
 
   std::deque<std::uint32_t> asked;
   while (at < end || !asked.empty()) {

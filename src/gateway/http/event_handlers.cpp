@@ -48,6 +48,11 @@ asio::awaitable<Answer> subscribe_events(Exchange& exchange) {
   const auto count = target.has("count") ? parse_lease(target.parameter("count")) : 0;
   if (!count || (target.has("count") && *count == 0))
     co_return error_answer({ErrorCode::out_of_range, "`count` is a number from 1"});
+  EventStream stream(exchange, EventStream::wanted(exchange).value_or(EventStream::Format::server_sent));
+  if (exchange.request.is_head()) {
+    co_await stream.begin();
+    co_return Answer{};
+  }
   const auto request = exchange.link.number();
   std::string frames;
   append_subscribe(
@@ -56,7 +61,6 @@ asio::awaitable<Answer> subscribe_events(Exchange& exchange) {
   const auto subscribed = co_await ask(exchange, request, std::move(frames));
   if (!subscribed) co_return error_answer(subscribed.error());
 
-  EventStream stream(exchange, EventStream::wanted(exchange).value_or(EventStream::Format::server_sent));
   bool here = co_await stream.begin();
   std::uint32_t used = 0;
   for (std::uint64_t told = 0; here && (*count == 0 || told < *count);) {

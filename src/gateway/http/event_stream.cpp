@@ -6,7 +6,7 @@ namespace folkmoot {
 
 std::optional<EventStream::Format> EventStream::wanted(const Exchange& exchange) {
   if (!exchange.takes_any_length) return std::nullopt;
-  const auto& accept = exchange.request.accept;
+  const auto accept = lower_case(exchange.request.head.field("accept"));
   if (accept.contains("text/event-stream")) return Format::server_sent;
   if (accept.contains("application/jsonl") || accept.contains("application/x-ndjson")) return Format::lines;
   return std::nullopt;
@@ -14,9 +14,10 @@ std::optional<EventStream::Format> EventStream::wanted(const Exchange& exchange)
 
 asio::awaitable<bool> EventStream::begin() {
   Answer head{.body = {},
-              .content_type = format_ == Format::server_sent                ? "text/event-stream"
-                              : exchange_.request.accept.contains("ndjson") ? "application/x-ndjson"
-                                                                            : "application/jsonl"};
+              .content_type = format_ == Format::server_sent ? "text/event-stream"
+                              : lower_case(exchange_.request.head.field("accept")).contains("ndjson")
+                                  ? "application/x-ndjson"
+                                  : "application/jsonl"};
   head.headers.emplace_back("X-Accel-Buffering", "no");  // for proxies that would collect it
   co_return co_await exchange_.answer_stream.begin(std::move(head), std::nullopt);
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gateway/gateway.hpp"
+#include "gateway/http/head.hpp"
 #include "gateway/http/url.hpp"
 #include "gateway/link_caller.hpp"
 
@@ -17,13 +18,13 @@ namespace folkmoot {
 struct OperationInfo;
 
 struct HttpRequest {
-  std::string method;
+  RequestHead head;
   Target target;
-  std::string agent;   // the X-Agent header
-  std::string token;   // of Authorization: Bearer
-  std::string accept;  // the Accept header, lower case
-  std::string range;   // the Range header
+  std::string agent;  // the X-Agent header
+  std::string token;  // of Authorization: Bearer
   std::string body;
+
+  bool is_head() const { return head.method == "HEAD"; }  // wants what GET would say, but for the body
 };
 
 struct Answer {

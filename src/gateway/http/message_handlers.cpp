@@ -306,6 +306,7 @@ asio::awaitable<Answer> complete_message(Exchange& exchange) {
 asio::awaitable<Answer> receive_messages(Exchange& exchange) {
   const auto wanted = wanted_messages(exchange);
   if (!wanted) co_return error_answer(wanted.error());
+  if (exchange.request.is_head()) co_return Answer{};  // which takes nothing
   const auto request = exchange.link.number();
   std::string frames;
   append_receive(frames, request, {wanted->agent, wanted->limit, wanted->wait_ms, wanted->lease_ms});

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "gateway/http/head.hpp"
+
 namespace folkmoot {
 namespace {
 
@@ -17,7 +19,7 @@ std::optional<std::uint64_t> number(std::string_view digits) {
 
 std::optional<ByteRange> parse_range(std::string_view header, std::uint64_t size) {
   constexpr std::string_view kUnit = "bytes=";
-  if (!header.starts_with(kUnit)) return std::nullopt;
+  if (lower_case(header.substr(0, kUnit.size())) != kUnit) return std::nullopt;
   header.remove_prefix(kUnit.size());
   const auto dash = header.find('-');
   if (dash == std::string_view::npos) return std::nullopt;

@@ -108,10 +108,6 @@ const HttpRoute kRoutes[] = {
      .pattern = "/api/content/{hash}",
      .handler = fetch_content,
      .about = {.what = "A stored content, or a range of it", .answer_type = "application/octet-stream"}},
-    {.method = "HEAD",
-     .pattern = "/api/content/{hash}",
-     .handler = fetch_content,
-     .about = {.what = "The size of a stored content", .answer_type = ""}},
     {.method = "GET",
      .pattern = "/health",
      .handler = show_health,
@@ -195,9 +191,11 @@ Result<void> check_query(const HttpRoute& route, const Target& target) {
 RouteMatch match_route(std::string_view method, const Target& target) {
   RouteMatch match;
   std::string parameter;
+  // HEAD is a GET of the header alone (RFC 9110, section 9.3.2).
+  const auto row_method = method == "HEAD" ? std::string_view("GET") : method;
   for (const auto& route : routes()) {
     parameter.clear();
-    if (route.method != method || !matches(route.pattern, target.path, parameter)) continue;
+    if (route.method != row_method || !matches(route.pattern, target.path, parameter)) continue;
     // A word says more than a parameter: /api/dead/redrive is no /api/dead/{id}.
     if (match.route != nullptr && route.pattern.contains('{')) continue;
     match.route = &route;
@@ -205,7 +203,8 @@ RouteMatch match_route(std::string_view method, const Target& target) {
   }
   if (match.route != nullptr) return match;
   for (const auto& route : routes()) {
-    if (matches(route.pattern, target.path, parameter)) match.allowed.append(route.method).append(", ");
+    if (!matches(route.pattern, target.path, parameter)) continue;
+    match.allowed.append(route.method).append(route.method == "GET" ? ", HEAD, " : ", ");
   }
   if (!match.allowed.empty()) match.allowed.append("OPTIONS");
   return match;

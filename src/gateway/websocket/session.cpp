@@ -3,7 +3,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/field.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
 #include <chrono>
 
 #include "gateway/clock.hpp"
@@ -60,7 +61,9 @@ WebsocketSession::~WebsocketSession() {
 
 asio::awaitable<void> WebsocketSession::run() {
   auto self = shared_from_this();
-  const auto [error] = co_await socket_.async_accept(upgrade_.request, kAwait);
+  beast::http::request<beast::http::empty_body> request(beast::http::verb::get, upgrade_.head.target, 11);
+  for (const auto& [name, value] : upgrade_.head.fields) request.insert(name, value);
+  const auto [error] = co_await socket_.async_accept(request, kAwait);
   if (error) co_return;
   link_ = context_.hub.connect(DoorKind::websocket, kLinkInboxBytesMax,
                                notifier(context_, socket_.get_executor(), wakeup_));

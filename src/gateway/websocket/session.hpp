@@ -6,18 +6,17 @@
 //           the server's to hold or cut, and this session keeps no queue of its own
 #pragma once
 
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <boost/beast/websocket/stream.hpp>
 #include <deque>
 
+#include "gateway/http/head.hpp"
 #include "gateway/json_frames.hpp"
 #include "gateway/wakeup.hpp"
 
 namespace folkmoot {
 
 struct WebsocketUpgrade {
-  boost::beast::http::request<boost::beast::http::string_body> request;
+  RequestHead head;
   std::string agent;
   std::string token;
 };

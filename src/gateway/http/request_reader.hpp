@@ -1,0 +1,51 @@
+// What comes in on an HTTP connection: headers, and the bodies that belong to them. Requests that come before the
+// answer to the one before wait in its buffer.
+#pragma once
+
+#include <boost/beast/core/flat_buffer.hpp>
+
+#include "gateway/http/body.hpp"
+#include "gateway/http/exchange.hpp"
+
+namespace folkmoot {
+
+class RequestReader final : public BodyStream {
+ public:
+  /// `first` are bytes that were read already. The others must outlive it.
+  RequestReader(Stream& stream, const GatewayOptions& options, std::string_view first);
+
+  /// Waits until a request has begun. False: the client has closed, or was idle for too long.
+  asio::awaitable<bool> wait();
+  /// Reads the header of a request that has begun. False: it is refused as `why` says, or without an answer if the
+  /// status there is 0.
+  asio::awaitable<bool> read_head(RequestHead& head, Refusal& why);
+  /// Reads the rest of its body, of `bytes_max` at most. False as above.
+  asio::awaitable<bool> read_body(std::string& body, std::size_t bytes_max, Refusal& why);
+
+  /// All of the body has come, or there is none.
+  bool has_whole_body() const;
+  /// Nothing of the body has come.
+  bool has_no_body_yet() const { return buffer_.size() == 0; }
+  /// Passes over the body of a request that is not carried out, if all of it is here.
+  bool skip_body();
+  bool is_body_done() const { return body_.is_done(); }
+  /// Bytes of a further request, once the body is done.
+  bool has_more() const { return buffer_.size() > 0; }
+
+  std::optional<std::uint64_t> body_bytes() const override { return content_length_; }
+  asio::awaitable<Result<std::string_view>> read(std::size_t most) override;
+
+ private:
+  asio::awaitable<beast::error_code> read_more(std::size_t bytes, Clock::time_point deadline);
+  std::string_view buffered() const { return {static_cast<const char*>(buffer_.data().data()), buffer_.size()}; }
+  Result<void> decode(std::string& into, std::size_t most);
+
+  Stream& stream_;
+  const GatewayOptions& options_;
+  beast::flat_buffer buffer_;
+  BodyDecoder body_;
+  std::optional<std::uint64_t> content_length_;
+  std::string part_;  // what read() has given last
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,72 @@
+#include "gateway/http/response.hpp"
+
+#include <fmt/chrono.h>
+
+#include <boost/beast/http/status.hpp>
+
+#include "gateway/http/pages.hpp"
+
+namespace folkmoot {
+namespace {
+
+std::string_view reason(int status) {
+  if (status == 499) return "Client Closed Request";
+  const auto text = beast::http::obsolete_reason(static_cast<beast::http::status>(status));
+  return {text.data(), text.size()};
+}
+
+// Of this second (RFC 9110, section 6.6.1).
+std::string_view date() {
+  thread_local std::time_t at = 0;
+  thread_local std::string text;
+  const auto now = std::time(nullptr);
+  if (now != at || text.empty()) {
+    at = now;
+    text = fmt::format("{:%a, %d %b %Y %H:%M:%S} GMT", fmt::gmtime(now));
+  }
+  return text;
+}
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+  out.append(name).append(": ").append(value).append("\r\n");
+}
+
+}  // namespace
+
+std::string head_text(const GatewayOptions& options, const Answer& answer, const RequestHead* request, BodyEnd end,
+                      bool keep_alive) {
+  const int minor = request ? request->minor : 1;
+  std::string out;
+  out.reserve(512);
+  out.append(minor == 0 ? "HTTP/1.0 " : "HTTP/1.1 ").append(std::to_string(answer.status)).append(" ");
+  out.append(reason(answer.status)).append("\r\n");
+  append_field(out, "Server", options.software);
+  append_field(out, "Date", date());
+  if (!answer.content_type.empty()) append_field(out, "Content-Type", answer.content_type);
+  append_field(out, "Cache-Control", "no-store");
+  for (const auto& [name, value] : answer.headers) append_field(out, name, value);
+  const auto origin = allowed_origin(options, request ? request->field("origin") : std::string_view{});
+  if (!origin.empty()) {
+    append_field(out, "Access-Control-Allow-Origin", origin);
+    if (origin != "*") append_field(out, "Vary", "Origin");
+  }
+  if (keep_alive && minor == 0) append_field(out, "Connection", "keep-alive");
+  if (!keep_alive && minor != 0) append_field(out, "Connection", "close");
+  if (end.length) append_field(out, "Content-Length", std::to_string(*end.length));
+  if (end.is_chunked) append_field(out, "Transfer-Encoding", "chunked");
+  return out.append("\r\n");
+}
+
+std::string answer_text(const GatewayOptions& options, const Answer& answer, const RequestHead* request,
+                        bool keep_alive) {
+  const bool is_head = request != nullptr && request->method == "HEAD";
+  const bool has_none = answer.status == 204 || answer.status == 304;
+  // To HEAD the length is said only as it would be of GET (RFC 9110, section 8.6).
+  BodyEnd end;
+  if (!has_none && !(is_head && answer.body.empty())) end.length = answer.body.size();
+  auto text = head_text(options, answer, request, end, keep_alive);
+  if (!is_head && !has_none) text.append(answer.body);
+  return text;
+}
+
+}  // namespace folkmoot
