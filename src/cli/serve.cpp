@@ -95,6 +95,7 @@ int serve(const ServeArguments& arguments) {
   if (!server) return fail(server.error());
   auto gateway_options = config->gateway;
   gateway_options.software = "folkmoot/" + config->server.version;
+  gateway_options.hosts.push_back(config->server.host);  // if it is a name
   Gateway gateway((*server)->hub(), gateway_options);
   (*server)->set_http_door(&gateway);
   gateway.start();

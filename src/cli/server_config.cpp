@@ -116,15 +116,18 @@ Result<void> set_overflow(ServerConfig& config, const std::string& value) {
   return {};
 }
 
-Result<void> set_cors(ServerConfig& config, const std::string& value) {
-  auto& origins = config.gateway.cors_origins;
-  origins.clear();
-  for (std::size_t at = 0; at < value.size();) {
-    const auto end = std::min(value.find(',', at), value.size());
-    if (end > at) origins.push_back(value.substr(at, end - at));
-    at = end + 1;
-  }
-  return {};
+// Words with commas between them.
+auto list(std::vector<std::string>& (*where)(ServerConfig&)) {
+  return [=](ServerConfig& config, const std::string& value) -> Result<void> {
+    auto& words = where(config);
+    words.clear();
+    for (std::size_t at = 0; at < value.size();) {
+      const auto end = std::min(value.find(',', at), value.size());
+      if (end > at) words.push_back(value.substr(at, end - at));
+      at = end + 1;
+    }
+    return {};
+  };
 }
 
 Result<void> set_log_level(ServerConfig& config, const std::string& value) {
@@ -250,7 +253,10 @@ const std::vector<Key>& keys() {
        count(
            +[](C& c) -> int& { return c.gateway.threads; }, 1, 64)},
       {"http.cors_origins", "none: other origins that web pages may come from, with commas between; * for any",
-       set_cors},
+       list([](C& c) -> std::vector<std::string>& { return c.gateway.cors_origins; })},
+      {"http.hosts",
+       "none: names that clients may call the server by, beside localhost, its address and that of `listen`; * for any",
+       list([](C& c) -> std::vector<std::string>& { return c.gateway.hosts; })},
   };
   return kKeys;
 }

@@ -27,6 +27,10 @@ struct GatewayOptions {
   /// Origins that pages in browsers may come from beside the server's own; "*" is any. None by default: whatever page
   /// somebody looks at could otherwise read and write a bus on loopback.
   std::vector<std::string> cors_origins = {};
+  /// Names that clients may call the server by, beside localhost and the address that a connection came in at; "*" is
+  /// any. A page could otherwise reach a server on loopback under a name of its own, whose address it has changed (DNS
+  /// rebinding): to the browser that is the page's own server.
+  std::vector<std::string> hosts = {};
   std::string software = "folkmoot";  // the Server header
 };
 

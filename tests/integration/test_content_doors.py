@@ -90,7 +90,7 @@ def test_X19_http_refuses_what_is_wrong_and_keeps_nothing_of_it(server, ask):
     connection.request("POST", "/api/content", iter([b"abc", b"def"]), encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
     assert connection.getresponse().status == 411
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
-        raw.sendall(b"POST /api/content HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999999\r\n\r\n")
+        raw.sendall(b"POST /api/content HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999999999\r\n\r\n")
         assert raw.recv(4096).startswith(b"HTTP/1.1 413")
     status, refused = ask("POST", "/api/content", b"")
     assert (status, refused["code"]) == (413, "content_too_large")
@@ -99,7 +99,7 @@ def test_X19_http_refuses_what_is_wrong_and_keeps_nothing_of_it(server, ask):
 
 def test_X19_http_an_upload_that_breaks_off_is_gone(server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
-        raw.sendall(b"POST /api/content HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n" + bytes(MIB))
+        raw.sendall(b"POST /api/content HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000\r\n\r\n" + bytes(MIB))
         wait_for(lambda: len(files_of(server)) == 1)
     wait_for(lambda: files_of(server) == [])
 

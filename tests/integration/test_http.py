@@ -111,7 +111,7 @@ def test_B7_X11_a_long_poll_wakes_when_a_message_comes(server, ask):
 def test_B7_a_long_poll_whose_client_went_away_takes_nothing(server, ask):
     for _ in range(5):
         gone = socket.create_connection(("127.0.0.1", server.port))
-        gone.sendall(b"GET /api/messages?agent=shy&wait=60s HTTP/1.1\r\nHost: x\r\n\r\n")
+        gone.sendall(b"GET /api/messages?agent=shy&wait=60s HTTP/1.1\r\nHost: localhost\r\n\r\n")
         time.sleep(0.1)
         gone.close()
     time.sleep(0.2)
@@ -169,7 +169,7 @@ def test_U13_the_token_is_asked_for(make_server):
 def test_the_unix_socket_speaks_http(server):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(server.socket)
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         text = b""
         while more := connection.recv(65536):
             text += more
@@ -177,7 +177,7 @@ def test_the_unix_socket_speaks_http(server):
 
 
 def test_requests_may_be_pipelined_and_split(server):
-    one = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    one = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         for byte in one:
             connection.sendall(bytes([byte]))

@@ -87,7 +87,7 @@ def test_the_unix_socket_speaks_the_same_and_is_private(server):
     assert bob.receive("bob")[0].content == b"over the socket"
     raw = socket.socket(socket.AF_UNIX)
     raw.connect(server.socket)
-    raw.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    raw.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert raw.recv(4096).startswith(b"HTTP/1.1 200")
     for client in (alice, bob, raw):
         client.close()

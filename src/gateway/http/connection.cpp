@@ -40,7 +40,8 @@ Answer with_status(int status, ErrorCode code, std::string text) {
 
 // Who takes messages without saying who it is, is the one they are for.
 std::string_view caller_of(const HttpRequest& request) {
-  return request.agent.empty() ? request.target.parameter("agent") : std::string_view(request.agent);
+  if (!request.agent.empty()) return request.agent;
+  return request.target.parameter(request.target.has("agent") ? "agent" : "to_agent_id");
 }
 
 bool wants_websocket(const RequestHead& head) {
@@ -54,6 +55,8 @@ HttpConnection::HttpConnection(const Context& context, Stream stream, std::strin
     : context_(context),
       stream_(std::move(stream)),
       executor_(stream_.get_executor()),
+      own_address_(own_address(stream_.socket().native_handle())),
+      is_unix_(own_address_.empty()),
       reader_(stream_, context.options, first),
       link_(context, executor_) {}
 
@@ -121,7 +124,14 @@ std::optional<Answer> HttpConnection::answer_by_header(const HttpRequest& reques
                                                        const RouteMatch& match) const {
   const auto& head = request.head;
   if (!target) return error_answer(target.error());
-  if (const auto why = refuse_page(context_.options, request)) return error_answer(*why);
+  if (!is_unix_ && head.authority && !is_own_host(context_.options, *head.authority, own_address_)) {
+    return with_status(
+        421, ErrorCode::not_permitted,
+        fmt::format("this server is not known as {}; http.hosts says which names it has", head.authority->host));
+  }
+  const bool is_safe = head.method == "GET" || head.method == "HEAD" || head.method == "OPTIONS";
+  const bool acts = !is_safe || (match.route && match.route->takes);
+  if (const auto why = refuse_page(context_.options, head, acts)) return error_answer(*why);
   if (std::ranges::find(kMethods, head.method) == std::end(kMethods)) {
     return with_status(501, ErrorCode::unknown_opcode, fmt::format("there is no method {} here", head.method));
   }

@@ -66,9 +66,12 @@ bool is_host_name(std::string_view text) {
   return !text.empty() && text.size() <= 255;
 }
 
-bool is_ipv6(std::string_view text) {
+// As everybody writes it; nothing for what is none.
+std::optional<std::string> ipv6(std::string_view text) {
   in6_addr address{};
-  return text.size() < INET6_ADDRSTRLEN && ::inet_pton(AF_INET6, std::string(text).c_str(), &address) == 1;
+  char out[INET6_ADDRSTRLEN] = {};
+  if (text.size() >= sizeof out || ::inet_pton(AF_INET6, std::string(text).c_str(), &address) != 1) return std::nullopt;
+  return ::inet_ntop(AF_INET6, &address, out, sizeof out);
 }
 
 // -- the request line
@@ -215,8 +218,9 @@ std::optional<Authority> parse_authority(std::string_view text) {
   auto rest = text;
   if (text.starts_with('[')) {
     const auto end = text.find(']');
-    if (end == std::string_view::npos || !is_ipv6(text.substr(1, end - 1))) return std::nullopt;
-    authority.host = lower_case(text.substr(0, end + 1));
+    const auto address = end == std::string_view::npos ? std::nullopt : ipv6(text.substr(1, end - 1));
+    if (!address) return std::nullopt;
+    authority.host = fmt::format("[{}]", *address);
     rest = text.substr(end + 1);
   } else {
     const auto end = std::min(text.find(':'), text.size());

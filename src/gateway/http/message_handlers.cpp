@@ -89,11 +89,14 @@ struct Wanted {
 
 Result<Wanted> wanted_messages(const Exchange& exchange) {
   const auto& target = exchange.request.target;
-  const auto named = target.parameter("agent");
+  const auto named = target.parameter(target.has("agent") ? "agent" : "to_agent_id");
   Wanted wanted{.agent = std::string(named.empty() ? std::string_view(exchange.request.agent) : named)};
   if (!is_name(wanted.agent)) {
     return failure(ErrorCode::invalid_name,
                    "whose messages? Give ?agent=NAME, 1 to 255 bytes without control characters");
+  }
+  if (target.has("status") && target.parameter("status") != "pending") {
+    return failure(ErrorCode::invalid_field, "`status` may be pending: others are not kept in a mailbox");
   }
   const auto wait_ms = duration_parameter(target, "wait", 0, kWaitMsMax);
   if (!wait_ms) return std::unexpected(wait_ms.error());

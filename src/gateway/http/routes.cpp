@@ -30,6 +30,7 @@ const HttpRoute kRoutes[] = {
      .pattern = "/api/messages",
      .handler = receive_messages,
      .may_wait = true,
+     .takes = true,
      .about = {.what = "Takes messages out of a mailbox",
                .query = kShape<ReceiveQuery>,
                .answer = kShape<ReceivedMessages>}},

@@ -31,6 +31,7 @@ struct HttpRoute {
   Handler handler;
   bool may_wait = false;                     // worth watching whether the client is still there
   bool is_streamed = false;                  // the handler reads the request's body part by part
+  bool takes = false;                        // although its method is GET, something is different after it
   bool is_upgrade = false;                   // becomes a WebSocket when the request asks for it
   const OperationInfo* operation = nullptr;  // that it carries out, if it is one of the list
   RouteAbout about{};                        // if it is none

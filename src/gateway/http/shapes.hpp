@@ -10,6 +10,8 @@
 
 namespace folkmoot {
 
+inline constexpr std::string_view kPendingAlone[] = {"pending"};
+
 struct NoFields {
   static constexpr std::array<FieldInfo, 0> fields() { return {}; }
 };
@@ -19,6 +21,7 @@ struct ReceiveQuery {
   std::uint32_t limit = 10;
   std::chrono::milliseconds wait{0}, lease{30'000};
   bool ack = false;
+  std::string to_agent_id{}, status{};
 
   static constexpr auto fields() {
     return std::array{
@@ -27,6 +30,9 @@ struct ReceiveQuery {
         field<&ReceiveQuery::wait>(2, "wait", "How long to wait for the first", {.max = kWaitMsMax}),
         field<&ReceiveQuery::lease>(3, "lease", "How long they may be held", {.max = 0xffff'ffff}),
         field<&ReceiveQuery::ack>(4, "ack", "Settles them when they have been written"),
+        field<&ReceiveQuery::to_agent_id>(5, "to_agent_id", "Another spelling of agent"),
+        field<&ReceiveQuery::status>(6, "status", "In the words of message stores: what waits is pending",
+                                     {.words = kPendingAlone}),
     };
   }
 };
