@@ -30,7 +30,7 @@ ClientOptions client_options() {
   constexpr const char* kSocket = "folkmoot-data/folkmoot.sock";
   if (options.address.empty() && !std::getenv("FOLKMOOT_ADDRESS") && ::stat(kSocket, &found) == 0 &&
       S_ISSOCK(found.st_mode)) {
-    if (::access(kSocket, R_OK | W_OK) == 0) options.address = std::string("unix:") + kSocket;
+    if (::access(kSocket, R_OK | W_OK) == 0) options.address.assign("unix:").append(kSocket);
   }
   return options;
 }
