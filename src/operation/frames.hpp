@@ -390,8 +390,7 @@ struct OpenContent {
                                    .answered_by = "OK: `u8`, 0 the upload is open, 1 it is stored already (15.)"};
   static constexpr auto fields() {
     return std::array{
-        field<&OpenContent::size>(0, "size", "Of the whole",
-                                  {.required = true, .min = 1, .max = kStoredBytesMax, .unit = "bytes"}),
+        field<&OpenContent::size>(0, "size", "Of the whole", {.required = true, .unit = "bytes"}),
         field<&OpenContent::sha256>(1, "sha256", "Its hash, if it is known"),
     };
   }
