@@ -268,6 +268,10 @@ class Client {
     return start<void>(
         token, [c = connection_, leases = std::move(leases)](auto done) { start_ack(c, leases, std::move(done)); });
   }
+  template <class Token = asio::use_awaitable_t<>>
+  auto ack(const HeldLease& held, Token&& token = {}) {
+    return start<void>(token, [c = connection_, held](auto done) { start_ack(c, held, std::move(done)); });
+  }
   /// Settles without an answer; see refused().
   void ack_nowait(const Delivery& delivery);
 
@@ -285,6 +289,12 @@ class Client {
     });
   }
 
+  template <class Token = asio::use_awaitable_t<>>
+  auto nack(const HeldLease& held, NackOptions options = {}, Token&& token = {}) {
+    return start<void>(token, [c = connection_, held, delay = options.delay, reason = std::string(options.reason)](
+                                  auto done) { start_nack(c, held, {delay, reason}, std::move(done)); });
+  }
+
   /// Holds a lease until now + `lease`; 0 binds it to this connection. Errors as ack.
   template <class Token = asio::use_awaitable_t<>>
   auto extend(const Delivery& delivery, Milliseconds lease, Token&& token = {}) {
@@ -297,6 +307,12 @@ class Client {
     });
   }
 
+  template <class Token = asio::use_awaitable_t<>>
+  auto extend(const HeldLease& held, Milliseconds lease, Token&& token = {}) {
+    return start<void>(token,
+                       [c = connection_, held, lease](auto done) { start_extend(c, held, lease, std::move(done)); });
+  }
+
   /// Settles a message for good and publishes what came of it, both or neither: after a crash there is either the
   /// message or its outputs. The outputs (none is fine) are caused by the message. Errors: lease_lost (others may have
   /// the message now; nothing was published), what publishing refuses, invalid_field (a delivery without a lease),
@@ -305,8 +321,15 @@ class Client {
   auto complete(const Delivery& delivery, std::vector<Message> outputs, Token&& token = {}) {
     return start<Receipts>(token,
                            [c = connection_, lease = delivery.lease, outputs = std::move(outputs)](auto done) mutable {
-                             start_complete(c, lease, std::move(outputs), std::move(done));
+                             start_complete(c, {Uuid{}, lease}, std::move(outputs), std::move(done));
                            });
+  }
+
+  template <class Token = asio::use_awaitable_t<>>
+  auto complete(const HeldLease& held, std::vector<Message> outputs, Token&& token = {}) {
+    return start<Receipts>(token, [c = connection_, held, outputs = std::move(outputs)](auto done) mutable {
+      start_complete(c, held, std::move(outputs), std::move(done));
+    });
   }
 
   /// To the dead letters, at once and whatever the retry policy. Errors as ack.
@@ -318,6 +341,12 @@ class Client {
   auto reject(std::vector<std::uint64_t> leases, std::string reason, Token&& token = {}) {
     return start<void>(token, [c = connection_, leases = std::move(leases), reason = std::move(reason)](auto done) {
       start_reject(c, leases, reason, std::move(done));
+    });
+  }
+  template <class Token = asio::use_awaitable_t<>>
+  auto reject(const HeldLease& held, std::string reason, Token&& token = {}) {
+    return start<void>(token, [c = connection_, held, reason = std::move(reason)](auto done) {
+      start_reject(c, held, reason, std::move(done));
     });
   }
 
@@ -553,7 +582,12 @@ class Client {
   static void start_publish(const Shared&, Message&&, Completion<PublishReceipt>);
   static void start_publish_batch(const Shared&, std::vector<Message>, const BatchOptions&, Completion<Receipts>);
   static void start_publish_nowait(const Shared&, Message&&, Completion<void>);
-  static void start_complete(const Shared&, std::uint64_t lease, std::vector<Message> outputs, Completion<Receipts>);
+  // Of leases, or of a message that is held; of a completion the message may be nil: whatever the lease is of.
+  static void start_complete(const Shared&, const HeldLease&, std::vector<Message> outputs, Completion<Receipts>);
+  static void start_reject(const Shared&, const HeldLease&, const std::string& reason, Completion<void>);
+  static void start_ack(const Shared&, const HeldLease&, Completion<void>);
+  static void start_nack(const Shared&, const HeldLease&, const NackOptions&, Completion<void>);
+  static void start_extend(const Shared&, const HeldLease&, Milliseconds, Completion<void>);
   static void start_reject(const Shared&, const std::vector<std::uint64_t>&, const std::string& reason,
                            Completion<void>);
   static void start_reply(const Shared&, Result<Message>, Completion<PublishReceipt>);

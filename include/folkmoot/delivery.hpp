@@ -39,6 +39,15 @@ struct Delivery {
   bool withdrawn() const;
 };
 
+/// A message that is held by a lease of its own time (ReceiveOptions::lease), as another program knows it that took it:
+/// an earlier process, say. What is done by it is done to that message or to none.
+struct HeldLease {
+  HeldLease(const Uuid& id, std::uint64_t number) : message(id), lease(number) {}
+
+  Uuid message;
+  std::uint64_t lease;
+};
+
 /// What was asked by a message is wanted no more.
 struct Withdrawal {
   Uuid message{};

@@ -70,6 +70,11 @@ class SyncClient {
   Result<void> reject(const Delivery& delivery, std::string reason);
   Result<void> reject(std::vector<std::uint64_t> leases, std::string reason);
   Result<std::vector<Result<PublishReceipt>>> complete(const Delivery& delivery, std::vector<Message> outputs);
+  Result<void> ack(const HeldLease& held);
+  Result<void> nack(const HeldLease& held, NackOptions options = {});
+  Result<void> extend(const HeldLease& held, Milliseconds lease);
+  Result<void> reject(const HeldLease& held, std::string reason);
+  Result<std::vector<Result<PublishReceipt>>> complete(const HeldLease& held, std::vector<Message> outputs);
   /// `on_status` is called on the client's own thread, before the call comes back. `stop` ends the call with
   /// `cancelled`.
   Result<Message> request(Message message, Milliseconds timeout = std::chrono::seconds(30),

@@ -17,6 +17,7 @@ namespace {
 struct Options {
   std::string name;
   std::vector<std::string> fields;
+  bool json = false;
 };
 
 std::int64_t now_ms() {
@@ -63,6 +64,7 @@ void add_call(App& app) {
       ->add_option("FIELD", options->fields,
                    "FIELD=VALUE: durations with their unit, what has parts as JSON; of a list one value each time")
       ->type_name("FIELD=VALUE");
+  command->add_flag("--json", options->json, "As it is without: the answer is JSON");
   set_example(*command,
               "  $ folkmoot call dead.list mailbox=reviewer limit=10\n"
               "  {\"dead\":[],\"next\":null}\n"

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/duration.hpp"
+#include "client/address.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot::cli {
@@ -26,6 +27,8 @@ ClientOptions client_options() {
   options.agent = globals().agent;
   options.software = "folkmoot";
   options.while_open = WhileOpen::buffer;  // a person or a script would only try again
+  if (const auto address = parse_address(address_or_default(options.address)); !address)
+    throw_invalid(options.address.empty() ? "FOLKMOOT_ADDRESS" : "--server", address.error().text);
   struct stat found{};
   constexpr const char* kSocket = "folkmoot-data/folkmoot.sock";
   if (options.address.empty() && !std::getenv("FOLKMOOT_ADDRESS") && ::stat(kSocket, &found) == 0 &&
@@ -85,8 +88,13 @@ Check longer_than_zero() {
 
 Uuid parse_id(const std::string& text) {
   const auto id = Uuid::parse(text);
-  if (!id) throw Failure({ErrorCode::invalid_field, fmt::format("`{}` is not a message id", text)});
+  if (!id) throw_invalid("ID", fmt::format("`{}` is not a message id, as send and recv print it", text));
   return *id;
+}
+
+void add_help(App& app) {
+  auto* const command = app.add_subcommand("help", "Tell about a command: folkmoot help recv, folkmoot help dead list");
+  set_example(*command, "  $ folkmoot help recv");
 }
 
 void set_example(App& app, const std::string& example) { app.footer("\nExample:\n" + example); }

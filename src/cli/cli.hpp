@@ -1,12 +1,13 @@
 // What the subcommands share. Each has a file of its own with one function, add_NAME(app), that declares its options
-// and its callback. A callback that fails throws Failure (main prints it and exits with 1) or, having told the reason
-// itself, Exit.
+// and its callback. A callback that fails throws Failure (main prints it and exits with the status of its code) or,
+// having told the reason itself, Exit.
 #pragma once
 
 #include <optional>
 #include <string>
 
 #include "cli/command_line.hpp"
+#include "cli/exit_status.hpp"
 #include "folkmoot/failure.hpp"
 #include "folkmoot/options.hpp"
 #include "folkmoot/uuid.hpp"
@@ -21,7 +22,10 @@ Globals& globals();
 
 /// Ends the program with this status.
 struct Exit {
-  int status = 1;
+  explicit Exit(ExitStatus with) : status(static_cast<int>(with)) {}
+  explicit Exit(int with) : status(with) {}
+
+  int status;
 };
 
 /// `--server`, else $FOLKMOOT_ADDRESS, else ./folkmoot-data/folkmoot.sock if it is there, else 127.0.0.1:7470.
@@ -38,7 +42,7 @@ Check at_least_one();
 Check not_empty();
 Check longer_than_zero();
 
-/// Errors: invalid_field, thrown as Failure.
+/// What is no id ends the program with status 2.
 Uuid parse_id(const std::string& text);
 
 /// The text under a subcommand's --help.
@@ -49,6 +53,11 @@ std::string read_content(const std::string& argument);
 
 void add_send(App& app);
 void add_recv(App& app);
+void add_ack(App& app);
+void add_nack(App& app);
+void add_reject(App& app);
+void add_complete(App& app);
+void add_extend(App& app);
 void add_wait(App& app);
 void add_publish(App& app);
 void add_subscribe(App& app);
@@ -68,5 +77,6 @@ void add_call(App& app);
 void add_describe(App& app);
 void add_journal(App& app);
 void add_bench(App& app);
+void add_help(App& app);
 
 }  // namespace folkmoot::cli

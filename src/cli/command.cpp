@@ -32,11 +32,11 @@ void command(const Options& options) {
   const bool failed = result.type == "error";
   if (failed && !options.json) {
     fmt::print(stderr, "folkmoot: {} answered with an error: {}\n", result.from, result.content);
-    throw Exit{1};
+    throw Exit{ExitStatus::failed};
   }
   print_message(result, options.json ? Style::json : Style::raw);
   if (!options.json && !result.content.ends_with('\n')) print_line("");
-  if (failed) throw Exit{1};
+  if (failed) throw Exit{ExitStatus::failed};
 }
 
 }  // namespace

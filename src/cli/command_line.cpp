@@ -1,12 +1,80 @@
 #include "cli/command_line.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "base/nearest.hpp"
 
 namespace folkmoot::cli {
 namespace {
 
 Check of(const CLI::Validator& validator) {
   return {[validator](std::string& text) { return validator(text); }, validator.get_description()};
+}
+
+// The program, and of its subcommands those that were named, outermost first.
+std::vector<const CLI::App*> named(const CLI::App& program) {
+  std::vector<const CLI::App*> chain{&program};
+  for (;;) {
+    const auto below = chain.back()->get_subcommands();
+    if (below.empty()) return chain;
+    chain.push_back(below.front());
+  }
+}
+
+std::vector<std::string> names_of_subcommands(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const auto* const each : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(each->get_name());
+  return names;
+}
+
+std::string nearest_of(const std::string& word, const std::vector<std::string>& names) {
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  return did_you_mean(word, known);
+}
+
+std::string no_command(const std::string& word, const std::vector<std::string>& known) {
+  return fmt::format("there is no command `{}`{}", word, nearest_of(word, known));
+}
+
+// What the arguments have that nobody declared; empty: they have nothing of that kind.
+std::string unknown_word(const CLI::App& program, const std::vector<const CLI::App*>& chain) {
+  const auto left = program.remaining(true);
+  if (left.empty()) return {};
+  const auto option = std::ranges::find_if(left, [](const auto& word) { return word.starts_with('-'); });
+  if (option != left.end()) {
+    const auto word = option->substr(0, option->find('='));
+    std::vector<std::string> known;
+    for (const auto* const app : chain) {
+      for (const auto* const each : app->get_options()) {
+        for (const auto& name : each->get_lnames()) known.push_back("--" + name);
+      }
+    }
+    return fmt::format("there is no option {}{}", word, nearest_of(word, known));
+  }
+  const auto commands = names_of_subcommands(*chain.back());
+  if (commands.empty()) return fmt::format("`{}` is one argument too many", left.front());
+  return no_command(left.front(), commands);
+}
+
+// What is wrong with the arguments, in one line.
+std::string told(const CLI::App& program, const CLI::ParseError& wrong) {
+  const auto chain = named(program);
+  std::string path;
+  for (const auto* const app : chain) path.append(path.empty() ? "" : " ").append(app->get_name());
+  auto text = unknown_word(program, chain);
+  if (text.empty()) {
+    const auto commands = names_of_subcommands(*chain.back());
+    const bool lacks_command = !commands.empty() && dynamic_cast<const CLI::RequiredError*>(&wrong) != nullptr;
+    text = lacks_command && chain.size() > 1 ? fmt::format("a command is missing: {}", fmt::join(commands, ", "))
+           : lacks_command                   ? "a command is missing"
+                                             : wrong.what();
+  }
+  return fmt::format("{}: {}; `{} --help` tells more", path, text, path);
 }
 
 }  // namespace
@@ -78,6 +146,16 @@ Option* App::set_version_flag(const std::string& names, const std::string& text)
   return keep(app_.set_version_flag(names, text));
 }
 
+std::string App::wrong_command(const std::vector<std::string>& words) const {
+  const auto* app = &app_;
+  for (const auto& word : words) {
+    const auto known = names_of_subcommands(*app);
+    if (std::ranges::find(known, word) == known.end()) return no_command(word, known);
+    app = app->get_subcommand(word);
+  }
+  return {};
+}
+
 int App::run(int argc, char** argv) {
   try {
     app_.parse(argc, argv);
@@ -85,7 +163,7 @@ int App::run(int argc, char** argv) {
   } catch (const CLI::Success& shown) {
     return app_.exit(shown);
   } catch (const CLI::ParseError& wrong) {
-    app_.exit(wrong);
+    fmt::print(stderr, "{}\n", told(app_, wrong));
     return 2;
   }
 }

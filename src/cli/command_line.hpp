@@ -94,9 +94,12 @@ class App {
   App* fallthrough();
   Option* set_version_flag(const std::string& names, const std::string& text);
 
-  /// Parses the arguments and calls the callback of the subcommand they name; what it throws goes through. Says what is
-  /// wrong with them, or what
-  /// --help and --version ask for. Returns the program's exit status: 0, or 2 if they are wrong.
+  /// What is wrong with `words` as a command and those below it, in a line; empty if there is such a command.
+  std::string wrong_command(const std::vector<std::string>& words) const;
+
+  /// Parses the arguments and calls the callback of the subcommand they name; what it throws goes through. Says in a
+  /// line what is wrong with them, an unknown command or option with the nearest one there is; or what --help and
+  /// --version ask for. Returns the program's exit status: 0, or 2 if they are wrong.
   int run(int argc, char** argv);
 
  private:

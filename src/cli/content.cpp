@@ -25,8 +25,7 @@ std::string to_json(const ContentRef& ref) {
 
 ContentHash parse_hash(const std::string& text) {
   const auto hash = ContentHash::parse(text);
-  if (!hash)
-    throw Failure({ErrorCode::invalid_field, fmt::format("`{}` is not a SHA-256 of 64 hexadecimal digits", text)});
+  if (!hash) throw_invalid("SHA256", fmt::format("`{}` is not a SHA-256 of 64 hexadecimal digits", text));
   return *hash;
 }
 
@@ -47,9 +46,11 @@ void put(const Options& options) {
 }
 
 void get(const Options& options) {
+  if (options.json && options.out.empty()) throw_missing("--out, if --json is given,");
   Session session;
   const auto ref = find(session, options.hash);
   value(options.out.empty() ? session->fetch(ref, write_part) : session->fetch_file(ref, options.out));
+  if (options.json) show(options, ref);
 }
 
 void stat(const Options& options) {
@@ -73,7 +74,7 @@ void add_content(App& app) {
     const auto [one, options] =
         add("put", "Store a file, unless the server has it, and print its hash; a message should refer to it soon",
             "  $ folkmoot content put video.mp4\n  9f86d081...  81264023 bytes", put);
-    one->add_option("FILE", options->file, "The file")->required();
+    one->add_option("FILE", options->file, "The file")->required()->check(existing_file());
     one->add_flag("--json", options->json, "Print as JSON");
   }
   {
@@ -81,6 +82,7 @@ void add_content(App& app) {
                                     "  $ folkmoot content get 9f86d081... --out video.mp4", get);
     one->add_option("SHA256", options->hash, "As put and recv print it")->required();
     one->add_option("--out", options->out, "Into this file (default: stdout)")->type_name("FILE");
+    one->add_flag("--json", options->json, "With --out: print what was fetched as JSON");
   }
   {
     const auto [one, options] = add("stat", "Whether a content is stored, and its size; exit status 1 if not",

@@ -74,7 +74,7 @@ JsonText changes_of(const Options& options) {
   for (const auto& pair : options.set) {
     const auto equals = pair.find('=');
     if (equals == std::string::npos || equals == 0)
-      throw Failure({ErrorCode::invalid_field, fmt::format("`{}` is not FIELD=VALUE", pair)});
+      throw_invalid("--set", fmt::format("`{}` is not FIELD=VALUE", pair));
     boost::system::error_code not_json;
     auto value = boost::json::parse(pair.substr(equals + 1), not_json);
     changes[pair.substr(0, equals)] = not_json ? boost::json::value(pair.substr(equals + 1)) : std::move(value);
@@ -119,7 +119,7 @@ void resubmit(const Options& options) {
   fmt::print(
       stderr,
       "folkmoot: what was refused is a dead letter still; `folkmoot dead resubmit ID` of one of them says why\n");
-  throw Exit{1};
+  throw Exit{ExitStatus::failed};
 }
 
 void purge(const Options& options) {
@@ -129,10 +129,11 @@ void purge(const Options& options) {
   Session session;
   if (options.dry_run) {
     const auto would = value(session->call(RedriveDead{.which = filter, .limit = options.limit, .dry_run = true}));
+    if (options.json) return print_line(fmt::format(R"({{"count":{}}})", would.count.value_or(0)));
     return print_line(fmt::format("{} would be gone", would.count.value_or(0)));
   }
   const auto gone = value(session->call(PurgeDead{.which = filter, .limit = options.limit, .all = options.all}));
-  print_line(fmt::format("{} gone", gone.purged));
+  print_line(options.json ? fmt::format(R"({{"purged":{}}})", gone.purged) : fmt::format("{} gone", gone.purged));
 }
 
 void add_list(App& dead) {
@@ -184,6 +185,7 @@ void add_purge(App& dead) {
   add_filter(*command, *options);
   command->add_flag("--all", options->all, "All of them, without a condition");
   command->add_flag("--dry-run", options->dry_run, "Say how many it would be");
+  command->add_flag("--json", options->json, "Print as JSON");
   set_example(*command,
               "  $ folkmoot dead purge --reason expired\n"
               "  3 gone");

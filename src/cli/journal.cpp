@@ -145,7 +145,7 @@ void verify(const Options& options) {
     }
     print_contents(reports);
   }
-  if (!std::ranges::all_of(reports, &FolderReport::is_sound)) throw Exit{1};
+  if (!std::ranges::all_of(reports, &FolderReport::is_sound)) throw Exit{ExitStatus::failed};
 }
 
 void print_info(const JournalInfo& info) {

@@ -16,6 +16,7 @@ void add_mailbox(App& app) {
   struct Options {
     std::string mailbox, overflow, retry;
     MailboxOptions bounds;
+    bool json = false;
   };
   const auto options = std::make_shared<Options>();
   command->add_option("AGENT", options->mailbox, "The mailbox")->required()->check(not_empty());
@@ -31,6 +32,7 @@ void add_mailbox(App& app) {
       ->add_option("--retry", options->retry,
                    "How messages without a policy of their own are tried again, as with send --retry")
       ->type_name("POLICY");
+  command->add_flag("--json", options->json, "Print as JSON");
   set_example(*command,
               "  $ folkmoot mailbox reviewer --max-messages 1000 --overflow drop_oldest\n"
               "  mailbox reviewer is set");
@@ -39,7 +41,8 @@ void add_mailbox(App& app) {
     if (!options->retry.empty()) options->bounds.retry = parse_retry(options->retry);
     Session session;
     value(session->configure_mailbox(options->mailbox, options->bounds));
-    print_line(fmt::format("mailbox {} is set", options->mailbox));
+    print_done(options->json, fmt::format("mailbox {} is set", options->mailbox),
+               {{"mailbox", options->mailbox}, {"status", "set"}});
   });
 }
 

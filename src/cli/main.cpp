@@ -1,10 +1,11 @@
-// The program: `folkmoot SUBCOMMAND`. Exit status: 0 done, 1 refused or failed, 2 wrong usage.
+// The program: `folkmoot SUBCOMMAND`. Its exit statuses: exit_status.hpp.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string_view>
+#include <vector>
 
 #include "cli/cli.hpp"
 #include "cli/serve.hpp"
@@ -20,29 +21,34 @@ struct Command {
 
 // In the order in which --help lists them.
 constexpr Command kCommands[] = {
-    {"serve", add_serve},
-    {"send", add_send},
-    {"recv", add_recv},
-    {"wait", add_wait},
-    {"publish", add_publish},
-    {"subscribe", add_subscribe},
-    {"request", add_request},
-    {"reply", add_reply},
-    {"receipts", add_receipts},
-    {"stats", add_stats},
-    {"mailbox", add_mailbox},
-    {"command", add_command},
-    {"cancel", add_cancel},
-    {"dead", add_dead},
-    {"route", add_route},
-    {"schedule", add_schedule},
-    {"conversation", add_conversation},
-    {"content", add_content},
-    {"call", add_call},
-    {"describe", add_describe},
-    {"journal", add_journal},
-    {"bench", add_bench},
+    {"serve", add_serve},         {"send", add_send},
+    {"recv", add_recv},           {"ack", add_ack},
+    {"nack", add_nack},           {"reject", add_reject},
+    {"complete", add_complete},   {"extend", add_extend},
+    {"wait", add_wait},           {"publish", add_publish},
+    {"subscribe", add_subscribe}, {"request", add_request},
+    {"reply", add_reply},         {"receipts", add_receipts},
+    {"stats", add_stats},         {"mailbox", add_mailbox},
+    {"command", add_command},     {"cancel", add_cancel},
+    {"dead", add_dead},           {"route", add_route},
+    {"schedule", add_schedule},   {"conversation", add_conversation},
+    {"content", add_content},     {"call", add_call},
+    {"describe", add_describe},   {"journal", add_journal},
+    {"bench", add_bench},         {"help", add_help},
 };
+
+// `folkmoot help` and `folkmoot help dead list` are `folkmoot --help` and `folkmoot dead list --help`.
+std::vector<char*> as_options(int argc, char** argv) {
+  static char help[] = "--help";
+  std::vector<char*> words(argv, argv + argc);
+  if (argc > 1 && std::string_view(argv[1]) == "help" &&
+      std::ranges::find(words, std::string_view("--help")) == words.end()) {
+    words.erase(words.begin() + 1);
+    words.push_back(help);
+  }
+  words.push_back(nullptr);
+  return words;
+}
 
 }  // namespace
 }  // namespace folkmoot::cli
@@ -62,30 +68,41 @@ int main(int argc, char** argv) {
   app.add_option("--as", globals().agent, "Who you are: the sender's name (default: $FOLKMOOT_AGENT, else anonymous)")
       ->type_name("NAME")
       ->envname("FOLKMOOT_AGENT");
-  set_example(app,
-              "  folkmoot serve &\n"
-              "  folkmoot reply analyst --exec 'wc -w' &\n"
-              "  echo 'how many words are these' | folkmoot request analyst -");
+  app.footer(exit_status_help().insert(0, "\n") +
+             "\nExample:\n"
+             "  folkmoot serve &\n"
+             "  folkmoot reply analyst --exec 'wc -w' &\n"
+             "  echo 'how many words are these' | folkmoot request analyst -");
 
   // Of a program that is told its command first, that command alone is declared: a server keeps nothing of the others
   // in its memory.
-  const std::string_view first = argc > 1 ? argv[1] : "";
+  auto words = as_options(argc, argv);
+  const auto count = static_cast<int>(words.size()) - 1;
+  const std::string_view first = count > 1 ? words[1] : "";
   const auto* const only = std::ranges::find(kCommands, first, &Command::name);
   for (const auto& command : kCommands) {
     if (only == std::end(kCommands) || &command == only) command.add(app);
   }
 
+  if (argc > 1 && std::string_view(argv[1]) == "help") {
+    std::vector<std::string> path(argv + 2, argv + argc);
+    std::erase_if(path, [](const auto& word) { return word.starts_with('-'); });
+    if (const auto wrong = app.wrong_command(path); !wrong.empty()) {
+      fmt::print(stderr, "folkmoot help: {}; `folkmoot help` lists them\n", wrong);
+      return static_cast<int>(ExitStatus::usage);
+    }
+  }
   if (const auto known = folkmoot::check_environment(); !known) {
     fmt::print(stderr, "folkmoot: {}\n", known.error().text);
     return 2;
   }
   try {
-    if (const int status = app.run(argc, argv); status != 0) return status;
+    if (const int status = app.run(count, words.data()); status != 0) return status;
   } catch (const Exit& exit) {
     return exit.status;
   } catch (const folkmoot::Failure& failed) {
     fmt::print(stderr, "folkmoot: {}\n", failed.what());
-    return 1;
+    return static_cast<int>(exit_status(failed.code()));
   } catch (const std::exception& failed) {
     fmt::print(stderr, "folkmoot: {}\n", failed.what());
     return 1;

@@ -17,14 +17,15 @@
 namespace folkmoot::cli {
 namespace {
 
-Failure wrong(std::string text) { return Failure({ErrorCode::invalid_field, std::move(text)}); }
+// As for all that is wrong with the arguments.
+[[noreturn]] void wrong(std::string_view option, const std::string& text) { throw_invalid(std::string(option), text); }
 
 template <class Number>
 Number number_of(std::string_view key, std::string_view text) {
   Number number{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc{} || end != text.data() + text.size())
-    throw wrong(fmt::format("--retry: `{}` of {} is not a number", text, key));
+    wrong("--retry", fmt::format("`{}` of {} is not a number", text, key));
   return number;
 }
 
@@ -34,8 +35,8 @@ void set_retry(RetryPolicy& policy, std::string_view key, std::string_view text)
   } else if (key == "backoff") {
     const auto backoff = parse_backoff(text);
     if (!backoff)
-      throw wrong(
-          fmt::format("--retry: `{}` is no backoff; it may be fixed, linear, exponential or exponential_jitter", text));
+      wrong("--retry",
+            fmt::format("`{}` is no backoff; it may be fixed, linear, exponential or exponential_jitter", text));
     policy.backoff = *backoff;
   } else if (key == "initial") {
     policy.initial_ms = value(parse_duration_ms(text));
@@ -43,11 +44,10 @@ void set_retry(RetryPolicy& policy, std::string_view key, std::string_view text)
     policy.max_ms = value(parse_duration_ms(text));
   } else if (key == "multiplier") {
     const auto factor = number_of<double>(key, text);
-    if (!(factor >= 1 && factor <= 1000))
-      throw wrong(fmt::format("--retry: a multiplier of {}; 1 to 1000 may be", text));
+    if (!(factor >= 1 && factor <= 1000)) wrong("--retry", fmt::format("a multiplier of {}; 1 to 1000 may be", text));
     policy.multiplier_permille = static_cast<std::uint32_t>(std::lround(factor * 1000));
   } else {
-    throw wrong(fmt::format("--retry: `{}`; it may have attempts, backoff, initial, max and multiplier", key));
+    wrong("--retry", fmt::format("`{}={}`; it may have attempts, backoff, initial, max and multiplier", key, text));
   }
 }
 
@@ -63,7 +63,7 @@ RetryPolicy parse_retry(std::string_view text) {
     const auto pair = text.substr(0, text.find(','));
     text.remove_prefix(std::min(text.size(), pair.size() + 1));
     const auto equals = pair.find('=');
-    if (equals == std::string_view::npos) throw wrong(fmt::format("--retry: `{}` is not KEY=VALUE", pair));
+    if (equals == std::string_view::npos) wrong("--retry", fmt::format("`{}` is not KEY=VALUE", pair));
     set_retry(policy, pair.substr(0, equals), pair.substr(equals + 1));
   }
   value(check_retry(policy));
@@ -74,7 +74,7 @@ Metadata parse_pairs(const std::vector<std::string>& pairs) {
   Metadata out;
   for (const auto& pair : pairs) {
     const auto equals = pair.find('=');
-    if (equals == std::string::npos || equals == 0) throw wrong(fmt::format("`{}` is not KEY=VALUE", pair));
+    if (equals == std::string::npos || equals == 0) wrong("KEY=VALUE", fmt::format("`{}` is not KEY=VALUE", pair));
     const auto text = pair.substr(equals + 1);
     boost::system::error_code not_json;
     auto value = boost::json::parse(text, not_json);
@@ -147,7 +147,7 @@ void MessageOptions::set_times(Message& message) const {
   if (delay_.count() > 0) message.deliver_at = now_ms() + delay_.count();
   if (expires_at_ == 0) return;
   message.ttl_ms = expires_at_ - now_ms();
-  if (message.ttl_ms <= 0) throw wrong(fmt::format("--expires-at: {} is over", format_time_ms(expires_at_)));
+  if (message.ttl_ms <= 0) wrong("--expires-at", fmt::format("{} is over", format_time_ms(expires_at_)));
 }
 
 Message MessageOptions::build() const { return build_with(read_content(content_)); }
@@ -169,14 +169,15 @@ Message MessageOptions::build_with(std::string content, bool is_here) const {
   if (!priority_.empty()) {
     const auto priority = parse_priority(priority_);
     if (!priority)
-      throw wrong(fmt::format("`{}` is not a priority; it may be critical, high, normal, low, background or 1 to 10",
-                              priority_));
+      wrong("--priority",
+            fmt::format("`{}` is not a priority; it may be critical, high, normal, low, background or 1 to 10",
+                        priority_));
     message.priority = *priority;
   }
   if (!mode_.empty()) {
     message.mode = parse_mode(mode_);
     if (!message.mode)
-      throw wrong(fmt::format("`{}` is not a mode; it may be at_most_once, at_least_once or exactly_once", mode_));
+      wrong("--mode", fmt::format("`{}` is not a mode; it may be at_most_once, at_least_once or exactly_once", mode_));
   }
   message.metadata = parse_pairs(meta_);
   if (!file_.empty()) message.metadata["filename"] = std::filesystem::path(file_).filename().string();

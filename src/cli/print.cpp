@@ -26,13 +26,33 @@ Result<void> write_part(std::string_view part) {
 
 void print_line(const std::string& line) { write_out(line + '\n'); }
 
-void print_message(const Message& message, Style style, bool redelivered) {
+void print_done(bool json, const std::string& words,
+                std::initializer_list<std::pair<std::string_view, std::string_view>> fields) {
+  if (!json) return print_line(words);
+  std::string out;
+  JsonWriter writer(out);
+  writer.begin_object();
+  for (const auto& [name, value] : fields) writer.field(name, value);
+  writer.end_object();
+  print_line(out);
+}
+
+void print_message(const Message& message, Style style, const DeliveryShown& shown) {
   if (style == Style::raw) return write_out(message.content);
-  if (style == Style::json) return write_out(folkmoot::to_json(message) + '\n');
+  if (style == Style::json) {
+    auto out = folkmoot::to_json(message);
+    if (shown.lease != 0) {  // beside the fields of the message, as over HTTP
+      out.pop_back();
+      out += fmt::format(R"(,"lease":"{}","delivery":{},"redelivered":{}}})", shown.lease, shown.delivery,
+                         shown.redelivered);
+    }
+    return write_out(out + '\n');
+  }
   // What the protocol takes a message without a type for.
   const std::string type = !message.type.empty() ? message.type : message.topic.empty() ? "task" : "event";
-  auto out = fmt::format("{} {} {} {}{}\n", message.from.empty() ? "anonymous" : message.from, type,
-                         priority_name(message.priority), message.id.text(), redelivered ? " redelivered" : "");
+  auto out = fmt::format("{} {} {} {}{}{}\n", message.from.empty() ? "anonymous" : message.from, type,
+                         priority_name(message.priority), message.id.text(), shown.redelivered ? " redelivered" : "",
+                         shown.lease == 0 ? "" : fmt::format(" lease {}", shown.lease));
   if (const auto& ref = message.content_ref) {
     out += fmt::format("{} bytes by reference: folkmoot content get {}", ref->size, ref->hash.text());
   } else {

@@ -1,11 +1,14 @@
 // folkmoot recv: messages out of a mailbox. A message is acknowledged after it was printed; what was taken and not
-// acknowledged goes back when the program ends, whatever ends it.
+// acknowledged goes back when the program ends, whatever ends it. With --lease it is held beyond that, and noted for
+// `folkmoot ack` and its like (held_notes.hpp).
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <memory>
+#include <span>
 
 #include "cli/cli.hpp"
+#include "cli/held_notes.hpp"
 #include "cli/print.hpp"
 #include "cli/save.hpp"
 #include "cli/session.hpp"
@@ -13,14 +16,14 @@
 namespace folkmoot::cli {
 namespace {
 
-enum class Settle { ack, nack, reject, no };
+enum class Settle { ack, nack, reject, no, later };
 
 struct Options {
   std::string agent, reason, save;
   Settle settle = Settle::ack;
   std::uint32_t max = 1;
   bool max_given = false, delay_given = false, follow = false, json = false, raw = false;
-  Milliseconds wait{0}, delay{0};
+  Milliseconds wait{0}, delay{0}, lease{0};
   Style style() const { return json ? Style::json : raw ? Style::raw : Style::human; }
 };
 
@@ -36,8 +39,17 @@ void settle(Session& session, const Options& options, const Delivery& delivery) 
       return value(session->nack(delivery, how));
     }
     case Settle::no:
+    case Settle::later:
       return;
   }
+}
+
+// Before it is printed: whoever reads of it may settle it.
+void note(const Options& options, const Delivery& delivery) {
+  const auto kept = HeldNotes().keep(delivery, lease_end(options.lease));
+  if (kept) return;
+  fmt::print(stderr, "folkmoot: the lease is not noted ({}): settle {} with --lease {}\n", kept.error().text,
+             delivery.message.id.text(), delivery.lease);
 }
 
 /// False if a signal came first: then the message goes back unseen.
@@ -51,7 +63,11 @@ bool show(Session& session, const Options& options, const Delivery& delivery) {
     } else if (options.raw && message.content_ref) {
       value(session->fetch(*message.content_ref, write_part));
     }
-    print_message(message, options.style(), delivery.redelivered);
+    if (options.settle == Settle::later && delivery.leased()) note(options, delivery);
+    print_message(message, options.style(),
+                  {.redelivered = delivery.redelivered,
+                   .lease = options.settle == Settle::later ? delivery.lease : 0,
+                   .delivery = delivery.delivery});
     settle(session, options, delivery);
   });
 }
@@ -66,30 +82,49 @@ void follow(Session& session, const Options& options) {
   }
 }
 
+// What nobody has seen, and a lease of its own time would hold.
+void give_back(const Options& options, Session& session, std::span<const Delivery> unseen) {
+  if (options.settle != Settle::later) return;
+  HeldNotes notes;
+  for (const auto& delivery : unseen) {
+    if (!delivery.leased()) continue;
+    notes.forget(delivery.message.id, delivery.lease);
+    const auto done = session->nack(delivery, {.delay = Milliseconds(0), .reason = "it was not printed"});
+    if (!done) fmt::print(stderr, "folkmoot: {}\n", done.error().describe());
+  }
+}
+
 void receive(const Options& options) {
   Session session;
   if (options.follow) return follow(session, options);
-  const auto got = value(session->receive(options.agent, {.max = options.max, .wait = options.wait}));
-  for (const auto& delivery : got) {
-    if (!show(session, options, delivery))
-      throw Failure({ErrorCode::cancelled, "stopped by a signal; what was not printed goes back"});
+  const auto got =
+      value(session->receive(options.agent, {.max = options.max, .wait = options.wait, .lease = options.lease}));
+  for (auto next = got.begin(); next != got.end(); ++next) {
+    try {
+      if (!show(session, options, *next))
+        throw Failure({ErrorCode::cancelled, "stopped by a signal; what was not printed goes back"});
+    } catch (...) {
+      give_back(options, session, {next, got.end()});
+      throw;
+    }
   }
   if (!got.empty()) return;
   fmt::print(stderr, "folkmoot: nothing waits for {}\n", options.agent);
-  throw Exit{1};
+  throw Exit{ExitStatus::nothing};
 }
 
 }  // namespace
 
 void add_recv(App& app) {
   auto* command =
-      app.add_subcommand("recv", "Take messages out of a mailbox and print them; exit status 1 if there is none");
+      app.add_subcommand("recv", "Take messages out of a mailbox and print them; exit status 3 if there is none");
   const auto options = std::make_shared<Options>();
   command->add_option("AGENT", options->agent, "The mailbox")->required()->check(not_empty());
   auto* max = command->add_option("--max", options->max, "Messages at most (default 1; with --follow no end)")
                   ->check(in_range(1, 1000));
   auto* wait = add_duration(*command, "--wait", options->wait, "Wait this long for the first (default: do not wait)");
-  command->add_flag("--follow", options->follow, "Go on until stopped by a signal, or by --max")->excludes(wait);
+  auto* follow = command->add_flag("--follow", options->follow, "Go on until stopped by a signal, or by --max");
+  follow->excludes(wait);
   auto* no_ack =
       command->add_flag("--no-ack")
           ->description(
@@ -106,6 +141,14 @@ void add_recv(App& app) {
                              "With --nack: not tried again before this has passed, whatever the retry policy says")
                     ->needs(nack);
   reject->excludes(no_ack);
+  auto* lease = add_duration(*command, "--lease", options->lease,
+                             "Hold them for so long after this program has ended; settle them with folkmoot ack, nack, "
+                             "reject or complete")
+                    ->check(longer_than_zero())
+                    ->excludes(no_ack)
+                    ->excludes(nack)
+                    ->excludes(reject)
+                    ->excludes(follow);
   auto* json = command->add_flag("--json", options->json, "One message a line, as JSON");
   command->add_flag("--raw", options->raw, "The content and nothing else")->excludes(json);
   command
@@ -123,6 +166,7 @@ void add_recv(App& app) {
     options->settle = no_ack->count() > 0   ? Settle::no
                       : reject->count() > 0 ? Settle::reject
                       : nack->count() > 0   ? Settle::nack
+                      : lease->count() > 0  ? Settle::later
                                             : Settle::ack;
     receive(*options);
   });

@@ -33,17 +33,16 @@ void request_one(const Options& options, Message asked) {
   if (failed && !options.json) {
     // The one who answered could not do it: its words are no result.
     std::fprintf(stderr, "folkmoot: %s answered with an error: %s\n", answer.from.c_str(), answer.content.c_str());
-    throw Exit{1};
+    throw Exit{ExitStatus::failed};
   }
   print_message(answer, options.json ? Style::json : Style::raw);
   if (!options.json && ::isatty(STDOUT_FILENO) && !answer.content.ends_with('\n')) print_line("");
-  if (failed) throw Exit{1};
+  if (failed) throw Exit{ExitStatus::failed};
 }
 
 Need need_of(const std::string& text) {
   const auto count = parse_need(text);
-  if (!count)
-    throw Failure({ErrorCode::invalid_field, fmt::format("--need: `{}`; it may be first, a number or all", text)});
+  if (!count) throw_invalid("--need", fmt::format("`{}`; it may be first, a number or all", text));
   return {*count};
 }
 
@@ -85,7 +84,7 @@ void request_many(const Options& options, const Message& asked) {
     if (missing.why.code != ErrorCode::cancelled)
       fmt::print(stderr, "folkmoot: {}: {}\n", missing.recipient, missing.why.describe());
   }
-  if (!got.enough || !shown) throw Exit{1};
+  if (!got.enough || !shown) throw Exit{ExitStatus::failed};
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ struct Options {
   RouteRule rule;
   std::string strategy = "round_robin";
   std::vector<std::string> targets;  // NAME or NAME=WEIGHT
+  bool json = false;
 };
 
 // The server checks names and weights; here only what is a weight is told from what is a name.
@@ -58,6 +59,7 @@ void add_add(App& route) {
   command->add_option("--hash-on", options->rule.hash_on,
                       "The field that strategy hash goes by, such as metadata.customer");
   command->add_flag("--consumers-only", options->rule.consumers_only, "Pass over a target that has no free consumer");
+  command->add_flag("--json", options->json, "Print as JSON");
   set_example(*command,
               "  $ folkmoot route add urgent expert --filter 'priority <= 3' --order 10\n"
               "  route urgent is set\n"
@@ -68,7 +70,8 @@ void add_add(App& route) {
     rule.strategy = parse_route_strategy(options->strategy).value_or(rule.strategy);
     Session session;
     value(session->call(rule));
-    print_line(fmt::format("route {} is set", options->rule.name));
+    print_done(options->json, fmt::format("route {} is set", options->rule.name),
+               {{"route", options->rule.name}, {"status", "set"}});
   });
 }
 
@@ -89,14 +92,16 @@ void add_list(App& route) {
 void add_remove(App& route) {
   auto* command = route.add_subcommand("remove", "End one");
   const auto name = std::make_shared<std::string>();
+  const auto json = std::make_shared<bool>(false);
   command->add_option("NAME", *name, "As it was added")->required();
+  command->add_flag("--json", *json, "Print as JSON");
   set_example(*command,
               "  $ folkmoot route remove urgent\n"
               "  route urgent is removed");
-  command->callback([name] {
+  command->callback([name, json] {
     Session session;
     value(session->call(RemoveRoute{*name}));
-    print_line(fmt::format("route {} is removed", *name));
+    print_done(*json, fmt::format("route {} is removed", *name), {{"route", *name}, {"status", "removed"}});
   });
 }
 
@@ -104,16 +109,19 @@ void add_load(App& route) {
   auto* command = route.add_subcommand(
       "load", "Say how busy the agent of --as is: strategy least_loaded adds it to what waits for it");
   const auto load = std::make_shared<std::uint32_t>(0);
+  const auto json = std::make_shared<bool>(false);
   command->add_option("LOAD", *load, "In messages; holds until it says otherwise")
       ->required()
       ->check(in_range(0, 1'000'000'000));
+  command->add_flag("--json", *json, "Print as JSON");
   set_example(*command,
               "  $ folkmoot --as expert route load 12\n"
               "  the load of expert is 12");
-  command->callback([load] {
+  command->callback([load, json] {
     Session session;
     value(session->call(ReportLoad{.load = *load}));
-    print_line(fmt::format("the load of {} is {}", globals().agent, *load));
+    print_done(*json, fmt::format("the load of {} is {}", globals().agent, *load),
+               {{"agent", globals().agent}, {"status", "set"}});
   });
 }
 

@@ -16,6 +16,7 @@ namespace {
 struct Options {
   MessageOptions message;
   ScheduledMessage schedule;
+  bool json = false;
 };
 
 std::string describe(const ScheduleStatus& schedule) {
@@ -38,6 +39,7 @@ void add_add(App& schedule) {
   add_time(*command, "--first-at", set.first_at_ms, "Not before then");
   add_time(*command, "--until", set.until_ms, "Not after then");
   command->add_option("--times", set.times, "So many times (default: no end)")->check(at_least_one());
+  command->add_flag("--json", options->json, "Print as JSON");
   set_example(*command,
               "  $ folkmoot schedule add nightly sweeper \"sweep\" --cron '0 3 * * *'\n"
               "  schedule nightly is set\n"
@@ -49,7 +51,8 @@ void add_add(App& schedule) {
     given.message = options->message.build();
     Session session;
     value(session->call(given));
-    print_line(fmt::format("schedule {} is set", given.name));
+    print_done(options->json, fmt::format("schedule {} is set", given.name),
+               {{"schedule", given.name}, {"status", "set"}});
   });
 }
 
@@ -70,14 +73,16 @@ void add_list(App& schedule) {
 void add_remove(App& schedule) {
   auto* command = schedule.add_subcommand("remove", "End one");
   const auto name = std::make_shared<std::string>();
+  const auto json = std::make_shared<bool>(false);
   command->add_option("NAME", *name, "As it was added")->required();
+  command->add_flag("--json", *json, "Print as JSON");
   set_example(*command,
               "  $ folkmoot schedule remove nightly\n"
               "  schedule nightly is removed");
-  command->callback([name] {
+  command->callback([name, json] {
     Session session;
     value(session->call(RemoveSchedule{*name}));
-    print_line(fmt::format("schedule {} is removed", *name));
+    print_done(*json, fmt::format("schedule {} is removed", *name), {{"schedule", *name}, {"status", "removed"}});
   });
 }
 

@@ -92,7 +92,7 @@ void send_lines(const Options& options) {
     batch.clear();
   }
   if (!batch.empty()) refused += send_batch(session, options, batch, from);
-  if (refused > 0) throw Exit{1};
+  if (refused > 0) throw Exit{ExitStatus::failed};
 }
 
 }  // namespace
@@ -106,7 +106,8 @@ void add_send(App& app) {
   auto* lines = command
                     ->add_option("--lines", options->lines,
                                  "Instead of CONTENT: each line of this file is a message; - reads stdin")
-                    ->type_name("FILE");
+                    ->type_name("FILE")
+                    ->check({[](std::string& path) { return path == "-" ? "" : existing_file().wrong(path); }, ""});
   command->add_flag("--atomic", options->atomic, "All lines or none")->needs(lines);
   command->add_flag("--json", options->json, "Print the receipts as JSON, one a line");
   set_example(*command,

@@ -13,6 +13,7 @@
 #include "cli/cli.hpp"
 #include "cli/serve.hpp"
 #include "cli/server_config.hpp"
+#include "message/json_writer.hpp"
 #include "server/server.hpp"
 
 namespace folkmoot::cli {
@@ -21,6 +22,7 @@ namespace {
 struct ServeArguments {
   std::string config_file, data, listen, token, unix_socket, sync, log_level;
   std::vector<std::string> settings;
+  bool json = false;
 };
 
 Server* running = nullptr;
@@ -78,6 +80,20 @@ int fail(const Error& error) {
   return 1;
 }
 
+void say_started(const ServerOptions& server, std::uint16_t port, bool json) {
+  if (json) {
+    std::string out;
+    JsonWriter writer(out);
+    writer.begin_object().field("version", server.version).field("host", server.host).field("port", port);
+    writer.field("data", server.data).field("token_needed", !server.token.empty()).end_object();
+    fmt::print("{}\n", out);
+  } else {
+    fmt::print("folkmoot {}  {}:{} (native, HTTP, WebSocket)  data {}{}\n", server.version, server.host, port,
+               server.data, server.token.empty() ? "  no credentials on loopback" : "  token needed");
+  }
+  std::fflush(stdout);
+}
+
 int serve(const ServeArguments& arguments) {
   const auto config = configure(arguments);
   if (!config) {
@@ -109,10 +125,7 @@ int serve(const ServeArguments& arguments) {
   ::signal(SIGHUP, SIG_IGN);
 
   const auto& recovered = (*server)->recovered();
-  fmt::print("folkmoot {}  {}:{} (native, HTTP, WebSocket)  data {}{}\n", config->server.version, config->server.host,
-             (*server)->port(), config->server.data,
-             config->server.token.empty() ? "  no credentials on loopback" : "  token needed");
-  std::fflush(stdout);
+  say_started(config->server, (*server)->port(), arguments.json);
   if (recovered.facts > 0) {
     spdlog::info("recovered {} facts from {} segments{}", recovered.facts, recovered.segments,
                  recovered.clean_stop ? "" : "; the last run did not end cleanly");
@@ -141,6 +154,7 @@ void add_serve(App& app) {
   command->add_option("--sync", arguments->sync, "always, never, or an interval such as 200ms");
   command->add_option("--log-level", arguments->log_level, "debug, info, warn or error");
   command->add_option("--set", arguments->settings, "KEY=VALUE, any setting of the list below");
+  command->add_flag("--json", arguments->json, "Say in JSON that it listens, and where; the log stays as it is");
   command->footer(
       "Settings (in the file as they stand; in the environment as FOLKMOOT_MAILBOX_MAX_MESSAGES; with their "
       "defaults):\n" +

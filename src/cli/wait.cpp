@@ -49,7 +49,7 @@ void add_wait(App& app) {
   auto* command = app.add_subcommand("wait", "Wait until a mailbox has a message ready, without taking it");
   const auto options = std::make_shared<Options>();
   command->add_option("AGENT", options->agent, "The mailbox")->required()->check(not_empty());
-  add_duration(*command, "--timeout", options->timeout, "Give up after this, with exit status 1 (default: never)");
+  add_duration(*command, "--timeout", options->timeout, "Give up after this, with exit status 4 (default: never)");
   command->add_flag("--json", options->json, "Print as JSON");
   set_example(*command,
               "  $ folkmoot wait reviewer --timeout 1h && folkmoot recv reviewer\n"

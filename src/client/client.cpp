@@ -16,6 +16,7 @@
 #include "client/content.hpp"
 #include "client/operation.hpp"
 #include "message/limits.hpp"
+#include "message/operations.hpp"
 
 namespace folkmoot {
 namespace {
@@ -80,6 +81,12 @@ void settle(const std::shared_ptr<Connection>& connection, const std::vector<std
   auto operation = operation_of(build(*leases), std::move(done), settled);
   operation.settles = true;
   connection->submit(std::move(operation));
+}
+
+void settle_held(const std::shared_ptr<Connection>& connection, const HeldLease& held, std::string frame,
+                 Completion<void> done) {
+  limit_to_message(frame, held.message);
+  connection->submit(operation_of(std::move(frame), std::move(done), settled));
 }
 
 }  // namespace
@@ -280,16 +287,33 @@ void Client::start_reject(const Shared& c, const std::vector<std::uint64_t>& lea
   settle(c, leases, std::move(done), [&](const auto& held) { return codec::reject(held, reason); });
 }
 
-void Client::start_complete(const Shared& c, std::uint64_t lease, std::vector<Message> outputs,
+void Client::start_ack(const Shared& c, const HeldLease& held, Completion<void> done) {
+  settle_held(c, held, codec::ack({&held.lease, 1}, false), std::move(done));
+}
+
+void Client::start_nack(const Shared& c, const HeldLease& held, const NackOptions& options, Completion<void> done) {
+  settle_held(c, held, codec::nack({&held.lease, 1}, options, false), std::move(done));
+}
+
+void Client::start_reject(const Shared& c, const HeldLease& held, const std::string& reason, Completion<void> done) {
+  settle_held(c, held, codec::reject({&held.lease, 1}, reason), std::move(done));
+}
+
+void Client::start_extend(const Shared& c, const HeldLease& held, Milliseconds lease, Completion<void> done) {
+  settle_held(c, held, codec::extend({&held.lease, 1}, lease), std::move(done));
+}
+
+void Client::start_complete(const Shared& c, const HeldLease& held, std::vector<Message> outputs,
                             Completion<Receipts> done) {
-  if (lease == 0)
+  if (held.lease == 0)
     return done(failure(ErrorCode::invalid_field, "the delivery has no lease: there is nothing to complete"));
-  const auto go_on = [c, lease](std::vector<Message> stored, auto finished) {
-    start_complete(c, lease, std::move(stored), std::move(finished));
+  const auto go_on = [c, held](std::vector<Message> stored, auto finished) {
+    start_complete(c, held, std::move(stored), std::move(finished));
   };
   if (!are_ready(c, outputs, done, go_on)) return;
-  auto frame = codec::complete(lease, outputs);
+  auto frame = codec::complete(held.lease, outputs);
   if (!frame) return done(std::unexpected(frame.error()));
+  if (!held.message.is_nil()) limit_to_message(*frame, held.message);
   c->submit(operation_of(std::move(*frame), std::move(done),
                          [count = outputs.size()](Answer& answer) { return codec::read_batch(answer.body, count); }));
 }

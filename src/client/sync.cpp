@@ -152,6 +152,22 @@ Result<std::vector<Result<PublishReceipt>>> SyncClient::complete(const Delivery&
   return wait_for<std::vector<Result<PublishReceipt>>>(
       [&](auto done) { impl_->client.complete(delivery, std::move(outputs), std::move(done)); });
 }
+Result<void> SyncClient::ack(const HeldLease& held) {
+  return wait_for<void>([&](auto done) { impl_->client.ack(held, std::move(done)); });
+}
+Result<void> SyncClient::nack(const HeldLease& held, NackOptions options) {
+  return wait_for<void>([&](auto done) { impl_->client.nack(held, options, std::move(done)); });
+}
+Result<void> SyncClient::extend(const HeldLease& held, Milliseconds lease) {
+  return wait_for<void>([&](auto done) { impl_->client.extend(held, lease, std::move(done)); });
+}
+Result<void> SyncClient::reject(const HeldLease& held, std::string reason) {
+  return wait_for<void>([&](auto done) { impl_->client.reject(held, std::move(reason), std::move(done)); });
+}
+Result<std::vector<Result<PublishReceipt>>> SyncClient::complete(const HeldLease& held, std::vector<Message> outputs) {
+  return wait_for<std::vector<Result<PublishReceipt>>>(
+      [&](auto done) { impl_->client.complete(held, std::move(outputs), std::move(done)); });
+}
 Result<Message> SyncClient::request(Message message, Milliseconds timeout,
                                     std::function<void(const Message&)> on_status, std::stop_token stop) {
   // The signal is emitted on the client's thread, where its slot is used; it lives as long as either side needs it.

@@ -245,8 +245,8 @@ def test_X19_cli_content_put_get_stat(server, tmp_path):
     assert (tmp_path / "back").read_bytes() == DATA and not (tmp_path / "back.part").exists()
     absent = server.cli("content", "stat", "0" * 64)
     assert absent.returncode == 1 and "not_found" in absent.stderr
-    assert server.cli("content", "get", "../../etc/passwd").returncode == 1
-    assert server.cli("content", "put", str(tmp_path / "nothing")).returncode == 1
+    assert server.cli("content", "get", "../../etc/passwd").returncode == 2
+    assert server.cli("content", "put", str(tmp_path / "nothing")).returncode == 2
     (tmp_path / "empty").touch()
     assert "empty" in server.cli("content", "put", str(tmp_path / "empty")).stderr
 

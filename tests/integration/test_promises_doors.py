@@ -256,7 +256,7 @@ def test_A1_a_message_expires_at_its_time_on_the_command_line(server, ask):
     began = time.monotonic()
     id = ok(server.cli("send", "bob", "x", "--expires-at", text_time(1))).split()[0]
     must_expire(ask, id, began, 0.99)
-    assert server.cli("recv", "bob").returncode == 1
+    assert server.cli("recv", "bob").returncode == 3
 
 
 @pytest.mark.parametrize("later", [{"delay": "600ms"}, {"delay": 600}, {"deliver_at": "text"}], ids=["text", "number", "deliver_at"])
@@ -296,7 +296,7 @@ def test_X5_a_delayed_message_comes_when_it_is_due_unless_it_is_cancelled_on_the
     assert again.returncode == 1 and never in again.stderr
     assert ok(server.cli("recv", "bob", "--wait", "10s", "--raw")) == "later"
     assert not is_early(time.monotonic() - began, 1)
-    assert server.cli("recv", "bob").returncode == 1
+    assert server.cli("recv", "bob").returncode == 3
     over = server.cli("cancel", later)
     assert over.returncode == 1 and not over.stdout
 
