@@ -1,5 +1,7 @@
 // folkmoot reply: an agent in one line. Each message of a mailbox goes to a command's stdin; what the command writes to
-// stdout is the answer. A command that fails answers with a message of type `error`.
+// stdout is the answer. A command that fails gives its message back, with what it said on stderr as the reason: it is
+// tried again as the retry policy says, then it is a dead letter, of which the server tells whoever waits for an
+// answer. What came once and cannot be given back is answered with a message of type `error`, if it is a request.
 //
 // Answer and acknowledgement are one fact: whatever is killed, there are both or neither. With --to the answer goes on
 // to other agents. An answer goes to the message's reply address. A task or query or command without one is answered
@@ -39,34 +41,50 @@ void complain(const Message& asked, const std::string& what) {
 }
 void complain(const Message& asked, const Error& error) { complain(asked, error.describe()); }
 
-// Where the answer goes: to each of --to, or to who asked. A command that failed is answered, and nothing goes on to
-// others.
-std::vector<Message> answers_of(const Options& options, const Delivery& task, const Message& response) {
+// Where the answer goes: to each of --to, or to who asked.
+std::vector<Message> answers_of(const Options& options, const Delivery& task, const std::string& output) {
   const auto& asked = task.message;
   std::vector<Message> answers;
-  if (!options.to.empty() && response.type != "error") {
-    for (const auto& to : options.to) {
-      auto& next = answers.emplace_back(make_forward(task, to));
-      next.from = response.from;
-      next.content = response.content;
-      next.content_type = response.content_type;
-      next.encoding.clear();
-      next.content_ref.reset();
-    }
-  } else if (wants_answer(asked) && asked.expects_reply) {
-    auto& answer = answers.emplace_back(make_reply(task, response.content));
-    answer.from = response.from;
-    answer.type = response.type.empty() ? "response" : response.type;
-    answer.content_type = response.content_type;
+  for (const auto& to : options.to) {
+    auto& next = answers.emplace_back(make_forward(task, to));
+    next.content = output;
+    next.encoding.clear();
+    next.content_ref.reset();
+    // Its answer is the request's: whoever waits for that hears of its death.
+    next.bounce = options.to.size() == 1 && asked.reply_to.starts_with('@');
+  }
+  if (options.to.empty() && wants_answer(asked) && asked.expects_reply) answers.push_back(make_reply(task, output));
+  for (auto& answer : answers) {
+    answer.from = options.agent;
+    answer.content_type = "text/plain";
   }
   return answers;
 }
 
-// Answers and settles the message, both or neither. What cannot be answered (nobody waits any more) is settled all the
-// same; what cannot be handed on fails, and is tried again.
-void settle(Session& session, const Options& options, const Delivery& task, Message response) {
+// The work failed: it goes back, to be tried again. What came once and is gone already cannot: then the one who waits
+// for an answer is told, and what the command had written until then.
+void fail(Session& session, const Options& options, const Delivery& task, const std::string& reason,
+          std::string_view written = {}) {
   const auto& asked = task.message;
-  const auto answers = answers_of(options, task, response);
+  complain(asked, reason);
+  if (task.leased()) {
+    if (const auto settled = session->nack(task, {.reason = reason}); !settled) complain(asked, settled.error());
+    return;
+  }
+  if (!asked.reply_to.starts_with('@')) return;
+  const auto* const line_end = written.empty() || written.ends_with('\n') ? "" : "\n";
+  auto answer = make_reply(task, fmt::format("{}{}{}", written, line_end, reason));
+  answer.from = options.agent;
+  answer.type = "error";
+  answer.content_type = "text/plain";
+  if (const auto sent = session->publish(answer); !sent) complain(asked, sent.error());
+}
+
+// Answers and settles the message, both or neither. What nobody wants an answer to is settled all the same; what cannot
+// be handed on fails.
+void settle(Session& session, const Options& options, const Delivery& task, const std::string& output) {
+  const auto& asked = task.message;
+  const auto answers = answers_of(options, task, output);
   if (!task.leased()) {  // it came once, and is gone already
     for (const auto& answer : answers) {
       if (const auto sent = session->publish(answer); !sent) complain(asked, sent.error());
@@ -74,26 +92,24 @@ void settle(Session& session, const Options& options, const Delivery& task, Mess
     return;
   }
   const auto done = session->complete(task, answers);
-  if (done) return;
-  complain(asked, done.error());
+  if (done) {
+    for (const auto& result : *done) {
+      if (!result) complain(asked, result.error());
+    }
+    return;
+  }
   const auto code = done.error().code;
+  if (code != ErrorCode::lease_lost && (code != ErrorCode::no_reply_wanted || !options.to.empty()))
+    return fail(session, options, task, done.error().text);
+  complain(asked, done.error());
   if (code == ErrorCode::lease_lost) return;
-  const bool hands_on = !options.to.empty() && response.type != "error";
-  const bool nobody_waits = !hands_on && (code == ErrorCode::no_such_request || code == ErrorCode::no_reply_wanted);
-  const auto settled = nobody_waits ? session->ack(task) : session->nack(task, {.reason = done.error().text});
-  if (!settled) complain(asked, settled.error());
+  if (const auto settled = session->ack(task); !settled) complain(asked, settled.error());
 }
 
 void answer(Session& session, const Options& options, const Delivery& task) {
   const auto& asked = task.message;
   const auto content = whole_content(session, asked, task.content_error);
-  if (!content) {
-    complain(asked, content.error());
-    if (!task.leased()) return;
-    if (const auto settled = session->nack(task, {.reason = content.error().text}); !settled)
-      complain(asked, settled.error());
-    return;
-  }
+  if (!content) return fail(session, options, task, content.error().describe());
   const auto ran = run_command(options.command, *content,
                                {{"FOLKMOOT_FROM", asked.from},
                                 {"FOLKMOOT_TYPE", asked.type},
@@ -106,27 +122,16 @@ void answer(Session& session, const Options& options, const Delivery& task) {
     if (session.interrupted()) return;  // goes back to the mailbox with the connection
     fmt::print(stderr, "folkmoot: {} from {} is wanted no more\n", asked.id.text(), asked.from);
     session.undisturbed([&] {
+      if (!task.leased()) return;
       if (const auto settled = session->ack(task); !settled) complain(asked, settled.error());
     });
     return;
   }
-
-  Message response;
-  response.from = options.agent;
-  response.content_type = "text/plain";
-  if (!ran) {
-    response.type = "error";
-    response.content = ran.error().describe();
-  } else if (ran->status != 0) {
-    response.type = "error";
-    const auto* const line_end = ran->output.empty() || ran->output.ends_with('\n') ? "" : "\n";
-    response.content = fmt::format("{}{}the command ended with status {}", ran->output, line_end, ran->status);
-  } else {
-    response.content = ran->output;
-  }
   session.undisturbed([&] {  // otherwise the task goes back, and its answer would come twice
-    if (response.type == "error") complain(asked, response.content);
-    settle(session, options, task, std::move(response));
+    if (ran && ran->status == 0) return settle(session, options, task, ran->output);
+    if (!ran) return fail(session, options, task, ran.error().describe());
+    const auto silent = fmt::format("the command ended with status {}", ran->status);
+    fail(session, options, task, ran->errors.empty() ? silent : ran->errors, ran->output);
   });
 }
 
@@ -165,9 +170,8 @@ void add_reply(App& app) {
   command
       ->add_option("--exec", options->command,
                    "Run by /bin/sh for each message: content on stdin, answer from stdout; FOLKMOOT_FROM, _TYPE, _ID, "
-                   "_CONVERSATION, _PRIORITY and _REPLY_TO are set. A status other than 0 answers with an error. It "
-                   "gets SIGTERM when "
-                   "whoever asked wants the answer no more")
+                   "_CONVERSATION, _PRIORITY and _REPLY_TO are set. A status other than 0 gives the message back, with "
+                   "what was said on stderr as the reason. It gets SIGTERM when whoever asked wants the answer no more")
       ->required();
   command
       ->add_option("--to", options->to,

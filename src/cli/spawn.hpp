@@ -15,11 +15,13 @@ namespace folkmoot::cli {
 struct SpawnOptions {
   int in = -1;                                                     // its stdin; -1: this program's
   int out = -1;                                                    // its stdout; -1: /dev/null
+  int err = -1;                                                    // its stderr; -1: this program's
   std::vector<std::pair<std::string, std::string>> environment{};  // beside this program's
 };
 
-/// `program` is a path, `words` its arguments from argv[0] on. It inherits stderr and no other open file: above all no
-/// connection, which would outlive this program, and what was leased to it would not be given back. Errors: io_error.
+/// `program` is a path, `words` its arguments from argv[0] on. It inherits stderr, if that is not given, and no other
+/// open file: above all no connection, which would outlive this program, and what was leased to it would not be given
+/// back. Errors: io_error.
 Result<pid_t> spawn(const std::string& program, std::vector<std::string> words, const SpawnOptions& options);
 
 }  // namespace folkmoot::cli

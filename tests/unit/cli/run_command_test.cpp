@@ -32,6 +32,23 @@ TEST(RunCommandTest, A4_a_command_that_does_not_read_its_input_does_no_harm) {
   EXPECT_EQ(ran->status, 0);
 }
 
+TEST(RunCommandTest, A10_the_end_of_what_it_says_on_stderr_is_kept) {
+  EXPECT_EQ(run("echo one >&2; echo out; echo two >&2; exit 1")->errors, "one\ntwo");
+  EXPECT_EQ(run("echo out; exit 1")->errors, "");
+  EXPECT_EQ(run("printf '\\033[31mred\\377\\n\\n' >&2; exit 1")->errors, "?[31mred?");
+  const auto last = run("for i in $(seq 20000); do echo line $i \xc3\xa4 >&2; done; exit 1")->errors;
+  EXPECT_LE(last.size(), 1'024u);
+  EXPECT_GT(last.size(), 900u);
+  EXPECT_TRUE(last.ends_with("line 20000 \xc3\xa4")) << last;
+}
+
+TEST(RunCommandTest, A4_what_it_leaves_running_is_not_waited_for) {
+  const auto began = std::chrono::steady_clock::now();
+  const auto ran = run("sleep 30 >/dev/null & echo done");
+  EXPECT_EQ(ran->output, "done\n");
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
+}
+
 TEST(RunCommandTest, A4_too_much_output_ends_the_command) {
   EXPECT_EQ(run("yes", {}, 1000).error().code, ErrorCode::content_too_large);
 }
