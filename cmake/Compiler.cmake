@@ -14,7 +14,7 @@ set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
 
 set(FOLKMOOT_WARNINGS -Wall -Wextra -Wpedantic -Wshadow
     # g++ 12 takes aligned_alloc paired with free in coroutine frames of Asio for a mismatch.
-    -Wno-mismatched-new-delete -Werror)
+    $<$<COMPILE_LANGUAGE:CXX>:-Wno-mismatched-new-delete> -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # Asio marks its fences, which g++ says the thread sanitizer does not see; nothing of ours uses a fence.
   list(APPEND FOLKMOOT_WARNINGS -Wno-error=tsan)

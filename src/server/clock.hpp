@@ -1,27 +1,50 @@
-// The server's time: Unix milliseconds that never go back. Follows the wall clock forward and, when that is set back,
-// runs on by the monotonic clock until the wall has caught up.
+// The server's time: Unix milliseconds that never go back, and never run much faster or slower than time does. It goes
+// by the system's clock of elapsed time (which the wall clock's jumps leave alone, and which counts while a machine
+// sleeps), and finds to the wall clock from wherever that has jumped by running so much faster or slower at most.
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
+#include <ctime>
 
 namespace folkmoot {
 
 class Clock {
  public:
-  std::int64_t now() {
-    using namespace std::chrono;
-    const auto steady = duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
-    const auto wall = duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-    now_ = now_ == 0 ? wall : std::max(wall, now_ + (steady - steady_));
-    steady_ = steady;
-    return now_;
+  /// One part in so many: an hour that the wall clock has jumped by is made up for in 20 hours.
+  static constexpr std::int64_t kSlew = 20;
+
+  std::int64_t now() { return at(read(CLOCK_BOOTTIME), read(CLOCK_REALTIME)); }
+
+  /// The time when the two clocks say this; nanoseconds, `elapsed` never less than before.
+  std::int64_t at(std::int64_t elapsed, std::int64_t wall) {
+    if (now_ == 0) {
+      now_ = wall;
+    } else {
+      const auto passed = elapsed - elapsed_;
+      const auto most = passed / kSlew;
+      now_ += passed + std::clamp(wall - (now_ + passed), -most, most);
+    }
+    elapsed_ = elapsed;
+    ahead_ = now_ - wall;
+    return now_ / kMs;
   }
 
+  /// By how much it was ahead of the wall clock then, ms; less than 0: behind it.
+  std::int64_t ahead() const { return ahead_ / kMs; }
+
  private:
-  std::int64_t now_ = 0;
-  std::int64_t steady_ = 0;
+  static constexpr std::int64_t kMs = 1'000'000;
+
+  static std::int64_t read(clockid_t clock) {
+    timespec time{};
+    ::clock_gettime(clock, &time);
+    return time.tv_sec * 1'000 * kMs + time.tv_nsec;
+  }
+
+  std::int64_t now_ = 0;  // ns
+  std::int64_t elapsed_ = 0;
+  std::int64_t ahead_ = 0;
 };
 
 }  // namespace folkmoot

@@ -37,6 +37,7 @@ constexpr std::int64_t kPoolIdleMs = 100;
 constexpr std::int64_t kEndingMs = 2'000;  // for a peer to take its GOODBYE
 constexpr std::int64_t kDiskRetryMs = 1'000;
 constexpr std::int64_t kAcceptRetryMs = 100;
+constexpr std::int64_t kClockOffMs = 1'000;  // a jump of the wall clock that is worth a word
 constexpr std::int64_t kFilesWarningMs = 60'000;
 constexpr std::size_t kCompactionStepBytes = 256 * 1024;
 constexpr std::uint64_t kWakeShift = 62;
@@ -131,6 +132,20 @@ int Reactor::wait_ms() {
   return static_cast<int>(std::clamp<std::int64_t>(next - now_, 0, 60'000));
 }
 
+// Says when the wall clock has jumped away, and when this server's is with it again.
+void Reactor::look_at_clock() {
+  const auto off = std::abs(clock_.ahead());
+  if (said_clock_off_ ? off > kClockOffMs / 10 : off < kClockOffMs) return;
+  said_clock_off_ = !said_clock_off_;
+  if (switch_ && switch_->own() != 0) return;  // the others' are where the first one's is
+  if (!said_clock_off_) return spdlog::info("the server's time is the wall clock's again");
+  spdlog::warn(
+      "the wall clock has jumped {} by {} ms: the server's time goes over to it by 1 s in {} s, and until then times "
+      "of "
+      "the day come {}; a restart takes the new time at once",
+      clock_.ahead() > 0 ? "back" : "forward", off, Clock::kSlew, clock_.ahead() > 0 ? "early" : "late");
+}
+
 Result<void> Reactor::run() {
   std::array<epoll_event, 256> events{};
   while (!stop_requested_.load(std::memory_order_acquire)) {
@@ -139,6 +154,7 @@ Result<void> Reactor::run() {
     const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait);
     const auto before = std::exchange(now_, clock_.now());
     if (count == 0 && now_ - before >= kPoolIdleMs) pool_.trim();
+    look_at_clock();
     engine_.advance(now_);
     for (int i = 0; i < count; ++i) {
       const auto value = events[static_cast<std::size_t>(i)].data.u64 & ((std::uint64_t{1} << kWakeShift) - 1);

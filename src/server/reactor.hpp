@@ -203,6 +203,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   void resume_readers();
 
   Result<void> on_journal();
+  void look_at_clock();
   void on_deadlines();
   int wait_ms();
 
@@ -245,6 +246,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   Lsn compacted_at_ = 0;  // the journal's end at the last step of compaction
   std::int64_t next_disk_retry_ = 0;
   bool said_disk_full_ = false;
+  bool said_clock_off_ = false;
   std::atomic<bool> stop_requested_ = false;
 
   Shards* shards_ = nullptr;
