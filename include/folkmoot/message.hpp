@@ -51,9 +51,13 @@ struct Message {
   std::string conversation{};
   std::string correlation{};
   std::string reply_to{};
-  std::string key{};                   // idempotency key
-  std::int64_t ttl_ms = 0;             // 0: none, or the mailbox's default
-  std::int64_t deliver_at = 0;         // Unix milliseconds; 0: at once
+  std::string key{};  // idempotency key
+  // How long it lives, from when it is due on; 0: for ever, whatever its mailbox says. None: as long as its mailbox
+  // says.
+  std::optional<std::int64_t> ttl_ms{};
+  std::int64_t expires_at = 0;         // instead of a life: when it ends, Unix milliseconds by the server's clock
+  std::int64_t deliver_at = 0;         // not before then, by the same clock; 0: at once
+  std::int64_t delay_ms = 0;           // instead of `deliver_at`: so long after the server has accepted it
   std::optional<DeliveryMode> mode{};  // none: at_least_once to a mailbox, at_most_once to a topic or as a request
   Metadata metadata{};
   std::optional<RetryPolicy> retry{};  // none: the mailbox's

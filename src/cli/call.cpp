@@ -20,10 +20,6 @@ struct Options {
   bool json = false;
 };
 
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<Milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 // FIELD=VALUE into the arguments. A field that is given twice takes its last value, one that is a list all of them.
 void set_field(const OperationInfo& operation, void* arguments, const std::string& pair) {
   const auto equals = pair.find('=');
@@ -35,7 +31,7 @@ void set_field(const OperationInfo& operation, void* arguments, const std::strin
     throw_invalid(name, fmt::format("is no field of {}{}; `folkmoot describe {}` tells them", operation.name,
                                     did_you_mean(name, known), operation.name));
   }
-  const auto done = read_written(*place.field, place.at, std::string_view(pair).substr(equals + 1), now_ms());
+  const auto done = read_written(*place.field, place.at, std::string_view(pair).substr(equals + 1));
   if (!done) throw_invalid(name, done.error().text);
 }
 

@@ -8,6 +8,7 @@
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "message/json_text.hpp"
 #include "operation/json_codec.hpp"
 
 namespace folkmoot::cli {
@@ -49,7 +50,7 @@ void list(const Options& options) {
     page.limit = static_cast<std::uint32_t>(std::min<std::size_t>(left, 500));
     const auto got = value(session->call(page));
     for (const auto& dead : got.dead)
-      print_line(options.json ? to_json_text(dead, Sparse::as_described) : describe(dead));
+      print_line(options.json ? on_one_line(to_json_text(dead, Sparse::as_described)) : describe(dead));
     left -= std::min(left, got.dead.size());
     page.after = got.next;
   } while (!page.after.is_nil() && left > 0);
@@ -59,7 +60,7 @@ void show(const Options& options) {
   const auto id = parse_id(options.id);
   Session session;
   const auto dead = value(session->call(ShowDead{id}));
-  if (options.json) return print_line(to_json_text(dead, Sparse::as_described));
+  if (options.json) return print_line(on_one_line(to_json_text(dead, Sparse::as_described)));
   print_line(describe(dead));
   for (const auto& attempt : dead.attempts) {
     print_line(fmt::format("  {}  {}  {}  {}", format_time_ms(attempt.at_ms),

@@ -4,7 +4,6 @@
 
 #include <boost/json/parse.hpp>
 #include <charconv>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 
@@ -51,10 +50,6 @@ void set_retry(RetryPolicy& policy, std::string_view key, std::string_view text)
   }
 }
 
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<Milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 }  // namespace
 
 RetryPolicy parse_retry(std::string_view text) {
@@ -91,7 +86,8 @@ void MessageOptions::add_to(App& app, bool topic, bool content_required) {
   app.add_option("--type", type_,
                  topic ? "Default: event" : "task (default), query, response, command, status, ... or your own");
   app.add_option("--priority", priority_, "critical, high, normal, low, background, or 1 (first) to 10");
-  auto* ttl = add_duration(app, "--ttl", ttl_, "The message expires after this");
+  auto* ttl = add_duration(app, "--ttl", ttl_,
+                           "The message expires so long after it is due; 0: never, whatever the mailbox says");
   app.add_option("--conversation", conversation_, "The conversation it belongs to");
   app.add_option("--correlation", correlation_, "The message it answers");
   app.add_option("--reply-to", reply_to_, "The mailbox where answers should go");
@@ -142,12 +138,10 @@ ClientOptions MessageOptions::with_client_options() const {
 }
 
 void MessageOptions::set_times(Message& message) const {
-  message.ttl_ms = ttl_.count();
+  if (ttl_.count() >= 0) message.ttl_ms = ttl_.count();
+  message.expires_at = expires_at_;
   message.deliver_at = deliver_at_;
-  if (delay_.count() > 0) message.deliver_at = now_ms() + delay_.count();
-  if (expires_at_ == 0) return;
-  message.ttl_ms = expires_at_ - now_ms();
-  if (message.ttl_ms <= 0) wrong("--expires-at", fmt::format("{} is over", format_time_ms(expires_at_)));
+  message.delay_ms = delay_.count();
 }
 
 Message MessageOptions::build() const { return build_with(read_content(content_)); }

@@ -44,7 +44,7 @@ class MessageOptions {
       retry_, group_, cause_;
   std::string file_, compress_;
   std::vector<std::string> meta_;
-  Milliseconds ttl_{0}, delay_{0};
+  Milliseconds ttl_{-1}, delay_{0};  // ttl_: -1: as the mailbox says
   std::int64_t expires_at_ = 0, deliver_at_ = 0;
 };
 

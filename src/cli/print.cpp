@@ -9,6 +9,7 @@
 #include "base/duration.hpp"
 #include "folkmoot/failure.hpp"
 #include "message/json_mapping.hpp"
+#include "message/json_text.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -46,7 +47,7 @@ void print_message(const Message& message, Style style, const DeliveryShown& sho
       out += fmt::format(R"(,"lease":"{}","delivery":{},"redelivered":{}}})", shown.lease, shown.delivery,
                          shown.redelivered);
     }
-    return write_out(out + '\n');
+    return write_out(on_one_line(std::move(out)) + '\n');
   }
   // What the protocol takes a message without a type for.
   const std::string type = !message.type.empty() ? message.type : message.topic.empty() ? "task" : "event";

@@ -12,6 +12,7 @@
 #include "cli/whole_content.hpp"
 #include "message/gather.hpp"
 #include "message/json_mapping.hpp"
+#include "message/json_text.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -53,7 +54,7 @@ void print_answer(Session& session, const std::string& recipient, const Message&
     writer.begin_object().field("recipient", recipient).key("message");
     append_json(writer, answer);
     writer.end_object();
-    return print_line(out);
+    return print_line(on_one_line(std::move(out)));
   }
   auto text = value(whole_content(session, answer));
   if (text.ends_with('\n')) text.pop_back();

@@ -14,11 +14,22 @@ Result<void> check_from(const IncomingMessage& message) {
 
 Result<void> check_now(const IncomingMessage& message) {
   const auto& routing = message.routing;
-  if (routing.topic.empty()) return {};
+  const auto kept = promise_of_the_log(routing);
+  if (routing.topic.empty()) {
+    if (kept.empty() || kept == "key") return {};  // which goes along with an answer
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("`{}` is of no use to an answer, which goes to who waits for it at this moment", kept));
+  }
   if (routing.mode.value_or(DeliveryMode::at_most_once) != DeliveryMode::at_most_once) {
     return failure(ErrorCode::invalid_field,
                    fmt::format("`mode` is {} for topic {}: topics deliver at most once; send to a mailbox for more",
                                name(*routing.mode), routing.topic));
+  }
+  if (!kept.empty()) {
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("`{}` is of no use to an event, which goes to whoever listens at this moment: send to a "
+                               "mailbox for that",
+                               kept));
   }
   if (routing.topic.starts_with("bus") && (routing.topic.size() == 3 || routing.topic[3] == '.')) {
     return failure(ErrorCode::not_permitted,

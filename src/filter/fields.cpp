@@ -20,6 +20,8 @@ constexpr FilterField kFilterFields[] = {
     {"key", Field::key, FieldKind::text},
     {"ttl", Field::ttl, FieldKind::natural},
     {"deliver_at", Field::deliver_at, FieldKind::natural},
+    {"delay", Field::delay, FieldKind::natural},
+    {"expires_at", Field::expires_at, FieldKind::natural},
     {"mode", Field::mode, FieldKind::mode},
     {"group", Field::group, FieldKind::text},
     {"bounce", Field::bounce, FieldKind::flag_off},

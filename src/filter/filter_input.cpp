@@ -239,7 +239,7 @@ void FilterInput::Content::parse(std::string_view content) {
   if (!looks_like_json(content)) return;
   if (!document) document.emplace();
   document_bytes = std::max(document_bytes, content.size());
-  if (const auto parsed = document->parse(content)) {
+  if (const auto parsed = document->parse_content(content)) {
     root = *parsed;
     is_json = true;
   }

@@ -76,12 +76,12 @@ std::span<const AskingWord> asking_words() {
   return kWords;
 }
 
-Result<Asking> read_request(JsonFields& fields, std::int64_t now_ms, std::string_view from) {
+Result<Asking> read_request(JsonFields& fields, std::string_view from) {
   Asking asking;
   asking.with_status = fields.flag("stream");
   if (const auto list = fields.find("messages")) {
     if (!list->is_array()) return failure(ErrorCode::invalid_field, "`messages` must be an array of messages");
-    auto messages = read_messages(*list, now_ms, "message", from);
+    auto messages = read_messages(*list, "message", from);
     if (!messages) return std::unexpected(messages.error());
     asking.is_many = true;
     asking.messages = std::move(*messages);
@@ -90,23 +90,24 @@ Result<Asking> read_request(JsonFields& fields, std::int64_t now_ms, std::string
   }
   const auto given = fields.find("message");
   if (!given) return failure(ErrorCode::invalid_field, "`message` is missing");
-  auto message = read_message(*given, now_ms, from);
+  auto message = read_message(*given, from);
   if (!message) return std::unexpected(message.error());
   read_recipients(fields, asking);
   return checked(fields, with_message(std::move(asking), std::move(*message)));
 }
 
-Result<Asking> read_command(JsonFields& fields, std::int64_t now_ms, std::string_view from) {
+Result<Asking> read_command(JsonFields& fields, std::string_view from) {
   Asking asking;
   asking.with_status = true;
   const auto name = fields.required_text("command");
-  const auto parameters = fields.find("parameters");
-  if (parameters && !parameters->is_object()) fields.refuse(ErrorCode::invalid_field, "`parameters` must be an object");
+  std::string_view parameters = "{}";
+  if (const auto given = fields.find("parameters")) parameters = content_text(*given).value_or(std::string_view());
+  if (!parameters.starts_with('{')) fields.refuse(ErrorCode::invalid_field, "`parameters` must be an object");
   read_recipients(fields, asking);
   if (auto good = fields.result(); !good) return std::unexpected(good.error());
   Message message;
   if (const auto given = fields.find("message")) {
-    auto read = read_message(*given, now_ms, from);
+    auto read = read_message(*given, from);
     if (!read) return std::unexpected(read.error());
     message = std::move(*read);
   }
@@ -114,7 +115,7 @@ Result<Asking> read_command(JsonFields& fields, std::int64_t now_ms, std::string
   message.type = "command";
   message.content_type = "application/json";
   message.encoding.clear();
-  message.content = command_content(name, parameters ? std::string(simdjson::minify(*parameters)) : "{}");
+  message.content = command_content(name, parameters);
   return checked(fields, with_message(std::move(asking), std::move(message)));
 }
 

@@ -72,16 +72,16 @@ struct Asking {
 
 /// `message` and `to` (a name or a list), or `messages`; `need`, `timeout_ms`, `stream`. Errors: invalid_field,
 /// out_of_range, content_too_large, those of a message.
-Result<Asking> read_request(JsonFields& fields, std::int64_t now_ms, std::string_view from);
+Result<Asking> read_request(JsonFields& fields, std::string_view from);
 /// `to`, `command`, `parameters`; `need`, `timeout_ms`; `message` with more of its fields.
-Result<Asking> read_command(JsonFields& fields, std::int64_t now_ms, std::string_view from);
+Result<Asking> read_command(JsonFields& fields, std::string_view from);
 
 /// A word of the JSON doors that asks one agent or many. It is REQUESTs, read in a way of its own.
 struct AskingWord {
   std::string_view word{};
   std::string_view what{};
   const StructInfo* fields = nullptr;
-  Result<Asking> (*read)(JsonFields&, std::int64_t, std::string_view) = nullptr;
+  Result<Asking> (*read)(JsonFields&, std::string_view) = nullptr;
 };
 /// request_many and command.
 std::span<const AskingWord> asking_words();

@@ -8,6 +8,7 @@
 #include "base/nearest.hpp"
 #include "message/json_fields.hpp"
 #include "message/json_mapping.hpp"
+#include "message/json_text.hpp"
 #include "message/limits.hpp"
 #include "message/operations.hpp"
 #include "operation/frames.hpp"
@@ -32,7 +33,7 @@ std::string arguments_beside(const JsonElement& object) {
   JsonWriter json(out);
   json.begin_object();
   for (const auto [name, value] : simdjson::dom::object(object)) {
-    if (name != "op" && name != "request") json.key(name).raw(std::string(simdjson::minify(value)));
+    if (name != "op" && name != "request") json.key(name).raw(json_of(value));
   }
   json.end_object();
   return out;
@@ -50,10 +51,10 @@ ContentHash required_hash(JsonFields& fields) {
   return hash.value_or(ContentHash{});
 }
 
-Result<Message> message_of(const JsonFields& fields, std::int64_t now_ms) {
+Result<Message> message_of(const JsonFields& fields) {
   const auto value = fields.find("message");
   if (!value) return failure(ErrorCode::invalid_field, "`message` is missing");
-  return read_message(*value, now_ms);
+  return read_message(*value);
 }
 
 Result<JsonElement> array_of(const JsonFields& fields, std::string_view name) {
@@ -62,10 +63,10 @@ Result<JsonElement> array_of(const JsonFields& fields, std::string_view name) {
   return failure(ErrorCode::invalid_field, fmt::format("`{}` must be an array of messages", name));
 }
 
-Result<std::vector<Message>> messages_of(const JsonFields& fields, std::string_view name, std::int64_t now_ms) {
+Result<std::vector<Message>> messages_of(const JsonFields& fields, std::string_view name) {
   const auto array = array_of(fields, name);
   if (!array) return std::unexpected(array.error());
-  return read_messages(*array, now_ms, fmt::format("`{}`, message", name));
+  return read_messages(*array, fmt::format("`{}`, message", name));
 }
 
 std::string error_text(std::uint32_t request, const Error& error, std::string_view op = "error") {
@@ -178,17 +179,22 @@ Result<void> append_welcome(JsonWriter& json, Bytes body) {
 
 }  // namespace
 
-TextSession::Asked TextSession::ask(std::string_view text, std::int64_t now_ms) {
+TextSession::Asked TextSession::ask(std::string_view text) {
   Asked asked;
   Row row;
   const auto object = document_.parse(text);
-  if (!object) return asked.answer = error_text(0, object.error()), asked;
+  if (!object) {
+    // Whoever asked waits under its number.
+    const auto number = number_in_broken_json(text, "request");
+    return asked.answer = error_text(number <= UINT32_MAX ? static_cast<std::uint32_t>(number) : 0, object.error()),
+           asked;
+  }
   if (!object->is_object()) {
     asked.answer =
         error_text(0, {ErrorCode::malformed, fmt::format("an operation is a JSON object, not {}", shown(*object))});
     return asked;
   }
-  if (auto done = translate(*object, now_ms, row, asked.frames); !done) {
+  if (auto done = translate(*object, row, asked.frames); !done) {
     asked.frames.clear();
     asked.answer = error_text(row.number, done.error());
     return asked;
@@ -215,7 +221,7 @@ std::uint32_t TextSession::take_number() {
   return taken;
 }
 
-Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_ms, Row& row, std::string& frames) {
+Result<void> TextSession::translate(const JsonElement& object, Row& row, std::string& frames) {
   JsonFields fields(object);
   row.number = static_cast<std::uint32_t>(fields.number("request", 0, 0, UINT32_MAX));
   const auto word = fields.required_text("op");
@@ -249,12 +255,12 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
   }
   if (is_asking) {
     if (auto good = check_names(*asking_word->fields, object, kCommonTextFields); !good) return good;
-    const auto asking = asking_word->read(fields, now_ms, {});
+    const auto asking = asking_word->read(fields, {});
     return asking ? translate_asking(*asking, row, frames) : Result<void>(std::unexpected(asking.error()));
   }
   if (auto good = check_names(*frame->fields, object, kCommonTextFields); !good) return good;
   if (frame->is_map() && row.op != Opcode::hello && row.op != Opcode::call)
-    return translate_map(*frame, object, now_ms, frames);
+    return translate_map(*frame, object, frames);
   std::string out;
   switch (row.op) {
     case Opcode::hello: {
@@ -263,16 +269,16 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       break;
     }
     case Opcode::publish: {
-      const auto message = message_of(fields, now_ms);
+      const auto message = message_of(fields);
       if (!message) return std::unexpected(message.error());
       if (auto done = append_publish(out, next_, *message); !done) return done;
       break;
     }
     case Opcode::publish_batch:
-      if (auto done = translate_batch(fields, now_ms, row, out); !done) return done;
+      if (auto done = translate_batch(fields, row, out); !done) return done;
       break;
     case Opcode::complete: {
-      const auto outputs = fields.has("outputs") ? messages_of(fields, "outputs", now_ms) : std::vector<Message>{};
+      const auto outputs = fields.has("outputs") ? messages_of(fields, "outputs") : std::vector<Message>{};
       if (!outputs) return std::unexpected(outputs.error());
       if (auto done = append_complete(out, next_, fields.lease("lease"), *outputs); !done) return done;
       break;
@@ -290,7 +296,7 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       append_ack(out, next_, fields.leases("leases"));
       break;
     case Opcode::request: {
-      const auto message = message_of(fields, now_ms);
+      const auto message = message_of(fields);
       if (!message) return std::unexpected(message.error());
       row.stream = fields.flag("stream");
       const auto timeout_ms = fields.duration_ms("timeout_ms", 30'000);
@@ -306,11 +312,13 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
       break;
     case Opcode::call: {
       const auto name = fields.required_text("name");
-      const auto arguments = fields.find("arguments");
-      if (arguments && !arguments->is_object())
-        return failure(ErrorCode::invalid_field, "`arguments` must be an object");
+      std::string_view arguments;
+      if (const auto given = fields.find("arguments")) {
+        arguments = content_text(*given).value_or(std::string_view());
+        if (!arguments.starts_with('{')) return failure(ErrorCode::invalid_field, "`arguments` must be an object");
+      }
       row.call = find_operation(name);
-      append_call(out, next_, name, arguments ? std::string(simdjson::minify(*arguments)) : std::string{});
+      append_call(out, next_, name, arguments);
       break;
     }
     case Opcode::content_write: {
@@ -340,10 +348,9 @@ Result<void> TextSession::translate(const JsonElement& object, std::int64_t now_
   return {};
 }
 
-Result<void> TextSession::translate_map(const FrameInfo& frame, const JsonElement& object, std::int64_t now_ms,
-                                        std::string& frames) const {
+Result<void> TextSession::translate_map(const FrameInfo& frame, const JsonElement& object, std::string& frames) const {
   const auto fields = frame.fields->make();
-  auto done = read_json(*frame.fields, fields.get(), object, now_ms, Unknown::refuse, kCommonTextFields);
+  auto done = read_json(*frame.fields, fields.get(), object, Unknown::refuse, kCommonTextFields);
   if (!done) return done;
   std::string body;
   if (done = write_pack(body, *frame.fields, fields.get()); !done) return done;
@@ -351,15 +358,15 @@ Result<void> TextSession::translate_map(const FrameInfo& frame, const JsonElemen
   return {};
 }
 
-Result<void> TextSession::translate_batch(JsonFields& fields, std::int64_t now_ms, Row& row, std::string& frames) {
+Result<void> TextSession::translate_batch(JsonFields& fields, Row& row, std::string& frames) {
   if (fields.flag("atomic")) {
-    const auto messages = messages_of(fields, "messages", now_ms);
+    const auto messages = messages_of(fields, "messages");
     if (!messages) return std::unexpected(messages.error());
     return append_publish_batch(frames, next_, *messages, kFlagAtomic);
   }
   const auto array = array_of(fields, "messages");
   if (!array) return std::unexpected(array.error());
-  auto messages = read_each(*array, now_ms);
+  auto messages = read_each(*array);
   if (auto done = append_publish_each(frames, next_, messages); !done) return done;
   row.refused = refused_here(messages);
   return {};

@@ -38,7 +38,7 @@ class TextSession {
     std::string answer;
     bool is_hello = false;
   };
-  Asked ask(std::string_view text, std::int64_t now_ms);
+  Asked ask(std::string_view text);
 
   /// What a frame of the server means to the text side. WITHDRAWN has no number: it is the text side's once that took
   /// messages.
@@ -75,10 +75,9 @@ class TextSession {
     std::size_t index = 0;                // of whom
   };
 
-  Result<void> translate(const JsonElement& object, std::int64_t now_ms, Row& row, std::string& frames);
-  Result<void> translate_map(const FrameInfo& frame, const JsonElement& object, std::int64_t now_ms,
-                             std::string& frames) const;
-  Result<void> translate_batch(JsonFields& fields, std::int64_t now_ms, Row& row, std::string& frames);
+  Result<void> translate(const JsonElement& object, Row& row, std::string& frames);
+  Result<void> translate_map(const FrameInfo& frame, const JsonElement& object, std::string& frames) const;
+  Result<void> translate_batch(JsonFields& fields, Row& row, std::string& frames);
   Result<void> translate_asking(const Asking& asking, Row& row, std::string& frames);
   Told tell_of_many(const Row& row, const Frame& frame);
   void end_many(Many& many, std::uint32_t number, Told& told);

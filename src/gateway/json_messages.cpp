@@ -27,8 +27,8 @@ Result<std::string_view> wanted_encoding(const JsonElement& object) {
 
 }  // namespace
 
-Result<Message> read_message(const JsonElement& value, std::int64_t now_ms, std::string_view from) {
-  auto message = message_from_json(value, now_ms);
+Result<Message> read_message(const JsonElement& value, std::string_view from) {
+  auto message = message_from_json(value);
   if (!message) return message;
   if (message->from.empty()) message->from = from;
   const auto encoding = wanted_encoding(value);
@@ -37,11 +37,10 @@ Result<Message> read_message(const JsonElement& value, std::int64_t now_ms, std:
   return message;
 }
 
-Result<std::vector<Message>> read_messages(const JsonElement& array, std::int64_t now_ms, std::string_view what,
-                                           std::string_view from) {
+Result<std::vector<Message>> read_messages(const JsonElement& array, std::string_view what, std::string_view from) {
   std::vector<Message> messages;
   for (const auto element : simdjson::dom::array(array)) {
-    auto message = read_message(element, now_ms, from);
+    auto message = read_message(element, from);
     if (!message)
       return failure(message.error().code, fmt::format("{} {}: {}", what, messages.size(), message.error().text));
     messages.push_back(std::move(*message));
@@ -50,10 +49,10 @@ Result<std::vector<Message>> read_messages(const JsonElement& array, std::int64_
   return messages;
 }
 
-std::vector<Result<Message>> read_each(const JsonElement& array, std::int64_t now_ms, std::string_view from) {
+std::vector<Result<Message>> read_each(const JsonElement& array, std::string_view from) {
   std::vector<Result<Message>> messages;
   for (const auto element : simdjson::dom::array(array)) {
-    messages.push_back(read_message(element, now_ms, from));
+    messages.push_back(read_message(element, from));
     if (messages.size() > kBatchMessagesMax) break;
   }
   return messages;
@@ -74,7 +73,7 @@ void append_readable(JsonWriter& out, const JsonElement& object, std::size_t& ro
     out.key(name);
     JsonElement ignored;
     const bool is_packed = name == "message" && !value["encoding"].get(ignored) && !value["content"].get(ignored);
-    auto message = is_packed ? message_from_json(value, 0) : Result<Message>(failure(ErrorCode::not_found, {}));
+    auto message = is_packed ? message_from_json(value) : Result<Message>(failure(ErrorCode::not_found, {}));
     if (message) {
       const auto error = make_readable(*message, std::min(room, kUnpackedBytesMax));
       room -= std::min(room, message->content.size());
@@ -84,7 +83,7 @@ void append_readable(JsonWriter& out, const JsonElement& object, std::size_t& ro
       for (const auto letter : simdjson::dom::array(value)) append_readable(out, letter, room);
       out.end_array();
     } else {
-      out.raw(std::string(simdjson::minify(value)));
+      out.raw(json_of(value));
     }
   }
   out.end_object();

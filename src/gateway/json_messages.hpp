@@ -19,13 +19,12 @@ constexpr std::size_t kUnpackedInAllMax = 64 * 1024 * 1024;
 
 /// One message. `from` is its sender if it names none. Errors: those of message_from_json(); invalid_field
 /// (`compress`).
-Result<Message> read_message(const JsonElement& value, std::int64_t now_ms, std::string_view from = {});
+Result<Message> read_message(const JsonElement& value, std::string_view from = {});
 /// An array of them. More than kBatchMessagesMax are cut short to one above: refused when the frame is made. Errors:
 /// those of one, which begin with `what` and its place.
-Result<std::vector<Message>> read_messages(const JsonElement& array, std::int64_t now_ms, std::string_view what,
-                                           std::string_view from = {});
+Result<std::vector<Message>> read_messages(const JsonElement& array, std::string_view what, std::string_view from = {});
 /// The same for messages that stand for themselves: each with an error of its own.
-std::vector<Result<Message>> read_each(const JsonElement& array, std::int64_t now_ms, std::string_view from = {});
+std::vector<Result<Message>> read_each(const JsonElement& array, std::string_view from = {});
 
 /// The message with its content as it was before it was compressed. What cannot be decompressed, or would be too large,
 /// stays as it is: the error says why.

@@ -17,11 +17,11 @@ namespace {
 constexpr std::array<std::string_view, 11> kTypeWords = {
     "", "task", "query", "response", "event", "command", "status", "notification", "error", "heartbeat", "discovery"};
 
-constexpr std::string_view kFieldNames[] = {"id",       "timestamp", "from",         "to",           "topic",
-                                            "type",     "priority",  "content_type", "conversation", "correlation",
-                                            "reply_to", "key",       "ttl",          "deliver_at",   "mode",
-                                            "metadata", "retry",     "group",        "bounce",       "expects_reply",
-                                            "encoding", "cause",     "hops",         "chain",        "content_ref"};
+constexpr std::string_view kFieldNames[] = {
+    "id",           "timestamp",    "from",        "to",          "topic",  "type",          "priority",
+    "content_type", "conversation", "correlation", "reply_to",    "key",    "ttl",           "deliver_at",
+    "mode",         "metadata",     "retry",       "group",       "bounce", "expects_reply", "encoding",
+    "cause",        "hops",         "chain",       "content_ref", "delay",  "expires_at"};
 static_assert(std::size(kFieldNames) == kFields);
 
 std::unexpected<Error> bad_name(Field field, std::string_view value) {
@@ -141,6 +141,19 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
   routing.pairs_begin = reader.offset();
   if (!reader.ok()) return failure(ErrorCode::malformed, "the envelope is not a MessagePack map");
 
+  const auto take_duration = [&](std::int64_t& into, Field field) -> Result<void> {
+    const auto value = reader.uint();
+    if (value > static_cast<std::uint64_t>(kDurationMsMax))
+      return out_of_range(field, value, "ten years of ms at most");
+    into = static_cast<std::int64_t>(value);
+    return {};
+  };
+  const auto take_time = [&](std::int64_t& into, Field field) -> Result<void> {
+    const auto value = reader.uint();
+    if (value >> 44) return out_of_range(field, value, "Unix milliseconds up to the year 2527");
+    into = static_cast<std::int64_t>(value);
+    return {};
+  };
   const auto take_name = [&](std::string_view& into, Field field) -> Result<void> {
     into = reader.str();
     if (reader.ok() && !is_name(into)) return bad_name(field, into);
@@ -200,19 +213,14 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
         break;
       case Field::key:
         return take_name(routing.key, field);
-      case Field::ttl: {
-        const auto value = reader.uint();
-        if (value > static_cast<std::uint64_t>(kDurationMsMax))
-          return out_of_range(field, value, "ten years of ms at most");
-        routing.ttl_ms = static_cast<std::int64_t>(value);
-        break;
-      }
-      case Field::deliver_at: {
-        const auto value = reader.uint();
-        if (value >> 44) return out_of_range(field, value, "Unix milliseconds up to the year 2527");
-        routing.deliver_at = static_cast<std::int64_t>(value);
-        break;
-      }
+      case Field::ttl:
+        return take_duration(routing.ttl_ms.emplace(), field);
+      case Field::deliver_at:
+        return take_time(routing.deliver_at, field);
+      case Field::expires_at:
+        return take_time(routing.expires_at, field);
+      case Field::delay:
+        return take_duration(routing.delay_ms, field);
       case Field::mode: {
         const auto value = reader.uint();
         if (value > 2) return out_of_range(field, value, "0, 1 or 2");
@@ -283,11 +291,24 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
   };
   if (auto done = walk(reader, routing.fields, on_field); !done) return done;
   routing.bytes = reader.offset();
+  if (routing.delay_ms != 0 && routing.deliver_at != 0)
+    return failure(ErrorCode::invalid_field, "both `delay` and `deliver_at` are given; give one of them");
+  if (routing.ttl_ms && routing.expires_at != 0)
+    return failure(ErrorCode::invalid_field, "both `ttl` and `expires_at` are given; give one of them");
   if (routing.to.empty() == routing.topic.empty() && (recipient == Recipient::required || !routing.to.empty())) {
     return failure(ErrorCode::no_recipient,
                    routing.to.empty() ? "neither `to` nor `topic` is given" : "both `to` and `topic` are given");
   }
   return {};
+}
+
+std::string_view promise_of_the_log(const Routing& routing) {
+  if (!routing.group.empty()) return "group";
+  if (routing.deliver_at != 0) return "deliver_at";
+  if (routing.delay_ms != 0) return "delay";
+  if (!routing.retry.empty()) return "retry";
+  if (routing.bounce) return "bounce";
+  return routing.key.empty() ? "" : "key";
 }
 
 std::size_t stamp(Bytes envelope, const Routing& routing, const Stamp& stamp, std::uint8_t* out) {
@@ -422,13 +443,15 @@ Result<void> encode_envelope(const Message& message, std::string& out) {
     key(field);
     writer.str(value);
   };
-  const auto number = [&](Field field, std::int64_t value) {
-    if (value == 0) return;
+  const auto any_number = [&](Field field, std::int64_t value) {
     if (value < 0)
       result = failure(ErrorCode::out_of_range,
                        fmt::format("`{}` is negative", kFieldNames[static_cast<std::size_t>(field)]));
     key(field);
     writer.uint(static_cast<std::uint64_t>(value));
+  };
+  const auto number = [&](Field field, std::int64_t value) {
+    if (value != 0) any_number(field, value);
   };
   if (!message.id.is_nil()) {
     key(Field::id);
@@ -452,8 +475,10 @@ Result<void> encode_envelope(const Message& message, std::string& out) {
   text(Field::correlation, message.correlation);
   text(Field::reply_to, message.reply_to);
   text(Field::key, message.key);
-  number(Field::ttl, message.ttl_ms);
+  if (message.ttl_ms) any_number(Field::ttl, *message.ttl_ms);
   number(Field::deliver_at, message.deliver_at);
+  number(Field::delay, message.delay_ms);
+  number(Field::expires_at, message.expires_at);
   if (message.mode) {
     key(Field::mode);
     writer.uint(static_cast<std::uint64_t>(*message.mode));
@@ -556,6 +581,8 @@ Result<void> decode_message(Bytes bytes, Message& message) {
   message.key = routing->key;
   message.ttl_ms = routing->ttl_ms;
   message.deliver_at = routing->deliver_at;
+  message.delay_ms = routing->delay_ms;
+  message.expires_at = routing->expires_at;
   message.mode = routing->mode;
   message.group = routing->group;
   message.bounce = routing->bounce;

@@ -41,8 +41,10 @@ enum class Field : std::uint8_t {
   hops = 22,
   chain = 23,
   content_ref = 24,
+  delay = 25,
+  expires_at = 26,
 };
-constexpr std::size_t kFields = 25;
+constexpr std::size_t kFields = 27;
 
 /// A part of the envelope, by offset from its first byte.
 struct EnvelopePart {
@@ -55,9 +57,11 @@ struct EnvelopePart {
 struct Routing {
   std::string_view from, to, topic, key, reply_to, correlation, conversation, group;
   Uuid id{}, cause{};
-  std::int64_t timestamp = 0;  // as the sender says
-  std::int64_t ttl_ms = 0;
+  std::int64_t timestamp = 0;          // as the sender says
+  std::optional<std::int64_t> ttl_ms;  // 0: for ever; none: as the mailbox says
   std::int64_t deliver_at = 0;
+  std::int64_t delay_ms = 0;
+  std::int64_t expires_at = 0;
   Priority priority = normal;
   std::optional<DeliveryMode> mode;
   std::uint8_t type = 0;  // number of a standard type; 0: none, or a custom word
@@ -80,6 +84,9 @@ enum class Recipient { required, optional };
 /// The same into `routing`, which must be as made; on error its content is of no use. Saves copies where each one
 /// counts.
 Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient = Recipient::required);
+
+/// A field that says what only a message on disk can keep; `key` if there is no other; empty: there is none.
+std::string_view promise_of_the_log(const Routing& routing);
 
 /// What the server puts in front of the sender's fields.
 struct Stamp {

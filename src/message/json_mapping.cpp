@@ -15,6 +15,7 @@
 #include "base/utf8.hpp"
 #include "message/envelope.hpp"
 #include "message/json_document.hpp"
+#include "message/json_text.hpp"
 #include "message/limits.hpp"
 #include "message/topic.hpp"
 
@@ -117,6 +118,14 @@ constexpr Spelling kSpellings[] = {
 
 constexpr std::pair<std::string_view, std::string_view> kTypeSpellings[] = {
     {"agent_request", "query"}, {"agent_response", "response"}, {"agent_broadcast", "event"}};
+
+// What doors write beside a message's fields when they hand it out; it may come back with a message that is sent on.
+constexpr std::string_view kDoorFields[] = {"lease", "delivery", "redelivered", "status", "content_error"};
+
+// Fields that envelopes of other systems have and ours never: what such a one carries is not understood, and would be
+// lost.
+constexpr std::pair<std::string_view, std::string_view> kForeignFields[] = {
+    {"specversion", "CloudEvents"}, {"jsonrpc", "JSON-RPC"}, {"performative", "FIPA ACL"}, {"@context", "JSON-LD"}};
 
 constexpr std::int64_t kTimeMsMax = (std::int64_t{1} << 44) - 1;
 
@@ -313,17 +322,30 @@ Result<void> read_chain(const Found& found, std::vector<Uuid>& into) {
 
 // The table of section 12. A string in base64 wins over its content type: it says plainly what it is.
 Result<void> read_content(const Found& found, bool is_base64, Message& message) {
-  const auto text = text_of(found.value);
+  const auto written = content_text(found.value);
+  const bool is_json = !is_base64 && is_json_type(message.content_type);
+  auto text = text_of(found.value);
+  std::string unquoted;
+  if (written && written->starts_with('"') && !is_json) {
+    auto said = unquote_json(*written);
+    if (!said) {
+      return failure(said.error().code,
+                     fmt::format("`{}`: {}; with the content_type application/json it is taken as it stands",
+                                 found.name, said.error().text));
+    }
+    unquoted = std::move(*said);
+    text = unquoted;
+  }
   if (is_base64) {
     auto bytes = text ? decode_base64(*text) : std::nullopt;
     if (!bytes) return refuse(ErrorCode::invalid_field, found, "a string in base64, as `content_encoding` says");
     message.content = std::move(*bytes);
     if (message.content_type.empty()) message.content_type = "application/octet-stream";
-  } else if (text && !is_json_type(message.content_type)) {
+  } else if (text && !is_json) {
     message.content = *text;
     if (message.content_type.empty()) message.content_type = "text/plain";
   } else {
-    message.content = simdjson::minify(found.value);
+    message.content = written ? std::string(*written) : std::string(simdjson::minify(found.value));
     if (message.content_type.empty()) message.content_type = "application/json";
   }
   return {};
@@ -354,13 +376,33 @@ const Spelling* find_spelling(std::string_view name) {
 
 using Slots = std::array<std::optional<Found>, kSlots>;
 
+std::string_view shown_name(std::string_view name) {
+  return name.substr(0, utf8_prefix(name.substr(0, kNameBytesMax)));
+}
+
+Result<void> check_unknown(std::string_view field) {
+  for (const auto& [name, system] : kForeignFields) {
+    if (field != name) continue;
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("`{}` is a field of {}, which is not understood here: send what it carries as `content`",
+                               name, system));
+  }
+  return {};
+}
+
 Result<Slots> sort_fields(const dom::element& value) {
   if (!value.is_object())
     return failure(ErrorCode::malformed, fmt::format("a message is a JSON object, not {}", shown(value)));
   Slots slots;
+  std::optional<std::string_view> unknown;  // the first field that is none of a message's
   for (const auto [name, element] : dom::object(value)) {
     const auto* const known = find_spelling(name);
-    if (known == nullptr) continue;
+    if (known == nullptr) {
+      if (auto ours = check_unknown(name); !ours) return std::unexpected(std::move(ours.error()));
+      if (!unknown && !element.is_null() && std::ranges::find(kDoorFields, name) == std::end(kDoorFields))
+        unknown = name;
+      continue;
+    }
     if (element.is_null() && known->slot != kContent) continue;  // the same as leaving it out
     auto& slot = slots[known->slot];
     if (slot && std::string(simdjson::minify(slot->value)) != std::string(simdjson::minify(element))) {
@@ -368,6 +410,11 @@ Result<Slots> sort_fields(const dom::element& value) {
                                                            shown(slot->value), name, shown(element)));
     }
     slot = Found{known->name, element};
+  }
+  if (unknown && !slots[kContent] && !slots[kContentRef]) {
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("`{}` is no field of a message, and there is no `content`: what it says would be lost",
+                               shown_name(*unknown)));
   }
   return slots;
 }
@@ -406,11 +453,9 @@ void append_content(JsonWriter& out, const Message& message) {
   }
   const std::string_view content = message.content;
   if (is_json_type(message.content_type) && !content.empty()) {
-    // The sender's own text, without its white space: its numbers stay as they were written.
-    std::string text(content.size(), '\0');
-    std::size_t size = 0;
-    if (JsonDocument().parse(content) && !simdjson::minify(content.data(), content.size(), text.data(), size)) {
-      out.key("content").raw(std::string_view(text).substr(0, size));
+    // The sender's own text, byte for byte.
+    if (is_json(content)) {
+      out.key("content").raw(content);
       return;
     }
   } else if (is_text_type(message.content_type) && is_utf8(content)) {
@@ -458,7 +503,7 @@ Result<RetryPolicy> retry_from_json(const dom::element& value) {
   return policy;
 }
 
-Result<Message> message_from_json(const dom::element& value, std::int64_t now_ms) {
+Result<Message> message_from_json(const dom::element& value) {
   auto sorted = sort_fields(value);
   if (!sorted) return std::unexpected(sorted.error());
   const Slots& slots = *sorted;
@@ -482,20 +527,10 @@ Result<Message> message_from_json(const dom::element& value, std::int64_t now_ms
   name_into(kCorrelation, message.correlation);
   name_into(kReplyTo, message.reply_to);
   name_into(kKey, message.key);
-  with(kTtl, [&](const Found& found) { return read_duration(found, message.ttl_ms); });
+  with(kTtl, [&](const Found& found) { return read_duration(found, message.ttl_ms.emplace()); });
   with(kDeliverAt, [&](const Found& found) { return read_time(found, message.deliver_at); });
   with(kMode, [&](const Found& found) { return read_mode(found, message.mode); });
   with(kMetadata, [&](const Found& found) { return read_metadata(found, message.metadata); });
-  with(kExpiresAt, [&](const Found& found) -> Result<void> {
-    std::int64_t at = 0;
-    if (auto done = read_time(found, at); !done) return done;
-    if (slots[kTtl])
-      return failure(ErrorCode::invalid_field, "both `ttl` and `expires_at` are given; give one of them");
-    if (at <= now_ms) return refuse(ErrorCode::out_of_range, found, "a time to come");
-    message.ttl_ms = at - now_ms;
-    if (message.ttl_ms > kDurationMsMax) return refuse(ErrorCode::out_of_range, found, "ten years ahead at most");
-    return {};
-  });
   with(kRetry, [&](const Found& found) -> Result<void> {
     auto policy = retry_from_json(found.value);
     if (!policy) return std::unexpected(policy.error());
@@ -519,7 +554,16 @@ Result<Message> message_from_json(const dom::element& value, std::int64_t now_ms
     if (auto done = read_duration(found, delay); !done) return done;
     if (slots[kDeliverAt])
       return failure(ErrorCode::invalid_field, "both `delay` and `deliver_at` are given; give one of them");
-    message.deliver_at = delay > 0 ? now_ms + delay : 0;
+    message.delay_ms = delay;
+    return {};
+  });
+  with(kExpiresAt, [&](const Found& found) -> Result<void> {
+    std::int64_t at = 0;
+    if (auto done = read_time(found, at); !done) return done;
+    if (slots[kTtl])
+      return failure(ErrorCode::invalid_field, "both `ttl` and `expires_at` are given; give one of them");
+    if (at == 0) return refuse(ErrorCode::out_of_range, found, "a time to come");
+    message.expires_at = at;
     return {};
   });
   bool is_base64 = false;
@@ -545,11 +589,11 @@ Result<void> check_changes(const dom::element& object) {
   return {};
 }
 
-Result<Message> message_from_json(std::string_view text, std::int64_t now_ms) {
+Result<Message> message_from_json(std::string_view text) {
   JsonDocument document;
   auto value = document.parse(text);
   if (!value) return std::unexpected(value.error());
-  return message_from_json(*value, now_ms);
+  return message_from_json(*value);
 }
 
 void append_retry(JsonWriter& out, const RetryPolicy& policy) {
@@ -568,8 +612,10 @@ void append_json_fields(JsonWriter& out, const Message& message) {
   append_content(out, message);
   out.optional_field("conversation", message.conversation).optional_field("correlation", message.correlation);
   out.optional_field("reply_to", message.reply_to).optional_field("key", message.key);
-  if (message.ttl_ms) out.field("ttl", message.ttl_ms);
+  if (message.ttl_ms) out.field("ttl", *message.ttl_ms);
+  if (message.expires_at) out.field("expires_at", message.expires_at);
   if (message.deliver_at) out.field("deliver_at", message.deliver_at);
+  if (message.delay_ms) out.field("delay", message.delay_ms);
   if (message.mode) out.field("mode", name(*message.mode));
   if (!message.metadata.empty()) out.field("metadata", message.metadata);
   if (message.retry) append_retry(out.key("retry"), *message.retry);

@@ -14,11 +14,10 @@ class element;
 
 namespace folkmoot {
 
-/// The message that a JSON text says. `now_ms` (Unix milliseconds) is what `expires_at` is measured against. Whether
-/// exactly one of `to` and `topic` is there is left to the server. Errors: those of JsonDocument::parse; invalid_field,
-/// invalid_name, invalid_topic, out_of_range with field and value.
-Result<Message> message_from_json(std::string_view text, std::int64_t now_ms);
-Result<Message> message_from_json(const simdjson::dom::element& value, std::int64_t now_ms);
+/// The message that a JSON text says. Whether exactly one of `to` and `topic` is there is left to the server. Errors:
+/// those of JsonDocument::parse; invalid_field, invalid_name, invalid_topic, out_of_range with field and value.
+Result<Message> message_from_json(std::string_view text);
+Result<Message> message_from_json(const simdjson::dom::element& value);
 
 /// Whether all fields of an object may be put into the place of those of a dead letter: what a message does not have,
 /// and what stays as it was (id, timestamp, from, no topic), would go unheard. Errors: invalid_field.

@@ -32,7 +32,7 @@ Result<void> read_answer(const OperationInfo& operation, Bytes body, void* answe
   if (operation.answer->fields.empty()) return {};
   if (operation.layout == Layout::numbers && (body.size() == number_bytes(*operation.answer) || !is_json(body)))
     return read_numbers(*operation.answer, answer, body);
-  return read_json(*operation.answer, answer, as_text(body), 0, Unknown::ignore);
+  return read_json(*operation.answer, answer, as_text(body), Unknown::ignore);
 }
 
 Result<std::string> answer_as_json(const OperationInfo& operation, Bytes body) {

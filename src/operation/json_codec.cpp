@@ -22,8 +22,8 @@ namespace dom = simdjson::dom;
 // Reads values of one struct; what is wrong names the field it is in.
 class JsonReader {
  public:
-  JsonReader(std::int64_t now_ms, Unknown unknown, std::span<const std::string_view> besides = {})
-      : now_ms_(now_ms), unknown_(unknown), besides_(besides) {}
+  explicit JsonReader(Unknown unknown, std::span<const std::string_view> besides = {})
+      : unknown_(unknown), besides_(besides) {}
 
   Result<void> read_object(const StructInfo& info, void* object, const JsonElement& value);
   // `type` is the field's, or that of an element of it.
@@ -46,7 +46,6 @@ class JsonReader {
   Result<void> read_list(const FieldInfo& field, const TypeInfo& type, void* at, const JsonElement& value);
   Result<void> read_message(const FieldInfo& field, void* at, const JsonElement& value) const;
 
-  const std::int64_t now_ms_;
   const Unknown unknown_;
   std::span<const std::string_view> besides_;  // of the outermost object
 };
@@ -142,7 +141,7 @@ Result<void> JsonReader::read_value(const FieldInfo& field, const TypeInfo& type
       return {};
     }
     case Kind::json:
-      *static_cast<JsonText*>(at) = {simdjson::minify(value)};
+      *static_cast<JsonText*>(at) = {json_of(value)};
       return {};
     case Kind::message:
       return read_message(field, at, value);
@@ -240,7 +239,7 @@ Result<void> JsonReader::read_list(const FieldInfo& field, const TypeInfo& type,
 }
 
 Result<void> JsonReader::read_message(const FieldInfo& field, void* at, const JsonElement& value) const {
-  auto message = message_from_json(value, now_ms_);
+  auto message = message_from_json(value);
   if (!message) return failure(message.error().code, fmt::format("`{}`: {}", field.name, message.error().text));
   *static_cast<Message*>(at) = std::move(*message);
   return {};
@@ -336,11 +335,11 @@ bool is_json_written(Kind kind) {
 
 }  // namespace
 
-Result<void> read_json(const StructInfo& info, void* object, const JsonElement& value, std::int64_t now_ms,
-                       Unknown unknown, std::span<const std::string_view> besides) {
+Result<void> read_json(const StructInfo& info, void* object, const JsonElement& value, Unknown unknown,
+                       std::span<const std::string_view> besides) {
   if (!value.is_object())
     return failure(ErrorCode::malformed, fmt::format("the arguments are not a JSON object, but {}", shown(value)));
-  return JsonReader(now_ms, unknown, besides).read_object(info, object, value);
+  return JsonReader(unknown, besides).read_object(info, object, value);
 }
 
 Result<void> check_names(const StructInfo& info, const JsonElement& value, std::span<const std::string_view> besides) {
@@ -352,17 +351,16 @@ Result<void> check_names(const StructInfo& info, const JsonElement& value, std::
   return {};
 }
 
-Result<void> read_json(const StructInfo& info, void* object, std::string_view text, std::int64_t now_ms,
-                       Unknown unknown) {
+Result<void> read_json(const StructInfo& info, void* object, std::string_view text, Unknown unknown) {
   JsonDocument document;
   const auto value = document.parse(text.empty() ? "{}" : text);
   if (!value) return std::unexpected(value.error());
-  return read_json(info, object, *value, now_ms, unknown);
+  return read_json(info, object, *value, unknown);
 }
 
 JsonText json_text(const Metadata& object) { return {boost::json::serialize(object)}; }
 
-Result<void> read_written(const FieldInfo& field, void* at, std::string_view text, std::int64_t now_ms) {
+Result<void> read_written(const FieldInfo& field, void* at, std::string_view text) {
   const auto* type = field.type;
   const auto& element = type->kind == Kind::list ? *type->element : *type;
   if (type->kind == Kind::list) {
@@ -391,7 +389,7 @@ Result<void> read_written(const FieldInfo& field, void* at, std::string_view tex
     return failure(ErrorCode::invalid_field,
                    fmt::format("`{}` is {}; it may be {}", field.name, text.empty() ? "empty" : text, allowed(field)));
   }
-  return JsonReader(now_ms, Unknown::refuse).read_value(field, element, at, *value);
+  return JsonReader(Unknown::refuse).read_value(field, element, at, *value);
 }
 
 void write_json(JsonWriter& out, const StructInfo& info, const void* object, Sparse sparse) {

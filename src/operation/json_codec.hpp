@@ -17,28 +17,26 @@ enum class Unknown : std::uint8_t {
   ignore,  // answers, which newer servers may say more in
 };
 
-/// Puts the fields of a JSON object into `object`, which is as it was made. `now_ms`: what times in messages are
-/// measured against. null is the same as leaving a field out.
+/// Puts the fields of a JSON object into `object`, which is as it was made. null is the same as leaving a field out.
 /// Errors, which name the field: invalid_field (another type, unknown, given twice, missing), out_of_range, and those
 /// of reading messages. On an error the object is in any state.
 /// `besides`: names that stand there for others, and are passed over.
-Result<void> read_json(const StructInfo& info, void* object, const JsonElement& value, std::int64_t now_ms,
+Result<void> read_json(const StructInfo& info, void* object, const JsonElement& value,
                        Unknown unknown = Unknown::refuse, std::span<const std::string_view> besides = {});
 /// Whether there is nothing in the object but fields of `info` and what is in `besides`. Errors: invalid_field.
 Result<void> check_names(const StructInfo& info, const JsonElement& value, std::span<const std::string_view> besides);
 template <class T>
-Result<T> from_json(const JsonElement& value, std::int64_t now_ms, Unknown unknown = Unknown::refuse) {
+Result<T> from_json(const JsonElement& value, Unknown unknown = Unknown::refuse) {
   T out{};
-  if (auto done = read_json(describe<T>(), &out, value, now_ms, unknown); !done) return std::unexpected(done.error());
+  if (auto done = read_json(describe<T>(), &out, value, unknown); !done) return std::unexpected(done.error());
   return out;
 }
 /// The same from text; empty text is an object without fields.
-Result<void> read_json(const StructInfo& info, void* object, std::string_view text, std::int64_t now_ms,
-                       Unknown unknown = Unknown::refuse);
+Result<void> read_json(const StructInfo& info, void* object, std::string_view text, Unknown unknown = Unknown::refuse);
 
 /// One value that a person has written: of a query, or on a command line. A duration has its unit; what JSON has
 /// brackets for is JSON; a list takes one element more each time. Errors: as read_json().
-Result<void> read_written(const FieldInfo& field, void* at, std::string_view text, std::int64_t now_ms);
+Result<void> read_written(const FieldInfo& field, void* at, std::string_view text);
 
 enum class Sparse : std::uint8_t {
   as_described,  // answers: FieldInfo::sparse

@@ -226,7 +226,6 @@ void write_message_values(JsonWriter& out, Side side) {
     write_described(out, "type", "A word, or the number of one (docs/protocol.md, section 4)", [&] {
       write_either(out, side, [&] { number(1, 10); }, [&] { out.field("type", "string").field("maxLength", 255); });
     });
-    write_described(out, "delay", "Or so long from now on", duration);
     write_described(out, "compress", "The server compresses the content on its way", [&] {
       out.key("anyOf").begin_array().begin_object().field("type", "boolean").end_object().begin_object();
       write_words(out, kEncodingWords);
@@ -235,9 +234,11 @@ void write_message_values(JsonWriter& out, Side side) {
   }
   write_described(out, "priority", "1 (first) to 10",
                   [&] { write_either(out, side, [&] { number(1, 10); }, [&] { write_words(out, kPriorityWords); }); });
-  write_described(out, "ttl", "How long it lives (ms)", duration);
+  write_described(out, "ttl", "How long it lives from when it is due on (ms); 0: for ever", duration);
+  write_described(out, "expires_at", "Or when its life ends", time);
   write_described(out, "timestamp", "When it was sent", time);
   write_described(out, "deliver_at", "Not before this time", time);
+  write_described(out, "delay", "Or not before so long after the server has accepted it (ms)", duration);
   write_described(out, "mode", "How surely it arrives", [&] { write_words(out, kModeWords); });
 }
 

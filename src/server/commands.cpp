@@ -263,7 +263,7 @@ Result<void> on_ping(const CommandContext& context) {
 }
 
 Result<void> on_call(const CommandContext& context) {
-  const auto call = read_call(context.frame.body, context.engine.now());
+  const auto call = read_call(context.frame.body);
   if (!call) return std::unexpected(call.error());
   return carry_out_call(context.reactor, context.caller(), context.request(), *call);
 }

@@ -538,7 +538,7 @@ Switch::Routed Switch::route_receipts(Connection& connection, const Frame& frame
 }
 
 Switch::Routed Switch::route_call(Connection& connection, const Frame& frame) {
-  auto call = read_call(frame.body, reactor_.engine().now());
+  auto call = read_call(frame.body);
   if (!call) {
     reactor_.refuse(connection.id, frame.header.request, call.error());
     return Routed::elsewhere;

@@ -7,10 +7,10 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace folkmoot;
-  const auto message = message_from_json(as_text({data, size}), 1'795'255'200'000);
+  const auto message = message_from_json(as_text({data, size}));
   if (!message) return 0;
   const auto written = to_json(*message);
-  const auto again = message_from_json(written, 1'795'255'200'000);
+  const auto again = message_from_json(written);
   if (!again || to_json(*again) != written) std::abort();
   std::string envelope;
   if (!encode_envelope(*message, envelope)) return 0;

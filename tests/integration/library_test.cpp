@@ -137,6 +137,51 @@ TEST_F(LibraryTest, X5_times_schedules_and_taking_back) {
   value(me.call(RemoveSchedule{"nightly"}));
 }
 
+TEST_F(LibraryTest, X5_A1_lengths_of_time_are_lengths_and_a_life_begins_when_it_is_due) {
+  value(me.call(ConfigureMailbox{.name = "short", .default_ttl = 200ms}));
+  auto later = make_message("short", "later"), lasting = make_message("short", "lasting");
+  later.delay_ms = 600;
+  lasting.ttl_ms = 0;
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(value(me.publish(later)).outcome, Outcome::scheduled);
+  value(me.publish(lasting));
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(take("short").content(), "lasting");
+  EXPECT_EQ(take("short").content(), "later");
+  EXPECT_GE(std::chrono::steady_clock::now() - began, 550ms);
+  auto over = make_message("box", "over");
+  over.expires_at = 1;
+  EXPECT_EQ(me.publish(over).error().code, ErrorCode::out_of_range);
+}
+
+TEST_F(LibraryTest, A4_only_who_holds_a_request_may_answer_it) {
+  auto question = make_message("box", "how many?");
+  question.mode = DeliveryMode::at_least_once;
+  auto answer = std::async(std::launch::async, [&] { return me.request(question, 20s); });
+  const auto asked = take("box");
+  ASSERT_EQ(asked.message.reply_to.size(), 33u);
+  SyncClient stranger{options("other")};
+  value(stranger.connect());
+  EXPECT_EQ(stranger.publish(make_reply(asked, "12")).error().code, ErrorCode::not_permitted);
+  EXPECT_EQ(value(other.publish(make_reply(asked, "11"))).outcome, Outcome::sent);
+  EXPECT_EQ(value(answer.get()).content, "11");
+  // Nobody waits any more: what was taken is settled, and the result says so.
+  const auto late = value(other.complete(asked, {make_reply(asked, "again")}));
+  ASSERT_EQ(late.size(), 1u);
+  EXPECT_EQ(late.front().error().code, ErrorCode::no_such_request);
+  stranger.close();
+}
+
+TEST_F(LibraryTest, A4_who_waits_for_a_durable_request_hears_that_it_died) {
+  auto question = make_message("box", "how many?");
+  question.mode = DeliveryMode::at_least_once;
+  auto answer = std::async(std::launch::async, [&] { return me.request(question, 20s); });
+  value(other.reject(take("box"), "not mine"));
+  const auto told = value(answer.get());
+  EXPECT_EQ(told.type, "error");
+  EXPECT_NE(told.content.find("not mine"), std::string::npos);
+}
+
 TEST_F(LibraryTest, A24_routes_choose_a_recipient_and_can_be_looked_at) {
   const RouteRule urgent{.name = "urgent", .targets = {{"expert"}}, .order = 1, .filter = "priority <= 3"};
   const RouteRule rest{.name = "rest", .targets = {{"a", 3}, {"b"}}, .strategy = RouteStrategy::weighted};

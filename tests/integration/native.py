@@ -24,7 +24,8 @@ OF_MESSAGE = 4
 
 KEYS = {"id": 0, "timestamp": 1, "from": 2, "to": 3, "topic": 4, "type": 5, "priority": 6, "content_type": 7, "conversation": 8,
         "correlation": 9, "reply_to": 10, "key": 11, "ttl": 12, "deliver_at": 13, "mode": 14, "metadata": 15, "retry": 16,
-        "group": 17, "bounce": 18, "expects_reply": 19, "encoding": 20, "cause": 21, "hops": 22, "chain": 23, "content_ref": 24}
+        "group": 17, "bounce": 18, "expects_reply": 19, "encoding": 20, "cause": 21, "hops": 22, "chain": 23, "content_ref": 24, "delay": 25,
+        "expires_at": 26}
 FIELDS = {key: field for field, key in KEYS.items()}
 OUTCOMES = {0: "queued", 1: "offered", 2: "scheduled", 3: "sent", 4: "duplicate", 5: "dead"}
 STATES = {0: "unknown", 1: "queued", 2: "offered", 3: "retrieved", 4: "acknowledged", 5: "dead", 6: "scheduled", 7: "cancelled"}
@@ -37,7 +38,7 @@ Settled = collections.namedtuple("Settled", "settled refused")
 Delivery = collections.namedtuple("Delivery", "request lease delivery redelivered fields content")
 
 # The catalogue's numbers that tests ask for (docs/protocol.md, section 10).
-CODES = {"malformed": 1, "unknown_opcode": 2, "not_connected": 3, "unsupported_version": 4, "unauthorized": 5, "frame_too_large": 7,
+CODES = {"malformed": 1, "unknown_opcode": 2, "not_connected": 3, "unsupported_version": 4, "unauthorized": 5, "not_permitted": 6, "frame_too_large": 7,
          "content_too_large": 8, "invalid_name": 9, "invalid_topic": 10, "invalid_field": 11, "no_recipient": 12, "mailbox_full": 13,
          "no_such_request": 14, "no_consumer": 15, "timed_out": 16, "lease_lost": 17, "out_of_range": 18, "disk_full": 19,
          "slow_consumer": 20, "shutting_down": 21, "busy": 22, "limit_reached": 23, "not_found": 24, "already_exists": 25, "io_error": 28, "damaged": 29, "no_reply_wanted": 32,

@@ -46,7 +46,7 @@ class NativeDoor:
             one.fields["chain"] = [chain[at:at + 16] for at in range(0, len(chain), 16)]
         return [{**one.fields, "type": names.get(one.fields.get("type"), "task"), "content": one.content.decode(errors="replace")} for one in got]
 
-    def call(self, name, **arguments):
+    def call(self, name, /, **arguments):
         got = self.client.carry_out(name, **arguments)
         return got._asdict() if isinstance(got, Confirm) else got
 
@@ -68,7 +68,7 @@ class HttpDoor:
             assert self.ask("PUT", f"/api/messages/{one['id']}/status", body)[0] == 200
         return got
 
-    def call(self, name, **arguments):
+    def call(self, name, /, **arguments):
         return self.ask("POST", f"/api/call/{name}", arguments)[1]
 
     def close(self):
@@ -105,7 +105,7 @@ class WebsocketDoor:
             assert self._ask(settle, leases=[one["lease"]], **({"reason": "no"} if settle == "reject" else {}))["settled"] == 1
         return [one["message"] for one in got]
 
-    def call(self, name, **arguments):
+    def call(self, name, /, **arguments):
         said = self._ask("call", name=name, arguments=arguments)
         return said.get("result", said)
 
@@ -118,6 +118,7 @@ class Shell:
     """The command line, and with it the C++ library."""
 
     FLAGS = {"type": "--type", "group": "--group", "cause": "--cause", "key": "--key", "ttl": "--ttl", "conversation": "--conversation",
+             "delay": "--delay", "deliver_at": "--deliver-at", "expires_at": "--expires-at",
              "topic": None, "mode": "--mode"}
 
     def __init__(self, server):
@@ -134,7 +135,7 @@ class Shell:
         for key, value in fields.pop("metadata", {}).items():
             words += ["--meta", f"{key}={value}"]
         for name, value in fields.items():
-            words += [self.FLAGS[name], f"{value}ms" if name == "ttl" else str(value)]
+            words += [self.FLAGS[name], f"{value}ms" if name in ("ttl", "delay") else str(value)]
         run = self.server.cli("--as", "me", *words)
         if run.returncode != 0:
             return {"code": run.stderr.removeprefix("folkmoot: ").split(":")[0]}
@@ -144,7 +145,7 @@ class Shell:
         run = self.server.cli("recv", mailbox, "--json", "--max", "100", "--wait", f"{wait_ms}ms", *(["--reject", "no"] if settle == "reject" else []))
         return [json.loads(line) for line in run.stdout.splitlines()]
 
-    def call(self, name, **arguments):
+    def call(self, name, /, **arguments):
         words = {"dead.list": ["dead", "list", "--json"], "conversation.cost": ["conversation", "cost", arguments.get("conversation", ""), "--json"]}[name]
         lines = [json.loads(line) for line in self.server.cli(*words).stdout.splitlines()]
         return {"dead": lines} if name == "dead.list" else lines[0]

@@ -17,7 +17,7 @@ Result<void> resubmitted_envelope(Bytes envelope, const Resubmission& how, bool 
   message->timestamp = 0;
   message->key = message->mode == DeliveryMode::exactly_once ? message->id.text() : std::string{};
   message->id = {};
-  message->deliver_at = 0;
+  message->deliver_at = message->delay_ms = message->expires_at = 0;
   if (how.content) {  // what was said of the old one
     message->encoding.clear();
     message->content_ref.reset();

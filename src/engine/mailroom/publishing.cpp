@@ -6,6 +6,7 @@
 
 #include "base/utf8.hpp"
 #include "engine/checks.hpp"
+#include "engine/lifetime.hpp"
 
 namespace folkmoot {
 
@@ -50,6 +51,8 @@ Result<Prepared> Publishing::prepare(Session& session, const IncomingMessage& me
     to_.causality.check_guards(prepared, together);
     to_.causality.hand_on_trace(prepared);
   }
+  if (auto good = check_lifetime(*prepared.message, to_.run.now()); !good)
+    return std::unexpected(std::move(good.error()));
   prepared.has_costs = !message.forwarded && Causality::has_costs(*prepared.message);
   if (auto good = to_.references.check(*prepared.message); !good) return std::unexpected(std::move(good.error()));
   if (!prepared.lives()) return prepared;  // it takes no room: it is nobody's
@@ -168,9 +171,8 @@ MessageKey Publishing::commit(const Prepared& prepared, std::string_view reply_t
 AcceptedFact Publishing::fact_of(const Prepared& prepared) {
   const auto& message = *prepared.message;
   const auto& routing = message.routing;
-  const auto now = to_.run.now();
-  const auto ttl =
-      routing.ttl_ms != 0 ? routing.ttl_ms : shelves_.limits(shelves_.mailboxes[prepared.mailbox]).default_ttl_ms;
+  const auto default_ttl_ms = shelves_.limits(shelves_.mailboxes[prepared.mailbox]).default_ttl_ms;
+  const auto life = lifetime_of(message, default_ttl_ms, to_.run.now());
   const auto hops = prepared.lineage ? std::min<std::uint32_t>(prepared.lineage->hops, 0xffff) : 0;
   std::uint8_t flags = 0;
   if (!routing.group.empty()) flags |= Entry::kGrouped;
@@ -179,8 +181,8 @@ AcceptedFact Publishing::fact_of(const Prepared& prepared) {
   if (!routing.content_ref.empty()) flags |= Entry::kRefers;
   if (!routing.expects_reply) flags |= AcceptedFact::kSilent;
   return {.key = to_.run.next_key(),
-          .not_before = routing.deliver_at > now ? routing.deliver_at : 0,
-          .expires_at = ttl != 0 ? (message.forwarded && routing.ttl_ms != 0 ? routing.timestamp : now) + ttl : 0,
+          .not_before = life.not_before,
+          .expires_at = life.expires_at,
           .mailbox = prepared.mailbox,
           .sender = prepared.sender,
           .deliveries = 0,

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "engine/checks.hpp"
+#include "engine/lifetime.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot {
@@ -29,19 +30,13 @@ bool parse_reply_address(std::string_view text, std::uint32_t& run, std::uint64_
   return second.ec == std::errc{} && second.ptr == end;
 }
 
-// What waits in memory alone keeps none of the promises that the log keeps.
 Result<void> check_transient(const Routing& routing) {
-  const std::string_view asked = !routing.key.empty()      ? "key"
-                                 : !routing.group.empty()  ? "group"
-                                 : routing.deliver_at != 0 ? "deliver_at"
-                                 : !routing.retry.empty()  ? "retry"
-                                 : routing.bounce          ? "bounce"
-                                                           : "";
-  if (asked.empty()) return {};
+  const auto kept = promise_of_the_log(routing);
+  if (kept.empty()) return {};
   return failure(ErrorCode::invalid_field,
                  fmt::format("`{}` is of no use to a request that waits in memory: give `mode` at_least_once, "
                              "or exactly_once with a key",
-                             asked));
+                             kept));
 }
 
 }  // namespace
@@ -104,6 +99,8 @@ Result<void> Requests::ask_in_memory(Session& session, std::uint32_t slot, std::
   const auto sender = sender_of(to_.names, session, message);
   if (!sender) return std::unexpected(sender.error());
   if (auto good = to_.references.check(message); !good) return good;
+  const auto now = to_.run.now();
+  if (auto good = check_lifetime(message, now); !good) return good;
   if (slot == kNoSlot && !to_.inbox.is_waited_at(*mailbox)) {
     return failure(ErrorCode::no_consumer, fmt::format("no consumer of {} is connected and free", routing.to));
   }
@@ -132,7 +129,8 @@ Result<void> Requests::ask_in_memory(Session& session, std::uint32_t slot, std::
     asked.in_memory = true;
   }
   const auto wait = timeout_ms != 0 ? timeout_ms : kHandOverMs;
-  const auto ttl = routing.ttl_ms != 0 ? std::min(routing.ttl_ms, wait) : wait;
+  // The life that a mailbox gives to what it keeps is not for this.
+  const auto own_end = lifetime_of(message, 0, now).expires_at;
   const bool refers = !routing.content_ref.empty();
   if (refers) to_.references.refer(key, read_content_ref(message.envelope, routing));
   to_.inbox.enter({.key = key,
@@ -141,12 +139,13 @@ Result<void> Requests::ask_in_memory(Session& session, std::uint32_t slot, std::
                    .stored = stored,
                    .bytes = static_cast<std::uint32_t>(bytes),
                    .priority = routing.priority,
-                   .expires_at = to_.run.now() + ttl,
+                   .expires_at = own_end != 0 ? std::min(own_end, now + wait) : now + wait,
                    .refers = refers});
   return {};
 }
 
 Result<Confirm> Requests::publish(Session& session, const IncomingMessage& message) {
+  if (auto good = check_now(message); !good) return std::unexpected(std::move(good.error()));
   if (auto good = to_.references.check(message); !good) return std::unexpected(std::move(good.error()));
   const auto prepared = to_.causality.with_lineage(message);
   if (!prepared) return std::unexpected(prepared.error());

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "gateway/asking.hpp"
-#include "gateway/clock.hpp"
 #include "gateway/http/answers.hpp"
 #include "gateway/http/event_stream.hpp"
 #include "gateway/http/routes.hpp"
@@ -173,14 +172,14 @@ class AskingHttp {
 };
 
 asio::awaitable<Answer> ask_as(Exchange& exchange, const StructInfo& body,
-                               Result<Asking> (*read)(JsonFields&, std::int64_t, std::string_view)) {
+                               Result<Asking> (*read)(JsonFields&, std::string_view)) {
   JsonDocument document;
   const auto value = document.parse(exchange.request.body);
   if (!value) co_return error_answer(value.error());
   if (!value->is_object()) co_return error_answer({ErrorCode::malformed, "the body is not a JSON object"});
   if (auto known = check_names(body, *value, {}); !known) co_return error_answer(known.error());
   JsonFields fields(*value);
-  auto asking = read(fields, unix_ms_now(), exchange.request.agent);
+  auto asking = read(fields, exchange.request.agent);
   if (!asking) co_return error_answer(asking.error());
   AskingHttp under_way(exchange, std::move(*asking));
   co_return co_await under_way.run();
@@ -200,7 +199,7 @@ asio::awaitable<Answer> request_agent(Exchange& exchange) {
   JsonDocument document;
   const auto value = document.parse(exchange.request.body);
   if (!value) co_return error_answer(value.error());
-  auto message = read_message(*value, unix_ms_now(), exchange.request.agent);
+  auto message = read_message(*value, exchange.request.agent);
   if (!message) co_return error_answer(message.error());
   const auto wait_ms = duration_parameter(exchange.request.target, "wait", 0, kWaitMsMax);
   if (!wait_ms) co_return error_answer(wait_ms.error());

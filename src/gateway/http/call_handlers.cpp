@@ -30,14 +30,14 @@ std::string with_field(std::string_view name, std::string_view value, std::strin
   return rest == "}" ? out : out.append(rest);
 }
 
-// The body as a JSON object without white space; nothing stands for none.
+// The body as a JSON object; nothing stands for none.
 Result<std::string> object_of(const std::string& body) {
   if (body.empty()) return "{}";
   JsonDocument document;
   const auto value = document.parse(body);
   if (!value) return std::unexpected(value.error());
   if (!value->is_object()) return failure(ErrorCode::malformed, "the body is not a JSON object");
-  return std::string(simdjson::minify(*value));
+  return json_of(*value);
 }
 
 Result<void> read_query(const OperationInfo& operation, const Target& target, void* arguments,
@@ -52,7 +52,7 @@ Result<void> read_query(const OperationInfo& operation, const Target& target, vo
                                  known.empty() ? "it has none" : fmt::format("it has {}", fmt::join(known, ", ")),
                                  did_you_mean(name, known)));
     }
-    if (auto done = read_written(*place.field, place.at, value, 0); !done) return done;
+    if (auto done = read_written(*place.field, place.at, value); !done) return done;
   }
   return {};
 }
@@ -64,7 +64,7 @@ Result<std::string> arguments_of_query(const Exchange& exchange, const Operation
   if (auto done = read_query(operation, exchange.request.target, arguments.get(), in_path); !done)
     return std::unexpected(done.error());
   if (const auto named = find_place(*operation.arguments, arguments.get(), in_path); named.field != nullptr) {
-    if (auto done = read_written(*named.field, named.at, exchange.parameter, 0); !done)
+    if (auto done = read_written(*named.field, named.at, exchange.parameter); !done)
       return std::unexpected(done.error());
   }
   std::string out;

@@ -160,6 +160,11 @@ std::optional<Answer> HttpConnection::answer_by_header(const HttpRequest& reques
     return error_answer(
         {ErrorCode::content_too_large, fmt::format("the request's body is longer than {} bytes", bytes_max)});
   }
+  if (head.count("ce-specversion") > 0) {
+    return error_answer({ErrorCode::invalid_field,
+                         "`ce-specversion` makes this a CloudEvent, which is not understood here: send a message "
+                         "with what it carries as `content`"});
+  }
   return std::nullopt;
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "message/json_text.hpp"
+
 namespace folkmoot {
 
 std::optional<EventStream::Format> EventStream::wanted(const Exchange& exchange) {
@@ -22,9 +24,12 @@ asio::awaitable<bool> EventStream::begin() {
   co_return co_await exchange_.answer_stream.begin(std::move(head), std::nullopt);
 }
 
-asio::awaitable<bool> EventStream::send(std::string_view event, std::string_view object) {
-  const auto text = format_ == Format::server_sent ? fmt::format("event: {}\ndata: {}\n\n", event, object)
-                                                   : fmt::format("{{\"event\":\"{}\",{}\n", event, object.substr(1));
+asio::awaitable<bool> EventStream::send(std::string_view event, std::string_view exact_object) {
+  // Contents come as they were written, and may have line breaks between their parts.
+  const auto object = on_one_line(std::string(exact_object));
+  const auto text = format_ == Format::server_sent
+                        ? fmt::format("event: {}\ndata: {}\n\n", event, object)
+                        : fmt::format("{{\"event\":\"{}\",{}\n", event, std::string_view(object).substr(1));
   co_return co_await exchange_.answer_stream.write(text);
 }
 

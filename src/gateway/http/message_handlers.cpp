@@ -4,7 +4,6 @@
 #include <chrono>
 
 #include "base/utf8.hpp"
-#include "gateway/clock.hpp"
 #include "gateway/http/answers.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/http/shapes.hpp"
@@ -28,7 +27,7 @@ constexpr std::uint32_t kReceiveDefault = 10;
 // -- POST /api/messages
 
 asio::awaitable<Answer> publish_one(Exchange& exchange, JsonElement value) {
-  const auto message = read_message(value, unix_ms_now(), exchange.request.agent);
+  const auto message = read_message(value, exchange.request.agent);
   if (!message) co_return error_answer(message.error());
   const auto request = exchange.link.number();
   std::string frames;
@@ -44,12 +43,12 @@ Result<std::string> batch_frame(Exchange& exchange, std::uint32_t request, JsonE
   const auto& agent = exchange.request.agent;
   std::string frames;
   if (!atomic) {
-    auto messages = read_each(array, unix_ms_now(), agent);
+    auto messages = read_each(array, agent);
     if (auto done = append_publish_each(frames, request, messages); !done) return std::unexpected(done.error());
     refused = refused_here(messages);
     return frames;
   }
-  const auto messages = read_messages(array, unix_ms_now(), "message", agent);
+  const auto messages = read_messages(array, "message", agent);
   if (!messages) return std::unexpected(messages.error());
   if (auto done = append_publish_batch(frames, request, *messages, kFlagAtomic); !done)
     return std::unexpected(done.error());
@@ -288,8 +287,7 @@ asio::awaitable<Answer> complete_message(Exchange& exchange) {
   const auto given = fields.find("outputs");
   if (given && !given->is_array()) fields.refuse(ErrorCode::invalid_field, "`outputs` must be an array of messages");
   if (auto good = fields.result(); !good) co_return error_answer(good.error());
-  const auto outputs =
-      given ? read_messages(*given, unix_ms_now(), "output", exchange.request.agent) : std::vector<Message>{};
+  const auto outputs = given ? read_messages(*given, "output", exchange.request.agent) : std::vector<Message>{};
   if (!outputs) co_return error_answer(outputs.error());
   const auto request = exchange.link.number();
   std::string frames;

@@ -7,7 +7,6 @@
 #include <boost/beast/http/message.hpp>
 #include <chrono>
 
-#include "gateway/clock.hpp"
 #include "gateway/json_answers.hpp"
 #include "message/operations.hpp"
 
@@ -119,7 +118,7 @@ asio::awaitable<void> WebsocketSession::read_messages() {
 
 // False: nothing goes to the server; the client has been answered.
 bool WebsocketSession::take_text(std::string_view message, std::string& frames, bool& is_hello) {
-  auto asked = text_.ask(message, unix_ms_now());
+  auto asked = text_.ask(message);
   is_hello = asked.is_hello;
   frames = std::move(asked.frames);
   if (!asked.answer.empty()) {

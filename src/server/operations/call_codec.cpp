@@ -19,7 +19,7 @@ std::string_view ReadCall::text(Role role) const {
   return place.field == nullptr ? std::string_view{} : *static_cast<const std::string*>(place.at);
 }
 
-Result<ReadCall> read_call(Bytes body, std::int64_t now_ms) {
+Result<ReadCall> read_call(Bytes body) {
   std::string_view name, text;
   const auto read = read_map(body, "CALL", [&](std::uint64_t key, PackReader& reader) {
     if (key == 0) return name = reader.str(), true;
@@ -30,7 +30,7 @@ Result<ReadCall> read_call(Bytes body, std::int64_t now_ms) {
   ReadCall call{.operation = find_operation(name)};
   if (call.operation == nullptr) return failure(ErrorCode::not_found, no_such_operation(name));
   call.arguments = call.operation->arguments->make();
-  if (auto done = read_json(*call.operation->arguments, call.arguments.get(), text, now_ms); !done)
+  if (auto done = read_json(*call.operation->arguments, call.arguments.get(), text); !done)
     return std::unexpected(done.error());
   return call;
 }

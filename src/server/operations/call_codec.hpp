@@ -22,7 +22,7 @@ struct ReadCall {
 };
 /// The call in the body of a CALL frame. Errors: malformed, not_found for a name that is none, and those of
 /// read_json().
-Result<ReadCall> read_call(Bytes body, std::int64_t now_ms);
+Result<ReadCall> read_call(Bytes body);
 
 /// The body of a CALL frame. Requires: `arguments` are of that operation.
 std::string body_of_call(const OperationInfo& operation, const void* arguments);

@@ -79,7 +79,6 @@ void add_defaults(const JsonFields& fields, const Message& message, std::string&
     writer.uint(static_cast<std::uint64_t>(field)).boolean(otherwise);
   };
   number("priority", message.priority == normal, Field::priority, normal);
-  number("ttl", message.ttl_ms == 0, Field::ttl, 0);
   flag("bounce", !message.bounce, Field::bounce, false);
   flag("expects_reply", message.expects_reply, Field::expects_reply, true);
   envelope.clear();
@@ -97,7 +96,7 @@ Result<Changes> read_changes(const Call& call, const JsonText& changes) {
   if (!value->is_object())
     return failure(ErrorCode::invalid_field, "`changes` is not an object with fields of a message");
   const auto good = check_changes(*value);
-  auto message = good ? message_from_json(*value, call.engine.now()) : std::unexpected(good.error());
+  auto message = good ? message_from_json(*value) : std::unexpected(good.error());
   if (!message) return failure(message.error().code, fmt::format("`changes`: {}", message.error().text));
   const JsonFields fields(*value);
   if (fields.find("content") || fields.find("payload")) {

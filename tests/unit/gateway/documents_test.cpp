@@ -23,7 +23,7 @@ std::string lower(std::string_view text) {
 
 TEST(Documents, X7_OpenApiHasEachRoute) {
   JsonDocument document;
-  const auto all = document.parse(openapi_document());
+  const auto all = document.parse_content(openapi_document());
   ASSERT_TRUE(all);
   std::size_t count = 0;
   const simdjson::dom::object paths = (*all)["paths"];
@@ -38,7 +38,7 @@ TEST(Documents, X7_OpenApiHasEachRoute) {
 
 TEST(Documents, X7_OpenApiHasEachOperationWithAPath) {
   JsonDocument document;
-  const auto all = document.parse(openapi_document());
+  const auto all = document.parse_content(openapi_document());
   ASSERT_TRUE(all);
   for (const auto& operation : operations()) {
     if (operation.http.empty()) continue;
@@ -65,7 +65,7 @@ void expect_word(const JsonElement& all, std::string_view word, const StructInfo
 
 TEST(Documents, X7_AsyncApiHasEachWord) {
   JsonDocument document;
-  const auto all = document.parse(asyncapi_document());
+  const auto all = document.parse_content(asyncapi_document());
   ASSERT_TRUE(all);
   for (const auto& frame : frames()) expect_word(*all, frame.word, *frame.fields);
   for (const auto& asking : asking_words()) expect_word(*all, asking.word, *asking.fields);

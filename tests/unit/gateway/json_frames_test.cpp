@@ -15,7 +15,7 @@ class TextSessionTest : public ::testing::Test {
  protected:
   // Sends text that is taken; returns the frame it became.
   Frame ask(std::string_view text) {
-    asked_ = session_.ask(text, 0);
+    asked_ = session_.ask(text);
     EXPECT_EQ(asked_.answer, "") << text;
     auto bytes = as_bytes(asked_.frames);
     const auto frame = cut_frame(bytes, kFrameBytesDefault);
@@ -27,7 +27,7 @@ class TextSessionTest : public ::testing::Test {
   }
 
   boost::json::object refused(std::string_view text) {
-    asked_ = session_.ask(text, 0);
+    asked_ = session_.ask(text);
     EXPECT_EQ(asked_.frames, "") << text;
     if (asked_.answer.empty()) return {};
     return boost::json::parse(asked_.answer).as_object();
@@ -155,7 +155,7 @@ TEST_F(TextSessionTest, AnswersThatBreakOffBecomeErrors) {
 }
 
 TEST_F(TextSessionTest, HoldsABoundedNumberOfOperations) {
-  for (std::size_t i = 0; i < kTextInFlightMax; ++i) session_.ask(R"({"op":"ping"})", 0);
+  for (std::size_t i = 0; i < kTextInFlightMax; ++i) session_.ask(R"({"op":"ping"})");
   EXPECT_EQ(session_.in_flight(), kTextInFlightMax);
   EXPECT_EQ(refused(R"({"op":"ping"})").at("code"), "limit_reached");
   tell(Opcode::ok, kTextRequestMin + 1);

@@ -56,7 +56,7 @@ TEST(FrameVectors, ThatClientsSendAreMadeFromTheirJson) {
   for (const auto& row : vectors.at("frames").as_array()) {
     if (row.as_object().contains("after")) continue;
     TextSession session("", "");
-    auto asked = session.ask(boost::json::serialize(row.at("json")), 0);
+    auto asked = session.ask(boost::json::serialize(row.at("json")));
     EXPECT_EQ(asked.answer, "") << text_of(row, "name");
     ASSERT_GE(asked.frames.size(), kFrameHeaderBytes);
     set_request(asked.frames, static_cast<std::uint32_t>(row.at("json").at("request").as_int64()));
@@ -72,7 +72,7 @@ TEST(FrameVectors, ThatServersSendBecomeTheirJson) {
   for (const auto& row : vectors.at("frames").as_array()) {
     if (!row.as_object().contains("after")) continue;
     TextSession session("", "");
-    const auto asked = session.ask(any_operation(text_of(row, "after"), row.at("json").at("request").as_int64()), 0);
+    const auto asked = session.ask(any_operation(text_of(row, "after"), row.at("json").at("request").as_int64()));
     ASSERT_FALSE(asked.frames.empty()) << asked.answer;
     auto answer = unhex(text_of(row, "hex"));
     set_request(answer, frame_of(asked.frames).header.request);

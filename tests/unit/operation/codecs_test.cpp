@@ -16,7 +16,7 @@ using namespace std::string_view_literals;
 template <class T>
 Result<T> read(std::string_view json) {
   T out{};
-  if (auto done = read_json(describe<T>(), &out, json, 0); !done) return std::unexpected(done.error());
+  if (auto done = read_json(describe<T>(), &out, json); !done) return std::unexpected(done.error());
   return out;
 }
 
@@ -91,7 +91,7 @@ TEST(JsonCodec, arguments_are_written_without_what_is_as_it_was_made) {
 
 Result<void> written(const OperationInfo& operation, std::string_view name, std::string_view text, void* arguments) {
   const auto place = find_place(*operation.arguments, arguments, name);
-  return read_written(*place.field, place.at, text, 0);
+  return read_written(*place.field, place.at, text);
 }
 
 TEST(Written, a_duration_without_a_unit_is_refused_where_a_person_writes_it) {
