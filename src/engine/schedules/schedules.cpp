@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/duration.hpp"
 #include "base/utf8.hpp"
 #include "engine/bulletins.hpp"
 #include "engine/checks.hpp"
@@ -14,6 +15,21 @@ constexpr std::int64_t kEveryMin = 100;  // ms
 void append_text(std::string& out, std::string_view text) {
   const auto size = static_cast<std::uint16_t>(text.size());
   out.append(as_text(bytes_of(size))).append(text);
+}
+
+// What can be true of one message alone, and not of each that a schedule sends.
+Result<void> check_repeated(const Routing& routing) {
+  const auto of_no_use = [](std::string_view field, std::string_view instead) {
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("`{}` is of one message, and a schedule sends many: {}", field, instead));
+  };
+  if (routing.mode == DeliveryMode::exactly_once)
+    return of_no_use("mode", "exactly_once needs a key for each; a schedule's are sent once as they are");
+  if (!routing.key.empty()) return of_no_use("key", "each of them is sent once as it is");
+  if (!routing.id.is_nil()) return of_no_use("id", "each of them gets its own");
+  if (routing.deliver_at != 0) return of_no_use("deliver_at", "give `delay`, or `first_at` of the schedule");
+  if (routing.expires_at != 0) return of_no_use("expires_at", "give `ttl`, or `until` of the schedule");
+  return {};
 }
 
 bool cut_text(Bytes& bytes, std::string& out) {
@@ -36,14 +52,16 @@ Result<Schedule> Schedules::make(const ScheduleCommand& command, const IncomingM
   if (command.every_ms != 0 && command.every_ms < kEveryMin)
     return wrong(fmt::format("`every` is {} ms; {} ms is the least", command.every_ms, kEveryMin));
   if (command.until != 0 && command.until <= now) return wrong("`until` is past");
+  if (command.first_at != 0 && command.first_at <= now) {
+    return wrong(fmt::format("`first_at` is {}, which is past: give a time to come, or leave it out",
+                             format_time_ms(command.first_at)));
+  }
   if (!message.routing.topic.empty()) {
     if (auto good = check_now(message); !good) return std::unexpected(std::move(good.error()));
   } else if (message.routing.to.starts_with('@') || message.routing.to.starts_with('$')) {
     return wrong("a schedule sends to a mailbox or a topic");
   }
-  if (message.routing.mode == DeliveryMode::exactly_once) {
-    return wrong("`mode` exactly_once needs a key for each message; a schedule's are sent once as they are");
-  }
+  if (auto good = check_repeated(message.routing); !good) return std::unexpected(std::move(good.error()));
   if (auto good = to_.references.check(message); !good) return std::unexpected(std::move(good.error()));
   Schedule schedule{.name = std::string(command.name),
                     .cron_text = std::string(command.cron),
@@ -55,7 +73,7 @@ Result<Schedule> Schedules::make(const ScheduleCommand& command, const IncomingM
     if (!cron) return std::unexpected(std::move(cron.error()));
     schedule.cron = *cron;
   }
-  const auto first = command.first_at > now ? std::optional(command.first_at) : schedule.next_after(now, now);
+  const auto first = command.first_at != 0 ? std::optional(command.first_at) : schedule.next_after(now, now);
   if (!first || (command.until != 0 && *first > command.until)) return wrong("the schedule would never send anything");
   schedule.next = *first;
   return schedule;
@@ -156,8 +174,10 @@ void Schedules::fire(std::uint64_t number) {
   message.envelope = as_bytes(copy).first(message.routing.bytes);
   message.content = as_bytes(copy).subspan(message.routing.bytes);
   message.routing.from = {};
-  message.routing.key = {};  // nor an id that would serve as one: each is a message of its own
+  // Of schedules that an earlier version took: each is a message of its own, and goes out when it is due.
+  message.routing.key = {};
   message.routing.id = {};
+  message.routing.deliver_at = 0;
 
   const auto next = schedule.left == 1 ? std::nullopt : schedule.next_after(schedule.next, to_.run.now());
   const ScheduleFiredFact fact{number, next.value_or(0), schedule.left > 0 ? schedule.left - 1 : 0, schedule.fired + 1};

@@ -14,8 +14,6 @@ Result<void> carry_out(const Call& call, const SetSchedule& arguments) {
                                 .times = arguments.times};
   auto message = arguments.message;
   if (message.from.empty()) message.from = arguments.from;
-  message.key.clear();  // each firing is a message of its own
-  message.id = {};
   const auto most = call.reactor.options().content_bytes_max;
   if (message.content.size() > most) {
     return failure(ErrorCode::content_too_large,
