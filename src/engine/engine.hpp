@@ -32,7 +32,7 @@ class Engine final : Ledger::Resolver {
   /// Ends recovery. `now` in Unix ms, `seed` any number that differs between data folders, `clean`: the last run ended
   /// with stop(). Appends the started fact.
   void start(std::int64_t now, std::uint64_t seed, bool clean);
-  /// Ends the run: what is leased is marked redelivered for the next one. No command may follow.
+  /// Ends the run: what is leased goes back, delivered once more, as when its holder is gone. No command may follow.
   void stop();
   /// Whether the log has all that stop() had to say. Else the stop must not count as clean: messages would pass for
   /// never handed out.

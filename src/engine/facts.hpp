@@ -105,11 +105,12 @@ constexpr std::uint32_t kPartyNumberMax = (1u << 28) - 1;
 
 /// How an attempt ended that did not settle its message.
 enum class AttemptEnd : std::uint8_t {
-  none = 0,  // it goes on: the server stopped in good order
+  none = 0,  // not counted: how servers noted once that they stopped in good order
   nacked = 1,
   connection_lost = 2,
   lease_expired = 3,
   rejected = 4,
+  server_stopped = 5,
 };
 
 constexpr std::string_view name(AttemptEnd end) {
@@ -124,6 +125,8 @@ constexpr std::string_view name(AttemptEnd end) {
       return "lease_expired";
     case AttemptEnd::rejected:
       return "rejected";
+    case AttemptEnd::server_stopped:
+      return "server_stopped";
   }
   return "";
 }

@@ -84,24 +84,6 @@ void Mailroom::start() {
   shelves_.start();
 }
 
-void Mailroom::stop() {
-  for (std::uint32_t number = 1; number < shelves_.mailboxes.end(); ++number) {
-    const auto* const mailbox = shelves_.mailboxes.find(number);
-    if (mailbox == nullptr) continue;
-    for (auto at = mailbox->lease_head; at != kNoSlot; at = dispatch_.leases[at].mailbox_next) {
-      const auto& lease = dispatch_.leases[at];
-      const ReturnedFact fact{MessageRef(lease.entry.key, number, lease.sender, lease.entry.priority),
-                              0,
-                              to_.run.now(),
-                              0,
-                              static_cast<std::uint16_t>(lease.entry.deliveries),
-                              AttemptEnd::none,
-                              0};
-      to_.ledger.note(FactKind::message_returned, {bytes_of(fact)});
-    }
-  }
-}
-
 bool Mailroom::is_live(const Timer& timer) const {
   switch (timer.kind) {
     case TimerKind::expiry:

@@ -44,8 +44,8 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
 
   /// Recovery has ended.
   void start();
-  /// The run ends: what is leased is marked redelivered for the next one.
-  void stop();
+  /// The run ends: what is leased goes back, as when its holder is gone.
+  void stop() { settling_.give_back_all(); }
 
   // Post
   Result<Prepared> prepare(Session& as, const IncomingMessage& message, const Lineage* caused) override {

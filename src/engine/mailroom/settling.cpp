@@ -148,6 +148,16 @@ void Settling::give_back_all(Session& session) {
   }
 }
 
+void Settling::give_back_all() {
+  for (std::uint32_t number = 1; number < shelves_.mailboxes.end(); ++number) {
+    const auto* const mailbox = shelves_.mailboxes.find(number);
+    if (mailbox == nullptr) continue;
+    std::vector<std::uint32_t> held;  // the list has the newest first here, too
+    for (auto at = mailbox->lease_head; at != kNoSlot; at = dispatch_.leases[at].mailbox_next) held.push_back(at);
+    for (auto at = held.rbegin(); at != held.rend(); ++at) give_back(*at, -1, AttemptEnd::server_stopped, {});
+  }
+}
+
 void Settling::extend(Session& session, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens,
                       std::int64_t lease_ms) {
   std::uint32_t extended = 0;

@@ -28,6 +28,8 @@ class Settling {
   std::optional<Durable> take_back(Mailbox& mailbox, MessageKey key);
   /// The session is about to end: what it holds goes back in the order it was handed out, but for what has a deadline.
   void give_back_all(Session& session);
+  /// The server stops: all that is leased goes back so, delivered once more.
+  void give_back_all();
 
   /// The message of an ended lease has left, settled.
   void leave(Mailbox& mailbox, const Lease& lease);

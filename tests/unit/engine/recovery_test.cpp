@@ -53,7 +53,7 @@ TEST_F(EngineTest, X3_what_was_handed_out_before_a_crash_says_so_even_after_an_o
   EXPECT_TRUE(delivered.back().redelivered);
 }
 
-TEST_F(EngineTest, X3_after_an_orderly_stop_only_what_was_leased_is_marked_redelivered) {
+TEST_F(EngineTest, X3_after_an_orderly_stop_what_was_leased_was_delivered_once) {
   put("one");
   put("two");
   consume(kBob, 1);
@@ -62,8 +62,9 @@ TEST_F(EngineTest, X3_after_an_orderly_stop_only_what_was_leased_is_marked_redel
   consume(kBob, 2);
   ASSERT_EQ(contents(), (Contents{"one", "two"}));
   EXPECT_TRUE(delivered[delivered.size() - 2].redelivered);
-  EXPECT_EQ(delivered[delivered.size() - 2].delivery, 1u);
+  EXPECT_EQ(delivered[delivered.size() - 2].delivery, 2u);
   EXPECT_FALSE(delivered.back().redelivered);
+  EXPECT_EQ(delivered.back().delivery, 1u);
 }
 
 TEST_F(EngineTest, X3_ids_are_not_used_twice_when_the_clock_goes_back) {
