@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/effects.hpp"
 #include "engine/options.hpp"
 #include "engine/route.hpp"
 #include "message/envelope.hpp"
@@ -20,6 +21,7 @@ struct IncomingMessage {
   std::uint64_t version = 0;  // of the envelope: messages of one version have the same, byte for byte; 0: not known
   bool has_causes = false;    // cause, hops and chain are as another shard has found them
   bool forwarded = false;     // by another shard, which has accepted and stamped it: what the envelope says is so
+  std::optional<ConnectionId> answerer{};  // of an answer that another shard passes on: who sends it; 0: one who may
 };
 
 struct ReceiveCommand {

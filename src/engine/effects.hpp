@@ -7,6 +7,7 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "base/uuid.hpp"
 #include "engine/reply.hpp"
 #include "folkmoot/content.hpp"
 #include "message/frame.hpp"
@@ -16,6 +17,13 @@ namespace folkmoot {
 /// A connection, as server and engine name it: slot in the low 32 bits, and a serial above that is never used again.
 using SessionId = std::uint64_t;
 constexpr std::uint32_t session_slot(SessionId id) { return static_cast<std::uint32_t>(id); }
+
+/// A client's connection, by the same number in each shard that it has a session in. 0 is none.
+using ConnectionId = std::uint64_t;
+/// `session`: of the connection, in the shard that is its home. Two are alike only after 2^28 others in one place.
+constexpr ConnectionId connection_id(std::uint32_t home, SessionId session) {
+  return ConnectionId{home} << kShardShift | (session & ~ConnectionId{0} >> kShardBits);
+}
 
 /// A delivery not yet settled. 0 is none.
 using LeaseToken = std::uint64_t;
@@ -70,9 +78,10 @@ class Effects {
   /// one.
   virtual void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) = 0;
   /// The answer to a request that waits in another shard, if there are several. Its envelope is stamped; whether
-  /// anybody waits there still is not known here. False: that shard is too far behind; one that `is_owed` is taken all
-  /// the same.
-  virtual bool answer_elsewhere(std::uint32_t /*shard*/, const MessageParts& /*message*/, bool /*is_owed*/) {
+  /// anybody waits there still is not known here, nor whether `answerer` may answer; 0: it may. False: that shard is
+  /// too far behind; one that `is_owed` is taken all the same.
+  virtual bool answer_elsewhere(std::uint32_t /*shard*/, const MessageParts& /*message*/, ConnectionId /*answerer*/,
+                                bool /*is_owed*/) {
     return false;
   }
   /// The size of a content that another shard stores, and keeps from now on until remove_content() is called here;

@@ -98,7 +98,6 @@ bool Engine::keep(FactKind kind, FactPlace place, Bytes body) {
 
 void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
   run_.start(now, seed, clean);
-  serials_.start(options_.shard);
   if (const auto number = names_.nameless()) {
     effects_.unreadable(
         {ErrorCode::damaged, fmt::format("messages name party {}, and no fact of the log says who that is", number)});
@@ -138,8 +137,8 @@ void Engine::resolve(Waiting& what) {
              what);
 }
 
-// What was kept until that which it came of was durable. Whoever waited for it may have gone meanwhile: then it is for
-// nobody.
+// What was kept until that which it came of was durable. Whoever waited for it may have gone meanwhile: then that is
+// its result.
 void Engine::go_out(const waiting::Output& item) {
   const std::string bytes(as_text(transient_.get(item.stored)));
   transient_.drop(item.stored);
@@ -155,15 +154,16 @@ void Engine::go_out(const waiting::Output& item) {
   if (!message.routing.topic.empty()) {
     return replies_.confirm(item.to, topics_.publish_event(item.to.caller.session, from, message, &lineage));
   }
-  const auto done = requests_.respond(from, message, &lineage, true);
-  const Confirm nobody{.id = {}, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
-  replies_.confirm(item.to, done ? *done : nobody);
+  const auto done = requests_.respond(from, message, &lineage, item.answerer, true);
+  if (done) return replies_.confirm(item.to, *done);
+  if (item.to.batch != kNoSlot) replies_.refuse(item.to.batch, item.to.place, done.error());
 }
 
 // -- sessions
 
-void Engine::open_session(SessionId id, std::string_view agent, bool of_shard) {
+void Engine::open_session(SessionId id, std::string_view agent, bool of_shard, ConnectionId connection) {
   auto& session = sessions_.add(id);
+  session.connection = connection != 0 ? connection : connection_id(options_.shard, id);
   session.of_shard = of_shard;
   if (const auto party = agent.empty() ? Result<std::uint32_t>(0) : names_.number(agent)) session.party = *party;
 }
@@ -284,6 +284,11 @@ void Engine::extend(SessionId id, std::uint32_t request, bool quiet, std::span<c
 
 Result<void> Engine::check_leases(std::span<const LeaseToken> leases, const Uuid& id) {
   return mailroom_.settling().check(leases, id);
+}
+
+bool Engine::holds_what_it_answers(SessionId id, const IncomingMessage& message) {
+  auto* const session = sessions_.find(id);
+  return session != nullptr && requests_.holds_cause(*session, message);
 }
 
 void Engine::cancel_message(SessionId id, std::uint32_t request, const Uuid& message) {

@@ -53,8 +53,9 @@ class Engine final : Ledger::Resolver {
 
   // -- sessions
   /// `of_shard`: it is another shard of this server, or the server itself: it may open as much as it likes, and gets an
-  /// event once however many of its subscriptions match.
-  void open_session(SessionId id, std::string_view agent, bool of_shard = false);
+  /// event once however many of its subscriptions match. `connection`: whose session it is, if its home is another
+  /// shard.
+  void open_session(SessionId id, std::string_view agent, bool of_shard = false, ConnectionId connection = 0);
   void close_session(SessionId id);
   void session_writable(SessionId id);
 
@@ -96,8 +97,11 @@ class Engine final : Ledger::Resolver {
   /// Whether all of these leases are current, and this message's. Errors: lease_lost.
   Result<void> check_leases(std::span<const LeaseToken> leases, const Uuid& id);
   /// The envelope of a message that names its cause, with what is known of it here: hops, chain and trace context. For
-  /// another shard, which takes that as it stands (IncomingMessage::has_causes).
+  /// another shard, which takes that as it stands (IncomingMessage::has_causes). Errors: no_reply_wanted, and those of
+  /// a field that grows too large.
   Result<std::string> with_causes(const IncomingMessage& message) { return causes_.with_causes(message); }
+  /// Whether this answer names a message as its cause that its sender holds, and that says to answer there.
+  bool holds_what_it_answers(SessionId session, const IncomingMessage& message);
   /// An event that another shard has accepted and stamped, for this one's own subscriptions.
   void forward_event(std::string_view topic, const MessageParts& event) { topics_.forward(topic, event); }
   void configure_mailbox(SessionId session, std::uint32_t request, const MailboxCommand& command);

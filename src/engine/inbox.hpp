@@ -5,7 +5,7 @@
 
 #include "base/error.hpp"
 #include "engine/commands.hpp"
-#include "engine/effects.hpp"
+#include "engine/holder.hpp"
 
 namespace folkmoot {
 
@@ -31,12 +31,10 @@ class Inbox {
   };
   virtual void enter(const Transient& message) = 0;
 
-  struct Holder {
-    SessionId session = 0;  // 0: whoever has the token
-    LeaseToken lease = 0;
-  };
   /// Who has the message under a lease.
   virtual std::optional<Holder> holder_of(MessageKey key) = 0;
+  /// Where a message that is leased wants answers. Requires: holder_of(key).
+  virtual std::string answers_of(MessageKey key) = 0;
   /// Takes a message that nobody has yet out for good, if it is there.
   virtual void withdraw(std::uint32_t mailbox, MessageKey key) = 0;
 

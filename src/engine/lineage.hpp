@@ -16,6 +16,7 @@ struct Lineage {
   std::string chain{};        // the last kChainMax of them, 16 bytes each, oldest first
   std::string traceparent{};  // of the cause, to be handed on
   std::string silent_for{};   // the sender of the cause, if it expects no reply
+  std::string reply_to{};     // of the cause, if that is a reply address and the cause is leased
 };
 
 /// What the messages of one command count for each other, which are decided on before any of them is published.

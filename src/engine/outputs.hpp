@@ -18,9 +18,10 @@ class Outputs {
   static std::size_t bytes_max(const IncomingMessage& message) {
     return message.envelope.size() + kStampBytesMax + message.content.size();
   }
-  /// Goes out when `of` is durable, as Engine says (waiting::Output). Requires: has_room(message).
+  /// Goes out when `of` is durable, as Engine says (waiting::Output). `answerer`: as there. Requires:
+  /// has_room(message).
   void hold(Durable of, const ConfirmTo& to, std::uint32_t sender, const IncomingMessage& message,
-            const Lineage& lineage);
+            const Lineage& lineage, ConnectionId answerer = 0);
 
  private:
   Ledger& ledger_;

@@ -30,6 +30,7 @@ struct Prepared {
   Hash128 key{};
   std::unique_ptr<Lineage> lineage{};  // null: nothing caused it
   bool has_costs = false;
+  ConnectionId answerer = 0;           // of an output that is an answer; 0: one who is known to hold what it answers
   DeadReason doom = DeadReason::none;  // why it is dead before it lives; `verdict` in words
   std::unique_ptr<const std::string> verdict{};
   std::unique_ptr<const RewrittenMessage> rewritten{};  // what `message` points to, if the sender's had to be changed

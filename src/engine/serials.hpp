@@ -1,14 +1,12 @@
-// Numbers that are given once in a run: of requests, waiters and redrives. They say which shard gave them.
+// Numbers that are given once in a run: of requests, waiters and redrives.
 #pragma once
 
-#include "engine/options.hpp"
-#include "message/limits.hpp"
+#include <cstdint>
 
 namespace folkmoot {
 
 class Serials {
  public:
-  void start(std::uint32_t shard) { next_ = std::uint64_t{shard} << kShardShift | 1; }
   std::uint64_t next() { return next_++; }
 
  private:

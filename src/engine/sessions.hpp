@@ -25,7 +25,8 @@ struct Open {
 
 struct Session {
   SessionId id = 0;
-  std::uint32_t party = 0;  // of the agent; 0: none given
+  ConnectionId connection = 0;  // whose it is
+  std::uint32_t party = 0;      // of the agent; 0: none given
   std::uint32_t lease_head = kNoSlot;
   bool writable = true;
   bool of_shard = false;           // another shard of this server, or the server itself

@@ -57,7 +57,9 @@ constexpr std::uint8_t kFlagStream = 2;  // REQUEST: status messages may come be
 constexpr std::uint8_t kFlagOfMessage =
     4;  // ACK, NACK, REJECT, EXTEND, COMPLETE: the id of the message it must be comes first
 constexpr std::uint8_t kFlagCauses =
-    0x80;                                // PUBLISH and REQUEST between shards: cause, hops and chain are as they stand
+    0x80;  // PUBLISH and REQUEST between shards: cause, hops and chain are as they stand
+constexpr std::uint8_t kFlagAnswerer =
+    0x40;                                // PUBLISH between shards: the connection that answers comes first; 0: it may
 constexpr std::uint8_t kFlagLeased = 1;  // DELIVER
 constexpr std::uint8_t kFlagRedelivered = 2;  // DELIVER
 

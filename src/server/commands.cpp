@@ -27,9 +27,20 @@ bool has_causes(const CommandContext& context) {
   return (context.frame.header.flags & kFlagCauses) != 0 && context.connection.door == DoorKind::relay;
 }
 
+bool names_answerer(const CommandContext& context) {
+  const auto door = context.connection.door;
+  return (context.frame.header.flags & kFlagAnswerer) != 0 && (door == DoorKind::relay || door == DoorKind::trunk);
+}
+
 Result<void> on_publish(const CommandContext& context) {
   IncomingMessage message;
-  auto read = read_message(context, context.frame.body, message);
+  auto body = context.frame.body;
+  if (names_answerer(context)) {
+    if (body.size() < sizeof(ConnectionId)) return malformed("PUBLISH without who answers");
+    message.answerer = load<ConnectionId>(body.data());
+    body = body.subspan(sizeof(ConnectionId));
+  }
+  auto read = read_message(context, body, message);
   if (!read) return read;
   message.forwarded = context.connection.door == DoorKind::trunk;
   message.has_causes = has_causes(context);
@@ -325,9 +336,10 @@ bool same_token(std::string_view given, std::string_view wanted) {
 }
 
 bool on_hello(Reactor& reactor, Connection& connection, const Frame& frame) {
-  std::uint64_t version = 0;
+  std::uint64_t version = 0, of_connection = 0;
   std::string_view agent, token;
   const auto read = read_map(frame.body, "HELLO", [&](std::uint64_t key, PackReader& reader) {
+    if (key == kRelayedConnection && connection.door == DoorKind::relay) return of_connection = reader.uint(), true;
     if (key == 0) return version = reader.uint(), true;
     if (key == 1) return agent = reader.str(), true;
     if (key == 2) return token = reader.str(), true;
@@ -349,7 +361,7 @@ bool on_hello(Reactor& reactor, Connection& connection, const Frame& frame) {
   if (!agent.empty() && (!is_name(agent) || agent.front() == '@' || agent.front() == '$')) {
     return end(ErrorCode::invalid_name, "the agent's name is none: 1 to 255 bytes of UTF-8, not beginning with @ or $");
   }
-  reactor.welcome(connection, frame.header.request, agent);
+  reactor.welcome(connection, frame.header.request, agent, of_connection);
   return true;
 }
 

@@ -483,11 +483,12 @@ void Reactor::watch_host(Connection& connection) {
   close_connection(connection);
 }
 
-void Reactor::welcome(Connection& connection, std::uint32_t request, std::string_view agent) {
+void Reactor::welcome(Connection& connection, std::uint32_t request, std::string_view agent,
+                      ConnectionId of_connection) {
   connection.state = Connection::State::open;
   connection.deadline = 0;
   ++open_by_door_[static_cast<std::size_t>(connection.door)];
-  engine_.open_session(connection.id, agent, connection.door == DoorKind::trunk);
+  engine_.open_session(connection.id, agent, connection.door == DoorKind::trunk, of_connection);
   if (switch_) switch_->opened(connection, agent);
   std::string body;
   PackWriter(body)

@@ -95,14 +95,15 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
   bool remove_content(const ContentHash& hash) override;
   std::optional<std::uint64_t> stored_elsewhere(const ContentHash& hash) override;
-  bool answer_elsewhere(std::uint32_t shard, const MessageParts& message, bool is_owed) override;
+  bool answer_elsewhere(std::uint32_t shard, const MessageParts& message, ConnectionId answerer, bool is_owed) override;
   [[noreturn]] void unreadable(const Error& error) override;
 
   // ContentAnswers, and what the server carries out itself.
   void done(SessionId session, std::uint32_t request, Bytes body) override;
 
   // For commands.cpp and calls.cpp.
-  void welcome(Connection& connection, std::uint32_t request, std::string_view agent);
+  /// `of_connection`: the client's, if this one carries what it asks of this shard; else 0.
+  void welcome(Connection& connection, std::uint32_t request, std::string_view agent, ConnectionId of_connection);
   /// Ends the connection with a reason; what was written before goes out first, as far as the peer takes it.
   void say_goodbye(Connection& connection, const Error& error);
   ServerStats stats(std::string_view mailbox);

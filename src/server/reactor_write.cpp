@@ -280,8 +280,8 @@ std::optional<std::uint64_t> Reactor::stored_elsewhere(const ContentHash& hash) 
   return switch_ ? shards_->hold_content(switch_->own(), hash) : std::nullopt;
 }
 
-bool Reactor::answer_elsewhere(std::uint32_t shard, const MessageParts& message, bool is_owed) {
-  return !switch_ || switch_->trunks().answer(shard, message, is_owed);
+bool Reactor::answer_elsewhere(std::uint32_t shard, const MessageParts& message, ConnectionId answerer, bool is_owed) {
+  return !switch_ || switch_->trunks().answer(shard, message, answerer, is_owed);
 }
 
 void Reactor::pass_on(Connection& connection, const Frame& frame) {

@@ -14,6 +14,8 @@ namespace folkmoot {
 
 /// Request numbers from here on are the server's own: for what is asked of several shards at once.
 constexpr std::uint32_t kOwnRequests = 0xFFFF0000;
+/// Key of HELLO between shards: the ConnectionId of the client.
+constexpr std::uint64_t kRelayedConnection = 100;
 
 struct Relays {
   struct Remote {

@@ -173,6 +173,9 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
     auto its_options = options;
     its_options.engine.shard = number;
     its_options.engine.shards = options.shards;
+    auto& secret = its_options.engine.secret;
+    if (::getrandom(secret.data(), sizeof secret, 0) != sizeof secret)
+      return failure(ErrorCode::io_error, "no random numbers from the system");
     const auto recovered = shard.open(its_options, contents);
     if (!recovered) return std::unexpected(recovered.error());
     parts.recovered.facts += recovered->facts;

@@ -17,7 +17,6 @@ namespace {
 constexpr std::size_t kHandOverBytes = 256 * 1024;  // of one link, before the end of the turn
 constexpr std::size_t kInboxBytesMax =
     256 * 1024;  // of a client's link: what is asked of several shards takes memory until it is answered
-constexpr std::size_t kReplyAddressDigits = 16;
 
 constexpr auto has_some = [](const auto& part) { return !part.empty(); };
 
@@ -111,10 +110,8 @@ std::uint32_t Switch::shard_of(const Routing& routing) const {
     return routing.id.is_nil() ? own_ : shards_.of(routing.id.text());
   }
   if (routing.to.front() != '@') return routing.to.front() == '$' ? own_ : shards_.of(routing.to);
-  // "@<run>.<number>" in hex: the shard is in the number's upper bits, so that it is 0 unless all digits are there.
-  const auto dot = routing.to.find('.');
-  if (dot == std::string_view::npos || routing.to.size() - dot - 1 != kReplyAddressDigits) return 0;
-  const auto digit = routing.to[dot + 1];
+  // "@" and hex digits: the first is the shard.
+  const auto digit = routing.to.size() > 1 ? routing.to[1] : '0';
   const auto shard = static_cast<std::uint32_t>(digit >= 'a' ? digit - 'a' + 10 : digit - '0');
   return shard < shards_.count() ? shard : own_;
 }
@@ -146,7 +143,7 @@ bool Switch::is_known(const Connection& connection, std::uint32_t shard) const {
 Switch::Routed Switch::relay(Connection& connection, std::uint32_t shard, const Frame& frame) {
   if (shard == own_) return Routed::here;
   auto header = frame.header;
-  header.flags &= ~kFlagCauses;  // for shards to say
+  header.flags &= ~(kFlagCauses | kFlagAnswerer);  // for shards to say
   send(connection, shard, header, frame.body);
   return Routed::elsewhere;
 }
@@ -162,13 +159,15 @@ void Switch::send(Connection& connection, std::uint32_t shard, const FrameHeader
     if (!remote.link) return;  // the server is stopping, and says so to everybody
     std::string hello;
     PackWriter(hello)
-        .map(3)
+        .map(4)
         .uint(0)
         .uint(kProtocolVersion)
         .uint(1)
         .str(relays.agent)
         .uint(2)
-        .str(reactor_.options().token);
+        .str(reactor_.options().token)
+        .uint(kRelayedConnection)
+        .uint(connection_id(own_, connection.id));
     append_frame(remote.unsent, Opcode::hello, 0, 0, hello);
   }
   append_frame(remote.unsent, header.opcode, header.flags, header.request, as_text(body));
@@ -340,10 +339,16 @@ Switch::Routed Switch::route_publish(Connection& connection, const Frame& frame,
       reactor_.refuse(connection.id, frame.header.request, envelope.error());
       return Routed::elsewhere;
     }
-    const auto body = std::string(as_text(frame.body.first(envelope_at))) + *envelope +
-                      std::string(as_text(message.subspan(routing.bytes)));
+    auto body = std::string(as_text(frame.body.first(envelope_at))) + *envelope +
+                std::string(as_text(message.subspan(routing.bytes)));
     auto header = frame.header;
+    header.flags &= ~kFlagAnswerer;
     header.flags |= kFlagCauses;
+    if (header.opcode == Opcode::publish && routing.to.starts_with('@') &&
+        reactor_.engine().holds_what_it_answers(connection.id, incoming)) {
+      body.insert(0, sizeof(ConnectionId), '\0');  // one who may
+      header.flags |= kFlagAnswerer;
+    }
     send(connection, shard, header, as_bytes(body));
     return Routed::elsewhere;
   }

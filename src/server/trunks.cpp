@@ -81,11 +81,11 @@ Trunks::Interest Trunks::interest(const std::string& pattern, SessionId waiting)
   return Interest::coming;
 }
 
-bool Trunks::answer(std::uint32_t shard, const MessageParts& message, bool is_owed) {
+bool Trunks::answer(std::uint32_t shard, const MessageParts& message, ConnectionId answerer, bool is_owed) {
   auto& out = trunks_[shard].unsent;
   if (out.size() > kUnsentBytesMax && !is_owed) return false;
-  append_header(out, Opcode::publish, kFlagQuiet, 0, message.bytes());
-  out.append(as_text(message.head)).append(as_text(message.rest));
+  append_header(out, Opcode::publish, kFlagQuiet | kFlagAnswerer, 0, sizeof answerer + message.bytes());
+  out.append(as_text(bytes_of(answerer))).append(as_text(message.head)).append(as_text(message.rest));
   return true;
 }
 

@@ -38,9 +38,9 @@ class Trunks final : private Strays::Commands {
   /// Whether the other shards send what fits. While it is coming, `waiting` is told by Reactor::go_on().
   Interest interest(const std::string& pattern, SessionId waiting);
 
-  /// The answer to a request that waits there, stamped. False: that shard is too far behind, and the answer is not
-  /// owed.
-  bool answer(std::uint32_t shard, const MessageParts& message, bool is_owed);
+  /// The answer to a request that waits there, stamped; `answerer` as in Effects::answer_elsewhere(). False: that shard
+  /// is too far behind, and the answer is not owed.
+  bool answer(std::uint32_t shard, const MessageParts& message, ConnectionId answerer, bool is_owed);
   std::optional<Uuid> moved_to(const Uuid& id) const { return strays_.moved_to(id); }
   /// Whether look_for_strays() has something to try again when there is room on the disk.
   bool waits_for_room() const { return strays_.has_unacked(); }

@@ -177,6 +177,33 @@ FAULTS = {
         "prepare(session, message, caused, &together);",
         "prepare(session, message, caused, PLANTED ? nullptr : &together);",
     ),
+    "anybody_may_answer": (
+        "if (answerer != 0 && !may_answer(waiting, answerer, from)",
+        "if (!PLANTED && answerer != 0 && !may_answer(waiting, answerer, from)",
+    ),
+    "part_of_an_address_is_enough": (
+        "requests_[known->second].address.proof == address->proof ?",
+        "(PLANTED || requests_[known->second].address.proof == address->proof) ?",
+    ),
+    "a_name_is_enough_to_answer": (
+        "if (holder.bound && to_.sessions.find",
+        "if (!PLANTED && holder.bound && to_.sessions.find",
+    ),
+    "anybodys_cause_is_enough_to_answer": (
+        "if (!holder || !is_held_by(*holder, connection, agent)) return false;",
+        "if (!holder || (!PLANTED && !is_held_by(*holder, connection, agent))) return false;",
+    ),
+    "requester_waits_for_a_dead_request": (
+        "!to_.responder.is_waited_for(entry.key)) return std::nullopt;",
+        "(PLANTED || !to_.responder.is_waited_for(entry.key))) return std::nullopt;",
+    ),
+    "attempt_not_counted_at_a_stop": without("give_back(*at, -1, AttemptEnd::server_stopped, {});"),
+    "life_begins_before_it_is_due": ("std::max(accepted, due) + ttl", "(PLANTED ? accepted : std::max(accepted, due)) + ttl"),
+    "delay_ignored": ("if (routing.delay_ms == 0) return routing.deliver_at;", "if (PLANTED || routing.delay_ms == 0) return routing.deliver_at;"),
+    "first_time_in_the_past": (
+        "if (command.first_at != 0 && command.first_at <= now) {",
+        "if (!PLANTED && command.first_at != 0 && command.first_at <= now) {",
+    ),
     "reply_that_nobody_wants_after_settling": (
         "settled->silent_for != 0 &&",
         "(PLANTED ? settled->silent_for == ~0u : settled->silent_for != 0) &&",

@@ -121,7 +121,7 @@ void Agents::cancel(AgentSession& session, std::uint32_t target) {
   const auto* const message = model_.find(number);
   const bool leased = message != nullptr && message->stand == Stand::leased;
   const bool transient = message != nullptr && message->asked.transient && message->waits();
-  const bool in_memory = is_request && find(asked->second.holder) != nullptr;
+  const bool in_memory = is_request && !asked->second.held.is_nil() && find(asked->second.hands.taker) != nullptr;
   const bool held = in_memory || (leased && leases_.find(message->lease)->session != 0);
   model_.cancelling = number;
   ask(session, Ask::Kind::plain);
@@ -225,6 +225,15 @@ void Agents::dispatch() {
       expect(!waits || !has_mail(mine.mailbox), "a request waits beside mail for {}", model_.names()[mine.mailbox]);
     }
   }
+}
+
+// What is in somebody's hands goes back, as if its holder were gone.
+void Agents::stop() {
+  model_.stopping = true;
+  call([&] { engine_->stop(); });
+  model_.stopping = false;
+  for (const auto& [token, lease] : leases_.held())
+    expect(model_.disk_limited, "{} is leased by a server that has stopped", lease.number);
 }
 
 std::size_t Agents::unanswered() const {

@@ -45,8 +45,12 @@ struct Ask {
   bool stream = false;                 // of a request: statuses are wanted
   std::optional<ErrorCode> error{};    // it must be refused like this
   std::set<std::uint64_t> unwanted{};  // numbers of replies to senders that expect none
-  SessionId holder = 0;                // of a request in memory: who got it,
-  Uuid held{};                         // and under which id
+  Uuid held{};                         // of a request in memory that somebody got: under which id
+  struct Hands {
+    SessionId taker = 0;  // 0: nobody's
+    std::size_t agent = 0;
+    bool bound = false;
+  } hands{};  // who got a request in memory, or settled another
 };
 
 struct AgentSession {
@@ -109,7 +113,12 @@ class Agents final : public Effects {
   void complete(AgentSession& session, LeaseToken token, std::vector<Published> outputs);
   void publish_event(AgentSession& session, const std::string& topic, Priority priority);
   void request(AgentSession& session, Published asked, std::int64_t timeout_ms, bool stream);
-  void respond(AgentSession& session, const ReplyAddress& address, bool is_status);
+  /// `cause`: a message that is named as what the answer follows from.
+  void respond(AgentSession& session, const ReplyAddress& address, bool is_status, const Uuid& cause);
+  /// One who may answer there, if there is one: with the message that hands the request on to it, or by itself.
+  std::pair<AgentSession*, Uuid> answerer(const ReplyAddress& address);
+  /// Addresses where somebody waits, each with the id of a message in somebody's hands that hands its request on.
+  std::vector<std::pair<ReplyAddress, Uuid>> handed_on();
   void subscribe(AgentSession& session, const std::string& pattern, std::uint32_t credit, bool echo,
                  Priority priority_max);
   void consume(AgentSession& session, std::size_t mailbox, std::uint32_t credit);
@@ -144,6 +153,7 @@ class Agents final : public Effects {
   void advance(std::int64_t now);
   void on_durable(Lsn end);
   void dispatch();
+  void stop();
 
   std::map<SessionId, AgentSession>& sessions() { return sessions_; }
   const std::deque<ReplyAddress>& addresses() const { return addresses_; }
@@ -187,6 +197,13 @@ class Agents final : public Effects {
   void call_together(const std::vector<Published>& asked, const std::function<void()>& command);
   bool has_free_consumer(std::size_t mailbox) const;
   Published sent_again(const ModelMessage& dead) const;
+  Ask* waiting_at(const ReplyAddress& address);
+  static Ask::Hands hands_of(const ModelLease& lease) { return {lease.taker, lease.agent, lease.session != 0}; }
+  bool is_in_hands_of(const Ask::Hands& hands, std::size_t mailbox, const AgentSession& session);
+  bool may_answer(const AgentSession& session, const ReplyAddress& address, const Ask& asked, const Uuid& cause);
+  using Settled = std::pair<std::uint64_t, Ask::Hands>;  // number
+  std::vector<Settled> in_hands(const std::vector<LeaseToken>& tokens);
+  void note_settled_requests(const std::vector<Settled>& settled);
   void settle_failed(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet,
                      const std::function<void(std::uint32_t request)>& command);
   void note_settled(const std::vector<LeaseToken>& tokens, Promises::End how);
@@ -200,6 +217,7 @@ class Agents final : public Effects {
   void check_refusal(std::uint64_t number, const Error& error);
   void on_events_due();
   bool on_event(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing);
+  bool on_failure(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing);
   bool on_response(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing);
   bool on_mail(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing, std::uint64_t number);
 

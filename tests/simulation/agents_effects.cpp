@@ -45,24 +45,22 @@ void Agents::on_fact(FactKind kind, FactPlace place, Bytes body) {
       }
     }
   }
-  if (!model_.stopping) {
-    for (const auto token : ended) {
-      const auto* const lease = leases_.find(token);
-      expect(lease != nullptr, "a lease ended that nobody was given");
-      const bool asked = model_.settling.contains(token);
-      const bool gone = model_.closing != 0 && lease->session == model_.closing && lease->deadline == 0;
-      const bool late = lease->deadline != 0 && lease->deadline <= engine_->now();
-      expect(asked || gone || late, "the lease of {} ended while its holder lives", lease->number);
-      if (gone) rules_.saw(Rule::connection_gives_back);
-      if (late) rules_.saw(Rule::lease_deadline);
-    }
+  for (const auto token : ended) {
+    const auto* const lease = leases_.find(token);
+    expect(lease != nullptr, "a lease ended that nobody was given");
+    const bool asked = model_.settling.contains(token);
+    const bool gone = model_.closing != 0 && lease->session == model_.closing && lease->deadline == 0;
+    const bool late = lease->deadline != 0 && lease->deadline <= engine_->now();
+    expect(asked || gone || late || model_.stopping, "the lease of {} ended while its holder lives", lease->number);
+    if (gone) rules_.saw(Rule::connection_gives_back);
+    if (late) rules_.saw(Rule::lease_deadline);
+    if (model_.stopping) rules_.saw(Rule::stop_gives_back);
   }
   // What was dead when it came is told of when that is durable.
   const bool dies = kind == FactKind::message_dead && !model_.has_died(load<DeadFact>(body.data()).message.key);
   model_.on_fact(kind, place, body, engine_->now());
   if (dies) expect_event(nullptr, "bus.dead");
   if (model_.take_unheard_failure()) expect_event(nullptr, "bus.schedule");
-  if (model_.stopping) return;
   for (const auto token : ended) lease_ended(token);
 }
 
@@ -97,7 +95,23 @@ bool Agents::on_event(AgentSession& session, const OutgoingDelivery& delivery, c
   return true;
 }
 
+// What a requester hears when its durable request dies. By then it may be no dead letter any more.
+bool Agents::on_failure(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing) {
+  const auto address = message_address(routing.cause);
+  const auto* const dead = address ? model_.find_key(address->key) : nullptr;
+  const bool has_died = dead == nullptr ||
+                        std::ranges::any_of(dead->possible, [](const auto& each) { return each.stand == Stand::dead; });
+  expect(type_word(routing.type) == "error" && has_died, "a requester is told that its request died, and it is {}",
+         dead != nullptr ? name(dead->stand) : "gone");
+  const auto mine = take_ask(session, delivery.request);
+  expect(mine.kind == Ask::Kind::request && (dead == nullptr || mine.numbers[0] == dead->number),
+         "a requester is told that another's request died");
+  rules_.saw(Rule::request_died);
+  return true;
+}
+
 bool Agents::on_response(AgentSession& session, const OutgoingDelivery& delivery, const Routing& routing) {
+  if (routing.from == kServerName) return on_failure(session, delivery, routing);
   expect(response_ && response_->session == session.id && response_->request == delivery.request &&
              response_->text == routing.to,
          "a response went to another request");
@@ -158,7 +172,8 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
     for (auto& [id, each] : sessions_) {
       for (auto& [request, open] : each.asks) {
         if (open.kind == Ask::Kind::request && open.numbers[0] == number) {
-          if (asked.transient) open.holder = session.id, open.held = routing.id;
+          const bool bound = pushed || pull->second.lease_ms == 0;
+          if (asked.transient) open.hands = {session.id, session.agent, bound}, open.held = routing.id;
           addresses_.push_back({std::string(routing.reply_to), id, request, number});
         }
       }
@@ -187,8 +202,13 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
     expect(message->expires_at == 0 || message->expires_at > engine_->now(), "{} is delivered after it expired",
            number);
     order_.on_popped(*message);
-    ModelLease lease{
-        .number = number, .session = session.id, .deadline = 0, .consumer_session = session.id, .consumer = 0};
+    ModelLease lease{.number = number,
+                     .session = session.id,
+                     .deadline = 0,
+                     .consumer_session = session.id,
+                     .taker = session.id,
+                     .agent = session.agent,
+                     .consumer = 0};
     if (pushed) lease.consumer = delivery.request;
     if (!pushed && pull->second.lease_ms != 0) {
       lease.session = 0;
@@ -289,6 +309,7 @@ void Agents::answer(SessionId id, std::uint32_t request, const Reply& reply) {
       return;
     }
     case Ask::Kind::plain: {
+      expect(!mine.error, "request {} was carried out, and should be refused", request);
       if (mine.limits) rules_.saw(Rule::configured);
       return;
     }
@@ -374,6 +395,7 @@ void Agents::refuse(SessionId id, std::uint32_t request, const Error& error) {
     if (code == ErrorCode::no_reply_wanted) rules_.saw(Rule::no_reply_wanted);
     if (code == ErrorCode::no_recipient) rules_.saw(Rule::no_recipient);
     if (code == ErrorCode::no_such_request) rules_.saw(Rule::late_response_refused);
+    if (code == ErrorCode::not_permitted) rules_.saw(Rule::answer_of_a_stranger_refused);
     return;
   }
   switch (mine.kind) {
@@ -400,6 +422,10 @@ void Agents::refuse(SessionId id, std::uint32_t request, const Error& error) {
     case Ask::Kind::request:
       if (code == ErrorCode::timed_out) {
         expect(engine_->now() >= mine.deadline, "a request ended before its time");
+        const auto* const asked = model_.find(mine.numbers[0]);
+        const bool died = asked != nullptr && asked->stand == Stand::dead && asked->possible.size() == 1;
+        expect(!died || model_.disk_limited, "{} is dead, and whoever waits for its answer was not told",
+               mine.numbers[0]);
         rules_.saw(Rule::request_timed_out);
       } else if (code != ErrorCode::cancelled) {
         check_refusal(mine.numbers[0], error);
@@ -446,7 +472,7 @@ void Agents::withdrawn(SessionId id, LeaseToken token, const Uuid& message) {
 void Agents::withdrawn_in_memory(SessionId id, const Uuid& message) {
   for (const auto& [asker, session] : sessions_) {
     for (const auto& [request, open] : session.asks) {
-      if (open.kind != Ask::Kind::request || open.holder != id || open.held != message) continue;
+      if (open.kind != Ask::Kind::request || open.hands.taker != id || open.held != message) continue;
       withdrawn_ = true;
       rules_.saw(Rule::withdrawn);
       return;

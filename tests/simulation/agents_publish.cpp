@@ -24,6 +24,8 @@ Agents::Written Agents::write(const Published& asked, std::uint64_t number, std:
   message.priority = asked.priority;
   message.ttl_ms = asked.ttl_ms;
   message.deliver_at = asked.deliver_at;
+  message.delay_ms = asked.delay_ms;
+  message.expires_at = asked.expires_at;
   message.mode = mode;
   if (asked.key != 0) message.key = fmt::format("key-{}", asked.key);
   if (asked.group != 0) message.group = fmt::format("group-{}", asked.group);
@@ -33,6 +35,7 @@ Agents::Written Agents::write(const Published& asked, std::uint64_t number, std:
   message.conversation = Model::conversation(asked.conversation);
   if (asked.tokens != 0) message.metadata["cost_tokens"] = asked.tokens;
   if (asked.reply_to) message.reply_to = model_.names()[*asked.reply_to];
+  if (!asked.handed_on.empty()) message.reply_to = asked.handed_on;
   if (asked.caused) {
     message.cause = asked.caused->cause;
     message.hops = asked.caused->said;
@@ -192,11 +195,13 @@ void Agents::complete(AgentSession& session, LeaseToken token, std::vector<Publi
   mine.held_ids = promises_.held({token}, engine_->now());
   promises_.together(mine.numbers, mine.held_ids.empty() ? nullptr : &mine.held_ids[0]);
   model_.settling = {token};
+  const auto settled = in_hands({token});
   call_together(outputs, [&] { engine_->complete(session.id, request, token, several.messages); });
   model_.settling.clear();
   if (!refused_) promises_.settling(token, Promises::End::acked, engine_->now());
   if (session.asks.contains(request)) {
     expect(leases_.find(token) == nullptr, "a lease lives on after its message was completed");
+    note_settled_requests(settled);
     rules_.saw(Rule::completed);
   } else {
     expect((leases_.find(token) != nullptr) == held, "a refused completion has ended the lease");
@@ -281,12 +286,13 @@ void Agents::publish_event(AgentSession& session, const std::string& topic, Prio
 }
 
 void Agents::request(AgentSession& session, Published asked, std::int64_t timeout_ms, bool stream) {
-  asked.ttl_ms = asked.transient ? 0 : asked.ttl_ms;
-  asked.deliver_at = 0;
+  if (asked.transient) asked.ttl_ms.reset();
+  asked.deliver_at = asked.delay_ms = asked.expires_at = 0;
   asked.once = asked.transient;
   asked.group = 0;
   asked.retry.reset();
   asked.reply_to.reset();
+  asked.handed_on.clear();
   asked.caused.reset();
   asked.bounce = false;
   if (asked.transient) asked.tokens = asked.key = 0;
@@ -311,23 +317,111 @@ void Agents::request(AgentSession& session, Published asked, std::int64_t timeou
   });
 }
 
-void Agents::respond(AgentSession& session, const ReplyAddress& address, bool is_status) {
+Ask* Agents::waiting_at(const ReplyAddress& address) {
   auto* const requester = find(address.session);
-  const auto waiting =
-      requester == nullptr ? std::map<std::uint32_t, Ask>::iterator{} : requester->asks.find(address.request);
-  const bool waits = requester != nullptr && waiting != requester->asks.end() &&
-                     waiting->second.kind == Ask::Kind::request && waiting->second.numbers[0] == address.number;
+  if (requester == nullptr) return nullptr;
+  const auto waiting = requester->asks.find(address.request);
+  const bool waits = waiting != requester->asks.end() && waiting->second.kind == Ask::Kind::request &&
+                     waiting->second.numbers[0] == address.number;
+  return waits ? &waiting->second : nullptr;
+}
+
+// What is bound to a connection that lives is its own; else it is its agent's, or that of the mailbox.
+bool Agents::is_in_hands_of(const Ask::Hands& hands, std::size_t mailbox, const AgentSession& session) {
+  if (hands.taker == 0 || hands.taker == session.id) return hands.taker != 0;
+  if (hands.bound && find(hands.taker) != nullptr) return false;
+  return session.agent == mailbox || session.agent == hands.agent;
+}
+
+bool Agents::may_answer(const AgentSession& session, const ReplyAddress& address, const Ask& asked, const Uuid& cause) {
+  auto hands = asked.hands;
+  for (const auto& [token, lease] : leases_.held()) {
+    const auto* const message = model_.find(lease.number);
+    if (lease.number == address.number) hands = hands_of(lease);
+    if (cause.is_nil() || message == nullptr || message->id != cause) continue;
+    if (message->asked.handed_on == address.text && is_in_hands_of(hands_of(lease), message->asked.mailbox, session))
+      return true;
+  }
+  return is_in_hands_of(hands, asked.mailbox, session);
+}
+
+std::pair<AgentSession*, Uuid> Agents::answerer(const ReplyAddress& address) {
+  const auto* const asked = waiting_at(address);
+  if (asked == nullptr) return {};
+  std::vector<Uuid> causes = {Uuid{}};
+  for (const auto& [token, lease] : leases_.held()) {
+    const auto* const message = model_.find(lease.number);
+    if (message != nullptr && message->asked.handed_on == address.text) causes.push_back(message->id);
+  }
+  std::vector<std::pair<AgentSession*, Uuid>> able;
+  for (auto& [id, session] : sessions_) {
+    for (const auto& cause : causes) {
+      if (may_answer(session, address, *asked, cause)) able.emplace_back(&session, cause);
+    }
+  }
+  return able.empty() ? std::pair<AgentSession*, Uuid>{} : random_.pick(able);
+}
+
+std::vector<std::pair<ReplyAddress, Uuid>> Agents::handed_on() {
+  std::vector<std::pair<ReplyAddress, Uuid>> all;
+  for (const auto& [token, lease] : leases_.held()) {
+    const auto* const message = model_.find(lease.number);
+    if (message == nullptr || message->asked.handed_on.empty()) continue;
+    const auto address = std::ranges::find(addresses_, message->asked.handed_on, &ReplyAddress::text);
+    if (address != addresses_.end() && waiting_at(*address) != nullptr) all.emplace_back(*address, message->id);
+  }
+  return all;
+}
+
+std::vector<Agents::Settled> Agents::in_hands(const std::vector<LeaseToken>& tokens) {
+  std::vector<Settled> settled;
+  for (const auto token : tokens) {
+    if (const auto* const lease = leases_.find(token)) settled.emplace_back(lease->number, hands_of(*lease));
+  }
+  return settled;
+}
+
+// A request that is settled stays its last holder's to answer.
+void Agents::note_settled_requests(const std::vector<Settled>& settled) {
+  for (const auto& [number, hands] : settled) {
+    for (auto& [id, session] : sessions_) {
+      for (auto& [request, open] : session.asks) {
+        if (open.kind == Ask::Kind::request && open.numbers[0] == number) open.hands = hands;
+      }
+    }
+  }
+}
+
+void Agents::respond(AgentSession& session, const ReplyAddress& address, bool is_status, const Uuid& cause) {
+  const auto* const asked = waiting_at(address);
+  const bool waits = asked != nullptr;
+  const bool may = waits && may_answer(session, address, *asked, cause);
   Message message;
   message.to = address.text;
+  message.cause = cause;
   if (is_status) message.type = "status";
+  // Whatever digit of an address is wrong: it is not one that was given.
+  const bool guessed = waits && random_.one_in(4);
+  if (guessed) {
+    auto& digit = message.to[2 + random_.below(message.to.size() - 2)];
+    digit = digit == '0' ? '1' : '0';
+  }
   auto written = write(message, address.number, 8);
   auto& mine = ask(session, Ask::Kind::publish);
-  const bool heard = waits && (!is_status || waiting->second.stream);
+  const bool heard = may && !guessed && (!is_status || asked->stream);
   mine.max = heard;
-  mine.error = waits ? std::nullopt : std::optional(ErrorCode::no_such_request);
-  if (waits && !heard) rules_.saw(Rule::status_not_wanted);
-  if (heard) response_ = address;
-  if (heard) response_->is_status = is_status;
+  if (!waits || guessed)
+    mine.error = ErrorCode::no_such_request;
+  else if (!may)
+    mine.error = ErrorCode::not_permitted;
+  if (guessed) rules_.saw(Rule::guessed_address_refused);
+  if (may && !guessed && !heard) rules_.saw(Rule::status_not_wanted);
+  if (heard) {
+    response_ = address;
+    response_->is_status = is_status;
+    if (!may_answer(session, address, *asked, {})) rules_.saw(Rule::answered_when_handed_on);
+    if (asked->hands.taker != 0 && asked->hands.taker != session.id) rules_.saw(Rule::answered_by_agent);
+  }
   const auto request = session.next_request++;
   call([&] { engine_->publish(session.id, request, false, incoming(written)); });
   expect(!response_, "a response to a request that waits was not delivered");

@@ -24,8 +24,9 @@ void Agents::set_schedule(AgentSession& session, ScheduleSpec spec, const Publis
                                 .until = spec.until,
                                 .times = spec.times};
   const auto now = engine_->now();
-  const auto first = spec.first_at > now ? spec.first_at : spec.next_after(now, now);
-  const bool never = first == 0 || (spec.until != 0 && (spec.until <= now || first > spec.until));
+  const auto first = spec.first_at != 0 ? spec.first_at : spec.next_after(now, now);
+  const bool never = first == 0 || (spec.first_at != 0 && spec.first_at <= now) ||
+                     (spec.until != 0 && (spec.until <= now || first > spec.until));
   auto& mine = ask(session, Ask::Kind::plain);
   if (never) mine.error = ErrorCode::invalid_field;
   const auto request = session.next_request++;

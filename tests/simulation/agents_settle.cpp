@@ -32,9 +32,11 @@ void Agents::ack(AgentSession& session, const std::vector<LeaseToken>& tokens, b
   const auto request = session.next_request++;
   session.asks[request] = mine;
   model_.settling = {tokens.begin(), tokens.end()};
+  const auto settled = in_hands(tokens);
   call([&] { engine_->ack(session.id, request, quiet, tokens); });
   model_.settling.clear();
   note_settled(tokens, Promises::End::acked);
+  if (!refused_) note_settled_requests(settled);
   if (silent) session.asks.erase(request);
 }
 
@@ -112,9 +114,10 @@ void Agents::purge(AgentSession& session, std::size_t mailbox, std::size_t limit
 Published Agents::sent_again(const ModelMessage& dead) const {
   auto again = dead.asked;
   again.key = 0;
-  again.deliver_at = 0;
+  again.deliver_at = again.delay_ms = again.expires_at = 0;
   again.tokens = 0;  // added when it was sent first
   again.routed.reset();
+  again.handed_on.clear();  // nobody waits there by then
   if (dead.doom == DeadReason::guard) again.caused.reset();
   return again;
 }
@@ -186,7 +189,8 @@ void Agents::extend(AgentSession& session, const std::vector<LeaseToken>& tokens
     ++mine.settled;
     if (lease_ms == 0) {
       lease->deadline = 0;
-      lease->session = session.id;
+      lease->session = lease->taker = session.id;
+      lease->agent = session.agent;
       rules_.saw(Rule::lease_bound_again);
     } else {
       lease->deadline = engine_->now() + lease_ms;

@@ -12,6 +12,8 @@ struct ModelLease {
   SessionId session = 0;      // 0: bound to none
   std::int64_t deadline = 0;  // 0: none
   SessionId consumer_session = 0;
+  SessionId taker = 0;         // whose it is, bound to it or not,
+  std::size_t agent = 0;       // and that one's name
   std::uint32_t consumer = 0;  // request number; 0: pulled
 };
 

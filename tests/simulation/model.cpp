@@ -281,9 +281,10 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
   message.content = number_of(*routing, body.subspan(sizeof fact + routing->bytes));
   message.id = routing->id;
   message.doom = doom;
-  const auto ttl = asked.ttl_ms != 0 ? asked.ttl_ms : mailbox.limits.default_ttl_ms;
-  message.expires_at = ttl != 0 ? now + ttl : 0;
-  message.due = asked.deliver_at > now ? asked.deliver_at : 0;
+  const auto ttl = asked.ttl_ms.value_or(mailbox.limits.default_ttl_ms);
+  const auto due = asked.delay_ms != 0 ? now + asked.delay_ms : asked.deliver_at;
+  message.due = due > now ? due : 0;
+  message.expires_at = asked.expires_at != 0 ? asked.expires_at : ttl != 0 ? std::max(now, message.due) + ttl : 0;
   expect(fact.expires_at == message.expires_at && fact.not_before == message.due,
          "message {} has other times than asked", number);
   message.possible = {{Stand::gone, 0, false, 0, 0}};

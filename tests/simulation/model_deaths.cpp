@@ -11,7 +11,6 @@ void Model::on_returned(FactPlace place, const ReturnedFact& fact, std::string_v
   expect(message != nullptr && message->stand == Stand::leased, "a message was given back that is not leased");
   say(*message, Stand::ready, place.lsn, fact.not_before);
   message->possible.back().deliveries = fact.deliveries;
-  if (stopping) return;
   expect(fact.deliveries == message->deliveries + 1, "{} was given back with {} deliveries after {}", message->number,
          fact.deliveries, message->deliveries);
   message->deliveries = fact.deliveries;

@@ -156,10 +156,14 @@ void Promises::delivered(std::uint64_t number, const Routing& routing, LeaseToke
 
   // 9. In its time, by the clock of this server or of one before.
   passed(now);
-  expect(sent.revoked || asked.scheduled || asked.deliver_at <= latest_,
-         "promise 9: {} comes at {} and was to come at {}", number, now, asked.deliver_at);
-  expect(lease == 0 || sent.revoked || asked.scheduled || asked.ttl_ms == 0 || sent.at + asked.ttl_ms > now,
-         "promise 9: {} comes {} ms after it was sent, and was to live for {}", number, now - sent.at, asked.ttl_ms);
+  // Sent again, it may be the first one that comes.
+  const auto due = asked.delay_ms == 0 ? asked.deliver_at : sent.times == 1 ? sent.at + asked.delay_ms : 0;
+  expect(sent.revoked || asked.scheduled || due <= latest_, "promise 9: {} comes at {} and was to come at {}", number,
+         now, due);
+  const auto life = asked.ttl_ms.value_or(0), began = std::max(sent.at + asked.delay_ms, asked.deliver_at);
+  const auto ends = asked.expires_at != 0 ? asked.expires_at : life != 0 ? began + life : 0;
+  expect(lease == 0 || sent.revoked || asked.scheduled || ends == 0 || ends > now,
+         "promise 9: {} comes at {}, and was to live until {}", number, now, ends);
 
   // 8. Together.
   if (copy.input_of != 0) did_not_happen(std::exchange(copy.input_of, 0));
@@ -223,15 +227,15 @@ void Promises::drained() const {
 /// Waits its turn among its sender's others, or its group's.
 bool Promises::is_plain(const Sent& sent) const {
   const auto& asked = sent.asked;
-  return !asked.once && !asked.transient && asked.key == 0 && asked.deliver_at <= sent.at && !asked.routed &&
-         !asked.scheduled && !sent.revoked;
+  return !asked.once && !asked.transient && asked.key == 0 && asked.deliver_at <= sent.at && asked.delay_ms == 0 &&
+         !asked.routed && !asked.scheduled && !sent.revoked;
 }
 
 /// Whether it may have become a dead letter, which may have been purged since.
 bool Promises::may_have_died(const Sent& sent, const Copy& copy) const {
   const auto& asked = sent.asked;
   const auto own = asked.retry ? asked.retry->attempts : 0u;
-  const bool timed = asked.ttl_ms != 0 || options_.mailbox.default_ttl_ms != 0;
+  const bool timed = asked.expires_at != 0 || asked.ttl_ms.value_or(options_.mailbox.default_ttl_ms) != 0;
   const auto& guard = options_.guard;
   const bool guarded = asked.caused && (guard.hops_max < GuardLimits{}.hops_max || guard.pair_per_minute != 0 ||
                                         guard.conversation_per_minute != 0);

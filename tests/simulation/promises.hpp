@@ -10,7 +10,7 @@
 //   6. Messages of one sender and priority come in order; so do those of a group.
 //   7. One key, one message; one id, one message.
 //   8. What belongs together (an atomic batch; a completion's input and outputs) happens together or not at all.
-//   9. Not before `deliver_at`, not after its time to live.
+//   9. Not before `deliver_at` or its delay is over, not after its time to live.
 //
 // Each check throws Violation. A run ends with drained(), when all mailboxes have been emptied.
 #pragma once

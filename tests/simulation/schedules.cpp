@@ -16,7 +16,7 @@ void ScheduleChecker::on_set(const ScheduleSetFact& fact, Lsn lsn, std::int64_t 
     return known->second.say(state, lsn);
   }
   expect(setting != nullptr, "a schedule was set that nobody asked for");
-  const auto first = setting->first_at > now ? setting->first_at : setting->next_after(now, now);
+  const auto first = setting->first_at != 0 ? setting->first_at : setting->next_after(now, now);
   expect(state.fired == 0 && state.left == setting->times && state.next == first,
          "schedule {} begins at {} instead of {}", setting->name, state.next, first);
   specs_[fact.number] = *setting;

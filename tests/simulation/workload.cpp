@@ -21,8 +21,14 @@ struct Chooser {
     asked.sender = random.below(options.senders);
     asked.priority = static_cast<Priority>(random.one_in(3) ? random.between(1, 10) : normal);
     asked.once = random.one_in(6);
-    asked.ttl_ms = random.one_in(8) ? random.between(1, 5'000) : 0;
-    asked.deliver_at = random.one_in(10) ? engine.now() + random.between(-50, 3'000) : 0;
+    if (random.one_in(6)) asked.ttl_ms = random.one_in(4) ? 0 : random.between(1, 5'000);
+    if (random.one_in(10)) {
+      asked.deliver_at = engine.now() + random.between(-50, 3'000);
+    } else if (random.one_in(10)) {
+      asked.delay_ms = random.between(1, 3'000);
+    }
+    const auto due = std::max(engine.now() + asked.delay_ms, asked.deliver_at);
+    if (!asked.ttl_ms && random.one_in(12)) asked.expires_at = due + random.between(1, 5'000);
     asked.group = random.one_in(4) ? static_cast<std::uint32_t>(random.between(1, 2)) : 0;
     if (random.one_in(5)) asked.retry = policy();
     if (random.one_in(6)) asked.content = agents.contents().any(random);
@@ -43,6 +49,16 @@ struct Chooser {
     return asked;
   }
 
+  // A request that somebody else is to answer. (A bounce of it would be an answer of the server's.)
+  Published handed_on() {
+    auto asked = message();
+    if (agents.addresses().empty()) return asked;
+    asked.handed_on = agents.addresses().back().text;
+    asked.reply_to.reset();
+    asked.bounce = false;
+    return asked;
+  }
+
   std::string name(std::string_view of) { return fmt::format("{}-{}", of, random.below(3)); }
 
   void schedule() {
@@ -56,7 +72,8 @@ struct Chooser {
     if (random.one_in(3)) spec.topic = topic(false);
     auto asked = message();
     asked.caused.reset();
-    asked.content = 0;  // only messages are counted here
+    asked.content = 0;                        // only messages are counted here
+    asked.deliver_at = asked.expires_at = 0;  // times, of messages that go out at many
     agents.set_schedule(*session, spec, asked);
   }
 
@@ -86,7 +103,8 @@ struct Chooser {
   Published keyed() {
     auto asked = message();
     asked.key = random.next() | 1;
-    asked.content = 0;  // when it is sent again its content may have gone
+    asked.content = 0;     // when it is sent again its content may have gone,
+    asked.expires_at = 0;  // and its time may be over
     return asked;
   }
 
@@ -173,7 +191,8 @@ struct Chooser {
   }
 
   void run(std::uint64_t what) {
-    if (what < 16) return agents.publish(*session, message(), bytes(), random.one_in(8));
+    if (what < 16)
+      return agents.publish(*session, random.one_in(4) ? handed_on() : message(), bytes(), random.one_in(8));
     if (what < 19) return agents.publish(*session, caused(), bytes(), random.one_in(8));
     if (what < 21)
       return agents.publish_routed(*session, random.one_in(3) ? caused() : random.one_in(2) ? keyed() : message());
@@ -195,7 +214,15 @@ struct Chooser {
     }
     if (what < 44) {
       if (agents.addresses().empty()) return;
-      return agents.respond(*session, agents.addresses()[random.below(agents.addresses().size())], random.one_in(3));
+      const auto& address = agents.addresses()[random.below(agents.addresses().size())];
+      const auto [able, cause] = random.one_in(4) ? std::pair<AgentSession*, Uuid>{} : agents.answerer(address);
+      // Whoever has heard of a message that hands a request on may name it as its cause.
+      const auto handed_on = agents.handed_on();
+      if (able == nullptr && !handed_on.empty()) {
+        const auto& [its_address, its_cause] = random.pick(handed_on);
+        return agents.respond(*session, its_address, random.one_in(3), its_cause);
+      }
+      return agents.respond(able != nullptr ? *able : *session, address, random.one_in(3), cause);
     }
     if (what < 47)
       return agents.subscribe(*session, topic(true), static_cast<std::uint32_t>(random.below(3)), random.one_in(3),

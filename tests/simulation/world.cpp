@@ -287,9 +287,7 @@ World::End World::live_once() {
 
 bool World::stop_clean() {
   disk_.faults.sync_fails_one_in = 0;
-  model_.stopping = true;
-  engine_->stop();
-  model_.stopping = false;
+  agents_.stop();
   if (const auto closed = journal_->close(engine_->stopped_clean()); !closed) {
     const auto code = closed.error().code;
     expect((code == ErrorCode::disk_full && model_.disk_limited) ||

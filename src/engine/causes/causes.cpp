@@ -40,6 +40,7 @@ Lineage Causes::caused_by(const Uuid& id, Bytes message) {
   auto lineage = after(id, routing->hops, routing->chain);
   if (!routing->metadata.empty()) lineage.traceparent = metadata_text(metadata_of(message, *routing), kTraceParent);
   if (!routing->expects_reply) lineage.silent_for = routing->from;
+  if (routing->reply_to.starts_with('@')) lineage.reply_to = routing->reply_to;
   return lineage;
 }
 

@@ -78,7 +78,12 @@ Dispatch::Handed Dispatch::hand_out(Mailbox& mailbox, const To& to, Durable& set
 }
 
 Dispatch::Handed Dispatch::hand_out_transient(Mailbox& mailbox, const Entry& entry, const To& to) {
-  to_.responder.note_holder(entry, to.session);
+  const auto* const holder = to_.sessions.find(to.session);
+  to_.responder.note_holder(entry, {.connection = holder->connection,
+                                    .session = to.session,
+                                    .agent = holder->party,
+                                    .mailbox = mailbox.number,
+                                    .bound = to.lease_ms == 0});
   ++to_.counters.delivered;
   const bool more = to_.effects.deliver(to.session, {.request = to.request,
                                                      .delivery = 1,
@@ -140,6 +145,7 @@ Dispatch::Handed Dispatch::lease_out(Mailbox& mailbox, const QueuedMessage& mess
   const auto deadline = to_.run.now() + to.lease_ms;
   const auto slot = leases.add({.entry = entry,
                                 .session = bound ? to.session : 0,
+                                .connection = holder->connection,
                                 .deadline = bound ? 0 : deadline,
                                 .mailbox = mailbox.number,
                                 .sender = message.sender,
@@ -359,6 +365,8 @@ void Dispatch::extend(std::uint32_t slot, Session& session, std::int64_t lease_m
   auto* const old = lease.session != 0 ? to_.sessions.find(lease.session) : nullptr;
   if (lease_ms == 0) {
     lease.deadline = 0;
+    lease.connection = session.connection;
+    lease.holder = session.party;
     leases.rebind(slot, session.id, old != nullptr ? &old->lease_head : nullptr, &session.lease_head);
   } else if (lease.deadline != now + lease_ms) {
     lease.deadline = now + lease_ms;

@@ -5,8 +5,8 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 
 #include "base/uuid.hpp"
-#include "engine/effects.hpp"
 #include "engine/entry.hpp"
+#include "engine/holder.hpp"
 #include "engine/slab.hpp"
 
 namespace folkmoot {
@@ -14,8 +14,9 @@ namespace folkmoot {
 struct Lease {
   LeaseToken token = 0;
   Entry entry;
-  SessionId session = 0;      // 0: not bound to a connection
-  std::int64_t deadline = 0;  // 0: none
+  SessionId session = 0;        // 0: not bound to a connection
+  ConnectionId connection = 0;  // that took it, bound to it or not
+  std::int64_t deadline = 0;    // 0: none
   std::uint32_t mailbox = 0;
   std::uint32_t sender = 0;
   std::uint32_t holder = 0;  // party number of the agent that has it; 0: none was named
@@ -29,6 +30,15 @@ struct Lease {
   std::uint32_t session_previous = kNoSlot, session_next = kNoSlot;
   std::uint32_t mailbox_previous = kNoSlot, mailbox_next = kNoSlot;
 };
+
+inline Holder holder_of(const Lease& lease) {
+  return {.connection = lease.connection,
+          .session = lease.session,
+          .agent = lease.holder,
+          .mailbox = lease.mailbox,
+          .lease = lease.token,
+          .bound = lease.session != 0};
+}
 
 class LeaseTable {
  public:

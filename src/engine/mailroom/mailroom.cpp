@@ -126,10 +126,17 @@ void Mailroom::enter(const Transient& message) {
   shelves_.enter_ready(shelves_.mailboxes[message.mailbox], {entry, message.sender}, {});
 }
 
-std::optional<Inbox::Holder> Mailroom::holder_of(MessageKey key) {
+std::optional<Holder> Mailroom::holder_of(MessageKey key) {
   const auto slot = dispatch_.leases.find_key(key);
-  if (slot == kNoSlot) return std::nullopt;
-  return Holder{dispatch_.leases[slot].session, dispatch_.leases[slot].token};
+  return slot == kNoSlot ? std::nullopt : std::optional(folkmoot::holder_of(dispatch_.leases[slot]));
+}
+
+std::string Mailroom::answers_of(MessageKey key) {
+  const auto slot = dispatch_.leases.find_key(key);
+  FOLKMOOT_ASSERT(slot != kNoSlot);
+  const auto routing = read_routing(shelves_.bytes_of(dispatch_.leases[slot].entry));
+  if (!routing) to_.effects.unreadable(routing.error());
+  return std::string(routing->reply_to);
 }
 
 bool Mailroom::can_take(std::uint32_t party, bool consumers_only) {

@@ -71,6 +71,7 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   Result<void> check_space(std::uint32_t mailbox) override;
   void enter(const Transient& message) override;
   std::optional<Holder> holder_of(MessageKey key) override;
+  std::string answers_of(MessageKey key) override;
   void withdraw(std::uint32_t mailbox, MessageKey key) override {
     settling_.take_back(shelves_.mailboxes[mailbox], key);
   }

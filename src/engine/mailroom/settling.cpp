@@ -71,6 +71,7 @@ void Settling::leave(Mailbox& mailbox, const Lease& lease) {
   auto receipt = shelves_.receipt(ReceiptState::acknowledged, lease.entry.deliveries + 1u);
   receipt.hops = lease.hops;
   if (lease.silent) receipt.silent_for = lease.sender;
+  to_.responder.on_settled(lease.entry.key, holder_of(lease));
   shelves_.leave(mailbox, lease.entry, &receipt);
 }
 

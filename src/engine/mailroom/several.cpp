@@ -76,6 +76,11 @@ Result<Prepared> Publishing::prepare_now(Session& session, const IncomingMessage
   if (const auto sender = sender_of(to_.names, session, message); !sender) return std::unexpected(sender.error());
   Prepared prepared{.message = &message};
   if (caused == nullptr) return prepared;
+  if (message.routing.topic.empty()) {
+    const auto answerer = to_.responder.check_output(session, message, *caused);
+    if (!answerer) return std::unexpected(answerer.error());
+    prepared.answerer = *answerer;
+  }
   prepared.lineage = std::make_unique<Lineage>(*caused);
   to_.causality.hand_on_trace(prepared);
   return prepared;
@@ -197,7 +202,7 @@ void Publishing::complete(Session& session, std::uint32_t request, LeaseToken to
       const auto sender = sender_of(to_.names, session, message);
       FOLKMOOT_ASSERT(sender.has_value());  // prepare_all() has seen to it
       if (Causality::has_costs(message)) to_.causality.sum_costs(message);
-      to_.outputs.hold(settled, to, *sender, message, plan->caused);
+      to_.outputs.hold(settled, to, *sender, message, plan->caused, plan->outputs[i].answerer);
     }
     settling_.leave(mailbox, lease);
   }

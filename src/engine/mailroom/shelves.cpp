@@ -171,7 +171,8 @@ void Shelves::leave_group(Mailbox& mailbox, const Entry& entry) {
 }
 
 std::optional<Notice> Shelves::notice_of(const Mailbox& mailbox, const Entry& entry, const Death& death, Draft& draft) {
-  if (!entry.has(Entry::kBounce)) return std::nullopt;
+  // Whoever waits for its answer hears that there will be none, asked to or not.
+  if (!entry.has(Entry::kBounce) && !to_.responder.is_waited_for(entry.key)) return std::nullopt;
   const auto routing = read_routing(bytes_of(entry));
   if (!routing) to_.effects.unreadable(routing.error());
   const auto id = make_uuid({.key = entry.key, .mailbox = mailbox.number, .node = to_.run.node()});

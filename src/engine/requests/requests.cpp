@@ -14,22 +14,6 @@ namespace {
 
 constexpr std::int64_t kHandOverMs = 5'000;  // how long one without a time-out may wait for its hand-over
 
-// "@<run>.<number>", both in hex: the address a REQUEST's response is sent to.
-std::string reply_address(std::uint32_t run, std::uint64_t number) {
-  char text[2 + 2 * sizeof run + 2 * sizeof number] = {'@'};
-  auto* at = std::to_chars(text + 1, std::end(text), run, 16).ptr;
-  *at++ = '.';
-  return {text, std::to_chars(at, std::end(text), number, 16).ptr};
-}
-
-bool parse_reply_address(std::string_view text, std::uint32_t& run, std::uint64_t& number) {
-  const auto* const end = text.data() + text.size();
-  const auto first = std::from_chars(text.data() + 1, end, run, 16);
-  if (first.ec != std::errc{} || first.ptr == end || *first.ptr != '.') return false;
-  const auto second = std::from_chars(first.ptr + 1, end, number, 16);
-  return second.ec == std::errc{} && second.ptr == end;
-}
-
 Result<void> check_transient(const Routing& routing) {
   const auto kept = promise_of_the_log(routing);
   if (kept.empty()) return {};
@@ -39,7 +23,49 @@ Result<void> check_transient(const Routing& routing) {
                              kept));
 }
 
+std::unexpected<Error> not_its_to_answer(std::string_view address) {
+  return failure(ErrorCode::not_permitted,
+                 fmt::format("the request that waits at {} is not in this connection's hands: only who has it may "
+                             "answer, or who has a message that hands it on and is named as `cause`",
+                             address));
+}
+
 }  // namespace
+
+// -- addresses: "@" and 32 hex digits
+
+std::string Requests::Address::text() const { return fmt::format("@{:016x}{:016x}", number, proof); }
+
+std::optional<Requests::Address> Requests::Address::parse(std::string_view text) {
+  constexpr std::size_t kDigits = 16;
+  Address address;
+  const auto read = [](std::string_view digits, std::uint64_t& value) {
+    const auto done = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    return done.ec == std::errc{} && done.ptr == digits.data() + digits.size();
+  };
+  if (text.size() != 1 + 2 * kDigits || text.front() != '@') return std::nullopt;
+  if (!read(text.substr(1, kDigits), address.number) || !read(text.substr(1 + kDigits), address.proof))
+    return std::nullopt;
+  return address;
+}
+
+Requests::Address Requests::next_address() {
+  for (;;) {
+    const std::uint64_t counted[] = {to_.run.number(), to_.serials.next()};
+    const auto hash = siphash128(options_.secret, bytes_of(counted));
+    const auto number = std::uint64_t{options_.shard} << kShardShift | hash.low >> kShardBits;
+    if (!slots_.contains(number)) return {number, hash.high};
+  }
+}
+
+std::uint32_t Requests::find(std::string_view text) const {
+  const auto address = Address::parse(text);
+  if (!address) return kNoSlot;
+  const auto known = slots_.find(address->number);
+  return known != slots_.end() && requests_[known->second].address.proof == address->proof ? known->second : kNoSlot;
+}
+
+// -- asking
 
 void Requests::ask(Session& session, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message,
                    bool stream) {
@@ -64,30 +90,30 @@ void Requests::ask(Session& session, std::uint32_t request, std::int64_t timeout
     }
     return to_.replies.answer(caller);
   }
-  const auto number = to_.serials.next();
-  const auto slot = requests_.insert({.session = session.id, .request = request, .number = number, .stream = stream});
+  const auto address = next_address();
+  const auto slot = requests_.insert({.session = session.id, .request = request, .address = address, .stream = stream});
   if (!Sessions::open(session, request, {OpenKind::request, slot})) {
     requests_.erase(slot);
     return to_.replies.refuse(caller, in_use(request));
   }
-  slots_.emplace(number, slot);
+  slots_.emplace(address.number, slot);
   if (!durable) {
     if (auto done = ask_in_memory(session, slot, timeout_ms, message); !done) {
       end(slot);
       return to_.replies.refuse(caller, done.error());
     }
   } else {
-    const auto done = to_.post.accept(session, message, reply_address(to_.run.number(), number),
-                                      {.caller = caller, .quiet = true, .is_request = true});
+    const auto done =
+        to_.post.accept(session, message, address.text(), {.caller = caller, .quiet = true, .is_request = true});
     if (!done || *done == 0) end(slot);
     if (!done) return to_.replies.refuse(caller, done.error());
-    if (*done == 0) return;  // a duplicate, and told so: the response is the first one's
+    if (*done == 0) return;                        // a duplicate, and told so: the response is the first one's
+    if (!slots_.contains(address.number)) return;  // it was dead when it came, and is answered already
     requests_[slot].message = *done;
     requests_[slot].mailbox = to_.names.find(routing.to);
+    waited_for_.emplace(*done, slot);
   }
-  if (slots_.contains(number)) {
-    to_.agenda.add({.at = to_.run.now() + timeout_ms, .id = number, .box = 0, .kind = TimerKind::request});
-  }
+  to_.agenda.add({.at = to_.run.now() + timeout_ms, .id = address.number, .box = 0, .kind = TimerKind::request});
 }
 
 Result<void> Requests::ask_in_memory(Session& session, std::uint32_t slot, std::int64_t timeout_ms,
@@ -107,7 +133,7 @@ Result<void> Requests::ask_in_memory(Session& session, std::uint32_t slot, std::
   if (auto good = to_.inbox.check_space(*mailbox); !good) return good;
   const auto key = to_.run.next_key();
   const auto id = make_uuid({.key = key, .mailbox = *mailbox, .node = to_.run.memory_node()});
-  const auto address = slot != kNoSlot ? reply_address(to_.run.number(), requests_[slot].number) : std::string{};
+  const auto address = slot != kNoSlot ? requests_[slot].address.text() : std::string{};
   const auto prepared = to_.causality.with_lineage(message);
   if (!prepared) return std::unexpected(prepared.error());
   const auto* const lineage = prepared->lineage.get();
@@ -151,26 +177,65 @@ Result<Confirm> Requests::publish(Session& session, const IncomingMessage& messa
   if (!prepared) return std::unexpected(prepared.error());
   const auto sender = sender_of(to_.names, session, message);
   if (!sender) return std::unexpected(sender.error());
-  auto done = respond(to_.names[*sender], *prepared->message, prepared->lineage.get(), false);
+  const auto answerer = message.answerer.value_or(session.connection);
+  auto done = respond(to_.names[*sender], *prepared->message, prepared->lineage.get(), answerer, false);
   if (done && !message.forwarded && Causality::has_costs(message)) to_.causality.sum_costs(message);
   return done;
 }
 
+// -- who may answer
+
+bool Requests::is_held_by(const Holder& holder, ConnectionId connection, std::string_view agent) const {
+  if (holder.connection == 0) return false;
+  if (holder.connection == connection) return true;
+  if (holder.bound && to_.sessions.find(holder.session) != nullptr) return false;
+  return agent == to_.names[holder.mailbox] || (holder.agent != 0 && agent == to_.names[holder.agent]);
+}
+
+bool Requests::may_answer(const Waiting& asked, ConnectionId connection, std::string_view agent) const {
+  const auto leased = asked.in_memory ? std::nullopt : to_.inbox.holder_of(asked.message);
+  return is_held_by(leased ? *leased : asked.holder, connection, agent);
+}
+
+bool Requests::holds_cause(const IncomingMessage& message, ConnectionId connection, std::string_view agent) const {
+  const auto cause = message_address(message.routing.cause);
+  if (!cause || cause->node != to_.run.node()) return false;
+  const auto holder = to_.inbox.holder_of(cause->key);
+  if (!holder || !is_held_by(*holder, connection, agent)) return false;
+  return to_.inbox.answers_of(cause->key) == message.routing.to;
+}
+
+bool Requests::holds_cause(Session& session, const IncomingMessage& message) {
+  const auto sender = sender_of(to_.names, session, message);
+  return sender && holds_cause(message, session.connection, to_.names[*sender]);
+}
+
+Result<ConnectionId> Requests::check_output(Session& session, const IncomingMessage& message, const Lineage& caused) {
+  const auto& to = message.routing.to;
+  if (caused.reply_to == to) return 0;
+  const auto asked = find(to);
+  if (asked == kNoSlot) return session.connection;  // nobody waits, or in another shard
+  const auto sender = sender_of(to_.names, session, message);
+  if (!sender) return std::unexpected(sender.error());
+  if (may_answer(requests_[asked], session.connection, to_.names[*sender])) return 0;
+  return not_its_to_answer(to);
+}
+
+// -- answering
+
 Result<Confirm> Requests::respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage,
-                                  bool is_owed) {
-  std::uint32_t run = 0;
-  std::uint64_t number = 0;
-  const bool is_address = parse_reply_address(message.routing.to, run, number);
-  const auto shard = static_cast<std::uint32_t>(number >> kShardShift);
-  if (is_address && shard != options_.shard && shard < options_.shards) {
-    return respond_elsewhere(shard, from, message, lineage, is_owed);
+                                  ConnectionId answerer, bool is_owed) {
+  const auto& to = message.routing.to;
+  const auto address = Address::parse(to);
+  const auto shard = address ? static_cast<std::uint32_t>(address->number >> kShardShift) : options_.shard;
+  if (shard != options_.shard && shard < options_.shards) {
+    return respond_elsewhere(shard, from, message, lineage, answerer, is_owed);
   }
-  const auto known = is_address && run == to_.run.number() ? slots_.find(number) : slots_.end();
-  if (known == slots_.end()) {
-    return failure(ErrorCode::no_such_request, fmt::format("nobody waits at {}", message.routing.to));
-  }
-  const auto slot = known->second;
+  const auto slot = find(to);
+  if (slot == kNoSlot) return failure(ErrorCode::no_such_request, fmt::format("nobody waits at {}", to));
   const auto waiting = requests_[slot];
+  if (answerer != 0 && !may_answer(waiting, answerer, from) && !holds_cause(message, answerer, from))
+    return not_its_to_answer(to);
   const auto id = make_uuid({.key = to_.run.next_key(), .mailbox = 0, .node = to_.run.memory_node()});
   const bool more_to_come = message.routing.type == kTypeStatus;
   // Who asked for the answer alone is not told how it comes about.
@@ -189,19 +254,19 @@ Result<Confirm> Requests::respond(std::string_view from, const IncomingMessage& 
 }
 
 Result<Confirm> Requests::respond_elsewhere(std::uint32_t shard, std::string_view from, const IncomingMessage& message,
-                                            const Lineage* lineage, bool is_owed) {
+                                            const Lineage* lineage, ConnectionId answerer, bool is_owed) {
+  if (answerer != 0 && holds_cause(message, answerer, from)) answerer = 0;
   const auto id = make_uuid({.key = to_.run.next_key(), .mailbox = 0, .node = to_.run.memory_node()});
   const auto head = to_.stamper.stamp(message, id, from, {}, Stamper::key_of(message.routing), lineage);
-  if (!to_.effects.answer_elsewhere(shard, {head, message.content}, is_owed)) {
+  if (!to_.effects.answer_elsewhere(shard, {head, message.content}, answerer, is_owed)) {
     return failure(ErrorCode::busy, "the shard that waits for this answer is too far behind: try again");
   }
   return Confirm{.id = id, .count = 1, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
 }
 
-void Requests::note_holder(const Entry& entry, SessionId session) {
+void Requests::note_holder(const Entry& entry, const Holder& holder) {
   const auto slot = to_.transient.asked_by(static_cast<std::uint32_t>(entry.place().lsn));
-  if (slot != kNoSlot && requests_.holds(slot) && requests_[slot].message == entry.key)
-    requests_[slot].holder = session;
+  if (slot != kNoSlot && requests_.holds(slot) && requests_[slot].message == entry.key) requests_[slot].holder = holder;
 }
 
 void Requests::due(const Timer& timer) {
@@ -218,12 +283,13 @@ void Requests::end(std::uint32_t slot) {
 }
 
 void Requests::close(Session&, std::uint32_t slot) {
-  slots_.erase(requests_[slot].number);
+  slots_.erase(requests_[slot].address.number);
+  waited_for_.erase(requests_[slot].message);
   requests_.erase(slot);
 }
 
 void Requests::abandon(std::uint32_t slot, SessionId session) {
-  if (requests_[slot].in_memory && requests_[slot].holder != session) withdraw(requests_[slot]);
+  if (requests_[slot].in_memory && requests_[slot].holder.session != session) withdraw(requests_[slot]);
 }
 
 void Requests::withdraw(const Waiting& asked) {
@@ -238,8 +304,8 @@ bool Requests::tell_holder(const Waiting& asked) {
     if (holder->session != 0) to_.effects.withdrawn(holder->session, holder->lease, id);
     return true;
   }
-  if (asked.holder == 0) return false;
-  if (to_.sessions.find(asked.holder) != nullptr) to_.effects.withdrawn(asked.holder, 0, id);
+  if (!asked.in_memory || asked.holder.connection == 0) return false;
+  if (to_.sessions.find(asked.holder.session) != nullptr) to_.effects.withdrawn(asked.holder.session, 0, id);
   return true;
 }
 

@@ -43,6 +43,10 @@ class Requests final : public Part, public Responder {
   };
   Requests(const EngineOptions& options, const Ports& ports) : options_(options), to_(ports) {}
 
+  /// Whether the cause that an answer names is leased to who sends it, and asks for answers at that address: the
+  /// request was handed on to it.
+  bool holds_cause(Session& session, const IncomingMessage& message);
+
   /// `stream`: messages of type status to the reply address reach the requester and leave the request open.
   void ask(Session& session, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message,
            bool stream);
@@ -56,8 +60,9 @@ class Requests final : public Part, public Responder {
   // Responder
   Result<Confirm> publish(Session& session, const IncomingMessage& message) override;
   Result<Confirm> respond(std::string_view from, const IncomingMessage& message, const Lineage* lineage,
-                          bool is_owed) override;
-  void note_holder(const Entry& entry, SessionId session) override;
+                          ConnectionId answerer, bool is_owed) override;
+  Result<ConnectionId> check_output(Session& session, const IncomingMessage& message, const Lineage& caused) override;
+  void note_holder(const Entry& entry, const Holder& holder) override;
 
   // Part: what waits here is promised to nobody
   Result<void> enter(const Fact& fact) override { return cannot_be(fact.kind, "is none of a request"); }
@@ -67,27 +72,45 @@ class Requests final : public Part, public Responder {
   void close(Session& session, std::uint32_t slot) override;
 
  private:
+  // Where a response is sent: the number of the request, which begins with its shard, and what proves that the address
+  // was given and not guessed.
+  struct Address {
+    std::uint64_t number = 0, proof = 0;
+
+    std::string text() const;
+    static std::optional<Address> parse(std::string_view text);
+  };
   struct Waiting {
     SessionId session = 0;
     std::uint32_t request = 0;
-    std::uint64_t number = 0;  // of the reply address
+    Address address{};
     bool stream = false;
     MessageKey message = 0;  // what was asked; 0: nothing yet
     std::uint32_t mailbox = 0;
     bool in_memory = false;  // it has no lease by which its holder could be found
-    SessionId holder = 0;    // of one in memory: who got it; 0: nobody yet
+    Holder holder{};         // of one in memory: who got it; else who has settled it
   };
 
   // A request that waits in memory. With a time-out of 0 (`slot` is kNoSlot) it is answered by its hand-over, and
   // refused if nobody can take it. On error nothing has changed but what is in `slot`.
   Result<void> ask_in_memory(Session& session, std::uint32_t slot, std::int64_t timeout_ms,
                              const IncomingMessage& message);
+  // One that nobody can guess, whatever other addresses he knows.
+  Address next_address();
+  // The slot of the request that waits at this address; kNoSlot if none does.
+  std::uint32_t find(std::string_view address) const;
+  // What is bound to a connection is that connection's. What is not, or was bound to one that is gone, is its agent's,
+  // whichever connection it comes by: HTTP has none that lasts. One that named no agent acts for its mailbox's.
+  bool is_held_by(const Holder& holder, ConnectionId connection, std::string_view agent) const;
+  bool may_answer(const Waiting& asked, ConnectionId connection, std::string_view agent) const;
+  bool holds_cause(const IncomingMessage& message, ConnectionId connection, std::string_view agent) const;
+  void keep_answerer(std::uint32_t slot, const Holder& holder) override { requests_[slot].holder = holder; }
   void end(std::uint32_t slot);
   void withdraw(const Waiting& asked);
   // Whoever has what was asked learns that it is wanted no more. False if nobody has it.
   bool tell_holder(const Waiting& asked);
   Result<Confirm> respond_elsewhere(std::uint32_t shard, std::string_view from, const IncomingMessage& message,
-                                    const Lineage* lineage, bool is_owed);
+                                    const Lineage* lineage, ConnectionId answerer, bool is_owed);
 
   const EngineOptions& options_;
   const Ports to_;

@@ -187,7 +187,7 @@ class EngineTest : public ::testing::Test, public Effects {
   std::optional<std::uint64_t> stored_elsewhere(const ContentHash& hash) override {
     return elsewhere && elsewhere->hash == hash ? std::optional(elsewhere->size) : std::nullopt;
   }
-  bool answer_elsewhere(std::uint32_t shard, const MessageParts& message, bool) override {
+  bool answer_elsewhere(std::uint32_t shard, const MessageParts& message, ConnectionId, bool) override {
     answered_elsewhere.emplace_back(shard, std::string(as_text(message.rest)));
     return true;
   }

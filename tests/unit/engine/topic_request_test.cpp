@@ -123,6 +123,64 @@ TEST_F(EngineTest, A4_a_request_ends_at_its_time_and_a_late_response_is_refused)
   EXPECT_EQ(last().code, ErrorCode::no_such_request);
 }
 
+TEST_F(EngineTest, A4_only_who_has_a_request_may_answer_it) {
+  consume(kBob, 10);
+  ask(mail("question"), 1'000);
+  engine->dispatch();
+  const auto address = delivered.back().message.reply_to;
+  send(mail("12", address), kCarol);
+  EXPECT_EQ(last().code, ErrorCode::not_permitted);
+  send(mail("12", address), kAlice);
+  EXPECT_EQ(last().code, ErrorCode::not_permitted);
+  auto other = address;
+  other.back() = other.back() == '0' ? '1' : '0';
+  send(mail("12", other), kBob);
+  EXPECT_EQ(last().code, ErrorCode::no_such_request);
+  contents();
+  send(mail("11", address), kBob);
+  EXPECT_EQ(contents(), (Contents{"11"}));
+}
+
+TEST_F(EngineTest, A4_who_has_given_a_request_back_may_answer_it_no_more) {
+  auto question = mail("question");
+  question.mode = DeliveryMode::at_least_once;
+  ask(question, 10'000);
+  sync();
+  receive(kBob, 1);
+  const auto address = delivered.back().message.reply_to;
+  nack(delivered.back().lease, 0);
+  send(mail("late", address), kBob);
+  EXPECT_EQ(last().code, ErrorCode::not_permitted);
+  receive(kCarol, 1);
+  ack(delivered.back().lease, kCarol);
+  send(mail("late", address), kBob);
+  EXPECT_EQ(last().code, ErrorCode::not_permitted);
+  contents();
+  send(mail("11", address), kCarol);
+  EXPECT_EQ(contents(), (Contents{"11"}));
+}
+
+TEST_F(EngineTest, A4_what_an_answer_cannot_keep_is_refused) {
+  consume(kBob, 10);
+  ask(mail("question"), 10'000);
+  engine->dispatch();
+  auto answer = mail("answer", delivered.back().message.reply_to);
+  const auto refused = [&](const std::function<void(Message&)>& change) {
+    auto changed = answer;
+    change(changed);
+    send(changed, kBob);
+    return last().code == ErrorCode::invalid_field;
+  };
+  EXPECT_TRUE(refused([](auto& message) { message.delay_ms = 1; }));
+  EXPECT_TRUE(refused([&](auto& message) { message.deliver_at = now + 1; }));
+  EXPECT_TRUE(refused([](auto& message) { message.group = "g"; }));
+  EXPECT_TRUE(refused([](auto& message) { message.bounce = true; }));
+  contents();
+  answer.key = "k";  // goes along
+  send(answer, kBob);
+  EXPECT_EQ(contents(), (Contents{"answer"}));
+}
+
 TEST_F(EngineTest, A4_a_request_that_nobody_took_leaves_nothing_behind) {
   ask(mail("question"), 100);
   EXPECT_EQ(stats().ready, 1u);

@@ -1,0 +1,17 @@
+// Who has a message, or has settled it.
+#pragma once
+
+#include "engine/effects.hpp"
+
+namespace folkmoot {
+
+struct Holder {
+  ConnectionId connection = 0;  // 0: nobody
+  SessionId session = 0;        // of that connection, if it is bound to it, or was handed it without a lease
+  std::uint32_t agent = 0;      // party; 0: none was named
+  std::uint32_t mailbox = 0;    // party; where it was taken from
+  LeaseToken lease = 0;         // 0: it has none, or not any more
+  bool bound = false;           // to that connection
+};
+
+}  // namespace folkmoot
