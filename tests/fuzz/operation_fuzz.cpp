@@ -31,11 +31,11 @@ bool same(const StructInfo& info, const void* a, const void* b) {
 
 void as_json(const StructInfo& info, std::string_view text) {
   const auto first = info.make(), again = info.make();
-  if (!read_json(info, first.get(), text, 0)) return;
+  if (!read_json(info, first.get(), text)) return;
   std::string written;
   JsonWriter writer(written);
   write_json(writer, info, first.get(), Sparse::everything);
-  check(read_json(info, again.get(), written, 0).has_value(), "what was written as JSON is not taken");
+  check(read_json(info, again.get(), written).has_value(), "what was written as JSON is not taken");
 }
 
 void as_map(const StructInfo& info, Bytes body) {
@@ -65,7 +65,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       const auto arguments = operation.arguments->make();
       const auto all = places(*operation.arguments, arguments.get());
       if (!all.empty())
-        (void)read_written(*all[data[1] / 4 % all.size()].field, all[data[1] / 4 % all.size()].at, as_text(rest), 0);
+        (void)read_written(*all[data[1] / 4 % all.size()].field, all[data[1] / 4 % all.size()].at, as_text(rest));
       break;
     }
     default: {
