@@ -70,7 +70,7 @@ def test_A24_the_command_line_adds_lists_and_removes_routes(server):
     assert json.loads(run("route", "list", "--json").splitlines()[1])["targets"][0] == {"name": "a", "weight": 3}
     assert run("route", "remove", "rest") == "route rest is removed\n"
     assert "not_found" in run("route", "remove", "rest", code=1)
-    assert "column" in run("route", "add", "x", "a", "--filter", "priority <", code=1)
+    assert "column" in run("route", "add", "x", "a", "--filter", "priority <", code=2)
     for words in ([], ["add"], ["list"], ["remove"], ["load"]):
         assert "\nExample:\n  " in run("route", *words, "--help")
 
@@ -117,7 +117,7 @@ def test_A24_agents_say_how_busy_they_are_at_every_door(server, connect):
     connect("b").carry_out("agent.load", load=0)
     sender.publish(b"x")
     assert len(sender.receive("b", max=9)) == 1
-    assert server.cli("route", "load", "1").returncode == 1  # whose?
+    assert server.cli("route", "load", "1").returncode == 2  # whose?
 
 
 def test_M2_a_subscription_with_a_filter_hears_what_it_holds_for(connect):
@@ -152,4 +152,4 @@ def test_M2_a_subscription_with_a_filter_on_the_command_line(server):
     out, _ = listening.communicate(timeout=30)
     assert (listening.returncode, out) == (0, "yes")
     wrong = server.cli("subscribe", "news.>", "--filter", "metadata.branch =")
-    assert wrong.returncode == 1 and "invalid_filter" in wrong.stderr and "column" in wrong.stderr
+    assert wrong.returncode == 2 and "invalid_filter" in wrong.stderr and "column" in wrong.stderr
