@@ -96,6 +96,8 @@ struct Receipt {
   std::uint32_t deliveries = 0;
   std::int64_t at_ms = 0;  // Unix milliseconds when it came into that state; 0: not known
   std::string reason{};
+  std::string holder{};            // the agent that has it; empty: nobody, or not named
+  std::int64_t held_since_ms = 0;  // since when somebody has it, Unix milliseconds; 0: nobody
 };
 
 /// What a mailbox holds ready.

@@ -81,6 +81,7 @@ struct TypeInfo {
   const void* (*at)(const void*, std::size_t) = nullptr;
   void* (*append)(void*) = nullptr;            // of a list: one more, as it is made
   void (*move)(void*, void*) = nullptr;        // of a list: an element (the second) to where another is
+  void (*cut)(void*, std::size_t) = nullptr;   // of a list: keeps the first so many, which must be there
   const void* (*held)(const void*) = nullptr;  // of an optional: what is in it; nullptr: nothing
   void* (*hold)(void*) = nullptr;              // of an optional: puts something in
   bool is_optional() const { return held != nullptr; }
@@ -91,7 +92,7 @@ enum class Merge : std::uint8_t {
   same,     // every shard says the same: the first one's
   sum,      // of numbers
   largest,  // of numbers and durations
-  least,    // of durations that may be left out: the least of those that are said
+  least,    // of durations, times and texts that may be left out: the least of those that are said
   fields,   // of objects: field by field
   all,      // of booleans: true if each is
   any,      // of booleans: true if one is
@@ -216,7 +217,8 @@ struct Described<std::vector<T>> {
               return static_cast<const std::vector<T>*>(list)->data() + i;
             },
             .append = [](void* list) -> void* { return &static_cast<std::vector<T>*>(list)->emplace_back(); },
-            .move = [](void* to, void* from) { *static_cast<T*>(to) = std::move(*static_cast<T*>(from)); }};
+            .move = [](void* to, void* from) { *static_cast<T*>(to) = std::move(*static_cast<T*>(from)); },
+            .cut = [](void* list, std::size_t size) { static_cast<std::vector<T>*>(list)->resize(size); }};
   }
 };
 template <class T>

@@ -45,6 +45,7 @@ enum class ErrorCode : std::uint16_t {
   no_reply_wanted = 32,
   invalid_filter = 33,
   circuit_open = 34,
+  mailbox_in_use = 35,
 };
 
 /// The code's word, as in JSON answers ("mailbox_full"); "unknown" for a number outside the catalogue.

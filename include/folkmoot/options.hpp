@@ -155,7 +155,7 @@ struct GatherOptions {
 };
 
 struct MailboxOptions {
-  /// What is left at 0, or out, is the server's default.
+  /// What is left at 0, or out, stays as it is; at first, it is the server's default.
   std::uint64_t max_messages = 0;
   /// When full: refuse new messages (false) or move the oldest waiting one to the dead letters (true).
   std::optional<bool> drop_oldest{};

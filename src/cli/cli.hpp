@@ -66,6 +66,7 @@ void add_reply(App& app);
 void add_receipts(App& app);
 void add_stats(App& app);
 void add_mailbox(App& app);
+void add_connections(App& app);
 void add_command(App& app);
 void add_cancel(App& app);
 void add_dead(App& app);

@@ -140,6 +140,7 @@ Option* App::add_flag(const std::string& names) { return keep(app_.add_flag(name
 App* App::description(const std::string& text) { return app_.description(text), this; }
 App* App::footer(const std::string& text) { return app_.footer(text), this; }
 App* App::callback(const std::function<void()>& run) { return app_.callback(run), this; }
+bool App::got_subcommand() const { return !app_.get_subcommands().empty(); }
 App* App::require_subcommand(int count) { return app_.require_subcommand(count), this; }
 App* App::fallthrough() { return app_.fallthrough(), this; }
 Option* App::set_version_flag(const std::string& names, const std::string& text) {

@@ -88,6 +88,8 @@ class App {
   App* footer(const std::string& text);
   /// Called when it was given and all arguments are good.
   App* callback(const std::function<void()>& run);
+  /// Whether one of its subcommands was given; in its callback.
+  bool got_subcommand() const;
   /// So many subcommands must be given.
   App* require_subcommand(int count);
   /// Options of this may stand after the subcommand, too.

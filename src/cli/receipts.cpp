@@ -23,7 +23,9 @@ std::string json_line(const Receipt& receipt) {
   writer.begin_object().field("id", receipt.id.text()).optional_field("recipient", receipt.recipient);
   writer.field("state", name(receipt.state)).field("deliveries", receipt.deliveries);
   if (receipt.at_ms > 0) writer.field("at", receipt.at_ms);
-  writer.optional_field("reason", receipt.reason).end_object();
+  writer.optional_field("reason", receipt.reason).optional_field("holder", receipt.holder);
+  if (receipt.held_since_ms > 0) writer.field("held_since", receipt.held_since_ms);
+  writer.end_object();
   return out;
 }
 
@@ -33,7 +35,12 @@ std::string human_line(const Receipt& receipt) {
   if (!receipt.recipient.empty()) out += fmt::format("  {}", receipt.recipient);
   if (receipt.deliveries > 0)
     out += fmt::format("  {} deliver{}", receipt.deliveries, receipt.deliveries == 1 ? "y" : "ies");
-  if (receipt.at_ms > 0) out += fmt::format("  {}", format_time_ms(receipt.at_ms));
+  if (receipt.held_since_ms > 0) {
+    out += fmt::format("  with {} since {}", receipt.holder.empty() ? "somebody not named" : receipt.holder,
+                       format_time_ms(receipt.held_since_ms));
+  } else if (receipt.at_ms > 0) {
+    out += fmt::format("  {}", format_time_ms(receipt.at_ms));
+  }
   return out;
 }
 

@@ -72,8 +72,21 @@ bool show(Session& session, const Options& options, const Delivery& delivery) {
   });
 }
 
+// It looks like looking, and is none.
+void say_not_acked(std::size_t count) {
+  fmt::print(stderr,
+             "folkmoot: {} message{} delivered and not acknowledged: each goes back, one delivery older; `folkmoot "
+             "mailbox peek` looks without taking\n",
+             count, count == 1 ? "" : "s");
+}
+
 void follow(Session& session, const Options& options) {
   // Without acknowledgements the credit does not come back: the server stops when it is used up.
+  if (options.settle == Settle::no) {
+    fmt::print(stderr,
+               "folkmoot: what is shown is delivered and not acknowledged: each message goes back at the end, one "
+               "delivery older; `folkmoot mailbox peek` looks without taking\n");
+  }
   auto inbox = value(session->consume(options.agent, {.credit = options.settle == Settle::no ? 65'535u : 1u}));
   for (std::uint32_t shown = 0; !options.max_given || shown < options.max; ++shown) {
     auto delivery = inbox.next();
@@ -108,6 +121,7 @@ void receive(const Options& options) {
       throw;
     }
   }
+  if (options.settle == Settle::no && !got.empty()) say_not_acked(got.size());
   if (!got.empty()) return;
   fmt::print(stderr, "folkmoot: nothing waits for {}\n", options.agent);
   throw Exit{ExitStatus::nothing};
@@ -128,7 +142,8 @@ void add_recv(App& app) {
   auto* no_ack =
       command->add_flag("--no-ack")
           ->description(
-              "Do not acknowledge: the messages go back when this program ends, and count as delivered once more");
+              "Do not acknowledge: the messages go back when this program ends. Each is a delivery all the same, and "
+              "counts as one towards max_deliveries; `folkmoot mailbox peek` looks without taking");
   auto* reject = command->add_option("--reject", options->reason, "Put what was printed with the dead letters")
                      ->type_name("REASON");
   auto* nack = command

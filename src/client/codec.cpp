@@ -187,9 +187,9 @@ Result<std::vector<folkmoot::Receipt>> read_receipts(Bytes body) {
   if (!read) return std::unexpected(std::move(read.error()));
   std::vector<folkmoot::Receipt> out;
   out.reserve(read->size());
-  for (auto& [id, recipient, state, deliveries, at, reason] : *read) {
+  for (auto& [id, recipient, state, deliveries, at, reason, holder, held_since] : *read) {
     out.push_back({id, std::move(recipient), static_cast<CopyState>(state), static_cast<std::uint32_t>(deliveries), at,
-                   std::move(reason)});
+                   std::move(reason), std::move(holder), held_since});
   }
   return out;
 }

@@ -22,6 +22,13 @@ class Agenda {
   }
   /// When there is something to do next: Unix ms, -1 if nothing waits for a time.
   std::int64_t next_at() const { return timers_.next_at(); }
+  /// Calls `each` for all timers of a kind, those that mean nothing any more too.
+  template <class Each>
+  void each(TimerKind kind, Each each) const {
+    timers_.each([&](const Timer& timer) {
+      if (timer.kind == kind) each(timer);
+    });
+  }
   /// Hands the first timer that is due at `now` to its part, unless it means nothing any more. False: none is due.
   bool step(std::int64_t now) {
     Timer timer;

@@ -34,6 +34,14 @@ struct ReceiveCommand {
 struct MailboxCommand {
   std::string_view name;
   MailboxLimits limits;
+  std::uint8_t own = kOwnAll;  // which of them are set; the others stay as they are
+  bool reset = false;          // but first all are the server's again
+};
+
+struct DeleteMailboxCommand {
+  std::string_view name;
+  bool with_messages = false;  // what waits is taken back and dead letters are purged; else it must be empty
+  std::uint32_t limit = 1;     // messages and dead letters that go by one command
 };
 
 /// Which dead letters; all that is given must hold.

@@ -51,9 +51,10 @@ void Engine::assign() {
   };
   facts(run_, {FactKind::started});
   facts(names_, {FactKind::party_named});
-  facts(mailroom_, {FactKind::message_accepted, FactKind::message_settled, FactKind::message_returned,
-                    FactKind::message_dead, FactKind::mailbox_configured, FactKind::dead_purged,
-                    FactKind::message_cancelled, FactKind::key_used, FactKind::attempt_noted});
+  facts(mailroom_,
+        {FactKind::message_accepted, FactKind::message_settled, FactKind::message_returned, FactKind::message_dead,
+         FactKind::mailbox_configured, FactKind::dead_purged, FactKind::message_cancelled, FactKind::key_used,
+         FactKind::attempt_noted, FactKind::mailbox_deleted, FactKind::mailbox_read});
   facts(schedules_, {FactKind::schedule_set, FactKind::schedule_fired, FactKind::schedule_removed});
   facts(routes_, {FactKind::route_set, FactKind::route_removed});
   facts(causes_, {FactKind::conversation_summed});
@@ -299,6 +300,10 @@ void Engine::configure_mailbox(SessionId id, std::uint32_t request, const Mailbo
   mailroom_.configure({id, request}, command);
 }
 
+void Engine::delete_mailbox(SessionId id, std::uint32_t request, const DeleteMailboxCommand& command) {
+  mailroom_.remove({id, request}, command);
+}
+
 void Engine::resubmit(SessionId id, std::uint32_t request, const Uuid& letter, const Resubmission& how) {
   if (sessions_.find(id) != nullptr) dead_.resubmit({id, request}, letter, how);
 }
@@ -353,6 +358,11 @@ void Engine::each_dead(const DeadQuery& query, const Uuid& after, const std::fun
 
 void Engine::each_attempt(const Uuid& id, const std::function<void(const AttemptView&)>& each) {
   dead_.each_attempt(id, each);
+}
+
+SessionView Engine::session(SessionId id) const {
+  const auto* const session = sessions_.find(id);
+  return session != nullptr ? mailroom_.dispatch().view_of(*session) : SessionView{};
 }
 
 std::string_view Engine::name_of(std::uint32_t party) const {

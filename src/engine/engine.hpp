@@ -105,6 +105,7 @@ class Engine final : Ledger::Resolver {
   /// An event that another shard has accepted and stamped, for this one's own subscriptions.
   void forward_event(std::string_view topic, const MessageParts& event) { topics_.forward(topic, event); }
   void configure_mailbox(SessionId session, std::uint32_t request, const MailboxCommand& command);
+  void delete_mailbox(SessionId session, std::uint32_t request, const DeleteMailboxCommand& command);
   /// Sends a dead letter again as a new message; it is no dead letter any more. Answered by a confirmation.
   void resubmit(SessionId session, std::uint32_t request, const Uuid& id, const Resubmission& how);
   /// Sends all again that fit now, at the rate given, and is answered when done (Resent). Ends early with its
@@ -132,6 +133,10 @@ class Engine final : Ledger::Resolver {
   // -- questions; what `each` is called for stands with the part
   ReceiptView receipt(const Uuid& id) { return mailroom_.questions().receipt(id); }
   bool mailbox_stats(std::string_view name, MailboxStats& out) const { return mailroom_.questions().stats(name, out); }
+  const Questions& mailboxes() const { return mailroom_.questions(); }
+  SessionView session(SessionId id) const;
+  void each_holder(const std::function<void(const HolderView&)>& each) const { mailroom_.dispatch().each_holder(each); }
+  Peeking& peeking() { return mailroom_.peeking(); }
   void each_new_mailbox(const std::function<void(std::string_view name)>& each);
   void each_mailbox(std::size_t limit, const std::function<void(const MailboxStats&)>& each) const;
   void each_dead(const DeadQuery& query, const Uuid& after, const std::function<bool(const DeadView&)>& each);

@@ -24,9 +24,11 @@ enum class FactKind : std::uint8_t {
   route_set = 15,
   route_removed = 16,
   conversation_summed = 17,  // what a conversation has cost so far
+  mailbox_deleted = 18,
+  mailbox_read = 19,  // when it was last read, as of now and then
 };
 
-constexpr std::size_t kFactKinds = 18;  // one above the largest number
+constexpr std::size_t kFactKinds = 20;  // one above the largest number
 
 constexpr std::string_view name(FactKind kind) {
   switch (kind) {
@@ -64,6 +66,10 @@ constexpr std::string_view name(FactKind kind) {
       return "route_removed";
     case FactKind::conversation_summed:
       return "conversation_summed";
+    case FactKind::mailbox_deleted:
+      return "mailbox_deleted";
+    case FactKind::mailbox_read:
+      return "mailbox_read";
   }
   return "unknown";
 }

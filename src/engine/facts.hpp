@@ -165,9 +165,28 @@ struct MailboxConfiguredFact {
   std::int64_t initial_ms = 0;
   std::int64_t max_ms = 0;
   std::uint32_t multiplier_permille = 0;
-  std::uint32_t zero = 0;
+  std::uint8_t own =
+      0;  // which of them are the mailbox's own (MailboxSetting), and kSaysOwn; 0: all, of older versions
+  std::uint8_t zero[3] = {};
+
+  static constexpr std::uint8_t kSaysOwn = 128;
 };
 static_assert(sizeof(MailboxConfiguredFact) == 48);
+
+/// The mailbox is gone, with its settings; what waited in it was taken back before.
+struct MailboxDeletedFact {
+  std::uint32_t mailbox = 0;
+  std::uint32_t zero = 0;
+};
+static_assert(sizeof(MailboxDeletedFact) == 8);
+
+/// When a mailbox was last read. Noted now and then, and at the end of a run in good order.
+struct MailboxReadFact {
+  std::int64_t at = 0;
+  std::uint32_t mailbox = 0;
+  std::uint32_t zero = 0;
+};
+static_assert(sizeof(MailboxReadFact) == 16);
 
 /// Followed by u16 length and name, u16 length and cron expression (empty: every `every_ms`), envelope and content of
 /// the message.

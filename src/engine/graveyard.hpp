@@ -37,6 +37,8 @@ class Graveyard {
   /// Recovery: it is gone. Requires: find(mailbox, key).
   virtual void drop(std::uint32_t mailbox, MessageKey key) = 0;
   virtual std::size_t count(std::uint32_t mailbox) const = 0;
+  /// Up to `limit` of a mailbox's go for good; what says so in the log is added to `noted`. How many they were.
+  virtual std::size_t purge(std::uint32_t mailbox, std::size_t limit, Durable& noted) = 0;
 
   // -- what the sender of a dead message is told
   /// A message of type error, caused by the dead one, to where answers to it would go or to its sender's own mailbox.

@@ -16,6 +16,27 @@ struct MailboxLimits {
   RetryPolicy retry{.attempts = 20};  // of messages without their own; then to the dead letters
 };
 
+/// Which of a mailbox's limits are its own: bits. The others are the server's, whatever that says by now.
+enum MailboxSetting : std::uint8_t {
+  kOwnMaxMessages = 1,
+  kOwnDefaultTtl = 2,
+  kOwnOverflow = 4,
+  kOwnAttempts = 8,
+  kOwnRetry = 16,  // but for its attempts
+  kOwnAll = 31,
+};
+
+/// The limits in force: the `own` of `mine`, the rest of `others`.
+constexpr MailboxLimits in_force(const MailboxLimits& mine, std::uint8_t own, const MailboxLimits& others) {
+  auto limits = others;
+  if (own & kOwnMaxMessages) limits.max_messages = mine.max_messages;
+  if (own & kOwnDefaultTtl) limits.default_ttl_ms = mine.default_ttl_ms;
+  if (own & kOwnOverflow) limits.overflow = mine.overflow;
+  if (own & kOwnRetry) limits.retry = mine.retry;
+  limits.retry.attempts = own & kOwnAttempts ? mine.retry.attempts : others.retry.attempts;
+  return limits;
+}
+
 /// Limits on loops (X13); 0: none. Only messages that name a cause count: a loop is made of answers.
 struct GuardLimits {
   std::uint32_t hops_max = 64;

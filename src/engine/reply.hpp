@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "folkmoot/operation/dead.hpp"
+#include "folkmoot/operation/mailbox.hpp"
 
 namespace folkmoot {
 
@@ -27,6 +28,6 @@ struct Ready {
   std::uint32_t priority = 0;
 };
 
-using Reply = std::variant<Nothing, Consuming, Received, Ready, Purged, Resent>;
+using Reply = std::variant<Nothing, Consuming, Received, Ready, Purged, Resent, DeletedMailbox>;
 
 }  // namespace folkmoot

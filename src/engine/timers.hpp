@@ -60,6 +60,12 @@ class Timers {
   std::int64_t next_at() const { return heap_.empty() ? -1 : heap_.front().at; }
   std::size_t size() const { return heap_.size(); }
 
+  /// Calls `each` for all of them, stale ones too, in no order that means anything, though the same every time.
+  template <class Each>
+  void each(Each each) const {
+    for (const auto& timer : heap_) each(timer);
+  }
+
   template <class IsLive>
   void drop_stale(IsLive is_live) {
     std::erase_if(heap_, [&](const Timer& timer) { return !is_live(timer); });

@@ -6,7 +6,8 @@
 #include <string_view>
 
 #include "base/bytes.hpp"
-#include "engine/facts.hpp"
+#include "engine/effects.hpp"
+#include "engine/options.hpp"
 #include "message/frame.hpp"
 
 namespace folkmoot {
@@ -24,6 +25,53 @@ struct MailboxStats {
   std::string_view name;
   std::uint64_t ready = 0, scheduled = 0, leased = 0, dead = 0, consumers = 0;
   std::int64_t last_read = -1;  // Unix ms; -1: never
+  std::int64_t oldest = 0;      // of what is ready or leased: when it came, Unix ms; 0: there is none
+  bool is_stray = false;        // of another shard: what comes here is carried on
+};
+
+/// Where a message of a mailbox stands, as it is shown.
+enum class PeekState : std::uint8_t { waiting, blocked, scheduled, leased };
+
+/// A message that is looked at. Views live until the call they were given in returns.
+struct PeekView {
+  Uuid id;
+  PeekState state{};
+  std::uint32_t deliveries = 0;  // the one that is under way included
+  std::int64_t due = 0;          // Unix ms; 0: it waits for no time
+  std::int64_t expires_at = 0;   // 0: never
+  std::string_view holder{};     // of a leased one; empty: not named
+  std::int64_t since = 0;        // likewise: handed out then
+  std::int64_t until = 0;        // likewise: comes back then; 0: with its holder's connection
+  bool retrieved = false;        // likewise: its holder has asked for it, or said a word of it
+  Bytes message;                 // envelope and content
+};
+
+/// One that takes from a mailbox as messages come, or waits there for the next.
+struct ConsumerView {
+  SessionId session = 0;
+  std::uint32_t credit = 0;  // deliveries it takes now
+  std::uint32_t held = 0;    // that it has
+  bool waits = false;        // it takes once: RECEIVE
+};
+
+/// What a session has.
+struct SessionView {
+  std::string_view agent;  // empty: it gave no name
+  std::uint32_t consumers = 0, subscriptions = 0, held = 0;
+  std::int64_t held_since = 0;  // Unix ms, of the first of what it holds; 0: nothing
+};
+
+/// Who holds how much.
+struct HolderView {
+  std::string_view agent;  // empty: not named
+  std::uint64_t held = 0;
+  std::int64_t since = 0;  // Unix ms, of the first
+};
+
+/// How a mailbox is bounded, and which of that it says itself (MailboxSetting).
+struct MailboxSettings {
+  MailboxLimits limits;
+  std::uint8_t own = 0;
 };
 
 struct ReceiptView {
@@ -33,6 +81,8 @@ struct ReceiptView {
   std::uint32_t deliveries = 0;
   std::int64_t at = 0;
   std::string_view reason;
+  std::string_view holder{};  // who has it; empty: nobody, or not named
+  std::int64_t since = 0;     // since when, Unix ms; 0: nobody has it
 };
 
 /// One dead letter as it is shown. Views live until the call they were given in returns.

@@ -94,10 +94,10 @@ struct GatheredAnswer {
 /// A copy of a message: how far it is.
 struct ReceiptAnswer {
   Uuid id{};
-  std::string recipient{}, status{}, reason{};
+  std::string recipient{}, status{}, reason{}, holder{};
   CopyState state{};
   std::uint32_t deliveries = 0;
-  std::int64_t at = 0;
+  std::int64_t at = 0, held_since = 0;
 
   static constexpr auto fields() {
     return std::array{
@@ -108,6 +108,8 @@ struct ReceiptAnswer {
         field<&ReceiptAnswer::deliveries>(4, "deliveries", "How often it was handed out"),
         field<&ReceiptAnswer::at>(5, "at", "Since when", {.sparse = true}),
         field<&ReceiptAnswer::reason>(6, "reason", "Why it is dead", {.sparse = true}),
+        field<&ReceiptAnswer::holder>(7, "holder", "The agent that has it", {.sparse = true}),
+        field<&ReceiptAnswer::held_since>(8, "held_since", "Since when somebody has it", {.sparse = true}),
     };
   }
 };

@@ -81,7 +81,8 @@ void append_receipt_fields(JsonWriter& out, const CopyReceipt& receipt) {
   out.field("state", name(receipt.state)).field("status", store_status(receipt.state, receipt.reason));
   out.field("deliveries", receipt.deliveries);
   if (receipt.at) out.field("at", receipt.at);
-  out.optional_field("reason", receipt.reason);
+  out.optional_field("reason", receipt.reason).optional_field("holder", receipt.holder);
+  if (receipt.held_since) out.field("held_since", receipt.held_since);
 }
 
 void append_delivery_fields(JsonWriter& out, const Delivered& delivered) {

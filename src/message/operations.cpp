@@ -407,6 +407,12 @@ Result<std::vector<CopyReceipt>> read_receipts(Bytes body) {
         case 5:
           receipt.reason = reader.str();
           break;
+        case 6:
+          receipt.holder = reader.str();
+          break;
+        case 7:
+          receipt.held_since = static_cast<std::int64_t>(reader.uint());
+          break;
         default:
           reader.skip();
       }

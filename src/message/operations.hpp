@@ -134,6 +134,8 @@ struct CopyReceipt {
   std::uint64_t deliveries = 0;
   std::int64_t at = 0;  // Unix milliseconds; 0: unknown
   std::string reason;
+  std::string holder;           // who has it
+  std::int64_t held_since = 0;  // Unix milliseconds; 0: nobody has it
 };
 Result<std::vector<CopyReceipt>> read_receipts(Bytes body);
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
+#include <numeric>
 
 #include "operation/fields.hpp"
 
@@ -30,9 +32,17 @@ void merge_number(const FieldInfo& field, void* sum, const void* more) {
     duration = field.rules.merge == Merge::least ? std::min(duration, other) : std::max(duration, other);
     return;
   }
+  const bool least = field.rules.merge == Merge::least;
   if (field.type->kind == Kind::time) {
     auto& at = *static_cast<std::int64_t*>(sum);
-    at = std::max(at, *static_cast<const std::int64_t*>(more));
+    const auto other = *static_cast<const std::int64_t*>(more);
+    at = least && at != 0 && other != 0 ? std::min(at, other) : std::max(at, other);
+    return;
+  }
+  if (field.type->kind == Kind::text) {
+    auto& text = *static_cast<std::string*>(sum);
+    const auto& other = *static_cast<const std::string*>(more);
+    if (text.empty() || (!other.empty() && other < text)) text = other;
     return;
   }
   const auto a = load_natural(*field.type, sum), b = load_natural(*field.type, more);
@@ -54,7 +64,39 @@ void merge_lists(const FieldInfo& field, void* sum, void* more) {
   }
 }
 
+const std::string& name_in(const FieldInfo& list, void* at, std::size_t index) {
+  return *static_cast<const std::string*>(list.type->element->object->fields.front().in(list.type->at(at, index)));
+}
+
 }  // namespace
+
+void end_page(const StructInfo& info, void* answer, std::uint64_t limit) {
+  const auto next = find_place(info, answer, Role::next);
+  if (next.field == nullptr || next.type().kind != Kind::text) return;
+  auto& goes_on = *static_cast<std::string*>(next.at);
+  for (const auto& field : info.fields) {
+    if (field.rules.merge != Merge::by_name) continue;
+    auto* const list = field.at(answer);
+    std::vector<std::size_t> order(field.type->size(list));
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::sort(order, {}, [&](std::size_t i) -> const std::string& { return name_in(field, list, i); });
+    if (!goes_on.empty()) {
+      std::erase_if(order, [&](std::size_t i) { return name_in(field, list, i) > goes_on; });
+    }
+    if (limit != 0 && order.size() > limit) {
+      order.resize(limit);
+      goes_on = name_in(field, list, order.back());
+    }
+    std::vector<std::shared_ptr<void>> kept;
+    for (const auto i : order) {
+      kept.push_back(field.type->element->object->make());
+      field.type->move(kept.back().get(), const_cast<void*>(field.type->at(list, i)));  // ours to take
+    }
+    field.type->cut(list, kept.size());
+    for (std::size_t i = 0; i < kept.size(); ++i)
+      field.type->move(const_cast<void*>(field.type->at(list, i)), kept[i].get());
+  }
+}
 
 void merge(const StructInfo& info, void* sum, void* more) {
   for (const auto& field : info.fields) {

@@ -17,7 +17,8 @@ struct Types {};
 
 using Operations =
     Types<ListDead, ShowDead, ResubmitDead, RedriveDead, PurgeDead, CancelMessage, ShowAttempts, SetSchedule,
-          RemoveSchedule, ListSchedules, SetRoute, RemoveRoute, ListRoutes, ReportLoad, ShowCost, ConfigureMailbox, ShowStats
+          RemoveSchedule, ListSchedules, SetRoute, RemoveRoute, ListRoutes, ReportLoad, ShowCost, ConfigureMailbox,
+          ListMailboxes, ShowMailbox, PeekMailbox, DeleteMailbox, ListConnections, ListAgents, ShowStats
 #ifdef FOLKMOOT_TEST_OPERATIONS
           ,
           FOLKMOOT_TEST_OPERATION_TYPES

@@ -259,9 +259,12 @@ Result<void> on_receipt(const CommandContext& context) {
         state = kReceiptMoved;
       }
     }
-    writer.map(6).uint(0).bin({reinterpret_cast<const char*>(receipt.id.bytes.data()), 16});
+    const auto pairs = 6u + (receipt.holder.empty() ? 0 : 1) + (receipt.since == 0 ? 0 : 1);
+    writer.map(pairs).uint(0).bin({reinterpret_cast<const char*>(receipt.id.bytes.data()), 16});
     writer.uint(1).str(receipt.recipient).uint(2).uint(state);
     writer.uint(3).uint(receipt.deliveries).uint(4).integer(receipt.at).uint(5).str(receipt.reason);
+    if (!receipt.holder.empty()) writer.uint(6).str(receipt.holder);
+    if (receipt.since != 0) writer.uint(7).integer(receipt.since);
   }
   context.reactor.done(context.session(), context.request(), as_bytes(out));
   return {};

@@ -1,4 +1,4 @@
-// A connection as the reactor holds it: a socket, or a link to a door on another thread; 128 bytes of memory while it
+// A connection as the reactor holds it: a socket, or a link to a door on another thread; 144 bytes of memory while it
 // is idle.
 #pragma once
 
@@ -43,6 +43,8 @@ struct Connection {
   // looked for; for its last words. 0: it has all the time it likes.
   std::int64_t deadline = 0;
   std::int64_t due = 0;          // when the reactor looks at the deadline, which is not later; 0: not at all
+  std::int64_t opened_at = 0;    // Unix ms
+  std::int64_t heard_at = 0;     // likewise: when it last said anything
   std::size_t answer_bytes = 0;  // of what waits, so much at most are answers
   std::shared_ptr<Link> link;
   std::unique_ptr<Relays> relays;   // of a client, if the server has several shards

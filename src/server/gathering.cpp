@@ -158,7 +158,8 @@ class Results final : public Pieces {
 // The answers of all shards to a call, merged in the order of the shards: what comes when makes no difference.
 class Answers final : public Gathering {
  public:
-  Answers(const OperationInfo& operation, std::uint32_t shards) : operation_(operation), parts_(shards) {}
+  Answers(const OperationInfo& operation, std::uint32_t shards, std::uint64_t limit)
+      : operation_(operation), parts_(shards), limit_(limit) {}
 
   void take(std::uint32_t shard, Bytes body) override {
     auto part = read_part(operation_, body);
@@ -183,12 +184,14 @@ class Answers final : public Gathering {
         merge(*operation_.answer, sum.get(), part.get());
       }
     }
+    end_page(*operation_.answer, sum.get(), limit_);
     return write_answer(operation_, sum.get(), false).value_or(std::string());
   }
 
  private:
   const OperationInfo& operation_;
   std::vector<std::shared_ptr<void>> parts_;
+  const std::uint64_t limit_;  // of a page by name
   std::size_t answers_ = 0;
   std::optional<Error> missing_;  // every shard has said so, unless there are answers
 };
@@ -274,8 +277,8 @@ std::unique_ptr<Gathering> gather_receipts(std::vector<std::vector<std::uint32_t
 std::unique_ptr<Gathering> gather_results(std::vector<std::vector<std::uint32_t>> places, bool quiet) {
   return std::make_unique<Results>(std::move(places), quiet);
 }
-std::unique_ptr<Gathering> gather_answers(const OperationInfo& operation, std::uint32_t shards) {
-  return std::make_unique<Answers>(operation, shards);
+std::unique_ptr<Gathering> gather_answers(const OperationInfo& operation, std::uint32_t shards, std::uint64_t limit) {
+  return std::make_unique<Answers>(operation, shards, limit);
 }
 std::unique_ptr<Gathering> gather_in_turns(ReadCall call, std::uint32_t first, std::uint32_t shards) {
   return std::make_unique<InTurns>(std::move(call), first, shards);

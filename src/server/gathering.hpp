@@ -55,8 +55,10 @@ std::unique_ptr<Gathering> gather_settled(std::vector<std::uint64_t> asked, bool
 std::unique_ptr<Gathering> gather_receipts(std::vector<std::vector<std::uint32_t>> places);
 /// Results of a batch, likewise.
 std::unique_ptr<Gathering> gather_results(std::vector<std::vector<std::uint32_t>> places, bool quiet);
-/// A call that every shard answers, merged as its answer's fields say; `not_found` only if it is everywhere.
-std::unique_ptr<Gathering> gather_answers(const OperationInfo& operation, std::uint32_t shards);
+/// A call that every shard answers, merged as its answer's fields say; `not_found` only if it is everywhere. `limit`:
+/// of a page by name (end_page()).
+std::unique_ptr<Gathering> gather_answers(const OperationInfo& operation, std::uint32_t shards,
+                                          std::uint64_t limit = 0);
 /// A call of Where::in_turns, shard by shard from `first` on until its limit is reached. Requires: `first` is asked
 /// with the arguments as they are in `call`.
 std::unique_ptr<Gathering> gather_in_turns(ReadCall call, std::uint32_t first, std::uint32_t shards);

@@ -28,6 +28,15 @@ constexpr std::size_t kLinkInboxBytesMax = 16 * 1024 * 1024;
 enum class DoorKind : std::uint8_t { native, http, websocket, relay, trunk };
 constexpr std::size_t kDoorKinds = 5;
 
+constexpr std::string_view kDoorWords[kDoorKinds] = {"native", "http", "websocket", "relay", "trunk"};
+constexpr std::string_view name(DoorKind door) { return kDoorWords[static_cast<std::size_t>(door)]; }
+
+/// Of a relay: the client's connection, as its own shard knows it.
+struct LinkOrigin {
+  std::string connection{};
+  DoorKind door = DoorKind::native;
+};
+
 class Link : public std::enable_shared_from_this<Link> {
  public:
   /// `on_ready` runs on the reactor's thread whenever take() may have something new, the inbox has been emptied, or the
@@ -57,6 +66,7 @@ class Link : public std::enable_shared_from_this<Link> {
   /// Makes the reactor look at this link again.
   void wake() { wake_(*this); }
   const DoorKind kind;
+  LinkOrigin origin{};        // set by its maker before anything is sent
   std::uint64_t session = 0;  // the reactor's mark: its connection, once it has one
   std::size_t pending = 0;    // likewise: bytes that the door had not taken when it looked last
   bool is_listed = false;     // reactor's own mark: guarded by the reactor's wake list lock

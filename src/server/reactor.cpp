@@ -338,6 +338,7 @@ void Reactor::end_session(Connection& connection) {
     --open_by_door_[static_cast<std::size_t>(connection.door)];
     if (connection.relays) switch_->close(connection);
     contents_.close_session(connection.id);
+    seen_.saw(engine_.agent_of(connection.id), connection.door, connection.heard_at);
     engine_.close_session(connection.id);
   }
   connection.state = Connection::State::ending;
@@ -488,6 +489,8 @@ void Reactor::welcome(Connection& connection, std::uint32_t request, std::string
   connection.state = Connection::State::open;
   connection.deadline = 0;
   ++open_by_door_[static_cast<std::size_t>(connection.door)];
+  connection.opened_at = connection.heard_at = now_;
+  seen_.saw(agent, connection.door, now_);
   engine_.open_session(connection.id, agent, connection.door == DoorKind::trunk, of_connection);
   if (switch_) switch_->opened(connection, agent);
   std::string body;

@@ -31,6 +31,7 @@
 #include "server/content_desk.hpp"
 #include "server/fan_out.hpp"
 #include "server/options.hpp"
+#include "server/seen_agents.hpp"
 
 namespace folkmoot {
 
@@ -107,6 +108,13 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   /// Ends the connection with a reason; what was written before goes out first, as far as the peer takes it.
   void say_goodbye(Connection& connection, const Error& error);
   ServerStats stats(std::string_view mailbox);
+  /// As people know it: the same in every shard that has to do with it.
+  std::string connection_name(const Connection& connection) const;
+  /// How its client came in; of a relay, to its own shard.
+  static DoorKind door_of(const Connection& connection);
+  /// Calls `each` for all that have said HELLO, relays of other shards' clients among them, trunks not.
+  void each_client(const std::function<void(const Connection&)>& each) const;
+  const SeenAgents& seen_agents() const { return seen_; }
   EnvelopeMemo& last_envelope() { return last_envelope_; }
   /// Null if this is the only shard.
   Switch* shard_switch() { return switch_.get(); }
@@ -238,6 +246,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   std::priority_queue<Deadline> deadlines_;
   BufferPool pool_;
   FanOut fan_out_;
+  SeenAgents seen_;
   EnvelopeMemo last_envelope_;
   std::size_t unsent_bytes_ = 0;                 // put into buffers since the last flush_dirty()
   std::unique_ptr<std::uint8_t[]> read_memory_;  // not touched before there is something to read

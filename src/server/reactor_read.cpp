@@ -63,6 +63,7 @@ void Reactor::on_readable(Connection& connection) {
 // Carries out all whole frames. False when the connection is not to be read on.
 bool Reactor::take_bytes(Connection& connection, Bytes bytes, std::size_t& used) {
   const auto whole = bytes.size();
+  connection.heard_at = now_;
   if (connection.state == Connection::State::fresh) {
     if (!sniff(connection, bytes)) return false;
     if (connection.state == Connection::State::fresh) return true;  // too little to tell

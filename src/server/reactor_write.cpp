@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "operation/pack_codec.hpp"
 #include "server/reactor.hpp"
 #include "server/switch.hpp"
 
@@ -214,6 +215,9 @@ void Reactor::done(SessionId session, std::uint32_t request, Bytes body) {
 }
 
 void Reactor::answer(SessionId session, std::uint32_t request, const Reply& reply) {
+  if (const auto* const deleted = std::get_if<DeletedMailbox>(&reply)) {
+    return done(session, request, as_bytes(write_numbers(describe<DeletedMailbox>(), deleted).value_or("")));
+  }
   std::uint32_t numbers[2] = {};
   std::size_t count = 0;
   const auto put = [&](std::uint32_t number) { numbers[count++] = number; };

@@ -157,6 +157,7 @@ void Switch::send(Connection& connection, std::uint32_t shard, const FrameHeader
         DoorKind::relay, kInboxBytesMax,
         [home = &reactor_, id = connection.id, shard] { home->post_remote(id, shard); });
     if (!remote.link) return;  // the server is stopping, and says so to everybody
+    remote.link->origin = {reactor_.connection_name(connection), connection.door};
     std::string hello;
     PackWriter(hello)
         .map(4)
@@ -556,7 +557,7 @@ Switch::Routed Switch::route_call(Connection& connection, const Frame& frame) {
     case Where::first:
       return relay(connection, 0, frame);
     case Where::all:
-      return ask_all(connection, frame, gather_answers(operation, shards_.count()));
+      return ask_all(connection, frame, gather_answers(operation, shards_.count(), call->natural(Role::limit)));
     case Where::by_field: {
       if (!id.is_nil()) return relay(connection, shard_of_id(id), frame);
       const auto name = call->text(Role::shard_by_name);

@@ -8,6 +8,7 @@ import itertools
 import json
 import socket
 import struct
+import uuid
 import time
 
 import msgpack
@@ -42,7 +43,7 @@ CODES = {"malformed": 1, "unknown_opcode": 2, "not_connected": 3, "unsupported_v
          "content_too_large": 8, "invalid_name": 9, "invalid_topic": 10, "invalid_field": 11, "no_recipient": 12, "mailbox_full": 13,
          "no_such_request": 14, "no_consumer": 15, "timed_out": 16, "lease_lost": 17, "out_of_range": 18, "disk_full": 19,
          "slow_consumer": 20, "shutting_down": 21, "busy": 22, "limit_reached": 23, "not_found": 24, "already_exists": 25, "io_error": 28, "damaged": 29, "no_reply_wanted": 32,
-         "invalid_filter": 33}
+         "invalid_filter": 33, "mailbox_in_use": 35}
 NAMES = {code: name for name, code in CODES.items()}
 
 
@@ -71,6 +72,11 @@ def message(content=b"", **fields):
         fields["from"] = fields.pop("from_")
     content = content.encode() if isinstance(content, str) else content
     return msgpack.packb({KEYS[name]: value for name, value in fields.items()}) + content
+
+
+def text_of_id(id):
+    """As JSON doors and the command line write it."""
+    return str(uuid.UUID(bytes=bytes(id)))
 
 
 def read_message(body):
@@ -365,7 +371,7 @@ class Client:
 
     def receipts(self, *ids):
         answer = msgpack.unpackb(self.call(RECEIPT, b"".join(ids)).body, strict_map_key=False)
-        names = {0: "id", 1: "recipient", 2: "state", 3: "deliveries", 4: "at", 5: "reason"}
+        names = {0: "id", 1: "recipient", 2: "state", 3: "deliveries", 4: "at", 5: "reason", 6: "holder", 7: "held_since"}
         receipts = [{names[key]: value for key, value in receipt.items()} for receipt in answer]
         return [{**receipt, "state": STATES[receipt["state"]]} for receipt in receipts]
 

@@ -276,10 +276,15 @@ def test_A3_a_mailbox_can_be_bounded(server):
     assert ok(server.cli("recv", "bob", "--raw")) == "z"
 
 
-def test_A3_what_a_mailbox_is_not_told_is_the_servers_default(make_server):
+def test_A3_what_a_mailbox_is_not_told_stays_and_reset_makes_it_the_servers(make_server):
     server = make_server("--set", "mailbox.overflow=drop_oldest")
-    ok(server.cli("mailbox", "bob", "--max-messages", "1", "--overflow", "reject"))
+    ok(server.cli("mailbox", "bob", "--max-messages", "2", "--overflow", "reject"))
     ok(server.cli("mailbox", "bob", "--max-messages", "1"))
+    ok(server.cli("send", "bob", "x"))
+    assert server.cli("send", "bob", "y").returncode == 1
+    ok(server.cli("recv", "bob"))
+    assert server.cli("mailbox", "bob", "--max-deliveries", "70000").returncode == 2
+    ok(server.cli("mailbox", "bob", "--reset", "--max-messages", "1"))
     ok(server.cli("send", "bob", "x"))
     ok(server.cli("send", "bob", "y"))
     assert ok(server.cli("recv", "bob", "--raw")) == "y"

@@ -34,6 +34,17 @@ FAULTS = {
         "to_.agenda.add({.at = at, .id = key,",
         "if (!PLANTED || to_.run.is_started()) to_.agenda.add({.at = at, .id = key,",
     ),
+    "last_read_forgotten_when_copied": instead(
+        "mailbox->read_lsn = moved.lsn;", "mailbox->read_lsn = 0; to_.ledger.release(moved);"
+    ),
+    "settings_left_out_are_the_servers": (
+        "mine != nullptr ? mine->limits : to_.options.mailbox);",
+        "mine != nullptr && !PLANTED ? mine->limits : to_.options.mailbox);",
+    ),
+    "deleted_mailbox_back_at_restart": (
+        "if (mailbox != nullptr && mailbox->load() + to_.graveyard.count(said.mailbox) == 0) shelves_.remove(*mailbox);",
+        "if (!PLANTED && mailbox != nullptr && mailbox->load() + to_.graveyard.count(said.mailbox) == 0) shelves_.remove(*mailbox);",
+    ),
     "due_time_forgotten_at_restart": (
         "to_.agenda.add({.at = due,",
         "if (!PLANTED || to_.run.is_started()) to_.agenda.add({.at = due,",

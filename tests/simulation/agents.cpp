@@ -158,13 +158,41 @@ void Agents::wait(AgentSession& session, std::size_t mailbox, std::int64_t timeo
   call([&] { engine_->wait(session.id, request, model_.names()[mailbox], timeout_ms); });
 }
 
-void Agents::configure(AgentSession& session, std::size_t mailbox, const MailboxLimits& limits) {
+void Agents::configure(AgentSession& session, std::size_t mailbox, const MailboxLimits& limits, std::uint8_t own,
+                       bool reset) {
   auto& mine = ask(session, Ask::Kind::plain);
+  const auto& now = model_.mailbox(mailbox);
+  const auto wanted = in_force(limits, own, reset ? model_.options().mailbox : now.limits);
   mine.mailbox = mailbox;
-  mine.limits = limits;
+  mine.limits = wanted;
   const auto request = session.next_request++;
-  promises_.configuring(mailbox, limits);
-  call([&] { engine_->configure_mailbox(session.id, request, {model_.names()[mailbox], limits}); });
+  promises_.configuring(mailbox, wanted);
+  model_.configuring = {wanted, 0, static_cast<std::uint8_t>((reset ? 0 : now.own) | own)};
+  call([&] { engine_->configure_mailbox(session.id, request, {model_.names()[mailbox], limits, own, reset}); });
+  model_.configuring.reset();
+  if (own != kOwnAll) rules_.saw(Rule::configured_in_part);
+}
+
+void Agents::delete_mailbox(AgentSession& session, std::size_t mailbox) {
+  std::vector<std::uint64_t> contents;
+  for (const auto& [key, message] : model_.messages()) {
+    if (message.asked.mailbox == mailbox && message.waits()) contents.push_back(message.content);
+  }
+  ask(session, Ask::Kind::remove);
+  const auto request = session.next_request++;
+  model_.deleting = mailbox;
+  model_.purging = true;
+  call([&] {
+    engine_->delete_mailbox(session.id, request,
+                            {.name = model_.names()[mailbox], .with_messages = true, .limit = 10'000});
+  });
+  model_.purging = false;
+  model_.deleting.reset();
+  if (refused_) return;
+  model_.drop_all_transient(mailbox);
+  for (const auto content : contents) {
+    if (promises_.knows(content)) promises_.taking_back(content);
+  }
 }
 
 void Agents::writable(AgentSession& session) {

@@ -28,7 +28,8 @@ struct Ask {
     settle,
     cancel,
     purge,
-    redrive
+    redrive,
+    remove
   } kind{};
   std::vector<std::uint64_t> numbers;  // of messages published, or settled
   std::vector<LeaseToken> refused;     // leases that must be refused
@@ -145,7 +146,9 @@ class Agents final : public Effects {
   /// Some message that may be named as a cause; nil if there is none.
   Uuid any_cause();
   void extend(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t lease_ms);
-  void configure(AgentSession& session, std::size_t mailbox, const MailboxLimits& limits);
+  /// `own`: which of the limits are set; `reset`: all others are the server's again.
+  void configure(AgentSession& session, std::size_t mailbox, const MailboxLimits& limits, std::uint8_t own, bool reset);
+  void delete_mailbox(AgentSession& session, std::size_t mailbox);
   void writable(AgentSession& session);
 
   // The engine's life.

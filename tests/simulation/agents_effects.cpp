@@ -297,6 +297,10 @@ void Agents::answer(SessionId id, std::uint32_t request, const Reply& reply) {
     case Ask::Kind::purge:
       return expect(std::holds_alternative<Purged>(reply) && std::get<Purged>(reply).purged == mine.max,
                     "{} dead letters were purged, and the answer says otherwise", mine.max);
+    case Ask::Kind::remove:
+      return expect(std::holds_alternative<DeletedMailbox>(reply) &&
+                        (std::get<DeletedMailbox>(reply).deleted || model_.disk_limited),
+                    "a mailbox is not deleted, and nothing was in the way");
     case Ask::Kind::redrive: {
       if (mine.quiet) return;
       const auto* const job = model_.checkers.redrives.find({id, request});
@@ -399,6 +403,9 @@ void Agents::refuse(SessionId id, std::uint32_t request, const Error& error) {
     return;
   }
   switch (mine.kind) {
+    case Ask::Kind::remove:
+      return expect(code == ErrorCode::mailbox_in_use || code == ErrorCode::not_found, "a mailbox is not deleted: {}",
+                    error.text);
     case Ask::Kind::cancel: {
       const auto* const message = model_.find(mine.numbers[0]);
       const auto leased = message != nullptr && message->stand == Stand::leased;

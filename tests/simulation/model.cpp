@@ -25,6 +25,11 @@ MailboxLimits limits_of(const MailboxConfiguredFact& fact) {
                     .multiplier_permille = fact.multiplier_permille}};
 }
 
+bool same(const MailboxLimits& a, const MailboxLimits& b) {
+  return a.max_messages == b.max_messages && a.default_ttl_ms == b.default_ttl_ms && a.overflow == b.overflow &&
+         a.retry == b.retry;
+}
+
 std::uint64_t number_of(Bytes content) {
   expect(content.size() >= 8, "a content of {} bytes is none of ours", content.size());
   return load<std::uint64_t>(content.data());
@@ -151,10 +156,16 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
     case FactKind::message_cancelled: {
       auto* const message = find_key(load<MessageRef>(body.data()).key);
       expect(message != nullptr && message->waits(), "a message was taken back that does not wait");
-      expect(cancelling != 0 && message->number == cancelling, "{} was taken back and nobody asked for it",
-             message->number);
+      expect((cancelling != 0 && message->number == cancelling) || deleting == message->asked.mailbox,
+             "{} was taken back and nobody asked for it", message->number);
       rules_.saw(Rule::message_cancelled);
       return left(*message, Stand::gone, place.lsn);
+    }
+    case FactKind::mailbox_deleted:
+      return on_deleted(place, load<MailboxDeletedFact>(body.data()));
+    case FactKind::mailbox_read: {
+      const auto fact = load<MailboxReadFact>(body.data());
+      return checkers.reads.on_read(parties_[fact.mailbox], fact.at, place.lsn);
     }
     case FactKind::started:
       return;
@@ -220,6 +231,14 @@ bool Model::has_room(std::size_t index, bool may_drop) const {
 }
 
 // Room is made by dropping the oldest; if that was transient, no fact tells of it.
+void Model::drop_all_transient(std::size_t index) {
+  std::vector<MessageKey> keys;
+  for (const auto& [key, message] : messages_) {
+    if (message.asked.mailbox == index && message.asked.transient && message.waits()) keys.push_back(key);
+  }
+  for (const auto key : keys) left(*find_key(key), Stand::gone);
+}
+
 void Model::drop_transient(std::size_t index, std::size_t more) {
   auto& mailbox = mailboxes_[index];
   if (mailbox.limits.overflow != Overflow::drop_oldest || room_refused) return;
@@ -484,11 +503,32 @@ void Model::leased(ModelMessage& message, LeaseToken token) {
 
 void Model::on_configured(FactPlace place, const MailboxConfiguredFact& fact) {
   const auto limits = limits_of(fact);
+  const auto own = static_cast<std::uint8_t>(fact.own & kOwnAll);
   for (std::size_t i = 0; i < names_.size(); ++i) {
     if (names_[i] != parties_[fact.mailbox]) continue;
-    mailboxes_[i].limits = limits;
-    mailboxes_[i].settings.push_back({limits, place.lsn});
+    auto& mailbox = mailboxes_[i];
+    // Copied forward, if nobody asked for it.
+    const auto wanted = configuring.value_or(ModelMailbox::Setting{mailbox.limits, 0, mailbox.own});
+    expect(same(limits, wanted.limits) && own == wanted.own, "the settings of {} are noted as others than they are",
+           names_[i]);
+    mailbox.limits = limits;
+    mailbox.own = own;
+    mailbox.settings.push_back({limits, place.lsn, own});
   }
+}
+
+void Model::on_deleted(FactPlace place, const MailboxDeletedFact& fact) {
+  expect(deleting.has_value() && names_[*deleting] == parties_[fact.mailbox],
+         "mailbox {} was deleted and nobody asked for it", parties_[fact.mailbox]);
+  auto& mailbox = mailboxes_[*deleting];
+  drop_all_transient(*deleting);
+  expect(mailbox.load == 0 && mailbox.dead.empty(), "mailbox {} was deleted with {} messages and {} dead letters",
+         names_[*deleting], mailbox.load, mailbox.dead.size());
+  mailbox.limits = options_.mailbox;
+  mailbox.own = 0;
+  mailbox.settings.push_back({mailbox.limits, place.lsn, 0});
+  checkers.reads.on_deleted(names_[*deleting], place.lsn);
+  rules_.saw(Rule::mailbox_deleted);
 }
 
 // No fact tells that a message in memory has expired; what comes later in the same instant may take its room.

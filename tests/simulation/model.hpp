@@ -74,6 +74,7 @@ struct ModelMessage {
 
 struct ModelMailbox {
   MailboxLimits limits;
+  std::uint8_t own = 0;       // which of them are its own (MailboxSetting)
   std::size_t in_flight = 0;  // handing
   std::size_t load = 0;       // pending, ready, blocked, scheduled, leased
   bool made_room = false;     // a message was dropped for one that is about to come
@@ -81,6 +82,7 @@ struct ModelMailbox {
   struct Setting {
     MailboxLimits limits;
     Lsn lsn = 0;
+    std::uint8_t own = 0;
   };
   std::vector<Setting> settings;  // possible after a crash; the first is durable
 };
@@ -100,12 +102,18 @@ class Model {
   std::int64_t nack_delay = 0;   // asked for; -1: as the policy says
   bool rejecting = false;        // `settling` were given to reject
   bool purging = false;
-  std::map<std::size_t, std::size_t> arriving;  // messages on their way together, by mailbox
+  std::optional<std::size_t> deleting;                 // a mailbox
+  std::optional<ModelMailbox::Setting> configuring{};  // what it is about to be
+  std::map<std::size_t, std::size_t> arriving;         // messages on their way together, by mailbox
   bool stopping = false;
   bool room_refused = false;        // the log had no room for a settling fact
   std::optional<Violation> broken;  // found while the engine was ending a group, where nothing may be thrown
   bool disk_limited = false;        // durable messages may be refused
   Checkers checkers;                // of the parts that have one
+
+  const EngineOptions& options() const { return options_; }
+  /// Those that wait in memory for a mailbox that is deleted: no fact tells of them.
+  void drop_all_transient(std::size_t mailbox);
 
   AllOrNone& together() { return together_; }
   void begin_group();
@@ -199,6 +207,7 @@ class Model {
   void expire_transient(std::int64_t now);
   void drop_transient(std::size_t mailbox, std::size_t more);
   void come_due(std::int64_t before);
+  void on_deleted(FactPlace place, const MailboxDeletedFact& fact);
   void on_configured(FactPlace place, const MailboxConfiguredFact& fact);
   void on_returned(FactPlace place, const ReturnedFact& fact, std::string_view reason, std::int64_t now);
   void on_schedule(FactKind kind, FactPlace place, Bytes body, std::int64_t now);
@@ -216,7 +225,7 @@ class Model {
   std::vector<ModelMailbox> mailboxes_;
   std::multimap<Lsn, MessageKey> undurable_;  // facts by place: whose
   std::map<std::uint32_t, std::string> parties_;
-  std::map<std::uint32_t, MailboxLimits> recovered_limits_;
+  std::map<std::uint32_t, ModelMailbox::Setting> recovered_limits_;
   std::array<std::size_t, 9> counts_{};
   KeyChecker used_keys_;
   GroupChecker groups_;
@@ -246,6 +255,7 @@ class Model {
 };
 
 MailboxLimits limits_of(const MailboxConfiguredFact& fact);
+bool same(const MailboxLimits& a, const MailboxLimits& b);
 /// The number at the start of a content.
 std::uint64_t number_of(Bytes content);
 /// The same of a message, which has it as its correlation if its content goes by reference.

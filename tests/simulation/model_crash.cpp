@@ -143,6 +143,8 @@ void Model::crash() {
   purged_unsure_.clear();
   nack_delay = 0;
   rejecting = purging = false;
+  deleting.reset();
+  configuring.reset();
   arriving.clear();
   settling.clear();
   dying_.clear();
@@ -159,7 +161,9 @@ void Model::on_recovered_fact(FactKind kind, Bytes body) {
     parties_[load<PartyNamedFact>(body.data()).number] = as_text(body.subspan(sizeof(PartyNamedFact)));
   } else if (kind == FactKind::mailbox_configured) {
     const auto fact = load<MailboxConfiguredFact>(body.data());
-    recovered_limits_[fact.mailbox] = limits_of(fact);
+    recovered_limits_[fact.mailbox] = {limits_of(fact), 0, static_cast<std::uint8_t>(fact.own & kOwnAll)};
+  } else if (kind == FactKind::mailbox_deleted) {
+    recovered_limits_.erase(load<MailboxDeletedFact>(body.data()).mailbox);
   }
 }
 
@@ -194,20 +198,21 @@ bool Model::is_dead(MessageKey key) {
 }
 
 void Model::recovered(Engine& engine) {
-  const auto same = [](const MailboxLimits& a, const MailboxLimits& b) {
-    return a.max_messages == b.max_messages && a.default_ttl_ms == b.default_ttl_ms && a.overflow == b.overflow &&
-           a.retry == b.retry;
-  };
-  std::map<std::string, MailboxLimits> settings;
+  std::map<std::string, ModelMailbox::Setting> settings;
   for (const auto& [number, limits] : recovered_limits_) settings[parties_[number]] = limits;
   for (std::size_t i = 0; i < names_.size(); ++i) {
     auto& mailbox = mailboxes_[i];
     const auto found = settings.find(names_[i]);
-    mailbox.limits = found == settings.end() ? options_.mailbox : found->second;
+    const auto now = found == settings.end() ? ModelMailbox::Setting{options_.mailbox, 0, 0} : found->second;
+    const auto told = engine.mailboxes().settings(names_[i]);
+    expect(!told || (same(told->limits, now.limits) && told->own == now.own),
+           "after the crash the mailbox of {} has other limits than the log says", names_[i]);
+    mailbox.limits = now.limits;
+    mailbox.own = now.own;
     bool may = false;
-    for (const auto& setting : mailbox.settings) may |= same(setting.limits, mailbox.limits);
+    for (const auto& setting : mailbox.settings) may |= same(setting.limits, now.limits) && setting.own == now.own;
     expect(may, "after the crash the mailbox of {} has limits it should not have", names_[i]);
-    mailbox.settings = {{mailbox.limits, 0}};
+    mailbox.settings = {now};
     mailbox.made_room = false;
   }
   recovered_ = &engine;

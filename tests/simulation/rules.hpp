@@ -17,8 +17,9 @@ namespace folkmoot::simulation {
   RULE(returned_to_its_place)                                                                                          \
   RULE(returned_in_its_turn)                                                                                           \
   RULE(delayed_delivery)                                                                                               \
-  RULE(due_at_start) RULE(delayed_return) RULE(expired_to_dead) RULE(max_deliveries_to_dead) RULE(                     \
-      overflow_to_dead) RULE(overflow_rejected) RULE(dead_purged) RULE(once_settled_first) RULE(once_never_again)      \
+  RULE(due_at_start)                                                                                                   \
+  RULE(delayed_return) RULE(expired_to_dead) RULE(max_deliveries_to_dead) RULE(overflow_to_dead) RULE(                 \
+      overflow_rejected) RULE(dead_purged) RULE(once_settled_first) RULE(once_never_again)                             \
       RULE(ack_answered_never_again) RULE(late_settlement_refused) RULE(lease_deadline) RULE(lease_extended) RULE(     \
           lease_bound_again) RULE(connection_gives_back) RULE(credit_respected) RULE(held_while_unwritable) RULE(pull) \
           RULE(pull_waited) RULE(wait_answered) RULE(wait_timed_out) RULE(event_delivered) RULE(event_lagged)          \
@@ -40,18 +41,20 @@ namespace folkmoot::simulation {
                                               cost_summed) RULE(cost_kept) RULE(redriven) RULE(redrive_paced)          \
                                               RULE(route_set) RULE(routed) RULE(routed_once) RULE(routed_anew) RULE(   \
                                                   no_route) RULE(no_recipient) RULE(route_kept) RULE(event_filtered)   \
-                                                  RULE(configured) RULE(receipt_asked) RULE(copied_forward)            \
-                                                      RULE(segment_removed) RULE(crash_power) RULE(crash_process)      \
-                                                          RULE(crash_in_write) RULE(crash_in_recovery)                 \
-                                                              RULE(clean_stop) RULE(clock_back) RULE(sync_failed)      \
-                                                                  RULE(disk_full_refused) RULE(settled_while_full)     \
-                                                                      RULE(unconfirmed_lost) RULE(unconfirmed_kept)    \
-                                                                          RULE(ack_lost) RULE(torn_tail_cut)           \
-                                                                              RULE(drained) RULE(stray_carried)        \
-                                                                                  RULE(stray_carried_again)            \
-                                                                                      RULE(stray_refused)              \
-                                                                                          RULE(stray_ack_retried)      \
-                                                                                              RULE(strays_drained)
+                                                  RULE(configured) RULE(configured_in_part) RULE(mailbox_deleted)      \
+                                                      RULE(read_noted) RULE(read_kept) RULE(receipt_asked)             \
+                                                          RULE(copied_forward) RULE(segment_removed) RULE(crash_power) \
+                                                              RULE(crash_process) RULE(crash_in_write) RULE(           \
+                                                                  crash_in_recovery) RULE(clean_stop) RULE(clock_back) \
+                                                                  RULE(sync_failed) RULE(disk_full_refused)            \
+                                                                      RULE(settled_while_full) RULE(unconfirmed_lost)  \
+                                                                          RULE(unconfirmed_kept) RULE(ack_lost)        \
+                                                                              RULE(torn_tail_cut) RULE(drained)        \
+                                                                                  RULE(stray_carried)                  \
+                                                                                      RULE(stray_carried_again)        \
+                                                                                          RULE(stray_refused)          \
+                                                                                              RULE(stray_ack_retried)  \
+                                                                                                  RULE(strays_drained)
 
 enum class Rule : std::size_t {
 #define RULE(name) name,

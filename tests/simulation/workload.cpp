@@ -243,7 +243,11 @@ struct Chooser {
     if (what < 90)
       return agents.nack(*session, tokens(), random.one_in(2) ? 0 : random.between(1, 2'000), random.one_in(6));
     if (what < 93) return agents.extend(*session, tokens(), random.one_in(2) ? 0 : random.between(1, 2'000));
-    if (what < 94) return agents.configure(*session, mailbox(), limits());
+    if (what < 94) {
+      if (random.one_in(6)) return agents.delete_mailbox(*session, mailbox());
+      const auto own = random.one_in(2) ? int{kOwnAll} : static_cast<int>(random.below(kOwnAll + 1));
+      return agents.configure(*session, mailbox(), limits(), static_cast<std::uint8_t>(own), random.one_in(4));
+    }
     if (what < 96) return agents.writable(*session);
     if (what < 97) {
       return agents.contents().store(engine, static_cast<std::uint32_t>(random.between(1, ContentChecker::kContents)));

@@ -107,6 +107,16 @@ std::size_t DeadLetters::count(std::uint32_t mailbox) const {
   return box == boxes_.end() ? 0 : box->second.letters.size();
 }
 
+std::size_t DeadLetters::purge(std::uint32_t mailbox, std::size_t limit, Durable& noted) {
+  const auto box = boxes_.find(mailbox);
+  if (box == boxes_.end()) return 0;
+  auto& letters = box->second.letters;
+  std::size_t gone = 0;
+  for (; gone < limit && !letters.empty() && to_.ledger.has_room(Urgency::settling, sizeof(MessageRef)); ++gone)
+    noted.add(purge(mailbox, letters.begin()));
+  return gone;
+}
+
 void DeadLetters::drop(std::uint32_t mailbox, MessageKey key) {
   auto& box = boxes_.at(mailbox);
   drop(box, box.letters.find(key));

@@ -71,6 +71,7 @@ class DeadLetters final : public Part, public Graveyard {
   DeadLetter* find(std::uint32_t mailbox, MessageKey key) override;
   void drop(std::uint32_t mailbox, MessageKey key) override;
   std::size_t count(std::uint32_t mailbox) const override;
+  std::size_t purge(std::uint32_t mailbox, std::size_t limit, Durable& noted) override;
   Notice notice_of(const Routing& routing, const Uuid& id, std::uint32_t deliveries, DeadReason reason,
                    std::string_view text) const override;
   Draft measure(const Notice& notice) const override;

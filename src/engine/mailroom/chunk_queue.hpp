@@ -54,6 +54,27 @@ class ChunkQueue {
     return at != chunk->last() && at->key == key && !at->has(Entry::kGone) ? at : nullptr;
   }
 
+  /// Calls `each` for the entries behind `key`, in order, until it returns false. Nothing is changed by it: a packed
+  /// chunk is unpacked beside itself.
+  template <class Each>
+  void each_after(MessageKey key, Each each) const {
+    std::vector<Entry> unpacked;
+    for (auto index = head_; size_ != 0 && index < chunks_.size(); ++index) {
+      const auto& chunk = chunks_[index];
+      if (chunk.begin == chunk.end || chunk.last_key() <= key) continue;
+      const Entry* entries = chunk.entries.get();
+      if (chunk.is_packed()) {
+        unpacked.resize(chunk.end);
+        chunk.packed.unpack(unpacked);
+        entries = unpacked.data();
+      }
+      for (auto at = chunk.begin; at < chunk.end; ++at) {
+        const auto& entry = entries[at];
+        if (entry.key > key && !entry.has(Entry::kGone) && !each(entry)) return;
+      }
+    }
+  }
+
   /// Takes the entry of `key` out, wherever it is; false if it is not there.
   bool take(MessageKey key, Entry& out) {
     Entry* const at = find(key);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "message/limits.hpp"
@@ -12,6 +13,8 @@ namespace folkmoot {
 void Dispatch::run() {
   if (!to_.run.is_noted()) return;
   shelves_.each_dirty([this](Mailbox& mailbox) { dispatch(mailbox); });
+  if (shelves_.has_reads()) [[unlikely]]
+    shelves_.write_reads();
 }
 
 void Dispatch::dispatch(Mailbox& mailbox) {
@@ -53,7 +56,7 @@ bool Dispatch::serve_waiter(Mailbox& mailbox) {
 }
 
 void Dispatch::serve(Session& session, Mailbox& mailbox, const Waiter& waiter) {
-  mailbox.last_read = to_.run.now();
+  shelves_.note_read(mailbox);
   std::uint32_t count = 0;
   auto handed = Handed::more;
   Durable settled;
@@ -147,6 +150,7 @@ Dispatch::Handed Dispatch::lease_out(Mailbox& mailbox, const QueuedMessage& mess
                                 .session = bound ? to.session : 0,
                                 .connection = holder->connection,
                                 .deadline = bound ? 0 : deadline,
+                                .since = to_.run.now(),
                                 .mailbox = mailbox.number,
                                 .sender = message.sender,
                                 .holder = holder->party,
@@ -193,9 +197,10 @@ void Dispatch::retry_later() {
 void Dispatch::retry() {
   retry_at_ = 0;
   for (const auto number : stuck_) {
-    auto& mailbox = shelves_.mailboxes[number];
-    mailbox.is_stuck = false;
-    shelves_.mark_dirty(mailbox);
+    auto* const mailbox = shelves_.mailboxes.find(number);
+    if (mailbox == nullptr) continue;  // deleted meanwhile
+    mailbox->is_stuck = false;
+    shelves_.mark_dirty(*mailbox);
   }
   stuck_.clear();
 }
@@ -297,7 +302,7 @@ void Dispatch::add_waiter(Session& session, Mailbox& mailbox, const Waiter& wait
   if (session.open.size() >= to_.options.session_requests_max) {
     return to_.replies.refuse(caller, {ErrorCode::limit_reached, "too many requests of this connection wait already"});
   }
-  if (waiter.max != 0) mailbox.last_read = to_.run.now();
+  if (waiter.max != 0) shelves_.note_read(mailbox);
   const auto slot = waiters_.insert(waiter);
   if (!Sessions::open(session, waiter.request, {OpenKind::waiter, slot})) {
     waiters_.erase(slot);
@@ -337,6 +342,52 @@ bool Dispatch::is_waited_at(const Mailbox& mailbox) const {
   return !mailbox.consumers_ready.empty() || mailbox.waiters.any_of(waiters_, takes_messages);
 }
 
+SessionView Dispatch::view_of(const Session& session) const {
+  SessionView view{.agent = session.party != 0 ? std::string_view(to_.names[session.party]) : std::string_view(),
+                   .subscriptions = session.subscriptions};
+  for (const auto& [request, open] : session.open) view.consumers += open.kind == OpenKind::consumer;
+  for (auto at = session.lease_head; at != kNoSlot; at = leases[at].session_next) {
+    ++view.held;
+    view.held_since = leases[at].since;  // the list holds the newest first
+  }
+  return view;
+}
+
+void Dispatch::each_holder(const std::function<void(const HolderView&)>& each) const {
+  std::map<std::uint32_t, HolderView> holders;
+  for (std::uint32_t number = 1; number < shelves_.mailboxes.end(); ++number) {
+    const auto* const mailbox = shelves_.mailboxes.find(number);
+    if (mailbox == nullptr || mailbox->is_stray) continue;
+    for (auto at = mailbox->lease_head; at != kNoSlot; at = leases[at].mailbox_next) {
+      auto& holder = holders[leases[at].holder];
+      ++holder.held;
+      holder.since = holder.since == 0 ? leases[at].since : std::min(holder.since, leases[at].since);
+    }
+  }
+  for (auto& [party, holder] : holders) {
+    if (party != 0) holder.agent = to_.names[party];
+    each(holder);
+  }
+}
+
+void Dispatch::each_consumer(const Mailbox& mailbox, std::size_t limit,
+                             const std::function<void(const ConsumerView&)>& each) const {
+  std::size_t left = mailbox.is_stray ? 0 : std::min<std::size_t>(limit, mailbox.consumers);
+  for (std::uint32_t slot = 0; left > 0; ++slot) {
+    if (!consumers_.holds(slot) || consumers_[slot].mailbox != mailbox.number) continue;
+    --left;
+    const auto& consumer = consumers_[slot];
+    std::uint32_t held = 0;
+    for (auto at = mailbox.lease_head; at != kNoSlot; at = leases[at].mailbox_next) {
+      held += leases[at].consumer == slot && leases[at].consumer_serial == consumer.serial;
+    }
+    each({.session = consumer.session, .credit = consumer.credit, .held = held});
+  }
+  for (auto slot = mailbox.waiters.first(); slot != kNoSlot; slot = mailbox.waiters.after(waiters_, slot)) {
+    if (waiters_[slot].max > 0 && limit-- > 0) each({.session = waiters_[slot].session, .waits = true});
+  }
+}
+
 // -- leases
 
 Lease Dispatch::end_lease(std::uint32_t slot) {
@@ -361,7 +412,7 @@ void Dispatch::extend(std::uint32_t slot, Session& session, std::int64_t lease_m
   auto& lease = leases[slot];
   lease.retrieved = true;
   const auto now = to_.run.now();
-  shelves_.mailboxes[lease.mailbox].last_read = now;
+  shelves_.note_read(shelves_.mailboxes[lease.mailbox]);
   auto* const old = lease.session != 0 ? to_.sessions.find(lease.session) : nullptr;
   if (lease_ms == 0) {
     lease.deadline = 0;

@@ -2,6 +2,7 @@
 // deadline.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "engine/mailroom/lease_table.hpp"
@@ -39,6 +40,14 @@ class Dispatch {
   bool is_waited_at(const Mailbox& mailbox) const;
   /// Of clients: those that shards have of each other are not counted.
   std::size_t consumers() const { return consumers_.size() - of_shards_; }
+
+  /// What it has.
+  SessionView view_of(const Session& session) const;
+  /// Calls `each` for all agents that hold a message, once each; those that are not named are one.
+  void each_holder(const std::function<void(const HolderView&)>& each) const;
+  /// Calls `each` for those who take from a mailbox as messages come, up to `limit`, then for those who wait there.
+  void each_consumer(const Mailbox& mailbox, std::size_t limit,
+                     const std::function<void(const ConsumerView&)>& each) const;
 
   bool is_live(const Timer& timer) const;
   void due(const Timer& timer);

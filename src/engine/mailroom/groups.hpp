@@ -77,6 +77,18 @@ class Groups {
     return found == waiting.end() ? nullptr : &found->second;
   }
 
+  /// Calls `each` for all of that mailbox that wait here: group by group, in order until it returns false.
+  template <class Each>
+  void each_after(std::uint32_t mailbox, MessageKey key, Each each) const {
+    const std::string prefix(reinterpret_cast<const char*>(&mailbox), sizeof mailbox);
+    for (auto at = by_name_.lower_bound(prefix); at != by_name_.end() && at->first.starts_with(prefix); ++at) {
+      const auto& waiting = groups_[at->second]->waiting;
+      for (auto next = waiting.upper_bound(key); next != waiting.end(); ++next) {
+        if (!each(next->second)) break;
+      }
+    }
+  }
+
   /// Takes it out of those that wait here, still one of its group; nothing if it does not wait here.
   std::optional<QueuedMessage> take(MessageKey key) {
     const auto known = members_.find(key);

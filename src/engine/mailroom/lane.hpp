@@ -23,6 +23,15 @@ class Lane {
   /// The key of the oldest message. Requires: !empty().
   QueuedMessage oldest() const;
 
+  /// Calls `each` for each sender's messages behind `key`, in order; when it returns false, it is the next sender's
+  /// turn.
+  template <class Each>
+  void each_after(MessageKey key, Each each) const {
+    for (const auto& from : queues_) {
+      from.queue.each_after(key, [&](const Entry& entry) { return each(QueuedMessage{entry, from.sender}); });
+    }
+  }
+
   std::optional<QueuedMessage> take(std::uint32_t sender, MessageKey key);
   /// `sender`: whose it is; 0 looks through all of them, and tells it.
   Entry* find(MessageKey key, std::uint32_t& sender);

@@ -17,6 +17,7 @@ struct Lease {
   SessionId session = 0;        // 0: not bound to a connection
   ConnectionId connection = 0;  // that took it, bound to it or not
   std::int64_t deadline = 0;    // 0: none
+  std::int64_t since = 0;       // when it was handed out, Unix ms
   std::uint32_t mailbox = 0;
   std::uint32_t sender = 0;
   std::uint32_t holder = 0;  // party number of the agent that has it; 0: none was named

@@ -43,9 +43,13 @@ struct Waiter {
 
 /// Of a mailbox that has limits of its own.
 struct OwnLimits {
-  MailboxLimits limits;
+  MailboxLimits limits;  // in force: the server's among them
   FactPlace place;
+  std::uint8_t own = kOwnAll;  // MailboxSetting
 };
+
+constexpr std::int64_t kReadNotedMs = 60'000;  // so much a crash may make of when a mailbox was last read
+constexpr std::int64_t kNeverNoted = -kReadNotedMs - 1;
 
 struct Mailbox {
   explicit Mailbox(std::uint32_t party) : number(party) {}
@@ -66,6 +70,9 @@ struct Mailbox {
   bool is_stray = false;                      // of another shard: what comes here is carried on
   bool is_stuck = false;                      // listed for another try: its next message could not go out
   std::int64_t last_read = -1;                // Unix ms; -1: never
+  std::int64_t read_noted = kNeverNoted;      // the last_read that the log was to be told last
+  std::int64_t read_said = -1;                // ... and was
+  Lsn read_lsn = 0;                           // of the fact that says so; 0: none
   std::array<std::unique_ptr<Lane>, kLanes> lanes;
   std::unique_ptr<OwnLimits> own_limits;
 

@@ -23,6 +23,8 @@ class Mailboxes {
   /// Null if the party has none.
   Mailbox* find(std::uint32_t number) { return number < all_.size() ? all_[number].get() : nullptr; }
   const Mailbox* find(std::uint32_t number) const { return number < all_.size() ? all_[number].get() : nullptr; }
+  /// The party has none from now on, until it is asked for.
+  void remove(std::uint32_t number) { all_[number].reset(); }
   /// One above the largest number of one.
   std::uint32_t end() const { return static_cast<std::uint32_t>(all_.size()); }
   /// Those that were made since the last call, in the order they were.

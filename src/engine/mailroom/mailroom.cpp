@@ -61,19 +61,69 @@ void Mailroom::configure(Asker caller, const MailboxCommand& command) {
                               {ErrorCode::disk_full, fmt::format("no room to keep the settings of {}", command.name)});
   }
   to_.names.note(mailbox->number);
-  const auto& retry = command.limits.retry;
-  const MailboxConfiguredFact fact{.max_messages = command.limits.max_messages,
-                                   .default_ttl_ms = command.limits.default_ttl_ms,
+  // What is set goes over what stands there.
+  const auto* const mine = command.reset ? nullptr : mailbox->own_limits.get();
+  const auto limits = in_force(command.limits, command.own, mine != nullptr ? mine->limits : to_.options.mailbox);
+  const auto own = static_cast<std::uint8_t>((mine != nullptr ? mine->own : 0) | command.own);
+  const auto& retry = limits.retry;
+  const MailboxConfiguredFact fact{.max_messages = limits.max_messages,
+                                   .default_ttl_ms = limits.default_ttl_ms,
                                    .mailbox = mailbox->number,
-                                   .overflow = command.limits.overflow,
+                                   .overflow = limits.overflow,
                                    .backoff = retry.backoff,
                                    .attempts = retry.attempts,
                                    .initial_ms = retry.initial_ms,
                                    .max_ms = retry.max_ms,
-                                   .multiplier_permille = retry.multiplier_permille};
+                                   .multiplier_permille = retry.multiplier_permille,
+                                   .own = static_cast<std::uint8_t>(own | MailboxConfiguredFact::kSaysOwn)};
   const auto place = to_.ledger.write(FactKind::mailbox_configured, {bytes_of(fact)}, Life::live);
-  shelves_.set_limits(*mailbox, command.limits, place);
+  shelves_.set_limits(*mailbox, limits, own, place);
   to_.ledger.when(Durable(place), waiting::Answer{.to = caller});
+}
+
+Result<void> Mailroom::check_removal(const Mailbox& mailbox, bool with_messages) const {
+  const auto& name = to_.names[mailbox.number];
+  const auto refusal = [&](std::string why) {
+    return failure(ErrorCode::mailbox_in_use, fmt::format("mailbox {} {}: it is not deleted", name, why));
+  };
+  if (mailbox.consumers > 0) return refusal(fmt::format("has {} consumer(s)", mailbox.consumers));
+  if (!mailbox.waiters.empty()) return refusal("is waited at");
+  if (mailbox.leased > 0) return refusal(fmt::format("has {} message(s) in somebody's hands", mailbox.leased));
+  if (mailbox.pending > 0) return refusal("gets messages right now");
+  const auto dead = to_.graveyard.count(mailbox.number);
+  if (with_messages || mailbox.load() + dead == 0) return {};
+  return refusal(fmt::format("has {} message(s) and {} dead letter(s)", mailbox.load(), dead));
+}
+
+void Mailroom::remove(Asker caller, const DeleteMailboxCommand& command) {
+  auto* const mailbox = shelves_.mailboxes.find(to_.names.find(command.name));
+  if (mailbox == nullptr) {
+    return to_.replies.refuse(
+        caller, {ErrorCode::not_found,
+                 fmt::format("there is no mailbox {}", is_name(command.name) ? command.name : "(unprintable)")});
+  }
+  if (auto good = check_removal(*mailbox, command.with_messages); !good)
+    return to_.replies.refuse(caller, good.error());
+  DeletedMailbox gone;
+  Durable noted;
+  for (auto keys = peeking_.waiting(*mailbox, 0, command.limit); const auto key : keys) {
+    if (!to_.ledger.has_room(Urgency::settling, sizeof(MessageRef))) break;
+    if (const auto taken = settling_.take_back(*mailbox, key)) noted.add(*taken);
+    ++gone.messages;
+  }
+  gone.dead = to_.graveyard.purge(mailbox->number, command.limit - gone.messages, noted);
+  gone.left = mailbox->load() + to_.graveyard.count(mailbox->number);
+  gone.deleted = gone.left == 0 && to_.ledger.has_room(Urgency::settling, sizeof(MailboxDeletedFact));
+  if (gone.deleted) {
+    // The log knows nothing of one whose name it does not know.
+    Draft name;
+    to_.names.measure(mailbox->number, name);
+    const MailboxDeletedFact fact{.mailbox = mailbox->number};
+    if (name.facts() == 0)
+      noted.add(Durable(to_.ledger.write(FactKind::mailbox_deleted, {bytes_of(fact)}, Life::dead)));
+    shelves_.remove(*mailbox);
+  }
+  to_.ledger.when_or_now(noted, waiting::Answer{.to = caller, .reply = gone});
 }
 
 // -- life

@@ -6,6 +6,7 @@
 //   Settling     settled, given back or taken back               settling.cpp
 //   Recovery     its facts at a start, and copied forward        recovery.cpp
 //   Questions    what can be asked                               questions.cpp
+//   Peeking      its messages, looked at one by one              peeking.cpp
 //
 // On a message's way through these there is no virtual call but those to Effects and the log.
 #pragma once
@@ -23,7 +24,8 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
         shelves_(to_),
         dispatch_(to_, shelves_),
         settling_(to_, shelves_, dispatch_),
-        questions_(to_, shelves_, dispatch_),
+        peeking_(to_, shelves_, dispatch_),
+        questions_(to_, shelves_, dispatch_, peeking_),
         publishing_(to_, shelves_, dispatch_, settling_, questions_, *this),
         recovery_(to_, shelves_, dispatch_, publishing_) {}
 
@@ -34,18 +36,24 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   Settling& settling() { return settling_; }
   Questions& questions() { return questions_; }
   const Questions& questions() const { return questions_; }
+  Peeking& peeking() { return peeking_; }
 
   /// Errors of all three: invalid_name, limit_reached, and those of Dispatch.
   void consume(Session& session, std::uint32_t request, std::string_view name, std::uint32_t credit);
   void receive(Session& session, std::uint32_t request, const ReceiveCommand& command);
   void wait(Session& session, std::uint32_t request, std::string_view name, std::int64_t timeout_ms);
   void configure(Asker caller, const MailboxCommand& command);
-  bool wants_dispatch() const { return to_.run.is_noted() && shelves_.has_dirty(); }
+  /// Answered with what went (DeletedMailbox). Errors: not_found, mailbox_in_use.
+  void remove(Asker caller, const DeleteMailboxCommand& command);
+  bool wants_dispatch() const { return to_.run.is_noted() && (shelves_.has_dirty() || shelves_.has_reads()); }
 
   /// Recovery has ended.
   void start();
   /// The run ends: what is leased goes back, as when its holder is gone.
-  void stop() { settling_.give_back_all(); }
+  void stop() {
+    settling_.give_back_all();
+    shelves_.write_all_reads();
+  }
 
   // Post
   Result<Prepared> prepare(Session& as, const IncomingMessage& message, const Lineage* caused) override {
@@ -96,11 +104,14 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   void end_group() override { publishing_.end_group(); }
   // Null, and who asked is told why, if there is none of that name and none can be made.
   Mailbox* find_mailbox(Asker caller, std::string_view name);
+  // Errors: mailbox_in_use, also if messages are there and are not to go.
+  Result<void> check_removal(const Mailbox& mailbox, bool with_messages) const;
 
   const MailroomPorts to_;
   Shelves shelves_;
   Dispatch dispatch_;
   Settling settling_;
+  Peeking peeking_;
   Questions questions_;
   Publishing publishing_;
   Recovery recovery_;

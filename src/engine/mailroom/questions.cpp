@@ -14,6 +14,8 @@ ReceiptView Questions::receipt(const Uuid& id) {
     const auto& lease = dispatch_.leases[slot];
     receipt.state = lease.retrieved ? ReceiptState::retrieved : ReceiptState::offered;
     receipt.deliveries = lease.entry.deliveries + 1u;
+    receipt.at = receipt.since = lease.since;
+    if (lease.holder != 0) receipt.holder = to_.names[lease.holder];
     return receipt;
   }
   std::uint32_t sender = 0;
@@ -46,7 +48,29 @@ MailboxStats Questions::stats_of(const Mailbox& mailbox) const {
           .leased = mailbox.leased,
           .dead = to_.graveyard.count(mailbox.number),
           .consumers = mailbox.is_stray ? 0 : mailbox.consumers,
-          .last_read = mailbox.is_stray ? -1 : mailbox.last_read};
+          .last_read = mailbox.is_stray ? -1 : mailbox.last_read,
+          .is_stray = mailbox.is_stray};
+}
+
+bool Questions::stats_with_oldest(std::string_view name, MailboxStats& out) const {
+  const auto* const mailbox = shelves_.mailboxes.find(to_.names.find(name));
+  if (mailbox == nullptr) return false;
+  out = stats_of(*mailbox);
+  out.oldest = peeking_.oldest(*mailbox);
+  return true;
+}
+
+std::optional<MailboxSettings> Questions::settings(std::string_view name) const {
+  const auto* const mailbox = shelves_.mailboxes.find(to_.names.find(name));
+  if (mailbox == nullptr) return std::nullopt;
+  const auto* const own = mailbox->own_limits.get();
+  return own != nullptr ? MailboxSettings{own->limits, own->own} : MailboxSettings{to_.options.mailbox, 0};
+}
+
+void Questions::each_consumer(std::string_view name, std::size_t limit,
+                              const std::function<void(const ConsumerView&)>& each) const {
+  const auto* const mailbox = shelves_.mailboxes.find(to_.names.find(name));
+  if (mailbox != nullptr) dispatch_.each_consumer(*mailbox, limit, each);
 }
 
 bool Questions::stats(std::string_view name, MailboxStats& out) const {

@@ -3,18 +3,25 @@
 
 #include <functional>
 
-#include "engine/mailroom/dispatch.hpp"
+#include "engine/mailroom/peeking.hpp"
 
 namespace folkmoot {
 
 class Questions {
  public:
-  Questions(const MailroomPorts& ports, Shelves& shelves, Dispatch& dispatch)
-      : to_(ports), shelves_(shelves), dispatch_(dispatch) {}
+  Questions(const MailroomPorts& ports, Shelves& shelves, Dispatch& dispatch, const Peeking& peeking)
+      : to_(ports), shelves_(shelves), dispatch_(dispatch), peeking_(peeking) {}
 
   ReceiptView receipt(const Uuid& id);
   /// False if there is no such mailbox.
   bool stats(std::string_view name, MailboxStats& out) const;
+  /// The same with the age of its oldest message, which is looked for.
+  bool stats_with_oldest(std::string_view name, MailboxStats& out) const;
+  /// Nothing if there is no such mailbox.
+  std::optional<MailboxSettings> settings(std::string_view name) const;
+  /// Calls `each` for those who take from a mailbox, up to `limit`, and who wait there.
+  void each_consumer(std::string_view name, std::size_t limit,
+                     const std::function<void(const ConsumerView&)>& each) const;
   /// Calls `each` for up to `limit` mailboxes in the order of their numbers.
   void each_mailbox(std::size_t limit, const std::function<void(const MailboxStats&)>& each) const;
   /// The name of each that was made since the last call, in the order they were made.
@@ -26,6 +33,7 @@ class Questions {
   const MailroomPorts& to_;
   Shelves& shelves_;
   Dispatch& dispatch_;
+  const Peeking& peeking_;
 };
 
 }  // namespace folkmoot

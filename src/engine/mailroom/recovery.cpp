@@ -25,6 +25,10 @@ Result<void> Recovery::enter(const Fact& fact) {
       return enter_key(fact);
     case FactKind::mailbox_configured:
       return enter_configured(fact);
+    case FactKind::mailbox_deleted:
+      return enter_deleted(fact);
+    case FactKind::mailbox_read:
+      return enter_read(fact);
     default:
       return cannot_be(fact.kind, "is none of a mailbox");
   }
@@ -225,7 +229,24 @@ Result<void> Recovery::enter_configured(const Fact& fact) {
                                  .initial_ms = said.initial_ms,
                                  .max_ms = said.max_ms,
                                  .multiplier_permille = said.multiplier_permille}},
-                      fact.place);
+                      said.own & MailboxConfiguredFact::kSaysOwn ? said.own & kOwnAll : kOwnAll, fact.place);
+  return {};
+}
+
+Result<void> Recovery::enter_deleted(const Fact& fact) {
+  MailboxDeletedFact said;
+  if (!read_fact(fact.body, said)) return cannot_be(fact.kind, "is too short");
+  auto* const mailbox = shelves_.mailboxes.find(said.mailbox);
+  // What still stands there came after it: a copy of what was settled later.
+  if (mailbox != nullptr && mailbox->load() + to_.graveyard.count(said.mailbox) == 0) shelves_.remove(*mailbox);
+  return {};
+}
+
+Result<void> Recovery::enter_read(const Fact& fact) {
+  MailboxReadFact said;
+  if (!read_fact(fact.body, said)) return cannot_be(fact.kind, "is too short");
+  if (!to_.names.await(said.mailbox)) return cannot_be(fact.kind, "names a mailbox that cannot be");
+  shelves_.enter_read(shelves_.mailboxes[said.mailbox], said.at, fact.place);
   return {};
 }
 
@@ -244,6 +265,8 @@ bool Recovery::keep(const Fact& fact) {
       return keep_key(fact);
     case FactKind::mailbox_configured:
       return keep_limits(fact);
+    case FactKind::mailbox_read:
+      return keep_read(fact);
     default:
       return true;  // what else is said of messages goes with them: their copies hold where they stand
   }
@@ -376,6 +399,17 @@ bool Recovery::keep_limits(const Fact& fact) {
   if (mailbox == nullptr || !mailbox->own_limits) return true;
   auto& mine = mailbox->own_limits->place;
   if (mine == fact.place) to_.ledger.copy(fact.kind, mine, {fact.body});
+  return true;
+}
+
+bool Recovery::keep_read(const Fact& fact) {
+  MailboxReadFact said;
+  if (!read_fact(fact.body, said)) return true;
+  auto* const mailbox = shelves_.mailboxes.find(said.mailbox);
+  if (mailbox == nullptr || mailbox->read_lsn != fact.place.lsn) return true;
+  auto moved = fact.place;
+  to_.ledger.copy(fact.kind, moved, {fact.body});
+  mailbox->read_lsn = moved.lsn;
   return true;
 }
 

@@ -36,6 +36,8 @@ class Recovery {
   Result<void> enter_purged(const Fact& fact);
   Result<void> enter_key(const Fact& fact);
   Result<void> enter_configured(const Fact& fact);
+  Result<void> enter_deleted(const Fact& fact);
+  Result<void> enter_read(const Fact& fact);
   // True if the message is known already: its record is now the copy at `place`.
   bool enter_copy(Mailbox& mailbox, const MessageRef& ref, const AcceptedFact& fact, FactPlace place);
   // One that was to be delivered at a later time is not one of its group before that; having been handed out, it is.
@@ -51,6 +53,7 @@ class Recovery {
   bool keep_death(const Fact& fact);
   bool keep_key(const Fact& fact);
   bool keep_limits(const Fact& fact);
+  bool keep_read(const Fact& fact);
 
   const MailroomPorts& to_;
   Shelves& shelves_;

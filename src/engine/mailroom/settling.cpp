@@ -55,7 +55,7 @@ void Settling::ack(Asker caller, bool quiet, std::span<const LeaseToken> tokens)
   auto refused = for_current(tokens, [&](std::uint32_t slot) {
     const auto lease = dispatch_.end_lease(slot);
     auto& mailbox = shelves_.mailboxes[lease.mailbox];
-    mailbox.last_read = to_.run.now();
+    shelves_.note_read(mailbox);
     refs_.emplace_back(lease.entry.key, lease.mailbox, lease.sender, lease.entry.priority);
     leave(mailbox, lease);
   });
@@ -88,7 +88,7 @@ void Settling::nack(Asker caller, bool quiet, std::span<const LeaseToken> tokens
   Durable noted;
   auto refused = for_current(tokens, [&](std::uint32_t slot) {
     ++settled;
-    shelves_.mailboxes[dispatch_.leases[slot].mailbox].last_read = to_.run.now();
+    shelves_.note_read(shelves_.mailboxes[dispatch_.leases[slot].mailbox]);
     noted.add(give_back(slot, delay_ms, AttemptEnd::nacked, reason));
   });
   answer(caller, quiet, noted, settled, std::move(refused));
@@ -99,7 +99,7 @@ void Settling::reject(Asker caller, bool quiet, std::span<const LeaseToken> toke
   Durable noted;
   auto refused = for_current(tokens, [&](std::uint32_t slot) {
     ++settled;
-    shelves_.mailboxes[dispatch_.leases[slot].mailbox].last_read = to_.run.now();
+    shelves_.note_read(shelves_.mailboxes[dispatch_.leases[slot].mailbox]);
     noted.add(give_back(slot, 0, AttemptEnd::rejected, reason));
   });
   answer(caller, quiet, noted, settled, std::move(refused));

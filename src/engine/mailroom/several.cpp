@@ -185,7 +185,7 @@ void Publishing::complete(Session& session, std::uint32_t request, LeaseToken to
   const auto batch = to_.replies.open_batch();
   const auto lease = dispatch_.end_lease(slot);
   auto& mailbox = shelves_.mailboxes[lease.mailbox];
-  mailbox.last_read = to_.run.now();
+  shelves_.note_read(mailbox);
   Durable settled;
   {
     const Post::Group group(post_, to_.ledger, plan->draft);

@@ -4,9 +4,53 @@
 
 namespace folkmoot {
 
-void Shelves::set_limits(Mailbox& mailbox, const MailboxLimits& limits, FactPlace place) {
+void Shelves::set_limits(Mailbox& mailbox, const MailboxLimits& limits, std::uint8_t own, FactPlace place) {
   if (mailbox.own_limits) to_.ledger.release(mailbox.own_limits->place);
-  mailbox.own_limits = std::make_unique<OwnLimits>(limits, place);
+  mailbox.own_limits = std::make_unique<OwnLimits>(in_force(limits, own, to_.options.mailbox), place, own);
+}
+
+void Shelves::remove(Mailbox& mailbox) {
+  if (mailbox.own_limits) to_.ledger.release(mailbox.own_limits->place);
+  to_.ledger.release({mailbox.read_lsn, sizeof(MailboxReadFact)});
+  mailboxes.remove(mailbox.number);
+}
+
+// -- last read
+
+void Shelves::write_reads() {
+  for (const auto number : reads_) {
+    if (auto* const mailbox = mailboxes.find(number)) write_read(*mailbox);
+  }
+  reads_.clear();
+}
+
+void Shelves::write_all_reads() {
+  for (std::uint32_t number = 1; number < mailboxes.end(); ++number) {
+    auto* const mailbox = mailboxes.find(number);
+    if (mailbox != nullptr && mailbox->last_read > mailbox->read_said) write_read(*mailbox);
+  }
+}
+
+// It is news and no promise: without room for it nothing is lost but that.
+void Shelves::write_read(Mailbox& mailbox) {
+  if (mailbox.is_stray) return;
+  const MailboxReadFact fact{.at = mailbox.last_read, .mailbox = mailbox.number};
+  Draft draft;
+  to_.names.measure(mailbox.number, draft);
+  draft.add(sizeof fact);
+  if (!to_.ledger.has_room(Urgency::durable, draft)) return;
+  to_.names.note(mailbox.number);
+  const auto place = to_.ledger.write(FactKind::mailbox_read, {folkmoot::bytes_of(fact)}, Life::live);
+  to_.ledger.release({mailbox.read_lsn, sizeof fact});
+  mailbox.read_lsn = place.lsn;
+  mailbox.read_said = mailbox.last_read;
+}
+
+void Shelves::enter_read(Mailbox& mailbox, std::int64_t at, FactPlace place) {
+  to_.ledger.retain(place);
+  to_.ledger.release({mailbox.read_lsn, sizeof(MailboxReadFact)});
+  mailbox.read_lsn = place.lsn;
+  mailbox.last_read = mailbox.read_said = mailbox.read_noted = at;
 }
 
 RetryPolicy Shelves::policy_of(const Mailbox& mailbox, const Entry& entry) {
@@ -92,6 +136,11 @@ bool Shelves::has_expired(const Entry& entry) const {
   if (!entry.has(Entry::kExpires)) return false;
   const auto expiry = expiries_.find(entry.key);
   return expiry != expiries_.end() && expiry->second.at <= to_.run.now();
+}
+
+std::int64_t Shelves::expires_at(const Entry& entry) const {
+  const auto expiry = entry.has(Entry::kExpires) ? expiries_.find(entry.key) : expiries_.end();
+  return expiry == expiries_.end() ? 0 : expiry->second.at;
 }
 
 // -- finding

@@ -39,8 +39,26 @@ class Shelves {
   const MailboxLimits& limits(const Mailbox& mailbox) const {
     return mailbox.own_limits ? mailbox.own_limits->limits : to_.options.mailbox;
   }
-  /// `place`: of the fact that says so.
-  void set_limits(Mailbox& mailbox, const MailboxLimits& limits, FactPlace place);
+  /// `place`: of the fact that says so; `own`: which of them are the mailbox's (MailboxSetting).
+  void set_limits(Mailbox& mailbox, const MailboxLimits& limits, std::uint8_t own, FactPlace place);
+  /// The mailbox is gone, with what is known of it. Requires: nothing stands in it, nobody takes from it.
+  void remove(Mailbox& mailbox);
+
+  /// Its agent has taken something out of it, or said a word of what it has.
+  void note_read(Mailbox& mailbox) {
+    mailbox.last_read = std::max(mailbox.last_read, to_.run.now());  // a run's clock may be behind that of the last
+    if (mailbox.last_read < mailbox.read_noted + kReadNotedMs) [[likely]]
+      return;
+    mailbox.read_noted = mailbox.last_read;
+    reads_.push_back(mailbox.number);
+  }
+  bool has_reads() const { return !reads_.empty(); }
+  /// Says in the log what note_read() found to be worth it; not within a group of facts.
+  void write_reads();
+  /// The run ends: all that was not said.
+  void write_all_reads();
+  /// Recovery: as the fact at `place` says.
+  void enter_read(Mailbox& mailbox, std::int64_t at, FactPlace place);
   /// The message's own retry policy over that of its mailbox.
   RetryPolicy policy_of(const Mailbox& mailbox, const Entry& entry);
   /// Envelope and content; they live until the next look at the log. `fact`: as accepted, of one in the log.
@@ -66,6 +84,8 @@ class Shelves {
   /// It does not any more.
   void forget_expiry(MessageKey key) { expiries_.erase(key); }
   bool has_expired(const Entry& entry) const;
+  /// Unix ms; 0: never.
+  std::int64_t expires_at(const Entry& entry) const;
 
   // -- finding
   /// A message that is ready, scheduled or blocked, and its sender: whose it is, if that is known; 0 looks through all,
@@ -105,9 +125,10 @@ class Shelves {
   template <class Each>
   void each_dirty(Each each) {
     for (std::size_t i = 0; i < dirty_.size(); ++i) {
-      auto& mailbox = mailboxes[dirty_[i]];
-      mailbox.is_dirty = false;
-      each(mailbox);
+      auto* const mailbox = mailboxes.find(dirty_[i]);
+      if (mailbox == nullptr) continue;  // deleted meanwhile
+      mailbox->is_dirty = false;
+      each(*mailbox);
     }
     dirty_.clear();
   }
@@ -131,7 +152,10 @@ class Shelves {
   // What its sender is to be told, if it asked for that and there is room: then `draft` has it too.
   std::optional<Notice> notice_of(const Mailbox& mailbox, const Entry& entry, const Death& death, Draft& draft);
 
+  void write_read(Mailbox& mailbox);
+
   const MailroomPorts& to_;
+  std::vector<std::uint32_t> reads_;  // mailboxes whose last read is to be noted
   boost::unordered_flat_map<MessageKey, Expiry> expiries_;
   boost::unordered_flat_map<MessageKey, Scheduled> scheduled_;
   std::vector<std::uint32_t> dirty_;

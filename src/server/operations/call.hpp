@@ -41,6 +41,9 @@ Result<void> carry_out_call(Reactor& reactor, const Caller& caller, std::uint32_
 
 // agents.cpp
 Result<void> carry_out(const Call& call, const ReportLoad& arguments);
+Result<void> carry_out(const Call& call, const ListAgents& arguments);
+// connections.cpp
+Result<void> carry_out(const Call& call, const ListConnections& arguments);
 // conversations.cpp
 Result<void> carry_out(const Call& call, const ShowCost& arguments);
 // dead_letters.cpp
@@ -51,6 +54,10 @@ Result<void> carry_out(const Call& call, const RedriveDead& arguments);
 Result<void> carry_out(const Call& call, const PurgeDead& arguments);
 // mailboxes.cpp
 Result<void> carry_out(const Call& call, const ConfigureMailbox& arguments);
+Result<void> carry_out(const Call& call, const ListMailboxes& arguments);
+Result<void> carry_out(const Call& call, const ShowMailbox& arguments);
+Result<void> carry_out(const Call& call, const PeekMailbox& arguments);
+Result<void> carry_out(const Call& call, const DeleteMailbox& arguments);
 // messages.cpp
 Result<void> carry_out(const Call& call, const CancelMessage& arguments);
 Result<void> carry_out(const Call& call, const ShowAttempts& arguments);

@@ -19,6 +19,11 @@ std::string_view ReadCall::text(Role role) const {
   return place.field == nullptr ? std::string_view{} : *static_cast<const std::string*>(place.at);
 }
 
+std::uint64_t ReadCall::natural(Role role) const {
+  const auto place = find_place(*operation->arguments, arguments.get(), role);
+  return place.field == nullptr ? 0 : load_natural(place.type(), place.at);
+}
+
 Result<ReadCall> read_call(Bytes body) {
   std::string_view name, text;
   const auto read = read_map(body, "CALL", [&](std::uint64_t key, PackReader& reader) {

@@ -19,6 +19,7 @@ struct ReadCall {
   /// An argument by its role; `at` is nullptr if the operation has none such.
   Uuid id(Role role) const;
   std::string_view text(Role role) const;
+  std::uint64_t natural(Role role) const;
 };
 /// The call in the body of a CALL frame. Errors: malformed, not_found for a name that is none, and those of
 /// read_json().
