@@ -53,7 +53,8 @@ def judge(mark, figures):
             base = figures.median(row, peer, mark.key)
             if base is not None:
                 found.append((base, peer))
-        base, against = (max if mark.at_least else min)(found) if found else (None, "/".join(peer if isinstance(peer, str) else peer[1] for peer in mark.against))
+        base, against = (max if mark.at_least else min)(found) if found else (None, "/".join(
+            peer if isinstance(peer, str) else peer[1] for peer in mark.against))
         limit = None if base is None else base * mark.factor
     sign = "at least" if mark.at_least else "at most"
     wanted = f"{sign} {number(mark.factor)}" + (f" times {against}" if mark.against else "")
@@ -160,7 +161,8 @@ def plot(rows, peers_of, figures, title):
         for peer in peers_of(row):
             base = figures.median(row.name, peer, column.key)
             if base and peer != "folkmoot" and base > 0:
-                bars.append((row.title, f"{column.title} against {peer}", own / base if column.more_is_better else base / own))
+                bars.append(
+                    (row.title, f"{column.title} against {peer}", own / base if column.more_is_better else base / own))
     left, width, step = 520, 420, 20
     least = min([0.1, *(value for *_, value in bars)])
     most = max([10.0, *(value for *_, value in bars)])

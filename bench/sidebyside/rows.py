@@ -48,10 +48,9 @@ SIZES = {16: "16 B", 128: "128 B", 1024: "1 KiB", 65536: "64 KiB"}
 
 
 def pubsub(publishers, subscribers, size):
-    return Row(f"pubsub-{publishers}-{subscribers}-{size}",
-               f"pub/sub, {publishers} to {subscribers}, {SIZES[size]}", "pubsub",
-               ("--publishers", publishers, "--subscribers", subscribers, "--size", size), (*TRANSIENT, "relay"), (RATE, CPU),
-               quick=size == 128)
+    return Row(f"pubsub-{publishers}-{subscribers}-{size}", f"pub/sub, {publishers} to {subscribers}, {SIZES[size]}",
+               "pubsub", ("--publishers", publishers, "--subscribers", subscribers, "--size", size),
+               (*TRANSIENT, "relay"), (RATE, CPU), quick=size == 128)
 
 
 def fanout(subscribers):
@@ -91,17 +90,17 @@ ROWS = (
     library("pubsub-128", "pub/sub, 1 to 1", "pubsub", TRANSIENT, (RATE, CPU, CLIENT_CPU)),
     library("request", "request and reply, one at a time", "request", TRANSIENT, (*LATENCY, CPU, CLIENT_CPU)),
     library("durable-1000", "publish confirmed, 1000 in flight; then consume, one ack each", "durable",
-            ("folkmoot", "jetstream", "redis-always", "rabbitmq"), (RATE, CPU, CLIENT_CPU, *CONSUME, CONSUME_CLIENT_CPU),
-            ("--window", 1000)),
+            ("folkmoot", "jetstream", "redis-always", "rabbitmq"),
+            (RATE, CPU, CLIENT_CPU, *CONSUME, CONSUME_CLIENT_CPU), ("--window", 1000)),
     Row("agents-64", "64 agents, each publishes a durable message and waits for its confirm, 128 B", "agents",
-        ("--connections", 64), ("folkmoot", "folkmoot-http", "folkmoot-ws", "jetstream", "redis-always"), (RATE, CPU, *LATENCY)),
+        ("--connections", 64), ("folkmoot", "folkmoot-http", "folkmoot-ws", "jetstream", "redis-always"),
+        (RATE, CPU, *LATENCY)),
     Row("agents-10000", "10,000 agents, each a durable message a second, 128 B", "agents",
         ("--connections", 10000, "--rate", 10000), ("folkmoot", "jetstream", "redis-always"), (RATE, CPU, *LATENCY),
         seconds=3.0, rounds_max={"jetstream": 1, "redis-always": 1}),
     Row("idle-10000", "10,000 connections that wait, each with a mailbox or subject of its own", "idle",
         ("--connections", 10000), ("folkmoot", "nats", "redis", "rabbitmq"), IDLE, seconds=2.0,
-        rounds_max={"rabbitmq": 1}, peer_arguments={"rabbitmq": ("--connections", 500)}, quick=True,
-        long=True),
+        rounds_max={"rabbitmq": 1}, peer_arguments={"rabbitmq": ("--connections", 500)}, quick=True, long=True),
     backlog(1_000_000, "1M", quick=True),
     backlog(10_000_000, "10M", asked=True),
 )
@@ -118,7 +117,7 @@ class Mark:
     against: tuple = ()             # peers of the same row, or (row, peer)
     peer: str = "folkmoot"
     at_least: bool = False
-    bare: str = ""                  # the reference of the same row that does the same without a broker: named beside a miss
+    bare: str = ""  # the reference of the same row that does the same without a broker: named beside a miss
 
 
 MB = 1e6 / 2**20
@@ -175,8 +174,10 @@ BEST = (
 
 # Beside an earlier program of folkmoot itself: differences that are no noise. Both run through the same client library.
 NOISE = 1.15
-BEFORE = tuple(Mark(row.name, column.key, 1 / NOISE if column.more_is_better else NOISE, ("before",), at_least=column.more_is_better)
-               for row in ROWS if "folkmoot" in row.peers and not row.library for column in row.columns
-               if column.key not in ("p99_us", "p999_us", "connect_seconds", "idle_cores"))
+BEFORE = tuple(
+    Mark(row.name, column.key, 1 /
+         NOISE if column.more_is_better else NOISE, ("before",), at_least=column.more_is_better) for row in ROWS
+    if "folkmoot" in row.peers and not row.library for column in row.columns
+    if column.key not in ("p99_us", "p999_us", "connect_seconds", "idle_cores"))
 
 MARKS = {"spine": SPINE, "best": BEST, "before": BEFORE}

@@ -38,7 +38,8 @@ class Runner:
         self._kept = {}         # servers that serve several rows of a round
 
     def run_rounds(self, plan, rounds):
-        """`plan` is a list of (row, peer). RabbitMQ, slow to start, comes last in a round, with one start for its rows."""
+        """`plan` is a list of (row, peer). RabbitMQ, slow to start, comes last in a round, with one start for its
+        rows."""
         def rounds_of(row, peer):
             once = self.quick and (row.long or peer == "rabbitmq")
             return 1 if once else min(rounds, row.rounds_max.get(peer, rounds))
@@ -61,8 +62,8 @@ class Runner:
     def run_one(self, row, peer, number, rounds):
         self.done += 1
         elapsed = time.monotonic() - self.began
-        print(f"[{self.done}/{self.planned}, {elapsed:.0f} s] round {number} of {rounds}: {row.title}: {peer} ... ", end="",
-              file=self.out, flush=True)
+        print(f"[{self.done}/{self.planned}, {elapsed:.0f} s] round {number} of {rounds}: {row.title}: {peer} ... ",
+              end="", file=self.out, flush=True)
         try:
             figures = self.measure(row, peer)
             self.results.setdefault(row.name, {}).setdefault(peer, []).append(figures)

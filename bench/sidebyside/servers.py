@@ -1,4 +1,5 @@
-"""Starts and ends the servers that are compared: each on a free port of 127.0.0.1, with its data in a folder of its own.
+"""Starts and ends the servers that are compared: each on a free port of 127.0.0.1, with its data in a folder of its
+own.
 
 Settings are each server's defaults, but for what would drop messages or fork a rewrite in the middle of a run; they are
 named in docs/benchmarks.md. A server is ended by the pid it was started with, never by name.
@@ -141,9 +142,12 @@ class Redis(Server):
     append = ["--appendonly", "no"]
 
     def command(self):
-        return ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
-                "--auto-aof-rewrite-percentage", "0", "--client-output-buffer-limit", "pubsub 0 0 0",
-                "--maxclients", "15000", "--loglevel", "warning", *self.append]
+        return [
+            "redis-server", "--port",
+            str(self.port), "--bind", "127.0.0.1", "--dir",
+            str(self.folder), "--save", "", "--auto-aof-rewrite-percentage", "0", "--client-output-buffer-limit",
+            "pubsub 0 0 0", "--maxclients", "15000", "--loglevel", "warning", *self.append
+        ]
 
 
 class RedisAlways(Redis):
@@ -233,6 +237,8 @@ class FolkmootWebSocket(Folkmoot):
     load_peer = "folkmoot-ws"
 
 
-SERVERS = {"folkmoot": Folkmoot, "before": Before, "folkmoot-unix": FolkmootUnix, "folkmoot-http": FolkmootHttp,
-           "folkmoot-ws": FolkmootWebSocket, "nats": Nats, "jetstream": JetStream, "redis": Redis, "redis-always": RedisAlways, "redis-everysec": RedisEverysec,
-           "rabbitmq": RabbitMq}
+SERVERS = {
+    "folkmoot": Folkmoot, "before": Before, "folkmoot-unix": FolkmootUnix, "folkmoot-http": FolkmootHttp,
+    "folkmoot-ws": FolkmootWebSocket, "nats": Nats, "jetstream": JetStream, "redis": Redis, "redis-always": RedisAlways,
+    "redis-everysec": RedisEverysec, "rabbitmq": RabbitMq
+}

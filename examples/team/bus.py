@@ -55,7 +55,8 @@ class Bus:
     def done(self, message):
         """Settles a message for good; False if it had gone to somebody else meanwhile."""
         try:
-            self.call("PUT", f"/api/messages/{message['id']}/status", {"status": "processed", "lease": message["lease"]})
+            self.call("PUT", f"/api/messages/{message['id']}/status",
+                      {"status": "processed", "lease": message["lease"]})
             return True
         except Refused as refused:
             if refused.code == "lease_lost":

@@ -1,5 +1,5 @@
-"""The observer: listens to the team's events through `folkmoot subscribe` and shows how far it is. It has no part in the work; events
-that nobody hears are gone.
+"""The observer: listens to the team's events through `folkmoot subscribe` and shows how far it is. It has no part in
+the work; events that nobody hears are gone.
 
 usage: observer.py PROGRAM ADDRESS
 """
@@ -17,8 +17,8 @@ EVERY = 1.0  # seconds
 def main():
     program, address = sys.argv[1:]
     done, total, shown = collections.Counter(), 0, time.monotonic()
-    listener = subprocess.Popen([program, "--server", address, "subscribe", "team.>", "--json"], stdout=subprocess.PIPE, text=True,
-                                env={k: v for k, v in os.environ.items() if not k.startswith("FOLKMOOT_")})
+    listener = subprocess.Popen([program, "--server", address, "subscribe", "team.>", "--json"], stdout=subprocess.PIPE,
+                                text=True, env={k: v for k, v in os.environ.items() if not k.startswith("FOLKMOOT_")})
     try:
         for line in listener.stdout:
             event = json.loads(line)
@@ -28,12 +28,16 @@ def main():
             elif event["topic"].startswith("team.done."):
                 done[event["topic"].rpartition(".")[2]] += 1
             if event["topic"] == "team.finished":
-                print(f"   observer  all done; heard of {done.total()} (what was told while the server was away, nobody heard)", flush=True)
+                print(
+                    f"   observer  all done; heard of {done.total()} (what was told while the server was away, "
+                    f"nobody heard)",
+                    flush=True)
                 return
             if time.monotonic() - shown >= EVERY:
                 shown = time.monotonic()
                 workers = "  ".join(f"{name} {count}" for name, count in sorted(done.items()))
-                print(f"   observer  heard of {done.total()}{f' of {total}' if total else ''} done:  {workers}", flush=True)
+                print(f"   observer  heard of {done.total()}{f' of {total}' if total else ''} done:  {workers}",
+                      flush=True)
     finally:
         listener.terminate()
         listener.wait()

@@ -37,7 +37,10 @@ def tasks(folder):
         for start in range(0, len(words), WORDS_A_TASK):
             piece = " ".join(words[start:start + WORDS_A_TASK])
             priority = "high" if start == 0 else "normal" if start < 10 * WORDS_A_TASK else "low"
-            yield {"to": "words", "type": "task", "priority": priority, "conversation": name, "content": {"task": number, "text": piece}}
+            yield {
+                "to": "words", "type": "task", "priority": priority, "conversation": name,
+                "content": {"task": number, "text": piece}
+            }
             number += 1
 
 

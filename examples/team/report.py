@@ -1,4 +1,5 @@
-"""The table at the end, checked against a direct count of the same texts. Exit status 0 if nothing is lost and all sums agree.
+"""The table at the end, checked against a direct count of the same texts. Exit status 0 if nothing is lost and all sums
+agree.
 
 usage: report.py FOLDER REPORT SECONDS LOG...
 """
@@ -42,10 +43,14 @@ def main():
     print()
     for name, value in rows:
         print(f"  {name:<{width}}  {value:>9}")
-    print("\n  by worker        " + "   ".join(f"{name} {count}" for name, count in sorted(report["by_worker"].items())))
+    print("\n  by worker        " +
+          "   ".join(f"{name} {count}" for name, count in sorted(report["by_worker"].items())))
     print("  most frequent    " + "   ".join(f"{word} {count}" for word, count in top(counts)))
     same = counts == expected and top(counts) == top(expected)
-    print(f"\n  The team's counts {'agree with' if same else 'DIFFER from'} the direct count, word by word ({len(expected)} different words).")
+    print(
+        f"\n  The team's counts {'agree with' if same else 'DIFFER from'} the direct count, word by word "
+        f"({len(expected)} different words)."
+    )
     sys.exit(0 if same and lost == 0 and report["sent"] > 0 else 1)
 
 

@@ -1,5 +1,5 @@
-"""A worker: takes tasks out of the mailbox `words`, counts, sends the result to the orchestrator, and only then settles the task. If it
-is killed in between, another worker gets the task: a result may come twice, but none is missing.
+"""A worker: takes tasks out of the mailbox `words`, counts, sends the result to the orchestrator, and only then settles
+the task. If it is killed in between, another worker gets the task: a result may come twice, but none is missing.
 
 usage: worker.py ADDRESS NAME LOG PACE     PACE: seconds that a task takes at least, for there to be something to see
 """
@@ -14,7 +14,8 @@ from count import count_words
 def main():
     address, name, log_path, pace = *sys.argv[1:4], float(sys.argv[4])
     inbox, out = Bus(address, "words"), Bus(address, name)
-    with open(log_path, "a", buffering=1) as log:  # a line a task taken up: how the demo knows what was handed out twice
+    with open(log_path, "a",
+              buffering=1) as log:  # a line a task taken up: how the demo knows what was handed out twice
         while True:
             # A short lease: what a killed worker held is back in the mailbox after two seconds.
             for message in inbox.receive(limit=4, wait="2s", lease="2s"):

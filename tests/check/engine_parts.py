@@ -35,7 +35,8 @@ def include_findings(path, text):
             if other and path.name not in OWNER:
                 yield f"{where}: {path.name} is for all parts and includes {target}; only the engine knows parts"
         elif other not in (None, mine):
-            yield f"{where}: part {mine} includes {target} of another part; what it needs of that is a port of src/engine"
+            yield (f"{where}: part {mine} includes {target} of another part; what it needs of that is a port of "
+                   "src/engine")
         elif target in OWNER:
             yield f"{where}: part {mine} includes the engine"
         elif other is None and target.removesuffix(".hpp") in PORTS:
@@ -71,9 +72,8 @@ def class_findings(path, text):
                    f"{FUNCTIONS_MAX} are the most")
 
 
-def main():
+def findings_of(paths):
     findings = []
-    paths = tree.files(".hpp", ".cpp", under=["src/engine"])
     for path in paths:
         text = tree.code_of(path)
         findings += include_findings(path, text)
@@ -83,7 +83,13 @@ def main():
         findings.append(f"src/engine/engine.hpp: {lines} lines; what decides anything belongs into a part")
     if not any(len(path.relative_to(tree.ROOT).parts) > 3 for path in paths):
         findings.append("src/engine: there is no part")
-    tree.report("engine parts", len(paths), findings)
+    return findings
 
 
-main()
+def main():
+    paths = tree.files(".hpp", ".cpp", under=["src/engine"])
+    tree.report("engine parts", len(paths), findings_of(paths))
+
+
+if __name__ == "__main__":
+    main()

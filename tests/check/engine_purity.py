@@ -8,13 +8,13 @@ import tree
 FORBIDDEN = [
     (r"\b(?:system|steady|high_resolution|utc|file)_clock\b", "names a clock; the time is handed in"),
     (r"::now\s*\(", "asks for the time; it is handed in"),
-    (r"\b(?:clock_gettime|gettimeofday|timespec_get)\b|(?<![\w.>:])(?:std::)?(?:time|clock)\s*\(\s*(?:nullptr|NULL|0|\))",
+    (r"\b(?:clock_gettime|gettimeofday|timespec_get)\b|"
+     r"(?<![\w.>:])(?:std::)?(?:time|clock)\s*\(\s*(?:nullptr|NULL|0|\))",
      "asks for the time; it is handed in"),
     (r"\brandom_device\b|\bgetrandom\b|\bRAND_bytes\b|(?<![\w.>])(?:s?rand|rand_r|drand48|random)\s*\(",
      "draws randomness; the seed is handed in"),
     (r"#\s*include\s*<(?:thread|mutex|shared_mutex|condition_variable|future|atomic|fstream|iostream|filesystem|random"
-     r"|unistd\.h|fcntl\.h|sys/[^>]*|boost/asio[^>]*|boost/beast[^>]*)>",
-     "includes what the engine must not use"),
+     r"|unistd\.h|fcntl\.h|sys/[^>]*|boost/asio[^>]*|boost/beast[^>]*)>", "includes what the engine must not use"),
     (r"\bstd::(?:hash|less|map|set)\s*<[^<>,]*\*", "orders or hashes by address, which differs from run to run"),
 ]
 FORBIDDEN = [(re.compile(pattern), what) for pattern, what in FORBIDDEN]

@@ -47,4 +47,5 @@ def main():
     tree.report("include direction", checked, findings)
 
 
-main()
+if __name__ == "__main__":
+    main()

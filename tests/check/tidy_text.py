@@ -1,10 +1,13 @@
-"""No leftover markers, no file too long to read at one sitting, no conflict marks, no trailing blanks or tabs."""
+"""No leftover markers, no file too long to read at one sitting, no line of C++ or Python wider than a screen, no
+conflict marks, no trailing blanks or tabs."""
 
 import re
 
 import tree
 
 LINES_MAX = 700
+COLUMNS_MAX = 120
+MEASURED = {".hpp", ".cpp", ".def", ".py"}
 SUFFIXES = (".hpp", ".cpp", ".h", ".c", ".def", ".py", ".ts", ".cmake", ".txt", ".sh", "")
 # Split, so that this file does not find itself.
 MARKER = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
@@ -23,6 +26,8 @@ def findings_of(path):
             yield f"{where}: conflict mark"
         if line != line.rstrip():
             yield f"{where}: blanks at the end of the line"
+        if len(line) > COLUMNS_MAX and path.suffix in MEASURED:
+            yield f"{where}: {len(line)} columns, at most {COLUMNS_MAX}"
         if "\t" in line:
             yield f"{where}: a tab"
 
@@ -38,4 +43,5 @@ def main():
     tree.report("tidy text", len(paths), [finding for path in paths for finding in findings_of(path)])
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -26,8 +26,11 @@ def main(folder, requirements):
     pip = [str(folder / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
     installed = subprocess.run([*pip, "install", "--quiet", "--no-deps", "--retries", "2", "-r", str(requirements)])
     if installed.returncode:
-        print(f"make_venv: {requirements} could not be installed into {folder} (see above). It comes from PyPI, so the\n"
-              "first run needs a network, or a mirror in pip's configuration; later runs take what is there. Run it again then.")
+        print(
+            f"make_venv: {requirements} could not be installed into {folder} (see above). It comes from PyPI, so the\n"
+            "first run needs a network, or a mirror in pip's configuration; later runs take what is there. Run "
+            "it again then."
+        )
         return 1
     if subprocess.run([*pip, "check"]).returncode:
         print(f"make_venv: {requirements} does not fit together (see above); it must name everything with its version")

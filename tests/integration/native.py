@@ -1,5 +1,5 @@
-"""A client of the native protocol, written from docs/protocol.md alone. Blocking, one thread, everything within reach of a
-test: raw frames can be sent, frames are read one by one.
+"""A client of the native protocol, written from docs/protocol.md alone. Blocking, one thread, everything within reach
+of a test: raw frames can be sent, frames are read one by one.
 """
 
 import collections
@@ -23,13 +23,18 @@ QUIET = LEASED = 1
 REDELIVERED = ATOMIC = STREAM = 2
 OF_MESSAGE = 4
 
-KEYS = {"id": 0, "timestamp": 1, "from": 2, "to": 3, "topic": 4, "type": 5, "priority": 6, "content_type": 7, "conversation": 8,
-        "correlation": 9, "reply_to": 10, "key": 11, "ttl": 12, "deliver_at": 13, "mode": 14, "metadata": 15, "retry": 16,
-        "group": 17, "bounce": 18, "expects_reply": 19, "encoding": 20, "cause": 21, "hops": 22, "chain": 23, "content_ref": 24, "delay": 25,
-        "expires_at": 26}
+KEYS = {
+    "id": 0, "timestamp": 1, "from": 2, "to": 3, "topic": 4, "type": 5, "priority": 6, "content_type": 7,
+    "conversation": 8, "correlation": 9, "reply_to": 10, "key": 11, "ttl": 12, "deliver_at": 13, "mode": 14,
+    "metadata": 15, "retry": 16, "group": 17, "bounce": 18, "expects_reply": 19, "encoding": 20, "cause": 21,
+    "hops": 22, "chain": 23, "content_ref": 24, "delay": 25, "expires_at": 26,
+}
 FIELDS = {key: field for field, key in KEYS.items()}
 OUTCOMES = {0: "queued", 1: "offered", 2: "scheduled", 3: "sent", 4: "duplicate", 5: "dead"}
-STATES = {0: "unknown", 1: "queued", 2: "offered", 3: "retrieved", 4: "acknowledged", 5: "dead", 6: "scheduled", 7: "cancelled"}
+STATES = {
+    0: "unknown", 1: "queued", 2: "offered", 3: "retrieved", 4: "acknowledged", 5: "dead", 6: "scheduled",
+    7: "cancelled"
+}
 TYPES = {"task": 1, "query": 2, "response": 3, "event": 4, "command": 5, "status": 6, "notification": 7, "error": 8}
 NEVER = 2**64 - 1
 
@@ -39,11 +44,14 @@ Settled = collections.namedtuple("Settled", "settled refused")
 Delivery = collections.namedtuple("Delivery", "request lease delivery redelivered fields content")
 
 # The catalogue's numbers that tests ask for (docs/protocol.md, section 10).
-CODES = {"malformed": 1, "unknown_opcode": 2, "not_connected": 3, "unsupported_version": 4, "unauthorized": 5, "not_permitted": 6, "frame_too_large": 7,
-         "content_too_large": 8, "invalid_name": 9, "invalid_topic": 10, "invalid_field": 11, "no_recipient": 12, "mailbox_full": 13,
-         "no_such_request": 14, "no_consumer": 15, "timed_out": 16, "lease_lost": 17, "out_of_range": 18, "disk_full": 19,
-         "slow_consumer": 20, "shutting_down": 21, "busy": 22, "limit_reached": 23, "not_found": 24, "already_exists": 25, "io_error": 28, "damaged": 29, "no_reply_wanted": 32,
-         "invalid_filter": 33, "mailbox_in_use": 35}
+CODES = {
+    "malformed": 1, "unknown_opcode": 2, "not_connected": 3, "unsupported_version": 4, "unauthorized": 5,
+    "not_permitted": 6, "frame_too_large": 7, "content_too_large": 8, "invalid_name": 9, "invalid_topic": 10,
+    "invalid_field": 11, "no_recipient": 12, "mailbox_full": 13, "no_such_request": 14, "no_consumer": 15,
+    "timed_out": 16, "lease_lost": 17, "out_of_range": 18, "disk_full": 19, "slow_consumer": 20,
+    "shutting_down": 21, "busy": 22, "limit_reached": 23, "not_found": 24, "already_exists": 25, "io_error": 28,
+    "damaged": 29, "no_reply_wanted": 32, "invalid_filter": 33, "mailbox_in_use": 35,
+}
 NAMES = {code: name for name, code in CODES.items()}
 
 
@@ -225,7 +233,8 @@ class Client:
     # -- operations
     def hello(self, agent=None, token=None, version=1):
         fields = {0: version, 1: agent, 2: token, 3: "tests"}
-        self.send_frame(HELLO, msgpack.packb({key: value for key, value in fields.items() if value is not None}), request=0)
+        self.send_frame(HELLO, msgpack.packb({key: value for key, value in fields.items() if value is not None}),
+                        request=0)
         got = self.next_frame()
         if got.opcode != WELCOME:
             raise Refused(got)
@@ -246,7 +255,8 @@ class Client:
 
     def reject(self, *leases, reason=None):
         fields = {0: list(leases), 2: reason}
-        return self.settled(self.call(REJECT, msgpack.packb({key: value for key, value in fields.items() if value is not None})))
+        return self.settled(
+            self.call(REJECT, msgpack.packb({key: value for key, value in fields.items() if value is not None})))
 
     def withdrawn(self, timeout=None):
         """Lease (0: none) and id of the message that whoever asked by it wants no more."""
@@ -263,7 +273,8 @@ class Client:
 
     def subscribe(self, pattern, credit=None, echo=None, filter=None):
         fields = {0: pattern, 1: credit, 2: echo, 3: filter}
-        request = self.send_frame(SUBSCRIBE, msgpack.packb({key: value for key, value in fields.items() if value is not None}))
+        request = self.send_frame(SUBSCRIBE,
+                                  msgpack.packb({key: value for key, value in fields.items() if value is not None}))
         self.answer(request)
         return request
 
@@ -329,7 +340,8 @@ class Client:
 
     def start_receive(self, mailbox, max=1, wait_ms=MOMENT_MS, lease_ms=None):
         fields = {0: mailbox, 1: max, 2: wait_ms, 3: lease_ms}
-        return self.send_frame(RECEIVE, msgpack.packb({key: value for key, value in fields.items() if value is not None}))
+        return self.send_frame(RECEIVE,
+                               msgpack.packb({key: value for key, value in fields.items() if value is not None}))
 
     def end_receive(self, request, timeout=None):
         count = struct.unpack("<I", self.answer(request, timeout).body)[0]
@@ -352,13 +364,15 @@ class Client:
 
     def nack(self, *leases, delay_ms=0, reason=None):
         fields = {0: list(leases), 1: delay_ms, 2: reason}
-        return self.settled(self.call(NACK, msgpack.packb({key: value for key, value in fields.items() if value is not None})))
+        return self.settled(
+            self.call(NACK, msgpack.packb({key: value for key, value in fields.items() if value is not None})))
 
     def extend(self, *leases, lease_ms=0):
         return self.settled(self.call(EXTEND, msgpack.packb({0: list(leases), 1: lease_ms})))
 
     def start_request(self, content=b"", timeout_ms=10_000, stream=False, **fields):
-        return self.send_frame(REQUEST, struct.pack("<I", timeout_ms) + message(content, **fields), STREAM if stream else 0)
+        return self.send_frame(REQUEST,
+                               struct.pack("<I", timeout_ms) + message(content, **fields), STREAM if stream else 0)
 
     def end_request(self, request, timeout=None):
         got = self.next_where(lambda f: f.request == request, timeout)
@@ -371,7 +385,7 @@ class Client:
 
     def receipts(self, *ids):
         answer = msgpack.unpackb(self.call(RECEIPT, b"".join(ids)).body, strict_map_key=False)
-        names = {0: "id", 1: "recipient", 2: "state", 3: "deliveries", 4: "at", 5: "reason", 6: "holder", 7: "held_since"}
+        names = dict(enumerate(["id", "recipient", "state", "deliveries", "at", "reason", "holder", "held_since"]))
         receipts = [{names[key]: value for key, value in receipt.items()} for receipt in answer]
         return [{**receipt, "state": STATES[receipt["state"]]} for receipt in receipts]
 

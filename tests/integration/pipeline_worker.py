@@ -1,5 +1,5 @@
-"""One step of a pipeline, as a process of its own that may be killed at any moment: takes numbers from `in`, and completes each with
-its square to `ledger`. Arguments: the server's Unix socket.
+"""One step of a pipeline, as a process of its own that may be killed at any moment: takes numbers from `in`, and
+completes each with its square to `ledger`. Arguments: the server's Unix socket.
 """
 
 import struct

@@ -14,7 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SANITIZED = bool(os.environ.get("FOLKMOOT_SANITIZED"))  # a sanitizer's own memory and time say nothing about the server
 PROGRAM = os.environ.get("FOLKMOOT_PROGRAM") or str(ROOT / "build/release/src/cli/folkmoot")
-SETTINGS = os.environ.get("FOLKMOOT_TEST_SETTINGS", "").split()  # KEY=VALUE for every server: the same tests, another setting
+SETTINGS = os.environ.get("FOLKMOOT_TEST_SETTINGS",
+                          "").split()  # KEY=VALUE for every server: the same tests, another setting
 SHARDED = any(setting.startswith("shards=") for setting in SETTINGS)
 # What was confirmed is there; but if another shard has decided it, a moment later (docs/delivery.md).
 MOMENT_MS = 500 if SHARDED else 0
@@ -62,10 +63,14 @@ class Server:
         """Returns once it says that it listens."""
         assert not self.running()
         settings = [word for setting in SETTINGS for word in ("--set", setting)]
-        command = [*self.wrapper, PROGRAM, "serve", "--data", str(self.data), "--listen", self.listen, *settings, *self.arguments]
+        command = [
+            *self.wrapper, PROGRAM, "serve", "--data",
+            str(self.data), "--listen", self.listen, *settings, *self.arguments
+        ]
         began = time.monotonic()
         with open(self.errors, "ab") as errors:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, env=self.env)
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL,
+                                            env=self.env)
         ready, _, _ = select.select([self.process.stdout], [], [], self.start_timeout)
         line = self.process.stdout.readline().decode() if ready else ""
         match = BANNER.match(line)
@@ -117,5 +122,6 @@ class Server:
                               **({"stdin": subprocess.DEVNULL} if stdin is None else {}))
 
     def cli_start(self, *arguments, **options):
-        return subprocess.Popen([PROGRAM, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                text=True, env=environment(FOLKMOOT_ADDRESS=self.address), **options)
+        return subprocess.Popen([PROGRAM, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True, env=environment(FOLKMOOT_ADDRESS=self.address),
+                                **options)

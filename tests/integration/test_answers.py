@@ -73,7 +73,8 @@ def attempts_of(ask, id):
 def test_a_half_closed_client_gets_what_it_takes(server, ask, unix, version):
     for i in range(HALF_CLOSED):
         id = publish(ask, f"l{i}")
-        with half_closed(server, "GET", f"/api/messages?agent=l{i}&ack=true&wait={MOMENT_MS}ms", unix=unix, version=version) as raw:
+        with half_closed(server, "GET", f"/api/messages?agent=l{i}&ack=true&wait={MOMENT_MS}ms", unix=unix,
+                         version=version) as raw:
             status, got = answer_of(raw)
         assert status == 200 and [m["id"] for m in got["messages"]] == [id], got
         eventually(lambda id=id: state_of(ask, id), is_("acknowledged"))
@@ -128,7 +129,10 @@ def test_a_half_closed_client_hears_events(server, ask):
             assert ask("POST", "/api/messages", {"topic": "news.x", "content": content})[1]["subscriptions"] == 1
         answer = http.client.HTTPResponse(raw)
         answer.begin()
-        told = [json.loads(line.removeprefix(b"data: ")) for line in answer.read().splitlines() if line.startswith(b"data: ")]
+        told = [
+            json.loads(line.removeprefix(b"data: ")) for line in answer.read().splitlines()
+            if line.startswith(b"data: ")
+        ]
     assert [event["message"]["content"] for event in told] == ["one", "two"]
 
 
@@ -172,7 +176,8 @@ def test_no_message_is_settled_by_a_client_that_vanishes_at_once(server, ask, ho
 
 @pytest.mark.parametrize("ack", ["", "&ack=true"])
 def test_what_a_client_does_not_take_is_given_back(server, ask, ack):
-    """More than the socket holds, to a client that reads nothing and goes: not one is settled, or waits for its lease."""
+    """More than the socket holds, to a client that reads nothing and goes: not one is settled, or waits for its
+    lease."""
     ids = [publish(ask, "big", "x" * 300_000) for _ in range(3)]
     with socket.socket(socket.AF_UNIX) as raw:
         raw.connect(server.socket)
@@ -195,7 +200,8 @@ def test_whoever_works_for_a_client_that_vanished_is_told(server, connect, how):
     agent = connect("slow")
     agent.consume("slow", credit=1)
     raw = socket.create_connection(("127.0.0.1", server.port))
-    raw.sendall(text_of(server, "POST", "/api/requests", {"to": "slow", "message": {"content": "x"}, "timeout_ms": 60000}))
+    raw.sendall(
+        text_of(server, "POST", "/api/requests", {"to": "slow", "message": {"content": "x"}, "timeout_ms": 60000}))
     asked = agent.delivery(timeout=20)
     vanish(raw, how)
     assert agent.withdrawn(timeout=20) == (0, asked.fields["id"])
@@ -204,7 +210,8 @@ def test_whoever_works_for_a_client_that_vanished_is_told(server, connect, how):
 def test_a_subscription_ends_with_its_client(server, ask):
     for accept in ("text/event-stream", "application/jsonl"):
         raw = socket.create_connection(("127.0.0.1", server.port))
-        raw.sendall(f"GET /api/events?pattern=x HTTP/1.1\r\nHost: {server.address}\r\nAccept: {accept}\r\n\r\n".encode())
+        raw.sendall(
+            f"GET /api/events?pattern=x HTTP/1.1\r\nHost: {server.address}\r\nAccept: {accept}\r\n\r\n".encode())
         assert raw.recv(65536).startswith(b"HTTP/1.1 200 ")
         raw.close()
         eventually(lambda: ask("POST", "/api/messages", {"topic": "x"})[1]["subscriptions"], is_(0))

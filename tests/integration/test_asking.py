@@ -78,7 +78,8 @@ def ask(server):
 
 def test_A5_a_command_over_http_waits_for_its_result(ask, connect):
     with Agent(connect, "deployer", ("status", "half way"), ("response", "deployed")) as deployer:
-        status, got = ask("POST", "/api/commands", {"to": "deployer", "command": "deploy", "parameters": {"change": 12}})
+        status, got = ask("POST", "/api/commands",
+                          {"to": "deployer", "command": "deploy", "parameters": {"change": 12}})
         assert (status, got["status"], got["response"]["content"]) == (200, "delivered", "deployed")
         assert [message["content"] for message in got["statuses"]] == ["half way"]
     (asked,) = deployer.got
@@ -104,7 +105,8 @@ def test_A5_the_statuses_of_a_command_come_as_server_sent_events(server, connect
 
 def test_A5_or_as_lines_of_json(server, connect):
     with Agent(connect, "deployer", ("status", "half way"), ("response", "deployed")):
-        with streamed(server, "POST", "/api/commands", {"to": "deployer", "command": "deploy"}, "application/jsonl") as answer:
+        with streamed(server, "POST", "/api/commands", {"to": "deployer", "command": "deploy"},
+                      "application/jsonl") as answer:
             assert answer.getheader("Content-Type") == "application/jsonl"
             told = [json.loads(line) for line in answer.read().splitlines()]
     assert [line["event"] for line in told] == ["status", "answer", "done"]
@@ -122,7 +124,8 @@ def test_A5_errors_of_a_command_over_http(ask, connect):
     status, refused = ask("POST", "/api/commands", {"to": "nobody", "command": "deploy", "timeout_ms": 300})
     assert (status, refused["code"]) == (504, "timed_out")
     for body, field in [({"to": "a"}, "command"), ({"to": "a", "command": "x", "parameters": [1]}, "parameters"),
-                        ({"to": "a", "command": "x", "need": "most"}, "need"), ({"to": [], "command": "x"}, "0 requests"),
+                        ({"to": "a", "command": "x", "need": "most"}, "need"), ({"to": [],
+                                                                                 "command": "x"}, "0 requests"),
                         ({"to": ["a"], "command": "x", "need": 2}, "2 answers"), ({"to": [5], "command": "x"}, "to"),
                         ({"to": "a", "command": "x", "timeout_ms": "2h"}, "timeout_ms")]:
         status, refused = ask("POST", "/api/commands", body)
@@ -157,7 +160,10 @@ def test_A4_a_quorum_over_http_cancels_the_rest(server, ask, connect):
 
 def test_A4_answers_that_do_not_come_in_time_are_missing(ask, connect):
     with Agent(connect, "a", ("response", "yes")):
-        body = {"messages": [{"to": "a", "content": "ship?"}, {"to": "nobody", "content": "ship it?"}], "timeout_ms": "500ms"}
+        body = {
+            "messages": [{"to": "a", "content": "ship?"}, {"to": "nobody", "content": "ship it?"}],
+            "timeout_ms": "500ms"
+        }
         status, got = ask("POST", "/api/requests", body)
     assert (status, got["enough"], got["answers"]) == (200, False, 1)
     assert [(one["index"], one["recipient"], one["code"]) for one in got["missing"]] == [(1, "nobody", "timed_out")]
@@ -213,7 +219,8 @@ def test_A6_a_subscription_over_http_that_had_its_count_holds_nobody_up(server, 
 def test_A6_M2_wrong_subscriptions_over_http_are_refused(ask):
     assert ask("GET", "/api/events?pattern=a..b")[1]["code"] == "invalid_topic"
     status, refused = ask("GET", "/api/events?pattern=a&filter=priority%20%3C")
-    assert (status, refused["code"]) == (400, "invalid_filter") and "column 11" in refused["error"] and "filters.md" in refused["advice"]
+    assert (status, refused["code"]) == (
+        400, "invalid_filter") and "column 11" in refused["error"] and "filters.md" in refused["advice"]
     assert ask("GET", "/api/events?pattern=a&count=0")[0] == 400
 
 
@@ -228,7 +235,9 @@ def test_A4_http_1_0_gets_answers_in_one_piece(server, connect):
     with Agent(connect, "a", ("response", "yes")):
         body = json.dumps({"to": "a", "message": {"content": "ship?"}})
         with socket.create_connection(("127.0.0.1", server.port), timeout=30) as plain:
-            plain.sendall(f"POST /api/requests HTTP/1.0\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+            plain.sendall(
+                f"POST /api/requests HTTP/1.0\r\nAccept: text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+                .encode())
             answer = b""
             while piece := plain.recv(65536):
                 answer += piece
@@ -269,8 +278,9 @@ def test_A4_a_request_to_many_over_a_websocket(server):
         await other.send("publish", quiet=True, message={"to": asked["b"]["reply_to"], "content": "no"})
         await other.send("publish", quiet=True, message={"to": asked["a"]["reply_to"], "content": "yes"})
         answers = [await me.read() for _ in range(2)]
-        assert [(one["op"], one["request"], one["index"], one["recipient"], one["message"]["content"]) for one in answers] == [
-            ("deliver", 9, 1, "b", "no"), ("deliver", 9, 0, "a", "yes")]
+        assert [
+            (one["op"], one["request"], one["index"], one["recipient"], one["message"]["content"]) for one in answers
+        ] == [("deliver", 9, 1, "b", "no"), ("deliver", 9, 0, "a", "yes")]
         over = await me.read()
         assert (over["op"], over["request"], over["enough"], over["answers"]) == ("gathered", 9, True, 2)
         assert [(one["recipient"], one["code"]) for one in over["missing"]] == [("slow", "cancelled")]
@@ -288,7 +298,8 @@ def test_A4_a_request_to_many_over_a_websocket_can_be_cancelled_as_one(server):
         ids = {(await other.read())["message"]["id"] for _ in range(2)}
         await me.send("cancel", request=10, target=9)
         over = await me.read()
-        assert (over["op"], over["enough"], [one["code"] for one in over["missing"]]) == ("gathered", False, ["cancelled"] * 2)
+        assert (over["op"], over["enough"], [one["code"] for one in over["missing"]]) == ("gathered", False,
+                                                                                          ["cancelled"] * 2)
         assert await me.read() == {"op": "ok", "request": 10}
         assert {(await other.read())["id"] for _ in range(2)} == ids
 
@@ -297,7 +308,8 @@ def test_A4_a_request_to_many_over_a_websocket_can_be_cancelled_as_one(server):
 
 def test_A4_wrong_requests_to_many_over_a_websocket_are_refused(server):
     async def steps(me, other):
-        for fields, code in [({}, "invalid_field"), ({"to": [], "message": {}}, "out_of_range"), ({"to": ["a"], "need": 2, "message": {}}, "out_of_range"),
+        for fields, code in [({}, "invalid_field"), ({"to": [], "message": {}}, "out_of_range"),
+                             ({"to": ["a"], "need": 2, "message": {}}, "out_of_range"),
                              ({"to": ["a\nb"], "message": {}}, "invalid_name"), ({"messages": [1]}, "malformed")]:
             refused = await me.ask("request_many", request=3, **fields)
             assert (refused["op"], refused["request"], refused["code"]) == ("error", 3, code), (fields, refused)

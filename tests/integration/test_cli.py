@@ -11,7 +11,10 @@ from native import Client, message
 from program import PROGRAM, environment
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
-SUBCOMMANDS = ["serve", "send", "recv", "wait", "publish", "subscribe", "request", "reply", "receipts", "stats", "mailbox", "journal", "bench"]
+SUBCOMMANDS = [
+    "serve", "send", "recv", "wait", "publish", "subscribe", "request", "reply", "receipts", "stats", "mailbox",
+    "journal", "bench"
+]
 
 
 def ok(run):
@@ -35,26 +38,34 @@ def subscriptions(server):
     return json.loads(ok(server.cli("stats", "--json")))["subscriptions"]
 
 
-@pytest.mark.parametrize("arguments", [[], *[[name] for name in SUBCOMMANDS], ["journal", "verify"], ["journal", "info"]])
+@pytest.mark.parametrize("arguments",
+                         [[], *[[name] for name in SUBCOMMANDS], ["journal", "verify"], ["journal", "info"]])
 def test_help_is_there_and_ends_with_an_example(arguments):
     run = subprocess.run([PROGRAM, *arguments, "--help"], capture_output=True, text=True, env=environment())
     assert run.returncode == 0 and not run.stderr
     assert re.search(r"^Example:\n(  .*\n)+\s*$", run.stdout, re.M), run.stdout[-400:]
 
 
-@pytest.mark.parametrize("arguments", [[], ["sing"], ["send"], ["send", "bob"], ["recv", "bob", "--max", "0"], ["recv", "bob", "--wait", "soon"],
-                                       ["send", "bob", "x", "--ttl", "-5s"], ["journal"], ["journal", "verify", "/no/such/folder"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["sing"], ["send"], ["send", "bob"], ["recv", "bob", "--max", "0"], ["recv", "bob", "--wait", "soon"],
+     ["send", "bob", "x", "--ttl", "-5s"], ["journal"], ["journal", "verify", "/no/such/folder"]])
 def test_wrong_usage_exits_with_2(arguments):
     run = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, env=environment())
     assert run.returncode == 2 and run.stderr and not run.stdout, (run.returncode, run.stdout)
 
 
-@pytest.mark.parametrize("arguments, says", [
-    (["recv", ""], "AGENT: must not be empty"), (["wait", ""], "AGENT: must not be empty"), (["command", "dep", ""], "NAME: must not be empty"),
-    (["request", "dep", "x", "--timeout", "0s"], "longer than 0"), (["command", "dep", "x", "--timeout", "0"], "longer than 0"),
-    (["subscribe", "a", "--count", "0"], "1 or more"), (["dead", "list", "--limit", "-1"], "1 or more"),
-    (["mailbox", "bob", "--max-messages", "many"], "1 or more"), (["send", "bob", "x", "--compress=zip"], "zstd or gzip"),
-    (["send", "bob", "--lines", "-", "--key", "k"], "leave it out"), (["recv", "bob", "--delay", "1s"], "--nack")])
+@pytest.mark.parametrize("arguments, says", [(["recv", ""], "AGENT: must not be empty"),
+                                             (["wait", ""], "AGENT: must not be empty"),
+                                             (["command", "dep", ""], "NAME: must not be empty"),
+                                             (["request", "dep", "x", "--timeout", "0s"], "longer than 0"),
+                                             (["command", "dep", "x", "--timeout", "0"], "longer than 0"),
+                                             (["subscribe", "a", "--count", "0"], "1 or more"),
+                                             (["dead", "list", "--limit", "-1"], "1 or more"),
+                                             (["mailbox", "bob", "--max-messages", "many"], "1 or more"),
+                                             (["send", "bob", "x", "--compress=zip"], "zstd or gzip"),
+                                             (["send", "bob", "--lines", "-", "--key", "k"], "leave it out"),
+                                             (["recv", "bob", "--delay", "1s"], "--nack")])
 def test_wrong_usage_says_what_to_give(arguments, says):
     run = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, env=environment())
     assert run.returncode == 2 and says in run.stderr and len(run.stderr) < 200, run.stderr
@@ -102,13 +113,17 @@ def test_A3_recv_waits_and_gives_up_in_time(server):
 
 
 def test_A1_M8_every_option_of_send_arrives(server):
-    ok(server.cli("--as", "carol", "send", "bob", "-", "--type", "review", "--priority", "low", "--ttl", "2h", "--key", "k1", "--conversation", "c1",
-                  "--correlation", "m0", "--reply-to", "carol", "--mode", "at_least_once", "--meta", "a=1", "--meta", "b=x=y",
-                  "--content-type", "text/markdown", stdin="# from stdin\nsecond line"))
+    ok(
+        server.cli("--as", "carol", "send", "bob", "-", "--type", "review", "--priority", "low", "--ttl", "2h", "--key",
+                   "k1", "--conversation", "c1", "--correlation", "m0", "--reply-to", "carol", "--mode",
+                   "at_least_once", "--meta", "a=1", "--meta", "b=x=y", "--content-type", "text/markdown",
+                   stdin="# from stdin\nsecond line"))
     got = json.loads(ok(server.cli("recv", "bob", "--json")))
-    for name, value in {"from": "carol", "to": "bob", "type": "review", "priority": 7, "ttl": 7_200_000, "key": "k1", "conversation": "c1",
-                        "correlation": "m0", "reply_to": "carol", "mode": "at_least_once", "metadata": {"a": 1, "b": "x=y"},
-                        "content_type": "text/markdown", "content": "# from stdin\nsecond line"}.items():
+    for name, value in {
+            "from": "carol", "to": "bob", "type": "review", "priority": 7, "ttl": 7_200_000, "key": "k1",
+            "conversation": "c1", "correlation": "m0", "reply_to": "carol", "mode": "at_least_once",
+            "metadata": {"a": 1, "b": "x=y"}, "content_type": "text/markdown", "content": "# from stdin\nsecond line"
+    }.items():
         assert got[name] in ((7, "low") if name == "priority" else (value,)), (name, got)
 
 
@@ -122,9 +137,11 @@ def test_A3_recv_json_is_one_message_a_line_and_max_bounds_it(server):
 
 def test_binary_content_comes_through_unharmed(server):
     data = bytes(range(256)) * 100
-    run = subprocess.run([PROGRAM, "send", "bob", "-"], input=data, capture_output=True, env=environment(FOLKMOOT_ADDRESS=server.address))
+    run = subprocess.run([PROGRAM, "send", "bob", "-"], input=data, capture_output=True,
+                         env=environment(FOLKMOOT_ADDRESS=server.address))
     assert run.returncode == 0, run.stderr
-    run = subprocess.run([PROGRAM, "recv", "bob", "--raw"], capture_output=True, env=environment(FOLKMOOT_ADDRESS=server.address))
+    run = subprocess.run([PROGRAM, "recv", "bob", "--raw"], capture_output=True,
+                         env=environment(FOLKMOOT_ADDRESS=server.address))
     assert run.stdout == data
 
 
@@ -160,7 +177,8 @@ def test_X11_wait_wakes_with_a_summary_and_takes_nothing(server):
     time.sleep(0.3)
     assert sleeper.poll() is None
     ok(server.cli("send", "bob", "x", "--priority", "critical"))
-    assert sleeper.communicate(timeout=10)[0] == "1 message for bob, the first of priority critical\n" and sleeper.returncode == 0
+    assert sleeper.communicate(
+        timeout=10)[0] == "1 message for bob, the first of priority critical\n" and sleeper.returncode == 0
     assert json.loads(ok(server.cli("wait", "bob", "--json"))) == {"ready": 1, "first_priority": 1}
     ok(server.cli("recv", "bob"))
     gave_up = server.cli("wait", "bob", "--timeout", "200ms")
@@ -261,7 +279,10 @@ def test_X10_receipts_show_how_far_messages_are(server):
     assert re.match(rf"{id}  queued  bob", ok(server.cli("receipts", id)))
     ok(server.cli("recv", "bob"))
     assert re.match(rf"{id}  acknowledged  bob  1 delivery", ok(server.cli("receipts", id)))
-    got = [json.loads(line) for line in ok(server.cli("receipts", id, "00000000-0000-7000-8000-000000000000", "--json")).splitlines()]
+    got = [
+        json.loads(line)
+        for line in ok(server.cli("receipts", id, "00000000-0000-7000-8000-000000000000", "--json")).splitlines()
+    ]
     assert [r["state"] for r in got] == ["acknowledged", "unknown"]
     assert server.cli("receipts", "nonsense").returncode == 2
 
@@ -323,8 +344,8 @@ def test_X3_the_journal_of_a_stopped_server_can_be_checked(server):
 
 
 def test_the_bench_command_gives_figures_as_json(tmp_path):
-    run = subprocess.run([PROGRAM, "bench", "pubsub", "--messages", "20000", "--json"], capture_output=True, text=True, cwd=tmp_path,
-                         env=environment(), timeout=60)
+    run = subprocess.run([PROGRAM, "bench", "pubsub", "--messages", "20000", "--json"], capture_output=True, text=True,
+                         cwd=tmp_path, env=environment(), timeout=60)
     assert run.returncode == 0, run.stderr
     figures = json.loads(run.stdout.splitlines()[-1])
     assert figures and not list(tmp_path.iterdir())

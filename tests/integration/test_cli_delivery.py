@@ -22,36 +22,43 @@ def stop(process):
     process.communicate(timeout=20)
 
 
-@pytest.mark.parametrize("arguments", [["command"], ["cancel"], ["dead"], ["dead", "list"], ["dead", "show"], ["dead", "resubmit"], ["dead", "purge"],
-                                       ["schedule"], ["schedule", "add"], ["schedule", "list"], ["schedule", "remove"],
-                                       ["conversation"], ["conversation", "cost"]])
+@pytest.mark.parametrize("arguments",
+                         [["command"], ["cancel"], ["dead"], ["dead", "list"], ["dead", "show"], ["dead", "resubmit"],
+                          ["dead", "purge"], ["schedule"], ["schedule", "add"], ["schedule", "list"],
+                          ["schedule", "remove"], ["conversation"], ["conversation", "cost"]])
 def test_help_is_there_and_ends_with_an_example(arguments):
     run = subprocess.run([PROGRAM, *arguments, "--help"], capture_output=True, text=True, env=environment())
     assert run.returncode == 0 and not run.stderr
     assert "\nExample:\n  " in run.stdout
 
 
-@pytest.mark.parametrize("arguments", [["send", "bob", "x", "--lines", "-"], ["send", "bob", "x", "--atomic"], ["dead", "purge"], ["dead", "resubmit"],
-                                       ["schedule", "add", "a", "bob", "x"], ["recv", "bob", "--nack", "x", "--reject", "y"],
-                                       ["recv", "bob", "--no-ack", "--reject", "y"], ["send", "bob", "x", "--deliver-at", "soon"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["send", "bob", "x", "--lines", "-"], ["send", "bob", "x", "--atomic"], ["dead", "purge"], ["dead", "resubmit"],
+     ["schedule", "add", "a", "bob", "x"], ["recv", "bob", "--nack", "x", "--reject", "y"],
+     ["recv", "bob", "--no-ack", "--reject", "y"], ["send", "bob", "x", "--deliver-at", "soon"]])
 def test_wrong_usage_exits_with_2(arguments):
     run = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, env=environment())
     assert run.returncode == 2 and run.stderr and not run.stdout, (run.returncode, run.stdout, run.stderr)
 
 
-@pytest.mark.parametrize("policy", ["attempts", "attempts=x", "backoff=slowly", "initial=soon", "speed=2", "multiplier=0"])
+@pytest.mark.parametrize("policy",
+                         ["attempts", "attempts=x", "backoff=slowly", "initial=soon", "speed=2", "multiplier=0"])
 def test_A10_a_wrong_retry_policy_says_what_it_may_be(policy):
-    run = subprocess.run([PROGRAM, "send", "bob", "x", "--retry", policy], capture_output=True, text=True, env=environment())
+    run = subprocess.run([PROGRAM, "send", "bob", "x", "--retry", policy], capture_output=True, text=True,
+                         env=environment())
     assert run.returncode == 2 and policy.split("=")[-1] in run.stderr and not run.stdout
 
 
 def test_A1_a_message_says_all_of_its_fields(server):
     first = ok(server.cli("send", "bob", "x")).split()[0]
-    ok(server.cli("--as", "alice", "send", "carol", "y", "--retry", "attempts=5,backoff=exponential,initial=1s,max=5m", "--group", "g",
-                  "--bounce", "--no-reply", "--cause", first))
+    ok(
+        server.cli("--as", "alice", "send", "carol", "y", "--retry", "attempts=5,backoff=exponential,initial=1s,max=5m",
+                   "--group", "g", "--bounce", "--no-reply", "--cause", first))
     got = json.loads(ok(server.cli("recv", "carol", "--json")))
     assert got["retry"] == {"attempts": 5, "backoff": "exponential", "initial": 1000, "max": 300000, "multiplier": 2}
-    assert got["group"] == "g" and got["bounce"] is True and got["expects_reply"] is False and got["cause"] == first and got["hops"] == 1
+    assert got["group"] == "g" and got["bounce"] is True and got["expects_reply"] is False and got[
+        "cause"] == first and got["hops"] == 1
 
 
 def test_A1_X5_times_may_be_given_as_such(server):
@@ -104,10 +111,11 @@ def test_A11_a_rejected_message_is_a_dead_letter_that_can_be_sent_again(server):
 
     assert "1 would" in ok(server.cli("dead", "resubmit", "--mailbox", "bob", "--dry-run"))
     assert "1 would" in ok(server.cli("dead", "resubmit", id, "--dry-run"))
-    for arguments, says in ((["--mailbox", "other"], "conditions"), (["--set", "prio=1"], "`prio`"), (["--set", "from=eve"], "`from`"),
-                            (["--set", "id=1", "--dry-run"], "`id`")):
+    for arguments, says in ((["--mailbox", "other"], "conditions"), (["--set", "prio=1"], "`prio`"),
+                            (["--set", "from=eve"], "`from`"), (["--set", "id=1", "--dry-run"], "`id`")):
         unfit = server.cli("dead", "resubmit", id, *arguments)
-        assert unfit.returncode == (1 if says == "conditions" else 2) and says in unfit.stderr and not unfit.stdout, unfit
+        assert unfit.returncode == (1 if says == "conditions" else 2), unfit
+        assert says in unfit.stderr and not unfit.stdout, unfit
     assert ok(server.cli("dead", "resubmit", id, "--to", "carol", "--set", "priority=1")).split()[0] != id
     got = json.loads(ok(server.cli("recv", "carol", "--json")))
     assert got["content"] == "bad" and got["priority"] == 1
@@ -138,7 +146,8 @@ def test_A11_X18_dead_letters_are_redriven_and_purged_by_condition(server):
     ok(server.cli("send", "full", "x"))
     refused = server.cli("dead", "resubmit", "--filter", "priority <= 3", "--to", "full")
     assert refused.returncode == 1 and refused.stdout == "0 sent again, 1 refused\n" and "says why" in refused.stderr
-    assert ok(server.cli("dead", "resubmit", "--filter", "priority <= 3", "--rate", "100")) == "1 sent again, 0 refused\n"
+    assert ok(server.cli("dead", "resubmit", "--filter", "priority <= 3", "--rate",
+                         "100")) == "1 sent again, 0 refused\n"
     assert ok(server.cli("recv", "bob", "--raw")) == "a"
     assert "2 would" in ok(server.cli("dead", "purge", "--all", "--dry-run"))
     assert ok(server.cli("dead", "purge", "--mailbox", "nobody")) == "0 gone\n"
@@ -180,7 +189,8 @@ def test_X5_a_scheduled_message_comes_again_and_again(server):
 def test_X15_a_conversation_sums_up_its_costs(server):
     body = {"to": "bob", "content": "x", "conversation": "c1", "metadata": {"cost_tokens": 100, "cost_money": 0.5}}
     for _ in range(2):
-        request = urllib.request.Request(f"http://{server.address}/api/messages", json.dumps(body).encode(), {"Content-Type": "application/json"})
+        request = urllib.request.Request(f"http://{server.address}/api/messages",
+                                         json.dumps(body).encode(), {"Content-Type": "application/json"})
         urllib.request.urlopen(request, timeout=20).read()
     cost = json.loads(ok(server.cli("conversation", "cost", "c1", "--json")))
     assert cost == {"conversation": "c1", "messages": 2, "tokens": 200, "money": 1}
@@ -217,7 +227,9 @@ def test_A4_a_request_to_several_waits_for_as_many_as_are_needed(server):
     for name in ("a", "b"):
         wait_for(lambda name=name: consumers(server, name) == 1)
     assert sorted(ok(server.cli("request", "a", "ship?", "--also", "b")).splitlines()) == ["a: a agrees", "b: b agrees"]
-    both = lines(server.cli("request", "a", "ship?", "--also", "b", "--also", "nobody", "--need", "2", "--json", "--timeout", "25s"))
+    both = lines(
+        server.cli("request", "a", "ship?", "--also", "b", "--also", "nobody", "--need", "2", "--json", "--timeout",
+                   "25s"))
     assert sorted(one["recipient"] for one in both) == ["a", "b"]
     assert len(ok(server.cli("request", "a", "ship?", "--also", "b", "--need", "first")).splitlines()) >= 1
     short = server.cli("request", "a", "ship?", "--also", "nobody", "--timeout", "2s")
@@ -234,7 +246,8 @@ def test_X5_a_schedule_may_send_events(server):
     assert (event["topic"], event["content"], event["type"]) == ("clock.minute", "beat", "event")
 
 
-@pytest.mark.parametrize("option, encoding", [("--compress", "zstd"), ("--compress=zstd", "zstd"), ("--compress=gzip", "gzip")])
+@pytest.mark.parametrize("option, encoding", [("--compress", "zstd"), ("--compress=zstd", "zstd"),
+                                              ("--compress=gzip", "gzip")])
 def test_A15_contents_can_be_sent_compressed(server, connect, option, encoding):
     text = "many words " * 1000
     for mailbox in ("bob", "raw"):
@@ -261,14 +274,18 @@ def test_X5_reply_hands_on_what_comes_out_and_settles_in_one_fact(server):
     id = ok(server.cli("--as", "boss", "send", "scan", "words", "--conversation", "c")).split()[0]
     for mailbox in ("archive", "index"):
         got = json.loads(ok(server.cli("recv", mailbox, "--wait", "20s", "--json")))
-        assert (got["content"], got["cause"], got["hops"], got["from"], got["conversation"]) == ("WORDS", id, 1, "scan", "c")
+        assert (got["content"], got["cause"], got["hops"], got["from"], got["conversation"]) == ("WORDS", id, 1, "scan",
+                                                                                                 "c")
     assert "acknowledged" in ok(server.cli("receipts", id))
     assert server.cli("recv", "boss").returncode == 3  # whoever asked is not answered as well
     stop(step)
 
 
 def test_X5_A4_the_last_step_of_a_pipeline_answers_whoever_asked(server):
-    steps = [server.cli_start("reply", "upper", "--exec", "tr a-z A-Z", "--to", "reverse"), server.cli_start("reply", "reverse", "--exec", "rev")]
+    steps = [
+        server.cli_start("reply", "upper", "--exec", "tr a-z A-Z", "--to", "reverse"),
+        server.cli_start("reply", "reverse", "--exec", "rev")
+    ]
     wait_for(lambda: consumers(server, "upper") == 1 and consumers(server, "reverse") == 1)
     assert ok(server.cli("request", "upper", "abc", "--mode", "at_least_once")).strip() == "CBA"
     for step in steps:
@@ -293,7 +310,8 @@ def test_A5_the_command_of_a_reply_ends_when_it_is_wanted_no_more(server, tmp_pa
     worker = server.cli_start("reply", "worker", "--exec", script)
     wait_for(lambda: consumers(server, "worker") == 1)
     for signal_or_timeout in ("signal", "timeout"):
-        asking = server.cli_start("command", "worker", "build", "--timeout", "50s" if signal_or_timeout == "signal" else "1s")
+        asking = server.cli_start("command", "worker", "build", "--timeout",
+                                  "50s" if signal_or_timeout == "signal" else "1s")
         wait_for(started.exists)
         if signal_or_timeout == "signal":
             asking.send_signal(signal.SIGINT)
@@ -306,6 +324,9 @@ def test_A5_the_command_of_a_reply_ends_when_it_is_wanted_no_more(server, tmp_pa
 
 
 def test_X15_metadata_is_json_where_it_can_be(server):
-    ok(server.cli("send", "bob", "x", "--conversation", "c", "--meta", "cost_tokens=120", "--meta", "branch=main", "--meta", "tags=[1,\"a\"]", "--meta", "id=007"))
-    assert json.loads(ok(server.cli("recv", "bob", "--json")))["metadata"] == {"cost_tokens": 120, "branch": "main", "tags": [1, "a"], "id": "007"}
+    ok(
+        server.cli("send", "bob", "x", "--conversation", "c", "--meta", "cost_tokens=120", "--meta", "branch=main",
+                   "--meta", "tags=[1,\"a\"]", "--meta", "id=007"))
+    assert json.loads(ok(server.cli(
+        "recv", "bob", "--json")))["metadata"] == {"cost_tokens": 120, "branch": "main", "tags": [1, "a"], "id": "007"}
     assert "120 tokens" in ok(server.cli("conversation", "cost", "c"))

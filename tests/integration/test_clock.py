@@ -1,4 +1,5 @@
-"""The server's time while the wall clock jumps (docs/delivery.md, "Time"): lengths stay lengths, and times of the day are found back to."""
+"""The server's time while the wall clock jumps (docs/delivery.md, "Time"):
+lengths stay lengths, and times of the day are found back to."""
 
 import os
 import struct
@@ -144,7 +145,9 @@ def test_X12_leases_waits_and_time_outs_are_as_long_as_they_say(server, connect,
     assert client.receive("nobody", wait_ms=1_000) == []
     assert 1 - SLEW <= time.monotonic() - began < 3
     began = time.monotonic()
-    status, _ = Http(server)("POST", "/api/requests", {"to": "nobody", "message": {"content": "?"}, "timeout_ms": 1_000})
+    status, _ = Http(server)(
+        "POST", "/api/requests", {"to": "nobody", "message": {"content": "?"}, "timeout_ms": 1_000}
+    )
     assert status == 504 and 1 - SLEW <= time.monotonic() - began < 3
 
 

@@ -1,4 +1,5 @@
-"""Compressed contents at the doors that speak JSON (X18; docs/protocol.md, section 12): whoever receives them never notices."""
+"""Compressed contents at the doors that speak JSON (X18; docs/protocol.md, section 12): whoever receives them never
+notices."""
 
 import base64
 import gzip
@@ -101,7 +102,8 @@ def test_A15_answers_and_events_are_readable_too(server, ask, connect):
     async def steps(me, other):
         await other.ask("subscribe", request=1, pattern="a.b")
         await me.send("request", request=2, message={"to": "worker", "content": "?"})
-        worker.publish(packed, to=worker.delivery(timeout=30).fields["reply_to"], encoding="gzip", content_type="text/plain")
+        worker.publish(packed, to=worker.delivery(timeout=30).fields["reply_to"], encoding="gzip",
+                       content_type="text/plain")
         assert (await me.read())["message"]["content"] == TEXT
         worker.publish(packed, topic="a.b", encoding="gzip", content_type="text/plain")
         assert (await other.read())["message"]["content"] == TEXT
@@ -126,4 +128,5 @@ def test_A15_dead_letters_are_shown_readable(ask):
     assert ask("GET", f"/api/dead/{message['id']}")[1]["message"]["content"] == TEXT
     (listed,) = ask("GET", "/api/dead?mailbox=bob&content=true")[1]["dead"]
     assert listed["message"]["content"] == TEXT
-    assert json.dumps(ask("POST", "/api/call/dead.show", {"id": message["id"]})[1]["message"]["content"]) == json.dumps(TEXT)
+    assert json.dumps(ask("POST", "/api/call/dead.show",
+                          {"id": message["id"]})[1]["message"]["content"]) == json.dumps(TEXT)

@@ -1,5 +1,5 @@
-"""Content by reference (X19) through HTTP, WebSocket, the command line and the C++ library: what goes in at one door comes out at
-another, part by part, with its hash checked."""
+"""Content by reference (X19) through HTTP, WebSocket, the command line and the C++ library: what goes in at one door
+comes out at another, part by part, with its hash checked."""
 
 import asyncio
 import base64
@@ -45,8 +45,9 @@ def get(server, path, method="GET", **headers):
 def test_X19_http_stores_refers_and_fetches(server, ask):
     assert ask("POST", "/api/content", DATA) == (201, {"sha256": SHA, "size": len(DATA)})
     assert ask("POST", "/api/content", DATA)[0] == 200, "it was there"
-    status, sent = ask("POST", "/api/messages", {"from": "a", "to": "b", "content_ref": {"sha256": SHA, "size": len(DATA)},
-                                                "content_type": "video/mp4"})
+    status, sent = ask(
+        "POST", "/api/messages",
+        {"from": "a", "to": "b", "content_ref": {"sha256": SHA, "size": len(DATA)}, "content_type": "video/mp4"})
     assert status == 201, sent
     (message,) = ask("GET", "/api/messages?agent=b")[1]["messages"]
     assert message["content_ref"] == {"sha256": SHA, "size": len(DATA)}
@@ -64,7 +65,8 @@ def test_X19_http_head_and_ranges(server, ask):
     assert (status, body, headers["Content-Length"], headers["Accept-Ranges"]) == (200, b"", str(len(DATA)), "bytes")
     size = len(DATA)
     for asked, begin, end in (("bytes=0-9", 0, 10), ("bytes=100-", 100, size), ("bytes=-7", size - 7, size),
-                              (f"bytes={size - 3}-{size + 50}", size - 3, size), (f"bytes=5-{2 * MIB}", 5, 2 * MIB + 1)):
+                              (f"bytes={size - 3}-{size + 50}", size - 3, size), (f"bytes=5-{2 * MIB}", 5,
+                                                                                  2 * MIB + 1)):
         status, body, headers = get(server, path, Range=asked)
         assert (status, headers["Content-Range"]) == (206, f"bytes {begin}-{end - 1}/{size}"), asked
         assert body == DATA[begin:end], asked
@@ -87,7 +89,8 @@ def test_X19_http_refuses_what_is_wrong_and_keeps_nothing_of_it(server, ask):
     assert get(server, f"/api/content/{SHA}", "HEAD")[0] == 404
     # Without a length there is nothing to reserve.
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-    connection.request("POST", "/api/content", iter([b"abc", b"def"]), encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
+    connection.request("POST", "/api/content", iter([b"abc", b"def"]), encode_chunked=True,
+                       headers={"Transfer-Encoding": "chunked"})
     assert connection.getresponse().status == 411
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
         raw.sendall(b"POST /api/content HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999999999\r\n\r\n")
@@ -107,7 +110,8 @@ def test_X19_http_an_upload_that_breaks_off_is_gone(server):
 def test_X19_curl_waits_to_be_told_to_go_on(server, tmp_path):
     (tmp_path / "file").write_bytes(DATA)
     url = f"http://127.0.0.1:{server.port}/api/content"
-    said = subprocess.run(["curl", "-s", "--data-binary", f"@{tmp_path}/file", url], capture_output=True, text=True, timeout=30)
+    said = subprocess.run(["curl", "-s", "--data-binary", f"@{tmp_path}/file", url], capture_output=True, text=True,
+                          timeout=30)
     assert json.loads(said.stdout) == {"sha256": SHA, "size": len(DATA)}
     subprocess.run(["curl", "-s", "-o", f"{tmp_path}/back", f"{url}/{SHA}"], check=True, timeout=30)
     assert (tmp_path / "back").read_bytes() == DATA
@@ -118,7 +122,8 @@ def test_X19_http_a_big_body_costs_no_memory(server):
     part = random.Random(1).randbytes(MIB)
     before = server.rss()
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-    connection.request("POST", "/api/content", (part for _ in range(size // MIB)), headers={"Content-Length": str(size)})
+    connection.request("POST", "/api/content", (part for _ in range(size // MIB)),
+                       headers={"Content-Length": str(size)})
     answer = connection.getresponse()
     stored = json.loads(answer.read())
     assert answer.status == 201 and stored["size"] == size
@@ -144,24 +149,29 @@ def test_X19_metrics_and_statistics_tell_of_contents(ask):
 
 def test_X19_websocket_text(server):
     async def steps(me, other):
-        assert await me.ask("content_open", request=1, size=len(DATA), sha256=SHA) == {"op": "ok", "request": 1, "stored": False}
+        assert await me.ask("content_open", request=1, size=len(DATA),
+                            sha256=SHA) == {"op": "ok", "request": 1, "stored": False}
         taken = await me.ask("subscribe", request=1, pattern="x")
         assert taken["code"] == "already_exists", "an upload keeps its number"
         for at in range(0, len(DATA), MIB):
             data = base64.b64encode(DATA[at:at + MIB]).decode()
-            assert await me.ask("content_write", request=2, upload=1, offset=at, data=data) == {"op": "ok", "request": 2}
+            assert await me.ask("content_write", request=2, upload=1, offset=at,
+                                data=data) == {"op": "ok", "request": 2}
         assert (await me.ask("content_write", request=2, upload=1, offset=0, data="AAAA"))["code"] == "out_of_range"
         assert await me.ask("content_finish", request=3, upload=1, sha256=SHA) == \
             {"op": "ok", "request": 3, "size": len(DATA), "known": False}
         assert (await me.ask("content_write", request=2, upload=1, offset=0, data="AAAA"))["code"] == "not_found"
-        assert await me.ask("content_open", request=1, size=len(DATA), sha256=SHA) == {"op": "ok", "request": 1, "stored": True}
-        sent = await me.ask("publish", request=4, message={"to": "other", "content_ref": {"sha256": SHA, "size": len(DATA)}})
+        assert await me.ask("content_open", request=1, size=len(DATA),
+                            sha256=SHA) == {"op": "ok", "request": 1, "stored": True}
+        sent = await me.ask("publish", request=4,
+                            message={"to": "other", "content_ref": {"sha256": SHA, "size": len(DATA)}})
         assert sent["op"] == "confirm"
 
         await other.send("receive", request=1, mailbox="other")
         ref = (await other.read())["message"]["content_ref"]
         assert (await other.read())["count"] == 1
-        assert await other.ask("content_stat", request=2, sha256=ref["sha256"]) == {"op": "ok", "request": 2, "size": ref["size"]}
+        assert await other.ask("content_stat", request=2,
+                               sha256=ref["sha256"]) == {"op": "ok", "request": 2, "size": ref["size"]}
         back = b""
         while len(back) < ref["size"]:
             part = await other.ask("content_read", request=3, sha256=ref["sha256"], offset=len(back), size=MIB)
@@ -174,7 +184,8 @@ def test_X19_websocket_text(server):
         assert (await me.ask("content_open", request=9, size=5))["stored"] is False
         for wrong in ({"sha256": "../../x"}, {"sha256": 5}, {}):
             assert (await me.ask("content_stat", request=5, **wrong))["code"] in ("invalid_field", "invalid_name")
-        assert (await me.ask("content_write", request=2, upload=9, offset=0, data="no base64"))["code"] == "invalid_field"
+        assert (await me.ask("content_write", request=2, upload=9, offset=0,
+                             data="no base64"))["code"] == "invalid_field"
 
     run(server, steps)
 
@@ -227,14 +238,17 @@ def test_X19_cli_raw_gives_the_bytes_themselves(server, tmp_path):
 
 def test_X19_cli_a_hostile_file_name_stays_in_its_folder(server, connect, tmp_path):
     sender = connect("mallory")
-    for name in ("../../../tmp/x", "/etc/passwd", "..", ".", "", "a\nb", "~root", "-rf", "c:\\windows\\x", "x" * 5000, 7):
+    for name in ("../../../tmp/x", "/etc/passwd", "..", ".", "", "a\nb", "~root", "-rf", "c:\\windows\\x", "x" * 5000,
+                 7):
         sender.publish(b"harmless", to="reader", metadata={"filename": name})
         inbox = tmp_path / "in"
         inbox.mkdir(exist_ok=True)
         ok(server.cli("recv", "reader", "--save", str(inbox)))
     names = [path.name for path in inbox.iterdir()]
     assert len(names) == 11 and all(path.is_file() for path in inbox.iterdir())
-    assert all(name[:36].count("-") == 4 and set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") for name in names)
+    assert all(name[:36].count("-") == 4
+               and set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_")
+               for name in names)
 
 
 def test_X19_cli_content_put_get_stat(server, tmp_path):

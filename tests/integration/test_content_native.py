@@ -1,5 +1,5 @@
-"""Content by reference (X19) through the native door: uploaded in parts, stored once, read in parts, removed when nothing refers to it;
-what a client may do wrong; and what is left when the server is killed."""
+"""Content by reference (X19) through the native door: uploaded in parts, stored once, read in parts, removed when
+nothing refers to it; what a client may do wrong; and what is left when the server is killed."""
 
 import hashlib
 import os
@@ -148,7 +148,8 @@ def test_X19_offsets_sizes_and_hashes_are_checked(server, connect):
         with refused("out_of_range"):
             client.read_content(ref[0], offset, size)
     assert client.read_content(ref[0], 10, 5) == b""
-    for opcode, body in ((CONTENT_WRITE, b"12345"), (CONTENT_FINISH, b"1234" * 8), (CONTENT_STAT, b"../../etc/passwd"), (CONTENT_READ, ref[0])):
+    for opcode, body in ((CONTENT_WRITE, b"12345"), (CONTENT_FINISH, b"1234" * 8), (CONTENT_STAT, b"../../etc/passwd"),
+                         (CONTENT_READ, ref[0])):
         with refused("malformed"):
             client.call(opcode, body)
     assert files_of(server) == [ref[0].hex()], "nothing else is left"
@@ -174,7 +175,9 @@ def test_X19_uploads_are_bounded_in_number_and_what_is_unanswered_too(make_serve
     wait_for(lambda: len(files_of(server)) == 5)
     # Twelve MiB at once, none of them waited for.
     upload = clients[1].open_upload(20 * MIB)
-    clients[1].send(b"".join(frame(CONTENT_WRITE, struct.pack("<IQ", upload, at * MIB) + bytes(MIB), 1000 + at) for at in range(12)))
+    clients[1].send(b"".join(
+        frame(CONTENT_WRITE,
+              struct.pack("<IQ", upload, at * MIB) + bytes(MIB), 1000 + at) for at in range(12)))
     answers = [clients[1].next_where(lambda f: f.request == 1000 + at) for at in range(12)]
     assert answers[0].opcode == 0x83
     clients[1].close()
@@ -283,7 +286,9 @@ def test_X19_a_big_upload_and_its_reading_cost_the_server_no_memory(make_server)
     assert SANITIZED or peak - before < 40 * MIB
     # One that asks for much and takes nothing holds up itself alone.
     slow = Client(("127.0.0.1", server.port), receive_buffer=4096)
-    slow.send(b"".join(frame(CONTENT_READ, sha.digest() + struct.pack("<QI", at * MIB, MIB), 1000 + at) for at in range(100)))
+    slow.send(b"".join(
+        frame(CONTENT_READ,
+              sha.digest() + struct.pack("<QI", at * MIB, MIB), 1000 + at) for at in range(100)))
     time.sleep(1)
     assert SANITIZED or server.rss() - before < 60 * MIB
     assert client.read_content(sha.digest()) == part

@@ -30,8 +30,14 @@ def home(tmp_path):
 
 
 def run(*arguments, **env):
-    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=30, env=environment(**env),
-                          stdin=subprocess.DEVNULL)
+    return subprocess.run(
+        [PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=environment(**env),
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def take(server, home, mailbox, lease="60s", *more):
@@ -77,7 +83,9 @@ def test_several_are_acknowledged_at_once(server, home):
     ids = [json.loads(line)["id"] for line in took.stdout.splitlines()]
     assert len(ids) == 3
     done = server.cli("ack", *ids, "--json", env=home)
-    assert [json.loads(line) for line in done.stdout.splitlines()] == [{"id": id, "status": "acknowledged"} for id in ids]
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"id": id, "status": "acknowledged"} for id in ids
+    ]
 
 
 def test_given_back_and_rejected_with_a_reason(server, home):
@@ -108,8 +116,13 @@ def test_completed_with_an_answer_to_whoever_asked(server, home):
     assert (done.returncode, done.stdout) == (DONE, f"{id}  completed\n"), done.stderr
     assert state(server, id) == "acknowledged"
     answer = json.loads(server.cli("recv", "alice", "--wait", "5s", "--json").stdout)
-    assert (answer["from"], answer["content"], answer["type"], answer["cause"], answer["conversation"]) == \
-        ("bob", "4", "response", id, "sums")
+    assert (answer["from"], answer["content"], answer["type"], answer["cause"], answer["conversation"]) == (
+        "bob",
+        "4",
+        "response",
+        id,
+        "sums",
+    )
 
 
 def test_X5_completed_with_the_next_step(server, home):
@@ -141,8 +154,14 @@ def test_X12_a_lease_that_ended_settles_nothing(server, home):
     late = take(server, home, "bob", "100ms")["lease"]
     again = take(server, {"XDG_STATE_HOME": home["XDG_STATE_HOME"] + "2"}, "bob", "60s", "--wait", "5s")
     assert again["id"] == id and again["lease"] != late
-    for words in (["ack", id], ["ack", id, "--lease", late], ["nack", id, "--lease", late], ["reject", id, "--lease", late],
-                  ["complete", id, "--lease", late], ["extend", id, "1m", "--lease", late]):
+    for words in (
+        ["ack", id],
+        ["ack", id, "--lease", late],
+        ["nack", id, "--lease", late],
+        ["reject", id, "--lease", late],
+        ["complete", id, "--lease", late],
+        ["extend", id, "1m", "--lease", late],
+    ):
         refused = server.cli(*words, env=home)
         assert refused.returncode == FAILED and "lease_lost" in refused.stderr or "no lease" in refused.stderr, refused
     assert state(server, id) == "retrieved"  # by the second, as before
@@ -164,12 +183,19 @@ def test_of_two_runs_of_one_user_each_settles_what_it_holds_itself(server, home)
     id = send(server, "send", "bob", "work")
 
     def session(script):  # of its own, as cron starts one
-        return subprocess.Popen(["bash", "-c", script], text=True, start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, env=environment(FOLKMOOT_ADDRESS=server.address, P=PROGRAM, ID=id, **home))
+        return subprocess.Popen(
+            ["bash", "-c", script],
+            text=True,
+            start_new_session=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment(FOLKMOOT_ADDRESS=server.address, P=PROGRAM, ID=id, **home),
+        )
 
-    first = session('$P recv bob --lease 200ms --wait 5s >/dev/null; echo held; read; $P ack $ID; echo $?')
+    first = session("$P recv bob --lease 200ms --wait 5s >/dev/null; echo held; read; $P ack $ID; echo $?")
     assert first.stdout.readline() == "held\n"
-    second = session('$P recv bob --lease 60s --wait 5s >/dev/null; echo held; read; $P ack $ID; echo $?')
+    second = session("$P recv bob --lease 60s --wait 5s >/dev/null; echo held; read; $P ack $ID; echo $?")
     assert second.stdout.readline() == "held\n"
     late, _ = first.communicate("\n", timeout=10)
     assert "lease_lost" in late and late.endswith(f"{FAILED}\n")
@@ -199,8 +225,13 @@ def test_without_a_place_for_notes_the_lease_itself_serves(server, tmp_path):
 def test_what_could_not_be_printed_is_not_held(server, home):
     id = send(server, "send", "bob", "work")
     with open("/dev/full", "w") as full:
-        took = subprocess.run([PROGRAM, "recv", "bob", "--lease", "1h"], stdout=full, stderr=subprocess.PIPE, text=True,
-                              env=environment(FOLKMOOT_ADDRESS=server.address, **home))
+        took = subprocess.run(
+            [PROGRAM, "recv", "bob", "--lease", "1h"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(FOLKMOOT_ADDRESS=server.address, **home),
+        )
     assert took.returncode == FAILED and "stdout" in took.stderr
     assert take(server, home, "bob")["id"] == id
 
@@ -221,7 +252,13 @@ def test_no_mail_timed_out_refused_and_unreachable_are_told_apart(server, home):
     assert server.cli("cancel", NIL_ID).returncode == FAILED
     with socket.create_server(("127.0.0.1", 0)) as free:
         nobody = f"127.0.0.1:{free.getsockname()[1]}"
-    for words in (["send", "bob", "x"], ["recv", "bob"], ["stats"], ["wait", "bob", "--timeout", "1s"], ["ack", NIL_ID, "--lease", "1"]):
+    for words in (
+        ["send", "bob", "x"],
+        ["recv", "bob"],
+        ["stats"],
+        ["wait", "bob", "--timeout", "1s"],
+        ["ack", NIL_ID, "--lease", "1"],
+    ):
         away = run("--server", nobody, *words)
         assert away.returncode == UNREACHABLE and nobody in away.stderr, away
     assert run("--server", "unix:/no/such/socket", "stats").returncode == UNREACHABLE
@@ -236,18 +273,47 @@ def test_a_missing_token_is_refused(tmp_path):
         guarded.kill9()
 
 
-@pytest.mark.parametrize("words", [
-    ["send", "bob", "x", "--priority", "99"], ["send", "bob", "x", "--mode", "maybe"], ["send", "bob", "x", "--retry", "attempts=many"],
-    ["send", "bob", "x", "--meta", "novalue"], ["send", "bob", "x", "--cause", "nonsense"], ["send", "bob", "x", "--expires-at", "2020-01-01T00:00:00Z"],
-    ["send", "bob", "--lines", "/no/such/file"], ["send", "$bob", "x"], ["send", "bob\x01", "x"], ["publish", "a..b", "x"],
-    ["receipts", "nonsense"], ["cancel", "nonsense"], ["ack", "nonsense"], ["ack", NIL_ID, "--lease", "x"], ["dead", "show", "nonsense"],
-    ["dead", "list", "--reason", "boredom"], ["dead", "resubmit", NIL_ID, "--set", "novalue"], ["content", "stat", "nonsense"],
-    ["content", "put", "/no/such/file"], ["content", "get", "0" * 64, "--json"],
-    ["request", "bob", "x", "--also", "carol", "--need", "lots"], ["subscribe", "a", "--filter", "priority <"],
-    ["schedule", "add", "n", "bob", "x", "--cron", "never"], ["recv", "bob", "--lease", "0s"], ["recv", "bob", "--lease", "1s", "--no-ack"],
-    ["recv", "bob", "--lease", "1s", "--follow"], ["complete", NIL_ID, "--lease", "1", "--to", "bob"], ["route", "add", "r", "bob=x"],
-    ["--server", "nowhere", "stats"], ["call", "no.such"], ["call", "dead.list", "limt=1"], ["describe", "no.such"],
-    ["mailbox", "@x", "--max-messages", "1"], ["mailbox", "x", "--overflow", "maybe"], ["bench", "nonsense"], ["stats", "and", "more"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["send", "bob", "x", "--priority", "99"],
+        ["send", "bob", "x", "--mode", "maybe"],
+        ["send", "bob", "x", "--retry", "attempts=many"],
+        ["send", "bob", "x", "--meta", "novalue"],
+        ["send", "bob", "x", "--cause", "nonsense"],
+        ["send", "bob", "x", "--expires-at", "2020-01-01T00:00:00Z"],
+        ["send", "bob", "--lines", "/no/such/file"],
+        ["send", "$bob", "x"],
+        ["send", "bob\x01", "x"],
+        ["publish", "a..b", "x"],
+        ["receipts", "nonsense"],
+        ["cancel", "nonsense"],
+        ["ack", "nonsense"],
+        ["ack", NIL_ID, "--lease", "x"],
+        ["dead", "show", "nonsense"],
+        ["dead", "list", "--reason", "boredom"],
+        ["dead", "resubmit", NIL_ID, "--set", "novalue"],
+        ["content", "stat", "nonsense"],
+        ["content", "put", "/no/such/file"],
+        ["content", "get", "0" * 64, "--json"],
+        ["request", "bob", "x", "--also", "carol", "--need", "lots"],
+        ["subscribe", "a", "--filter", "priority <"],
+        ["schedule", "add", "n", "bob", "x", "--cron", "never"],
+        ["recv", "bob", "--lease", "0s"],
+        ["recv", "bob", "--lease", "1s", "--no-ack"],
+        ["recv", "bob", "--lease", "1s", "--follow"],
+        ["complete", NIL_ID, "--lease", "1", "--to", "bob"],
+        ["route", "add", "r", "bob=x"],
+        ["--server", "nowhere", "stats"],
+        ["call", "no.such"],
+        ["call", "dead.list", "limt=1"],
+        ["describe", "no.such"],
+        ["mailbox", "@x", "--max-messages", "1"],
+        ["mailbox", "x", "--overflow", "maybe"],
+        ["bench", "nonsense"],
+        ["stats", "and", "more"],
+    ],
+)
 def test_wrong_usage_is_2_whoever_notices_it(server, home, words):
     wrong = server.cli(*words, env=home)
     assert wrong.returncode == USAGE and wrong.stderr.count("\n") == 1 and not wrong.stdout, wrong
@@ -255,7 +321,7 @@ def test_wrong_usage_is_2_whoever_notices_it(server, home, words):
 
 def test_the_table_of_statuses_is_in_the_help_and_on_the_page():
     shown = run("--help").stdout
-    table = dict(re.findall(r"^  (\d)  (.*)$", shown[shown.index("Exit status:"):], re.M))
+    table = dict(re.findall(r"^  (\d)  (.*)$", shown[shown.index("Exit status:") :], re.M))
     assert list(table) == [str(status) for status in range(6)]
     page = open(os.path.join(os.path.dirname(__file__), "../../docs/troubleshooting.md")).read()
     assert dict(re.findall(r"^\| (\d) \| (.*) \|$", page, re.M)) == table
@@ -300,11 +366,23 @@ def test_help_alone_and_of_what_is_not_there():
     assert run("help", "dead", "lst").returncode == USAGE
 
 
-@pytest.mark.parametrize("words, meant", [
-    (["snd", "bob", "hi"], "send"), (["receive", "bob"], "recv"), (["Send", "bob", "x"], "send"), (["dead", "lst"], "list"), (["dead", "resubmitt", NIL_ID], "resubmit"),
-    (["subscibe", "a"], "subscribe"), (["--as", "bob", "recieve"], "recv"), (["route", "remvoe", "r"], "remove"),
-    (["send", "bob", "x", "--prioritty", "high"], "--priority"), (["recv", "bob", "--jsno"], "--json"), (["recv", "--wiat", "1s", "bob"], "--wait"),
-    (["dead", "list", "--mailbx=bob"], "--mailbox")])
+@pytest.mark.parametrize(
+    "words, meant",
+    [
+        (["snd", "bob", "hi"], "send"),
+        (["receive", "bob"], "recv"),
+        (["Send", "bob", "x"], "send"),
+        (["dead", "lst"], "list"),
+        (["dead", "resubmitt", NIL_ID], "resubmit"),
+        (["subscibe", "a"], "subscribe"),
+        (["--as", "bob", "recieve"], "recv"),
+        (["route", "remvoe", "r"], "remove"),
+        (["send", "bob", "x", "--prioritty", "high"], "--priority"),
+        (["recv", "bob", "--jsno"], "--json"),
+        (["recv", "--wiat", "1s", "bob"], "--wait"),
+        (["dead", "list", "--mailbx=bob"], "--mailbox"),
+    ],
+)
 def test_the_nearest_command_or_option_is_named(words, meant):
     wrong = run(*words)
     assert wrong.returncode == USAGE and f"`{meant}`" in wrong.stderr and not wrong.stdout, wrong
@@ -336,7 +414,9 @@ def test_what_is_set_and_removed_is_told_in_json(server):
     assert told("route", "add", "r", "bob") == {"route": "r", "status": "set"}
     assert told("route", "remove", "r") == {"route": "r", "status": "removed"}
     assert told("--as", "bob", "route", "load", "3") == {"agent": "bob", "status": "set"}
-    assert told("dead", "purge", "--all", "--dry-run") == {"count": 0} and told("dead", "purge", "--all") == {"purged": 0}
+    assert told("dead", "purge", "--all", "--dry-run") == {"count": 0} and told("dead", "purge", "--all") == {
+        "purged": 0
+    }
     later = send(server, "send", "bob", "x", "--delay", "1h")
     assert told("cancel", later) == {"id": later, "status": "cancelled"}
     assert told("call", "route.list") == {"routes": []}
@@ -350,8 +430,13 @@ def test_a_fetched_content_is_told_in_json(server, tmp_path):
 
 
 def test_a_server_says_in_json_where_it_listens(tmp_path):
-    serving = subprocess.Popen([PROGRAM, "serve", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0", "--json"], text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment())
+    serving = subprocess.Popen(
+        [PROGRAM, "serve", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0", "--json"],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    )
     try:
         said = json.loads(serving.stdout.readline())
         assert said["host"] == "127.0.0.1" and said["token_needed"] is False and said["data"] == str(tmp_path / "data")

@@ -38,7 +38,8 @@ def make_dead(ask, mailbox, count=1, **fields):
 def test_A9_a_duplicate_is_told_the_first_id_and_where_it_is(ask):
     first = publish(ask, to="bob", key="k", content="x")
     status, again = ask("POST", "/api/messages", {"to": "bob", "key": "k", "content": "x"})
-    assert (status, again["id"], again["outcome"], again["state"], again["status"]) == (201, first, "duplicate", "queued", "pending")
+    assert (status, again["id"], again["outcome"], again["state"], again["status"]) == (201, first, "duplicate",
+                                                                                        "queued", "pending")
 
 
 def test_X5_a_completion_settles_and_publishes(ask):
@@ -61,7 +62,8 @@ def test_X5_a_lease_settles_its_own_message_alone(ask):
     for body in [{"status": "processed"}, {"status": "failed"}, {"status": "rejected"}, {"status": "delivered"}]:
         status, refused = ask("PUT", f"/api/messages/{first}/status", body | {"lease": other["lease"]})
         assert (status, refused["code"]) == (409, "lease_lost") and first in refused["error"]
-    status, refused = ask("POST", f"/api/messages/{first}/complete", {"lease": other["lease"], "outputs": [{"to": "next"}]})
+    status, refused = ask("POST", f"/api/messages/{first}/complete",
+                          {"lease": other["lease"], "outputs": [{"to": "next"}]})
     assert (status, refused["code"]) == (409, "lease_lost")
     assert take(ask, "next") == []
     for id, message in (first, one), (second, other):
@@ -88,7 +90,8 @@ def test_A11_dead_letters_are_listed_shown_and_purged(ask):
     assert [d["message"]["content"] for d in rest["dead"]] == ["m2"] and rest["next"] is None
     assert len(ask("GET", "/api/dead?filter=priority%20%3D%203&reason=rejected")[1]["dead"]) == 3
     shown = ask("GET", f"/api/dead/{ids[0]}")[1]
-    assert (shown["text"], shown["message"]["content"], [a["end"] for a in shown["attempts"]]) == ("not mine", "m0", ["rejected"])
+    assert (shown["text"], shown["message"]["content"], [a["end"] for a in shown["attempts"]]) == ("not mine", "m0",
+                                                                                                   ["rejected"])
     assert ask("GET", "/api/dead/0193f2c4-a1b2-7def-8123-456789abcdef")[0] == 404
     assert ask("GET", "/api/dead?mailbx=bob")[0] == 400
     assert ask("DELETE", "/api/dead")[0] == 400
@@ -105,7 +108,9 @@ def test_X18_dead_letters_are_sent_again(ask):
     status, sent = ask("POST", f"/api/dead/{first}/resubmit", {"changes": {"to": "carol", "content": {"fixed": True}}})
     assert status == 201
     (message,) = take(ask, "carol", wait="5s")
-    assert message["key" if SHARDED and "key" in message else "id"] == sent["id"] and message["content"] == {"fixed": True}
+    assert message["key" if SHARDED and "key" in message else "id"] == sent["id"] and message["content"] == {
+        "fixed": True
+    }
     assert ask("POST", "/api/dead/redrive", {"mailbox": "bob", "dry_run": True})[1]["count"] == 2
     assert ask("POST", "/api/dead/redrive", {"mailbox": "bob", "rate": 1000})[1] == {"sent": 2, "refused": 0}
     assert len(take(ask, "bob")) == 2
@@ -126,7 +131,10 @@ def test_X5_a_message_is_taken_back(ask):
 def test_X5_schedules(ask):
     nightly = {"name": "nightly report", "cron": "0 3 * * *", "message": {"to": "bob", "content": "report"}}
     assert ask("POST", "/api/schedules", nightly) == (200, {})
-    soon = {"name": "soon", "every": "1h", "first_at": int(time.time() * 1000) + 200, "message": {"to": "bob", "content": "now"}}
+    soon = {
+        "name": "soon", "every": "1h", "first_at": int(time.time() * 1000) + 200,
+        "message": {"to": "bob", "content": "now"}
+    }
     assert ask("POST", "/api/schedules", soon)[0] == 200
     (message,) = take(ask, "bob", wait="30s")
     assert (message["content"], message["from"]) == ("now", "alice")
@@ -153,7 +161,9 @@ def test_A13_an_atomic_batch_is_published_whole_or_not_at_all(ask):
 
 def test_X15_costs_are_summed_by_conversation(ask):
     publish(ask, to="bob", conversation="c/1", metadata={"cost_tokens": 100, "cost_money": 0.25})
-    assert ask("GET", "/api/conversations/c%2F1/cost") == (200, {"conversation": "c/1", "messages": 1, "tokens": 100, "money": 0.25})
+    assert ask("GET", "/api/conversations/c%2F1/cost") == (200, {
+        "conversation": "c/1", "messages": 1, "tokens": 100, "money": 0.25
+    })
     assert ask("GET", "/api/conversations/c-2/cost")[0] == 404
 
 
@@ -170,8 +180,10 @@ def test_U12_A19_the_metrics_count_what_became_of_messages(ask):
     publish(ask, to="bob", key="k")
     ask("POST", "/api/messages", {"to": "bob", "key": "k"})
     text = ask("GET", "/metrics")[1]
-    for line in ['folkmoot_messages_dead_by_reason_total{reason="rejected"} 1', "folkmoot_messages_duplicate_total 1",
-                 "folkmoot_messages_completed_total 0", "folkmoot_messages_blocked 0", "folkmoot_schedules_fired_total 0"]:
+    for line in [
+            'folkmoot_messages_dead_by_reason_total{reason="rejected"} 1', "folkmoot_messages_duplicate_total 1",
+            "folkmoot_messages_completed_total 0", "folkmoot_messages_blocked 0", "folkmoot_schedules_fired_total 0"
+    ]:
         assert line + "\n" in text, line
 
 
@@ -187,6 +199,7 @@ def test_A7_who_takes_a_message_over_http_is_its_holder(server, ask, headers, ho
     sent = asked("POST", "/api/messages", {"to": "bob", "content": "x"}, **{"X-Agent": "carol"})
     got = asked("GET", "/api/messages?agent=bob&wait=2s", **headers)["messages"][0]
     assert (got["id"], got["from"]) == (sent["id"], "carol")
-    asked("PUT", f"/api/messages/{sent['id']}/status", {"status": "failed", "lease": got["lease"], "reason": "tired"}, **headers)
+    asked("PUT", f"/api/messages/{sent['id']}/status", {"status": "failed", "lease": got["lease"], "reason": "tired"},
+          **headers)
     (attempt,) = asked("GET", f"/api/messages/{sent['id']}")["attempts"]
     assert (attempt["holder"], attempt["end"], attempt["reason"]) == (holder, "nacked", "tired")

@@ -97,7 +97,8 @@ def test_X5_a_refused_completion_changes_nothing(server, connect):
     worker = connect("worker")
     worker.publish(to="worker")
     (task,) = worker.receive("worker")
-    error = refused("out_of_range", worker.complete, task.lease, [message("a", to="next"), message("b", to="next", priority=11)])
+    error = refused("out_of_range", worker.complete, task.lease,
+                    [message("a", to="next"), message("b", to="next", priority=11)])
     assert "1" in error.text
     assert worker.receive("next", wait_ms=0) == []
     assert worker.ack(task.lease).settled == 1
@@ -107,7 +108,8 @@ def test_X5_a_refused_completion_changes_nothing(server, connect):
 
 def test_X5_leases_of_another_message_settle_nothing_if_the_message_is_named(server, connect):
     worker = connect("worker")
-    first, other = worker.publish("1", to="worker", mode=AT_LEAST_ONCE), worker.publish("2", to="worker", mode=AT_LEAST_ONCE)
+    first, other = worker.publish("1", to="worker",
+                                  mode=AT_LEAST_ONCE), worker.publish("2", to="worker", mode=AT_LEAST_ONCE)
     tasks = worker.receive("worker", max=2)
     one, two = (task.lease for task in tasks)
     for id, leases in [(first.id, [two]), (first.id, [one, two]), (other.id, [one]), (bytes(16), [one])]:
@@ -119,7 +121,8 @@ def test_X5_leases_of_another_message_settle_nothing_if_the_message_is_named(ser
             refused("lease_lost", worker.call, opcode, id + body, OF_MESSAGE)
     for opcode in ACK, NACK, REJECT, EXTEND, COMPLETE:
         refused("malformed", worker.call, opcode, first.id[:15], OF_MESSAGE)
-        refused("invalid_field" if opcode in (NACK, REJECT, EXTEND) else "malformed", worker.call, opcode, first.id, OF_MESSAGE)
+        refused("invalid_field" if opcode in (NACK, REJECT, EXTEND) else "malformed", worker.call, opcode, first.id,
+                OF_MESSAGE)
     assert worker.settled(worker.call(EXTEND, first.id + msgpack.packb({0: [one], 1: 60_000}), OF_MESSAGE)) == (1, [])
     assert worker.settled(worker.call(ACK, first.id + struct.pack("<Q", one), OF_MESSAGE)) == (1, [])
     assert worker.call(COMPLETE, other.id + struct.pack("<QI", two, 0), OF_MESSAGE).body == b""
@@ -170,7 +173,8 @@ def test_A10_attempts_are_counted_and_kept_with_their_reasons(server, connect):
     receipt = worker.receipts(sent.id)[0]
     assert (receipt["state"], receipt["reason"]) == ("dead", "max_deliveries")
     attempts = worker.carry_out("message.attempts", id=text_id(sent.id))["attempts"]
-    assert [(a["holder"], a["end"], a["reason"]) for a in attempts] == [("worker", "nacked", "first"), ("worker", "nacked", "second")]
+    assert [(a["holder"], a["end"], a["reason"]) for a in attempts] == [("worker", "nacked", "first"),
+                                                                        ("worker", "nacked", "second")]
     assert 0 < attempts[0]["at"] <= attempts[1]["at"]
 
 
@@ -248,7 +252,8 @@ def test_A11_dead_letters_are_listed_by_condition_page_by_page(server, connect):
 def test_X18_a_dead_letter_is_sent_again_with_changes(server, connect):
     alice = connect("alice")
     (id,) = make_dead(alice, "bob", priority=3, key="k")
-    confirm = alice.carry_out("dead.resubmit", id=id, changes={"to": "carol", "priority": "normal", "content": {"fixed": True}})
+    confirm = alice.carry_out("dead.resubmit", id=id,
+                              changes={"to": "carol", "priority": "normal", "content": {"fixed": True}})
     assert confirm.outcome == "queued"
     (got,) = alice.receive("carol", wait_ms=5_000)
     assert got.fields["id"] == confirm.id or (SHARDED and got.fields["key"] == text_id(confirm.id))
@@ -269,7 +274,8 @@ def test_X18_many_are_sent_again_after_a_dry_run(server, connect):
     dry = alice.carry_out("dead.redrive", mailbox="bob", dry_run=True)
     assert dry == {"sent": 0, "refused": 0, "count": 4, "ids": ids[:4]}
     assert alice.stats("bob")["mailboxes"][0]["dead"] == 4
-    assert struct.unpack("<II", alice.carry_out("dead.redrive", mailbox="bob", limit=1, changes={"to": "dora"})) == (1, 0)
+    assert struct.unpack("<II", alice.carry_out("dead.redrive", mailbox="bob", limit=1,
+                                                changes={"to": "dora"})) == (1, 0)
     assert struct.unpack("<II", alice.carry_out("dead.redrive", mailbox="bob", rate=100)) == (3, 0)
     assert len(alice.receive("bob", max=10)) == 3 and len(alice.receive("dora", max=10)) == 1
     assert alice.stats("carol")["mailboxes"][0]["dead"] == 1
@@ -337,7 +343,8 @@ def test_X5_schedules_are_listed_replaced_removed_and_kept(server, connect):
     alice = connect("alice")
     far = int(time.time() * 1000) + 86_400_000
     alice.carry_out("schedule.set", name="nightly", cron="0 3 * * *", message={"to": "bob", "content": "report"})
-    alice.carry_out("schedule.set", name="hourly", every="1h", first_at=far, until=far * 2, times=5, message={"to": "bob"})
+    alice.carry_out("schedule.set", name="hourly", every="1h", first_at=far, until=far * 2, times=5,
+                    message={"to": "bob"})
     server.kill9()
     server.start()
     alice = connect("alice")
@@ -349,8 +356,8 @@ def test_X5_schedules_are_listed_replaced_removed_and_kept(server, connect):
     alice.carry_out("schedule.remove", name="hourly")
     assert [(s["name"], s["cron"]) for s in alice.carry_out("schedule.list")["schedules"]] == [("nightly", "0 4 * * *")]
     refused("not_found", alice.carry_out, "schedule.remove", name="hourly")
-    for wrong in [{"every": "1h"}, {"every": "1h", "cron": "* * * * *", "message": {"to": "a"}}, {"message": {"to": "a"}},
-                  {"every": 1, "message": {"to": "a"}}]:
+    for wrong in [{"every": "1h"}, {"every": "1h", "cron": "* * * * *", "message": {"to": "a"}},
+                  {"message": {"to": "a"}}, {"every": 1, "message": {"to": "a"}}]:
         refused("invalid_field", alice.carry_out, "schedule.set", name="x", **wrong)
 
 
@@ -451,7 +458,8 @@ def test_X15_costs_are_summed_by_conversation(server, connect):
     alice = connect("alice")
     for tokens in (100, 250):
         alice.publish(to="bob", conversation="c-1", metadata={"cost_tokens": tokens, "cost_money": 0.5})
-    assert alice.carry_out("conversation.cost", conversation="c-1") == {"conversation": "c-1", "messages": 2, "tokens": 350, "money": 1}
+    assert alice.carry_out("conversation.cost",
+                           conversation="c-1") == {"conversation": "c-1", "messages": 2, "tokens": 350, "money": 1}
     refused("not_found", alice.carry_out, "conversation.cost", conversation="c-2")
 
 
@@ -473,7 +481,8 @@ def test_calls_that_are_none_are_refused(server, connect):
 
 def test_A10_settings_give_the_policy_of_mailboxes_without_one(make_server, tmp_path):
     config = tmp_path / "folkmoot.toml"
-    config.write_text('[mailbox]\nretry_attempts = 2\nretry_backoff = "fixed"\nretry_initial = "1h"\nretry_multiplier = 1.5\n')
+    config.write_text(
+        '[mailbox]\nretry_attempts = 2\nretry_backoff = "fixed"\nretry_initial = "1h"\nretry_multiplier = 1.5\n')
     client = Client(("127.0.0.1", make_server("--config", str(config), "--set", "dead.max=1").port), agent="worker")
     first = client.publish(to="worker")
     (task,) = client.receive("worker")
@@ -488,8 +497,10 @@ def test_A10_settings_give_the_policy_of_mailboxes_without_one(make_server, tmp_
     client.close()
 
 
-@pytest.mark.parametrize("setting", ["mailbox.retry_backoff=slow", "mailbox.retry_multiplier=0.5", "mailbox.retry_attempts=0",
-                                     "guard.hops=-1", "keys.window=soon", "mailbox.max_deliveries=5"])
+@pytest.mark.parametrize("setting", [
+    "mailbox.retry_backoff=slow", "mailbox.retry_multiplier=0.5", "mailbox.retry_attempts=0", "guard.hops=-1",
+    "keys.window=soon", "mailbox.max_deliveries=5"
+])
 def test_settings_that_are_none_are_refused(server, setting):
     done = server.cli("serve", "--data", str(server.data) + "-x", "--listen", "127.0.0.1:0", "--set", setting)
     assert done.returncode != 0 and setting.split("=")[0] in done.stderr

@@ -7,7 +7,8 @@ def test_A9_A13_duplicates_and_atomic_batches(server):
     async def steps(me, other):
         sent = await me.ask("publish", request=1, message={"to": "bob", "key": "k", "content": "x"})
         again = await me.ask("publish", request=2, message={"to": "bob", "key": "k", "content": "x"})
-        assert (again["op"], again["id"], again["outcome"], again["state"]) == ("confirm", sent["id"], "duplicate", "queued")
+        assert (again["op"], again["id"], again["outcome"], again["state"]) == ("confirm", sent["id"], "duplicate",
+                                                                                "queued")
         batch = [{"to": "box", "content": "a"}, {"topic": "a.b"}]
         refused = await me.ask("publish_batch", request=3, atomic=True, messages=batch)
         assert (refused["op"], refused["code"]) == ("error", "invalid_field")
@@ -21,10 +22,12 @@ def test_A13_a_wrong_message_of_a_batch_is_refused_alone(server):
     async def steps(me, other):
         wrong = {"to": "box", "priority": 99}
         done = await me.ask("publish_batch", request=1, quiet=True, messages=[wrong, {"to": "box"}, {"to": "@"}, wrong])
-        assert [r.get("code", r.get("outcome")) for r in done["results"]] == ["out_of_range", "queued", "no_such_request", "out_of_range"]
+        assert [r.get("code", r.get("outcome")) for r in done["results"]
+               ] == ["out_of_range", "queued", "no_such_request", "out_of_range"]
         none = await me.ask("publish_batch", request=2, messages=[wrong])
         assert (none["op"], none["request"], none["results"][0]["code"]) == ("ok", 2, "out_of_range")
-        assert (await me.ask("publish_batch", request=3, atomic=True, messages=[{"to": "box"}, wrong]))["code"] == "out_of_range"
+        assert (await me.ask("publish_batch", request=3, atomic=True, messages=[{"to": "box"},
+                                                                                wrong]))["code"] == "out_of_range"
 
     run(server, steps)
 
@@ -60,8 +63,10 @@ def test_A10_A11_X18_failures_and_dead_letters(server):
         assert (letter["id"], letter["text"], letter["message"]["content"]) == (ids[1], "never", "1")
         again = await me.ask("call", request=7, name="dead.resubmit", arguments={"id": ids[1], "changes": {"to": "me"}})
         assert (again["op"], again["outcome"]) == ("confirm", "queued")
-        assert (await me.ask("call", request=8, name="dead.redrive", arguments={}))["result"] == {"sent": 0, "refused": 0}
-        assert (await me.ask("call", request=9, name="message.cancel", arguments={"id": ids[0]})) == {"op": "ok", "request": 9, "result": {}}
+        assert (await me.ask("call", request=8, name="dead.redrive",
+                             arguments={}))["result"] == {"sent": 0, "refused": 0}
+        assert (await me.ask("call", request=9, name="message.cancel",
+                             arguments={"id": ids[0]})) == {"op": "ok", "request": 9, "result": {}}
         assert (await me.ask("call", request=10, name="dead.purge", arguments={}))["code"] == "invalid_field"
         assert (await me.ask("call", request=11, name="fly", arguments={}))["code"] == "not_found"
 
@@ -76,7 +81,8 @@ def test_A5_status_messages_and_withdrawals(server):
         asked = await other.read()
         reply_to = asked["message"]["reply_to"]
         await other.send("publish", quiet=True, message={"to": reply_to, "type": "status", "content": "half"})
-        await other.send("complete", request=2, lease=asked["lease"], outputs=[{"to": reply_to, "type": "response", "content": "done"}])
+        await other.send("complete", request=2, lease=asked["lease"],
+                         outputs=[{"to": reply_to, "type": "response", "content": "done"}])
         assert [(await me.read())["message"]["content"] for _ in range(2)] == ["half", "done"]
         assert (await other.read())["op"] == "ok"
 

@@ -1,4 +1,5 @@
-"""scripts/demo, as a new user runs it (with a program that is built already): a worker and the server are killed, nothing is lost."""
+"""scripts/demo, as a new user runs it (with a program that is built already): a worker and the server are killed,
+nothing is lost."""
 
 import re
 import subprocess
@@ -19,8 +20,8 @@ def test_the_demo_loses_nothing_and_cleans_up(tmp_path):
     scratch.mkdir()
     words = "the quick brown fox jumps over the lazy dog and doesn't look back at all".split()
     for number in range(8):
-        (texts / f"text-{number}").write_text("\n".join(" ".join(words[(i * 7 + number) % len(words)] for i in range(j, j + 9))
-                                                        for j in range(0, 4500, 9)))
+        (texts / f"text-{number}").write_text("\n".join(
+            " ".join(words[(i * 7 + number) % len(words)] for i in range(j, j + 9)) for j in range(0, 4500, 9)))
     began = time.monotonic()
     run = subprocess.run([DEMO, str(texts)], capture_output=True, text=True, timeout=150,
                          env=environment(FOLKMOOT_PROGRAM=PROGRAM, TMPDIR=str(scratch)))
@@ -39,5 +40,6 @@ def test_the_demo_loses_nothing_and_cleans_up(tmp_path):
 
 
 def test_the_demo_refuses_what_is_no_folder():
-    run = subprocess.run([DEMO, "/no/such/folder"], capture_output=True, text=True, env=environment(FOLKMOOT_PROGRAM=PROGRAM))
+    run = subprocess.run([DEMO, "/no/such/folder"], capture_output=True, text=True,
+                         env=environment(FOLKMOOT_PROGRAM=PROGRAM))
     assert run.returncode == 2 and "/no/such/folder" in run.stderr

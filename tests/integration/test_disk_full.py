@@ -1,4 +1,5 @@
-"""A disk without room: durable messages are refused and say why, everything else goes on, and all is well again when there is room.
+"""A disk without room: durable messages are refused and say why, everything else goes on, and all is well again when
+there is room.
 
 Once with a journal that may only take so many bytes, once on a real file system that is full.
 """
@@ -85,7 +86,8 @@ def test_X3_a_full_journal_refuses_goes_on_and_recovers(make_server):
     with pytest.raises(Refused, match="disk_full"):
         for _ in range(100):
             client.publish(CONTENT, to="extra")
-    extra = client.stats("extra")["mailboxes"][0]["ready"] if any(m["name"] == "extra" for m in client.stats()["mailboxes"]) else 0
+    extra = client.stats("extra")["mailboxes"][0]["ready"] if any(
+        m["name"] == "extra" for m in client.stats()["mailboxes"]) else 0
     ready = client.stats("bob")["mailboxes"][0]["ready"]
     assert confirmed <= ready <= confirmed + 1  # of the batch above, the small one may have found room
     while got := client.receive("bob", max=100):
@@ -103,11 +105,13 @@ def test_X3_M7_health_says_what_the_journal_lacks(make_server):
     client = Client(("127.0.0.1", server.port), agent="alice")
     ask = Http(server)
     assert ask("GET", "/health")[0] == 200
-    files = resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (8, resource.prlimit(server.pid, resource.RLIMIT_NOFILE)[1]))
+    files = resource.prlimit(server.pid, resource.RLIMIT_NOFILE,
+                             (8, resource.prlimit(server.pid, resource.RLIMIT_NOFILE)[1]))
     filled = fill(client)
     status, health = ask("GET", "/health")
     assert status == 503 and health["status"] == "degraded", health
-    assert health["reason"].startswith("the journal has no room: ") and "Too many open files" in health["reason"], health
+    assert health["reason"].startswith(
+        "the journal has no room: ") and "Too many open files" in health["reason"], health
     resource.prlimit(server.pid, resource.RLIMIT_NOFILE, files)
     published_again(client, content=CONTENT)
     assert fill(client) + filled > (8 << 20) / len(CONTENT)
@@ -119,7 +123,8 @@ def test_X3_M7_health_says_what_the_journal_lacks(make_server):
 
 
 def test_X3_a_server_whose_files_are_taken_away_stops_and_says_so(make_server):
-    """No promise can be kept then. The publisher is refused or cut off, never confirmed, and no server runs on in that state."""
+    """No promise can be kept then. The publisher is refused or cut off, never confirmed, and no server runs on in that
+    state."""
     server = make_server("--set", "journal.segment_bytes=64KiB")
     client = Client(("127.0.0.1", server.port), agent="alice")
     client.publish(CONTENT, to="bob")
@@ -154,12 +159,14 @@ def on_a_small_disk(size):
 def can_mount(tmp_path):
     folder = tmp_path / "probe"
     folder.mkdir()
-    return shutil.which("unshare") and subprocess.run([*on_a_small_disk("1m"), str(folder), "true"], capture_output=True).returncode == 0
+    return shutil.which("unshare") and subprocess.run(
+        [*on_a_small_disk("1m"), str(folder), "true"], capture_output=True).returncode == 0
 
 
 def test_X3_a_full_disk_refuses_goes_on_and_recovers(make_server, tmp_path):
     if not can_mount(tmp_path):
-        pytest.skip("this machine lets us mount nothing, not even in a name space; the journal's own limit is tested above")
+        pytest.skip(
+            "this machine lets us mount nothing, not even in a name space; the journal's own limit is tested above")
     data = tmp_path / "small"
     data.mkdir()
     server = make_server("--set", "journal.segment_bytes=4MiB", data=data, wrapper=[*on_a_small_disk("40m"), str(data)])

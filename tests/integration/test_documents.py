@@ -1,6 +1,6 @@
-"""The documents that the server writes about itself, OpenAPI 3.1 of its HTTP door and AsyncAPI 3.0 of its WebSockets: judged
-by packages made for it, and driven against the server. Everything that they name is asked, rightly and wrongly, and whatever
-is answered must be what they say.
+"""The documents that the server writes about itself, OpenAPI 3.1 of its HTTP door and AsyncAPI 3.0 of its WebSockets:
+judged by packages made for it, and driven against the server. Everything that they name is asked, rightly and wrongly,
+and whatever is answered must be what they say.
 
 This runs in an environment of its own, that ctest makes (make_venv.py, documents_requirements.txt).
 """
@@ -39,10 +39,12 @@ DURATION = re.compile(r"^[0-9.]+(ms|s|m|h|d)?$")
 
 
 def examples(strategy, count):
-    """So many, the same ones at each run. They are asked outside of hypothesis: a server has a state, and cannot be asked again."""
+    """So many, the same ones at each run. They are asked outside of hypothesis: a server has a state, and cannot be
+    asked again."""
     found = []
 
-    @settings(max_examples=count, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=count, deadline=None, database=None, derandomize=True,
+              suppress_health_check=list(HealthCheck))
     @given(strategy)
     def each(example):
         found.append(example)

@@ -1,7 +1,9 @@
-"""A message sent through any door is received through any other with the same fields (docs/protocol.md, sections 4, 11 to 13).
+"""A message sent through any door is received through any other with the same fields (docs/protocol.md, sections 4, 11
+to 13).
 
-Each door is a class with send(message) and receive(mailbox). A message is a dict of the fields of section 4 in the words of section
-12, content as bytes. What a door cannot say (the command line has no field `id`) is not in what is compared.
+Each door is a class with send(message) and receive(mailbox). A message is a dict of the fields of section 4 in the
+words of section 12, content as bytes. What a door cannot say (the command line has no field `id`) is not in what is
+compared.
 """
 
 import asyncio
@@ -21,13 +23,22 @@ TYPES = ["task", "query", "response", "event", "command", "status", "notificatio
 MODES = ["at_most_once", "at_least_once", "exactly_once"]
 JSON_TYPES = ("application/json",)
 
-TEXT = {"from": "carol", "to": "bob", "type": "query", "priority": 3, "content_type": "text/plain", "conversation": "c-1",
-        "correlation": "m-0", "reply_to": "carol", "key": "k-1", "ttl": 3_600_000, "deliver_at": 1_700_000_000_000, "mode": "at_least_once",
-        "metadata": {"lang": "en", "äöü": "€ 漢字"}, "content": "Grüße, 漢字 and \"quotes\"\n\ttabs".encode()}
+TEXT = {
+    "from": "carol", "to": "bob", "type": "query", "priority": 3, "content_type": "text/plain", "conversation": "c-1",
+    "correlation": "m-0", "reply_to": "carol", "key": "k-1", "ttl": 3_600_000, "deliver_at": 1_700_000_000_000,
+    "mode": "at_least_once", "metadata": {"lang": "en",
+                                          "äöü": "€ 漢字"}, "content": "Grüße, 漢字 and \"quotes\"\n\ttabs".encode()
+}
 MESSAGES = {
     "text with every field": TEXT,
-    "json": {**TEXT, "type": "review", "content_type": "application/json", "content": b'{"a":[1,2.5,null,true],"b":{"c":"\xc3\xa9"}}'},
-    "bytes": {**TEXT, "type": "command", "priority": 10, "content_type": "application/octet-stream", "content": bytes(range(256))},
+    "json": {
+        **TEXT, "type": "review", "content_type": "application/json",
+        "content": b'{"a":[1,2.5,null,true],"b":{"c":"\xc3\xa9"}}'
+    },
+    "bytes": {
+        **TEXT, "type": "command", "priority": 10, "content_type": "application/octet-stream",
+        "content": bytes(range(256))
+    },
     "an image": {**TEXT, "content_type": "image/png", "content": b"\x89PNG\r\n\x1a\n\x00\x00"},
     "nothing but content": {"from": "carol", "to": "bob", "content_type": "text/plain", "content": b"x"},
     "empty": {"from": "carol", "to": "bob", "content_type": "text/plain", "content": b""},
@@ -74,7 +85,9 @@ def to_json(fields):
 
 
 def from_json(fields):
-    fields = {name: value for name, value in fields.items() if name not in ("lease", "delivery", "redelivered", "status")}
+    fields = {
+        name: value for name, value in fields.items() if name not in ("lease", "delivery", "redelivered", "status")
+    }
     content = fields.get("content", "")
     if fields.pop("content_encoding", None) == "base64":
         content = base64.b64decode(content)
@@ -126,7 +139,8 @@ class Http:
 
     def call(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=15)
-        connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+        connection.request(method, path, None if body is None else json.dumps(body),
+                           {"Content-Type": "application/json"})
         answer = connection.getresponse()
         text = answer.read()
         connection.close()
@@ -140,7 +154,8 @@ class Http:
         status, answer = self.call("GET", f"/api/messages?agent={mailbox}&limit=1&wait=5s")
         assert status == 200 and len(answer["messages"]) == 1, answer
         got = answer["messages"][0]
-        status, settled = self.call("PUT", f"/api/messages/{got['id']}/status", {"status": "processed", "lease": got["lease"]})
+        status, settled = self.call("PUT", f"/api/messages/{got['id']}/status",
+                                    {"status": "processed", "lease": got["lease"]})
         assert status == 200, settled
         return from_json(got)
 
@@ -216,15 +231,17 @@ class WebSocketBinary:
 
 class CommandLine:
     # Its --delay is counted from now, so it has no word for a time in the past.
-    OPTIONS = {"type": "--type", "priority": "--priority", "content_type": "--content-type", "conversation": "--conversation",
-               "correlation": "--correlation", "reply_to": "--reply-to", "key": "--key", "ttl": "--ttl", "mode": "--mode"}
+    OPTIONS = {
+        "type": "--type", "priority": "--priority", "content_type": "--content-type", "conversation": "--conversation",
+        "correlation": "--correlation", "reply_to": "--reply-to", "key": "--key", "ttl": "--ttl", "mode": "--mode"
+    }
 
     def __init__(self, server):
         self.server = server
 
     def run(self, *arguments, stdin=b""):
-        done = subprocess.run([PROGRAM, "--server", self.server.address, *arguments], input=stdin, capture_output=True, env=environment(),
-                              timeout=30)
+        done = subprocess.run([PROGRAM, "--server", self.server.address, *arguments], input=stdin, capture_output=True,
+                              env=environment(), timeout=30)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -270,7 +287,8 @@ def test_U3_a_message_arrives_with_the_same_fields_through_any_door(shared, send
 
 
 @pytest.mark.parametrize("receiver", [door for door in DOORS], ids=lambda door: f"to-{door.__name__}")
-@pytest.mark.parametrize("sender", [door for door in DOORS if door is not CommandLine], ids=lambda door: f"from-{door.__name__}")
+@pytest.mark.parametrize("sender", [door for door in DOORS if door is not CommandLine],
+                         ids=lambda door: f"from-{door.__name__}")
 def test_U3_metadata_keeps_its_shape_through_any_door(shared, sender, receiver):
     sender(shared).send(fresh(STRUCTURED))
     assert receiver(shared).receive("bob")["metadata"] == STRUCTURED["metadata"]
@@ -282,7 +300,8 @@ def test_X10_B4_a_receipt_tells_the_same_through_http(shared):
     text = f"{id[:8]}-{id[8:12]}-{id[12:16]}-{id[16:20]}-{id[20:]}"
     door = Http(shared)
     status, receipt = door.call("GET", f"/api/messages/{text}")
-    assert status == 200 and (receipt["state"], receipt["status"], receipt["recipient"]) == ("queued", "pending", "dora")
+    assert status == 200 and (receipt["state"], receipt["status"], receipt["recipient"]) == ("queued", "pending",
+                                                                                             "dora")
     client.ack(client.receive("dora")[0].lease)
     status, receipt = door.call("GET", f"/api/messages/{text}")
     assert (receipt["state"], receipt["status"], receipt["deliveries"]) == ("acknowledged", "processed", 1)

@@ -1,8 +1,8 @@
-"""The fields of a message that promise something, given at one door and kept at every other: what each of them does is the same
-whoever asks, and in whatever words (docs/delivery.md, "Where each promise is used").
+"""The fields of a message that promise something, given at one door and kept at every other: what each of them does is
+the same whoever asks, and in whatever words (docs/delivery.md, "Where each promise is used").
 
-A door has publish(**message) -> what is answered, take(mailbox, settle) -> the messages, settled at once, and call(name, **arguments).
-Fields are those of section 12 of docs/protocol.md.
+A door has publish(**message) -> what is answered, take(mailbox, settle) -> the messages, settled at once, and
+call(name, **arguments). Fields are those of section 12 of docs/protocol.md.
 """
 
 import asyncio
@@ -34,7 +34,10 @@ class NativeDoor:
         except Refused as refused:
             return {"code": refused.name}
         hex = sent.id.hex()
-        return {"id": f"{hex[:8]}-{hex[8:12]}-{hex[12:16]}-{hex[16:20]}-{hex[20:]}", "outcome": sent.outcome, "state": sent.state}
+        return {
+            "id": f"{hex[:8]}-{hex[8:12]}-{hex[12:16]}-{hex[16:20]}-{hex[20:]}", "outcome": sent.outcome,
+            "state": sent.state
+        }
 
     def take(self, mailbox, settle="ack", wait_ms=MOMENT_MS):
         got = self.client.receive(mailbox, max=100, wait_ms=wait_ms)
@@ -44,7 +47,10 @@ class NativeDoor:
         for one in got:
             chain = one.fields.get("chain", b"")
             one.fields["chain"] = [chain[at:at + 16] for at in range(0, len(chain), 16)]
-        return [{**one.fields, "type": names.get(one.fields.get("type"), "task"), "content": one.content.decode(errors="replace")} for one in got]
+        return [{
+            **one.fields, "type": names.get(one.fields.get("type"), "task"),
+            "content": one.content.decode(errors="replace")
+        } for one in got]
 
     def call(self, name, /, **arguments):
         got = self.client.carry_out(name, **arguments)
@@ -102,7 +108,8 @@ class WebsocketDoor:
             got.append(said)
             said = self._read()
         for one in got:
-            assert self._ask(settle, leases=[one["lease"]], **({"reason": "no"} if settle == "reject" else {}))["settled"] == 1
+            assert self._ask(settle, leases=[one["lease"]],
+                             **({"reason": "no"} if settle == "reject" else {}))["settled"] == 1
         return [one["message"] for one in got]
 
     def call(self, name, /, **arguments):
@@ -117,9 +124,9 @@ class WebsocketDoor:
 class Shell:
     """The command line, and with it the C++ library."""
 
-    FLAGS = {"type": "--type", "group": "--group", "cause": "--cause", "key": "--key", "ttl": "--ttl", "conversation": "--conversation",
-             "delay": "--delay", "deliver_at": "--deliver-at", "expires_at": "--expires-at",
-             "topic": None, "mode": "--mode"}
+    FLAGS = {"type": "--type", "group": "--group", "cause": "--cause", "key": "--key", "ttl": "--ttl",
+             "conversation": "--conversation", "delay": "--delay", "deliver_at": "--deliver-at",
+             "expires_at": "--expires-at", "topic": None, "mode": "--mode"}
 
     def __init__(self, server):
         self.server = server
@@ -142,11 +149,15 @@ class Shell:
         return json.loads(run.stdout)
 
     def take(self, mailbox, settle="ack", wait_ms=MOMENT_MS):
-        run = self.server.cli("recv", mailbox, "--json", "--max", "100", "--wait", f"{wait_ms}ms", *(["--reject", "no"] if settle == "reject" else []))
+        run = self.server.cli("recv", mailbox, "--json", "--max", "100", "--wait", f"{wait_ms}ms",
+                              *(["--reject", "no"] if settle == "reject" else []))
         return [json.loads(line) for line in run.stdout.splitlines()]
 
     def call(self, name, /, **arguments):
-        words = {"dead.list": ["dead", "list", "--json"], "conversation.cost": ["conversation", "cost", arguments.get("conversation", ""), "--json"]}[name]
+        words = {
+            "dead.list": ["dead", "list", "--json"],
+            "conversation.cost": ["conversation", "cost", arguments.get("conversation", ""), "--json"],
+        }[name]
         lines = [json.loads(line) for line in self.server.cli(*words).stdout.splitlines()]
         return {"dead": lines} if name == "dead.list" else lines[0]
 

@@ -1,13 +1,26 @@
-"""Envelopes of other systems at the doors that speak JSON (docs/protocol.md, section 12): refused, until they are understood."""
+"""Envelopes of other systems at the doors that speak JSON (docs/protocol.md, section 12):
+refused, until they are understood."""
 
 import pytest
 from test_http import Http
 from test_websocket import run
 
 FOREIGN = {
-    "CloudEvents": {"specversion": "1.0", "type": "com.example.done", "source": "/builds", "id": "0193f2c4-a1b2-7def-8123-456789abcdef",
-                    "datacontenttype": "application/json", "data": {"change": 12}},
-    "CloudEvents with a content": {"specversion": "1.0", "type": "t", "source": "/s", "content": "an extension", "data": "x"},
+    "CloudEvents": {
+        "specversion": "1.0",
+        "type": "com.example.done",
+        "source": "/builds",
+        "id": "0193f2c4-a1b2-7def-8123-456789abcdef",
+        "datacontenttype": "application/json",
+        "data": {"change": 12},
+    },
+    "CloudEvents with a content": {
+        "specversion": "1.0",
+        "type": "t",
+        "source": "/s",
+        "content": "an extension",
+        "data": "x",
+    },
     "JSON-RPC": {"jsonrpc": "2.0", "method": "message/send", "params": {"text": "hello"}, "content": "x"},
     "FIPA ACL": {"performative": "inform", "sender": "ann", "receiver": "bob", "content": "x"},
     "JSON-LD": {"@context": "https://www.w3.org/ns/activitystreams", "type": "Note", "content": "x"},
@@ -24,7 +37,9 @@ def test_U3_an_envelope_of_another_system_is_refused_and_not_emptied(server, env
     ask = Http(server)
     message = {**envelope, **where}
     status, body = ask("POST", "/api/messages", message)
-    assert (status, body["code"]) == (400, "invalid_field") and ("not understood" in body["error"] or "would be lost" in body["error"])
+    assert (status, body["code"]) == (400, "invalid_field") and (
+        "not understood" in body["error"] or "would be lost" in body["error"]
+    )
     results = ask("POST", "/api/messages", [{"to": "bob", "content": "mine"}, message])[1]
     assert results[0]["outcome"] == "queued" and results[1]["code"] == "invalid_field"
     assert ask("POST", "/api/messages/batch", {"messages": [message], "atomic": True})[0] == 400
@@ -48,7 +63,14 @@ def test_U3_a_cloud_event_by_its_headers_is_refused(server):
 def test_U3_what_is_not_a_field_is_ignored_beside_a_content_and_a_message_may_be_sent_on_as_it_came(server):
     ask = Http(server)
     for more in ({"content": "x"}, {"content": ""}, {"data": None}, {}):
-        assert ask("POST", "/api/messages", {"to": "bob", "x-mine": None, **({"x-other": 1} if more.get("content") else {}), **more})[0] == 201
+        assert (
+            ask(
+                "POST",
+                "/api/messages",
+                {"to": "bob", "x-mine": None, **({"x-other": 1} if more.get("content") else {}), **more},
+            )[0]
+            == 201
+        )
     for got in ask("GET", "/api/messages?agent=bob&wait=1s")[1]["messages"]:
         got.pop("id")
         assert ask("POST", "/api/messages", {**got, "to": "ann"})[0] == 201

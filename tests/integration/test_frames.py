@@ -36,7 +36,8 @@ def still_serves(server):
     client.close()
 
 
-@pytest.mark.parametrize("first", [b"\x00" * 64, b"hello folkmoot\r\n", b"\xff" * 32, b"\x80\x00\x00\x00\x02" + bytes(40)])
+@pytest.mark.parametrize("first",
+                         [b"\x00" * 64, b"hello folkmoot\r\n", b"\xff" * 32, b"\x80\x00\x00\x00\x02" + bytes(40)])
 def test_bytes_of_no_protocol_are_closed_without_an_answer(server, first):
     assert read_all(connection(server, first)) == b""
     still_serves(server)
@@ -58,10 +59,13 @@ def test_a_hello_of_another_version_is_refused(server):
         client.close()
 
 
-@pytest.mark.parametrize("body", [b"", b"\xc1", b"\x80", b"\x81\x00", b"\x81\x00\xa1x", b"\x90", b"\x82\x00\x01\x01\xc4\x01x",
-                                  msgpack.packb({0: 1, 1: "x" * 256}), msgpack.packb({0: 1, 1: "a\nb"}),
-                                  msgpack.packb({0: 1, 1: "@mine"}), msgpack.packb({0: 1, 1: "$sys"})],
-                         ids=lambda body: body[:12].hex() or "empty")
+@pytest.mark.parametrize("body", [
+    b"", b"\xc1", b"\x80", b"\x81\x00", b"\x81\x00\xa1x", b"\x90", b"\x82\x00\x01\x01\xc4\x01x",
+    msgpack.packb({0: 1, 1: "x" * 256}),
+    msgpack.packb({0: 1, 1: "a\nb"}),
+    msgpack.packb({0: 1, 1: "@mine"}),
+    msgpack.packb({0: 1, 1: "$sys"})
+], ids=lambda body: body[:12].hex() or "empty")
 def test_a_bad_hello_is_not_welcomed(server, body):
     client = Client(("127.0.0.1", server.port), hello=False)
     client.send_frame(native.HELLO, body, request=0)
@@ -124,27 +128,56 @@ def test_an_unknown_opcode_is_an_error_and_the_connection_goes_on(connect, opcod
 
 
 BODIES = [
-    (native.PUBLISH, b""), (native.PUBLISH, b"\xc1"), (native.PUBLISH, b"\x81"), (native.PUBLISH, b"\x81\x03"),
-    (native.PUBLISH, b"\xdf\xff\xff\xff\xff"), (native.PUBLISH, b"\x81\xa2to\xa1x"), (native.PUBLISH, b"\x81\xff\xa1x"),
-    (native.PUBLISH, b"\x82\x03\xa1a\x03\xa1b"), (native.PUBLISH_BATCH, b""), (native.PUBLISH_BATCH, struct.pack("<I", 1)),
-    (native.PUBLISH_BATCH, struct.pack("<II", 1, 100) + b"x"), (native.PUBLISH_BATCH, struct.pack("<I", 0xFFFFFFFF)),
+    (native.PUBLISH, b""),
+    (native.PUBLISH, b"\xc1"),
+    (native.PUBLISH, b"\x81"),
+    (native.PUBLISH, b"\x81\x03"),
+    (native.PUBLISH, b"\xdf\xff\xff\xff\xff"),
+    (native.PUBLISH, b"\x81\xa2to\xa1x"),
+    (native.PUBLISH, b"\x81\xff\xa1x"),
+    (native.PUBLISH, b"\x82\x03\xa1a\x03\xa1b"),
+    (native.PUBLISH_BATCH, b""),
+    (native.PUBLISH_BATCH, struct.pack("<I", 1)),
+    (native.PUBLISH_BATCH, struct.pack("<II", 1, 100) + b"x"),
+    (native.PUBLISH_BATCH, struct.pack("<I", 0xFFFFFFFF)),
     (native.PUBLISH_BATCH, struct.pack("<I", 10_001) + struct.pack("<I", 0) * 10_001),
-    (native.SUBSCRIBE, b""), (native.SUBSCRIBE, b"\x80"), (native.SUBSCRIBE, b"\x81\x00\x05"), (native.CONSUME, b"\x80"),
-    (native.CONSUME, msgpack.packb({0: "bob", 1: -1})), (native.CONSUME, msgpack.packb({0: "bob", 1: 65_536})),
-    (native.CONSUME, msgpack.packb({0: "@bob", 1: 1})), (native.CANCEL, b"\x01"), (native.CANCEL, b"\x01" * 5),
-    (native.RECEIVE, msgpack.packb({0: "bob", 1: 0})), (native.RECEIVE, msgpack.packb({0: "bob", 1: 1001})),
-    (native.RECEIVE, msgpack.packb({0: "", 1: 1})), (native.RECEIVE, msgpack.packb({1: 1})), (native.ACK, b""), (native.ACK, b"\x01" * 7),
-    (native.NACK, b"\xc1"), (native.NACK, msgpack.packb({0: ["x"]})), (native.NACK, msgpack.packb({0: [-1]})),
-    (native.EXTEND, msgpack.packb({0: 5})), (native.REQUEST, b"\x01"), (native.REQUEST, struct.pack("<I", 1000) + b"\xc1"),
-    (native.REQUEST, struct.pack("<I", 1000) + msgpack.packb({4: "topic"})), (native.RECEIPT, b"\x01" * 15),
-    (native.RECEIPT, b"\x01" * 16 * 1001), (native.WAIT, b"\x80"), (native.WAIT, b"\x81\x00"), (native.STATS, b"\xc1"),
-    (native.PING, b"x" * 65), (native.MAILBOX, b"\x80"),
-    (native.MAILBOX, msgpack.packb({0: "bob", 1: 0})), (native.MAILBOX, msgpack.packb({0: "bob", 2: 7})),
+    (native.SUBSCRIBE, b""),
+    (native.SUBSCRIBE, b"\x80"),
+    (native.SUBSCRIBE, b"\x81\x00\x05"),
+    (native.CONSUME, b"\x80"),
+    (native.CONSUME, msgpack.packb({0: "bob", 1: -1})),
+    (native.CONSUME, msgpack.packb({0: "bob", 1: 65_536})),
+    (native.CONSUME, msgpack.packb({0: "@bob", 1: 1})),
+    (native.CANCEL, b"\x01"),
+    (native.CANCEL, b"\x01" * 5),
+    (native.RECEIVE, msgpack.packb({0: "bob", 1: 0})),
+    (native.RECEIVE, msgpack.packb({0: "bob", 1: 1001})),
+    (native.RECEIVE, msgpack.packb({0: "", 1: 1})),
+    (native.RECEIVE, msgpack.packb({1: 1})),
+    (native.ACK, b""),
+    (native.ACK, b"\x01" * 7),
+    (native.NACK, b"\xc1"),
+    (native.NACK, msgpack.packb({0: ["x"]})),
+    (native.NACK, msgpack.packb({0: [-1]})),
+    (native.EXTEND, msgpack.packb({0: 5})),
+    (native.REQUEST, b"\x01"),
+    (native.REQUEST, struct.pack("<I", 1000) + b"\xc1"),
+    (native.REQUEST, struct.pack("<I", 1000) + msgpack.packb({4: "topic"})),
+    (native.RECEIPT, b"\x01" * 15),
+    (native.RECEIPT, b"\x01" * 16 * 1001),
+    (native.WAIT, b"\x80"),
+    (native.WAIT, b"\x81\x00"),
+    (native.STATS, b"\xc1"),
+    (native.PING, b"x" * 65),
+    (native.MAILBOX, b"\x80"),
+    (native.MAILBOX, msgpack.packb({0: "bob", 1: 0})),
+    (native.MAILBOX, msgpack.packb({0: "bob", 2: 7})),
     (native.MAILBOX, msgpack.packb({0: "bob", 4: 70_000})),
 ]
 
 
-@pytest.mark.parametrize("opcode, body", BODIES, ids=[f"{opcode:02x}-{index}" for index, (opcode, _) in enumerate(BODIES)])
+@pytest.mark.parametrize("opcode, body", BODIES,
+                         ids=[f"{opcode:02x}-{index}" for index, (opcode, _) in enumerate(BODIES)])
 def test_a_body_that_does_not_parse_is_an_error_and_the_connection_goes_on(connect, opcode, body):
     client = connect("a")
     with pytest.raises(Refused) as refused:
@@ -154,12 +187,23 @@ def test_a_body_that_does_not_parse_is_an_error_and_the_connection_goes_on(conne
 
 
 FIELDS = [
-    ("no_recipient", {}), ("no_recipient", {"to": "a", "topic": "b"}), ("invalid_name", {"to": ""}), ("invalid_name", {"to": "x" * 256}),
-    ("invalid_name", {"to": "a\x00b"}), ("invalid_name", {"to": "$sys"}), ("invalid_name", {"to": "a", "from": "@x"}),
-    ("invalid_field", {"to": "a", "priority": 0}), ("invalid_field", {"to": "a", "priority": 11}),
-    ("invalid_field", {"to": "a", "type": 0}), ("invalid_field", {"to": "a", "type": 11}), ("invalid_field", {"to": "a", "mode": 3}),
-    ("invalid_field", {"to": "a", "ttl": -1}), ("invalid_field", {"to": "a", "ttl": "30s"}), ("invalid_field", {"to": "a", "metadata": [1]}),
-    ("invalid_field", {"to": "a", "metadata": {"x": "y" * 70_000}}), ("invalid_field", {"to": "a", "id": b"short"}),
+    ("no_recipient", {}),
+    ("no_recipient", {"to": "a", "topic": "b"}),
+    ("invalid_name", {"to": ""}),
+    ("invalid_name", {"to": "x" * 256}),
+    ("invalid_name", {"to": "a\x00b"}),
+    ("invalid_name", {"to": "$sys"}),
+    ("invalid_name", {"to": "a", "from": "@x"}),
+    ("invalid_field", {"to": "a", "priority": 0}),
+    ("invalid_field", {"to": "a", "priority": 11}),
+    ("invalid_field", {"to": "a", "type": 0}),
+    ("invalid_field", {"to": "a", "type": 11}),
+    ("invalid_field", {"to": "a", "mode": 3}),
+    ("invalid_field", {"to": "a", "ttl": -1}),
+    ("invalid_field", {"to": "a", "ttl": "30s"}),
+    ("invalid_field", {"to": "a", "metadata": [1]}),
+    ("invalid_field", {"to": "a", "metadata": {"x": "y" * 70_000}}),
+    ("invalid_field", {"to": "a", "id": b"short"}),
     ("invalid_field", {"topic": "a", "mode": 1}),
 ]
 

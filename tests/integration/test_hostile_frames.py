@@ -1,5 +1,5 @@
-"""Frames of every kind, damaged in every way, at the native door: the server answers or ends the connection, serves everybody else, and keeps
-what it confirmed. The damage comes from a seed, which a failure names.
+"""Frames of every kind, damaged in every way, at the native door: the server answers or ends the connection, serves
+everybody else, and keeps what it confirmed. The damage comes from a seed, which a failure names.
 """
 
 import contextlib
@@ -12,27 +12,36 @@ import uuid
 
 import msgpack
 import pytest
-from native import (ACK, ATOMIC, CALL, CANCEL, COMPLETE, CONTENT_FINISH, CONTENT_READ, CONTENT_STAT, CONTENT_WRITE, CREDIT, PING, PUBLISH,
-                    PUBLISH_BATCH, QUIET, RECEIPT, REQUEST, STREAM, Client, Ended, Refused, frame, message, messages_body)
+from native import (ACK, ATOMIC, CALL, CANCEL, COMPLETE, CONTENT_FINISH, CONTENT_READ, CONTENT_STAT, CONTENT_WRITE,
+                    CREDIT, PING, PUBLISH, PUBLISH_BATCH, QUIET, RECEIPT, REQUEST, STREAM, Client, Ended, Refused,
+                    frame, message, messages_body)
 from program import PROGRAM, SANITIZED, environment
 
 SEEDS = 40 if SANITIZED else 120
 FRAMES = 60
 BOXES = ["ann", "bob", "cyd", "dan"]
 HASH = bytes(range(32))
-TEXTS = ["", "ann", "bob", "a.b", "a.*", "a.>", ">", "@1.0", "@1.ffffffffffffffff", "$bus", "$unrouted", "\0", "x" * 256, "é" * 100, "content.a[0] = 1",
-         "((((((((((", "priority > 3 AND NOT (a IN ('b'))", "*/5 * * * *", "text/plain", "gzip", "application/json"]
+TEXTS = [
+    "", "ann", "bob", "a.b", "a.*", "a.>", ">", "@1.0", "@1.ffffffffffffffff", "$bus", "$unrouted", "\0", "x" * 256,
+    "é" * 100, "content.a[0] = 1", "((((((((((", "priority > 3 AND NOT (a IN ('b'))", "*/5 * * * *", "text/plain",
+    "gzip", "application/json"
+]
 NUMBERS = [0, 1, 2, 3, 255, 2**16, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1, -1, -2**31, -2**63]
 # What the program itself says it has: a frame or an operation more is attacked as well, without a line here.
-LISTS = json.loads(subprocess.run([PROGRAM, "describe", "--json"], capture_output=True, check=True, env=environment()).stdout)
+LISTS = json.loads(
+    subprocess.run([PROGRAM, "describe", "--json"], capture_output=True, check=True, env=environment()).stdout)
 OPCODES = [row["opcode"] for row in LISTS["frames"] if row["name"] != "HELLO"]
 MAPS = {row["opcode"]: row["fields"] for row in LISTS["frames"] if row["map"]}
 OPERATIONS = [*LISTS["operations"], {"name": "no.call", "fields": []}]
-ARGUMENTS = ["", "{}", "[]", "null", "{", '{"a":' * 300 + "1" + "}" * 300, '{"name":"r","targets":[{"agent":"ann"}],"strategy":"weighted"}',
-             '{"name":"s","every_ms":3600000,"message":{"to":"ann","content":"x"}}', '{"name":"s","cron":"* * * * *","message":{"to":"bob"}}',
-             '{"limit":0}', '{"limit":18446744073709551616}', '{"limit":-1,"after":"ann"}', '{"mailbox":"ann","reason":"expired","filter":"priority > 1"}',
-             '{"name":"ann","max_messages":0}', '{"name":"bob","retry":{"attempts":0,"backoff":"fixed"}}', '{"agent":"ann","load":1e308}',
-             '{"name":"c","conversation":"c"}']
+ARGUMENTS = [
+    "", "{}", "[]", "null", "{", '{"a":' * 300 + "1" + "}" * 300,
+    '{"name":"r","targets":[{"agent":"ann"}],"strategy":"weighted"}',
+    '{"name":"s","every_ms":3600000,"message":{"to":"ann","content":"x"}}',
+    '{"name":"s","cron":"* * * * *","message":{"to":"bob"}}', '{"limit":0}', '{"limit":18446744073709551616}',
+    '{"limit":-1,"after":"ann"}', '{"mailbox":"ann","reason":"expired","filter":"priority > 1"}',
+    '{"name":"ann","max_messages":0}', '{"name":"bob","retry":{"attempts":0,"backoff":"fixed"}}',
+    '{"agent":"ann","load":1e308}', '{"name":"c","conversation":"c"}'
+]
 
 
 def any_value(chance, depth=0):
@@ -55,9 +64,13 @@ def any_message(chance, ids):
     """An envelope that is right but for a field or two, or not."""
     fields = {"content_type": "text/plain"}
     fields["topic" if chance.random() < 0.3 else "to"] = chance.choice(BOXES)
-    extra = {"ttl": 1_000, "priority": 7, "key": "k", "group": "g", "conversation": "c", "cause": chance.choice(ids), "hops": 3, "chain": chance.choice(ids),
-             "metadata": {"a": 1, "cost_tokens": 5}, "retry": {0: 2, 1: 10}, "bounce": True, "expects_reply": False, "mode": 1, "type": 2, "reply_to": "bob",
-             "deliver_at": int(time.time() * 1000) + 50, "content_ref": [HASH, 7], "encoding": "gzip", "from_": "eve", "id": chance.choice(ids)}
+    extra = {
+        "ttl": 1_000, "priority": 7, "key": "k", "group": "g", "conversation": "c", "cause": chance.choice(ids),
+        "hops": 3, "chain": chance.choice(ids), "metadata": {"a": 1,
+                                                             "cost_tokens": 5}, "retry": {0: 2, 1: 10}, "bounce": True,
+        "expects_reply": False, "mode": 1, "type": 2, "reply_to": "bob", "deliver_at": int(time.time() * 1000) + 50,
+        "content_ref": [HASH, 7], "encoding": "gzip", "from_": "eve", "id": chance.choice(ids)
+    }
     for name in chance.sample(sorted(extra), chance.randrange(4)):
         fields[name] = extra[name] if chance.random() < 0.6 else any_value(chance)
     try:
@@ -78,7 +91,10 @@ def likely(chance, field, leases):
         case "lease":
             return chance.choice(leases)
         case "list":
-            return [likely(chance, {**field["element"], "name": field["name"]}, leases) for _ in range(chance.randrange(1, 5))]
+            return [
+                likely(chance, {**field["element"], "name": field["name"]}, leases)
+                for _ in range(chance.randrange(1, 5))
+            ]
         case "boolean":
             return chance.choice([True, False])
         case "real":
@@ -141,7 +157,8 @@ def any_body(chance, opcode, leases, ids):
         CONTENT_WRITE: lambda: struct.pack("<IQ", chance.randrange(30), 0) + b"x" * 50,
         CONTENT_FINISH: lambda: struct.pack("<I", chance.randrange(30)) + HASH,
         CONTENT_STAT: lambda: HASH,
-        CONTENT_READ: lambda: HASH + struct.pack("<QI", chance.choice([0, 2**64 - 1]), chance.choice([0, 100, 2**32 - 1])),
+        CONTENT_READ: lambda: HASH + struct.pack("<QI", chance.choice([0, 2**64 - 1]), chance.choice(
+            [0, 100, 2**32 - 1])),
     }.get(opcode, lambda: chance.randbytes(20))()  # one that is new, and of fixed layout
 
 
@@ -158,7 +175,10 @@ def damaged(chance, body):
             case 2:
                 body[at:at] = chance.randbytes(chance.randrange(1, 9))
             case 3:
-                body[at:at + 4] = chance.choice([b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xdf\xff\xff\xff\xff", b"\xdd\xff\xff\xff\xff", b"\xc6\xff\xff\xff\xff"])
+                body[at:at + 4] = chance.choice([
+                    b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xdf\xff\xff\xff\xff", b"\xdd\xff\xff\xff\xff",
+                    b"\xc6\xff\xff\xff\xff"
+                ])
             case 4:
                 body += body[at:]
     return bytes(body)
@@ -184,7 +204,8 @@ def attack(server, seed):
         if chance.random() < 0.03:
             opcode = chance.randrange(256)
         flags = chance.choice([0, 0, 0, QUIET, ATOMIC, STREAM, chance.randrange(256)])
-        request = chance.choice([chance.randrange(1, 30), chance.randrange(2**32)]) if chance.random() < 0.2 else next(client.numbers)
+        request = chance.choice([chance.randrange(1, 30), chance.randrange(2**32)]) if chance.random() < 0.2 else next(
+            client.numbers)
         whole = frame(opcode, body, request, flags)
         try:
             client.send(whole)
@@ -192,7 +213,8 @@ def attack(server, seed):
                 client.send(struct.pack("<I", chance.choice([0, 7, 9, 2**32 - 1])) + whole)
         except OSError:
             break
-    # Whatever it was: an answer to the last frame, or the end. (One that waits for the rest of a frame is told by its length alone.)
+    # Whatever it was: an answer to the last frame, or the end. (One that waits for the rest of a frame is told by its
+    # length alone.)
     try:
         client.send_frame(PING)
         client.socket.settimeout(0.05)

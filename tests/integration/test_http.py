@@ -34,7 +34,8 @@ def ask(server):
 
 
 def test_B2_B4_a_message_is_published_received_and_settled(ask):
-    status, sent = ask("POST", "/api/messages", {"from": "planner", "to": "analyst", "content": CONTENT, "priority": "high"})
+    status, sent = ask("POST", "/api/messages",
+                       {"from": "planner", "to": "analyst", "content": CONTENT, "priority": "high"})
     assert (status, sent["status"], sent["unread"], sent["last_read_age_ms"]) == (201, "pending", 1, None)
     assert ask("GET", f"/api/messages/{sent['id']}")[1]["state"] == "queued"
     status, got = ask("GET", "/api/messages?agent=analyst&limit=5&lease=30s")

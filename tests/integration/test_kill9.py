@@ -1,9 +1,9 @@
-"""Under load, the server is killed with SIGKILL fifty times and started again on the same folder (issue of the whole: nothing
-confirmed is lost, nothing acknowledged comes again).
+"""Under load, the server is killed with SIGKILL fifty times and started again on the same folder (issue of the whole:
+nothing confirmed is lost, nothing acknowledged comes again).
 
-Publishers send with many messages in flight and note what was confirmed; they never send a message twice. Consumers note in
-which run of the server each message was handed to them, and in which run its ack was answered. From these notes alone the
-verdict is given at the end, when the mailboxes are drained.
+Publishers send with many messages in flight and note what was confirmed; they never send a message twice. Consumers
+note in which run of the server each message was handed to them, and in which run its ack was answered. From these notes
+alone the verdict is given at the end, when the mailboxes are drained.
 """
 
 import collections
@@ -79,7 +79,8 @@ class Load:
                         number += 1
                         label = f"{name}-{number}"
                         flying[number] = label
-                        out.append(frame(PUBLISH, message(label, to=mailbox, mode=mode, priority=number % 3 + 4), number))
+                        out.append(
+                            frame(PUBLISH, message(label, to=mailbox, mode=mode, priority=number % 3 + 4), number))
                     self.sent[mailbox] += len(out)
                     client.send(b"".join(out))
                     for got in client.next_frames():
@@ -123,7 +124,8 @@ class Load:
                     if once:
                         client.credit(consumer, once)
                     if leases:
-                        request = client.send_frame(ACK, struct.pack(f"<{len(leases)}Q", *(lease for lease, _ in leases)))
+                        request = client.send_frame(ACK, struct.pack(f"<{len(leases)}Q",
+                                                                     *(lease for lease, _ in leases)))
                         asked[request] = leases
             except (OSError, Ended, Refused):
                 pass
@@ -177,11 +179,15 @@ def test_A7_killed_fifty_times_under_load_nothing_confirmed_is_lost(server):
     once = {label for label in load.deliveries if label.startswith("p-once")}
     twice = {label for label in once if len(load.deliveries[label]) > 1}
     redelivered = sum(len(runs) - 1 for label, runs in load.deliveries.items() if label not in once)
-    print(f"\n{KILLS} kills in {killing:.1f} s, slowest start {slowest * 1000:.0f} ms\n"
-          f"at_least_once: sent {sum(load.sent[m] for m in MAILBOXES)}, confirmed {len(durable)}, lost {len(lost)}, "
-          f"delivered {len(load.deliveries) - len(once)}, delivered again after a kill {redelivered}, acks answered {len(load.acked)}, "
-          f"delivered after an answered ack {len(again)}, twice in one run {len(doubled)}\n"
-          f"at_most_once:  sent {load.sent[ONCE]}, confirmed {len(load.confirmed[ONCE])}, delivered {len(once)}, twice {len(twice)}")
+    print(
+        f"\n{KILLS} kills in {killing:.1f} s, slowest start {slowest * 1000:.0f} ms\n"
+        f"at_least_once: sent {sum(load.sent[m] for m in MAILBOXES)}, confirmed {len(durable)}, lost {len(lost)}, "
+        f"delivered {len(load.deliveries) - len(once)}, delivered again after a kill {redelivered}, acks "
+        f"answered {len(load.acked)}, "
+        f"delivered after an answered ack {len(again)}, twice in one run {len(doubled)}\n"
+        f"at_most_once:  sent {load.sent[ONCE]}, confirmed {len(load.confirmed[ONCE])}, delivered {len(once)}, "
+        f"twice {len(twice)}"
+    )
     assert not lost, sorted(lost)[:20]
     assert not again, sorted(again)[:20]
     assert not doubled, sorted(doubled)[:20]

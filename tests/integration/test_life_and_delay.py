@@ -29,7 +29,11 @@ def publish(door, **fields):
 
 
 def text_time(seconds):
-    return datetime.fromtimestamp(time.time() + seconds, timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(time.time() + seconds, timezone.utc)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
 
 
 def test_X5_a_life_begins_when_the_message_is_due(door, short):

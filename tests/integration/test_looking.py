@@ -1,5 +1,5 @@
-"""Looking without touching: mailboxes, their messages, who holds them and who is there, through every door; and that looking counts as
-nothing (docs/operations.md, "Looking without touching")."""
+"""Looking without touching: mailboxes, their messages, who holds them and who is there, through every door; and that
+looking counts as nothing (docs/operations.md, "Looking without touching")."""
 
 import json
 import struct
@@ -86,7 +86,14 @@ def test_A3_messages_are_looked_at_and_not_touched(server, connect, door):
         page = peek(door, "box", content=True)
     assert page["next"] is None
     assert states(page) == ["leased", "waiting", "waiting", "scheduled", "waiting", "blocked"]
-    assert [one["message"]["content"] for one in page["messages"]] == ["0", "1", "2", "later", "one of a group", "one of a group"]
+    assert [one["message"]["content"] for one in page["messages"]] == [
+        "0",
+        "1",
+        "2",
+        "later",
+        "one of a group",
+        "one of a group",
+    ]
     first = page["messages"][0]
     assert first["id"] == text_of_id(held.fields["id"]) and first["holder"] == "bob" and first["deliveries"] == 1
     assert abs(first["held_since"] - began) < 10_000 and "held_until" not in first
@@ -98,7 +105,9 @@ def test_A3_messages_are_looked_at_and_not_touched(server, connect, door):
     bob.ack(held.lease)
     assert [got.delivery for got in bob.receive("box", max=10)] == [1, 1, 1]
     # Without content, unless it is asked for.
-    assert all("content" not in one["message"] or one["message"]["content"] == "" for one in peek(door, "box")["messages"])
+    assert all(
+        "content" not in one["message"] or one["message"]["content"] == "" for one in peek(door, "box")["messages"]
+    )
 
 
 def test_A3_looking_does_not_make_a_mailbox_read(server, connect, door):
@@ -111,7 +120,12 @@ def test_A3_looking_does_not_make_a_mailbox_read(server, connect, door):
 def test_A3_a_long_mailbox_is_seen_page_by_page(connect, door):
     alice, bob = connect("alice"), connect("bob")
     for at in range(0, 3000, 500):
-        alice.publish_batch([message(str(number), to="box", priority=number % 10 + 1, content_type="text/plain") for number in range(at, at + 500)])
+        alice.publish_batch(
+            [
+                message(str(number), to="box", priority=number % 10 + 1, content_type="text/plain")
+                for number in range(at, at + 500)
+            ]
+        )
     for got in bob.receive("box", max=100):
         bob.nack(got.lease, delay_ms=60_000)
     settle_down(door, "box", 1000)
@@ -147,7 +161,12 @@ def test_A3_settings_in_force_say_whose_they_are_and_changing_one_leaves_the_oth
     assert "code" not in before
     door.call("mailbox.configure", name="box", max_deliveries=3)
     shown = door.call("mailbox.show", name="box")
-    assert (shown["max_messages"], shown["default_ttl_ms"], shown["max_deliveries"], shown["overflow"]) == (10, 60_000, 3, "reject")
+    assert (shown["max_messages"], shown["default_ttl_ms"], shown["max_deliveries"], shown["overflow"]) == (
+        10,
+        60_000,
+        3,
+        "reject",
+    )
     assert shown["own"] == ["max_messages", "default_ttl_ms", "max_deliveries"]
     server.restart()
 
@@ -185,7 +204,9 @@ def test_A3_mailboxes_are_listed_by_name_page_by_page(connect, door):
         after = {"after": page["next"]}
     assert [one["name"] for one in seen] == names
     assert all(one["ready"] == 1 and one["oldest_age_ms"] >= 0 for one in seen)
-    assert [one["name"] for one in door.call("mailbox.list", match="*07*")["mailboxes"]] == [name for name in names if "07" in name]
+    assert [one["name"] for one in door.call("mailbox.list", match="*07*")["mailboxes"]] == [
+        name for name in names if "07" in name
+    ]
 
 
 def test_A3_a_mailbox_is_deleted_with_its_settings(server, connect, door):
@@ -217,7 +238,10 @@ def test_A3_a_deleted_mailbox_stays_deleted(server):
     server.cli("mailbox", "set", "box", "--max-messages", "5")
     server.cli("send", "box", "x")
     assert server.cli("mailbox", "delete", "box").returncode == 1
-    assert server.cli("mailbox", "delete", "box", "--messages").stdout == "mailbox box is deleted, with 1 message(s) and 0 dead letter(s)\n"
+    assert (
+        server.cli("mailbox", "delete", "box", "--messages").stdout
+        == "mailbox box is deleted, with 1 message(s) and 0 dead letter(s)\n"
+    )
     server.kill9()
     server.start()
     assert server.cli("mailbox", "show", "box").returncode == 1
@@ -297,7 +321,11 @@ def test_A19_connections_tell_who_is_there_and_what_they_have(server, connect, d
         bob.delivery()
     (row,) = rows(door, "connection.list", "connections", agent="bob")
     assert (row["door"], row["consumers"], row["subscriptions"], row["held"]) == ("native", 1, 1, 2)
-    assert abs(row["held_since"] - before) < 10_000 and abs(row["last_seen"] - before) < 10_000 and row["since"] <= row["last_seen"]
+    assert (
+        abs(row["held_since"] - before) < 10_000
+        and abs(row["last_seen"] - before) < 10_000
+        and row["since"] <= row["last_seen"]
+    )
     ids = [one["id"] for one in rows(door, "connection.list", "connections")]
     assert ids == sorted(set(ids))
     agent = next(one for one in rows(door, "agent.list", "agents") if one["agent"] == "bob")
@@ -308,17 +336,28 @@ def test_A19_connections_tell_who_is_there_and_what_they_have(server, connect, d
 def test_A19_one_who_polls_over_http_is_seen(server, door):
     http = Http(server)
     http("POST", "/api/messages", {"to": "poller", "content": "x"})
-    assert len(http("GET", f"/api/messages?agent=poller&lease=60s&wait={MOMENT_MS}ms", **{"X-Agent": "poller"})[1]["messages"]) == 1
+    assert (
+        len(
+            http("GET", f"/api/messages?agent=poller&lease=60s&wait={MOMENT_MS}ms", **{"X-Agent": "poller"})[1][
+                "messages"
+            ]
+        )
+        == 1
+    )
     http.connection.close()
     before = time.time() * 1000
 
     def seen():
-        found = [one for one in rows(door, "agent.list", "agents") if one["agent"] == "poller" and one["connections"] == 0]
+        found = [
+            one for one in rows(door, "agent.list", "agents") if one["agent"] == "poller" and one["connections"] == 0
+        ]
         return found[0] if found else None
 
     wait_for(seen)
     agent = seen()
-    assert agent["held"] == 1 and abs(agent["held_since"] - before) < 10_000 and abs(agent["last_seen"] - before) < 10_000
+    assert (
+        agent["held"] == 1 and abs(agent["held_since"] - before) < 10_000 and abs(agent["last_seen"] - before) < 10_000
+    )
     assert [one["door"] for one in agent["doors"]] == ["http"]
     out = [line.split() for line in server.cli("connections", "--of", "poller").stdout.splitlines()]
     assert out[1][:2] == ["poller", "http"]
@@ -364,6 +403,12 @@ def test_X10_when_a_mailbox_was_read_survives_a_restart(server, how):
     assert now is not None and age <= now <= age + (time.monotonic() - began) * 1000 + 2_000
     assert last_read(server, "never") is None
     metrics = Http(server)("GET", "/metrics")[1]
-    assert 'folkmoot_mailbox_never_read{mailbox="never"} 1' in metrics and 'folkmoot_mailbox_never_read{mailbox="read"} 0' in metrics
+    assert (
+        'folkmoot_mailbox_never_read{mailbox="never"} 1' in metrics
+        and 'folkmoot_mailbox_never_read{mailbox="read"} 0' in metrics
+    )
     assert 'folkmoot_mailbox_last_read_age_milliseconds{mailbox="read"}' in metrics
-    assert "last read" in server.cli("send", "read", "z").stdout and "never seen" in server.cli("send", "never", "z").stdout
+    assert (
+        "last read" in server.cli("send", "read", "z").stdout
+        and "never seen" in server.cli("send", "never", "z").stdout
+    )

@@ -28,8 +28,9 @@ def test_A7_a_message_is_confirmed_delivered_and_acknowledged(connect):
 
 def test_U3_every_field_arrives_as_it_was_sent(connect):
     sender, reader = connect("alice"), connect("bob")
-    fields = dict(from_="carol", to="bob", type="review", priority=3, content_type="text/plain", conversation="c-1", correlation="m-0",
-                  reply_to="carol", key="k-1", ttl=60_000, mode=1, metadata={"a": 1, "deep": {"b": [True, None, "x", -2.5]}})
+    fields = dict(from_="carol", to="bob", type="review", priority=3, content_type="text/plain", conversation="c-1",
+                  correlation="m-0", reply_to="carol", key="k-1", ttl=60_000, mode=1,
+                  metadata={"a": 1, "deep": {"b": [True, None, "x", -2.5]}})
     sender.publish("text", **fields)
     got = reader.receive("bob")[0]
     fields["from"] = fields.pop("from_")
@@ -262,7 +263,8 @@ def test_X12_extending_by_nothing_binds_a_lease_to_the_connection(connect):
 
 @pytest.mark.parametrize("mode", [0, 1])
 def test_A8_a_consumer_that_was_behind_gets_the_rest(server, connect, mode):
-    """More than a connection's buffer takes is handed out at once; when it has been read, what comes later comes as ever."""
+    """More than a connection's buffer takes is handed out at once; when it has been read, what comes later comes as
+    ever."""
     alice, bob = connect("alice"), connect("bob")
     many = 2_000
     for _ in range(4):
@@ -299,8 +301,12 @@ def test_A8_an_at_most_once_message_needs_no_ack_and_never_comes_again(server, c
 
 def test_A13_a_batch_answers_for_each_message(connect):
     alice, bob = connect("alice"), connect("bob")
-    results = alice.publish_batch([message(b"one", to="bob"), message(b"bad", to="bob", topic="t"), message(b"two", to="bob"),
-                                   message(b"event", topic="news.local")])
+    results = alice.publish_batch([
+        message(b"one", to="bob"),
+        message(b"bad", to="bob", topic="t"),
+        message(b"two", to="bob"),
+        message(b"event", topic="news.local")
+    ])
     assert results[0].outcome == "queued" and results[0].count in (1, 2)  # as it stands when the batch is durable
     assert results[1][0] == 12 and results[1][1]
     assert results[2].count == 2
@@ -409,4 +415,5 @@ def test_A19_statistics_add_up(connect):
     assert 0 <= mailbox["last_read_age_ms"] < 10_000
     assert stats["connections"]["native"] == 2
     messages = stats["messages"]
-    assert (messages["published"], messages["confirmed"], messages["delivered"], messages["acknowledged"]) == (6, 6, 2, 1)
+    assert (messages["published"], messages["confirmed"], messages["delivered"], messages["acknowledged"]) == (6, 6, 2,
+                                                                                                               1)

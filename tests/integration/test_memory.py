@@ -61,7 +61,10 @@ def test_M9_ten_thousand_idle_agents_cost_little_each(make_server):
         assert data[4] == native.WELCOME and data[-12] == native.OK
     elapsed = time.monotonic() - began
     after = settled_rss(server)
-    print(f"{agents} agents connected and consuming after {elapsed:.1f} s; {before / MIB:.1f} MiB before, {after / MIB:.1f} MiB after")
+    print(
+        f"{agents} agents connected and consuming after {elapsed:.1f} s; {before / MIB:.1f} MiB before, "
+        f"{after / MIB:.1f} MiB after"
+    )
     promise("memory of an idle agent with a mailbox consumer", (after - before) / agents / 1024, 4, "KiB")
 
     # They are alive: a message to the last one reaches it.

@@ -26,9 +26,25 @@ def is_utf8(text):
 
 
 TEXTS = [text.strip(b" \t\r\n") for name, text in VECTORS.items() if is_utf8(text) and "BOM" not in name]
-TEXTS += [b"-0", b"1E22", b"0.12345678901234567890123456789", b"1e-400", b"1e400", b'{"wei":1000000000000000000000}', b'[ 1 , 2 ]',
-          b'{"a" : "\\u0041\\/\\ud83d"}', b'"\\u0041"', b'"plain"', b'""', b"null", b"true", b'["one"]', b'[["one"]]', b'{"content":{"payload":[1e400]}}',
-          b'{\n  "a": [\n    1\n  ]\n}']
+TEXTS += [
+    b"-0",
+    b"1E22",
+    b"0.12345678901234567890123456789",
+    b"1e-400",
+    b"1e400",
+    b'{"wei":1000000000000000000000}',
+    b"[ 1 , 2 ]",
+    b'{"a" : "\\u0041\\/\\ud83d"}',
+    b'"\\u0041"',
+    b'"plain"',
+    b'""',
+    b"null",
+    b"true",
+    b'["one"]',
+    b'[["one"]]',
+    b'{"content":{"payload":[1e400]}}',
+    b'{\n  "a": [\n    1\n  ]\n}',
+]
 
 
 def test_the_vectors_are_all_there():
@@ -86,15 +102,20 @@ def test_U3_what_comes_by_http_goes_by_every_door_as_it_came(server, connect):
 def test_U3_what_comes_by_websocket_goes_by_it_as_it_came(server):
     async def main():
         async with websockets.connect(f"ws://127.0.0.1:{server.port}/ws?agent=me", max_size=2**24) as socket:
+
             async def read():
                 return (await asyncio.wait_for(socket.recv(), 15)).encode()
 
             for number, text in enumerate(TEXTS):
-                await socket.send((b'{"op":"publish","request":%d,"message":%s}' % (number, message(text, to="me"))).decode())
+                await socket.send(
+                    (b'{"op":"publish","request":%d,"message":%s}' % (number, message(text, to="me"))).decode()
+                )
                 assert json.loads(await read())["op"] == "confirm", text
             got = []
             while len(got) < len(TEXTS):
-                await socket.send(json.dumps({"op": "receive", "request": 1, "mailbox": "me", "max": 1000, "wait_ms": 5_000}))
+                await socket.send(
+                    json.dumps({"op": "receive", "request": 1, "mailbox": "me", "max": 1000, "wait_ms": 5_000})
+                )
                 while (said := await read()).startswith(b'{"op":"deliver"'):
                     got.append(re.search(rb'"content":(.*)\}\}$', said, re.S).group(1))
             assert sorted(got) == sorted(TEXTS)
@@ -118,7 +139,14 @@ def test_U3_what_is_no_json_comes_in_base64(server, connect):
         client.publish(text, to="bob", content_type="application/json")
     status, body = ask("GET", f"/api/messages?agent=bob&limit=10&wait={MOMENT_MS}ms")
     got = [(message.get("content"), message.get("content_encoding")) for message in json.loads(body)["messages"]]
-    assert got == [("77u/e30=", "base64"), ("ew==", "base64"), ("bnVs", "base64"), (None, None), ("/w==", "base64"), ("WzEsXQ==", "base64")]
+    assert got == [
+        ("77u/e30=", "base64"),
+        ("ew==", "base64"),
+        ("bnVs", "base64"),
+        (None, None),
+        ("/w==", "base64"),
+        ("WzEsXQ==", "base64"),
+    ]
 
 
 def test_U3_one_content_refuses_no_other_message(server):
@@ -137,17 +165,31 @@ def test_U3_a_string_that_is_no_text_is_refused_and_says_how_it_can_be_sent(serv
     ask = RawHttp(server)
     status, body = ask("POST", "/api/messages", b'{"to":"bob","content":"a\\ud83d"}')
     refused = json.loads(body)
-    assert (status, refused["code"]) == (400, "invalid_field") and "\\ud83d is half" in refused["error"] and "application/json" in refused["error"]
-    results = json.loads(ask("POST", "/api/messages", b'[{"to":"bob","content":"\\ud83d"},{"to":"bob","content":"\\ud83d\\ude00"}]')[1])
+    assert (
+        (status, refused["code"]) == (400, "invalid_field")
+        and "\\ud83d is half" in refused["error"]
+        and "application/json" in refused["error"]
+    )
+    results = json.loads(
+        ask("POST", "/api/messages", b'[{"to":"bob","content":"\\ud83d"},{"to":"bob","content":"\\ud83d\\ude00"}]')[1]
+    )
     assert results[0]["code"] == "invalid_field" and results[1]["outcome"] == "queued"
     (got,) = json.loads(ask("GET", "/api/messages?agent=bob&wait=5s")[1])["messages"]
     assert got["content"] == "\U0001f600" and got["content_type"] == "text/plain"
 
 
-@pytest.mark.parametrize("body, place", [
-    (b'{"to":"bob","content":{"a":1,}}', "line 1, column 30"), (b'{"to":"bob",\n "content":nul}', "line 2, column 12"),
-    (b'{"to":"bob","content":[1 2]}', "line 1, column 26"), (b'{"to":"\\ud83d"}', "line 1, column 8"), (b'{"to":"bob","metadata":{"x":1e400}}', "line 1, column 29"),
-    (b'{"to":"bob"', "line 1, column 12"), (b'{"to":"b\xffb"}', "line 1, column 9")])
+@pytest.mark.parametrize(
+    "body, place",
+    [
+        (b'{"to":"bob","content":{"a":1,}}', "line 1, column 30"),
+        (b'{"to":"bob",\n "content":nul}', "line 2, column 12"),
+        (b'{"to":"bob","content":[1 2]}', "line 1, column 26"),
+        (b'{"to":"\\ud83d"}', "line 1, column 8"),
+        (b'{"to":"bob","metadata":{"x":1e400}}', "line 1, column 29"),
+        (b'{"to":"bob"', "line 1, column 12"),
+        (b'{"to":"b\xffb"}', "line 1, column 9"),
+    ],
+)
 def test_U3_errors_in_json_say_where(server, body, place):
     status, answer = RawHttp(server)("POST", "/api/messages", body)
     refused = json.loads(answer)
@@ -157,8 +199,13 @@ def test_U3_errors_in_json_say_where(server, body, place):
 def test_U3_over_websocket_an_error_in_json_names_its_request(server):
     async def main():
         async with websockets.connect(f"ws://127.0.0.1:{server.port}/ws?agent=me") as socket:
-            for text, number in ((b'{"op":"publish","request":7,"message":{"to":"bob","content":[1,]}}', 7), (b'{"op":"publish","request":8,"message":{"to":"\\ud83d"}}', 8),
-                                 (b'{"message":{"request":5},"request":9,"op":}', 9), (b'{"op":', 0), (b"[]", 0)):
+            for text, number in (
+                (b'{"op":"publish","request":7,"message":{"to":"bob","content":[1,]}}', 7),
+                (b'{"op":"publish","request":8,"message":{"to":"\\ud83d"}}', 8),
+                (b'{"message":{"request":5},"request":9,"op":}', 9),
+                (b'{"op":', 0),
+                (b"[]", 0),
+            ):
                 await socket.send(text.decode())
                 said = json.loads(await asyncio.wait_for(socket.recv(), 15))
                 assert (said["op"], said["request"], said["code"]) == ("error", number, "malformed"), said
@@ -169,7 +216,14 @@ def test_U3_over_websocket_an_error_in_json_names_its_request(server):
 def test_M2_numbers_beyond_64_bits_are_floating_for_filters(server, connect):
     """And what stands beside them is there."""
     listener, ask = connect("listener"), RawHttp(server)
-    matching = ["content.wei > 9223372036854775807", "content.wei = 1e21", "content.unit = 'wei'", "content.over > 1e308", "content.list[0] = -0.5", "content.half LIKE 'a%'"]
+    matching = [
+        "content.wei > 9223372036854775807",
+        "content.wei = 1e21",
+        "content.unit = 'wei'",
+        "content.over > 1e308",
+        "content.list[0] = -0.5",
+        "content.half LIKE 'a%'",
+    ]
     for filter in matching:
         listener.subscribe("a.b", filter=filter)
     listener.subscribe("a.b", filter="content.wei < 0")
@@ -197,13 +251,19 @@ def test_A11_dead_letters_keep_their_text_and_take_a_new_one(server, connect):
 
 def test_X5_a_schedule_sends_the_text_that_it_was_given(server):
     content = b'{ "at":1E22 }'
-    status, body = RawHttp(server)("POST", "/api/schedules", b'{"name":"s","every":"100ms","times":1,"message":' + message(content) + b"}")
+    status, body = RawHttp(server)(
+        "POST", "/api/schedules", b'{"name":"s","every":"100ms","times":1,"message":' + message(content) + b"}"
+    )
     assert status == 200, body
     assert take(server, "bob", 1) == [content]
 
     async def steps(me, other):
-        await me.socket.send('{"op":"call","request":1,"name":"schedule.set","arguments":{"name":"t","every":"100ms","times":1,"message":' +
-                             message(content, to="ann").decode() + "}}")
+        await me.socket.send(
+            '{"op":"call","request":1,"name":"schedule.set",'
+            '"arguments":{"name":"t","every":"100ms","times":1,"message":'
+            + message(content, to="ann").decode()
+            + "}}"
+        )
         assert (await me.read())["op"] == "ok"
 
     run(server, steps)
@@ -214,7 +274,11 @@ def test_A5_parameters_of_a_command_are_text_too(server, connect):
     worker = connect("worker")
     worker.consume("worker", credit=5)
     parameters = b'{"wei": 1000000000000000000000, "content": [1E22]}'
-    asking = threading.Thread(target=lambda: RawHttp(server)("POST", "/api/commands", b'{"to":"worker","command":"pay","parameters":' + parameters + b"}"))
+    asking = threading.Thread(
+        target=lambda: RawHttp(server)(
+            "POST", "/api/commands", b'{"to":"worker","command":"pay","parameters":' + parameters + b"}"
+        )
+    )
     asking.start()
     asked = worker.delivery(timeout=10)
     assert asked.content == b'{"command":"pay","parameters":' + parameters + b"}"

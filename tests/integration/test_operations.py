@@ -1,5 +1,6 @@
-"""The list of operations, walked at every door: each operation, with each of its fields missing, wrong, out of bounds and
-unknown, is answered as the list says - natively, on WebSockets, over HTTP and at the command line, with one shard and three.
+"""The list of operations, walked at every door: each operation, with each of its fields missing, wrong, out of bounds
+and unknown, is answered as the list says - natively, on WebSockets, over HTTP and at the command line, with one shard
+and three.
 
 What there is to walk comes from the server's own OpenAPI document, so that an operation more needs no line here. With
 FOLKMOOT_MORE the program is one whose list has an operation more than the product's: it must be everywhere too.
@@ -16,8 +17,10 @@ from native import Client, Refused
 from test_websocket import run
 
 MORE = os.environ.get("FOLKMOOT_MORE")
-SAMPLES = {"name": "walked", "id": str(uuid.uuid4()), "conversation": "c", "agent": "ann", "targets": ["box"], "every_ms": "1h",
-           "message": {"to": "box", "content": "x"}, "load": 3, "all": True}
+SAMPLES = {
+    "name": "walked", "id": str(uuid.uuid4()), "conversation": "c", "agent": "ann", "targets": ["box"],
+    "every_ms": "1h", "message": {"to": "box", "content": "x"}, "load": 3, "all": True
+}
 # What an operation says to good arguments where there is nothing of that name or id.
 EMPTY = {"not_found"}
 
@@ -156,7 +159,8 @@ def test_what_is_wrong_is_refused_by_its_name_at_every_door(walked):
             assert 400 <= status < 500 and f"`{named}`" in body["error"], (operation.name, arguments, body)
             # In a query everything is text.
             is_told = operation.method not in ("GET", "DELETE") or not isinstance(arguments.get(named), dict)
-            if is_told and all(name in arguments and isinstance(arguments[name], str) and arguments[name] for name in operation.in_path):
+            if is_told and all(name in arguments and isinstance(arguments[name], str) and arguments[name]
+                               for name in operation.in_path):
                 status, body = operation.over_http(walked, arguments)
                 assert 400 <= status < 500, (operation.name, arguments, status, body)
     assert tried > 100
@@ -166,7 +170,8 @@ def test_what_is_wrong_is_refused_by_its_name_at_every_door(walked):
             for arguments, named in operation.wrong():
                 for answer in [await me.ask(operation.name, request=1, **arguments),
                                await me.ask("call", request=2, name=operation.name, arguments=arguments)]:
-                    assert answer["op"] == "error" and f"`{named}`" in answer["error"], (operation.name, arguments, answer)
+                    assert answer["op"] == "error" and f"`{named}`" in answer["error"], (operation.name, arguments,
+                                                                                         answer)
 
     run(walked, steps)
 
@@ -176,8 +181,11 @@ def test_what_is_wrong_is_refused_by_its_name_at_the_command_line(server):
         for arguments, named in operation.wrong():
             if isinstance(arguments.get(named), dict):
                 continue  # in FIELD=VALUE everything is text
-            done = server.cli("call", operation.name, *[f"{name}={part}" for name, value in arguments.items()
-                                                        for part in (value if isinstance(value, list) else [text(value)])])
+            done = server.cli(
+                "call", operation.name, *[
+                    f"{name}={part}" for name, value in arguments.items()
+                    for part in (value if isinstance(value, list) else [text(value)])
+                ])
             assert done.returncode in (1, 2) and named in done.stderr, (operation.name, arguments, done)
 
 
@@ -198,8 +206,10 @@ def test_an_unknown_operation_is_refused_with_the_nearest_one(walked):
     run(walked, steps)
 
 
-@pytest.mark.parametrize("path", ["/api/messages?agent=a&limt=3", "/health?verbose=1", "/api/routes?nmae=x", "/api/messages/x?full=1",
-                                  "/api/events?patern=a"])
+@pytest.mark.parametrize("path", [
+    "/api/messages?agent=a&limt=3", "/health?verbose=1", "/api/routes?nmae=x", "/api/messages/x?full=1",
+    "/api/events?patern=a"
+])
 def test_an_unknown_query_parameter_is_refused(server, path):
     status, body = http(server, "GET", path)
     assert status == 400 and body["code"] == "invalid_field", body

@@ -1,6 +1,6 @@
-"""Exactly once from end to end (A9, X5): numbers are published with idempotency keys and resent whenever the answer did not come;
-three workers turn each into its square with complete(), while two of them at a time, and now and then the server, are killed with
-SIGKILL for a minute. At the end the ledger holds each square once, to the last one.
+"""Exactly once from end to end (A9, X5): numbers are published with idempotency keys and resent whenever the answer did
+not come; three workers turn each into its square with complete(), while two of them at a time, and now and then the
+server, are killed with SIGKILL for a minute. At the end the ledger holds each square once, to the last one.
 """
 
 import random
@@ -85,7 +85,10 @@ def test_A9_X5_every_input_has_its_effect_once_whatever_is_killed(server):
         assert not reader.receive("ledger", max=10, wait_ms=1000)
         assert sorted(ledger) == list(range(1, publisher.number + 1))
         assert sum(ledger.values()) == sum(number * number for number in range(1, publisher.number + 1))
-        print(f"{publisher.number} inputs, {killed} workers and {SERVER_KILLS} servers killed, {publisher.duplicates} duplicates answered")
+        print(
+            f"{publisher.number} inputs, {killed} workers and {SERVER_KILLS} servers killed, "
+            f"{publisher.duplicates} duplicates answered"
+        )
     finally:
         for worker in workers:
             worker.kill()

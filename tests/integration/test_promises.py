@@ -1,4 +1,5 @@
-"""Promises of docs/delivery.md and docs/filters.md that need time, several targets or many messages to be seen: at the native door."""
+"""Promises of docs/delivery.md and docs/filters.md that need time, several targets or many messages to be seen: at the
+native door."""
 
 import json
 import struct
@@ -13,7 +14,8 @@ from test_delivery_native import eventually, make_dead, text_id
 
 FIXED, LINEAR, EXPONENTIAL, JITTERED = range(4)  # backoff
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"  # the example of W3C Trace Context, section 3.2
-of_one_shard = pytest.mark.skipif(SHARDED, reason="a route takes mailboxes of other shards for attended and for roomy (docs/delivery.md)")
+of_one_shard = pytest.mark.skipif(
+    SHARDED, reason="a route takes mailboxes of other shards for attended and for roomy (docs/delivery.md)")
 
 
 @pytest.fixture
@@ -78,7 +80,9 @@ def test_A9_a_request_that_repeats_a_key_is_told_of_the_first(connect):
 def test_A4_a_request_in_memory_refuses_what_only_a_disk_can_keep(connect):
     client = connect("alice")
     for field in ({"key": "k"}, {"group": "g"}, {"deliver_at": int(time.time() * 1000) + 5_000}, {"bounce": True}):
-        with pytest.raises(Refused, match=f"`{list(field)[0]}` is of no use to a request that waits in memory: give `mode` at_least_once"):
+        with pytest.raises(
+                Refused,
+                match=f"`{list(field)[0]}` is of no use to a request that waits in memory: give `mode` at_least_once"):
             client.request(b"how many", to="worker", **field)
 
 
@@ -88,7 +92,8 @@ def test_A9_a_key_is_forgotten_after_its_window(join):
     first = alice.publish(to="bob", key="k")
     assert (alice.publish(to="bob", key="k").outcome, first.outcome) == ("duplicate", "queued")
     # That it is asked for meanwhile does not prolong it.
-    later = eventually(lambda: alice.publish(to="bob", key="k"), lambda confirm: confirm.outcome != "duplicate", within=10)
+    later = eventually(lambda: alice.publish(to="bob", key="k"), lambda confirm: confirm.outcome != "duplicate",
+                       within=10)
     assert later.id != first.id and not is_early(time.monotonic() - began, 1)
     assert alice.publish(to="bob", key="k")[:3:2] == (later.id, "duplicate")
     assert len(take(alice, "bob", 2)) == 2
@@ -187,7 +192,8 @@ def test_A11_dead_letters_are_chosen_by_their_age(connect):
     died_at = max(letter["at"] for letter in alice.carry_out("dead.list")["dead"])
     eventually(lambda: time.time() * 1000, lambda now: now > died_at + 10)
     (young,) = make_dead(alice, "bob")
-    assert alice.carry_out("dead.redrive", before=died_at + 1, dry_run=True) == {"sent": 0, "refused": 0, "count": 2, "ids": old}
+    assert alice.carry_out("dead.redrive", before=died_at + 1,
+                           dry_run=True) == {"sent": 0, "refused": 0, "count": 2, "ids": old}
     assert struct.unpack("<I", alice.carry_out("dead.purge", before=died_at + 1)) == (2,)
     assert [letter["id"] for letter in alice.carry_out("dead.list")["dead"]] == [young]
 
@@ -196,30 +202,62 @@ def test_A11_dead_letters_are_chosen_by_their_age(connect):
 
 
 CHOSEN_FROM = [
-    message(json.dumps({"name": "disk 50% full", "path": [{"x": 1}, {"x": 20}]}), metadata={"region": "eu", "n": 5}, priority=1),
+    message(json.dumps({"name": "disk 50% full", "path": [{"x": 1}, {"x": 20}]}), metadata={"region": "eu", "n": 5},
+            priority=1),
     message(json.dumps({"name": "disk_full", "path": [{"x": 20}]}), metadata={"region": "us", "n": 7}, type="alarm"),
     message(json.dumps({"name": None, "path": []}), metadata={"n": "5", "tags": ["eu"]}),
     message("no json"),
 ]
 FILTERS = {
     # IN, BETWEEN, LIKE, IS NULL
-    "region IN ('eu', 'us')": [0, 1], "region NOT IN ('eu')": [1], "region NOT IN ('eu', NULL)": [], "n IN (4 + 1, 8)": [0],
-    "n BETWEEN 5 AND 6": [0], "n NOT BETWEEN 5 AND 6": [1], "n BETWEEN 6 AND 5": [], "n BETWEEN NULL AND 6": [],
-    "region LIKE 'e_'": [0], "region NOT LIKE 'e%'": [1], "content.name LIKE '%50!%%' ESCAPE '!'": [0],
-    "content.name LIKE 'disk!_%' ESCAPE '!'": [1], "content.name LIKE 'disk_full'": [1], "content LIKE 'no js__'": [3],
-    "region IS NULL": [2, 3], "region IS NOT NULL": [0, 1], "content.name IS NULL": [2, 3], "type = 'alarm' AND priority = 'normal'": [1],
+    "region IN ('eu', 'us')": [0, 1],
+    "region NOT IN ('eu')": [1],
+    "region NOT IN ('eu', NULL)": [],
+    "n IN (4 + 1, 8)": [0],
+    "n BETWEEN 5 AND 6": [0],
+    "n NOT BETWEEN 5 AND 6": [1],
+    "n BETWEEN 6 AND 5": [],
+    "n BETWEEN NULL AND 6": [],
+    "region LIKE 'e_'": [0],
+    "region NOT LIKE 'e%'": [1],
+    "content.name LIKE '%50!%%' ESCAPE '!'": [0],
+    "content.name LIKE 'disk!_%' ESCAPE '!'": [1],
+    "content.name LIKE 'disk_full'": [1],
+    "content LIKE 'no js__'": [3],
+    "region IS NULL": [2, 3],
+    "region IS NOT NULL": [0, 1],
+    "content.name IS NULL": [2, 3],
+    "type = 'alarm' AND priority = 'normal'": [1],
     # arithmetic
-    "n * 2 - 1 = 9": [0], "n / 2 = 3": [1], "n / 2.0 = 3.5": [1], "-n + 2 < -4": [1], "(n + 1) * 2 > n + 8": [1],
-    "n / 0 IS NULL": [0, 1, 2, 3], "content_size = 7": [3],
+    "n * 2 - 1 = 9": [0],
+    "n / 2 = 3": [1],
+    "n / 2.0 = 3.5": [1],
+    "-n + 2 < -4": [1],
+    "(n + 1) * 2 > n + 8": [1],
+    "n / 0 IS NULL": [0, 1, 2, 3],
+    "content_size = 7": [3],
     # paths
-    "content.path[0].x = 1": [0], "content.path[1].x > content.path[0].x": [0], "content.path[0].x = 20": [1],
-    "content.path[0].x IS NULL": [2, 3], "content.path[1].x IS NULL": [1, 2, 3], "metadata.tags[0] = 'eu'": [2],
+    "content.path[0].x = 1": [0],
+    "content.path[1].x > content.path[0].x": [0],
+    "content.path[0].x = 20": [1],
+    "content.path[0].x IS NULL": [2, 3],
+    "content.path[1].x IS NULL": [1, 2, 3],
+    "metadata.tags[0] = 'eu'": [2],
     # TRUE, FALSE, UNKNOWN
-    "region <> 'eu'": [1], "NOT region = 'eu'": [1], "region <> 'eu' OR region IS NULL": [1, 2, 3],
-    "(region = 'eu') IS NOT TRUE": [1, 2, 3], "(region = 'eu') IS UNKNOWN": [2, 3], "(region = 'eu') IS FALSE": [1],
-    "n = 5": [0], "n = '5'": [2], "n = 5 IS UNKNOWN": [2, 3],
-    "region = 'eu' AND n = 5 OR NULL": [0], "NOT (region = 'eu' AND n = 7)": [0, 1], "region = 'nowhere' AND n = 9 IS NOT TRUE": [],
-    "NOT (region = 'us' AND content.name = 'x')": [0, 1], "region = 'eu' OR content.path[0].x = 20": [0, 1],
+    "region <> 'eu'": [1],
+    "NOT region = 'eu'": [1],
+    "region <> 'eu' OR region IS NULL": [1, 2, 3],
+    "(region = 'eu') IS NOT TRUE": [1, 2, 3],
+    "(region = 'eu') IS UNKNOWN": [2, 3],
+    "(region = 'eu') IS FALSE": [1],
+    "n = 5": [0],
+    "n = '5'": [2],
+    "n = 5 IS UNKNOWN": [2, 3],
+    "region = 'eu' AND n = 5 OR NULL": [0],
+    "NOT (region = 'eu' AND n = 7)": [0, 1],
+    "region = 'nowhere' AND n = 9 IS NOT TRUE": [],
+    "NOT (region = 'us' AND content.name = 'x')": [0, 1],
+    "region = 'eu' OR content.path[0].x = 20": [0, 1],
 }
 
 
@@ -292,7 +330,10 @@ def test_A24_chance_sends_to_all_targets_and_to_none_in_turn(connect):
 def test_A24_a_hash_keeps_a_customer_with_one_target(server, connect):
     def customers_of(client):
         messages = [{"metadata": {"customer": number % 20}} for number in range(60)]
-        return {target: sorted(number % 20 for number in numbers) for target, numbers in spread(client, "abc", messages).items()}
+        return {
+            target: sorted(number % 20 for number in numbers)
+            for target, numbers in spread(client, "abc", messages).items()
+        }
 
     client = connect("alice")
     client.carry_out("route.set", name="r", targets=["a", "b", "c"], strategy="hash", hash_on="metadata.customer")
@@ -350,7 +391,8 @@ def test_A24_what_a_full_target_cannot_take_falls_through(connect):
     client.ack(fits.lease)
     assert struct.unpack("<II", client.carry_out("dead.redrive", mailbox="$unrouted")) == (1, 0)
     assert contents(take(client, "smaller", 1)) == ["lost"]
-    assert {route["name"]: route["routed"] for route in client.carry_out("route.list")["routes"]} == {"first": 4, "second": 1}
+    assert {route["name"]: route["routed"] for route in client.carry_out("route.list")["routes"]
+           } == {"first": 4, "second": 1}
 
 
 @of_one_shard
@@ -361,7 +403,8 @@ def test_A9_copies_within_one_atomic_batch_are_one_message_wherever_routes_lead(
         client.publish("kept", to=name, mode=1)
     client.carry_out("route.set", name="both", targets=["first", "second"])
     routed = client.publish_batch([message("once", key="k"), message("again", key="k")], atomic=True)
-    named = client.publish_batch([message("once", to="third", key="n"), message("again", to="third", key="n")], atomic=True)
+    named = client.publish_batch([message("once", to="third", key="n"),
+                                  message("again", to="third", key="n")], atomic=True)
     for once, again in routed, named:
         assert (once.outcome, again.outcome, again.id) == ("queued", "duplicate", once.id)
     # One was pushed out of its mailbox by one that came, and none by a copy.
@@ -387,9 +430,11 @@ def must_end_by_a_guard(watcher, sender, name, dead, text, chain):
     assert (event["hops"], event["chain"]) == (len(chain), chain)
     letter = sender.carry_out("dead.show", id=text_id(dead.id))
     assert {key: letter[key] for key in told} == told and letter["deliveries"] == 0
-    assert (letter["message"]["content"], letter["message"]["hops"], letter["message"]["chain"]) == ("too much", len(chain), chain)
+    assert (letter["message"]["content"], letter["message"]["hops"], letter["message"]["chain"]) == ("too much",
+                                                                                                     len(chain), chain)
     (bounce,) = take(sender, name, 1)
-    assert (bounce.fields["type"], bounce.fields["correlation"], bounce.fields["cause"]) == (TYPES["error"], text_id(dead.id), dead.id)
+    assert (bounce.fields["type"], bounce.fields["correlation"], bounce.fields["cause"]) == (TYPES["error"],
+                                                                                             text_id(dead.id), dead.id)
     said = json.loads(bounce.content)
     assert {key: said[key] for key in told} == told
     sender.ack(bounce.lease)
@@ -419,7 +464,8 @@ def test_X13_one_agent_floods_one_mailbox_no_longer_than_it_may(join):
     for number in range(2):
         assert alice.publish(str(number), to="bob", cause=root.id).outcome == "queued"
     dead = alice.publish("too much", to="bob", cause=root.id, content_type="text/plain")
-    must_end_by_a_guard(watcher, alice, "alice", dead, "2 messages within a minute from alice to bob", [text_id(root.id)])
+    must_end_by_a_guard(watcher, alice, "alice", dead, "2 messages within a minute from alice to bob",
+                        [text_id(root.id)])
     # Another sender, another mailbox, and what nothing caused.
     assert dora.publish("3", to="bob", cause=root.id).outcome == "queued"
     assert alice.publish("4", to="carol", cause=root.id).outcome == "queued"

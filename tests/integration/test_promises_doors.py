@@ -1,5 +1,5 @@
-"""Promises of docs/delivery.md at the doors that speak JSON and on the command line, as far as what is behind those doors could get them
-wrong: policies, dead letters, the server's own events, time, schedules, batches.
+"""Promises of docs/delivery.md at the doors that speak JSON and on the command line, as far as what is behind those
+doors could get them wrong: policies, dead letters, the server's own events, time, schedules, batches.
 """
 
 import http.client
@@ -22,8 +22,8 @@ from test_websocket import run
 UNKNOWN = "0193f2c4-a1b2-7def-8123-456789abcdef"
 # Its sender says that 64 causes stand before its own: one more than may.
 LOOPED = {"to": "loop", "content": "again", "cause": UNKNOWN, "hops": 64}
-BAD_BATCH = [{"to": "box", "content": "a"}, {"content": "for whom?"}, {"to": "small"}, {"to": "small"}, {"to": "box", "topic": "a.b"},
-             {"topic": "a.b", "content": "event"}, {"to": "box", "content": "b"}]
+BAD_BATCH = [{"to": "box", "content": "a"}, {"content": "for whom?"}, {"to": "small"}, {"to": "small"},
+             {"to": "box", "topic": "a.b"}, {"topic": "a.b", "content": "event"}, {"to": "box", "content": "b"}]
 BAD_BATCH_CODES = [None, "no_recipient", None, "mailbox_full", "no_recipient", None, None]
 
 
@@ -85,8 +85,9 @@ def test_A10_a_mailbox_gets_its_policy_over_http(ask):
     assert [receipt(ask, id)["state"] for id in (own, without)] == ["scheduled", "dead"]
 
 
-@pytest.mark.parametrize("wrong", [{"retry": {"backoff": "slowly"}}, {"retry": {"attempts": -1}}, {"retry": {"initial": "soon"}},
-                                   {"retry": {"multiplier": 0.5}}, {"retry": 5}, {"overflow": "drop"}, {"max_messages": "many"}])
+@pytest.mark.parametrize("wrong",
+                         [{"retry": {"backoff": "slowly"}}, {"retry": {"attempts": -1}}, {"retry": {"initial": "soon"}},
+                          {"retry": {"multiplier": 0.5}}, {"retry": 5}, {"overflow": "drop"}, {"max_messages": "many"}])
 def test_A10_a_wrong_policy_is_refused_over_http_by_its_field(ask, wrong):
     status, refused = ask("POST", "/api/call/mailbox.configure", {"name": "worker", **wrong})
     field, value = next(iter(wrong.items()))
@@ -106,7 +107,8 @@ def test_A11_dead_letters_over_a_websocket(server, ask):
         assert (shown["message"]["content"], shown["message"]["from"]) == ("m0", "alice")
         assert (await called(me, "dead.show", id=UNKNOWN))["code"] == "not_found"
 
-        assert await called(me, "dead.redrive", mailbox="bob", dry_run=True) == {"sent": 0, "refused": 0, "count": 3, "ids": ids[:3]}
+        assert await called(me, "dead.redrive", mailbox="bob",
+                            dry_run=True) == {"sent": 0, "refused": 0, "count": 3, "ids": ids[:3]}
         assert len((await called(me, "dead.list"))["dead"]) == 4  # it was dry
         assert await called(me, "dead.purge", id=ids[0]) == {"purged": 1}
         assert (await called(me, "dead.show", id=ids[0]))["code"] == "not_found"
@@ -117,7 +119,8 @@ def test_A11_dead_letters_over_a_websocket(server, ask):
         assert await called(me, "dead.redrive", reason="rejected", rate=4, changes=changes) == {"sent": 2, "refused": 0}
         assert not is_early(time.monotonic() - began, 1 / 4)
         got = [one["message"] for one in await received(other, "other", 2)]
-        assert [(one["content"], one["priority"], one["from"]) for one in got] == [("m1", 7, "alice"), ("m2", 7, "alice")]
+        assert [(one["content"], one["priority"], one["from"]) for one in got] == [("m1", 7, "alice"),
+                                                                                   ("m2", 7, "alice")]
         assert not {one["id"] for one in got} & set(ids)
         assert await called(me, "dead.list") == {"dead": [], "next": None}
 
@@ -160,7 +163,8 @@ def must_be_told(events, rejected, guarded):
 
 
 def test_A11_X13_deaths_and_tripped_guards_are_events_over_http(server, ask):
-    with subscribed(server, "pattern=bus.*&count=3") as everything, subscribed(server, "pattern=bus.guard&count=1") as guard:
+    with subscribed(server, "pattern=bus.*&count=3") as everything, subscribed(server,
+                                                                               "pattern=bus.guard&count=1") as guard:
         ids = trouble(ask)
         events = server_sent(everything, 3)
         assert {kind for kind, _ in events} == {"event"}
@@ -172,7 +176,8 @@ def test_A11_X13_deaths_and_tripped_guards_are_events_over_http(server, ask):
 def test_A11_X13_deaths_and_tripped_guards_are_events_over_a_websocket(server, ask):
     async def steps(me, other):
         assert (await me.ask("subscribe", request=1, pattern="bus.*"))["op"] == "ok"
-        assert (await other.ask("subscribe", request=1, pattern="bus.dead", filter="content.reason = 'guard'"))["op"] == "ok"
+        assert (await other.ask("subscribe", request=1, pattern="bus.dead",
+                                filter="content.reason = 'guard'"))["op"] == "ok"
         ids = trouble(ask)
         must_be_told([(await me.read())["message"] for _ in range(3)], *ids)
         assert (await other.read())["message"]["content"]["id"] == ids[1]
@@ -247,7 +252,8 @@ def test_A1_a_message_expires_at_its_time_over_a_websocket(server, ask):
         began = time.monotonic()
         sent = await me.ask("publish", message={"to": "other", "content": "x", "expires_at": text_time(0.7)})
         must_expire(ask, sent["id"], began, 0.69)
-        assert await other.ask("receive", request=2, mailbox="other", wait_ms=MOMENT_MS) == {"op": "ok", "request": 2, "count": 0}
+        assert await other.ask("receive", request=2, mailbox="other",
+                               wait_ms=MOMENT_MS) == {"op": "ok", "request": 2, "count": 0}
 
     run(server, steps)
 
@@ -259,7 +265,8 @@ def test_A1_a_message_expires_at_its_time_on_the_command_line(server, ask):
     assert server.cli("recv", "bob").returncode == 3
 
 
-@pytest.mark.parametrize("later", [{"delay": "600ms"}, {"delay": 600}, {"deliver_at": "text"}], ids=["text", "number", "deliver_at"])
+@pytest.mark.parametrize("later", [{"delay": "600ms"}, {"delay": 600}, {"deliver_at": "text"}],
+                         ids=["text", "number", "deliver_at"])
 def test_X5_a_delayed_message_comes_when_it_is_due_over_http(ask, later):
     began = time.monotonic()
     if "deliver_at" in later:
@@ -277,7 +284,8 @@ def test_X5_a_delayed_message_comes_when_it_is_due_over_a_websocket(server):
         await other.ask("consume", request=1, mailbox="other", credit=5)
         began = time.monotonic()
         for name, delay in (("b", "600ms"), ("a", "300ms")):
-            assert (await me.ask("publish", message={"to": "other", "content": name, "delay": delay}))["outcome"] == "scheduled"
+            assert (await me.ask("publish", message={"to": "other", "content": name,
+                                                     "delay": delay}))["outcome"] == "scheduled"
         for name, least in (("a", 0.3), ("b", 0.6)):
             got = await other.read()
             assert (got["op"], got["message"]["content"], got["delivery"]) == ("deliver", name, 1)
@@ -314,12 +322,14 @@ def test_X5_schedules_are_listed_replaced_and_removed_over_a_websocket(server):
         assert [one["message"]["content"] for one in ticks] == ["tick", "tick"]
         listed = {one["name"]: one for one in (await called(other, "schedule.list"))["schedules"]}
         assert set(listed) == {"nightly", "tick"}
-        assert (listed["nightly"]["cron"], listed["nightly"]["fired"], listed["nightly"]["from"]) == ("0 3 * * *", 0, "me")
+        assert (listed["nightly"]["cron"], listed["nightly"]["fired"], listed["nightly"]["from"]) == ("0 3 * * *", 0,
+                                                                                                      "me")
         assert listed["nightly"]["next"] % 86_400_000 == 3 * 3_600_000  # in UTC
         assert listed["tick"]["every_ms"] == 100 and listed["tick"]["fired"] >= 2
 
         assert await called(me, "schedule.set", **{**tick, "every": "1h"}) == {}
-        assert [one["every_ms"] for one in (await called(me, "schedule.list"))["schedules"] if one["name"] == "tick"] == [3_600_000]
+        assert [one["every_ms"] for one in (await called(me, "schedule.list"))["schedules"] if one["name"] == "tick"
+               ] == [3_600_000]
         assert await called(me, "schedule.remove", name="tick") == {}
         assert (await called(me, "schedule.remove", name="tick"))["code"] == "not_found"
         assert [one["name"] for one in (await called(me, "schedule.list"))["schedules"]] == ["nightly"]
@@ -332,12 +342,14 @@ def test_X5_a_removed_schedule_sends_nothing_more(server):
     client = Client(("127.0.0.1", server.port), agent="bob")
 
     async def steps(me, other):
-        assert await called(me, "schedule.set", name="tick", every="100ms", message={"to": "bob", "content": "tick"}) == {}
+        assert await called(me, "schedule.set", name="tick", every="100ms", message={"to": "bob",
+                                                                                     "content": "tick"}) == {}
         await received(me, "bob", 1)
         assert await called(me, "schedule.remove", name="tick") == {}
         fired = client.stats()["messages"]["schedules_fired"]
         # One that would have fired thrice meanwhile, if it had been there.
-        assert await called(me, "schedule.set", name="other", every="300ms", times=1, message={"to": "me", "content": "later"}) == {}
+        assert await called(me, "schedule.set", name="other", every="300ms", times=1,
+                            message={"to": "me", "content": "later"}) == {}
         assert [one["message"]["content"] for one in await received(me, "me", 1)] == ["later"]
         assert client.stats()["messages"]["schedules_fired"] == fired + 1
 

@@ -1,6 +1,7 @@
 """README's first conversation, typed as it stands into one shell, gives the output that README shows.
 
-Only what differs from run to run is compared by shape: ids, the port (a free one here, so that no other server is in the way).
+Only what differs from run to run is compared by shape: ids, the port (a free one here, so that no other server is in
+the way).
 """
 
 import os
@@ -45,8 +46,8 @@ def test_the_first_conversation_gives_the_output_shown(tmp_path):
     pairs = conversation()
     assert len(pairs) > 8
     env = environment(PATH=f"{tmp_path}/bin:{os.environ['PATH']}", FOLKMOOT_LISTEN="127.0.0.1:0")
-    shell = subprocess.Popen(["bash", "--norc", "-m"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                             cwd=tmp_path, env=env, start_new_session=True)
+    shell = subprocess.Popen(["bash", "--norc", "-m"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL, text=True, cwd=tmp_path, env=env, start_new_session=True)
 
     too_long = threading.Timer(60, shell.kill)
     too_long.start()

@@ -1,4 +1,5 @@
-"""Who may answer a request (docs/delivery.md, "Requests"): whoever holds it, and nobody who guesses or has merely heard of its address."""
+"""Who may answer a request (docs/delivery.md, "Requests"):
+whoever holds it, and nobody who guesses or has merely heard of its address."""
 
 import json
 
@@ -74,9 +75,18 @@ def test_A4_addresses_say_nothing_of_each_other(server, connect, ask_for):
     stranger = connect("stranger")
     for place in range(1, 33):
         other = "0123456789abcdef"[(int(some[0][place], 16) + 1) % 16]
-        refused("no_such_request", stranger.publish, "12", to=some[0][:place] + other + some[0][place + 1:])
-        refused("no_such_request", worker.publish, "12", to=some[0][:place] + other + some[0][place + 1:])
-    for wrong in ("@5.9", "@1.1", some[0] + "0", some[0][:-1], "@" + "0" * 32, "@" + "f" * 32, "@" + "g" * 32, "@ " + some[0][2:]):
+        refused("no_such_request", stranger.publish, "12", to=some[0][:place] + other + some[0][place + 1 :])
+        refused("no_such_request", worker.publish, "12", to=some[0][:place] + other + some[0][place + 1 :])
+    for wrong in (
+        "@5.9",
+        "@1.1",
+        some[0] + "0",
+        some[0][:-1],
+        "@" + "0" * 32,
+        "@" + "f" * 32,
+        "@" + "g" * 32,
+        "@ " + some[0][2:],
+    ):
         refused("no_such_request", worker.publish, "12", to=wrong)
     worker.publish("12", to=some[0])
 
@@ -115,7 +125,9 @@ def test_A4_a_stranger_who_knows_the_address_is_refused_at_every_door(server, co
 
     async def steps(me, other):
         for each in (me, other):
-            assert (await each.ask("publish", request=1, message={"to": address, "content": "12"}))["code"] == "not_permitted"
+            assert (await each.ask("publish", request=1, message={"to": address, "content": "12"}))[
+                "code"
+            ] == "not_permitted"
             batch = await each.ask("publish_batch", request=2, messages=[{"to": address, "content": "12"}])
             assert batch["results"][0]["code"] == "not_permitted"
 
@@ -133,13 +145,17 @@ def test_A4_over_http_it_is_its_agents_whichever_connection_it_comes_by(server, 
         got = eventually(lambda: Http(server)("GET", f"/api/messages?agent=worker&wait=5s{settle}")[1]["messages"], len)
         (asked,) = got
         for name in ("stranger", None):
-            status, body = Http(server)("POST", "/api/messages", {"to": asked["reply_to"], "content": "12", **({"from": name} if name else {})})
+            status, body = Http(server)(
+                "POST", "/api/messages", {"to": asked["reply_to"], "content": "12", **({"from": name} if name else {})}
+            )
             assert (status, body["code"]) == (403, "not_permitted")
         if mode and not settle:  # a lease is proof enough, whatever the name
             body = {"lease": asked["lease"], "outputs": [{"to": asked["reply_to"], "content": "11"}]}
             assert Http(server)("POST", f"/api/messages/{asked['id']}/complete", body)[0] == 200
         else:
-            status, sent = Http(server)("POST", "/api/messages", {"from": "worker", "to": asked["reply_to"], "content": "11"})
+            status, sent = Http(server)(
+                "POST", "/api/messages", {"from": "worker", "to": asked["reply_to"], "content": "11"}
+            )
             assert status == 201, sent
         assert answer() == b"11"
 
@@ -148,8 +164,14 @@ def test_A4_over_http_an_agent_may_read_a_mailbox_that_is_not_its_own(server, as
     answer = ask_for("team", mode=1)
     mine = Http(server, **{"X-Agent": "ann"})
     (asked,) = mine("GET", "/api/messages?agent=team&wait=5s")[1]["messages"]
-    assert Http(server, **{"X-Agent": "bob"})("POST", "/api/messages", {"to": asked["reply_to"], "content": "12"})[0] == 403
-    assert Http(server, **{"X-Agent": "ann"})("POST", "/api/messages", {"to": asked["reply_to"], "content": "11"})[0] == 201
+    assert (
+        Http(server, **{"X-Agent": "bob"})("POST", "/api/messages", {"to": asked["reply_to"], "content": "12"})[0]
+        == 403
+    )
+    assert (
+        Http(server, **{"X-Agent": "ann"})("POST", "/api/messages", {"to": asked["reply_to"], "content": "11"})[0]
+        == 201
+    )
     assert answer() == b"11"
 
 
@@ -161,7 +183,9 @@ def test_A4_over_websocket_it_is_the_connections(server, ask_for, mode):
         await me.send("receive", request=1, mailbox="me", wait_ms=10_000)
         asked = (await me.read())["message"]["reply_to"]
         await me.read()
-        assert (await other.ask("publish", request=2, message={"to": asked, "content": "12"}))["code"] == "not_permitted"
+        assert (await other.ask("publish", request=2, message={"to": asked, "content": "12"}))[
+            "code"
+        ] == "not_permitted"
         assert (await me.ask("publish", request=3, message={"to": asked, "content": "11"}))["op"] == "confirm"
 
     run(server, steps)
@@ -197,7 +221,9 @@ def test_A4_what_an_answer_cannot_keep_is_refused_at_every_door(server, connect,
         (name,) = fields
         why = refused("invalid_field", worker.publish, "11", to=address, **fields)
         assert f"`{name}`" in why.text
-        status, body = Http(server, **{"X-Agent": "worker"})("POST", "/api/messages", {"to": address, "content": "11", **fields})
+        status, body = Http(server, **{"X-Agent": "worker"})(
+            "POST", "/api/messages", {"to": address, "content": "11", **fields}
+        )
         assert (status, body["code"]) == (400, "invalid_field") and f"`{name}`" in body["error"]
         if mode:
             refused("invalid_field", worker.complete, asked.lease, [message(b"11", to=address, **fields)])

@@ -15,7 +15,8 @@ def test_A4_a_request_is_answered_by_publishing_to_its_reply_address(connect):
     assert question.fields["correlation"] == "sum" and question.lease is None
     assert worker.publish("4", to=question.fields["reply_to"], type=3).count == 1
     answer = asker.end_request(request)
-    assert answer.content == b"4" and answer.fields["type"] == 3 and answer.fields["from"] == "worker" and answer.lease is None
+    assert answer.content == b"4" and answer.fields["type"] == 3 and answer.fields[
+        "from"] == "worker" and answer.lease is None
 
 
 def test_A4_many_requests_in_flight_find_their_answers(connect):

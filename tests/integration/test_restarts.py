@@ -1,4 +1,5 @@
-"""What was in somebody's hands when the server stopped in good order was delivered once (docs/delivery.md, "When an attempt fails")."""
+"""What was in somebody's hands when the server stopped in good order was delivered once
+(docs/delivery.md, "When an attempt fails")."""
 
 import asyncio
 import json
@@ -38,14 +39,20 @@ def http(server, mailbox):
 def websocket(server, mailbox):
     async def take():
         async with websockets.connect(f"ws://127.0.0.1:{server.port}/ws") as socket:
-            await socket.send(json.dumps({"op": "receive", "request": 1, "mailbox": mailbox, "wait_ms": WAIT_MS, "lease_ms": 3_600_000}))
+            await socket.send(
+                json.dumps(
+                    {"op": "receive", "request": 1, "mailbox": mailbox, "wait_ms": WAIT_MS, "lease_ms": 3_600_000}
+                )
+            )
             return json.loads(await asyncio.wait_for(socket.recv(), 15))
 
     got = asyncio.run(take())
     return None, got["delivery"], got["redelivered"]
 
 
-@pytest.mark.parametrize("take", [native_pull, native_lease, native_push, http, websocket], ids=lambda take: take.__name__)
+@pytest.mark.parametrize(
+    "take", [native_pull, native_lease, native_push, http, websocket], ids=lambda take: take.__name__
+)
 def test_A10_attempts_survive_a_stop(server, take):
     client = Client(("127.0.0.1", server.port), agent="boss")
     client.carry_out("mailbox.configure", name="worker", max_deliveries=3)
@@ -61,7 +68,9 @@ def test_A10_attempts_survive_a_stop(server, take):
     (dead,) = client.carry_out("dead.list")["dead"]
     assert (dead["mailbox"], dead["reason"], dead["deliveries"]) == ("worker", "max_deliveries", 3)
     attempts = client.carry_out("dead.show", id=dead["id"])["attempts"]
-    assert [each["end"] for each in attempts] == ["server_stopped"] * 3 and all("reason" not in each for each in attempts)
+    assert [each["end"] for each in attempts] == ["server_stopped"] * 3 and all(
+        "reason" not in each for each in attempts
+    )
     assert client.receive("worker") == []
     (bounced,) = client.receive("boss", wait_ms=WAIT_MS)
     assert b"max_deliveries" in bounced.content
@@ -85,7 +94,11 @@ def test_A10_failures_before_and_after_a_stop_are_counted_together(server):
     (dead,) = eventually(lambda: client.carry_out("dead.list")["dead"], len)
     attempts = client.carry_out("dead.show", id=dead["id"])["attempts"]
     assert [(each["end"], each.get("reason")) for each in attempts] == [
-        ("nacked", "first"), ("server_stopped", None), ("nacked", "third"), ("rejected", "last")]
+        ("nacked", "first"),
+        ("server_stopped", None),
+        ("nacked", "third"),
+        ("rejected", "last"),
+    ]
     client.close()
 
 
@@ -114,5 +127,9 @@ def test_M1_groups_and_order_survive_a_stop(server):
         (got,) = client.receive("worker", max=9, wait_ms=WAIT_MS)
         assert (got.content.decode(), got.delivery) == (content, delivery)
         client.ack(got.lease)
-    assert [(got.content, got.delivery) for got in client.receive("plain", max=9, wait_ms=WAIT_MS)] == [(b"1", 2), (b"2", 2), (b"3", 1)]
+    assert [(got.content, got.delivery) for got in client.receive("plain", max=9, wait_ms=WAIT_MS)] == [
+        (b"1", 2),
+        (b"2", 2),
+        (b"3", 1),
+    ]
     client.close()

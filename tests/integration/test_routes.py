@@ -11,7 +11,8 @@ from test_websocket import run as run_websocket
 
 
 def http(server, path, body):
-    request = urllib.request.Request(f"http://{server.address}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    request = urllib.request.Request(f"http://{server.address}{path}",
+                                     json.dumps(body).encode(), {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, json.loads(answer.read() or "null")
@@ -27,7 +28,8 @@ def call(server, operation, /, **arguments):
 
 def test_A24_a_message_without_a_recipient_goes_where_the_routes_say(server, connect):
     client = connect("alice")
-    call(server, "route.set", name="urgent", order=1, filter="priority <= 3 AND metadata.kind = 'bug'", targets=["expert"])
+    call(server, "route.set", name="urgent", order=1, filter="priority <= 3 AND metadata.kind = 'bug'",
+         targets=["expert"])
     call(server, "route.set", name="rest", targets=[{"name": "a", "weight": 3}, {"name": "b"}], strategy="weighted")
     client.publish(b"1", priority=1, metadata={"kind": "bug"})
     for number in range(8):
@@ -61,12 +63,16 @@ def test_A24_the_command_line_adds_lists_and_removes_routes(server):
         done = server.cli(*arguments)
         assert done.returncode == code, (done.stdout, done.stderr)
         return done.stdout if code == 0 else done.stderr
-    assert run("route", "add", "urgent", "expert", "--filter", "priority <= 3", "--order", "10") == "route urgent is set\n"
+
+    assert run("route", "add", "urgent", "expert", "--filter", "priority <= 3", "--order",
+               "10") == "route urgent is set\n"
     run("route", "add", "rest", "a=3", "b", "--strategy", "weighted")
     run("send", "", "the build is red", "--priority", "critical")
     assert "the build is red" in run("recv", "expert")
-    assert run("route", "list").splitlines() == ["urgent  order 10  to expert (round_robin)  if priority <= 3  routed 1",
-                                                 "rest  order 100  to a=3, b (weighted)  routed 0"]
+    assert run("route", "list").splitlines() == [
+        "urgent  order 10  to expert (round_robin)  if priority <= 3  routed 1",
+        "rest  order 100  to a=3, b (weighted)  routed 0"
+    ]
     assert json.loads(run("route", "list", "--json").splitlines()[1])["targets"][0] == {"name": "a", "weight": 3}
     assert run("route", "remove", "rest") == "route rest is removed\n"
     assert "not_found" in run("route", "remove", "rest", code=1)
@@ -75,7 +81,8 @@ def test_A24_the_command_line_adds_lists_and_removes_routes(server):
         assert "\nExample:\n  " in run("route", *words, "--help")
 
 
-@pytest.mark.parametrize("condition, column", [("priority <", 11), ("(" * 65 + "a = 1" + ")" * 65, 65), ("a" + " OR a" * 800, 1668)])
+@pytest.mark.parametrize("condition, column", [("priority <", 11), ("(" * 65 + "a = 1" + ")" * 65, 65),
+                                               ("a" + " OR a" * 800, 1668)])
 def test_A24_a_filter_that_does_not_compile_is_refused_with_its_place(server, condition, column):
     status, answer = http(server, "/api/routes", {"name": "r", "filter": condition, "targets": ["a"]})
     assert (status, answer["code"]) == (400, "invalid_filter")
@@ -84,7 +91,8 @@ def test_A24_a_filter_that_does_not_compile_is_refused_with_its_place(server, co
 
 def test_A24_routes_have_addresses_of_their_own_over_http(server):
     def http_get(path, method="GET"):
-        with urllib.request.urlopen(urllib.request.Request(f"http://{server.address}{path}", method=method), timeout=20) as answer:
+        with urllib.request.urlopen(urllib.request.Request(f"http://{server.address}{path}", method=method),
+                                    timeout=20) as answer:
             return json.loads(answer.read())
     assert http(server, "/api/routes", {"name": "to a", "targets": ["a"]}) == (200, {})
     assert [route["name"] for route in http_get("/api/routes")["routes"]] == ["to a"]

@@ -1,4 +1,5 @@
-"""The message of a schedule, at every door: what of it holds for each firing, and what cannot (docs/delivery.md, "Time")."""
+"""The message of a schedule, at every door: what of it holds for each firing, and what cannot
+(docs/delivery.md, "Time")."""
 
 import json
 import time
@@ -15,7 +16,14 @@ ID = "0193f2c4-a1b2-7def-8123-456789abcdef"
 # What is of one message alone, by the name that it is refused with.
 OF_ONE = [{"key": "k"}, {"id": ID}, {"mode": "exactly_once", "key": "k"}, {"deliver_at": LATER}, {"expires_at": LATER}]
 # What only a message on disk can keep.
-KEPT = [{"key": "k"}, {"group": "g"}, {"deliver_at": LATER}, {"delay": 1_000}, {"retry": {"attempts": 3}}, {"bounce": True}]
+KEPT = [
+    {"key": "k"},
+    {"group": "g"},
+    {"deliver_at": LATER},
+    {"delay": 1_000},
+    {"retry": {"attempts": 3}},
+    {"bounce": True},
+]
 
 
 def native(server, connect):
@@ -48,12 +56,25 @@ def websocket(server, connect):
 
 def shell(server, connect):
     """The command line, and with it the C++ library."""
-    flags = {"key": "--key", "mode": "--mode", "deliver_at": "--deliver-at", "expires_at": "--expires-at", "delay": "--delay", "group": "--group",
-             "ttl": "--ttl"}
+    flags = {
+        "key": "--key",
+        "mode": "--mode",
+        "deliver_at": "--deliver-at",
+        "expires_at": "--expires-at",
+        "delay": "--delay",
+        "group": "--group",
+        "ttl": "--ttl",
+    }
 
     def call(name, /, *, message, **schedule):
         fields = dict(message)
-        words = ["schedule", "add", schedule.pop("name"), fields.pop("to", None) or fields["topic"], fields.pop("content", "")]
+        words = [
+            "schedule",
+            "add",
+            schedule.pop("name"),
+            fields.pop("to", None) or fields["topic"],
+            fields.pop("content", ""),
+        ]
         if fields.pop("topic", None):
             words.append("--topic")
         if fields.pop("bounce", False):
@@ -69,7 +90,11 @@ def shell(server, connect):
                 value = text_time(value / 1000 - time.time())
             words += ["--" + field.replace("_", "-"), str(value)]
         run = server.cli("--as", "me", *words)
-        return {} if run.returncode == 0 else {"code": run.stderr.removeprefix("folkmoot: ").split(":")[0], "error": run.stderr}
+        return (
+            {}
+            if run.returncode == 0
+            else {"code": run.stderr.removeprefix("folkmoot: ").split(":")[0], "error": run.stderr}
+        )
 
     return call
 
@@ -81,7 +106,9 @@ def call(request, server, connect):
 
 def test_X5_each_firing_waits_for_its_own_delay(call, connect):
     reader, began = connect("bob"), time.monotonic()
-    assert call("schedule.set", name="s", every="400ms", times=3, message={"to": "bob", "content": "tick", "delay": 900}) in ({}, None)
+    assert call(
+        "schedule.set", name="s", every="400ms", times=3, message={"to": "bob", "content": "tick", "delay": 900}
+    ) in ({}, None)
     came = []
     while len(came) < 3:
         got = reader.receive("bob", wait_ms=10_000)
@@ -91,10 +118,18 @@ def test_X5_each_firing_waits_for_its_own_delay(call, connect):
 
 def test_X5_each_firing_lives_from_when_it_is_due(call, connect):
     client = connect("bob")
-    assert call("schedule.set", name="s", every="200ms", times=2, message={"to": "bob", "content": "tick", "delay": 300, "ttl": 150}) in ({}, None)
+    assert call(
+        "schedule.set",
+        name="s",
+        every="200ms",
+        times=2,
+        message={"to": "bob", "content": "tick", "delay": 300, "ttl": 150},
+    ) in ({}, None)
     (got,) = client.receive("bob", wait_ms=10_000)
     client.ack(got.lease)
-    eventually(lambda: client.carry_out("dead.list")["dead"], lambda dead: [letter["reason"] for letter in dead] == ["expired"])
+    eventually(
+        lambda: client.carry_out("dead.list")["dead"], lambda dead: [letter["reason"] for letter in dead] == ["expired"]
+    )
 
 
 @pytest.mark.parametrize("fields", OF_ONE, ids=lambda fields: next(iter(fields)))
@@ -108,7 +143,13 @@ def test_X5_what_is_of_one_message_alone_is_refused(call, fields, connect, reque
 
 @pytest.mark.parametrize("ago", [1, 1_000, 86_400_000])
 def test_X5_a_first_time_that_is_past_is_refused(call, ago, connect):
-    refused = call("schedule.set", name="s", every="1h", first_at=int(time.time() * 1000) - ago, message={"to": "bob", "content": "tick"})
+    refused = call(
+        "schedule.set",
+        name="s",
+        every="1h",
+        first_at=int(time.time() * 1000) - ago,
+        message={"to": "bob", "content": "tick"},
+    )
     assert refused["code"] == "invalid_field" and "`first_at`" in refused["error"], refused
     assert connect().carry_out("schedule.list") == {"schedules": []}
 

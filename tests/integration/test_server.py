@@ -20,14 +20,17 @@ def native(server, **options):
 
 def serve(*arguments, env=None, timeout=20):
     """Runs a server that is expected to refuse to start."""
-    return subprocess.run([PROGRAM, "serve", *arguments], capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
-                          env=environment(**(env or {})))
+    return subprocess.run([PROGRAM, "serve", *arguments], capture_output=True, text=True, timeout=timeout,
+                          stdin=subprocess.DEVNULL, env=environment(**(env or {})))
 
 
 def test_X3_a_restart_keeps_all_that_was_confirmed(server):
     alice = native(server, agent="alice")
     alice.mailbox("small", max_messages=2)
-    ids = [alice.publish(f"{number}", to="bob", priority=number % 10 + 1, metadata={"n": number}).id for number in range(100)]
+    ids = [
+        alice.publish(f"{number}", to="bob", priority=number % 10 + 1, metadata={"n": number}).id
+        for number in range(100)
+    ]
     later = alice.publish("later", to="bob", deliver_at=int(time.time() * 1000) + 1500)
     alice.publish("short", to="bob", ttl=200)
     settled = alice.receive("bob", max=3)
@@ -219,7 +222,8 @@ def test_a_waiting_pull_does_not_hold_up_the_end(server):
 def test_X3_connections_never_get_the_files_that_the_journal_needs(make_server):
     server = make_server("--set", "journal.segment_bytes=64KiB", wrapper=["prlimit", "--nofile=128:128"])
     alice = native(server, agent="alice")
-    crowd = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)]  # the last wait for the system to take them
+    crowd = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(200)
+            ]  # the last wait for the system to take them
     for number in range(400):
         alice.publish(f"{number:01024}", to="bob")  # seven segments
     assert alice.stats("bob")["mailboxes"][0]["ready"] == 400
@@ -249,18 +253,23 @@ def test_the_version_is_told(server):
     client.close()
 
 
-@pytest.mark.parametrize("variable, nearest", [("FOLKMOOT_ADRESS", "FOLKMOOT_ADDRESS"), ("FOLKMOOT_MAILBOX_MAX_MESSAGE", "FOLKMOOT_MAILBOX_MAX_MESSAGES")])
+@pytest.mark.parametrize("variable, nearest", [("FOLKMOOT_ADRESS", "FOLKMOOT_ADDRESS"),
+                                               ("FOLKMOOT_MAILBOX_MAX_MESSAGE", "FOLKMOOT_MAILBOX_MAX_MESSAGES")])
 def test_a_misspelt_variable_is_refused_with_the_nearest_one(tmp_path, variable, nearest):
     for command in (["serve", "--data", str(tmp_path / "d"), "--listen", "127.0.0.1:0"], ["stats"]):
-        done = subprocess.run([PROGRAM, *command], env=environment(**{variable: "7"}), capture_output=True, text=True, timeout=20)
+        done = subprocess.run([PROGRAM, *command], env=environment(**{variable: "7"}), capture_output=True, text=True,
+                              timeout=20)
         assert done.returncode == 2, done
         assert variable in done.stderr and f"did you mean `{nearest}`?" in done.stderr
 
 
-@pytest.mark.parametrize("setting, says", [
-    ("mailbox.default_ttl=300", "has no unit; write a duration such as 300ms, 300s"), ("max_content_bytes=65536", "a size with its unit"),
-    ("mailbox.max_mesages=5", "did you mean `mailbox.max_messages`?"), ("max_names=5KiB", "is not a number")])
+@pytest.mark.parametrize("setting, says",
+                         [("mailbox.default_ttl=300", "has no unit; write a duration such as 300ms, 300s"),
+                          ("max_content_bytes=65536", "a size with its unit"),
+                          ("mailbox.max_mesages=5", "did you mean `mailbox.max_messages`?"),
+                          ("max_names=5KiB", "is not a number")])
 def test_a_setting_has_its_unit_and_its_name(tmp_path, setting, says):
-    done = subprocess.run([PROGRAM, "serve", "--data", str(tmp_path / "d"), "--set", setting], env=environment(), capture_output=True, text=True,
-                          timeout=20)
+    done = subprocess.run(
+        [PROGRAM, "serve", "--data", str(tmp_path / "d"), "--set", setting], env=environment(), capture_output=True,
+        text=True, timeout=20)
     assert done.returncode == 2 and says in done.stderr, done

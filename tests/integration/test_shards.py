@@ -1,4 +1,5 @@
-"""A server of several shards (docs/architecture.md, Shards): what crosses from one to another, and what is put together out of several.
+"""A server of several shards (docs/architecture.md, Shards): what crosses from one to another, and what is put together
+out of several.
 
 What concerns one mailbox is tested by the other files of this folder, which run with `shards=2` as well.
 """
@@ -130,7 +131,9 @@ def test_A13_an_atomic_batch_over_shards_is_all_or_none(connect, names):
     alice = connect("alice")
     everybody = [name for pair in names for name in pair]
     with pytest.raises(Refused, match="message 2"):
-        alice.publish_batch([message(b"x", to=names[0][0]), message(b"x", to=names[1][0]), message(b"x", to="@nobody")], atomic=True)
+        alice.publish_batch([message(b"x", to=names[0][0]),
+                             message(b"x", to=names[1][0]),
+                             message(b"x", to="@nobody")], atomic=True)
     alice.publish_batch([message(b"all", to=name) for name in everybody], atomic=True)
     for name in everybody:
         (got,) = take(alice, name)
@@ -305,7 +308,8 @@ def test_A11_a_page_over_shards_has_the_contents_as_they_are(connect, names):
 def test_X5_A24_schedules_and_routes_send_to_every_shard(connect, names):
     alice = connect("alice")
     for name, _ in names:
-        alice.carry_out("schedule.set", name=f"to {name}", every="100ms", times=2, message={"to": name, "content": "tick", "key": "the same"})
+        alice.carry_out("schedule.set", name=f"to {name}", every="100ms", times=2,
+                        message={"to": name, "content": "tick"})
     assert len(alice.carry_out("schedule.list")["schedules"]) == SHARDS
     for name, _ in names:
         assert [got.content for got in take(alice, name, 2)] == [b"tick"] * 2
@@ -325,10 +329,13 @@ def test_X15_costs_are_summed_over_shards(connect, names):
     alice = connect("alice")
     for name, _ in names:
         alice.publish("x", to=name, conversation="talk", metadata={"cost_tokens": 5})
-    alice.publish_batch([message(b"x", to=name, conversation="talk", metadata={"cost_tokens": 1}) for name, _ in names], atomic=True)
+    alice.publish_batch([message(b"x", to=name, conversation="talk", metadata={"cost_tokens": 1}) for name, _ in names],
+                        atomic=True)
     for name, _ in names:
         take(alice, name, 2)
-    assert alice.carry_out("conversation.cost", conversation="talk") == {"conversation": "talk", "messages": 2 * SHARDS, "tokens": 6 * SHARDS, "money": 0}
+    assert alice.carry_out("conversation.cost", conversation="talk") == {
+        "conversation": "talk", "messages": 2 * SHARDS, "tokens": 6 * SHARDS, "money": 0
+    }
     with pytest.raises(Refused, match="not_found"):
         alice.carry_out("conversation.cost", conversation="silence")
     # Responses count once, whichever shard they come from and go to.
@@ -338,9 +345,11 @@ def test_X15_costs_are_summed_over_shards(connect, names):
         bob = connect("bob")
         for task in take(bob, name, 2):
             reply = message(b"five", to=task.fields["reply_to"], **answer)
-            bob.complete(task.lease, [reply]) if task.lease else bob.publish(b"five", to=task.fields["reply_to"], **answer)
+            bob.complete(task.lease, [reply]) if task.lease else bob.publish(b"five", to=task.fields["reply_to"], **
+                                                                             answer)
         assert [alice.end_request(request).content for request in asked] == [b"five"] * 2
-    costs = eventually(lambda: alice.carry_out("conversation.cost", conversation="answers"), lambda sums: sums["messages"] >= 2 * SHARDS)
+    costs = eventually(lambda: alice.carry_out("conversation.cost", conversation="answers"),
+                       lambda sums: sums["messages"] >= 2 * SHARDS)
     assert (costs["messages"], costs["tokens"]) == (2 * SHARDS, 6 * SHARDS)
 
 
@@ -418,8 +427,10 @@ def test_much_that_crosses_both_ways_comes_to_its_end(server, names, mode):
         target = names[1 - shard][1]
         leases = [got.lease for got in client.receive(names[shard][0], max=count)]
         assert len(leases) == count
-        frames = b"".join(frame(COMPLETE, struct.pack("<Q", lease) + messages_body([message(bytes(size), to=target, mode=mode)]), number)
-                          for number, lease in enumerate(leases, 1))
+        frames = b"".join(
+            frame(COMPLETE,
+                  struct.pack("<Q", lease) + messages_body([message(bytes(size), to=target, mode=mode)]), number)
+            for number, lease in enumerate(leases, 1))
         senders.append(threading.Thread(target=client.send, args=[frames]))
         senders[-1].start()
     readers = [Client(("127.0.0.1", server.port), agent="reader", timeout=60) for _ in range(2)]
@@ -438,7 +449,8 @@ def test_much_that_crosses_both_ways_comes_to_its_end(server, names, mode):
 
 
 def test_X3_what_crosses_waits_for_room_on_the_disk(make_server):
-    server = make_server("--set", f"shards={SHARDS}", "--set", "journal.segment_bytes=4MiB", "--set", "journal.bytes_max=20MiB")
+    server = make_server("--set", f"shards={SHARDS}", "--set", "journal.segment_bytes=4MiB", "--set",
+                         "journal.bytes_max=20MiB")
     alice = Client(("127.0.0.1", server.port), agent="alice")
     here = shard_of(alice.publish("input", to="source").id)
     (input,) = alice.receive("source")

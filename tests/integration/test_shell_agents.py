@@ -1,4 +1,5 @@
-"""Agents in one line, `folkmoot reply`, whose command fails: nothing of their work is lost, and only who waits for an answer is told (docs/delivery.md)."""
+"""Agents in one line, `folkmoot reply`, whose command fails: nothing of their work is lost, and only
+who waits for an answer is told (docs/delivery.md)."""
 
 import json
 import re
@@ -32,20 +33,33 @@ def letter(client, mailbox):
 
 
 def unread(client, mailbox):
-    return sum(box["ready"] + box["scheduled"] + box["leased"] for box in client.stats()["mailboxes"] if box["name"] == mailbox)
+    return sum(
+        box["ready"] + box["scheduled"] + box["leased"] for box in client.stats()["mailboxes"] if box["name"] == mailbox
+    )
 
 
-@pytest.mark.parametrize("onward", [[], ["--to", "next"], ["--to", "next", "--to", "other"]], ids=["answers", "hands on", "hands on to two"])
-@pytest.mark.parametrize("command, reason", [
-    ("exit 1", "the command ended with status 1"), ("cat; echo so far; exit 3", "the command ended with status 3"),
-    ("echo 'no such customer' >&2; exit 1", "no such customer"), ("echo one >&2; echo out; echo two >&2; exit 7", "one\ntwo"),
-    ("kill -9 $$", "the command ended with status 137"), ("no-such-program 2>/dev/null", "the command ended with status 127")])
+@pytest.mark.parametrize(
+    "onward", [[], ["--to", "next"], ["--to", "next", "--to", "other"]], ids=["answers", "hands on", "hands on to two"]
+)
+@pytest.mark.parametrize(
+    "command, reason",
+    [
+        ("exit 1", "the command ended with status 1"),
+        ("cat; echo so far; exit 3", "the command ended with status 3"),
+        ("echo 'no such customer' >&2; exit 1", "no such customer"),
+        ("echo one >&2; echo out; echo two >&2; exit 7", "one\ntwo"),
+        ("kill -9 $$", "the command ended with status 137"),
+        ("no-such-program 2>/dev/null", "the command ended with status 127"),
+    ],
+)
 def test_A10_a_command_that_fails_gives_its_message_back(server, connect, agent, onward, command, reason):
     agent("worker", command, *onward)
     boss = connect("boss")
     boss.publish("do it", to="worker", retry=[3, 0, 0, 0, 1000])
     dead = letter(boss, "worker")
-    assert (dead["reason"], dead["deliveries"], dead["message"]["content"]) == ("max_deliveries", 3, "do it") or dead["message"].get("content_encoding")
+    assert (dead["reason"], dead["deliveries"], dead["message"]["content"]) == ("max_deliveries", 3, "do it") or dead[
+        "message"
+    ].get("content_encoding")
     assert [(each["end"], each["reason"]) for each in dead["attempts"]] == [("nacked", reason)] * 3
     # Nobody asked: nobody is answered, and nothing goes on.
     assert [unread(boss, name) for name in ("boss", "next", "other", "worker")] == [0] * 4
@@ -67,7 +81,9 @@ def test_A10_what_fails_and_then_succeeds_is_answered_once(server, connect, agen
     boss = connect("boss")
     boss.publish("do it", to="worker", type=TYPES["task"], retry=[5, 0, 0, 0, 1000])
     (answer,) = boss.receive("boss", wait_ms=20_000)
-    assert (answer.content, answer.fields["type"]) == (b"done\n", TYPES["response"]) and len(count.read_text().split()) == 3
+    assert (answer.content, answer.fields["type"]) == (b"done\n", TYPES["response"]) and len(
+        count.read_text().split()
+    ) == 3
     boss.ack(answer.lease)
     assert unread(boss, "boss") == 0 and boss.carry_out("dead.list")["dead"] == []
 
@@ -75,13 +91,29 @@ def test_A10_what_fails_and_then_succeeds_is_answered_once(server, connect, agen
 def test_A4_a_request_is_answered_with_an_error_after_its_last_attempt(server, agent, tmp_path):
     count = tmp_path / "count"
     agent("worker", f"echo x >> {count}; echo 'the database is down' >&2; exit 1")
-    run = server.cli("request", "worker", "how many?", "--mode", "at_least_once", "--retry", "attempts=3", "--timeout", "20s")
-    assert run.returncode == 1 and "answered with an error" in run.stderr and "the database is down" in run.stderr and not run.stdout
+    run = server.cli(
+        "request", "worker", "how many?", "--mode", "at_least_once", "--retry", "attempts=3", "--timeout", "20s"
+    )
+    assert (
+        run.returncode == 1
+        and "answered with an error" in run.stderr
+        and "the database is down" in run.stderr
+        and not run.stdout
+    )
     assert len(count.read_text().split()) == 3
-    answer = json.loads(server.cli("request", "worker", "how many?", "--mode", "at_least_once", "--retry", "attempts=2", "--json").stdout)
+    answer = json.loads(
+        server.cli(
+            "request", "worker", "how many?", "--mode", "at_least_once", "--retry", "attempts=2", "--json"
+        ).stdout
+    )
     content = answer["content"]
     assert (answer["type"], answer["from"]) == ("error", "$bus")
-    assert (content["error"], content["reason"], content["text"], content["deliveries"]) == ("dead", "max_deliveries", "the database is down", 2)
+    assert (content["error"], content["reason"], content["text"], content["deliveries"]) == (
+        "dead",
+        "max_deliveries",
+        "the database is down",
+        2,
+    )
 
 
 def test_A4_a_request_that_waits_in_memory_has_one_attempt(server, agent, tmp_path):

@@ -1,4 +1,5 @@
-"""Topics through the native door: who gets an event, and what happens to those who do not read (docs/protocol.md, 7)."""
+"""Topics through the native door: who gets an event, and what happens to those who do not read (docs/protocol.md,
+7)."""
 
 import time
 
@@ -97,7 +98,8 @@ def test_A6_many_events_arrive_in_order_and_whole(connect):
     # Written ahead of reading by no more than a socket holds, so that one thread can do both.
     received = 0
     for start in range(0, total, 500):
-        publisher.send(b"".join(frame(PUBLISH, message(b"%d" % n, topic="a"), 0, QUIET) for n in range(start, start + 500)))
+        publisher.send(b"".join(
+            frame(PUBLISH, message(b"%d" % n, topic="a"), 0, QUIET) for n in range(start, start + 500)))
         for _ in range(500):
             assert subscriber.delivery().content == b"%d" % received
             received += 1

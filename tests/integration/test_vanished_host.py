@@ -1,4 +1,5 @@
-"""A host that vanishes without a word, with its agents on it: their leases come back (docs/operations.md, "Slow clients").
+"""A host that vanishes without a word, with its agents on it: their leases come back (docs/operations.md, "Slow
+clients").
 
 The server and the agent live in a network name space of their own, whose network is taken down under them.
 """
@@ -32,7 +33,9 @@ time.sleep(60)
 
 def own_network():
     """The command line that gives a program a network of its own."""
-    return ["unshare", *USER, "--net", sys.executable, "-c", UP + "import os, sys\nos.execvp(sys.argv[1], sys.argv[1:])"]
+    return [
+        "unshare", *USER, "--net", sys.executable, "-c", UP + "import os, sys\nos.execvp(sys.argv[1], sys.argv[1:])"
+    ]
 
 
 def within(server, script, *arguments):
@@ -47,7 +50,8 @@ def test_X12_a_vanished_hosts_leases_come_back_though_mail_is_on_its_way_to_it(m
     server = make_server("--set", "host_timeout=2s", wrapper=own_network())
     boss = Client(server.socket, agent="boss")
     boss.publish("held", to="bob")
-    bob = subprocess.Popen(within(server, AGENT, str(server.port)), stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent)
+    bob = subprocess.Popen(within(server, AGENT, str(server.port)), stdout=subprocess.PIPE, text=True,
+                           cwd=Path(__file__).parent)
     try:
         assert bob.stdout.readline() == "held\n"
         subprocess.run(within(server, DOWN), check=True)

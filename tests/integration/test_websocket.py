@@ -51,8 +51,11 @@ def test_U5_A7_a_message_goes_to_a_consumer_and_is_settled(server):
         assert sent["op"] == "confirm" and sent["request"] == 1 and sent["unread"] == 1
         got = await other.read()
         assert got["op"] == "deliver" and got["request"] == 5 and got["redelivered"] is False
-        assert got["message"]["id"] == sent["id"] and got["message"]["from"] == "me" and got["message"]["content"] == {"a": 1}
-        assert await other.ask("ack", request=6, leases=[got["lease"]]) == {"op": "settled", "request": 6, "settled": 1, "refused": []}
+        assert got["message"]["id"] == sent["id"] and got["message"]["from"] == "me" and got["message"]["content"] == {
+            "a": 1
+        }
+        assert await other.ask("ack", request=6,
+                               leases=[got["lease"]]) == {"op": "settled", "request": 6, "settled": 1, "refused": []}
         assert (await other.ask("ack", request=7, leases=[got["lease"]]))["refused"] == [got["lease"]]
         receipts = (await me.ask("receipt", request=2, ids=[sent["id"]]))["receipts"]
         assert receipts[0]["state"] == "acknowledged"
@@ -71,7 +74,8 @@ def test_U5_A2_A4_X11_events_requests_and_pulled_messages(server):
         await other.ask("consume", request=2, mailbox="other")
         await me.send("request", request=9, timeout_ms="10s", message={"to": "other", "content": "2+2"})
         asked = await other.read()
-        await other.send("publish", quiet=True, message={"to": asked["message"]["reply_to"], "type": "response", "content": "4"})
+        await other.send("publish", quiet=True,
+                         message={"to": asked["message"]["reply_to"], "type": "response", "content": "4"})
         answer = await me.read()
         assert answer["request"] == 9 and answer["message"]["content"] == "4"
 
@@ -80,7 +84,8 @@ def test_U5_A2_A4_X11_events_requests_and_pulled_messages(server):
         assert (await me.ask("wait", request=4, mailbox="pull", timeout_ms=5000))["ready"] == 3
         await me.send("receive", request=5, mailbox="pull", max=2)
         got = [await me.read() for _ in range(3)]
-        assert [m["message"]["content"] for m in got[:2]] == ["0", "1"] and got[2] == {"op": "ok", "request": 5, "count": 2}
+        assert [m["message"]["content"] for m in got[:2]] == ["0", "1"
+                                                             ] and got[2] == {"op": "ok", "request": 5, "count": 2}
         back = await me.ask("nack", request=6, leases=[m["lease"] for m in got[:2]])
         assert back["settled"] == 2
         stats = (await me.ask("stats", request=7, mailbox="pull"))["stats"]

@@ -42,8 +42,10 @@ FAULTS = {
         "mine != nullptr && !PLANTED ? mine->limits : to_.options.mailbox);",
     ),
     "deleted_mailbox_back_at_restart": (
-        "if (mailbox != nullptr && mailbox->load() + to_.graveyard.count(said.mailbox) == 0) shelves_.remove(*mailbox);",
-        "if (!PLANTED && mailbox != nullptr && mailbox->load() + to_.graveyard.count(said.mailbox) == 0) shelves_.remove(*mailbox);",
+        "if (mailbox != nullptr && mailbox->load() + to_.graveyard.count(said.mailbox) == 0) "
+        "shelves_.remove(*mailbox);",
+        "if (!PLANTED && mailbox != nullptr && mailbox->load() + to_.graveyard.count(said.mailbox) == 0) "
+        "shelves_.remove(*mailbox);",
     ),
     "due_time_forgotten_at_restart": (
         "to_.agenda.add({.at = due,",
@@ -95,20 +97,17 @@ FAULTS = {
         "const auto noted = PLANTED ? FactPlace{.lsn = 1, .bytes = 0} : to_.ledger.note(FactKind::dead_purged,",
     ),
     "content_not_counted_at_restart": without(
-        "if (refers) to_.references.refer(fact.key, read_content_ref(message, *routing));"
-    ),
+        "if (refers) to_.references.refer(fact.key, read_content_ref(message, *routing));"),
     "content_let_go_by_nobody": without("table_.drop(message, run_.now());"),
     "content_removed_before_durable": instead("ledger_.when(noted, waiting::ContentsIdle{});", "remove_idle();"),
-    "resubmitted_stays_dead": without(
-        "purge(address.mailbox, boxes_.at(address.mailbox).letters.find(address.key));"
-    ),
+    "resubmitted_stays_dead": without("purge(address.mailbox, boxes_.at(address.mailbox).letters.find(address.key));"),
     "cancelled_not_journaled": (
         "noted = Durable(to_.ledger.note(FactKind::message_cancelled, {bytes_of(ref)}));",
-        "noted = Durable(PLANTED ? FactPlace{.lsn = 1} : to_.ledger.note(FactKind::message_cancelled, {bytes_of(ref)}));",
+        "noted = Durable(PLANTED ? FactPlace{.lsn = 1} : to_.ledger.note(FactKind::message_cancelled, "
+        "{bytes_of(ref)}));",
     ),
     "death_in_pieces": without(
-        "if (draft.facts() > 1 && to_.ledger.has_room(Urgency::settling, draft)) group.emplace(to_.ledger, draft);"
-    ),
+        "if (draft.facts() > 1 && to_.ledger.has_room(Urgency::settling, draft)) group.emplace(to_.ledger, draft);"),
     "bounce_not_sent": without("if (notice) to_.graveyard.post(*notice, Durable(place));"),
     "bounce_into_a_full_mailbox": (
         "if (!to_.vacancies.has_space(prepared->mailbox)) return;",
@@ -120,26 +119,26 @@ FAULTS = {
     ),
     "hops_not_counted": (".hops = hops + 1};", ".hops = hops + (PLANTED ? 0 : 1)};"),
     "pair_not_counted": without("guard_.pairs.add(pair_of(sender, mailbox), run_.now());"),
-    "conversation_not_counted": without("guard_.conversations.add(conversation_hash(routing.conversation), run_.now());"),
+    "conversation_not_counted": without(
+        "guard_.conversations.add(conversation_hash(routing.conversation), run_.now());"),
     "reply_that_nobody_wants": without("if (!routing->expects_reply) lineage.silent_for = routing->from;"),
     "doomed_message_takes_room": (
         "if (prepared->lives() && !prepared->is_duplicate()) boxes",
         "if ((PLANTED || prepared->lives()) && !prepared->is_duplicate()) boxes",
     ),
     "schedule_fires_in_pieces": in_pieces(
-        "to_.post, to_.ledger, draft", "  to_.post.commit(*prepared, {}, {.quiet = true});\n  note(schedule, fact);"
-    ),
+        "to_.post, to_.ledger, draft", "  to_.post.commit(*prepared, {}, {.quiet = true});\n  note(schedule, fact);"),
     "scheduled_event_before_the_log_knows": instead(
         "to_.outputs.hold(note(schedule, fact), {.quiet = true}, schedule.sender, message, {});",
         "to_.announcer.publish_event(0, to_.names[schedule.sender], message, nullptr);\n      note(schedule, fact);",
     ),
     "schedule_firings_forgotten_at_restart": without(
-        "if (auto* const schedule = table_.find(fired.number)) apply(*schedule, fired);"
-    ),
+        "if (auto* const schedule = table_.find(fired.number)) apply(*schedule, fired);"),
     "costs_added_twice": without("prepared->has_costs = false;"),
     "costs_forgotten_at_restart": without("put(as_text(fact.body.subspan(sizeof said)), said, fact.place);"),
     "redrive_without_its_rate": without(
-        "due = std::min<std::size_t>(due, static_cast<std::uint64_t>(to_.run.now() - job.began) * job.per_second / 1000 + 1);"
+        "due = std::min<std::size_t>(due, static_cast<std::uint64_t>(to_.run.now() - job.began) * "
+        "job.per_second / 1000 + 1);"
     ),
     "routes_out_of_order": (
         "return std::tie(a.order, a.name) < std::tie(b.order, b.name);",
@@ -178,7 +177,8 @@ FAULTS = {
     ),
     "what_comes_back_loses_its_priority": (
         "enter_ready(mailbox, message, {});\n}",
-        "auto last = message;\n  if (PLANTED) last.entry.priority = kPriorityMax;\n  enter_ready(mailbox, last, {});\n}",
+        "auto last = message;\n  if (PLANTED) last.entry.priority = kPriorityMax;\n  enter_ready(mailbox, last, "
+        "{});\n}",
     ),
     "rejection_without_its_attempt": (
         ".text = reason, .attempt = &fact});",
@@ -209,8 +209,11 @@ FAULTS = {
         "(PLANTED || !to_.responder.is_waited_for(entry.key))) return std::nullopt;",
     ),
     "attempt_not_counted_at_a_stop": without("give_back(*at, -1, AttemptEnd::server_stopped, {});"),
-    "life_begins_before_it_is_due": ("std::max(accepted, due) + ttl", "(PLANTED ? accepted : std::max(accepted, due)) + ttl"),
-    "delay_ignored": ("if (routing.delay_ms == 0) return routing.deliver_at;", "if (PLANTED || routing.delay_ms == 0) return routing.deliver_at;"),
+    "life_begins_before_it_is_due":
+        ("std::max(accepted, due) + ttl", "(PLANTED ? accepted : std::max(accepted, due)) + ttl"),
+    "delay_ignored":
+        ("if (routing.delay_ms == 0) return routing.deliver_at;",
+         "if (PLANTED || routing.delay_ms == 0) return routing.deliver_at;"),
     "first_time_in_the_past": (
         "if (command.first_at != 0 && command.first_at <= now) {",
         "if (!PLANTED && command.first_at != 0 && command.first_at <= now) {",

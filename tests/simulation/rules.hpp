@@ -8,53 +8,132 @@
 
 namespace folkmoot::simulation {
 
-#define FOLKMOOT_SIMULATION_RULES(RULE)                                                                                \
-  RULE(confirmed_after_durable)                                                                                        \
-  RULE(first_delivery)                                                                                                 \
-  RULE(redelivery)                                                                                                     \
-  RULE(higher_priority_first)                                                                                          \
-  RULE(senders_take_turns)                                                                                             \
-  RULE(returned_to_its_place)                                                                                          \
-  RULE(returned_in_its_turn)                                                                                           \
-  RULE(delayed_delivery)                                                                                               \
-  RULE(due_at_start)                                                                                                   \
-  RULE(delayed_return) RULE(expired_to_dead) RULE(max_deliveries_to_dead) RULE(overflow_to_dead) RULE(                 \
-      overflow_rejected) RULE(dead_purged) RULE(once_settled_first) RULE(once_never_again)                             \
-      RULE(ack_answered_never_again) RULE(late_settlement_refused) RULE(lease_deadline) RULE(lease_extended) RULE(     \
-          lease_bound_again) RULE(connection_gives_back) RULE(credit_respected) RULE(held_while_unwritable) RULE(pull) \
-          RULE(pull_waited) RULE(wait_answered) RULE(wait_timed_out) RULE(event_delivered) RULE(event_lagged)          \
-              RULE(no_echo) RULE(request_answered) RULE(request_timed_out) RULE(request_now_refused) RULE(             \
-                  late_response_refused) RULE(answer_of_a_stranger_refused) RULE(guessed_address_refused)              \
-                  RULE(answered_by_agent) RULE(answered_when_handed_on) RULE(request_died) RULE(stop_gives_back) RULE( \
-                      batch) RULE(cancelled) RULE(withdrawn) RULE(message_cancelled) RULE(message_cancelled_by_id)     \
-                      RULE(cancel_refused) RULE(key_used) RULE(key_used_again) RULE(duplicate_answered) RULE(          \
-                          copies_together) RULE(resent_after_crash) RULE(completed) RULE(complete_refused)             \
-                          RULE(atomic_batch) RULE(atomic_refused) RULE(group_kept) RULE(group_lost) RULE(              \
-                              retry_delay) RULE(rejected_to_dead) RULE(attempts_told) RULE(held_behind_its_group)      \
-                              RULE(next_of_its_group) RULE(content_referred) RULE(content_removed) RULE(               \
-                                  envelope_repeated) RULE(dead_purged_by_hand) RULE(dead_resubmitted)                  \
-                                  RULE(dead_too_old) RULE(bounced) RULE(bounce_without_room) RULE(chain_kept) RULE(    \
-                                      no_reply_wanted) RULE(no_reply_after_settling) RULE(guard_hops) RULE(guard_pair) \
-                                      RULE(guard_conversation) RULE(schedule_set) RULE(schedule_fired) RULE(           \
-                                          schedule_event) RULE(schedule_failed) RULE(schedule_ended)                   \
-                                          RULE(schedule_kept) RULE(status_streamed) RULE(status_not_wanted) RULE(      \
-                                              cost_summed) RULE(cost_kept) RULE(redriven) RULE(redrive_paced)          \
-                                              RULE(route_set) RULE(routed) RULE(routed_once) RULE(routed_anew) RULE(   \
-                                                  no_route) RULE(no_recipient) RULE(route_kept) RULE(event_filtered)   \
-                                                  RULE(configured) RULE(configured_in_part) RULE(mailbox_deleted)      \
-                                                      RULE(read_noted) RULE(read_kept) RULE(receipt_asked)             \
-                                                          RULE(copied_forward) RULE(segment_removed) RULE(crash_power) \
-                                                              RULE(crash_process) RULE(crash_in_write) RULE(           \
-                                                                  crash_in_recovery) RULE(clean_stop) RULE(clock_back) \
-                                                                  RULE(sync_failed) RULE(disk_full_refused)            \
-                                                                      RULE(settled_while_full) RULE(unconfirmed_lost)  \
-                                                                          RULE(unconfirmed_kept) RULE(ack_lost)        \
-                                                                              RULE(torn_tail_cut) RULE(drained)        \
-                                                                                  RULE(stray_carried)                  \
-                                                                                      RULE(stray_carried_again)        \
-                                                                                          RULE(stray_refused)          \
-                                                                                              RULE(stray_ack_retried)  \
-                                                                                                  RULE(strays_drained)
+#define FOLKMOOT_SIMULATION_RULES(RULE) \
+  RULE(confirmed_after_durable)         \
+  RULE(first_delivery)                  \
+  RULE(redelivery)                      \
+  RULE(higher_priority_first)           \
+  RULE(senders_take_turns)              \
+  RULE(returned_to_its_place)           \
+  RULE(returned_in_its_turn)            \
+  RULE(delayed_delivery)                \
+  RULE(due_at_start)                    \
+  RULE(delayed_return)                  \
+  RULE(expired_to_dead)                 \
+  RULE(max_deliveries_to_dead)          \
+  RULE(overflow_to_dead)                \
+  RULE(overflow_rejected)               \
+  RULE(dead_purged)                     \
+  RULE(once_settled_first)              \
+  RULE(once_never_again)                \
+  RULE(ack_answered_never_again)        \
+  RULE(late_settlement_refused)         \
+  RULE(lease_deadline)                  \
+  RULE(lease_extended)                  \
+  RULE(lease_bound_again)               \
+  RULE(connection_gives_back)           \
+  RULE(credit_respected)                \
+  RULE(held_while_unwritable)           \
+  RULE(pull)                            \
+  RULE(pull_waited)                     \
+  RULE(wait_answered)                   \
+  RULE(wait_timed_out)                  \
+  RULE(event_delivered)                 \
+  RULE(event_lagged)                    \
+  RULE(no_echo)                         \
+  RULE(request_answered)                \
+  RULE(request_timed_out)               \
+  RULE(request_now_refused)             \
+  RULE(late_response_refused)           \
+  RULE(answer_of_a_stranger_refused)    \
+  RULE(guessed_address_refused)         \
+  RULE(answered_by_agent)               \
+  RULE(answered_when_handed_on)         \
+  RULE(request_died)                    \
+  RULE(stop_gives_back)                 \
+  RULE(batch)                           \
+  RULE(cancelled)                       \
+  RULE(withdrawn)                       \
+  RULE(message_cancelled)               \
+  RULE(message_cancelled_by_id)         \
+  RULE(cancel_refused)                  \
+  RULE(key_used)                        \
+  RULE(key_used_again)                  \
+  RULE(duplicate_answered)              \
+  RULE(copies_together)                 \
+  RULE(resent_after_crash)              \
+  RULE(completed)                       \
+  RULE(complete_refused)                \
+  RULE(atomic_batch)                    \
+  RULE(atomic_refused)                  \
+  RULE(group_kept)                      \
+  RULE(group_lost)                      \
+  RULE(retry_delay)                     \
+  RULE(rejected_to_dead)                \
+  RULE(attempts_told)                   \
+  RULE(held_behind_its_group)           \
+  RULE(next_of_its_group)               \
+  RULE(content_referred)                \
+  RULE(content_removed)                 \
+  RULE(envelope_repeated)               \
+  RULE(dead_purged_by_hand)             \
+  RULE(dead_resubmitted)                \
+  RULE(dead_too_old)                    \
+  RULE(bounced)                         \
+  RULE(bounce_without_room)             \
+  RULE(chain_kept)                      \
+  RULE(no_reply_wanted)                 \
+  RULE(no_reply_after_settling)         \
+  RULE(guard_hops)                      \
+  RULE(guard_pair)                      \
+  RULE(guard_conversation)              \
+  RULE(schedule_set)                    \
+  RULE(schedule_fired)                  \
+  RULE(schedule_event)                  \
+  RULE(schedule_failed)                 \
+  RULE(schedule_ended)                  \
+  RULE(schedule_kept)                   \
+  RULE(status_streamed)                 \
+  RULE(status_not_wanted)               \
+  RULE(cost_summed)                     \
+  RULE(cost_kept)                       \
+  RULE(redriven)                        \
+  RULE(redrive_paced)                   \
+  RULE(route_set)                       \
+  RULE(routed)                          \
+  RULE(routed_once)                     \
+  RULE(routed_anew)                     \
+  RULE(no_route)                        \
+  RULE(no_recipient)                    \
+  RULE(route_kept)                      \
+  RULE(event_filtered)                  \
+  RULE(configured)                      \
+  RULE(configured_in_part)              \
+  RULE(mailbox_deleted)                 \
+  RULE(read_noted)                      \
+  RULE(read_kept)                       \
+  RULE(receipt_asked)                   \
+  RULE(copied_forward)                  \
+  RULE(segment_removed)                 \
+  RULE(crash_power)                     \
+  RULE(crash_process)                   \
+  RULE(crash_in_write)                  \
+  RULE(crash_in_recovery)               \
+  RULE(clean_stop)                      \
+  RULE(clock_back)                      \
+  RULE(sync_failed)                     \
+  RULE(disk_full_refused)               \
+  RULE(settled_while_full)              \
+  RULE(unconfirmed_lost)                \
+  RULE(unconfirmed_kept)                \
+  RULE(ack_lost)                        \
+  RULE(torn_tail_cut)                   \
+  RULE(drained)                         \
+  RULE(stray_carried)                   \
+  RULE(stray_carried_again)             \
+  RULE(stray_refused)                   \
+  RULE(stray_ack_retried)               \
+  RULE(strays_drained)
 
 enum class Rule : std::size_t {
 #define RULE(name) name,

@@ -21,7 +21,9 @@ HERE = pathlib.Path(__file__).parent
 ID = bytes.fromhex("0193f2c4a1b27def8123456789abcdef")
 SHA = bytes.fromhex("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")  # of "abc"
 ID_TEXT = "0193f2c4-a1b2-7def-8123-456789abcdef"
-TYPES = ["", "task", "query", "response", "event", "command", "status", "notification", "error", "heartbeat", "discovery"]
+TYPES = [
+    "", "task", "query", "response", "event", "command", "status", "notification", "error", "heartbeat", "discovery"
+]
 
 
 def envelope(fields):
@@ -47,22 +49,31 @@ def envelopes():
                  "conversation": "c-1", "correlation": "r-9", "reply_to": "planner", "key": "once-only", "ttl": 30000,
                  "deliver_at": 1795000060000, "mode": "exactly_once", "metadata": full[15]}
     rows = [
-        good("the least that can be sent", 4, {3: "analyst"}, b"", {"to": "analyst", "type": "task", "priority": 5}, False),
+        good("the least that can be sent", 4, {3: "analyst"}, b"", {"to": "analyst", "type": "task", "priority": 5},
+             False),
         good("text to a mailbox", 4, {3: "analyst", 5: 1, 7: "text/plain"}, b"hello",
              {"to": "analyst", "type": "task", "priority": 5, "content_type": "text/plain", "content": "hello"}),
-        good("an event", 4, {4: "build.done", 5: 4, 7: "text/plain"}, "gr\u00fcn".encode(),
-             {"topic": "build.done", "type": "event", "priority": 5, "content_type": "text/plain", "content": "gr\u00fcn"}),
+        good("an event", 4, {4: "build.done", 5: 4, 7: "text/plain"}, "gr\u00fcn".encode(), {
+            "topic": "build.done", "type": "event", "priority": 5, "content_type": "text/plain", "content": "gr\u00fcn"
+        }),
         good("every field", 4, full, b'{"question":["why",42]}', full_json),
         good("how it may fail, what it belongs to and where it comes from", 4,
              {3: "a", 5: 1, 16: [5, 3, 1000, 60000, 2500], 17: "order-7", 18: True, 19: False, 20: "zstd", 21: ID}, b"",
-             {"to": "a", "type": "task", "priority": 5, "group": "order-7", "bounce": True, "expects_reply": False,
-              "encoding": "zstd", "cause": ID_TEXT,
-              "retry": {"attempts": 5, "backoff": "exponential_jitter", "initial": 1000, "max": 60000, "multiplier": 2.5}}),
-        good("as a server delivers what was caused by another", 4, {0: ID, 3: "a", 5: 1, 21: ID, 22: 2, 23: ID + ID}, b"",
-             {"id": ID_TEXT, "to": "a", "type": "task", "priority": 5, "cause": ID_TEXT, "hops": 2, "chain": [ID_TEXT, ID_TEXT]}),
-        good("content by reference", 15, {3: "a", 5: 1, 7: "video/mp4", 24: [SHA, 81264023]}, b"",
-             {"to": "a", "type": "task", "priority": 5, "content_type": "video/mp4",
-              "content_ref": {"sha256": SHA.hex(), "size": 81264023}}),
+             {
+                 "to": "a", "type": "task", "priority": 5, "group": "order-7", "bounce": True, "expects_reply": False,
+                 "encoding": "zstd", "cause": ID_TEXT, "retry": {
+                     "attempts": 5, "backoff": "exponential_jitter", "initial": 1000, "max": 60000, "multiplier": 2.5
+                 }
+             }),
+        good("as a server delivers what was caused by another", 4, {0: ID, 3: "a", 5: 1, 21: ID, 22: 2, 23: ID + ID},
+             b"", {
+                 "id": ID_TEXT, "to": "a", "type": "task", "priority": 5, "cause": ID_TEXT, "hops": 2,
+                 "chain": [ID_TEXT, ID_TEXT]
+             }),
+        good("content by reference", 15, {3: "a", 5: 1, 7: "video/mp4", 24: [SHA, 81264023]}, b"", {
+            "to": "a", "type": "task", "priority": 5, "content_type": "video/mp4",
+            "content_ref": {"sha256": SHA.hex(), "size": 81264023}
+        }),
         good("a type of one's own", 4, {3: "a", 5: "ws_ping"}, b"", {"to": "a", "type": "ws_ping", "priority": 5}),
         good("names at their longest", 4, {2: "f" * 255, 3: "t" * 255, 5: 1}, b"",
              {"from": "f" * 255, "to": "t" * 255, "type": "task", "priority": 5}),
@@ -123,7 +134,8 @@ def envelopes():
         ("metadata that is no map", 4, envelope({3: "a", 15: [1]}), "malformed"),
         ("metadata with a key that is a number", 4, envelope({3: "a", 15: {1: 2}}), "malformed"),
         ("metadata 17 deep", 4, envelope({3: "a", 15: nested(17)}), "out_of_range"),
-        ("metadata with an extension type", 4, envelope({3: "a", 15: {"x": msgpack.ExtType(5, b"z")}}), "invalid_field"),
+        ("metadata with an extension type", 4, envelope({3: "a", 15: {"x": msgpack.ExtType(5,
+                                                                                           b"z")}}), "invalid_field"),
     ]
     return {"good": rows, "bad": [{"name": n, "section": s, "hex": h.hex(), "error": e} for n, s, h, e in bad]}
 
@@ -159,27 +171,36 @@ def frames():
         ("SUBSCRIBE", 7, 0x04, msgpack.packb({0: "build.>", 1: 100, 2: True}),
          {"op": "subscribe", "pattern": "build.>", "credit": 100, "echo": True}),
         ("SUBSCRIBE without credit", 7, 0x04, msgpack.packb({0: "*"}), {"op": "subscribe", "pattern": "*"}),
-        ("CONSUME", 7, 0x05, msgpack.packb({0: "analyst", 1: 32}), {"op": "consume", "mailbox": "analyst", "credit": 32}),
+        ("CONSUME", 7, 0x05, msgpack.packb({0: "analyst",
+                                            1: 32}), {"op": "consume", "mailbox": "analyst", "credit": 32}),
         ("RECEIVE", 7, 0x08, msgpack.packb({0: "analyst", 1: 10, 2: 5000, 3: 30000}),
          {"op": "receive", "mailbox": "analyst", "max": 10, "wait_ms": 5000, "lease_ms": 30000}),
         ("ACK", 7, 0x09, leases, {"op": "ack", "leases": [lease_text, "7"]}),
         ("NACK", 7, 0x0A, msgpack.packb({0: [lease, 7], 1: 250, 2: "not now"}),
          {"op": "nack", "leases": [lease_text, "7"], "delay_ms": 250, "reason": "not now"}),
-        ("EXTEND", 7, 0x0B, msgpack.packb({0: [lease], 1: 60000}), {"op": "extend", "leases": [lease_text], "lease_ms": 60000}),
-        ("REQUEST", 7, 0x0C, struct.pack("<I", 2500) + packed, {"op": "request", "timeout_ms": 2500, "message": message}),
-        ("RECEIPT", 8, 0x0D, ID + bytes(16), {"op": "receipt", "ids": [ID_TEXT, "00000000-0000-0000-0000-000000000000"]}),
-        ("WAIT", 7, 0x0E, msgpack.packb({0: "analyst", 1: 1000}), {"op": "wait", "mailbox": "analyst", "timeout_ms": 1000}),
+        ("EXTEND", 7, 0x0B, msgpack.packb({0: [lease],
+                                           1: 60000}), {"op": "extend", "leases": [lease_text], "lease_ms": 60000}),
+        ("REQUEST", 7, 0x0C, struct.pack("<I", 2500) + packed,
+         {"op": "request", "timeout_ms": 2500, "message": message}),
+        ("RECEIPT", 8, 0x0D, ID + bytes(16),
+         {"op": "receipt", "ids": [ID_TEXT, "00000000-0000-0000-0000-000000000000"]}),
+        ("WAIT", 7, 0x0E, msgpack.packb({0: "analyst",
+                                         1: 1000}), {"op": "wait", "mailbox": "analyst", "timeout_ms": 1000}),
         ("STATS", 9, 0x0F, msgpack.packb({}), {"op": "stats"}),
         ("STATS of a mailbox", 9, 0x0F, msgpack.packb({0: "analyst"}), {"op": "stats", "mailbox": "analyst"}),
         ("PING", 2, 0x10, b"", {"op": "ping"}),
-        ("MAILBOX", 2, 0x11, msgpack.packb({0: "analyst", 1: 500, 2: 1, 3: 60000, 4: 5}),
-         {"op": "mailbox", "name": "analyst", "max_messages": 500, "overflow": "drop_oldest", "default_ttl_ms": 60000,
-          "max_deliveries": 5}),
-        ("MAILBOX with a retry policy", 2, 0x11, msgpack.packb({0: "analyst", 5: [5, 2, 1000, 60000, 2500]}),
-         {"op": "mailbox", "name": "analyst",
-          "retry": {"attempts": 5, "backoff": "exponential", "initial": 1000, "max": 60000, "multiplier": 2.5}}),
-        ("PUBLISH_BATCH, all or none", 6, 0x03, batch,
-         {"op": "publish_batch", "atomic": True, "messages": [message, {"topic": "a.b", "type": "event", "priority": 5}]}, 2),
+        ("MAILBOX", 2, 0x11, msgpack.packb({0: "analyst", 1: 500, 2: 1, 3: 60000, 4: 5}), {
+            "op": "mailbox", "name": "analyst", "max_messages": 500, "overflow": "drop_oldest", "default_ttl_ms": 60000,
+            "max_deliveries": 5
+        }),
+        ("MAILBOX with a retry policy", 2, 0x11, msgpack.packb({0: "analyst", 5: [5, 2, 1000, 60000, 2500]}), {
+            "op": "mailbox", "name": "analyst",
+            "retry": {"attempts": 5, "backoff": "exponential", "initial": 1000, "max": 60000, "multiplier": 2.5}
+        }),
+        ("PUBLISH_BATCH, all or none", 6, 0x03, batch, {
+            "op": "publish_batch", "atomic": True,
+            "messages": [message, {"topic": "a.b", "type": "event", "priority": 5}]
+        }, 2),
         ("REQUEST with status messages", 7, 0x0C, struct.pack("<I", 2500) + packed,
          {"op": "request", "timeout_ms": 2500, "stream": True, "message": message}, 2),
         ("NACK, to wait as the retry policy says", 7, 0x0A, msgpack.packb({0: [7], 2: "not now"}),
@@ -191,23 +212,28 @@ def frames():
         ("COMPLETE without outputs", 7, 0x12, struct.pack("<QI", lease, 0), {"op": "complete", "lease": lease_text}),
         ("CALL", 14, 0x14, msgpack.packb({0: "dead.list", 1: '{"mailbox":"analyst","limit":10}'}),
          {"op": "call", "name": "dead.list", "arguments": {"mailbox": "analyst", "limit": 10}}),
-        ("CALL without arguments", 14, 0x14, msgpack.packb({0: "schedule.list"}), {"op": "call", "name": "schedule.list"}),
+        ("CALL without arguments", 14, 0x14, msgpack.packb({0: "schedule.list"}),
+         {"op": "call", "name": "schedule.list"}),
         ("SUBSCRIBE with a filter", 7, 0x04, msgpack.packb({0: "build.>", 3: "priority <= 3"}),
          {"op": "subscribe", "pattern": "build.>", "filter": "priority <= 3"}),
-        ("REQUEST that is a command", 7, 0x0C, struct.pack("<I", 2500) + envelope({3: "analyst", 5: 5, 7: "application/json"}) +
-         b'{"command":"deploy","parameters":{"change":12}}',
+        ("REQUEST that is a command", 7, 0x0C, struct.pack("<I", 2500) +
+         envelope({3: "analyst", 5: 5, 7: "application/json"}) + b'{"command":"deploy","parameters":{"change":12}}',
          {"op": "command", "to": "analyst", "command": "deploy", "parameters": {"change": 12}, "timeout_ms": 2500}, 2),
-        ("CONTENT_OPEN", 15, 0x20, msgpack.packb({0: 3, 1: SHA}), {"op": "content_open", "size": 3, "sha256": SHA.hex()}),
-        ("CONTENT_OPEN without a hash", 15, 0x20, msgpack.packb({0: 81264023}), {"op": "content_open", "size": 81264023}),
+        ("CONTENT_OPEN", 15, 0x20, msgpack.packb({0: 3,
+                                                  1: SHA}), {"op": "content_open", "size": 3, "sha256": SHA.hex()}),
+        ("CONTENT_OPEN without a hash", 15, 0x20, msgpack.packb({0: 81264023}),
+         {"op": "content_open", "size": 81264023}),
         ("CONTENT_STAT", 15, 0x23, SHA, {"op": "content_stat", "sha256": SHA.hex()}),
         ("CONTENT_READ", 15, 0x24, SHA + struct.pack("<QI", 2**20, 65536),
          {"op": "content_read", "sha256": SHA.hex(), "offset": 2**20, "size": 65536}),
     ]
     answer = {"id": ID_TEXT, "unread": 3, "outcome": "offered", "last_read_age_ms": 1500}
     server = [
-        ("WELCOME", 3, 0x81, 0, msgpack.packb({0: 1, 1: "folkmoot/0.1.0", 2: 42, 3: 8388608, 4: 1048576, 5: 77, 6: 2**30}), "hello",
-         {"op": "welcome", "version": 1, "server": "folkmoot/0.1.0", "session": 42, "max_frame_bytes": 8388608,
-          "max_content_bytes": 1048576, "node": 77, "max_stored_bytes": 2**30}),
+        ("WELCOME", 3, 0x81, 0,
+         msgpack.packb({0: 1, 1: "folkmoot/0.1.0", 2: 42, 3: 8388608, 4: 1048576, 5: 77, 6: 2**30}), "hello", {
+             "op": "welcome", "version": 1, "server": "folkmoot/0.1.0", "session": 42, "max_frame_bytes": 8388608,
+             "max_content_bytes": 1048576, "node": 77, "max_stored_bytes": 2**30
+         }),
         ("CONFIRM", 5, 0x82, 0, confirm, "publish", {"op": "confirm", **answer}),
         ("CONFIRM of a duplicate", 5, 0x82, 0, duplicate, "publish",
          {"op": "confirm", **answer, "outcome": "duplicate", "state": "acknowledged"}),
@@ -217,22 +243,30 @@ def frames():
          {"op": "confirm", "id": ID_TEXT, "unread": 1, "outcome": "queued", "last_read_age_ms": None}),
         ("CONFIRM of an event", 5, 0x82, 0, sent, "publish",
          {"op": "confirm", "id": ID_TEXT, "subscriptions": 4, "outcome": "sent"}),
-        ("OK of PUBLISH_BATCH", 6, 0x83, 0, struct.pack("<H", 0) + confirm + struct.pack("<HH", 13, len(error_text)) +
-         error_text.encode(), "publish_batch",
-         {"op": "ok", "results": [answer, {"code": "mailbox_full", "error": error_text}]}),
+        ("OK of PUBLISH_BATCH", 6, 0x83, 0,
+         struct.pack("<H", 0) + confirm + struct.pack("<HH", 13, len(error_text)) + error_text.encode(),
+         "publish_batch", {"op": "ok", "results": [answer, {"code": "mailbox_full", "error": error_text}]}),
         ("OK of SUBSCRIBE", 7, 0x83, 0, b"", "subscribe", {"op": "ok"}),
         ("OK of CONSUME", 7, 0x83, 0, struct.pack("<I", 12), "consume", {"op": "ok", "ready": 12}),
         ("OK of RECEIVE", 7, 0x83, 0, struct.pack("<I", 2), "receive", {"op": "ok", "count": 2}),
         ("OK of REQUEST with timeout_ms 0", 7, 0x83, 0, b"", "request", {"op": "ok"}),
         ("OK of WAIT", 7, 0x83, 0, struct.pack("<II", 3, 1), "wait", {"op": "ok", "ready": 3, "first_priority": 1}),
-        ("OK of RECEIPT", 8, 0x83, 0, msgpack.packb([{0: ID, 1: "analyst", 2: 5, 3: 2, 4: 1795000000000, 5: "expired"}]),
-         "receipt", {"op": "ok", "receipts": [{"id": ID_TEXT, "recipient": "analyst", "state": "dead", "status": "expired",
-                                              "deliveries": 2, "at": 1795000000000, "reason": "expired"}]}),
+        ("OK of RECEIPT", 8, 0x83, 0, msgpack.packb([{0: ID, 1: "analyst", 2: 5, 3: 2, 4: 1795000000000,
+                                                      5: "expired"}]), "receipt", {
+                                                          "op": "ok", "receipts": [{
+                                                              "id": ID_TEXT, "recipient": "analyst", "state": "dead",
+                                                              "status": "expired", "deliveries": 2, "at": 1795000000000,
+                                                              "reason": "expired"
+                                                          }]
+                                                      }),
         ("OK of STATS", 9, 0x83, 0, b'{"uptime_ms":5}', "stats", {"op": "ok", "stats": {"uptime_ms": 5}}),
         ("OK of CONTENT_OPEN, stored already", 15, 0x83, 0, b"\1", "content_open", {"op": "ok", "stored": True}),
         ("OK of CONTENT_OPEN", 15, 0x83, 0, b"\0", "content_open", {"op": "ok", "stored": False}),
-        ("OK of CONTENT_FINISH", 15, 0x83, 0, struct.pack("<QB", 3, 0), "content_finish", {"op": "ok", "size": 3, "known": False}),
-        ("OK of CONTENT_STAT", 15, 0x83, 0, struct.pack("<Q", 81264023), "content_stat", {"op": "ok", "size": 81264023}),
+        ("OK of CONTENT_FINISH", 15, 0x83, 0, struct.pack("<QB", 3,
+                                                          0), "content_finish", {"op": "ok", "size": 3,
+                                                                                 "known": False}),
+        ("OK of CONTENT_STAT", 15, 0x83, 0, struct.pack("<Q", 81264023), "content_stat", {"op": "ok",
+                                                                                          "size": 81264023}),
         ("OK of CONTENT_READ", 15, 0x83, 0, b"abc", "content_read", {"op": "ok", "data": "YWJj"}),
         ("ERROR", 10, 0x84, 0, error, "publish", {"op": "error", "code": "mailbox_full", "error": error_text}),
         ("DELIVER of a subscription", 7, 0x85, 0, stamped, "subscribe",
@@ -255,17 +289,34 @@ def frames():
     goodbye = "another version is spoken here"
     bad = [
         {"name": "a length below 8", "section": 2, "hex": "07000000" + "10000000" + "000000", "error": "malformed"},
-        {"name": "longer than 8 MiB", "section": 2, "hex": "ffffff00" + "02000000" + "01000000", "error": "frame_too_large"},
+        {
+            "name": "longer than 8 MiB", "section": 2, "hex": "ffffff00" + "02000000" + "01000000",
+            "error": "frame_too_large"
+        },
     ]
     only_binary = [
-        {"name": "CREDIT", "section": 7, "hex": frame(0x06, 0, struct.pack("<II", 5, 100)).hex(), "target": 5, "amount": 100},
+        {
+            "name": "CREDIT", "section": 7, "hex": frame(0x06, 0, struct.pack("<II", 5, 100)).hex(), "target": 5,
+            "amount": 100
+        },
         {"name": "CANCEL", "section": 7, "hex": frame(0x07, 9, struct.pack("<I", 5)).hex(), "target": 5},
-        {"name": "CONTENT_WRITE", "section": 15, "hex": frame(0x21, 2, struct.pack("<IQ", 5, 1024) + b"abc").hex(), "target": 5},
-        {"name": "CONTENT_FINISH", "section": 15, "hex": frame(0x22, 3, struct.pack("<I", 5) + SHA).hex(), "target": 5},
-        {"name": "WITHDRAWN", "section": 7, "hex": frame(0x89, 0, struct.pack("<Q", lease) + ID).hex(), "lease": lease_text,
-         "id": ID_TEXT},
-        {"name": "GOODBYE", "section": 2, "hex": frame(0x87, 0, struct.pack("<H", 4) + goodbye.encode()).hex(),
-         "code": "unsupported_version", "error": goodbye},
+        {
+            "name": "CONTENT_WRITE", "section": 15, "hex": frame(0x21, 2,
+                                                                 struct.pack("<IQ", 5, 1024) + b"abc").hex(),
+            "target": 5
+        },
+        {"name": "CONTENT_FINISH", "section": 15, "hex": frame(0x22, 3,
+                                                               struct.pack("<I", 5) + SHA).hex(), "target": 5},
+        {
+            "name": "WITHDRAWN", "section": 7, "hex": frame(0x89, 0,
+                                                            struct.pack("<Q", lease) + ID).hex(), "lease": lease_text,
+            "id": ID_TEXT
+        },
+        {
+            "name": "GOODBYE", "section": 2, "hex": frame(0x87, 0,
+                                                          struct.pack("<H", 4) + goodbye.encode()).hex(),
+            "code": "unsupported_version", "error": goodbye
+        },
     ]
     return {"frames": rows, "bad": bad, "binary": only_binary}
 

@@ -105,8 +105,9 @@ TEST(JsonText, U3_contents_are_found_wherever_messages_stand_and_nowhere_else) {
 
 TEST(JsonText, U3_numbers_of_the_envelope_beyond_64_bits_are_floating) {
   const auto message = message_from_json(
-      R"({"to":"a","metadata":{"big":123456789012345678901234567890,"exact":18446744073709551615,"least":-9223372036854775808,
-          "below":-9223372036854775809,"tiny":1e-400,"long":0.12345678901234567890123456789}})");
+      R"({"to":"a","metadata":{"big":123456789012345678901234567890,"exact":18446744073709551615,
+          "least":-9223372036854775808,"below":-9223372036854775809,
+          "tiny":1e-400,"long":0.12345678901234567890123456789}})");
   ASSERT_TRUE(message) << message.error().text;
   EXPECT_EQ(message->metadata.at("big"), 123456789012345678901234567890.0);
   EXPECT_EQ(message->metadata.at("exact"), 18446744073709551615u);
