@@ -111,6 +111,9 @@ int serve(const ServeArguments& arguments) {
   if (!server) return fail(server.error());
   auto gateway_options = config->gateway;
   gateway_options.software = "folkmoot/" + config->server.version;
+  gateway_options.content_bytes_max = config->server.content.bytes_max;
+  gateway_options.read_timeout = std::chrono::milliseconds(config->http_timeout_ms);
+  gateway_options.hello_timeout = std::chrono::milliseconds(config->server.login.timeout_ms);
   gateway_options.hosts.push_back(config->server.host);  // if it is a name
   Gateway gateway((*server)->hub(), gateway_options);
   (*server)->set_http_door(&gateway);

@@ -110,6 +110,14 @@ Result<void> set_sync(ServerConfig& config, const std::string& value) {
   return {};
 }
 
+Result<void> set_token(ServerConfig& config, const std::string& value) {
+  if (value.size() > kTokenBytesMax)
+    return failure(ErrorCode::out_of_range,
+                   fmt::format("the token has {} bytes; {} are the most", value.size(), kTokenBytesMax));
+  config.server.token = value;
+  return {};
+}
+
 Result<void> set_overflow(ServerConfig& config, const std::string& value) {
   if (value != "reject" && value != "drop_oldest") return bad(value, "`reject` or `drop_oldest`");
   config.server.engine.mailbox.overflow = value == "reject" ? Overflow::reject : Overflow::drop_oldest;
@@ -164,8 +172,7 @@ const std::vector<Key>& keys() {
       {"data", "./folkmoot-data: the data folder", text([](C& c) -> std::string& { return c.server.data; })},
       {"unix_socket", "folkmoot.sock in the data folder: path of the Unix socket, or none",
        text([](C& c) -> std::string& { return c.server.unix_socket; })},
-      {"token", "none: what clients must give; needed on any address but loopback",
-       text([](C& c) -> std::string& { return c.server.token; })},
+      {"token", "none: what clients must give; needed on any address but loopback", set_token},
       {"log_level", "info: debug, info, warn or error", set_log_level},
       {"sync", "always: before a message is confirmed; or an interval such as 200ms, or never", set_sync},
       {"journal.bytes_max", "0: as the disk allows; else the most bytes of the journal's files",
@@ -228,9 +235,25 @@ const std::vector<Key>& keys() {
            +[](C& c) -> std::size_t& { return c.server.content.uploads_max; }, 1, 4096)},
       {"content.idle", "60s: how long an upload waits for its next bytes",
        duration([](C& c) -> std::int64_t& { return c.server.content.idle_ms; })},
+      {"content.pace", "4KiB: a second, on average; an upload that is slower ends, as soon as another needs its place",
+       size(
+           +[](C& c) -> std::uint64_t& { return c.server.content.pace_bytes; }, 1, kGiB)},
       {"max_connections", "65536",
        count(
            +[](C& c) -> std::size_t& { return c.server.connections_max; }, 1, 1'000'000)},
+      {"login.connections", "4096: that have not said HELLO or sent a request; for one more the oldest is closed",
+       count(
+           +[](C& c) -> std::size_t& { return c.server.login.connections_max; }, 1, 1'000'000)},
+      {"login.per_address", "1024: of these, of one address",
+       count(
+           +[](C& c) -> std::size_t& { return c.server.login.of_address_max; }, 1, 1'000'000)},
+      {"login.timeout", "10s: how long such a connection, or the header of a request, may take",
+       duration([](C& c) -> std::int64_t& { return c.server.login.timeout_ms; }, 100)},
+      {"frame.total_bytes", "64MiB: of frames that have come in part, of all connections; more wait unread",
+       size(
+           +[](C& c) -> std::size_t& { return c.server.partial_frames.total_bytes_max; }, 1 << 20, 16 * kGiB)},
+      {"frame.timeout", "15s: from the first byte of a frame to its last; and a second for each 64 KiB of it",
+       duration([](C& c) -> std::int64_t& { return c.server.partial_frames.timeout_ms; }, 100)},
       {"max_names", "1000000: agents and mailboxes",
        count(
            +[](C& c) -> std::size_t& { return c.server.engine.parties_max; }, 1, 100'000'000)},
@@ -257,6 +280,20 @@ const std::vector<Key>& keys() {
       {"http.hosts",
        "none: names that clients may call the server by, beside localhost, its address and that of `listen`; * for any",
        list([](C& c) -> std::vector<std::string>& { return c.gateway.hosts; })},
+      {"http.timeout", "30s: for a request's body or a message to come whole, and for an answer to be taken",
+       duration([](C& c) -> std::int64_t& { return c.http_timeout_ms; }, 1)},
+      {"http.strangers", "2048: HTTP and WebSocket connections that have shown no token yet",
+       count(
+           +[](C& c) -> std::size_t& { return c.gateway.strangers_max; }, 1, 1'000'000)},
+      {"http.strangers_by_address", "1024: of these, from one address",
+       count(
+           +[](C& c) -> std::size_t& { return c.gateway.strangers_by_address_max; }, 1, 1'000'000)},
+      {"http.unfinished_bytes", "128MiB: of requests and messages that are not whole yet, or not answered",
+       size(
+           +[](C& c) -> std::size_t& { return c.gateway.unfinished_bytes_max; }, 1 << 20, 1024 * kGiB)},
+      {"http.unfinished_bytes_by_address", "64MiB: of these, from one address",
+       size(
+           +[](C& c) -> std::size_t& { return c.gateway.unfinished_bytes_by_address_max; }, 1 << 20, 1024 * kGiB)},
   };
   return kKeys;
 }

@@ -13,6 +13,7 @@ namespace folkmoot {
 struct ServerConfig {
   ServerOptions server;
   GatewayOptions gateway;
+  std::int64_t http_timeout_ms = 30'000;
   std::string log_level = "info";
 };
 

@@ -56,55 +56,12 @@ void ContentThread::run() {
     auto job = std::move(jobs_.front());
     jobs_.pop_front();
     lock.unlock();
-    auto done = carry_out(std::move(job));
+    auto done = carry_out(*store_, std::move(job));
     lock.lock();
     done_.push_back(std::move(done));
     const std::uint64_t one = 1;
     (void)!::write(event_fd_, &one, sizeof one);
   }
-}
-
-ContentDone ContentThread::carry_out(ContentJob job) {
-  ContentDone done{.job = std::move(job)};
-  auto& with = done.job;
-  switch (with.kind) {
-    case ContentJob::Kind::begin:
-      done.result = store_->begin(with.upload, with.size);
-      break;
-    case ContentJob::Kind::write:
-      done.result = store_->write(with.upload, as_bytes(with.bytes));
-      with.bytes = std::string();
-      break;
-    case ContentJob::Kind::finish: {
-      const auto finished = store_->finish(with.upload, with.hash);
-      if (finished) {
-        done.was_known = finished->was_known;
-        with.size = finished->ref.size;
-      } else {
-        done.result = std::unexpected(finished.error());
-      }
-      break;
-    }
-    case ContentJob::Kind::drop:
-      store_->drop(with.upload);
-      break;
-    case ContentJob::Kind::read: {
-      with.bytes.resize(with.size);
-      const auto got =
-          store_->read(with.hash, with.offset, {reinterpret_cast<std::uint8_t*>(with.bytes.data()), with.bytes.size()});
-      if (!got) {
-        done.result = std::unexpected(got.error());
-      } else if (*got < with.size) {
-        done.result = failure(ErrorCode::damaged,
-                              fmt::format("content {} breaks off at byte {}", with.hash.text(), with.offset + *got));
-      }
-      break;
-    }
-    case ContentJob::Kind::remove:
-      done.result = store_->remove(with.hash);
-      break;
-  }
-  return done;
 }
 
 }  // namespace folkmoot

@@ -4,53 +4,31 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <thread>
 
-#include "content/content_store.hpp"
+#include "content/content_job.hpp"
 
 namespace folkmoot {
 
-struct ContentJob {
-  enum class Kind : std::uint8_t { begin, write, finish, drop, read, remove };
-  Kind kind{};
-  UploadId upload = 0;       // of begin, write, finish, drop
-  ContentHash hash{};        // of finish, read, remove
-  std::uint64_t offset = 0;  // of read
-  std::uint64_t size = 0;    // of begin: all bytes; of read and write: so many; of a finish that is done: all bytes
-  std::string bytes{};       // of write: what to write; of a read that is done: what was read
-  // The owner's alone: who asked, and what it calls the upload.
-  std::uint64_t session = 0;
-  std::uint32_t request = 0;
-  std::uint32_t number = 0;
-};
-
-struct ContentDone {
-  ContentJob job;
-  Result<void> result{};
-  bool was_known = false;  // of finish
-};
-
-class ContentThread {
+class ContentThread final : public ContentWorker {
  public:
   /// Errors: io_error.
   static Result<std::unique_ptr<ContentThread>> start(std::unique_ptr<ContentStore> store);
-  ~ContentThread();
+  ~ContentThread() override;
 
   // The owner's:
-  void submit(ContentJob job);
+  void submit(ContentJob job) override;
   /// Readable when jobs are done.
   int event_fd() const { return event_fd_; }
   /// Makes event_fd() unreadable; what was done since, in order.
-  std::deque<ContentDone> collect();
+  std::deque<ContentDone> collect() override;
   /// Carries out what was handed over, then ends the thread. May be called twice.
   void stop();
 
  private:
   ContentThread(std::unique_ptr<ContentStore> store, int event_fd) : store_(std::move(store)), event_fd_(event_fd) {}
   void run();
-  ContentDone carry_out(ContentJob job);
 
   const std::unique_ptr<ContentStore> store_;  // the thread's
   const int event_fd_;

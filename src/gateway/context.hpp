@@ -12,6 +12,7 @@
 #include <boost/beast/core/basic_stream.hpp>
 #include <memory>
 
+#include "gateway/admission.hpp"
 #include "gateway/gateway.hpp"
 
 namespace folkmoot {
@@ -31,6 +32,7 @@ struct Context {
   const GatewayOptions options;
   // Links hold it too: the reactor may post into it for a moment longer than the gateway lives.
   const std::shared_ptr<asio::io_context> io;
+  Admission admission;
   std::atomic<bool> is_draining = false;
 };
 

@@ -18,13 +18,27 @@
 
 namespace folkmoot {
 
+namespace {
+
+constexpr std::string_view kBusy =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n";
+
+AdmissionLimits admission_limits(const GatewayOptions& options) {
+  return {.all = {options.strangers_max, options.unfinished_bytes_max},
+          .by_address = {options.strangers_by_address_max, options.unfinished_bytes_by_address_max}};
+}
+
+}  // namespace
+
 struct Gateway::State : std::enable_shared_from_this<Gateway::State> {
-  State(Hub& hub, GatewayOptions options)
+  State(Hub& hub, const GatewayOptions& options)
       : context{.hub = hub,
-                .options = std::move(options),
+                .options = options,
                 .io = std::make_shared<asio::io_context>(),
+                .admission = Admission(admission_limits(options)),
                 .is_draining = false} {}
 
+  bool take_over(int socket, std::string_view first, bool is_unix);
   void stop_all(bool now);
   bool wait_until_empty(std::chrono::milliseconds time);
   void ended(const std::shared_ptr<HttpConnection>& connection);
@@ -37,7 +51,7 @@ struct Gateway::State : std::enable_shared_from_this<Gateway::State> {
   std::set<std::shared_ptr<HttpConnection>> connections;  // guarded by lock
 };
 
-Gateway::Gateway(Hub& hub, GatewayOptions options) : state_(std::make_shared<State>(hub, std::move(options))) {}
+Gateway::Gateway(Hub& hub, const GatewayOptions& options) : state_(std::make_shared<State>(hub, options)) {}
 
 Gateway::~Gateway() { stop(); }
 
@@ -71,36 +85,32 @@ void Gateway::stop() {
 }
 
 void Gateway::take_over(int socket, std::string first, bool is_unix) {
-  const auto state = state_;
-  auto& context = state->context;
-  bool taken = false;
-  {
-    const std::lock_guard guard(state->lock);
-    // Under the lock that stop_all() takes: a connection is either refused here or seen there.
-    if (!context.is_draining && state->connections.size() < context.options.connections_max) {
-      const asio::generic::stream_protocol protocol(is_unix ? AF_UNIX : AF_INET, is_unix ? 0 : IPPROTO_TCP);
-      asio::generic::stream_protocol::socket owned(asio::make_strand(*context.io));
-      beast::error_code error;
-      owned.assign(protocol, socket, error);
-      if (!error) {
-        taken = true;
-        auto connection = std::make_shared<HttpConnection>(context, Stream(std::move(owned)), first);
-        state->connections.insert(connection);
-        asio::post(*context.io, [state, connection] {
-          const auto strand = connection->executor();
-          asio::co_spawn(
-              strand, [connection] { return connection->run(); },
-              [state, connection](std::exception_ptr) { state->ended(connection); });
-        });
-      }
-    }
-  }
-  if (!taken) {
-    constexpr std::string_view kBusy =
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n";
-    (void)!::send(socket, kBusy.data(), kBusy.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    ::close(socket);
-  }
+  if (state_->take_over(socket, first, is_unix)) return;
+  (void)!::send(socket, kBusy.data(), kBusy.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  ::close(socket);
+}
+
+// False, and the socket is the caller's still, if there are too many.
+bool Gateway::State::take_over(int socket, std::string_view first, bool is_unix) {
+  auto guest = Guest::enter(context.admission, peer_address(socket));
+  if (!guest) return false;
+  const std::lock_guard guard(lock);
+  // Under the lock that stop_all() takes: a connection is either refused here or seen there.
+  if (context.is_draining || connections.size() >= context.options.connections_max) return false;
+  const asio::generic::stream_protocol protocol(is_unix ? AF_UNIX : AF_INET, is_unix ? 0 : IPPROTO_TCP);
+  asio::generic::stream_protocol::socket owned(asio::make_strand(*context.io));
+  beast::error_code error;
+  owned.assign(protocol, socket, error);
+  if (error) return false;
+  auto connection = std::make_shared<HttpConnection>(context, Stream(std::move(owned)), std::move(*guest), first);
+  connections.insert(connection);
+  asio::post(*context.io, [state = shared_from_this(), connection] {
+    const auto strand = connection->executor();
+    asio::co_spawn(
+        strand, [connection] { return connection->run(); },
+        [state, connection](std::exception_ptr) { state->ended(connection); });
+  });
+  return true;
 }
 
 void Gateway::State::stop_all(bool now) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "message/limits.hpp"
 #include "server/link.hpp"
 
 namespace folkmoot {
@@ -20,10 +21,20 @@ struct GatewayOptions {
   std::size_t connections_max = 16'384;
   std::size_t header_bytes_max = 16 * 1024;
   std::size_t body_bytes_max = 8 * 1024 * 1024;
-  std::size_t frame_bytes_max = 8 * 1024 * 1024;    // of one WebSocket message
-  std::chrono::milliseconds read_timeout{30'000};   // for a request's header and body, and for writing its answer
+  std::size_t frame_bytes_max = 8 * 1024 * 1024;      // of one WebSocket message
+  std::uint64_t content_bytes_max = kStoredBytesMax;  // of one that is stored by reference
+  /// For a connection to send the header of a request, and on a WebSocket to be welcome: as HELLO has at the native
+  /// door.
+  std::chrono::milliseconds hello_timeout{10'000};
+  std::chrono::milliseconds read_timeout{30'000};   // for a request's body or a message, and for taking an answer
   std::chrono::milliseconds idle_timeout{120'000};  // between requests; a silent WebSocket is pinged, then closed
   std::chrono::milliseconds stop_timeout{3'000};    // how long stop() lets running requests finish
+  /// Connections of strangers, who have shown no token yet (if one is needed), and bytes of requests and messages that
+  /// are not whole, or not answered: by address and in all.
+  std::size_t strangers_max = 2'048;
+  std::size_t strangers_by_address_max = 1'024;
+  std::size_t unfinished_bytes_max = 128 * 1024 * 1024;
+  std::size_t unfinished_bytes_by_address_max = 64 * 1024 * 1024;
   /// Origins that pages in browsers may come from beside the server's own; "*" is any. None by default: whatever page
   /// somebody looks at could otherwise read and write a bus on loopback.
   std::vector<std::string> cors_origins = {};
@@ -37,7 +48,7 @@ struct GatewayOptions {
 class Gateway : public Door {
  public:
   /// `hub` must outlive the gateway.
-  Gateway(Hub& hub, GatewayOptions options);
+  Gateway(Hub& hub, const GatewayOptions& options);
   ~Gateway() override;
 
   void start();

@@ -487,6 +487,26 @@ std::string TextSession::goodbye(const Frame& frame) {
   return error_text(0, error ? *error : error.error(), "goodbye");
 }
 
+bool is_answered_soon(Opcode opcode, bool is_quiet) {
+  switch (opcode) {
+    case Opcode::hello:
+    case Opcode::credit:
+    case Opcode::receive:
+    case Opcode::wait:
+    case Opcode::request:
+      return false;
+    default:
+      return !is_quiet;
+  }
+}
+
+bool TextSession::owes_answers() const {
+  return std::ranges::any_of(rows_, [](const auto& numbered) {
+    const Row& row = numbered.second;
+    return !is_lasting(row.op) && !row.many && is_answered_soon(row.op, row.quiet);
+  });
+}
+
 std::uint32_t TextSession::own_number(std::uint32_t client_number) const {
   const auto found = own_.find(client_number);
   return found == own_.end() ? 0 : found->second;

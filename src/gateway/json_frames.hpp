@@ -27,6 +27,10 @@ constexpr std::size_t kTextInFlightMax = 65'536;
 /// Fields that any frame's word may have.
 inline constexpr std::string_view kCommonTextFields[] = {"op", "request", "quiet"};
 
+/// Whether an operation's one answer comes as soon as it is carried out: not those that wait for others, or go on, and
+/// none that is `quiet`.
+bool is_answered_soon(Opcode opcode, bool is_quiet);
+
 class TextSession {
  public:
   /// What the upgrade request said; fills in what a `hello` leaves out.
@@ -54,6 +58,8 @@ class TextSession {
   static std::string goodbye(const Frame& frame);
 
   std::size_t in_flight() const { return rows_.size(); }
+  /// Of these, some are answered soon.
+  bool owes_answers() const;
 
  private:
   /// A request to many. It has a row of its own, under which it is cancelled, and one for each that is asked.

@@ -20,6 +20,8 @@ class LinkCaller {
   Result<void> open(std::string_view token, std::string_view agent);
   /// The same, and waits until the server has taken the token. Errors: those, unauthorized, and those of next().
   asio::awaitable<Result<void>> greet(std::string_view token, std::string_view agent);
+  /// The server has taken its token.
+  bool is_welcome() const { return link_ && hello_ == 0; }
 
   /// A number for the next request. Numbers of one connection follow each other.
   std::uint32_t number() { return next_++; }

@@ -11,7 +11,8 @@ constexpr std::size_t kMetadataBytesMax = 64 * 1024;
 constexpr std::size_t kEnvelopeBytesMax = 128 * 1024;
 constexpr std::size_t kContentBytesDefault = 1024 * 1024;
 constexpr std::size_t kFrameBytesDefault = 8 * 1024 * 1024;
-constexpr std::size_t kHelloBytesMax = 64 * 1024;
+constexpr std::size_t kHelloBytesMax = 4 * 1024;
+constexpr std::size_t kTokenBytesMax = 2 * 1024;
 constexpr std::size_t kBatchMessagesMax = 10'000;
 constexpr std::size_t kReceiveMax = 1'000;
 constexpr std::uint16_t kAttemptsMax = 10'000;
@@ -28,6 +29,7 @@ constexpr std::size_t kContentPartBytesMax = 1024 * 1024;          // of one CON
 constexpr std::size_t kContentWindowBytes = 2 * 1024 * 1024;       // of one upload, not yet answered
 constexpr std::int64_t kDurationMsMax = 10LL * 366 * 86'400'000;
 
+static_assert(kTokenBytesMax + 2 * kNameBytesMax < kHelloBytesMax);
 static_assert(kMetadataBytesMax < kEnvelopeBytesMax);
 static_assert(kContentBytesDefault + kEnvelopeBytesMax < kFrameBytesDefault);
 

@@ -14,6 +14,29 @@
 
 namespace folkmoot {
 
+/// Frames up to this are read together with what comes behind them; longer ones, once their beginning is there, apart.
+constexpr std::size_t kGatheredApartBytes = 64 * 1024;
+
+/// The beginning of a frame that is not whole yet; or what had been read of a connection when it was held.
+struct Beginning {
+  /// For the whole frame (frame_room.hpp).
+  enum class Room : std::uint8_t { none, waits, has };
+
+  std::string bytes;
+  std::int64_t since = 0;   // when its first byte came, or it got room
+  std::size_t asked = 0;    // how much room, if any
+  std::size_t counted = 0;  // by PartialFrames
+  Room room = Room::none;
+
+  /// Its frame is read into it, and nothing behind that.
+  bool is_gathered_apart() const { return room == Room::has && frame_bytes() > kGatheredApartBytes; }
+  /// Of the whole frame; 0 while that is not known.
+  std::size_t frame_bytes() const {
+    return bytes.size() < 4 ? 0
+                            : std::size_t{4} + load<std::uint32_t>(reinterpret_cast<const std::uint8_t*>(bytes.data()));
+  }
+};
+
 struct Connection {
   enum class State : std::uint8_t {
     fresh,     // nothing read yet: may turn out to speak HTTP
@@ -38,7 +61,7 @@ struct Connection {
   bool engine_held = false;    // the engine was told to wait
   bool in_fan_out = false;     // gets the events of Reactor::fan_out_, which go out before anything else
   bool owes_ack = false;       // bytes were on their way when its host was looked for last
-  std::uint32_t interest = 0;  // epoll events registered
+  std::uint32_t interest = 0;  // what it is watched for
   // When its time is over, Unix ms: for HELLO; once open, for taking the events it holds up, or else until its host is
   // looked for; for its last words. 0: it has all the time it likes.
   std::int64_t deadline = 0;
@@ -47,24 +70,16 @@ struct Connection {
   std::int64_t heard_at = 0;     // likewise: when it last said anything
   std::size_t answer_bytes = 0;  // of what waits, so much at most are answers
   std::shared_ptr<Link> link;
-  std::unique_ptr<Relays> relays;   // of a client, if the server has several shards
-  std::unique_ptr<std::string> in;  // the beginning of a frame that is not whole yet; null: nothing
+  std::unique_ptr<Relays> relays;  // of a client, if the server has several shards
+  std::unique_ptr<Beginning> in;   // null: nothing; PartialFrames alone writes it
   ByteBuffer out;
 
   /// Bytes that the peer has not taken, as far as this side knows.
   std::size_t unsent() const { return out.size() + (link ? link->pending : 0); }
 
-  std::string_view begun() const { return in ? std::string_view(*in) : std::string_view(); }
-  std::string take_begun() { return in ? std::move(*std::exchange(in, nullptr)) : std::string(); }
-  void keep(std::string_view beginning) {
-    if (beginning.empty()) {
-      in.reset();
-    } else if (in) {
-      in->assign(beginning);
-    } else {
-      in = std::make_unique<std::string>(beginning);
-    }
-  }
+  std::string_view begun() const { return in ? std::string_view(in->bytes) : std::string_view(); }
+  /// Whether bytes that come are read.
+  bool is_read() const { return !is_paused && !is_held && !(in && in->room == Beginning::Room::waits); }
 };
 
 }  // namespace folkmoot

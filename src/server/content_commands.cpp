@@ -11,6 +11,10 @@ constexpr std::size_t kHashBytes = sizeof(ContentHash);
 Result<void> on_content_write(const CommandContext& context) {
   const auto body = context.frame.body;
   if (body.size() < 12) return malformed("CONTENT_WRITE has a u32, a u64 and bytes");
+  if (context.reactor.contents().makes_wait(context.session())) {
+    context.reactor.hold_with_frame(context.connection);
+    return {};
+  }
   return context.reactor.contents().write(context.session(), context.request(), load<std::uint32_t>(body.data()),
                                           load<std::uint64_t>(body.data() + 4), body.subspan(12));
 }

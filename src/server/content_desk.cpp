@@ -8,24 +8,24 @@
 namespace folkmoot {
 namespace {
 
-constexpr std::size_t kReadsRunningMax = 64;   // parts being read, or read and not yet sent
-constexpr std::size_t kReadsOfSessionMax = 4;  // of these, of one connection
-constexpr std::size_t kReadsWaitingMax = 4'096;
+// The least time between two looks at all uploads.
+constexpr std::int64_t kLookMs = 1'000;
 
 }  // namespace
 
-ContentDesk::ContentDesk(const ServerOptions& options, Engine& engine, ContentAnswers& answers, ContentThread& thread,
-                         std::function<std::size_t(SessionId)> unsent, std::function<void(const ContentRef&)> on_known)
+ContentDesk::ContentDesk(const ServerOptions& options, Engine& engine, ContentAnswers& answers, ContentWorker& worker,
+                         Calls calls)
     : options_(options),
       engine_(engine),
       answers_(answers),
-      thread_(thread),
-      unsent_(std::move(unsent)),
-      on_known_(std::move(on_known)) {}
+      worker_(worker),
+      calls_(std::move(calls)),
+      reads_([this](SessionId session) { return calls_.unsent(session) <= options_.pending_bytes_high; },
+             [this](ContentJob read) { worker_.submit(std::move(read)); }) {}
 
 std::optional<std::uint64_t> ContentDesk::ask(const ContentHash& hash) {
   const auto size = engine_.ask_for_content(hash);
-  if (size) on_known_({hash, *size});
+  if (size) calls_.on_known({hash, *size});
   return size;
 }
 
@@ -55,29 +55,64 @@ Result<void> ContentDesk::open(SessionId session, std::uint32_t request, std::ui
   if (uploads_.contains({session, request})) {
     return failure(ErrorCode::already_exists, fmt::format("request number {} is an upload that is open", request));
   }
-  if (mine >= limits.connection_uploads_max || uploads_.size() >= limits.uploads_max) {
-    return failure(ErrorCode::limit_reached,
-                   fmt::format("{} uploads are open ({} of this connection); {} ({} of one) may be (content.uploads)",
-                               uploads_.size(), mine, limits.uploads_max, limits.connection_uploads_max));
-  }
-  const auto& stored = engine_.contents();
-  if (stored.stored_bytes + reserved_bytes_ + size > limits.total_bytes_max ||
-      stored.stored + uploads_.size() >= options_.engine.contents_max) {
-    return failure(ErrorCode::limit_reached,
-                   fmt::format("{} contents of {} bytes are stored, {} are being uploaded; {} more are too many "
-                               "for {} in all (content.total_bytes)",
-                               stored.stored, stored.stored_bytes, reserved_bytes_, size, limits.total_bytes_max));
-  }
+  if (auto has_place = make_place(size, mine); !has_place) return has_place;
   auto& upload = uploads_[{session, request}];
-  upload = {.id = next_id_++, .size = size};
+  upload = {.id = next_id_++, .size = size, .opened = engine_.now()};
   reserved_bytes_ += size;
   ++counters_.uploads_open;
   submit(upload,
          {.kind = ContentJob::Kind::begin, .size = size, .session = session, .request = request, .number = request});
-  const auto expiry = engine_.now() + limits.idle_ms;
-  expiry_at_ = expiry_at_ < 0 ? expiry : std::min(expiry_at_, expiry);
+  look_at(engine_.now() + limits.idle_ms);
   return {};
 }
+
+// For one more upload of so many bytes, of a session that has `mine`.
+Result<void> ContentDesk::make_place(std::uint64_t bytes, std::size_t mine) {
+  const auto& limits = options_.content;
+  const auto& stored = engine_.contents();
+  if (mine >= limits.connection_uploads_max) {
+    return failure(ErrorCode::limit_reached, fmt::format("{} uploads of this connection are open; {} may be", mine,
+                                                         limits.connection_uploads_max));
+  }
+  while (uploads_.size() >= limits.uploads_max) {
+    if (displace_one()) continue;
+    return failure(ErrorCode::limit_reached, fmt::format("{} uploads are open; {} may be (content.uploads)",
+                                                         uploads_.size(), limits.uploads_max));
+  }
+  while (stored.stored_bytes + reserved_bytes_ + bytes > limits.total_bytes_max ||
+         stored.stored + uploads_.size() >= options_.engine.contents_max) {
+    if (displace_one()) continue;
+    return failure(ErrorCode::limit_reached,
+                   fmt::format("{} contents of {} bytes are stored, {} are being uploaded; {} more are too many "
+                               "for {} in all (content.total_bytes)",
+                               stored.stored, stored.stored_bytes, reserved_bytes_, bytes, limits.total_bytes_max));
+  }
+  return {};
+}
+
+// When less of it has come than should have, if nothing more comes.
+std::int64_t ContentDesk::slow_at(const Upload& upload, std::int64_t grace_ms) const {
+  return upload.opened + grace_ms + static_cast<std::int64_t>(upload.accepted * 1'000 / options_.content.pace_bytes);
+}
+
+// The one that is behind its time the most goes for another. False: none comes too slowly.
+bool ContentDesk::displace_one() {
+  const auto now = engine_.now();
+  auto slowest = uploads_.end();
+  for (auto upload = uploads_.begin(); upload != uploads_.end(); ++upload) {
+    const auto& each = upload->second;
+    if (each.jobs > 0 || slow_at(each, kMomentMs) >= now) continue;
+    if (slowest == uploads_.end() || slow_at(each, 0) < slow_at(slowest->second, 0)) slowest = upload;
+  }
+  if (slowest == uploads_.end()) return false;
+  const auto& upload = slowest->second;
+  give_up(slowest, fmt::format("{} bytes of {} have come in {} ms, and another upload needs its place: it is gone "
+                               "(content.pace, content.uploads)",
+                               upload.accepted, upload.size, now - upload.opened));
+  return true;
+}
+
+void ContentDesk::look_at(std::int64_t at) { expiry_at_ = expiry_at_ < 0 ? at : std::min(expiry_at_, at); }
 
 Result<ContentDesk::Upload*> ContentDesk::find(SessionId session, std::uint32_t number) {
   const auto found = uploads_.find({session, number});
@@ -91,7 +126,7 @@ void ContentDesk::submit(Upload& upload, ContentJob job) {
   job.upload = upload.id;
   ++upload.jobs;
   upload.last = engine_.now();
-  thread_.submit(std::move(job));
+  worker_.submit(std::move(job));
 }
 
 Result<void> ContentDesk::write(SessionId session, std::uint32_t request, std::uint32_t number, std::uint64_t offset,
@@ -117,6 +152,7 @@ Result<void> ContentDesk::write(SessionId session, std::uint32_t request, std::u
   }
   upload.accepted += bytes.size();
   upload.in_flight += bytes.size();
+  in_flight_ += bytes.size();
   submit(upload, {.kind = ContentJob::Kind::write,
                   .size = bytes.size(),
                   .bytes = std::string(as_text(bytes)),
@@ -124,6 +160,12 @@ Result<void> ContentDesk::write(SessionId session, std::uint32_t request, std::u
                   .request = request,
                   .number = number});
   return {};
+}
+
+bool ContentDesk::makes_wait(SessionId session) {
+  if (in_flight_ < kInFlightBytesMax) return false;
+  made_wait_.push_back(session);
+  return true;
 }
 
 Result<void> ContentDesk::finish(SessionId session, std::uint32_t request, std::uint32_t number,
@@ -150,7 +192,7 @@ void ContentDesk::close_session(SessionId session) {
     // One that is about to end does so; nobody hears of it.
     if (!upload->second.finishing) drop(upload);
   }
-  std::erase_if(waiting_reads_, [&](const ContentJob& read) { return read.session == session; });
+  reads_.close(session);
 }
 
 void ContentDesk::forget(std::map<Place, Upload>::iterator upload) {
@@ -160,7 +202,7 @@ void ContentDesk::forget(std::map<Place, Upload>::iterator upload) {
 }
 
 void ContentDesk::drop(std::map<Place, Upload>::iterator upload) {
-  thread_.submit({.kind = ContentJob::Kind::drop, .upload = upload->second.id});
+  worker_.submit({.kind = ContentJob::Kind::drop, .upload = upload->second.id});
   forget(upload);
 }
 
@@ -169,19 +211,25 @@ void ContentDesk::expire(std::int64_t now) {
   expiry_at_ = -1;
   for (auto at = uploads_.begin(); at != uploads_.end();) {
     const auto upload = at++;
-    const auto expiry = upload->second.last + options_.content.idle_ms;
-    if (expiry > now || upload->second.jobs > 0) {
-      const auto next = std::max(expiry, now + 1'000);
-      expiry_at_ = expiry_at_ < 0 ? next : std::min(expiry_at_, next);
-      continue;
+    const auto& each = upload->second;
+    const auto idle_ms = options_.content.idle_ms;
+    const auto idle_at = each.last + idle_ms, late_at = slow_at(each, idle_ms);
+    const auto expiry = std::min(idle_at, late_at);
+    if (expiry > now || each.jobs > 0) {
+      look_at(std::max(expiry, now + kLookMs));
+    } else if (idle_at <= now) {
+      give_up(upload, fmt::format("nothing came for this upload in {} ms: it is gone (content.idle)", idle_ms));
+    } else {
+      give_up(upload, fmt::format("{} bytes of {} have come in {} ms, less than {} a second: it is gone (content.pace)",
+                                  each.accepted, each.size, now - each.opened, options_.content.pace_bytes));
     }
-    answers_.refuse(
-        upload->first.first, upload->first.second,
-        {ErrorCode::timed_out,
-         fmt::format("nothing came for this upload in {} ms: it is gone (content.idle)", options_.content.idle_ms)});
-    ++counters_.expired;
-    drop(upload);
   }
+}
+
+void ContentDesk::give_up(std::map<Place, Upload>::iterator upload, std::string why) {
+  answers_.refuse(upload->first.first, upload->first.second, {ErrorCode::timed_out, std::move(why)});
+  ++counters_.expired;
+  drop(upload);
 }
 
 // -- reading
@@ -201,31 +249,15 @@ Result<void> ContentDesk::read(SessionId session, std::uint32_t request, const C
     return failure(ErrorCode::out_of_range, fmt::format("{} bytes from {} on of {}; 1 to {} from 0 to {} are possible",
                                                         bytes, offset, *size, kContentPartBytesMax, *size));
   }
-  if (waiting_reads_.size() >= kReadsWaitingMax) return failure(ErrorCode::busy, "too many contents are being read");
-  waiting_reads_.push_back({.kind = ContentJob::Kind::read,
-                            .hash = hash,
-                            .offset = offset,
-                            .size = std::min(bytes, *size - offset),
-                            .session = session,
-                            .request = request});
-  start_reads();
-  return {};
-}
-
-// Those whose connections take what is sent to them, and not too many at once.
-void ContentDesk::start_reads() {
-  for (auto at = waiting_reads_.begin(); at != waiting_reads_.end() && reads_running_ < kReadsRunningMax;) {
-    auto& mine = running_reads_[at->session];
-    if (mine >= kReadsOfSessionMax || unsent_(at->session) > options_.pending_bytes_high) {
-      ++at;
-      continue;
-    }
-    ++mine;
-    ++reads_running_;
-    thread_.submit(std::move(*at));
-    at = waiting_reads_.erase(at);
-  }
-  std::erase_if(running_reads_, [](const auto& each) { return each.second == 0; });
+  const bool is_added = reads_.add({.kind = ContentJob::Kind::read,
+                                    .hash = hash,
+                                    .offset = offset,
+                                    .size = std::min(bytes, *size - offset),
+                                    .session = session,
+                                    .request = request});
+  if (is_added) return {};
+  return failure(ErrorCode::busy, fmt::format("too many reads wait; {} of one connection may, and {} of all",
+                                              ContentReads::kWaitingOfSessionMax, ContentReads::kWaitingMax));
 }
 
 // -- what came of it
@@ -236,11 +268,11 @@ void ContentDesk::remove(const ContentHash& hash) {
     found->second.removal_waits = true;
     return;
   }
-  thread_.submit({.kind = ContentJob::Kind::remove, .hash = hash});
+  worker_.submit({.kind = ContentJob::Kind::remove, .hash = hash});
 }
 
 void ContentDesk::on_done() {
-  auto all = thread_.collect();
+  auto all = worker_.collect();
   for (auto& done : all) {
     switch (done.job.kind) {
       case ContentJob::Kind::begin:
@@ -261,7 +293,8 @@ void ContentDesk::on_done() {
         break;
     }
   }
-  if (!waiting_reads_.empty()) start_reads();
+  if (made_wait_.empty() || in_flight_ > kInFlightBytesMax / 2) return;
+  for (const auto session : std::exchange(made_wait_, {})) calls_.go_on(session);
 }
 
 void ContentDesk::on_upload_done(const ContentDone& done) {
@@ -269,6 +302,7 @@ void ContentDesk::on_upload_done(const ContentDone& done) {
   const bool is_begin = job.kind == ContentJob::Kind::begin;
   const auto found = uploads_.find({job.session, job.number});
   const bool is_open = found != uploads_.end() && found->second.id == job.upload;
+  if (!is_begin) in_flight_ -= job.size;
   if (is_open) {
     auto& upload = found->second;
     --upload.jobs;
@@ -297,7 +331,7 @@ void ContentDesk::on_finished(const ContentDone& done) {
   const bool is_last = --finishing->second.uploads == 0;
   if (is_last || done.result) {
     // It was seen there, or put there, after the removal was decided: it is a new one.
-    if (!done.result && removal_waits) thread_.submit({.kind = ContentJob::Kind::remove, .hash = job.hash});
+    if (!done.result && removal_waits) worker_.submit({.kind = ContentJob::Kind::remove, .hash = job.hash});
     finishing->second.removal_waits = false;
     if (is_last) finishing_.erase(finishing);
   }
@@ -306,7 +340,7 @@ void ContentDesk::on_finished(const ContentDone& done) {
     return answers_.refuse(job.session, job.request, done.result.error());
   }
   engine_.content_stored({job.hash, job.size});
-  on_known_({job.hash, job.size});
+  calls_.on_known({job.hash, job.size});
   if (!done.was_known) ++counters_.stored;
   std::string body(as_text(bytes_of(job.size)));
   body += static_cast<char>(done.was_known ? 1 : 0);
@@ -315,15 +349,15 @@ void ContentDesk::on_finished(const ContentDone& done) {
 
 void ContentDesk::on_read(ContentDone& done) {
   const auto& job = done.job;
-  --reads_running_;
-  if (const auto mine = running_reads_.find(job.session); mine != running_reads_.end()) --mine->second;
-  if (!done.result) {
+  if (done.result) {
+    counters_.read_bytes += job.bytes.size();
+    answers_.done(job.session, job.request, as_bytes(job.bytes));
+  } else {
     spdlog::error("content {} cannot be read: {}; `folkmoot journal verify` checks all of them", job.hash.text(),
                   done.result.error().text);
-    return answers_.refuse(job.session, job.request, done.result.error());
+    answers_.refuse(job.session, job.request, done.result.error());
   }
-  counters_.read_bytes += job.bytes.size();
-  answers_.done(job.session, job.request, as_bytes(job.bytes));
+  reads_.done(job.session);
 }
 
 }  // namespace folkmoot

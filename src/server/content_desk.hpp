@@ -3,17 +3,21 @@
 // engine's to know.
 //
 //   OPEN    room is reserved on disk; the upload is known by the number of this request, and lives with its connection
-//   WRITE   bytes at the offset where the last ones ended; no more than kContentWindowBytes may be unanswered
+//   WRITE   bytes at the offset where the last ones ended; no more than kContentWindowBytes may be unanswered, and
+//   while too much
+//           of all uploads is not written yet, whoever brings more is not read from
 //   FINISH  the hash is compared, the file synced and named: now messages may refer to it
 //   STAT    the size of a stored content
-//   READ    a part of a stored content
+//   READ    a part of a stored content (content_reads.hpp)
+//
+// An upload has to go on: one of which nothing comes for a while, or less on average than is set, ends. And when there
+// are as many as may be, or no room is left to reserve, one that comes so slowly goes for a new one.
 #pragma once
 
-#include <deque>
 #include <map>
 
-#include "content/content_thread.hpp"
 #include "engine/engine.hpp"
+#include "server/content_reads.hpp"
 #include "server/options.hpp"
 
 namespace folkmoot {
@@ -31,10 +35,18 @@ class ContentAnswers {
 
 class ContentDesk {
  public:
-  /// `unsent`: the bytes that a connection has not taken yet. `on_known`: a content is stored now, or was asked for and
-  /// is. All must outlive it.
-  ContentDesk(const ServerOptions& options, Engine& engine, ContentAnswers& answers, ContentThread& thread,
-              std::function<std::size_t(SessionId)> unsent, std::function<void(const ContentRef&)> on_known);
+  static constexpr std::size_t kInFlightBytesMax = 32 * 1024 * 1024;  // handed over and not yet written, of all uploads
+  static constexpr std::int64_t kMomentMs = 2'000;  // that an upload has before it may have to go for another
+
+  /// What it asks of its reactor.
+  struct Calls {
+    std::function<std::size_t(SessionId)> unsent;     // the bytes that a connection has not taken yet
+    std::function<void(const ContentRef&)> on_known;  // a content is stored now, or was asked for and is
+    std::function<void(SessionId)> go_on;             // one that had to wait for room to write may be read from again
+  };
+  /// All must outlive it.
+  ContentDesk(const ServerOptions& options, Engine& engine, ContentAnswers& answers, ContentWorker& worker,
+              Calls calls);
 
   struct Counters {
     std::uint64_t uploads_open = 0, stored = 0, uploaded_bytes = 0, read_bytes = 0, failed = 0, expired = 0;
@@ -45,6 +57,8 @@ class ContentDesk {
   Result<void> open(SessionId session, std::uint32_t request, std::uint64_t size,
                     const std::optional<ContentHash>& hash);
   Result<void> write(SessionId session, std::uint32_t request, std::uint32_t upload, std::uint64_t offset, Bytes bytes);
+  /// Whether no more can be written for now; then the session is told to go on when it can.
+  bool makes_wait(SessionId session);
   Result<void> finish(SessionId session, std::uint32_t request, std::uint32_t upload, const ContentHash& hash);
   Result<void> stat(SessionId session, std::uint32_t request, const ContentHash& hash);
   Result<void> read(SessionId session, std::uint32_t request, const ContentHash& hash, std::uint64_t offset,
@@ -59,9 +73,10 @@ class ContentDesk {
   /// The content thread has done something.
   void on_done();
   /// A connection has taken what waited for it: its reads go on.
-  void on_drained() { start_reads(); }
-  bool reads_wait() const { return !waiting_reads_.empty(); }
-  /// Ends uploads that nothing came for.
+  void on_drained(SessionId session) {
+    if (reads_.has_waiting()) reads_.drained(session);
+  }
+  /// Ends uploads that do not go on.
   void expire(std::int64_t now);
   /// When expire() is next needed; -1: never.
   std::int64_t next_expiry() const { return expiry_at_; }
@@ -73,6 +88,7 @@ class ContentDesk {
     std::uint64_t accepted = 0;   // bytes handed over
     std::uint64_t in_flight = 0;  // of those, not yet written
     std::size_t jobs = 0;         // handed over, not yet done
+    std::int64_t opened = 0;      // when
     std::int64_t last = 0;        // when something last came or was done
     bool finishing = false;
   };
@@ -85,26 +101,29 @@ class ContentDesk {
   std::optional<std::uint64_t> ask(const ContentHash& hash);
   Result<Upload*> find(SessionId session, std::uint32_t upload);
   void submit(Upload& upload, ContentJob job);
+  std::int64_t slow_at(const Upload& upload, std::int64_t grace_ms) const;
+  Result<void> make_place(std::uint64_t bytes, std::size_t mine);
+  bool displace_one();
+  void give_up(std::map<Place, Upload>::iterator upload, std::string why);
+  void look_at(std::int64_t at);
   void forget(std::map<Place, Upload>::iterator upload);
   void drop(std::map<Place, Upload>::iterator upload);
   void on_upload_done(const ContentDone& done);
   void on_finished(const ContentDone& done);
   void on_read(ContentDone& done);
-  void start_reads();
 
   const ServerOptions& options_;
   Engine& engine_;
   ContentAnswers& answers_;
-  ContentThread& thread_;
-  const std::function<std::size_t(SessionId)> unsent_;
-  const std::function<void(const ContentRef&)> on_known_;
+  ContentWorker& worker_;
+  const Calls calls_;
+  ContentReads reads_;
   std::map<Place, Upload> uploads_;
   UploadId next_id_ = 1;
   std::uint64_t reserved_bytes_ = 0;  // of all open uploads
   std::map<ContentHash, Finishing> finishing_;
-  std::deque<ContentJob> waiting_reads_;
-  std::map<SessionId, std::size_t> running_reads_;
-  std::size_t reads_running_ = 0;
+  std::uint64_t in_flight_ = 0;       // bytes, of all uploads, those that have ended included
+  std::vector<SessionId> made_wait_;  // until there is less in flight
   std::int64_t expiry_at_ = -1;
   Counters counters_;
 };

@@ -17,6 +17,20 @@ struct ContentOptions {
   std::size_t uploads_max = 64;                             // at a time
   std::size_t connection_uploads_max = 8;                   // of these, of one connection
   std::int64_t idle_ms = 60'000;                            // how long an upload waits for its next bytes
+  std::uint64_t pace_bytes = 4 * 1024;                      // a second, on average; an upload that is slower ends
+};
+
+/// Connections that have not said HELLO.
+struct LoginOptions {
+  std::int64_t timeout_ms = 10'000;
+  std::size_t connections_max = 4'096;
+  std::size_t of_address_max = 1'024;  // of these, of one address
+};
+
+/// Frames that have come in part, of connections that have said HELLO.
+struct PartialFrameOptions {
+  std::size_t total_bytes_max = 64 * 1024 * 1024;
+  std::int64_t timeout_ms = 15'000;  // from the first byte to the last, and a second more for each kFramePaceBytes
 };
 
 struct ServerOptions {
@@ -36,7 +50,8 @@ struct ServerOptions {
   std::int64_t host_timeout_ms = 300'000;  // how long nothing may be heard of a host to which bytes are on their way
   std::int64_t slow_consumer_ms = 5'000;   // how long it may stay above pending_bytes_high
   std::size_t staged_bytes_max = 64 * 1024 * 1024;  // not yet durable, before reading stops
-  std::int64_t hello_timeout_ms = 10'000;
+  LoginOptions login;
+  PartialFrameOptions partial_frames;
   std::int64_t drain_timeout_ms = 3'000;  // at shutdown, for connections to take what is theirs
   std::string version = "0.1.0";
   ContentOptions content;

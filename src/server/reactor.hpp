@@ -1,6 +1,6 @@
 // The reactor: one thread that owns the engine and the plain native sockets. A turn of its loop, in this order:
 //
-//   wait       epoll, until something is readable, writable or due
+//   wait       until something is readable, writable or due (net.hpp)
 //   time       Engine::advance
 //   durable    what the journal has synced: confirmations, messages made ready
 //   read       every readable connection once: all its whole frames are carried out (commands.cpp)
@@ -8,29 +8,34 @@
 //   journal    what was appended is handed to the journal thread, unless it is still syncing
 //   write      every connection with something to say, once
 //
-// Doors on other threads and other shards come in through links (link.hpp). Nothing here takes a lock but the list of
-// links that want attention.
+// Doors on other threads and other shards come in through links (link.hpp) and what they post (postbox.hpp), which is
+// the only lock that is taken here. In files: reactor.cpp is the loop, its beginning and its end;
+// reactor_connections.cpp how connections come and go; reactor_read.cpp and reactor_write.cpp what they say and are
+// told.
 #pragma once
-
-#include <sys/epoll.h>
 
 #include <array>
 #include <atomic>
 #include <memory>
-#include <mutex>
-#include <queue>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "content/content_thread.hpp"
 #include "engine/engine.hpp"
 #include "engine/envelope_memo.hpp"
 #include "journal/journal_thread.hpp"
 #include "server/clock.hpp"
-#include "server/connection.hpp"
+#include "server/connections.hpp"
 #include "server/content_desk.hpp"
+#include "server/deadlines.hpp"
 #include "server/fan_out.hpp"
+#include "server/net.hpp"
+#include "server/newcomers.hpp"
 #include "server/options.hpp"
+#include "server/partial_frames.hpp"
+#include "server/postbox.hpp"
+#include "server/rare_line.hpp"
 #include "server/seen_agents.hpp"
 
 namespace folkmoot {
@@ -40,9 +45,11 @@ struct ServerStats;
 class Switch;
 class Shards;
 
-class Reactor final : public Effects, public ContentAnswers, public Hub, public Door {
+class Reactor final : public Effects, public ContentAnswers, public Hub, public Door, public RoomOwner {
  public:
-  Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread, ContentThread& content_thread);
+  /// All must outlive it.
+  Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread, ContentThread& content_thread,
+          FrameRoom& frame_room, std::unique_ptr<Net> net);
   ~Reactor() override;
 
   Engine& engine() { return engine_; }
@@ -82,6 +89,8 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   void post_remote(SessionId connection, std::uint32_t shard);
   // Any thread: the first shard has stored a content.
   void post_content(const ContentHash& hash);
+  // RoomOwner: any thread.
+  void on_room(SessionId id) override;
 
   // Effects: called by the engine, on the reactor's thread.
   bool deliver(SessionId session, const OutgoingDelivery& delivery) override;
@@ -122,7 +131,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   void tell_of_content(const ContentRef& ref);
 
   // For switch.cpp and trunks.cpp.
-  Connection* find(SessionId id);
+  Connection* find(SessionId id) const { return connections_.find(id); }
   void answer(SessionId session, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts);
   /// A frame of another shard, as it is.
   void pass_on(Connection& connection, const Frame& frame);
@@ -134,64 +143,51 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   bool has_room_to_settle() const;
   /// Does not read from the connection until go_on().
   void hold(Connection& connection);
+  /// The same; the frame that is being carried out comes again then.
+  void hold_with_frame(Connection& connection) {
+    connection.takes_again = true;
+    hold(connection);
+  }
   void go_on(SessionId id);
 
  private:
-  static constexpr std::int64_t kWatchMs =
-      60'000;  // between looks at whether a host to which bytes are on their way is there, at most
+  // Between looks at whether a host to which bytes are on their way is there, at most.
+  static constexpr std::int64_t kWatchMs = 60'000;
 
-  enum class Wake : std::uint32_t {
-    disk = 1,
-    links = 2,
-    listener = 3,
-    connection = 4
-  };  // disk: 0 the journal, 1 contents
+  enum class Wake : std::uint32_t { journal, contents, listener, connection };
   struct Listener {
     int socket = -1;
     bool is_unix = false;
   };
-  struct Deadline {
-    std::int64_t at = 0;
-    SessionId id = 0;  // 0: the listeners'
-    bool operator<(const Deadline& other) const { return at > other.at; }
-  };
-
-  struct Arrival {
-    int socket = -1;
-    bool is_unix = false;
-    std::string first;
-  };
-  struct Posted {  // by other shards
-    std::vector<Arrival> arrivals;
-    std::vector<std::pair<SessionId, std::uint32_t>> remotes;
-    std::vector<ContentHash> contents;
-    bool empty() const { return arrivals.empty() && remotes.empty() && contents.empty(); }
-  };
-  Connection& add_connection(int socket, std::shared_ptr<Link> link);
   void close_connection(Connection& connection);
   std::size_t unsent(SessionId id);
   void end_session(Connection& connection);
-  void watch(int socket, Wake kind, std::uint64_t value, std::uint32_t events);
+  static std::uint64_t token(Wake kind, std::uint64_t value);
+  Result<void> on_event(const Net::Event& event);
+  void on_socket(SessionId id, std::uint32_t what);
+  Result<void> compact();
+  Result<void> submit();
   void update_interest(Connection& connection);
   void accept_all(std::size_t listener);
-  bool has_files_left();
   void hold_listeners();
+  void take_listeners_up();
 
   // reading
   void on_readable(Connection& connection);
   bool take_bytes(Connection& connection, Bytes bytes, std::size_t& used);
+  void take_kept(Connection& connection, std::string_view bytes);
+  void read_on(SessionId id);
   bool sniff(Connection& connection, Bytes bytes);
   void give_to(Door& door, Connection& connection, Bytes first);
-  bool falls_asleep();
-  void read_links();
+  void take_posted();
+  void take_link(Link& link);
   void read_link(Connection& connection);
-  template <class Post>
-  void wake(Post post);
   bool belongs_elsewhere(Connection& connection, Bytes bytes, const Frame& frame);
-  void take_posted(Posted posted);
-  void arrive(int socket, const std::string& first, bool is_unix);
+  void arrive(const Postbox::Arrival& arrival);
   void listen_to(Connection& connection);
-  void set_deadline(Connection& connection, std::int64_t at);
+  void on_deadline(Connection& connection);
+  void on_late_frame(Connection& connection);
+  void displace(SessionId newcomer);
   void watch_later(Connection& connection);
   void watch_host(Connection& connection);
 
@@ -214,7 +210,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   Result<void> on_journal();
   void look_at_clock();
   void on_deadlines();
-  int wait_ms();
+  std::int64_t wait_ms();
 
   const ServerOptions options_;
   Journal& journal_;
@@ -224,17 +220,17 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   ContentDesk contents_;
   Door* http_door_ = nullptr;
 
-  int epoll_ = -1;
-  int links_event_ = -1;
+  const std::unique_ptr<Net> net_;
+  Postbox postbox_;
   std::vector<Listener> listeners_;
   bool listeners_held_ = false;
-  std::vector<std::unique_ptr<Connection>> connections_;
-  std::vector<std::uint32_t> free_slots_;
-  std::uint32_t next_serial_ = 1;
-  std::size_t open_connections_ = 0;
-  int sockets_max_ = 0;                  // descriptors from here on are kept for the journal and contents
-  bool files_are_short_ = false;         // they were, when a connection was taken last
-  std::int64_t next_files_warning_ = 0;  // at the earliest
+  Connections connections_;
+  Deadlines deadlines_;
+  RareLine files_warning_, displaced_warning_, tls_line_, late_line_;
+  Newcomers newcomers_;
+  std::uint64_t displaced_ = 0;  // newcomers that had to go for others
+  PartialFrames partial_frames_;
+  std::uint64_t late_frames_ = 0;  // connections that ended for one
   std::array<std::size_t, kDoorKinds> open_by_door_{};
   std::vector<SessionId> dirty_;
   std::vector<SessionId> paused_;
@@ -243,7 +239,6 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   bool trunks_go_on_ = false;          // what trunks hold can be taken again
   std::size_t congested_clients_ = 0;  // of these: clients
   bool hold_readers_ = false;          // set while a frame is carried out that made a subscriber congested
-  std::priority_queue<Deadline> deadlines_;
   BufferPool pool_;
   FanOut fan_out_;
   SeenAgents seen_;
@@ -261,12 +256,6 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
 
   Shards* shards_ = nullptr;
   std::unique_ptr<Switch> switch_;
-
-  std::mutex links_lock_;
-  std::vector<std::shared_ptr<Link>> links_waiting_;  // guarded by links_lock_
-  Posted posted_;                                     // guarded by links_lock_
-  bool sleeps_ = false;        // guarded by links_lock_: whoever has something for this thread must wake it
-  bool links_closed_ = false;  // guarded by links_lock_
 };
 
 }  // namespace folkmoot

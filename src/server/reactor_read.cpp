@@ -1,7 +1,5 @@
 // Reading: bytes of sockets and links into frames, frames into commands.
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "server/command.hpp"
 #include "server/commands.hpp"
@@ -11,7 +9,6 @@
 namespace folkmoot {
 namespace {
 
-constexpr std::size_t kGatheredApartBytes = 64 * 1024;  // beginnings of frames above this are read in place
 constexpr std::size_t kGatherStepBytes = 256 * 1024;
 
 // A fatal alert `protocol_version` in a TLS 1.0 record (RFC 8446, section 6): clients report it as such.
@@ -20,44 +17,48 @@ constexpr std::uint8_t kTlsRefusal[] = {0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46
 }  // namespace
 
 void Reactor::on_readable(Connection& connection) {
-  if (connection.state ==
-      Connection::State::ending) {  // its last words are on the way; what it still says is not heard
-    const auto got = ::recv(connection.socket, read_buffer_.data(), read_buffer_.size(), MSG_DONTWAIT);
-    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) close_connection(connection);
-    return;
-  }
-  const auto ended = [&](ssize_t got) {
+  const auto ended = [&](std::ptrdiff_t got) {
     if (got > 0) return false;
-    if (got == 0 || (errno != EAGAIN && errno != EINTR)) close_connection(connection);
+    if (got != Net::kNothing) close_connection(connection);
     return true;
   };
-  std::size_t used = 0;
-  const auto held = connection.begun().size();
-  if (held < kGatheredApartBytes) {
-    if (held != 0) std::memcpy(read_buffer_.data(), connection.in->data(), held);
-    const auto got = ::recv(connection.socket, read_buffer_.data() + held, read_buffer_.size() - held, MSG_DONTWAIT);
-    if (ended(got)) return;
-    const Bytes bytes{read_buffer_.data(), held + static_cast<std::size_t>(got)};
-    const auto id = connection.id;
-    if (!take_bytes(connection, bytes, used)) {
-      // Ended, or given to another door: what was not used goes unheard.
-      if (auto* same = find(id)) same->in.reset();
-      return;
-    }
-    connection.keep(as_text(bytes.subspan(used)));
+  if (connection.state ==
+      Connection::State::ending) {  // its last words are on the way; what it still says is not heard
+    ended(net_->receive(connection.socket, read_buffer_));
     return;
   }
-  // A large frame is being gathered; its length was checked when its beginning was seen.
-  auto& in = *connection.in;
-  const auto whole = std::size_t{4} + load<std::uint32_t>(in.data());
-  in.resize(std::min(whole, held + kGatherStepBytes));
-  const auto got = ::recv(connection.socket, in.data() + held, in.size() - held, MSG_DONTWAIT);
-  in.resize(held + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-  if (ended(got) || in.size() < whole) return;
-  const auto gathered = connection.take_begun();
+  if (connection.in && connection.in->is_gathered_apart()) {
+    // Its length was checked when its beginning was seen.
+    auto& in = connection.in->bytes;
+    const auto held = in.size(), whole = connection.in->frame_bytes();
+    std::ptrdiff_t got = 0;
+    in.resize_and_overwrite(std::min(whole, held + kGatherStepBytes), [&](char* bytes, std::size_t size) {
+      got = net_->receive(connection.socket, {reinterpret_cast<std::uint8_t*>(bytes) + held, size - held});
+      return held + static_cast<std::size_t>(std::max<std::ptrdiff_t>(got, 0));
+    });
+    if (ended(got) || in.size() < whole) return;
+    return take_kept(connection, partial_frames_.take(connection));
+  }
+  const auto held = connection.begun().size();
+  if (held != 0) std::memcpy(read_buffer_.data(), connection.in->bytes.data(), held);
+  const auto most = std::min(read_buffer_.size() - held, partial_frames_.read_bytes_max(connection));
+  const auto got = net_->receive(connection.socket, read_buffer_.subspan(held, most));
+  if (ended(got)) return;
+  take_kept(connection, as_text({read_buffer_.data(), held + static_cast<std::size_t>(got)}));
+}
+
+// Carries out what is whole of `bytes`, which begin with what was kept, and keeps the rest.
+void Reactor::take_kept(Connection& connection, std::string_view bytes) {
   const auto id = connection.id;
-  if (take_bytes(connection, as_bytes(gathered), used) && find(id) == &connection)
-    connection.keep(std::string_view(gathered).substr(used));
+  std::size_t used = 0;
+  const bool reads_on = take_bytes(connection, as_bytes(bytes), used);
+  if (find(id) != &connection) return;
+  // Ended, or given to another door: what was not used goes unheard.
+  if (!reads_on) return partial_frames_.drop(connection);
+  partial_frames_.keep(connection, bytes.substr(used), used == 0, now_);
+  if (!connection.in) return;
+  deadlines_.look_at(connection, partial_frames_.deadline(connection));
+  if (!connection.is_read()) update_interest(connection);
 }
 
 // Carries out all whole frames. False when the connection is not to be read on.
@@ -107,60 +108,56 @@ bool Reactor::belongs_elsewhere(Connection& connection, Bytes bytes, const Frame
   return true;
 }
 
-// Under the lock; then the thread is woken, if it sleeps.
-template <class Post>
-void Reactor::wake(Post post) {
-  bool wakes = false;
-  {
-    const std::lock_guard guard(links_lock_);
-    post();
-    wakes = std::exchange(sleeps_, false);
-  }
-  const std::uint64_t one = 1;
-  if (wakes) [[maybe_unused]]
-    const auto written = ::write(links_event_, &one, sizeof one);
-}
-
 void Reactor::take_over(int socket, std::string first, bool is_unix) {
-  wake([&] { posted_.arrivals.push_back({socket, is_unix, std::move(first)}); });
+  postbox_.post([&](Postbox::Mail& mail) { mail.arrivals.push_back({socket, is_unix, std::move(first)}); });
 }
 
 void Reactor::post_remote(SessionId connection, std::uint32_t shard) {
-  wake([&] { posted_.remotes.emplace_back(connection, shard); });
+  postbox_.post([&](Postbox::Mail& mail) { mail.remotes.emplace_back(connection, shard); });
 }
 
 void Reactor::post_content(const ContentHash& hash) {
-  wake([&] { posted_.contents.push_back(hash); });
+  postbox_.post([&](Postbox::Mail& mail) { mail.contents.push_back(hash); });
 }
 
-void Reactor::take_posted(Posted posted) {
-  for (const auto& hash : posted.contents) {
+void Reactor::on_room(SessionId id) {
+  postbox_.post([&](Postbox::Mail& mail) { mail.rooms.push_back(id); });
+}
+
+std::shared_ptr<Link> Reactor::connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) {
+  if (postbox_.refuses_links()) return nullptr;
+  return std::make_shared<Link>(kind, inbox_bytes_max, std::move(on_ready),
+                                [this](Link& link) { postbox_.post(link); });
+}
+
+// In this order: a link may be about a content that was posted.
+void Reactor::take_posted() {
+  const auto mail = postbox_.take();
+  for (const auto& hash : mail.contents) {
     // Held anew: the engine may have let go of it since this was posted.
     if (const auto size = stored_elsewhere(hash)) engine_.content_stored({hash, *size});
   }
-  for (const auto& arrival : posted.arrivals) arrive(arrival.socket, arrival.first, arrival.is_unix);
-  for (const auto& [id, shard] : posted.remotes) {
+  for (const auto id : mail.rooms) read_on(id);
+  for (const auto& arrival : mail.arrivals) arrive(arrival);
+  for (const auto& [id, shard] : mail.remotes) {
     if (id == 0) {
       switch_->trunks().on_ready(shard);
     } else if (auto* const connection = find(id)) {
       switch_->on_remote(*connection, shard);
     }
   }
+  for (const auto& link : mail.links) take_link(*link);
 }
 
-void Reactor::arrive(int socket, const std::string& first, bool is_unix) {
-  if (open_connections_ >= options_.connections_max) {
-    ::close(socket);
-    return;
-  }
-  auto& connection = add_connection(socket, nullptr);
-  connection.is_unix = is_unix;
+void Reactor::arrive(const Postbox::Arrival& arrival) {
+  if (connections_.size() >= options_.connections_max) return net_->close(arrival.socket);
+  auto& connection = connections_.add(arrival.socket, nullptr);
+  connection.is_unix = arrival.is_unix;
   connection.is_home = true;
   connection.state = Connection::State::greeting;
   listen_to(connection);
-  connection.is_held = true;
-  connection.keep(first);
-  go_on(connection.id);
+  if (const auto leaves = newcomers_.enter(connection.id, net_->peer(arrival.socket))) displace(*leaves);
+  take_kept(connection, arrival.first);
 }
 
 void Reactor::hold(Connection& connection) {
@@ -173,11 +170,17 @@ void Reactor::go_on(SessionId id) {
   auto* const connection = find(id);
   if (connection == nullptr || !std::exchange(connection->is_held, false)) return;
   if (connection->link) return connection->link->wake();
-  const auto rest = connection->take_begun();
-  std::size_t used = 0;
-  const bool reads_on = connection->state == Connection::State::ending || take_bytes(*connection, as_bytes(rest), used);
+  if (connection->state != Connection::State::ending) take_kept(*connection, partial_frames_.take(*connection));
   if (find(id) != connection) return;
-  if (reads_on) connection->keep(std::string_view(rest).substr(used));
+  partial_frames_.restart(*connection, now_);
+  update_interest(*connection);
+}
+
+// There is room for a frame that waited for it.
+void Reactor::read_on(SessionId id) {
+  auto* const connection = find(id);
+  if (connection == nullptr || !partial_frames_.on_room(*connection, now_)) return;
+  deadlines_.look_at(*connection, partial_frames_.deadline(*connection));
   update_interest(*connection);
 }
 
@@ -194,10 +197,10 @@ bool Reactor::sniff(Connection& connection, Bytes bytes) {
     return give_to(*http_door_, connection, bytes), false;
   }
   if (bytes.size() >= 3 && bytes[0] == 0x16 && bytes[1] == 0x03 && bytes[2] >= 1 && bytes[2] <= 4) {
-    spdlog::info("a client tried TLS, which this server does not speak; it was refused");
+    if (tls_line_.is_due(now_)) spdlog::info("a client tried TLS, which this server does not speak; it was refused");
     connection.out.append(pool_, {kTlsRefusal, sizeof kTlsRefusal});
     connection.state = Connection::State::ending;
-    set_deadline(connection, now_ + 1'000);
+    deadlines_.set(connection, now_ + 1'000);
     flush(connection);
     return false;
   }
@@ -206,77 +209,36 @@ bool Reactor::sniff(Connection& connection, Bytes bytes) {
 }
 
 void Reactor::give_to(Door& door, Connection& connection, Bytes first) {
-  epoll_ctl(epoll_, EPOLL_CTL_DEL, connection.socket, nullptr);
+  net_->forget(connection.socket);
   const int socket = std::exchange(connection.socket, -1);
   const bool is_unix = connection.is_unix;
   close_connection(connection);
   door.take_over(socket, std::string(as_text(first)), is_unix);
 }
 
-std::shared_ptr<Link> Reactor::connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) {
-  const auto wake_for = [this](Link& link) {
-    wake([&] {
-      if (!std::exchange(link.is_listed, true)) links_waiting_.push_back(link.shared_from_this());
-    });
-  };
-  {
-    const std::lock_guard guard(links_lock_);
-    if (links_closed_) return nullptr;
+void Reactor::take_link(Link& link) {
+  auto* connection = link.session != 0 ? find(link.session) : nullptr;
+  if (connection == nullptr) {
+    if (link.session != 0) return;  // ended by the reactor before
+    connection = &connections_.add(-1, link.shared_from_this());
+    connection->door = link.kind;
+    connection->state = Connection::State::greeting;
+    link.session = connection->id;
+    deadlines_.set(*connection, now_ + options_.login.timeout_ms);
   }
-  return std::make_shared<Link>(kind, inbox_bytes_max, std::move(on_ready), wake_for);
-}
-
-// True if no link wants attention: from here on, one that does wakes this thread.
-bool Reactor::falls_asleep() {
-  const std::lock_guard guard(links_lock_);
-  return sleeps_ = links_waiting_.empty() && posted_.empty();
-}
-
-void Reactor::read_links() {
-  std::vector<std::shared_ptr<Link>> waiting;
-  Posted posted;
-  {
-    const std::lock_guard guard(links_lock_);
-    sleeps_ = false;
-    if (links_waiting_.empty() && posted_.empty()) return;
-    waiting.swap(links_waiting_);
-    std::swap(posted, posted_);
-    for (const auto& link : waiting) link->is_listed = false;
-  }
-  if (!posted.empty()) take_posted(std::move(posted));
-  for (const auto& link : waiting) {
-    auto* connection = link->session != 0 ? find(link->session) : nullptr;
-    if (connection == nullptr) {
-      if (link->session != 0) continue;  // ended by the reactor before
-      connection = &add_connection(-1, link);
-      connection->door = link->kind;
-      connection->state = Connection::State::greeting;
-      link->session = connection->id;
-      set_deadline(*connection, now_ + options_.hello_timeout_ms);
-    }
-    read_link(*connection);
-  }
+  read_link(*connection);
 }
 
 void Reactor::read_link(Connection& connection) {
   // Its outbox may have been taken since.
   connection.link->pending = connection.link->outbox_bytes();
   check_pending(connection);
-  if (connection.is_paused || connection.is_held) return;
+  if (!connection.is_read()) return;
   bool closed = false;
-  auto bytes = connection.link->take_inbox(closed);
-  if (connection.in) {
-    connection.in->append(bytes);
-    bytes = connection.take_begun();
-  }
-  std::size_t used = 0;
+  auto bytes = partial_frames_.take(connection) + connection.link->take_inbox(closed);
   const auto id = connection.id;
-  const bool reads_on = connection.state != Connection::State::ending && take_bytes(connection, as_bytes(bytes), used);
-  if (find(id) != &connection) return;
-  if (closed) return close_connection(connection);
-  if (!reads_on || used == bytes.size()) return;
-  if (used > 0) bytes.erase(0, used);
-  connection.in = std::make_unique<std::string>(std::move(bytes));  // the beginning of a frame
+  if (connection.state != Connection::State::ending) take_kept(connection, bytes);
+  if (closed && find(id) == &connection) close_connection(connection);
 }
 
 void Reactor::resume_readers() {
@@ -284,6 +246,7 @@ void Reactor::resume_readers() {
     auto* const connection = find(id);
     if (connection == nullptr) continue;
     connection->is_paused = false;
+    partial_frames_.restart(*connection, now_);
     update_interest(*connection);
     if (connection->link) connection->link->wake();
   }

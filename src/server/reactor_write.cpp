@@ -1,8 +1,5 @@
 // Writing: effects of the engine into the buffers of connections, buffers into sockets and links.
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "operation/pack_codec.hpp"
 #include "server/reactor.hpp"
@@ -84,7 +81,7 @@ bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool i
       ++congested_;
       if (connection.door != DoorKind::trunk) {  // a trunk waits for its subscribers, who are cut there
         ++congested_clients_;
-        set_deadline(connection, now_ + options_.slow_consumer_ms);
+        deadlines_.set(connection, now_ + options_.slow_consumer_ms);
       }
     }
   } else {
@@ -95,7 +92,7 @@ bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool i
 
 void Reactor::watch_later(Connection& connection) {
   if (connection.deadline != 0 || connection.is_unix || connection.socket < 0) return;
-  set_deadline(connection, now_ + std::min(options_.host_timeout_ms / 3, kWatchMs));
+  deadlines_.set(connection, now_ + std::min(options_.host_timeout_ms / 3, kWatchMs));
 }
 
 bool Reactor::sends_at_once(const Connection& connection, std::size_t bytes) const {
@@ -105,19 +102,10 @@ bool Reactor::sends_at_once(const Connection& connection, std::size_t bytes) con
 // Writes past the buffer; what the socket does not take waits in it. An error shows again, and ends the connection,
 // when that is flushed.
 void Reactor::send_or_keep(Connection& connection, std::span<const Bytes> parts) {
-  std::array<iovec, 3> pieces;
-  FOLKMOOT_ASSERT(parts.size() <= pieces.size());
   std::size_t bytes = 0;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    pieces[i] = {const_cast<std::uint8_t*>(parts[i].data()), parts[i].size()};
-    bytes += parts[i].size();
-  }
-  msghdr message{};
-  message.msg_iov = pieces.data();
-  message.msg_iovlen = parts.size();
+  for (const auto& part : parts) bytes += part.size();
   watch_later(connection);
-  const auto sent = ::sendmsg(connection.socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  auto done = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+  auto done = static_cast<std::size_t>(std::max<std::ptrdiff_t>(net_->send(connection.socket, parts), 0));
   if (done == bytes) return;
   auto* at = room(connection, bytes - done);
   for (const auto& part : parts) {
@@ -326,18 +314,15 @@ void Reactor::flush(Connection& connection) {
   }
   while (!connection.out.empty()) {
     const auto bytes = connection.out.bytes();
-    const auto sent = ::send(connection.socket, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      if (errno != EAGAIN) return close_connection(connection);
-      break;
-    }
+    const auto sent = net_->send(connection.socket, {&bytes, 1});
+    if (sent == Net::kNothing) break;
+    if (sent < 0) return close_connection(connection);
     connection.out.consume(pool_, static_cast<std::size_t>(sent));
     if (static_cast<std::size_t>(sent) < bytes.size()) break;
   }
   watch_later(connection);
   connection.wants_write = !connection.out.empty();
-  if (connection.state == Connection::State::ending && connection.out.empty()) ::shutdown(connection.socket, SHUT_WR);
+  if (connection.state == Connection::State::ending && connection.out.empty()) net_->end_sending(connection.socket);
   update_interest(connection);
   check_pending(connection);
 }
@@ -352,7 +337,7 @@ void Reactor::no_more_congested(Connection& connection) {
 
 // Lets deliveries and publishers go on once a connection has read enough.
 void Reactor::check_pending(Connection& connection) {
-  if (contents_.reads_wait()) contents_.on_drained();
+  contents_.on_drained(connection.id);
   if (connection.relays && connection.relays->is_behind && !is_behind(connection)) switch_->on_drained(connection);
   connection.answer_bytes = std::min(connection.answer_bytes, connection.unsent());
   if (!connection.is_congested || connection.unsent() > options_.pending_bytes_high / 2) return;

@@ -58,7 +58,7 @@ struct Shard {
   }
 
   /// `contents`: what the first shard stores; it adds to them, the others know them.
-  Result<RecoveryReport> open(const ServerOptions& options, std::vector<ContentRef>& contents) {
+  Result<RecoveryReport> open(const ServerOptions& options, std::vector<ContentRef>& contents, FrameRoom& frame_room) {
     auto opened = Journal::open(*disk, options.journal);
     if (!opened) return std::unexpected(opened.error());
     journal = std::move(*opened);
@@ -67,7 +67,10 @@ struct Shard {
     journal_thread = std::move(*started);
     if (auto done = open_contents(shard_folder(options.data, options.engine.shard), contents); !done)
       return std::unexpected(done.error());
-    reactor = std::make_unique<Reactor>(options, *journal, *journal_thread, *content_thread);
+    auto net = PosixNet::make();
+    if (!net) return std::unexpected(net.error());
+    reactor =
+        std::make_unique<Reactor>(options, *journal, *journal_thread, *content_thread, frame_room, std::move(*net));
     auto& engine = reactor->engine();
     auto recovered =
         journal->recover([&](FactKind kind, FactPlace place, Bytes body) { return engine.recover(kind, place, body); });
@@ -107,7 +110,11 @@ class TurningHub final : public Hub {
 }  // namespace
 
 struct Server::Parts {
-  Parts(FolderLock folder_lock, std::uint32_t count) : lock(std::move(folder_lock)), ring(count), hub(ring) {}
+  Parts(FolderLock folder_lock, const ServerOptions& options)
+      : lock(std::move(folder_lock)),
+        ring(options.shards),
+        hub(ring),
+        frame_room(options.partial_frames.total_bytes_max, options.frame_bytes_max) {}
   ~Parts() {
     for (const auto& shard : shards) {
       if (shard.reactor) shard.reactor->end_links();
@@ -117,6 +124,7 @@ struct Server::Parts {
   FolderLock lock;
   Shards ring;
   TurningHub hub;
+  FrameRoom frame_room;
   std::deque<Shard> shards;
   RecoveryReport recovered;
   std::uint16_t port = 0;
@@ -156,7 +164,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   auto lock = FolderLock::take(options.data);
   if (!lock) return std::unexpected(lock.error());
   std::unique_ptr<Server> server(new Server);
-  server->parts_ = std::make_unique<Parts>(std::move(*lock), options.shards);
+  server->parts_ = std::make_unique<Parts>(std::move(*lock), options);
   auto& parts = *server->parts_;
 
   std::vector<ContentRef> contents;
@@ -176,7 +184,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
     auto& secret = its_options.engine.secret;
     if (::getrandom(secret.data(), sizeof secret, 0) != sizeof secret)
       return failure(ErrorCode::io_error, "no random numbers from the system");
-    const auto recovered = shard.open(its_options, contents);
+    const auto recovered = shard.open(its_options, contents, parts.frame_room);
     if (!recovered) return std::unexpected(recovered.error());
     parts.recovered.facts += recovered->facts;
     parts.recovered.segments += recovered->segments;

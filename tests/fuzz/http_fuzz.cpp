@@ -48,7 +48,7 @@ void compare_with_beast(std::string_view text, const RequestHead& head, std::siz
   http::request_parser<http::string_body> parser;
   parser.eager(true);
   parser.header_limit(1 << 20);
-  parser.body_limit(std::uint64_t{1} << 62);
+  parser.body_limit(kBodyBytesMax);
   boost::beast::error_code error;
   std::size_t used = 0;
   while (!parser.is_done() && used < text.size()) {

@@ -23,6 +23,32 @@ struct ConnectionCounts {
   }
 };
 
+/// Connections that have not said HELLO.
+struct NewcomerCounts {
+  std::uint64_t now = 0, displaced = 0;
+
+  static constexpr auto fields() {
+    return std::array{detail::sum<&NewcomerCounts::now>(0, "now", "Open now"),
+                      detail::sum<&NewcomerCounts::displaced>(1, "displaced", "Closed for newer ones")};
+  }
+};
+
+/// Native frames that have come in part.
+struct PartialFrameCounts {
+  std::uint64_t room_bytes = 0, kept_bytes = 0, waiting = 0, late = 0;
+
+  static constexpr auto fields() {
+    using detail::sum;
+    using P = PartialFrameCounts;
+    return std::array{
+        sum<&P::room_bytes>(0, "room_bytes", "Room that they have"),
+        sum<&P::kept_bytes>(1, "kept_bytes", "What is kept of those without room"),
+        sum<&P::waiting>(2, "waiting", "Connections not read from until there is room"),
+        sum<&P::late>(3, "late", "Connections ended as one was not whole in its time"),
+    };
+  }
+};
+
 struct MessageCounts {
   std::uint64_t published = 0, confirmed = 0, delivered = 0, acknowledged = 0, redelivered = 0, returned = 0,
                 expired = 0, dead = 0, duplicates = 0, completed = 0, cancelled = 0, bounced = 0, resubmitted = 0,
@@ -144,6 +170,8 @@ struct ServerStats {
   std::string server{}, version{};
   std::chrono::milliseconds uptime{0};
   ConnectionCounts connections{};
+  NewcomerCounts newcomers{};
+  PartialFrameCounts partial_frames{};
   MessageCounts messages{};
   DeathCounts dead_by_reason{};
   std::uint64_t waiting = 0, leased = 0, scheduled = 0, blocked = 0, dead = 0, subscriptions = 0, consumers = 0;
@@ -176,6 +204,9 @@ struct ServerStats {
         field<&S::memory_bytes>(16, "memory_bytes", "Resident", {.merge = Merge::largest}),
         field<&S::mailboxes>(17, "mailboxes", "The first 1000 of each shard",
                              {.max = 1'000'000, .merge = Merge::by_name}),
+        field<&S::newcomers>(18, "newcomers", "Connections that have not said HELLO", {.merge = Merge::fields}),
+        field<&S::partial_frames>(19, "partial_frames", "Native frames that have come in part",
+                                  {.merge = Merge::fields}),
     };
   }
 };

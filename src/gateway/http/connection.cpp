@@ -19,7 +19,6 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kDrainBytesMax = 16 * 1024 * 1024;
 constexpr auto kTakenTimeout = 5s;  // for a client that has closed its side to take its answer
-constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 // What a server knows although it has no use for it (RFC 9110, section 9.1); others are not implemented.
 constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"};
 constexpr std::string_view kMethodsServed = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
@@ -51,13 +50,14 @@ bool wants_websocket(const RequestHead& head) {
 
 }  // namespace
 
-HttpConnection::HttpConnection(const Context& context, Stream stream, std::string_view first)
+HttpConnection::HttpConnection(const Context& context, Stream stream, Guest guest, std::string_view first)
     : context_(context),
+      guest_(std::move(guest)),
       stream_(std::move(stream)),
       executor_(stream_.get_executor()),
       own_address_(own_address(stream_.socket().native_handle())),
       is_unix_(own_address_.empty()),
-      reader_(stream_, context.options, first),
+      reader_(stream_, context.options, guest_, first),
       link_(context, executor_) {}
 
 asio::awaitable<void> HttpConnection::run() {
@@ -102,7 +102,6 @@ asio::awaitable<bool> HttpConnection::serve(HttpRequest& request) {
   }
   if (match.route->is_upgrade && wants_websocket(head)) co_return co_await upgrade(request);
 
-  if (head.expects_continue && reader_.has_no_body_yet() && !co_await write_all(kContinue)) co_return false;
   if (!match.route->is_streamed) {
     Refusal why;
     if (!co_await reader_.read_body(request.body, context_.options.body_bytes_max, why))
@@ -175,6 +174,7 @@ asio::awaitable<std::optional<Answer>> HttpConnection::answer_stranger(const Htt
   link_.resume();
   auto known = co_await link_.greet(request.token, caller_of(request));
   if (!known) co_return error_answer(known.error());
+  guest_.become_known();
   co_return std::nullopt;
 }
 
@@ -202,6 +202,7 @@ asio::awaitable<Answer> HttpConnection::handle(const HttpRoute& route, const Htt
   stream_.expires_never();
   if (route.may_wait) watch_client();
   Answer made = co_await route.handler(exchange);
+  if (link_.is_welcome()) guest_.become_known();
   if (is_watched_) {
     is_watched_ = false;
     beast::error_code ignored;
@@ -337,8 +338,21 @@ asio::awaitable<bool> HttpConnection::upgrade(HttpRequest& request) {
     Refusal why{.status = 400, .error = {ErrorCode::malformed, std::move(wrong)}};
     co_return co_await refuse(std::move(why), &request.head);
   }
+  if (auto why = refuse_handshake(request.head)) {
+    Answer made = error_answer(why->error);
+    made.status = why->status;
+    if (made.status == 426) {
+      made.headers.emplace_back("Upgrade", "websocket");
+      made.headers.emplace_back("Sec-WebSocket-Version", "13");
+    }
+    co_return co_await finish(std::move(made), &request.head, false);
+  }
+  // Who has the token need not say HELLO at once.
+  link_.resume();
+  if (const auto known = co_await link_.greet(request.token, {}); known) guest_.become_known();
+  link_.drop_link();
   WebsocketUpgrade parts{.head = std::move(request.head), .agent = std::move(agent), .token = std::move(request.token)};
-  websocket_ = std::make_shared<WebsocketSession>(context_, std::move(stream_), std::move(parts));
+  websocket_ = std::make_shared<WebsocketSession>(context_, std::move(stream_), guest_, std::move(parts));
   if (is_stopping_) websocket_->stop(false);
   co_await websocket_->run();
   co_return false;

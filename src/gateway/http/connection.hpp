@@ -11,7 +11,7 @@ namespace folkmoot {
 class HttpConnection : public std::enable_shared_from_this<HttpConnection>, private AnswerStream {
  public:
   /// `first` are bytes that were read from the socket already.
-  HttpConnection(const Context& context, Stream stream, std::string_view first);
+  HttpConnection(const Context& context, Stream stream, Guest guest, std::string_view first);
 
   asio::awaitable<void> run();
 
@@ -49,6 +49,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>, priv
   void client_is_gone();
 
   const Context& context_;
+  Guest guest_;
   Stream stream_;
   const asio::any_io_executor executor_;  // the strand; stream_ may have gone to a WebSocket
   const std::string own_address_;

@@ -34,11 +34,14 @@ std::string content_json(const ContentRef& ref) {
   return out;
 }
 
-// The body into an upload that is open, several parts on the way at a time. The hash is of what came.
-asio::awaitable<Result<ContentHash>> send_body(Exchange& exchange, std::uint32_t upload, std::uint64_t size) {
+// The body, which begins with `first`, into an upload that is open, several parts on the way at a time. The hash is of
+// what came.
+asio::awaitable<Result<ContentHash>> send_body(Exchange& exchange, std::uint32_t upload, std::uint64_t size,
+                                               std::string_view first) {
   Sha256 sha;
   std::deque<std::uint32_t> unanswered;
   std::uint64_t offset = 0;
+  Result<std::string_view> part = first;
   while (offset < size || !unanswered.empty()) {
     if (unanswered.size() >= kPartsAhead || offset == size) {
       const auto answered = co_await exchange.link.answer(unanswered.front(), soon());
@@ -46,7 +49,7 @@ asio::awaitable<Result<ContentHash>> send_body(Exchange& exchange, std::uint32_t
       unanswered.pop_front();
       continue;
     }
-    const auto part = co_await exchange.body->read(kPartBytes);
+    if (offset > 0) part = co_await exchange.body->read(kPartBytes);
     if (!part) co_return std::unexpected(part.error());
     sha.add(as_bytes(*part));
     unanswered.push_back(exchange.link.number());
@@ -56,6 +59,19 @@ asio::awaitable<Result<ContentHash>> send_body(Exchange& exchange, std::uint32_t
     if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return std::unexpected(sent.error());
   }
   co_return sha.finish();
+}
+
+// Whether a content of that hash and size is stored. Errors: not those of one that is not.
+asio::awaitable<Result<bool>> is_stored(Exchange& exchange, const ContentHash& hash, std::uint64_t size) {
+  const auto request = exchange.link.number();
+  std::string frames;
+  append_content_stat(frames, request, hash);
+  const auto frame = co_await ask(exchange, request, std::move(frames));
+  if (!frame && frame.error().code == ErrorCode::not_found) co_return false;
+  if (!frame) co_return std::unexpected(frame.error());
+  const auto stored = read_content_size(frame->body);
+  if (!stored) co_return std::unexpected(stored.error());
+  co_return *stored == size;
 }
 
 }  // namespace
@@ -74,16 +90,31 @@ asio::awaitable<Answer> store_content(Exchange& exchange) {
     answer.status = 411;
     co_return answer;
   }
+  const auto bytes_max = exchange.options.content_bytes_max;
+  if (*size == 0 || *size > bytes_max) {
+    co_return error_answer(
+        {ErrorCode::content_too_large,
+         fmt::format("the content has {} bytes; 1 to {} may be stored by reference (content.max_bytes)", *size,
+                     bytes_max)});
+  }
+  if (expected) {
+    const auto known = co_await is_stored(exchange, *expected, *size);
+    if (!known) co_return error_answer(known.error());
+    if (*known) co_return json_answer(200, content_json({*expected, *size}));
+  }
+  // There are few uploads at a time: none for who does not send.
+  const auto first = co_await exchange.body->read(kPartBytes);
+  if (!first) co_return error_answer(first.error());
   const auto upload = exchange.link.number();
   std::string frames;
   append_content_open(frames, upload, *size, expected);
   const auto opened = co_await ask(exchange, upload, std::move(frames));
   if (!opened) co_return error_answer(opened.error());
-  const auto is_stored = read_content_opened(opened->body);
-  if (!is_stored) co_return error_answer(is_stored.error());
-  if (*is_stored) co_return json_answer(200, content_json({*expected, *size}));
+  const auto has_it = read_content_opened(opened->body);
+  if (!has_it) co_return error_answer(has_it.error());
+  if (*has_it) co_return json_answer(200, content_json({*expected, *size}));
 
-  const auto hash = co_await send_body(exchange, upload, *size);
+  const auto hash = co_await send_body(exchange, upload, *size, *first);
   if (!hash) co_return error_answer(hash.error());
   if (expected && *expected != *hash) {
     const auto request = exchange.link.number();

@@ -20,6 +20,14 @@ struct Metric {
 
 constexpr Metric kMetrics[] = {
     {"/uptime_ms", "folkmoot_uptime_milliseconds", "gauge", "Time since the server started."},
+    {"/newcomers/now", "folkmoot_newcomers", "gauge", "Connections that have not said HELLO or sent a request."},
+    {"/newcomers/displaced", "folkmoot_newcomers_displaced_total", "counter",
+     "Connections closed for newer ones before they had."},
+    {"/partial_frames/room_bytes", "folkmoot_partial_frames_bytes", "gauge", "Room that frames in part have."},
+    {"/partial_frames/waiting", "folkmoot_partial_frames_waiting", "gauge",
+     "Connections not read from until there is room for their frame."},
+    {"/partial_frames/late", "folkmoot_partial_frames_late_total", "counter",
+     "Connections ended as a frame was not whole in its time."},
     {"/messages/published", "folkmoot_messages_published_total", "counter", "Messages accepted for mailboxes."},
     {"/messages/confirmed", "folkmoot_messages_confirmed_total", "counter", "Publishes confirmed to their senders."},
     {"/messages/delivered", "folkmoot_messages_delivered_total", "counter", "Deliveries of messages to consumers."},

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/write.hpp>
 
 namespace folkmoot {
 namespace {
@@ -11,13 +12,20 @@ constexpr std::size_t kHeadReadBytes = 4 * 1024;
 constexpr std::size_t kBodyReadBytes = 64 * 1024;
 constexpr std::size_t kKeptBytes = 16 * 1024;  // of the buffer's memory, between requests
 constexpr std::size_t kEmptyLinesMax = 8;      // before a request
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+// Of a body of any size; slower clients are told apart from those that hold a connection for ever.
+constexpr std::uint64_t kBytesPerSecondMin = 4 * 1024;
 
 Refusal gone() { return {.status = 0, .error = {ErrorCode::connection_lost, "the client is gone"}}; }
 
+Error too_much() {
+  return {ErrorCode::busy, "too many bytes of requests are on their way, from here or in all (http.unfinished_bytes)"};
+}
+
 }  // namespace
 
-RequestReader::RequestReader(Stream& stream, const GatewayOptions& options, std::string_view first)
-    : stream_(stream), options_(options) {
+RequestReader::RequestReader(Stream& stream, const GatewayOptions& options, Guest& guest, std::string_view first)
+    : stream_(stream), options_(options), guest_(guest) {
   const auto room = buffer_.prepare(first.size());
   std::copy(first.begin(), first.end(), static_cast<char*>(room.data()));
   buffer_.commit(first.size());
@@ -25,6 +33,10 @@ RequestReader::RequestReader(Stream& stream, const GatewayOptions& options, std:
 
 asio::awaitable<beast::error_code> RequestReader::read_more(std::size_t bytes, Clock::time_point deadline) {
   stream_.expires_at(deadline);
+  if (std::exchange(must_say_continue_, false) && buffer_.size() == 0) {
+    const auto [error, sent] = co_await asio::async_write(stream_, asio::buffer(kContinue), kAwait);
+    if (error) co_return error;
+  }
   const auto [error, got] = co_await stream_.async_read_some(buffer_.prepare(bytes), kAwait);
   stream_.expires_never();
   if (!error) buffer_.commit(got);
@@ -32,14 +44,17 @@ asio::awaitable<beast::error_code> RequestReader::read_more(std::size_t bytes, C
 }
 
 asio::awaitable<bool> RequestReader::wait() {
+  must_say_continue_ = false;
+  guest_.hold(0);
   if (buffer_.size() > 0) co_return true;
   if (buffer_.capacity() > kKeptBytes) buffer_.shrink_to_fit();
-  const auto error = co_await read_more(kHeadReadBytes, Clock::now() + options_.idle_timeout);
+  const auto idle = guest_.is_stranger() ? options_.hello_timeout : options_.idle_timeout;
+  const auto error = co_await read_more(kHeadReadBytes, Clock::now() + idle);
   co_return !error;
 }
 
 asio::awaitable<bool> RequestReader::read_head(RequestHead& head, Refusal& why) {
-  const auto deadline = Clock::now() + options_.read_timeout;
+  const auto deadline = Clock::now() + options_.hello_timeout;
   std::size_t looked = 0, empty_lines = 0;
   for (;;) {
     // Empty lines may come before a request (RFC 9112, section 2.2).
@@ -60,6 +75,9 @@ asio::awaitable<bool> RequestReader::read_head(RequestHead& head, Refusal& why) 
       head = std::move(*parsed);
       body_ = BodyDecoder(head);
       content_length_ = head.content_length;
+      must_say_continue_ = head.expects_continue;
+      given_ = 0;
+      waited_for_ = {};
       co_return true;
     }
     if (co_await read_more(kHeadReadBytes, deadline)) {
@@ -100,6 +118,10 @@ asio::awaitable<bool> RequestReader::read_body(std::string& body, std::size_t by
       co_return false;
     }
     if (body_.is_done()) co_return true;
+    if (!guest_.hold(body.capacity() + kBodyReadBytes)) {
+      why = {.status = 503, .error = too_much()};
+      co_return false;
+    }
     if (co_await read_more(kBodyReadBytes, deadline)) {
       why = gone();
       co_return false;
@@ -109,15 +131,26 @@ asio::awaitable<bool> RequestReader::read_body(std::string& body, std::size_t by
 
 asio::awaitable<Result<std::string_view>> RequestReader::read(std::size_t most) {
   part_.clear();
+  if (!guest_.hold(most + kBodyReadBytes)) co_return std::unexpected(too_much());
   for (;;) {
     if (auto done = decode(part_, most - part_.size()); !done) co_return std::unexpected(done.error());
     if (part_.size() == most || (body_.is_done() && !part_.empty())) break;
     if (body_.is_done()) co_return failure(ErrorCode::malformed, "the body has ended");
-    const auto error = co_await read_more(kBodyReadBytes, Clock::now() + options_.read_timeout);
+    const auto began = Clock::now();
+    const auto error = co_await read_more(kBodyReadBytes, began + patience());
+    waited_for_ += Clock::now() - began;
     if (error == beast::error::timeout) co_return failure(ErrorCode::timed_out, "the body did not come in time");
     if (error) co_return failure(ErrorCode::connection_lost, "the client is gone");
   }
+  given_ += part_.size();
   co_return std::string_view(part_);
+}
+
+// How long to wait for more of a body of any size: not for ever, though it comes byte by byte.
+std::chrono::nanoseconds RequestReader::patience() const {
+  const std::chrono::nanoseconds most = options_.read_timeout;
+  const std::chrono::nanoseconds earned = std::chrono::seconds((given_ + part_.size()) / kBytesPerSecondMin);
+  return std::clamp<std::chrono::nanoseconds>(most + earned - waited_for_, std::chrono::nanoseconds(0), most);
 }
 
 }  // namespace folkmoot

@@ -1,9 +1,10 @@
-// What comes in on an HTTP connection: headers, and the bodies that belong to them. Requests that come before the
-// answer to the one before wait in its buffer.
+// What comes in on an HTTP connection: headers, and the bodies that belong to them, for which a client may wait to be
+// asked (100 Continue). Requests that come before the answer to the one before wait in its buffer.
 #pragma once
 
 #include <boost/beast/core/flat_buffer.hpp>
 
+#include "gateway/admission.hpp"
 #include "gateway/http/body.hpp"
 #include "gateway/http/exchange.hpp"
 
@@ -12,9 +13,10 @@ namespace folkmoot {
 class RequestReader final : public BodyStream {
  public:
   /// `first` are bytes that were read already. The others must outlive it.
-  RequestReader(Stream& stream, const GatewayOptions& options, std::string_view first);
+  RequestReader(Stream& stream, const GatewayOptions& options, Guest& guest, std::string_view first);
 
-  /// Waits until a request has begun. False: the client has closed, or was idle for too long.
+  /// Waits until a request has begun; what was held for the one before is free. False: the client has closed, or was
+  /// idle for too long.
   asio::awaitable<bool> wait();
   /// Reads the header of a request that has begun. False: it is refused as `why` says, or without an answer if the
   /// status there is 0.
@@ -24,8 +26,6 @@ class RequestReader final : public BodyStream {
 
   /// All of the body has come, or there is none.
   bool has_whole_body() const;
-  /// Nothing of the body has come.
-  bool has_no_body_yet() const { return buffer_.size() == 0; }
   /// Passes over the body of a request that is not carried out, if all of it is here.
   bool skip_body();
   bool is_body_done() const { return body_.is_done(); }
@@ -39,13 +39,18 @@ class RequestReader final : public BodyStream {
   asio::awaitable<beast::error_code> read_more(std::size_t bytes, Clock::time_point deadline);
   std::string_view buffered() const { return {static_cast<const char*>(buffer_.data().data()), buffer_.size()}; }
   Result<void> decode(std::string& into, std::size_t most);
+  std::chrono::nanoseconds patience() const;
 
   Stream& stream_;
   const GatewayOptions& options_;
+  Guest& guest_;
   beast::flat_buffer buffer_;
   BodyDecoder body_;
   std::optional<std::uint64_t> content_length_;
-  std::string part_;  // what read() has given last
+  bool must_say_continue_ = false;         // before more of the body is read: the client waits for it
+  std::string part_;                       // what read() has given last
+  std::uint64_t given_ = 0;                // bytes that it has given in all
+  std::chrono::nanoseconds waited_for_{};  // the client, for them
 };
 
 }  // namespace folkmoot

@@ -1,13 +1,16 @@
 #include "gateway/websocket/session.hpp"
 
+#include <fmt/format.h>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>
 #include <chrono>
 
+#include "base/base64.hpp"
 #include "gateway/json_answers.hpp"
+#include "message/limits.hpp"
 #include "message/operations.hpp"
 
 namespace folkmoot {
@@ -18,6 +21,20 @@ namespace websocket = beast::websocket;
 constexpr std::size_t kAnswersMax = 64;
 constexpr std::size_t kWriteBytesMax = 1024 * 1024;  // of binary frames put into one message
 constexpr std::size_t kNoLimit = std::size_t{1} << 31;
+constexpr std::size_t kFirstReadBytes = 2 * 1024;  // what a connection holds that has nothing to say
+constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kKeptBytes = 64 * 1024;  // of the memory for messages, between them
+constexpr std::size_t kOwedMax = 64 * 1024;    // answers that a close waits for
+constexpr std::chrono::seconds kAnswersTimeout{5};
+constexpr std::chrono::seconds kCloseTimeout{2};  // for a client to take the close, and to answer it
+constexpr std::size_t kKeyBytes = 16, kKeyTextBytes = 24;
+
+// permessage-deflate (RFC 7692): with windows of 4 KiB and 24 KiB for compressing, where zlib's own are ten times that.
+// A client that does not offer to limit its own window is not compressed for. Short messages go as they are.
+constexpr int kWindowBits = 12;
+constexpr int kCompressionMemory = 4;
+constexpr int kCompressionLevel = 3;
+constexpr std::size_t kCompressedBytesMin = 1024;
 
 websocket::close_reason close_reason(const std::optional<Error>& error) {
   if (!error) return websocket::close_code::normal;
@@ -29,29 +46,62 @@ websocket::close_reason close_reason(const std::optional<Error>& error) {
       return websocket::close_code::too_big;
     case ErrorCode::malformed:
       return websocket::close_code::protocol_error;
+    case ErrorCode::busy:
+      return websocket::close_code::try_again_later;
     default:
       return {websocket::close_code::policy_error, name(error->code)};
   }
 }
 
+websocket::permessage_deflate compression() {
+  websocket::permessage_deflate deflate;
+  deflate.server_enable = true;
+  deflate.server_max_window_bits = kWindowBits;
+  deflate.client_max_window_bits = kWindowBits;
+  deflate.compLevel = kCompressionLevel;
+  deflate.memLevel = kCompressionMemory;
+  deflate.msg_size_threshold = kCompressedBytesMin;
+  return deflate;
+}
+
+websocket::stream_base::timeout timeouts(const GatewayOptions& options, std::chrono::milliseconds handshake) {
+  return {.handshake_timeout = handshake, .idle_timeout = options.idle_timeout, .keep_alive_pings = true};
+}
+
 }  // namespace
 
-WebsocketSession::WebsocketSession(const Context& context, Stream stream, WebsocketUpgrade upgrade)
+std::optional<Refusal> refuse_handshake(const RequestHead& head) {
+  const auto refusal = [](int status, std::string text) {
+    return Refusal{.status = status, .error = {ErrorCode::malformed, std::move(text)}};
+  };
+  if (head.count("sec-websocket-version") != 1 || head.field("sec-websocket-version") != "13") {
+    return refusal(426, "Sec-WebSocket-Version is not said once as 13, the version that is spoken here");
+  }
+  const auto text = head.field("sec-websocket-key");
+  const auto key = decode_base64(text);
+  if (head.count("sec-websocket-key") != 1 || text.size() != kKeyTextBytes || !key || key->size() != kKeyBytes) {
+    return refusal(400, "Sec-WebSocket-Key is not said once as 16 bytes in base64");
+  }
+  return std::nullopt;
+}
+
+WebsocketSession::WebsocketSession(const Context& context, Stream stream, Guest& guest, WebsocketUpgrade upgrade)
     : context_(context),
+      guest_(guest),
       socket_(std::move(stream)),
       upgrade_(std::move(upgrade)),
       wakeup_(std::make_shared<Wakeup>(socket_.get_executor())),
-      text_(upgrade_.agent, upgrade_.token) {
+      text_(upgrade_.agent, upgrade_.token),
+      deadline_(socket_.get_executor()) {
   beast::get_lowest_layer(socket_).expires_never();  // the WebSocket layer has its own time-outs
-  socket_.set_option(websocket::stream_base::timeout{.handshake_timeout = context_.options.read_timeout,
-                                                     .idle_timeout = context_.options.idle_timeout,
-                                                     .keep_alive_pings = true});
+  socket_.set_option(timeouts(context_.options, context_.options.read_timeout));
   socket_.set_option(
       websocket::stream_base::decorator([software = context_.options.software](websocket::response_type& answer) {
         answer.set(beast::http::field::server, software);
       }));
+  socket_.set_option(compression());
   socket_.auto_fragment(false);
-  socket_.read_message_max(context_.options.frame_bytes_max);
+  socket_.read_message_max(0);  // read_message() has the bounds
 }
 
 WebsocketSession::~WebsocketSession() {
@@ -67,6 +117,8 @@ asio::awaitable<void> WebsocketSession::run() {
   link_ = context_.hub.connect(DoorKind::websocket, kLinkInboxBytesMax,
                                notifier(context_, socket_.get_executor(), wakeup_));
   if (!link_ || context_.is_draining) end({ErrorCode::shutting_down, "the server is stopping"});
+  if (guest_.is_stranger())
+    expect_by(Clock::now() + context_.options.hello_timeout, "nobody has said who this is in time");
   asio::co_spawn(socket_.get_executor(), [self] { return self->write_messages(); }, asio::detached);
   co_await read_messages();
   wakeup_->notify();
@@ -85,12 +137,76 @@ void WebsocketSession::end(Error why) {
   wakeup_->notify();
 }
 
+// ... but not before what was asked until now has been answered, as far as that is soon.
+void WebsocketSession::end_after_answers(Error why) {
+  if (!ended_) answers_until_ = Clock::now() + kAnswersTimeout;
+  end(std::move(why));
+}
+
+bool WebsocketSession::waits_for_answers() const {
+  return answers_until_ && Clock::now() < *answers_until_ && (!owed_.empty() || text_.owes_answers());
+}
+
+void WebsocketSession::expect_answers(Bytes frames) {
+  while (owed_.size() < kOwedMax) {
+    const auto frame = cut_frame(frames, kNoLimit);
+    if (!frame || !*frame) break;
+    const auto& header = (*frame)->header;
+    if (is_answered_soon(header.opcode, (header.flags & kFlagQuiet) != 0)) owed_.insert(header.request);
+  }
+}
+
+void WebsocketSession::note_answer(const FrameHeader& header) {
+  if (header.opcode == Opcode::deliver || header.opcode == Opcode::lagged) return;
+  if (const auto found = owed_.find(header.request); found != owed_.end()) owed_.erase(found);
+}
+
+// -- what a client may cost
+
+void WebsocketSession::expect_by(Clock::time_point deadline, std::string otherwise) {
+  deadline_.expires_at(deadline);
+  deadline_.async_wait([weak = weak_from_this(), otherwise = std::move(otherwise)](beast::error_code error) mutable {
+    const auto self = weak.lock();
+    if (!error && self) self->end_after_answers({ErrorCode::timed_out, std::move(otherwise)});
+  });
+}
+
+void WebsocketSession::become_known() {
+  if (!guest_.is_stranger()) return;
+  guest_.become_known();
+  deadline_.cancel();
+  if (is_in_message_) expect_by(Clock::now() + context_.options.read_timeout, "a message did not come whole in time");
+}
+
+// A whole message. False: there is none, and it is over.
+asio::awaitable<bool> WebsocketSession::read_message(beast::flat_buffer& buffer) {
+  auto wanted = kFirstReadBytes;
+  do {
+    const auto [error, bytes] = co_await socket_.async_read_some(buffer, wanted, kAwait);
+    if (error) is_lost_ = true;
+    if (error || ended_) co_return false;
+    wanted = kReadBytes;
+    const auto most = guest_.is_stranger() ? kHelloBytesMax : context_.options.frame_bytes_max;
+    if (buffer.size() > most) {
+      end_after_answers({ErrorCode::frame_too_large, fmt::format("a message is longer than {} bytes", most)});
+      co_return false;
+    }
+    if (!guest_.hold(buffer.capacity())) {
+      end_after_answers({ErrorCode::busy, "too many bytes of messages are on their way (http.unfinished_bytes)"});
+      co_return false;
+    }
+    if (!socket_.is_message_done() && !std::exchange(is_in_message_, true) && !guest_.is_stranger()) {
+      expect_by(Clock::now() + context_.options.read_timeout, "a message did not come whole in time");
+    }
+  } while (!socket_.is_message_done());
+  if (std::exchange(is_in_message_, false) && !guest_.is_stranger()) deadline_.cancel();
+  co_return true;
+}
+
 asio::awaitable<void> WebsocketSession::read_messages() {
   beast::flat_buffer buffer;
-  while (!ended_) {
-    const auto [error, bytes] = co_await socket_.async_read(buffer, kAwait);
-    if (error) is_lost_ = true;
-    if (error || ended_) break;
+  while (!ended_ && co_await read_message(buffer)) {
+    const auto bytes = buffer.size();
     const std::string_view message{static_cast<const char*>(buffer.data().data()), bytes};
     std::string made;
     bool is_hello = false;
@@ -107,12 +223,14 @@ asio::awaitable<void> WebsocketSession::read_messages() {
     }
     is_greeted_ = true;
     frames.append(last_was_text_ ? std::string_view(made) : message);
+    if (!last_was_text_) expect_answers(as_bytes(message));
     buffer.consume(bytes);
-    if (buffer.capacity() > kWriteBytesMax) buffer.shrink_to_fit();
+    if (buffer.capacity() > kKeptBytes) buffer.shrink_to_fit();
     while (!link_->send(frames)) {
       if (link_->closed() || ended_ || is_written_) co_return;
       co_await wakeup_->wait();
     }
+    guest_.hold(buffer.capacity());
   }
 }
 
@@ -134,10 +252,11 @@ bool WebsocketSession::take_binary(std::string_view message, bool& is_hello) {
   bool is_first = true;
   while (!rest.empty()) {
     const auto frame = cut_frame(rest, context_.options.frame_bytes_max);
-    if (!frame) return end(frame.error()), false;
-    if (!*frame) return end({ErrorCode::malformed, "a binary message ends inside a frame"}), false;
+    if (!frame) return end_after_answers(frame.error()), false;
+    if (!*frame) return end_after_answers({ErrorCode::malformed, "a binary message ends inside a frame"}), false;
     if ((*frame)->header.request >= kTextRequestMin) {
-      return end({ErrorCode::malformed, "request numbers of binary messages are below 2147483648"}), false;
+      return end_after_answers({ErrorCode::malformed, "request numbers of binary messages are below 2147483648"}),
+             false;
     }
     if (is_first) is_hello = (*frame)->header.opcode == Opcode::hello;
     is_first = false;
@@ -163,6 +282,10 @@ asio::awaitable<void> WebsocketSession::write_messages() {
       good = co_await write_taken(taken);
       continue;
     }
+    if (!was_closed && waits_for_answers()) {
+      co_await wakeup_->wait(*answers_until_);
+      continue;
+    }
     if (ended_ && !was_closed) {
       // Our own reason to end, in the form that the client speaks.
       std::string goodbye;
@@ -174,6 +297,7 @@ asio::awaitable<void> WebsocketSession::write_messages() {
   }
   if (!is_lost_) {
     if (!ended_) ended_ = Error{ErrorCode::connection_lost, "the server ended the connection"};
+    socket_.set_option(timeouts(context_.options, kCloseTimeout));
     co_await socket_.async_close(close_reason(ended_), kAwait);
   }
   is_written_ = true;
@@ -190,6 +314,8 @@ asio::awaitable<bool> WebsocketSession::write_taken(std::string_view taken) {
     if (!frame || !*frame) co_return false;
     const auto end = taken.size() - rest.size();
     const bool is_goodbye = (*frame)->header.opcode == Opcode::goodbye;
+    if ((*frame)->header.opcode == Opcode::welcome) become_known();
+    note_answer((*frame)->header);
     auto told = text_.tell(**frame);
     if (is_goodbye) {
       told = {.is_mine = last_was_text_, .text = last_was_text_ ? TextSession::goodbye(**frame) : std::string{}};

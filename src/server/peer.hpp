@@ -1,0 +1,27 @@
+// Whose connection it is, as far as bounds by address go.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <compare>
+#include <cstdint>
+#include <string>
+
+namespace folkmoot {
+
+/// An IPv4 address; of an IPv6 address the upper 64 bits, since one host has all of the lower ones; or the Unix socket,
+/// as a whole.
+struct PeerAddress {
+  std::uint64_t family = 0;  // AF_INET, AF_INET6; 0: the Unix socket
+  std::uint64_t network = 0;
+
+  auto operator<=>(const PeerAddress&) const = default;
+  std::string text() const;
+};
+
+/// As accept() and getpeername() have it. An IPv4 address within IPv6 is an IPv4 address.
+PeerAddress peer_address(const sockaddr_storage& address);
+/// Of a connected socket.
+PeerAddress peer_address(int socket);
+
+}  // namespace folkmoot

@@ -1,0 +1,93 @@
+// What other threads have for a reactor: links that want attention, sockets that are at home here, and what other
+// shards post. It wakes the reactor when that sleeps, and not otherwise.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "folkmoot/content.hpp"
+#include "server/link.hpp"
+#include "server/net.hpp"
+
+namespace folkmoot {
+
+class Postbox {
+ public:
+  explicit Postbox(Net& net) : net_(net) {}
+
+  struct Arrival {
+    int socket = -1;
+    bool is_unix = false;
+    std::string first;  // what was read of it: HELLO, and what came behind
+  };
+  struct Mail {
+    std::vector<std::shared_ptr<Link>> links;  // that want attention
+    std::vector<Arrival> arrivals;
+    std::vector<std::pair<std::uint64_t, std::uint32_t>> remotes;  // a connection's link to that shard; 0: the trunk
+    std::vector<ContentHash> contents;                             // that the first shard has stored
+    std::vector<std::uint64_t> rooms;                              // connections that there is room for a frame of
+    bool empty() const {
+      return links.empty() && arrivals.empty() && remotes.empty() && contents.empty() && rooms.empty();
+    }
+  };
+
+  // -- any thread
+  /// Posts by `put(mail)`.
+  template <class Put>
+  void post(Put put) {
+    bool wakes = false;
+    {
+      const std::lock_guard guard(lock_);
+      put(mail_);
+      wakes = std::exchange(sleeps_, false);
+    }
+    if (wakes) net_.wake();
+  }
+  void post(Link& link) {
+    post([&](Mail& mail) {
+      if (!std::exchange(link.is_listed, true)) mail.links.push_back(link.shared_from_this());
+    });
+  }
+  bool refuses_links() {
+    const std::lock_guard guard(lock_);
+    return refuses_links_;
+  }
+
+  // -- the reactor's
+  /// True if there is nothing: from here on, whoever posts wakes this thread.
+  bool falls_asleep() {
+    const std::lock_guard guard(lock_);
+    return sleeps_ = mail_.empty();
+  }
+  /// It is awake; what has come since the last call.
+  Mail take() {
+    const std::lock_guard guard(lock_);
+    sleeps_ = false;
+    if (mail_.empty()) return {};
+    for (const auto& link : mail_.links) link->is_listed = false;
+    return std::exchange(mail_, {});
+  }
+  /// No new links from here on.
+  void refuse_links() {
+    const std::lock_guard guard(lock_);
+    refuses_links_ = true;
+  }
+  /// ... and none that waits is taken any more: they are the caller's to end.
+  std::vector<std::shared_ptr<Link>> close() {
+    const std::lock_guard guard(lock_);
+    refuses_links_ = true;
+    return std::exchange(mail_.links, {});
+  }
+
+ private:
+  Net& net_;
+  std::mutex lock_;
+  Mail mail_;                   // guarded by lock_
+  bool sleeps_ = false;         // guarded by lock_
+  bool refuses_links_ = false;  // guarded by lock_
+};
+
+}  // namespace folkmoot

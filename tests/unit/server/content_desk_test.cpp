@@ -1,0 +1,394 @@
+// Uploads and reads of all connections (server/content_desk.hpp), with the jobs done by hand on a disk in memory.
+#include "server/content_desk.hpp"
+
+#include <algorithm>
+
+#include "unit/engine/engine_fixture.hpp"
+#include "unit/journal/memory_disk.hpp"
+
+namespace folkmoot::test {
+namespace {
+
+constexpr std::size_t kMib = 1 << 20;
+
+class HandWorker final : public ContentWorker {
+ public:
+  explicit HandWorker(ContentStore& store) : store_(store) {}
+  void submit(ContentJob job) override { jobs.push_back(std::move(job)); }
+  std::deque<ContentDone> collect() override { return std::exchange(done_, {}); }
+  void work(std::size_t most = ~std::size_t{0}) {
+    for (; most-- > 0 && !jobs.empty(); jobs.pop_front()) done_.push_back(carry_out(store_, std::move(jobs.front())));
+  }
+  std::deque<ContentJob> jobs;
+
+ private:
+  ContentStore& store_;
+  std::deque<ContentDone> done_;
+};
+
+struct Told {
+  SessionId session = 0;
+  std::uint32_t request = 0;
+  std::string body;
+  ErrorCode code{};  // of a refusal
+};
+
+class ContentDeskTest : public EngineTest, public ContentAnswers {
+ protected:
+  void done(SessionId session, std::uint32_t number, Bytes body) override {
+    told.push_back({session, number, std::string(as_text(body)), {}});
+  }
+  void refuse(SessionId session, std::uint32_t number, const Error& error) override {
+    told.push_back({session, number, {}, error.code});
+  }
+  void SetUp() override {
+    EngineTest::SetUp();
+    server.content = {.bytes_max = 10 * kMib,
+                      .total_bytes_max = 100 * kMib,
+                      .uploads_max = 4,
+                      .connection_uploads_max = 3,
+                      .idle_ms = 60'000,
+                      .pace_bytes = 1'000};
+    auto opened = ContentStore::open(disk, [](const ContentRef&) {});
+    ASSERT_TRUE(opened);
+    store = std::move(*opened);
+    worker = std::make_unique<HandWorker>(*store);
+    desk = std::make_unique<ContentDesk>(
+        server, *engine, *this, *worker,
+        ContentDesk::Calls{.unsent = [this](SessionId id) { return unsent[id]; },
+                           .on_known = [this](const ContentRef& ref) { known.push_back(ref); },
+                           .go_on = [this](SessionId id) { went_on.push_back(id); }});
+  }
+  void work() {
+    worker->work();
+    desk->on_done();
+  }
+  Result<void> open(SessionId session, std::uint32_t number, std::uint64_t size) {
+    return desk->open(session, number, size, std::nullopt);
+  }
+  Result<void> write(SessionId session, std::uint32_t upload, std::uint64_t offset, std::string_view bytes) {
+    return desk->write(session, ++request, upload, offset, as_bytes(bytes));
+  }
+  static ContentRef ref_of(std::string_view bytes) { return {Sha256::of(as_bytes(bytes)), bytes.size()}; }
+  ContentRef stored(std::string_view bytes) {
+    EXPECT_TRUE(open(kAlice, 1'000, bytes.size()));
+    EXPECT_TRUE(write(kAlice, 1'000, 0, bytes));
+    EXPECT_TRUE(desk->finish(kAlice, ++request, 1'000, ref_of(bytes).hash));
+    work();
+    EXPECT_EQ(last().code, ErrorCode{});
+    return ref_of(bytes);
+  }
+  const Told& last() const { return told.back(); }
+  void later(std::int64_t ms) {
+    pass(ms);
+    desk->expire(now);
+  }
+  /// What uploads were told that are gone: session and number.
+  std::vector<std::pair<SessionId, std::uint32_t>> ended() {
+    std::vector<std::pair<SessionId, std::uint32_t>> all;
+    for (const auto& answer : std::exchange(told, {})) {
+      if (answer.code == ErrorCode::timed_out) all.emplace_back(answer.session, answer.request);
+    }
+    return all;
+  }
+
+  std::vector<Told> told;
+  ServerOptions server;
+  MemoryDisk disk;
+  std::unique_ptr<ContentStore> store;
+  std::unique_ptr<HandWorker> worker;
+  std::unique_ptr<ContentDesk> desk;
+  std::map<SessionId, std::size_t> unsent;
+  std::vector<ContentRef> known;
+  std::vector<SessionId> went_on;
+};
+
+using Ended = std::vector<std::pair<SessionId, std::uint32_t>>;
+
+TEST_F(ContentDeskTest, X19_what_was_uploaded_in_parts_is_known_to_the_engine_and_can_be_read) {
+  ASSERT_TRUE(open(kAlice, 1, 6));
+  work();
+  EXPECT_EQ(last().body, std::string(1, '\0')) << "send it";
+  ASSERT_TRUE(write(kAlice, 1, 0, "abc"));
+  ASSERT_TRUE(write(kAlice, 1, 3, "def"));
+  ASSERT_TRUE(desk->finish(kAlice, 7, 1, ref_of("abcdef").hash));
+  work();
+  EXPECT_EQ(last().request, 7u);
+  EXPECT_EQ(load<std::uint64_t>(last().body.data()), 6u);
+  EXPECT_EQ(known, std::vector{ref_of("abcdef")});
+  EXPECT_EQ(engine->ask_for_content(ref_of("abcdef").hash), 6u);
+  ASSERT_TRUE(desk->read(kBob, 8, ref_of("abcdef").hash, 2, 3));
+  work();
+  EXPECT_EQ(last().body, "cde");
+  EXPECT_EQ(desk->counters().uploads_open, 0u);
+}
+
+TEST_F(ContentDeskTest, X19_one_that_is_stored_need_not_be_sent_and_has_to_have_that_size) {
+  const auto ref = stored("abc");
+  ASSERT_TRUE(desk->open(kBob, 1, 3, ref.hash));
+  EXPECT_EQ(last().body, std::string(1, '\1'));
+  EXPECT_EQ(desk->open(kBob, 2, 4, ref.hash).error().code, ErrorCode::invalid_field);
+  EXPECT_TRUE(worker->jobs.empty());
+}
+
+TEST_F(ContentDeskTest, X19_offsets_sizes_windows_and_numbers_are_checked) {
+  EXPECT_EQ(open(kAlice, 1, 0).error().code, ErrorCode::content_too_large);
+  EXPECT_EQ(open(kAlice, 1, 10 * kMib + 1).error().code, ErrorCode::content_too_large);
+  ASSERT_TRUE(open(kAlice, 1, 3 * kMib));
+  EXPECT_EQ(open(kAlice, 1, 5).error().code, ErrorCode::already_exists);
+  EXPECT_EQ(write(kBob, 1, 0, "x").error().code, ErrorCode::not_found) << "it is another connection's";
+  EXPECT_EQ(write(kAlice, 1, 1, "x").error().code, ErrorCode::out_of_range);
+  EXPECT_EQ(write(kAlice, 1, 0, "").error().code, ErrorCode::out_of_range);
+  const std::string part(kMib, 'x');
+  ASSERT_TRUE(write(kAlice, 1, 0, part));
+  ASSERT_TRUE(write(kAlice, 1, kMib, part));
+  EXPECT_EQ(write(kAlice, 1, 2 * kMib, part).error().code, ErrorCode::busy) << "2 MiB are unanswered";
+  work();
+  ASSERT_TRUE(write(kAlice, 1, 2 * kMib, part));
+  EXPECT_EQ(write(kAlice, 1, 3 * kMib, "x").error().code, ErrorCode::content_too_large);
+  ASSERT_TRUE(desk->finish(kAlice, 9, 1, ref_of("other").hash));
+  EXPECT_EQ(desk->finish(kAlice, 10, 1, ref_of("other").hash).error().code, ErrorCode::not_found);
+  work();
+  EXPECT_EQ(last().code, ErrorCode::invalid_field);
+}
+
+TEST_F(ContentDeskTest, X19_uploads_are_bounded_by_connection_and_in_all) {
+  for (std::uint32_t number = 1; number <= 3; ++number) ASSERT_TRUE(open(kAlice, number, 10));
+  EXPECT_EQ(open(kAlice, 4, 10).error().code, ErrorCode::limit_reached);
+  ASSERT_TRUE(open(kBob, 1, 10));
+  EXPECT_EQ(open(kBob, 2, 10).error().code, ErrorCode::limit_reached);
+  work();
+  desk->close_session(kAlice);
+  EXPECT_TRUE(open(kBob, 2, 10));
+  EXPECT_TRUE(desk->cancel(kBob, 2));
+  EXPECT_FALSE(desk->cancel(kBob, 2));
+  work();
+  EXPECT_EQ(disk.list()->size(), 1u) << "what was dropped is gone";
+}
+
+TEST_F(ContentDeskTest, X19_uploads_that_do_not_go_on_give_their_places_to_others) {
+  for (std::uint32_t number = 1; number <= 3; ++number) ASSERT_TRUE(open(kAlice, number, 5'000));
+  ASSERT_TRUE(open(kCarol, 1, 5'000));
+  for (std::uint32_t number = 1; number <= 3; ++number) ASSERT_TRUE(write(kAlice, number, 0, "x"));
+  work();
+  EXPECT_EQ(open(kBob, 1, 10).error().code, ErrorCode::limit_reached) << "all have just begun";
+  later(3'000);
+  ASSERT_TRUE(write(kCarol, 1, 0, std::string(4'000, 'x')));
+  ASSERT_TRUE(write(kAlice, 3, 1, "xx"));
+  work();
+  EXPECT_TRUE(open(kBob, 1, 10));
+  EXPECT_TRUE(open(kBob, 2, 10));
+  EXPECT_TRUE(open(kBob, 3, 10));
+  EXPECT_EQ(ended(), (Ended{{kAlice, 1}, {kAlice, 2}, {kAlice, 3}})) << "the slowest first";
+  EXPECT_EQ(open(kCarol, 2, 10).error().code, ErrorCode::limit_reached) << "nobody else is slow";
+  EXPECT_EQ(write(kAlice, 1, 1, "y").error().code, ErrorCode::not_found);
+  ASSERT_TRUE(write(kCarol, 1, 4'000, std::string(1'000, 'x')));
+}
+
+TEST_F(ContentDeskTest, X19_room_that_is_reserved_and_not_used_goes_to_others) {
+  server.content.total_bytes_max = 10 * kMib;
+  ASSERT_TRUE(open(kAlice, 1, 10 * kMib));
+  work();
+  EXPECT_EQ(open(kBob, 1, 10).error().code, ErrorCode::limit_reached);
+  later(3'000);
+  EXPECT_TRUE(open(kBob, 1, 10));
+  EXPECT_EQ(ended(), (Ended{{kAlice, 1}}));
+}
+
+TEST_F(ContentDeskTest, X19_an_upload_that_the_disk_holds_up_is_not_slow) {
+  for (std::uint32_t number = 1; number <= 3; ++number) ASSERT_TRUE(open(kAlice, number, 5'000));
+  ASSERT_TRUE(open(kCarol, 1, 5'000));
+  later(30'000);
+  EXPECT_EQ(open(kBob, 1, 10).error().code, ErrorCode::limit_reached) << "nothing of them was begun by the disk";
+  later(100'000);
+  EXPECT_TRUE(ended().empty());
+}
+
+TEST_F(ContentDeskTest, X19_an_upload_ends_when_nothing_comes_or_too_little) {
+  ASSERT_TRUE(open(kAlice, 1, 1'000'000));
+  ASSERT_TRUE(open(kBob, 1, 1'000'000));
+  work();
+  std::uint64_t at = 0;
+  for (int second = 0; second < 62; ++second) {
+    later(1'000);
+    ASSERT_TRUE(second >= 60 || write(kBob, 1, at, "x"));
+    if (second < 60) ++at;
+    work();
+  }
+  EXPECT_EQ(ended(), (Ended{{kAlice, 1}, {kBob, 1}})) << "one had nothing for a minute, one a byte a second";
+  EXPECT_EQ(desk->counters().expired, 2u);
+  EXPECT_LT(desk->next_expiry(), 0);
+}
+
+TEST_F(ContentDeskTest, X19_an_upload_that_keeps_its_pace_may_take_as_long_as_it_likes) {
+  ASSERT_TRUE(open(kAlice, 1, 1'000'000));
+  work();
+  std::uint64_t at = 0;
+  for (int second = 0; second < 300; ++second) {
+    ASSERT_TRUE(write(kAlice, 1, at, std::string(1'000, 'x')));
+    at += 1'000;
+    work();
+    later(1'000);
+  }
+  EXPECT_TRUE(ended().empty());
+}
+
+TEST_F(ContentDeskTest, X19_what_is_not_written_yet_is_bounded_in_all) {
+  server.content.uploads_max = 100;
+  const std::string part(kMib, 'x');
+  SessionId session = 100;
+  for (std::size_t written = 0; written < ContentDesk::kInFlightBytesMax; written += kMib, ++session) {
+    EXPECT_FALSE(desk->makes_wait(session));
+    ASSERT_TRUE(open(session, 1, 5 * kMib) || disk.capacity);
+    ASSERT_TRUE(write(session, 1, 0, part));
+    server.content.total_bytes_max = 1'000 * kMib;
+  }
+  EXPECT_TRUE(desk->makes_wait(100));
+  EXPECT_TRUE(desk->makes_wait(101));
+  worker->work(4);
+  desk->on_done();
+  EXPECT_TRUE(went_on.empty()) << "half has to be free";
+  desk->close_session(103);
+  work();
+  EXPECT_EQ(went_on, (std::vector<SessionId>{100, 101}));
+  EXPECT_FALSE(desk->makes_wait(100));
+}
+
+TEST_F(ContentDeskTest, X19_what_is_removed_while_an_upload_of_it_ends_is_decided_by_that) {
+  const auto ref = stored("abc");
+  ASSERT_TRUE(open(kBob, 1, 3));
+  ASSERT_TRUE(write(kBob, 1, 0, "abc"));
+  ASSERT_TRUE(desk->finish(kBob, 2, 1, ref.hash));
+  desk->remove(ref.hash);
+  work();
+  work();
+  EXPECT_EQ(disk.list()->size(), 1u) << "it was found there, and is a new one";
+
+  ASSERT_TRUE(open(kBob, 3, 4));
+  ASSERT_TRUE(desk->finish(kBob, 4, 3, ref.hash));
+  desk->remove(ref.hash);
+  work();
+  work();
+  EXPECT_TRUE(disk.list()->empty()) << "that upload has failed: nobody needs it";
+}
+
+TEST_F(ContentDeskTest, X19_a_failing_disk_fails_the_upload_and_nobody_elses) {
+  ASSERT_TRUE(open(kAlice, 1, 3));
+  ASSERT_TRUE(open(kBob, 1, 3));
+  work();
+  disk.failing_writes = 1;
+  ASSERT_TRUE(write(kAlice, 1, 0, "abc"));
+  ASSERT_TRUE(write(kBob, 1, 0, "abc"));
+  work();
+  EXPECT_EQ(write(kAlice, 1, 3, "x").error().code, ErrorCode::not_found);
+  ASSERT_TRUE(desk->finish(kBob, 2, 1, ref_of("abc").hash));
+  work();
+  EXPECT_EQ(last().code, ErrorCode{});
+  EXPECT_EQ(desk->counters().failed, 1u);
+}
+
+TEST_F(ContentDeskTest, X19_whoever_does_not_take_what_it_is_sent_has_nothing_read) {
+  const auto ref = stored("abcdef");
+  unsent[kBob] = server.pending_bytes_high + 1;
+  ASSERT_TRUE(desk->read(kBob, 1, ref.hash, 0, 1));
+  ASSERT_TRUE(desk->read(kCarol, 1, ref.hash, 1, 1));
+  work();
+  EXPECT_EQ(last().body, "b");
+  unsent[kBob] = 0;
+  desk->on_drained(kBob);
+  work();
+  EXPECT_EQ(last().body, "a");
+}
+
+// -- which reads run (server/content_reads.hpp)
+
+class ContentReadsTest : public ::testing::Test {
+ protected:
+  ContentJob job(SessionId session) {
+    return {.kind = ContentJob::Kind::read, .session = session, .request = ++number};
+  }
+  std::vector<SessionId> sessions() {
+    std::vector<SessionId> all;
+    for (const auto& each : std::exchange(started, {})) all.push_back(each.session);
+    return all;
+  }
+
+  std::set<SessionId> full;
+  std::vector<ContentJob> started;
+  std::uint32_t number = 0;
+  ContentReads reads{[this](SessionId id) { return !full.contains(id); },
+                     [this](ContentJob each) { started.push_back(std::move(each)); }};
+};
+
+TEST_F(ContentReadsTest, X19_so_many_run_of_a_connection_and_so_many_of_all) {
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(reads.add(job(1)));
+  EXPECT_EQ(sessions(), std::vector<SessionId>(4, 1));
+  for (SessionId id = 2; id <= 40; ++id) {
+    for (int i = 0; i < 4; ++i) EXPECT_TRUE(reads.add(job(id)));
+  }
+  EXPECT_EQ(sessions().size(), ContentReads::kRunningMax - 4);
+  EXPECT_TRUE(reads.has_waiting());
+}
+
+TEST_F(ContentReadsTest, X19_connections_take_turns) {
+  for (SessionId id = 1; id <= 16; ++id) {
+    for (int i = 0; i < 8; ++i) reads.add(job(id));
+  }
+  sessions();
+  std::map<SessionId, int> done;
+  for (SessionId id = 1; id <= 16; ++id) {
+    reads.done(id);
+    for (const auto each : sessions()) ++done[each];
+  }
+  EXPECT_EQ(done.size(), 16u);
+}
+
+TEST_F(ContentReadsTest, X19_all_are_read_in_the_end_and_in_their_order) {
+  std::map<SessionId, std::vector<std::uint32_t>> asked, read;
+  for (int i = 0; i < 100; ++i) {
+    for (SessionId id = 1; id <= 30; ++id) {
+      reads.add(job(id));
+      asked[id].push_back(number);
+      if (i == 50) full.insert(id);
+    }
+  }
+  for (int round = 0; round < 10'000 && read != asked; ++round) {
+    for (const auto& each : std::exchange(started, {})) {
+      read[each.session].push_back(each.request);
+      reads.done(each.session);
+    }
+    const SessionId id = 1 + round % 30;
+    if (full.erase(id) == 0) full.insert(id);
+    reads.drained(id);
+  }
+  EXPECT_EQ(read, asked);
+  EXPECT_FALSE(reads.has_waiting());
+}
+
+TEST_F(ContentReadsTest, X19_waiting_reads_are_bounded_and_nobody_shuts_the_others_out) {
+  for (SessionId id = 1; reads.has_waiting() == false || id <= 20; ++id) {
+    full.insert(id);
+    for (std::size_t i = 0; i < ContentReads::kWaitingOfSessionMax && reads.add(job(id)); ++i) {
+    }
+  }
+  full.insert(1'000);
+  EXPECT_TRUE(reads.add(job(1'000)));
+  EXPECT_FALSE(reads.add(job(1'000)));
+  EXPECT_FALSE(reads.add(job(1)));
+  reads.close(1);
+  EXPECT_TRUE(reads.add(job(1'000)));
+}
+
+TEST_F(ContentReadsTest, X19_what_has_not_begun_ends_with_its_connection) {
+  for (int i = 0; i < 6; ++i) reads.add(job(1));
+  sessions();
+  reads.close(1);
+  EXPECT_FALSE(reads.has_waiting());
+  for (int i = 0; i < 4; ++i) reads.done(1);
+  EXPECT_TRUE(started.empty());
+  reads.add(job(2));
+  EXPECT_EQ(sessions(), std::vector<SessionId>{2});
+}
+
+}  // namespace
+}  // namespace folkmoot::test
