@@ -497,9 +497,15 @@ class Client {
   /// Into a file, which has its name only when it is whole: it is written as `path`.part before.
   template <class Token = asio::use_awaitable_t<>>
   auto fetch_file(ContentRef ref, std::string path, Token&& token = {}) {
-    return start<void>(token, [c = connection_, ref, path = std::move(path)](auto done) {
-      start_fetch_file(c, ref, path, std::move(done));
-    });
+    return fetch_file_seen(ref, std::move(path), {}, std::forward<Token>(token));
+  }
+  /// The same; `seen` is given each part that is in the file, and may end it with an error.
+  template <class Token = asio::use_awaitable_t<>>
+  auto fetch_file_seen(ContentRef ref, std::string path, ContentSink seen, Token&& token = {}) {
+    return start<void>(token,
+                       [c = connection_, ref, path = std::move(path), seen = std::move(seen)](auto done) mutable {
+                         start_fetch_file(c, ref, path, std::move(seen), std::move(done));
+                       });
   }
   /// All of it. Errors: content_too_large if it has more than `bytes_max`.
   template <class Token = asio::use_awaitable_t<>>
@@ -613,7 +619,7 @@ class Client {
   static void start_upload(const Shared&, ContentSource source, std::uint64_t size, Completion<ContentRef>);
   static void start_upload_file(const Shared&, const std::string& path, Completion<ContentRef>);
   static void start_fetch(const Shared&, const ContentRef&, ContentSink sink, Completion<void>);
-  static void start_fetch_file(const Shared&, const ContentRef&, std::string path, Completion<void>);
+  static void start_fetch_file(const Shared&, const ContentRef&, std::string path, ContentSink seen, Completion<void>);
   static void start_fetch_bytes(const Shared&, const ContentRef&, std::size_t bytes_max, Completion<std::string>);
   static void start_find_content(const Shared&, const ContentHash&, Completion<std::optional<std::uint64_t>>);
   static void start_run(const Shared&, const std::string& mailbox, const RunOptions&, Completion<void>);

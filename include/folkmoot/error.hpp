@@ -1,4 +1,5 @@
-// Errors as values: a code of one catalogue, and a text that says what happened, to what, and with which numbers.
+// Errors as values: a code of one catalogue, a text that says what happened, to what, and with which numbers, and what
+// a person can do about it in that situation.
 #pragma once
 
 #include <cstdint>
@@ -50,7 +51,7 @@ enum class ErrorCode : std::uint16_t {
 
 /// The code's word, as in JSON answers ("mailbox_full"); "unknown" for a number outside the catalogue.
 std::string_view name(ErrorCode code);
-/// What a person can do about it.
+/// What a person can do about it, whatever the situation; empty where that depends on it.
 std::string_view advice(ErrorCode code);
 /// The HTTP status that goes with it.
 int http_status(ErrorCode code);
@@ -58,16 +59,20 @@ int http_status(ErrorCode code);
 struct [[nodiscard]] Error {
   ErrorCode code = ErrorCode::internal;
   std::string text;
+  std::string advice{};  // what to do, if the situation has an advice of its own; see advice_on()
 
   /// "mailbox_full: mailbox analyst is full (10000 of 10000 waiting); raise mailbox.max_messages, ..."
   std::string describe() const;
 };
 
+/// The error's own advice, else that of its code; may be empty.
+std::string_view advice_on(const Error& error);
+
 template <class T>
 using Result = std::expected<T, Error>;
 
-inline std::unexpected<Error> failure(ErrorCode code, std::string text) {
-  return std::unexpected(Error{code, std::move(text)});
+inline std::unexpected<Error> failure(ErrorCode code, std::string text, std::string advice = {}) {
+  return std::unexpected(Error{code, std::move(text), std::move(advice)});
 }
 
 }  // namespace folkmoot

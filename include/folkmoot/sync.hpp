@@ -109,7 +109,7 @@ class SyncClient {
   Result<ContentRef> upload(ContentSource source, std::uint64_t size);
   Result<ContentRef> upload_file(std::string path);
   Result<void> fetch(ContentRef ref, ContentSink sink);
-  Result<void> fetch_file(ContentRef ref, std::string path);
+  Result<void> fetch_file(ContentRef ref, std::string path, ContentSink seen = {});
   Result<std::string> fetch_bytes(ContentRef ref, std::size_t bytes_max);
   Result<std::optional<std::uint64_t>> find_content(ContentHash hash);
   Result<void> ping();

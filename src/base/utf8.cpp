@@ -1,5 +1,7 @@
 #include "base/utf8.hpp"
 
+#include <fmt/format.h>
+
 #include "base/bytes.hpp"
 
 namespace folkmoot {
@@ -43,7 +45,16 @@ std::size_t utf8_prefix(std::string_view text) {
   return text.size();
 }
 
-bool is_name(std::string_view text) {
+bool has_c1(std::string_view text) {
+  for (auto at = text.find('\xc2'); at != std::string_view::npos; at = text.find('\xc2', at + 1)) {
+    if (at + 1 < text.size() && static_cast<std::uint8_t>(text[at + 1]) < 0xa0) return true;
+  }
+  return false;
+}
+
+bool is_name(std::string_view text) { return was_name(text) && !has_c1(text); }
+
+bool was_name(std::string_view text) {
   if (text.empty() || text.size() > 255) return false;
   bool ascii = true;
   for (const char c : text) {
@@ -52,6 +63,34 @@ bool is_name(std::string_view text) {
     ascii &= byte < 0x80;
   }
   return ascii || is_utf8(text);
+}
+
+static bool is_control(unsigned char byte) { return byte < 0x20 || byte == 0x7f; }
+
+std::string escaped_controls(std::string_view text, KeepLines lines) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const auto good = text.substr(0, utf8_prefix(text));
+    for (std::size_t i = 0; i < good.size(); ++i) {
+      const auto byte = static_cast<unsigned char>(good[i]);
+      const auto next = i + 1 < good.size() ? static_cast<unsigned char>(good[i + 1]) : 0;
+      const bool stays = lines == KeepLines::yes && (byte == '\n' || byte == '\t' || (byte == '\r' && next == '\n'));
+      if (is_control(byte) && !stays) {
+        out += fmt::format("\\u{:04x}", byte);
+      } else if (byte == 0xc2 && next < 0xa0) {
+        out += fmt::format("\\u{:04x}", next);
+        ++i;
+      } else {
+        out += good[i];
+      }
+    }
+    text.remove_prefix(good.size());
+    if (text.empty()) break;
+    out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text.front()));
+    text.remove_prefix(1);
+  }
+  return out;
 }
 
 }  // namespace folkmoot

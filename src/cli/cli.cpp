@@ -107,10 +107,11 @@ std::string read_content(const std::string& argument) {
     const auto got = ::read(STDIN_FILENO, block, sizeof block);
     if (got == 0) return content;
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Failure({ErrorCode::io_error, fmt::format("reading stdin: {}", std::strerror(errno))});
+    if (got < 0) throw Failure(system_error(ErrorCode::io_error, "reading stdin", errno));
     content.append(block, static_cast<std::size_t>(got));
     if (content.size() > kFrameBytesDefault) {
-      throw Failure({ErrorCode::content_too_large, fmt::format("stdin gave more than {} bytes", kFrameBytesDefault)});
+      throw Failure({ErrorCode::content_too_large, fmt::format("stdin gave more than {} bytes", kFrameBytesDefault),
+                     "put it into a file and send that with --file"});
     }
   }
 }

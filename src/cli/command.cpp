@@ -8,6 +8,7 @@
 #include "cli/message_options.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "cli/terminal.hpp"
 #include "cli/whole_content.hpp"
 
 namespace folkmoot::cli {
@@ -25,13 +26,13 @@ void command(const Options& options) {
   Session session;
   const auto show = [&](const Message& status) {
     if (options.json) return print_message(status, Style::json);
-    fmt::print(stderr, "{}: {}\n", status.from, status.content);
+    tell("{}: {}", status.from, status.content);
   };
   auto result = value(session->send_command(options.agent, what, options.timeout, show));
   if (!options.json) result.content = value(whole_content(session, result));
   const bool failed = result.type == "error";
   if (failed && !options.json) {
-    fmt::print(stderr, "folkmoot: {} answered with an error: {}\n", result.from, result.content);
+    tell("folkmoot: {} answered with an error: {}", result.from, result.content);
     throw Exit{ExitStatus::failed};
   }
   print_message(result, options.json ? Style::json : Style::raw);

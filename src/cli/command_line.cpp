@@ -1,4 +1,5 @@
 #include "cli/command_line.hpp"
+#include "cli/terminal.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -164,7 +165,7 @@ int App::run(int argc, char** argv) {
   } catch (const CLI::Success& shown) {
     return app_.exit(shown);
   } catch (const CLI::ParseError& wrong) {
-    fmt::print(stderr, "{}\n", told(app_, wrong));
+    tell("{}", told(app_, wrong));
     return 2;
   }
 }

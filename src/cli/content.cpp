@@ -7,6 +7,7 @@
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "cli/whole_content.hpp"
 #include "message/json_writer.hpp"
 
 namespace folkmoot::cli {
@@ -32,7 +33,9 @@ ContentHash parse_hash(const std::string& text) {
 ContentRef find(Session& session, const std::string& text) {
   const auto hash = parse_hash(text);
   const auto size = value(session->find_content(hash));
-  if (!size) throw Failure({ErrorCode::not_found, fmt::format("no content {} is stored there", hash.text())});
+  if (!size)
+    throw Failure({ErrorCode::not_found, fmt::format("no content {} is stored there", hash.text()),
+                   "it was removed, as no message referred to it any more, or is on another server"});
   return {hash, *size};
 }
 
@@ -42,14 +45,14 @@ void show(const Options& options, const ContentRef& ref) {
 
 void put(const Options& options) {
   Session session;
-  show(options, value(session->upload_file(options.file)));
+  show(options, upload(session, options.file));
 }
 
 void get(const Options& options) {
   if (options.json && options.out.empty()) throw_missing("--out, if --json is given,");
   Session session;
   const auto ref = find(session, options.hash);
-  value(options.out.empty() ? session->fetch(ref, write_part) : session->fetch_file(ref, options.out));
+  options.out.empty() ? print_stored(session, ref) : save_stored(session, ref, options.out);
   if (options.json) show(options, ref);
 }
 

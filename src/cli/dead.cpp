@@ -8,6 +8,7 @@
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "cli/terminal.hpp"
 #include "message/json_text.hpp"
 #include "operation/json_codec.hpp"
 
@@ -39,7 +40,7 @@ void add_filter(App& app, Options& options) {
 std::string describe(const DeadMessage& dead) {
   return fmt::format("{}  {}  {}  {}  {} deliver{}{}{}", dead.id.text(), format_time_ms(dead.at_ms), dead.mailbox,
                      dead.reason, dead.deliveries, dead.deliveries == 1 ? "y" : "ies", dead.text.empty() ? "" : "  ",
-                     dead.text);
+                     shown_on_one_line(dead.text));
 }
 
 void list(const Options& options) {
@@ -64,7 +65,8 @@ void show(const Options& options) {
   print_line(describe(dead));
   for (const auto& attempt : dead.attempts) {
     print_line(fmt::format("  {}  {}  {}  {}", format_time_ms(attempt.at_ms),
-                           attempt.holder.empty() ? "-" : attempt.holder, attempt.end, attempt.reason));
+                           attempt.holder.empty() ? "-" : attempt.holder, attempt.end,
+                           shown_on_one_line(attempt.reason)));
   }
   print_message(dead.message, Style::human);
 }
@@ -87,7 +89,8 @@ JsonText changes_of(const Options& options) {
 void resubmit_one(Session& session, const Options& options, const DeadFilter& filter) {
   if (options.any() && value(session->call(ListDead{.which = filter, .limit = 1})).dead.empty()) {
     throw Failure({ErrorCode::not_found,
-                   fmt::format("{} is no dead letter that fits the conditions: nothing was sent", options.id)});
+                   fmt::format("{} is no dead letter that fits the conditions: nothing was sent", options.id),
+                   "`folkmoot dead list` tells what there is"});
   }
   const auto receipt = value(session->call(ResubmitDead{filter.id, changes_of(options)}));
   print_line(options.json ? cli::to_json(receipt) : fmt::format("{}  {}", receipt.id.text(), name(receipt.outcome)));
@@ -117,9 +120,7 @@ void resubmit(const Options& options) {
   JsonWriter(out).begin_object().field("sent", done.sent).field("refused", done.refused).end_object();
   print_line(options.json ? out : fmt::format("{} sent again, {} refused", done.sent, done.refused));
   if (done.refused == 0) return;
-  fmt::print(
-      stderr,
-      "folkmoot: what was refused is a dead letter still; `folkmoot dead resubmit ID` of one of them says why\n");
+  tell("folkmoot: what was refused is a dead letter still; `folkmoot dead resubmit ID` of one of them says why");
   throw Exit{ExitStatus::failed};
 }
 

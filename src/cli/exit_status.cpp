@@ -15,7 +15,7 @@ constexpr Meaning kMeanings[] = {
     {ExitStatus::done, "done"},
     {ExitStatus::failed, "refused by the server, or failed; an answer that is an error, damage that was found"},
     {ExitStatus::usage, "wrong usage: the command, an argument, a name or a setting cannot be"},
-    {ExitStatus::nothing, "no mail (recv)"},
+    {ExitStatus::nothing, "no mail (recv, reply --once)"},
     {ExitStatus::timed_out, "timed out (wait, request, command)"},
     {ExitStatus::unreachable, "the server is not reachable, or is being stopped"},
 };

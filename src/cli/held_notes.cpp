@@ -118,7 +118,7 @@ void clear_away(const std::string& folder) {
 }
 
 Result<void> failed(std::string_view doing, const std::string& path) {
-  return failure(ErrorCode::io_error, fmt::format("{} {}: {}", doing, path, std::strerror(errno)));
+  return std::unexpected(system_error(ErrorCode::io_error, fmt::format("{} {}", doing, path), errno));
 }
 
 // Whole, or not at all.

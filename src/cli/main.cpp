@@ -10,6 +10,7 @@
 #include "cli/cli.hpp"
 #include "cli/serve.hpp"
 #include "cli/server_config.hpp"
+#include "cli/terminal.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -103,12 +104,12 @@ int main(int argc, char** argv) {
     std::vector<std::string> path(argv + 2, argv + argc);
     std::erase_if(path, [](const auto& word) { return word.starts_with('-'); });
     if (const auto wrong = app.wrong_command(path); !wrong.empty()) {
-      fmt::print(stderr, "folkmoot help: {}; `folkmoot help` lists them\n", wrong);
+      tell("folkmoot help: {}; `folkmoot help` lists them", wrong);
       return static_cast<int>(ExitStatus::usage);
     }
   }
   if (const auto known = folkmoot::check_environment(); !known) {
-    fmt::print(stderr, "folkmoot: {}\n", known.error().text);
+    tell("folkmoot: {}", known.error().text);
     return 2;
   }
   try {
@@ -116,10 +117,10 @@ int main(int argc, char** argv) {
   } catch (const Exit& exit) {
     return exit.status;
   } catch (const folkmoot::Failure& failed) {
-    fmt::print(stderr, "folkmoot: {}\n", failed.what());
+    tell("folkmoot: {}", failed.what());
     return static_cast<int>(exit_status(failed.code()));
   } catch (const std::exception& failed) {
-    fmt::print(stderr, "folkmoot: {}\n", failed.what());
+    tell("folkmoot: {}", failed.what());
     return 1;
   }
   if (std::fflush(stdout) != 0) return 1;

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/duration.hpp"
+#include "cli/terminal.hpp"
 #include "folkmoot/failure.hpp"
 #include "message/json_mapping.hpp"
 #include "message/json_text.hpp"
@@ -22,10 +23,15 @@ std::string_view plural(std::uint64_t count) { return count == 1 ? "" : "s"; }
 
 Result<void> write_part(std::string_view part) {
   if (std::fwrite(part.data(), 1, part.size(), stdout) == part.size() && std::fflush(stdout) == 0) return {};
-  return failure(ErrorCode::io_error, fmt::format("writing to stdout: {}", std::strerror(errno)));
+  return std::unexpected(system_error(ErrorCode::io_error, "writing to stdout", errno));
 }
 
-void print_line(const std::string& line) { write_out(line + '\n'); }
+void print_line(const std::string& line) { write_out(shown(line) + '\n'); }
+
+void print_content(std::string_view text) {
+  if (!stdout_is_terminal()) return write_out(text);
+  write_out(shown(text));
+}
 
 void print_done(bool json, const std::string& words,
                 std::initializer_list<std::pair<std::string_view, std::string_view>> fields) {
@@ -39,7 +45,7 @@ void print_done(bool json, const std::string& words,
 }
 
 void print_message(const Message& message, Style style, const DeliveryShown& shown) {
-  if (style == Style::raw) return write_out(message.content);
+  if (style == Style::raw) return print_content(message.content);
   if (style == Style::json) {
     auto out = folkmoot::to_json(message);
     if (shown.lease != 0) {  // beside the fields of the message, as over HTTP
@@ -47,20 +53,23 @@ void print_message(const Message& message, Style style, const DeliveryShown& sho
       out += fmt::format(R"(,"lease":"{}","delivery":{},"redelivered":{}}})", shown.lease, shown.delivery,
                          shown.redelivered);
     }
-    return write_out(on_one_line(std::move(out)) + '\n');
+    return print_content(on_one_line(std::move(out)) + '\n');
   }
   // What the protocol takes a message without a type for.
   const std::string type = !message.type.empty() ? message.type : message.topic.empty() ? "task" : "event";
-  auto out = fmt::format("{} {} {} {}{}{}\n", message.from.empty() ? "anonymous" : message.from, type,
-                         priority_name(message.priority), message.id.text(), shown.redelivered ? " redelivered" : "",
-                         shown.lease == 0 ? "" : fmt::format(" lease {}", shown.lease));
+  const auto head =
+      fmt::format("{} {} {} {}{}{}", message.from.empty() ? "anonymous" : message.from, type,
+                  priority_name(message.priority), message.id.text(), shown.redelivered ? " redelivered" : "",
+                  shown.lease == 0 ? "" : fmt::format(" lease {}", shown.lease));
+  print_line(shown_on_one_line(head));
+  std::string out;
   if (const auto& ref = message.content_ref) {
-    out += fmt::format("{} bytes by reference: folkmoot content get {}", ref->size, ref->hash.text());
+    out = fmt::format("{} bytes by reference: folkmoot content get {}", ref->size, ref->hash.text());
   } else {
-    out += message.content;
+    out = message.content;
   }
   if (!out.ends_with('\n')) out += '\n';
-  write_out(out);
+  print_content(out);
 }
 
 std::string describe(const PublishReceipt& receipt, const Message& message) {

@@ -29,7 +29,10 @@ void print_message(const Message& message, Style style, const DeliveryShown& sho
 std::string describe(const PublishReceipt& receipt, const Message& message);
 std::string to_json(const PublishReceipt& receipt);
 
+/// A line of this program's own: nothing in it is carried out by a terminal, wherever it goes.
 void print_line(const std::string& line);
+/// Text with contents in it: as it is, unless it goes to a terminal; there its control sequences are shown.
+void print_content(std::string_view text);
 /// What was done, of a command that answers nothing else: `words`, or with --json an object of these fields.
 void print_done(bool json, const std::string& words,
                 std::initializer_list<std::pair<std::string_view, std::string_view>> fields);

@@ -7,6 +7,7 @@
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "cli/terminal.hpp"
 #include "message/json_writer.hpp"
 
 namespace folkmoot::cli {
@@ -31,7 +32,7 @@ std::string json_line(const Receipt& receipt) {
 
 std::string human_line(const Receipt& receipt) {
   auto out = fmt::format("{}  {}", receipt.id.text(), name(receipt.state));
-  if (!receipt.reason.empty()) out += fmt::format(" ({})", receipt.reason);
+  if (!receipt.reason.empty()) out += fmt::format(" ({})", shown_on_one_line(receipt.reason));
   if (!receipt.recipient.empty()) out += fmt::format("  {}", receipt.recipient);
   if (receipt.deliveries > 0)
     out += fmt::format("  {} deliver{}", receipt.deliveries, receipt.deliveries == 1 ? "y" : "ies");

@@ -12,6 +12,8 @@
 #include "cli/print.hpp"
 #include "cli/save.hpp"
 #include "cli/session.hpp"
+#include "cli/terminal.hpp"
+#include "cli/whole_content.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -48,8 +50,8 @@ void settle(Session& session, const Options& options, const Delivery& delivery) 
 void note(const Options& options, const Delivery& delivery) {
   const auto kept = HeldNotes().keep(delivery, lease_end(options.lease));
   if (kept) return;
-  fmt::print(stderr, "folkmoot: the lease is not noted ({}): settle {} with --lease {}\n", kept.error().text,
-             delivery.message.id.text(), delivery.lease);
+  tell("folkmoot: the lease is not noted ({}): settle {} with --lease {}", kept.error().text,
+       delivery.message.id.text(), delivery.lease);
 }
 
 /// False if a signal came first: then the message goes back unseen.
@@ -59,9 +61,9 @@ bool show(Session& session, const Options& options, const Delivery& delivery) {
     if (delivery.content_error && (options.raw || !options.save.empty())) throw Failure(*delivery.content_error);
     // Fetched before it is settled: what a message refers to may go when it is.
     if (!options.save.empty()) {
-      fmt::print(stderr, "folkmoot: saved {}\n", save_content(session, message, options.save));
+      tell("folkmoot: saved {}", save_content(session, message, options.save));
     } else if (options.raw && message.content_ref) {
-      value(session->fetch(*message.content_ref, write_part));
+      print_stored(session, *message.content_ref);
     }
     if (options.settle == Settle::later && delivery.leased()) note(options, delivery);
     print_message(message, options.style(),
@@ -74,18 +76,18 @@ bool show(Session& session, const Options& options, const Delivery& delivery) {
 
 // It looks like looking, and is none.
 void say_not_acked(std::size_t count) {
-  fmt::print(stderr,
-             "folkmoot: {} message{} delivered and not acknowledged: each goes back, one delivery older; `folkmoot "
-             "mailbox peek` looks without taking\n",
-             count, count == 1 ? "" : "s");
+  tell(
+      "folkmoot: {} message{} delivered and not acknowledged: each goes back, one delivery older; `folkmoot mailbox "
+      "peek` looks without taking",
+      count, count == 1 ? "" : "s");
 }
 
 void follow(Session& session, const Options& options) {
   // Without acknowledgements the credit does not come back: the server stops when it is used up.
   if (options.settle == Settle::no) {
-    fmt::print(stderr,
-               "folkmoot: what is shown is delivered and not acknowledged: each message goes back at the end, one "
-               "delivery older; `folkmoot mailbox peek` looks without taking\n");
+    tell(
+        "folkmoot: what is shown is delivered and not acknowledged: each message goes back at the end, one delivery "
+        "older; `folkmoot mailbox peek` looks without taking");
   }
   auto inbox = value(session->consume(options.agent, {.credit = options.settle == Settle::no ? 65'535u : 1u}));
   for (std::uint32_t shown = 0; !options.max_given || shown < options.max; ++shown) {
@@ -103,7 +105,7 @@ void give_back(const Options& options, Session& session, std::span<const Deliver
     if (!delivery.leased()) continue;
     notes.forget(delivery.message.id, delivery.lease);
     const auto done = session->nack(delivery, {.delay = Milliseconds(0), .reason = "it was not printed"});
-    if (!done) fmt::print(stderr, "folkmoot: {}\n", done.error().describe());
+    if (!done) tell("folkmoot: {}", done.error().describe());
   }
 }
 
@@ -123,7 +125,7 @@ void receive(const Options& options) {
   }
   if (options.settle == Settle::no && !got.empty()) say_not_acked(got.size());
   if (!got.empty()) return;
-  fmt::print(stderr, "folkmoot: nothing waits for {}\n", options.agent);
+  tell("folkmoot: nothing waits for {}", options.agent);
   throw Exit{ExitStatus::nothing};
 }
 

@@ -9,6 +9,7 @@
 // other's answers for ever.
 #include <fmt/format.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,8 +17,10 @@
 #include <vector>
 
 #include "cli/cli.hpp"
+#include "cli/print.hpp"
 #include "cli/run_command.hpp"
 #include "cli/session.hpp"
+#include "cli/terminal.hpp"
 #include "cli/whole_content.hpp"
 #include "message/limits.hpp"
 
@@ -28,7 +31,26 @@ struct Options {
   std::string agent, command;
   std::vector<std::string> to;  // whom the answer goes to; empty: to who asked
   std::uint32_t parallel = 1;
+  bool once = false, until_empty = false, json = false;
+  Milliseconds wait{0};
 };
+
+// What became of a message.
+enum class End { answered, failed, withdrawn, interrupted };
+
+std::string_view word(End end) {
+  switch (end) {
+    case End::answered:
+      return "answered";
+    case End::failed:
+      return "failed";
+    case End::withdrawn:
+      return "withdrawn";
+    case End::interrupted:
+      return "interrupted";
+  }
+  return "unknown";
+}
 
 bool wants_answer(const Message& asked) {
   if (!asked.reply_to.empty()) return true;
@@ -37,7 +59,7 @@ bool wants_answer(const Message& asked) {
 }
 
 void complain(const Message& asked, const std::string& what) {
-  fmt::print(stderr, "folkmoot: {} from {}: {}\n", asked.id.text(), asked.from, what);
+  tell("folkmoot: {} from {}: {}", asked.id.text(), asked.from, what);
 }
 void complain(const Message& asked, const Error& error) { complain(asked, error.describe()); }
 
@@ -63,50 +85,52 @@ std::vector<Message> answers_of(const Options& options, const Delivery& task, co
 
 // The work failed: it goes back, to be tried again. What came once and is gone already cannot: then the one who waits
 // for an answer is told, and what the command had written until then.
-void fail(Session& session, const Options& options, const Delivery& task, const std::string& reason,
-          std::string_view written = {}) {
+End fail(Session& session, const Options& options, const Delivery& task, const std::string& reason,
+         std::string_view written = {}) {
   const auto& asked = task.message;
   complain(asked, reason);
   if (task.leased()) {
     if (const auto settled = session->nack(task, {.reason = reason}); !settled) complain(asked, settled.error());
-    return;
+    return End::failed;
   }
-  if (!asked.reply_to.starts_with('@')) return;
+  if (!asked.reply_to.starts_with('@')) return End::failed;
   const auto* const line_end = written.empty() || written.ends_with('\n') ? "" : "\n";
   auto answer = make_reply(task, fmt::format("{}{}{}", written, line_end, reason));
   answer.from = options.agent;
   answer.type = "error";
   answer.content_type = "text/plain";
   if (const auto sent = session->publish(answer); !sent) complain(asked, sent.error());
+  return End::failed;
 }
 
 // Answers and settles the message, both or neither. What nobody wants an answer to is settled all the same; what cannot
 // be handed on fails.
-void settle(Session& session, const Options& options, const Delivery& task, const std::string& output) {
+End settle(Session& session, const Options& options, const Delivery& task, const std::string& output) {
   const auto& asked = task.message;
   const auto answers = answers_of(options, task, output);
   if (!task.leased()) {  // it came once, and is gone already
     for (const auto& answer : answers) {
       if (const auto sent = session->publish(answer); !sent) complain(asked, sent.error());
     }
-    return;
+    return End::answered;
   }
   const auto done = session->complete(task, answers);
   if (done) {
     for (const auto& result : *done) {
       if (!result) complain(asked, result.error());
     }
-    return;
+    return End::answered;
   }
   const auto code = done.error().code;
   if (code != ErrorCode::lease_lost && (code != ErrorCode::no_reply_wanted || !options.to.empty()))
     return fail(session, options, task, done.error().text);
   complain(asked, done.error());
-  if (code == ErrorCode::lease_lost) return;
+  if (code == ErrorCode::lease_lost) return End::failed;
   if (const auto settled = session->ack(task); !settled) complain(asked, settled.error());
+  return End::answered;
 }
 
-void answer(Session& session, const Options& options, const Delivery& task) {
+End work_at(Session& session, const Options& options, const Delivery& task) {
   const auto& asked = task.message;
   const auto content = whole_content(session, asked, task.content_error);
   if (!content) return fail(session, options, task, content.error().describe());
@@ -119,52 +143,106 @@ void answer(Session& session, const Options& options, const Delivery& task) {
                                 {"FOLKMOOT_PRIORITY", std::to_string(asked.priority)}},
                                kContentBytesDefault, [&] { return session.interrupted() || task.withdrawn(); });
   if (!ran && ran.error().code == ErrorCode::cancelled) {
-    if (session.interrupted()) return;  // goes back to the mailbox with the connection
-    fmt::print(stderr, "folkmoot: {} from {} is wanted no more\n", asked.id.text(), asked.from);
+    if (session.interrupted()) return End::interrupted;  // goes back to the mailbox with the connection
+    tell("folkmoot: {} from {} is wanted no more", asked.id.text(), asked.from);
     session.undisturbed([&] {
       if (!task.leased()) return;
       if (const auto settled = session->ack(task); !settled) complain(asked, settled.error());
     });
-    return;
+    return End::withdrawn;
   }
+  auto end = End::interrupted;
   session.undisturbed([&] {  // otherwise the task goes back, and its answer would come twice
-    if (ran && ran->status == 0) return settle(session, options, task, ran->output);
-    if (!ran) return fail(session, options, task, ran.error().describe());
+    if (ran && ran->status == 0) {
+      end = settle(session, options, task, ran->output);
+      return;
+    }
+    if (!ran) {
+      end = fail(session, options, task, ran.error().describe());
+      return;
+    }
     const auto silent = fmt::format("the command ended with status {}", ran->status);
-    fail(session, options, task, ran->errors.empty() ? silent : ran->errors, ran->output);
+    end = fail(session, options, task, ran->errors.empty() ? silent : ran->errors, ran->output);
   });
+  return end;
 }
 
-void reply(const Options& options) {
-  auto with = client_options();
-  if (with.agent.empty()) with.agent = options.agent;
-  Session session(std::move(with));
+End answer(Session& session, const Options& options, const Delivery& task) {
+  const auto end = work_at(session, options, task);
+  if (options.json) {
+    print_done(true, {},
+               {{"id", task.message.id.text()},
+                {"from", task.message.from},
+                {"type", task.message.type.empty() ? std::string_view("task") : task.message.type},
+                {"outcome", word(end)}});
+  }
+  return end;
+}
+
+// Runs `work` on as many threads as --parallel says, and returns when all are done.
+template <class Work>
+void in_parallel(const Options& options, Work work) {
+  std::vector<std::jthread> workers;
+  for (std::uint32_t i = 0; i < options.parallel; ++i) workers.emplace_back(work);
+}
+
+void reply(Session& session, const Options& options) {
   auto inbox = value(session->consume(options.agent, {.credit = options.parallel}));
   std::mutex lock;
   std::optional<Error> ended;
-  std::vector<std::jthread> workers;
-  for (std::uint32_t i = 0; i < options.parallel; ++i) {
-    workers.emplace_back([&] {
-      for (;;) {
-        const auto task = inbox.next();
-        if (task) {
-          answer(session, options, *task);
-          continue;
-        }
+  in_parallel(options, [&] {
+    for (;;) {
+      const auto task = inbox.next();
+      if (task) {
+        answer(session, options, *task);
+        continue;
+      }
+      const std::lock_guard guard(lock);
+      ended = task.error();
+      return;
+    }
+  });
+  if (!session.interrupted() && ended) throw Failure(*ended);
+}
+
+// One message, or what there is: each is taken when there is a hand for it, so that none is held in vain.
+void reply_and_end(Session& session, const Options& options) {
+  std::mutex lock;
+  std::optional<Error> ended;
+  std::atomic<std::uint32_t> taken = 0, failed = 0;
+  in_parallel(options, [&] {
+    do {
+      const auto got = session->receive(options.agent, {.max = 1, .wait = options.wait});
+      if (!got) {
         const std::lock_guard guard(lock);
-        ended = task.error();
+        ended = got.error();
         return;
       }
-    });
-  }
-  workers.clear();
-  if (!session.interrupted() && ended) throw Failure(*ended);
+      if (got->empty()) return;
+      ++taken;
+      if (answer(session, options, got->front()) == End::failed) ++failed;
+    } while (!options.once && !session.interrupted());
+  });
+  if (session.interrupted()) return;
+  if (ended) throw Failure(*ended);
+  if (failed > 0) throw Exit{ExitStatus::failed};
+  if (taken > 0 || !options.once) return;
+  tell("folkmoot: nothing waits for {}", options.agent);
+  throw Exit{ExitStatus::nothing};
+}
+
+void start(const Options& options) {
+  auto with = client_options();
+  if (with.agent.empty()) with.agent = options.agent;
+  Session session(std::move(with));
+  options.once || options.until_empty ? reply_and_end(session, options) : reply(session, options);
 }
 
 }  // namespace
 
 void add_reply(App& app) {
-  auto* command = app.add_subcommand("reply", "Answer an agent's messages with a command, until stopped");
+  auto* command =
+      app.add_subcommand("reply", "Answer an agent's messages with a command, until stopped, or until there are none");
   const auto options = std::make_shared<Options>();
   command->add_option("AGENT", options->agent, "The mailbox to serve")->required()->check(not_empty());
   command
@@ -183,13 +261,26 @@ void add_reply(App& app) {
       ->take_all();
   command->add_option("--parallel", options->parallel, "Commands at the same time (default 1)")
       ->check(in_range(1, 256));
+  auto* once = command->add_flag("--once", options->once,
+                                 "One message, then end: exit status 3 if there is none, 1 if the command failed");
+  auto* until_empty = command->add_flag("--until-empty", options->until_empty,
+                                        "All that there are, then end: exit status 1 if a command failed");
+  until_empty->excludes(once);
+  auto* wait = add_duration(*command, "--wait", options->wait,
+                            "With --once or --until-empty: wait this long for a message (default: do not wait)");
+  command->add_flag("--json", options->json, "Print what became of each message, as JSON");
   set_example(*command,
               "  $ folkmoot reply analyst --exec 'wc -w' &\n"
               "  $ echo 'how many words are these' | folkmoot request analyst -\n"
               "  5\n"
               "  $ folkmoot reply scan --exec ./ocr --to translate &  folkmoot reply translate --exec ./translate --to "
               "archive &");
-  command->callback([options] { reply(*options); });
+  command->callback([options, wait] {
+    if (wait->count() > 0 && !options->once && !options->until_empty)
+      throw_missing("--once or --until-empty, with --wait,");
+    if (options->once) options->parallel = 1;
+    start(*options);
+  });
 }
 
 }  // namespace folkmoot::cli

@@ -9,6 +9,7 @@
 #include "cli/message_options.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "cli/terminal.hpp"
 #include "cli/whole_content.hpp"
 #include "message/gather.hpp"
 #include "message/json_mapping.hpp"
@@ -27,13 +28,13 @@ struct Options {
 
 void request_one(const Options& options, Message asked) {
   Session session(options.message.with_client_options());
-  const auto on_status = [](const Message& status) { fmt::print(stderr, "{}: {}\n", status.from, status.content); };
+  const auto on_status = [](const Message& status) { tell("{}: {}", status.from, status.content); };
   auto answer = value(session->request(std::move(asked), options.timeout, on_status));
   if (!options.json) answer.content = value(whole_content(session, answer));
   const bool failed = answer.type == "error";
   if (failed && !options.json) {
     // The one who answered could not do it: its words are no result.
-    std::fprintf(stderr, "folkmoot: %s answered with an error: %s\n", answer.from.c_str(), answer.content.c_str());
+    tell("folkmoot: {} answered with an error: {}", answer.from, answer.content);
     throw Exit{ExitStatus::failed};
   }
   print_message(answer, options.json ? Style::json : Style::raw);
@@ -58,7 +59,7 @@ void print_answer(Session& session, const std::string& recipient, const Message&
   }
   auto text = value(whole_content(session, answer));
   if (text.ends_with('\n')) text.pop_back();
-  print_line(fmt::format("{}{}: {}", recipient, answer.type == "error" ? " (error)" : "", text));
+  print_content(fmt::format("{}{}: {}\n", recipient, answer.type == "error" ? " (error)" : "", text));
 }
 
 /// False if what it says could not be fetched.
@@ -67,7 +68,7 @@ bool show_answer(Session& session, const std::string& recipient, const Message& 
     print_answer(session, recipient, answer, json);
     return true;
   } catch (const Failure& failed) {
-    fmt::print(stderr, "folkmoot: {}: {}\n", recipient, failed.error().describe());
+    tell("folkmoot: {}: {}", recipient, failed.error().describe());
     return false;
   }
 }
@@ -82,8 +83,7 @@ void request_many(const Options& options, const Message& asked) {
   for (const auto& answer : got.answers)
     shown = show_answer(session, recipients[answer.index], answer.message, options.json) && shown;
   for (const auto& missing : got.missing) {
-    if (missing.why.code != ErrorCode::cancelled)
-      fmt::print(stderr, "folkmoot: {}: {}\n", missing.recipient, missing.why.describe());
+    if (missing.why.code != ErrorCode::cancelled) tell("folkmoot: {}: {}", missing.recipient, missing.why.describe());
   }
   if (!got.enough || !shown) throw Exit{ExitStatus::failed};
 }

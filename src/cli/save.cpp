@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/error.hpp"
+#include "cli/whole_content.hpp"
 #include "folkmoot/failure.hpp"
 
 namespace folkmoot::cli {
@@ -20,7 +22,7 @@ bool is_harmless(char c) {
 
 void write_file(const std::string& path, std::string_view bytes) {
   const auto fail = [&](std::string_view doing) {
-    throw Failure({ErrorCode::io_error, fmt::format("{} {}: {}", doing, path, std::strerror(errno))});
+    throw Failure(system_error(ErrorCode::io_error, fmt::format("{} {}", doing, path), errno));
   };
   const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (fd < 0) fail("opening");
@@ -54,7 +56,7 @@ std::string saved_name(const Message& message) {
 std::string save_content(Session& session, const Message& message, const std::string& folder) {
   auto path = folder + "/" + saved_name(message);
   if (message.content_ref) {
-    value(session->fetch_file(*message.content_ref, path));
+    save_stored(session, *message.content_ref, path);
   } else {
     write_file(path, message.content);
   }

@@ -8,10 +8,13 @@
 #include <iostream>
 #include <memory>
 
+#include "base/error.hpp"
 #include "cli/cli.hpp"
 #include "cli/message_options.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "cli/terminal.hpp"
+#include "cli/whole_content.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot::cli {
@@ -48,7 +51,7 @@ void send_file(const Options& options) {
     return publish(options, options.message.build_with(value(file.source(0, file.size))));
   auto message = options.message.build_with({}, false);
   Session session(options.message.with_client_options());
-  message.content_ref = value(session->upload_file(path));
+  message.content_ref = upload(session, path);
   print_receipt(options, value(session->publish(message)), message);
 }
 
@@ -61,7 +64,7 @@ std::size_t send_batch(Session& session, const Options& options, const std::vect
       print_receipt(options, *results[i], batch[i]);
     } else {
       ++refused;
-      fmt::print(stderr, "folkmoot: message {}: {}\n", from + i, results[i].error().describe());
+      tell("folkmoot: message {}: {}", from + i, results[i].error().describe());
     }
   }
   return refused;
@@ -72,13 +75,14 @@ void send_lines(const Options& options) {
   std::ifstream file;
   if (options.lines != "-") file.open(options.lines, std::ios::binary);
   if (options.lines != "-" && !file) {
-    throw Failure({ErrorCode::io_error, fmt::format("{}: {}", options.lines, std::strerror(errno))});
+    throw Failure(system_error(ErrorCode::io_error, options.lines, errno));
   }
   std::istream& in = options.lines == "-" ? std::cin : file;
   Session session(options.message.with_client_options());
   const auto most = options.atomic ? kBatchMessagesMax : kLinesAtOnce;
   std::vector<Message> batch;
   std::size_t from = 1, refused = 0;
+  Progress progress("sending");
   for (std::string line; std::getline(in, line);) {
     if (line.empty()) continue;
     if (batch.size() == most && options.atomic) {
@@ -90,6 +94,7 @@ void send_lines(const Options& options) {
     refused += send_batch(session, options, batch, from);
     from += batch.size();
     batch.clear();
+    progress.at(from - 1, 0, "messages");
   }
   if (!batch.empty()) refused += send_batch(session, options, batch, from);
   if (refused > 0) throw Exit{ExitStatus::failed};

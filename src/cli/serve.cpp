@@ -13,6 +13,7 @@
 #include "cli/cli.hpp"
 #include "cli/serve.hpp"
 #include "cli/server_config.hpp"
+#include "cli/terminal.hpp"
 #include "message/json_writer.hpp"
 #include "server/server.hpp"
 
@@ -76,7 +77,7 @@ void raise_file_limit() {
 }
 
 int fail(const Error& error) {
-  fmt::print(stderr, "folkmoot serve: {}\n", error.describe());
+  tell("folkmoot serve: {}", error.describe());
   return 1;
 }
 

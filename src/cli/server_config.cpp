@@ -333,7 +333,7 @@ Result<void> set_config(ServerConfig& config, std::string_view name, const std::
   for (const auto& key : keys()) {
     if (key.name != name) continue;
     if (auto done = key.set(config, value); !done) {
-      return failure(done.error().code, fmt::format("`{}`: {}", name, done.error().text));
+      return std::unexpected(within(fmt::format("`{}`", name), done.error()));
     }
     return {};
   }
@@ -347,7 +347,7 @@ Result<void> read_config_file(ServerConfig& config, const std::string& path) {
   try {
     const auto table = toml::parse_file(path);
     if (auto done = read_table(config, table, {}); !done) {
-      return failure(done.error().code, fmt::format("{}: {}", path, done.error().text));
+      return std::unexpected(within(path, done.error()));
     }
     return {};
   } catch (const toml::parse_error& error) {
@@ -378,7 +378,7 @@ Result<void> read_config_environment(ServerConfig& config) {
     const char* const value = std::getenv(variable.c_str());
     if (value == nullptr) continue;
     if (auto done = set_config(config, key.name, value); !done) {
-      return failure(done.error().code, fmt::format("{}: {}", variable, done.error().text));
+      return std::unexpected(within(variable, done.error()));
     }
   }
   return {};

@@ -11,6 +11,7 @@
 #include "cli/held_notes.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "cli/terminal.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -29,11 +30,8 @@ HeldNote held_by(const Options& options, const HeldNotes& notes, const std::stri
   auto note = notes.find(id);
   if (options.lease.empty()) {
     if (note) return std::move(*note);
-    throw Failure(
-        {ErrorCode::not_found,
-         fmt::format("no lease of {} is noted here: give --lease, as `recv --lease` of another user or machine "
-                     "printed it",
-                     id.text())});
+    throw Failure({ErrorCode::not_found, fmt::format("no lease of {} is noted here", id.text()),
+                   "it was settled already, or taken by another user or on another machine: then give its --lease"});
   }
   HeldNote said = note ? std::move(*note) : HeldNote{};
   said.held.message.id = id;
@@ -44,7 +42,7 @@ HeldNote held_by(const Options& options, const HeldNotes& notes, const std::stri
   return said;
 }
 
-void tell(const Options& options, const Uuid& id, std::string_view status, std::string_view words) {
+void report(const Options& options, const Uuid& id, std::string_view status, std::string_view words) {
   print_done(options.json, fmt::format("{}  {}", id.text(), words), {{"id", id.text()}, {"status", status}});
 }
 
@@ -61,12 +59,12 @@ void for_each_held(const Options& options, std::string_view status, std::string_
     const auto done = act(session, note);
     if (done || done.error().code == ErrorCode::lease_lost) notes.forget(id, note.held.lease);
     if (done) {
-      tell(options, id, status, words);
+      report(options, id, status, words);
     } else if (all.size() == 1) {
       throw Failure(done.error());
     } else {
       all_done = false;
-      fmt::print(stderr, "folkmoot: {}: {}\n", id.text(), done.error().describe());
+      tell("folkmoot: {}: {}", id.text(), done.error().describe());
     }
   }
   if (!all_done) throw Exit{ExitStatus::failed};
@@ -103,16 +101,16 @@ Result<void> complete(Session& session, const Options& options, const HeldNote& 
   for (const auto& to : options.to) outputs.push_back(output_of(options, note, &to));
   if (options.to.empty() && options.content_given) {
     if (note.held.message.from.empty() && note.held.message.reply_to.empty()) {
-      return failure(ErrorCode::no_recipient, fmt::format("nothing is noted here of who sent {}: say whom what comes "
-                                                          "of it goes to, with --to",
-                                                          note.held.message.id.text()));
+      return failure(ErrorCode::no_recipient,
+                     fmt::format("nothing is noted here of who sent {}", note.held.message.id.text()),
+                     "say with --to whom it goes to");
     }
     outputs.push_back(output_of(options, note, nullptr));
   }
   const auto done = session->complete(lease_of(note), std::move(outputs));
   if (!done) return std::unexpected(done.error());
   for (const auto& result : *done) {
-    if (!result) fmt::print(stderr, "folkmoot: {}\n", result.error().describe());
+    if (!result) tell("folkmoot: {}", result.error().describe());
   }
   return {};
 }
@@ -212,7 +210,7 @@ void add_extend(App& app) {
     if (!done && done.error().code == ErrorCode::lease_lost) notes.forget(id, note.held.lease);
     value(done);
     if (options->lease.empty()) value(notes.keep(note.held, lease_end(options->more)));
-    tell(*options, id, "extended", fmt::format("held for {} more", format_duration_ms(options->more.count())));
+    report(*options, id, "extended", fmt::format("held for {} more", format_duration_ms(options->more.count())));
   });
 }
 

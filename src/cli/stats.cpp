@@ -26,16 +26,18 @@ std::string field(const json::object& object, std::string_view key) {
 
 void print_mailboxes(const json::array& mailboxes) {
   if (mailboxes.empty()) return;
-  fmt::print("\n{:<32} {:>9} {:>9} {:>7} {:>6} {:>9}  {}\n", "mailbox", "ready", "scheduled", "leased", "dead",
-             "consumers", "last read");
+  print_line("");
+  print_line(fmt::format("{:<32} {:>9} {:>9} {:>7} {:>6} {:>9}  {}\n", "mailbox", "ready", "scheduled", "leased",
+                         "dead", "consumers", "last read"));
   for (const auto& one : mailboxes) {
     if (!one.is_object()) continue;
     const auto& mailbox = one.get_object();
     const auto* age = mailbox.if_contains("last_read_age_ms");
     const bool read = age && age->is_int64();
-    fmt::print("{:<32} {:>9} {:>9} {:>7} {:>6} {:>9}  {}\n", field(mailbox, "name"), field(mailbox, "ready"),
-               field(mailbox, "scheduled"), field(mailbox, "leased"), field(mailbox, "dead"),
-               field(mailbox, "consumers"), read ? format_duration_ms(age->get_int64()) + " ago" : "never");
+    print_line(fmt::format("{:<32} {:>9} {:>9} {:>7} {:>6} {:>9}  {}", field(mailbox, "name"), field(mailbox, "ready"),
+                           field(mailbox, "scheduled"), field(mailbox, "leased"), field(mailbox, "dead"),
+                           field(mailbox, "consumers"),
+                           read ? format_duration_ms(age->get_int64()) + " ago" : "never"));
   }
 }
 
@@ -44,15 +46,15 @@ void print_human(const json::object& stats) {
   for (const auto& [key, value] : stats) {
     if (key == "mailboxes") continue;
     if (key == "uptime_ms" && value.is_int64()) {
-      fmt::print("{:<14} {}\n", "uptime", format_duration_ms(value.get_int64()));
+      print_line(fmt::format("{:<14} {}", "uptime", format_duration_ms(value.get_int64())));
     } else if (value.is_object()) {
       std::string pairs;
       for (const auto& [name, of] : value.get_object()) {
         pairs += fmt::format("{}{} {}", pairs.empty() ? "" : ", ", std::string_view(name), text_of(of));
       }
-      fmt::print("{:<14} {}\n", std::string_view(key), pairs);
+      print_line(fmt::format("{:<14} {}", std::string_view(key), pairs));
     } else {
-      fmt::print("{:<14} {}\n", std::string_view(key), text_of(value));
+      print_line(fmt::format("{:<14} {}", std::string_view(key), text_of(value)));
     }
   }
   if (const auto* mailboxes = stats.if_contains("mailboxes"); mailboxes && mailboxes->is_array())

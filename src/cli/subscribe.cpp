@@ -6,6 +6,7 @@
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "cli/terminal.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -23,8 +24,7 @@ void subscribe(const Options& options) {
     auto event = events.next();
     if (!event && session.interrupted()) return;
     const auto got = value(std::move(event));
-    if (got.missed > 0)
-      fmt::print(stderr, "folkmoot: {} events were missed here: this program reads too slowly\n", got.missed);
+    if (got.missed > 0) tell("folkmoot: {} events were missed here: this program reads too slowly", got.missed);
     if (!options.json && !options.raw) print_line(got.message.topic);
     print_message(got.message, options.json ? Style::json : options.raw ? Style::raw : Style::human);
   }

@@ -12,4 +12,11 @@ namespace folkmoot::cli {
 Result<std::string> whole_content(Session& session, const Message& message,
                                   const std::optional<Error>& content_error = {});
 
+/// Fetches what `ref` names and prints it as print_content() does, part by part. Throws Failure.
+void print_stored(Session& session, const ContentRef& ref);
+/// Fetches it into a file, and tells on a terminal how far it is. Throws Failure.
+void save_stored(Session& session, const ContentRef& ref, const std::string& path);
+/// Stores a file, and tells on a terminal how far it is. Throws Failure.
+ContentRef upload(Session& session, const std::string& path);
+
 }  // namespace folkmoot::cli

@@ -261,7 +261,8 @@ void Connection::on_tick() {
   was_late_ = false;
   const auto timed_out = [&](Operation& operation) {
     const auto waited = operation.patience + options_.request_timeout;
-    finish(operation, failure(ErrorCode::timed_out, fmt::format("no answer within {} ms", waited.count())));
+    finish(operation, failure(ErrorCode::timed_out, fmt::format("no answer within {} ms", waited.count()),
+                              "the server is overloaded or hangs; it may have done what was asked"));
   };
   std::size_t late = 0;
   for (auto entry = in_flight_.begin(); entry != in_flight_.end();) {

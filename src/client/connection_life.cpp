@@ -95,7 +95,8 @@ asio::awaitable<Error> Connection::session() {
   lost_in_silence_ = std::exchange(silent_, false);
   if (lost_in_silence_) {
     why = {ErrorCode::connection_lost,
-           fmt::format("the server gave no sign of life for {} ms", 3 * options_.heartbeat.count())};
+           fmt::format("the server gave no sign of life for {} ms", 3 * options_.heartbeat.count()),
+           "it hangs, or the network does not lead there any more"};
   }
   co_return why;
 }
@@ -141,7 +142,8 @@ void Connection::on_down(const Error& why) {
            failure(ErrorCode::connection_lost,
                    fmt::format("the connection broke before the answer came ({}); the server may have done "
                                "what was asked or not",
-                               why.text)));
+                               why.text),
+                   "look whether it is done before you ask again; what has a `key` may be sent again"));
   }
   // What was pushed and not taken goes back to its mailbox by itself, and comes again.
   for (const auto& [request, flow] : flows_) {

@@ -24,12 +24,14 @@ using Shared = std::shared_ptr<detail::Connection>;
 using detail::Answer;
 using detail::carry_out;
 
+constexpr const char* kDamagedAdvice =
+    "fetch it again; if it stays so, the server's copy is damaged: have it sent again";
 constexpr int kAttempts = 3;  // of an upload that a lost connection cut off
 
 std::unexpected<Error> file_failure(std::string_view doing, const std::string& path) {
   const int cause = errno;
-  return failure(cause == ENOSPC || cause == EDQUOT ? ErrorCode::disk_full : ErrorCode::io_error,
-                 fmt::format("{} {}: {}", doing, path, std::strerror(cause)));
+  return std::unexpected(system_error(cause == ENOSPC || cause == EDQUOT ? ErrorCode::disk_full : ErrorCode::io_error,
+                                      fmt::format("{} {}", doing, path), cause));
 }
 
 // A descriptor that is closed with the last that uses it.
@@ -128,33 +130,36 @@ asio::awaitable<Result<void>> read_content(Shared c, ContentRef ref, ContentSink
     const auto part = co_await carry_out<std::string>(c, std::move(frame), answer_bytes, true);
     if (!part) co_return std::unexpected(part.error());
     if (part->size() != wanted) {
-      co_return failure(ErrorCode::damaged, fmt::format("content {} ends at {} of {} bytes", ref.hash.text(),
-                                                        offset + part->size(), ref.size));
+      co_return failure(
+          ErrorCode::damaged,
+          fmt::format("content {} ends at {} of {} bytes", ref.hash.text(), offset + part->size(), ref.size),
+          kDamagedAdvice);
     }
     sha.add(as_bytes(*part));
     offset += part->size();
     if (auto taken = sink(*part); !taken) co_return taken;
   }
   if (const auto is = sha.finish(); is != ref.hash) {
-    co_return failure(ErrorCode::damaged, fmt::format("content {} has the SHA-256 {}", ref.hash.text(), is.text()));
+    co_return failure(ErrorCode::damaged, fmt::format("content {} has the SHA-256 {}", ref.hash.text(), is.text()),
+                      kDamagedAdvice);
   }
   co_return Result<void>{};
 }
 
 // Into a file beside `path`, which takes its name when it is whole.
-asio::awaitable<Result<void>> read_into_file(Shared c, ContentRef ref, std::string path) {
+asio::awaitable<Result<void>> read_into_file(Shared c, ContentRef ref, std::string path, ContentSink seen) {
   const std::string temporary = path + ".part";
   const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
   if (fd < 0) co_return file_failure("opening", temporary);
   const auto file = shared_file(fd);
   const ContentSink sink = [&](std::string_view part) -> Result<void> {
-    while (!part.empty()) {
-      const auto put = ::write(*file, part.data(), part.size());
+    for (auto left = part; !left.empty();) {
+      const auto put = ::write(*file, left.data(), left.size());
       if (put < 0 && errno == EINTR) continue;
       if (put < 0) return file_failure("writing", temporary);
-      part.remove_prefix(static_cast<std::size_t>(put));
+      left.remove_prefix(static_cast<std::size_t>(put));
     }
-    return {};
+    return seen ? seen(part) : Result<void>{};
   };
   auto done = co_await read_content(c, ref, sink);
   if (done && ::rename(temporary.c_str(), path.c_str()) != 0) done = file_failure("naming", path);
@@ -275,8 +280,9 @@ void Client::start_fetch(const Shared& c, const ContentRef& ref, ContentSink sin
   settle_with<void>(c, read_content(c, ref, std::move(sink)), std::move(done));
 }
 
-void Client::start_fetch_file(const Shared& c, const ContentRef& ref, std::string path, Completion<void> done) {
-  settle_with<void>(c, read_into_file(c, ref, std::move(path)), std::move(done));
+void Client::start_fetch_file(const Shared& c, const ContentRef& ref, std::string path, ContentSink seen,
+                              Completion<void> done) {
+  settle_with<void>(c, read_into_file(c, ref, std::move(path), std::move(seen)), std::move(done));
 }
 
 void Client::start_fetch_bytes(const Shared& c, const ContentRef& ref, std::size_t bytes_max,

@@ -232,8 +232,9 @@ Result<ContentRef> SyncClient::upload_file(std::string path) {
 Result<void> SyncClient::fetch(ContentRef ref, ContentSink sink) {
   return wait_for<void>([&](auto done) { impl_->client.fetch(ref, std::move(sink), std::move(done)); });
 }
-Result<void> SyncClient::fetch_file(ContentRef ref, std::string path) {
-  return wait_for<void>([&](auto done) { impl_->client.fetch_file(ref, std::move(path), std::move(done)); });
+Result<void> SyncClient::fetch_file(ContentRef ref, std::string path, ContentSink seen) {
+  return wait_for<void>(
+      [&](auto done) { impl_->client.fetch_file_seen(ref, std::move(path), std::move(seen), std::move(done)); });
 }
 Result<std::string> SyncClient::fetch_bytes(ContentRef ref, std::size_t bytes_max) {
   return wait_for<std::string>([&](auto done) { impl_->client.fetch_bytes(ref, bytes_max, std::move(done)); });

@@ -25,6 +25,23 @@ Error lost(std::string_view doing, const boost::system::error_code& reason) {
   return {ErrorCode::connection_lost, fmt::format("{}: {}", doing, reason.message())};
 }
 
+Error not_reached(const Address& address, std::string_view shown, const boost::system::error_code& reason) {
+  auto error = lost(fmt::format("connecting to {}", shown), reason);
+  const bool is_socket = !address.path.empty();
+  if (reason == asio::error::connection_refused) {
+    error.advice = "nothing listens there: is the server running, and at that address?";
+  } else if (is_socket && reason == boost::system::errc::no_such_file_or_directory) {
+    error.advice = "there is no such socket: is the server running, and is its data folder there?";
+  } else if (is_socket && reason == boost::system::errc::permission_denied) {
+    error.advice = "that socket is for the server's own user: become that user, or go to its port (HOST:PORT)";
+  } else if (is_socket) {
+    error.advice = "that is no socket of a server: look at the path";
+  } else {
+    error.advice = "that machine does not answer: is it up, and does a firewall let this port through?";
+  }
+  return error;
+}
+
 }  // namespace
 
 asio::awaitable<Result<void>> Wire::connect(Address address) {
@@ -42,7 +59,11 @@ asio::awaitable<Result<void>> Wire::connect(Address address) {
     } else {
       asio::ip::tcp::resolver resolver(strand_);
       auto [error, found] = co_await resolver.async_resolve(address.host, address.port, kAwait);
-      if (error) co_return std::unexpected(lost(fmt::format("looking up {}", address.host), error));
+      if (error) {
+        auto unknown = lost(fmt::format("looking up {}", address.host), error);
+        unknown.advice = "no machine is known by that name: look how it is written";
+        co_return std::unexpected(std::move(unknown));
+      }
       for (const auto& entry : found) endpoints.emplace_back(entry.endpoint());
     }
   }
@@ -61,7 +82,7 @@ asio::awaitable<Result<void>> Wire::connect(Address address) {
     if (address.path.empty()) socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
     co_return Result<void>{};
   }
-  co_return std::unexpected(lost(fmt::format("connecting to {}", shown), last));
+  co_return std::unexpected(not_reached(address, shown, last));
 }
 
 asio::awaitable<Error> Wire::read(std::function<Result<void>(const Frame&)> on_frame) {
@@ -70,7 +91,9 @@ asio::awaitable<Error> Wire::read(std::function<Result<void>(const Frame&)> on_f
   in_.resize(kReadBytes);
   for (;;) {
     auto [error, got] = co_await socket_.async_read_some(asio::buffer(in_.data() + held, in_.size() - held), kAwait);
-    if (error == asio::error::eof) co_return Error{ErrorCode::connection_lost, "the server closed the connection"};
+    if (error == asio::error::eof)
+      co_return Error{ErrorCode::connection_lost, "the server closed the connection",
+                      "its log says why, if it is a folkmoot server"};
     if (error) co_return lost("reading from the server", error);
     held += got;
     last_heard_ = std::chrono::steady_clock::now();

@@ -9,7 +9,8 @@ Result<void> check_from(const IncomingMessage& message) {
   if (message.forwarded || routing.from.empty() || (routing.from.front() != '@' && routing.from.front() != '$'))
     return {};
   return failure(ErrorCode::invalid_name,
-                 fmt::format("`from` is {}: names that begin with @ or $ are the server's", routing.from));
+                 fmt::format("`from` is {}: names that begin with @ or $ are the server's", routing.from),
+                 "give a name that begins otherwise");
 }
 
 Result<void> check_now(const IncomingMessage& message) {
@@ -33,7 +34,8 @@ Result<void> check_now(const IncomingMessage& message) {
   }
   if (routing.topic.starts_with("bus") && (routing.topic.size() == 3 || routing.topic[3] == '.')) {
     return failure(ErrorCode::not_permitted,
-                   fmt::format("topic {}: what begins with `bus` is the server's own", routing.topic));
+                   fmt::format("topic {}: what begins with `bus` is the server's own", routing.topic),
+                   "give a topic that begins otherwise");
   }
   return check_from(message);
 }

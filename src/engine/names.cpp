@@ -62,7 +62,7 @@ Result<void> Names::enter(const Fact& fact) {
   PartyNamedFact said;
   if (!read_fact(fact.body, said)) return cannot_be(fact.kind, "is too short");
   const auto text = as_text(fact.body.subspan(sizeof said));
-  if (!is_name(text) || said.number == 0 || said.number > kPartyNumberMax || !restore(said.number, text)) {
+  if (!was_name(text) || said.number == 0 || said.number > kPartyNumberMax || !restore(said.number, text)) {
     return cannot_be(fact.kind, fmt::format("gives number {} to a name that has another, or is none", said.number));
   }
   auto& known = table_[said.number];

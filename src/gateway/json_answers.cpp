@@ -1,5 +1,6 @@
 #include "gateway/json_answers.hpp"
 
+#include "base/utf8.hpp"
 #include "gateway/json_messages.hpp"
 #include "operation/answers.hpp"
 
@@ -72,8 +73,8 @@ Result<std::string> call_result(const OperationInfo& operation, Bytes body) {
 }
 
 void append_error_fields(JsonWriter& out, const Error& error) {
-  out.field("code", name(error.code)).field("error", error.text);
-  if (const auto hint = advice(error.code); !hint.empty()) out.field("advice", hint);
+  out.field("code", name(error.code)).field("error", escaped_controls(error.text, KeepLines::no));
+  if (const auto hint = advice_on(error); !hint.empty()) out.field("advice", hint);
 }
 
 void append_receipt_fields(JsonWriter& out, const CopyReceipt& receipt) {

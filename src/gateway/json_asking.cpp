@@ -18,7 +18,8 @@ Result<void> TextSession::translate_asking(const Asking& asking, Row& row, std::
   if (rows_.size() + asking.size() >= kTextInFlightMax) {
     return failure(ErrorCode::limit_reached,
                    fmt::format("{} operations are in flight on this connection, and these would be {} more",
-                               rows_.size(), asking.size()));
+                               rows_.size(), asking.size()),
+                   "wait for some of their answers first");
   }
   // Checked with a number that is nobody's: only then are there rows for them.
   for (std::size_t i = 0; i < asking.size(); ++i) {

@@ -231,17 +231,20 @@ Result<void> TextSession::translate(const JsonElement& object, Row& row, std::st
   const bool is_asking = asking_word != asking_words().end();
   row.call = frame == nullptr && !is_asking ? find_operation(word) : nullptr;
   if (frame == nullptr && !is_asking && row.call == nullptr)
-    return failure(ErrorCode::unknown_opcode, fmt::format("there is no operation `{}`{}", word, meant_by(word)));
+    return failure(ErrorCode::unknown_opcode, fmt::format("there is no operation `{}`{}", word, meant_by(word)),
+                   "GET /asyncapi.json and `folkmoot describe` list them");
   row.op = frame != nullptr ? frame->opcode : is_asking ? Opcode::request : Opcode::call;
   row.quiet = fields.flag("quiet");
   if (rows_.size() >= kTextInFlightMax) {
     return failure(ErrorCode::limit_reached,
-                   fmt::format("{} operations are in flight on this connection", rows_.size()));
+                   fmt::format("{} operations are in flight on this connection", rows_.size()),
+                   "wait for some of their answers first");
   }
   if (const auto own = own_number(row.number);
       own && is_lasting(row.op) && row.number && is_lasting(rows_.at(own).op)) {
     return failure(ErrorCode::already_exists,
-                   fmt::format("request {} is a subscription, consumer or upload already", row.number));
+                   fmt::format("request {} is a subscription, consumer or upload already", row.number),
+                   "give it another number");
   }
 
   const auto target = [&] { return own_number(static_cast<std::uint32_t>(fields.number("target", 0, 0, UINT32_MAX))); };

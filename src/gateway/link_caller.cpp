@@ -72,7 +72,9 @@ asio::awaitable<Result<Frame>> LinkCaller::next(std::uint32_t first, std::uint32
       continue;
     }
     if (interrupted_ && !in_spite) co_return std::unexpected(*interrupted_);
-    if (Clock::now() >= deadline) co_return failure(ErrorCode::timed_out, "the server did not answer in time");
+    if (Clock::now() >= deadline)
+      co_return failure(ErrorCode::timed_out, "the server did not answer in time",
+                        "it is overloaded; what was asked may be done or not");
     co_await wakeup_->wait(deadline);
   }
 }

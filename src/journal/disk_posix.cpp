@@ -22,7 +22,7 @@ std::unexpected<Error> posix_failure(std::string_view doing, std::string_view pa
   const auto code = cause == ENOSPC || cause == EDQUOT   ? ErrorCode::disk_full
                     : cause == EMFILE || cause == ENFILE ? ErrorCode::limit_reached
                                                          : ErrorCode::io_error;
-  return failure(code, fmt::format("{} {}: {}", doing, path, std::strerror(cause)));
+  return std::unexpected(system_error(code, fmt::format("{} {}", doing, path), cause));
 }
 
 class PosixFile final : public DiskFile {
@@ -118,7 +118,8 @@ Result<std::unique_ptr<PosixDisk>> PosixDisk::open(std::string folder, Access ac
     std::error_code cause;
     std::filesystem::create_directories(folder, cause);
     if (cause) {
-      return failure(ErrorCode::io_error, fmt::format("making the folder {}: {}", folder, cause.message()));
+      return std::unexpected(
+          system_error(ErrorCode::io_error, fmt::format("making the folder {}", folder), cause.value()));
     }
   }
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -27,9 +27,10 @@ Result<void> lock(int fd, int how, const std::string& folder) {
   while (done != 0 && errno == EINTR);
   if (done == 0) return {};
   if (errno == EWOULDBLOCK) {
-    return failure(ErrorCode::in_use, fmt::format("the data folder {} is in use by {}", folder, owner_of(fd)));
+    return failure(ErrorCode::in_use, fmt::format("the data folder {} is in use by {}", folder, owner_of(fd)),
+                   "use the server that runs on it, stop that one, or give another folder");
   }
-  return failure(ErrorCode::io_error, fmt::format("locking {}/lock: {}", folder, std::strerror(errno)));
+  return std::unexpected(system_error(ErrorCode::io_error, fmt::format("locking {}/lock", folder), errno));
 }
 
 }  // namespace
@@ -37,17 +38,19 @@ Result<void> lock(int fd, int how, const std::string& folder) {
 Result<FolderLock> FolderLock::take(const std::string& folder) {
   std::error_code cause;
   std::filesystem::create_directories(folder, cause);
-  if (cause) return failure(ErrorCode::io_error, fmt::format("making the folder {}: {}", folder, cause.message()));
+  if (cause)
+    return std::unexpected(
+        system_error(ErrorCode::io_error, fmt::format("making the folder {}", folder), cause.value()));
   const auto path = folder + "/lock";
   FolderLock self(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-  if (self.fd_ < 0) return failure(ErrorCode::io_error, fmt::format("opening {}: {}", path, std::strerror(errno)));
+  if (self.fd_ < 0) return std::unexpected(system_error(ErrorCode::io_error, fmt::format("opening {}", path), errno));
   if (auto done = lock(self.fd_, LOCK_EX, folder); !done) return std::unexpected(done.error());
   const auto text = fmt::format("{}\n", ::getpid());
   if (::ftruncate(self.fd_, 0) != 0 ||
       ::pwrite(self.fd_, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
     // The lock holds without the name; only the message to others is poorer.
     if (errno != ENOSPC && errno != EDQUOT) {
-      return failure(ErrorCode::io_error, fmt::format("writing {}: {}", path, std::strerror(errno)));
+      return std::unexpected(system_error(ErrorCode::io_error, fmt::format("writing {}", path), errno));
     }
   }
   return self;
@@ -57,7 +60,7 @@ Result<FolderLock> FolderLock::take_shared(const std::string& folder) {
   const auto path = folder + "/lock";
   FolderLock self(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (self.fd_ < 0 && errno == ENOENT) return self;
-  if (self.fd_ < 0) return failure(ErrorCode::io_error, fmt::format("opening {}: {}", path, std::strerror(errno)));
+  if (self.fd_ < 0) return std::unexpected(system_error(ErrorCode::io_error, fmt::format("opening {}", path), errno));
   if (auto done = lock(self.fd_, LOCK_SH, folder); !done) return std::unexpected(done.error());
   return self;
 }

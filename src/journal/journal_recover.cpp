@@ -97,8 +97,10 @@ Result<void> Journal::create() {
   const auto made = maker_.prepare(1);
   if (!made) return std::unexpected(made.error());
   if (!*made) {
-    return failure(ErrorCode::disk_full, fmt::format("no room for the journal's first segment of {} bytes: {}",
-                                                     segment_bytes_, maker_.refusal()));
+    return failure(
+        ErrorCode::disk_full,
+        fmt::format("no room for the journal's first segment of {} bytes: {}", segment_bytes_, maker_.refusal()),
+        "make room for it, or set journal.segment_bytes lower");
   }
   segments_.push_back({1, maker_.take(1), 0, kSegmentHeaderBytes});
   return {};

@@ -106,9 +106,9 @@ Result<SegmentHeader> read_header(DiskFile& file, std::uint64_t number) {
 
 Error damage(std::uint64_t number, std::size_t offset, std::string_view what) {
   return {ErrorCode::damaged,
-          fmt::format("journal segment {} ({}), offset {}: {}. Nothing was changed. Run `folkmoot "
-                      "journal verify DIR` for everything that is wrong; restore the data folder from a copy",
-                      number, segment_name(number), offset, what)};
+          fmt::format("journal segment {} ({}), offset {}: {}; nothing was changed", number, segment_name(number),
+                      offset, what),
+          "`folkmoot journal verify DIR` tells everything that is wrong; restore the data folder from a copy"};
 }
 
 }  // namespace folkmoot

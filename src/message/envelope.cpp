@@ -57,10 +57,11 @@ Result<void> walk(PackReader& reader, std::uint32_t pairs, OnField on_field) {
   return {};
 }
 
-Result<void> take_type(PackReader& reader, std::uint8_t& type) {
+Result<void> take_type(PackReader& reader, std::uint8_t& type, bool& c1) {
   if (reader.peek() == MP_STR) {
     const auto word = reader.str();
-    if (reader.ok() && !is_name(word)) return bad_name(Field::type, word);
+    if (reader.ok() && !was_name(word)) return bad_name(Field::type, word);
+    c1 = c1 || has_c1(word);
     type = type_number(word);
     return {};
   }
@@ -156,7 +157,8 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
   };
   const auto take_name = [&](std::string_view& into, Field field) -> Result<void> {
     into = reader.str();
-    if (reader.ok() && !is_name(into)) return bad_name(field, into);
+    if (reader.ok() && !was_name(into)) return bad_name(field, into);
+    routing.has_c1 = routing.has_c1 || has_c1(into);
     return {};
   };
   const auto on_field = [&](Field field, std::uint32_t begin) -> Result<void> {
@@ -190,9 +192,10 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
           return failure(ErrorCode::invalid_topic,
                          fmt::format("`{}` is not a topic", is_name(routing.topic) ? routing.topic : "(unprintable)"));
         }
+        routing.has_c1 = routing.has_c1 || has_c1(routing.topic);
         break;
       case Field::type:
-        return take_type(reader, routing.type);
+        return take_type(reader, routing.type, routing.has_c1);
       case Field::priority: {
         const auto value = reader.uint();
         if (reader.ok() && (value < kPriorityMin || value > kPriorityMax)) return out_of_range(field, value, "1 to 10");
@@ -297,7 +300,8 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
     return failure(ErrorCode::invalid_field, "both `ttl` and `expires_at` are given; give one of them");
   if (routing.to.empty() == routing.topic.empty() && (recipient == Recipient::required || !routing.to.empty())) {
     return failure(ErrorCode::no_recipient,
-                   routing.to.empty() ? "neither `to` nor `topic` is given" : "both `to` and `topic` are given");
+                   routing.to.empty() ? "neither `to` nor `topic` is given" : "both `to` and `topic` are given",
+                   "give exactly one of them");
   }
   return {};
 }

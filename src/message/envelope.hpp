@@ -67,6 +67,7 @@ struct Routing {
   std::uint8_t type = 0;  // number of a standard type; 0: none, or a custom word
   bool bounce = false;
   bool expects_reply = true;
+  bool has_c1 = false;  // some name has a control character that was no reason to refuse it once (base/utf8.hpp)
   std::uint32_t hops = 0;
   Bytes chain;                                // ids, 16 bytes each
   std::uint32_t fields = 0;                   // pairs in the map

@@ -21,14 +21,15 @@ void append_frame(std::string& out, Opcode opcode, std::uint8_t flags, std::uint
 }
 
 void append_error(std::string& out, Opcode opcode, std::uint32_t request, const Error& error) {
-  append_header(out, opcode, 0, request, 2 + error.text.size());
+  const auto text = joined_text(error);
+  append_header(out, opcode, 0, request, 2 + text.size());
   const auto code = static_cast<std::uint16_t>(error.code);
-  out.append(as_text(bytes_of(code))).append(error.text);
+  out.append(as_text(bytes_of(code))).append(text);
 }
 
 Result<Error> read_error(Bytes body) {
   if (body.size() < 2) return failure(ErrorCode::malformed, "an error without its code");
-  return Error{static_cast<ErrorCode>(load<std::uint16_t>(body.data())), std::string(as_text(body.subspan(2)))};
+  return split_text(static_cast<ErrorCode>(load<std::uint16_t>(body.data())), as_text(body.subspan(2)));
 }
 
 std::string_view name(ReceiptState state) {

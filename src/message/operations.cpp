@@ -373,7 +373,7 @@ Result<std::vector<Result<Confirm>>> read_batch_results(Bytes body) {
     }
     const std::size_t size = load<std::uint16_t>(body.data() + 2);
     if (body.size() - 4 < size) return std::unexpected(broken("a batch's answer"));
-    results.push_back(failure(static_cast<ErrorCode>(code), std::string(as_text(body.subspan(4, size)))));
+    results.push_back(std::unexpected(split_text(static_cast<ErrorCode>(code), as_text(body.subspan(4, size)))));
     body = body.subspan(4 + size);
   }
   return results;

@@ -35,7 +35,7 @@ std::string_view cut_word(std::string_view& rest, bool& more) {
 }
 
 bool is_topic(std::string_view text) { return is_dotted(text, false); }
-bool is_pattern(std::string_view text) { return is_dotted(text, true); }
+bool is_pattern(std::string_view text) { return is_dotted(text, true) && !has_c1(text); }
 
 bool has_wildcard(std::string_view pattern) {
   for (bool more = true; more;) {

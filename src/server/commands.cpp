@@ -15,12 +15,17 @@ namespace {
 
 Result<void> read_message(const CommandContext& context, Bytes bytes, IncomingMessage& message) {
   if (auto done = read_routing(bytes, message.routing, Recipient::optional); !done) return done;
+  // What another shard hands on may be as old as its journal.
+  if (message.routing.has_c1 && context.connection.door != DoorKind::trunk) [[unlikely]]
+    return failure(ErrorCode::invalid_name,
+                   "a name or the topic of the message holds a control character (U+0080-009F)");
   message.envelope = bytes.first(message.routing.bytes);
   message.content = bytes.subspan(message.routing.bytes);
   const auto most = context.reactor.options().content_bytes_max;
   if (message.content.size() <= most) return {};
   return failure(ErrorCode::content_too_large,
-                 fmt::format("the content has {} bytes; {} are the most", message.content.size(), most));
+                 fmt::format("the content has {} bytes; {} are the most", message.content.size(), most),
+                 "store it first and refer to it (docs/content.md), or raise max_content_bytes");
 }
 
 bool has_causes(const CommandContext& context) {
@@ -390,9 +395,10 @@ bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
 bool carry_out_here(Reactor& reactor, Connection& connection, const Frame& frame) {
   const auto handler = kHandlers[static_cast<std::size_t>(frame.header.opcode)];
   if (handler == nullptr) {
-    reactor.refuse(
-        connection.id, frame.header.request,
-        {ErrorCode::unknown_opcode, fmt::format("opcode 0x{:02x}", static_cast<unsigned>(frame.header.opcode))});
+    reactor.refuse(connection.id, frame.header.request,
+                   {ErrorCode::unknown_opcode,
+                    fmt::format("there is no frame with opcode 0x{:02x}", static_cast<unsigned>(frame.header.opcode)),
+                    "docs/protocol.md, section 2, lists them; a client may be newer than this server"});
     return true;
   }
   const CommandContext context{reactor, reactor.engine(), connection, frame};

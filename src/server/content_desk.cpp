@@ -6,6 +6,11 @@
 #include <algorithm>
 
 namespace folkmoot {
+
+static Error not_stored(const ContentHash& hash) {
+  return {ErrorCode::not_found, fmt::format("no content {} is stored here", hash.text()),
+          "it was removed, as no message referred to it any more, or is on another server: upload it again"};
+}
 namespace {
 
 // The least time between two looks at all uploads.
@@ -36,8 +41,8 @@ Result<void> ContentDesk::open(SessionId session, std::uint32_t request, std::ui
   const auto& limits = options_.content;
   if (size == 0 || size > limits.bytes_max) {
     return failure(ErrorCode::content_too_large,
-                   fmt::format("the content has {} bytes; 1 to {} may be stored by reference (content.max_bytes)", size,
-                               limits.bytes_max));
+                   fmt::format("the content has {} bytes; 1 to {} may be stored by reference", size, limits.bytes_max),
+                   "send less, or raise content.max_bytes");
   }
   const auto answer = [&](std::uint8_t is_stored) {
     answers_.done(session, request, bytes_of(is_stored));
@@ -53,7 +58,8 @@ Result<void> ContentDesk::open(SessionId session, std::uint32_t request, std::ui
   const auto first = uploads_.lower_bound({session, 0});
   const auto mine = static_cast<std::size_t>(std::distance(first, uploads_.upper_bound({session, ~0u})));
   if (uploads_.contains({session, request})) {
-    return failure(ErrorCode::already_exists, fmt::format("request number {} is an upload that is open", request));
+    return failure(ErrorCode::already_exists, fmt::format("request number {} is an upload that is open", request),
+                   "give the new one another request number");
   }
   if (auto has_place = make_place(size, mine); !has_place) return has_place;
   auto& upload = uploads_[{session, request}];
@@ -71,21 +77,25 @@ Result<void> ContentDesk::make_place(std::uint64_t bytes, std::size_t mine) {
   const auto& limits = options_.content;
   const auto& stored = engine_.contents();
   if (mine >= limits.connection_uploads_max) {
-    return failure(ErrorCode::limit_reached, fmt::format("{} uploads of this connection are open; {} may be", mine,
-                                                         limits.connection_uploads_max));
+    return failure(
+        ErrorCode::limit_reached,
+        fmt::format("{} uploads of this connection are open; {} may be", mine, limits.connection_uploads_max),
+        "wait until one of them has ended");
   }
   while (uploads_.size() >= limits.uploads_max) {
     if (displace_one()) continue;
-    return failure(ErrorCode::limit_reached, fmt::format("{} uploads are open; {} may be (content.uploads)",
-                                                         uploads_.size(), limits.uploads_max));
+    return failure(ErrorCode::limit_reached,
+                   fmt::format("{} uploads are open; {} may be", uploads_.size(), limits.uploads_max),
+                   "wait until some have ended, or raise content.uploads");
   }
   while (stored.stored_bytes + reserved_bytes_ + bytes > limits.total_bytes_max ||
          stored.stored + uploads_.size() >= options_.engine.contents_max) {
     if (displace_one()) continue;
     return failure(ErrorCode::limit_reached,
                    fmt::format("{} contents of {} bytes are stored, {} are being uploaded; {} more are too many "
-                               "for {} in all (content.total_bytes)",
-                               stored.stored, stored.stored_bytes, reserved_bytes_, bytes, limits.total_bytes_max));
+                               "for {} in all",
+                               stored.stored, stored.stored_bytes, reserved_bytes_, bytes, limits.total_bytes_max),
+                   "have the messages settled that refer to contents, or raise content.total_bytes");
   }
   return {};
 }
@@ -227,7 +237,8 @@ void ContentDesk::expire(std::int64_t now) {
 }
 
 void ContentDesk::give_up(std::map<Place, Upload>::iterator upload, std::string why) {
-  answers_.refuse(upload->first.first, upload->first.second, {ErrorCode::timed_out, std::move(why)});
+  answers_.refuse(upload->first.first, upload->first.second,
+                  {ErrorCode::timed_out, std::move(why), "begin it again, without pauses between its parts"});
   ++counters_.expired;
   drop(upload);
 }
@@ -236,7 +247,7 @@ void ContentDesk::give_up(std::map<Place, Upload>::iterator upload, std::string 
 
 Result<void> ContentDesk::stat(SessionId session, std::uint32_t request, const ContentHash& hash) {
   const auto bytes = ask(hash);
-  if (!bytes) return failure(ErrorCode::not_found, fmt::format("no content {} is stored here", hash.text()));
+  if (!bytes) return std::unexpected(not_stored(hash));
   answers_.done(session, request, bytes_of(*bytes));
   return {};
 }
@@ -244,7 +255,7 @@ Result<void> ContentDesk::stat(SessionId session, std::uint32_t request, const C
 Result<void> ContentDesk::read(SessionId session, std::uint32_t request, const ContentHash& hash, std::uint64_t offset,
                                std::uint64_t bytes) {
   const auto size = ask(hash);
-  if (!size) return failure(ErrorCode::not_found, fmt::format("no content {} is stored here", hash.text()));
+  if (!size) return std::unexpected(not_stored(hash));
   if (bytes == 0 || bytes > kContentPartBytesMax || offset > *size) {
     return failure(ErrorCode::out_of_range, fmt::format("{} bytes from {} on of {}; 1 to {} from 0 to {} are possible",
                                                         bytes, offset, *size, kContentPartBytesMax, *size));

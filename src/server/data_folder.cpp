@@ -60,7 +60,8 @@ Result<std::uint32_t> shards_of(Disk& data) {
   if (read.ec != std::errc{} || shards == 0 || shards > kShardsMax) {
     return failure(
         ErrorCode::damaged,
-        fmt::format("the file `{}` of the data folder does not say how many shards it was made for", kShardsFile));
+        fmt::format("the file `{}` of the data folder does not say how many shards it was made for", kShardsFile),
+        "restore it from the same backup as the rest");
   }
   return shards;
 }
@@ -91,11 +92,9 @@ Result<void> check_journals(const std::string& data, std::uint32_t shards) {
     const auto there = disk ? has_journal(**disk) : Result<bool>(false);
     if (!there) return std::unexpected(there.error());
     if (*there) continue;
-    return failure(
-        ErrorCode::damaged,
-        fmt::format("there is no journal in {}, and the data folder was made for {} shards: restore it from the "
-                    "same backup as the rest",
-                    folder, shards));
+    return failure(ErrorCode::damaged,
+                   fmt::format("there is no journal in {}, and the data folder was made for {} shards", folder, shards),
+                   "restore it from the same backup as the rest");
   }
   return {};
 }

@@ -140,7 +140,8 @@ void Reactor::on_deadline(Connection& connection) {
       break;
     case Connection::State::greeting:
       say_goodbye(connection, {ErrorCode::timed_out,
-                               fmt::format("no HELLO within {} ms (login.timeout)", options_.login.timeout_ms)});
+                               fmt::format("no HELLO within {} ms (login.timeout)", options_.login.timeout_ms),
+                               "say HELLO as the first thing"});
       break;
     case Connection::State::open:
       if (!connection.events_held) {  // mail waits for whoever reads it, however slowly
@@ -211,9 +212,10 @@ void Reactor::welcome(Connection& connection, std::uint32_t request, std::string
 
 void Reactor::say_goodbye(Connection& connection, const Error& error) {
   const auto code = static_cast<std::uint16_t>(error.code);
-  auto* const at = extend(connection, Opcode::goodbye, 0, 0, sizeof code + error.text.size());
+  const auto text = joined_text(error);
+  auto* const at = extend(connection, Opcode::goodbye, 0, 0, sizeof code + text.size());
   store(at, code);
-  std::memcpy(at + sizeof code, error.text.data(), error.text.size());
+  std::memcpy(at + sizeof code, text.data(), text.size());
   end_session(connection);
   deadlines_.set(connection, now_ + kEndingMs);
 }

@@ -228,7 +228,8 @@ void Reactor::outcomes(SessionId session, std::uint32_t request, std::span<const
       body.append(as_text(bytes_of(*outcome)));
       continue;
     }
-    const auto text = std::string_view(outcome.error().text).substr(0, kTextBytesMax);
+    auto text = joined_text(outcome.error());
+    if (text.size() > kTextBytesMax) text.resize(kTextBytesMax);
     const auto bytes = static_cast<std::uint16_t>(text.size());
     body.append(as_text(bytes_of(bytes))).append(text);
   }
@@ -245,7 +246,7 @@ void Reactor::settled(SessionId session, std::uint32_t request, std::uint32_t se
 void Reactor::refuse(SessionId session, std::uint32_t request, const Error& error) {
   if (switch_) switch_->note_refusal();
   const auto code = static_cast<std::uint16_t>(error.code);
-  answer(session, Opcode::error, request, {bytes_of(code), as_bytes(error.text)});
+  answer(session, Opcode::error, request, {bytes_of(code), as_bytes(joined_text(error))});
 }
 
 void Reactor::lagged(SessionId session, std::uint32_t request, std::uint32_t count) {

@@ -155,11 +155,9 @@ Server::~Server() {
 
 Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   if (options.token.empty() && !is_loopback(options.host)) {
-    return failure(
-        ErrorCode::not_permitted,
-        fmt::format("{} can be reached from other machines, and no token is set: set FOLKMOOT_TOKEN (or `token` in the "
-                    "configuration file), or listen on 127.0.0.1",
-                    options.host));
+    return failure(ErrorCode::not_permitted,
+                   fmt::format("{} can be reached from other machines, and no token is set", options.host),
+                   "set FOLKMOOT_TOKEN (or `token` in the configuration file), or listen on 127.0.0.1");
   }
   auto lock = FolderLock::take(options.data);
   if (!lock) return std::unexpected(lock.error());

@@ -17,13 +17,6 @@ DONE, FAILED, USAGE, NOTHING, TIMED_OUT, UNREACHABLE = range(6)
 
 
 @pytest.fixture
-def server(tmp_path):
-    with_server = Server(tmp_path / "data")
-    yield with_server
-    with_server.kill9()
-
-
-@pytest.fixture
 def home(tmp_path):
     """A user of this machine."""
     return {"XDG_STATE_HOME": str(tmp_path / "state")}
@@ -355,7 +348,7 @@ def test_every_command_has_help_by_either_word_and_json(path):
     if path == ["help"]:
         return
     assert run("help", *path).stdout == shown.stdout
-    assert "--json" in shown.stdout or path == ["reply"], path
+    assert "--json" in shown.stdout, path
     assert "Example:" in shown.stdout
 
 
@@ -446,3 +439,56 @@ def test_a_server_says_in_json_where_it_listens(tmp_path):
     finally:
         serving.terminate()
         assert serving.wait(20) == 0
+
+
+# -- reply, started from time to time
+
+
+def test_reply_once_answers_one_message_and_ends(server):
+    assert server.cli("reply", "bob", "--exec", "wc -c", "--once").returncode == NOTHING
+    ids = [send(server, "--as", "alice", "send", "bob", content) for content in ("one", "three")]
+    once = server.cli("reply", "bob", "--exec", "wc -c", "--once", "--wait", "5s", "--json")
+    assert once.returncode == DONE and json.loads(once.stdout) == {"id": ids[0], "from": "alice", "type": "task", "outcome": "answered"}, once
+    assert [state(server, id) for id in ids] == ["acknowledged", "queued"]
+    answer = json.loads(server.cli("recv", "alice", "--wait", "5s", "--json").stdout)
+    assert answer["content"].strip() == "3" and answer["cause"] == ids[0]
+
+
+def test_reply_once_waits_only_if_it_is_told_to(server):
+    began = time.monotonic()
+    assert server.cli("reply", "bob", "--exec", "cat", "--once", "--wait", "1s").returncode == NOTHING
+    assert time.monotonic() - began >= 1
+    assert server.cli("reply", "bob", "--exec", "cat", "--wait", "1s").returncode == USAGE
+    assert server.cli("reply", "bob", "--exec", "cat", "--once", "--until-empty").returncode == USAGE
+
+
+def test_reply_once_says_if_the_command_failed(server):
+    id = send(server, "send", "bob", "x", "--retry", "attempts=5,initial=1h")
+    once = server.cli("reply", "bob", "--exec", "echo no >&2; exit 3", "--once", "--wait", "5s", "--json")
+    assert once.returncode == FAILED and json.loads(once.stdout)["outcome"] == "failed" and "no" in once.stderr
+    assert state(server, id) == "scheduled"  # for its next attempt
+
+
+@pytest.mark.parametrize("parallel", ["1", "4"])
+def test_reply_until_empty_answers_all_there_are_and_ends(server, parallel):
+    assert server.cli("reply", "bob", "--exec", "cat", "--until-empty").returncode == DONE
+    for i in range(20):
+        send(server, "--as", "alice", "send", "bob", f"message {i}")
+    emptied = server.cli("reply", "bob", "--exec", "cat", "--until-empty", "--parallel", parallel, "--json", "--wait", "500ms")
+    assert emptied.returncode == DONE and len(emptied.stdout.splitlines()) == 20, emptied
+    got = [server.cli("recv", "alice", "--wait", "5s", "--raw").stdout for _ in range(20)]
+    assert sorted(got) == sorted(f"message {i}" for i in range(20))
+    assert server.cli("recv", "bob").returncode == NOTHING
+
+
+def test_reply_until_empty_goes_on_behind_what_fails(server):
+    bad, good = send(server, "send", "bob", "bad", "--retry", "attempts=2,initial=0"), send(server, "send", "bob", "good")
+    emptied = server.cli("reply", "bob", "--exec", "grep -q good", "--until-empty", "--wait", "500ms")
+    assert emptied.returncode == FAILED
+    assert (state(server, bad), state(server, good)) == ("dead", "acknowledged")
+
+
+def test_reply_tells_an_unreachable_server(server):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = f"127.0.0.1:{free.getsockname()[1]}"
+    assert run("--server", nobody, "reply", "bob", "--exec", "cat", "--once").returncode == UNREACHABLE

@@ -50,7 +50,7 @@ def test_a_page_whose_name_points_here_gets_nothing(server, mail, name):
                      request("GET", TAKE, *fields, host=host, version="1.0")):
             answer = ask(server, text)
             assert answer.status == 421, text
-            assert name.lower() in answer.json()["error"] and "http.hosts" in answer.json()["error"]
+            assert name.lower() in answer.json()["error"] and "http.hosts" in answer.json()["advice"]
 
 
 def test_the_server_is_known_by_its_addresses_and_localhost(server):

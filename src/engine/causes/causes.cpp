@@ -135,7 +135,8 @@ Result<void> Causes::pass_guards(std::uint32_t sender, std::uint32_t mailbox, co
                                                                .at = run_.now(),
                                                                .chain = {lineage.hops, as_bytes(lineage.chain)}}));
   }
-  return failure(ErrorCode::limit_reached, fmt::format("a limit on loops stops it: {}", verdict));
+  return failure(ErrorCode::limit_reached, fmt::format("a limit on loops stops it: {}", verdict),
+                 "answer only what needs an answer; docs/delivery.md has the limits");
 }
 
 // A message without a trace context of its own goes on with that of its cause.
@@ -225,7 +226,7 @@ std::optional<ConversationSums> Causes::conversation(std::string_view name) cons
 
 Result<void> Causes::enter(const Fact& fact) {
   ConversationFact said;
-  if (!read_fact(fact.body, said) || !is_name(as_text(fact.body.subspan(sizeof said))))
+  if (!read_fact(fact.body, said) || !was_name(as_text(fact.body.subspan(sizeof said))))
     return cannot_be(fact.kind, "names no conversation");
   ledger_.retain(fact.place);
   put(as_text(fact.body.subspan(sizeof said)), said, fact.place);

@@ -66,7 +66,8 @@ Result<void> Publishing::find_mailbox(Session& session, Prepared& prepared) {
   // Only find_route() sends to a name of the server's.
   if (to.front() == '$' && prepared.doom != DeadReason::no_route) {
     return failure(ErrorCode::invalid_name,
-                   fmt::format("`{}` is not a mailbox name: those that begin with $ are the server's", to));
+                   fmt::format("`{}` is not a mailbox name: those that begin with $ are the server's", to),
+                   "give a name that begins otherwise");
   }
   prepared.mailbox = to_.names.find(to, session.last_mailbox);
   if (prepared.mailbox != 0) return {};

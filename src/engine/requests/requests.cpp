@@ -274,7 +274,9 @@ void Requests::due(const Timer& timer) {
   const auto asked = requests_[slot];
   if (asked.in_memory) tell_holder(asked);  // nobody has it: it expires in this instant
   end(slot);
-  to_.replies.refuse({asked.session, asked.request}, {ErrorCode::timed_out, "no response in time"});
+  to_.replies.refuse({asked.session, asked.request},
+                     {ErrorCode::timed_out, "no response in time",
+                      "see with `folkmoot stats` whether somebody reads that mailbox, or wait longer"});
 }
 
 void Requests::end(std::uint32_t slot) {

@@ -32,13 +32,13 @@ Result<Route> make_route(const RouteCommand& command) {
               .strategy = command.strategy,
               .consumers_only = command.consumers_only,
               .targets = command.targets};
-  if (!is_name(command.name)) return failure(ErrorCode::invalid_name, "the route's name is none");
+  if (!was_name(command.name)) return failure(ErrorCode::invalid_name, "the route's name is none");
   if (command.targets.empty() || command.targets.size() > kRouteTargetsMax) {
     return failure(ErrorCode::out_of_range, fmt::format("a route has {} targets; 1 to {} are possible",
                                                         command.targets.size(), kRouteTargetsMax));
   }
   for (const auto& target : command.targets) {
-    if (!is_name(target.name) || target.name.front() == '@' || target.name.front() == '$') {
+    if (!was_name(target.name) || target.name.front() == '@' || target.name.front() == '$') {
       return failure(ErrorCode::invalid_name,
                      fmt::format("`{}` is not a mailbox name", is_name(target.name) ? target.name : "(unprintable)"));
     }
@@ -218,7 +218,8 @@ std::size_t Routes::choose(Route& route, const std::vector<Candidate>& able, con
 Result<void> Routes::find_route(Prepared& prepared) {
   const auto& message = *prepared.message;
   if (routes_.empty())
-    return failure(ErrorCode::no_recipient, "neither `to` nor `topic` is given, and there is no route");
+    return failure(ErrorCode::no_recipient, "neither `to` nor `topic` is given, and there is no route",
+                   "give one of them, or make a route (`folkmoot route add`)");
   const FilterInput input(message.envelope, message.content);
   std::string_view to;
   std::vector<Candidate> able;

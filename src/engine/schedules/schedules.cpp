@@ -47,7 +47,7 @@ std::unexpected<Error> wrong(std::string text) { return failure(ErrorCode::inval
 
 Result<Schedule> Schedules::make(const ScheduleCommand& command, const IncomingMessage& message) {
   const auto now = to_.run.now();
-  if (!is_name(command.name)) return failure(ErrorCode::invalid_name, "the schedule's name is none");
+  if (!was_name(command.name)) return failure(ErrorCode::invalid_name, "the schedule's name is none");
   if (command.cron.empty() == (command.every_ms == 0)) return wrong("give exactly one of `every` and `cron`");
   if (command.every_ms != 0 && command.every_ms < kEveryMin)
     return wrong(fmt::format("`every` is {} ms; {} ms is the least", command.every_ms, kEveryMin));

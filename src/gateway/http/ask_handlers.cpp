@@ -7,6 +7,7 @@
 #include "gateway/http/answers.hpp"
 #include "gateway/http/event_stream.hpp"
 #include "gateway/http/routes.hpp"
+#include "gateway/http/trace_context.hpp"
 #include "gateway/json_answers.hpp"
 #include "message/json_mapping.hpp"
 #include "operation/json_codec.hpp"
@@ -181,6 +182,7 @@ asio::awaitable<Answer> ask_as(Exchange& exchange, const StructInfo& body,
   JsonFields fields(*value);
   auto asking = read(fields, exchange.request.agent);
   if (!asking) co_return error_answer(asking.error());
+  give_trace(exchange.request.head, asking->messages);
   AskingHttp under_way(exchange, std::move(*asking));
   co_return co_await under_way.run();
 }
@@ -201,6 +203,7 @@ asio::awaitable<Answer> request_agent(Exchange& exchange) {
   if (!value) co_return error_answer(value.error());
   auto message = read_message(*value, exchange.request.agent);
   if (!message) co_return error_answer(message.error());
+  give_trace(exchange.request.head, {&*message, 1});
   const auto wait_ms = duration_parameter(exchange.request.target, "wait", 0, kWaitMsMax);
   if (!wait_ms) co_return error_answer(wait_ms.error());
   if (!message->mode) message->mode = DeliveryMode::at_most_once;

@@ -123,7 +123,9 @@ asio::awaitable<Answer> carry_out_operation(Exchange& exchange) {
 
 asio::awaitable<Answer> call_by_name(Exchange& exchange) {
   const auto* const operation = find_operation(exchange.parameter);
-  if (operation == nullptr) co_return error_answer({ErrorCode::not_found, no_such_operation(exchange.parameter)});
+  if (operation == nullptr)
+    co_return error_answer({ErrorCode::not_found, no_such_operation(exchange.parameter),
+                            "`folkmoot describe` and GET /openapi.json list them"});
   auto arguments = arguments_of(exchange, *operation, {});
   if (!arguments) co_return error_answer(arguments.error());
   co_return co_await call(exchange, *operation, std::move(*arguments));

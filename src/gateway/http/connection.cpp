@@ -31,8 +31,8 @@ std::string bearer_token(std::string_view authorization) {
              : std::string();
 }
 
-Answer with_status(int status, ErrorCode code, std::string text) {
-  Answer answer = error_answer({code, std::move(text)});
+Answer with_status(int status, ErrorCode code, std::string text, std::string advice = {}) {
+  Answer answer = error_answer({code, std::move(text), std::move(advice)});
   answer.status = status;
   return answer;
 }
@@ -124,24 +124,27 @@ std::optional<Answer> HttpConnection::answer_by_header(const HttpRequest& reques
   const auto& head = request.head;
   if (!target) return error_answer(target.error());
   if (!is_unix_ && head.authority && !is_own_host(context_.options, *head.authority, own_address_)) {
-    return with_status(
-        421, ErrorCode::not_permitted,
-        fmt::format("this server is not known as {}; http.hosts says which names it has", head.authority->host));
+    return with_status(421, ErrorCode::not_permitted,
+                       fmt::format("this server is not known as {}", head.authority->host),
+                       "if that is a name of its, put it into http.hosts");
   }
   const bool is_safe = head.method == "GET" || head.method == "HEAD" || head.method == "OPTIONS";
   const bool acts = !is_safe || (match.route && match.route->takes);
   if (const auto why = refuse_page(context_.options, head, acts)) return error_answer(*why);
   if (std::ranges::find(kMethods, head.method) == std::end(kMethods)) {
-    return with_status(501, ErrorCode::unknown_opcode, fmt::format("there is no method {} here", head.method));
+    return with_status(501, ErrorCode::unknown_opcode, fmt::format("there is no method {} here", head.method),
+                       "use GET, HEAD, POST, PUT or DELETE; GET /openapi.json says where");
   }
   if (head.target == "*") return preflight_answer(request, kMethodsServed);
   if (!match.route && match.allowed.empty()) {
-    return error_answer({ErrorCode::not_found, fmt::format("there is nothing at {}", head.target.substr(0, 200))});
+    return error_answer({ErrorCode::not_found, fmt::format("there is nothing at {}", head.target.substr(0, 200)),
+                         "GET /openapi.json lists all addresses"});
   }
   if (head.method == "OPTIONS") return preflight_answer(request, match.allowed);
   if (!match.route) {
     auto answer = with_status(405, ErrorCode::unknown_opcode,
-                              fmt::format("{} is not for this address; it takes {}", head.method, match.allowed));
+                              fmt::format("{} is not for this address; it takes {}", head.method, match.allowed),
+                              "GET /openapi.json says what each address takes");
     answer.headers.emplace_back("Allow", match.allowed);
     return answer;
   }
@@ -156,8 +159,9 @@ std::optional<Answer> HttpConnection::answer_by_header(const HttpRequest& reques
   }
   const auto bytes_max = context_.options.body_bytes_max;
   if (!match.route->is_streamed && head.content_length.value_or(0) > bytes_max) {
-    return error_answer(
-        {ErrorCode::content_too_large, fmt::format("the request's body is longer than {} bytes", bytes_max)});
+    return error_answer({ErrorCode::content_too_large,
+                         fmt::format("the request's body is longer than {} bytes", bytes_max),
+                         "send fewer messages at once, and large contents to POST /api/content"});
   }
   if (head.count("ce-specversion") > 0) {
     return error_answer({ErrorCode::invalid_field,
@@ -182,7 +186,8 @@ Answer HttpConnection::preflight_answer(const HttpRequest& request, std::string_
   Answer answer{.status = 204, .body = {}, .content_type = {}, .headers = {{"Allow", std::string(allowed)}}};
   if (!allowed_origin(context_.options, request.head.field("origin")).empty()) {
     answer.headers.emplace_back("Access-Control-Allow-Methods", allowed);
-    answer.headers.emplace_back("Access-Control-Allow-Headers", "Authorization, Content-Type, Range, X-Agent");
+    answer.headers.emplace_back("Access-Control-Allow-Headers",
+                                "Authorization, Content-Type, Range, X-Agent, traceparent, tracestate");
     answer.headers.emplace_back("Access-Control-Max-Age", "86400");
   }
   return answer;

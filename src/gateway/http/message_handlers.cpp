@@ -7,6 +7,7 @@
 #include "gateway/http/answers.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/http/shapes.hpp"
+#include "gateway/http/trace_context.hpp"
 #include "gateway/json_answers.hpp"
 #include "gateway/json_messages.hpp"
 #include "message/json_fields.hpp"
@@ -27,8 +28,9 @@ constexpr std::uint32_t kReceiveDefault = 10;
 // -- POST /api/messages
 
 asio::awaitable<Answer> publish_one(Exchange& exchange, JsonElement value) {
-  const auto message = read_message(value, exchange.request.agent);
+  auto message = read_message(value, exchange.request.agent);
   if (!message) co_return error_answer(message.error());
+  give_trace(exchange.request.head, {&*message, 1});
   const auto request = exchange.link.number();
   std::string frames;
   if (auto done = append_publish(frames, request, *message); !done) co_return error_answer(done.error());
@@ -44,12 +46,16 @@ Result<std::string> batch_frame(Exchange& exchange, std::uint32_t request, JsonE
   std::string frames;
   if (!atomic) {
     auto messages = read_each(array, agent);
+    for (auto& message : messages) {
+      if (message) give_trace(exchange.request.head, {&*message, 1});
+    }
     if (auto done = append_publish_each(frames, request, messages); !done) return std::unexpected(done.error());
     refused = refused_here(messages);
     return frames;
   }
-  const auto messages = read_messages(array, "message", agent);
+  auto messages = read_messages(array, "message", agent);
   if (!messages) return std::unexpected(messages.error());
+  give_trace(exchange.request.head, *messages);
   if (auto done = append_publish_batch(frames, request, *messages, kFlagAtomic); !done)
     return std::unexpected(done.error());
   return frames;
@@ -287,8 +293,9 @@ asio::awaitable<Answer> complete_message(Exchange& exchange) {
   const auto given = fields.find("outputs");
   if (given && !given->is_array()) fields.refuse(ErrorCode::invalid_field, "`outputs` must be an array of messages");
   if (auto good = fields.result(); !good) co_return error_answer(good.error());
-  const auto outputs = given ? read_messages(*given, "output", exchange.request.agent) : std::vector<Message>{};
+  auto outputs = given ? read_messages(*given, "output", exchange.request.agent) : std::vector<Message>{};
   if (!outputs) co_return error_answer(outputs.error());
+  give_trace(exchange.request.head, *outputs);
   const auto request = exchange.link.number();
   std::string frames;
   if (auto done = append_complete(frames, request, lease, *outputs); !done) co_return error_answer(done.error());
@@ -352,8 +359,9 @@ asio::awaitable<Answer> show_receipt(Exchange& exchange) {
   const auto receipts = read_receipts(frame->body);
   if (!receipts) co_return error_answer(receipts.error());
   if (receipts->empty() || receipts->front().state == ReceiptState::unknown) {
-    co_return error_answer(
-        {ErrorCode::not_found, fmt::format("message {} is not known here, or was settled too long ago", id->text())});
+    co_return error_answer({ErrorCode::not_found,
+                            fmt::format("message {} is not known here, or was settled too long ago", id->text()),
+                            "look at the id, and whether this is the server that it was sent to"});
   }
   std::string body;
   JsonWriter json(body);

@@ -67,13 +67,13 @@ bool is_own_host(const GatewayOptions& options, const Authority& authority, std:
 std::optional<Error> refuse_page(const GatewayOptions& options, const RequestHead& head, bool acts) {
   if (const auto origin = head.field("origin"); !origin.empty()) {
     if (!allowed_origin(options, origin).empty() || is_own_page(head, origin)) return std::nullopt;
-    return Error{ErrorCode::not_permitted,
-                 fmt::format("pages of {} may not use this server; see http.cors_origins", origin)};
+    return Error{ErrorCode::not_permitted, fmt::format("pages of {} may not use this server", origin),
+                 "if they should, name that origin in http.cors_origins"};
   }
   if (!acts || !comes_from_foreign_page(head)) return std::nullopt;
   return Error{ErrorCode::not_permitted,
-               "a browser seems to ask for a page of another server, which may not take or change anything here; "
-               "clients that are none may say X-Agent"};
+               "a browser seems to ask for a page of another server, which may not take or change anything here",
+               "a client that is no browser may say X-Agent; a page that should may be named in http.cors_origins"};
 }
 
 std::string own_address(int socket) {

@@ -112,9 +112,10 @@ asio::awaitable<bool> RequestReader::read_body(std::string& body, std::size_t by
       co_return false;
     }
     if (body.size() > bytes_max) {
-      why = {.status = 413,
-             .error = {ErrorCode::content_too_large,
-                       fmt::format("the request's body is longer than {} bytes", bytes_max)}};
+      why = {
+          .status = 413,
+          .error = {ErrorCode::content_too_large, fmt::format("the request's body is longer than {} bytes", bytes_max),
+                    "send fewer messages at once, and large contents to POST /api/content"}};
       co_return false;
     }
     if (body_.is_done()) co_return true;

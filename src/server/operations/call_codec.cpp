@@ -33,7 +33,8 @@ Result<ReadCall> read_call(Bytes body) {
   });
   if (!read) return std::unexpected(read.error());
   ReadCall call{.operation = find_operation(name)};
-  if (call.operation == nullptr) return failure(ErrorCode::not_found, no_such_operation(name));
+  if (call.operation == nullptr)
+    return failure(ErrorCode::not_found, no_such_operation(name), "`folkmoot describe` lists them");
   call.arguments = call.operation->arguments->make();
   if (auto done = read_json(*call.operation->arguments, call.arguments.get(), text); !done)
     return std::unexpected(done.error());

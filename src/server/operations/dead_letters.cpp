@@ -104,7 +104,8 @@ Result<Changes> read_changes(const Call& call, const JsonText& changes) {
     const auto most = call.reactor.options().content_bytes_max;
     if (out.content->size() > most) {
       return failure(ErrorCode::content_too_large,
-                     fmt::format("the content has {} bytes; {} are the most", out.content->size(), most));
+                     fmt::format("the content has {} bytes; {} are the most", out.content->size(), most),
+                     "store it first and refer to it (docs/content.md), or raise max_content_bytes");
     }
   }
   if (auto done = encode_envelope(*message, out.envelope); !done) return std::unexpected(done.error());
@@ -158,7 +159,9 @@ Result<void> carry_out(const Call& call, const ShowDead& arguments) {
       return false;
     });
   }
-  if (!out) return failure(ErrorCode::not_found, fmt::format("no dead letter has the id {}", arguments.id.text()));
+  if (!out)
+    return failure(ErrorCode::not_found, fmt::format("no dead letter has the id {}", arguments.id.text()),
+                   "`folkmoot dead list` lists them; one that was sent again has a new id");
   out->attempts = attempts_of(call.engine, arguments.id);
   return call.answer(*out);
 }

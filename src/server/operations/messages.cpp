@@ -23,7 +23,8 @@ Result<void> carry_out(const Call& call, const CancelMessage& arguments) {
 Result<void> carry_out(const Call& call, const ShowAttempts& arguments) {
   if (call.engine.receipt(arguments.id).state == ReceiptState::unknown) {
     return failure(ErrorCode::not_found,
-                   fmt::format("message {} is not known here, or was settled too long ago", arguments.id.text()));
+                   fmt::format("message {} is not known here, or was settled too long ago", arguments.id.text()),
+                   "look at the id, and whether this is the server that it was sent to");
   }
   return call.answer(MessageAttempts{.id = arguments.id, .attempts = attempts_of(call.engine, arguments.id)});
 }

@@ -1,5 +1,6 @@
 #include <ranges>
 
+#include "base/utf8.hpp"
 #include "server/operations/call.hpp"
 
 namespace folkmoot {
@@ -14,8 +15,12 @@ Result<void> carry_out(const Call& call, const SetRoute& arguments) {
                        .strategy = static_cast<Strategy>(arguments.strategy),
                        .hash_on = arguments.hash_on,
                        .consumers_only = arguments.consumers_only};
-  for (const auto& target : arguments.targets)
+  bool is_safe = !has_c1(arguments.name);
+  for (const auto& target : arguments.targets) {
     command.targets.push_back({.name = target.name, .weight = target.weight});
+    is_safe = is_safe && !has_c1(target.name);
+  }
+  if (!is_safe) return failure(ErrorCode::invalid_name, "a name holds a control character (U+0080-009F)");
   call.engine.set_route(call.session, call.request, command);
   return {};
 }

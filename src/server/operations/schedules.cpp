@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/utf8.hpp"
 #include "operation/json_codec.hpp"
 #include "server/operations/call.hpp"
 
@@ -17,12 +18,15 @@ Result<void> carry_out(const Call& call, const SetSchedule& arguments) {
   const auto most = call.reactor.options().content_bytes_max;
   if (message.content.size() > most) {
     return failure(ErrorCode::content_too_large,
-                   fmt::format("the content has {} bytes; {} are the most", message.content.size(), most));
+                   fmt::format("the content has {} bytes; {} are the most", message.content.size(), most),
+                   "store it first and refer to it (docs/content.md), or raise max_content_bytes");
   }
   std::string envelope;
   if (auto done = encode_envelope(message, envelope); !done) return done;
   IncomingMessage incoming{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(message.content)};
   if (auto done = read_routing(incoming.envelope, incoming.routing); !done) return done;
+  if (incoming.routing.has_c1 || has_c1(arguments.name))
+    return failure(ErrorCode::invalid_name, "a name holds a control character (U+0080-009F)");
   call.engine.set_schedule(call.session, call.request, command, incoming);
   return {};
 }

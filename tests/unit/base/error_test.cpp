@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <fstream>
 #include <map>
 #include <set>
@@ -23,7 +24,7 @@ constexpr Row kRows[] = {
 #undef FOLKMOOT_ERROR
 };
 
-TEST(ErrorCatalogue, GivesEveryCodeAWordAStatusAndAdvice) {
+TEST(ErrorCatalogue, GivesEveryCodeAWordAndAStatus) {
   std::set<int> numbers;
   std::set<std::string_view> words;
   for (const auto& row : kRows) {
@@ -32,7 +33,7 @@ TEST(ErrorCatalogue, GivesEveryCodeAWordAStatusAndAdvice) {
     EXPECT_TRUE(words.insert(row.word).second) << row.word;
     EXPECT_EQ(name(code), row.word);
     EXPECT_EQ(http_status(code), row.http);
-    EXPECT_FALSE(advice(code).empty());
+    EXPECT_EQ(advice(code), row.advice);
     EXPECT_GE(row.http, 400);
     EXPECT_LT(row.http, 600);
   }
@@ -52,7 +53,8 @@ TEST(ErrorCatalogue, IsTheTableOfTheProtocolPage) {
   std::vector<std::string> expected;
   for (const auto& row : kRows) {
     std::ostringstream line;
-    line << "| " << row.number << " | `" << row.word << "` | " << row.http << " | " << row.advice << " |";
+    line << "| " << row.number << " | `" << row.word << "` | " << row.http << " | "
+         << (row.advice.empty() ? "depends: the error says" : row.advice) << " |";
     expected.push_back(line.str());
   }
   EXPECT_EQ(shown, expected);
@@ -62,6 +64,31 @@ TEST(Error, DescribesItselfWithCodeTextAndAdvice) {
   const Error error{ErrorCode::mailbox_full, "mailbox analyst is full (10 of 10 waiting)"};
   EXPECT_EQ(error.describe(),
             "mailbox_full: mailbox analyst is full (10 of 10 waiting). " + std::string(advice(error.code)));
+}
+
+TEST(Error, GivesTheAdviceOfItsSituationBeforeThatOfItsCode) {
+  const Error error{ErrorCode::mailbox_full, "mailbox analyst is full", "have somebody read it"};
+  EXPECT_EQ(error.describe(), "mailbox_full: mailbox analyst is full. have somebody read it");
+  EXPECT_EQ((Error{ErrorCode::cancelled, "the client was closed"}).describe(), "cancelled: the client was closed");
+}
+
+TEST(Error, CrossesTheWireAsOneTextWithItsAdvice) {
+  for (const auto& error :
+       {Error{ErrorCode::in_use, "in use", "stop it"}, Error{ErrorCode::in_use, "in use"}, Error{}}) {
+    const auto there = split_text(error.code, joined_text(error));
+    EXPECT_EQ(there.code, error.code);
+    EXPECT_EQ(there.text, error.text);
+    EXPECT_EQ(there.advice, error.advice);
+  }
+}
+
+TEST(Error, OfTheSystemSaysItsReasonAndWhatToDoAboutIt) {
+  const auto denied = system_error(ErrorCode::io_error, "opening x", EACCES);
+  EXPECT_EQ(denied.text, "opening x: Permission denied");
+  EXPECT_NE(denied.advice.find("ls -ld"), std::string::npos);
+  EXPECT_EQ(within("`data`", denied).text, "`data`: opening x: Permission denied");
+  EXPECT_EQ(within("`data`", denied).advice, denied.advice);
+  EXPECT_EQ(system_error(ErrorCode::io_error, "waiting", EINTR).advice, "");
 }
 
 }  // namespace
