@@ -109,6 +109,7 @@ enum class Role : std::uint8_t {
   limit,          // how many it may be at most, over all shards; Where::in_turns
   after,          // where a listing goes on; Where::in_turns
   next,           // of an answer: where the next page goes on; nil at the end
+  follow,         // a list of ids. Of an answer: what the operation is asked for next; of arguments: where they go
   count,          // of an answer: how many they are, as `limit` counts; of a list: its length
   shorthand,      // text in the place of the object stands for this field
 };
@@ -309,6 +310,7 @@ enum class Where : std::uint8_t {
   by_field,  // the one that a field with a role shard_by_... names
   all,       // each of them; their answers are merged
   in_turns,  // one after the other, until there are as many as `limit` says
+  chained,   // one after the other, each for all ids (Role::follow) that another has met, until there are no more
 };
 
 /// How an answer is written on the native protocol.

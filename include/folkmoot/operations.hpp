@@ -10,3 +10,4 @@
 #include "folkmoot/operation/route.hpp"         // IWYU pragma: export
 #include "folkmoot/operation/schedule.hpp"      // IWYU pragma: export
 #include "folkmoot/operation/stats.hpp"         // IWYU pragma: export
+#include "folkmoot/operation/trace.hpp"         // IWYU pragma: export

@@ -44,6 +44,8 @@ void call(const Options& options) {
   for (const auto& pair : options.fields) set_field(*operation, arguments.get(), pair);
   Session session;
   const auto answer = value(session->carry_out(*operation, arguments.get()));
+  if (operation->layout == Layout::confirm)
+    return print_line(cli::to_json(*static_cast<const PublishReceipt*>(answer.get())));
   std::string out;
   JsonWriter writer(out);
   write_json(writer, *operation->answer, answer.get(), Sparse::as_described);

@@ -67,6 +67,8 @@ void add_receipts(App& app);
 void add_stats(App& app);
 void add_mailbox(App& app);
 void add_connections(App& app);
+void add_trace(App& app);
+void add_tail(App& app);
 void add_command(App& app);
 void add_cancel(App& app);
 void add_dead(App& app);

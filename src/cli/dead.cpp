@@ -167,7 +167,11 @@ void add_resubmit(App& dead) {
   add_filter(*command, *options);
   command->add_flag("--all", options->all, "All of them, without a condition");
   command->add_option("--to", options->to, "To this mailbox instead")->type_name("AGENT");
-  command->add_option("--set", options->set, "With this field changed, such as priority=1; may be given several times")
+  command
+      ->add_option("--set", options->set,
+                   "With this field changed, such as priority=1, or one within: content.topic=x, metadata.try=2; may "
+                   "be given several "
+                   "times")
       ->type_name("FIELD=VALUE")
       ->expected(1)
       ->take_all();

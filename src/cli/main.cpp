@@ -39,6 +39,8 @@ constexpr Command kCommands[] = {
     {"stats", add_stats},
     {"mailbox", add_mailbox},
     {"connections", add_connections},
+    {"trace", add_trace},
+    {"tail", add_tail},
     {"command", add_command},
     {"cancel", add_cancel},
     {"dead", add_dead},

@@ -9,6 +9,7 @@
 #include "base/duration.hpp"
 #include "cli/terminal.hpp"
 #include "folkmoot/failure.hpp"
+#include "gateway/json_answers.hpp"
 #include "message/json_mapping.hpp"
 #include "message/json_text.hpp"
 
@@ -90,16 +91,19 @@ std::string describe(const PublishReceipt& receipt, const Message& message) {
                      format_duration_ms(receipt.last_read_age->count()));
 }
 
+// In the words of the doors that speak JSON.
 std::string to_json(const PublishReceipt& receipt) {
   std::string out;
   JsonWriter writer(out);
-  writer.begin_object()
-      .field("id", receipt.id.text())
-      .field("unread", receipt.unread)
-      .field("outcome", name(receipt.outcome));
-  writer.key("last_read_age_ms");
-  receipt.last_read_age ? writer.value(receipt.last_read_age->count()) : writer.value(nullptr);
-  if (receipt.outcome == Outcome::duplicate) writer.field("state", name(receipt.state));
+  writer.begin_object();
+  append_confirm_fields(
+      writer,
+      {.id = receipt.id,
+       .count = receipt.unread,
+       .outcome = static_cast<PublishOutcome>(receipt.outcome),
+       .state = static_cast<ReceiptState>(receipt.state),
+       .zero = {},
+       .age_ms = receipt.last_read_age ? static_cast<std::uint64_t>(receipt.last_read_age->count()) : kNeverRead});
   writer.end_object();
   return out;
 }

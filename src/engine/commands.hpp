@@ -57,6 +57,7 @@ struct DeadQuery {
 struct Resubmission {
   Bytes changes{};  // an envelope with the fields that change (`to` among them); empty: none
   std::optional<Bytes> content{};
+  std::function<Result<void>(Message& envelope, std::string& content)> edit{};  // of the message itself; empty: none
 };
 
 /// Many dead letters sent again.

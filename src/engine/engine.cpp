@@ -26,6 +26,8 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
       replies_(effects, counters_),
       outputs_(ledger_, names_, stamper_, transient_),
       attempts_(ledger_),
+      trail_(ledger_, options.receipts_max),
+      tap_(run_),
       contents_(options_, run_, ledger_, agenda_, effects, counters_),
       routes_(options_, run_, ledger_, names_, replies_, mailroom_),
       causes_(options_, run_, ledger_, names_, mailroom_, topics_, effects, counters_),
@@ -33,13 +35,13 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
       topics_(options_, {run_, names_, sessions_, stamper_, replies_, causes_, contents_, effects, counters_}),
       requests_(options_, {run_, agenda_, names_, sessions_, serials_, stamper_, transient_, replies_, causes_,
                            contents_, mailroom_, mailroom_, effects, counters_}),
-      dead_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, outputs_, attempts_, contents_,
-                       mailroom_, mailroom_, topics_, effects, counters_}),
+      dead_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, outputs_, attempts_, trail_,
+                       contents_, mailroom_, mailroom_, topics_, effects, counters_}),
       schedules_(options_, {run_, ledger_, agenda_, names_, replies_, outputs_, contents_, mailroom_, topics_, effects,
                             counters_}),
-      mailroom_({options_, run_,       ledger_,  agenda_,   names_,    sessions_, serials_,
-                 stamper_, transient_, replies_, outputs_,  attempts_, causes_,   contents_,
-                 routes_,  dead_,      topics_,  requests_, effects,   counters_}),
+      mailroom_({options_,   run_,     ledger_,  agenda_,   names_,  sessions_, serials_, stamper_,
+                 transient_, replies_, outputs_, attempts_, trail_,  tap_,      causes_,  contents_,
+                 routes_,    dead_,    topics_,  requests_, effects, counters_}),
       waiters_(mailroom_.dispatch()) {
   assign();
 }
@@ -58,6 +60,7 @@ void Engine::assign() {
   facts(schedules_, {FactKind::schedule_set, FactKind::schedule_fired, FactKind::schedule_removed});
   facts(routes_, {FactKind::route_set, FactKind::route_removed});
   facts(causes_, {FactKind::conversation_summed});
+  facts(trail_, {FactKind::message_linked});
 
   const auto timers = [this](Part& part, std::initializer_list<TimerKind> kinds) {
     for (const auto kind : kinds) agenda_.assign(kind, part);
@@ -118,6 +121,7 @@ void Engine::stop() {
 
 void Engine::advance(std::int64_t now) {
   run_.advance(now);
+  tap_.tidy();
   while (agenda_.step(run_.now())) {
   }
 }

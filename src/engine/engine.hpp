@@ -135,6 +135,8 @@ class Engine final : Ledger::Resolver {
   bool mailbox_stats(std::string_view name, MailboxStats& out) const { return mailroom_.questions().stats(name, out); }
   const Questions& mailboxes() const { return mailroom_.questions(); }
   SessionView session(SessionId id) const;
+  Trail& trail() { return trail_; }
+  Tap& tap() { return tap_; }
   void each_holder(const std::function<void(const HolderView&)>& each) const { mailroom_.dispatch().each_holder(each); }
   Peeking& peeking() { return mailroom_.peeking(); }
   void each_new_mailbox(const std::function<void(std::string_view name)>& each);
@@ -177,6 +179,8 @@ class Engine final : Ledger::Resolver {
   Replies replies_;
   Outputs outputs_;
   Attempts attempts_;
+  Trail trail_;
+  Tap tap_;
   Contents contents_;
   Routes routes_;
   Causes causes_;

@@ -25,10 +25,11 @@ enum class FactKind : std::uint8_t {
   route_removed = 16,
   conversation_summed = 17,  // what a conversation has cost so far
   mailbox_deleted = 18,
-  mailbox_read = 19,  // when it was last read, as of now and then
+  mailbox_read = 19,    // when it was last read, as of now and then
+  message_linked = 20,  // how one message became another
 };
 
-constexpr std::size_t kFactKinds = 20;  // one above the largest number
+constexpr std::size_t kFactKinds = 21;  // one above the largest number
 
 constexpr std::string_view name(FactKind kind) {
   switch (kind) {
@@ -70,6 +71,8 @@ constexpr std::string_view name(FactKind kind) {
       return "mailbox_deleted";
     case FactKind::mailbox_read:
       return "mailbox_read";
+    case FactKind::message_linked:
+      return "message_linked";
   }
   return "unknown";
 }

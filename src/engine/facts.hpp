@@ -180,6 +180,21 @@ struct MailboxDeletedFact {
 };
 static_assert(sizeof(MailboxDeletedFact) == 8);
 
+/// How one message became another.
+enum class StepKind : std::uint8_t {
+  caused = 0,  // it names the other as its cause
+  resent = 1,  // a dead letter was sent again
+  moved = 2,   // it was carried to another shard
+};
+
+struct MessageLinkedFact {
+  Uuid from{};
+  Uuid next{};
+  StepKind kind{};
+  std::uint8_t zero[7] = {};
+};
+static_assert(sizeof(MessageLinkedFact) == 40);
+
 /// When a mailbox was last read. Noted now and then, and at the end of a run in good order.
 struct MailboxReadFact {
   std::int64_t at = 0;

@@ -17,6 +17,7 @@ struct Consuming {
 /// A RECEIVE got all that it will get.
 struct Received {
   std::uint32_t messages = 0;
+  std::uint32_t ready = 0;  // so many more may be taken now
 };
 /// So many dead letters were sent again, and so many could not be and stay.
 struct Resent {

@@ -18,6 +18,7 @@ struct ConfirmAnswer {
   Outcome outcome = Outcome::queued;
   CopyState state = CopyState::unknown;
   std::optional<std::chrono::milliseconds> last_read_age{};
+  std::string status{};
 
   static constexpr auto fields() {
     return std::array{
@@ -29,6 +30,7 @@ struct ConfirmAnswer {
         field<&ConfirmAnswer::state>(4, "state", "Of a duplicate: where the first one is", {.sparse = true}),
         field<&ConfirmAnswer::last_read_age>(
             5, "last_read_age_ms", "How long ago its agent last retrieved anything; null: never", {.sparse = true}),
+        field<&ConfirmAnswer::status>(6, "status", "In the words of message stores", {.words = kStoreStatuses}),
     };
   }
 };
@@ -51,7 +53,7 @@ struct OneResult {
         field<&OneResult::state>(4, "state", "Of a duplicate: where the first one is", {.sparse = true}),
         field<&OneResult::last_read_age>(5, "last_read_age_ms", "How long ago its agent last retrieved anything",
                                          {.sparse = true}),
-        field<&OneResult::status>(6, "status", "Over HTTP: in the words of message stores",
+        field<&OneResult::status>(6, "status", "In the words of message stores",
                                   {.words = kStoreStatuses, .sparse = true}),
         field<&OneResult::code>(7, "code", "If it was refused: docs/protocol.md, section 10", {.sparse = true}),
         field<&OneResult::error>(8, "error", "What happened, to what", {.sparse = true}),

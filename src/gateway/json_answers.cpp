@@ -10,14 +10,12 @@ void append_confirm_fields(JsonWriter& out, const Confirm& confirm) {
   const bool is_event = confirm.outcome == PublishOutcome::sent;
   out.field("id", confirm.id.text()).field(is_event ? "subscriptions" : "unread", confirm.count);
   out.field("outcome", name(confirm.outcome));
-  if (is_event) return;
-  if (confirm.outcome == PublishOutcome::duplicate) out.field("state", name(confirm.state));
-  out.key("last_read_age_ms");
-  if (confirm.age_ms == kNeverRead) {
-    out.value(nullptr);
-  } else {
-    out.value(confirm.age_ms);
+  if (!is_event) {
+    if (confirm.outcome == PublishOutcome::duplicate) out.field("state", name(confirm.state));
+    out.key("last_read_age_ms");
+    confirm.age_ms == kNeverRead ? out.value(nullptr) : out.value(confirm.age_ms);
   }
+  out.field("status", store_status(confirm));
 }
 
 std::string_view store_status(const Confirm& confirm) {
@@ -41,8 +39,7 @@ RefusedHere refused_here(std::span<const Result<Message>> messages) {
   return refused;
 }
 
-Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status, bool& all_done,
-                                  const RefusedHere& refused) {
+Result<void> append_batch_results(JsonWriter& out, Bytes body, bool& all_done, const RefusedHere& refused) {
   const auto results = read_batch_results(body);
   if (!results) return std::unexpected(results.error());
   auto result = results->begin();
@@ -55,7 +52,6 @@ Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status,
     out.begin_object();
     if (error == nullptr) {
       append_confirm_fields(out, **result);
-      if (with_status) out.field("status", store_status(**result));
     } else {
       all_done = false;
       append_error_fields(out, *error);

@@ -13,7 +13,7 @@
 namespace folkmoot {
 
 /// The fields of a CONFIRM: id, unread (for a topic: subscriptions), outcome, state (of a duplicate's first),
-/// last_read_age_ms (null: never).
+/// last_read_age_ms (null: never), status.
 void append_confirm_fields(JsonWriter& out, const Confirm& confirm);
 /// A CONFIRM in the words of message stores, as store_status().
 std::string_view store_status(const Confirm& confirm);
@@ -21,9 +21,8 @@ std::string_view store_status(const Confirm& confirm);
 using RefusedHere = std::map<std::size_t, Error>;
 RefusedHere refused_here(std::span<const Result<Message>> messages);
 /// The results of a batch, or of a completion's outputs: an array of confirmations and errors, those of `refused` in
-/// their places. `all_done` becomes false for an error. `with_status`: confirmations have one. Errors: malformed.
-Result<void> append_batch_results(JsonWriter& out, Bytes body, bool with_status, bool& all_done,
-                                  const RefusedHere& refused = {});
+/// their places. `all_done` becomes false for an error. Errors: malformed.
+Result<void> append_batch_results(JsonWriter& out, Bytes body, bool& all_done, const RefusedHere& refused = {});
 
 /// The OK of a CALL as JSON text, messages in it made readable. Errors: malformed.
 Result<std::string> call_result(const OperationInfo& operation, Bytes body);

@@ -83,12 +83,18 @@ Result<void> append_ok(JsonWriter& json, Opcode op, Bytes body, bool& all_done, 
   switch (op) {
     case Opcode::publish_batch:
     case Opcode::complete:
-      return append_batch_results(json.key("results"), body, false, all_done, refused);
-    case Opcode::consume:
+      return append_batch_results(json.key("results"), body, all_done, refused);
+    case Opcode::consume: {
+      const auto ready = read_u32(body);
+      if (!ready) return std::unexpected(ready.error());
+      json.field("ready", *ready);
+      return {};
+    }
     case Opcode::receive: {
-      const auto count = read_u32(body);
+      const auto count = read_u32(body), ready = read_u32(body, 4);
       if (!count) return std::unexpected(count.error());
-      json.field(op == Opcode::consume ? "ready" : "count", *count);
+      json.field("count", *count);
+      if (ready && *ready > 0) json.field("more", true);
       return {};
     }
     case Opcode::wait: {

@@ -167,11 +167,12 @@ struct Receive {
   std::uint32_t max = 1;
   std::chrono::milliseconds wait{0}, lease{0};
 
-  static constexpr FrameRow kFrame{.opcode = Opcode::receive,
-                                   .name = "RECEIVE",
-                                   .word = "receive",
-                                   .what = "Takes messages out of a mailbox",
-                                   .answered_by = "DELIVER each, then OK: `u32 count`"};
+  static constexpr FrameRow kFrame{
+      .opcode = Opcode::receive,
+      .name = "RECEIVE",
+      .word = "receive",
+      .what = "Takes messages out of a mailbox",
+      .answered_by = "DELIVER each, then OK: `u32 count, u32 ready`, those that still wait"};
   static constexpr auto fields() {
     return std::array{
         field<&Receive::mailbox>(0, "mailbox", "Whose", {.required = true}),

@@ -265,6 +265,67 @@ class InTurns final : public Gathering {
   std::shared_ptr<void> sum_;
 };
 
+// One shard after the other, each for the ids that it was not asked for yet, until none meets more.
+class Chained final : public Gathering {
+ public:
+  Chained(ReadCall call, std::uint32_t first, std::uint32_t shards) : call_(std::move(call)), asked_(shards) {
+    known_ = ids(Role::follow, *call_.operation->arguments, call_.arguments.get());
+    known_.insert(known_.begin(), call_.id(Role::shard_by_id));
+    asked_[first] = known_.size();
+  }
+
+  void take(std::uint32_t, Bytes body) override {
+    auto part = read_part(operation(), body);
+    if (!part) return Gathering::fail(part.error());
+    for (const auto& id : ids(Role::follow, *operation().answer, part->get())) {
+      if (known_.size() < kKnownMax && std::ranges::find(known_, id) == known_.end()) known_.push_back(id);
+    }
+    if (sum_ == nullptr) {
+      sum_ = std::move(*part);
+    } else {
+      merge(*operation().answer, sum_.get(), part->get());
+    }
+  }
+  void fail(const Error& error) override {
+    if (error.code != ErrorCode::not_found) return Gathering::fail(error);
+    missing_ = error;  // another shard may have met it
+  }
+  const std::optional<Error>& error() const override {
+    const auto& refused = Gathering::error();
+    return refused || sum_ != nullptr ? refused : missing_;
+  }
+  std::optional<Next> next() override {
+    if (Gathering::error()) return std::nullopt;
+    for (std::uint32_t shard = 0; shard < asked_.size(); ++shard) {
+      if (asked_[shard] == known_.size()) continue;
+      const auto from = known_.begin() + static_cast<std::ptrdiff_t>(asked_[shard]);
+      *static_cast<Uuid*>(find_place(*operation().arguments, call_.arguments.get(), Role::shard_by_id).at) = *from;
+      ids(Role::follow, *operation().arguments, call_.arguments.get()) = {from + 1, known_.end()};
+      asked_[shard] = known_.size();
+      return Next{shard, Opcode::call, body_of_call(operation(), call_.arguments.get())};
+    }
+    return std::nullopt;
+  }
+  std::string body() override {
+    ids(Role::follow, *operation().answer, sum_.get()) = known_;
+    return write_answer(operation(), sum_.get(), false).value_or(std::string());
+  }
+
+ private:
+  static constexpr std::size_t kKnownMax = 1'000;
+
+  const OperationInfo& operation() const { return *call_.operation; }
+  static std::vector<Uuid>& ids(Role role, const StructInfo& info, void* object) {
+    return *static_cast<std::vector<Uuid>*>(find_place(info, object, role).at);
+  }
+
+  ReadCall call_;
+  std::vector<Uuid> known_;
+  std::vector<std::size_t> asked_;  // of each shard: so many of the known
+  std::shared_ptr<void> sum_;
+  std::optional<Error> missing_;
+};
+
 }  // namespace
 
 std::unique_ptr<Gathering> gather_ok() { return std::make_unique<Oks>(); }
@@ -279,6 +340,9 @@ std::unique_ptr<Gathering> gather_results(std::vector<std::vector<std::uint32_t>
 }
 std::unique_ptr<Gathering> gather_answers(const OperationInfo& operation, std::uint32_t shards, std::uint64_t limit) {
   return std::make_unique<Answers>(operation, shards, limit);
+}
+std::unique_ptr<Gathering> gather_chained(ReadCall call, std::uint32_t first, std::uint32_t shards) {
+  return std::make_unique<Chained>(std::move(call), first, shards);
 }
 std::unique_ptr<Gathering> gather_in_turns(ReadCall call, std::uint32_t first, std::uint32_t shards) {
   return std::make_unique<InTurns>(std::move(call), first, shards);

@@ -59,6 +59,8 @@ std::unique_ptr<Gathering> gather_results(std::vector<std::vector<std::uint32_t>
 /// of a page by name (end_page()).
 std::unique_ptr<Gathering> gather_answers(const OperationInfo& operation, std::uint32_t shards,
                                           std::uint64_t limit = 0);
+/// A call of Where::chained. Requires: `first` is asked with it as it is.
+std::unique_ptr<Gathering> gather_chained(ReadCall call, std::uint32_t first, std::uint32_t shards);
 /// A call of Where::in_turns, shard by shard from `first` on until its limit is reached. Requires: `first` is asked
 /// with the arguments as they are in `call`.
 std::unique_ptr<Gathering> gather_in_turns(ReadCall call, std::uint32_t first, std::uint32_t shards);

@@ -210,7 +210,7 @@ void Reactor::answer(SessionId session, std::uint32_t request, const Reply& repl
   std::size_t count = 0;
   const auto put = [&](std::uint32_t number) { numbers[count++] = number; };
   if (const auto* const consuming = std::get_if<Consuming>(&reply)) put(consuming->ready);
-  if (const auto* const received = std::get_if<Received>(&reply)) put(received->messages);
+  if (const auto* const received = std::get_if<Received>(&reply)) put(received->messages), put(received->ready);
   if (const auto* const ready = std::get_if<Ready>(&reply)) put(ready->messages), put(ready->priority);
   if (const auto* const purged = std::get_if<Purged>(&reply)) put(purged->purged);
   if (const auto* const resent = std::get_if<Resent>(&reply)) put(resent->sent), put(resent->refused);

@@ -563,6 +563,13 @@ Switch::Routed Switch::route_call(Connection& connection, const Frame& frame) {
       const auto name = call->text(Role::shard_by_name);
       return name.empty() ? Routed::here : relay(connection, shards_.of(name), frame);
     }
+    case Where::chained: {
+      const auto first = shard_of_id(id);
+      const auto number =
+          gather(connection, frame.header.request, gather_chained(std::move(*call), first, shards_.count()), 1);
+      ask(connection, first, Opcode::call, 0, number, frame.body);
+      return Routed::elsewhere;
+    }
     case Where::in_turns:
       if (!id.is_nil()) return relay(connection, shard_of_id(id), frame);
       return route_in_turns(connection, frame, std::move(*call));

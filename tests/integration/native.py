@@ -344,7 +344,7 @@ class Client:
                                msgpack.packb({key: value for key, value in fields.items() if value is not None}))
 
     def end_receive(self, request, timeout=None):
-        count = struct.unpack("<I", self.answer(request, timeout).body)[0]
+        count, _ = struct.unpack("<II", self.answer(request, timeout).body)
         # Deliveries come before the answer.
         mine = [f for f in self.waiting if f.opcode == DELIVER and f.request == request]
         for f in mine:

@@ -167,6 +167,7 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
       const auto fact = load<MailboxReadFact>(body.data());
       return checkers.reads.on_read(parties_[fact.mailbox], fact.at, place.lsn);
     }
+    case FactKind::message_linked:
     case FactKind::started:
       return;
     case FactKind::attempt_noted:

@@ -227,7 +227,7 @@ def frames():
         ("CONTENT_READ", 15, 0x24, SHA + struct.pack("<QI", 2**20, 65536),
          {"op": "content_read", "sha256": SHA.hex(), "offset": 2**20, "size": 65536}),
     ]
-    answer = {"id": ID_TEXT, "unread": 3, "outcome": "offered", "last_read_age_ms": 1500}
+    answer = {"id": ID_TEXT, "unread": 3, "outcome": "offered", "last_read_age_ms": 1500, "status": "pending"}
     server = [
         ("WELCOME", 3, 0x81, 0,
          msgpack.packb({0: 1, 1: "folkmoot/0.1.0", 2: 42, 3: 8388608, 4: 1048576, 5: 77, 6: 2**30}), "hello", {
@@ -236,19 +236,19 @@ def frames():
          }),
         ("CONFIRM", 5, 0x82, 0, confirm, "publish", {"op": "confirm", **answer}),
         ("CONFIRM of a duplicate", 5, 0x82, 0, duplicate, "publish",
-         {"op": "confirm", **answer, "outcome": "duplicate", "state": "acknowledged"}),
+         {"op": "confirm", **answer, "outcome": "duplicate", "state": "acknowledged", "status": "processed"}),
         ("OK of COMPLETE", 7, 0x83, 0, struct.pack("<H", 0) + confirm, "complete", {"op": "ok", "results": [answer]}),
         ("OK of CALL dead.purge", 14, 0x83, 0, struct.pack("<I", 12), "call", {"op": "ok", "result": {"purged": 12}}),
         ("CONFIRM, never read", 5, 0x82, 0, never, "publish",
-         {"op": "confirm", "id": ID_TEXT, "unread": 1, "outcome": "queued", "last_read_age_ms": None}),
+         {"op": "confirm", "id": ID_TEXT, "unread": 1, "outcome": "queued", "last_read_age_ms": None, "status": "pending"}),
         ("CONFIRM of an event", 5, 0x82, 0, sent, "publish",
-         {"op": "confirm", "id": ID_TEXT, "subscriptions": 4, "outcome": "sent"}),
+         {"op": "confirm", "id": ID_TEXT, "subscriptions": 4, "outcome": "sent", "status": "delivered"}),
         ("OK of PUBLISH_BATCH", 6, 0x83, 0,
          struct.pack("<H", 0) + confirm + struct.pack("<HH", 13, len(error_text)) + error_text.encode(),
          "publish_batch", {"op": "ok", "results": [answer, {"code": "mailbox_full", "error": error_text}]}),
         ("OK of SUBSCRIBE", 7, 0x83, 0, b"", "subscribe", {"op": "ok"}),
         ("OK of CONSUME", 7, 0x83, 0, struct.pack("<I", 12), "consume", {"op": "ok", "ready": 12}),
-        ("OK of RECEIVE", 7, 0x83, 0, struct.pack("<I", 2), "receive", {"op": "ok", "count": 2}),
+        ("OK of RECEIVE", 7, 0x83, 0, struct.pack("<II", 2, 0), "receive", {"op": "ok", "count": 2}),
         ("OK of REQUEST with timeout_ms 0", 7, 0x83, 0, b"", "request", {"op": "ok"}),
         ("OK of WAIT", 7, 0x83, 0, struct.pack("<II", 3, 1), "wait", {"op": "ok", "ready": 3, "first_priority": 1}),
         ("OK of RECEIPT", 8, 0x83, 0, msgpack.packb([{0: ID, 1: "analyst", 2: 5, 3: 2, 4: 1795000000000,

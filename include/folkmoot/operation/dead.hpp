@@ -145,7 +145,9 @@ struct ResubmitDead {
   static constexpr auto fields() {
     return std::array{
         field<&ResubmitDead::id>(0, "id", "Its id", {.required = true, .role = Role::shard_by_id}),
-        field<&ResubmitDead::changes>(1, "changes", "Fields of a message that replace its own", {.shape = "Changes"}),
+        field<&ResubmitDead::changes>(
+            1, "changes", "Fields of a message that replace its own; `content.a` and `metadata.a` one within",
+            {.shape = "Changes"}),
     };
   }
 };

@@ -11,9 +11,13 @@
 namespace folkmoot {
 namespace {
 
-Result<void> resubmitted_envelope(Bytes envelope, const Resubmission& how, bool without_causes, std::string& out) {
+Result<void> resubmitted_envelope(Bytes envelope, const Resubmission& how, bool without_causes, std::string& content,
+                                  std::string& out) {
   auto message = decode_message(envelope);
   if (!message) return std::unexpected(message.error());
+  if (how.edit) {
+    if (auto done = how.edit(*message, content); !done) return done;
+  }
   message->timestamp = 0;
   message->key = message->mode == DeliveryMode::exactly_once ? message->id.text() : std::string{};
   message->id = {};
@@ -249,11 +253,11 @@ Result<void> DeadLetters::resend(const Uuid& id, const Resubmission& how, const 
   if (!old) to_.effects.unreadable(old.error());
   // Fresh: at once, with a new id and without its key, which would make it a duplicate of its dead self. Its causes are
   // what they were, but for a tripped guard, whose count would trip again.
-  std::string envelope;
-  if (auto done = resubmitted_envelope(bytes.first(old->bytes), how, letter->reason == DeadReason::guard, envelope);
+  std::string envelope, content(how.content ? as_text(*how.content) : as_text(bytes.subspan(old->bytes)));
+  if (auto done =
+          resubmitted_envelope(bytes.first(old->bytes), how, letter->reason == DeadReason::guard, content, envelope);
       !done)
     return done;
-  const std::string content(how.content ? as_text(*how.content) : as_text(bytes.subspan(old->bytes)));
   IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(content)};
   if (auto read = read_routing(message.envelope, message.routing, Recipient::optional); !read) return read;
   if (!how.content && !message.routing.content_ref.empty()) message.content = {};  // changed to one by reference
@@ -273,6 +277,7 @@ Result<void> DeadLetters::resend(const Uuid& id, const Resubmission& how, const 
   prepared->has_costs = false;  // they were added when it was sent first
   auto draft = to_.post.measure(*prepared, {});
   draft.add(sizeof(MessageRef));
+  Trail::measure(draft);
   if (!to_.post.make_room(*prepared, draft))
     return failure(ErrorCode::disk_full, "the disk has no room for a dead letter to be sent again");
   // Making room may have buried others, and they may have pushed this one out.
@@ -280,7 +285,8 @@ Result<void> DeadLetters::resend(const Uuid& id, const Resubmission& how, const 
   const auto address = *message_address(id);
   const Post::Group group(to_.post, to_.ledger, draft);
   purge(address.mailbox, boxes_.at(address.mailbox).letters.find(address.key));
-  to_.post.commit(*prepared, {}, to);
+  if (const auto next = to_.post.commit(*prepared, {}, to); next != 0)
+    to_.trail.write(id, id_of(prepared->mailbox, next), StepKind::resent);
   ++to_.counters.resubmitted;
   return {};
 }

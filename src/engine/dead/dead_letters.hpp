@@ -21,6 +21,7 @@
 #include "engine/run.hpp"
 #include "engine/serials.hpp"
 #include "engine/sessions.hpp"
+#include "engine/trail.hpp"
 #include "engine/vacancies.hpp"
 #include "engine/views.hpp"
 
@@ -39,6 +40,7 @@ class DeadLetters final : public Part, public Graveyard {
     Replies& replies;
     Outputs& outputs;
     Attempts& attempts;
+    Trail& trail;
     References& references;
     Post& post;
     Vacancies& vacancies;
@@ -99,6 +101,7 @@ class DeadLetters final : public Part, public Graveyard {
     std::int64_t began = 0;
     std::string changes;
     std::optional<std::string> content;
+    std::function<Result<void>(Message&, std::string&)> edit;
   };
 
   Uuid id_of(std::uint32_t mailbox, MessageKey key) const {

@@ -14,6 +14,7 @@ void DeadLetters::redrive(Session& session, std::uint32_t request, const Redrive
   job->number = to_.serials.next();
   job->changes = as_text(command.how.changes);
   if (command.how.content) job->content = as_text(*command.how.content);
+  job->edit = command.how.edit;
   job->per_second = command.per_second;
   walk(command.query, 0, 0, [&](std::uint32_t mailbox, auto dead) {
     job->ids.push_back(id_of(mailbox, dead->first));
@@ -42,7 +43,8 @@ void DeadLetters::redrive_some(std::uint32_t slot) {
   const auto stop = std::min(due, job.next + kRedriveAtOnce);
   for (; job.next < stop; ++job.next) {
     const Resubmission how{.changes = as_bytes(job.changes),
-                           .content = job.content ? std::optional(as_bytes(*job.content)) : std::nullopt};
+                           .content = job.content ? std::optional(as_bytes(*job.content)) : std::nullopt,
+                           .edit = job.edit};
     resend(job.ids[job.next], how, {.quiet = true}) ? ++job.sent : ++job.refused;
   }
   const auto wake_at = [&](std::int64_t at) {

@@ -68,16 +68,24 @@ void Dispatch::serve(Session& session, Mailbox& mailbox, const Waiter& waiter) {
   if (handed == Handed::enough) set_unwritable(session);
   // The answer comes behind its deliveries, and those of at_most_once messages wait for the disk.
   const Asker caller{waiter.session, waiter.request};
-  if (settled) return to_.ledger.when(settled, waiting::Answer{.to = caller, .reply = Received{count}});
-  to_.replies.answer(caller, Received{count});
+  if (settled) return to_.ledger.when(settled, waiting::Answer{.to = caller, .reply = Received{count, mailbox.ready}});
+  to_.replies.answer(caller, Received{count, mailbox.ready});
 }
 
 Dispatch::Handed Dispatch::hand_out(Mailbox& mailbox, const To& to, Durable& settled) {
   const auto message = mailbox.pop();
   --to_.counters.ready;
+  if (shelves_.is_tapped() && (!message.entry.has(Entry::kOnce) || message.entry.has(Entry::kTransient))) [[unlikely]]
+    tap_delivered(mailbox, message, to);
   if (!message.entry.has(Entry::kOnce)) return lease_out(mailbox, message, to);
   if (message.entry.has(Entry::kTransient)) return hand_out_transient(mailbox, message.entry, to);
   return settle_and_hand_out(mailbox, message, to, settled);
+}
+
+void Dispatch::tap_delivered(const Mailbox& mailbox, const QueuedMessage& message, const To& to) {
+  const auto* const holder = to_.sessions.find(to.session);
+  shelves_.tap({.what = TapWhat::delivered, .holder = holder->party, .deliveries = message.entry.deliveries + 1u},
+               mailbox, message.entry, message.sender);
 }
 
 Dispatch::Handed Dispatch::hand_out_transient(Mailbox& mailbox, const Entry& entry, const To& to) {
@@ -109,6 +117,8 @@ Dispatch::Handed Dispatch::settle_and_hand_out(Mailbox& mailbox, const QueuedMes
     set_stuck(mailbox);
     return Handed::stuck;
   }
+  if (shelves_.is_tapped()) [[unlikely]]
+    tap_delivered(mailbox, message, to);
   AcceptedFact fact;
   const auto slot = to_.transient.put(shelves_.bytes_of(entry, &fact), {});
   const Durable noted(to_.ledger.note(FactKind::message_settled, {bytes_of(ref)}));

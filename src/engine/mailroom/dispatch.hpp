@@ -71,6 +71,7 @@ class Dispatch {
   // Hands the mailbox's next message out: `enough` when the session wants no more for now, `stuck` when it could not go
   // out and is back in its place. Puts what at_most_once messages wait for into `settled`. Requires: one is ready.
   Handed hand_out(Mailbox& mailbox, const To& to, Durable& settled);
+  void tap_delivered(const Mailbox& mailbox, const QueuedMessage& message, const To& to);
   // The three ways: in memory alone, at most once, under a lease.
   Handed hand_out_transient(Mailbox& mailbox, const Entry& entry, const To& to);
   Handed settle_and_hand_out(Mailbox& mailbox, const QueuedMessage& message, const To& to, Durable& settled);

@@ -173,6 +173,8 @@ void Mailroom::enter(const Transient& message) {
   if (message.refers) flags |= Entry::kRefers;
   shelves_.expire_at(message.expires_at, message.key, message.mailbox, message.sender);
   const Entry entry(message.key, {message.stored, message.bytes}, message.priority, flags);
+  if (to_.tap.is_on()) [[unlikely]]
+    shelves_.tap({.what = TapWhat::accepted}, shelves_.mailboxes[message.mailbox], entry, message.sender);
   shelves_.enter_ready(shelves_.mailboxes[message.mailbox], {entry, message.sender}, {});
 }
 

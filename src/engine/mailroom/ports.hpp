@@ -17,6 +17,8 @@
 #include "engine/serials.hpp"
 #include "engine/sessions.hpp"
 #include "engine/stamper.hpp"
+#include "engine/tap.hpp"
+#include "engine/trail.hpp"
 #include "engine/transient_store.hpp"
 #include "engine/views.hpp"
 
@@ -35,6 +37,8 @@ struct MailroomPorts {
   Replies& replies;
   Outputs& outputs;
   Attempts& attempts;
+  Trail& trail;
+  Tap& tap;
   Causality& causality;
   References& references;
   Router& router;

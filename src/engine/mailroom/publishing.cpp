@@ -111,6 +111,7 @@ Draft Publishing::measure(const Prepared& prepared, std::string_view reply_to) c
   Run::measure_key(draft);
   if (prepared.keyed) draft.add(sizeof(KeyUsedFact));
   if (prepared.has_costs) Causality::measure_costs(message, draft);
+  if (was_moved(prepared)) Trail::measure(draft);
   draft.add(sizeof(AcceptedFact) + Stamper::bytes_max(message, from, reply_to, prepared.lineage.get()) +
             message.content.size());
   if (prepared.lives()) return draft;
@@ -123,6 +124,11 @@ Draft Publishing::measure(const Prepared& prepared, std::string_view reply_to) c
   sent.chain = prepared.lineage ? as_bytes(prepared.lineage->chain) : Bytes{};
   const auto some_id = make_uuid({.key = to_.run.last_key(), .mailbox = prepared.mailbox, .node = to_.run.node()});
   return draft.add(to_.graveyard.measure(to_.graveyard.notice_of(sent, some_id, 0, prepared.doom, *prepared.verdict)));
+}
+
+// From another shard, where it has an id already.
+bool Publishing::was_moved(const Prepared& prepared) {
+  return prepared.keyed && prepared.message->forwarded && !prepared.message->routing.id.is_nil();
 }
 
 bool Publishing::tells_sender(const Prepared& prepared) {
@@ -163,6 +169,8 @@ MessageKey Publishing::commit(const Prepared& prepared, std::string_view reply_t
                             Durable(dead_place));
     }
   }
+  if (lineage != nullptr && !lineage->cause.is_nil()) to_.trail.caused(lineage->cause, id);
+  if (was_moved(prepared)) to_.trail.write(routing.id, id, StepKind::moved);
   if (lineage != nullptr) to_.causality.count_for_guards(prepared.sender, prepared.mailbox, routing);
   ++to_.counters.published;
   to_.ledger.when(Durable(place), waiting::Accepted{fact, place, dead_place, to});
@@ -290,7 +298,11 @@ void Publishing::on_durable(const waiting::Accepted& item) {
   ++to_.counters.confirmed;
   if (item.fact.dead != DeadReason::none) {
     enter_stillborn(item);
+    if (to_.tap.is_on()) [[unlikely]]
+      shelves_.tap({.what = TapWhat::dead, .reason = std::string(name(item.fact.dead))}, item.fact, item.place);
   } else {
+    if (to_.tap.is_on()) [[unlikely]]
+      shelves_.tap({.what = TapWhat::accepted}, item.fact, item.place);
     --shelves_.mailboxes[item.fact.mailbox].pending;
     --to_.counters.pending;
     if (item.fact.flags & Entry::kGrouped) {

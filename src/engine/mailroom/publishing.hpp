@@ -64,6 +64,7 @@ class Publishing {
   // Drops what is too old, and the oldest until there is room for so many more.
   void forget_keys(std::size_t more);
   static bool tells_sender(const Prepared& prepared);
+  static bool was_moved(const Prepared& prepared);
 
   // How many of the mailbox must be dropped for `more` to fit. Requires: check_room(mailbox, more).
   std::uint64_t drops_for(const Mailbox& mailbox, std::uint64_t more) const;

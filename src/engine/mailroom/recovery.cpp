@@ -49,6 +49,10 @@ Result<void> Recovery::enter_accepted(const Fact& record) {
   const MessageRef ref(fact.key, fact.mailbox, fact.sender, fact.priority);
   if (enter_copy(shelves_.mailboxes[fact.mailbox], ref, fact, record.place)) return {};
   std::string_view group;
+  if (fact.hops > 0) {
+    if (const auto routing = read_routing(record.body.subspan(sizeof fact)); routing && !routing->cause.is_nil())
+      to_.trail.caused(routing->cause, routing->id);
+  }
   if (fact.flags & (Entry::kGrouped | Entry::kRefers)) {
     const auto message = record.body.subspan(sizeof fact);
     const auto routing = read_routing(message);

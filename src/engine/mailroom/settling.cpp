@@ -68,6 +68,10 @@ void Settling::ack(Asker caller, bool quiet, std::span<const LeaseToken> tokens)
 }
 
 void Settling::leave(Mailbox& mailbox, const Lease& lease) {
+  if (shelves_.is_tapped()) [[unlikely]] {
+    shelves_.tap({.what = TapWhat::settled, .holder = lease.holder, .deliveries = lease.entry.deliveries + 1u}, mailbox,
+                 lease.entry, lease.sender);
+  }
   auto receipt = shelves_.receipt(ReceiptState::acknowledged, lease.entry.deliveries + 1u);
   receipt.hops = lease.hops;
   if (lease.silent) receipt.silent_for = lease.sender;
@@ -130,6 +134,11 @@ Durable Settling::give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEn
   if (death != DeadReason::none) {
     return shelves_.bury(mailbox, message, {.reason = death, .text = reason, .attempt = &fact});
   }
+  if (shelves_.is_tapped()) [[unlikely]] {
+    const auto why = reason.empty() ? std::string(name(end)) : fmt::format("{}: {}", name(end), reason);
+    shelves_.tap({.what = TapWhat::returned, .holder = lease.holder, .deliveries = deliveries, .reason = why}, mailbox,
+                 message.entry, message.sender);
+  }
   const auto noted = to_.ledger.note(FactKind::message_returned, {bytes_of(fact), as_bytes(reason)}, Life::live);
   to_.attempts.note(message.entry.key, noted, fact.deliveries);
   shelves_.enter_returned(mailbox, message, fact.not_before);
@@ -176,6 +185,8 @@ std::optional<Durable> Settling::take_back(Mailbox& mailbox, MessageKey key) {
   const MessageRef ref(key, mailbox.number, sender, entry->priority);
   auto message = shelves_.take(ref);
   FOLKMOOT_ASSERT(message.has_value());
+  if (shelves_.is_tapped()) [[unlikely]]
+    shelves_.tap({.what = TapWhat::cancelled}, mailbox, message->entry, sender);
   Durable noted;
   if (!message->entry.has(Entry::kTransient)) {
     noted = Durable(to_.ledger.note(FactKind::message_cancelled, {bytes_of(ref)}));

@@ -1,5 +1,7 @@
 #include "engine/mailroom/shelves.hpp"
 
+#include <fmt/format.h>
+
 #include "message/retry.hpp"
 
 namespace folkmoot {
@@ -199,6 +201,25 @@ QueuedMessage Shelves::take_oldest(Mailbox& mailbox) {
   return *oldest;
 }
 
+// -- looking on
+
+void Shelves::tap(TapRecord what, const Mailbox& mailbox, const Entry& entry, std::uint32_t sender) {
+  constexpr std::size_t kWholeMax = 64 * 1024;  // larger ones are kept without their content
+  auto bytes = bytes_of(entry);
+  if (bytes.size() > kWholeMax) {
+    if (const auto routing = read_routing(bytes))
+      bytes = bytes.first(std::min<std::size_t>(routing->bytes, bytes.size()));
+  }
+  what.at = to_.run.now();
+  what.id = make_uuid({.key = entry.key,
+                       .mailbox = mailbox.number,
+                       .node = entry.has(Entry::kTransient) ? to_.run.memory_node() : to_.run.node()});
+  what.mailbox = mailbox.number;
+  what.sender = sender;
+  what.message = as_text(bytes);
+  to_.tap.note(std::move(what));
+}
+
 // -- leaving
 
 void Shelves::leave(Mailbox& mailbox, const Entry& entry, const SettledReceipts::Settled* receipt) {
@@ -238,6 +259,13 @@ std::optional<Notice> Shelves::notice_of(const Mailbox& mailbox, const Entry& en
 
 Durable Shelves::bury(Mailbox& mailbox, const QueuedMessage& message, const Death& death) {
   const auto& entry = message.entry;
+  if (is_tapped()) [[unlikely]] {
+    tap({.what = TapWhat::dead,
+         .deliveries = entry.deliveries,
+         .reason = death.text.empty() ? std::string(name(death.reason))
+                                      : fmt::format("{}: {}", name(death.reason), death.text)},
+        mailbox, entry, message.sender);
+  }
   if (entry.has(Entry::kExpires)) expiries_.erase(entry.key);
   if (entry.has(Entry::kTransient)) {
     if (death.reason == DeadReason::expired) ++to_.counters.expired;

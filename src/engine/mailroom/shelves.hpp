@@ -114,6 +114,14 @@ class Shelves {
   /// if there was no room for it.
   Durable bury(Mailbox& mailbox, const QueuedMessage& message, const Death& death);
 
+  // -- looking on
+  /// Tells those who look on: `what` has what is not said by the message. Requires: the tap is on.
+  void tap(TapRecord what, const Mailbox& mailbox, const Entry& entry, std::uint32_t sender);
+  void tap(TapRecord what, const AcceptedFact& fact, FactPlace place) {
+    tap(std::move(what), mailboxes[fact.mailbox], Entry(fact.key, place, fact.priority, 0), fact.sender);
+  }
+  bool is_tapped() const { return to_.tap.is_on(); }
+
   // -- handing out
   void mark_dirty(Mailbox& mailbox) {
     if (mailbox.is_dirty) return;

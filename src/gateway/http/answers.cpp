@@ -37,7 +37,7 @@ Answer published_answer(const Frame& frame) {
   JsonWriter json(body);
   json.begin_object();
   append_confirm_fields(json, *confirm);
-  json.field("status", store_status(*confirm)).end_object();
+  json.end_object();
   return json_answer(201, std::move(body));
 }
 

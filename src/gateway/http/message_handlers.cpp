@@ -76,7 +76,7 @@ asio::awaitable<Result<std::string>> publish_many(Exchange& exchange, JsonElemen
   std::string body;
   JsonWriter json(body);
   bool all_done = true;
-  if (auto done = append_batch_results(json, frame.body, true, all_done, refused); !done)
+  if (auto done = append_batch_results(json, frame.body, all_done, refused); !done)
     co_return std::unexpected(done.error());
   co_return body;
 }
@@ -141,10 +141,14 @@ asio::awaitable<Result<void>> collect(Exchange& exchange, std::uint32_t receive,
   JsonWriter json(into.messages);
   json.begin_object().key("messages").begin_array();
   const auto deadline = Clock::now() + std::chrono::milliseconds(wanted.wait_ms) + kAnswerTimeout;
+  bool has_more = false;
   for (;;) {
     const auto frame = co_await exchange.link.answer(receive, deadline);
     if (!frame) co_return std::unexpected(frame.error());
-    if (frame->header.opcode != Opcode::deliver) break;
+    if (frame->header.opcode != Opcode::deliver) {
+      has_more = frame->body.size() >= 8 && load<std::uint32_t>(frame->body.data() + 4) > 0;
+      break;
+    }
     auto delivered = read_delivery(*frame);
     const bool is_leased = frame->header.flags & kFlagLeased && frame->body.size() >= 8;
     const auto lease = is_leased ? load<std::uint64_t>(frame->body.data()) : 0;
@@ -154,7 +158,10 @@ asio::awaitable<Result<void>> collect(Exchange& exchange, std::uint32_t receive,
     if (lease) (fits ? into.leases : into.too_much).push_back(lease);
     if (fits) append_received(json, *delivered, content_error, wanted.settle);
   }
-  json.end_array().end_object();
+  // What did not fit goes back, and may be taken again at once.
+  json.end_array();
+  if (has_more || !into.too_much.empty()) json.field("more", true);
+  json.end_object();
   co_return Result<void>{};
 }
 
@@ -306,7 +313,7 @@ asio::awaitable<Answer> complete_message(Exchange& exchange) {
   JsonWriter json(body);
   bool all_done = true;
   json.begin_object().field("id", id.text()).field("status", "processed").key("results");
-  if (auto done = append_batch_results(json, frame->body, true, all_done); !done) co_return error_answer(done.error());
+  if (auto done = append_batch_results(json, frame->body, all_done); !done) co_return error_answer(done.error());
   json.end_object();
   co_return json_answer(200, std::move(body));
 }

@@ -39,24 +39,18 @@ struct ReceiveQuery {
 
 struct ReceivedMessages {
   std::vector<Message> messages{};
-
-  static constexpr auto fields() {
-    return std::array{field<&ReceivedMessages::messages>(0, "messages", "Each with its lease, delivery and status",
-                                                         {.shape = "ReceivedMessage"})};
-  }
-};
-
-struct PublishedMessage {
-  ConfirmAnswer confirm{};
-  std::string status{};
+  bool more = false;
 
   static constexpr auto fields() {
     return std::array{
-        fields_of<&PublishedMessage::confirm>(),
-        field<&PublishedMessage::status>(1, "status", "In the words of message stores", {.words = kStoreStatuses}),
-    };
+        field<&ReceivedMessages::messages>(0, "messages", "Each with its lease, delivery and status",
+                                           {.shape = "ReceivedMessage"}),
+        field<&ReceivedMessages::more>(1, "more", "More may be taken at once: they did not fit, or `limit` is reached",
+                                       {.sparse = true})};
   }
 };
+
+using PublishedMessage = ConfirmAnswer;
 
 struct BatchBody {
   std::vector<Message> messages{};

@@ -91,9 +91,11 @@ struct ReadyOk {
 
 struct CountOk {
   std::uint32_t count = 0;
+  bool more = false;
 
   static constexpr auto fields() {
-    return std::array{field<&CountOk::count>(0, "count", "Messages that were delivered before")};
+    return std::array{field<&CountOk::count>(0, "count", "Messages that were delivered before"),
+                      field<&CountOk::more>(1, "more", "More may be taken at once", {.sparse = true})};
   }
 };
 

@@ -62,6 +62,9 @@ Result<void> carry_out(const Call& call, const DeleteMailbox& arguments);
 Result<void> carry_out(const Call& call, const CancelMessage& arguments);
 Result<void> carry_out(const Call& call, const ShowAttempts& arguments);
 std::vector<Attempt> attempts_of(Engine& engine, const Uuid& id);
+// trace.cpp
+Result<void> carry_out(const Call& call, const TraceMessage& arguments);
+Result<void> carry_out(const Call& call, const ReadTap& arguments);
 // routes.cpp
 Result<void> carry_out(const Call& call, const SetRoute& arguments);
 Result<void> carry_out(const Call& call, const RemoveRoute& arguments);

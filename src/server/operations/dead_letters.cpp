@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
+#include <boost/json/parse.hpp>
 #include <utility>
 
 #include "filter/filter.hpp"
 #include "message/json_fields.hpp"
 #include "message/json_mapping.hpp"
+#include "message/json_splice.hpp"
 #include "message/pack.hpp"
 #include "operation/json_codec.hpp"
 #include "server/operations/call.hpp"
@@ -56,11 +58,55 @@ DeadMessage shown(const DeadView& dead, bool with_content) {
 struct Changes {
   std::string envelope;
   std::optional<std::string> content;
+  std::vector<std::pair<std::string, std::string>> edits;  // `content.a.b` or `metadata.a`, and the value as JSON
 
   Resubmission view() const {
-    return {.changes = as_bytes(envelope), .content = content ? std::optional(as_bytes(*content)) : std::nullopt};
+    Resubmission how{.changes = as_bytes(envelope),
+                     .content = content ? std::optional(as_bytes(*content)) : std::nullopt};
+    if (!edits.empty())
+      how.edit = [edits = edits](Message& message, std::string& text) { return edit(edits, message, text); };
+    return how;
+  }
+
+ private:
+  static Result<void> edit(const std::vector<std::pair<std::string, std::string>>& edits, Message& message,
+                           std::string& content) {
+    for (const auto& [path, value] : edits) {
+      const auto dot = path.find('.');
+      if (path.starts_with("metadata.")) {
+        boost::system::error_code not_json;
+        auto parsed = boost::json::parse(value, not_json);
+        if (not_json) return failure(ErrorCode::invalid_field, fmt::format("`{}` has no value that is JSON", path));
+        message.metadata[path.substr(dot + 1)] = std::move(parsed);
+        continue;
+      }
+      if (message.content_ref || !message.encoding.empty()) {
+        return failure(ErrorCode::invalid_field,
+                       fmt::format("`{}` cannot be set: the content is {}", path,
+                                   message.content_ref ? "stored by reference" : "compressed"));
+      }
+      auto changed = set_json_field(content, std::string_view(path).substr(dot + 1), value);
+      if (!changed) return std::unexpected(changed.error());
+      content = std::move(*changed);
+    }
+    return {};
   }
 };
+
+// Takes the changes that concern a part of a field out of the object; what is left, as JSON.
+std::string take_edits(std::string_view object, Changes& changes) {
+  std::string rest = "{";
+  each_json_member(object, [&](std::string_view key, std::string_view value) {
+    const auto dot = key.find('.');
+    const auto of = key.substr(0, dot);
+    if (dot != std::string_view::npos && (of == "content" || of == "payload" || of == "metadata")) {
+      changes.edits.emplace_back(std::string(of == "payload" ? "content" : of).append(key.substr(dot)), value);
+      return;
+    }
+    rest.append(rest.size() > 1 ? ",\"" : "\"").append(key).append("\":").append(value);
+  });
+  return rest.append("}");
+}
 
 // Appends to the pairs in `envelope` those that say a default.
 void add_defaults(const JsonFields& fields, const Message& message, std::string& envelope) {
@@ -91,10 +137,13 @@ Result<Changes> read_changes(const Call& call, const JsonText& changes) {
   Changes out;
   if (changes.text.empty()) return out;
   JsonDocument document;
-  const auto value = document.parse(changes.text);
+  auto value = document.parse(changes.text);
   if (!value) return std::unexpected(value.error());
   if (!value->is_object())
     return failure(ErrorCode::invalid_field, "`changes` is not an object with fields of a message");
+  const auto rest = take_edits(changes.text, out);
+  if (!out.edits.empty()) value = document.parse(rest);
+  if (!value) return std::unexpected(value.error());
   const auto good = check_changes(*value);
   auto message = good ? message_from_json(*value) : std::unexpected(good.error());
   if (!message) return failure(message.error().code, fmt::format("`changes`: {}", message.error().text));

@@ -4,11 +4,11 @@
 
 #include "base/utf8.hpp"
 #include "filter/filter.hpp"
-#include "filter/like.hpp"
 #include "message/retry.hpp"
 #include "operation/json_codec.hpp"
 #include "operation/merge.hpp"
 #include "server/operations/call.hpp"
+#include "server/operations/name_pattern.hpp"
 
 namespace folkmoot {
 namespace {
@@ -16,7 +16,6 @@ namespace {
 static_assert(kDeliveriesMost == kAttemptsMax);
 constexpr std::size_t kPeekScanMax = 20'000;  // messages one page looks at; the next one goes on from there
 constexpr std::size_t kPeekAtOnce = 1'000;
-constexpr std::uint64_t kMatchSteps = 1'000'000'000;
 
 std::optional<std::chrono::milliseconds> age(std::int64_t at, std::int64_t now) {
   return std::chrono::milliseconds(std::max<std::int64_t>(0, now - at));
@@ -32,19 +31,6 @@ MailboxInfo info_of(const MailboxStats& mailbox, std::int64_t now) {
   if (mailbox.oldest > 0) out.oldest_age = age(mailbox.oldest, now);
   if (mailbox.last_read >= 0) out.last_read_age = age(mailbox.last_read, now);
   return out;
-}
-
-// `*` for anything. Errors: none that a pattern without an escape at its end could have.
-Result<std::optional<LikePattern>> match_of(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  std::string like;
-  for (const char c : text) {
-    if (c == '%' || c == '_' || c == '\\') like.push_back('\\');
-    like.push_back(c == '*' ? '%' : c);
-  }
-  auto pattern = LikePattern::make(like, "\\");
-  if (!pattern) return std::unexpected(pattern.error());
-  return std::move(*pattern);
 }
 
 Error no_mailbox(std::string_view name) {
@@ -88,7 +74,7 @@ Result<void> carry_out(const Call& call, const ConfigureMailbox& arguments) {
 }
 
 Result<void> carry_out(const Call& call, const ListMailboxes& arguments) {
-  const auto match = match_of(arguments.match);
+  const auto match = NamePattern::make(arguments.match);
   if (!match) return std::unexpected(match.error());
   std::map<std::string_view, MailboxStats> first;
   call.engine.each_mailbox(SIZE_MAX, [&](const MailboxStats& mailbox) {
@@ -97,8 +83,7 @@ Result<void> carry_out(const Call& call, const ListMailboxes& arguments) {
     // What another shard has is its to tell, but for what stands here on its way there.
     const bool is_empty = mailbox.ready + mailbox.scheduled + mailbox.leased + mailbox.dead == 0;
     if (mailbox.is_stray && is_empty) return;
-    auto steps = kMatchSteps;
-    if (*match && !(*match)->matches(mailbox.name, steps).value_or(false)) return;
+    if (!match->fits(mailbox.name)) return;
     first.emplace(mailbox.name, mailbox);
     if (is_full) first.erase(std::prev(first.end()));
   });
