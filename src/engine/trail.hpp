@@ -8,6 +8,8 @@
 // The first is in the message's own envelope; the others are facts, kept alive as long as they are among the newest.
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
+
 #include "engine/ledger.hpp"
 #include "engine/part.hpp"
 #include "engine/ring.hpp"
@@ -46,10 +48,15 @@ class Trail final : public PlainPart {
     FactPlace place;  // lsn 0: none, or not of its own
   };
   void keep_step(const Step& step);
+  /// The step that this fact says; null if it is none of those that are kept.
+  Step* find(const MessageLinkedFact& said);
 
   Ledger& ledger_;
   const std::size_t max_;
   Ring<Step> steps_;
+  std::uint64_t first_ = 0;  // how many came before those that are kept
+  // Of the steps that are facts, by the key of the later message: how many came before them.
+  boost::unordered_flat_map<MessageKey, std::uint64_t> facts_;
 };
 
 }  // namespace folkmoot

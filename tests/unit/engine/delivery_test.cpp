@@ -285,6 +285,47 @@ TEST_F(DeliveryTest, A11_a_rejected_message_is_dead_at_once_with_its_reason_acro
   }
 }
 
+TEST_F(DeliveryTest, A11_what_became_of_a_dead_letter_is_known_through_crashes_and_compaction) {
+  options.receipts_max = 2;  // so many steps are kept
+  crash();
+  std::vector<std::pair<Uuid, Uuid>> steps;
+  const auto resent = [&](const Uuid& id) {
+    std::vector<std::pair<Uuid, Uuid>> found;
+    engine->trail().each_of(id, [&](const Uuid& from, const Uuid& next, StepKind kind) {
+      EXPECT_EQ(kind, StepKind::resent);
+      found.emplace_back(from, next);
+    });
+    return found;
+  };
+  for (int i = 0; i < 3; ++i) {
+    say(mail("x"));
+    const auto id = last().confirm.id;
+    auto lease = take();
+    engine->reject(kBob, ++request, false, {&lease, 1}, "no");
+    sync();
+    engine->resubmit(kCarol, ++request, id, {});
+    sync();
+    steps.emplace_back(id, last().confirm.id);
+    auto again = take();
+    engine->ack(kBob, ++request, false, {&again, 1});
+    sync();
+  }
+  const auto expect_the_newest = [&] {
+    EXPECT_TRUE(resent(steps[0].first).empty()) << "gone for newer ones";
+    for (std::size_t i = 1; i < steps.size(); ++i) {
+      EXPECT_EQ(resent(steps[i].first), std::vector{steps[i]});
+      EXPECT_EQ(resent(steps[i].second), std::vector{steps[i]}) << "from either end";
+    }
+  };
+  expect_the_newest();
+  crash();
+  expect_the_newest();
+  copy_forward(log.end);
+  expect_the_newest();
+  crash();
+  expect_the_newest();
+}
+
 TEST_F(DeliveryTest, A11_a_dead_letter_is_sent_again_as_a_new_message_and_is_none_any_more) {
   auto message = keyed("x", "k");
   message.priority = 7;
