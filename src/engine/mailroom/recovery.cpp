@@ -241,8 +241,11 @@ Result<void> Recovery::enter_deleted(const Fact& fact) {
   MailboxDeletedFact said;
   if (!read_fact(fact.body, said)) return cannot_be(fact.kind, "is too short");
   auto* const mailbox = shelves_.mailboxes.find(said.mailbox);
-  // What still stands there came after it: a copy of what was settled later.
-  if (mailbox != nullptr && mailbox->load() + to_.graveyard.count(said.mailbox) == 0) shelves_.remove(*mailbox);
+  if (mailbox == nullptr) return {};
+  // What still stands there is a copy of what was settled later, or ends by a bound that is looked at later: the
+  // settings are gone all the same.
+  shelves_.forget_settings(*mailbox);
+  if (mailbox->load() + to_.graveyard.count(said.mailbox) == 0) shelves_.remove(*mailbox);
   return {};
 }
 

@@ -11,9 +11,17 @@ void Shelves::set_limits(Mailbox& mailbox, const MailboxLimits& limits, std::uin
   mailbox.own_limits = std::make_unique<OwnLimits>(in_force(limits, own, to_.options.mailbox), place, own);
 }
 
-void Shelves::remove(Mailbox& mailbox) {
+void Shelves::forget_settings(Mailbox& mailbox) {
   if (mailbox.own_limits) to_.ledger.release(mailbox.own_limits->place);
+  mailbox.own_limits.reset();
   to_.ledger.release({mailbox.read_lsn, sizeof(MailboxReadFact)});
+  mailbox.read_lsn = 0;
+  mailbox.last_read = mailbox.read_said = -1;
+  mailbox.read_noted = kNeverNoted;
+}
+
+void Shelves::remove(Mailbox& mailbox) {
+  forget_settings(mailbox);
   mailboxes.remove(mailbox.number);
 }
 

@@ -43,6 +43,8 @@ class Shelves {
   void set_limits(Mailbox& mailbox, const MailboxLimits& limits, std::uint8_t own, FactPlace place);
   /// The mailbox is gone, with what is known of it. Requires: nothing stands in it, nobody takes from it.
   void remove(Mailbox& mailbox);
+  /// Its limits are the server's from here on, and it was never read.
+  void forget_settings(Mailbox& mailbox);
 
   /// Its agent has taken something out of it, or said a word of what it has.
   void note_read(Mailbox& mailbox) {
