@@ -34,6 +34,12 @@ std::unexpected<Error> out_of_range(Field field, std::uint64_t value, std::strin
                  fmt::format("`{}` is {}; it may be {}", kFieldNames[static_cast<std::size_t>(field)], value, range));
 }
 
+// What breaks off where no more is read of it.
+Result<void> too_long(const Error& error) {
+  return failure(error.code, fmt::format("{} within its first {} bytes, which are the most it may have", error.text,
+                                         kEnvelopeBytesMax));
+}
+
 // A walk over the pairs: calls on_field(field, reader) for each known one, which must read the value.
 template <class OnField>
 Result<void> walk(PackReader& reader, std::uint32_t pairs, OnField on_field) {
@@ -104,7 +110,10 @@ bool is_id(std::string_view bytes) { return bytes.size() == 16; }
 }  // namespace
 
 Result<void> check_retry(const RetryPolicy& policy) {
-  if (policy.attempts > kAttemptsMax) return out_of_range(Field::retry, policy.attempts, "10000 attempts at most");
+  if (policy.attempts > kAttemptsMax) {
+    return failure(ErrorCode::out_of_range,
+                   fmt::format("`retry` has more than {} attempts, which are the most", kAttemptsMax));
+  }
   if (policy.backoff > Backoff::exponential_jitter) {
     return out_of_range(Field::retry, static_cast<std::uint64_t>(policy.backoff),
                         "fixed, linear, exponential or exponential_jitter");
@@ -292,7 +301,8 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
     }
     return done;
   };
-  if (auto done = walk(reader, routing.fields, on_field); !done) return done;
+  if (auto done = walk(reader, routing.fields, on_field); !done)
+    return bytes.size() > kEnvelopeBytesMax && !reader.ok() ? too_long(done.error()) : done;
   routing.bytes = reader.offset();
   if (routing.delay_ms != 0 && routing.deliver_at != 0)
     return failure(ErrorCode::invalid_field, "both `delay` and `deliver_at` are given; give one of them");

@@ -35,6 +35,7 @@ class PackReader {
           return value;
         }
       }
+      if (head >= 0xd0 && head <= 0xd3) return not_negative();
     }
     return fail(), 0;
   }
@@ -103,6 +104,16 @@ class PackReader {
 
  private:
   std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
+
+  /// In one of the signed formats, which some libraries use for every integer.
+  [[gnu::noinline]] std::uint64_t not_negative() {
+    const std::size_t width = std::size_t{1} << (*at_ - 0xd0);
+    if (left() <= width || at_[1] >= 0x80) return fail(), 0;
+    std::uint64_t value = 0;
+    for (std::size_t i = 1; i <= width; ++i) value = value << 8 | at_[i];
+    at_ += 1 + width;
+    return value;
+  }
 
   std::string_view take(std::size_t head, std::size_t size) {
     if (left() - head < size) return fail(), std::string_view{};

@@ -344,7 +344,7 @@ bool same_token(std::string_view given, std::string_view wanted) {
 }
 
 bool on_hello(Reactor& reactor, Connection& connection, const Frame& frame) {
-  std::uint64_t version = 0, of_connection = 0;
+  std::uint64_t version = kProtocolVersion, of_connection = 0;
   std::string_view agent, token;
   const auto read = read_map(frame.body, "HELLO", [&](std::uint64_t key, PackReader& reader) {
     if (key == kRelayedConnection && connection.door == DoorKind::relay) return of_connection = reader.uint(), true;
@@ -394,6 +394,11 @@ bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
 
 bool carry_out_here(Reactor& reactor, Connection& connection, const Frame& frame) {
   const auto handler = kHandlers[static_cast<std::size_t>(frame.header.opcode)];
+  if (frame.header.opcode == Opcode::hello) {
+    reactor.refuse(connection.id, frame.header.request,
+                   {ErrorCode::not_permitted, "this connection has said HELLO; who is somebody else connects anew"});
+    return true;
+  }
   if (handler == nullptr) {
     reactor.refuse(connection.id, frame.header.request,
                    {ErrorCode::unknown_opcode,
