@@ -24,7 +24,7 @@ foreach(library IN ITEMS asio beast)
   string(TOUPPER ${library} upper)
   add_library(folkmoot_${library} STATIC EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/compiled/${library}.cpp)
   target_compile_definitions(folkmoot_${library} PUBLIC BOOST_${upper}_SEPARATE_COMPILATION)
-  target_compile_options(folkmoot_${library} PRIVATE -ffunction-sections -fdata-sections)
+  target_compile_options(folkmoot_${library} PRIVATE -w -ffunction-sections -fdata-sections)  # their warnings are not ours to mend
   target_link_libraries(folkmoot_${library} PUBLIC Boost::headers Threads::Threads)
 endforeach()
 target_link_libraries(folkmoot_beast PUBLIC folkmoot_asio)

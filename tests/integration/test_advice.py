@@ -14,13 +14,31 @@ from native import Client, Refused
 from program import PROGRAM, environment
 
 # Sentences that stood under every text of their code, whatever had happened.
-GLUED = ("another server owns this", "is the client newer", "docs/protocol.md, section 4", "is it running?", "this connection may not do that",
-         "see the text", "the value is outside its limits", "there is no such thing here", "the bytes do not parse")
+GLUED = (
+    "another server owns this",
+    "is the client newer",
+    "docs/protocol.md, section 4",
+    "is it running?",
+    "this connection may not do that",
+    "see the text",
+    "the value is outside its limits",
+    "there is no such thing here",
+    "the bytes do not parse",
+)
 
 
 def run(*arguments, cwd=None, user=None, **env):
     env = environment(FOLKMOOT_LISTEN="127.0.0.1:0", **env)
-    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=30, env=env, cwd=cwd, user=user, stdin=subprocess.DEVNULL)
+    return subprocess.run(
+        [PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=env,
+        cwd=cwd,
+        user=user,
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def says(finished, *words, status=None):
@@ -43,18 +61,36 @@ def http(server, method, path, body=None, **headers):
 
 
 def test_the_port_is_in_use(server, tmp_path):
-    text = says(run("serve", "--data", str(tmp_path / "other"), "--listen", f"127.0.0.1:{server.port}"), "in_use", str(server.port), "ss -lntpx",
-                "--listen", status=1)
+    text = says(
+        run("serve", "--data", str(tmp_path / "other"), "--listen", f"127.0.0.1:{server.port}"),
+        "in_use",
+        str(server.port),
+        "ss -lntpx",
+        "--listen",
+        status=1,
+    )
     assert "data folder" not in text
 
 
 def test_the_data_folder_is_in_use(server):
-    text = says(run("serve", "--data", str(server.data)), "in_use", str(server.data), f"process {server.pid}", "another folder", status=1)
+    text = says(
+        run("serve", "--data", str(server.data)),
+        "in_use",
+        str(server.data),
+        f"process {server.pid}",
+        "another folder",
+        status=1,
+    )
     assert "--listen" not in text
 
 
 def test_an_address_that_is_not_this_machine_s(tmp_path):
-    text = says(run("serve", "--data", str(tmp_path / "data"), "--listen", "192.0.2.1:0", FOLKMOOT_TOKEN="x"), "192.0.2.1", "ip address", status=1)
+    text = says(
+        run("serve", "--data", str(tmp_path / "data"), "--listen", "192.0.2.1:0", FOLKMOOT_TOKEN="x"),
+        "192.0.2.1",
+        "ip address",
+        status=1,
+    )
     assert "--unix-socket" not in text
 
 
@@ -64,8 +100,14 @@ def test_a_setting_that_is_wrong(tmp_path):
         assert "docs/protocol.md" not in text
 
 
-@pytest.mark.parametrize("path, why, advice", [("notes.txt/data", "Not a directory", "give another path"), ("notes.txt", "File exists|Not a directory", "give another path"),
-                                               ("/proc/none/data", "No such file", "look at the path")])
+@pytest.mark.parametrize(
+    "path, why, advice",
+    [
+        ("notes.txt/data", "Not a directory", "give another path"),
+        ("notes.txt", "File exists|Not a directory", "give another path"),
+        ("/proc/none/data", "No such file", "look at the path"),
+    ],
+)
 def test_a_data_folder_that_cannot_be_made(tmp_path, path, why, advice):
     (tmp_path / "notes.txt").touch()
     text = says(run("serve", "--data", path, cwd=tmp_path), "io_error", path, advice, status=1)
@@ -95,7 +137,12 @@ def test_a_socket_without_permission(tmp_path):
             listening.bind(path)
             os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
             listening.listen()
-            text = says(run("--server", f"unix:{path}", "stats", cwd="/", user=65534), "Permission denied", "the server's own user", status=5)
+            text = says(
+                run("--server", f"unix:{path}", "stats", cwd="/", user=65534),
+                "Permission denied",
+                "the server's own user",
+                status=5,
+            )
         finally:
             os.unlink(path)
     assert "running" not in text
@@ -107,19 +154,36 @@ def test_a_path_that_is_no_socket(tmp_path):
 
 
 def test_a_name_that_nobody_knows():
-    text = says(run("--server", "no-such-machine.invalid:7470", "stats"), "no-such-machine.invalid", "known by that name", status=5)
+    text = says(
+        run("--server", "no-such-machine.invalid:7470", "stats"),
+        "no-such-machine.invalid",
+        "known by that name",
+        status=5,
+    )
     assert "running" not in text
 
 
 # -- over HTTP
 
 
-@pytest.mark.parametrize("method, path, code, words", [
-    ("DELETE", "/health", 405, ["GET, HEAD", "openapi"]), ("BREW", "/health", 501, ["BREW", "GET"]), ("GET", "/nowhere", 404, ["/nowhere", "openapi"]),
-    ("GET", "/api/messages/01890000-0000-7000-8000-000000000000", 404, ["settled too long ago", "this is the server"]),
-    ("GET", "/api/dead/01890000-0000-7000-8000-000000000000", 404, ["folkmoot dead list", "new id"]),
-    ("GET", f"/api/content/{'0' * 64}", 404, ["no content", "upload"]), ("POST", "/api/call/no.such", 404, ["no.such", "openapi"]),
-    ("GET", "/api/stats?mailbox=nobody", 404, ["nobody", "folkmoot stats"])])
+@pytest.mark.parametrize(
+    "method, path, code, words",
+    [
+        ("DELETE", "/health", 405, ["GET, HEAD", "openapi"]),
+        ("BREW", "/health", 501, ["BREW", "GET"]),
+        ("GET", "/nowhere", 404, ["/nowhere", "openapi"]),
+        (
+            "GET",
+            "/api/messages/01890000-0000-7000-8000-000000000000",
+            404,
+            ["settled too long ago", "this is the server"],
+        ),
+        ("GET", "/api/dead/01890000-0000-7000-8000-000000000000", 404, ["folkmoot dead list", "new id"]),
+        ("GET", f"/api/content/{'0' * 64}", 404, ["no content", "upload"]),
+        ("POST", "/api/call/no.such", 404, ["no.such", "openapi"]),
+        ("GET", "/api/stats?mailbox=nobody", 404, ["nobody", "folkmoot stats"]),
+    ],
+)
 def test_http_says_what_to_do_about_the_address(server, method, path, code, words):
     status, answer = http(server, method, path, body=b"{}" if method == "POST" else None)
     assert status == code
@@ -128,10 +192,17 @@ def test_http_says_what_to_do_about_the_address(server, method, path, code, word
     assert "\n" not in text
 
 
-@pytest.mark.parametrize("body, words", [
-    ({"to": "bob", "priority": 11, "content": "x"}, ["1 (first) to 10"]), ({"to": "bob", "topic": "a", "content": "x"}, ["exactly one"]),
-    ({"content": "x"}, ["folkmoot route add"]), ({"to": "$bob", "content": "x"}, ["begins otherwise"]),
-    ({"topic": "bus.dead", "content": "x"}, ["begins otherwise"]), ({"to": "bob", "content": "x" * 1_100_000}, ["docs/content.md", "max_content_bytes"])])
+@pytest.mark.parametrize(
+    "body, words",
+    [
+        ({"to": "bob", "priority": 11, "content": "x"}, ["1 (first) to 10"]),
+        ({"to": "bob", "topic": "a", "content": "x"}, ["exactly one"]),
+        ({"content": "x"}, ["folkmoot route add"]),
+        ({"to": "$bob", "content": "x"}, ["begins otherwise"]),
+        ({"topic": "bus.dead", "content": "x"}, ["begins otherwise"]),
+        ({"to": "bob", "content": "x" * 1_100_000}, ["docs/content.md", "max_content_bytes"]),
+    ],
+)
 def test_http_says_what_to_do_about_the_message(server, body, words):
     status, answer = http(server, "POST", "/api/messages", json.dumps(body).encode())
     assert 400 <= status < 500
@@ -159,9 +230,16 @@ def test_native_errors_carry_it_after_a_line_feed(server):
 
 
 def test_each_of_a_batch_has_its_own(server):
-    status, answer = http(server, "POST", "/api/messages/batch", json.dumps([{"to": "$bob", "content": "x"}, {"to": "bob", "content": "y"}]).encode())
+    status, answer = http(
+        server,
+        "POST",
+        "/api/messages/batch",
+        json.dumps([{"to": "$bob", "content": "x"}, {"to": "bob", "content": "y"}]).encode(),
+    )
     refused, done = answer["results"]
-    assert status == 200 and "begins otherwise" in refused["advice"] and "\n" not in refused["error"] and done["outcome"]
+    assert (
+        status == 200 and "begins otherwise" in refused["advice"] and "\n" not in refused["error"] and done["outcome"]
+    )
 
 
 def test_the_command_line_tells_what_the_server_advised(server):

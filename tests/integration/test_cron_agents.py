@@ -448,7 +448,12 @@ def test_reply_once_answers_one_message_and_ends(server):
     assert server.cli("reply", "bob", "--exec", "wc -c", "--once").returncode == NOTHING
     ids = [send(server, "--as", "alice", "send", "bob", content) for content in ("one", "three")]
     once = server.cli("reply", "bob", "--exec", "wc -c", "--once", "--wait", "5s", "--json")
-    assert once.returncode == DONE and json.loads(once.stdout) == {"id": ids[0], "from": "alice", "type": "task", "outcome": "answered"}, once
+    assert once.returncode == DONE and json.loads(once.stdout) == {
+        "id": ids[0],
+        "from": "alice",
+        "type": "task",
+        "outcome": "answered",
+    }, once
     assert [state(server, id) for id in ids] == ["acknowledged", "queued"]
     answer = json.loads(server.cli("recv", "alice", "--wait", "5s", "--json").stdout)
     assert answer["content"].strip() == "3" and answer["cause"] == ids[0]
@@ -474,7 +479,9 @@ def test_reply_until_empty_answers_all_there_are_and_ends(server, parallel):
     assert server.cli("reply", "bob", "--exec", "cat", "--until-empty").returncode == DONE
     for i in range(20):
         send(server, "--as", "alice", "send", "bob", f"message {i}")
-    emptied = server.cli("reply", "bob", "--exec", "cat", "--until-empty", "--parallel", parallel, "--json", "--wait", "500ms")
+    emptied = server.cli(
+        "reply", "bob", "--exec", "cat", "--until-empty", "--parallel", parallel, "--json", "--wait", "500ms"
+    )
     assert emptied.returncode == DONE and len(emptied.stdout.splitlines()) == 20, emptied
     got = [server.cli("recv", "alice", "--wait", "5s", "--raw").stdout for _ in range(20)]
     assert sorted(got) == sorted(f"message {i}" for i in range(20))
@@ -482,7 +489,9 @@ def test_reply_until_empty_answers_all_there_are_and_ends(server, parallel):
 
 
 def test_reply_until_empty_goes_on_behind_what_fails(server):
-    bad, good = send(server, "send", "bob", "bad", "--retry", "attempts=2,initial=0"), send(server, "send", "bob", "good")
+    bad, good = send(server, "send", "bob", "bad", "--retry", "attempts=2,initial=0"), send(
+        server, "send", "bob", "good"
+    )
     emptied = server.cli("reply", "bob", "--exec", "grep -q good", "--until-empty", "--wait", "500ms")
     assert emptied.returncode == FAILED
     assert (state(server, bad), state(server, good)) == ("dead", "acknowledged")

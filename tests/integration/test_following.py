@@ -1,5 +1,5 @@
-"""Following: a message from its beginning to its end, all of them as things happen, and answers that say the same at every door
-(docs/operations.md, "Following messages")."""
+"""Following: a message from its beginning to its end, all of them as things happen, and answers that say the same at
+every door (docs/operations.md, "Following messages")."""
 
 import json
 import time
@@ -91,7 +91,9 @@ def test_X15_attempts_and_the_holder_are_part_of_a_trace(server, connect, door):
     (got,) = bob.receive("box", wait_ms=MOMENT_MS)
     (one,) = trace(door, id).values()
     assert (one["state"], one["holder"], one["deliveries"]) == ("retrieved", "bob", 2) and one["held_since"] > 0
-    assert [(attempt["holder"], attempt["end"], attempt["reason"]) for attempt in one["attempts"]] == [("bob", "nacked", "the database is down")]
+    assert [(attempt["holder"], attempt["end"], attempt["reason"]) for attempt in one["attempts"]] == [
+        ("bob", "nacked", "the database is down")
+    ]
 
 
 # -- looking on
@@ -154,6 +156,7 @@ def test_A19_a_filter_chooses_what_is_seen(connect, door):
 
 def test_A19_looking_on_is_bounded_holds_nobody_up_and_says_what_it_left_out(server, connect):
     from native import message
+
     alice, door = connect("alice"), DOORS["native"](server)
     tail = Tail(door)
     for _ in range(25):
@@ -192,8 +195,18 @@ def test_U3_a_confirmation_has_the_same_fields_at_every_door(server):
         assert set(again) - {"op", "request"} == names and again["status"] == "pending"
         wait_for(lambda: server.cli("recv", "box").returncode == 0)
         door.close()
-    assert set(json.loads(server.cli("publish", "news", "x", "--json").stdout)) == {"id", "subscriptions", "outcome", "status"}
-    assert set(http("POST", "/api/messages", {"topic": "news", "content": "x"})[1]) == {"id", "subscriptions", "outcome", "status"}
+    assert set(json.loads(server.cli("publish", "news", "x", "--json").stdout)) == {
+        "id",
+        "subscriptions",
+        "outcome",
+        "status",
+    }
+    assert set(http("POST", "/api/messages", {"topic": "news", "content": "x"})[1]) == {
+        "id",
+        "subscriptions",
+        "outcome",
+        "status",
+    }
 
 
 def test_B2_an_answer_says_when_more_wait(server, connect):
