@@ -34,8 +34,9 @@ FAULTS = {
         "to_.agenda.add({.at = at, .id = key,",
         "if (!PLANTED || to_.run.is_started()) to_.agenda.add({.at = at, .id = key,",
     ),
-    "last_read_forgotten_when_copied": instead(
-        "mailbox->read_lsn = moved.lsn;", "mailbox->read_lsn = 0; to_.ledger.release(moved);"
+    "last_read_not_copied": (
+        "if (mailbox == nullptr || mailbox->read_lsn != fact.place.lsn) return true;",
+        "if (PLANTED || mailbox == nullptr || mailbox->read_lsn != fact.place.lsn) return true;",
     ),
     "settings_left_out_are_the_servers": (
         "mine != nullptr ? mine->limits : to_.options.mailbox);",

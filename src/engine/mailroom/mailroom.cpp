@@ -107,8 +107,9 @@ void Mailroom::remove(Asker caller, const DeleteMailboxCommand& command) {
   DeletedMailbox gone;
   Durable noted;
   for (auto keys = peeking_.waiting(*mailbox, 0, command.limit); const auto key : keys) {
-    if (!to_.ledger.has_room(Urgency::settling, sizeof(MessageRef))) break;
-    if (const auto taken = settling_.take_back(*mailbox, key)) noted.add(*taken);
+    const auto taken = settling_.take_back(*mailbox, key);
+    if (!taken) continue;  // no room to note it: it stays
+    noted.add(*taken);
     ++gone.messages;
   }
   gone.dead = to_.graveyard.purge(mailbox->number, command.limit - gone.messages, noted);
