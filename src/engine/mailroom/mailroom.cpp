@@ -107,9 +107,11 @@ void Mailroom::remove(Asker caller, const DeleteMailboxCommand& command) {
   DeletedMailbox gone;
   Durable noted;
   for (auto keys = peeking_.waiting(*mailbox, 0, command.limit); const auto key : keys) {
-    const auto taken = settling_.take_back(*mailbox, key);
-    if (!taken) continue;  // no room to note it: it stays
-    noted.add(*taken);
+    std::uint32_t sender = 0;
+    const auto* const entry = shelves_.find(*mailbox, key, sender);
+    const bool can_be_noted = to_.ledger.has_room(Urgency::settling, sizeof(MessageRef));
+    if (entry == nullptr || (!can_be_noted && !entry->has(Entry::kTransient))) continue;  // it stays
+    if (const auto taken = settling_.take_back(*mailbox, key)) noted.add(*taken);
     ++gone.messages;
   }
   gone.dead = to_.graveyard.purge(mailbox->number, command.limit - gone.messages, noted);

@@ -182,8 +182,6 @@ std::optional<Durable> Settling::take_back(Mailbox& mailbox, MessageKey key) {
   std::uint32_t sender = 0;
   const auto* const entry = shelves_.find(mailbox, key, sender);
   if (entry == nullptr) return std::nullopt;
-  if (!entry->has(Entry::kTransient) && !to_.ledger.has_room(Urgency::settling, sizeof(MessageRef)))
-    return std::nullopt;
   const MessageRef ref(key, mailbox.number, sender, entry->priority);
   auto message = shelves_.take(ref);
   FOLKMOOT_ASSERT(message.has_value());

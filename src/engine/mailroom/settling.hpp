@@ -24,8 +24,7 @@ class Settling {
   Result<void> check(std::span<const LeaseToken> tokens, const Uuid& id);
   /// Takes a message back that nobody has had yet. Errors: not_found, lease_lost (somebody has it), disk_full.
   void cancel(Asker caller, const Uuid& id);
-  /// The same by its key; nothing if it does not wait there, or there is no room to note it. What was noted, if it is in
-  /// the log.
+  /// The same by its key; nothing if it does not wait there. What was noted, if it is in the log and there was room.
   std::optional<Durable> take_back(Mailbox& mailbox, MessageKey key);
   /// The session is about to end: what it holds goes back in the order it was handed out, but for what has a deadline.
   void give_back_all(Session& session);

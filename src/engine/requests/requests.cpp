@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <array>
 
 #include "engine/checks.hpp"
 #include "engine/lifetime.hpp"
@@ -30,23 +30,40 @@ std::unexpected<Error> not_its_to_answer(std::string_view address) {
                              address));
 }
 
+constexpr std::size_t kAddressBytes = 1 + 32;
+
+// The value of each lower-case hexadecimal digit; 255: it is none.
+constexpr auto kHexDigits = [] {
+  std::array<std::uint8_t, 256> values{};
+  values.fill(255);
+  for (std::uint8_t i = 0; i < 16; ++i) values[static_cast<std::uint8_t>("0123456789abcdef"[i])] = i;
+  return values;
+}();
+
 }  // namespace
 
 // -- addresses: "@" and 32 hex digits
 
-std::string Requests::Address::text() const { return fmt::format("@{:016x}{:016x}", number, proof); }
+std::string Requests::Address::text() const {
+  std::string text(kAddressBytes, '@');
+  auto at = text.begin();
+  for (auto value : {number, proof}) {
+    for (int i = 0; i < 16; ++i, value <<= 4) *++at = "0123456789abcdef"[value >> 60];
+  }
+  return text;
+}
 
 std::optional<Requests::Address> Requests::Address::parse(std::string_view text) {
-  constexpr std::size_t kDigits = 16;
-  Address address;
-  const auto read = [](std::string_view digits, std::uint64_t& value) {
-    const auto done = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-    return done.ec == std::errc{} && done.ptr == digits.data() + digits.size();
-  };
-  if (text.size() != 1 + 2 * kDigits || text.front() != '@') return std::nullopt;
-  if (!read(text.substr(1, kDigits), address.number) || !read(text.substr(1 + kDigits), address.proof))
-    return std::nullopt;
-  return address;
+  if (text.size() != kAddressBytes || text.front() != '@') return std::nullopt;
+  std::uint64_t halves[2] = {};
+  std::uint8_t wrong = 0;
+  for (std::size_t i = 0; i < 32; ++i) {
+    const auto digit = kHexDigits[static_cast<std::uint8_t>(text[i + 1])];
+    wrong |= digit;
+    halves[i / 16] = halves[i / 16] << 4 | (digit & 15);
+  }
+  if (wrong > 15) return std::nullopt;
+  return Address{.number = halves[0], .proof = halves[1]};
 }
 
 Requests::Address Requests::next_address() {
