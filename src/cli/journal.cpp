@@ -34,7 +34,7 @@ std::string_view word(SegmentInfo::State state) {
 
 void append_json(JsonWriter& writer, const JournalInfo& info) {
   writer.field("segment_bytes", info.segment_bytes).field("facts", info.facts);
-  writer.field("first_lsn", info.first).field("last_lsn", info.last).field("end_lsn", info.end);
+  writer.field("first_lsn", info.first.value).field("last_lsn", info.last.value).field("end_lsn", info.end.value);
   writer.field("clean_stop", info.clean_stop)
       .field("torn_bytes", info.torn_bytes)
       .field("problems_total", info.problems_total);
@@ -150,8 +150,8 @@ void verify(const Options& options) {
 
 void print_info(const JournalInfo& info) {
   fmt::print("{:<16} {}\n{:<16} {}\n{:<16} {} to {}\n{:<16} {}\n{:<16} {}\n\n", "segment bytes", info.segment_bytes,
-             "facts", info.facts, "lsn", info.first, info.last, "clean stop", info.clean_stop ? "yes" : "no",
-             "problems", info.problems_total);
+             "facts", info.facts, "lsn", info.first.value, info.last.value, "clean stop",
+             info.clean_stop ? "yes" : "no", "problems", info.problems_total);
   fmt::print("{:>12} {:<8} {:>12} {:>10} {:>8}\n", "segment", "state", "used bytes", "facts", "batches");
   for (const auto& segment : info.segments) {
     fmt::print("{:>12} {:<8} {:>12} {:>10} {:>8}\n", segment.number, word(segment.state), segment.used_bytes,

@@ -23,11 +23,11 @@ class Entry {
 
   Entry() = default;
   Entry(MessageKey message_key, FactPlace place, Priority message_priority, std::uint16_t entry_flags)
-      : key(message_key), lsn_(place.lsn), priority(message_priority), bytes_(place.bytes), flags(entry_flags) {}
+      : key(message_key), lsn_(place.lsn.value), priority(message_priority), bytes_(place.bytes), flags(entry_flags) {}
 
-  FactPlace place() const { return {lsn_, bytes_}; }
+  FactPlace place() const { return {Lsn{lsn_}, bytes_}; }
   void move_to(FactPlace place) {
-    lsn_ = place.lsn;
+    lsn_ = place.lsn.value;
     bytes_ = place.bytes;
   }
   bool has(Flag flag) const { return (flags & flag) != 0; }
@@ -52,6 +52,6 @@ struct QueuedMessage {
   Entry entry;
   std::uint32_t sender = 0;  // party number
 };
-static_assert(kLsnMax >> 56 == 0 && kFactBytesMax >> 24 == 0);
+static_assert(kLsnMax.value >> 56 == 0 && kFactBytesMax >> 24 == 0);
 
 }  // namespace folkmoot

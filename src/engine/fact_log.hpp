@@ -7,14 +7,15 @@
 
 #include "base/bytes.hpp"
 #include "base/error.hpp"
+#include "base/strong.hpp"
 #include "engine/fact_kind.hpp"
 
 namespace folkmoot {
 
 /// A byte position in the log: the first byte of a record. Grows for ever; 0 is no record. A log that has come to
 /// kLsnMax (at 1 GB a second after two years) is full for good.
-using Lsn = std::uint64_t;
-constexpr Lsn kLsnMax = (Lsn{1} << 56) - 1;
+using Lsn = StrongPlace<struct LsnTag>;
+constexpr Lsn kLsnMax{(std::uint64_t{1} << 56) - 1};
 
 /// Where a fact stands in the log, and the bytes of its body (the record's own header not counted).
 struct FactPlace {

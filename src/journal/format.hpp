@@ -72,7 +72,7 @@ constexpr std::size_t group_bytes_max(std::size_t segment_bytes) {
 }
 
 /// Numbers of segments are below this.
-constexpr std::uint64_t segments_max(std::size_t segment_bytes) { return kLsnMax / segment_bytes; }
+constexpr std::uint64_t segments_max(std::size_t segment_bytes) { return kLsnMax.value / segment_bytes; }
 
 /// What a segment's first 64 bytes say, with what follows from it.
 struct SegmentHeader {
@@ -80,7 +80,7 @@ struct SegmentHeader {
   std::uint64_t number = 0;
   std::size_t segment_bytes = 0;
 
-  Lsn begin() const { return number * segment_bytes; }
+  Lsn begin() const { return Lsn{number * segment_bytes}; }
   Lsn end() const { return begin() + segment_bytes; }
 };
 

@@ -142,7 +142,7 @@ void Journal::roll() {
   FOLKMOOT_ASSERT(ready && *ready && file);  // has_room() said so
   put_mark(MarkKind::segment_end);
   segments_.push_back({next, std::move(file), 0, kSegmentHeaderBytes});
-  end_ = next * segment_bytes_ + kSegmentHeaderBytes;
+  end_ = begin_of(next) + kSegmentHeaderBytes;
   put_mark(MarkKind::batch, true);
 }
 
@@ -162,7 +162,7 @@ Result<Bytes> Journal::read(FactPlace place) {
   ++reads_;
   const auto bytes = record_bytes(place.bytes);
   auto& segment = segment_of(place);
-  const auto begin = segment.number * segment_bytes_;
+  const auto begin = begin_of(segment.number);
   if (!blocks_.empty() && place.lsn >= blocks_.front().begin) {
     const auto after = std::ranges::upper_bound(blocks_, place.lsn, {}, &Block::begin);
     const auto& block = *std::prev(after);
@@ -188,7 +188,7 @@ Result<Bytes> Journal::read(FactPlace place) {
 }
 
 Journal::Segment& Journal::segment_of(FactPlace place) {
-  const auto number = place.lsn / segment_bytes_;
+  const auto number = place.lsn.value / segment_bytes_;
   FOLKMOOT_ASSERT(number >= segments_.front().number && number <= segments_.back().number);
   return segments_[number - segments_.front().number];
 }
@@ -251,7 +251,7 @@ void Journal::queue_removals() {
   const auto removable = [this] {
     const auto& oldest = segments_.front();
     return segments_.size() > 1 && oldest.live_bytes == 0 && !is_held(oldest) &&
-           oldest.number * segment_bytes_ + oldest.used_bytes <= durable_end_;
+           begin_of(oldest.number) + oldest.used_bytes <= durable_end_;
   };
   if (!removable()) return;
   if (!batch_open_ && !make_room_for_mark()) return;
@@ -265,7 +265,7 @@ void Journal::queue_removals() {
 
 // Some reader has not come to its end.
 bool Journal::is_held(const Segment& segment) const {
-  const auto end = (segment.number + 1) * segment_bytes_;
+  const auto end = begin_of(segment.number + 1);
   return std::ranges::any_of(holds_, [end](const auto& hold) { return hold.second < end; });
 }
 
@@ -345,7 +345,7 @@ Result<void> Journal::write_pieces() {
     parts_.clear();
     for (; next < job_.pieces.size() && job_.pieces[next].file == file; ++next)
       parts_.push_back(job_.pieces[next].bytes);
-    if (auto done = file->write(job_.pieces[first].lsn % segment_bytes_, parts_); !done) {
+    if (auto done = file->write(job_.pieces[first].lsn.value % segment_bytes_, parts_); !done) {
       if (done.error().code != ErrorCode::disk_full) return done;
       maker_.note_full(std::move(done.error().text));
       return {};
@@ -431,7 +431,7 @@ JournalStats Journal::stats() const {
   if (const auto first = std::ranges::min_element(holds_, {}, [](const auto& each) { return each.second; });
       first != holds_.end()) {
     for (const auto& segment : segments_) {
-      if ((segment.number + 1) * segment_bytes_ > first->second) stats.held_bytes += segment.used_bytes;
+      if (begin_of(segment.number + 1) > first->second) stats.held_bytes += segment.used_bytes;
     }
   }
   stats.memory_bytes = block_bytes_ + free_blocks_.size() * kBlockBytes;

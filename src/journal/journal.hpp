@@ -106,7 +106,7 @@ class Journal final : public FactLog {
   void move_hold(HoldId hold, Lsn position);
   void let_go(HoldId hold);
   /// The first byte that is still there. Requires: recovered.
-  Lsn begin() const { return segments_.front().number * segment_bytes_; }
+  Lsn begin() const { return begin_of(segments_.front().number); }
 
   Lsn appended_end() const { return end_; }
   Lsn durable_end() const { return durable_end_; }
@@ -201,7 +201,8 @@ class Journal final : public FactLog {
       : disk_(disk), options_(options), maker_(disk, options.bytes_max) {}
 
   // journal.cpp: appending
-  std::size_t offset() const { return end_ - segments_.back().number * segment_bytes_; }
+  Lsn begin_of(std::uint64_t segment) const { return Lsn{segment * segment_bytes_}; }
+  std::size_t offset() const { return end_ - begin_of(segments_.back().number); }
   bool fits(std::size_t bytes, std::size_t spare) const { return offset() + bytes + spare <= segment_bytes_; }
   bool has_room_for(Urgency urgency, std::size_t records_bytes) const;
   void link(std::uint8_t* record, FactPlace place, FactKind kind);
@@ -268,8 +269,8 @@ class Journal final : public FactLog {
   Job job_;
 
   // The thread's, but readable by all.
-  std::atomic<Lsn> written_end_ = 0;
-  std::atomic<Lsn> synced_end_ = 0;
+  std::atomic<Lsn> written_end_;
+  std::atomic<Lsn> synced_end_;
   std::atomic<std::uint64_t> syncs_ = 0;
   std::atomic<std::uint64_t> last_sync_us_ = 0;
   std::atomic<std::uint64_t> synced_bytes_ = 0;

@@ -16,7 +16,7 @@ bool Journal::compaction_due() const {
   const auto& oldest = segments_.front();
   // Without a live byte it goes by itself; held, it stays whatever is copied. And it must have been written, since it
   // is read back from its file.
-  if (oldest.live_bytes == 0 || is_held(oldest) || segments_[1].number * segment_bytes_ > written_end_) return false;
+  if (oldest.live_bytes == 0 || is_held(oldest) || begin_of(segments_[1].number) > written_end_.load()) return false;
   if (maker_.full()) {
     // Now space itself is the aim: one segment back, if the copies fit into what is left with room for settling beside
     // them.

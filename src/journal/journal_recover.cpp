@@ -147,7 +147,7 @@ Result<RecoveryReport> Journal::recover(const Apply& apply) {
   }
   maker_.set_oldest(segments_.front().number);
   if (auto done = settle_tail(recovery); !done) return std::unexpected(*(failed_ = done.error()));
-  end_ = segments_.back().number * segment_bytes_ + recovery.end_offset;
+  end_ = begin_of(segments_.back().number) + recovery.end_offset;
   durable_end_ = written_end_ = synced_end_ = end_;
   if (recovery.report.clean_stop) clean_end_ = end_;
   recovery.report.segments = segments_.size();

@@ -91,7 +91,7 @@ ServerStats Reactor::stats(std::string_view mailbox) {
   out.journal = {.segments = journal.segments,
                  .bytes = journal.bytes,
                  .live_bytes = journal.live_bytes,
-                 .appended_bytes = journal_.appended_end(),
+                 .appended_bytes = journal_.appended_end().value,
                  .syncs = journal.syncs,
                  .last_sync_us = static_cast<std::uint64_t>(journal.last_sync_us),
                  .disk_full = journal.disk_full,

@@ -93,7 +93,7 @@ void make_checksums_good(std::vector<std::uint8_t>& segment, std::uint64_t numbe
     const auto kind = segment[at + 8];
     if (length == 0 && kind == 0) break;
     if (at + record_bytes(length) > segment.size()) break;
-    const auto lsn = number * kSegmentBytesMin + at;
+    const Lsn lsn{number * kSegmentBytesMin + at};
     if (kind >= kMarkKindMin) {
       const auto said = load<Mark>(segment.data() + at + 20);  // where a mark's two numbers stand
       codec.seal_mark(segment.data() + at, lsn, static_cast<MarkKind>(240 + kind % 3), said);

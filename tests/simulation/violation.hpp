@@ -5,6 +5,8 @@
 
 #include <stdexcept>
 
+#include "base/strong_format.hpp"
+
 namespace folkmoot::simulation {
 
 struct Violation : std::runtime_error {

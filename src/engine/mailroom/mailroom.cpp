@@ -175,7 +175,7 @@ void Mailroom::enter(const Transient& message) {
   std::uint16_t flags = Entry::kTransient | Entry::kOnce | Entry::kExpires;
   if (message.refers) flags |= Entry::kRefers;
   shelves_.expire_at(message.expires_at, message.key, message.mailbox, message.sender);
-  const Entry entry(message.key, {message.stored, message.bytes}, message.priority, flags);
+  const Entry entry(message.key, {Lsn{message.stored}, message.bytes}, message.priority, flags);
   if (to_.tap.is_on()) [[unlikely]]
     shelves_.tap({.what = TapWhat::accepted}, shelves_.mailboxes[message.mailbox], entry, message.sender);
   shelves_.enter_ready(shelves_.mailboxes[message.mailbox], {entry, message.sender}, {});

@@ -234,7 +234,7 @@ void Shelves::leave(Mailbox& mailbox, const Entry& entry, const SettledReceipts:
   if (entry.has(Entry::kExpires)) expiries_.erase(entry.key);
   if (entry.has(Entry::kRefers)) to_.references.drop(entry.key);
   if (entry.has(Entry::kTransient)) {
-    to_.transient.drop(static_cast<std::uint32_t>(entry.place().lsn));
+    to_.transient.drop(static_cast<std::uint32_t>(entry.place().lsn.value));
     return;
   }
   to_.attempts.forget(entry.key);

@@ -65,7 +65,7 @@ class Shelves {
   RetryPolicy policy_of(const Mailbox& mailbox, const Entry& entry);
   /// Envelope and content; they live until the next look at the log. `fact`: as accepted, of one in the log.
   Bytes bytes_of(const Entry& entry, AcceptedFact* fact = nullptr) {
-    if (entry.has(Entry::kTransient)) return to_.transient.get(static_cast<std::uint32_t>(entry.place().lsn));
+    if (entry.has(Entry::kTransient)) return to_.transient.get(static_cast<std::uint32_t>(entry.place().lsn.value));
     return read_message(to_.ledger, entry.place(), fact);
   }
   /// The group key in a message's envelope; lives until the next look at the log.

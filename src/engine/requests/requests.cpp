@@ -282,7 +282,7 @@ Result<Confirm> Requests::respond_elsewhere(std::uint32_t shard, std::string_vie
 }
 
 void Requests::note_holder(const Entry& entry, const Holder& holder) {
-  const auto slot = to_.transient.asked_by(static_cast<std::uint32_t>(entry.place().lsn));
+  const auto slot = to_.transient.asked_by(static_cast<std::uint32_t>(entry.place().lsn.value));
   if (slot != kNoSlot && requests_.holds(slot) && requests_[slot].message == entry.key) requests_[slot].holder = holder;
 }
 

@@ -63,10 +63,10 @@ TEST_F(LedgerTest, X3_the_later_of_two_facts_is_what_both_need) {
 }
 
 TEST_F(LedgerTest, X3_what_is_noted_without_room_is_lost_and_known_to_be) {
-  EXPECT_NE(ledger.note(FactKind::route_removed, {as_bytes(std::string_view("r"))}).lsn, 0u);
+  EXPECT_NE(ledger.note(FactKind::route_removed, {as_bytes(std::string_view("r"))}).lsn, Lsn{});
   EXPECT_FALSE(ledger.lost_any());
   log.room_settling = false;
-  EXPECT_EQ(ledger.note(FactKind::route_removed, {as_bytes(std::string_view("r"))}).lsn, 0u);
+  EXPECT_EQ(ledger.note(FactKind::route_removed, {as_bytes(std::string_view("r"))}).lsn, Lsn{});
   EXPECT_TRUE(ledger.lost_any());
   EXPECT_EQ(log.records.size(), 1u);
 }
@@ -98,7 +98,7 @@ TEST_F(LedgerTest, X3_a_message_that_waits_for_the_disk_is_found_by_its_key) {
   ledger.when(Durable(place), waiting::Accepted{.fact = {.key = 7}, .place = place});
   ASSERT_NE(ledger.find_accepted(7, place), nullptr);
   EXPECT_EQ(ledger.find_accepted(8, place), nullptr);
-  EXPECT_EQ(ledger.find_accepted(7, {.lsn = place.lsn - 1}), nullptr) << "it was not there yet";
+  EXPECT_EQ(ledger.find_accepted(7, {.lsn = Lsn{place.lsn.value - 1}}), nullptr) << "it was not there yet";
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ class MemoryLog final : public FactLog {
   }
 
   std::map<Lsn, Record> records;
-  Lsn end = 64;
+  Lsn end{64};
   std::size_t groups = 0;  // begun so far
   std::size_t group_bytes = std::size_t{24} << 20;
   bool group_open = false;

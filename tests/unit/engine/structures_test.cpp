@@ -21,7 +21,7 @@
 namespace folkmoot {
 namespace {
 
-Entry entry(MessageKey key) { return Entry(key, {key * 8, 1}, normal, 0); }
+Entry entry(MessageKey key) { return Entry(key, {Lsn{key * 8}, 1}, normal, 0); }
 
 TEST(PackedEntries, gives_back_what_was_packed) {
   std::mt19937_64 random(1);
@@ -30,7 +30,7 @@ TEST(PackedEntries, gives_back_what_was_packed) {
     MessageKey key = random() >> 8;
     for (auto count = 1 + random() % 700; count > 0; --count) {
       key += random() % 3 == 0 ? 1 + (random() >> (8 + random() % 56)) % (MessageKey{1} << 50) : 1;
-      const FactPlace place{random() >> (16 + random() % 48),
+      const FactPlace place{Lsn{random() >> (16 + random() % 48)},
                             static_cast<std::uint32_t>(random() >> (32 + random() % 32))};
       const bool as_before = !entries.empty() && random() % 2 == 0;
       entries.push_back(as_before ? Entry(key, entries.back().place(), entries.back().priority, entries.back().flags)
@@ -76,7 +76,7 @@ TEST(ChunkQueue, gives_by_key_whatever_the_order_of_pushes_and_takes) {
       } else if (!model.empty()) {
         const auto key = *std::next(model.begin(), static_cast<std::ptrdiff_t>(random() % model.size()));
         ASSERT_NE(queue.find(key), nullptr);
-        ASSERT_EQ(queue.find(key)->place().lsn, key * 8);
+        ASSERT_EQ(queue.find(key)->place().lsn, Lsn{key * 8});
         Entry out;
         ASSERT_TRUE(queue.take(key, out));
         ASSERT_EQ(out.key, key);

@@ -9,7 +9,7 @@ namespace folkmoot {
 namespace {
 
 const JournalId kId{9, 8, 7};
-constexpr Lsn kLsn = 3 * kSegmentBytesMin + 64;
+constexpr Lsn kLsn{3 * kSegmentBytesMin + 64};
 
 std::vector<std::uint8_t> sealed(std::string_view text, Lsn lsn = kLsn, const JournalId& id = kId) {
   std::vector<std::uint8_t> record(record_bytes(text.size()), 0xee);

@@ -78,7 +78,7 @@ TEST_F(FullDiskTest, X3_a_journal_that_comes_to_the_end_of_its_numbers_refuses_p
     ASSERT_TRUE((*file)->preallocate(kSegmentBytesMin));
     const auto header = encode_header({*options.id, last - 1, kSegmentBytesMin});
     std::array<std::uint8_t, kMarkBytes> mark{};
-    const auto begin = (last - 1) * kSegmentBytesMin + kSegmentHeaderBytes;
+    const Lsn begin{(last - 1) * kSegmentBytesMin + kSegmentHeaderBytes};
     RecordCodec(*options.id).seal_mark(mark.data(), begin, MarkKind::batch, {begin, last - 1});
     const Bytes parts[] = {header, mark};
     ASSERT_TRUE((*file)->write(0, parts));
@@ -93,7 +93,7 @@ TEST_F(FullDiskTest, X3_a_journal_that_comes_to_the_end_of_its_numbers_refuses_p
   start();
   ASSERT_EQ(found.size(), places.size());
   EXPECT_EQ(found.back().place, places.back());
-  EXPECT_GT(places.back().lsn, last * kSegmentBytesMin);
+  EXPECT_GT(places.back().lsn, Lsn{last * kSegmentBytesMin});
   EXPECT_FALSE(journal->has_room(kDurable, 1000));
 }
 
@@ -117,7 +117,7 @@ TEST_F(FullDiskTest, X3_settling_what_the_oldest_segment_holds_makes_room_again)
   start();
   fill();
   for (const auto& place : places) {
-    if (place.lsn / options.segment_bytes == 1) journal->release(place);
+    if (place.lsn.value / options.segment_bytes == 1) journal->release(place);
   }
   now_ms += 10;
   ASSERT_TRUE(sync());  // removes the segment
@@ -132,7 +132,7 @@ TEST_F(FullDiskTest, X3_a_few_old_live_facts_are_copied_forward_from_the_reserve
   start();
   fill();
   for (std::size_t i = 2; i < places.size(); ++i) {
-    if (places[i].lsn / options.segment_bytes == 1) journal->release(places[i]);
+    if (places[i].lsn.value / options.segment_bytes == 1) journal->release(places[i]);
   }
   ASSERT_TRUE(journal->compaction_due());
   for (int i = 0; i < 10 && journal->compaction_due(); ++i) {

@@ -21,7 +21,7 @@ class GroupTest : public JournalTest {
     RecordCodec(*options.id).seal_mark(segment(1).data() + at, lsn_at(at), kind, {synced, 1});
     at += kMarkBytes;
   }
-  Lsn lsn_at(std::size_t offset) const { return options.segment_bytes + offset; }
+  Lsn lsn_at(std::size_t offset) const { return Lsn{options.segment_bytes + offset}; }
 
   void expect_refused(std::size_t offset, std::string_view why) {
     const auto before = segment(1);
@@ -245,7 +245,7 @@ TEST_F(GroupTest, X3_a_group_that_no_longer_fits_into_the_segment_begins_the_nex
   while (offset_of(journal->appended_end()) < kSegmentBytesMin - 6000) append_synced(std::string(1000, 'f'));
   ASSERT_EQ(journal->stats().segments, 1u);
   const auto places = append_group({std::string(3000, 'a'), "small", std::string(3000, 'b')});
-  for (const auto& place : places) EXPECT_EQ(place.lsn / kSegmentBytesMin, 2u);
+  for (const auto& place : places) EXPECT_EQ(place.lsn.value / kSegmentBytesMin, 2u);
   ASSERT_TRUE(sync());
   const auto facts = verify_journal(disk)->facts;
   kill();
@@ -260,7 +260,7 @@ TEST_F(GroupTest, X3_groups_of_any_size_at_any_distance_from_the_segments_end_li
     Texts group;
     for (std::size_t i = 0; i < 1 + round % 5; ++i) group.push_back(std::string((round * 7919 + i * 131) % 4000, 'g'));
     const auto places = append_group(group);
-    EXPECT_EQ(places.front().lsn / kSegmentBytesMin, places.back().lsn / kSegmentBytesMin);
+    EXPECT_EQ(places.front().lsn.value / kSegmentBytesMin, places.back().lsn.value / kSegmentBytesMin);
     expected.insert(expected.end(), group.begin(), group.end());
     if (round % 3 == 0) {
       ASSERT_TRUE(sync());
@@ -381,7 +381,7 @@ TEST_F(GroupTest, X3_copies_of_a_groups_facts_are_plain_and_take_no_other_along)
     append(std::string(1000, 'x'), FactLog::Life::dead);
     ASSERT_TRUE(sync());
   }
-  const auto oldest = groups.front().lsn / kSegmentBytesMin;
+  const auto oldest = groups.front().lsn.value / kSegmentBytesMin;
   for (int step = 0; step < 100 && journal->compaction_due(); ++step) {
     // So small a budget stops within groups.
     const auto done = journal->compact_step(500, [&](FactKind, FactPlace place, Bytes body) {

@@ -82,7 +82,7 @@ class JournalTest : public ::testing::Test {
   void kill() { journal.reset(); }
 
   std::vector<std::uint8_t>& segment(std::uint64_t number) { return disk.bytes(segment_name(number)); }
-  std::size_t offset_of(Lsn lsn) const { return lsn % options.segment_bytes; }
+  std::size_t offset_of(Lsn lsn) const { return lsn.value % options.segment_bytes; }
 
   MemoryDisk disk;
   JournalOptions options;

@@ -215,7 +215,7 @@ TEST_F(JournalTest, X3_a_segment_without_live_facts_is_removed_from_the_oldest_e
   const auto in_segment = [&](std::uint64_t number) {
     std::vector<FactPlace> those;
     for (const auto& place : places) {
-      if (place.lsn / options.segment_bytes == number) those.push_back(place);
+      if (place.lsn.value / options.segment_bytes == number) those.push_back(place);
     }
     return those;
   };

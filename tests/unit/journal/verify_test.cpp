@@ -18,7 +18,7 @@ class VerifyTest : public JournalTest {
     ASSERT_TRUE(sync());
     const auto place = append(std::string(10, 'p'));
     ASSERT_TRUE(sync());
-    if (place.lsn / options.segment_bytes == 1) append(std::string(20'000, 'q'));
+    if (place.lsn.value / options.segment_bytes == 1) append(std::string(20'000, 'q'));
     ASSERT_TRUE(sync());
     kill();
     const auto info = verify_journal(disk);
@@ -61,9 +61,9 @@ TEST_F(VerifyTest, X3_reading_goes_on_behind_damage_and_finds_all_of_it) {
   kill();
   for (const auto index : {3u, 17u, 90u, 150u}) {
     const auto& place = places[index];
-    segment(place.lsn / options.segment_bytes)[offset_of(place.lsn) + 100] ^= 0x40;
+    segment(place.lsn.value / options.segment_bytes)[offset_of(place.lsn) + 100] ^= 0x40;
   }
-  segment(places[40].lsn / options.segment_bytes)[offset_of(places[40].lsn)] ^= 0xff;  // a length
+  segment(places[40].lsn.value / options.segment_bytes)[offset_of(places[40].lsn)] ^= 0xff;  // a length
   const auto info = verify_journal(disk);
   ASSERT_TRUE(info);
   ASSERT_EQ(info->problems_total, 5u);
@@ -98,7 +98,7 @@ TEST_F(VerifyTest, X3_a_torn_tail_is_told_and_is_no_problem) {
   two_segments();
   start();
   const auto end = offset_of(journal->appended_end());
-  const auto number = journal->appended_end() / options.segment_bytes;
+  const auto number = journal->appended_end().value / options.segment_bytes;
   kill();
   segment(number)[end + 4] = 1;
   const auto info = verify_journal(disk);

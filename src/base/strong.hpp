@@ -1,0 +1,49 @@
+// Numbers that mean different things and must not be taken for each other: each a type of its own, which costs nothing
+// at run time and has no operations but those that make sense for it.
+#pragma once
+
+#include <compare>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace folkmoot {
+
+/// A number of `Rep` that means what `Tag` says. It is made of a number explicitly, read as one by `value`, and
+/// compared with its own kind. None converts to another, nor to a number.
+template <class Tag, std::unsigned_integral Rep>
+struct Strong {
+  Rep value = 0;
+
+  constexpr Strong() = default;
+  template <std::integral Number>
+    requires(sizeof(Number) <= sizeof(Rep))
+  explicit constexpr Strong(Number number) : value(static_cast<Rep>(number)) {}
+  explicit constexpr Strong(int number) : value(static_cast<Rep>(number)) {}
+  template <class Number>
+    requires(std::is_arithmetic_v<Number> && (!std::integral<Number> || sizeof(Number) > sizeof(Rep)))
+  explicit Strong(Number) = delete;  // it would be cut
+  /// The literal 0, which most of them have for `none`, and no other number.
+  template <std::same_as<int> Literal>
+  consteval Strong(Literal zero) {  // NOLINT(google-explicit-constructor)
+    if (zero != 0) throw "only 0 becomes one by itself";
+  }
+
+  friend constexpr bool operator==(Strong, Strong) = default;
+  friend constexpr std::strong_ordering operator<=>(Strong, Strong) = default;
+  friend constexpr std::size_t hash_value(Strong strong) { return strong.value; }  // boost::hash
+};
+
+/// A place in a row of bytes: places have distances, which are bytes.
+template <class Tag>
+struct StrongPlace : Strong<Tag, std::uint64_t> {
+  using Strong<Tag, std::uint64_t>::Strong;
+
+  constexpr StrongPlace& operator+=(std::uint64_t bytes) { return this->value += bytes, *this; }
+  friend constexpr StrongPlace operator+(StrongPlace place, std::uint64_t bytes) { return place += bytes; }
+  /// Behind `to` it wraps round, as numbers do.
+  friend constexpr std::uint64_t operator-(StrongPlace to, StrongPlace from) { return to.value - from.value; }
+};
+
+}  // namespace folkmoot
