@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "content/content_store.hpp"
+#include "engine/ids.hpp"
 
 namespace folkmoot {
 
@@ -16,7 +17,7 @@ struct ContentJob {
   std::uint64_t size = 0;    // of begin: all bytes; of read and write: so many; of a finish that is done: all bytes
   std::string bytes{};       // of write: what to write; of a read that is done: what was read
   // The owner's alone: who asked, and what it calls the upload.
-  std::uint64_t session = 0;
+  SessionId session = 0;
   std::uint32_t request = 0;
   std::uint32_t number = 0;
 };

@@ -8,25 +8,12 @@
 #include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "base/uuid.hpp"
+#include "engine/ids.hpp"
 #include "engine/reply.hpp"
 #include "folkmoot/content.hpp"
 #include "message/frame.hpp"
 
 namespace folkmoot {
-
-/// A connection, as server and engine name it: slot in the low 32 bits, and a serial above that is never used again.
-using SessionId = std::uint64_t;
-constexpr std::uint32_t session_slot(SessionId id) { return static_cast<std::uint32_t>(id); }
-
-/// A client's connection, by the same number in each shard that it has a session in. 0 is none.
-using ConnectionId = std::uint64_t;
-/// `session`: of the connection, in the shard that is its home. Two are alike only after 2^28 others in one place.
-constexpr ConnectionId connection_id(std::uint32_t home, SessionId session) {
-  return ConnectionId{home} << kShardShift | (session & ~ConnectionId{0} >> kShardBits);
-}
-
-/// A delivery not yet settled. 0 is none.
-using LeaseToken = std::uint64_t;
 
 /// A message's bytes as the recipient gets them: stamped envelope, then content; in one or two pieces.
 struct MessageParts {

@@ -75,6 +75,13 @@ Result<void> check_message(const CommandContext& context, std::span<const LeaseT
   return context.engine.check_leases(tokens, load<Uuid>(context.frame.body.data()));
 }
 
+std::vector<LeaseToken> leases_of(std::span<const std::uint64_t> numbers) {
+  std::vector<LeaseToken> leases;
+  leases.reserve(numbers.size());
+  for (const auto number : numbers) leases.emplace_back(number);
+  return leases;
+}
+
 using Messages = std::vector<Result<IncomingMessage>>;
 
 // u32 count, then each with its length. One that does not parse stands there as its error.
@@ -150,21 +157,24 @@ Result<void> carry_out(const CommandContext& context, const Wait& frame) {
 }
 
 Result<void> carry_out(const CommandContext& context, const GiveBack& frame) {
-  if (auto good = check_message(context, frame.leases); !good) return good;
-  context.engine.nack(context.session(), context.request(), context.quiet(), frame.leases,
+  const auto leases = leases_of(frame.leases);
+  if (auto good = check_message(context, leases); !good) return good;
+  context.engine.nack(context.session(), context.request(), context.quiet(), leases,
                       frame.delay ? ms(*frame.delay) : -1, frame.reason);
   return {};
 }
 
 Result<void> carry_out(const CommandContext& context, const Reject& frame) {
-  if (auto good = check_message(context, frame.leases); !good) return good;
-  context.engine.reject(context.session(), context.request(), context.quiet(), frame.leases, frame.reason);
+  const auto leases = leases_of(frame.leases);
+  if (auto good = check_message(context, leases); !good) return good;
+  context.engine.reject(context.session(), context.request(), context.quiet(), leases, frame.reason);
   return {};
 }
 
 Result<void> carry_out(const CommandContext& context, const Extend& frame) {
-  if (auto good = check_message(context, frame.leases); !good) return good;
-  context.engine.extend(context.session(), context.request(), context.quiet(), frame.leases, ms(frame.lease));
+  const auto leases = leases_of(frame.leases);
+  if (auto good = check_message(context, leases); !good) return good;
+  context.engine.extend(context.session(), context.request(), context.quiet(), leases, ms(frame.lease));
   return {};
 }
 
@@ -344,10 +354,12 @@ bool same_token(std::string_view given, std::string_view wanted) {
 }
 
 bool on_hello(Reactor& reactor, Connection& connection, const Frame& frame) {
-  std::uint64_t version = kProtocolVersion, of_connection = 0;
+  std::uint64_t version = kProtocolVersion;
+  ConnectionId of_connection;
   std::string_view agent, token;
   const auto read = read_map(frame.body, "HELLO", [&](std::uint64_t key, PackReader& reader) {
-    if (key == kRelayedConnection && connection.door == DoorKind::relay) return of_connection = reader.uint(), true;
+    if (key == kRelayedConnection && connection.door == DoorKind::relay)
+      return of_connection = ConnectionId{reader.uint()}, true;
     if (key == 0) return version = reader.uint(), true;
     if (key == 1) return agent = reader.str(), true;
     if (key == 2) return token = reader.str(), true;

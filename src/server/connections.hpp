@@ -26,7 +26,7 @@ class Connections {
     free_.pop_back();
     slots_[slot] = std::make_unique<Connection>();
     auto& connection = *slots_[slot];
-    connection.id = SessionId{next_serial_} << 32 | slot;
+    connection.id = session_id(next_serial_, slot);
     next_serial_ = next_serial_ == kSerialMax ? 1 : next_serial_ + 1;
     connection.socket = socket;
     connection.link = std::move(link);

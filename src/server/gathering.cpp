@@ -19,13 +19,13 @@ class Oks final : public Gathering {
 
 class Settlements final : public Gathering {
  public:
-  Settlements(std::vector<std::uint64_t> asked, bool quiet) : asked_(std::move(asked)), quiet_(quiet) {}
+  Settlements(std::vector<LeaseToken> asked, bool quiet) : asked_(std::move(asked)), quiet_(quiet) {}
 
   void take(std::uint32_t, Bytes body) override {
     if (body.size() < 8) return;
     settled_ += load<std::uint32_t>(body.data());
     for (std::size_t at = 8; at + 8 <= body.size(); at += 8) {
-      ++refused_[load<std::uint64_t>(body.data() + at)];
+      ++refused_[load<LeaseToken>(body.data() + at)];
       ++refused_count_;
     }
   }
@@ -44,10 +44,10 @@ class Settlements final : public Gathering {
   bool is_silent() const override { return quiet_ && refused_count_ == 0; }
 
  private:
-  const std::vector<std::uint64_t> asked_;
+  const std::vector<LeaseToken> asked_;
   const bool quiet_;
   std::uint32_t settled_ = 0;
-  boost::unordered_flat_map<std::uint64_t, std::uint32_t> refused_;  // how often each
+  boost::unordered_flat_map<LeaseToken, std::uint32_t> refused_;  // how often each
   std::uint32_t refused_count_ = 0;
 };
 
@@ -329,7 +329,7 @@ class Chained final : public Gathering {
 }  // namespace
 
 std::unique_ptr<Gathering> gather_ok() { return std::make_unique<Oks>(); }
-std::unique_ptr<Gathering> gather_settled(std::vector<std::uint64_t> asked, bool quiet) {
+std::unique_ptr<Gathering> gather_settled(std::vector<LeaseToken> asked, bool quiet) {
   return std::make_unique<Settlements>(std::move(asked), quiet);
 }
 std::unique_ptr<Gathering> gather_receipts(std::vector<std::vector<std::uint32_t>> places) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/ids.hpp"
 #include "message/frame.hpp"
 #include "server/operations/call_codec.hpp"
 
@@ -50,7 +51,7 @@ class Gathering {
 /// OK without a body.
 std::unique_ptr<Gathering> gather_ok();
 /// SETTLED: counts added, refused leases in the order of `asked`.
-std::unique_ptr<Gathering> gather_settled(std::vector<std::uint64_t> asked, bool quiet);
+std::unique_ptr<Gathering> gather_settled(std::vector<LeaseToken> asked, bool quiet);
 /// Receipts of `count` ids; places[shard] says where the shard's stand.
 std::unique_ptr<Gathering> gather_receipts(std::vector<std::vector<std::uint32_t>> places);
 /// Results of a batch, likewise.

@@ -20,6 +20,8 @@
 #include <string>
 #include <string_view>
 
+#include "engine/ids.hpp"
+
 namespace folkmoot {
 
 constexpr std::size_t kLinkInboxBytesMax = 16 * 1024 * 1024;
@@ -66,10 +68,10 @@ class Link : public std::enable_shared_from_this<Link> {
   /// Makes the reactor look at this link again.
   void wake() { wake_(*this); }
   const DoorKind kind;
-  LinkOrigin origin{};        // set by its maker before anything is sent
-  std::uint64_t session = 0;  // the reactor's mark: its connection, once it has one
-  std::size_t pending = 0;    // likewise: bytes that the door had not taken when it looked last
-  bool is_listed = false;     // reactor's own mark: guarded by the reactor's wake list lock
+  LinkOrigin origin{};      // set by its maker before anything is sent
+  SessionId session = 0;    // the reactor's mark: its connection, once it has one
+  std::size_t pending = 0;  // likewise: bytes that the door had not taken when it looked last
+  bool is_listed = false;   // reactor's own mark: guarded by the reactor's wake list lock
 
  private:
   const std::size_t inbox_bytes_max_;

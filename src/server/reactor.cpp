@@ -151,7 +151,7 @@ Result<void> Reactor::on_event(const Net::Event& event) {
       accept_all(value);
       break;
     case Wake::connection:
-      on_socket(value, event.what);
+      on_socket(SessionId{value}, event.what);
       break;
   }
   return {};

@@ -71,7 +71,7 @@ void Reactor::accept_all(std::size_t index) {
 
 void Reactor::listen_to(Connection& connection) {
   connection.interest = Net::kReadable;
-  net_->watch(connection.socket, token(Wake::connection, connection.id), Net::kReadable);
+  net_->watch(connection.socket, token(Wake::connection, connection.id.value), Net::kReadable);
   deadlines_.set(connection, now_ + options_.login.timeout_ms);
 }
 
@@ -107,7 +107,7 @@ void Reactor::update_interest(Connection& connection) {
   const auto wanted = (connection.is_read() ? Net::kReadable : 0u) | (connection.wants_write ? Net::kWritable : 0u);
   if (wanted == connection.interest) return;
   connection.interest = wanted;
-  net_->watch_again(connection.socket, token(Wake::connection, connection.id), wanted);
+  net_->watch_again(connection.socket, token(Wake::connection, connection.id.value), wanted);
 }
 
 void Reactor::on_deadlines() {
@@ -198,7 +198,7 @@ void Reactor::welcome(Connection& connection, std::uint32_t request, std::string
       .uint(1)
       .str("folkmoot " + options_.version)
       .uint(2)
-      .uint(connection.id);
+      .uint(connection.id.value);
   PackWriter(body)
       .uint(3)
       .uint(options_.frame_bytes_max)
@@ -224,7 +224,7 @@ void Reactor::say_goodbye(Connection& connection, const Error& error) {
 
 std::string Reactor::connection_name(const Connection& connection) const {
   if (connection.door == DoorKind::relay && connection.link) return connection.link->origin.connection;
-  return fmt::format("{:x}-{:x}", options_.engine.shard, connection.id);
+  return fmt::format("{:x}-{:x}", options_.engine.shard, connection.id.value);
 }
 
 DoorKind Reactor::door_of(const Connection& connection) {

@@ -124,7 +124,7 @@ std::uint32_t Switch::shard_that_decides(const Routing& routing) const {
 }
 
 std::uint32_t Switch::shard_of_lease(LeaseToken lease) const {
-  const auto shard = static_cast<std::uint32_t>(lease >> kShardShift);
+  const auto shard = static_cast<std::uint32_t>(lease.value >> kShardShift);
   return shard < shards_.count() ? shard : own_;
 }
 
@@ -168,7 +168,7 @@ void Switch::send(Connection& connection, std::uint32_t shard, const FrameHeader
         .uint(2)
         .str(reactor_.options().token)
         .uint(kRelayedConnection)
-        .uint(connection_id(own_, connection.id));
+        .uint(connection_id(own_, connection.id).value);
     append_frame(remote.unsent, Opcode::hello, 0, 0, hello);
   }
   append_frame(remote.unsent, header.opcode, header.flags, header.request, as_text(body));
@@ -498,7 +498,7 @@ Switch::Routed Switch::route_settlement(Connection& connection, const Frame& fra
     }
     std::size_t count = 0;
     for (auto more = reader.array(); more-- && reader.ok() && count++ < kSettleLeasesMax;) {
-      const auto lease = reader.uint();
+      const LeaseToken lease{reader.uint()};
       if (!reader.ok()) break;
       leases[shard_of_lease(lease)].push_back(lease);
       asked.push_back(lease);
@@ -516,7 +516,7 @@ Switch::Routed Switch::route_settlement(Connection& connection, const Frame& fra
     std::string body;
     PackWriter writer(body);
     writer.map(kept + 1).uint(0).array(static_cast<std::uint32_t>(leases[shard].size()));
-    for (const auto lease : leases[shard]) writer.uint(lease);
+    for (const auto lease : leases[shard]) writer.uint(lease.value);
     body += others;
     ask(connection, shard, frame.header.opcode, frame.header.flags & ~kFlagQuiet, number, as_bytes(body));
   }

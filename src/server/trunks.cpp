@@ -209,7 +209,7 @@ void Trunks::nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reas
       .map(3)
       .uint(0)
       .array(1)
-      .uint(lease)
+      .uint(lease.value)
       .uint(1)
       .uint(static_cast<std::uint64_t>(delay_ms))
       .uint(2)

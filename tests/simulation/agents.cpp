@@ -49,7 +49,7 @@ void Agents::call(const std::function<void()>& command) {
 AgentSession& Agents::open(std::size_t agent) {
   std::uint32_t slot = 0;
   while (std::ranges::any_of(sessions_, [&](const auto& each) { return session_slot(each.first) == slot; })) ++slot;
-  const SessionId id = next_serial_++ << 32 | slot;
+  const auto id = session_id(next_serial_++, slot);
   auto& session = sessions_[id];
   session.id = id;
   session.agent = agent;

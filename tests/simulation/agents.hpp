@@ -252,7 +252,7 @@ class Agents final : public Effects {
   bool withdrawn_ = false;     // somebody was told so
   bool refused_ = false;       // something was, in this call
   bool due_together_ = false;  // events are due of facts that became durable together
-  std::uint64_t next_serial_ = 1;
+  std::uint32_t next_serial_ = 1;
   std::uint64_t operations_ = 0;
 };
 

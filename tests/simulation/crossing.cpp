@@ -47,7 +47,7 @@ class Crossing::Shard final : public Effects, public Strays::Commands, public Fa
   std::set<LeaseToken> acks_asked;
   bool no_room = false;  // not even for an ack
 
-  SessionId session(std::size_t slot) const { return SessionId{world.tally_.crashes + 1} << 32 | slot; }
+  SessionId session(std::size_t slot) const { return SessionId{(world.tally_.crashes + 1) << 32 | slot}; }
   SessionId client() const { return session(kClientSlot); }
   std::uint32_t ask(Ask what) {
     asks.emplace(next_request, what);

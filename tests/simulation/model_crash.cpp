@@ -133,7 +133,8 @@ void Model::crash() {
   last_key_ = durable_key_;
   any_key_ = reserved_key_ = 0;
   groups_.clear();
-  closing = cancelling = resent_ = 0;
+  closing = 0;
+  cancelling = resent_ = 0;
   bounces_.crash();
   for (auto* const checker : checkers.all()) checker->crash();
   settled_.clear();

@@ -55,7 +55,7 @@ void Promises::settling(LeaseToken token, End how, std::int64_t now) {
   }
 }
 
-void Promises::extending(LeaseToken token, std::uint64_t session, std::int64_t deadline, std::int64_t now) {
+void Promises::extending(LeaseToken token, SessionId session, std::int64_t deadline, std::int64_t now) {
   for (const auto& id : held({token}, now)) held_[token] = {.id = id, .session = session, .deadline = deadline};
 }
 
@@ -64,7 +64,7 @@ void Promises::configuring(std::size_t mailbox, const MailboxLimits& limits) {
   attempts_least_ = std::min<std::uint32_t>(attempts_least_, limits.retry.attempts);
 }
 
-void Promises::closing(std::uint64_t session) {
+void Promises::closing(SessionId session) {
   for (auto at = held_.begin(); at != held_.end();) {
     const auto& [token, holding] = *at++;
     if (holding.session == session && holding.deadline == 0) let_go(token);

@@ -32,7 +32,7 @@ namespace folkmoot::simulation {
 /// A message in some agent's hands.
 struct Holding {
   Uuid id;
-  std::uint64_t session = 0;  // 0: whoever has the token
+  SessionId session = 0;      // 0: whoever has the token
   std::int64_t deadline = 0;  // 0: as long as the session is open
 };
 
@@ -47,12 +47,12 @@ class Promises {
   enum class End { acked, given_up, given_back };
   /// The lease's message, if the lease is current: nobody has it from now on.
   void settling(LeaseToken token, End how, std::int64_t now);
-  void extending(LeaseToken token, std::uint64_t session, std::int64_t deadline, std::int64_t now);
+  void extending(LeaseToken token, SessionId session, std::int64_t deadline, std::int64_t now);
   bool knows(std::uint64_t number) const { return sent_.contains(number); }
   /// Its end, or another life of it under another id, is asked for.
   void taking_back(std::uint64_t number) { sent_.at(number).revoked = true; }
   void configuring(std::size_t mailbox, const MailboxLimits& limits);
-  void closing(std::uint64_t session);
+  void closing(SessionId session);
 
   // What they are told.
   void confirmed(std::uint64_t number, const Confirm& confirm);

@@ -26,16 +26,18 @@ class PromisesTest : public testing::Test {
     return id;
   }
   void publish(std::uint64_t number, const Published& asked = mail()) { promises.publishing(number, asked, kNow); }
-  void deliver(std::uint64_t number, LeaseToken lease, std::int64_t now = kNow, const Uuid* as = nullptr,
+  void deliver(std::uint64_t number, std::uint64_t lease, std::int64_t now = kNow, const Uuid* as = nullptr,
                std::string_view to = "bob", Priority priority = normal, std::int64_t deadline = 0) {
     Routing routing;
     routing.from = "ann";
     routing.to = to;
     routing.priority = priority;
     routing.id = as != nullptr ? *as : id(static_cast<std::uint8_t>(number));
-    promises.delivered(number, routing, lease, {.id = routing.id, .session = 1, .deadline = deadline}, now);
+    promises.delivered(number, routing, LeaseToken{lease},
+                       {.id = routing.id, .session = SessionId{1}, .deadline = deadline}, now);
   }
-  void ack(LeaseToken lease, bool answered = true) {
+  void ack(std::uint64_t number, bool answered = true) {
+    const LeaseToken lease{number};
     const auto ids = promises.held({lease}, kNow);
     promises.settling(lease, Promises::End::acked, kNow);
     for (const auto& each : ids) {
@@ -92,9 +94,9 @@ TEST_F(PromisesTest, WhatWasNotConfirmedOrMayHaveDiedMayBeGone) {
   promises.confirmed(2, {.id = id(2)});
   publish(3);
   promises.confirmed(3, {.id = id(3)});
-  for (LeaseToken lease = 10; lease < 13; ++lease) {
+  for (std::uint64_t lease = 10; lease < 13; ++lease) {
     deliver(3, lease);
-    promises.settling(lease, Promises::End::given_back, kNow);
+    promises.settling(LeaseToken{lease}, Promises::End::given_back, kNow);
   }
   promises.drained();
 }
@@ -122,7 +124,7 @@ TEST_F(PromisesTest, OneHolderAtATime) {
   publish(1);
   deliver(1, 10);
   broken(5, [&] { deliver(1, 11); });
-  promises.closing(1);
+  promises.closing(SessionId{1});
   deliver(1, 12, kNow, nullptr, "bob", normal, kNow + 10);
   broken(5, [&] { deliver(1, 13, kNow + 9); });
   deliver(1, 14, kNow + 10);
@@ -134,7 +136,7 @@ TEST_F(PromisesTest, OneMessageOfAGroupAtATime) {
   publish(1, grouped);
   publish(2, grouped);
   deliver(1, 10);
-  promises.settling(10, Promises::End::given_back, kNow);
+  promises.settling(LeaseToken{10}, Promises::End::given_back, kNow);
   broken(5, [&] { deliver(2, 11); });
   deliver(1, 12);
   ack(12, false);

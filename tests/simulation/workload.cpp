@@ -127,7 +127,7 @@ struct Chooser {
     }
     if (random.one_in(5) && !agents.leases().ended().empty()) tokens.push_back(random.pick(agents.leases().ended()));
     if (random.one_in(30) && !tokens.empty()) tokens.push_back(tokens.front());
-    if (tokens.empty()) tokens.push_back(random.one_in(2) ? 0 : random.next());
+    if (tokens.empty()) tokens.emplace_back(random.one_in(2) ? 0 : random.next());
     return tokens;
   }
 

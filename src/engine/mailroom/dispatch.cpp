@@ -171,7 +171,8 @@ Dispatch::Handed Dispatch::lease_out(Mailbox& mailbox, const QueuedMessage& mess
   ++mailbox.leased;
   ++to_.counters.leased;
   auto& lease = leases[slot];
-  if (!bound) to_.agenda.add({.at = deadline, .id = lease.token, .box = mailbox.number, .kind = TimerKind::lease});
+  if (!bound)
+    to_.agenda.add({.at = deadline, .id = lease.token.value, .box = mailbox.number, .kind = TimerKind::lease});
   ++to_.counters.delivered;
   // What a crash may have cut off from its lease cannot be told from what was never handed out.
   const bool redelivered = entry.has(Entry::kRedelivered) || to_.run.is_suspect(entry.key);
@@ -431,7 +432,7 @@ void Dispatch::extend(std::uint32_t slot, Session& session, std::int64_t lease_m
     leases.rebind(slot, session.id, old != nullptr ? &old->lease_head : nullptr, &session.lease_head);
   } else if (lease.deadline != now + lease_ms) {
     lease.deadline = now + lease_ms;
-    to_.agenda.add({.at = lease.deadline, .id = lease.token, .box = lease.mailbox, .kind = TimerKind::lease});
+    to_.agenda.add({.at = lease.deadline, .id = lease.token.value, .box = lease.mailbox, .kind = TimerKind::lease});
   }
 }
 

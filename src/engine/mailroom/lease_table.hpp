@@ -45,11 +45,12 @@ class LeaseTable {
  public:
   /// `run` as in StartedFact: tokens of other runs are unknown for ever.
   void begin_run(std::uint32_t shard, std::uint32_t run) {
-    next_token_ = (LeaseToken{shard} << kShardShift | (LeaseToken{run} << 40 & ~LeaseToken{0} >> kShardBits)) + 1;
+    constexpr auto kBelowShard = ~std::uint64_t{0} >> kShardBits;
+    next_token_ = (std::uint64_t{shard} << kShardShift | (std::uint64_t{run} << 40 & kBelowShard)) + 1;
   }
 
   std::uint32_t add(Lease lease, std::uint32_t& session_head, std::uint32_t& mailbox_head) {
-    lease.token = next_token_++;
+    lease.token = LeaseToken{next_token_++};
     const auto token = lease.token;
     const bool bound = lease.session != 0;
     const auto at = leases_.insert(std::move(lease));
@@ -112,7 +113,7 @@ class LeaseTable {
   Slab<Lease> leases_;
   boost::unordered_flat_map<LeaseToken, std::uint32_t> by_token_;
   boost::unordered_flat_map<MessageKey, std::uint32_t> by_key_;
-  LeaseToken next_token_ = 1;
+  std::uint64_t next_token_ = 1;
 };
 
 }  // namespace folkmoot

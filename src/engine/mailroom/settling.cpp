@@ -42,7 +42,7 @@ Result<void> Settling::check(std::span<const LeaseToken> tokens, const Uuid& id)
     if (slot != kNoSlot && is_of_it(dispatch_.leases[slot])) continue;
     ++to_.counters.refused;
     return failure(ErrorCode::lease_lost,
-                   fmt::format("{} is not a lease of message {}, or not any more", token, id.text()));
+                   fmt::format("{} is not a lease of message {}, or not any more", token.value, id.text()));
   }
   return {};
 }

@@ -35,10 +35,12 @@ class Settling {
   void leave(Mailbox& mailbox, const Lease& lease);
 
   bool is_live(const Timer& timer) const {
-    const auto slot = dispatch_.leases.find(timer.id);
+    const auto slot = dispatch_.leases.find(LeaseToken{timer.id});
     return slot != kNoSlot && dispatch_.leases[slot].deadline == timer.at;
   }
-  void due(const Timer& timer) { give_back(dispatch_.leases.find(timer.id), -1, AttemptEnd::lease_expired, {}); }
+  void due(const Timer& timer) {
+    give_back(dispatch_.leases.find(LeaseToken{timer.id}), -1, AttemptEnd::lease_expired, {});
+  }
 
  private:
   // Calls `each(slot)` for every lease that is current, and returns the tokens of the others.

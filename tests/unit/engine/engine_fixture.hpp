@@ -36,7 +36,7 @@ struct Answer {
 
 class EngineTest : public ::testing::Test, public Effects {
  protected:
-  static constexpr SessionId kAlice = 1, kBob = (SessionId{1} << 32) | 2, kCarol = (SessionId{1} << 32) | 3;
+  static constexpr SessionId kAlice = session_id(0, 1), kBob = session_id(1, 2), kCarol = session_id(1, 3);
 
   void SetUp() override { start(); }
 

@@ -158,7 +158,7 @@ TEST_F(EngineTest, A8_at_most_once_is_settled_durably_before_it_is_handed_out) {
   EXPECT_EQ(log.count(FactKind::message_settled), 1u);
   sync();
   EXPECT_EQ(contents(), (Contents{"once"}));
-  EXPECT_EQ(delivered.back().lease, 0u);
+  EXPECT_EQ(delivered.back().lease, LeaseToken{});
   crash();
   consume(kBob, 1);
   sync();

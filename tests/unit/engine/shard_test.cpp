@@ -7,7 +7,7 @@ namespace {
 
 class ShardTest : public EngineTest {
  protected:
-  static constexpr SessionId kTrunk = (SessionId{1} << 32) | 9;
+  static constexpr SessionId kTrunk = session_id(1, 9);
 
   void SetUp() override {
     options.shard = 2;
@@ -40,10 +40,10 @@ TEST_F(ShardTest, IdsAndLeasesCarryTheShard) {
   EXPECT_EQ(message_address(last().confirm.id)->node & kShardMask, 2u);
   receive(kBob, 1);
   ASSERT_EQ(delivered.size(), 1u);
-  EXPECT_EQ(delivered[0].lease >> kShardShift, 2u);
+  EXPECT_EQ(delivered[0].lease.value >> kShardShift, 2u);
   crash();
   receive(kBob, 1);
-  EXPECT_EQ(delivered.back().lease >> kShardShift, 2u);
+  EXPECT_EQ(delivered.back().lease.value >> kShardShift, 2u);
   EXPECT_NE(delivered.back().lease, delivered[0].lease);
 }
 

@@ -208,10 +208,10 @@ TEST(LeaseTable, X12_tokens_of_two_runs_never_meet) {
   LeaseTable table;
   std::uint32_t session = kNoSlot, mailbox = kNoSlot;
   table.begin_run(0, 1);
-  const auto first = table.add({.entry = entry(1), .session = 1}, session, mailbox);
+  const auto first = table.add({.entry = entry(1), .session = SessionId{1}}, session, mailbox);
   const auto token = table[first].token;
   table.begin_run(0, 2);
-  const auto second = table.add({.entry = entry(2), .session = 1}, session, mailbox);
+  const auto second = table.add({.entry = entry(2), .session = SessionId{1}}, session, mailbox);
   EXPECT_GT(table[second].token, token);
   EXPECT_EQ(table.find_key(1), first);
   table.remove(first, &session, mailbox);

@@ -235,7 +235,7 @@ TEST_F(EngineTest, A4_the_holder_of_a_request_that_is_cancelled_is_told) {
   ask(mail("question"), 1'000);
   const auto asked = request;
   engine->dispatch();
-  ASSERT_EQ(delivered.back().lease, 0u);
+  ASSERT_EQ(delivered.back().lease, LeaseToken{});
   engine->cancel(kAlice, ++request, asked);
   EXPECT_EQ(withdrawals, (Withdrawals{{kBob, 0}}));
   EXPECT_EQ(withdrawn_ids.back(), delivered.back().message.id);

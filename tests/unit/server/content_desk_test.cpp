@@ -236,22 +236,23 @@ TEST_F(ContentDeskTest, X19_an_upload_that_keeps_its_pace_may_take_as_long_as_it
 TEST_F(ContentDeskTest, X19_what_is_not_written_yet_is_bounded_in_all) {
   server.content.uploads_max = 100;
   const std::string part(kMib, 'x');
-  SessionId session = 100;
-  for (std::size_t written = 0; written < ContentDesk::kInFlightBytesMax; written += kMib, ++session) {
+  std::uint64_t number = 100;
+  for (std::size_t written = 0; written < ContentDesk::kInFlightBytesMax; written += kMib, ++number) {
+    const SessionId session{number};
     EXPECT_FALSE(desk->makes_wait(session));
     ASSERT_TRUE(open(session, 1, 5 * kMib) || disk.capacity);
     ASSERT_TRUE(write(session, 1, 0, part));
     server.content.total_bytes_max = 1'000 * kMib;
   }
-  EXPECT_TRUE(desk->makes_wait(100));
-  EXPECT_TRUE(desk->makes_wait(101));
+  EXPECT_TRUE(desk->makes_wait(SessionId{100}));
+  EXPECT_TRUE(desk->makes_wait(SessionId{101}));
   worker->work(4);
   desk->on_done();
   EXPECT_TRUE(went_on.empty()) << "half has to be free";
-  desk->close_session(103);
+  desk->close_session(SessionId{103});
   work();
-  EXPECT_EQ(went_on, (std::vector<SessionId>{100, 101}));
-  EXPECT_FALSE(desk->makes_wait(100));
+  EXPECT_EQ(went_on, (std::vector{SessionId{100}, SessionId{101}}));
+  EXPECT_FALSE(desk->makes_wait(SessionId{100}));
 }
 
 TEST_F(ContentDeskTest, X19_what_is_removed_while_an_upload_of_it_ends_is_decided_by_that) {
@@ -321,23 +322,23 @@ class ContentReadsTest : public ::testing::Test {
 };
 
 TEST_F(ContentReadsTest, X19_so_many_run_of_a_connection_and_so_many_of_all) {
-  for (int i = 0; i < 10; ++i) EXPECT_TRUE(reads.add(job(1)));
-  EXPECT_EQ(sessions(), std::vector<SessionId>(4, 1));
-  for (SessionId id = 2; id <= 40; ++id) {
-    for (int i = 0; i < 4; ++i) EXPECT_TRUE(reads.add(job(id)));
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(reads.add(job(SessionId{1})));
+  EXPECT_EQ(sessions(), std::vector<SessionId>(4, SessionId{1}));
+  for (std::uint64_t id = 2; id <= 40; ++id) {
+    for (int i = 0; i < 4; ++i) EXPECT_TRUE(reads.add(job(SessionId{id})));
   }
   EXPECT_EQ(sessions().size(), ContentReads::kRunningMax - 4);
   EXPECT_TRUE(reads.has_waiting());
 }
 
 TEST_F(ContentReadsTest, X19_connections_take_turns) {
-  for (SessionId id = 1; id <= 16; ++id) {
-    for (int i = 0; i < 8; ++i) reads.add(job(id));
+  for (std::uint64_t id = 1; id <= 16; ++id) {
+    for (int i = 0; i < 8; ++i) reads.add(job(SessionId{id}));
   }
   sessions();
   std::map<SessionId, int> done;
-  for (SessionId id = 1; id <= 16; ++id) {
-    reads.done(id);
+  for (std::uint64_t id = 1; id <= 16; ++id) {
+    reads.done(SessionId{id});
     for (const auto each : sessions()) ++done[each];
   }
   EXPECT_EQ(done.size(), 16u);
@@ -346,7 +347,8 @@ TEST_F(ContentReadsTest, X19_connections_take_turns) {
 TEST_F(ContentReadsTest, X19_all_are_read_in_the_end_and_in_their_order) {
   std::map<SessionId, std::vector<std::uint32_t>> asked, read;
   for (int i = 0; i < 100; ++i) {
-    for (SessionId id = 1; id <= 30; ++id) {
+    for (std::uint64_t each = 1; each <= 30; ++each) {
+      const SessionId id{each};
       reads.add(job(id));
       asked[id].push_back(number);
       if (i == 50) full.insert(id);
@@ -357,7 +359,7 @@ TEST_F(ContentReadsTest, X19_all_are_read_in_the_end_and_in_their_order) {
       read[each.session].push_back(each.request);
       reads.done(each.session);
     }
-    const SessionId id = 1 + round % 30;
+    const SessionId id{1 + round % 30};
     if (full.erase(id) == 0) full.insert(id);
     reads.drained(id);
   }
@@ -366,28 +368,29 @@ TEST_F(ContentReadsTest, X19_all_are_read_in_the_end_and_in_their_order) {
 }
 
 TEST_F(ContentReadsTest, X19_waiting_reads_are_bounded_and_nobody_shuts_the_others_out) {
-  for (SessionId id = 1; reads.has_waiting() == false || id <= 20; ++id) {
+  for (std::uint64_t each = 1; reads.has_waiting() == false || each <= 20; ++each) {
+    const SessionId id{each};
     full.insert(id);
     for (std::size_t i = 0; i < ContentReads::kWaitingOfSessionMax && reads.add(job(id)); ++i) {
     }
   }
-  full.insert(1'000);
-  EXPECT_TRUE(reads.add(job(1'000)));
-  EXPECT_FALSE(reads.add(job(1'000)));
-  EXPECT_FALSE(reads.add(job(1)));
-  reads.close(1);
-  EXPECT_TRUE(reads.add(job(1'000)));
+  full.insert(SessionId{1'000});
+  EXPECT_TRUE(reads.add(job(SessionId{1'000})));
+  EXPECT_FALSE(reads.add(job(SessionId{1'000})));
+  EXPECT_FALSE(reads.add(job(SessionId{1})));
+  reads.close(SessionId{1});
+  EXPECT_TRUE(reads.add(job(SessionId{1'000})));
 }
 
 TEST_F(ContentReadsTest, X19_what_has_not_begun_ends_with_its_connection) {
-  for (int i = 0; i < 6; ++i) reads.add(job(1));
+  for (int i = 0; i < 6; ++i) reads.add(job(SessionId{1}));
   sessions();
-  reads.close(1);
+  reads.close(SessionId{1});
   EXPECT_FALSE(reads.has_waiting());
-  for (int i = 0; i < 4; ++i) reads.done(1);
+  for (int i = 0; i < 4; ++i) reads.done(SessionId{1});
   EXPECT_TRUE(started.empty());
-  reads.add(job(2));
-  EXPECT_EQ(sessions(), std::vector<SessionId>{2});
+  reads.add(job(SessionId{2}));
+  EXPECT_EQ(sessions(), std::vector{SessionId{2}});
 }
 
 }  // namespace

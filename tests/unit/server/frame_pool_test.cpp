@@ -8,17 +8,19 @@
 namespace folkmoot {
 namespace {
 
+using Ids = std::vector<std::uint64_t>;
+
 // A pool asked on behalf of one owner.
 class Pool {
  public:
   Pool(std::size_t bytes_max, std::size_t frame_bytes_max) : pool_(bytes_max, frame_bytes_max) {}
-  bool ask(SessionId id, const PeerAddress& address, std::size_t bytes) {
-    return pool_.ask({nullptr, id}, address, bytes);
+  bool ask(std::uint64_t id, const PeerAddress& address, std::size_t bytes) {
+    return pool_.ask({nullptr, SessionId{id}}, address, bytes);
   }
-  void give_back(SessionId id) { pool_.give_back({nullptr, id}); }
-  std::vector<SessionId> take_granted() {
-    std::vector<SessionId> ids;
-    for (const auto& asker : pool_.take_granted()) ids.push_back(asker.id);
+  void give_back(std::uint64_t id) { pool_.give_back({nullptr, SessionId{id}}); }
+  Ids take_granted() {
+    Ids ids;
+    for (const auto& asker : pool_.take_granted()) ids.push_back(asker.id.value);
     return ids;
   }
   std::size_t used_bytes() const { return pool_.used_bytes(); }
@@ -29,11 +31,10 @@ class Pool {
 };
 
 constexpr PeerAddress kAnn{2, 1}, kBob{2, 2}, kCyd{2, 3};
-using Ids = std::vector<SessionId>;
 
 TEST(FramePool, gives_room_until_it_is_used_up_and_then_in_the_order_that_they_came) {
   Pool pool(100, 10);
-  for (SessionId id = 1; id <= 7; ++id) EXPECT_TRUE(pool.ask(id, kAnn, 10));
+  for (std::uint64_t id = 1; id <= 7; ++id) EXPECT_TRUE(pool.ask(id, kAnn, 10));
   EXPECT_FALSE(pool.ask(8, kAnn, 10));  // above three quarters
   EXPECT_FALSE(pool.ask(9, kAnn, 10));
   EXPECT_TRUE(pool.take_granted().empty());
@@ -47,7 +48,7 @@ TEST(FramePool, gives_room_until_it_is_used_up_and_then_in_the_order_that_they_c
 
 TEST(FramePool, an_address_does_not_shut_others_out) {
   Pool pool(100, 10);
-  for (SessionId id = 1; id <= 7; ++id) EXPECT_TRUE(pool.ask(id, kAnn, 10));
+  for (std::uint64_t id = 1; id <= 7; ++id) EXPECT_TRUE(pool.ask(id, kAnn, 10));
   EXPECT_FALSE(pool.ask(8, kAnn, 10));
   EXPECT_TRUE(pool.ask(9, kBob, 10)) << "one that waits for room of its own address is nobody's concern";
   EXPECT_TRUE(pool.ask(10, kBob, 10));
@@ -57,12 +58,12 @@ TEST(FramePool, an_address_does_not_shut_others_out) {
 
 TEST(FramePool, addresses_take_turns) {
   Pool pool(40, 10);
-  for (SessionId id = 1; id <= 3; ++id) EXPECT_TRUE(pool.ask(id, kCyd, 10));
+  for (std::uint64_t id = 1; id <= 3; ++id) EXPECT_TRUE(pool.ask(id, kCyd, 10));
   EXPECT_TRUE(pool.ask(4, {2, 4}, 10));
-  for (SessionId id = 10; id <= 12; ++id) EXPECT_FALSE(pool.ask(id, kAnn, 10));
-  for (SessionId id = 20; id <= 21; ++id) EXPECT_FALSE(pool.ask(id, kBob, 10));
+  for (std::uint64_t id = 10; id <= 12; ++id) EXPECT_FALSE(pool.ask(id, kAnn, 10));
+  for (std::uint64_t id = 20; id <= 21; ++id) EXPECT_FALSE(pool.ask(id, kBob, 10));
   Ids order;
-  for (const SessionId ends : {1, 2, 3, 4, 10}) {
+  for (const auto ends : {1, 2, 3, 4, 10}) {
     pool.give_back(ends);
     for (const auto id : pool.take_granted()) order.push_back(id);
   }
@@ -71,7 +72,7 @@ TEST(FramePool, addresses_take_turns) {
 
 TEST(FramePool, nobody_takes_what_comes_free_before_one_that_needs_more) {
   Pool pool(100, 50);
-  for (SessionId id = 1; id <= 7; ++id) EXPECT_TRUE(pool.ask(id, kAnn, 10));
+  for (std::uint64_t id = 1; id <= 7; ++id) EXPECT_TRUE(pool.ask(id, kAnn, 10));
   EXPECT_FALSE(pool.ask(8, kBob, 50));
   EXPECT_FALSE(pool.ask(9, kCyd, 10)) << "there would be room, but not for whoever came before";
   pool.give_back(1);
@@ -84,7 +85,7 @@ TEST(FramePool, nobody_takes_what_comes_free_before_one_that_needs_more) {
 
 TEST(FramePool, who_leaves_the_line_holds_nobody_up) {
   Pool pool(100, 50);
-  for (SessionId id = 1; id <= 7; ++id) EXPECT_TRUE(pool.ask(id, kAnn, 10));
+  for (std::uint64_t id = 1; id <= 7; ++id) EXPECT_TRUE(pool.ask(id, kAnn, 10));
   EXPECT_FALSE(pool.ask(8, kBob, 50));
   EXPECT_FALSE(pool.ask(9, kCyd, 10));
   pool.give_back(8);
@@ -117,15 +118,15 @@ TEST(FramePool, holds_its_bounds_and_serves_everybody) {
   constexpr std::size_t kBytesMax = 1'000, kFrameMax = 200;
   Pool pool(kBytesMax, kFrameMax);
   std::mt19937 chance(7);
-  std::map<SessionId, std::size_t> has, waits;
-  std::map<SessionId, std::uint64_t> of;
+  std::map<std::uint64_t, std::size_t> has, waits;
+  std::map<std::uint64_t, std::uint64_t> of;
   const auto hear = [&] {
     for (const auto id : pool.take_granted()) {
       ASSERT_TRUE(waits.contains(id));
       has.insert(waits.extract(id));
     }
   };
-  SessionId next = 1;
+  std::uint64_t next = 1;
   for (int step = 0; step < 20'000; ++step) {
     if (chance() % 2 == 0 && waits.size() < 50) {
       const auto id = next++;
@@ -157,18 +158,18 @@ TEST(FramePool, holds_its_bounds_and_serves_everybody) {
 
 class Owner : public RoomOwner {
  public:
-  void on_room(SessionId id) override { told.push_back(id); }
+  void on_room(SessionId id) override { told.push_back(id.value); }
   Ids told;
 };
 
 TEST(FrameRoom, tells_the_owner_of_the_connection_that_has_room_now) {
   FrameRoom room(1'600, 400);
   Owner one, other;
-  EXPECT_TRUE(room.ask(one, 1, kAnn, 400));
-  EXPECT_FALSE(room.ask(one, 2, kAnn, 400));
-  EXPECT_TRUE(room.ask(other, 2, kBob, 400));
+  EXPECT_TRUE(room.ask(one, SessionId{1}, kAnn, 400));
+  EXPECT_FALSE(room.ask(one, SessionId{2}, kAnn, 400));
+  EXPECT_TRUE(room.ask(other, SessionId{2}, kBob, 400));
   EXPECT_EQ(room.used_bytes(), 800u);
-  room.give_back(one, 1, 400);
+  room.give_back(one, SessionId{1}, 400);
   EXPECT_EQ(one.told, Ids{2});
   EXPECT_TRUE(other.told.empty());
 }
@@ -176,14 +177,14 @@ TEST(FrameRoom, tells_the_owner_of_the_connection_that_has_room_now) {
 TEST(FrameRoom, long_frames_leave_room_for_ordinary_ones_and_the_other_way_round) {
   FrameRoom room(1'600, 400);
   Owner owner;
-  EXPECT_TRUE(room.ask(owner, 1, kAnn, 400));
-  EXPECT_FALSE(room.ask(owner, 2, kAnn, 400));
-  EXPECT_TRUE(room.ask(owner, 3, kAnn, 100)) << "a quarter of the longest is ordinary";
-  SessionId id = 4;
-  while (room.ask(owner, id, {2, id % 3}, 100)) ++id;
-  room.give_back(owner, id, 100);
+  EXPECT_TRUE(room.ask(owner, SessionId{1}, kAnn, 400));
+  EXPECT_FALSE(room.ask(owner, SessionId{2}, kAnn, 400));
+  EXPECT_TRUE(room.ask(owner, SessionId{3}, kAnn, 100)) << "a quarter of the longest is ordinary";
+  std::uint64_t id = 4;
+  while (room.ask(owner, SessionId{id}, {2, id % 3}, 100)) ++id;
+  room.give_back(owner, SessionId{id}, 100);
   EXPECT_EQ(room.used_bytes(), 400u + 100 * (id - 3));
-  room.give_back(owner, 1, 400);
+  room.give_back(owner, SessionId{1}, 400);
   EXPECT_EQ(owner.told, Ids{2});
 }
 

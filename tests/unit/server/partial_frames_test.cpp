@@ -25,7 +25,7 @@ class PartialFramesTest : public ::testing::Test, public RoomOwner {
   void on_room(SessionId id) override { told.push_back(id); }
   Connection& connect() {
     auto& connection = *connections.emplace_back(std::make_unique<Connection>());
-    connection.id = connections.size();
+    connection.id = SessionId{connections.size()};
     connection.socket = 1'000'000;  // never touched: all are of the Unix socket
     connection.is_unix = true;
     connection.state = Connection::State::open;

@@ -47,15 +47,15 @@ class PostboxTest : public testing::Test {
 
 TEST_F(PostboxTest, wakes_who_sleeps_once) {
   EXPECT_TRUE(postbox_.falls_asleep());
-  post_room(1);
-  post_room(2);
+  post_room(SessionId{1});
+  post_room(SessionId{2});
   EXPECT_EQ(net_.wakes, 1);
   EXPECT_EQ(postbox_.take().rooms.size(), 2u);
   EXPECT_TRUE(postbox_.take().empty());
 }
 
 TEST_F(PostboxTest, does_not_wake_who_is_awake_and_does_not_let_it_sleep) {
-  post_room(1);
+  post_room(SessionId{1});
   EXPECT_EQ(net_.wakes, 0);
   EXPECT_FALSE(postbox_.falls_asleep()) << "there is something: it would not be woken for that";
   EXPECT_EQ(postbox_.take().rooms.size(), 1u);
@@ -83,11 +83,11 @@ TEST_F(PostboxTest, gives_up_the_links_that_nobody_will_take) {
 }
 
 TEST_F(PostboxTest, nothing_is_lost_however_many_post) {
-  constexpr SessionId kEach = 2'000;
+  constexpr std::uint64_t kEach = 2'000;
   std::vector<std::thread> posters;
   for (int thread = 0; thread < 3; ++thread) {
     posters.emplace_back([this] {
-      for (SessionId i = 0; i < kEach; ++i) post_room(i);
+      for (std::uint64_t i = 0; i < kEach; ++i) post_room(SessionId{i});
     });
   }
   std::size_t taken = 0;
