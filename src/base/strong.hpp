@@ -35,13 +35,13 @@ struct Strong {
   friend constexpr std::size_t hash_value(Strong strong) { return strong.value; }  // boost::hash
 };
 
-/// A place in a row of bytes: places have distances, which are bytes.
+/// A place in a row, of bytes or of whatever is counted: places have distances, which are numbers of those.
 template <class Tag>
 struct StrongPlace : Strong<Tag, std::uint64_t> {
   using Strong<Tag, std::uint64_t>::Strong;
 
-  constexpr StrongPlace& operator+=(std::uint64_t bytes) { return this->value += bytes, *this; }
-  friend constexpr StrongPlace operator+(StrongPlace place, std::uint64_t bytes) { return place += bytes; }
+  constexpr StrongPlace& operator+=(std::uint64_t distance) { return this->value += distance, *this; }
+  friend constexpr StrongPlace operator+(StrongPlace place, std::uint64_t distance) { return place += distance; }
   /// Behind `to` it wraps round, as numbers do.
   friend constexpr std::uint64_t operator-(StrongPlace to, StrongPlace from) { return to.value - from.value; }
 };

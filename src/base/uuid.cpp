@@ -3,8 +3,8 @@
 namespace folkmoot {
 
 Uuid make_uuid(const MessageAddress& address) {
-  const auto ms = address.key >> kKeyCounterBits;
-  const auto counter = static_cast<std::uint32_t>(address.key & ((1u << kKeyCounterBits) - 1));
+  const auto ms = address.key.value >> kKeyCounterBits;
+  const auto counter = static_cast<std::uint32_t>(address.key.value & ((1u << kKeyCounterBits) - 1));
   const std::uint64_t high = ms << 16 | 0x7000u | counter >> 8;
   const std::uint64_t low = std::uint64_t{2} << 62 | std::uint64_t{counter & 0xff} << 54 |
                             std::uint64_t{address.mailbox} << 22 | (address.node & kNodeMask);

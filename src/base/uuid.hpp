@@ -9,18 +9,19 @@
 // So a receipt asked by id needs no index: the id itself names the mailbox and the message's place in it.
 #pragma once
 
+#include "base/strong.hpp"
 #include "folkmoot/uuid.hpp"
 
 namespace folkmoot {
 
 /// milliseconds << 20 | counter: unique and increasing within a shard.
-using MessageKey = std::uint64_t;
+using MessageKey = StrongPlace<struct MessageKeyTag>;
 
 constexpr unsigned kKeyCounterBits = 20;
 constexpr MessageKey make_key(std::uint64_t unix_ms, std::uint32_t counter) {
-  return unix_ms << kKeyCounterBits | counter;
+  return MessageKey{unix_ms << kKeyCounterBits | counter};
 }
-constexpr std::int64_t key_ms(MessageKey key) { return static_cast<std::int64_t>(key >> kKeyCounterBits); }
+constexpr std::int64_t key_ms(MessageKey key) { return static_cast<std::int64_t>(key.value >> kKeyCounterBits); }
 
 struct MessageAddress {
   MessageKey key = 0;

@@ -20,7 +20,7 @@ void Run::start(std::int64_t now, std::uint64_t seed, bool clean) {
   FOLKMOOT_ASSERT(!started_);
   started_ = true;
   now_ = std::max<std::int64_t>(now, 1);
-  if (keys_end_ != 0) last_key_ = std::max(last_key_, keys_end_ - 1);
+  if (keys_end_ != 0) last_key_ = std::max(last_key_, MessageKey{keys_end_.value - 1});
   if (!clean) suspect_until_ = last_key_;
   last_key_ = std::max(last_key_, make_key(static_cast<std::uint64_t>(now_), 0));
   chance_ = seed ^ static_cast<std::uint64_t>(now_);

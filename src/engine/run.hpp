@@ -38,7 +38,7 @@ class Run final : public Part {
     last_key_ = std::max(last_key_ + 1, make_key(static_cast<std::uint64_t>(now_), 0));
     // Renewed at half time: durable, but for a moment after the clock jumped, before the first of the new ones is given
     // out.
-    if (last_key_ + make_key(kKeysAheadMs / 2, 0) >= keys_end_) note();
+    if (last_key_ + (make_key(kKeysAheadMs / 2, 0) - MessageKey{}) >= keys_end_) note();
     return last_key_;
   }
   /// The last one given out.

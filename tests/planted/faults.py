@@ -31,8 +31,8 @@ FAULTS = {
         "void Engine::on_durable(Lsn end) { ledger_.on_durable(PLANTED ? kLsnMax : end); }",
     ),
     "expiry_forgotten_at_restart": (
-        "to_.agenda.add({.at = at, .id = key,",
-        "if (!PLANTED || to_.run.is_started()) to_.agenda.add({.at = at, .id = key,",
+        "to_.agenda.add({.at = at, .id = key.value,",
+        "if (!PLANTED || to_.run.is_started()) to_.agenda.add({.at = at, .id = key.value,",
     ),
     "last_read_not_copied": (
         "if (mailbox == nullptr || mailbox->read_lsn != fact.place.lsn) return true;",

@@ -480,7 +480,7 @@ void Model::entered(Engine& engine, std::uint64_t number, std::int64_t expires_a
     return engine.receipt(make_uuid({.key = key, .mailbox = box, .node = engine.node()})).state == ReceiptState::queued;
   };
   auto key = first;
-  while (!waits(key) && key < first + 1'000) ++key;
+  while (!waits(key) && key < first + 1'000) key += 1;
   expect(waits(key), "{} entered, and there is no such message", number);
   any_key_ = key;
   auto& message = messages_[any_key_];

@@ -131,7 +131,7 @@ void Model::crash() {
   undurable_.clear();
   parties_.clear();
   last_key_ = durable_key_;
-  any_key_ = reserved_key_ = 0;
+  any_key_ = reserved_key_ = MessageKey{};
   groups_.clear();
   closing = 0;
   cancelling = resent_ = 0;
@@ -155,7 +155,7 @@ void Model::crash() {
 void Model::on_recovered_fact(FactKind kind, Bytes body) {
   for (auto* const checker : checkers.all()) checker->on_recovered_fact(kind, body);
   if (kind == FactKind::started) {
-    reserved_key_ = load<StartedFact>(body.data()).keys_end - 1;
+    reserved_key_ = MessageKey{load<StartedFact>(body.data()).keys_end.value - 1};
   } else if (kind == FactKind::message_accepted) {
     any_key_ = std::max(any_key_, load<AcceptedFact>(body.data()).key);
   } else if (kind == FactKind::party_named) {

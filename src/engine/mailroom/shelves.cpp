@@ -121,7 +121,7 @@ void Shelves::enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, st
   ++to_.counters.scheduled;
   ++mailbox.scheduled;
   scheduled_[message.entry.key] = {message, mailbox.number, due};
-  to_.agenda.add({.at = due, .id = message.entry.key, .box = mailbox.number, .kind = TimerKind::due});
+  to_.agenda.add({.at = due, .id = message.entry.key.value, .box = mailbox.number, .kind = TimerKind::due});
 }
 
 void Shelves::enter_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before) {
@@ -139,7 +139,7 @@ void Shelves::enter_head(Mailbox& mailbox, const QueuedMessage& message) {
 
 void Shelves::expire_at(std::int64_t at, MessageKey key, std::uint32_t mailbox, std::uint32_t sender) {
   expiries_[key] = {at, sender};
-  to_.agenda.add({.at = at, .id = key, .box = mailbox, .kind = TimerKind::expiry});
+  to_.agenda.add({.at = at, .id = key.value, .box = mailbox, .kind = TimerKind::expiry});
 }
 
 bool Shelves::has_expired(const Entry& entry) const {
@@ -320,10 +320,10 @@ void Shelves::start() {
 
 bool Shelves::is_live(const Timer& timer) const {
   if (timer.kind == TimerKind::due) {
-    const auto found = scheduled_.find(timer.id);
+    const auto found = scheduled_.find(MessageKey{timer.id});
     return found != scheduled_.end() && found->second.due == timer.at;
   }
-  const auto found = expiries_.find(timer.id);
+  const auto found = expiries_.find(MessageKey{timer.id});
   return found != expiries_.end() && found->second.at == timer.at;
 }
 

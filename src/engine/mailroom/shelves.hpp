@@ -148,7 +148,10 @@ class Shelves {
   /// after it must not pass it.
   void start();
   bool is_live(const Timer& timer) const;
-  void due(const Timer& timer) { timer.kind == TimerKind::due ? come_due(timer.id) : expire(timer.box, timer.id); }
+  void due(const Timer& timer) {
+    const MessageKey key{timer.id};
+    timer.kind == TimerKind::due ? come_due(key) : expire(timer.box, key);
+  }
 
  private:
   struct Expiry {

@@ -92,7 +92,7 @@ void Schedules::set(Session& session, std::uint32_t request, const ScheduleComma
     return to_.replies.refuse(caller,
                               {ErrorCode::limit_reached, fmt::format("there are {} schedules already", table_.size())});
   }
-  schedule->number = to_.run.next_key();  // never used twice
+  schedule->number = to_.run.next_key().value;  // never used twice
   const ScheduleSetFact fact{
       schedule->number, schedule->next, schedule->every_ms, schedule->until, schedule->left, 0, *sender, 0};
   std::string texts;

@@ -95,10 +95,10 @@ TEST_F(LedgerTest, X3_a_draft_adds_up_what_its_group_may_come_to) {
 
 TEST_F(LedgerTest, X3_a_message_that_waits_for_the_disk_is_found_by_its_key) {
   const auto place = write("a message");
-  ledger.when(Durable(place), waiting::Accepted{.fact = {.key = 7}, .place = place});
-  ASSERT_NE(ledger.find_accepted(7, place), nullptr);
-  EXPECT_EQ(ledger.find_accepted(8, place), nullptr);
-  EXPECT_EQ(ledger.find_accepted(7, {.lsn = Lsn{place.lsn.value - 1}}), nullptr) << "it was not there yet";
+  ledger.when(Durable(place), waiting::Accepted{.fact = {.key = MessageKey{7}}, .place = place});
+  ASSERT_NE(ledger.find_accepted(MessageKey{7}, place), nullptr);
+  EXPECT_EQ(ledger.find_accepted(MessageKey{8}, place), nullptr);
+  EXPECT_EQ(ledger.find_accepted(MessageKey{7}, {.lsn = Lsn{place.lsn.value - 1}}), nullptr) << "it was not there yet";
 }
 
 }  // namespace

@@ -21,15 +21,15 @@
 namespace folkmoot {
 namespace {
 
-Entry entry(MessageKey key) { return Entry(key, {Lsn{key * 8}, 1}, normal, 0); }
+Entry entry(std::uint64_t key) { return Entry(MessageKey{key}, {Lsn{key * 8}, 1}, normal, 0); }
 
 TEST(PackedEntries, gives_back_what_was_packed) {
   std::mt19937_64 random(1);
   for (int round = 0; round < 200; ++round) {
     std::vector<Entry> entries;
-    MessageKey key = random() >> 8;
+    MessageKey key{random() >> 8};
     for (auto count = 1 + random() % 700; count > 0; --count) {
-      key += random() % 3 == 0 ? 1 + (random() >> (8 + random() % 56)) % (MessageKey{1} << 50) : 1;
+      key += random() % 3 == 0 ? 1 + (random() >> (8 + random() % 56)) % (std::uint64_t{1} << 50) : 1;
       const FactPlace place{Lsn{random() >> (16 + random() % 48)},
                             static_cast<std::uint32_t>(random() >> (32 + random() % 32))};
       const bool as_before = !entries.empty() && random() % 2 == 0;
@@ -55,10 +55,10 @@ TEST(ChunkQueue, gives_by_key_whatever_the_order_of_pushes_and_takes) {
   std::mt19937 random(1);
   for (int round = 0; round < 20; ++round) {
     ChunkQueue queue;
-    std::set<MessageKey> model;
-    MessageKey newest = 1'000;
+    std::set<std::uint64_t> model;
+    std::uint64_t newest = 1'000;
     // Most rounds begin with a queue whose middle is packed, filled from either end, or in any order.
-    std::vector<MessageKey> first(round % 4 == 3 ? 0 : 10'000);
+    std::vector<std::uint64_t> first(round % 4 == 3 ? 0 : 10'000);
     for (auto& key : first) key = ++newest;
     if (round % 4 == 1) std::ranges::reverse(first);
     if (round % 4 == 2) std::ranges::shuffle(first, random);
@@ -67,25 +67,25 @@ TEST(ChunkQueue, gives_by_key_whatever_the_order_of_pushes_and_takes) {
     for (int step = 0; step < 4'000; ++step) {
       const auto what = random() % 10;
       if (what < 5) {
-        const MessageKey key = random() % 4 == 0 ? 1 + random() % newest : ++newest;
+        const auto key = random() % 4 == 0 ? 1 + random() % newest : ++newest;
         if (!model.insert(key).second) continue;
         queue.push(entry(key));  // one that was taken may still lie in the queue as gone
       } else if (what < 8 && !model.empty()) {
-        ASSERT_EQ(queue.pop().key, *model.begin());
+        ASSERT_EQ(queue.pop().key.value, *model.begin());
         model.erase(model.begin());
       } else if (!model.empty()) {
         const auto key = *std::next(model.begin(), static_cast<std::ptrdiff_t>(random() % model.size()));
-        ASSERT_NE(queue.find(key), nullptr);
-        ASSERT_EQ(queue.find(key)->place().lsn, Lsn{key * 8});
+        ASSERT_NE(queue.find(MessageKey{key}), nullptr);
+        ASSERT_EQ(queue.find(MessageKey{key})->place().lsn, Lsn{key * 8});
         Entry out;
-        ASSERT_TRUE(queue.take(key, out));
-        ASSERT_EQ(out.key, key);
-        ASSERT_EQ(queue.find(key), nullptr);
+        ASSERT_TRUE(queue.take(MessageKey{key}, out));
+        ASSERT_EQ(out.key, MessageKey{key});
+        ASSERT_EQ(queue.find(MessageKey{key}), nullptr);
         model.erase(key);
       }
       ASSERT_EQ(queue.size(), model.size());
       if (!model.empty()) {
-        ASSERT_EQ(queue.front().key, *model.begin());
+        ASSERT_EQ(queue.front().key.value, *model.begin());
       }
     }
   }
@@ -93,23 +93,23 @@ TEST(ChunkQueue, gives_by_key_whatever_the_order_of_pushes_and_takes) {
 
 TEST(Lane, A7_what_was_given_back_takes_its_place_among_those_of_its_sender) {
   Lane lane;
-  for (const MessageKey key : {3u, 4u, 5u, 6u}) lane.push(1, entry(key));
-  EXPECT_EQ(lane.pop().entry.key, 3u);
-  EXPECT_EQ(lane.pop().entry.key, 4u);
+  for (const auto key : {3u, 4u, 5u, 6u}) lane.push(1, entry(key));
+  EXPECT_EQ(lane.pop().entry.key.value, 3u);
+  EXPECT_EQ(lane.pop().entry.key.value, 4u);
   lane.push(1, entry(4));
   lane.push(1, entry(3));
-  EXPECT_EQ(lane.oldest().entry.key, 3u);
-  for (const MessageKey key : {3u, 4u, 5u, 6u}) EXPECT_EQ(lane.pop().entry.key, key);
+  EXPECT_EQ(lane.oldest().entry.key.value, 3u);
+  for (const auto key : {3u, 4u, 5u, 6u}) EXPECT_EQ(lane.pop().entry.key.value, key);
   EXPECT_TRUE(lane.empty());
 }
 
 TEST(Lane, X17_a_sender_whose_messages_come_back_goes_before_no_one_elses_turn) {
   Lane lane;
-  for (const MessageKey key : {1u, 2u}) lane.push(1, entry(key));
-  for (const MessageKey key : {3u, 4u}) lane.push(2, entry(key));
+  for (const auto key : {1u, 2u}) lane.push(1, entry(key));
+  for (const auto key : {3u, 4u}) lane.push(2, entry(key));
   for (int turn = 0; turn < 4; ++turn) {
     const auto failing = lane.pop();
-    EXPECT_EQ(failing.entry.key, 1u);
+    EXPECT_EQ(failing.entry.key.value, 1u);
     lane.push(1, failing.entry);
     if (turn < 2) {
       EXPECT_EQ(lane.pop().sender, 2u);
@@ -122,8 +122,8 @@ TEST(Lane, X17_a_sender_emptied_by_a_take_loses_no_one_elses_turn) {
   lane.push(1, entry(1));
   lane.push(2, entry(2));
   lane.push(3, entry(3));
-  EXPECT_TRUE(lane.take(2, 2).has_value());
-  EXPECT_FALSE(lane.take(2, 2).has_value());
+  EXPECT_TRUE(lane.take(2, MessageKey{2}).has_value());
+  EXPECT_FALSE(lane.take(2, MessageKey{2}).has_value());
   EXPECT_EQ(lane.pop().sender, 1u);
   EXPECT_EQ(lane.pop().sender, 3u);
   EXPECT_TRUE(lane.empty());
@@ -213,7 +213,7 @@ TEST(LeaseTable, X12_tokens_of_two_runs_never_meet) {
   table.begin_run(0, 2);
   const auto second = table.add({.entry = entry(2), .session = SessionId{1}}, session, mailbox);
   EXPECT_GT(table[second].token, token);
-  EXPECT_EQ(table.find_key(1), first);
+  EXPECT_EQ(table.find_key(MessageKey{1}), first);
   table.remove(first, &session, mailbox);
   EXPECT_EQ(table.find(token), kNoSlot);
   EXPECT_EQ(session, second);
@@ -222,10 +222,10 @@ TEST(LeaseTable, X12_tokens_of_two_runs_never_meet) {
 
 TEST(SettledReceipts, X10_remember_the_newest_only) {
   SettledReceipts receipts(2);
-  for (const MessageKey key : {1u, 2u, 3u}) receipts.add(key, {.at = 10});
-  EXPECT_EQ(receipts.find(1), nullptr);
-  EXPECT_NE(receipts.find(2), nullptr);
-  EXPECT_NE(receipts.find(3), nullptr);
+  for (const auto key : {1u, 2u, 3u}) receipts.add(MessageKey{key}, {.at = 10});
+  EXPECT_EQ(receipts.find(MessageKey{1}), nullptr);
+  EXPECT_NE(receipts.find(MessageKey{2}), nullptr);
+  EXPECT_NE(receipts.find(MessageKey{3}), nullptr);
 }
 
 TEST(SettledReceipts, X10_are_found_whenever_they_are_asked_for) {
@@ -234,7 +234,8 @@ TEST(SettledReceipts, X10_are_found_whenever_they_are_asked_for) {
   std::mt19937_64 random(5);
   std::vector<MessageKey> keys;
   for (int i = 0; i < 400'000; ++i) {
-    keys.push_back(random() % 64 == 0 && !keys.empty() ? keys[random() % keys.size()] : random());  // a few come twice
+    keys.push_back(random() % 64 == 0 && !keys.empty() ? keys[random() % keys.size()]
+                                                       : MessageKey{random()});  // a few come twice
     receipts.add(keys.back(), {.at = i});
     if (random() % (1 + static_cast<unsigned>(i) % 40'000) != 0) continue;
     const auto asked = random() % keys.size();
