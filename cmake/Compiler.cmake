@@ -21,7 +21,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 add_compile_options(${FOLKMOOT_WARNINGS})
 
-# The files of unit tests themselves: what they test is in the rooms, compiled as ever.
+# The files of unit tests themselves: what they test is in the modules, compiled as ever.
 set(FOLKMOOT_TEST_OPTIONS -O0)
 # Tests are linked by mold, where it is installed: ten times as fast. The program is linked by the system's own linker.
 find_program(FOLKMOOT_MOLD mold)

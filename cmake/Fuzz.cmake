@@ -1,5 +1,5 @@
-# Fuzz targets: libFuzzer comes with clang alone, so they and the rooms that they drive are compiled by clang beside
-# the main build. A room's files are compiled once into an archive that all fuzz targets share.
+# Fuzz targets: libFuzzer comes with clang alone, so they and the modules that they drive are compiled by clang beside
+# the main build. A module's files are compiled once into an archive that all fuzz targets share.
 set(FOLKMOOT_FUZZ_FLAGS -std=c++23 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all
     -fsanitize=fuzzer-no-link,address,undefined -I${PROJECT_SOURCE_DIR}/src -I${PROJECT_SOURCE_DIR}/include
     -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL)
@@ -13,12 +13,12 @@ if(FOLKMOOT_TESTS AND FOLKMOOT_FUZZ)
   endif()
 endif()
 
-# folkmoot_fuzzer(<name> SOURCES fuzz_x.cpp... [ROOMS base message...] [SECONDS 5])
+# folkmoot_fuzzer(<name> SOURCES fuzz_x.cpp... [MODULES base message...] [SECONDS 5])
 # The program build/<preset>/fuzz/fuzz_<name> and the ctest entry fuzz_<name>, which runs it for SECONDS from the
-# inputs of tests/fuzz/corpus/<name> (if there are any). What it finds stays in the build folder. The rooms must have
+# inputs of tests/fuzz/corpus/<name> (if there are any). What it finds stays in the build folder. The modules must have
 # been declared before. By hand, for as long as wanted: fuzz_<name> some/folder tests/fuzz/corpus/<name>.
 function(folkmoot_fuzzer name)
-  cmake_parse_arguments(PARSE_ARGV 1 fuzz "" "SECONDS" "SOURCES;ROOMS")
+  cmake_parse_arguments(PARSE_ARGV 1 fuzz "" "SECONDS" "SOURCES;MODULES")
   folkmoot_refuse_unknown(folkmoot_fuzzer "${fuzz_UNPARSED_ARGUMENTS}")
   if(NOT FOLKMOOT_FUZZ)
     return()
@@ -28,8 +28,8 @@ function(folkmoot_fuzzer name)
   endif()
 
   set(archives)
-  foreach(room IN LISTS fuzz_ROOMS)
-    folkmoot_fuzz_archive(${room} archive)
+  foreach(module IN LISTS fuzz_MODULES)
+    folkmoot_fuzz_archive(${module} archive)
     list(APPEND archives ${archive})
   endforeach()
   folkmoot_absolute(sources ${fuzz_SOURCES})
@@ -57,27 +57,27 @@ function(folkmoot_fuzzer name)
   set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz TIMEOUT ${limit})
 endfunction()
 
-# The archive of one room's files; made on first use, in the folder that declares fuzz targets.
-function(folkmoot_fuzz_archive room out)
-  set(archive ${PROJECT_BINARY_DIR}/fuzz/libfuzz_${room}.a)
+# The archive of one module's files; made on first use, in the folder that declares fuzz targets.
+function(folkmoot_fuzz_archive module out)
+  set(archive ${PROJECT_BINARY_DIR}/fuzz/libfuzz_${module}.a)
   set(${out} ${archive} PARENT_SCOPE)
-  get_property(made DIRECTORY PROPERTY FOLKMOOT_FUZZ_${room})
+  get_property(made DIRECTORY PROPERTY FOLKMOOT_FUZZ_${module})
   if(made)
     return()
   endif()
-  if(NOT TARGET folkmoot_${room})
-    message(FATAL_ERROR "folkmoot_fuzzer: there is no room '${room}' (or it is declared later)")
+  if(NOT TARGET folkmoot_${module})
+    message(FATAL_ERROR "folkmoot_fuzzer: there is no module '${module}' (or it is declared later)")
   endif()
 
-  get_target_property(sources folkmoot_${room} FOLKMOOT_SOURCES)
-  folkmoot_fuzz_objects(${room} objects ${sources})
+  get_target_property(sources folkmoot_${module} FOLKMOOT_SOURCES)
+  folkmoot_fuzz_objects(${module} objects ${sources})
   add_custom_command(
     OUTPUT ${archive}
     COMMAND ${CMAKE_COMMAND} -E rm -f ${archive}
     COMMAND ${CMAKE_AR} crs ${archive} ${objects}
-    DEPENDS ${objects} COMMENT "Archiving room ${room} for fuzzing" VERBATIM)
-  add_custom_target(fuzz_room_${room} DEPENDS ${archive})
-  set_property(DIRECTORY PROPERTY FOLKMOOT_FUZZ_${room} TRUE)
+    DEPENDS ${objects} COMMENT "Archiving module ${module} for fuzzing" VERBATIM)
+  add_custom_target(fuzz_module_${module} DEPENDS ${archive})
+  set_property(DIRECTORY PROPERTY FOLKMOOT_FUZZ_${module} TRUE)
 endfunction()
 
 function(folkmoot_fuzz_objects group out)

@@ -16,11 +16,11 @@ if(FOLKMOOT_PROGRAM)
 endif()
 
 # --- the library (component `dev`) ------------------------------------------------------------------------------------
-# libfolkmoot.a holds the client and every room below it, so that a user links one file and no room's name is public.
-function(folkmoot_reach target rooms_out externals_out)
+# libfolkmoot.a holds the client and every module below it, so that a user links one file and no module's name is public.
+function(folkmoot_reach target modules_out externals_out)
   set(queue ${target})
   set(seen)
-  set(rooms)
+  set(modules)
   set(externals)
   while(queue)
     list(POP_FRONT queue name)
@@ -36,7 +36,7 @@ function(folkmoot_reach target rooms_out externals_out)
     endif()
     get_target_property(type ${name} TYPE)
     if(type STREQUAL "STATIC_LIBRARY")
-      list(APPEND rooms ${name})
+      list(APPEND modules ${name})
       get_target_property(links ${name} LINK_LIBRARIES)
       list(APPEND queue ${links})
     endif()
@@ -44,23 +44,23 @@ function(folkmoot_reach target rooms_out externals_out)
     list(APPEND queue ${links})
   endwhile()
   list(SORT externals)
-  set(${rooms_out} ${rooms} PARENT_SCOPE)
+  set(${modules_out} ${modules} PARENT_SCOPE)
   set(${externals_out} ${externals} PARENT_SCOPE)
 endfunction()
 
 if(TARGET folkmoot)
-  folkmoot_reach(folkmoot rooms externals)
+  folkmoot_reach(folkmoot modules externals)
 
   set(archive ${PROJECT_BINARY_DIR}/install/libfolkmoot.a)
   set(script ${PROJECT_BINARY_DIR}/install/libfolkmoot.mri)
-  list(TRANSFORM rooms REPLACE "(.+)" "addlib $<TARGET_FILE:\\1>" OUTPUT_VARIABLE members)
+  list(TRANSFORM modules REPLACE "(.+)" "addlib $<TARGET_FILE:\\1>" OUTPUT_VARIABLE members)
   list(JOIN members "\n" members)
   file(GENERATE OUTPUT ${script} CONTENT "create ${archive}\n${members}\nsave\nend\n")
   add_custom_command(
     OUTPUT ${archive}
     COMMAND ${CMAKE_COMMAND} -E rm -f ${archive}
     COMMAND ${CMAKE_AR} -M < ${script}
-    DEPENDS ${rooms} ${script} COMMENT "Archiving libfolkmoot.a")
+    DEPENDS ${modules} ${script} COMMENT "Archiving libfolkmoot.a")
   add_custom_target(libfolkmoot ALL DEPENDS ${archive})
 
   # Each outside library: what CMake must find, and what pkg-config is told ("requires" a .pc file or a plain -l flag).

@@ -1,7 +1,7 @@
 # Precompiled headers: what a file of ours costs to compile is mostly other people's headers, so those are read once
 # for all files that include them. Never a header of ours in here: an edit of one must not compile all again.
 #
-# A set is compiled once, by a target of its own, and used by every room of the same definitions. Nobody may rely on what
+# A set is compiled once, by a target of its own, and used by every module of the same definitions. Nobody may rely on what
 # it brings: check_lone_headers and check_tidy compile without. -DFOLKMOOT_PRECOMPILE=OFF builds without.
 option(FOLKMOOT_PRECOMPILE "Precompile the headers of libraries (GNU compilers)" ON)
 
@@ -42,7 +42,7 @@ set(asio_headers
     boost/asio/strand.hpp boost/asio/this_coro.hpp boost/asio/use_awaitable.hpp boost/asio/use_future.hpp
     boost/asio/write.hpp)
 
-# For the rooms from the message up to the server.
+# For the modules from the message up to the server.
 folkmoot_precompiled(message HEADERS ${message_headers} DEPENDS ${message_libraries})
 # For those who wait in coroutines: the client and the program's subcommands, and the gateway.
 folkmoot_precompiled(asio HEADERS ${message_headers} ${asio_headers}

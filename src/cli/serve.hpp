@@ -1,4 +1,4 @@
-// folkmoot serve (its own header: the rooms it needs are not needed by the other subcommands).
+// folkmoot serve (its own header: the modules it needs are not needed by the other subcommands).
 #pragma once
 
 #include "cli/command_line.hpp"

@@ -256,7 +256,7 @@ const std::vector<Key>& keys() {
        duration([](C& c) -> std::int64_t& { return c.server.partial_frames.timeout_ms; }, 100)},
       {"max_names", "1000000: agents and mailboxes",
        count(
-           +[](C& c) -> std::size_t& { return c.server.engine.parties_max; }, 1, 100'000'000)},
+           +[](C& c) -> std::size_t& { return c.server.engine.names_max; }, 1, 100'000'000)},
       {"receipts_max", "65536: settled messages whose receipts are remembered",
        count(
            +[](C& c) -> std::size_t& { return c.server.engine.receipts_max; }, 0, 100'000'000)},

@@ -1,6 +1,6 @@
 // The thread that reads and writes contents, so that no disk holds the reactor up. Jobs are carried out in the order
 // they come; what came of each is told through an eventfd. How much may be on the way is for whoever hands jobs over to
-// bound (server/content_desk.hpp).
+// bound (server/content_transfers.hpp).
 #pragma once
 
 #include <condition_variable>

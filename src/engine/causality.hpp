@@ -57,7 +57,7 @@ class KnownMessages {
  public:
   struct Settled {
     std::uint32_t hops = 0;
-    std::uint32_t silent_for = 0;  // the party that sent it and expects no reply; 0: an answer is welcome
+    std::uint32_t silent_for = 0;  // the name that sent it and expects no reply; 0: an answer is welcome
   };
   /// Envelope and content of the message with that key, if it is leased. They live until the next look at the log.
   virtual std::optional<Bytes> leased(MessageKey key, std::uint32_t& mailbox) = 0;

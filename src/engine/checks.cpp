@@ -43,7 +43,7 @@ Result<void> check_now(const IncomingMessage& message) {
 Result<std::uint32_t> sender_of(Names& names, Session& session, const IncomingMessage& message) {
   const auto& routing = message.routing;
   if (routing.from.empty()) {
-    if (session.party != 0) return session.party;
+    if (session.name_id != 0) return session.name_id;
     return names.number("anonymous");
   }
   if (auto good = check_from(message); !good) return std::unexpected(std::move(good.error()));

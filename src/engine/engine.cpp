@@ -19,7 +19,7 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
     : options_(options),
       effects_(effects),
       ledger_(log, effects, *this),
-      names_(ledger_, options.parties_max),
+      names_(ledger_, options.names_max),
       run_(options_, ledger_, agenda_),
       transient_(options.transient_bytes_max),
       stamper_(run_),
@@ -52,7 +52,7 @@ void Engine::assign() {
     for (const auto kind : kinds) owners_[static_cast<std::size_t>(kind)] = &part;
   };
   facts(run_, {FactKind::started});
-  facts(names_, {FactKind::party_named});
+  facts(names_, {FactKind::name_added});
   facts(mailroom_,
         {FactKind::message_accepted, FactKind::message_settled, FactKind::message_returned, FactKind::message_dead,
          FactKind::mailbox_configured, FactKind::dead_purged, FactKind::message_cancelled, FactKind::key_used,
@@ -104,7 +104,7 @@ void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
   run_.start(now, seed, clean);
   if (const auto number = names_.nameless()) {
     effects_.unreadable(
-        {ErrorCode::damaged, fmt::format("messages name party {}, and no fact of the log says who that is", number)});
+        {ErrorCode::damaged, fmt::format("messages have the name id {}, and no fact of the log says who that is", number)});
   }
   mailroom_.start();
   dead_.start();
@@ -170,7 +170,7 @@ void Engine::open_session(SessionId id, std::string_view agent, bool of_shard, C
   auto& session = sessions_.add(id);
   session.connection = connection != 0 ? connection : connection_id(options_.shard, id);
   session.of_shard = of_shard;
-  if (const auto party = agent.empty() ? Result<std::uint32_t>(0) : names_.number(agent)) session.party = *party;
+  if (const auto name_id = agent.empty() ? Result<std::uint32_t>(0) : names_.number(agent)) session.name_id = *name_id;
 }
 
 void Engine::close_session(SessionId id) {
@@ -369,13 +369,13 @@ SessionView Engine::session(SessionId id) const {
   return session != nullptr ? mailroom_.dispatch().view_of(*session) : SessionView{};
 }
 
-std::string_view Engine::name_of(std::uint32_t party) const {
-  return names_.holds(party) ? std::string_view(names_[party]) : "";
+std::string_view Engine::name_of(std::uint32_t name_id) const {
+  return names_.holds(name_id) ? std::string_view(names_[name_id]) : "";
 }
 
 std::string_view Engine::agent_of(SessionId id) const {
   const auto* const session = sessions_.find(id);
-  return session != nullptr && session->party != 0 ? name_of(session->party) : std::string_view();
+  return session != nullptr && session->name_id != 0 ? name_of(session->name_id) : std::string_view();
 }
 
 }  // namespace folkmoot

@@ -47,7 +47,7 @@ class Engine final : Ledger::Resolver {
   void dispatch() { mailroom_.dispatch().run(); }
   /// Whether dispatch() has something to look at.
   bool wants_dispatch() const { return mailroom_.wants_dispatch(); }
-  /// Copy-forward: appends the fact at `place` again if it still matters (FactLog of the journal's compaction). False:
+  /// compaction: appends the fact at `place` again if it still matters (FactLog of the journal's compaction). False:
   /// there is no room now for all that goes with it.
   bool keep(FactKind kind, FactPlace place, Bytes body);
 
@@ -147,8 +147,8 @@ class Engine final : Ledger::Resolver {
   void each_route(const std::function<void(const Route&)>& each) const { routes_.each(each); }
   std::optional<ConversationSums> conversation(std::string_view name) const { return causes_.conversation(name); }
   const EngineCounters& counters() const { return counters_; }
-  /// Of a party that a fact or a schedule names; "" for a number that is none.
-  std::string_view name_of(std::uint32_t party) const;
+  /// Of a name that a fact or a schedule names; "" for a number that is none.
+  std::string_view name_of(std::uint32_t name_id) const;
   /// Of a session; "" if it named none.
   std::string_view agent_of(SessionId session) const;
   /// Of clients: those that shards have of each other are not counted.

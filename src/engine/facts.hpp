@@ -55,7 +55,7 @@ struct StartedFact {
 static_assert(sizeof(StartedFact) == 48);
 
 /// Followed by the name.
-struct PartyNamedFact {
+struct NameAddedFact {
   std::uint32_t number = 0;
 };
 
@@ -64,8 +64,8 @@ struct AcceptedFact {
   MessageKey key = 0;
   std::int64_t not_before = 0;  // Unix ms; 0: at once
   std::int64_t expires_at = 0;  // Unix ms; 0: never
-  std::uint32_t mailbox = 0;    // party number
-  std::uint32_t sender = 0;     // party number
+  std::uint32_t mailbox = 0;    // name id
+  std::uint32_t sender = 0;     // name id
   std::uint16_t deliveries = 0;
   Priority priority = normal;
   DeliveryMode mode = DeliveryMode::at_least_once;
@@ -101,7 +101,7 @@ struct MessageRef {
   unsigned lane() const { return sender_and_lane & 15; }
 };
 static_assert(sizeof(MessageRef) == 16);
-constexpr std::uint32_t kPartyNumberMax = (1u << 28) - 1;
+constexpr std::uint32_t kNameIdMax = (1u << 28) - 1;
 
 /// How an attempt ended that did not settle its message.
 enum class AttemptEnd : std::uint8_t {
@@ -136,7 +136,7 @@ struct ReturnedFact {
   MessageRef message;
   std::int64_t not_before = 0;
   std::int64_t at = 0;
-  std::uint32_t holder = 0;  // party number of the agent that had it; 0: none was named
+  std::uint32_t holder = 0;  // name id of the agent that had it; 0: none was named
   std::uint16_t deliveries = 0;
   AttemptEnd end = AttemptEnd::none;
   std::uint8_t zero = 0;
@@ -212,7 +212,7 @@ struct ScheduleSetFact {
   std::int64_t until = 0;     // Unix ms; 0: for ever
   std::uint64_t left = 0;     // times; 0: no end
   std::uint64_t fired = 0;    // how often so far
-  std::uint32_t sender = 0;   // party number
+  std::uint32_t sender = 0;   // name id
   std::uint32_t zero = 0;
 };
 static_assert(sizeof(ScheduleSetFact) == 56);

@@ -3,7 +3,7 @@
 //
 //   write   a new promise or a setting; the writer has asked for room before
 //   note    what has happened and goes on, room or not: an end, a return. Lost, it is as if the crash had come before
-//   copy    copy-forward: this node's own housekeeping, no decision. What is replicated some day is the first two
+//   copy    compaction: this node's own housekeeping, no decision. What is replicated some day is the first two
 //
 // Facts that belong together are written in a Group, whose Draft was measured before: fact by fact, by the functions
 // that stand beside those that write them.
@@ -108,7 +108,7 @@ class Ledger {
   };
   bool lost_any() const { return lost_any_; }
 
-  // -- copy-forward
+  // -- compaction
   /// Writes a fact that still matters again, and lets go of the original: `place` is the copy's from now on. Requires:
   /// there is room.
   void copy(FactKind kind, FactPlace& place, std::initializer_list<Bytes> parts) {

@@ -25,13 +25,13 @@ void Names::put(std::uint32_t number, std::string_view name) {
 
 void Names::write(std::uint32_t number) {
   auto& known = table_[number];
-  const PartyNamedFact fact{number};
-  known.place = ledger_.write(FactKind::party_named, {bytes_of(fact), as_bytes(known.name)}, Life::live);
+  const NameAddedFact fact{number};
+  known.place = ledger_.write(FactKind::name_added, {bytes_of(fact), as_bytes(known.name)}, Life::live);
 }
 
 bool Names::note_if_room(std::uint32_t number) {
   const auto& known = table_[number];
-  const auto bytes = sizeof(PartyNamedFact) + known.name.size();
+  const auto bytes = sizeof(NameAddedFact) + known.name.size();
   if (known.place.lsn == 0 && !ledger_.has_room(Urgency::settling, bytes)) return false;
   note(number);
   return true;
@@ -39,11 +39,11 @@ bool Names::note_if_room(std::uint32_t number) {
 
 void Names::measure(std::string_view name, Draft& draft) const {
   if (const auto number = find(name)) return measure(number, draft);
-  draft.add(sizeof(PartyNamedFact) + name.size());
+  draft.add(sizeof(NameAddedFact) + name.size());
 }
 
 bool Names::await(std::uint32_t number) {
-  if (number == 0 || number > kPartyNumberMax || number > end() + max_) return false;
+  if (number == 0 || number > kNameIdMax || number > end() + max_) return false;
   if (holds(number)) return true;
   while (table_.size() <= number) table_.emplace_back();
   awaited_.insert(number);
@@ -59,10 +59,10 @@ bool Names::restore(std::uint32_t number, std::string_view name) {
 }
 
 Result<void> Names::enter(const Fact& fact) {
-  PartyNamedFact said;
+  NameAddedFact said;
   if (!read_fact(fact.body, said)) return cannot_be(fact.kind, "is too short");
   const auto text = as_text(fact.body.subspan(sizeof said));
-  if (!was_name(text) || said.number == 0 || said.number > kPartyNumberMax || !restore(said.number, text)) {
+  if (!was_name(text) || said.number == 0 || said.number > kNameIdMax || !restore(said.number, text)) {
     return cannot_be(fact.kind, fmt::format("gives number {} to a name that has another, or is none", said.number));
   }
   auto& known = table_[said.number];
@@ -73,7 +73,7 @@ Result<void> Names::enter(const Fact& fact) {
 }
 
 bool Names::keep(const Fact& fact) {
-  PartyNamedFact said;
+  NameAddedFact said;
   if (!read_fact(fact.body, said) || !holds(said.number)) return true;
   auto& known = table_[said.number];
   if (known.place == fact.place) ledger_.copy(fact.kind, known.place, {fact.body});

@@ -55,7 +55,7 @@ class Names final : public PlainPart {
   /// What note() will write.
   void measure(std::uint32_t number, Draft& draft) const {
     const auto& known = table_[number];
-    if (known.place.lsn == 0) draft.add(sizeof(PartyNamedFact) + known.name.size());
+    if (known.place.lsn == 0) draft.add(sizeof(NameAddedFact) + known.name.size());
   }
   /// The same of a name that may have no number yet.
   void measure(std::string_view name, Draft& draft) const;
@@ -72,7 +72,7 @@ class Names final : public PlainPart {
  private:
   struct Name {
     std::string name;
-    FactPlace place;  // of its party_named fact; lsn 0: the log does not know it (yet)
+    FactPlace place;  // of its name_added fact; lsn 0: the log does not know it (yet)
   };
 
   [[gnu::noinline]] Result<std::uint32_t> add(std::string_view name);

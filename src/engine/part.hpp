@@ -12,7 +12,7 @@ namespace folkmoot {
 
 struct Session;
 
-/// A fact of the log, as recovery and copy-forward meet it.
+/// A fact of the log, as recovery and compaction meet it.
 struct Fact {
   FactKind kind{};
   FactPlace place{};
@@ -25,7 +25,7 @@ class Part {
   /// retains what still matters and releases what it takes the place of. Errors: damaged, if it cannot follow from the
   /// facts before. Requires: its kind is this part's.
   virtual Result<void> enter(const Fact& fact) = 0;
-  /// Copy-forward: if this very record still matters, it is copied as it stands now (Ledger::copy). False: there is no
+  /// compaction: if this very record still matters, it is copied as it stands now (Ledger::copy). False: there is no
   /// room now for all that goes with it. Requires: its kind is this part's.
   virtual bool keep(const Fact& fact) = 0;
   /// Whether a timer of this part still stands for something.

@@ -17,7 +17,7 @@ struct TapRecord {
   std::int64_t at = 0;  // Unix ms
   TapWhat what{};
   Uuid id{};
-  std::uint32_t mailbox = 0;  // parties
+  std::uint32_t mailbox = 0;  // name ids
   std::uint32_t sender = 0;
   std::uint32_t holder = 0;  // 0: nobody, or not named
   std::uint32_t deliveries = 0;

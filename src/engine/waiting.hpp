@@ -46,7 +46,7 @@ struct Duplicate {
 /// An event or response that goes out when what it came of is on disk; its bytes are in TransientStore.
 struct Output {
   std::uint32_t stored = 0;   // slot
-  std::uint32_t sender = 0;   // party number
+  std::uint32_t sender = 0;   // name id
   ConnectionId answerer = 0;  // of an answer; 0: one who is known to hold what it answers
   ConfirmTo to{};
 };

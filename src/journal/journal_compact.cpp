@@ -1,4 +1,4 @@
-// Copy-forward of the oldest segment. Only the oldest: what is removed from the middle could take the fact that settles
+// compaction of the oldest segment. Only the oldest: what is removed from the middle could take the fact that settles
 // a message away while the message itself still stands before it.
 #include <fmt/format.h>
 

@@ -8,7 +8,7 @@
 #include "operation/pack_codec.hpp"
 #include "server/command.hpp"
 #include "server/operations/call.hpp"
-#include "server/switch.hpp"
+#include "server/shard_router.hpp"
 
 namespace folkmoot {
 namespace {
@@ -16,7 +16,7 @@ namespace {
 Result<void> read_message(const CommandContext& context, Bytes bytes, IncomingMessage& message) {
   if (auto done = read_routing(bytes, message.routing, Recipient::optional); !done) return done;
   // What another shard hands on may be as old as its journal.
-  if (message.routing.has_c1 && context.connection.door != DoorKind::trunk) [[unlikely]]
+  if (message.routing.has_c1 && context.connection.door != DoorKind::shard) [[unlikely]]
     return failure(ErrorCode::invalid_name,
                    "a name or the topic of the message holds a control character (U+0080-009F)");
   message.envelope = bytes.first(message.routing.bytes);
@@ -29,12 +29,12 @@ Result<void> read_message(const CommandContext& context, Bytes bytes, IncomingMe
 }
 
 bool has_causes(const CommandContext& context) {
-  return (context.frame.header.flags & kFlagCauses) != 0 && context.connection.door == DoorKind::relay;
+  return (context.frame.header.flags & kFlagCauses) != 0 && context.connection.door == DoorKind::remote;
 }
 
 bool names_answerer(const CommandContext& context) {
   const auto door = context.connection.door;
-  return (context.frame.header.flags & kFlagAnswerer) != 0 && (door == DoorKind::relay || door == DoorKind::trunk);
+  return (context.frame.header.flags & kFlagAnswerer) != 0 && (door == DoorKind::remote || door == DoorKind::shard);
 }
 
 Result<void> on_publish(const CommandContext& context) {
@@ -47,7 +47,7 @@ Result<void> on_publish(const CommandContext& context) {
   }
   auto read = read_message(context, body, message);
   if (!read) return read;
-  message.forwarded = context.connection.door == DoorKind::trunk;
+  message.forwarded = context.connection.door == DoorKind::shard;
   message.has_causes = has_causes(context);
   if (!message.forwarded && !message.has_causes) context.reactor.last_envelope().keep(message.envelope);
   context.engine.publish(context.session(), context.request(), context.quiet(), message);
@@ -268,8 +268,8 @@ Result<void> on_receipt(const CommandContext& context) {
   for (std::size_t i = 0; i < count; ++i) {
     auto receipt = context.engine.receipt(load<Uuid>(body.data() + i * sizeof(Uuid)));
     auto state = static_cast<std::uint64_t>(receipt.state);
-    if (auto* const others = context.reactor.shard_switch()) {
-      if (const auto moved = others->trunks().moved_to(receipt.id)) {
+    if (auto* const others = context.reactor.shard_router()) {
+      if (const auto moved = others->shard_links().moved_to(receipt.id)) {
         receipt.id = *moved;
         state = kReceiptMoved;
       }
@@ -358,7 +358,7 @@ bool on_hello(Reactor& reactor, Connection& connection, const Frame& frame) {
   ConnectionId of_connection;
   std::string_view agent, token;
   const auto read = read_map(frame.body, "HELLO", [&](std::uint64_t key, PackReader& reader) {
-    if (key == kRelayedConnection && connection.door == DoorKind::relay)
+    if (key == kRemoteConnection && connection.door == DoorKind::remote)
       return of_connection = ConnectionId{reader.uint()}, true;
     if (key == 0) return version = reader.uint(), true;
     if (key == 1) return agent = reader.str(), true;
@@ -393,13 +393,13 @@ bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
     reactor.say_goodbye(connection, {ErrorCode::not_connected, "the first frame was not HELLO"});
     return false;
   }
-  const bool is_publish = frame.header.opcode == Opcode::publish && connection.door != DoorKind::trunk &&
+  const bool is_publish = frame.header.opcode == Opcode::publish && connection.door != DoorKind::shard &&
                           frame.header.request < kOwnRequests;
   if (is_publish && publish_again({reactor, reactor.engine(), connection, frame})) return true;
-  if (auto* const others = reactor.shard_switch()) {
+  if (auto* const others = reactor.shard_router()) {
     const auto routed = others->route(connection, frame);
-    connection.takes_again = routed == Switch::Routed::held;
-    if (routed != Switch::Routed::here) return connection.state == Connection::State::open;
+    connection.takes_again = routed == ShardRouter::Routed::held;
+    if (routed != ShardRouter::Routed::here) return connection.state == Connection::State::open;
   }
   return carry_out_here(reactor, connection, frame);
 }

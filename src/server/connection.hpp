@@ -10,7 +10,7 @@
 #include "engine/effects.hpp"
 #include "server/byte_buffer.hpp"
 #include "server/link.hpp"
-#include "server/relays.hpp"
+#include "server/remote_sessions.hpp"
 
 namespace folkmoot {
 
@@ -70,7 +70,7 @@ struct Connection {
   std::int64_t heard_at = 0;     // likewise: when it last said anything
   std::size_t answer_bytes = 0;  // of what waits, so much at most are answers
   std::shared_ptr<Link> link;
-  std::unique_ptr<Relays> relays;  // of a client, if the server has several shards
+  std::unique_ptr<RemoteSessions> remote_sessions;  // of a client, if the server has several shards
   std::unique_ptr<Beginning> in;   // null: nothing; PartialFrames alone writes it
   ByteBuffer out;
 

@@ -26,14 +26,14 @@ namespace folkmoot {
 
 constexpr std::size_t kLinkInboxBytesMax = 16 * 1024 * 1024;
 
-/// relay: a client of another shard; trunk: another shard itself, or this one (shards.hpp).
-enum class DoorKind : std::uint8_t { native, http, websocket, relay, trunk };
+/// remote: a client of another shard; shard: another shard itself, or this one (shards.hpp).
+enum class DoorKind : std::uint8_t { native, http, websocket, remote, shard };
 constexpr std::size_t kDoorKinds = 5;
 
-constexpr std::string_view kDoorWords[kDoorKinds] = {"native", "http", "websocket", "relay", "trunk"};
+constexpr std::string_view kDoorWords[kDoorKinds] = {"native", "http", "websocket", "remote", "shard"};
 constexpr std::string_view name(DoorKind door) { return kDoorWords[static_cast<std::size_t>(door)]; }
 
-/// Of a relay: the client's connection, as its own shard knows it.
+/// Of a remote session: the client's connection, as its own shard knows it.
 struct LinkOrigin {
   std::string connection{};
   DoorKind door = DoorKind::native;

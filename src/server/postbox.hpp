@@ -26,7 +26,7 @@ class Postbox {
   struct Mail {
     std::vector<std::shared_ptr<Link>> links;  // that want attention
     std::vector<Arrival> arrivals;
-    std::vector<std::pair<SessionId, std::uint32_t>> remotes;  // a connection's link to that shard; 0: the trunk
+    std::vector<std::pair<SessionId, std::uint32_t>> remotes;  // a connection's link to that shard; 0: the shard link
     std::vector<ContentHash> contents;                         // that the first shard has stored
     std::vector<SessionId> rooms;                              // connections that there is room for a frame of
     bool empty() const {

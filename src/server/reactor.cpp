@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "server/switch.hpp"
+#include "server/shard_router.hpp"
 
 namespace folkmoot {
 namespace {
@@ -60,16 +60,16 @@ void Reactor::end_links() {
   connections_.each([](Connection& connection) {
     if (connection.link) connection.link->end_by_reactor();
   });
-  // Without the postbox's lock: a trunk to this shard takes it.
+  // Without the postbox's lock: the link to this very shard takes it.
   for (const auto& link : postbox_.close()) link->end_by_reactor();
 }
 
 void Reactor::join(Shards& shards, std::uint32_t own) {
   shards_ = &shards;
-  switch_ = std::make_unique<Switch>(*this, shards, own);
+  router_ = std::make_unique<ShardRouter>(*this, shards, own);
 }
 
-void Reactor::connect_trunks() { switch_->trunks().start(); }
+void Reactor::connect_shards() { router_->shard_links().start(); }
 
 std::uint64_t Reactor::token(Wake kind, std::uint64_t value) {
   return static_cast<std::uint64_t>(kind) << kTokenShift | value;
@@ -87,14 +87,14 @@ void Reactor::request_stop() {
 }
 
 std::int64_t Reactor::wait_ms() {
-  if (engine_.wants_dispatch() || trunks_go_on_ || !overrun_.empty()) return 0;
+  if (engine_.wants_dispatch() || shard_links_go_on_ || !overrun_.empty()) return 0;
   auto next = engine_.next_timer();
   const auto sooner = [&](std::int64_t at) { next = next < 0 ? at : std::min(next, at); };
   if (deadlines_.next() >= 0) sooner(deadlines_.next());
   if (contents_.next_expiry() >= 0) sooner(contents_.next_expiry());
   if (journal_.compaction_due()) sooner(now_ + 1);
   if (!journal_.has_room(FactLog::Urgency::durable, kRoomBytes)) sooner(std::max(now_ + 1, next_disk_retry_));
-  if (switch_ && switch_->trunks().waits_for_room()) sooner(now_ + kDiskRetryMs);
+  if (router_ && router_->shard_links().waits_for_room()) sooner(now_ + kDiskRetryMs);
   if (!pool_.empty()) sooner(now_ + kPoolIdleMs);
   if (next < 0) return -1;
   return std::clamp<std::int64_t>(next - now_, 0, kWaitMsMax);
@@ -105,7 +105,7 @@ void Reactor::look_at_clock() {
   const auto off = std::abs(clock_.ahead());
   if (said_clock_off_ ? off > kClockOffMs / 10 : off < kClockOffMs) return;
   said_clock_off_ = !said_clock_off_;
-  if (switch_ && switch_->own() != 0) return;  // the others' are where the first one's is
+  if (router_ && router_->own() != 0) return;  // the others' are where the first one's is
   if (!said_clock_off_) return spdlog::info("the server's time is the wall clock's again");
   spdlog::warn(
       "the wall clock has jumped {} by {} ms: the server's time goes over to it by 1 s in {} s, and until then times "
@@ -126,14 +126,14 @@ Result<void> Reactor::run() {
       if (auto done = on_event(event); !done) return done;
     }
     take_posted();
-    if (std::exchange(trunks_go_on_, false)) switch_->trunks().go_on();
+    if (std::exchange(shard_links_go_on_, false)) router_->shard_links().go_on();
     on_deadlines();
     contents_.expire(now_);
     if (auto done = compact(); !done) return done;
-    if (switch_) switch_->trunks().look_for_strays();
+    if (router_) router_->shard_links().look_for_misplaced();
     engine_.dispatch();
     if (auto done = submit(); !done) return done;
-    if (switch_) switch_->flush();
+    if (router_) router_->flush();
     flush_dirty();
   }
   return {};
@@ -234,9 +234,9 @@ Result<void> Reactor::settle() {
 }
 
 void Reactor::take_answers() {
-  if (!switch_) return;
+  if (!router_) return;
   connections_.each([this](Connection& connection) {
-    if (connection.relays) switch_->take_all(connection);
+    if (connection.remote_sessions) router_->take_all(connection);
   });
 }
 

@@ -27,7 +27,7 @@
 #include "journal/journal_thread.hpp"
 #include "server/clock.hpp"
 #include "server/connections.hpp"
-#include "server/content_desk.hpp"
+#include "server/content_transfers.hpp"
 #include "server/deadlines.hpp"
 #include "server/fan_out.hpp"
 #include "server/net.hpp"
@@ -42,7 +42,7 @@ namespace folkmoot {
 
 struct ServerStats;
 
-class Switch;
+class ShardRouter;
 class Shards;
 
 class Reactor final : public Effects, public ContentAnswers, public Hub, public Door, public RoomOwner {
@@ -53,7 +53,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   ~Reactor() override;
 
   Engine& engine() { return engine_; }
-  ContentDesk& contents() { return contents_; }
+  ContentTransfers& contents() { return contents_; }
   const ServerOptions& options() const { return options_; }
   std::int64_t time() { return clock_.now(); }
   void set_http_door(Door* door) { http_door_ = door; }
@@ -63,7 +63,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   /// Makes it one of several shards; before run().
   void join(Shards& shards, std::uint32_t own);
   /// After all have joined: links to each other.
-  void connect_trunks();
+  void connect_shards();
 
   /// Waits until all that was appended is durable and answered. Errors: fatal ones of the journal.
   Result<void> sync_all();
@@ -85,7 +85,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
 
   // Door: a socket whose first frame, HELLO, says that it is at home here. Any thread.
   void take_over(int socket, std::string first, bool is_unix) override;
-  // Any thread: a link of the connection to that shard has something; 0: the trunk.
+  // Any thread: a link of the connection to that shard has something; 0: the shard link.
   void post_remote(SessionId connection, std::uint32_t shard);
   // Any thread: the first shard has stored a content.
   void post_content(const ContentHash& hash);
@@ -119,24 +119,24 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   ServerStats stats(std::string_view mailbox);
   /// As people know it: the same in every shard that has to do with it.
   std::string connection_name(const Connection& connection) const;
-  /// How its client came in; of a relay, to its own shard.
+  /// How its client came in; of a remote session, to its own shard.
   static DoorKind door_of(const Connection& connection);
-  /// Calls `each` for all that have said HELLO, relays of other shards' clients among them, trunks not.
+  /// Calls `each` for all that have said HELLO, remote sessions of other shards' clients among them, shard links not.
   void each_client(const std::function<void(const Connection&)>& each) const;
   const SeenAgents& seen_agents() const { return seen_; }
   EnvelopeMemo& last_envelope() { return last_envelope_; }
   /// Null if this is the only shard.
-  Switch* shard_switch() { return switch_.get(); }
+  ShardRouter* shard_router() { return router_.get(); }
   /// Tells all shards that this one has stored, or been asked for, a content.
   void tell_of_content(const ContentRef& ref);
 
-  // For switch.cpp and trunks.cpp.
+  // For shard_router.cpp and shard_links.cpp.
   Connection* find(SessionId id) const { return connections_.find(id); }
   void answer(SessionId session, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts);
   /// A frame of another shard, as it is.
   void pass_on(Connection& connection, const Frame& frame);
   bool is_behind(const Connection& connection) const { return connection.unsent() > options_.pending_bytes_high; }
-  /// A client is so far behind that no event more may come from other shards. (Of trunks that are behind nothing
+  /// A client is so far behind that no event more may come from other shards. (Of shard links that are behind nothing
   /// follows: two shards would wait for each other.)
   bool has_congested_client() const { return congested_clients_ > 0; }
   /// A refused ACK may be tried again.
@@ -217,7 +217,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   JournalThread& journal_thread_;
   Clock clock_;
   Engine engine_;
-  ContentDesk contents_;
+  ContentTransfers contents_;
   Door* http_door_ = nullptr;
 
   const std::unique_ptr<Net> net_;
@@ -236,7 +236,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   std::vector<SessionId> paused_;
   std::vector<SessionId> overrun_;     // subscribers with more unsent than pending_bytes_max
   std::size_t congested_ = 0;          // subscribers that events wait for, and so whoever publishes
-  bool trunks_go_on_ = false;          // what trunks hold can be taken again
+  bool shard_links_go_on_ = false;          // what shard links hold can be taken again
   std::size_t congested_clients_ = 0;  // of these: clients
   bool hold_readers_ = false;          // set while a frame is carried out that made a subscriber congested
   BufferPool pool_;
@@ -255,7 +255,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   std::atomic<bool> stop_requested_ = false;
 
   Shards* shards_ = nullptr;
-  std::unique_ptr<Switch> switch_;
+  std::unique_ptr<ShardRouter> router_;
 };
 
 }  // namespace folkmoot

@@ -6,7 +6,7 @@
 
 #include "message/pack.hpp"
 #include "server/reactor.hpp"
-#include "server/switch.hpp"
+#include "server/shard_router.hpp"
 
 namespace folkmoot {
 namespace {
@@ -25,7 +25,7 @@ std::size_t Reactor::unsent(SessionId id) {
 void Reactor::end_session(Connection& connection) {
   if (connection.state == Connection::State::open) {
     --open_by_door_[static_cast<std::size_t>(connection.door)];
-    if (connection.relays) switch_->close(connection);
+    if (connection.remote_sessions) router_->close(connection);
     contents_.close_session(connection.id);
     seen_.saw(engine_.agent_of(connection.id), connection.door, connection.heard_at);
     engine_.close_session(connection.id);
@@ -188,8 +188,8 @@ void Reactor::welcome(Connection& connection, std::uint32_t request, std::string
   ++open_by_door_[static_cast<std::size_t>(connection.door)];
   connection.opened_at = connection.heard_at = now_;
   seen_.saw(agent, connection.door, now_);
-  engine_.open_session(connection.id, agent, connection.door == DoorKind::trunk, of_connection);
-  if (switch_) switch_->opened(connection, agent);
+  engine_.open_session(connection.id, agent, connection.door == DoorKind::shard, of_connection);
+  if (router_) router_->opened(connection, agent);
   std::string body;
   PackWriter(body)
       .map(7)
@@ -223,17 +223,17 @@ void Reactor::say_goodbye(Connection& connection, const Error& error) {
 // -- as people see them
 
 std::string Reactor::connection_name(const Connection& connection) const {
-  if (connection.door == DoorKind::relay && connection.link) return connection.link->origin.connection;
+  if (connection.door == DoorKind::remote && connection.link) return connection.link->origin.connection;
   return fmt::format("{:x}-{:x}", options_.engine.shard, connection.id.value);
 }
 
 DoorKind Reactor::door_of(const Connection& connection) {
-  return connection.door == DoorKind::relay && connection.link ? connection.link->origin.door : connection.door;
+  return connection.door == DoorKind::remote && connection.link ? connection.link->origin.door : connection.door;
 }
 
 void Reactor::each_client(const std::function<void(const Connection&)>& each) const {
   connections_.each([&](const Connection& connection) {
-    if (connection.state == Connection::State::open && connection.door != DoorKind::trunk) each(connection);
+    if (connection.state == Connection::State::open && connection.door != DoorKind::shard) each(connection);
   });
 }
 

@@ -4,7 +4,7 @@
 #include "server/command.hpp"
 #include "server/commands.hpp"
 #include "server/reactor.hpp"
-#include "server/switch.hpp"
+#include "server/shard_router.hpp"
 
 namespace folkmoot {
 namespace {
@@ -81,7 +81,7 @@ bool Reactor::take_bytes(Connection& connection, Bytes bytes, std::size_t& used)
       return false;
     }
     if (!*frame) break;
-    if (switch_ && connection.state == Connection::State::greeting && belongs_elsewhere(connection, before, **frame))
+    if (router_ && connection.state == Connection::State::greeting && belongs_elsewhere(connection, before, **frame))
       return false;
     if (!carry_out(*this, connection, **frame)) return false;
     if (connection.is_held) [[unlikely]] {
@@ -102,8 +102,8 @@ bool Reactor::take_bytes(Connection& connection, Bytes bytes, std::size_t& used)
 // True if the socket has been given to the shard where its agent is at home.
 bool Reactor::belongs_elsewhere(Connection& connection, Bytes bytes, const Frame& frame) {
   if (connection.socket < 0 || connection.is_home || frame.header.opcode != Opcode::hello) return false;
-  const auto home = switch_->home_of(text_under(frame.body, 1));
-  if (home == switch_->own()) return false;
+  const auto home = router_->home_of(text_under(frame.body, 1));
+  if (home == router_->own()) return false;
   give_to(*shards_->reactors[home], connection, bytes);
   return true;
 }
@@ -141,9 +141,9 @@ void Reactor::take_posted() {
   for (const auto& arrival : mail.arrivals) arrive(arrival);
   for (const auto& [id, shard] : mail.remotes) {
     if (id == 0) {
-      switch_->trunks().on_ready(shard);
+      router_->shard_links().on_ready(shard);
     } else if (auto* const connection = find(id)) {
-      switch_->on_remote(*connection, shard);
+      router_->on_remote(*connection, shard);
     }
   }
   for (const auto& link : mail.links) take_link(*link);

@@ -3,7 +3,7 @@
 
 #include "operation/pack_codec.hpp"
 #include "server/reactor.hpp"
-#include "server/switch.hpp"
+#include "server/shard_router.hpp"
 
 namespace folkmoot {
 
@@ -41,7 +41,7 @@ bool Reactor::deliver(SessionId session, const OutgoingDelivery& delivery) {
   const bool is_leased = delivery.lease != 0;
   const bool is_event = !delivery.of_mailbox;
   const auto pending = connection->unsent();
-  if (is_event && pending > options_.pending_bytes_max && connection->door != DoorKind::trunk) {
+  if (is_event && pending > options_.pending_bytes_max && connection->door != DoorKind::shard) {
     overrun_.push_back(session);  // cut at the end of this turn: the engine is in the middle of its list of subscribers
     return false;
   }
@@ -79,7 +79,7 @@ bool Reactor::hold_if_behind(Connection& connection, std::size_t pending, bool i
     hold_readers_ = true;
     if (!std::exchange(connection.events_held, true)) {
       ++congested_;
-      if (connection.door != DoorKind::trunk) {  // a trunk waits for its subscribers, who are cut there
+      if (connection.door != DoorKind::shard) {  // a shard link waits for its subscribers, who are cut there
         ++congested_clients_;
         deadlines_.set(connection, now_ + options_.slow_consumer_ms);
       }
@@ -152,7 +152,7 @@ void Reactor::send_fan_out() {
     if (connection == nullptr || connection->state != Connection::State::open) continue;
     connection->in_fan_out = false;
     const auto pending = connection->unsent();
-    if (pending > options_.pending_bytes_max && connection->door != DoorKind::trunk) {
+    if (pending > options_.pending_bytes_max && connection->door != DoorKind::shard) {
       overrun_.push_back(target.session);
       continue;
     }
@@ -172,7 +172,7 @@ void Reactor::send_fan_out() {
                                             std::initializer_list<Bytes> parts) {
   std::string body;
   for (const auto& part : parts) body.append(as_text(part));
-  switch_->on_part(connection, switch_->own(), request, opcode, as_bytes(body));
+  router_->on_part(connection, router_->own(), request, opcode, as_bytes(body));
 }
 
 void Reactor::answer(SessionId session, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts) {
@@ -180,10 +180,10 @@ void Reactor::answer(SessionId session, Opcode opcode, std::uint32_t request, st
   if (connection == nullptr || connection->state != Connection::State::open) return;
   std::size_t bytes = 0;
   for (const auto& part : parts) bytes += part.size();
-  if (request >= kOwnRequests && connection->relays) [[unlikely]]
+  if (request >= kOwnRequests && connection->remote_sessions) [[unlikely]]
     return answer_part(*connection, opcode, request, parts);
   connection->answer_bytes += bytes;
-  if (connection->answer_bytes > options_.pending_bytes_max && connection->door != DoorKind::trunk) [[unlikely]] {
+  if (connection->answer_bytes > options_.pending_bytes_max && connection->door != DoorKind::shard) [[unlikely]] {
     return overrun_.push_back(session);  // it asks, and does not read what it is told
   }
   auto* at = extend(*connection, opcode, 0, request, bytes);
@@ -244,7 +244,7 @@ void Reactor::settled(SessionId session, std::uint32_t request, std::uint32_t se
 }
 
 void Reactor::refuse(SessionId session, std::uint32_t request, const Error& error) {
-  if (switch_) switch_->note_refusal();
+  if (router_) router_->note_refusal();
   const auto code = static_cast<std::uint16_t>(error.code);
   answer(session, Opcode::error, request, {bytes_of(code), as_bytes(joined_text(error))});
 }
@@ -259,9 +259,9 @@ void Reactor::withdrawn(SessionId session, LeaseToken lease, const Uuid& id) {
 
 // The first shard stores them: it lets go of one when the others have.
 bool Reactor::remove_content(const ContentHash& hash) {
-  if (switch_ && switch_->own() != 0) {
-    shards_->let_go_of_content(switch_->own(), hash);
-  } else if (switch_ && !shards_->remove_content(hash)) {
+  if (router_ && router_->own() != 0) {
+    shards_->let_go_of_content(router_->own(), hash);
+  } else if (router_ && !shards_->remove_content(hash)) {
     return false;
   } else {
     contents_.remove(hash);
@@ -270,11 +270,11 @@ bool Reactor::remove_content(const ContentHash& hash) {
 }
 
 std::optional<std::uint64_t> Reactor::stored_elsewhere(const ContentHash& hash) {
-  return switch_ ? shards_->hold_content(switch_->own(), hash) : std::nullopt;
+  return router_ ? shards_->hold_content(router_->own(), hash) : std::nullopt;
 }
 
 bool Reactor::answer_elsewhere(std::uint32_t shard, const MessageParts& message, ConnectionId answerer, bool is_owed) {
-  return !switch_ || switch_->trunks().answer(shard, message, answerer, is_owed);
+  return !router_ || router_->shard_links().answer(shard, message, answerer, is_owed);
 }
 
 void Reactor::pass_on(Connection& connection, const Frame& frame) {
@@ -333,13 +333,13 @@ void Reactor::no_more_congested(Connection& connection) {
   if (!std::exchange(connection.events_held, false)) return;
   connection.deadline = 0;
   --congested_;
-  if (connection.door != DoorKind::trunk && --congested_clients_ == 0 && switch_) trunks_go_on_ = true;
+  if (connection.door != DoorKind::shard && --congested_clients_ == 0 && router_) shard_links_go_on_ = true;
 }
 
 // Lets deliveries and publishers go on once a connection has read enough.
 void Reactor::check_pending(Connection& connection) {
   contents_.on_drained(connection.id);
-  if (connection.relays && connection.relays->is_behind && !is_behind(connection)) switch_->on_drained(connection);
+  if (connection.remote_sessions && connection.remote_sessions->is_behind && !is_behind(connection)) router_->on_drained(connection);
   connection.answer_bytes = std::min(connection.answer_bytes, connection.unsent());
   if (!connection.is_congested || connection.unsent() > options_.pending_bytes_high / 2) return;
   no_more_congested(connection);

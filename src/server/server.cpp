@@ -193,7 +193,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
     for (std::uint32_t number = 0; number < options.shards; ++number)
       parts.shards[number].reactor->join(parts.ring, number);
     for (const auto& content : contents) parts.ring.tell_of_content(content);
-    for (const auto& shard : parts.shards) shard.reactor->connect_trunks();
+    for (const auto& shard : parts.shards) shard.reactor->connect_shards();
   }
 
   auto& reactor = parts.first();

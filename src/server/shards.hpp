@@ -2,9 +2,9 @@
 // mailboxes among themselves by a hash of their names. What they have in common, and nothing else, is here; every
 // function may be called from any thread.
 //
-//   switch.hpp     a client's frames, to the shard that each concerns
-//   gathering.hpp  one answer out of several shards'
-//   trunks.hpp     what shards say to each other: events, and messages that came up in the wrong one
+//   shard_router.hpp     a client's frames, to the shard that each concerns
+//   shard_merge.hpp  one answer out of several shards'
+//   shard_links.hpp     what shards say to each other: events, and messages that came up in the wrong one
 #pragma once
 
 #include <barrier>

@@ -103,7 +103,7 @@ class ChecksTest(unittest.TestCase):
         wrong = self.file("src/engine/b.hpp", '#include "server/a.hpp"\n')
         self.assertEqual(list(include_direction.findings_of(right)), [])
         self.assertEqual(list(include_direction.findings_of(wrong)),
-                         ["src/engine/b.hpp:1: room engine includes server/a.hpp; server comes after it"])
+                         ["src/engine/b.hpp:1: module engine includes server/a.hpp; server comes after it"])
 
 
 if __name__ == "__main__":

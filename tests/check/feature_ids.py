@@ -31,7 +31,7 @@ PYTHON_TEST = re.compile(r"^[ \t]*(?:async[ \t]+)?def (test_)(\w+)", re.MULTILIN
 
 class Test(NamedTuple):
     where: str  # file and line
-    place: str  # where a reader looks for it: a room's folder of unit tests, else the file
+    place: str  # where a reader looks for it: a module's folder of unit tests, else the file
     whole: str  # its name with its suite or test_
     name: str   # and without
 

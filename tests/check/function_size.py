@@ -33,7 +33,7 @@ EXCEPTIONS = {
     ("src/operation/json_codec.cpp", "folkmoot::JsonReader::read_value"): (70, 32, CASES),
     ("src/operation/pack_codec.cpp", "folkmoot::PackFields::read_value"): (55, 26, CASES),
     ("src/operation/schema.cpp", "folkmoot::write_type"): (68, 32, CASES),
-    ("src/server/switch.cpp", "folkmoot::Switch::route"): (57, 30, CASES),
+    ("src/server/shard_router.cpp", "folkmoot::ShardRouter::route"): (57, 30, CASES),
     ("bench/load/agents.cpp", "folkmoot::bench::run_agents"): (85, 23, "a load from its beginning to its figures"),
     ("bench/load/load.cpp", "folkmoot::bench::parse_options"): (49, 31, TABLE),
     ("tests/integration/test_kill9.py", "test_A7_killed_fifty_times_under_load_nothing_confirmed_is_lost"):

@@ -1,4 +1,4 @@
-"""Includes point one way: a room includes itself and rooms before it, public headers include nothing of src/."""
+"""Includes point one way: a module includes itself and modules before it, public headers include nothing of src/."""
 
 import re
 
@@ -6,7 +6,7 @@ import tree
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.MULTILINE)
 
-# Rooms that a later room must not know, although it comes after them in the order.
+# Modules that a later module must not know, although it comes after them in the order.
 CLOSED = {
     "client": {"engine", "journal", "archive", "content", "server", "gateway"},
 }
@@ -15,7 +15,7 @@ CLOSED = {
 def findings_of(path):
     parts = path.relative_to(tree.ROOT).parts
     public = parts[0] == "include"
-    room = None if public else parts[1]
+    module = None if public else parts[1]
     text = tree.code_of(path)
     for match in INCLUDE.finditer(text):
         quote, target = match.groups()
@@ -24,24 +24,24 @@ def findings_of(path):
         if first == "folkmoot":
             continue
         if public:
-            if quote == '"' or first in tree.ROOMS:
+            if quote == '"' or first in tree.MODULES:
                 yield f"{where}: a public header includes {target}, which a user does not have"
-        elif first not in tree.ROOMS:
+        elif first not in tree.MODULES:
             if quote == '"':
-                yield f'{where}: "{target}" is no path from src/ that begins with a room'
-        elif tree.ROOMS.index(first) > tree.ROOMS.index(room):
-            yield f"{where}: room {room} includes {target}; {first} comes after it"
-        elif first in CLOSED.get(room, ()):
-            yield f"{where}: room {room} includes {target}; {first} is not for it to know"
+                yield f'{where}: "{target}" is no path from src/ that begins with a module'
+        elif tree.MODULES.index(first) > tree.MODULES.index(module):
+            yield f"{where}: module {module} includes {target}; {first} comes after it"
+        elif first in CLOSED.get(module, ()):
+            yield f"{where}: module {module} includes {target}; {first} is not for it to know"
 
 
 def main():
     checked, findings = 0, []
     for path in tree.files(".hpp", ".cpp", ".def", under=["include", "src"]):
         checked += 1
-        room = path.relative_to(tree.ROOT).parts[1]
-        if path.relative_to(tree.ROOT).parts[0] == "src" and room not in tree.ROOMS:
-            findings.append(f"{tree.name(path)}: {room} is no room; add it to tests/check/tree.py and cmake/Room.cmake")
+        module = path.relative_to(tree.ROOT).parts[1]
+        if path.relative_to(tree.ROOT).parts[0] == "src" and module not in tree.MODULES:
+            findings.append(f"{tree.name(path)}: {module} is no module; add it to tests/check/tree.py and cmake/Module.cmake")
             continue
         findings += findings_of(path)
     tree.report("include direction", checked, findings)

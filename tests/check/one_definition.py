@@ -1,4 +1,4 @@
-"""A type's name stands for one type: the program links every room, and of two types with the same name in the same
+"""A type's name stands for one type: the program links every module, and of two types with the same name in the same
 namespace the linker silently keeps the members of one for both (the one-definition rule, [basic.def.odr])."""
 
 import re

@@ -144,8 +144,8 @@ FAULTS = {
         "return PLANTED ? a.name < b.name : std::tie(a.order, a.name) < std::tie(b.order, b.name);",
     ),
     "most_loaded_gets_more": (
-        "{ return load_of(each.party); });\n      return static_cast<std::size_t>(least - able.begin());",
-        "{ return (PLANTED ? -1 : 1) * load_of(each.party); });\n"
+        "{ return load_of(each.name_id); });\n      return static_cast<std::size_t>(least - able.begin());",
+        "{ return (PLANTED ? -1 : 1) * load_of(each.name_id); });\n"
         "      return static_cast<std::size_t>(least - able.begin());",
     ),
     "route_forgotten_at_restart": without("ledger_.retain(fact.place);\n  put(std::move(*route), fact.place);"),
@@ -153,15 +153,15 @@ FAULTS = {
         "const bool more_to_come = message.routing.type == kTypeStatus;",
         "const bool more_to_come = (!PLANTED || waiting.stream) && message.routing.type == kTypeStatus;",
     ),
-    "stray_acknowledged_before_it_is_there": (
+    "shovel_acknowledged_before_it_is_there": (
         "commands_.publish(owner->second, request, message);",
         "commands_.publish(owner->second, request, message);\n  if (PLANTED && lease != 0) acknowledge(lease);",
     ),
-    "stray_given_up_when_refused": instead(
+    "shovel_given_up_when_refused": instead(
         "commands_.nack(move->lease, kRefusedWaitMs << std::min(move->delivery - 1, kRefusedDoublingsMax), text);",
         "acknowledge(move->lease);",
     ),
-    "stray_known_only_by_its_own_key": (
+    "shovel_known_only_by_its_own_key": (
         "prepared.keyed = !routing.key.empty() || !routing.id.is_nil();",
         "prepared.keyed = !routing.key.empty() || (!(PLANTED && message.forwarded) && !routing.id.is_nil());",
     ),

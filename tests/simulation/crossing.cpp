@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "engine/strays.hpp"
+#include "engine/shovel.hpp"
 #include "simulation/violation.hpp"
 
 namespace folkmoot::simulation {
@@ -16,7 +16,7 @@ std::size_t slot_of(SessionId id) { return session_slot(id); }
 }  // namespace
 
 // One engine with what it stands on, its agents (one session of them), and its strays with what they have under way.
-class Crossing::Shard final : public Effects, public Strays::Commands, public FactLog {
+class Crossing::Shard final : public Effects, public Shovel::Commands, public FactLog {
  public:
   Shard(Crossing& its_world, std::size_t its_number, std::uint64_t disk_seed)
       : world(its_world), number(its_number), disk(disk_seed), heard(its_world.options_.shards) {}
@@ -26,7 +26,7 @@ class Crossing::Shard final : public Effects, public Strays::Commands, public Fa
   VirtualDisk disk;
   std::unique_ptr<Journal> journal;
   std::unique_ptr<Engine> engine;
-  std::unique_ptr<Strays> strays;
+  std::unique_ptr<Shovel> strays;
   /// From this shard's sessions in the others and in itself, in their order: what they are asked, by `asked[to]` of
   /// them, and what they answer.
   std::vector<std::deque<std::function<void()>>> heard;
@@ -64,7 +64,7 @@ class Crossing::Shard final : public Effects, public Strays::Commands, public Fa
   bool open(bool healed);
   void drop();
 
-  // Strays::Commands: under way to the engine that they concern.
+  // Shovel::Commands: under way to the engine that they concern.
   void consume(std::uint32_t request, std::string_view mailbox, std::uint32_t credit) override {
     give(number, [=, this, name = std::string(mailbox)](Shard& there) {
       there.engine->consume(there.session(1 + number), request, name, credit);
@@ -74,12 +74,12 @@ class Crossing::Shard final : public Effects, public Strays::Commands, public Fa
     give(number, [=, this](Shard& there) { there.engine->credit(there.session(1 + number), request, amount); });
   }
   void ack(std::uint32_t request, LeaseToken lease) override {
-    if (!acks_asked.insert(lease).second) world.rules_.saw(Rule::stray_ack_retried);
+    if (!acks_asked.insert(lease).second) world.rules_.saw(Rule::shovel_ack_retried);
     give(number,
          [=, this](Shard& there) { there.engine->ack(there.session(1 + number), request, false, {&lease, 1}); });
   }
   void nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) override {
-    world.rules_.saw(Rule::stray_refused);
+    world.rules_.saw(Rule::shovel_refused);
     give(number, [=, this, why = std::string(reason)](Shard& there) {
       there.engine->nack(there.session(1 + number), 0, true, {&lease, 1}, delay_ms, why);
     });
@@ -167,7 +167,7 @@ bool Crossing::Shard::open(bool healed) {
   auto its_options = world.options_.engine;
   its_options.shard = static_cast<std::uint32_t>(number);
   engine = std::make_unique<Engine>(its_options, *this, *this);
-  strays = std::make_unique<Strays>(*this, 100);
+  strays = std::make_unique<Shovel>(*this, 100);
   const auto report =
       journal->recover([&](FactKind kind, FactPlace place, Bytes body) { return engine->recover(kind, place, body); });
   if (!report) {
@@ -197,7 +197,7 @@ bool Crossing::Shard::deliver(SessionId to, const OutgoingDelivery& delivery) {
   std::string bytes(as_text(delivery.message.head));
   bytes.append(as_text(delivery.message.rest));
   if (slot_of(to) != kClientSlot) {
-    back(to, [=, request = delivery.request, lease = delivery.lease, count = delivery.delivery](Strays& theirs) {
+    back(to, [=, request = delivery.request, lease = delivery.lease, count = delivery.delivery](Shovel& theirs) {
       theirs.on_delivery(request, lease, count, as_bytes(bytes));
     });
     return true;
@@ -214,8 +214,8 @@ bool Crossing::Shard::deliver(SessionId to, const OutgoingDelivery& delivery) {
 
 void Crossing::Shard::confirm(SessionId to, std::uint32_t request, const Confirm& confirm) {
   if (slot_of(to) == kClientSlot) return world.happened(take(request).together);
-  world.rules_.saw(confirm.outcome == PublishOutcome::duplicate ? Rule::stray_carried_again : Rule::stray_carried);
-  back(to, [=](Strays& theirs) { theirs.on_confirmed(request, confirm); });
+  world.rules_.saw(confirm.outcome == PublishOutcome::duplicate ? Rule::shovel_carried_again : Rule::shovel_carried);
+  back(to, [=](Shovel& theirs) { theirs.on_confirmed(request, confirm); });
 }
 
 void Crossing::Shard::answer(SessionId to, std::uint32_t request, const Reply&) {
@@ -233,14 +233,14 @@ void Crossing::Shard::outcomes(SessionId to, std::uint32_t request, std::span<co
 
 void Crossing::Shard::settled(SessionId to, std::uint32_t request, std::uint32_t count,
                               std::span<const LeaseToken> refused) {
-  if (slot_of(to) != kClientSlot) return back(to, [=](Strays& theirs) { theirs.on_settled(request); });
+  if (slot_of(to) != kClientSlot) return back(to, [=](Shovel& theirs) { theirs.on_settled(request); });
   const auto mine = take(request);
   expect(count == 1 && refused.empty(), "the lease of {} was lost", mine.held->number);
   if (mine.kind == Ask::Kind::ack) world.sent_[mine.held->number].acked = true;
 }
 
 void Crossing::Shard::refuse(SessionId to, std::uint32_t request, const Error& error) {
-  if (slot_of(to) != kClientSlot) return back(to, [=](Strays& theirs) { theirs.on_refused(request, error); });
+  if (slot_of(to) != kClientSlot) return back(to, [=](Shovel& theirs) { theirs.on_refused(request, error); });
   const auto mine = take(request);
   expect(error.code == ErrorCode::disk_full, "refused: {}", error.text);
   if (mine.kind == Ask::Kind::publish || mine.kind == Ask::Kind::together) world.not_happened(mine.together);
@@ -601,7 +601,7 @@ void Crossing::drain() {
     expect(sent.end.asked, "{}, to {}, is lost: it was confirmed, or one that belongs to it has come", number,
            boxes_[sent.box]);
   }
-  rules_.saw(Rule::strays_drained);
+  rules_.saw(Rule::shovel_drained);
   for (auto& shard : shards_) shard->drop();
 }
 

@@ -1,5 +1,5 @@
 // A run of a server of several shards: what one of them decides for another's mailboxes crosses over to it
-// (engine/strays.hpp). Engines and journals over virtual disks, as in a run of one (world.hpp), with what they say to
+// (engine/shovel.hpp). Engines and journals over virtual disks, as in a run of one (world.hpp), with what they say to
 // each other under way for any time; they end together.
 //
 // Judged from outside, as promises.hpp does it:

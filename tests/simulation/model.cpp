@@ -131,10 +131,10 @@ void Model::come_due(std::int64_t before) {
 
 void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now) {
   switch (kind) {
-    case FactKind::party_named: {
-      const auto number = load<PartyNamedFact>(body.data()).number;
-      const std::string text(as_text(body.subspan(sizeof(PartyNamedFact))));
-      const auto [known, added] = parties_.emplace(number, text);
+    case FactKind::name_added: {
+      const auto number = load<NameAddedFact>(body.data()).number;
+      const std::string text(as_text(body.subspan(sizeof(NameAddedFact))));
+      const auto [known, added] = names_by_id_.emplace(number, text);
       expect(known->second == text, "number {} was {} and is {}", number, known->second, text);
       return;
     }
@@ -165,7 +165,7 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
       return on_deleted(place, load<MailboxDeletedFact>(body.data()));
     case FactKind::mailbox_read: {
       const auto fact = load<MailboxReadFact>(body.data());
-      return checkers.reads.on_read(parties_[fact.mailbox], fact.at, place.lsn);
+      return checkers.reads.on_read(names_by_id_[fact.mailbox], fact.at, place.lsn);
     }
     case FactKind::message_linked:
     case FactKind::started:
@@ -289,9 +289,9 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
     used_keys_.used(asked.key, fact.key, now);
   }
   (is_bounce ? deaths_ : together_).note(place.lsn, [this, key = fact.key] { return is_alive(key) || is_dead(key); });
-  expect(parties_[fact.mailbox] == names_[asked.mailbox] && parties_[fact.sender] == names_[asked.sender],
+  expect(names_by_id_[fact.mailbox] == names_[asked.mailbox] && names_by_id_[fact.sender] == names_[asked.sender],
          "message {} from {} to {} was noted from {} to {}", number, names_[asked.sender], names_[asked.mailbox],
-         parties_[fact.sender], parties_[fact.mailbox]);
+         names_by_id_[fact.sender], names_by_id_[fact.mailbox]);
   expect(fact.priority == asked.priority, "message {} has priority {}", number, fact.priority);
   keys_[number] = fact.key;
   auto& message = messages_[fact.key];
@@ -329,7 +329,7 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
 // what the server writes itself are messages of their own.
 std::uint64_t Model::identify(const AcceptedFact& fact, const Routing& routing, std::uint64_t content,
                               std::int64_t now) {
-  const auto to = index_of(parties_[fact.mailbox]);
+  const auto to = index_of(names_by_id_[fact.mailbox]);
   const bool is_resent = resent_ != 0;
   if (is_resent) content = std::exchange(resent_, 0);
   if (!is_resent && routing.from == names_[bus()]) {
@@ -352,7 +352,7 @@ std::uint64_t Model::identify(const AcceptedFact& fact, const Routing& routing, 
   }
   if (auto& asked = published_[content]; asked.routed) {
     expect(asked.routed->empty() ? to == unrouted() : asked.routed->contains(to),
-           "{} was routed to {}, where no route sends it", content, parties_[fact.mailbox]);
+           "{} was routed to {}, where no route sends it", content, names_by_id_[fact.mailbox]);
     asked.mailbox = to;
     checkers.routes.went(to);
   }
@@ -506,7 +506,7 @@ void Model::on_configured(FactPlace place, const MailboxConfiguredFact& fact) {
   const auto limits = limits_of(fact);
   const auto own = static_cast<std::uint8_t>(fact.own & kOwnAll);
   for (std::size_t i = 0; i < names_.size(); ++i) {
-    if (names_[i] != parties_[fact.mailbox]) continue;
+    if (names_[i] != names_by_id_[fact.mailbox]) continue;
     auto& mailbox = mailboxes_[i];
     // Copied forward, if nobody asked for it.
     const auto wanted = configuring.value_or(ModelMailbox::Setting{mailbox.limits, 0, mailbox.own});
@@ -519,8 +519,8 @@ void Model::on_configured(FactPlace place, const MailboxConfiguredFact& fact) {
 }
 
 void Model::on_deleted(FactPlace place, const MailboxDeletedFact& fact) {
-  expect(deleting.has_value() && names_[*deleting] == parties_[fact.mailbox],
-         "mailbox {} was deleted and nobody asked for it", parties_[fact.mailbox]);
+  expect(deleting.has_value() && names_[*deleting] == names_by_id_[fact.mailbox],
+         "mailbox {} was deleted and nobody asked for it", names_by_id_[fact.mailbox]);
   auto& mailbox = mailboxes_[*deleting];
   drop_all_transient(*deleting);
   expect(mailbox.load == 0 && mailbox.dead.empty(), "mailbox {} was deleted with {} messages and {} dead letters",

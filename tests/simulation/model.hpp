@@ -224,7 +224,7 @@ class Model {
   std::map<MessageKey, ModelMessage> messages_;
   std::vector<ModelMailbox> mailboxes_;
   std::multimap<Lsn, MessageKey> undurable_;  // facts by place: whose
-  std::map<std::uint32_t, std::string> parties_;
+  std::map<std::uint32_t, std::string> names_by_id_;
   std::map<std::uint32_t, ModelMailbox::Setting> recovered_limits_;
   std::array<std::size_t, 9> counts_{};
   KeyChecker used_keys_;

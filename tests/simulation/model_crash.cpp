@@ -129,7 +129,7 @@ void Model::resync(Engine& engine) {
 void Model::crash() {
   recovered_limits_.clear();  // of a recovery that a crash cut off
   undurable_.clear();
-  parties_.clear();
+  names_by_id_.clear();
   last_key_ = durable_key_;
   any_key_ = reserved_key_ = MessageKey{};
   groups_.clear();
@@ -158,8 +158,8 @@ void Model::on_recovered_fact(FactKind kind, Bytes body) {
     reserved_key_ = MessageKey{load<StartedFact>(body.data()).keys_end.value - 1};
   } else if (kind == FactKind::message_accepted) {
     any_key_ = std::max(any_key_, load<AcceptedFact>(body.data()).key);
-  } else if (kind == FactKind::party_named) {
-    parties_[load<PartyNamedFact>(body.data()).number] = as_text(body.subspan(sizeof(PartyNamedFact)));
+  } else if (kind == FactKind::name_added) {
+    names_by_id_[load<NameAddedFact>(body.data()).number] = as_text(body.subspan(sizeof(NameAddedFact)));
   } else if (kind == FactKind::mailbox_configured) {
     const auto fact = load<MailboxConfiguredFact>(body.data());
     recovered_limits_[fact.mailbox] = {limits_of(fact), 0, static_cast<std::uint8_t>(fact.own & kOwnAll)};
@@ -200,7 +200,7 @@ bool Model::is_dead(MessageKey key) {
 
 void Model::recovered(Engine& engine) {
   std::map<std::string, ModelMailbox::Setting> settings;
-  for (const auto& [number, limits] : recovered_limits_) settings[parties_[number]] = limits;
+  for (const auto& [number, limits] : recovered_limits_) settings[names_by_id_[number]] = limits;
   for (std::size_t i = 0; i < names_.size(); ++i) {
     auto& mailbox = mailboxes_[i];
     const auto found = settings.find(names_[i]);

@@ -16,7 +16,7 @@ void Model::on_returned(FactPlace place, const ReturnedFact& fact, std::string_v
   message->deliveries = fact.deliveries;
   message->attempts.push_back({.deliveries = fact.deliveries,
                                .at = fact.at,
-                               .holder = fact.holder != 0 ? parties_[fact.holder] : "",
+                               .holder = fact.holder != 0 ? names_by_id_[fact.holder] : "",
                                .reason = std::string(reason),
                                .end = fact.end});
   check_delay(*message, fact, now);

@@ -129,11 +129,11 @@ namespace folkmoot::simulation {
   RULE(ack_lost)                        \
   RULE(torn_tail_cut)                   \
   RULE(drained)                         \
-  RULE(stray_carried)                   \
-  RULE(stray_carried_again)             \
-  RULE(stray_refused)                   \
-  RULE(stray_ack_retried)               \
-  RULE(strays_drained)
+  RULE(shovel_carried)                   \
+  RULE(shovel_carried_again)             \
+  RULE(shovel_refused)                   \
+  RULE(shovel_ack_retried)               \
+  RULE(shovel_drained)
 
 enum class Rule : std::size_t {
 #define RULE(name) name,

@@ -324,7 +324,7 @@ void request(TargetServer& server, BenchOptions options, Report& report) {
   std::vector<Pipe> pipes;
   std::vector<std::unique_ptr<Worker>> responders, requesters;
   for (std::uint32_t i = 0; i < options.publishers + options.subscribers; ++i)
-    pipes.push_back(open_pipe(server, fmt::format("party-{}", i)));
+    pipes.push_back(open_pipe(server, fmt::format("agent-{}", i)));
   for (std::uint32_t i = 0; i < options.subscribers; ++i) {
     responders.push_back(
         std::make_unique<Worker>([&, i] { respond(pipes[options.publishers + i], name, 1'000, content, stop); }));

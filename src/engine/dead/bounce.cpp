@@ -54,8 +54,8 @@ void DeadLetters::post(const Notice& notice, Durable death) {
   IncomingMessage message{
       .routing = {}, .envelope = as_bytes(notice.envelope), .content = as_bytes(notice.message.content)};
   if (!read_routing(message.envelope, message.routing)) return;
-  const auto party = to_.names.number(kServerName);
-  if (!party) return;
+  const auto name_id = to_.names.number(kServerName);
+  if (!name_id) return;
   // Its causes were known when it was written; a leased one must not refuse it.
   const Lineage lineage{
       .cause = notice.message.cause, .hops = notice.message.hops + 1, .chain = chain_text(notice.message)};
@@ -63,10 +63,10 @@ void DeadLetters::post(const Notice& notice, Durable death) {
   if (message.routing.to.starts_with('@')) {
     if (!to_.outputs.has_room(message)) return;
     ++to_.counters.bounced;
-    return to_.outputs.hold(death, {.quiet = true}, *party, message, lineage);
+    return to_.outputs.hold(death, {.quiet = true}, *name_id, message, lineage);
   }
   Session server;
-  server.party = *party;
+  server.name_id = *name_id;
   const auto prepared = to_.post.prepare(server, message, &lineage);
   if (!prepared || !prepared->lives()) return;
   if (!to_.vacancies.has_space(prepared->mailbox)) return;

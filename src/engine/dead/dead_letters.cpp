@@ -266,7 +266,7 @@ Result<void> DeadLetters::resend(const Uuid& id, const Resubmission& how, const 
                         .hops = message.routing.hops,
                         .chain = std::string(as_text(message.routing.chain))};
   Session as_sender;
-  as_sender.party = letter->message.sender;
+  as_sender.name_id = letter->message.sender;
   message.routing.from = {};
   // What nothing caused does not count for the limits on loops.
   auto prepared = to_.post.prepare(as_sender, message, lineage.cause.is_nil() ? nullptr : &lineage);

@@ -84,7 +84,7 @@ Dispatch::Handed Dispatch::hand_out(Mailbox& mailbox, const To& to, Durable& set
 
 void Dispatch::tap_delivered(const Mailbox& mailbox, const QueuedMessage& message, const To& to) {
   const auto* const holder = to_.sessions.find(to.session);
-  shelves_.tap({.what = TapWhat::delivered, .holder = holder->party, .deliveries = message.entry.deliveries + 1u},
+  shelves_.tap({.what = TapWhat::delivered, .holder = holder->name_id, .deliveries = message.entry.deliveries + 1u},
                mailbox, message.entry, message.sender);
 }
 
@@ -92,7 +92,7 @@ Dispatch::Handed Dispatch::hand_out_transient(Mailbox& mailbox, const Entry& ent
   const auto* const holder = to_.sessions.find(to.session);
   to_.responder.note_holder(entry, {.connection = holder->connection,
                                     .session = to.session,
-                                    .agent = holder->party,
+                                    .agent = holder->name_id,
                                     .mailbox = mailbox.number,
                                     .bound = to.lease_ms == 0});
   ++to_.counters.delivered;
@@ -163,7 +163,7 @@ Dispatch::Handed Dispatch::lease_out(Mailbox& mailbox, const QueuedMessage& mess
                                 .since = to_.run.now(),
                                 .mailbox = mailbox.number,
                                 .sender = message.sender,
-                                .holder = holder->party,
+                                .holder = holder->name_id,
                                 .consumer = to.consumer,
                                 .consumer_serial = to.consumer == kNoSlot ? 0 : consumers_[to.consumer].serial,
                                 .retrieved = to.retrieved},
@@ -263,7 +263,7 @@ void Dispatch::consume(Session& session, std::uint32_t request, Mailbox& mailbox
     return to_.replies.refuse(caller, in_use(request));
   }
   ++mailbox.consumers;
-  mailbox.is_stray = session.of_shard;
+  mailbox.is_misplaced = session.of_shard;
   of_shards_ += session.of_shard;
   to_.replies.answer(caller, Consuming{mailbox.ready});
   update_ready(slot, session);
@@ -354,7 +354,7 @@ bool Dispatch::is_waited_at(const Mailbox& mailbox) const {
 }
 
 SessionView Dispatch::view_of(const Session& session) const {
-  SessionView view{.agent = session.party != 0 ? std::string_view(to_.names[session.party]) : std::string_view(),
+  SessionView view{.agent = session.name_id != 0 ? std::string_view(to_.names[session.name_id]) : std::string_view(),
                    .subscriptions = session.subscriptions};
   for (const auto& [request, open] : session.open) view.consumers += open.kind == OpenKind::consumer;
   for (auto at = session.lease_head; at != kNoSlot; at = leases[at].session_next) {
@@ -368,22 +368,22 @@ void Dispatch::each_holder(const std::function<void(const HolderView&)>& each) c
   std::map<std::uint32_t, HolderView> holders;
   for (std::uint32_t number = 1; number < shelves_.mailboxes.end(); ++number) {
     const auto* const mailbox = shelves_.mailboxes.find(number);
-    if (mailbox == nullptr || mailbox->is_stray) continue;
+    if (mailbox == nullptr || mailbox->is_misplaced) continue;
     for (auto at = mailbox->lease_head; at != kNoSlot; at = leases[at].mailbox_next) {
       auto& holder = holders[leases[at].holder];
       ++holder.held;
       holder.since = holder.since == 0 ? leases[at].since : std::min(holder.since, leases[at].since);
     }
   }
-  for (auto& [party, holder] : holders) {
-    if (party != 0) holder.agent = to_.names[party];
+  for (auto& [name_id, holder] : holders) {
+    if (name_id != 0) holder.agent = to_.names[name_id];
     each(holder);
   }
 }
 
 void Dispatch::each_consumer(const Mailbox& mailbox, std::size_t limit,
                              const std::function<void(const ConsumerView&)>& each) const {
-  std::size_t left = mailbox.is_stray ? 0 : std::min<std::size_t>(limit, mailbox.consumers);
+  std::size_t left = mailbox.is_misplaced ? 0 : std::min<std::size_t>(limit, mailbox.consumers);
   for (std::uint32_t slot = 0; left > 0; ++slot) {
     if (!consumers_.holds(slot) || consumers_[slot].mailbox != mailbox.number) continue;
     --left;
@@ -428,7 +428,7 @@ void Dispatch::extend(std::uint32_t slot, Session& session, std::int64_t lease_m
   if (lease_ms == 0) {
     lease.deadline = 0;
     lease.connection = session.connection;
-    lease.holder = session.party;
+    lease.holder = session.name_id;
     leases.rebind(slot, session.id, old != nullptr ? &old->lease_head : nullptr, &session.lease_head);
   } else if (lease.deadline != now + lease_ms) {
     lease.deadline = now + lease_ms;

@@ -20,7 +20,7 @@ struct Lease {
   std::int64_t since = 0;       // when it was handed out, Unix ms
   std::uint32_t mailbox = 0;
   std::uint32_t sender = 0;
-  std::uint32_t holder = 0;  // party number of the agent that has it; 0: none was named
+  std::uint32_t holder = 0;  // name id of the agent that has it; 0: none was named
   std::uint32_t consumer =
       kNoSlot;  // whose credit comes back, if it is still the one of this serial; kNoSlot for a pulled message
   std::uint32_t consumer_serial = 0;

@@ -1,4 +1,4 @@
-// The mailboxes that there are, by the number of the party whose they are.
+// The mailboxes that there are, by the number of the name whose they are.
 #pragma once
 
 #include <memory>
@@ -14,16 +14,16 @@ class Mailboxes {
   /// `notes_made`: take_made() is asked now and then.
   explicit Mailboxes(bool notes_made) : notes_made_(notes_made) {}
 
-  /// The party's mailbox, which is made when it is first asked for.
+  /// The name's mailbox, which is made when it is first asked for.
   Mailbox& operator[](std::uint32_t number) {
     if (number >= all_.size() || !all_[number]) [[unlikely]]
       make(number);
     return *all_[number];
   }
-  /// Null if the party has none.
+  /// Null if the name has none.
   Mailbox* find(std::uint32_t number) { return number < all_.size() ? all_[number].get() : nullptr; }
   const Mailbox* find(std::uint32_t number) const { return number < all_.size() ? all_[number].get() : nullptr; }
-  /// The party has none from now on, until it is asked for.
+  /// The name has none from now on, until it is asked for.
   void remove(std::uint32_t number) { all_[number].reset(); }
   /// One above the largest number of one.
   std::uint32_t end() const { return static_cast<std::uint32_t>(all_.size()); }

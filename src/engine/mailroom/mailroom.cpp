@@ -194,14 +194,14 @@ std::string Mailroom::answers_of(MessageKey key) {
   return std::string(routing->reply_to);
 }
 
-bool Mailroom::can_take(std::uint32_t party, bool consumers_only) {
-  const auto& mailbox = shelves_.mailboxes[party];
+bool Mailroom::can_take(std::uint32_t name_id, bool consumers_only) {
+  const auto& mailbox = shelves_.mailboxes[name_id];
   if (consumers_only && mailbox.consumers_ready.empty()) return false;
   return publishing_.check_room(mailbox, 1).has_value();
 }
 
-bool Mailroom::has_space(std::uint32_t party) {
-  const auto& mailbox = shelves_.mailboxes[party];
+bool Mailroom::has_space(std::uint32_t name_id) {
+  const auto& mailbox = shelves_.mailboxes[name_id];
   return mailbox.load() + mailbox.promised < shelves_.limits(mailbox).max_messages;
 }
 

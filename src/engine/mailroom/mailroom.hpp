@@ -85,9 +85,9 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   }
 
   // Vacancies
-  bool can_take(std::uint32_t party, bool consumers_only) override;
-  bool has_space(std::uint32_t party) override;
-  std::uint64_t load_of(std::uint32_t party) override { return shelves_.mailboxes[party].load(); }
+  bool can_take(std::uint32_t name_id, bool consumers_only) override;
+  bool has_space(std::uint32_t name_id) override;
+  std::uint64_t load_of(std::uint32_t name_id) override { return shelves_.mailboxes[name_id].load(); }
 
   // KnownMessages
   std::optional<Bytes> leased(MessageKey key, std::uint32_t& mailbox) override;

@@ -285,7 +285,7 @@ Confirm Publishing::confirm_of(const AcceptedFact& fact) {
                   .count = static_cast<std::uint32_t>(std::min<std::uint64_t>(mailbox.unread(), ~0u)),
                   .outcome = fact.dead != DeadReason::none                           ? PublishOutcome::dead
                              : fact.not_before > to_.run.now()                       ? PublishOutcome::scheduled
-                             : !mailbox.consumers_ready.empty() && !mailbox.is_stray ? PublishOutcome::offered
+                             : !mailbox.consumers_ready.empty() && !mailbox.is_misplaced ? PublishOutcome::offered
                                                                                      : PublishOutcome::queued,
                   .zero = {},
                   .age_ms = kNeverRead};

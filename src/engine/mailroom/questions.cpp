@@ -47,9 +47,9 @@ MailboxStats Questions::stats_of(const Mailbox& mailbox) const {
           .scheduled = mailbox.scheduled,
           .leased = mailbox.leased,
           .dead = to_.graveyard.count(mailbox.number),
-          .consumers = mailbox.is_stray ? 0 : mailbox.consumers,
-          .last_read = mailbox.is_stray ? -1 : mailbox.last_read,
-          .is_stray = mailbox.is_stray};
+          .consumers = mailbox.is_misplaced ? 0 : mailbox.consumers,
+          .last_read = mailbox.is_misplaced ? -1 : mailbox.last_read,
+          .is_misplaced = mailbox.is_misplaced};
 }
 
 bool Questions::stats_with_oldest(std::string_view name, MailboxStats& out) const {

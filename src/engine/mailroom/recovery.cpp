@@ -37,11 +37,11 @@ Result<void> Recovery::enter(const Fact& fact) {
 Result<void> Recovery::enter_accepted(const Fact& record) {
   AcceptedFact fact;
   if (!read_fact(record.body, fact)) return cannot_be(record.kind, "is too short");
-  // Copying forward moves the fact that names a party behind those that use its number.
+  // Copying forward moves the fact that gives a name its id behind those that use its number.
   if (!to_.names.await(fact.mailbox) || !to_.names.await(fact.sender) || fact.priority < kPriorityMin ||
       fact.priority > kPriorityMax) {
     return cannot_be(record.kind,
-                     fmt::format("names parties {} and {}, or a priority, that cannot be", fact.mailbox, fact.sender));
+                     fmt::format("has the name ids {} and {}, or a priority, that cannot be", fact.mailbox, fact.sender));
   }
   to_.ledger.retain(record.place);
   to_.run.saw_key(fact.key);
@@ -257,7 +257,7 @@ Result<void> Recovery::enter_read(const Fact& fact) {
   return {};
 }
 
-// -- copy-forward
+// -- compaction
 
 bool Recovery::keep(const Fact& fact) {
   switch (fact.kind) {

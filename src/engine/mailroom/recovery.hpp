@@ -1,4 +1,4 @@
-// Recovery of the mailroom's facts, and copy-forward: those that still matter, again.
+// Recovery of the mailroom's facts, and compaction: those that still matter, again.
 #pragma once
 
 #include "engine/mailroom/publishing.hpp"

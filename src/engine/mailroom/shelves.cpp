@@ -43,7 +43,7 @@ void Shelves::write_all_reads() {
 
 // It is news and no promise: without room for it nothing is lost but that.
 void Shelves::write_read(Mailbox& mailbox) {
-  if (mailbox.is_stray) return;
+  if (mailbox.is_misplaced) return;
   const MailboxReadFact fact{.at = mailbox.last_read, .mailbox = mailbox.number};
   Draft draft;
   to_.names.measure(mailbox.number, draft);

@@ -150,15 +150,15 @@ bool Routes::keep(const Fact& fact) {
 
 void Routes::report_load(const Session& session, std::uint32_t request, std::string_view agent, double load) {
   const Asker caller{session.id, request};
-  if (agent.empty() && session.party == 0) {
+  if (agent.empty() && session.name_id == 0) {
     return replies_.refuse(
         caller, {ErrorCode::invalid_name, "whose load is it? The connection has not named its agent: give `agent`"});
   }
   if (!agent.empty() && !is_name(agent))
     return replies_.refuse(caller, {ErrorCode::invalid_name, "`agent` is no name"});
-  const auto party = agent.empty() ? Result<std::uint32_t>(session.party) : names_.number(agent);
-  if (!party) return replies_.refuse(caller, party.error());
-  loads_[*party] = load;
+  const auto name_id = agent.empty() ? Result<std::uint32_t>(session.name_id) : names_.number(agent);
+  if (!name_id) return replies_.refuse(caller, name_id.error());
+  loads_[*name_id] = load;
   replies_.answer(caller);
 }
 
@@ -166,9 +166,9 @@ void Routes::each(const std::function<void(const Route&)>& each) const {
   for (const auto& route : routes_) each(route);
 }
 
-double Routes::load_of(std::uint32_t party) {
-  const auto reported = loads_.find(party);
-  return static_cast<double>(vacancies_.load_of(party)) + (reported != loads_.end() ? reported->second : 0);
+double Routes::load_of(std::uint32_t name_id) {
+  const auto reported = loads_.find(name_id);
+  return static_cast<double>(vacancies_.load_of(name_id)) + (reported != loads_.end() ? reported->second : 0);
 }
 
 // Which of the targets that can take the message gets it. Requires: there is one.
@@ -194,7 +194,7 @@ std::size_t Routes::choose(Route& route, const std::vector<Candidate>& able, con
       return best;
     }
     case Strategy::least_loaded: {
-      const auto least = std::ranges::min_element(able, {}, [&](const Candidate& each) { return load_of(each.party); });
+      const auto least = std::ranges::min_element(able, {}, [&](const Candidate& each) { return load_of(each.name_id); });
       return static_cast<std::size_t>(least - able.begin());
     }
     case Strategy::random:
@@ -227,10 +227,10 @@ Result<void> Routes::find_route(Prepared& prepared) {
     if (route.filter && !route.filter->matches(input)) continue;
     able.clear();
     for (std::size_t i = 0; i < route.targets.size(); ++i) {
-      const auto party = names_.number(route.targets[i].name);
-      if (!party) continue;
-      if (!vacancies_.can_take(*party, route.consumers_only)) continue;
-      able.push_back({i, *party});
+      const auto name_id = names_.number(route.targets[i].name);
+      if (!name_id) continue;
+      if (!vacancies_.can_take(*name_id, route.consumers_only)) continue;
+      able.push_back({i, *name_id});
     }
     if (able.empty()) continue;  // falls through to the next
     to = route.targets[able[choose(route, able, input)].target].name;

@@ -202,7 +202,7 @@ Result<void> Schedules::send(Schedule& schedule, const IncomingMessage& message,
     return {};
   }
   Session as_sender;
-  as_sender.party = schedule.sender;
+  as_sender.name_id = schedule.sender;
   const auto prepared = to_.post.prepare(as_sender, message, nullptr);
   if (!prepared) return std::unexpected(prepared.error());
   auto draft = to_.post.measure(*prepared, {});

@@ -75,7 +75,7 @@ Result<Confirm> Topics::publish(Session& session, const IncomingMessage& message
   }
   if (!message.forwarded && Causality::has_costs(message)) to_.causality.sum_costs(message);
   std::string_view from = message.routing.from;
-  if (from.empty()) from = session.party != 0 ? std::string_view(to_.names[session.party]) : "anonymous";
+  if (from.empty()) from = session.name_id != 0 ? std::string_view(to_.names[session.name_id]) : "anonymous";
   return publish_event(session.id, from, *prepared->message, lineage);
 }
 

@@ -42,7 +42,7 @@ Result<void> carry_out(const Call& call, const ListAgents& arguments) {
     auto* const agent = agent_named(session.agent);
     if (agent == nullptr) return;
     agent->consumers += session.consumers;
-    if (connection.door == DoorKind::relay) return;  // its own shard counts it
+    if (connection.door == DoorKind::remote) return;  // its own shard counts it
     ++agent->connections;
     auto& door = door_of(*agent, name(connection.door));
     ++door.connections;

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "operation/fields.hpp"
-#include "server/relays.hpp"
+#include "server/remote_sessions.hpp"
 
 namespace folkmoot {
 namespace {

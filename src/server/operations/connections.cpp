@@ -6,12 +6,12 @@ namespace {
 
 ConnectionInfo info_of(const Call& call, const Connection& connection) {
   const auto session = call.engine.session(connection.id);
-  const bool is_relay = connection.door == DoorKind::relay;  // its own shard knows when it came, and what it said
+  const bool is_remote = connection.door == DoorKind::remote;  // its own shard knows when it came, and what it said
   return {.id = call.reactor.connection_name(connection),
           .agent = std::string(session.agent),
           .door = std::string(name(Reactor::door_of(connection))),
-          .since_ms = is_relay ? 0 : connection.opened_at,
-          .last_seen_ms = is_relay ? 0 : connection.heard_at,
+          .since_ms = is_remote ? 0 : connection.opened_at,
+          .last_seen_ms = is_remote ? 0 : connection.heard_at,
           .consumers = session.consumers,
           .subscriptions = session.subscriptions,
           .held = session.held,

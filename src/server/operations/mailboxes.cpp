@@ -82,7 +82,7 @@ Result<void> carry_out(const Call& call, const ListMailboxes& arguments) {
     if (mailbox.name <= arguments.after || (is_full && mailbox.name > first.rbegin()->first)) return;
     // What another shard has is its to tell, but for what stands here on its way there.
     const bool is_empty = mailbox.ready + mailbox.scheduled + mailbox.leased + mailbox.dead == 0;
-    if (mailbox.is_stray && is_empty) return;
+    if (mailbox.is_misplaced && is_empty) return;
     if (!match->fits(mailbox.name)) return;
     first.emplace(mailbox.name, mailbox);
     if (is_full) first.erase(std::prev(first.end()));

@@ -9,7 +9,7 @@
 #include "message/json_mapping.hpp"
 #include "server/operations/call.hpp"
 #include "server/operations/name_pattern.hpp"
-#include "server/switch.hpp"
+#include "server/shard_router.hpp"
 
 namespace folkmoot {
 namespace {
@@ -66,12 +66,12 @@ class Walk {
         message.how = kStepWords[kind == StepKind::resent ? 0 : 1];
       }
     });
-    if (auto* const others = call_.reactor.shard_switch()) {
-      if (const auto moved = others->trunks().moved_to(id)) meet(*moved);
+    if (auto* const others = call_.reactor.shard_router()) {
+      if (const auto moved = others->shard_links().moved_to(id)) meet(*moved);
     }
   }
   bool is_of_this_shard(const Uuid& id) const {
-    if (call_.reactor.shard_switch() == nullptr) return true;
+    if (call_.reactor.shard_router() == nullptr) return true;
     const auto address = message_address(id);
     return address && (address->node & kShardMask) == call_.reactor.options().engine.shard;
   }

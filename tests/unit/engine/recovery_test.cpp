@@ -152,7 +152,7 @@ TEST_F(EngineTest, X3_a_copy_of_what_waits_for_the_disk_is_confirmed_all_the_sam
 
 TEST_F(EngineTest, X3_a_log_whose_messages_name_nobody_is_refused) {
   put("one");
-  std::erase_if(log.records, [](const auto& record) { return record.second.kind == FactKind::party_named; });
+  std::erase_if(log.records, [](const auto& record) { return record.second.kind == FactKind::name_added; });
   Engine other(options, log, *this);
   for (const auto& [lsn, record] : std::map(log.records)) {
     ASSERT_TRUE(
@@ -163,7 +163,7 @@ TEST_F(EngineTest, X3_a_log_whose_messages_name_nobody_is_refused) {
 
 TEST_F(EngineTest, X3_facts_that_cannot_be_are_refused_as_damage) {
   Engine other(options, log, *this);
-  for (const auto kind : {FactKind::started, FactKind::party_named, FactKind::message_accepted,
+  for (const auto kind : {FactKind::started, FactKind::name_added, FactKind::message_accepted,
                           FactKind::message_settled, FactKind::message_returned, FactKind::message_dead,
                           FactKind::mailbox_configured, FactKind::dead_purged, static_cast<FactKind>(99)}) {
     const auto done = other.recover(kind, {64, 3}, as_bytes("abc"));

@@ -7,13 +7,13 @@ namespace {
 
 class ShardTest : public EngineTest {
  protected:
-  static constexpr SessionId kTrunk = session_id(1, 9);
+  static constexpr SessionId kShardLink = session_id(1, 9);
 
   void SetUp() override {
     options.shard = 2;
     options.shards = 3;
     start();
-    engine->open_session(kTrunk, {}, true);
+    engine->open_session(kShardLink, {}, true);
   }
 
   /// An event of another shard, as it comes over a trunk: envelope and content in one piece.
@@ -28,7 +28,7 @@ class ShardTest : public EngineTest {
   void forward(const Message& message) {
     with(message, [&](IncomingMessage incoming) {
       incoming.forwarded = true;
-      engine->publish(kTrunk, ++request, false, incoming);
+      engine->publish(kShardLink, ++request, false, incoming);
     });
     sync();
   }
@@ -54,7 +54,7 @@ TEST_F(ShardTest, A9_WhatIsForwardedTwiceIsThereOnce) {
   forward(message);
   EXPECT_EQ(last().confirm.outcome, PublishOutcome::queued);
   crash();
-  engine->open_session(kTrunk, {}, true);
+  engine->open_session(kShardLink, {}, true);
   forward(message);
   EXPECT_EQ(last().confirm.outcome, PublishOutcome::duplicate);
   receive(kBob, 10);
@@ -117,13 +117,13 @@ TEST_F(ShardTest, X13_AnotherShardIsToldWhatIsKnownOfACause) {
 }
 
 TEST_F(ShardTest, A2_AnotherShardGetsAnEventOnceAndItsEventsStayHere) {
-  engine->subscribe(kTrunk, 100, "a.*", 0, true);
-  engine->subscribe(kTrunk, 101, "a.>", 0, true);
+  engine->subscribe(kShardLink, 100, "a.*", 0, true);
+  engine->subscribe(kShardLink, 101, "a.>", 0, true);
   engine->subscribe(kBob, 102, "a.b", 0, false);
   EXPECT_EQ(engine->subscriptions(), 1u);  // of clients
   send(event("a.b"));
   ASSERT_EQ(delivered.size(), 2u);
-  EXPECT_EQ(std::set({delivered[0].session, delivered[1].session}), std::set({kTrunk, kBob}));
+  EXPECT_EQ(std::set({delivered[0].session, delivered[1].session}), std::set({kShardLink, kBob}));
 
   delivered.clear();
   forward_event(event("a.b", "from afar"));
@@ -164,7 +164,7 @@ TEST_F(ShardTest, A4_AnAnswerGoesToTheShardThatItsAddressNames) {
 }
 
 TEST_F(ShardTest, WhatWaitsForAnotherShardIsNotOfferedToAConsumer) {
-  engine->consume(kTrunk, 100, "far", 10);
+  engine->consume(kShardLink, 100, "far", 10);
   send(mail("x", "far"));
   sync();
   EXPECT_EQ(answers.back().confirm.outcome, PublishOutcome::queued);

@@ -66,7 +66,7 @@ TEST(VerifyFolder, X3_a_folder_in_use_is_refused_politely_and_a_free_one_is_read
     ASSERT_TRUE(journal);
     ASSERT_TRUE((*journal)->recover([](FactKind, FactPlace, Bytes) -> Result<void> { return {}; }));
     const Bytes part = as_bytes("fact");
-    (*journal)->append(FactKind::party_named, {&part, 1}, FactLog::Life::live);
+    (*journal)->append(FactKind::name_added, {&part, 1}, FactLog::Life::live);
     ASSERT_TRUE((*journal)->close());
     EXPECT_EQ(verify_folder(folder).error().code, ErrorCode::in_use);
   }

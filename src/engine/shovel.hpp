@@ -1,4 +1,4 @@
-// Strays: messages that came up in a shard that their mailbox does not belong to, on their way to the one it does.
+// Shovel: messages that came up in a shard that their mailbox does not belong to, on their way to the one it does.
 // complete(), atomic batches, bounces, schedules, routes and dead letters sent again publish in the shard that decides
 // them, so that they are one group of facts. What is another shard's stands in a mailbox of the recipient's name here,
 // and is
@@ -23,7 +23,7 @@
 
 namespace folkmoot {
 
-class Strays {
+class Shovel {
  public:
   /// Commands of one session in each shard. They may be carried out later; those to one shard, in their order.
   class Commands {
@@ -40,11 +40,11 @@ class Strays {
     virtual void lost(const Error& why) = 0;
   };
 
-  /// Request numbers from this one on are those of strays.
+  /// Request numbers from this one on are the shovel's.
   static constexpr std::uint32_t kFirstRequest = 1u << 31;
 
   /// `moved_max`: of so many it is known where they went.
-  Strays(Commands& commands, std::size_t moved_max) : commands_(commands), moved_max_(moved_max) {}
+  Shovel(Commands& commands, std::size_t moved_max) : commands_(commands), moved_max_(moved_max) {}
 
   /// What comes into this mailbox is that shard's from now on.
   void carry(std::string_view mailbox, std::uint32_t owner);

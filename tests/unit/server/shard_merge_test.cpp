@@ -1,5 +1,5 @@
-// One answer out of several shards' (server/gathering.hpp).
-#include "server/gathering.hpp"
+// One answer out of several shards' (server/shard_merge.hpp).
+#include "server/shard_merge.hpp"
 
 #include <gtest/gtest.h>
 
@@ -15,8 +15,8 @@ std::string settled(std::uint32_t count, std::vector<std::uint64_t> refused) {
   return body;
 }
 
-TEST(Gathering, settlements_are_summed_and_what_was_refused_stands_as_it_was_asked) {
-  const auto all = gather_settled({7, 3, 9, 3, 5}, false);
+TEST(ShardMerge, settlements_are_summed_and_what_was_refused_stands_as_it_was_asked) {
+  const auto all = merge_settled({7, 3, 9, 3, 5}, false);
   all->take(1, as_bytes(settled(1, {3, 9})));
   all->take(0, as_bytes(settled(1, {3})));
   EXPECT_EQ(all->opcode(), Opcode::settled);
@@ -26,22 +26,22 @@ TEST(Gathering, settlements_are_summed_and_what_was_refused_stands_as_it_was_ask
   EXPECT_EQ(sum->refused, (std::vector<std::uint64_t>{3, 9, 3}));
 }
 
-TEST(Gathering, quiet_settlements_are_silent_unless_something_was_refused) {
-  const auto good = gather_settled({1, 2}, true), bad = gather_settled({1, 2}, true);
+TEST(ShardMerge, quiet_settlements_are_silent_unless_something_was_refused) {
+  const auto good = merge_settled({1, 2}, true), bad = merge_settled({1, 2}, true);
   good->take(0, as_bytes(settled(2, {})));
   bad->take(0, as_bytes(settled(1, {2})));
   EXPECT_TRUE(good->is_silent());
   EXPECT_FALSE(bad->is_silent());
 }
 
-TEST(Gathering, an_answer_that_is_cut_short_counts_nothing) {
-  const auto all = gather_settled({1}, false);
+TEST(ShardMerge, an_answer_that_is_cut_short_counts_nothing) {
+  const auto all = merge_settled({1}, false);
   all->take(0, as_bytes(std::string_view("\1\0\0", 3)));
   EXPECT_EQ(read_settled(as_bytes(all->body()))->settled, 0u);
 }
 
-TEST(Gathering, the_first_error_is_the_answer_of_all) {
-  const auto all = gather_ok();
+TEST(ShardMerge, the_first_error_is_the_answer_of_all) {
+  const auto all = merge_ok();
   EXPECT_FALSE(all->error());
   all->fail({ErrorCode::busy, "first"});
   all->fail({ErrorCode::not_found, "second"});

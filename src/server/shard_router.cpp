@@ -1,4 +1,4 @@
-#include "server/switch.hpp"
+#include "server/shard_router.hpp"
 
 #include <fmt/format.h>
 
@@ -30,21 +30,21 @@ std::uint32_t first_part(const auto& by_shard) {
 
 }  // namespace
 
-Switch::Switch(Reactor& reactor, Shards& shards, std::uint32_t own)
-    : reactor_(reactor), shards_(shards), own_(own), trunks_(reactor, shards, own) {}
+ShardRouter::ShardRouter(Reactor& reactor, Shards& shards, std::uint32_t own)
+    : reactor_(reactor), shards_(shards), own_(own), shard_links_(reactor, shards, own) {}
 
-std::uint32_t Switch::home_of(std::string_view agent) {
+std::uint32_t ShardRouter::home_of(std::string_view agent) {
   return agent.empty() ? next_home_++ % shards_.count() : shards_.of(agent);
 }
 
-void Switch::opened(Connection& connection, std::string_view agent) {
-  if (connection.door == DoorKind::relay || connection.door == DoorKind::trunk) return;
-  connection.relays = std::make_unique<Relays>();
-  connection.relays->agent = agent;
+void ShardRouter::opened(Connection& connection, std::string_view agent) {
+  if (connection.door == DoorKind::remote || connection.door == DoorKind::shard) return;
+  connection.remote_sessions = std::make_unique<RemoteSessions>();
+  connection.remote_sessions->agent = agent;
 }
 
-Switch::Routed Switch::route(Connection& connection, const Frame& frame) {
-  if (!connection.relays) return Routed::here;  // another shard has seen to it that it belongs here
+ShardRouter::Routed ShardRouter::route(Connection& connection, const Frame& frame) {
+  if (!connection.remote_sessions) return Routed::here;  // another shard has seen to it that it belongs here
   if (frame.header.request >= kOwnRequests) {
     reactor_.refuse(connection.id, 0,
                     {ErrorCode::out_of_range, fmt::format("request numbers may be up to {}", kOwnRequests - 1)});
@@ -52,7 +52,7 @@ Switch::Routed Switch::route(Connection& connection, const Frame& frame) {
   }
   // A lease of that message is where the message is.
   if (names_its_message(frame) && frame.body.size() >= sizeof(Uuid)) {
-    return relay(connection, shard_of_id(load<Uuid>(frame.body.data())), frame);
+    return forward(connection, shard_of_id(load<Uuid>(frame.body.data())), frame);
   }
   switch (frame.header.opcode) {
     case Opcode::publish:
@@ -75,7 +75,7 @@ Switch::Routed Switch::route(Connection& connection, const Frame& frame) {
     case Opcode::stats:
       return text_under(frame.body, 0).empty()
                  ? ask_all(connection, frame,
-                           gather_answers(*find_operation(ShowStats::kOperation.name), shards_.count()))
+                           merge_answers(*find_operation(ShowStats::kOperation.name), shards_.count()))
                  : route_by_mailbox(connection, frame);
     case Opcode::ack:
       return route_ack(connection, frame);
@@ -85,7 +85,7 @@ Switch::Routed Switch::route(Connection& connection, const Frame& frame) {
       return route_settlement(connection, frame);
     case Opcode::complete:
       if (frame.body.size() < sizeof(LeaseToken)) return Routed::here;
-      return relay(connection, shard_of_lease(load<LeaseToken>(frame.body.data())), frame);
+      return forward(connection, shard_of_lease(load<LeaseToken>(frame.body.data())), frame);
     case Opcode::receipt:
       return route_receipts(connection, frame);
     case Opcode::call:
@@ -95,7 +95,7 @@ Switch::Routed Switch::route(Connection& connection, const Frame& frame) {
     case Opcode::content_finish:
     case Opcode::content_stat:
     case Opcode::content_read:
-      return relay(connection, 0, frame);  // the first shard stores them
+      return forward(connection, 0, frame);  // the first shard stores them
     default:
       return Routed::here;
   }
@@ -103,7 +103,7 @@ Switch::Routed Switch::route(Connection& connection, const Frame& frame) {
 
 // -- whose it is
 
-std::uint32_t Switch::shard_of(const Routing& routing) const {
+std::uint32_t ShardRouter::shard_of(const Routing& routing) const {
   if (!routing.topic.empty()) return own_;
   if (routing.to.empty()) {  // copies that routes may send anywhere are known in one place
     if (!routing.key.empty()) return shards_.of(routing.key);
@@ -118,29 +118,29 @@ std::uint32_t Switch::shard_of(const Routing& routing) const {
 
 // The shard that knows the cause decides what follows from it: hops, limits, who wants no reply. The message is
 // accepted there, and carried on.
-std::uint32_t Switch::shard_that_decides(const Routing& routing) const {
+std::uint32_t ShardRouter::shard_that_decides(const Routing& routing) const {
   return routing.cause.is_nil() || !routing.topic.empty() || routing.to.empty() ? shard_of(routing)
                                                                                 : shard_of_id(routing.cause);
 }
 
-std::uint32_t Switch::shard_of_lease(LeaseToken lease) const {
+std::uint32_t ShardRouter::shard_of_lease(LeaseToken lease) const {
   const auto shard = static_cast<std::uint32_t>(lease.value >> kShardShift);
   return shard < shards_.count() ? shard : own_;
 }
 
-std::uint32_t Switch::shard_of_id(const Uuid& id) const {
+std::uint32_t ShardRouter::shard_of_id(const Uuid& id) const {
   const auto address = message_address(id);
   const auto shard = address ? address->node & kShardMask : own_;
   return shard < shards_.count() ? shard : own_;
 }
 
-bool Switch::is_known(const Connection& connection, std::uint32_t shard) const {
-  return shard == own_ || (!connection.relays->remotes.empty() && connection.relays->remotes[shard].link);
+bool ShardRouter::is_known(const Connection& connection, std::uint32_t shard) const {
+  return shard == own_ || (!connection.remote_sessions->remotes.empty() && connection.remote_sessions->remotes[shard].link);
 }
 
 // -- to other shards
 
-Switch::Routed Switch::relay(Connection& connection, std::uint32_t shard, const Frame& frame) {
+ShardRouter::Routed ShardRouter::forward(Connection& connection, std::uint32_t shard, const Frame& frame) {
   if (shard == own_) return Routed::here;
   auto header = frame.header;
   header.flags &= ~(kFlagCauses | kFlagAnswerer);  // for shards to say
@@ -148,13 +148,13 @@ Switch::Routed Switch::relay(Connection& connection, std::uint32_t shard, const 
   return Routed::elsewhere;
 }
 
-void Switch::send(Connection& connection, std::uint32_t shard, const FrameHeader& header, Bytes body) {
-  auto& relays = *connection.relays;
-  if (relays.remotes.empty()) relays.remotes.resize(shards_.count());
-  auto& remote = relays.remotes[shard];
+void ShardRouter::send(Connection& connection, std::uint32_t shard, const FrameHeader& header, Bytes body) {
+  auto& remote_sessions = *connection.remote_sessions;
+  if (remote_sessions.remotes.empty()) remote_sessions.remotes.resize(shards_.count());
+  auto& remote = remote_sessions.remotes[shard];
   if (!remote.link) {
     remote.link = shards_.reactors[shard]->connect(
-        DoorKind::relay, kInboxBytesMax,
+        DoorKind::remote, kInboxBytesMax,
         [home = &reactor_, id = connection.id, shard] { home->post_remote(id, shard); });
     if (!remote.link) return;  // the server is stopping, and says so to everybody
     remote.link->origin = {reactor_.connection_name(connection), connection.door};
@@ -164,20 +164,20 @@ void Switch::send(Connection& connection, std::uint32_t shard, const FrameHeader
         .uint(0)
         .uint(kProtocolVersion)
         .uint(1)
-        .str(relays.agent)
+        .str(remote_sessions.agent)
         .uint(2)
         .str(reactor_.options().token)
-        .uint(kRelayedConnection)
+        .uint(kRemoteConnection)
         .uint(connection_id(own_, connection.id).value);
     append_frame(remote.unsent, Opcode::hello, 0, 0, hello);
   }
   append_frame(remote.unsent, header.opcode, header.flags, header.request, as_text(body));
-  if (!std::exchange(relays.is_listed, true)) unsent_.push_back(connection.id);
+  if (!std::exchange(remote_sessions.is_listed, true)) unsent_.push_back(connection.id);
   if (remote.unsent.size() >= kHandOverBytes) hand_over(connection, shard);
 }
 
-void Switch::hand_over(Connection& connection, std::uint32_t shard) {
-  auto& remote = connection.relays->remotes[shard];
+void ShardRouter::hand_over(Connection& connection, std::uint32_t shard) {
+  auto& remote = connection.remote_sessions->remotes[shard];
   if (remote.unsent.empty()) return;
   if (remote.link->send(remote.unsent)) {
     remote.unsent.clear();
@@ -189,29 +189,29 @@ void Switch::hand_over(Connection& connection, std::uint32_t shard) {
   }
 }
 
-void Switch::flush() {
+void ShardRouter::flush() {
   for (std::size_t i = 0; i < unsent_.size(); ++i) {
     auto* const connection = reactor_.find(unsent_[i]);
-    if (connection == nullptr || !connection->relays) continue;
-    connection->relays->is_listed = false;
-    for (std::uint32_t shard = 0; shard < connection->relays->remotes.size(); ++shard) {
-      if (connection->relays->remotes[shard].link) hand_over(*connection, shard);
+    if (connection == nullptr || !connection->remote_sessions) continue;
+    connection->remote_sessions->is_listed = false;
+    for (std::uint32_t shard = 0; shard < connection->remote_sessions->remotes.size(); ++shard) {
+      if (connection->remote_sessions->remotes[shard].link) hand_over(*connection, shard);
     }
   }
   unsent_.clear();
-  trunks_.flush();
+  shard_links_.flush();
 }
 
-void Switch::on_remote(Connection& connection, std::uint32_t shard) {
-  if (!connection.relays || connection.state != Connection::State::open || !is_known(connection, shard) ||
+void ShardRouter::on_remote(Connection& connection, std::uint32_t shard) {
+  if (!connection.remote_sessions || connection.state != Connection::State::open || !is_known(connection, shard) ||
       shard == own_)
     return;
-  auto& relays = *connection.relays;
-  if (reactor_.is_behind(connection) && !relays.remotes[shard].link->closed()) {
-    relays.is_behind = true;
+  auto& remote_sessions = *connection.remote_sessions;
+  if (reactor_.is_behind(connection) && !remote_sessions.remotes[shard].link->closed()) {
+    remote_sessions.is_behind = true;
     return;
   }
-  const auto link = relays.remotes[shard].link;
+  const auto link = remote_sessions.remotes[shard].link;
   const bool closed = link->closed();  // before take(): then there is nothing more to come
   const auto frames = link->take();
   auto bytes = as_bytes(frames);
@@ -235,82 +235,82 @@ void Switch::on_remote(Connection& connection, std::uint32_t shard) {
     return reactor_.say_goodbye(connection,
                                 {ErrorCode::shutting_down, "a shard of the server has ended the connection"});
   hand_over(connection, shard);
-  if (std::ranges::all_of(relays.remotes, [](const auto& each) { return each.unsent.empty(); }))
+  if (std::ranges::all_of(remote_sessions.remotes, [](const auto& each) { return each.unsent.empty(); }))
     reactor_.go_on(connection.id);
 }
 
-void Switch::on_drained(Connection& connection) {
-  connection.relays->is_behind = false;
+void ShardRouter::on_drained(Connection& connection) {
+  connection.remote_sessions->is_behind = false;
   take_all(connection);
 }
 
-void Switch::take_all(Connection& connection) {
+void ShardRouter::take_all(Connection& connection) {
   const auto id = connection.id;
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
     auto* const same = reactor_.find(id);
-    if (same == nullptr || !same->relays || same->relays->remotes.empty()) return;
+    if (same == nullptr || !same->remote_sessions || same->remote_sessions->remotes.empty()) return;
     on_remote(*same, shard);
   }
 }
 
-void Switch::close(Connection& connection) {
-  if (!connection.relays) return;
-  const auto relays = std::move(connection.relays);
-  for (const auto& remote : relays->remotes) {
+void ShardRouter::close(Connection& connection) {
+  if (!connection.remote_sessions) return;
+  const auto remote_sessions = std::move(connection.remote_sessions);
+  for (const auto& remote : remote_sessions->remotes) {
     if (!remote.link) continue;
     if (!remote.unsent.empty()) remote.link->send(remote.unsent);
     remote.link->close();
   }
-  for (const auto& [request, subscription] : relays->subscriptions) trunks_.unwant(subscription.pattern);
+  for (const auto& [request, subscription] : remote_sessions->subscriptions) shard_links_.unwant(subscription.pattern);
 }
 
 // -- several shards, one answer
 
-std::uint32_t Switch::gather(Connection& connection, std::uint32_t request, std::unique_ptr<Gathering> gathering,
+std::uint32_t ShardRouter::merge_parts(Connection& connection, std::uint32_t request, std::unique_ptr<ShardMerge> merge,
                              std::uint32_t parts) {
-  auto& relays = *connection.relays;
+  auto& remote_sessions = *connection.remote_sessions;
   do {
-    relays.next_gathering = relays.next_gathering == ~0u ? kOwnRequests : relays.next_gathering + 1;
-  } while (relays.gathered.contains(relays.next_gathering));
-  gathering->request = request;
-  gathering->waiting = parts;
-  relays.gathered.emplace(relays.next_gathering, std::move(gathering));
-  return relays.next_gathering;
+    remote_sessions.next_merge = remote_sessions.next_merge == ~0u ? kOwnRequests : remote_sessions.next_merge + 1;
+  } while (remote_sessions.merges.contains(remote_sessions.next_merge));
+  merge->request = request;
+  merge->waiting = parts;
+  remote_sessions.merges.emplace(remote_sessions.next_merge, std::move(merge));
+  return remote_sessions.next_merge;
 }
 
-void Switch::ask(Connection& connection, std::uint32_t shard, Opcode opcode, std::uint8_t flags, std::uint32_t number,
+void ShardRouter::ask(Connection& connection, std::uint32_t shard, Opcode opcode, std::uint8_t flags, std::uint32_t number,
                  Bytes body) {
   const FrameHeader header{static_cast<std::uint32_t>(8 + body.size()), opcode, flags, 0, number};
   if (shard != own_) return send(connection, shard, header, body);
   carry_out_here(reactor_, connection, {header, body});
 }
 
-Switch::Routed Switch::ask_all(Connection& connection, const Frame& frame, std::unique_ptr<Gathering> gathering) {
-  const auto number = gather(connection, frame.header.request, std::move(gathering), shards_.count());
+ShardRouter::Routed ShardRouter::ask_all(Connection& connection, const Frame& frame, std::unique_ptr<ShardMerge> merge) {
+  const auto number = merge_parts(connection, frame.header.request, std::move(merge), shards_.count());
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard)
     ask(connection, shard, frame.header.opcode, frame.header.flags, number, frame.body);
   return Routed::elsewhere;
 }
 
-void Switch::on_part(Connection& connection, std::uint32_t shard, std::uint32_t request, Opcode opcode, Bytes body) {
-  auto& relays = *connection.relays;
-  const auto found = relays.gathered.find(request);
-  if (found == relays.gathered.end()) return;
-  auto& gathering = *found->second;
-  --gathering.waiting;
+void ShardRouter::on_part(Connection& connection, std::uint32_t shard, std::uint32_t request, Opcode opcode, Bytes body) {
+  auto& remote_sessions = *connection.remote_sessions;
+  const auto found = remote_sessions.merges.find(request);
+  if (found == remote_sessions.merges.end()) return;
+  auto& merge = *found->second;
+  --merge.waiting;
   if (opcode == Opcode::error) {
     const auto error = read_error(body);
-    gathering.fail(error ? *error : Error{ErrorCode::malformed, "an answer between shards does not parse"});
+    merge.fail(error ? *error : Error{ErrorCode::malformed, "an answer between shards does not parse"});
   } else {
-    gathering.take(shard, body);
+    merge.take(shard, body);
   }
-  if (gathering.waiting > 0) return;
-  if (const auto more = gathering.next()) {
-    gathering.waiting = 1;
+  if (merge.waiting > 0) return;
+  if (const auto more = merge.next()) {
+    merge.waiting = 1;
     return ask(connection, more->shard, more->opcode, 0, request, as_bytes(more->body));
   }
   const auto done = std::move(found->second);
-  relays.gathered.erase(found);
+  remote_sessions.merges.erase(found);
   if (done->error()) {
     reactor_.refuse(connection.id, done->request, *done->error());
   } else if (!done->is_silent()) {
@@ -321,10 +321,10 @@ void Switch::on_part(Connection& connection, std::uint32_t shard, std::uint32_t 
 
 // -- opcode by opcode. A frame that does not parse is carried out here, where that is answered.
 
-Switch::Routed Switch::route_publish(Connection& connection, const Frame& frame, std::size_t envelope_at) {
+ShardRouter::Routed ShardRouter::route_publish(Connection& connection, const Frame& frame, std::size_t envelope_at) {
   if (frame.body.size() < envelope_at) return Routed::here;
   const auto message = frame.body.subspan(envelope_at);
-  if (last_envelope_.find(message) != nullptr) return relay(connection, last_shard_, frame);
+  if (last_envelope_.find(message) != nullptr) return forward(connection, last_shard_, frame);
   IncomingMessage incoming;
   auto& routing = incoming.routing;
   if (!read_routing(message, routing, Recipient::optional)) return Routed::here;
@@ -355,10 +355,10 @@ Switch::Routed Switch::route_publish(Connection& connection, const Frame& frame,
   }
   last_envelope_.keep(message.first(routing.bytes));
   last_shard_ = shard;
-  return relay(connection, shard, frame);
+  return forward(connection, shard, frame);
 }
 
-Switch::Routed Switch::route_batch(Connection& connection, const Frame& frame) {
+ShardRouter::Routed ShardRouter::route_batch(Connection& connection, const Frame& frame) {
   auto body = frame.body;
   if (body.size() < 4) return Routed::here;
   const auto count = load<std::uint32_t>(body.data());
@@ -377,12 +377,12 @@ Switch::Routed Switch::route_batch(Connection& connection, const Frame& frame) {
     body = body.subspan(bytes);
   }
   const auto parts = parts_of(places);
-  if (parts == 1) return relay(connection, first_part(places), frame);
+  if (parts == 1) return forward(connection, first_part(places), frame);
   // All or none is for one journal to say: what is another shard's is carried on from here.
   if (frame.header.flags & kFlagAtomic) return Routed::here;
   const auto asked = places;
   const auto quiet = (frame.header.flags & kFlagQuiet) != 0;
-  const auto number = gather(connection, frame.header.request, gather_results(std::move(places), quiet), parts);
+  const auto number = merge_parts(connection, frame.header.request, merge_results(std::move(places), quiet), parts);
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
     if (asked[shard].empty()) continue;
     const auto size = static_cast<std::uint32_t>(asked[shard].size());
@@ -392,8 +392,8 @@ Switch::Routed Switch::route_batch(Connection& connection, const Frame& frame) {
   return Routed::elsewhere;
 }
 
-Switch::Routed Switch::route_subscribe(Connection& connection, const Frame& frame) {
-  auto& subscriptions = connection.relays->subscriptions;
+ShardRouter::Routed ShardRouter::route_subscribe(Connection& connection, const Frame& frame) {
+  auto& subscriptions = connection.remote_sessions->subscriptions;
   const auto request = frame.header.request;
   auto known = subscriptions.find(request);
   if (known != subscriptions.end() && known->second.begun) return Routed::here;  // a number in use
@@ -401,42 +401,42 @@ Switch::Routed Switch::route_subscribe(Connection& connection, const Frame& fram
     auto pattern = std::string(text_under(frame.body, 0));
     if (subscriptions.size() >= reactor_.options().engine.session_subscriptions_max || !is_pattern(pattern))
       return Routed::here;
-    trunks_.want(pattern);
-    known = subscriptions.emplace(request, Relays::Subscription{.pattern = std::move(pattern)}).first;
+    shard_links_.want(pattern);
+    known = subscriptions.emplace(request, RemoteSessions::Subscription{.pattern = std::move(pattern)}).first;
   }
-  switch (trunks_.interest(known->second.pattern, connection.id)) {
-    case Trunks::Interest::coming:
+  switch (shard_links_.interest(known->second.pattern, connection.id)) {
+    case ShardLinks::Interest::coming:
       reactor_.hold(connection);
       return Routed::held;
-    case Trunks::Interest::refused:
+    case ShardLinks::Interest::refused:
       reactor_.refuse(connection.id, request,
                       {ErrorCode::limit_reached, "no more subscriptions: a limit of another shard"});
       break;
-    case Trunks::Interest::ready:
+    case ShardLinks::Interest::ready:
       was_refused_ = false;
       carry_out_here(reactor_, connection, frame);
       if (was_refused_) break;
       known->second.begun = true;
       return Routed::elsewhere;
   }
-  trunks_.unwant(known->second.pattern);
+  shard_links_.unwant(known->second.pattern);
   subscriptions.erase(known);
   return Routed::elsewhere;
 }
 
-Switch::Routed Switch::route_cancel(Connection& connection, const Frame& frame) {
-  auto& relays = *connection.relays;
+ShardRouter::Routed ShardRouter::route_cancel(Connection& connection, const Frame& frame) {
+  auto& remote_sessions = *connection.remote_sessions;
   if (frame.body.size() != 4) return Routed::here;
   const auto target = load<std::uint32_t>(frame.body.data());
-  if (const auto known = relays.subscriptions.find(target); known != relays.subscriptions.end()) {
-    trunks_.unwant(known->second.pattern);
-    relays.subscriptions.erase(known);
+  if (const auto known = remote_sessions.subscriptions.find(target); known != remote_sessions.subscriptions.end()) {
+    shard_links_.unwant(known->second.pattern);
+    remote_sessions.subscriptions.erase(known);
     return Routed::here;
   }
   std::uint32_t parts = 0;
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) parts += is_known(connection, shard);
   if (parts == 1) return Routed::here;
-  const auto number = gather(connection, frame.header.request, gather_ok(), parts);
+  const auto number = merge_parts(connection, frame.header.request, merge_ok(), parts);
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
     if (is_known(connection, shard))
       ask(connection, shard, frame.header.opcode, frame.header.flags, number, frame.body);
@@ -445,34 +445,34 @@ Switch::Routed Switch::route_cancel(Connection& connection, const Frame& frame) 
 }
 
 // Nobody knows a number but the shard that it was opened in; it is never answered.
-Switch::Routed Switch::route_credit(Connection& connection, const Frame& frame) {
+ShardRouter::Routed ShardRouter::route_credit(Connection& connection, const Frame& frame) {
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
     if (shard != own_ && is_known(connection, shard)) send(connection, shard, frame.header, frame.body);
   }
   return Routed::here;
 }
 
-Switch::Routed Switch::route_by_mailbox(Connection& connection, const Frame& frame) {
+ShardRouter::Routed ShardRouter::route_by_mailbox(Connection& connection, const Frame& frame) {
   const auto mailbox = text_under(frame.body, 0);
   if (mailbox.empty() || mailbox.front() == '$' || mailbox.front() == '@') return Routed::here;
-  return relay(connection, shards_.of(mailbox), frame);
+  return forward(connection, shards_.of(mailbox), frame);
 }
 
-Switch::Routed Switch::route_ack(Connection& connection, const Frame& frame) {
+ShardRouter::Routed ShardRouter::route_ack(Connection& connection, const Frame& frame) {
   const auto body = frame.body;
   if (body.empty() || body.size() % sizeof(LeaseToken) != 0 || body.size() / sizeof(LeaseToken) > kSettleLeasesMax)
     return Routed::here;
-  if (body.size() == sizeof(LeaseToken)) return relay(connection, shard_of_lease(load<LeaseToken>(body.data())), frame);
+  if (body.size() == sizeof(LeaseToken)) return forward(connection, shard_of_lease(load<LeaseToken>(body.data())), frame);
   std::vector<std::string> bodies(shards_.count());
   for (std::size_t at = 0; at < body.size(); at += sizeof(LeaseToken)) {
     bodies[shard_of_lease(load<LeaseToken>(body.data() + at))].append(as_text(body.subspan(at, sizeof(LeaseToken))));
   }
   const auto parts = parts_of(bodies);
-  if (parts == 1) return relay(connection, first_part(bodies), frame);
+  if (parts == 1) return forward(connection, first_part(bodies), frame);
   const auto quiet = (frame.header.flags & kFlagQuiet) != 0;
   std::vector<LeaseToken> asked(body.size() / sizeof(LeaseToken));
   std::memcpy(asked.data(), body.data(), body.size());
-  const auto number = gather(connection, frame.header.request, gather_settled(std::move(asked), quiet), parts);
+  const auto number = merge_parts(connection, frame.header.request, merge_settled(std::move(asked), quiet), parts);
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
     if (!bodies[shard].empty())
       ask(connection, shard, Opcode::ack, frame.header.flags & ~kFlagQuiet, number, as_bytes(bodies[shard]));
@@ -481,7 +481,7 @@ Switch::Routed Switch::route_ack(Connection& connection, const Frame& frame) {
 }
 
 // Key 0 is the array of leases; the other pairs hold for each of them.
-Switch::Routed Switch::route_settlement(Connection& connection, const Frame& frame) {
+ShardRouter::Routed ShardRouter::route_settlement(Connection& connection, const Frame& frame) {
   std::vector<std::vector<LeaseToken>> leases(shards_.count());
   std::vector<LeaseToken> asked;
   std::string others;
@@ -508,9 +508,9 @@ Switch::Routed Switch::route_settlement(Connection& connection, const Frame& fra
   if (!reader.ok()) return Routed::here;
   const auto parts = parts_of(leases);
   if (parts == 0) return Routed::here;
-  if (parts == 1) return relay(connection, first_part(leases), frame);
+  if (parts == 1) return forward(connection, first_part(leases), frame);
   const auto quiet = (frame.header.flags & kFlagQuiet) != 0;
-  const auto number = gather(connection, frame.header.request, gather_settled(std::move(asked), quiet), parts);
+  const auto number = merge_parts(connection, frame.header.request, merge_settled(std::move(asked), quiet), parts);
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
     if (leases[shard].empty()) continue;
     std::string body;
@@ -523,7 +523,7 @@ Switch::Routed Switch::route_settlement(Connection& connection, const Frame& fra
   return Routed::elsewhere;
 }
 
-Switch::Routed Switch::route_receipts(Connection& connection, const Frame& frame) {
+ShardRouter::Routed ShardRouter::route_receipts(Connection& connection, const Frame& frame) {
   const auto body = frame.body;
   const auto count = body.size() / sizeof(Uuid);
   if (count == 0 || count > kReceiptIdsMax || body.size() % sizeof(Uuid) != 0) return Routed::here;
@@ -536,14 +536,14 @@ Switch::Routed Switch::route_receipts(Connection& connection, const Frame& frame
     bodies[shard].append(as_text(id));
   }
   const auto parts = parts_of(places);
-  const auto number = gather(connection, frame.header.request, gather_receipts(std::move(places)), parts);
+  const auto number = merge_parts(connection, frame.header.request, merge_receipts(std::move(places)), parts);
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
     if (!bodies[shard].empty()) ask(connection, shard, Opcode::receipt, 0, number, as_bytes(bodies[shard]));
   }
   return Routed::elsewhere;
 }
 
-Switch::Routed Switch::route_call(Connection& connection, const Frame& frame) {
+ShardRouter::Routed ShardRouter::route_call(Connection& connection, const Frame& frame) {
   auto call = read_call(frame.body);
   if (!call) {
     reactor_.refuse(connection.id, frame.header.request, call.error());
@@ -555,29 +555,29 @@ Switch::Routed Switch::route_call(Connection& connection, const Frame& frame) {
     case Where::here:
       return Routed::here;
     case Where::first:
-      return relay(connection, 0, frame);
+      return forward(connection, 0, frame);
     case Where::all:
-      return ask_all(connection, frame, gather_answers(operation, shards_.count(), call->natural(Role::limit)));
+      return ask_all(connection, frame, merge_answers(operation, shards_.count(), call->natural(Role::limit)));
     case Where::by_field: {
-      if (!id.is_nil()) return relay(connection, shard_of_id(id), frame);
+      if (!id.is_nil()) return forward(connection, shard_of_id(id), frame);
       const auto name = call->text(Role::shard_by_name);
-      return name.empty() ? Routed::here : relay(connection, shards_.of(name), frame);
+      return name.empty() ? Routed::here : forward(connection, shards_.of(name), frame);
     }
     case Where::chained: {
       const auto first = shard_of_id(id);
       const auto number =
-          gather(connection, frame.header.request, gather_chained(std::move(*call), first, shards_.count()), 1);
+          merge_parts(connection, frame.header.request, merge_chained(std::move(*call), first, shards_.count()), 1);
       ask(connection, first, Opcode::call, 0, number, frame.body);
       return Routed::elsewhere;
     }
     case Where::in_turns:
-      if (!id.is_nil()) return relay(connection, shard_of_id(id), frame);
+      if (!id.is_nil()) return forward(connection, shard_of_id(id), frame);
       return route_in_turns(connection, frame, std::move(*call));
   }
   return Routed::here;
 }
 
-Switch::Routed Switch::route_in_turns(Connection& connection, const Frame& frame, ReadCall call) {
+ShardRouter::Routed ShardRouter::route_in_turns(Connection& connection, const Frame& frame, ReadCall call) {
   const auto after = find_place(*call.operation->arguments, call.arguments.get(), Role::after);
   std::uint32_t first = 0;
   if (after.field != nullptr && !static_cast<const Uuid*>(after.at)->is_nil()) {
@@ -589,7 +589,7 @@ Switch::Routed Switch::route_in_turns(Connection& connection, const Frame& frame
   }
   const auto body = body_of_call(*call.operation, call.arguments.get());
   const auto number =
-      gather(connection, frame.header.request, gather_in_turns(std::move(call), first, shards_.count()), 1);
+      merge_parts(connection, frame.header.request, merge_in_turns(std::move(call), first, shards_.count()), 1);
   ask(connection, first, Opcode::call, 0, number, as_bytes(body));
   return Routed::elsewhere;
 }

@@ -5,21 +5,21 @@
 //   of a mailbox         the shard that the name hashes to
 //   of a lease, an id,
 //   a reply address      the shard whose number is in it
-//   of several           each gets its part, and the answers become one (gathering.hpp)
-//   of a topic           home: subscriptions hear of other shards' events over trunks (trunks.hpp)
+//   of several           each gets its part, and the answers become one (shard_merge.hpp)
+//   of a topic           home: subscriptions hear of other shards' events over links (shard_links.hpp)
 #pragma once
 
 #include "engine/envelope_memo.hpp"
 #include "server/connection.hpp"
-#include "server/trunks.hpp"
+#include "server/shard_links.hpp"
 
 namespace folkmoot {
 
-class Switch {
+class ShardRouter {
  public:
-  Switch(Reactor& reactor, Shards& shards, std::uint32_t own);
+  ShardRouter(Reactor& reactor, Shards& shards, std::uint32_t own);
 
-  Trunks& trunks() { return trunks_; }
+  ShardLinks& shard_links() { return shard_links_; }
   std::uint32_t own() const { return own_; }
   /// Where a connection of this agent is served.
   std::uint32_t home_of(std::string_view agent);
@@ -32,7 +32,7 @@ class Switch {
     held,       // not yet: the connection waits, and the frame is to come again
   };
   Routed route(Connection& connection, const Frame& frame);
-  /// This shard's own part of what is gathered.
+  /// This shard's own part of what is merges.
   void on_part(Connection& connection, std::uint32_t shard, std::uint32_t request, Opcode opcode, Bytes body);
   /// A link of the connection has something, or room again.
   void on_remote(Connection& connection, std::uint32_t shard);
@@ -47,7 +47,7 @@ class Switch {
   void take_all(Connection& connection);
 
  private:
-  Routed relay(Connection& connection, std::uint32_t shard, const Frame& frame);
+  Routed forward(Connection& connection, std::uint32_t shard, const Frame& frame);
   void send(Connection& connection, std::uint32_t shard, const FrameHeader& header, Bytes body);
   void hand_over(Connection& connection, std::uint32_t shard);
   bool is_known(const Connection& connection, std::uint32_t shard) const;
@@ -57,12 +57,12 @@ class Switch {
   std::uint32_t shard_of_id(const Uuid& id) const;
 
   /// Begins an answer of `parts` shards; the number that they are asked with.
-  std::uint32_t gather(Connection& connection, std::uint32_t request, std::unique_ptr<Gathering> gathering,
+  std::uint32_t merge_parts(Connection& connection, std::uint32_t request, std::unique_ptr<ShardMerge> merge,
                        std::uint32_t parts);
   /// The part of a shard, this one or another.
   void ask(Connection& connection, std::uint32_t shard, Opcode opcode, std::uint8_t flags, std::uint32_t number,
            Bytes body);
-  Routed ask_all(Connection& connection, const Frame& frame, std::unique_ptr<Gathering> gathering);
+  Routed ask_all(Connection& connection, const Frame& frame, std::unique_ptr<ShardMerge> merge);
 
   Routed route_publish(Connection& connection, const Frame& frame, std::size_t envelope_at);
   Routed route_batch(Connection& connection, const Frame& frame);
@@ -79,7 +79,7 @@ class Switch {
   Reactor& reactor_;
   Shards& shards_;
   const std::uint32_t own_;
-  Trunks trunks_;
+  ShardLinks shard_links_;
   EnvelopeMemo last_envelope_;  // that went elsewhere
   std::uint32_t last_shard_ = 0;
   std::uint32_t next_home_ = 0;  // of agents without a name

@@ -1,4 +1,4 @@
-#include "engine/strays.hpp"
+#include "engine/shovel.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -16,20 +16,20 @@ constexpr std::uint32_t kRefusedDoublingsMax = 6;
 
 }  // namespace
 
-std::uint32_t Strays::next_request() {
+std::uint32_t Shovel::next_request() {
   do {
     last_request_ = (last_request_ + 1) | kFirstRequest;
   } while (owners_.contains(last_request_) || moves_.contains(last_request_) || acks_.contains(last_request_));
   return last_request_;
 }
 
-void Strays::carry(std::string_view mailbox, std::uint32_t owner) {
+void Shovel::carry(std::string_view mailbox, std::uint32_t owner) {
   const auto request = next_request();
   owners_.emplace(request, owner);
   commands_.consume(request, mailbox, kCredit);
 }
 
-void Strays::on_delivery(std::uint32_t consumer, LeaseToken lease, std::uint32_t delivery, Bytes message) {
+void Shovel::on_delivery(std::uint32_t consumer, LeaseToken lease, std::uint32_t delivery, Bytes message) {
   const auto owner = owners_.find(consumer);
   if (owner == owners_.end()) return;
   Move move{.lease = lease, .consumer = consumer, .delivery = delivery};
@@ -39,7 +39,7 @@ void Strays::on_delivery(std::uint32_t consumer, LeaseToken lease, std::uint32_t
   commands_.publish(owner->second, request, message);
 }
 
-std::optional<Strays::Move> Strays::take_move(std::uint32_t request) {
+std::optional<Shovel::Move> Shovel::take_move(std::uint32_t request) {
   const auto found = moves_.find(request);
   if (found == moves_.end()) return std::nullopt;
   const auto move = found->second;
@@ -49,7 +49,7 @@ std::optional<Strays::Move> Strays::take_move(std::uint32_t request) {
 }
 
 // It is in its mailbox now, or was already.
-void Strays::on_confirmed(std::uint32_t request, const Confirm& confirm) {
+void Shovel::on_confirmed(std::uint32_t request, const Confirm& confirm) {
   const auto move = take_move(request);
   const auto address = move ? message_address(move->id) : std::nullopt;
   if (!address) return;
@@ -63,19 +63,19 @@ void Strays::on_confirmed(std::uint32_t request, const Confirm& confirm) {
   if (move->lease != 0) acknowledge(move->lease);
 }
 
-void Strays::acknowledge(LeaseToken lease) {
+void Shovel::acknowledge(LeaseToken lease) {
   const auto request = next_request();
   acks_.emplace(request, lease);
   commands_.ack(request, lease);
 }
 
-void Strays::retry_acks() {
+void Shovel::retry_acks() {
   for (const auto lease : std::exchange(unacked_, {})) acknowledge(lease);
 }
 
 // An ACK is tried again as soon as the log has room; a message after a while, and in the end it is a dead letter of
 // this shard.
-void Strays::on_refused(std::uint32_t request, const Error& error) {
+void Shovel::on_refused(std::uint32_t request, const Error& error) {
   if (const auto ack = acks_.find(request); ack != acks_.end()) {
     unacked_.push_back(ack->second);
     acks_.erase(ack);
@@ -90,7 +90,7 @@ void Strays::on_refused(std::uint32_t request, const Error& error) {
   commands_.nack(move->lease, kRefusedWaitMs << std::min(move->delivery - 1, kRefusedDoublingsMax), text);
 }
 
-std::optional<Uuid> Strays::moved_to(const Uuid& id) const {
+std::optional<Uuid> Shovel::moved_to(const Uuid& id) const {
   const auto address = message_address(id);
   const auto known = address ? moved_.find(address->key) : moved_.end();
   return known == moved_.end() ? std::nullopt : std::optional(known->second);

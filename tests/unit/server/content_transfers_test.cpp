@@ -1,5 +1,5 @@
-// Uploads and reads of all connections (server/content_desk.hpp), with the jobs done by hand on a disk in memory.
-#include "server/content_desk.hpp"
+// Uploads and reads of all connections (server/content_transfers.hpp), with the jobs done by hand on a disk in memory.
+#include "server/content_transfers.hpp"
 
 #include <algorithm>
 
@@ -33,7 +33,7 @@ struct Told {
   ErrorCode code{};  // of a refusal
 };
 
-class ContentDeskTest : public EngineTest, public ContentAnswers {
+class ContentTransfersTest : public EngineTest, public ContentAnswers {
  protected:
   void done(SessionId session, std::uint32_t number, Bytes body) override {
     told.push_back({session, number, std::string(as_text(body)), {}});
@@ -53,27 +53,27 @@ class ContentDeskTest : public EngineTest, public ContentAnswers {
     ASSERT_TRUE(opened);
     store = std::move(*opened);
     worker = std::make_unique<HandWorker>(*store);
-    desk = std::make_unique<ContentDesk>(
+    transfers = std::make_unique<ContentTransfers>(
         server, *engine, *this, *worker,
-        ContentDesk::Calls{.unsent = [this](SessionId id) { return unsent[id]; },
+        ContentTransfers::Calls{.unsent = [this](SessionId id) { return unsent[id]; },
                            .on_known = [this](const ContentRef& ref) { known.push_back(ref); },
                            .go_on = [this](SessionId id) { went_on.push_back(id); }});
   }
   void work() {
     worker->work();
-    desk->on_done();
+    transfers->on_done();
   }
   Result<void> open(SessionId session, std::uint32_t number, std::uint64_t size) {
-    return desk->open(session, number, size, std::nullopt);
+    return transfers->open(session, number, size, std::nullopt);
   }
   Result<void> write(SessionId session, std::uint32_t upload, std::uint64_t offset, std::string_view bytes) {
-    return desk->write(session, ++request, upload, offset, as_bytes(bytes));
+    return transfers->write(session, ++request, upload, offset, as_bytes(bytes));
   }
   static ContentRef ref_of(std::string_view bytes) { return {Sha256::of(as_bytes(bytes)), bytes.size()}; }
   ContentRef stored(std::string_view bytes) {
     EXPECT_TRUE(open(kAlice, 1'000, bytes.size()));
     EXPECT_TRUE(write(kAlice, 1'000, 0, bytes));
-    EXPECT_TRUE(desk->finish(kAlice, ++request, 1'000, ref_of(bytes).hash));
+    EXPECT_TRUE(transfers->finish(kAlice, ++request, 1'000, ref_of(bytes).hash));
     work();
     EXPECT_EQ(last().code, ErrorCode{});
     return ref_of(bytes);
@@ -81,7 +81,7 @@ class ContentDeskTest : public EngineTest, public ContentAnswers {
   const Told& last() const { return told.back(); }
   void later(std::int64_t ms) {
     pass(ms);
-    desk->expire(now);
+    transfers->expire(now);
   }
   /// What uploads were told that are gone: session and number.
   std::vector<std::pair<SessionId, std::uint32_t>> ended() {
@@ -97,7 +97,7 @@ class ContentDeskTest : public EngineTest, public ContentAnswers {
   MemoryDisk disk;
   std::unique_ptr<ContentStore> store;
   std::unique_ptr<HandWorker> worker;
-  std::unique_ptr<ContentDesk> desk;
+  std::unique_ptr<ContentTransfers> transfers;
   std::map<SessionId, std::size_t> unsent;
   std::vector<ContentRef> known;
   std::vector<SessionId> went_on;
@@ -105,33 +105,33 @@ class ContentDeskTest : public EngineTest, public ContentAnswers {
 
 using Ended = std::vector<std::pair<SessionId, std::uint32_t>>;
 
-TEST_F(ContentDeskTest, X19_what_was_uploaded_in_parts_is_known_to_the_engine_and_can_be_read) {
+TEST_F(ContentTransfersTest, X19_what_was_uploaded_in_parts_is_known_to_the_engine_and_can_be_read) {
   ASSERT_TRUE(open(kAlice, 1, 6));
   work();
   EXPECT_EQ(last().body, std::string(1, '\0')) << "send it";
   ASSERT_TRUE(write(kAlice, 1, 0, "abc"));
   ASSERT_TRUE(write(kAlice, 1, 3, "def"));
-  ASSERT_TRUE(desk->finish(kAlice, 7, 1, ref_of("abcdef").hash));
+  ASSERT_TRUE(transfers->finish(kAlice, 7, 1, ref_of("abcdef").hash));
   work();
   EXPECT_EQ(last().request, 7u);
   EXPECT_EQ(load<std::uint64_t>(last().body.data()), 6u);
   EXPECT_EQ(known, std::vector{ref_of("abcdef")});
   EXPECT_EQ(engine->ask_for_content(ref_of("abcdef").hash), 6u);
-  ASSERT_TRUE(desk->read(kBob, 8, ref_of("abcdef").hash, 2, 3));
+  ASSERT_TRUE(transfers->read(kBob, 8, ref_of("abcdef").hash, 2, 3));
   work();
   EXPECT_EQ(last().body, "cde");
-  EXPECT_EQ(desk->counters().uploads_open, 0u);
+  EXPECT_EQ(transfers->counters().uploads_open, 0u);
 }
 
-TEST_F(ContentDeskTest, X19_one_that_is_stored_need_not_be_sent_and_has_to_have_that_size) {
+TEST_F(ContentTransfersTest, X19_one_that_is_stored_need_not_be_sent_and_has_to_have_that_size) {
   const auto ref = stored("abc");
-  ASSERT_TRUE(desk->open(kBob, 1, 3, ref.hash));
+  ASSERT_TRUE(transfers->open(kBob, 1, 3, ref.hash));
   EXPECT_EQ(last().body, std::string(1, '\1'));
-  EXPECT_EQ(desk->open(kBob, 2, 4, ref.hash).error().code, ErrorCode::invalid_field);
+  EXPECT_EQ(transfers->open(kBob, 2, 4, ref.hash).error().code, ErrorCode::invalid_field);
   EXPECT_TRUE(worker->jobs.empty());
 }
 
-TEST_F(ContentDeskTest, X19_offsets_sizes_windows_and_numbers_are_checked) {
+TEST_F(ContentTransfersTest, X19_offsets_sizes_windows_and_numbers_are_checked) {
   EXPECT_EQ(open(kAlice, 1, 0).error().code, ErrorCode::content_too_large);
   EXPECT_EQ(open(kAlice, 1, 10 * kMib + 1).error().code, ErrorCode::content_too_large);
   ASSERT_TRUE(open(kAlice, 1, 3 * kMib));
@@ -146,27 +146,27 @@ TEST_F(ContentDeskTest, X19_offsets_sizes_windows_and_numbers_are_checked) {
   work();
   ASSERT_TRUE(write(kAlice, 1, 2 * kMib, part));
   EXPECT_EQ(write(kAlice, 1, 3 * kMib, "x").error().code, ErrorCode::content_too_large);
-  ASSERT_TRUE(desk->finish(kAlice, 9, 1, ref_of("other").hash));
-  EXPECT_EQ(desk->finish(kAlice, 10, 1, ref_of("other").hash).error().code, ErrorCode::not_found);
+  ASSERT_TRUE(transfers->finish(kAlice, 9, 1, ref_of("other").hash));
+  EXPECT_EQ(transfers->finish(kAlice, 10, 1, ref_of("other").hash).error().code, ErrorCode::not_found);
   work();
   EXPECT_EQ(last().code, ErrorCode::invalid_field);
 }
 
-TEST_F(ContentDeskTest, X19_uploads_are_bounded_by_connection_and_in_all) {
+TEST_F(ContentTransfersTest, X19_uploads_are_bounded_by_connection_and_in_all) {
   for (std::uint32_t number = 1; number <= 3; ++number) ASSERT_TRUE(open(kAlice, number, 10));
   EXPECT_EQ(open(kAlice, 4, 10).error().code, ErrorCode::limit_reached);
   ASSERT_TRUE(open(kBob, 1, 10));
   EXPECT_EQ(open(kBob, 2, 10).error().code, ErrorCode::limit_reached);
   work();
-  desk->close_session(kAlice);
+  transfers->close_session(kAlice);
   EXPECT_TRUE(open(kBob, 2, 10));
-  EXPECT_TRUE(desk->cancel(kBob, 2));
-  EXPECT_FALSE(desk->cancel(kBob, 2));
+  EXPECT_TRUE(transfers->cancel(kBob, 2));
+  EXPECT_FALSE(transfers->cancel(kBob, 2));
   work();
   EXPECT_EQ(disk.list()->size(), 1u) << "what was dropped is gone";
 }
 
-TEST_F(ContentDeskTest, X19_uploads_that_do_not_go_on_give_their_places_to_others) {
+TEST_F(ContentTransfersTest, X19_uploads_that_do_not_go_on_give_their_places_to_others) {
   for (std::uint32_t number = 1; number <= 3; ++number) ASSERT_TRUE(open(kAlice, number, 5'000));
   ASSERT_TRUE(open(kCarol, 1, 5'000));
   for (std::uint32_t number = 1; number <= 3; ++number) ASSERT_TRUE(write(kAlice, number, 0, "x"));
@@ -185,7 +185,7 @@ TEST_F(ContentDeskTest, X19_uploads_that_do_not_go_on_give_their_places_to_other
   ASSERT_TRUE(write(kCarol, 1, 4'000, std::string(1'000, 'x')));
 }
 
-TEST_F(ContentDeskTest, X19_room_that_is_reserved_and_not_used_goes_to_others) {
+TEST_F(ContentTransfersTest, X19_room_that_is_reserved_and_not_used_goes_to_others) {
   server.content.total_bytes_max = 10 * kMib;
   ASSERT_TRUE(open(kAlice, 1, 10 * kMib));
   work();
@@ -195,7 +195,7 @@ TEST_F(ContentDeskTest, X19_room_that_is_reserved_and_not_used_goes_to_others) {
   EXPECT_EQ(ended(), (Ended{{kAlice, 1}}));
 }
 
-TEST_F(ContentDeskTest, X19_an_upload_that_the_disk_holds_up_is_not_slow) {
+TEST_F(ContentTransfersTest, X19_an_upload_that_the_disk_holds_up_is_not_slow) {
   for (std::uint32_t number = 1; number <= 3; ++number) ASSERT_TRUE(open(kAlice, number, 5'000));
   ASSERT_TRUE(open(kCarol, 1, 5'000));
   later(30'000);
@@ -204,7 +204,7 @@ TEST_F(ContentDeskTest, X19_an_upload_that_the_disk_holds_up_is_not_slow) {
   EXPECT_TRUE(ended().empty());
 }
 
-TEST_F(ContentDeskTest, X19_an_upload_ends_when_nothing_comes_or_too_little) {
+TEST_F(ContentTransfersTest, X19_an_upload_ends_when_nothing_comes_or_too_little) {
   ASSERT_TRUE(open(kAlice, 1, 1'000'000));
   ASSERT_TRUE(open(kBob, 1, 1'000'000));
   work();
@@ -216,11 +216,11 @@ TEST_F(ContentDeskTest, X19_an_upload_ends_when_nothing_comes_or_too_little) {
     work();
   }
   EXPECT_EQ(ended(), (Ended{{kAlice, 1}, {kBob, 1}})) << "one had nothing for a minute, one a byte a second";
-  EXPECT_EQ(desk->counters().expired, 2u);
-  EXPECT_LT(desk->next_expiry(), 0);
+  EXPECT_EQ(transfers->counters().expired, 2u);
+  EXPECT_LT(transfers->next_expiry(), 0);
 }
 
-TEST_F(ContentDeskTest, X19_an_upload_that_keeps_its_pace_may_take_as_long_as_it_likes) {
+TEST_F(ContentTransfersTest, X19_an_upload_that_keeps_its_pace_may_take_as_long_as_it_likes) {
   ASSERT_TRUE(open(kAlice, 1, 1'000'000));
   work();
   std::uint64_t at = 0;
@@ -233,47 +233,47 @@ TEST_F(ContentDeskTest, X19_an_upload_that_keeps_its_pace_may_take_as_long_as_it
   EXPECT_TRUE(ended().empty());
 }
 
-TEST_F(ContentDeskTest, X19_what_is_not_written_yet_is_bounded_in_all) {
+TEST_F(ContentTransfersTest, X19_what_is_not_written_yet_is_bounded_in_all) {
   server.content.uploads_max = 100;
   const std::string part(kMib, 'x');
   std::uint64_t number = 100;
-  for (std::size_t written = 0; written < ContentDesk::kInFlightBytesMax; written += kMib, ++number) {
+  for (std::size_t written = 0; written < ContentTransfers::kInFlightBytesMax; written += kMib, ++number) {
     const SessionId session{number};
-    EXPECT_FALSE(desk->makes_wait(session));
+    EXPECT_FALSE(transfers->makes_wait(session));
     ASSERT_TRUE(open(session, 1, 5 * kMib) || disk.capacity);
     ASSERT_TRUE(write(session, 1, 0, part));
     server.content.total_bytes_max = 1'000 * kMib;
   }
-  EXPECT_TRUE(desk->makes_wait(SessionId{100}));
-  EXPECT_TRUE(desk->makes_wait(SessionId{101}));
+  EXPECT_TRUE(transfers->makes_wait(SessionId{100}));
+  EXPECT_TRUE(transfers->makes_wait(SessionId{101}));
   worker->work(4);
-  desk->on_done();
+  transfers->on_done();
   EXPECT_TRUE(went_on.empty()) << "half has to be free";
-  desk->close_session(SessionId{103});
+  transfers->close_session(SessionId{103});
   work();
   EXPECT_EQ(went_on, (std::vector{SessionId{100}, SessionId{101}}));
-  EXPECT_FALSE(desk->makes_wait(SessionId{100}));
+  EXPECT_FALSE(transfers->makes_wait(SessionId{100}));
 }
 
-TEST_F(ContentDeskTest, X19_what_is_removed_while_an_upload_of_it_ends_is_decided_by_that) {
+TEST_F(ContentTransfersTest, X19_what_is_removed_while_an_upload_of_it_ends_is_decided_by_that) {
   const auto ref = stored("abc");
   ASSERT_TRUE(open(kBob, 1, 3));
   ASSERT_TRUE(write(kBob, 1, 0, "abc"));
-  ASSERT_TRUE(desk->finish(kBob, 2, 1, ref.hash));
-  desk->remove(ref.hash);
+  ASSERT_TRUE(transfers->finish(kBob, 2, 1, ref.hash));
+  transfers->remove(ref.hash);
   work();
   work();
   EXPECT_EQ(disk.list()->size(), 1u) << "it was found there, and is a new one";
 
   ASSERT_TRUE(open(kBob, 3, 4));
-  ASSERT_TRUE(desk->finish(kBob, 4, 3, ref.hash));
-  desk->remove(ref.hash);
+  ASSERT_TRUE(transfers->finish(kBob, 4, 3, ref.hash));
+  transfers->remove(ref.hash);
   work();
   work();
   EXPECT_TRUE(disk.list()->empty()) << "that upload has failed: nobody needs it";
 }
 
-TEST_F(ContentDeskTest, X19_a_failing_disk_fails_the_upload_and_nobody_elses) {
+TEST_F(ContentTransfersTest, X19_a_failing_disk_fails_the_upload_and_nobody_elses) {
   ASSERT_TRUE(open(kAlice, 1, 3));
   ASSERT_TRUE(open(kBob, 1, 3));
   work();
@@ -282,21 +282,21 @@ TEST_F(ContentDeskTest, X19_a_failing_disk_fails_the_upload_and_nobody_elses) {
   ASSERT_TRUE(write(kBob, 1, 0, "abc"));
   work();
   EXPECT_EQ(write(kAlice, 1, 3, "x").error().code, ErrorCode::not_found);
-  ASSERT_TRUE(desk->finish(kBob, 2, 1, ref_of("abc").hash));
+  ASSERT_TRUE(transfers->finish(kBob, 2, 1, ref_of("abc").hash));
   work();
   EXPECT_EQ(last().code, ErrorCode{});
-  EXPECT_EQ(desk->counters().failed, 1u);
+  EXPECT_EQ(transfers->counters().failed, 1u);
 }
 
-TEST_F(ContentDeskTest, X19_whoever_does_not_take_what_it_is_sent_has_nothing_read) {
+TEST_F(ContentTransfersTest, X19_whoever_does_not_take_what_it_is_sent_has_nothing_read) {
   const auto ref = stored("abcdef");
   unsent[kBob] = server.pending_bytes_high + 1;
-  ASSERT_TRUE(desk->read(kBob, 1, ref.hash, 0, 1));
-  ASSERT_TRUE(desk->read(kCarol, 1, ref.hash, 1, 1));
+  ASSERT_TRUE(transfers->read(kBob, 1, ref.hash, 0, 1));
+  ASSERT_TRUE(transfers->read(kCarol, 1, ref.hash, 1, 1));
   work();
   EXPECT_EQ(last().body, "b");
   unsent[kBob] = 0;
-  desk->on_drained(kBob);
+  transfers->on_drained(kBob);
   work();
   EXPECT_EQ(last().body, "a");
 }

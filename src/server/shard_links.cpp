@@ -1,4 +1,4 @@
-#include "server/trunks.hpp"
+#include "server/shard_links.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -11,44 +11,44 @@
 namespace folkmoot {
 namespace {
 
-constexpr std::size_t kUnsentBytesMax = 16 << 20;  // to one shard; beyond that no strays and no answers
+constexpr std::size_t kUnsentBytesMax = 16 << 20;  // to one shard; beyond that no misplaced messages and no answers
 
 }  // namespace
 
-Trunks::Trunks(Reactor& reactor, Shards& shards, std::uint32_t own)
+ShardLinks::ShardLinks(Reactor& reactor, Shards& shards, std::uint32_t own)
     : reactor_(reactor),
       shards_(shards),
       own_(own),
-      trunks_(shards.count()),
-      strays_(*this, reactor.options().engine.receipts_max) {}
+      shard_links_(shards.count()),
+      shovel_(*this, reactor.options().engine.receipts_max) {}
 
-Trunks::~Trunks() {
-  for (const auto& trunk : trunks_) {
-    if (trunk.link) trunk.link->close();
+ShardLinks::~ShardLinks() {
+  for (const auto& shard_link : shard_links_) {
+    if (shard_link.link) shard_link.link->close();
   }
 }
 
-void Trunks::start() {
+void ShardLinks::start() {
   std::string hello;
   PackWriter writer(hello);
   writer.map(2).uint(0).uint(kProtocolVersion).uint(2).str(reactor_.options().token);
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
-    auto& trunk = trunks_[shard];
-    trunk.link = shards_.reactors[shard]->connect(DoorKind::trunk, kLinkInboxBytesMax,
+    auto& shard_link = shard_links_[shard];
+    shard_link.link = shards_.reactors[shard]->connect(DoorKind::shard, kLinkInboxBytesMax,
                                                   [home = &reactor_, shard] { home->post_remote(0, shard); });
-    append_frame(trunk.unsent, Opcode::hello, 0, 0, hello);
+    append_frame(shard_link.unsent, Opcode::hello, 0, 0, hello);
   }
   flush();
 }
 
-std::uint32_t Trunks::next_request() {
+std::uint32_t ShardLinks::next_request() {
   do {
-    last_request_ = last_request_ + 1 == Strays::kFirstRequest ? 1 : last_request_ + 1;
+    last_request_ = last_request_ + 1 == Shovel::kFirstRequest ? 1 : last_request_ + 1;
   } while (patterns_.contains(last_request_));
   return last_request_;
 }
 
-void Trunks::want(const std::string& pattern) {
+void ShardLinks::want(const std::string& pattern) {
   auto& wanted = wanted_[pattern];
   if (wanted.users++ != 0) return;
   wanted.request = next_request();
@@ -57,23 +57,23 @@ void Trunks::want(const std::string& pattern) {
   std::string body;
   PackWriter(body).map(1).uint(0).str(pattern);
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
-    if (shard != own_) append_frame(trunks_[shard].unsent, Opcode::subscribe, 0, wanted.request, body);
+    if (shard != own_) append_frame(shard_links_[shard].unsent, Opcode::subscribe, 0, wanted.request, body);
   }
 }
 
-void Trunks::unwant(const std::string& pattern) {
+void ShardLinks::unwant(const std::string& pattern) {
   const auto found = wanted_.find(pattern);
   if (found == wanted_.end() || --found->second.users != 0) return;
   const auto request = found->second.request;
   const std::string_view body(reinterpret_cast<const char*>(&request), sizeof request);
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
-    if (shard != own_) append_frame(trunks_[shard].unsent, Opcode::cancel, 0, 0, body);
+    if (shard != own_) append_frame(shard_links_[shard].unsent, Opcode::cancel, 0, 0, body);
   }
   patterns_.erase(request);
   wanted_.erase(found);
 }
 
-Trunks::Interest Trunks::interest(const std::string& pattern, SessionId waiting) {
+ShardLinks::Interest ShardLinks::interest(const std::string& pattern, SessionId waiting) {
   auto& wanted = wanted_[pattern];
   if (wanted.refused) return Interest::refused;
   if (wanted.waiting == 0) return Interest::ready;
@@ -81,69 +81,69 @@ Trunks::Interest Trunks::interest(const std::string& pattern, SessionId waiting)
   return Interest::coming;
 }
 
-bool Trunks::answer(std::uint32_t shard, const MessageParts& message, ConnectionId answerer, bool is_owed) {
-  auto& out = trunks_[shard].unsent;
+bool ShardLinks::answer(std::uint32_t shard, const MessageParts& message, ConnectionId answerer, bool is_owed) {
+  auto& out = shard_links_[shard].unsent;
   if (out.size() > kUnsentBytesMax && !is_owed) return false;
   append_header(out, Opcode::publish, kFlagQuiet | kFlagAnswerer, 0, sizeof answerer + message.bytes());
   out.append(as_text(bytes_of(answerer))).append(as_text(message.head)).append(as_text(message.rest));
   return true;
 }
 
-void Trunks::look_for_strays() {
+void ShardLinks::look_for_misplaced() {
   reactor_.engine().each_new_mailbox([this](std::string_view name) {
     const auto owner = shards_.of(name);
-    if (owner != own_ && name.front() != '$') strays_.carry(name, owner);
+    if (owner != own_ && name.front() != '$') shovel_.carry(name, owner);
   });
-  if (reactor_.has_room_to_settle()) strays_.retry_acks();
+  if (reactor_.has_room_to_settle()) shovel_.retry_acks();
 }
 
-void Trunks::go_on() {
+void ShardLinks::go_on() {
   if (!std::exchange(is_stalled_, false)) return;
   // What comes first may make somebody congested again: each shard's turn to be it.
   const auto first = next_first_++;
   for (std::uint32_t i = 0; i < shards_.count(); ++i) on_ready((first + i) % shards_.count());
 }
 
-void Trunks::on_ready(std::uint32_t shard) {
+void ShardLinks::on_ready(std::uint32_t shard) {
   if (shard != own_ && reactor_.has_congested_client()) {  // an event more would be one too many for somebody: the
                                                            // other shard holds its publishers
     is_stalled_ = true;
     return;
   }
   if (shard == own_ &&
-      std::ranges::any_of(trunks_, [](const auto& trunk) { return trunk.unsent.size() > kUnsentBytesMax; })) {
-    strays_wait_ = true;  // until flush() has found room
+      std::ranges::any_of(shard_links_, [](const auto& shard_link) { return shard_link.unsent.size() > kUnsentBytesMax; })) {
+    shovel_waits_ = true;  // until flush() has found room
     return;
   }
-  auto& taken = trunks_[shard].taken;
-  trunks_[shard].link->take_into(taken);
+  auto& taken = shard_links_[shard].taken;
+  shard_links_[shard].link->take_into(taken);
   auto bytes = as_bytes(taken);
   for (;;) {
     const auto frame = cut_frame(bytes, ~std::size_t{0} >> 1);
     if (!frame || !*frame) break;
     const auto& header = (*frame)->header;
     const auto body = (*frame)->body;
-    const bool of_stray = header.request >= Strays::kFirstRequest;
+    const bool of_misplaced = header.request >= Shovel::kFirstRequest;
     switch (header.opcode) {
       case Opcode::deliver:
-        if (of_stray) {
-          on_stray(header, body);
+        if (of_misplaced) {
+          on_misplaced(header, body);
         } else {
           on_event(body);
         }
         break;
       case Opcode::confirm:
-        if (body.size() == sizeof(Confirm)) strays_.on_confirmed(header.request, load<Confirm>(body.data()));
+        if (body.size() == sizeof(Confirm)) shovel_.on_confirmed(header.request, load<Confirm>(body.data()));
         break;
       case Opcode::settled:
-        strays_.on_settled(header.request);
+        shovel_.on_settled(header.request);
         break;
       case Opcode::ok:
         on_interest(header.request, true);
         break;
       case Opcode::error:
-        if (of_stray) {
-          strays_.on_refused(header.request, read_error(body).value_or(Error{
+        if (of_misplaced) {
+          shovel_.on_refused(header.request, read_error(body).value_or(Error{
                                                  ErrorCode::malformed, "an answer between shards does not parse"}));
         } else {
           on_interest(header.request, false);
@@ -156,7 +156,7 @@ void Trunks::on_ready(std::uint32_t shard) {
   flush();
 }
 
-void Trunks::on_interest(std::uint32_t request, bool accepted) {
+void ShardLinks::on_interest(std::uint32_t request, bool accepted) {
   const auto pattern = patterns_.find(request);
   if (pattern == patterns_.end()) return;
   auto& wanted = wanted_[pattern->second];
@@ -166,7 +166,7 @@ void Trunks::on_interest(std::uint32_t request, bool accepted) {
 }
 
 // Its publisher's shard has checked the envelope: the topic is all that is asked for here.
-void Trunks::on_event(Bytes body) {
+void ShardLinks::on_event(Bytes body) {
   PackReader reader(body);
   std::string_view topic;
   for (auto pairs = reader.map(); pairs-- && reader.ok() && topic.empty();) {
@@ -179,31 +179,31 @@ void Trunks::on_event(Bytes body) {
   if (!topic.empty()) reactor_.engine().forward_event(topic, {body, body.last(0)});
 }
 
-// -- strays
+// -- the shovel
 
-void Trunks::on_stray(const FrameHeader& header, Bytes body) {
-  if ((header.flags & kFlagLeased) == 0) return strays_.on_delivery(header.request, 0, 1, body);
+void ShardLinks::on_misplaced(const FrameHeader& header, Bytes body) {
+  if ((header.flags & kFlagLeased) == 0) return shovel_.on_delivery(header.request, 0, 1, body);
   if (body.size() < kLeaseBlockBytes) return;
-  strays_.on_delivery(header.request, load<LeaseToken>(body.data()),
+  shovel_.on_delivery(header.request, load<LeaseToken>(body.data()),
                       load<std::uint32_t>(body.data() + sizeof(LeaseToken)), body.subspan(kLeaseBlockBytes));
 }
 
-void Trunks::consume(std::uint32_t request, std::string_view mailbox, std::uint32_t credit) {
+void ShardLinks::consume(std::uint32_t request, std::string_view mailbox, std::uint32_t credit) {
   std::string body;
   PackWriter(body).map(2).uint(0).str(mailbox).uint(1).uint(credit);
-  append_frame(trunks_[own_].unsent, Opcode::consume, 0, request, body);
+  append_frame(shard_links_[own_].unsent, Opcode::consume, 0, request, body);
 }
 
-void Trunks::credit(std::uint32_t request, std::uint32_t amount) {
+void ShardLinks::credit(std::uint32_t request, std::uint32_t amount) {
   const std::uint32_t body[] = {request, amount};
-  append_frame(trunks_[own_].unsent, Opcode::credit, 0, 0, as_text(bytes_of(body)));
+  append_frame(shard_links_[own_].unsent, Opcode::credit, 0, 0, as_text(bytes_of(body)));
 }
 
-void Trunks::ack(std::uint32_t request, LeaseToken lease) {
-  append_frame(trunks_[own_].unsent, Opcode::ack, 0, request, as_text(bytes_of(lease)));
+void ShardLinks::ack(std::uint32_t request, LeaseToken lease) {
+  append_frame(shard_links_[own_].unsent, Opcode::ack, 0, request, as_text(bytes_of(lease)));
 }
 
-void Trunks::nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) {
+void ShardLinks::nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) {
   std::string body;
   PackWriter(body)
       .map(3)
@@ -214,22 +214,22 @@ void Trunks::nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reas
       .uint(static_cast<std::uint64_t>(delay_ms))
       .uint(2)
       .str(reason);
-  append_frame(trunks_[own_].unsent, Opcode::nack, kFlagQuiet, 0, body);
+  append_frame(shard_links_[own_].unsent, Opcode::nack, kFlagQuiet, 0, body);
 }
 
-void Trunks::publish(std::uint32_t shard, std::uint32_t request, Bytes message) {
-  append_frame(trunks_[shard].unsent, Opcode::publish, 0, request, as_text(message));
+void ShardLinks::publish(std::uint32_t shard, std::uint32_t request, Bytes message) {
+  append_frame(shard_links_[shard].unsent, Opcode::publish, 0, request, as_text(message));
 }
 
-void Trunks::lost(const Error& why) {
+void ShardLinks::lost(const Error& why) {
   spdlog::warn("a message that is delivered at most once was lost on its way to its shard: {}", why.describe());
 }
 
-void Trunks::flush() {
-  for (auto& trunk : trunks_) {
-    if (!trunk.unsent.empty() && trunk.link && trunk.link->send(trunk.unsent)) trunk.unsent.clear();
+void ShardLinks::flush() {
+  for (auto& shard_link : shard_links_) {
+    if (!shard_link.unsent.empty() && shard_link.link && shard_link.link->send(shard_link.unsent)) shard_link.unsent.clear();
   }
-  if (std::exchange(strays_wait_, false)) on_ready(own_);
+  if (std::exchange(shovel_waits_, false)) on_ready(own_);
 }
 
 }  // namespace folkmoot

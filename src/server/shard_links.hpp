@@ -1,11 +1,11 @@
-// What shards say to each other. Every shard has a link, a trunk, to each of them, itself included:
+// What shards say to each other. Every shard has a link to each of them, itself included:
 //
 //   events     a pattern that somebody here subscribes to is subscribed to in the other shards too, once; what they
 //   publish that fits comes over
-//              the trunk and goes to the subscriptions here
-//   strays     messages that came up here and are another shard's are consumed over the trunk to this very shard, and
+//              the link and goes to the subscriptions here
+//   shovel     messages that came up here and are another shard's are consumed over the link to this very shard, and
 //   published there
-//              (engine/strays.hpp)
+//              (engine/shovel.hpp)
 //   answers    to requests that wait in another shard
 #pragma once
 
@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/strays.hpp"
+#include "engine/shovel.hpp"
 #include "server/link.hpp"
 #include "server/shards.hpp"
 
@@ -23,10 +23,10 @@ namespace folkmoot {
 
 class Reactor;
 
-class Trunks final : private Strays::Commands {
+class ShardLinks final : private Shovel::Commands {
  public:
-  Trunks(Reactor& reactor, Shards& shards, std::uint32_t own);
-  ~Trunks() override;
+  ShardLinks(Reactor& reactor, Shards& shards, std::uint32_t own);
+  ~ShardLinks() override;
 
   /// Connects them; before any reactor runs.
   void start();
@@ -41,12 +41,12 @@ class Trunks final : private Strays::Commands {
   /// The answer to a request that waits there, stamped; `answerer` as in Effects::answer_elsewhere(). False: that shard
   /// is too far behind, and the answer is not owed.
   bool answer(std::uint32_t shard, const MessageParts& message, ConnectionId answerer, bool is_owed);
-  std::optional<Uuid> moved_to(const Uuid& id) const { return strays_.moved_to(id); }
-  /// Whether look_for_strays() has something to try again when there is room on the disk.
-  bool waits_for_room() const { return strays_.has_unacked(); }
+  std::optional<Uuid> moved_to(const Uuid& id) const { return shovel_.moved_to(id); }
+  /// Whether look_for_misplaced() has something to try again when there is room on the disk.
+  bool waits_for_room() const { return shovel_.has_unacked(); }
   /// Once a turn: sees to mailboxes made since the last call that are another shard's, and to what the disk had no room
   /// for.
-  void look_for_strays();
+  void look_for_misplaced();
   /// Something came, or there is room again.
   void on_ready(std::uint32_t shard);
   /// Nobody here is behind any more.
@@ -55,19 +55,19 @@ class Trunks final : private Strays::Commands {
   void flush();
 
  private:
-  struct Trunk {
+  struct ShardLink {
     std::shared_ptr<Link> link;
     std::string unsent;
     std::string taken;  // frames being looked at
   };
   struct Wanted {
     std::size_t users = 0;
-    std::uint32_t request = 0;  // the number on all trunks
+    std::uint32_t request = 0;  // the number on all shard links
     std::uint32_t waiting = 0;  // shards that have not answered
     bool refused = false;
     std::vector<SessionId> held;
   };
-  // Strays::Commands
+  // Shovel::Commands
   void consume(std::uint32_t request, std::string_view mailbox, std::uint32_t credit) override;
   void credit(std::uint32_t request, std::uint32_t amount) override;
   void ack(std::uint32_t request, LeaseToken lease) override;
@@ -77,20 +77,20 @@ class Trunks final : private Strays::Commands {
 
   std::uint32_t next_request();
   void on_interest(std::uint32_t request, bool accepted);
-  void on_stray(const FrameHeader& header, Bytes body);
+  void on_misplaced(const FrameHeader& header, Bytes body);
   void on_event(Bytes body);
 
   Reactor& reactor_;
   Shards& shards_;
   const std::uint32_t own_;
-  std::vector<Trunk> trunks_;
-  Strays strays_;
+  std::vector<ShardLink> shard_links_;
+  Shovel shovel_;
   std::uint32_t last_request_ = 0;
   std::map<std::string, Wanted> wanted_;
   boost::unordered_flat_map<std::uint32_t, std::string> patterns_;  // by request
   bool is_stalled_ = false;       // somebody here is behind: events stay where they are
-  bool strays_wait_ = false;      // another shard is behind: strays stay where they are
-  std::uint32_t next_first_ = 0;  // which trunk goes on first
+  bool shovel_waits_ = false;      // another shard is behind: misplaced messages stay where they are
+  std::uint32_t next_first_ = 0;  // which link goes on first
 };
 
 }  // namespace folkmoot

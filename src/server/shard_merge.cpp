@@ -1,4 +1,4 @@
-#include "server/gathering.hpp"
+#include "server/shard_merge.hpp"
 
 #include <algorithm>
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -12,12 +12,12 @@
 namespace folkmoot {
 namespace {
 
-class Oks final : public Gathering {
+class Oks final : public ShardMerge {
   void take(std::uint32_t, Bytes) override {}
   std::string body() override { return {}; }
 };
 
-class Settlements final : public Gathering {
+class Settlements final : public ShardMerge {
  public:
   Settlements(std::vector<LeaseToken> asked, bool quiet) : asked_(std::move(asked)), quiet_(quiet) {}
 
@@ -52,7 +52,7 @@ class Settlements final : public Gathering {
 };
 
 // Pieces that stood in one frame, and were answered in several.
-class Pieces : public Gathering {
+class Pieces : public ShardMerge {
  public:
   explicit Pieces(std::vector<std::vector<std::uint32_t>> places) : places_(std::move(places)) {
     std::size_t count = 0;
@@ -156,23 +156,23 @@ class Results final : public Pieces {
 };
 
 // The answers of all shards to a call, merged in the order of the shards: what comes when makes no difference.
-class Answers final : public Gathering {
+class Answers final : public ShardMerge {
  public:
   Answers(const OperationInfo& operation, std::uint32_t shards, std::uint64_t limit)
       : operation_(operation), parts_(shards), limit_(limit) {}
 
   void take(std::uint32_t shard, Bytes body) override {
     auto part = read_part(operation_, body);
-    if (!part) return Gathering::fail(part.error());
+    if (!part) return ShardMerge::fail(part.error());
     parts_[shard] = std::move(*part);
     ++answers_;
   }
   void fail(const Error& error) override {
-    if (error.code != ErrorCode::not_found) return Gathering::fail(error);
+    if (error.code != ErrorCode::not_found) return ShardMerge::fail(error);
     missing_ = error;
   }
   const std::optional<Error>& error() const override {
-    const auto& refused = Gathering::error();
+    const auto& refused = ShardMerge::error();
     return refused || answers_ > 0 ? refused : missing_;
   }
   std::string body() override {
@@ -197,7 +197,7 @@ class Answers final : public Gathering {
 };
 
 // One shard after the other: a page, or all that there are up to a limit.
-class InTurns final : public Gathering {
+class InTurns final : public ShardMerge {
  public:
   InTurns(ReadCall call, std::uint32_t first, std::uint32_t shards)
       : call_(std::move(call)), shard_(first), shards_(shards) {
@@ -206,7 +206,7 @@ class InTurns final : public Gathering {
 
   void take(std::uint32_t, Bytes body) override {
     auto part = read_part(operation(), body);
-    if (!part) return Gathering::fail(part.error());
+    if (!part) return ShardMerge::fail(part.error());
     for (const auto& place : places(*operation().answer, part->get())) {
       if (place.field->rules.role == Role::count) done_ += count_of(place);
     }
@@ -224,7 +224,7 @@ class InTurns final : public Gathering {
   void fail(const Error& error) override {
     // What was done in the shards before stays done, and is told.
     is_over_ = true;
-    if (sum_ == nullptr) Gathering::fail(error);
+    if (sum_ == nullptr) ShardMerge::fail(error);
   }
   std::optional<Next> next() override {
     bytes_ = sum_ == nullptr ? 0 : write_answer(operation(), sum_.get(), false).value_or(std::string()).size();
@@ -266,7 +266,7 @@ class InTurns final : public Gathering {
 };
 
 // One shard after the other, each for the ids that it was not asked for yet, until none meets more.
-class Chained final : public Gathering {
+class Chained final : public ShardMerge {
  public:
   Chained(ReadCall call, std::uint32_t first, std::uint32_t shards) : call_(std::move(call)), asked_(shards) {
     known_ = ids(Role::follow, *call_.operation->arguments, call_.arguments.get());
@@ -276,7 +276,7 @@ class Chained final : public Gathering {
 
   void take(std::uint32_t, Bytes body) override {
     auto part = read_part(operation(), body);
-    if (!part) return Gathering::fail(part.error());
+    if (!part) return ShardMerge::fail(part.error());
     for (const auto& id : ids(Role::follow, *operation().answer, part->get())) {
       if (known_.size() < kKnownMax && std::ranges::find(known_, id) == known_.end()) known_.push_back(id);
     }
@@ -287,15 +287,15 @@ class Chained final : public Gathering {
     }
   }
   void fail(const Error& error) override {
-    if (error.code != ErrorCode::not_found) return Gathering::fail(error);
+    if (error.code != ErrorCode::not_found) return ShardMerge::fail(error);
     missing_ = error;  // another shard may have met it
   }
   const std::optional<Error>& error() const override {
-    const auto& refused = Gathering::error();
+    const auto& refused = ShardMerge::error();
     return refused || sum_ != nullptr ? refused : missing_;
   }
   std::optional<Next> next() override {
-    if (Gathering::error()) return std::nullopt;
+    if (ShardMerge::error()) return std::nullopt;
     for (std::uint32_t shard = 0; shard < asked_.size(); ++shard) {
       if (asked_[shard] == known_.size()) continue;
       const auto from = known_.begin() + static_cast<std::ptrdiff_t>(asked_[shard]);
@@ -328,23 +328,23 @@ class Chained final : public Gathering {
 
 }  // namespace
 
-std::unique_ptr<Gathering> gather_ok() { return std::make_unique<Oks>(); }
-std::unique_ptr<Gathering> gather_settled(std::vector<LeaseToken> asked, bool quiet) {
+std::unique_ptr<ShardMerge> merge_ok() { return std::make_unique<Oks>(); }
+std::unique_ptr<ShardMerge> merge_settled(std::vector<LeaseToken> asked, bool quiet) {
   return std::make_unique<Settlements>(std::move(asked), quiet);
 }
-std::unique_ptr<Gathering> gather_receipts(std::vector<std::vector<std::uint32_t>> places) {
+std::unique_ptr<ShardMerge> merge_receipts(std::vector<std::vector<std::uint32_t>> places) {
   return std::make_unique<Receipts>(std::move(places));
 }
-std::unique_ptr<Gathering> gather_results(std::vector<std::vector<std::uint32_t>> places, bool quiet) {
+std::unique_ptr<ShardMerge> merge_results(std::vector<std::vector<std::uint32_t>> places, bool quiet) {
   return std::make_unique<Results>(std::move(places), quiet);
 }
-std::unique_ptr<Gathering> gather_answers(const OperationInfo& operation, std::uint32_t shards, std::uint64_t limit) {
+std::unique_ptr<ShardMerge> merge_answers(const OperationInfo& operation, std::uint32_t shards, std::uint64_t limit) {
   return std::make_unique<Answers>(operation, shards, limit);
 }
-std::unique_ptr<Gathering> gather_chained(ReadCall call, std::uint32_t first, std::uint32_t shards) {
+std::unique_ptr<ShardMerge> merge_chained(ReadCall call, std::uint32_t first, std::uint32_t shards) {
   return std::make_unique<Chained>(std::move(call), first, shards);
 }
-std::unique_ptr<Gathering> gather_in_turns(ReadCall call, std::uint32_t first, std::uint32_t shards) {
+std::unique_ptr<ShardMerge> merge_in_turns(ReadCall call, std::uint32_t first, std::uint32_t shards) {
   return std::make_unique<InTurns>(std::move(call), first, shards);
 }
 

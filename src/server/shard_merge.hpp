@@ -18,9 +18,9 @@ namespace folkmoot {
 /// A receipt's state between shards: the message has gone to another one, under the id that the receipt names.
 constexpr std::uint64_t kReceiptMoved = 255;
 
-class Gathering {
+class ShardMerge {
  public:
-  virtual ~Gathering() = default;
+  virtual ~ShardMerge() = default;
 
   /// One shard's part; `body` of OK or SETTLED.
   virtual void take(std::uint32_t shard, Bytes body) = 0;
@@ -49,21 +49,21 @@ class Gathering {
 };
 
 /// OK without a body.
-std::unique_ptr<Gathering> gather_ok();
+std::unique_ptr<ShardMerge> merge_ok();
 /// SETTLED: counts added, refused leases in the order of `asked`.
-std::unique_ptr<Gathering> gather_settled(std::vector<LeaseToken> asked, bool quiet);
+std::unique_ptr<ShardMerge> merge_settled(std::vector<LeaseToken> asked, bool quiet);
 /// Receipts of `count` ids; places[shard] says where the shard's stand.
-std::unique_ptr<Gathering> gather_receipts(std::vector<std::vector<std::uint32_t>> places);
+std::unique_ptr<ShardMerge> merge_receipts(std::vector<std::vector<std::uint32_t>> places);
 /// Results of a batch, likewise.
-std::unique_ptr<Gathering> gather_results(std::vector<std::vector<std::uint32_t>> places, bool quiet);
+std::unique_ptr<ShardMerge> merge_results(std::vector<std::vector<std::uint32_t>> places, bool quiet);
 /// A call that every shard answers, merged as its answer's fields say; `not_found` only if it is everywhere. `limit`:
 /// of a page by name (end_page()).
-std::unique_ptr<Gathering> gather_answers(const OperationInfo& operation, std::uint32_t shards,
+std::unique_ptr<ShardMerge> merge_answers(const OperationInfo& operation, std::uint32_t shards,
                                           std::uint64_t limit = 0);
 /// A call of Where::chained. Requires: `first` is asked with it as it is.
-std::unique_ptr<Gathering> gather_chained(ReadCall call, std::uint32_t first, std::uint32_t shards);
+std::unique_ptr<ShardMerge> merge_chained(ReadCall call, std::uint32_t first, std::uint32_t shards);
 /// A call of Where::in_turns, shard by shard from `first` on until its limit is reached. Requires: `first` is asked
 /// with the arguments as they are in `call`.
-std::unique_ptr<Gathering> gather_in_turns(ReadCall call, std::uint32_t first, std::uint32_t shards);
+std::unique_ptr<ShardMerge> merge_in_turns(ReadCall call, std::uint32_t first, std::uint32_t shards);
 
 }  // namespace folkmoot

@@ -1,4 +1,4 @@
-#include "server/content_desk.hpp"
+#include "server/content_transfers.hpp"
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -18,7 +18,7 @@ constexpr std::int64_t kLookMs = 1'000;
 
 }  // namespace
 
-ContentDesk::ContentDesk(const ServerOptions& options, Engine& engine, ContentAnswers& answers, ContentWorker& worker,
+ContentTransfers::ContentTransfers(const ServerOptions& options, Engine& engine, ContentAnswers& answers, ContentWorker& worker,
                          Calls calls)
     : options_(options),
       engine_(engine),
@@ -28,7 +28,7 @@ ContentDesk::ContentDesk(const ServerOptions& options, Engine& engine, ContentAn
       reads_([this](SessionId session) { return calls_.unsent(session) <= options_.pending_bytes_high; },
              [this](ContentJob read) { worker_.submit(std::move(read)); }) {}
 
-std::optional<std::uint64_t> ContentDesk::ask(const ContentHash& hash) {
+std::optional<std::uint64_t> ContentTransfers::ask(const ContentHash& hash) {
   const auto size = engine_.ask_for_content(hash);
   if (size) calls_.on_known({hash, *size});
   return size;
@@ -36,7 +36,7 @@ std::optional<std::uint64_t> ContentDesk::ask(const ContentHash& hash) {
 
 // -- uploads
 
-Result<void> ContentDesk::open(SessionId session, std::uint32_t request, std::uint64_t size,
+Result<void> ContentTransfers::open(SessionId session, std::uint32_t request, std::uint64_t size,
                                const std::optional<ContentHash>& hash) {
   const auto& limits = options_.content;
   if (size == 0 || size > limits.bytes_max) {
@@ -73,7 +73,7 @@ Result<void> ContentDesk::open(SessionId session, std::uint32_t request, std::ui
 }
 
 // For one more upload of so many bytes, of a session that has `mine`.
-Result<void> ContentDesk::make_place(std::uint64_t bytes, std::size_t mine) {
+Result<void> ContentTransfers::make_place(std::uint64_t bytes, std::size_t mine) {
   const auto& limits = options_.content;
   const auto& stored = engine_.contents();
   if (mine >= limits.connection_uploads_max) {
@@ -101,12 +101,12 @@ Result<void> ContentDesk::make_place(std::uint64_t bytes, std::size_t mine) {
 }
 
 // When less of it has come than should have, if nothing more comes.
-std::int64_t ContentDesk::slow_at(const Upload& upload, std::int64_t grace_ms) const {
+std::int64_t ContentTransfers::slow_at(const Upload& upload, std::int64_t grace_ms) const {
   return upload.opened + grace_ms + static_cast<std::int64_t>(upload.accepted * 1'000 / options_.content.pace_bytes);
 }
 
 // The one that is behind its time the most goes for another. False: none comes too slowly.
-bool ContentDesk::displace_one() {
+bool ContentTransfers::displace_one() {
   const auto now = engine_.now();
   auto slowest = uploads_.end();
   for (auto upload = uploads_.begin(); upload != uploads_.end(); ++upload) {
@@ -122,9 +122,9 @@ bool ContentDesk::displace_one() {
   return true;
 }
 
-void ContentDesk::look_at(std::int64_t at) { expiry_at_ = expiry_at_ < 0 ? at : std::min(expiry_at_, at); }
+void ContentTransfers::look_at(std::int64_t at) { expiry_at_ = expiry_at_ < 0 ? at : std::min(expiry_at_, at); }
 
-Result<ContentDesk::Upload*> ContentDesk::find(SessionId session, std::uint32_t number) {
+Result<ContentTransfers::Upload*> ContentTransfers::find(SessionId session, std::uint32_t number) {
   const auto found = uploads_.find({session, number});
   if (found == uploads_.end() || found->second.finishing) {
     return failure(ErrorCode::not_found, fmt::format("no upload {} is open on this connection", number));
@@ -132,14 +132,14 @@ Result<ContentDesk::Upload*> ContentDesk::find(SessionId session, std::uint32_t 
   return &found->second;
 }
 
-void ContentDesk::submit(Upload& upload, ContentJob job) {
+void ContentTransfers::submit(Upload& upload, ContentJob job) {
   job.upload = upload.id;
   ++upload.jobs;
   upload.last = engine_.now();
   worker_.submit(std::move(job));
 }
 
-Result<void> ContentDesk::write(SessionId session, std::uint32_t request, std::uint32_t number, std::uint64_t offset,
+Result<void> ContentTransfers::write(SessionId session, std::uint32_t request, std::uint32_t number, std::uint64_t offset,
                                 Bytes bytes) {
   const auto found = find(session, number);
   if (!found) return std::unexpected(found.error());
@@ -172,13 +172,13 @@ Result<void> ContentDesk::write(SessionId session, std::uint32_t request, std::u
   return {};
 }
 
-bool ContentDesk::makes_wait(SessionId session) {
+bool ContentTransfers::makes_wait(SessionId session) {
   if (in_flight_ < kInFlightBytesMax) return false;
   made_wait_.push_back(session);
   return true;
 }
 
-Result<void> ContentDesk::finish(SessionId session, std::uint32_t request, std::uint32_t number,
+Result<void> ContentTransfers::finish(SessionId session, std::uint32_t request, std::uint32_t number,
                                  const ContentHash& hash) {
   const auto found = find(session, number);
   if (!found) return std::unexpected(found.error());
@@ -189,14 +189,14 @@ Result<void> ContentDesk::finish(SessionId session, std::uint32_t request, std::
   return {};
 }
 
-bool ContentDesk::cancel(SessionId session, std::uint32_t number) {
+bool ContentTransfers::cancel(SessionId session, std::uint32_t number) {
   const auto found = uploads_.find({session, number});
   if (found == uploads_.end() || found->second.finishing) return false;
   drop(found);
   return true;
 }
 
-void ContentDesk::close_session(SessionId session) {
+void ContentTransfers::close_session(SessionId session) {
   for (auto at = uploads_.lower_bound({session, 0}); at != uploads_.end() && at->first.first == session;) {
     const auto upload = at++;
     // One that is about to end does so; nobody hears of it.
@@ -205,18 +205,18 @@ void ContentDesk::close_session(SessionId session) {
   reads_.close(session);
 }
 
-void ContentDesk::forget(std::map<Place, Upload>::iterator upload) {
+void ContentTransfers::forget(std::map<Place, Upload>::iterator upload) {
   reserved_bytes_ -= upload->second.size;
   --counters_.uploads_open;
   uploads_.erase(upload);
 }
 
-void ContentDesk::drop(std::map<Place, Upload>::iterator upload) {
+void ContentTransfers::drop(std::map<Place, Upload>::iterator upload) {
   worker_.submit({.kind = ContentJob::Kind::drop, .upload = upload->second.id});
   forget(upload);
 }
 
-void ContentDesk::expire(std::int64_t now) {
+void ContentTransfers::expire(std::int64_t now) {
   if (expiry_at_ < 0 || now < expiry_at_) return;
   expiry_at_ = -1;
   for (auto at = uploads_.begin(); at != uploads_.end();) {
@@ -236,7 +236,7 @@ void ContentDesk::expire(std::int64_t now) {
   }
 }
 
-void ContentDesk::give_up(std::map<Place, Upload>::iterator upload, std::string why) {
+void ContentTransfers::give_up(std::map<Place, Upload>::iterator upload, std::string why) {
   answers_.refuse(upload->first.first, upload->first.second,
                   {ErrorCode::timed_out, std::move(why), "begin it again, without pauses between its parts"});
   ++counters_.expired;
@@ -245,14 +245,14 @@ void ContentDesk::give_up(std::map<Place, Upload>::iterator upload, std::string 
 
 // -- reading
 
-Result<void> ContentDesk::stat(SessionId session, std::uint32_t request, const ContentHash& hash) {
+Result<void> ContentTransfers::stat(SessionId session, std::uint32_t request, const ContentHash& hash) {
   const auto bytes = ask(hash);
   if (!bytes) return std::unexpected(not_stored(hash));
   answers_.done(session, request, bytes_of(*bytes));
   return {};
 }
 
-Result<void> ContentDesk::read(SessionId session, std::uint32_t request, const ContentHash& hash, std::uint64_t offset,
+Result<void> ContentTransfers::read(SessionId session, std::uint32_t request, const ContentHash& hash, std::uint64_t offset,
                                std::uint64_t bytes) {
   const auto size = ask(hash);
   if (!size) return std::unexpected(not_stored(hash));
@@ -273,7 +273,7 @@ Result<void> ContentDesk::read(SessionId session, std::uint32_t request, const C
 
 // -- what came of it
 
-void ContentDesk::remove(const ContentHash& hash) {
+void ContentTransfers::remove(const ContentHash& hash) {
   // An upload of the same content is about to end, and will find it there, or not: that decides.
   if (const auto found = finishing_.find(hash); found != finishing_.end()) {
     found->second.removal_waits = true;
@@ -282,7 +282,7 @@ void ContentDesk::remove(const ContentHash& hash) {
   worker_.submit({.kind = ContentJob::Kind::remove, .hash = hash});
 }
 
-void ContentDesk::on_done() {
+void ContentTransfers::on_done() {
   auto all = worker_.collect();
   for (auto& done : all) {
     switch (done.job.kind) {
@@ -308,7 +308,7 @@ void ContentDesk::on_done() {
   for (const auto session : std::exchange(made_wait_, {})) calls_.go_on(session);
 }
 
-void ContentDesk::on_upload_done(const ContentDone& done) {
+void ContentTransfers::on_upload_done(const ContentDone& done) {
   const auto& job = done.job;
   const bool is_begin = job.kind == ContentJob::Kind::begin;
   const auto found = uploads_.find({job.session, job.number});
@@ -333,7 +333,7 @@ void ContentDesk::on_upload_done(const ContentDone& done) {
   answers_.refuse(job.session, job.request, done.result.error());
 }
 
-void ContentDesk::on_finished(const ContentDone& done) {
+void ContentTransfers::on_finished(const ContentDone& done) {
   const auto& job = done.job;
   const auto upload = uploads_.find({job.session, job.number});
   if (upload != uploads_.end() && upload->second.id == job.upload) forget(upload);
@@ -358,7 +358,7 @@ void ContentDesk::on_finished(const ContentDone& done) {
   answers_.done(job.session, job.request, as_bytes(body));
 }
 
-void ContentDesk::on_read(ContentDone& done) {
+void ContentTransfers::on_read(ContentDone& done) {
   const auto& job = done.job;
   if (done.result) {
     counters_.read_bytes += job.bytes.size();

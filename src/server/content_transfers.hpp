@@ -33,7 +33,7 @@ class ContentAnswers {
   ~ContentAnswers() = default;
 };
 
-class ContentDesk {
+class ContentTransfers {
  public:
   static constexpr std::size_t kInFlightBytesMax = 32 * 1024 * 1024;  // handed over and not yet written, of all uploads
   static constexpr std::int64_t kMomentMs = 2'000;  // that an upload has before it may have to go for another
@@ -45,7 +45,7 @@ class ContentDesk {
     std::function<void(SessionId)> go_on;             // one that had to wait for room to write may be read from again
   };
   /// All must outlive it.
-  ContentDesk(const ServerOptions& options, Engine& engine, ContentAnswers& answers, ContentWorker& worker,
+  ContentTransfers(const ServerOptions& options, Engine& engine, ContentAnswers& answers, ContentWorker& worker,
               Calls calls);
 
   struct Counters {

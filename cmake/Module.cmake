@@ -1,13 +1,13 @@
-# What a room, a test and a fuzz target are: one function each, so that a folder's CMakeLists.txt is a list of files.
+# What a module, a test and a fuzz target are: one function each, so that a folder's CMakeLists.txt is a list of files.
 
-# Foundations first; a room may depend on rooms before it. A name of this list given to DEPENDS means the target
+# Foundations first; a module may depend on modules before it. A name of this list given to DEPENDS means the target
 # folkmoot_<name>, a library's bare name (msgpuck) its imported target (msgpuck::msgpuck), any other word is a target.
-set(FOLKMOOT_ROOMS base message filter operation engine journal archive content reliability security transport server gateway client cli)
+set(FOLKMOOT_MODULES base message filter operation engine journal archive content reliability security transport server gateway client cli)
 
 function(folkmoot_targets_of out)
   set(targets)
   foreach(name IN LISTS ARGN)
-    if(name IN_LIST FOLKMOOT_ROOMS)
+    if(name IN_LIST FOLKMOOT_MODULES)
       list(APPEND targets folkmoot_${name})
     elseif(TARGET ${name}::${name})
       list(APPEND targets ${name}::${name})
@@ -27,14 +27,14 @@ function(folkmoot_absolute out)
   set(${out} ${paths} PARENT_SCOPE)
 endfunction()
 
-# folkmoot_room(<name> [SOURCES file...] [DEPENDS room-or-target...])
-# The static library folkmoot_<name>; a room without sources is an interface target of its headers. The sources are
+# folkmoot_module(<name> [SOURCES file...] [DEPENDS module-or-target...])
+# The static library folkmoot_<name>; a module without sources is an interface target of its headers. The sources are
 # kept in the target's property FOLKMOOT_SOURCES, for fuzz targets to compile again with their own compiler.
-function(folkmoot_room name)
-  cmake_parse_arguments(PARSE_ARGV 1 room "" "" "SOURCES;DEPENDS")
-  folkmoot_refuse_unknown(folkmoot_room "${room_UNPARSED_ARGUMENTS}")
-  folkmoot_absolute(sources ${room_SOURCES})
-  folkmoot_targets_of(depends ${room_DEPENDS})
+function(folkmoot_module name)
+  cmake_parse_arguments(PARSE_ARGV 1 module "" "" "SOURCES;DEPENDS")
+  folkmoot_refuse_unknown(folkmoot_module "${module_UNPARSED_ARGUMENTS}")
+  folkmoot_absolute(sources ${module_SOURCES})
+  folkmoot_targets_of(depends ${module_DEPENDS})
 
   if(sources)
     add_library(folkmoot_${name} STATIC ${sources})
@@ -48,7 +48,7 @@ function(folkmoot_room name)
   set_target_properties(folkmoot_${name} PROPERTIES FOLKMOOT_SOURCES "${sources}")
 endfunction()
 
-# folkmoot_test(<name> LABEL unit|integration|simulation|fuzz|planted SOURCES file... [DEPENDS room-or-target...]
+# folkmoot_test(<name> LABEL unit|integration|simulation|fuzz|planted SOURCES file... [DEPENDS module-or-target...]
 #               [ARGS argument...] [TIMEOUT seconds])
 # A GoogleTest program and one ctest entry of that name. A test labelled `planted` plants a defect and passes when the
 # harness finds it: it shows that the alarm works.

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "server/gathering.hpp"
+#include "server/shard_merge.hpp"
 #include "server/link.hpp"
 
 namespace folkmoot {
@@ -15,9 +15,9 @@ namespace folkmoot {
 /// Request numbers from here on are the server's own: for what is asked of several shards at once.
 constexpr std::uint32_t kOwnRequests = 0xFFFF0000;
 /// Key of HELLO between shards: the ConnectionId of the client.
-constexpr std::uint64_t kRelayedConnection = 100;
+constexpr std::uint64_t kRemoteConnection = 100;
 
-struct Relays {
+struct RemoteSessions {
   struct Remote {
     std::shared_ptr<Link> link;  // null: nothing was asked there yet
     std::string unsent;          // frames for it, handed over at the end of the turn
@@ -30,8 +30,8 @@ struct Relays {
 
   std::string agent;
   std::vector<Remote> remotes;                                   // by shard; empty until the first is needed
-  std::map<std::uint32_t, std::unique_ptr<Gathering>> gathered;  // by own number
-  std::uint32_t next_gathering = kOwnRequests;
+  std::map<std::uint32_t, std::unique_ptr<ShardMerge>> merges;  // by own number
+  std::uint32_t next_merge = kOwnRequests;
   std::map<std::uint32_t, Subscription> subscriptions;  // by request number
   bool is_listed = false;                               // has something unsent
   bool is_behind = false;                               // has not taken what the links hold: it reads too slowly
