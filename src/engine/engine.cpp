@@ -103,8 +103,8 @@ bool Engine::keep(FactKind kind, FactPlace place, Bytes body) {
 void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
   run_.start(now, seed, clean);
   if (const auto number = names_.nameless()) {
-    effects_.unreadable(
-        {ErrorCode::damaged, fmt::format("messages have the name id {}, and no fact of the log says who that is", number)});
+    effects_.unreadable({ErrorCode::damaged,
+                         fmt::format("messages have the name id {}, and no fact of the log says who that is", number)});
   }
   mailroom_.start();
   dead_.start();

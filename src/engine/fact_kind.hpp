@@ -8,7 +8,7 @@ namespace folkmoot {
 
 enum class FactKind : std::uint8_t {
   started = 1,             // a server took the log up: run number, node tag
-  name_added = 2,         // a name got its number: agents and mailboxes share one table
+  name_added = 2,          // a name got its number: agents and mailboxes share one table
   message_accepted = 3,    // a durable message, with where it stands (also when it is copied forward)
   message_settled = 4,     // acknowledged, or handed out at most once: gone for good
   message_returned = 5,    // given back: delivery count, not before

@@ -48,7 +48,7 @@ struct EngineOptions {
   std::uint32_t shard = 0;   // which of the server's engines this is
   std::uint32_t shards = 1;  // how many it has: 1 to kShardsMax
   MailboxLimits mailbox;
-  SipKey secret{};                      // drawn anew for each run: what addresses are made with that nobody can guess
+  SipKey secret{};                    // drawn anew for each run: what addresses are made with that nobody can guess
   std::size_t names_max = 1'000'000;  // names: agents and mailboxes
   std::size_t subscriptions_max = 1'000'000;            // of all sessions
   std::size_t session_subscriptions_max = 10'000;       // subscriptions and consumers of one session

@@ -26,7 +26,7 @@ struct Open {
 struct Session {
   SessionId id = 0;
   ConnectionId connection = 0;  // whose it is
-  std::uint32_t name_id = 0;      // of the agent; 0: none given
+  std::uint32_t name_id = 0;    // of the agent; 0: none given
   std::uint32_t lease_head = kNoSlot;
   bool writable = true;
   bool of_shard = false;           // another shard of this server, or the server itself

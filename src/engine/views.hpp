@@ -26,7 +26,7 @@ struct MailboxStats {
   std::uint64_t ready = 0, scheduled = 0, leased = 0, dead = 0, consumers = 0;
   std::int64_t last_read = -1;  // Unix ms; -1: never
   std::int64_t oldest = 0;      // of what is ready or leased: when it came, Unix ms; 0: there is none
-  bool is_misplaced = false;        // of another shard: what comes here is carried on
+  bool is_misplaced = false;    // of another shard: what comes here is carried on
 };
 
 /// Where a message of a mailbox stands, as it is shown.

@@ -71,7 +71,7 @@ struct Connection {
   std::size_t answer_bytes = 0;  // of what waits, so much at most are answers
   std::shared_ptr<Link> link;
   std::unique_ptr<RemoteSessions> remote_sessions;  // of a client, if the server has several shards
-  std::unique_ptr<Beginning> in;   // null: nothing; PartialFrames alone writes it
+  std::unique_ptr<Beginning> in;                    // null: nothing; PartialFrames alone writes it
   ByteBuffer out;
 
   /// Bytes that the peer has not taken, as far as this side knows.

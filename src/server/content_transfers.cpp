@@ -18,8 +18,8 @@ constexpr std::int64_t kLookMs = 1'000;
 
 }  // namespace
 
-ContentTransfers::ContentTransfers(const ServerOptions& options, Engine& engine, ContentAnswers& answers, ContentWorker& worker,
-                         Calls calls)
+ContentTransfers::ContentTransfers(const ServerOptions& options, Engine& engine, ContentAnswers& answers,
+                                   ContentWorker& worker, Calls calls)
     : options_(options),
       engine_(engine),
       answers_(answers),
@@ -37,7 +37,7 @@ std::optional<std::uint64_t> ContentTransfers::ask(const ContentHash& hash) {
 // -- uploads
 
 Result<void> ContentTransfers::open(SessionId session, std::uint32_t request, std::uint64_t size,
-                               const std::optional<ContentHash>& hash) {
+                                    const std::optional<ContentHash>& hash) {
   const auto& limits = options_.content;
   if (size == 0 || size > limits.bytes_max) {
     return failure(ErrorCode::content_too_large,
@@ -139,8 +139,8 @@ void ContentTransfers::submit(Upload& upload, ContentJob job) {
   worker_.submit(std::move(job));
 }
 
-Result<void> ContentTransfers::write(SessionId session, std::uint32_t request, std::uint32_t number, std::uint64_t offset,
-                                Bytes bytes) {
+Result<void> ContentTransfers::write(SessionId session, std::uint32_t request, std::uint32_t number,
+                                     std::uint64_t offset, Bytes bytes) {
   const auto found = find(session, number);
   if (!found) return std::unexpected(found.error());
   auto& upload = **found;
@@ -179,7 +179,7 @@ bool ContentTransfers::makes_wait(SessionId session) {
 }
 
 Result<void> ContentTransfers::finish(SessionId session, std::uint32_t request, std::uint32_t number,
-                                 const ContentHash& hash) {
+                                      const ContentHash& hash) {
   const auto found = find(session, number);
   if (!found) return std::unexpected(found.error());
   (*found)->finishing = true;
@@ -252,8 +252,8 @@ Result<void> ContentTransfers::stat(SessionId session, std::uint32_t request, co
   return {};
 }
 
-Result<void> ContentTransfers::read(SessionId session, std::uint32_t request, const ContentHash& hash, std::uint64_t offset,
-                               std::uint64_t bytes) {
+Result<void> ContentTransfers::read(SessionId session, std::uint32_t request, const ContentHash& hash,
+                                    std::uint64_t offset, std::uint64_t bytes) {
   const auto size = ask(hash);
   if (!size) return std::unexpected(not_stored(hash));
   if (bytes == 0 || bytes > kContentPartBytesMax || offset > *size) {

@@ -46,7 +46,7 @@ class ContentTransfers {
   };
   /// All must outlive it.
   ContentTransfers(const ServerOptions& options, Engine& engine, ContentAnswers& answers, ContentWorker& worker,
-              Calls calls);
+                   Calls calls);
 
   struct Counters {
     std::uint64_t uploads_open = 0, stored = 0, uploaded_bytes = 0, read_bytes = 0, failed = 0, expired = 0;

@@ -236,7 +236,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   std::vector<SessionId> paused_;
   std::vector<SessionId> overrun_;     // subscribers with more unsent than pending_bytes_max
   std::size_t congested_ = 0;          // subscribers that events wait for, and so whoever publishes
-  bool shard_links_go_on_ = false;          // what shard links hold can be taken again
+  bool shard_links_go_on_ = false;     // what shard links hold can be taken again
   std::size_t congested_clients_ = 0;  // of these: clients
   bool hold_readers_ = false;          // set while a frame is carried out that made a subscriber congested
   BufferPool pool_;

@@ -339,7 +339,8 @@ void Reactor::no_more_congested(Connection& connection) {
 // Lets deliveries and publishers go on once a connection has read enough.
 void Reactor::check_pending(Connection& connection) {
   contents_.on_drained(connection.id);
-  if (connection.remote_sessions && connection.remote_sessions->is_behind && !is_behind(connection)) router_->on_drained(connection);
+  if (connection.remote_sessions && connection.remote_sessions->is_behind && !is_behind(connection))
+    router_->on_drained(connection);
   connection.answer_bytes = std::min(connection.answer_bytes, connection.unsent());
   if (!connection.is_congested || connection.unsent() > options_.pending_bytes_high / 2) return;
   no_more_congested(connection);

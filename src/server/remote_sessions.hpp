@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "server/shard_merge.hpp"
 #include "server/link.hpp"
+#include "server/shard_merge.hpp"
 
 namespace folkmoot {
 
@@ -29,7 +29,7 @@ struct RemoteSessions {
   };
 
   std::string agent;
-  std::vector<Remote> remotes;                                   // by shard; empty until the first is needed
+  std::vector<Remote> remotes;                                  // by shard; empty until the first is needed
   std::map<std::uint32_t, std::unique_ptr<ShardMerge>> merges;  // by own number
   std::uint32_t next_merge = kOwnRequests;
   std::map<std::uint32_t, Subscription> subscriptions;  // by request number

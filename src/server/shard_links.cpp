@@ -35,7 +35,7 @@ void ShardLinks::start() {
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
     auto& shard_link = shard_links_[shard];
     shard_link.link = shards_.reactors[shard]->connect(DoorKind::shard, kLinkInboxBytesMax,
-                                                  [home = &reactor_, shard] { home->post_remote(0, shard); });
+                                                       [home = &reactor_, shard] { home->post_remote(0, shard); });
     append_frame(shard_link.unsent, Opcode::hello, 0, 0, hello);
   }
   flush();
@@ -110,8 +110,9 @@ void ShardLinks::on_ready(std::uint32_t shard) {
     is_stalled_ = true;
     return;
   }
-  if (shard == own_ &&
-      std::ranges::any_of(shard_links_, [](const auto& shard_link) { return shard_link.unsent.size() > kUnsentBytesMax; })) {
+  if (shard == own_ && std::ranges::any_of(shard_links_, [](const auto& shard_link) {
+        return shard_link.unsent.size() > kUnsentBytesMax;
+      })) {
     shovel_waits_ = true;  // until flush() has found room
     return;
   }
@@ -227,7 +228,8 @@ void ShardLinks::lost(const Error& why) {
 
 void ShardLinks::flush() {
   for (auto& shard_link : shard_links_) {
-    if (!shard_link.unsent.empty() && shard_link.link && shard_link.link->send(shard_link.unsent)) shard_link.unsent.clear();
+    if (!shard_link.unsent.empty() && shard_link.link && shard_link.link->send(shard_link.unsent))
+      shard_link.unsent.clear();
   }
   if (std::exchange(shovel_waits_, false)) on_ready(own_);
 }

@@ -89,7 +89,7 @@ class ShardLinks final : private Shovel::Commands {
   std::map<std::string, Wanted> wanted_;
   boost::unordered_flat_map<std::uint32_t, std::string> patterns_;  // by request
   bool is_stalled_ = false;       // somebody here is behind: events stay where they are
-  bool shovel_waits_ = false;      // another shard is behind: misplaced messages stay where they are
+  bool shovel_waits_ = false;     // another shard is behind: misplaced messages stay where they are
   std::uint32_t next_first_ = 0;  // which link goes on first
 };
 

@@ -135,7 +135,8 @@ std::uint32_t ShardRouter::shard_of_id(const Uuid& id) const {
 }
 
 bool ShardRouter::is_known(const Connection& connection, std::uint32_t shard) const {
-  return shard == own_ || (!connection.remote_sessions->remotes.empty() && connection.remote_sessions->remotes[shard].link);
+  return shard == own_ ||
+         (!connection.remote_sessions->remotes.empty() && connection.remote_sessions->remotes[shard].link);
 }
 
 // -- to other shards
@@ -267,7 +268,7 @@ void ShardRouter::close(Connection& connection) {
 // -- several shards, one answer
 
 std::uint32_t ShardRouter::merge_parts(Connection& connection, std::uint32_t request, std::unique_ptr<ShardMerge> merge,
-                             std::uint32_t parts) {
+                                       std::uint32_t parts) {
   auto& remote_sessions = *connection.remote_sessions;
   do {
     remote_sessions.next_merge = remote_sessions.next_merge == ~0u ? kOwnRequests : remote_sessions.next_merge + 1;
@@ -278,21 +279,23 @@ std::uint32_t ShardRouter::merge_parts(Connection& connection, std::uint32_t req
   return remote_sessions.next_merge;
 }
 
-void ShardRouter::ask(Connection& connection, std::uint32_t shard, Opcode opcode, std::uint8_t flags, std::uint32_t number,
-                 Bytes body) {
+void ShardRouter::ask(Connection& connection, std::uint32_t shard, Opcode opcode, std::uint8_t flags,
+                      std::uint32_t number, Bytes body) {
   const FrameHeader header{static_cast<std::uint32_t>(8 + body.size()), opcode, flags, 0, number};
   if (shard != own_) return send(connection, shard, header, body);
   carry_out_here(reactor_, connection, {header, body});
 }
 
-ShardRouter::Routed ShardRouter::ask_all(Connection& connection, const Frame& frame, std::unique_ptr<ShardMerge> merge) {
+ShardRouter::Routed ShardRouter::ask_all(Connection& connection, const Frame& frame,
+                                         std::unique_ptr<ShardMerge> merge) {
   const auto number = merge_parts(connection, frame.header.request, std::move(merge), shards_.count());
   for (std::uint32_t shard = 0; shard < shards_.count(); ++shard)
     ask(connection, shard, frame.header.opcode, frame.header.flags, number, frame.body);
   return Routed::elsewhere;
 }
 
-void ShardRouter::on_part(Connection& connection, std::uint32_t shard, std::uint32_t request, Opcode opcode, Bytes body) {
+void ShardRouter::on_part(Connection& connection, std::uint32_t shard, std::uint32_t request, Opcode opcode,
+                          Bytes body) {
   auto& remote_sessions = *connection.remote_sessions;
   const auto found = remote_sessions.merges.find(request);
   if (found == remote_sessions.merges.end()) return;
@@ -462,7 +465,8 @@ ShardRouter::Routed ShardRouter::route_ack(Connection& connection, const Frame& 
   const auto body = frame.body;
   if (body.empty() || body.size() % sizeof(LeaseToken) != 0 || body.size() / sizeof(LeaseToken) > kSettleLeasesMax)
     return Routed::here;
-  if (body.size() == sizeof(LeaseToken)) return forward(connection, shard_of_lease(load<LeaseToken>(body.data())), frame);
+  if (body.size() == sizeof(LeaseToken))
+    return forward(connection, shard_of_lease(load<LeaseToken>(body.data())), frame);
   std::vector<std::string> bodies(shards_.count());
   for (std::size_t at = 0; at < body.size(); at += sizeof(LeaseToken)) {
     bodies[shard_of_lease(load<LeaseToken>(body.data() + at))].append(as_text(body.subspan(at, sizeof(LeaseToken))));

@@ -58,7 +58,7 @@ class ShardRouter {
 
   /// Begins an answer of `parts` shards; the number that they are asked with.
   std::uint32_t merge_parts(Connection& connection, std::uint32_t request, std::unique_ptr<ShardMerge> merge,
-                       std::uint32_t parts);
+                            std::uint32_t parts);
   /// The part of a shard, this one or another.
   void ask(Connection& connection, std::uint32_t shard, Opcode opcode, std::uint8_t flags, std::uint32_t number,
            Bytes body);

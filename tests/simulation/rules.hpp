@@ -129,10 +129,10 @@ namespace folkmoot::simulation {
   RULE(ack_lost)                        \
   RULE(torn_tail_cut)                   \
   RULE(drained)                         \
-  RULE(shovel_carried)                   \
-  RULE(shovel_carried_again)             \
-  RULE(shovel_refused)                   \
-  RULE(shovel_ack_retried)               \
+  RULE(shovel_carried)                  \
+  RULE(shovel_carried_again)            \
+  RULE(shovel_refused)                  \
+  RULE(shovel_ack_retried)              \
   RULE(shovel_drained)
 
 enum class Rule : std::size_t {

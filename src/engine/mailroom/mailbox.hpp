@@ -67,7 +67,7 @@ struct Mailbox {
   std::uint32_t promised = 0;                 // messages that room was found for, and that come within the same command
   std::uint16_t lanes_in_use = 0;             // bit per lane that is not empty
   bool is_dirty = false;                      // listed for dispatch
-  bool is_misplaced = false;                      // of another shard: what comes here is carried on
+  bool is_misplaced = false;                  // of another shard: what comes here is carried on
   bool is_stuck = false;                      // listed for another try: its next message could not go out
   std::int64_t last_read = -1;                // Unix ms; -1: never
   std::int64_t read_noted = kNeverNoted;      // the last_read that the log was to be told last

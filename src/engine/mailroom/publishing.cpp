@@ -283,10 +283,10 @@ Confirm Publishing::confirm_of(const AcceptedFact& fact) {
   const auto& mailbox = shelves_.mailboxes[fact.mailbox];
   Confirm confirm{.id = make_uuid({.key = fact.key, .mailbox = fact.mailbox, .node = to_.run.node()}),
                   .count = static_cast<std::uint32_t>(std::min<std::uint64_t>(mailbox.unread(), ~0u)),
-                  .outcome = fact.dead != DeadReason::none                           ? PublishOutcome::dead
-                             : fact.not_before > to_.run.now()                       ? PublishOutcome::scheduled
+                  .outcome = fact.dead != DeadReason::none                               ? PublishOutcome::dead
+                             : fact.not_before > to_.run.now()                           ? PublishOutcome::scheduled
                              : !mailbox.consumers_ready.empty() && !mailbox.is_misplaced ? PublishOutcome::offered
-                                                                                     : PublishOutcome::queued,
+                                                                                         : PublishOutcome::queued,
                   .zero = {},
                   .age_ms = kNeverRead};
   if (mailbox.last_read >= 0)

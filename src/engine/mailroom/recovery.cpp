@@ -40,8 +40,8 @@ Result<void> Recovery::enter_accepted(const Fact& record) {
   // Copying forward moves the fact that gives a name its id behind those that use its number.
   if (!to_.names.await(fact.mailbox) || !to_.names.await(fact.sender) || fact.priority < kPriorityMin ||
       fact.priority > kPriorityMax) {
-    return cannot_be(record.kind,
-                     fmt::format("has the name ids {} and {}, or a priority, that cannot be", fact.mailbox, fact.sender));
+    return cannot_be(record.kind, fmt::format("has the name ids {} and {}, or a priority, that cannot be", fact.mailbox,
+                                              fact.sender));
   }
   to_.ledger.retain(record.place);
   to_.run.saw_key(fact.key);

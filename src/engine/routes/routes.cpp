@@ -194,7 +194,8 @@ std::size_t Routes::choose(Route& route, const std::vector<Candidate>& able, con
       return best;
     }
     case Strategy::least_loaded: {
-      const auto least = std::ranges::min_element(able, {}, [&](const Candidate& each) { return load_of(each.name_id); });
+      const auto least =
+          std::ranges::min_element(able, {}, [&](const Candidate& each) { return load_of(each.name_id); });
       return static_cast<std::size_t>(least - able.begin());
     }
     case Strategy::random:

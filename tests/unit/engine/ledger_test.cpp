@@ -25,7 +25,7 @@ class NoEffects final : public Effects {
 class LedgerTest : public ::testing::Test, Ledger::Resolver {
  protected:
   void resolve(Waiting& what) override { happened.push_back(std::get<waiting::Answer>(what).to.request); }
-  static Waiting answer(std::uint32_t request) { return waiting::Answer{.to = {1, request}}; }
+  static Waiting answer(std::uint32_t request) { return waiting::Answer{.to = {SessionId{1}, request}}; }
   FactPlace write(std::string_view text) { return ledger.write(FactKind::route_set, {as_bytes(text)}, Life::live); }
 
   MemoryLog log;

@@ -17,7 +17,7 @@ TEST_F(DeliveryTest, X5_a_scheduled_message_is_taken_back_and_a_leased_one_is_no
   EXPECT_EQ(state(id), ReceiptState::cancelled);
   crash();
   pass(60'000);
-  EXPECT_EQ(take(), 0u);
+  EXPECT_EQ(take(), LeaseToken{});
   put("now");
   const auto leased = last().confirm.id;
   take();
@@ -32,7 +32,7 @@ TEST_F(DeliveryTest, A4_a_cancelled_request_is_taken_back_or_its_worker_told) {
   auto asked = request;
   sync();
   engine->cancel(kAlice, ++request, asked);
-  EXPECT_EQ(take(), 0u);
+  EXPECT_EQ(take(), LeaseToken{});
   ask(command, 60'000);
   asked = request;
   sync();

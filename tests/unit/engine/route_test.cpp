@@ -80,8 +80,8 @@ TEST_F(RouteTest, A24_strategies_spread_messages_as_they_say) {
   EXPECT_EQ(spread(8), (std::map<std::string, int>{{"d", 6}, {"e", 2}}));
   route({.name = "r", .targets = {{"d"}, {"e"}}, .strategy = Strategy::least_loaded});
   EXPECT_EQ(spread(4), (std::map<std::string, int>{{"e", 4}}));
-  engine->open_session(4, "e");
-  engine->report_load(4, ++request, {}, 100);
+  engine->open_session(SessionId{4}, "e");
+  engine->report_load(SessionId{4}, ++request, {}, 100);
   EXPECT_EQ(spread(1), (std::map<std::string, int>{{"d", 1}}));
   route({.name = "r", .targets = {{"x"}, {"y"}}, .strategy = Strategy::random});
   EXPECT_EQ(spread(64).size(), 2u);

@@ -28,8 +28,8 @@ TEST(JournalFormat, X3_a_header_comes_back_as_it_was_written) {
   ASSERT_TRUE(header);
   EXPECT_EQ(header->id, kId);
   EXPECT_EQ(header->number, 77u);
-  EXPECT_EQ(header->begin(), 77 * kSegmentBytesMin);
-  EXPECT_EQ(header->end(), 78 * kSegmentBytesMin);
+  EXPECT_EQ(header->begin(), Lsn{77 * kSegmentBytesMin});
+  EXPECT_EQ(header->end(), Lsn{78 * kSegmentBytesMin});
 }
 
 TEST(JournalFormat, X3_every_bit_flipped_in_a_header_is_found) {
@@ -87,7 +87,7 @@ TEST(JournalFormat, X3_marks_say_what_was_synced_and_a_fact_of_the_same_bytes_is
   codec.seal_mark(record.data(), kLsn, MarkKind::batch, {4711, 3});
   const auto mark = codec.find_mark(record, kLsn);
   ASSERT_TRUE(mark);
-  EXPECT_EQ(mark->synced, 4711u);
+  EXPECT_EQ(mark->synced, Lsn{4711});
   EXPECT_EQ(mark->oldest, 3u);
   EXPECT_FALSE(codec.find_mark(record, kLsn + 8));
   codec.seal(record.data(), kLsn, 3, kMarkBodyBytes);

@@ -83,7 +83,7 @@ TEST_F(DeadlinesTest, that_come_nearer_are_looked_at_then) {
 
 TEST_F(DeadlinesTest, of_the_listeners_have_no_connection) {
   deadlines_.look_at_listeners(7);
-  EXPECT_EQ(deadlines_.take(7)->id, 0u);
+  EXPECT_EQ(deadlines_.take(7)->id, SessionId{});
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ using Targets = std::vector<EventTarget>;
 TEST(FanOut, A2_each_subscriber_gets_all_events_under_the_number_of_its_subscription) {
   BufferPool pool;
   FanOut out;
-  const Targets targets{{1, 10}, {2, 10}, {3, 77}};
+  const Targets targets{{SessionId{1}, 10}, {SessionId{2}, 10}, {SessionId{3}, 77}};
   EXPECT_TRUE(out.empty());
   EXPECT_FALSE(out.is_for(targets));
   out.begin(targets);
@@ -42,27 +42,27 @@ TEST(FanOut, A2_each_subscriber_gets_all_events_under_the_number_of_its_subscrip
 TEST(FanOut, A2_is_for_the_same_subscriptions_in_the_same_order_alone) {
   BufferPool pool;
   FanOut out;
-  out.begin(Targets{{1, 10}, {2, 10}});
-  EXPECT_FALSE(out.is_for(Targets{{1, 10}, {2, 10}})) << "nothing was added";
+  out.begin(Targets{{SessionId{1}, 10}, {SessionId{2}, 10}});
+  EXPECT_FALSE(out.is_for(Targets{{SessionId{1}, 10}, {SessionId{2}, 10}})) << "nothing was added";
   out.add(pool, {as_bytes("x"), {}});
-  EXPECT_TRUE(out.is_for(Targets{{1, 10}, {2, 10}}));
-  EXPECT_FALSE(out.is_for(Targets{{1, 10}}));
-  EXPECT_FALSE(out.is_for(Targets{{2, 10}, {1, 10}}));
-  EXPECT_FALSE(out.is_for(Targets{{1, 10}, {2, 11}}));
-  EXPECT_FALSE(out.is_for(Targets{{1, 10}, {2, 10}, {3, 10}}));
+  EXPECT_TRUE(out.is_for(Targets{{SessionId{1}, 10}, {SessionId{2}, 10}}));
+  EXPECT_FALSE(out.is_for(Targets{{SessionId{1}, 10}}));
+  EXPECT_FALSE(out.is_for(Targets{{SessionId{2}, 10}, {SessionId{1}, 10}}));
+  EXPECT_FALSE(out.is_for(Targets{{SessionId{1}, 10}, {SessionId{2}, 11}}));
+  EXPECT_FALSE(out.is_for(Targets{{SessionId{1}, 10}, {SessionId{2}, 10}, {SessionId{3}, 10}}));
 }
 
 TEST(FanOut, A2_begins_anew_after_it_was_cleared) {
   BufferPool pool;
   FanOut out;
-  out.begin(Targets{{1, 10}, {2, 20}});
+  out.begin(Targets{{SessionId{1}, 10}, {SessionId{2}, 20}});
   out.add(pool, {as_bytes("x"), {}});
   (void)out.frames_for(20);
   out.clear(pool);
   EXPECT_TRUE(out.empty());
   EXPECT_TRUE(out.targets().empty());
   EXPECT_FALSE(pool.empty()) << "memory goes back";
-  out.begin(Targets{{5, 30}, {6, 20}});
+  out.begin(Targets{{SessionId{5}, 30}, {SessionId{6}, 20}});
   out.add(pool, {as_bytes("y"), {}});
   EXPECT_EQ(frames(out.frames_for(20)), (Frames{{20, "y"}}));
   EXPECT_EQ(frames(out.frames_for(30)), (Frames{{30, "y"}}));

@@ -1,5 +1,5 @@
-// A whole server of three shards, spoken to over links as its doors do (server/shard_router.hpp, server/shard_links.hpp).
-// Whatever is asked in one frame is answered in one, wherever its mailboxes are.
+// A whole server of three shards, spoken to over links as its doors do (server/shard_router.hpp,
+// server/shard_links.hpp). Whatever is asked in one frame is answered in one, wherever its mailboxes are.
 #include "server/shards.hpp"
 
 #include <gtest/gtest.h>
