@@ -41,7 +41,7 @@ def main():
         checked += 1
         module = path.relative_to(tree.ROOT).parts[1]
         if path.relative_to(tree.ROOT).parts[0] == "src" and module not in tree.MODULES:
-            findings.append(f"{tree.name(path)}: {module} is no module; add it to tests/check/tree.py and cmake/Module.cmake")
+            findings.append(f"{tree.name(path)}: {module} is no module; add it to tree.MODULES and cmake/Module.cmake")
             continue
         findings += findings_of(path)
     tree.report("include direction", checked, findings)

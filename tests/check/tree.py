@@ -1,4 +1,4 @@
-"""What the checks of the code share: the files of the project, the modules' order, code without comments and strings."""
+"""What the checks of the code share: the project's files, the modules' order, code without comments and strings."""
 
 import re
 import sys
@@ -7,8 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 # Foundations first (src/README.md): a module includes itself and modules before it.
-MODULES = ["base", "message", "filter", "operation", "engine", "journal", "archive", "content", "reliability", "security",
-         "transport", "server", "gateway", "client", "cli"]
+MODULES = ["base", "message", "filter", "operation", "engine", "journal", "archive", "content", "reliability",
+           "security", "transport", "server", "gateway", "client", "cli"]
 
 FOLDERS = ["include", "src", "tests", "bench", "examples", "sdk"]
 
