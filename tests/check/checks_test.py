@@ -5,6 +5,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import class_size
 import engine_parts
 import formatted
 import function_size
@@ -49,8 +50,9 @@ class ChecksTest(unittest.TestCase):
         right = self.file("src/right.cpp", "void f() {\n" + body + "}\n")
         wrong = self.file("src/wrong.cpp", "void f() {\n  g(0);\n" + body + "}\n")
         self.assertEqual(function_size.findings_in([right], {}), [])
-        self.assertEqual(function_size.findings_in([wrong], {}),
-                         ["src/wrong.cpp:1: f has 71 lines, at most 70; make two of it"])
+        self.assertEqual(
+            function_size.findings_in([wrong], {}), ["src/wrong.cpp:1: f has 71 lines, at most 70; make two of it"]
+        )
 
     def test_a_function_of_too_many_ways_is_found_lambdas_included(self):
         ways = "".join(f"if (n == {i} || n == -{i}) g();" for i in range(12))
@@ -61,17 +63,23 @@ class ChecksTest(unittest.TestCase):
         body = "".join(f"  g({i});\n" for i in range(80))
         wrong = self.file("src/wrong.cpp", "void f() {\n" + body + "}\n")
         self.assertEqual(function_size.findings_in([wrong], {("src/wrong.cpp", "f"): (82, 1, "")}), [])
-        self.assertIn("82 lines, at most 81",
-                      function_size.findings_in([wrong], {("src/wrong.cpp", "f"): (81, 1, "")})[0])
+        self.assertIn(
+            "82 lines, at most 81", function_size.findings_in([wrong], {("src/wrong.cpp", "f"): (81, 1, "")})[0]
+        )
         right = self.file("src/right.cpp", RIGHT)
-        self.assertIn("needs no exception any more",
-                      function_size.findings_in([right], {("src/right.cpp", "twice"): (90, 1, "")})[0])
+        self.assertIn(
+            "needs no exception any more",
+            function_size.findings_in([right], {("src/right.cpp", "twice"): (90, 1, "")})[0],
+        )
 
     def engine_findings(self, **changed):
         """Of an engine of two parts with a port, as it should be but for what is changed: text by file."""
-        texts = {"engine.hpp": '#include "engine/mailroom/mailroom.hpp"\n#include "engine/topics/topics.hpp"\n',
-                 "run.hpp": "class Run {};\n", "mailroom/mailroom.hpp": "class Mailroom {};\n",
-                 "topics/topics.hpp": '#include "engine/run.hpp"\nclass Topics { Run& run_; };\n'} | changed
+        texts = {
+            "engine.hpp": '#include "engine/mailroom/mailroom.hpp"\n#include "engine/topics/topics.hpp"\n',
+            "run.hpp": "class Run {};\n",
+            "mailroom/mailroom.hpp": "class Mailroom {};\n",
+            "topics/topics.hpp": '#include "engine/run.hpp"\nclass Topics { Run& run_; };\n',
+        } | changed
         return engine_parts.findings_of([self.file(f"src/engine/{name}", text) for name, text in texts.items()])
 
     def test_an_engine_of_parts_passes(self):
@@ -90,9 +98,13 @@ class ChecksTest(unittest.TestCase):
         self.assertRegex(said[0], r"topics includes run\.hpp and is not given it")
 
     def test_a_class_of_too_many_functions_is_found(self):
-        functions = "".join(f"  void f{i}();\n" for i in range(engine_parts.FUNCTIONS_MAX + 1))
-        said = self.engine_findings(**{"run.hpp": "class Run {\n" + functions + "};\n"})
-        self.assertEqual(said, ["src/engine/run.hpp:1: Run has 81 functions; 80 are the most"])
+        functions = "".join(f"  void f{i}();\n" for i in range(class_size.FUNCTIONS_MAX + 1))
+        wrong = self.file("bench/run.hpp", "class Run {\n" + functions + "};\n")
+        said = class_size.findings_in([wrong], {})
+        self.assertEqual(said, ["bench/run.hpp:1: Run has 81 functions; 80 are the most"])
+        key = ("bench/run.hpp", "Run")
+        self.assertEqual(class_size.findings_in([wrong], {key: (81, "")}), [])
+        self.assertIn("needs no exception any more", class_size.findings_in([], {key: (81, "")})[0])
 
     def test_an_engine_that_is_no_page_is_found(self):
         said = self.engine_findings(**{"engine.hpp": "\n" * engine_parts.OWNER_LINES_MAX})
@@ -102,8 +114,10 @@ class ChecksTest(unittest.TestCase):
         right = self.file("src/server/a.hpp", '#include "engine/b.hpp"\n')
         wrong = self.file("src/engine/b.hpp", '#include "server/a.hpp"\n')
         self.assertEqual(list(include_direction.findings_of(right)), [])
-        self.assertEqual(list(include_direction.findings_of(wrong)),
-                         ["src/engine/b.hpp:1: module engine includes server/a.hpp; server comes after it"])
+        self.assertEqual(
+            list(include_direction.findings_of(wrong)),
+            ["src/engine/b.hpp:1: module engine includes server/a.hpp; server comes after it"],
+        )
 
 
 if __name__ == "__main__":

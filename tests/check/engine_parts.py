@@ -1,15 +1,13 @@
 """The engine is made of parts: each folder of src/engine is one. A part includes the headers beside the folders, of
 which each is a port or what all share, and no other part; what it includes it uses. Only the engine itself knows the
-parts. No class has more functions than one can keep in mind, and the engine's header stays a page."""
+parts. The engine's header stays a page."""
 
 import re
 
 import tree
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"engine/([^"]+)"', re.MULTILINE)
-CLASS = re.compile(r"\b(?:class|struct)\s+(\w+)(?:\s+final)?\s*(?::[^;{]*)?\{")
 OWNER = {"engine.hpp", "engine.cpp"}
-FUNCTIONS_MAX = 80
 OWNER_LINES_MAX = 200
 
 # What a part is given: its header's class must be named by whoever includes it.
@@ -45,39 +43,11 @@ def include_findings(path, text):
                 yield f"{where}: part {mine} includes {target} and is not given it: it names none of {used}"
 
 
-def functions_of(body):
-    """How many functions a class's body declares, those of classes within it not counted."""
-    flat, depth = [], 0
-    for char in body:
-        depth += char == "{"
-        if depth == 0:
-            flat.append(char)
-        if char == "}":
-            depth -= 1
-            flat.append(";")
-    statements = re.split(r";|\b(?:public|private|protected)\s*:", "".join(flat))
-    return sum(bool(re.search(r"[\w>\]=+!~]\s*\(", re.sub(r"<[^<>]*(?:<[^<>]*>[^<>]*)*>|=.*", "", s, flags=re.DOTALL)))
-               for s in statements)
-
-
-def class_findings(path, text):
-    for match in CLASS.finditer(text):
-        depth, end = 1, match.end()
-        while depth and end < len(text):
-            depth += {"{": 1, "}": -1}.get(text[end], 0)
-            end += 1
-        count = functions_of(text[match.end():end - 1])
-        if count > FUNCTIONS_MAX:
-            yield (f"{tree.name(path)}:{tree.line_of(text, match.start())}: {match.group(1)} has {count} functions; "
-                   f"{FUNCTIONS_MAX} are the most")
-
-
 def findings_of(paths):
     findings = []
     for path in paths:
         text = tree.code_of(path)
         findings += include_findings(path, text)
-        findings += class_findings(path, text)
     lines = len((tree.ROOT / "src/engine/engine.hpp").read_text().splitlines())
     if lines >= OWNER_LINES_MAX:
         findings.append(f"src/engine/engine.hpp: {lines} lines; what decides anything belongs into a part")
