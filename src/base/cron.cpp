@@ -14,7 +14,7 @@ constexpr std::string_view kMonths[] = {"JAN", "FEB", "MAR", "APR", "MAY", "JUN"
                                         "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"};
 constexpr std::string_view kWeekdays[] = {"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"};
 
-struct Field {
+struct CronField {
   std::string_view name;
   unsigned first, last;
   std::span<const std::string_view> names;  // of the values from `first` on
@@ -22,7 +22,7 @@ struct Field {
 };
 constexpr std::size_t kFieldCount = 5, kDayOfMonth = 2, kDayOfWeek = 4;
 constexpr unsigned kSundayAtEnd = 7;
-constexpr Field kFields[kFieldCount] = {
+constexpr CronField kCronFields[kFieldCount] = {
     {"minute", 0, 59, {}, "0 to 59"},
     {"hour", 0, 23, {}, "0 to 23"},
     {"day of month", 1, 31, {}, "1 to 31"},
@@ -45,7 +45,7 @@ bool same_word(std::string_view a, std::string_view b) {
 
 std::unexpected<Error> refuse(std::size_t position, std::string_view why) {
   return failure(ErrorCode::invalid_field, fmt::format("cron field {} ({}): {}; allowed are {}", position + 1,
-                                                       kFields[position].name, why, kFields[position].allowed));
+                                                       kCronFields[position].name, why, kCronFields[position].allowed));
 }
 
 std::optional<unsigned> digits(std::string_view text) {
@@ -59,7 +59,7 @@ std::optional<unsigned> digits(std::string_view text) {
 }
 
 Result<unsigned> value_of(std::size_t position, std::string_view text) {
-  const Field& field = kFields[position];
+  const CronField& field = kCronFields[position];
   if (const auto number = digits(text); number && *number >= field.first && *number <= field.last) return *number;
   for (std::size_t i = 0; i < field.names.size(); ++i) {
     if (same_word(text, field.names[i])) return field.first + static_cast<unsigned>(i);
@@ -69,7 +69,7 @@ Result<unsigned> value_of(std::size_t position, std::string_view text) {
 
 Result<unsigned> step_of(std::size_t position, std::string_view text) {
   const auto step = digits(text);
-  const unsigned last = kFields[position].last;
+  const unsigned last = kCronFields[position].last;
   if (step && *step >= 1 && *step <= last) return *step;
   return refuse(position, fmt::format("the step `{}` is not a number from 1 to {}", text, last));
 }
@@ -79,7 +79,7 @@ struct Range {
 };
 
 Result<Range> range_of(std::size_t position, std::string_view text) {
-  if (text == "*") return Range{kFields[position].first, kFields[position].last};
+  if (text == "*") return Range{kCronFields[position].first, kCronFields[position].last};
   const auto dash = text.find('-');
   const auto low = value_of(position, text.substr(0, dash));
   if (!low) return std::unexpected(low.error());

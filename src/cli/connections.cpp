@@ -39,7 +39,7 @@ void print_agent(const AgentInfo& one, bool json) {
                          time_or(one.held_since_ms, "-"), time_or(one.last_seen_ms, "-")));
 }
 
-void connections(const Options& options) {
+void list_connections(const Options& options) {
   Session session;
   if (!options.json) {
     print_line(fmt::format(kRow, "agent", "door", "connection", "consumers", "subscriptions", "held", "held since",
@@ -70,7 +70,7 @@ void add_connections(App& app) {
   command->add_option("--of", options->agent, "Those of this agent alone")->type_name("AGENT");
   command->add_flag("--json", options->json, "One a line, as JSON; those without a connection have no id");
   set_example(*command, "  $ folkmoot connections");
-  command->callback([options] { connections(*options); });
+  command->callback([options] { list_connections(*options); });
 }
 
 }  // namespace folkmoot::cli

@@ -125,7 +125,8 @@ class Running {
       }
       if (wait(WNOHANG)) break;
       ::usleep(10'000);
-      if ((waited_ms += 10) == kEndMs) ::kill(-pid_, SIGKILL);
+      waited_ms += 10;
+      if (waited_ms == kEndMs) ::kill(-pid_, SIGKILL);
     }
     return status_;
   }

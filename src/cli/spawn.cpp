@@ -39,7 +39,7 @@ Result<pid_t> spawn(const std::string& program, std::vector<std::string> words, 
   auto arguments = pointers_to(words);
   arguments.push_back(nullptr);
   std::vector<std::string> added;
-  for (const auto& [key, value] : options.environment) added.push_back(key + '=' + value);
+  for (const auto& [key, value] : options.environment) added.push_back(fmt::format("{}={}", key, value));
   auto environment = pointers_to(added);
   for (char** one = environ; *one; ++one) environment.push_back(*one);
   environment.push_back(nullptr);

@@ -6,14 +6,14 @@
 namespace folkmoot {
 namespace {
 
-using Kind = Value::Kind;
+using ValueKind = Value::Kind;
 
 constexpr double kTwoTo63 = 9223372036854775808.0;
 
-bool is_number(const Value& value) { return value.kind == Kind::integer || value.kind == Kind::real; }
+bool is_number(const Value& value) { return value.kind == ValueKind::integer || value.kind == ValueKind::real; }
 
 double as_real(const Value& value) {
-  return value.kind == Kind::integer ? static_cast<double>(value.integer) : value.real;
+  return value.kind == ValueKind::integer ? static_cast<double>(value.integer) : value.real;
 }
 
 // Converting the integer would round it: 2^53 and 2^53 + 1 would both equal 2^53 as a floating number.
@@ -27,17 +27,19 @@ std::partial_ordering compare_exactly(std::int64_t integer, double real) {
 }
 
 std::partial_ordering compare_numbers(const Value& left, const Value& right) {
-  if (left.kind == Kind::integer) {
-    return right.kind == Kind::integer ? left.integer <=> right.integer : compare_exactly(left.integer, right.real);
+  if (left.kind == ValueKind::integer) {
+    return right.kind == ValueKind::integer ? left.integer <=> right.integer
+                                            : compare_exactly(left.integer, right.real);
   }
-  return right.kind == Kind::real ? left.real <=> right.real : 0 <=> compare_exactly(right.integer, left.real);
+  return right.kind == ValueKind::real ? left.real <=> right.real : 0 <=> compare_exactly(right.integer, left.real);
 }
 
 // `on_integers` returns true on overflow, as the compiler's checked operations do.
 template <class OnIntegers, class OnReals>
 Value calculate(const Value& left, const Value& right, OnIntegers on_integers, OnReals on_reals) {
   if (!is_number(left) || !is_number(right)) return null_value();
-  if (left.kind == Kind::real || right.kind == Kind::real) return real_value(on_reals(as_real(left), as_real(right)));
+  if (left.kind == ValueKind::real || right.kind == ValueKind::real)
+    return real_value(on_reals(as_real(left), as_real(right)));
   std::int64_t result = 0;
   if (on_integers(left.integer, right.integer, &result)) return null_value();
   return integer_value(result);
@@ -47,7 +49,7 @@ Value calculate(const Value& left, const Value& right, OnIntegers on_integers, O
 
 Value null_value() {
   Value value;
-  value.kind = Kind::null;
+  value.kind = ValueKind::null;
   value.integer = 0;
   value.size = 0;
   return value;
@@ -55,20 +57,20 @@ Value null_value() {
 
 Value other_value() {
   Value value = null_value();
-  value.kind = Kind::other;
+  value.kind = ValueKind::other;
   return value;
 }
 
 Value boolean_value(bool boolean) {
   Value value = null_value();
-  value.kind = Kind::boolean;
+  value.kind = ValueKind::boolean;
   value.boolean = boolean;
   return value;
 }
 
 Value integer_value(std::int64_t integer) {
   Value value = null_value();
-  value.kind = Kind::integer;
+  value.kind = ValueKind::integer;
   value.integer = integer;
   return value;
 }
@@ -83,21 +85,21 @@ Value natural_value(std::uint64_t natural) {
 Value real_value(double real) {
   Value value = null_value();
   if (!std::isfinite(real)) return value;
-  value.kind = Kind::real;
+  value.kind = ValueKind::real;
   value.real = real;
   return value;
 }
 
 Value text_value(std::string_view text) {
   Value value = null_value();
-  value.kind = Kind::text;
+  value.kind = ValueKind::text;
   value.data = text.data();
   value.size = text.size();
   return value;
 }
 
 Value truth_not(const Value& value) {
-  return value.kind == Kind::boolean ? boolean_value(!value.boolean) : null_value();
+  return value.kind == ValueKind::boolean ? boolean_value(!value.boolean) : null_value();
 }
 
 Value truth_and(const Value& left, const Value& right) {
@@ -113,8 +115,8 @@ Value truth_or(const Value& left, const Value& right) {
 std::partial_ordering compare(const Value& left, const Value& right) {
   if (is_number(left) && is_number(right)) return compare_numbers(left, right);
   if (left.kind != right.kind) return std::partial_ordering::unordered;
-  if (left.kind == Kind::text) return left.text() <=> right.text();
-  if (left.kind == Kind::boolean) return left.boolean <=> right.boolean;
+  if (left.kind == ValueKind::text) return left.text() <=> right.text();
+  if (left.kind == ValueKind::boolean) return left.boolean <=> right.boolean;
   return std::partial_ordering::unordered;
 }
 
@@ -150,7 +152,7 @@ Value divide(const Value& left, const Value& right) {
 }
 
 Value negate(const Value& value) {
-  if (value.kind == Kind::real) return real_value(-value.real);
+  if (value.kind == ValueKind::real) return real_value(-value.real);
   return subtract(integer_value(0), value);
 }
 

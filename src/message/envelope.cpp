@@ -129,8 +129,8 @@ Result<void> check_retry(const RetryPolicy& policy) {
 }
 
 std::uint8_t type_number(std::string_view word) {
-  for (std::uint8_t i = 1; i < kTypeWords.size(); ++i) {
-    if (kTypeWords[i] == word) return i;
+  for (std::size_t i = 1; i < kTypeWords.size(); ++i) {
+    if (kTypeWords[i] == word) return static_cast<std::uint8_t>(i);
   }
   return 0;
 }

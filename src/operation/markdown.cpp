@@ -71,7 +71,7 @@ std::string shape_of(const StructInfo& info) {
 std::string answer(const OperationInfo& operation) {
   if (operation.layout == Layout::confirm) return "CONFIRM";
   if (operation.answer->fields.empty()) return "OK";
-  const auto shape = fmt::format("`{}`", shape_of(*operation.answer));
+  auto shape = fmt::format("`{}`", shape_of(*operation.answer));
   if (operation.layout == Layout::json) return shape;
   std::string numbers;
   for (const auto& field : operation.answer->fields) {

@@ -212,7 +212,8 @@ void Reactor::welcome(Connection& connection, std::uint32_t request, std::string
 
 void Reactor::say_goodbye(Connection& connection, const Error& error) {
   const auto code = static_cast<std::uint16_t>(error.code);
-  const auto text = joined_text(error);
+  const auto joined = joined_text(error);
+  const auto text = as_bytes(joined);
   auto* const at = extend(connection, Opcode::goodbye, 0, 0, sizeof code + text.size());
   store(at, code);
   std::memcpy(at + sizeof code, text.data(), text.size());

@@ -162,7 +162,8 @@ void ShardLinks::on_interest(std::uint32_t request, bool accepted) {
   if (pattern == patterns_.end()) return;
   auto& wanted = wanted_[pattern->second];
   wanted.refused = wanted.refused || !accepted;
-  if (wanted.waiting == 0 || --wanted.waiting != 0) return;
+  if (wanted.waiting == 0) return;
+  if (--wanted.waiting > 0) return;
   for (const auto session : std::exchange(wanted.held, {})) reactor_.go_on(session);
 }
 

@@ -10,6 +10,7 @@ import engine_parts
 import formatted
 import function_size
 import include_direction
+import tidy
 import tidy_text
 import tree
 
@@ -22,7 +23,8 @@ class ChecksTest(unittest.TestCase):
         folder = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, folder)
         self.addCleanup(setattr, tree, "ROOT", tree.ROOT)
-        shutil.copy(tree.ROOT / ".clang-format", folder)
+        for name in (".clang-format", ".clang-tidy"):
+            shutil.copy(tree.ROOT / name, folder)
         tree.ROOT = folder
 
     def file(self, name, text):
@@ -109,6 +111,42 @@ class ChecksTest(unittest.TestCase):
     def test_an_engine_that_is_no_page_is_found(self):
         said = self.engine_findings(**{"engine.hpp": "\n" * engine_parts.OWNER_LINES_MAX})
         self.assertRegex(said[0], r"engine\.hpp: 200 lines")
+
+    def tidy_findings(self):
+        tidy.hash_of.cache_clear()
+        return tidy.findings_of_all(tree.ROOT / "made", tidy.Memory(tree.ROOT / "remembered"))
+
+    def test_code_that_clang_tidy_has_nothing_against_passes_and_is_remembered(self):
+        self.file("src/base/a.hpp", "#pragma once\n" + RIGHT.replace("int twice", "inline int twice"))
+        self.file("src/base/a.cpp", '#include "base/a.hpp"\n')
+        self.assertEqual(self.tidy_findings(), [])
+        self.addCleanup(setattr, tidy, "run", tidy.run)
+        tidy.run = None  # not called again
+        self.assertEqual(self.tidy_findings(), [])
+
+    def test_what_clang_tidy_finds_is_found_in_a_header_that_changed_too(self):
+        wrong = (
+            "#include <utility>\n#include <string>\n"
+            "std::string f(std::string a) { auto b = std::move(a); return a + b; }\n"
+        )
+        self.file("src/base/a.cpp", wrong)
+        self.assertRegex(self.tidy_findings()[0], r"src/base/a\.cpp:3:.*'a' used after it was moved")
+        self.file("src/base/b.hpp", "#pragma once\n")
+        self.file("src/base/a.cpp", '#include "base/b.hpp"\n')
+        self.assertEqual(self.tidy_findings(), [])
+        self.file("src/base/b.hpp", "#pragma once\n" + wrong.replace("std::string f", "inline std::string f"))
+        self.assertRegex(self.tidy_findings()[0], r"src/base/b\.hpp:4:.*'a' used after it was moved")
+
+    def test_files_of_one_module_may_hide_the_same_names_from_each_other(self):
+        hidden = (
+            "namespace {\n\nstruct Kept {\n  int %s = 0;\n};\n\nint of(const Kept& it) { return it.%s; }\n\n"
+            "}  // namespace\n\nint %s_of() { return of(Kept{}); }\n"
+        )
+        self.file("src/base/a.cpp", hidden % ("a", "a", "a"))
+        self.file("src/base/b.cpp", hidden % ("b", "b", "b"))
+        self.assertEqual(self.tidy_findings(), [])
+        self.file("src/base/b.cpp", hidden % ("b", "a", "b"))
+        self.assertRegex(self.tidy_findings()[0], r"src/base/b\.cpp:7:.*no member named 'a'")
 
     def test_an_include_against_the_order_of_rooms_is_found(self):
         right = self.file("src/server/a.hpp", '#include "engine/b.hpp"\n')

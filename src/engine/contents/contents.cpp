@@ -44,7 +44,10 @@ Result<void> Contents::check_reference(const IncomingMessage& message) {
   }
   const auto ref = read_content_ref(message.envelope, message.routing);
   auto bytes = ask_for(ref.hash);
-  if (!bytes && (bytes = effects_.stored_elsewhere(ref.hash))) stored({ref.hash, *bytes});
+  if (!bytes) {
+    bytes = effects_.stored_elsewhere(ref.hash);
+    if (bytes) stored({ref.hash, *bytes});
+  }
   if (!bytes) {
     return failure(ErrorCode::not_found, fmt::format("no content {} is stored here: upload it first", ref.hash.text()));
   }

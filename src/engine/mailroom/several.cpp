@@ -103,7 +103,7 @@ void Publishing::publish_atomic(Session& session, std::uint32_t request, bool qu
     }
   }
   auto prepared = prepare_all(session, messages, nullptr);
-  if (!prepared) return to_.replies.refuse({session.id, request}, std::move(prepared.error()));
+  if (!prepared) return to_.replies.refuse({session.id, request}, prepared.error());
   Draft draft;
   for (const auto& each : *prepared) draft.add(measure(each, {}));
   if (draft.bytes() > to_.ledger.group_bytes_max()) {

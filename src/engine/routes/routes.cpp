@@ -86,7 +86,7 @@ Result<Route> unpack(Bytes body) {
 
 void Routes::set(Asker caller, const RouteCommand& command) {
   auto route = make_route(command);
-  if (!route) return replies_.refuse(caller, std::move(route.error()));
+  if (!route) return replies_.refuse(caller, route.error());
   const auto body = pack(*route);
   const bool is_new = std::ranges::find(routes_, command.name, &Route::name) == routes_.end();
   if (is_new && routes_.size() >= options_.routes_max) {

@@ -22,7 +22,7 @@ void Topics::subscribe(Session& session, std::uint32_t request, std::string_view
   std::optional<Filter> condition;
   if (!filter.empty()) {
     auto compiled = Filter::compile(filter);
-    if (!compiled) return to_.replies.refuse(caller, std::move(compiled.error()));
+    if (!compiled) return to_.replies.refuse(caller, compiled.error());
     condition = std::move(*compiled);
   }
   auto subscription = std::make_unique<TopicSubscription>();

@@ -93,8 +93,8 @@ constexpr Metric kMailboxMetrics[] = {
      "Time since a mailbox was last read."},
 };
 
-constexpr Metric kNeverRead = {"/last_read_age_ms", "folkmoot_mailbox_never_read", "gauge",
-                               "1 while nobody has ever read a mailbox, over all runs of the server."};
+constexpr Metric kMailboxNeverRead = {"/last_read_age_ms", "folkmoot_mailbox_never_read", "gauge",
+                                      "1 while nobody has ever read a mailbox, over all runs of the server."};
 
 constexpr Metric kDeadByReason = {"/dead_by_reason", "folkmoot_messages_dead_by_reason_total", "counter",
                                   "Messages moved to dead letters, by reason."};
@@ -154,12 +154,12 @@ void append_mailboxes(std::string& out, const JsonElement& stats) {
       append_sample(out, metric.name, fmt::format("{{mailbox=\"{}\"}}", escape_label(name)), value);
     }
   }
-  append_head(out, kNeverRead);
+  append_head(out, kMailboxNeverRead);
   for (const auto mailbox : mailboxes) {
     std::string_view name;
     JsonElement age;
-    if (mailbox.at_key("name").get(name) || mailbox.at_pointer(kNeverRead.path).get(age)) continue;
-    fmt::format_to(std::back_inserter(out), "{}{{mailbox=\"{}\"}} {}\n", kNeverRead.name, escape_label(name),
+    if (mailbox.at_key("name").get(name) || mailbox.at_pointer(kMailboxNeverRead.path).get(age)) continue;
+    fmt::format_to(std::back_inserter(out), "{}{{mailbox=\"{}\"}} {}\n", kMailboxNeverRead.name, escape_label(name),
                    age.is_null() ? 1 : 0);
   }
 }
