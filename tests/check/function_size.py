@@ -49,8 +49,6 @@ EXCEPTIONS = {
     ("tests/unit/client/fake_server.hpp", "folkmoot::FakeServer::on_frame"): (142, 38, CASES),
     ("tests/unit/engine/content_random_test.cpp", "folkmoot::test::ContentRandomTest::step"): (83, 30, CASES),
     ("tests/unit/gateway/fake_hub.hpp", "folkmoot::testing::FakeHub::answer"): (127, 39, CASES),
-    ("tests/vectors/make_vectors.py", "envelopes"): (100, 2, TABLE),
-    ("tests/vectors/make_vectors.py", "frames"): (172, 4, TABLE),
 }
 
 

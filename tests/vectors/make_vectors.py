@@ -39,7 +39,7 @@ def good(name, section, fields, content, message, canonical=True):
             "canonical": canonical}
 
 
-def envelopes():
+def good_envelopes():
     full = {0: ID, 1: 1795000000123, 2: "planner", 3: "analyst", 5: 2, 6: 3, 7: "application/json", 8: "c-1", 9: "r-9",
             10: "planner", 11: "once-only", 12: 30000, 13: 1795000060000, 14: 2,
             15: {"trace": "abc", "hops": 3, "ratio": 0.5, "big": 2**63, "below": -7, "yes": True, "none": None,
@@ -97,6 +97,10 @@ def envelopes():
     ]
     # map16 of 3 pairs: 200 (unknown): [1, {"x": nil}]; 6: u64 2; 3: str8 "a"
     rows[12]["hex"] = "de0003" + "ccc8" + "920181a178c0" + "06" + "cf0000000000000002" + "03" + "d90161"
+    return rows
+
+
+def bad_envelopes():
     bad = [
         ("no map", 4, b"\x93\x01\x02\x03", "malformed"),
         ("nothing at all", 4, b"", "malformed"),
@@ -137,7 +141,7 @@ def envelopes():
         ("metadata with an extension type", 4, envelope({3: "a", 15: {"x": msgpack.ExtType(5,
                                                                                            b"z")}}), "invalid_field"),
     ]
-    return {"good": rows, "bad": [{"name": n, "section": s, "hex": h.hex(), "error": e} for n, s, h, e in bad]}
+    return [{"name": n, "section": s, "hex": h.hex(), "error": e} for n, s, h, e in bad]
 
 
 def nested(depth):
@@ -147,27 +151,21 @@ def nested(depth):
     return value
 
 
-def frames():
-    message = {"to": "analyst", "type": "task", "priority": 5, "content_type": "text/plain", "content": "hi"}
-    packed = envelope({3: "analyst", 5: 1, 7: "text/plain"}) + b"hi"
-    second = envelope({4: "a.b", 5: 4}) + b""
-    lease, lease_text = 0x1122334455667788, "1234605616436508552"
-    leases = struct.pack("<QQ", lease, 7)
-    confirm = ID + struct.pack("<IB3xQ", 3, 1, 1500)
-    duplicate = ID + struct.pack("<IBB2xQ", 3, 4, 4, 1500)
-    never = ID + struct.pack("<IB3xQ", 1, 0, 2**64 - 1)
-    sent = ID + struct.pack("<IB3xQ", 4, 3, 0)
-    stamped = envelope({0: ID, 1: 1795000000000, 2: "planner", 3: "analyst", 5: 1, 7: "text/plain"}) + b"hi"
-    delivered = {"id": ID_TEXT, "timestamp": 1795000000000, "from": "planner", **message}
-    error_text = "mailbox analyst is full (10000 of 10000 waiting)"
-    error = struct.pack("<H", 13) + error_text.encode()
-    batch = struct.pack("<I", 2) + b"".join(struct.pack("<I", len(m)) + m for m in (packed, second))
-    client = [
+MESSAGE = {"to": "analyst", "type": "task", "priority": 5, "content_type": "text/plain", "content": "hi"}
+EVENT = {"topic": "a.b", "type": "event", "priority": 5}
+PACKED = envelope({3: "analyst", 5: 1, 7: "text/plain"}) + b"hi"
+BATCH = struct.pack("<I", 2) + b"".join(struct.pack("<I", len(m)) + m for m in (PACKED, envelope({4: "a.b", 5: 4})))
+LEASE, LEASE_TEXT = 0x1122334455667788, "1234605616436508552"
+
+
+def frames_of_clients():
+    """(name, section, opcode, body, what is said[, flags])"""
+    return [
         ("HELLO", 3, 0x01, msgpack.packb({0: 1, 1: "analyst", 2: "secret", 3: "test"}),
          {"op": "hello", "agent": "analyst", "token": "secret", "client": "test"}),
-        ("PUBLISH", 5, 0x02, packed, {"op": "publish", "message": message}),
-        ("PUBLISH_BATCH", 6, 0x03, batch,
-         {"op": "publish_batch", "messages": [message, {"topic": "a.b", "type": "event", "priority": 5}]}),
+        ("PUBLISH", 5, 0x02, PACKED, {"op": "publish", "message": MESSAGE}),
+        ("PUBLISH_BATCH", 6, 0x03, BATCH,
+         {"op": "publish_batch", "messages": [MESSAGE, EVENT]}),
         ("SUBSCRIBE", 7, 0x04, msgpack.packb({0: "build.>", 1: 100, 2: True}),
          {"op": "subscribe", "pattern": "build.>", "credit": 100, "echo": True}),
         ("SUBSCRIBE without credit", 7, 0x04, msgpack.packb({0: "*"}), {"op": "subscribe", "pattern": "*"}),
@@ -175,13 +173,13 @@ def frames():
                                             1: 32}), {"op": "consume", "mailbox": "analyst", "credit": 32}),
         ("RECEIVE", 7, 0x08, msgpack.packb({0: "analyst", 1: 10, 2: 5000, 3: 30000}),
          {"op": "receive", "mailbox": "analyst", "max": 10, "wait_ms": 5000, "lease_ms": 30000}),
-        ("ACK", 7, 0x09, leases, {"op": "ack", "leases": [lease_text, "7"]}),
-        ("NACK", 7, 0x0A, msgpack.packb({0: [lease, 7], 1: 250, 2: "not now"}),
-         {"op": "nack", "leases": [lease_text, "7"], "delay_ms": 250, "reason": "not now"}),
-        ("EXTEND", 7, 0x0B, msgpack.packb({0: [lease],
-                                           1: 60000}), {"op": "extend", "leases": [lease_text], "lease_ms": 60000}),
-        ("REQUEST", 7, 0x0C, struct.pack("<I", 2500) + packed,
-         {"op": "request", "timeout_ms": 2500, "message": message}),
+        ("ACK", 7, 0x09, struct.pack("<QQ", LEASE, 7), {"op": "ack", "leases": [LEASE_TEXT, "7"]}),
+        ("NACK", 7, 0x0A, msgpack.packb({0: [LEASE, 7], 1: 250, 2: "not now"}),
+         {"op": "nack", "leases": [LEASE_TEXT, "7"], "delay_ms": 250, "reason": "not now"}),
+        ("EXTEND", 7, 0x0B, msgpack.packb({0: [LEASE],
+                                           1: 60000}), {"op": "extend", "leases": [LEASE_TEXT], "lease_ms": 60000}),
+        ("REQUEST", 7, 0x0C, struct.pack("<I", 2500) + PACKED,
+         {"op": "request", "timeout_ms": 2500, "message": MESSAGE}),
         ("RECEIPT", 8, 0x0D, ID + bytes(16),
          {"op": "receipt", "ids": [ID_TEXT, "00000000-0000-0000-0000-000000000000"]}),
         ("WAIT", 7, 0x0E, msgpack.packb({0: "analyst",
@@ -197,19 +195,25 @@ def frames():
             "op": "mailbox", "name": "analyst",
             "retry": {"attempts": 5, "backoff": "exponential", "initial": 1000, "max": 60000, "multiplier": 2.5}
         }),
-        ("PUBLISH_BATCH, all or none", 6, 0x03, batch, {
+    ]
+
+
+def more_frames_of_clients():
+    """Those of variants, and of what came later."""
+    return [
+        ("PUBLISH_BATCH, all or none", 6, 0x03, BATCH, {
             "op": "publish_batch", "atomic": True,
-            "messages": [message, {"topic": "a.b", "type": "event", "priority": 5}]
+            "messages": [MESSAGE, EVENT]
         }, 2),
-        ("REQUEST with status messages", 7, 0x0C, struct.pack("<I", 2500) + packed,
-         {"op": "request", "timeout_ms": 2500, "stream": True, "message": message}, 2),
+        ("REQUEST with status messages", 7, 0x0C, struct.pack("<I", 2500) + PACKED,
+         {"op": "request", "timeout_ms": 2500, "stream": True, "message": MESSAGE}, 2),
         ("NACK, to wait as the retry policy says", 7, 0x0A, msgpack.packb({0: [7], 2: "not now"}),
          {"op": "nack", "leases": ["7"], "reason": "not now"}),
-        ("REJECT", 7, 0x13, msgpack.packb({0: [lease, 7], 2: "not mine"}),
-         {"op": "reject", "leases": [lease_text, "7"], "reason": "not mine"}),
-        ("COMPLETE", 7, 0x12, struct.pack("<QII", lease, 1, len(packed)) + packed,
-         {"op": "complete", "lease": lease_text, "outputs": [message]}),
-        ("COMPLETE without outputs", 7, 0x12, struct.pack("<QI", lease, 0), {"op": "complete", "lease": lease_text}),
+        ("REJECT", 7, 0x13, msgpack.packb({0: [LEASE, 7], 2: "not mine"}),
+         {"op": "reject", "leases": [LEASE_TEXT, "7"], "reason": "not mine"}),
+        ("COMPLETE", 7, 0x12, struct.pack("<QII", LEASE, 1, len(PACKED)) + PACKED,
+         {"op": "complete", "lease": LEASE_TEXT, "outputs": [MESSAGE]}),
+        ("COMPLETE without outputs", 7, 0x12, struct.pack("<QI", LEASE, 0), {"op": "complete", "lease": LEASE_TEXT}),
         ("CALL", 14, 0x14, msgpack.packb({0: "dead.list", 1: '{"mailbox":"analyst","limit":10}'}),
          {"op": "call", "name": "dead.list", "arguments": {"mailbox": "analyst", "limit": 10}}),
         ("CALL without arguments", 14, 0x14, msgpack.packb({0: "schedule.list"}),
@@ -227,8 +231,20 @@ def frames():
         ("CONTENT_READ", 15, 0x24, SHA + struct.pack("<QI", 2**20, 65536),
          {"op": "content_read", "sha256": SHA.hex(), "offset": 2**20, "size": 65536}),
     ]
+
+
+def frames_of_servers():
+    """(name, section, opcode, flags, body, what it answers, what is said)"""
+    confirm = ID + struct.pack("<IB3xQ", 3, 1, 1500)
+    duplicate = ID + struct.pack("<IBB2xQ", 3, 4, 4, 1500)
+    never = ID + struct.pack("<IB3xQ", 1, 0, 2**64 - 1)
+    sent = ID + struct.pack("<IB3xQ", 4, 3, 0)
+    stamped = envelope({0: ID, 1: 1795000000000, 2: "planner", 3: "analyst", 5: 1, 7: "text/plain"}) + b"hi"
+    delivered = {"id": ID_TEXT, "timestamp": 1795000000000, "from": "planner", **MESSAGE}
+    error_text = "mailbox analyst is full (10000 of 10000 waiting)"
+    error = struct.pack("<H", 13) + error_text.encode()
     answer = {"id": ID_TEXT, "unread": 3, "outcome": "offered", "last_read_age_ms": 1500, "status": "pending"}
-    server = [
+    return [
         ("WELCOME", 3, 0x81, 0,
          msgpack.packb({0: 1, 1: "folkmoot/0.1.0", 2: 42, 3: 8388608, 4: 1048576, 5: 77, 6: 2**30}), "hello", {
              "op": "welcome", "version": 1, "server": "folkmoot/0.1.0", "session": 42, "max_frame_bytes": 8388608,
@@ -271,30 +287,18 @@ def frames():
         ("ERROR", 10, 0x84, 0, error, "publish", {"op": "error", "code": "mailbox_full", "error": error_text}),
         ("DELIVER of a subscription", 7, 0x85, 0, stamped, "subscribe",
          {"op": "deliver", "redelivered": False, "message": delivered}),
-        ("DELIVER with a lease, redelivered", 7, 0x85, 3, struct.pack("<QI", lease, 2) + stamped, "consume",
-         {"op": "deliver", "lease": lease_text, "delivery": 2, "redelivered": True, "message": delivered}),
+        ("DELIVER with a lease, redelivered", 7, 0x85, 3, struct.pack("<QI", LEASE, 2) + stamped, "consume",
+         {"op": "deliver", "lease": LEASE_TEXT, "delivery": 2, "redelivered": True, "message": delivered}),
         ("SETTLED", 7, 0x86, 0, struct.pack("<II", 1, 1) + struct.pack("<Q", 7), "ack",
          {"op": "settled", "settled": 1, "refused": ["7"]}),
         ("LAGGED", 7, 0x88, 0, struct.pack("<I", 9), "subscribe", {"op": "lagged", "count": 9}),
     ]
-    rows = []
-    for request, (name, section, opcode, body, said, *flags) in enumerate(client, 1):
-        op, *rest = said.items()
-        rows.append({"name": name, "section": section, "hex": frame(opcode, request, body, *flags).hex(),
-                     "json": dict([op, ("request", request), *rest])})
-    for request, (name, section, opcode, flags, body, after, said) in enumerate(server, 101):
-        op, *rest = said.items()
-        rows.append({"name": name, "section": section, "hex": frame(opcode, request, body, flags).hex(), "after": after,
-                     "json": dict([op, ("request", request), *rest])})
+
+
+def binary_frames():
+    """Those that have no text."""
     goodbye = "another version is spoken here"
-    bad = [
-        {"name": "a length below 8", "section": 2, "hex": "07000000" + "10000000" + "000000", "error": "malformed"},
-        {
-            "name": "longer than 8 MiB", "section": 2, "hex": "ffffff00" + "02000000" + "01000000",
-            "error": "frame_too_large"
-        },
-    ]
-    only_binary = [
+    return [
         {
             "name": "CREDIT", "section": 7, "hex": frame(0x06, 0, struct.pack("<II", 5, 100)).hex(), "target": 5,
             "amount": 100
@@ -309,7 +313,7 @@ def frames():
                                                                struct.pack("<I", 5) + SHA).hex(), "target": 5},
         {
             "name": "WITHDRAWN", "section": 7, "hex": frame(0x89, 0,
-                                                            struct.pack("<Q", lease) + ID).hex(), "lease": lease_text,
+                                                            struct.pack("<Q", LEASE) + ID).hex(), "lease": LEASE_TEXT,
             "id": ID_TEXT
         },
         {
@@ -318,12 +322,33 @@ def frames():
             "code": "unsupported_version", "error": goodbye
         },
     ]
-    return {"frames": rows, "bad": bad, "binary": only_binary}
+
+
+def frames():
+    rows = []
+    clients = frames_of_clients() + more_frames_of_clients()
+    for request, (name, section, opcode, body, said, *flags) in enumerate(clients, 1):
+        op, *rest = said.items()
+        rows.append({"name": name, "section": section, "hex": frame(opcode, request, body, *flags).hex(),
+                     "json": dict([op, ("request", request), *rest])})
+    for request, (name, section, opcode, flags, body, after, said) in enumerate(frames_of_servers(), 101):
+        op, *rest = said.items()
+        rows.append({"name": name, "section": section, "hex": frame(opcode, request, body, flags).hex(), "after": after,
+                     "json": dict([op, ("request", request), *rest])})
+    bad = [
+        {"name": "a length below 8", "section": 2, "hex": "07000000" + "10000000" + "000000", "error": "malformed"},
+        {
+            "name": "longer than 8 MiB", "section": 2, "hex": "ffffff00" + "02000000" + "01000000",
+            "error": "frame_too_large"
+        },
+    ]
+    return {"frames": rows, "bad": bad, "binary": binary_frames()}
 
 
 def main():
     same = True
-    for name, made in (("envelopes.json", envelopes()), ("frames.json", frames())):
+    envelopes = {"good": good_envelopes(), "bad": bad_envelopes()}
+    for name, made in (("envelopes.json", envelopes), ("frames.json", frames())):
         text = json.dumps(made, indent=1, ensure_ascii=True) + "\n"
         if "--check" in sys.argv:
             same = same and (HERE / name).read_text() == text
