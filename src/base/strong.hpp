@@ -36,14 +36,15 @@ struct Strong {
 };
 
 /// A place in a row, of bytes or of whatever is counted: places have distances, which are numbers of those.
-template <class Tag>
-struct StrongPlace : Strong<Tag, std::uint64_t> {
-  using Strong<Tag, std::uint64_t>::Strong;
+template <class Tag, std::unsigned_integral Rep = std::uint64_t>
+struct StrongPlace : Strong<Tag, Rep> {
+  using Strong<Tag, Rep>::Strong;
 
-  constexpr StrongPlace& operator+=(std::uint64_t distance) { return this->value += distance, *this; }
-  friend constexpr StrongPlace operator+(StrongPlace place, std::uint64_t distance) { return place += distance; }
+  constexpr StrongPlace& operator+=(Rep distance) { return this->value += distance, *this; }
+  constexpr StrongPlace& operator++() { return *this += 1; }
+  friend constexpr StrongPlace operator+(StrongPlace place, Rep distance) { return place += distance; }
   /// Behind `to` it wraps round, as numbers do.
-  friend constexpr std::uint64_t operator-(StrongPlace to, StrongPlace from) { return to.value - from.value; }
+  friend constexpr Rep operator-(StrongPlace to, StrongPlace from) { return to.value - from.value; }
 };
 
 }  // namespace folkmoot

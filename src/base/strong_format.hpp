@@ -12,5 +12,5 @@ struct fmt::formatter<folkmoot::Strong<Tag, Rep>> : fmt::formatter<Rep> {
   }
 };
 
-template <class Tag>
-struct fmt::formatter<folkmoot::StrongPlace<Tag>> : fmt::formatter<folkmoot::Strong<Tag, std::uint64_t>> {};
+template <class Tag, class Rep>
+struct fmt::formatter<folkmoot::StrongPlace<Tag, Rep>> : fmt::formatter<folkmoot::Strong<Tag, Rep>> {};

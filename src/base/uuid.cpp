@@ -7,7 +7,7 @@ Uuid make_uuid(const MessageAddress& address) {
   const auto counter = static_cast<std::uint32_t>(address.key.value & ((1u << kKeyCounterBits) - 1));
   const std::uint64_t high = ms << 16 | 0x7000u | counter >> 8;
   const std::uint64_t low = std::uint64_t{2} << 62 | std::uint64_t{counter & 0xff} << 54 |
-                            std::uint64_t{address.mailbox} << 22 | (address.node & kNodeMask);
+                            std::uint64_t{address.mailbox.value} << 22 | (address.node & kNodeMask);
   const std::uint64_t words[2] = {__builtin_bswap64(high), __builtin_bswap64(low)};
   Uuid id;
   __builtin_memcpy(id.bytes.data(), words, 16);
@@ -22,7 +22,7 @@ std::optional<MessageAddress> message_address(const Uuid& id) {
   if ((high >> 12 & 0xf) != 7 || low >> 62 != 2) return std::nullopt;
   const auto counter = static_cast<std::uint32_t>((high & 0xfff) << 8 | (low >> 54 & 0xff));
   return MessageAddress{.key = make_key(high >> 16, counter),
-                        .mailbox = static_cast<std::uint32_t>(low >> 22),
+                        .mailbox = NameId{static_cast<std::uint32_t>(low >> 22)},
                         .node = static_cast<std::uint32_t>(low) & kNodeMask};
 }
 

@@ -23,9 +23,12 @@ constexpr MessageKey make_key(std::uint64_t unix_ms, std::uint32_t counter) {
 }
 constexpr std::int64_t key_ms(MessageKey key) { return static_cast<std::int64_t>(key.value >> kKeyCounterBits); }
 
+/// The number of a name: of an agent, of its mailbox. 0 is none.
+using NameId = StrongPlace<struct NameIdTag, std::uint32_t>;
+
 struct MessageAddress {
   MessageKey key = 0;
-  std::uint32_t mailbox = 0;  // 0: a message to a topic or a reply address
+  NameId mailbox = 0;  // 0: a message to a topic or a reply address
   std::uint32_t node = 0;     // 22 bits
 
   bool operator==(const MessageAddress&) const = default;

@@ -28,10 +28,10 @@ class Causality {
   /// Dooms a message that is beyond one. `together`: what the others of its command count. Requires: it has a lineage.
   virtual void check_guards(Prepared& prepared, CommandTally* together) = 0;
   /// It was published.
-  virtual void count_for_guards(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing) = 0;
+  virtual void count_for_guards(NameId sender, NameId mailbox, const Routing& routing) = 0;
   /// What waits in memory or is an event: refused when it is beyond a limit, as nothing of it can be kept. `mailbox`: 0
   /// for an event.
-  virtual Result<void> pass_guards(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing,
+  virtual Result<void> pass_guards(NameId sender, NameId mailbox, const Routing& routing,
                                    const Lineage& lineage) = 0;
 
   // -- costs
@@ -57,10 +57,10 @@ class KnownMessages {
  public:
   struct Settled {
     std::uint32_t hops = 0;
-    std::uint32_t silent_for = 0;  // the name that sent it and expects no reply; 0: an answer is welcome
+    NameId silent_for = 0;  // the name that sent it and expects no reply; 0: an answer is welcome
   };
   /// Envelope and content of the message with that key, if it is leased. They live until the next look at the log.
-  virtual std::optional<Bytes> leased(MessageKey key, std::uint32_t& mailbox) = 0;
+  virtual std::optional<Bytes> leased(MessageKey key, NameId& mailbox) = 0;
   virtual std::optional<Settled> settled(MessageKey key) = 0;
 
  protected:

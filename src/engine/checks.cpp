@@ -40,14 +40,14 @@ Result<void> check_now(const IncomingMessage& message) {
   return check_from(message);
 }
 
-Result<std::uint32_t> sender_of(Names& names, Session& session, const IncomingMessage& message) {
+Result<NameId> sender_of(Names& names, Session& session, const IncomingMessage& message) {
   const auto& routing = message.routing;
   if (routing.from.empty()) {
     if (session.name_id != 0) return session.name_id;
     return names.number("anonymous");
   }
   if (auto good = check_from(message); !good) return std::unexpected(std::move(good.error()));
-  if (const auto known = names.find(routing.from, session.last_sender)) return known;
+  if (const auto known = names.find(routing.from, session.last_sender); known != 0) return known;
   return names.number(routing.from);
 }
 

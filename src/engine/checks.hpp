@@ -15,6 +15,6 @@ Result<void> check_from(const IncomingMessage& message);
 /// What an event or an answer must be, which need no disk. Errors: invalid_field, not_permitted, invalid_name.
 Result<void> check_now(const IncomingMessage& message);
 /// The name that a message of this session comes from. Errors: invalid_name, limit_reached.
-Result<std::uint32_t> sender_of(Names& names, Session& session, const IncomingMessage& message);
+Result<NameId> sender_of(Names& names, Session& session, const IncomingMessage& message);
 
 }  // namespace folkmoot

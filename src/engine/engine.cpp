@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/strong_format.hpp"
 #include "base/utf8.hpp"
 #include "engine/checks.hpp"
 
@@ -102,9 +103,9 @@ bool Engine::keep(FactKind kind, FactPlace place, Bytes body) {
 
 void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
   run_.start(now, seed, clean);
-  if (const auto number = names_.nameless()) {
-    effects_.unreadable({ErrorCode::damaged,
-                         fmt::format("messages have the name id {}, and no fact of the log says who that is", number)});
+  if (const auto number = names_.nameless(); number != 0) {
+    effects_.unreadable(
+        {ErrorCode::damaged, fmt::format("messages have the name id {}, and no fact of the log says who that is", number)});
   }
   mailroom_.start();
   dead_.start();
@@ -170,7 +171,7 @@ void Engine::open_session(SessionId id, std::string_view agent, bool of_shard, C
   auto& session = sessions_.add(id);
   session.connection = connection != 0 ? connection : connection_id(options_.shard, id);
   session.of_shard = of_shard;
-  if (const auto name_id = agent.empty() ? Result<std::uint32_t>(0) : names_.number(agent)) session.name_id = *name_id;
+  if (const auto name_id = agent.empty() ? Result<NameId>(0) : names_.number(agent)) session.name_id = *name_id;
 }
 
 void Engine::close_session(SessionId id) {
@@ -369,7 +370,7 @@ SessionView Engine::session(SessionId id) const {
   return session != nullptr ? mailroom_.dispatch().view_of(*session) : SessionView{};
 }
 
-std::string_view Engine::name_of(std::uint32_t name_id) const {
+std::string_view Engine::name_of(NameId name_id) const {
   return names_.holds(name_id) ? std::string_view(names_[name_id]) : "";
 }
 

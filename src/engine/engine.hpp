@@ -148,7 +148,7 @@ class Engine final : Ledger::Resolver {
   std::optional<ConversationSums> conversation(std::string_view name) const { return causes_.conversation(name); }
   const EngineCounters& counters() const { return counters_; }
   /// Of a name that a fact or a schedule names; "" for a number that is none.
-  std::string_view name_of(std::uint32_t name_id) const;
+  std::string_view name_of(NameId name_id) const;
   /// Of a session; "" if it named none.
   std::string_view agent_of(SessionId session) const;
   /// Of clients: those that shards have of each other are not counted.

@@ -50,7 +50,7 @@ class Entry {
 static_assert(sizeof(Entry) == 24);
 struct QueuedMessage {
   Entry entry;
-  std::uint32_t sender = 0;  // name id
+  NameId sender = 0;  // name id
 };
 static_assert(kLsnMax.value >> 56 == 0 && kFactBytesMax >> 24 == 0);
 

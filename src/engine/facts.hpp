@@ -56,16 +56,17 @@ static_assert(sizeof(StartedFact) == 48);
 
 /// Followed by the name.
 struct NameAddedFact {
-  std::uint32_t number = 0;
+  NameId number = 0;
 };
+static_assert(sizeof(NameAddedFact) == 4);
 
 /// Followed by the stamped envelope and the content: exactly the bytes a consumer gets.
 struct AcceptedFact {
   MessageKey key = 0;
   std::int64_t not_before = 0;  // Unix ms; 0: at once
   std::int64_t expires_at = 0;  // Unix ms; 0: never
-  std::uint32_t mailbox = 0;    // name id
-  std::uint32_t sender = 0;     // name id
+  NameId mailbox = 0;    // name id
+  NameId sender = 0;     // name id
   std::uint16_t deliveries = 0;
   Priority priority = normal;
   DeliveryMode mode = DeliveryMode::at_least_once;
@@ -83,7 +84,7 @@ static_assert(sizeof(AcceptedFact) == 40);
 struct KeyUsedFact {
   std::uint64_t hash[2] = {};  // SipHash-2-4-128 of mailbox, sender and key
   MessageKey message = 0;
-  std::uint32_t mailbox = 0;
+  NameId mailbox = 0;
   std::uint32_t zero = 0;
 };
 static_assert(sizeof(KeyUsedFact) == 32);
@@ -91,17 +92,17 @@ static_assert(sizeof(KeyUsedFact) == 32);
 /// Which message a later fact speaks of; one settled fact holds one or more of them.
 struct MessageRef {
   MessageKey key = 0;
-  std::uint32_t mailbox = 0;
+  NameId mailbox = 0;
   std::uint32_t sender_and_lane = 0;  // sender << 4 | (priority - 1): finds the queue without a search
 
   MessageRef() = default;
-  MessageRef(MessageKey k, std::uint32_t box, std::uint32_t sender, Priority priority)
-      : key(k), mailbox(box), sender_and_lane(sender << 4 | (priority - 1u)) {}
-  std::uint32_t sender() const { return sender_and_lane >> 4; }
+  MessageRef(MessageKey k, NameId box, NameId sender, Priority priority)
+      : key(k), mailbox(box), sender_and_lane(sender.value << 4 | (priority - 1u)) {}
+  NameId sender() const { return NameId{sender_and_lane >> 4}; }
   unsigned lane() const { return sender_and_lane & 15; }
 };
 static_assert(sizeof(MessageRef) == 16);
-constexpr std::uint32_t kNameIdMax = (1u << 28) - 1;
+constexpr NameId kNameIdMax{(1u << 28) - 1};
 
 /// How an attempt ended that did not settle its message.
 enum class AttemptEnd : std::uint8_t {
@@ -136,7 +137,7 @@ struct ReturnedFact {
   MessageRef message;
   std::int64_t not_before = 0;
   std::int64_t at = 0;
-  std::uint32_t holder = 0;  // name id of the agent that had it; 0: none was named
+  NameId holder = 0;  // name id of the agent that had it; 0: none was named
   std::uint16_t deliveries = 0;
   AttemptEnd end = AttemptEnd::none;
   std::uint8_t zero = 0;
@@ -158,7 +159,7 @@ enum class Overflow : std::uint8_t { reject = 0, drop_oldest = 1 };
 struct MailboxConfiguredFact {
   std::uint64_t max_messages = 0;
   std::int64_t default_ttl_ms = 0;
-  std::uint32_t mailbox = 0;
+  NameId mailbox = 0;
   Overflow overflow = Overflow::reject;
   Backoff backoff{};
   std::uint16_t attempts = 0;
@@ -175,7 +176,7 @@ static_assert(sizeof(MailboxConfiguredFact) == 48);
 
 /// The mailbox is gone, with its settings; what waited in it was taken back before.
 struct MailboxDeletedFact {
-  std::uint32_t mailbox = 0;
+  NameId mailbox = 0;
   std::uint32_t zero = 0;
 };
 static_assert(sizeof(MailboxDeletedFact) == 8);
@@ -198,7 +199,7 @@ static_assert(sizeof(MessageLinkedFact) == 40);
 /// When a mailbox was last read. Noted now and then, and at the end of a run in good order.
 struct MailboxReadFact {
   std::int64_t at = 0;
-  std::uint32_t mailbox = 0;
+  NameId mailbox = 0;
   std::uint32_t zero = 0;
 };
 static_assert(sizeof(MailboxReadFact) == 16);
@@ -212,7 +213,7 @@ struct ScheduleSetFact {
   std::int64_t until = 0;     // Unix ms; 0: for ever
   std::uint64_t left = 0;     // times; 0: no end
   std::uint64_t fired = 0;    // how often so far
-  std::uint32_t sender = 0;   // name id
+  NameId sender = 0;   // name id
   std::uint32_t zero = 0;
 };
 static_assert(sizeof(ScheduleSetFact) == 56);

@@ -26,19 +26,19 @@ struct Notice {
 class Graveyard {
  public:
   /// A message is a dead letter from now on. Live and at recovery.
-  virtual void enter(std::uint32_t mailbox, const DeadLetter& letter) = 0;
+  virtual void enter(NameId mailbox, const DeadLetter& letter) = 0;
   /// It has just died: those who listen hear of it. `text`: why, in words.
-  virtual void tell(std::uint32_t mailbox, const DeadLetter& letter, std::string_view text) = 0;
+  virtual void tell(NameId mailbox, const DeadLetter& letter, std::string_view text) = 0;
   /// Too many of a mailbox: the oldest go.
-  virtual void bound(std::uint32_t mailbox) = 0;
+  virtual void bound(NameId mailbox) = 0;
 
   /// Null if there is none. The pointer lives until it is dropped.
-  virtual DeadLetter* find(std::uint32_t mailbox, MessageKey key) = 0;
+  virtual DeadLetter* find(NameId mailbox, MessageKey key) = 0;
   /// Recovery: it is gone. Requires: find(mailbox, key).
-  virtual void drop(std::uint32_t mailbox, MessageKey key) = 0;
-  virtual std::size_t count(std::uint32_t mailbox) const = 0;
+  virtual void drop(NameId mailbox, MessageKey key) = 0;
+  virtual std::size_t count(NameId mailbox) const = 0;
   /// Up to `limit` of a mailbox's go for good; what says so in the log is added to `noted`. How many they were.
-  virtual std::size_t purge(std::uint32_t mailbox, std::size_t limit, Durable& noted) = 0;
+  virtual std::size_t purge(NameId mailbox, std::size_t limit, Durable& noted) = 0;
 
   // -- what the sender of a dead message is told
   /// A message of type error, caused by the dead one, to where answers to it would go or to its sender's own mailbox.

@@ -12,17 +12,17 @@ namespace folkmoot {
 class Inbox {
  public:
   /// The number of a mailbox, which is made if there is none. Errors: invalid_name, limit_reached.
-  virtual Result<std::uint32_t> mailbox_named(std::string_view name) = 0;
+  virtual Result<NameId> mailbox_named(std::string_view name) = 0;
   /// Whether somebody would take a message there at once.
-  virtual bool is_waited_at(std::uint32_t mailbox) = 0;
+  virtual bool is_waited_at(NameId mailbox) = 0;
   /// Errors: mailbox_full.
-  virtual Result<void> check_space(std::uint32_t mailbox) = 0;
+  virtual Result<void> check_space(NameId mailbox) = 0;
 
   /// A message that is in memory alone, in TransientStore at `stored`.
   struct Transient {
     MessageKey key = 0;
-    std::uint32_t mailbox = 0;
-    std::uint32_t sender = 0;
+    NameId mailbox = 0;
+    NameId sender = 0;
     std::uint32_t stored = 0;
     std::uint32_t bytes = 0;
     Priority priority = normal;
@@ -36,7 +36,7 @@ class Inbox {
   /// Where a message that is leased wants answers. Requires: holder_of(key).
   virtual std::string answers_of(MessageKey key) = 0;
   /// Takes a message that nobody has yet out for good, if it is there.
-  virtual void withdraw(std::uint32_t mailbox, MessageKey key) = 0;
+  virtual void withdraw(NameId mailbox, MessageKey key) = 0;
 
  protected:
   ~Inbox() = default;

@@ -23,7 +23,7 @@ struct Lineage {
 struct CommandTally {
   struct KeyUser {
     std::size_t place = 0;  // among the command's messages
-    std::uint32_t mailbox = 0;
+    NameId mailbox = 0;
   };
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> of_pairs, of_conversations;
   boost::unordered_flat_map<std::uint64_t, KeyUser> keys;  // by the lower half of the key's hash

@@ -2,7 +2,7 @@
 
 namespace folkmoot {
 
-void Outputs::hold(Durable of, const ConfirmTo& to, std::uint32_t sender, const IncomingMessage& message,
+void Outputs::hold(Durable of, const ConfirmTo& to, NameId sender, const IncomingMessage& message,
                    const Lineage& lineage, ConnectionId answerer) {
   // Kept as it will be read again: with its causes, which may no longer be known by then.
   std::string envelope(message.envelope.size() + kStampBytesMax, '\0');

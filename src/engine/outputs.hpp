@@ -20,7 +20,7 @@ class Outputs {
   }
   /// Goes out when `of` is durable, as Engine says (waiting::Output). `answerer`: as there. Requires:
   /// has_room(message).
-  void hold(Durable of, const ConfirmTo& to, std::uint32_t sender, const IncomingMessage& message,
+  void hold(Durable of, const ConfirmTo& to, NameId sender, const IncomingMessage& message,
             const Lineage& lineage, ConnectionId answerer = 0);
 
  private:

@@ -22,8 +22,8 @@ struct RewrittenMessage {
 /// A message to a mailbox that may be published: looked up and checked, nothing changed yet.
 struct Prepared {
   const IncomingMessage* message = nullptr;
-  std::uint32_t mailbox = 0;
-  std::uint32_t sender = 0;
+  NameId mailbox = 0;
+  NameId sender = 0;
   bool keyed = false;
   MessageKey first = 0;                  // the message that has used its key, by then perhaps forgotten
   std::optional<std::size_t> repeats{};  // the one of this command, by place, that uses its key before it

@@ -26,12 +26,12 @@ struct Open {
 struct Session {
   SessionId id = 0;
   ConnectionId connection = 0;  // whose it is
-  std::uint32_t name_id = 0;    // of the agent; 0: none given
+  NameId name_id = 0;      // of the agent; 0: none given
   std::uint32_t lease_head = kNoSlot;
   bool writable = true;
   bool of_shard = false;           // another shard of this server, or the server itself
-  std::uint32_t last_mailbox = 0;  // name id of the last recipient: saves a look-up
-  std::uint32_t last_sender = 0;
+  NameId last_mailbox = 0;  // name id of the last recipient: saves a look-up
+  NameId last_sender = 0;
   std::uint32_t subscriptions = 0;     // of those in `open`
   std::map<std::uint32_t, Open> open;  // by request number; ordered, as it is walked over
 };

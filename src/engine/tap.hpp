@@ -17,9 +17,9 @@ struct TapRecord {
   std::int64_t at = 0;  // Unix ms
   TapWhat what{};
   Uuid id{};
-  std::uint32_t mailbox = 0;  // name ids
-  std::uint32_t sender = 0;
-  std::uint32_t holder = 0;  // 0: nobody, or not named
+  NameId mailbox = 0;  // name ids
+  NameId sender = 0;
+  NameId holder = 0;  // 0: nobody, or not named
   std::uint32_t deliveries = 0;
   std::string reason{};
   std::string message{};  // envelope and content, unless that is too large: then the envelope

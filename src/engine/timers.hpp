@@ -29,7 +29,7 @@ constexpr std::size_t kTimerKinds = 11;
 struct Timer {
   std::int64_t at = 0;    // Unix ms
   std::uint64_t id = 0;   // a message key, lease token, waiter or request number
-  std::uint32_t box = 0;  // mailbox, where the id is a key
+  std::uint32_t box = 0;  // mailbox, where the id is a key; slot, where it tells uses of a slot apart
   TimerKind kind{};
 
   /// Earliest on top of a heap; ties in an order that does not depend on how the heap was built.

@@ -40,13 +40,13 @@ struct Accepted {
 /// A second message with a key that was used: answered by what became of the first.
 struct Duplicate {
   MessageKey first = 0;
-  std::uint32_t mailbox = 0;
+  NameId mailbox = 0;
   ConfirmTo to{};
 };
 /// An event or response that goes out when what it came of is on disk; its bytes are in TransientStore.
 struct Output {
   std::uint32_t stored = 0;   // slot
-  std::uint32_t sender = 0;   // name id
+  NameId sender = 0;   // name id
   ConnectionId answerer = 0;  // of an answer; 0: one who is known to hold what it answers
   ConfirmTo to{};
 };

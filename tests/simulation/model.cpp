@@ -473,7 +473,7 @@ void Model::saw_key(MessageKey key) {
 
 // Of its key is known that it follows those seen before: all are drawn from one sequence.
 void Model::entered(Engine& engine, std::uint64_t number, std::int64_t expires_at) {
-  std::uint32_t box = 1;
+  NameId box{1};
   while (engine.name_of(box) != names_[published_[number].mailbox]) ++box;
   const auto first = std::max(any_key_ + 1, make_key(static_cast<std::uint64_t>(engine.now()), 0));
   const auto waits = [&](MessageKey key) {

@@ -224,8 +224,8 @@ class Model {
   std::map<MessageKey, ModelMessage> messages_;
   std::vector<ModelMailbox> mailboxes_;
   std::multimap<Lsn, MessageKey> undurable_;  // facts by place: whose
-  std::map<std::uint32_t, std::string> names_by_id_;
-  std::map<std::uint32_t, ModelMailbox::Setting> recovered_limits_;
+  std::map<NameId, std::string> names_by_id_;
+  std::map<NameId, ModelMailbox::Setting> recovered_limits_;
   std::array<std::size_t, 9> counts_{};
   KeyChecker used_keys_;
   GroupChecker groups_;

@@ -17,7 +17,7 @@ constexpr std::string_view kTraceParent = "traceparent";  // W3C Trace Context, 
 constexpr std::string_view kTokens = "cost_tokens";
 constexpr std::string_view kMoney = "cost_money";
 
-std::uint64_t pair_of(std::uint32_t sender, std::uint32_t mailbox) { return std::uint64_t{sender} << 32 | mailbox; }
+std::uint64_t pair_of(NameId sender, NameId mailbox) { return std::uint64_t{sender.value} << 32 | mailbox.value; }
 
 Bytes metadata_of(Bytes envelope, const Routing& routing) {
   return envelope.subspan(routing.metadata.begin, routing.metadata.end - routing.metadata.begin);
@@ -55,7 +55,7 @@ Result<Lineage> Causes::lineage_of(const IncomingMessage& message) {
   };
   const auto address = message_address(routing.cause);
   if (!address || address->node != run_.node()) return after(routing.cause, routing.hops, routing.chain);
-  std::uint32_t mailbox = 0;
+  NameId mailbox = 0;
   if (const auto leased = known_.leased(address->key, mailbox)) {
     const auto id = make_uuid({.key = address->key, .mailbox = mailbox, .node = run_.node()});
     auto lineage = caused_by(id, *leased);
@@ -87,7 +87,7 @@ void Causes::check_guards(Prepared& prepared, CommandTally* together) {
 }
 
 // Which limit on loops the message is beyond, in words; empty: none. `mailbox`: 0 for an event.
-std::string Causes::guard_verdict(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing,
+std::string Causes::guard_verdict(NameId sender, NameId mailbox, const Routing& routing,
                                   std::uint32_t hops, const CommandTally* together) const {
   const auto& limit = options_.guard;
   static const CommandTally kAlone;
@@ -111,7 +111,7 @@ std::string Causes::guard_verdict(std::uint32_t sender, std::uint32_t mailbox, c
   return {};
 }
 
-void Causes::count_for_guards(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing) {
+void Causes::count_for_guards(NameId sender, NameId mailbox, const Routing& routing) {
   const auto& limit = options_.guard;
   if (limit.pair_per_minute != 0 && mailbox != 0) guard_.pairs.add(pair_of(sender, mailbox), run_.now());
   if (limit.conversation_per_minute != 0 && !routing.conversation.empty()) {
@@ -120,7 +120,7 @@ void Causes::count_for_guards(std::uint32_t sender, std::uint32_t mailbox, const
 }
 
 // What waits in memory or is an event: refused when it is beyond a limit, as nothing of it can be kept.
-Result<void> Causes::pass_guards(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing,
+Result<void> Causes::pass_guards(NameId sender, NameId mailbox, const Routing& routing,
                                  const Lineage& lineage) {
   const auto verdict = guard_verdict(sender, mailbox, routing, lineage.hops, nullptr);
   count_for_guards(sender, mailbox, routing);

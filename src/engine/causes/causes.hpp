@@ -41,8 +41,8 @@ class Causes final : public PlainPart, public Causality {
   Lineage caused_by(const Uuid& id, Bytes message) override;
   void hand_on_trace(Prepared& prepared) override;
   void check_guards(Prepared& prepared, CommandTally* together) override;
-  void count_for_guards(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing) override;
-  Result<void> pass_guards(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing,
+  void count_for_guards(NameId sender, NameId mailbox, const Routing& routing) override;
+  Result<void> pass_guards(NameId sender, NameId mailbox, const Routing& routing,
                            const Lineage& lineage) override;
   void sum_costs(const IncomingMessage& message) override;
 
@@ -59,7 +59,7 @@ class Causes final : public PlainPart, public Causality {
   Result<Prepared> with_named_cause(const IncomingMessage& message) override;
   std::uint64_t conversation_hash(std::string_view name) const;
   // Which limit on loops the message is beyond, in words; empty: none. `mailbox`: 0 for an event.
-  std::string guard_verdict(std::uint32_t sender, std::uint32_t mailbox, const Routing& routing, std::uint32_t hops,
+  std::string guard_verdict(NameId sender, NameId mailbox, const Routing& routing, std::uint32_t hops,
                             const CommandTally* together) const;
   // `place`: of the fact that says so; none: the one before is what a restart finds.
   void put(std::string_view name, const ConversationFact& fact, FactPlace place);

@@ -50,7 +50,7 @@ Bytes DeadLetters::bytes_of_letter(const DeadLetter& letter) {
 
 // -- coming
 
-void DeadLetters::enter(std::uint32_t mailbox, const DeadLetter& letter) {
+void DeadLetters::enter(NameId mailbox, const DeadLetter& letter) {
   ++to_.counters.dead_now;
   auto& box = boxes_[mailbox];
   auto& kept = box.letters[letter.message.entry.key];
@@ -59,7 +59,7 @@ void DeadLetters::enter(std::uint32_t mailbox, const DeadLetter& letter) {
   watch(mailbox, box);
 }
 
-void DeadLetters::tell(std::uint32_t mailbox, const DeadLetter& letter, std::string_view text) {
+void DeadLetters::tell(NameId mailbox, const DeadLetter& letter, std::string_view text) {
   const auto& entry = letter.message.entry;
   const bool by_guard = letter.reason == DeadReason::guard;
   ++to_.counters.dead;
@@ -87,14 +87,14 @@ void DeadLetters::tell(std::uint32_t mailbox, const DeadLetter& letter, std::str
   if (by_guard) tell("bus.guard");
 }
 
-void DeadLetters::bound(std::uint32_t mailbox) {
+void DeadLetters::bound(NameId mailbox) {
   auto& letters = boxes_[mailbox].letters;
   while (letters.size() > options_.dead_max) purge(mailbox, letters.begin());
 }
 
 // -- staying, and going
 
-DeadLetter* DeadLetters::find(std::uint32_t mailbox, MessageKey key) {
+DeadLetter* DeadLetters::find(NameId mailbox, MessageKey key) {
   const auto box = boxes_.find(mailbox);
   if (box == boxes_.end()) return nullptr;
   const auto letter = box->second.letters.find(key);
@@ -106,12 +106,12 @@ DeadLetter* DeadLetters::find(const Uuid& id) {
   return address && address->node == to_.run.node() ? find(address->mailbox, address->key) : nullptr;
 }
 
-std::size_t DeadLetters::count(std::uint32_t mailbox) const {
+std::size_t DeadLetters::count(NameId mailbox) const {
   const auto box = boxes_.find(mailbox);
   return box == boxes_.end() ? 0 : box->second.letters.size();
 }
 
-std::size_t DeadLetters::purge(std::uint32_t mailbox, std::size_t limit, Durable& noted) {
+std::size_t DeadLetters::purge(NameId mailbox, std::size_t limit, Durable& noted) {
   const auto box = boxes_.find(mailbox);
   if (box == boxes_.end()) return 0;
   auto& letters = box->second.letters;
@@ -121,7 +121,7 @@ std::size_t DeadLetters::purge(std::uint32_t mailbox, std::size_t limit, Durable
   return gone;
 }
 
-void DeadLetters::drop(std::uint32_t mailbox, MessageKey key) {
+void DeadLetters::drop(NameId mailbox, MessageKey key) {
   auto& box = boxes_.at(mailbox);
   drop(box, box.letters.find(key));
 }
@@ -136,7 +136,7 @@ void DeadLetters::drop(Box& box, Letters::iterator at) {
   --to_.counters.dead_now;
 }
 
-Durable DeadLetters::purge(std::uint32_t mailbox, Letters::iterator letter) {
+Durable DeadLetters::purge(NameId mailbox, Letters::iterator letter) {
   auto& message = letter->second.message;
   const auto noted =
       to_.ledger.note(FactKind::dead_purged,
@@ -151,14 +151,14 @@ void DeadLetters::start() {
   for (auto& [mailbox, box] : boxes_) watch(mailbox, box);
 }
 
-void DeadLetters::watch(std::uint32_t mailbox, Box& box) {
+void DeadLetters::watch(NameId mailbox, Box& box) {
   if (options_.dead_ttl_ms == 0 || box.timer != 0 || box.letters.empty() || !to_.run.is_started()) return;
   const auto oldest = std::ranges::min_element(box.letters, {}, [](const auto& each) { return each.second.at; });
   box.timer = std::max(oldest->second.at + options_.dead_ttl_ms, to_.run.now() + 60'000);
-  to_.agenda.add({.at = box.timer, .id = 0, .box = mailbox, .kind = TimerKind::dead});
+  to_.agenda.add({.at = box.timer, .id = 0, .box = mailbox.value, .kind = TimerKind::dead});
 }
 
-void DeadLetters::drop_old(std::uint32_t mailbox) {
+void DeadLetters::drop_old(NameId mailbox) {
   auto& box = boxes_.at(mailbox);
   box.timer = 0;
   for (auto at = box.letters.begin(); at != box.letters.end();) {
@@ -172,17 +172,17 @@ bool DeadLetters::is_live(const Timer& timer) const {
   if (timer.kind == TimerKind::redrive) {
     return redrives_.holds(timer.box) && redrives_[timer.box]->number == timer.id;
   }
-  const auto box = boxes_.find(timer.box);
+  const auto box = boxes_.find(NameId{timer.box});
   return box != boxes_.end() && box->second.timer == timer.at;
 }
 
 void DeadLetters::due(const Timer& timer) {
-  timer.kind == TimerKind::redrive ? redrive_some(timer.box) : drop_old(timer.box);
+  timer.kind == TimerKind::redrive ? redrive_some(timer.box) : drop_old(NameId{timer.box});
 }
 
 // -- by hand
 
-bool DeadLetters::fits(const DeadQuery& query, std::uint32_t mailbox, MessageKey key, const DeadLetter& letter) {
+bool DeadLetters::fits(const DeadQuery& query, NameId mailbox, MessageKey key, const DeadLetter& letter) {
   if (query.reason != DeadReason::none && letter.reason != query.reason) return false;
   if (query.before != 0 && letter.at >= query.before) return false;
   if (!query.id.is_nil() && id_of(mailbox, key) != query.id) return false;
@@ -192,7 +192,7 @@ bool DeadLetters::fits(const DeadQuery& query, std::uint32_t mailbox, MessageKey
 void DeadLetters::each(const DeadQuery& query, const Uuid& after, const std::function<bool(const DeadView&)>& each) {
   const auto from = message_address(after).value_or(MessageAddress{});
   std::string text;
-  walk(query, from.mailbox, from.key, [&](std::uint32_t mailbox, auto dead) {
+  walk(query, from.mailbox, from.key, [&](NameId mailbox, auto dead) {
     const auto& letter = dead->second;
     // Two reads of the log: the first must be copied before the second.
     text.clear();
@@ -224,7 +224,7 @@ void DeadLetters::purge(Asker caller, const DeadQuery& query, std::size_t limit)
   std::uint32_t gone = 0;
   bool full = false;
   Durable noted;
-  walk(query, 0, 0, [&](std::uint32_t mailbox, auto letter) {
+  walk(query, 0, 0, [&](NameId mailbox, auto letter) {
     if (gone >= limit) return false;
     full = !to_.ledger.has_room(Urgency::settling, sizeof(MessageRef));
     if (full) return false;

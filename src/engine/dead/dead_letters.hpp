@@ -67,13 +67,13 @@ class DeadLetters final : public Part, public Graveyard {
   void start();
 
   // Graveyard
-  void enter(std::uint32_t mailbox, const DeadLetter& letter) override;
-  void tell(std::uint32_t mailbox, const DeadLetter& letter, std::string_view text) override;
-  void bound(std::uint32_t mailbox) override;
-  DeadLetter* find(std::uint32_t mailbox, MessageKey key) override;
-  void drop(std::uint32_t mailbox, MessageKey key) override;
-  std::size_t count(std::uint32_t mailbox) const override;
-  std::size_t purge(std::uint32_t mailbox, std::size_t limit, Durable& noted) override;
+  void enter(NameId mailbox, const DeadLetter& letter) override;
+  void tell(NameId mailbox, const DeadLetter& letter, std::string_view text) override;
+  void bound(NameId mailbox) override;
+  DeadLetter* find(NameId mailbox, MessageKey key) override;
+  void drop(NameId mailbox, MessageKey key) override;
+  std::size_t count(NameId mailbox) const override;
+  std::size_t purge(NameId mailbox, std::size_t limit, Durable& noted) override;
   Notice notice_of(const Routing& routing, const Uuid& id, std::uint32_t deliveries, DeadReason reason,
                    std::string_view text) const override;
   Draft measure(const Notice& notice) const override;
@@ -104,23 +104,23 @@ class DeadLetters final : public Part, public Graveyard {
     std::function<Result<void>(Message&, std::string&)> edit;
   };
 
-  Uuid id_of(std::uint32_t mailbox, MessageKey key) const {
+  Uuid id_of(NameId mailbox, MessageKey key) const {
     return make_uuid({.key = key, .mailbox = mailbox, .node = to_.run.node()});
   }
   Bytes bytes_of_letter(const DeadLetter& letter);
   // The one that is known by that id, if it is one of this shard's.
   DeadLetter* find(const Uuid& id);
   // It is gone, with a fact that says so; empty if there was no room for it.
-  Durable purge(std::uint32_t mailbox, Letters::iterator letter);
+  Durable purge(NameId mailbox, Letters::iterator letter);
   void drop(Box& box, Letters::iterator letter);
   // Sees to it that letters are looked at when the first of them is too old; not more often than once a minute.
-  void watch(std::uint32_t mailbox, Box& box);
-  void drop_old(std::uint32_t mailbox);
-  bool fits(const DeadQuery& query, std::uint32_t mailbox, MessageKey key, const DeadLetter& letter);
+  void watch(NameId mailbox, Box& box);
+  void drop_old(NameId mailbox);
+  bool fits(const DeadQuery& query, NameId mailbox, MessageKey key, const DeadLetter& letter);
   // Calls `each(mailbox, iterator)` for those that fit, from the one after (box, key) on, until it says false. `each`
   // may drop the one it is given.
   template <class Each>
-  void walk(const DeadQuery& query, std::uint32_t box, MessageKey key, Each each);
+  void walk(const DeadQuery& query, NameId box, MessageKey key, Each each);
   // It goes out as a new message, in one group of facts with its own end. Errors: not_found, and those of publishing.
   Result<void> resend(const Uuid& id, const Resubmission& how, const ConfirmTo& to);
   // Sends what is due by now, but only so many before those are on the disk; a timer brings what is due later.
@@ -129,13 +129,13 @@ class DeadLetters final : public Part, public Graveyard {
 
   const EngineOptions& options_;
   const Ports to_;
-  std::map<std::uint32_t, Box> boxes_;  // by mailbox; ordered, as it is walked over
+  std::map<NameId, Box> boxes_;  // by mailbox; ordered, as it is walked over
   Slab<std::unique_ptr<Redrive>> redrives_;
   bool ends_redrives_ = false;
 };
 
 template <class Each>
-void DeadLetters::walk(const DeadQuery& query, std::uint32_t box, MessageKey key, Each each) {
+void DeadLetters::walk(const DeadQuery& query, NameId box, MessageKey key, Each each) {
   const auto only = query.mailbox.empty() ? 0 : to_.names.find(query.mailbox);
   if (!query.mailbox.empty() && (only == 0 || only < box)) return;
   auto at = boxes_.lower_bound(std::max(box, only));

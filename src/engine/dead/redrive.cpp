@@ -16,7 +16,7 @@ void DeadLetters::redrive(Session& session, std::uint32_t request, const Redrive
   if (command.how.content) job->content = as_text(*command.how.content);
   job->edit = command.how.edit;
   job->per_second = command.per_second;
-  walk(command.query, 0, 0, [&](std::uint32_t mailbox, auto dead) {
+  walk(command.query, 0, 0, [&](NameId mailbox, auto dead) {
     job->ids.push_back(id_of(mailbox, dead->first));
     return (command.limit == 0 || job->ids.size() < command.limit) && job->ids.size() < kRedriveMax;
   });

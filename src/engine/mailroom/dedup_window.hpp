@@ -16,10 +16,10 @@ struct UsedKey {
   Hash128 hash;
   MessageKey message = 0;
   Lsn place = 0;  // of its key_used fact
-  std::uint32_t mailbox = 0;
+  NameId mailbox = 0;
 
   UsedKey() = default;
-  UsedKey(const Hash128& of, MessageKey key, Lsn lsn, std::uint32_t box)
+  UsedKey(const Hash128& of, MessageKey key, Lsn lsn, NameId box)
       : hash(of), message(key), place(lsn), mailbox(box) {}
 };
 

@@ -172,7 +172,7 @@ Dispatch::Handed Dispatch::lease_out(Mailbox& mailbox, const QueuedMessage& mess
   ++to_.counters.leased;
   auto& lease = leases[slot];
   if (!bound)
-    to_.agenda.add({.at = deadline, .id = lease.token.value, .box = mailbox.number, .kind = TimerKind::lease});
+    to_.agenda.add({.at = deadline, .id = lease.token.value, .box = mailbox.number.value, .kind = TimerKind::lease});
   ++to_.counters.delivered;
   // What a crash may have cut off from its lease cannot be told from what was never handed out.
   const bool redelivered = entry.has(Entry::kRedelivered) || to_.run.is_suspect(entry.key);
@@ -365,8 +365,8 @@ SessionView Dispatch::view_of(const Session& session) const {
 }
 
 void Dispatch::each_holder(const std::function<void(const HolderView&)>& each) const {
-  std::map<std::uint32_t, HolderView> holders;
-  for (std::uint32_t number = 1; number < shelves_.mailboxes.end(); ++number) {
+  std::map<NameId, HolderView> holders;
+  for (NameId number{1}; number < shelves_.mailboxes.end(); ++number) {
     const auto* const mailbox = shelves_.mailboxes.find(number);
     if (mailbox == nullptr || mailbox->is_misplaced) continue;
     for (auto at = mailbox->lease_head; at != kNoSlot; at = leases[at].mailbox_next) {
@@ -432,7 +432,7 @@ void Dispatch::extend(std::uint32_t slot, Session& session, std::int64_t lease_m
     leases.rebind(slot, session.id, old != nullptr ? &old->lease_head : nullptr, &session.lease_head);
   } else if (lease.deadline != now + lease_ms) {
     lease.deadline = now + lease_ms;
-    to_.agenda.add({.at = lease.deadline, .id = lease.token.value, .box = lease.mailbox, .kind = TimerKind::lease});
+    to_.agenda.add({.at = lease.deadline, .id = lease.token.value, .box = lease.mailbox.value, .kind = TimerKind::lease});
   }
 }
 

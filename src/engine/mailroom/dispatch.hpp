@@ -94,7 +94,7 @@ class Dispatch {
   std::size_t of_shards_ = 0;        // consumers
   std::uint32_t last_consumer_ = 0;  // serial
   std::uint64_t last_turn_ = 0;      // hand-outs to consumers
-  std::vector<std::uint32_t> stuck_;
+  std::vector<NameId> stuck_;
   std::int64_t retry_at_ = 0;  // 0: nothing to try again
 };
 

@@ -19,7 +19,7 @@ class Groups {
  public:
   /// Enters a message that is ready. True: it is its group's head, now or already, and may go out; false: it waits
   /// here.
-  bool enter(std::uint32_t mailbox, std::string_view group, const QueuedMessage& message) {
+  bool enter(NameId mailbox, std::string_view group, const QueuedMessage& message) {
     if (const auto known = members_.find(message.entry.key); known != members_.end()) {
       auto& of = *groups_[known->second];
       if (of.head == message.entry.key) return true;
@@ -43,7 +43,7 @@ class Groups {
   }
 
   /// Enters a message that waits for a time, but is one of its group: it was handed out before (recovery).
-  void enter_away(std::uint32_t mailbox, std::string_view group, MessageKey key) {
+  void enter_away(NameId mailbox, std::string_view group, MessageKey key) {
     if (members_.contains(key)) return;
     const auto slot = slot_of(mailbox, group);
     members_.emplace(key, slot);
@@ -79,7 +79,7 @@ class Groups {
 
   /// Calls `each` for all of that mailbox that wait here: group by group, in order until it returns false.
   template <class Each>
-  void each_after(std::uint32_t mailbox, MessageKey key, Each each) const {
+  void each_after(NameId mailbox, MessageKey key, Each each) const {
     const std::string prefix(reinterpret_cast<const char*>(&mailbox), sizeof mailbox);
     for (auto at = by_name_.lower_bound(prefix); at != by_name_.end() && at->first.starts_with(prefix); ++at) {
       const auto& waiting = groups_[at->second]->waiting;
@@ -133,14 +133,14 @@ class Groups {
 
  private:
   struct Group {
-    std::uint32_t mailbox = 0;
+    NameId mailbox = 0;
     std::string name;  // mailbox number and group key: its place in the index
     MessageKey head = 0;
     std::map<MessageKey, QueuedMessage> waiting;
     std::set<MessageKey> away;  // others that are not here: scheduled before recovery, or just being taken out
   };
 
-  std::uint32_t slot_of(std::uint32_t mailbox, std::string_view group) {
+  std::uint32_t slot_of(NameId mailbox, std::string_view group) {
     std::string name(reinterpret_cast<const char*>(&mailbox), sizeof mailbox);
     name.append(group);
     const auto [found, is_new] = by_name_.try_emplace(name, kNoSlot);

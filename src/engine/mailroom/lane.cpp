@@ -2,7 +2,7 @@
 
 namespace folkmoot {
 
-Lane::SenderQueue* Lane::find_queue(std::uint32_t sender) {
+Lane::SenderQueue* Lane::find_queue(NameId sender) {
   if (last_ < queues_.size() && queues_[last_].sender == sender) return &queues_[last_];
   const auto found = index_.find(sender);
   if (found == index_.end()) return nullptr;
@@ -10,7 +10,7 @@ Lane::SenderQueue* Lane::find_queue(std::uint32_t sender) {
   return &queues_[last_];
 }
 
-Lane::SenderQueue& Lane::queue_of(std::uint32_t sender) {
+Lane::SenderQueue& Lane::queue_of(NameId sender) {
   if (auto* found = find_queue(sender)) return *found;
   if (queues_.size() - in_turn_ >= kIdleSendersMax) forget_idle();
   last_ = static_cast<std::uint32_t>(queues_.size());
@@ -37,7 +37,7 @@ void Lane::forget_idle() {
   last_ = 0;
 }
 
-void Lane::push(std::uint32_t sender, const Entry& entry) {
+void Lane::push(NameId sender, const Entry& entry) {
   auto& from = queue_of(sender);
   from.queue.push(entry);
   ++size_;
@@ -87,7 +87,7 @@ QueuedMessage Lane::oldest() const {
   return oldest;
 }
 
-Entry* Lane::find(MessageKey key, std::uint32_t& sender) {
+Entry* Lane::find(MessageKey key, NameId& sender) {
   if (sender != 0) {
     auto* const from = find_queue(sender);
     return from == nullptr ? nullptr : from->queue.find(key);
@@ -101,7 +101,7 @@ Entry* Lane::find(MessageKey key, std::uint32_t& sender) {
   return nullptr;
 }
 
-std::optional<QueuedMessage> Lane::take(std::uint32_t sender, MessageKey key) {
+std::optional<QueuedMessage> Lane::take(NameId sender, MessageKey key) {
   QueuedMessage message{.entry = {}, .sender = sender};
   auto* const from = find_queue(sender);
   if (from == nullptr || !from->queue.take(key, message.entry)) return std::nullopt;

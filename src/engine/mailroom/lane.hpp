@@ -16,7 +16,7 @@ class Lane {
   std::size_t size() const { return size_; }
 
   /// Among this sender's, by key.
-  void push(std::uint32_t sender, const Entry& entry);
+  void push(NameId sender, const Entry& entry);
 
   /// Requires: !empty().
   QueuedMessage pop();
@@ -32,13 +32,13 @@ class Lane {
     }
   }
 
-  std::optional<QueuedMessage> take(std::uint32_t sender, MessageKey key);
+  std::optional<QueuedMessage> take(NameId sender, MessageKey key);
   /// `sender`: whose it is; 0 looks through all of them, and tells it.
-  Entry* find(MessageKey key, std::uint32_t& sender);
+  Entry* find(MessageKey key, NameId& sender);
 
  private:
   struct SenderQueue {
-    std::uint32_t sender = 0;
+    NameId sender = 0;
     std::uint32_t next = 0;  // in the ring of turns
     bool in_turn = false;
     ChunkQueue queue;
@@ -46,12 +46,12 @@ class Lane {
   static constexpr std::uint32_t kNone = ~0u;
   static constexpr std::size_t kIdleSendersMax = 8;
 
-  SenderQueue* find_queue(std::uint32_t sender);
-  SenderQueue& queue_of(std::uint32_t sender);
+  SenderQueue* find_queue(NameId sender);
+  SenderQueue& queue_of(NameId sender);
   void forget_idle();
 
   std::vector<SenderQueue> queues_;
-  boost::unordered_flat_map<std::uint32_t, std::uint32_t> index_;  // sender -> queue, once there are several
+  boost::unordered_flat_map<NameId, std::uint32_t> index_;  // sender -> queue, once there are several
   std::uint32_t last_ = 0;                                         // the queue used last
   std::uint32_t turn_head_ = kNone;                                // whose turn it is
   std::uint32_t turn_tail_ = kNone;

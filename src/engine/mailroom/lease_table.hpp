@@ -18,9 +18,9 @@ struct Lease {
   ConnectionId connection = 0;  // that took it, bound to it or not
   std::int64_t deadline = 0;    // 0: none
   std::int64_t since = 0;       // when it was handed out, Unix ms
-  std::uint32_t mailbox = 0;
-  std::uint32_t sender = 0;
-  std::uint32_t holder = 0;  // name id of the agent that has it; 0: none was named
+  NameId mailbox = 0;
+  NameId sender = 0;
+  NameId holder = 0;  // name id of the agent that has it; 0: none was named
   std::uint32_t consumer =
       kNoSlot;  // whose credit comes back, if it is still the one of this serial; kNoSlot for a pulled message
   std::uint32_t consumer_serial = 0;

@@ -22,7 +22,7 @@ namespace folkmoot {
 struct MailboxConsumer {
   SessionId session = 0;
   std::uint32_t request = 0;
-  std::uint32_t mailbox = 0;
+  NameId mailbox = 0;
   std::uint32_t credit = 0;
   std::uint32_t serial = 0;  // slots are used again
   RingLinks links{};         // of Mailbox::consumers_ready
@@ -33,7 +33,7 @@ struct MailboxConsumer {
 struct Waiter {
   SessionId session = 0;
   std::uint32_t request = 0;
-  std::uint32_t mailbox = 0;
+  NameId mailbox = 0;
   std::uint32_t max = 0;      // messages; 0 for WAIT
   RingLinks links{};          // of Mailbox::waiters
   std::int64_t lease_ms = 0;  // 0: the lease lives with the connection
@@ -52,9 +52,9 @@ constexpr std::int64_t kReadNotedMs = 60'000;  // so much a crash may make of wh
 constexpr std::int64_t kNeverNoted = -kReadNotedMs - 1;
 
 struct Mailbox {
-  explicit Mailbox(std::uint32_t name_id) : number(name_id) {}
+  explicit Mailbox(NameId name_id) : number(name_id) {}
 
-  std::uint32_t number;  // of the name whose mailbox it is
+  NameId number;  // of the name whose mailbox it is
   std::uint32_t pending = 0;
   std::uint32_t ready = 0;
   std::uint32_t scheduled = 0;
@@ -85,7 +85,7 @@ struct Mailbox {
   }
   Lane* lane_of(Priority priority) { return lanes[priority - 1u].get(); }
 
-  void push(std::uint32_t sender, const Entry& entry) {
+  void push(NameId sender, const Entry& entry) {
     lane(entry.priority - 1u).push(sender, entry);
     entered(entry.priority);
   }
@@ -98,7 +98,7 @@ struct Mailbox {
     return message;
   }
 
-  std::optional<QueuedMessage> take(std::uint32_t sender, unsigned index, MessageKey key) {
+  std::optional<QueuedMessage> take(NameId sender, unsigned index, MessageKey key) {
     if (index >= kLanes || !lanes[index]) return std::nullopt;
     auto message = lanes[index]->take(sender, key);
     if (message) left(index);

@@ -9,7 +9,7 @@ namespace folkmoot {
 
 // -- names
 
-Result<std::uint32_t> Mailroom::mailbox_named(std::string_view name) {
+Result<NameId> Mailroom::mailbox_named(std::string_view name) {
   if (!is_name(name) || name.front() == '@' || name.front() == '$') {
     return failure(ErrorCode::invalid_name,
                    fmt::format("`{}` is not a mailbox name", is_name(name) ? name : "(unprintable)"));
@@ -107,7 +107,7 @@ void Mailroom::remove(Asker caller, const DeleteMailboxCommand& command) {
   DeletedMailbox gone;
   Durable noted;
   for (auto keys = peeking_.waiting(*mailbox, 0, command.limit); const auto key : keys) {
-    std::uint32_t sender = 0;
+    NameId sender = 0;
     const auto* const entry = shelves_.find(*mailbox, key, sender);
     const bool can_be_noted = to_.ledger.has_room(Urgency::settling, sizeof(MessageRef));
     if (entry == nullptr || (!can_be_noted && !entry->has(Entry::kTransient))) continue;  // it stays
@@ -163,7 +163,7 @@ void Mailroom::due(const Timer& timer) {
 
 // -- as others see it
 
-Result<void> Mailroom::check_space(std::uint32_t number) {
+Result<void> Mailroom::check_space(NameId number) {
   const auto& mailbox = shelves_.mailboxes[number];
   const auto most = shelves_.limits(mailbox).max_messages;
   if (mailbox.load() < most) return {};
@@ -194,18 +194,18 @@ std::string Mailroom::answers_of(MessageKey key) {
   return std::string(routing->reply_to);
 }
 
-bool Mailroom::can_take(std::uint32_t name_id, bool consumers_only) {
+bool Mailroom::can_take(NameId name_id, bool consumers_only) {
   const auto& mailbox = shelves_.mailboxes[name_id];
   if (consumers_only && mailbox.consumers_ready.empty()) return false;
   return publishing_.check_room(mailbox, 1).has_value();
 }
 
-bool Mailroom::has_space(std::uint32_t name_id) {
+bool Mailroom::has_space(NameId name_id) {
   const auto& mailbox = shelves_.mailboxes[name_id];
   return mailbox.load() + mailbox.promised < shelves_.limits(mailbox).max_messages;
 }
 
-std::optional<Bytes> Mailroom::leased(MessageKey key, std::uint32_t& mailbox) {
+std::optional<Bytes> Mailroom::leased(MessageKey key, NameId& mailbox) {
   const auto slot = dispatch_.leases.find_key(key);
   if (slot == kNoSlot) return std::nullopt;
   mailbox = dispatch_.leases[slot].mailbox;

@@ -74,23 +74,23 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   }
 
   // Inbox
-  Result<std::uint32_t> mailbox_named(std::string_view name) override;
-  bool is_waited_at(std::uint32_t mailbox) override { return dispatch_.is_waited_at(shelves_.mailboxes[mailbox]); }
-  Result<void> check_space(std::uint32_t mailbox) override;
+  Result<NameId> mailbox_named(std::string_view name) override;
+  bool is_waited_at(NameId mailbox) override { return dispatch_.is_waited_at(shelves_.mailboxes[mailbox]); }
+  Result<void> check_space(NameId mailbox) override;
   void enter(const Transient& message) override;
   std::optional<Holder> holder_of(MessageKey key) override;
   std::string answers_of(MessageKey key) override;
-  void withdraw(std::uint32_t mailbox, MessageKey key) override {
+  void withdraw(NameId mailbox, MessageKey key) override {
     settling_.take_back(shelves_.mailboxes[mailbox], key);
   }
 
   // Vacancies
-  bool can_take(std::uint32_t name_id, bool consumers_only) override;
-  bool has_space(std::uint32_t name_id) override;
-  std::uint64_t load_of(std::uint32_t name_id) override { return shelves_.mailboxes[name_id].load(); }
+  bool can_take(NameId name_id, bool consumers_only) override;
+  bool has_space(NameId name_id) override;
+  std::uint64_t load_of(NameId name_id) override { return shelves_.mailboxes[name_id].load(); }
 
   // KnownMessages
-  std::optional<Bytes> leased(MessageKey key, std::uint32_t& mailbox) override;
+  std::optional<Bytes> leased(MessageKey key, NameId& mailbox) override;
   std::optional<Settled> settled(MessageKey key) override;
 
   // Part

@@ -93,7 +93,7 @@ bool Publishing::find_first(Prepared& prepared, const CommandTally* together) {
   return prepared.is_duplicate();
 }
 
-Hash128 Publishing::key_hash(std::uint32_t mailbox, std::uint32_t sender, const Routing& routing) const {
+Hash128 Publishing::key_hash(NameId mailbox, NameId sender, const Routing& routing) const {
   const auto own = routing.key.empty() ? routing.id.text() : std::string(routing.key);
   std::string all;
   all.append(as_text(bytes_of(mailbox))).append(as_text(bytes_of(sender))).append(own);
@@ -245,14 +245,14 @@ bool Publishing::make_room(const Prepared& prepared, const Draft& draft) {
 }
 
 bool Publishing::make_room(std::span<const Prepared> all, Urgency urgency, const Draft& draft) {
-  std::map<std::uint32_t, std::uint32_t> newcomers;
+  std::map<NameId, std::uint32_t> newcomers;
   for (const auto& each : all) {
     if (each.mailbox != 0 && !each.is_duplicate() && each.lives()) ++newcomers[each.mailbox];
   }
   return make_room(newcomers, urgency, draft);
 }
 
-bool Publishing::make_room(const std::map<std::uint32_t, std::uint32_t>& newcomers, Urgency urgency,
+bool Publishing::make_room(const std::map<NameId, std::uint32_t>& newcomers, Urgency urgency,
                            const Draft& draft) {
   auto all = draft;
   for (const auto& [number, count] : newcomers) {

@@ -57,7 +57,7 @@ class Publishing {
   // mailbox. Requires: its sender is known, and its mailbox if it names one.
   bool find_first(Prepared& prepared, const CommandTally* together);
   // `mailbox`: 0 if the sender left it to the routes.
-  Hash128 key_hash(std::uint32_t mailbox, std::uint32_t sender, const Routing& routing) const;
+  Hash128 key_hash(NameId mailbox, NameId sender, const Routing& routing) const;
   Result<void> find_mailbox(Session& session, Prepared& prepared);
   AcceptedFact fact_of(const Prepared& prepared);
   void remember_key(const Prepared& prepared, MessageKey message);
@@ -71,7 +71,7 @@ class Publishing {
   // For all at once: room made for one after the other would be made only once, as none of them has come yet.
   bool make_room(std::span<const Prepared> all, Urgency urgency, const Draft& draft);
   // Drops the oldest of each mailbox so that its newcomers fit, if the log has room for that and for them.
-  bool make_room(const std::map<std::uint32_t, std::uint32_t>& newcomers, Urgency urgency, const Draft& draft);
+  bool make_room(const std::map<NameId, std::uint32_t>& newcomers, Urgency urgency, const Draft& draft);
 
   // All of them looked up and checked, and all together have room.
   Result<std::vector<Prepared>> prepare_all(Session& session, std::span<const Result<IncomingMessage>> messages,

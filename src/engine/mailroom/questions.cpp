@@ -18,7 +18,7 @@ ReceiptView Questions::receipt(const Uuid& id) {
     if (lease.holder != 0) receipt.holder = to_.names[lease.holder];
     return receipt;
   }
-  std::uint32_t sender = 0;
+  NameId sender = 0;
   if (const auto* const entry = shelves_.find(*mailbox, address->key, sender)) {
     const bool waits = shelves_.find_scheduled(address->key) != nullptr;
     receipt.state = waits ? ReceiptState::scheduled : ReceiptState::queued;
@@ -81,7 +81,7 @@ bool Questions::stats(std::string_view name, MailboxStats& out) const {
 }
 
 void Questions::each_mailbox(std::size_t limit, const std::function<void(const MailboxStats&)>& each) const {
-  for (std::uint32_t number = 1; number < shelves_.mailboxes.end() && limit > 0; ++number) {
+  for (NameId number{1}; number < shelves_.mailboxes.end() && limit > 0; ++number) {
     const auto* const mailbox = shelves_.mailboxes.find(number);
     if (mailbox == nullptr) continue;
     each(stats_of(*mailbox));

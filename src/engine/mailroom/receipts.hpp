@@ -16,7 +16,7 @@ class SettledReceipts {
   struct Settled {
     std::int64_t at : 56 = 0;
     ReceiptState state : 8 = ReceiptState::acknowledged;
-    std::uint32_t silent_for = 0;  // the name that sent it and expects no reply; 0: an answer is welcome
+    NameId silent_for = 0;  // the name that sent it and expects no reply; 0: an answer is welcome
     std::uint16_t deliveries = 0;
     std::uint16_t hops = 0;
   };

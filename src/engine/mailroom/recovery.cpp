@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/strong_format.hpp"
+
 namespace folkmoot {
 
 Result<void> Recovery::enter(const Fact& fact) {

@@ -159,7 +159,7 @@ void Settling::give_back_all(Session& session) {
 }
 
 void Settling::give_back_all() {
-  for (std::uint32_t number = 1; number < shelves_.mailboxes.end(); ++number) {
+  for (NameId number{1}; number < shelves_.mailboxes.end(); ++number) {
     const auto* const mailbox = shelves_.mailboxes.find(number);
     if (mailbox == nullptr) continue;
     std::vector<std::uint32_t> held;  // the list has the newest first here, too
@@ -179,7 +179,7 @@ void Settling::extend(Session& session, std::uint32_t request, bool quiet, std::
 }
 
 std::optional<Durable> Settling::take_back(Mailbox& mailbox, MessageKey key) {
-  std::uint32_t sender = 0;
+  NameId sender = 0;
   const auto* const entry = shelves_.find(mailbox, key, sender);
   if (entry == nullptr) return std::nullopt;
   const MessageRef ref(key, mailbox.number, sender, entry->priority);

@@ -42,7 +42,7 @@ Result<std::vector<Prepared>> Publishing::prepare_all(Session& session,
                                                       const Lineage* caused) {
   std::vector<Prepared> all;
   all.reserve(messages.size());
-  std::vector<std::uint32_t> boxes;
+  std::vector<NameId> boxes;
   CommandTally together;
   for (std::size_t i = 0; i < messages.size(); ++i) {
     if (!messages[i]) return std::unexpected(of_message(i, messages[i].error()));

@@ -35,7 +35,7 @@ void Shelves::write_reads() {
 }
 
 void Shelves::write_all_reads() {
-  for (std::uint32_t number = 1; number < mailboxes.end(); ++number) {
+  for (NameId number{1}; number < mailboxes.end(); ++number) {
     auto* const mailbox = mailboxes.find(number);
     if (mailbox != nullptr && mailbox->last_read > mailbox->read_said) write_read(*mailbox);
   }
@@ -121,7 +121,7 @@ void Shelves::enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, st
   ++to_.counters.scheduled;
   ++mailbox.scheduled;
   scheduled_[message.entry.key] = {message, mailbox.number, due};
-  to_.agenda.add({.at = due, .id = message.entry.key.value, .box = mailbox.number, .kind = TimerKind::due});
+  to_.agenda.add({.at = due, .id = message.entry.key.value, .box = mailbox.number.value, .kind = TimerKind::due});
 }
 
 void Shelves::enter_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before) {
@@ -137,9 +137,9 @@ void Shelves::enter_head(Mailbox& mailbox, const QueuedMessage& message) {
   mark_dirty(mailbox);
 }
 
-void Shelves::expire_at(std::int64_t at, MessageKey key, std::uint32_t mailbox, std::uint32_t sender) {
+void Shelves::expire_at(std::int64_t at, MessageKey key, NameId mailbox, NameId sender) {
   expiries_[key] = {at, sender};
-  to_.agenda.add({.at = at, .id = key.value, .box = mailbox, .kind = TimerKind::expiry});
+  to_.agenda.add({.at = at, .id = key.value, .box = mailbox.value, .kind = TimerKind::expiry});
 }
 
 bool Shelves::has_expired(const Entry& entry) const {
@@ -155,7 +155,7 @@ std::int64_t Shelves::expires_at(const Entry& entry) const {
 
 // -- finding
 
-Entry* Shelves::find(Mailbox& mailbox, MessageKey key, std::uint32_t& sender) {
+Entry* Shelves::find(Mailbox& mailbox, MessageKey key, NameId& sender) {
   if (const auto found = scheduled_.find(key); found != scheduled_.end()) {
     sender = found->second.message.sender;
     return &found->second.message.entry;
@@ -211,7 +211,7 @@ QueuedMessage Shelves::take_oldest(Mailbox& mailbox) {
 
 // -- looking on
 
-void Shelves::tap(TapRecord what, const Mailbox& mailbox, const Entry& entry, std::uint32_t sender) {
+void Shelves::tap(TapRecord what, const Mailbox& mailbox, const Entry& entry, NameId sender) {
   constexpr std::size_t kWholeMax = 64 * 1024;  // larger ones are kept without their content
   auto bytes = bytes_of(entry);
   if (bytes.size() > kWholeMax) {
@@ -315,7 +315,7 @@ void Shelves::start() {
     if (const auto found = scheduled_.find(key); found != scheduled_.end() && found->second.due <= to_.run.now())
       come_due(key);
   }
-  groups.begin([this](std::uint32_t mailbox, const QueuedMessage& head) { enter_head(mailboxes[mailbox], head); });
+  groups.begin([this](NameId mailbox, const QueuedMessage& head) { enter_head(mailboxes[mailbox], head); });
 }
 
 bool Shelves::is_live(const Timer& timer) const {
@@ -339,7 +339,7 @@ void Shelves::come_due(MessageKey key) {
   enter_ready(mailbox, scheduled.message, new_to_group ? std::string(group_of(entry)) : std::string{});
 }
 
-void Shelves::expire(std::uint32_t number, MessageKey key) {
+void Shelves::expire(NameId number, MessageKey key) {
   auto& mailbox = mailboxes[number];
   auto sender = expiries_.at(key).sender;
   const auto* const entry = find(mailbox, key, sender);

@@ -23,7 +23,7 @@ struct Death {
 
 struct Scheduled {
   QueuedMessage message;
-  std::uint32_t mailbox = 0;
+  NameId mailbox = 0;
   std::int64_t due = 0;
 };
 
@@ -82,7 +82,7 @@ class Shelves {
   /// The first of its group waits no more behind another.
   void enter_head(Mailbox& mailbox, const QueuedMessage& message);
   /// It expires at that time, whether it is in the log or not.
-  void expire_at(std::int64_t at, MessageKey key, std::uint32_t mailbox, std::uint32_t sender);
+  void expire_at(std::int64_t at, MessageKey key, NameId mailbox, NameId sender);
   /// It does not any more.
   void forget_expiry(MessageKey key) { expiries_.erase(key); }
   bool has_expired(const Entry& entry) const;
@@ -92,7 +92,7 @@ class Shelves {
   // -- finding
   /// A message that is ready, scheduled or blocked, and its sender: whose it is, if that is known; 0 looks through all,
   /// and tells it. Null if it is none of that; else it lives until the next change.
-  Entry* find(Mailbox& mailbox, MessageKey key, std::uint32_t& sender);
+  Entry* find(Mailbox& mailbox, MessageKey key, NameId& sender);
   /// Null if it does not wait for a time.
   const Scheduled* find_scheduled(MessageKey key) const;
   /// Takes a message that is ready, scheduled or blocked out of its mailbox.
@@ -118,7 +118,7 @@ class Shelves {
 
   // -- looking on
   /// Tells those who look on: `what` has what is not said by the message. Requires: the tap is on.
-  void tap(TapRecord what, const Mailbox& mailbox, const Entry& entry, std::uint32_t sender);
+  void tap(TapRecord what, const Mailbox& mailbox, const Entry& entry, NameId sender);
   void tap(TapRecord what, const AcceptedFact& fact, FactPlace place) {
     tap(std::move(what), mailboxes[fact.mailbox], Entry(fact.key, place, fact.priority, 0), fact.sender);
   }
@@ -150,28 +150,28 @@ class Shelves {
   bool is_live(const Timer& timer) const;
   void due(const Timer& timer) {
     const MessageKey key{timer.id};
-    timer.kind == TimerKind::due ? come_due(key) : expire(timer.box, key);
+    timer.kind == TimerKind::due ? come_due(key) : expire(NameId{timer.box}, key);
   }
 
  private:
   struct Expiry {
     std::int64_t at = 0;
-    std::uint32_t sender = 0;
+    NameId sender = 0;
   };
 
   // Requires: it is scheduled.
   void come_due(MessageKey key);
-  void expire(std::uint32_t mailbox, MessageKey key);
+  void expire(NameId mailbox, MessageKey key);
   // What its sender is to be told, if it asked for that and there is room: then `draft` has it too.
   std::optional<Notice> notice_of(const Mailbox& mailbox, const Entry& entry, const Death& death, Draft& draft);
 
   void write_read(Mailbox& mailbox);
 
   const MailroomPorts& to_;
-  std::vector<std::uint32_t> reads_;  // mailboxes whose last read is to be noted
+  std::vector<NameId> reads_;  // mailboxes whose last read is to be noted
   boost::unordered_flat_map<MessageKey, Expiry> expiries_;
   boost::unordered_flat_map<MessageKey, Scheduled> scheduled_;
-  std::vector<std::uint32_t> dirty_;
+  std::vector<NameId> dirty_;
 };
 
 }  // namespace folkmoot

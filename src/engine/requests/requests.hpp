@@ -86,7 +86,7 @@ class Requests final : public Part, public Responder {
     Address address{};
     bool stream = false;
     MessageKey message = 0;  // what was asked; 0: nothing yet
-    std::uint32_t mailbox = 0;
+    NameId mailbox = 0;
     bool in_memory = false;  // it has no lease by which its holder could be found
     Holder holder{};         // of one in memory: who got it; else who has settled it
   };

@@ -156,7 +156,7 @@ void Routes::report_load(const Session& session, std::uint32_t request, std::str
   }
   if (!agent.empty() && !is_name(agent))
     return replies_.refuse(caller, {ErrorCode::invalid_name, "`agent` is no name"});
-  const auto name_id = agent.empty() ? Result<std::uint32_t>(session.name_id) : names_.number(agent);
+  const auto name_id = agent.empty() ? Result<NameId>(session.name_id) : names_.number(agent);
   if (!name_id) return replies_.refuse(caller, name_id.error());
   loads_[*name_id] = load;
   replies_.answer(caller);
@@ -166,7 +166,7 @@ void Routes::each(const std::function<void(const Route&)>& each) const {
   for (const auto& route : routes_) each(route);
 }
 
-double Routes::load_of(std::uint32_t name_id) {
+double Routes::load_of(NameId name_id) {
   const auto reported = loads_.find(name_id);
   return static_cast<double>(vacancies_.load_of(name_id)) + (reported != loads_.end() ? reported->second : 0);
 }

@@ -42,7 +42,7 @@ class Routes final : public PlainPart, public Router {
  private:
   struct Candidate {
     std::size_t target = 0;
-    std::uint32_t name_id = 0;
+    NameId name_id = 0;
   };
 
   // Takes the place of one of the same name; `place`: of its fact.
@@ -50,7 +50,7 @@ class Routes final : public PlainPart, public Router {
   // False if there is none of that name.
   bool forget(std::string_view name);
   std::size_t choose(Route& route, const std::vector<Candidate>& able, const FilterInput& message);
-  double load_of(std::uint32_t name_id);
+  double load_of(NameId name_id);
 
   const EngineOptions& options_;
   Run& run_;
@@ -59,7 +59,7 @@ class Routes final : public PlainPart, public Router {
   Replies& replies_;
   Vacancies& vacancies_;
   std::vector<Route> routes_;  // by order, then name
-  boost::unordered_flat_map<std::uint32_t, double> loads_;
+  boost::unordered_flat_map<NameId, double> loads_;
 };
 
 }  // namespace folkmoot

@@ -8,8 +8,8 @@ namespace {
 TEST(Uuid, IsVersion7AndKeepsItsAddress) {
   const MessageAddress kAddresses[] = {
       {.key = make_key(1'795'255'200'123, 0), .mailbox = 0, .node = 0},
-      {.key = make_key(1'795'255'200'123, (1u << 20) - 1), .mailbox = UINT32_MAX, .node = kNodeMask},
-      {.key = make_key((1ull << 44) - 1, 0xabcde), .mailbox = 7, .node = 0x155555},
+      {.key = make_key(1'795'255'200'123, (1u << 20) - 1), .mailbox = NameId{UINT32_MAX}, .node = kNodeMask},
+      {.key = make_key((1ull << 44) - 1, 0xabcde), .mailbox = NameId{7}, .node = 0x155555},
   };
   for (const auto& address : kAddresses) {
     const auto id = make_uuid(address);
@@ -21,7 +21,7 @@ TEST(Uuid, IsVersion7AndKeepsItsAddress) {
 }
 
 TEST(Uuid, BeginsWithItsTimeAndSortsByKey) {
-  const auto id = make_uuid({.key = make_key(0x0193f2c4a1b2, 1), .mailbox = 1, .node = 1});
+  const auto id = make_uuid({.key = make_key(0x0193f2c4a1b2, 1), .mailbox = NameId{1}, .node = 1});
   EXPECT_TRUE(id.text().starts_with("0193f2c4-a1b2-7"));
   const auto next = make_uuid({.key = make_key(0x0193f2c4a1b2, 2), .mailbox = 0, .node = 0});
   const auto later = make_uuid({.key = make_key(0x0193f2c4a1b3, 0), .mailbox = 0, .node = 0});

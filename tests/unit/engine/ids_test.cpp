@@ -26,7 +26,7 @@ struct Apart<> {
   static constexpr bool holds = true;
 };
 
-static_assert(Apart<Lsn, MessageKey, SessionId, ConnectionId, LeaseToken>::holds);
+static_assert(Apart<Lsn, MessageKey, NameId, SessionId, ConnectionId, LeaseToken>::holds);
 static_assert(!Apart<Lsn, SessionId, Lsn>::holds, "it would be seen");
 static_assert(!Apart<Lsn, std::uint64_t>::holds, "it would be seen");
 

@@ -217,7 +217,7 @@ TEST_F(DeliveryTest, X13_answers_within_a_minute_are_bounded_by_pair_and_by_conv
   options.guard.pair_per_minute = 2;
   crash();
   auto answer = mail("a");
-  answer.cause = make_uuid({.key = MessageKey{1}, .mailbox = 1, .node = 1});
+  answer.cause = make_uuid({.key = MessageKey{1}, .mailbox = NameId{1}, .node = 1});
   for (int i = 0; i < 3; ++i) say(answer);
   EXPECT_EQ(last().confirm.outcome, PublishOutcome::dead);
   say(mail("not an answer"));
@@ -248,7 +248,7 @@ TEST_F(DeliveryTest, X13_a_message_at_most_once_that_expects_no_reply_gets_none_
   auto thanks = mail("thanks");
   thanks.mode = DeliveryMode::at_most_once;
   thanks.expects_reply = false;
-  thanks.cause = make_uuid({.key = MessageKey{1}, .mailbox = 1, .node = 1});
+  thanks.cause = make_uuid({.key = MessageKey{1}, .mailbox = NameId{1}, .node = 1});
   thanks.hops = 6;
   say(thanks);
   take();
@@ -276,7 +276,7 @@ TEST_F(DeliveryTest, X13_a_loop_of_requests_in_memory_or_of_events_ends_with_an_
   crash();
   engine->subscribe(kCarol, ++request, "bus.guard", 0, false);
   auto again = mail("ping", "alice");
-  again.cause = make_uuid({.key = MessageKey{1}, .mailbox = 1, .node = 1});
+  again.cause = make_uuid({.key = MessageKey{1}, .mailbox = NameId{1}, .node = 1});
   again.hops = 3;
   ask(again, 1'000, kBob);
   EXPECT_EQ(last().code, ErrorCode::limit_reached);

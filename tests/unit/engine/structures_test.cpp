@@ -93,11 +93,11 @@ TEST(ChunkQueue, gives_by_key_whatever_the_order_of_pushes_and_takes) {
 
 TEST(Lane, A7_what_was_given_back_takes_its_place_among_those_of_its_sender) {
   Lane lane;
-  for (const auto key : {3u, 4u, 5u, 6u}) lane.push(1, entry(key));
+  for (const auto key : {3u, 4u, 5u, 6u}) lane.push(NameId{1}, entry(key));
   EXPECT_EQ(lane.pop().entry.key.value, 3u);
   EXPECT_EQ(lane.pop().entry.key.value, 4u);
-  lane.push(1, entry(4));
-  lane.push(1, entry(3));
+  lane.push(NameId{1}, entry(4));
+  lane.push(NameId{1}, entry(3));
   EXPECT_EQ(lane.oldest().entry.key.value, 3u);
   for (const auto key : {3u, 4u, 5u, 6u}) EXPECT_EQ(lane.pop().entry.key.value, key);
   EXPECT_TRUE(lane.empty());
@@ -105,27 +105,27 @@ TEST(Lane, A7_what_was_given_back_takes_its_place_among_those_of_its_sender) {
 
 TEST(Lane, X17_a_sender_whose_messages_come_back_goes_before_no_one_elses_turn) {
   Lane lane;
-  for (const auto key : {1u, 2u}) lane.push(1, entry(key));
-  for (const auto key : {3u, 4u}) lane.push(2, entry(key));
+  for (const auto key : {1u, 2u}) lane.push(NameId{1}, entry(key));
+  for (const auto key : {3u, 4u}) lane.push(NameId{2}, entry(key));
   for (int turn = 0; turn < 4; ++turn) {
     const auto failing = lane.pop();
     EXPECT_EQ(failing.entry.key.value, 1u);
-    lane.push(1, failing.entry);
+    lane.push(NameId{1}, failing.entry);
     if (turn < 2) {
-      EXPECT_EQ(lane.pop().sender, 2u);
+      EXPECT_EQ(lane.pop().sender, NameId{2});
     }
   }
 }
 
 TEST(Lane, X17_a_sender_emptied_by_a_take_loses_no_one_elses_turn) {
   Lane lane;
-  lane.push(1, entry(1));
-  lane.push(2, entry(2));
-  lane.push(3, entry(3));
-  EXPECT_TRUE(lane.take(2, MessageKey{2}).has_value());
-  EXPECT_FALSE(lane.take(2, MessageKey{2}).has_value());
-  EXPECT_EQ(lane.pop().sender, 1u);
-  EXPECT_EQ(lane.pop().sender, 3u);
+  lane.push(NameId{1}, entry(1));
+  lane.push(NameId{2}, entry(2));
+  lane.push(NameId{3}, entry(3));
+  EXPECT_TRUE(lane.take(NameId{2}, MessageKey{2}).has_value());
+  EXPECT_FALSE(lane.take(NameId{2}, MessageKey{2}).has_value());
+  EXPECT_EQ(lane.pop().sender, NameId{1});
+  EXPECT_EQ(lane.pop().sender, NameId{3});
   EXPECT_TRUE(lane.empty());
 }
 
