@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 namespace folkmoot {
 
@@ -42,6 +43,7 @@ struct StrongPlace : Strong<Tag, Rep> {
 
   constexpr StrongPlace& operator+=(Rep distance) { return this->value += distance, *this; }
   constexpr StrongPlace& operator++() { return *this += 1; }
+  constexpr StrongPlace operator++(int) { return std::exchange(*this, *this + 1); }
   friend constexpr StrongPlace operator+(StrongPlace place, Rep distance) { return place += distance; }
   /// Behind `to` it wraps round, as numbers do.
   friend constexpr Rep operator-(StrongPlace to, StrongPlace from) { return to.value - from.value; }

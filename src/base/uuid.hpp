@@ -26,22 +26,24 @@ constexpr std::int64_t key_ms(MessageKey key) { return static_cast<std::int64_t>
 /// The number of a name: of an agent, of its mailbox. 0 is none.
 using NameId = StrongPlace<struct NameIdTag, std::uint32_t>;
 
-struct MessageAddress {
-  MessageKey key = 0;
-  NameId mailbox = 0;  // 0: a message to a topic or a reply address
-  std::uint32_t node = 0;     // 22 bits
-
-  bool operator==(const MessageAddress&) const = default;
-};
-
 constexpr std::uint32_t kNodeMask = (1u << 22) - 1;
 
 /// A server may have several engines, each with a part of the mailboxes: what an engine gives out (ids, leases, reply
 /// addresses) carries the number of its shard in four bits.
+using ShardNumber = StrongPlace<struct ShardNumberTag, std::uint32_t>;
 constexpr unsigned kShardBits = 4;
 constexpr std::uint32_t kShardsMax = 1u << kShardBits;
 constexpr std::uint32_t kShardMask = kShardsMax - 1;
 constexpr unsigned kShardShift = 64 - kShardBits;  // in leases and the numbers of reply addresses
+
+struct MessageAddress {
+  MessageKey key = 0;
+  NameId mailbox = 0;      // 0: a message to a topic or a reply address
+  std::uint32_t node = 0;  // 22 bits
+
+  ShardNumber shard() const { return ShardNumber{node & kShardMask}; }
+  bool operator==(const MessageAddress&) const = default;
+};
 
 Uuid make_uuid(const MessageAddress& address);
 /// Nothing unless `id` is a version 7 UUID. Any such id yields some address: the caller compares `node`.

@@ -28,12 +28,12 @@ class NoLog final : public FactLog {
 class NoEffects final : public Effects {
  public:
   bool deliver(SessionId, const OutgoingDelivery&) override { return false; }
-  void confirm(SessionId, std::uint32_t, const Confirm&) override {}
-  void answer(SessionId, std::uint32_t, const Reply&) override {}
-  void outcomes(SessionId, std::uint32_t, std::span<const Result<Confirm>>) override {}
-  void settled(SessionId, std::uint32_t, std::uint32_t, std::span<const LeaseToken>) override {}
-  void refuse(SessionId, std::uint32_t, const Error&) override {}
-  void lagged(SessionId, std::uint32_t, std::uint32_t) override {}
+  void confirm(SessionId, RequestNumber, const Confirm&) override {}
+  void answer(SessionId, RequestNumber, const Reply&) override {}
+  void outcomes(SessionId, RequestNumber, std::span<const Result<Confirm>>) override {}
+  void settled(SessionId, RequestNumber, std::uint32_t, std::span<const LeaseToken>) override {}
+  void refuse(SessionId, RequestNumber, const Error&) override {}
+  void lagged(SessionId, RequestNumber, std::uint32_t) override {}
   void withdrawn(SessionId, LeaseToken, const Uuid&) override {}
   bool remove_content(const ContentHash&) override { return true; }
   [[noreturn]] void unreadable(const Error& error) override { throw Failure(error); }
@@ -45,7 +45,7 @@ std::vector<std::string> journal_folders(const std::string& data) {
   const auto shards = value(shards_of(*value(PosixDisk::open(data, PosixDisk::Access::read_only))));
   if (auto all = check_journals(data, shards); !all) throw Failure(all.error());
   std::vector<std::string> folders;
-  for (std::uint32_t shard = 0; shard < shards; ++shard) folders.push_back(shard_folder(data, shard));
+  for (ShardNumber shard = 0; shard.value < shards; ++shard) folders.push_back(shard_folder(data, shard));
   return folders;
 }
 

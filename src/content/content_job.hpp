@@ -18,8 +18,8 @@ struct ContentJob {
   std::string bytes{};       // of write: what to write; of a read that is done: what was read
   // The owner's alone: who asked, and what it calls the upload.
   SessionId session = 0;
-  std::uint32_t request = 0;
-  std::uint32_t number = 0;
+  RequestNumber request = 0;
+  RequestNumber number = 0;
 };
 
 struct ContentDone {

@@ -31,8 +31,7 @@ class Causality {
   virtual void count_for_guards(NameId sender, NameId mailbox, const Routing& routing) = 0;
   /// What waits in memory or is an event: refused when it is beyond a limit, as nothing of it can be kept. `mailbox`: 0
   /// for an event.
-  virtual Result<void> pass_guards(NameId sender, NameId mailbox, const Routing& routing,
-                                   const Lineage& lineage) = 0;
+  virtual Result<void> pass_guards(NameId sender, NameId mailbox, const Routing& routing, const Lineage& lineage) = 0;
 
   // -- costs
   static bool has_costs(const IncomingMessage& message) {

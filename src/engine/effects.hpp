@@ -23,7 +23,7 @@ struct MessageParts {
 };
 
 struct OutgoingDelivery {
-  std::uint32_t request = 0;   // of the consumer, subscription, receive or request
+  RequestNumber request = 0;   // of the consumer, subscription, receive or request
   std::uint32_t delivery = 0;  // counts from 1
   LeaseToken lease = 0;        // 0: nothing to settle
   bool redelivered = false;
@@ -34,7 +34,7 @@ struct OutgoingDelivery {
 /// One subscription that gets an event.
 struct EventTarget {
   SessionId session = 0;
-  std::uint32_t request = 0;
+  RequestNumber request = 0;
   std::uint32_t zero = 0;  // no padding: lists of these are compared byte for byte
 };
 
@@ -53,21 +53,21 @@ class Effects {
               {.request = target.request, .delivery = 1, .lease = 0, .redelivered = false, .message = message});
     }
   }
-  virtual void confirm(SessionId session, std::uint32_t request, const Confirm& confirm) = 0;
-  virtual void answer(SessionId session, std::uint32_t request, const Reply& reply) = 0;
+  virtual void confirm(SessionId session, RequestNumber request, const Confirm& confirm) = 0;
+  virtual void answer(SessionId session, RequestNumber request, const Reply& reply) = 0;
   /// Of several messages that were published by one command: each one's confirmation or error, in their order.
-  virtual void outcomes(SessionId session, std::uint32_t request, std::span<const Result<Confirm>> outcomes) = 0;
-  virtual void settled(SessionId session, std::uint32_t request, std::uint32_t settled,
+  virtual void outcomes(SessionId session, RequestNumber request, std::span<const Result<Confirm>> outcomes) = 0;
+  virtual void settled(SessionId session, RequestNumber request, std::uint32_t settled,
                        std::span<const LeaseToken> refused) = 0;
-  virtual void refuse(SessionId session, std::uint32_t request, const Error& error) = 0;
-  virtual void lagged(SessionId session, std::uint32_t request, std::uint32_t count) = 0;
+  virtual void refuse(SessionId session, RequestNumber request, const Error& error) = 0;
+  virtual void lagged(SessionId session, RequestNumber request, std::uint32_t count) = 0;
   /// Whoever asked by message `id` wants it no more: its holder may drop the work. `lease` is 0 for a message without
   /// one.
   virtual void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) = 0;
   /// The answer to a request that waits in another shard, if there are several. Its envelope is stamped; whether
   /// anybody waits there still is not known here, nor whether `answerer` may answer; 0: it may. False: that shard is
   /// too far behind; one that `is_owed` is taken all the same.
-  virtual bool answer_elsewhere(std::uint32_t /*shard*/, const MessageParts& /*message*/, ConnectionId /*answerer*/,
+  virtual bool answer_elsewhere(ShardNumber /*shard*/, const MessageParts& /*message*/, ConnectionId /*answerer*/,
                                 bool /*is_owed*/) {
     return false;
   }

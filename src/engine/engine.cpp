@@ -104,8 +104,8 @@ bool Engine::keep(FactKind kind, FactPlace place, Bytes body) {
 void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
   run_.start(now, seed, clean);
   if (const auto number = names_.nameless(); number != 0) {
-    effects_.unreadable(
-        {ErrorCode::damaged, fmt::format("messages have the name id {}, and no fact of the log says who that is", number)});
+    effects_.unreadable({ErrorCode::damaged,
+                         fmt::format("messages have the name id {}, and no fact of the log says who that is", number)});
   }
   mailroom_.start();
   dead_.start();
@@ -190,7 +190,7 @@ void Engine::session_writable(SessionId id) {
   if (auto* const session = sessions_.find(id)) mailroom_.dispatch().set_writable(*session);
 }
 
-void Engine::cancel(SessionId id, std::uint32_t request, std::uint32_t target) {
+void Engine::cancel(SessionId id, RequestNumber request, RequestNumber target) {
   auto* const session = sessions_.find(id);
   if (session == nullptr) return;
   if (const auto found = session->open.find(target); found != session->open.end()) {
@@ -204,7 +204,7 @@ void Engine::cancel(SessionId id, std::uint32_t request, std::uint32_t target) {
   replies_.answer({id, request});
 }
 
-void Engine::credit(SessionId id, std::uint32_t target, std::uint32_t amount) {
+void Engine::credit(SessionId id, RequestNumber target, std::uint32_t amount) {
   auto* const session = sessions_.find(id);
   if (session == nullptr) return;
   const auto found = session->open.find(target);
@@ -216,7 +216,7 @@ void Engine::credit(SessionId id, std::uint32_t target, std::uint32_t amount) {
 
 // -- commands: of a session that is open, to the part that carries them out
 
-void Engine::publish_anew(SessionId id, std::uint32_t request, bool quiet, const IncomingMessage& message) {
+void Engine::publish_anew(SessionId id, RequestNumber request, bool quiet, const IncomingMessage& message) {
   auto* const session = sessions_.find(id);
   if (session == nullptr) return;
   const Asker caller{id, request};
@@ -230,60 +230,60 @@ void Engine::publish_anew(SessionId id, std::uint32_t request, bool quiet, const
   if (!done) replies_.refuse(caller, done.error());
 }
 
-void Engine::publish_batch(SessionId id, std::uint32_t request, bool quiet,
+void Engine::publish_batch(SessionId id, RequestNumber request, bool quiet,
                            std::span<const Result<IncomingMessage>> messages) {
   if (auto* const session = sessions_.find(id))
     mailroom_.publishing().publish_batch(*session, request, quiet, messages);
 }
 
-void Engine::publish_atomic(SessionId id, std::uint32_t request, bool quiet,
+void Engine::publish_atomic(SessionId id, RequestNumber request, bool quiet,
                             std::span<const Result<IncomingMessage>> messages) {
   if (auto* const session = sessions_.find(id))
     mailroom_.publishing().publish_atomic(*session, request, quiet, messages);
 }
 
-void Engine::complete(SessionId id, std::uint32_t request, LeaseToken lease,
+void Engine::complete(SessionId id, RequestNumber request, LeaseToken lease,
                       std::span<const Result<IncomingMessage>> outputs) {
   if (auto* const session = sessions_.find(id)) mailroom_.publishing().complete(*session, request, lease, outputs);
 }
 
-void Engine::request(SessionId id, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message,
+void Engine::request(SessionId id, RequestNumber request, std::int64_t timeout_ms, const IncomingMessage& message,
                      bool stream) {
   if (auto* const session = sessions_.find(id)) requests_.ask(*session, request, timeout_ms, message, stream);
 }
 
-void Engine::subscribe(SessionId id, std::uint32_t request, std::string_view pattern, std::uint32_t credit, bool echo,
+void Engine::subscribe(SessionId id, RequestNumber request, std::string_view pattern, std::uint32_t credit, bool echo,
                        std::string_view filter) {
   if (auto* const session = sessions_.find(id)) topics_.subscribe(*session, request, pattern, credit, echo, filter);
 }
 
-void Engine::consume(SessionId id, std::uint32_t request, std::string_view mailbox, std::uint32_t credit) {
+void Engine::consume(SessionId id, RequestNumber request, std::string_view mailbox, std::uint32_t credit) {
   if (auto* const session = sessions_.find(id)) mailroom_.consume(*session, request, mailbox, credit);
 }
 
-void Engine::receive(SessionId id, std::uint32_t request, const ReceiveCommand& command) {
+void Engine::receive(SessionId id, RequestNumber request, const ReceiveCommand& command) {
   if (auto* const session = sessions_.find(id)) mailroom_.receive(*session, request, command);
 }
 
-void Engine::wait(SessionId id, std::uint32_t request, std::string_view mailbox, std::int64_t timeout_ms) {
+void Engine::wait(SessionId id, RequestNumber request, std::string_view mailbox, std::int64_t timeout_ms) {
   if (auto* const session = sessions_.find(id)) mailroom_.wait(*session, request, mailbox, timeout_ms);
 }
 
-void Engine::ack(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases) {
+void Engine::ack(SessionId id, RequestNumber request, bool quiet, std::span<const LeaseToken> leases) {
   mailroom_.settling().ack({id, request}, quiet, leases);
 }
 
-void Engine::nack(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases,
+void Engine::nack(SessionId id, RequestNumber request, bool quiet, std::span<const LeaseToken> leases,
                   std::int64_t delay_ms, std::string_view reason) {
   mailroom_.settling().nack({id, request}, quiet, leases, delay_ms, reason);
 }
 
-void Engine::reject(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases,
+void Engine::reject(SessionId id, RequestNumber request, bool quiet, std::span<const LeaseToken> leases,
                     std::string_view reason) {
   mailroom_.settling().reject({id, request}, quiet, leases, reason);
 }
 
-void Engine::extend(SessionId id, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases,
+void Engine::extend(SessionId id, RequestNumber request, bool quiet, std::span<const LeaseToken> leases,
                     std::int64_t lease_ms) {
   if (auto* const session = sessions_.find(id)) mailroom_.settling().extend(*session, request, quiet, leases, lease_ms);
 }
@@ -297,48 +297,48 @@ bool Engine::holds_what_it_answers(SessionId id, const IncomingMessage& message)
   return session != nullptr && requests_.holds_cause(*session, message);
 }
 
-void Engine::cancel_message(SessionId id, std::uint32_t request, const Uuid& message) {
+void Engine::cancel_message(SessionId id, RequestNumber request, const Uuid& message) {
   mailroom_.settling().cancel({id, request}, message);
 }
 
-void Engine::configure_mailbox(SessionId id, std::uint32_t request, const MailboxCommand& command) {
+void Engine::configure_mailbox(SessionId id, RequestNumber request, const MailboxCommand& command) {
   mailroom_.configure({id, request}, command);
 }
 
-void Engine::delete_mailbox(SessionId id, std::uint32_t request, const DeleteMailboxCommand& command) {
+void Engine::delete_mailbox(SessionId id, RequestNumber request, const DeleteMailboxCommand& command) {
   mailroom_.remove({id, request}, command);
 }
 
-void Engine::resubmit(SessionId id, std::uint32_t request, const Uuid& letter, const Resubmission& how) {
+void Engine::resubmit(SessionId id, RequestNumber request, const Uuid& letter, const Resubmission& how) {
   if (sessions_.find(id) != nullptr) dead_.resubmit({id, request}, letter, how);
 }
 
-void Engine::redrive(SessionId id, std::uint32_t request, const RedriveCommand& command) {
+void Engine::redrive(SessionId id, RequestNumber request, const RedriveCommand& command) {
   if (auto* const session = sessions_.find(id)) dead_.redrive(*session, request, command);
 }
 
-void Engine::purge_dead(SessionId id, std::uint32_t request, const DeadQuery& query, std::size_t limit) {
+void Engine::purge_dead(SessionId id, RequestNumber request, const DeadQuery& query, std::size_t limit) {
   dead_.purge({id, request}, query, limit);
 }
 
-void Engine::set_schedule(SessionId id, std::uint32_t request, const ScheduleCommand& command,
+void Engine::set_schedule(SessionId id, RequestNumber request, const ScheduleCommand& command,
                           const IncomingMessage& message) {
   if (auto* const session = sessions_.find(id)) schedules_.set(*session, request, command, message);
 }
 
-void Engine::remove_schedule(SessionId id, std::uint32_t request, std::string_view name) {
+void Engine::remove_schedule(SessionId id, RequestNumber request, std::string_view name) {
   schedules_.remove({id, request}, name);
 }
 
-void Engine::set_route(SessionId id, std::uint32_t request, const RouteCommand& command) {
+void Engine::set_route(SessionId id, RequestNumber request, const RouteCommand& command) {
   routes_.set({id, request}, command);
 }
 
-void Engine::remove_route(SessionId id, std::uint32_t request, std::string_view name) {
+void Engine::remove_route(SessionId id, RequestNumber request, std::string_view name) {
   routes_.remove({id, request}, name);
 }
 
-void Engine::report_load(SessionId id, std::uint32_t request, std::string_view agent, double load) {
+void Engine::report_load(SessionId id, RequestNumber request, std::string_view agent, double load) {
   if (auto* const session = sessions_.find(id)) routes_.report_load(*session, request, agent, load);
 }
 

@@ -60,39 +60,39 @@ class Engine final : Ledger::Resolver {
   void session_writable(SessionId id);
 
   // -- commands; each is answered through Effects under (session, request), at once or later
-  void publish(SessionId session, std::uint32_t request, bool quiet, const IncomingMessage& message) {
+  void publish(SessionId session, RequestNumber request, bool quiet, const IncomingMessage& message) {
     const bool again = topics_.is_again(session, message) && topics_.repeat(request, quiet, message);
     if (!again) publish_anew(session, request, quiet, message);
   }
   /// One answer for all of them. A message that did not parse is given as its error.
-  void publish_batch(SessionId session, std::uint32_t request, bool quiet,
+  void publish_batch(SessionId session, RequestNumber request, bool quiet,
                      std::span<const Result<IncomingMessage>> messages);
   /// The same, all or none: on any error (which names the message by its place) nothing is published.
-  void publish_atomic(SessionId session, std::uint32_t request, bool quiet,
+  void publish_atomic(SessionId session, RequestNumber request, bool quiet,
                       std::span<const Result<IncomingMessage>> messages);
   /// `stream`: messages of type status to the reply address reach the requester and leave the request open.
-  void request(SessionId session, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message,
+  void request(SessionId session, RequestNumber request, std::int64_t timeout_ms, const IncomingMessage& message,
                bool stream = false);
-  void subscribe(SessionId session, std::uint32_t request, std::string_view pattern, std::uint32_t credit, bool echo,
+  void subscribe(SessionId session, RequestNumber request, std::string_view pattern, std::uint32_t credit, bool echo,
                  std::string_view filter = {});
-  void consume(SessionId session, std::uint32_t request, std::string_view mailbox, std::uint32_t credit);
-  void credit(SessionId session, std::uint32_t target, std::uint32_t amount);
-  void cancel(SessionId session, std::uint32_t request, std::uint32_t target);
-  void receive(SessionId session, std::uint32_t request, const ReceiveCommand& command);
-  void wait(SessionId session, std::uint32_t request, std::string_view mailbox, std::int64_t timeout_ms);
-  void ack(SessionId session, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases);
+  void consume(SessionId session, RequestNumber request, std::string_view mailbox, std::uint32_t credit);
+  void credit(SessionId session, RequestNumber target, std::uint32_t amount);
+  void cancel(SessionId session, RequestNumber request, RequestNumber target);
+  void receive(SessionId session, RequestNumber request, const ReceiveCommand& command);
+  void wait(SessionId session, RequestNumber request, std::string_view mailbox, std::int64_t timeout_ms);
+  void ack(SessionId session, RequestNumber request, bool quiet, std::span<const LeaseToken> leases);
   /// `delay_ms`: -1 as the retry policy says.
-  void nack(SessionId session, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases,
+  void nack(SessionId session, RequestNumber request, bool quiet, std::span<const LeaseToken> leases,
             std::int64_t delay_ms, std::string_view reason);
   /// To the dead letters, at once and whatever the retry policy.
-  void reject(SessionId session, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases,
+  void reject(SessionId session, RequestNumber request, bool quiet, std::span<const LeaseToken> leases,
               std::string_view reason);
   /// Settles the lease and publishes the outputs, caused by its message, both or neither. Answered like a batch.
-  void complete(SessionId session, std::uint32_t request, LeaseToken lease,
+  void complete(SessionId session, RequestNumber request, LeaseToken lease,
                 std::span<const Result<IncomingMessage>> outputs);
   /// Takes a message back that nobody has had yet.
-  void cancel_message(SessionId session, std::uint32_t request, const Uuid& id);
-  void extend(SessionId session, std::uint32_t request, bool quiet, std::span<const LeaseToken> leases,
+  void cancel_message(SessionId session, RequestNumber request, const Uuid& id);
+  void extend(SessionId session, RequestNumber request, bool quiet, std::span<const LeaseToken> leases,
               std::int64_t lease_ms);
   /// Whether all of these leases are current, and this message's. Errors: lease_lost.
   Result<void> check_leases(std::span<const LeaseToken> leases, const Uuid& id);
@@ -104,24 +104,24 @@ class Engine final : Ledger::Resolver {
   bool holds_what_it_answers(SessionId session, const IncomingMessage& message);
   /// An event that another shard has accepted and stamped, for this one's own subscriptions.
   void forward_event(std::string_view topic, const MessageParts& event) { topics_.forward(topic, event); }
-  void configure_mailbox(SessionId session, std::uint32_t request, const MailboxCommand& command);
-  void delete_mailbox(SessionId session, std::uint32_t request, const DeleteMailboxCommand& command);
+  void configure_mailbox(SessionId session, RequestNumber request, const MailboxCommand& command);
+  void delete_mailbox(SessionId session, RequestNumber request, const DeleteMailboxCommand& command);
   /// Sends a dead letter again as a new message; it is no dead letter any more. Answered by a confirmation.
-  void resubmit(SessionId session, std::uint32_t request, const Uuid& id, const Resubmission& how);
+  void resubmit(SessionId session, RequestNumber request, const Uuid& id, const Resubmission& how);
   /// Sends all again that fit now, at the rate given, and is answered when done (Resent). Ends early with its
   /// connection.
-  void redrive(SessionId session, std::uint32_t request, const RedriveCommand& command);
+  void redrive(SessionId session, RequestNumber request, const RedriveCommand& command);
   /// The server stops: no more is sent again than has been.
   void end_redrives() { dead_.end_redrives(); }
   /// Answered with the number of dead letters that are gone (Purged): up to `limit` of those that fit.
-  void purge_dead(SessionId session, std::uint32_t request, const DeadQuery& query, std::size_t limit);
-  void set_schedule(SessionId session, std::uint32_t request, const ScheduleCommand& command,
+  void purge_dead(SessionId session, RequestNumber request, const DeadQuery& query, std::size_t limit);
+  void set_schedule(SessionId session, RequestNumber request, const ScheduleCommand& command,
                     const IncomingMessage& message);
-  void remove_schedule(SessionId session, std::uint32_t request, std::string_view name);
-  void set_route(SessionId session, std::uint32_t request, const RouteCommand& command);
-  void remove_route(SessionId session, std::uint32_t request, std::string_view name);
+  void remove_schedule(SessionId session, RequestNumber request, std::string_view name);
+  void set_route(SessionId session, RequestNumber request, const RouteCommand& command);
+  void remove_route(SessionId session, RequestNumber request, std::string_view name);
   /// How busy an agent says it is, in messages. `agent` empty: the session's.
-  void report_load(SessionId session, std::uint32_t request, std::string_view agent, double load);
+  void report_load(SessionId session, RequestNumber request, std::string_view agent, double load);
 
   // -- content by reference
   /// It is on disk, whole. Before start() for all that is there, then as each upload ends.
@@ -163,7 +163,7 @@ class Engine final : Ledger::Resolver {
   void resolve(Waiting& what) override;
   void go_out(const waiting::Output& item);
   Part* owner(FactKind kind) const;
-  void publish_anew(SessionId session, std::uint32_t request, bool quiet, const IncomingMessage& message);
+  void publish_anew(SessionId session, RequestNumber request, bool quiet, const IncomingMessage& message);
 
   const EngineOptions options_;
   Effects& effects_;

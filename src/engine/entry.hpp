@@ -3,6 +3,7 @@
 
 #include "engine/fact_log.hpp"
 #include "engine/facts.hpp"
+#include "engine/ids.hpp"
 
 namespace folkmoot {
 
@@ -26,6 +27,8 @@ class Entry {
       : key(message_key), lsn_(place.lsn.value), priority(message_priority), bytes_(place.bytes), flags(entry_flags) {}
 
   FactPlace place() const { return {Lsn{lsn_}, bytes_}; }
+  /// Requires: has(kTransient).
+  Slot stored() const { return Slot{static_cast<std::uint32_t>(lsn_)}; }
   void move_to(FactPlace place) {
     lsn_ = place.lsn.value;
     bytes_ = place.bytes;

@@ -65,8 +65,8 @@ struct AcceptedFact {
   MessageKey key = 0;
   std::int64_t not_before = 0;  // Unix ms; 0: at once
   std::int64_t expires_at = 0;  // Unix ms; 0: never
-  NameId mailbox = 0;    // name id
-  NameId sender = 0;     // name id
+  NameId mailbox = 0;           // name id
+  NameId sender = 0;            // name id
   std::uint16_t deliveries = 0;
   Priority priority = normal;
   DeliveryMode mode = DeliveryMode::at_least_once;
@@ -213,7 +213,7 @@ struct ScheduleSetFact {
   std::int64_t until = 0;     // Unix ms; 0: for ever
   std::uint64_t left = 0;     // times; 0: no end
   std::uint64_t fired = 0;    // how often so far
-  NameId sender = 0;   // name id
+  NameId sender = 0;          // name id
   std::uint32_t zero = 0;
 };
 static_assert(sizeof(ScheduleSetFact) == 56);

@@ -23,7 +23,7 @@ class Inbox {
     MessageKey key = 0;
     NameId mailbox = 0;
     NameId sender = 0;
-    std::uint32_t stored = 0;
+    Slot stored = 0;
     std::uint32_t bytes = 0;
     Priority priority = normal;
     std::int64_t expires_at = 0;

@@ -45,7 +45,7 @@ struct GuardLimits {
 };
 
 struct EngineOptions {
-  std::uint32_t shard = 0;   // which of the server's engines this is
+  ShardNumber shard = 0;     // which of the server's engines this is
   std::uint32_t shards = 1;  // how many it has: 1 to kShardsMax
   MailboxLimits mailbox;
   SipKey secret{};                    // drawn anew for each run: what addresses are made with that nobody can guess

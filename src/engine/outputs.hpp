@@ -20,8 +20,8 @@ class Outputs {
   }
   /// Goes out when `of` is durable, as Engine says (waiting::Output). `answerer`: as there. Requires:
   /// has_room(message).
-  void hold(Durable of, const ConfirmTo& to, NameId sender, const IncomingMessage& message,
-            const Lineage& lineage, ConnectionId answerer = 0);
+  void hold(Durable of, const ConfirmTo& to, NameId sender, const IncomingMessage& message, const Lineage& lineage,
+            ConnectionId answerer = 0);
 
  private:
   Ledger& ledger_;

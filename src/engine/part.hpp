@@ -6,6 +6,7 @@
 #include "base/bytes.hpp"
 #include "base/error.hpp"
 #include "engine/fact_log.hpp"
+#include "engine/ids.hpp"
 #include "engine/timers.hpp"
 
 namespace folkmoot {
@@ -33,7 +34,7 @@ class Part {
   /// Its time has come. Requires: is_live(timer).
   virtual void due(const Timer& timer) = 0;
   /// Ends what a request number of the session stands for, without an answer; `slot` is what the part opened it with.
-  virtual void close(Session& session, std::uint32_t slot) = 0;
+  virtual void close(Session& session, Slot slot) = 0;
 
  protected:
   ~Part() = default;
@@ -44,7 +45,7 @@ class PlainPart : public Part {
  public:
   bool is_live(const Timer&) const override { return false; }
   void due(const Timer&) override {}
-  void close(Session&, std::uint32_t) override {}
+  void close(Session&, Slot) override {}
 
  protected:
   ~PlainPart() = default;

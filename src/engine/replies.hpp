@@ -33,9 +33,7 @@ class Replies {
     effects_.settled(caller.session, caller.request, count, refused);
   }
   /// Keeps those that were refused for settled(item).
-  std::uint32_t keep(std::vector<LeaseToken> refused) {
-    return refused.empty() ? kNoSlot : refused_.insert(std::move(refused));
-  }
+  Slot keep(std::vector<LeaseToken> refused) { return refused.empty() ? kNoSlot : refused_.insert(std::move(refused)); }
   void settled(const waiting::Settled& item) {
     if (item.refused == kNoSlot) return settled(item.to, item.settled, {});
     settled(item.to, item.settled, refused_[item.refused]);
@@ -43,11 +41,11 @@ class Replies {
   }
 
   // -- the answer to several messages
-  std::uint32_t open_batch() { return batches_.insert({}); }
+  Slot open_batch() { return batches_.insert({}); }
   /// What became of the next of them; returns its place.
-  std::uint32_t add(std::uint32_t batch, Result<Confirm> outcome);
+  std::uint32_t add(Slot batch, Result<Confirm> outcome);
   /// The same of one whose place is known, and that was refused.
-  void refuse(std::uint32_t batch, std::uint32_t place, Error error);
+  void refuse(Slot batch, std::uint32_t place, Error error);
   /// All is known: it is given, unless it is quiet.
   void finish(const waiting::Batch& item) {
     if (!item.quiet) effects_.outcomes(item.to.session, item.to.request, batches_[item.batch]);

@@ -38,9 +38,9 @@ class Responder {
 
  protected:
   ~Responder() = default;
-  virtual void keep_answerer(std::uint32_t slot, const Holder& holder) = 0;
+  virtual void keep_answerer(Slot slot, const Holder& holder) = 0;
 
-  boost::unordered_flat_map<MessageKey, std::uint32_t> waited_for_;  // slots of requests
+  boost::unordered_flat_map<MessageKey, Slot> waited_for_;  // slots of requests
 };
 
 }  // namespace folkmoot

@@ -26,7 +26,7 @@ void Run::start(std::int64_t now, std::uint64_t seed, bool clean) {
   chance_ = seed ^ static_cast<std::uint64_t>(now_);
   if (secret_ == SipKey{}) secret_ = {chance(), chance() ^ seed};
   if (node_ == 0) node_ = static_cast<std::uint32_t>((seed ^ seed >> 22 ^ seed >> 44) & kNodeMask) | kShardsMax;
-  if (options_.shards > 1) node_ = (node_ & ~kShardMask) | options_.shard;
+  if (options_.shards > 1) node_ = (node_ & ~kShardMask) | options_.shard.value;
   ++number_;
 }
 
@@ -36,7 +36,7 @@ Durable Run::note() {
   if (!ledger_.has_room(Urgency::settling, sizeof said)) {
     if (noted_ || retry_at_ != 0) return {};
     retry_at_ = now_ + kRetryMs;
-    agenda_.add({.at = retry_at_, .id = 0, .box = 0, .kind = TimerKind::run});
+    agenda_.add({.at = retry_at_, .id = 0, .place = 0, .kind = TimerKind::run});
     return {};
   }
   const auto place = ledger_.write(FactKind::started, {bytes_of(said)}, Life::live);

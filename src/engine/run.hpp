@@ -67,7 +67,7 @@ class Run final : public Part {
   bool keep(const Fact& fact) override;
   bool is_live(const Timer& timer) const override { return timer.at == retry_at_; }
   void due(const Timer& timer) override;
-  void close(Session&, std::uint32_t) override {}
+  void close(Session&, Slot) override {}
 
  private:
   StartedFact saying(MessageKey keys_end) const;

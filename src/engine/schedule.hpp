@@ -22,7 +22,7 @@ struct Schedule {
   std::int64_t until = 0;  // Unix ms; 0: for ever
   std::uint64_t left = 0;  // times; 0: no end
   std::uint64_t fired = 0;
-  NameId sender = 0;              // name id
+  NameId sender = 0;                     // name id
   std::uint32_t message_at = 0;          // where the message stands in the body of the fact
   FactPlace place{};                     // of its schedule_set fact
   const ContentHash* content = nullptr;  // what its message refers to, as Contents knows it

@@ -20,20 +20,20 @@ constexpr std::size_t kOpenKinds = 5;
 
 struct Open {
   OpenKind kind{};
-  std::uint32_t slot = 0;  // where its part has it
+  Slot slot = 0;  // where its part has it
 };
 
 struct Session {
   SessionId id = 0;
   ConnectionId connection = 0;  // whose it is
-  NameId name_id = 0;      // of the agent; 0: none given
-  std::uint32_t lease_head = kNoSlot;
+  NameId name_id = 0;           // of the agent; 0: none given
+  Slot lease_head = kNoSlot;
   bool writable = true;
-  bool of_shard = false;           // another shard of this server, or the server itself
+  bool of_shard = false;    // another shard of this server, or the server itself
   NameId last_mailbox = 0;  // name id of the last recipient: saves a look-up
   NameId last_sender = 0;
   std::uint32_t subscriptions = 0;     // of those in `open`
-  std::map<std::uint32_t, Open> open;  // by request number; ordered, as it is walked over
+  std::map<RequestNumber, Open> open;  // by request number; ordered, as it is walked over
 };
 
 class Sessions {
@@ -42,14 +42,14 @@ class Sessions {
 
   /// Null if it is not open (any more).
   Session* find(SessionId id) {
-    const auto slot = session_slot(id);
+    const auto slot = session_slot(id).value;
     if (slot >= sessions_.size() || !sessions_[slot] || sessions_[slot]->id != id) return nullptr;
     return sessions_[slot].get();
   }
   const Session* find(SessionId id) const { return const_cast<Sessions*>(this)->find(id); }
   /// Requires: its slot is free.
   Session& add(SessionId id) {
-    const auto slot = session_slot(id);
+    const auto slot = session_slot(id).value;
     if (slot >= sessions_.size()) sessions_.resize(slot + 1);
     FOLKMOOT_ASSERT(!sessions_[slot]);
     sessions_[slot] = std::make_unique<Session>();
@@ -57,14 +57,14 @@ class Sessions {
     return *sessions_[slot];
   }
   /// Requires: nothing of it is open.
-  void remove(const Session& session) { sessions_[session_slot(session.id)].reset(); }
+  void remove(const Session& session) { sessions_[session_slot(session.id).value].reset(); }
 
   /// False if the number is in use.
-  static bool open(Session& session, std::uint32_t request, Open what) {
+  static bool open(Session& session, RequestNumber request, Open what) {
     return session.open.emplace(request, what).second;
   }
   /// Ends what a request number stands for, without an answer. Requires: it is open.
-  void close(Session& session, std::uint32_t request) {
+  void close(Session& session, RequestNumber request) {
     const auto found = session.open.find(request);
     FOLKMOOT_ASSERT(found != session.open.end());
     const auto what = found->second;
@@ -78,8 +78,8 @@ class Sessions {
 };
 
 /// Of a request number that Sessions::open() did not take.
-inline Error in_use(std::uint32_t request) {
-  return {ErrorCode::already_exists, "request number " + std::to_string(request) + " is in use"};
+inline Error in_use(RequestNumber request) {
+  return {ErrorCode::already_exists, "request number " + std::to_string(request.value) + " is in use"};
 }
 
 }  // namespace folkmoot

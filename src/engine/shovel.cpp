@@ -16,20 +16,20 @@ constexpr std::uint32_t kRefusedDoublingsMax = 6;
 
 }  // namespace
 
-std::uint32_t Shovel::next_request() {
+RequestNumber Shovel::next_request() {
   do {
-    last_request_ = (last_request_ + 1) | kFirstRequest;
+    last_request_ = std::max(last_request_ + 1, kFirstRequest);  // after the last number comes the first
   } while (owners_.contains(last_request_) || moves_.contains(last_request_) || acks_.contains(last_request_));
   return last_request_;
 }
 
-void Shovel::carry(std::string_view mailbox, std::uint32_t owner) {
+void Shovel::carry(std::string_view mailbox, ShardNumber owner) {
   const auto request = next_request();
   owners_.emplace(request, owner);
   commands_.consume(request, mailbox, kCredit);
 }
 
-void Shovel::on_delivery(std::uint32_t consumer, LeaseToken lease, std::uint32_t delivery, Bytes message) {
+void Shovel::on_delivery(RequestNumber consumer, LeaseToken lease, std::uint32_t delivery, Bytes message) {
   const auto owner = owners_.find(consumer);
   if (owner == owners_.end()) return;
   Move move{.lease = lease, .consumer = consumer, .delivery = delivery};
@@ -39,7 +39,7 @@ void Shovel::on_delivery(std::uint32_t consumer, LeaseToken lease, std::uint32_t
   commands_.publish(owner->second, request, message);
 }
 
-std::optional<Shovel::Move> Shovel::take_move(std::uint32_t request) {
+std::optional<Shovel::Move> Shovel::take_move(RequestNumber request) {
   const auto found = moves_.find(request);
   if (found == moves_.end()) return std::nullopt;
   const auto move = found->second;
@@ -49,7 +49,7 @@ std::optional<Shovel::Move> Shovel::take_move(std::uint32_t request) {
 }
 
 // It is in its mailbox now, or was already.
-void Shovel::on_confirmed(std::uint32_t request, const Confirm& confirm) {
+void Shovel::on_confirmed(RequestNumber request, const Confirm& confirm) {
   const auto move = take_move(request);
   const auto address = move ? message_address(move->id) : std::nullopt;
   if (!address) return;
@@ -75,7 +75,7 @@ void Shovel::retry_acks() {
 
 // An ACK is tried again as soon as the log has room; a message after a while, and in the end it is a dead letter of
 // this shard.
-void Shovel::on_refused(std::uint32_t request, const Error& error) {
+void Shovel::on_refused(RequestNumber request, const Error& error) {
   if (const auto ack = acks_.find(request); ack != acks_.end()) {
     unacked_.push_back(ack->second);
     acks_.erase(ack);

@@ -30,24 +30,24 @@ class Shovel {
    public:
     virtual ~Commands() = default;
     // to this shard
-    virtual void consume(std::uint32_t request, std::string_view mailbox, std::uint32_t credit) = 0;
-    virtual void credit(std::uint32_t request, std::uint32_t amount) = 0;
-    virtual void ack(std::uint32_t request, LeaseToken lease) = 0;
+    virtual void consume(RequestNumber request, std::string_view mailbox, std::uint32_t credit) = 0;
+    virtual void credit(RequestNumber request, std::uint32_t amount) = 0;
+    virtual void ack(RequestNumber request, LeaseToken lease) = 0;
     virtual void nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) = 0;
     // to another: IncomingMessage::forwarded
-    virtual void publish(std::uint32_t shard, std::uint32_t request, Bytes message) = 0;
+    virtual void publish(ShardNumber shard, RequestNumber request, Bytes message) = 0;
     /// What is delivered at most once was refused there: it is gone.
     virtual void lost(const Error& why) = 0;
   };
 
   /// Request numbers from this one on are the shovel's.
-  static constexpr std::uint32_t kFirstRequest = 1u << 31;
+  static constexpr RequestNumber kFirstRequest{1u << 31};
 
   /// `moved_max`: of so many it is known where they went.
   Shovel(Commands& commands, std::size_t moved_max) : commands_(commands), moved_max_(moved_max) {}
 
   /// What comes into this mailbox is that shard's from now on.
-  void carry(std::string_view mailbox, std::uint32_t owner);
+  void carry(std::string_view mailbox, ShardNumber owner);
   /// The id that a message has now which was carried to another shard; nothing if it is not (any more) known to have
   /// been.
   std::optional<Uuid> moved_to(const Uuid& id) const;
@@ -56,30 +56,30 @@ class Shovel {
   bool has_unacked() const { return !unacked_.empty(); }
 
   // What the shards answered.
-  void on_delivery(std::uint32_t request, LeaseToken lease, std::uint32_t delivery, Bytes message);
-  void on_confirmed(std::uint32_t request, const Confirm& confirm);
-  void on_settled(std::uint32_t request) { acks_.erase(request); }
-  void on_refused(std::uint32_t request, const Error& error);
+  void on_delivery(RequestNumber request, LeaseToken lease, std::uint32_t delivery, Bytes message);
+  void on_confirmed(RequestNumber request, const Confirm& confirm);
+  void on_settled(RequestNumber request) { acks_.erase(request); }
+  void on_refused(RequestNumber request, const Error& error);
 
  private:
   struct Move {
     LeaseToken lease = 0;  // 0: it is delivered at most once
     Uuid id{};
-    std::uint32_t consumer = 0;
+    RequestNumber consumer = 0;
     std::uint32_t delivery = 0;
   };
 
-  std::uint32_t next_request();
-  std::optional<Move> take_move(std::uint32_t request);
+  RequestNumber next_request();
+  std::optional<Move> take_move(RequestNumber request);
   void acknowledge(LeaseToken lease);
 
   Commands& commands_;
   const std::size_t moved_max_;
-  std::uint32_t last_request_ = kFirstRequest;
+  RequestNumber last_request_ = kFirstRequest;
   // By request, each until it is answered; consumers for ever.
-  boost::unordered_flat_map<std::uint32_t, std::uint32_t> owners_;
-  boost::unordered_flat_map<std::uint32_t, Move> moves_;
-  boost::unordered_flat_map<std::uint32_t, LeaseToken> acks_;
+  boost::unordered_flat_map<RequestNumber, ShardNumber> owners_;
+  boost::unordered_flat_map<RequestNumber, Move> moves_;
+  boost::unordered_flat_map<RequestNumber, LeaseToken> acks_;
   std::vector<LeaseToken> unacked_;                    // the log had no room
   boost::unordered_flat_map<MessageKey, Uuid> moved_;  // by the key of the first id
   std::deque<MessageKey> moved_order_;

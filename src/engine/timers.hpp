@@ -8,6 +8,9 @@
 #include <functional>
 #include <vector>
 
+#include "base/uuid.hpp"
+#include "engine/ids.hpp"
+
 namespace folkmoot {
 
 /// Each kind is one part's.
@@ -27,10 +30,13 @@ enum class TimerKind : std::uint8_t {
 constexpr std::size_t kTimerKinds = 11;
 
 struct Timer {
-  std::int64_t at = 0;    // Unix ms
-  std::uint64_t id = 0;   // a message key, lease token, waiter or request number
-  std::uint32_t box = 0;  // mailbox, where the id is a key; slot, where it tells uses of a slot apart
+  std::int64_t at = 0;      // Unix ms
+  std::uint64_t id = 0;     // a message key, lease token, waiter or request number
+  std::uint32_t place = 0;  // a mailbox or a slot, as the kind says
   TimerKind kind{};
+
+  NameId mailbox() const { return NameId{place}; }
+  Slot slot() const { return Slot{place}; }
 
   /// Earliest on top of a heap; ties in an order that does not depend on how the heap was built.
   bool operator<(const Timer& other) const {

@@ -15,7 +15,7 @@ class TransientStore {
   bool has_room(std::size_t bytes) const { return bytes_ + bytes <= bytes_max_; }
 
   /// `asked_by`: the slot of the request that waits for its answer, if there is one.
-  std::uint32_t put(Bytes head, Bytes rest, std::uint32_t asked_by = kNoSlot) {
+  Slot put(Bytes head, Bytes rest, Slot asked_by = kNoSlot) {
     std::string bytes;
     bytes.reserve(head.size() + rest.size());
     bytes.append(as_text(head)).append(as_text(rest));
@@ -23,10 +23,10 @@ class TransientStore {
     return slots_.insert({std::move(bytes), asked_by});
   }
 
-  Bytes get(std::uint32_t slot) const { return as_bytes(slots_[slot].bytes); }
-  std::uint32_t asked_by(std::uint32_t slot) const { return slots_[slot].asked_by; }
+  Bytes get(Slot slot) const { return as_bytes(slots_[slot].bytes); }
+  Slot asked_by(Slot slot) const { return slots_[slot].asked_by; }
 
-  void drop(std::uint32_t slot) {
+  void drop(Slot slot) {
     bytes_ -= slots_[slot].bytes.size();
     slots_.erase(slot);
   }
@@ -36,7 +36,7 @@ class TransientStore {
   std::size_t bytes_ = 0;
   struct Message {
     std::string bytes;
-    std::uint32_t asked_by = kNoSlot;
+    Slot asked_by = kNoSlot;
   };
   Slab<Message> slots_;
 };

@@ -14,16 +14,16 @@ namespace folkmoot {
 /// Who asked for something, and under which number of its own.
 struct Asker {
   SessionId session = 0;
-  std::uint32_t request = 0;
+  RequestNumber request = 0;
 };
 
 /// How a message that is published is answered: by itself, or at its place in the answer to several.
 struct ConfirmTo {
   Asker caller{};
-  bool quiet = false;             // nobody wants to hear of it
-  bool is_request = false;        // it is answered by its response; only a duplicate is told so
-  std::uint32_t batch = kNoSlot;  // slot of the answer to several
-  std::uint32_t place = 0;        // which of them it is
+  bool quiet = false;       // nobody wants to hear of it
+  bool is_request = false;  // it is answered by its response; only a duplicate is told so
+  Slot batch = kNoSlot;     // slot of the answer to several
+  std::uint32_t place = 0;  // which of them it is
 };
 
 namespace waiting {
@@ -45,27 +45,27 @@ struct Duplicate {
 };
 /// An event or response that goes out when what it came of is on disk; its bytes are in TransientStore.
 struct Output {
-  std::uint32_t stored = 0;   // slot
-  NameId sender = 0;   // name id
+  Slot stored = 0;            // slot
+  NameId sender = 0;          // name id
   ConnectionId answerer = 0;  // of an answer; 0: one who is known to hold what it answers
   ConfirmTo to{};
 };
 /// At most once: the log knows that it went out, now it may. Its bytes are in TransientStore.
 struct HandedOut {
   AcceptedFact fact{};
-  std::uint32_t stored = 0;
+  Slot stored = 0;
   Asker to{};
 };
 struct Settled {
   Asker to{};
   std::uint32_t settled = 0;
-  std::uint32_t refused = kNoSlot;  // slot of the leases that were refused, if any
+  Slot refused = kNoSlot;  // slot of the leases that were refused, if any
 };
 /// The answer to several messages, which has grown in a batch.
 struct Batch {
   Asker to{};
   bool quiet = false;
-  std::uint32_t batch = 0;  // slot
+  Slot batch = 0;  // slot
 };
 /// It was carried out.
 struct Answer {
@@ -76,7 +76,7 @@ struct Answer {
 struct ContentsIdle {};
 /// What a redrive has sent so far: it goes on.
 struct SentSome {
-  std::uint32_t slot = 0;
+  Slot slot = 0;
   std::uint64_t number = 0;
 };
 

@@ -16,7 +16,7 @@ struct CommandContext {
   const Frame& frame;
 
   SessionId session() const { return connection.id; }
-  std::uint32_t request() const { return frame.header.request; }
+  RequestNumber request() const { return RequestNumber{frame.header.request}; }
   bool quiet() const { return (frame.header.flags & kFlagQuiet) != 0; }
   Caller caller() const { return {session(), engine.agent_of(session()), connection.door}; }
 };

@@ -212,14 +212,14 @@ Result<void> on_map(const CommandContext& context) {
 Result<void> on_credit(const CommandContext& context) {
   const auto body = context.frame.body;
   if (body.size() != 8) return malformed("CREDIT has two u32");
-  context.engine.credit(context.session(), load<std::uint32_t>(body.data()), load<std::uint32_t>(body.data() + 4));
+  context.engine.credit(context.session(), load<RequestNumber>(body.data()), load<std::uint32_t>(body.data() + 4));
   return {};
 }
 
 Result<void> on_cancel(const CommandContext& context) {
   if (context.frame.body.size() != 4) return malformed("CANCEL has one u32");
-  context.reactor.contents().cancel(context.session(), load<std::uint32_t>(context.frame.body.data()));
-  context.engine.cancel(context.session(), context.request(), load<std::uint32_t>(context.frame.body.data()));
+  context.reactor.contents().cancel(context.session(), load<RequestNumber>(context.frame.body.data()));
+  context.engine.cancel(context.session(), context.request(), load<RequestNumber>(context.frame.body.data()));
   return {};
 }
 
@@ -381,7 +381,7 @@ bool on_hello(Reactor& reactor, Connection& connection, const Frame& frame) {
   if (!agent.empty() && (!is_name(agent) || agent.front() == '@' || agent.front() == '$')) {
     return end(ErrorCode::invalid_name, "the agent's name is none: 1 to 255 bytes of UTF-8, not beginning with @ or $");
   }
-  reactor.welcome(connection, frame.header.request, agent, of_connection);
+  reactor.welcome(connection, RequestNumber{frame.header.request}, agent, of_connection);
   return true;
 }
 
@@ -394,7 +394,7 @@ bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
     return false;
   }
   const bool is_publish = frame.header.opcode == Opcode::publish && connection.door != DoorKind::shard &&
-                          frame.header.request < kOwnRequests;
+                          frame.header.request < kOwnRequests.value;
   if (is_publish && publish_again({reactor, reactor.engine(), connection, frame})) return true;
   if (auto* const others = reactor.shard_router()) {
     const auto routed = others->route(connection, frame);
@@ -405,23 +405,23 @@ bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
 }
 
 bool carry_out_here(Reactor& reactor, Connection& connection, const Frame& frame) {
+  const CommandContext context{reactor, reactor.engine(), connection, frame};
   const auto handler = kHandlers[static_cast<std::size_t>(frame.header.opcode)];
   if (frame.header.opcode == Opcode::hello) {
-    reactor.refuse(connection.id, frame.header.request,
+    reactor.refuse(connection.id, context.request(),
                    {ErrorCode::not_permitted, "this connection has said HELLO; who is somebody else connects anew"});
     return true;
   }
   if (handler == nullptr) {
-    reactor.refuse(connection.id, frame.header.request,
+    reactor.refuse(connection.id, context.request(),
                    {ErrorCode::unknown_opcode,
                     fmt::format("there is no frame with opcode 0x{:02x}", static_cast<unsigned>(frame.header.opcode)),
                     "docs/protocol.md, section 2, lists them; a client may be newer than this server"});
     return true;
   }
-  const CommandContext context{reactor, reactor.engine(), connection, frame};
   auto done = check_right(context.caller(), kRights[static_cast<std::size_t>(frame.header.opcode)]);
   if (done) done = handler(context);
-  if (!done) reactor.refuse(connection.id, frame.header.request, done.error());
+  if (!done) reactor.refuse(connection.id, context.request(), done.error());
   return connection.state == Connection::State::open;
 }
 

@@ -12,7 +12,7 @@ class Connections {
  public:
   /// Null if it is gone.
   Connection* find(SessionId id) const {
-    const auto slot = session_slot(id);
+    const auto slot = session_slot(id).value;
     if (slot >= slots_.size() || !slots_[slot] || slots_[slot]->id != id) return nullptr;
     return slots_[slot].get();
   }
@@ -26,14 +26,14 @@ class Connections {
     free_.pop_back();
     slots_[slot] = std::make_unique<Connection>();
     auto& connection = *slots_[slot];
-    connection.id = session_id(next_serial_, slot);
+    connection.id = session_id(next_serial_, Slot{slot});
     next_serial_ = next_serial_ == kSerialMax ? 1 : next_serial_ + 1;
     connection.socket = socket;
     connection.link = std::move(link);
     return connection;
   }
   void remove(SessionId id) {
-    const auto slot = session_slot(id);
+    const auto slot = session_slot(id).value;
     slots_[slot].reset();
     free_.push_back(slot);
   }

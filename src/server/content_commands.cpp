@@ -15,14 +15,14 @@ Result<void> on_content_write(const CommandContext& context) {
     context.reactor.hold_with_frame(context.connection);
     return {};
   }
-  return context.reactor.contents().write(context.session(), context.request(), load<std::uint32_t>(body.data()),
+  return context.reactor.contents().write(context.session(), context.request(), load<RequestNumber>(body.data()),
                                           load<std::uint64_t>(body.data() + 4), body.subspan(12));
 }
 
 Result<void> on_content_finish(const CommandContext& context) {
   const auto body = context.frame.body;
   if (body.size() != 4 + kHashBytes) return malformed("CONTENT_FINISH has a u32 and 32 bytes");
-  return context.reactor.contents().finish(context.session(), context.request(), load<std::uint32_t>(body.data()),
+  return context.reactor.contents().finish(context.session(), context.request(), load<RequestNumber>(body.data()),
                                            load<ContentHash>(body.data() + 4));
 }
 

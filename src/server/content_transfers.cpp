@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/strong_format.hpp"
+
 namespace folkmoot {
 
 static Error not_stored(const ContentHash& hash) {
@@ -36,7 +38,7 @@ std::optional<std::uint64_t> ContentTransfers::ask(const ContentHash& hash) {
 
 // -- uploads
 
-Result<void> ContentTransfers::open(SessionId session, std::uint32_t request, std::uint64_t size,
+Result<void> ContentTransfers::open(SessionId session, RequestNumber request, std::uint64_t size,
                                     const std::optional<ContentHash>& hash) {
   const auto& limits = options_.content;
   if (size == 0 || size > limits.bytes_max) {
@@ -56,7 +58,7 @@ Result<void> ContentTransfers::open(SessionId session, std::uint32_t request, st
     }
   }
   const auto first = uploads_.lower_bound({session, 0});
-  const auto mine = static_cast<std::size_t>(std::distance(first, uploads_.upper_bound({session, ~0u})));
+  const auto mine = static_cast<std::size_t>(std::distance(first, uploads_.upper_bound({session, RequestNumber{~0u}})));
   if (uploads_.contains({session, request})) {
     return failure(ErrorCode::already_exists, fmt::format("request number {} is an upload that is open", request),
                    "give the new one another request number");
@@ -124,7 +126,7 @@ bool ContentTransfers::displace_one() {
 
 void ContentTransfers::look_at(std::int64_t at) { expiry_at_ = expiry_at_ < 0 ? at : std::min(expiry_at_, at); }
 
-Result<ContentTransfers::Upload*> ContentTransfers::find(SessionId session, std::uint32_t number) {
+Result<ContentTransfers::Upload*> ContentTransfers::find(SessionId session, RequestNumber number) {
   const auto found = uploads_.find({session, number});
   if (found == uploads_.end() || found->second.finishing) {
     return failure(ErrorCode::not_found, fmt::format("no upload {} is open on this connection", number));
@@ -139,7 +141,7 @@ void ContentTransfers::submit(Upload& upload, ContentJob job) {
   worker_.submit(std::move(job));
 }
 
-Result<void> ContentTransfers::write(SessionId session, std::uint32_t request, std::uint32_t number,
+Result<void> ContentTransfers::write(SessionId session, RequestNumber request, RequestNumber number,
                                      std::uint64_t offset, Bytes bytes) {
   const auto found = find(session, number);
   if (!found) return std::unexpected(found.error());
@@ -178,7 +180,7 @@ bool ContentTransfers::makes_wait(SessionId session) {
   return true;
 }
 
-Result<void> ContentTransfers::finish(SessionId session, std::uint32_t request, std::uint32_t number,
+Result<void> ContentTransfers::finish(SessionId session, RequestNumber request, RequestNumber number,
                                       const ContentHash& hash) {
   const auto found = find(session, number);
   if (!found) return std::unexpected(found.error());
@@ -189,7 +191,7 @@ Result<void> ContentTransfers::finish(SessionId session, std::uint32_t request, 
   return {};
 }
 
-bool ContentTransfers::cancel(SessionId session, std::uint32_t number) {
+bool ContentTransfers::cancel(SessionId session, RequestNumber number) {
   const auto found = uploads_.find({session, number});
   if (found == uploads_.end() || found->second.finishing) return false;
   drop(found);
@@ -245,14 +247,14 @@ void ContentTransfers::give_up(std::map<Place, Upload>::iterator upload, std::st
 
 // -- reading
 
-Result<void> ContentTransfers::stat(SessionId session, std::uint32_t request, const ContentHash& hash) {
+Result<void> ContentTransfers::stat(SessionId session, RequestNumber request, const ContentHash& hash) {
   const auto bytes = ask(hash);
   if (!bytes) return std::unexpected(not_stored(hash));
   answers_.done(session, request, bytes_of(*bytes));
   return {};
 }
 
-Result<void> ContentTransfers::read(SessionId session, std::uint32_t request, const ContentHash& hash,
+Result<void> ContentTransfers::read(SessionId session, RequestNumber request, const ContentHash& hash,
                                     std::uint64_t offset, std::uint64_t bytes) {
   const auto size = ask(hash);
   if (!size) return std::unexpected(not_stored(hash));

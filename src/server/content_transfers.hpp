@@ -26,8 +26,8 @@ namespace folkmoot {
 class ContentAnswers {
  public:
   /// Carried out; `body` of the OK.
-  virtual void done(SessionId session, std::uint32_t request, Bytes body) = 0;
-  virtual void refuse(SessionId session, std::uint32_t request, const Error& error) = 0;
+  virtual void done(SessionId session, RequestNumber request, Bytes body) = 0;
+  virtual void refuse(SessionId session, RequestNumber request, const Error& error) = 0;
 
  protected:
   ~ContentAnswers() = default;
@@ -54,17 +54,17 @@ class ContentTransfers {
   const Counters& counters() const { return counters_; }
 
   // -- commands; errors are the answer, all else is answered later
-  Result<void> open(SessionId session, std::uint32_t request, std::uint64_t size,
+  Result<void> open(SessionId session, RequestNumber request, std::uint64_t size,
                     const std::optional<ContentHash>& hash);
-  Result<void> write(SessionId session, std::uint32_t request, std::uint32_t upload, std::uint64_t offset, Bytes bytes);
+  Result<void> write(SessionId session, RequestNumber request, RequestNumber upload, std::uint64_t offset, Bytes bytes);
   /// Whether no more can be written for now; then the session is told to go on when it can.
   bool makes_wait(SessionId session);
-  Result<void> finish(SessionId session, std::uint32_t request, std::uint32_t upload, const ContentHash& hash);
-  Result<void> stat(SessionId session, std::uint32_t request, const ContentHash& hash);
-  Result<void> read(SessionId session, std::uint32_t request, const ContentHash& hash, std::uint64_t offset,
+  Result<void> finish(SessionId session, RequestNumber request, RequestNumber upload, const ContentHash& hash);
+  Result<void> stat(SessionId session, RequestNumber request, const ContentHash& hash);
+  Result<void> read(SessionId session, RequestNumber request, const ContentHash& hash, std::uint64_t offset,
                     std::uint64_t bytes);
   /// Ends an upload of the session; false if there is none of that number.
-  bool cancel(SessionId session, std::uint32_t upload);
+  bool cancel(SessionId session, RequestNumber upload);
   void close_session(SessionId session);
 
   /// Nothing refers to it any more.
@@ -92,14 +92,14 @@ class ContentTransfers {
     std::int64_t last = 0;        // when something last came or was done
     bool finishing = false;
   };
-  using Place = std::pair<SessionId, std::uint32_t>;
+  using Place = std::pair<SessionId, RequestNumber>;
   struct Finishing {
     std::size_t uploads = 0;
     bool removal_waits = false;  // the engine has let go of it meanwhile
   };
 
   std::optional<std::uint64_t> ask(const ContentHash& hash);
-  Result<Upload*> find(SessionId session, std::uint32_t upload);
+  Result<Upload*> find(SessionId session, RequestNumber upload);
   void submit(Upload& upload, ContentJob job);
   std::int64_t slow_at(const Upload& upload, std::int64_t grace_ms) const;
   Result<void> make_place(std::uint64_t bytes, std::size_t mine);

@@ -41,8 +41,8 @@ Result<void> make_journal(const std::string& folder, const JournalOptions& optio
 
 }  // namespace
 
-std::string shard_folder(const std::string& data, std::uint32_t shard) {
-  return shard == 0 ? data : fmt::format("{}/shard-{}", data, shard);
+std::string shard_folder(const std::string& data, ShardNumber shard) {
+  return shard == 0 ? data : fmt::format("{}/shard-{}", data, shard.value);
 }
 
 Result<std::uint32_t> shards_of(Disk& data) {
@@ -80,13 +80,13 @@ Result<void> check_shards(Disk& data, const ServerOptions& options) {
   if (*is_old) return check_journals(options.data, options.shards);
   // The first one's journal is made last: where it is, all are.
   for (auto shard = options.shards - 1; shard > 0; --shard) {
-    if (auto made = make_journal(shard_folder(options.data, shard), options.journal); !made) return made;
+    if (auto made = make_journal(shard_folder(options.data, ShardNumber{shard}), options.journal); !made) return made;
   }
   return *made_for == options.shards ? Result<void>{} : write_count(data, options.shards);
 }
 
 Result<void> check_journals(const std::string& data, std::uint32_t shards) {
-  for (std::uint32_t shard = 1; shard < shards; ++shard) {
+  for (ShardNumber shard{1}; shard.value < shards; ++shard) {
     const auto folder = shard_folder(data, shard);
     const auto disk = PosixDisk::open(folder, PosixDisk::Access::read_only);
     const auto there = disk ? has_journal(**disk) : Result<bool>(false);

@@ -11,7 +11,7 @@
 namespace folkmoot {
 
 /// Folder 0 is the data folder itself.
-std::string shard_folder(const std::string& data, std::uint32_t shard);
+std::string shard_folder(const std::string& data, ShardNumber shard);
 /// How many shards it was made for.
 Result<std::uint32_t> shards_of(Disk& data);
 /// A new one is made for so many shards as the options say; another must be for as many, and have all their journals.

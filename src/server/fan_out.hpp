@@ -26,14 +26,14 @@ class FanOut {
 
   void add(BufferPool& pool, const MessageParts& message) {
     auto* at = frames_.extend(pool, kFrameHeaderBytes + message.bytes());
-    store(at, FrameHeader{static_cast<std::uint32_t>(8 + message.bytes()), Opcode::deliver, 0, 0, request_});
+    store(at, FrameHeader{static_cast<std::uint32_t>(8 + message.bytes()), Opcode::deliver, 0, 0, request_.value});
     at += kFrameHeaderBytes;
     std::memcpy(at, message.head.data(), message.head.size());
     if (!message.rest.empty()) std::memcpy(at + message.head.size(), message.rest.data(), message.rest.size());
   }
 
   /// The frames as a subscription of this number gets them; until the next call.
-  Bytes frames_for(std::uint32_t request) {
+  Bytes frames_for(RequestNumber request) {
     if (request != request_) renumber(request);
     return frames_.bytes();
   }
@@ -44,12 +44,12 @@ class FanOut {
   }
 
  private:
-  void renumber(std::uint32_t request) {
+  void renumber(RequestNumber request) {
     request_ = request;
     auto* at = frames_.data();
     for (auto* const end = at + frames_.size(); at != end;) {
       auto header = load<FrameHeader>(at);
-      header.request = request;
+      header.request = request.value;
       store(at, header);
       at += 4 + std::size_t{header.length};
     }
@@ -57,7 +57,7 @@ class FanOut {
 
   std::vector<EventTarget> targets_;
   ByteBuffer frames_;
-  std::uint32_t request_ = 0;  // in the frames as they stand
+  RequestNumber request_ = 0;  // in the frames as they stand
 };
 
 }  // namespace folkmoot

@@ -26,9 +26,9 @@ class Postbox {
   struct Mail {
     std::vector<std::shared_ptr<Link>> links;  // that want attention
     std::vector<Arrival> arrivals;
-    std::vector<std::pair<SessionId, std::uint32_t>> remotes;  // a connection's link to that shard; 0: the shard link
-    std::vector<ContentHash> contents;                         // that the first shard has stored
-    std::vector<SessionId> rooms;                              // connections that there is room for a frame of
+    std::vector<std::pair<SessionId, ShardNumber>> remotes;  // a connection's link to that shard; 0: the shard link
+    std::vector<ContentHash> contents;                       // that the first shard has stored
+    std::vector<SessionId> rooms;                            // connections that there is room for a frame of
     bool empty() const {
       return links.empty() && arrivals.empty() && remotes.empty() && contents.empty() && rooms.empty();
     }

@@ -64,7 +64,7 @@ void Reactor::end_links() {
   for (const auto& link : postbox_.close()) link->end_by_reactor();
 }
 
-void Reactor::join(Shards& shards, std::uint32_t own) {
+void Reactor::join(Shards& shards, ShardNumber own) {
   shards_ = &shards;
   router_ = std::make_unique<ShardRouter>(*this, shards, own);
 }

@@ -61,7 +61,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   Result<void> add_listener(int socket, bool is_unix);
 
   /// Makes it one of several shards; before run().
-  void join(Shards& shards, std::uint32_t own);
+  void join(Shards& shards, ShardNumber own);
   /// After all have joined: links to each other.
   void connect_shards();
 
@@ -86,7 +86,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   // Door: a socket whose first frame, HELLO, says that it is at home here. Any thread.
   void take_over(int socket, std::string first, bool is_unix) override;
   // Any thread: a link of the connection to that shard has something; 0: the shard link.
-  void post_remote(SessionId connection, std::uint32_t shard);
+  void post_remote(SessionId connection, ShardNumber shard);
   // Any thread: the first shard has stored a content.
   void post_content(const ContentHash& hash);
   // RoomOwner: any thread.
@@ -95,25 +95,25 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   // Effects: called by the engine, on the reactor's thread.
   bool deliver(SessionId session, const OutgoingDelivery& delivery) override;
   void deliver_event(std::span<const EventTarget> targets, const MessageParts& message) override;
-  void confirm(SessionId session, std::uint32_t request, const Confirm& confirm) override;
-  void answer(SessionId session, std::uint32_t request, const Reply& reply) override;
-  void outcomes(SessionId session, std::uint32_t request, std::span<const Result<Confirm>> outcomes) override;
-  void settled(SessionId session, std::uint32_t request, std::uint32_t settled,
+  void confirm(SessionId session, RequestNumber request, const Confirm& confirm) override;
+  void answer(SessionId session, RequestNumber request, const Reply& reply) override;
+  void outcomes(SessionId session, RequestNumber request, std::span<const Result<Confirm>> outcomes) override;
+  void settled(SessionId session, RequestNumber request, std::uint32_t settled,
                std::span<const LeaseToken> refused) override;
-  void refuse(SessionId session, std::uint32_t request, const Error& error) override;
-  void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
+  void refuse(SessionId session, RequestNumber request, const Error& error) override;
+  void lagged(SessionId session, RequestNumber request, std::uint32_t count) override;
   void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
   bool remove_content(const ContentHash& hash) override;
   std::optional<std::uint64_t> stored_elsewhere(const ContentHash& hash) override;
-  bool answer_elsewhere(std::uint32_t shard, const MessageParts& message, ConnectionId answerer, bool is_owed) override;
+  bool answer_elsewhere(ShardNumber shard, const MessageParts& message, ConnectionId answerer, bool is_owed) override;
   [[noreturn]] void unreadable(const Error& error) override;
 
   // ContentAnswers, and what the server carries out itself.
-  void done(SessionId session, std::uint32_t request, Bytes body) override;
+  void done(SessionId session, RequestNumber request, Bytes body) override;
 
   // For commands.cpp and calls.cpp.
   /// `of_connection`: the client's, if this one carries what it asks of this shard; else 0.
-  void welcome(Connection& connection, std::uint32_t request, std::string_view agent, ConnectionId of_connection);
+  void welcome(Connection& connection, RequestNumber request, std::string_view agent, ConnectionId of_connection);
   /// Ends the connection with a reason; what was written before goes out first, as far as the peer takes it.
   void say_goodbye(Connection& connection, const Error& error);
   ServerStats stats(std::string_view mailbox);
@@ -132,7 +132,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
 
   // For shard_router.cpp and shard_links.cpp.
   Connection* find(SessionId id) const { return connections_.find(id); }
-  void answer(SessionId session, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts);
+  void answer(SessionId session, Opcode opcode, RequestNumber request, std::initializer_list<Bytes> parts);
   /// A frame of another shard, as it is.
   void pass_on(Connection& connection, const Frame& frame);
   bool is_behind(const Connection& connection) const { return connection.unsent() > options_.pending_bytes_high; }
@@ -193,7 +193,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
 
   // writing
   std::uint8_t* room(Connection& connection, std::size_t bytes);
-  std::uint8_t* extend(Connection& connection, Opcode opcode, std::uint8_t flags, std::uint32_t request,
+  std::uint8_t* extend(Connection& connection, Opcode opcode, std::uint8_t flags, RequestNumber request,
                        std::size_t body_bytes);
   bool sends_at_once(const Connection& connection, std::size_t bytes) const;
   void send_or_keep(Connection& connection, std::span<const Bytes> parts);
@@ -201,7 +201,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   bool hold_if_behind(Connection& connection, std::size_t pending, bool is_event);
   void deliver_event_to(const EventTarget& target, const MessageParts& message);
   void send_fan_out();
-  void answer_part(Connection& connection, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts);
+  void answer_part(Connection& connection, Opcode opcode, RequestNumber request, std::initializer_list<Bytes> parts);
   void flush(Connection& connection);
   void flush_dirty();
   void check_pending(Connection& connection);

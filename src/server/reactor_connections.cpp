@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/strong_format.hpp"
 #include "message/pack.hpp"
 #include "server/reactor.hpp"
 #include "server/shard_router.hpp"
@@ -148,7 +149,7 @@ void Reactor::on_deadline(Connection& connection) {
         watch_host(connection);
         break;
       }
-      spdlog::warn("connection {} is cut: it did not read {} bytes in {} ms", session_slot(connection.id),
+      spdlog::warn("connection {} is cut: it did not read {} bytes in {} ms", session_slot(connection.id).value,
                    connection.out.size(), options_.slow_consumer_ms);
       say_goodbye(connection, {ErrorCode::slow_consumer, "too much was waiting for this connection for too long"});
       break;
@@ -161,7 +162,7 @@ void Reactor::on_late_frame(Connection& connection) {
   const auto frame_bytes = connection.in->frame_bytes();
   const auto text = fmt::format("a frame was not whole after {} ms: {} bytes of {} had come (frame.timeout)",
                                 partial_frames_.time_of(frame_bytes), connection.in->bytes.size(), frame_bytes);
-  if (late_line_.is_due(now_)) spdlog::info("connection {} is cut: {}", session_slot(connection.id), text);
+  if (late_line_.is_due(now_)) spdlog::info("connection {} is cut: {}", session_slot(connection.id).value, text);
   say_goodbye(connection, {ErrorCode::timed_out, text});
 }
 
@@ -175,12 +176,12 @@ void Reactor::watch_host(Connection& connection) {
   if (!silent_ms) return;
   // What has just been sent proves nothing.
   if (!was_owed || *silent_ms < options_.host_timeout_ms) return watch_later(connection);
-  spdlog::warn("connection {} is cut: nothing was heard of its host for {} ms", session_slot(connection.id),
+  spdlog::warn("connection {} is cut: nothing was heard of its host for {} ms", session_slot(connection.id).value,
                *silent_ms);
   close_connection(connection);
 }
 
-void Reactor::welcome(Connection& connection, std::uint32_t request, std::string_view agent,
+void Reactor::welcome(Connection& connection, RequestNumber request, std::string_view agent,
                       ConnectionId of_connection) {
   connection.state = Connection::State::open;
   connection.deadline = 0;

@@ -104,7 +104,7 @@ bool Reactor::belongs_elsewhere(Connection& connection, Bytes bytes, const Frame
   if (connection.socket < 0 || connection.is_home || frame.header.opcode != Opcode::hello) return false;
   const auto home = router_->home_of(text_under(frame.body, 1));
   if (home == router_->own()) return false;
-  give_to(*shards_->reactors[home], connection, bytes);
+  give_to(*shards_->reactors[home.value], connection, bytes);
   return true;
 }
 
@@ -112,7 +112,7 @@ void Reactor::take_over(int socket, std::string first, bool is_unix) {
   postbox_.post([&](Postbox::Mail& mail) { mail.arrivals.push_back({socket, is_unix, std::move(first)}); });
 }
 
-void Reactor::post_remote(SessionId connection, std::uint32_t shard) {
+void Reactor::post_remote(SessionId connection, ShardNumber shard) {
   postbox_.post([&](Postbox::Mail& mail) { mail.remotes.emplace_back(connection, shard); });
 }
 

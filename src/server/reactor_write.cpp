@@ -28,10 +28,10 @@ inline std::uint8_t* Reactor::room(Connection& connection, std::size_t bytes) {
 }
 
 // Room for a frame's body behind its header.
-std::uint8_t* Reactor::extend(Connection& connection, Opcode opcode, std::uint8_t flags, std::uint32_t request,
+std::uint8_t* Reactor::extend(Connection& connection, Opcode opcode, std::uint8_t flags, RequestNumber request,
                               std::size_t body_bytes) {
   auto* const at = room(connection, kFrameHeaderBytes + body_bytes);
-  store(at, FrameHeader{static_cast<std::uint32_t>(8 + body_bytes), opcode, flags, 0, request});
+  store(at, FrameHeader{static_cast<std::uint32_t>(8 + body_bytes), opcode, flags, 0, request.value});
   return at + kFrameHeaderBytes;
 }
 
@@ -52,7 +52,7 @@ bool Reactor::deliver(SessionId session, const OutgoingDelivery& delivery) {
   if (sends_at_once(*connection, message.bytes())) {
     std::uint8_t head[kFrameHeaderBytes + kLeaseBlockBytes];
     store(head, FrameHeader{static_cast<std::uint32_t>(8 + lease_bytes + message.bytes()), Opcode::deliver, flags, 0,
-                            delivery.request});
+                            delivery.request.value});
     store(head + kFrameHeaderBytes, delivery.lease);
     store(head + kFrameHeaderBytes + 8, delivery.delivery);
     const Bytes parts[] = {{head, kFrameHeaderBytes + lease_bytes}, message.head, message.rest};
@@ -168,14 +168,14 @@ void Reactor::send_fan_out() {
 }
 
 // This shard's part of an answer of several. Apart from answer(), which is on the way of every message.
-[[gnu::noinline]] void Reactor::answer_part(Connection& connection, Opcode opcode, std::uint32_t request,
+[[gnu::noinline]] void Reactor::answer_part(Connection& connection, Opcode opcode, RequestNumber request,
                                             std::initializer_list<Bytes> parts) {
   std::string body;
   for (const auto& part : parts) body.append(as_text(part));
   router_->on_part(connection, router_->own(), request, opcode, as_bytes(body));
 }
 
-void Reactor::answer(SessionId session, Opcode opcode, std::uint32_t request, std::initializer_list<Bytes> parts) {
+void Reactor::answer(SessionId session, Opcode opcode, RequestNumber request, std::initializer_list<Bytes> parts) {
   auto* const connection = find(session);
   if (connection == nullptr || connection->state != Connection::State::open) return;
   std::size_t bytes = 0;
@@ -194,15 +194,15 @@ void Reactor::answer(SessionId session, Opcode opcode, std::uint32_t request, st
   }
 }
 
-void Reactor::confirm(SessionId session, std::uint32_t request, const Confirm& confirm) {
+void Reactor::confirm(SessionId session, RequestNumber request, const Confirm& confirm) {
   answer(session, Opcode::confirm, request, {bytes_of(confirm)});
 }
 
-void Reactor::done(SessionId session, std::uint32_t request, Bytes body) {
+void Reactor::done(SessionId session, RequestNumber request, Bytes body) {
   answer(session, Opcode::ok, request, {body});
 }
 
-void Reactor::answer(SessionId session, std::uint32_t request, const Reply& reply) {
+void Reactor::answer(SessionId session, RequestNumber request, const Reply& reply) {
   if (const auto* const deleted = std::get_if<DeletedMailbox>(&reply)) {
     return done(session, request, as_bytes(write_numbers(describe<DeletedMailbox>(), deleted).value_or("")));
   }
@@ -218,7 +218,7 @@ void Reactor::answer(SessionId session, std::uint32_t request, const Reply& repl
 }
 
 // For each a u16 of 0 and a Confirm, or an error's code, length and text.
-void Reactor::outcomes(SessionId session, std::uint32_t request, std::span<const Result<Confirm>> outcomes) {
+void Reactor::outcomes(SessionId session, RequestNumber request, std::span<const Result<Confirm>> outcomes) {
   constexpr std::size_t kTextBytesMax = 60'000;
   std::string body;
   for (const auto& outcome : outcomes) {
@@ -236,20 +236,20 @@ void Reactor::outcomes(SessionId session, std::uint32_t request, std::span<const
   done(session, request, as_bytes(body));
 }
 
-void Reactor::settled(SessionId session, std::uint32_t request, std::uint32_t settled,
+void Reactor::settled(SessionId session, RequestNumber request, std::uint32_t settled,
                       std::span<const LeaseToken> refused) {
   const std::uint32_t counts[] = {settled, static_cast<std::uint32_t>(refused.size())};
   answer(session, Opcode::settled, request,
          {bytes_of(counts), {reinterpret_cast<const std::uint8_t*>(refused.data()), refused.size_bytes()}});
 }
 
-void Reactor::refuse(SessionId session, std::uint32_t request, const Error& error) {
+void Reactor::refuse(SessionId session, RequestNumber request, const Error& error) {
   if (router_) router_->note_refusal();
   const auto code = static_cast<std::uint16_t>(error.code);
   answer(session, Opcode::error, request, {bytes_of(code), as_bytes(joined_text(error))});
 }
 
-void Reactor::lagged(SessionId session, std::uint32_t request, std::uint32_t count) {
+void Reactor::lagged(SessionId session, RequestNumber request, std::uint32_t count) {
   answer(session, Opcode::lagged, request, {bytes_of(count)});
 }
 
@@ -273,12 +273,13 @@ std::optional<std::uint64_t> Reactor::stored_elsewhere(const ContentHash& hash) 
   return router_ ? shards_->hold_content(router_->own(), hash) : std::nullopt;
 }
 
-bool Reactor::answer_elsewhere(std::uint32_t shard, const MessageParts& message, ConnectionId answerer, bool is_owed) {
+bool Reactor::answer_elsewhere(ShardNumber shard, const MessageParts& message, ConnectionId answerer, bool is_owed) {
   return !router_ || router_->shard_links().answer(shard, message, answerer, is_owed);
 }
 
 void Reactor::pass_on(Connection& connection, const Frame& frame) {
-  auto* const at = extend(connection, frame.header.opcode, frame.header.flags, frame.header.request, frame.body.size());
+  auto* const at = extend(connection, frame.header.opcode, frame.header.flags, RequestNumber{frame.header.request},
+                          frame.body.size());
   if (!frame.body.empty()) std::memcpy(at, frame.body.data(), frame.body.size());
 }
 
@@ -292,7 +293,7 @@ void Reactor::flush_dirty() {
   for (const auto id : std::exchange(overrun_, {})) {
     auto* const connection = find(id);
     if (connection == nullptr || connection->state != Connection::State::open) continue;
-    spdlog::warn("connection {} is cut: more than {} bytes waited for it", session_slot(id),
+    spdlog::warn("connection {} is cut: more than {} bytes waited for it", session_slot(id).value,
                  options_.pending_bytes_max);
     say_goodbye(*connection, {ErrorCode::slow_consumer, "too much was waiting for this connection"});
   }

@@ -13,7 +13,7 @@
 namespace folkmoot {
 
 /// Request numbers from here on are the server's own: for what is asked of several shards at once.
-constexpr std::uint32_t kOwnRequests = 0xFFFF0000;
+constexpr RequestNumber kOwnRequests{0xFFFF0000};
 /// Key of HELLO between shards: the ConnectionId of the client.
 constexpr std::uint64_t kRemoteConnection = 100;
 
@@ -30,9 +30,9 @@ struct RemoteSessions {
 
   std::string agent;
   std::vector<Remote> remotes;                                  // by shard; empty until the first is needed
-  std::map<std::uint32_t, std::unique_ptr<ShardMerge>> merges;  // by own number
-  std::uint32_t next_merge = kOwnRequests;
-  std::map<std::uint32_t, Subscription> subscriptions;  // by request number
+  std::map<RequestNumber, std::unique_ptr<ShardMerge>> merges;  // by own number
+  RequestNumber next_merge = kOwnRequests;
+  std::map<RequestNumber, Subscription> subscriptions;  // by request number
   bool is_listed = false;                               // has something unsent
   bool is_behind = false;                               // has not taken what the links hold: it reads too slowly
 };

@@ -98,8 +98,8 @@ class TurningHub final : public Hub {
  public:
   explicit TurningHub(const Shards& shards) : shards_(shards) {}
   std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) override {
-    const auto shard = next_.fetch_add(1, std::memory_order_relaxed) % shards_.count();
-    return shards_.reactors[shard]->connect(kind, inbox_bytes_max, std::move(on_ready));
+    const auto shard = shards_.in_turn(next_.fetch_add(1, std::memory_order_relaxed));
+    return shards_.reactors[shard.value]->connect(kind, inbox_bytes_max, std::move(on_ready));
   }
 
  private:
@@ -168,7 +168,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   std::vector<ContentRef> contents;
   for (std::uint32_t number = 0; number < options.shards; ++number) {
     auto& shard = parts.shards.emplace_back();
-    auto disk = PosixDisk::open(shard_folder(options.data, number));
+    auto disk = PosixDisk::open(shard_folder(options.data, ShardNumber{number}));
     if (!disk) return std::unexpected(disk.error());
     shard.disk = std::move(*disk);
     if (number == 0) {
@@ -177,7 +177,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
       return std::unexpected(synced.error());
     }
     auto its_options = options;
-    its_options.engine.shard = number;
+    its_options.engine.shard = ShardNumber{number};
     its_options.engine.shards = options.shards;
     auto& secret = its_options.engine.secret;
     if (::getrandom(secret.data(), sizeof secret, 0) != sizeof secret)
@@ -191,7 +191,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   }
   if (options.shards > 1) {
     for (std::uint32_t number = 0; number < options.shards; ++number)
-      parts.shards[number].reactor->join(parts.ring, number);
+      parts.shards[number].reactor->join(parts.ring, ShardNumber{number});
     for (const auto& content : contents) parts.ring.tell_of_content(content);
     for (const auto& shard : parts.shards) shard.reactor->connect_shards();
   }

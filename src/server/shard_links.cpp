@@ -15,7 +15,7 @@ constexpr std::size_t kUnsentBytesMax = 16 << 20;  // to one shard; beyond that 
 
 }  // namespace
 
-ShardLinks::ShardLinks(Reactor& reactor, Shards& shards, std::uint32_t own)
+ShardLinks::ShardLinks(Reactor& reactor, Shards& shards, ShardNumber own)
     : reactor_(reactor),
       shards_(shards),
       own_(own),
@@ -32,18 +32,18 @@ void ShardLinks::start() {
   std::string hello;
   PackWriter writer(hello);
   writer.map(2).uint(0).uint(kProtocolVersion).uint(2).str(reactor_.options().token);
-  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
-    auto& shard_link = shard_links_[shard];
-    shard_link.link = shards_.reactors[shard]->connect(DoorKind::shard, kLinkInboxBytesMax,
-                                                       [home = &reactor_, shard] { home->post_remote(0, shard); });
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
+    auto& shard_link = shard_links_[shard.value];
+    shard_link.link = shards_.reactors[shard.value]->connect(
+        DoorKind::shard, kLinkInboxBytesMax, [home = &reactor_, shard] { home->post_remote(0, shard); });
     append_frame(shard_link.unsent, Opcode::hello, 0, 0, hello);
   }
   flush();
 }
 
-std::uint32_t ShardLinks::next_request() {
+RequestNumber ShardLinks::next_request() {
   do {
-    last_request_ = last_request_ + 1 == Shovel::kFirstRequest ? 1 : last_request_ + 1;
+    last_request_ = last_request_ + 1 == Shovel::kFirstRequest ? RequestNumber{1} : last_request_ + 1;
   } while (patterns_.contains(last_request_));
   return last_request_;
 }
@@ -56,8 +56,8 @@ void ShardLinks::want(const std::string& pattern) {
   patterns_.emplace(wanted.request, pattern);
   std::string body;
   PackWriter(body).map(1).uint(0).str(pattern);
-  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
-    if (shard != own_) append_frame(shard_links_[shard].unsent, Opcode::subscribe, 0, wanted.request, body);
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
+    if (shard != own_) append_frame(shard_links_[shard.value].unsent, Opcode::subscribe, 0, wanted.request.value, body);
   }
 }
 
@@ -66,8 +66,8 @@ void ShardLinks::unwant(const std::string& pattern) {
   if (found == wanted_.end() || --found->second.users != 0) return;
   const auto request = found->second.request;
   const std::string_view body(reinterpret_cast<const char*>(&request), sizeof request);
-  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
-    if (shard != own_) append_frame(shard_links_[shard].unsent, Opcode::cancel, 0, 0, body);
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
+    if (shard != own_) append_frame(shard_links_[shard.value].unsent, Opcode::cancel, 0, 0, body);
   }
   patterns_.erase(request);
   wanted_.erase(found);
@@ -81,8 +81,8 @@ ShardLinks::Interest ShardLinks::interest(const std::string& pattern, SessionId 
   return Interest::coming;
 }
 
-bool ShardLinks::answer(std::uint32_t shard, const MessageParts& message, ConnectionId answerer, bool is_owed) {
-  auto& out = shard_links_[shard].unsent;
+bool ShardLinks::answer(ShardNumber shard, const MessageParts& message, ConnectionId answerer, bool is_owed) {
+  auto& out = shard_links_[shard.value].unsent;
   if (out.size() > kUnsentBytesMax && !is_owed) return false;
   append_header(out, Opcode::publish, kFlagQuiet | kFlagAnswerer, 0, sizeof answerer + message.bytes());
   out.append(as_text(bytes_of(answerer))).append(as_text(message.head)).append(as_text(message.rest));
@@ -101,10 +101,10 @@ void ShardLinks::go_on() {
   if (!std::exchange(is_stalled_, false)) return;
   // What comes first may make somebody congested again: each shard's turn to be it.
   const auto first = next_first_++;
-  for (std::uint32_t i = 0; i < shards_.count(); ++i) on_ready((first + i) % shards_.count());
+  for (std::uint32_t i = 0; i < shards_.count(); ++i) on_ready(shards_.in_turn(first + i));
 }
 
-void ShardLinks::on_ready(std::uint32_t shard) {
+void ShardLinks::on_ready(ShardNumber shard) {
   if (shard != own_ && reactor_.has_congested_client()) {  // an event more would be one too many for somebody: the
                                                            // other shard holds its publishers
     is_stalled_ = true;
@@ -116,15 +116,16 @@ void ShardLinks::on_ready(std::uint32_t shard) {
     shovel_waits_ = true;  // until flush() has found room
     return;
   }
-  auto& taken = shard_links_[shard].taken;
-  shard_links_[shard].link->take_into(taken);
+  auto& taken = shard_links_[shard.value].taken;
+  shard_links_[shard.value].link->take_into(taken);
   auto bytes = as_bytes(taken);
   for (;;) {
     const auto frame = cut_frame(bytes, ~std::size_t{0} >> 1);
     if (!frame || !*frame) break;
     const auto& header = (*frame)->header;
     const auto body = (*frame)->body;
-    const bool of_misplaced = header.request >= Shovel::kFirstRequest;
+    const RequestNumber request{header.request};
+    const bool of_misplaced = request >= Shovel::kFirstRequest;
     switch (header.opcode) {
       case Opcode::deliver:
         if (of_misplaced) {
@@ -134,20 +135,20 @@ void ShardLinks::on_ready(std::uint32_t shard) {
         }
         break;
       case Opcode::confirm:
-        if (body.size() == sizeof(Confirm)) shovel_.on_confirmed(header.request, load<Confirm>(body.data()));
+        if (body.size() == sizeof(Confirm)) shovel_.on_confirmed(request, load<Confirm>(body.data()));
         break;
       case Opcode::settled:
-        shovel_.on_settled(header.request);
+        shovel_.on_settled(request);
         break;
       case Opcode::ok:
-        on_interest(header.request, true);
+        on_interest(request, true);
         break;
       case Opcode::error:
         if (of_misplaced) {
-          shovel_.on_refused(header.request, read_error(body).value_or(Error{
-                                                 ErrorCode::malformed, "an answer between shards does not parse"}));
+          shovel_.on_refused(request, read_error(body).value_or(
+                                          Error{ErrorCode::malformed, "an answer between shards does not parse"}));
         } else {
-          on_interest(header.request, false);
+          on_interest(request, false);
         }
         break;
       default:
@@ -157,7 +158,7 @@ void ShardLinks::on_ready(std::uint32_t shard) {
   flush();
 }
 
-void ShardLinks::on_interest(std::uint32_t request, bool accepted) {
+void ShardLinks::on_interest(RequestNumber request, bool accepted) {
   const auto pattern = patterns_.find(request);
   if (pattern == patterns_.end()) return;
   auto& wanted = wanted_[pattern->second];
@@ -184,25 +185,26 @@ void ShardLinks::on_event(Bytes body) {
 // -- the shovel
 
 void ShardLinks::on_misplaced(const FrameHeader& header, Bytes body) {
-  if ((header.flags & kFlagLeased) == 0) return shovel_.on_delivery(header.request, 0, 1, body);
+  const RequestNumber consumer{header.request};
+  if ((header.flags & kFlagLeased) == 0) return shovel_.on_delivery(consumer, 0, 1, body);
   if (body.size() < kLeaseBlockBytes) return;
-  shovel_.on_delivery(header.request, load<LeaseToken>(body.data()),
-                      load<std::uint32_t>(body.data() + sizeof(LeaseToken)), body.subspan(kLeaseBlockBytes));
+  shovel_.on_delivery(consumer, load<LeaseToken>(body.data()), load<std::uint32_t>(body.data() + sizeof(LeaseToken)),
+                      body.subspan(kLeaseBlockBytes));
 }
 
-void ShardLinks::consume(std::uint32_t request, std::string_view mailbox, std::uint32_t credit) {
+void ShardLinks::consume(RequestNumber request, std::string_view mailbox, std::uint32_t credit) {
   std::string body;
   PackWriter(body).map(2).uint(0).str(mailbox).uint(1).uint(credit);
-  append_frame(shard_links_[own_].unsent, Opcode::consume, 0, request, body);
+  append_frame(shard_links_[own_.value].unsent, Opcode::consume, 0, request.value, body);
 }
 
-void ShardLinks::credit(std::uint32_t request, std::uint32_t amount) {
-  const std::uint32_t body[] = {request, amount};
-  append_frame(shard_links_[own_].unsent, Opcode::credit, 0, 0, as_text(bytes_of(body)));
+void ShardLinks::credit(RequestNumber request, std::uint32_t amount) {
+  const std::uint32_t body[] = {request.value, amount};
+  append_frame(shard_links_[own_.value].unsent, Opcode::credit, 0, 0, as_text(bytes_of(body)));
 }
 
-void ShardLinks::ack(std::uint32_t request, LeaseToken lease) {
-  append_frame(shard_links_[own_].unsent, Opcode::ack, 0, request, as_text(bytes_of(lease)));
+void ShardLinks::ack(RequestNumber request, LeaseToken lease) {
+  append_frame(shard_links_[own_.value].unsent, Opcode::ack, 0, request.value, as_text(bytes_of(lease)));
 }
 
 void ShardLinks::nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) {
@@ -216,11 +218,11 @@ void ShardLinks::nack(LeaseToken lease, std::int64_t delay_ms, std::string_view 
       .uint(static_cast<std::uint64_t>(delay_ms))
       .uint(2)
       .str(reason);
-  append_frame(shard_links_[own_].unsent, Opcode::nack, kFlagQuiet, 0, body);
+  append_frame(shard_links_[own_.value].unsent, Opcode::nack, kFlagQuiet, 0, body);
 }
 
-void ShardLinks::publish(std::uint32_t shard, std::uint32_t request, Bytes message) {
-  append_frame(shard_links_[shard].unsent, Opcode::publish, 0, request, as_text(message));
+void ShardLinks::publish(ShardNumber shard, RequestNumber request, Bytes message) {
+  append_frame(shard_links_[shard.value].unsent, Opcode::publish, 0, request.value, as_text(message));
 }
 
 void ShardLinks::lost(const Error& why) {

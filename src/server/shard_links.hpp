@@ -25,7 +25,7 @@ class Reactor;
 
 class ShardLinks final : private Shovel::Commands {
  public:
-  ShardLinks(Reactor& reactor, Shards& shards, std::uint32_t own);
+  ShardLinks(Reactor& reactor, Shards& shards, ShardNumber own);
   ~ShardLinks() override;
 
   /// Connects them; before any reactor runs.
@@ -40,7 +40,7 @@ class ShardLinks final : private Shovel::Commands {
 
   /// The answer to a request that waits there, stamped; `answerer` as in Effects::answer_elsewhere(). False: that shard
   /// is too far behind, and the answer is not owed.
-  bool answer(std::uint32_t shard, const MessageParts& message, ConnectionId answerer, bool is_owed);
+  bool answer(ShardNumber shard, const MessageParts& message, ConnectionId answerer, bool is_owed);
   std::optional<Uuid> moved_to(const Uuid& id) const { return shovel_.moved_to(id); }
   /// Whether look_for_misplaced() has something to try again when there is room on the disk.
   bool waits_for_room() const { return shovel_.has_unacked(); }
@@ -48,7 +48,7 @@ class ShardLinks final : private Shovel::Commands {
   /// for.
   void look_for_misplaced();
   /// Something came, or there is room again.
-  void on_ready(std::uint32_t shard);
+  void on_ready(ShardNumber shard);
   /// Nobody here is behind any more.
   void go_on();
   /// Hands over what was written in this turn.
@@ -62,32 +62,32 @@ class ShardLinks final : private Shovel::Commands {
   };
   struct Wanted {
     std::size_t users = 0;
-    std::uint32_t request = 0;  // the number on all shard links
+    RequestNumber request = 0;  // the number on all shard links
     std::uint32_t waiting = 0;  // shards that have not answered
     bool refused = false;
     std::vector<SessionId> held;
   };
   // Shovel::Commands
-  void consume(std::uint32_t request, std::string_view mailbox, std::uint32_t credit) override;
-  void credit(std::uint32_t request, std::uint32_t amount) override;
-  void ack(std::uint32_t request, LeaseToken lease) override;
+  void consume(RequestNumber request, std::string_view mailbox, std::uint32_t credit) override;
+  void credit(RequestNumber request, std::uint32_t amount) override;
+  void ack(RequestNumber request, LeaseToken lease) override;
   void nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) override;
-  void publish(std::uint32_t shard, std::uint32_t request, Bytes message) override;
+  void publish(ShardNumber shard, RequestNumber request, Bytes message) override;
   void lost(const Error& why) override;
 
-  std::uint32_t next_request();
-  void on_interest(std::uint32_t request, bool accepted);
+  RequestNumber next_request();
+  void on_interest(RequestNumber request, bool accepted);
   void on_misplaced(const FrameHeader& header, Bytes body);
   void on_event(Bytes body);
 
   Reactor& reactor_;
   Shards& shards_;
-  const std::uint32_t own_;
+  const ShardNumber own_;
   std::vector<ShardLink> shard_links_;
   Shovel shovel_;
-  std::uint32_t last_request_ = 0;
+  RequestNumber last_request_ = 0;
   std::map<std::string, Wanted> wanted_;
-  boost::unordered_flat_map<std::uint32_t, std::string> patterns_;  // by request
+  boost::unordered_flat_map<RequestNumber, std::string> patterns_;  // by request
   bool is_stalled_ = false;       // somebody here is behind: events stay where they are
   bool shovel_waits_ = false;     // another shard is behind: misplaced messages stay where they are
   std::uint32_t next_first_ = 0;  // which link goes on first

@@ -13,7 +13,7 @@ namespace folkmoot {
 namespace {
 
 class Oks final : public ShardMerge {
-  void take(std::uint32_t, Bytes) override {}
+  void take(ShardNumber, Bytes) override {}
   std::string body() override { return {}; }
 };
 
@@ -21,7 +21,7 @@ class Settlements final : public ShardMerge {
  public:
   Settlements(std::vector<LeaseToken> asked, bool quiet) : asked_(std::move(asked)), quiet_(quiet) {}
 
-  void take(std::uint32_t, Bytes body) override {
+  void take(ShardNumber, Bytes body) override {
     if (body.size() < 8) return;
     settled_ += load<std::uint32_t>(body.data());
     for (std::size_t at = 8; at + 8 <= body.size(); at += 8) {
@@ -61,7 +61,7 @@ class Pieces : public ShardMerge {
   }
 
  protected:
-  const std::vector<std::uint32_t>& places(std::uint32_t shard) const { return places_[shard]; }
+  const std::vector<std::uint32_t>& places(ShardNumber shard) const { return places_[shard.value]; }
   std::vector<std::string>& pieces() { return pieces_; }
 
  private:
@@ -73,7 +73,7 @@ class Receipts final : public Pieces {
  public:
   using Pieces::Pieces;
 
-  void take(std::uint32_t shard, Bytes body) override {
+  void take(ShardNumber shard, Bytes body) override {
     PackReader reader(body);
     const auto count = reader.array();
     const auto& asked = follows_ ? followed_ : places(shard);
@@ -119,10 +119,10 @@ class Receipts final : public Pieces {
       }
     }
     const auto address = message_address(id);
-    if (state == kReceiptMoved && address) moved_[address->node & kShardMask].emplace_back(place, id);
+    if (state == kReceiptMoved && address) moved_[address->shard()].emplace_back(place, id);
   }
 
-  std::map<std::uint32_t, std::vector<std::pair<std::uint32_t, Uuid>>> moved_;  // by shard, not asked for yet: by place
+  std::map<ShardNumber, std::vector<std::pair<std::uint32_t, Uuid>>> moved_;  // by shard, not asked for yet: by place
   bool follows_ = false;
   std::vector<std::uint32_t> followed_;  // the places of what is asked for
 };
@@ -132,7 +132,7 @@ class Results final : public Pieces {
   Results(std::vector<std::vector<std::uint32_t>> places, bool quiet) : Pieces(std::move(places)), quiet_(quiet) {}
 
   // For each u16 code, then of 0 a Confirm, else u16 length and the text.
-  void take(std::uint32_t shard, Bytes body) override {
+  void take(ShardNumber shard, Bytes body) override {
     for (const auto place : places(shard)) {
       if (body.size() < 4) return;
       const bool done = load<std::uint16_t>(body.data()) == 0;
@@ -161,10 +161,10 @@ class Answers final : public ShardMerge {
   Answers(const OperationInfo& operation, std::uint32_t shards, std::uint64_t limit)
       : operation_(operation), parts_(shards), limit_(limit) {}
 
-  void take(std::uint32_t shard, Bytes body) override {
+  void take(ShardNumber shard, Bytes body) override {
     auto part = read_part(operation_, body);
     if (!part) return ShardMerge::fail(part.error());
-    parts_[shard] = std::move(*part);
+    parts_[shard.value] = std::move(*part);
     ++answers_;
   }
   void fail(const Error& error) override {
@@ -199,12 +199,12 @@ class Answers final : public ShardMerge {
 // One shard after the other: a page, or all that there are up to a limit.
 class InTurns final : public ShardMerge {
  public:
-  InTurns(ReadCall call, std::uint32_t first, std::uint32_t shards)
-      : call_(std::move(call)), shard_(first), shards_(shards) {
+  InTurns(ReadCall call, ShardNumber first, std::uint32_t shards)
+      : call_(std::move(call)), shard_(first), end_(shards) {
     if (const auto limit = argument(Role::limit); limit.field != nullptr) limit_ = load_natural(limit.type(), limit.at);
   }
 
-  void take(std::uint32_t, Bytes body) override {
+  void take(ShardNumber, Bytes body) override {
     auto part = read_part(operation(), body);
     if (!part) return ShardMerge::fail(part.error());
     for (const auto& place : places(*operation().answer, part->get())) {
@@ -229,7 +229,7 @@ class InTurns final : public ShardMerge {
   std::optional<Next> next() override {
     bytes_ = sum_ == nullptr ? 0 : write_answer(operation(), sum_.get(), false).value_or(std::string()).size();
     const bool is_enough = limit_ != 0 && done_ >= limit_;
-    if (is_over_ || is_enough || bytes_ > kPageBytesMax || shard_ + 1 >= shards_ || error()) return std::nullopt;
+    if (is_over_ || is_enough || bytes_ > kPageBytesMax || shard_ + 1 >= end_ || error()) return std::nullopt;
     ++shard_;
     if (const auto after = argument(Role::after); after.field != nullptr) *static_cast<Uuid*>(after.at) = {};
     if (const auto limit = argument(Role::limit); limit_ != 0) store_natural(limit.type(), limit.at, limit_ - done_);
@@ -238,8 +238,8 @@ class InTurns final : public ShardMerge {
   std::string body() override {
     const auto next = find_place(*operation().answer, sum_.get(), Role::next);
     // A page that ends with its shard goes on at the start of the next.
-    if (next.field != nullptr && static_cast<const Uuid*>(next.at)->is_nil() && shard_ + 1 < shards_)
-      *static_cast<Uuid*>(next.at) = make_uuid({.key = 0, .mailbox = 0, .node = shard_ + 1});
+    if (next.field != nullptr && static_cast<const Uuid*>(next.at)->is_nil() && shard_ + 1 < end_)
+      *static_cast<Uuid*>(next.at) = make_uuid({.key = 0, .mailbox = 0, .node = (shard_ + 1).value});
     return write_answer(operation(), sum_.get(), false).value_or(std::string());
   }
 
@@ -256,8 +256,8 @@ class InTurns final : public ShardMerge {
   }
 
   ReadCall call_;
-  std::uint32_t shard_;
-  const std::uint32_t shards_;
+  ShardNumber shard_;
+  const ShardNumber end_;
   bool is_over_ = false;
   std::uint64_t limit_ = 0;  // 0: none
   std::uint64_t done_ = 0;
@@ -268,13 +268,13 @@ class InTurns final : public ShardMerge {
 // One shard after the other, each for the ids that it was not asked for yet, until none meets more.
 class Chained final : public ShardMerge {
  public:
-  Chained(ReadCall call, std::uint32_t first, std::uint32_t shards) : call_(std::move(call)), asked_(shards) {
+  Chained(ReadCall call, ShardNumber first, std::uint32_t shards) : call_(std::move(call)), asked_(shards) {
     known_ = ids(Role::follow, *call_.operation->arguments, call_.arguments.get());
     known_.insert(known_.begin(), call_.id(Role::shard_by_id));
-    asked_[first] = known_.size();
+    asked_[first.value] = known_.size();
   }
 
-  void take(std::uint32_t, Bytes body) override {
+  void take(ShardNumber, Bytes body) override {
     auto part = read_part(operation(), body);
     if (!part) return ShardMerge::fail(part.error());
     for (const auto& id : ids(Role::follow, *operation().answer, part->get())) {
@@ -296,12 +296,12 @@ class Chained final : public ShardMerge {
   }
   std::optional<Next> next() override {
     if (ShardMerge::error()) return std::nullopt;
-    for (std::uint32_t shard = 0; shard < asked_.size(); ++shard) {
-      if (asked_[shard] == known_.size()) continue;
-      const auto from = known_.begin() + static_cast<std::ptrdiff_t>(asked_[shard]);
+    for (ShardNumber shard = 0; shard.value < asked_.size(); ++shard) {
+      if (asked_[shard.value] == known_.size()) continue;
+      const auto from = known_.begin() + static_cast<std::ptrdiff_t>(asked_[shard.value]);
       *static_cast<Uuid*>(find_place(*operation().arguments, call_.arguments.get(), Role::shard_by_id).at) = *from;
       ids(Role::follow, *operation().arguments, call_.arguments.get()) = {from + 1, known_.end()};
-      asked_[shard] = known_.size();
+      asked_[shard.value] = known_.size();
       return Next{shard, Opcode::call, body_of_call(operation(), call_.arguments.get())};
     }
     return std::nullopt;
@@ -341,10 +341,10 @@ std::unique_ptr<ShardMerge> merge_results(std::vector<std::vector<std::uint32_t>
 std::unique_ptr<ShardMerge> merge_answers(const OperationInfo& operation, std::uint32_t shards, std::uint64_t limit) {
   return std::make_unique<Answers>(operation, shards, limit);
 }
-std::unique_ptr<ShardMerge> merge_chained(ReadCall call, std::uint32_t first, std::uint32_t shards) {
+std::unique_ptr<ShardMerge> merge_chained(ReadCall call, ShardNumber first, std::uint32_t shards) {
   return std::make_unique<Chained>(std::move(call), first, shards);
 }
-std::unique_ptr<ShardMerge> merge_in_turns(ReadCall call, std::uint32_t first, std::uint32_t shards) {
+std::unique_ptr<ShardMerge> merge_in_turns(ReadCall call, ShardNumber first, std::uint32_t shards) {
   return std::make_unique<InTurns>(std::move(call), first, shards);
 }
 

@@ -23,14 +23,14 @@ class ShardMerge {
   virtual ~ShardMerge() = default;
 
   /// One shard's part; `body` of OK or SETTLED.
-  virtual void take(std::uint32_t shard, Bytes body) = 0;
+  virtual void take(ShardNumber shard, Bytes body) = 0;
   /// An ERROR in the place of a part: the first is the answer of all.
   virtual void fail(const Error& error) {
     if (!error_) error_ = error;
   }
   /// Asked when all parts are in: what goes to this shard next, if there is more to ask.
   struct Next {
-    std::uint32_t shard = 0;
+    ShardNumber shard = 0;
     Opcode opcode{};
     std::string body;
   };
@@ -41,7 +41,7 @@ class ShardMerge {
   virtual bool is_silent() const { return false; }
   virtual const std::optional<Error>& error() const { return error_; }
 
-  std::uint32_t request = 0;  // as the client numbered it
+  RequestNumber request = 0;  // as the client numbered it
   std::uint32_t waiting = 0;  // parts that are not in
 
  private:
@@ -61,9 +61,9 @@ std::unique_ptr<ShardMerge> merge_results(std::vector<std::vector<std::uint32_t>
 std::unique_ptr<ShardMerge> merge_answers(const OperationInfo& operation, std::uint32_t shards,
                                           std::uint64_t limit = 0);
 /// A call of Where::chained. Requires: `first` is asked with it as it is.
-std::unique_ptr<ShardMerge> merge_chained(ReadCall call, std::uint32_t first, std::uint32_t shards);
+std::unique_ptr<ShardMerge> merge_chained(ReadCall call, ShardNumber first, std::uint32_t shards);
 /// A call of Where::in_turns, shard by shard from `first` on until its limit is reached. Requires: `first` is asked
 /// with the arguments as they are in `call`.
-std::unique_ptr<ShardMerge> merge_in_turns(ReadCall call, std::uint32_t first, std::uint32_t shards);
+std::unique_ptr<ShardMerge> merge_in_turns(ReadCall call, ShardNumber first, std::uint32_t shards);
 
 }  // namespace folkmoot

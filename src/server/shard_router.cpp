@@ -24,17 +24,19 @@ std::uint32_t parts_of(const auto& by_shard) {
   return static_cast<std::uint32_t>(std::ranges::count_if(by_shard, has_some));
 }
 // Requires: one has some.
-std::uint32_t first_part(const auto& by_shard) {
-  return static_cast<std::uint32_t>(std::ranges::find_if(by_shard, has_some) - by_shard.begin());
+ShardNumber first_part(const auto& by_shard) {
+  return ShardNumber{static_cast<std::uint32_t>(std::ranges::find_if(by_shard, has_some) - by_shard.begin())};
 }
+
+RequestNumber number_of(const Frame& frame) { return RequestNumber{frame.header.request}; }
 
 }  // namespace
 
-ShardRouter::ShardRouter(Reactor& reactor, Shards& shards, std::uint32_t own)
+ShardRouter::ShardRouter(Reactor& reactor, Shards& shards, ShardNumber own)
     : reactor_(reactor), shards_(shards), own_(own), shard_links_(reactor, shards, own) {}
 
-std::uint32_t ShardRouter::home_of(std::string_view agent) {
-  return agent.empty() ? next_home_++ % shards_.count() : shards_.of(agent);
+ShardNumber ShardRouter::home_of(std::string_view agent) {
+  return agent.empty() ? shards_.in_turn(next_home_++) : shards_.of(agent);
 }
 
 void ShardRouter::opened(Connection& connection, std::string_view agent) {
@@ -45,9 +47,9 @@ void ShardRouter::opened(Connection& connection, std::string_view agent) {
 
 ShardRouter::Routed ShardRouter::route(Connection& connection, const Frame& frame) {
   if (!connection.remote_sessions) return Routed::here;  // another shard has seen to it that it belongs here
-  if (frame.header.request >= kOwnRequests) {
+  if (number_of(frame) >= kOwnRequests) {
     reactor_.refuse(connection.id, 0,
-                    {ErrorCode::out_of_range, fmt::format("request numbers may be up to {}", kOwnRequests - 1)});
+                    {ErrorCode::out_of_range, fmt::format("request numbers may be up to {}", kOwnRequests.value - 1)});
     return Routed::elsewhere;
   }
   // A lease of that message is where the message is.
@@ -103,7 +105,7 @@ ShardRouter::Routed ShardRouter::route(Connection& connection, const Frame& fram
 
 // -- whose it is
 
-std::uint32_t ShardRouter::shard_of(const Routing& routing) const {
+ShardNumber ShardRouter::shard_of(const Routing& routing) const {
   if (!routing.topic.empty()) return own_;
   if (routing.to.empty()) {  // copies that routes may send anywhere are known in one place
     if (!routing.key.empty()) return shards_.of(routing.key);
@@ -112,36 +114,36 @@ std::uint32_t ShardRouter::shard_of(const Routing& routing) const {
   if (routing.to.front() != '@') return routing.to.front() == '$' ? own_ : shards_.of(routing.to);
   // "@" and hex digits: the first is the shard.
   const auto digit = routing.to.size() > 1 ? routing.to[1] : '0';
-  const auto shard = static_cast<std::uint32_t>(digit >= 'a' ? digit - 'a' + 10 : digit - '0');
-  return shard < shards_.count() ? shard : own_;
+  const ShardNumber shard{digit >= 'a' ? digit - 'a' + 10 : digit - '0'};
+  return shard < shards_.end() ? shard : own_;
 }
 
 // The shard that knows the cause decides what follows from it: hops, limits, who wants no reply. The message is
 // accepted there, and carried on.
-std::uint32_t ShardRouter::shard_that_decides(const Routing& routing) const {
+ShardNumber ShardRouter::shard_that_decides(const Routing& routing) const {
   return routing.cause.is_nil() || !routing.topic.empty() || routing.to.empty() ? shard_of(routing)
                                                                                 : shard_of_id(routing.cause);
 }
 
-std::uint32_t ShardRouter::shard_of_lease(LeaseToken lease) const {
-  const auto shard = static_cast<std::uint32_t>(lease.value >> kShardShift);
-  return shard < shards_.count() ? shard : own_;
+ShardNumber ShardRouter::shard_of_lease(LeaseToken lease) const {
+  const ShardNumber shard{static_cast<std::uint32_t>(lease.value >> kShardShift)};
+  return shard < shards_.end() ? shard : own_;
 }
 
-std::uint32_t ShardRouter::shard_of_id(const Uuid& id) const {
+ShardNumber ShardRouter::shard_of_id(const Uuid& id) const {
   const auto address = message_address(id);
-  const auto shard = address ? address->node & kShardMask : own_;
-  return shard < shards_.count() ? shard : own_;
+  const auto shard = address ? address->shard() : own_;
+  return shard < shards_.end() ? shard : own_;
 }
 
-bool ShardRouter::is_known(const Connection& connection, std::uint32_t shard) const {
+bool ShardRouter::is_known(const Connection& connection, ShardNumber shard) const {
   return shard == own_ ||
-         (!connection.remote_sessions->remotes.empty() && connection.remote_sessions->remotes[shard].link);
+         (!connection.remote_sessions->remotes.empty() && connection.remote_sessions->remotes[shard.value].link);
 }
 
 // -- to other shards
 
-ShardRouter::Routed ShardRouter::forward(Connection& connection, std::uint32_t shard, const Frame& frame) {
+ShardRouter::Routed ShardRouter::forward(Connection& connection, ShardNumber shard, const Frame& frame) {
   if (shard == own_) return Routed::here;
   auto header = frame.header;
   header.flags &= ~(kFlagCauses | kFlagAnswerer);  // for shards to say
@@ -149,12 +151,12 @@ ShardRouter::Routed ShardRouter::forward(Connection& connection, std::uint32_t s
   return Routed::elsewhere;
 }
 
-void ShardRouter::send(Connection& connection, std::uint32_t shard, const FrameHeader& header, Bytes body) {
+void ShardRouter::send(Connection& connection, ShardNumber shard, const FrameHeader& header, Bytes body) {
   auto& remote_sessions = *connection.remote_sessions;
   if (remote_sessions.remotes.empty()) remote_sessions.remotes.resize(shards_.count());
-  auto& remote = remote_sessions.remotes[shard];
+  auto& remote = remote_sessions.remotes[shard.value];
   if (!remote.link) {
-    remote.link = shards_.reactors[shard]->connect(
+    remote.link = shards_.reactors[shard.value]->connect(
         DoorKind::remote, kInboxBytesMax,
         [home = &reactor_, id = connection.id, shard] { home->post_remote(id, shard); });
     if (!remote.link) return;  // the server is stopping, and says so to everybody
@@ -177,8 +179,8 @@ void ShardRouter::send(Connection& connection, std::uint32_t shard, const FrameH
   if (remote.unsent.size() >= kHandOverBytes) hand_over(connection, shard);
 }
 
-void ShardRouter::hand_over(Connection& connection, std::uint32_t shard) {
-  auto& remote = connection.remote_sessions->remotes[shard];
+void ShardRouter::hand_over(Connection& connection, ShardNumber shard) {
+  auto& remote = connection.remote_sessions->remotes[shard.value];
   if (remote.unsent.empty()) return;
   if (remote.link->send(remote.unsent)) {
     remote.unsent.clear();
@@ -195,24 +197,24 @@ void ShardRouter::flush() {
     auto* const connection = reactor_.find(unsent_[i]);
     if (connection == nullptr || !connection->remote_sessions) continue;
     connection->remote_sessions->is_listed = false;
-    for (std::uint32_t shard = 0; shard < connection->remote_sessions->remotes.size(); ++shard) {
-      if (connection->remote_sessions->remotes[shard].link) hand_over(*connection, shard);
+    for (ShardNumber shard = 0; shard.value < connection->remote_sessions->remotes.size(); ++shard) {
+      if (connection->remote_sessions->remotes[shard.value].link) hand_over(*connection, shard);
     }
   }
   unsent_.clear();
   shard_links_.flush();
 }
 
-void ShardRouter::on_remote(Connection& connection, std::uint32_t shard) {
+void ShardRouter::on_remote(Connection& connection, ShardNumber shard) {
   if (!connection.remote_sessions || connection.state != Connection::State::open || !is_known(connection, shard) ||
       shard == own_)
     return;
   auto& remote_sessions = *connection.remote_sessions;
-  if (reactor_.is_behind(connection) && !remote_sessions.remotes[shard].link->closed()) {
+  if (reactor_.is_behind(connection) && !remote_sessions.remotes[shard.value].link->closed()) {
     remote_sessions.is_behind = true;
     return;
   }
-  const auto link = remote_sessions.remotes[shard].link;
+  const auto link = remote_sessions.remotes[shard.value].link;
   const bool closed = link->closed();  // before take(): then there is nothing more to come
   const auto frames = link->take();
   auto bytes = as_bytes(frames);
@@ -226,8 +228,8 @@ void ShardRouter::on_remote(Connection& connection, std::uint32_t shard) {
       return reactor_.say_goodbye(
           connection, why ? *why : Error{ErrorCode::shutting_down, "a shard of the server has ended the connection"});
     }
-    if (frame.header.request >= kOwnRequests) {
-      on_part(connection, shard, frame.header.request, frame.header.opcode, frame.body);
+    if (number_of(frame) >= kOwnRequests) {
+      on_part(connection, shard, number_of(frame), frame.header.opcode, frame.body);
     } else {
       reactor_.pass_on(connection, frame);
     }
@@ -247,7 +249,7 @@ void ShardRouter::on_drained(Connection& connection) {
 
 void ShardRouter::take_all(Connection& connection) {
   const auto id = connection.id;
-  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
     auto* const same = reactor_.find(id);
     if (same == nullptr || !same->remote_sessions || same->remote_sessions->remotes.empty()) return;
     on_remote(*same, shard);
@@ -267,11 +269,12 @@ void ShardRouter::close(Connection& connection) {
 
 // -- several shards, one answer
 
-std::uint32_t ShardRouter::merge_parts(Connection& connection, std::uint32_t request, std::unique_ptr<ShardMerge> merge,
+RequestNumber ShardRouter::merge_parts(Connection& connection, RequestNumber request, std::unique_ptr<ShardMerge> merge,
                                        std::uint32_t parts) {
   auto& remote_sessions = *connection.remote_sessions;
   do {
-    remote_sessions.next_merge = remote_sessions.next_merge == ~0u ? kOwnRequests : remote_sessions.next_merge + 1;
+    remote_sessions.next_merge =
+        remote_sessions.next_merge.value == ~0u ? kOwnRequests : remote_sessions.next_merge + 1;
   } while (remote_sessions.merges.contains(remote_sessions.next_merge));
   merge->request = request;
   merge->waiting = parts;
@@ -279,23 +282,22 @@ std::uint32_t ShardRouter::merge_parts(Connection& connection, std::uint32_t req
   return remote_sessions.next_merge;
 }
 
-void ShardRouter::ask(Connection& connection, std::uint32_t shard, Opcode opcode, std::uint8_t flags,
-                      std::uint32_t number, Bytes body) {
-  const FrameHeader header{static_cast<std::uint32_t>(8 + body.size()), opcode, flags, 0, number};
+void ShardRouter::ask(Connection& connection, ShardNumber shard, Opcode opcode, std::uint8_t flags,
+                      RequestNumber number, Bytes body) {
+  const FrameHeader header{static_cast<std::uint32_t>(8 + body.size()), opcode, flags, 0, number.value};
   if (shard != own_) return send(connection, shard, header, body);
   carry_out_here(reactor_, connection, {header, body});
 }
 
 ShardRouter::Routed ShardRouter::ask_all(Connection& connection, const Frame& frame,
                                          std::unique_ptr<ShardMerge> merge) {
-  const auto number = merge_parts(connection, frame.header.request, std::move(merge), shards_.count());
-  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard)
+  const auto number = merge_parts(connection, number_of(frame), std::move(merge), shards_.count());
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard)
     ask(connection, shard, frame.header.opcode, frame.header.flags, number, frame.body);
   return Routed::elsewhere;
 }
 
-void ShardRouter::on_part(Connection& connection, std::uint32_t shard, std::uint32_t request, Opcode opcode,
-                          Bytes body) {
+void ShardRouter::on_part(Connection& connection, ShardNumber shard, RequestNumber request, Opcode opcode, Bytes body) {
   auto& remote_sessions = *connection.remote_sessions;
   const auto found = remote_sessions.merges.find(request);
   if (found == remote_sessions.merges.end()) return;
@@ -340,7 +342,7 @@ ShardRouter::Routed ShardRouter::route_publish(Connection& connection, const Fra
     incoming.envelope = message.first(routing.bytes);
     const auto envelope = reactor_.engine().with_causes(incoming);
     if (!envelope) {
-      reactor_.refuse(connection.id, frame.header.request, envelope.error());
+      reactor_.refuse(connection.id, number_of(frame), envelope.error());
       return Routed::elsewhere;
     }
     auto body = std::string(as_text(frame.body.first(envelope_at))) + *envelope +
@@ -375,8 +377,8 @@ ShardRouter::Routed ShardRouter::route_batch(Connection& connection, const Frame
     Routing routing;
     const auto shard =
         read_routing(body.subspan(4, bytes - 4), routing, Recipient::optional) ? shard_that_decides(routing) : own_;
-    places[shard].push_back(place);
-    bodies[shard].append(as_text(body.first(bytes)));
+    places[shard.value].push_back(place);
+    bodies[shard.value].append(as_text(body.first(bytes)));
     body = body.subspan(bytes);
   }
   const auto parts = parts_of(places);
@@ -385,11 +387,11 @@ ShardRouter::Routed ShardRouter::route_batch(Connection& connection, const Frame
   if (frame.header.flags & kFlagAtomic) return Routed::here;
   const auto asked = places;
   const auto quiet = (frame.header.flags & kFlagQuiet) != 0;
-  const auto number = merge_parts(connection, frame.header.request, merge_results(std::move(places), quiet), parts);
-  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
-    if (asked[shard].empty()) continue;
-    const auto size = static_cast<std::uint32_t>(asked[shard].size());
-    const auto part = std::string(as_text(bytes_of(size))) + bodies[shard];
+  const auto number = merge_parts(connection, number_of(frame), merge_results(std::move(places), quiet), parts);
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
+    if (asked[shard.value].empty()) continue;
+    const auto size = static_cast<std::uint32_t>(asked[shard.value].size());
+    const auto part = std::string(as_text(bytes_of(size))) + bodies[shard.value];
     ask(connection, shard, Opcode::publish_batch, frame.header.flags & ~kFlagQuiet, number, as_bytes(part));
   }
   return Routed::elsewhere;
@@ -397,7 +399,7 @@ ShardRouter::Routed ShardRouter::route_batch(Connection& connection, const Frame
 
 ShardRouter::Routed ShardRouter::route_subscribe(Connection& connection, const Frame& frame) {
   auto& subscriptions = connection.remote_sessions->subscriptions;
-  const auto request = frame.header.request;
+  const auto request = number_of(frame);
   auto known = subscriptions.find(request);
   if (known != subscriptions.end() && known->second.begun) return Routed::here;  // a number in use
   if (known == subscriptions.end()) {
@@ -430,17 +432,17 @@ ShardRouter::Routed ShardRouter::route_subscribe(Connection& connection, const F
 ShardRouter::Routed ShardRouter::route_cancel(Connection& connection, const Frame& frame) {
   auto& remote_sessions = *connection.remote_sessions;
   if (frame.body.size() != 4) return Routed::here;
-  const auto target = load<std::uint32_t>(frame.body.data());
+  const auto target = load<RequestNumber>(frame.body.data());
   if (const auto known = remote_sessions.subscriptions.find(target); known != remote_sessions.subscriptions.end()) {
     shard_links_.unwant(known->second.pattern);
     remote_sessions.subscriptions.erase(known);
     return Routed::here;
   }
   std::uint32_t parts = 0;
-  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) parts += is_known(connection, shard);
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) parts += is_known(connection, shard);
   if (parts == 1) return Routed::here;
-  const auto number = merge_parts(connection, frame.header.request, merge_ok(), parts);
-  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
+  const auto number = merge_parts(connection, number_of(frame), merge_ok(), parts);
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
     if (is_known(connection, shard))
       ask(connection, shard, frame.header.opcode, frame.header.flags, number, frame.body);
   }
@@ -449,7 +451,7 @@ ShardRouter::Routed ShardRouter::route_cancel(Connection& connection, const Fram
 
 // Nobody knows a number but the shard that it was opened in; it is never answered.
 ShardRouter::Routed ShardRouter::route_credit(Connection& connection, const Frame& frame) {
-  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
     if (shard != own_ && is_known(connection, shard)) send(connection, shard, frame.header, frame.body);
   }
   return Routed::here;
@@ -469,17 +471,18 @@ ShardRouter::Routed ShardRouter::route_ack(Connection& connection, const Frame& 
     return forward(connection, shard_of_lease(load<LeaseToken>(body.data())), frame);
   std::vector<std::string> bodies(shards_.count());
   for (std::size_t at = 0; at < body.size(); at += sizeof(LeaseToken)) {
-    bodies[shard_of_lease(load<LeaseToken>(body.data() + at))].append(as_text(body.subspan(at, sizeof(LeaseToken))));
+    bodies[shard_of_lease(load<LeaseToken>(body.data() + at)).value].append(
+        as_text(body.subspan(at, sizeof(LeaseToken))));
   }
   const auto parts = parts_of(bodies);
   if (parts == 1) return forward(connection, first_part(bodies), frame);
   const auto quiet = (frame.header.flags & kFlagQuiet) != 0;
   std::vector<LeaseToken> asked(body.size() / sizeof(LeaseToken));
   std::memcpy(asked.data(), body.data(), body.size());
-  const auto number = merge_parts(connection, frame.header.request, merge_settled(std::move(asked), quiet), parts);
-  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
-    if (!bodies[shard].empty())
-      ask(connection, shard, Opcode::ack, frame.header.flags & ~kFlagQuiet, number, as_bytes(bodies[shard]));
+  const auto number = merge_parts(connection, number_of(frame), merge_settled(std::move(asked), quiet), parts);
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
+    if (!bodies[shard.value].empty())
+      ask(connection, shard, Opcode::ack, frame.header.flags & ~kFlagQuiet, number, as_bytes(bodies[shard.value]));
   }
   return Routed::elsewhere;
 }
@@ -504,7 +507,7 @@ ShardRouter::Routed ShardRouter::route_settlement(Connection& connection, const 
     for (auto more = reader.array(); more-- && reader.ok() && count++ < kSettleLeasesMax;) {
       const LeaseToken lease{reader.uint()};
       if (!reader.ok()) break;
-      leases[shard_of_lease(lease)].push_back(lease);
+      leases[shard_of_lease(lease).value].push_back(lease);
       asked.push_back(lease);
     }
     if (count > kSettleLeasesMax) return Routed::here;
@@ -514,13 +517,13 @@ ShardRouter::Routed ShardRouter::route_settlement(Connection& connection, const 
   if (parts == 0) return Routed::here;
   if (parts == 1) return forward(connection, first_part(leases), frame);
   const auto quiet = (frame.header.flags & kFlagQuiet) != 0;
-  const auto number = merge_parts(connection, frame.header.request, merge_settled(std::move(asked), quiet), parts);
-  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
-    if (leases[shard].empty()) continue;
+  const auto number = merge_parts(connection, number_of(frame), merge_settled(std::move(asked), quiet), parts);
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
+    if (leases[shard.value].empty()) continue;
     std::string body;
     PackWriter writer(body);
-    writer.map(kept + 1).uint(0).array(static_cast<std::uint32_t>(leases[shard].size()));
-    for (const auto lease : leases[shard]) writer.uint(lease.value);
+    writer.map(kept + 1).uint(0).array(static_cast<std::uint32_t>(leases[shard.value].size()));
+    for (const auto lease : leases[shard.value]) writer.uint(lease.value);
     body += others;
     ask(connection, shard, frame.header.opcode, frame.header.flags & ~kFlagQuiet, number, as_bytes(body));
   }
@@ -536,13 +539,13 @@ ShardRouter::Routed ShardRouter::route_receipts(Connection& connection, const Fr
   for (std::uint32_t place = 0; place < count; ++place) {
     const auto id = body.subspan(place * sizeof(Uuid), sizeof(Uuid));
     const auto shard = shard_of_id(load<Uuid>(id.data()));
-    places[shard].push_back(place);
-    bodies[shard].append(as_text(id));
+    places[shard.value].push_back(place);
+    bodies[shard.value].append(as_text(id));
   }
   const auto parts = parts_of(places);
-  const auto number = merge_parts(connection, frame.header.request, merge_receipts(std::move(places)), parts);
-  for (std::uint32_t shard = 0; shard < shards_.count(); ++shard) {
-    if (!bodies[shard].empty()) ask(connection, shard, Opcode::receipt, 0, number, as_bytes(bodies[shard]));
+  const auto number = merge_parts(connection, number_of(frame), merge_receipts(std::move(places)), parts);
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
+    if (!bodies[shard.value].empty()) ask(connection, shard, Opcode::receipt, 0, number, as_bytes(bodies[shard.value]));
   }
   return Routed::elsewhere;
 }
@@ -550,7 +553,7 @@ ShardRouter::Routed ShardRouter::route_receipts(Connection& connection, const Fr
 ShardRouter::Routed ShardRouter::route_call(Connection& connection, const Frame& frame) {
   auto call = read_call(frame.body);
   if (!call) {
-    reactor_.refuse(connection.id, frame.header.request, call.error());
+    reactor_.refuse(connection.id, number_of(frame), call.error());
     return Routed::elsewhere;
   }
   const auto& operation = *call->operation;
@@ -570,7 +573,7 @@ ShardRouter::Routed ShardRouter::route_call(Connection& connection, const Frame&
     case Where::chained: {
       const auto first = shard_of_id(id);
       const auto number =
-          merge_parts(connection, frame.header.request, merge_chained(std::move(*call), first, shards_.count()), 1);
+          merge_parts(connection, number_of(frame), merge_chained(std::move(*call), first, shards_.count()), 1);
       ask(connection, first, Opcode::call, 0, number, frame.body);
       return Routed::elsewhere;
     }
@@ -583,7 +586,7 @@ ShardRouter::Routed ShardRouter::route_call(Connection& connection, const Frame&
 
 ShardRouter::Routed ShardRouter::route_in_turns(Connection& connection, const Frame& frame, ReadCall call) {
   const auto after = find_place(*call.operation->arguments, call.arguments.get(), Role::after);
-  std::uint32_t first = 0;
+  ShardNumber first = 0;
   if (after.field != nullptr && !static_cast<const Uuid*>(after.at)->is_nil()) {
     auto& id = *static_cast<Uuid*>(after.at);
     const auto address = message_address(id);
@@ -593,7 +596,7 @@ ShardRouter::Routed ShardRouter::route_in_turns(Connection& connection, const Fr
   }
   const auto body = body_of_call(*call.operation, call.arguments.get());
   const auto number =
-      merge_parts(connection, frame.header.request, merge_in_turns(std::move(call), first, shards_.count()), 1);
+      merge_parts(connection, number_of(frame), merge_in_turns(std::move(call), first, shards_.count()), 1);
   ask(connection, first, Opcode::call, 0, number, as_bytes(body));
   return Routed::elsewhere;
 }

@@ -17,12 +17,12 @@ namespace folkmoot {
 
 class ShardRouter {
  public:
-  ShardRouter(Reactor& reactor, Shards& shards, std::uint32_t own);
+  ShardRouter(Reactor& reactor, Shards& shards, ShardNumber own);
 
   ShardLinks& shard_links() { return shard_links_; }
-  std::uint32_t own() const { return own_; }
+  ShardNumber own() const { return own_; }
   /// Where a connection of this agent is served.
-  std::uint32_t home_of(std::string_view agent);
+  ShardNumber home_of(std::string_view agent);
   /// A client has said HELLO.
   void opened(Connection& connection, std::string_view agent);
 
@@ -33,9 +33,9 @@ class ShardRouter {
   };
   Routed route(Connection& connection, const Frame& frame);
   /// This shard's own part of what is merges.
-  void on_part(Connection& connection, std::uint32_t shard, std::uint32_t request, Opcode opcode, Bytes body);
+  void on_part(Connection& connection, ShardNumber shard, RequestNumber request, Opcode opcode, Bytes body);
   /// A link of the connection has something, or room again.
-  void on_remote(Connection& connection, std::uint32_t shard);
+  void on_remote(Connection& connection, ShardNumber shard);
   /// The connection has read what it was behind with.
   void on_drained(Connection& connection);
   void close(Connection& connection);
@@ -47,20 +47,20 @@ class ShardRouter {
   void take_all(Connection& connection);
 
  private:
-  Routed forward(Connection& connection, std::uint32_t shard, const Frame& frame);
-  void send(Connection& connection, std::uint32_t shard, const FrameHeader& header, Bytes body);
-  void hand_over(Connection& connection, std::uint32_t shard);
-  bool is_known(const Connection& connection, std::uint32_t shard) const;
-  std::uint32_t shard_of(const Routing& routing) const;
-  std::uint32_t shard_that_decides(const Routing& routing) const;
-  std::uint32_t shard_of_lease(LeaseToken lease) const;
-  std::uint32_t shard_of_id(const Uuid& id) const;
+  Routed forward(Connection& connection, ShardNumber shard, const Frame& frame);
+  void send(Connection& connection, ShardNumber shard, const FrameHeader& header, Bytes body);
+  void hand_over(Connection& connection, ShardNumber shard);
+  bool is_known(const Connection& connection, ShardNumber shard) const;
+  ShardNumber shard_of(const Routing& routing) const;
+  ShardNumber shard_that_decides(const Routing& routing) const;
+  ShardNumber shard_of_lease(LeaseToken lease) const;
+  ShardNumber shard_of_id(const Uuid& id) const;
 
   /// Begins an answer of `parts` shards; the number that they are asked with.
-  std::uint32_t merge_parts(Connection& connection, std::uint32_t request, std::unique_ptr<ShardMerge> merge,
+  RequestNumber merge_parts(Connection& connection, RequestNumber request, std::unique_ptr<ShardMerge> merge,
                             std::uint32_t parts);
   /// The part of a shard, this one or another.
-  void ask(Connection& connection, std::uint32_t shard, Opcode opcode, std::uint8_t flags, std::uint32_t number,
+  void ask(Connection& connection, ShardNumber shard, Opcode opcode, std::uint8_t flags, RequestNumber number,
            Bytes body);
   Routed ask_all(Connection& connection, const Frame& frame, std::unique_ptr<ShardMerge> merge);
 
@@ -78,10 +78,10 @@ class ShardRouter {
 
   Reactor& reactor_;
   Shards& shards_;
-  const std::uint32_t own_;
+  const ShardNumber own_;
   ShardLinks shard_links_;
   EnvelopeMemo last_envelope_;  // that went elsewhere
-  std::uint32_t last_shard_ = 0;
+  ShardNumber last_shard_ = 0;
   std::uint32_t next_home_ = 0;  // of agents without a name
   std::vector<SessionId> unsent_;
   bool was_refused_ = false;  // by what is being carried out here

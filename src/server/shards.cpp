@@ -5,31 +5,32 @@
 
 namespace folkmoot {
 
-std::uint32_t Shards::of(std::string_view mailbox) const {
-  return static_cast<std::uint32_t>(siphash128({}, as_bytes(mailbox)).low % reactors.size());
+ShardNumber Shards::of(std::string_view mailbox) const {
+  return ShardNumber{static_cast<std::uint32_t>(siphash128({}, as_bytes(mailbox)).low % reactors.size())};
 }
 
 void Shards::tell_of_content(const ContentRef& ref) {
   const std::lock_guard guard(lock_);
   auto& stored = contents_[ref.hash];
   stored.size = ref.size;
-  for (std::uint32_t shard = 1; shard < count(); ++shard) {
-    stored.holders |= 1u << shard;
-    reactors[shard]->post_content(ref.hash);
+  for (ShardNumber shard{1}; shard < end(); ++shard) {
+    stored.holders |= 1u << shard.value;
+    reactors[shard.value]->post_content(ref.hash);
   }
 }
 
-std::optional<std::uint64_t> Shards::hold_content(std::uint32_t shard, const ContentHash& hash) {
+std::optional<std::uint64_t> Shards::hold_content(ShardNumber shard, const ContentHash& hash) {
   const std::lock_guard guard(lock_);
   const auto stored = contents_.find(hash);
   if (stored == contents_.end()) return std::nullopt;
-  if (shard != 0) stored->second.holders |= 1u << shard;
+  if (shard != 0) stored->second.holders |= 1u << shard.value;
   return stored->second.size;
 }
 
-void Shards::let_go_of_content(std::uint32_t shard, const ContentHash& hash) {
+void Shards::let_go_of_content(ShardNumber shard, const ContentHash& hash) {
   const std::lock_guard guard(lock_);
-  if (const auto stored = contents_.find(hash); stored != contents_.end()) stored->second.holders &= ~(1u << shard);
+  if (const auto stored = contents_.find(hash); stored != contents_.end())
+    stored->second.holders &= ~(1u << shard.value);
 }
 
 bool Shards::remove_content(const ContentHash& hash) {

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/uuid.hpp"
 #include "folkmoot/content.hpp"
 
 namespace folkmoot {
@@ -26,8 +27,12 @@ class Shards {
   explicit Shards(std::uint32_t count) : reactors(count), stopping(count) {}
 
   std::uint32_t count() const { return static_cast<std::uint32_t>(reactors.size()); }
+  /// One above the last.
+  ShardNumber end() const { return ShardNumber{count()}; }
+  /// Whose turn it is, of those that are taken one after the other.
+  ShardNumber in_turn(std::uint32_t turn) const { return ShardNumber{turn % count()}; }
   /// Whose mailbox this is. Never changes: messages stand in journals by it.
-  std::uint32_t of(std::string_view mailbox) const;
+  ShardNumber of(std::string_view mailbox) const;
 
   // Contents: the first shard stores them, and removes one when no shard holds it. A shard holds what its engine knows
   // as stored.
@@ -36,9 +41,9 @@ class Shards {
   /// them from now on.
   void tell_of_content(const ContentRef& ref);
   /// This shard holds it from now on, if it is stored: its size.
-  std::optional<std::uint64_t> hold_content(std::uint32_t shard, const ContentHash& hash);
+  std::optional<std::uint64_t> hold_content(ShardNumber shard, const ContentHash& hash);
   /// No message of this shard refers to it any more.
-  void let_go_of_content(std::uint32_t shard, const ContentHash& hash);
+  void let_go_of_content(ShardNumber shard, const ContentHash& hash);
   /// The first shard wants to remove it. True: no other holds it, and none can from now on.
   bool remove_content(const ContentHash& hash);
 

@@ -219,6 +219,6 @@ FAULTS = {
     ),
     "reply_that_nobody_wants_after_settling": (
         "settled->silent_for != 0 &&",
-        "(PLANTED ? settled->silent_for == ~0u : settled->silent_for != 0) &&",
+        "(PLANTED ? settled->silent_for == NameId{~0u} : settled->silent_for != 0) &&",
     ),
 }

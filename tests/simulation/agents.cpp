@@ -47,7 +47,7 @@ void Agents::call(const std::function<void()>& command) {
 }
 
 AgentSession& Agents::open(std::size_t agent) {
-  std::uint32_t slot = 0;
+  Slot slot = 0;
   while (std::ranges::any_of(sessions_, [&](const auto& each) { return session_slot(each.first) == slot; })) ++slot;
   const auto id = session_id(next_serial_++, slot);
   auto& session = sessions_[id];
@@ -91,7 +91,7 @@ void Agents::consume(AgentSession& session, std::size_t mailbox, std::uint32_t c
   call([&] { engine_->consume(session.id, request, model_.names()[mailbox], credit); });
 }
 
-void Agents::credit(AgentSession& session, std::uint32_t target, std::uint32_t amount) {
+void Agents::credit(AgentSession& session, RequestNumber target, std::uint32_t amount) {
   if (const auto consumer = session.consumers.find(target);
       consumer != session.consumers.end() && !consumer->second.ended) {
     consumer->second.credit += amount;
@@ -106,7 +106,7 @@ void Agents::credit(AgentSession& session, std::uint32_t target, std::uint32_t a
   }
 }
 
-void Agents::cancel(AgentSession& session, std::uint32_t target) {
+void Agents::cancel(AgentSession& session, RequestNumber target) {
   if (const auto consumer = session.consumers.find(target); consumer != session.consumers.end())
     consumer->second.ended = true;
   session.subscriptions.erase(target);

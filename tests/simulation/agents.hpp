@@ -70,16 +70,16 @@ struct AgentSession {
   SessionId id = 0;
   std::size_t agent = 0;
   bool writable = true;
-  std::uint32_t next_request = 1;
-  std::map<std::uint32_t, Ask> asks;
-  std::map<std::uint32_t, Consumer> consumers;
-  std::map<std::uint32_t, Subscription> subscriptions;
+  RequestNumber next_request{1};
+  std::map<RequestNumber, Ask> asks;
+  std::map<RequestNumber, Consumer> consumers;
+  std::map<RequestNumber, Subscription> subscriptions;
 };
 
 struct ReplyAddress {
   std::string text;
   SessionId session = 0;
-  std::uint32_t request = 0;
+  RequestNumber request = 0;
   std::uint64_t number = 0;
   bool is_status = false;  // of a response that is expected
 };
@@ -123,8 +123,8 @@ class Agents final : public Effects {
   void subscribe(AgentSession& session, const std::string& pattern, std::uint32_t credit, bool echo,
                  Priority priority_max);
   void consume(AgentSession& session, std::size_t mailbox, std::uint32_t credit);
-  void credit(AgentSession& session, std::uint32_t target, std::uint32_t amount);
-  void cancel(AgentSession& session, std::uint32_t target);
+  void credit(AgentSession& session, RequestNumber target, std::uint32_t amount);
+  void cancel(AgentSession& session, RequestNumber target);
   void receive(AgentSession& session, std::size_t mailbox, std::uint32_t max, std::int64_t wait_ms,
                std::int64_t lease_ms);
   void wait(AgentSession& session, std::size_t mailbox, std::int64_t timeout_ms);
@@ -168,13 +168,13 @@ class Agents final : public Effects {
 
   // Effects.
   bool deliver(SessionId session, const OutgoingDelivery& delivery) override;
-  void confirm(SessionId session, std::uint32_t request, const Confirm& confirm) override;
-  void answer(SessionId id, std::uint32_t request, const Reply& reply) override;
-  void outcomes(SessionId id, std::uint32_t request, std::span<const Result<Confirm>> outcomes) override;
-  void settled(SessionId session, std::uint32_t request, std::uint32_t settled,
+  void confirm(SessionId session, RequestNumber request, const Confirm& confirm) override;
+  void answer(SessionId id, RequestNumber request, const Reply& reply) override;
+  void outcomes(SessionId id, RequestNumber request, std::span<const Result<Confirm>> outcomes) override;
+  void settled(SessionId session, RequestNumber request, std::uint32_t settled,
                std::span<const LeaseToken> refused) override;
-  void refuse(SessionId session, std::uint32_t request, const Error& error) override;
-  void lagged(SessionId session, std::uint32_t request, std::uint32_t count) override;
+  void refuse(SessionId session, RequestNumber request, const Error& error) override;
+  void lagged(SessionId session, RequestNumber request, std::uint32_t count) override;
   void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
   void withdrawn_in_memory(SessionId id, const Uuid& message);
   bool remove_content(const ContentHash& hash) override;
@@ -192,7 +192,7 @@ class Agents final : public Effects {
   const IncomingMessage& incoming(const Written& written);
   AgentSession* find(SessionId id);
   Ask& ask(AgentSession& session, Ask::Kind kind);
-  Ask take_ask(AgentSession& session, std::uint32_t request);
+  Ask take_ask(AgentSession& session, RequestNumber request);
   void call(const std::function<void()>& command);
   void publish_as(AgentSession& session, std::uint64_t number, std::size_t bytes, bool quiet);
   struct Several;
@@ -208,7 +208,7 @@ class Agents final : public Effects {
   std::vector<Settled> in_hands(const std::vector<LeaseToken>& tokens);
   void note_settled_requests(const std::vector<Settled>& settled);
   void settle_failed(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet,
-                     const std::function<void(std::uint32_t request)>& command);
+                     const std::function<void(RequestNumber request)>& command);
   void note_settled(const std::vector<LeaseToken>& tokens, Promises::End how);
   const ModelMessage* any_message(const std::function<bool(const ModelMessage&)>& fits);
   void step(std::int64_t now);
@@ -226,7 +226,7 @@ class Agents final : public Effects {
 
   struct ExpectedEvent {
     SessionId session = 0;
-    std::uint32_t request = 0;
+    RequestNumber request = 0;
   };
 
   Model& model_;

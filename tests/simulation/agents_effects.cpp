@@ -5,7 +5,7 @@
 
 namespace folkmoot::simulation {
 
-Ask Agents::take_ask(AgentSession& session, std::uint32_t request) {
+Ask Agents::take_ask(AgentSession& session, RequestNumber request) {
   const auto found = session.asks.find(request);
   expect(found != session.asks.end(), "request {} was answered twice, or was never made", request);
   auto mine = std::move(found->second);
@@ -247,7 +247,7 @@ void Agents::on_confirmed(std::uint64_t number, const Confirm& confirm) {
   rules_.saw(Rule::confirmed_after_durable);
 }
 
-void Agents::confirm(SessionId id, std::uint32_t request, const Confirm& confirm) {
+void Agents::confirm(SessionId id, RequestNumber request, const Confirm& confirm) {
   auto* const session = find(id);
   if (session == nullptr) return;
   const auto mine = take_ask(*session, request);
@@ -259,7 +259,7 @@ void Agents::confirm(SessionId id, std::uint32_t request, const Confirm& confirm
          "an event went to {} subscriptions instead of {}", confirm.count, mine.max);
 }
 
-void Agents::outcomes(SessionId id, std::uint32_t request, std::span<const Result<Confirm>> outcomes) {
+void Agents::outcomes(SessionId id, RequestNumber request, std::span<const Result<Confirm>> outcomes) {
   auto* const session = find(id);
   if (session == nullptr) return;
   const auto mine = take_ask(*session, request);
@@ -286,7 +286,7 @@ void Agents::outcomes(SessionId id, std::uint32_t request, std::span<const Resul
   rules_.saw(Rule::batch);
 }
 
-void Agents::answer(SessionId id, std::uint32_t request, const Reply& reply) {
+void Agents::answer(SessionId id, RequestNumber request, const Reply& reply) {
   auto* const session = find(id);
   if (session == nullptr) return;
   const auto mine = take_ask(*session, request);
@@ -338,7 +338,7 @@ void Agents::answer(SessionId id, std::uint32_t request, const Reply& reply) {
   }
 }
 
-void Agents::settled(SessionId id, std::uint32_t request, std::uint32_t settled, std::span<const LeaseToken> refused) {
+void Agents::settled(SessionId id, RequestNumber request, std::uint32_t settled, std::span<const LeaseToken> refused) {
   auto* const session = find(id);
   if (session == nullptr) return;
   const auto mine = take_ask(*session, request);
@@ -384,7 +384,7 @@ void Agents::check_full_together(const Ask& mine) const {
   rules_.saw(Rule::atomic_refused);
 }
 
-void Agents::refuse(SessionId id, std::uint32_t request, const Error& error) {
+void Agents::refuse(SessionId id, RequestNumber request, const Error& error) {
   refused_ = true;
   auto* const session = find(id);
   if (session == nullptr) return;
@@ -454,7 +454,7 @@ void Agents::refuse(SessionId id, std::uint32_t request, const Error& error) {
   }
 }
 
-void Agents::lagged(SessionId id, std::uint32_t request, std::uint32_t count) {
+void Agents::lagged(SessionId id, RequestNumber request, std::uint32_t count) {
   auto* const session = find(id);
   expect(session != nullptr, "a connection that is gone is told of missed events");
   const auto found = session->subscriptions.find(request);

@@ -245,7 +245,7 @@ Uuid Agents::any_cause() {
 
 // Who gets it, in what order, and who misses it.
 void Agents::expect_event(const AgentSession* publisher, const std::string& topic, Priority priority) {
-  std::map<std::uint64_t, std::pair<AgentSession*, std::uint32_t>> by_age;
+  std::map<std::uint64_t, std::pair<AgentSession*, RequestNumber>> by_age;
   for (auto& [id, session] : sessions_) {
     for (auto& [request, subscription] : session.subscriptions) {
       if (!topic_matches(subscription.pattern, topic)) continue;

@@ -43,18 +43,18 @@ void Agents::ack(AgentSession& session, const std::vector<LeaseToken>& tokens, b
 void Agents::nack(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t delay_ms, bool quiet) {
   model_.nack_delay = delay_ms;
   settle_failed(session, tokens, quiet,
-                [&](std::uint32_t request) { engine_->nack(session.id, request, quiet, tokens, delay_ms, "no time"); });
+                [&](RequestNumber request) { engine_->nack(session.id, request, quiet, tokens, delay_ms, "no time"); });
 }
 
 void Agents::reject(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet) {
   model_.rejecting = true;
   settle_failed(session, tokens, quiet,
-                [&](std::uint32_t request) { engine_->reject(session.id, request, quiet, tokens, "not mine"); });
+                [&](RequestNumber request) { engine_->reject(session.id, request, quiet, tokens, "not mine"); });
   model_.rejecting = false;
 }
 
 void Agents::settle_failed(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet,
-                           const std::function<void(std::uint32_t request)>& command) {
+                           const std::function<void(RequestNumber request)>& command) {
   const auto mine = settle(session, tokens);
   const auto request = session.next_request++;
   session.asks[request] = mine;

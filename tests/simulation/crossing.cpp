@@ -11,7 +11,7 @@ namespace {
 constexpr std::uint32_t kHeldMax = 8;
 constexpr std::uint64_t kClientSlot = 0;  // of its own agents; above it a session of each shard
 
-std::size_t slot_of(SessionId id) { return session_slot(id); }
+std::size_t slot_of(SessionId id) { return session_slot(id).value; }
 
 }  // namespace
 
@@ -42,18 +42,18 @@ class Crossing::Shard final : public Effects, public Shovel::Commands, public Fa
     std::optional<Held> held{};
   };
   std::vector<Held> held;
-  std::map<std::uint32_t, Ask> asks;
-  std::uint32_t next_request = 1;
+  std::map<RequestNumber, Ask> asks;
+  RequestNumber next_request{1};
   std::set<LeaseToken> acks_asked;
   bool no_room = false;  // not even for an ack
 
   SessionId session(std::size_t slot) const { return SessionId{(world.tally_.crashes + 1) << 32 | slot}; }
   SessionId client() const { return session(kClientSlot); }
-  std::uint32_t ask(Ask what) {
+  RequestNumber ask(Ask what) {
     asks.emplace(next_request, what);
     return next_request++;
   }
-  Ask take(std::uint32_t request) {
+  Ask take(RequestNumber request) {
     const auto found = asks.find(request);
     expect(found != asks.end(), "request {} was answered twice, or was never made", request);
     const auto what = found->second;
@@ -65,15 +65,15 @@ class Crossing::Shard final : public Effects, public Shovel::Commands, public Fa
   void drop();
 
   // Shovel::Commands: under way to the engine that they concern.
-  void consume(std::uint32_t request, std::string_view mailbox, std::uint32_t credit) override {
+  void consume(RequestNumber request, std::string_view mailbox, std::uint32_t credit) override {
     give(number, [=, this, name = std::string(mailbox)](Shard& there) {
       there.engine->consume(there.session(1 + number), request, name, credit);
     });
   }
-  void credit(std::uint32_t request, std::uint32_t amount) override {
+  void credit(RequestNumber request, std::uint32_t amount) override {
     give(number, [=, this](Shard& there) { there.engine->credit(there.session(1 + number), request, amount); });
   }
-  void ack(std::uint32_t request, LeaseToken lease) override {
+  void ack(RequestNumber request, LeaseToken lease) override {
     if (!acks_asked.insert(lease).second) world.rules_.saw(Rule::shovel_ack_retried);
     give(number,
          [=, this](Shard& there) { there.engine->ack(there.session(1 + number), request, false, {&lease, 1}); });
@@ -84,8 +84,8 @@ class Crossing::Shard final : public Effects, public Shovel::Commands, public Fa
       there.engine->nack(there.session(1 + number), 0, true, {&lease, 1}, delay_ms, why);
     });
   }
-  void publish(std::uint32_t shard, std::uint32_t request, Bytes message) override {
-    give(shard, [=, this, bytes = std::string(as_text(message))](Shard& there) {
+  void publish(ShardNumber shard, RequestNumber request, Bytes message) override {
+    give(shard.value, [=, this, bytes = std::string(as_text(message))](Shard& there) {
       IncomingMessage incoming{.routing = {}, .envelope = as_bytes(bytes), .content = {}};
       expect(read_routing(incoming.envelope, incoming.routing).has_value(), "a stray does not parse");
       incoming.content = incoming.envelope.subspan(incoming.routing.bytes);
@@ -118,13 +118,13 @@ class Crossing::Shard final : public Effects, public Shovel::Commands, public Fa
 
   // Effects
   bool deliver(SessionId to, const OutgoingDelivery& delivery) override;
-  void confirm(SessionId to, std::uint32_t request, const Confirm& confirm) override;
-  void answer(SessionId to, std::uint32_t request, const Reply& reply) override;
-  void outcomes(SessionId to, std::uint32_t request, std::span<const Result<Confirm>> outcomes) override;
-  void settled(SessionId to, std::uint32_t request, std::uint32_t settled,
+  void confirm(SessionId to, RequestNumber request, const Confirm& confirm) override;
+  void answer(SessionId to, RequestNumber request, const Reply& reply) override;
+  void outcomes(SessionId to, RequestNumber request, std::span<const Result<Confirm>> outcomes) override;
+  void settled(SessionId to, RequestNumber request, std::uint32_t settled,
                std::span<const LeaseToken> refused) override;
-  void refuse(SessionId to, std::uint32_t request, const Error& error) override;
-  void lagged(SessionId, std::uint32_t, std::uint32_t) override {}
+  void refuse(SessionId to, RequestNumber request, const Error& error) override;
+  void lagged(SessionId, RequestNumber, std::uint32_t) override {}
   void withdrawn(SessionId, LeaseToken, const Uuid&) override {}
   bool remove_content(const ContentHash&) override { return true; }
   [[noreturn]] void unreadable(const Error& error) override {
@@ -165,7 +165,7 @@ bool Crossing::Shard::open(bool healed) {
   }
   journal = std::move(*opened);
   auto its_options = world.options_.engine;
-  its_options.shard = static_cast<std::uint32_t>(number);
+  its_options.shard = ShardNumber{static_cast<std::uint32_t>(number)};
   engine = std::make_unique<Engine>(its_options, *this, *this);
   strays = std::make_unique<Shovel>(*this, 100);
   const auto report =
@@ -212,17 +212,17 @@ bool Crossing::Shard::deliver(SessionId to, const OutgoingDelivery& delivery) {
   return true;
 }
 
-void Crossing::Shard::confirm(SessionId to, std::uint32_t request, const Confirm& confirm) {
+void Crossing::Shard::confirm(SessionId to, RequestNumber request, const Confirm& confirm) {
   if (slot_of(to) == kClientSlot) return world.happened(take(request).together);
   world.rules_.saw(confirm.outcome == PublishOutcome::duplicate ? Rule::shovel_carried_again : Rule::shovel_carried);
   back(to, [=](Shovel& theirs) { theirs.on_confirmed(request, confirm); });
 }
 
-void Crossing::Shard::answer(SessionId to, std::uint32_t request, const Reply&) {
+void Crossing::Shard::answer(SessionId to, RequestNumber request, const Reply&) {
   if (slot_of(to) == kClientSlot) take(request);
 }
 
-void Crossing::Shard::outcomes(SessionId to, std::uint32_t request, std::span<const Result<Confirm>> outcomes) {
+void Crossing::Shard::outcomes(SessionId to, RequestNumber request, std::span<const Result<Confirm>> outcomes) {
   if (slot_of(to) != kClientSlot) return;
   const auto mine = take(request);
   expect(outcomes.size() == world.together_[mine.together].numbers.size(),
@@ -231,7 +231,7 @@ void Crossing::Shard::outcomes(SessionId to, std::uint32_t request, std::span<co
   world.happened(mine.together);
 }
 
-void Crossing::Shard::settled(SessionId to, std::uint32_t request, std::uint32_t count,
+void Crossing::Shard::settled(SessionId to, RequestNumber request, std::uint32_t count,
                               std::span<const LeaseToken> refused) {
   if (slot_of(to) != kClientSlot) return back(to, [=](Shovel& theirs) { theirs.on_settled(request); });
   const auto mine = take(request);
@@ -239,7 +239,7 @@ void Crossing::Shard::settled(SessionId to, std::uint32_t request, std::uint32_t
   if (mine.kind == Ask::Kind::ack) world.sent_[mine.held->number].acked = true;
 }
 
-void Crossing::Shard::refuse(SessionId to, std::uint32_t request, const Error& error) {
+void Crossing::Shard::refuse(SessionId to, RequestNumber request, const Error& error) {
   if (slot_of(to) != kClientSlot) return back(to, [=](Shovel& theirs) { theirs.on_refused(request, error); });
   const auto mine = take(request);
   expect(error.code == ErrorCode::disk_full, "refused: {}", error.text);
@@ -494,7 +494,7 @@ bool Crossing::turn() {
   shard.engine->each_new_mailbox([&](std::string_view name) {
     const auto box = box_named(name);
     if (box < boxes_.size() && owner(box) != shard.number)
-      shard.strays->carry(name, static_cast<std::uint32_t>(owner(box)));
+      shard.strays->carry(name, ShardNumber{static_cast<std::uint32_t>(owner(box))});
   });
   if (shard.has_room(FactLog::Urgency::settling, 4096)) shard.strays->retry_acks();
   shard.engine->dispatch();
@@ -585,7 +585,7 @@ void Crossing::drain() {
       shard->engine->each_new_mailbox([&](std::string_view name) {
         const auto box = box_named(name);
         if (box < boxes_.size() && owner(box) != shard->number)
-          shard->strays->carry(name, static_cast<std::uint32_t>(owner(box)));
+          shard->strays->carry(name, ShardNumber{static_cast<std::uint32_t>(owner(box))});
       });
       shard->strays->retry_acks();
       shard->engine->dispatch();

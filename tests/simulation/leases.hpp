@@ -14,7 +14,7 @@ struct ModelLease {
   SessionId consumer_session = 0;
   SessionId taker = 0;         // whose it is, bound to it or not,
   std::size_t agent = 0;       // and that one's name
-  std::uint32_t consumer = 0;  // request number; 0: pulled
+  RequestNumber consumer = 0;  // request number; 0: pulled
 };
 
 class Leases {

@@ -20,7 +20,7 @@ class RedriveChecker final : public Checker {
     std::uint32_t per_second = 0;
     std::int64_t began = 0;
   };
-  using Id = std::pair<SessionId, std::uint32_t>;
+  using Id = std::pair<SessionId, RequestNumber>;
 
   explicit RedriveChecker(RuleCounts& rules) : rules_(rules) {}
 

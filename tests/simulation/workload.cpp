@@ -138,21 +138,21 @@ struct Chooser {
   }
 
   template <class Map>
-  std::uint32_t any_of(const Map& map) {
-    if (map.empty()) return static_cast<std::uint32_t>(random.below(20));
+  RequestNumber any_of(const Map& map) {
+    if (map.empty()) return RequestNumber{static_cast<std::uint32_t>(random.below(20))};
     auto at = map.begin();
     std::advance(at, static_cast<std::ptrdiff_t>(random.below(map.size())));
     return at->first;
   }
 
-  std::uint32_t target() {
+  RequestNumber target() {
     switch (random.below(3)) {
       case 0:
         return any_of(session->consumers);
       case 1:
         return any_of(session->subscriptions);
       default: {
-        std::map<std::uint32_t, int> waiting;
+        std::map<RequestNumber, int> waiting;
         for (const auto& [request, ask] : session->asks) {
           if (ask.kind == Ask::Kind::redrive || ask.kind == Ask::Kind::receive || ask.kind == Ask::Kind::wait ||
               ask.kind == Ask::Kind::request)

@@ -87,8 +87,8 @@ void Causes::check_guards(Prepared& prepared, CommandTally* together) {
 }
 
 // Which limit on loops the message is beyond, in words; empty: none. `mailbox`: 0 for an event.
-std::string Causes::guard_verdict(NameId sender, NameId mailbox, const Routing& routing,
-                                  std::uint32_t hops, const CommandTally* together) const {
+std::string Causes::guard_verdict(NameId sender, NameId mailbox, const Routing& routing, std::uint32_t hops,
+                                  const CommandTally* together) const {
   const auto& limit = options_.guard;
   static const CommandTally kAlone;
   const auto& others = together != nullptr ? *together : kAlone;
@@ -120,8 +120,7 @@ void Causes::count_for_guards(NameId sender, NameId mailbox, const Routing& rout
 }
 
 // What waits in memory or is an event: refused when it is beyond a limit, as nothing of it can be kept.
-Result<void> Causes::pass_guards(NameId sender, NameId mailbox, const Routing& routing,
-                                 const Lineage& lineage) {
+Result<void> Causes::pass_guards(NameId sender, NameId mailbox, const Routing& routing, const Lineage& lineage) {
   const auto verdict = guard_verdict(sender, mailbox, routing, lineage.hops, nullptr);
   count_for_guards(sender, mailbox, routing);
   if (verdict.empty()) return {};

@@ -42,8 +42,7 @@ class Causes final : public PlainPart, public Causality {
   void hand_on_trace(Prepared& prepared) override;
   void check_guards(Prepared& prepared, CommandTally* together) override;
   void count_for_guards(NameId sender, NameId mailbox, const Routing& routing) override;
-  Result<void> pass_guards(NameId sender, NameId mailbox, const Routing& routing,
-                           const Lineage& lineage) override;
+  Result<void> pass_guards(NameId sender, NameId mailbox, const Routing& routing, const Lineage& lineage) override;
   void sum_costs(const IncomingMessage& message) override;
 
   Result<void> enter(const Fact& fact) override;

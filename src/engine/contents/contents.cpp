@@ -66,7 +66,7 @@ void Contents::watch(std::int64_t least_ms) {
 
 void Contents::wake_at(std::int64_t at) {
   timer_ = at;
-  agenda_.add({.at = at, .id = 0, .box = 0, .kind = TimerKind::content});
+  agenda_.add({.at = at, .id = 0, .place = 0, .kind = TimerKind::content});
 }
 
 // Some may go; but a crash could bring the messages back that referred to them, if their ends are not on disk yet. So a

@@ -45,7 +45,7 @@ class Contents final : public Part, public References {
   bool keep(const Fact&) override { return true; }
   bool is_live(const Timer& timer) const override { return timer.at == timer_; }
   void due(const Timer& timer) override;
-  void close(Session&, std::uint32_t) override {}
+  void close(Session&, Slot) override {}
 
  private:
   static constexpr std::int64_t kLeave = -1;

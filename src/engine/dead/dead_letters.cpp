@@ -155,7 +155,7 @@ void DeadLetters::watch(NameId mailbox, Box& box) {
   if (options_.dead_ttl_ms == 0 || box.timer != 0 || box.letters.empty() || !to_.run.is_started()) return;
   const auto oldest = std::ranges::min_element(box.letters, {}, [](const auto& each) { return each.second.at; });
   box.timer = std::max(oldest->second.at + options_.dead_ttl_ms, to_.run.now() + 60'000);
-  to_.agenda.add({.at = box.timer, .id = 0, .box = mailbox.value, .kind = TimerKind::dead});
+  to_.agenda.add({.at = box.timer, .id = 0, .place = mailbox.value, .kind = TimerKind::dead});
 }
 
 void DeadLetters::drop_old(NameId mailbox) {
@@ -170,14 +170,14 @@ void DeadLetters::drop_old(NameId mailbox) {
 
 bool DeadLetters::is_live(const Timer& timer) const {
   if (timer.kind == TimerKind::redrive) {
-    return redrives_.holds(timer.box) && redrives_[timer.box]->number == timer.id;
+    return redrives_.holds(timer.slot()) && redrives_[timer.slot()]->number == timer.id;
   }
-  const auto box = boxes_.find(NameId{timer.box});
+  const auto box = boxes_.find(timer.mailbox());
   return box != boxes_.end() && box->second.timer == timer.at;
 }
 
 void DeadLetters::due(const Timer& timer) {
-  timer.kind == TimerKind::redrive ? redrive_some(timer.box) : drop_old(NameId{timer.box});
+  timer.kind == TimerKind::redrive ? redrive_some(timer.slot()) : drop_old(timer.mailbox());
 }
 
 // -- by hand

@@ -57,7 +57,7 @@ class DeadLetters final : public Part, public Graveyard {
   /// The attempts made at a message that is waiting, leased or dead, oldest first.
   void each_attempt(const Uuid& id, const std::function<void(const AttemptView&)>& each);
   void resubmit(Asker caller, const Uuid& id, const Resubmission& how);
-  void redrive(Session& session, std::uint32_t request, const RedriveCommand& command);
+  void redrive(Session& session, RequestNumber request, const RedriveCommand& command);
   /// What waited for the disk goes on.
   void go_on(const waiting::SentSome& item);
   /// The server stops: no more is sent again than has been.
@@ -84,7 +84,7 @@ class DeadLetters final : public Part, public Graveyard {
   bool keep(const Fact&) override { return true; }
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override;
-  void close(Session&, std::uint32_t slot) override { redrives_.erase(slot); }
+  void close(Session&, Slot slot) override { redrives_.erase(slot); }
 
  private:
   using Letters = std::map<MessageKey, DeadLetter>;
@@ -124,8 +124,8 @@ class DeadLetters final : public Part, public Graveyard {
   // It goes out as a new message, in one group of facts with its own end. Errors: not_found, and those of publishing.
   Result<void> resend(const Uuid& id, const Resubmission& how, const ConfirmTo& to);
   // Sends what is due by now, but only so many before those are on the disk; a timer brings what is due later.
-  void redrive_some(std::uint32_t slot);
-  void finish(std::uint32_t slot);
+  void redrive_some(Slot slot);
+  void finish(Slot slot);
 
   const EngineOptions& options_;
   const Ports to_;

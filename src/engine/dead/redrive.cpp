@@ -4,7 +4,7 @@
 
 namespace folkmoot {
 
-void DeadLetters::redrive(Session& session, std::uint32_t request, const RedriveCommand& command) {
+void DeadLetters::redrive(Session& session, RequestNumber request, const RedriveCommand& command) {
   const Asker caller{session.id, request};
   if (session.open.size() >= options_.session_requests_max) {
     return to_.replies.refuse(caller, {ErrorCode::limit_reached, "too many requests of this connection wait already"});
@@ -33,7 +33,7 @@ void DeadLetters::go_on(const waiting::SentSome& item) {
   if (is_it && !ends_redrives_) redrive_some(item.slot);
 }
 
-void DeadLetters::redrive_some(std::uint32_t slot) {
+void DeadLetters::redrive_some(Slot slot) {
   auto& job = *redrives_[slot];
   std::size_t due = job.ids.size();
   if (job.per_second != 0) {
@@ -48,7 +48,7 @@ void DeadLetters::redrive_some(std::uint32_t slot) {
     resend(job.ids[job.next], how, {.quiet = true}) ? ++job.sent : ++job.refused;
   }
   const auto wake_at = [&](std::int64_t at) {
-    to_.agenda.add({.at = at, .id = job.number, .box = slot, .kind = TimerKind::redrive});
+    to_.agenda.add({.at = at, .id = job.number, .place = slot.value, .kind = TimerKind::redrive});
   };
   if (job.next < due) {
     if (to_.ledger.is_durable()) return wake_at(to_.run.now() + 1);
@@ -60,7 +60,7 @@ void DeadLetters::redrive_some(std::uint32_t slot) {
   finish(slot);
 }
 
-void DeadLetters::finish(std::uint32_t slot) {
+void DeadLetters::finish(Slot slot) {
   const auto& job = *redrives_[slot];
   const auto caller = job.caller;
   const Resent reply{.sent = job.sent, .refused = job.refused};

@@ -19,8 +19,7 @@ struct UsedKey {
   NameId mailbox = 0;
 
   UsedKey() = default;
-  UsedKey(const Hash128& of, MessageKey key, Lsn lsn, NameId box)
-      : hash(of), message(key), place(lsn), mailbox(box) {}
+  UsedKey(const Hash128& of, MessageKey key, Lsn lsn, NameId box) : hash(of), message(key), place(lsn), mailbox(box) {}
 };
 
 class DedupWindow {

@@ -172,7 +172,7 @@ Dispatch::Handed Dispatch::lease_out(Mailbox& mailbox, const QueuedMessage& mess
   ++to_.counters.leased;
   auto& lease = leases[slot];
   if (!bound)
-    to_.agenda.add({.at = deadline, .id = lease.token.value, .box = mailbox.number.value, .kind = TimerKind::lease});
+    to_.agenda.add({.at = deadline, .id = lease.token.value, .place = mailbox.number.value, .kind = TimerKind::lease});
   ++to_.counters.delivered;
   // What a crash may have cut off from its lease cannot be told from what was never handed out.
   const bool redelivered = entry.has(Entry::kRedelivered) || to_.run.is_suspect(entry.key);
@@ -202,7 +202,7 @@ void Dispatch::set_stuck(Mailbox& mailbox) {
 void Dispatch::retry_later() {
   if (retry_at_ != 0) return;
   retry_at_ = to_.run.now() + kRetryMs;
-  to_.agenda.add({.at = retry_at_, .id = 0, .box = 0, .kind = TimerKind::retry});
+  to_.agenda.add({.at = retry_at_, .id = 0, .place = 0, .kind = TimerKind::retry});
 }
 
 void Dispatch::retry() {
@@ -218,7 +218,7 @@ void Dispatch::retry() {
 
 // -- who takes messages
 
-void Dispatch::update_ready(std::uint32_t slot, const Session& session) {
+void Dispatch::update_ready(Slot slot, const Session& session) {
   const auto& consumer = consumers_[slot];
   const bool is_ready = consumer.credit > 0 && session.writable;
   if (is_ready == consumer.links.in_ring()) return;
@@ -238,17 +238,17 @@ void Dispatch::set_unwritable(Session& session) {
 void Dispatch::set_writable(Session& session) {
   if (session.writable) return;
   session.writable = true;
-  std::vector<std::uint32_t> consumers;
+  std::vector<Slot> consumers;
   for (const auto& [request, open] : session.open) {
     if (open.kind == OpenKind::consumer) consumers.push_back(open.slot);
     if (open.kind == OpenKind::waiter) shelves_.mark_dirty(shelves_.mailboxes[waiters_[open.slot].mailbox]);
   }
   // Who has had nothing for longest comes first: the connection may be full again before the others' turn.
-  std::ranges::stable_sort(consumers, {}, [&](std::uint32_t slot) { return consumers_[slot].turn; });
+  std::ranges::stable_sort(consumers, {}, [&](Slot slot) { return consumers_[slot].turn; });
   for (const auto slot : consumers) update_ready(slot, session);
 }
 
-void Dispatch::consume(Session& session, std::uint32_t request, Mailbox& mailbox, std::uint32_t credit) {
+void Dispatch::consume(Session& session, RequestNumber request, Mailbox& mailbox, std::uint32_t credit) {
   const Asker caller{session.id, request};
   if (session.open.size() >= to_.options.session_subscriptions_max && !session.of_shard) {
     return to_.replies.refuse(caller, {ErrorCode::limit_reached, "no more consumers on this connection"});
@@ -269,13 +269,13 @@ void Dispatch::consume(Session& session, std::uint32_t request, Mailbox& mailbox
   update_ready(slot, session);
 }
 
-void Dispatch::credit(const Session& session, std::uint32_t slot, std::uint32_t amount) {
+void Dispatch::credit(const Session& session, Slot slot, std::uint32_t amount) {
   auto& consumer = consumers_[slot];
   consumer.credit = std::min<std::uint64_t>(std::uint64_t{consumer.credit} + amount, kCreditMax);
   update_ready(slot, session);
 }
 
-void Dispatch::close_consumer(Session& session, std::uint32_t slot) {
+void Dispatch::close_consumer(Session& session, Slot slot) {
   auto& consumer = consumers_[slot];
   consumer.credit = 0;
   update_ready(slot, session);
@@ -286,7 +286,7 @@ void Dispatch::close_consumer(Session& session, std::uint32_t slot) {
 
 // -- RECEIVE and WAIT
 
-void Dispatch::receive(Session& session, std::uint32_t request, Mailbox& mailbox, const ReceiveCommand& command) {
+void Dispatch::receive(Session& session, RequestNumber request, Mailbox& mailbox, const ReceiveCommand& command) {
   add_waiter(session, mailbox,
              {.session = session.id,
               .request = request,
@@ -297,7 +297,7 @@ void Dispatch::receive(Session& session, std::uint32_t request, Mailbox& mailbox
               .serial = to_.serials.next()});
 }
 
-void Dispatch::wait(Session& session, std::uint32_t request, Mailbox& mailbox, std::int64_t timeout_ms) {
+void Dispatch::wait(Session& session, RequestNumber request, Mailbox& mailbox, std::int64_t timeout_ms) {
   add_waiter(session, mailbox,
              {.session = session.id,
               .request = request,
@@ -324,20 +324,20 @@ void Dispatch::add_waiter(Session& session, Mailbox& mailbox, const Waiter& wait
   if (to_.run.is_noted()) dispatch(mailbox);
   if (!waiters_.holds(slot) || waiters_[slot].serial != waiter.serial) return;
   if (waiter.deadline <= to_.run.now() && session.writable) return time_out(slot);
-  to_.agenda.add({.at = waiter.deadline, .id = waiter.serial, .box = slot, .kind = TimerKind::waiter});
+  to_.agenda.add({.at = waiter.deadline, .id = waiter.serial, .place = slot.value, .kind = TimerKind::waiter});
 }
 
-void Dispatch::end_waiter(std::uint32_t slot) {
+void Dispatch::end_waiter(Slot slot) {
   const auto waiter = waiters_[slot];
   if (auto* session = to_.sessions.find(waiter.session)) to_.sessions.close(*session, waiter.request);
 }
 
-void Dispatch::close_waiter(std::uint32_t slot) {
+void Dispatch::close_waiter(Slot slot) {
   shelves_.mailboxes[waiters_[slot].mailbox].waiters.remove(waiters_, slot);
   waiters_.erase(slot);
 }
 
-void Dispatch::time_out(std::uint32_t slot) {
+void Dispatch::time_out(Slot slot) {
   const auto waiter = waiters_[slot];
   const Asker caller{waiter.session, waiter.request};
   end_waiter(slot);
@@ -384,7 +384,7 @@ void Dispatch::each_holder(const std::function<void(const HolderView&)>& each) c
 void Dispatch::each_consumer(const Mailbox& mailbox, std::size_t limit,
                              const std::function<void(const ConsumerView&)>& each) const {
   std::size_t left = mailbox.is_misplaced ? 0 : std::min<std::size_t>(limit, mailbox.consumers);
-  for (std::uint32_t slot = 0; left > 0; ++slot) {
+  for (Slot slot = 0; left > 0; ++slot) {
     if (!consumers_.holds(slot) || consumers_[slot].mailbox != mailbox.number) continue;
     --left;
     const auto& consumer = consumers_[slot];
@@ -401,7 +401,7 @@ void Dispatch::each_consumer(const Mailbox& mailbox, std::size_t limit,
 
 // -- leases
 
-Lease Dispatch::end_lease(std::uint32_t slot) {
+Lease Dispatch::end_lease(Slot slot) {
   const auto& lease = leases[slot];
   auto& mailbox = shelves_.mailboxes[lease.mailbox];
   auto* const session = lease.session != 0 ? to_.sessions.find(lease.session) : nullptr;
@@ -419,7 +419,7 @@ Lease Dispatch::end_lease(std::uint32_t slot) {
   return ended;
 }
 
-void Dispatch::extend(std::uint32_t slot, Session& session, std::int64_t lease_ms) {
+void Dispatch::extend(Slot slot, Session& session, std::int64_t lease_ms) {
   auto& lease = leases[slot];
   lease.retrieved = true;
   const auto now = to_.run.now();
@@ -432,7 +432,8 @@ void Dispatch::extend(std::uint32_t slot, Session& session, std::int64_t lease_m
     leases.rebind(slot, session.id, old != nullptr ? &old->lease_head : nullptr, &session.lease_head);
   } else if (lease.deadline != now + lease_ms) {
     lease.deadline = now + lease_ms;
-    to_.agenda.add({.at = lease.deadline, .id = lease.token.value, .box = lease.mailbox.value, .kind = TimerKind::lease});
+    to_.agenda.add(
+        {.at = lease.deadline, .id = lease.token.value, .place = lease.mailbox.value, .kind = TimerKind::lease});
   }
 }
 
@@ -440,9 +441,9 @@ void Dispatch::extend(std::uint32_t slot, Session& session, std::int64_t lease_m
 
 bool Dispatch::is_live(const Timer& timer) const {
   if (timer.kind == TimerKind::retry) return timer.at == retry_at_;
-  return waiters_.holds(timer.box) && waiters_[timer.box].serial == timer.id;
+  return waiters_.holds(timer.slot()) && waiters_[timer.slot()].serial == timer.id;
 }
 
-void Dispatch::due(const Timer& timer) { timer.kind == TimerKind::retry ? retry() : time_out(timer.box); }
+void Dispatch::due(const Timer& timer) { timer.kind == TimerKind::retry ? retry() : time_out(timer.slot()); }
 
 }  // namespace folkmoot

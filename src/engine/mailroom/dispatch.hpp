@@ -16,11 +16,11 @@ class Dispatch {
 
   LeaseTable leases;
 
-  void consume(Session& session, std::uint32_t request, Mailbox& mailbox, std::uint32_t credit);
+  void consume(Session& session, RequestNumber request, Mailbox& mailbox, std::uint32_t credit);
   /// More messages for a consumer.
-  void credit(const Session& session, std::uint32_t slot, std::uint32_t amount);
-  void receive(Session& session, std::uint32_t request, Mailbox& mailbox, const ReceiveCommand& command);
-  void wait(Session& session, std::uint32_t request, Mailbox& mailbox, std::int64_t timeout_ms);
+  void credit(const Session& session, Slot slot, std::uint32_t amount);
+  void receive(Session& session, RequestNumber request, Mailbox& mailbox, const ReceiveCommand& command);
+  void wait(Session& session, RequestNumber request, Mailbox& mailbox, std::int64_t timeout_ms);
 
   /// Hands out what can be handed out.
   void run();
@@ -31,11 +31,11 @@ class Dispatch {
   void set_unwritable(Session& session);
   void set_writable(Session& session);
   /// Ends the lease; its holder's credit comes back.
-  Lease end_lease(std::uint32_t slot);
+  Lease end_lease(Slot slot);
   /// Ties a lease to the session, as long as that is open (`lease_ms` 0), or to a deadline.
-  void extend(std::uint32_t slot, Session& session, std::int64_t lease_ms);
+  void extend(Slot slot, Session& session, std::int64_t lease_ms);
   /// The lease ends with its deadline, and not with the session any more that is about to end.
-  void untie(std::uint32_t slot, Session& session) { leases.rebind(slot, 0, &session.lease_head, nullptr); }
+  void untie(Slot slot, Session& session) { leases.rebind(slot, 0, &session.lease_head, nullptr); }
   /// Whether somebody would take a message at once.
   bool is_waited_at(const Mailbox& mailbox) const;
   /// Of clients: those that shards have of each other are not counted.
@@ -51,15 +51,15 @@ class Dispatch {
 
   bool is_live(const Timer& timer) const;
   void due(const Timer& timer);
-  void close_consumer(Session& session, std::uint32_t slot);
-  void close_waiter(std::uint32_t slot);
+  void close_consumer(Session& session, Slot slot);
+  void close_waiter(Slot slot);
 
  private:
   enum class Handed { more, enough, stuck };
   struct To {
     SessionId session = 0;
-    std::uint32_t request = 0;
-    std::uint32_t consumer = kNoSlot;
+    RequestNumber request = 0;
+    Slot consumer = kNoSlot;
     std::int64_t lease_ms = 0;  // 0: the lease lives with the connection
     bool retrieved = false;
   };
@@ -82,10 +82,10 @@ class Dispatch {
   void retry_later();
   void retry();
   // Lists a consumer among those that take messages, or takes it out, as its credit and connection are.
-  void update_ready(std::uint32_t consumer, const Session& session);
+  void update_ready(Slot consumer, const Session& session);
   void add_waiter(Session& session, Mailbox& mailbox, const Waiter& waiter);
-  void end_waiter(std::uint32_t slot);
-  void time_out(std::uint32_t slot);
+  void end_waiter(Slot slot);
+  void time_out(Slot slot);
 
   const MailroomPorts& to_;
   Shelves& shelves_;

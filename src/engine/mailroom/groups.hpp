@@ -140,7 +140,7 @@ class Groups {
     std::set<MessageKey> away;  // others that are not here: scheduled before recovery, or just being taken out
   };
 
-  std::uint32_t slot_of(NameId mailbox, std::string_view group) {
+  Slot slot_of(NameId mailbox, std::string_view group) {
     std::string name(reinterpret_cast<const char*>(&mailbox), sizeof mailbox);
     name.append(group);
     const auto [found, is_new] = by_name_.try_emplace(name, kNoSlot);
@@ -152,7 +152,7 @@ class Groups {
     return found->second;
   }
 
-  std::optional<QueuedMessage> next(std::uint32_t slot) {
+  std::optional<QueuedMessage> next(Slot slot) {
     auto& of = *groups_[slot];
     if (!live_ || of.head != 0) return drop_if_empty(slot), std::nullopt;
     if (of.waiting.empty()) return drop_if_empty(slot), std::nullopt;
@@ -162,7 +162,7 @@ class Groups {
     return first;
   }
 
-  void drop_if_empty(std::uint32_t slot) {
+  void drop_if_empty(Slot slot) {
     const auto& of = *groups_[slot];
     if (of.head != 0 || !of.waiting.empty() || !of.away.empty()) return;
     by_name_.erase(of.name);
@@ -171,8 +171,8 @@ class Groups {
 
   bool live_ = false;
   Slab<std::unique_ptr<Group>> groups_;
-  std::map<std::string, std::uint32_t> by_name_;  // ordered, as begin() walks over it
-  boost::unordered_flat_map<MessageKey, std::uint32_t> members_;
+  std::map<std::string, Slot> by_name_;  // ordered, as begin() walks over it
+  boost::unordered_flat_map<MessageKey, Slot> members_;
   std::map<MessageKey, std::string> noted_;  // until recovery is over
 };
 

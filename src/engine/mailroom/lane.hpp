@@ -52,8 +52,8 @@ class Lane {
 
   std::vector<SenderQueue> queues_;
   boost::unordered_flat_map<NameId, std::uint32_t> index_;  // sender -> queue, once there are several
-  std::uint32_t last_ = 0;                                         // the queue used last
-  std::uint32_t turn_head_ = kNone;                                // whose turn it is
+  std::uint32_t last_ = 0;                                  // the queue used last
+  std::uint32_t turn_head_ = kNone;                         // whose turn it is
   std::uint32_t turn_tail_ = kNone;
   std::size_t in_turn_ = 0;
   std::size_t size_ = 0;

@@ -21,15 +21,15 @@ struct Lease {
   NameId mailbox = 0;
   NameId sender = 0;
   NameId holder = 0;  // name id of the agent that has it; 0: none was named
-  std::uint32_t consumer =
+  Slot consumer =
       kNoSlot;  // whose credit comes back, if it is still the one of this serial; kNoSlot for a pulled message
   std::uint32_t consumer_serial = 0;
   std::uint16_t hops = 0;  // of the message
   bool silent = false;     // its sender expects no reply
   bool retrieved = false;
   // Links of two lists: leases of the session, leases of the mailbox.
-  std::uint32_t session_previous = kNoSlot, session_next = kNoSlot;
-  std::uint32_t mailbox_previous = kNoSlot, mailbox_next = kNoSlot;
+  Slot session_previous = kNoSlot, session_next = kNoSlot;
+  Slot mailbox_previous = kNoSlot, mailbox_next = kNoSlot;
 };
 
 inline Holder holder_of(const Lease& lease) {
@@ -44,12 +44,12 @@ inline Holder holder_of(const Lease& lease) {
 class LeaseTable {
  public:
   /// `run` as in StartedFact: tokens of other runs are unknown for ever.
-  void begin_run(std::uint32_t shard, std::uint32_t run) {
+  void begin_run(ShardNumber shard, std::uint32_t run) {
     constexpr auto kBelowShard = ~std::uint64_t{0} >> kShardBits;
-    next_token_ = (std::uint64_t{shard} << kShardShift | (std::uint64_t{run} << 40 & kBelowShard)) + 1;
+    next_token_ = (std::uint64_t{shard.value} << kShardShift | (std::uint64_t{run} << 40 & kBelowShard)) + 1;
   }
 
-  std::uint32_t add(Lease lease, std::uint32_t& session_head, std::uint32_t& mailbox_head) {
+  Slot add(Lease lease, Slot& session_head, Slot& mailbox_head) {
     lease.token = LeaseToken{next_token_++};
     const auto token = lease.token;
     const bool bound = lease.session != 0;
@@ -62,18 +62,18 @@ class LeaseTable {
   }
 
   /// kNoSlot if the token is not (any more) one of a lease.
-  std::uint32_t find(LeaseToken token) const {
+  Slot find(LeaseToken token) const {
     const auto found = by_token_.find(token);
     return found == by_token_.end() ? kNoSlot : found->second;
   }
 
   /// The lease on a message, or kNoSlot: a message has one at most.
-  std::uint32_t find_key(MessageKey key) const {
+  Slot find_key(MessageKey key) const {
     const auto found = by_key_.find(key);
     return found == by_key_.end() ? kNoSlot : found->second;
   }
 
-  Lease remove(std::uint32_t at, std::uint32_t* session_head, std::uint32_t& mailbox_head) {
+  Lease remove(Slot at, Slot* session_head, Slot& mailbox_head) {
     const Lease lease = leases_[at];
     if (lease.session != 0) unlink<&Lease::session_previous, &Lease::session_next>(at, *session_head);
     unlink<&Lease::mailbox_previous, &Lease::mailbox_next>(at, mailbox_head);
@@ -84,35 +84,35 @@ class LeaseTable {
   }
 
   /// Ties the lease to another connection (or none: session 0).
-  void rebind(std::uint32_t at, SessionId session, std::uint32_t* old_head, std::uint32_t* new_head) {
+  void rebind(Slot at, SessionId session, Slot* old_head, Slot* new_head) {
     if (leases_[at].session != 0) unlink<&Lease::session_previous, &Lease::session_next>(at, *old_head);
     leases_[at].session = session;
     if (session != 0) link<&Lease::session_previous, &Lease::session_next>(at, *new_head);
   }
 
-  Lease& operator[](std::uint32_t at) { return leases_[at]; }
-  const Lease& operator[](std::uint32_t at) const { return leases_[at]; }
+  Lease& operator[](Slot at) { return leases_[at]; }
+  const Lease& operator[](Slot at) const { return leases_[at]; }
   std::size_t size() const { return leases_.size(); }
 
  private:
-  template <std::uint32_t Lease::* Previous, std::uint32_t Lease::* Next>
-  void link(std::uint32_t at, std::uint32_t& head) {
+  template <Slot Lease::* Previous, Slot Lease::* Next>
+  void link(Slot at, Slot& head) {
     leases_[at].*Previous = kNoSlot;
     leases_[at].*Next = head;
     if (head != kNoSlot) leases_[head].*Previous = at;
     head = at;
   }
 
-  template <std::uint32_t Lease::* Previous, std::uint32_t Lease::* Next>
-  void unlink(std::uint32_t at, std::uint32_t& head) {
+  template <Slot Lease::* Previous, Slot Lease::* Next>
+  void unlink(Slot at, Slot& head) {
     const auto previous = leases_[at].*Previous, next = leases_[at].*Next;
     (previous == kNoSlot ? head : leases_[previous].*Next) = next;
     if (next != kNoSlot) leases_[next].*Previous = previous;
   }
 
   Slab<Lease> leases_;
-  boost::unordered_flat_map<LeaseToken, std::uint32_t> by_token_;
-  boost::unordered_flat_map<MessageKey, std::uint32_t> by_key_;
+  boost::unordered_flat_map<LeaseToken, Slot> by_token_;
+  boost::unordered_flat_map<MessageKey, Slot> by_key_;
   std::uint64_t next_token_ = 1;
 };
 

@@ -21,7 +21,7 @@ namespace folkmoot {
 
 struct MailboxConsumer {
   SessionId session = 0;
-  std::uint32_t request = 0;
+  RequestNumber request = 0;
   NameId mailbox = 0;
   std::uint32_t credit = 0;
   std::uint32_t serial = 0;  // slots are used again
@@ -32,7 +32,7 @@ struct MailboxConsumer {
 /// A RECEIVE that waits for messages, or a WAIT.
 struct Waiter {
   SessionId session = 0;
-  std::uint32_t request = 0;
+  RequestNumber request = 0;
   NameId mailbox = 0;
   std::uint32_t max = 0;      // messages; 0 for WAIT
   RingLinks links{};          // of Mailbox::waiters
@@ -60,7 +60,7 @@ struct Mailbox {
   std::uint32_t scheduled = 0;
   std::uint32_t leased = 0;
   std::uint32_t blocked = 0;
-  std::uint32_t lease_head = kNoSlot;
+  Slot lease_head = kNoSlot;
   std::uint32_t consumers = 0;
   SlabRing<MailboxConsumer> consumers_ready;  // with credit and a connection that takes more; they take turns
   SlabRing<Waiter> waiters;                   // first come first served

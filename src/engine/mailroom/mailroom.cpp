@@ -26,7 +26,7 @@ Mailbox* Mailroom::find_mailbox(Asker caller, std::string_view name) {
 
 // -- commands
 
-void Mailroom::consume(Session& session, std::uint32_t request, std::string_view name, std::uint32_t credit) {
+void Mailroom::consume(Session& session, RequestNumber request, std::string_view name, std::uint32_t credit) {
   const Asker caller{session.id, request};
   if (credit > kCreditMax) {
     return to_.replies.refuse(
@@ -35,7 +35,7 @@ void Mailroom::consume(Session& session, std::uint32_t request, std::string_view
   if (auto* const mailbox = find_mailbox(caller, name)) dispatch_.consume(session, request, *mailbox, credit);
 }
 
-void Mailroom::receive(Session& session, std::uint32_t request, const ReceiveCommand& command) {
+void Mailroom::receive(Session& session, RequestNumber request, const ReceiveCommand& command) {
   const Asker caller{session.id, request};
   if (command.max == 0 || command.max > kReceiveMax) {
     return to_.replies.refuse(
@@ -45,7 +45,7 @@ void Mailroom::receive(Session& session, std::uint32_t request, const ReceiveCom
     dispatch_.receive(session, request, *mailbox, command);
 }
 
-void Mailroom::wait(Session& session, std::uint32_t request, std::string_view name, std::int64_t timeout_ms) {
+void Mailroom::wait(Session& session, RequestNumber request, std::string_view name, std::int64_t timeout_ms) {
   if (auto* const mailbox = find_mailbox({session.id, request}, name))
     dispatch_.wait(session, request, *mailbox, timeout_ms);
 }
@@ -175,7 +175,7 @@ void Mailroom::enter(const Transient& message) {
   std::uint16_t flags = Entry::kTransient | Entry::kOnce | Entry::kExpires;
   if (message.refers) flags |= Entry::kRefers;
   shelves_.expire_at(message.expires_at, message.key, message.mailbox, message.sender);
-  const Entry entry(message.key, {Lsn{message.stored}, message.bytes}, message.priority, flags);
+  const Entry entry(message.key, {Lsn{message.stored.value}, message.bytes}, message.priority, flags);
   if (to_.tap.is_on()) [[unlikely]]
     shelves_.tap({.what = TapWhat::accepted}, shelves_.mailboxes[message.mailbox], entry, message.sender);
   shelves_.enter_ready(shelves_.mailboxes[message.mailbox], {entry, message.sender}, {});

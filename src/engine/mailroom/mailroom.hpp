@@ -39,9 +39,9 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   Peeking& peeking() { return peeking_; }
 
   /// Errors of all three: invalid_name, limit_reached, and those of Dispatch.
-  void consume(Session& session, std::uint32_t request, std::string_view name, std::uint32_t credit);
-  void receive(Session& session, std::uint32_t request, const ReceiveCommand& command);
-  void wait(Session& session, std::uint32_t request, std::string_view name, std::int64_t timeout_ms);
+  void consume(Session& session, RequestNumber request, std::string_view name, std::uint32_t credit);
+  void receive(Session& session, RequestNumber request, const ReceiveCommand& command);
+  void wait(Session& session, RequestNumber request, std::string_view name, std::int64_t timeout_ms);
   void configure(Asker caller, const MailboxCommand& command);
   /// Answered with what went (DeletedMailbox). Errors: not_found, mailbox_in_use.
   void remove(Asker caller, const DeleteMailboxCommand& command);
@@ -80,9 +80,7 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   void enter(const Transient& message) override;
   std::optional<Holder> holder_of(MessageKey key) override;
   std::string answers_of(MessageKey key) override;
-  void withdraw(NameId mailbox, MessageKey key) override {
-    settling_.take_back(shelves_.mailboxes[mailbox], key);
-  }
+  void withdraw(NameId mailbox, MessageKey key) override { settling_.take_back(shelves_.mailboxes[mailbox], key); }
 
   // Vacancies
   bool can_take(NameId name_id, bool consumers_only) override;
@@ -98,7 +96,7 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   bool keep(const Fact& fact) override { return recovery_.keep(fact); }
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override;
-  void close(Session& session, std::uint32_t slot) override { dispatch_.close_consumer(session, slot); }
+  void close(Session& session, Slot slot) override { dispatch_.close_consumer(session, slot); }
 
  private:
   void end_group() override { publishing_.end_group(); }
@@ -123,7 +121,7 @@ class Waiters final : public PlainPart {
   explicit Waiters(Dispatch& dispatch) : dispatch_(dispatch) {}
   Result<void> enter(const Fact& fact) override { return cannot_be(fact.kind, "is none of a waiter"); }
   bool keep(const Fact&) override { return true; }
-  void close(Session&, std::uint32_t slot) override { dispatch_.close_waiter(slot); }
+  void close(Session&, Slot slot) override { dispatch_.close_waiter(slot); }
 
  private:
   Dispatch& dispatch_;

@@ -51,7 +51,7 @@ std::vector<Peeking::Found> Peeking::find(const Mailbox& mailbox, MessageKey aft
   }
   if (mailbox.scheduled > 0) {
     to_.agenda.each(TimerKind::due, [&](const Timer& timer) {
-      if (NameId{timer.box} != mailbox.number || !shelves_.is_live(timer)) return;
+      if (timer.mailbox() != mailbox.number || !shelves_.is_live(timer)) return;
       const auto& scheduled = *shelves_.find_scheduled(MessageKey{timer.id});
       page.put({.entry = scheduled.message.entry, .state = PeekState::scheduled, .due = scheduled.due});
     });

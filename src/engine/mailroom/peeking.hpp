@@ -35,7 +35,7 @@ class Peeking {
   struct Found {
     Entry entry;
     PeekState state{};
-    std::uint32_t lease = kNoSlot;
+    Slot lease = kNoSlot;
     std::int64_t due = 0;
     bool operator<(const Found& other) const { return entry.key < other.entry.key; }
   };

@@ -252,8 +252,7 @@ bool Publishing::make_room(std::span<const Prepared> all, Urgency urgency, const
   return make_room(newcomers, urgency, draft);
 }
 
-bool Publishing::make_room(const std::map<NameId, std::uint32_t>& newcomers, Urgency urgency,
-                           const Draft& draft) {
+bool Publishing::make_room(const std::map<NameId, std::uint32_t>& newcomers, Urgency urgency, const Draft& draft) {
   auto all = draft;
   for (const auto& [number, count] : newcomers) {
     // A death each, and perhaps the end of an older dead letter.

@@ -36,11 +36,11 @@ class Publishing {
   Result<void> check_room(const Mailbox& mailbox, std::uint64_t more) const;
 
   // -- several
-  void publish_batch(Session& session, std::uint32_t request, bool quiet,
+  void publish_batch(Session& session, RequestNumber request, bool quiet,
                      std::span<const Result<IncomingMessage>> messages);
-  void publish_atomic(Session& session, std::uint32_t request, bool quiet,
+  void publish_atomic(Session& session, RequestNumber request, bool quiet,
                       std::span<const Result<IncomingMessage>> messages);
-  void complete(Session& session, std::uint32_t request, LeaseToken lease,
+  void complete(Session& session, RequestNumber request, LeaseToken lease,
                 std::span<const Result<IncomingMessage>> outputs);
   /// What needs no disk, an event or the response to a request: at once.
   Result<Confirm> publish_now(Session& session, const IncomingMessage& message) {

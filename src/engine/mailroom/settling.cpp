@@ -52,7 +52,7 @@ void Settling::ack(Asker caller, bool quiet, std::span<const LeaseToken> tokens)
   if (!to_.ledger.has_room(Urgency::settling, tokens.size() * sizeof(MessageRef))) {
     return to_.replies.refuse(caller, {ErrorCode::disk_full, "no room even for acks: the leases stay as they are"});
   }
-  auto refused = for_current(tokens, [&](std::uint32_t slot) {
+  auto refused = for_current(tokens, [&](Slot slot) {
     const auto lease = dispatch_.end_lease(slot);
     auto& mailbox = shelves_.mailboxes[lease.mailbox];
     shelves_.note_read(mailbox);
@@ -90,7 +90,7 @@ void Settling::nack(Asker caller, bool quiet, std::span<const LeaseToken> tokens
                     std::string_view reason) {
   std::uint32_t settled = 0;
   Durable noted;
-  auto refused = for_current(tokens, [&](std::uint32_t slot) {
+  auto refused = for_current(tokens, [&](Slot slot) {
     ++settled;
     shelves_.note_read(shelves_.mailboxes[dispatch_.leases[slot].mailbox]);
     noted.add(give_back(slot, delay_ms, AttemptEnd::nacked, reason));
@@ -101,7 +101,7 @@ void Settling::nack(Asker caller, bool quiet, std::span<const LeaseToken> tokens
 void Settling::reject(Asker caller, bool quiet, std::span<const LeaseToken> tokens, std::string_view reason) {
   std::uint32_t settled = 0;
   Durable noted;
-  auto refused = for_current(tokens, [&](std::uint32_t slot) {
+  auto refused = for_current(tokens, [&](Slot slot) {
     ++settled;
     shelves_.note_read(shelves_.mailboxes[dispatch_.leases[slot].mailbox]);
     noted.add(give_back(slot, 0, AttemptEnd::rejected, reason));
@@ -109,7 +109,7 @@ void Settling::reject(Asker caller, bool quiet, std::span<const LeaseToken> toke
   answer(caller, quiet, noted, settled, std::move(refused));
 }
 
-Durable Settling::give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason) {
+Durable Settling::give_back(Slot slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason) {
   const auto lease = dispatch_.end_lease(slot);
   auto& mailbox = shelves_.mailboxes[lease.mailbox];
   const auto message = failed(lease);
@@ -147,7 +147,7 @@ Durable Settling::give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEn
 
 void Settling::give_back_all(Session& session) {
   // The list holds the newest first.
-  std::vector<std::uint32_t> held;
+  std::vector<Slot> held;
   for (auto at = session.lease_head; at != kNoSlot; at = dispatch_.leases[at].session_next) held.push_back(at);
   for (auto at = held.rbegin(); at != held.rend(); ++at) {
     if (dispatch_.leases[*at].deadline == 0) {
@@ -162,16 +162,16 @@ void Settling::give_back_all() {
   for (NameId number{1}; number < shelves_.mailboxes.end(); ++number) {
     const auto* const mailbox = shelves_.mailboxes.find(number);
     if (mailbox == nullptr) continue;
-    std::vector<std::uint32_t> held;  // the list has the newest first here, too
+    std::vector<Slot> held;  // the list has the newest first here, too
     for (auto at = mailbox->lease_head; at != kNoSlot; at = dispatch_.leases[at].mailbox_next) held.push_back(at);
     for (auto at = held.rbegin(); at != held.rend(); ++at) give_back(*at, -1, AttemptEnd::server_stopped, {});
   }
 }
 
-void Settling::extend(Session& session, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens,
+void Settling::extend(Session& session, RequestNumber request, bool quiet, std::span<const LeaseToken> tokens,
                       std::int64_t lease_ms) {
   std::uint32_t extended = 0;
-  auto refused = for_current(tokens, [&](std::uint32_t slot) {
+  auto refused = for_current(tokens, [&](Slot slot) {
     ++extended;
     dispatch_.extend(slot, session, lease_ms);
   });

@@ -18,7 +18,7 @@ class Settling {
   void nack(Asker caller, bool quiet, std::span<const LeaseToken> tokens, std::int64_t delay_ms,
             std::string_view reason);
   void reject(Asker caller, bool quiet, std::span<const LeaseToken> tokens, std::string_view reason);
-  void extend(Session& session, std::uint32_t request, bool quiet, std::span<const LeaseToken> tokens,
+  void extend(Session& session, RequestNumber request, bool quiet, std::span<const LeaseToken> tokens,
               std::int64_t lease_ms);
   /// Whether all of these leases are current, and this message's. Errors: lease_lost.
   Result<void> check(std::span<const LeaseToken> tokens, const Uuid& id);
@@ -48,7 +48,7 @@ class Settling {
   std::vector<LeaseToken> for_current(std::span<const LeaseToken> tokens, Each each);
   // The lease ends unsettled: the message waits again, one delivery older, or is dead, rejected or after too many. A
   // nack waits as the retry policy says, if it names no delay; what a lost holder had goes back at once.
-  Durable give_back(std::uint32_t slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason);
+  Durable give_back(Slot slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason);
   // Once that is durable; at once if nothing was noted.
   void answer(Asker caller, bool quiet, Durable noted, std::uint32_t settled, std::vector<LeaseToken> refused);
 

@@ -16,7 +16,7 @@ Error of_message(std::size_t index, const Error& error) {
 
 }  // namespace
 
-void Publishing::publish_batch(Session& session, std::uint32_t request, bool quiet,
+void Publishing::publish_batch(Session& session, RequestNumber request, bool quiet,
                                std::span<const Result<IncomingMessage>> messages) {
   const Asker caller{session.id, request};
   const auto batch = to_.replies.open_batch();
@@ -93,7 +93,7 @@ void Publishing::commit_of(std::vector<Prepared>& all, std::size_t place, const 
   if (key != 0) prepared.first = key;
 }
 
-void Publishing::publish_atomic(Session& session, std::uint32_t request, bool quiet,
+void Publishing::publish_atomic(Session& session, RequestNumber request, bool quiet,
                                 std::span<const Result<IncomingMessage>> messages) {
   for (std::size_t i = 0; i < messages.size(); ++i) {
     if (messages[i] && is_now(messages[i]->routing)) {
@@ -172,7 +172,7 @@ Result<Publishing::Plan> Publishing::plan(Session& session, const Lease& lease,
   return plan;
 }
 
-void Publishing::complete(Session& session, std::uint32_t request, LeaseToken token,
+void Publishing::complete(Session& session, RequestNumber request, LeaseToken token,
                           std::span<const Result<IncomingMessage>> outputs) {
   const Asker caller{session.id, request};
   const auto slot = dispatch_.leases.find(token);

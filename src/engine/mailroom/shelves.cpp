@@ -121,7 +121,7 @@ void Shelves::enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, st
   ++to_.counters.scheduled;
   ++mailbox.scheduled;
   scheduled_[message.entry.key] = {message, mailbox.number, due};
-  to_.agenda.add({.at = due, .id = message.entry.key.value, .box = mailbox.number.value, .kind = TimerKind::due});
+  to_.agenda.add({.at = due, .id = message.entry.key.value, .place = mailbox.number.value, .kind = TimerKind::due});
 }
 
 void Shelves::enter_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before) {
@@ -139,7 +139,7 @@ void Shelves::enter_head(Mailbox& mailbox, const QueuedMessage& message) {
 
 void Shelves::expire_at(std::int64_t at, MessageKey key, NameId mailbox, NameId sender) {
   expiries_[key] = {at, sender};
-  to_.agenda.add({.at = at, .id = key.value, .box = mailbox.value, .kind = TimerKind::expiry});
+  to_.agenda.add({.at = at, .id = key.value, .place = mailbox.value, .kind = TimerKind::expiry});
 }
 
 bool Shelves::has_expired(const Entry& entry) const {
@@ -234,7 +234,7 @@ void Shelves::leave(Mailbox& mailbox, const Entry& entry, const SettledReceipts:
   if (entry.has(Entry::kExpires)) expiries_.erase(entry.key);
   if (entry.has(Entry::kRefers)) to_.references.drop(entry.key);
   if (entry.has(Entry::kTransient)) {
-    to_.transient.drop(static_cast<std::uint32_t>(entry.place().lsn.value));
+    to_.transient.drop(entry.stored());
     return;
   }
   to_.attempts.forget(entry.key);

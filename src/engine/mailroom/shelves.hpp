@@ -65,7 +65,7 @@ class Shelves {
   RetryPolicy policy_of(const Mailbox& mailbox, const Entry& entry);
   /// Envelope and content; they live until the next look at the log. `fact`: as accepted, of one in the log.
   Bytes bytes_of(const Entry& entry, AcceptedFact* fact = nullptr) {
-    if (entry.has(Entry::kTransient)) return to_.transient.get(static_cast<std::uint32_t>(entry.place().lsn.value));
+    if (entry.has(Entry::kTransient)) return to_.transient.get(entry.stored());
     return read_message(to_.ledger, entry.place(), fact);
   }
   /// The group key in a message's envelope; lives until the next look at the log.
@@ -150,7 +150,7 @@ class Shelves {
   bool is_live(const Timer& timer) const;
   void due(const Timer& timer) {
     const MessageKey key{timer.id};
-    timer.kind == TimerKind::due ? come_due(key) : expire(NameId{timer.box}, key);
+    timer.kind == TimerKind::due ? come_due(key) : expire(timer.mailbox(), key);
   }
 
  private:

@@ -9,7 +9,7 @@
 namespace folkmoot {
 
 struct RingLinks {
-  std::uint32_t previous = kNoSlot, next = kNoSlot;
+  Slot previous = kNoSlot, next = kNoSlot;
   bool in_ring() const { return next != kNoSlot; }
 };
 
@@ -19,9 +19,9 @@ class SlabRing {
  public:
   bool empty() const { return first_ == kNoSlot; }
   /// kNoSlot if it is empty.
-  std::uint32_t first() const { return first_; }
+  Slot first() const { return first_; }
   /// The one behind `at`; kNoSlot if `at` is the last.
-  std::uint32_t after(const Slab<T>& slab, std::uint32_t at) const {
+  Slot after(const Slab<T>& slab, Slot at) const {
     const auto next = slab[at].links.next;
     return next == first_ ? kNoSlot : next;
   }
@@ -35,13 +35,13 @@ class SlabRing {
   }
 
   /// The first, which becomes the last. Requires: !empty().
-  std::uint32_t take_turn(const Slab<T>& slab) {
+  Slot take_turn(const Slab<T>& slab) {
     const auto at = first_;
     first_ = slab[at].links.next;
     return at;
   }
 
-  void push_back(Slab<T>& slab, std::uint32_t at) {
+  void push_back(Slab<T>& slab, Slot at) {
     if (empty()) {
       slab[at].links = {at, at};
       first_ = at;
@@ -54,7 +54,7 @@ class SlabRing {
   }
 
   /// Requires: it is in this ring.
-  void remove(Slab<T>& slab, std::uint32_t at) {
+  void remove(Slab<T>& slab, Slot at) {
     const auto [previous, next] = slab[at].links;
     slab[at].links = {};
     if (next == at) {
@@ -67,7 +67,7 @@ class SlabRing {
   }
 
  private:
-  std::uint32_t first_ = kNoSlot;
+  Slot first_ = kNoSlot;
 };
 
 }  // namespace folkmoot

@@ -70,12 +70,12 @@ Requests::Address Requests::next_address() {
   for (;;) {
     const std::uint64_t counted[] = {to_.run.number(), to_.serials.next()};
     const auto hash = siphash128(options_.secret, bytes_of(counted));
-    const auto number = std::uint64_t{options_.shard} << kShardShift | hash.low >> kShardBits;
+    const auto number = std::uint64_t{options_.shard.value} << kShardShift | hash.low >> kShardBits;
     if (!slots_.contains(number)) return {number, hash.high};
   }
 }
 
-std::uint32_t Requests::find(std::string_view text) const {
+Slot Requests::find(std::string_view text) const {
   const auto address = Address::parse(text);
   if (!address) return kNoSlot;
   const auto known = slots_.find(address->number);
@@ -84,7 +84,7 @@ std::uint32_t Requests::find(std::string_view text) const {
 
 // -- asking
 
-void Requests::ask(Session& session, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message,
+void Requests::ask(Session& session, RequestNumber request, std::int64_t timeout_ms, const IncomingMessage& message,
                    bool stream) {
   const Asker caller{session.id, request};
   const auto& routing = message.routing;
@@ -130,10 +130,10 @@ void Requests::ask(Session& session, std::uint32_t request, std::int64_t timeout
     requests_[slot].mailbox = to_.names.find(routing.to);
     waited_for_.emplace(*done, slot);
   }
-  to_.agenda.add({.at = to_.run.now() + timeout_ms, .id = address.number, .box = 0, .kind = TimerKind::request});
+  to_.agenda.add({.at = to_.run.now() + timeout_ms, .id = address.number, .place = 0, .kind = TimerKind::request});
 }
 
-Result<void> Requests::ask_in_memory(Session& session, std::uint32_t slot, std::int64_t timeout_ms,
+Result<void> Requests::ask_in_memory(Session& session, Slot slot, std::int64_t timeout_ms,
                                      const IncomingMessage& message) {
   const auto& routing = message.routing;
   if (auto good = check_transient(routing); !good) return good;
@@ -244,8 +244,8 @@ Result<Confirm> Requests::respond(std::string_view from, const IncomingMessage& 
                                   ConnectionId answerer, bool is_owed) {
   const auto& to = message.routing.to;
   const auto address = Address::parse(to);
-  const auto shard = address ? static_cast<std::uint32_t>(address->number >> kShardShift) : options_.shard;
-  if (shard != options_.shard && shard < options_.shards) {
+  const auto shard = address ? ShardNumber{static_cast<std::uint32_t>(address->number >> kShardShift)} : options_.shard;
+  if (shard != options_.shard && shard.value < options_.shards) {
     return respond_elsewhere(shard, from, message, lineage, answerer, is_owed);
   }
   const auto slot = find(to);
@@ -270,7 +270,7 @@ Result<Confirm> Requests::respond(std::string_view from, const IncomingMessage& 
   return Confirm{.id = id, .count = 1, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
 }
 
-Result<Confirm> Requests::respond_elsewhere(std::uint32_t shard, std::string_view from, const IncomingMessage& message,
+Result<Confirm> Requests::respond_elsewhere(ShardNumber shard, std::string_view from, const IncomingMessage& message,
                                             const Lineage* lineage, ConnectionId answerer, bool is_owed) {
   if (answerer != 0 && holds_cause(message, answerer, from)) answerer = 0;
   const auto id = make_uuid({.key = to_.run.next_key(), .mailbox = 0, .node = to_.run.memory_node()});
@@ -282,7 +282,7 @@ Result<Confirm> Requests::respond_elsewhere(std::uint32_t shard, std::string_vie
 }
 
 void Requests::note_holder(const Entry& entry, const Holder& holder) {
-  const auto slot = to_.transient.asked_by(static_cast<std::uint32_t>(entry.place().lsn.value));
+  const auto slot = to_.transient.asked_by(entry.stored());
   if (slot != kNoSlot && requests_.holds(slot) && requests_[slot].message == entry.key) requests_[slot].holder = holder;
 }
 
@@ -296,18 +296,18 @@ void Requests::due(const Timer& timer) {
                       "see with `folkmoot stats` whether somebody reads that mailbox, or wait longer"});
 }
 
-void Requests::end(std::uint32_t slot) {
+void Requests::end(Slot slot) {
   const auto asked = requests_[slot];
   if (auto* const session = to_.sessions.find(asked.session)) to_.sessions.close(*session, asked.request);
 }
 
-void Requests::close(Session&, std::uint32_t slot) {
+void Requests::close(Session&, Slot slot) {
   slots_.erase(requests_[slot].address.number);
   waited_for_.erase(requests_[slot].message);
   requests_.erase(slot);
 }
 
-void Requests::abandon(std::uint32_t slot, SessionId session) {
+void Requests::abandon(Slot slot, SessionId session) {
   if (requests_[slot].in_memory && requests_[slot].holder.session != session) withdraw(requests_[slot]);
 }
 

@@ -48,14 +48,14 @@ class Requests final : public Part, public Responder {
   bool holds_cause(Session& session, const IncomingMessage& message);
 
   /// `stream`: messages of type status to the reply address reach the requester and leave the request open.
-  void ask(Session& session, std::uint32_t request, std::int64_t timeout_ms, const IncomingMessage& message,
+  void ask(Session& session, RequestNumber request, std::int64_t timeout_ms, const IncomingMessage& message,
            bool stream);
   /// Whoever asked has taken its request back, in `slot`: what was asked is taken back if nobody has it yet, else its
   /// holder is told.
-  void withdraw(std::uint32_t slot) { withdraw(requests_[slot]); }
+  void withdraw(Slot slot) { withdraw(requests_[slot]); }
   /// Whoever asked has gone. What waits in memory lives as long as who asked it; a durable request is work for its own
   /// sake.
-  void abandon(std::uint32_t slot, SessionId session);
+  void abandon(Slot slot, SessionId session);
 
   // Responder
   Result<Confirm> publish(Session& session, const IncomingMessage& message) override;
@@ -69,7 +69,7 @@ class Requests final : public Part, public Responder {
   bool keep(const Fact&) override { return true; }
   bool is_live(const Timer& timer) const override { return slots_.contains(timer.id); }
   void due(const Timer& timer) override;
-  void close(Session& session, std::uint32_t slot) override;
+  void close(Session& session, Slot slot) override;
 
  private:
   // Where a response is sent: the number of the request, which begins with its shard, and what proves that the address
@@ -82,7 +82,7 @@ class Requests final : public Part, public Responder {
   };
   struct Waiting {
     SessionId session = 0;
-    std::uint32_t request = 0;
+    RequestNumber request = 0;
     Address address{};
     bool stream = false;
     MessageKey message = 0;  // what was asked; 0: nothing yet
@@ -93,29 +93,28 @@ class Requests final : public Part, public Responder {
 
   // A request that waits in memory. With a time-out of 0 (`slot` is kNoSlot) it is answered by its hand-over, and
   // refused if nobody can take it. On error nothing has changed but what is in `slot`.
-  Result<void> ask_in_memory(Session& session, std::uint32_t slot, std::int64_t timeout_ms,
-                             const IncomingMessage& message);
+  Result<void> ask_in_memory(Session& session, Slot slot, std::int64_t timeout_ms, const IncomingMessage& message);
   // One that nobody can guess, whatever other addresses he knows.
   Address next_address();
   // The slot of the request that waits at this address; kNoSlot if none does.
-  std::uint32_t find(std::string_view address) const;
+  Slot find(std::string_view address) const;
   // What is bound to a connection is that connection's. What is not, or was bound to one that is gone, is its agent's,
   // whichever connection it comes by: HTTP has none that lasts. One that named no agent acts for its mailbox's.
   bool is_held_by(const Holder& holder, ConnectionId connection, std::string_view agent) const;
   bool may_answer(const Waiting& asked, ConnectionId connection, std::string_view agent) const;
   bool holds_cause(const IncomingMessage& message, ConnectionId connection, std::string_view agent) const;
-  void keep_answerer(std::uint32_t slot, const Holder& holder) override { requests_[slot].holder = holder; }
-  void end(std::uint32_t slot);
+  void keep_answerer(Slot slot, const Holder& holder) override { requests_[slot].holder = holder; }
+  void end(Slot slot);
   void withdraw(const Waiting& asked);
   // Whoever has what was asked learns that it is wanted no more. False if nobody has it.
   bool tell_holder(const Waiting& asked);
-  Result<Confirm> respond_elsewhere(std::uint32_t shard, std::string_view from, const IncomingMessage& message,
+  Result<Confirm> respond_elsewhere(ShardNumber shard, std::string_view from, const IncomingMessage& message,
                                     const Lineage* lineage, ConnectionId answerer, bool is_owed);
 
   const EngineOptions& options_;
   const Ports to_;
   Slab<Waiting> requests_;
-  boost::unordered_flat_map<std::uint64_t, std::uint32_t> slots_;  // by number
+  boost::unordered_flat_map<std::uint64_t, Slot> slots_;  // by number
 };
 
 }  // namespace folkmoot

@@ -148,7 +148,7 @@ bool Routes::keep(const Fact& fact) {
   return true;
 }
 
-void Routes::report_load(const Session& session, std::uint32_t request, std::string_view agent, double load) {
+void Routes::report_load(const Session& session, RequestNumber request, std::string_view agent, double load) {
   const Asker caller{session.id, request};
   if (agent.empty() && session.name_id == 0) {
     return replies_.refuse(

@@ -31,7 +31,7 @@ class Routes final : public PlainPart, public Router {
   void remove(Asker caller, std::string_view name);
   /// How busy an agent says it is, in messages: counts for least_loaded until it says otherwise.
   /// `agent` empty: the session's. Errors: invalid_name, limit_reached.
-  void report_load(const Session& session, std::uint32_t request, std::string_view agent, double load);
+  void report_load(const Session& session, RequestNumber request, std::string_view agent, double load);
   void each(const std::function<void(const Route&)>& each) const;
 
   Result<void> find_route(Prepared& prepared) override;

@@ -79,7 +79,7 @@ Result<Schedule> Schedules::make(const ScheduleCommand& command, const IncomingM
   return schedule;
 }
 
-void Schedules::set(Session& session, std::uint32_t request, const ScheduleCommand& command,
+void Schedules::set(Session& session, RequestNumber request, const ScheduleCommand& command,
                     const IncomingMessage& message) {
   const Asker caller{session.id, request};
   auto schedule = make(command, message);
@@ -142,7 +142,7 @@ void Schedules::start() {
 }
 
 void Schedules::watch(const Schedule& schedule) {
-  to_.agenda.add({.at = schedule.next, .id = schedule.number, .box = 0, .kind = TimerKind::schedule});
+  to_.agenda.add({.at = schedule.next, .id = schedule.number, .place = 0, .kind = TimerKind::schedule});
 }
 
 bool Schedules::is_live(const Timer& timer) const {

@@ -38,7 +38,7 @@ class Schedules final : public Part {
 
   /// A message that is sent again and again; in the place of one of the same name. Errors: invalid_name, invalid_field,
   /// limit_reached, disk_full.
-  void set(Session& session, std::uint32_t request, const ScheduleCommand& command, const IncomingMessage& message);
+  void set(Session& session, RequestNumber request, const ScheduleCommand& command, const IncomingMessage& message);
   void remove(Asker caller, std::string_view name);
   void each(const std::function<void(const Schedule&)>& each) const;
   /// Recovery has ended: those that are due are sent as the time moves on.
@@ -48,7 +48,7 @@ class Schedules final : public Part {
   bool keep(const Fact& fact) override;
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override { fire(timer.id); }
-  void close(Session&, std::uint32_t) override {}
+  void close(Session&, Slot) override {}
 
  private:
   // Of one that is being set; nothing changes. Errors: what the command or its message lacks.

@@ -15,7 +15,7 @@ namespace folkmoot {
 
 struct TopicSubscription {
   SessionId session = 0;
-  std::uint32_t request = 0;
+  RequestNumber request = 0;
   std::uint32_t credit = 0;   // left; meaningful if `limited`
   std::uint32_t skipped = 0;  // events missed for want of credit, not yet told
   bool limited = false;

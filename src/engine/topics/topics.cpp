@@ -7,7 +7,7 @@
 
 namespace folkmoot {
 
-void Topics::subscribe(Session& session, std::uint32_t request, std::string_view pattern, std::uint32_t credit,
+void Topics::subscribe(Session& session, RequestNumber request, std::string_view pattern, std::uint32_t credit,
                        bool echo, std::string_view filter) {
   const Asker caller{session.id, request};
   if (!is_pattern(pattern)) {
@@ -47,14 +47,14 @@ void Topics::subscribe(Session& session, std::uint32_t request, std::string_view
   to_.replies.answer(caller);
 }
 
-void Topics::credit(Session& session, std::uint32_t request, std::uint32_t slot, std::uint32_t amount) {
+void Topics::credit(Session& session, RequestNumber request, Slot slot, std::uint32_t amount) {
   auto& subscription = *subscriptions_[slot];
   if (!subscription.limited) return;
   subscription.credit = std::min<std::uint64_t>(std::uint64_t{subscription.credit} + amount, ~0u);
   if (subscription.skipped != 0) to_.effects.lagged(session.id, request, std::exchange(subscription.skipped, 0));
 }
 
-void Topics::close(Session& session, std::uint32_t slot) {
+void Topics::close(Session& session, Slot slot) {
   --session.subscriptions;
   of_shards_ -= session.of_shard;
   index_.remove(subscriptions_[slot].get());
@@ -108,7 +108,7 @@ Confirm Topics::publish_event(SessionId publisher, std::string_view from, const 
 
 // The publisher's last event once more, with another content: all that was checked and looked up still holds. False if
 // it must go the long way.
-bool Topics::repeat(std::uint32_t request, bool quiet, const IncomingMessage& message) {
+bool Topics::repeat(RequestNumber request, bool quiet, const IncomingMessage& message) {
   if (to_.stamper.version() != message.version) return false;
   const auto id = make_uuid({.key = to_.run.next_key(), .mailbox = 0, .node = to_.run.memory_node()});
   if (!to_.stamper.stamp_again(id)) return false;

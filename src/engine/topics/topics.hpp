@@ -35,10 +35,10 @@ class Topics final : public PlainPart, public Announcer {
   };
   Topics(const EngineOptions& options, const Ports& ports) : options_(options), to_(ports) {}
 
-  void subscribe(Session& session, std::uint32_t request, std::string_view pattern, std::uint32_t credit, bool echo,
+  void subscribe(Session& session, RequestNumber request, std::string_view pattern, std::uint32_t credit, bool echo,
                  std::string_view filter);
   /// More events for a subscription that has a limit.
-  void credit(Session& session, std::uint32_t request, std::uint32_t slot, std::uint32_t amount);
+  void credit(Session& session, RequestNumber request, Slot slot, std::uint32_t amount);
   /// Of clients: those that shards have of each other are not counted.
   std::size_t subscriptions() const { return index_.size() - of_shards_; }
 
@@ -49,7 +49,7 @@ class Topics final : public PlainPart, public Announcer {
   }
   /// All that was checked and looked up for the last event still holds. False if it must go the long way. Requires:
   /// is_again(...).
-  bool repeat(std::uint32_t request, bool quiet, const IncomingMessage& message);
+  bool repeat(RequestNumber request, bool quiet, const IncomingMessage& message);
   /// An event that another shard has accepted and stamped, for this one's own subscriptions.
   void forward(std::string_view topic, const MessageParts& event);
 
@@ -63,7 +63,7 @@ class Topics final : public PlainPart, public Announcer {
   // Part
   Result<void> enter(const Fact& fact) override { return cannot_be(fact.kind, "is none of a topic"); }
   bool keep(const Fact&) override { return true; }
-  void close(Session& session, std::uint32_t slot) override;
+  void close(Session& session, Slot slot) override;
 
  private:
   enum class Whose { all, own };

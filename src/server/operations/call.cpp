@@ -35,7 +35,7 @@ Result<void> Call::write(const void* answer) const {
   return {};
 }
 
-Result<void> carry_out_call(Reactor& reactor, const Caller& caller, std::uint32_t request, const ReadCall& call) {
+Result<void> carry_out_call(Reactor& reactor, const Caller& caller, RequestNumber request, const ReadCall& call) {
   if (auto good = check_right(caller, call.operation->right); !good) return good;
   const auto named = find_place(*call.operation->arguments, call.arguments.get(), Role::caller);
   if (named.field != nullptr) {

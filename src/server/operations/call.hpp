@@ -22,7 +22,7 @@ struct Call {
   Engine& engine;
   Caller caller;
   SessionId session;  // the caller's
-  std::uint32_t request;
+  RequestNumber request;
   const OperationInfo& operation;
 
   /// Errors: content_too_large, if it is more than a frame holds.
@@ -37,7 +37,7 @@ struct Call {
 
 /// Carries one call out; it is answered under the caller's session and `request`, at once or later. An agent that it
 /// does not name is the caller's (Role::caller). Errors: not_permitted, those of its handler.
-Result<void> carry_out_call(Reactor& reactor, const Caller& caller, std::uint32_t request, const ReadCall& call);
+Result<void> carry_out_call(Reactor& reactor, const Caller& caller, RequestNumber request, const ReadCall& call);
 
 // agents.cpp
 Result<void> carry_out(const Call& call, const ReportLoad& arguments);

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "base/strong_format.hpp"
 #include "filter/filter.hpp"
 #include "message/json_mapping.hpp"
 #include "server/operations/call.hpp"
@@ -73,7 +74,7 @@ class Walk {
   bool is_of_this_shard(const Uuid& id) const {
     if (call_.reactor.shard_router() == nullptr) return true;
     const auto address = message_address(id);
-    return address && (address->node & kShardMask) == call_.reactor.options().engine.shard;
+    return address && address->shard() == call_.reactor.options().engine.shard;
   }
 
   const Call& call_;

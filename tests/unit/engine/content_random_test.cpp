@@ -207,7 +207,7 @@ class ContentRandomTest : public DeliveryTest {
   }
 
   std::map<std::uint8_t, File> files;
-  std::map<std::uint32_t, std::uint8_t> asked;  // content by request number
+  std::map<RequestNumber, std::uint8_t> asked;  // content by request number
   std::map<Uuid, std::uint8_t> sent;            // content of the messages that were confirmed
   std::vector<LeaseToken> leases;
   std::size_t answered = 0, taken = 0, removals = 0;

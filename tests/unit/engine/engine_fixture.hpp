@@ -15,7 +15,8 @@ namespace folkmoot::test {
 
 struct Delivered {
   SessionId session = 0;
-  std::uint32_t request = 0, delivery = 0;
+  RequestNumber request = 0;
+  std::uint32_t delivery = 0;
   LeaseToken lease = 0;
   bool redelivered = false;
   Message message;
@@ -24,7 +25,7 @@ struct Delivered {
 struct Answer {
   enum class Kind { confirm, done, settled, refused, lagged } kind{};
   SessionId session = 0;
-  std::uint32_t request = 0;
+  RequestNumber request = 0;
   Confirm confirm{};
   Reply reply{};
   std::vector<Result<Confirm>> outcomes{};
@@ -36,7 +37,8 @@ struct Answer {
 
 class EngineTest : public ::testing::Test, public Effects {
  protected:
-  static constexpr SessionId kAlice = session_id(0, 1), kBob = session_id(1, 2), kCarol = session_id(1, 3);
+  static constexpr SessionId kAlice = session_id(0, Slot{1}), kBob = session_id(1, Slot{2}),
+                             kCarol = session_id(1, Slot{3});
 
   void SetUp() override { start(); }
 
@@ -108,12 +110,12 @@ class EngineTest : public ::testing::Test, public Effects {
     send(mail(std::move(content)));
     sync();
   }
-  std::uint32_t consume(SessionId session, std::uint32_t credit, std::string_view box = "box") {
+  RequestNumber consume(SessionId session, std::uint32_t credit, std::string_view box = "box") {
     engine->consume(session, ++request, box, credit);
     engine->dispatch();
     return request;
   }
-  std::uint32_t receive(SessionId session, std::uint32_t max, std::int64_t wait_ms = 0, std::int64_t lease_ms = 0) {
+  RequestNumber receive(SessionId session, std::uint32_t max, std::int64_t wait_ms = 0, std::int64_t lease_ms = 0) {
     engine->receive(session, ++request, {.mailbox = "box", .max = max, .wait_ms = wait_ms, .lease_ms = lease_ms});
     return request;
   }
@@ -156,28 +158,28 @@ class EngineTest : public ::testing::Test, public Effects {
     delivered.push_back({session, d.request, d.delivery, d.lease, d.redelivered, std::move(*message)});
     return writable && session != full;
   }
-  void confirm(SessionId s, std::uint32_t r, const Confirm& confirm) override {
+  void confirm(SessionId s, RequestNumber r, const Confirm& confirm) override {
     answers.push_back({.kind = Answer::Kind::confirm, .session = s, .request = r, .confirm = confirm});
   }
-  void answer(SessionId s, std::uint32_t r, const Reply& reply) override {
+  void answer(SessionId s, RequestNumber r, const Reply& reply) override {
     answers.push_back({.kind = Answer::Kind::done, .session = s, .request = r, .reply = reply});
   }
-  void outcomes(SessionId s, std::uint32_t r, std::span<const Result<Confirm>> outcomes) override {
+  void outcomes(SessionId s, RequestNumber r, std::span<const Result<Confirm>> outcomes) override {
     answers.push_back(
         {.kind = Answer::Kind::done, .session = s, .request = r, .outcomes = {outcomes.begin(), outcomes.end()}});
   }
-  void settled(SessionId s, std::uint32_t r, std::uint32_t count, std::span<const LeaseToken> refused) override {
+  void settled(SessionId s, RequestNumber r, std::uint32_t count, std::span<const LeaseToken> refused) override {
     answers.push_back({.kind = Answer::Kind::settled,
                        .session = s,
                        .request = r,
                        .count = count,
                        .refused = {refused.begin(), refused.end()}});
   }
-  void refuse(SessionId s, std::uint32_t r, const Error& error) override {
+  void refuse(SessionId s, RequestNumber r, const Error& error) override {
     answers.push_back(
         {.kind = Answer::Kind::refused, .session = s, .request = r, .code = error.code, .text = error.text});
   }
-  void lagged(SessionId s, std::uint32_t r, std::uint32_t count) override {
+  void lagged(SessionId s, RequestNumber r, std::uint32_t count) override {
     answers.push_back({.kind = Answer::Kind::lagged, .session = s, .request = r, .count = count});
   }
   bool remove_content(const ContentHash& hash) override {
@@ -187,7 +189,7 @@ class EngineTest : public ::testing::Test, public Effects {
   std::optional<std::uint64_t> stored_elsewhere(const ContentHash& hash) override {
     return elsewhere && elsewhere->hash == hash ? std::optional(elsewhere->size) : std::nullopt;
   }
-  bool answer_elsewhere(std::uint32_t shard, const MessageParts& message, ConnectionId, bool) override {
+  bool answer_elsewhere(ShardNumber shard, const MessageParts& message, ConnectionId, bool) override {
     answered_elsewhere.emplace_back(shard, std::string(as_text(message.rest)));
     return true;
   }
@@ -201,7 +203,7 @@ class EngineTest : public ::testing::Test, public Effects {
   MemoryLog log;
   std::unique_ptr<Engine> engine;
   std::int64_t now = 1'800'000'000'000;
-  std::uint32_t request = 100;
+  RequestNumber request{100};
   bool writable = true;
   SessionId full = 0;  // takes one delivery, and no more until it is told to be writable
   std::vector<Delivered> delivered;
@@ -210,9 +212,9 @@ class EngineTest : public ::testing::Test, public Effects {
   Withdrawals withdrawals;
   std::vector<Uuid> withdrawn_ids;
   std::vector<ContentHash> removed_contents;
-  bool keeps_contents = false;                                            // another shard does
-  std::optional<ContentRef> elsewhere;                                    // another shard stores it
-  std::vector<std::pair<std::uint32_t, std::string>> answered_elsewhere;  // shard, content
+  bool keeps_contents = false;                                          // another shard does
+  std::optional<ContentRef> elsewhere;                                  // another shard stores it
+  std::vector<std::pair<ShardNumber, std::string>> answered_elsewhere;  // shard, content
   std::size_t seen = 0;
 
   template <class Use>

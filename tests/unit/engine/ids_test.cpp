@@ -26,15 +26,16 @@ struct Apart<> {
   static constexpr bool holds = true;
 };
 
-static_assert(Apart<Lsn, MessageKey, NameId, SessionId, ConnectionId, LeaseToken>::holds);
+static_assert(
+    Apart<Lsn, MessageKey, NameId, ShardNumber, Slot, RequestNumber, SessionId, ConnectionId, LeaseToken>::holds);
 static_assert(!Apart<Lsn, SessionId, Lsn>::holds, "it would be seen");
 static_assert(!Apart<Lsn, std::uint64_t>::holds, "it would be seen");
 
 TEST(Ids, a_session_is_a_serial_and_a_slot) {
-  const auto id = session_id(7, 9);
-  EXPECT_EQ(session_slot(id), 9u);
+  const auto id = session_id(7, Slot{9});
+  EXPECT_EQ(session_slot(id), Slot{9});
   EXPECT_EQ(id, SessionId{7 * (std::uint64_t{1} << 32) + 9});
-  EXPECT_EQ(connection_id(3, id).value >> kShardShift, 3u);
+  EXPECT_EQ(connection_id(ShardNumber{3}, id).value >> kShardShift, 3u);
 }
 
 }  // namespace

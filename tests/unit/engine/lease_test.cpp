@@ -217,7 +217,7 @@ TEST_F(EngineTest, A7_competing_consumers_take_turns) {
 TEST_F(EngineTest, A7_consumers_of_one_connection_take_turns_though_it_takes_one_message_at_a_time) {
   const auto first = consume(kBob, 10), second = consume(kBob, 10);
   full = kBob;
-  std::vector<std::uint32_t> consumers;
+  std::vector<RequestNumber> consumers;
   for (int i = 0; i < 4; ++i) {
     put(std::to_string(i));
     ASSERT_EQ(delivered.size(), 1u);
@@ -232,12 +232,12 @@ TEST_F(EngineTest, A7_consumers_of_a_connection_that_is_often_full_all_get_their
   const auto first = consume(kBob, 100), second = consume(kBob, 100);
   consume(kCarol, 100);
   full = kBob;
-  std::map<std::pair<SessionId, std::uint32_t>, int> shares;
+  std::map<std::pair<SessionId, RequestNumber>, int> shares;
   for (int i = 0; i < 60; ++i) {
     put(std::to_string(i));
     if (i % 2 == 1) engine->session_writable(kBob);
   }
-  for (const auto& each : delivered) ++shares[{each.session, each.session == kBob ? each.request : 0}];
+  for (const auto& each : delivered) ++shares[{each.session, each.session == kBob ? each.request : RequestNumber{}}];
   const int a = shares[{kBob, first}], b = shares[{kBob, second}], others = shares[{kCarol, 0}];
   EXPECT_EQ(a + b + others, 60);
   EXPECT_NEAR(a, b, 1);

@@ -11,12 +11,12 @@ namespace {
 class NoEffects final : public Effects {
  public:
   bool deliver(SessionId, const OutgoingDelivery&) override { return true; }
-  void confirm(SessionId, std::uint32_t, const Confirm&) override {}
-  void answer(SessionId, std::uint32_t, const Reply&) override {}
-  void outcomes(SessionId, std::uint32_t, std::span<const Result<Confirm>>) override {}
-  void settled(SessionId, std::uint32_t, std::uint32_t, std::span<const LeaseToken>) override {}
-  void refuse(SessionId, std::uint32_t, const Error&) override {}
-  void lagged(SessionId, std::uint32_t, std::uint32_t) override {}
+  void confirm(SessionId, RequestNumber, const Confirm&) override {}
+  void answer(SessionId, RequestNumber, const Reply&) override {}
+  void outcomes(SessionId, RequestNumber, std::span<const Result<Confirm>>) override {}
+  void settled(SessionId, RequestNumber, std::uint32_t, std::span<const LeaseToken>) override {}
+  void refuse(SessionId, RequestNumber, const Error&) override {}
+  void lagged(SessionId, RequestNumber, std::uint32_t) override {}
   void withdrawn(SessionId, LeaseToken, const Uuid&) override {}
   bool remove_content(const ContentHash&) override { return true; }
   [[noreturn]] void unreadable(const Error& error) override { throw std::runtime_error(error.text); }
@@ -24,8 +24,8 @@ class NoEffects final : public Effects {
 
 class LedgerTest : public ::testing::Test, Ledger::Resolver {
  protected:
-  void resolve(Waiting& what) override { happened.push_back(std::get<waiting::Answer>(what).to.request); }
-  static Waiting answer(std::uint32_t request) { return waiting::Answer{.to = {SessionId{1}, request}}; }
+  void resolve(Waiting& what) override { happened.push_back(std::get<waiting::Answer>(what).to.request.value); }
+  static Waiting answer(std::uint32_t request) { return waiting::Answer{.to = {SessionId{1}, RequestNumber{request}}}; }
   FactPlace write(std::string_view text) { return ledger.write(FactKind::route_set, {as_bytes(text)}, Life::live); }
 
   MemoryLog log;

@@ -7,10 +7,10 @@ namespace {
 
 class ShardTest : public EngineTest {
  protected:
-  static constexpr SessionId kShardLink = session_id(1, 9);
+  static constexpr SessionId kShardLink = session_id(1, Slot{9});
 
   void SetUp() override {
-    options.shard = 2;
+    options.shard = ShardNumber{2};
     options.shards = 3;
     start();
     engine->open_session(kShardLink, {}, true);
@@ -117,9 +117,9 @@ TEST_F(ShardTest, X13_AnotherShardIsToldWhatIsKnownOfACause) {
 }
 
 TEST_F(ShardTest, A2_AnotherShardGetsAnEventOnceAndItsEventsStayHere) {
-  engine->subscribe(kShardLink, 100, "a.*", 0, true);
-  engine->subscribe(kShardLink, 101, "a.>", 0, true);
-  engine->subscribe(kBob, 102, "a.b", 0, false);
+  engine->subscribe(kShardLink, RequestNumber{100}, "a.*", 0, true);
+  engine->subscribe(kShardLink, RequestNumber{101}, "a.>", 0, true);
+  engine->subscribe(kBob, RequestNumber{102}, "a.b", 0, false);
   EXPECT_EQ(engine->subscriptions(), 1u);  // of clients
   send(event("a.b"));
   ASSERT_EQ(delivered.size(), 2u);
@@ -133,7 +133,7 @@ TEST_F(ShardTest, A2_AnotherShardGetsAnEventOnceAndItsEventsStayHere) {
 }
 
 TEST_F(ShardTest, A2_AFilterLooksIntoAnEventOfAnotherShard) {
-  engine->subscribe(kBob, 102, "a.b", 0, false, "content = 'yes'");
+  engine->subscribe(kBob, RequestNumber{102}, "a.b", 0, false, "content = 'yes'");
   for (const auto* const content : {"no", "yes"}) {
     auto foreign = event("a.b", content);
     foreign.content_type = "text/plain";
@@ -155,7 +155,7 @@ TEST_F(ShardTest, A4_AnAnswerGoesToTheShardThatItsAddressNames) {
   foreign[1] = '1';
   send(mail("answer", foreign), kBob);
   ASSERT_EQ(answered_elsewhere.size(), 1u);
-  EXPECT_EQ(answered_elsewhere[0], std::pair(1u, std::string("answer")));
+  EXPECT_EQ(answered_elsewhere[0], std::pair(ShardNumber{1}, std::string("answer")));
   foreign[1] = '7';  // there is no such shard
   send(mail("answer", foreign), kBob);
   EXPECT_EQ(last().code, ErrorCode::no_such_request);
@@ -164,7 +164,7 @@ TEST_F(ShardTest, A4_AnAnswerGoesToTheShardThatItsAddressNames) {
 }
 
 TEST_F(ShardTest, WhatWaitsForAnotherShardIsNotOfferedToAConsumer) {
-  engine->consume(kShardLink, 100, "far", 10);
+  engine->consume(kShardLink, RequestNumber{100}, "far", 10);
   send(mail("x", "far"));
   sync();
   EXPECT_EQ(answers.back().confirm.outcome, PublishOutcome::queued);

@@ -146,7 +146,7 @@ TEST(SlabRing, A7_gives_turns_to_who_is_in_it_in_the_order_of_coming) {
   };
   Slab<Member> slab;
   SlabRing<Member> ring;
-  std::deque<std::uint32_t> model;  // whose turn is next first
+  std::deque<Slot> model;  // whose turn is next first
   std::mt19937 random(3);
   for (int step = 0; step < 20'000; ++step) {
     const auto what = random() % 4;
@@ -165,7 +165,7 @@ TEST(SlabRing, A7_gives_turns_to_who_is_in_it_in_the_order_of_coming) {
       std::rotate(model.begin(), model.begin() + 1, model.end());
     }
     ASSERT_EQ(ring.empty(), model.empty());
-    std::deque<std::uint32_t> walked;
+    std::deque<Slot> walked;
     for (auto at = ring.first(); at != kNoSlot; at = ring.after(slab, at)) walked.push_back(at);
     ASSERT_EQ(walked, model);
     const auto last = model.empty() ? kNoSlot : model.back();
@@ -190,9 +190,9 @@ TEST(Ring, is_first_in_first_out_while_it_grows) {
 
 TEST(Timers, A1_X5_come_up_by_time_and_in_a_defined_order_and_stale_ones_can_be_dropped) {
   Timers timers;
-  for (const auto id : {3u, 1u, 2u}) timers.add({.at = 10, .id = id, .box = 0, .kind = TimerKind::due});
-  timers.add({.at = 5, .id = 9, .box = 0, .kind = TimerKind::lease});
-  timers.add({.at = 10, .id = 7, .box = 0, .kind = TimerKind::expiry});
+  for (const auto id : {3u, 1u, 2u}) timers.add({.at = 10, .id = id, .place = 0, .kind = TimerKind::due});
+  timers.add({.at = 5, .id = 9, .place = 0, .kind = TimerKind::lease});
+  timers.add({.at = 10, .id = 7, .place = 0, .kind = TimerKind::expiry});
   EXPECT_EQ(timers.next_at(), 5);
   timers.drop_stale([](const Timer& timer) { return timer.id != 2; });
   Timer timer;
@@ -206,7 +206,7 @@ TEST(Timers, A1_X5_come_up_by_time_and_in_a_defined_order_and_stale_ones_can_be_
 
 TEST(LeaseTable, X12_tokens_of_two_runs_never_meet) {
   LeaseTable table;
-  std::uint32_t session = kNoSlot, mailbox = kNoSlot;
+  Slot session = kNoSlot, mailbox = kNoSlot;
   table.begin_run(0, 1);
   const auto first = table.add({.entry = entry(1), .session = SessionId{1}}, session, mailbox);
   const auto token = table[first].token;

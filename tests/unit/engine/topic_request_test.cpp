@@ -5,14 +5,14 @@ namespace folkmoot::test {
 namespace {
 
 TEST_F(EngineTest, M1_an_event_goes_to_the_subscriptions_that_match_in_the_order_they_were_made) {
-  engine->subscribe(kBob, 1, "a.*", 0, false);
-  engine->subscribe(kCarol, 2, "a.>", 0, false);
-  engine->subscribe(kBob, 3, "b", 0, false);
+  engine->subscribe(kBob, RequestNumber{1}, "a.*", 0, false);
+  engine->subscribe(kCarol, RequestNumber{2}, "a.>", 0, false);
+  engine->subscribe(kBob, RequestNumber{3}, "b", 0, false);
   send(event("a.b"));
   EXPECT_EQ(last().confirm.count, 2u);
   ASSERT_EQ(delivered.size(), 2u);
-  EXPECT_EQ(delivered[0].request, 1u);
-  EXPECT_EQ(delivered[1].request, 2u);
+  EXPECT_EQ(delivered[0].request, RequestNumber{1});
+  EXPECT_EQ(delivered[1].request, RequestNumber{2});
   send(event("a.b.c"));
   EXPECT_EQ(last().confirm.count, 1u);
   send(event("a"));
@@ -20,7 +20,7 @@ TEST_F(EngineTest, M1_an_event_goes_to_the_subscriptions_that_match_in_the_order
 }
 
 TEST_F(EngineTest, M1_an_event_sent_again_is_told_from_the_first_and_meets_the_subscriptions_of_its_time) {
-  engine->subscribe(kBob, 1, "a", 0, false);
+  engine->subscribe(kBob, RequestNumber{1}, "a", 0, false);
   for (const auto* const content : {"one", "two", "three"}) send(event("a", content));
   EXPECT_EQ(contents(), (Contents{"one", "two", "three"}));
   EXPECT_NE(delivered[1].message.id, delivered[2].message.id);
@@ -30,18 +30,18 @@ TEST_F(EngineTest, M1_an_event_sent_again_is_told_from_the_first_and_meets_the_s
   EXPECT_EQ(delivered.back().message.timestamp, now);
   EXPECT_EQ(delivered.back().message.from, "alice");
 
-  engine->subscribe(kCarol, 2, ">", 0, false);
+  engine->subscribe(kCarol, RequestNumber{2}, ">", 0, false);
   send(event("a", "four"));
   EXPECT_EQ(last().confirm.count, 2u);
   send(event("a", "by another"), kCarol);
   EXPECT_EQ(last().confirm.count, 1u);  // not to itself
   EXPECT_EQ(delivered.back().message.from, "carol");
-  engine->subscribe(kAlice, 3, "a", 0, false);
+  engine->subscribe(kAlice, RequestNumber{3}, "a", 0, false);
   send(event("a", "five"));
   send(event("a", "six"));
   EXPECT_EQ(last().confirm.count, 2u);  // of its own subscriptions, alice hears none
-  engine->cancel(kBob, 4, 1);
-  engine->cancel(kCarol, 5, 2);
+  engine->cancel(kBob, RequestNumber{4}, 1);
+  engine->cancel(kCarol, RequestNumber{5}, 2);
   send(event("a", "seven"));
   EXPECT_EQ(last().confirm.count, 0u);
 }
@@ -61,18 +61,18 @@ TEST_F(EngineTest, A1_a_message_sent_again_gets_an_id_of_its_own_however_it_is_a
 }
 
 TEST_F(EngineTest, M1_a_connection_does_not_hear_itself_unless_it_asks_for_echo) {
-  engine->subscribe(kAlice, 1, "a", 0, false);
-  engine->subscribe(kAlice, 2, "a", 0, true);
+  engine->subscribe(kAlice, RequestNumber{1}, "a", 0, false);
+  engine->subscribe(kAlice, RequestNumber{2}, "a", 0, true);
   send(event("a"));
   ASSERT_EQ(delivered.size(), 1u);
-  EXPECT_EQ(delivered[0].request, 2u);
+  EXPECT_EQ(delivered[0].request, RequestNumber{2});
 }
 
 TEST_F(EngineTest, M1_a_subscription_without_credit_misses_events_and_is_told_how_many) {
-  engine->subscribe(kBob, 1, "a", 1, false);
+  engine->subscribe(kBob, RequestNumber{1}, "a", 1, false);
   for (int i = 0; i < 4; ++i) send(event("a"));
   EXPECT_EQ(delivered.size(), 1u);
-  engine->credit(kBob, 1, 5);
+  engine->credit(kBob, RequestNumber{1}, 5);
   EXPECT_EQ(last().kind, Answer::Kind::lagged);
   EXPECT_EQ(last().count, 3u);
   send(event("a"));
@@ -80,16 +80,16 @@ TEST_F(EngineTest, M1_a_subscription_without_credit_misses_events_and_is_told_ho
 }
 
 TEST_F(EngineTest, M1_a_cancelled_subscription_hears_nothing_more) {
-  engine->subscribe(kBob, 1, "a.>", 0, false);
+  engine->subscribe(kBob, RequestNumber{1}, "a.>", 0, false);
   send(event("a.b"));
-  engine->cancel(kBob, 2, 1);
+  engine->cancel(kBob, RequestNumber{2}, 1);
   send(event("a.b"));
   EXPECT_EQ(delivered.size(), 1u);
   EXPECT_EQ(engine->subscriptions(), 0u);
 }
 
 TEST_F(EngineTest, M1_a_pattern_that_is_none_and_a_durable_event_are_refused) {
-  engine->subscribe(kBob, 1, "a..b", 0, false);
+  engine->subscribe(kBob, RequestNumber{1}, "a..b", 0, false);
   EXPECT_EQ(last().code, ErrorCode::invalid_topic);
   auto message = event("a");
   message.mode = DeliveryMode::at_least_once;

@@ -28,17 +28,17 @@ class HandWorker final : public ContentWorker {
 
 struct Told {
   SessionId session = 0;
-  std::uint32_t request = 0;
+  RequestNumber request = 0;
   std::string body;
   ErrorCode code{};  // of a refusal
 };
 
 class ContentTransfersTest : public EngineTest, public ContentAnswers {
  protected:
-  void done(SessionId session, std::uint32_t number, Bytes body) override {
+  void done(SessionId session, RequestNumber number, Bytes body) override {
     told.push_back({session, number, std::string(as_text(body)), {}});
   }
-  void refuse(SessionId session, std::uint32_t number, const Error& error) override {
+  void refuse(SessionId session, RequestNumber number, const Error& error) override {
     told.push_back({session, number, {}, error.code});
   }
   void SetUp() override {
@@ -64,16 +64,16 @@ class ContentTransfersTest : public EngineTest, public ContentAnswers {
     transfers->on_done();
   }
   Result<void> open(SessionId session, std::uint32_t number, std::uint64_t size) {
-    return transfers->open(session, number, size, std::nullopt);
+    return transfers->open(session, RequestNumber{number}, size, std::nullopt);
   }
   Result<void> write(SessionId session, std::uint32_t upload, std::uint64_t offset, std::string_view bytes) {
-    return transfers->write(session, ++request, upload, offset, as_bytes(bytes));
+    return transfers->write(session, ++request, RequestNumber{upload}, offset, as_bytes(bytes));
   }
   static ContentRef ref_of(std::string_view bytes) { return {Sha256::of(as_bytes(bytes)), bytes.size()}; }
   ContentRef stored(std::string_view bytes) {
     EXPECT_TRUE(open(kAlice, 1'000, bytes.size()));
     EXPECT_TRUE(write(kAlice, 1'000, 0, bytes));
-    EXPECT_TRUE(transfers->finish(kAlice, ++request, 1'000, ref_of(bytes).hash));
+    EXPECT_TRUE(transfers->finish(kAlice, ++request, RequestNumber{1'000}, ref_of(bytes).hash));
     work();
     EXPECT_EQ(last().code, ErrorCode{});
     return ref_of(bytes);
@@ -84,8 +84,8 @@ class ContentTransfersTest : public EngineTest, public ContentAnswers {
     transfers->expire(now);
   }
   /// What uploads were told that are gone: session and number.
-  std::vector<std::pair<SessionId, std::uint32_t>> ended() {
-    std::vector<std::pair<SessionId, std::uint32_t>> all;
+  std::vector<std::pair<SessionId, RequestNumber>> ended() {
+    std::vector<std::pair<SessionId, RequestNumber>> all;
     for (const auto& answer : std::exchange(told, {})) {
       if (answer.code == ErrorCode::timed_out) all.emplace_back(answer.session, answer.request);
     }
@@ -103,7 +103,7 @@ class ContentTransfersTest : public EngineTest, public ContentAnswers {
   std::vector<SessionId> went_on;
 };
 
-using Ended = std::vector<std::pair<SessionId, std::uint32_t>>;
+using Ended = std::vector<std::pair<SessionId, RequestNumber>>;
 
 TEST_F(ContentTransfersTest, X19_what_was_uploaded_in_parts_is_known_to_the_engine_and_can_be_read) {
   ASSERT_TRUE(open(kAlice, 1, 6));
@@ -111,13 +111,13 @@ TEST_F(ContentTransfersTest, X19_what_was_uploaded_in_parts_is_known_to_the_engi
   EXPECT_EQ(last().body, std::string(1, '\0')) << "send it";
   ASSERT_TRUE(write(kAlice, 1, 0, "abc"));
   ASSERT_TRUE(write(kAlice, 1, 3, "def"));
-  ASSERT_TRUE(transfers->finish(kAlice, 7, 1, ref_of("abcdef").hash));
+  ASSERT_TRUE(transfers->finish(kAlice, RequestNumber{7}, RequestNumber{1}, ref_of("abcdef").hash));
   work();
-  EXPECT_EQ(last().request, 7u);
+  EXPECT_EQ(last().request, RequestNumber{7});
   EXPECT_EQ(load<std::uint64_t>(last().body.data()), 6u);
   EXPECT_EQ(known, std::vector{ref_of("abcdef")});
   EXPECT_EQ(engine->ask_for_content(ref_of("abcdef").hash), 6u);
-  ASSERT_TRUE(transfers->read(kBob, 8, ref_of("abcdef").hash, 2, 3));
+  ASSERT_TRUE(transfers->read(kBob, RequestNumber{8}, ref_of("abcdef").hash, 2, 3));
   work();
   EXPECT_EQ(last().body, "cde");
   EXPECT_EQ(transfers->counters().uploads_open, 0u);
@@ -125,9 +125,9 @@ TEST_F(ContentTransfersTest, X19_what_was_uploaded_in_parts_is_known_to_the_engi
 
 TEST_F(ContentTransfersTest, X19_one_that_is_stored_need_not_be_sent_and_has_to_have_that_size) {
   const auto ref = stored("abc");
-  ASSERT_TRUE(transfers->open(kBob, 1, 3, ref.hash));
+  ASSERT_TRUE(transfers->open(kBob, RequestNumber{1}, 3, ref.hash));
   EXPECT_EQ(last().body, std::string(1, '\1'));
-  EXPECT_EQ(transfers->open(kBob, 2, 4, ref.hash).error().code, ErrorCode::invalid_field);
+  EXPECT_EQ(transfers->open(kBob, RequestNumber{2}, 4, ref.hash).error().code, ErrorCode::invalid_field);
   EXPECT_TRUE(worker->jobs.empty());
 }
 
@@ -146,8 +146,9 @@ TEST_F(ContentTransfersTest, X19_offsets_sizes_windows_and_numbers_are_checked) 
   work();
   ASSERT_TRUE(write(kAlice, 1, 2 * kMib, part));
   EXPECT_EQ(write(kAlice, 1, 3 * kMib, "x").error().code, ErrorCode::content_too_large);
-  ASSERT_TRUE(transfers->finish(kAlice, 9, 1, ref_of("other").hash));
-  EXPECT_EQ(transfers->finish(kAlice, 10, 1, ref_of("other").hash).error().code, ErrorCode::not_found);
+  ASSERT_TRUE(transfers->finish(kAlice, RequestNumber{9}, RequestNumber{1}, ref_of("other").hash));
+  EXPECT_EQ(transfers->finish(kAlice, RequestNumber{10}, RequestNumber{1}, ref_of("other").hash).error().code,
+            ErrorCode::not_found);
   work();
   EXPECT_EQ(last().code, ErrorCode::invalid_field);
 }
@@ -160,8 +161,8 @@ TEST_F(ContentTransfersTest, X19_uploads_are_bounded_by_connection_and_in_all) {
   work();
   transfers->close_session(kAlice);
   EXPECT_TRUE(open(kBob, 2, 10));
-  EXPECT_TRUE(transfers->cancel(kBob, 2));
-  EXPECT_FALSE(transfers->cancel(kBob, 2));
+  EXPECT_TRUE(transfers->cancel(kBob, RequestNumber{2}));
+  EXPECT_FALSE(transfers->cancel(kBob, RequestNumber{2}));
   work();
   EXPECT_EQ(disk.list()->size(), 1u) << "what was dropped is gone";
 }
@@ -179,7 +180,8 @@ TEST_F(ContentTransfersTest, X19_uploads_that_do_not_go_on_give_their_places_to_
   EXPECT_TRUE(open(kBob, 1, 10));
   EXPECT_TRUE(open(kBob, 2, 10));
   EXPECT_TRUE(open(kBob, 3, 10));
-  EXPECT_EQ(ended(), (Ended{{kAlice, 1}, {kAlice, 2}, {kAlice, 3}})) << "the slowest first";
+  EXPECT_EQ(ended(), (Ended{{kAlice, RequestNumber{1}}, {kAlice, RequestNumber{2}}, {kAlice, RequestNumber{3}}}))
+      << "the slowest first";
   EXPECT_EQ(open(kCarol, 2, 10).error().code, ErrorCode::limit_reached) << "nobody else is slow";
   EXPECT_EQ(write(kAlice, 1, 1, "y").error().code, ErrorCode::not_found);
   ASSERT_TRUE(write(kCarol, 1, 4'000, std::string(1'000, 'x')));
@@ -192,7 +194,7 @@ TEST_F(ContentTransfersTest, X19_room_that_is_reserved_and_not_used_goes_to_othe
   EXPECT_EQ(open(kBob, 1, 10).error().code, ErrorCode::limit_reached);
   later(3'000);
   EXPECT_TRUE(open(kBob, 1, 10));
-  EXPECT_EQ(ended(), (Ended{{kAlice, 1}}));
+  EXPECT_EQ(ended(), (Ended{{kAlice, RequestNumber{1}}}));
 }
 
 TEST_F(ContentTransfersTest, X19_an_upload_that_the_disk_holds_up_is_not_slow) {
@@ -215,7 +217,8 @@ TEST_F(ContentTransfersTest, X19_an_upload_ends_when_nothing_comes_or_too_little
     if (second < 60) ++at;
     work();
   }
-  EXPECT_EQ(ended(), (Ended{{kAlice, 1}, {kBob, 1}})) << "one had nothing for a minute, one a byte a second";
+  EXPECT_EQ(ended(), (Ended{{kAlice, RequestNumber{1}}, {kBob, RequestNumber{1}}}))
+      << "one had nothing for a minute, one a byte a second";
   EXPECT_EQ(transfers->counters().expired, 2u);
   EXPECT_LT(transfers->next_expiry(), 0);
 }
@@ -259,14 +262,14 @@ TEST_F(ContentTransfersTest, X19_what_is_removed_while_an_upload_of_it_ends_is_d
   const auto ref = stored("abc");
   ASSERT_TRUE(open(kBob, 1, 3));
   ASSERT_TRUE(write(kBob, 1, 0, "abc"));
-  ASSERT_TRUE(transfers->finish(kBob, 2, 1, ref.hash));
+  ASSERT_TRUE(transfers->finish(kBob, RequestNumber{2}, RequestNumber{1}, ref.hash));
   transfers->remove(ref.hash);
   work();
   work();
   EXPECT_EQ(disk.list()->size(), 1u) << "it was found there, and is a new one";
 
   ASSERT_TRUE(open(kBob, 3, 4));
-  ASSERT_TRUE(transfers->finish(kBob, 4, 3, ref.hash));
+  ASSERT_TRUE(transfers->finish(kBob, RequestNumber{4}, RequestNumber{3}, ref.hash));
   transfers->remove(ref.hash);
   work();
   work();
@@ -282,7 +285,7 @@ TEST_F(ContentTransfersTest, X19_a_failing_disk_fails_the_upload_and_nobody_else
   ASSERT_TRUE(write(kBob, 1, 0, "abc"));
   work();
   EXPECT_EQ(write(kAlice, 1, 3, "x").error().code, ErrorCode::not_found);
-  ASSERT_TRUE(transfers->finish(kBob, 2, 1, ref_of("abc").hash));
+  ASSERT_TRUE(transfers->finish(kBob, RequestNumber{2}, RequestNumber{1}, ref_of("abc").hash));
   work();
   EXPECT_EQ(last().code, ErrorCode{});
   EXPECT_EQ(transfers->counters().failed, 1u);
@@ -291,8 +294,8 @@ TEST_F(ContentTransfersTest, X19_a_failing_disk_fails_the_upload_and_nobody_else
 TEST_F(ContentTransfersTest, X19_whoever_does_not_take_what_it_is_sent_has_nothing_read) {
   const auto ref = stored("abcdef");
   unsent[kBob] = server.pending_bytes_high + 1;
-  ASSERT_TRUE(transfers->read(kBob, 1, ref.hash, 0, 1));
-  ASSERT_TRUE(transfers->read(kCarol, 1, ref.hash, 1, 1));
+  ASSERT_TRUE(transfers->read(kBob, RequestNumber{1}, ref.hash, 0, 1));
+  ASSERT_TRUE(transfers->read(kCarol, RequestNumber{1}, ref.hash, 1, 1));
   work();
   EXPECT_EQ(last().body, "b");
   unsent[kBob] = 0;
@@ -316,7 +319,7 @@ class ContentReadsTest : public ::testing::Test {
 
   std::set<SessionId> full;
   std::vector<ContentJob> started;
-  std::uint32_t number = 0;
+  RequestNumber number = 0;
   ContentReads reads{[this](SessionId id) { return !full.contains(id); },
                      [this](ContentJob each) { started.push_back(std::move(each)); }};
 };
@@ -345,7 +348,7 @@ TEST_F(ContentReadsTest, X19_connections_take_turns) {
 }
 
 TEST_F(ContentReadsTest, X19_all_are_read_in_the_end_and_in_their_order) {
-  std::map<SessionId, std::vector<std::uint32_t>> asked, read;
+  std::map<SessionId, std::vector<RequestNumber>> asked, read;
   for (int i = 0; i < 100; ++i) {
     for (std::uint64_t each = 1; each <= 30; ++each) {
       const SessionId id{each};

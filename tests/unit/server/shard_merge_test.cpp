@@ -23,8 +23,8 @@ std::vector<LeaseToken> leases(std::initializer_list<std::uint64_t> tokens) {
 
 TEST(ShardMerge, settlements_are_summed_and_what_was_refused_stands_as_it_was_asked) {
   const auto all = merge_settled(leases({7, 3, 9, 3, 5}), false);
-  all->take(1, as_bytes(settled(1, {3, 9})));
-  all->take(0, as_bytes(settled(1, {3})));
+  all->take(ShardNumber{1}, as_bytes(settled(1, {3, 9})));
+  all->take(ShardNumber{0}, as_bytes(settled(1, {3})));
   EXPECT_EQ(all->opcode(), Opcode::settled);
   const auto sum = read_settled(as_bytes(all->body()));
   ASSERT_TRUE(sum);
@@ -34,15 +34,15 @@ TEST(ShardMerge, settlements_are_summed_and_what_was_refused_stands_as_it_was_as
 
 TEST(ShardMerge, quiet_settlements_are_silent_unless_something_was_refused) {
   const auto good = merge_settled(leases({1, 2}), true), bad = merge_settled(leases({1, 2}), true);
-  good->take(0, as_bytes(settled(2, {})));
-  bad->take(0, as_bytes(settled(1, {2})));
+  good->take(ShardNumber{0}, as_bytes(settled(2, {})));
+  bad->take(ShardNumber{0}, as_bytes(settled(1, {2})));
   EXPECT_TRUE(good->is_silent());
   EXPECT_FALSE(bad->is_silent());
 }
 
 TEST(ShardMerge, an_answer_that_is_cut_short_counts_nothing) {
   const auto all = merge_settled(leases({1}), false);
-  all->take(0, as_bytes(std::string_view("\1\0\0", 3)));
+  all->take(ShardNumber{0}, as_bytes(std::string_view("\1\0\0", 3)));
   EXPECT_EQ(read_settled(as_bytes(all->body()))->settled, 0u);
 }
 

@@ -139,7 +139,7 @@ class ShardsTest : public testing::Test {
 
 TEST_F(ShardsTest, the_mailboxes_of_the_tests_are_in_every_shard) {
   const Shards shards(kShards);
-  std::set<std::uint32_t> found;
+  std::set<ShardNumber> found;
   for (std::size_t i = 0; i < kMailboxes; ++i) found.insert(shards.of(box(i)));
   EXPECT_EQ(found.size(), kShards);
 }
