@@ -105,41 +105,75 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::vector<Delivery> deliveries;
   };
 
+  // Any thread: the only way in. Puts it before the strand, which takes all that has come in one drain().
   void enqueue(std::variant<Operation, Task> item);
+  // The strand's alone, as all from here on that do not say otherwise. Takes what was put into the inbox, then pump()s.
   void drain();
+  // Sends what waits, as far as window and write buffer have room; without a connection, and none coming, it fails all.
   void pump();
+  // Requires: up, out of waiting_ already. It is in flight then, or done.
   void launch(Waiting waiting);
+  // Any thread. Whether an operation may be sent, as far as the breaker of the address in use goes.
   bool passes_breaker(bool quiet);
+  // Any thread. What an operation is refused with while the breaker of the address in use is open.
   Error breaker_open() const;
   void on_failure();
   void reject_waiting();
   void choose_address();
+  // Tells its caller, on whatever thread this is. What a caller submits or cancels then comes by the inbox, later; only
+  // open_again()'s ends its flow at once.
   static void finish(Operation& operation, Result<Answer> answer);
+  // Ends all operations and flows. Requires: state_ is idle or closed, by which pump() ends what waits.
   void finish_all(const Error& error);
+  // Takes it out of the counts that submit() looks at; for each that leaves waiting_, whichever way.
   void leave_waiting(const Operation& operation);
 
+  // From connect() to close() or give_up(): one session after the other, with pauses between. Keeps the connection
+  // alive.
   asio::awaitable<void> live();
+  // One connection from its beginning to its end, which it returns; state_ says whether it ever came up.
   asio::awaitable<Error> session();
+  // WELCOME came: flows are opened again before anything that waits is sent.
   void on_up(std::uint64_t frame_bytes_max);
+  // What was in flight goes back to the front of waiting_, if it may be sent twice; the rest fails. Leases that came
+  // and were not taken are gone with the connection: their deliveries are forgotten.
   void on_down(const Error& why);
+  // No further attempt: idle, until somebody calls connect() again.
   void give_up(const Error& why);
+  // Each once.
   void tell_connect_waiters(Result<void> result);
 
+  // Called by the wire for each frame; its bytes live until this returns. An error ends the session: GOODBYE, or what
+  // does not parse of WELCOME.
   Result<void> on_frame(const Frame& frame);
+  // To the flow or the operation of its number. What nobody wants any more, or cannot be read, gives its lease back.
   void on_deliver(const Frame& frame);
   bool on_status(InFlight& waiter, Delivery& delivery);
+  // A message that was handed out is wanted no more; may come before its delivery was taken.
   void on_withdrawn_frame(const Frame& frame);
+  // Counts events that the server left out; the next delivery of the flow tells its taker.
   void on_lagged(const Frame& frame);
+  // Ends the operation of its number, and lets what waits go on. Number 0 is no operation's: on_refusal().
   void on_answer(const Frame& frame);
   void on_refusal(const Frame& frame);
+  // To whoever waits, else kept. Without credit the server does not know how much is kept: beyond the bound it counts
+  // as missed. Requires: a delivery, no error.
   void give(Flow& flow, Result<Delivery>&& delivery);
+  // A delivery left the flow: gives credit back, several at a time. Does not flush.
   void took(Flow& flow, const Delivery& delivery);
+  // Whoever waits is told, and whoever comes. Does nothing a second time. The flow may be out of flows_ already.
   void end_flow(Flow& flow, const Error& why);
+  // On a new connection, under the number it had. A refusal ends the flow.
   void open_again(const std::shared_ptr<Flow>& flow);
+  // Past the window and the queue; does not flush.
   void send_now(std::string frame, std::uint32_t request);
+  // To their mailboxes, at once. Does nothing without a connection, whose end gives them back.
   void give_back(std::vector<std::uint64_t> leases);
+  // Calls on_tick() again and again while there is, or is to be, a connection.
   void arm_tick();
+  // Times out what was not answered, pings a silent server, ends a connection or an attempt that stays silent.
   void on_tick();
+  // A number that neither an operation in flight nor a flow has; never 0.
   std::uint32_t next_request();
 
   const ClientOptions options_;

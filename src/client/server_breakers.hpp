@@ -44,6 +44,7 @@ class ServerBreakers {
     std::uint64_t times_opened = 0, rejected = 0;  // of breakers before this one
   };
   template <class Action>
+  // Calls `action` under the lock, and then, without it, on_change if the state is another.
   auto act(std::size_t address, Action action);
 
   const bool enabled_;

@@ -39,7 +39,9 @@ class Agenda {
   }
 
  private:
+  // Requires: Engine::assign() gave its kind to a part.
   Part& owner(const Timer& timer) const { return *owners_[static_cast<std::size_t>(timer.kind)]; }
+  // Without timers that are stale by now: asks every part of each.
   [[gnu::noinline]] void rebuild() {
     timers_.drop_stale([this](const Timer& each) { return owner(each).is_live(each); });
     rebuilt_at_ = std::max(kTimersLeast, 2 * timers_.size());

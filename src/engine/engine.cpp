@@ -80,6 +80,7 @@ void Engine::assign() {
   sessions_.assign(OpenKind::redrive, dead_);
 }
 
+// Null for a kind that a newer version has written.
 Part* Engine::owner(FactKind kind) const {
   const auto index = static_cast<std::size_t>(kind);
   return index < owners_.size() ? owners_[index] : nullptr;
@@ -129,6 +130,7 @@ void Engine::advance(std::int64_t now) {
 
 void Engine::on_durable(Lsn end) { ledger_.on_durable(end); }
 
+// By the ledger, in the order of the log: what waited for the disk happens now. May write facts, which wait in turn.
 void Engine::resolve(Waiting& what) {
   std::visit(Overloaded{[this](waiting::RunNoted&) { run_.on_noted(); },
                         [this](waiting::Accepted& item) { mailroom_.publishing().on_durable(item); },
@@ -216,6 +218,7 @@ void Engine::credit(SessionId id, RequestNumber target, std::uint32_t amount) {
 
 // -- commands: of a session that is open, to the part that carries them out
 
+// What is not the last message over again. Apart, since publish() is inlined where it is called.
 void Engine::publish_anew(SessionId id, RequestNumber request, bool quiet, const IncomingMessage& message) {
   auto* const session = sessions_.find(id);
   if (session == nullptr) return;

@@ -162,6 +162,7 @@ class Ledger {
   }
 
  private:
+  // What happens once the log is durable beyond a place; in the order of the log.
   struct Item {
     Lsn lsn = 0;
     Waiting what{};

@@ -75,9 +75,12 @@ class Names final : public PlainPart {
     FactPlace place;  // of its name_added fact; lsn 0: the log does not know it (yet)
   };
 
+  // Gives it the next number, in memory alone. Errors: limit_reached. Requires: it has none.
   [[gnu::noinline]] Result<NameId> add(std::string_view name);
+  // The fact that says so. Requires: room for it, and that the log does not know it.
   [[gnu::noinline]] void write(NameId number);
   bool restore(NameId number, std::string_view name);
+  // Requires: the number has no name, and the name no number.
   void put(NameId number, std::string_view name);
 
   Ledger& ledger_;

@@ -69,8 +69,11 @@ class Shovel {
     std::uint32_t delivery = 0;
   };
 
+  // One that nothing of the shovel's has. Never one of the shard links' other numbers, which lie below kFirstRequest.
   RequestNumber next_request();
+  // It is answered: forgotten here, and its credit given back if no settlement will. None if the number is unknown.
   std::optional<Move> take_move(RequestNumber request);
+  // Only after the message is confirmed where it belongs. A refusal is tried again by retry_acks().
   void acknowledge(LeaseToken lease);
 
   Commands& commands_;

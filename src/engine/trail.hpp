@@ -47,6 +47,7 @@ class Trail final : public PlainPart {
     StepKind kind{};
     FactPlace place;  // lsn 0: none, or not of its own
   };
+  // The oldest goes if there are too many, and its fact is released: pointers to steps are invalid.
   void keep_step(const Step& step);
   /// The step that this fact says; null if it is none of those that are kept.
   Step* find(const MessageLinkedFact& said);

@@ -34,6 +34,7 @@ class ContentReads {
   bool has_waiting() const { return waiting_ > 0; }
 
  private:
+  // A connection that reads.
   struct Reader {
     std::deque<ContentJob> waiting;
     std::size_t running = 0;
@@ -41,7 +42,9 @@ class ContentReads {
   };
   using Readers = std::map<SessionId, Reader>;
 
+  // Nothing if it has one, or nothing to read.
   void give_turn(SessionId session, Reader& reader);
+  // The iterator may be invalid then.
   void forget_idle(Readers::iterator reader);
   /// Starts what may be.
   void start();

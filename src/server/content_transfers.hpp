@@ -82,6 +82,7 @@ class ContentTransfers {
   std::int64_t next_expiry() const { return expiry_at_; }
 
  private:
+  // One that is open, or finishing: by its connection and its number there.
   struct Upload {
     UploadId id = 0;
     std::uint64_t size = 0;
@@ -93,21 +94,30 @@ class ContentTransfers {
     bool finishing = false;
   };
   using Place = std::pair<SessionId, RequestNumber>;
+  // By content: uploads of it that are about to end.
   struct Finishing {
     std::size_t uploads = 0;
     bool removal_waits = false;  // the engine has let go of it meanwhile
   };
 
+  // Its size, if it is stored; that it was asked for puts its removal off, in all shards.
   std::optional<std::uint64_t> ask(const ContentHash& hash);
+  // Valid until an upload goes. Errors: not_found, also for one that is finishing.
   Result<Upload*> find(SessionId session, RequestNumber upload);
+  // To the content thread, in this order; what came of it comes to on_done(). An upload with jobs does not expire.
   void submit(Upload& upload, ContentJob job);
   std::int64_t slow_at(const Upload& upload, std::int64_t grace_ms) const;
   Result<void> make_place(std::uint64_t bytes, std::size_t mine);
   bool displace_one();
+  // Tells its client, and drops it.
   void give_up(std::map<Place, Upload>::iterator upload, std::string why);
+  // At the latest: expire() looks at all uploads then.
   void look_at(std::int64_t at);
+  // On this side only: the thread has ended it, or never had it. `upload` is invalid then.
   void forget(std::map<Place, Upload>::iterator upload);
+  // On both sides; its jobs under way are answered as ever. `upload` is invalid then.
   void drop(std::map<Place, Upload>::iterator upload);
+  // These three answer the client; the upload or its connection may be gone, and another may have its number.
   void on_upload_done(const ContentDone& done);
   void on_finished(const ContentDone& done);
   void on_read(ContentDone& done);

@@ -73,7 +73,9 @@ class FramePool {
 
   bool fits_address(const Place& place) const { return place.line->second.used + place.bytes <= of_address_max_; }
   bool fits(const Place& place) const { return used_ + place.bytes <= bytes_max_; }
+  // Requires: it fits, and does not wait.
   void use(Place& place);
+  // Behind others of its address; addresses take turns.
   void wait(Asker asker, Place& place);
   /// Requires: it waits.
   void end_wait(Place& place);

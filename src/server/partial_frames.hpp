@@ -53,7 +53,9 @@ class PartialFrames {
 
  private:
   void ask(Connection& connection, std::size_t frame_bytes);
+  // Its room, or its place in the line. Requires: something of a frame is kept (`in`).
   void give_back(Connection& connection);
+  // It has room: memory for all of it is taken now.
   void use(Beginning& beginning);
   void count(const Connection& connection);
 

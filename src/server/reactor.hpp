@@ -159,57 +159,88 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
     int socket = -1;
     bool is_unix = false;
   };
+  // Now, and without a word. The reference is invalid then: whoever calls something that may close looks the connection
+  // up again by its number.
   void close_connection(Connection& connection);
+  // 0 for one that is gone.
   std::size_t unsent(SessionId id);
+  // For the engine, contents and other shards it is gone; the connection stays, to take what was written. May let
+  // others read again. Does nothing more the second time.
   void end_session(Connection& connection);
+  // By which on_event() knows what has happened to what. Requires: value below 2^62.
   static std::uint64_t token(Wake kind, std::uint64_t value);
+  // One thing that has happened. Errors: fatal ones of the journal.
   Result<void> on_event(const Net::Event& event);
+  // May close the connection, and others.
   void on_socket(SessionId id, std::uint32_t what);
+  // A step of compaction, if there is one to do. Errors: fatal ones of the journal.
   Result<void> compact();
   Result<void> submit();
+  // After each change of what is_read() asks or of wants_write; asks the system only if something is different.
   void update_interest(Connection& connection);
+  // Some at once; the listener is still readable if more wait.
   void accept_all(std::size_t listener);
   void hold_listeners();
+  // By a deadline, after hold_listeners().
   void take_listeners_up();
 
   // reading
+  // Reads once, and carries out what is whole: what is said there may close the connection, and others.
   void on_readable(Connection& connection);
   bool take_bytes(Connection& connection, Bytes bytes, std::size_t& used);
   void take_kept(Connection& connection, std::string_view bytes);
   void read_on(SessionId id);
   bool sniff(Connection& connection, Bytes bytes);
+  // The socket is the door's from here on, and the connection closed. `first` may be in the read buffer.
   void give_to(Door& door, Connection& connection, Bytes first);
   void take_posted();
+  // A link that called: one that is new becomes a connection.
   void take_link(Link& link);
+  // May close the connection.
   void read_link(Connection& connection);
   bool belongs_elsewhere(Connection& connection, Bytes bytes, const Frame& frame);
+  // A socket whose HELLO another shard has read; carried out here as if it had come by the socket. May close it.
   void arrive(const Postbox::Arrival& arrival);
+  // A new socket is watched from here on, and has the time of a login to say who it is.
   void listen_to(Connection& connection);
   void on_deadline(Connection& connection);
+  // Not cut while nobody reads from it: then it is not its fault.
   void on_late_frame(Connection& connection);
   void displace(SessionId newcomer);
+  // Looks at its host in a while, by the one deadline it has, unless that is in use.
   void watch_later(Connection& connection);
   void watch_host(Connection& connection);
 
   // writing
+  // Where so many bytes go; valid until the next call for the connection. They go out with flush_dirty().
   std::uint8_t* room(Connection& connection, std::size_t bytes);
   std::uint8_t* extend(Connection& connection, Opcode opcode, std::uint8_t flags, RequestNumber request,
                        std::size_t body_bytes);
+  // Whether so much goes past the buffer, as nothing waits before it.
   bool sends_at_once(const Connection& connection, std::size_t bytes) const;
   void send_or_keep(Connection& connection, std::span<const Bytes> parts);
+  // Takes back what hold_if_behind() counted; if nobody is congested then, the caller sees to resume_readers().
   void no_more_congested(Connection& connection);
   bool hold_if_behind(Connection& connection, std::size_t pending, bool is_event);
+  // An event that one alone hears.
   void deliver_event_to(const EventTarget& target, const MessageParts& message);
+  // What has gathered goes to its subscribers' connections: before anything else is put there, and with flush_dirty().
   void send_fan_out();
   void answer_part(Connection& connection, Opcode opcode, RequestNumber request, std::initializer_list<Bytes> parts);
+  // As much as the peer takes. May close the connection.
   void flush(Connection& connection);
+  // Ends those who are too far behind, then writes what was said in this turn. May close connections.
   void flush_dirty();
   void check_pending(Connection& connection);
+  // Those that were not read from for the sake of others are again.
   void resume_readers();
 
+  // What has become durable happens. Errors: fatal ones of the journal.
   Result<void> on_journal();
   void look_at_clock();
+  // All that is due. May close connections.
   void on_deadlines();
+  // Until something is due; 0: it is, -1: nothing will be.
   std::int64_t wait_ms();
 
   const ServerOptions options_;

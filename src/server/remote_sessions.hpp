@@ -17,6 +17,7 @@ constexpr RequestNumber kOwnRequests{0xFFFF0000};
 /// Key of HELLO between shards: the ConnectionId of the client.
 constexpr std::uint64_t kRemoteConnection = 100;
 
+// A client's; there from HELLO to the end of its session.
 struct RemoteSessions {
   struct Remote {
     std::shared_ptr<Link> link;  // null: nothing was asked there yet

@@ -55,11 +55,13 @@ class ShardLinks final : private Shovel::Commands {
   void flush();
 
  private:
+  // To one shard.
   struct ShardLink {
     std::shared_ptr<Link> link;
     std::string unsent;
     std::string taken;  // frames being looked at
   };
+  // A pattern that somebody here subscribes to, and so this shard in all others.
   struct Wanted {
     std::size_t users = 0;
     RequestNumber request = 0;  // the number on all shard links
@@ -75,8 +77,11 @@ class ShardLinks final : private Shovel::Commands {
   void publish(ShardNumber shard, RequestNumber request, Bytes message) override;
   void lost(const Error& why) override;
 
+  // One that nothing of the shard links' has; below those of the shovel.
   RequestNumber next_request();
+  // A shard has answered a subscription: when the last has, clients that wait for it go on.
   void on_interest(RequestNumber request, bool accepted);
+  // A delivery to the shovel; what is too short is left to its lease.
   void on_misplaced(const FrameHeader& header, Bytes body);
   void on_event(Bytes body);
 

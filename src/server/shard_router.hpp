@@ -47,10 +47,15 @@ class ShardRouter {
   void take_all(Connection& connection);
 
  private:
+  // As it is, but for flags that only shards may set. `here` if that is this one.
   Routed forward(Connection& connection, ShardNumber shard, const Frame& frame);
+  // Into what is unsent to that shard, whose link is made the first time. Goes out by flush(), or when it is much.
   void send(Connection& connection, ShardNumber shard, const FrameHeader& header, Bytes body);
+  // What the link does not take stays, and holds the connection. Requires: there is a link.
   void hand_over(Connection& connection, ShardNumber shard);
+  // Whether that shard has heard of the connection.
   bool is_known(const Connection& connection, ShardNumber shard) const;
+  // Whose mailbox, lease or id it is; what is made up, or of no shard there is, is this one's, to be refused here.
   ShardNumber shard_of(const Routing& routing) const;
   ShardNumber shard_that_decides(const Routing& routing) const;
   ShardNumber shard_of_lease(LeaseToken lease) const;
@@ -62,6 +67,7 @@ class ShardRouter {
   /// The part of a shard, this one or another.
   void ask(Connection& connection, ShardNumber shard, Opcode opcode, std::uint8_t flags, RequestNumber number,
            Bytes body);
+  // Every shard, this one included: `merge` makes one answer of theirs. Never `held`.
   Routed ask_all(Connection& connection, const Frame& frame, std::unique_ptr<ShardMerge> merge);
 
   Routed route_publish(Connection& connection, const Frame& frame, std::size_t envelope_at);
@@ -69,11 +75,13 @@ class ShardRouter {
   Routed route_subscribe(Connection& connection, const Frame& frame);
   Routed route_cancel(Connection& connection, const Frame& frame);
   Routed route_credit(Connection& connection, const Frame& frame);
+  // Frames whose field 0 names a mailbox.
   Routed route_by_mailbox(Connection& connection, const Frame& frame);
   Routed route_ack(Connection& connection, const Frame& frame);
   Routed route_settlement(Connection& connection, const Frame& frame);
   Routed route_receipts(Connection& connection, const Frame& frame);
   Routed route_call(Connection& connection, const Frame& frame);
+  // Listings in pages: one shard after the other, each from where the page before has ended.
   Routed route_in_turns(Connection& connection, const Frame& frame, ReadCall call);
 
   Reactor& reactor_;

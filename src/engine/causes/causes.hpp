@@ -56,6 +56,7 @@ class Causes final : public PlainPart, public Causality {
   };
 
   Result<Prepared> with_named_cause(const IncomingMessage& message) override;
+  // Under the run's secret: nobody can choose names that fall together.
   std::uint64_t conversation_hash(std::string_view name) const;
   // Which limit on loops the message is beyond, in words; empty: none. `mailbox`: 0 for an event.
   std::string guard_verdict(NameId sender, NameId mailbox, const Routing& routing, std::uint32_t hops,

@@ -65,6 +65,7 @@ class ContentTable {
  private:
   using All = std::map<ContentHash, Content>;
 
+  // Nobody refers to it from now on. Requires: stored, and not idle yet. Its address is kept: nodes of a map stay.
   void enter_idle(All::value_type& known, std::int64_t now);
 
   All all_;

@@ -53,6 +53,7 @@ class Contents final : public Part, public References {
   Result<void> check_reference(const IncomingMessage& message) override;
   // Sees to it that contents are looked at when the first of them may go, in `least_ms` at the earliest.
   void watch(std::int64_t least_ms = 1);
+  // Requires: no timer is set (timer_ is 0).
   void wake_at(std::int64_t at);
 
   const EngineOptions& options_;

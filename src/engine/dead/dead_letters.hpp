@@ -88,10 +88,12 @@ class DeadLetters final : public Part, public Graveyard {
 
  private:
   using Letters = std::map<MessageKey, DeadLetter>;
+  // A mailbox's dead letters.
   struct Box {
     Letters letters;
     std::int64_t timer = 0;  // when to look for those that are too old; 0: not set
   };
+  // One that is under way; it ends with the session that asked for it, too.
   struct Redrive {
     Asker caller;
     std::uint64_t number = 0;
@@ -107,15 +109,19 @@ class DeadLetters final : public Part, public Graveyard {
   Uuid id_of(NameId mailbox, MessageKey key) const {
     return make_uuid({.key = key, .mailbox = mailbox, .node = to_.run.node()});
   }
+  // Valid until the next read of the log.
   Bytes bytes_of_letter(const DeadLetter& letter);
   // The one that is known by that id, if it is one of this shard's.
   DeadLetter* find(const Uuid& id);
   // It is gone, with a fact that says so; empty if there was no room for it.
   Durable purge(NameId mailbox, Letters::iterator letter);
+  // Out of memory, without a fact: its attempts and records with it. `letter` is invalid then. Requires: one of `box`.
   void drop(Box& box, Letters::iterator letter);
   // Sees to it that letters are looked at when the first of them is too old; not more often than once a minute.
   void watch(NameId mailbox, Box& box);
+  // By its timer: purges those that are too old, and sets the next one.
   void drop_old(NameId mailbox);
+  // Reads the log if the query asks for more than memory has: bytes read before are invalid then.
   bool fits(const DeadQuery& query, NameId mailbox, MessageKey key, const DeadLetter& letter);
   // Calls `each(mailbox, iterator)` for those that fit, from the one after (box, key) on, until it says false. `each`
   // may drop the one it is given.
@@ -125,6 +131,7 @@ class DeadLetters final : public Part, public Graveyard {
   Result<void> resend(const Uuid& id, const Resubmission& how, const ConfirmTo& to);
   // Sends what is due by now, but only so many before those are on the disk; a timer brings what is due later.
   void redrive_some(Slot slot);
+  // All are sent: answers behind what they wait for, and closes, which erases the slot.
   void finish(Slot slot);
 
   const EngineOptions& options_;

@@ -139,6 +139,7 @@ class ChunkQueue {
     opened_ = static_cast<std::size_t>(chunk - chunks_.begin());
   }
 
+  // Packs the opened one, if it may be. Pointers to entries of it are invalid then.
   void close_opened() {
     if (opened_ != kNone) pack(opened_);
     opened_ = kNone;
@@ -157,6 +158,8 @@ class ChunkQueue {
     if (chunks_.size() > 3 && opened_ != chunks_.size() - 3) pack(chunks_.size() - 3);
   }
 
+  // Behind the front, by key. Requires: not empty, and the key is not above the last one. Chunks move: no At stays
+  // valid.
   void insert(const Entry& entry) {
     auto chunk = chunk_of(entry.key);
     open(chunk);
@@ -215,6 +218,7 @@ class ChunkQueue {
     return at(opened_);
   }
 
+  // One empty chunk more at the back. Chunks move: no At stays valid, and head_ may be 0 again.
   void grow() {
     // Chunks before head_ are used up; their places in the vector go once they are the larger part.
     if (head_ > 16 && head_ * 2 > chunks_.size()) {
@@ -227,6 +231,8 @@ class ChunkQueue {
     pack_third_last();
   }
 
+  // The front, and those behind it that were taken before. The new front is unpacked. Requires: size_ counts it no
+  // more.
   void drop_front() {
     do {
       auto& chunk = chunks_[head_];

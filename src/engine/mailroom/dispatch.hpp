@@ -56,6 +56,7 @@ class Dispatch {
 
  private:
   enum class Handed { more, enough, stuck };
+  // To whom a message goes, and how.
   struct To {
     SessionId session = 0;
     RequestNumber request = 0;
@@ -64,13 +65,16 @@ class Dispatch {
     bool retrieved = false;
   };
 
+  // Those who wait first, then consumers in turns, until nothing is ready, nobody takes it, or the log has no room.
   void dispatch(Mailbox& mailbox);
   // Serves the first RECEIVE or WAIT that waits; false if none of them can take anything now.
   bool serve_waiter(Mailbox& mailbox);
+  // One RECEIVE: as many as it asked for and are there, then its answer. Requires: its waiter is ended already.
   void serve(Session& session, Mailbox& mailbox, const Waiter& waiter);
   // Hands the mailbox's next message out: `enough` when the session wants no more for now, `stuck` when it could not go
   // out and is back in its place. Puts what at_most_once messages wait for into `settled`. Requires: one is ready.
   Handed hand_out(Mailbox& mailbox, const To& to, Durable& settled);
+  // Requires: somebody looks on.
   void tap_delivered(const Mailbox& mailbox, const QueuedMessage& message, const To& to);
   // The three ways: in memory alone, at most once, under a lease.
   Handed hand_out_transient(Mailbox& mailbox, const Entry& entry, const To& to);
@@ -79,12 +83,17 @@ class Dispatch {
   // The mailbox's next message could not go out for want of room: tried again in a while, as nothing else may ever ask
   // for it.
   void set_stuck(Mailbox& mailbox);
+  // One timer for all that are stuck.
   void retry_later();
+  // All that were stuck are looked at again, in the next run(); they may be stuck again.
   void retry();
   // Lists a consumer among those that take messages, or takes it out, as its credit and connection are.
   void update_ready(Slot consumer, const Session& session);
+  // Answers at once what can be answered at once. Errors, told to the caller: limit_reached, a number in use.
   void add_waiter(Session& session, Mailbox& mailbox, const Waiter& waiter);
+  // Closes its request, by which the slot is erased: what is needed of it is copied before.
   void end_waiter(Slot slot);
+  // The same, with the answer that there was nothing.
   void time_out(Slot slot);
 
   const MailroomPorts& to_;

@@ -132,6 +132,7 @@ class Groups {
   }
 
  private:
+  // Those of one mailbox with one group key; it is there as long as one of them is.
   struct Group {
     NameId mailbox = 0;
     std::string name;  // mailbox number and group key: its place in the index
@@ -140,6 +141,7 @@ class Groups {
     std::set<MessageKey> away;  // others that are not here: scheduled before recovery, or just being taken out
   };
 
+  // The group's slot, made if there is none.
   Slot slot_of(NameId mailbox, std::string_view group) {
     std::string name(reinterpret_cast<const char*>(&mailbox), sizeof mailbox);
     name.append(group);
@@ -152,6 +154,7 @@ class Groups {
     return found->second;
   }
 
+  // After its head has left: the one that is first now, or the end of the group. `slot` may be erased afterwards.
   std::optional<QueuedMessage> next(Slot slot) {
     auto& of = *groups_[slot];
     if (!live_ || of.head != 0) return drop_if_empty(slot), std::nullopt;
@@ -162,6 +165,7 @@ class Groups {
     return first;
   }
 
+  // Erases the slot if the group has nobody left, here or away.
   void drop_if_empty(Slot slot) {
     const auto& of = *groups_[slot];
     if (of.head != 0 || !of.waiting.empty() || !of.away.empty()) return;

@@ -46,7 +46,9 @@ class Lane {
   static constexpr std::uint32_t kNone = ~0u;
   static constexpr std::size_t kIdleSendersMax = 8;
 
+  // Null if there is none. Valid until a queue is added or forgotten: queues_ moves.
   SenderQueue* find_queue(NameId sender);
+  // Made if there is none; the same life.
   SenderQueue& queue_of(NameId sender);
   void forget_idle();
 

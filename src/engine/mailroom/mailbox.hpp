@@ -106,6 +106,7 @@ struct Mailbox {
   }
 
  private:
+  // After each change of a lane, so that dispatch finds the first one that is not empty without looking.
   void entered(Priority priority) {
     ++ready;
     lanes_in_use = static_cast<std::uint16_t>(lanes_in_use | 1u << (priority - 1));

@@ -32,6 +32,7 @@ class Peeking {
   std::vector<MessageKey> waiting(const Mailbox& mailbox, MessageKey after, std::size_t limit) const;
 
  private:
+  // A message of the mailbox, wherever it stands.
   struct Found {
     Entry entry;
     PeekState state{};
@@ -41,7 +42,9 @@ class Peeking {
   };
   class Page;
 
+  // The first `limit` by key behind `after`, whatever state they are in. Copies: handing out invalidates nothing.
   std::vector<Found> find(const Mailbox& mailbox, MessageKey after, std::size_t limit, bool with_leased) const;
+  // Reads the log: its views are valid until the next read.
   PeekView view_of(const Mailbox& mailbox, const Found& found);
 
   const MailroomPorts& to_;

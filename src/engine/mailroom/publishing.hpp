@@ -58,11 +58,16 @@ class Publishing {
   bool find_first(Prepared& prepared, const CommandTally* together);
   // `mailbox`: 0 if the sender left it to the routes.
   Hash128 key_hash(NameId mailbox, NameId sender, const Routing& routing) const;
+  // Looks its recipient's number up, or gives a name one, which no fact says before commit. Errors: invalid_name,
+  // limit_reached.
   Result<void> find_mailbox(Session& session, Prepared& prepared);
+  // As it is to be written; takes the next key.
   AcceptedFact fact_of(const Prepared& prepared);
+  // Within the group of its message. Requires: measured with it, so that there is room.
   void remember_key(const Prepared& prepared, MessageKey message);
   // Drops what is too old, and the oldest until there is room for so many more.
   void forget_keys(std::size_t more);
+  // Whether it comes dead, in a way that its sender is to hear of.
   static bool tells_sender(const Prepared& prepared);
   static bool was_moved(const Prepared& prepared);
 
@@ -86,6 +91,7 @@ class Publishing {
   struct Plan;
   Result<Plan> plan(Session& session, const Lease& lease, std::span<const Result<IncomingMessage>> outputs);
 
+  // As the sender gets it; asks how its mailbox stands now.
   Confirm confirm_of(const AcceptedFact& fact);
   // A message that was dead when it came: it tripped a guard, or no route fitted.
   void enter_stillborn(const waiting::Accepted& item);

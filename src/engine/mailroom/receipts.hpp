@@ -45,10 +45,12 @@ class SettledReceipts {
   };
   static constexpr std::size_t kUnindexedMax = 65'536;  // what one find() may have to index: a millisecond's work
 
+  // Requires: not all of kept_ is in the index.
   void index_next() {
     index_[kept_.at(indexed_).key] = first_ + indexed_;
     ++indexed_;
   }
+  // From the index, too, unless a newer one of that key has taken its place there.
   void drop_oldest() {
     if (indexed_ > 0) {
       const auto found = index_.find(kept_.front().key);

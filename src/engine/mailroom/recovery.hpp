@@ -26,6 +26,7 @@ class Recovery {
     bool is_unsaid() const { return letter != nullptr && letter->place.lsn == 0; }
   };
 
+  // Recovery, one a kind: as Part::enter() says.
   Result<void> enter_accepted(const Fact& fact);
   Result<void> enter_settled(const Fact& fact);
   // What is said of a message that is known. Facts about others were overtaken: their messages are gone, or come as
@@ -42,10 +43,13 @@ class Recovery {
   bool enter_copy(Mailbox& mailbox, const MessageRef& ref, const AcceptedFact& fact, FactPlace place);
   // One that was to be delivered at a later time is not one of its group before that; having been handed out, it is.
   void come_back(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before);
+  // Into the dead letters, with the fact that says so. Requires: it is out of its lane already.
   void die(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::int64_t at, FactPlace place);
 
+  // Compaction, one a kind: as Part::keep() says. A message's record takes all that was said of it along.
   bool keep_message(const Fact& fact);
   Standing find(AcceptedFact& fact, const Fact& record);
+  // All that the group of a message's copy comes to, its history included.
   Draft measure_copy(const Standing& standing, const Fact& record, MessageKey key);
   void copy_history(const Standing& standing, const AcceptedFact& fact);
   void copy(FactKind kind, FactPlace& place);

@@ -161,6 +161,7 @@ class Shelves {
 
   // Requires: it is scheduled.
   void come_due(MessageKey key);
+  // By its timer. Requires: the timer is live, so the message is one of expiries_.
   void expire(NameId mailbox, MessageKey key);
   // What its sender is to be told, if it asked for that and there is room: then `draft` has it too.
   std::optional<Notice> notice_of(const Mailbox& mailbox, const Entry& entry, const Death& death, Draft& draft);

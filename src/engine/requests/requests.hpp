@@ -80,6 +80,7 @@ class Requests final : public Part, public Responder {
     std::string text() const;
     static std::optional<Address> parse(std::string_view text);
   };
+  // A request without its answer yet; lives as long as its number is open in its session.
   struct Waiting {
     SessionId session = 0;
     RequestNumber request = 0;
@@ -101,10 +102,14 @@ class Requests final : public Part, public Responder {
   // What is bound to a connection is that connection's. What is not, or was bound to one that is gone, is its agent's,
   // whichever connection it comes by: HTTP has none that lasts. One that named no agent acts for its mailbox's.
   bool is_held_by(const Holder& holder, ConnectionId connection, std::string_view agent) const;
+  // Whether what was asked is, or was last, in this one's hands.
   bool may_answer(const Waiting& asked, ConnectionId connection, std::string_view agent) const;
+  // Or whether this one holds the message it names as its cause, and that was asked to be answered there.
   bool holds_cause(const IncomingMessage& message, ConnectionId connection, std::string_view agent) const;
   void keep_answerer(Slot slot, const Holder& holder) override { requests_[slot].holder = holder; }
+  // Closes its request, by which the slot is erased: what is needed of it is copied before.
   void end(Slot slot);
+  // Who asked wants it no more: taken from its mailbox, or from whoever has it.
   void withdraw(const Waiting& asked);
   // Whoever has what was asked learns that it is wanted no more. False if nobody has it.
   bool tell_holder(const Waiting& asked);

@@ -50,6 +50,7 @@ class Routes final : public PlainPart, public Router {
   // False if there is none of that name.
   bool forget(std::string_view name);
   std::size_t choose(Route& route, const std::vector<Candidate>& able, const FilterInput& message);
+  // What waits and is leased there, and what was reported of it besides.
   double load_of(NameId name_id);
 
   const EngineOptions& options_;

@@ -53,14 +53,18 @@ class Schedules final : public Part {
  private:
   // Of one that is being set; nothing changes. Errors: what the command or its message lacks.
   Result<Schedule> make(const ScheduleCommand& command, const IncomingMessage& message);
+  // Sets its timer; that of an earlier time is stale then, and noticed by is_live().
   void watch(const Schedule& schedule);
   // Sends the message once more. Requires: there is one of that number, and it is due.
   void fire(std::uint64_t number);
   Result<void> send(Schedule& schedule, const IncomingMessage& message, const ScheduleFiredFact& fact);
+  // It has fired: in memory even if the log has no room, then the next run fires once more.
   Durable note(Schedule& schedule, const ScheduleFiredFact& fact);
   // Forgets one, with a fact that says so.
   Durable drop(std::uint64_t number);
+  // Out of memory, without a fact; nothing if it is not known. References to it are invalid then.
   void forget(std::uint64_t number);
+  // By the live engine and by recovery alike.
   static void apply(Schedule& schedule, const ScheduleFiredFact& fact);
   Result<void> enter_set(const Fact& fact);
 

@@ -49,6 +49,7 @@ class TopicIndex {
   const Match& match(std::string_view topic);
 
  private:
+  // A word of patterns, and those that end here.
   struct Node {
     boost::unordered_flat_map<std::string, std::unique_ptr<Node>> words;
     std::unique_ptr<Node> any;  // `*`
@@ -64,8 +65,11 @@ class TopicIndex {
   static constexpr std::size_t kRememberedTargetsMax = 1'000'000;  // of all of them
 
   using Found = std::vector<std::pair<std::uint64_t, TopicSubscription*>>;
+  // All that hear of a topic whose words from here on are `rest`, in no order yet. As deep as a topic has words.
   void collect(const Node& node, std::string_view rest, bool more, Found& found) const;
+  // False if it is not there. Nodes that nobody needs any more go, but for `node` itself, which its caller has.
   bool remove_from(Node& node, std::string_view rest, bool more, TopicSubscription* subscription);
+  // What was remembered of topics is void: references that match() gave are invalid.
   void changed();
 
   Node root_;
