@@ -114,6 +114,7 @@ int serve(const ServeArguments& arguments) {
   gateway_options.software = "folkmoot/" + config->server.version;
   gateway_options.content_bytes_max = config->server.content.bytes_max;
   gateway_options.read_timeout = std::chrono::milliseconds(config->http_timeout_ms);
+  gateway_options.idle_timeout = std::chrono::milliseconds(config->http_idle_ms);
   gateway_options.hello_timeout = std::chrono::milliseconds(config->server.login.timeout_ms);
   gateway_options.hosts.push_back(config->server.host);  // if it is a name
   Gateway gateway((*server)->hub(), gateway_options);

@@ -282,6 +282,8 @@ const std::vector<Key>& keys() {
        list([](C& c) -> std::vector<std::string>& { return c.gateway.hosts; })},
       {"http.timeout", "30s: for a request's body or a message to come whole, and for an answer to be taken",
        duration([](C& c) -> std::int64_t& { return c.http_timeout_ms; }, 1)},
+      {"http.idle", "2m: between two requests of a connection, and how long a WebSocket may be silent",
+       duration([](C& c) -> std::int64_t& { return c.http_idle_ms; }, 100)},
       {"http.strangers", "2048: HTTP and WebSocket connections that have shown no token yet",
        count(
            +[](C& c) -> std::size_t& { return c.gateway.strangers_max; }, 1, 1'000'000)},

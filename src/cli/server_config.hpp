@@ -14,6 +14,7 @@ struct ServerConfig {
   ServerOptions server;
   GatewayOptions gateway;
   std::int64_t http_timeout_ms = 30'000;
+  std::int64_t http_idle_ms = 120'000;
   std::string log_level = "info";
 };
 

@@ -9,14 +9,11 @@
 
 #include "folkmoot/describe.hpp"
 #include "gateway/json_messages.hpp"
+#include "gateway/limits.hpp"
 #include "message/gather.hpp"
 #include "message/json_fields.hpp"
 
 namespace folkmoot {
-
-/// What all the requests of one asking may have in all.
-constexpr std::size_t kAskedBytesMax = 16 * 1024 * 1024;
-constexpr std::uint32_t kAskTimeoutMsMax = 3'600'000;
 
 /// What a request says, to one agent or to many.
 struct AskBody {

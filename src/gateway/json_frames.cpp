@@ -268,15 +268,10 @@ Result<void> TextSession::translate(const JsonElement& object, Row& row, std::st
     return asking ? translate_asking(*asking, row, frames) : Result<void>(std::unexpected(asking.error()));
   }
   if (auto good = check_names(*frame->fields, object, kCommonTextFields); !good) return good;
-  if (frame->is_map() && row.op != Opcode::hello && row.op != Opcode::call)
-    return translate_map(*frame, object, frames);
+  if (row.op == Opcode::hello) return translate_hello(object, frames);
+  if (frame->is_map() && row.op != Opcode::call) return translate_map(*frame, object, frames);
   std::string out;
   switch (row.op) {
-    case Opcode::hello: {
-      const auto agent = fields.text("agent"), token = fields.text("token");
-      append_hello(out, next_, {agent.empty() ? agent_ : agent, token.empty() ? token_ : token, fields.text("client")});
-      break;
-    }
     case Opcode::publish: {
       const auto message = message_of(fields);
       if (!message) return std::unexpected(message.error());
@@ -354,6 +349,18 @@ Result<void> TextSession::translate(const JsonElement& object, Row& row, std::st
   }
   if (auto good = fields.result(); !good) return good;
   frames = std::move(out);
+  return {};
+}
+
+Result<void> TextSession::translate_hello(const JsonElement& object, std::string& frames) const {
+  SayHello hello;
+  auto done = read_json(describe<SayHello>(), &hello, object, Unknown::refuse, kCommonTextFields);
+  if (!done) return done;
+  if (hello.agent.empty()) hello.agent = agent_;
+  if (hello.token.empty()) hello.token = token_;
+  std::string body;
+  if (done = write_pack(body, describe<SayHello>(), &hello); !done) return done;
+  append_frame(frames, Opcode::hello, 0, next_, body);
   return {};
 }
 

@@ -15,6 +15,7 @@
 #include "base/error.hpp"
 #include "gateway/asking.hpp"
 #include "gateway/json_answers.hpp"
+#include "gateway/limits.hpp"
 #include "message/frame.hpp"
 #include "message/json_document.hpp"
 
@@ -22,8 +23,6 @@ namespace folkmoot {
 
 struct FrameInfo;
 
-constexpr std::uint32_t kTextRequestMin = 0x8000'0000u;
-constexpr std::size_t kTextInFlightMax = 65'536;
 /// Fields that any frame's word may have.
 inline constexpr std::string_view kCommonTextFields[] = {"op", "request", "quiet"};
 
@@ -82,6 +81,7 @@ class TextSession {
   };
 
   Result<void> translate(const JsonElement& object, Row& row, std::string& frames);
+  Result<void> translate_hello(const JsonElement& object, std::string& frames) const;
   Result<void> translate_map(const FrameInfo& frame, const JsonElement& object, std::string& frames) const;
   Result<void> translate_batch(JsonFields& fields, Row& row, std::string& frames);
   Result<void> translate_asking(const Asking& asking, Row& row, std::string& frames);

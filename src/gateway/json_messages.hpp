@@ -6,16 +6,12 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/limits.hpp"
 #include "message/json_document.hpp"
 #include "message/json_writer.hpp"
 #include "message/operations.hpp"
 
 namespace folkmoot {
-
-/// Contents that would be larger than this when decompressed are handed on as they are.
-constexpr std::size_t kUnpackedBytesMax = 8 * 1024 * 1024;
-/// And of all the contents of one answer.
-constexpr std::size_t kUnpackedInAllMax = 64 * 1024 * 1024;
 
 /// One message. `from` is its sender if it names none. Errors: those of message_from_json(); invalid_field
 /// (`compress`).

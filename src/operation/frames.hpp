@@ -49,7 +49,7 @@ struct SayHello {
     return std::array{
         field<&SayHello::version>(0, "version", "Of the protocol", {.max = kCreditAny}),
         field<&SayHello::agent>(1, "agent", "Who it is: `from` of what it sends without one"),
-        field<&SayHello::token>(2, "token", "The server's token", {.max = 4'096}),
+        field<&SayHello::token>(2, "token", "The server's token", {.max = kTokenBytesMax}),
         field<&SayHello::client>(3, "client", "Its software, for the server's log"),
     };
   }
@@ -85,7 +85,8 @@ struct PublishBatch {
                                    .answered_by = "OK: count times a CONFIRM body or an error (6.)"};
   static constexpr auto fields() {
     return std::array{
-        field<&PublishBatch::messages>(0, "messages", "The messages", {.required = true, .max = kBatchMessagesMax}),
+        field<&PublishBatch::messages>(0, "messages", "The messages",
+                                       {.required = true, .min = 1, .max = kBatchMessagesMax}),
         field<&PublishBatch::quiet>(1, "quiet", "Only refusals are answered"),
         field<&PublishBatch::atomic>(2, "atomic", "All or none"),
     };

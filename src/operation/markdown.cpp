@@ -24,6 +24,25 @@ std::string default_of(const StructInfo& info, const FieldInfo& field) {
   return says_nothing ? std::string() : text;
 }
 
+// As far as they are the field's own; the page says above the tables what holds for the others.
+std::string bounds_of(const FieldInfo& field) {
+  const bool is_bounded = field.rules.min != 0 || (field.rules.max != 0 && field.rules.max != kCreditAny);
+  if (!is_bounded) return {};
+  const auto range = bounds(field);
+  switch (field.type->kind) {
+    case Kind::natural:
+      return fmt::format("{} to {}", range.min, range.max);
+    case Kind::duration:
+      return fmt::format("{} to {} ms", range.min, range.max);
+    case Kind::text:
+      return fmt::format("{} bytes at most", range.max);
+    case Kind::list:
+      return fmt::format("{} to {} of them", range.min, range.max);
+    default:
+      return {};
+  }
+}
+
 // `packed`: as MessagePack has it, where words are numbers.
 std::string argument(const StructInfo& info, const FieldInfo& field, bool packed) {
   std::string notes;
@@ -31,15 +50,16 @@ std::string argument(const StructInfo& info, const FieldInfo& field, bool packed
     if (!text.empty()) notes += fmt::format("{}{}", notes.empty() ? "" : ", ", text);
   };
   const auto kind = field.type->kind;
-  const bool is_bounded = field.rules.min != 0 || (field.rules.max != 0 && field.rules.max != kCreditAny);
   if (field.rules.required) note("required");
   if (kind == Kind::word && packed) {
     for (std::size_t i = 0; i < field.type->words.size(); ++i) note(fmt::format("{} {}", i, field.type->words[i]));
-  } else if (kind == Kind::word || !field.rules.words.empty() || (kind == Kind::natural && is_bounded)) {
+  } else if (kind == Kind::word || !field.rules.words.empty()) {
     note(allowed(field));
+  } else {
+    note(bounds_of(field));
   }
   note(field.rules.unit);
-  if (kind != Kind::message) {
+  if (kind != Kind::message && !field.rules.required) {
     if (const auto made = default_of(info, field); !made.empty()) note(fmt::format("default {}", made));
   }
   return notes.empty() ? std::string(field.name) : fmt::format("{} ({})", field.name, notes);

@@ -27,9 +27,9 @@ def settings(**values):
 class WebSocket(Connection):
     """A raw one: frames as bytes."""
 
-    def __init__(self, server, *fields):
+    def __init__(self, server, *fields, target="/ws?agent=me"):
         super().__init__(server)
-        self.send(request("GET", "/ws?agent=me", *UPGRADE, *fields))
+        self.send(request("GET", target, *UPGRADE, *fields))
         while b"\r\n\r\n" not in self.have:
             assert self._more()
         head, _, self.have = self.have.partition(b"\r\n\r\n")

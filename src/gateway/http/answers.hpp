@@ -4,12 +4,9 @@
 #include <chrono>
 
 #include "gateway/http/exchange.hpp"
+#include "gateway/limits.hpp"
 
 namespace folkmoot {
-
-constexpr std::chrono::seconds kAnswerTimeout{30};         // beyond what a request itself waits
-constexpr std::size_t kAnswerBytesMax = 64 * 1024 * 1024;  // what one answer collects
-constexpr std::uint32_t kWaitMsMax = 300'000;
 
 /// Sends `frames`, which hold `request`, and waits for its answer; the frame's body lives until the link is used again.
 /// Errors: those of LinkCaller::answer().

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "gateway/limits.hpp"
+
 namespace folkmoot {
 namespace {
 

@@ -10,8 +10,6 @@
 
 namespace folkmoot {
 
-constexpr std::size_t kChunkExtrasMax = 16 * 1024;  // bytes of chunk extensions and trailers in all
-
 class BodyDecoder {
  public:
   BodyDecoder() = default;

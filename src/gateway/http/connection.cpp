@@ -11,6 +11,7 @@
 #include "gateway/http/pages.hpp"
 #include "gateway/http/peer.hpp"
 #include "gateway/http/response.hpp"
+#include "gateway/limits.hpp"
 
 namespace folkmoot {
 namespace {
@@ -18,7 +19,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kDrainBytesMax = 16 * 1024 * 1024;
-constexpr auto kTakenTimeout = 5s;  // for a client that has closed its side to take its answer
 // What a server knows although it has no use for it (RFC 9110, section 9.1); others are not implemented.
 constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"};
 constexpr std::string_view kMethodsServed = "GET, HEAD, POST, PUT, DELETE, OPTIONS";

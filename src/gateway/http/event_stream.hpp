@@ -6,11 +6,9 @@
 #include <string_view>
 
 #include "gateway/http/exchange.hpp"
+#include "gateway/limits.hpp"
 
 namespace folkmoot {
-
-/// After so long without one, a server-sent stream says that it is still there: proxies end what is silent.
-constexpr std::chrono::seconds kStillThere{15};
 
 class EventStream {
  public:

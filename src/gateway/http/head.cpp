@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "gateway/limits.hpp"
+
 namespace folkmoot {
 namespace {
 
@@ -138,8 +140,8 @@ Checked read_field(std::string_view line, RequestHead& head) {
   if (colon == std::string_view::npos || !is_token(name)) {
     return refused(400, fmt::format("a line of the header is not NAME: VALUE, but begins with `{}`", shown(line)));
   }
-  if (head.fields.size() == kFieldsMax) {
-    return refused(431, fmt::format("the request's header has more than {} fields", kFieldsMax));
+  if (head.fields.size() == kHeaderFieldsMax) {
+    return refused(431, fmt::format("the request's header has more than {} fields", kHeaderFieldsMax));
   }
   head.fields.emplace_back(lower_case(name), trimmed(line.substr(colon + 1)));
   return {};

@@ -48,8 +48,6 @@ struct RequestHead {
   bool has_body() const { return is_chunked || content_length.value_or(0) > 0; }
 };
 
-constexpr std::size_t kFieldsMax = 128;
-
 /// Looks for the end of a header in `text`, from `looked` on, which it moves. The bytes of the header with the empty
 /// line that ends it; 0 if it is not whole. Errors: 400 for a byte that no header has, without waiting for the rest.
 std::expected<std::size_t, Refusal> find_head_end(std::string_view text, std::size_t& looked);

@@ -22,9 +22,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint32_t kLeaseMsDefault = 30'000;
-constexpr std::uint32_t kReceiveDefault = 10;
-
 // -- POST /api/messages
 
 asio::awaitable<Answer> publish_one(Exchange& exchange, JsonElement value) {

@@ -5,16 +5,15 @@
 #include <algorithm>
 #include <boost/asio/write.hpp>
 
+#include "gateway/limits.hpp"
+
 namespace folkmoot {
 namespace {
 
 constexpr std::size_t kHeadReadBytes = 4 * 1024;
 constexpr std::size_t kBodyReadBytes = 64 * 1024;
 constexpr std::size_t kKeptBytes = 16 * 1024;  // of the buffer's memory, between requests
-constexpr std::size_t kEmptyLinesMax = 8;      // before a request
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-// Of a body of any size; slower clients are told apart from those that hold a connection for ever.
-constexpr std::uint64_t kBytesPerSecondMin = 4 * 1024;
 
 Refusal gone() { return {.status = 0, .error = {ErrorCode::connection_lost, "the client is gone"}}; }
 
@@ -150,7 +149,7 @@ asio::awaitable<Result<std::string_view>> RequestReader::read(std::size_t most) 
 // How long to wait for more of a body of any size: not for ever, though it comes byte by byte.
 std::chrono::nanoseconds RequestReader::patience() const {
   const std::chrono::nanoseconds most = options_.read_timeout;
-  const std::chrono::nanoseconds earned = std::chrono::seconds((given_ + part_.size()) / kBytesPerSecondMin);
+  const std::chrono::nanoseconds earned = std::chrono::seconds((given_ + part_.size()) / kContentBytesPerSecond);
   return std::clamp<std::chrono::nanoseconds>(most + earned - waited_for_, std::chrono::nanoseconds(0), most);
 }
 

@@ -18,8 +18,8 @@ struct NoFields {
 
 struct ReceiveQuery {
   std::string agent{};
-  std::uint32_t limit = 10;
-  std::chrono::milliseconds wait{0}, lease{30'000};
+  std::uint32_t limit = kReceiveDefault;
+  std::chrono::milliseconds wait{0}, lease{kLeaseMsDefault};
   bool ack = false;
   std::string to_agent_id{}, status{};
 

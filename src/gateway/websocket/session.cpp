@@ -10,6 +10,7 @@
 
 #include "base/base64.hpp"
 #include "gateway/json_answers.hpp"
+#include "gateway/limits.hpp"
 #include "message/limits.hpp"
 #include "message/operations.hpp"
 
@@ -25,16 +26,7 @@ constexpr std::size_t kFirstReadBytes = 2 * 1024;  // what a connection holds th
 constexpr std::size_t kReadBytes = 64 * 1024;
 constexpr std::size_t kKeptBytes = 64 * 1024;  // of the memory for messages, between them
 constexpr std::size_t kOwedMax = 64 * 1024;    // answers that a close waits for
-constexpr std::chrono::seconds kAnswersTimeout{5};
-constexpr std::chrono::seconds kCloseTimeout{2};  // for a client to take the close, and to answer it
 constexpr std::size_t kKeyBytes = 16, kKeyTextBytes = 24;
-
-// permessage-deflate (RFC 7692): with windows of 4 KiB and 24 KiB for compressing, where zlib's own are ten times that.
-// A client that does not offer to limit its own window is not compressed for. Short messages go as they are.
-constexpr int kWindowBits = 12;
-constexpr int kCompressionMemory = 4;
-constexpr int kCompressionLevel = 3;
-constexpr std::size_t kCompressedBytesMin = 1024;
 
 websocket::close_reason close_reason(const std::optional<Error>& error) {
   if (!error) return websocket::close_code::normal;
