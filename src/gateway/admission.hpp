@@ -7,7 +7,8 @@
 #include <map>
 #include <mutex>
 #include <optional>
-#include <string>
+
+#include "server/peer.hpp"
 
 namespace folkmoot {
 
@@ -28,22 +29,22 @@ class Admission {
   explicit Admission(const AdmissionLimits& limits) : limits_(limits) {}
 
   /// Counts `more` of `address`. False, and nothing is counted, if that is too much.
-  bool add(const std::string& address, const AdmissionUse& more);
+  bool add(const PeerAddress& address, const AdmissionUse& more);
   /// Requires: it was added.
-  void remove(const std::string& address, const AdmissionUse& less);
+  void remove(const PeerAddress& address, const AdmissionUse& less);
 
  private:
   const AdmissionLimits limits_;
   std::mutex lock_;
   AdmissionUse all_;                               // guarded by lock_
-  std::map<std::string, AdmissionUse> addresses_;  // guarded by lock_; those that have any
+  std::map<PeerAddress, AdmissionUse> addresses_;  // guarded by lock_; those that have any
 };
 
 /// One connection's part in it. On the connection's strand.
 class Guest {
  public:
   /// Nothing: too many strangers are here. `admission` must outlive it.
-  static std::optional<Guest> enter(Admission& admission, std::string address);
+  static std::optional<Guest> enter(Admission& admission, const PeerAddress& address);
   Guest(Guest&& other) noexcept;
   Guest& operator=(Guest&&) = delete;
   ~Guest();
@@ -57,15 +58,11 @@ class Guest {
   bool hold(std::size_t bytes);
 
  private:
-  Guest(Admission& admission, std::string address) : admission_(&admission), address_(std::move(address)) {}
+  Guest(Admission& admission, const PeerAddress& address) : admission_(&admission), address_(address) {}
 
   Admission* admission_;  // null: moved from
-  std::string address_;
+  PeerAddress address_;
   AdmissionUse use_;
 };
-
-/// The address of a connection's other side, in the form that it is counted by: of IPv6 the network, as one machine has
-/// many addresses there; of Unix sockets one for all.
-std::string peer_address(int socket);
 
 }  // namespace folkmoot

@@ -2,8 +2,6 @@
 #include "gateway/admission.hpp"
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <vector>
 
@@ -14,28 +12,31 @@ constexpr std::size_t kMiB = 1024 * 1024;
 constexpr AdmissionLimits kLimits{.all = {.strangers = 3, .unfinished_bytes = 3 * kMiB},
                                   .by_address = {.strangers = 2, .unfinished_bytes = 2 * kMiB}};
 
+constexpr PeerAddress kFirst{.family = 2, .network = 1}, kSecond{.family = 2, .network = 2},
+    kThird{.family = 10, .network = 1};
+
 TEST(Admission, TakesSoManyStrangersOfOneAddressAndInAll) {
   Admission admission(kLimits);
-  auto first = Guest::enter(admission, "a");
-  auto second = Guest::enter(admission, "a");
+  auto first = Guest::enter(admission, kFirst);
+  auto second = Guest::enter(admission, kFirst);
   ASSERT_TRUE(first && second);
-  EXPECT_FALSE(Guest::enter(admission, "a"));
-  auto other = Guest::enter(admission, "b");
+  EXPECT_FALSE(Guest::enter(admission, kFirst));
+  auto other = Guest::enter(admission, kSecond);
   ASSERT_TRUE(other);
-  EXPECT_FALSE(Guest::enter(admission, "c")) << "three in all";
+  EXPECT_FALSE(Guest::enter(admission, kThird)) << "three in all";
   second->become_known();
   second->become_known();
   EXPECT_FALSE(second->is_stranger());
-  EXPECT_TRUE(Guest::enter(admission, "c")) << "... which is gone again";
+  EXPECT_TRUE(Guest::enter(admission, kThird)) << "... which is gone again";
   other.reset();
-  EXPECT_TRUE(Guest::enter(admission, "a"));
+  EXPECT_TRUE(Guest::enter(admission, kFirst));
 }
 
 TEST(Admission, CountsWhatIsHeldOnceItIsLarge) {
   Admission admission(kLimits);
-  auto first = Guest::enter(admission, "a");
-  auto second = Guest::enter(admission, "a");
-  auto other = Guest::enter(admission, "b");
+  auto first = Guest::enter(admission, kFirst);
+  auto second = Guest::enter(admission, kFirst);
+  auto other = Guest::enter(admission, kSecond);
   ASSERT_TRUE(first && second && other);
   EXPECT_TRUE(first->hold(kMiB));
   EXPECT_TRUE(first->hold(kMiB * 3 / 2));
@@ -55,23 +56,15 @@ TEST(Admission, IsLeftByOneThatIsMovedOnce) {
   Admission admission(
       {.all = {.strangers = 1, .unfinished_bytes = kMiB}, .by_address = {.strangers = 1, .unfinished_bytes = kMiB}});
   {
-    auto guest = Guest::enter(admission, "a");
+    auto guest = Guest::enter(admission, kFirst);
     ASSERT_TRUE(guest && guest->hold(kMiB));
     Guest moved(std::move(*guest));
     guest.reset();
-    EXPECT_FALSE(Guest::enter(admission, "a"));
+    EXPECT_FALSE(Guest::enter(admission, kFirst));
     EXPECT_TRUE(moved.is_stranger());
   }
-  auto again = Guest::enter(admission, "a");
+  auto again = Guest::enter(admission, kFirst);
   EXPECT_TRUE(again && again->hold(kMiB));
-}
-
-TEST(Admission, KnowsUnixSocketsAsOneAddress) {
-  int pair[2];
-  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-  EXPECT_EQ(peer_address(pair[0]), peer_address(pair[1]));
-  ::close(pair[0]);
-  ::close(pair[1]);
 }
 
 }  // namespace
