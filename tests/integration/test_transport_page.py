@@ -228,6 +228,23 @@ def test_U5_11_who_is_silent_is_pinged_and_then_cut(make_server):
         assert json.loads(other.frame()[1]) == {"op": "ok", "request": 9}
 
 
+def test_U5_11_an_upgrade_is_one_session(make_server):
+    """Who has shown its token is there at once, and over no other door."""
+    server = make_server(*SECRET)
+    with WebSocket(server, KNOWN) as client, WebSocket(server) as stranger:
+        say(client, op="call", request=1, name="connection.list")
+        listed = json.loads(client.frame()[1])["result"]["connections"]
+        assert [(each["agent"], each["door"]) for each in listed] == [("me", "websocket")]
+        say(client, op="call", request=2, name="agent.list")
+        (agent,) = json.loads(client.frame()[1])["result"]["agents"]
+        assert [(door["door"], door["connections"]) for door in agent["doors"]] == [("websocket", 1)]
+        say(stranger, op="hello", request=1, token="secret", agent="other")
+        assert json.loads(stranger.frame()[1])["op"] == "welcome"
+        say(client, op="call", request=3, name="connection.list")
+        listed = json.loads(client.frame()[1])["result"]["connections"]
+        assert sorted(each["agent"] for each in listed) == ["me", "other"]
+
+
 # -- statuses
 
 CONTENT = b"x" * 500

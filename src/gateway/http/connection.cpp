@@ -352,10 +352,7 @@ asio::awaitable<bool> HttpConnection::upgrade(HttpRequest& request) {
     }
     co_return co_await finish(std::move(made), &request.head, false);
   }
-  // Who has the token need not say HELLO at once.
-  link_.resume();
-  if (const auto known = co_await link_.greet(request.token, {}); known) guest_.become_known();
-  link_.drop_link();
+  link_.drop_link();  // the session has one of its own
   WebsocketUpgrade parts{.head = std::move(request.head), .agent = std::move(agent), .token = std::move(request.token)};
   websocket_ = std::make_shared<WebsocketSession>(context_, std::move(stream_), guest_, std::move(parts));
   if (is_stopping_) websocket_->stop(false);

@@ -106,9 +106,8 @@ asio::awaitable<void> WebsocketSession::run() {
   for (const auto& [name, value] : upgrade_.head.fields) request.insert(name, value);
   const auto [error] = co_await socket_.async_accept(request, kAwait);
   if (error) co_return;
-  link_ = context_.hub.connect(DoorKind::websocket, kLinkInboxBytesMax,
-                               notifier(context_, socket_.get_executor(), wakeup_));
-  if (!link_ || context_.is_draining) end({ErrorCode::shutting_down, "the server is stopping"});
+  co_await greet();
+  if (context_.is_draining) end({ErrorCode::shutting_down, "the server is stopping"});
   if (guest_.is_stranger())
     expect_by(Clock::now() + context_.options.hello_timeout, "nobody has said who this is in time");
   asio::co_spawn(socket_.get_executor(), [self] { return self->write_messages(); }, asio::detached);
@@ -116,6 +115,35 @@ asio::awaitable<void> WebsocketSession::run() {
   wakeup_->notify();
   while (!is_written_) co_await wakeup_->wait();
   if (link_) link_->close();
+}
+
+void WebsocketSession::connect() {
+  if (link_) link_->close();
+  link_ = context_.hub.connect(DoorKind::websocket, kLinkInboxBytesMax,
+                               notifier(context_, socket_.get_executor(), wakeup_));
+  if (!link_) end({ErrorCode::shutting_down, "the server is stopping"});
+}
+
+// Says HELLO as the upgrade does: who has the token need not say it, and is there as soon as it is connected. Whoever
+// is not welcome so says it over a new link.
+asio::awaitable<void> WebsocketSession::greet() {
+  connect();
+  if (!link_) co_return;
+  std::string hello;
+  append_hello(hello, kTextRequestMin, {.agent = upgrade_.agent, .token = upgrade_.token, .software = "websocket"});
+  link_->send(hello);
+  const auto deadline = Clock::now() + kAnswerTimeout;
+  for (bool is_answered = false; !is_answered && !ended_ && Clock::now() < deadline;) {
+    const bool was_closed = link_->closed();
+    const auto taken = link_->take();
+    auto rest = as_bytes(taken);
+    const auto frame = cut_frame(rest, kNoLimit);
+    is_answered = was_closed || (frame && *frame);
+    if (is_answered) is_greeted_ = frame && *frame && (*frame)->header.opcode == Opcode::welcome;
+    if (!is_answered) co_await wakeup_->wait(deadline);
+  }
+  if (is_greeted_) co_return become_known();
+  connect();
 }
 
 void WebsocketSession::stop(bool now) {
@@ -209,11 +237,14 @@ asio::awaitable<void> WebsocketSession::read_messages() {
       continue;
     }
     std::string frames;
-    if (!is_greeted_ && !is_hello) {
+    if (is_hello && is_greeted_ && !has_asked_) {
+      connect();  // it says itself who it is
+      if (!link_) co_return;
+    } else if (!is_greeted_ && !is_hello) {
       append_hello(frames, kTextRequestMin,
                    {.agent = upgrade_.agent, .token = upgrade_.token, .software = "websocket"});
     }
-    is_greeted_ = true;
+    is_greeted_ = has_asked_ = true;
     frames.append(last_was_text_ ? std::string_view(made) : message);
     if (!last_was_text_) expect_answers(as_bytes(message));
     buffer.consume(bytes);

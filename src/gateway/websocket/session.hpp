@@ -41,6 +41,8 @@ class WebsocketSession : public std::enable_shared_from_this<WebsocketSession> {
  private:
   using Websocket = beast::websocket::stream<Stream>;
 
+  void connect();
+  asio::awaitable<void> greet();
   asio::awaitable<void> read_messages();
   asio::awaitable<bool> read_message(beast::flat_buffer& buffer);
   asio::awaitable<void> write_messages();
@@ -71,7 +73,8 @@ class WebsocketSession : public std::enable_shared_from_this<WebsocketSession> {
   asio::steady_timer deadline_;                     // for being welcome, then for a message that has begun
   bool is_in_message_ = false;
   bool last_was_text_ = false;
-  bool is_greeted_ = false;  // a HELLO has gone to the server
+  bool is_greeted_ = false;  // a HELLO has gone to the server, and was welcome if the door said it
+  bool has_asked_ = false;   // the client has sent a message
   bool is_lost_ = false;     // the client is gone, or has closed
   bool is_parting_ = false;  // GOODBYE has been said: nothing but the close comes after it
   bool is_written_ = false;  // the writer has ended
