@@ -356,11 +356,11 @@ Result<void> TextSession::translate_hello(const JsonElement& object, std::string
   SayHello hello;
   auto done = read_json(describe<SayHello>(), &hello, object, Unknown::refuse, kCommonTextFields);
   if (!done) return done;
-  if (hello.agent.empty()) hello.agent = agent_;
-  if (hello.token.empty()) hello.token = token_;
-  std::string body;
-  if (done = write_pack(body, describe<SayHello>(), &hello); !done) return done;
-  append_frame(frames, Opcode::hello, 0, next_, body);
+  append_hello(frames, next_,
+               {.agent = hello.agent.empty() ? agent_ : hello.agent,
+                .token = hello.token.empty() ? token_ : hello.token,
+                .software = hello.client,
+                .version = hello.version});
   return {};
 }
 

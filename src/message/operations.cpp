@@ -113,7 +113,7 @@ Error broken(std::string_view what) { return {ErrorCode::malformed, fmt::format(
 
 void append_hello(std::string& out, std::uint32_t request, const HelloRequest& hello) {
   MapFrame map(out, Opcode::hello, request);
-  map.uint(0, kProtocolVersion).text(1, hello.agent).text(2, hello.token).text(3, hello.software);
+  map.uint(0, hello.version).text(1, hello.agent).text(2, hello.token).text(3, hello.software);
 }
 
 Result<void> append_publish(std::string& out, std::uint32_t request, const Message& message, bool quiet) {

@@ -18,6 +18,7 @@ namespace folkmoot {
 
 struct HelloRequest {
   std::string_view agent, token, software;  // empty: left out
+  std::uint64_t version = kProtocolVersion;
 };
 void append_hello(std::string& out, std::uint32_t request, const HelloRequest& hello);
 /// Errors: those of encode_envelope; on error `out` is as it was.

@@ -142,7 +142,7 @@ CODINGS = [
 
 
 @pytest.mark.parametrize("coding", CODINGS)
-def test_9112_6_1_a_transfer_coding_that_is_not_chunked_alone_is_refused(server, coding):
+def test_U4_9112_6_1_a_transfer_coding_that_is_not_chunked_alone_is_refused(server, coding):
     has_mail(server)
     refused(server, post(TAKES_MAIL, f"Transfer-Encoding: {coding}"), 400, 501)
     still_has_mail(server)
@@ -151,7 +151,7 @@ def test_9112_6_1_a_transfer_coding_that_is_not_chunked_alone_is_refused(server,
 @pytest.mark.parametrize("coding", [*CODINGS, "chunked"])
 @pytest.mark.parametrize("order", ["coding first", "length first"])
 @pytest.mark.parametrize("length", ["0", "5", str(len(TAKES_MAIL))])
-def test_9112_6_3_transfer_encoding_beside_content_length_is_refused(server, coding, order, length):
+def test_U4_9112_6_3_transfer_encoding_beside_content_length_is_refused(server, coding, order, length):
     has_mail(server)
     fields = [f"Transfer-Encoding: {coding}", f"Content-Length: {length}"]
     refused(server, post("0\r\n\r\n" + TAKES_MAIL, *(fields if order == "coding first" else fields[::-1])), 400, 501)
@@ -162,27 +162,27 @@ def test_9112_6_3_transfer_encoding_beside_content_length_is_refused(server, cod
                                     ["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"],
                                     ["Transfer-Encoding: chunked", "Transfer-Encoding: identity"],
                                     ["Transfer-Encoding:", "Transfer-Encoding: chunked"]])
-def test_9112_6_1_transfer_codings_over_several_fields_are_one_list(server, fields):
+def test_U4_9112_6_1_transfer_codings_over_several_fields_are_one_list(server, fields):
     has_mail(server)
     refused(server, post("0\r\n\r\n" + TAKES_MAIL, *fields), 400, 501)
     still_has_mail(server)
 
 
-def test_9112_6_1_transfer_encoding_is_not_for_http_1_0(server):
+def test_U4_9112_6_1_transfer_encoding_is_not_for_http_1_0(server):
     has_mail(server)
     refused(server, post("0\r\n\r\n" + TAKES_MAIL, "Transfer-Encoding: chunked", "Connection: keep-alive",
                          version="1.0"), 400)
     still_has_mail(server)
 
 
-def test_9112_6_1_a_coding_that_is_not_known_is_not_implemented(server):
+def test_U4_9112_6_1_a_coding_that_is_not_known_is_not_implemented(server):
     refused(server, post(chunked(message()), "Transfer-Encoding: gzip, chunked"), 501)
 
 
 @pytest.mark.parametrize("lengths",
                          [["5", "6"], ["5", "5"], ["5, 5"], ["5, 6"], ["-5"], ["+5"], ["0x5"], ["5.0"], ["5 5"], [""],
                           ["five"], ["18446744073709551621"], ["9" * 400], ["5;x"], ["\"5\""], ["5\x0b"]])
-def test_9112_6_3_a_content_length_that_is_not_one_number_is_refused(server, lengths):
+def test_U4_9112_6_3_a_content_length_that_is_not_one_number_is_refused(server, lengths):
     has_mail(server)
     refused(server, post("12345" + TAKES_MAIL, *[f"Content-Length: {length}" for length in lengths]), 400)
     still_has_mail(server)
@@ -195,25 +195,25 @@ def test_9112_6_3_a_content_length_that_is_not_one_number_is_refused(server, len
     "Transfer-Encoding: chun\0ked", "Transfer\0-Encoding: chunked", "Transfer-Encoding\xa0: chunked", ": chunked",
     "Content-Length", "Content-Length 5", "(X): y"
 ])
-def test_9112_5_fields_that_are_none_are_refused(server, field):
+def test_U4_9112_5_fields_that_are_none_are_refused(server, field):
     """5.1: no blank before the colon. 5.2: no line folding. 2.2: no bare CR or LF."""
     has_mail(server)
     refused(server, post("0\r\n\r\n" + TAKES_MAIL, field), 400)
     still_has_mail(server)
 
 
-def test_9112_6_3_what_follows_the_body_is_the_next_request(raw):
+def test_U4_9112_6_3_what_follows_the_body_is_the_next_request(raw):
     body = message()
     raw.send(post(body, f"Content-Length: {len(body)}") * 3 + post(chunked(body), "Transfer-Encoding: chunked") * 3)
     assert [raw.answer().status for _ in range(6)] == [201] * 6 and raw.is_open()
 
 
-def test_9112_6_3_without_either_there_is_no_body(raw):
+def test_U4_9112_6_3_without_either_there_is_no_body(raw):
     assert raw.send(request("DELETE", "/api/messages/5") + request()).answer().status == 400
     assert raw.answer().status == 200
 
 
-def test_9110_8_6_leading_zeros_are_a_number_still(server):
+def test_U4_9110_8_6_leading_zeros_are_a_number_still(server):
     body = message()
     assert ask(server, post(body, f"Content-Length: 000{len(body)}")).status == 201
 
@@ -229,7 +229,7 @@ def test_9110_8_6_leading_zeros_are_a_number_still(server):
     lambda body: f"{len(body):x} ; name = value\r\n{body}\r\n0\r\n\r\n",
     lambda body: f"{len(body):x}\r\n{body}\r\n0\r\nExpires: never\r\nX-Sum: 5\r\n\r\n",
 ], ids=["capitals", "zeros", "bytes", "extensions", "blanks", "trailers"])
-def test_9112_7_1_a_body_in_chunks_is_taken(server, write):
+def test_U4_9112_7_1_a_body_in_chunks_is_taken(server, write):
     body = message(content="in chunks")
     with Connection(server) as connection:
         assert connection.send(post(write(body), "Transfer-Encoding: Chunked")).answer().status == 201
@@ -237,14 +237,14 @@ def test_9112_7_1_a_body_in_chunks_is_taken(server, write):
     assert [m["content"] for m in received(server)] == ["in chunks"]
 
 
-def test_9112_7_1_a_body_in_chunks_may_come_byte_by_byte(server):
+def test_U4_9112_7_1_a_body_in_chunks_may_come_byte_by_byte(server):
     with Connection(server) as connection:
         for byte in post(chunked(message()[:7], message()[7:]), "Transfer-Encoding: chunked"):
             connection.send(byte)
         assert connection.answer().status == 201
 
 
-def test_9110_6_5_1_trailers_are_no_fields_of_the_header(server):
+def test_U4_9110_6_5_1_trailers_are_no_fields_of_the_header(server):
     body = message()
     trailers = ("0\r\nX-Agent: mallory\r\nOrigin: http://evil.example\r\nContent-Length: 5\r\n"
                 "Transfer-Encoding: identity\r\n\r\n")
@@ -260,7 +260,7 @@ def test_9110_6_5_1_trailers_are_no_fields_of_the_header(server):
     "5\r\n123450\r\n\r\n", "fffffffffffffffff\r\n", "0\r\nX: y\n\r\n", "0\r\n\rx", "0\r\nX\0: y\r\n\r\n",
     "5;\0\r\n12345\r\n0\r\n\r\n", "5;" + "x" * 20_000, "0\r\n" + "X: yyyyyyyyyy\r\n" * 2_000
 ])
-def test_9112_7_1_broken_chunks_are_refused(server, body):
+def test_U4_9112_7_1_broken_chunks_are_refused(server, body):
     has_mail(server)
     with Connection(server) as connection:
         connection.send(post(body + TAKES_MAIL if body else "\r\n" + TAKES_MAIL, "Transfer-Encoding: chunked"))
@@ -269,7 +269,7 @@ def test_9112_7_1_broken_chunks_are_refused(server, body):
     still_has_mail(server)
 
 
-def test_9112_7_1_a_body_that_breaks_off_is_no_message(server):
+def test_U4_9112_7_1_a_body_that_breaks_off_is_no_message(server):
     """8: an incomplete request is not carried out."""
     for text in (post(message(), "Content-Length: 500"), post(f"ff\r\n{message()}", "Transfer-Encoding: chunked")):
         with Connection(server) as connection:
@@ -282,14 +282,14 @@ def test_9112_7_1_a_body_that_breaks_off_is_no_message(server):
 
 
 @pytest.mark.parametrize("lines", ["\r\n", "\r\n\r\n"])
-def test_9112_2_2_empty_lines_before_a_request_are_passed_over(server, lines):
+def test_U4_9112_2_2_empty_lines_before_a_request_are_passed_over(server, lines):
     with Connection(server) as connection:
         assert connection.send(lines + request()).answer().status == 200
         assert connection.send(lines + request() + lines + request()).answer().status == 200
         assert connection.answer().status == 200
 
 
-def test_9112_2_2_but_not_without_end(server):
+def test_U4_9112_2_2_but_not_without_end(server):
     with Connection(server) as connection:
         assert connection.is_open()
         connection.send("\r\n" * 1000)
@@ -305,32 +305,32 @@ def test_9112_2_2_but_not_without_end(server):
     "GET http:///health HTTP/1.1", "GET http://a@localhost/health HTTP/1.1", "GET http://loc alhost/health HTTP/1.1",
     "GET http://localhost:x/health HTTP/1.1"
 ])
-def test_9112_3_request_lines_that_are_none_are_refused(server, line):
+def test_U4_9112_3_request_lines_that_are_none_are_refused(server, line):
     refused(server, f"{line}\r\nHost: localhost\r\n\r\n", 400)
 
 
-def test_9112_2_2_a_line_that_ends_in_lf_alone_is_refused_at_once(server):
+def test_U4_9112_2_2_a_line_that_ends_in_lf_alone_is_refused_at_once(server):
     with Connection(server) as connection:
         connection.send("GET /health HTTP/1.1\nHost: localhost\n")
         assert connection.answer().status == 400 and connection.is_closed()
 
 
-def test_9112_2_2_nothing_may_stand_between_the_request_line_and_the_fields(server):
+def test_U4_9112_2_2_nothing_may_stand_between_the_request_line_and_the_fields(server):
     refused(server, "GET /health HTTP/1.1\r\n X: y\r\nHost: localhost\r\n\r\n", 400)
 
 
 @pytest.mark.parametrize("version, status", [("2.0", 505), ("0.9", 505), ("9.9", 505), ("3.0", 505)])
-def test_9110_15_6_6_another_major_version_is_not_supported(server, version, status):
+def test_U4_9110_15_6_6_another_major_version_is_not_supported(server, version, status):
     refused(server, request(version=version), status)
 
 
 @pytest.mark.parametrize("version", ["1.1", "1.2", "1.9"])
-def test_9110_2_5_a_newer_minor_version_is_taken_as_1_1(server, version):
+def test_U4_9110_2_5_a_newer_minor_version_is_taken_as_1_1(server, version):
     answer = ask(server, request(version=version))
     assert (answer.status, answer.version) == (200, "HTTP/1.1")
 
 
-def test_9112_9_3_http_1_0_closes_unless_it_is_asked_not_to(server):
+def test_U4_9112_9_3_http_1_0_closes_unless_it_is_asked_not_to(server):
     with Connection(server) as connection:
         answer = connection.send(request(version="1.0", host=None)).answer()
         assert (answer.status, answer.version) == (200, "HTTP/1.0") and connection.is_closed()
@@ -341,39 +341,39 @@ def test_9112_9_3_http_1_0_closes_unless_it_is_asked_not_to(server):
 
 
 @pytest.mark.parametrize("value", ["close", "Close", "foo, close", "keep-alive, close", "close,"])
-def test_9112_9_6_close_ends_the_connection_after_its_answer(server, value):
+def test_U4_9112_9_6_close_ends_the_connection_after_its_answer(server, value):
     with Connection(server) as connection:
         answer = connection.send(request("GET", "/health", f"Connection: {value}") + request()).answer()
         assert answer.status == 200 and answer["connection"] == "close" and connection.is_closed()
 
 
-def test_9112_9_3_a_connection_persists_otherwise(raw):
+def test_U4_9112_9_3_a_connection_persists_otherwise(raw):
     for connection in ("keep-alive", "foo", "", "closed"):
         answer = raw.send(request("GET", "/health", f"Connection: {connection}")).answer()
         assert answer.status == 200 and answer["connection"] is None
     assert raw.is_open()
 
 
-def test_9112_9_3_2_pipelined_requests_are_answered_in_their_order(raw):
+def test_U4_9112_9_3_2_pipelined_requests_are_answered_in_their_order(raw):
     ids = [f"0193f2c4-a1b2-7def-8123-4567{i:08x}" for i in range(30)]
     raw.send("".join(request(target=f"/api/messages/{id}") for id in ids))
     assert [raw.answer().json()["error"].split()[1] for _ in ids] == ids
 
 
-def test_9112_3_a_target_may_be_of_8000_bytes(server):
+def test_U4_9112_3_a_target_may_be_of_8000_bytes(server):
     assert ask(server, request(target="/nowhere/" + "y" * 7990)).status == 404
 
 
-def test_9110_15_5_15_a_target_that_is_too_long(server):
+def test_U4_9110_15_5_15_a_target_that_is_too_long(server):
     refused(server, request(target="/api/messages?agent=box&x=" + "y" * 20_000), 414)
 
 
-def test_6585_5_a_header_that_is_too_long_or_has_too_many_fields(server):
+def test_U4_6585_5_a_header_that_is_too_long_or_has_too_many_fields(server):
     refused(server, request("GET", "/health", "X: " + "y" * 20_000), 431)
     refused(server, request("GET", "/health", *["X: y"] * 200), 431)
 
 
-def test_9112_5_values_are_trimmed_and_may_be_empty_or_have_any_visible_byte(raw):
+def test_U4_9112_5_values_are_trimmed_and_may_be_empty_or_have_any_visible_byte(raw):
     fields = [
         "X-Empty:", "X-Blank: \t ", "X-Odd:~!#\"\\\xe4\xff", "x-AGENT: \t alice \t",
         "A'b`c|d~e^f_g.h-i+j*k&l%m$n#o!p: q"
@@ -387,7 +387,7 @@ def test_9112_5_values_are_trimmed_and_may_be_empty_or_have_any_visible_byte(raw
 # -- Host, and forms of the target (RFC 9112, section 3.2; RFC 9110, sections 7.2 and 7.4)
 
 
-def test_9112_3_2_http_1_1_has_one_host(server):
+def test_U4_9112_3_2_http_1_1_has_one_host(server):
     refused(server, request(host=None), 400)
     refused(server, request("GET", "/health", "Host: localhost"), 400)
     refused(server, request("GET", "/health", "host: other.example"), 400)
@@ -400,7 +400,7 @@ def test_9112_3_2_http_1_1_has_one_host(server):
     "[::1", "::1", "[::g]", "[127.0.0.1]", "localhost\xe4", "local%zzhost", "local<host", "http://localhost",
     "localhost?x", "[::1]x", ":80", "a" * 300
 ])
-def test_9112_3_2_a_host_that_is_none_is_refused(server, host):
+def test_U4_9112_3_2_a_host_that_is_none_is_refused(server, host):
     if host in ("localhost:", "a,b"):  # the grammar of RFC 3986 has them
         assert ask(server, request(host=host)).status in (200, 421)
     else:
@@ -411,27 +411,27 @@ def test_9112_3_2_a_host_that_is_none_is_refused(server, host):
                                           ("http://localhost", 404), ("http://localhost?x=y", 404),
                                           ("http://127.0.0.1:7470/api/messages?agent=box", 200),
                                           ("http://[::1]/health", 200)])
-def test_9112_3_2_2_the_absolute_form_is_taken(server, target, path):
+def test_U4_9112_3_2_2_the_absolute_form_is_taken(server, target, path):
     assert ask(server, request(target=target)).status == path
 
 
-def test_9112_3_2_2_the_absolute_form_goes_before_host(server):
+def test_U4_9112_3_2_2_the_absolute_form_goes_before_host(server):
     assert ask(server, request(target="http://localhost/health", host="other.example")).status == 200
     refused(server, request(target="http://localhost/health", host=None), 400)
 
 
-def test_9110_7_4_what_is_for_another_scheme_is_misdirected(server):
+def test_U4_9110_7_4_what_is_for_another_scheme_is_misdirected(server):
     assert ask(server, request(target="https://localhost/health")).status == 421
 
 
-def test_9112_3_2_4_the_asterisk_asks_about_the_server(raw):
+def test_U4_9112_3_2_4_the_asterisk_asks_about_the_server(raw):
     answer = raw.send(request("OPTIONS", "*")).answer()
     assert answer.status == 204 and {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"} == set(
         answer["allow"].split(", "))
     assert raw.is_open()
 
 
-def test_9110_9_3_6_there_is_no_connect(server):
+def test_U4_9110_9_3_6_there_is_no_connect(server):
     refused(server, request("CONNECT", "localhost:7470"), 405, 501)
 
 
@@ -439,20 +439,20 @@ def test_9110_9_3_6_there_is_no_connect(server):
 
 
 @pytest.mark.parametrize("method", ["FLY", "get", "Get", "PROPFIND"])
-def test_9110_9_1_a_method_that_is_not_known_is_not_implemented(raw, method):
+def test_U4_9110_9_1_a_method_that_is_not_known_is_not_implemented(raw, method):
     """Its first letter tells HTTP from native frames, but for a connection that has been taken for HTTP."""
     assert raw.is_open() and raw.send(request(method)).answer().status == 501 and raw.is_open()
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "POST"])
-def test_9110_15_5_6_a_method_that_is_not_for_the_resource_is_told_which_are(server, method):
+def test_U4_9110_15_5_6_a_method_that_is_not_for_the_resource_is_told_which_are(server, method):
     answer = ask(server, request(method))
     assert answer.status == 405 and set(answer["allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
 
 
 @pytest.mark.parametrize(
     "target", ["/health", "/api/dead", "/api/schedules", "/api/routes", "/nowhere", "/api/messages/five", "/ws"])
-def test_9110_9_3_2_head_says_what_get_says_without_the_body(server, target):
+def test_U4_9110_9_3_2_head_says_what_get_says_without_the_body(server, target):
     with Connection(server) as connection:
         got = connection.send(request(target=target)).answer()
         head = connection.send(request("HEAD", target)).answer(to_head=True)
@@ -463,7 +463,7 @@ def test_9110_9_3_2_head_says_what_get_says_without_the_body(server, target):
         assert connection.is_open()
 
 
-def test_9110_9_3_2_head_of_messages_takes_none(server):
+def test_U4_9110_9_3_2_head_of_messages_takes_none(server):
     has_mail(server)
     with Connection(server) as connection:
         answer = connection.send(request("HEAD", "/api/messages?agent=victim&ack=true&wait=20s")).answer(to_head=True)
@@ -473,14 +473,14 @@ def test_9110_9_3_2_head_of_messages_takes_none(server):
     still_has_mail(server)
 
 
-def test_9110_9_3_2_head_of_events_subscribes_to_none(raw):
+def test_U4_9110_9_3_2_head_of_events_subscribes_to_none(raw):
     answer = raw.send(request("HEAD", "/api/events?pattern=x")).answer(to_head=True)
     assert answer.status == 200 and answer["content-type"] == "text/event-stream" and raw.is_open()
     body = json.dumps({"topic": "x"})
     assert raw.send(post(body, f"Content-Length: {len(body)}")).answer().json()["subscriptions"] == 0
 
 
-def test_9110_9_3_7_options_says_what_there_is(raw):
+def test_U4_9110_9_3_7_options_says_what_there_is(raw):
     answer = raw.send(request("OPTIONS", "/api/messages")).answer()
     assert answer.status == 204 and set(answer["allow"].split(", ")) == {"GET", "HEAD", "POST", "OPTIONS"}
     assert answer["content-length"] is None  # 8.6: none in a 204
@@ -490,21 +490,21 @@ def test_9110_9_3_7_options_says_what_there_is(raw):
 # -- Expect (RFC 9110, section 10.1.1)
 
 
-def test_9110_10_1_1_a_client_that_asks_is_told_to_go_on(raw):
+def test_U4_9110_10_1_1_a_client_that_asks_is_told_to_go_on(raw):
     body = message()
     raw.send(post("", "Expect: 100-Continue", f"Content-Length: {len(body)}"))
     assert raw.answer().status == 100
     assert raw.send(body).answer().status == 201 and raw.is_open()
 
 
-def test_9110_10_1_1_not_if_its_body_is_there_already_or_there_is_none(raw):
+def test_U4_9110_10_1_1_not_if_its_body_is_there_already_or_there_is_none(raw):
     body = message()
     assert raw.send(post(body, "Expect: 100-continue", f"Content-Length: {len(body)}")).answer().status == 201
     assert raw.send(request("GET", "/health", "Expect: 100-continue")).answer().status == 200
     assert raw.is_open()
 
 
-def test_9110_10_1_1_http_1_0_is_not_sent_what_it_does_not_know(server):
+def test_U4_9110_10_1_1_http_1_0_is_not_sent_what_it_does_not_know(server):
     body = message()
     with Connection(server) as connection:
         connection.send(post("", "Expect: 100-continue", f"Content-Length: {len(body)}", version="1.0"))
@@ -517,7 +517,7 @@ def test_9110_10_1_1_http_1_0_is_not_sent_what_it_does_not_know(server):
                                                             ("/api/messages", 20, ["Content-Encoding: gzip"], 415),
                                                             ("/api/messages", 20, ["Origin: http://evil.example"], 403),
                                                             ("/api/messages", 20, ["X-Agent: \xff"], 400)])
-def test_9110_10_1_1_what_is_refused_by_its_header_is_refused_at_once(server, target, length, fields, status):
+def test_U4_9110_10_1_1_what_is_refused_by_its_header_is_refused_at_once(server, target, length, fields, status):
     answer = refused(server, post("", "Expect: 100-continue", f"Content-Length: {length}", *fields, target=target),
                      status)
     assert answer["connection"] == "close"
@@ -525,7 +525,7 @@ def test_9110_10_1_1_what_is_refused_by_its_header_is_refused_at_once(server, ta
 
 @pytest.mark.parametrize("target", ["/api/messages", "/api/content"])
 @pytest.mark.parametrize("fields", [[], ["Authorization: Bearer wrong"], ["Authorization: Basic c2VjcmV0"]])
-def test_9110_10_1_1_and_so_is_who_is_not_known(make_server, target, fields):
+def test_U4_9110_10_1_1_and_so_is_who_is_not_known(make_server, target, fields):
     server = make_server("--token", "secret")
     for more in (["Expect: 100-continue"], []):
         answer = refused(server, post("", "Content-Length: 200", *more, *fields, target=target), 401)
@@ -537,7 +537,7 @@ def test_9110_10_1_1_and_so_is_who_is_not_known(make_server, target, fields):
         assert connection.answer().status == 100 and connection.send(body).answer().status == 201
 
 
-def test_9110_15_5_18_other_expectations_fail(server):
+def test_U4_9110_15_5_18_other_expectations_fail(server):
     refused(server, request("GET", "/health", "Expect: 200-ok"), 417)
     assert ask(server, request("GET", "/health", "Expect: 200-ok", version="1.0")).status == 200
 
@@ -545,7 +545,7 @@ def test_9110_15_5_18_other_expectations_fail(server):
 # -- bodies that are not wanted
 
 
-def test_9112_9_3_a_body_that_was_not_read_is_never_the_next_request(server):
+def test_U4_9112_9_3_a_body_that_was_not_read_is_never_the_next_request(server):
     has_mail(server)
     fields = f"Content-Length: {len(TAKES_MAIL)}"
     for text in (post(TAKES_MAIL, fields, target="/nowhere"), request("PATCH", "/health", fields, body=TAKES_MAIL),
@@ -558,7 +558,7 @@ def test_9112_9_3_a_body_that_was_not_read_is_never_the_next_request(server):
     still_has_mail(server)
 
 
-def test_9110_15_5_14_a_body_that_is_too_large(server):
+def test_U4_9110_15_5_14_a_body_that_is_too_large(server):
     refused(server, post("x" * 100_000, "Content-Length: 99999999"), 413)
     with Connection(server) as connection:
         connection.send(post("", "Transfer-Encoding: chunked"))
@@ -573,7 +573,7 @@ def test_9110_15_5_14_a_body_that_is_too_large(server):
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "gzip, gzip", "unknown"])
 @pytest.mark.parametrize("target", ["/api/messages", "/api/content"])
-def test_9110_8_4_content_codings_are_not_supported(server, coding, target):
+def test_U4_9110_8_4_content_codings_are_not_supported(server, coding, target):
     body = message()
     answer = ask(server, post(body, f"Content-Encoding: {coding}", f"Content-Length: {len(body)}", target=target))
     assert answer.status == 415 and answer["accept-encoding"] == "identity"
@@ -584,18 +584,18 @@ def test_9110_8_4_content_codings_are_not_supported(server, coding, target):
 # -- fields of answers
 
 
-def test_9110_6_6_1_answers_have_a_date(server):
+def test_U4_9110_6_6_1_answers_have_a_date(server):
     for text in (request(), request(target="/nowhere"), request("FLY")):
         date = ask(server, text)["date"]
         assert abs(email.utils.parsedate_to_datetime(date).timestamp() - time.time()) < 5 and date.endswith(" GMT")
 
 
-def test_9110_15_5_22_an_upgrade_that_is_required_is_named(server):
+def test_U4_9110_15_5_22_an_upgrade_that_is_required_is_named(server):
     answer = ask(server, request(target="/ws"))
     assert (answer.status, answer["upgrade"]) == (426, "websocket")
 
 
-def test_9110_7_8_an_upgrade_to_what_is_not_known_is_ignored(raw):
+def test_U4_9110_7_8_an_upgrade_to_what_is_not_known_is_ignored(raw):
     assert raw.send(
         request("GET", "/health", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c",
                 "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA")).answer().status == 200
@@ -622,7 +622,7 @@ def content(server):
     return get
 
 
-def test_9110_14_2_one_range_is_answered_with_that_part(content):
+def test_U4_9110_14_2_one_range_is_answered_with_that_part(content):
     for range, first, last in [("bytes=0-9", 0, 9), ("bytes=10230-", 10230, 10239), ("bytes=-5", 10235, 10239),
                                ("Bytes=5-99999", 5, 10239)]:
         answer = content(f"Range: {range}")
@@ -631,16 +631,16 @@ def test_9110_14_2_one_range_is_answered_with_that_part(content):
 
 
 @pytest.mark.parametrize("range", ["bytes=5-1", "bytes=", "bytes=a-b", "lines=1-2", "bytes", "bytes=0-1,5-6"])
-def test_9110_14_2_a_range_that_is_none_is_ignored(content, range):
+def test_U4_9110_14_2_a_range_that_is_none_is_ignored(content, range):
     assert (content(f"Range: {range}").status, content(f"Range: {range}").body) == (200, CONTENT)
 
 
-def test_9110_15_5_17_a_range_behind_the_end_cannot_be_had(content):
+def test_U4_9110_15_5_17_a_range_behind_the_end_cannot_be_had(content):
     answer = content("Range: bytes=10240-")
     assert answer.status == 416 and answer["content-range"] == "bytes */10240"
 
 
-def test_9110_13_1_5_if_range_holds_for_the_same_content_alone(content):
+def test_U4_9110_13_1_5_if_range_holds_for_the_same_content_alone(content):
     for validator, status in [(content.etag, 206), ('"other"', 200), (f"W/{content.etag}", 200),
                               ("Sat, 29 Oct 1994 19:43:31 GMT", 200), ("x", 200)]:
         answer = content("Range: bytes=0-9", f"If-Range: {validator}")
@@ -650,7 +650,7 @@ def test_9110_13_1_5_if_range_holds_for_the_same_content_alone(content):
     assert content("Range: bytes=10240-", 'If-Range: "other"').status == 200
 
 
-def test_9110_13_1_2_if_none_match_saves_the_body(content):
+def test_U4_9110_13_1_2_if_none_match_saves_the_body(content):
     for validator in (content.etag, f'"other", {content.etag}', f"W/{content.etag}", "*"):
         for method in ("GET", "HEAD"):
             answer = content(f"If-None-Match: {validator}", method=method)
@@ -658,13 +658,13 @@ def test_9110_13_1_2_if_none_match_saves_the_body(content):
     assert content('If-None-Match: "other"').status == 200
 
 
-def test_9110_13_1_1_if_match_wants_that_content(content):
+def test_U4_9110_13_1_1_if_match_wants_that_content(content):
     for validator, status in [(content.etag, 200), ("*", 200), (f'"x", {content.etag}', 200), ('"other"', 412),
                               (f"W/{content.etag}", 412)]:
         assert content(f"If-Match: {validator}").status == status
     assert content('If-Match: "other"', f"If-None-Match: {content.etag}").status == 412  # 13.2.2: in this order
 
 
-def test_9110_14_2_head_ignores_ranges_and_says_the_whole_length(content):
+def test_U4_9110_14_2_head_ignores_ranges_and_says_the_whole_length(content):
     answer = content("Range: bytes=0-9", method="HEAD")
     assert (answer.status, answer["content-length"], answer["accept-ranges"]) == (200, "10240", "bytes")

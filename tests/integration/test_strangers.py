@@ -108,7 +108,7 @@ def is_gone(connection, within):
 
 @pytest.mark.parametrize("framing", ["Content-Length: 8000000", "Transfer-Encoding: chunked"])
 @pytest.mark.parametrize("target", ["/api/messages", "/api/content", "/api/requests"])
-def test_bodies_without_a_token_are_not_taken(make_server, framing, target):
+def test_U4_U13_bodies_without_a_token_are_not_taken(make_server, framing, target):
     server = make_server(*SECRET)
     with contextlib.ExitStack() as stack:
         with costs_at_most(server, 4 * MIB):
@@ -121,7 +121,7 @@ def test_bodies_without_a_token_are_not_taken(make_server, framing, target):
         assert all(is_gone(client, 10) for client in clients)
 
 
-def test_messages_without_a_token_are_not_taken(make_server):
+def test_U5_U13_messages_without_a_token_are_not_taken(make_server):
     server = make_server(*SECRET)
     with contextlib.ExitStack() as stack:
         with costs_at_most(server, 8 * MIB):
@@ -135,7 +135,7 @@ def test_messages_without_a_token_are_not_taken(make_server):
         assert client.close_code() == 1009
 
 
-def test_an_upgrade_without_a_token_says_hello_soon(make_server):
+def test_U5_U13_an_upgrade_without_a_token_says_hello_soon(make_server):
     server = make_server(*SECRET, *settings(login__timeout="600ms"))
     with WebSocket(server) as silent, WebSocket(server, KNOWN) as known, WebSocket(
         server, "Authorization: Bearer wrong"
@@ -151,7 +151,7 @@ def test_an_upgrade_without_a_token_says_hello_soon(make_server):
                 assert json.loads(client.frame()[1]) == {"op": "ok", "request": 9}
 
 
-def test_where_no_token_is_needed_a_websocket_may_be_silent(make_server):
+def test_U5_where_no_token_is_needed_a_websocket_may_be_silent(make_server):
     server = make_server(*settings(login__timeout="300ms"))
     with WebSocket(server) as client:
         time.sleep(1)
@@ -159,7 +159,7 @@ def test_where_no_token_is_needed_a_websocket_may_be_silent(make_server):
         assert json.loads(client.frame()[1]) == {"op": "ok", "request": 9}
 
 
-def test_a_header_comes_soon_or_not_at_all(make_server):
+def test_U4_a_header_comes_soon_or_not_at_all(make_server):
     server = make_server(*settings(login__timeout="600ms"))
     with Connection(server) as client:
         began = time.monotonic()
@@ -170,7 +170,7 @@ def test_a_header_comes_soon_or_not_at_all(make_server):
         assert 0.5 < time.monotonic() - began < 5
 
 
-def test_a_stranger_is_not_idle_for_long(make_server):
+def test_U4_U13_a_stranger_is_not_idle_for_long(make_server):
     server = make_server(*SECRET, *settings(login__timeout="600ms"))
     with Connection(server) as stranger, Connection(server) as known:
         assert stranger.send(request()).answer().status == 401
@@ -180,7 +180,7 @@ def test_a_stranger_is_not_idle_for_long(make_server):
         assert known.send(request("GET", "/health", KNOWN)).answer().status == 200
 
 
-def test_there_are_only_so_many_strangers(make_server):
+def test_U4_U13_there_are_only_so_many_strangers(make_server):
     server = make_server(*SECRET, *settings(http__strangers=8, http__strangers_by_address=5))
     with contextlib.ExitStack() as stack:
         strangers = [stack.enter_context(Connection(server)).send("GET /hea") for _ in range(5)]
@@ -206,7 +206,7 @@ def test_there_are_only_so_many_strangers(make_server):
 
 @pytest.mark.parametrize("target", ["/api/messages", "/api/content"])
 @pytest.mark.parametrize("framing", ["Content-Length: 1000000", "Transfer-Encoding: chunked"])
-def test_a_body_that_comes_byte_by_byte_does_not_live_for_ever(make_server, target, framing):
+def test_U4_a_body_that_comes_byte_by_byte_does_not_live_for_ever(make_server, target, framing):
     server = make_server(*settings(http__timeout="1s"))
     with Connection(server) as client:
         client.send(post("", framing, target=target))
@@ -217,7 +217,7 @@ def test_a_body_that_comes_byte_by_byte_does_not_live_for_ever(make_server, targ
         assert time.monotonic() - began < 5
 
 
-def test_nor_does_a_message(make_server):
+def test_U5_nor_does_a_message(make_server):
     server = make_server(*settings(http__timeout="1s"))
     with WebSocket(server) as client:
         client.begin(1_000_000)
@@ -228,7 +228,7 @@ def test_nor_does_a_message(make_server):
         assert time.monotonic() - began < 5
 
 
-def test_a_content_may_take_its_time_while_it_comes(make_server):
+def test_X19_a_content_may_take_its_time_while_it_comes(make_server):
     """Longer than the time between two parts; the rate is what counts."""
     server = make_server(*settings(http__timeout="600ms"))
     data = os.urandom(400_000)
@@ -240,7 +240,7 @@ def test_a_content_may_take_its_time_while_it_comes(make_server):
         assert client.answer().status == 201
 
 
-def test_uploads_of_one_byte_each_hold_nobody_up(make_server):
+def test_X19_uploads_of_one_byte_each_hold_nobody_up(make_server):
     server = make_server(*settings(content__uploads=4))
     with contextlib.ExitStack() as stack:
         for _ in range(64):
@@ -254,7 +254,7 @@ def test_uploads_of_one_byte_each_hold_nobody_up(make_server):
             assert client.answer().status == 201
 
 
-def test_unfinished_requests_are_bounded_by_address_and_in_all(make_server):
+def test_U4_U13_unfinished_requests_are_bounded_by_address_and_in_all(make_server):
     limits = settings(http__unfinished_bytes="24MiB", http__unfinished_bytes_by_address="16MiB")
     server = make_server(*SECRET, *limits)
     body = message(content="y" * 900_000)
@@ -280,7 +280,7 @@ def test_unfinished_requests_are_bounded_by_address_and_in_all(make_server):
     eventually(goes_again, lambda status: status == 201)
 
 
-def test_unfinished_messages_too(make_server):
+def test_U5_U13_unfinished_messages_too(make_server):
     server = make_server(*SECRET, *settings(http__unfinished_bytes="16MiB", http__unfinished_bytes_by_address="16MiB"))
     with contextlib.ExitStack() as stack:
         with costs_at_most(server, 40 * MIB):

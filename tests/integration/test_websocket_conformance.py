@@ -31,7 +31,7 @@ def upgrade(server, *fields, method="GET", version="1.1"):
         return connection.answer()
 
 
-def test_6455_4_2_2_the_key_is_answered(server):
+def test_U5_6455_4_2_2_the_key_is_answered(server):
     key = base64.b64encode(os.urandom(16)).decode()
     accept = base64.b64encode(hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
     head = upgrade(server, *UPGRADE[:3], f"Sec-WebSocket-Key: {key}")
@@ -52,19 +52,19 @@ def test_6455_4_2_2_the_key_is_answered(server):
         ["Sec-WebSocket-Key: " + "A" * 4000],
     ],
 )
-def test_6455_4_2_1_a_key_has_16_bytes_and_is_there_once(server, fields):
+def test_U5_6455_4_2_1_a_key_has_16_bytes_and_is_there_once(server, fields):
     assert upgrade(server, *UPGRADE[:3], *fields).status == 400
 
 
 @pytest.mark.parametrize(
     "fields", [[], ["12"], ["14"], ["8"], ["13", "13"], ["13", "12"], ["13, 12"], ["thirteen"], ["013"]]
 )
-def test_6455_4_4_another_version_is_told_which_is_spoken(server, fields):
+def test_U5_6455_4_4_another_version_is_told_which_is_spoken(server, fields):
     answer = upgrade(server, *UPGRADE[:2], KEY, *[f"Sec-WebSocket-Version: {value}" for value in fields])
     assert (answer.status, answer["sec-websocket-version"], answer["upgrade"]) == (426, "13", "websocket")
 
 
-def test_6455_4_1_an_upgrade_asks_for_it_in_both_fields(server):
+def test_U5_6455_4_1_an_upgrade_asks_for_it_in_both_fields(server):
     for fields, method in [
         (["Upgrade: websocket"], "GET"),
         (["Connection: Upgrade"], "GET"),
@@ -100,13 +100,13 @@ def test_6455_4_1_an_upgrade_asks_for_it_in_both_fields(server):
         "not continued",
     ],
 )
-def test_6455_5_frames_that_are_none_end_the_connection(server, text):
+def test_U5_6455_5_frames_that_are_none_end_the_connection(server, text):
     with WebSocket(server) as client:
         assert client.send(text).close_code() == 1002
 
 
 @pytest.mark.parametrize("text", [b"\xff", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82"])
-def test_6455_8_1_text_that_is_no_utf_8_ends_the_connection(server, text):
+def test_U5_6455_8_1_text_that_is_no_utf_8_ends_the_connection(server, text):
     with WebSocket(server) as client:
         assert client.say(text).close_code() == 1007
 
@@ -123,7 +123,7 @@ def test_6455_8_1_text_that_is_no_utf_8_ends_the_connection(server, text):
         (b"\x03\xe8\xff", {1002, 1007}),
     ],
 )
-def test_6455_7_a_close_is_answered(server, payload, code):
+def test_U5_6455_7_a_close_is_answered(server, payload, code):
     with WebSocket(server) as client:
         client.send(struct.pack(">BB4x", 0x88, 0x80 | len(payload)) + payload)
         first, answer = client.frame()
@@ -131,7 +131,7 @@ def test_6455_7_a_close_is_answered(server, payload, code):
         assert client.frame() is None
 
 
-def test_6455_5_5_pings_are_answered_between_fragments(server):
+def test_U5_6455_5_5_pings_are_answered_between_fragments(server):
     with WebSocket(server) as client:
         text = b'{"op":"ping","request":7}'
         client.send(struct.pack(">BB4x", 0x01, 0x80 | 10) + text[:10]).send(b"\x89\x82\0\0\0\0hi").send(
@@ -162,7 +162,7 @@ def opcodes(messages):
     ],
     ids=["too short", "cut off", "number of a text", "too long"],
 )
-def test_what_was_asked_before_a_broken_frame_is_answered_before_the_close(server, broken):
+def test_U5_what_was_asked_before_a_broken_frame_is_answered_before_the_close(server, broken):
     """Confirmations wait for the disk, the mistake does not."""
     for _ in range(5):
         with WebSocket(server) as client:
@@ -180,7 +180,7 @@ def test_what_was_asked_before_a_broken_frame_is_answered_before_the_close(serve
             assert client.frame() is None
 
 
-def test_and_so_it_is_in_text(server):
+def test_U5_and_so_it_is_in_text(server):
     with WebSocket(server) as client:
         for number in range(1, 6):
             client.say(
@@ -200,7 +200,7 @@ def test_and_so_it_is_in_text(server):
         )[0] == 1009
 
 
-def test_what_waits_for_others_is_not_waited_for(server):
+def test_U5_what_waits_for_others_is_not_waited_for(server):
     with WebSocket(server) as client:
         client.say(b'{"op":"receive","request":1,"mailbox":"empty","wait_ms":"1m"}').say(
             b'{"op":"wait","request":2,"mailbox":"empty","timeout_ms":"1m"}'
@@ -224,7 +224,7 @@ def test_what_waits_for_others_is_not_waited_for(server):
         ("foo, permessage-deflate; client_no_context_takeover; client_max_window_bits", (12, 12)),
     ],
 )
-def test_7692_7_compression_is_agreed_upon_with_small_windows(server, offer, windows):
+def test_U5_7692_7_compression_is_agreed_upon_with_small_windows(server, offer, windows):
     head = upgrade(server, *UPGRADE, f"Sec-WebSocket-Extensions: {offer}")
     (line,) = [line for line in head.split("\r\n") if line.lower().startswith("sec-websocket-extensions:")]
     parameters = dict((part.strip().split("=") + [None])[:2] for part in line.split(":")[1].split(";"))
@@ -246,14 +246,14 @@ def test_7692_7_compression_is_agreed_upon_with_small_windows(server, offer, win
         "x-webkit-deflate-frame",
     ],
 )
-def test_7692_7_another_offer_is_declined(server, offer):
+def test_U5_7692_7_another_offer_is_declined(server, offer):
     """One that leaves its client a window of 32 KiB too: whoever cannot do with less is not compressed for."""
     head = upgrade(server, *UPGRADE, f"Sec-WebSocket-Extensions: {offer}")
     assert "101" in head and "Sec-WebSocket-Extensions" not in head
 
 
 @pytest.mark.parametrize("options", [{"compression": "deflate"}, {"compression": None}])
-def test_messages_are_the_same_compressed_and_not(server, options):
+def test_U5_messages_are_the_same_compressed_and_not(server, options):
     large = json.dumps([{"id": i, "text": "the same again and again"} for i in range(20_000)])
     content = [large, "short", "x" * 1024, "", "ä" * 3000, base64.b64encode(os.urandom(300_000)).decode()]
 
@@ -279,7 +279,7 @@ def bomb(size):
     return text[:-4]
 
 
-def test_7692_what_comes_out_is_bounded(make_server):
+def test_U5_7692_what_comes_out_is_bounded(make_server):
     """100 MiB of blanks in 100 KiB: it ends at the bound of a message, and of a stranger's at 64 KiB."""
     server = make_server(
         "--token", "secret", "--set", "http.unfinished_bytes=32MiB", "--set", "http.unfinished_bytes_by_address=32MiB"
@@ -298,7 +298,7 @@ def test_7692_what_comes_out_is_bounded(make_server):
 
 
 @pytest.mark.parametrize("text", [b"\xff\xff\xff\xff", b"\x07", os.urandom(500)])
-def test_7692_what_is_not_deflated_ends_the_connection(server, text):
+def test_U5_7692_what_is_not_deflated_ends_the_connection(server, text):
     with WebSocket(server, OFFER) as client:
         client.send(struct.pack(">BBH4x", 0xC2, 0xFE, len(text)) + text)
         assert client.close_code() in (1002, 1007, None)
