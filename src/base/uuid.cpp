@@ -21,7 +21,7 @@ std::optional<MessageAddress> message_address(const Uuid& id) {
   const auto low = __builtin_bswap64(words[1]);
   if ((high >> 12 & 0xf) != 7 || low >> 62 != 2) return std::nullopt;
   const auto counter = static_cast<std::uint32_t>((high & 0xfff) << 8 | (low >> 54 & 0xff));
-  return MessageAddress{.key = make_key(high >> 16, counter),
+  return MessageAddress{.key = make_key(Instant{static_cast<std::int64_t>(high >> 16)}, counter),
                         .mailbox = NameId{static_cast<std::uint32_t>(low >> 22)},
                         .node = static_cast<std::uint32_t>(low) & kNodeMask};
 }

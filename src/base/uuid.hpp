@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/strong.hpp"
+#include "base/time.hpp"
 #include "folkmoot/uuid.hpp"
 
 namespace folkmoot {
@@ -18,10 +19,10 @@ namespace folkmoot {
 using MessageKey = StrongPlace<struct MessageKeyTag>;
 
 constexpr unsigned kKeyCounterBits = 20;
-constexpr MessageKey make_key(std::uint64_t unix_ms, std::uint32_t counter) {
-  return MessageKey{unix_ms << kKeyCounterBits | counter};
+constexpr MessageKey make_key(Instant at, std::uint32_t counter) {
+  return MessageKey{static_cast<std::uint64_t>(at.ms) << kKeyCounterBits | counter};
 }
-constexpr std::int64_t key_ms(MessageKey key) { return static_cast<std::int64_t>(key.value >> kKeyCounterBits); }
+constexpr Instant key_time(MessageKey key) { return Instant{static_cast<std::int64_t>(key.value >> kKeyCounterBits)}; }
 
 /// The number of a name: of an agent, of its mailbox. 0 is none.
 using NameId = StrongPlace<struct NameIdTag, std::uint32_t>;

@@ -189,7 +189,7 @@ const std::vector<Key>& keys() {
            +[](C& c) -> std::uint64_t& { return c.server.engine.mailbox.max_messages; }, 1, 1'000'000'000)},
       {"mailbox.overflow", "reject: a full mailbox refuses; or drop_oldest, to its dead letters", set_overflow},
       {"mailbox.default_ttl", "0: none; how long a message without a ttl lives",
-       duration([](C& c) -> std::int64_t& { return c.server.engine.mailbox.default_ttl_ms; })},
+       duration([](C& c) -> std::int64_t& { return c.server.engine.mailbox.default_ttl_ms.ms; })},
       {"mailbox.retry_attempts", "20: failed deliveries until a message is a dead letter",
        count(
            +[](C& c) -> std::uint16_t& { return c.server.engine.mailbox.retry.attempts; }, 1, kAttemptsMax)},
@@ -204,12 +204,12 @@ const std::vector<Key>& keys() {
        count(
            +[](C& c) -> std::size_t& { return c.server.engine.keys_max; }, 0, 100'000'000)},
       {"keys.window", "24h: how long they are remembered",
-       duration([](C& c) -> std::int64_t& { return c.server.engine.keys_ms; })},
+       duration([](C& c) -> std::int64_t& { return c.server.engine.keys_ms.ms; })},
       {"dead.max", "10000: dead letters a mailbox keeps",
        count(
            +[](C& c) -> std::size_t& { return c.server.engine.dead_max; }, 0, 1'000'000)},
       {"dead.max_age", "14d: how long dead letters are kept; 0: no bound",
-       duration([](C& c) -> std::int64_t& { return c.server.engine.dead_ttl_ms; })},
+       duration([](C& c) -> std::int64_t& { return c.server.engine.dead_ttl_ms.ms; })},
       {"guard.hops", "64: causes that may stand before a message; 0: no bound",
        count(
            +[](C& c) -> std::uint32_t& { return c.server.engine.guard.hops_max; }, 0, kHopsMax)},
@@ -229,7 +229,7 @@ const std::vector<Key>& keys() {
        size(
            +[](C& c) -> std::uint64_t& { return c.server.content.total_bytes_max; }, 1, ~0ull)},
       {"content.grace", "10m: how long a content is kept that no message refers to",
-       duration([](C& c) -> std::int64_t& { return c.server.engine.content_grace_ms; })},
+       duration([](C& c) -> std::int64_t& { return c.server.engine.content_grace_ms.ms; })},
       {"content.uploads", "64: at a time",
        count(
            +[](C& c) -> std::size_t& { return c.server.content.uploads_max; }, 1, 4096)},

@@ -20,8 +20,8 @@ class Agenda {
     if (timers_.size() >= rebuilt_at_) [[unlikely]]
       rebuild();
   }
-  /// When there is something to do next: Unix ms, -1 if nothing waits for a time.
-  std::int64_t next_at() const { return timers_.next_at(); }
+  /// When there is something to do next: kNoTime if nothing waits for a time.
+  Instant next_at() const { return timers_.next_at(); }
   /// Calls `each` for all timers of a kind, those that mean nothing any more too.
   template <class Each>
   void each(TimerKind kind, Each each) const {
@@ -30,7 +30,7 @@ class Agenda {
     });
   }
   /// Hands the first timer that is due at `now` to its part, unless it means nothing any more. False: none is due.
-  bool step(std::int64_t now) {
+  bool step(Instant now) {
     Timer timer;
     if (!timers_.pop_due(now, timer)) return false;
     auto& part = owner(timer);

@@ -17,7 +17,7 @@ std::string event_of(const Death& death) {
   std::string json;
   JsonWriter out(json);
   out.begin_object().field("id", death.id.text()).field("mailbox", death.mailbox).field("from", death.from);
-  out.field("reason", name(death.reason)).optional_field("text", death.text).field("at", death.at);
+  out.field("reason", name(death.reason)).optional_field("text", death.text).field("at", death.at.ms);
   out.field("deliveries", death.deliveries);
   if (death.chain) write(out, *death.chain);
   out.end_object();
@@ -38,16 +38,16 @@ std::string event_of(const Stopped& stopped) {
   JsonWriter out(json);
   out.begin_object().optional_field("mailbox", stopped.mailbox).optional_field("topic", stopped.topic);
   out.field("from", stopped.from).field("reason", name(DeadReason::guard)).field("text", stopped.text);
-  out.field("at", stopped.at);
+  out.field("at", stopped.at.ms);
   write(out, stopped.chain);
   out.end_object();
   return json;
 }
 
-std::string event_of_failed_schedule(std::string_view schedule, const Error& error, std::int64_t at) {
+std::string event_of_failed_schedule(std::string_view schedule, const Error& error, Instant at) {
   std::string json;
   JsonWriter out(json);
-  out.begin_object().field("schedule", schedule).field("error", error.describe()).field("at", at).end_object();
+  out.begin_object().field("schedule", schedule).field("error", error.describe()).field("at", at.ms).end_object();
   return json;
 }
 

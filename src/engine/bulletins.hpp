@@ -24,7 +24,7 @@ struct Death {
   std::string_view mailbox{}, from{};
   DeadReason reason{};
   std::string_view text{};  // why, in words
-  std::int64_t at = 0;
+  Instant at = 0;
   std::uint32_t deliveries = 0;
   std::optional<Chain> chain{};
 };
@@ -37,12 +37,12 @@ std::string message_of(const Death& death);
 struct Stopped {
   std::string_view mailbox{}, topic{}, from{};
   std::string_view text{};
-  std::int64_t at = 0;
+  Instant at = 0;
   Chain chain{};
 };
 std::string event_of(const Stopped& stopped);
 
 /// A schedule that could not send its message.
-std::string event_of_failed_schedule(std::string_view schedule, const Error& error, std::int64_t at);
+std::string event_of_failed_schedule(std::string_view schedule, const Error& error, Instant at);
 
 }  // namespace folkmoot::bulletins

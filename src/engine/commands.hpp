@@ -24,11 +24,14 @@ struct IncomingMessage {
   std::optional<ConnectionId> answerer{};  // of an answer that another shard passes on: who sends it; 0: one who may
 };
 
+/// A delay that is as the retry policy of the message says.
+constexpr Duration kByPolicy{-1};
+
 struct ReceiveCommand {
   std::string_view mailbox;
   std::uint32_t max = 1;
-  std::int64_t wait_ms = 0;
-  std::int64_t lease_ms = 0;  // 0: the lease lives with the connection
+  Duration wait_ms = 0;
+  Duration lease_ms = 0;  // 0: the lease lives with the connection
 };
 
 struct MailboxCommand {
@@ -49,7 +52,7 @@ struct DeadQuery {
   std::string_view mailbox{};                 // empty: of every mailbox
   Uuid id{};                                  // nil: any
   DeadReason reason = DeadReason::none;       // none: any
-  std::int64_t before = 0;                    // died before this time, Unix ms; 0: any
+  Instant before = 0;                         // died before this time; 0: any
   std::function<bool(Bytes message)> fits{};  // of envelope and content; empty: any
 };
 
@@ -71,10 +74,10 @@ struct RedriveCommand {
 struct ScheduleCommand {
   std::string_view name{};
   std::string_view cron{};  // empty: every `every_ms`
-  std::int64_t every_ms = 0;
-  std::int64_t first_at = 0;  // Unix ms; 0: the next time that fits
-  std::int64_t until = 0;     // Unix ms; 0: for ever
-  std::uint64_t times = 0;    // 0: no end
+  Duration every_ms = 0;
+  Instant first_at = 0;     // 0: the next time that fits
+  Instant until = 0;        // 0: for ever
+  std::uint64_t times = 0;  // 0: no end
 };
 
 struct RouteCommand {

@@ -102,7 +102,7 @@ bool Engine::keep(FactKind kind, FactPlace place, Bytes body) {
   return part == nullptr || part->keep({kind, place, body});
 }
 
-void Engine::start(std::int64_t now, std::uint64_t seed, bool clean) {
+void Engine::start(Instant now, std::uint64_t seed, bool clean) {
   run_.start(now, seed, clean);
   if (const auto number = names_.nameless(); number != 0) {
     effects_.unreadable({ErrorCode::damaged,
@@ -121,7 +121,7 @@ void Engine::stop() {
   stopped_clean_ = run_.stop();
 }
 
-void Engine::advance(std::int64_t now) {
+void Engine::advance(Instant now) {
   run_.advance(now);
   tap_.tidy();
   while (agenda_.step(run_.now())) {
@@ -250,7 +250,7 @@ void Engine::complete(SessionId id, RequestNumber request, LeaseToken lease,
   if (auto* const session = sessions_.find(id)) mailroom_.publishing().complete(*session, request, lease, outputs);
 }
 
-void Engine::request(SessionId id, RequestNumber request, std::int64_t timeout_ms, const IncomingMessage& message,
+void Engine::request(SessionId id, RequestNumber request, Duration timeout_ms, const IncomingMessage& message,
                      bool stream) {
   if (auto* const session = sessions_.find(id)) requests_.ask(*session, request, timeout_ms, message, stream);
 }
@@ -268,7 +268,7 @@ void Engine::receive(SessionId id, RequestNumber request, const ReceiveCommand& 
   if (auto* const session = sessions_.find(id)) mailroom_.receive(*session, request, command);
 }
 
-void Engine::wait(SessionId id, RequestNumber request, std::string_view mailbox, std::int64_t timeout_ms) {
+void Engine::wait(SessionId id, RequestNumber request, std::string_view mailbox, Duration timeout_ms) {
   if (auto* const session = sessions_.find(id)) mailroom_.wait(*session, request, mailbox, timeout_ms);
 }
 
@@ -277,7 +277,7 @@ void Engine::ack(SessionId id, RequestNumber request, bool quiet, std::span<cons
 }
 
 void Engine::nack(SessionId id, RequestNumber request, bool quiet, std::span<const LeaseToken> leases,
-                  std::int64_t delay_ms, std::string_view reason) {
+                  Duration delay_ms, std::string_view reason) {
   mailroom_.settling().nack({id, request}, quiet, leases, delay_ms, reason);
 }
 
@@ -287,7 +287,7 @@ void Engine::reject(SessionId id, RequestNumber request, bool quiet, std::span<c
 }
 
 void Engine::extend(SessionId id, RequestNumber request, bool quiet, std::span<const LeaseToken> leases,
-                    std::int64_t lease_ms) {
+                    Duration lease_ms) {
   if (auto* const session = sessions_.find(id)) mailroom_.settling().extend(*session, request, quiet, leases, lease_ms);
 }
 

@@ -29,18 +29,18 @@ class Engine final : Ledger::Resolver {
   /// Enters one fact of the log; all of them in order, before start(). Errors: damaged, if it cannot follow from the
   /// facts before.
   Result<void> recover(FactKind kind, FactPlace place, Bytes body);
-  /// Ends recovery. `now` in Unix ms, `seed` any number that differs between data folders, `clean`: the last run ended
+  /// Ends recovery. `seed`: any number that differs between data folders, `clean`: the last run ended
   /// with stop(). Appends the started fact.
-  void start(std::int64_t now, std::uint64_t seed, bool clean);
+  void start(Instant now, std::uint64_t seed, bool clean);
   /// Ends the run: what is leased goes back, delivered once more, as when its holder is gone. No command may follow.
   void stop();
   /// Whether the log has all that stop() had to say. Else the stop must not count as clean: messages would pass for
   /// never handed out.
   bool stopped_clean() const { return stopped_clean_; }
   /// Moves the time on and does what has become due. Time that goes back is ignored.
-  void advance(std::int64_t now);
-  /// When advance() is next needed: Unix ms, -1 if nothing waits for a time.
-  std::int64_t next_timer() const { return agenda_.next_at(); }
+  void advance(Instant now);
+  /// When advance() is next needed: kNoTime if nothing waits for a time.
+  Instant next_timer() const { return agenda_.next_at(); }
   /// All facts below `end` are on disk: releases the answers and messages that waited for it.
   void on_durable(Lsn end);
   /// Hands out what can be handed out. To be called after each turn of commands.
@@ -71,7 +71,7 @@ class Engine final : Ledger::Resolver {
   void publish_atomic(SessionId session, RequestNumber request, bool quiet,
                       std::span<const Result<IncomingMessage>> messages);
   /// `stream`: messages of type status to the reply address reach the requester and leave the request open.
-  void request(SessionId session, RequestNumber request, std::int64_t timeout_ms, const IncomingMessage& message,
+  void request(SessionId session, RequestNumber request, Duration timeout_ms, const IncomingMessage& message,
                bool stream = false);
   void subscribe(SessionId session, RequestNumber request, std::string_view pattern, std::uint32_t credit, bool echo,
                  std::string_view filter = {});
@@ -79,11 +79,11 @@ class Engine final : Ledger::Resolver {
   void credit(SessionId session, RequestNumber target, std::uint32_t amount);
   void cancel(SessionId session, RequestNumber request, RequestNumber target);
   void receive(SessionId session, RequestNumber request, const ReceiveCommand& command);
-  void wait(SessionId session, RequestNumber request, std::string_view mailbox, std::int64_t timeout_ms);
+  void wait(SessionId session, RequestNumber request, std::string_view mailbox, Duration timeout_ms);
   void ack(SessionId session, RequestNumber request, bool quiet, std::span<const LeaseToken> leases);
-  /// `delay_ms`: -1 as the retry policy says.
-  void nack(SessionId session, RequestNumber request, bool quiet, std::span<const LeaseToken> leases,
-            std::int64_t delay_ms, std::string_view reason);
+  /// `delay_ms`: kByPolicy, or how long until it may go out again.
+  void nack(SessionId session, RequestNumber request, bool quiet, std::span<const LeaseToken> leases, Duration delay_ms,
+            std::string_view reason);
   /// To the dead letters, at once and whatever the retry policy.
   void reject(SessionId session, RequestNumber request, bool quiet, std::span<const LeaseToken> leases,
               std::string_view reason);
@@ -93,7 +93,7 @@ class Engine final : Ledger::Resolver {
   /// Takes a message back that nobody has had yet.
   void cancel_message(SessionId session, RequestNumber request, const Uuid& id);
   void extend(SessionId session, RequestNumber request, bool quiet, std::span<const LeaseToken> leases,
-              std::int64_t lease_ms);
+              Duration lease_ms);
   /// Whether all of these leases are current, and this message's. Errors: lease_lost.
   Result<void> check_leases(std::span<const LeaseToken> leases, const Uuid& id);
   /// The envelope of a message that names its cause, with what is known of it here: hops, chain and trace context. For
@@ -156,7 +156,7 @@ class Engine final : Ledger::Resolver {
   std::size_t consumers() const { return mailroom_.dispatch().consumers(); }
   std::uint32_t node() const { return run_.node(); }
   std::uint32_t run() const { return run_.number(); }
-  std::int64_t now() const { return run_.now(); }
+  Instant now() const { return run_.now(); }
 
  private:
   void assign();

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "base/time.hpp"
 #include "base/uuid.hpp"
 #include "folkmoot/message.hpp"
 
@@ -47,7 +48,7 @@ constexpr std::string_view name(DeadReason reason) {
 struct StartedFact {
   std::uint32_t run = 0;   // counts the servers that took this log up: part of lease numbers and reply addresses
   std::uint32_t node = 0;  // part of message ids
-  std::int64_t at = 0;
+  Instant at = 0;
   MessageKey keys_end = 0;       // keys below may have been given out
   MessageKey suspect_until = 0;  // messages up to this key may have been handed out by a run that was cut off
   std::uint64_t secret[2] = {};  // of the folder: what hashes of outside names are keyed with
@@ -63,10 +64,10 @@ static_assert(sizeof(NameAddedFact) == 4);
 /// Followed by the stamped envelope and the content: exactly the bytes a consumer gets.
 struct AcceptedFact {
   MessageKey key = 0;
-  std::int64_t not_before = 0;  // Unix ms; 0: at once
-  std::int64_t expires_at = 0;  // Unix ms; 0: never
-  NameId mailbox = 0;           // name id
-  NameId sender = 0;            // name id
+  Instant not_before = 0;  // 0: at once
+  Instant expires_at = 0;  // 0: never
+  NameId mailbox = 0;      // name id
+  NameId sender = 0;       // name id
   std::uint16_t deliveries = 0;
   Priority priority = normal;
   DeliveryMode mode = DeliveryMode::at_least_once;
@@ -135,8 +136,8 @@ constexpr std::string_view name(AttemptEnd end) {
 /// Followed by the reason given, if any. Also kept as the record of an attempt for as long as its message is.
 struct ReturnedFact {
   MessageRef message;
-  std::int64_t not_before = 0;
-  std::int64_t at = 0;
+  Instant not_before = 0;
+  Instant at = 0;
   NameId holder = 0;  // name id of the agent that had it; 0: none was named
   std::uint16_t deliveries = 0;
   AttemptEnd end = AttemptEnd::none;
@@ -147,7 +148,7 @@ static_assert(sizeof(ReturnedFact) == 40);
 /// Followed by the reason in words, if any.
 struct DeadFact {
   MessageRef message;
-  std::int64_t at = 0;
+  Instant at = 0;
   std::uint16_t deliveries = 0;
   DeadReason reason = DeadReason::none;
   std::uint8_t zero[5] = {};
@@ -158,13 +159,13 @@ enum class Overflow : std::uint8_t { reject = 0, drop_oldest = 1 };
 
 struct MailboxConfiguredFact {
   std::uint64_t max_messages = 0;
-  std::int64_t default_ttl_ms = 0;
+  Duration default_ttl_ms = 0;
   NameId mailbox = 0;
   Overflow overflow = Overflow::reject;
   Backoff backoff{};
   std::uint16_t attempts = 0;
-  std::int64_t initial_ms = 0;
-  std::int64_t max_ms = 0;
+  Duration initial_ms = 0;
+  Duration max_ms = 0;
   std::uint32_t multiplier_permille = 0;
   std::uint8_t own =
       0;  // which of them are the mailbox's own (MailboxSetting), and kSaysOwn; 0: all, of older versions
@@ -198,7 +199,7 @@ static_assert(sizeof(MessageLinkedFact) == 40);
 
 /// When a mailbox was last read. Noted now and then, and at the end of a run in good order.
 struct MailboxReadFact {
-  std::int64_t at = 0;
+  Instant at = 0;
   NameId mailbox = 0;
   std::uint32_t zero = 0;
 };
@@ -207,13 +208,13 @@ static_assert(sizeof(MailboxReadFact) == 16);
 /// Followed by u16 length and name, u16 length and cron expression (empty: every `every_ms`), envelope and content of
 /// the message.
 struct ScheduleSetFact {
-  std::uint64_t number = 0;   // never used twice
-  std::int64_t next = 0;      // Unix ms
-  std::int64_t every_ms = 0;  // 0: by the cron expression
-  std::int64_t until = 0;     // Unix ms; 0: for ever
-  std::uint64_t left = 0;     // times; 0: no end
-  std::uint64_t fired = 0;    // how often so far
-  NameId sender = 0;          // name id
+  std::uint64_t number = 0;  // never used twice
+  Instant next = 0;
+  Duration every_ms = 0;    // 0: by the cron expression
+  Instant until = 0;        // 0: for ever
+  std::uint64_t left = 0;   // times; 0: no end
+  std::uint64_t fired = 0;  // how often so far
+  NameId sender = 0;        // name id
   std::uint32_t zero = 0;
 };
 static_assert(sizeof(ScheduleSetFact) == 56);
@@ -221,7 +222,7 @@ static_assert(sizeof(ScheduleSetFact) == 56);
 /// A schedule's message went out: in one group with its message_accepted fact.
 struct ScheduleFiredFact {
   std::uint64_t number = 0;
-  std::int64_t next = 0;
+  Instant next = 0;
   std::uint64_t left = 0;
   std::uint64_t fired = 0;
 };

@@ -13,7 +13,7 @@ namespace folkmoot {
 struct DeadLetter {
   QueuedMessage message;
   DeadReason reason{};
-  std::int64_t at = 0;
+  Instant at = 0;
   FactPlace place;  // of its message_dead fact, which has the reason in words; lsn 0: none
 };
 

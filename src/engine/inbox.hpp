@@ -26,7 +26,7 @@ class Inbox {
     Slot stored = 0;
     std::uint32_t bytes = 0;
     Priority priority = normal;
-    std::int64_t expires_at = 0;
+    Instant expires_at = 0;
     bool refers = false;  // its content is stored by reference
   };
   virtual void enter(const Transient& message) = 0;

@@ -5,15 +5,15 @@
 
 namespace folkmoot {
 
-/// Unix ms; 0: at once, and never.
+/// 0: at once, and never.
 struct Lifetime {
-  std::int64_t not_before = 0, expires_at = 0;
+  Instant not_before = 0, expires_at = 0;
 };
 
 /// A life that is a length begins when the message is due: a delay takes nothing of it. What another shard accepted
 /// goes by that one's clock. `default_ttl_ms`: of its mailbox.
-Lifetime lifetime_of(const IncomingMessage& message, std::int64_t default_ttl_ms, std::int64_t now);
+Lifetime lifetime_of(const IncomingMessage& message, Duration default_ttl_ms, Instant now);
 /// Errors: out_of_range, if its life would be over before it is due.
-Result<void> check_lifetime(const IncomingMessage& message, std::int64_t now);
+Result<void> check_lifetime(const IncomingMessage& message, Instant now);
 
 }  // namespace folkmoot

@@ -11,7 +11,7 @@ namespace folkmoot {
 
 struct MailboxLimits {
   std::uint64_t max_messages = 1'000'000;  // waiting, scheduled and leased together
-  std::int64_t default_ttl_ms = 0;         // 0: none
+  Duration default_ttl_ms = 0;             // 0: none
   Overflow overflow = Overflow::reject;
   RetryPolicy retry{.attempts = 20};  // of messages without their own; then to the dead letters
 };
@@ -55,21 +55,21 @@ struct EngineOptions {
   std::size_t session_requests_max = 65'536;            // unanswered REQUEST, RECEIVE and WAIT of one session
   std::size_t transient_bytes_max = 256 * 1024 * 1024;  // requests waiting in memory
   std::size_t dead_max = 10'000;                        // dead letters a mailbox keeps; then the oldest goes
-  std::int64_t dead_ttl_ms = 14LL * 86'400'000;         // how long they are kept; 0: no bound
+  Duration dead_ttl_ms{14 * 86'400'000};                // how long they are kept; 0: no bound
   std::size_t receipts_max = 65'536;                    // settled messages whose receipts are remembered
   std::size_t keys_max = 1'000'000;                     // idempotency keys remembered
-  std::int64_t keys_ms = 86'400'000;                    // for how long
+  Duration keys_ms{86'400'000};                         // for how long
   std::size_t schedules_max = 100'000;
   std::size_t routes_max = 1'000;
   std::size_t conversations_max = 100'000;  // whose costs are summed; those of later ones are not
   std::size_t contents_max = 1'000'000;     // stored by reference
-  std::int64_t content_grace_ms = 600'000;  // how long one stays that nothing refers to
+  Duration content_grace_ms{600'000};       // how long one stays that nothing refers to
   GuardLimits guard;
 };
 
 constexpr std::size_t kLanes = kPriorityMax;
-constexpr std::int64_t kKeysAheadMs = 2'000;      // ids are reserved in the log for so long ahead
-constexpr std::int64_t kRetryMs = 1'000;          // between tries of what had no room
+constexpr Duration kKeysAheadMs{2'000};           // ids are reserved in the log for so long ahead
+constexpr Duration kRetryMs{1'000};               // between tries of what had no room
 constexpr std::size_t kOverflowDropsMax = 64;     // messages dropped to make room for one
 constexpr std::size_t kAttemptsKept = 32;         // attempts remembered with a message; the oldest go
 constexpr std::size_t kTimersLeast = 1'024;       // the heap of timers is not looked through for stale ones below that

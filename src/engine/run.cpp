@@ -16,14 +16,14 @@ StartedFact Run::saying(MessageKey keys_end) const {
   return {number_, node_, now_, keys_end, suspect_until_, {secret_[0], secret_[1]}};
 }
 
-void Run::start(std::int64_t now, std::uint64_t seed, bool clean) {
+void Run::start(Instant now, std::uint64_t seed, bool clean) {
   FOLKMOOT_ASSERT(!started_);
   started_ = true;
-  now_ = std::max<std::int64_t>(now, 1);
+  now_ = std::max(now, Instant{1});
   if (keys_end_ != 0) last_key_ = std::max(last_key_, MessageKey{keys_end_.value - 1});
   if (!clean) suspect_until_ = last_key_;
-  last_key_ = std::max(last_key_, make_key(static_cast<std::uint64_t>(now_), 0));
-  chance_ = seed ^ static_cast<std::uint64_t>(now_);
+  last_key_ = std::max(last_key_, make_key(now_, 0));
+  chance_ = seed ^ static_cast<std::uint64_t>(now_.ms);
   if (secret_ == SipKey{}) secret_ = {chance(), chance() ^ seed};
   if (node_ == 0) node_ = static_cast<std::uint32_t>((seed ^ seed >> 22 ^ seed >> 44) & kNodeMask) | kShardsMax;
   if (options_.shards > 1) node_ = (node_ & ~kShardMask) | options_.shard.value;
@@ -31,8 +31,8 @@ void Run::start(std::int64_t now, std::uint64_t seed, bool clean) {
 }
 
 Durable Run::note() {
-  const auto ahead = std::max(now_, key_ms(last_key_)) + kKeysAheadMs;
-  const auto said = saying(make_key(static_cast<std::uint64_t>(ahead), 0));
+  const auto ahead = std::max(now_, key_time(last_key_)) + kKeysAheadMs;
+  const auto said = saying(make_key(ahead, 0));
   if (!ledger_.has_room(Urgency::settling, sizeof said)) {
     if (noted_ || retry_at_ != 0) return {};
     retry_at_ = now_ + kRetryMs;

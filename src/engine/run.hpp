@@ -16,9 +16,9 @@ class Run final : public Part {
   Run(const EngineOptions& options, Ledger& ledger, Agenda& agenda)
       : options_(options), ledger_(ledger), agenda_(agenda) {}
 
-  /// Unix ms; never goes back.
-  std::int64_t now() const { return now_; }
-  void advance(std::int64_t now) { now_ = std::max(now_, now); }
+  /// Never goes back.
+  Instant now() const { return now_; }
+  void advance(Instant now) { now_ = std::max(now_, now); }
   bool is_started() const { return started_; }
   /// Counts the servers that took this log up.
   std::uint32_t number() const { return number_; }
@@ -35,10 +35,10 @@ class Run final : public Part {
 
   /// A key that was never given out. May note() the run.
   MessageKey next_key() {
-    last_key_ = std::max(last_key_ + 1, make_key(static_cast<std::uint64_t>(now_), 0));
+    last_key_ = std::max(last_key_ + 1, make_key(now_, 0));
     // Renewed at half time: durable, but for a moment after the clock jumped, before the first of the new ones is given
     // out.
-    if (last_key_ + (make_key(kKeysAheadMs / 2, 0) - MessageKey{}) >= keys_end_) note();
+    if (last_key_ + (make_key(Instant{} + kKeysAheadMs / 2, 0) - MessageKey{}) >= keys_end_) note();
     return last_key_;
   }
   /// The last one given out.
@@ -56,7 +56,7 @@ class Run final : public Part {
   void on_noted() { durable_ = true; }
 
   /// Recovery has ended.
-  void start(std::int64_t now, std::uint64_t seed, bool clean);
+  void start(Instant now, std::uint64_t seed, bool clean);
   /// What was reserved and not used is given back, so that the next run's ids do not run ahead of its clock. False if
   /// the log had no room for that, or for anything else in this run.
   bool stop();
@@ -75,7 +75,7 @@ class Run final : public Part {
   const EngineOptions& options_;
   Ledger& ledger_;
   Agenda& agenda_;
-  std::int64_t now_ = 0;
+  Instant now_ = 0;
   MessageKey last_key_ = 0;
   MessageKey keys_end_ = 0;       // keys below are reserved for this run
   MessageKey suspect_until_ = 0;  // up to here a crash may have cut leases off
@@ -84,7 +84,7 @@ class Run final : public Part {
   std::uint32_t number_ = 0;
   std::uint32_t node_ = 0;
   FactPlace place_;  // of its started fact
-  std::int64_t retry_at_ = 0;
+  Instant retry_at_ = 0;
   bool started_ = false;
   bool noted_ = false;    // the log holds this run's number
   bool durable_ = false;  // and durably so

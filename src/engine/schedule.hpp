@@ -17,9 +17,9 @@ struct Schedule {
   std::string name{};
   std::string cron_text{};  // empty: every `every_ms`
   std::optional<Cron> cron{};
-  std::int64_t every_ms = 0;
-  std::int64_t next = 0;   // Unix ms
-  std::int64_t until = 0;  // Unix ms; 0: for ever
+  Duration every_ms = 0;
+  Instant next = 0;
+  Instant until = 0;       // 0: for ever
   std::uint64_t left = 0;  // times; 0: no end
   std::uint64_t fired = 0;
   NameId sender = 0;                     // name id
@@ -29,13 +29,13 @@ struct Schedule {
 
   /// The first time after `after` that is later than `now` too; nothing if it has ended. What was missed is not made up
   /// for.
-  std::optional<std::int64_t> next_after(std::int64_t after, std::int64_t now) const {
-    std::optional<std::int64_t> at;
+  std::optional<Instant> next_after(Instant after, Instant now) const {
+    std::optional<Instant> at;
     if (cron) {
-      at = cron->next(std::max(after, now));
+      if (const auto fits = cron->next(std::max(after, now).ms)) at = Instant{*fits};
     } else {
       at = after + every_ms;
-      if (*at <= now) *at += (now - *at) / every_ms * every_ms + every_ms;
+      if (*at <= now) at = *at + every_ms * ((now - *at) / every_ms + 1);
     }
     if (at && until != 0 && *at > until) return std::nullopt;
     return at;

@@ -10,8 +10,8 @@
 namespace folkmoot {
 namespace {
 
-constexpr std::uint32_t kCredit = 256;          // of one mailbox, on the way at a time
-constexpr std::int64_t kRefusedWaitMs = 1'000;  // doubled with each try
+constexpr std::uint32_t kCredit = 256;     // of one mailbox, on the way at a time
+constexpr Duration kRefusedWaitMs{1'000};  // doubled with each try
 constexpr std::uint32_t kRefusedDoublingsMax = 6;
 
 }  // namespace
@@ -87,7 +87,7 @@ void Shovel::on_refused(RequestNumber request, const Error& error) {
   auto text = error.describe();
   text.resize(std::min(text.size(), kReasonBytesMax));
   if (!is_utf8(text)) text = "it was refused";
-  commands_.nack(move->lease, kRefusedWaitMs << std::min(move->delivery - 1, kRefusedDoublingsMax), text);
+  commands_.nack(move->lease, kRefusedWaitMs * (1 << std::min(move->delivery - 1, kRefusedDoublingsMax)), text);
 }
 
 std::optional<Uuid> Shovel::moved_to(const Uuid& id) const {

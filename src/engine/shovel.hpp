@@ -33,7 +33,7 @@ class Shovel {
     virtual void consume(RequestNumber request, std::string_view mailbox, std::uint32_t credit) = 0;
     virtual void credit(RequestNumber request, std::uint32_t amount) = 0;
     virtual void ack(RequestNumber request, LeaseToken lease) = 0;
-    virtual void nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) = 0;
+    virtual void nack(LeaseToken lease, Duration delay_ms, std::string_view reason) = 0;
     // to another: IncomingMessage::forwarded
     virtual void publish(ShardNumber shard, RequestNumber request, Bytes message) = 0;
     /// What is delivered at most once was refused there: it is gone.

@@ -4,7 +4,7 @@ namespace folkmoot {
 
 Stamp Stamper::stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view own_key,
                         const Lineage* lineage) const {
-  Stamp stamp{.id = id, .timestamp = run_.now(), .from = from, .reply_to = reply_to, .key = own_key};
+  Stamp stamp{.id = id, .timestamp = run_.now().ms, .from = from, .reply_to = reply_to, .key = own_key};
   if (lineage != nullptr) {
     stamp.cause = lineage->cause;
     stamp.hops = lineage->hops;

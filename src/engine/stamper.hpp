@@ -33,7 +33,7 @@ class Stamper {
   /// it is none that could come again.
   std::uint64_t version() const { return version_; }
   /// Gives the last one another id, and the time. False, and nothing changed, if it would take other room.
-  bool stamp_again(const Uuid& id) { return restamp(bytes_.data(), id, run_.now()); }
+  bool stamp_again(const Uuid& id) { return restamp(bytes_.data(), id, run_.now().ms); }
   Bytes last() const { return {bytes_.data(), size_}; }
 
  private:

@@ -14,7 +14,7 @@ namespace folkmoot {
 enum class TapWhat : std::uint8_t { accepted, delivered, settled, returned, dead, cancelled };
 
 struct TapRecord {
-  std::int64_t at = 0;  // Unix ms
+  Instant at = 0;
   TapWhat what{};
   Uuid id{};
   NameId mailbox = 0;  // name ids
@@ -44,13 +44,13 @@ class Tap {
   }
 
  private:
-  static constexpr std::int64_t kListenMs = 10'000;
+  static constexpr Duration kListenMs{10'000};
   static constexpr std::size_t kRecordsMax = 10'000;
   static constexpr std::size_t kBytesMax = 8 << 20;  // of their messages
   void forget();
 
   const Run& run_;
-  std::int64_t until_ = 0;
+  Instant until_ = 0;
   std::deque<TapRecord> records_;
   std::uint64_t last_ = 0;  // number of the last one
   std::size_t bytes_ = 0;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <vector>
 
+#include "base/time.hpp"
 #include "base/uuid.hpp"
 #include "engine/ids.hpp"
 
@@ -30,7 +31,7 @@ enum class TimerKind : std::uint8_t {
 constexpr std::size_t kTimerKinds = 11;
 
 struct Timer {
-  std::int64_t at = 0;      // Unix ms
+  Instant at = 0;
   std::uint64_t id = 0;     // a message key, lease token, waiter or request number
   std::uint32_t place = 0;  // a mailbox or a slot, as the kind says
   TimerKind kind{};
@@ -54,7 +55,7 @@ class Timers {
   }
 
   /// True and the timer, if one is due at `now`.
-  bool pop_due(std::int64_t now, Timer& out) {
+  bool pop_due(Instant now, Timer& out) {
     if (heap_.empty() || heap_.front().at > now) return false;
     out = heap_.front();
     std::pop_heap(heap_.begin(), heap_.end());
@@ -62,8 +63,8 @@ class Timers {
     return true;
   }
 
-  /// The time of the first timer; -1 if there is none.
-  std::int64_t next_at() const { return heap_.empty() ? -1 : heap_.front().at; }
+  /// The time of the first timer; kNoTime if there is none.
+  Instant next_at() const { return heap_.empty() ? kNoTime : heap_.front().at; }
   std::size_t size() const { return heap_.size(); }
 
   /// Calls `each` for all of them, stale ones too, in no order that means anything, though the same every time.

@@ -24,8 +24,8 @@ struct EngineCounters {
 struct MailboxStats {
   std::string_view name;
   std::uint64_t ready = 0, scheduled = 0, leased = 0, dead = 0, consumers = 0;
-  std::int64_t last_read = -1;  // Unix ms; -1: never
-  std::int64_t oldest = 0;      // of what is ready or leased: when it came, Unix ms; 0: there is none
+  Instant last_read = kNoTime;  // kNoTime: never
+  Instant oldest = 0;           // of what is ready or leased: when it came; 0: there is none
   bool is_misplaced = false;    // of another shard: what comes here is carried on
 };
 
@@ -37,11 +37,11 @@ struct PeekView {
   Uuid id;
   PeekState state{};
   std::uint32_t deliveries = 0;  // the one that is under way included
-  std::int64_t due = 0;          // Unix ms; 0: it waits for no time
-  std::int64_t expires_at = 0;   // 0: never
+  Instant due = 0;               // 0: it waits for no time
+  Instant expires_at = 0;        // 0: never
   std::string_view holder{};     // of a leased one; empty: not named
-  std::int64_t since = 0;        // likewise: handed out then
-  std::int64_t until = 0;        // likewise: comes back then; 0: with its holder's connection
+  Instant since = 0;             // likewise: handed out then
+  Instant until = 0;             // likewise: comes back then; 0: with its holder's connection
   bool retrieved = false;        // likewise: its holder has asked for it, or said a word of it
   Bytes message;                 // envelope and content
 };
@@ -58,14 +58,14 @@ struct ConsumerView {
 struct SessionView {
   std::string_view agent;  // empty: it gave no name
   std::uint32_t consumers = 0, subscriptions = 0, held = 0;
-  std::int64_t held_since = 0;  // Unix ms, of the first of what it holds; 0: nothing
+  Instant held_since = 0;  // of the first of what it holds; 0: nothing
 };
 
 /// Who holds how much.
 struct HolderView {
   std::string_view agent;  // empty: not named
   std::uint64_t held = 0;
-  std::int64_t since = 0;  // Unix ms, of the first
+  Instant since = 0;  // of the first
 };
 
 /// How a mailbox is bounded, and which of that it says itself (MailboxSetting).
@@ -79,10 +79,10 @@ struct ReceiptView {
   std::string_view recipient;
   ReceiptState state = ReceiptState::unknown;
   std::uint32_t deliveries = 0;
-  std::int64_t at = 0;
+  Instant at = 0;
   std::string_view reason;
   std::string_view holder{};  // who has it; empty: nobody, or not named
-  std::int64_t since = 0;     // since when, Unix ms; 0: nobody has it
+  Instant since = 0;          // since when; 0: nobody has it
 };
 
 /// One dead letter as it is shown. Views live until the call they were given in returns.
@@ -91,13 +91,13 @@ struct DeadView {
   std::string_view mailbox;
   DeadReason reason{};
   std::string_view text;  // why, in words
-  std::int64_t at = 0;    // Unix ms
+  Instant at = 0;
   std::uint32_t deliveries = 0;
   Bytes message;  // envelope and content
 };
 
 struct AttemptView {
-  std::int64_t at = 0;
+  Instant at = 0;
   std::string_view holder;  // "": not named
   AttemptEnd end{};
   std::string_view reason;

@@ -132,7 +132,7 @@ Result<void> on_complete(const CommandContext& context) {
 
 // -- frames whose body is a map: read as they are described (operation/frames.hpp)
 
-std::int64_t ms(std::chrono::milliseconds duration) { return duration.count(); }
+Duration ms(std::chrono::milliseconds duration) { return Duration{duration.count()}; }
 
 Result<void> carry_out(const CommandContext& context, const Subscribe& frame) {
   context.engine.subscribe(context.session(), context.request(), frame.pattern, frame.credit, frame.echo, frame.filter);
@@ -160,7 +160,7 @@ Result<void> carry_out(const CommandContext& context, const GiveBack& frame) {
   const auto leases = leases_of(frame.leases);
   if (auto good = check_message(context, leases); !good) return good;
   context.engine.nack(context.session(), context.request(), context.quiet(), leases,
-                      frame.delay ? ms(*frame.delay) : -1, frame.reason);
+                      frame.delay ? ms(*frame.delay) : kByPolicy, frame.reason);
   return {};
 }
 
@@ -250,8 +250,8 @@ Result<void> on_request(const CommandContext& context) {
   if (read) {
     const bool stream = (context.frame.header.flags & kFlagStream) != 0;
     message.has_causes = has_causes(context);
-    context.engine.request(context.session(), context.request(), load<std::uint32_t>(context.frame.body.data()),
-                           message, stream);
+    context.engine.request(context.session(), context.request(),
+                           Duration{load<std::uint32_t>(context.frame.body.data())}, message, stream);
   }
   return read;
 }
@@ -277,9 +277,9 @@ Result<void> on_receipt(const CommandContext& context) {
     const auto pairs = 6u + (receipt.holder.empty() ? 0 : 1) + (receipt.since == 0 ? 0 : 1);
     writer.map(pairs).uint(0).bin({reinterpret_cast<const char*>(receipt.id.bytes.data()), 16});
     writer.uint(1).str(receipt.recipient).uint(2).uint(state);
-    writer.uint(3).uint(receipt.deliveries).uint(4).integer(receipt.at).uint(5).str(receipt.reason);
+    writer.uint(3).uint(receipt.deliveries).uint(4).integer(receipt.at.ms).uint(5).str(receipt.reason);
     if (!receipt.holder.empty()) writer.uint(6).str(receipt.holder);
-    if (receipt.since != 0) writer.uint(7).integer(receipt.since);
+    if (receipt.since != 0) writer.uint(7).integer(receipt.since.ms);
   }
   context.reactor.done(context.session(), context.request(), as_bytes(out));
   return {};

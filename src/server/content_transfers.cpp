@@ -65,12 +65,12 @@ Result<void> ContentTransfers::open(SessionId session, RequestNumber request, st
   }
   if (auto has_place = make_place(size, mine); !has_place) return has_place;
   auto& upload = uploads_[{session, request}];
-  upload = {.id = next_id_++, .size = size, .opened = engine_.now()};
+  upload = {.id = next_id_++, .size = size, .opened = engine_.now().ms};
   reserved_bytes_ += size;
   ++counters_.uploads_open;
   submit(upload,
          {.kind = ContentJob::Kind::begin, .size = size, .session = session, .request = request, .number = request});
-  look_at(engine_.now() + limits.idle_ms);
+  look_at(engine_.now().ms + limits.idle_ms);
   return {};
 }
 
@@ -109,7 +109,7 @@ std::int64_t ContentTransfers::slow_at(const Upload& upload, std::int64_t grace_
 
 // The one that is behind its time the most goes for another. False: none comes too slowly.
 bool ContentTransfers::displace_one() {
-  const auto now = engine_.now();
+  const auto now = engine_.now().ms;
   auto slowest = uploads_.end();
   for (auto upload = uploads_.begin(); upload != uploads_.end(); ++upload) {
     const auto& each = upload->second;
@@ -137,7 +137,7 @@ Result<ContentTransfers::Upload*> ContentTransfers::find(SessionId session, Requ
 void ContentTransfers::submit(Upload& upload, ContentJob job) {
   job.upload = upload.id;
   ++upload.jobs;
-  upload.last = engine_.now();
+  upload.last = engine_.now().ms;
   worker_.submit(std::move(job));
 }
 
@@ -319,7 +319,7 @@ void ContentTransfers::on_upload_done(const ContentDone& done) {
   if (is_open) {
     auto& upload = found->second;
     --upload.jobs;
-    upload.last = engine_.now();
+    upload.last = engine_.now().ms;
     if (!is_begin) upload.in_flight -= job.size;
   }
   if (done.result) {

@@ -88,7 +88,7 @@ void Reactor::request_stop() {
 
 std::int64_t Reactor::wait_ms() {
   if (engine_.wants_dispatch() || shard_links_go_on_ || !overrun_.empty()) return 0;
-  auto next = engine_.next_timer();
+  auto next = engine_.next_timer().ms;
   const auto sooner = [&](std::int64_t at) { next = next < 0 ? at : std::min(next, at); };
   if (deadlines_.next() >= 0) sooner(deadlines_.next());
   if (contents_.next_expiry() >= 0) sooner(contents_.next_expiry());
@@ -121,7 +121,7 @@ Result<void> Reactor::run() {
     const auto before = std::exchange(now_, clock_.now());
     if (events.empty() && now_ - before >= kPoolIdleMs) pool_.trim();
     look_at_clock();
-    engine_.advance(now_);
+    engine_.advance(Instant{now_});
     for (const auto& event : events) {
       if (auto done = on_event(event); !done) return done;
     }

@@ -85,7 +85,7 @@ struct Shard {
     std::uint64_t seed = 0;
     if (::getrandom(&seed, sizeof seed, 0) != sizeof seed)
       return failure(ErrorCode::io_error, "no random numbers from the system");
-    engine.start(reactor->time(), seed, recovered->clean_stop);
+    engine.start(Instant{reactor->time()}, seed, recovered->clean_stop);
     // A run hands nothing out before its number is durable. Waited for here, so that whoever asks first is not told
     // that nothing waits for it.
     if (auto synced = reactor->sync_all(); !synced) return std::unexpected(synced.error());

@@ -207,7 +207,7 @@ void ShardLinks::ack(RequestNumber request, LeaseToken lease) {
   append_frame(shard_links_[own_.value].unsent, Opcode::ack, 0, request.value, as_text(bytes_of(lease)));
 }
 
-void ShardLinks::nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) {
+void ShardLinks::nack(LeaseToken lease, Duration delay_ms, std::string_view reason) {
   std::string body;
   PackWriter(body)
       .map(3)
@@ -215,7 +215,7 @@ void ShardLinks::nack(LeaseToken lease, std::int64_t delay_ms, std::string_view 
       .array(1)
       .uint(lease.value)
       .uint(1)
-      .uint(static_cast<std::uint64_t>(delay_ms))
+      .uint(static_cast<std::uint64_t>(delay_ms.ms))
       .uint(2)
       .str(reason);
   append_frame(shard_links_[own_.value].unsent, Opcode::nack, kFlagQuiet, 0, body);

@@ -73,7 +73,7 @@ class ShardLinks final : private Shovel::Commands {
   void consume(RequestNumber request, std::string_view mailbox, std::uint32_t credit) override;
   void credit(RequestNumber request, std::uint32_t amount) override;
   void ack(RequestNumber request, LeaseToken lease) override;
-  void nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) override;
+  void nack(LeaseToken lease, Duration delay_ms, std::string_view reason) override;
   void publish(ShardNumber shard, RequestNumber request, Bytes message) override;
   void lost(const Error& why) override;
 

@@ -61,7 +61,7 @@ MailboxRow row_of(const MailboxStats& mailbox, std::int64_t now) {
                  .dead = mailbox.dead,
                  .consumers = mailbox.consumers};
   if (mailbox.last_read >= 0)
-    row.last_read_age = std::chrono::milliseconds(std::max<std::int64_t>(0, now - mailbox.last_read));
+    row.last_read_age = std::chrono::milliseconds(std::max<std::int64_t>(0, now - mailbox.last_read.ms));
   return row;
 }
 

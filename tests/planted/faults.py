@@ -88,12 +88,12 @@ FAULTS = {
         "if (!PLANTED) message->entry.deliveries = said.deliveries;\n  message->entry.flags",
     ),
     "retry_policy_ignored": (
-        "delay_ms = end == AttemptEnd::nacked ? retry_delay_ms(",
-        "delay_ms = end == AttemptEnd::nacked && !PLANTED ? retry_delay_ms(",
+        "delay_ms = Duration{end == AttemptEnd::nacked ? retry_delay_ms(",
+        "delay_ms = Duration{end == AttemptEnd::nacked && !PLANTED ? retry_delay_ms(",
     ),
     "purge_not_journaled": (
         "const auto noted = to_.ledger.note(FactKind::dead_purged,",
-        "const auto noted = PLANTED ? FactPlace{.lsn = 1, .bytes = 0} : to_.ledger.note(FactKind::dead_purged,",
+        "const auto noted = PLANTED ? FactPlace{.lsn = Lsn{1}, .bytes = 0} : to_.ledger.note(FactKind::dead_purged,",
     ),
     "content_not_counted_at_restart": without(
         "if (refers) to_.references.refer(fact.key, read_content_ref(message, *routing));"),
@@ -102,7 +102,7 @@ FAULTS = {
     "resubmitted_stays_dead": without("purge(address.mailbox, boxes_.at(address.mailbox).letters.find(address.key));"),
     "cancelled_not_journaled": (
         "noted = Durable(to_.ledger.note(FactKind::message_cancelled, {bytes_of(ref)}));",
-        "noted = Durable(PLANTED ? FactPlace{.lsn = 1} : to_.ledger.note(FactKind::message_cancelled, "
+        "noted = Durable(PLANTED ? FactPlace{.lsn = Lsn{1}} : to_.ledger.note(FactKind::message_cancelled, "
         "{bytes_of(ref)}));",
     ),
     "death_in_pieces": without(
@@ -136,7 +136,7 @@ FAULTS = {
     "costs_added_twice": without("prepared->has_costs = false;"),
     "costs_forgotten_at_restart": without("put(as_text(fact.body.subspan(sizeof said)), said, fact.place);"),
     "redrive_without_its_rate": without(
-        "due = std::min<std::size_t>(due, static_cast<std::uint64_t>(to_.run.now() - job.began) * "
+        "due = std::min<std::size_t>(due, static_cast<std::uint64_t>((to_.run.now() - job.began).ms) * "
         "job.per_second / 1000 + 1);"
     ),
     "routes_out_of_order": (
@@ -158,7 +158,7 @@ FAULTS = {
         "commands_.publish(owner->second, request, message);\n  if (PLANTED && lease != 0) acknowledge(lease);",
     ),
     "shovel_given_up_when_refused": instead(
-        "commands_.nack(move->lease, kRefusedWaitMs << std::min(move->delivery - 1, kRefusedDoublingsMax), text);",
+        "commands_.nack(move->lease, kRefusedWaitMs * (1 << std::min(move->delivery - 1, kRefusedDoublingsMax)), text);",
         "acknowledge(move->lease);",
     ),
     "shovel_known_only_by_its_own_key": (
@@ -207,12 +207,12 @@ FAULTS = {
         "!to_.responder.is_waited_for(entry.key)) return std::nullopt;",
         "(PLANTED || !to_.responder.is_waited_for(entry.key))) return std::nullopt;",
     ),
-    "attempt_not_counted_at_a_stop": without("give_back(*at, -1, AttemptEnd::server_stopped, {});"),
+    "attempt_not_counted_at_a_stop": without("give_back(*at, kByPolicy, AttemptEnd::server_stopped, {});"),
     "life_begins_before_it_is_due":
         ("std::max(accepted, due) + ttl", "(PLANTED ? accepted : std::max(accepted, due)) + ttl"),
     "delay_ignored":
-        ("if (routing.delay_ms == 0) return routing.deliver_at;",
-         "if (PLANTED || routing.delay_ms == 0) return routing.deliver_at;"),
+        ("if (routing.delay_ms == 0) return Instant{routing.deliver_at};",
+         "if (PLANTED || routing.delay_ms == 0) return Instant{routing.deliver_at};"),
     "first_time_in_the_past": (
         "if (command.first_at != 0 && command.first_at <= now) {",
         "if (!PLANTED && command.first_at != 0 && command.first_at <= now) {",

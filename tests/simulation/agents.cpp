@@ -34,8 +34,8 @@ void Agents::call(const std::function<void()>& command) {
   refused_ = false;
   command();
   expect(events_.empty(), "{} subscriptions did not get an event", events_.size());
-  model_.after_call(engine_->now());
-  promises_.passed(engine_->now());
+  model_.after_call(engine_->now().ms);
+  promises_.passed(engine_->now().ms);
   if (!model_.room_refused) return;
   model_.resync(*engine_);
   std::vector<LeaseToken> ended;
@@ -141,11 +141,11 @@ void Agents::receive(AgentSession& session, std::size_t mailbox, std::uint32_t m
   auto& mine = ask(session, Ask::Kind::receive);
   mine.mailbox = mailbox;
   mine.max = max;
-  mine.deadline = engine_->now() + wait_ms;
+  mine.deadline = engine_->now().ms + wait_ms;
   mine.lease_ms = lease_ms;
   const auto request = session.next_request++;
   const ReceiveCommand command{
-      .mailbox = model_.names()[mailbox], .max = max, .wait_ms = wait_ms, .lease_ms = lease_ms};
+      .mailbox = model_.names()[mailbox], .max = max, .wait_ms = Duration{wait_ms}, .lease_ms = Duration{lease_ms}};
   call([&] { engine_->receive(session.id, request, command); });
   if (session.asks.contains(request)) rules_.saw(Rule::pull_waited);
 }
@@ -153,9 +153,9 @@ void Agents::receive(AgentSession& session, std::size_t mailbox, std::uint32_t m
 void Agents::wait(AgentSession& session, std::size_t mailbox, std::int64_t timeout_ms) {
   auto& mine = ask(session, Ask::Kind::wait);
   mine.mailbox = mailbox;
-  mine.deadline = engine_->now() + timeout_ms;
+  mine.deadline = engine_->now().ms + timeout_ms;
   const auto request = session.next_request++;
-  call([&] { engine_->wait(session.id, request, model_.names()[mailbox], timeout_ms); });
+  call([&] { engine_->wait(session.id, request, model_.names()[mailbox], Duration{timeout_ms}); });
 }
 
 void Agents::configure(AgentSession& session, std::size_t mailbox, const MailboxLimits& limits, std::uint8_t own,
@@ -202,13 +202,13 @@ void Agents::writable(AgentSession& session) {
 
 // From one time at which something is due to the next, as a server does that is woken by them.
 void Agents::advance(std::int64_t now) {
-  for (auto next = engine_->next_timer(); next != -1 && next < now; next = engine_->next_timer())
-    step(std::max(next, engine_->now()));
+  for (auto next = engine_->next_timer().ms; next != -1 && next < now; next = engine_->next_timer().ms)
+    step(std::max(next, engine_->now().ms));
   step(now);
 }
 
 void Agents::step(std::int64_t now) {
-  call([&] { engine_->advance(now); });
+  call([&] { engine_->advance(Instant{now}); });
   model_.advanced(*engine_, now);
   model_.checkers.schedules.check(now, true);
   for (const auto& [token, lease] : leases_.held()) {
@@ -226,7 +226,7 @@ void Agents::step(std::int64_t now) {
 }
 
 void Agents::on_durable(Lsn end) {
-  model_.on_durable(end, engine_->now());
+  model_.on_durable(end, engine_->now().ms);
   on_events_due();
   due_together_ = true;
   call([&] { engine_->on_durable(end); });

@@ -50,7 +50,7 @@ void Agents::on_fact(FactKind kind, FactPlace place, Bytes body) {
     expect(lease != nullptr, "a lease ended that nobody was given");
     const bool asked = model_.settling.contains(token);
     const bool gone = model_.closing != 0 && lease->session == model_.closing && lease->deadline == 0;
-    const bool late = lease->deadline != 0 && lease->deadline <= engine_->now();
+    const bool late = lease->deadline != 0 && lease->deadline <= engine_->now().ms;
     expect(asked || gone || late || model_.stopping, "the lease of {} ended while its holder lives", lease->number);
     if (gone) rules_.saw(Rule::connection_gives_back);
     if (late) rules_.saw(Rule::lease_deadline);
@@ -58,7 +58,7 @@ void Agents::on_fact(FactKind kind, FactPlace place, Bytes body) {
   }
   // What was dead when it came is told of when that is durable.
   const bool dies = kind == FactKind::message_dead && !model_.has_died(load<DeadFact>(body.data()).message.key);
-  model_.on_fact(kind, place, body, engine_->now());
+  model_.on_fact(kind, place, body, engine_->now().ms);
   if (dies) expect_event(nullptr, "bus.dead");
   if (model_.take_unheard_failure()) expect_event(nullptr, "bus.schedule");
   for (const auto token : ended) lease_ended(token);
@@ -135,8 +135,8 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
   if (routing.from != kServerName) {
     Holding holding{.id = routing.id, .session = session.id, .deadline = 0};
     if (!pushed && pull != session.asks.end() && pull->second.lease_ms != 0)
-      holding.session = 0, holding.deadline = engine_->now() + pull->second.lease_ms;
-    promises_.delivered(content, routing, delivery.lease, holding, engine_->now());
+      holding.session = 0, holding.deadline = engine_->now().ms + pull->second.lease_ms;
+    promises_.delivered(content, routing, delivery.lease, holding, engine_->now().ms);
   }
   const auto address = message_address(routing.id);
   auto* const message = address ? model_.find_key(address->key) : nullptr;
@@ -199,7 +199,7 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
            message->deliveries);
     expect(delivery.redelivered || !message->seen, "{} was delivered before, and does not say so (key {})", number,
            message->key);
-    expect(message->expires_at == 0 || message->expires_at > engine_->now(), "{} is delivered after it expired",
+    expect(message->expires_at == 0 || message->expires_at > engine_->now().ms, "{} is delivered after it expired",
            number);
     order_.on_popped(*message);
     ModelLease lease{.number = number,
@@ -212,7 +212,7 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
     if (pushed) lease.consumer = delivery.request;
     if (!pushed && pull->second.lease_ms != 0) {
       lease.session = 0;
-      lease.deadline = engine_->now() + pull->second.lease_ms;
+      lease.deadline = engine_->now().ms + pull->second.lease_ms;
     }
     leases_.grant(delivery.lease, lease);
     model_.leased(*message, delivery.lease);
@@ -320,7 +320,7 @@ void Agents::answer(SessionId id, RequestNumber request, const Reply& reply) {
     case Ask::Kind::receive:
       expect(std::holds_alternative<Received>(reply) && std::get<Received>(reply).messages == mine.delivered,
              "a pull got {} messages, and is told otherwise", mine.delivered);
-      expect(mine.delivered > 0 || engine_->now() >= mine.deadline || model_.disk_limited,
+      expect(mine.delivered > 0 || engine_->now().ms >= mine.deadline || model_.disk_limited,
              "a pull ended with nothing, before its time");
       return;
     case Ask::Kind::wait: {
@@ -358,8 +358,8 @@ void Agents::check_refusal(std::uint64_t number, const Error& error) {
   const auto& mailbox = model_.mailbox(model_.published(number).mailbox);
   if (error.code == ErrorCode::mailbox_full) {
     const auto key = model_.published(number).key;
-    expect(key == 0 || !model_.keys().must_know(key, engine_->now()), "{}, a duplicate, was refused for want of room",
-           number);
+    expect(key == 0 || !model_.keys().must_know(key, engine_->now().ms),
+           "{}, a duplicate, was refused for want of room", number);
     const auto droppable =
         model_.published(number).transient || mailbox.limits.overflow == Overflow::reject ? 0 : mailbox.ready.size();
     expect(mailbox.load - droppable >= mailbox.limits.max_messages,
@@ -428,7 +428,7 @@ void Agents::refuse(SessionId id, RequestNumber request, const Error& error) {
       return check_refusal(mine.numbers[0], error);
     case Ask::Kind::request:
       if (code == ErrorCode::timed_out) {
-        expect(engine_->now() >= mine.deadline, "a request ended before its time");
+        expect(engine_->now().ms >= mine.deadline, "a request ended before its time");
         const auto* const asked = model_.find(mine.numbers[0]);
         const bool died = asked != nullptr && asked->stand == Stand::dead && asked->possible.size() == 1;
         expect(!died || model_.disk_limited, "{} is dead, and whoever waits for its answer was not told",
@@ -442,7 +442,7 @@ void Agents::refuse(SessionId id, RequestNumber request, const Error& error) {
       if (code == ErrorCode::no_consumer) return rules_.saw(Rule::request_now_refused);
       return check_refusal(mine.numbers[0], error);
     case Ask::Kind::wait:
-      expect(code == ErrorCode::cancelled || (code == ErrorCode::timed_out && engine_->now() >= mine.deadline),
+      expect(code == ErrorCode::cancelled || (code == ErrorCode::timed_out && engine_->now().ms >= mine.deadline),
              "a wait ended before its time");
       if (code == ErrorCode::timed_out) rules_.saw(Rule::wait_timed_out);
       return;

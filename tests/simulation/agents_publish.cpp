@@ -88,11 +88,11 @@ void Agents::publish_as(AgentSession& session, std::uint64_t number, std::size_t
   auto& mine = ask(session, Ask::Kind::publish);
   mine.numbers = {number};
   if (model_.is_unwanted(asked)) mine.error = ErrorCode::no_reply_wanted;
-  const bool known = asked.key != 0 && model_.keys().must_know(asked.key, engine_->now());
+  const bool known = asked.key != 0 && model_.keys().must_know(asked.key, engine_->now().ms);
   if (asked.routed && !known && !model_.checkers.routes.any()) mine.error = ErrorCode::no_recipient;
   if (asked.routed && known) rules_.saw(Rule::routed_once);
   const auto request = session.next_request++;
-  promises_.publishing(number, asked, engine_->now());
+  promises_.publishing(number, asked, engine_->now().ms);
   model_.together().begin();
   call([&] { engine_->publish(session.id, request, quiet, incoming(written)); });
   model_.together().end();
@@ -108,7 +108,7 @@ void Agents::publish_again(AgentSession& session) {
   sent.life = life_;
   // Where the key may have been forgotten, its next message is another one; routes would choose for it anew, if they
   // were asked.
-  const bool known = keys.must_know(asked.key, engine_->now());
+  const bool known = keys.must_know(asked.key, engine_->now().ms);
   if (asked.routed && !known) return;
   const bool same = known || keys.find(asked.key) == 0;
   if (!same) sent.number = model_.add(asked);
@@ -126,7 +126,7 @@ Agents::Several Agents::write_all(Ask& mine, const std::vector<Published>& asked
   for (const auto& each : asked) {
     mine.numbers.push_back(model_.add(each));
     if (model_.is_unwanted(each)) mine.unwanted.insert(mine.numbers.back());
-    promises_.publishing(mine.numbers.back(), each, engine_->now());
+    promises_.publishing(mine.numbers.back(), each, engine_->now().ms);
     several.written.push_back(write(each, mine.numbers.back(), 8 + random_.below(200), mode_of(each)));
   }
   for (auto& each : several.written) several.messages.emplace_back(at_rest(each));
@@ -142,8 +142,9 @@ void Agents::call_together(const std::vector<Published>& asked, const std::funct
       rules_.saw(Rule::copies_together);
       continue;
     }
-    if (model_.verdict(each, engine_->now()) == DeadReason::none) ++model_.arriving[each.mailbox];
-    if (each.caused) model_.checkers.guards.count(each.sender, each.mailbox, each.conversation, engine_->now(), false);
+    if (model_.verdict(each, engine_->now().ms) == DeadReason::none) ++model_.arriving[each.mailbox];
+    if (each.caused)
+      model_.checkers.guards.count(each.sender, each.mailbox, each.conversation, engine_->now().ms, false);
   }
   model_.checkers.guards.restore(before);
   model_.checkers.guards.begin_together();
@@ -192,13 +193,13 @@ void Agents::complete(AgentSession& session, LeaseToken token, std::vector<Publi
   }
   const auto several = write_all(mine, outputs);
   const auto request = session.next_request++;
-  mine.held_ids = promises_.held({token}, engine_->now());
+  mine.held_ids = promises_.held({token}, engine_->now().ms);
   promises_.together(mine.numbers, mine.held_ids.empty() ? nullptr : &mine.held_ids[0]);
   model_.settling = {token};
   const auto settled = in_hands({token});
   call_together(outputs, [&] { engine_->complete(session.id, request, token, several.messages); });
   model_.settling.clear();
-  if (!refused_) promises_.settling(token, Promises::End::acked, engine_->now());
+  if (!refused_) promises_.settling(token, Promises::End::acked, engine_->now().ms);
   if (session.asks.contains(request)) {
     expect(leases_.find(token) == nullptr, "a lease lives on after its message was completed");
     note_settled_requests(settled);
@@ -297,7 +298,7 @@ void Agents::request(AgentSession& session, Published asked, std::int64_t timeou
   asked.bounce = false;
   if (asked.transient) asked.tokens = asked.key = 0;
   const auto number = model_.add(asked);
-  promises_.publishing(number, asked, engine_->now());
+  promises_.publishing(number, asked, engine_->now().ms);
   promises_.taking_back(number);  // when its time is over, or its sender gone
   auto written = write(asked, number, 8 + random_.below(100),
                        asked.transient ? std::nullopt : std::optional(DeliveryMode::at_least_once));
@@ -305,14 +306,14 @@ void Agents::request(AgentSession& session, Published asked, std::int64_t timeou
   mine.numbers = {number};
   mine.mailbox = asked.mailbox;
   mine.stream = stream;
-  mine.deadline = engine_->now() + timeout_ms;
+  mine.deadline = engine_->now().ms + timeout_ms;
   const auto request = session.next_request++;
   const auto ready_before = engine_->counters().ready;
   call([&] {
-    engine_->request(session.id, request, timeout_ms, incoming(written), stream);
+    engine_->request(session.id, request, Duration{timeout_ms}, incoming(written), stream);
     // No fact tells of a transient message; the engine's count does.
     if (asked.transient && engine_->counters().ready > ready_before) {
-      model_.entered(*engine_, number, engine_->now() + (timeout_ms != 0 ? timeout_ms : 5'000));
+      model_.entered(*engine_, number, engine_->now().ms + (timeout_ms != 0 ? timeout_ms : 5'000));
     }
   });
 }

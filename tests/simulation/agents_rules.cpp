@@ -8,7 +8,7 @@ void Agents::set_schedule(AgentSession& session, ScheduleSpec spec, const Publis
   if (spec.topic.empty()) {
     spec.content = model_.add(asked);
     model_.published(spec.content).scheduled = true;
-    promises_.publishing(spec.content, model_.published(spec.content), engine_->now());
+    promises_.publishing(spec.content, model_.published(spec.content), engine_->now().ms);
     written = write(asked, spec.content, 8, asked.once ? std::optional(DeliveryMode::at_most_once) : std::nullopt);
   } else {
     Message event;
@@ -19,11 +19,11 @@ void Agents::set_schedule(AgentSession& session, ScheduleSpec spec, const Publis
   const auto cron = spec.minutes == 0 ? "" : fmt::format("*/{} * * * *", spec.minutes);
   const ScheduleCommand command{.name = spec.name,
                                 .cron = cron,
-                                .every_ms = spec.every_ms,
-                                .first_at = spec.first_at,
-                                .until = spec.until,
+                                .every_ms = Duration{spec.every_ms},
+                                .first_at = Instant{spec.first_at},
+                                .until = Instant{spec.until},
                                 .times = spec.times};
-  const auto now = engine_->now();
+  const auto now = engine_->now().ms;
   const auto first = spec.first_at != 0 ? spec.first_at : spec.next_after(now, now);
   const bool never = first == 0 || (spec.first_at != 0 && spec.first_at <= now) ||
                      (spec.until != 0 && (spec.until <= now || first > spec.until));

@@ -27,7 +27,7 @@ Ask Agents::settle(AgentSession& session, const std::vector<LeaseToken>& tokens)
 void Agents::ack(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet) {
   auto mine = settle(session, tokens);
   const bool silent = quiet && mine.refused.empty();
-  mine.held_ids = promises_.held(tokens, engine_->now());
+  mine.held_ids = promises_.held(tokens, engine_->now().ms);
   mine.max = 1;  // an ack: its messages must never come again
   const auto request = session.next_request++;
   session.asks[request] = mine;
@@ -42,8 +42,9 @@ void Agents::ack(AgentSession& session, const std::vector<LeaseToken>& tokens, b
 
 void Agents::nack(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t delay_ms, bool quiet) {
   model_.nack_delay = delay_ms;
-  settle_failed(session, tokens, quiet,
-                [&](RequestNumber request) { engine_->nack(session.id, request, quiet, tokens, delay_ms, "no time"); });
+  settle_failed(session, tokens, quiet, [&](RequestNumber request) {
+    engine_->nack(session.id, request, quiet, tokens, Duration{delay_ms}, "no time");
+  });
 }
 
 void Agents::reject(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet) {
@@ -68,7 +69,7 @@ void Agents::settle_failed(AgentSession& session, const std::vector<LeaseToken>&
 
 void Agents::note_settled(const std::vector<LeaseToken>& tokens, Promises::End how) {
   if (refused_) return;
-  for (const auto token : tokens) promises_.settling(token, how, engine_->now());
+  for (const auto token : tokens) promises_.settling(token, how, engine_->now().ms);
 }
 
 const ModelMessage* Agents::any_message(const std::function<bool(const ModelMessage&)>& fits) {
@@ -158,7 +159,7 @@ void Agents::redrive(AgentSession& session, std::size_t mailbox, std::optional<s
   ask(session, Ask::Kind::redrive);
   const auto request = session.next_request++;
   auto& job = model_.checkers.redrives.begin({session.id, request});
-  job.began = engine_->now();
+  job.began = engine_->now().ms;
   job.per_second = per_second;
   for (const auto key : model_.mailbox(mailbox).dead) {
     if (limit != 0 && job.order.size() >= limit) break;
@@ -193,16 +194,16 @@ void Agents::extend(AgentSession& session, const std::vector<LeaseToken>& tokens
       lease->agent = session.agent;
       rules_.saw(Rule::lease_bound_again);
     } else {
-      lease->deadline = engine_->now() + lease_ms;
+      lease->deadline = engine_->now().ms + lease_ms;
       rules_.saw(Rule::lease_extended);
     }
   }
   const auto request = session.next_request++;
   session.asks[request] = mine;
-  call([&] { engine_->extend(session.id, request, false, tokens, lease_ms); });
+  call([&] { engine_->extend(session.id, request, false, tokens, Duration{lease_ms}); });
   if (refused_) return;
   for (const auto token : tokens) {
-    const auto now = engine_->now();
+    const auto now = engine_->now().ms;
     lease_ms == 0 ? promises_.extending(token, session.id, 0, now) : promises_.extending(token, 0, now + lease_ms, now);
   }
 }

@@ -78,7 +78,7 @@ class Crossing::Shard final : public Effects, public Shovel::Commands, public Fa
     give(number,
          [=, this](Shard& there) { there.engine->ack(there.session(1 + number), request, false, {&lease, 1}); });
   }
-  void nack(LeaseToken lease, std::int64_t delay_ms, std::string_view reason) override {
+  void nack(LeaseToken lease, Duration delay_ms, std::string_view reason) override {
     world.rules_.saw(Rule::shovel_refused);
     give(number, [=, this, why = std::string(reason)](Shard& there) {
       there.engine->nack(there.session(1 + number), 0, true, {&lease, 1}, delay_ms, why);
@@ -175,7 +175,7 @@ bool Crossing::Shard::open(bool healed) {
     disk.faults.full = false;
     return false;
   }
-  engine->start(world.now_, number + 1, report->clean_stop);
+  engine->start(Instant{world.now_}, number + 1, report->clean_stop);
   engine->open_session(client(), "agents");
   for (std::size_t from = 0; from < world.options_.shards; ++from) engine->open_session(session(1 + from), {}, true);
   return true;
@@ -425,7 +425,7 @@ void Crossing::command(Shard& shard) {
     return engine.ack(shard.client(), shard.ask({.kind = Shard::Ask::Kind::ack, .held = held}), false,
                       {&held.lease, 1});
   engine.nack(shard.client(), shard.ask({.kind = Shard::Ask::Kind::nack, .held = held}), false, {&held.lease, 1},
-              random_.between(0, 500), "again");
+              Duration{random_.between(0, 500)}, "again");
 }
 
 bool Crossing::write(Shard& shard) {
@@ -452,7 +452,7 @@ bool Crossing::compact(Shard& shard) {
 void Crossing::tick(std::int64_t ms) {
   now_ += ms;
   steady_ += ms;
-  for (auto& shard : shards_) shard->engine->advance(std::max(now_, shard->engine->now()));
+  for (auto& shard : shards_) shard->engine->advance(std::max(Instant{now_}, shard->engine->now()));
 }
 
 bool Crossing::arrive(Shard& shard, std::size_t most) {
@@ -569,7 +569,7 @@ void Crossing::drain() {
   for (std::size_t turns = 0; turns < 30 || !is_empty(); ++turns) {
     if (turns == 2'000) throw Violation(left());
     std::int64_t next = now_ + 1;
-    for (auto& shard : shards_) next = std::max(next, std::min(shard->engine->next_timer(), now_ + 60'000));
+    for (auto& shard : shards_) next = std::max(next, std::min(shard->engine->next_timer().ms, now_ + 60'000));
     tick(next - now_);
     for (auto& shard : shards_) {
       for (std::size_t box = shard->number; box < boxes_.size(); box += options_.shards) {

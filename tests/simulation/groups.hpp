@@ -32,7 +32,7 @@ class GroupChecker {
     auto& of = found->second;
     of.waiting.erase(key);
     if (of.head != key) return 0;
-    if (of.waiting.empty()) return groups_.erase(found), 0;
+    if (of.waiting.empty()) return groups_.erase(found), MessageKey{};
     of.head = *of.waiting.begin();
     of.waiting.erase(of.waiting.begin());
     return of.head;

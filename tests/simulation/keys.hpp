@@ -12,7 +12,7 @@ namespace folkmoot::simulation {
 
 class KeyChecker {
  public:
-  explicit KeyChecker(const EngineOptions& options) : keys_max_(options.keys_max), keys_ms_(options.keys_ms) {}
+  explicit KeyChecker(const EngineOptions& options) : keys_max_(options.keys_max), keys_ms_(options.keys_ms.ms) {}
 
   /// The message that was accepted last with this key; 0: none.
   MessageKey find(std::uint64_t key) const {
@@ -28,7 +28,7 @@ class KeyChecker {
   /// newer ones.
   bool must_know(std::uint64_t key, std::int64_t now) const {
     const auto message = find(key);
-    if (message == 0 || key_ms(message) + keys_ms_ <= std::max(now, latest_)) return false;
+    if (message == 0 || key_time(message).ms + keys_ms_ <= std::max(now, latest_)) return false;
     std::size_t newer = 0;
     for (auto at = messages_.rbegin(); at != messages_.rend() && at->first > message; ++at) {
       if (++newer >= keys_max_) return false;

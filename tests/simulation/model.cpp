@@ -20,8 +20,8 @@ MailboxLimits limits_of(const MailboxConfiguredFact& fact) {
           .overflow = fact.overflow,
           .retry = {.attempts = fact.attempts,
                     .backoff = fact.backoff,
-                    .initial_ms = fact.initial_ms,
-                    .max_ms = fact.max_ms,
+                    .initial_ms = fact.initial_ms.ms,
+                    .max_ms = fact.max_ms.ms,
                     .multiplier_permille = fact.multiplier_permille}};
 }
 
@@ -165,7 +165,7 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
       return on_deleted(place, load<MailboxDeletedFact>(body.data()));
     case FactKind::mailbox_read: {
       const auto fact = load<MailboxReadFact>(body.data());
-      return checkers.reads.on_read(names_by_id_[fact.mailbox], fact.at, place.lsn);
+      return checkers.reads.on_read(names_by_id_[fact.mailbox], fact.at.ms, place.lsn);
     }
     case FactKind::message_linked:
     case FactKind::started:
@@ -301,11 +301,11 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
   message.content = number_of(*routing, body.subspan(sizeof fact + routing->bytes));
   message.id = routing->id;
   message.doom = doom;
-  const auto ttl = asked.ttl_ms.value_or(mailbox.limits.default_ttl_ms);
+  const auto ttl = asked.ttl_ms.value_or(mailbox.limits.default_ttl_ms.ms);
   const auto due = asked.delay_ms != 0 ? now + asked.delay_ms : asked.deliver_at;
   message.due = due > now ? due : 0;
   message.expires_at = asked.expires_at != 0 ? asked.expires_at : ttl != 0 ? std::max(now, message.due) + ttl : 0;
-  expect(fact.expires_at == message.expires_at && fact.not_before == message.due,
+  expect(fact.expires_at.ms == message.expires_at && fact.not_before.ms == message.due,
          "message {} has other times than asked", number);
   message.possible = {{Stand::gone, 0, false, 0, 0}};
   if (doom != DeadReason::none) {
@@ -475,7 +475,7 @@ void Model::saw_key(MessageKey key) {
 void Model::entered(Engine& engine, std::uint64_t number, std::int64_t expires_at) {
   NameId box{1};
   while (engine.name_of(box) != names_[published_[number].mailbox]) ++box;
-  const auto first = std::max(any_key_ + 1, make_key(static_cast<std::uint64_t>(engine.now()), 0));
+  const auto first = std::max(any_key_ + 1, make_key(engine.now(), 0));
   const auto waits = [&](MessageKey key) {
     return engine.receipt(make_uuid({.key = key, .mailbox = box, .node = engine.node()})).state == ReceiptState::queued;
   };

@@ -91,9 +91,9 @@ void Model::resync(Engine& engine) {
                                                   (was == Stand::scheduled && is == Stand::ready);
     expect(may || message.number == cancelling, "{} was {} and is {}", message.number, name(was), name(is));
     if (is != Stand::gone) message.deliveries = receipt.deliveries;
-    if (is == Stand::dead) message.dead_at = receipt.at;
+    if (is == Stand::dead) message.dead_at = receipt.at.ms;
     if (is == Stand::dead || is == Stand::gone) {
-      const bool expired = message.expires_at != 0 && message.expires_at <= engine.now();
+      const bool expired = message.expires_at != 0 && message.expires_at <= engine.now().ms;
       in_time.emplace_back(expired ? message.expires_at : std::numeric_limits<std::int64_t>::max(), message.key, is);
     } else if (is == Stand::ready) {
       say(message, Stand::ready, 0);
@@ -171,7 +171,7 @@ void Model::on_recovered_fact(FactKind kind, Bytes body) {
 void Model::starting(std::int64_t now) {
   ++call_;
   used_keys_.passed(now);
-  any_key_ = std::max({any_key_, reserved_key_, make_key(static_cast<std::uint64_t>(now), 0)});
+  any_key_ = std::max({any_key_, reserved_key_, make_key(Instant{now}, 0)});
   // Groups go on in the order of their messages; what became due meanwhile is one of its group now.
   for (auto& [key, message] : messages_) {
     if (message.asked.group == 0) continue;
@@ -253,7 +253,7 @@ void Model::recovered(Engine& engine) {
       expect(receipt.deliveries <= message.deliveries, "{} has {} deliveries; it had {}", number, receipt.deliveries,
              message.deliveries);
       message.deliveries = receipt.deliveries;
-      message.dead_at = receipt.at;
+      message.dead_at = receipt.at.ms;
       std::erase_if(message.attempts,
                     [&](const Attempted& attempt) { return attempt.deliveries > message.deliveries; });
       check_attempts(engine, message);

@@ -9,13 +9,13 @@ namespace folkmoot::simulation {
 void Model::on_returned(FactPlace place, const ReturnedFact& fact, std::string_view reason, std::int64_t now) {
   auto* const message = find_key(fact.message.key);
   expect(message != nullptr && message->stand == Stand::leased, "a message was given back that is not leased");
-  say(*message, Stand::ready, place.lsn, fact.not_before);
+  say(*message, Stand::ready, place.lsn, fact.not_before.ms);
   message->possible.back().deliveries = fact.deliveries;
   expect(fact.deliveries == message->deliveries + 1, "{} was given back with {} deliveries after {}", message->number,
          fact.deliveries, message->deliveries);
   message->deliveries = fact.deliveries;
   message->attempts.push_back({.deliveries = fact.deliveries,
-                               .at = fact.at,
+                               .at = fact.at.ms,
                                .holder = fact.holder != 0 ? names_by_id_[fact.holder] : "",
                                .reason = std::string(reason),
                                .end = fact.end});
@@ -32,8 +32,8 @@ void Model::on_returned(FactPlace place, const ReturnedFact& fact, std::string_v
       return now_is == nullptr || !is_alive(key) || recovered_->receipt(now_is->id).deliveries >= deliveries;
     });
   }
-  message->due = fact.not_before;
-  if (fact.not_before > now) {
+  message->due = fact.not_before.ms;
+  if (fact.not_before.ms > now) {
     move(*message, Stand::scheduled);
     rules_.saw(Rule::delayed_return);
   } else {
@@ -50,14 +50,14 @@ void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
   if (was == Stand::dead) return say(*message, Stand::dead, place.lsn);  // the words of one that was copied forward
   if (was == Stand::doomed) {
     expect(fact.reason == message->doom && fact.deliveries == 0, "{} died as {}", number, folkmoot::name(fact.reason));
-    message->dead_at = fact.at;
+    message->dead_at = fact.at.ms;
     say(*message, Stand::dead, place.lsn);
     return owe_bounce(*message, fact.reason);
   }
   expect(message->waits() || was == Stand::leased, "{} is {} and died", number, name(was));
   const bool is_noted = dying_.erase(message->key) != 0;  // the attempt that was its last
   if (!is_noted) begin_death();
-  message->dead_at = fact.at;
+  message->dead_at = fact.at.ms;
   // What is due comes in the order of its times, schedules' messages among the rest.
   come_due(fact.reason == DeadReason::expired    ? message->expires_at
            : fact.reason == DeadReason::overflow ? checkers.schedules.next_due(now) + 1
@@ -150,7 +150,7 @@ void Model::on_purged(FactPlace place, MessageKey key, std::int64_t now) {
     resent_ = checkers.redrives.goes(key, now);
     together_.note(place.lsn, [this, key] { return !is_dead(key) && !is_alive(key); });
     rules_.saw(Rule::dead_resubmitted);
-  } else if (options_.dead_ttl_ms != 0 && message->dead_at + options_.dead_ttl_ms <= now) {
+  } else if (options_.dead_ttl_ms != 0 && message->dead_at + options_.dead_ttl_ms.ms <= now) {
     rules_.saw(Rule::dead_too_old);
   } else {
     // The fact of the death that made it one too many may not have had room, and this shorter one has.
@@ -171,7 +171,7 @@ RetryPolicy Model::policy(const ModelMessage& message) {
 
 // What was asked for, or between what the policy's words say.
 void Model::check_delay(const ModelMessage& message, const ReturnedFact& fact, std::int64_t now) {
-  const auto waited = fact.not_before == 0 ? 0 : fact.not_before - now;
+  const auto waited = fact.not_before == 0 ? 0 : fact.not_before.ms - now;
   if (fact.end != AttemptEnd::nacked)
     return expect(waited == 0, "{} waits {} ms for a lost holder", message.number, waited);
   if (nack_delay >= 0)
@@ -198,10 +198,10 @@ void Model::check_attempts(Engine& engine, const ModelMessage& message) {
   engine.each_attempt(message.id, [&](const AttemptView& attempt) {
     expect(at < noted.size(), "{} has a history of more than {} attempts", message.number, noted.size());
     const auto& was = noted[at++];
-    expect(
-        attempt.at == was.at && attempt.end == was.end && attempt.holder == was.holder && attempt.reason == was.reason,
-        "the history of {} is wrong at attempt {}: {} {} by {} at {}", message.number, at, name(attempt.end),
-        attempt.reason, attempt.holder, attempt.at);
+    expect(attempt.at.ms == was.at && attempt.end == was.end && attempt.holder == was.holder &&
+               attempt.reason == was.reason,
+           "the history of {} is wrong at attempt {}: {} {} by {} at {}", message.number, at, name(attempt.end),
+           attempt.reason, attempt.holder, attempt.at);
   });
   expect(at == noted.size(), "the history of {} ends with attempt {} of {}", message.number, at, noted.size());
   if (!noted.empty()) rules_.saw(Rule::attempts_told);

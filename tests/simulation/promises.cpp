@@ -235,7 +235,7 @@ bool Promises::is_plain(const Sent& sent) const {
 bool Promises::may_have_died(const Sent& sent, const Copy& copy) const {
   const auto& asked = sent.asked;
   const auto own = asked.retry ? asked.retry->attempts : 0u;
-  const bool timed = asked.expires_at != 0 || asked.ttl_ms.value_or(options_.mailbox.default_ttl_ms) != 0;
+  const bool timed = asked.expires_at != 0 || asked.ttl_ms.value_or(options_.mailbox.default_ttl_ms.ms) != 0;
   const auto& guard = options_.guard;
   const bool guarded = asked.caused && (guard.hops_max < GuardLimits{}.hops_max || guard.pair_per_minute != 0 ||
                                         guard.conversation_per_minute != 0);

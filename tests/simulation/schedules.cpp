@@ -10,7 +10,7 @@ std::pair<const std::string, Kept<std::optional<ScheduleChecker::State>>>* Sched
 }
 
 void ScheduleChecker::on_set(const ScheduleSetFact& fact, Lsn lsn, std::int64_t now) {
-  const State state{fact.number, fact.left, fact.fired, fact.next};
+  const State state{fact.number, fact.left, fact.fired, fact.next.ms};
   if (auto* const known = find(fact.number)) {  // copied forward
     expect(known->second.now() == state, "the copy of schedule {} says something else", known->first);
     return known->second.say(state, lsn);
@@ -43,7 +43,7 @@ ScheduleChecker::Firing ScheduleChecker::on_fired(const ScheduleFiredFact& fact,
   expect(was.next <= now, "schedule {} fired at {}; it is due at {}", known->first, now, was.next);
   const State is{fact.number, was.left > 0 ? was.left - 1 : 0, was.fired + 1,
                  was.left == 1 ? 0 : spec.next_after(was.next, now)};
-  expect(State{fact.number, fact.left, fact.fired, fact.next} == is,
+  expect(State{fact.number, fact.left, fact.fired, fact.next.ms} == is,
          "schedule {} comes next at {} instead of {}, {} times left instead of {}", known->first, fact.next, is.next,
          fact.left, is.left);
   Firing firing{.topic = spec.topic, .number = fact.number, .fired = fact.fired, .message = 0, .failed = failed_};
@@ -88,7 +88,7 @@ void ScheduleChecker::check(std::int64_t now, bool all_due) {
 ScheduleChecker::States ScheduleChecker::told(const Engine& engine) {
   States states;
   engine.each_schedule(
-      [&](const Schedule& each) { states[each.name] = State{each.number, each.left, each.fired, each.next}; });
+      [&](const Schedule& each) { states[each.name] = State{each.number, each.left, each.fired, each.next.ms}; });
   return states;
 }
 

@@ -23,11 +23,11 @@ struct Chooser {
     asked.once = random.one_in(6);
     if (random.one_in(6)) asked.ttl_ms = random.one_in(4) ? 0 : random.between(1, 5'000);
     if (random.one_in(10)) {
-      asked.deliver_at = engine.now() + random.between(-50, 3'000);
+      asked.deliver_at = engine.now().ms + random.between(-50, 3'000);
     } else if (random.one_in(10)) {
       asked.delay_ms = random.between(1, 3'000);
     }
-    const auto due = std::max(engine.now() + asked.delay_ms, asked.deliver_at);
+    const auto due = std::max(engine.now().ms + asked.delay_ms, asked.deliver_at);
     if (!asked.ttl_ms && random.one_in(12)) asked.expires_at = due + random.between(1, 5'000);
     asked.group = random.one_in(4) ? static_cast<std::uint32_t>(random.between(1, 2)) : 0;
     if (random.one_in(5)) asked.retry = policy();
@@ -64,7 +64,7 @@ struct Chooser {
   void schedule() {
     if (random.one_in(4)) return agents.remove_schedule(*session, name("schedule"));
     ScheduleSpec spec{.name = name("schedule")};
-    const auto now = engine.now();
+    const auto now = engine.now().ms;
     random.one_in(4) ? spec.minutes = random.between(1, 2) : spec.every_ms = random.between(100, 3'000);
     if (random.one_in(3)) spec.first_at = now + random.between(-100, 3'000);
     if (random.one_in(4)) spec.until = now + random.between(-100, 20'000);

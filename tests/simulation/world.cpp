@@ -9,17 +9,17 @@ RunOptions draw(Random& random) {
   RunOptions options;
   auto& engine = options.engine;
   engine.mailbox.max_messages = static_cast<std::uint64_t>(random.between(4, 60));
-  engine.mailbox.default_ttl_ms = random.one_in(4) ? random.between(200, 20'000) : 0;
+  engine.mailbox.default_ttl_ms = Duration{random.one_in(4) ? random.between(200, 20'000) : 0};
   engine.mailbox.retry.attempts = static_cast<std::uint16_t>(random.between(2, 6));
   engine.mailbox.overflow = random.one_in(2) ? Overflow::drop_oldest : Overflow::reject;
   engine.mailbox.retry.backoff = static_cast<Backoff>(random.below(4));
   engine.mailbox.retry.initial_ms = random.one_in(2) ? random.between(1, 2'000) : 0;
   engine.mailbox.retry.max_ms = random.one_in(2) ? random.between(100, 10'000) : 0;
-  engine.content_grace_ms = random.between(100, 5'000);
+  engine.content_grace_ms = Duration{random.between(100, 5'000)};
   engine.dead_max = static_cast<std::size_t>(random.between(2, 12));
-  engine.dead_ttl_ms = random.one_in(3) ? random.between(1'000, 90'000) : 0;
+  engine.dead_ttl_ms = Duration{random.one_in(3) ? random.between(1'000, 90'000) : 0};
   engine.keys_max = random.one_in(3) ? static_cast<std::size_t>(random.between(1, 20)) : 1'000'000;
-  engine.keys_ms = random.one_in(3) ? random.between(100, 60'000) : 86'400'000;
+  engine.keys_ms = Duration{random.one_in(3) ? random.between(100, 60'000) : 86'400'000};
   if (random.one_in(3)) engine.guard.hops_max = static_cast<std::uint32_t>(random.between(1, 5));
   if (random.one_in(3)) engine.guard.pair_per_minute = static_cast<std::uint32_t>(random.between(1, 12));
   if (random.one_in(3)) engine.guard.conversation_per_minute = static_cast<std::uint32_t>(random.between(2, 20));
@@ -168,9 +168,9 @@ bool World::start() {
   agents_.contents().recover(*engine_);
   started_at_ = 0;
   model_.starting(now_);
-  engine_->start(now_, seed_, report->clean_stop);
+  engine_->start(Instant{now_}, seed_, report->clean_stop);
   if (model_.room_refused) model_.resync(*engine_);
-  model_.advanced(*engine_, engine_->now());
+  model_.advanced(*engine_, engine_->now().ms);
   ++tally_.lives;
   return true;
 }
@@ -179,7 +179,7 @@ void World::tick() {
   const auto ms = random_.one_in(30) ? random_.between(0, 30'000) : random_.between(0, options_.pace_ms);
   now_ += ms;
   steady_ += ms;
-  agents_.advance(std::max(now_, engine_->now()));
+  agents_.advance(std::max(now_, engine_->now().ms));
 }
 
 void World::submit() {
@@ -348,10 +348,10 @@ void World::drain() {
   std::size_t turns = 0;
   while (left() > 0 || agents_.unanswered() > 0) {
     expect(++turns < 2'000, "{} messages are left after {} turns, and {} answers", left(), turns, agents_.unanswered());
-    const auto next = engine_->next_timer();
+    const auto next = engine_->next_timer().ms;
     now_ = std::max(now_ + 1, next);
     steady_ += 1'100;
-    agents_.advance(std::max(now_, engine_->now()));
+    agents_.advance(std::max(now_, engine_->now().ms));
     agents_.dispatch();
     std::vector<LeaseToken> held;
     for (const auto& [token, lease] : leases_.held()) held.push_back(token);
@@ -372,8 +372,8 @@ void World::drain() {
   end(End::clean);
   expect(start(), "a healed disk fails");
   expect(left() == 0, "{} messages came back after all was drained", left());
-  now_ += options_.engine.content_grace_ms;
-  agents_.advance(std::max(now_, engine_->now()));
+  now_ += options_.engine.content_grace_ms.ms;
+  agents_.advance(std::max(now_, engine_->now().ms));
   expect(commit(), "a healed disk fails");
   agents_.contents().check_gone();
   expect(stop_clean(), "a healed disk fails");

@@ -10,22 +10,24 @@ namespace folkmoot {
 /// Counts by key within the running minute. When it is full, further keys are not counted until the next one.
 class MinuteCounts {
  public:
-  std::uint32_t of(std::uint64_t key, std::int64_t now) const {
-    if (now / 60'000 != minute_) return 0;
+  std::uint32_t of(std::uint64_t key, Instant now) const {
+    if (now.ms / kMinuteMs != minute_) return 0;
     const auto found = counts_.find(key);
     return found == counts_.end() ? 0 : found->second;
   }
-  void add(std::uint64_t key, std::int64_t now) {
-    if (now / 60'000 != minute_) {
+  void add(std::uint64_t key, Instant now) {
+    if (now.ms / kMinuteMs != minute_) {
       counts_.clear();
-      minute_ = now / 60'000;
+      minute_ = now.ms / kMinuteMs;
     }
     if (counts_.size() >= kGuardEntriesMax && !counts_.contains(key)) return;
     ++counts_[key];
   }
 
  private:
-  std::int64_t minute_ = -1;
+  static constexpr std::int64_t kMinuteMs = 60'000;
+
+  std::int64_t minute_ = -1;  // since 1970
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> counts_;
 };
 

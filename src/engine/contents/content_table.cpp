@@ -9,12 +9,12 @@ const Content* ContentTable::find(const ContentHash& hash) const {
   return found == all_.end() ? nullptr : &found->second;
 }
 
-void ContentTable::enter_idle(All::value_type& known, std::int64_t now) {
+void ContentTable::enter_idle(All::value_type& known, Instant now) {
   known.second.idle_since = now;
   known.second.place = idle_.insert(idle_.end(), &known.first);
 }
 
-void ContentTable::enter_stored(const ContentRef& ref, std::int64_t now) {
+void ContentTable::enter_stored(const ContentRef& ref, Instant now) {
   const auto [at, is_new] = all_.try_emplace(ref.hash);
   auto& content = at->second;
   if (content.is_stored) return touch(ref.hash, now);
@@ -30,7 +30,7 @@ void ContentTable::enter_stored(const ContentRef& ref, std::int64_t now) {
   }
 }
 
-void ContentTable::touch(const ContentHash& hash, std::int64_t now) {
+void ContentTable::touch(const ContentHash& hash, Instant now) {
   const auto found = all_.find(hash);
   if (found == all_.end() || !found->second.is_stored || found->second.references != 0) return;
   found->second.idle_since = now;
@@ -50,7 +50,7 @@ const ContentHash* ContentTable::refer(const ContentRef& ref) {
   return &at->first;
 }
 
-void ContentTable::drop(MessageKey message, std::int64_t now) {
+void ContentTable::drop(MessageKey message, Instant now) {
   const auto found = referrers_.find(message);
   FOLKMOOT_ASSERT(found != referrers_.end());
   const auto* const hash = found->second;
@@ -58,7 +58,7 @@ void ContentTable::drop(MessageKey message, std::int64_t now) {
   drop(hash, now);
 }
 
-void ContentTable::drop(const ContentHash* hash, std::int64_t now) {
+void ContentTable::drop(const ContentHash* hash, Instant now) {
   const auto at = all_.find(*hash);
   FOLKMOOT_ASSERT(at != all_.end() && at->second.references > 0);
   if (--at->second.references != 0) return;
@@ -76,7 +76,7 @@ void ContentTable::remove(const ContentHash& hash) {
   all_.erase(at);
 }
 
-void ContentTable::begin(std::int64_t now) {
+void ContentTable::begin(Instant now) {
   for (const auto* const hash : idle_) all_.find(*hash)->second.idle_since = now;
 }
 

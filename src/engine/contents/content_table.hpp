@@ -24,7 +24,7 @@ struct Content {
   std::uint64_t bytes = 0;
   std::uint32_t references = 0;
   bool is_stored = false;
-  std::int64_t idle_since = 0;  // Unix ms, of an idle one: when it was stored, asked for, or lost its last referrer
+  Instant idle_since = 0;  // of an idle one: when it was stored, asked for, or lost its last referrer
   std::list<const ContentHash*>::iterator place{};  // of an idle one: in the list
 };
 
@@ -35,23 +35,23 @@ class ContentTable {
   /// Null if it is not known.
   const Content* find(const ContentHash& hash) const;
   /// It is on disk, so many bytes of it. One that messages know by another size stays missing.
-  void enter_stored(const ContentRef& ref, std::int64_t now);
+  void enter_stored(const ContentRef& ref, Instant now);
   /// Somebody asked for it: its time starts anew.
-  void touch(const ContentHash& hash, std::int64_t now);
+  void touch(const ContentHash& hash, Instant now);
 
   /// A message refers to it; drop() ends that. (Also a message whose content is missing: it was accepted once.)
   void refer(MessageKey message, const ContentRef& ref) { referrers_[message] = refer(ref); }
-  void drop(MessageKey message, std::int64_t now);
+  void drop(MessageKey message, Instant now);
   /// The same for what has no key: the result is for drop(), and lives until then.
   const ContentHash* refer(const ContentRef& ref);
-  void drop(const ContentHash* hash, std::int64_t now);
+  void drop(const ContentHash* hash, Instant now);
 
   /// The content that has been idle longest; null if none is.
   const ContentHash* longest_idle() const { return idle_.empty() ? nullptr : idle_.front(); }
   /// Forgets an idle content.
   void remove(const ContentHash& hash);
   /// Recovery has ended: the time of all idle ones starts.
-  void begin(std::int64_t now);
+  void begin(Instant now);
 
   /// Calls `each(hash, content)` for those that are referred to and not stored, ordered by hash.
   template <class Each>
@@ -66,7 +66,7 @@ class ContentTable {
   using All = std::map<ContentHash, Content>;
 
   // Nobody refers to it from now on. Requires: stored, and not idle yet. Its address is kept: nodes of a map stay.
-  void enter_idle(All::value_type& known, std::int64_t now);
+  void enter_idle(All::value_type& known, Instant now);
 
   All all_;
   std::list<const ContentHash*> idle_;

@@ -58,13 +58,13 @@ Result<void> Contents::check_reference(const IncomingMessage& message) {
   return {};
 }
 
-void Contents::watch(std::int64_t least_ms) {
+void Contents::watch(Duration least_ms) {
   const auto* const oldest = table_.longest_idle();
   if (timer_ != 0 || oldest == nullptr || !run_.is_started()) return;
   wake_at(std::max(table_.find(*oldest)->idle_since + options_.content_grace_ms, run_.now() + least_ms));
 }
 
-void Contents::wake_at(std::int64_t at) {
+void Contents::wake_at(Instant at) {
   timer_ = at;
   agenda_.add({.at = at, .id = 0, .place = 0, .kind = TimerKind::content});
 }
@@ -96,7 +96,7 @@ void Contents::remove_idle() {
     }
   }
   for (const auto& ref : kept) table_.enter_stored(ref, run_.now());
-  watch(kept.empty() ? 1 : kRetryMs);
+  watch(kept.empty() ? Duration{1} : kRetryMs);
 }
 
 }  // namespace folkmoot

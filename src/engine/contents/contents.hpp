@@ -48,13 +48,13 @@ class Contents final : public Part, public References {
   void close(Session&, Slot) override {}
 
  private:
-  static constexpr std::int64_t kLeave = -1;
+  static constexpr Instant kLeave{-1};
 
   Result<void> check_reference(const IncomingMessage& message) override;
   // Sees to it that contents are looked at when the first of them may go, in `least_ms` at the earliest.
-  void watch(std::int64_t least_ms = 1);
+  void watch(Duration least_ms = Duration{1});
   // Requires: no timer is set (timer_ is 0).
-  void wake_at(std::int64_t at);
+  void wake_at(Instant at);
 
   const EngineOptions& options_;
   Run& run_;
@@ -63,8 +63,8 @@ class Contents final : public Part, public References {
   Effects& effects_;
   EngineCounters& counters_;
   ContentTable table_;
-  std::int64_t timer_ = 0;  // when to look for those that may go; 0: not set; kLeave: some do
-  std::int64_t due_ = 0;    // those whose grace was over then
+  Instant timer_ = 0;  // when to look for those that may go; 0: not set; kLeave: some do
+  Instant due_ = 0;    // those whose grace was over then
 };
 
 }  // namespace folkmoot

@@ -151,10 +151,12 @@ void DeadLetters::start() {
   for (auto& [mailbox, box] : boxes_) watch(mailbox, box);
 }
 
+// When the oldest will be too old, but not before a minute has passed.
 void DeadLetters::watch(NameId mailbox, Box& box) {
+  constexpr Duration kLookMs{60'000};
   if (options_.dead_ttl_ms == 0 || box.timer != 0 || box.letters.empty() || !to_.run.is_started()) return;
   const auto oldest = std::ranges::min_element(box.letters, {}, [](const auto& each) { return each.second.at; });
-  box.timer = std::max(oldest->second.at + options_.dead_ttl_ms, to_.run.now() + 60'000);
+  box.timer = std::max(oldest->second.at + options_.dead_ttl_ms, to_.run.now() + kLookMs);
   to_.agenda.add({.at = box.timer, .id = 0, .place = mailbox.value, .kind = TimerKind::dead});
 }
 

@@ -91,7 +91,7 @@ class DeadLetters final : public Part, public Graveyard {
   // A mailbox's dead letters.
   struct Box {
     Letters letters;
-    std::int64_t timer = 0;  // when to look for those that are too old; 0: not set
+    Instant timer = 0;  // when to look for those that are too old; 0: not set
   };
   // One that is under way; it ends with the session that asked for it, too.
   struct Redrive {
@@ -100,7 +100,7 @@ class DeadLetters final : public Part, public Graveyard {
     std::vector<Uuid> ids;  // of the dead letters that fitted when it began
     std::size_t next = 0;
     std::uint32_t sent = 0, refused = 0, per_second = 0;
-    std::int64_t began = 0;
+    Instant began = 0;
     std::string changes;
     std::optional<std::string> content;
     std::function<Result<void>(Message&, std::string&)> edit;

@@ -38,7 +38,8 @@ void DeadLetters::redrive_some(Slot slot) {
   std::size_t due = job.ids.size();
   if (job.per_second != 0) {
     if (job.began == 0) job.began = to_.run.now();
-    due = std::min<std::size_t>(due, static_cast<std::uint64_t>(to_.run.now() - job.began) * job.per_second / 1000 + 1);
+    due = std::min<std::size_t>(due,
+                                static_cast<std::uint64_t>((to_.run.now() - job.began).ms) * job.per_second / 1000 + 1);
   }
   const auto stop = std::min(due, job.next + kRedriveAtOnce);
   for (; job.next < stop; ++job.next) {
@@ -47,15 +48,15 @@ void DeadLetters::redrive_some(Slot slot) {
                            .edit = job.edit};
     resend(job.ids[job.next], how, {.quiet = true}) ? ++job.sent : ++job.refused;
   }
-  const auto wake_at = [&](std::int64_t at) {
+  const auto wake_at = [&](Instant at) {
     to_.agenda.add({.at = at, .id = job.number, .place = slot.value, .kind = TimerKind::redrive});
   };
   if (job.next < due) {
-    if (to_.ledger.is_durable()) return wake_at(to_.run.now() + 1);
+    if (to_.ledger.is_durable()) return wake_at(to_.run.now() + Duration{1});
     return to_.ledger.when_or_now({}, waiting::SentSome{slot, job.number});
   }
   if (job.next < job.ids.size()) {
-    return wake_at(job.began + static_cast<std::int64_t>(job.next * 1000 / job.per_second) + 1);
+    return wake_at(job.began + Duration{static_cast<std::int64_t>(job.next * 1000 / job.per_second) + 1});
   }
   finish(slot);
 }

@@ -143,7 +143,7 @@ void Dispatch::on_durable(const waiting::HandedOut& item) {
     if (!more) set_unwritable(*session);
   }
   to_.transient.drop(item.stored);
-  shelves_.receipts.add(item.fact.key, {.at = to_.run.now(),
+  shelves_.receipts.add(item.fact.key, {.at = to_.run.now().ms,
                                         .silent_for = item.fact.flags & AcceptedFact::kSilent ? item.fact.sender : 0,
                                         .deliveries = 1,
                                         .hops = item.fact.hops});
@@ -297,7 +297,7 @@ void Dispatch::receive(Session& session, RequestNumber request, Mailbox& mailbox
               .serial = to_.serials.next()});
 }
 
-void Dispatch::wait(Session& session, RequestNumber request, Mailbox& mailbox, std::int64_t timeout_ms) {
+void Dispatch::wait(Session& session, RequestNumber request, Mailbox& mailbox, Duration timeout_ms) {
   add_waiter(session, mailbox,
              {.session = session.id,
               .request = request,
@@ -419,7 +419,7 @@ Lease Dispatch::end_lease(Slot slot) {
   return ended;
 }
 
-void Dispatch::extend(Slot slot, Session& session, std::int64_t lease_ms) {
+void Dispatch::extend(Slot slot, Session& session, Duration lease_ms) {
   auto& lease = leases[slot];
   lease.retrieved = true;
   const auto now = to_.run.now();

@@ -20,7 +20,7 @@ class Dispatch {
   /// More messages for a consumer.
   void credit(const Session& session, Slot slot, std::uint32_t amount);
   void receive(Session& session, RequestNumber request, Mailbox& mailbox, const ReceiveCommand& command);
-  void wait(Session& session, RequestNumber request, Mailbox& mailbox, std::int64_t timeout_ms);
+  void wait(Session& session, RequestNumber request, Mailbox& mailbox, Duration timeout_ms);
 
   /// Hands out what can be handed out.
   void run();
@@ -33,7 +33,7 @@ class Dispatch {
   /// Ends the lease; its holder's credit comes back.
   Lease end_lease(Slot slot);
   /// Ties a lease to the session, as long as that is open (`lease_ms` 0), or to a deadline.
-  void extend(Slot slot, Session& session, std::int64_t lease_ms);
+  void extend(Slot slot, Session& session, Duration lease_ms);
   /// The lease ends with its deadline, and not with the session any more that is about to end.
   void untie(Slot slot, Session& session) { leases.rebind(slot, 0, &session.lease_head, nullptr); }
   /// Whether somebody would take a message at once.
@@ -61,7 +61,7 @@ class Dispatch {
     SessionId session = 0;
     RequestNumber request = 0;
     Slot consumer = kNoSlot;
-    std::int64_t lease_ms = 0;  // 0: the lease lives with the connection
+    Duration lease_ms = 0;  // 0: the lease lives with the connection
     bool retrieved = false;
   };
 
@@ -104,7 +104,7 @@ class Dispatch {
   std::uint32_t last_consumer_ = 0;  // serial
   std::uint64_t last_turn_ = 0;      // hand-outs to consumers
   std::vector<NameId> stuck_;
-  std::int64_t retry_at_ = 0;  // 0: nothing to try again
+  Instant retry_at_ = 0;  // 0: nothing to try again
 };
 
 }  // namespace folkmoot

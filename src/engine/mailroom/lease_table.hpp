@@ -16,8 +16,8 @@ struct Lease {
   Entry entry;
   SessionId session = 0;        // 0: not bound to a connection
   ConnectionId connection = 0;  // that took it, bound to it or not
-  std::int64_t deadline = 0;    // 0: none
-  std::int64_t since = 0;       // when it was handed out, Unix ms
+  Instant deadline = 0;         // 0: none
+  Instant since = 0;            // when it was handed out
   NameId mailbox = 0;
   NameId sender = 0;
   NameId holder = 0;  // name id of the agent that has it; 0: none was named

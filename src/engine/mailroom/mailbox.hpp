@@ -34,10 +34,10 @@ struct Waiter {
   SessionId session = 0;
   RequestNumber request = 0;
   NameId mailbox = 0;
-  std::uint32_t max = 0;      // messages; 0 for WAIT
-  RingLinks links{};          // of Mailbox::waiters
-  std::int64_t lease_ms = 0;  // 0: the lease lives with the connection
-  std::int64_t deadline = 0;
+  std::uint32_t max = 0;  // messages; 0 for WAIT
+  RingLinks links{};      // of Mailbox::waiters
+  Duration lease_ms = 0;  // 0: the lease lives with the connection
+  Instant deadline = 0;
   std::uint64_t serial = 0;  // tells this use of the slot from others
 };
 
@@ -48,8 +48,8 @@ struct OwnLimits {
   std::uint8_t own = kOwnAll;  // MailboxSetting
 };
 
-constexpr std::int64_t kReadNotedMs = 60'000;  // so much a crash may make of when a mailbox was last read
-constexpr std::int64_t kNeverNoted = -kReadNotedMs - 1;
+constexpr Duration kReadNotedMs{60'000};  // so much a crash may make of when a mailbox was last read
+constexpr Instant kNeverNoted = kNoTime - kReadNotedMs;
 
 struct Mailbox {
   explicit Mailbox(NameId name_id) : number(name_id) {}
@@ -69,9 +69,9 @@ struct Mailbox {
   bool is_dirty = false;                      // listed for dispatch
   bool is_misplaced = false;                  // of another shard: what comes here is carried on
   bool is_stuck = false;                      // listed for another try: its next message could not go out
-  std::int64_t last_read = -1;                // Unix ms; -1: never
-  std::int64_t read_noted = kNeverNoted;      // the last_read that the log was to be told last
-  std::int64_t read_said = -1;                // ... and was
+  Instant last_read = kNoTime;                // kNoTime: never
+  Instant read_noted = kNeverNoted;           // the last_read that the log was to be told last
+  Instant read_said = kNoTime;                // ... and was
   Lsn read_lsn = 0;                           // of the fact that says so; 0: none
   std::array<std::unique_ptr<Lane>, kLanes> lanes;
   std::unique_ptr<OwnLimits> own_limits;

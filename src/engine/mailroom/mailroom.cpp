@@ -45,7 +45,7 @@ void Mailroom::receive(Session& session, RequestNumber request, const ReceiveCom
     dispatch_.receive(session, request, *mailbox, command);
 }
 
-void Mailroom::wait(Session& session, RequestNumber request, std::string_view name, std::int64_t timeout_ms) {
+void Mailroom::wait(Session& session, RequestNumber request, std::string_view name, Duration timeout_ms) {
   if (auto* const mailbox = find_mailbox({session.id, request}, name))
     dispatch_.wait(session, request, *mailbox, timeout_ms);
 }
@@ -72,8 +72,8 @@ void Mailroom::configure(Asker caller, const MailboxCommand& command) {
                                    .overflow = limits.overflow,
                                    .backoff = retry.backoff,
                                    .attempts = retry.attempts,
-                                   .initial_ms = retry.initial_ms,
-                                   .max_ms = retry.max_ms,
+                                   .initial_ms = Duration{retry.initial_ms},
+                                   .max_ms = Duration{retry.max_ms},
                                    .multiplier_permille = retry.multiplier_permille,
                                    .own = static_cast<std::uint8_t>(own | MailboxConfiguredFact::kSaysOwn)};
   const auto place = to_.ledger.write(FactKind::mailbox_configured, {bytes_of(fact)}, Life::live);

@@ -41,7 +41,7 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   /// Errors of all three: invalid_name, limit_reached, and those of Dispatch.
   void consume(Session& session, RequestNumber request, std::string_view name, std::uint32_t credit);
   void receive(Session& session, RequestNumber request, const ReceiveCommand& command);
-  void wait(Session& session, RequestNumber request, std::string_view name, std::int64_t timeout_ms);
+  void wait(Session& session, RequestNumber request, std::string_view name, Duration timeout_ms);
   void configure(Asker caller, const MailboxCommand& command);
   /// Answered with what went (DeletedMailbox). Errors: not_found, mailbox_in_use.
   void remove(Asker caller, const DeleteMailboxCommand& command);

@@ -95,7 +95,7 @@ PeekView Peeking::view_of(const Mailbox& mailbox, const Found& found) {
   return view;
 }
 
-std::int64_t Peeking::oldest(const Mailbox& mailbox) const {
+Instant Peeking::oldest(const Mailbox& mailbox) const {
   MessageKey oldest = 0;
   const auto look = [&](MessageKey key) { oldest = oldest == 0 ? key : std::min(oldest, key); };
   for (const auto& lane : mailbox.lanes) {
@@ -110,7 +110,7 @@ std::int64_t Peeking::oldest(const Mailbox& mailbox) const {
   for (auto at = mailbox.lease_head; at != kNoSlot; at = dispatch_.leases[at].mailbox_next) {
     look(dispatch_.leases[at].entry.key);
   }
-  return oldest == 0 ? 0 : key_ms(oldest);
+  return oldest == 0 ? Instant{} : key_time(oldest);
 }
 
 std::vector<MessageKey> Peeking::waiting(const Mailbox& mailbox, MessageKey after, std::size_t limit) const {

@@ -26,8 +26,8 @@ class Peeking {
   /// fewer are wanted, that is what they cost. Cost of each go: O(queues of the mailbox + all timers + its leases).
   bool each(std::string_view name, MessageKey after, std::size_t at_once,
             const std::function<bool(const PeekView&)>& each);
-  /// Its oldest message that is waiting, blocked or leased: Unix ms; 0 if there is none.
-  std::int64_t oldest(const Mailbox& mailbox) const;
+  /// Its oldest message that is waiting, blocked or leased: when it came; 0 if there is none.
+  Instant oldest(const Mailbox& mailbox) const;
   /// The first `limit` messages that nobody has, behind `after`.
   std::vector<MessageKey> waiting(const Mailbox& mailbox, MessageKey after, std::size_t limit) const;
 
@@ -37,7 +37,7 @@ class Peeking {
     Entry entry;
     PeekState state{};
     Slot lease = kNoSlot;
-    std::int64_t due = 0;
+    Instant due = 0;
     bool operator<(const Found& other) const { return entry.key < other.entry.key; }
   };
   class Page;

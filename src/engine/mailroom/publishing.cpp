@@ -212,7 +212,7 @@ void Publishing::remember_key(const Prepared& prepared, MessageKey message) {
 void Publishing::forget_keys(std::size_t more) {
   while (keys.size() > 0) {
     const auto& oldest = keys.oldest();
-    if (keys.size() + more <= to_.options.keys_max && key_ms(oldest.message) + to_.options.keys_ms > to_.run.now())
+    if (keys.size() + more <= to_.options.keys_max && key_time(oldest.message) + to_.options.keys_ms > to_.run.now())
       return;
     to_.ledger.release({oldest.place, sizeof(KeyUsedFact)});
     keys.drop_oldest();
@@ -289,7 +289,7 @@ Confirm Publishing::confirm_of(const AcceptedFact& fact) {
                   .zero = {},
                   .age_ms = kNeverRead};
   if (mailbox.last_read >= 0)
-    confirm.age_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_.run.now() - mailbox.last_read));
+    confirm.age_ms = static_cast<std::uint64_t>(std::max(Duration{}, to_.run.now() - mailbox.last_read).ms);
   return confirm;
 }
 

@@ -23,7 +23,7 @@ ReceiptView Questions::receipt(const Uuid& id) {
     const bool waits = shelves_.find_scheduled(address->key) != nullptr;
     receipt.state = waits ? ReceiptState::scheduled : ReceiptState::queued;
     receipt.deliveries = static_cast<std::uint32_t>(entry->deliveries);
-    receipt.at = key_ms(address->key);
+    receipt.at = key_time(address->key);
     return receipt;
   }
   if (const auto* const letter = to_.graveyard.find(address->mailbox, address->key)) {
@@ -36,7 +36,7 @@ ReceiptView Questions::receipt(const Uuid& id) {
   if (const auto* const settled = shelves_.receipts.find(address->key)) {
     receipt.state = settled->state;
     receipt.deliveries = settled->deliveries;
-    receipt.at = settled->at;
+    receipt.at = Instant{settled->at};
   }
   return receipt;
 }
@@ -48,7 +48,7 @@ MailboxStats Questions::stats_of(const Mailbox& mailbox) const {
           .leased = mailbox.leased,
           .dead = to_.graveyard.count(mailbox.number),
           .consumers = mailbox.is_misplaced ? 0 : mailbox.consumers,
-          .last_read = mailbox.is_misplaced ? -1 : mailbox.last_read,
+          .last_read = mailbox.is_misplaced ? kNoTime : mailbox.last_read,
           .is_misplaced = mailbox.is_misplaced};
 }
 

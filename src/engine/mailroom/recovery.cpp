@@ -102,12 +102,12 @@ bool Recovery::enter_copy(Mailbox& mailbox, const MessageRef& ref, const Accepte
   if (fact.dead == DeadReason::none) {
     come_back(mailbox, *message, fact.not_before);
   } else {
-    die(mailbox, *message, fact.dead, key_ms(ref.key), {});
+    die(mailbox, *message, fact.dead, key_time(ref.key), {});
   }
   return true;
 }
 
-void Recovery::come_back(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before) {
+void Recovery::come_back(Mailbox& mailbox, const QueuedMessage& message, Instant not_before) {
   const auto& entry = message.entry;
   auto& groups = shelves_.groups;
   if (!entry.has(Entry::kGrouped) || groups.holds(entry.key))
@@ -118,8 +118,7 @@ void Recovery::come_back(Mailbox& mailbox, const QueuedMessage& message, std::in
   shelves_.enter_scheduled(mailbox, message, not_before);
 }
 
-void Recovery::die(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::int64_t at,
-                   FactPlace place) {
+void Recovery::die(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, Instant at, FactPlace place) {
   shelves_.forget_expiry(message.entry.key);
   shelves_.leave_group(mailbox, message.entry);
   to_.graveyard.enter(mailbox.number, {message, reason, at, place});
@@ -232,8 +231,8 @@ Result<void> Recovery::enter_configured(const Fact& fact) {
                        .overflow = said.overflow,
                        .retry = {.attempts = said.attempts,
                                  .backoff = said.backoff,
-                                 .initial_ms = said.initial_ms,
-                                 .max_ms = said.max_ms,
+                                 .initial_ms = said.initial_ms.ms,
+                                 .max_ms = said.max_ms.ms,
                                  .multiplier_permille = said.multiplier_permille}},
                       said.own & MailboxConfiguredFact::kSaysOwn ? said.own & kOwnAll : kOwnAll, fact.place);
   return {};

@@ -42,9 +42,9 @@ class Recovery {
   // True if the message is known already: its record is now the copy at `place`.
   bool enter_copy(Mailbox& mailbox, const MessageRef& ref, const AcceptedFact& fact, FactPlace place);
   // One that was to be delivered at a later time is not one of its group before that; having been handed out, it is.
-  void come_back(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before);
+  void come_back(Mailbox& mailbox, const QueuedMessage& message, Instant not_before);
   // Into the dead letters, with the fact that says so. Requires: it is out of its lane already.
-  void die(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, std::int64_t at, FactPlace place);
+  void die(Mailbox& mailbox, const QueuedMessage& message, DeadReason reason, Instant at, FactPlace place);
 
   // Compaction, one a kind: as Part::keep() says. A message's record takes all that was said of it along.
   bool keep_message(const Fact& fact);

@@ -86,7 +86,7 @@ void Settling::answer(Asker caller, bool quiet, Durable noted, std::uint32_t set
   to_.ledger.when(noted, waiting::Settled{caller, settled, to_.replies.keep(std::move(refused))});
 }
 
-void Settling::nack(Asker caller, bool quiet, std::span<const LeaseToken> tokens, std::int64_t delay_ms,
+void Settling::nack(Asker caller, bool quiet, std::span<const LeaseToken> tokens, Duration delay_ms,
                     std::string_view reason) {
   std::uint32_t settled = 0;
   Durable noted;
@@ -109,7 +109,7 @@ void Settling::reject(Asker caller, bool quiet, std::span<const LeaseToken> toke
   answer(caller, quiet, noted, settled, std::move(refused));
 }
 
-Durable Settling::give_back(Slot slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason) {
+Durable Settling::give_back(Slot slot, Duration delay_ms, AttemptEnd end, std::string_view reason) {
   const auto lease = dispatch_.end_lease(slot);
   auto& mailbox = shelves_.mailboxes[lease.mailbox];
   const auto message = failed(lease);
@@ -117,10 +117,11 @@ Durable Settling::give_back(Slot slot, std::int64_t delay_ms, AttemptEnd end, st
   to_.counters.returned += end != AttemptEnd::rejected;
   const auto policy = shelves_.policy_of(mailbox, message.entry);
   const auto deliveries = static_cast<std::uint32_t>(message.entry.deliveries);
-  if (delay_ms < 0) delay_ms = end == AttemptEnd::nacked ? retry_delay_ms(policy, deliveries, to_.run.chance()) : 0;
+  if (delay_ms < 0)
+    delay_ms = Duration{end == AttemptEnd::nacked ? retry_delay_ms(policy, deliveries, to_.run.chance()) : 0};
   const auto holder = lease.holder != 0 && to_.names.note_if_room(lease.holder) ? lease.holder : 0;
   const ReturnedFact fact{MessageRef(message.entry.key, mailbox.number, message.sender, message.entry.priority),
-                          delay_ms > 0 ? now + delay_ms : 0,
+                          delay_ms > 0 ? now + delay_ms : Instant{},
                           now,
                           holder,
                           static_cast<std::uint16_t>(message.entry.deliveries),
@@ -151,7 +152,7 @@ void Settling::give_back_all(Session& session) {
   for (auto at = session.lease_head; at != kNoSlot; at = dispatch_.leases[at].session_next) held.push_back(at);
   for (auto at = held.rbegin(); at != held.rend(); ++at) {
     if (dispatch_.leases[*at].deadline == 0) {
-      give_back(*at, -1, AttemptEnd::connection_lost, {});
+      give_back(*at, kByPolicy, AttemptEnd::connection_lost, {});
     } else {
       dispatch_.untie(*at, session);
     }
@@ -164,12 +165,12 @@ void Settling::give_back_all() {
     if (mailbox == nullptr) continue;
     std::vector<Slot> held;  // the list has the newest first here, too
     for (auto at = mailbox->lease_head; at != kNoSlot; at = dispatch_.leases[at].mailbox_next) held.push_back(at);
-    for (auto at = held.rbegin(); at != held.rend(); ++at) give_back(*at, -1, AttemptEnd::server_stopped, {});
+    for (auto at = held.rbegin(); at != held.rend(); ++at) give_back(*at, kByPolicy, AttemptEnd::server_stopped, {});
   }
 }
 
 void Settling::extend(Session& session, RequestNumber request, bool quiet, std::span<const LeaseToken> tokens,
-                      std::int64_t lease_ms) {
+                      Duration lease_ms) {
   std::uint32_t extended = 0;
   auto refused = for_current(tokens, [&](Slot slot) {
     ++extended;

@@ -15,11 +15,10 @@ class Settling {
 
   void ack(Asker caller, bool quiet, std::span<const LeaseToken> tokens);
   /// `delay_ms`: -1 as the retry policy says.
-  void nack(Asker caller, bool quiet, std::span<const LeaseToken> tokens, std::int64_t delay_ms,
-            std::string_view reason);
+  void nack(Asker caller, bool quiet, std::span<const LeaseToken> tokens, Duration delay_ms, std::string_view reason);
   void reject(Asker caller, bool quiet, std::span<const LeaseToken> tokens, std::string_view reason);
   void extend(Session& session, RequestNumber request, bool quiet, std::span<const LeaseToken> tokens,
-              std::int64_t lease_ms);
+              Duration lease_ms);
   /// Whether all of these leases are current, and this message's. Errors: lease_lost.
   Result<void> check(std::span<const LeaseToken> tokens, const Uuid& id);
   /// Takes a message back that nobody has had yet. Errors: not_found, lease_lost (somebody has it), disk_full.
@@ -39,7 +38,7 @@ class Settling {
     return slot != kNoSlot && dispatch_.leases[slot].deadline == timer.at;
   }
   void due(const Timer& timer) {
-    give_back(dispatch_.leases.find(LeaseToken{timer.id}), -1, AttemptEnd::lease_expired, {});
+    give_back(dispatch_.leases.find(LeaseToken{timer.id}), kByPolicy, AttemptEnd::lease_expired, {});
   }
 
  private:
@@ -48,7 +47,7 @@ class Settling {
   std::vector<LeaseToken> for_current(std::span<const LeaseToken> tokens, Each each);
   // The lease ends unsettled: the message waits again, one delivery older, or is dead, rejected or after too many. A
   // nack waits as the retry policy says, if it names no delay; what a lost holder had goes back at once.
-  Durable give_back(Slot slot, std::int64_t delay_ms, AttemptEnd end, std::string_view reason);
+  Durable give_back(Slot slot, Duration delay_ms, AttemptEnd end, std::string_view reason);
   // Once that is durable; at once if nothing was noted.
   void answer(Asker caller, bool quiet, Durable noted, std::uint32_t settled, std::vector<LeaseToken> refused);
 

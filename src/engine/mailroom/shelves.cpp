@@ -16,7 +16,7 @@ void Shelves::forget_settings(Mailbox& mailbox) {
   mailbox.own_limits.reset();
   to_.ledger.release({mailbox.read_lsn, sizeof(MailboxReadFact)});
   mailbox.read_lsn = 0;
-  mailbox.last_read = mailbox.read_said = -1;
+  mailbox.last_read = mailbox.read_said = kNoTime;
   mailbox.read_noted = kNeverNoted;
 }
 
@@ -56,7 +56,7 @@ void Shelves::write_read(Mailbox& mailbox) {
   mailbox.read_said = mailbox.last_read;
 }
 
-void Shelves::enter_read(Mailbox& mailbox, std::int64_t at, FactPlace place) {
+void Shelves::enter_read(Mailbox& mailbox, Instant at, FactPlace place) {
   to_.ledger.retain(place);
   to_.ledger.release({mailbox.read_lsn, sizeof(MailboxReadFact)});
   mailbox.read_lsn = place.lsn;
@@ -89,7 +89,7 @@ void Shelves::enter_accepted(const AcceptedFact& fact, FactPlace place, std::str
   QueuedMessage message{Entry(fact.key, place, fact.priority, flags), fact.sender};
   message.entry.deliveries = fact.deliveries;
   if (fact.dead != DeadReason::none) {
-    return to_.graveyard.enter(mailbox.number, {message, fact.dead, key_ms(fact.key), {}});
+    return to_.graveyard.enter(mailbox.number, {message, fact.dead, key_time(fact.key), {}});
   }
   // The disk may have taken longer than the message had.
   if (fact.expires_at != 0 && fact.expires_at <= to_.run.now()) {
@@ -117,14 +117,14 @@ void Shelves::enter_ready(Mailbox& mailbox, const QueuedMessage& message, std::s
   mark_dirty(mailbox);
 }
 
-void Shelves::enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, std::int64_t due) {
+void Shelves::enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, Instant due) {
   ++to_.counters.scheduled;
   ++mailbox.scheduled;
   scheduled_[message.entry.key] = {message, mailbox.number, due};
   to_.agenda.add({.at = due, .id = message.entry.key.value, .place = mailbox.number.value, .kind = TimerKind::due});
 }
 
-void Shelves::enter_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before) {
+void Shelves::enter_returned(Mailbox& mailbox, const QueuedMessage& message, Instant not_before) {
   if (not_before > to_.run.now()) return enter_scheduled(mailbox, message, not_before);
   enter_ready(mailbox, message, {});
 }
@@ -137,7 +137,7 @@ void Shelves::enter_head(Mailbox& mailbox, const QueuedMessage& message) {
   mark_dirty(mailbox);
 }
 
-void Shelves::expire_at(std::int64_t at, MessageKey key, NameId mailbox, NameId sender) {
+void Shelves::expire_at(Instant at, MessageKey key, NameId mailbox, NameId sender) {
   expiries_[key] = {at, sender};
   to_.agenda.add({.at = at, .id = key.value, .place = mailbox.value, .kind = TimerKind::expiry});
 }
@@ -148,7 +148,7 @@ bool Shelves::has_expired(const Entry& entry) const {
   return expiry != expiries_.end() && expiry->second.at <= to_.run.now();
 }
 
-std::int64_t Shelves::expires_at(const Entry& entry) const {
+Instant Shelves::expires_at(const Entry& entry) const {
   const auto expiry = entry.has(Entry::kExpires) ? expiries_.find(entry.key) : expiries_.end();
   return expiry == expiries_.end() ? 0 : expiry->second.at;
 }

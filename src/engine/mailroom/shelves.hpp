@@ -24,7 +24,7 @@ struct Death {
 struct Scheduled {
   QueuedMessage message;
   NameId mailbox = 0;
-  std::int64_t due = 0;
+  Instant due = 0;
 };
 
 class Shelves {
@@ -60,7 +60,7 @@ class Shelves {
   /// The run ends: all that was not said.
   void write_all_reads();
   /// Recovery: as the fact at `place` says.
-  void enter_read(Mailbox& mailbox, std::int64_t at, FactPlace place);
+  void enter_read(Mailbox& mailbox, Instant at, FactPlace place);
   /// The message's own retry policy over that of its mailbox.
   RetryPolicy policy_of(const Mailbox& mailbox, const Entry& entry);
   /// Envelope and content; they live until the next look at the log. `fact`: as accepted, of one in the log.
@@ -76,18 +76,18 @@ class Shelves {
   void enter_accepted(const AcceptedFact& fact, FactPlace place, std::string_view group);
   /// `group` need not be given for a message that is a member of its group already.
   void enter_ready(Mailbox& mailbox, const QueuedMessage& message, std::string_view group);
-  void enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, std::int64_t due);
+  void enter_scheduled(Mailbox& mailbox, const QueuedMessage& message, Instant due);
   /// It waits again, `not_before` that time.
-  void enter_returned(Mailbox& mailbox, const QueuedMessage& message, std::int64_t not_before);
+  void enter_returned(Mailbox& mailbox, const QueuedMessage& message, Instant not_before);
   /// The first of its group waits no more behind another.
   void enter_head(Mailbox& mailbox, const QueuedMessage& message);
   /// It expires at that time, whether it is in the log or not.
-  void expire_at(std::int64_t at, MessageKey key, NameId mailbox, NameId sender);
+  void expire_at(Instant at, MessageKey key, NameId mailbox, NameId sender);
   /// It does not any more.
   void forget_expiry(MessageKey key) { expiries_.erase(key); }
   bool has_expired(const Entry& entry) const;
-  /// Unix ms; 0: never.
-  std::int64_t expires_at(const Entry& entry) const;
+  /// 0: never.
+  Instant expires_at(const Entry& entry) const;
 
   // -- finding
   /// A message that is ready, scheduled or blocked, and its sender: whose it is, if that is known; 0 looks through all,
@@ -105,7 +105,7 @@ class Shelves {
   /// anything.
   void leave(Mailbox& mailbox, const Entry& entry, const SettledReceipts::Settled* receipt);
   SettledReceipts::Settled receipt(ReceiptState state, std::uint32_t deliveries) const {
-    return {.at = to_.run.now(),
+    return {.at = to_.run.now().ms,
             .state = state,
             .deliveries = static_cast<std::uint16_t>(std::min<std::uint32_t>(deliveries, 0xffff))};
   }
@@ -155,7 +155,7 @@ class Shelves {
 
  private:
   struct Expiry {
-    std::int64_t at = 0;
+    Instant at = 0;
     NameId sender = 0;
   };
 

@@ -12,7 +12,7 @@
 namespace folkmoot {
 namespace {
 
-constexpr std::int64_t kHandOverMs = 5'000;  // how long one without a time-out may wait for its hand-over
+constexpr Duration kHandOverMs{5'000};  // how long one without a time-out may wait for its hand-over
 
 Result<void> check_transient(const Routing& routing) {
   const auto kept = promise_of_the_log(routing);
@@ -84,7 +84,7 @@ Slot Requests::find(std::string_view text) const {
 
 // -- asking
 
-void Requests::ask(Session& session, RequestNumber request, std::int64_t timeout_ms, const IncomingMessage& message,
+void Requests::ask(Session& session, RequestNumber request, Duration timeout_ms, const IncomingMessage& message,
                    bool stream) {
   const Asker caller{session.id, request};
   const auto& routing = message.routing;
@@ -133,8 +133,7 @@ void Requests::ask(Session& session, RequestNumber request, std::int64_t timeout
   to_.agenda.add({.at = to_.run.now() + timeout_ms, .id = address.number, .place = 0, .kind = TimerKind::request});
 }
 
-Result<void> Requests::ask_in_memory(Session& session, Slot slot, std::int64_t timeout_ms,
-                                     const IncomingMessage& message) {
+Result<void> Requests::ask_in_memory(Session& session, Slot slot, Duration timeout_ms, const IncomingMessage& message) {
   const auto& routing = message.routing;
   if (auto good = check_transient(routing); !good) return good;
   const auto mailbox = to_.inbox.mailbox_named(routing.to);
@@ -229,12 +228,12 @@ bool Requests::holds_cause(Session& session, const IncomingMessage& message) {
 
 Result<ConnectionId> Requests::check_output(Session& session, const IncomingMessage& message, const Lineage& caused) {
   const auto& to = message.routing.to;
-  if (caused.reply_to == to) return 0;
+  if (caused.reply_to == to) return ConnectionId{};
   const auto asked = find(to);
   if (asked == kNoSlot) return session.connection;  // nobody waits, or in another shard
   const auto sender = sender_of(to_.names, session, message);
   if (!sender) return std::unexpected(sender.error());
-  if (may_answer(requests_[asked], session.connection, to_.names[*sender])) return 0;
+  if (may_answer(requests_[asked], session.connection, to_.names[*sender])) return ConnectionId{};
   return not_its_to_answer(to);
 }
 

@@ -48,8 +48,7 @@ class Requests final : public Part, public Responder {
   bool holds_cause(Session& session, const IncomingMessage& message);
 
   /// `stream`: messages of type status to the reply address reach the requester and leave the request open.
-  void ask(Session& session, RequestNumber request, std::int64_t timeout_ms, const IncomingMessage& message,
-           bool stream);
+  void ask(Session& session, RequestNumber request, Duration timeout_ms, const IncomingMessage& message, bool stream);
   /// Whoever asked has taken its request back, in `slot`: what was asked is taken back if nobody has it yet, else its
   /// holder is told.
   void withdraw(Slot slot) { withdraw(requests_[slot]); }
@@ -94,7 +93,7 @@ class Requests final : public Part, public Responder {
 
   // A request that waits in memory. With a time-out of 0 (`slot` is kNoSlot) it is answered by its hand-over, and
   // refused if nobody can take it. On error nothing has changed but what is in `slot`.
-  Result<void> ask_in_memory(Session& session, Slot slot, std::int64_t timeout_ms, const IncomingMessage& message);
+  Result<void> ask_in_memory(Session& session, Slot slot, Duration timeout_ms, const IncomingMessage& message);
   // One that nobody can guess, whatever other addresses he knows.
   Address next_address();
   // The slot of the request that waits at this address; kNoSlot if none does.

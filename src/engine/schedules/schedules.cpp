@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/duration.hpp"
+#include "base/strong_format.hpp"
 #include "base/utf8.hpp"
 #include "engine/bulletins.hpp"
 #include "engine/checks.hpp"
@@ -10,7 +11,7 @@
 namespace folkmoot {
 namespace {
 
-constexpr std::int64_t kEveryMin = 100;  // ms
+constexpr Duration kEveryMin{100};  // ms
 
 void append_text(std::string& out, std::string_view text) {
   const auto size = static_cast<std::uint16_t>(text.size());
@@ -54,7 +55,7 @@ Result<Schedule> Schedules::make(const ScheduleCommand& command, const IncomingM
   if (command.until != 0 && command.until <= now) return wrong("`until` is past");
   if (command.first_at != 0 && command.first_at <= now) {
     return wrong(fmt::format("`first_at` is {}, which is past: give a time to come, or leave it out",
-                             format_time_ms(command.first_at)));
+                             format_time_ms(command.first_at.ms)));
   }
   if (!message.routing.topic.empty()) {
     if (auto good = check_now(message); !good) return std::unexpected(std::move(good.error()));
@@ -180,7 +181,8 @@ void Schedules::fire(std::uint64_t number) {
   message.routing.deliver_at = 0;
 
   const auto next = schedule.left == 1 ? std::nullopt : schedule.next_after(schedule.next, to_.run.now());
-  const ScheduleFiredFact fact{number, next.value_or(0), schedule.left > 0 ? schedule.left - 1 : 0, schedule.fired + 1};
+  const ScheduleFiredFact fact{number, next.value_or(Instant{}), schedule.left > 0 ? schedule.left - 1 : 0,
+                               schedule.fired + 1};
   if (const auto sent = send(schedule, message, fact); !sent) {
     const auto at = to_.run.now();
     to_.announcer.announce("bus.schedule", bulletins::event_of_failed_schedule(schedule.name, sent.error(), at));

@@ -52,7 +52,7 @@ Result<void> carry_out(const Call& call, const ListAgents& arguments) {
     auto* const agent = agent_named(holder.agent);
     if (agent == nullptr) return;
     agent->held = holder.held;
-    agent->held_since_ms = holder.since;
+    agent->held_since_ms = holder.since.ms;
   });
   AgentPage page;
   for (auto& [name, agent] : agents) {

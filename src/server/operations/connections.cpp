@@ -15,7 +15,7 @@ ConnectionInfo info_of(const Call& call, const Connection& connection) {
           .consumers = session.consumers,
           .subscriptions = session.subscriptions,
           .held = session.held,
-          .held_since_ms = session.held_since};
+          .held_since_ms = session.held_since.ms};
 }
 
 }  // namespace

@@ -27,8 +27,10 @@ DeadReason reason_named(std::string_view word) {
 
 // What the filter of a query needs lives as long as the query. Errors: invalid_filter.
 Result<DeadQuery> query_of(const DeadFilter& which) {
-  DeadQuery query{
-      .mailbox = which.mailbox, .id = which.id, .reason = reason_named(which.reason), .before = which.before_ms};
+  DeadQuery query{.mailbox = which.mailbox,
+                  .id = which.id,
+                  .reason = reason_named(which.reason),
+                  .before = Instant{which.before_ms}};
   if (which.filter.empty()) return query;
   auto compiled = Filter::compile(which.filter);
   if (!compiled) return failure(compiled.error().code, fmt::format("`filter`: {}", compiled.error().text));
@@ -44,7 +46,7 @@ DeadMessage shown(const DeadView& dead, bool with_content) {
                   .mailbox = std::string(dead.mailbox),
                   .reason = std::string(name(dead.reason)),
                   .text = std::string(dead.text),
-                  .at_ms = dead.at,
+                  .at_ms = dead.at.ms,
                   .deliveries = dead.deliveries};
   if (auto message = decode_message(dead.message)) {
     if (!with_content) message->content.clear();

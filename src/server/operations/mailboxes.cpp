@@ -17,11 +17,11 @@ static_assert(kDeliveriesMost == kAttemptsMax);
 constexpr std::size_t kPeekScanMax = 20'000;  // messages one page looks at; the next one goes on from there
 constexpr std::size_t kPeekAtOnce = 1'000;
 
-std::optional<std::chrono::milliseconds> age(std::int64_t at, std::int64_t now) {
-  return std::chrono::milliseconds(std::max<std::int64_t>(0, now - at));
+std::optional<std::chrono::milliseconds> age(Instant at, Instant now) {
+  return std::chrono::milliseconds(std::max(Duration{}, now - at).ms);
 }
 
-MailboxInfo info_of(const MailboxStats& mailbox, std::int64_t now) {
+MailboxInfo info_of(const MailboxStats& mailbox, Instant now) {
   MailboxInfo out{.name = std::string(mailbox.name),
                   .ready = mailbox.ready,
                   .scheduled = mailbox.scheduled,
@@ -43,11 +43,11 @@ PeekedMessage shown(const PeekView& view, bool with_content) {
   PeekedMessage out{.id = view.id,
                     .state = std::string(kPeekStateWords[static_cast<std::size_t>(view.state)]),
                     .deliveries = view.deliveries,
-                    .due_ms = view.due,
-                    .expires_at_ms = view.expires_at,
+                    .due_ms = view.due.ms,
+                    .expires_at_ms = view.expires_at.ms,
                     .holder = std::string(view.holder),
-                    .held_since_ms = view.since,
-                    .held_until_ms = view.until};
+                    .held_since_ms = view.since.ms,
+                    .held_until_ms = view.until.ms};
   if (auto message = decode_message(view.message)) {
     if (!with_content) message->content.clear();
     out.message = std::move(*message);
@@ -62,7 +62,7 @@ Result<void> carry_out(const Call& call, const ConfigureMailbox& arguments) {
   auto& limits = command.limits;
   const auto own = [&](MailboxSetting setting) { command.own = static_cast<std::uint8_t>(command.own | setting); };
   if (arguments.max_messages) limits.max_messages = *arguments.max_messages, own(kOwnMaxMessages);
-  if (arguments.default_ttl) limits.default_ttl_ms = arguments.default_ttl->count(), own(kOwnDefaultTtl);
+  if (arguments.default_ttl) limits.default_ttl_ms = Duration{arguments.default_ttl->count()}, own(kOwnDefaultTtl);
   if (arguments.overflow) limits.overflow = static_cast<Overflow>(*arguments.overflow), own(kOwnOverflow);
   if (arguments.retry) {
     limits.retry = *arguments.retry, own(kOwnRetry);
@@ -103,7 +103,7 @@ Result<void> carry_out(const Call& call, const ShowMailbox& arguments) {
   const auto [limits, own] = *mailboxes.settings(arguments.name);
   ShownMailbox out{.info = info_of(stats, call.engine.now()),
                    .max_messages = limits.max_messages,
-                   .default_ttl = std::chrono::milliseconds(limits.default_ttl_ms),
+                   .default_ttl = std::chrono::milliseconds(limits.default_ttl_ms.ms),
                    .overflow = static_cast<OverflowPolicy>(limits.overflow),
                    .max_deliveries = limits.retry.attempts,
                    .retry = limits.retry};

@@ -7,7 +7,7 @@ namespace folkmoot {
 std::vector<Attempt> attempts_of(Engine& engine, const Uuid& id) {
   std::vector<Attempt> out;
   engine.each_attempt(id, [&](const AttemptView& attempt) {
-    out.push_back({.at_ms = attempt.at,
+    out.push_back({.at_ms = attempt.at.ms,
                    .holder = std::string(attempt.holder),
                    .end = std::string(name(attempt.end)),
                    .reason = std::string(attempt.reason)});

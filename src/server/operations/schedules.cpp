@@ -9,9 +9,9 @@ namespace folkmoot {
 Result<void> carry_out(const Call& call, const SetSchedule& arguments) {
   const ScheduleCommand command{.name = arguments.name,
                                 .cron = arguments.cron,
-                                .every_ms = arguments.every.count(),
-                                .first_at = arguments.first_at_ms,
-                                .until = arguments.until_ms,
+                                .every_ms = Duration{arguments.every.count()},
+                                .first_at = Instant{arguments.first_at_ms},
+                                .until = Instant{arguments.until_ms},
                                 .times = arguments.times};
   auto message = arguments.message;
   if (message.from.empty()) message.from = arguments.from;
@@ -44,10 +44,10 @@ Result<void> carry_out(const Call& call, const ListSchedules&) {
     if (page.more) return;
     const auto& row = page.schedules.emplace_back(ScheduleStatus{
         .name = schedule.name,
-        .every = schedule.cron_text.empty() ? Milliseconds(schedule.every_ms) : Milliseconds(0),
+        .every = schedule.cron_text.empty() ? Milliseconds(schedule.every_ms.ms) : Milliseconds(0),
         .cron = schedule.cron_text,
-        .next_ms = schedule.next,
-        .until_ms = schedule.until,
+        .next_ms = schedule.next.ms,
+        .until_ms = schedule.until.ms,
         .left = schedule.left,
         .fired = schedule.fired,
         .from = std::string(call.engine.name_of(schedule.sender)),

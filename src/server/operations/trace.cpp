@@ -19,14 +19,14 @@ TracedMessage traced(const Call& call, const Uuid& id) {
   const auto receipt = call.engine.receipt(id);
   const auto address = message_address(id);
   return {.id = id,
-          .sent_at_ms = address ? key_ms(address->key) : 0,
+          .sent_at_ms = address ? key_time(address->key).ms : 0,
           .mailbox = std::string(receipt.recipient),
           .state = static_cast<CopyState>(receipt.state),
-          .at_ms = receipt.at,
+          .at_ms = receipt.at.ms,
           .deliveries = receipt.deliveries,
           .holder = std::string(receipt.holder),
           .reason = std::string(receipt.reason),
-          .held_since_ms = receipt.since,
+          .held_since_ms = receipt.since.ms,
           .attempts = attempts_of(call.engine, id)};
 }
 
@@ -96,7 +96,7 @@ std::uint64_t place_in(const std::vector<std::string>& after, std::string_view p
 }
 
 TapEvent told(const Call& call, const TapRecord& record) {
-  TapEvent out{.at_ms = record.at,
+  TapEvent out{.at_ms = record.at.ms,
                .what = std::string(kTapWords[static_cast<std::size_t>(record.what)]),
                .id = record.id,
                .mailbox = std::string(call.engine.name_of(record.mailbox)),

@@ -7,9 +7,9 @@ namespace {
 
 TEST(Uuid, IsVersion7AndKeepsItsAddress) {
   const MessageAddress kAddresses[] = {
-      {.key = make_key(1'795'255'200'123, 0), .mailbox = 0, .node = 0},
-      {.key = make_key(1'795'255'200'123, (1u << 20) - 1), .mailbox = NameId{UINT32_MAX}, .node = kNodeMask},
-      {.key = make_key((1ull << 44) - 1, 0xabcde), .mailbox = NameId{7}, .node = 0x155555},
+      {.key = make_key(Instant{1'795'255'200'123}, 0), .mailbox = 0, .node = 0},
+      {.key = make_key(Instant{1'795'255'200'123}, (1u << 20) - 1), .mailbox = NameId{UINT32_MAX}, .node = kNodeMask},
+      {.key = make_key(Instant{(std::int64_t{1} << 44) - 1}, 0xabcde), .mailbox = NameId{7}, .node = 0x155555},
   };
   for (const auto& address : kAddresses) {
     const auto id = make_uuid(address);
@@ -21,13 +21,13 @@ TEST(Uuid, IsVersion7AndKeepsItsAddress) {
 }
 
 TEST(Uuid, BeginsWithItsTimeAndSortsByKey) {
-  const auto id = make_uuid({.key = make_key(0x0193f2c4a1b2, 1), .mailbox = NameId{1}, .node = 1});
+  const auto id = make_uuid({.key = make_key(Instant{0x0193f2c4a1b2}, 1), .mailbox = NameId{1}, .node = 1});
   EXPECT_TRUE(id.text().starts_with("0193f2c4-a1b2-7"));
-  const auto next = make_uuid({.key = make_key(0x0193f2c4a1b2, 2), .mailbox = 0, .node = 0});
-  const auto later = make_uuid({.key = make_key(0x0193f2c4a1b3, 0), .mailbox = 0, .node = 0});
+  const auto next = make_uuid({.key = make_key(Instant{0x0193f2c4a1b2}, 2), .mailbox = 0, .node = 0});
+  const auto later = make_uuid({.key = make_key(Instant{0x0193f2c4a1b3}, 0), .mailbox = 0, .node = 0});
   EXPECT_LT(id, next);
   EXPECT_LT(next, later);
-  EXPECT_EQ(key_ms(make_key(1'795'255'200'123, 5)), 1'795'255'200'123);
+  EXPECT_EQ(key_time(make_key(Instant{1'795'255'200'123}, 5)), Instant{1'795'255'200'123});
 }
 
 TEST(Uuid, ReadsTheTextThatItWritesInEitherCase) {

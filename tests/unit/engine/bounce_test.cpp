@@ -127,7 +127,7 @@ TEST_F(BounceTest, X13_a_message_that_is_dead_when_it_comes_displaces_no_mail) {
 
 TEST_F(BounceTest, X5_a_scheduled_event_goes_out_when_the_log_knows_of_it_and_never_twice) {
   engine->subscribe(kBob, ++request, "tick", 0, false);
-  schedule({.name = "s", .every_ms = 1'000}, event("tick"));
+  schedule({.name = "s", .every_ms = Duration{1'000}}, event("tick"));
   pass(1'000);
   EXPECT_TRUE(contents().empty());
   const auto fired = log.end;

@@ -40,7 +40,7 @@ class ContentRandomTest : public DeliveryTest {
       ASSERT_TRUE(done) << done.error().text;
     }
     for (const auto& [number, file] : files) engine->content_stored(ref(number));
-    engine->start(now, 7, false);
+    engine->start(Instant{now}, 7, false);
     engine->open_session(kAlice, "alice");
     engine->open_session(kBob, "bob");
     for (auto& [number, file] : files) file = {.idle_from = now, .idle_to = now, .was_idle = true};
@@ -148,7 +148,8 @@ class ContentRandomTest : public DeliveryTest {
       }
       case 10: {
         const auto token = lease();
-        engine->nack(kBob, ++request, false, {&token, 1}, static_cast<std::int64_t>(random() % 3'000), "busy");
+        engine->nack(kBob, ++request, false, {&token, 1}, Duration{static_cast<std::int64_t>(random() % 3'000)},
+                     "busy");
         break;
       }
       case 11: {
@@ -215,7 +216,7 @@ class ContentRandomTest : public DeliveryTest {
 };
 
 TEST_F(ContentRandomTest, X19_a_content_is_there_while_referred_to_and_goes_after_its_grace) {
-  options.content_grace_ms = kGrace;
+  options.content_grace_ms = Duration{kGrace};
   options.dead_max = 3;
   options.mailbox.retry.attempts = 2;
   std::size_t crashes = 0;

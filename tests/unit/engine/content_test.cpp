@@ -30,7 +30,7 @@ class ContentTest : public DeliveryTest {
       ASSERT_TRUE(done) << done.error().text;
     }
     for (const auto& file : files) engine->content_stored(file);
-    engine->start(now, 7, false);
+    engine->start(Instant{now}, 7, false);
     for (const auto& [id, name] : {std::pair{kAlice, "alice"}, {kBob, "bob"}}) engine->open_session(id, name);
     sync();
   }
@@ -185,7 +185,7 @@ TEST_F(ContentTest, X19_a_purge_that_could_not_be_noted_keeps_the_content_for_th
   const auto lease = take();
   engine->reject(kBob, ++request, false, {&lease, 1}, "no");
   sync();
-  options.dead_ttl_ms = 60'000;
+  options.dead_ttl_ms = Duration{60'000};
   crash_with({ref()});
   log.room_durable = log.room_settling = false;
   pass(120'000);
@@ -213,10 +213,10 @@ TEST_F(ContentTest, X19_purged_cancelled_and_expired_messages_do_not) {
 }
 
 TEST_F(ContentTest, X19_a_schedule_refers_to_what_it_will_send) {
-  schedule({.name = "daily", .every_ms = 20 * kGrace}, referring());
+  schedule({.name = "daily", .every_ms = Duration{20 * kGrace}}, referring());
   EXPECT_EQ(last().code, ErrorCode::not_found);
   store();
-  schedule({.name = "daily", .every_ms = 20 * kGrace}, referring());
+  schedule({.name = "daily", .every_ms = Duration{20 * kGrace}}, referring());
   EXPECT_TRUE(stays());
   crash_with({ref()});
   EXPECT_TRUE(stays());

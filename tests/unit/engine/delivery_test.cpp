@@ -62,7 +62,7 @@ TEST_F(DeliveryTest, A9_a_key_is_forgotten_after_its_time_or_when_there_are_too_
   say(keyed("3", "c"));
   say(keyed("4", "a"));
   EXPECT_EQ(last().confirm.outcome, PublishOutcome::queued);
-  pass(options.keys_ms + kKeysAheadMs);  // ids run ahead of the clock for so long after a crash
+  pass((options.keys_ms + kKeysAheadMs).ms);  // ids run ahead of the clock for so long after a crash
   say(keyed("5", "c"));
   EXPECT_EQ(last().confirm.outcome, PublishOutcome::queued);
 }
@@ -417,7 +417,7 @@ TEST_F(DeliveryTest, X18_many_are_redriven_no_faster_than_the_disk_takes_them) {
 
 TEST_F(DeliveryTest, A11_dead_letters_are_purged_by_query_by_count_and_by_age) {
   options.dead_max = 3;
-  options.dead_ttl_ms = 100'000;
+  options.dead_ttl_ms = Duration{100'000};
   crash();
   for (int i = 0; i < 5; ++i) {
     put(std::to_string(i));

@@ -49,7 +49,7 @@ class EngineTest : public ::testing::Test, public Effects {
           engine->recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
       ASSERT_TRUE(done) << done.error().text;
     }
-    engine->start(now, 7, clean);
+    engine->start(Instant{now}, 7, clean);
     for (const auto& [id, name] : {std::pair{kAlice, "alice"}, {kBob, "bob"}, {kCarol, "carol"}})
       engine->open_session(id, name);
     sync();
@@ -73,7 +73,7 @@ class EngineTest : public ::testing::Test, public Effects {
   }
   void pass(std::int64_t ms) {
     now += ms;
-    engine->advance(now);
+    engine->advance(Instant{now});
     engine->dispatch();
   }
   /// As compaction does: everything live once more, at the end.
@@ -92,7 +92,8 @@ class EngineTest : public ::testing::Test, public Effects {
     with(message, [&](const IncomingMessage& incoming) { engine->publish(from, ++request, quiet, incoming); });
   }
   void ask(const Message& message, std::int64_t timeout_ms, SessionId from = kAlice) {
-    with(message, [&](const IncomingMessage& incoming) { engine->request(from, ++request, timeout_ms, incoming); });
+    with(message,
+         [&](const IncomingMessage& incoming) { engine->request(from, ++request, Duration{timeout_ms}, incoming); });
   }
   static Message mail(std::string content, std::string to = "box") {
     Message message;
@@ -116,7 +117,8 @@ class EngineTest : public ::testing::Test, public Effects {
     return request;
   }
   RequestNumber receive(SessionId session, std::uint32_t max, std::int64_t wait_ms = 0, std::int64_t lease_ms = 0) {
-    engine->receive(session, ++request, {.mailbox = "box", .max = max, .wait_ms = wait_ms, .lease_ms = lease_ms});
+    engine->receive(session, ++request,
+                    {.mailbox = "box", .max = max, .wait_ms = Duration{wait_ms}, .lease_ms = Duration{lease_ms}});
     return request;
   }
   void ack(LeaseToken lease, SessionId session = kBob) {
@@ -124,7 +126,7 @@ class EngineTest : public ::testing::Test, public Effects {
     sync();
   }
   void nack(LeaseToken lease, std::int64_t delay_ms = 0, SessionId session = kBob) {
-    engine->nack(session, ++request, false, {&lease, 1}, delay_ms, "busy");
+    engine->nack(session, ++request, false, {&lease, 1}, Duration{delay_ms}, "busy");
     sync();
   }
   void limit(const MailboxLimits& limits) {

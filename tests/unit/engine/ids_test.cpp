@@ -26,8 +26,8 @@ struct Apart<> {
   static constexpr bool holds = true;
 };
 
-static_assert(
-    Apart<Lsn, MessageKey, NameId, ShardNumber, Slot, RequestNumber, SessionId, ConnectionId, LeaseToken>::holds);
+static_assert(Apart<Lsn, MessageKey, NameId, ShardNumber, Slot, RequestNumber, SessionId, ConnectionId, LeaseToken,
+                    Instant, Duration>::holds);
 static_assert(!Apart<Lsn, SessionId, Lsn>::holds, "it would be seen");
 static_assert(!Apart<Lsn, std::uint64_t>::holds, "it would be seen");
 

@@ -50,7 +50,7 @@ TEST_F(EngineTest, X12_nothing_is_handed_out_before_the_log_knows_of_the_run) {
     ASSERT_TRUE(
         engine->recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body)));
   }
-  engine->start(now, 7, false);
+  engine->start(Instant{now}, 7, false);
   engine->open_session(kBob, "bob");
   consume(kBob, 1);
   receive(kBob, 1, 1'000);
@@ -87,7 +87,7 @@ TEST_F(EngineTest, X12_extend_moves_the_deadline_or_binds_the_lease_to_the_conne
   receive(kBob, 1, 0, 100);
   const auto lease = delivered.back().lease;
   pass(50);
-  engine->extend(kBob, ++request, false, {&lease, 1}, 100);
+  engine->extend(kBob, ++request, false, {&lease, 1}, Duration{100});
   pass(60);
   EXPECT_EQ(stats().leased, 1u);
   engine->extend(kCarol, ++request, false, {&lease, 1}, 0);
@@ -102,7 +102,7 @@ TEST_F(EngineTest, X12_a_pushed_lease_given_a_deadline_outlives_its_connection) 
   put("one");
   consume(kBob, 1);
   const auto lease = delivered.back().lease;
-  engine->extend(kBob, ++request, false, {&lease, 1}, 1'000);
+  engine->extend(kBob, ++request, false, {&lease, 1}, Duration{1'000});
   engine->close_session(kBob);
   EXPECT_EQ(stats().leased, 1u);
   ack(lease, kCarol);
@@ -187,8 +187,8 @@ TEST_F(EngineTest, A8_at_most_once_waits_for_room_in_the_log_and_goes_on_by_itse
   consume(kBob, 1);
   EXPECT_TRUE(contents().empty());
   log.room_settling = true;
-  ASSERT_GT(engine->next_timer(), now);
-  pass(engine->next_timer() - now);
+  ASSERT_GT(engine->next_timer(), Instant{now});
+  pass(engine->next_timer().ms - now);
   sync();
   EXPECT_EQ(contents(), (Contents{"once"}));
 }
@@ -286,7 +286,7 @@ TEST_F(EngineTest, A3_a_pull_that_asks_for_none_or_too_many_is_refused) {
 }
 
 TEST_F(EngineTest, X11_wait_answers_when_there_is_mail_and_takes_none_of_it) {
-  engine->wait(kBob, ++request, "box", 1'000);
+  engine->wait(kBob, ++request, "box", Duration{1'000});
   auto message = mail("one");
   message.priority = 3;
   send(message);
@@ -297,7 +297,7 @@ TEST_F(EngineTest, X11_wait_answers_when_there_is_mail_and_takes_none_of_it) {
 }
 
 TEST_F(EngineTest, X11_wait_ends_at_its_time) {
-  engine->wait(kBob, ++request, "box", 100);
+  engine->wait(kBob, ++request, "box", Duration{100});
   pass(100);
   EXPECT_EQ(last().code, ErrorCode::timed_out);
 }

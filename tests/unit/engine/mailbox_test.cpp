@@ -81,7 +81,7 @@ TEST_F(EngineTest, A1_a_message_that_expires_while_the_disk_is_busy_is_not_hande
 }
 
 TEST_F(EngineTest, A3_the_mailboxs_default_ttl_counts_for_messages_without_one) {
-  limit({.default_ttl_ms = 50});
+  limit({.default_ttl_ms = Duration{50}});
   put("short-lived");
   pass(50);
   EXPECT_EQ(stats().dead, 1u);

@@ -35,7 +35,7 @@ TEST_F(NoRoomTest, A11_a_death_that_only_a_copy_tells_of_holds_over_crashes_with
     crash();
     EXPECT_EQ(state(id), ReceiptState::dead);
     ASSERT_EQ(dead().size(), 1u);
-    EXPECT_EQ(dead()[0].at, died);
+    EXPECT_EQ(dead()[0].at.ms, died);
     EXPECT_EQ(stats().ready, 0u);
     EXPECT_EQ(log.count(FactKind::message_dead), 1u);
     copy_forward(log.end);
@@ -45,7 +45,7 @@ TEST_F(NoRoomTest, A11_a_death_that_only_a_copy_tells_of_holds_over_crashes_with
 TEST_F(NoRoomTest, A10_a_wait_for_the_next_attempt_that_only_a_copy_tells_of_holds_over_a_crash) {
   put("busy");
   const auto lease = take();
-  without_room([&] { engine->nack(kBob, ++request, false, {&lease, 1}, 60'000, "later"); });
+  without_room([&] { engine->nack(kBob, ++request, false, {&lease, 1}, Duration{60'000}, "later"); });
   copy(FactKind::message_accepted);
   crash();
   EXPECT_EQ(stats().scheduled, 1u);
@@ -61,7 +61,7 @@ TEST_F(NoRoomTest, M1_the_next_of_a_group_waits_for_one_whose_failure_only_a_cop
   say(first);
   pass(1'000);
   const auto lease = take();
-  without_room([&] { engine->nack(kBob, ++request, false, {&lease, 1}, 60'000, "later"); });
+  without_room([&] { engine->nack(kBob, ++request, false, {&lease, 1}, Duration{60'000}, "later"); });
   copy(FactKind::message_accepted);
   say(grouped("second"));
   crash();
@@ -94,7 +94,7 @@ TEST_F(NoRoomTest, X19_the_content_of_a_request_taken_back_without_a_fact_stays_
   sync();
   without_room([&] { engine->cancel(kAlice, request + 1, request); });
   EXPECT_EQ(stats().ready, 0u);
-  pass(2 * options.content_grace_ms);
+  pass(2 * options.content_grace_ms.ms);
   sync();
   EXPECT_TRUE(removed_contents.empty());
 }
@@ -122,7 +122,7 @@ TEST_F(NoRoomTest, A11_a_message_is_copied_with_all_its_history_or_not_yet) {
 }
 
 TEST_F(NoRoomTest, X5_a_copied_schedule_remembers_what_failed_for_want_of_room_though_its_first_fact_is_still_there) {
-  schedule({.name = "tick", .every_ms = 1'000}, mail("tick"));
+  schedule({.name = "tick", .every_ms = Duration{1'000}}, mail("tick"));
   const auto fired = [&] {
     std::uint64_t count = 0;
     engine->each_schedule([&](const Schedule& each) { count = each.fired; });

@@ -43,7 +43,7 @@ TEST_F(DeliveryTest, A4_a_cancelled_request_is_taken_back_or_its_worker_told) {
 
 TEST_F(DeliveryTest, A5_status_messages_reach_a_streaming_requester_before_the_response) {
   const auto asking = incoming({mail("work")});
-  engine->request(kAlice, ++request, 60'000, *asking[0], true);
+  engine->request(kAlice, ++request, Duration{60'000}, *asking[0], true);
   const auto asked = request;
   consume(kBob, 1);
   auto status = mail("half", last_delivered().reply_to);
@@ -350,7 +350,7 @@ TEST_F(DeliveryTest, X15_trace_context_follows_the_chain_and_costs_are_summed_by
 // -- repeated messages
 
 TEST_F(DeliveryTest, X5_a_schedule_sends_at_its_times_until_it_is_done) {
-  schedule({.name = "tick", .every_ms = 1'000, .times = 3}, mail("tick"));
+  schedule({.name = "tick", .every_ms = Duration{1'000}, .times = 3}, mail("tick"));
   EXPECT_EQ(last().kind, Answer::Kind::done);
   consume(kBob, 10);
   for (int i = 0; i < 5; ++i) {
@@ -378,8 +378,8 @@ TEST_F(DeliveryTest, X5_a_schedule_goes_on_after_crashes_and_copies_and_makes_up
 }
 
 TEST_F(DeliveryTest, X5_a_schedule_is_replaced_by_name_and_removed) {
-  schedule({.name = "s", .every_ms = 1'000}, mail("old"));
-  schedule({.name = "s", .every_ms = 1'000}, mail("new"));
+  schedule({.name = "s", .every_ms = Duration{1'000}}, mail("old"));
+  schedule({.name = "s", .every_ms = Duration{1'000}}, mail("new"));
   pass(1'000);
   sync();
   engine->remove_schedule(kAlice, ++request, "s");
@@ -399,7 +399,7 @@ TEST_F(DeliveryTest, X5_a_schedule_that_makes_no_sense_is_refused_with_the_reaso
   EXPECT_EQ(last().code, ErrorCode::invalid_field);
   schedule({.name = "s", .cron = "61 * * * *"}, mail("x"));
   EXPECT_EQ(last().code, ErrorCode::invalid_field);
-  schedule({.name = "s", .every_ms = 1'000, .until = now - 1}, mail("x"));
+  schedule({.name = "s", .every_ms = Duration{1'000}, .until = Instant{now - 1}}, mail("x"));
   EXPECT_EQ(last().code, ErrorCode::invalid_field);
 }
 

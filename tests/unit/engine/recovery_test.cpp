@@ -158,7 +158,7 @@ TEST_F(EngineTest, X3_a_log_whose_messages_name_nobody_is_refused) {
     ASSERT_TRUE(
         other.recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body)));
   }
-  EXPECT_THROW(other.start(now, 7, false), std::runtime_error);
+  EXPECT_THROW(other.start(Instant{now}, 7, false), std::runtime_error);
 }
 
 TEST_F(EngineTest, X3_facts_that_cannot_be_are_refused_as_damage) {
@@ -166,7 +166,7 @@ TEST_F(EngineTest, X3_facts_that_cannot_be_are_refused_as_damage) {
   for (const auto kind : {FactKind::started, FactKind::name_added, FactKind::message_accepted,
                           FactKind::message_settled, FactKind::message_returned, FactKind::message_dead,
                           FactKind::mailbox_configured, FactKind::dead_purged, static_cast<FactKind>(99)}) {
-    const auto done = other.recover(kind, {64, 3}, as_bytes("abc"));
+    const auto done = other.recover(kind, {Lsn{64}, 3}, as_bytes("abc"));
     ASSERT_FALSE(done) << name(kind);
     EXPECT_EQ(done.error().code, ErrorCode::damaged);
   }

@@ -49,7 +49,7 @@ TEST_F(ShardTest, IdsAndLeasesCarryTheShard) {
 
 TEST_F(ShardTest, A9_WhatIsForwardedTwiceIsThereOnce) {
   auto message = mail("x");
-  message.id = make_uuid({.key = make_key(1'700'000'000'000, 7), .mailbox = NameId{3}, .node = 0x10});
+  message.id = make_uuid({.key = make_key(Instant{1'700'000'000'000}, 7), .mailbox = NameId{3}, .node = 0x10});
   message.from = "$bus";
   forward(message);
   EXPECT_EQ(last().confirm.outcome, PublishOutcome::queued);
@@ -65,7 +65,7 @@ TEST_F(ShardTest, A9_WhatIsForwardedTwiceIsThereOnce) {
 
 TEST_F(ShardTest, A1_ALifeBeginsWhereTheMessageWasAccepted) {
   auto message = mail("x");
-  message.id = make_uuid({.key = make_key(static_cast<std::uint64_t>(now), 1), .mailbox = NameId{3}, .node = 0x10});
+  message.id = make_uuid({.key = make_key(Instant{now}, 1), .mailbox = NameId{3}, .node = 0x10});
   message.from = "alice";
   message.timestamp = now - 900;
   message.ttl_ms = 1'000;
@@ -78,9 +78,9 @@ TEST_F(ShardTest, A1_ALifeBeginsWhereTheMessageWasAccepted) {
 
 TEST_F(ShardTest, X13_CausesOfWhatIsForwardedAreNotCountedAgain) {
   auto message = mail("x");
-  message.id = make_uuid({.key = make_key(1'700'000'000'000, 7), .mailbox = NameId{3}, .node = 0x10});
+  message.id = make_uuid({.key = make_key(Instant{1'700'000'000'000}, 7), .mailbox = NameId{3}, .node = 0x10});
   message.from = "alice";
-  message.cause = make_uuid({.key = make_key(1'700'000'000'000, 6), .mailbox = NameId{3}, .node = 0x10});
+  message.cause = make_uuid({.key = make_key(Instant{1'700'000'000'000}, 6), .mailbox = NameId{3}, .node = 0x10});
   message.hops = 5;
   message.chain = {message.cause};
   forward(message);

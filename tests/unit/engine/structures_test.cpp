@@ -190,18 +190,18 @@ TEST(Ring, is_first_in_first_out_while_it_grows) {
 
 TEST(Timers, A1_X5_come_up_by_time_and_in_a_defined_order_and_stale_ones_can_be_dropped) {
   Timers timers;
-  for (const auto id : {3u, 1u, 2u}) timers.add({.at = 10, .id = id, .place = 0, .kind = TimerKind::due});
-  timers.add({.at = 5, .id = 9, .place = 0, .kind = TimerKind::lease});
-  timers.add({.at = 10, .id = 7, .place = 0, .kind = TimerKind::expiry});
-  EXPECT_EQ(timers.next_at(), 5);
+  for (const auto id : {3u, 1u, 2u}) timers.add({.at = Instant{10}, .id = id, .place = 0, .kind = TimerKind::due});
+  timers.add({.at = Instant{5}, .id = 9, .place = 0, .kind = TimerKind::lease});
+  timers.add({.at = Instant{10}, .id = 7, .place = 0, .kind = TimerKind::expiry});
+  EXPECT_EQ(timers.next_at(), Instant{5});
   timers.drop_stale([](const Timer& timer) { return timer.id != 2; });
   Timer timer;
-  EXPECT_FALSE(timers.pop_due(4, timer));
+  EXPECT_FALSE(timers.pop_due(Instant{4}, timer));
   for (const auto id : {9u, 7u, 1u, 3u}) {
-    ASSERT_TRUE(timers.pop_due(10, timer));
+    ASSERT_TRUE(timers.pop_due(Instant{10}, timer));
     EXPECT_EQ(timer.id, id);
   }
-  EXPECT_EQ(timers.next_at(), -1);
+  EXPECT_EQ(timers.next_at(), kNoTime);
 }
 
 TEST(LeaseTable, X12_tokens_of_two_runs_never_meet) {

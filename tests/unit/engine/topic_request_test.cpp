@@ -40,8 +40,8 @@ TEST_F(EngineTest, M1_an_event_sent_again_is_told_from_the_first_and_meets_the_s
   send(event("a", "five"));
   send(event("a", "six"));
   EXPECT_EQ(last().confirm.count, 2u);  // of its own subscriptions, alice hears none
-  engine->cancel(kBob, RequestNumber{4}, 1);
-  engine->cancel(kCarol, RequestNumber{5}, 2);
+  engine->cancel(kBob, RequestNumber{4}, RequestNumber{1});
+  engine->cancel(kCarol, RequestNumber{5}, RequestNumber{2});
   send(event("a", "seven"));
   EXPECT_EQ(last().confirm.count, 0u);
 }
@@ -82,7 +82,7 @@ TEST_F(EngineTest, M1_a_subscription_without_credit_misses_events_and_is_told_ho
 TEST_F(EngineTest, M1_a_cancelled_subscription_hears_nothing_more) {
   engine->subscribe(kBob, RequestNumber{1}, "a.>", 0, false);
   send(event("a.b"));
-  engine->cancel(kBob, RequestNumber{2}, 1);
+  engine->cancel(kBob, RequestNumber{2}, RequestNumber{1});
   send(event("a.b"));
   EXPECT_EQ(delivered.size(), 1u);
   EXPECT_EQ(engine->subscriptions(), 0u);
@@ -214,7 +214,7 @@ TEST_F(EngineTest, A4_a_request_without_a_time_is_refused_unless_somebody_can_ta
 }
 
 TEST_F(EngineTest, A4_a_request_number_in_use_is_refused) {
-  engine->wait(kAlice, request + 1, "box", 1'000);
+  engine->wait(kAlice, request + 1, "box", Duration{1'000});
   ask(mail("question"), 1'000);
   EXPECT_EQ(last().code, ErrorCode::already_exists);
   EXPECT_EQ(stats().ready, 0u);

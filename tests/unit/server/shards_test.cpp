@@ -238,7 +238,7 @@ TEST_F(ShardsTest, A4_a_request_is_answered_across_shards) {
 TEST(Contents, X19_one_that_any_shard_holds_is_not_removed) {
   Shards shards(kShards);
   ContentHash hash{};
-  EXPECT_FALSE(shards.hold_content(1, hash)) << "nobody has stored it";
+  EXPECT_FALSE(shards.hold_content(ShardNumber{1}, hash)) << "nobody has stored it";
   EXPECT_TRUE(shards.remove_content(hash));
 }
 
