@@ -113,6 +113,7 @@ int serve(const ServeArguments& arguments) {
   auto gateway_options = config->gateway;
   gateway_options.software = "folkmoot/" + config->server.version;
   gateway_options.content_bytes_max = config->server.content.bytes_max;
+  gateway_options.content_pace_bytes = config->server.content.pace_bytes;
   gateway_options.read_timeout = std::chrono::milliseconds(config->http_timeout_ms);
   gateway_options.idle_timeout = std::chrono::milliseconds(config->http_idle_ms);
   gateway_options.hello_timeout = std::chrono::milliseconds(config->server.login.timeout_ms);

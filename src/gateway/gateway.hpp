@@ -23,6 +23,7 @@ struct GatewayOptions {
   std::size_t body_bytes_max = 8 * 1024 * 1024;
   std::size_t frame_bytes_max = 8 * 1024 * 1024;      // of one WebSocket message
   std::uint64_t content_bytes_max = kStoredBytesMax;  // of one that is stored by reference
+  std::uint64_t content_pace_bytes = 4 * 1024;        // a second, on average, that one must come at
   /// For a connection to send the header of a request, and on a WebSocket to be welcome: as HELLO has at the native
   /// door.
   std::chrono::milliseconds hello_timeout{10'000};

@@ -10,9 +10,8 @@ namespace folkmoot {
 
 // -- a request
 constexpr std::size_t kHeaderFieldsMax = 128;
-constexpr std::size_t kEmptyLinesMax = 8;                // before it
-constexpr std::size_t kChunkExtrasMax = 16 * 1024;       // bytes of chunk extensions and trailers in all
-constexpr std::uint64_t kContentBytesPerSecond = 4'096;  // at least, of a content that is uploaded
+constexpr std::size_t kEmptyLinesMax = 8;           // before it
+constexpr std::size_t kChunkExtrasMax = 16 * 1024;  // bytes of chunk extensions and trailers in all
 
 constexpr std::size_t kFreeUnfinishedBytes = 64 * 1024;  // of requests and messages: what every connection may hold
 

@@ -108,9 +108,9 @@ void Reactor::look_at_clock() {
   if (router_ && router_->own() != 0) return;  // the others' are where the first one's is
   if (!said_clock_off_) return spdlog::info("the server's time is the wall clock's again");
   spdlog::warn(
-      "the wall clock has jumped {} by {} ms: the server's time goes over to it by 1 s in {} s, and until then times "
-      "of "
-      "the day come {}; a restart takes the new time at once",
+      "the wall clock has jumped {} by {} ms: the server's time goes over to it by 1 s in {} s; until then times of "
+      "the "
+      "day come {}; a restart takes the new time at once",
       clock_.ahead() > 0 ? "back" : "forward", off, Clock::kSlew, clock_.ahead() > 0 ? "early" : "late");
 }
 

@@ -26,9 +26,8 @@ void report_missing(const Engine& engine) {
   engine.each_missing_content([](const ContentRef& ref, std::uint32_t references) {
     spdlog::error(
         "content {} of {} bytes is missing, and {} messages refer to it: they are delivered, and their content cannot "
-        "be "
-        "fetched. `folkmoot journal verify` lists all such; upload it again, or restore the folder `content` from a "
-        "backup",
+        "be fetched. `folkmoot journal verify` lists all such; upload it again, or restore the folder `content` from "
+        "a backup",
         ref.hash.text(), ref.size, references);
   });
 }

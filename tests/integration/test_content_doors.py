@@ -107,6 +107,25 @@ def test_X19_http_an_upload_that_breaks_off_is_gone(server):
     wait_for(lambda: files_of(server) == [])
 
 
+@pytest.mark.parametrize("pace, is_fast_enough", [("1MiB", False), ("4KiB", True)])
+def test_X19_http_obeys_the_same_pace_as_the_native_door(make_server, pace, is_fast_enough):
+    """content.pace, and http.timeout for what stands still: 100 kB a second are too slow for 1 MiB a second."""
+    server = make_server("--set", f"content.pace={pace}", "--set", "http.timeout=1s")
+    began = time.monotonic()
+    answer = None
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as raw:
+        raw.sendall(b"POST /api/content HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400000\r\n\r\n")
+        try:
+            for _ in range(40):
+                raw.sendall(bytes(10_000))
+                time.sleep(0.1)
+            answer = raw.recv(4096)
+        except OSError:
+            answer = b""  # it was cut
+    assert answer.startswith(b"HTTP/1.1 201") if is_fast_enough else answer == b"", answer
+    assert is_fast_enough or 0.9 < time.monotonic() - began < 10
+
+
 def test_X19_curl_waits_to_be_told_to_go_on(server, tmp_path):
     (tmp_path / "file").write_bytes(DATA)
     url = f"http://127.0.0.1:{server.port}/api/content"

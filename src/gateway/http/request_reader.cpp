@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kHeadReadBytes = 4 * 1024;
 constexpr std::size_t kBodyReadBytes = 64 * 1024;
 constexpr std::size_t kKeptBytes = 16 * 1024;  // of the buffer's memory, between requests
+constexpr std::uint64_t kPacedMsMax = 31'536'000'000;  // a year: what a body is waited for at most
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 Refusal gone() { return {.status = 0, .error = {ErrorCode::connection_lost, "the client is gone"}}; }
@@ -149,7 +150,9 @@ asio::awaitable<Result<std::string_view>> RequestReader::read(std::size_t most) 
 // How long to wait for more of a body of any size: not for ever, though it comes byte by byte.
 std::chrono::nanoseconds RequestReader::patience() const {
   const std::chrono::nanoseconds most = options_.read_timeout;
-  const std::chrono::nanoseconds earned = std::chrono::seconds((given_ + part_.size()) / kContentBytesPerSecond);
+  const auto paced_ms =
+      std::min<std::uint64_t>((given_ + part_.size()) * 1'000 / options_.content_pace_bytes, kPacedMsMax);
+  const std::chrono::nanoseconds earned = std::chrono::milliseconds(static_cast<std::int64_t>(paced_ms));
   return std::clamp<std::chrono::nanoseconds>(most + earned - waited_for_, std::chrono::nanoseconds(0), most);
 }
 
