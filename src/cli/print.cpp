@@ -1,12 +1,17 @@
 #include "cli/print.hpp"
 
 #include <fmt/format.h>
+#include <limits.h>
+#include <poll.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 
 #include "base/duration.hpp"
+#include "cli/stopping.hpp"
 #include "cli/terminal.hpp"
 #include "folkmoot/failure.hpp"
 #include "gateway/json_answers.hpp"
@@ -18,13 +23,22 @@ namespace {
 
 void write_out(std::string_view text) { value(write_part(text)); }
 
+Error cannot_write() { return system_error(ErrorCode::io_error, "writing to stdout", errno); }
+
 std::string_view plural(std::uint64_t count) { return count == 1 ? "" : "s"; }
 
 }  // namespace
 
+// A pipe that poll() calls writable takes PIPE_BUF bytes without waiting.
 Result<void> write_part(std::string_view part) {
-  if (std::fwrite(part.data(), 1, part.size(), stdout) == part.size() && std::fflush(stdout) == 0) return {};
-  return std::unexpected(system_error(ErrorCode::io_error, "writing to stdout", errno));
+  if (std::fflush(stdout) != 0) return std::unexpected(cannot_write());
+  while (!part.empty()) {
+    if (auto ready = wait_for(STDOUT_FILENO, POLLOUT); !ready) return ready;
+    const auto written = ::write(STDOUT_FILENO, part.data(), std::min<std::size_t>(part.size(), PIPE_BUF));
+    if (written < 0 && errno != EINTR && errno != EAGAIN) return std::unexpected(cannot_write());
+    part.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+  }
+  return {};
 }
 
 void print_line(const std::string& line) { write_out(shown(line) + '\n'); }

@@ -36,7 +36,7 @@ void print_content(std::string_view text);
 /// What was done, of a command that answers nothing else: `words`, or with --json an object of these fields.
 void print_done(bool json, const std::string& words,
                 std::initializer_list<std::pair<std::string_view, std::string_view>> fields);
-/// Writes bytes as they are to stdout. Errors: io_error.
+/// Writes bytes as they are to stdout. Errors: io_error, cancelled.
 Result<void> write_part(std::string_view part);
 
 }  // namespace folkmoot::cli

@@ -2,14 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <fstream>
-#include <iostream>
 #include <memory>
 
 #include "base/error.hpp"
 #include "cli/cli.hpp"
+#include "cli/line_reader.hpp"
 #include "cli/message_options.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
@@ -21,6 +19,7 @@ namespace folkmoot::cli {
 namespace {
 
 constexpr std::size_t kLinesAtOnce = 1'000;
+constexpr std::size_t kLinesBytesAtOnce = 2 * 1024 * 1024;  // and one line more: they go in one frame
 
 struct Options {
   MessageOptions message;
@@ -55,49 +54,97 @@ void send_file(const Options& options) {
   print_receipt(options, value(session->publish(message)), message);
 }
 
-/// Publishes `batch`, whose first message is that of line `from`; returns how many were refused.
-std::size_t send_batch(Session& session, const Options& options, const std::vector<Message>& batch, std::size_t from) {
-  std::size_t refused = 0;
-  const auto results = value(session->publish_batch(batch, {.atomic = options.atomic}));
+// Lines of the input that are sent together, and what became of all before them.
+class Lines {
+ public:
+  explicit Lines(const Options& options) : options_(options) {}
+
+  std::size_t size() const { return batch_.size(); }
+  bool is_full() const { return batch_.size() >= kLinesAtOnce || bytes_ >= kLinesBytesAtOnce; }
+  std::size_t refused() const { return refused_; }
+  void add(std::string line, std::size_t number) {
+    batch_.push_back(options_.message.build_with(std::move(line)));
+    numbers_.push_back(number);
+    bytes_ += batch_.back().content.size();
+  }
+  /// "all lines up to 12 are confirmed"
+  std::string how_far() const;
+  /// Throws Failure, and Exit if the server has no room: what comes after would be refused as well.
+  void send(Session& session);
+
+ private:
+  void end_without_room(const std::vector<Result<PublishReceipt>>& results, const Error& why) const;
+
+  const Options& options_;
+  std::vector<Message> batch_;
+  std::size_t bytes_ = 0;             // of their contents
+  std::vector<std::size_t> numbers_;  // of each, from 1 on; empty lines count
+  std::size_t confirmed_up_to_ = 0;   // every line up to this one has been, but for `refused_`
+  std::size_t refused_ = 0;
+};
+
+void Lines::send(Session& session) {
+  const auto results = value(session->publish_batch(batch_, {.atomic = options_.atomic}));
+  const Error* no_room = nullptr;
   for (std::size_t i = 0; i < results.size(); ++i) {
     if (results[i]) {
-      print_receipt(options, *results[i], batch[i]);
+      if (no_room == nullptr) confirmed_up_to_ = numbers_[i];
+      print_receipt(options_, *results[i], batch_[i]);
+    } else if (results[i].error().code == ErrorCode::disk_full) {
+      if (no_room == nullptr) no_room = &results[i].error();
     } else {
-      ++refused;
-      tell("folkmoot: message {}: {}", from + i, results[i].error().describe());
+      ++refused_;
+      tell("folkmoot: line {}: {}", numbers_[i], results[i].error().describe());
     }
   }
-  return refused;
+  if (no_room != nullptr) end_without_room(results, *no_room);
+  batch_.clear();
+  numbers_.clear();
+  bytes_ = 0;
+}
+
+void Lines::end_without_room(const std::vector<Result<PublishReceipt>>& results, const Error& why) const {
+  std::size_t first = 0, full = 0, confirmed = 0;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const bool is_full = !results[i] && results[i].error().code == ErrorCode::disk_full;
+    if (is_full && full++ == 0) first = numbers_[i];
+    if (full > 0 && results[i]) ++confirmed;
+  }
+  tell("folkmoot: {}\n  {}; of lines {} to {}, {} are confirmed and {} refused; nothing after them was sent",
+       why.describe(), how_far(), first, numbers_.back(), confirmed, full);
+  throw Exit{ExitStatus::failed};
+}
+
+std::string Lines::how_far() const {
+  if (confirmed_up_to_ == 0) return "no line is confirmed";
+  return fmt::format("all lines up to {} are confirmed{}", confirmed_up_to_,
+                     refused_ == 0 ? "" : ", but for those told of");
 }
 
 // Empty lines are none.
 void send_lines(const Options& options) {
-  std::ifstream file;
-  if (options.lines != "-") file.open(options.lines, std::ios::binary);
-  if (options.lines != "-" && !file) {
-    throw Failure(system_error(ErrorCode::io_error, options.lines, errno));
-  }
-  std::istream& in = options.lines == "-" ? std::cin : file;
+  auto input = value(LineReader::open(options.lines));
   Session session(options.message.with_client_options());
-  const auto most = options.atomic ? kBatchMessagesMax : kLinesAtOnce;
-  std::vector<Message> batch;
-  std::size_t from = 1, refused = 0;
+  Lines lines(options);
   Progress progress("sending");
-  for (std::string line; std::getline(in, line);) {
-    if (line.empty()) continue;
-    if (batch.size() == most && options.atomic) {
-      throw Failure(
-          {ErrorCode::out_of_range, fmt::format("more than {} lines; so many may be in one atomic batch", most)});
+  try {
+    for (std::string line; value(input.next(line));) {
+      if (line.empty()) continue;
+      if (options.atomic && lines.size() == kBatchMessagesMax) {
+        throw Failure({ErrorCode::out_of_range,
+                       fmt::format("more than {} lines; so many may be in one atomic batch", kBatchMessagesMax)});
+      }
+      lines.add(std::move(line), input.number());
+      if (options.atomic || !lines.is_full()) continue;
+      lines.send(session);
+      progress.at(input.number(), 0, "lines");
     }
-    batch.push_back(options.message.build_with(std::move(line)));
-    if (batch.size() < most || options.atomic) continue;
-    refused += send_batch(session, options, batch, from);
-    from += batch.size();
-    batch.clear();
-    progress.at(from - 1, 0, "messages");
+    if (lines.size() > 0) lines.send(session);
+  } catch (const Failure&) {
+    if (!options.atomic) tell("folkmoot: {}", lines.how_far());
+    throw;
   }
-  if (!batch.empty()) refused += send_batch(session, options, batch, from);
-  if (refused > 0) throw Exit{ExitStatus::failed};
+  if (lines.refused() > 0) throw Exit{ExitStatus::failed};
 }
 
 }  // namespace

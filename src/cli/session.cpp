@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "cli/cli.hpp"
+#include "cli/stopping.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -53,13 +54,18 @@ Session::Busy::Busy(Session& session) : session_(session) {
 
 Session::Busy::~Busy() {
   const std::lock_guard guard(session_.lock_);
-  if (--session_.busy_ == 0 && session_.interrupted_) session_.client_.close();
+  if (--session_.busy_ == 0 && session_.interrupted_) session_.end();
 }
 
 void Session::interrupt() {
   const std::lock_guard guard(lock_);
   const bool again = interrupted_.exchange(true);
-  if (busy_ == 0 || again) client_.close();
+  if (busy_ == 0 || again) end();
+}
+
+void Session::end() {
+  client_.close();
+  stop_waiting();
 }
 
 }  // namespace folkmoot::cli

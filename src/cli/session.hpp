@@ -48,6 +48,7 @@ class Session {
     Session& session_;
   };
   void interrupt();
+  void end();
 
   BlockSignals block_;
   SyncClient client_;

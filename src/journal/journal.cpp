@@ -39,7 +39,17 @@ bool Journal::has_room_for(Urgency urgency, std::size_t records_bytes) const {
   // The segment's last stretch is for promises only if another segment follows. Normally that has long been made.
   const auto ready = maker_.prepare(segments_.back().number + 1);
   if (!ready) failed_ = ready.error();
+  if (ready && !*ready && urgency == Urgency::durable) refused_bytes_ = std::max(refused_bytes_, records_bytes);
   return ready && *ready;
+}
+
+bool Journal::takes_durable(std::size_t bytes) const {
+  if (failed_) return false;
+  const auto need = std::max(record_bytes(std::min(bytes, segment_bytes_ / 4)), refused_bytes_) + kMarkBytes;
+  const bool has_room =
+      fits(need, kSegmentTailBytes + reserve_bytes()) || !maker_.has_refused(segments_.back().number + 1);
+  if (has_room) refused_bytes_ = 0;
+  return has_room;
 }
 
 FactPlace Journal::append(FactKind kind, std::span<const Bytes> parts, Life life) {

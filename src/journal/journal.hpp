@@ -79,6 +79,10 @@ class Journal final : public FactLog {
   // FactLog; the owner's.
   bool has_room(Urgency urgency, std::size_t bytes) const override;
   bool has_room(Urgency urgency, GroupBound bound) const override;
+  /// Whether durable facts are taken, of up to `bytes` (a quarter of a segment at most) and as many as were refused
+  /// since this was last true. False from the first refusal on, whatever its size, until there is room for all of them:
+  /// does not go to and fro. Makes no segment, only looks at what came of the last try.
+  bool takes_durable(std::size_t bytes) const;
   std::size_t group_bytes_max() const override { return folkmoot::group_bytes_max(segment_bytes_); }
   FactPlace append(FactKind kind, std::span<const Bytes> parts, Life life) override;
   void begin_group(GroupBound bound) override;
@@ -243,6 +247,8 @@ class Journal final : public FactLog {
   std::optional<RecordCodec> codec_;
   mutable SegmentMaker maker_;  // has a lock of its own
   mutable std::optional<Error> failed_;
+  mutable std::size_t refused_bytes_ =
+      0;  // the most of durable records that had no room since takes_durable() was true
 
   // The owner's.
   std::deque<Segment> segments_;  // oldest first; until recover() also those ready for use

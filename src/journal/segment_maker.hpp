@@ -38,6 +38,8 @@ class SegmentMaker {
   /// A write into room that had been allocated was refused all the same (file systems that copy on write).
   void note_full(std::string why);
   bool full() const { return full_; }
+  /// The segment is not there, and there was no room for one when it was last tried.
+  bool has_refused(std::uint64_t number) const { return number > ready_up_to_ && full_; }
   /// Why there was no room the last time there was none.
   std::string refusal();
   bool retry_due() const { return full_ && now_ms_ - refused_ms_ >= kRetryMs; }

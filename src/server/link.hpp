@@ -91,6 +91,8 @@ class Hub {
   virtual ~Hub() = default;
   /// A new link, any thread. Null once the server is stopping.
   virtual std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) = 0;
+  /// Whether the server takes whatever is sent to it, durable messages too. Any thread.
+  virtual bool is_ready() const = 0;
 };
 
 /// Whoever serves connected sockets on threads of its own.

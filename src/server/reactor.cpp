@@ -25,10 +25,11 @@ constexpr std::uint64_t kTokenShift = 62;
 }  // namespace
 
 Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread,
-                 ContentThread& content_thread, FrameRoom& frame_room, std::unique_ptr<Net> net)
+                 ContentThread& content_thread, FrameRoom& frame_room, Readiness& readiness, std::unique_ptr<Net> net)
     : options_(options),
       journal_(journal),
       journal_thread_(journal_thread),
+      readiness_(readiness),
       engine_(options.engine, journal, *this),
       contents_(options_, engine_, *this, content_thread,
                 {.unsent = [this](SessionId id) { return unsent(id); },
@@ -93,7 +94,7 @@ std::int64_t Reactor::wait_ms() {
   if (deadlines_.next() >= 0) sooner(deadlines_.next());
   if (contents_.next_expiry() >= 0) sooner(contents_.next_expiry());
   if (journal_.compaction_due()) sooner(now_ + 1);
-  if (!journal_.has_room(FactLog::Urgency::durable, kRoomBytes)) sooner(std::max(now_ + 1, next_disk_retry_));
+  if (lacks_room_) sooner(std::max(now_ + 1, next_disk_retry_));
   if (router_ && router_->shard_links().waits_for_room()) sooner(now_ + kDiskRetryMs);
   if (!pool_.empty()) sooner(now_ + kPoolIdleMs);
   if (next < 0) return -1;
@@ -133,6 +134,7 @@ Result<void> Reactor::run() {
     if (router_) router_->shard_links().look_for_misplaced();
     engine_.dispatch();
     if (auto done = submit(); !done) return done;
+    look_at_room();
     if (router_) router_->flush();
     flush_dirty();
   }
@@ -193,20 +195,14 @@ Result<void> Reactor::on_journal() {
   const auto end = journal_thread_.collect();
   if (!end) return std::unexpected(end.error());
   engine_.on_durable(*end);
-  const bool full = !journal_.has_room(FactLog::Urgency::durable, kRoomBytes);
-  if (full != said_disk_full_) {
-    said_disk_full_ = full;
-    if (full) {
-      spdlog::warn(
-          "the journal has no room ({}): durable messages are refused until it has; reads, acks and transient traffic "
-          "go on",
-          journal_.refusal());
-    } else {
-      spdlog::info("the journal has room again: durable messages are accepted");
-    }
-  }
   if (congested_ == 0 && !paused_.empty() && journal_.staged_bytes() < options_.staged_bytes_max / 2) resume_readers();
   return {};
+}
+
+void Reactor::look_at_room() {
+  if (lacks_room_ == !takes_durable()) return;
+  lacks_room_ = !lacks_room_;
+  lacks_room_ ? readiness_.lose_room(journal_.refusal()) : readiness_.regain_room();
 }
 
 bool Reactor::has_room_to_settle() const { return journal_.has_room(FactLog::Urgency::settling, kRoomBytes); }

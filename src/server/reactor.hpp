@@ -36,6 +36,7 @@
 #include "server/partial_frames.hpp"
 #include "server/postbox.hpp"
 #include "server/rare_line.hpp"
+#include "server/readiness.hpp"
 #include "server/seen_agents.hpp"
 
 namespace folkmoot {
@@ -49,7 +50,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
  public:
   /// All must outlive it.
   Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread, ContentThread& content_thread,
-          FrameRoom& frame_room, std::unique_ptr<Net> net);
+          FrameRoom& frame_room, Readiness& readiness, std::unique_ptr<Net> net);
   ~Reactor() override;
 
   Engine& engine() { return engine_; }
@@ -82,6 +83,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
 
   // Hub: any thread.
   std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) override;
+  bool is_ready() const override { return readiness_.is_ready(); }
 
   // Door: a socket whose first frame, HELLO, says that it is at home here. Any thread.
   void take_over(int socket, std::string first, bool is_unix) override;
@@ -139,6 +141,8 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   /// A client is so far behind that no event more may come from other shards. (Of shard links that are behind nothing
   /// follows: two shards would wait for each other.)
   bool has_congested_client() const { return congested_clients_ > 0; }
+  /// Whether there is room for a durable message as large as one may be, or as any that was refused.
+  bool takes_durable() const { return journal_.takes_durable(options_.content_bytes_max); }
   /// A refused ACK may be tried again.
   bool has_room_to_settle() const;
   /// Does not read from the connection until go_on().
@@ -238,6 +242,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   // What has become durable happens. Errors: fatal ones of the journal.
   Result<void> on_journal();
   void look_at_clock();
+  void look_at_room();
   // All that is due. May close connections.
   void on_deadlines();
   // Until something is due; 0: it is, -1: nothing will be.
@@ -246,6 +251,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   const ServerOptions options_;
   Journal& journal_;
   JournalThread& journal_thread_;
+  Readiness& readiness_;
   Clock clock_;
   Engine engine_;
   ContentTransfers contents_;
@@ -281,7 +287,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   std::int64_t started_at_ = 0;
   Lsn compacted_at_ = 0;  // the journal's end at the last step of compaction
   std::int64_t next_disk_retry_ = 0;
-  bool said_disk_full_ = false;
+  bool lacks_room_ = false;  // as readiness_ was told
   bool said_clock_off_ = false;
   std::atomic<bool> stop_requested_ = false;
 

@@ -57,7 +57,8 @@ struct Shard {
   }
 
   /// `contents`: what the first shard stores; it adds to them, the others know them.
-  Result<RecoveryReport> open(const ServerOptions& options, std::vector<ContentRef>& contents, FrameRoom& frame_room) {
+  Result<RecoveryReport> open(const ServerOptions& options, std::vector<ContentRef>& contents, FrameRoom& frame_room,
+                              Readiness& readiness) {
     auto opened = Journal::open(*disk, options.journal);
     if (!opened) return std::unexpected(opened.error());
     journal = std::move(*opened);
@@ -68,8 +69,8 @@ struct Shard {
       return std::unexpected(done.error());
     auto net = PosixNet::make();
     if (!net) return std::unexpected(net.error());
-    reactor =
-        std::make_unique<Reactor>(options, *journal, *journal_thread, *content_thread, frame_room, std::move(*net));
+    reactor = std::make_unique<Reactor>(options, *journal, *journal_thread, *content_thread, frame_room, readiness,
+                                        std::move(*net));
     auto& engine = reactor->engine();
     auto recovered =
         journal->recover([&](FactKind kind, FactPlace place, Bytes body) { return engine.recover(kind, place, body); });
@@ -95,14 +96,16 @@ struct Shard {
 // Doors on other threads connect to one shard after the other: each link's frames find their way from there.
 class TurningHub final : public Hub {
  public:
-  explicit TurningHub(const Shards& shards) : shards_(shards) {}
+  TurningHub(const Shards& shards, const Readiness& readiness) : shards_(shards), readiness_(readiness) {}
   std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) override {
     const auto shard = shards_.in_turn(next_.fetch_add(1, std::memory_order_relaxed));
     return shards_.reactors[shard.value]->connect(kind, inbox_bytes_max, std::move(on_ready));
   }
+  bool is_ready() const override { return readiness_.is_ready(); }
 
  private:
   const Shards& shards_;
+  const Readiness& readiness_;
   std::atomic<std::uint32_t> next_ = 0;
 };
 
@@ -112,7 +115,7 @@ struct Server::Parts {
   Parts(FolderLock folder_lock, const ServerOptions& options)
       : lock(std::move(folder_lock)),
         ring(options.shards),
-        hub(ring),
+        hub(ring, readiness),
         frame_room(options.partial_frames.total_bytes_max, options.frame_bytes_max) {}
   ~Parts() {
     for (const auto& shard : shards) {
@@ -121,6 +124,7 @@ struct Server::Parts {
   }
 
   FolderLock lock;
+  Readiness readiness;
   Shards ring;
   TurningHub hub;
   FrameRoom frame_room;
@@ -181,7 +185,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
     auto& secret = its_options.engine.secret;
     if (::getrandom(secret.data(), sizeof secret, 0) != sizeof secret)
       return failure(ErrorCode::io_error, "no random numbers from the system");
-    const auto recovered = shard.open(its_options, contents, parts.frame_room);
+    const auto recovered = shard.open(its_options, contents, parts.frame_room, parts.readiness);
     if (!recovered) return std::unexpected(recovered.error());
     parts.recovered.facts += recovered->facts;
     parts.recovered.segments += recovered->segments;
@@ -218,6 +222,7 @@ const RecoveryReport& Server::recovered() const { return parts_->recovered; }
 
 Result<void> Server::run() {
   auto& parts = *parts_;
+  parts.readiness.set_running(true);
   for (std::size_t number = 1; number < parts.shards.size(); ++number) {
     parts.shards[number].thread = std::thread([&parts, number] { parts.run(number); });
     pthread_setname_np(parts.shards[number].thread.native_handle(), fmt::format("shard-{}", number).c_str());
@@ -239,6 +244,7 @@ Result<void> Server::run() {
 }
 
 void Server::request_stop() {
+  parts_->readiness.set_running(false);
   for (const auto& shard : parts_->shards) shard.reactor->request_stop();
 }
 

@@ -87,7 +87,7 @@ ServerStats Reactor::stats(std::string_view mailbox) {
                   .dead = counters.dead_now,
                   .subscriptions = engine_.subscriptions(),
                   .consumers = engine_.consumers(),
-                  .accepts_durable = journal_.has_room(FactLog::Urgency::durable, options_.content_bytes_max)};
+                  .accepts_durable = takes_durable()};
   out.journal = {.segments = journal.segments,
                  .bytes = journal.bytes,
                  .live_bytes = journal.live_bytes,

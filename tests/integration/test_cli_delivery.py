@@ -22,6 +22,26 @@ def stop(process):
     process.communicate(timeout=20)
 
 
+def test_A13_sending_lines_ends_on_a_signal_though_nobody_reads_or_writes(server):
+    """A pipe that nobody reads its receipts from, and one that nobody writes lines to."""
+    for many in (True, False):
+        sender = server.cli_start("send", "bob", "--lines", "-")
+        sender.stdin.write("line\n" * (12_000 if many else 1))
+        sender.stdin.flush()
+        if many:  # the pipe holds 64 KiB of receipts; a thousand lines have more
+            wait_for(lambda: json.loads(ok(server.cli("stats", "--json")))["messages"]["published"] >= 1_000)
+        time.sleep(0.5)
+        assert sender.poll() is None
+        sender.send_signal(signal.SIGTERM)
+        assert sender.wait(5) == 1
+        how_far, why = sender.stderr.read().splitlines()
+        assert how_far == "folkmoot: no line is confirmed" or "all lines up to " in how_far, how_far
+        assert many == ("all lines up to " in how_far), how_far
+        assert why.startswith("folkmoot: cancelled: "), why
+        sender.stdout.close()
+        sender.stderr.close()
+
+
 @pytest.mark.parametrize("arguments",
                          [["command"], ["cancel"], ["dead"], ["dead", "list"], ["dead", "show"], ["dead", "resubmit"],
                           ["dead", "purge"], ["schedule"], ["schedule", "add"], ["schedule", "list"],
@@ -87,7 +107,7 @@ def test_A13_atomic_lines_are_all_or_none(server):
     assert refused.returncode == 1 and "full" in refused.stderr
     assert server.cli("recv", "bob").returncode == 3
     partly = server.cli("send", "bob", "--lines", "-", stdin="1\n2\n3\n")
-    assert partly.returncode == 1 and "message 3" in partly.stderr and len(partly.stdout.splitlines()) == 2
+    assert partly.returncode == 1 and "line 3: mailbox_full" in partly.stderr and len(partly.stdout.splitlines()) == 2
 
 
 def test_A9_a_key_used_before_is_a_duplicate(server):

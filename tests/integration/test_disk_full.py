@@ -5,6 +5,7 @@ Once with a journal that may only take so many bytes, once on a real file system
 """
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -120,6 +121,64 @@ def test_X3_M7_health_says_what_the_journal_lacks(make_server):
     published_again(client)
     assert ask("GET", "/health")[0] == 200 and "refusal" not in client.stats()["journal"]
     client.close()
+
+
+@pytest.mark.parametrize("size", [10, 20_000, 900_000])
+def test_X3_a_full_disk_is_told_of_once_whatever_was_refused(make_server, size):
+    server = make_server("--set", "journal.segment_bytes=4MiB", "--set", "journal.bytes_max=12MiB")
+    client = Client(("127.0.0.1", server.port), agent="alice")
+    client.publish(bytes(900_000), to="bob")  # what is refused is smaller than what was taken before
+    for _ in range(9):
+        client.publish(bytes(900_000), to="bob")
+        if not client.stats()["accepts_durable"]:
+            break
+    refused = 0
+    for _ in range(200_000 if size == 10 else 500):
+        try:
+            client.publish(bytes(size), to="bob")
+        except Refused as full:
+            assert full.name == "disk_full"
+            refused += 1
+            if refused == 20:
+                break
+    assert refused == 20
+    for other in (10, 20_000, 900_000, 10, 900_000):
+        try:
+            client.publish(bytes(other), to="bob")
+        except Refused as full:
+            assert full.name == "disk_full"
+    assert server.log().count("the journal has no room (it may take 12582912 bytes)") == 1, server.log()
+    assert "room again" not in server.log()
+    while got := client.receive("bob", max=100):
+        client.ack(*[d.lease for d in got])
+    published_again(client, content=bytes(900_000))
+    deadline = time.monotonic() + 5
+    while "the journal has room again" not in server.log() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert server.log().count("room again") == server.log().count("has no room") == 1, server.log()
+    client.close()
+
+
+def test_X3_lines_sent_to_a_full_disk_are_told_of_once(make_server):
+    server = make_server("--set", "journal.segment_bytes=4MiB", "--set", "journal.bytes_max=12MiB")
+    line = "x" * 20_000
+    sent = server.cli("send", "bob", "--lines", "-", stdin="\n".join(["", *[line] * 5_000]), timeout=120)
+    assert sent.returncode == 1
+    why, how_far = sent.stderr.splitlines()
+    assert why.startswith("folkmoot: disk_full: the disk has no room for a durable message to bob"), why
+    found = re.fullmatch(
+        r"  all lines up to (\d+) are confirmed; of lines (\d+) to (\d+), (\d+) are confirmed and (\d+) refused; "
+        r"nothing after them was sent", how_far)
+    assert found, how_far
+    up_to, first, last, more, refused = map(int, found.groups())
+    assert up_to == first - 1 and more + refused == last - first + 1 < 250
+    receipts = len(sent.stdout.splitlines())
+    assert receipts == up_to - 1 + more  # the first line is empty
+    client = Client(("127.0.0.1", server.port))
+    assert client.stats("bob")["mailboxes"][0]["ready"] == receipts
+    client.close()
+    none = server.cli("send", "bob", "--lines", "-", stdin=f"{line * 40}\n" * 3)
+    assert none.returncode == 1 and "no line is confirmed; of lines 1 to 3, 0 are confirmed" in none.stderr, none.stderr
 
 
 def test_X3_a_server_whose_files_are_taken_away_stops_and_says_so(make_server):

@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from test_delivery_native import eventually
 
 CONTENT = {"question": "why", "list": [1, 2.5, None]}
 
@@ -165,6 +166,42 @@ def test_U13_the_token_is_asked_for(make_server):
     assert Http(server)("GET", "/health")[0] == 401
     assert Http(server, Authorization="Bearer wrong")("GET", "/health")[0] == 401
     assert Http(server, Authorization="Bearer secret")("GET", "/health")[0] == 200
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_M7_probes_need_no_token_and_learn_the_state_alone(make_server, shards):
+    server = make_server("--token", "secret", "--set", f"shards={shards}", "--set", "journal.segment_bytes=4MiB",
+                         "--set", "journal.bytes_max=20MiB")
+    ask = Http(server)
+    for path in ("/health/live", "/health/ready"):
+        for more in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer secret"}):
+            assert Http(server, **more)("GET", path) == (200, {"status": "ok"}), (path, more)
+        assert ask("HEAD", path)[0] == 200
+        status, refused = ask("POST", path, {})
+        assert (status, refused["code"], ask.answer.getheader("Allow")) == (405, "unknown_opcode", "GET, HEAD, OPTIONS")
+        assert ask("GET", path + "?verbose=1")[0] == 400
+        assert ask("GET", "/health")[0] == 401, "a probe makes nobody known"
+    known = Http(server, Authorization="Bearer secret")
+    document = known("GET", "/openapi.json")[1]["paths"]
+    assert document["/health/ready"]["get"]["security"] == [] and "security" not in document["/health"]["get"]
+    assert set(document["/health/ready"]["get"]["responses"]) >= {"200", "503"}
+
+    # Not ready while durable messages are refused, in whatever shard; alive all the same.
+    filled = 0
+    while known("POST", "/api/messages", {"to": f"bob{filled % 7}", "content": "x" * 500_000})[0] == 201:
+        filled += 1
+        assert filled < 500
+    eventually(lambda: ask("GET", "/health/ready"), lambda seen: seen == (503, {"status": "not_ready"}))
+    assert ask("HEAD", "/health/ready")[0] == 503 and ask.answer.getheader("Retry-After") == "1"
+    assert ask("GET", "/health/live") == (200, {"status": "ok"})
+    assert known("GET", "/health")[0] == 503
+    for number in range(7):
+        while got := known("GET", f"/api/messages?agent=bob{number}&ack=true&limit=100")[1]["messages"]:
+            assert got
+    eventually(lambda: ask("GET", "/health/ready"), lambda seen: seen == (200, {"status": "ok"}), within=20)
+    assert known("GET", "/health")[0] == 200
+    log = server.log()
+    assert log.count("the journal has no room (") == log.count("the journal has room again") == 1, log
 
 
 def test_the_unix_socket_speaks_http(server):

@@ -268,4 +268,4 @@ def test_a_fetch_says_how_far_it_is_on_a_terminal_alone(server, large, tmp_path)
 def test_many_lines_say_how_far_they_are(server):
     lines = b"".join(b"line %d\n" % i for i in range(30_000))
     status, seen, receipts = on_terminal(server, "send", "bob", "--lines", "-", stdin=lines, only="stderr", timeout=60)
-    assert status == 0 and " messages" in seen and receipts.count(b"\n") == 30_000
+    assert status == 0 and " lines" in seen and receipts.count(b"\n") == 30_000

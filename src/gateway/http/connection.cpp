@@ -196,13 +196,14 @@ Answer HttpConnection::preflight_answer(const HttpRequest& request, std::string_
 asio::awaitable<Answer> HttpConnection::handle(const HttpRoute& route, const HttpRequest& request,
                                                std::string parameter) {
   if (auto good = check_query(route, request.target); !good) co_return error_answer(good.error());
-  if (!route.is_upgrade) {
+  if (!route.is_upgrade && !route.is_open) {
     if (auto open = link_.open(request.token, caller_of(request)); !open) co_return error_answer(open.error());
   }
   link_.resume();
   answered_ = &request.head;
+  const bool is_ready = !is_stopping_ && !context_.is_draining && context_.hub.is_ready();
   BodyStream* const body = route.is_streamed ? &reader_ : nullptr;
-  Exchange exchange{request, std::move(parameter),    link_,          context_.options, body,
+  Exchange exchange{request, std::move(parameter),    link_,          context_.options, is_ready, body,
                     *this,   request.head.minor >= 1, route.operation};
   stream_.expires_never();
   if (route.may_wait) watch_client();

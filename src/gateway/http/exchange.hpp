@@ -68,6 +68,7 @@ struct Exchange {
   const std::string parameter;  // what stands for {...} in the route's pattern
   LinkCaller& link;
   const GatewayOptions& options;
+  const bool is_ready;         // the server takes whatever is sent to it
   BodyStream* body = nullptr;  // of a route that streams (HttpRoute::is_streamed)
   AnswerStream& answer_stream;
   const bool takes_any_length;  // the client understands an answer whose length is not known when it begins

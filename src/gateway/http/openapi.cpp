@@ -150,9 +150,8 @@ void write_problem(JsonWriter& out, const HttpRoute& route, std::string_view wha
 // Statuses of 500 and more that do not say that the server is broken.
 void write_unable(JsonWriter& out, const HttpRoute& route) {
   const bool is_look = route.method == "GET" || route.method == "HEAD";
-  const bool is_health = route.handler == show_health;
-  if (is_health) {
-    write_done(out.key("503"), route, route.about.answer, "It refuses durable messages");
+  if (!route.about.unable.empty()) {
+    write_done(out.key("503"), route, route.about.answer, route.about.unable);
   } else {
     write_problem(out.key("503"), route,
                   "no_consumer, busy, shutting_down, connection_lost or circuit_open: try again");
@@ -195,6 +194,7 @@ void write_route(JsonWriter& out, const HttpRoute& route) {
                                                     : route.about.answer;
   out.key(lower(route.method)).begin_object().field("operationId", id_of(route));
   out.field("summary", operation != nullptr ? operation->what : route.about.what);
+  if (route.is_open) out.key("security").begin_array().end_array();
   write_parameters(out, route, query, all);
   write_body(out, route, body);
   write_responses(out, route, answer, confirms ? 201 : operation != nullptr ? 200 : route.about.status);

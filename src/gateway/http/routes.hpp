@@ -22,7 +22,8 @@ struct RouteAbout {
   std::string_view body_shape{};       // "message", "messages" (one or a list), "arguments" or "bytes"
   std::string_view answer_type = "application/json";
   int status = 200;
-  bool is_told = false;  // event by event, if the request's Accept says so
+  std::string_view unable{};  // what its 503 says with the same answer
+  bool is_told = false;       // event by event, if the request's Accept says so
 };
 
 struct HttpRoute {
@@ -33,6 +34,7 @@ struct HttpRoute {
   bool is_streamed = false;                  // the handler reads the request's body part by part
   bool takes = false;                        // although its method is GET, something is different after it
   bool is_upgrade = false;                   // becomes a WebSocket when the request asks for it
+  bool is_open = false;                      // answered whoever asks: nobody has to show a token
   const OperationInfo* operation = nullptr;  // that it carries out, if it is one of the list
   RouteAbout about{};                        // if it is none
 };
@@ -70,6 +72,8 @@ asio::awaitable<Answer> call_by_name(Exchange& exchange);
 asio::awaitable<Answer> store_content(Exchange& exchange);
 asio::awaitable<Answer> fetch_content(Exchange& exchange);
 asio::awaitable<Answer> show_health(Exchange& exchange);
+asio::awaitable<Answer> show_alive(Exchange& exchange);
+asio::awaitable<Answer> show_ready(Exchange& exchange);
 asio::awaitable<Answer> show_metrics(Exchange& exchange);
 asio::awaitable<Answer> show_openapi(Exchange& exchange);
 asio::awaitable<Answer> show_asyncapi(Exchange& exchange);

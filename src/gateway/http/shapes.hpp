@@ -201,6 +201,12 @@ struct HealthAnswer {
   }
 };
 
+struct ProbeAnswer {
+  std::string status{};
+
+  static constexpr auto fields() { return std::array{field<&ProbeAnswer::status>(0, "status", "ok, or not_ready")}; }
+};
+
 struct EventsQuery {
   std::string pattern{}, filter{};
   std::uint32_t count = 0;

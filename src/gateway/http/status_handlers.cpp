@@ -53,6 +53,16 @@ asio::awaitable<Answer> show_health(Exchange& exchange) {
   co_return json_answer(accepts_durable ? 200 : 503, std::move(body));
 }
 
+// Probes are told the state and nothing else: whoever can reach the port may ask.
+asio::awaitable<Answer> show_alive(Exchange&) { co_return json_answer(200, R"({"status":"ok"})"); }
+
+asio::awaitable<Answer> show_ready(Exchange& exchange) {
+  if (exchange.is_ready) co_return json_answer(200, R"({"status":"ok"})");
+  auto answer = json_answer(503, R"({"status":"not_ready"})");
+  answer.headers.emplace_back("Retry-After", "1");
+  co_return answer;
+}
+
 asio::awaitable<Answer> show_metrics(Exchange& exchange) {
   const auto stats = co_await statistics(exchange);
   if (!stats) co_return error_answer(stats.error());

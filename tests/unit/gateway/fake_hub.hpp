@@ -42,6 +42,8 @@ class FakeHub : public Hub {
     return link;
   }
 
+  bool is_ready() const override { return ready; }
+
   std::size_t seen(Opcode opcode) {
     const std::lock_guard guard(lock_);
     return seen_[opcode].size();
@@ -54,6 +56,7 @@ class FakeHub : public Hub {
   }
 
   bool refuses = false;
+  std::atomic<bool> ready = true;
   std::string stats = R"({"server":"fake","version":"9","uptime_ms":5,"accepts_durable":true,"mailboxes":[]})";
 
  private:

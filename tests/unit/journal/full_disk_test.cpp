@@ -57,6 +57,22 @@ TEST_F(FullDiskTest, X3_it_recovers_by_itself_within_about_a_second_of_space_com
   EXPECT_GT(fill(), 100);
 }
 
+TEST_F(FullDiskTest, X3_the_first_refusal_of_any_size_holds_until_there_is_room_for_all) {
+  disk.capacity = 2 * kSegmentBytesMin;
+  start();
+  EXPECT_TRUE(journal->takes_durable(100));
+  while (journal->has_room(kDurable, 20'000)) {
+    append_of(kDurable, std::string(1000, 'f'));
+    ASSERT_TRUE(sync());
+  }
+  EXPECT_TRUE(journal->has_room(kDurable, 100));
+  EXPECT_FALSE(journal->takes_durable(100)) << "20000 bytes were refused";
+  disk.capacity = 10 * kSegmentBytesMin;
+  now_ms += 1'001;
+  ASSERT_TRUE(sync());
+  EXPECT_TRUE(journal->takes_durable(100));
+}
+
 TEST_F(FullDiskTest, X3_too_many_open_files_are_as_a_full_disk_until_one_can_be_opened_again) {
   start();
   disk.files_used_up = true;
