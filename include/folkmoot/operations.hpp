@@ -9,5 +9,6 @@
 #include "folkmoot/operation/message.hpp"       // IWYU pragma: export
 #include "folkmoot/operation/route.hpp"         // IWYU pragma: export
 #include "folkmoot/operation/schedule.hpp"      // IWYU pragma: export
+#include "folkmoot/operation/settings.hpp"      // IWYU pragma: export
 #include "folkmoot/operation/stats.hpp"         // IWYU pragma: export
 #include "folkmoot/operation/trace.hpp"         // IWYU pragma: export

@@ -65,6 +65,8 @@ void add_request(App& app);
 void add_reply(App& app);
 void add_receipts(App& app);
 void add_stats(App& app);
+void add_settings(App& app);
+void add_reload(App& app);
 void add_mailbox(App& app);
 void add_connections(App& app);
 void add_trace(App& app);

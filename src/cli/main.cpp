@@ -37,6 +37,8 @@ constexpr Command kCommands[] = {
     {"reply", add_reply},
     {"receipts", add_receipts},
     {"stats", add_stats},
+    {"settings", add_settings},
+    {"reload", add_reload},
     {"mailbox", add_mailbox},
     {"connections", add_connections},
     {"trace", add_trace},

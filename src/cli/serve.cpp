@@ -1,16 +1,17 @@
 // folkmoot serve: runs a server until it is told to stop.
 #include <fmt/format.h>
 #include <malloc.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <memory>
 
 #include "base/duration.hpp"
 #include "cli/cli.hpp"
+#include "cli/live_settings.hpp"
 #include "cli/serve.hpp"
 #include "cli/server_config.hpp"
 #include "cli/terminal.hpp"
@@ -26,18 +27,22 @@ struct ServeArguments {
   bool json = false;
 };
 
-Server* running = nullptr;
+std::atomic<Server*> running = nullptr;
+std::atomic<bool> hung_up = false;  // SIGHUP came, perhaps before the server ran
 
-void on_signal(int) {
-  if (running != nullptr) running->request_stop();
+void on_stop(int) {
+  if (auto* const server = running.load()) server->request_stop();
 }
 
-void set_up_log(const std::string& level) {
-  auto logger = std::make_shared<spdlog::logger>("folkmoot", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
-  logger->set_level(spdlog::level::from_str(level));
-  logger->flush_on(spdlog::level::info);
-  spdlog::set_default_logger(std::move(logger));
+void on_hangup(int) {
+  hung_up = true;
+  if (auto* const server = running.load(); server != nullptr && hung_up.exchange(false)) server->request_reload();
+}
+
+void handle(int signal, void (*handler)(int)) {
+  struct sigaction action{};
+  action.sa_handler = handler;
+  ::sigaction(signal, &action, nullptr);
 }
 
 Result<ServerConfig> configure(const ServeArguments& arguments) {
@@ -53,14 +58,14 @@ Result<ServerConfig> configure(const ServeArguments& arguments) {
       {"token", arguments.token}, {"unix_socket", arguments.unix_socket},
       {"sync", arguments.sync},   {"log_level", arguments.log_level}};
   for (const auto& [key, value] : flags) {
-    if (!value.empty()) step([&] { return set_config(config, key, value); });
+    if (!value.empty()) step([&] { return set_config(config, key, value, SettingSource::flag); });
   }
   for (const auto& setting : arguments.settings) {
     const auto equals = setting.find('=');
     step([&]() -> Result<void> {
       if (equals == std::string::npos)
         return failure(ErrorCode::invalid_field, fmt::format("`--set {}`: write KEY=VALUE", setting));
-      return set_config(config, setting.substr(0, equals), setting.substr(equals + 1));
+      return set_config(config, setting.substr(0, equals), setting.substr(equals + 1), SettingSource::flag);
     });
   }
   if (!done) return std::unexpected(done.error());
@@ -101,7 +106,11 @@ int serve(const ServeArguments& arguments) {
     fail(config.error());
     return 2;
   }
-  set_up_log(config->log_level);
+  handle(SIGHUP, on_hangup);
+  const auto log = std::make_shared<LogSink>();
+  if (auto opened = log->direct(config->log); !opened) return fail(opened.error());
+  log_to(log);
+  set_log_level(config->log.level);
   raise_file_limit();
   // Buffers grow and shrink all the time: give large ones back to the system at once, and keep few arenas.
   ::mallopt(M_ARENA_MAX, 2);
@@ -110,25 +119,18 @@ int serve(const ServeArguments& arguments) {
 
   auto server = Server::open(config->server);
   if (!server) return fail(server.error());
-  auto gateway_options = config->gateway;
-  gateway_options.software = "folkmoot/" + config->server.version;
-  gateway_options.content_bytes_max = config->server.content.bytes_max;
-  gateway_options.content_pace_bytes = config->server.content.pace_bytes;
-  gateway_options.read_timeout = std::chrono::milliseconds(config->http_timeout_ms);
-  gateway_options.idle_timeout = std::chrono::milliseconds(config->http_idle_ms);
-  gateway_options.hello_timeout = std::chrono::milliseconds(config->server.login.timeout_ms);
-  gateway_options.hosts.push_back(config->server.host);  // if it is a name
-  Gateway gateway((*server)->hub(), gateway_options);
+  Gateway gateway((*server)->hub(), gateway_options(*config));
   (*server)->set_http_door(&gateway);
+  LiveSettings settings(
+      *config, arguments.config_file, [&arguments] { return configure(arguments); }, **server, gateway, *log);
+  (*server)->set_settings(&settings);
   gateway.start();
 
   running = server->get();
-  struct sigaction action{};
-  action.sa_handler = on_signal;
-  ::sigaction(SIGTERM, &action, nullptr);
-  ::sigaction(SIGINT, &action, nullptr);
+  handle(SIGTERM, on_stop);
+  handle(SIGINT, on_stop);
   ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGHUP, SIG_IGN);
+  if (hung_up.exchange(false)) (*server)->request_reload();
 
   const auto& recovered = (*server)->recovered();
   say_started(config->server, (*server)->port(), arguments.json);
@@ -163,7 +165,7 @@ void add_serve(App& app) {
   command->add_flag("--json", arguments->json, "Say in JSON that it listens, and where; the log stays as it is");
   command->footer(
       "Settings (in the file as they stand; in the environment as FOLKMOOT_MAILBOX_MAX_MESSAGES; with their "
-      "defaults):\n" +
+      "defaults; all but those with (restart) may change while the server runs: SIGHUP reads the file again):\n" +
       config_help() +
       "\nExample:\n  folkmoot serve --data /var/lib/folkmoot --listen 127.0.0.1:7470 --set "
       "mailbox.max_messages=10000\n");

@@ -2,9 +2,14 @@
 // environment (FOLKMOOT_*), flags. docs/operations.md lists the keys.
 #pragma once
 
+#include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
+#include "cli/log.hpp"
+#include "folkmoot/operation/settings.hpp"
 #include "gateway/gateway.hpp"
 #include "server/options.hpp"
 
@@ -15,21 +20,24 @@ struct ServerConfig {
   GatewayOptions gateway;
   std::int64_t http_timeout_ms = 30'000;
   std::int64_t http_idle_ms = 120'000;
-  std::string log_level = "info";
+  LogOptions log;
+  std::map<std::string_view, SettingSource> sources{};  // of those that were set, by their names in the table
 };
 
 /// Sets one key as the file and the environment have it ("mailbox.max_messages", "1000000"). Errors: invalid_field,
 /// out_of_range.
-Result<void> set_config(ServerConfig& config, std::string_view key, const std::string& value);
+Result<void> set_config(ServerConfig& config, std::string_view key, const std::string& value, SettingSource source);
 /// Reads a TOML file. Errors: io_error, malformed, and those of set_config, all naming the file and the key.
 Result<void> read_config_file(ServerConfig& config, const std::string& path);
 /// Reads FOLKMOOT_*: FOLKMOOT_MAILBOX_MAX_MESSAGES is mailbox.max_messages.
 Result<void> read_config_environment(ServerConfig& config);
 /// Whether each FOLKMOOT_... variable is one that the program knows. Errors: invalid_field, with the nearest one.
 Result<void> check_environment();
-/// "HOST:PORT", "[::1]:7470", ":7470" or "7470". Errors: invalid_field.
-Result<void> set_listen(ServerConfig& config, const std::string& text);
-/// One line a key: name, default and meaning; for --help.
+/// Every setting with its value; `latest`: what a restart would take.
+std::vector<SettingRow> list_settings(const ServerConfig& in_force, const ServerConfig& latest);
+/// Gives `config` what `next` says of all settings that may change while the server runs, and tells what is different.
+ReloadedSettings change_settings(ServerConfig& config, const ServerConfig& next);
+/// One line a key: name, default, meaning, and whether it takes a restart; for --help.
 std::string config_help();
 
 }  // namespace folkmoot

@@ -47,6 +47,21 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
   assign();
 }
 
+void Engine::change(const EngineOptions& options) {
+  options_.mailbox = options.mailbox;
+  options_.keys_max = options.keys_max;
+  options_.keys_ms = options.keys_ms;
+  options_.dead_max = options.dead_max;
+  options_.dead_ttl_ms = options.dead_ttl_ms;
+  options_.names_max = options.names_max;
+  options_.content_grace_ms = options.content_grace_ms;
+  options_.guard = options.guard;
+  names_.set_max(options.names_max);
+  mailroom_.on_options();
+  dead_.on_options();
+  contents_.on_options();
+}
+
 // Whose a fact, a timer or an open request is, by its kind.
 void Engine::assign() {
   const auto facts = [this](Part& part, std::initializer_list<FactKind> kinds) {

@@ -26,6 +26,10 @@ class Engine final : Ledger::Resolver {
   Engine& operator=(const Engine&) = delete;
 
   // -- life
+  /// From now on as they say: limits of mailboxes, keys, dead letters, names, contents and loops. All else stays as it
+  /// was made. What is more than a new limit stays until it ends, but for what is kept for a time.
+  void change(const EngineOptions& options);
+
   /// Enters one fact of the log; all of them in order, before start(). Errors: damaged, if it cannot follow from the
   /// facts before.
   Result<void> recover(FactKind kind, FactPlace place, Bytes body);
@@ -165,7 +169,7 @@ class Engine final : Ledger::Resolver {
   Part* owner(FactKind kind) const;
   void publish_anew(SessionId session, RequestNumber request, bool quiet, const IncomingMessage& message);
 
-  const EngineOptions options_;
+  EngineOptions options_;
   Effects& effects_;
   EngineCounters counters_;
   Ledger ledger_;

@@ -23,6 +23,8 @@ class Names final : public PlainPart {
   /// `max`: so many are kept.
   Names(Ledger& ledger, std::size_t max) : ledger_(ledger), max_(max) { table_.emplace_back(); }
 
+  void set_max(std::size_t max) { max_ = max; }
+
   /// 0 if the name has none.
   NameId find(std::string_view name) const {
     const auto found = numbers_.find(name);
@@ -84,7 +86,7 @@ class Names final : public PlainPart {
   void put(NameId number, std::string_view name);
 
   Ledger& ledger_;
-  const std::size_t max_;
+  std::size_t max_;
   std::set<NameId> awaited_;
   std::deque<Name> table_;  // stable addresses: the keys of numbers_ are views of its names
   boost::unordered_flat_map<std::string_view, NameId> numbers_;

@@ -28,14 +28,18 @@ class Admission {
  public:
   explicit Admission(const AdmissionLimits& limits) : limits_(limits) {}
 
+  void set_limits(const AdmissionLimits& limits) {
+    const std::lock_guard guard(lock_);
+    limits_ = limits;
+  }
   /// Counts `more` of `address`. False, and nothing is counted, if that is too much.
   bool add(const PeerAddress& address, const AdmissionUse& more);
   /// Requires: it was added.
   void remove(const PeerAddress& address, const AdmissionUse& less);
 
  private:
-  const AdmissionLimits limits_;
   std::mutex lock_;
+  AdmissionLimits limits_;                         // guarded by lock_
   AdmissionUse all_;                               // guarded by lock_
   std::map<PeerAddress, AdmissionUse> addresses_;  // guarded by lock_; those that have any
 };

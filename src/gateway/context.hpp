@@ -28,8 +28,11 @@ using Clock = std::chrono::steady_clock;
 inline constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 struct Context {
+  /// As they are now; whoever has them keeps them while he needs them.
+  std::shared_ptr<const GatewayOptions> options() const { return shared_options.load(); }
+
   Hub& hub;
-  const GatewayOptions options;
+  std::atomic<std::shared_ptr<const GatewayOptions>> shared_options;
   // Links hold it too: the reactor may post into it for a moment longer than the gateway lives.
   const std::shared_ptr<asio::io_context> io;
   Admission admission;

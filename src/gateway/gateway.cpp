@@ -33,7 +33,7 @@ AdmissionLimits admission_limits(const GatewayOptions& options) {
 struct Gateway::State : std::enable_shared_from_this<Gateway::State> {
   State(Hub& hub, const GatewayOptions& options)
       : context{.hub = hub,
-                .options = options,
+                .shared_options = std::make_shared<const GatewayOptions>(options),
                 .io = std::make_shared<asio::io_context>(),
                 .admission = Admission(admission_limits(options)),
                 .is_draining = false} {}
@@ -58,9 +58,14 @@ Gateway::~Gateway() { stop(); }
 void Gateway::start() {
   if (!state_->threads.empty()) return;
   state_->work.emplace(state_->context.io->get_executor());
-  for (int i = 0; i < std::max(1, state_->context.options.threads); ++i) {
+  for (int i = 0; i < std::max(1, state_->context.options()->threads); ++i) {
     state_->threads.emplace_back([io = state_->context.io] { io->run(); });
   }
+}
+
+void Gateway::change(const GatewayOptions& options) {
+  state_->context.shared_options.store(std::make_shared<const GatewayOptions>(options));
+  state_->context.admission.set_limits(admission_limits(options));
 }
 
 void Gateway::close() {
@@ -71,7 +76,7 @@ void Gateway::close() {
 void Gateway::stop() {
   close();
   if (state_->threads.empty()) return;
-  if (!state_->wait_until_empty(state_->context.options.stop_timeout)) {
+  if (!state_->wait_until_empty(state_->context.options()->stop_timeout)) {
     state_->stop_all(true);
     state_->wait_until_empty(std::chrono::seconds(5));
   }
@@ -96,7 +101,7 @@ bool Gateway::State::take_over(int socket, std::string_view first, bool is_unix)
   if (!guest) return false;
   const std::lock_guard guard(lock);
   // Under the lock that stop_all() takes: a connection is either refused here or seen there.
-  if (context.is_draining || connections.size() >= context.options.connections_max) return false;
+  if (context.is_draining || connections.size() >= context.options()->connections_max) return false;
   const asio::generic::stream_protocol protocol(is_unix ? AF_UNIX : AF_INET, is_unix ? 0 : IPPROTO_TCP);
   asio::generic::stream_protocol::socket owned(asio::make_strand(*context.io));
   beast::error_code error;

@@ -58,6 +58,9 @@ class Gateway : public Door {
   /// close(), then waits until everything has ended (cut off after stop_timeout). May be called twice.
   void stop();
 
+  /// From now on as they say, but for the threads: for requests that begin after it, and new WebSockets. Any thread.
+  void change(const GatewayOptions& options);
+
   /// Owns `socket` from here on, also when it refuses it. Any thread; never blocks.
   void take_over(int socket, std::string first, bool is_unix) override;
 

@@ -148,6 +148,13 @@ class Journal final : public FactLog {
   /// write_and_sync().
   Result<void> close(bool clean = true);
 
+  /// cache_bytes and bytes_max from now on; all else stays as it is.
+  void change(const JournalOptions& options) {
+    options_.cache_bytes = options.cache_bytes;
+    options_.bytes_max = options.bytes_max;
+    maker_.set_bytes_max(options.bytes_max);
+  }
+
   JournalStats stats() const;
   /// Why has_room() last said that there is none.
   std::string refusal();
@@ -241,8 +248,8 @@ class Journal final : public FactLog {
   Result<void> settle_tail(const Recovery& recovery);
 
   Disk& disk_;
-  const JournalOptions options_;
-  JournalId id_{};  // constant after open(), as are the next two
+  JournalOptions options_;  // the owner's: cache_bytes and bytes_max; constant: all else
+  JournalId id_{};          // constant after open(), as are the next two
   std::size_t segment_bytes_ = 0;
   std::optional<RecordCodec> codec_;
   mutable SegmentMaker maker_;  // has a lock of its own

@@ -9,8 +9,9 @@ Result<bool> SegmentMaker::prepare(std::uint64_t number) {
   const std::lock_guard lock(mutex_);
   if (number <= ready_up_to_) return true;
   if (full_ && !retry_due()) return false;
-  if (bytes_max_ != 0 && (number - oldest_ + 1) * shape_.segment_bytes > bytes_max_) {
-    return refuse(fmt::format("it may take {} bytes", bytes_max_));
+  const auto bytes_max = bytes_max_.load();
+  if (bytes_max != 0 && (number - oldest_ + 1) * shape_.segment_bytes > bytes_max) {
+    return refuse(fmt::format("it may take {} bytes", bytes_max));
   }
   if (number >= segments_max(shape_.segment_bytes))
     return refuse("it has come to the end of its numbers: move to a new data folder");

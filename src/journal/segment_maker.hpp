@@ -33,6 +33,8 @@ class SegmentMaker {
   /// The time, for retries, as the owner last heard it.
   void set_now(std::int64_t now_ms) { now_ms_ = now_ms; }
   std::int64_t now() const { return now_ms_; }
+  /// From now on; what there is stays.
+  void set_bytes_max(std::uint64_t bytes_max) { bytes_max_ = bytes_max; }
   /// The lowest segment that is still there; room may have come back.
   void set_oldest(std::uint64_t number);
   /// A write into room that had been allocated was refused all the same (file systems that copy on write).
@@ -51,7 +53,7 @@ class SegmentMaker {
   bool refuse(std::string why);
 
   Disk& disk_;
-  const std::uint64_t bytes_max_;
+  std::atomic<std::uint64_t> bytes_max_;
   SegmentHeader shape_;  // constant once set
   std::atomic<std::int64_t> now_ms_ = 0;
   std::atomic<std::int64_t> refused_ms_ = 0;

@@ -18,7 +18,7 @@ struct Types {};
 using Operations = Types<ListDead, ShowDead, ResubmitDead, RedriveDead, PurgeDead, CancelMessage, ShowAttempts,
                          SetSchedule, RemoveSchedule, ListSchedules, SetRoute, RemoveRoute, ListRoutes, ReportLoad,
                          ShowCost, ConfigureMailbox, ListMailboxes, ShowMailbox, PeekMailbox, DeleteMailbox,
-                         ListConnections, ListAgents, TraceMessage, ReadTap, ShowStats
+                         ListConnections, ListAgents, TraceMessage, ReadTap, ShowStats, ListSettings, ReloadSettings
 #ifdef FOLKMOOT_TEST_OPERATIONS
                          ,
                          FOLKMOOT_TEST_OPERATION_TYPES

@@ -374,8 +374,10 @@ bool on_hello(Reactor& reactor, Connection& connection, const Frame& frame) {
     return end(ErrorCode::unsupported_version,
                fmt::format("the client speaks version {}; this server speaks {}", version, kProtocolVersion));
   }
+  // Between shards nobody has to show it: while it changes they may know different ones.
+  const bool is_shard = connection.door == DoorKind::remote || connection.door == DoorKind::shard;
   const auto& wanted = reactor.options().token;
-  if (!wanted.empty() && !same_token(token, wanted)) {
+  if (!is_shard && !wanted.empty() && !same_token(token, wanted)) {
     return end(ErrorCode::unauthorized, token.empty() ? "this server wants a token" : "the token is not this server's");
   }
   if (!agent.empty() && (!is_name(agent) || agent.front() == '@' || agent.front() == '$')) {

@@ -6,9 +6,15 @@
 
 namespace folkmoot {
 
-FramePool::FramePool(std::size_t bytes_max, std::size_t frame_bytes_max)
-    : bytes_max_(std::max(bytes_max, frame_bytes_max)),
-      of_address_max_(std::max(bytes_max - bytes_max / 4, frame_bytes_max)) {}
+FramePool::FramePool(std::size_t bytes_max, std::size_t frame_bytes_max) : frame_bytes_max_(frame_bytes_max) {
+  change(bytes_max);
+}
+
+void FramePool::change(std::size_t bytes_max) {
+  bytes_max_ = std::max(bytes_max, frame_bytes_max_);
+  of_address_max_ = std::max(bytes_max - bytes_max / 4, frame_bytes_max_);
+  grant();
+}
 
 bool FramePool::ask(Asker asker, const PeerAddress& address, std::size_t bytes) {
   FOLKMOOT_ASSERT(bytes <= of_address_max_);

@@ -45,6 +45,9 @@ class FramePool {
 
   FramePool(std::size_t bytes_max, std::size_t frame_bytes_max);
 
+  /// So much room from now on; those that wait and have room by it are in take_granted().
+  void change(std::size_t bytes_max);
+
   /// True: there is room for it. False: it waits, and take_granted() says when.
   /// Requires: `asker` neither has room nor waits; bytes <= frame_bytes_max.
   bool ask(Asker asker, const PeerAddress& address, std::size_t bytes);
@@ -82,8 +85,9 @@ class FramePool {
   /// Room for those that wait, as far as there is some.
   void grant();
 
-  const std::size_t bytes_max_;
-  const std::size_t of_address_max_;
+  const std::size_t frame_bytes_max_;
+  std::size_t bytes_max_ = 0;
+  std::size_t of_address_max_ = 0;
   std::size_t used_ = 0;
   std::size_t waiting_ = 0;
   Lines lines_;             // of those that have room or wait

@@ -9,6 +9,18 @@ FrameRoom::FrameRoom(std::size_t bytes_max, std::size_t frame_bytes_max)
       ordinary_(bytes_max / 2, long_bytes_),
       long_(bytes_max / 2, frame_bytes_max) {}
 
+void FrameRoom::change(std::size_t bytes_max) {
+  std::vector<FramePool::Asker> granted;
+  {
+    const std::lock_guard guard(lock_);
+    for (auto* const pool : {&ordinary_, &long_}) {
+      pool->change(bytes_max / 2);
+      for (auto& asker : pool->take_granted()) granted.push_back(asker);
+    }
+  }
+  for (const auto& [whose, which] : granted) whose->on_room(which);
+}
+
 bool FrameRoom::ask(RoomOwner& owner, SessionId id, const PeerAddress& address, std::size_t frame_bytes) {
   const std::lock_guard guard(lock_);
   return pool(frame_bytes).ask({&owner, id}, address, frame_bytes);

@@ -12,6 +12,9 @@ class FrameRoom {
  public:
   FrameRoom(std::size_t bytes_max, std::size_t frame_bytes_max);
 
+  /// So much room from now on; which frames are long stays as it is. What has room keeps it.
+  void change(std::size_t bytes_max);
+
   /// True: there is room for it. False: it waits, and `owner` is told when there is. What is asked for twice is asked
   /// for with the same number of bytes. Requires: the connection neither has room nor waits.
   bool ask(RoomOwner& owner, SessionId id, const PeerAddress& address, std::size_t frame_bytes);

@@ -5,11 +5,14 @@ namespace folkmoot {
 using Room = Beginning::Room;
 
 PartialFrames::PartialFrames(const ServerOptions& options, FrameRoom& room, RoomOwner& owner)
-    : timeout_ms_(options.partial_frames.timeout_ms),
-      frame_bytes_max_(options.frame_bytes_max),
-      kept_bytes_max_(options.partial_frames.total_bytes_max / options.engine.shards / 8),
-      room_(room),
-      owner_(owner) {}
+    : frame_bytes_max_(options.frame_bytes_max), room_(room), owner_(owner) {
+  change(options);
+}
+
+void PartialFrames::change(const ServerOptions& options) {
+  timeout_ms_ = options.partial_frames.timeout_ms;
+  kept_bytes_max_ = options.partial_frames.total_bytes_max / options.engine.shards / 8;
+}
 
 void PartialFrames::keep(Connection& connection, std::string_view bytes, bool goes_on, std::int64_t now) {
   if (bytes.empty()) return drop(connection);

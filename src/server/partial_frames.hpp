@@ -22,6 +22,8 @@ class PartialFrames {
   /// `owner` is told of room. All must outlive it.
   PartialFrames(const ServerOptions& options, FrameRoom& room, RoomOwner& owner);
 
+  /// From now on as they say.
+  void change(const ServerOptions& options);
   /// What is left over after a read, or had been read when the connection was held: `bytes` take the place of what was
   /// kept. `goes_on`: they begin with the frame that was kept before. Afterwards `in->room` says whether it may be read
   /// on.
@@ -59,9 +61,9 @@ class PartialFrames {
   void use(Beginning& beginning);
   void count(const Connection& connection);
 
-  const std::int64_t timeout_ms_;
+  std::int64_t timeout_ms_ = 0;
   const std::size_t frame_bytes_max_;
-  const std::size_t kept_bytes_max_;  // above this, reads are short
+  std::size_t kept_bytes_max_ = 0;  // above this, reads are short
   FrameRoom& room_;
   RoomOwner& owner_;
   Counters counters_;

@@ -11,6 +11,7 @@
 #include "folkmoot/content.hpp"
 #include "server/link.hpp"
 #include "server/net.hpp"
+#include "server/options.hpp"
 
 namespace folkmoot {
 
@@ -29,8 +30,10 @@ class Postbox {
     std::vector<std::pair<SessionId, ShardNumber>> remotes;  // a connection's link to that shard; 0: the shard link
     std::vector<ContentHash> contents;                       // that the first shard has stored
     std::vector<SessionId> rooms;                            // connections that there is room for a frame of
+    std::shared_ptr<const ServerOptions> options;            // that hold from now on, if they have changed
     bool empty() const {
-      return links.empty() && arrivals.empty() && remotes.empty() && contents.empty() && rooms.empty();
+      return links.empty() && arrivals.empty() && remotes.empty() && contents.empty() && rooms.empty() &&
+             options == nullptr;
     }
   };
 

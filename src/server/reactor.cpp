@@ -87,6 +87,32 @@ void Reactor::request_stop() {
   net_->wake();
 }
 
+void Reactor::request_reload() {
+  reload_requested_.store(true, std::memory_order_release);
+  net_->wake();
+}
+
+void Reactor::post_options(std::shared_ptr<const ServerOptions> options) {
+  postbox_.post([&](Postbox::Mail& mail) { mail.options = std::move(options); });
+}
+
+// What is looked at each time anew is as the new ones say from here on; the others are told. What the data folder, the
+// sockets and the threads were made by stays.
+void Reactor::change(const ServerOptions& options) {
+  auto next = options;
+  next.shards = options_.shards;
+  next.version = options_.version;
+  next.host = options_.host;
+  next.port = options_.port;
+  next.engine.shard = options_.engine.shard;
+  next.engine.shards = options_.engine.shards;
+  next.engine.secret = options_.engine.secret;
+  options_ = std::move(next);
+  engine_.change(options_.engine);
+  journal_.change(options_.journal);
+  partial_frames_.change(options_);
+}
+
 std::int64_t Reactor::wait_ms() {
   if (engine_.wants_dispatch() || shard_links_go_on_ || !overrun_.empty()) return 0;
   auto next = engine_.next_timer().ms;
@@ -127,6 +153,10 @@ Result<void> Reactor::run() {
       if (auto done = on_event(event); !done) return done;
     }
     take_posted();
+    if (reload_requested_.load(std::memory_order_relaxed)) [[unlikely]] {
+      reload_requested_.store(false, std::memory_order_relaxed);
+      if (settings_ != nullptr) (void)settings_->reload();  // it says itself what came of it
+    }
     if (std::exchange(shard_links_go_on_, false)) router_->shard_links().go_on();
     on_deadlines();
     contents_.expire(now_);

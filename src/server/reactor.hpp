@@ -38,6 +38,7 @@
 #include "server/rare_line.hpp"
 #include "server/readiness.hpp"
 #include "server/seen_agents.hpp"
+#include "server/settings_keeper.hpp"
 
 namespace folkmoot {
 
@@ -58,6 +59,9 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   const ServerOptions& options() const { return options_; }
   std::int64_t time() { return clock_.now(); }
   void set_http_door(Door* door) { http_door_ = door; }
+  /// Of the first shard alone, as request_reload() is.
+  void set_settings(SettingsKeeper* settings) { settings_ = settings; }
+  SettingsKeeper* settings() { return settings_; }
   /// Takes a listening socket over; before run().
   Result<void> add_listener(int socket, bool is_unix);
 
@@ -80,6 +84,9 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   void end_links();
   /// Any thread, and signal handlers.
   void request_stop();
+  void request_reload();
+  /// Any thread.
+  void post_options(std::shared_ptr<const ServerOptions> options);
 
   // Hub: any thread.
   std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) override;
@@ -243,12 +250,13 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   Result<void> on_journal();
   void look_at_clock();
   void look_at_room();
+  void change(const ServerOptions& options);
   // All that is due. May close connections.
   void on_deadlines();
   // Until something is due; 0: it is, -1: nothing will be.
   std::int64_t wait_ms();
 
-  const ServerOptions options_;
+  ServerOptions options_;
   Journal& journal_;
   JournalThread& journal_thread_;
   Readiness& readiness_;
@@ -256,6 +264,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   Engine engine_;
   ContentTransfers contents_;
   Door* http_door_ = nullptr;
+  SettingsKeeper* settings_ = nullptr;
 
   const std::unique_ptr<Net> net_;
   Postbox postbox_;
@@ -290,6 +299,7 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   bool lacks_room_ = false;  // as readiness_ was told
   bool said_clock_off_ = false;
   std::atomic<bool> stop_requested_ = false;
+  std::atomic<bool> reload_requested_ = false;
 
   Shards* shards_ = nullptr;
   std::unique_ptr<ShardRouter> router_;

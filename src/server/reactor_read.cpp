@@ -133,6 +133,8 @@ std::shared_ptr<Link> Reactor::connect(DoorKind kind, std::size_t inbox_bytes_ma
 // In this order: a link may be about a content that was posted.
 void Reactor::take_posted() {
   const auto mail = postbox_.take();
+  if (mail.options) [[unlikely]]
+    change(*mail.options);
   for (const auto& hash : mail.contents) {
     // Held anew: the engine may have let go of it since this was posted.
     if (const auto size = stored_elsewhere(hash)) engine_.content_stored({hash, *size});

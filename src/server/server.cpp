@@ -156,12 +156,15 @@ Server::~Server() {
   if (parts_ && !parts_->unix_socket.empty()) ::unlink(parts_->unix_socket.c_str());
 }
 
+Result<void> check_options(const ServerOptions& options) {
+  if (!options.token.empty() || is_loopback(options.host)) return {};
+  return failure(ErrorCode::not_permitted,
+                 fmt::format("{} can be reached from other machines, and no token is set", options.host),
+                 "set FOLKMOOT_TOKEN (or `token` in the configuration file), or listen on 127.0.0.1");
+}
+
 Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
-  if (options.token.empty() && !is_loopback(options.host)) {
-    return failure(ErrorCode::not_permitted,
-                   fmt::format("{} can be reached from other machines, and no token is set", options.host),
-                   "set FOLKMOOT_TOKEN (or `token` in the configuration file), or listen on 127.0.0.1");
-  }
+  if (auto good = check_options(options); !good) return std::unexpected(good.error());
   auto lock = FolderLock::take(options.data);
   if (!lock) return std::unexpected(lock.error());
   std::unique_ptr<Server> server(new Server);
@@ -216,6 +219,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
 
 Hub& Server::hub() { return parts_->hub; }
 void Server::set_http_door(Door* door) { parts_->first().set_http_door(door); }
+void Server::set_settings(SettingsKeeper* settings) { parts_->first().set_settings(settings); }
 std::uint16_t Server::port() const { return parts_->port; }
 const std::string& Server::unix_socket() const { return parts_->unix_socket; }
 const RecoveryReport& Server::recovered() const { return parts_->recovered; }
@@ -246,6 +250,14 @@ Result<void> Server::run() {
 void Server::request_stop() {
   parts_->readiness.set_running(false);
   for (const auto& shard : parts_->shards) shard.reactor->request_stop();
+}
+
+void Server::request_reload() { parts_->first().request_reload(); }
+
+void Server::change(const ServerOptions& options) {
+  parts_->frame_room.change(options.partial_frames.total_bytes_max);
+  const auto shared = std::make_shared<const ServerOptions>(options);
+  for (const auto& shard : parts_->shards) shard.reactor->post_options(shared);
 }
 
 }  // namespace folkmoot

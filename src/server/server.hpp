@@ -6,8 +6,12 @@
 #include "base/error.hpp"
 #include "server/link.hpp"
 #include "server/options.hpp"
+#include "server/settings_keeper.hpp"
 
 namespace folkmoot {
+
+/// Whether a server can be so. Errors: not_permitted (an address other than loopback without a token).
+Result<void> check_options(const ServerOptions& options);
 
 class Server {
  public:
@@ -19,6 +23,8 @@ class Server {
   /// Where other doors connect, and who takes HTTP connections over (before run(); must outlive it).
   Hub& hub();
   void set_http_door(Door* door);
+  /// Whom operations about settings ask, and request_reload() calls (before run(); must outlive it).
+  void set_settings(SettingsKeeper* settings);
 
   /// The port that was taken; the path of the Unix socket ("" if there is none).
   std::uint16_t port() const;
@@ -29,6 +35,11 @@ class Server {
   Result<void> run();
   /// Any thread, and signal handlers.
   void request_stop();
+  /// SettingsKeeper::reload() is called soon. Any thread, and signal handlers.
+  void request_reload();
+  /// What may change while it runs becomes as in `options`, in every shard soon: each on its own thread. All else stays
+  /// as it is. Requires: check_options().
+  void change(const ServerOptions& options);
 
  private:
   Server();

@@ -31,7 +31,7 @@ ShardLinks::~ShardLinks() {
 void ShardLinks::start() {
   std::string hello;
   PackWriter writer(hello);
-  writer.map(2).uint(0).uint(kProtocolVersion).uint(2).str(reactor_.options().token);
+  writer.map(1).uint(0).uint(kProtocolVersion);
   for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
     auto& shard_link = shard_links_[shard.value];
     shard_link.link = shards_.reactors[shard.value]->connect(

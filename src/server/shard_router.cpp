@@ -163,13 +163,11 @@ void ShardRouter::send(Connection& connection, ShardNumber shard, const FrameHea
     remote.link->origin = {reactor_.connection_name(connection), connection.door};
     std::string hello;
     PackWriter(hello)
-        .map(4)
+        .map(3)
         .uint(0)
         .uint(kProtocolVersion)
         .uint(1)
         .str(remote_sessions.agent)
-        .uint(2)
-        .str(reactor_.options().token)
         .uint(kRemoteConnection)
         .uint(connection_id(own_, connection.id).value);
     append_frame(remote.unsent, Opcode::hello, 0, 0, hello);

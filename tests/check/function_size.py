@@ -22,7 +22,7 @@ JUDGE = "a checker: each condition is a rule of the page it names, told apart by
 # (file, function): (lines, complexity, why)
 EXCEPTIONS = {
     ("src/base/duration.cpp", "folkmoot::parse_time_ms"): (31, 37, "a date, checked digit by digit"),
-    ("src/cli/server_config.cpp", "folkmoot::keys"): (134, 1, TABLE),
+    ("src/cli/settings_table.cpp", "folkmoot::settings_table"): (140, 1, TABLE),
     ("src/filter/evaluation.cpp", "folkmoot::Evaluation::step"): (82, 33, CASES),
     ("src/filter/filter_input.cpp", "folkmoot::FilterInput::read_field"): (38, 28, CASES),
     ("src/gateway/json_frames.cpp", "folkmoot::TextSession::tell"): (109, 39, CASES),

@@ -121,6 +121,7 @@ def _(place):
 
 @situation("It wants a token")
 @situation("There is no room to begin")
+@situation("The log file cannot be opened")
 def _(place):
     pass
 

@@ -58,6 +58,12 @@ Result<void> Contents::check_reference(const IncomingMessage& message) {
   return {};
 }
 
+void Contents::on_options() {
+  if (timer_ == kLeave) return;  // it looks at them afterwards
+  timer_ = 0;
+  watch();
+}
+
 void Contents::watch(Duration least_ms) {
   const auto* const oldest = table_.longest_idle();
   if (timer_ != 0 || oldest == nullptr || !run_.is_started()) return;

@@ -31,6 +31,8 @@ class Contents final : public Part, public References {
   const ContentTotals& totals() const { return table_.totals(); }
   /// Recovery has ended: the time of those that nothing refers to starts.
   void start();
+  /// The engine's options have changed.
+  void on_options();
   /// All that was noted before their time was over is on disk: they go.
   void remove_idle();
 

@@ -151,6 +151,14 @@ void DeadLetters::start() {
   for (auto& [mailbox, box] : boxes_) watch(mailbox, box);
 }
 
+// The timers that were set mean nothing any more.
+void DeadLetters::on_options() {
+  for (auto& [mailbox, box] : boxes_) {
+    box.timer = 0;
+    watch(mailbox, box);
+  }
+}
+
 // When the oldest will be too old, but not before a minute has passed.
 void DeadLetters::watch(NameId mailbox, Box& box) {
   constexpr Duration kLookMs{60'000};

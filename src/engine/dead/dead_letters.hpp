@@ -65,6 +65,8 @@ class DeadLetters final : public Part, public Graveyard {
   void purge(Asker caller, const DeadQuery& query, std::size_t limit);
   /// Recovery has ended: those that are too old go as the time moves on.
   void start();
+  /// The engine's options have changed.
+  void on_options();
 
   // Graveyard
   void enter(NameId mailbox, const DeadLetter& letter) override;

@@ -49,6 +49,8 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
 
   /// Recovery has ended.
   void start();
+  /// The engine's options have changed.
+  void on_options() { shelves_.on_options(); }
   /// The run ends: what is leased goes back, as when its holder is gone.
   void stop() {
     settling_.give_back_all();

@@ -11,6 +11,15 @@ void Shelves::set_limits(Mailbox& mailbox, const MailboxLimits& limits, std::uin
   mailbox.own_limits = std::make_unique<OwnLimits>(in_force(limits, own, to_.options.mailbox), place, own);
 }
 
+void Shelves::on_options() {
+  for (NameId number{1}; number < mailboxes.end(); ++number) {
+    auto* const mailbox = mailboxes.find(number);
+    if (mailbox == nullptr || !mailbox->own_limits) continue;
+    auto& mine = *mailbox->own_limits;
+    mine.limits = in_force(mine.limits, mine.own, to_.options.mailbox);
+  }
+}
+
 void Shelves::forget_settings(Mailbox& mailbox) {
   if (mailbox.own_limits) to_.ledger.release(mailbox.own_limits->place);
   mailbox.own_limits.reset();

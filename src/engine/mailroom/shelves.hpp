@@ -41,6 +41,8 @@ class Shelves {
   }
   /// `place`: of the fact that says so; `own`: which of them are the mailbox's (MailboxSetting).
   void set_limits(Mailbox& mailbox, const MailboxLimits& limits, std::uint8_t own, FactPlace place);
+  /// The server's limits have changed: what is not its own, of each mailbox, is as they are.
+  void on_options();
   /// The mailbox is gone, with what is known of it. Requires: nothing stands in it, nobody takes from it.
   void remove(Mailbox& mailbox);
   /// Its limits are the server's from here on, and it was never read.

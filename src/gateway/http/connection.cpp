@@ -57,7 +57,8 @@ HttpConnection::HttpConnection(const Context& context, Stream stream, Guest gues
       executor_(stream_.get_executor()),
       own_address_(own_address(stream_.socket().native_handle())),
       is_unix_(own_address_.empty()),
-      reader_(stream_, context.options, guest_, first),
+      options_(context.options()),
+      reader_(stream_, options_, guest_, first),
       link_(context, executor_) {}
 
 asio::awaitable<void> HttpConnection::run() {
@@ -79,6 +80,8 @@ asio::awaitable<bool> HttpConnection::serve_one() {
   is_idle_ = true;
   if (is_stopping_ || context_.is_draining) co_return false;
   if (!co_await reader_.wait()) co_return false;
+  options_ = context_.options();
+  reader_.set_options(options_);
   is_idle_ = false;
   HttpRequest request;
   Refusal why;
@@ -104,7 +107,7 @@ asio::awaitable<bool> HttpConnection::serve(HttpRequest& request) {
 
   if (!match.route->is_streamed) {
     Refusal why;
-    if (!co_await reader_.read_body(request.body, context_.options.body_bytes_max, why))
+    if (!co_await reader_.read_body(request.body, options_->body_bytes_max, why))
       co_return co_await refuse(std::move(why), &head);
   }
   Answer made = co_await handle(*match.route, request, match.parameter);
@@ -123,14 +126,14 @@ std::optional<Answer> HttpConnection::answer_by_header(const HttpRequest& reques
                                                        const RouteMatch& match) const {
   const auto& head = request.head;
   if (!target) return error_answer(target.error());
-  if (!is_unix_ && head.authority && !is_own_host(context_.options, *head.authority, own_address_)) {
+  if (!is_unix_ && head.authority && !is_own_host(*options_, *head.authority, own_address_)) {
     return with_status(421, ErrorCode::not_permitted,
                        fmt::format("this server is not known as {}", head.authority->host),
                        "if that is a name of its, put it into http.hosts");
   }
   const bool is_safe = head.method == "GET" || head.method == "HEAD" || head.method == "OPTIONS";
   const bool acts = !is_safe || (match.route && match.route->takes);
-  if (const auto why = refuse_page(context_.options, head, acts)) return error_answer(*why);
+  if (const auto why = refuse_page(*options_, head, acts)) return error_answer(*why);
   if (std::ranges::find(kMethods, head.method) == std::end(kMethods)) {
     return with_status(501, ErrorCode::unknown_opcode, fmt::format("there is no method {} here", head.method),
                        "use GET, HEAD, POST, PUT or DELETE; GET /openapi.json says where");
@@ -157,7 +160,7 @@ std::optional<Answer> HttpConnection::answer_by_header(const HttpRequest& reques
     answer.headers.emplace_back("Accept-Encoding", "identity");
     return answer;
   }
-  const auto bytes_max = context_.options.body_bytes_max;
+  const auto bytes_max = options_->body_bytes_max;
   if (!match.route->is_streamed && head.content_length.value_or(0) > bytes_max) {
     return error_answer({ErrorCode::content_too_large,
                          fmt::format("the request's body is longer than {} bytes", bytes_max),
@@ -184,7 +187,7 @@ asio::awaitable<std::optional<Answer>> HttpConnection::answer_stranger(const Htt
 
 Answer HttpConnection::preflight_answer(const HttpRequest& request, std::string_view allowed) const {
   Answer answer{.status = 204, .body = {}, .content_type = {}, .headers = {{"Allow", std::string(allowed)}}};
-  if (!allowed_origin(context_.options, request.head.field("origin")).empty()) {
+  if (!allowed_origin(*options_, request.head.field("origin")).empty()) {
     answer.headers.emplace_back("Access-Control-Allow-Methods", allowed);
     answer.headers.emplace_back("Access-Control-Allow-Headers",
                                 "Authorization, Content-Type, Range, X-Agent, traceparent, tracestate");
@@ -203,7 +206,7 @@ asio::awaitable<Answer> HttpConnection::handle(const HttpRoute& route, const Htt
   answered_ = &request.head;
   const bool is_ready = !is_stopping_ && !context_.is_draining && context_.hub.is_ready();
   BodyStream* const body = route.is_streamed ? &reader_ : nullptr;
-  Exchange exchange{request, std::move(parameter),    link_,          context_.options, is_ready, body,
+  Exchange exchange{request, std::move(parameter),    link_,          *options_, is_ready, body,
                     *this,   request.head.minor >= 1, route.operation};
   stream_.expires_never();
   if (route.may_wait) watch_client();
@@ -255,7 +258,7 @@ void HttpConnection::probe() {
 
 asio::awaitable<bool> HttpConnection::give(Answer answer) {
   is_given_ = true;
-  const auto text = answer_text(context_.options, answer, answered_, may_go_on(*answered_));
+  const auto text = answer_text(*options_, answer, answered_, may_go_on(*answered_));
   const bool is_written = co_await write_all(text);
   const int socket = stream_.socket().native_handle();
   is_lost_ =
@@ -273,7 +276,7 @@ asio::awaitable<bool> HttpConnection::write_all(std::string_view text) {
   text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
   if (text.empty()) co_return true;
   is_writing_ = true;
-  stream_.expires_after(context_.options.read_timeout);
+  stream_.expires_after(options_->read_timeout);
   const auto [error, bytes] = co_await asio::async_write(stream_, asio::buffer(text), kAwait);
   stream_.expires_never();
   is_writing_ = false;
@@ -285,7 +288,7 @@ asio::awaitable<bool> HttpConnection::write_all(std::string_view text) {
 asio::awaitable<bool> HttpConnection::begin(Answer head, std::optional<std::uint64_t> bytes) {
   const BodyEnd end{.length = bytes, .is_chunked = !bytes};
   left_ = answered_->method == "HEAD" ? std::optional<std::uint64_t>(0) : bytes;
-  const auto text = head_text(context_.options, head, answered_, end, may_go_on(*answered_));
+  const auto text = head_text(*options_, head, answered_, end, may_go_on(*answered_));
   const bool good = co_await write_all(text);
   is_streaming_ = true;
   co_return good;
@@ -313,7 +316,7 @@ asio::awaitable<bool> HttpConnection::finish(Answer made, const RequestHead* hea
   } else if (std::exchange(is_given_, false)) {
     good = !is_lost_;
   } else {
-    const auto text = answer_text(context_.options, made, head, keep_alive);
+    const auto text = answer_text(*options_, made, head, keep_alive);
     good = co_await write_all(text);
   }
   sent_ahead_ = {};

@@ -53,7 +53,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>, priv
   Stream stream_;
   const asio::any_io_executor executor_;  // the strand; stream_ may have gone to a WebSocket
   const std::string own_address_;
-  const bool is_unix_;  // pages cannot reach it
+  const bool is_unix_;                             // pages cannot reach it
+  std::shared_ptr<const GatewayOptions> options_;  // as they were when the request began
   RequestReader reader_;
   LinkCaller link_;
   std::shared_ptr<WebsocketSession> websocket_;

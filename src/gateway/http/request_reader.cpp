@@ -24,8 +24,9 @@ Error too_much() {
 
 }  // namespace
 
-RequestReader::RequestReader(Stream& stream, const GatewayOptions& options, Guest& guest, std::string_view first)
-    : stream_(stream), options_(options), guest_(guest) {
+RequestReader::RequestReader(Stream& stream, std::shared_ptr<const GatewayOptions> options, Guest& guest,
+                             std::string_view first)
+    : stream_(stream), options_(std::move(options)), guest_(guest) {
   const auto room = buffer_.prepare(first.size());
   std::copy(first.begin(), first.end(), static_cast<char*>(room.data()));
   buffer_.commit(first.size());
@@ -48,24 +49,24 @@ asio::awaitable<bool> RequestReader::wait() {
   guest_.hold(0);
   if (buffer_.size() > 0) co_return true;
   if (buffer_.capacity() > kKeptBytes) buffer_.shrink_to_fit();
-  const auto idle = guest_.is_stranger() ? options_.hello_timeout : options_.idle_timeout;
+  const auto idle = guest_.is_stranger() ? options_->hello_timeout : options_->idle_timeout;
   const auto error = co_await read_more(kHeadReadBytes, Clock::now() + idle);
   co_return !error;
 }
 
 asio::awaitable<bool> RequestReader::read_head(RequestHead& head, Refusal& why) {
-  const auto deadline = Clock::now() + options_.hello_timeout;
+  const auto deadline = Clock::now() + options_->hello_timeout;
   std::size_t looked = 0, empty_lines = 0;
   for (;;) {
     // Empty lines may come before a request (RFC 9112, section 2.2).
     while (looked == 0 && buffered().starts_with("\r\n") && empty_lines++ < kEmptyLinesMax) buffer_.consume(2);
     const auto found = find_head_end(buffered(), looked);
     if (!found) co_return why = found.error(), false;
-    if (*found > options_.header_bytes_max || (*found == 0 && buffer_.size() >= options_.header_bytes_max)) {
-      const bool is_target = !buffered().substr(0, options_.header_bytes_max).contains("\r\n");
+    if (*found > options_->header_bytes_max || (*found == 0 && buffer_.size() >= options_->header_bytes_max)) {
+      const bool is_target = !buffered().substr(0, options_->header_bytes_max).contains("\r\n");
       why.status = is_target ? 414 : 431;
       why.error = {ErrorCode::malformed, fmt::format("the request's {} is longer than {} bytes",
-                                                     is_target ? "target" : "header", options_.header_bytes_max)};
+                                                     is_target ? "target" : "header", options_->header_bytes_max)};
       co_return false;
     }
     if (*found > 0) {
@@ -105,7 +106,7 @@ bool RequestReader::skip_body() {
 }
 
 asio::awaitable<bool> RequestReader::read_body(std::string& body, std::size_t bytes_max, Refusal& why) {
-  const auto deadline = Clock::now() + options_.read_timeout;
+  const auto deadline = Clock::now() + options_->read_timeout;
   for (;;) {
     if (const auto done = decode(body, bytes_max + 1 - body.size()); !done) {
       why = {.status = 400, .error = done.error()};
@@ -149,9 +150,9 @@ asio::awaitable<Result<std::string_view>> RequestReader::read(std::size_t most) 
 
 // How long to wait for more of a body of any size: not for ever, though it comes byte by byte.
 std::chrono::nanoseconds RequestReader::patience() const {
-  const std::chrono::nanoseconds most = options_.read_timeout;
+  const std::chrono::nanoseconds most = options_->read_timeout;
   const auto paced_ms =
-      std::min<std::uint64_t>((given_ + part_.size()) * 1'000 / options_.content_pace_bytes, kPacedMsMax);
+      std::min<std::uint64_t>((given_ + part_.size()) * 1'000 / options_->content_pace_bytes, kPacedMsMax);
   const std::chrono::nanoseconds earned = std::chrono::milliseconds(static_cast<std::int64_t>(paced_ms));
   return std::clamp<std::chrono::nanoseconds>(most + earned - waited_for_, std::chrono::nanoseconds(0), most);
 }

@@ -13,7 +13,10 @@ namespace folkmoot {
 class RequestReader final : public BodyStream {
  public:
   /// `first` are bytes that were read already. The others must outlive it.
-  RequestReader(Stream& stream, const GatewayOptions& options, Guest& guest, std::string_view first);
+  RequestReader(Stream& stream, std::shared_ptr<const GatewayOptions> options, Guest& guest, std::string_view first);
+
+  /// From now on, between two requests.
+  void set_options(std::shared_ptr<const GatewayOptions> options) { options_ = std::move(options); }
 
   /// Waits until a request has begun; what was held for the one before is free. False: the client has closed, or was
   /// idle for too long.
@@ -42,7 +45,7 @@ class RequestReader final : public BodyStream {
   std::chrono::nanoseconds patience() const;
 
   Stream& stream_;
-  const GatewayOptions& options_;
+  std::shared_ptr<const GatewayOptions> options_;
   Guest& guest_;
   beast::flat_buffer buffer_;
   BodyDecoder body_;

@@ -79,6 +79,7 @@ std::optional<Refusal> refuse_handshake(const RequestHead& head) {
 
 WebsocketSession::WebsocketSession(const Context& context, Stream stream, Guest& guest, WebsocketUpgrade upgrade)
     : context_(context),
+      options_(context.options()),
       guest_(guest),
       socket_(std::move(stream)),
       upgrade_(std::move(upgrade)),
@@ -86,9 +87,9 @@ WebsocketSession::WebsocketSession(const Context& context, Stream stream, Guest&
       text_(upgrade_.agent, upgrade_.token),
       deadline_(socket_.get_executor()) {
   beast::get_lowest_layer(socket_).expires_never();  // the WebSocket layer has its own time-outs
-  socket_.set_option(timeouts(context_.options, context_.options.read_timeout));
+  socket_.set_option(timeouts(*options_, options_->read_timeout));
   socket_.set_option(
-      websocket::stream_base::decorator([software = context_.options.software](websocket::response_type& answer) {
+      websocket::stream_base::decorator([software = options_->software](websocket::response_type& answer) {
         answer.set(beast::http::field::server, software);
       }));
   socket_.set_option(compression());
@@ -108,8 +109,7 @@ asio::awaitable<void> WebsocketSession::run() {
   if (error) co_return;
   co_await greet();
   if (context_.is_draining) end({ErrorCode::shutting_down, "the server is stopping"});
-  if (guest_.is_stranger())
-    expect_by(Clock::now() + context_.options.hello_timeout, "nobody has said who this is in time");
+  if (guest_.is_stranger()) expect_by(Clock::now() + options_->hello_timeout, "nobody has said who this is in time");
   asio::co_spawn(socket_.get_executor(), [self] { return self->write_messages(); }, asio::detached);
   co_await read_messages();
   wakeup_->notify();
@@ -195,7 +195,7 @@ void WebsocketSession::become_known() {
   if (!guest_.is_stranger()) return;
   guest_.become_known();
   deadline_.cancel();
-  if (is_in_message_) expect_by(Clock::now() + context_.options.read_timeout, "a message did not come whole in time");
+  if (is_in_message_) expect_by(Clock::now() + options_->read_timeout, "a message did not come whole in time");
 }
 
 // A whole message. False: there is none, and it is over.
@@ -206,7 +206,7 @@ asio::awaitable<bool> WebsocketSession::read_message(beast::flat_buffer& buffer)
     if (error) is_lost_ = true;
     if (error || ended_) co_return false;
     wanted = kReadBytes;
-    const auto most = guest_.is_stranger() ? kHelloBytesMax : context_.options.frame_bytes_max;
+    const auto most = guest_.is_stranger() ? kHelloBytesMax : options_->frame_bytes_max;
     if (buffer.size() > most) {
       end_after_answers({ErrorCode::frame_too_large, fmt::format("a message is longer than {} bytes", most)});
       co_return false;
@@ -216,7 +216,7 @@ asio::awaitable<bool> WebsocketSession::read_message(beast::flat_buffer& buffer)
       co_return false;
     }
     if (!socket_.is_message_done() && !std::exchange(is_in_message_, true) && !guest_.is_stranger()) {
-      expect_by(Clock::now() + context_.options.read_timeout, "a message did not come whole in time");
+      expect_by(Clock::now() + options_->read_timeout, "a message did not come whole in time");
     }
   } while (!socket_.is_message_done());
   if (std::exchange(is_in_message_, false) && !guest_.is_stranger()) deadline_.cancel();
@@ -274,7 +274,7 @@ bool WebsocketSession::take_binary(std::string_view message, bool& is_hello) {
   auto rest = as_bytes(message);
   bool is_first = true;
   while (!rest.empty()) {
-    const auto frame = cut_frame(rest, context_.options.frame_bytes_max);
+    const auto frame = cut_frame(rest, options_->frame_bytes_max);
     if (!frame) return end_after_answers(frame.error()), false;
     if (!*frame) return end_after_answers({ErrorCode::malformed, "a binary message ends inside a frame"}), false;
     if ((*frame)->header.request >= kTextRequestMin) {
@@ -320,7 +320,7 @@ asio::awaitable<void> WebsocketSession::write_messages() {
   }
   if (!is_lost_) {
     if (!ended_) ended_ = Error{ErrorCode::connection_lost, "the server ended the connection"};
-    socket_.set_option(timeouts(context_.options, kCloseTimeout));
+    socket_.set_option(timeouts(*options_, kCloseTimeout));
     co_await socket_.async_close(close_reason(ended_), kAwait);
   }
   is_written_ = true;

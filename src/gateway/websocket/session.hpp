@@ -59,6 +59,7 @@ class WebsocketSession : public std::enable_shared_from_this<WebsocketSession> {
   void become_known();
 
   const Context& context_;
+  const std::shared_ptr<const GatewayOptions> options_;  // as they were when it began
   Guest& guest_;
   Websocket socket_;
   const WebsocketUpgrade upgrade_;

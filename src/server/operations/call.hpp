@@ -73,6 +73,9 @@ Result<void> carry_out(const Call& call, const ListRoutes& arguments);
 Result<void> carry_out(const Call& call, const SetSchedule& arguments);
 Result<void> carry_out(const Call& call, const RemoveSchedule& arguments);
 Result<void> carry_out(const Call& call, const ListSchedules& arguments);
+// settings.cpp
+Result<void> carry_out(const Call& call, const ListSettings& arguments);
+Result<void> carry_out(const Call& call, const ReloadSettings& arguments);
 // stats.cpp
 Result<void> carry_out(const Call& call, const ShowStats& arguments);
 

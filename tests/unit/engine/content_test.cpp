@@ -145,6 +145,18 @@ TEST_F(ContentTest, X19_a_dead_letter_may_be_sent_again_with_content_by_referenc
   EXPECT_TRUE(stays());
 }
 
+TEST_F(ContentTest, B8_one_goes_by_the_new_time_when_that_changes) {
+  store();
+  pass(2);
+  auto next = options;
+  next.content_grace_ms = 10;
+  engine->change(next);
+  pass(5);
+  EXPECT_TRUE(removed().empty());
+  pass(10);
+  EXPECT_EQ(removed(), std::vector{ref().hash});
+}
+
 TEST_F(ContentTest, X19_one_that_another_shard_keeps_stays_known) {
   store();
   keeps_contents = true;

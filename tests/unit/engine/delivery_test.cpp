@@ -437,6 +437,22 @@ TEST_F(DeliveryTest, A11_dead_letters_are_purged_by_query_by_count_and_by_age) {
   EXPECT_TRUE(dead().empty());
 }
 
+TEST_F(DeliveryTest, B8_dead_letters_go_by_the_new_age_when_that_changes) {
+  options.dead_ttl_ms = 10'000'000;
+  crash();
+  put("one");
+  auto lease = take();
+  engine->reject(kBob, ++request, false, {&lease, 1}, "no");
+  sync();
+  pass(200'000);
+  EXPECT_EQ(dead().size(), 1u);
+  auto next = options;
+  next.dead_ttl_ms = 100'000;
+  engine->change(next);
+  pass(61'000);
+  EXPECT_TRUE(dead().empty());
+}
+
 TEST_F(DeliveryTest, A11_a_death_is_an_event_and_a_bounce_to_a_sender_who_asked) {
   engine->subscribe(kCarol, ++request, "bus.dead", 0, false);
   auto message = mail("x");

@@ -113,6 +113,30 @@ TEST_F(EngineTest, A3_a_full_mailbox_rejects_and_takes_again_when_there_is_room)
   EXPECT_EQ(last().kind, Answer::Kind::confirm);
 }
 
+TEST_F(EngineTest, B8_the_servers_limits_change_while_it_runs_and_leave_a_mailboxs_own) {
+  engine->configure_mailbox(kAlice, ++request, {"carol", {.max_messages = 4}, kOwnMaxMessages});
+  const auto put_for = [&](std::string_view to) {
+    auto message = mail("x");
+    message.to = to;
+    send(message);
+    sync();
+    return last().kind == Answer::Kind::confirm;
+  };
+  auto next = options;
+  next.mailbox = {.max_messages = 2, .default_ttl_ms = 1'000};
+  engine->change(next);
+  EXPECT_TRUE(put_for("bob") && put_for("bob"));
+  EXPECT_FALSE(put_for("bob"));
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(put_for("carol"));
+  EXPECT_FALSE(put_for("carol"));
+  pass(1'001);
+  EXPECT_TRUE(put_for("carol")) << "the server's ttl holds there, too";
+  next.mailbox.max_messages = 3;
+  engine->change(next);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(put_for("bob"));
+  EXPECT_FALSE(put_for("bob"));
+}
+
 TEST_F(EngineTest, A3_a_full_mailbox_drops_its_oldest_waiting_message_to_the_dead_letters) {
   limit({.max_messages = 2, .overflow = Overflow::drop_oldest});
   put("one");

@@ -73,6 +73,19 @@ TEST_F(FullDiskTest, X3_the_first_refusal_of_any_size_holds_until_there_is_room_
   EXPECT_TRUE(journal->takes_durable(100));
 }
 
+TEST_F(FullDiskTest, X3_how_much_it_may_take_changes_while_it_is_used) {
+  options.bytes_max = 2 * kSegmentBytesMin;
+  start();
+  fill();
+  EXPECT_FALSE(journal->takes_durable(1000));
+  options.bytes_max = 4 * kSegmentBytesMin;
+  journal->change(options);
+  now_ms += 1'001;
+  ASSERT_TRUE(sync());
+  EXPECT_TRUE(journal->takes_durable(1000));
+  EXPECT_GT(fill(), 50);
+}
+
 TEST_F(FullDiskTest, X3_too_many_open_files_are_as_a_full_disk_until_one_can_be_opened_again) {
   start();
   disk.files_used_up = true;

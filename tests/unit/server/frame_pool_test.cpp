@@ -18,6 +18,7 @@ class Pool {
     return pool_.ask({nullptr, SessionId{id}}, address, bytes);
   }
   void give_back(std::uint64_t id) { pool_.give_back({nullptr, SessionId{id}}); }
+  void change(std::size_t bytes_max) { pool_.change(bytes_max); }
   Ids take_granted() {
     Ids ids;
     for (const auto& asker : pool_.take_granted()) ids.push_back(asker.id.value);
@@ -161,6 +162,19 @@ class Owner : public RoomOwner {
   void on_room(SessionId id) override { told.push_back(id.value); }
   Ids told;
 };
+
+TEST(FramePool, changes_how_much_room_there_is_and_takes_none_away) {
+  Pool pool(400, 100);
+  for (std::uint64_t id = 1; id <= 4; ++id) EXPECT_TRUE(pool.ask(id, id < 3 ? kAnn : kBob, 100));
+  EXPECT_FALSE(pool.ask(5, kCyd, 100));
+  pool.change(200);
+  EXPECT_EQ(pool.used_bytes(), 400u);
+  pool.give_back(1);
+  EXPECT_TRUE(pool.take_granted().empty()) << "300 of 200 bytes are used";
+  pool.change(400);
+  EXPECT_EQ(pool.take_granted(), Ids{5});
+  EXPECT_EQ(pool.used_bytes(), 400u);
+}
 
 TEST(FrameRoom, tells_the_owner_of_the_connection_that_has_room_now) {
   FrameRoom room(1'600, 400);

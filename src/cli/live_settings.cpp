@@ -1,0 +1,74 @@
+#include "cli/live_settings.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+namespace folkmoot {
+namespace {
+
+std::string told(const std::vector<SettingChange>& changes) {
+  std::string out;
+  for (const auto& change : changes)
+    out += fmt::format("{}{} ({} to {})", out.empty() ? "" : ", ", change.name, change.from, change.to);
+  return out;
+}
+
+}  // namespace
+
+GatewayOptions gateway_options(const ServerConfig& config) {
+  auto options = config.gateway;
+  options.software = "folkmoot/" + config.server.version;
+  options.content_bytes_max = config.server.content.bytes_max;
+  options.content_pace_bytes = config.server.content.pace_bytes;
+  options.read_timeout = std::chrono::milliseconds(config.http_timeout_ms);
+  options.idle_timeout = std::chrono::milliseconds(config.http_idle_ms);
+  options.hello_timeout = std::chrono::milliseconds(config.server.login.timeout_ms);
+  options.hosts.push_back(config.server.host);  // if it is a name
+  return options;
+}
+
+LiveSettings::LiveSettings(ServerConfig in_force, std::string config_file, std::function<Result<ServerConfig>()> read,
+                           Server& server, Gateway& gateway, LogSink& log)
+    : in_force_(std::move(in_force)),
+      latest_(in_force_),
+      config_file_(std::move(config_file)),
+      read_(std::move(read)),
+      server_(server),
+      gateway_(gateway),
+      log_(log) {}
+
+SettingsList LiveSettings::list() const {
+  return {.settings = list_settings(in_force_, latest_), .config_file = config_file_};
+}
+
+Result<ReloadedSettings> LiveSettings::take() {
+  auto read = read_();
+  if (!read) return std::unexpected(read.error());
+  auto next = in_force_;
+  auto done = change_settings(next, *read);
+  if (auto good = check_options(next.server); !good) return std::unexpected(good.error());
+  if (auto opened = log_.direct(next.log); !opened) return std::unexpected(opened.error());
+  set_log_level(next.log.level);
+  server_.change(next.server);
+  gateway_.change(gateway_options(next));
+  in_force_ = std::move(next);
+  latest_ = std::move(*read);
+  return done;
+}
+
+Result<ReloadedSettings> LiveSettings::reload() {
+  auto done = take();
+  if (!done) {
+    (void)log_.direct(in_force_.log);  // whoever rotates it does not care
+    spdlog::error("settings: nothing has changed: {}", done.error().describe());
+    return done;
+  }
+  const auto where = config_file_.empty() ? std::string("there is no configuration file; ")
+                                          : fmt::format("{} was read again; ", config_file_);
+  spdlog::info("settings: {}{}", where,
+               done->changed.empty() ? "nothing has changed" : fmt::format("changed: {}", told(done->changed)));
+  if (!done->restart_needed.empty()) spdlog::warn("settings: restart needed for {}", told(done->restart_needed));
+  return done;
+}
+
+}  // namespace folkmoot

@@ -1,0 +1,367 @@
+#include "cli/settings_table.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "base/duration.hpp"
+#include "message/limits.hpp"
+
+namespace folkmoot {
+namespace {
+
+std::unexpected<Error> bad(std::string_view value, std::string_view wanted) {
+  return failure(ErrorCode::invalid_field, fmt::format("`{}` is not {}", value, wanted));
+}
+
+Result<std::uint64_t> within(std::uint64_t value, std::uint64_t least, std::uint64_t most) {
+  if (value >= least && value <= most) return value;
+  return failure(ErrorCode::out_of_range, fmt::format("{} is outside {} to {}", value, least, most));
+}
+
+Result<std::uint64_t> number(const std::string& value, std::uint64_t least, std::uint64_t most) {
+  std::uint64_t parsed = 0;
+  const auto* const end = value.data() + value.size();
+  const auto [at, error] = std::from_chars(value.data(), end, parsed);
+  if (error != std::errc{} || at != end) return bad(value, "a number");
+  return within(parsed, least, most);
+}
+
+// A size has a unit: 512B, 64KiB, 8MiB, 1GiB; but for 0.
+Result<std::uint64_t> bytes(const std::string& value, std::uint64_t least, std::uint64_t most) {
+  std::uint64_t parsed = 0;
+  const auto* const end = value.data() + value.size();
+  const auto [at, error] = std::from_chars(value.data(), end, parsed);
+  const std::string_view unit(at, static_cast<std::size_t>(end - at));
+  const bool is_plain = unit == "B" || (unit.empty() && parsed == 0);
+  const unsigned shift = unit == "KiB" ? 10 : unit == "MiB" ? 20 : unit == "GiB" ? 30 : is_plain ? 0 : 64;
+  if (error != std::errc{} || shift == 64 || (parsed << shift) >> shift != parsed)
+    return bad(value, "a size with its unit, such as 512B, 64KiB, 8MiB or 1GiB");
+  return within(parsed << shift, least, most);
+}
+
+std::string show_bytes(std::uint64_t value) {
+  constexpr std::pair<unsigned, std::string_view> kUnits[] = {{30, "GiB"}, {20, "MiB"}, {10, "KiB"}};
+  for (const auto& [shift, unit] : kUnits) {
+    if (value != 0 && value % (std::uint64_t{1} << shift) == 0) return fmt::format("{}{}", value >> shift, unit);
+  }
+  return value == 0 ? "0" : fmt::format("{}B", value);
+}
+
+std::string show_duration(std::int64_t ms) {
+  constexpr std::pair<std::int64_t, std::string_view> kUnits[] = {
+      {86'400'000, "d"}, {3'600'000, "h"}, {60'000, "m"}, {1'000, "s"}};
+  for (const auto& [unit_ms, unit] : kUnits) {
+    if (ms != 0 && ms % unit_ms == 0) return fmt::format("{}{}", ms / unit_ms, unit);
+  }
+  return ms == 0 ? "0" : fmt::format("{}ms", ms);
+}
+
+// `at` gives the place in a ServerConfig; a constant one is only looked at.
+template <class At>
+const auto& look(At at, const ServerConfig& config) {
+  return at(const_cast<ServerConfig&>(config));
+}
+
+template <class At, class Read>
+Value natural(At at, Read read, std::string (*show)(std::uint64_t), std::uint64_t least, std::uint64_t most) {
+  return {.set = [=](ServerConfig& config, const std::string& value) -> Result<void> {
+            const auto parsed = read(value, least, most);
+            if (!parsed) return std::unexpected(parsed.error());
+            auto& place = at(config);
+            place = static_cast<std::remove_reference_t<decltype(place)>>(*parsed);
+            return {};
+          },
+          .show = [=](const ServerConfig& config) { return show(static_cast<std::uint64_t>(look(at, config))); }};
+}
+
+template <class At>
+Value size(At at, std::uint64_t least, std::uint64_t most) {
+  return natural(at, bytes, show_bytes, least, most);
+}
+
+template <class At>
+Value count(At at, std::uint64_t least, std::uint64_t most) {
+  return natural(at, number, [](std::uint64_t value) { return std::to_string(value); }, least, most);
+}
+
+template <class At>
+Value duration(At at, std::int64_t least_ms = 0) {
+  return {.set = [=](ServerConfig& config, const std::string& value) -> Result<void> {
+            const auto parsed = parse_duration_ms(value);
+            if (!parsed) return std::unexpected(parsed.error());
+            if (*parsed < least_ms)
+              return failure(ErrorCode::out_of_range,
+                             fmt::format("`{}` is too short; it may be {} ms or more", value, least_ms));
+            at(config) = *parsed;
+            return {};
+          },
+          .show = [=](const ServerConfig& config) { return show_duration(look(at, config)); }};
+}
+
+template <class At>
+Value text(At at, std::string_view empty) {
+  return {.set = [=](ServerConfig& config, const std::string& value) { return at(config) = value, Result<void>{}; },
+          .show = [=](const ServerConfig& config) { return look(at, config); },
+          .empty = empty};
+}
+
+// One of the words, each standing for a value.
+template <class At, class T>
+Value word(At at, std::vector<std::pair<std::string_view, T>> words, std::string_view wanted) {
+  return {.set = [=](ServerConfig& config, const std::string& value) -> Result<void> {
+            const auto found = std::ranges::find(words, value, [](const auto& each) { return each.first; });
+            if (found == words.end()) return bad(value, wanted);
+            at(config) = found->second;
+            return {};
+          },
+          .show =
+              [=](const ServerConfig& config) {
+                const auto found =
+                    std::ranges::find(words, look(at, config), [](const auto& each) { return each.second; });
+                return std::string(found->first);
+              }};
+}
+
+// So that a list in braces is one of pairs.
+template <class T>
+std::vector<std::pair<std::string_view, T>> pairs(std::initializer_list<std::pair<std::string_view, T>> words) {
+  return words;
+}
+
+// Words with commas between them.
+template <class At>
+Value list(At at, std::string_view empty) {
+  return {.set = [=](ServerConfig& config, const std::string& value) -> Result<void> {
+            auto& words = at(config);
+            words.clear();
+            for (std::size_t from = 0; from < value.size();) {
+              const auto end = std::min(value.find(',', from), value.size());
+              if (end > from) words.push_back(value.substr(from, end - from));
+              from = end + 1;
+            }
+            return {};
+          },
+          .show = [=](const ServerConfig& config) { return fmt::format("{}", fmt::join(look(at, config), ",")); },
+          .empty = empty};
+}
+
+Result<void> set_sync(ServerConfig& config, const std::string& value) {
+  auto& journal = config.server.journal;
+  if (value == "always") {
+    journal.sync = SyncPolicy::always;
+  } else if (value == "never") {
+    journal.sync = SyncPolicy::never;
+  } else {
+    const auto interval = parse_duration_ms(value);
+    if (!interval || *interval == 0) return bad(value, "`always`, `never`, or how often, as 200ms");
+    journal.sync = SyncPolicy::interval;
+    journal.sync_interval_ms = *interval;
+  }
+  return {};
+}
+
+std::string show_sync(const ServerConfig& config) {
+  const auto& journal = config.server.journal;
+  if (journal.sync == SyncPolicy::interval) return show_duration(journal.sync_interval_ms);
+  return journal.sync == SyncPolicy::always ? "always" : "never";
+}
+
+Result<void> set_token(ServerConfig& config, const std::string& value) {
+  if (value.size() > kTokenBytesMax)
+    return failure(ErrorCode::out_of_range,
+                   fmt::format("the token has {} bytes; {} are the most", value.size(), kTokenBytesMax));
+  config.server.token = value;
+  return {};
+}
+
+Result<void> set_backoff(ServerConfig& config, const std::string& value) {
+  const auto backoff = parse_backoff(value);
+  if (!backoff) return bad(value, "`fixed`, `linear`, `exponential` or `exponential_jitter`");
+  config.server.engine.mailbox.retry.backoff = *backoff;
+  return {};
+}
+
+// A factor with up to three decimals.
+Result<void> set_multiplier(ServerConfig& config, const std::string& value) {
+  double factor = 0;
+  const auto* const end = value.data() + value.size();
+  const auto [at, error] = std::from_chars(value.data(), end, factor);
+  if (error != std::errc{} || at != end || !(factor >= 1 && factor <= 1000))
+    return bad(value, "a number from 1 to 1000");
+  config.server.engine.mailbox.retry.multiplier_permille = static_cast<std::uint32_t>(std::lround(factor * 1000));
+  return {};
+}
+
+std::string show_multiplier(const ServerConfig& config) {
+  return fmt::format("{}", config.server.engine.mailbox.retry.multiplier_permille / 1000.0);
+}
+
+std::string show_listen(const ServerConfig& config) {
+  const auto& host = config.server.host;
+  return fmt::format(fmt::runtime(host.contains(':') ? "[{}]:{}" : "{}:{}"), host, config.server.port);
+}
+
+// "HOST:PORT", "[::1]:7470", ":7470" or "7470".
+Result<void> set_listen(ServerConfig& config, const std::string& text) {
+  const auto colon = text.rfind(':');
+  auto host = colon == std::string::npos ? std::string() : text.substr(0, colon);
+  const auto port_text = colon == std::string::npos ? text : text.substr(colon + 1);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
+  if (error != std::errc{} || end != port_text.data() + port_text.size() || port > 65535) {
+    return bad(text, "an address such as 127.0.0.1:7470");
+  }
+  if (!host.empty()) config.server.host = host;
+  config.server.port = static_cast<std::uint16_t>(port);
+  return {};
+}
+
+constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
+
+}  // namespace
+
+const std::vector<Setting>& settings_table() {
+  using C = ServerConfig;
+  using enum Takes;
+  static const std::vector<Setting> kSettings = {
+      {"listen", restart, "HOST:PORT to listen on; port 0 takes a free one", {set_listen, show_listen}},
+      {"data", restart, "the data folder", text([](C& c) -> auto& { return c.server.data; }, "")},
+      {"unix_socket", restart, "path of the Unix socket, or none",
+       text([](C& c) -> auto& { return c.server.unix_socket; }, "folkmoot.sock in the data folder")},
+      {"token",
+       at_once,
+       "what clients must give when they connect; needed on any address but loopback",
+       {set_token, [](const C& c) { return c.server.token; }, "none"},
+       true},
+      {"log_level", at_once, "debug, info, warn or error",
+       word([](C& c) -> auto& { return c.log.level; },
+            pairs<std::string>({{"debug", "debug"}, {"info", "info"}, {"warn", "warn"}, {"error", "error"}}),
+            "`debug`, `info`, `warn` or `error`")},
+      {"log.target", at_once,
+       "stderr, with time stamps; journald: stderr, with priorities in their place; file; or auto: the file if there "
+       "is "
+       "one, else stderr in the way of whoever reads it",
+       word([](C& c) -> auto& { return c.log.target; },
+            pairs<LogTarget>({{"auto", LogTarget::automatic},
+                              {"stderr", LogTarget::standard_error},
+                              {"journald", LogTarget::journald},
+                              {"file", LogTarget::file}}),
+            "`auto`, `stderr`, `journald` or `file`")},
+      {"log.file", at_once,
+       "file that the log is appended to; opened anew on SIGHUP and when it was renamed or removed",
+       text([](C& c) -> auto& { return c.log.file; }, "none")},
+      {"sync",
+       restart,
+       "on disk before a message is confirmed; or an interval such as 200ms, or never",
+       {set_sync, show_sync}},
+      {"journal.bytes_max", at_once, "the most bytes of the journal's files; 0: as the disk allows",
+       size([](C& c) -> auto& { return c.server.journal.bytes_max; }, 0, ~0ull)},
+      {"journal.cache_bytes", at_once, "of what was written last, kept in memory",
+       size([](C& c) -> auto& { return c.server.journal.cache_bytes; }, 0, kGiB)},
+      {"journal.segment_bytes", restart, "of a new data folder",
+       size([](C& c) -> auto& { return c.server.journal.segment_bytes; }, 65536, kGiB)},
+      {"mailbox.max_messages", at_once, "waiting, scheduled and leased messages of a mailbox",
+       count([](C& c) -> auto& { return c.server.engine.mailbox.max_messages; }, 1, 1'000'000'000)},
+      {"mailbox.overflow", at_once, "reject: a full mailbox refuses; or drop_oldest, to its dead letters",
+       word([](C& c) -> auto& { return c.server.engine.mailbox.overflow; },
+            pairs<Overflow>({{"reject", Overflow::reject}, {"drop_oldest", Overflow::drop_oldest}}),
+            "`reject` or `drop_oldest`")},
+      {"mailbox.default_ttl", at_once, "how long a message without a ttl lives; 0: for ever",
+       duration([](C& c) -> auto& { return c.server.engine.mailbox.default_ttl_ms.ms; })},
+      {"mailbox.retry_attempts", at_once, "failed deliveries until a message is a dead letter",
+       count([](C& c) -> auto& { return c.server.engine.mailbox.retry.attempts; }, 1, kAttemptsMax)},
+      {"mailbox.retry_backoff",
+       at_once,
+       "how the wait grows: fixed, linear, exponential, exponential_jitter",
+       {set_backoff, [](const C& c) { return std::string(name(c.server.engine.mailbox.retry.backoff)); }}},
+      {"mailbox.retry_initial", at_once, "wait before the second attempt",
+       duration([](C& c) -> auto& { return c.server.engine.mailbox.retry.initial_ms; })},
+      {"mailbox.retry_max", at_once, "the longest wait between attempts; 0: no bound",
+       duration([](C& c) -> auto& { return c.server.engine.mailbox.retry.max_ms; })},
+      {"mailbox.retry_multiplier", at_once, "factor of the exponential backoffs", {set_multiplier, show_multiplier}},
+      {"keys.max", at_once, "idempotency keys remembered",
+       count([](C& c) -> auto& { return c.server.engine.keys_max; }, 0, 100'000'000)},
+      {"keys.window", at_once, "how long they are remembered",
+       duration([](C& c) -> auto& { return c.server.engine.keys_ms.ms; })},
+      {"dead.max", at_once, "dead letters a mailbox keeps",
+       count([](C& c) -> auto& { return c.server.engine.dead_max; }, 0, 1'000'000)},
+      {"dead.max_age", at_once, "how long dead letters are kept; 0: no bound",
+       duration([](C& c) -> auto& { return c.server.engine.dead_ttl_ms.ms; })},
+      {"guard.hops", at_once, "causes that may stand before a message; 0: no bound",
+       count([](C& c) -> auto& { return c.server.engine.guard.hops_max; }, 0, kHopsMax)},
+      {"guard.pair_per_minute", at_once, "caused messages from one agent to one mailbox; 0: no bound",
+       count([](C& c) -> auto& { return c.server.engine.guard.pair_per_minute; }, 0, 1'000'000'000)},
+      {"guard.conversation_per_minute", at_once, "caused messages of one conversation; 0: no bound",
+       count([](C& c) -> auto& { return c.server.engine.guard.conversation_per_minute; }, 0, 1'000'000'000)},
+      {"max_content_bytes", at_once, "of one message",
+       size([](C& c) -> auto& { return c.server.content_bytes_max; }, 1024, 4 << 20)},
+      {"content.max_bytes", at_once, "of one content stored by reference",
+       size([](C& c) -> auto& { return c.server.content.bytes_max; }, 1, kStoredBytesMax)},
+      {"content.total_bytes", at_once, "of all that are stored",
+       size([](C& c) -> auto& { return c.server.content.total_bytes_max; }, 1, ~0ull)},
+      {"content.grace", at_once, "how long a content is kept that no message refers to",
+       duration([](C& c) -> auto& { return c.server.engine.content_grace_ms.ms; })},
+      {"content.uploads", at_once, "at a time",
+       count([](C& c) -> auto& { return c.server.content.uploads_max; }, 1, 4096)},
+      {"content.idle", at_once, "how long an upload waits for its next bytes",
+       duration([](C& c) -> auto& { return c.server.content.idle_ms; })},
+      {"content.pace", at_once,
+       "a second, on average; an upload that is slower ends, as soon as another needs its place",
+       size([](C& c) -> auto& { return c.server.content.pace_bytes; }, 1, kGiB)},
+      {"max_connections", at_once, "more are turned away",
+       count([](C& c) -> auto& { return c.server.connections_max; }, 1, 1'000'000)},
+      {"login.connections", at_once, "that have not said HELLO or sent a request; for one more the oldest is closed",
+       count([](C& c) -> auto& { return c.server.login.connections_max; }, 1, 1'000'000)},
+      {"login.per_address", at_once, "of these, of one address",
+       count([](C& c) -> auto& { return c.server.login.of_address_max; }, 1, 1'000'000)},
+      {"login.timeout", at_once, "how long such a connection, or the header of a request, may take",
+       duration([](C& c) -> auto& { return c.server.login.timeout_ms; }, 100)},
+      {"frame.total_bytes", at_once, "of frames that have come in part, of all connections; more wait unread",
+       size([](C& c) -> auto& { return c.server.partial_frames.total_bytes_max; }, 1 << 20, 16 * kGiB)},
+      {"frame.timeout", at_once, "from the first byte of a frame to its last; and a second for each 64 KiB of it",
+       duration([](C& c) -> auto& { return c.server.partial_frames.timeout_ms; }, 100)},
+      {"max_names", at_once, "agents and mailboxes",
+       count([](C& c) -> auto& { return c.server.engine.names_max; }, 1, 100'000'000)},
+      {"receipts_max", restart, "settled messages whose receipts are remembered",
+       count([](C& c) -> auto& { return c.server.engine.receipts_max; }, 0, 100'000'000)},
+      {"max_pending_bytes", at_once, "unsent bytes at which a slow subscriber misses events",
+       size([](C& c) -> auto& { return c.server.pending_bytes_max; }, 1 << 20, 16 * kGiB)},
+      {"slow_consumer_timeout", at_once,
+       "how long a subscriber without a credit may not take the events that wait for it",
+       duration([](C& c) -> auto& { return c.server.slow_consumer_ms; })},
+      {"host_timeout", at_once,
+       "how long nothing may be heard of a host that something is on its way to; 4m and less can cut who only does not "
+       "read",
+       duration([](C& c) -> auto& { return c.server.host_timeout_ms; }, 1'000)},
+      {"shards", restart,
+       "engines that divide the mailboxes, each with a thread of its own; fixed when the data folder is made",
+       count([](C& c) -> auto& { return c.server.shards; }, 1, kShardsMax)},
+      {"http.threads", restart, "threads for HTTP and WebSocket",
+       count([](C& c) -> auto& { return c.gateway.threads; }, 1, 64)},
+      {"http.cors_origins", at_once, "other origins that web pages may come from, with commas between; * for any",
+       list([](C& c) -> auto& { return c.gateway.cors_origins; }, "none")},
+      {"http.hosts", at_once,
+       "names that clients may call the server by, beside localhost, its address and that of `listen`; * for any",
+       list([](C& c) -> auto& { return c.gateway.hosts; }, "none")},
+      {"http.timeout", at_once, "for a request's body or a message to come whole, and for an answer to be taken",
+       duration([](C& c) -> auto& { return c.http_timeout_ms; }, 1)},
+      {"http.idle", at_once, "between two requests of a connection, and how long a WebSocket may be silent",
+       duration([](C& c) -> auto& { return c.http_idle_ms; }, 100)},
+      {"http.strangers", at_once, "HTTP and WebSocket connections that have shown no token yet",
+       count([](C& c) -> auto& { return c.gateway.strangers_max; }, 1, 1'000'000)},
+      {"http.strangers_by_address", at_once, "of these, from one address",
+       count([](C& c) -> auto& { return c.gateway.strangers_by_address_max; }, 1, 1'000'000)},
+      {"http.unfinished_bytes", at_once, "of requests and messages that are not whole yet, or not answered",
+       size([](C& c) -> auto& { return c.gateway.unfinished_bytes_max; }, 1 << 20, 1024 * kGiB)},
+      {"http.unfinished_bytes_by_address", at_once, "of these, from one address",
+       size([](C& c) -> auto& { return c.gateway.unfinished_bytes_by_address_max; }, 1 << 20, 1024 * kGiB)},
+  };
+  return kSettings;
+}
+
+}  // namespace folkmoot
