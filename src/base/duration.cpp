@@ -6,6 +6,7 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
+#include <optional>
 
 namespace folkmoot {
 namespace {
@@ -34,6 +35,38 @@ int number_at(std::string_view text, std::size_t at, std::size_t digits) {
     value = value * 10 + (c - '0');
   }
   return value;
+}
+
+// The date and the time of day that a text begins with, in milliseconds as if it were UTC; `at`: behind them.
+std::optional<std::int64_t> local_ms(std::string_view text, std::size_t& at) {
+  using namespace std::chrono;
+  const int y = number_at(text, 0, 4), mo = number_at(text, 5, 2), d = number_at(text, 8, 2);
+  const int h = number_at(text, 11, 2), mi = number_at(text, 14, 2), s = number_at(text, 17, 2);
+  const year_month_day date{year{y}, month{static_cast<unsigned>(mo)}, day{static_cast<unsigned>(d)}};
+  if (y < 1970 || mo < 0 || d < 0 || !date.ok() || h < 0 || h > 23 || mi < 0 || mi > 59 || s < 0 || s > 60)
+    return std::nullopt;
+  if (text[4] != '-' || text[7] != '-' || std::string_view("Tt ").find(text[10]) == std::string_view::npos ||
+      text[13] != ':' || text[16] != ':') {
+    return std::nullopt;
+  }
+  std::int64_t ms = sys_days{date}.time_since_epoch() / 1h * 3'600'000LL;
+  ms += h * 3'600'000LL + mi * 60'000LL + s * 1'000LL;
+  at = 19;
+  if (at == text.size() || text[at] != '.') return ms;
+  if (number_at(text, at + 1, 1) < 0) return std::nullopt;
+  int scale = 100;
+  for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, scale /= 10) ms += (text[at] - '0') * scale;
+  return ms;
+}
+
+// How far a zone is ahead of UTC: "Z", or "+01:00".
+std::optional<std::int64_t> offset_ms(std::string_view zone) {
+  if (zone == "Z" || zone == "z") return 0;
+  if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':') return std::nullopt;
+  const int h = number_at(zone, 1, 2), m = number_at(zone, 4, 2);
+  if (h < 0 || h > 23 || m < 0 || m > 59) return std::nullopt;
+  const auto offset = h * 3'600'000LL + m * 60'000LL;
+  return zone[0] == '+' ? offset : -offset;
 }
 
 }  // namespace
@@ -73,35 +106,11 @@ std::string format_duration_ms(std::int64_t ms) {
 }
 
 Result<std::int64_t> parse_time_ms(std::string_view text) {
-  using namespace std::chrono;
-  const int y = number_at(text, 0, 4), mo = number_at(text, 5, 2), d = number_at(text, 8, 2);
-  const int h = number_at(text, 11, 2), mi = number_at(text, 14, 2), s = number_at(text, 17, 2);
-  const year_month_day date{year{y}, month{static_cast<unsigned>(mo)}, day{static_cast<unsigned>(d)}};
-  if (y < 0 || mo < 0 || d < 0 || h < 0 || mi < 0 || s < 0 || !date.ok() || h > 23 || mi > 59 || s > 60 || y < 1970 ||
-      text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't' && text[10] != ' ') || text[13] != ':' ||
-      text[16] != ':') {
-    return std::unexpected(not_a_time(text));
-  }
-  std::int64_t ms = sys_days{date}.time_since_epoch() / 1h * 3'600'000LL;
-  ms += h * 3'600'000LL + mi * 60'000LL + s * 1'000LL;
-  std::size_t at = 19;
-  if (at < text.size() && text[at] == '.') {
-    int scale = 100;
-    if (number_at(text, at + 1, 1) < 0) return std::unexpected(not_a_time(text));
-    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, scale /= 10)
-      ms += (text[at] - '0') * scale;
-  }
-  const auto zone = text.substr(at);
-  if (zone == "Z" || zone == "z") return ms;
-  const int zh = number_at(zone, 1, 2), zm = number_at(zone, 4, 2);
-  if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':' || zh < 0 || zh > 23 || zm < 0 ||
-      zm > 59) {
-    return std::unexpected(not_a_time(text));
-  }
-  const auto offset = zh * 3'600'000LL + zm * 60'000LL;
-  ms += zone[0] == '+' ? -offset : offset;
-  if (ms < 0) return std::unexpected(not_a_time(text));
-  return ms;
+  std::size_t at = 0;
+  const auto local = local_ms(text, at);
+  const auto offset = local ? offset_ms(text.substr(at)) : std::nullopt;
+  if (!offset || *local < *offset) return std::unexpected(not_a_time(text));
+  return *local - *offset;
 }
 
 std::string format_time_ms(std::int64_t unix_ms) {

@@ -21,8 +21,7 @@ JUDGE = "a checker: each condition is a rule of the page it names, told apart by
 
 # (file, function): (lines, complexity, why)
 EXCEPTIONS = {
-    ("src/base/duration.cpp", "folkmoot::parse_time_ms"): (31, 37, "a date, checked digit by digit"),
-    ("src/cli/settings_table.cpp", "folkmoot::settings_table"): (140, 1, TABLE),
+    ("src/cli/settings_table.cpp", "folkmoot::settings_table"): (142, 1, TABLE),
     ("src/filter/evaluation.cpp", "folkmoot::Evaluation::step"): (82, 33, CASES),
     ("src/filter/filter_input.cpp", "folkmoot::FilterInput::read_field"): (38, 28, CASES),
     ("src/gateway/json_frames.cpp", "folkmoot::TextSession::tell"): (109, 39, CASES),
@@ -47,7 +46,7 @@ EXCEPTIONS = {
     ("tests/simulation/promises.cpp", "folkmoot::simulation::Promises::delivered"): (75, 36, JUDGE),
     ("tests/simulation/workload.cpp", "folkmoot::simulation::Chooser::run"): (51, 48, CASES),
     ("tests/unit/client/fake_server.hpp", "folkmoot::FakeServer::on_frame"): (142, 38, CASES),
-    ("tests/unit/engine/content_random_test.cpp", "folkmoot::test::ContentRandomTest::step"): (83, 30, CASES),
+    ("tests/unit/engine/content_random_test.cpp", "folkmoot::test::ContentRandomTest::step"): (84, 30, CASES),
     ("tests/unit/gateway/fake_hub.hpp", "folkmoot::testing::FakeHub::answer"): (127, 39, CASES),
 }
 
