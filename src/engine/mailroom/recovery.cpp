@@ -53,7 +53,7 @@ Result<void> Recovery::enter_accepted(const Fact& record) {
   std::string_view group;
   if (fact.hops > 0) {
     if (const auto routing = read_routing(record.body.subspan(sizeof fact)); routing && !routing->cause.is_nil())
-      to_.trail.caused(routing->cause, routing->id);
+      to_.trail.enter_caused(routing->cause, routing->id);
   }
   if (fact.flags & (Entry::kGrouped | Entry::kRefers)) {
     const auto message = record.body.subspan(sizeof fact);
