@@ -28,6 +28,8 @@ class Net {
   /// Waits until something has happened, wake() was called or the time is over (-1: never); what has happened, at most
   /// 256 things, and again the next time as long as it is so. The events live until the next call.
   virtual std::span<const Event> wait(std::int64_t most_ms) = 0;
+  /// Waits for nothing else: until one of these sockets is so (or has broken), or the time is over. False: it is over.
+  virtual bool wait_for(std::span<const int> sockets, std::uint32_t what, std::int64_t most_ms) = 0;
   /// Any thread: ends the wait that runs, or the next one. No event tells of it.
   virtual void wake() = 0;
   /// Also a file descriptor that something on this machine makes readable.
@@ -68,6 +70,7 @@ class PosixNet final : public Net {
   ~PosixNet() override;
 
   std::span<const Event> wait(std::int64_t most_ms) override;
+  bool wait_for(std::span<const int> sockets, std::uint32_t what, std::int64_t most_ms) override;
   void wake() override;
   void watch(int socket, std::uint64_t token, std::uint32_t what) override;
   void watch_again(int socket, std::uint64_t token, std::uint32_t what) override;

@@ -2,6 +2,7 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -48,6 +49,8 @@ std::ptrdiff_t outcome(ssize_t done) {
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? Net::kNothing : Net::kFailed;
 }
 
+int poll_ms(std::int64_t ms) { return static_cast<int>(std::min<std::int64_t>(ms, std::numeric_limits<int>::max())); }
+
 void set(int socket, int level, int option, int value) { ::setsockopt(socket, level, option, &value, sizeof value); }
 
 }  // namespace
@@ -75,14 +78,20 @@ PosixNet::~PosixNet() {
 
 std::span<const Net::Event> PosixNet::wait(std::int64_t most_ms) {
   std::array<epoll_event, kEventsMax> happened;
-  const auto most = static_cast<int>(std::min<std::int64_t>(most_ms, std::numeric_limits<int>::max()));
-  const int count = ::epoll_wait(epoll_, happened.data(), static_cast<int>(happened.size()), most);
+  const int count = ::epoll_wait(epoll_, happened.data(), static_cast<int>(happened.size()), poll_ms(most_ms));
   events_.clear();
   for (int i = 0; i < count; ++i) {
     const auto& event = happened[static_cast<std::size_t>(i)];
     if (event.data.u64 != kWakeToken) events_.push_back({event.data.u64, event.events});
   }
   return events_;
+}
+
+bool PosixNet::wait_for(std::span<const int> sockets, std::uint32_t what, std::int64_t most_ms) {
+  static_assert(kReadable == POLLIN && kWritable == POLLOUT);
+  std::vector<pollfd> waiting;
+  for (const auto socket : sockets) waiting.push_back({.fd = socket, .events = static_cast<short>(what), .revents = 0});
+  return ::poll(waiting.data(), waiting.size(), poll_ms(most_ms)) != 0;
 }
 
 void PosixNet::wake() {

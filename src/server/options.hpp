@@ -30,7 +30,8 @@ struct LoginOptions {
 /// Frames that have come in part, of connections that have said HELLO.
 struct PartialFrameOptions {
   std::size_t total_bytes_max = 64 * 1024 * 1024;
-  std::int64_t timeout_ms = 15'000;  // from the first byte to the last, and a second more for each kFramePaceBytes
+  std::int64_t timeout_ms =
+      15'000;  // from the first byte to the last, and a second more for each PartialFrames::kPaceBytes
 };
 
 struct ServerOptions {

@@ -4,8 +4,8 @@ namespace folkmoot {
 
 using Room = Beginning::Room;
 
-PartialFrames::PartialFrames(const ServerOptions& options, FrameRoom& room, RoomOwner& owner)
-    : frame_bytes_max_(options.frame_bytes_max), room_(room), owner_(owner) {
+PartialFrames::PartialFrames(const ServerOptions& options, FrameRoom& room, RoomOwner& owner, Net& net)
+    : frame_bytes_max_(options.frame_bytes_max), room_(room), owner_(owner), net_(net) {
   change(options);
 }
 
@@ -36,7 +36,7 @@ void PartialFrames::keep(Connection& connection, std::string_view bytes, bool go
 void PartialFrames::ask(Connection& connection, std::size_t frame_bytes) {
   if (frame_bytes <= kFreeBytes || frame_bytes > frame_bytes_max_) return;
   auto& in = *connection.in;
-  const auto peer = connection.is_unix ? PeerAddress{} : peer_address(connection.socket);
+  const auto peer = connection.is_unix ? PeerAddress{} : net_.peer(connection.socket);
   in.asked = frame_bytes;
   if (room_.ask(owner_, connection.id, peer, frame_bytes)) return use(in);
   in.room = Room::waits;

@@ -10,6 +10,7 @@
 
 #include "server/connection.hpp"
 #include "server/frame_room.hpp"
+#include "server/net.hpp"
 #include "server/options.hpp"
 
 namespace folkmoot {
@@ -19,8 +20,8 @@ class PartialFrames {
   static constexpr std::size_t kFreeBytes = 4 * 1024;
   static constexpr std::size_t kPaceBytes = 64 * 1024;  // that a frame is given a second more for
 
-  /// `owner` is told of room. All must outlive it.
-  PartialFrames(const ServerOptions& options, FrameRoom& room, RoomOwner& owner);
+  /// `owner` is told of room; `net` knows whose a socket is. All must outlive it.
+  PartialFrames(const ServerOptions& options, FrameRoom& room, RoomOwner& owner, Net& net);
 
   /// From now on as they say.
   void change(const ServerOptions& options);
@@ -66,6 +67,7 @@ class PartialFrames {
   std::size_t kept_bytes_max_ = 0;  // above this, reads are short
   FrameRoom& room_;
   RoomOwner& owner_;
+  Net& net_;
   Counters counters_;
 };
 

@@ -1,7 +1,6 @@
 // The loop, its beginning and its end.
 #include "server/reactor.hpp"
 
-#include <poll.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -38,7 +37,7 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
       net_(std::move(net)),
       postbox_(*net_),
       newcomers_(options_.login),
-      partial_frames_(options_, frame_room, *this),
+      partial_frames_(options_, frame_room, *this, *net_),
       read_memory_(std::make_unique_for_overwrite<std::uint8_t[]>(kReadBytes)),
       read_buffer_(read_memory_.get(), kReadBytes) {
   net_->watch(journal_thread_.event_fd(), token(Wake::journal, 0), Net::kReadable);
@@ -240,8 +239,9 @@ bool Reactor::has_room_to_settle() const { return journal_.has_room(FactLog::Urg
 Result<void> Reactor::sync_all() {
   while (journal_.durable_end() < journal_.appended_end()) {
     journal_thread_.submit(now_);
-    pollfd wait{.fd = journal_thread_.event_fd(), .events = POLLIN, .revents = 0};
-    if (::poll(&wait, 1, 10'000) == 0) return failure(ErrorCode::io_error, "the disk did not finish a write in 10 s");
+    const int written = journal_thread_.event_fd();
+    if (!net_->wait_for({&written, 1}, Net::kReadable, 10'000))
+      return failure(ErrorCode::io_error, "the disk did not finish a write in 10 s");
     const auto end = journal_thread_.collect();
     if (!end) return std::unexpected(end.error());
     engine_.on_durable(*end);
@@ -283,14 +283,13 @@ Result<void> Reactor::farewell() {
     connections_.each([this](Connection& connection) {
       if (!connection.out.empty()) flush(connection);
     });
-    std::vector<pollfd> waiting;
+    std::vector<int> unsent;
     connections_.each([&](const Connection& connection) {
-      if (connection.socket >= 0 && !connection.out.empty())
-        waiting.push_back({.fd = connection.socket, .events = POLLOUT, .revents = 0});
+      if (connection.socket >= 0 && !connection.out.empty()) unsent.push_back(connection.socket);
     });
     const auto left = give_up - clock_.now();
-    if (waiting.empty() || left <= 0) break;
-    ::poll(waiting.data(), waiting.size(), static_cast<int>(std::min<std::int64_t>(left, 100)));
+    if (unsent.empty() || left <= 0) break;
+    net_->wait_for(unsent, Net::kWritable, std::min<std::int64_t>(left, 100));
   }
   return {};
 }

@@ -216,16 +216,18 @@ def test_U7_U13_3_a_token_has_2_kib_at_every_door(make_server):
 
 def test_U5_11_who_is_silent_is_pinged_and_then_cut(make_server):
     server = make_server(*settings(http__idle="1s"))
-    with WebSocket(server) as silent, WebSocket(server) as other:
-        began = time.monotonic()
+    began = time.monotonic()
+    with WebSocket(server) as silent:
         assert silent.frame() == (0x89, b"") and 0.4 < time.monotonic() - began < 0.9
-        assert silent.frame() is None and 0.8 < time.monotonic() - began < 2
+        with contextlib.suppress(ConnectionResetError):
+            assert silent.frame() is None
+        assert 0.8 < time.monotonic() - began < 2
+    with WebSocket(server) as client:
         for _ in range(4):
-            assert other.frame() == (0x89, b"")
-            other.send(b"\x8a\x80\0\0\0\0")
-        assert time.monotonic() - began > 1.5
-        say(other, op="ping", request=9)
-        assert json.loads(other.frame()[1]) == {"op": "ok", "request": 9}
+            assert client.frame() == (0x89, b"")
+            client.send(b"\x8a\x80\0\0\0\0")
+        say(client, op="ping", request=9)
+        assert json.loads(client.frame()[1]) == {"op": "ok", "request": 9}
 
 
 def test_U5_11_an_upgrade_is_one_session(make_server):

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "message/frame.hpp"
+#include "unit/server/silent_net.hpp"
 
 namespace folkmoot {
 namespace {
@@ -41,7 +42,8 @@ class PartialFramesTest : public ::testing::Test, public RoomOwner {
 
   const ServerOptions options = made();
   FrameRoom room{16 * kMib, options.frame_bytes_max};
-  PartialFrames frames{options, room, *this};
+  SilentNet net;
+  PartialFrames frames{options, room, *this, net};
   std::vector<SessionId> told;
   std::vector<std::unique_ptr<Connection>> connections;
 };

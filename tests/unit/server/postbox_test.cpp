@@ -7,28 +7,10 @@
 #include <thread>
 
 #include "engine/effects.hpp"
+#include "unit/server/silent_net.hpp"
 
 namespace folkmoot {
 namespace {
-
-/// Counts how often it was woken; has no sockets.
-class SilentNet final : public Net {
- public:
-  std::span<const Event> wait(std::int64_t) override { return {}; }
-  void wake() override { ++wakes; }
-  void watch(int, std::uint64_t, std::uint32_t) override {}
-  void watch_again(int, std::uint64_t, std::uint32_t) override {}
-  void forget(int) override {}
-  std::ptrdiff_t receive(int, std::span<std::uint8_t>) override { return kFailed; }
-  std::ptrdiff_t send(int, std::span<const Bytes>) override { return kFailed; }
-  void end_sending(int) override {}
-  void close(int) override {}
-  Accepted accept(int) override { return {}; }
-  PeerAddress peer(int) override { return {}; }
-  std::optional<std::int64_t> owed_ms(int) override { return std::nullopt; }
-
-  std::atomic<int> wakes = 0;
-};
 
 class PostboxTest : public testing::Test {
  protected:
