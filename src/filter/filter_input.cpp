@@ -120,6 +120,19 @@ Value id_value(std::string_view id, FilterInput::IdText& out) {
   return text_value({out.data(), out.size()});
 }
 
+Value type_of(Bytes packed, bool to_topic) {
+  const auto value = packed_value(packed);
+  if (value.is_null()) return text_value(to_topic ? "event" : "task");
+  return value.is_text() ? value : text_value(type_word(PackReader(packed).uint()));
+}
+
+Value mode_of(Bytes packed, bool to_topic) {
+  if (packed.empty()) return text_value(name(to_topic ? DeliveryMode::at_most_once : DeliveryMode::at_least_once));
+  PackReader reader(packed);
+  const auto mode = reader.uint();
+  return reader.ok() && mode <= 2 ? text_value(name(static_cast<DeliveryMode>(mode))) : null_value();
+}
+
 }  // namespace
 
 FilterInput::FilterInput() = default;
@@ -175,19 +188,12 @@ Value FilterInput::read_field(const Identifier& identifier, IdText& id_text) con
   switch (identifier.field->kind) {
     case FieldKind::id:
       return id_value(reader.bin(), id_text);
-    case FieldKind::type: {
-      const auto value = packed_value(packed);
-      if (value.is_null()) return text_value(to_topic ? "event" : "task");
-      return value.is_text() ? value : text_value(type_word(reader.uint()));
-    }
+    case FieldKind::type:
+      return type_of(packed, to_topic);
     case FieldKind::priority:
       return packed.empty() ? integer_value(normal) : packed_value(packed);
-    case FieldKind::mode: {
-      const auto otherwise = to_topic ? DeliveryMode::at_most_once : DeliveryMode::at_least_once;
-      if (packed.empty()) return text_value(name(otherwise));
-      const auto mode = reader.uint();
-      return reader.ok() && mode <= 2 ? text_value(name(static_cast<DeliveryMode>(mode))) : null_value();
-    }
+    case FieldKind::mode:
+      return mode_of(packed, to_topic);
     case FieldKind::natural: {
       const auto value = packed_value(packed);
       return value.kind == Value::Kind::integer && value.integer == 0 ? null_value() : value;

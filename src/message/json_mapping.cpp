@@ -466,6 +466,31 @@ void append_content(JsonWriter& out, const Message& message) {
   out.field("content", encode_base64(content)).field("content_encoding", "base64");
 }
 
+Result<void> read_retry(const Found& found, std::optional<RetryPolicy>& into) {
+  auto policy = retry_from_json(found.value);
+  if (!policy) return std::unexpected(policy.error());
+  into = *policy;
+  return {};
+}
+
+Result<void> read_delay(const Found& found, const Slots& slots, Message& message) {
+  std::int64_t delay = 0;
+  if (auto done = read_duration(found, delay); !done) return done;
+  if (slots[kDeliverAt])
+    return failure(ErrorCode::invalid_field, "both `delay` and `deliver_at` are given; give one of them");
+  message.delay_ms = delay;
+  return {};
+}
+
+Result<void> read_end(const Found& found, const Slots& slots, Message& message) {
+  std::int64_t at = 0;
+  if (auto done = read_time(found, at); !done) return done;
+  if (slots[kTtl]) return failure(ErrorCode::invalid_field, "both `ttl` and `expires_at` are given; give one of them");
+  if (at == 0) return refuse(ErrorCode::out_of_range, found, "a time to come");
+  message.expires_at = at;
+  return {};
+}
+
 }  // namespace
 
 bool is_json_type(std::string_view content_type) {
@@ -531,12 +556,7 @@ Result<Message> message_from_json(const dom::element& value) {
   with(kDeliverAt, [&](const Found& found) { return read_time(found, message.deliver_at); });
   with(kMode, [&](const Found& found) { return read_mode(found, message.mode); });
   with(kMetadata, [&](const Found& found) { return read_metadata(found, message.metadata); });
-  with(kRetry, [&](const Found& found) -> Result<void> {
-    auto policy = retry_from_json(found.value);
-    if (!policy) return std::unexpected(policy.error());
-    message.retry = *policy;
-    return {};
-  });
+  with(kRetry, [&](const Found& found) { return read_retry(found, message.retry); });
   name_into(kGroup, message.group);
   with(kBounce, [&](const Found& found) { return read_flag(found, message.bounce); });
   with(kExpectsReply, [&](const Found& found) { return read_flag(found, message.expects_reply); });
@@ -549,23 +569,8 @@ Result<Message> message_from_json(const dom::element& value) {
     return done;
   });
   with(kChain, [&](const Found& found) { return read_chain(found, message.chain); });
-  with(kDelay, [&](const Found& found) -> Result<void> {
-    std::int64_t delay = 0;
-    if (auto done = read_duration(found, delay); !done) return done;
-    if (slots[kDeliverAt])
-      return failure(ErrorCode::invalid_field, "both `delay` and `deliver_at` are given; give one of them");
-    message.delay_ms = delay;
-    return {};
-  });
-  with(kExpiresAt, [&](const Found& found) -> Result<void> {
-    std::int64_t at = 0;
-    if (auto done = read_time(found, at); !done) return done;
-    if (slots[kTtl])
-      return failure(ErrorCode::invalid_field, "both `ttl` and `expires_at` are given; give one of them");
-    if (at == 0) return refuse(ErrorCode::out_of_range, found, "a time to come");
-    message.expires_at = at;
-    return {};
-  });
+  with(kDelay, [&](const Found& found) { return read_delay(found, slots, message); });
+  with(kExpiresAt, [&](const Found& found) { return read_end(found, slots, message); });
   bool is_base64 = false;
   with(kContentEncoding, [&](const Found& found) -> Result<void> {
     is_base64 = text_of(found.value) == "base64";
