@@ -44,12 +44,11 @@ bool Journal::has_room_for(Urgency urgency, std::size_t records_bytes) const {
 }
 
 bool Journal::takes_durable(std::size_t bytes) const {
-  if (failed_) return false;
-  const auto need = std::max(record_bytes(std::min(bytes, segment_bytes_ / 4)), refused_bytes_) + kMarkBytes;
-  const bool has_room =
-      fits(need, kSegmentTailBytes + reserve_bytes()) || !maker_.has_refused(segments_.back().number + 1);
-  if (has_room) refused_bytes_ = 0;
-  return has_room;
+  const auto records_bytes = std::max(record_bytes(std::min(bytes, segment_bytes_ / 4)), refused_bytes_);
+  const bool was_refused = maker_.has_refused(segments_.back().number + 1);
+  if (was_refused && !has_room_for(Urgency::durable, records_bytes)) return false;
+  refused_bytes_ = 0;
+  return !failed_;
 }
 
 FactPlace Journal::append(FactKind kind, std::span<const Bytes> parts, Life life) {

@@ -81,7 +81,7 @@ class Journal final : public FactLog {
   bool has_room(Urgency urgency, GroupBound bound) const override;
   /// Whether durable facts are taken, of up to `bytes` (a quarter of a segment at most) and as many as were refused
   /// since this was last true. False from the first refusal on, whatever its size, until there is room for all of them:
-  /// does not go to and fro. Makes no segment, only looks at what came of the last try.
+  /// does not go to and fro. Makes a segment only if none could be made when it was last tried.
   bool takes_durable(std::size_t bytes) const;
   std::size_t group_bytes_max() const override { return folkmoot::group_bytes_max(segment_bytes_); }
   FactPlace append(FactKind kind, std::span<const Bytes> parts, Life life) override;

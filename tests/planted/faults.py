@@ -158,7 +158,8 @@ FAULTS = {
         "commands_.publish(owner->second, request, message);\n  if (PLANTED && lease != 0) acknowledge(lease);",
     ),
     "shovel_given_up_when_refused": instead(
-        "commands_.nack(move->lease, kRefusedWaitMs * (1 << std::min(move->delivery - 1, kRefusedDoublingsMax)), text);",
+        "commands_.nack(move->lease, kRefusedWaitMs * (1 << std::min(move->delivery - 1, kRefusedDoublingsMax)), "
+        "text);",
         "acknowledge(move->lease);",
     ),
     "shovel_known_only_by_its_own_key": (

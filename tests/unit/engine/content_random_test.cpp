@@ -148,8 +148,7 @@ class ContentRandomTest : public DeliveryTest {
       }
       case 10: {
         const auto token = lease();
-        engine->nack(kBob, ++request, false, {&token, 1}, Duration{static_cast<std::int64_t>(random() % 3'000)},
-                     "busy");
+        engine->nack(kBob, ++request, false, {&token, 1}, Duration{static_cast<int>(random() % 3'000)}, "busy");
         break;
       }
       case 11: {
