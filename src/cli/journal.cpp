@@ -129,9 +129,7 @@ void print_contents(const std::vector<FolderReport>& reports) {
 
 void verify(const Options& options) {
   const auto lock = value(FolderLock::take_shared(options.folder));  // that of all shards
-  const auto contents = verify_contents_of(options.folder);
-  std::vector<FolderReport> reports;
-  for (const auto& folder : journal_folders(options.folder)) reports.push_back(verify_data_folder(folder, contents));
+  const auto reports = verify_all(options.folder);
   if (options.json) {
     print_line(to_json(reports, append_report));
   } else {

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <functional>
 
+#include "cli/terminal.hpp"
 #include "engine/engine.hpp"
 #include "folkmoot/failure.hpp"
 #include "server/data_folder.hpp"
@@ -49,22 +52,28 @@ std::vector<std::string> journal_folders(const std::string& data) {
   return folders;
 }
 
-ContentReport verify_contents_of(const std::string& data) {
-  const auto contents = data + "/content";
-  if (!std::filesystem::is_directory(contents)) return {};
-  const auto disk = value(PosixDisk::open(contents, PosixDisk::Access::read_only));
-  return value(verify_contents(*disk));
+namespace {
+
+std::uint64_t bytes_in(const std::string& folder) {
+  std::uint64_t bytes = 0;
+  std::error_code gone;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, gone)) {
+    if (entry.is_regular_file(gone)) bytes += entry.file_size(gone);
+  }
+  return bytes;
 }
 
-FolderReport verify_data_folder(const std::string& folder, const ContentReport& contents) {
+FolderReport verify_data_folder(const std::string& folder, const ContentReport& contents, const OnRead& on_read) {
   NoLog log;
   NoEffects effects;
   Engine engine({}, log, effects);
   Result<void> recovered;
-  FolderReport report{.journal = value(verify_folder(folder,
-                                                     [&](FactKind kind, FactPlace place, Bytes body) {
-                                                       if (recovered) recovered = engine.recover(kind, place, body);
-                                                     })),
+  FolderReport report{.journal = value(verify_folder(
+                          folder,
+                          [&](FactKind kind, FactPlace place, Bytes body) {
+                            if (recovered) recovered = engine.recover(kind, place, body);
+                          },
+                          on_read)),
                       .contents = contents};
   if (report.journal.problems_total > 0) return report;
   value(recovered);
@@ -75,6 +84,28 @@ FolderReport verify_data_folder(const std::string& folder, const ContentReport& 
                     ref.hash.text(), ref.size, references));
   });
   return report;
+}
+
+}  // namespace
+
+std::vector<FolderReport> verify_all(const std::string& data) {
+  const auto folders = journal_folders(data);
+  const auto contents = data + "/content";
+  auto all = bytes_in(contents);
+  for (const auto& folder : folders) all += bytes_in(folder);
+  Progress progress("verifying " + data);
+  auto on_read = [&progress, all, done = std::uint64_t{0}](std::uint64_t bytes) mutable {
+    done += bytes;
+    progress.at(std::min(done, all), all);
+  };
+  std::vector<FolderReport> reports;
+  ContentReport stored;
+  if (std::filesystem::is_directory(contents)) {
+    const auto disk = value(PosixDisk::open(contents, PosixDisk::Access::read_only));
+    stored = value(verify_contents(*disk, std::ref(on_read)));
+  }
+  for (const auto& folder : folders) reports.push_back(verify_data_folder(folder, stored, std::ref(on_read)));
+  return reports;
 }
 
 }  // namespace folkmoot::cli

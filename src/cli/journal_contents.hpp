@@ -16,10 +16,9 @@ struct FolderReport {
 
 /// The folders with a journal: the data folder itself, and one for each further shard of its server.
 std::vector<std::string> journal_folders(const std::string& data);
-/// Reads the contents of a data folder that no server uses. Throws Failure.
-ContentReport verify_contents_of(const std::string& data);
-/// Reads the journal in a folder that no server uses. What its messages refer to is looked for in `contents`, and known
-/// only if the journal is sound. Throws Failure.
-FolderReport verify_data_folder(const std::string& folder, const ContentReport& contents);
+/// All journals and contents of a data folder that no server uses, read byte for byte: one report for each journal, and
+/// in each what its messages refer to and is not among the contents, known only if the journal is sound. On a terminal
+/// it shows how far it is. Throws Failure: not_found if there is no journal in the folder, in_use, io_error, damaged.
+std::vector<FolderReport> verify_all(const std::string& data);
 
 }  // namespace folkmoot::cli

@@ -17,12 +17,14 @@ Result<std::uint64_t> size_of(Disk& disk, std::string_view name) {
   return (*file)->size();
 }
 
-Result<ContentHash> hash_of(DiskFile& file, std::vector<std::uint8_t>& buffer) {
+Result<ContentHash> hash_of(DiskFile& file, std::vector<std::uint8_t>& buffer,
+                            const std::function<void(std::uint64_t)>& on_read) {
   Sha256 sha;
   for (std::uint64_t at = 0;;) {
     const auto got = file.read(at, buffer);
     if (!got) return std::unexpected(got.error());
     sha.add(Bytes(buffer).first(*got));
+    if (on_read) on_read(*got);
     if (*got < buffer.size()) return sha.finish();
     at += *got;
   }
@@ -155,7 +157,7 @@ Result<void> ContentStore::remove(const ContentHash& hash) {
   return disk_.remove(hash.text());
 }
 
-Result<ContentReport> verify_contents(Disk& disk) {
+Result<ContentReport> verify_contents(Disk& disk, const std::function<void(std::uint64_t)>& on_read) {
   const auto names = disk.list();
   if (!names) return std::unexpected(names.error());
   ContentReport report;
@@ -170,7 +172,7 @@ Result<ContentReport> verify_contents(Disk& disk) {
       continue;
     }
     const auto size = (*file)->size();
-    const auto is = hash_of(**file, buffer);
+    const auto is = hash_of(**file, buffer, on_read);
     if (!size || !is) {
       report.damaged.push_back(!size ? size.error().text : is.error().text);
     } else if (*is != *hash) {

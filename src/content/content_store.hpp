@@ -71,6 +71,7 @@ struct ContentReport {
   std::map<ContentHash, std::uint64_t> sizes;  // of those that are whole
   std::vector<std::string> damaged;            // in words
 };
-Result<ContentReport> verify_contents(Disk& disk);
+/// `on_read`: called as reading goes on, with so many bytes read since the last call.
+Result<ContentReport> verify_contents(Disk& disk, const std::function<void(std::uint64_t bytes)>& on_read = {});
 
 }  // namespace folkmoot

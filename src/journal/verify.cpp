@@ -26,7 +26,8 @@ struct CountedFact {
 
 class Verifier {
  public:
-  Verifier(Disk& disk, EachFact each) : disk_(disk), each_(std::move(each)) {}
+  Verifier(Disk& disk, EachFact each, OnRead on_read)
+      : disk_(disk), each_(std::move(each)), on_read_(std::move(on_read)) {}
   Result<JournalInfo> run();
 
  private:
@@ -44,6 +45,7 @@ class Verifier {
 
   Disk& disk_;
   const EachFact each_;
+  const OnRead on_read_;
   std::vector<OpenSegment> segments_;
   JournalInfo info_;
   Lsn synced_ = 0;
@@ -57,6 +59,7 @@ Result<JournalInfo> Verifier::run() {
   if (auto done = find_begun(); !done) return std::unexpected(done.error());
   for (std::size_t i = 0; i < segments_.size(); ++i) {
     if (auto done = read_segment(i); !done) return std::unexpected(done.error());
+    if (on_read_) on_read_(info_.segment_bytes);
   }
   if (segments_.front().number > oldest_) report(oldest_, 0, "the segment is missing");
   return std::move(info_);
@@ -279,9 +282,11 @@ void Verifier::report(std::uint64_t segment, std::size_t offset, std::string wha
 
 }  // namespace
 
-Result<JournalInfo> verify_journal(Disk& disk, EachFact each) { return Verifier(disk, std::move(each)).run(); }
+Result<JournalInfo> verify_journal(Disk& disk, EachFact each, OnRead on_read) {
+  return Verifier(disk, std::move(each), std::move(on_read)).run();
+}
 
-Result<JournalInfo> verify_folder(const std::string& folder, EachFact each) {
+Result<JournalInfo> verify_folder(const std::string& folder, EachFact each, OnRead on_read) {
   if (!std::filesystem::is_directory(folder)) {
     return failure(ErrorCode::not_found, fmt::format("there is no folder {}", folder));
   }
@@ -289,7 +294,15 @@ Result<JournalInfo> verify_folder(const std::string& folder, EachFact each) {
   if (!lock) return std::unexpected(lock.error());
   const auto disk = PosixDisk::open(folder, PosixDisk::Access::read_only);
   if (!disk) return std::unexpected(disk.error());
-  return verify_journal(**disk, std::move(each));
+  auto info = verify_journal(**disk, std::move(each), std::move(on_read));
+  if (info && info->segments.empty() && info->problems_total == 0) {
+    return failure(ErrorCode::not_found,
+                   fmt::format("there is no journal in {}: it has no file 0000000001.segment or "
+                               "the like",
+                               folder),
+                   "give the data folder of a server (`folkmoot serve --data`)");
+  }
+  return info;
 }
 
 std::string kind_name(std::uint8_t kind) {

@@ -54,9 +54,12 @@ struct JournalInfo {
 /// Errors: io_error, and damaged when not even one header can be read (then nothing more can be said).
 /// `each`: called with every fact that can be read, in order.
 using EachFact = std::function<void(FactKind kind, FactPlace place, Bytes body)>;
-Result<JournalInfo> verify_journal(Disk& disk, EachFact each = {});
-/// The same for a folder, which no server may be using meanwhile. Errors: in_use, not_found, io_error, damaged.
-Result<JournalInfo> verify_folder(const std::string& folder, EachFact each = {});
+/// Called as reading goes on, with so many bytes read since the last call.
+using OnRead = std::function<void(std::uint64_t bytes)>;
+Result<JournalInfo> verify_journal(Disk& disk, EachFact each = {}, OnRead on_read = {});
+/// The same for a folder, which no server may be using meanwhile. Errors: in_use, not_found (also if there is no
+/// journal in it), io_error, damaged.
+Result<JournalInfo> verify_folder(const std::string& folder, EachFact each = {}, OnRead on_read = {});
 
 /// "message_accepted", "batch mark", ...; "kind 77" for what this program does not know.
 std::string kind_name(std::uint8_t kind);

@@ -1,10 +1,13 @@
 #include "server/data_folder.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 
 #include "journal/journal.hpp"
 
@@ -12,11 +15,20 @@ namespace folkmoot {
 namespace {
 
 constexpr std::string_view kShardsFile = "shards";
+constexpr std::size_t kStrangersShown = 5;  // by name, when there are many
 
 Result<bool> has_journal(Disk& disk) {
   const auto names = disk.list();
   if (!names) return std::unexpected(names.error());
   return std::ranges::any_of(*names, [](const auto& name) { return name.ends_with(".segment"); });
+}
+
+// What a server, or a crash of one that had not come far, leaves in a data folder; and what every folder may have.
+bool is_ours(const std::string& name) {
+  constexpr std::string_view kNames[] = {"lock",      "folkmoot.sock", "content",
+                                         kShardsFile, kNewSegmentName, "lost+found"};
+  return name.starts_with('.') || name.starts_with("shard-") || segment_number(name) ||
+         std::ranges::find(kNames, name) != std::end(kNames);
 }
 
 Result<void> write_count(Disk& data, std::uint32_t shards) {
@@ -40,6 +52,30 @@ Result<void> make_journal(const std::string& folder, const JournalOptions& optio
 }
 
 }  // namespace
+
+Result<void> check_strangers(const std::string& data) {
+  if (!std::filesystem::exists(data)) return {};
+  const auto disk = PosixDisk::open(data, PosixDisk::Access::read_only);
+  if (!disk) return {};  // whoever makes or opens it says what is wrong with it
+  auto names = (*disk)->list();
+  if (!names) return std::unexpected(names.error());
+  std::erase_if(*names, is_ours);
+  if (names->empty()) return {};
+  const auto is_old = has_journal(**disk);
+  if (!is_old) return std::unexpected(is_old.error());
+  std::ranges::sort(*names);
+  const auto shown = std::min(names->size(), kStrangersShown);
+  auto list = fmt::format("{}", fmt::join(names->begin(), names->begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  if (shown < names->size()) list += fmt::format(" and {} more", names->size() - shown);
+  if (*is_old) {
+    spdlog::warn("in the data folder {} there is something that is not this server's: {}", data, list);
+    return {};
+  }
+  return failure(ErrorCode::already_exists,
+                 fmt::format("the folder {} is no data folder, and is not empty: {} in it {} not folkmoot's", data,
+                             list, names->size() == 1 ? "is" : "are"),
+                 "give an empty folder or one that is not there yet, or move what is in this one elsewhere");
+}
 
 std::string shard_folder(const std::string& data, ShardNumber shard) {
   return shard == 0 ? data : fmt::format("{}/shard-{}", data, shard.value);

@@ -165,6 +165,7 @@ Result<void> check_options(const ServerOptions& options) {
 
 Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   if (auto good = check_options(options); !good) return std::unexpected(good.error());
+  if (auto free = check_strangers(options.data); !free) return std::unexpected(free.error());
   auto lock = FolderLock::take(options.data);
   if (!lock) return std::unexpected(lock.error());
   std::unique_ptr<Server> server(new Server);

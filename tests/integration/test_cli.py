@@ -343,6 +343,48 @@ def test_X3_the_journal_of_a_stopped_server_can_be_checked(server):
     assert verify.returncode == 1 and "offset" in verify.stdout, verify
 
 
+@pytest.mark.parametrize("word", ["verify", "info"])
+def test_X3_a_folder_that_is_no_journal_is_not_called_sound(word, tmp_path):
+    (tmp_path / "notes.txt").write_text("buy milk")
+    for more in [], ["--json"]:
+        run = subprocess.run(
+            [PROGRAM, "journal", word, str(tmp_path), *more], capture_output=True, text=True, env=environment()
+        )
+        assert run.returncode == 1 and run.stdout == ""
+        assert f"not_found: there is no journal in {tmp_path}" in run.stderr and "--data" in run.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt"]
+
+
+def test_X20_a_folder_with_files_of_others_is_not_taken_for_a_data_folder(make_server, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in "b.txt", "a.txt", "folder-of-mine":
+        (data / name).mkdir() if "." not in name else (data / name).touch()
+    for shards in "1", "3":
+        run = subprocess.run(
+            [PROGRAM, "serve", "--data", str(data), "--listen", "127.0.0.1:0", "--set", f"shards={shards}"],
+            capture_output=True,
+            text=True,
+            env=environment(),
+            timeout=20,
+        )
+        assert run.returncode == 1
+        assert "a.txt, b.txt, folder-of-mine in it are not folkmoot's" in run.stderr and "empty folder" in run.stderr
+    assert sorted(path.name for path in data.iterdir()) == ["a.txt", "b.txt", "folder-of-mine"], "nothing was written"
+
+    for name in "a.txt", "b.txt":
+        (data / name).unlink()
+    (data / "folder-of-mine").rename(data / "lost+found")
+    (data / ".profile").touch()
+    server = make_server(data=data)
+    ok(server.cli("send", "bob", "x"))
+    assert server.terminate() == 0
+    (data / "core.4711").touch()
+    server.start()
+    assert ok(server.cli("recv", "bob", "--raw")) == "x"
+    assert "in the data folder" in server.log() and "core.4711" in server.log(), "an old one is used, and it says so"
+
+
 def test_the_bench_command_gives_figures_as_json(tmp_path):
     run = subprocess.run([PROGRAM, "bench", "pubsub", "--messages", "20000", "--json"], capture_output=True, text=True,
                          cwd=tmp_path, env=environment(), timeout=60)

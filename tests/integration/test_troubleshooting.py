@@ -136,6 +136,12 @@ def _(place):
     (place.folder / "notes.txt").touch()
 
 
+@situation("The folder is not a data folder")
+def _(place):
+    (place.folder / "photos" / "2026").mkdir(parents=True)
+    (place.folder / "photos" / "cat.jpg").touch()
+
+
 @situation("The journal is damaged")
 def _(place):
     server = place.serve("--set", "journal.segment_bytes=64KiB")
