@@ -3,6 +3,7 @@
 #pragma once
 
 #include "folkmoot/operation/agent.hpp"         // IWYU pragma: export
+#include "folkmoot/operation/backup.hpp"        // IWYU pragma: export
 #include "folkmoot/operation/conversation.hpp"  // IWYU pragma: export
 #include "folkmoot/operation/dead.hpp"          // IWYU pragma: export
 #include "folkmoot/operation/mailbox.hpp"       // IWYU pragma: export

@@ -81,6 +81,8 @@ void add_content(App& app);
 void add_call(App& app);
 void add_describe(App& app);
 void add_journal(App& app);
+void add_backup(App& app);
+void add_restore(App& app);
 void add_bench(App& app);
 void add_help(App& app);
 

@@ -53,6 +53,8 @@ constexpr Command kCommands[] = {
     {"call", add_call},
     {"describe", add_describe},
     {"journal", add_journal},
+    {"backup", add_backup},
+    {"restore", add_restore},
     {"bench", add_bench},
     {"help", add_help},
 };

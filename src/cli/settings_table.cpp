@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/byte_count.hpp"
 #include "base/duration.hpp"
 #include "message/limits.hpp"
 
@@ -30,17 +31,9 @@ Result<std::uint64_t> number(const std::string& value, std::uint64_t least, std:
   return within(parsed, least, most);
 }
 
-// A size has a unit: 512B, 64KiB, 8MiB, 1GiB; but for 0.
 Result<std::uint64_t> bytes(const std::string& value, std::uint64_t least, std::uint64_t most) {
-  std::uint64_t parsed = 0;
-  const auto* const end = value.data() + value.size();
-  const auto [at, error] = std::from_chars(value.data(), end, parsed);
-  const std::string_view unit(at, static_cast<std::size_t>(end - at));
-  const bool is_plain = unit == "B" || (unit.empty() && parsed == 0);
-  const unsigned shift = unit == "KiB" ? 10 : unit == "MiB" ? 20 : unit == "GiB" ? 30 : is_plain ? 0 : 64;
-  if (error != std::errc{} || shift == 64 || (parsed << shift) >> shift != parsed)
-    return bad(value, "a size with its unit, such as 512B, 64KiB, 8MiB or 1GiB");
-  return within(parsed << shift, least, most);
+  const auto parsed = parse_byte_count(value);
+  return parsed ? within(*parsed, least, most) : parsed;
 }
 
 std::string show_bytes(std::uint64_t value) {
@@ -259,6 +252,10 @@ const std::vector<Setting>& settings_table() {
        restart,
        "on disk before a message is confirmed; or an interval such as 200ms, or never",
        {set_sync, show_sync}},
+      {"backup.idle", at_once, "how long nothing may be asked of a backup; then it is given up",
+       duration([](C& c) -> auto& { return c.server.backup_idle_ms; }, 1'000)},
+      {"backup.journal_growth", at_once, "written to a journal while a backup copies it; then the backup is given up",
+       size([](C& c) -> auto& { return c.server.backup_growth_max; }, 1 << 20, 1024 * kGiB)},
       {"journal.bytes_max", at_once, "the most bytes of the journal's files; 0: as the disk allows",
        size([](C& c) -> auto& { return c.server.journal.bytes_max; }, 0, ~0ull)},
       {"journal.cache_bytes", at_once, "of what was written last, kept in memory",

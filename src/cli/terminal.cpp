@@ -51,8 +51,10 @@ void say(std::string_view text) {
 
 Progress::Progress(std::string what) : what_(std::move(what)), on_(::isatty(STDERR_FILENO) == 1) {}
 
-Progress::~Progress() {
-  if (is_written_) std::fputs("\r\x1b[K", stderr);
+Progress::~Progress() { wipe(); }
+
+void Progress::wipe() {
+  if (std::exchange(is_written_, false)) std::fputs("\r\x1b[K", stderr);
 }
 
 void Progress::at(std::uint64_t done, std::uint64_t all, std::string_view unit) {

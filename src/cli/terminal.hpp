@@ -51,6 +51,8 @@ class Progress {
 
   /// `done` of `all`; of what is counted, `unit` (bytes if empty). `all` 0: not known.
   void at(std::uint64_t done, std::uint64_t all, std::string_view unit = {});
+  /// Its line goes, for another one.
+  void wipe();
   /// From here on it is called so.
   void now(std::string what) { what_ = std::move(what); }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/base64.hpp"
+
 namespace folkmoot {
 
 ContentDone carry_out(ContentStore& store, ContentJob job) {
@@ -38,6 +40,20 @@ ContentDone carry_out(ContentStore& store, ContentJob job) {
         done.result = failure(ErrorCode::damaged,
                               fmt::format("content {} breaks off at byte {}", with.hash.text(), with.offset + *got));
       }
+      break;
+    }
+    case ContentJob::Kind::piece: {
+      std::string bytes(with.size, '\0');
+      const auto got = with.file->read(with.offset, {reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()});
+      if (!got) {
+        done.result = std::unexpected(got.error());
+      } else if (*got < with.size) {
+        done.result = failure(ErrorCode::damaged,
+                              fmt::format("a file of the data folder breaks off at byte {}", with.offset + *got));
+      } else {
+        with.bytes = encode_base64(bytes);
+      }
+      with.file.reset();
       break;
     }
     case ContentJob::Kind::remove:

@@ -9,13 +9,15 @@
 namespace folkmoot {
 
 struct ContentJob {
-  enum class Kind : std::uint8_t { begin, write, finish, drop, read, remove };
+  enum class Kind : std::uint8_t { begin, write, finish, drop, read, remove, piece };
   Kind kind{};
   UploadId upload = 0;       // of begin, write, finish, drop
   ContentHash hash{};        // of finish, read, remove
-  std::uint64_t offset = 0;  // of read
-  std::uint64_t size = 0;    // of begin: all bytes; of read and write: so many; of a finish that is done: all bytes
-  std::string bytes{};       // of write: what to write; of a read that is done: what was read
+  std::uint64_t offset = 0;  // of read and piece
+  std::uint64_t size =
+      0;                // of begin: all bytes; of read, piece and write: so many; of a finish that is done: all bytes
+  std::string bytes{};  // of write: what to write; of a read that is done: what was read; of a piece, in base64
+  std::shared_ptr<DiskFile> file{};  // of piece: any file
   // The owner's alone: who asked, and what it calls the upload.
   SessionId session = 0;
   RequestNumber request = 0;

@@ -367,6 +367,11 @@ void Engine::each_missing_content(
   contents_.each_missing(each);
 }
 
+void Engine::each_stored_content(const std::optional<ContentHash>& after,
+                                 const std::function<bool(const ContentRef&)>& each) {
+  contents_.each_stored(after, each);
+}
+
 void Engine::each_new_mailbox(const std::function<void(std::string_view name)>& each) {
   mailroom_.questions().each_new_mailbox(each);
 }

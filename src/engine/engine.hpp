@@ -132,6 +132,8 @@ class Engine final : Ledger::Resolver {
   void content_stored(const ContentRef& ref) { contents_.stored(ref); }
   std::optional<std::uint64_t> ask_for_content(const ContentHash& hash) { return contents_.ask_for(hash); }
   void each_missing_content(const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const;
+  /// Those that are stored, by hash, from the one behind `after` on, until `each` returns false.
+  void each_stored_content(const std::optional<ContentHash>& after, const std::function<bool(const ContentRef&)>& each);
   const ContentTotals& contents() const { return contents_.totals(); }
 
   // -- questions; what `each` is called for stands with the part

@@ -54,6 +54,8 @@ class Shovel {
   /// To be called when the log has room: acknowledges what it had none for.
   void retry_acks();
   bool has_unacked() const { return !unacked_.empty(); }
+  /// Nothing is on its way: each message that came up here is here, or is in its own shard and acknowledged.
+  bool is_idle() const { return moves_.empty() && acks_.empty() && unacked_.empty(); }
 
   // What the shards answered.
   void on_delivery(RequestNumber request, LeaseToken lease, std::uint32_t delivery, Bytes message);

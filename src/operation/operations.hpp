@@ -18,12 +18,12 @@ struct Types {};
 using Operations = Types<ListDead, ShowDead, ResubmitDead, RedriveDead, PurgeDead, CancelMessage, ShowAttempts,
                          SetSchedule, RemoveSchedule, ListSchedules, SetRoute, RemoveRoute, ListRoutes, ReportLoad,
                          ShowCost, ConfigureMailbox, ListMailboxes, ShowMailbox, PeekMailbox, DeleteMailbox,
-                         ListConnections, ListAgents, TraceMessage, ReadTap, ShowStats, ListSettings, ReloadSettings
+                         ListConnections, ListAgents, TraceMessage, ReadTap, BeginBackup, ListBackupContents, ReadBackup, EndBackup, ShowStats, ListSettings, ReloadSettings
 #ifdef FOLKMOOT_TEST_OPERATIONS
-                         ,
-                         FOLKMOOT_TEST_OPERATION_TYPES
+          ,
+          FOLKMOOT_TEST_OPERATION_TYPES
 #endif
-                         >;
+          >;
 
 /// The rows of all of them, in the order of the list.
 std::span<const OperationInfo> operations();

@@ -298,6 +298,9 @@ void ContentTransfers::on_done() {
       case ContentJob::Kind::read:
         on_read(done);
         break;
+      case ContentJob::Kind::piece:
+        calls_.on_piece(done);
+        break;
       case ContentJob::Kind::drop:
         break;
       case ContentJob::Kind::remove:

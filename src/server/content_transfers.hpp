@@ -43,6 +43,7 @@ class ContentTransfers {
     std::function<std::size_t(SessionId)> unsent;     // the bytes that a connection has not taken yet
     std::function<void(const ContentRef&)> on_known;  // a content is stored now, or was asked for and is
     std::function<void(SessionId)> go_on;             // one that had to wait for room to write may be read from again
+    std::function<void(ContentDone&)> on_piece;       // a piece of some file was read, for somebody else
   };
   /// All must outlive it.
   ContentTransfers(const ServerOptions& options, Engine& engine, ContentAnswers& answers, ContentWorker& worker,

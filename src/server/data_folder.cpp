@@ -15,7 +15,8 @@ namespace folkmoot {
 namespace {
 
 constexpr std::string_view kShardsFile = "shards";
-constexpr std::size_t kStrangersShown = 5;  // by name, when there are many
+constexpr std::string_view kBackupFile = "backup";  // what a backup consists of (cli/backup/manifest.hpp)
+constexpr std::size_t kStrangersShown = 5;          // by name, when there are many
 
 Result<bool> has_journal(Disk& disk) {
   const auto names = disk.list();
@@ -59,6 +60,10 @@ Result<void> check_strangers(const std::string& data) {
   if (!disk) return {};  // whoever makes or opens it says what is wrong with it
   auto names = (*disk)->list();
   if (!names) return std::unexpected(names.error());
+  if (std::ranges::find(*names, kBackupFile) != names->end()) {
+    return failure(ErrorCode::not_permitted, fmt::format("the folder {} is a backup, and stays one", data),
+                   fmt::format("make a data folder of it: `folkmoot restore {} NEW-FOLDER`", data));
+  }
   std::erase_if(*names, is_ours);
   if (names->empty()) return {};
   const auto is_old = has_journal(**disk);

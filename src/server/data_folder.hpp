@@ -11,7 +11,8 @@
 namespace folkmoot {
 
 /// A folder is taken for a new data folder only if it is not there, or nothing of others is in it (hidden files and
-/// lost+found aside). To be asked before anything is written. Errors: already_exists, those of the disk.
+/// lost+found aside); a backup is none. To be asked before anything is written. Errors: already_exists, not_permitted,
+/// those of the disk.
 Result<void> check_strangers(const std::string& data);
 /// Folder 0 is the data folder itself.
 std::string shard_folder(const std::string& data, ShardNumber shard);

@@ -54,6 +54,9 @@ struct ServerOptions {
   LoginOptions login;
   PartialFrameOptions partial_frames;
   std::int64_t drain_timeout_ms = 3'000;  // at shutdown, for connections to take what is theirs
+  std::int64_t backup_idle_ms = 60'000;   // between two questions of whoever takes a backup
+  std::uint64_t backup_growth_max = std::uint64_t{4}
+                                    << 30;  // written to a journal while a backup copies it; then it is given up
   std::string version = "0.1.0";
   ContentOptions content;
   EngineOptions engine;

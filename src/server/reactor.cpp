@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "server/operations/call.hpp"
 #include "server/shard_router.hpp"
 
 namespace folkmoot {
@@ -24,7 +25,7 @@ constexpr std::uint64_t kTokenShift = 62;
 }  // namespace
 
 Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread,
-                 ContentThread& content_thread, FrameRoom& frame_room, Readiness& readiness, std::unique_ptr<Net> net)
+                 ContentThread& content_thread, FrameRoom& frame_room, Backup& backup, Readiness& readiness, std::unique_ptr<Net> net)
     : options_(options),
       journal_(journal),
       journal_thread_(journal_thread),
@@ -33,7 +34,14 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
       contents_(options_, engine_, *this, content_thread,
                 {.unsent = [this](SessionId id) { return unsent(id); },
                  .on_known = [this](const ContentRef& ref) { tell_of_content(ref); },
-                 .go_on = [this](SessionId id) { go_on(id); }}),
+                 .go_on = [this](SessionId id) { go_on(id); },
+                 .on_piece = [this](ContentDone& done) { backup_reader_.on_read(done); }}),
+      backup_(backup),
+      backup_part_(backup, journal, options.engine.shard, options.backup_growth_max),
+      backup_reader_(
+          options_, engine_, backup, content_thread,
+          {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(to, answer); },
+           .refuse = [this](const LateAnswer& to, const Error& why) { refuse(to.session, to.request, why); }}),
       net_(std::move(net)),
       postbox_(*net_),
       newcomers_(options_.login),
@@ -101,6 +109,7 @@ void Reactor::change(const ServerOptions& options) {
   auto next = options;
   next.shards = options_.shards;
   next.version = options_.version;
+  next.data = options_.data;
   next.host = options_.host;
   next.port = options_.port;
   next.engine.shard = options_.engine.shard;
@@ -110,6 +119,7 @@ void Reactor::change(const ServerOptions& options) {
   engine_.change(options_.engine);
   journal_.change(options_.journal);
   partial_frames_.change(options_);
+  backup_part_.change(options_.backup_growth_max);
 }
 
 std::int64_t Reactor::wait_ms() {
@@ -121,6 +131,7 @@ std::int64_t Reactor::wait_ms() {
   if (journal_.compaction_due()) sooner(now_ + 1);
   if (lacks_room_) sooner(std::max(now_ + 1, next_disk_retry_));
   if (router_ && router_->shard_links().waits_for_room()) sooner(now_ + kDiskRetryMs);
+  if (options_.engine.shard == 0 && backup_reader_.next_look() >= 0) sooner(backup_reader_.next_look());
   if (!pool_.empty()) sooner(now_ + kPoolIdleMs);
   if (next < 0) return -1;
   return std::clamp<std::int64_t>(next - now_, 0, kWaitMsMax);
@@ -162,6 +173,7 @@ Result<void> Reactor::run() {
     if (auto done = compact(); !done) return done;
     if (router_) router_->shard_links().look_for_misplaced();
     engine_.dispatch();
+    see_to_backup();
     if (auto done = submit(); !done) return done;
     look_at_room();
     if (router_) router_->flush();
@@ -208,6 +220,17 @@ Result<void> Reactor::compact() {
   const auto appended = journal_.appended_end() - std::exchange(compacted_at_, journal_.appended_end());
   const auto budget = std::clamp<std::uint64_t>(2 * appended, kCompactionStepBytes, 16 * kCompactionStepBytes);
   return journal_.compact_step(budget, keep);
+}
+
+void Reactor::see_to_backup() {
+  if (!backup_part_.is_concerned() && !backup_reader_.is_concerned()) return;
+  backup_part_.turn(router_ ? &router_->shard_links() : nullptr);
+  if (options_.engine.shard == 0) backup_reader_.look(now_);
+}
+
+void Reactor::answer_late(const LateAnswer& to, const void* answer) {
+  const auto done = Call::write_to(*this, to.session, to.request, *to.operation, answer);
+  if (!done) refuse(to.session, to.request, done.error());
 }
 
 // What was appended goes to the journal thread, unless it is still syncing.

@@ -25,6 +25,8 @@
 #include "engine/engine.hpp"
 #include "engine/envelope_memo.hpp"
 #include "journal/journal_thread.hpp"
+#include "server/backup_part.hpp"
+#include "server/backup_reader.hpp"
 #include "server/clock.hpp"
 #include "server/connections.hpp"
 #include "server/content_transfers.hpp"
@@ -51,11 +53,12 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
  public:
   /// All must outlive it.
   Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread, ContentThread& content_thread,
-          FrameRoom& frame_room, Readiness& readiness, std::unique_ptr<Net> net);
+          FrameRoom& frame_room, Backup& backup, Readiness& readiness, std::unique_ptr<Net> net);
   ~Reactor() override;
 
   Engine& engine() { return engine_; }
   ContentTransfers& contents() { return contents_; }
+  BackupReader& backup_reader() { return backup_reader_; }
   const ServerOptions& options() const { return options_; }
   std::int64_t time() { return clock_.now(); }
   void set_http_door(Door* door) { http_door_ = door; }
@@ -87,6 +90,9 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   void request_reload();
   /// Any thread.
   void post_options(std::shared_ptr<const ServerOptions> options);
+
+  /// Any thread: it takes a turn.
+  void wake() { net_->wake(); }
 
   // Hub: any thread.
   std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) override;
@@ -186,6 +192,8 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   void on_socket(SessionId id, std::uint32_t what);
   // A step of compaction, if there is one to do. Errors: fatal ones of the journal.
   Result<void> compact();
+  void see_to_backup();
+  void answer_late(const LateAnswer& to, const void* answer);
   Result<void> submit();
   // After each change of what is_read() asks or of wants_write; asks the system only if something is different.
   void update_interest(Connection& connection);
@@ -263,6 +271,9 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   Clock clock_;
   Engine engine_;
   ContentTransfers contents_;
+  Backup& backup_;
+  BackupPart backup_part_;
+  BackupReader backup_reader_;
   Door* http_door_ = nullptr;
   SettingsKeeper* settings_ = nullptr;
 

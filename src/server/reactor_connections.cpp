@@ -28,6 +28,7 @@ void Reactor::end_session(Connection& connection) {
     --open_by_door_[static_cast<std::size_t>(connection.door)];
     if (connection.remote_sessions) router_->close(connection);
     contents_.close_session(connection.id);
+    backup_reader_.close(connection.id);
     seen_.saw(engine_.agent_of(connection.id), connection.door, connection.heard_at);
     engine_.close_session(connection.id);
   }

@@ -261,6 +261,8 @@ void Reactor::withdrawn(SessionId session, LeaseToken lease, const Uuid& id) {
 bool Reactor::remove_content(const ContentHash& hash) {
   if (router_ && router_->own() != 0) {
     shards_->let_go_of_content(router_->own(), hash);
+  } else if (backup_.phase() != Backup::Phase::none) {
+    return false;  // it may belong to the backup
   } else if (router_ && !shards_->remove_content(hash)) {
     return false;
   } else {

@@ -58,7 +58,7 @@ struct Shard {
 
   /// `contents`: what the first shard stores; it adds to them, the others know them.
   Result<RecoveryReport> open(const ServerOptions& options, std::vector<ContentRef>& contents, FrameRoom& frame_room,
-                              Readiness& readiness) {
+                              Backup& backup, Readiness& readiness) {
     auto opened = Journal::open(*disk, options.journal);
     if (!opened) return std::unexpected(opened.error());
     journal = std::move(*opened);
@@ -69,7 +69,7 @@ struct Shard {
       return std::unexpected(done.error());
     auto net = PosixNet::make();
     if (!net) return std::unexpected(net.error());
-    reactor = std::make_unique<Reactor>(options, *journal, *journal_thread, *content_thread, frame_room, readiness,
+    reactor = std::make_unique<Reactor>(options, *journal, *journal_thread, *content_thread, frame_room, backup, readiness,
                                         std::move(*net));
     auto& engine = reactor->engine();
     auto recovered =
@@ -116,7 +116,10 @@ struct Server::Parts {
       : lock(std::move(folder_lock)),
         ring(options.shards),
         hub(ring, readiness),
-        frame_room(options.partial_frames.total_bytes_max, options.frame_bytes_max) {}
+        frame_room(options.partial_frames.total_bytes_max, options.frame_bytes_max),
+        backup(options.shards, [this] {
+          for (auto* const reactor : ring.reactors) reactor->wake();
+        }) {}
   ~Parts() {
     for (const auto& shard : shards) {
       if (shard.reactor) shard.reactor->end_links();
@@ -128,6 +131,7 @@ struct Server::Parts {
   Shards ring;
   TurningHub hub;
   FrameRoom frame_room;
+  Backup backup;
   std::deque<Shard> shards;
   RecoveryReport recovered;
   std::uint16_t port = 0;
@@ -189,7 +193,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
     auto& secret = its_options.engine.secret;
     if (::getrandom(secret.data(), sizeof secret, 0) != sizeof secret)
       return failure(ErrorCode::io_error, "no random numbers from the system");
-    const auto recovered = shard.open(its_options, contents, parts.frame_room, parts.readiness);
+    const auto recovered = shard.open(its_options, contents, parts.frame_room, parts.backup, parts.readiness);
     if (!recovered) return std::unexpected(recovered.error());
     parts.recovered.facts += recovered->facts;
     parts.recovered.segments += recovered->segments;

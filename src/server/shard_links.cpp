@@ -12,6 +12,7 @@ namespace folkmoot {
 namespace {
 
 constexpr std::size_t kUnsentBytesMax = 16 << 20;  // to one shard; beyond that no misplaced messages and no answers
+constexpr std::size_t kAsideBytesMax = 16 << 20;   // while it rests; then nothing is taken from its own link
 
 }  // namespace
 
@@ -116,6 +117,7 @@ void ShardLinks::on_ready(ShardNumber shard) {
     shovel_waits_ = true;  // until flush() has found room
     return;
   }
+  if (shard == own_ && rests_ && aside_bytes_ > kAsideBytesMax) return;  // until carry_on()
   auto& taken = shard_links_[shard.value].taken;
   shard_links_[shard.value].link->take_into(taken);
   auto bytes = as_bytes(taken);
@@ -128,10 +130,12 @@ void ShardLinks::on_ready(ShardNumber shard) {
     const bool of_misplaced = request >= Shovel::kFirstRequest;
     switch (header.opcode) {
       case Opcode::deliver:
-        if (of_misplaced) {
-          on_misplaced(header, body);
-        } else {
+        if (!of_misplaced) {
           on_event(body);
+        } else if (rests_ && (header.flags & kFlagLeased)) {
+          put_aside(header, body);  // what has no lease is gone here already: it is carried on all the same
+        } else {
+          on_misplaced(header, body);
         }
         break;
       case Opcode::confirm:
@@ -183,6 +187,24 @@ void ShardLinks::on_event(Bytes body) {
 }
 
 // -- the shovel
+
+void ShardLinks::rest() { rests_ = true; }
+
+void ShardLinks::put_aside(const FrameHeader& header, Bytes body) {
+  append_frame(put_aside_.emplace_back(), header.opcode, header.flags, header.request, as_text(body));
+  aside_bytes_ += body.size();
+}
+
+void ShardLinks::carry_on() {
+  rests_ = false;
+  for (const auto& each : std::exchange(put_aside_, {})) {
+    auto bytes = as_bytes(each);
+    if (const auto frame = cut_frame(bytes, ~std::size_t{0} >> 1); frame && *frame)
+      on_misplaced((*frame)->header, (*frame)->body);
+  }
+  aside_bytes_ = 0;
+  on_ready(own_);
+}
 
 void ShardLinks::on_misplaced(const FrameHeader& header, Bytes body) {
   const RequestNumber consumer{header.request};

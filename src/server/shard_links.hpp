@@ -47,6 +47,11 @@ class ShardLinks final : private Shovel::Commands {
   /// Once a turn: sees to mailboxes made since the last call that are another shard's, and to what the disk had no room
   /// for.
   void look_for_misplaced();
+  /// Carries no misplaced message on from here, until carry_on(); what is under way comes to its end.
+  void rest();
+  void carry_on();
+  /// While it rests: nothing is under way.
+  bool is_quiet() const { return shovel_.is_idle(); }
   /// Something came, or there is room again.
   void on_ready(ShardNumber shard);
   /// Nobody here is behind any more.
@@ -83,6 +88,7 @@ class ShardLinks final : private Shovel::Commands {
   void on_interest(RequestNumber request, bool accepted);
   // A delivery to the shovel; what is too short is left to its lease.
   void on_misplaced(const FrameHeader& header, Bytes body);
+  void put_aside(const FrameHeader& header, Bytes body);
   void on_event(Bytes body);
 
   Reactor& reactor_;
@@ -93,8 +99,11 @@ class ShardLinks final : private Shovel::Commands {
   RequestNumber last_request_ = 0;
   std::map<std::string, Wanted> wanted_;
   boost::unordered_flat_map<RequestNumber, std::string> patterns_;  // by request
-  bool is_stalled_ = false;       // somebody here is behind: events stay where they are
-  bool shovel_waits_ = false;     // another shard is behind: misplaced messages stay where they are
+  bool is_stalled_ = false;    // somebody here is behind: events stay where they are
+  bool shovel_waits_ = false;  // another shard is behind: misplaced messages stay where they are
+  bool rests_ = false;
+  std::vector<std::string> put_aside_;  // frames with misplaced messages that came while it rests
+  std::size_t aside_bytes_ = 0;
   std::uint32_t next_first_ = 0;  // which link goes on first
 };
 

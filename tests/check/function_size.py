@@ -21,7 +21,7 @@ JUDGE = "a checker: each condition is a rule of the page it names, told apart by
 
 # (file, function): (lines, complexity, why)
 EXCEPTIONS = {
-    ("src/cli/settings_table.cpp", "folkmoot::settings_table"): (142, 1, TABLE),
+    ("src/cli/settings_table.cpp", "folkmoot::settings_table"): (146, 1, TABLE),
     ("src/filter/evaluation.cpp", "folkmoot::Evaluation::step"): (82, 33, CASES),
     ("src/gateway/json_frames.cpp", "folkmoot::TextSession::tell"): (109, 39, CASES),
     ("src/gateway/json_frames.cpp", "folkmoot::TextSession::translate"): (129, 56, CASES),

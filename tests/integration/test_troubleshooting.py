@@ -142,6 +142,13 @@ def _(place):
     (place.folder / "photos" / "cat.jpg").touch()
 
 
+@situation("The folder is a backup")
+def _(place):
+    server = place.serve()
+    assert server.cli("backup", str(place.folder / "monday")).returncode == 0
+    assert server.terminate() == 0
+
+
 @situation("The journal is damaged")
 def _(place):
     server = place.serve("--set", "journal.segment_bytes=64KiB")

@@ -13,6 +13,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <list>
 #include <map>
+#include <optional>
 
 #include "base/uuid.hpp"
 #include "engine/views.hpp"
@@ -59,6 +60,14 @@ class ContentTable {
     if (totals_.missing == 0) return;
     for (const auto& [hash, content] : all_) {
       if (!content.is_stored) each(hash, content);
+    }
+  }
+
+  /// Calls `each(hash, content)` for those that are stored, ordered by hash, behind `after`, until it returns false.
+  template <class Each>
+  void each_stored(const std::optional<ContentHash>& after, Each each) const {
+    for (auto at = after ? all_.upper_bound(*after) : all_.begin(); at != all_.end(); ++at) {
+      if (at->second.is_stored && !each(at->first, at->second)) return;
     }
   }
 

@@ -21,6 +21,12 @@ void Contents::each_missing(const std::function<void(const ContentRef& ref, std:
       [&](const ContentHash& hash, const Content& content) { each({hash, content.bytes}, content.references); });
 }
 
+void Contents::each_stored(const std::optional<ContentHash>& after,
+                           const std::function<bool(const ContentRef& ref)>& each) const {
+  table_.each_stored(after,
+                     [&](const ContentHash& hash, const Content& content) { return each({hash, content.bytes}); });
+}
+
 void Contents::start() {
   table_.begin(run_.now());
   watch();

@@ -28,6 +28,9 @@ class Contents final : public Part, public References {
   std::optional<std::uint64_t> ask_for(const ContentHash& hash);
   /// Calls `each` for those that messages refer to and that are not there, or not with the size that they say.
   void each_missing(const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const;
+  /// Calls `each` for those that are stored, by hash, from the one behind `after` on, until it returns false.
+  void each_stored(const std::optional<ContentHash>& after,
+                   const std::function<bool(const ContentRef& ref)>& each) const;
   const ContentTotals& totals() const { return table_.totals(); }
   /// Recovery has ended: the time of those that nothing refers to starts.
   void start();

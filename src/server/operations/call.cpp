@@ -21,7 +21,8 @@ constexpr auto kHandlers = handlers_of(Operations{});
 
 }  // namespace
 
-Result<void> Call::write(const void* answer) const {
+Result<void> Call::write_to(Reactor& reactor, SessionId session, RequestNumber request, const OperationInfo& operation,
+                            const void* answer) {
   const auto body = write_answer(operation, answer, request >= kOwnRequests);
   if (!body) return std::unexpected(body.error());
   const auto most = reactor.options().frame_bytes_max - kFrameHeaderBytes;

@@ -25,6 +25,9 @@ struct Call {
   RequestNumber request;
   const OperationInfo& operation;
 
+  /// The same of a call that is answered later, when nothing is left of it but these.
+  static Result<void> write_to(Reactor& reactor, SessionId session, RequestNumber request,
+                               const OperationInfo& operation, const void* answer);
   /// Errors: content_too_large, if it is more than a frame holds.
   template <class Answer>
   Result<void> answer(const Answer& answer) const {
@@ -32,7 +35,7 @@ struct Call {
   }
 
  private:
-  Result<void> write(const void* answer) const;
+  Result<void> write(const void* answer) const { return write_to(reactor, session, request, operation, answer); }
 };
 
 /// Carries one call out; it is answered under the caller's session and `request`, at once or later. An agent that it
@@ -42,6 +45,11 @@ Result<void> carry_out_call(Reactor& reactor, const Caller& caller, RequestNumbe
 // agents.cpp
 Result<void> carry_out(const Call& call, const ReportLoad& arguments);
 Result<void> carry_out(const Call& call, const ListAgents& arguments);
+// backups.cpp
+Result<void> carry_out(const Call& call, const BeginBackup& arguments);
+Result<void> carry_out(const Call& call, const ListBackupContents& arguments);
+Result<void> carry_out(const Call& call, const ReadBackup& arguments);
+Result<void> carry_out(const Call& call, const EndBackup& arguments);
 // connections.cpp
 Result<void> carry_out(const Call& call, const ListConnections& arguments);
 // conversations.cpp

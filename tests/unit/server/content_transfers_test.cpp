@@ -57,7 +57,8 @@ class ContentTransfersTest : public EngineTest, public ContentAnswers {
         server, *engine, *this, *worker,
         ContentTransfers::Calls{.unsent = [this](SessionId id) { return unsent[id]; },
                                 .on_known = [this](const ContentRef& ref) { known.push_back(ref); },
-                                .go_on = [this](SessionId id) { went_on.push_back(id); }});
+                                .go_on = [this](SessionId id) { went_on.push_back(id); },
+                                .on_piece = [](ContentDone&) {}});
   }
   void work() {
     worker->work();
