@@ -26,7 +26,7 @@ def old_folder(request, tmp_path):
 
 def test_X3_a_folder_of_an_earlier_version_is_opened_as_it_was(old, make_server):
     data, expected = old
-    server = make_server(*make.SETTINGS, data=data)
+    server = make_server(*make.settings_of(data), data=data)
     assert make.look(server) == expected
 
 
@@ -35,15 +35,18 @@ def test_X3_it_has_facts_of_every_kind_that_there_was(old):
     kinds = {int(number) for number in re.findall(r"^  \w+ = (\d+),", names, re.MULTILINE)}
     data, _ = old
     assert make.kinds_in(data) <= kinds
-    assert set(range(1, 18)) <= make.kinds_in(data)
+    was_there = set(range(1, 18))
+    if (data / "shards").exists():
+        was_there.remove(11)  # made by copying forward: here only in the shard of the mailbox `noise`
+    assert was_there <= make.kinds_in(data)
 
 
 def test_X3_what_it_holds_survives_being_copied_forward_by_this_version(old, make_server):
     data, expected = old
-    server = make_server(*make.SETTINGS, data=data)
-    first = min(Path(data).glob("*.segment")).name
+    server = make_server(*make.settings_of(data), data=data)
+    before = set(Path(data).rglob("*.segment"))
     make.make_noise(make.connect(server, "ann"), make.connect(server, "noisy"))
-    assert first not in {path.name for path in Path(data).glob("*.segment")}
+    assert before - set(Path(data).rglob("*.segment")), "the oldest of the shard that the noise is in"
     server.kill9()
     server.start()
     answer = make.look(server)

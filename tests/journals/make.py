@@ -3,7 +3,8 @@ test_old_journal.py unpacks. To be run with the program of the version that is t
 
   FOLKMOOT_PROGRAM=path/to/folkmoot python3 tests/journals/make.py NAME
 
-writes NAME.tar.xz.base64, the folder, and NAME.json, what that program itself answers about it.
+writes NAME.tar.xz.base64, the folder, and NAME.json, what that program itself answers about it. With
+FOLKMOOT_TEST_SETTINGS=shards=3 it is a folder of three shards.
 """
 
 import base64
@@ -148,7 +149,7 @@ def pack(folder):
 def kinds_in(folder):
     """The kinds of the facts in a folder's journal (docs/journal.md)."""
     kinds = set()
-    for path in Path(folder).glob("*.segment"):
+    for path in Path(folder).rglob("*.segment"):
         data, at = path.read_bytes(), 64
         while at + 12 <= len(data):
             length, _, kind = struct.unpack_from("<IIB", data, at)
@@ -157,6 +158,12 @@ def kinds_in(folder):
             kinds.add(kind)
             at += (12 + length + 7) // 8 * 8
     return {kind for kind in kinds if kind < 240}
+
+
+def settings_of(folder):
+    """What a server on this folder has to be told."""
+    shards = Path(folder) / "shards"
+    return (*SETTINGS, *(("--set", f"shards={int(shards.read_text())}") if shards.exists() else ()))
 
 
 def unpack(text, folder):

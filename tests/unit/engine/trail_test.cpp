@@ -11,7 +11,7 @@ namespace folkmoot::test {
 namespace {
 
 Uuid id(std::uint32_t number, std::uint32_t node = 1) {
-  return make_uuid({.key = make_key(1'700'000'000'000, number), .mailbox = 7, .node = node});
+  return make_uuid({.key = make_key(Instant{1'700'000'000'000}, number), .mailbox = 7, .node = node});
 }
 
 class TrailTest : public ::testing::Test, Ledger::Resolver {
