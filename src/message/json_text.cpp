@@ -387,17 +387,21 @@ class NumberFinder : public NoVisitor {
   bool is_next_ = false;
 };
 
-// Whether the DOM of the text says all there is to say: no content in it is anything but a plain string or a word.
+// Whether the DOM of the text says all there is to say: no content in it is anything but a plain string or a word. One
+// look at each quote, since every message that comes in JSON goes through here.
 bool needs_no_exposing(std::string_view text) {
   if (text.contains('\\')) return false;
-  for (const auto field : kContentFields) {
-    const auto name = fmt::format("\"{}\"", field);
-    for (auto at = text.find(name); at != std::string_view::npos; at = text.find(name, at)) {
-      at += name.size();
-      while (at < text.size() && (is_blank(text[at]) || text[at] == ':')) ++at;
-      if (at < text.size() && std::string_view("{[-0123456789").find(text[at]) != std::string_view::npos) return false;
-      if (text.substr(at).starts_with(kByteOrderMark)) return false;
-    }
+  for (auto at = text.find('"'); at != std::string_view::npos; at = text.find('"', at + 1)) {
+    auto rest = text.substr(at + 1);
+    const auto begins = [&](std::string_view name) {
+      return rest.size() > name.size() && rest[0] == name[0] && rest[name.size()] == '"' && rest.starts_with(name);
+    };
+    const auto* const name = std::ranges::find_if(kContentFields, begins);
+    if (name == std::end(kContentFields)) continue;
+    rest.remove_prefix(name->size() + 1);
+    while (!rest.empty() && (is_blank(rest[0]) || rest[0] == ':')) rest.remove_prefix(1);
+    if (!rest.empty() && std::string_view("{[-0123456789").contains(rest[0])) return false;
+    if (rest.starts_with(kByteOrderMark)) return false;
   }
   return true;
 }
