@@ -60,7 +60,7 @@ const auto& look(At at, const ServerConfig& config) {
 }
 
 template <class At, class Read>
-Value natural(At at, Read read, std::string (*show)(std::uint64_t), std::uint64_t least, std::uint64_t most) {
+SettingValue natural(At at, Read read, std::string (*show)(std::uint64_t), std::uint64_t least, std::uint64_t most) {
   return {.set = [=](ServerConfig& config, const std::string& value) -> Result<void> {
             const auto parsed = read(value, least, most);
             if (!parsed) return std::unexpected(parsed.error());
@@ -72,17 +72,17 @@ Value natural(At at, Read read, std::string (*show)(std::uint64_t), std::uint64_
 }
 
 template <class At>
-Value size(At at, std::uint64_t least, std::uint64_t most) {
+SettingValue size(At at, std::uint64_t least, std::uint64_t most) {
   return natural(at, bytes, show_bytes, least, most);
 }
 
 template <class At>
-Value count(At at, std::uint64_t least, std::uint64_t most) {
+SettingValue count(At at, std::uint64_t least, std::uint64_t most) {
   return natural(at, number, [](std::uint64_t value) { return std::to_string(value); }, least, most);
 }
 
 template <class At>
-Value duration(At at, std::int64_t least_ms = 0) {
+SettingValue duration(At at, std::int64_t least_ms = 0) {
   return {.set = [=](ServerConfig& config, const std::string& value) -> Result<void> {
             const auto parsed = parse_duration_ms(value);
             if (!parsed) return std::unexpected(parsed.error());
@@ -96,7 +96,7 @@ Value duration(At at, std::int64_t least_ms = 0) {
 }
 
 template <class At>
-Value text(At at, std::string_view empty) {
+SettingValue text(At at, std::string_view empty) {
   return {.set = [=](ServerConfig& config, const std::string& value) { return at(config) = value, Result<void>{}; },
           .show = [=](const ServerConfig& config) { return look(at, config); },
           .empty = empty};
@@ -104,7 +104,7 @@ Value text(At at, std::string_view empty) {
 
 // One of the words, each standing for a value.
 template <class At, class T>
-Value word(At at, std::vector<std::pair<std::string_view, T>> words, std::string_view wanted) {
+SettingValue word(At at, std::vector<std::pair<std::string_view, T>> words, std::string_view wanted) {
   return {.set = [=](ServerConfig& config, const std::string& value) -> Result<void> {
             const auto found = std::ranges::find(words, value, [](const auto& each) { return each.first; });
             if (found == words.end()) return bad(value, wanted);
@@ -127,7 +127,7 @@ std::vector<std::pair<std::string_view, T>> pairs(std::initializer_list<std::pai
 
 // Words with commas between them.
 template <class At>
-Value list(At at, std::string_view empty) {
+SettingValue list(At at, std::string_view empty) {
   return {.set = [=](ServerConfig& config, const std::string& value) -> Result<void> {
             auto& words = at(config);
             words.clear();

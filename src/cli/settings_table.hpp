@@ -12,7 +12,7 @@
 namespace folkmoot {
 
 // How a setting's value is read, and written so that it reads the same.
-struct Value {
+struct SettingValue {
   std::function<Result<void>(ServerConfig&, const std::string&)> set;
   std::function<std::string(const ServerConfig&)> show;
   std::string_view empty = "";  // what a value that is empty means
@@ -25,7 +25,7 @@ struct Setting {
   std::string_view name;
   Takes takes;
   std::string_view meaning;
-  Value value;
+  SettingValue value;
   bool is_secret = false;  // that it is set is all that is told
 
   std::string shown(const ServerConfig& config) const {

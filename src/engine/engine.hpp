@@ -26,15 +26,13 @@ class Engine final : Ledger::Resolver {
   Engine& operator=(const Engine&) = delete;
 
   // -- life
-  /// From now on as they say: limits of mailboxes, keys, dead letters, names, contents and loops. All else stays as it
-  /// was made. What is more than a new limit stays until it ends, but for what is kept for a time.
+  /// From now on limits are these. What is more than one stays until it ends, but for what is kept for a time.
   void change(const EngineOptions& options);
-
   /// Enters one fact of the log; all of them in order, before start(). Errors: damaged, if it cannot follow from the
   /// facts before.
   Result<void> recover(FactKind kind, FactPlace place, Bytes body);
-  /// Ends recovery. `seed`: any number that differs between data folders, `clean`: the last run ended
-  /// with stop(). Appends the started fact.
+  /// Ends recovery, appends the started fact. `seed` differs between data folders; `clean`: the last run ended by
+  /// stop().
   void start(Instant now, std::uint64_t seed, bool clean);
   /// Ends the run: what is leased goes back, delivered once more, as when its holder is gone. No command may follow.
   void stop();
@@ -112,8 +110,7 @@ class Engine final : Ledger::Resolver {
   void delete_mailbox(SessionId session, RequestNumber request, const DeleteMailboxCommand& command);
   /// Sends a dead letter again as a new message; it is no dead letter any more. Answered by a confirmation.
   void resubmit(SessionId session, RequestNumber request, const Uuid& id, const Resubmission& how);
-  /// Sends all again that fit now, at the rate given, and is answered when done (Resent). Ends early with its
-  /// connection.
+  /// Sends all again that fit now, at the rate given; answered when done (Resent), and ended by its connection's end.
   void redrive(SessionId session, RequestNumber request, const RedriveCommand& command);
   /// The server stops: no more is sent again than has been.
   void end_redrives() { dead_.end_redrives(); }
@@ -132,7 +129,7 @@ class Engine final : Ledger::Resolver {
   void content_stored(const ContentRef& ref) { contents_.stored(ref); }
   std::optional<std::uint64_t> ask_for_content(const ContentHash& hash) { return contents_.ask_for(hash); }
   void each_missing_content(const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const;
-  /// Those that are stored, by hash, from the one behind `after` on, until `each` returns false.
+  /// By hash, from the one behind `after` on, until `each` returns false.
   void each_stored_content(const std::optional<ContentHash>& after, const std::function<bool(const ContentRef&)>& each);
   const ContentTotals& contents() const { return contents_.totals(); }
 

@@ -15,10 +15,11 @@ namespace folkmoot {
 template <class... T>
 struct Types {};
 
-using Operations = Types<ListDead, ShowDead, ResubmitDead, RedriveDead, PurgeDead, CancelMessage, ShowAttempts,
-                         SetSchedule, RemoveSchedule, ListSchedules, SetRoute, RemoveRoute, ListRoutes, ReportLoad,
-                         ShowCost, ConfigureMailbox, ListMailboxes, ShowMailbox, PeekMailbox, DeleteMailbox,
-                         ListConnections, ListAgents, TraceMessage, ReadTap, BeginBackup, ListBackupContents, ReadBackup, EndBackup, ShowStats, ListSettings, ReloadSettings
+using Operations =
+    Types<ListDead, ShowDead, ResubmitDead, RedriveDead, PurgeDead, CancelMessage, ShowAttempts, SetSchedule,
+          RemoveSchedule, ListSchedules, SetRoute, RemoveRoute, ListRoutes, ReportLoad, ShowCost, ConfigureMailbox,
+          ListMailboxes, ShowMailbox, PeekMailbox, DeleteMailbox, ListConnections, ListAgents, TraceMessage, ReadTap,
+          BeginBackup, ListBackupContents, ReadBackup, EndBackup, ShowStats, ListSettings, ReloadSettings
 #ifdef FOLKMOOT_TEST_OPERATIONS
           ,
           FOLKMOOT_TEST_OPERATION_TYPES

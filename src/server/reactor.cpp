@@ -25,7 +25,8 @@ constexpr std::uint64_t kTokenShift = 62;
 }  // namespace
 
 Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread,
-                 ContentThread& content_thread, FrameRoom& frame_room, Backup& backup, Readiness& readiness, std::unique_ptr<Net> net)
+                 ContentThread& content_thread, FrameRoom& frame_room, Backup& backup, Readiness& readiness,
+                 std::unique_ptr<Net> net)
     : options_(options),
       journal_(journal),
       journal_thread_(journal_thread),

@@ -69,8 +69,8 @@ struct Shard {
       return std::unexpected(done.error());
     auto net = PosixNet::make();
     if (!net) return std::unexpected(net.error());
-    reactor = std::make_unique<Reactor>(options, *journal, *journal_thread, *content_thread, frame_room, backup, readiness,
-                                        std::move(*net));
+    reactor = std::make_unique<Reactor>(options, *journal, *journal_thread, *content_thread, frame_room, backup,
+                                        readiness, std::move(*net));
     auto& engine = reactor->engine();
     auto recovered =
         journal->recover([&](FactKind kind, FactPlace place, Bytes body) { return engine.recover(kind, place, body); });

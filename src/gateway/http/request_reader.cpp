@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kHeadReadBytes = 4 * 1024;
 constexpr std::size_t kBodyReadBytes = 64 * 1024;
-constexpr std::size_t kKeptBytes = 16 * 1024;  // of the buffer's memory, between requests
+constexpr std::size_t kKeptBytes = 16 * 1024;          // of the buffer's memory, between requests
 constexpr std::uint64_t kPacedMsMax = 31'536'000'000;  // a year: what a body is waited for at most
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
