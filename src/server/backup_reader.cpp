@@ -12,7 +12,7 @@ Result<void> BackupReader::begin(LateAnswer to, Lives lives) {
   const auto number = backup_.begin();
   if (!number) return std::unexpected(number.error());
   number_ = *number;
-  asked_at_ = looked_at_ = engine_.now();
+  asked_at_ = looked_at_ = engine_.now().ms;
   begun_by_ = to;
   owner_ = lives == Lives::with_session ? to.session : SessionId{0};
   return {};
@@ -64,7 +64,7 @@ void BackupReader::look(std::int64_t now) {
 
 Result<BackupContents> BackupReader::contents(const ListBackupContents& page) {
   if (auto open = backup_.check(page.backup); !open) return std::unexpected(open.error());
-  asked_at_ = engine_.now();
+  asked_at_ = engine_.now().ms;
   BackupContents out;
   engine_.each_stored_content(page.after, [&](const ContentRef& ref) {
     out.contents.push_back({ref.hash, ref.size});
@@ -83,7 +83,7 @@ Result<void> BackupReader::end(const EndBackup& which) {
 
 Result<void> BackupReader::read(LateAnswer to, const ReadBackup& piece) {
   if (auto open = backup_.check(piece.backup); !open) return open;
-  asked_at_ = engine_.now();
+  asked_at_ = engine_.now().ms;
   if (reads_.size() >= kReadsMax) {
     return failure(ErrorCode::busy, fmt::format("{} pieces of the backup are being read", reads_.size()),
                    "wait for an answer");
@@ -143,7 +143,7 @@ Result<std::shared_ptr<DiskFile>> BackupReader::open(const std::string& folder, 
 void BackupReader::on_read(ContentDone& done) {
   const auto to = reads_.front();
   reads_.pop_front();
-  asked_at_ = engine_.now();
+  asked_at_ = engine_.now().ms;
   if (!done.result) return calls_.refuse(to, done.result.error());
   const BackupPiece piece{.data = std::move(done.job.bytes)};
   calls_.answer(to, &piece);
