@@ -98,8 +98,8 @@ class Engine final : Ledger::Resolver {
               Duration lease_ms);
   /// Whether all of these leases are current, and this message's. Errors: lease_lost.
   Result<void> check_leases(std::span<const LeaseToken> leases, const Uuid& id);
-  /// The envelope of a message that names its cause, with hops, chain and trace context as known here, for another shard
-  /// (IncomingMessage::has_causes). Errors: no_reply_wanted, and those of a field that grows too large.
+  /// The envelope of a message that names its cause, with hops, chain and trace context as known here, for another
+  /// shard (IncomingMessage::has_causes). Errors: no_reply_wanted, and those of a field that grows too large.
   Result<std::string> with_causes(const IncomingMessage& message) { return causes_.with_causes(message); }
   /// Whether this answer names a message as its cause that its sender holds, and that says to answer there.
   bool holds_what_it_answers(SessionId session, const IncomingMessage& message);
