@@ -112,6 +112,7 @@ OTHER = {
     "log.target": "stderr",
     "log.file": "/tmp/never",
     "sync": "200ms",
+    "backup.journal_growth": "2GiB",
     "mailbox.overflow": "drop_oldest",
     "mailbox.retry_backoff": "fixed",
     "mailbox.retry_multiplier": "1.5",
