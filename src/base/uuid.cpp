@@ -1,5 +1,9 @@
 #include "base/uuid.hpp"
 
+#include <algorithm>
+
+#include "base/hex.hpp"
+
 namespace folkmoot {
 
 Uuid make_uuid(const MessageAddress& address) {
@@ -27,14 +31,14 @@ std::optional<MessageAddress> message_address(const Uuid& id) {
 }
 
 std::string Uuid::text() const {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(36);
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) out.push_back('-');
-    out.push_back(kDigits[bytes[i] >> 4]);
-    out.push_back(kDigits[bytes[i] & 15]);
-  }
+  char digits[32];
+  write_hex(__builtin_bswap64(load<std::uint64_t>(bytes.data())), digits);
+  write_hex(__builtin_bswap64(load<std::uint64_t>(bytes.data() + 8)), digits + 16);
+  std::string out(36, '-');
+  constexpr struct {
+    int from, to, count;
+  } kGroups[] = {{0, 0, 8}, {8, 9, 4}, {12, 14, 4}, {16, 19, 4}, {20, 24, 12}};
+  for (const auto& group : kGroups) std::copy_n(digits + group.from, group.count, out.begin() + group.to);
   return out;
 }
 

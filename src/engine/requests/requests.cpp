@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
+#include "base/hex.hpp"
 #include "engine/checks.hpp"
 #include "engine/lifetime.hpp"
 #include "message/limits.hpp"
@@ -32,38 +32,22 @@ std::unexpected<Error> not_its_to_answer(std::string_view address) {
 
 constexpr std::size_t kAddressBytes = 1 + 32;
 
-// The value of each lower-case hexadecimal digit; 255: it is none.
-constexpr auto kHexDigits = [] {
-  std::array<std::uint8_t, 256> values{};
-  values.fill(255);
-  for (std::uint8_t i = 0; i < 16; ++i) values[static_cast<std::uint8_t>("0123456789abcdef"[i])] = i;
-  return values;
-}();
-
 }  // namespace
 
 // -- addresses: "@" and 32 hex digits
 
 std::string Requests::Address::text() const {
   std::string text(kAddressBytes, '@');
-  auto at = text.begin();
-  for (auto value : {number, proof}) {
-    for (int i = 0; i < 16; ++i, value <<= 4) *++at = "0123456789abcdef"[value >> 60];
-  }
+  write_hex(number, text.data() + 1);
+  write_hex(proof, text.data() + 17);
   return text;
 }
 
 std::optional<Requests::Address> Requests::Address::parse(std::string_view text) {
   if (text.size() != kAddressBytes || text.front() != '@') return std::nullopt;
-  std::uint64_t halves[2] = {};
-  std::uint8_t wrong = 0;
-  for (std::size_t i = 0; i < 32; ++i) {
-    const auto digit = kHexDigits[static_cast<std::uint8_t>(text[i + 1])];
-    wrong |= digit;
-    halves[i / 16] = halves[i / 16] << 4 | (digit & 15);
-  }
-  if (wrong > 15) return std::nullopt;
-  return Address{.number = halves[0], .proof = halves[1]};
+  const auto number = read_hex(text.data() + 1), proof = read_hex(text.data() + 17);
+  if (!number || !proof) return std::nullopt;
+  return Address{.number = *number, .proof = *proof};
 }
 
 Requests::Address Requests::next_address() {
@@ -75,8 +59,7 @@ Requests::Address Requests::next_address() {
   }
 }
 
-Slot Requests::find(std::string_view text) const {
-  const auto address = Address::parse(text);
+Slot Requests::find(const std::optional<Address>& address) const {
   if (!address) return kNoSlot;
   const auto known = slots_.find(address->number);
   return known != slots_.end() && requests_[known->second].address.proof == address->proof ? known->second : kNoSlot;
@@ -229,7 +212,7 @@ bool Requests::holds_cause(Session& session, const IncomingMessage& message) {
 Result<ConnectionId> Requests::check_output(Session& session, const IncomingMessage& message, const Lineage& caused) {
   const auto& to = message.routing.to;
   if (caused.reply_to == to) return ConnectionId{};
-  const auto asked = find(to);
+  const auto asked = find(Address::parse(to));
   if (asked == kNoSlot) return session.connection;  // nobody waits, or in another shard
   const auto sender = sender_of(to_.names, session, message);
   if (!sender) return std::unexpected(sender.error());
@@ -247,7 +230,7 @@ Result<Confirm> Requests::respond(std::string_view from, const IncomingMessage& 
   if (shard != options_.shard && shard.value < options_.shards) {
     return respond_elsewhere(shard, from, message, lineage, answerer, is_owed);
   }
-  const auto slot = find(to);
+  const auto slot = find(address);
   if (slot == kNoSlot) return failure(ErrorCode::no_such_request, fmt::format("nobody waits at {}", to));
   const auto waiting = requests_[slot];
   if (answerer != 0 && !may_answer(waiting, answerer, from) && !holds_cause(message, answerer, from))

@@ -96,8 +96,8 @@ class Requests final : public Part, public Responder {
   Result<void> ask_in_memory(Session& session, Slot slot, Duration timeout_ms, const IncomingMessage& message);
   // One that nobody can guess, whatever other addresses he knows.
   Address next_address();
-  // The slot of the request that waits at this address; kNoSlot if none does.
-  Slot find(std::string_view address) const;
+  // The slot of the request that waits at this address; kNoSlot if none does, or it is none.
+  Slot find(const std::optional<Address>& address) const;
   // What is bound to a connection is that connection's. What is not, or was bound to one that is gone, is its agent's,
   // whichever connection it comes by: HTTP has none that lasts. One that named no agent acts for its mailbox's.
   bool is_held_by(const Holder& holder, ConnectionId connection, std::string_view agent) const;
