@@ -281,13 +281,13 @@ Result<void> on_receipt(const CommandContext& context) {
     if (!receipt.holder.empty()) writer.uint(6).str(receipt.holder);
     if (receipt.since != 0) writer.uint(7).integer(receipt.since.ms);
   }
-  context.reactor.done(context.session(), context.request(), as_bytes(out));
+  context.reactor.effects().done(context.session(), context.request(), as_bytes(out));
   return {};
 }
 
 Result<void> on_ping(const CommandContext& context) {
   if (context.frame.body.size() > 64) return malformed("PING has at most 64 bytes");
-  context.reactor.done(context.session(), context.request(), context.frame.body);
+  context.reactor.effects().done(context.session(), context.request(), context.frame.body);
   return {};
 }
 
@@ -410,20 +410,22 @@ bool carry_out_here(Reactor& reactor, Connection& connection, const Frame& frame
   const CommandContext context{reactor, reactor.engine(), connection, frame};
   const auto handler = kHandlers[static_cast<std::size_t>(frame.header.opcode)];
   if (frame.header.opcode == Opcode::hello) {
-    reactor.refuse(connection.id, context.request(),
-                   {ErrorCode::not_permitted, "this connection has said HELLO; who is somebody else connects anew"});
+    reactor.effects().refuse(
+        connection.id, context.request(),
+        {ErrorCode::not_permitted, "this connection has said HELLO; who is somebody else connects anew"});
     return true;
   }
   if (handler == nullptr) {
-    reactor.refuse(connection.id, context.request(),
-                   {ErrorCode::unknown_opcode,
-                    fmt::format("there is no frame with opcode 0x{:02x}", static_cast<unsigned>(frame.header.opcode)),
-                    "docs/protocol.md, section 2, lists them; a client may be newer than this server"});
+    reactor.effects().refuse(
+        connection.id, context.request(),
+        {ErrorCode::unknown_opcode,
+         fmt::format("there is no frame with opcode 0x{:02x}", static_cast<unsigned>(frame.header.opcode)),
+         "docs/protocol.md, section 2, lists them; a client may be newer than this server"});
     return true;
   }
   auto done = check_right(context.caller(), kRights[static_cast<std::size_t>(frame.header.opcode)]);
   if (done) done = handler(context);
-  if (!done) reactor.refuse(connection.id, context.request(), done.error());
+  if (!done) reactor.effects().refuse(connection.id, context.request(), done.error());
   return connection.state == Connection::State::open;
 }
 

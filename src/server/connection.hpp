@@ -59,7 +59,7 @@ struct Connection {
   bool is_congested = false;   // above pending_bytes_high
   bool events_held = false;    // ... with events, whoever publishes them waits
   bool engine_held = false;    // the engine was told to wait
-  bool in_fan_out = false;     // gets the events of Reactor::fan_out_, which go out before anything else
+  bool in_fan_out = false;     // gets the events of Outbox::fan_out_, which go out before anything else
   bool owes_ack = false;       // bytes were on their way when its host was looked for last
   std::uint32_t interest = 0;  // what it is watched for
   // When its time is over, Unix ms: for HELLO; once open, for taking the events it holds up, or else until its host is

@@ -2,6 +2,7 @@
 // shards post. It wakes the reactor when that sleeps, and not otherwise.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -9,13 +10,14 @@
 #include <vector>
 
 #include "folkmoot/content.hpp"
+#include "server/frame_pool.hpp"
 #include "server/link.hpp"
 #include "server/net.hpp"
 #include "server/options.hpp"
 
 namespace folkmoot {
 
-class Postbox {
+class Postbox final : public Door, public RoomOwner {
  public:
   explicit Postbox(Net& net) : net_(net) {}
 
@@ -53,6 +55,30 @@ class Postbox {
     post([&](Mail& mail) {
       if (!std::exchange(link.is_listed, true)) mail.links.push_back(link.shared_from_this());
     });
+  }
+  /// A new link to the reactor. Null once the server is stopping.
+  std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) {
+    if (refuses_links()) return nullptr;
+    return std::make_shared<Link>(kind, inbox_bytes_max, std::move(on_ready), [this](Link& link) { post(link); });
+  }
+  /// Door: a socket whose first frame, HELLO, says that it is at home here.
+  void take_over(int socket, std::string first, bool is_unix) override {
+    post([&](Mail& mail) { mail.arrivals.push_back({socket, is_unix, std::move(first)}); });
+  }
+  /// A link of the connection to that shard has something; 0: the shard link.
+  void post_remote(SessionId connection, ShardNumber shard) {
+    post([&](Mail& mail) { mail.remotes.emplace_back(connection, shard); });
+  }
+  /// The first shard has stored a content.
+  void post_content(const ContentHash& hash) {
+    post([&](Mail& mail) { mail.contents.push_back(hash); });
+  }
+  void post_options(std::shared_ptr<const ServerOptions> options) {
+    post([&](Mail& mail) { mail.options = std::move(options); });
+  }
+  // RoomOwner
+  void on_room(SessionId id) override {
+    post([&](Mail& mail) { mail.rooms.push_back(id); });
   }
   bool refuses_links() {
     const std::lock_guard guard(lock_);

@@ -31,22 +31,31 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
       journal_(journal),
       journal_thread_(journal_thread),
       readiness_(readiness),
-      engine_(options.engine, journal, *this),
-      contents_(options_, engine_, *this, content_thread,
-                {.unsent = [this](SessionId id) { return unsent(id); },
-                 .on_known = [this](const ContentRef& ref) { tell_of_content(ref); },
+      net_(std::move(net)),
+      outbox_(options_, connections_, deadlines_, *net_, now_),
+      effects_(connections_, outbox_, contents_, backup),
+      engine_(options.engine, journal, effects_),
+      contents_(options_, engine_, effects_, content_thread,
+                {.unsent =
+                     [this](SessionId id) {
+                       const auto* const connection = find(id);
+                       return connection == nullptr ? 0 : connection->unsent();
+                     },
+                 .on_known =
+                     [this](const ContentRef& ref) {
+                       if (shards_ != nullptr) shards_->tell_of_content(ref);
+                     },
                  .go_on = [this](SessionId id) { go_on(id); },
                  .on_piece = [this](ContentDone& done) { backup_reader_.on_read(done); }}),
-      backup_(backup),
       backup_part_(backup, journal, options.engine.shard, options.backup_growth_max),
       backup_reader_(
           options_, engine_, backup, content_thread,
           {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(to, answer); },
-           .refuse = [this](const LateAnswer& to, const Error& why) { refuse(to.session, to.request, why); }}),
-      net_(std::move(net)),
+           .refuse = [this](const LateAnswer& to, const Error& why) { effects_.refuse(to.session, to.request, why); }}),
       postbox_(*net_),
+      listeners_(*net_),
       newcomers_(options_.login),
-      partial_frames_(options_, frame_room, *this, *net_),
+      partial_frames_(options_, frame_room, postbox_, *net_),
       read_memory_(std::make_unique_for_overwrite<std::uint8_t[]>(kReadBytes)),
       read_buffer_(read_memory_.get(), kReadBytes) {
   net_->watch(journal_thread_.event_fd(), token(Wake::journal, 0), Net::kReadable);
@@ -60,9 +69,7 @@ Reactor::~Reactor() {
     if (connection.socket >= 0) net_->close(connection.socket);
   });
   for (const auto& arrival : postbox_.take().arrivals) net_->close(arrival.socket);
-  for (const auto& listener : listeners_) {
-    if (listener.socket >= 0) net_->close(listener.socket);
-  }
+  listeners_.close();
 }
 
 void Reactor::end_links() {
@@ -76,6 +83,7 @@ void Reactor::end_links() {
 void Reactor::join(Shards& shards, ShardNumber own) {
   shards_ = &shards;
   router_ = std::make_unique<ShardRouter>(*this, shards, own);
+  effects_.join(shards, *router_);
 }
 
 void Reactor::connect_shards() { router_->shard_links().start(); }
@@ -85,8 +93,7 @@ std::uint64_t Reactor::token(Wake kind, std::uint64_t value) {
 }
 
 Result<void> Reactor::add_listener(int socket, bool is_unix) {
-  listeners_.push_back({socket, is_unix});
-  net_->watch(socket, token(Wake::listener, listeners_.size() - 1), Net::kReadable);
+  listeners_.add({socket, is_unix, token(Wake::listener, listeners_.size())});
   return {};
 }
 
@@ -98,10 +105,6 @@ void Reactor::request_stop() {
 void Reactor::request_reload() {
   reload_requested_.store(true, std::memory_order_release);
   net_->wake();
-}
-
-void Reactor::post_options(std::shared_ptr<const ServerOptions> options) {
-  postbox_.post([&](Postbox::Mail& mail) { mail.options = std::move(options); });
 }
 
 // What is looked at each time anew is as the new ones say from here on; the others are told. What the data folder, the
@@ -124,7 +127,7 @@ void Reactor::change(const ServerOptions& options) {
 }
 
 std::int64_t Reactor::wait_ms() {
-  if (engine_.wants_dispatch() || shard_links_go_on_ || !overrun_.empty()) return 0;
+  if (engine_.wants_dispatch() || shard_links_go_on_ || outbox_.has_overrun()) return 0;
   auto next = engine_.next_timer().ms;
   const auto sooner = [&](std::int64_t at) { next = next < 0 ? at : std::min(next, at); };
   if (deadlines_.next() >= 0) sooner(deadlines_.next());
@@ -133,7 +136,7 @@ std::int64_t Reactor::wait_ms() {
   if (lacks_room_) sooner(std::max(now_ + 1, next_disk_retry_));
   if (router_ && router_->shard_links().waits_for_room()) sooner(now_ + kDiskRetryMs);
   if (options_.engine.shard == 0 && backup_reader_.next_look() >= 0) sooner(backup_reader_.next_look());
-  if (!pool_.empty()) sooner(now_ + kPoolIdleMs);
+  if (outbox_.has_spare()) sooner(now_ + kPoolIdleMs);
   if (next < 0) return -1;
   return std::clamp<std::int64_t>(next - now_, 0, kWaitMsMax);
 }
@@ -157,7 +160,7 @@ Result<void> Reactor::run() {
     now_ = clock_.now();
     const auto events = net_->wait(postbox_.falls_asleep() ? wait_ms() : 0);
     const auto before = std::exchange(now_, clock_.now());
-    if (events.empty() && now_ - before >= kPoolIdleMs) pool_.trim();
+    if (events.empty() && now_ - before >= kPoolIdleMs) outbox_.trim();
     look_at_clock();
     engine_.advance(Instant{now_});
     for (const auto& event : events) {
@@ -208,7 +211,7 @@ void Reactor::on_socket(SessionId id, std::uint32_t what) {
   if (find(id) != connection || !(what & ~Net::kWritable)) return;
   if (connection->is_read()) {
     on_readable(*connection);
-    if (unsent_bytes_ >= kFlushBytes) flush_dirty();
+    if (outbox_.unsent_bytes() >= kFlushBytes) flush_dirty();
   } else if (what & Net::kBroken) {  // reported whether asked for or not: it would wake us for ever
     close_connection(*connection);
   }
@@ -231,7 +234,7 @@ void Reactor::see_to_backup() {
 
 void Reactor::answer_late(const LateAnswer& to, const void* answer) {
   const auto done = Call::write_to(*this, to.session, to.request, *to.operation, answer);
-  if (!done) refuse(to.session, to.request, done.error());
+  if (!done) effects_.refuse(to.session, to.request, done.error());
 }
 
 // What was appended goes to the journal thread, unless it is still syncing.
@@ -248,7 +251,8 @@ Result<void> Reactor::on_journal() {
   const auto end = journal_thread_.collect();
   if (!end) return std::unexpected(end.error());
   engine_.on_durable(*end);
-  if (congested_ == 0 && !paused_.empty() && journal_.staged_bytes() < options_.staged_bytes_max / 2) resume_readers();
+  if (!outbox_.has_congested() && !paused_.empty() && journal_.staged_bytes() < options_.staged_bytes_max / 2)
+    resume_readers();
   return {};
 }
 
@@ -275,7 +279,7 @@ Result<void> Reactor::sync_all() {
 }
 
 Result<void> Reactor::settle() {
-  for (auto& listener : listeners_) net_->close(std::exchange(listener.socket, -1));
+  listeners_.close();
   postbox_.refuse_links();
   engine_.end_redrives();
   if (auto done = sync_all(); !done) return done;
@@ -316,12 +320,6 @@ Result<void> Reactor::farewell() {
     net_->wait_for(unsent, Net::kWritable, std::min<std::int64_t>(left, 100));
   }
   return {};
-}
-
-void Reactor::unreadable(const Error& error) {
-  spdlog::critical("the journal cannot give back what it confirmed: {}", error.describe());
-  spdlog::default_logger()->flush();
-  std::_Exit(1);
 }
 
 }  // namespace folkmoot

@@ -9,9 +9,10 @@
 //   write      every connection with something to say, once
 //
 // Doors on other threads and other shards come in through links (link.hpp) and what they post (postbox.hpp), which is
-// the only lock that is taken here. In files: reactor.cpp is the loop, its beginning and its end;
-// reactor_connections.cpp how connections come and go; reactor_read.cpp and reactor_write.cpp what they say and are
-// told.
+// the only lock that is taken here. What goes out has a place of its own (outbox.hpp), and so have the frames that tell
+// what the engine wants done (effect_frames.hpp). In files: reactor.cpp is the loop, its beginning and its end;
+// reactor_connections.cpp how connections come and go; reactor_read.cpp and reactor_write.cpp what they say, and when
+// they are told.
 #pragma once
 
 #include <array>
@@ -31,10 +32,12 @@
 #include "server/connections.hpp"
 #include "server/content_transfers.hpp"
 #include "server/deadlines.hpp"
-#include "server/fan_out.hpp"
+#include "server/effect_frames.hpp"
+#include "server/listeners.hpp"
 #include "server/net.hpp"
 #include "server/newcomers.hpp"
 #include "server/options.hpp"
+#include "server/outbox.hpp"
 #include "server/partial_frames.hpp"
 #include "server/postbox.hpp"
 #include "server/rare_line.hpp"
@@ -49,14 +52,16 @@ struct ServerStats;
 class ShardRouter;
 class Shards;
 
-class Reactor final : public Effects, public ContentAnswers, public Hub, public Door, public RoomOwner {
+class Reactor {
  public:
   /// All must outlive it.
   Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread, ContentThread& content_thread,
           FrameRoom& frame_room, Backup& backup, Readiness& readiness, std::unique_ptr<Net> net);
-  ~Reactor() override;
+  ~Reactor();
 
   Engine& engine() { return engine_; }
+  Outbox& outbox() { return outbox_; }
+  EffectFrames& effects() { return effects_; }
   ContentTransfers& contents() { return contents_; }
   BackupReader& backup_reader() { return backup_reader_; }
   const ServerOptions& options() const { return options_; }
@@ -89,42 +94,9 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   void request_stop();
   void request_reload();
   /// Any thread.
-  void post_options(std::shared_ptr<const ServerOptions> options);
-
+  Postbox& postbox() { return postbox_; }
   /// Any thread: it takes a turn.
   void wake() { net_->wake(); }
-
-  // Hub: any thread.
-  std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) override;
-  bool is_ready() const override { return readiness_.is_ready(); }
-
-  // Door: a socket whose first frame, HELLO, says that it is at home here. Any thread.
-  void take_over(int socket, std::string first, bool is_unix) override;
-  // Any thread: a link of the connection to that shard has something; 0: the shard link.
-  void post_remote(SessionId connection, ShardNumber shard);
-  // Any thread: the first shard has stored a content.
-  void post_content(const ContentHash& hash);
-  // RoomOwner: any thread.
-  void on_room(SessionId id) override;
-
-  // Effects: called by the engine, on the reactor's thread.
-  bool deliver(SessionId session, const OutgoingDelivery& delivery) override;
-  void deliver_event(std::span<const EventTarget> targets, const MessageParts& message) override;
-  void confirm(SessionId session, RequestNumber request, const Confirm& confirm) override;
-  void answer(SessionId session, RequestNumber request, const Reply& reply) override;
-  void outcomes(SessionId session, RequestNumber request, std::span<const Result<Confirm>> outcomes) override;
-  void settled(SessionId session, RequestNumber request, std::uint32_t settled,
-               std::span<const LeaseToken> refused) override;
-  void refuse(SessionId session, RequestNumber request, const Error& error) override;
-  void lagged(SessionId session, RequestNumber request, std::uint32_t count) override;
-  void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
-  bool remove_content(const ContentHash& hash) override;
-  std::optional<std::uint64_t> stored_elsewhere(const ContentHash& hash) override;
-  bool answer_elsewhere(ShardNumber shard, const MessageParts& message, ConnectionId answerer, bool is_owed) override;
-  [[noreturn]] void unreadable(const Error& error) override;
-
-  // ContentAnswers, and what the server carries out itself.
-  void done(SessionId session, RequestNumber request, Bytes body) override;
 
   // For commands.cpp and calls.cpp.
   /// `of_connection`: the client's, if this one carries what it asks of this shard; else 0.
@@ -142,18 +114,9 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   EnvelopeMemo& last_envelope() { return last_envelope_; }
   /// Null if this is the only shard.
   ShardRouter* shard_router() { return router_.get(); }
-  /// Tells all shards that this one has stored, or been asked for, a content.
-  void tell_of_content(const ContentRef& ref);
 
   // For shard_router.cpp and shard_links.cpp.
   Connection* find(SessionId id) const { return connections_.find(id); }
-  void answer(SessionId session, Opcode opcode, RequestNumber request, std::initializer_list<Bytes> parts);
-  /// A frame of another shard, as it is.
-  void pass_on(Connection& connection, const Frame& frame);
-  bool is_behind(const Connection& connection) const { return connection.unsent() > options_.pending_bytes_high; }
-  /// A client is so far behind that no event more may come from other shards. (Of shard links that are behind nothing
-  /// follows: two shards would wait for each other.)
-  bool has_congested_client() const { return congested_clients_ > 0; }
   /// Whether there is room for a durable message as large as one may be, or as any that was refused.
   bool takes_durable() const { return journal_.takes_durable(options_.content_bytes_max); }
   /// A refused ACK may be tried again.
@@ -168,19 +131,10 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   void go_on(SessionId id);
 
  private:
-  // Between looks at whether a host to which bytes are on their way is there, at most.
-  static constexpr std::int64_t kWatchMs = 60'000;
-
   enum class Wake : std::uint32_t { journal, contents, listener, connection };
-  struct Listener {
-    int socket = -1;
-    bool is_unix = false;
-  };
   // Now, and without a word. The reference is invalid then: whoever calls something that may close looks the connection
   // up again by its number.
   void close_connection(Connection& connection);
-  // 0 for one that is gone.
-  std::size_t unsent(SessionId id);
   // For the engine, contents and other shards it is gone; the connection stays, to take what was written. May let
   // others read again. Does nothing more the second time.
   void end_session(Connection& connection);
@@ -199,9 +153,6 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   void update_interest(Connection& connection);
   // Some at once; the listener is still readable if more wait.
   void accept_all(std::size_t listener);
-  void hold_listeners();
-  // By a deadline, after hold_listeners().
-  void take_listeners_up();
 
   // reading
   // Reads once, and carries out what is whole: what is said there may close the connection, and others.
@@ -226,26 +177,9 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   // Not cut while nobody reads from it: then it is not its fault.
   void on_late_frame(Connection& connection);
   void displace(SessionId newcomer);
-  // Looks at its host in a while, by the one deadline it has, unless that is in use.
-  void watch_later(Connection& connection);
   void watch_host(Connection& connection);
 
   // writing
-  // Where so many bytes go; valid until the next call for the connection. They go out with flush_dirty().
-  std::uint8_t* room(Connection& connection, std::size_t bytes);
-  std::uint8_t* extend(Connection& connection, Opcode opcode, std::uint8_t flags, RequestNumber request,
-                       std::size_t body_bytes);
-  // Whether so much goes past the buffer, as nothing waits before it.
-  bool sends_at_once(const Connection& connection, std::size_t bytes) const;
-  void send_or_keep(Connection& connection, std::span<const Bytes> parts);
-  // Takes back what hold_if_behind() counted; if nobody is congested then, the caller sees to resume_readers().
-  void no_more_congested(Connection& connection);
-  bool hold_if_behind(Connection& connection, std::size_t pending, bool is_event);
-  // An event that one alone hears.
-  void deliver_event_to(const EventTarget& target, const MessageParts& message);
-  // What has gathered goes to its subscribers' connections: before anything else is put there, and with flush_dirty().
-  void send_fan_out();
-  void answer_part(Connection& connection, Opcode opcode, RequestNumber request, std::initializer_list<Bytes> parts);
   // As much as the peer takes. May close the connection.
   void flush(Connection& connection);
   // Ends those who are too far behind, then writes what was said in this turn. May close connections.
@@ -269,38 +203,30 @@ class Reactor final : public Effects, public ContentAnswers, public Hub, public 
   JournalThread& journal_thread_;
   Readiness& readiness_;
   Clock clock_;
+  const std::unique_ptr<Net> net_;
+  Connections connections_;
+  Deadlines deadlines_;
+  Outbox outbox_;
+  EffectFrames effects_;
   Engine engine_;
   ContentTransfers contents_;
-  Backup& backup_;
   BackupPart backup_part_;
   BackupReader backup_reader_;
   Door* http_door_ = nullptr;
   SettingsKeeper* settings_ = nullptr;
 
-  const std::unique_ptr<Net> net_;
   Postbox postbox_;
-  std::vector<Listener> listeners_;
-  bool listeners_held_ = false;
-  Connections connections_;
-  Deadlines deadlines_;
+  Listeners listeners_;
   RareLine files_warning_, displaced_warning_, tls_line_, late_line_;
   Newcomers newcomers_;
   std::uint64_t displaced_ = 0;  // newcomers that had to go for others
   PartialFrames partial_frames_;
   std::uint64_t late_frames_ = 0;  // connections that ended for one
   std::array<std::size_t, kDoorKinds> open_by_door_{};
-  std::vector<SessionId> dirty_;
   std::vector<SessionId> paused_;
-  std::vector<SessionId> overrun_;     // subscribers with more unsent than pending_bytes_max
-  std::size_t congested_ = 0;          // subscribers that events wait for, and so whoever publishes
-  bool shard_links_go_on_ = false;     // what shard links hold can be taken again
-  std::size_t congested_clients_ = 0;  // of these: clients
-  bool hold_readers_ = false;          // set while a frame is carried out that made a subscriber congested
-  BufferPool pool_;
-  FanOut fan_out_;
+  bool shard_links_go_on_ = false;  // what shard links hold can be taken again
   SeenAgents seen_;
   EnvelopeMemo last_envelope_;
-  std::size_t unsent_bytes_ = 0;                 // put into buffers since the last flush_dirty()
   std::unique_ptr<std::uint8_t[]> read_memory_;  // not touched before there is something to read
   const std::span<std::uint8_t> read_buffer_;
   std::int64_t now_ = 0;

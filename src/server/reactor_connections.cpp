@@ -18,11 +18,6 @@ constexpr int kAcceptsAtOnce = 64;
 
 }  // namespace
 
-std::size_t Reactor::unsent(SessionId id) {
-  const auto* const connection = find(id);
-  return connection == nullptr ? 0 : connection->unsent();
-}
-
 void Reactor::end_session(Connection& connection) {
   if (connection.state == Connection::State::open) {
     --open_by_door_[static_cast<std::size_t>(connection.door)];
@@ -35,15 +30,15 @@ void Reactor::end_session(Connection& connection) {
   connection.state = Connection::State::ending;
   partial_frames_.drop(connection);
   if (!connection.is_congested) return;
-  no_more_congested(connection);
-  if (congested_ == 0) resume_readers();
+  if (outbox_.no_more_congested(connection) && router_) shard_links_go_on_ = true;
+  if (!outbox_.has_congested()) resume_readers();
 }
 
 void Reactor::close_connection(Connection& connection) {
   end_session(connection);
   if (connection.socket >= 0) net_->close(connection.socket);
   if (connection.link) connection.link->end_by_reactor();
-  connection.out.clear(pool_);
+  outbox_.clear(connection);
   newcomers_.leave(connection.id);
   connections_.remove(connection.id);
 }
@@ -54,7 +49,10 @@ void Reactor::accept_all(std::size_t index) {
     const auto accepted = net_->accept(listener.socket);
     switch (accepted.what) {
       case Net::Accepted::What::no_files:
-        return hold_listeners();
+        if (!listeners_.rest()) return;
+        if (files_warning_.is_due(now_))
+          spdlog::warn("no file descriptors left for more than {} connections; raise `ulimit -n`", connections_.size());
+        return deadlines_.look_at_listeners(now_ + kAcceptRetryMs);
       case Net::Accepted::What::nothing:
         return;
       case Net::Accepted::What::taken:
@@ -89,21 +87,6 @@ void Reactor::displace(SessionId newcomer) {
   if (auto* const connection = find(newcomer)) close_connection(*connection);
 }
 
-// The listeners stay readable while nobody can be let in: not looked at for a moment, so as not to spin.
-void Reactor::hold_listeners() {
-  if (std::exchange(listeners_held_, true)) return;
-  if (files_warning_.is_due(now_))
-    spdlog::warn("no file descriptors left for more than {} connections; raise `ulimit -n`", connections_.size());
-  for (const auto& listener : listeners_) net_->forget(listener.socket);
-  deadlines_.look_at_listeners(now_ + kAcceptRetryMs);
-}
-
-void Reactor::take_listeners_up() {
-  listeners_held_ = false;
-  for (std::size_t i = 0; i < listeners_.size(); ++i)
-    net_->watch(listeners_[i].socket, token(Wake::listener, i), Net::kReadable);
-}
-
 void Reactor::update_interest(Connection& connection) {
   if (connection.socket < 0) return;
   const auto wanted = (connection.is_read() ? Net::kReadable : 0u) | (connection.wants_write ? Net::kWritable : 0u);
@@ -115,7 +98,7 @@ void Reactor::update_interest(Connection& connection) {
 void Reactor::on_deadlines() {
   while (const auto due = deadlines_.take(now_)) {
     if (due->id == 0) {
-      take_listeners_up();
+      listeners_.take_up();
       continue;
     }
     auto* const connection = find(due->id);
@@ -176,7 +159,7 @@ void Reactor::watch_host(Connection& connection) {
   const bool was_owed = std::exchange(connection.owes_ack, silent_ms.has_value());
   if (!silent_ms) return;
   // What has just been sent proves nothing.
-  if (!was_owed || *silent_ms < options_.host_timeout_ms) return watch_later(connection);
+  if (!was_owed || *silent_ms < options_.host_timeout_ms) return outbox_.watch_later(connection);
   spdlog::warn("connection {} is cut: nothing was heard of its host for {} ms", session_slot(connection.id).value,
                *silent_ms);
   close_connection(connection);
@@ -209,14 +192,14 @@ void Reactor::welcome(Connection& connection, RequestNumber request, std::string
       .uint(5)
       .uint(engine_.node());
   PackWriter(body).uint(6).uint(options_.content.bytes_max);
-  answer(connection.id, Opcode::welcome, request, {as_bytes(body)});
+  effects_.answer(connection.id, Opcode::welcome, request, {as_bytes(body)});
 }
 
 void Reactor::say_goodbye(Connection& connection, const Error& error) {
   const auto code = static_cast<std::uint16_t>(error.code);
   const auto joined = joined_text(error);
   const auto text = as_bytes(joined);
-  auto* const at = extend(connection, Opcode::goodbye, 0, 0, sizeof code + text.size());
+  auto* const at = outbox_.extend(connection, Opcode::goodbye, 0, 0, sizeof code + text.size());
   store(at, code);
   std::memcpy(at + sizeof code, text.data(), text.size());
   end_session(connection);

@@ -69,7 +69,7 @@ bool Reactor::take_bytes(Connection& connection, Bytes bytes, std::size_t& used)
     if (!sniff(connection, bytes)) return false;
     if (connection.state == Connection::State::fresh) return true;  // too little to tell
   }
-  hold_readers_ = false;
+  outbox_.take_holds_readers();
   for (;;) {
     // What another shard has put into an envelope may not make its frame too large.
     const auto most = options_.frame_bytes_max + (connection.link ? kStampBytesMax : 0);
@@ -90,8 +90,8 @@ bool Reactor::take_bytes(Connection& connection, Bytes bytes, std::size_t& used)
     }
   }
   used = whole - bytes.size();
-  send_fan_out();
-  if (hold_readers_ || journal_.staged_bytes() > options_.staged_bytes_max) {
+  outbox_.send_fan_out();
+  if (outbox_.take_holds_readers() || journal_.staged_bytes() > options_.staged_bytes_max) {
     connection.is_paused = true;
     paused_.push_back(connection.id);
     update_interest(connection);
@@ -104,30 +104,8 @@ bool Reactor::belongs_elsewhere(Connection& connection, Bytes bytes, const Frame
   if (connection.socket < 0 || connection.is_home || frame.header.opcode != Opcode::hello) return false;
   const auto home = router_->home_of(text_under(frame.body, 1));
   if (home == router_->own()) return false;
-  give_to(*shards_->reactors[home.value], connection, bytes);
+  give_to(shards_->reactors[home.value]->postbox(), connection, bytes);
   return true;
-}
-
-void Reactor::take_over(int socket, std::string first, bool is_unix) {
-  postbox_.post([&](Postbox::Mail& mail) { mail.arrivals.push_back({socket, is_unix, std::move(first)}); });
-}
-
-void Reactor::post_remote(SessionId connection, ShardNumber shard) {
-  postbox_.post([&](Postbox::Mail& mail) { mail.remotes.emplace_back(connection, shard); });
-}
-
-void Reactor::post_content(const ContentHash& hash) {
-  postbox_.post([&](Postbox::Mail& mail) { mail.contents.push_back(hash); });
-}
-
-void Reactor::on_room(SessionId id) {
-  postbox_.post([&](Postbox::Mail& mail) { mail.rooms.push_back(id); });
-}
-
-std::shared_ptr<Link> Reactor::connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) {
-  if (postbox_.refuses_links()) return nullptr;
-  return std::make_shared<Link>(kind, inbox_bytes_max, std::move(on_ready),
-                                [this](Link& link) { postbox_.post(link); });
 }
 
 // In this order: a link may be about a content that was posted.
@@ -137,7 +115,7 @@ void Reactor::take_posted() {
     change(*mail.options);
   for (const auto& hash : mail.contents) {
     // Held anew: the engine may have let go of it since this was posted.
-    if (const auto size = stored_elsewhere(hash)) engine_.content_stored({hash, *size});
+    if (const auto size = effects_.stored_elsewhere(hash)) engine_.content_stored({hash, *size});
   }
   for (const auto id : mail.rooms) read_on(id);
   for (const auto& arrival : mail.arrivals) arrive(arrival);
@@ -200,10 +178,9 @@ bool Reactor::sniff(Connection& connection, Bytes bytes) {
   }
   if (bytes.size() >= 3 && bytes[0] == 0x16 && bytes[1] == 0x03 && bytes[2] >= 1 && bytes[2] <= 4) {
     if (tls_line_.is_due(now_)) spdlog::info("a client tried TLS, which this server does not speak; it was refused");
-    connection.out.append(pool_, {kTlsRefusal, sizeof kTlsRefusal});
+    std::memcpy(outbox_.room(connection, sizeof kTlsRefusal), kTlsRefusal, sizeof kTlsRefusal);
     connection.state = Connection::State::ending;
     deadlines_.set(connection, now_ + 1'000);
-    flush(connection);
     return false;
   }
   if (bytes.size() >= 5) return close_connection(connection), false;

@@ -99,7 +99,7 @@ class TurningHub final : public Hub {
   TurningHub(const Shards& shards, const Readiness& readiness) : shards_(shards), readiness_(readiness) {}
   std::shared_ptr<Link> connect(DoorKind kind, std::size_t inbox_bytes_max, std::function<void()> on_ready) override {
     const auto shard = shards_.in_turn(next_.fetch_add(1, std::memory_order_relaxed));
-    return shards_.reactors[shard.value]->connect(kind, inbox_bytes_max, std::move(on_ready));
+    return shards_.reactors[shard.value]->postbox().connect(kind, inbox_bytes_max, std::move(on_ready));
   }
   bool is_ready() const override { return readiness_.is_ready(); }
 
@@ -262,7 +262,7 @@ void Server::request_reload() { parts_->first().request_reload(); }
 void Server::change(const ServerOptions& options) {
   parts_->frame_room.change(options.partial_frames.total_bytes_max);
   const auto shared = std::make_shared<const ServerOptions>(options);
-  for (const auto& shard : parts_->shards) shard.reactor->post_options(shared);
+  for (const auto& shard : parts_->shards) shard.reactor->postbox().post_options(shared);
 }
 
 }  // namespace folkmoot

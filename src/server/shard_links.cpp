@@ -35,8 +35,8 @@ void ShardLinks::start() {
   writer.map(1).uint(0).uint(kProtocolVersion);
   for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
     auto& shard_link = shard_links_[shard.value];
-    shard_link.link = shards_.reactors[shard.value]->connect(
-        DoorKind::shard, kLinkInboxBytesMax, [home = &reactor_, shard] { home->post_remote(0, shard); });
+    shard_link.link = shards_.reactors[shard.value]->postbox().connect(
+        DoorKind::shard, kLinkInboxBytesMax, [home = &reactor_, shard] { home->postbox().post_remote(0, shard); });
     append_frame(shard_link.unsent, Opcode::hello, 0, 0, hello);
   }
   flush();
@@ -106,8 +106,8 @@ void ShardLinks::go_on() {
 }
 
 void ShardLinks::on_ready(ShardNumber shard) {
-  if (shard != own_ && reactor_.has_congested_client()) {  // an event more would be one too many for somebody: the
-                                                           // other shard holds its publishers
+  // An event more would be one too many for somebody: the other shard holds its publishers.
+  if (shard != own_ && reactor_.outbox().has_congested_client()) {
     is_stalled_ = true;
     return;
   }

@@ -48,8 +48,9 @@ void ShardRouter::opened(Connection& connection, std::string_view agent) {
 ShardRouter::Routed ShardRouter::route(Connection& connection, const Frame& frame) {
   if (!connection.remote_sessions) return Routed::here;  // another shard has seen to it that it belongs here
   if (number_of(frame) >= kOwnRequests) {
-    reactor_.refuse(connection.id, 0,
-                    {ErrorCode::out_of_range, fmt::format("request numbers may be up to {}", kOwnRequests.value - 1)});
+    reactor_.effects().refuse(
+        connection.id, 0,
+        {ErrorCode::out_of_range, fmt::format("request numbers may be up to {}", kOwnRequests.value - 1)});
     return Routed::elsewhere;
   }
   // A lease of that message is where the message is.
@@ -156,9 +157,9 @@ void ShardRouter::send(Connection& connection, ShardNumber shard, const FrameHea
   if (remote_sessions.remotes.empty()) remote_sessions.remotes.resize(shards_.count());
   auto& remote = remote_sessions.remotes[shard.value];
   if (!remote.link) {
-    remote.link = shards_.reactors[shard.value]->connect(
+    remote.link = shards_.reactors[shard.value]->postbox().connect(
         DoorKind::remote, kInboxBytesMax,
-        [home = &reactor_, id = connection.id, shard] { home->post_remote(id, shard); });
+        [home = &reactor_, id = connection.id, shard] { home->postbox().post_remote(id, shard); });
     if (!remote.link) return;  // the server is stopping, and says so to everybody
     remote.link->origin = {reactor_.connection_name(connection), connection.door};
     std::string hello;
@@ -208,7 +209,7 @@ void ShardRouter::on_remote(Connection& connection, ShardNumber shard) {
       shard == own_)
     return;
   auto& remote_sessions = *connection.remote_sessions;
-  if (reactor_.is_behind(connection) && !remote_sessions.remotes[shard.value].link->closed()) {
+  if (reactor_.outbox().is_behind(connection) && !remote_sessions.remotes[shard.value].link->closed()) {
     remote_sessions.is_behind = true;
     return;
   }
@@ -229,7 +230,7 @@ void ShardRouter::on_remote(Connection& connection, ShardNumber shard) {
     if (number_of(frame) >= kOwnRequests) {
       on_part(connection, shard, number_of(frame), frame.header.opcode, frame.body);
     } else {
-      reactor_.pass_on(connection, frame);
+      reactor_.effects().pass_on(connection, frame);
     }
   }
   if (closed)
@@ -315,10 +316,10 @@ void ShardRouter::on_part(Connection& connection, ShardNumber shard, RequestNumb
   const auto done = std::move(found->second);
   remote_sessions.merges.erase(found);
   if (done->error()) {
-    reactor_.refuse(connection.id, done->request, *done->error());
+    reactor_.effects().refuse(connection.id, done->request, *done->error());
   } else if (!done->is_silent()) {
     const auto answer = done->body();
-    reactor_.answer(connection.id, done->opcode(), done->request, {as_bytes(answer)});
+    reactor_.effects().answer(connection.id, done->opcode(), done->request, {as_bytes(answer)});
   }
 }
 
@@ -340,7 +341,7 @@ ShardRouter::Routed ShardRouter::route_publish(Connection& connection, const Fra
     incoming.envelope = message.first(routing.bytes);
     const auto envelope = reactor_.engine().with_causes(incoming);
     if (!envelope) {
-      reactor_.refuse(connection.id, number_of(frame), envelope.error());
+      reactor_.effects().refuse(connection.id, number_of(frame), envelope.error());
       return Routed::elsewhere;
     }
     auto body = std::string(as_text(frame.body.first(envelope_at))) + *envelope +
@@ -412,8 +413,8 @@ ShardRouter::Routed ShardRouter::route_subscribe(Connection& connection, const F
       reactor_.hold(connection);
       return Routed::held;
     case ShardLinks::Interest::refused:
-      reactor_.refuse(connection.id, request,
-                      {ErrorCode::limit_reached, "no more subscriptions: a limit of another shard"});
+      reactor_.effects().refuse(connection.id, request,
+                                {ErrorCode::limit_reached, "no more subscriptions: a limit of another shard"});
       break;
     case ShardLinks::Interest::ready:
       was_refused_ = false;
@@ -551,7 +552,7 @@ ShardRouter::Routed ShardRouter::route_receipts(Connection& connection, const Fr
 ShardRouter::Routed ShardRouter::route_call(Connection& connection, const Frame& frame) {
   auto call = read_call(frame.body);
   if (!call) {
-    reactor_.refuse(connection.id, number_of(frame), call.error());
+    reactor_.effects().refuse(connection.id, number_of(frame), call.error());
     return Routed::elsewhere;
   }
   const auto& operation = *call->operation;

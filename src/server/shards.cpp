@@ -15,7 +15,7 @@ void Shards::tell_of_content(const ContentRef& ref) {
   stored.size = ref.size;
   for (ShardNumber shard{1}; shard < end(); ++shard) {
     stored.holders |= 1u << shard.value;
-    reactors[shard.value]->post_content(ref.hash);
+    reactors[shard.value]->postbox().post_content(ref.hash);
   }
 }
 

@@ -18,10 +18,6 @@ EXCEPTIONS = {
         96,
         "what users call: one function for each thing to be done, with its shorter forms; all are a line in the .cpp",
     ),
-    ("src/server/reactor.hpp", "Reactor"): (
-        109,
-        "the one owner of a shard's thread: its answers are 14, its loop the rest",
-    ),
     ("tests/simulation/agents.hpp", "Agents"): (95, "what a simulated team does, a function each, and what it is told"),
 }
 

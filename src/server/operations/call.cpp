@@ -32,7 +32,7 @@ Result<void> Call::write_to(Reactor& reactor, SessionId session, RequestNumber r
         fmt::format("the answer to {} has {} bytes, {} are the most of a frame; ask for less, or without content",
                     operation.name, body->size(), most));
   }
-  reactor.done(session, request, as_bytes(*body));
+  reactor.effects().done(session, request, as_bytes(*body));
   return {};
 }
 
