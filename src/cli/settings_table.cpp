@@ -72,17 +72,17 @@ SettingValue natural(At at, Read read, std::string (*show)(std::uint64_t), std::
 }
 
 template <class At>
-SettingValue size(At at, std::uint64_t least, std::uint64_t most) {
+SettingValue of_size(At at, std::uint64_t least, std::uint64_t most) {
   return natural(at, bytes, show_bytes, least, most);
 }
 
 template <class At>
-SettingValue count(At at, std::uint64_t least, std::uint64_t most) {
+SettingValue of_count(At at, std::uint64_t least, std::uint64_t most) {
   return natural(at, number, [](std::uint64_t value) { return std::to_string(value); }, least, most);
 }
 
 template <class At>
-SettingValue duration(At at, std::int64_t least_ms = 0) {
+SettingValue of_duration(At at, std::int64_t least_ms = 0) {
   return {.set = [=](ServerConfig& config, const std::string& value) -> Result<void> {
             const auto parsed = parse_duration_ms(value);
             if (!parsed) return std::unexpected(parsed.error());
@@ -96,7 +96,7 @@ SettingValue duration(At at, std::int64_t least_ms = 0) {
 }
 
 template <class At>
-SettingValue text(At at, std::string_view empty) {
+SettingValue of_text(At at, std::string_view empty) {
   return {.set = [=](ServerConfig& config, const std::string& value) { return at(config) = value, Result<void>{}; },
           .show = [=](const ServerConfig& config) { return look(at, config); },
           .empty = empty};
@@ -104,7 +104,7 @@ SettingValue text(At at, std::string_view empty) {
 
 // One of the words, each standing for a value.
 template <class At, class T>
-SettingValue word(At at, std::vector<std::pair<std::string_view, T>> words, std::string_view wanted) {
+SettingValue of_word(At at, std::vector<std::pair<std::string_view, T>> words, std::string_view wanted) {
   return {.set = [=](ServerConfig& config, const std::string& value) -> Result<void> {
             const auto found = std::ranges::find(words, value, [](const auto& each) { return each.first; });
             if (found == words.end()) return bad(value, wanted);
@@ -127,7 +127,7 @@ std::vector<std::pair<std::string_view, T>> pairs(std::initializer_list<std::pai
 
 // Words with commas between them.
 template <class At>
-SettingValue list(At at, std::string_view empty) {
+SettingValue of_list(At at, std::string_view empty) {
   return {.set = [=](ServerConfig& config, const std::string& value) -> Result<void> {
             auto& words = at(config);
             words.clear();
@@ -223,140 +223,140 @@ const std::vector<Setting>& settings_table() {
   using enum Takes;
   static const std::vector<Setting> kSettings = {
       {"listen", restart, "HOST:PORT to listen on; port 0 takes a free one", {set_listen, show_listen}},
-      {"data", restart, "the data folder", text([](C& c) -> auto& { return c.server.data; }, "")},
+      {"data", restart, "the data folder", of_text([](C& c) -> auto& { return c.server.data; }, "")},
       {"unix_socket", restart, "path of the Unix socket, or none",
-       text([](C& c) -> auto& { return c.server.unix_socket; }, "folkmoot.sock in the data folder")},
+       of_text([](C& c) -> auto& { return c.server.unix_socket; }, "folkmoot.sock in the data folder")},
       {"token",
        at_once,
        "what clients must give when they connect; needed on any address but loopback",
        {set_token, [](const C& c) { return c.server.token; }, "none"},
        true},
       {"log_level", at_once, "debug, info, warn or error",
-       word([](C& c) -> auto& { return c.log.level; },
-            pairs<std::string>({{"debug", "debug"}, {"info", "info"}, {"warn", "warn"}, {"error", "error"}}),
-            "`debug`, `info`, `warn` or `error`")},
+       of_word([](C& c) -> auto& { return c.log.level; },
+               pairs<std::string>({{"debug", "debug"}, {"info", "info"}, {"warn", "warn"}, {"error", "error"}}),
+               "`debug`, `info`, `warn` or `error`")},
       {"log.target", at_once,
        "stderr, with time stamps; journald: stderr, with priorities in their place; file; or auto: the file if there "
        "is "
        "one, else stderr in the way of whoever reads it",
-       word([](C& c) -> auto& { return c.log.target; },
-            pairs<LogTarget>({{"auto", LogTarget::automatic},
-                              {"stderr", LogTarget::standard_error},
-                              {"journald", LogTarget::journald},
-                              {"file", LogTarget::file}}),
-            "`auto`, `stderr`, `journald` or `file`")},
+       of_word([](C& c) -> auto& { return c.log.target; },
+               pairs<LogTarget>({{"auto", LogTarget::automatic},
+                                 {"stderr", LogTarget::standard_error},
+                                 {"journald", LogTarget::journald},
+                                 {"file", LogTarget::file}}),
+               "`auto`, `stderr`, `journald` or `file`")},
       {"log.file", at_once,
        "file that the log is appended to; opened anew on SIGHUP and when it was renamed or removed",
-       text([](C& c) -> auto& { return c.log.file; }, "none")},
+       of_text([](C& c) -> auto& { return c.log.file; }, "none")},
       {"sync",
        restart,
        "on disk before a message is confirmed; or an interval such as 200ms, or never",
        {set_sync, show_sync}},
       {"backup.idle", at_once, "how long nothing may be asked of a backup; then it is given up",
-       duration([](C& c) -> auto& { return c.server.backup_idle_ms; }, 1'000)},
+       of_duration([](C& c) -> auto& { return c.server.backup_idle_ms; }, 1'000)},
       {"backup.journal_growth", at_once, "written to a journal while a backup copies it; then the backup is given up",
-       size([](C& c) -> auto& { return c.server.backup_growth_max; }, 1 << 20, 1024 * kGiB)},
+       of_size([](C& c) -> auto& { return c.server.backup_growth_max; }, 1 << 20, 1024 * kGiB)},
       {"journal.bytes_max", at_once, "the most bytes of the journal's files; 0: as the disk allows",
-       size([](C& c) -> auto& { return c.server.journal.bytes_max; }, 0, ~0ull)},
+       of_size([](C& c) -> auto& { return c.server.journal.bytes_max; }, 0, ~0ull)},
       {"journal.cache_bytes", at_once, "of what was written last, kept in memory",
-       size([](C& c) -> auto& { return c.server.journal.cache_bytes; }, 0, kGiB)},
+       of_size([](C& c) -> auto& { return c.server.journal.cache_bytes; }, 0, kGiB)},
       {"journal.segment_bytes", restart, "of a new data folder",
-       size([](C& c) -> auto& { return c.server.journal.segment_bytes; }, 65536, kGiB)},
+       of_size([](C& c) -> auto& { return c.server.journal.segment_bytes; }, 65536, kGiB)},
       {"mailbox.max_messages", at_once, "waiting, scheduled and leased messages of a mailbox",
-       count([](C& c) -> auto& { return c.server.engine.mailbox.max_messages; }, 1, 1'000'000'000)},
+       of_count([](C& c) -> auto& { return c.server.engine.mailbox.max_messages; }, 1, 1'000'000'000)},
       {"mailbox.overflow", at_once, "reject: a full mailbox refuses; or drop_oldest, to its dead letters",
-       word([](C& c) -> auto& { return c.server.engine.mailbox.overflow; },
-            pairs<Overflow>({{"reject", Overflow::reject}, {"drop_oldest", Overflow::drop_oldest}}),
-            "`reject` or `drop_oldest`")},
+       of_word([](C& c) -> auto& { return c.server.engine.mailbox.overflow; },
+               pairs<Overflow>({{"reject", Overflow::reject}, {"drop_oldest", Overflow::drop_oldest}}),
+               "`reject` or `drop_oldest`")},
       {"mailbox.default_ttl", at_once, "how long a message without a ttl lives; 0: for ever",
-       duration([](C& c) -> auto& { return c.server.engine.mailbox.default_ttl_ms.ms; })},
+       of_duration([](C& c) -> auto& { return c.server.engine.mailbox.default_ttl_ms.ms; })},
       {"mailbox.retry_attempts", at_once, "failed deliveries until a message is a dead letter",
-       count([](C& c) -> auto& { return c.server.engine.mailbox.retry.attempts; }, 1, kAttemptsMax)},
+       of_count([](C& c) -> auto& { return c.server.engine.mailbox.retry.attempts; }, 1, kAttemptsMax)},
       {"mailbox.retry_backoff",
        at_once,
        "how the wait grows: fixed, linear, exponential, exponential_jitter",
        {set_backoff, [](const C& c) { return std::string(name(c.server.engine.mailbox.retry.backoff)); }}},
       {"mailbox.retry_initial", at_once, "wait before the second attempt",
-       duration([](C& c) -> auto& { return c.server.engine.mailbox.retry.initial_ms; })},
+       of_duration([](C& c) -> auto& { return c.server.engine.mailbox.retry.initial_ms; })},
       {"mailbox.retry_max", at_once, "the longest wait between attempts; 0: no bound",
-       duration([](C& c) -> auto& { return c.server.engine.mailbox.retry.max_ms; })},
+       of_duration([](C& c) -> auto& { return c.server.engine.mailbox.retry.max_ms; })},
       {"mailbox.retry_multiplier", at_once, "factor of the exponential backoffs", {set_multiplier, show_multiplier}},
       {"keys.max", at_once, "idempotency keys remembered",
-       count([](C& c) -> auto& { return c.server.engine.keys_max; }, 0, 100'000'000)},
+       of_count([](C& c) -> auto& { return c.server.engine.keys_max; }, 0, 100'000'000)},
       {"keys.window", at_once, "how long they are remembered",
-       duration([](C& c) -> auto& { return c.server.engine.keys_ms.ms; })},
+       of_duration([](C& c) -> auto& { return c.server.engine.keys_ms.ms; })},
       {"dead.max", at_once, "dead letters a mailbox keeps",
-       count([](C& c) -> auto& { return c.server.engine.dead_max; }, 0, 1'000'000)},
+       of_count([](C& c) -> auto& { return c.server.engine.dead_max; }, 0, 1'000'000)},
       {"dead.max_age", at_once, "how long dead letters are kept; 0: no bound",
-       duration([](C& c) -> auto& { return c.server.engine.dead_ttl_ms.ms; })},
+       of_duration([](C& c) -> auto& { return c.server.engine.dead_ttl_ms.ms; })},
       {"guard.hops", at_once, "causes that may stand before a message; 0: no bound",
-       count([](C& c) -> auto& { return c.server.engine.guard.hops_max; }, 0, kHopsMax)},
+       of_count([](C& c) -> auto& { return c.server.engine.guard.hops_max; }, 0, kHopsMax)},
       {"guard.pair_per_minute", at_once, "caused messages from one agent to one mailbox; 0: no bound",
-       count([](C& c) -> auto& { return c.server.engine.guard.pair_per_minute; }, 0, 1'000'000'000)},
+       of_count([](C& c) -> auto& { return c.server.engine.guard.pair_per_minute; }, 0, 1'000'000'000)},
       {"guard.conversation_per_minute", at_once, "caused messages of one conversation; 0: no bound",
-       count([](C& c) -> auto& { return c.server.engine.guard.conversation_per_minute; }, 0, 1'000'000'000)},
+       of_count([](C& c) -> auto& { return c.server.engine.guard.conversation_per_minute; }, 0, 1'000'000'000)},
       {"max_content_bytes", at_once, "of one message",
-       size([](C& c) -> auto& { return c.server.content_bytes_max; }, 1024, 4 << 20)},
+       of_size([](C& c) -> auto& { return c.server.content_bytes_max; }, 1024, 4 << 20)},
       {"content.max_bytes", at_once, "of one content stored by reference",
-       size([](C& c) -> auto& { return c.server.content.bytes_max; }, 1, kStoredBytesMax)},
+       of_size([](C& c) -> auto& { return c.server.content.bytes_max; }, 1, kStoredBytesMax)},
       {"content.total_bytes", at_once, "of all that are stored",
-       size([](C& c) -> auto& { return c.server.content.total_bytes_max; }, 1, ~0ull)},
+       of_size([](C& c) -> auto& { return c.server.content.total_bytes_max; }, 1, ~0ull)},
       {"content.grace", at_once, "how long a content is kept that no message refers to",
-       duration([](C& c) -> auto& { return c.server.engine.content_grace_ms.ms; })},
+       of_duration([](C& c) -> auto& { return c.server.engine.content_grace_ms.ms; })},
       {"content.uploads", at_once, "at a time",
-       count([](C& c) -> auto& { return c.server.content.uploads_max; }, 1, 4096)},
+       of_count([](C& c) -> auto& { return c.server.content.uploads_max; }, 1, 4096)},
       {"content.idle", at_once, "how long an upload waits for its next bytes",
-       duration([](C& c) -> auto& { return c.server.content.idle_ms; })},
+       of_duration([](C& c) -> auto& { return c.server.content.idle_ms; })},
       {"content.pace", at_once,
        "a second, on average; an upload that is slower ends, as soon as another needs its place",
-       size([](C& c) -> auto& { return c.server.content.pace_bytes; }, 1, kGiB)},
+       of_size([](C& c) -> auto& { return c.server.content.pace_bytes; }, 1, kGiB)},
       {"max_connections", at_once, "more are turned away",
-       count([](C& c) -> auto& { return c.server.connections_max; }, 1, 1'000'000)},
+       of_count([](C& c) -> auto& { return c.server.connections_max; }, 1, 1'000'000)},
       {"login.connections", at_once, "that have not said HELLO or sent a request; for one more the oldest is closed",
-       count([](C& c) -> auto& { return c.server.login.connections_max; }, 1, 1'000'000)},
+       of_count([](C& c) -> auto& { return c.server.login.connections_max; }, 1, 1'000'000)},
       {"login.per_address", at_once, "of these, of one address",
-       count([](C& c) -> auto& { return c.server.login.of_address_max; }, 1, 1'000'000)},
+       of_count([](C& c) -> auto& { return c.server.login.of_address_max; }, 1, 1'000'000)},
       {"login.timeout", at_once, "how long such a connection, or the header of a request, may take",
-       duration([](C& c) -> auto& { return c.server.login.timeout_ms; }, 100)},
+       of_duration([](C& c) -> auto& { return c.server.login.timeout_ms; }, 100)},
       {"frame.total_bytes", at_once, "of frames that have come in part, of all connections; more wait unread",
-       size([](C& c) -> auto& { return c.server.partial_frames.total_bytes_max; }, 1 << 20, 16 * kGiB)},
+       of_size([](C& c) -> auto& { return c.server.partial_frames.total_bytes_max; }, 1 << 20, 16 * kGiB)},
       {"frame.timeout", at_once, "from the first byte of a frame to its last; and a second for each 64 KiB of it",
-       duration([](C& c) -> auto& { return c.server.partial_frames.timeout_ms; }, 100)},
+       of_duration([](C& c) -> auto& { return c.server.partial_frames.timeout_ms; }, 100)},
       {"max_names", at_once, "agents and mailboxes",
-       count([](C& c) -> auto& { return c.server.engine.names_max; }, 1, 100'000'000)},
+       of_count([](C& c) -> auto& { return c.server.engine.names_max; }, 1, 100'000'000)},
       {"receipts_max", restart, "settled messages whose receipts are remembered",
-       count([](C& c) -> auto& { return c.server.engine.receipts_max; }, 0, 100'000'000)},
+       of_count([](C& c) -> auto& { return c.server.engine.receipts_max; }, 0, 100'000'000)},
       {"max_pending_bytes", at_once, "unsent bytes at which a slow subscriber misses events",
-       size([](C& c) -> auto& { return c.server.pending_bytes_max; }, 1 << 20, 16 * kGiB)},
+       of_size([](C& c) -> auto& { return c.server.pending_bytes_max; }, 1 << 20, 16 * kGiB)},
       {"slow_consumer_timeout", at_once,
        "how long a subscriber without a credit may not take the events that wait for it",
-       duration([](C& c) -> auto& { return c.server.slow_consumer_ms; })},
+       of_duration([](C& c) -> auto& { return c.server.slow_consumer_ms; })},
       {"host_timeout", at_once,
        "how long nothing may be heard of a host that something is on its way to; 4m and less can cut who only does not "
        "read",
-       duration([](C& c) -> auto& { return c.server.host_timeout_ms; }, 1'000)},
+       of_duration([](C& c) -> auto& { return c.server.host_timeout_ms; }, 1'000)},
       {"shards", restart,
        "engines that divide the mailboxes, each with a thread of its own; fixed when the data folder is made",
-       count([](C& c) -> auto& { return c.server.shards; }, 1, kShardsMax)},
+       of_count([](C& c) -> auto& { return c.server.shards; }, 1, kShardsMax)},
       {"http.threads", restart, "threads for HTTP and WebSocket",
-       count([](C& c) -> auto& { return c.gateway.threads; }, 1, 64)},
+       of_count([](C& c) -> auto& { return c.gateway.threads; }, 1, 64)},
       {"http.cors_origins", at_once, "other origins that web pages may come from, with commas between; * for any",
-       list([](C& c) -> auto& { return c.gateway.cors_origins; }, "none")},
+       of_list([](C& c) -> auto& { return c.gateway.cors_origins; }, "none")},
       {"http.hosts", at_once,
        "names that clients may call the server by, beside localhost, its address and that of `listen`; * for any",
-       list([](C& c) -> auto& { return c.gateway.hosts; }, "none")},
+       of_list([](C& c) -> auto& { return c.gateway.hosts; }, "none")},
       {"http.timeout", at_once, "for a request's body or a message to come whole, and for an answer to be taken",
-       duration([](C& c) -> auto& { return c.http_timeout_ms; }, 1)},
+       of_duration([](C& c) -> auto& { return c.http_timeout_ms; }, 1)},
       {"http.idle", at_once, "between two requests of a connection, and how long a WebSocket may be silent",
-       duration([](C& c) -> auto& { return c.http_idle_ms; }, 100)},
+       of_duration([](C& c) -> auto& { return c.http_idle_ms; }, 100)},
       {"http.strangers", at_once, "HTTP and WebSocket connections that have shown no token yet",
-       count([](C& c) -> auto& { return c.gateway.strangers_max; }, 1, 1'000'000)},
+       of_count([](C& c) -> auto& { return c.gateway.strangers_max; }, 1, 1'000'000)},
       {"http.strangers_by_address", at_once, "of these, from one address",
-       count([](C& c) -> auto& { return c.gateway.strangers_by_address_max; }, 1, 1'000'000)},
+       of_count([](C& c) -> auto& { return c.gateway.strangers_by_address_max; }, 1, 1'000'000)},
       {"http.unfinished_bytes", at_once, "of requests and messages that are not whole yet, or not answered",
-       size([](C& c) -> auto& { return c.gateway.unfinished_bytes_max; }, 1 << 20, 1024 * kGiB)},
+       of_size([](C& c) -> auto& { return c.gateway.unfinished_bytes_max; }, 1 << 20, 1024 * kGiB)},
       {"http.unfinished_bytes_by_address", at_once, "of these, from one address",
-       size([](C& c) -> auto& { return c.gateway.unfinished_bytes_by_address_max; }, 1 << 20, 1024 * kGiB)},
+       of_size([](C& c) -> auto& { return c.gateway.unfinished_bytes_by_address_max; }, 1 << 20, 1024 * kGiB)},
   };
   return kSettings;
 }
