@@ -7,6 +7,8 @@
 #include <string>
 
 #include "base/cron.hpp"
+#include "base/time.hpp"
+#include "base/uuid.hpp"
 #include "engine/fact_log.hpp"
 #include "folkmoot/content.hpp"
 

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "base/uuid.hpp"
+
 namespace folkmoot {
 
 class Vacancies {
