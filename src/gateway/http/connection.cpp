@@ -261,10 +261,12 @@ asio::awaitable<bool> HttpConnection::give(Answer answer) {
   const auto text = answer_text(*options_, answer, answered_, may_go_on(*answered_));
   const bool is_written = co_await write_all(text);
   const int socket = stream_.socket().native_handle();
-  is_lost_ =
+  // (Of an assignment to the member g++ 12 has its undefined behaviour sanitizer look at a null `this`.)
+  const bool is_lost =
       !is_written || look_at_peer(socket) == Peer::gone ||
       (look_at_peer(socket) == Peer::half_closed && !co_await wait_until_taken(executor_, socket, kTakenTimeout));
-  co_return !is_lost_;
+  is_lost_ = is_lost;
+  co_return !is_lost;
 }
 
 // At once, if the socket takes it.
