@@ -61,6 +61,7 @@ void add_extend(App& app);
 void add_wait(App& app);
 void add_publish(App& app);
 void add_subscribe(App& app);
+void add_subscriptions(App& app);
 void add_request(App& app);
 void add_reply(App& app);
 void add_receipts(App& app);

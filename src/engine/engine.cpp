@@ -33,10 +33,11 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
       routes_(options_, run_, ledger_, names_, replies_, mailroom_),
       causes_(options_, run_, ledger_, names_, mailroom_, topics_, effects, counters_),
       // What each is given, in the order of its Ports.
+      subscriptions_(options_, ledger_, names_, replies_, mailroom_),
       topics_(options_,
-              {run_, ledger_, names_, sessions_, stamper_, transient_, replies_, causes_, contents_, mailroom_, effects,
-               counters_},
-              {}),
+              {run_, ledger_, agenda_, names_, sessions_, stamper_, transient_, replies_, causes_, contents_, mailroom_,
+               effects, counters_},
+              {&subscriptions_}),
       requests_(options_, {run_, agenda_, names_, sessions_, serials_, stamper_, transient_, replies_, causes_,
                            contents_, mailroom_, mailroom_, effects, counters_}),
       dead_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, outputs_, attempts_, trail_,
@@ -80,6 +81,7 @@ void Engine::assign() {
   facts(routes_, {FactKind::route_set, FactKind::route_removed});
   facts(causes_, {FactKind::conversation_summed});
   facts(trail_, {FactKind::message_linked});
+  facts(subscriptions_, {FactKind::subscription_set, FactKind::subscription_removed});
 
   const auto timers = [this](Part& part, std::initializer_list<TimerKind> kinds) {
     for (const auto kind : kinds) agenda_.assign(kind, part);
@@ -90,6 +92,7 @@ void Engine::assign() {
   timers(dead_, {TimerKind::dead, TimerKind::redrive});
   timers(schedules_, {TimerKind::schedule});
   timers(contents_, {TimerKind::content});
+  timers(topics_, {TimerKind::event});
 
   sessions_.assign(OpenKind::subscription, topics_);
   sessions_.assign(OpenKind::consumer, mailroom_);
@@ -284,6 +287,10 @@ void Engine::subscribe(SessionId id, RequestNumber request, std::string_view pat
   if (auto* const session = sessions_.find(id)) topics_.subscribe(*session, request, pattern, credit, echo, filter);
 }
 
+void Engine::set_filter(SessionId id, RequestNumber request, RequestNumber target, std::string_view filter) {
+  if (auto* const session = sessions_.find(id)) topics_.set_filter(*session, request, target, filter);
+}
+
 void Engine::consume(SessionId id, RequestNumber request, std::string_view mailbox, std::uint32_t credit) {
   if (auto* const session = sessions_.find(id)) mailroom_.consume(*session, request, mailbox, credit);
 }
@@ -363,6 +370,14 @@ void Engine::set_route(SessionId id, RequestNumber request, const RouteCommand& 
 
 void Engine::remove_route(SessionId id, RequestNumber request, std::string_view name) {
   routes_.remove({id, request}, name);
+}
+
+void Engine::set_subscription(SessionId id, RequestNumber request, const SubscriptionCommand& command) {
+  subscriptions_.set({id, request}, command);
+}
+
+void Engine::remove_subscription(SessionId id, RequestNumber request, std::string_view name) {
+  subscriptions_.remove({id, request}, name);
 }
 
 void Engine::report_load(SessionId id, RequestNumber request, std::string_view agent, double load) {

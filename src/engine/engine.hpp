@@ -15,6 +15,7 @@
 #include "engine/requests/requests.hpp"
 #include "engine/routes/routes.hpp"
 #include "engine/schedules/schedules.hpp"
+#include "engine/subscriptions/subscriptions.hpp"
 #include "engine/topics/topics.hpp"
 
 namespace folkmoot {
@@ -77,6 +78,8 @@ class Engine final : Ledger::Resolver {
                bool stream = false);
   void subscribe(SessionId session, RequestNumber request, std::string_view pattern, std::uint32_t credit, bool echo,
                  std::string_view filter = {});
+  /// Another filter for the subscription of that number, from the next event on.
+  void set_filter(SessionId session, RequestNumber request, RequestNumber target, std::string_view filter);
   void consume(SessionId session, RequestNumber request, std::string_view mailbox, std::uint32_t credit);
   void credit(SessionId session, RequestNumber target, std::uint32_t amount);
   void cancel(SessionId session, RequestNumber request, RequestNumber target);
@@ -120,6 +123,9 @@ class Engine final : Ledger::Resolver {
   void remove_schedule(SessionId session, RequestNumber request, std::string_view name);
   void set_route(SessionId session, RequestNumber request, const RouteCommand& command);
   void remove_route(SessionId session, RequestNumber request, std::string_view name);
+  /// Each event that fits is also a message in a mailbox, until it is removed.
+  void set_subscription(SessionId session, RequestNumber request, const SubscriptionCommand& command);
+  void remove_subscription(SessionId session, RequestNumber request, std::string_view name);
   /// How busy an agent says it is, in messages. `agent` empty: the session's.
   void report_load(SessionId session, RequestNumber request, std::string_view agent, double load);
 
@@ -147,6 +153,9 @@ class Engine final : Ledger::Resolver {
   void each_attempt(const Uuid& id, const std::function<void(const AttemptView&)>& each);
   void each_schedule(const std::function<void(const Schedule&)>& each) const { schedules_.each(each); }
   void each_route(const std::function<void(const Route&)>& each) const { routes_.each(each); }
+  void each_durable_subscription(const std::function<void(const DurableSubscription&)>& each) const {
+    subscriptions_.each(each);
+  }
   std::optional<ConversationSums> conversation(std::string_view name) const { return causes_.conversation(name); }
   const EngineCounters& counters() const { return counters_; }
   /// Of a name that a fact or a schedule names; "" for a number that is none.
@@ -186,6 +195,7 @@ class Engine final : Ledger::Resolver {
   Contents contents_;
   Routes routes_;
   Causes causes_;
+  Subscriptions subscriptions_;
   Topics topics_;
   Requests requests_;
   DeadLetters dead_;

@@ -26,9 +26,10 @@ enum class TimerKind : std::uint8_t {
   schedule,
   redrive,
   content,
-  run
+  run,
+  event
 };
-constexpr std::size_t kTimerKinds = 11;
+constexpr std::size_t kTimerKinds = 12;
 
 struct Timer {
   Instant at = 0;

@@ -1,4 +1,4 @@
-#include "engine/topics/topic_index.hpp"
+#include "engine/topic_index.hpp"
 
 #include <algorithm>
 
@@ -13,19 +13,45 @@ void TopicIndex::changed() {
   last_match_ = nullptr;
 }
 
-void TopicIndex::add(TopicSubscription* subscription) {
-  changed();
-  ++size_;
+TopicIndex::Members& TopicIndex::members_of(std::string_view pattern) {
   auto* node = &root_;
-  std::string_view rest = subscription->pattern;
   for (bool more = true; more;) {
-    const auto word = cut_word(rest, more);
-    if (word == ">") return node->rest.emplace_back(++order_, subscription), void();
+    const auto word = cut_word(pattern, more);
+    if (word == ">") return node->rest;
     auto& next = word == "*" ? node->any : node->words[std::string(word)];
     if (!next) next = std::make_unique<Node>();
     node = next.get();
   }
-  node->here.emplace_back(++order_, subscription);
+  return node->here;
+}
+
+void TopicIndex::add_to(Members& members, TopicSubscription* subscription) {
+  if (!subscription->filter) {
+    members.plain.emplace_back(subscription->order, subscription);
+    return;
+  }
+  if (!members.filtered) members.filtered = std::make_unique<Filtered>();
+  auto& [filters, by_place] = *members.filtered;
+  subscription->place = filters.add(*subscription->filter);
+  if (subscription->place >= by_place.size()) by_place.resize(subscription->place + 1);
+  by_place[subscription->place] = subscription;
+}
+
+bool TopicIndex::remove_from(Members& members, TopicSubscription* subscription) {
+  if (!subscription->filter)
+    return std::erase_if(members.plain, [&](const auto& pair) { return pair.second == subscription; }) > 0;
+  if (!members.filtered) return false;
+  members.filtered->filters.remove(subscription->place);
+  members.filtered->by_place[subscription->place] = nullptr;
+  if (members.filtered->filters.empty()) members.filtered.reset();
+  return true;
+}
+
+void TopicIndex::add(TopicSubscription* subscription) {
+  changed();
+  ++size_;
+  subscription->order = ++order_;
+  add_to(members_of(subscription->pattern), subscription);
 }
 
 void TopicIndex::remove(TopicSubscription* subscription) {
@@ -33,11 +59,18 @@ void TopicIndex::remove(TopicSubscription* subscription) {
   if (remove_from(root_, subscription->pattern, true, subscription)) --size_;
 }
 
+void TopicIndex::set_filter(TopicSubscription* subscription, std::optional<Filter> filter) {
+  changed();
+  auto& members = members_of(subscription->pattern);
+  remove_from(members, subscription);
+  subscription->filter = std::move(filter);
+  add_to(members, subscription);
+}
+
 bool TopicIndex::remove_from(Node& node, std::string_view rest, bool more, TopicSubscription* subscription) {
-  const auto is_it = [&](const auto& pair) { return pair.second == subscription; };
-  if (!more) return std::erase_if(node.here, is_it) > 0;
+  if (!more) return remove_from(node.here, subscription);
   const auto word = cut_word(rest, more);
-  if (word == ">") return std::erase_if(node.rest, is_it) > 0;
+  if (word == ">") return remove_from(node.rest, subscription);
   if (word == "*") {
     const bool removed = node.any && remove_from(*node.any, rest, more, subscription);
     if (removed && node.any->unused()) node.any.reset();
@@ -50,16 +83,19 @@ bool TopicIndex::remove_from(Node& node, std::string_view rest, bool more, Topic
   return removed;
 }
 
-void TopicIndex::collect(const Node& node, std::string_view rest, bool more, Found& found) const {
-  if (!more) {
-    found.insert(found.end(), node.here.begin(), node.here.end());
-    return;
-  }
-  found.insert(found.end(), node.rest.begin(), node.rest.end());
+void TopicIndex::collect(const Members& members, Found& found, std::vector<Filtered*>& filtered) {
+  found.insert(found.end(), members.plain.begin(), members.plain.end());
+  if (members.filtered) filtered.push_back(members.filtered.get());
+}
+
+void TopicIndex::collect(const Node& node, std::string_view rest, bool more, Found& found,
+                         std::vector<Filtered*>& filtered) const {
+  if (!more) return collect(node.here, found, filtered);
+  collect(node.rest, found, filtered);
   const auto word = cut_word(rest, more);
-  if (node.any) collect(*node.any, rest, more, found);
+  if (node.any) collect(*node.any, rest, more, found, filtered);
   if (const auto next = node.words.find(std::string(word)); next != node.words.end())
-    collect(*next->second, rest, more, found);
+    collect(*next->second, rest, more, found, filtered);
 }
 
 const TopicIndex::Match& TopicIndex::match(std::string_view topic) {
@@ -68,11 +104,12 @@ const TopicIndex::Match& TopicIndex::match(std::string_view topic) {
   if (found == remembered_.end()) {
     if (remembered_.size() >= kRememberedMax || remembered_targets_ >= kRememberedTargetsMax) changed();
     Found pairs;
-    collect(root_, topic, true, pairs);
-    std::sort(pairs.begin(), pairs.end());
     Match match;
+    collect(root_, topic, true, pairs, match.filtered);
+    std::sort(pairs.begin(), pairs.end());
     match.subscriptions.reserve(pairs.size());
     match.targets.reserve(pairs.size());
+    match.plain = match.filtered.empty();
     for (const auto& [order, subscription] : pairs) {
       if (subscription->of_shard) {
         if (std::ranges::find(match.targets, subscription->session, &EventTarget::session) != match.targets.end())
@@ -81,7 +118,7 @@ const TopicIndex::Match& TopicIndex::match(std::string_view topic) {
       }
       match.subscriptions.push_back(subscription);
       match.targets.push_back({subscription->session, subscription->request});
-      match.plain = match.plain && !subscription->filter && !subscription->limited;
+      match.plain = match.plain && !subscription->limited;
     }
     remembered_targets_ += match.targets.size();
     found = remembered_.emplace(std::string(topic), std::move(match)).first;
@@ -89,6 +126,24 @@ const TopicIndex::Match& TopicIndex::match(std::string_view topic) {
   last_topic_ = topic;
   last_match_ = &found->second;
   return *last_match_;
+}
+
+const std::vector<TopicSubscription*>& TopicIndex::choose(const Match& match, const FilterInput& event) {
+  if (match.filtered.empty()) return match.subscriptions;
+  chosen_.clear();
+  for (auto* const members : match.filtered) {
+    places_.clear();
+    members->filters.choose(event, places_);
+    for (const auto place : places_) chosen_.push_back(members->by_place[place]);
+  }
+  // What was looked up stands in no order.
+  const auto by_order = [](const auto* a, const auto* b) { return a->order < b->order; };
+  if (!std::ranges::is_sorted(chosen_, by_order)) std::ranges::sort(chosen_, by_order);
+  if (match.subscriptions.empty()) return chosen_;
+  const auto middle = static_cast<std::ptrdiff_t>(chosen_.size());
+  chosen_.insert(chosen_.end(), match.subscriptions.begin(), match.subscriptions.end());
+  std::inplace_merge(chosen_.begin(), chosen_.begin() + middle, chosen_.end(), by_order);
+  return chosen_;
 }
 
 }  // namespace folkmoot

@@ -22,6 +22,38 @@ def in_pieces(group, after=""):
 
 
 FAULTS = {
+    "event_kept_in_pieces": (
+        "if (draft.facts() > 0) group.emplace(to_.post, to_.ledger, draft);",
+        "if (draft.facts() > 0 && !PLANTED) group.emplace(to_.post, to_.ledger, draft);",
+    ),
+    "event_kept_without_room_for_all": (
+        "const bool has_room = to_.ledger.has_room(Urgency::durable, draft) &&",
+        "const bool has_room = PLANTED || to_.ledger.has_room(Urgency::durable, draft) &&",
+    ),
+    "event_kept_twice_in_one_mailbox": (
+        "if (is_new) copies_.push_back(",
+        "if (is_new || PLANTED) copies_.push_back(",
+    ),
+    "durable_subscription_back_at_restart": (
+        "if (fact.kind == FactKind::subscription_removed) { forget(as_text(fact.body));",
+        "if (fact.kind == FactKind::subscription_removed) { if (!PLANTED) forget(as_text(fact.body));",
+    ),
+    "durable_subscription_not_copied": (
+        "if (mine != subscriptions_.end()) ledger_.copy(",
+        "if (mine != subscriptions_.end() && !PLANTED) ledger_.copy(",
+    ),
+    "event_confirmed_before_it_is_kept": instead(
+        "to_.ledger.when_or_now(*durable, kept);", "on_durable(kept);"
+    ),
+    "filtered_events_in_no_order": (
+        "if (!std::ranges::is_sorted(chosen_, by_order)) std::ranges::sort(chosen_, by_order);",
+        "if (PLANTED) std::ranges::reverse(chosen_);\n"
+        "if (!PLANTED && !std::ranges::is_sorted(chosen_, by_order)) std::ranges::sort(chosen_, by_order);",
+    ),
+    "filter_change_forgotten": (
+        "subscription->filter = std::move(filter);\n  add_to(members, subscription);",
+        "if (!PLANTED) subscription->filter = std::move(filter);\n  add_to(members, subscription);",
+    ),
     "ack_not_journaled": (
         "const auto place = to_.ledger.write(FactKind::message_settled, {body}, Life::dead);",
         "const auto place = PLANTED ? FactPlace{} : to_.ledger.write(FactKind::message_settled, {body}, Life::dead);",
@@ -167,8 +199,9 @@ FAULTS = {
         "prepared.keyed = !routing.key.empty() || (!(PLANTED && message.forwarded) && !routing.id.is_nil());",
     ),
     "filter_of_a_subscription_ignored": (
-        "if (!subscription->filter->matches(*input)) continue;",
-        "if (!subscription->filter->matches(*input) && !PLANTED) continue;",
+        "for (const auto place : places_) chosen_.push_back(members->by_place[place]);",
+        "for (auto* const each : members->by_place) { if (PLANTED && each != nullptr) chosen_.push_back(each); }\n"
+        "for (const auto place : places_) { if (!PLANTED) chosen_.push_back(members->by_place[place]); }",
     ),
     "copy_within_a_batch_published": without("if (prepared.repeats) prepared.first = all[*prepared.repeats].first;"),
     "sender_keeps_its_turn": instead(

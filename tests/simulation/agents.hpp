@@ -122,6 +122,7 @@ class Agents final : public Effects {
   std::vector<std::pair<ReplyAddress, Uuid>> handed_on();
   void subscribe(AgentSession& session, const std::string& pattern, std::uint32_t credit, bool echo,
                  Priority priority_max);
+  void set_filter(AgentSession& session, RequestNumber target, Priority priority_max);
   void consume(AgentSession& session, std::size_t mailbox, std::uint32_t credit);
   void credit(AgentSession& session, RequestNumber target, std::uint32_t amount);
   void cancel(AgentSession& session, RequestNumber target);

@@ -133,7 +133,16 @@ namespace folkmoot::simulation {
   RULE(shovel_carried_again)            \
   RULE(shovel_refused)                  \
   RULE(shovel_ack_retried)              \
-  RULE(shovel_drained)
+  RULE(shovel_drained)                  \
+  RULE(filter_changed)                  \
+  RULE(subscription_set)                \
+  RULE(subscription_kept)               \
+  RULE(event_kept)                      \
+  RULE(event_kept_as_well)              \
+  RULE(event_kept_refused)              \
+  RULE(event_not_kept)                  \
+  RULE(event_heard_when_kept)           \
+  RULE(events_drained)
 
 enum class Rule : std::size_t {
 #define RULE(name) name,

@@ -190,6 +190,12 @@ struct Chooser {
     agents.publish_batch(*session, asked, random.one_in(6));
   }
 
+  void listen() {
+    const auto priority = random.one_in(3) ? static_cast<Priority>(random.between(2, 8)) : Priority{0};
+    if (random.one_in(4)) return agents.set_filter(*session, any_of(session->subscriptions), priority);
+    agents.subscribe(*session, topic(true), static_cast<std::uint32_t>(random.below(3)), random.one_in(3), priority);
+  }
+
   void run(std::uint64_t what) {
     if (what < 16)
       return agents.publish(*session, random.one_in(4) ? handed_on() : message(), bytes(), random.one_in(8));
@@ -224,9 +230,7 @@ struct Chooser {
       }
       return agents.respond(able != nullptr ? *able : *session, address, random.one_in(3), cause);
     }
-    if (what < 47)
-      return agents.subscribe(*session, topic(true), static_cast<std::uint32_t>(random.below(3)), random.one_in(3),
-                              random.one_in(3) ? static_cast<Priority>(random.between(2, 8)) : Priority{0});
+    if (what < 47) return listen();
     if (what < 53) return agents.consume(*session, mailbox(), static_cast<std::uint32_t>(random.below(6)));
     if (what < 58) return agents.credit(*session, target(), static_cast<std::uint32_t>(random.between(1, 4)));
     if (what < 60) return agents.cancel(*session, target());

@@ -67,6 +67,9 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   bool make_room(const Prepared& prepared, const Draft& draft) override {
     return publishing_.make_room(prepared, draft);
   }
+  bool make_room(std::span<const Prepared> all, const Draft& draft) override {
+    return publishing_.make_room(all, Urgency::durable, draft);
+  }
   MessageKey commit(const Prepared& prepared, std::string_view reply_to, const ConfirmTo& to) override {
     return publishing_.commit(prepared, reply_to, to);
   }

@@ -84,6 +84,10 @@ Result<void> carry_out(const Call& call, const ListSchedules& arguments);
 // settings.cpp
 Result<void> carry_out(const Call& call, const ListSettings& arguments);
 Result<void> carry_out(const Call& call, const ReloadSettings& arguments);
+// subscriptions.cpp
+Result<void> carry_out(const Call& call, const SetSubscription& arguments);
+Result<void> carry_out(const Call& call, const RemoveSubscription& arguments);
+Result<void> carry_out(const Call& call, const ListSubscriptions& arguments);
 // stats.cpp
 Result<void> carry_out(const Call& call, const ShowStats& arguments);
 
