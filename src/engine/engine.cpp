@@ -33,7 +33,10 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
       routes_(options_, run_, ledger_, names_, replies_, mailroom_),
       causes_(options_, run_, ledger_, names_, mailroom_, topics_, effects, counters_),
       // What each is given, in the order of its Ports.
-      topics_(options_, {run_, names_, sessions_, stamper_, replies_, causes_, contents_, effects, counters_}),
+      topics_(options_,
+              {run_, ledger_, names_, sessions_, stamper_, transient_, replies_, causes_, contents_, mailroom_, effects,
+               counters_},
+              {}),
       requests_(options_, {run_, agenda_, names_, sessions_, serials_, stamper_, transient_, replies_, causes_,
                            contents_, mailroom_, mailroom_, effects, counters_}),
       dead_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, outputs_, attempts_, trail_,
@@ -156,7 +159,8 @@ void Engine::resolve(Waiting& what) {
                         [this](waiting::Batch& item) { replies_.finish(item); },
                         [this](waiting::Answer& item) { replies_.answer(item.to, item.reply); },
                         [this](waiting::ContentsIdle&) { contents_.remove_idle(); },
-                        [this](waiting::SentSome& item) { dead_.go_on(item); }},
+                        [this](waiting::SentSome& item) { dead_.go_on(item); },
+                        [this](waiting::Kept& item) { topics_.on_durable(item); }},
              what);
 }
 
@@ -238,6 +242,11 @@ void Engine::publish_anew(SessionId id, RequestNumber request, bool quiet, const
   auto* const session = sessions_.find(id);
   if (session == nullptr) return;
   const Asker caller{id, request};
+  if (wants_keeping(message.routing)) {
+    const auto done = topics_.publish_kept(*session, message, {.caller = caller, .quiet = quiet});
+    if (!done) replies_.refuse(caller, done.error());
+    return;
+  }
   if (is_now(message.routing)) {
     const auto done = mailroom_.publishing().publish_now(*session, message);
     if (!done) return replies_.refuse(caller, done.error());

@@ -79,12 +79,20 @@ struct SentSome {
   Slot slot = 0;
   std::uint64_t number = 0;
 };
+/// An event that had to be kept: all that keep it have it, so it is confirmed, and who listens gets it.
+struct Kept {
+  Uuid id{};
+  SessionId publisher = 0;
+  Slot stored = kNoSlot;     // of its bytes in TransientStore; none if nobody listened
+  std::uint32_t copies = 0;  // places that keep it
+  ConfirmTo to{};
+};
 
 }  // namespace waiting
 
-using Waiting =
-    std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output, waiting::HandedOut,
-                 waiting::Settled, waiting::Batch, waiting::Answer, waiting::ContentsIdle, waiting::SentSome>;
+using Waiting = std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output,
+                             waiting::HandedOut, waiting::Settled, waiting::Batch, waiting::Answer,
+                             waiting::ContentsIdle, waiting::SentSome, waiting::Kept>;
 static_assert(std::is_trivially_copyable_v<Waiting>);  // each message comes by here
 
 }  // namespace folkmoot
