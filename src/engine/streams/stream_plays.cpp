@@ -38,13 +38,14 @@ void StreamPlays::play(Session& session, RequestNumber request, const PlayComman
     auto* const target = to_.table.find(command.stream);
     if (target == nullptr) return done(std::unexpected(no_stream(command.stream)));
     if (target == stream)
-      return done(failure(ErrorCode::invalid_field, fmt::format("stream {} cannot be copied into itself", stream->name)));
+      return done(
+          failure(ErrorCode::invalid_field, fmt::format("stream {} cannot be copied into itself", stream->name)));
     play->copy_to = target->number;
   }
   if (stream->play != kNoSlot)
-    return done(failure(ErrorCode::in_use, fmt::format("a replay of stream {} is under way", stream->name),
-                        fmt::format("wait for its end, or end it with `folkmoot call stream.stop name={}`",
-                                    stream->name)));
+    return done(
+        failure(ErrorCode::in_use, fmt::format("a replay of stream {} is under way", stream->name),
+                fmt::format("wait for its end, or end it with `folkmoot call stream.stop name={}`", stream->name)));
   if (!command.filter.empty()) {
     auto filter = Filter::compile(command.filter);
     if (!filter) return done(std::unexpected(filter.error()));
@@ -94,11 +95,8 @@ void StreamPlays::fetch(Slot slot) {
     play.at_end = true;
     return to_.ledger.when_or_now({}, waiting::PlayedSome{slot, play.number});
   }
-  StreamReadRequest request{.from = play.cursor,
-                            .until = play.until,
-                            .since = play.since,
-                            .filter = play.filter,
-                            .events_max = kPlayAtOnce};
+  StreamReadRequest request{
+      .from = play.cursor, .until = play.until, .since = play.since, .filter = play.filter, .events_max = kPlayAtOnce};
   play.read = to_.reads.make(*stream, std::move(request), [this, slot, number = play.number](auto page) {
     if (is_it(slot, number)) on_page(slot, std::move(page));
   });
