@@ -254,8 +254,8 @@ FAULTS = {
         "if (!PLANTED && at < stream.oldest_allowed(to_.run.now())) return true;",
     ),
     "stream_last_of_key_doubled": (
-        "stream.last.erase(old);\n    known->second = sequence;\n  } else {",
-        "if (!PLANTED) stream.last.erase(old);\n    known->second = sequence;\n  } else {",
+        "stream.last.erase(old);\n  }\n  newest = sequence;",
+        "if (!PLANTED) stream.last.erase(old);\n  }\n  newest = sequence;",
     ),
     "stream_read_skips_an_event": (
         "read.cursor = std::max(read.cursor, chunk.next);",

@@ -89,13 +89,13 @@ struct Stream {
   std::deque<HeldEvent> held{};
   std::uint64_t held_bytes = 0;
   std::map<Sequence, LastEvent> last{};
-  boost::unordered_flat_map<std::string, Sequence> by_key{};
-  std::deque<std::string> held_keys{};  // with keep_last_by: of those in `held`
-  Instant newest = 0;                   // when the last event came
-  std::uint64_t kept = 0, missed = 0;   // in this run
-  bool is_dirty = false;                // has events that are not on disk yet
-  Instant look_at = 0;                  // when those that are too old are looked for; 0: not set
-  std::vector<Slot> waiters{};          // reads that wait for the next event
+  boost::unordered_flat_map<std::string, Sequence> by_key{};  // of its newest event on disk; 0: there is none yet
+  std::deque<std::string> held_keys{};                        // with keep_last_by: of those in `held`
+  Instant newest = 0;                                         // when the last event came
+  std::uint64_t kept = 0, missed = 0;                         // in this run
+  bool is_dirty = false;                                      // has events that are not on disk yet
+  Instant look_at = 0;                                        // when those that are too old are looked for; 0: not set
+  std::vector<Slot> waiters{};                                // reads that wait for the next event
   std::map<std::string, Consumer, std::less<>> consumers{};
   Slot play = kNoSlot;  // what replays it
 

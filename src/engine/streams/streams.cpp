@@ -246,7 +246,7 @@ Result<Draft> Streams::measure(const KeptEvent& event) {
         refused = {ErrorCode::out_of_range,
                    fmt::format("`{}` has {} bytes; {} are the most that stream {} keeps by", stream->last_by->text(),
                                chosen.key.size(), kKeyBytesMax, stream->name)};
-      else if (is_new && stream->by_key.size() + stream->held_keys.size() >= most)
+      else if (is_new && stream->by_key.size() >= most)
         refused = {ErrorCode::limit_reached, fmt::format("stream {} keeps {} keys already", stream->name, most),
                    "raise its max_keys, or purge old ones"};
     }
@@ -283,7 +283,10 @@ Durable Streams::append(Stream& stream, MessageParts message, Instant at, std::s
   ++stream.kept;
   stream.held.push_back({place, stream.newest});
   stream.held_bytes += place.bytes;
-  if (stream.last_by) stream.held_keys.push_back(std::move(key));
+  if (stream.last_by) {
+    stream.by_key.try_emplace(key);  // it counts from now on
+    stream.held_keys.push_back(std::move(key));
+  }
   if (!std::exchange(stream.is_dirty, true)) dirty_.push_back(stream.number);
   return Durable(place);
 }
@@ -296,9 +299,8 @@ Result<void> Streams::append(Stream& stream, Bytes message) {
     if (stream.filter && !stream.filter->matches(input))
       return failure(ErrorCode::not_kept, "the filter of the stream does not fit");
     if (stream.last_by) key = stream.last_by->read(input);
-    if (stream.last_by &&
-        (key.empty() || key.size() > kKeyBytesMax ||
-         (!stream.by_key.contains(key) && stream.by_key.size() + stream.held_keys.size() >= stream.settings.max_keys)))
+    if (stream.last_by && (key.empty() || key.size() > kKeyBytesMax ||
+                           (!stream.by_key.contains(key) && stream.by_key.size() >= stream.settings.max_keys)))
       return failure(ErrorCode::not_kept, "it has no key that the stream keeps by, or one too many");
   }
   if (!to_.ledger.has_room(Urgency::durable, sizeof(StreamEventFact) + message.size()))
@@ -341,15 +343,14 @@ void Streams::become_last(Stream& stream) {
   const auto sequence = stream.durable;
   auto key = std::move(stream.held_keys.front());
   stream.held_keys.pop_front();
-  if (const auto known = stream.by_key.find(key); known != stream.by_key.end()) {
-    const auto old = stream.last.find(known->second);
+  auto& newest = stream.by_key[key];
+  if (newest != 0) {
+    const auto old = stream.last.find(newest);
     to_.ledger.release(old->second.event.place);
     stream.held_bytes -= old->second.event.place.bytes;
     stream.last.erase(old);
-    known->second = sequence;
-  } else {
-    stream.by_key.emplace(key, sequence);
   }
+  newest = sequence;
   stream.last.emplace(sequence, LastEvent{stream.held.front(), std::move(key)});
   stream.held.pop_front();
   stream.held_first = stream.handed = stream.stored = sequence + 1;
