@@ -114,8 +114,9 @@ void StreamPlays::on_page(Slot slot, Result<ReadPage> page) {
     play.began = to_.run.now();
     play.first_at = play.events.front().at;
   }
-  // Not from within what has read it: a stream without end would be one deep call.
-  to_.agenda.add({.at = to_.run.now(), .id = play.number, .place = slot.value, .kind = TimerKind::stream_play});
+  // Others have their turn in between.
+  to_.agenda.add(
+      {.at = to_.run.now() + Duration{1}, .id = play.number, .place = slot.value, .kind = TimerKind::stream_play});
 }
 
 void StreamPlays::go_on(const waiting::PlayedSome& item) {
@@ -137,7 +138,9 @@ void StreamPlays::play_some(Slot slot) {
         return to_.agenda.add({.at = at, .id = number, .place = slot.value, .kind = TimerKind::stream_play});
     }
     const auto done = play_one(play, event);
-    if (!done && done.error().code == ErrorCode::disk_full) return end(slot, std::unexpected(done.error()));
+    const bool is_over =
+        !done && (done.error().code == ErrorCode::disk_full || done.error().code == ErrorCode::not_found);
+    if (is_over) return end(slot, std::unexpected(done.error()));
     ++(done ? play.played.played : play.played.refused);
   }
   play.events.clear();
@@ -147,7 +150,7 @@ void StreamPlays::play_some(Slot slot) {
 Result<void> StreamPlays::play_one(const Play& play, const ReadEvent& event) {
   if (play.copy_to == 0) return publish(play, as_bytes(event.message));
   auto* const target = to_.table.find(play.copy_to);
-  if (target == nullptr) return failure(ErrorCode::disk_full, "the stream that it is copied into was removed");
+  if (target == nullptr) return failure(ErrorCode::not_found, "the stream that it is copied into was removed");
   return to_.target.append(*target, as_bytes(event.message));
 }
 
