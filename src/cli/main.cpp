@@ -48,6 +48,7 @@ constexpr Command kCommands[] = {
     {"dead", add_dead},
     {"route", add_route},
     {"schedule", add_schedule},
+    {"stream", add_stream},
     {"conversation", add_conversation},
     {"content", add_content},
     {"call", add_call},

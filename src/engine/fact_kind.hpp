@@ -27,9 +27,16 @@ enum class FactKind : std::uint8_t {
   mailbox_deleted = 18,
   mailbox_read = 19,    // when it was last read, as of now and then
   message_linked = 20,  // how one message became another
+  stream_set = 24,
+  stream_removed = 25,
+  stream_event = 26,    // an event, until it is in the stream's files
+  stream_trimmed = 27,  // how far a stream is
+  consumer_set = 28,    // one of a stream, with its position
+  consumer_moved = 29,
+  consumer_removed = 30,
 };
 
-constexpr std::size_t kFactKinds = 21;  // one above the largest number
+constexpr std::size_t kFactKinds = 35;  // one above the largest number
 
 constexpr std::string_view name(FactKind kind) {
   switch (kind) {
@@ -73,6 +80,20 @@ constexpr std::string_view name(FactKind kind) {
       return "mailbox_read";
     case FactKind::message_linked:
       return "message_linked";
+    case FactKind::stream_set:
+      return "stream_set";
+    case FactKind::stream_removed:
+      return "stream_removed";
+    case FactKind::stream_event:
+      return "stream_event";
+    case FactKind::stream_trimmed:
+      return "stream_trimmed";
+    case FactKind::consumer_set:
+      return "consumer_set";
+    case FactKind::consumer_moved:
+      return "consumer_moved";
+    case FactKind::consumer_removed:
+      return "consumer_removed";
   }
   return "unknown";
 }

@@ -26,9 +26,13 @@ enum class TimerKind : std::uint8_t {
   schedule,
   redrive,
   content,
-  run
+  run,
+  stream,
+  stream_read,
+  stream_consumer,
+  stream_play
 };
-constexpr std::size_t kTimerKinds = 11;
+constexpr std::size_t kTimerKinds = 15;
 
 struct Timer {
   Instant at = 0;

@@ -105,8 +105,16 @@ void append_error(std::string& out, Opcode opcode, std::uint32_t request, const 
 Result<Error> read_error(Bytes body);
 
 /// `duplicate`: not published, as its key was used before; id and state are those of the first. `dead`: put with the
-/// dead letters.
-enum class PublishOutcome : std::uint8_t { queued = 0, offered = 1, scheduled = 2, sent = 3, duplicate = 4, dead = 5 };
+/// dead letters. `kept`: an event that is on disk; `count` is in how many places.
+enum class PublishOutcome : std::uint8_t {
+  queued = 0,
+  offered = 1,
+  scheduled = 2,
+  sent = 3,
+  duplicate = 4,
+  dead = 5,
+  kept = 6
+};
 
 /// Receipt states as on the wire (section 8).
 enum class ReceiptState : std::uint8_t {

@@ -33,6 +33,8 @@ class TopicIndex {
     std::vector<EventTarget> targets;  // the same, as the server is told them
     bool plain = true;                 // each gets all: none has a filter or a limit
     bool leaves = false;               // there are other shards' among them
+    mutable bool is_kept = false;      // by some keeper, as of that version of theirs
+    mutable std::uint64_t keepers = 0;
 
     bool empty() const { return subscriptions.empty(); }
   };

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/checks.hpp"
 #include "message/topic.hpp"
 
@@ -61,56 +63,182 @@ void Topics::close(Session& session, Slot slot) {
   subscriptions_.erase(slot);
 }
 
-Result<Confirm> Topics::publish(Session& session, const IncomingMessage& message) {
-  if (auto good = check_now(message); !good) return std::unexpected(std::move(good.error()));
+Result<Prepared> Topics::prepare(Session& session, const IncomingMessage& message) {
   if (auto good = to_.references.check(message); !good) return std::unexpected(std::move(good.error()));
-  const auto prepared = to_.causality.with_lineage(message);
-  if (!prepared) return std::unexpected(prepared.error());
-  const auto* const lineage = prepared->lineage.get();
-  if (lineage != nullptr) {
+  auto prepared = to_.causality.with_lineage(message);
+  if (!prepared) return prepared;
+  if (const auto* const lineage = prepared->lineage.get(); lineage != nullptr) {
     const auto sender = sender_of(to_.names, session, message);
     if (!sender) return std::unexpected(sender.error());
     if (auto pass = to_.causality.pass_guards(*sender, 0, message.routing, *lineage); !pass)
       return std::unexpected(std::move(pass.error()));
   }
+  return prepared;
+}
+
+std::string_view Topics::publisher_of(const Session& session, const IncomingMessage& message) const {
+  if (!message.routing.from.empty()) return message.routing.from;
+  return session.name_id != 0 ? std::string_view(to_.names[session.name_id]) : "anonymous";
+}
+
+Result<Confirm> Topics::publish(Session& session, const IncomingMessage& message) {
+  if (auto good = check_now(message); !good) return std::unexpected(std::move(good.error()));
+  const auto prepared = prepare(session, message);
+  if (!prepared) return std::unexpected(prepared.error());
   if (!message.forwarded && Causality::has_costs(message)) to_.causality.sum_costs(message);
-  std::string_view from = message.routing.from;
-  if (from.empty()) from = session.name_id != 0 ? std::string_view(to_.names[session.name_id]) : "anonymous";
-  return publish_event(session.id, from, *prepared->message, lineage);
+  return publish_event(session.id, publisher_of(session, message), *prepared->message, prepared->lineage.get());
 }
 
 Confirm Topics::publish_event(SessionId publisher, std::string_view from, const IncomingMessage& message,
                               const Lineage* lineage) {
   ++to_.counters.events_published;
   const auto& match = index_.match(message.routing.topic);
-  const auto key = to_.run.next_key();
-  const auto id = make_uuid({.key = key, .mailbox = 0, .node = to_.run.memory_node()});
+  const auto id = next_id();
   Confirm confirm{.id = id, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
-  if (match.empty()) return confirm;
+  const bool kept = is_kept(match, message.routing.topic);
+  if (match.empty() && !kept) return confirm;
 
-  const MessageParts parts{to_.stamper.stamp(message, id, from, {}, Stamper::key_of(message.routing), lineage),
-                           message.content};
+  MessageParts parts{to_.stamper.stamp(message, id, from, {}, Stamper::key_of(message.routing), lineage),
+                     message.content};
+  if (kept) [[unlikely]]
+    parts.head = own_copy(parts.head);
   const auto* const session = to_.sessions.find(publisher);
   const bool may_hear_itself = session != nullptr && session->subscriptions != 0;
   const bool plain = match.plain && !may_hear_itself;
   const auto targets =
       plain ? std::span<const EventTarget>(match.targets) : choose(match, publisher, parts, Whose::all);
   // One that refers to content is looked at each time, as the content may go; one that reports costs is added up.
-  if (plain && session != nullptr && to_.stamper.version() != 0 && message.routing.content_ref.empty() &&
+  if (plain && !kept && session != nullptr && to_.stamper.version() != 0 && message.routing.content_ref.empty() &&
       !Causality::has_costs(message)) {
-    last_ = {.version = to_.stamper.version(), .session = publisher, .topics = index_.version(), .targets = targets};
+    last_ = {.version = to_.stamper.version(),
+             .session = publisher,
+             .topics = index_.version(),
+             .keepers = keepers_version(),
+             .targets = targets};
   }
   if (!targets.empty()) to_.effects.deliver_event(targets, parts);
   confirm.count = static_cast<std::uint32_t>(targets.size());
   to_.counters.events_delivered += confirm.count;
+  if (kept) [[unlikely]] {
+    keep_if_possible(
+        {.message = message, .from = from, .lineage = lineage, .id = id, .at = to_.run.now(), .stamped = parts});
+  }
   return confirm;
+}
+
+// -- events that are kept
+
+bool Topics::is_kept(const TopicIndex::Match& match, std::string_view topic) {
+  const auto version = keepers_version();
+  if (match.keepers != version) {
+    match.is_kept = std::ranges::any_of(keepers_, [&](auto* keeper) { return keeper->keeps(topic); });
+    match.keepers = version;
+  }
+  return match.is_kept;
+}
+
+Bytes Topics::own_copy(Bytes head) {
+  kept_head_ = as_text(head);
+  return as_bytes(kept_head_);
+}
+
+Result<void> Topics::publish_kept(Session& session, const IncomingMessage& message, const ConfirmTo& to) {
+  if (auto good = check_kept(message); !good) return good;
+  const auto topic = message.routing.topic;
+  const auto& match = index_.match(topic);
+  if (!is_kept(match, topic)) {
+    return failure(ErrorCode::not_kept, fmt::format("no stream or durable subscription takes topic {}", topic));
+  }
+  const auto prepared = prepare(session, message);
+  if (!prepared) return std::unexpected(prepared.error());
+  const std::string from(publisher_of(session, message));
+  const auto* const lineage = prepared->lineage.get();
+  const auto& event = *prepared->message;
+  const auto id = next_id();
+  const MessageParts parts{own_copy(to_.stamper.stamp(event, id, from, {}, Stamper::key_of(event.routing), lineage)),
+                           event.content};
+  const bool is_heard = !match.empty();
+  if (is_heard && !to_.transient.has_room(parts.bytes()))
+    return failure(ErrorCode::busy, "too many events wait for the disk");
+  std::uint32_t copies = 0;
+  const auto durable = keep(keepers_,
+                            {.message = event,
+                             .from = from,
+                             .lineage = lineage,
+                             .id = id,
+                             .at = to_.run.now(),
+                             .must = true,
+                             .stamped = parts},
+                            copies);
+  if (!durable) return std::unexpected(durable.error());
+  ++to_.counters.events_published;
+  if (!message.forwarded && Causality::has_costs(message)) to_.causality.sum_costs(message);
+  to_.ledger.when_or_now(*durable,
+                         waiting::Kept{.id = id,
+                                       .publisher = session.id,
+                                       .stored = is_heard ? to_.transient.put(parts.head, parts.rest) : kNoSlot,
+                                       .copies = copies,
+                                       .to = to});
+  return {};
+}
+
+void Topics::on_durable(const waiting::Kept& item) {
+  if (item.stored != kNoSlot) {
+    const std::string bytes(as_text(to_.transient.get(item.stored)));
+    to_.transient.drop(item.stored);
+    Routing routing;
+    const auto read = read_routing(as_bytes(bytes), routing);
+    FOLKMOOT_ASSERT(read.has_value());
+    const MessageParts parts{as_bytes(bytes).first(routing.bytes), as_bytes(bytes).subspan(routing.bytes)};
+    const auto targets = choose(index_.match(routing.topic), item.publisher, parts, Whose::all);
+    if (!targets.empty()) to_.effects.deliver_event(targets, parts);
+    to_.counters.events_delivered += targets.size();
+  }
+  to_.replies.confirm(item.to,
+                      {.id = item.id, .count = item.copies, .outcome = PublishOutcome::kept, .zero = {}, .age_ms = 0});
+}
+
+Result<Durable> Topics::keep(std::span<EventKeeper* const> keepers, const KeptEvent& event, std::uint32_t& copies) {
+  std::vector<EventKeeper*> takers;
+  Draft draft;
+  for (auto* const keeper : keepers) {
+    if (!keeper->keeps(event.topic())) continue;
+    auto more = keeper->measure(event);
+    if (!more) return std::unexpected(std::move(more.error()));
+    if (more->facts() == 0) continue;
+    draft.add(*more);
+    takers.push_back(keeper);
+  }
+  Durable durable;
+  if (takers.empty()) return durable;
+  const auto most = to_.ledger.group_bytes_max();
+  if (draft.bytes() > most) {
+    return failure(ErrorCode::content_too_large,
+                   fmt::format("all copies of an event may have {} bytes; these have {}", most, draft.bytes()));
+  }
+  const bool has_room = to_.ledger.has_room(Urgency::durable, draft) &&
+                        std::ranges::all_of(takers, [&](auto* keeper) { return keeper->make_room(draft); });
+  if (!has_room) {
+    return failure(ErrorCode::disk_full,
+                   fmt::format("the disk has no room to keep an event of topic {}", event.topic()));
+  }
+  const Post::Group group(to_.post, to_.ledger, draft);
+  for (auto* const keeper : takers) durable.add(keeper->keep(event, copies));
+  return durable;
+}
+
+void Topics::keep_if_possible(const KeptEvent& event) {
+  std::uint32_t copies = 0;
+  for (auto* const keeper : keepers_) {
+    if (!keep({&keeper, 1}, event, copies)) keeper->missed(event);
+  }
 }
 
 // The publisher's last event once more, with another content: all that was checked and looked up still holds. False if
 // it must go the long way.
 bool Topics::repeat(RequestNumber request, bool quiet, const IncomingMessage& message) {
   if (to_.stamper.version() != message.version) return false;
-  const auto id = make_uuid({.key = to_.run.next_key(), .mailbox = 0, .node = to_.run.memory_node()});
+  const auto id = next_id();
   if (!to_.stamper.stamp_again(id)) return false;
   const auto count = static_cast<std::uint32_t>(last_.targets.size());
   ++to_.counters.events_published;
@@ -161,7 +289,7 @@ void Topics::forward(std::string_view topic, const MessageParts& event) {
 
 // An event of the server's own: what happened, as JSON.
 void Topics::announce(std::string_view topic, std::string_view json) {
-  if (index_.match(topic).empty()) return;
+  if (!is_heard(topic)) return;
   Message event;
   event.topic = topic;
   event.type = "event";

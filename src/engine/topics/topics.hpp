@@ -1,4 +1,4 @@
-// Events: what topics deliver to those who listen at that moment. Nothing of it is kept.
+// Events: what topics deliver to those who listen at that moment. What is kept of them is others' (event_keeper.hpp).
 #pragma once
 
 #include <memory>
@@ -7,8 +7,10 @@
 
 #include "engine/announcer.hpp"
 #include "engine/causality.hpp"
+#include "engine/event_keeper.hpp"
 #include "engine/names.hpp"
 #include "engine/part.hpp"
+#include "engine/post.hpp"
 #include "engine/references.hpp"
 #include "engine/replies.hpp"
 #include "engine/run.hpp"
@@ -16,6 +18,7 @@
 #include "engine/slab.hpp"
 #include "engine/stamper.hpp"
 #include "engine/topics/topic_index.hpp"
+#include "engine/transient_store.hpp"
 
 namespace folkmoot {
 
@@ -24,16 +27,21 @@ class Topics final : public PlainPart, public Announcer {
   /// What topics are given.
   struct Ports {
     Run& run;
+    Ledger& ledger;
     Names& names;
     Sessions& sessions;
     Stamper& stamper;
+    TransientStore& transient;
     Replies& replies;
     Causality& causality;
     References& references;
+    Post& post;
     Effects& effects;
     EngineCounters& counters;
   };
-  Topics(const EngineOptions& options, const Ports& ports) : options_(options), to_(ports) {}
+  /// `keepers`: may be none; each outlives this.
+  Topics(const EngineOptions& options, const Ports& ports, std::vector<EventKeeper*> keepers)
+      : options_(options), to_(ports), keepers_(std::move(keepers)) {}
 
   void subscribe(Session& session, RequestNumber request, std::string_view pattern, std::uint32_t credit, bool echo,
                  std::string_view filter);
@@ -45,18 +53,24 @@ class Topics final : public PlainPart, public Announcer {
   /// Whether it is the last event of its publisher once more, but for its content: then repeat() may do.
   bool is_again(SessionId session, const IncomingMessage& message) const {
     return message.version != 0 && message.version == last_.version && session == last_.session &&
-           index_.version() == last_.topics;
+           index_.version() == last_.topics && keepers_version() == last_.keepers;
   }
   /// All that was checked and looked up for the last event still holds. False if it must go the long way. Requires:
   /// is_again(...).
   bool repeat(RequestNumber request, bool quiet, const IncomingMessage& message);
+  /// All that keep an event have it.
+  void on_durable(const waiting::Kept& item);
   /// An event that another shard has accepted and stamped, for this one's own subscriptions.
   void forward(std::string_view topic, const MessageParts& event);
 
   // Announcer
-  bool is_heard(std::string_view topic) override { return !index_.match(topic).empty(); }
+  bool is_heard(std::string_view topic) override {
+    const auto& match = index_.match(topic);
+    return !match.empty() || is_kept(match, topic);
+  }
   void announce(std::string_view topic, std::string_view json) override;
   Result<Confirm> publish(Session& session, const IncomingMessage& message) override;
+  Result<void> publish_kept(Session& session, const IncomingMessage& message, const ConfirmTo& to) override;
   Confirm publish_event(SessionId publisher, std::string_view from, const IncomingMessage& message,
                         const Lineage* lineage) override;
 
@@ -67,6 +81,23 @@ class Topics final : public PlainPart, public Announcer {
 
  private:
   enum class Whose { all, own };
+  // Its causes looked up, and nothing against it. Errors: those of publishing.
+  Result<Prepared> prepare(Session& session, const IncomingMessage& message);
+  std::string_view publisher_of(const Session& session, const IncomingMessage& message) const;
+  Uuid next_id() { return make_uuid({.key = to_.run.next_key(), .mailbox = 0, .node = to_.run.memory_node()}); }
+  std::uint64_t keepers_version() const {
+    std::uint64_t version = 0;
+    for (const auto* const keeper : keepers_) version += keeper->version();
+    return version;
+  }
+  // Whether anybody keeps events of the topic that matched so.
+  bool is_kept(const TopicIndex::Match& match, std::string_view topic);
+  // All of these that take the event, or none. Errors: disk_full, content_too_large, those of EventKeeper::measure().
+  Result<Durable> keep(std::span<EventKeeper* const> keepers, const KeptEvent& event, std::uint32_t& copies);
+  // Each for itself, as far as it can.
+  void keep_if_possible(const KeptEvent& event);
+  // The head of an event stamped anew, where it stays until the next one that is kept.
+  Bytes own_copy(Bytes head);
   // Those of the subscriptions that get this event: not its publisher's own, those whose filter holds, those with
   // credit left. They live until the next call.
   std::span<const EventTarget> choose(const TopicIndex::Match& match, SessionId publisher, const MessageParts& message,
@@ -74,6 +105,8 @@ class Topics final : public PlainPart, public Announcer {
 
   const EngineOptions& options_;
   const Ports to_;
+  const std::vector<EventKeeper*> keepers_;
+  std::string kept_head_;
   TopicIndex index_;
   Slab<std::unique_ptr<TopicSubscription>> subscriptions_;
   std::size_t of_shards_ = 0;
@@ -81,7 +114,8 @@ class Topics final : public PlainPart, public Announcer {
   struct {
     std::uint64_t version = 0;  // of the last event whose targets a next one of its publisher has too; 0: none
     SessionId session = 0;
-    std::uint64_t topics = 0;  // TopicIndex::version() at that time
+    std::uint64_t topics = 0;   // TopicIndex::version() at that time
+    std::uint64_t keepers = 0;  // keepers_version() at that time
     std::span<const EventTarget> targets;
   } last_;
 };

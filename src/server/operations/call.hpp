@@ -84,6 +84,23 @@ Result<void> carry_out(const Call& call, const ListSchedules& arguments);
 // settings.cpp
 Result<void> carry_out(const Call& call, const ListSettings& arguments);
 Result<void> carry_out(const Call& call, const ReloadSettings& arguments);
+// streams.cpp
+Result<void> carry_out(const Call& call, const SetStream& arguments);
+Result<void> carry_out(const Call& call, const RemoveStream& arguments);
+Result<void> carry_out(const Call& call, const ListStreams& arguments);
+Result<void> carry_out(const Call& call, const ShowStream& arguments);
+Result<void> carry_out(const Call& call, const ReadStream& arguments);
+Result<void> carry_out(const Call& call, const PurgeStream& arguments);
+Result<void> carry_out(const Call& call, const PauseStream& arguments);
+Result<void> carry_out(const Call& call, const ResumeStream& arguments);
+Result<void> carry_out(const Call& call, const ReplayStream& arguments);
+Result<void> carry_out(const Call& call, const StopReplay& arguments);
+Result<void> carry_out(const Call& call, const CopyStream& arguments);
+Result<void> carry_out(const Call& call, const SetStreamConsumer& arguments);
+Result<void> carry_out(const Call& call, const ReadStreamConsumer& arguments);
+Result<void> carry_out(const Call& call, const AckStreamConsumer& arguments);
+Result<void> carry_out(const Call& call, const RemoveStreamConsumer& arguments);
+Result<void> carry_out(const Call& call, const ListStreamConsumers& arguments);
 // stats.cpp
 Result<void> carry_out(const Call& call, const ShowStats& arguments);
 
