@@ -2,7 +2,7 @@
 
 # Foundations first; a module may depend on modules before it. A name of this list given to DEPENDS means the target
 # folkmoot_<name>, a library's bare name (msgpuck) its imported target (msgpuck::msgpuck), any other word is a target.
-set(FOLKMOOT_MODULES base message filter operation engine journal archive content reliability security transport server gateway client cli)
+set(FOLKMOOT_MODULES base message filter operation engine journal archive content stream reliability security transport server gateway client cli)
 
 function(folkmoot_targets_of out)
   set(targets)
