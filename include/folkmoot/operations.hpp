@@ -13,4 +13,5 @@
 #include "folkmoot/operation/settings.hpp"      // IWYU pragma: export
 #include "folkmoot/operation/stats.hpp"         // IWYU pragma: export
 #include "folkmoot/operation/subscription.hpp"  // IWYU pragma: export
+#include "folkmoot/operation/stream.hpp"        // IWYU pragma: export
 #include "folkmoot/operation/trace.hpp"         // IWYU pragma: export

@@ -77,6 +77,7 @@ void add_cancel(App& app);
 void add_dead(App& app);
 void add_route(App& app);
 void add_schedule(App& app);
+void add_stream(App& app);
 void add_conversation(App& app);
 void add_content(App& app);
 void add_call(App& app);

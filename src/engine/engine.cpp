@@ -16,7 +16,7 @@ struct Overloaded : Each... {
 
 }  // namespace
 
-Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
+Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects, StreamStore* store)
     : options_(options),
       effects_(effects),
       ledger_(log, effects, *this),
@@ -37,13 +37,14 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
       topics_(options_,
               {run_, ledger_, agenda_, names_, sessions_, stamper_, transient_, replies_, causes_, contents_, mailroom_,
                effects, counters_},
-              {&subscriptions_}),
+              {&subscriptions_, &streams_}),
       requests_(options_, {run_, agenda_, names_, sessions_, serials_, stamper_, transient_, replies_, causes_,
                            contents_, mailroom_, mailroom_, effects, counters_}),
       dead_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, outputs_, attempts_, trail_,
                        contents_, mailroom_, mailroom_, topics_, effects, counters_}),
       schedules_(options_, {run_, ledger_, agenda_, names_, replies_, outputs_, contents_, mailroom_, topics_, effects,
                             counters_}),
+      streams_(options_, {run_, ledger_, agenda_, sessions_, serials_, replies_, topics_, effects, store}),
       mailroom_({options_,   run_,     ledger_,  agenda_,   names_,  sessions_, serials_, stamper_,
                  transient_, replies_, outputs_, attempts_, trail_,  tap_,      causes_,  contents_,
                  routes_,    dead_,    topics_,  requests_, effects, counters_}),
@@ -82,6 +83,8 @@ void Engine::assign() {
   facts(causes_, {FactKind::conversation_summed});
   facts(trail_, {FactKind::message_linked});
   facts(subscriptions_, {FactKind::subscription_set, FactKind::subscription_removed});
+  facts(streams_, {FactKind::stream_set, FactKind::stream_removed, FactKind::stream_event, FactKind::stream_trimmed});
+  facts(streams_.consumers(), {FactKind::consumer_set, FactKind::consumer_moved, FactKind::consumer_removed});
 
   const auto timers = [this](Part& part, std::initializer_list<TimerKind> kinds) {
     for (const auto kind : kinds) agenda_.assign(kind, part);
@@ -93,12 +96,19 @@ void Engine::assign() {
   timers(schedules_, {TimerKind::schedule});
   timers(contents_, {TimerKind::content});
   timers(topics_, {TimerKind::event});
+  timers(streams_, {TimerKind::stream});
+  timers(streams_.reads(), {TimerKind::stream_read});
+  timers(streams_.consumers(), {TimerKind::stream_consumer});
+  timers(streams_.plays(), {TimerKind::stream_play});
 
   sessions_.assign(OpenKind::subscription, topics_);
   sessions_.assign(OpenKind::consumer, mailroom_);
   sessions_.assign(OpenKind::waiter, waiters_);
   sessions_.assign(OpenKind::request, requests_);
   sessions_.assign(OpenKind::redrive, dead_);
+  sessions_.assign(OpenKind::stream_read, streams_.reads());
+  sessions_.assign(OpenKind::stream_consumer, streams_.consumers());
+  sessions_.assign(OpenKind::stream_play, streams_.plays());
 }
 
 // Null for a kind that a newer version has written.
@@ -133,6 +143,7 @@ void Engine::start(Instant now, std::uint64_t seed, bool clean) {
   dead_.start();
   schedules_.start();
   contents_.start();
+  if (const auto done = streams_.start(); !done) effects_.unreadable(done.error());
   run_.note();
   advance(run_.now());
 }
@@ -149,7 +160,10 @@ void Engine::advance(Instant now) {
   }
 }
 
-void Engine::on_durable(Lsn end) { ledger_.on_durable(end); }
+void Engine::on_durable(Lsn end) {
+  ledger_.on_durable(end);
+  streams_.on_durable(end);
+}
 
 // By the ledger, in the order of the log: what waited for the disk happens now. May write facts, which wait in turn.
 void Engine::resolve(Waiting& what) {
@@ -163,7 +177,10 @@ void Engine::resolve(Waiting& what) {
                         [this](waiting::Answer& item) { replies_.answer(item.to, item.reply); },
                         [this](waiting::ContentsIdle&) { contents_.remove_idle(); },
                         [this](waiting::SentSome& item) { dead_.go_on(item); },
-                        [this](waiting::Kept& item) { topics_.on_durable(item); }},
+                        [this](waiting::Kept& item) { topics_.on_durable(item); },
+                        [this](waiting::StreamNoted& item) { streams_.on_durable(item); },
+                        [this](waiting::StreamGone& item) { streams_.on_durable(item); },
+                        [this](waiting::PlayedSome& item) { streams_.plays().go_on(item); }},
              what);
 }
 
@@ -384,7 +401,58 @@ void Engine::report_load(SessionId id, RequestNumber request, std::string_view a
   if (auto* const session = sessions_.find(id)) routes_.report_load(*session, request, agent, load);
 }
 
+void Engine::set_stream(SessionId id, RequestNumber request, std::string_view name, const StreamSettings& settings) {
+  streams_.set({id, request}, name, settings);
+}
+
+void Engine::remove_stream(SessionId id, RequestNumber request, std::string_view name) {
+  streams_.remove({id, request}, name);
+}
+
+void Engine::purge_stream(SessionId id, RequestNumber request, std::string_view name, Sequence below,
+                          std::uint64_t keep) {
+  streams_.purge({id, request}, name, below, keep);
+}
+
+void Engine::pause_stream(SessionId id, RequestNumber request, std::string_view name, bool paused) {
+  streams_.pause({id, request}, name, paused);
+}
+
+void Engine::read_stream(SessionId id, RequestNumber request, const ReadStreamCommand& command, StreamReader done) {
+  if (auto* const session = sessions_.find(id)) streams_.read(*session, request, command, std::move(done));
+}
+
+void Engine::play_stream(SessionId id, RequestNumber request, const PlayCommand& command, PlayDone done) {
+  if (auto* const session = sessions_.find(id)) streams_.plays().play(*session, request, command, std::move(done));
+}
+
+void Engine::stop_stream(SessionId id, RequestNumber request, std::string_view name) {
+  streams_.plays().stop({id, request}, name);
+}
+
+void Engine::set_consumer(SessionId id, RequestNumber request, const ConsumerCommand& command) {
+  streams_.consumers().set({id, request}, command);
+}
+
+void Engine::remove_consumer(SessionId id, RequestNumber request, std::string_view stream, std::string_view name) {
+  streams_.consumers().remove({id, request}, stream, name);
+}
+
+void Engine::read_consumer(SessionId id, RequestNumber request, const ReadConsumerCommand& command, StreamReader done) {
+  if (auto* const session = sessions_.find(id)) streams_.consumers().read(*session, request, command, std::move(done));
+}
+
+void Engine::ack_consumer(SessionId id, RequestNumber request, const AckConsumerCommand& command) {
+  streams_.consumers().ack({id, request}, command);
+}
+
 // -- questions
+
+bool Engine::each_consumer(std::string_view name, const std::function<void(const StreamConsumerView&)>& each) const {
+  const auto* const stream = streams_.find(name);
+  if (stream != nullptr) streams_.consumers().each(*stream, each);
+  return stream != nullptr;
+}
 
 void Engine::each_missing_content(
     const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const {

@@ -15,6 +15,7 @@
 #include "engine/requests/requests.hpp"
 #include "engine/routes/routes.hpp"
 #include "engine/schedules/schedules.hpp"
+#include "engine/streams/streams.hpp"
 #include "engine/subscriptions/subscriptions.hpp"
 #include "engine/topics/topics.hpp"
 
@@ -22,7 +23,8 @@ namespace folkmoot {
 
 class Engine final : Ledger::Resolver {
  public:
-  Engine(const EngineOptions& options, FactLog& log, Effects& effects);
+  /// `store`: of the events of streams; null: they stay in the log.
+  Engine(const EngineOptions& options, FactLog& log, Effects& effects, StreamStore* store = nullptr);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
@@ -46,6 +48,10 @@ class Engine final : Ledger::Resolver {
   Instant next_timer() const { return agenda_.next_at(); }
   /// All facts below `end` are on disk: releases the answers and messages that waited for it.
   void on_durable(Lsn end);
+  /// The files of the stream have its events below `end`, synced.
+  void on_stored(StreamNumber stream, Sequence end) { streams_.on_stored(stream, end); }
+  /// What the files were asked for.
+  void on_read(ReadTicket ticket, const StreamChunk& chunk) { streams_.reads().on_read(ticket, chunk); }
   /// Hands out what can be handed out. To be called after each turn of commands.
   void dispatch() { mailroom_.dispatch().run(); }
   /// Whether dispatch() has something to look at.
@@ -115,7 +121,10 @@ class Engine final : Ledger::Resolver {
   /// Sends all again that fit now, at the rate given; answered when done (Resent), and ended by its connection's end.
   void redrive(SessionId session, RequestNumber request, const RedriveCommand& command);
   /// The server stops: no more is sent again than has been.
-  void end_redrives() { dead_.end_redrives(); }
+  void end_redrives() {
+    dead_.end_redrives();
+    streams_.plays().end_all();
+  }
   /// Answered with the number of dead letters that are gone (Purged): up to `limit` of those that fit.
   void purge_dead(SessionId session, RequestNumber request, const DeadQuery& query, std::size_t limit);
   void set_schedule(SessionId session, RequestNumber request, const ScheduleCommand& command,
@@ -126,6 +135,19 @@ class Engine final : Ledger::Resolver {
   /// Each event that fits is also a message in a mailbox, until it is removed.
   void set_subscription(SessionId session, RequestNumber request, const SubscriptionCommand& command);
   void remove_subscription(SessionId session, RequestNumber request, std::string_view name);
+  /// Streams and their consumers. What has a `done` is answered by that, at once or later; the others as ever.
+  void set_stream(SessionId session, RequestNumber request, std::string_view name, const StreamSettings& settings);
+  void remove_stream(SessionId session, RequestNumber request, std::string_view name);
+  void purge_stream(SessionId session, RequestNumber request, std::string_view name, Sequence below,
+                    std::uint64_t keep);
+  void pause_stream(SessionId session, RequestNumber request, std::string_view name, bool paused);
+  void read_stream(SessionId session, RequestNumber request, const ReadStreamCommand& command, StreamReader done);
+  void play_stream(SessionId session, RequestNumber request, const PlayCommand& command, PlayDone done);
+  void stop_stream(SessionId session, RequestNumber request, std::string_view name);
+  void set_consumer(SessionId session, RequestNumber request, const ConsumerCommand& command);
+  void remove_consumer(SessionId session, RequestNumber request, std::string_view stream, std::string_view name);
+  void read_consumer(SessionId session, RequestNumber request, const ReadConsumerCommand& command, StreamReader done);
+  void ack_consumer(SessionId session, RequestNumber request, const AckConsumerCommand& command);
   /// How busy an agent says it is, in messages. `agent` empty: the session's.
   void report_load(SessionId session, RequestNumber request, std::string_view agent, double load);
 
@@ -156,6 +178,12 @@ class Engine final : Ledger::Resolver {
   void each_durable_subscription(const std::function<void(const DurableSubscription&)>& each) const {
     subscriptions_.each(each);
   }
+  void each_stream(const std::function<void(const StreamView&)>& each) const { streams_.each(each); }
+  /// False if there is no such stream.
+  bool each_consumer(std::string_view stream, const std::function<void(const StreamConsumerView&)>& each) const;
+  /// What the streams take that are not paused; another version: it may be others.
+  void each_stream_pattern(const std::function<void(std::string_view)>& each) const { streams_.each_pattern(each); }
+  std::uint64_t streams_version() const { return streams_.version(); }
   std::optional<ConversationSums> conversation(std::string_view name) const { return causes_.conversation(name); }
   const EngineCounters& counters() const { return counters_; }
   /// Of a name that a fact or a schedule names; "" for a number that is none.
@@ -200,6 +228,7 @@ class Engine final : Ledger::Resolver {
   Requests requests_;
   DeadLetters dead_;
   Schedules schedules_;
+  Streams streams_;
   Mailroom mailroom_;
   Waiters waiters_;
   std::array<Part*, kFactKinds> owners_{};  // of facts

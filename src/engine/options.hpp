@@ -64,7 +64,9 @@ struct EngineOptions {
   std::size_t durable_subscriptions_max = 10'000;
   std::size_t conversations_max = 100'000;  // whose costs are summed; those of later ones are not
   std::size_t contents_max = 1'000'000;     // stored by reference
-  Duration content_grace_ms{600'000};       // how long one stays that nothing refers to
+  std::size_t streams_max = 1'000;
+  std::size_t stream_consumers_max = 10'000;  // of all streams
+  Duration content_grace_ms{600'000};         // how long one stays that nothing refers to
   GuardLimits guard;
 };
 

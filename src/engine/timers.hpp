@@ -27,9 +27,13 @@ enum class TimerKind : std::uint8_t {
   redrive,
   content,
   run,
-  event
+  event,
+  stream,
+  stream_read,
+  stream_consumer,
+  stream_play
 };
-constexpr std::size_t kTimerKinds = 12;
+constexpr std::size_t kTimerKinds = 16;
 
 struct Timer {
   Instant at = 0;

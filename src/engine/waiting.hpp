@@ -8,6 +8,7 @@
 #include "engine/fact_log.hpp"
 #include "engine/facts.hpp"
 #include "engine/slab.hpp"
+#include "engine/stream_store.hpp"
 
 namespace folkmoot {
 
@@ -88,11 +89,27 @@ struct Kept {
   ConfirmTo to{};
 };
 
+/// How far a stream is: what is older may go for good.
+struct StreamNoted {
+  StreamNumber stream = 0;
+  Sequence first = 1;
+};
+/// A stream is removed: its files may go.
+struct StreamGone {
+  StreamNumber stream = 0;
+};
+/// What a replay has published so far: it goes on.
+struct PlayedSome {
+  Slot slot = 0;
+  std::uint64_t number = 0;
+};
+
 }  // namespace waiting
 
-using Waiting = std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output,
-                             waiting::HandedOut, waiting::Settled, waiting::Batch, waiting::Answer,
-                             waiting::ContentsIdle, waiting::SentSome, waiting::Kept>;
+using Waiting =
+    std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output, waiting::HandedOut,
+                 waiting::Settled, waiting::Batch, waiting::Answer, waiting::ContentsIdle, waiting::SentSome,
+                 waiting::Kept, waiting::StreamNoted, waiting::StreamGone, waiting::PlayedSome>;
 static_assert(std::is_trivially_copyable_v<Waiting>);  // each message comes by here
 
 }  // namespace folkmoot

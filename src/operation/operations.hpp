@@ -19,8 +19,10 @@ using Operations =
     Types<ListDead, ShowDead, ResubmitDead, RedriveDead, PurgeDead, CancelMessage, ShowAttempts, SetSchedule,
           RemoveSchedule, ListSchedules, SetRoute, RemoveRoute, ListRoutes, ReportLoad, ShowCost, ConfigureMailbox,
           ListMailboxes, ShowMailbox, PeekMailbox, DeleteMailbox, ListConnections, ListAgents, TraceMessage, ReadTap,
-          BeginBackup, ListBackupContents, ReadBackup, EndBackup, ShowStats, ListSettings, ReloadSettings,
-          SetSubscription, RemoveSubscription, ListSubscriptions
+          BeginBackup, ListBackupContents, ReadBackup, EndBackup, ShowStats, ListSettings, ReloadSettings, SetStream,
+          RemoveStream, ListStreams, ShowStream, ReadStream, PurgeStream, PauseStream, ResumeStream, ReplayStream,
+          StopReplay, CopyStream, SetStreamConsumer, ReadStreamConsumer, AckStreamConsumer, RemoveStreamConsumer,
+          ListStreamConsumers, SetSubscription, RemoveSubscription, ListSubscriptions
 #ifdef FOLKMOOT_TEST_OPERATIONS
           ,
           FOLKMOOT_TEST_OPERATION_TYPES

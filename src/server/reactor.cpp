@@ -86,7 +86,18 @@ void Reactor::join(Shards& shards, ShardNumber own) {
   effects_.join(shards, *router_);
 }
 
-void Reactor::connect_shards() { router_->shard_links().start(); }
+void Reactor::connect_shards() {
+  router_->shard_links().start();
+  tell_of_streams();
+}
+
+void Reactor::tell_of_streams() {
+  if (!router_ || router_->own() != 0 || told_streams_ == engine_.streams_version()) return;
+  told_streams_ = engine_.streams_version();
+  std::vector<std::string> patterns;
+  engine_.each_stream_pattern([&](std::string_view pattern) { patterns.emplace_back(pattern); });
+  shards_->tell_of_streams(std::move(patterns));
+}
 
 std::uint64_t Reactor::token(Wake kind, std::uint64_t value) {
   return static_cast<std::uint64_t>(kind) << kTokenShift | value;
@@ -177,6 +188,7 @@ Result<void> Reactor::run() {
     if (auto done = compact(); !done) return done;
     if (router_) router_->shard_links().look_for_misplaced();
     engine_.dispatch();
+    tell_of_streams();
     see_to_backup();
     if (auto done = submit(); !done) return done;
     look_at_room();

@@ -106,8 +106,8 @@ ShardRouter::Routed ShardRouter::route(Connection& connection, const Frame& fram
 
 // -- whose it is
 
-ShardNumber ShardRouter::shard_of(const Routing& routing) const {
-  if (!routing.topic.empty()) return own_;
+ShardNumber ShardRouter::shard_of(const Routing& routing) {
+  if (!routing.topic.empty()) return is_streamed(routing.topic) ? ShardNumber{0} : own_;
   if (routing.to.empty()) {  // copies that routes may send anywhere are known in one place
     if (!routing.key.empty()) return shards_.of(routing.key);
     return routing.id.is_nil() ? own_ : shards_.of(routing.id.text());
@@ -121,9 +121,32 @@ ShardNumber ShardRouter::shard_of(const Routing& routing) const {
 
 // The shard that knows the cause decides what follows from it: hops, limits, who wants no reply. The message is
 // accepted there, and carried on.
-ShardNumber ShardRouter::shard_that_decides(const Routing& routing) const {
+ShardNumber ShardRouter::shard_that_decides(const Routing& routing) {
   return routing.cause.is_nil() || !routing.topic.empty() || routing.to.empty() ? shard_of(routing)
                                                                                 : shard_of_id(routing.cause);
+}
+
+void ShardRouter::look_at_streams() {
+  const auto version = shards_.streams_version();
+  if (version == streams_version_) [[likely]]
+    return;
+  streams_version_ = version;
+  stream_patterns_ = shards_.stream_patterns();
+  streamed_topics_.clear();
+  last_envelope_ = {};
+}
+
+bool ShardRouter::is_streamed(std::string_view topic) {
+  constexpr std::size_t kTopicsRemembered = 8'192;
+  look_at_streams();
+  if (stream_patterns_.empty() || !is_topic(topic)) return false;
+  const auto known = streamed_topics_.find(topic);
+  if (known != streamed_topics_.end()) return known->second;
+  if (streamed_topics_.size() >= kTopicsRemembered) streamed_topics_.clear();
+  const bool is =
+      std::ranges::any_of(stream_patterns_, [&](const auto& pattern) { return topic_matches(pattern, topic); });
+  streamed_topics_.emplace(topic, is);
+  return is;
 }
 
 ShardNumber ShardRouter::shard_of_lease(LeaseToken lease) const {
@@ -328,6 +351,7 @@ void ShardRouter::on_part(Connection& connection, ShardNumber shard, RequestNumb
 ShardRouter::Routed ShardRouter::route_publish(Connection& connection, const Frame& frame, std::size_t envelope_at) {
   if (frame.body.size() < envelope_at) return Routed::here;
   const auto message = frame.body.subspan(envelope_at);
+  look_at_streams();
   if (last_envelope_.find(message) != nullptr) return forward(connection, last_shard_, frame);
   IncomingMessage incoming;
   auto& routing = incoming.routing;

@@ -143,6 +143,21 @@ namespace folkmoot::simulation {
   RULE(event_not_kept)                  \
   RULE(event_heard_when_kept)           \
   RULE(events_drained)
+  RULE(stream_event_kept)               \
+  RULE(stream_event_copied)             \
+  RULE(stream_event_confirmed)          \
+  RULE(stream_stored)                   \
+  RULE(stream_read)                     \
+  RULE(stream_read_waited)              \
+  RULE(stream_bounded)                  \
+  RULE(stream_purged)                   \
+  RULE(stream_removed)                  \
+  RULE(stream_survived)                 \
+  RULE(stream_last_by_key)              \
+  RULE(stream_copied)                   \
+  RULE(consumer_given)                  \
+  RULE(consumer_given_again)            \
+  RULE(consumer_drained)
 
 enum class Rule : std::size_t {
 #define RULE(name) name,

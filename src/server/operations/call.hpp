@@ -88,6 +88,23 @@ Result<void> carry_out(const Call& call, const ReloadSettings& arguments);
 Result<void> carry_out(const Call& call, const SetSubscription& arguments);
 Result<void> carry_out(const Call& call, const RemoveSubscription& arguments);
 Result<void> carry_out(const Call& call, const ListSubscriptions& arguments);
+// streams.cpp
+Result<void> carry_out(const Call& call, const SetStream& arguments);
+Result<void> carry_out(const Call& call, const RemoveStream& arguments);
+Result<void> carry_out(const Call& call, const ListStreams& arguments);
+Result<void> carry_out(const Call& call, const ShowStream& arguments);
+Result<void> carry_out(const Call& call, const ReadStream& arguments);
+Result<void> carry_out(const Call& call, const PurgeStream& arguments);
+Result<void> carry_out(const Call& call, const PauseStream& arguments);
+Result<void> carry_out(const Call& call, const ResumeStream& arguments);
+Result<void> carry_out(const Call& call, const ReplayStream& arguments);
+Result<void> carry_out(const Call& call, const StopReplay& arguments);
+Result<void> carry_out(const Call& call, const CopyStream& arguments);
+Result<void> carry_out(const Call& call, const SetStreamConsumer& arguments);
+Result<void> carry_out(const Call& call, const ReadStreamConsumer& arguments);
+Result<void> carry_out(const Call& call, const AckStreamConsumer& arguments);
+Result<void> carry_out(const Call& call, const RemoveStreamConsumer& arguments);
+Result<void> carry_out(const Call& call, const ListStreamConsumers& arguments);
 // stats.cpp
 Result<void> carry_out(const Call& call, const ShowStats& arguments);
 
