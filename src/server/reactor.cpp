@@ -92,10 +92,10 @@ void Reactor::connect_shards() {
 }
 
 void Reactor::tell_of_streams() {
-  if (!router_ || router_->own() != 0 || told_streams_ == engine_.streams_version()) return;
-  told_streams_ = engine_.streams_version();
+  if (!router_ || router_->own() != 0 || told_streams_ == engine_.streams().version()) return;
+  told_streams_ = engine_.streams().version();
   std::vector<std::string> patterns;
-  engine_.each_stream_pattern([&](std::string_view pattern) { patterns.emplace_back(pattern); });
+  engine_.streams().each_pattern([&](std::string_view pattern) { patterns.emplace_back(pattern); });
   shards_->tell_of_streams(std::move(patterns));
 }
 

@@ -29,12 +29,12 @@ Error no_consumer(std::string_view stream, std::string_view name) {
 
 }  // namespace
 
-Consumer* StreamConsumers::find(Stream& stream, std::string_view name) {
+StreamConsumer* StreamConsumers::find(Stream& stream, std::string_view name) {
   const auto found = stream.consumers.find(name);
   return found == stream.consumers.end() ? nullptr : &found->second;
 }
 
-std::pair<Stream*, Consumer*> StreamConsumers::find(ConsumerNumber number) const {
+std::pair<Stream*, StreamConsumer*> StreamConsumers::find(ConsumerNumber number) const {
   const auto found = by_number_.find(number);
   if (found == by_number_.end()) return {};
   auto* const stream = to_.table.find(found->second.stream);
@@ -58,7 +58,7 @@ void StreamConsumers::set(Asker caller, const ConsumerCommand& command) {
   auto* const known = find(*stream, command.name);
   if (known == nullptr && by_number_.size() >= to_.options.stream_consumers_max)
     return refuse(ErrorCode::limit_reached, fmt::format("there are {} consumers already", by_number_.size()));
-  Consumer fresh{.name = std::string(command.name)};
+  StreamConsumer fresh{.name = std::string(command.name)};
   if (known == nullptr) fresh.number = ConsumerNumber{to_.run.next_key().value};  // never used twice
   if (command.only_new) {
     fresh.floor = stream->next;
@@ -100,7 +100,7 @@ void StreamConsumers::remove(Asker caller, std::string_view stream_name, std::st
   to_.ledger.when_or_now(Durable(place), waiting::Answer{.to = caller});
 }
 
-void StreamConsumers::forget(Stream& stream, Consumer& consumer) {
+void StreamConsumers::forget(Stream& stream, StreamConsumer& consumer) {
   const Error gone{ErrorCode::not_found, fmt::format("the consumer {} was removed", consumer.name)};
   auto readers = std::move(consumer.readers);
   if (consumer.reading != kNoSlot) readers.push_front(consumer.reading);
@@ -144,9 +144,9 @@ void StreamConsumers::each(const Stream& stream, const std::function<void(const 
 
 // -- reading
 
-void StreamConsumers::read(Session& session, RequestNumber request, const ReadConsumerCommand& command,
-                           StreamReader done) {
-  const Asker caller{session.id, request};
+void StreamConsumers::read(Asker caller, const ReadConsumerCommand& command, StreamReader done) {
+  auto* const session = to_.sessions.find(caller.session);
+  if (session == nullptr) return;
   auto* const stream = to_.table.find(command.stream);
   if (stream == nullptr) return done(std::unexpected(no_stream(command.stream)));
   auto* const consumer = find(*stream, command.name);
@@ -162,16 +162,16 @@ void StreamConsumers::read(Session& session, RequestNumber request, const ReadCo
              .give_up = to_.run.now() + command.wait,
              .done = std::move(done)};
   const auto slot = readers_.insert(std::move(reader));
-  if (!Sessions::open(session, request, {OpenKind::stream_consumer, slot})) {
+  if (!Sessions::open(*session, caller.request, {OpenKind::stream_consumer, slot})) {
     const auto said = std::move(readers_[slot]->done);
     readers_.erase(slot);
-    return said(std::unexpected(in_use(request)));
+    return said(std::unexpected(in_use(caller.request)));
   }
   consumer->readers.push_back(slot);
   serve(*consumer);
 }
 
-void StreamConsumers::serve(const Consumer& consumer) {
+void StreamConsumers::serve(const StreamConsumer& consumer) {
   if (serving_ || consumer.reading != kNoSlot) return;
   serving_ = true;
   const auto number = consumer.number;
@@ -194,7 +194,7 @@ void StreamConsumers::serve(const Consumer& consumer) {
   serving_ = false;
 }
 
-void StreamConsumers::catch_up(const Stream& stream, Consumer& consumer) {
+void StreamConsumers::catch_up(const Stream& stream, StreamConsumer& consumer) {
   if (consumer.floor >= stream.first) return;
   consumer.missed += stream.first - consumer.floor;
   consumer.finish(consumer.floor, stream.first);
@@ -202,7 +202,7 @@ void StreamConsumers::catch_up(const Stream& stream, Consumer& consumer) {
   consumer.cursor = std::max(consumer.cursor, consumer.floor);
 }
 
-void StreamConsumers::skip_spent(Stream& stream, Consumer& consumer) {
+void StreamConsumers::skip_spent(Stream& stream, StreamConsumer& consumer) {
   const auto now = to_.run.now();
   for (auto at = consumer.in_flight.begin(); at != consumer.in_flight.end();) {
     if (at->second.deadline > now || !is_spent(consumer, at->second)) {
@@ -221,7 +221,7 @@ void StreamConsumers::skip_spent(Stream& stream, Consumer& consumer) {
   }
 }
 
-bool StreamConsumers::look(Stream& stream, Consumer& consumer, Slot slot) {
+bool StreamConsumers::look(Stream& stream, StreamConsumer& consumer, Slot slot) {
   catch_up(stream, consumer);
   skip_spent(stream, consumer);
   auto& reader = *readers_[slot];
@@ -336,7 +336,7 @@ void StreamConsumers::close(Session&, Slot slot) {
 }
 
 // Looks again when the first of those that wait gives up, or something is to be given out again.
-void StreamConsumers::wake_later(Consumer& consumer) {
+void StreamConsumers::wake_later(StreamConsumer& consumer) {
   auto at = readers_[consumer.readers.front()]->give_up;
   for (const auto slot : consumer.readers) at = std::min(at, readers_[slot]->give_up);
   for (const auto& [sequence, event] : consumer.in_flight) at = std::min(at, event.deadline);
@@ -418,7 +418,7 @@ void StreamConsumers::ack(Asker caller, const AckConsumerCommand& command) {
   serve(*consumer);
 }
 
-Durable StreamConsumers::note(Consumer& consumer, std::span<const std::uint64_t> sequences) {
+Durable StreamConsumers::note(StreamConsumer& consumer, std::span<const std::uint64_t> sequences) {
   const ConsumerMovedFact fact{consumer.number, consumer.floor};
   const auto place = to_.ledger.note(
       FactKind::consumer_moved,
@@ -427,7 +427,7 @@ Durable StreamConsumers::note(Consumer& consumer, std::span<const std::uint64_t>
   return Durable(place);
 }
 
-void StreamConsumers::note_now_and_then(Consumer& consumer) {
+void StreamConsumers::note_now_and_then(StreamConsumer& consumer) {
   if (consumer.floor - consumer.noted >= kNoteEvery) note(consumer, {});
 }
 

@@ -23,7 +23,9 @@ Error no_stream(std::string_view name) {
 
 }  // namespace
 
-void StreamPlays::play(Session& session, RequestNumber request, const PlayCommand& command, PlayDone done) {
+void StreamPlays::play(Asker caller, const PlayCommand& command, PlayDone done) {
+  auto* const session = to_.sessions.find(caller.session);
+  if (session == nullptr) return;
   auto* const stream = to_.table.find(command.name);
   if (stream == nullptr) return done(std::unexpected(no_stream(command.name)));
   auto play = std::make_unique<Play>();
@@ -60,11 +62,11 @@ void StreamPlays::play(Session& session, RequestNumber request, const PlayComman
   play->until = command.until == 0 ? stream->durable : std::min(command.until, stream->durable);
   const auto slot = plays_.insert(std::move(play));
   if (!command.keep) {
-    if (!Sessions::open(session, request, {OpenKind::stream_play, slot})) {
+    if (!Sessions::open(*session, caller.request, {OpenKind::stream_play, slot})) {
       plays_.erase(slot);
-      return done(std::unexpected(in_use(request)));
+      return done(std::unexpected(in_use(caller.request)));
     }
-    plays_[slot]->asker = {session.id, request};
+    plays_[slot]->asker = caller;
     plays_[slot]->done = std::move(done);
   }
   stream->play = slot;

@@ -80,7 +80,7 @@ Result<void> compile(Stream& stream) {
   return {};
 }
 
-std::string pack(const Consumer& consumer, StreamNumber stream) {
+std::string pack(const StreamConsumer& consumer, StreamNumber stream) {
   std::string out;
   PackWriter writer(out);
   writer.array(10)
@@ -98,9 +98,9 @@ std::string pack(const Consumer& consumer, StreamNumber stream) {
   return out;
 }
 
-Result<std::pair<StreamNumber, Consumer>> unpack_consumer(Bytes body) {
+Result<std::pair<StreamNumber, StreamConsumer>> unpack_consumer(Bytes body) {
   PackReader reader(body);
-  Consumer consumer;
+  StreamConsumer consumer;
   if (reader.array() < 10) reader.fail();
   consumer.number = ConsumerNumber{reader.uint()};
   const StreamNumber stream{static_cast<std::uint32_t>(reader.uint())};
@@ -125,7 +125,7 @@ Result<std::pair<StreamNumber, Consumer>> unpack_consumer(Bytes body) {
   return std::pair(stream, std::move(consumer));
 }
 
-void Consumer::finish(Sequence from, Sequence to) {
+void StreamConsumer::finish(Sequence from, Sequence to) {
   from = std::max(from, floor);
   if (from >= to) return;
   auto at = done.upper_bound(from);

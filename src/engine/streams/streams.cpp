@@ -157,7 +157,9 @@ void Streams::purge(Asker caller, std::string_view name, Sequence below, std::ui
   consumers_.wake(*stream);
 }
 
-void Streams::read(Session& session, RequestNumber request, const ReadStreamCommand& command, StreamReader done) {
+void Streams::read(Asker caller, const ReadStreamCommand& command, StreamReader done) {
+  auto* const session = to_.sessions.find(caller.session);
+  if (session == nullptr) return;
   auto* const stream = table_.find(command.name);
   if (stream == nullptr) return done(std::unexpected(no_stream(command.name)));
   StreamReadRequest what{.from = command.from,
@@ -174,9 +176,9 @@ void Streams::read(Session& session, RequestNumber request, const ReadStreamComm
     what.filter = std::move(*filter);
   }
   const auto slot = reads_.make(*stream, std::move(what), done);
-  if (!reads_.bind(session, request, slot)) {
+  if (!reads_.bind(*session, caller.request, slot)) {
     reads_.drop(slot);
-    return done(std::unexpected(in_use(request)));
+    return done(std::unexpected(in_use(caller.request)));
   }
   reads_.start(slot);
 }
@@ -201,6 +203,12 @@ void Streams::each(const std::function<void(const StreamView&)>& each) const {
           .gap = stream.has_gap() ? std::max(stream.stored, stream.first) : Sequence{},
           .gap_end = stream.has_gap() ? stream.held_first : Sequence{}});
   }
+}
+
+bool Streams::each_consumer(std::string_view name, const std::function<void(const StreamConsumerView&)>& each) const {
+  const auto* const stream = table_.find(name);
+  if (stream != nullptr) consumers_.each(*stream, each);
+  return stream != nullptr;
 }
 
 void Streams::each_pattern(const std::function<void(std::string_view)>& each) const {
