@@ -95,8 +95,8 @@ class StreamFiles {
     std::size_t file = 0;
     Sequence from = 0;
   };
-  Result<std::optional<Place>> place_of(StreamNumber number, Stream& stream, const StreamRead& what);
-  Result<std::optional<Sequence>> first_event(StreamNumber number, Stream& stream, Instant time, TimeBound bound);
+  std::optional<Place> place_of(StreamNumber number, Stream& stream, const StreamRead& what, StreamChunk& chunk);
+  std::optional<Sequence> first_event(StreamNumber number, Stream& stream, const StreamRead& what, StreamChunk& chunk);
   Result<EventFile*> reader(StreamNumber number, Stream& stream, std::size_t file);
   void read_from(StreamNumber number, Stream& stream, const StreamRead& what, Place place, StreamChunk& chunk);
   void forget_reader(const EventFileName& name);

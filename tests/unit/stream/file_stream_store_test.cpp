@@ -123,14 +123,16 @@ TEST_F(FileStreamStoreTest, U14_X3_a_full_disk_keeps_what_is_stored_and_goes_on_
   step();
   disk.capacity = disk.used();
   std::uint64_t next = 6;
-  while (append(next)) ASSERT_LT(++next, 1'000'000u);
-  auto news = step();
+  for (int round = 0; round < 4; ++round) {  // some of it finds room that was reserved
+    while (append(next)) ASSERT_LT(++next, 1'000'000u);
+    step();
+  }
   EXPECT_TRUE(store->wants_retry());
   ASSERT_TRUE(store->refusal());
   EXPECT_NE(store->refusal()->find("no space"), std::string::npos);
   EXPECT_FALSE(append(next)) << "nothing more is taken";
   store->read({.stream = kStream}, ReadTicket{1});
-  news = step();
+  const auto news = step();
   ASSERT_EQ(news.chunks.size(), 1u) << "reading goes on";
   EXPECT_FALSE(news.chunks[0].second.error);
   EXPECT_GE(news.chunks[0].second.events.size(), 5u);
