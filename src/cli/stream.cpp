@@ -131,8 +131,8 @@ struct ReadOptions {
 
 void print_event(const StreamedEvent& event, const ReadOptions& options) {
   if (options.json) return print_line(to_json_text(event, Sparse::as_described));
-  if (!options.raw) print_line(fmt::format("#{}  {}  {}", event.sequence, format_time_ms(event.at_ms),
-                                           event.message.topic));
+  if (!options.raw)
+    print_line(fmt::format("#{}  {}  {}", event.sequence, format_time_ms(event.at_ms), event.message.topic));
   print_message(event.message, options.raw ? Style::raw : Style::human);
 }
 
@@ -280,10 +280,11 @@ void add_export(App& stream) {
 Message imported(const std::string& line, std::size_t number, const std::string& topic) {
   StreamedEvent event;
   const auto wrong = [&](const std::string& why) {
-    return Failure({ErrorCode::malformed, fmt::format("line {}: {}", number, why),
-                    "give what `folkmoot stream export` writes"});
+    return Failure(
+        {ErrorCode::malformed, fmt::format("line {}: {}", number, why), "give what `folkmoot stream export` writes"});
   };
-  if (const auto read = read_json(folkmoot::describe<StreamedEvent>(), &event, line); !read) throw wrong(read.error().describe());
+  if (const auto read = read_json(folkmoot::describe<StreamedEvent>(), &event, line); !read)
+    throw wrong(read.error().describe());
   auto& message = event.message;
   // They are another server's, and were found out there.
   message.id = {};

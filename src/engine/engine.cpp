@@ -81,8 +81,7 @@ void Engine::assign() {
   facts(routes_, {FactKind::route_set, FactKind::route_removed});
   facts(causes_, {FactKind::conversation_summed});
   facts(trail_, {FactKind::message_linked});
-  facts(streams_,
-        {FactKind::stream_set, FactKind::stream_removed, FactKind::stream_event, FactKind::stream_trimmed});
+  facts(streams_, {FactKind::stream_set, FactKind::stream_removed, FactKind::stream_event, FactKind::stream_trimmed});
   facts(streams_.consumers(), {FactKind::consumer_set, FactKind::consumer_moved, FactKind::consumer_removed});
 
   const auto timers = [this](Part& part, std::initializer_list<TimerKind> kinds) {
@@ -425,8 +424,7 @@ void Engine::remove_consumer(SessionId id, RequestNumber request, std::string_vi
 }
 
 void Engine::read_consumer(SessionId id, RequestNumber request, const ReadConsumerCommand& command, StreamReader done) {
-  if (auto* const session = sessions_.find(id))
-    streams_.consumers().read(*session, request, command, std::move(done));
+  if (auto* const session = sessions_.find(id)) streams_.consumers().read(*session, request, command, std::move(done));
 }
 
 void Engine::ack_consumer(SessionId id, RequestNumber request, const AckConsumerCommand& command) {

@@ -65,7 +65,7 @@ struct EngineOptions {
   std::size_t contents_max = 1'000'000;     // stored by reference
   std::size_t streams_max = 1'000;
   std::size_t stream_consumers_max = 10'000;  // of all streams
-  Duration content_grace_ms{600'000};       // how long one stays that nothing refers to
+  Duration content_grace_ms{600'000};         // how long one stays that nothing refers to
   GuardLimits guard;
 };
 

@@ -15,7 +15,16 @@
 namespace folkmoot {
 
 /// What a request number that is in use stands for; each kind is one part's.
-enum class OpenKind : std::uint8_t { subscription, consumer, waiter, request, redrive, stream_read, stream_consumer, stream_play };
+enum class OpenKind : std::uint8_t {
+  subscription,
+  consumer,
+  waiter,
+  request,
+  redrive,
+  stream_read,
+  stream_consumer,
+  stream_play
+};
 constexpr std::size_t kOpenKinds = 8;
 
 struct Open {

@@ -29,8 +29,8 @@ struct StreamSettings {
 constexpr std::uint32_t kStreamKeysMax = 1'000'000;
 constexpr std::uint32_t kStreamKeysDefault = 100'000;
 constexpr std::uint64_t kStreamBytesLeast = 64 * 1024;
-constexpr std::size_t kStreamReadEventsMax = 10'000;             // of one read
-constexpr std::size_t kStreamScanMax = 20'000;                   // events that one read looks at
+constexpr std::size_t kStreamReadEventsMax = 10'000;                // of one read
+constexpr std::size_t kStreamScanMax = 20'000;                      // events that one read looks at
 constexpr std::size_t kStreamScanBytesMax = std::size_t{16} << 20;  // the same in bytes
 constexpr std::uint32_t kConsumerPendingMax = 100'000;
 
@@ -57,7 +57,7 @@ struct ReadEvent {
 
 struct ReadPage {
   std::vector<ReadEvent> events;
-  Sequence next = 1;           // where to go on in the same direction; backwards, 0: there is nothing below
+  Sequence next = 1;            // where to go on in the same direction; backwards, 0: there is nothing below
   Sequence first = 1, end = 1;  // of the stream: [first, end)
 };
 
@@ -65,9 +65,9 @@ using StreamReader = std::function<void(Result<ReadPage>)>;
 
 struct ReadStreamCommand {
   std::string_view name{};
-  Sequence from = 0;              // 0: from the beginning, or backwards from the end
+  Sequence from = 0;               // 0: from the beginning, or backwards from the end
   std::optional<Instant> since{};  // forwards: those that are not older; backwards: those that are not younger
-  std::uint64_t newest = 0;       // the newest so many; 0: as `from` says
+  std::uint64_t newest = 0;        // the newest so many; 0: as `from` says
   bool backwards = false;
   std::string_view filter{};
   std::size_t events_max = 100;
@@ -89,8 +89,8 @@ struct ConsumerCommand {
 
 struct StreamConsumerView {
   std::string_view stream, name, filter;
-  Sequence floor = 1;  // all below are done
-  Sequence next = 1;   // the next to be given out for the first time
+  Sequence floor = 1;      // all below are done
+  Sequence next = 1;       // the next to be given out for the first time
   std::uint64_t left = 0;  // events from the floor on, those acknowledged among them
   std::uint64_t pending = 0;
   std::uint64_t readers = 0;
@@ -120,9 +120,9 @@ struct PlayCommand {
   std::string_view filter{};
   Sequence from = 0;
   std::optional<Instant> since{};
-  Sequence until = 0;       // not from this one on; 0: the stream's end as it is now
-  double speed = 0;         // 0: at once; 1: at the pace of the events; 2: twice as fast
-  bool keep = false;        // goes on without who asked, who is answered at once
+  Sequence until = 0;  // not from this one on; 0: the stream's end as it is now
+  double speed = 0;    // 0: at once; 1: at the pace of the events; 2: twice as fast
+  bool keep = false;   // goes on without who asked, who is answered at once
 };
 
 struct PlayEnd {

@@ -106,10 +106,10 @@ struct PlayedSome {
 
 }  // namespace waiting
 
-using Waiting = std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output,
-                             waiting::HandedOut, waiting::Settled, waiting::Batch, waiting::Answer,
-                             waiting::ContentsIdle, waiting::SentSome, waiting::Kept, waiting::StreamNoted,
-                             waiting::StreamGone, waiting::PlayedSome>;
+using Waiting =
+    std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output, waiting::HandedOut,
+                 waiting::Settled, waiting::Batch, waiting::Answer, waiting::ContentsIdle, waiting::SentSome,
+                 waiting::Kept, waiting::StreamNoted, waiting::StreamGone, waiting::PlayedSome>;
 static_assert(std::is_trivially_copyable_v<Waiting>);  // each message comes by here
 
 }  // namespace folkmoot

@@ -102,7 +102,7 @@ class ShardRouter {
   std::uint64_t streams_version_ = 0;
   std::vector<std::string> stream_patterns_;                  // of that version
   std::map<std::string, bool, std::less<>> streamed_topics_;  // likewise: topics that were asked for
-  bool was_refused_ = false;  // by what is being carried out here
+  bool was_refused_ = false;                                  // by what is being carried out here
 };
 
 }  // namespace folkmoot

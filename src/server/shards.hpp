@@ -69,7 +69,7 @@ class Shards {
     std::uint64_t size = 0;
     std::uint32_t holders = 0;  // a bit for each shard but the first
   };
-  std::map<ContentHash, Stored> contents_;  // guarded by lock_
+  std::map<ContentHash, Stored> contents_;    // guarded by lock_
   std::vector<std::string> stream_patterns_;  // guarded by lock_
   std::atomic<std::uint64_t> streams_version_ = 0;
 };

@@ -30,7 +30,7 @@ KEYS = {
     "hops": 22, "chain": 23, "content_ref": 24, "delay": 25, "expires_at": 26,
 }
 FIELDS = {key: field for field, key in KEYS.items()}
-OUTCOMES = {0: "queued", 1: "offered", 2: "scheduled", 3: "sent", 4: "duplicate", 5: "dead"}
+OUTCOMES = {0: "queued", 1: "offered", 2: "scheduled", 3: "sent", 4: "duplicate", 5: "dead", 6: "kept"}
 STATES = {
     0: "unknown", 1: "queued", 2: "offered", 3: "retrieved", 4: "acknowledged", 5: "dead", 6: "scheduled",
     7: "cancelled"
@@ -50,7 +50,8 @@ CODES = {
     "invalid_field": 11, "no_recipient": 12, "mailbox_full": 13, "no_such_request": 14, "no_consumer": 15,
     "timed_out": 16, "lease_lost": 17, "out_of_range": 18, "disk_full": 19, "slow_consumer": 20,
     "shutting_down": 21, "busy": 22, "limit_reached": 23, "not_found": 24, "already_exists": 25, "io_error": 28,
-    "damaged": 29, "no_reply_wanted": 32, "invalid_filter": 33, "mailbox_in_use": 35,
+    "damaged": 29, "no_reply_wanted": 32, "invalid_filter": 33, "mailbox_in_use": 35, "in_use": 30, "cancelled": 27,
+    "not_kept": 36,
 }
 NAMES = {code: name for name, code in CODES.items()}
 

@@ -27,8 +27,8 @@ FAULTS = {
         "const auto place = PLANTED ? FactPlace{} : to_.ledger.write(FactKind::message_settled, {body}, Life::dead);",
     ),
     "confirmed_before_durable": (
-        "void Engine::on_durable(Lsn end) { ledger_.on_durable(end); }",
-        "void Engine::on_durable(Lsn end) { ledger_.on_durable(PLANTED ? kLsnMax : end); }",
+        "  ledger_.on_durable(end);\n  streams_.on_durable(end);",
+        "  ledger_.on_durable(PLANTED ? kLsnMax : end);\n  streams_.on_durable(end);",
     ),
     "expiry_forgotten_at_restart": (
         "to_.agenda.add({.at = at, .id = key.value,",
@@ -221,5 +221,61 @@ FAULTS = {
     "reply_that_nobody_wants_after_settling": (
         "settled->silent_for != 0 &&",
         "(PLANTED ? settled->silent_for == NameId{~0u} : settled->silent_for != 0) &&",
+    ),
+    "stream_event_given_out_before_it_is_on_disk": (
+        "while (stream.durable < stream.next && stream.event(stream.durable).place.lsn < end) {",
+        "while (stream.durable < stream.next && (PLANTED || stream.event(stream.durable).place.lsn < end)) {",
+    ),
+    "stream_event_handed_over_before_it_is_on_disk": (
+        "while (stream.handed < stream.durable) {",
+        "while (stream.handed < (PLANTED ? stream.next : stream.durable)) {",
+    ),
+    "stream_event_released_before_it_is_stored": (
+        "while (!stream->held.empty() && stream->held_first < end && stream->held_first < stream->handed) {",
+        "while (!stream->held.empty() && (PLANTED || stream->held_first < end) && "
+        "stream->held_first < stream->handed) {",
+    ),
+    "stream_begins_anew_at_restart": without("stream.first = std::max(stream.first, known.trimmed->first);"),
+    "stream_number_used_twice": without("stream.next = std::max(stream.next, known.trimmed->next);"),
+    "stream_keeps_one_too_many": (
+        "stream.first = std::max(stream.first, Sequence{stream.durable.value - most});",
+        "stream.first = std::max(stream.first, Sequence{stream.durable.value - most - (PLANTED ? 1 : 0)});",
+    ),
+    "stream_filter_ignored": (
+        "if (stream->filter && !stream->filter->matches(*input)) continue;",
+        "if (!PLANTED && stream->filter && !stream->filter->matches(*input)) continue;",
+    ),
+    "stream_reader_filter_ignored": (
+        "if (!read.what.filter->matches(input_)) return true;",
+        "if (!PLANTED && !read.what.filter->matches(input_)) return true;",
+    ),
+    "stream_too_old_given_out": (
+        "if (at < stream.oldest_allowed(to_.run.now())) return true;",
+        "if (!PLANTED && at < stream.oldest_allowed(to_.run.now())) return true;",
+    ),
+    "stream_last_of_key_doubled": (
+        "stream.last.erase(old);\n  }\n  newest = sequence;",
+        "if (!PLANTED) stream.last.erase(old);\n  }\n  newest = sequence;",
+    ),
+    "stream_read_skips_an_event": (
+        "read.cursor = std::max(read.cursor, chunk.next);",
+        "read.cursor = std::max(read.cursor, PLANTED ? chunk.next + 1 : chunk.next);",
+    ),
+    "consumer_position_not_noted": (
+        "const auto durable = note(*consumer, sequences);",
+        "const auto durable = PLANTED ? Durable{} : note(*consumer, sequences);",
+    ),
+    "consumer_acks_above_the_floor_forgotten": (
+        "const Sequence sequence{load<std::uint64_t>(rest.data())};\n    consumer.finish(sequence, sequence + 1);",
+        "const Sequence sequence{load<std::uint64_t>(rest.data())};\n"
+        "    if (!PLANTED) consumer.finish(sequence, sequence + 1);",
+    ),
+    "consumer_copied_without_its_position": (
+        "const auto body = pack(*consumer, stream->number);",
+        "const auto body = PLANTED ? std::string(as_text(fact.body)) : pack(*consumer, stream->number);",
+    ),
+    "consumer_gives_out_what_is_done": (
+        "return same != nullptr && !same->is_done(sequence);",
+        "return same != nullptr && (PLANTED || !same->is_done(sequence));",
     ),
 }

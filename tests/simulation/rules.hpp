@@ -133,7 +133,22 @@ namespace folkmoot::simulation {
   RULE(shovel_carried_again)            \
   RULE(shovel_refused)                  \
   RULE(shovel_ack_retried)              \
-  RULE(shovel_drained)
+  RULE(shovel_drained)                  \
+  RULE(stream_event_kept)               \
+  RULE(stream_event_copied)             \
+  RULE(stream_event_confirmed)          \
+  RULE(stream_stored)                   \
+  RULE(stream_read)                     \
+  RULE(stream_read_waited)              \
+  RULE(stream_bounded)                  \
+  RULE(stream_purged)                   \
+  RULE(stream_removed)                  \
+  RULE(stream_survived)                 \
+  RULE(stream_last_by_key)              \
+  RULE(stream_copied)                   \
+  RULE(consumer_given)                  \
+  RULE(consumer_given_again)            \
+  RULE(consumer_drained)
 
 enum class Rule : std::size_t {
 #define RULE(name) name,

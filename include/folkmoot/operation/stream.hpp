@@ -30,7 +30,8 @@ struct StreamRule {
   using Answer = Nothing;
   static constexpr OperationRow kOperation{
       .name = "stream.set",
-      .what = "Keeps the events of topics from now on; a stream of the same name keeps what it has, and goes on by this",
+      .what =
+          "Keeps the events of topics from now on; a stream of the same name keeps what it has, and goes on by this",
       .right = Right::administer,
       .where = Where::first,
       .http = "POST /api/streams",
@@ -223,21 +224,22 @@ struct ReadStream {
   bool content = true;
 
   using Answer = StreamPage;
-  static constexpr OperationRow kOperation{
-      .name = "stream.read",
-      .what =
-          "Reads events of a stream: from its beginning, a sequence or a time on, or the newest, forwards or backwards; "
-          "a page at a time, for which at most 20,000 are looked at",
-      .right = Right::observe,
-      .where = Where::first,
-      .http = "GET /api/streams/{name}/events",
-      .again = true,
-      .patience = kStreamPatience};
+  static constexpr OperationRow kOperation{.name = "stream.read",
+                                           .what =
+                                               "Reads events of a stream: from its beginning, a sequence or a time on, "
+                                               "or the newest, forwards or backwards; "
+                                               "a page at a time, for which at most 20,000 are looked at",
+                                           .right = Right::observe,
+                                           .where = Where::first,
+                                           .http = "GET /api/streams/{name}/events",
+                                           .again = true,
+                                           .patience = kStreamPatience};
   static constexpr auto fields() {
     using R = ReadStream;
     return std::array{
         field<&R::name>(0, "name", "The stream", {.required = true}),
-        field<&R::from>(1, "from", "This sequence is the first; left out: from the beginning, or backwards from the end"),
+        field<&R::from>(1, "from",
+                        "This sequence is the first; left out: from the beginning, or backwards from the end"),
         field<&R::since_ms>(2, "since", "None that came before this time"),
         field<&R::newest>(3, "newest", "Only the newest so many", {.max = kStreamPageMax, .unit = "events"}),
         field<&R::backwards>(4, "backwards", "The newest first"),

@@ -76,9 +76,9 @@ Result<void> Streams::enter_removed(const Fact& fact) {
 Result<void> Streams::start() {
   for (auto& [number, known] : recovering_) {
     if (!known.stream)
-      return failure(ErrorCode::damaged,
-                     fmt::format("there are events of stream number {}, and no fact of the log says which that is",
-                                 number.value));
+      return failure(
+          ErrorCode::damaged,
+          fmt::format("there are events of stream number {}, and no fact of the log says which that is", number.value));
     if (auto done = start(number, known); !done) return done;
   }
   recovering_.clear();

@@ -42,9 +42,7 @@ std::pair<Stream*, Consumer*> StreamConsumers::find(ConsumerNumber number) const
 }
 
 void StreamConsumers::set(Asker caller, const ConsumerCommand& command) {
-  const auto refuse = [&](ErrorCode code, std::string text) {
-    to_.replies.refuse(caller, {code, std::move(text)});
-  };
+  const auto refuse = [&](ErrorCode code, std::string text) { to_.replies.refuse(caller, {code, std::move(text)}); };
   auto* const stream = to_.table.find(command.stream);
   if (stream == nullptr) return to_.replies.refuse(caller, no_stream(command.stream));
   if (!was_name(command.name)) return refuse(ErrorCode::invalid_name, "the consumer's name is none");
@@ -218,8 +216,8 @@ void StreamConsumers::skip_spent(Stream& stream, Consumer& consumer) {
     consumer.finish(sequence, sequence + 1);
     const std::uint64_t number = sequence.value;
     note(consumer, {&number, 1});
-    to_.announcer.announce("bus.streams.skipped", bulletins::event_of_skipped(stream.name, consumer.name,
-                                                                              sequence.value, deliveries, now));
+    to_.announcer.announce("bus.streams.skipped",
+                           bulletins::event_of_skipped(stream.name, consumer.name, sequence.value, deliveries, now));
   }
 }
 
@@ -359,11 +357,9 @@ void StreamConsumers::due(const Timer& timer) {
   // Those behind the first may have waited longer.
   for (const auto slot : std::vector(consumer->readers.begin(), consumer->readers.end())) {
     const auto* const same = find(number).second;
-    if (same == nullptr || slot == same->readers.front() ||
-        readers_[slot]->give_up > to_.run.now()) continue;
+    if (same == nullptr || slot == same->readers.front() || readers_[slot]->give_up > to_.run.now()) continue;
     std::erase(consumer->readers, slot);
-    answer(slot,
-           ReadPage{.events = {}, .next = consumer->cursor, .first = stream->first, .end = stream->durable});
+    answer(slot, ReadPage{.events = {}, .next = consumer->cursor, .first = stream->first, .end = stream->durable});
   }
   if (find(number).second != nullptr) serve(*consumer);
 }
@@ -388,9 +384,9 @@ void StreamConsumers::ack(Asker caller, const AckConsumerCommand& command) {
   const auto& sequences = command.sequences;
   // A restart forgets who has what: so whatever there is may be acknowledged.
   const auto unknown = [&](Sequence sequence) {
-    to_.replies.refuse(caller, {ErrorCode::out_of_range,
-                                fmt::format("stream {} has no event {} yet: the next will be {}", stream->name,
-                                            sequence.value, stream->durable.value)});
+    to_.replies.refuse(caller,
+                       {ErrorCode::out_of_range, fmt::format("stream {} has no event {} yet: the next will be {}",
+                                                             stream->name, sequence.value, stream->durable.value)});
   };
   for (const auto sequence : sequences) {
     if (sequence == 0 || Sequence{sequence} >= stream->durable) return unknown(Sequence{sequence});
@@ -398,10 +394,10 @@ void StreamConsumers::ack(Asker caller, const AckConsumerCommand& command) {
   const auto below = command.below;
   if (below > stream->durable) return unknown(Sequence{below.value - 1});
   if (consumer->done.size() + sequences.size() > kDoneRangesMax)
-    return to_.replies.refuse(caller, {ErrorCode::limit_reached,
-                                       fmt::format("too many events are done while event {} is not",
-                                                   consumer->floor.value),
-                                       "acknowledge that one as well, or all with `below`"});
+    return to_.replies.refuse(
+        caller,
+        {ErrorCode::limit_reached, fmt::format("too many events are done while event {} is not", consumer->floor.value),
+         "acknowledge that one as well, or all with `below`"});
   if (!to_.ledger.has_room(Urgency::settling, sizeof(ConsumerMovedFact) + 8 * sequences.size()))
     return to_.replies.refuse(caller, {ErrorCode::disk_full, "no room to note that the events are done"});
   const auto before = consumer->in_flight.size();

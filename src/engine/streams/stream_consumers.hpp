@@ -1,7 +1,7 @@
 // Consumers of streams: each remembers how far it is. What is done below its floor is one number, what is done above a
-// few ranges; both are facts. What was given out and is not acknowledged yet is in memory alone, as leases are: its time
-// passes, or the server ends, and it is given out again. Several readers of one consumer take turns, and each event goes
-// to one of them.
+// few ranges; both are facts. What was given out and is not acknowledged yet is in memory alone, as leases are: its
+// time passes, or the server ends, and it is given out again. Several readers of one consumer take turns, and each
+// event goes to one of them.
 #pragma once
 
 #include <map>
@@ -64,7 +64,7 @@ class StreamConsumers final : public Part {
     ConsumerNumber consumer = 0;
     std::size_t events_max = 0, bytes_max = 0;
     Instant give_up = 0;
-    bool again = false;  // what is read now was given out before
+    bool again = false;   // what is read now was given out before
     Slot read = kNoSlot;  // what it looks for, in StreamReads
     StreamReader done;
   };

@@ -38,13 +38,14 @@ void StreamPlays::play(Session& session, RequestNumber request, const PlayComman
     auto* const target = to_.table.find(command.stream);
     if (target == nullptr) return done(std::unexpected(no_stream(command.stream)));
     if (target == stream)
-      return done(failure(ErrorCode::invalid_field, fmt::format("stream {} cannot be copied into itself", stream->name)));
+      return done(
+          failure(ErrorCode::invalid_field, fmt::format("stream {} cannot be copied into itself", stream->name)));
     play->copy_to = target->number;
   }
   if (stream->play != kNoSlot)
-    return done(failure(ErrorCode::in_use, fmt::format("a replay of stream {} is under way", stream->name),
-                        fmt::format("wait for its end, or end it with `folkmoot call stream.stop name={}`",
-                                    stream->name)));
+    return done(
+        failure(ErrorCode::in_use, fmt::format("a replay of stream {} is under way", stream->name),
+                fmt::format("wait for its end, or end it with `folkmoot call stream.stop name={}`", stream->name)));
   if (!command.filter.empty()) {
     auto filter = Filter::compile(command.filter);
     if (!filter) return done(std::unexpected(filter.error()));
@@ -94,11 +95,8 @@ void StreamPlays::fetch(Slot slot) {
     play.at_end = true;
     return to_.ledger.when_or_now({}, waiting::PlayedSome{slot, play.number});
   }
-  StreamReadRequest request{.from = play.cursor,
-                            .until = play.until,
-                            .since = play.since,
-                            .filter = play.filter,
-                            .events_max = kPlayAtOnce};
+  StreamReadRequest request{
+      .from = play.cursor, .until = play.until, .since = play.since, .filter = play.filter, .events_max = kPlayAtOnce};
   play.read = to_.reads.make(*stream, std::move(request), [this, slot, number = play.number](auto page) {
     if (is_it(slot, number)) on_page(slot, std::move(page));
   });
@@ -116,8 +114,9 @@ void StreamPlays::on_page(Slot slot, Result<ReadPage> page) {
     play.began = to_.run.now();
     play.first_at = play.events.front().at;
   }
-  // Not from within what has read it: a stream without end would be one deep call.
-  to_.agenda.add({.at = to_.run.now(), .id = play.number, .place = slot.value, .kind = TimerKind::stream_play});
+  // Others have their turn in between.
+  to_.agenda.add(
+      {.at = to_.run.now() + Duration{1}, .id = play.number, .place = slot.value, .kind = TimerKind::stream_play});
 }
 
 void StreamPlays::go_on(const waiting::PlayedSome& item) {
@@ -139,7 +138,9 @@ void StreamPlays::play_some(Slot slot) {
         return to_.agenda.add({.at = at, .id = number, .place = slot.value, .kind = TimerKind::stream_play});
     }
     const auto done = play_one(play, event);
-    if (!done && done.error().code == ErrorCode::disk_full) return end(slot, std::unexpected(done.error()));
+    const bool is_over =
+        !done && (done.error().code == ErrorCode::disk_full || done.error().code == ErrorCode::not_found);
+    if (is_over) return end(slot, std::unexpected(done.error()));
     ++(done ? play.played.played : play.played.refused);
   }
   play.events.clear();
@@ -149,7 +150,7 @@ void StreamPlays::play_some(Slot slot) {
 Result<void> StreamPlays::play_one(const Play& play, const ReadEvent& event) {
   if (play.copy_to == 0) return publish(play, as_bytes(event.message));
   auto* const target = to_.table.find(play.copy_to);
-  if (target == nullptr) return failure(ErrorCode::disk_full, "the stream that it is copied into was removed");
+  if (target == nullptr) return failure(ErrorCode::not_found, "the stream that it is copied into was removed");
   return to_.target.append(*target, as_bytes(event.message));
 }
 

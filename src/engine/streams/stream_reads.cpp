@@ -45,7 +45,7 @@ void StreamReads::go_on(Slot slot) {
   auto* const stream = to_.table.find(read.stream);
   if (stream == nullptr) return fail(slot, {ErrorCode::not_found, "the stream was removed"});
   read.parked = false;
-  const auto step = stream->last_by ? look_at_last(read, *stream)
+  const auto step = stream->last_by  ? look_at_last(read, *stream)
                     : read.backwards ? look_back(slot, read, *stream)
                                      : look(slot, read, *stream);
   if (step == Step::waits) return;
@@ -55,8 +55,7 @@ void StreamReads::go_on(Slot slot) {
   read.parked = true;
   stream->waiters.push_back(slot);
   if (!std::exchange(read.timed, true)) {
-    to_.agenda.add(
-        {.at = read.what.give_up, .id = read.number, .place = slot.value, .kind = TimerKind::stream_read});
+    to_.agenda.add({.at = read.what.give_up, .id = read.number, .place = slot.value, .kind = TimerKind::stream_read});
   }
 }
 

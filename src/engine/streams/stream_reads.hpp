@@ -73,14 +73,14 @@ class StreamReads final : public Part {
     StreamNumber stream = 0;
     StreamReadRequest what;
     StreamReader done;
-    Sequence cursor = 1;       // forwards the next, backwards the last that was not looked at
-    Sequence end = 1;          // of `newest`: the stream's end when it began
-    std::size_t bytes = 0;     // given
-    std::size_t scanned = 0;   // looked at
+    Sequence cursor = 1;      // forwards the next, backwards the last that was not looked at
+    Sequence end = 1;         // of `newest`: the stream's end when it began
+    std::size_t bytes = 0;    // given
+    std::size_t scanned = 0;  // looked at
     std::size_t scanned_bytes = 0;
     bool backwards = false;  // the way it goes, which may be turned round in the end
-    bool parked = false;  // waits for the next event
-    bool timed = false;   // and for its time to be over
+    bool parked = false;     // waits for the next event
+    bool timed = false;      // and for its time to be over
     std::vector<ReadEvent> events{};
   };
   enum class Step { more, full, waits };

@@ -54,8 +54,8 @@ struct Consumer {
   Instant since = 0;  // events before that are none of its
   FactPlace place{};  // of its consumer_set
   Sequence floor = 1;
-  Sequence noted = 1;                       // the floor, as the log knows it
-  std::map<Sequence, Sequence> done{};      // above the floor: [from, to), apart from each other
+  Sequence noted = 1;                   // the floor, as the log knows it
+  std::map<Sequence, Sequence> done{};  // above the floor: [from, to), apart from each other
   std::map<Sequence, InFlight> in_flight{};
   Sequence cursor = 1;  // the next that it looks at for the first time
   std::uint64_t delivered = 0, redelivered = 0, acknowledged = 0, skipped = 0, missed = 0;
@@ -84,18 +84,18 @@ struct Stream {
   Sequence first = 1, stored = 1, held_first = 1, handed = 1, durable = 1, next = 1;
   Sequence safe = 1;       // older events may go for good: that they are not given out is on disk
   Sequence files_end = 1;  // the next that the files take without a trim
-  Sequence marked = 1;  // what is stored, as the log was told last,
-  Instant marked_at = 0;  // and when
+  Sequence marked = 1;     // what is stored, as the log was told last,
+  Instant marked_at = 0;   // and when
   std::deque<HeldEvent> held{};
   std::uint64_t held_bytes = 0;
   std::map<Sequence, LastEvent> last{};
-  boost::unordered_flat_map<std::string, Sequence> by_key{};
-  std::deque<std::string> held_keys{};  // with keep_last_by: of those in `held`
-  Instant newest = 0;                   // when the last event came
-  std::uint64_t kept = 0, missed = 0;   // in this run
-  bool is_dirty = false;                // has events that are not on disk yet
-  Instant look_at = 0;                  // when those that are too old are looked for; 0: not set
-  std::vector<Slot> waiters{};          // reads that wait for the next event
+  boost::unordered_flat_map<std::string, Sequence> by_key{};  // of its newest event on disk; 0: there is none yet
+  std::deque<std::string> held_keys{};                        // with keep_last_by: of those in `held`
+  Instant newest = 0;                                         // when the last event came
+  std::uint64_t kept = 0, missed = 0;                         // in this run
+  bool is_dirty = false;                                      // has events that are not on disk yet
+  Instant look_at = 0;                                        // when those that are too old are looked for; 0: not set
+  std::vector<Slot> waiters{};                                // reads that wait for the next event
   std::map<std::string, Consumer, std::less<>> consumers{};
   Slot play = kNoSlot;  // what replays it
 

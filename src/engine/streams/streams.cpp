@@ -40,8 +40,8 @@ Result<void> Streams::check(const Stream* known, std::string_view name, const St
   if (!is_pattern(settings.pattern))
     return failure(ErrorCode::invalid_topic, fmt::format("`{}` is not a topic or pattern", shown(settings.pattern)));
   if (settings.max_bytes != 0 && settings.max_bytes < kStreamBytesLeast)
-    return failure(ErrorCode::out_of_range, fmt::format("`max_bytes` is {}; {} are the least", settings.max_bytes,
-                                                        kStreamBytesLeast));
+    return failure(ErrorCode::out_of_range,
+                   fmt::format("`max_bytes` is {}; {} are the least", settings.max_bytes, kStreamBytesLeast));
   if (settings.keep_last_by.empty() != (settings.max_keys == 0))
     return failure(ErrorCode::invalid_field, "`max_keys` goes with `keep_last_by`, and must be 1 or more for it");
   if (!settings.keep_last_by.empty() && (settings.max_events != 0 || settings.max_bytes != 0))
@@ -142,18 +142,18 @@ void Streams::purge(Asker caller, std::string_view name, Sequence below, std::ui
   }
   std::uint64_t gone = 0;
   if (first > stream->first) {
-    gone = stream->last_by
-               ? static_cast<std::uint64_t>(std::distance(stream->last.lower_bound(stream->first),
-                                                          stream->last.lower_bound(first)))
-               : first - stream->first;
+    gone = stream->last_by ? static_cast<std::uint64_t>(std::distance(stream->last.lower_bound(stream->first),
+                                                                      stream->last.lower_bound(first)))
+                           : first - stream->first;
     stream->first = first;
   }
   const bool noted = note(*stream);
   FOLKMOOT_ASSERT(noted);
-  to_.ledger.when_or_now(Durable(stream->trimmed_place),
-                         waiting::Answer{.to = caller,
-                                         .reply = Purged{.purged = static_cast<std::uint32_t>(
-                                                             std::min<std::uint64_t>(gone, ~std::uint32_t{0}))}});
+  to_.ledger.when_or_now(
+      Durable(stream->trimmed_place),
+      waiting::Answer{
+          .to = caller,
+          .reply = Purged{.purged = static_cast<std::uint32_t>(std::min<std::uint64_t>(gone, ~std::uint32_t{0}))}});
   consumers_.wake(*stream);
 }
 
@@ -191,8 +191,8 @@ void Streams::each(const std::function<void(const StreamView&)>& each) const {
           .paused = stream.paused,
           .first = stream.first,
           .next = stream.durable,
-          .events = stream.last_by ? stream.last.size()
-                                   : (stream.first < stream.durable ? stream.durable - stream.first : 0),
+          .events =
+              stream.last_by ? stream.last.size() : (stream.first < stream.durable ? stream.durable - stream.first : 0),
           .bytes = bytes,
           .kept = stream.kept,
           .missed = stream.missed,
@@ -243,10 +243,10 @@ Result<Draft> Streams::measure(const KeptEvent& event) {
       const auto most = stream->settings.max_keys;
       const bool is_new = !stream->by_key.contains(chosen.key);
       if (chosen.key.size() > kKeyBytesMax)
-        refused = {ErrorCode::out_of_range, fmt::format("`{}` has {} bytes; {} are the most that stream {} keeps by",
-                                                        stream->last_by->text(), chosen.key.size(), kKeyBytesMax,
-                                                        stream->name)};
-      else if (is_new && stream->by_key.size() + stream->held_keys.size() >= most)
+        refused = {ErrorCode::out_of_range,
+                   fmt::format("`{}` has {} bytes; {} are the most that stream {} keeps by", stream->last_by->text(),
+                               chosen.key.size(), kKeyBytesMax, stream->name)};
+      else if (is_new && stream->by_key.size() >= most)
         refused = {ErrorCode::limit_reached, fmt::format("stream {} keeps {} keys already", stream->name, most),
                    "raise its max_keys, or purge old ones"};
     }
@@ -278,13 +278,15 @@ void Streams::missed(const KeptEvent&) {
 Durable Streams::append(Stream& stream, MessageParts message, Instant at, std::string key) {
   stream.newest = std::max(stream.newest, at);
   const StreamEventFact fact{stream.number, 0, stream.next, stream.newest};
-  const auto place =
-      to_.ledger.write(FactKind::stream_event, {bytes_of(fact), message.head, message.rest}, Life::live);
+  const auto place = to_.ledger.write(FactKind::stream_event, {bytes_of(fact), message.head, message.rest}, Life::live);
   ++stream.next;
   ++stream.kept;
   stream.held.push_back({place, stream.newest});
   stream.held_bytes += place.bytes;
-  if (stream.last_by) stream.held_keys.push_back(std::move(key));
+  if (stream.last_by) {
+    stream.by_key.try_emplace(key);  // it counts from now on
+    stream.held_keys.push_back(std::move(key));
+  }
   if (!std::exchange(stream.is_dirty, true)) dirty_.push_back(stream.number);
   return Durable(place);
 }
@@ -298,8 +300,7 @@ Result<void> Streams::append(Stream& stream, Bytes message) {
       return failure(ErrorCode::not_kept, "the filter of the stream does not fit");
     if (stream.last_by) key = stream.last_by->read(input);
     if (stream.last_by && (key.empty() || key.size() > kKeyBytesMax ||
-                           (!stream.by_key.contains(key) &&
-                            stream.by_key.size() + stream.held_keys.size() >= stream.settings.max_keys)))
+                           (!stream.by_key.contains(key) && stream.by_key.size() >= stream.settings.max_keys)))
       return failure(ErrorCode::not_kept, "it has no key that the stream keeps by, or one too many");
   }
   if (!to_.ledger.has_room(Urgency::durable, sizeof(StreamEventFact) + message.size()))
@@ -342,15 +343,14 @@ void Streams::become_last(Stream& stream) {
   const auto sequence = stream.durable;
   auto key = std::move(stream.held_keys.front());
   stream.held_keys.pop_front();
-  if (const auto known = stream.by_key.find(key); known != stream.by_key.end()) {
-    const auto old = stream.last.find(known->second);
+  auto& newest = stream.by_key[key];
+  if (newest != 0) {
+    const auto old = stream.last.find(newest);
     to_.ledger.release(old->second.event.place);
     stream.held_bytes -= old->second.event.place.bytes;
     stream.last.erase(old);
-    known->second = sequence;
-  } else {
-    stream.by_key.emplace(key, sequence);
   }
+  newest = sequence;
   stream.last.emplace(sequence, LastEvent{stream.held.front(), std::move(key)});
   stream.held.pop_front();
   stream.held_first = stream.handed = stream.stored = sequence + 1;

@@ -146,18 +146,18 @@ Result<void> carry_out(const Call& call, const ReadStream& arguments) {
     return failure(ErrorCode::invalid_field, "`newest` goes with neither `from` nor `since`: it begins at the end");
   if (arguments.backwards && arguments.wait.count() != 0)
     return failure(ErrorCode::invalid_field, "`wait` is for the next event, and `backwards` goes the other way");
-  call.engine.read_stream(call.session, call.request,
-                          {.name = arguments.name,
-                           .from = Sequence{arguments.from},
-                           .since = since(arguments.since_ms),
-                           .newest = arguments.newest,
-                           .backwards = arguments.backwards,
-                           .filter = arguments.filter,
-                           .events_max = arguments.newest != 0 ? std::min<std::size_t>(arguments.newest, kStreamPageMax)
-                                                               : arguments.limit,
-                           .bytes_max = arguments.bytes,
-                           .wait = Duration{arguments.wait.count()}},
-                          page_later(call, arguments.content));
+  call.engine.read_stream(
+      call.session, call.request,
+      {.name = arguments.name,
+       .from = Sequence{arguments.from},
+       .since = since(arguments.since_ms),
+       .newest = arguments.newest,
+       .backwards = arguments.backwards,
+       .filter = arguments.filter,
+       .events_max = arguments.newest != 0 ? std::min<std::size_t>(arguments.newest, kStreamPageMax) : arguments.limit,
+       .bytes_max = arguments.bytes,
+       .wait = Duration{arguments.wait.count()}},
+      page_later(call, arguments.content));
   return {};
 }
 

@@ -63,7 +63,8 @@ class MemoryStreamStore final : public StreamStore {
     files.first = std::max(files.first, first);
     // As files go: as a whole.
     for (const auto& file : std::vector<StreamFile>(this->files(stream).begin(), this->files(stream).end())) {
-      if (file.end <= first) files.stored.erase(files.stored.lower_bound(file.first), files.stored.lower_bound(file.end));
+      if (file.end <= first)
+        files.stored.erase(files.stored.lower_bound(file.first), files.stored.lower_bound(file.end));
     }
   }
   void remove(StreamNumber stream) override { streams.erase(stream); }
@@ -99,7 +100,8 @@ class MemoryStreamStore final : public StreamStore {
 
  private:
   StreamChunk answer(const StreamRead& what) {
-    StreamChunk chunk{.stream = what.stream, .events = {}, .next = what.from, .at_end = true, .error = {}, .memory = {}};
+    StreamChunk chunk{
+        .stream = what.stream, .events = {}, .next = what.from, .at_end = true, .error = {}, .memory = {}};
     const auto found = streams.find(what.stream);
     if (found == streams.end()) return chunk;
     const auto& files = found->second;
@@ -109,7 +111,8 @@ class MemoryStreamStore final : public StreamStore {
     };
     if (what.backwards) {
       auto at = files.stored.upper_bound(what.from);
-      while (at != files.stored.begin() && chunk.events.size() < most && std::prev(at)->first >= files.first) put(*--at);
+      while (at != files.stored.begin() && chunk.events.size() < most && std::prev(at)->first >= files.first)
+        put(*--at);
       chunk.at_end = at == files.stored.begin() || std::prev(at)->first < files.first;
       chunk.next = chunk.at_end ? Sequence{} : std::prev(at)->first;
       return chunk;
