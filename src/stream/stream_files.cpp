@@ -221,7 +221,7 @@ Result<void> StreamFiles::sync(const OnStored& stored) {
   return {};
 }
 
-Result<void> StreamFiles::trim(StreamNumber number, Sequence first) {
+Result<void> StreamFiles::trim(StreamNumber number, Sequence first, Newest newest) {
   auto& stream = streams_[number];
   stream.trimmed = std::max(stream.trimmed, first);
   if (stream.files.empty()) return {};
@@ -229,7 +229,8 @@ Result<void> StreamFiles::trim(StreamNumber number, Sequence first) {
   while (count + 1 < stream.files.size() && stream.files[count + 1].info.first <= stream.trimmed) ++count;
   if (auto done = remove_oldest(number, stream, count); !done) return done;
   const auto& last = stream.files.back();
-  if (last.is_unknown || last.info.end > stream.trimmed || last.info.first == last.info.end) return {};
+  if (newest == Newest::stays || last.is_unknown || last.info.end > stream.trimmed || last.info.first == last.info.end)
+    return {};
   // The newest file says where the stream has come to, so another one does before it goes.
   if (auto done = begin_file(number, stream, stream.trimmed); !done) {
     return done.error().code == ErrorCode::io_error ? done : Result<void>{};  // no room for that: it stays for now

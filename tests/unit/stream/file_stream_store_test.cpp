@@ -160,6 +160,20 @@ TEST_F(FileStreamStoreTest, U14_trimming_while_the_disk_is_full_makes_room) {
   EXPECT_FALSE(store->refusal());
 }
 
+TEST_F(FileStreamStoreTest, U14_a_busy_stream_that_keeps_few_events_does_not_begin_a_file_each_time) {
+  for (std::uint64_t next = 1; next <= 2'000; ++next) {
+    ASSERT_TRUE(append(next));
+    if (next % 50 != 0) continue;
+    store->trim(kStream, Sequence{next - 9});
+    step();
+  }
+  EXPECT_EQ(disk.list()->size(), 1u);
+  EXPECT_EQ(store->files(kStream).front().first, Sequence{41}) << "what was trimmed before it came was not written";
+  store->trim(kStream, Sequence{2'001});
+  step();
+  EXPECT_EQ(store->files(kStream).front().first, Sequence{2'001});
+}
+
 TEST_F(FileStreamStoreTest, U14_files_are_known_to_the_owner_as_they_are_on_the_disk) {
   store->set_file_bytes(kStream, 0);
   for (std::uint64_t sequence = 1; sequence <= 20'000; ++sequence) {
