@@ -16,14 +16,8 @@ constexpr std::size_t kReadersMax = 1'000;   // of one consumer
 constexpr Duration kAckWaitMin{100};
 constexpr std::size_t kDoneRangesMax = 2 * kConsumerPendingMax;
 
-std::string_view shown(std::string_view name) { return is_name(name) ? name : "(unprintable)"; }
-
-Error no_stream(std::string_view name) {
-  return {ErrorCode::not_found, fmt::format("there is no stream {}", shown(name)),
-          "`folkmoot stream list` names those that are there"};
-}
 Error no_consumer(std::string_view stream, std::string_view name) {
-  return {ErrorCode::not_found, fmt::format("stream {} has no consumer {}", shown(stream), shown(name)),
+  return {ErrorCode::not_found, fmt::format("stream {} has no consumer {}", printable(stream), printable(name)),
           "`folkmoot call consumer.list` names those that are there"};
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/utf8.hpp"
+#include "engine/streams/stream_records.hpp"
 #include "message/envelope.hpp"
 #include "message/pack.hpp"
 #include "message/topic.hpp"
@@ -13,13 +14,6 @@ namespace folkmoot {
 namespace {
 
 constexpr std::size_t kPlayAtOnce = 256;  // events, before the disk has those before them
-
-std::string_view shown(std::string_view name) { return is_name(name) ? name : "(unprintable)"; }
-
-Error no_stream(std::string_view name) {
-  return {ErrorCode::not_found, fmt::format("there is no stream {}", shown(name)),
-          "`folkmoot stream list` names those that are there"};
-}
 
 }  // namespace
 
@@ -31,7 +25,7 @@ void StreamPlays::play(Asker caller, const PlayCommand& command, PlayDone done) 
   auto play = std::make_unique<Play>();
   if (command.stream.empty()) {
     if (!is_topic(command.topic))
-      return done(failure(ErrorCode::invalid_topic, fmt::format("`{}` is not a topic", shown(command.topic))));
+      return done(failure(ErrorCode::invalid_topic, fmt::format("`{}` is not a topic", printable(command.topic))));
     if (command.topic == "bus" || command.topic.starts_with("bus."))
       return done(failure(ErrorCode::not_permitted,
                           fmt::format("topic {}: what begins with `bus` is the server's own", command.topic),

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/utf8.hpp"
 #include "message/pack.hpp"
 
 namespace folkmoot {
@@ -62,6 +63,13 @@ Result<std::unique_ptr<Stream>> unpack_stream(Bytes body) {
   if (!reader.ok() || stream->number == 0) return failure(ErrorCode::damaged, "a stream_set fact breaks off");
   if (auto good = compile(*stream); !good) return failure(ErrorCode::damaged, good.error().text);
   return stream;
+}
+
+std::string_view printable(std::string_view name) { return is_name(name) ? name : "(unprintable)"; }
+
+Error no_stream(std::string_view name) {
+  return {ErrorCode::not_found, fmt::format("there is no stream {}", printable(name)),
+          "`folkmoot stream list` names those that are there"};
 }
 
 Result<void> compile(Stream& stream) {

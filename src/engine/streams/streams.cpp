@@ -17,13 +17,6 @@ constexpr std::size_t kKeyBytesMax = 1'024;
 constexpr std::uint64_t kMarkEvery = 4'096;  // events
 constexpr Duration kMarkAfter{1'000};
 
-std::string_view shown(std::string_view name) { return is_name(name) ? name : "(unprintable)"; }
-
-Error no_stream(std::string_view name) {
-  return {ErrorCode::not_found, fmt::format("there is no stream {}", shown(name)),
-          "`folkmoot stream list` names those that are there"};
-}
-
 }  // namespace
 
 Streams::Streams(const EngineOptions& options, const Ports& ports)
@@ -38,7 +31,8 @@ Streams::Streams(const EngineOptions& options, const Ports& ports)
 Result<void> Streams::check(const Stream* known, std::string_view name, const StreamSettings& settings) const {
   if (!was_name(name)) return failure(ErrorCode::invalid_name, "the stream's name is none");
   if (!is_pattern(settings.pattern))
-    return failure(ErrorCode::invalid_topic, fmt::format("`{}` is not a topic or pattern", shown(settings.pattern)));
+    return failure(ErrorCode::invalid_topic,
+                   fmt::format("`{}` is not a topic or pattern", printable(settings.pattern)));
   if (settings.max_bytes != 0 && settings.max_bytes < kStreamBytesLeast)
     return failure(ErrorCode::out_of_range,
                    fmt::format("`max_bytes` is {}; {} are the least", settings.max_bytes, kStreamBytesLeast));

@@ -62,7 +62,7 @@ ConsumerStatus status_of(const StreamConsumerView& view) {
           .pending_max = view.pending_max};
 }
 
-StreamedEvent shown(const ReadEvent& event, bool with_content) {
+StreamedEvent event_of(const ReadEvent& event, bool with_content) {
   StreamedEvent out{.sequence = event.sequence.value, .at_ms = event.at.ms, .delivery = event.delivery};
   if (auto message = decode_message(as_bytes(event.message))) {
     if (!with_content) message->content.clear();
@@ -93,7 +93,7 @@ StreamReader page_later(const Call& call, bool with_content) {
   return later<StreamPage, ReadPage>(call, [with_content](const ReadPage& read) {
     StreamPage page{.next = read.next.value, .first = read.first.value, .end = read.end.value};
     page.events.reserve(read.events.size());
-    for (const auto& event : read.events) page.events.push_back(shown(event, with_content));
+    for (const auto& event : read.events) page.events.push_back(event_of(event, with_content));
     return page;
   });
 }
