@@ -234,7 +234,10 @@ void Engine::cancel(SessionId id, RequestNumber request, RequestNumber target) {
   if (const auto found = session->open.find(target); found != session->open.end()) {
     const auto open = found->second;
     if (open.kind == OpenKind::request) requests_.withdraw(open.slot);
-    if (open.kind == OpenKind::waiter || open.kind == OpenKind::request) {
+    const bool is_owed = open.kind == OpenKind::waiter || open.kind == OpenKind::request ||
+                         open.kind == OpenKind::stream_read || open.kind == OpenKind::stream_consumer ||
+                         open.kind == OpenKind::stream_play;
+    if (is_owed) {
       replies_.refuse({id, target}, {ErrorCode::cancelled, "cancelled by its own connection"});
     }
     sessions_.close(*session, target);
