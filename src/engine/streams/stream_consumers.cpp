@@ -221,22 +221,16 @@ bool StreamConsumers::look(Stream& stream, StreamConsumer& consumer, Slot slot) 
   auto& reader = *readers_[slot];
   const auto now = to_.run.now();
   StreamReadRequest request{.events_max = reader.events_max, .bytes_max = reader.bytes_max};
-  const auto due = [now](const auto& each) { return each.second.deadline <= now; };
-  const auto first_due = std::ranges::find_if(consumer.in_flight, due);
-  reader.again = first_due != consumer.in_flight.end();
+  reader.again.clear();
+  for (const auto& [sequence, event] : consumer.in_flight) {
+    if (event.deadline <= now) reader.again.push_back(sequence);
+  }
   const auto number = consumer.number;
-  if (reader.again) {
-    auto last = first_due->first;
-    for (const auto& each : consumer.in_flight) {
-      if (due(each)) last = each.first;
-    }
-    request.from = first_due->first;
-    request.until = last + 1;
-    request.wanted = [this, number, now](Sequence sequence) {
-      const auto* const same = find(number).second;
-      if (same == nullptr) return false;
-      const auto known = same->in_flight.find(sequence);
-      return known != same->in_flight.end() && known->second.deadline <= now;
+  if (!reader.again.empty()) {
+    request.from = reader.again.front();
+    request.until = reader.again.back() + 1;
+    request.wanted = [this, slot](Sequence sequence) {
+      return std::ranges::binary_search(readers_[slot]->again, sequence);
     };
   } else {
     if (consumer.cursor >= stream.durable || consumer.in_flight.size() >= consumer.pending_max) return false;
@@ -250,17 +244,16 @@ bool StreamConsumers::look(Stream& stream, StreamConsumer& consumer, Slot slot) 
     };
   }
   consumer.reading = slot;
-  reader.read = to_.reads.make(stream, std::move(request),
-                               [this, number, slot, serial = reader.number, again = reader.again](auto page) {
-                                 on_page(number, slot, serial, again, std::move(page));
-                               });
+  reader.read =
+      to_.reads.make(stream, std::move(request), [this, number, slot, serial = reader.number](Result<ReadPage> page) {
+        on_page(number, slot, serial, std::move(page));
+      });
   to_.reads.start(reader.read);
   return true;
 }
 
 // What was looked for is there. Who asked may have gone meanwhile, and the consumer too.
-void StreamConsumers::on_page(ConsumerNumber number, Slot slot, std::uint64_t serial, bool again,
-                              Result<ReadPage> page) {
+void StreamConsumers::on_page(ConsumerNumber number, Slot slot, std::uint64_t serial, Result<ReadPage> page) {
   const auto [stream, consumer] = find(number);
   const bool is_there = readers_.holds(slot) && readers_[slot]->number == serial;
   if (is_there) readers_[slot]->read = kNoSlot;
@@ -270,37 +263,44 @@ void StreamConsumers::on_page(ConsumerNumber number, Slot slot, std::uint64_t se
     answer(slot, std::move(page));
     return serve(*consumer);
   }
-  const auto deadline = to_.run.now() + consumer->ack_wait;
-  for (auto& event : page->events) {
-    auto& flight = consumer->in_flight[event.sequence];
-    flight.deadline = deadline;
-    event.delivery = ++flight.delivery;
-    ++(again ? consumer->redelivered : consumer->delivered);
-  }
-  if (again) {
-    // Those that are due and were not found are gone: too old.
-    std::erase_if(consumer->in_flight, [&](const auto& each) {
-      const bool is_gone = each.second.deadline <= to_.run.now() && each.first < page->next;
-      if (is_gone) consumer->finish(each.first, each.first + 1), ++consumer->missed;
-      return is_gone;
-    });
-  } else {
-    // What lies between them is none of this consumer's.
-    auto from = consumer->cursor;
-    for (const auto& event : page->events) {
-      consumer->finish(from, event.sequence);
-      from = event.sequence + 1;
-    }
-    consumer->finish(from, page->next);
-    consumer->cursor = std::max(consumer->cursor, page->next);
-    note_now_and_then(*consumer);
-  }
+  give_out(*consumer, readers_[slot]->again, *page);
   if (page->events.empty()) {
     consumer->readers.push_front(slot);
   } else {
     answer(slot, std::move(page));
   }
   serve(*consumer);
+}
+
+void StreamConsumers::give_out(StreamConsumer& consumer, const std::vector<Sequence>& again, ReadPage& page) {
+  if (again.empty()) {
+    // What lies between them is none of this consumer's.
+    auto from = consumer.cursor;
+    for (const auto& event : page.events) {
+      consumer.finish(from, event.sequence);
+      from = std::max(from, event.sequence + 1);
+    }
+    consumer.finish(from, page.next);
+    consumer.cursor = std::max(consumer.cursor, page.next);
+    note_now_and_then(consumer);
+  }
+  for (const auto sequence : again) {
+    if (sequence >= page.next || std::ranges::find(page.events, sequence, &ReadEvent::sequence) != page.events.end())
+      continue;
+    // It was looked for, and is gone: too old.
+    if (consumer.in_flight.erase(sequence) == 0) continue;
+    consumer.finish(sequence, sequence + 1);
+    ++consumer.missed;
+  }
+  // They may have been acknowledged while they were being read.
+  std::erase_if(page.events, [&](const ReadEvent& event) { return consumer.is_done(event.sequence); });
+  const auto deadline = to_.run.now() + consumer.ack_wait;
+  for (auto& event : page.events) {
+    auto& flight = consumer.in_flight[event.sequence];
+    flight.deadline = deadline;
+    event.delivery = ++flight.delivery;
+    ++(again.empty() ? consumer.delivered : consumer.redelivered);
+  }
 }
 
 void StreamConsumers::answer(Slot slot, Result<ReadPage> page) {

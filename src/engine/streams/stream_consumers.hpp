@@ -64,8 +64,8 @@ class StreamConsumers final : public Part {
     ConsumerNumber consumer = 0;
     std::size_t events_max = 0, bytes_max = 0;
     Instant give_up = 0;
-    bool again = false;   // what is read now was given out before
-    Slot read = kNoSlot;  // what it looks for, in StreamReads
+    std::vector<Sequence> again{};  // what is read now: given out before, and due again; empty: new ones
+    Slot read = kNoSlot;            // what it looks for, in StreamReads
     StreamReader done;
   };
   struct At {
@@ -84,7 +84,8 @@ class StreamConsumers final : public Part {
   void serve(const StreamConsumer& consumer);
   // Begins to look for the first of them. False: there is nothing for it now.
   bool look(Stream& stream, StreamConsumer& consumer, Slot slot);
-  void on_page(ConsumerNumber number, Slot slot, std::uint64_t serial, bool again, Result<ReadPage> page);
+  void on_page(ConsumerNumber number, Slot slot, std::uint64_t serial, Result<ReadPage> page);
+  void give_out(StreamConsumer& consumer, const std::vector<Sequence>& again, ReadPage& page);
   // Given out so often in vain that it is passed over.
   bool is_spent(const StreamConsumer& consumer, const StreamConsumer::InFlight& event) const {
     return consumer.attempts != 0 && event.delivery >= consumer.attempts;
