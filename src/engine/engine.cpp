@@ -237,7 +237,10 @@ void Engine::cancel(SessionId id, RequestNumber request, RequestNumber target) {
   if (const auto found = session->open.find(target); found != session->open.end()) {
     const auto open = found->second;
     if (open.kind == OpenKind::request) requests_.withdraw(open.slot);
-    if (open.kind == OpenKind::waiter || open.kind == OpenKind::request) {
+    const bool is_owed = open.kind == OpenKind::waiter || open.kind == OpenKind::request ||
+                         open.kind == OpenKind::stream_read || open.kind == OpenKind::stream_consumer ||
+                         open.kind == OpenKind::stream_play;
+    if (is_owed) {
       replies_.refuse({id, target}, {ErrorCode::cancelled, "cancelled by its own connection"});
     }
     sessions_.close(*session, target);
@@ -401,58 +404,7 @@ void Engine::report_load(SessionId id, RequestNumber request, std::string_view a
   if (auto* const session = sessions_.find(id)) routes_.report_load(*session, request, agent, load);
 }
 
-void Engine::set_stream(SessionId id, RequestNumber request, std::string_view name, const StreamSettings& settings) {
-  streams_.set({id, request}, name, settings);
-}
-
-void Engine::remove_stream(SessionId id, RequestNumber request, std::string_view name) {
-  streams_.remove({id, request}, name);
-}
-
-void Engine::purge_stream(SessionId id, RequestNumber request, std::string_view name, Sequence below,
-                          std::uint64_t keep) {
-  streams_.purge({id, request}, name, below, keep);
-}
-
-void Engine::pause_stream(SessionId id, RequestNumber request, std::string_view name, bool paused) {
-  streams_.pause({id, request}, name, paused);
-}
-
-void Engine::read_stream(SessionId id, RequestNumber request, const ReadStreamCommand& command, StreamReader done) {
-  if (auto* const session = sessions_.find(id)) streams_.read(*session, request, command, std::move(done));
-}
-
-void Engine::play_stream(SessionId id, RequestNumber request, const PlayCommand& command, PlayDone done) {
-  if (auto* const session = sessions_.find(id)) streams_.plays().play(*session, request, command, std::move(done));
-}
-
-void Engine::stop_stream(SessionId id, RequestNumber request, std::string_view name) {
-  streams_.plays().stop({id, request}, name);
-}
-
-void Engine::set_consumer(SessionId id, RequestNumber request, const ConsumerCommand& command) {
-  streams_.consumers().set({id, request}, command);
-}
-
-void Engine::remove_consumer(SessionId id, RequestNumber request, std::string_view stream, std::string_view name) {
-  streams_.consumers().remove({id, request}, stream, name);
-}
-
-void Engine::read_consumer(SessionId id, RequestNumber request, const ReadConsumerCommand& command, StreamReader done) {
-  if (auto* const session = sessions_.find(id)) streams_.consumers().read(*session, request, command, std::move(done));
-}
-
-void Engine::ack_consumer(SessionId id, RequestNumber request, const AckConsumerCommand& command) {
-  streams_.consumers().ack({id, request}, command);
-}
-
 // -- questions
-
-bool Engine::each_consumer(std::string_view name, const std::function<void(const StreamConsumerView&)>& each) const {
-  const auto* const stream = streams_.find(name);
-  if (stream != nullptr) streams_.consumers().each(*stream, each);
-  return stream != nullptr;
-}
 
 void Engine::each_missing_content(
     const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const {

@@ -135,19 +135,6 @@ class Engine final : Ledger::Resolver {
   /// Each event that fits is also a message in a mailbox, until it is removed.
   void set_subscription(SessionId session, RequestNumber request, const SubscriptionCommand& command);
   void remove_subscription(SessionId session, RequestNumber request, std::string_view name);
-  /// Streams and their consumers. What has a `done` is answered by that, at once or later; the others as ever.
-  void set_stream(SessionId session, RequestNumber request, std::string_view name, const StreamSettings& settings);
-  void remove_stream(SessionId session, RequestNumber request, std::string_view name);
-  void purge_stream(SessionId session, RequestNumber request, std::string_view name, Sequence below,
-                    std::uint64_t keep);
-  void pause_stream(SessionId session, RequestNumber request, std::string_view name, bool paused);
-  void read_stream(SessionId session, RequestNumber request, const ReadStreamCommand& command, StreamReader done);
-  void play_stream(SessionId session, RequestNumber request, const PlayCommand& command, PlayDone done);
-  void stop_stream(SessionId session, RequestNumber request, std::string_view name);
-  void set_consumer(SessionId session, RequestNumber request, const ConsumerCommand& command);
-  void remove_consumer(SessionId session, RequestNumber request, std::string_view stream, std::string_view name);
-  void read_consumer(SessionId session, RequestNumber request, const ReadConsumerCommand& command, StreamReader done);
-  void ack_consumer(SessionId session, RequestNumber request, const AckConsumerCommand& command);
   /// How busy an agent says it is, in messages. `agent` empty: the session's.
   void report_load(SessionId session, RequestNumber request, std::string_view agent, double load);
 
@@ -178,12 +165,8 @@ class Engine final : Ledger::Resolver {
   void each_durable_subscription(const std::function<void(const DurableSubscription&)>& each) const {
     subscriptions_.each(each);
   }
-  void each_stream(const std::function<void(const StreamView&)>& each) const { streams_.each(each); }
-  /// False if there is no such stream.
-  bool each_consumer(std::string_view stream, const std::function<void(const StreamConsumerView&)>& each) const;
-  /// What the streams take that are not paused; another version: it may be others.
-  void each_stream_pattern(const std::function<void(std::string_view)>& each) const { streams_.each_pattern(each); }
-  std::uint64_t streams_version() const { return streams_.version(); }
+  /// Streams, their consumers and what is replayed of them: commands and questions stand there.
+  Streams& streams() { return streams_; }
   std::optional<ConversationSums> conversation(std::string_view name) const { return causes_.conversation(name); }
   const EngineCounters& counters() const { return counters_; }
   /// Of a name that a fact or a schedule names; "" for a number that is none.

@@ -44,6 +44,7 @@
 #include "server/readiness.hpp"
 #include "server/seen_agents.hpp"
 #include "server/settings_keeper.hpp"
+#include "stream/stream_thread.hpp"
 
 namespace folkmoot {
 
@@ -54,9 +55,9 @@ class Shards;
 
 class Reactor {
  public:
-  /// All must outlive it.
+  /// `streams`: null but in the first shard. All must outlive it.
   Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread, ContentThread& content_thread,
-          FrameRoom& frame_room, Backup& backup, Readiness& readiness, std::unique_ptr<Net> net);
+          StreamThread* streams, FrameRoom& frame_room, Backup& backup, Readiness& readiness, std::unique_ptr<Net> net);
   ~Reactor();
 
   Engine& engine() { return engine_; }
@@ -131,7 +132,9 @@ class Reactor {
   void go_on(SessionId id);
 
  private:
-  enum class Wake : std::uint32_t { journal, contents, listener, connection };
+  enum class Wake : std::uint32_t { journal, files, listener, connection };
+  // Whose files, as the value of Wake::files.
+  static constexpr std::uint64_t kContentFiles = 0, kStreamFiles = 1;
   // Now, and without a word. The reference is invalid then: whoever calls something that may close looks the connection
   // up again by its number.
   void close_connection(Connection& connection);
@@ -192,6 +195,8 @@ class Reactor {
 
   // What has become durable happens. Errors: fatal ones of the journal.
   Result<void> on_journal();
+  // The engine is told what the files of streams have, and gets what was read of them. Errors: fatal ones.
+  Result<void> on_streams();
   void look_at_clock();
   void look_at_room();
   void change(const ServerOptions& options);
@@ -203,6 +208,7 @@ class Reactor {
   ServerOptions options_;
   Journal& journal_;
   JournalThread& journal_thread_;
+  StreamThread* const streams_;
   Readiness& readiness_;
   Clock clock_;
   const std::unique_ptr<Net> net_;

@@ -227,7 +227,9 @@ Result<void> FileStreamStore::carry_out(Orders orders, Results& results) {
   }
   for (const auto& [stream, first] : orders.trims) {
     if (orders.removals.contains(stream)) continue;
-    if (auto done = files_->trim(stream, first); !done) return done;
+    const bool goes_on = orders.runs.contains(stream) || pending_.contains(stream);
+    using Newest = StreamFiles::Newest;
+    if (auto done = files_->trim(stream, first, goes_on ? Newest::stays : Newest::goes); !done) return done;
   }
   for (auto& [stream, runs] : orders.runs) std::ranges::move(runs, std::back_inserter(pending_[stream]));
   for (const auto stream : orders.removals) {
@@ -238,6 +240,10 @@ Result<void> FileStreamStore::carry_out(Orders orders, Results& results) {
     pending_.erase(pending);
   }
   if (auto done = write(results); !done) return done;
+  for (const auto& [stream, first] : orders.trims) {  // the newest files as well, if nothing came that is kept
+    if (orders.removals.contains(stream)) continue;
+    if (auto done = files_->trim(stream, first); !done) return done;
+  }
   return files_->sync([&](StreamNumber stream, std::span<const StreamFile> files) {
     results.stored[stream].files.assign(files.begin(), files.end());
   });

@@ -149,16 +149,22 @@ Result<void> StreamFiles::ready_head(StreamNumber number, Stream& stream, Sequen
 }
 
 Result<void> StreamFiles::begin_file(StreamNumber number, Stream& stream, Sequence first) {
-  if (stream.head && stream.head->is_empty()) {  // of which nothing is left to know
-    stream.head.reset();
-    if (auto done = remove_file({number, stream.files.back().info.first}); !done) return done;
-    stream.files.pop_back();
-    stream.reported = std::min(stream.reported, stream.files.size());
+  const bool replaces = stream.head && stream.head->is_empty();  // of that one nothing is left to know
+  if (!replaces) {
+    if (auto done = seal_head(stream); !done) return done;
+    if (auto done = let_go_of_heads(options_.open_max - 1); !done) return done;
   }
-  if (auto done = seal_head(stream); !done) return done;
-  if (auto done = let_go_of_heads(options_.open_max - 1); !done) return done;
   auto made = EventFile::create(disk_, {.stream = number, .first = first, .id = id_});
   if (!made) return std::unexpected(made.error());
+  if (!stream.files.empty() && (replaces || stream.files.back().info.first == first)) {
+    stream.head.reset();
+    const auto before = stream.files.back().info.first;
+    stream.files.pop_back();
+    stream.reported = std::min(stream.reported, stream.files.size());
+    if (before != first) {
+      if (auto done = remove_file({number, before}); !done) return done;
+    }
+  }
   if (!stream.files.empty() && stream.files.back().is_unknown) stream.files.back().info.end = first;
   stream.head = std::move(*made);
   stream.files.push_back({.info = stream.head->summary()});
@@ -215,7 +221,7 @@ Result<void> StreamFiles::sync(const OnStored& stored) {
   return {};
 }
 
-Result<void> StreamFiles::trim(StreamNumber number, Sequence first) {
+Result<void> StreamFiles::trim(StreamNumber number, Sequence first, Newest newest) {
   auto& stream = streams_[number];
   stream.trimmed = std::max(stream.trimmed, first);
   if (stream.files.empty()) return {};
@@ -223,7 +229,8 @@ Result<void> StreamFiles::trim(StreamNumber number, Sequence first) {
   while (count + 1 < stream.files.size() && stream.files[count + 1].info.first <= stream.trimmed) ++count;
   if (auto done = remove_oldest(number, stream, count); !done) return done;
   const auto& last = stream.files.back();
-  if (last.is_unknown || last.info.end > stream.trimmed || last.info.first == last.info.end) return {};
+  if (newest == Newest::stays || last.is_unknown || last.info.end > stream.trimmed || last.info.first == last.info.end)
+    return {};
   // The newest file says where the stream has come to, so another one does before it goes.
   if (auto done = begin_file(number, stream, stream.trimmed); !done) {
     return done.error().code == ErrorCode::io_error ? done : Result<void>{};  // no room for that: it stays for now
@@ -301,40 +308,56 @@ Error StreamFiles::gap(StreamNumber number, Sequence first, Sequence end) {
           "`folkmoot journal verify DIR` tells everything that is wrong; restore the data folder from a backup"};
 }
 
-// The first event of a stream that is not before a time, or after it. Files that end before `what` begins are passed
-// over, since whoever was told of their damage goes on behind it.
-Result<std::optional<Sequence>> StreamFiles::first_event(StreamNumber number, Stream& stream, Instant time,
-                                                         TimeBound bound) {
+// Where the first event of a stream is that is not before a time, or after it; nothing if there is none, or if that
+// cannot be told: then the chunk says so.
+std::optional<Sequence> StreamFiles::first_event(StreamNumber number, Stream& stream, const StreamRead& what,
+                                                 StreamChunk& chunk) {
+  const auto time = std::max(*what.since, Instant{0});
+  const auto bound = what.backwards ? TimeBound::after : TimeBound::not_before;
+  auto known_end = stream.trimmed;
   for (std::size_t i = 0; i < stream.files.size(); ++i) {
     const auto& file = stream.files[i];
-    if (file.info.end <= stream.trimmed || file.is_unknown || file.info.first == file.info.end) continue;
-    if (bound == TimeBound::after ? file.info.newest <= time : file.info.newest < time) continue;
-    const auto opened = reader(number, stream, i);
-    if (!opened) return std::unexpected(opened.error());
-    const auto found = find_event(**opened, time, bound);
-    if (!found) return std::unexpected(found.error());
-    if (*found && **found < file.info.end) return *found;
+    if (file.is_unknown || file.info.first == file.info.end) continue;
+    const bool is_older = bound == TimeBound::after ? file.info.newest <= time : file.info.newest < time;
+    // Who was told of damage goes on behind it.
+    const bool is_behind = what.backwards || file.info.end > what.from;
+    if (!is_older && is_behind && file.info.end > stream.trimmed) {
+      const auto opened = reader(number, stream, i);
+      const auto found =
+          opened ? find_event(**opened, time, bound) : Result<std::optional<Sequence>>(std::unexpected(opened.error()));
+      if (!found) {
+        chunk.error = found.error();
+        chunk.next = what.backwards ? before(file.info.first) : std::max(file.info.end, what.from);
+        return std::nullopt;
+      }
+      // Forwards, what cannot be read before it may be as young; backwards one comes to that by itself.
+      const bool is_first = *found && **found == file.info.first && !what.backwards;
+      if (*found && **found < file.info.end) return is_first ? std::min(known_end, **found) : **found;
+    }
+    known_end = file.info.end;
   }
   return std::nullopt;
 }
 
-// Where a read begins; nothing if there is nothing (more).
-Result<std::optional<StreamFiles::Place>> StreamFiles::place_of(StreamNumber number, Stream& stream,
-                                                                const StreamRead& what) {
+// Where a read begins; nothing if there is nothing (more), or if it cannot be told: then the chunk says so.
+std::optional<StreamFiles::Place> StreamFiles::place_of(StreamNumber number, Stream& stream, const StreamRead& what,
+                                                        StreamChunk& chunk) {
   const auto end = stream.files.back().info.end;
   auto from = what.backwards ? std::min(what.from, before(end)) : std::max(what.from, stream.trimmed);
   if (what.since) {
-    const auto bound = what.backwards ? TimeBound::after : TimeBound::not_before;
-    const auto found = first_event(number, stream, std::max(*what.since, Instant{0}), bound);
-    if (!found) return std::unexpected(found.error());
-    if (!what.backwards) from = std::max(from, found->value_or(end));
-    if (what.backwards && *found) from = std::min(from, before(**found));
+    const auto found = first_event(number, stream, what, chunk);
+    if (chunk.error) return std::nullopt;
+    if (!what.backwards) from = std::max(from, found.value_or(end));
+    if (what.backwards && found) from = std::min(from, before(*found));
   }
   if (what.backwards ? from < stream.trimmed : from >= end) return std::nullopt;
   const auto behind =
       std::ranges::upper_bound(stream.files, from, {}, [](const File& file) { return file.info.first; });
-  if (behind == stream.files.begin()) return std::unexpected(gap(number, from, stream.files.front().info.first));
-  return Place{.file = static_cast<std::size_t>(behind - stream.files.begin()) - 1, .from = from};
+  if (behind != stream.files.begin())
+    return Place{.file = static_cast<std::size_t>(behind - stream.files.begin()) - 1, .from = from};
+  chunk.error = gap(number, stream.trimmed, stream.files.front().info.first);
+  chunk.next = what.backwards ? Sequence{0} : stream.files.front().info.first;
+  return std::nullopt;
 }
 
 StreamChunk StreamFiles::read(const StreamRead& what) {
@@ -349,15 +372,9 @@ StreamChunk StreamFiles::read(const StreamRead& what) {
     return chunk;
   }
   auto& stream = found->second;
-  const auto place = place_of(what.stream, stream, what);
-  if (!place) {
-    chunk.error = place.error();
-    chunk.next = what.backwards ? Sequence{0} : stream.files.front().info.first;
-    return chunk;
-  }
-  if (*place) {
-    read_from(what.stream, stream, what, **place, chunk);
-  } else {
+  if (const auto place = place_of(what.stream, stream, what, chunk)) {
+    read_from(what.stream, stream, what, *place, chunk);
+  } else if (!chunk.error) {
     chunk.next = what.backwards ? Sequence{0} : std::max(what.from, stream.files.back().info.end);
   }
   if (what.backwards && chunk.next < stream.trimmed) chunk.next = 0;

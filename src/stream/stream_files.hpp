@@ -46,8 +46,10 @@ class StreamFiles {
   /// that has changed since. Errors: io_error: what is on the disk is not known any more.
   using OnStored = std::function<void(StreamNumber, std::span<const StreamFile>)>;
   Result<void> sync(const OnStored& stored);
-  /// Events below `first` are not given out any more, and files go that have no others. Errors: io_error.
-  Result<void> trim(StreamNumber stream, Sequence first);
+  /// Events below `first` are not given out any more, and files go that have no others. The newest one may stay if more
+  /// is about to be appended to it: another one would be made each time. Errors: io_error.
+  enum class Newest : bool { goes, stays };
+  Result<void> trim(StreamNumber stream, Sequence first, Newest newest = Newest::goes);
   Result<void> remove(StreamNumber stream);
   /// As long as they are held, files that were to go stay on the disk, where others may read them (a backup); they are
   /// not read here any more. Errors: io_error.
@@ -95,8 +97,8 @@ class StreamFiles {
     std::size_t file = 0;
     Sequence from = 0;
   };
-  Result<std::optional<Place>> place_of(StreamNumber number, Stream& stream, const StreamRead& what);
-  Result<std::optional<Sequence>> first_event(StreamNumber number, Stream& stream, Instant time, TimeBound bound);
+  std::optional<Place> place_of(StreamNumber number, Stream& stream, const StreamRead& what, StreamChunk& chunk);
+  std::optional<Sequence> first_event(StreamNumber number, Stream& stream, const StreamRead& what, StreamChunk& chunk);
   Result<EventFile*> reader(StreamNumber number, Stream& stream, std::size_t file);
   void read_from(StreamNumber number, Stream& stream, const StreamRead& what, Place place, StreamChunk& chunk);
   void forget_reader(const EventFileName& name);

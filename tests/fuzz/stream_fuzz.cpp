@@ -145,14 +145,15 @@ void read_all(StreamFiles& files, StreamRead what) {
       if (chunk.next == 0) return;
       FOLKMOOT_ASSERT(chunk.next < what.from);
     } else {
-      FOLKMOOT_ASSERT(chunk.next > what.from || (chunk.error && what.from == 1));
+      FOLKMOOT_ASSERT(chunk.next > what.from || (chunk.error && what.from == Sequence{1}));
       if (chunk.next == what.from) return;
     }
     what.from = chunk.next;
   }
 }
 
-void check(BytesDisk& disk) {
+// `is_forged`: a trailer may say of the file what it is not; then what is appended need not be found.
+void check(BytesDisk& disk, bool is_forged) {
   disk.writable = false;
   FOLKMOOT_ASSERT(verify_streams(disk));
   disk.writable = true;
@@ -181,6 +182,7 @@ void check(BytesDisk& disk) {
   auto again = StreamFiles::open(disk, {.id = kId});
   FOLKMOOT_ASSERT(again);
   const auto chunk = (*again)->read({.stream = kStream, .from = end});
+  if (is_forged && chunk.error) return;
   FOLKMOOT_ASSERT(!chunk.error && chunk.events.size() == 1 && as_text(chunk.events[0].message) == "one more");
 }
 
@@ -202,6 +204,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (flags & 8) make_trailer_good(*file, header);
     disk.files[EventFileName{kStream, header.first}.text()] = std::move(file);
   }
-  check(disk);
+  check(disk, flags & 8);
   return 0;
 }

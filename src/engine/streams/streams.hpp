@@ -41,11 +41,12 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   void purge(Asker caller, std::string_view name, Sequence below, std::uint64_t keep);
   /// A stream that is paused takes no events.
   void pause(Asker caller, std::string_view name, bool paused);
-  void read(Session& session, RequestNumber request, const ReadStreamCommand& command, StreamReader done);
+  /// Errors: not_found, invalid_filter, already_exists.
+  void read(Asker caller, const ReadStreamCommand& command, StreamReader done);
   void each(const std::function<void(const StreamView&)>& each) const;
-  const Stream* find(std::string_view name) const { return table_.find(name); }
+  /// False if there is no such stream.
+  bool each_consumer(std::string_view stream, const std::function<void(const StreamConsumerView&)>& each) const;
   StreamConsumers& consumers() { return consumers_; }
-  const StreamConsumers& consumers() const { return consumers_; }
   StreamPlays& plays() { return plays_; }
   StreamReads& reads() { return reads_; }
   /// Of those that are not paused.

@@ -48,6 +48,7 @@ Result<void> carry_out(const Call& call, const ListAgents& arguments);
 // backups.cpp
 Result<void> carry_out(const Call& call, const BeginBackup& arguments);
 Result<void> carry_out(const Call& call, const ListBackupContents& arguments);
+Result<void> carry_out(const Call& call, const ListBackupStreams& arguments);
 Result<void> carry_out(const Call& call, const ReadBackup& arguments);
 Result<void> carry_out(const Call& call, const EndBackup& arguments);
 // connections.cpp

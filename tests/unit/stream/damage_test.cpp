@@ -175,6 +175,35 @@ TEST_F(DamageTest, U14_a_header_that_cannot_be_read_costs_its_file_alone) {
   EXPECT_EQ(gone.next, Sequence{20'001});
 }
 
+TEST_F(DamageTest, U14_a_time_does_not_lead_past_what_cannot_be_read) {
+  files->set_file_bytes(kStream, 0);
+  for (std::uint64_t first = 1; first <= 20'000; first += 1'000) append(first, first + 1'000);
+  const auto all = files_of();
+  ASSERT_TRUE(files->close());
+  disk.forget(name(all[1].first.value));
+  open();
+  const StreamRead within{.stream = kStream, .since = event_at(all[1].first + 10)};
+  auto chunk = files->read(within);
+  ASSERT_TRUE(chunk.error) << "it may have been there";
+  EXPECT_EQ(chunk.next, all[2].first);
+  chunk = files->read({.stream = kStream, .since = event_at(all[2].first + 10), .events_max = 1});
+  EXPECT_EQ(sequences_of(chunk), from_to(all[2].first.value + 10, all[2].first.value + 10));
+  chunk = files->read({.stream = kStream, .from = kLastSequence, .since = within.since, .backwards = true});
+  ASSERT_TRUE(chunk.error);
+  EXPECT_EQ(chunk.next.value, all[1].first.value - 1);
+}
+
+TEST_F(DamageTest, U14_a_newest_file_of_which_nothing_can_be_read_gives_way_to_one_of_its_name) {
+  append(1, 3);
+  files.reset();
+  bytes()[3] ^= 1;
+  open();
+  append(1, 6);
+  EXPECT_EQ(names(), std::vector{name()});
+  EXPECT_EQ(forwards(), from_to(1, 5));
+  expect_sound();
+}
+
 TEST_F(DamageTest, U14_bytes_by_chance_never_pass_for_events) {
   std::mt19937 lot(1);
   append(1, 60);

@@ -136,7 +136,7 @@ TEST_P(StreamCrashTest, U14_X3_a_full_disk_costs_nothing_and_a_failed_sync_ends_
     ASSERT_NO_FATAL_FAILURE(work());
   }
   disk.faults.full = false;
-  for (int round = 0; round < 3; ++round) ASSERT_NO_FATAL_FAILURE(work());
+  for (int round = 0; round < 8; ++round) ASSERT_NO_FATAL_FAILURE(work());
   EXPECT_FALSE(store->refusal());
   for (const auto& [number, stream] : streams) EXPECT_EQ(stream.stored, stream.end);
   ASSERT_NO_FATAL_FAILURE(check_all());
