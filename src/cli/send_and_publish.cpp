@@ -13,6 +13,7 @@
 #include "cli/session.hpp"
 #include "cli/terminal.hpp"
 #include "cli/whole_content.hpp"
+#include "message/cloud_event.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot::cli {
@@ -24,7 +25,7 @@ constexpr std::size_t kLinesBytesAtOnce = 2 * 1024 * 1024;  // and one line more
 struct Options {
   MessageOptions message;
   std::string lines;
-  bool json = false, atomic = false;
+  bool json = false, atomic = false, is_cloud_event = false;
 };
 
 void print_receipt(const Options& options, const PublishReceipt& receipt, const Message& message) {
@@ -34,6 +35,17 @@ void print_receipt(const Options& options, const PublishReceipt& receipt, const 
 void publish(const Options& options, const Message& message) {
   Session session(options.message.with_client_options());
   print_receipt(options, value(session->publish(message)), message);
+}
+
+// CONTENT is the event in JSON; what the options say stands beside it.
+Message cloud_event(const Options& options) {
+  auto message = options.message.build();
+  JsonDocument document;
+  auto event = value(message_from_event(value(document.parse(message.content, Vocabulary::cloud_events))));
+  for (auto& [name, attribute] : event.metadata) message.metadata[name] = std::move(attribute);
+  message.content = std::move(event.content);
+  message.content_type = std::move(event.content_type);
+  return message;
 }
 
 bool is_empty(const std::string& path) {
@@ -184,11 +196,14 @@ void add_publish(App& app) {
   auto* command = app.add_subcommand("publish", "Send an event to everybody who is subscribed to its topic now");
   const auto options = std::make_shared<Options>();
   options->message.add_to(*command, true);
+  command->add_flag("--cloudevent", options->is_cloud_event,
+                    "CONTENT is a CloudEvent in JSON: its attributes go along");
   command->add_flag("--json", options->json, "Print the receipt as JSON");
   set_example(*command,
               "  $ folkmoot publish build.done \"change 12 is green\"\n"
               "  0193f2c4-...  sent to 2 subscriptions");
-  command->callback([options] { publish(*options, options->message.build()); });
+  command->callback(
+      [options] { publish(*options, options->is_cloud_event ? cloud_event(*options) : options->message.build()); });
 }
 
 }  // namespace folkmoot::cli
