@@ -13,6 +13,7 @@
 #include "cli/session.hpp"
 #include "cli/terminal.hpp"
 #include "cli/whole_content.hpp"
+#include "message/cloud_event.hpp"
 #include "message/json_mapping.hpp"
 #include "message/limits.hpp"
 
@@ -25,7 +26,7 @@ constexpr std::size_t kLinesBytesAtOnce = 2 * 1024 * 1024;  // and one line more
 struct Options {
   MessageOptions message;
   std::string lines, event;
-  bool json = false, atomic = false, kept = false;
+  bool json = false, atomic = false, kept = false, is_cloud_event = false;
 };
 
 void print_receipt(const Options& options, const PublishReceipt& receipt, const Message& message) {
@@ -35,6 +36,17 @@ void print_receipt(const Options& options, const PublishReceipt& receipt, const 
 void publish(const Options& options, const Message& message) {
   Session session(options.message.with_client_options());
   print_receipt(options, value(session->publish(message)), message);
+}
+
+// CONTENT is the event in JSON; what the options say stands beside it.
+Message cloud_event(const Options& options) {
+  auto message = options.message.build();
+  JsonDocument document;
+  auto event = value(message_from_event(value(document.parse(message.content, Vocabulary::cloud_events))));
+  for (auto& [name, attribute] : event.metadata) message.metadata[name] = std::move(attribute);
+  message.content = std::move(event.content);
+  message.content_type = std::move(event.content_type);
+  return message;
 }
 
 bool is_empty(const std::string& path) {
@@ -220,6 +232,8 @@ void add_publish(App& app) {
   command->add_flag("--kept", options->kept,
                     "Done when all that keep events of its topic have it on disk: durable subscriptions and streams; "
                     "refused if there is none");
+  command->add_flag("--cloudevent", options->is_cloud_event,
+                    "CONTENT is a CloudEvent in JSON: its attributes go along");
   command->add_flag("--json", options->json, "Print the receipt as JSON");
   set_example(
       *command,
@@ -230,7 +244,7 @@ void add_publish(App& app) {
   command->callback([options, topic, event] {
     if (event->count() > 0) return publish_events(*options);
     if (topic->count() == 0 || !options->message.has_content()) throw_missing("TOPIC and CONTENT, or --event,");
-    auto message = options->message.build();
+    auto message = options->is_cloud_event ? cloud_event(*options) : options->message.build();
     if (options->kept) message.mode = DeliveryMode::at_least_once;
     publish(*options, message);
   });

@@ -512,7 +512,7 @@ TextSession::Told TextSession::tell(const Frame& frame) {
   return told;
 }
 
-std::string TextSession::goodbye(const Frame& frame) {
+std::string TextSession::goodbye(const Frame& frame) const {
   const auto error = read_error(frame.body);
   return error_text(0, error ? *error : error.error(), "goodbye");
 }

@@ -386,8 +386,10 @@ Result<void> check_unknown(std::string_view field) {
   for (const auto& [name, system] : kForeignFields) {
     if (field != name) continue;
     return failure(ErrorCode::invalid_field,
-                   fmt::format("`{}` is a field of {}, which is not understood here: send what it carries as `content`",
-                               name, system));
+                   fmt::format("`{}` is a field of {}, which is not understood as a message: send what it carries as "
+                               "`content`",
+                               name, system),
+                   name == "specversion" ? "publish it as what it is: POST /api/events (docs/cloudevents.md)" : "");
   }
   return {};
 }
