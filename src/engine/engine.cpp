@@ -40,9 +40,10 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
                        contents_, mailroom_, mailroom_, topics_, effects, counters_}),
       schedules_(options_, {run_, ledger_, agenda_, names_, replies_, outputs_, contents_, mailroom_, topics_, effects,
                             counters_}),
-      mailroom_({options_,   run_,     ledger_,  agenda_,   names_,  sessions_, serials_, stamper_,
-                 transient_, replies_, outputs_, attempts_, trail_,  tap_,      causes_,  contents_,
-                 routes_,    dead_,    topics_,  requests_, effects, counters_}),
+      mailroom_({options_,   run_,     ledger_,  agenda_,   names_, sessions_, serials_, stamper_,
+                 transient_, replies_, outputs_, attempts_, trail_, tap_,      causes_,  contents_,
+                 routes_,    dead_,    topics_,  requests_, wakes_, effects,   counters_}),
+      wakes_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, mailroom_, effects}),
       waiters_(mailroom_.dispatch()) {
   assign();
 }
@@ -77,6 +78,7 @@ void Engine::assign() {
   facts(routes_, {FactKind::route_set, FactKind::route_removed});
   facts(causes_, {FactKind::conversation_summed});
   facts(trail_, {FactKind::message_linked});
+  facts(wakes_, {FactKind::wake_set, FactKind::wake_removed});
 
   const auto timers = [this](Part& part, std::initializer_list<TimerKind> kinds) {
     for (const auto kind : kinds) agenda_.assign(kind, part);
@@ -87,12 +89,14 @@ void Engine::assign() {
   timers(dead_, {TimerKind::dead, TimerKind::redrive});
   timers(schedules_, {TimerKind::schedule});
   timers(contents_, {TimerKind::content});
+  timers(wakes_, {TimerKind::wake, TimerKind::wake_taker});
 
   sessions_.assign(OpenKind::subscription, topics_);
   sessions_.assign(OpenKind::consumer, mailroom_);
   sessions_.assign(OpenKind::waiter, waiters_);
   sessions_.assign(OpenKind::request, requests_);
   sessions_.assign(OpenKind::redrive, dead_);
+  sessions_.assign(OpenKind::wakes, wakes_);
 }
 
 // Null for a kind that a newer version has written.
@@ -127,6 +131,7 @@ void Engine::start(Instant now, std::uint64_t seed, bool clean) {
   dead_.start();
   schedules_.start();
   contents_.start();
+  wakes_.start();
   run_.note();
   advance(run_.now());
 }
@@ -156,7 +161,8 @@ void Engine::resolve(Waiting& what) {
                         [this](waiting::Batch& item) { replies_.finish(item); },
                         [this](waiting::Answer& item) { replies_.answer(item.to, item.reply); },
                         [this](waiting::ContentsIdle&) { contents_.remove_idle(); },
-                        [this](waiting::SentSome& item) { dead_.go_on(item); }},
+                        [this](waiting::SentSome& item) { dead_.go_on(item); },
+                        [this](waiting::WakesTaken& item) { wakes_.on_durable(item); }},
              what);
 }
 
@@ -200,6 +206,7 @@ void Engine::close_session(SessionId id) {
     sessions_.close(*session, request);
   }
   mailroom_.settling().give_back_all(*session);
+  wakes_.give_back_all(*session);
   sessions_.remove(*session);
 }
 
@@ -213,6 +220,7 @@ void Engine::cancel(SessionId id, RequestNumber request, RequestNumber target) {
   if (const auto found = session->open.find(target); found != session->open.end()) {
     const auto open = found->second;
     if (open.kind == OpenKind::request) requests_.withdraw(open.slot);
+    if (open.kind == OpenKind::wakes) wakes_.cancel(open.slot);
     if (open.kind == OpenKind::waiter || open.kind == OpenKind::request) {
       replies_.refuse({id, target}, {ErrorCode::cancelled, "cancelled by its own connection"});
     }

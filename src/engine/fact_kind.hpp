@@ -27,9 +27,12 @@ enum class FactKind : std::uint8_t {
   mailbox_deleted = 18,
   mailbox_read = 19,    // when it was last read, as of now and then
   message_linked = 20,  // how one message became another
+  // 21 to 32 are spoken for
+  wake_set = 33,  // how an agent is woken, with what is counted of it
+  wake_removed = 34,
 };
 
-constexpr std::size_t kFactKinds = 21;  // one above the largest number
+constexpr std::size_t kFactKinds = 35;  // one above the largest number
 
 constexpr std::string_view name(FactKind kind) {
   switch (kind) {
@@ -73,6 +76,10 @@ constexpr std::string_view name(FactKind kind) {
       return "mailbox_read";
     case FactKind::message_linked:
       return "message_linked";
+    case FactKind::wake_set:
+      return "wake_set";
+    case FactKind::wake_removed:
+      return "wake_removed";
   }
   return "unknown";
 }

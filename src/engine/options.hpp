@@ -61,6 +61,7 @@ struct EngineOptions {
   Duration keys_ms{86'400'000};                         // for how long
   std::size_t schedules_max = 100'000;
   std::size_t routes_max = 1'000;
+  std::size_t wakes_max = 100'000;
   std::size_t conversations_max = 100'000;  // whose costs are summed; those of later ones are not
   std::size_t contents_max = 1'000'000;     // stored by reference
   Duration content_grace_ms{600'000};       // how long one stays that nothing refers to

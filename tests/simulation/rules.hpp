@@ -133,7 +133,16 @@ namespace folkmoot::simulation {
   RULE(shovel_carried_again)            \
   RULE(shovel_refused)                  \
   RULE(shovel_ack_retried)              \
-  RULE(shovel_drained)
+  RULE(shovel_drained)                  \
+  RULE(wake_set)                        \
+  RULE(wake_taken)                      \
+  RULE(wake_tried_again)                \
+  RULE(wake_refused)                    \
+  RULE(wake_lease_over)                 \
+  RULE(wake_in_time)                    \
+  RULE(wake_quiet)                      \
+  RULE(wake_budget_spent)               \
+  RULE(wake_kept)
 
 enum class Rule : std::size_t {
 #define RULE(name) name,
