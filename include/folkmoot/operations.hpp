@@ -13,3 +13,4 @@
 #include "folkmoot/operation/settings.hpp"      // IWYU pragma: export
 #include "folkmoot/operation/stats.hpp"         // IWYU pragma: export
 #include "folkmoot/operation/trace.hpp"         // IWYU pragma: export
+#include "folkmoot/operation/wake.hpp"          // IWYU pragma: export

@@ -19,7 +19,8 @@ using Operations =
     Types<ListDead, ShowDead, ResubmitDead, RedriveDead, PurgeDead, CancelMessage, ShowAttempts, SetSchedule,
           RemoveSchedule, ListSchedules, SetRoute, RemoveRoute, ListRoutes, ReportLoad, ShowCost, ConfigureMailbox,
           ListMailboxes, ShowMailbox, PeekMailbox, DeleteMailbox, ListConnections, ListAgents, TraceMessage, ReadTap,
-          BeginBackup, ListBackupContents, ReadBackup, EndBackup, ShowStats, ListSettings, ReloadSettings
+          BeginBackup, ListBackupContents, ReadBackup, EndBackup, ShowStats, ListSettings, ReloadSettings, SetWake,
+          RemoveWake, ListWakes, ShowWake, TakeWakes, EndWake
 #ifdef FOLKMOOT_TEST_OPERATIONS
           ,
           FOLKMOOT_TEST_OPERATION_TYPES
