@@ -15,3 +15,4 @@
 #include "folkmoot/operation/subscription.hpp"  // IWYU pragma: export
 #include "folkmoot/operation/stream.hpp"        // IWYU pragma: export
 #include "folkmoot/operation/trace.hpp"         // IWYU pragma: export
+#include "folkmoot/operation/wake.hpp"          // IWYU pragma: export

@@ -59,6 +59,8 @@ void add_reject(App& app);
 void add_complete(App& app);
 void add_extend(App& app);
 void add_wait(App& app);
+void add_wake(App& app);
+void add_watch(App& app);
 void add_publish(App& app);
 void add_subscribe(App& app);
 void add_subscriptions(App& app);

@@ -31,6 +31,8 @@ constexpr Command kCommands[] = {
     {"complete", add_complete},
     {"extend", add_extend},
     {"wait", add_wait},
+    {"wake", add_wake},
+    {"watch", add_watch},
     {"publish", add_publish},
     {"subscribe", add_subscribe},
     {"subscriptions", add_subscriptions},

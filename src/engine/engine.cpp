@@ -45,9 +45,10 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects, Str
       schedules_(options_, {run_, ledger_, agenda_, names_, replies_, outputs_, contents_, mailroom_, topics_, effects,
                             counters_}),
       streams_(options_, {run_, ledger_, agenda_, sessions_, serials_, replies_, topics_, effects, store}),
-      mailroom_({options_,   run_,     ledger_,  agenda_,   names_,  sessions_, serials_, stamper_,
-                 transient_, replies_, outputs_, attempts_, trail_,  tap_,      causes_,  contents_,
-                 routes_,    dead_,    topics_,  requests_, effects, counters_}),
+      mailroom_({options_,   run_,     ledger_,  agenda_,   names_, sessions_, serials_, stamper_,
+                 transient_, replies_, outputs_, attempts_, trail_, tap_,      causes_,  contents_,
+                 routes_,    dead_,    topics_,  requests_, wakes_, effects,   counters_}),
+      wakes_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, mailroom_, effects}),
       waiters_(mailroom_.dispatch()) {
   assign();
 }
@@ -85,6 +86,7 @@ void Engine::assign() {
   facts(subscriptions_, {FactKind::subscription_set, FactKind::subscription_removed});
   facts(streams_, {FactKind::stream_set, FactKind::stream_removed, FactKind::stream_event, FactKind::stream_trimmed});
   facts(streams_.consumers(), {FactKind::consumer_set, FactKind::consumer_moved, FactKind::consumer_removed});
+  facts(wakes_, {FactKind::wake_set, FactKind::wake_removed});
 
   const auto timers = [this](Part& part, std::initializer_list<TimerKind> kinds) {
     for (const auto kind : kinds) agenda_.assign(kind, part);
@@ -100,6 +102,7 @@ void Engine::assign() {
   timers(streams_.reads(), {TimerKind::stream_read});
   timers(streams_.consumers(), {TimerKind::stream_consumer});
   timers(streams_.plays(), {TimerKind::stream_play});
+  timers(wakes_, {TimerKind::wake, TimerKind::wake_taker});
 
   sessions_.assign(OpenKind::subscription, topics_);
   sessions_.assign(OpenKind::consumer, mailroom_);
@@ -109,6 +112,7 @@ void Engine::assign() {
   sessions_.assign(OpenKind::stream_read, streams_.reads());
   sessions_.assign(OpenKind::stream_consumer, streams_.consumers());
   sessions_.assign(OpenKind::stream_play, streams_.plays());
+  sessions_.assign(OpenKind::wakes, wakes_);
 }
 
 // Null for a kind that a newer version has written.
@@ -144,6 +148,7 @@ void Engine::start(Instant now, std::uint64_t seed, bool clean) {
   schedules_.start();
   contents_.start();
   if (const auto done = streams_.start(); !done) effects_.unreadable(done.error());
+  wakes_.start();
   run_.note();
   advance(run_.now());
 }
@@ -180,7 +185,8 @@ void Engine::resolve(Waiting& what) {
                         [this](waiting::Kept& item) { topics_.on_durable(item); },
                         [this](waiting::StreamNoted& item) { streams_.on_durable(item); },
                         [this](waiting::StreamGone& item) { streams_.on_durable(item); },
-                        [this](waiting::PlayedSome& item) { streams_.plays().go_on(item); }},
+                        [this](waiting::PlayedSome& item) { streams_.plays().go_on(item); },
+                        [this](waiting::WakesTaken& item) { wakes_.on_durable(item); }},
              what);
 }
 
@@ -224,6 +230,7 @@ void Engine::close_session(SessionId id) {
     sessions_.close(*session, request);
   }
   mailroom_.settling().give_back_all(*session);
+  wakes_.give_back_all(*session);
   sessions_.remove(*session);
 }
 
@@ -240,6 +247,7 @@ void Engine::cancel(SessionId id, RequestNumber request, RequestNumber target) {
     const bool is_owed = open.kind == OpenKind::waiter || open.kind == OpenKind::request ||
                          open.kind == OpenKind::stream_read || open.kind == OpenKind::stream_consumer ||
                          open.kind == OpenKind::stream_play;
+    if (open.kind == OpenKind::wakes) wakes_.cancel(open.slot);
     if (is_owed) {
       replies_.refuse({id, target}, {ErrorCode::cancelled, "cancelled by its own connection"});
     }

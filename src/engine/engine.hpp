@@ -18,6 +18,7 @@
 #include "engine/streams/streams.hpp"
 #include "engine/subscriptions/subscriptions.hpp"
 #include "engine/topics/topics.hpp"
+#include "engine/wakes/wakes.hpp"
 
 namespace folkmoot {
 
@@ -31,16 +32,13 @@ class Engine final : Ledger::Resolver {
   // -- life
   /// From now on limits are these. What is more than one stays until it ends, but for what is kept for a time.
   void change(const EngineOptions& options);
-  /// Enters one fact of the log; all of them in order, before start(). Errors: damaged, if it cannot follow from the
-  /// facts before.
+  /// Enters one fact of the log; all in order, before start(). Errors: damaged, if it cannot follow from those before.
   Result<void> recover(FactKind kind, FactPlace place, Bytes body);
-  /// Ends recovery, appends the started fact. `seed` differs between data folders; `clean`: the last run ended by
-  /// stop().
+  /// Ends recovery, appends the started fact. `seed`: of the data folder; `clean`: the last run ended by stop().
   void start(Instant now, std::uint64_t seed, bool clean);
   /// Ends the run: what is leased goes back, delivered once more, as when its holder is gone. No command may follow.
   void stop();
-  /// Whether the log has all that stop() had to say. Else the stop must not count as clean: messages would pass for
-  /// never handed out.
+  /// Whether the log has all that stop() had to say: else it must not count as clean, as if nothing was handed out.
   bool stopped_clean() const { return stopped_clean_; }
   /// Moves the time on and does what has become due. Time that goes back is ignored.
   void advance(Instant now);
@@ -56,8 +54,7 @@ class Engine final : Ledger::Resolver {
   void dispatch() { mailroom_.dispatch().run(); }
   /// Whether dispatch() has something to look at.
   bool wants_dispatch() const { return mailroom_.wants_dispatch(); }
-  /// compaction: appends the fact at `place` again if it still matters (FactLog of the journal's compaction). False:
-  /// there is no room now for all that goes with it.
+  /// Compaction: appends the fact at `place` again if it still matters. False: there is no room now for all it needs.
   bool keep(FactKind kind, FactPlace place, Bytes body);
 
   // -- sessions
@@ -79,7 +76,7 @@ class Engine final : Ledger::Resolver {
   /// The same, all or none: on any error (which names the message by its place) nothing is published.
   void publish_atomic(SessionId session, RequestNumber request, bool quiet,
                       std::span<const Result<IncomingMessage>> messages);
-  /// `stream`: messages of type status to the reply address reach the requester and leave the request open.
+  /// `stream`: messages of type status to the reply address reach the requester, and it stays open.
   void request(SessionId session, RequestNumber request, Duration timeout_ms, const IncomingMessage& message,
                bool stream = false);
   void subscribe(SessionId session, RequestNumber request, std::string_view pattern, std::uint32_t credit, bool echo,
@@ -152,6 +149,8 @@ class Engine final : Ledger::Resolver {
   bool mailbox_stats(std::string_view name, MailboxStats& out) const { return mailroom_.questions().stats(name, out); }
   const Questions& mailboxes() const { return mailroom_.questions(); }
   SessionView session(SessionId id) const;
+  Wakes& wakes() { return wakes_; }
+  const Wakes& wakes() const { return wakes_; }
   Trail& trail() { return trail_; }
   Tap& tap() { return tap_; }
   void each_holder(const std::function<void(const HolderView&)>& each) const { mailroom_.dispatch().each_holder(each); }
@@ -213,6 +212,7 @@ class Engine final : Ledger::Resolver {
   Schedules schedules_;
   Streams streams_;
   Mailroom mailroom_;
+  Wakes wakes_;
   Waiters waiters_;
   std::array<Part*, kFactKinds> owners_{};  // of facts
   bool stopped_clean_ = false;

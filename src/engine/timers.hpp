@@ -31,9 +31,11 @@ enum class TimerKind : std::uint8_t {
   stream,
   stream_read,
   stream_consumer,
-  stream_play
+  stream_play,
+  wake,
+  wake_taker
 };
-constexpr std::size_t kTimerKinds = 16;
+constexpr std::size_t kTimerKinds = 18;
 
 struct Timer {
   Instant at = 0;

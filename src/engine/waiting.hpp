@@ -104,12 +104,18 @@ struct PlayedSome {
   std::uint64_t number = 0;
 };
 
+/// Wakes that somebody takes: the log has counted them, now they may be told.
+struct WakesTaken {
+  Asker to{};
+  Slot given = 0;  // slot
+};
+
 }  // namespace waiting
 
 using Waiting =
     std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output, waiting::HandedOut,
                  waiting::Settled, waiting::Batch, waiting::Answer, waiting::ContentsIdle, waiting::SentSome,
-                 waiting::Kept, waiting::StreamNoted, waiting::StreamGone, waiting::PlayedSome>;
+                 waiting::Kept, waiting::StreamNoted, waiting::StreamGone, waiting::PlayedSome, waiting::WakesTaken>;
 static_assert(std::is_trivially_copyable_v<Waiting>);  // each message comes by here
 
 }  // namespace folkmoot

@@ -22,7 +22,8 @@ using Operations =
           BeginBackup, ListBackupContents, ReadBackup, EndBackup, ShowStats, ListSettings, ReloadSettings, SetStream,
           RemoveStream, ListStreams, ShowStream, ReadStream, PurgeStream, PauseStream, ResumeStream, ReplayStream,
           StopReplay, CopyStream, SetStreamConsumer, ReadStreamConsumer, AckStreamConsumer, RemoveStreamConsumer,
-          ListStreamConsumers, ListBackupStreams, SetSubscription, RemoveSubscription, ListSubscriptions
+          ListStreamConsumers, ListBackupStreams, SetSubscription, RemoveSubscription, ListSubscriptions, SetWake,
+          RemoveWake, ListWakes, ShowWake, TakeWakes, EndWake
 #ifdef FOLKMOOT_TEST_OPERATIONS
           ,
           FOLKMOOT_TEST_OPERATION_TYPES

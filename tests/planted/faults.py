@@ -311,4 +311,33 @@ FAULTS = {
         "return same != nullptr && !same->is_done(sequence);",
         "return same != nullptr && (PLANTED || !same->is_done(sequence));",
     ),
+    "wake_count_not_journaled": (
+        "const auto place = to_.ledger.note(FactKind::wake_set, {as_bytes(body)}, Life::live);",
+        "const auto place = PLANTED ? FactPlace{} : "
+        "to_.ledger.note(FactKind::wake_set, {as_bytes(body)}, Life::live);",
+    ),
+    "wake_told_before_the_log_knows": (
+        "noted, waiting::WakesTaken{",
+        "PLANTED ? Durable{} : noted, waiting::WakesTaken{",
+    ),
+    "wake_given_to_two": (
+        "void Wakes::judge(Wake& wake) {\n  if (wake.is_taken()) return;",
+        "void Wakes::judge(Wake& wake) {\n  if (wake.is_taken() && !PLANTED) return;",
+    ),
+    "mail_not_watched_after_a_restart": (
+        "to_.mail.watch(wake.mailbox, true);\n    // As long as it has waited",
+        "if (!PLANTED) to_.mail.watch(wake.mailbox, true);\n    // As long as it has waited",
+    ),
+    "woken_in_quiet_hours": ("} else if (is_quiet(wake, at)) {", "} else if (!PLANTED && is_quiet(wake, at)) {"),
+    "budget_ignored": (
+        "const bool is_spent = wake.rule.budget != 0 &&",
+        "const bool is_spent = !PLANTED && wake.rule.budget != 0 &&",
+    ),
+    "wake_that_failed_not_tried_again": (
+        "set_next(wake, 0);\n  look(wake);",
+        "set_next(wake, 0);\n  if (!PLANTED) look(wake);",
+    ),
+    "wake_kept_by_who_is_gone": ("if (session.wakes == 0) [[likely]]", "if (PLANTED || session.wakes == 0) [[likely]]"),
+    "nobody_woken_when_a_consumer_goes": without(
+        "if (mailbox.is_watched && mailbox.ready > 0) shelves_.mark_dirty(mailbox);"),
 }

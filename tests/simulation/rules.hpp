@@ -142,7 +142,7 @@ namespace folkmoot::simulation {
   RULE(event_kept_refused)              \
   RULE(event_not_kept)                  \
   RULE(event_heard_when_kept)           \
-  RULE(events_drained)
+  RULE(events_drained)                  \
   RULE(stream_event_kept)               \
   RULE(stream_event_copied)             \
   RULE(stream_event_confirmed)          \
@@ -157,7 +157,16 @@ namespace folkmoot::simulation {
   RULE(stream_copied)                   \
   RULE(consumer_given)                  \
   RULE(consumer_given_again)            \
-  RULE(consumer_drained)
+  RULE(consumer_drained)                \
+  RULE(wake_set)                        \
+  RULE(wake_taken)                      \
+  RULE(wake_tried_again)                \
+  RULE(wake_refused)                    \
+  RULE(wake_lease_over)                 \
+  RULE(wake_in_time)                    \
+  RULE(wake_quiet)                      \
+  RULE(wake_budget_spent)               \
+  RULE(wake_kept)
 
 enum class Rule : std::size_t {
 #define RULE(name) name,

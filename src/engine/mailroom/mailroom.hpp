@@ -12,12 +12,13 @@
 #pragma once
 
 #include "engine/inbox.hpp"
+#include "engine/mail_view.hpp"
 #include "engine/mailroom/recovery.hpp"
 #include "engine/vacancies.hpp"
 
 namespace folkmoot {
 
-class Mailroom final : public Part, public Post, public Inbox, public Vacancies, public KnownMessages {
+class Mailroom final : public Part, public Post, public Inbox, public Vacancies, public KnownMessages, public MailView {
  public:
   explicit Mailroom(const MailroomPorts& ports)
       : to_(ports),
@@ -95,6 +96,11 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   // KnownMessages
   std::optional<Bytes> leased(MessageKey key, NameId& mailbox) override;
   std::optional<Settled> settled(MessageKey key) override;
+
+  // MailView
+  WaitingMail waiting(NameId mailbox, Priority from) override;
+  Instant oldest(NameId mailbox, Priority from) override;
+  void watch(NameId mailbox, bool is_watched) override { shelves_.mailboxes[mailbox].is_watched = is_watched; }
 
   // Part
   Result<void> enter(const Fact& fact) override { return recovery_.enter(fact); }

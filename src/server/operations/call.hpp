@@ -108,5 +108,12 @@ Result<void> carry_out(const Call& call, const RemoveStreamConsumer& arguments);
 Result<void> carry_out(const Call& call, const ListStreamConsumers& arguments);
 // stats.cpp
 Result<void> carry_out(const Call& call, const ShowStats& arguments);
+// wakes.cpp
+Result<void> carry_out(const Call& call, const SetWake& arguments);
+Result<void> carry_out(const Call& call, const RemoveWake& arguments);
+Result<void> carry_out(const Call& call, const ListWakes& arguments);
+Result<void> carry_out(const Call& call, const ShowWake& arguments);
+Result<void> carry_out(const Call& call, const TakeWakes& arguments);
+Result<void> carry_out(const Call& call, const EndWake& arguments);
 
 }  // namespace folkmoot
