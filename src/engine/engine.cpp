@@ -30,19 +30,20 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
       trail_(ledger_, options.receipts_max),
       tap_(run_),
       contents_(options_, run_, ledger_, agenda_, effects, counters_),
-      routes_(options_, run_, ledger_, names_, replies_, mailroom_),
+      routes_(options_, run_, ledger_, names_, replies_, mailroom_, loads_),
       causes_(options_, run_, ledger_, names_, mailroom_, topics_, effects, counters_),
       // What each is given, in the order of its Ports.
       topics_(options_, {run_, names_, sessions_, stamper_, replies_, causes_, contents_, effects, counters_}),
       requests_(options_, {run_, agenda_, names_, sessions_, serials_, stamper_, transient_, replies_, causes_,
-                           contents_, mailroom_, mailroom_, effects, counters_}),
+                           contents_, mailroom_, mailroom_, registry_, effects, counters_}),
       dead_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, outputs_, attempts_, trail_,
                        contents_, mailroom_, mailroom_, topics_, effects, counters_}),
       schedules_(options_, {run_, ledger_, agenda_, names_, replies_, outputs_, contents_, mailroom_, topics_, effects,
                             counters_}),
+      registry_(options_, {run_, ledger_, agenda_, names_, replies_, loads_, mailroom_, mailroom_, topics_, effects}),
       mailroom_({options_,   run_,     ledger_,  agenda_,   names_,  sessions_, serials_, stamper_,
                  transient_, replies_, outputs_, attempts_, trail_,  tap_,      causes_,  contents_,
-                 routes_,    dead_,    topics_,  requests_, effects, counters_}),
+                 routes_,    dead_,    topics_,  requests_, effects, counters_, registry_}),
       waiters_(mailroom_.dispatch()) {
   assign();
 }
@@ -56,10 +57,13 @@ void Engine::change(const EngineOptions& options) {
   options_.names_max = options.names_max;
   options_.content_grace_ms = options.content_grace_ms;
   options_.guard = options.guard;
+  options_.agent_stale_ms = options.agent_stale_ms;
+  options_.agent_grace_ms = options.agent_grace_ms;
   names_.set_max(options.names_max);
   mailroom_.on_options();
   dead_.on_options();
   contents_.on_options();
+  registry_.on_options();
 }
 
 // Whose a fact, a timer or an open request is, by its kind.
@@ -77,6 +81,7 @@ void Engine::assign() {
   facts(routes_, {FactKind::route_set, FactKind::route_removed});
   facts(causes_, {FactKind::conversation_summed});
   facts(trail_, {FactKind::message_linked});
+  facts(registry_, {FactKind::agent_set, FactKind::agent_removed});
 
   const auto timers = [this](Part& part, std::initializer_list<TimerKind> kinds) {
     for (const auto kind : kinds) agenda_.assign(kind, part);
@@ -87,6 +92,7 @@ void Engine::assign() {
   timers(dead_, {TimerKind::dead, TimerKind::redrive});
   timers(schedules_, {TimerKind::schedule});
   timers(contents_, {TimerKind::content});
+  timers(registry_, {TimerKind::agent, TimerKind::held});
 
   sessions_.assign(OpenKind::subscription, topics_);
   sessions_.assign(OpenKind::consumer, mailroom_);
@@ -128,10 +134,12 @@ void Engine::start(Instant now, std::uint64_t seed, bool clean) {
   schedules_.start();
   contents_.start();
   run_.note();
+  registry_.start();
   advance(run_.now());
 }
 
 void Engine::stop() {
+  registry_.stop();
   mailroom_.stop();
   stopped_clean_ = run_.stop();
 }
@@ -156,7 +164,8 @@ void Engine::resolve(Waiting& what) {
                         [this](waiting::Batch& item) { replies_.finish(item); },
                         [this](waiting::Answer& item) { replies_.answer(item.to, item.reply); },
                         [this](waiting::ContentsIdle&) { contents_.remove_idle(); },
-                        [this](waiting::SentSome& item) { dead_.go_on(item); }},
+                        [this](waiting::SentSome& item) { dead_.go_on(item); },
+                        [this](waiting::AgentChanged& item) { registry_.tell(item); }},
              what);
 }
 
@@ -354,10 +363,6 @@ void Engine::set_route(SessionId id, RequestNumber request, const RouteCommand& 
 
 void Engine::remove_route(SessionId id, RequestNumber request, std::string_view name) {
   routes_.remove({id, request}, name);
-}
-
-void Engine::report_load(SessionId id, RequestNumber request, std::string_view agent, double load) {
-  if (auto* const session = sessions_.find(id)) routes_.report_load(*session, request, agent, load);
 }
 
 // -- questions

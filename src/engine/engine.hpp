@@ -12,6 +12,7 @@
 #include "engine/contents/contents.hpp"
 #include "engine/dead/dead_letters.hpp"
 #include "engine/mailroom/mailroom.hpp"
+#include "engine/registry/registry.hpp"
 #include "engine/requests/requests.hpp"
 #include "engine/routes/routes.hpp"
 #include "engine/schedules/schedules.hpp"
@@ -120,8 +121,6 @@ class Engine final : Ledger::Resolver {
   void remove_schedule(SessionId session, RequestNumber request, std::string_view name);
   void set_route(SessionId session, RequestNumber request, const RouteCommand& command);
   void remove_route(SessionId session, RequestNumber request, std::string_view name);
-  /// How busy an agent says it is, in messages. `agent` empty: the session's.
-  void report_load(SessionId session, RequestNumber request, std::string_view agent, double load);
 
   // -- content by reference
   /// It is on disk, whole. Before start() for all that is there, then as each upload ends.
@@ -139,6 +138,7 @@ class Engine final : Ledger::Resolver {
   SessionView session(SessionId id) const;
   Trail& trail() { return trail_; }
   Tap& tap() { return tap_; }
+  Registry& registry() { return registry_; }
   void each_holder(const std::function<void(const HolderView&)>& each) const { mailroom_.dispatch().each_holder(each); }
   Peeking& peeking() { return mailroom_.peeking(); }
   void each_new_mailbox(const std::function<void(std::string_view name)>& each);
@@ -184,12 +184,14 @@ class Engine final : Ledger::Resolver {
   Trail trail_;
   Tap tap_;
   Contents contents_;
+  Loads loads_;
   Routes routes_;
   Causes causes_;
   Topics topics_;
   Requests requests_;
   DeadLetters dead_;
   Schedules schedules_;
+  Registry registry_;
   Mailroom mailroom_;
   Waiters waiters_;
   std::array<Part*, kFactKinds> owners_{};  // of facts

@@ -27,9 +27,11 @@ enum class FactKind : std::uint8_t {
   mailbox_deleted = 18,
   mailbox_read = 19,    // when it was last read, as of now and then
   message_linked = 20,  // how one message became another
+  agent_set = 21,       // what is registered of an agent
+  agent_removed = 22,
 };
 
-constexpr std::size_t kFactKinds = 21;  // one above the largest number
+constexpr std::size_t kFactKinds = 35;  // one above the largest number
 
 constexpr std::string_view name(FactKind kind) {
   switch (kind) {
@@ -73,6 +75,10 @@ constexpr std::string_view name(FactKind kind) {
       return "mailbox_read";
     case FactKind::message_linked:
       return "message_linked";
+    case FactKind::agent_set:
+      return "agent_set";
+    case FactKind::agent_removed:
+      return "agent_removed";
   }
   return "unknown";
 }

@@ -26,9 +26,11 @@ enum class TimerKind : std::uint8_t {
   schedule,
   redrive,
   content,
-  run
+  run,
+  agent,
+  held
 };
-constexpr std::size_t kTimerKinds = 11;
+constexpr std::size_t kTimerKinds = 13;
 
 struct Timer {
   Instant at = 0;

@@ -9,6 +9,7 @@
 #include "engine/names.hpp"
 #include "engine/outputs.hpp"
 #include "engine/part.hpp"
+#include "engine/placer.hpp"
 #include "engine/references.hpp"
 #include "engine/replies.hpp"
 #include "engine/responder.hpp"
@@ -47,6 +48,7 @@ struct MailroomPorts {
   Responder& responder;
   Effects& effects;
   EngineCounters& counters;
+  Placer& placer;
 };
 
 }  // namespace folkmoot
