@@ -185,8 +185,12 @@ void RegistryRun::on_settled(Bytes body) {
 }
 
 void RegistryRun::check_copies() {
-  for (std::uint64_t number = 1; number < sent_.size(); ++number)
-    expect(sent_[number].at.size() <= 1, "{} is in {} places", number, sent_[number].at.size());
+  for (std::uint64_t number = 1; number < sent_.size(); ++number) {
+    std::string places;
+    for (const auto& [key, is_held] : sent_[number].at)
+      places += fmt::format(" {:x}{}", key.value, is_held ? " held" : "");
+    expect(sent_[number].at.size() <= 1, "{} is in {} places:{}", number, sent_[number].at.size(), places);
+  }
 }
 
 // -- effects

@@ -109,7 +109,9 @@ bool Publishing::find_first(Prepared& prepared, const CommandTally* together) {
 Hash128 Publishing::key_hash(NameId mailbox, NameId sender, const Routing& routing) const {
   const auto own = routing.key.empty() ? routing.id.text() : std::string(routing.key);
   std::string all;
-  all.append(as_text(bytes_of(mailbox))).append(as_text(bytes_of(sender))).append(own);
+  // An address has a number that lasts only if something was kept there: its text stands for it.
+  all.append(is_capability_address(routing.to) ? routing.to : as_text(bytes_of(mailbox)));
+  all.append(as_text(bytes_of(sender))).append(own);
   return siphash128(to_.run.secret(), as_bytes(all));
 }
 
