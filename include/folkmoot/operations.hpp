@@ -8,6 +8,7 @@
 #include "folkmoot/operation/dead.hpp"          // IWYU pragma: export
 #include "folkmoot/operation/mailbox.hpp"       // IWYU pragma: export
 #include "folkmoot/operation/message.hpp"       // IWYU pragma: export
+#include "folkmoot/operation/registry.hpp"      // IWYU pragma: export
 #include "folkmoot/operation/route.hpp"         // IWYU pragma: export
 #include "folkmoot/operation/schedule.hpp"      // IWYU pragma: export
 #include "folkmoot/operation/settings.hpp"      // IWYU pragma: export

@@ -72,6 +72,7 @@ void add_settings(App& app);
 void add_reload(App& app);
 void add_mailbox(App& app);
 void add_connections(App& app);
+void add_agents(App& app);
 void add_trace(App& app);
 void add_tail(App& app);
 void add_command(App& app);

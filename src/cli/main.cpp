@@ -44,6 +44,7 @@ constexpr Command kCommands[] = {
     {"reload", add_reload},
     {"mailbox", add_mailbox},
     {"connections", add_connections},
+    {"agents", add_agents},
     {"trace", add_trace},
     {"tail", add_tail},
     {"command", add_command},

@@ -30,7 +30,7 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects, Str
       trail_(ledger_, options.receipts_max),
       tap_(run_),
       contents_(options_, run_, ledger_, agenda_, effects, counters_),
-      routes_(options_, run_, ledger_, names_, replies_, mailroom_),
+      routes_(options_, run_, ledger_, names_, replies_, mailroom_, loads_),
       causes_(options_, run_, ledger_, names_, mailroom_, topics_, effects, counters_),
       // What each is given, in the order of its Ports.
       subscriptions_(options_, ledger_, names_, replies_, mailroom_),
@@ -39,15 +39,16 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects, Str
                effects, counters_},
               {&subscriptions_, &streams_}),
       requests_(options_, {run_, agenda_, names_, sessions_, serials_, stamper_, transient_, replies_, causes_,
-                           contents_, mailroom_, mailroom_, effects, counters_}),
+                           contents_, mailroom_, mailroom_, registry_, effects, counters_}),
       dead_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, outputs_, attempts_, trail_,
                        contents_, mailroom_, mailroom_, topics_, effects, counters_}),
       schedules_(options_, {run_, ledger_, agenda_, names_, replies_, outputs_, contents_, mailroom_, topics_, effects,
                             counters_}),
       streams_(options_, {run_, ledger_, agenda_, sessions_, serials_, replies_, topics_, effects, store}),
-      mailroom_({options_,   run_,     ledger_,  agenda_,   names_, sessions_, serials_, stamper_,
-                 transient_, replies_, outputs_, attempts_, trail_, tap_,      causes_,  contents_,
-                 routes_,    dead_,    topics_,  requests_, wakes_, effects,   counters_}),
+      registry_(options_, {run_, ledger_, agenda_, names_, replies_, loads_, mailroom_, mailroom_, topics_, effects}),
+      mailroom_({options_,   run_,     ledger_,  agenda_,   names_, sessions_, serials_,  stamper_,
+                 transient_, replies_, outputs_, attempts_, trail_, tap_,      causes_,   contents_,
+                 routes_,    dead_,    topics_,  requests_, wakes_, effects,   counters_, registry_}),
       wakes_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, mailroom_, effects}),
       waiters_(mailroom_.dispatch()) {
   assign();
@@ -62,10 +63,13 @@ void Engine::change(const EngineOptions& options) {
   options_.names_max = options.names_max;
   options_.content_grace_ms = options.content_grace_ms;
   options_.guard = options.guard;
+  options_.agent_stale_ms = options.agent_stale_ms;
+  options_.agent_grace_ms = options.agent_grace_ms;
   names_.set_max(options.names_max);
   mailroom_.on_options();
   dead_.on_options();
   contents_.on_options();
+  registry_.on_options();
 }
 
 // Whose a fact, a timer or an open request is, by its kind.
@@ -87,6 +91,7 @@ void Engine::assign() {
   facts(streams_, {FactKind::stream_set, FactKind::stream_removed, FactKind::stream_event, FactKind::stream_trimmed});
   facts(streams_.consumers(), {FactKind::consumer_set, FactKind::consumer_moved, FactKind::consumer_removed});
   facts(wakes_, {FactKind::wake_set, FactKind::wake_removed});
+  facts(registry_, {FactKind::agent_set, FactKind::agent_removed});
 
   const auto timers = [this](Part& part, std::initializer_list<TimerKind> kinds) {
     for (const auto kind : kinds) agenda_.assign(kind, part);
@@ -103,6 +108,7 @@ void Engine::assign() {
   timers(streams_.consumers(), {TimerKind::stream_consumer});
   timers(streams_.plays(), {TimerKind::stream_play});
   timers(wakes_, {TimerKind::wake, TimerKind::wake_taker});
+  timers(registry_, {TimerKind::agent, TimerKind::held});
 
   sessions_.assign(OpenKind::subscription, topics_);
   sessions_.assign(OpenKind::consumer, mailroom_);
@@ -150,10 +156,12 @@ void Engine::start(Instant now, std::uint64_t seed, bool clean) {
   if (const auto done = streams_.start(); !done) effects_.unreadable(done.error());
   wakes_.start();
   run_.note();
+  registry_.start();
   advance(run_.now());
 }
 
 void Engine::stop() {
+  registry_.stop();
   mailroom_.stop();
   stopped_clean_ = run_.stop();
 }
@@ -186,7 +194,8 @@ void Engine::resolve(Waiting& what) {
                         [this](waiting::StreamNoted& item) { streams_.on_durable(item); },
                         [this](waiting::StreamGone& item) { streams_.on_durable(item); },
                         [this](waiting::PlayedSome& item) { streams_.plays().go_on(item); },
-                        [this](waiting::WakesTaken& item) { wakes_.on_durable(item); }},
+                        [this](waiting::WakesTaken& item) { wakes_.on_durable(item); },
+                        [this](waiting::AgentChanged& item) { registry_.tell(item); }},
              what);
 }
 
@@ -406,10 +415,6 @@ void Engine::set_subscription(SessionId id, RequestNumber request, const Subscri
 
 void Engine::remove_subscription(SessionId id, RequestNumber request, std::string_view name) {
   subscriptions_.remove({id, request}, name);
-}
-
-void Engine::report_load(SessionId id, RequestNumber request, std::string_view agent, double load) {
-  if (auto* const session = sessions_.find(id)) routes_.report_load(*session, request, agent, load);
 }
 
 // -- questions

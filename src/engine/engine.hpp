@@ -12,6 +12,7 @@
 #include "engine/contents/contents.hpp"
 #include "engine/dead/dead_letters.hpp"
 #include "engine/mailroom/mailroom.hpp"
+#include "engine/registry/registry.hpp"
 #include "engine/requests/requests.hpp"
 #include "engine/routes/routes.hpp"
 #include "engine/schedules/schedules.hpp"
@@ -132,8 +133,6 @@ class Engine final : Ledger::Resolver {
   /// Each event that fits is also a message in a mailbox, until it is removed.
   void set_subscription(SessionId session, RequestNumber request, const SubscriptionCommand& command);
   void remove_subscription(SessionId session, RequestNumber request, std::string_view name);
-  /// How busy an agent says it is, in messages. `agent` empty: the session's.
-  void report_load(SessionId session, RequestNumber request, std::string_view agent, double load);
 
   // -- content by reference
   /// It is on disk, whole. Before start() for all that is there, then as each upload ends.
@@ -153,6 +152,7 @@ class Engine final : Ledger::Resolver {
   const Wakes& wakes() const { return wakes_; }
   Trail& trail() { return trail_; }
   Tap& tap() { return tap_; }
+  Registry& registry() { return registry_; }
   void each_holder(const std::function<void(const HolderView&)>& each) const { mailroom_.dispatch().each_holder(each); }
   Peeking& peeking() { return mailroom_.peeking(); }
   void each_new_mailbox(const std::function<void(std::string_view name)>& each);
@@ -203,6 +203,7 @@ class Engine final : Ledger::Resolver {
   Trail trail_;
   Tap tap_;
   Contents contents_;
+  Loads loads_;
   Routes routes_;
   Causes causes_;
   Subscriptions subscriptions_;
@@ -211,6 +212,7 @@ class Engine final : Ledger::Resolver {
   DeadLetters dead_;
   Schedules schedules_;
   Streams streams_;
+  Registry registry_;
   Mailroom mailroom_;
   Wakes wakes_;
   Waiters waiters_;

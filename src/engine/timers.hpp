@@ -33,9 +33,11 @@ enum class TimerKind : std::uint8_t {
   stream_consumer,
   stream_play,
   wake,
-  wake_taker
+  wake_taker,
+  agent,
+  held
 };
-constexpr std::size_t kTimerKinds = 18;
+constexpr std::size_t kTimerKinds = 20;
 
 struct Timer {
   Instant at = 0;

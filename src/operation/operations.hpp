@@ -23,7 +23,8 @@ using Operations =
           RemoveStream, ListStreams, ShowStream, ReadStream, PurgeStream, PauseStream, ResumeStream, ReplayStream,
           StopReplay, CopyStream, SetStreamConsumer, ReadStreamConsumer, AckStreamConsumer, RemoveStreamConsumer,
           ListStreamConsumers, ListBackupStreams, SetSubscription, RemoveSubscription, ListSubscriptions, SetWake,
-          RemoveWake, ListWakes, ShowWake, TakeWakes, EndWake
+          RemoveWake, ListWakes, ShowWake, TakeWakes, EndWake, RegisterAgent, UpdateAgent, ShowAgent, RemoveAgent,
+          BeatAgent, QuarantineAgent, ReleaseAgent, DiscoverAgents, WatchAgents
 #ifdef FOLKMOOT_TEST_OPERATIONS
           ,
           FOLKMOOT_TEST_OPERATION_TYPES

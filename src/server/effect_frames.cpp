@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "operation/json_codec.hpp"
 #include "operation/pack_codec.hpp"
 #include "server/operations/wakes.hpp"
 #include "server/shard_router.hpp"
@@ -101,6 +102,9 @@ void EffectFrames::done(SessionId session, RequestNumber request, Bytes body) {
 void EffectFrames::answer(SessionId session, RequestNumber request, const Reply& reply) {
   if (const auto* const deleted = std::get_if<DeletedMailbox>(&reply)) {
     return done(session, request, as_bytes(write_numbers(describe<DeletedMailbox>(), deleted).value_or("")));
+  }
+  if (const auto* const registered = std::get_if<RegisteredAgent>(&reply)) {
+    return done(session, request, as_bytes(to_json_text(*registered, Sparse::as_described)));
   }
   std::uint32_t numbers[2] = {};
   std::size_t count = 0;

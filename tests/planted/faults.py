@@ -340,4 +340,41 @@ FAULTS = {
     "wake_kept_by_who_is_gone": ("if (session.wakes == 0) [[likely]]", "if (PLANTED || session.wakes == 0) [[likely]]"),
     "nobody_woken_when_a_consumer_goes": without(
         "if (mailbox.is_watched && mailbox.ready > 0) shelves_.mark_dirty(mailbox);"),
+    "held_mail_moved_in_pieces": in_pieces(
+        "post_, to_.ledger, draft", "  const auto key = publishing_.commit(prepared"
+    ),
+    "held_mail_stays_when_moved": without("to_.ledger.note(FactKind::message_settled, {bytes_of(ref)});"),
+    "held_mail_forgotten": (
+        "if (is_routable(agent) && (!was_routable || changed)) offer(agent);",
+        "if (!PLANTED && is_routable(agent) && (!was_routable || changed)) offer(agent);",
+    ),
+    "stale_agent_chosen": (
+        "agent.quarantined_at == 0 && agent.health != AgentHealth::stale;",
+        "agent.quarantined_at == 0 && (PLANTED || agent.health != AgentHealth::stale);",
+    ),
+    "quarantine_forgotten_at_restart": (
+        "agent.quarantined_at = fact.quarantined_at;",
+        "agent.quarantined_at = PLANTED && !started_ ? Instant{} : fact.quarantined_at;",
+    ),
+    "removed_agent_back_at_restart": (
+        "if (agent == nullptr || agent->id != said.id) return {};",
+        "if (PLANTED || agent == nullptr || agent->id != said.id) return {};",
+    ),
+    "agent_not_copied_forward": (
+        "if (agent != nullptr && agent->place == fact.place) to_.ledger.copy(",
+        "if (!PLANTED && agent != nullptr && agent->place == fact.place) to_.ledger.copy(",
+    ),
+    "who_watches_misses_the_gone": without(
+        "tombstones_.push_back({.revision = next_revision(), .id = agent.id, .name = name});"),
+    "who_watches_goes_on_after_a_crash": without("horizon_ = next_revision();"),
+    "found_by_what_it_can_do_no_more": without(
+        "for (const auto capability : agent.capabilities) capabilities_.remove(capability, agent.name);"),
+    "grace_of_nobody": (
+        "if (agent.gone_at != 0 && agent.gone_at + options_.agent_grace_ms > now)",
+        "if (!PLANTED && agent.gone_at != 0 && agent.gone_at + options_.agent_grace_ms > now)",
+    ),
+    "one_of_them_is_enough": (
+        "if (set == nullptr) return {};\n    sets.push_back(set);",
+        "if (set == nullptr) return {};\n    if (!PLANTED || sets.size() == 1) sets.push_back(set);",
+    ),
 }

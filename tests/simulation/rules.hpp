@@ -166,7 +166,24 @@ namespace folkmoot::simulation {
   RULE(wake_in_time)                    \
   RULE(wake_quiet)                      \
   RULE(wake_budget_spent)               \
-  RULE(wake_kept)
+  RULE(wake_kept)                       \
+  RULE(agent_registered)                \
+  RULE(agent_changed)                   \
+  RULE(agent_removed)                   \
+  RULE(agent_quarantined)               \
+  RULE(agent_not_found)                 \
+  RULE(agent_kept)                      \
+  RULE(agent_copied)                    \
+  RULE(discovered)                      \
+  RULE(discovered_nobody)               \
+  RULE(watched_to_the_end)              \
+  RULE(watched_gone)                    \
+  RULE(watch_reset)                     \
+  RULE(capability_placed)               \
+  RULE(capability_held)                 \
+  RULE(capability_moved)                \
+  RULE(capability_copy_known)           \
+  RULE(registry_drained)
 
 enum class Rule : std::size_t {
 #define RULE(name) name,

@@ -22,6 +22,8 @@ void Dispatch::run() {
 }
 
 void Dispatch::dispatch(Mailbox& mailbox) {
+  if (mailbox.is_held && mailbox.ready > 0) [[unlikely]]
+    to_.placer.on_held(mailbox.number);
   while (mailbox.ready > 0 && !mailbox.waiters.empty()) {
     if (!serve_waiter(mailbox)) break;
   }

@@ -10,6 +10,7 @@
 #include "engine/names.hpp"
 #include "engine/outputs.hpp"
 #include "engine/part.hpp"
+#include "engine/placer.hpp"
 #include "engine/references.hpp"
 #include "engine/replies.hpp"
 #include "engine/responder.hpp"
@@ -49,6 +50,7 @@ struct MailroomPorts {
   MailWatcher& mail_watcher;
   Effects& effects;
   EngineCounters& counters;
+  Placer& placer;
 };
 
 }  // namespace folkmoot

@@ -63,6 +63,8 @@ class Publishing {
   // Looks its recipient's number up, or gives a name one, which no fact says before commit. Errors: invalid_name,
   // limit_reached.
   Result<void> find_mailbox(Session& session, Prepared& prepared);
+  // Its mailbox is an address: gives it the agent that it goes to, if there is one.
+  Result<void> place(Session& session, Prepared& prepared);
   // As it is to be written; takes the next key.
   AcceptedFact fact_of(const Prepared& prepared);
   // Within the group of its message. Requires: measured with it, so that there is room.

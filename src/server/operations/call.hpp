@@ -74,6 +74,16 @@ std::vector<Attempt> attempts_of(Engine& engine, const Uuid& id);
 // trace.cpp
 Result<void> carry_out(const Call& call, const TraceMessage& arguments);
 Result<void> carry_out(const Call& call, const ReadTap& arguments);
+// registry.cpp
+Result<void> carry_out(const Call& call, const RegisterAgent& arguments);
+Result<void> carry_out(const Call& call, const UpdateAgent& arguments);
+Result<void> carry_out(const Call& call, const ShowAgent& arguments);
+Result<void> carry_out(const Call& call, const RemoveAgent& arguments);
+Result<void> carry_out(const Call& call, const BeatAgent& arguments);
+Result<void> carry_out(const Call& call, const QuarantineAgent& arguments);
+Result<void> carry_out(const Call& call, const ReleaseAgent& arguments);
+Result<void> carry_out(const Call& call, const DiscoverAgents& arguments);
+Result<void> carry_out(const Call& call, const WatchAgents& arguments);
 // routes.cpp
 Result<void> carry_out(const Call& call, const SetRoute& arguments);
 Result<void> carry_out(const Call& call, const RemoveRoute& arguments);
