@@ -6,7 +6,7 @@
 
 namespace folkmoot {
 
-void TopicIndex::changed() {
+void TopicIndex::forget() {
   ++version_;
   remembered_.clear();
   remembered_targets_ = 0;
@@ -48,19 +48,19 @@ bool TopicIndex::remove_from(Members& members, TopicSubscription* subscription) 
 }
 
 void TopicIndex::add(TopicSubscription* subscription) {
-  changed();
+  forget();
   ++size_;
   subscription->order = ++order_;
   add_to(members_of(subscription->pattern), subscription);
 }
 
 void TopicIndex::remove(TopicSubscription* subscription) {
-  changed();
+  forget();
   if (remove_from(root_, subscription->pattern, true, subscription)) --size_;
 }
 
 void TopicIndex::set_filter(TopicSubscription* subscription, std::optional<Filter> filter) {
-  changed();
+  forget();
   auto& members = members_of(subscription->pattern);
   remove_from(members, subscription);
   subscription->filter = std::move(filter);
@@ -102,7 +102,7 @@ const TopicIndex::Match& TopicIndex::match(std::string_view topic) {
   if (last_match_ != nullptr && topic == last_topic_) return *last_match_;
   auto found = remembered_.find(topic);
   if (found == remembered_.end()) {
-    if (remembered_.size() >= kRememberedMax || remembered_targets_ >= kRememberedTargetsMax) changed();
+    if (remembered_.size() >= kRememberedMax || remembered_targets_ >= kRememberedTargetsMax) forget();
     Found pairs;
     Match match;
     collect(root_, topic, true, pairs, match.filtered);

@@ -39,8 +39,7 @@ class TopicIndex {
     std::vector<Filtered*> filtered;                // the others, whose filters choose
     bool plain = true;                              // each gets all: none has a filter or a limit
     bool leaves = false;                            // there are other shards' among them
-    mutable bool is_kept = false;                   // by some keeper, as of that version of theirs
-    mutable std::uint64_t keepers = 0;
+    mutable std::optional<bool> is_kept{};          // whether anybody keeps its events; none: not asked yet
 
     bool empty() const { return subscriptions.empty() && filtered.empty(); }
   };
@@ -51,6 +50,8 @@ class TopicIndex {
   /// Another filter, or none, from the next event on; its place in the order stays.
   void set_filter(TopicSubscription* subscription, std::optional<Filter> filter);
   std::size_t size() const { return size_; }
+  /// What was remembered of topics is void, is_kept too: references that match() gave are invalid.
+  void forget();
   /// Changes whenever a topic may match otherwise than before.
   std::uint64_t version() const { return version_; }
 
@@ -95,9 +96,6 @@ class TopicIndex {
                std::vector<Filtered*>& filtered) const;
   // False if it is not there. Nodes that nobody needs any more go, but for `node` itself, which its caller has.
   bool remove_from(Node& node, std::string_view rest, bool more, TopicSubscription* subscription);
-  // What was remembered of topics is void: references that match() gave are invalid.
-  void changed();
-
   Node root_;
   boost::unordered_flat_map<std::string, Match, TextHash, std::equal_to<>> remembered_;
   std::size_t remembered_targets_ = 0;

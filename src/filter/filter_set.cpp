@@ -11,14 +11,14 @@ namespace {
 
 using Kind = Value::Kind;
 
-constexpr double kTwoTo63 = 9223372036854775808.0;
+constexpr double kIntegersEnd = 9223372036854775808.0;
 constexpr std::size_t kCrowdLooksMax = 64;
 constexpr std::size_t kCrowd = 16;  // that many may be evaluated in vain without a thought
 
 // A number that is whole and fits in 64 bits, as one.
 std::optional<std::int64_t> whole_of(const Value& value) {
   if (value.kind == Kind::integer) return value.integer;
-  const bool is_whole = value.kind == Kind::real && value.real >= -kTwoTo63 && value.real < kTwoTo63 &&
+  const bool is_whole = value.kind == Kind::real && value.real >= -kIntegersEnd && value.real < kIntegersEnd &&
                         std::trunc(value.real) == value.real;
   return is_whole ? std::optional(static_cast<std::int64_t>(value.real)) : std::nullopt;
 }

@@ -7,7 +7,7 @@ namespace {
 
 const std::vector<std::string> kTopics = {"a", "a.b", "a.b.c", "x.b"};
 const std::vector<std::string> kPatterns = {"a", "a.*", "*.b", "a.>", ">"};
-constexpr std::size_t kHeldMax = 8;
+constexpr std::size_t kHeldAtOnce = 8;
 
 std::string filter(Priority priority_max) {
   return priority_max == 0 ? "" : fmt::format("priority <= {}", priority_max);
@@ -298,7 +298,7 @@ void Keeping::command() {
   if (what < 50) return publish();
   if (what < 58) return set();
   if (what < 61) return remove();
-  if (what < 80 && held_.size() < kHeldMax) return receive(random_.below(boxes_.size()), 3);
+  if (what < 80 && held_.size() < kHeldAtOnce) return receive(random_.below(boxes_.size()), 3);
   if (held_.empty()) return;
   const auto at = held_.begin() + static_cast<std::ptrdiff_t>(random_.below(held_.size()));
   const auto held = *at;

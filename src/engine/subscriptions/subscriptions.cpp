@@ -13,7 +13,7 @@ namespace folkmoot {
 namespace {
 
 // As its fact has it: a MessagePack list. What a later version adds goes behind.
-std::string pack(const DurableSubscription& subscription) {
+std::string pack_subscription(const DurableSubscription& subscription) {
   std::string out;
   PackWriter(out)
       .array(4)
@@ -24,7 +24,7 @@ std::string pack(const DurableSubscription& subscription) {
   return out;
 }
 
-Result<std::unique_ptr<DurableSubscription>> make(const SubscriptionCommand& command) {
+Result<std::unique_ptr<DurableSubscription>> make_subscription(const SubscriptionCommand& command) {
   auto subscription = std::make_unique<DurableSubscription>();
   const auto mailbox = command.mailbox.empty() ? command.name : command.mailbox;
   if (!was_name(command.name)) return failure(ErrorCode::invalid_name, "the subscription's name is none");
@@ -47,7 +47,7 @@ Result<std::unique_ptr<DurableSubscription>> make(const SubscriptionCommand& com
   return subscription;
 }
 
-Result<std::unique_ptr<DurableSubscription>> unpack(Bytes body) {
+Result<std::unique_ptr<DurableSubscription>> unpack_subscription(Bytes body) {
   PackReader reader(body);
   SubscriptionCommand command;
   if (reader.array() < 4) reader.fail();
@@ -56,7 +56,7 @@ Result<std::unique_ptr<DurableSubscription>> unpack(Bytes body) {
   command.filter = reader.str();
   command.mailbox = reader.str();
   if (!reader.ok()) return failure(ErrorCode::damaged, "a subscription_set fact breaks off");
-  return make(command);
+  return make_subscription(command);
 }
 
 }  // namespace
@@ -64,9 +64,9 @@ Result<std::unique_ptr<DurableSubscription>> unpack(Bytes body) {
 // -- setting and removing
 
 void Subscriptions::set(Asker caller, const SubscriptionCommand& command) {
-  auto subscription = make(command);
+  auto subscription = make_subscription(command);
   if (!subscription) return replies_.refuse(caller, subscription.error());
-  const auto body = pack(**subscription);
+  const auto body = pack_subscription(**subscription);
   if (!subscriptions_.contains(command.name) && subscriptions_.size() >= options_.durable_subscriptions_max) {
     return replies_.refuse(caller, {ErrorCode::limit_reached,
                                     fmt::format("there are {} durable subscriptions already", subscriptions_.size())});
@@ -123,7 +123,7 @@ Result<void> Subscriptions::enter(const Fact& fact) {
     forget(as_text(fact.body));
     return {};
   }
-  auto subscription = unpack(fact.body);
+  auto subscription = unpack_subscription(fact.body);
   if (!subscription) return failure(ErrorCode::damaged, subscription.error().text);
   ledger_.retain(fact.place);
   (*subscription)->fact = fact.place;

@@ -131,11 +131,7 @@ Confirm Topics::publish_event(SessionId publisher, std::string_view from, const 
   // One that refers to content is looked at each time, as the content may go; one that reports costs is added up.
   if (plain && !kept && session != nullptr && to_.stamper.version() != 0 && message.routing.content_ref.empty() &&
       !Causality::has_costs(message)) {
-    last_ = {.version = to_.stamper.version(),
-             .session = publisher,
-             .topics = index_.version(),
-             .keepers = keepers_version(),
-             .targets = targets};
+    last_ = {.version = to_.stamper.version(), .session = publisher, .topics = index_.version(), .targets = targets};
   }
   if (!targets.empty()) to_.effects.deliver_event(targets, parts);
   confirm.count = static_cast<std::uint32_t>(targets.size());
@@ -151,12 +147,8 @@ Confirm Topics::publish_event(SessionId publisher, std::string_view from, const 
 // -- events that are kept
 
 bool Topics::is_kept(const TopicIndex::Match& match, std::string_view topic) {
-  const auto version = keepers_version();
-  if (match.keepers != version) {
-    match.is_kept = std::ranges::any_of(keepers_, [&](auto* keeper) { return keeper->keeps(topic); });
-    match.keepers = version;
-  }
-  return match.is_kept;
+  if (!match.is_kept) match.is_kept = std::ranges::any_of(keepers_, [&](auto* keeper) { return keeper->keeps(topic); });
+  return *match.is_kept;
 }
 
 Bytes Topics::own_copy(Bytes head) {

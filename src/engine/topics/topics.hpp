@@ -23,7 +23,7 @@
 
 namespace folkmoot {
 
-class Topics final : public Part, public Announcer {
+class Topics final : public Part, public Announcer, private EventKeeper::Listener {
  public:
   /// What topics are given.
   struct Ports {
@@ -43,7 +43,9 @@ class Topics final : public Part, public Announcer {
   };
   /// `keepers`: may be none; each outlives this.
   Topics(const EngineOptions& options, const Ports& ports, std::vector<EventKeeper*> keepers)
-      : options_(options), to_(ports), keepers_(std::move(keepers)) {}
+      : options_(options), to_(ports), keepers_(std::move(keepers)) {
+    for (auto* const keeper : keepers_) keeper->listen(*this);
+  }
 
   void subscribe(Session& session, RequestNumber request, std::string_view pattern, std::uint32_t credit, bool echo,
                  std::string_view filter);
@@ -58,7 +60,7 @@ class Topics final : public Part, public Announcer {
   /// Whether it is the last event of its publisher once more, but for its content: then repeat() may do.
   bool is_again(SessionId session, const IncomingMessage& message) const {
     return message.version != 0 && message.version == last_.version && session == last_.session &&
-           index_.version() == last_.topics && keepers_version() == last_.keepers;
+           index_.version() == last_.topics;
   }
   /// All that was checked and looked up for the last event still holds. False if it must go the long way. Requires:
   /// is_again(...).
@@ -95,11 +97,7 @@ class Topics final : public Part, public Announcer {
   Result<Prepared> prepare(Session& session, const IncomingMessage& message);
   std::string_view publisher_of(const Session& session, const IncomingMessage& message) const;
   Uuid next_id() { return make_uuid({.key = to_.run.next_key(), .mailbox = 0, .node = to_.run.memory_node()}); }
-  std::uint64_t keepers_version() const {
-    std::uint64_t version = 0;
-    for (const auto* const keeper : keepers_) version += keeper->version();
-    return version;
-  }
+  void on_keeper_changed() override { index_.forget(); }
   // Whether anybody keeps events of the topic that matched so.
   bool is_kept(const TopicIndex::Match& match, std::string_view topic);
   // All of these that take the event, or none. Errors: disk_full, content_too_large, those of EventKeeper::measure().
@@ -137,8 +135,7 @@ class Topics final : public Part, public Announcer {
   struct {
     std::uint64_t version = 0;  // of the last event whose targets a next one of its publisher has too; 0: none
     SessionId session = 0;
-    std::uint64_t topics = 0;   // TopicIndex::version() at that time
-    std::uint64_t keepers = 0;  // keepers_version() at that time
+    std::uint64_t topics = 0;  // TopicIndex::version() at that time
     std::span<const EventTarget> targets;
   } last_;
 };
