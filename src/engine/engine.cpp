@@ -74,6 +74,7 @@ void Engine::change(const EngineOptions& options) {
 
 // Whose a fact, a timer or an open request is, by its kind.
 void Engine::assign() {
+  topics_.listen_to_keepers();
   const auto facts = [this](Part& part, std::initializer_list<FactKind> kinds) {
     for (const auto kind : kinds) owners_[static_cast<std::size_t>(kind)] = &part;
   };

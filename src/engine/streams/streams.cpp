@@ -216,6 +216,7 @@ void Streams::each_pattern(const std::function<void(std::string_view)>& each) co
 void Streams::changed_streams() {
   by_topic_.clear();
   chosen_.clear();
+  ++version_;
   changed();
 }
 

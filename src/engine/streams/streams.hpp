@@ -49,6 +49,8 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   StreamConsumers& consumers() { return consumers_; }
   StreamPlays& plays() { return plays_; }
   StreamReads& reads() { return reads_; }
+  /// Changes whenever each_pattern() may say other ones.
+  std::uint64_t version() const { return version_; }
   /// Of those that are not paused.
   void each_pattern(const std::function<void(std::string_view)>& each) const;
 
@@ -143,6 +145,7 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   StreamNumber last_number_ = 0;
   Lsn durable_end_ = 0;  // facts below are on disk
   std::map<StreamNumber, Recovering> recovering_;
+  std::uint64_t version_ = 1;
 };
 
 }  // namespace folkmoot

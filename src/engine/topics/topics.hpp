@@ -43,7 +43,9 @@ class Topics final : public Part, public Announcer, private EventKeeper::Listene
   };
   /// `keepers`: may be none; each outlives this.
   Topics(const EngineOptions& options, const Ports& ports, std::vector<EventKeeper*> keepers)
-      : options_(options), to_(ports), keepers_(std::move(keepers)) {
+      : options_(options), to_(ports), keepers_(std::move(keepers)) {}
+  /// To be called once, when all keepers are made.
+  void listen_to_keepers() {
     for (auto* const keeper : keepers_) keeper->listen(*this);
   }
 
