@@ -91,18 +91,18 @@ void Agents::look_at_wakes() {
     const auto* const wake = engine_->wakes().find(name);
     if (wake == nullptr) continue;
     expect(wake->owner == 0 || find(wake->owner) != nullptr, "{} is kept by a watcher that is gone", name);
-    bool waits = false;
+    std::set<MessageKey> waiting;
     for (const auto key : model_.mailbox(i).ready) {
       const auto* const message = model_.find_key(key);
-      waits = waits || (message != nullptr && message->asked.priority <= wake->rule.priority);
+      if (message != nullptr && message->asked.priority <= wake->rule.priority) waiting.insert(key);
     }
     const auto consumes = [&](const auto& each) {
       return std::ranges::any_of(each.second.consumers, [&](const auto& consumer) {
         return !consumer.second.ended && consumer.second.mailbox == i;
       });
     };
-    waits = waits && std::ranges::none_of(sessions_, consumes) && !model_.disk_limited;
-    model_.checkers.wakes.look(name, waits, wake->due_at != 0 || wake->is_taken(), now);
+    if (std::ranges::any_of(sessions_, consumes) || model_.disk_limited) waiting.clear();
+    model_.checkers.wakes.look(name, waiting, wake->due_at != 0 || wake->is_taken(), now);
     expect(wake->due_at == 0 || !engine_->wakes().is_watched(*wake) || model_.disk_limited,
            "a watcher waits, and {} is to be woken since {}", name, wake->due_at);
   }

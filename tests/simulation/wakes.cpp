@@ -25,7 +25,7 @@ void WakeChecker::on_set(Bytes body, Lsn lsn, std::int64_t now) {
   const auto was = kept.now();
   if (setting != nullptr && state.rule == *setting && state.count.first_try == 0 && state.count.tries == 0) {
     kept.say(state, lsn);
-    waits_since_.erase(agent);
+    waiting_.erase(agent);
     return rules_.saw(Rule::wake_set);
   }
   expect(was.has_value(), "a wake was set for {} and nobody asked for it", agent);
@@ -47,7 +47,7 @@ void WakeChecker::on_removed(const std::string& agent, Lsn lsn) {
   expect(removing == agent, "the wake of {} was removed and nobody asked for it", agent);
   agents_[agent].say(std::nullopt, lsn);
   held_.erase(agent);
-  waits_since_.erase(agent);
+  waiting_.erase(agent);
   days_.erase(agent);
 }
 
@@ -65,13 +65,17 @@ void WakeChecker::on_woken(const std::string& agent, MessageKey token, SessionId
 }
 
 // What the engine may wait for, at most: the batch, and the longest back-off. Then only quiet hours and the budget keep
-// it, and each of them is over at a time that is known here too.
-void WakeChecker::look(const std::string& agent, bool waits, bool is_due_or_taken, std::int64_t now) {
-  if (!has(agent) || !waits || is_held(agent)) {
-    waits_since_.erase(agent);
+// it, and each of them is over at a time that is known here too. Between two looks all may have gone and others come.
+void WakeChecker::look(const std::string& agent, const std::set<MessageKey>& waiting, bool is_due_or_taken,
+                       std::int64_t now) {
+  if (!has(agent) || waiting.empty() || is_held(agent)) {
+    waiting_.erase(agent);
     return;
   }
-  const auto since = waits_since_.try_emplace(agent, now).first->second;
+  auto& known = waiting_[agent];
+  std::erase_if(known.messages, [&](MessageKey key) { return !waiting.contains(key); });
+  if (known.messages.empty()) known = {now, waiting};
+  const auto since = known.since;
   const auto& [rule, count] = *agents_.at(agent).now();
   if (now - since < rule.batch_wait.ms + rule.retry_max_ms.ms + kRetryMs.ms) return;
   if (is_quiet(rule, now)) return rules_.saw(Rule::wake_quiet);
@@ -85,7 +89,7 @@ void WakeChecker::crash() {
   setting = nullptr;
   removing.clear();
   held_.clear();
-  waits_since_.clear();
+  waiting_.clear();
 }
 
 void WakeChecker::recovered(const Engine& engine, const std::vector<std::string>&) {

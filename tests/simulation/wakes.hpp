@@ -4,6 +4,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -58,9 +59,9 @@ class WakeChecker final : public Checker {
   };
   const std::map<std::string, Held>& held() const { return held_; }
 
-  /// Everything has been handed out that could be. `ready`: so many messages that it is for may be taken, and nobody
-  /// consumes there. Whether it must be due by now, if the engine has it as `is_due` or taken.
-  void look(const std::string& agent, bool waits, bool is_due_or_taken, std::int64_t now);
+  /// Everything has been handed out that could be. `waiting`: what it is for and may be taken, if nobody consumes
+  /// there. Whether it must be due by now, if the engine has it as due or taken.
+  void look(const std::string& agent, const std::set<MessageKey>& waiting, bool is_due_or_taken, std::int64_t now);
 
   void on_durable(Lsn end) override {
     for (auto& [agent, kept] : agents_) kept.on_durable(end);
@@ -74,6 +75,11 @@ class WakeChecker final : public Checker {
     WakeCount count;
     bool operator==(const State&) const = default;
   };
+  // Messages that wait since then, some of them all the time.
+  struct Waiting {
+    std::int64_t since = 0;
+    std::set<MessageKey> messages;
+  };
   struct Day {
     std::int64_t day = 0;
     std::uint32_t told = 0;
@@ -84,9 +90,9 @@ class WakeChecker final : public Checker {
 
   RuleCounts& rules_;
   std::map<std::string, Kept<std::optional<State>>> agents_;
-  std::map<std::string, Held> held_;                 // of this life
-  std::map<std::string, Day> days_;                  // through all lives
-  std::map<std::string, std::int64_t> waits_since_;  // of this life
+  std::map<std::string, Held> held_;        // of this life
+  std::map<std::string, Day> days_;         // through all lives
+  std::map<std::string, Waiting> waiting_;  // of this life
 };
 
 }  // namespace folkmoot::simulation
