@@ -424,7 +424,7 @@ void Model::on_conversation(FactPlace place, Bytes body) {
   const Cost sum{static_cast<std::uint64_t>(fact.tokens), fact.messages};
   if (!checkers.costs.on_summed(name, sum, place.lsn)) return;
   together_.note(place.lsn, [this, name, sum] {
-    const auto told = recovered_->conversation(name);
+    const auto told = recovered_->causes().conversation(name);
     return told && told->messages >= sum.messages;
   });
 }

@@ -189,13 +189,13 @@ void Model::starting(std::int64_t now) {
 bool Model::is_alive(MessageKey key) {
   const auto* const message = find_key(key);
   if (message == nullptr) return false;
-  const auto stand = stand_of(recovered_->receipt(message->id));
+  const auto stand = stand_of(recovered_->mailboxes().receipt(message->id));
   return stand != Stand::gone && stand != Stand::dead;
 }
 
 bool Model::is_dead(MessageKey key) {
   const auto* const message = find_key(key);
-  return message != nullptr && stand_of(recovered_->receipt(message->id)) == Stand::dead;
+  return message != nullptr && stand_of(recovered_->mailboxes().receipt(message->id)) == Stand::dead;
 }
 
 void Model::recovered(Engine& engine) {

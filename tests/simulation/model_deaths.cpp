@@ -29,7 +29,8 @@ void Model::on_returned(FactPlace place, const ReturnedFact& fact, std::string_v
     begin_death();
     deaths_.note(place.lsn, [this, key = message->key, deliveries = fact.deliveries] {
       const auto* const now_is = find_key(key);
-      return now_is == nullptr || !is_alive(key) || recovered_->receipt(now_is->id).deliveries >= deliveries;
+      return now_is == nullptr || !is_alive(key) ||
+             recovered_->mailboxes().receipt(now_is->id).deliveries >= deliveries;
     });
   }
   message->due = fact.not_before.ms;
