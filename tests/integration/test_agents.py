@@ -236,7 +236,7 @@ def test_B6_a_heartbeat_is_good_for_so_long_and_a_connection_as_long_as_it_lasts
     looker.close()
 
 
-def test_M5_life_cycle_events_tell_of_transitions_alone(make_server):
+def test_U6_M5_life_cycle_events_tell_of_transitions_alone(make_server):
     server = make_server(env={"FOLKMOOT_AGENTS_GRACE": "200ms", "FOLKMOOT_AGENTS_STALE_AFTER": "600ms"})
     looker = Client(("127.0.0.1", server.port))
     subscription = looker.subscribe("bus.agents.*")
@@ -330,7 +330,7 @@ def test_A22_discovery_by_all_of_its_conditions_in_pages(connect):
         client.carry_out("agent.discover", filter="metadata.n >")
 
 
-def test_M5_a_reader_that_was_away_is_told_of_each_change_it_must_know(connect, server):
+def test_U6_M5_a_reader_that_was_away_is_told_of_each_change_it_must_know(connect, server):
     client = connect()
     all_of_them = client.carry_out("agent.watch")
     assert all_of_them["reset"] is True

@@ -52,7 +52,7 @@ class Operation:
             self.required += schema["required"]
 
     def sample(self):
-        wanted = set(self.required) | ({"every_ms"} & set(self.fields)) | ({"all"} & set(self.fields))
+        wanted = set(self.required) | ({"every_ms", "all", "agent"} & set(self.fields))
         return {name: SAMPLES[name] if name in SAMPLES else example(self.fields[name]) for name in wanted}
 
     def wrong(self):
