@@ -7,7 +7,7 @@
 namespace folkmoot::simulation {
 namespace {
 
-constexpr std::size_t kHeldMax = 8;
+constexpr std::size_t kInHandsMax = 8;
 
 std::string address_of(const std::set<std::string>& capabilities, std::string_view pick) {
   std::string address(kCapabilityPrefix);
@@ -388,7 +388,7 @@ void RegistryRun::publish(std::uint64_t again) {
 }
 
 void RegistryRun::take_mail() {
-  if (!held_.empty() && (held_.size() >= kHeldMax || random_.one_in(2))) {
+  if (!held_.empty() && (held_.size() >= kInHandsMax || random_.one_in(2))) {
     const auto at = held_.begin() + static_cast<std::ptrdiff_t>(random_.below(held_.size()));
     const auto held = *at;
     held_.erase(at);

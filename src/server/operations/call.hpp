@@ -25,6 +25,8 @@ struct Call {
   RequestNumber request;
   const OperationInfo& operation;
 
+  /// Whom to answer, when that is later.
+  LateAnswer later() const { return {.session = session, .request = request, .operation = &operation}; }
   /// The same of a call that is answered later, when nothing is left of it but these.
   static Result<void> write_to(Reactor& reactor, SessionId session, RequestNumber request,
                                const OperationInfo& operation, const void* answer);

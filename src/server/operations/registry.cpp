@@ -3,10 +3,6 @@
 namespace folkmoot {
 namespace {
 
-LateAnswer later(const Call& call) {
-  return {.session = call.session, .request = call.request, .operation = &call.operation};
-}
-
 // Over a connection of its own that lasts, that is the better sign of life.
 bool beats(const Call& call, std::string_view agent) {
   const auto* const connection = call.reactor.find(call.session);
@@ -66,7 +62,7 @@ Result<void> carry_out(const Call& call, const WatchAgents& arguments) {
   const auto changes = call.engine.registry().changes(arguments.after, arguments.limit);
   if (!changes) return std::unexpected(changes.error());
   if (arguments.wait.count() == 0 || changes->reset || !changes->changes.empty()) return call.answer(*changes);
-  return call.reactor.agent_watches().wait(later(call), arguments, call.reactor.time() + arguments.wait.count());
+  return call.reactor.agent_watches().wait(call.later(), arguments, call.reactor.time() + arguments.wait.count());
 }
 
 }  // namespace folkmoot
