@@ -329,7 +329,7 @@ void watch(const WatchOptions& options) {
   }
 }
 
-void add_watch(App& agents) {
+void add_agents_watch(App& agents) {
   auto* command =
       agents.add_subcommand("watch", "Show all agents, and then each that changes as it changes, until it is stopped");
   const auto options = std::make_shared<WatchOptions>();
@@ -351,7 +351,7 @@ void add_agents(App& app) {
   add_remove(*command);
   add_heartbeat(*command);
   add_discover(*command);
-  add_watch(*command);
+  add_agents_watch(*command);
   add_quarantine(*command);
   command->require_subcommand(1);
   set_example(*command,

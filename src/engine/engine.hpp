@@ -16,29 +16,30 @@
 #include "engine/requests/requests.hpp"
 #include "engine/routes/routes.hpp"
 #include "engine/schedules/schedules.hpp"
+#include "engine/streams/streams.hpp"
+#include "engine/subscriptions/subscriptions.hpp"
 #include "engine/topics/topics.hpp"
+#include "engine/wakes/wakes.hpp"
 
 namespace folkmoot {
 
 class Engine final : Ledger::Resolver {
  public:
-  Engine(const EngineOptions& options, FactLog& log, Effects& effects);
+  /// `store`: of the events of streams; null: they stay in the log.
+  Engine(const EngineOptions& options, FactLog& log, Effects& effects, StreamStore* store = nullptr);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
   // -- life
   /// From now on limits are these. What is more than one stays until it ends, but for what is kept for a time.
   void change(const EngineOptions& options);
-  /// Enters one fact of the log; all of them in order, before start(). Errors: damaged, if it cannot follow from the
-  /// facts before.
+  /// Enters one fact of the log; all in order, before start(). Errors: damaged, if it cannot follow from those before.
   Result<void> recover(FactKind kind, FactPlace place, Bytes body);
-  /// Ends recovery, appends the started fact. `seed` differs between data folders; `clean`: the last run ended by
-  /// stop().
+  /// Ends recovery, appends the started fact. `seed`: of the data folder; `clean`: the last run ended by stop().
   void start(Instant now, std::uint64_t seed, bool clean);
   /// Ends the run: what is leased goes back, delivered once more, as when its holder is gone. No command may follow.
   void stop();
-  /// Whether the log has all that stop() had to say. Else the stop must not count as clean: messages would pass for
-  /// never handed out.
+  /// Whether the log has all that stop() had to say: else it must not count as clean, as if nothing was handed out.
   bool stopped_clean() const { return stopped_clean_; }
   /// Moves the time on and does what has become due. Time that goes back is ignored.
   void advance(Instant now);
@@ -46,12 +47,15 @@ class Engine final : Ledger::Resolver {
   Instant next_timer() const { return agenda_.next_at(); }
   /// All facts below `end` are on disk: releases the answers and messages that waited for it.
   void on_durable(Lsn end);
+  /// The files of the stream have its events below `end`, synced.
+  void on_stored(StreamNumber stream, Sequence end) { streams_.on_stored(stream, end); }
+  /// What the files were asked for.
+  void on_read(ReadTicket ticket, const StreamChunk& chunk) { streams_.reads().on_read(ticket, chunk); }
   /// Hands out what can be handed out. To be called after each turn of commands.
   void dispatch() { mailroom_.dispatch().run(); }
   /// Whether dispatch() has something to look at.
   bool wants_dispatch() const { return mailroom_.wants_dispatch(); }
-  /// compaction: appends the fact at `place` again if it still matters (FactLog of the journal's compaction). False:
-  /// there is no room now for all that goes with it.
+  /// Compaction: appends the fact at `place` again if it still matters. False: there is no room now for all it needs.
   bool keep(FactKind kind, FactPlace place, Bytes body);
 
   // -- sessions
@@ -73,11 +77,13 @@ class Engine final : Ledger::Resolver {
   /// The same, all or none: on any error (which names the message by its place) nothing is published.
   void publish_atomic(SessionId session, RequestNumber request, bool quiet,
                       std::span<const Result<IncomingMessage>> messages);
-  /// `stream`: messages of type status to the reply address reach the requester and leave the request open.
+  /// `stream`: messages of type status to the reply address reach the requester, and it stays open.
   void request(SessionId session, RequestNumber request, Duration timeout_ms, const IncomingMessage& message,
                bool stream = false);
   void subscribe(SessionId session, RequestNumber request, std::string_view pattern, std::uint32_t credit, bool echo,
                  std::string_view filter = {});
+  /// Another filter for the subscription of that number, from the next event on.
+  void set_filter(SessionId session, RequestNumber request, RequestNumber target, std::string_view filter);
   void consume(SessionId session, RequestNumber request, std::string_view mailbox, std::uint32_t credit);
   void credit(SessionId session, RequestNumber target, std::uint32_t amount);
   void cancel(SessionId session, RequestNumber request, RequestNumber target);
@@ -113,7 +119,10 @@ class Engine final : Ledger::Resolver {
   /// Sends all again that fit now, at the rate given; answered when done (Resent), and ended by its connection's end.
   void redrive(SessionId session, RequestNumber request, const RedriveCommand& command);
   /// The server stops: no more is sent again than has been.
-  void end_redrives() { dead_.end_redrives(); }
+  void end_redrives() {
+    dead_.end_redrives();
+    streams_.plays().end_all();
+  }
   /// Answered with the number of dead letters that are gone (Purged): up to `limit` of those that fit.
   void purge_dead(SessionId session, RequestNumber request, const DeadQuery& query, std::size_t limit);
   void set_schedule(SessionId session, RequestNumber request, const ScheduleCommand& command,
@@ -121,6 +130,9 @@ class Engine final : Ledger::Resolver {
   void remove_schedule(SessionId session, RequestNumber request, std::string_view name);
   void set_route(SessionId session, RequestNumber request, const RouteCommand& command);
   void remove_route(SessionId session, RequestNumber request, std::string_view name);
+  /// Each event that fits is also a message in a mailbox, until it is removed.
+  void set_subscription(SessionId session, RequestNumber request, const SubscriptionCommand& command);
+  void remove_subscription(SessionId session, RequestNumber request, std::string_view name);
 
   // -- content by reference
   /// It is on disk, whole. Before start() for all that is there, then as each upload ends.
@@ -136,6 +148,8 @@ class Engine final : Ledger::Resolver {
   bool mailbox_stats(std::string_view name, MailboxStats& out) const { return mailroom_.questions().stats(name, out); }
   const Questions& mailboxes() const { return mailroom_.questions(); }
   SessionView session(SessionId id) const;
+  Wakes& wakes() { return wakes_; }
+  const Wakes& wakes() const { return wakes_; }
   Trail& trail() { return trail_; }
   Tap& tap() { return tap_; }
   Registry& registry() { return registry_; }
@@ -147,6 +161,11 @@ class Engine final : Ledger::Resolver {
   void each_attempt(const Uuid& id, const std::function<void(const AttemptView&)>& each);
   void each_schedule(const std::function<void(const Schedule&)>& each) const { schedules_.each(each); }
   void each_route(const std::function<void(const Route&)>& each) const { routes_.each(each); }
+  void each_durable_subscription(const std::function<void(const DurableSubscription&)>& each) const {
+    subscriptions_.each(each);
+  }
+  /// Streams, their consumers and what is replayed of them: commands and questions stand there.
+  Streams& streams() { return streams_; }
   std::optional<ConversationSums> conversation(std::string_view name) const { return causes_.conversation(name); }
   const EngineCounters& counters() const { return counters_; }
   /// Of a name that a fact or a schedule names; "" for a number that is none.
@@ -187,12 +206,15 @@ class Engine final : Ledger::Resolver {
   Loads loads_;
   Routes routes_;
   Causes causes_;
+  Subscriptions subscriptions_;
   Topics topics_;
   Requests requests_;
   DeadLetters dead_;
   Schedules schedules_;
+  Streams streams_;
   Registry registry_;
   Mailroom mailroom_;
+  Wakes wakes_;
   Waiters waiters_;
   std::array<Part*, kFactKinds> owners_{};  // of facts
   bool stopped_clean_ = false;

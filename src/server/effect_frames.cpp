@@ -6,6 +6,7 @@
 
 #include "operation/json_codec.hpp"
 #include "operation/pack_codec.hpp"
+#include "server/operations/wakes.hpp"
 #include "server/shard_router.hpp"
 
 namespace folkmoot {
@@ -154,6 +155,10 @@ void EffectFrames::lagged(SessionId session, RequestNumber request, std::uint32_
 
 void EffectFrames::withdrawn(SessionId session, LeaseToken lease, const Uuid& id) {
   answer(session, Opcode::withdrawn, 0, {bytes_of(lease), bytes_of(id)});
+}
+
+void EffectFrames::woken(SessionId session, RequestNumber request, std::span<const WokenView> wakes) {
+  done(session, request, as_bytes(write_taken_wakes(wakes, request >= kOwnRequests)));
 }
 
 // The first shard stores them: it lets go of one when the others have.

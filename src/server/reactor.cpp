@@ -25,16 +25,17 @@ constexpr std::uint64_t kTokenShift = 62;
 }  // namespace
 
 Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread,
-                 ContentThread& content_thread, FrameRoom& frame_room, Backup& backup, Readiness& readiness,
-                 std::unique_ptr<Net> net)
+                 ContentThread& content_thread, StreamThread* streams, FrameRoom& frame_room, Backup& backup,
+                 Readiness& readiness, std::unique_ptr<Net> net)
     : options_(options),
       journal_(journal),
       journal_thread_(journal_thread),
+      streams_(streams),
       readiness_(readiness),
       net_(std::move(net)),
       outbox_(options_, connections_, deadlines_, *net_, now_),
       effects_(connections_, outbox_, contents_, backup),
-      engine_(options.engine, journal, effects_),
+      engine_(options.engine, journal, effects_, streams == nullptr ? nullptr : &streams->store()),
       contents_(options_, engine_, effects_, content_thread,
                 {.unsent =
                      [this](SessionId id) {
@@ -47,9 +48,10 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
                      },
                  .go_on = [this](SessionId id) { go_on(id); },
                  .on_piece = [this](ContentDone& done) { backup_reader_.on_read(done); }}),
-      backup_part_(backup, journal, options.engine.shard, options.backup_growth_max),
+      backup_part_(backup, journal, streams == nullptr ? nullptr : &streams->store(), options.engine.shard,
+                   options.backup_growth_max),
       backup_reader_(
-          options_, engine_, backup, content_thread,
+          options_, engine_, backup, content_thread, streams == nullptr ? nullptr : &streams->store(),
           {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(to, answer); },
            .refuse = [this](const LateAnswer& to, const Error& why) { effects_.refuse(to.session, to.request, why); }}),
       agent_watches_(
@@ -64,7 +66,8 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
       read_memory_(std::make_unique_for_overwrite<std::uint8_t[]>(kReadBytes)),
       read_buffer_(read_memory_.get(), kReadBytes) {
   net_->watch(journal_thread_.event_fd(), token(Wake::journal, 0), Net::kReadable);
-  net_->watch(content_thread.event_fd(), token(Wake::contents, 0), Net::kReadable);
+  net_->watch(content_thread.event_fd(), token(Wake::files, kContentFiles), Net::kReadable);
+  if (streams_ != nullptr) net_->watch(streams_->event_fd(), token(Wake::files, kStreamFiles), Net::kReadable);
   started_at_ = clock_.now();
 }
 
@@ -92,7 +95,18 @@ void Reactor::join(Shards& shards, ShardNumber own) {
   presence_.join(shards, own);
 }
 
-void Reactor::connect_shards() { router_->shard_links().start(); }
+void Reactor::connect_shards() {
+  router_->shard_links().start();
+  tell_of_streams();
+}
+
+void Reactor::tell_of_streams() {
+  if (!router_ || router_->own() != 0 || told_streams_ == engine_.streams().version()) return;
+  told_streams_ = engine_.streams().version();
+  std::vector<std::string> patterns;
+  engine_.streams().each_pattern([&](std::string_view pattern) { patterns.emplace_back(pattern); });
+  shards_->tell_of_streams(std::move(patterns));
+}
 
 std::uint64_t Reactor::token(Wake kind, std::uint64_t value) {
   return static_cast<std::uint64_t>(kind) << kTokenShift | value;
@@ -184,9 +198,11 @@ Result<void> Reactor::run() {
     if (auto done = compact(); !done) return done;
     if (router_) router_->shard_links().look_for_misplaced();
     engine_.dispatch();
+    tell_of_streams();
     if (options_.engine.shard == 0) agent_watches_.look(now_);
     see_to_backup();
     if (auto done = submit(); !done) return done;
+    if (streams_ != nullptr) streams_->submit();
     look_at_room();
     if (router_) router_->flush();
     flush_dirty();
@@ -199,7 +215,8 @@ Result<void> Reactor::on_event(const Net::Event& event) {
   switch (static_cast<Wake>(event.token >> kTokenShift)) {
     case Wake::journal:
       return on_journal();
-    case Wake::contents:
+    case Wake::files:
+      if (value == kStreamFiles) return on_streams();
       contents_.on_done();
       break;
     case Wake::listener:
@@ -261,6 +278,14 @@ Result<void> Reactor::on_journal() {
   engine_.on_durable(*end);
   if (!outbox_.has_congested() && !paused_.empty() && journal_.staged_bytes() < options_.staged_bytes_max / 2)
     resume_readers();
+  return {};
+}
+
+Result<void> Reactor::on_streams() {
+  const auto news = streams_->collect();
+  if (!news) return std::unexpected(news.error());
+  for (const auto& [stream, end] : news->stored) engine_.on_stored(stream, end);
+  for (const auto& [ticket, chunk] : news->chunks) engine_.on_read(ticket, chunk);
   return {};
 }
 

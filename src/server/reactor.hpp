@@ -46,6 +46,7 @@
 #include "server/readiness.hpp"
 #include "server/seen_agents.hpp"
 #include "server/settings_keeper.hpp"
+#include "stream/stream_thread.hpp"
 
 namespace folkmoot {
 
@@ -56,9 +57,9 @@ class Shards;
 
 class Reactor {
  public:
-  /// All must outlive it.
+  /// `streams`: null but in the first shard. All must outlive it.
   Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread, ContentThread& content_thread,
-          FrameRoom& frame_room, Backup& backup, Readiness& readiness, std::unique_ptr<Net> net);
+          StreamThread* streams, FrameRoom& frame_room, Backup& backup, Readiness& readiness, std::unique_ptr<Net> net);
   ~Reactor();
 
   Engine& engine() { return engine_; }
@@ -135,7 +136,9 @@ class Reactor {
   void go_on(SessionId id);
 
  private:
-  enum class Wake : std::uint32_t { journal, contents, listener, connection };
+  enum class Wake : std::uint32_t { journal, files, listener, connection };
+  // Whose files, as the value of Wake::files.
+  static constexpr std::uint64_t kContentFiles = 0, kStreamFiles = 1;
   // Now, and without a word. The reference is invalid then: whoever calls something that may close looks the connection
   // up again by its number.
   void close_connection(Connection& connection);
@@ -153,6 +156,8 @@ class Reactor {
   void see_to_backup();
   void answer_late(const LateAnswer& to, const void* answer);
   Result<void> submit();
+  // Other shards learn what streams take.
+  void tell_of_streams();
   // After each change of what is_read() asks or of wants_write; asks the system only if something is different.
   void update_interest(Connection& connection);
   // Some at once; the listener is still readable if more wait.
@@ -194,6 +199,8 @@ class Reactor {
 
   // What has become durable happens. Errors: fatal ones of the journal.
   Result<void> on_journal();
+  // The engine is told what the files of streams have, and gets what was read of them. Errors: fatal ones.
+  Result<void> on_streams();
   void look_at_clock();
   void look_at_room();
   void change(const ServerOptions& options);
@@ -205,6 +212,7 @@ class Reactor {
   ServerOptions options_;
   Journal& journal_;
   JournalThread& journal_thread_;
+  StreamThread* const streams_;
   Readiness& readiness_;
   Clock clock_;
   const std::unique_ptr<Net> net_;
@@ -241,6 +249,7 @@ class Reactor {
   std::int64_t next_disk_retry_ = 0;
   bool lacks_room_ = false;  // as readiness_ was told
   bool said_clock_off_ = false;
+  std::uint64_t told_streams_ = 0;  // the version that other shards know
   std::atomic<bool> stop_requested_ = false;
   std::atomic<bool> reload_requested_ = false;
 

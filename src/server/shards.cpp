@@ -44,4 +44,15 @@ bool Shards::remove_content(const ContentHash& hash) {
   return true;
 }
 
+void Shards::tell_of_streams(std::vector<std::string> patterns) {
+  const std::lock_guard guard(lock_);
+  stream_patterns_ = std::move(patterns);
+  streams_version_.fetch_add(1, std::memory_order_release);
+}
+
+std::vector<std::string> Shards::stream_patterns() {
+  const std::lock_guard guard(lock_);
+  return stream_patterns_;
+}
+
 }  // namespace folkmoot

@@ -19,7 +19,8 @@ from test_websocket import run
 MORE = os.environ.get("FOLKMOOT_MORE")
 SAMPLES = {
     "name": "walked", "id": str(uuid.uuid4()), "conversation": "c", "agent": "ann", "targets": ["box"],
-    "every_ms": "1h", "message": {"to": "box", "content": "x"}, "load": 3, "all": True
+    "every_ms": "1h", "message": {"to": "box", "content": "x"}, "load": 3, "all": True, "how": "hook",
+    "agents": ["ann"], "wake": "1"
 }
 # What an operation says to good arguments where there is nothing of that name or id.
 EMPTY = {"not_found"}

@@ -98,6 +98,7 @@ Result<void> Mailroom::check_removal(const Mailbox& mailbox, bool with_messages)
   };
   if (mailbox.consumers > 0) return refusal(fmt::format("has {} consumer(s)", mailbox.consumers));
   if (!mailbox.waiters.empty()) return refusal("is waited at");
+  if (mailbox.is_watched) return refusal("wakes its agent (`folkmoot wake remove`)");
   if (mailbox.leased > 0) return refusal(fmt::format("has {} message(s) in somebody's hands", mailbox.leased));
   if (mailbox.pending > 0) return refusal("gets messages right now");
   const auto dead = to_.graveyard.count(mailbox.number);
@@ -228,6 +229,28 @@ std::size_t Mailroom::ready(NameId name_id) const {
 bool Mailroom::has_space(NameId name_id) {
   const auto& mailbox = shelves_.mailboxes[name_id];
   return mailbox.load() + mailbox.promised < shelves_.limits(mailbox).max_messages;
+}
+
+WaitingMail Mailroom::waiting(NameId number, Priority from) {
+  const auto& mailbox = shelves_.mailboxes[number];
+  WaitingMail mail{.unread = mailbox.unread(),
+                   .last_read = mailbox.last_read,
+                   .is_attended = mailbox.consumers > 0 && !mailbox.is_misplaced};
+  for (unsigned lane = 0; lane < from; ++lane) {
+    if (!(mailbox.lanes_in_use & 1u << lane)) continue;
+    mail.ready += mailbox.lanes[lane]->size();
+    if (mail.first == 0) mail.first = static_cast<Priority>(lane + 1);
+  }
+  return mail;
+}
+
+Instant Mailroom::oldest(NameId number, Priority from) {
+  const auto& mailbox = shelves_.mailboxes[number];
+  auto oldest = to_.run.now();
+  for (unsigned lane = 0; lane < from; ++lane) {
+    if (mailbox.lanes_in_use & 1u << lane) oldest = std::min(oldest, key_time(mailbox.lanes[lane]->oldest().entry.key));
+  }
+  return oldest;
 }
 
 std::optional<Bytes> Mailroom::leased(MessageKey key, NameId& mailbox) {

@@ -13,13 +13,20 @@
 #pragma once
 
 #include "engine/inbox.hpp"
+#include "engine/mail_view.hpp"
 #include "engine/mailroom/moving.hpp"
 #include "engine/mailroom/recovery.hpp"
 #include "engine/vacancies.hpp"
 
 namespace folkmoot {
 
-class Mailroom final : public Part, public Post, public Inbox, public Vacancies, public KnownMessages, public HeldMail {
+class Mailroom final : public Part,
+                       public Post,
+                       public Inbox,
+                       public Vacancies,
+                       public KnownMessages,
+                       public MailView,
+                       public HeldMail {
  public:
   explicit Mailroom(const MailroomPorts& ports)
       : to_(ports),
@@ -70,6 +77,9 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   bool make_room(const Prepared& prepared, const Draft& draft) override {
     return publishing_.make_room(prepared, draft);
   }
+  bool make_room(std::span<const Prepared> all, const Draft& draft) override {
+    return publishing_.make_room(all, Urgency::durable, draft);
+  }
   MessageKey commit(const Prepared& prepared, std::string_view reply_to, const ConfirmTo& to) override {
     return publishing_.commit(prepared, reply_to, to);
   }
@@ -96,6 +106,10 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   std::optional<Bytes> leased(MessageKey key, NameId& mailbox) override;
   std::optional<Settled> settled(MessageKey key) override;
 
+  // MailView
+  WaitingMail waiting(NameId mailbox, Priority from) override;
+  Instant oldest(NameId mailbox, Priority from) override;
+  void watch(NameId mailbox, bool is_watched) override { shelves_.mailboxes[mailbox].is_watched = is_watched; }
   // HeldMail
   std::size_t ready(NameId mailbox) const override;
   Moved move_next(NameId mailbox, const std::function<NameId(const Routing&)>& choose) override {

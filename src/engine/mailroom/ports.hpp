@@ -6,6 +6,7 @@
 #include "engine/attempts.hpp"
 #include "engine/causality.hpp"
 #include "engine/graveyard.hpp"
+#include "engine/mail_view.hpp"
 #include "engine/names.hpp"
 #include "engine/outputs.hpp"
 #include "engine/part.hpp"
@@ -46,6 +47,7 @@ struct MailroomPorts {
   Graveyard& graveyard;
   Announcer& announcer;
   Responder& responder;
+  MailWatcher& mail_watcher;
   Effects& effects;
   EngineCounters& counters;
   Placer& placer;

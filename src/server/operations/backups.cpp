@@ -19,6 +19,12 @@ Result<void> carry_out(const Call& call, const ListBackupContents& arguments) {
   return call.answer(*page);
 }
 
+Result<void> carry_out(const Call& call, const ListBackupStreams& arguments) {
+  const auto page = call.reactor.backup_reader().streams(arguments);
+  if (!page) return std::unexpected(page.error());
+  return call.answer(*page);
+}
+
 Result<void> carry_out(const Call& call, const EndBackup& arguments) {
   if (auto ended = call.reactor.backup_reader().end(arguments); !ended) return ended;
   return call.answer(Nothing{});
