@@ -1,5 +1,5 @@
-"""Where events of streams end up: files beside the journal, which a start finds again, `folkmoot journal verify` checks,
-a backup takes along, and damage in which is told and never passed over (docs/stream-files.md)."""
+"""Where events of streams end up: files beside the journal, which a start finds again, `folkmoot journal verify`
+checks, a backup takes along, and damage in which is told and never passed over (docs/stream-files.md)."""
 
 import json
 import subprocess
