@@ -265,7 +265,8 @@ void EventFile::remember(Sequence sequence, std::uint64_t offset) {
 Result<std::pair<Sequence, std::uint64_t>> EventFile::place_of(Sequence sequence) {
   for (auto& hint : hints_) {
     if (hint.sequence != sequence) continue;
-    return std::pair{hint.sequence, std::exchange(hint, {}).offset};  // its reader goes on from there
+    const auto offset = std::exchange(hint, {}).offset;  // its reader goes on from there
+    return std::pair{sequence, offset};
   }
   const auto entries = index();
   if (!entries) return std::unexpected(entries.error());
