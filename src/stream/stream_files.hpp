@@ -66,7 +66,7 @@ class StreamFiles {
   };
   struct Stream {
     std::vector<File> files;  // oldest first
-    Sequence trimmed = 1;
+    Sequence trimmed{1};
     std::uint64_t file_bytes = kStreamFileBytesMax;
     std::unique_ptr<EventFile> head;  // the newest file, open for appending
     std::uint64_t used_at = 0;
