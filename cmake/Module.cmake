@@ -2,7 +2,23 @@
 
 # Foundations first; a module may depend on modules before it. A name of this list given to DEPENDS means the target
 # folkmoot_<name>, a library's bare name (msgpuck) its imported target (msgpuck::msgpuck), any other word is a target.
-set(FOLKMOOT_MODULES base message filter operation engine journal archive content stream reliability security transport server gateway client cli)
+set(FOLKMOOT_MODULES base message filter operation engine journal archive content stream reliability security transport server webhook gateway client cli)
+
+# What a file costs to compile is mostly the headers that it includes, which the next file of its module includes too. So
+# several of them are one translation unit. A name that two of them hide in a namespace without a name is refused by the
+# compiler then: it is given another. What a file includes must do for it alone all the same: -DFOLKMOOT_UNITY=OFF.
+# Modules of the hot path are compiled file by file: together they are inlined otherwise, and a durable message costs 2 %
+# more instructions.
+option(FOLKMOOT_UNITY "Compile several files of a module as one" ON)
+set(FOLKMOOT_UNITY_FILES 6)
+
+function(folkmoot_compile_together target)
+  if(FOLKMOOT_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${FOLKMOOT_UNITY_FILES})
+    # g++ takes a file of ours that is included for a header, whose types in a namespace without a name others might see.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  endif()
+endfunction()
 
 function(folkmoot_targets_of out)
   set(targets)
@@ -27,17 +43,21 @@ function(folkmoot_absolute out)
   set(${out} ${paths} PARENT_SCOPE)
 endfunction()
 
-# folkmoot_module(<name> [SOURCES file...] [DEPENDS module-or-target...])
+# folkmoot_module(<name> [APART] [SOURCES file...] [DEPENDS module-or-target...])
+# APART: each file is compiled by itself.
 # The static library folkmoot_<name>; a module without sources is an interface target of its headers. The sources are
 # kept in the target's property FOLKMOOT_SOURCES, for fuzz targets to compile again with their own compiler.
 function(folkmoot_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 module "" "" "SOURCES;DEPENDS")
+  cmake_parse_arguments(PARSE_ARGV 1 module "APART" "" "SOURCES;DEPENDS")
   folkmoot_refuse_unknown(folkmoot_module "${module_UNPARSED_ARGUMENTS}")
   folkmoot_absolute(sources ${module_SOURCES})
   folkmoot_targets_of(depends ${module_DEPENDS})
 
   if(sources)
     add_library(folkmoot_${name} STATIC ${sources})
+    if(NOT module_APART)
+      folkmoot_compile_together(folkmoot_${name})
+    endif()
     set(scope PUBLIC)
   else()
     add_library(folkmoot_${name} INTERFACE)

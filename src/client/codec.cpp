@@ -104,6 +104,8 @@ std::string subscribe(std::string_view pattern, const SubscribeOptions& options)
   return built(append_subscribe, SubscribeRequest{pattern, options.credit, options.echo, options.filter});
 }
 
+std::string filter(std::uint32_t target, std::string_view filter) { return built(append_filter, target, filter); }
+
 std::string consume(std::string_view mailbox, const ConsumeOptions& options) {
   return built(append_consume, mailbox, options.credit);
 }

@@ -17,6 +17,8 @@ class Announcer {
   virtual bool is_heard(std::string_view topic) = 0;
   /// An event of the server's own: what happened, as JSON.
   virtual void announce(std::string_view topic, std::string_view json) = 0;
+  /// The same of what comes of keeping events, perhaps: nobody keeps it, so that there is an end to that.
+  virtual void announce_unkept(std::string_view topic, std::string_view json) = 0;
   /// An event of a session. Errors: those of checks.hpp and of its causes; limit_reached, by a limit on loops.
   virtual Result<Confirm> publish(Session& session, const IncomingMessage& message) = 0;
   /// One that must be kept (wants_keeping()): confirmed when all that keep it have it on disk, and then only who

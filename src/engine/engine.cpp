@@ -30,23 +30,26 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects, Str
       trail_(ledger_, options.receipts_max),
       tap_(run_),
       contents_(options_, run_, ledger_, agenda_, effects, counters_),
-      routes_(options_, run_, ledger_, names_, replies_, mailroom_),
+      routes_(options_, run_, ledger_, names_, replies_, mailroom_, loads_),
       causes_(options_, run_, ledger_, names_, mailroom_, topics_, effects, counters_),
       // What each is given, in the order of its Ports.
+      subscriptions_(options_, ledger_, names_, replies_, mailroom_),
       topics_(options_,
-              {run_, ledger_, names_, sessions_, stamper_, transient_, replies_, causes_, contents_, mailroom_, effects,
-               counters_},
-              {&streams_}),
+              {run_, ledger_, agenda_, names_, sessions_, stamper_, transient_, replies_, causes_, contents_, mailroom_,
+               effects, counters_},
+              {&subscriptions_, &streams_}),
       requests_(options_, {run_, agenda_, names_, sessions_, serials_, stamper_, transient_, replies_, causes_,
-                           contents_, mailroom_, mailroom_, effects, counters_}),
+                           contents_, mailroom_, mailroom_, registry_, effects, counters_}),
       dead_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, outputs_, attempts_, trail_,
                        contents_, mailroom_, mailroom_, topics_, effects, counters_}),
       schedules_(options_, {run_, ledger_, agenda_, names_, replies_, outputs_, contents_, mailroom_, topics_, effects,
                             counters_}),
       streams_(options_, {run_, ledger_, agenda_, sessions_, serials_, replies_, topics_, effects, store}),
-      mailroom_({options_,   run_,     ledger_,  agenda_,   names_,  sessions_, serials_, stamper_,
-                 transient_, replies_, outputs_, attempts_, trail_,  tap_,      causes_,  contents_,
-                 routes_,    dead_,    topics_,  requests_, effects, counters_}),
+      registry_(options_, {run_, ledger_, agenda_, names_, replies_, loads_, mailroom_, mailroom_, topics_, effects}),
+      mailroom_({options_,   run_,     ledger_,  agenda_,   names_, sessions_, serials_,  stamper_,
+                 transient_, replies_, outputs_, attempts_, trail_, tap_,      causes_,   contents_,
+                 routes_,    dead_,    topics_,  requests_, wakes_, effects,   counters_, registry_}),
+      wakes_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, mailroom_, effects}),
       waiters_(mailroom_.dispatch()) {
   assign();
 }
@@ -60,14 +63,18 @@ void Engine::change(const EngineOptions& options) {
   options_.names_max = options.names_max;
   options_.content_grace_ms = options.content_grace_ms;
   options_.guard = options.guard;
+  options_.agent_stale_ms = options.agent_stale_ms;
+  options_.agent_grace_ms = options.agent_grace_ms;
   names_.set_max(options.names_max);
   mailroom_.on_options();
   dead_.on_options();
   contents_.on_options();
+  registry_.on_options();
 }
 
 // Whose a fact, a timer or an open request is, by its kind.
 void Engine::assign() {
+  topics_.listen_to_keepers();
   const auto facts = [this](Part& part, std::initializer_list<FactKind> kinds) {
     for (const auto kind : kinds) owners_[static_cast<std::size_t>(kind)] = &part;
   };
@@ -81,8 +88,11 @@ void Engine::assign() {
   facts(routes_, {FactKind::route_set, FactKind::route_removed});
   facts(causes_, {FactKind::conversation_summed});
   facts(trail_, {FactKind::message_linked});
+  facts(subscriptions_, {FactKind::subscription_set, FactKind::subscription_removed});
   facts(streams_, {FactKind::stream_set, FactKind::stream_removed, FactKind::stream_event, FactKind::stream_trimmed});
   facts(streams_.consumers(), {FactKind::consumer_set, FactKind::consumer_moved, FactKind::consumer_removed});
+  facts(wakes_, {FactKind::wake_set, FactKind::wake_removed});
+  facts(registry_, {FactKind::agent_set, FactKind::agent_removed});
 
   const auto timers = [this](Part& part, std::initializer_list<TimerKind> kinds) {
     for (const auto kind : kinds) agenda_.assign(kind, part);
@@ -93,10 +103,13 @@ void Engine::assign() {
   timers(dead_, {TimerKind::dead, TimerKind::redrive});
   timers(schedules_, {TimerKind::schedule});
   timers(contents_, {TimerKind::content});
+  timers(topics_, {TimerKind::event});
   timers(streams_, {TimerKind::stream});
   timers(streams_.reads(), {TimerKind::stream_read});
   timers(streams_.consumers(), {TimerKind::stream_consumer});
   timers(streams_.plays(), {TimerKind::stream_play});
+  timers(wakes_, {TimerKind::wake, TimerKind::wake_taker});
+  timers(registry_, {TimerKind::agent, TimerKind::held});
 
   sessions_.assign(OpenKind::subscription, topics_);
   sessions_.assign(OpenKind::consumer, mailroom_);
@@ -106,6 +119,7 @@ void Engine::assign() {
   sessions_.assign(OpenKind::stream_read, streams_.reads());
   sessions_.assign(OpenKind::stream_consumer, streams_.consumers());
   sessions_.assign(OpenKind::stream_play, streams_.plays());
+  sessions_.assign(OpenKind::wakes, wakes_);
 }
 
 // Null for a kind that a newer version has written.
@@ -141,11 +155,14 @@ void Engine::start(Instant now, std::uint64_t seed, bool clean) {
   schedules_.start();
   contents_.start();
   if (const auto done = streams_.start(); !done) effects_.unreadable(done.error());
+  wakes_.start();
   run_.note();
+  registry_.start();
   advance(run_.now());
 }
 
 void Engine::stop() {
+  registry_.stop();
   mailroom_.stop();
   stopped_clean_ = run_.stop();
 }
@@ -177,7 +194,9 @@ void Engine::resolve(Waiting& what) {
                         [this](waiting::Kept& item) { topics_.on_durable(item); },
                         [this](waiting::StreamNoted& item) { streams_.on_durable(item); },
                         [this](waiting::StreamGone& item) { streams_.on_durable(item); },
-                        [this](waiting::PlayedSome& item) { streams_.plays().go_on(item); }},
+                        [this](waiting::PlayedSome& item) { streams_.plays().go_on(item); },
+                        [this](waiting::WakesTaken& item) { wakes_.on_durable(item); },
+                        [this](waiting::AgentChanged& item) { registry_.tell(item); }},
              what);
 }
 
@@ -221,6 +240,7 @@ void Engine::close_session(SessionId id) {
     sessions_.close(*session, request);
   }
   mailroom_.settling().give_back_all(*session);
+  wakes_.give_back_all(*session);
   sessions_.remove(*session);
 }
 
@@ -234,7 +254,11 @@ void Engine::cancel(SessionId id, RequestNumber request, RequestNumber target) {
   if (const auto found = session->open.find(target); found != session->open.end()) {
     const auto open = found->second;
     if (open.kind == OpenKind::request) requests_.withdraw(open.slot);
-    if (open.kind == OpenKind::waiter || open.kind == OpenKind::request) {
+    const bool is_owed = open.kind == OpenKind::waiter || open.kind == OpenKind::request ||
+                         open.kind == OpenKind::stream_read || open.kind == OpenKind::stream_consumer ||
+                         open.kind == OpenKind::stream_play;
+    if (open.kind == OpenKind::wakes) wakes_.cancel(open.slot);
+    if (is_owed) {
       replies_.refuse({id, target}, {ErrorCode::cancelled, "cancelled by its own connection"});
     }
     sessions_.close(*session, target);
@@ -299,6 +323,10 @@ void Engine::request(SessionId id, RequestNumber request, Duration timeout_ms, c
 void Engine::subscribe(SessionId id, RequestNumber request, std::string_view pattern, std::uint32_t credit, bool echo,
                        std::string_view filter) {
   if (auto* const session = sessions_.find(id)) topics_.subscribe(*session, request, pattern, credit, echo, filter);
+}
+
+void Engine::set_filter(SessionId id, RequestNumber request, RequestNumber target, std::string_view filter) {
+  if (auto* const session = sessions_.find(id)) topics_.set_filter(*session, request, target, filter);
 }
 
 void Engine::consume(SessionId id, RequestNumber request, std::string_view mailbox, std::uint32_t credit) {
@@ -382,62 +410,15 @@ void Engine::remove_route(SessionId id, RequestNumber request, std::string_view 
   routes_.remove({id, request}, name);
 }
 
-void Engine::report_load(SessionId id, RequestNumber request, std::string_view agent, double load) {
-  if (auto* const session = sessions_.find(id)) routes_.report_load(*session, request, agent, load);
+void Engine::set_subscription(SessionId id, RequestNumber request, const SubscriptionCommand& command) {
+  subscriptions_.set({id, request}, command);
 }
 
-void Engine::set_stream(SessionId id, RequestNumber request, std::string_view name, const StreamSettings& settings) {
-  streams_.set({id, request}, name, settings);
-}
-
-void Engine::remove_stream(SessionId id, RequestNumber request, std::string_view name) {
-  streams_.remove({id, request}, name);
-}
-
-void Engine::purge_stream(SessionId id, RequestNumber request, std::string_view name, Sequence below,
-                          std::uint64_t keep) {
-  streams_.purge({id, request}, name, below, keep);
-}
-
-void Engine::pause_stream(SessionId id, RequestNumber request, std::string_view name, bool paused) {
-  streams_.pause({id, request}, name, paused);
-}
-
-void Engine::read_stream(SessionId id, RequestNumber request, const ReadStreamCommand& command, StreamReader done) {
-  if (auto* const session = sessions_.find(id)) streams_.read(*session, request, command, std::move(done));
-}
-
-void Engine::play_stream(SessionId id, RequestNumber request, const PlayCommand& command, PlayDone done) {
-  if (auto* const session = sessions_.find(id)) streams_.plays().play(*session, request, command, std::move(done));
-}
-
-void Engine::stop_stream(SessionId id, RequestNumber request, std::string_view name) {
-  streams_.plays().stop({id, request}, name);
-}
-
-void Engine::set_consumer(SessionId id, RequestNumber request, const ConsumerCommand& command) {
-  streams_.consumers().set({id, request}, command);
-}
-
-void Engine::remove_consumer(SessionId id, RequestNumber request, std::string_view stream, std::string_view name) {
-  streams_.consumers().remove({id, request}, stream, name);
-}
-
-void Engine::read_consumer(SessionId id, RequestNumber request, const ReadConsumerCommand& command, StreamReader done) {
-  if (auto* const session = sessions_.find(id)) streams_.consumers().read(*session, request, command, std::move(done));
-}
-
-void Engine::ack_consumer(SessionId id, RequestNumber request, const AckConsumerCommand& command) {
-  streams_.consumers().ack({id, request}, command);
+void Engine::remove_subscription(SessionId id, RequestNumber request, std::string_view name) {
+  subscriptions_.remove({id, request}, name);
 }
 
 // -- questions
-
-bool Engine::each_consumer(std::string_view name, const std::function<void(const StreamConsumerView&)>& each) const {
-  const auto* const stream = streams_.find(name);
-  if (stream != nullptr) streams_.consumers().each(*stream, each);
-  return stream != nullptr;
-}
 
 void Engine::each_missing_content(
     const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const {

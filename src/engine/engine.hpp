@@ -12,11 +12,14 @@
 #include "engine/contents/contents.hpp"
 #include "engine/dead/dead_letters.hpp"
 #include "engine/mailroom/mailroom.hpp"
+#include "engine/registry/registry.hpp"
 #include "engine/requests/requests.hpp"
 #include "engine/routes/routes.hpp"
 #include "engine/schedules/schedules.hpp"
 #include "engine/streams/streams.hpp"
+#include "engine/subscriptions/subscriptions.hpp"
 #include "engine/topics/topics.hpp"
+#include "engine/wakes/wakes.hpp"
 
 namespace folkmoot {
 
@@ -30,16 +33,13 @@ class Engine final : Ledger::Resolver {
   // -- life
   /// From now on limits are these. What is more than one stays until it ends, but for what is kept for a time.
   void change(const EngineOptions& options);
-  /// Enters one fact of the log; all of them in order, before start(). Errors: damaged, if it cannot follow from the
-  /// facts before.
+  /// Enters one fact of the log; all in order, before start(). Errors: damaged, if it cannot follow from those before.
   Result<void> recover(FactKind kind, FactPlace place, Bytes body);
-  /// Ends recovery, appends the started fact. `seed` differs between data folders; `clean`: the last run ended by
-  /// stop().
+  /// Ends recovery, appends the started fact. `seed`: of the data folder; `clean`: the last run ended by stop().
   void start(Instant now, std::uint64_t seed, bool clean);
   /// Ends the run: what is leased goes back, delivered once more, as when its holder is gone. No command may follow.
   void stop();
-  /// Whether the log has all that stop() had to say. Else the stop must not count as clean: messages would pass for
-  /// never handed out.
+  /// Whether the log has all that stop() had to say: else it must not count as clean, as if nothing was handed out.
   bool stopped_clean() const { return stopped_clean_; }
   /// Moves the time on and does what has become due. Time that goes back is ignored.
   void advance(Instant now);
@@ -55,8 +55,7 @@ class Engine final : Ledger::Resolver {
   void dispatch() { mailroom_.dispatch().run(); }
   /// Whether dispatch() has something to look at.
   bool wants_dispatch() const { return mailroom_.wants_dispatch(); }
-  /// compaction: appends the fact at `place` again if it still matters (FactLog of the journal's compaction). False:
-  /// there is no room now for all that goes with it.
+  /// Compaction: appends the fact at `place` again if it still matters. False: there is no room now for all it needs.
   bool keep(FactKind kind, FactPlace place, Bytes body);
 
   // -- sessions
@@ -78,11 +77,13 @@ class Engine final : Ledger::Resolver {
   /// The same, all or none: on any error (which names the message by its place) nothing is published.
   void publish_atomic(SessionId session, RequestNumber request, bool quiet,
                       std::span<const Result<IncomingMessage>> messages);
-  /// `stream`: messages of type status to the reply address reach the requester and leave the request open.
+  /// `stream`: messages of type status to the reply address reach the requester, and it stays open.
   void request(SessionId session, RequestNumber request, Duration timeout_ms, const IncomingMessage& message,
                bool stream = false);
   void subscribe(SessionId session, RequestNumber request, std::string_view pattern, std::uint32_t credit, bool echo,
                  std::string_view filter = {});
+  /// Another filter for the subscription of that number, from the next event on.
+  void set_filter(SessionId session, RequestNumber request, RequestNumber target, std::string_view filter);
   void consume(SessionId session, RequestNumber request, std::string_view mailbox, std::uint32_t credit);
   void credit(SessionId session, RequestNumber target, std::uint32_t amount);
   void cancel(SessionId session, RequestNumber request, RequestNumber target);
@@ -129,21 +130,9 @@ class Engine final : Ledger::Resolver {
   void remove_schedule(SessionId session, RequestNumber request, std::string_view name);
   void set_route(SessionId session, RequestNumber request, const RouteCommand& command);
   void remove_route(SessionId session, RequestNumber request, std::string_view name);
-  /// Streams and their consumers. What has a `done` is answered by that, at once or later; the others as ever.
-  void set_stream(SessionId session, RequestNumber request, std::string_view name, const StreamSettings& settings);
-  void remove_stream(SessionId session, RequestNumber request, std::string_view name);
-  void purge_stream(SessionId session, RequestNumber request, std::string_view name, Sequence below,
-                    std::uint64_t keep);
-  void pause_stream(SessionId session, RequestNumber request, std::string_view name, bool paused);
-  void read_stream(SessionId session, RequestNumber request, const ReadStreamCommand& command, StreamReader done);
-  void play_stream(SessionId session, RequestNumber request, const PlayCommand& command, PlayDone done);
-  void stop_stream(SessionId session, RequestNumber request, std::string_view name);
-  void set_consumer(SessionId session, RequestNumber request, const ConsumerCommand& command);
-  void remove_consumer(SessionId session, RequestNumber request, std::string_view stream, std::string_view name);
-  void read_consumer(SessionId session, RequestNumber request, const ReadConsumerCommand& command, StreamReader done);
-  void ack_consumer(SessionId session, RequestNumber request, const AckConsumerCommand& command);
-  /// How busy an agent says it is, in messages. `agent` empty: the session's.
-  void report_load(SessionId session, RequestNumber request, std::string_view agent, double load);
+  /// Each event that fits is also a message in a mailbox, until it is removed.
+  void set_subscription(SessionId session, RequestNumber request, const SubscriptionCommand& command);
+  void remove_subscription(SessionId session, RequestNumber request, std::string_view name);
 
   // -- content by reference
   /// It is on disk, whole. Before start() for all that is there, then as each upload ends.
@@ -159,8 +148,11 @@ class Engine final : Ledger::Resolver {
   bool mailbox_stats(std::string_view name, MailboxStats& out) const { return mailroom_.questions().stats(name, out); }
   const Questions& mailboxes() const { return mailroom_.questions(); }
   SessionView session(SessionId id) const;
+  Wakes& wakes() { return wakes_; }
+  const Wakes& wakes() const { return wakes_; }
   Trail& trail() { return trail_; }
   Tap& tap() { return tap_; }
+  Registry& registry() { return registry_; }
   void each_holder(const std::function<void(const HolderView&)>& each) const { mailroom_.dispatch().each_holder(each); }
   Peeking& peeking() { return mailroom_.peeking(); }
   void each_new_mailbox(const std::function<void(std::string_view name)>& each);
@@ -169,12 +161,11 @@ class Engine final : Ledger::Resolver {
   void each_attempt(const Uuid& id, const std::function<void(const AttemptView&)>& each);
   void each_schedule(const std::function<void(const Schedule&)>& each) const { schedules_.each(each); }
   void each_route(const std::function<void(const Route&)>& each) const { routes_.each(each); }
-  void each_stream(const std::function<void(const StreamView&)>& each) const { streams_.each(each); }
-  /// False if there is no such stream.
-  bool each_consumer(std::string_view stream, const std::function<void(const StreamConsumerView&)>& each) const;
-  /// What the streams take that are not paused; another version: it may be others.
-  void each_stream_pattern(const std::function<void(std::string_view)>& each) const { streams_.each_pattern(each); }
-  std::uint64_t streams_version() const { return streams_.version(); }
+  void each_durable_subscription(const std::function<void(const DurableSubscription&)>& each) const {
+    subscriptions_.each(each);
+  }
+  /// Streams, their consumers and what is replayed of them: commands and questions stand there.
+  Streams& streams() { return streams_; }
   std::optional<ConversationSums> conversation(std::string_view name) const { return causes_.conversation(name); }
   const EngineCounters& counters() const { return counters_; }
   /// Of a name that a fact or a schedule names; "" for a number that is none.
@@ -212,14 +203,18 @@ class Engine final : Ledger::Resolver {
   Trail trail_;
   Tap tap_;
   Contents contents_;
+  Loads loads_;
   Routes routes_;
   Causes causes_;
+  Subscriptions subscriptions_;
   Topics topics_;
   Requests requests_;
   DeadLetters dead_;
   Schedules schedules_;
   Streams streams_;
+  Registry registry_;
   Mailroom mailroom_;
+  Wakes wakes_;
   Waiters waiters_;
   std::array<Part*, kFactKinds> owners_{};  // of facts
   bool stopped_clean_ = false;

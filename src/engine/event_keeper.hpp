@@ -2,7 +2,7 @@
 //
 // Topics asks each keeper, in the order they were given to it:
 //
-//   keeps      of this topic at all? remembered by topic until version() changes
+//   keeps      of this topic at all? remembered by topic until changed()
 //   measure    what will it write of this very event?
 //   make_room  is there room besides the log's?
 //   keep       writes the facts, in the group that Topics has opened; or
@@ -32,8 +32,16 @@ struct KeptEvent {
 
 class EventKeeper {
  public:
-  /// Changes whenever keeps() may answer otherwise than before.
-  std::uint64_t version() const { return version_; }
+  /// Who remembers what keeps() has answered.
+  class Listener {
+   public:
+    virtual void on_keeper_changed() = 0;
+
+   protected:
+    ~Listener() = default;
+  };
+  /// Requires: nobody listens yet; it lives as long as the keeper is used.
+  void listen(Listener& listener) { listener_ = &listener; }
   /// Whether anything of this keeper takes events of this topic; filters are not looked at.
   virtual bool keeps(std::string_view topic) = 0;
   /// What keep() will write of this event, at most; nothing if it does not want it. Errors: those that refuse the event
@@ -50,10 +58,13 @@ class EventKeeper {
 
  protected:
   ~EventKeeper() = default;
-  void changed() { ++version_; }
+  /// To be called whenever keeps() may answer otherwise than before.
+  void changed() {
+    if (listener_ != nullptr) listener_->on_keeper_changed();
+  }
 
  private:
-  std::uint64_t version_ = 1;
+  Listener* listener_ = nullptr;
 };
 
 }  // namespace folkmoot

@@ -28,6 +28,8 @@ enum class FactKind : std::uint8_t {
   mailbox_deleted = 18,
   mailbox_read = 19,    // when it was last read, as of now and then
   message_linked = 20,  // how one message became another
+  agent_set = 21,       // an agent of the registry
+  agent_removed = 22,
   stream_set = 24,
   stream_removed = 25,
   stream_event = 26,    // an event, until it is in the stream's files
@@ -35,42 +37,52 @@ enum class FactKind : std::uint8_t {
   consumer_set = 28,    // one of a stream, with its position
   consumer_moved = 29,
   consumer_removed = 30,
+  subscription_set = 31,  // a durable one
+  subscription_removed = 32,
+  wake_set = 33,  // how an agent is woken
+  wake_removed = 34,
 };
 
 constexpr std::size_t kFactKinds = 35;  // one above the largest number
 
 // By number; empty: none has it.
-constexpr std::string_view kFactKindNames[kFactKinds] = {"",
-                                                         "started",
-                                                         "name_added",
-                                                         "message_accepted",
-                                                         "message_settled",
-                                                         "message_returned",
-                                                         "message_dead",
-                                                         "mailbox_configured",
-                                                         "dead_purged",
-                                                         "message_cancelled",
-                                                         "key_used",
-                                                         "attempt_noted",
-                                                         "schedule_set",
-                                                         "schedule_fired",
-                                                         "schedule_removed",
-                                                         "route_set",
-                                                         "route_removed",
-                                                         "conversation_summed",
-                                                         "mailbox_deleted",
-                                                         "mailbox_read",
-                                                         "message_linked",
-                                                         "",
-                                                         "",
-                                                         "",
-                                                         "stream_set",
-                                                         "stream_removed",
-                                                         "stream_event",
-                                                         "stream_trimmed",
-                                                         "consumer_set",
-                                                         "consumer_moved",
-                                                         "consumer_removed"};
+constexpr std::string_view kFactKindNames[kFactKinds] = {
+    "",
+    "started",
+    "name_added",
+    "message_accepted",
+    "message_settled",
+    "message_returned",
+    "message_dead",
+    "mailbox_configured",
+    "dead_purged",
+    "message_cancelled",
+    "key_used",
+    "attempt_noted",
+    "schedule_set",
+    "schedule_fired",
+    "schedule_removed",
+    "route_set",
+    "route_removed",
+    "conversation_summed",
+    "mailbox_deleted",
+    "mailbox_read",
+    "message_linked",
+    "agent_set",
+    "agent_removed",
+    "",
+    "stream_set",
+    "stream_removed",
+    "stream_event",
+    "stream_trimmed",
+    "consumer_set",
+    "consumer_moved",
+    "consumer_removed",
+    "subscription_set",
+    "subscription_removed",
+    "wake_set",
+    "wake_removed",
+};
 
 constexpr std::string_view name(FactKind kind) {
   const auto number = static_cast<std::size_t>(kind);

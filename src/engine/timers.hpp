@@ -27,12 +27,17 @@ enum class TimerKind : std::uint8_t {
   redrive,
   content,
   run,
+  event,
   stream,
   stream_read,
   stream_consumer,
-  stream_play
+  stream_play,
+  wake,
+  wake_taker,
+  agent,
+  held
 };
-constexpr std::size_t kTimerKinds = 15;
+constexpr std::size_t kTimerKinds = 20;
 
 struct Timer {
   Instant at = 0;

@@ -104,12 +104,26 @@ struct PlayedSome {
   std::uint64_t number = 0;
 };
 
+/// Wakes that somebody takes: the log has counted them, now they may be told.
+struct WakesTaken {
+  Asker to{};
+  Slot given = 0;  // slot
+};
+
+/// Something of an agent has changed: those who listen hear of it.
+struct AgentChanged {
+  NameId agent = 0;
+  Uuid id{};  // of one that is gone
+  std::uint64_t revision = 0;
+  std::uint8_t what = 0;  // a word of the registry's
+};
+
 }  // namespace waiting
 
-using Waiting =
-    std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output, waiting::HandedOut,
-                 waiting::Settled, waiting::Batch, waiting::Answer, waiting::ContentsIdle, waiting::SentSome,
-                 waiting::Kept, waiting::StreamNoted, waiting::StreamGone, waiting::PlayedSome>;
+using Waiting = std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output,
+                             waiting::HandedOut, waiting::Settled, waiting::Batch, waiting::Answer,
+                             waiting::ContentsIdle, waiting::SentSome, waiting::Kept, waiting::StreamNoted,
+                             waiting::StreamGone, waiting::PlayedSome, waiting::WakesTaken, waiting::AgentChanged>;
 static_assert(std::is_trivially_copyable_v<Waiting>);  // each message comes by here
 
 }  // namespace folkmoot

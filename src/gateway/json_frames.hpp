@@ -16,6 +16,7 @@
 #include "gateway/asking.hpp"
 #include "gateway/json_answers.hpp"
 #include "gateway/limits.hpp"
+#include "gateway/text_side.hpp"
 #include "message/frame.hpp"
 #include "message/json_document.hpp"
 
@@ -30,35 +31,18 @@ inline constexpr std::string_view kCommonTextFields[] = {"op", "request", "quiet
 /// none that is `quiet`.
 bool is_answered_soon(Opcode opcode, bool is_quiet);
 
-class TextSession {
+class TextSession : public TextSide {
  public:
   /// What the upgrade request said; fills in what a `hello` leaves out.
   TextSession(std::string agent, std::string token) : agent_(std::move(agent)), token_(std::move(token)) {}
 
-  /// What a text message asks for: frames for the server, or (if it is wrong) an answer for the client.
-  struct Asked {
-    std::string frames;
-    std::string answer;
-    bool is_hello = false;
-  };
-  Asked ask(std::string_view text);
-
-  /// What a frame of the server means to the text side. WITHDRAWN has no number: it is the text side's once that took
-  /// messages.
-  struct Told {
-    bool is_mine = false;  // false: the frame answers a binary message
-    std::string text{};    // empty: nothing to say (a quiet operation went well)
-    std::string more{};    // another message behind it: a request to many is over
-    std::string frames{};  // for the server: CANCEL of what is not needed any more
-  };
-  Told tell(const Frame& frame);
-
-  /// GOODBYE as text.
-  static std::string goodbye(const Frame& frame);
+  Asked ask(std::string_view text) override;
+  /// WITHDRAWN has no number: it is the text side's once that took messages.
+  Told tell(const Frame& frame) override;
+  std::string goodbye(const Frame& frame) const override;
 
   std::size_t in_flight() const { return rows_.size(); }
-  /// Of these, some are answered soon.
-  bool owes_answers() const;
+  bool owes_answers() const override;
 
  private:
   /// A request to many. It has a row of its own, under which it is cancelled, and one for each that is asked.
@@ -81,6 +65,7 @@ class TextSession {
   };
 
   Result<void> translate(const JsonElement& object, Row& row, std::string& frames);
+  Result<void> translate_filter(JsonFields& fields, std::string& frames) const;
   Result<void> translate_hello(const JsonElement& object, std::string& frames) const;
   Result<void> translate_map(const FrameInfo& frame, const JsonElement& object, std::string& frames) const;
   Result<void> translate_batch(JsonFields& fields, Row& row, std::string& frames);

@@ -34,6 +34,7 @@ enum class Opcode : std::uint8_t {
   complete = 0x12,
   reject = 0x13,
   call = 0x14,
+  filter = 0x15,
   content_open = 0x20,
   content_write = 0x21,
   content_finish = 0x22,

@@ -48,14 +48,14 @@ Result<void> JsonDocument::make_room(std::size_t bytes) {
   return {};
 }
 
-Result<JsonElement> JsonDocument::parse(std::string_view text) {
+Result<JsonElement> JsonDocument::parse(std::string_view text, Vocabulary vocabulary) {
   if (text.size() > kJsonTextBytesMax) {
     return failure(ErrorCode::content_too_large,
                    fmt::format("the JSON text is {} bytes; {} is the most", text.size(), kJsonTextBytesMax));
   }
   std::optional<Error> refused;
   for (const bool is_doubted : {false, true}) {
-    const auto exposed = expose_contents(text, copy_, is_doubted);
+    const auto exposed = expose_contents(text, copy_, is_doubted, vocabulary);
     if (!exposed) return std::unexpected(exposed.error());
     if (auto room = make_room(exposed->size()); !room) return std::unexpected(std::move(room.error()));
     JsonElement root;

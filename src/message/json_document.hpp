@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/error.hpp"
+#include "message/json_text.hpp"
 
 namespace folkmoot {
 
@@ -22,7 +23,7 @@ class JsonDocument {
  public:
   /// The document's one value, with its contents as text. Errors: malformed (not JSON, not UTF-8), content_too_large
   /// (kJsonTextBytesMax), out_of_range (kJsonDepthMax, contents aside; a number beyond 64 bits of floating point).
-  Result<JsonElement> parse(std::string_view text);
+  Result<JsonElement> parse(std::string_view text, Vocabulary vocabulary = Vocabulary::ours);
   /// A content, to be looked into: whole numbers beyond 64 bits are floating. Errors: as parse().
   Result<JsonElement> parse_content(std::string_view text);
 

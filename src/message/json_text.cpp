@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "base/utf8.hpp"
 
@@ -14,6 +15,7 @@ namespace folkmoot {
 namespace {
 
 constexpr std::string_view kContentFields[] = {"content", "payload", "parameters", "arguments"};
+constexpr std::string_view kEventContentFields[] = {"data"};
 constexpr std::string_view kMetadataFields[] = {"metadata", "headers"};
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
@@ -282,9 +284,18 @@ std::string quote(std::string_view text) {
   return out += '"';
 }
 
+std::span<const std::string_view> content_fields(Vocabulary vocabulary) {
+  return vocabulary == Vocabulary::ours ? std::span<const std::string_view>(kContentFields) : kEventContentFields;
+}
+bool is_content(std::string_view name, Vocabulary vocabulary) {
+  const auto fields = content_fields(vocabulary);
+  return std::ranges::find(fields, name) != fields.end();
+}
+
 class Exposer : public NoVisitor {
  public:
-  Exposer(std::string_view text, std::string& copy) : text_(text), copy_(text, copy) {}
+  Exposer(std::string_view text, std::string& copy, Vocabulary vocabulary)
+      : text_(text), copy_(text, copy), vocabulary_(vocabulary) {}
 
   void key(std::size_t begin, std::size_t end) {
     if (inside_ != Inside::envelope) return;
@@ -294,7 +305,8 @@ class Exposer : public NoVisitor {
       unquoted = unquote_json(text_.substr(begin, end - begin)).value_or(std::string{});
       name = unquoted;
     }
-    next_ = is_content_field(name) ? Inside::content : is_metadata_field(name) ? Inside::metadata : Inside::envelope;
+    const bool has_metadata = vocabulary_ == Vocabulary::ours && is_metadata_field(name);
+    next_ = is_content(name, vocabulary_) ? Inside::content : has_metadata ? Inside::metadata : Inside::envelope;
   }
 
   void opened(std::size_t at) {
@@ -338,6 +350,7 @@ class Exposer : public NoVisitor {
 
   const std::string_view text_;
   Copy copy_;
+  const Vocabulary vocabulary_;
   Inside inside_ = Inside::envelope, next_ = Inside::envelope;
   std::size_t begin_ = 0, depth_ = 0, began_at_ = 0;
   std::optional<std::size_t> too_large_;
@@ -389,15 +402,16 @@ class NumberFinder : public NoVisitor {
 
 // Whether the DOM of the text says all there is to say: no content in it is anything but a plain string or a word. One
 // look at each quote, since every message that comes in JSON goes through here.
-bool needs_no_exposing(std::string_view text) {
+bool needs_no_exposing(std::string_view text, Vocabulary vocabulary) {
+  const auto fields = content_fields(vocabulary);
   if (text.contains('\\')) return false;
   for (auto at = text.find('"'); at != std::string_view::npos; at = text.find('"', at + 1)) {
     auto rest = text.substr(at + 1);
     const auto begins = [&](std::string_view name) {
       return rest.size() > name.size() && rest[0] == name[0] && rest[name.size()] == '"' && rest.starts_with(name);
     };
-    const auto* const name = std::ranges::find_if(kContentFields, begins);
-    if (name == std::end(kContentFields)) continue;
+    const auto name = std::ranges::find_if(fields, begins);
+    if (name == fields.end()) continue;
     rest.remove_prefix(name->size() + 1);
     while (!rest.empty() && (is_blank(rest[0]) || rest[0] == ':')) rest.remove_prefix(1);
     if (!rest.empty() && std::string_view("{[-0123456789").contains(rest[0])) return false;
@@ -427,17 +441,16 @@ bool is_json(std::string_view text) {
   return is_utf8(text) && Walk(text, nobody).run();
 }
 
-bool is_content_field(std::string_view name) {
-  return std::ranges::find(kContentFields, name) != std::end(kContentFields);
-}
+bool is_content_field(std::string_view name) { return is_content(name, Vocabulary::ours); }
 bool is_metadata_field(std::string_view name) {
   return std::ranges::find(kMetadataFields, name) != std::end(kMetadataFields);
 }
 
-Result<std::string_view> expose_contents(std::string_view text, std::string& copy, bool is_doubted) {
-  if (!is_doubted && needs_no_exposing(text)) return text;
+Result<std::string_view> expose_contents(std::string_view text, std::string& copy, bool is_doubted,
+                                         Vocabulary vocabulary) {
+  if (!is_doubted && needs_no_exposing(text, vocabulary)) return text;
   if (auto good = check_utf8(text); !good) return std::unexpected(std::move(good.error()));
-  Exposer exposer(text, copy);
+  Exposer exposer(text, copy, vocabulary);
   Walk walk(text, exposer);
   if (!walk.run()) return not_json(text, walk.fault_at(), walk.fault());
   if (const auto at = exposer.too_large()) {

@@ -7,6 +7,7 @@
 // 1e400}"]`. A content that was a list has become a string in a list as well, so that the two cannot be confused.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +20,9 @@ namespace folkmoot {
 /// stand for half of a surrogate pair, as its grammar allows.
 bool is_json(std::string_view text);
 
+/// Whose fields a text has: messages and operations, or CloudEvents in JSON, of which only `data` is a content.
+enum class Vocabulary : std::uint8_t { ours, cloud_events };
+
 /// Fields whose value is a text of its own, in whatever object of an envelope or an operation they stand, but not
 /// within one another, nor in metadata.
 bool is_content_field(std::string_view name);
@@ -29,7 +33,8 @@ bool is_metadata_field(std::string_view name);
 /// that do not fit into 64 bits are written as floating ones. Whether it is JSON is left to who parses it, if it needs
 /// nothing; who could not parse it asks again, `is_doubted`. Errors: malformed, with line and column; out_of_range, for
 /// a number outside of contents that is beyond what 64 bits of floating point hold.
-Result<std::string_view> expose_contents(std::string_view text, std::string& copy, bool is_doubted = false);
+Result<std::string_view> expose_contents(std::string_view text, std::string& copy, bool is_doubted = false,
+                                         Vocabulary vocabulary = Vocabulary::ours);
 
 /// The text as simdjson's DOM takes it, for looking into a content: what is not exact in 64 bits is floating, what is
 /// beyond their range the largest number there is, half of a surrogate pair U+FFFD. Errors: malformed.

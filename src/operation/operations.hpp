@@ -22,7 +22,9 @@ using Operations =
           BeginBackup, ListBackupContents, ReadBackup, EndBackup, ShowStats, ListSettings, ReloadSettings, SetStream,
           RemoveStream, ListStreams, ShowStream, ReadStream, PurgeStream, PauseStream, ResumeStream, ReplayStream,
           StopReplay, CopyStream, SetStreamConsumer, ReadStreamConsumer, AckStreamConsumer, RemoveStreamConsumer,
-          ListStreamConsumers, ListBackupStreams
+          ListStreamConsumers, ListBackupStreams, SetSubscription, RemoveSubscription, ListSubscriptions, SetWake,
+          RemoveWake, ListWakes, ShowWake, TakeWakes, EndWake, RegisterAgent, UpdateAgent, ShowAgent, RemoveAgent,
+          BeatAgent, QuarantineAgent, ReleaseAgent, DiscoverAgents, WatchAgents
 #ifdef FOLKMOOT_TEST_OPERATIONS
           ,
           FOLKMOOT_TEST_OPERATION_TYPES

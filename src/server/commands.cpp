@@ -216,6 +216,14 @@ Result<void> on_credit(const CommandContext& context) {
   return {};
 }
 
+Result<void> on_filter(const CommandContext& context) {
+  const auto body = context.frame.body;
+  if (body.size() < 4) return malformed("FILTER breaks off within its target");
+  context.engine.set_filter(context.session(), context.request(), load<RequestNumber>(body.data()),
+                            as_text(body.subspan(4)));
+  return {};
+}
+
 Result<void> on_cancel(const CommandContext& context) {
   if (context.frame.body.size() != 4) return malformed("CANCEL has one u32");
   context.reactor.contents().cancel(context.session(), load<RequestNumber>(context.frame.body.data()));
@@ -322,6 +330,7 @@ constexpr Row kRows[] = {
     {Opcode::complete, on_complete},
     {Opcode::reject, on_map<Reject>},
     {Opcode::call, on_call},
+    {Opcode::filter, on_filter},
     {Opcode::content_open, on_map<OpenContent>},
     {Opcode::content_write, on_content_write},
     {Opcode::content_finish, on_content_finish},

@@ -54,10 +54,15 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
           options_, engine_, backup, content_thread, streams == nullptr ? nullptr : &streams->store(),
           {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(to, answer); },
            .refuse = [this](const LateAnswer& to, const Error& why) { effects_.refuse(to.session, to.request, why); }}),
+      agent_watches_(
+          engine_.registry(),
+          {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(to, answer); },
+           .refuse = [this](const LateAnswer& to, const Error& why) { effects_.refuse(to.session, to.request, why); }}),
       postbox_(*net_),
       listeners_(*net_),
       newcomers_(options_.login),
       partial_frames_(options_, frame_room, postbox_, *net_),
+      presence_(engine_.registry()),
       read_memory_(std::make_unique_for_overwrite<std::uint8_t[]>(kReadBytes)),
       read_buffer_(read_memory_.get(), kReadBytes) {
   net_->watch(journal_thread_.event_fd(), token(Wake::journal, 0), Net::kReadable);
@@ -87,6 +92,7 @@ void Reactor::join(Shards& shards, ShardNumber own) {
   shards_ = &shards;
   router_ = std::make_unique<ShardRouter>(*this, shards, own);
   effects_.join(shards, *router_);
+  presence_.join(shards, own);
 }
 
 void Reactor::connect_shards() {
@@ -95,10 +101,10 @@ void Reactor::connect_shards() {
 }
 
 void Reactor::tell_of_streams() {
-  if (!router_ || router_->own() != 0 || told_streams_ == engine_.streams_version()) return;
-  told_streams_ = engine_.streams_version();
+  if (!router_ || router_->own() != 0 || told_streams_ == engine_.streams().version()) return;
+  told_streams_ = engine_.streams().version();
   std::vector<std::string> patterns;
-  engine_.each_stream_pattern([&](std::string_view pattern) { patterns.emplace_back(pattern); });
+  engine_.streams().each_pattern([&](std::string_view pattern) { patterns.emplace_back(pattern); });
   shards_->tell_of_streams(std::move(patterns));
 }
 
@@ -150,6 +156,7 @@ std::int64_t Reactor::wait_ms() {
   if (lacks_room_) sooner(std::max(now_ + 1, next_disk_retry_));
   if (router_ && router_->shard_links().waits_for_room()) sooner(now_ + kDiskRetryMs);
   if (options_.engine.shard == 0 && backup_reader_.next_look() >= 0) sooner(backup_reader_.next_look());
+  if (agent_watches_.next() >= 0) sooner(agent_watches_.next());
   if (outbox_.has_spare()) sooner(now_ + kPoolIdleMs);
   if (next < 0) return -1;
   return std::clamp<std::int64_t>(next - now_, 0, kWaitMsMax);
@@ -192,6 +199,7 @@ Result<void> Reactor::run() {
     if (router_) router_->shard_links().look_for_misplaced();
     engine_.dispatch();
     tell_of_streams();
+    if (options_.engine.shard == 0) agent_watches_.look(now_);
     see_to_backup();
     if (auto done = submit(); !done) return done;
     if (streams_ != nullptr) streams_->submit();

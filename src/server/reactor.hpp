@@ -26,6 +26,7 @@
 #include "engine/engine.hpp"
 #include "engine/envelope_memo.hpp"
 #include "journal/journal_thread.hpp"
+#include "server/agent_watches.hpp"
 #include "server/backup_part.hpp"
 #include "server/backup_reader.hpp"
 #include "server/clock.hpp"
@@ -40,6 +41,7 @@
 #include "server/outbox.hpp"
 #include "server/partial_frames.hpp"
 #include "server/postbox.hpp"
+#include "server/presence.hpp"
 #include "server/rare_line.hpp"
 #include "server/readiness.hpp"
 #include "server/seen_agents.hpp"
@@ -65,6 +67,8 @@ class Reactor {
   EffectFrames& effects() { return effects_; }
   ContentTransfers& contents() { return contents_; }
   BackupReader& backup_reader() { return backup_reader_; }
+  AgentWatches& agent_watches() { return agent_watches_; }
+  Presence& presence() { return presence_; }
   const ServerOptions& options() const { return options_; }
   std::int64_t time() { return clock_.now(); }
   void set_http_door(Door* door) { http_door_ = door; }
@@ -220,6 +224,7 @@ class Reactor {
   ContentTransfers contents_;
   BackupPart backup_part_;
   BackupReader backup_reader_;
+  AgentWatches agent_watches_;
   Door* http_door_ = nullptr;
   SettingsKeeper* settings_ = nullptr;
 
@@ -234,6 +239,7 @@ class Reactor {
   std::vector<SessionId> paused_;
   bool shard_links_go_on_ = false;  // what shard links hold can be taken again
   SeenAgents seen_;
+  Presence presence_;
   EnvelopeMemo last_envelope_;
   std::unique_ptr<std::uint8_t[]> read_memory_;  // not touched before there is something to read
   const std::span<std::uint8_t> read_buffer_;

@@ -249,6 +249,10 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
 }
 
 Hub& Server::hub() { return parts_->hub; }
+std::shared_ptr<Link> Server::connect_shard(ShardNumber shard, std::function<void()> on_ready) {
+  return parts_->ring.reactors[shard.value]->postbox().connect(DoorKind::shard, kLinkInboxBytesMax,
+                                                               std::move(on_ready));
+}
 void Server::set_http_door(Door* door) { parts_->first().set_http_door(door); }
 void Server::set_settings(SettingsKeeper* settings) { parts_->first().set_settings(settings); }
 std::uint16_t Server::port() const { return parts_->port; }

@@ -291,17 +291,21 @@ void ShardRouter::close(Connection& connection) {
 
 // -- several shards, one answer
 
+RequestNumber ShardRouter::free_number(RemoteSessions& remote_sessions) {
+  auto& next = remote_sessions.next_merge;
+  do {
+    next = next.value == ~0u ? kOwnRequests : next + 1;
+  } while (remote_sessions.merges.contains(next));
+  return next;
+}
+
 RequestNumber ShardRouter::merge_parts(Connection& connection, RequestNumber request, std::unique_ptr<ShardMerge> merge,
                                        std::uint32_t parts) {
-  auto& remote_sessions = *connection.remote_sessions;
-  do {
-    remote_sessions.next_merge =
-        remote_sessions.next_merge.value == ~0u ? kOwnRequests : remote_sessions.next_merge + 1;
-  } while (remote_sessions.merges.contains(remote_sessions.next_merge));
+  const auto number = free_number(*connection.remote_sessions);
   merge->request = request;
   merge->waiting = parts;
-  remote_sessions.merges.emplace(remote_sessions.next_merge, std::move(merge));
-  return remote_sessions.next_merge;
+  connection.remote_sessions->merges.emplace(number, std::move(merge));
+  return number;
 }
 
 void ShardRouter::ask(Connection& connection, ShardNumber shard, Opcode opcode, std::uint8_t flags,
@@ -319,6 +323,27 @@ ShardRouter::Routed ShardRouter::ask_all(Connection& connection, const Frame& fr
   return Routed::elsewhere;
 }
 
+// Shards that have answered know nothing of that request any more; the answer to this is heard by nobody.
+void ShardRouter::cut(Connection& connection, RequestNumber request) {
+  const auto number = free_number(*connection.remote_sessions);
+  // This shard is last: it answers at once, and with that the request may be over.
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
+    if (shard != own_) ask(connection, shard, Opcode::cancel, 0, number, bytes_of(request));
+  }
+  ask(connection, own_, Opcode::cancel, 0, number, bytes_of(request));
+}
+
+// This shard is asked last: what it says at once may end the waiting of those that were asked before.
+ShardRouter::Routed ShardRouter::ask_for_first(Connection& connection, const Frame& frame,
+                                               std::unique_ptr<ShardMerge> merge) {
+  const auto number = merge_parts(connection, number_of(frame), std::move(merge), shards_.count());
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
+    if (shard != own_) ask(connection, shard, frame.header.opcode, frame.header.flags, number, frame.body);
+  }
+  ask(connection, own_, frame.header.opcode, frame.header.flags, number, frame.body);
+  return Routed::elsewhere;
+}
+
 void ShardRouter::on_part(Connection& connection, ShardNumber shard, RequestNumber request, Opcode opcode, Bytes body) {
   auto& remote_sessions = *connection.remote_sessions;
   const auto found = remote_sessions.merges.find(request);
@@ -331,7 +356,10 @@ void ShardRouter::on_part(Connection& connection, ShardNumber shard, RequestNumb
   } else {
     merge.take(shard, body);
   }
-  if (merge.waiting > 0) return;
+  if (merge.waiting > 0) {
+    if (merge.is_enough() && !std::exchange(merge.was_cut, true)) cut(connection, request);
+    return;
+  }
   if (const auto more = merge.next()) {
     merge.waiting = 1;
     return ask(connection, more->shard, more->opcode, 0, request, as_bytes(more->body));
@@ -461,6 +489,11 @@ ShardRouter::Routed ShardRouter::route_cancel(Connection& connection, const Fram
     remote_sessions.subscriptions.erase(known);
     return Routed::here;
   }
+  for (const auto& [merge_number, merge] : remote_sessions.merges) {
+    if (merge->request != target || !merge->may_be_cut()) continue;
+    if (!std::exchange(merge->was_cut, true)) cut(connection, merge_number);
+    return Routed::here;
+  }
   std::uint32_t parts = 0;
   for (ShardNumber shard = 0; shard < shards_.end(); ++shard) parts += is_known(connection, shard);
   if (parts == 1) return Routed::here;
@@ -588,6 +621,8 @@ ShardRouter::Routed ShardRouter::route_call(Connection& connection, const Frame&
       return forward(connection, 0, frame);
     case Where::all:
       return ask_all(connection, frame, merge_answers(operation, shards_.count(), call->natural(Role::limit)));
+    case Where::any:
+      return ask_for_first(connection, frame, merge_first(operation, shards_.count()));
     case Where::by_field: {
       if (!id.is_nil()) return forward(connection, shard_of_id(id), frame);
       const auto name = call->text(Role::shard_by_name);

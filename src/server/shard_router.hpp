@@ -76,6 +76,12 @@ class ShardRouter {
            Bytes body);
   // Every shard, this one included: `merge` makes one answer of theirs. Never `held`.
   Routed ask_all(Connection& connection, const Frame& frame, std::unique_ptr<ShardMerge> merge);
+  // The same, until one has something to say.
+  Routed ask_for_first(Connection& connection, const Frame& frame, std::unique_ptr<ShardMerge> merge);
+  // The shards that have not answered this are to wait no more.
+  void cut(Connection& connection, RequestNumber request);
+  // A number of the server's own that nothing is asked under.
+  static RequestNumber free_number(RemoteSessions& remote_sessions);
 
   Routed route_publish(Connection& connection, const Frame& frame, std::size_t envelope_at);
   Routed route_batch(Connection& connection, const Frame& frame);

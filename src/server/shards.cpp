@@ -1,11 +1,13 @@
 #include "server/shards.hpp"
 
 #include "base/siphash.hpp"
+#include "engine/capability_address.hpp"
 #include "server/reactor.hpp"
 
 namespace folkmoot {
 
 ShardNumber Shards::of(std::string_view mailbox) const {
+  if (is_capability_address(mailbox)) return 0;  // where the registry is
   return ShardNumber{static_cast<std::uint32_t>(siphash128({}, as_bytes(mailbox)).low % reactors.size())};
 }
 

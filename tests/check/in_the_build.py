@@ -14,7 +14,11 @@ import tree
 
 def compiled(build):
     entries = json.loads((build / "compile_commands.json").read_text())
-    return {os.path.realpath(os.path.join(entry["directory"], entry["file"])) for entry in entries}
+    paths = [Path(entry["directory"]) / entry["file"] for entry in entries]
+    # Files of a module that are compiled together: one that includes them.
+    together = [path.read_text() for path in paths if path.name.startswith("unity_") and path.is_file()]
+    paths += [name for text in together for name in re.findall(r'^#include "(.+)"$', text, re.MULTILINE)]
+    return {os.path.realpath(path) for path in paths}
 
 
 def named_in_list(path):

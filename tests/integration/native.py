@@ -16,7 +16,7 @@ import msgpack
 from program import MOMENT_MS
 
 HELLO, PUBLISH, PUBLISH_BATCH, SUBSCRIBE, CONSUME, CREDIT, CANCEL, RECEIVE = range(0x01, 0x09)
-ACK, NACK, EXTEND, REQUEST, RECEIPT, WAIT, STATS, PING, MAILBOX, COMPLETE, REJECT, CALL = range(0x09, 0x15)
+ACK, NACK, EXTEND, REQUEST, RECEIPT, WAIT, STATS, PING, MAILBOX, COMPLETE, REJECT, CALL, FILTER = range(0x09, 0x16)
 CONTENT_OPEN, CONTENT_WRITE, CONTENT_FINISH, CONTENT_STAT, CONTENT_READ = range(0x20, 0x25)
 WELCOME, CONFIRM, OK, ERROR, DELIVER, SETTLED, GOODBYE, LAGGED, WITHDRAWN = range(0x81, 0x8A)
 QUIET = LEASED = 1
@@ -27,7 +27,7 @@ KEYS = {
     "id": 0, "timestamp": 1, "from": 2, "to": 3, "topic": 4, "type": 5, "priority": 6, "content_type": 7,
     "conversation": 8, "correlation": 9, "reply_to": 10, "key": 11, "ttl": 12, "deliver_at": 13, "mode": 14,
     "metadata": 15, "retry": 16, "group": 17, "bounce": 18, "expects_reply": 19, "encoding": 20, "cause": 21,
-    "hops": 22, "chain": 23, "content_ref": 24, "delay": 25, "expires_at": 26,
+    "hops": 22, "chain": 23, "content_ref": 24, "delay": 25, "expires_at": 26, "event_topic": 27,
 }
 FIELDS = {key: field for field, key in KEYS.items()}
 OUTCOMES = {0: "queued", 1: "offered", 2: "scheduled", 3: "sent", 4: "duplicate", 5: "dead", 6: "kept"}
@@ -278,6 +278,9 @@ class Client:
                                   msgpack.packb({key: value for key, value in fields.items() if value is not None}))
         self.answer(request)
         return request
+
+    def set_filter(self, subscription, filter=""):
+        self.call(FILTER, struct.pack("<I", subscription) + filter.encode())
 
     def consume(self, mailbox, credit=1):
         """The request number of the deliveries."""

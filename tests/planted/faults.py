@@ -22,6 +22,38 @@ def in_pieces(group, after=""):
 
 
 FAULTS = {
+    "event_kept_in_pieces": (
+        "if (draft.facts() > 0) group.emplace(to_.post, to_.ledger, draft);",
+        "if (draft.facts() > 0 && !PLANTED) group.emplace(to_.post, to_.ledger, draft);",
+    ),
+    "event_kept_without_room_for_all": (
+        "const bool has_room = to_.ledger.has_room(Urgency::durable, draft) &&",
+        "const bool has_room = PLANTED || to_.ledger.has_room(Urgency::durable, draft) &&",
+    ),
+    "event_kept_twice_in_one_mailbox": (
+        "if (is_new) copies_.push_back(",
+        "if (is_new || PLANTED) copies_.push_back(",
+    ),
+    "durable_subscription_back_at_restart": (
+        "if (fact.kind == FactKind::subscription_removed) { forget(as_text(fact.body));",
+        "if (fact.kind == FactKind::subscription_removed) { if (!PLANTED) forget(as_text(fact.body));",
+    ),
+    "durable_subscription_not_copied": (
+        "if (mine != subscriptions_.end()) ledger_.copy(",
+        "if (mine != subscriptions_.end() && !PLANTED) ledger_.copy(",
+    ),
+    "event_confirmed_before_it_is_kept": instead(
+        "to_.ledger.when_or_now(*durable, kept);", "on_durable(kept);"
+    ),
+    "filtered_events_in_no_order": (
+        "if (!std::ranges::is_sorted(chosen_, by_order)) std::ranges::sort(chosen_, by_order);",
+        "if (PLANTED) std::ranges::reverse(chosen_);\n"
+        "if (!PLANTED && !std::ranges::is_sorted(chosen_, by_order)) std::ranges::sort(chosen_, by_order);",
+    ),
+    "filter_change_forgotten": (
+        "subscription->filter = std::move(filter);\n  add_to(members, subscription);",
+        "if (!PLANTED) subscription->filter = std::move(filter);\n  add_to(members, subscription);",
+    ),
     "ack_not_journaled": (
         "const auto place = to_.ledger.write(FactKind::message_settled, {body}, Life::dead);",
         "const auto place = PLANTED ? FactPlace{} : to_.ledger.write(FactKind::message_settled, {body}, Life::dead);",
@@ -167,8 +199,9 @@ FAULTS = {
         "prepared.keyed = !routing.key.empty() || (!(PLANTED && message.forwarded) && !routing.id.is_nil());",
     ),
     "filter_of_a_subscription_ignored": (
-        "if (!subscription->filter->matches(*input)) continue;",
-        "if (!subscription->filter->matches(*input) && !PLANTED) continue;",
+        "for (const auto place : places_) chosen_.push_back(members->by_place[place]);",
+        "for (auto* const each : members->by_place) { if (PLANTED && each != nullptr) chosen_.push_back(each); }\n"
+        "for (const auto place : places_) { if (!PLANTED) chosen_.push_back(members->by_place[place]); }",
     ),
     "copy_within_a_batch_published": without("if (prepared.repeats) prepared.first = all[*prepared.repeats].first;"),
     "sender_keeps_its_turn": instead(
@@ -277,5 +310,71 @@ FAULTS = {
     "consumer_gives_out_what_is_done": (
         "return same != nullptr && !same->is_done(sequence);",
         "return same != nullptr && (PLANTED || !same->is_done(sequence));",
+    ),
+    "wake_count_not_journaled": (
+        "const auto place = to_.ledger.note(FactKind::wake_set, {as_bytes(body)}, Life::live);",
+        "const auto place = PLANTED ? FactPlace{} : "
+        "to_.ledger.note(FactKind::wake_set, {as_bytes(body)}, Life::live);",
+    ),
+    "wake_told_before_the_log_knows": (
+        "noted, waiting::WakesTaken{",
+        "PLANTED ? Durable{} : noted, waiting::WakesTaken{",
+    ),
+    "wake_given_to_two": (
+        "void Wakes::judge(Wake& wake) {\n  if (wake.is_taken()) return;",
+        "void Wakes::judge(Wake& wake) {\n  if (wake.is_taken() && !PLANTED) return;",
+    ),
+    "mail_not_watched_after_a_restart": (
+        "to_.mail.watch(wake.mailbox, true);\n    // As long as it has waited",
+        "if (!PLANTED) to_.mail.watch(wake.mailbox, true);\n    // As long as it has waited",
+    ),
+    "woken_in_quiet_hours": ("} else if (is_quiet(wake, at)) {", "} else if (!PLANTED && is_quiet(wake, at)) {"),
+    "budget_ignored": (
+        "const bool is_spent = wake.rule.budget != 0 &&",
+        "const bool is_spent = !PLANTED && wake.rule.budget != 0 &&",
+    ),
+    "wake_that_failed_not_tried_again": (
+        "set_next(wake, 0);\n  look(wake);",
+        "set_next(wake, 0);\n  if (!PLANTED) look(wake);",
+    ),
+    "wake_kept_by_who_is_gone": ("if (session.wakes == 0) [[likely]]", "if (PLANTED || session.wakes == 0) [[likely]]"),
+    "nobody_woken_when_a_consumer_goes": without(
+        "if (mailbox.is_watched && mailbox.ready > 0) shelves_.mark_dirty(mailbox);"),
+    "held_mail_moved_in_pieces": in_pieces(
+        "post_, to_.ledger, draft", "  const auto key = publishing_.commit(prepared"
+    ),
+    "held_mail_stays_when_moved": without("to_.ledger.note(FactKind::message_settled, {bytes_of(ref)});"),
+    "held_mail_forgotten": (
+        "if (is_routable(agent) && (!was_routable || changed)) offer(agent);",
+        "if (!PLANTED && is_routable(agent) && (!was_routable || changed)) offer(agent);",
+    ),
+    "stale_agent_chosen": (
+        "agent.quarantined_at == 0 && agent.health != AgentHealth::stale;",
+        "agent.quarantined_at == 0 && (PLANTED || agent.health != AgentHealth::stale);",
+    ),
+    "quarantine_forgotten_at_restart": (
+        "agent.quarantined_at = fact.quarantined_at;",
+        "agent.quarantined_at = PLANTED && !started_ ? Instant{} : fact.quarantined_at;",
+    ),
+    "removed_agent_back_at_restart": (
+        "if (agent == nullptr || agent->id != said.id) return {};",
+        "if (PLANTED || agent == nullptr || agent->id != said.id) return {};",
+    ),
+    "agent_not_copied_forward": (
+        "if (agent != nullptr && agent->place == fact.place) to_.ledger.copy(",
+        "if (!PLANTED && agent != nullptr && agent->place == fact.place) to_.ledger.copy(",
+    ),
+    "who_watches_misses_the_gone": without(
+        "tombstones_.push_back({.revision = next_revision(), .id = agent.id, .name = name});"),
+    "who_watches_goes_on_after_a_crash": without("horizon_ = next_revision();"),
+    "found_by_what_it_can_do_no_more": without(
+        "for (const auto capability : agent.capabilities) capabilities_.remove(capability, agent.name);"),
+    "grace_of_nobody": (
+        "if (agent.gone_at != 0 && agent.gone_at + options_.agent_grace_ms > now)",
+        "if (!PLANTED && agent.gone_at != 0 && agent.gone_at + options_.agent_grace_ms > now)",
+    ),
+    "one_of_them_is_enough": (
+        "if (set == nullptr) return {};\n    sets.push_back(set);",
+        "if (set == nullptr) return {};\n    if (!PLANTED || sets.size() == 1) sets.push_back(set);",
     ),
 }

@@ -186,7 +186,8 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
     case FactKind::route_removed:
       return checkers.routes.on_removed(std::string(as_text(body)), place.lsn);
     default:
-      expect(false, "a {} fact is none of those that were asked for", folkmoot::name(kind));
+      expect(checkers.wakes.on_fact(kind, place, body, now), "a {} fact is none of those that were asked for",
+             folkmoot::name(kind));
   }
 }
 

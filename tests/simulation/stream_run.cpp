@@ -235,26 +235,26 @@ void StreamRun::read(Stream& stream) {
   ++tally_.operations;
   const auto number = stream.number;
   const bool waits = !backwards && random_.one_in(3);
-  engine_->read_stream(session(), ++last_request_,
-                       {.name = stream.name,
-                        .from = Sequence{from},
-                        .backwards = backwards,
-                        .filter = filter,
-                        .events_max = static_cast<std::size_t>(random_.between(1, 30)),
-                        .wait = Duration{waits ? random_.between(1, 2'000) : 0}},
-                       [=, this](Result<ReadPage> page) {
-                         --open_reads_;
-                         auto& same = streams_[index];
-                         if (!page) {
-                           expect(page.error().code == ErrorCode::not_found, "a read fails: {}", page.error().text);
-                           return;
-                         }
-                         if (same.number != number) return;
-                         if (backwards) std::ranges::reverse(page->events);
-                         if (backwards) page->next = 0;  // whether any was passed over is looked at forwards
-                         check_page(same, *page, from, priority);
-                         if (!page->events.empty()) rules_.saw(waits ? Rule::stream_read_waited : Rule::stream_read);
-                       });
+  engine_->streams().read({session(), ++last_request_},
+                          {.name = stream.name,
+                           .from = Sequence{from},
+                           .backwards = backwards,
+                           .filter = filter,
+                           .events_max = static_cast<std::size_t>(random_.between(1, 30)),
+                           .wait = Duration{waits ? random_.between(1, 2'000) : 0}},
+                          [=, this](Result<ReadPage> page) {
+                            --open_reads_;
+                            auto& same = streams_[index];
+                            if (!page) {
+                              expect(page.error().code == ErrorCode::not_found, "a read fails: {}", page.error().text);
+                              return;
+                            }
+                            if (same.number != number) return;
+                            if (backwards) std::ranges::reverse(page->events);
+                            if (backwards) page->next = 0;  // whether any was passed over is looked at forwards
+                            check_page(same, *page, from, priority);
+                            if (!page->events.empty()) rules_.saw(waits ? Rule::stream_read_waited : Rule::stream_read);
+                          });
 }
 
 std::vector<ReadEvent> StreamRun::read_all(const Stream& stream) {
@@ -263,8 +263,8 @@ std::vector<ReadEvent> StreamRun::read_all(const Stream& stream) {
   for (std::size_t turns = 0;; ++turns) {
     expect(turns < 10'000, "reading stream {} has no end", stream.name);
     std::optional<Result<ReadPage>> got;
-    engine_->read_stream(session(), ++last_request_, {.name = stream.name, .from = at, .events_max = 1'000},
-                         [&](Result<ReadPage> page) { got = std::move(page); });
+    engine_->streams().read({session(), ++last_request_}, {.name = stream.name, .from = at, .events_max = 1'000},
+                            [&](Result<ReadPage> page) { got = std::move(page); });
     for (int i = 0; i < 100 && !got; ++i) expect(step_files(), "healed files fail");
     expect(got.has_value(), "a read of stream {} is not answered", stream.name);
     expect(got->has_value(), "a read of stream {} fails: {}", stream.name, *got ? "" : got->error().text);
@@ -320,8 +320,9 @@ void StreamRun::consume(Stream& stream) {
   const auto index = static_cast<std::size_t>(&stream - streams_.data());
   if (!consumer.is_there.now()) {
     consumer.begins = std::max(consumer.begins, stream.first);
-    return engine_->set_consumer(session(), ask({.kind = Ask::Kind::consumer, .stream = index}),
-                                 {.stream = stream.name, .name = "c", .ack_wait = Duration{500}, .pending_max = 20});
+    return engine_->streams().consumers().set(
+        {session(), ask({.kind = Ask::Kind::consumer, .stream = index})},
+        {.stream = stream.name, .name = "c", .ack_wait = Duration{500}, .pending_max = 20});
   }
   if (random_.one_in(2) && !consumer.given.empty()) {
     std::vector<std::uint64_t> acked;
@@ -330,22 +331,23 @@ void StreamRun::consume(Stream& stream) {
     }
     if (acked.empty()) return;
     consumer.asked.insert(acked.begin(), acked.end());
-    return engine_->ack_consumer(
-        session(), ask({.kind = Ask::Kind::ack, .stream = index, .acked = std::set(acked.begin(), acked.end())}),
+    return engine_->streams().consumers().ack(
+        {session(), ask({.kind = Ask::Kind::ack, .stream = index, .acked = std::set(acked.begin(), acked.end())})},
         {.stream = stream.name, .name = "c", .sequences = acked});
   }
   if (open_reads_ >= kReadsMax) return;
   ++open_reads_;
   const auto number = stream.number;
-  engine_->read_consumer(session(), ++last_request_,
-                         {.stream = stream.name,
-                          .name = "c",
-                          .events_max = static_cast<std::size_t>(random_.between(1, 10)),
-                          .wait = Duration{random_.one_in(2) ? 0 : random_.between(1, 1'000)}},
-                         [=, this](const Result<ReadPage>& page) {
-                           --open_reads_;
-                           if (page && streams_[index].number == number) check_consumed(streams_[index], *page);
-                         });
+  engine_->streams().consumers().read({session(), ++last_request_},
+                                      {.stream = stream.name,
+                                       .name = "c",
+                                       .events_max = static_cast<std::size_t>(random_.between(1, 10)),
+                                       .wait = Duration{random_.one_in(2) ? 0 : random_.between(1, 1'000)}},
+                                      [=, this](const Result<ReadPage>& page) {
+                                        --open_reads_;
+                                        if (page && streams_[index].number == number)
+                                          check_consumed(streams_[index], *page);
+                                      });
 }
 
 // -- commands
@@ -391,7 +393,7 @@ void StreamRun::set(Stream& stream) {
     settings.max_keys = 4;
   }
   setting_ = {index, settings};
-  engine_->set_stream(session(), ask({.kind = Ask::Kind::set, .stream = index}), stream.name, settings);
+  engine_->streams().set({session(), ask({.kind = Ask::Kind::set, .stream = index})}, stream.name, settings);
   setting_.reset();
 }
 
@@ -411,27 +413,27 @@ void StreamRun::command() {
     const auto below = static_cast<std::uint64_t>(random_.between(1, static_cast<std::int64_t>(stream.durable) + 2));
     const auto first = std::max(stream.first, std::min(below, stream.durable));
     const auto request = ask({.kind = Ask::Kind::purge, .stream = index, .first = first});
-    engine_->purge_stream(session(), request, stream.name, Sequence{below}, 0);
+    engine_->streams().purge({session(), request}, stream.name, Sequence{below}, 0);
     // Refused for want of room: nothing has changed.
     if (asks_.contains(request)) stream.first = first;
     return;
   }
   if (what < 98 && stream.settings.is_certain() && random_.one_in(4)) {
-    engine_->remove_stream(session(), ask({.kind = Ask::Kind::remove, .stream = index}), stream.name);
+    engine_->streams().remove({session(), ask({.kind = Ask::Kind::remove, .stream = index})}, stream.name);
     return;
   }
   if (index == 0 && streams_[1].settings.now()) {
-    engine_->play_stream(session(), ++last_request_, {.name = stream.name, .stream = streams_[1].name},
-                         [this](const Result<PlayEnd>& end) {
-                           if (end && end->played > 0) rules_.saw(Rule::stream_copied);
-                         });
+    engine_->streams().plays().play({session(), ++last_request_}, {.name = stream.name, .stream = streams_[1].name},
+                                    [this](const Result<PlayEnd>& end) {
+                                      if (end && end->played > 0) rules_.saw(Rule::stream_copied);
+                                    });
   }
 }
 
 // -- what comes of it
 
 void StreamRun::check_views() {
-  engine_->each_stream([&](const StreamView& view) {
+  engine_->streams().each([&](const StreamView& view) {
     auto& stream = *std::ranges::find(streams_, view.name, &Stream::name);
     expect(stream.settings.now() == view.settings, "stream {} has other settings", stream.name);
     expect(view.next.value == stream.durable, "stream {} ends at {} instead of {}", stream.name, view.next.value,
@@ -445,7 +447,7 @@ void StreamRun::check_views() {
 void StreamRun::recovered() {
   std::map<std::string, std::optional<StreamSettings>> told;
   std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> extents;
-  engine_->each_stream([&](const StreamView& view) {
+  engine_->streams().each([&](const StreamView& view) {
     told[std::string(view.name)] = view.settings;
     extents[std::string(view.name)] = {view.first.value, view.next.value};
     expect(view.gap == 0, "stream {} has lost events {} to {}", view.name, view.gap.value, view.gap_end.value);
@@ -470,7 +472,7 @@ void StreamRun::recovered() {
            stream.first);
     stream.first = stream.certain_first = first;
     bool consumer = false;
-    engine_->each_consumer(stream.name, [&](const StreamConsumerView&) { consumer = true; });
+    engine_->streams().each_consumer(stream.name, [&](const StreamConsumerView&) { consumer = true; });
     expect(stream.consumer.is_there.may_be(consumer), "after the crash the consumer of stream {} {}", stream.name,
            consumer ? "is there" : "is gone");
     stream.consumer.is_there.recovered(consumer);
@@ -652,16 +654,16 @@ void StreamRun::drain() {
     for (std::size_t turns = 0;; ++turns) {
       expect(turns < 10'000, "the consumer of stream {} has no end", stream.name);
       std::optional<Result<ReadPage>> got;
-      engine_->read_consumer(session(), ++last_request_, {.stream = stream.name, .name = "c"},
-                             [&](Result<ReadPage> page) { got = std::move(page); });
+      engine_->streams().consumers().read({session(), ++last_request_}, {.stream = stream.name, .name = "c"},
+                                          [&](Result<ReadPage> page) { got = std::move(page); });
       for (int i = 0; i < 100 && !got; ++i) expect(step_files(), "healed files fail");
       expect(got && *got, "the consumer of stream {} cannot read", stream.name);
       check_consumed(stream, **got);
       if ((*got)->events.empty()) break;
       std::vector<std::uint64_t> acked;
       for (const auto& event : (*got)->events) acked.push_back(event.sequence.value);
-      engine_->ack_consumer(
-          session(), ask({.kind = Ask::Kind::ack, .stream = index, .acked = std::set(acked.begin(), acked.end())}),
+      engine_->streams().consumers().ack(
+          {session(), ask({.kind = Ask::Kind::ack, .stream = index, .acked = std::set(acked.begin(), acked.end())})},
           {.stream = stream.name, .name = "c", .sequences = acked});
       expect(commit(), "a healed disk fails");
     }

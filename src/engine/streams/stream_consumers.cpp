@@ -16,25 +16,19 @@ constexpr std::size_t kReadersMax = 1'000;   // of one consumer
 constexpr Duration kAckWaitMin{100};
 constexpr std::size_t kDoneRangesMax = 2 * kConsumerPendingMax;
 
-std::string_view shown(std::string_view name) { return is_name(name) ? name : "(unprintable)"; }
-
-Error no_stream(std::string_view name) {
-  return {ErrorCode::not_found, fmt::format("there is no stream {}", shown(name)),
-          "`folkmoot stream list` names those that are there"};
-}
 Error no_consumer(std::string_view stream, std::string_view name) {
-  return {ErrorCode::not_found, fmt::format("stream {} has no consumer {}", shown(stream), shown(name)),
+  return {ErrorCode::not_found, fmt::format("stream {} has no consumer {}", printable(stream), printable(name)),
           "`folkmoot call consumer.list` names those that are there"};
 }
 
 }  // namespace
 
-Consumer* StreamConsumers::find(Stream& stream, std::string_view name) {
+StreamConsumer* StreamConsumers::find(Stream& stream, std::string_view name) {
   const auto found = stream.consumers.find(name);
   return found == stream.consumers.end() ? nullptr : &found->second;
 }
 
-std::pair<Stream*, Consumer*> StreamConsumers::find(ConsumerNumber number) const {
+std::pair<Stream*, StreamConsumer*> StreamConsumers::find(ConsumerNumber number) const {
   const auto found = by_number_.find(number);
   if (found == by_number_.end()) return {};
   auto* const stream = to_.table.find(found->second.stream);
@@ -58,7 +52,7 @@ void StreamConsumers::set(Asker caller, const ConsumerCommand& command) {
   auto* const known = find(*stream, command.name);
   if (known == nullptr && by_number_.size() >= to_.options.stream_consumers_max)
     return refuse(ErrorCode::limit_reached, fmt::format("there are {} consumers already", by_number_.size()));
-  Consumer fresh{.name = std::string(command.name)};
+  StreamConsumer fresh{.name = std::string(command.name)};
   if (known == nullptr) fresh.number = ConsumerNumber{to_.run.next_key().value};  // never used twice
   if (command.only_new) {
     fresh.floor = stream->next;
@@ -100,7 +94,7 @@ void StreamConsumers::remove(Asker caller, std::string_view stream_name, std::st
   to_.ledger.when_or_now(Durable(place), waiting::Answer{.to = caller});
 }
 
-void StreamConsumers::forget(Stream& stream, Consumer& consumer) {
+void StreamConsumers::forget(Stream& stream, StreamConsumer& consumer) {
   const Error gone{ErrorCode::not_found, fmt::format("the consumer {} was removed", consumer.name)};
   auto readers = std::move(consumer.readers);
   if (consumer.reading != kNoSlot) readers.push_front(consumer.reading);
@@ -144,9 +138,9 @@ void StreamConsumers::each(const Stream& stream, const std::function<void(const 
 
 // -- reading
 
-void StreamConsumers::read(Session& session, RequestNumber request, const ReadConsumerCommand& command,
-                           StreamReader done) {
-  const Asker caller{session.id, request};
+void StreamConsumers::read(Asker caller, const ReadConsumerCommand& command, StreamReader done) {
+  auto* const session = to_.sessions.find(caller.session);
+  if (session == nullptr) return;
   auto* const stream = to_.table.find(command.stream);
   if (stream == nullptr) return done(std::unexpected(no_stream(command.stream)));
   auto* const consumer = find(*stream, command.name);
@@ -162,16 +156,16 @@ void StreamConsumers::read(Session& session, RequestNumber request, const ReadCo
              .give_up = to_.run.now() + command.wait,
              .done = std::move(done)};
   const auto slot = readers_.insert(std::move(reader));
-  if (!Sessions::open(session, request, {OpenKind::stream_consumer, slot})) {
+  if (!Sessions::open(*session, caller.request, {OpenKind::stream_consumer, slot})) {
     const auto said = std::move(readers_[slot]->done);
     readers_.erase(slot);
-    return said(std::unexpected(in_use(request)));
+    return said(std::unexpected(in_use(caller.request)));
   }
   consumer->readers.push_back(slot);
   serve(*consumer);
 }
 
-void StreamConsumers::serve(const Consumer& consumer) {
+void StreamConsumers::serve(const StreamConsumer& consumer) {
   if (serving_ || consumer.reading != kNoSlot) return;
   serving_ = true;
   const auto number = consumer.number;
@@ -194,7 +188,7 @@ void StreamConsumers::serve(const Consumer& consumer) {
   serving_ = false;
 }
 
-void StreamConsumers::catch_up(const Stream& stream, Consumer& consumer) {
+void StreamConsumers::catch_up(const Stream& stream, StreamConsumer& consumer) {
   if (consumer.floor >= stream.first) return;
   consumer.missed += stream.first - consumer.floor;
   consumer.finish(consumer.floor, stream.first);
@@ -202,7 +196,7 @@ void StreamConsumers::catch_up(const Stream& stream, Consumer& consumer) {
   consumer.cursor = std::max(consumer.cursor, consumer.floor);
 }
 
-void StreamConsumers::skip_spent(Stream& stream, Consumer& consumer) {
+void StreamConsumers::skip_spent(Stream& stream, StreamConsumer& consumer) {
   const auto now = to_.run.now();
   for (auto at = consumer.in_flight.begin(); at != consumer.in_flight.end();) {
     if (at->second.deadline > now || !is_spent(consumer, at->second)) {
@@ -221,28 +215,22 @@ void StreamConsumers::skip_spent(Stream& stream, Consumer& consumer) {
   }
 }
 
-bool StreamConsumers::look(Stream& stream, Consumer& consumer, Slot slot) {
+bool StreamConsumers::look(Stream& stream, StreamConsumer& consumer, Slot slot) {
   catch_up(stream, consumer);
   skip_spent(stream, consumer);
   auto& reader = *readers_[slot];
   const auto now = to_.run.now();
   StreamReadRequest request{.events_max = reader.events_max, .bytes_max = reader.bytes_max};
-  const auto due = [now](const auto& each) { return each.second.deadline <= now; };
-  const auto first_due = std::ranges::find_if(consumer.in_flight, due);
-  reader.again = first_due != consumer.in_flight.end();
+  reader.again.clear();
+  for (const auto& [sequence, event] : consumer.in_flight) {
+    if (event.deadline <= now) reader.again.push_back(sequence);
+  }
   const auto number = consumer.number;
-  if (reader.again) {
-    auto last = first_due->first;
-    for (const auto& each : consumer.in_flight) {
-      if (due(each)) last = each.first;
-    }
-    request.from = first_due->first;
-    request.until = last + 1;
-    request.wanted = [this, number, now](Sequence sequence) {
-      const auto* const same = find(number).second;
-      if (same == nullptr) return false;
-      const auto known = same->in_flight.find(sequence);
-      return known != same->in_flight.end() && known->second.deadline <= now;
+  if (!reader.again.empty()) {
+    request.from = reader.again.front();
+    request.until = reader.again.back() + 1;
+    request.wanted = [this, slot](Sequence sequence) {
+      return std::ranges::binary_search(readers_[slot]->again, sequence);
     };
   } else {
     if (consumer.cursor >= stream.durable || consumer.in_flight.size() >= consumer.pending_max) return false;
@@ -256,17 +244,16 @@ bool StreamConsumers::look(Stream& stream, Consumer& consumer, Slot slot) {
     };
   }
   consumer.reading = slot;
-  reader.read = to_.reads.make(stream, std::move(request),
-                               [this, number, slot, serial = reader.number, again = reader.again](auto page) {
-                                 on_page(number, slot, serial, again, std::move(page));
-                               });
+  reader.read =
+      to_.reads.make(stream, std::move(request), [this, number, slot, serial = reader.number](Result<ReadPage> page) {
+        on_page(number, slot, serial, std::move(page));
+      });
   to_.reads.start(reader.read);
   return true;
 }
 
 // What was looked for is there. Who asked may have gone meanwhile, and the consumer too.
-void StreamConsumers::on_page(ConsumerNumber number, Slot slot, std::uint64_t serial, bool again,
-                              Result<ReadPage> page) {
+void StreamConsumers::on_page(ConsumerNumber number, Slot slot, std::uint64_t serial, Result<ReadPage> page) {
   const auto [stream, consumer] = find(number);
   const bool is_there = readers_.holds(slot) && readers_[slot]->number == serial;
   if (is_there) readers_[slot]->read = kNoSlot;
@@ -276,37 +263,44 @@ void StreamConsumers::on_page(ConsumerNumber number, Slot slot, std::uint64_t se
     answer(slot, std::move(page));
     return serve(*consumer);
   }
-  const auto deadline = to_.run.now() + consumer->ack_wait;
-  for (auto& event : page->events) {
-    auto& flight = consumer->in_flight[event.sequence];
-    flight.deadline = deadline;
-    event.delivery = ++flight.delivery;
-    ++(again ? consumer->redelivered : consumer->delivered);
-  }
-  if (again) {
-    // Those that are due and were not found are gone: too old.
-    std::erase_if(consumer->in_flight, [&](const auto& each) {
-      const bool is_gone = each.second.deadline <= to_.run.now() && each.first < page->next;
-      if (is_gone) consumer->finish(each.first, each.first + 1), ++consumer->missed;
-      return is_gone;
-    });
-  } else {
-    // What lies between them is none of this consumer's.
-    auto from = consumer->cursor;
-    for (const auto& event : page->events) {
-      consumer->finish(from, event.sequence);
-      from = event.sequence + 1;
-    }
-    consumer->finish(from, page->next);
-    consumer->cursor = std::max(consumer->cursor, page->next);
-    note_now_and_then(*consumer);
-  }
+  give_out(*consumer, readers_[slot]->again, *page);
   if (page->events.empty()) {
     consumer->readers.push_front(slot);
   } else {
     answer(slot, std::move(page));
   }
   serve(*consumer);
+}
+
+void StreamConsumers::give_out(StreamConsumer& consumer, const std::vector<Sequence>& again, ReadPage& page) {
+  if (again.empty()) {
+    // What lies between them is none of this consumer's.
+    auto from = consumer.cursor;
+    for (const auto& event : page.events) {
+      consumer.finish(from, event.sequence);
+      from = std::max(from, event.sequence + 1);
+    }
+    consumer.finish(from, page.next);
+    consumer.cursor = std::max(consumer.cursor, page.next);
+    note_now_and_then(consumer);
+  }
+  for (const auto sequence : again) {
+    if (sequence >= page.next || std::ranges::find(page.events, sequence, &ReadEvent::sequence) != page.events.end())
+      continue;
+    // It was looked for, and is gone: too old.
+    if (consumer.in_flight.erase(sequence) == 0) continue;
+    consumer.finish(sequence, sequence + 1);
+    ++consumer.missed;
+  }
+  // They may have been acknowledged while they were being read.
+  std::erase_if(page.events, [&](const ReadEvent& event) { return consumer.is_done(event.sequence); });
+  const auto deadline = to_.run.now() + consumer.ack_wait;
+  for (auto& event : page.events) {
+    auto& flight = consumer.in_flight[event.sequence];
+    flight.deadline = deadline;
+    event.delivery = ++flight.delivery;
+    ++(again.empty() ? consumer.delivered : consumer.redelivered);
+  }
 }
 
 void StreamConsumers::answer(Slot slot, Result<ReadPage> page) {
@@ -336,7 +330,7 @@ void StreamConsumers::close(Session&, Slot slot) {
 }
 
 // Looks again when the first of those that wait gives up, or something is to be given out again.
-void StreamConsumers::wake_later(Consumer& consumer) {
+void StreamConsumers::wake_later(StreamConsumer& consumer) {
   auto at = readers_[consumer.readers.front()]->give_up;
   for (const auto slot : consumer.readers) at = std::min(at, readers_[slot]->give_up);
   for (const auto& [sequence, event] : consumer.in_flight) at = std::min(at, event.deadline);
@@ -418,7 +412,7 @@ void StreamConsumers::ack(Asker caller, const AckConsumerCommand& command) {
   serve(*consumer);
 }
 
-Durable StreamConsumers::note(Consumer& consumer, std::span<const std::uint64_t> sequences) {
+Durable StreamConsumers::note(StreamConsumer& consumer, std::span<const std::uint64_t> sequences) {
   const ConsumerMovedFact fact{consumer.number, consumer.floor};
   const auto place = to_.ledger.note(
       FactKind::consumer_moved,
@@ -427,7 +421,7 @@ Durable StreamConsumers::note(Consumer& consumer, std::span<const std::uint64_t>
   return Durable(place);
 }
 
-void StreamConsumers::note_now_and_then(Consumer& consumer) {
+void StreamConsumers::note_now_and_then(StreamConsumer& consumer) {
   if (consumer.floor - consumer.noted >= kNoteEvery) note(consumer, {});
 }
 

@@ -34,7 +34,7 @@ class StreamConsumers final : public Part {
   void set(Asker caller, const ConsumerCommand& command);
   void remove(Asker caller, std::string_view stream, std::string_view name);
   /// Up to so many events, which are to be acknowledged; waits for the first. Errors: not_found, in_use, limit_reached.
-  void read(Session& session, RequestNumber request, const ReadConsumerCommand& command, StreamReader done);
+  void read(Asker caller, const ReadConsumerCommand& command, StreamReader done);
   /// Errors: not_found, out_of_range, limit_reached, disk_full.
   void ack(Asker caller, const AckConsumerCommand& command);
   void each(const Stream& stream, const std::function<void(const StreamConsumerView&)>& each) const;
@@ -64,8 +64,8 @@ class StreamConsumers final : public Part {
     ConsumerNumber consumer = 0;
     std::size_t events_max = 0, bytes_max = 0;
     Instant give_up = 0;
-    bool again = false;   // what is read now was given out before
-    Slot read = kNoSlot;  // what it looks for, in StreamReads
+    std::vector<Sequence> again{};  // what is read now: given out before, and due again; empty: new ones
+    Slot read = kNoSlot;            // what it looks for, in StreamReads
     StreamReader done;
   };
   struct At {
@@ -74,30 +74,31 @@ class StreamConsumers final : public Part {
   };
   struct Recovering {
     StreamNumber stream = 0;
-    Consumer consumer;
+    StreamConsumer consumer;
   };
 
-  Consumer* find(Stream& stream, std::string_view name);
+  StreamConsumer* find(Stream& stream, std::string_view name);
   // Stream and consumer by its number; nullptr both if it is gone.
-  std::pair<Stream*, Consumer*> find(ConsumerNumber number) const;
+  std::pair<Stream*, StreamConsumer*> find(ConsumerNumber number) const;
   // Those who wait get what there is, one after the other.
-  void serve(const Consumer& consumer);
+  void serve(const StreamConsumer& consumer);
   // Begins to look for the first of them. False: there is nothing for it now.
-  bool look(Stream& stream, Consumer& consumer, Slot slot);
-  void on_page(ConsumerNumber number, Slot slot, std::uint64_t serial, bool again, Result<ReadPage> page);
+  bool look(Stream& stream, StreamConsumer& consumer, Slot slot);
+  void on_page(ConsumerNumber number, Slot slot, std::uint64_t serial, Result<ReadPage> page);
+  void give_out(StreamConsumer& consumer, const std::vector<Sequence>& again, ReadPage& page);
   // Given out so often in vain that it is passed over.
-  bool is_spent(const Consumer& consumer, const Consumer::InFlight& event) const {
+  bool is_spent(const StreamConsumer& consumer, const StreamConsumer::InFlight& event) const {
     return consumer.attempts != 0 && event.delivery >= consumer.attempts;
   }
-  void skip_spent(Stream& stream, Consumer& consumer);
+  void skip_spent(Stream& stream, StreamConsumer& consumer);
   void answer(Slot slot, Result<ReadPage> page);
   // The position as it is now. Empty: no room.
-  Durable note(Consumer& consumer, std::span<const std::uint64_t> sequences);
-  void note_now_and_then(Consumer& consumer);
+  Durable note(StreamConsumer& consumer, std::span<const std::uint64_t> sequences);
+  void note_now_and_then(StreamConsumer& consumer);
   // What the stream has given up is done.
-  void catch_up(const Stream& stream, Consumer& consumer);
-  void wake_later(Consumer& consumer);
-  void forget(Stream& stream, Consumer& consumer);
+  void catch_up(const Stream& stream, StreamConsumer& consumer);
+  void wake_later(StreamConsumer& consumer);
+  void forget(Stream& stream, StreamConsumer& consumer);
 
   const Ports to_;
   std::map<ConsumerNumber, At> by_number_;

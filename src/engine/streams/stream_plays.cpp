@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/utf8.hpp"
+#include "engine/streams/stream_records.hpp"
 #include "message/envelope.hpp"
 #include "message/pack.hpp"
 #include "message/topic.hpp"
@@ -14,22 +15,17 @@ namespace {
 
 constexpr std::size_t kPlayAtOnce = 256;  // events, before the disk has those before them
 
-std::string_view shown(std::string_view name) { return is_name(name) ? name : "(unprintable)"; }
-
-Error no_stream(std::string_view name) {
-  return {ErrorCode::not_found, fmt::format("there is no stream {}", shown(name)),
-          "`folkmoot stream list` names those that are there"};
-}
-
 }  // namespace
 
-void StreamPlays::play(Session& session, RequestNumber request, const PlayCommand& command, PlayDone done) {
+void StreamPlays::play(Asker caller, const PlayCommand& command, PlayDone done) {
+  auto* const session = to_.sessions.find(caller.session);
+  if (session == nullptr) return;
   auto* const stream = to_.table.find(command.name);
   if (stream == nullptr) return done(std::unexpected(no_stream(command.name)));
   auto play = std::make_unique<Play>();
   if (command.stream.empty()) {
     if (!is_topic(command.topic))
-      return done(failure(ErrorCode::invalid_topic, fmt::format("`{}` is not a topic", shown(command.topic))));
+      return done(failure(ErrorCode::invalid_topic, fmt::format("`{}` is not a topic", printable(command.topic))));
     if (command.topic == "bus" || command.topic.starts_with("bus."))
       return done(failure(ErrorCode::not_permitted,
                           fmt::format("topic {}: what begins with `bus` is the server's own", command.topic),
@@ -60,11 +56,11 @@ void StreamPlays::play(Session& session, RequestNumber request, const PlayComman
   play->until = command.until == 0 ? stream->durable : std::min(command.until, stream->durable);
   const auto slot = plays_.insert(std::move(play));
   if (!command.keep) {
-    if (!Sessions::open(session, request, {OpenKind::stream_play, slot})) {
+    if (!Sessions::open(*session, caller.request, {OpenKind::stream_play, slot})) {
       plays_.erase(slot);
-      return done(std::unexpected(in_use(request)));
+      return done(std::unexpected(in_use(caller.request)));
     }
-    plays_[slot]->asker = {session.id, request};
+    plays_[slot]->asker = caller;
     plays_[slot]->done = std::move(done);
   }
   stream->play = slot;

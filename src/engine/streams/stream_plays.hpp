@@ -38,7 +38,7 @@ class StreamPlays final : public Part {
 
   /// `done` when all are out, and ended by its session's end, unless it is to be kept: then at once. Errors: not_found,
   /// in_use, invalid_topic, not_permitted, invalid_filter, limit_reached.
-  void play(Session& session, RequestNumber request, const PlayCommand& command, PlayDone done);
+  void play(Asker caller, const PlayCommand& command, PlayDone done);
   /// Ends the one that is under way. Errors: not_found.
   void stop(Asker caller, std::string_view name);
   void go_on(const waiting::PlayedSome& item);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/utf8.hpp"
 #include "message/pack.hpp"
 
 namespace folkmoot {
@@ -64,6 +65,13 @@ Result<std::unique_ptr<Stream>> unpack_stream(Bytes body) {
   return stream;
 }
 
+std::string_view printable(std::string_view name) { return is_name(name) ? name : "(unprintable)"; }
+
+Error no_stream(std::string_view name) {
+  return {ErrorCode::not_found, fmt::format("there is no stream {}", printable(name)),
+          "`folkmoot stream list` names those that are there"};
+}
+
 Result<void> compile(Stream& stream) {
   stream.filter.reset();
   stream.last_by.reset();
@@ -80,7 +88,7 @@ Result<void> compile(Stream& stream) {
   return {};
 }
 
-std::string pack(const Consumer& consumer, StreamNumber stream) {
+std::string pack(const StreamConsumer& consumer, StreamNumber stream) {
   std::string out;
   PackWriter writer(out);
   writer.array(10)
@@ -98,9 +106,9 @@ std::string pack(const Consumer& consumer, StreamNumber stream) {
   return out;
 }
 
-Result<std::pair<StreamNumber, Consumer>> unpack_consumer(Bytes body) {
+Result<std::pair<StreamNumber, StreamConsumer>> unpack_consumer(Bytes body) {
   PackReader reader(body);
-  Consumer consumer;
+  StreamConsumer consumer;
   if (reader.array() < 10) reader.fail();
   consumer.number = ConsumerNumber{reader.uint()};
   const StreamNumber stream{static_cast<std::uint32_t>(reader.uint())};
@@ -125,7 +133,7 @@ Result<std::pair<StreamNumber, Consumer>> unpack_consumer(Bytes body) {
   return std::pair(stream, std::move(consumer));
 }
 
-void Consumer::finish(Sequence from, Sequence to) {
+void StreamConsumer::finish(Sequence from, Sequence to) {
   from = std::max(from, floor);
   if (from >= to) return;
   auto at = done.upper_bound(from);

@@ -13,9 +13,13 @@ Result<std::unique_ptr<Stream>> unpack_stream(Bytes body);
 Result<StreamNumber> stream_of_record(Bytes body);
 
 /// [number, stream, name, filter, ack_wait, attempts, pending_max, since, floor, [from, to, ...]]
-std::string pack(const Consumer& consumer, StreamNumber stream);
+std::string pack(const StreamConsumer& consumer, StreamNumber stream);
 /// Errors: damaged.
-Result<std::pair<StreamNumber, Consumer>> unpack_consumer(Bytes body);
+Result<std::pair<StreamNumber, StreamConsumer>> unpack_consumer(Bytes body);
+
+/// A name as it may be shown.
+std::string_view printable(std::string_view name);
+Error no_stream(std::string_view name);
 
 /// Compiles what the settings say. Errors: invalid_filter, which names the field.
 Result<void> compile(Stream& stream);

@@ -39,7 +39,7 @@ struct LastEvent {
   std::string key;
 };
 
-struct Consumer {
+struct StreamConsumer {
   struct InFlight {
     Instant deadline = 0;
     std::uint32_t delivery = 0;
@@ -96,7 +96,7 @@ struct Stream {
   bool is_dirty = false;                                      // has events that are not on disk yet
   Instant look_at = 0;                                        // when those that are too old are looked for; 0: not set
   std::vector<Slot> waiters{};                                // reads that wait for the next event
-  std::map<std::string, Consumer, std::less<>> consumers{};
+  std::map<std::string, StreamConsumer, std::less<>> consumers{};
   Slot play = kNoSlot;  // what replays it
 
   bool has_gap() const { return held_first > stored && first < held_first; }

@@ -17,13 +17,6 @@ constexpr std::size_t kKeyBytesMax = 1'024;
 constexpr std::uint64_t kMarkEvery = 4'096;  // events
 constexpr Duration kMarkAfter{1'000};
 
-std::string_view shown(std::string_view name) { return is_name(name) ? name : "(unprintable)"; }
-
-Error no_stream(std::string_view name) {
-  return {ErrorCode::not_found, fmt::format("there is no stream {}", shown(name)),
-          "`folkmoot stream list` names those that are there"};
-}
-
 }  // namespace
 
 Streams::Streams(const EngineOptions& options, const Ports& ports)
@@ -38,7 +31,8 @@ Streams::Streams(const EngineOptions& options, const Ports& ports)
 Result<void> Streams::check(const Stream* known, std::string_view name, const StreamSettings& settings) const {
   if (!was_name(name)) return failure(ErrorCode::invalid_name, "the stream's name is none");
   if (!is_pattern(settings.pattern))
-    return failure(ErrorCode::invalid_topic, fmt::format("`{}` is not a topic or pattern", shown(settings.pattern)));
+    return failure(ErrorCode::invalid_topic,
+                   fmt::format("`{}` is not a topic or pattern", printable(settings.pattern)));
   if (settings.max_bytes != 0 && settings.max_bytes < kStreamBytesLeast)
     return failure(ErrorCode::out_of_range,
                    fmt::format("`max_bytes` is {}; {} are the least", settings.max_bytes, kStreamBytesLeast));
@@ -157,7 +151,9 @@ void Streams::purge(Asker caller, std::string_view name, Sequence below, std::ui
   consumers_.wake(*stream);
 }
 
-void Streams::read(Session& session, RequestNumber request, const ReadStreamCommand& command, StreamReader done) {
+void Streams::read(Asker caller, const ReadStreamCommand& command, StreamReader done) {
+  auto* const session = to_.sessions.find(caller.session);
+  if (session == nullptr) return;
   auto* const stream = table_.find(command.name);
   if (stream == nullptr) return done(std::unexpected(no_stream(command.name)));
   StreamReadRequest what{.from = command.from,
@@ -174,9 +170,9 @@ void Streams::read(Session& session, RequestNumber request, const ReadStreamComm
     what.filter = std::move(*filter);
   }
   const auto slot = reads_.make(*stream, std::move(what), done);
-  if (!reads_.bind(session, request, slot)) {
+  if (!reads_.bind(*session, caller.request, slot)) {
     reads_.drop(slot);
-    return done(std::unexpected(in_use(request)));
+    return done(std::unexpected(in_use(caller.request)));
   }
   reads_.start(slot);
 }
@@ -203,6 +199,12 @@ void Streams::each(const std::function<void(const StreamView&)>& each) const {
   }
 }
 
+bool Streams::each_consumer(std::string_view name, const std::function<void(const StreamConsumerView&)>& each) const {
+  const auto* const stream = table_.find(name);
+  if (stream != nullptr) consumers_.each(*stream, each);
+  return stream != nullptr;
+}
+
 void Streams::each_pattern(const std::function<void(std::string_view)>& each) const {
   for (const auto& [number, stream] : table_.all()) {
     if (!stream->paused) each(stream->settings.pattern);
@@ -214,6 +216,7 @@ void Streams::each_pattern(const std::function<void(std::string_view)>& each) co
 void Streams::changed_streams() {
   by_topic_.clear();
   chosen_.clear();
+  ++version_;
   changed();
 }
 

@@ -41,13 +41,16 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   void purge(Asker caller, std::string_view name, Sequence below, std::uint64_t keep);
   /// A stream that is paused takes no events.
   void pause(Asker caller, std::string_view name, bool paused);
-  void read(Session& session, RequestNumber request, const ReadStreamCommand& command, StreamReader done);
+  /// Errors: not_found, invalid_filter, already_exists.
+  void read(Asker caller, const ReadStreamCommand& command, StreamReader done);
   void each(const std::function<void(const StreamView&)>& each) const;
-  const Stream* find(std::string_view name) const { return table_.find(name); }
+  /// False if there is no such stream.
+  bool each_consumer(std::string_view stream, const std::function<void(const StreamConsumerView&)>& each) const;
   StreamConsumers& consumers() { return consumers_; }
-  const StreamConsumers& consumers() const { return consumers_; }
   StreamPlays& plays() { return plays_; }
   StreamReads& reads() { return reads_; }
+  /// Changes whenever each_pattern() may say other ones.
+  std::uint64_t version() const { return version_; }
   /// Of those that are not paused.
   void each_pattern(const std::function<void(std::string_view)>& each) const;
 
@@ -142,6 +145,7 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   StreamNumber last_number_ = 0;
   Lsn durable_end_ = 0;  // facts below are on disk
   std::map<StreamNumber, Recovering> recovering_;
+  std::uint64_t version_ = 1;
 };
 
 }  // namespace folkmoot

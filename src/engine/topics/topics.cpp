@@ -8,6 +8,16 @@
 #include "message/topic.hpp"
 
 namespace folkmoot {
+namespace {
+
+Result<std::optional<Filter>> condition_of(std::string_view filter) {
+  if (filter.empty()) return std::nullopt;
+  auto compiled = Filter::compile(filter);
+  if (!compiled) return std::unexpected(std::move(compiled.error()));
+  return std::optional(std::move(*compiled));
+}
+
+}  // namespace
 
 void Topics::subscribe(Session& session, RequestNumber request, std::string_view pattern, std::uint32_t credit,
                        bool echo, std::string_view filter) {
@@ -21,12 +31,8 @@ void Topics::subscribe(Session& session, RequestNumber request, std::string_view
     return to_.replies.refuse(caller,
                               {ErrorCode::limit_reached, "no more subscriptions: a limit of the server or connection"});
   }
-  std::optional<Filter> condition;
-  if (!filter.empty()) {
-    auto compiled = Filter::compile(filter);
-    if (!compiled) return to_.replies.refuse(caller, compiled.error());
-    condition = std::move(*compiled);
-  }
+  auto condition = condition_of(filter);
+  if (!condition) return to_.replies.refuse(caller, condition.error());
   auto subscription = std::make_unique<TopicSubscription>();
   *subscription = {.session = session.id,
                    .request = request,
@@ -36,7 +42,7 @@ void Topics::subscribe(Session& session, RequestNumber request, std::string_view
                    .echo = echo,
                    .of_shard = session.of_shard,
                    .pattern = std::string(pattern),
-                   .filter = std::move(condition)};
+                   .filter = std::move(*condition)};
   auto* const kept = subscription.get();
   const auto slot = subscriptions_.insert(std::move(subscription));
   if (!Sessions::open(session, request, {OpenKind::subscription, slot})) {
@@ -46,6 +52,19 @@ void Topics::subscribe(Session& session, RequestNumber request, std::string_view
   ++session.subscriptions;
   of_shards_ += session.of_shard;
   index_.add(kept);
+  to_.replies.answer(caller);
+}
+
+void Topics::set_filter(Session& session, RequestNumber request, RequestNumber target, std::string_view filter) {
+  const Asker caller{session.id, request};
+  const auto found = session.open.find(target);
+  if (found == session.open.end() || found->second.kind != OpenKind::subscription) {
+    return to_.replies.refuse(
+        caller, {ErrorCode::not_found, fmt::format("request number {} is none of a subscription", target.value)});
+  }
+  auto condition = condition_of(filter);
+  if (!condition) return to_.replies.refuse(caller, condition.error());
+  index_.set_filter(subscriptions_[found->second.slot].get(), std::move(*condition));
   to_.replies.answer(caller);
 }
 
@@ -90,17 +109,19 @@ Result<Confirm> Topics::publish(Session& session, const IncomingMessage& message
 }
 
 Confirm Topics::publish_event(SessionId publisher, std::string_view from, const IncomingMessage& message,
-                              const Lineage* lineage) {
+                              const Lineage* lineage, bool may_be_kept) {
   ++to_.counters.events_published;
   const auto& match = index_.match(message.routing.topic);
   const auto id = next_id();
   Confirm confirm{.id = id, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
-  const bool kept = is_kept(match, message.routing.topic);
+  const bool kept = is_kept(match, message.routing.topic) && may_be_kept;
+  // The server's own may be said in the midst of another decision.
+  const bool is_later = kept && (publisher == 0 || to_.ledger.in_group());
   if (match.empty() && !kept) return confirm;
 
   MessageParts parts{to_.stamper.stamp(message, id, from, {}, Stamper::key_of(message.routing), lineage),
                      message.content};
-  if (kept) [[unlikely]]
+  if (kept && !is_later) [[unlikely]]
     parts.head = own_copy(parts.head);
   const auto* const session = to_.sessions.find(publisher);
   const bool may_hear_itself = session != nullptr && session->subscriptions != 0;
@@ -110,18 +131,15 @@ Confirm Topics::publish_event(SessionId publisher, std::string_view from, const 
   // One that refers to content is looked at each time, as the content may go; one that reports costs is added up.
   if (plain && !kept && session != nullptr && to_.stamper.version() != 0 && message.routing.content_ref.empty() &&
       !Causality::has_costs(message)) {
-    last_ = {.version = to_.stamper.version(),
-             .session = publisher,
-             .topics = index_.version(),
-             .keepers = keepers_version(),
-             .targets = targets};
+    last_ = {.version = to_.stamper.version(), .session = publisher, .topics = index_.version(), .targets = targets};
   }
   if (!targets.empty()) to_.effects.deliver_event(targets, parts);
   confirm.count = static_cast<std::uint32_t>(targets.size());
   to_.counters.events_delivered += confirm.count;
   if (kept) [[unlikely]] {
-    keep_if_possible(
-        {.message = message, .from = from, .lineage = lineage, .id = id, .at = to_.run.now(), .stamped = parts});
+    const KeptEvent event{
+        .message = message, .from = from, .lineage = lineage, .id = id, .at = to_.run.now(), .stamped = parts};
+    is_later ? keep_later(event) : keep_if_possible(event);
   }
   return confirm;
 }
@@ -129,12 +147,8 @@ Confirm Topics::publish_event(SessionId publisher, std::string_view from, const 
 // -- events that are kept
 
 bool Topics::is_kept(const TopicIndex::Match& match, std::string_view topic) {
-  const auto version = keepers_version();
-  if (match.keepers != version) {
-    match.is_kept = std::ranges::any_of(keepers_, [&](auto* keeper) { return keeper->keeps(topic); });
-    match.keepers = version;
-  }
-  return match.is_kept;
+  if (!match.is_kept) match.is_kept = std::ranges::any_of(keepers_, [&](auto* keeper) { return keeper->keeps(topic); });
+  return *match.is_kept;
 }
 
 Bytes Topics::own_copy(Bytes head) {
@@ -173,12 +187,12 @@ Result<void> Topics::publish_kept(Session& session, const IncomingMessage& messa
   if (!durable) return std::unexpected(durable.error());
   ++to_.counters.events_published;
   if (!message.forwarded && Causality::has_costs(message)) to_.causality.sum_costs(message);
-  to_.ledger.when_or_now(*durable,
-                         waiting::Kept{.id = id,
-                                       .publisher = session.id,
-                                       .stored = is_heard ? to_.transient.put(parts.head, parts.rest) : kNoSlot,
-                                       .copies = copies,
-                                       .to = to});
+  const waiting::Kept kept{.id = id,
+                           .publisher = session.id,
+                           .stored = is_heard ? to_.transient.put(parts.head, parts.rest) : kNoSlot,
+                           .copies = copies,
+                           .to = to};
+  to_.ledger.when_or_now(*durable, kept);
   return {};
 }
 
@@ -205,7 +219,6 @@ Result<Durable> Topics::keep(std::span<EventKeeper* const> keepers, const KeptEv
     if (!keeper->keeps(event.topic())) continue;
     auto more = keeper->measure(event);
     if (!more) return std::unexpected(std::move(more.error()));
-    if (more->facts() == 0) continue;
     draft.add(*more);
     takers.push_back(keeper);
   }
@@ -222,7 +235,8 @@ Result<Durable> Topics::keep(std::span<EventKeeper* const> keepers, const KeptEv
     return failure(ErrorCode::disk_full,
                    fmt::format("the disk has no room to keep an event of topic {}", event.topic()));
   }
-  const Post::Group group(to_.post, to_.ledger, draft);
+  std::optional<Post::Group> group;
+  if (draft.facts() > 0) group.emplace(to_.post, to_.ledger, draft);
   for (auto* const keeper : takers) durable.add(keeper->keep(event, copies));
   return durable;
 }
@@ -231,6 +245,41 @@ void Topics::keep_if_possible(const KeptEvent& event) {
   std::uint32_t copies = 0;
   for (auto* const keeper : keepers_) {
     if (!keep({&keeper, 1}, event, copies)) keeper->missed(event);
+  }
+}
+
+void Topics::keep_later(const KeptEvent& event) {
+  if (later_.size() >= kLaterMax) {
+    for (auto* const keeper : keepers_) {
+      if (keeper->keeps(event.topic())) keeper->missed(event);
+    }
+    return;
+  }
+  std::string bytes(as_text(event.message.envelope));
+  bytes.append(as_text(event.message.content));
+  later_.push_back({.from = std::string(event.from),
+                    .bytes = std::move(bytes),
+                    .head = std::string(as_text(event.stamped.head)),
+                    .id = event.id,
+                    .at = event.at});
+  if (later_.size() == 1) to_.agenda.add({.at = to_.run.now(), .id = 0, .place = 0, .kind = TimerKind::event});
+}
+
+void Topics::due(const Timer&) {
+  for (const auto& each : std::exchange(later_, {})) {
+    IncomingMessage message;
+    const auto read = read_routing(as_bytes(each.bytes), message.routing);
+    FOLKMOOT_ASSERT(read.has_value());
+    message.envelope = as_bytes(each.bytes).first(message.routing.bytes);
+    message.content = as_bytes(each.bytes).subspan(message.routing.bytes);
+    const auto& routing = message.routing;
+    const Lineage lineage{.cause = routing.cause, .hops = routing.hops, .chain = std::string(as_text(routing.chain))};
+    keep_if_possible({.message = message,
+                      .from = each.from,
+                      .lineage = routing.cause.is_nil() ? nullptr : &lineage,
+                      .id = each.id,
+                      .at = each.at,
+                      .stamped = {as_bytes(each.head), message.content}});
   }
 }
 
@@ -256,15 +305,12 @@ bool Topics::repeat(RequestNumber request, bool quiet, const IncomingMessage& me
 std::span<const EventTarget> Topics::choose(const TopicIndex::Match& match, SessionId publisher,
                                             const MessageParts& message, Whose whose) {
   targets_.clear();
-  std::optional<FilterInput> input;  // made for the first filter that asks
-  for (auto* const subscription : match.subscriptions) {
+  // Of one that comes from another shard nobody has looked yet where the envelope ends.
+  if (!match.filtered.empty())
+    whose == Whose::own ? input_.reset(message.head) : input_.reset(message.head, message.rest);
+  for (auto* const subscription : index_.choose(match, input_)) {
     if (subscription->session == publisher && !subscription->echo) continue;
     if (subscription->of_shard && whose == Whose::own) continue;
-    if (subscription->filter) {
-      // Of one that comes from another shard nobody has looked yet where the envelope ends.
-      if (!input) whose == Whose::own ? input.emplace(message.head) : input.emplace(message.head, message.rest);
-      if (!subscription->filter->matches(*input)) continue;
-    }
     if (subscription->limited) {
       if (subscription->credit == 0) {
         ++subscription->skipped;
@@ -288,7 +334,7 @@ void Topics::forward(std::string_view topic, const MessageParts& event) {
 }
 
 // An event of the server's own: what happened, as JSON.
-void Topics::announce(std::string_view topic, std::string_view json) {
+void Topics::announce(std::string_view topic, std::string_view json, bool may_be_kept) {
   if (!is_heard(topic)) return;
   Message event;
   event.topic = topic;
@@ -300,7 +346,7 @@ void Topics::announce(std::string_view topic, std::string_view json) {
   IncomingMessage message{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(json)};
   const auto read = read_routing(message.envelope, message.routing);
   FOLKMOOT_ASSERT(read.has_value());
-  publish_event(0, kServerName, message, nullptr);
+  publish_event(0, kServerName, message, nullptr, may_be_kept);
 }
 
 }  // namespace folkmoot

@@ -41,6 +41,14 @@ Answer published_answer(const Frame& frame) {
   return json_answer(201, std::move(body));
 }
 
+asio::awaitable<Answer> publish_message(Exchange& exchange, const Message& message) {
+  const auto request = exchange.link.number();
+  std::string frames;
+  if (auto done = append_publish(frames, request, message); !done) co_return error_answer(done.error());
+  const auto frame = co_await ask(exchange, request, std::move(frames));
+  co_return frame ? published_answer(*frame) : error_answer(frame.error());
+}
+
 Answer error_answer(const Error& error) {
   std::string body;
   JsonWriter json(body);

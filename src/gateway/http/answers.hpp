@@ -5,6 +5,7 @@
 
 #include "gateway/http/exchange.hpp"
 #include "gateway/limits.hpp"
+#include "message/operations.hpp"
 
 namespace folkmoot {
 
@@ -20,5 +21,7 @@ Result<std::uint32_t> duration_parameter(const Target& target, std::string_view 
 Answer json_answer(int status, std::string body);
 /// 201 and the fields of a CONFIRM.
 Answer published_answer(const Frame& confirm);
+/// Publishes it, and answers so.
+asio::awaitable<Answer> publish_message(Exchange& exchange, const Message& message);
 
 }  // namespace folkmoot

@@ -9,6 +9,8 @@
 #include "gateway/http/answers.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/json_answers.hpp"
+#include "gateway/json_events.hpp"
+#include "message/json_mapping.hpp"
 #include "message/operations.hpp"
 #include "operation/fields.hpp"
 #include "operation/json_codec.hpp"
@@ -112,13 +114,45 @@ asio::awaitable<Answer> call(Exchange& exchange, const OperationInfo& operation,
   co_return json_answer(200, std::move(*result));
 }
 
+// A page of a mailbox as a batch of CloudEvents. Where the next one begins is said in the header.
+Result<Answer> page_as_events(std::string_view page) {
+  JsonDocument document;
+  const auto read = document.parse(page);
+  if (!read) return std::unexpected(read.error());
+  Answer answer;
+  answer.content_type = kEventBatchType;
+  JsonWriter json(answer.body);
+  json.begin_array();
+  JsonElement messages;
+  if (read->at_key("messages").get(messages)) return failure(ErrorCode::malformed, "the page has no messages");
+  for (const auto peeked : simdjson::dom::array(messages)) {
+    JsonElement value;
+    if (peeked.at_key("message").get(value)) continue;
+    auto message = message_from_json(value);
+    if (!message) return std::unexpected(std::move(message.error()));
+    append_readable_event(json, *message);
+  }
+  json.end_array();
+  std::string_view next;
+  if (!read->at_key("next").get(next)) answer.headers.emplace_back("X-Next", next);
+  return answer;
+}
+
+bool wants_events(const Exchange& exchange) {
+  return exchange.operation->name == PeekMailbox::kOperation.name &&
+         accepted_event_form(exchange.request.head.field("accept")) == EventForm::batched;
+}
+
 }  // namespace
 
 asio::awaitable<Answer> carry_out_operation(Exchange& exchange) {
   const auto& operation = *exchange.operation;
   auto arguments = arguments_of(exchange, operation, field_in_path(operation.http));
   if (!arguments) co_return error_answer(arguments.error());
-  co_return co_await call(exchange, operation, std::move(*arguments));
+  auto answer = co_await call(exchange, operation, std::move(*arguments));
+  if (answer.status != 200 || !wants_events(exchange)) co_return answer;
+  auto events = page_as_events(answer.body);
+  co_return events ? std::move(*events) : error_answer(events.error());
 }
 
 asio::awaitable<Answer> call_by_name(Exchange& exchange) {

@@ -8,6 +8,7 @@
 #include <boost/asio/write.hpp>
 
 #include "base/utf8.hpp"
+#include "gateway/http/cloud_events.hpp"
 #include "gateway/http/pages.hpp"
 #include "gateway/http/peer.hpp"
 #include "gateway/http/response.hpp"
@@ -166,10 +167,10 @@ std::optional<Answer> HttpConnection::answer_by_header(const HttpRequest& reques
                          fmt::format("the request's body is longer than {} bytes", bytes_max),
                          "send fewer messages at once, and large contents to POST /api/content"});
   }
-  if (head.count("ce-specversion") > 0) {
+  if (head.count(kEventVersionField) > 0 && !match.route->takes_events) {
     return error_answer({ErrorCode::invalid_field,
-                         "`ce-specversion` makes this a CloudEvent, which is not understood here: send a message "
-                         "with what it carries as `content`"});
+                         "`ce-specversion` makes this a CloudEvent, which this address does not take",
+                         "POST /api/events publishes it (docs/cloudevents.md)"});
   }
   return std::nullopt;
 }
@@ -358,8 +359,13 @@ asio::awaitable<bool> HttpConnection::upgrade(HttpRequest& request) {
     }
     co_return co_await finish(std::move(made), &request.head, false);
   }
+  auto events = event_channel(chosen_protocol(request.head), request.target);
+  if (!events) co_return co_await finish(error_answer(events.error()), &request.head, false);
   link_.drop_link();  // the session has one of its own
-  WebsocketUpgrade parts{.head = std::move(request.head), .agent = std::move(agent), .token = std::move(request.token)};
+  WebsocketUpgrade parts{.head = std::move(request.head),
+                         .agent = std::move(agent),
+                         .token = std::move(request.token),
+                         .events = std::move(*events)};
   websocket_ = std::make_shared<WebsocketSession>(context_, std::move(stream_), guest_, std::move(parts));
   if (is_stopping_) websocket_->stop(false);
   co_await websocket_->run();

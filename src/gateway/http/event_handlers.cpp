@@ -6,6 +6,7 @@
 #include "gateway/http/event_stream.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/json_answers.hpp"
+#include "gateway/json_events.hpp"
 #include "gateway/json_messages.hpp"
 #include "message/json_fields.hpp"
 #include "message/json_mapping.hpp"
@@ -39,6 +40,20 @@ std::string event_text(const Frame& frame) {
   return out;
 }
 
+std::string cloud_event_text(const Frame& frame) {
+  auto delivered = read_delivery(frame);
+  std::string out;
+  JsonWriter json(out);
+  if (delivered) {
+    append_readable_event(json, delivered->message);
+  } else {
+    json.begin_object();
+    append_error_fields(json, delivered.error());
+    json.end_object();
+  }
+  return out;
+}
+
 }  // namespace
 
 asio::awaitable<Answer> subscribe_events(Exchange& exchange) {
@@ -48,6 +63,7 @@ asio::awaitable<Answer> subscribe_events(Exchange& exchange) {
   const auto count = target.has("count") ? parse_lease(target.parameter("count")) : 0;
   if (!count || (target.has("count") && *count == 0))
     co_return error_answer({ErrorCode::out_of_range, "`count` is a number from 1"});
+  const bool as_cloud_events = accepted_event_form(exchange.request.head.field("accept")) != EventForm::none;
   EventStream stream(exchange, EventStream::wanted(exchange).value_or(EventStream::Format::server_sent));
   if (exchange.request.is_head()) {
     co_await stream.begin();
@@ -80,7 +96,11 @@ asio::awaitable<Answer> subscribe_events(Exchange& exchange) {
       here = co_await stream.send("missed", counted("count", missed.value_or(0)));
     } else if (frame->header.opcode == Opcode::deliver) {
       ++told;
-      here = co_await stream.send("event", event_text(*frame));
+      if (as_cloud_events) {
+        here = co_await stream.send_cloud_event(cloud_event_text(*frame));
+      } else {
+        here = co_await stream.send("event", event_text(*frame));
+      }
       if (++used < kEventCredit / 2) continue;
       std::string credit;
       append_credit(credit, exchange.link.number(), request, std::exchange(used, 0));

@@ -33,6 +33,11 @@ asio::awaitable<bool> EventStream::send(std::string_view event, std::string_view
   co_return co_await exchange_.answer_stream.write(text);
 }
 
+asio::awaitable<bool> EventStream::send_cloud_event(std::string_view object) {
+  if (format_ == Format::server_sent) co_return co_await send("event", object);
+  co_return co_await exchange_.answer_stream.write(on_one_line(std::string(object)).append("\n"));
+}
+
 asio::awaitable<bool> EventStream::say_still_there() {
   if (format_ == Format::lines) co_return true;
   co_return co_await exchange_.answer_stream.write(":\n\n");

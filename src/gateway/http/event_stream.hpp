@@ -24,6 +24,8 @@ class EventStream {
   asio::awaitable<bool> begin();
   /// `object`: JSON, with one field at least.
   asio::awaitable<bool> send(std::string_view event, std::string_view object);
+  /// A CloudEvent in JSON: among lines it stands for itself.
+  asio::awaitable<bool> send_cloud_event(std::string_view object);
   asio::awaitable<bool> say_still_there();
 
  private:

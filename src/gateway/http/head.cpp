@@ -29,12 +29,6 @@ bool is_token(std::string_view text) { return !text.empty() && std::ranges::all_
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 bool is_number(std::string_view text) { return !text.empty() && std::ranges::all_of(text, is_digit); }
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 // The beginning of what somebody sent, for a text about it.
 std::string shown(std::string_view text) {
   std::string out(text.substr(0, kShownBytes));
@@ -206,6 +200,12 @@ Checked read_connection(RequestHead& head) {
 }
 
 }  // namespace
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
 
 std::string lower_case(std::string_view text) {
   std::string out(text);

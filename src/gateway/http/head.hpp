@@ -56,5 +56,7 @@ std::expected<std::size_t, Refusal> find_head_end(std::string_view text, std::si
 std::expected<RequestHead, Refusal> parse_head(std::string_view text);
 
 std::string lower_case(std::string_view text);
+/// Without the blanks and tabs around it.
+std::string_view trimmed(std::string_view text);
 
 }  // namespace folkmoot

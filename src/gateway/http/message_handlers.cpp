@@ -5,6 +5,8 @@
 
 #include "base/utf8.hpp"
 #include "gateway/http/answers.hpp"
+#include "gateway/http/cloud_events.hpp"
+#include "gateway/http/received_page.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/http/shapes.hpp"
 #include "gateway/http/trace_context.hpp"
@@ -28,12 +30,7 @@ asio::awaitable<Answer> publish_one(Exchange& exchange, JsonElement value) {
   auto message = read_message(value, exchange.request.agent);
   if (!message) co_return error_answer(message.error());
   give_trace(exchange.request.head, {&*message, 1});
-  const auto request = exchange.link.number();
-  std::string frames;
-  if (auto done = append_publish(frames, request, *message); !done) co_return error_answer(done.error());
-  const auto frame = co_await ask(exchange, request, std::move(frames));
-  if (!frame) co_return error_answer(frame.error());
-  co_return published_answer(*frame);
+  co_return co_await publish_message(exchange, *message);
 }
 
 // A batch as a frame, none if all of it is refused here.
@@ -86,7 +83,8 @@ struct Wanted {
   std::uint32_t limit = 0;
   std::uint32_t wait_ms = 0;
   std::uint32_t lease_ms = 0;
-  bool settle = false;  // once the client has them
+  bool settle = false;               // once the client has them
+  EventForm form = EventForm::none;  // as which CloudEvents they are told
 };
 
 Result<Wanted> wanted_messages(const Exchange& exchange) {
@@ -104,7 +102,14 @@ Result<Wanted> wanted_messages(const Exchange& exchange) {
   if (!wait_ms) return std::unexpected(wait_ms.error());
   const auto lease_ms = duration_parameter(target, "lease", kLeaseMsDefault, UINT32_MAX);
   if (!lease_ms) return std::unexpected(lease_ms.error());
-  const auto limit = target.has("limit") ? parse_lease(target.parameter("limit")) : kReceiveDefault;
+  wanted.form = accepted_event_form(exchange.request.head.field("accept"));
+  const bool is_one = wanted.form == EventForm::binary || wanted.form == EventForm::structured;
+  const auto limit = target.has("limit") ? parse_lease(target.parameter("limit")) : is_one ? 1 : kReceiveDefault;
+  if (is_one && limit != 1) {
+    return failure(ErrorCode::out_of_range,
+                   fmt::format("`limit` is `{}`; as one CloudEvent messages are taken one by one, and together as {}",
+                               target.parameter("limit"), kEventBatchType));
+  }
   if (!limit || *limit == 0 || *limit > kReceiveMax) {
     return failure(ErrorCode::out_of_range,
                    fmt::format("`limit` is `{}`; it may be 1 to {}", target.parameter("limit"), kReceiveMax));
@@ -120,23 +125,13 @@ Result<Wanted> wanted_messages(const Exchange& exchange) {
 }
 
 struct Received {
-  std::string messages;  // as an object of JSON
-  std::vector<std::uint64_t> leases;
-  std::vector<std::uint64_t> too_much;  // of messages that did not fit
+  ReceivedPage page;
+  std::vector<std::uint64_t> leases{};
+  std::vector<std::uint64_t> too_much{};  // of messages that did not fit
 };
-
-void append_received(JsonWriter& json, const Delivered& delivered, const std::optional<Error>& content_error,
-                     bool is_settled) {
-  json.begin_object();
-  append_message_fields(json, delivered.message, content_error);
-  append_delivery_fields(json, delivered);
-  json.field("status", is_settled || !delivered.lease ? "processed" : "delivered").end_object();
-}
 
 // What a RECEIVE brings, up to its end. On error `into` has what came before it.
 asio::awaitable<Result<void>> collect(Exchange& exchange, std::uint32_t receive, const Wanted& wanted, Received& into) {
-  JsonWriter json(into.messages);
-  json.begin_object().key("messages").begin_array();
   const auto deadline = Clock::now() + std::chrono::milliseconds(wanted.wait_ms) + kAnswerTimeout;
   bool has_more = false;
   for (;;) {
@@ -151,14 +146,12 @@ asio::awaitable<Result<void>> collect(Exchange& exchange, std::uint32_t receive,
     const auto lease = is_leased ? load<std::uint64_t>(frame->body.data()) : 0;
     const auto content_error = delivered ? make_readable(delivered->message) : std::nullopt;
     const auto bytes = delivered ? std::max(frame->body.size(), delivered->message.content.size()) : 0;
-    const bool fits = delivered && into.messages.size() + bytes * 4 / 3 <= kAnswerBytesMax;
+    const bool fits = delivered && into.page.bytes() + bytes * 4 / 3 <= kAnswerBytesMax;
     if (lease) (fits ? into.leases : into.too_much).push_back(lease);
-    if (fits) append_received(json, *delivered, content_error, wanted.settle);
+    if (fits) into.page.add(*delivered, content_error, wanted.settle);
   }
   // What did not fit goes back, and may be taken again at once.
-  json.end_array();
-  if (has_more || !into.too_much.empty()) json.field("more", true);
-  json.end_object();
+  into.page.end(has_more || !into.too_much.empty());
   co_return Result<void>{};
 }
 
@@ -171,9 +164,7 @@ asio::awaitable<void> give_back(Exchange& exchange, std::vector<std::uint64_t> l
 }
 
 // The client is gone, or will not be answered: ends the RECEIVE and gives back what it brought already.
-asio::awaitable<void> give_up(Exchange& exchange, std::uint32_t receive, Received received) {
-  auto leases = std::move(received.leases);
-  leases.insert(leases.end(), received.too_much.begin(), received.too_much.end());
+asio::awaitable<void> give_up(Exchange& exchange, std::uint32_t receive, std::vector<std::uint64_t> leases) {
   const auto cancel = exchange.link.number();
   std::string frames;
   append_cancel(frames, cancel, receive);
@@ -255,6 +246,12 @@ Result<IdAndObject> id_and_object(const Exchange& exchange, JsonDocument& docume
 }  // namespace
 
 asio::awaitable<Answer> publish_messages(Exchange& exchange) {
+  if (posted_event_form(exchange.request.head)) co_return co_await publish_events(exchange);
+  if (const auto& query = exchange.request.target.query; !query.empty()) {
+    co_return error_answer(
+        {ErrorCode::invalid_field,
+         fmt::format("`{}` in the query is for CloudEvents; a message says it in its body", query.front().first)});
+  }
   JsonDocument document;
   const auto value = document.parse(exchange.request.body);
   if (!value) co_return error_answer(value.error());
@@ -323,14 +320,15 @@ asio::awaitable<Answer> receive_messages(Exchange& exchange) {
   std::string frames;
   append_receive(frames, request, {wanted->agent, wanted->limit, wanted->wait_ms, wanted->lease_ms});
   if (auto sent = co_await exchange.link.send(std::move(frames)); !sent) co_return error_answer(sent.error());
-  Received received;
+  Received received{.page = ReceivedPage(wanted->form)};
   if (auto done = co_await collect(exchange, request, *wanted, received); !done) {
-    co_await give_up(exchange, request, std::move(received));
+    received.leases.insert(received.leases.end(), received.too_much.begin(), received.too_much.end());
+    co_await give_up(exchange, request, std::move(received.leases));
     co_return error_answer(done.error());
   }
   co_await give_back(exchange, std::move(received.too_much), "the HTTP answer was full");
   // Taken from here on are only messages that the client has.
-  if (!co_await exchange.answer_stream.give(json_answer(200, std::move(received.messages)))) {
+  if (!co_await exchange.answer_stream.give(received.page.take_answer())) {
     co_await give_back(exchange, std::move(received.leases), "the HTTP client did not take the answer");
   } else if (wanted->settle) {
     co_await settle_all(exchange, std::move(received.leases));

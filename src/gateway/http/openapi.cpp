@@ -7,6 +7,7 @@
 
 #include "gateway/http/routes.hpp"
 #include "gateway/http/shapes.hpp"
+#include "gateway/json_events.hpp"
 #include "gateway/websocket/asyncapi.hpp"
 #include "message/json_writer.hpp"
 #include "operation/fields.hpp"
@@ -77,9 +78,41 @@ bool has_required(const StructInfo& info, std::string_view without) {
   });
 }
 
+// In their two forms in JSON; the third has the attributes in the header, and whatever body.
+void write_event_forms(JsonWriter& out) {
+  out.key(kEventType).begin_object().key("schema");
+  refer(out, "CloudEvent");
+  out.end_object().key(kEventBatchType).begin_object().key("schema");
+  out.begin_object().field("type", "array").key("items");
+  refer(out, "CloudEvent");
+  out.end_object().end_object();
+}
+
+void write_cloud_event(JsonWriter& out) {
+  out.begin_object().field("type", "object");
+  out.field("description", "CloudEvents 1.0 in JSON; extensions are further attributes (docs/cloudevents.md)");
+  out.key("properties").begin_object();
+  out.key("specversion").begin_object().field("const", "1.0").end_object();
+  for (const auto* name : {"id", "source", "type", "subject"})
+    out.key(name).begin_object().field("type", "string").field("minLength", 1).end_object();
+  out.key("time").begin_object().field("type", "string").field("format", "date-time").end_object();
+  for (const auto* name : {"datacontenttype", "dataschema", "data_base64"})
+    out.key(name).begin_object().field("type", "string").end_object();
+  out.key("data").begin_object().end_object();
+  out.end_object().key("required").begin_array();
+  for (const auto* name : {"specversion", "id", "source", "type"}) out.value(name);
+  out.end_array().end_object();
+}
+
 void write_body(JsonWriter& out, const HttpRoute& route, const StructInfo* body) {
   const auto shape = route.about.body_shape;
   if (body == nullptr && shape.empty()) return;
+  if (shape == "events") {
+    out.key("requestBody").begin_object().field("required", true).key("content").begin_object();
+    write_event_forms(out);
+    out.end_object().end_object();
+    return;
+  }
   out.key("requestBody")
       .begin_object()
       .field("required",
@@ -132,6 +165,7 @@ void write_done(JsonWriter& out, const HttpRoute& route, const StructInfo* answe
       out.end_object();
     }
     if (about.is_told) write_told(out);
+    if (about.has_events) write_event_forms(out);
     out.end_object();
   }
   out.end_object();
@@ -164,7 +198,9 @@ void write_responses(JsonWriter& out, const HttpRoute& route, const StructInfo* 
   const bool is_content = route.handler == fetch_content;
   out.key("responses").begin_object();
   write_done(out.key(std::to_string(status)), route, answer, "Done");
-  if (route.handler == publish_messages) {
+  if (route.about.has_events)
+    out.key("204").begin_object().field("description", "As one CloudEvent: there is none").end_object();
+  if (route.handler == publish_messages || route.handler == publish_events) {
     out.key("200").begin_object().field("description", "Of a list: what became of each, in their order");
     out.key("content").begin_object().key("application/json").begin_object().key("schema");
     out.begin_object().field("type", "array").key("items");
@@ -218,6 +254,7 @@ std::string write_document() {
   out.end_object();
   out.key("components").begin_object().key("schemas").begin_object();
   write_shared_schemas(out);
+  write_cloud_event(out.key("CloudEvent"));
   out.end_object().key("securitySchemes").begin_object().key("token").begin_object();
   out.field("type", "http").field("scheme", "bearer").end_object().end_object().end_object();
   out.key("security").begin_array().begin_object().end_object();

@@ -33,8 +33,9 @@ bool is_own_page(const RequestHead& head, std::string_view address) {
 
 // Fields that a page can send only if the server has said before that it may (CORS, "non-simple").
 bool was_asked_for(const RequestHead& head) {
-  return head.count("authorization") > 0 || head.count("x-agent") > 0 ||
-         lower_case(head.field("content-type")).starts_with("application/json");
+  const auto type = lower_case(head.field("content-type"));
+  return head.count("authorization") > 0 || head.count("x-agent") > 0 || type.starts_with("application/json") ||
+         type.starts_with("application/cloudevents");
 }
 
 // Browsers say where a request comes from (Fetch Metadata), or, older ones, by which page and what they are. One that

@@ -19,11 +19,12 @@ struct RouteAbout {
   const StructInfo* body = nullptr;    // nullptr: none, or as `body_shape` says
   const StructInfo* answer = nullptr;  // nullptr: as `answer_type` says
   const StructInfo* other = nullptr;   // what may be answered instead
-  std::string_view body_shape{};       // "message", "messages" (one or a list), "arguments" or "bytes"
+  std::string_view body_shape{};       // "message", "messages" (one or a list), "events", "arguments" or "bytes"
   std::string_view answer_type = "application/json";
   int status = 200;
   std::string_view unable{};  // what its 503 says with the same answer
   bool is_told = false;       // event by event, if the request's Accept says so
+  bool has_events = false;    // answers CloudEvents, if the request's Accept says so
 };
 
 struct HttpRoute {
@@ -32,6 +33,7 @@ struct HttpRoute {
   Handler handler;
   bool may_wait = false;                     // worth watching whether the client is still there
   bool is_streamed = false;                  // the handler reads the request's body part by part
+  bool takes_events = false;                 // its body may be a CloudEvent, whose attributes stand in the header
   bool takes = false;                        // although its method is GET, something is different after it
   bool is_upgrade = false;                   // becomes a WebSocket when the request asks for it
   bool is_open = false;                      // answered whoever asks: nobody has to show a token
@@ -66,6 +68,8 @@ asio::awaitable<Answer> request_agent(Exchange& exchange);
 asio::awaitable<Answer> ask_agents(Exchange& exchange);
 asio::awaitable<Answer> command_agents(Exchange& exchange);
 asio::awaitable<Answer> subscribe_events(Exchange& exchange);
+/// CloudEvents, in any of their forms.
+asio::awaitable<Answer> publish_events(Exchange& exchange);
 /// Any operation, as Exchange::operation says.
 asio::awaitable<Answer> carry_out_operation(Exchange& exchange);
 asio::awaitable<Answer> call_by_name(Exchange& exchange);

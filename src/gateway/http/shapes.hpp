@@ -220,6 +220,20 @@ struct EventsQuery {
   }
 };
 
+inline constexpr std::string_view kModeWords[] = {"at_most_once", "at_least_once", "exactly_once"};
+struct EventAddressQuery {
+  std::string topic{}, to{}, mode{};
+
+  static constexpr auto fields() {
+    return std::array{
+        field<&EventAddressQuery::topic>(0, "topic", "Of CloudEvents: the topic they go to; left out: their type"),
+        field<&EventAddressQuery::to>(1, "to", "Of CloudEvents: the mailbox they go to, instead of a topic"),
+        field<&EventAddressQuery::mode>(2, "mode", "Of CloudEvents: what is promised of their delivery",
+                                        {.words = kModeWords}),
+    };
+  }
+};
+
 struct WaitQuery {
   std::chrono::milliseconds wait{0};
 
@@ -250,6 +264,26 @@ struct AgentQuery {
   std::string agent{};
 
   static constexpr auto fields() { return std::array{field<&AgentQuery::agent>(0, "agent", "Who connects")}; }
+};
+
+/// Of an upgrade: what follows `agent` is for the sub-protocols of CloudEvents (websocket/session.cpp reads it).
+struct UpgradeQuery {
+  AgentQuery who{};
+  std::string pattern{}, filter{};
+  EventAddressQuery target{};
+  bool echo = false, confirm = false;
+
+  static constexpr auto fields() {
+    return std::array{
+        fields_of<&UpgradeQuery::who>(),
+        field<&UpgradeQuery::pattern>(1, "pattern", "Of CloudEvents: the topics that are heard"),
+        field<&UpgradeQuery::filter>(2, "filter", "Of CloudEvents: only those that this holds for",
+                                     {.max = kFilterBytesMax}),
+        fields_of<&UpgradeQuery::target>(),
+        field<&UpgradeQuery::echo>(6, "echo", "Of CloudEvents: its own are heard too"),
+        field<&UpgradeQuery::confirm>(7, "confirm", "Of CloudEvents: each that was published is confirmed"),
+    };
+  }
 };
 
 }  // namespace folkmoot

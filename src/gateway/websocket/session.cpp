@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -60,6 +61,18 @@ websocket::stream_base::timeout timeouts(const GatewayOptions& options, std::chr
   return {.handshake_timeout = handshake, .idle_timeout = options.idle_timeout, .keep_alive_pings = true};
 }
 
+// In the ids of its events: another for each.
+std::string session_name() {
+  static std::atomic<std::uint64_t> count = 0;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return fmt::format("{:x}-{}", std::chrono::duration_cast<std::chrono::microseconds>(now).count(), ++count);
+}
+
+std::unique_ptr<TextSide> make_text_side(const WebsocketUpgrade& upgrade) {
+  if (upgrade.events) return std::make_unique<EventSession>(*upgrade.events, session_name());
+  return std::make_unique<TextSession>(upgrade.agent, upgrade.token);
+}
+
 }  // namespace
 
 std::optional<Refusal> refuse_handshake(const RequestHead& head) {
@@ -84,13 +97,14 @@ WebsocketSession::WebsocketSession(const Context& context, Stream stream, Guest&
       socket_(std::move(stream)),
       upgrade_(std::move(upgrade)),
       wakeup_(std::make_shared<Wakeup>(socket_.get_executor())),
-      text_(upgrade_.agent, upgrade_.token),
+      text_(make_text_side(upgrade_)),
       deadline_(socket_.get_executor()) {
   beast::get_lowest_layer(socket_).expires_never();  // the WebSocket layer has its own time-outs
   socket_.set_option(timeouts(*options_, options_->read_timeout));
-  socket_.set_option(
-      websocket::stream_base::decorator([software = options_->software](websocket::response_type& answer) {
+  socket_.set_option(websocket::stream_base::decorator(
+      [software = options_->software, protocol = chosen_protocol(upgrade_.head)](websocket::response_type& answer) {
         answer.set(beast::http::field::server, software);
+        if (!protocol.empty()) answer.set(beast::http::field::sec_websocket_protocol, protocol);
       }));
   socket_.set_option(compression());
   socket_.auto_fragment(false);
@@ -108,6 +122,12 @@ asio::awaitable<void> WebsocketSession::run() {
   const auto [error] = co_await socket_.async_accept(request, kAwait);
   if (error) co_return;
   co_await greet();
+  if (upgrade_.events && !is_greeted_) {
+    // A HELLO cannot be said by an event.
+    end({ErrorCode::unauthorized, "the upgrade has not shown the server's token"});
+  } else if (upgrade_.events) {
+    unsent_ = static_cast<EventSession&>(*text_).begin();
+  }
   if (context_.is_draining) end({ErrorCode::shutting_down, "the server is stopping"});
   if (guest_.is_stranger()) expect_by(Clock::now() + options_->hello_timeout, "nobody has said who this is in time");
   asio::co_spawn(socket_.get_executor(), [self] { return self->write_messages(); }, asio::detached);
@@ -164,7 +184,7 @@ void WebsocketSession::end_after_answers(Error why) {
 }
 
 bool WebsocketSession::waits_for_answers() const {
-  return answers_until_ && Clock::now() < *answers_until_ && (!owed_.empty() || text_.owes_answers());
+  return answers_until_ && Clock::now() < *answers_until_ && (!owed_.empty() || text_->owes_answers());
 }
 
 void WebsocketSession::expect_answers(Bytes frames) {
@@ -259,7 +279,7 @@ asio::awaitable<void> WebsocketSession::read_messages() {
 
 // False: nothing goes to the server; the client has been answered.
 bool WebsocketSession::take_text(std::string_view message, std::string& frames, bool& is_hello) {
-  auto asked = text_.ask(message);
+  auto asked = text_->ask(message);
   is_hello = asked.is_hello;
   frames = std::move(asked.frames);
   if (!asked.answer.empty()) {
@@ -273,6 +293,7 @@ bool WebsocketSession::take_text(std::string_view message, std::string& frames, 
 bool WebsocketSession::take_binary(std::string_view message, bool& is_hello) {
   auto rest = as_bytes(message);
   bool is_first = true;
+  if (upgrade_.events) return end_after_answers({ErrorCode::malformed, "CloudEvents in JSON come as text"}), false;
   while (!rest.empty()) {
     const auto frame = cut_frame(rest, options_->frame_bytes_max);
     if (!frame) return end_after_answers(frame.error()), false;
@@ -339,9 +360,10 @@ asio::awaitable<bool> WebsocketSession::write_taken(std::string_view taken) {
     const bool is_goodbye = (*frame)->header.opcode == Opcode::goodbye;
     if ((*frame)->header.opcode == Opcode::welcome) become_known();
     note_answer((*frame)->header);
-    auto told = text_.tell(**frame);
+    auto told = text_->tell(**frame);
     if (is_goodbye) {
-      told = {.is_mine = last_was_text_, .text = last_was_text_ ? TextSession::goodbye(**frame) : std::string{}};
+      const bool as_text = last_was_text_ || upgrade_.events;
+      told = {.is_mine = as_text, .text = as_text ? text_->goodbye(**frame) : std::string{}};
       const auto why = read_error((*frame)->body);
       if (!ended_ && why) ended_ = *why;
       is_parting_ = true;
@@ -352,6 +374,7 @@ asio::awaitable<bool> WebsocketSession::write_taken(std::string_view taken) {
       unsent_.append(told.frames);
       if (good && !told.text.empty()) good = co_await write(told.text, true);
       if (good && !told.more.empty()) good = co_await write(told.more, true);
+      if (told.end) this->end(std::move(*told.end));
     }
     at = end;
     if (is_parting_) break;

@@ -14,6 +14,7 @@
 #include "gateway/http/head.hpp"
 #include "gateway/json_frames.hpp"
 #include "gateway/wakeup.hpp"
+#include "gateway/websocket/event_channel.hpp"
 
 namespace folkmoot {
 
@@ -21,6 +22,7 @@ struct WebsocketUpgrade {
   RequestHead head;
   std::string agent;
   std::string token;
+  std::optional<EventChannel> events{};  // of a sub-protocol of CloudEvents, and nothing else
 };
 
 /// What is wrong with a handshake (RFC 6455, section 4.2.1), with the status that it is refused with. Requires: the
@@ -65,7 +67,7 @@ class WebsocketSession : public std::enable_shared_from_this<WebsocketSession> {
   const WebsocketUpgrade upgrade_;
   const std::shared_ptr<Wakeup> wakeup_;
   std::shared_ptr<Link> link_;
-  TextSession text_;
+  const std::unique_ptr<TextSide> text_;
   std::deque<std::string> answers_;  // to text that was refused here; read_messages() waits while it is long
   std::string unsent_;               // CANCELs for the server: at most one for each operation in flight
   std::optional<Error> ended_;       // why, once it is over for the reader

@@ -62,7 +62,7 @@ ConsumerStatus status_of(const StreamConsumerView& view) {
           .pending_max = view.pending_max};
 }
 
-StreamedEvent shown(const ReadEvent& event, bool with_content) {
+StreamedEvent event_of(const ReadEvent& event, bool with_content) {
   StreamedEvent out{.sequence = event.sequence.value, .at_ms = event.at.ms, .delivery = event.delivery};
   if (auto message = decode_message(as_bytes(event.message))) {
     if (!with_content) message->content.clear();
@@ -93,7 +93,7 @@ StreamReader page_later(const Call& call, bool with_content) {
   return later<StreamPage, ReadPage>(call, [with_content](const ReadPage& read) {
     StreamPage page{.next = read.next.value, .first = read.first.value, .end = read.end.value};
     page.events.reserve(read.events.size());
-    for (const auto& event : read.events) page.events.push_back(shown(event, with_content));
+    for (const auto& event : read.events) page.events.push_back(event_of(event, with_content));
     return page;
   });
 }
@@ -108,34 +108,34 @@ PlayDone played_later(const Call& call) {
 Result<void> carry_out(const Call& call, const SetStream& arguments) {
   if (auto good = check_name(arguments.name); !good) return good;
   const auto keys = arguments.keep_last_by.empty() || arguments.max_keys != 0 ? arguments.max_keys : kStreamKeysDefault;
-  call.engine.set_stream(call.session, call.request, arguments.name,
-                         {.pattern = arguments.topic,
-                          .filter = arguments.filter,
-                          .max_events = arguments.max_events,
-                          .max_bytes = arguments.max_bytes,
-                          .max_age = Duration{arguments.max_age.count()},
-                          .keep_last_by = arguments.keep_last_by,
-                          .max_keys = keys});
+  call.engine.streams().set({call.session, call.request}, arguments.name,
+                            {.pattern = arguments.topic,
+                             .filter = arguments.filter,
+                             .max_events = arguments.max_events,
+                             .max_bytes = arguments.max_bytes,
+                             .max_age = Duration{arguments.max_age.count()},
+                             .keep_last_by = arguments.keep_last_by,
+                             .max_keys = keys});
   return {};
 }
 
 Result<void> carry_out(const Call& call, const RemoveStream& arguments) {
-  call.engine.remove_stream(call.session, call.request, arguments.name);
+  call.engine.streams().remove({call.session, call.request}, arguments.name);
   return {};
 }
 
 Result<void> carry_out(const Call& call, const ListStreams&) {
   StreamList list;
-  call.engine.each_stream([&](const StreamView& view) { list.streams.push_back(status_of(view)); });
+  call.engine.streams().each([&](const StreamView& view) { list.streams.push_back(status_of(view)); });
   return call.answer(list);
 }
 
 Result<void> carry_out(const Call& call, const ShowStream& arguments) {
   ShownStream out;
-  const bool found = call.engine.each_consumer(
+  const bool found = call.engine.streams().each_consumer(
       arguments.name, [&](const StreamConsumerView& view) { out.consumers.push_back(status_of(view)); });
   if (!found) return std::unexpected(no_stream(arguments.name));
-  call.engine.each_stream([&](const StreamView& view) {
+  call.engine.streams().each([&](const StreamView& view) {
     if (view.name == arguments.name) out.stream = status_of(view);
   });
   return call.answer(out);
@@ -146,8 +146,8 @@ Result<void> carry_out(const Call& call, const ReadStream& arguments) {
     return failure(ErrorCode::invalid_field, "`newest` goes with neither `from` nor `since`: it begins at the end");
   if (arguments.backwards && arguments.wait.count() != 0)
     return failure(ErrorCode::invalid_field, "`wait` is for the next event, and `backwards` goes the other way");
-  call.engine.read_stream(
-      call.session, call.request,
+  call.engine.streams().read(
+      {call.session, call.request},
       {.name = arguments.name,
        .from = Sequence{arguments.from},
        .since = since(arguments.since_ms),
@@ -165,52 +165,52 @@ Result<void> carry_out(const Call& call, const PurgeStream& arguments) {
   if (arguments.below == 0 && arguments.keep == 0 && !arguments.all)
     return failure(ErrorCode::invalid_field,
                    "neither `below` nor `keep` is given: that would be every event; say so by \"all\":true");
-  call.engine.purge_stream(call.session, call.request, arguments.name,
-                           arguments.below == 0 ? kLastSequence : Sequence{arguments.below}, arguments.keep);
+  call.engine.streams().purge({call.session, call.request}, arguments.name,
+                              arguments.below == 0 ? kLastSequence : Sequence{arguments.below}, arguments.keep);
   return {};
 }
 
 Result<void> carry_out(const Call& call, const PauseStream& arguments) {
-  call.engine.pause_stream(call.session, call.request, arguments.name, true);
+  call.engine.streams().pause({call.session, call.request}, arguments.name, true);
   return {};
 }
 
 Result<void> carry_out(const Call& call, const ResumeStream& arguments) {
-  call.engine.pause_stream(call.session, call.request, arguments.name, false);
+  call.engine.streams().pause({call.session, call.request}, arguments.name, false);
   return {};
 }
 
 Result<void> carry_out(const Call& call, const ReplayStream& arguments) {
   if (!(arguments.speed >= 0))
     return failure(ErrorCode::out_of_range, fmt::format("`speed` is {}; it is 0 or more", arguments.speed));
-  call.engine.play_stream(call.session, call.request,
-                          {.name = arguments.name,
-                           .topic = arguments.to,
-                           .filter = arguments.filter,
-                           .from = Sequence{arguments.from},
-                           .since = since(arguments.since_ms),
-                           .until = Sequence{arguments.until},
-                           .speed = arguments.speed,
-                           .keep = arguments.keep},
-                          played_later(call));
+  call.engine.streams().plays().play({call.session, call.request},
+                                     {.name = arguments.name,
+                                      .topic = arguments.to,
+                                      .filter = arguments.filter,
+                                      .from = Sequence{arguments.from},
+                                      .since = since(arguments.since_ms),
+                                      .until = Sequence{arguments.until},
+                                      .speed = arguments.speed,
+                                      .keep = arguments.keep},
+                                     played_later(call));
   return {};
 }
 
 Result<void> carry_out(const Call& call, const StopReplay& arguments) {
-  call.engine.stop_stream(call.session, call.request, arguments.name);
+  call.engine.streams().plays().stop({call.session, call.request}, arguments.name);
   return {};
 }
 
 Result<void> carry_out(const Call& call, const CopyStream& arguments) {
-  call.engine.play_stream(call.session, call.request,
-                          {.name = arguments.name,
-                           .stream = arguments.to,
-                           .filter = arguments.filter,
-                           .from = Sequence{arguments.from},
-                           .since = since(arguments.since_ms),
-                           .until = Sequence{arguments.until},
-                           .keep = arguments.keep},
-                          played_later(call));
+  call.engine.streams().plays().play({call.session, call.request},
+                                     {.name = arguments.name,
+                                      .stream = arguments.to,
+                                      .filter = arguments.filter,
+                                      .from = Sequence{arguments.from},
+                                      .since = since(arguments.since_ms),
+                                      .until = Sequence{arguments.until},
+                                      .keep = arguments.keep},
+                                     played_later(call));
   return {};
 }
 
@@ -218,50 +218,48 @@ Result<void> carry_out(const Call& call, const SetStreamConsumer& arguments) {
   if (auto good = check_name(arguments.name); !good) return good;
   if (int{arguments.from != 0} + int{arguments.since_ms != 0} + int{arguments.only_new} > 1)
     return failure(ErrorCode::invalid_field, "give one of `from`, `since` and `only_new`: each says where it begins");
-  call.engine.set_consumer(call.session, call.request,
-                           {.stream = arguments.stream,
-                            .name = arguments.name,
-                            .filter = arguments.filter,
-                            .from = Sequence{arguments.from},
-                            .since = since(arguments.since_ms),
-                            .only_new = arguments.only_new,
-                            .ack_wait = Duration{arguments.ack_wait.count()},
-                            .attempts = arguments.attempts,
-                            .pending_max = arguments.pending_max});
+  call.engine.streams().consumers().set({call.session, call.request}, {.stream = arguments.stream,
+                                                                       .name = arguments.name,
+                                                                       .filter = arguments.filter,
+                                                                       .from = Sequence{arguments.from},
+                                                                       .since = since(arguments.since_ms),
+                                                                       .only_new = arguments.only_new,
+                                                                       .ack_wait = Duration{arguments.ack_wait.count()},
+                                                                       .attempts = arguments.attempts,
+                                                                       .pending_max = arguments.pending_max});
   return {};
 }
 
 Result<void> carry_out(const Call& call, const ReadStreamConsumer& arguments) {
-  call.engine.read_consumer(call.session, call.request,
-                            {.stream = arguments.stream,
-                             .name = arguments.name,
-                             .events_max = arguments.limit,
-                             .bytes_max = arguments.bytes,
-                             .wait = Duration{arguments.wait.count()}},
-                            page_later(call, true));
+  call.engine.streams().consumers().read({call.session, call.request},
+                                         {.stream = arguments.stream,
+                                          .name = arguments.name,
+                                          .events_max = arguments.limit,
+                                          .bytes_max = arguments.bytes,
+                                          .wait = Duration{arguments.wait.count()}},
+                                         page_later(call, true));
   return {};
 }
 
 Result<void> carry_out(const Call& call, const AckStreamConsumer& arguments) {
   if (arguments.sequences.empty() && arguments.below == 0 && arguments.again.empty())
     return failure(ErrorCode::invalid_field, "nothing is said to be done: give `sequences`, `below` or `again`");
-  call.engine.ack_consumer(call.session, call.request,
-                           {.stream = arguments.stream,
-                            .name = arguments.name,
-                            .sequences = arguments.sequences,
-                            .below = Sequence{arguments.below},
-                            .again = arguments.again});
+  call.engine.streams().consumers().ack({call.session, call.request}, {.stream = arguments.stream,
+                                                                       .name = arguments.name,
+                                                                       .sequences = arguments.sequences,
+                                                                       .below = Sequence{arguments.below},
+                                                                       .again = arguments.again});
   return {};
 }
 
 Result<void> carry_out(const Call& call, const RemoveStreamConsumer& arguments) {
-  call.engine.remove_consumer(call.session, call.request, arguments.stream, arguments.name);
+  call.engine.streams().consumers().remove({call.session, call.request}, arguments.stream, arguments.name);
   return {};
 }
 
 Result<void> carry_out(const Call& call, const ListStreamConsumers& arguments) {
   StreamConsumerList list;
-  const bool found = call.engine.each_consumer(
+  const bool found = call.engine.streams().each_consumer(
       arguments.stream, [&](const StreamConsumerView& view) { list.consumers.push_back(status_of(view)); });
   if (!found) return std::unexpected(no_stream(arguments.stream));
   return call.answer(list);

@@ -81,7 +81,7 @@ TEST_F(RouteTest, A24_strategies_spread_messages_as_they_say) {
   route({.name = "r", .targets = {{"d"}, {"e"}}, .strategy = Strategy::least_loaded});
   EXPECT_EQ(spread(4), (std::map<std::string, int>{{"e", 4}}));
   engine->open_session(SessionId{4}, "e");
-  engine->report_load(SessionId{4}, ++request, {}, 100);
+  EXPECT_TRUE(engine->registry().note_load("e", 100).has_value());
   EXPECT_EQ(spread(1), (std::map<std::string, int>{{"d", 1}}));
   route({.name = "r", .targets = {{"x"}, {"y"}}, .strategy = Strategy::random});
   EXPECT_EQ(spread(64).size(), 2u);

@@ -41,7 +41,7 @@ class StreamTest : public EngineTest, public ::testing::WithParamInterface<bool>
     }
   }
   void set(const StreamSettings& settings, std::string_view name = "s") {
-    engine->set_stream(kAlice, ++request, name, settings);
+    engine->streams().set({kAlice, ++request}, name, settings);
     sync();
   }
   static StreamSettings over(std::string pattern) { return {.pattern = std::move(pattern)}; }
@@ -57,7 +57,7 @@ class StreamTest : public EngineTest, public ::testing::WithParamInterface<bool>
   void read(ReadStreamCommand command) {
     command.name = "s";
     page.reset();
-    engine->read_stream(kBob, ++request, command, [this](Result<ReadPage> read) { page = std::move(read); });
+    engine->streams().read({kBob, ++request}, command, [this](Result<ReadPage> read) { page = std::move(read); });
     for (int i = 0; i < 50 && !page; ++i) store.step(*engine);
   }
   Sequences sequences() const {
@@ -80,14 +80,14 @@ class StreamTest : public EngineTest, public ::testing::WithParamInterface<bool>
   }
   void take(std::string_view consumer, std::size_t most, std::int64_t wait_ms = 0) {
     page.reset();
-    engine->read_consumer(kBob, ++request,
-                          {.stream = "s", .name = consumer, .events_max = most, .wait = Duration{wait_ms}},
-                          [this](Result<ReadPage> read) { page = std::move(read); });
+    engine->streams().consumers().read({kBob, ++request},
+                                       {.stream = "s", .name = consumer, .events_max = most, .wait = Duration{wait_ms}},
+                                       [this](Result<ReadPage> read) { page = std::move(read); });
     for (int i = 0; i < 50 && !page; ++i) store.step(*engine);
   }
   void ack(std::string_view consumer, Sequences done, std::uint64_t below = 0) {
-    engine->ack_consumer(kBob, ++request,
-                         {.stream = "s", .name = consumer, .sequences = done, .below = Sequence{below}});
+    engine->streams().consumers().ack({kBob, ++request},
+                                      {.stream = "s", .name = consumer, .sequences = done, .below = Sequence{below}});
     sync();
   }
   static Sequences range(std::uint64_t from, std::uint64_t to) {
@@ -97,7 +97,7 @@ class StreamTest : public EngineTest, public ::testing::WithParamInterface<bool>
   }
   StreamView view() {
     std::optional<StreamView> found;
-    engine->each_stream([&](const StreamView& each) {
+    engine->streams().each([&](const StreamView& each) {
       if (each.name == "s") found.emplace(each);
     });
     EXPECT_TRUE(found);
@@ -187,14 +187,14 @@ TEST_P(StreamTest, U14_a_reader_waits_for_the_next_event) {
   set(over("a.>"));
   publish_some(0, 2);
   settle();
-  engine->read_stream(kBob, ++request, {.name = "s", .from = Sequence{3}, .wait = Duration{1'000}},
-                      [this](Result<ReadPage> read) { page = std::move(read); });
+  engine->streams().read({kBob, ++request}, {.name = "s", .from = Sequence{3}, .wait = Duration{1'000}},
+                         [this](Result<ReadPage> read) { page = std::move(read); });
   EXPECT_FALSE(page);
   publish_some(2, 3);
   EXPECT_EQ(sequences(), Sequences{3});
   page.reset();
-  engine->read_stream(kBob, ++request, {.name = "s", .from = Sequence{4}, .wait = Duration{1'000}},
-                      [this](Result<ReadPage> read) { page = std::move(read); });
+  engine->streams().read({kBob, ++request}, {.name = "s", .from = Sequence{4}, .wait = Duration{1'000}},
+                         [this](Result<ReadPage> read) { page = std::move(read); });
   pass(999);
   EXPECT_FALSE(page);
   pass(1);
@@ -274,16 +274,16 @@ TEST_P(StreamTest, U14_purge_gives_up_what_is_below) {
   set(over("a.>"));
   publish_some(0, 10);
   settle();
-  engine->purge_stream(kAlice, ++request, "s", Sequence{6}, 0);
+  engine->streams().purge({kAlice, ++request}, "s", Sequence{6}, 0);
   sync();
   EXPECT_EQ(replied<Purged>().purged, 5u);
   EXPECT_EQ(all(), range(6, 11));
   crash_here();
   EXPECT_EQ(all(), range(6, 11));
-  engine->purge_stream(kAlice, ++request, "s", kLastSequence, 2);
+  engine->streams().purge({kAlice, ++request}, "s", kLastSequence, 2);
   sync();
   EXPECT_EQ(all(), range(9, 11));
-  engine->purge_stream(kAlice, ++request, "s", kLastSequence, 0);
+  engine->streams().purge({kAlice, ++request}, "s", kLastSequence, 0);
   settle();
   EXPECT_EQ(all(), Sequences{});
   crash_here();
@@ -294,7 +294,7 @@ TEST_P(StreamTest, U14_purge_gives_up_what_is_below) {
 
 TEST_P(StreamTest, U14_compaction_copies_what_is_not_in_files) {
   set({.pattern = "a.>", .max_events = 6});
-  engine->set_consumer(kAlice, ++request, {.stream = "s", .name = "c"});
+  engine->streams().consumers().set({kAlice, ++request}, {.stream = "s", .name = "c"});
   sync();
   publish_some(0, 8);
   take("c", 3);
@@ -334,7 +334,7 @@ TEST_P(StreamTest, U14_of_each_key_the_newest_event_stays) {
   copy_forward(log.end);
   crash_here();
   EXPECT_EQ(all(), (Sequences{3, 4, 5}));
-  engine->purge_stream(kAlice, ++request, "s", Sequence{5}, 0);
+  engine->streams().purge({kAlice, ++request}, "s", Sequence{5}, 0);
   sync();
   EXPECT_EQ(replied<Purged>().purged, 2u);
   crash_here();
@@ -343,13 +343,13 @@ TEST_P(StreamTest, U14_of_each_key_the_newest_event_stays) {
 
 TEST_P(StreamTest, U14_a_paused_stream_takes_nothing) {
   set(over("a.>"));
-  engine->pause_stream(kAlice, ++request, "s", true);
+  engine->streams().pause({kAlice, ++request}, "s", true);
   sync();
   publish("a.b", "x");
   EXPECT_EQ(last().code, ErrorCode::not_kept);
   crash_here();
   EXPECT_TRUE(view().paused);
-  engine->pause_stream(kAlice, ++request, "s", false);
+  engine->streams().pause({kAlice, ++request}, "s", false);
   publish_some(0, 1);
   EXPECT_EQ(all(), Sequences{1});
 }
@@ -359,9 +359,9 @@ TEST_P(StreamTest, U14_a_stream_that_was_removed_is_gone_with_its_files) {
   publish_some(0, 5);
   settle();
   publish_some(5, 7);
-  engine->read_stream(kBob, ++request, {.name = "s", .from = Sequence{8}, .wait = Duration{1'000}},
-                      [this](Result<ReadPage> read) { page = std::move(read); });
-  engine->remove_stream(kAlice, ++request, "s");
+  engine->streams().read({kBob, ++request}, {.name = "s", .from = Sequence{8}, .wait = Duration{1'000}},
+                         [this](Result<ReadPage> read) { page = std::move(read); });
+  engine->streams().remove({kAlice, ++request}, "s");
   ASSERT_TRUE(page);
   EXPECT_EQ(page->error().code, ErrorCode::not_found);
   settle();
@@ -375,7 +375,7 @@ TEST_P(StreamTest, U14_a_consumer_goes_on_where_it_was) {
   set(over("a.>"));
   publish_some(0, 10);
   settle();
-  engine->set_consumer(kAlice, ++request, {.stream = "s", .name = "c", .ack_wait = Duration{1'000}});
+  engine->streams().consumers().set({kAlice, ++request}, {.stream = "s", .name = "c", .ack_wait = Duration{1'000}});
   sync();
   take("c", 4);
   EXPECT_EQ(sequences(), range(1, 5));
@@ -398,15 +398,15 @@ TEST_P(StreamTest, U14_a_consumer_goes_on_where_it_was) {
 
 TEST_P(StreamTest, U14_readers_of_a_consumer_take_turns) {
   set(over("a.>"));
-  engine->set_consumer(kAlice, ++request, {.stream = "s", .name = "c"});
+  engine->streams().consumers().set({kAlice, ++request}, {.stream = "s", .name = "c"});
   sync();
   std::vector<Sequences> got(2);
   for (std::size_t i = 0; i < 2; ++i) {
-    engine->read_consumer(i == 0 ? kBob : kCarol, ++request,
-                          {.stream = "s", .name = "c", .events_max = 1, .wait = Duration{5'000}},
-                          [&got, i](Result<ReadPage> read) {
-                            for (const auto& each : read->events) got[i].push_back(each.sequence.value);
-                          });
+    engine->streams().consumers().read({i == 0 ? kBob : kCarol, ++request},
+                                       {.stream = "s", .name = "c", .events_max = 1, .wait = Duration{5'000}},
+                                       [&got, i](Result<ReadPage> read) {
+                                         for (const auto& each : read->events) got[i].push_back(each.sequence.value);
+                                       });
   }
   publish_some(0, 3);
   EXPECT_EQ(got[0], Sequences{1});
@@ -416,7 +416,8 @@ TEST_P(StreamTest, U14_readers_of_a_consumer_take_turns) {
 TEST_P(StreamTest, U14_an_event_that_fails_too_often_is_passed_over_and_told) {
   set(over("a.>"));
   engine->subscribe(kCarol, ++request, "bus.streams.skipped", 0, false);
-  engine->set_consumer(kAlice, ++request, {.stream = "s", .name = "c", .ack_wait = Duration{100}, .attempts = 2});
+  engine->streams().consumers().set({kAlice, ++request},
+                                    {.stream = "s", .name = "c", .ack_wait = Duration{100}, .attempts = 2});
   sync();
   publish_some(0, 2);
   take("c", 1);
@@ -435,7 +436,7 @@ TEST_P(StreamTest, U14_an_event_that_fails_too_often_is_passed_over_and_told) {
 
 TEST_P(StreamTest, U14_a_consumer_filters_and_waits) {
   set(over("a.>"));
-  engine->set_consumer(kAlice, ++request, {.stream = "s", .name = "c", .filter = "topic = 'a.c'"});
+  engine->streams().consumers().set({kAlice, ++request}, {.stream = "s", .name = "c", .filter = "topic = 'a.c'"});
   sync();
   take("c", 5, 1'000);
   EXPECT_FALSE(page);
@@ -446,7 +447,7 @@ TEST_P(StreamTest, U14_a_consumer_filters_and_waits) {
   EXPECT_EQ(sequences(), Sequences{4});
   ack("c", {4});
   std::optional<StreamConsumerView> is;
-  EXPECT_TRUE(engine->each_consumer("s", [&](const StreamConsumerView& each) { is.emplace(each); }));
+  EXPECT_TRUE(engine->streams().each_consumer("s", [&](const StreamConsumerView& each) { is.emplace(each); }));
   EXPECT_EQ(is->floor, Sequence{5}) << "what its filter does not want is done";
 }
 
@@ -462,8 +463,8 @@ TEST_P(StreamTest, X20_replay_publishes_again_at_once_and_at_the_pace_of_the_eve
   const auto play = [&](double speed) {
     end.reset();
     delivered.clear();
-    engine->play_stream(kAlice, ++request, {.name = "s", .topic = "again", .speed = speed},
-                        [&](Result<PlayEnd> done) { end = std::move(done); });
+    engine->streams().plays().play({kAlice, ++request}, {.name = "s", .topic = "again", .speed = speed},
+                                   [&](Result<PlayEnd> done) { end = std::move(done); });
     for (int i = 0; i < 5; ++i) pass(0), settle();
   };
   play(0);
@@ -477,9 +478,9 @@ TEST_P(StreamTest, X20_replay_publishes_again_at_once_and_at_the_pace_of_the_eve
   EXPECT_EQ(delivered.size(), 1u);
   pass(500);
   EXPECT_EQ(delivered.size(), 2u);
-  engine->play_stream(kAlice, ++request, {.name = "s", .topic = "again"},
-                      [&](Result<PlayEnd> done) { EXPECT_EQ(done.error().code, ErrorCode::in_use); });
-  engine->stop_stream(kBob, ++request, "s");
+  engine->streams().plays().play({kAlice, ++request}, {.name = "s", .topic = "again"},
+                                 [&](Result<PlayEnd> done) { EXPECT_EQ(done.error().code, ErrorCode::in_use); });
+  engine->streams().plays().stop({kBob, ++request}, "s");
   ASSERT_TRUE(end);
   EXPECT_EQ(end->error().code, ErrorCode::cancelled);
 }
@@ -490,8 +491,8 @@ TEST_P(StreamTest, X20_a_stream_is_copied_into_another) {
   publish_some(0, 5);
   settle();
   std::optional<Result<PlayEnd>> end;
-  engine->play_stream(kAlice, ++request, {.name = "from", .stream = "s", .from = Sequence{2}},
-                      [&](Result<PlayEnd> done) { end = std::move(done); });
+  engine->streams().plays().play({kAlice, ++request}, {.name = "from", .stream = "s", .from = Sequence{2}},
+                                 [&](Result<PlayEnd> done) { end = std::move(done); });
   for (int i = 0; i < 5 && !end; ++i) pass(1), settle();
   ASSERT_TRUE(end && *end);
   read({});
@@ -519,7 +520,7 @@ TEST_P(StreamTest, U14_files_that_are_lost_are_told_of) {
   publish_some(8, 9);
   read({.from = Sequence{9}});
   EXPECT_EQ(sequences(), Sequences{9});
-  engine->purge_stream(kAlice, ++request, "s", Sequence{9}, 0);
+  engine->streams().purge({kAlice, ++request}, "s", Sequence{9}, 0);
   settle();
   EXPECT_EQ(all(), Sequences{9});
 }

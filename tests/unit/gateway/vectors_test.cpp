@@ -96,7 +96,7 @@ TEST(FrameVectors, WithNumbersOfOtherRequestsAreMade) {
     const auto frame = frame_of(bytes);
     const auto* target = row.as_object().if_contains("target");
     if (frame.header.opcode == Opcode::goodbye) {
-      const auto said = boost::json::parse(TextSession::goodbye(frame));
+      const auto said = boost::json::parse(TextSession("", "").goodbye(frame));
       EXPECT_EQ(said.at("op"), "goodbye");
       EXPECT_EQ(said.at("code"), row.at("code"));
       EXPECT_EQ(said.at("error"), row.at("error"));
