@@ -195,7 +195,7 @@ void Model::check_delay(const ModelMessage& message, const ReturnedFact& fact, s
 void Model::check_attempts(Engine& engine, const ModelMessage& message) {
   const auto& noted = message.attempts;
   auto at = noted.size() > kAttemptsKept ? noted.size() - kAttemptsKept : 0;
-  engine.each_attempt(message.id, [&](const AttemptView& attempt) {
+  engine.dead().each_attempt(message.id, [&](const AttemptView& attempt) {
     expect(at < noted.size(), "{} has a history of more than {} attempts", message.number, noted.size());
     const auto& was = noted[at++];
     expect(attempt.at.ms == was.at && attempt.end == was.end && attempt.holder == was.holder &&
