@@ -172,6 +172,7 @@ void Keeping::end(bool power) {
   asks_.clear();
   held_.clear();
   setting_.clear();
+  copying_ = false;  // the power may have failed in the midst of it
   for (auto& event : events_) {
     for (auto& [box, copy] : event.copies) {
       if (copy.lsn != 0 && !copy.durable) copy.lsn = kLsnMax;  // it is there, or another fact has its place
