@@ -12,12 +12,33 @@ set(FOLKMOOT_MODULES base message filter operation engine journal archive conten
 option(FOLKMOOT_UNITY "Compile several files of a module as one" ON)
 set(FOLKMOOT_UNITY_FILES 6)
 
-function(folkmoot_compile_together target)
-  if(FOLKMOOT_UNITY)
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${FOLKMOOT_UNITY_FILES})
-    # g++ takes a file of ours that is included for a header, whose types in a namespace without a name others might see.
-    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+# folkmoot_together(<out> <name> <base> file...): what is compiled in the place of these files. They are included by
+# their paths below <base>, a folder where headers are looked for; so another clone writes the same, and finds it in the
+# compiler cache (CMake's own unity builds have the clone's path in them).
+function(folkmoot_together out name base)
+  if(NOT FOLKMOOT_UNITY)
+    set(${out} ${ARGN} PARENT_SCOPE)
+    return()
   endif()
+  set(units)
+  set(files ${ARGN})
+  while(files)
+    set(text "// Files that are compiled together (cmake/Module.cmake).\n")
+    set(number 0)
+    while(files AND number LESS FOLKMOOT_UNITY_FILES)
+      list(POP_FRONT files file)
+      cmake_path(RELATIVE_PATH file BASE_DIRECTORY ${base})
+      string(APPEND text "#include \"${file}\"\n")
+      math(EXPR number "${number} + 1")
+    endwhile()
+    list(LENGTH units index)
+    set(unit ${CMAKE_CURRENT_BINARY_DIR}/together/${name}_${index}.cpp)
+    file(CONFIGURE OUTPUT ${unit} CONTENT "${text}" @ONLY)
+    list(APPEND units ${unit})
+  endwhile()
+  # g++ takes a file of ours that is included for a header, whose types in a namespace without a name others might see.
+  set_source_files_properties(${units} PROPERTIES COMPILE_OPTIONS $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  set(${out} ${units} PARENT_SCOPE)
 endfunction()
 
 function(folkmoot_targets_of out)
@@ -43,21 +64,23 @@ function(folkmoot_absolute out)
   set(${out} ${paths} PARENT_SCOPE)
 endfunction()
 
-# folkmoot_module(<name> [APART] [SOURCES file...] [DEPENDS module-or-target...])
-# APART: each file is compiled by itself.
+# folkmoot_module(<name> [APART] [SOURCES file...] [ALONE file...] [DEPENDS module-or-target...])
+# APART: each file is compiled by itself; ALONE: these are.
 # The static library folkmoot_<name>; a module without sources is an interface target of its headers. The sources are
 # kept in the target's property FOLKMOOT_SOURCES, for fuzz targets to compile again with their own compiler.
 function(folkmoot_module name)
-  cmake_parse_arguments(PARSE_ARGV 1 module "APART" "" "SOURCES;DEPENDS")
+  cmake_parse_arguments(PARSE_ARGV 1 module "APART" "" "SOURCES;ALONE;DEPENDS")
   folkmoot_refuse_unknown(folkmoot_module "${module_UNPARSED_ARGUMENTS}")
   folkmoot_absolute(sources ${module_SOURCES})
+  folkmoot_absolute(alone ${module_ALONE})
   folkmoot_targets_of(depends ${module_DEPENDS})
 
   if(sources)
-    add_library(folkmoot_${name} STATIC ${sources})
+    set(units ${sources})
     if(NOT module_APART)
-      folkmoot_compile_together(folkmoot_${name})
+      folkmoot_together(units ${name} ${PROJECT_SOURCE_DIR}/src ${sources})
     endif()
+    add_library(folkmoot_${name} STATIC ${units} ${alone})
     set(scope PUBLIC)
   else()
     add_library(folkmoot_${name} INTERFACE)
@@ -65,7 +88,7 @@ function(folkmoot_module name)
   endif()
   target_include_directories(folkmoot_${name} ${scope} ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
   target_link_libraries(folkmoot_${name} ${scope} ${depends})
-  set_target_properties(folkmoot_${name} PROPERTIES FOLKMOOT_SOURCES "${sources}")
+  set_target_properties(folkmoot_${name} PROPERTIES FOLKMOOT_SOURCES "${sources};${alone}")
 endfunction()
 
 # folkmoot_test(<name> LABEL unit|integration|simulation|fuzz|planted SOURCES file... [DEPENDS module-or-target...]

@@ -52,8 +52,8 @@ FileStreamStore::News wait(StreamThread& thread) {
 
 void append(StreamThread& thread, std::uint64_t events, std::size_t bytes) {
   const std::string text(bytes, 'x');
-  Sequence stored = 1;
-  for (Sequence next = 1; stored.value <= events;) {
+  Sequence stored{1};
+  for (Sequence next{1}; stored.value <= events;) {
     // As a reactor's turn does: as much as is there and fits, then the thread.
     for (int turn = 0; turn < 1'000 && next.value <= events; ++turn) {
       if (!thread.store().append(kStream, next, Instant{static_cast<std::int64_t>(next.value)}, {as_bytes(text), {}}))

@@ -77,8 +77,8 @@ FolderReport verify_data_folder(const std::string& folder, const ContentReport& 
                       .contents = contents};
   if (report.journal.problems_total > 0) return report;
   value(recovered);
-  for (const auto& [hash, size] : report.contents.sizes) engine.content_stored({hash, size});
-  engine.each_missing_content([&](const ContentRef& ref, std::uint32_t references) {
+  for (const auto& [hash, size] : report.contents.sizes) engine.contents().stored({hash, size});
+  engine.contents().each_missing([&](const ContentRef& ref, std::uint32_t references) {
     report.missing.push_back(
         fmt::format("content {} of {} bytes is missing or damaged, and {} messages or schedules refer to it",
                     ref.hash.text(), ref.size, references));

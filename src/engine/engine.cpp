@@ -389,8 +389,9 @@ void Engine::redrive(SessionId id, RequestNumber request, const RedriveCommand& 
   if (auto* const session = sessions_.find(id)) dead_.redrive(*session, request, command);
 }
 
-void Engine::purge_dead(SessionId id, RequestNumber request, const DeadQuery& query, std::size_t limit) {
-  dead_.purge({id, request}, query, limit);
+void Engine::end_redrives() {
+  dead_.end_redrives();
+  streams_.plays().end_all();
 }
 
 void Engine::set_schedule(SessionId id, RequestNumber request, const ScheduleCommand& command,
@@ -398,53 +399,7 @@ void Engine::set_schedule(SessionId id, RequestNumber request, const ScheduleCom
   if (auto* const session = sessions_.find(id)) schedules_.set(*session, request, command, message);
 }
 
-void Engine::remove_schedule(SessionId id, RequestNumber request, std::string_view name) {
-  schedules_.remove({id, request}, name);
-}
-
-void Engine::set_route(SessionId id, RequestNumber request, const RouteCommand& command) {
-  routes_.set({id, request}, command);
-}
-
-void Engine::remove_route(SessionId id, RequestNumber request, std::string_view name) {
-  routes_.remove({id, request}, name);
-}
-
-void Engine::set_subscription(SessionId id, RequestNumber request, const SubscriptionCommand& command) {
-  subscriptions_.set({id, request}, command);
-}
-
-void Engine::remove_subscription(SessionId id, RequestNumber request, std::string_view name) {
-  subscriptions_.remove({id, request}, name);
-}
-
 // -- questions
-
-void Engine::each_missing_content(
-    const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const {
-  contents_.each_missing(each);
-}
-
-void Engine::each_stored_content(const std::optional<ContentHash>& after,
-                                 const std::function<bool(const ContentRef&)>& each) {
-  contents_.each_stored(after, each);
-}
-
-void Engine::each_new_mailbox(const std::function<void(std::string_view name)>& each) {
-  mailroom_.questions().each_new_mailbox(each);
-}
-
-void Engine::each_mailbox(std::size_t limit, const std::function<void(const MailboxStats&)>& each) const {
-  mailroom_.questions().each_mailbox(limit, each);
-}
-
-void Engine::each_dead(const DeadQuery& query, const Uuid& after, const std::function<bool(const DeadView&)>& each) {
-  dead_.each(query, after, each);
-}
-
-void Engine::each_attempt(const Uuid& id, const std::function<void(const AttemptView&)>& each) {
-  dead_.each_attempt(id, each);
-}
 
 SessionView Engine::session(SessionId id) const {
   const auto* const session = sessions_.find(id);

@@ -53,7 +53,6 @@ class Engine final : Ledger::Resolver {
   void on_read(ReadTicket ticket, const StreamChunk& chunk) { streams_.reads().on_read(ticket, chunk); }
   /// Hands out what can be handed out. To be called after each turn of commands.
   void dispatch() { mailroom_.dispatch().run(); }
-  /// Whether dispatch() has something to look at.
   bool wants_dispatch() const { return mailroom_.wants_dispatch(); }
   /// Compaction: appends the fact at `place` again if it still matters. False: there is no room now for all it needs.
   bool keep(FactKind kind, FactPlace place, Bytes body);
@@ -105,9 +104,6 @@ class Engine final : Ledger::Resolver {
               Duration lease_ms);
   /// Whether all of these leases are current, and this message's. Errors: lease_lost.
   Result<void> check_leases(std::span<const LeaseToken> leases, const Uuid& id);
-  /// The envelope of a message that names its cause, with hops, chain and trace context as known here, for another
-  /// shard (IncomingMessage::has_causes). Errors: no_reply_wanted, and those of a field that grows too large.
-  Result<std::string> with_causes(const IncomingMessage& message) { return causes_.with_causes(message); }
   /// Whether this answer names a message as its cause that its sender holds, and that says to answer there.
   bool holds_what_it_answers(SessionId session, const IncomingMessage& message);
   /// An event that another shard has accepted and stamped, for this one's own subscriptions.
@@ -119,54 +115,33 @@ class Engine final : Ledger::Resolver {
   /// Sends all again that fit now, at the rate given; answered when done (Resent), and ended by its connection's end.
   void redrive(SessionId session, RequestNumber request, const RedriveCommand& command);
   /// The server stops: no more is sent again than has been.
-  void end_redrives() {
-    dead_.end_redrives();
-    streams_.plays().end_all();
-  }
-  /// Answered with the number of dead letters that are gone (Purged): up to `limit` of those that fit.
-  void purge_dead(SessionId session, RequestNumber request, const DeadQuery& query, std::size_t limit);
+  void end_redrives();
   void set_schedule(SessionId session, RequestNumber request, const ScheduleCommand& command,
                     const IncomingMessage& message);
-  void remove_schedule(SessionId session, RequestNumber request, std::string_view name);
-  void set_route(SessionId session, RequestNumber request, const RouteCommand& command);
-  void remove_route(SessionId session, RequestNumber request, std::string_view name);
-  /// Each event that fits is also a message in a mailbox, until it is removed.
-  void set_subscription(SessionId session, RequestNumber request, const SubscriptionCommand& command);
-  void remove_subscription(SessionId session, RequestNumber request, std::string_view name);
 
-  // -- content by reference
-  /// It is on disk, whole. Before start() for all that is there, then as each upload ends.
-  void content_stored(const ContentRef& ref) { contents_.stored(ref); }
-  std::optional<std::uint64_t> ask_for_content(const ContentHash& hash) { return contents_.ask_for(hash); }
-  void each_missing_content(const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const;
-  /// By hash, from the one behind `after` on, until `each` returns false.
-  void each_stored_content(const std::optional<ContentHash>& after, const std::function<bool(const ContentRef&)>& each);
-  const ContentTotals& contents() const { return contents_.totals(); }
-
-  // -- questions; what `each` is called for stands with the part
-  ReceiptView receipt(const Uuid& id) { return mailroom_.questions().receipt(id); }
-  bool mailbox_stats(std::string_view name, MailboxStats& out) const { return mailroom_.questions().stats(name, out); }
+  // -- parts and what stands below them: their own commands and questions stand there
+  Causes& causes() { return causes_; }
+  const Causes& causes() const { return causes_; }
+  /// What is stored is told before start(), then as each upload ends.
+  Contents& contents() { return contents_; }
+  const Contents& contents() const { return contents_; }
+  DeadLetters& dead() { return dead_; }
+  Questions& mailboxes() { return mailroom_.questions(); }
   const Questions& mailboxes() const { return mailroom_.questions(); }
-  SessionView session(SessionId id) const;
+  Peeking& peeking() { return mailroom_.peeking(); }
+  Registry& registry() { return registry_; }
+  Routes& routes() { return routes_; }
+  const Routes& routes() const { return routes_; }
+  Schedules& schedules() { return schedules_; }
+  const Schedules& schedules() const { return schedules_; }
+  Streams& streams() { return streams_; }
+  Subscriptions& durable_subscriptions() { return subscriptions_; }
+  Tap& tap() { return tap_; }
+  Trail& trail() { return trail_; }
   Wakes& wakes() { return wakes_; }
   const Wakes& wakes() const { return wakes_; }
-  Trail& trail() { return trail_; }
-  Tap& tap() { return tap_; }
-  Registry& registry() { return registry_; }
+  SessionView session(SessionId id) const;
   void each_holder(const std::function<void(const HolderView&)>& each) const { mailroom_.dispatch().each_holder(each); }
-  Peeking& peeking() { return mailroom_.peeking(); }
-  void each_new_mailbox(const std::function<void(std::string_view name)>& each);
-  void each_mailbox(std::size_t limit, const std::function<void(const MailboxStats&)>& each) const;
-  void each_dead(const DeadQuery& query, const Uuid& after, const std::function<bool(const DeadView&)>& each);
-  void each_attempt(const Uuid& id, const std::function<void(const AttemptView&)>& each);
-  void each_schedule(const std::function<void(const Schedule&)>& each) const { schedules_.each(each); }
-  void each_route(const std::function<void(const Route&)>& each) const { routes_.each(each); }
-  void each_durable_subscription(const std::function<void(const DurableSubscription&)>& each) const {
-    subscriptions_.each(each);
-  }
-  /// Streams, their consumers and what is replayed of them: commands and questions stand there.
-  Streams& streams() { return streams_; }
-  std::optional<ConversationSums> conversation(std::string_view name) const { return causes_.conversation(name); }
   const EngineCounters& counters() const { return counters_; }
   /// Of a name that a fact or a schedule names; "" for a number that is none.
   std::string_view name_of(NameId name_id) const;

@@ -42,7 +42,7 @@ constexpr std::uint64_t kStreamFileBytesMax = std::uint64_t{64} << 20;
 
 /// One file of a stream, which goes as a whole.
 struct StreamFile {
-  Sequence first = 1, end = 1;  // [first, end): the events that it has, synced
+  Sequence first{1}, end{1};  // [first, end): the events that it has, synced
   std::uint64_t bytes = 0;      // on disk
   std::uint64_t used = 0;       // of these, up to the end of its last event
   Instant oldest = 0;           // of its events
@@ -51,7 +51,7 @@ struct StreamFile {
 
 /// What the files of a stream have.
 struct StreamExtent {
-  Sequence first = 1, end = 1;  // [first, end): synced, and not below what trim() said in this run
+  Sequence first{1}, end{1};  // [first, end): synced, and not below what trim() said in this run
   std::uint64_t bytes = 0;
 };
 
@@ -60,7 +60,7 @@ struct StreamRead {
   /// Where it begins. Forwards: the first event that is not below `from` and, if `since` is given, not before the first
   /// one that is not older than that. Backwards: the last event that is not above `from` and, if `since` is given,
   /// before the first one that is younger than that.
-  Sequence from = 1;
+  Sequence from{1};
   std::optional<Instant> since = {};
   bool backwards = false;
   std::size_t events_max = std::numeric_limits<std::size_t>::max();  // at least 1
@@ -82,7 +82,7 @@ struct StreamChunk {
   std::vector<StreamEvent> events;
   /// Where to go on in the same direction: as `from`, and without `since`. Backwards, 0 says that there is nothing
   /// below.
-  Sequence next = 1;
+  Sequence next{1};
   /// The files have no more in this direction: forwards, `next` is the end of what is stored (not of what is handed
   /// over); backwards, nothing that is stored and not trimmed is below.
   bool at_end = false;

@@ -33,8 +33,9 @@ void BackupReader::look(std::int64_t now) {
   const auto phase = backup_.phase();
   if (phase == Backup::Phase::open && begun_by_) {
     journals_ = backup_.journals();
-    BackupBegun begun{
-        .backup = number_, .contents = engine_.contents().stored, .contents_bytes = engine_.contents().stored_bytes};
+    BackupBegun begun{.backup = number_,
+                      .contents = engine_.contents().totals().stored,
+                      .contents_bytes = engine_.contents().totals().stored_bytes};
     for (const auto& journal : journals_) {
       const auto last = (journal.end.value - 1) / journal.segment_bytes;
       begun.journals.push_back({.first = journal.begin.value / journal.segment_bytes,
@@ -71,7 +72,7 @@ Result<BackupContents> BackupReader::contents(const ListBackupContents& page) {
   if (auto open = backup_.check(page.backup); !open) return std::unexpected(open.error());
   asked_at_ = engine_.now().ms;
   BackupContents out;
-  engine_.each_stored_content(page.after, [&](const ContentRef& ref) {
+  engine_.contents().each_stored(page.after, [&](const ContentRef& ref) {
     out.contents.push_back({ref.hash, ref.size});
     return out.contents.size() < page.limit;
   });
@@ -139,7 +140,7 @@ Result<std::shared_ptr<DiskFile>> BackupReader::open_segment(const ReadBackup& p
 }
 
 Result<std::shared_ptr<DiskFile>> BackupReader::open_content(const ReadBackup& piece) {
-  const auto size = engine_.ask_for_content(*piece.content);
+  const auto size = engine_.contents().ask_for(*piece.content);
   if (!size) return failure(ErrorCode::not_found, fmt::format("no content {} is stored here", piece.content->text()));
   if (piece.offset > *size || piece.bytes > *size - piece.offset) {
     return failure(ErrorCode::out_of_range, fmt::format("{} bytes from {} on: content {} has {}", piece.bytes,

@@ -274,7 +274,7 @@ Result<void> on_receipt(const CommandContext& context) {
   PackWriter writer(out);
   writer.array(static_cast<std::uint32_t>(count));
   for (std::size_t i = 0; i < count; ++i) {
-    auto receipt = context.engine.receipt(load<Uuid>(body.data() + i * sizeof(Uuid)));
+    auto receipt = context.engine.mailboxes().receipt(load<Uuid>(body.data() + i * sizeof(Uuid)));
     auto state = static_cast<std::uint64_t>(receipt.state);
     if (auto* const others = context.reactor.shard_router()) {
       if (const auto moved = others->shard_links().moved_to(receipt.id)) {

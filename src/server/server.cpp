@@ -24,7 +24,7 @@ namespace {
 
 // Not a reason to refuse to start: all other messages are whole.
 void report_missing(const Engine& engine) {
-  engine.each_missing_content([](const ContentRef& ref, std::uint32_t references) {
+  engine.contents().each_missing([](const ContentRef& ref, std::uint32_t references) {
     spdlog::error(
         "content {} of {} bytes is missing, and {} messages refer to it: they are delivered, and their content cannot "
         "be fetched. `folkmoot journal verify` lists all such; upload it again, or restore the folder `content` from "
@@ -105,7 +105,7 @@ struct Shard {
           "journal: {} bytes at the end of segment {} were not yet durable when the last run ended, and are cut",
           recovered->cut_bytes, recovered->cut_segment);
     }
-    for (const auto& content : contents) engine.content_stored(content);
+    for (const auto& content : contents) engine.contents().stored(content);
     report_missing(engine);
     std::uint64_t seed = 0;
     if (::getrandom(&seed, sizeof seed, 0) != sizeof seed)

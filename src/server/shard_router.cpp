@@ -391,7 +391,7 @@ ShardRouter::Routed ShardRouter::route_publish(Connection& connection, const Fra
   if (shard == own_) return Routed::here;
   if (!routing.cause.is_nil() && shard_of_id(routing.cause) == own_) {
     incoming.envelope = message.first(routing.bytes);
-    const auto envelope = reactor_.engine().with_causes(incoming);
+    const auto envelope = reactor_.engine().causes().with_causes(incoming);
     if (!envelope) {
       reactor_.effects().refuse(connection.id, number_of(frame), envelope.error());
       return Routed::elsewhere;

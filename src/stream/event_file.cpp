@@ -47,7 +47,7 @@ Result<std::unique_ptr<EventFile>> EventFile::create(Disk& disk, const EventFile
   if (auto done = (*file)->sync(); !done) return std::unexpected(done.error());
   if (auto done = disk.rename(kNewEventFileName, name.text()); !done) return std::unexpected(done.error());
   if (auto done = disk.sync_folder(); !done) return std::unexpected(done.error());
-  std::unique_ptr<EventFile> made(new EventFile(disk, name, header, std::move(*file)));
+  std::unique_ptr<EventFile> made(new EventFile(name, header, std::move(*file)));
   made->size_ = bytes.size();
   made->end_ = header.first;
   made->index_.emplace();
@@ -71,7 +71,7 @@ Result<std::unique_ptr<EventFile>> EventFile::open(Disk& disk, const EventFileNa
                                         fmt::format("its header says that it is stream {}'s, from event {} on",
                                                     header->stream.value, header->first.value)));
   }
-  std::unique_ptr<EventFile> opened(new EventFile(disk, name, *header, std::move(*file)));
+  std::unique_ptr<EventFile> opened(new EventFile(name, *header, std::move(*file)));
   opened->size_ = *size;
   if (auto done = opened->read_trailer(); !done) return std::unexpected(done.error());
   if (opened->is_sealed_) return opened;
@@ -265,7 +265,8 @@ void EventFile::remember(Sequence sequence, std::uint64_t offset) {
 Result<std::pair<Sequence, std::uint64_t>> EventFile::place_of(Sequence sequence) {
   for (auto& hint : hints_) {
     if (hint.sequence != sequence) continue;
-    return std::pair{hint.sequence, std::exchange(hint, {}).offset};  // its reader goes on from there
+    const auto offset = std::exchange(hint, {}).offset;  // its reader goes on from there
+    return std::pair{sequence, offset};
   }
   const auto entries = index();
   if (!entries) return std::unexpected(entries.error());

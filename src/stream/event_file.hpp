@@ -69,8 +69,8 @@ class EventFile {
   Result<std::pair<Sequence, std::uint64_t>> place_of(Sequence sequence);
 
  private:
-  EventFile(Disk& disk, EventFileName name, const EventFileHeader& header, std::unique_ptr<DiskFile> file)
-      : disk_(disk), name_(name), header_(header), codec_(header), file_(std::move(file)) {}
+  EventFile(EventFileName name, const EventFileHeader& header, std::unique_ptr<DiskFile> file)
+      : name_(name), header_(header), codec_(header), file_(std::move(file)) {}
 
   Result<void> read_trailer();
   Result<void> scan();
@@ -82,7 +82,6 @@ class EventFile {
     std::uint64_t offset = 0;
   };
 
-  Disk& disk_;
   const EventFileName name_;
   const EventFileHeader header_;
   const EventCodec codec_;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/assert.hpp"
+
 namespace folkmoot {
 namespace {
 
@@ -14,14 +16,22 @@ void fail(StreamChunk& chunk, Error error, Sequence next) {
   chunk.next = next;
 }
 
-// Where one may go on behind a place that cannot be read: what the index leads to next.
-Sequence behind(EventFile& file, std::uint64_t offset, Sequence from) {
-  const auto index = file.index();
-  if (!index) return file.end();
-  for (const auto& entry : *index) {
-    if (entry.offset > offset && entry.sequence > from) return entry.sequence;
+// The first event behind a place that cannot be read, after the next good mark; nothing if there is none.
+Result<std::optional<EventRecord>> event_behind(EventFile& file, std::uint64_t offset) {
+  EventScanner scanner(file.file(), file.header(), file.records_end(), offset);
+  for (auto from = offset + kEventAlign;;) {
+    const auto mark = scanner.find_mark(from);
+    if (!mark) return std::unexpected(mark.error());
+    if (!*mark) return std::nullopt;
+    scanner.jump(**mark);
+    for (;;) {
+      const auto found = scanner.next();
+      if (!found) return std::unexpected(found.error());
+      if (!*found) break;
+      if (!scanner.record().is_mark()) return scanner.record();
+    }
+    from = **mark + kEventAlign;
   }
-  return file.end();
 }
 
 // Bytes of a file, and what of them has been read. Records are taken one by one, in the order of their sequences.
@@ -56,6 +66,7 @@ class Stretch {
       if (checked.state != EventCodec::State::good)
         return fail(checked.state == EventCodec::State::zero ? "the record is gone" : checked.problem);
       record_ = EventCodec::view(view.data(), offset());
+      if (expected_ == 0) expected_ = record_.sequence;  // 0 again, if it is a mark
       if (!record_.is_mark() && record_.sequence != expected_) {
         return fail(fmt::format("event {} stands where {} comes next", record_.sequence.value, expected_.value));
       }
@@ -66,10 +77,26 @@ class Stretch {
     }
   }
 
+  /// Anew, from another place of the file.
+  void begin(Sequence sequence, std::uint64_t offset) {
+    expected_ = sequence;
+    offset_ = offset;
+    at_ = size_ = 0;
+  }
   /// Goes on at another place of what was read.
   void jump(Sequence sequence, std::uint64_t offset) {
     expected_ = sequence;
     at_ = offset - offset_;
+  }
+  /// After a problem: goes on at the next good mark before `limit`, whatever event follows. False: there is none.
+  bool skip(std::uint64_t limit) {
+    for (auto at = at_ + kEventAlign; at < size_ && offset_ + at < limit; at += kEventAlign) {
+      if (!file_.codec().find_mark({memory_.get() + at, size_ - at}, offset_ + at)) continue;
+      at_ = at;
+      expected_ = 0;
+      return true;
+    }
+    return false;
   }
 
   const EventRecord& record() const { return record_; }
@@ -133,52 +160,112 @@ Block block_of(const EventFile& file, std::span<const IndexEntry> index, std::si
 
 }  // namespace
 
-void read_forwards(EventFile& file, const EventRange& range, StreamChunk& chunk) {
-  const auto place = file.place_of(range.from);
-  if (!place) return fail(chunk, place.error(), range.from + 1);
-  const auto [sequence, offset] = *place;
-  Stretch stretch(file, sequence, offset);
+namespace {
+
+// Gives events of the stretch from `from` on. What ended it.
+Stretch::Found give(EventFile& file, Stretch& stretch, const EventRange& range, Room& room, StreamChunk& chunk) {
   const auto limit = file.records_end();
-  auto want = range.bytes_max + kSlackBytes + (sequence == range.from ? 0 : kIndexStepBytes);
-  Room room(range);
   for (;;) {
-    const auto left = limit - stretch.offset();
-    if (auto done = stretch.fill(static_cast<std::size_t>(std::min<std::uint64_t>(want, left))); !done)
-      return fail(chunk, done.error(), range.from + 1);
-    auto found = stretch.next(limit);
-    for (; found == Stretch::Found::event; found = stretch.next(limit)) {
-      const auto& record = stretch.record();
-      if (record.sequence < range.from) continue;
-      if (!room.takes(chunk, record)) {
-        chunk.next = record.sequence;
-        file.remember(record.sequence, record.offset);
-        break;
-      }
-      if (chunk.events.empty()) chunk.memory = stretch.memory();
-      chunk.events.push_back(event_of(record));
-    }
-    if (found == Stretch::Found::event) return;
-    if (!chunk.events.empty()) {
+    const auto found = stretch.next(limit);
+    if (found != Stretch::Found::event) {
       chunk.next = stretch.expected();
-      if (found == Stretch::Found::more) file.remember(chunk.next, stretch.offset());
-      return;
+      return found;
     }
-    if (found == Stretch::Found::end) stretch.fail("the file ends before its last event");
-    if (found != Stretch::Found::more || stretch.is_short()) {
-      if (found == Stretch::Found::more) stretch.fail("the file ends within a record");
-      return fail(chunk, stretch.problem(), behind(file, stretch.offset(), range.from));
+    const auto& record = stretch.record();
+    if (record.sequence < range.from) continue;
+    if (!room.takes(chunk, record)) {
+      chunk.next = record.sequence;
+      file.remember(record.sequence, record.offset);
+      return found;
     }
-    want = std::max(want, stretch.wanted());
+    if (chunk.events.empty()) chunk.memory = stretch.memory();
+    chunk.events.push_back(event_of(record));
   }
 }
 
+}  // namespace
+
+void read_forwards(EventFile& file, const EventRange& range, StreamChunk& chunk) {
+  const auto place = file.place_of(range.from);
+  if (!place) return fail(chunk, place.error(), range.from + 1);
+  Stretch stretch(file, place->first, place->second);
+  auto want = range.bytes_max + kSlackBytes + (place->first == range.from ? 0 : kIndexStepBytes);
+  Room room(range);
+  for (;;) {
+    const auto left = file.records_end() - stretch.offset();
+    if (auto done = stretch.fill(static_cast<std::size_t>(std::min<std::uint64_t>(want, left))); !done)
+      return fail(chunk, done.error(), range.from + 1);
+    const auto found = give(file, stretch, range, room, chunk);
+    if (found == Stretch::Found::event) return;
+    if (!chunk.events.empty()) {
+      if (found == Stretch::Found::more) file.remember(chunk.next, stretch.offset());
+      return;
+    }
+    if (found == Stretch::Found::more && !stretch.is_short()) {
+      want = std::max(want, stretch.wanted());
+      continue;
+    }
+    if (found == Stretch::Found::end) stretch.fail("the file ends before its last event");
+    if (found == Stretch::Found::more) stretch.fail("the file ends within a record");
+    const auto problem = stretch.problem();
+    const auto behind = event_behind(file, stretch.offset());
+    if (!behind) return fail(chunk, behind.error(), range.from + 1);
+    if (!*behind || (*behind)->sequence > range.from) {
+      const auto next = *behind ? (*behind)->sequence : file.end();
+      return fail(chunk, problem, std::max(next, range.from + 1));
+    }
+    stretch.begin((*behind)->sequence, (*behind)->offset);  // what is damaged is not what is asked for
+  }
+}
+
+namespace {
+
+// The events of a block, as far as they can be read, and what is wrong between them.
+struct ReadBlock {
+  std::vector<EventRecord> records;
+  struct Gap {
+    Sequence first = 0;
+    Error problem;
+  };
+  std::vector<Gap> gaps;
+
+  ReadBlock(Stretch& stretch, const Block& block) {
+    stretch.jump(block.first, block.begin);
+    auto expected = block.first;
+    for (;;) {
+      const auto found = stretch.next(block.limit);
+      if (found == Stretch::Found::event && stretch.record().sequence >= expected &&
+          stretch.record().sequence < block.end) {
+        records.push_back(stretch.record());
+        expected = stretch.expected();
+        continue;
+      }
+      if (found == Stretch::Found::end && expected == block.end) return;
+      if (found == Stretch::Found::end) stretch.fail("events are gone");
+      if (found == Stretch::Found::more) stretch.fail("the file ends within a record");
+      if (found == Stretch::Found::event) stretch.fail("an event stands where others belong");
+      gaps.push_back({expected, stretch.problem()});
+      if (!stretch.skip(block.limit)) return;
+    }
+  }
+
+  const Error& problem_before(Sequence sequence) const {
+    FOLKMOOT_ASSERT(!gaps.empty());  // else all events of the block are there
+    const auto behind = std::ranges::upper_bound(gaps, sequence, {}, &Gap::first);
+    return behind == gaps.begin() ? gaps.front().problem : (behind - 1)->problem;
+  }
+};
+
+}  // namespace
+
 void read_backwards(EventFile& file, const EventRange& range, StreamChunk& chunk) {
+  const auto before = [](Sequence sequence) { return Sequence{sequence.value - 1}; };
   const auto index = file.index();
-  if (!index) return fail(chunk, index.error(), range.from.value == 0 ? Sequence{0} : Sequence{range.from.value - 1});
+  if (!index) return fail(chunk, index.error(), before(range.from));
   const auto after = std::ranges::upper_bound(*index, range.from, {}, &IndexEntry::sequence);
   if (after == index->begin()) {
     return fail(chunk, event_damage(file.name(), kEventFileHeaderBytes, "its first events are gone"),
-                Sequence{file.header().first.value - 1});
+                before(file.header().first));
   }
   const auto last = static_cast<std::size_t>(after - index->begin()) - 1;
   const auto end = block_of(file, *index, last).limit;
@@ -186,35 +273,28 @@ void read_backwards(EventFile& file, const EventRange& range, StreamChunk& chunk
   while (first > 0 && (*index)[first].sequence > range.lowest && end - (*index)[first].offset < range.bytes_max)
     --first;
   Stretch stretch(file, (*index)[first].sequence, (*index)[first].offset);
-  const auto bytes = static_cast<std::size_t>(end - (*index)[first].offset);
-  if (auto done = stretch.fill(bytes); !done) return fail(chunk, done.error(), Sequence{range.from.value - 1});
+  if (auto done = stretch.fill(static_cast<std::size_t>(end - (*index)[first].offset)); !done)
+    return fail(chunk, done.error(), before(range.from));
   chunk.memory = stretch.memory();
   Room room(range);
-  auto next = range.from;
+  chunk.next = range.from;
   for (auto number = last + 1; number-- > first;) {
     const auto block = block_of(file, *index, number);
-    std::vector<EventRecord> records;
-    stretch.jump(block.first, block.begin);
-    auto found = stretch.next(block.limit);
-    for (; found == Stretch::Found::event; found = stretch.next(block.limit)) records.push_back(stretch.record());
-    if (found == Stretch::Found::more) stretch.fail("the file ends within a record");
-    if (found == Stretch::Found::end && stretch.expected() < block.end) stretch.fail("the events behind are gone");
-    if (stretch.expected() <= next) {  // what is to be read next cannot be
-      if (chunk.events.empty()) return fail(chunk, stretch.problem(), Sequence{stretch.expected().value - 1});
-      chunk.next = next;
-      return;
-    }
-    for (auto record = records.rbegin(); record != records.rend(); ++record) {
-      if (record->sequence > next) continue;
-      if (record->sequence < range.lowest || !room.takes(chunk, *record)) {
-        chunk.next = next;
+    const ReadBlock read(stretch, block);
+    for (auto record = read.records.rbegin(); record != read.records.rend(); ++record) {
+      if (record->sequence > chunk.next) continue;
+      if (record->sequence < chunk.next) {  // what is next cannot be read
+        if (chunk.events.empty()) fail(chunk, read.problem_before(chunk.next), record->sequence);
         return;
       }
+      if (record->sequence < range.lowest || !room.takes(chunk, *record)) return;
       chunk.events.push_back(event_of(*record));
-      next = Sequence{record->sequence.value - 1};
+      chunk.next = before(record->sequence);
     }
+    if (chunk.next < block.first) continue;
+    if (chunk.events.empty()) fail(chunk, read.problem_before(chunk.next), before(block.first));
+    return;
   }
-  chunk.next = next;
 }
 
 Result<std::optional<Sequence>> find_event(EventFile& file, Instant time, TimeBound bound) {

@@ -117,7 +117,7 @@ class FileStreamStore final : public StreamStore {
   // A stream as the owner knows it.
   struct Known {
     std::vector<StreamFile> files;
-    Sequence trimmed = 1;
+    Sequence trimmed{1};
   };
 
   explicit FileStreamStore(std::unique_ptr<StreamFiles> files) : files_(std::move(files)) {}

@@ -53,7 +53,7 @@ constexpr std::size_t event_bytes(std::size_t message_bytes) {
 
 struct EventFileHeader {
   StreamNumber stream = 0;
-  Sequence first = 1;
+  Sequence first{1};
   EventFileId id{};
 };
 

@@ -13,8 +13,11 @@ namespace {
 
 constexpr std::uint64_t kStepsOfFile = 16;  // room is reserved in so many steps
 constexpr std::uint64_t kStepBytesMin = 64 * 1024;
+constexpr std::size_t kStepUnit = 4096;
 
-std::uint64_t step_bytes(std::uint64_t file_bytes) { return std::max(file_bytes / kStepsOfFile, kStepBytesMin); }
+std::uint64_t step_bytes(std::uint64_t file_bytes) {
+  return std::max(round_up(file_bytes / kStepsOfFile, kStepUnit), kStepBytesMin);
+}
 
 Sequence before(Sequence sequence) { return Sequence{sequence.value - 1}; }
 
@@ -134,11 +137,13 @@ Result<void> StreamFiles::ready_head(StreamNumber number, Stream& stream, Sequen
     if (auto done = let_go_of_heads(options_.open_max - 1); !done) return done;
     const EventFileName name{number, stream.files.back().info.first};
     auto file = EventFile::open(disk_, name, Disk::Open::existing);
-    if (!file) return std::unexpected(file.error());
-    if (!(*file)->has_room(bytes, stream.file_bytes)) return begin_file(number, stream, next);
-    if (auto done = (*file)->unseal(); !done) return done;
+    if (!file && file.error().code != ErrorCode::damaged) return std::unexpected(file.error());
+    if (file && (*file)->is_sealed()) {
+      if (!(*file)->has_room(bytes, stream.file_bytes)) return begin_file(number, stream, next);
+      if (auto done = (*file)->unseal(); !done) return done;
+    }
     forget_reader(name);
-    if ((*file)->is_damaged()) {
+    if (!file || (*file)->is_sealed() || (*file)->is_damaged()) {  // it was sound when it was sealed
       stream.files.back().is_damaged = true;
       return begin_file(number, stream, next);
     }
@@ -178,8 +183,9 @@ Result<void> StreamFiles::append(StreamNumber number, std::span<std::uint8_t> ev
   while (!events.empty()) {
     const auto bytes = event_bytes_at(events.data());
     const auto sequence = event_sequence(events.data());
-    const bool is_there = !stream.files.empty() && sequence < stream.files.back().info.end;
-    if (sequence < stream.trimmed || is_there) {
+    const auto end = stream.files.empty() ? Sequence{0} : stream.files.back().info.end;
+    // What was trimmed meanwhile is left out, unless the newest file goes on with it: another one would be begun.
+    if (sequence < end || (sequence < stream.trimmed && sequence != end)) {
       taken = {taken.bytes + bytes, sequence + 1};
       events = events.subspan(bytes);
       continue;

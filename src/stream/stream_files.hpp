@@ -34,7 +34,7 @@ class StreamFiles {
   const std::vector<Error>& problems() const { return problems_; }
 
   void set_file_bytes(StreamNumber stream, std::uint64_t bytes);
-  /// What need not be given again: it was appended, is there already, or is below what trim() said.
+  /// What need not be given again: it was appended, is there already, or is below what trim() said and left out.
   struct Taken {
     std::size_t bytes = 0;
     Sequence end = 0;  // behind the last such event; 0: none
@@ -66,7 +66,7 @@ class StreamFiles {
   };
   struct Stream {
     std::vector<File> files;  // oldest first
-    Sequence trimmed = 1;
+    Sequence trimmed{1};
     std::uint64_t file_bytes = kStreamFileBytesMax;
     std::unique_ptr<EventFile> head;  // the newest file, open for appending
     std::uint64_t used_at = 0;

@@ -15,9 +15,10 @@ import tree
 def compiled(build):
     entries = json.loads((build / "compile_commands.json").read_text())
     paths = [Path(entry["directory"]) / entry["file"] for entry in entries]
-    # Files of a module that are compiled together: one that includes them.
-    together = [path.read_text() for path in paths if path.name.startswith("unity_") and path.is_file()]
-    paths += [name for text in together for name in re.findall(r'^#include "(.+)"$', text, re.MULTILINE)]
+    # Files of a module that are compiled together: one that includes them (cmake/Module.cmake).
+    together = [path.read_text() for path in paths if path.parent.name == "together" and path.is_file()]
+    names = [name for text in together for name in re.findall(r'^#include "(.+)"$', text, re.MULTILINE)]
+    paths += [tree.ROOT / folder / name for folder in ("src", "tests") for name in names]
     return {os.path.realpath(path) for path in paths}
 
 

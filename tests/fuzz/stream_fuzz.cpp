@@ -160,7 +160,7 @@ void check(BytesDisk& disk, bool is_forged) {
   auto opened = StreamFiles::open(disk, {.id = kId});
   FOLKMOOT_ASSERT(opened);
   auto& files = **opened;
-  Sequence end = 1;
+  Sequence end{1};
   files.each([&](StreamNumber, const std::vector<StreamFile>& all) { end = all.back().end; });
   for (const std::size_t bytes : {1u, 100u, 4'000u, 1u << 20}) {
     read_all(files, {.stream = kStream, .bytes_max = bytes});

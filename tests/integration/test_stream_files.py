@@ -1,5 +1,5 @@
-"""Where events of streams end up: files beside the journal, which a start finds again, `folkmoot journal verify` checks,
-a backup takes along, and damage in which is told and never passed over (docs/stream-files.md)."""
+"""Where events of streams end up: files beside the journal, which a start finds again, `folkmoot journal verify`
+checks, a backup takes along, and damage in which is told and never passed over (docs/stream-files.md)."""
 
 import json
 import subprocess
@@ -22,7 +22,10 @@ def text(number):
 def append(client, first, end, topic="orders.new"):
     for begin in range(first, end, 200):
         sent = client.publish_batch(
-            [message(text(i), topic=topic, mode=AT_LEAST_ONCE) for i in range(begin, min(begin + 200, end))]
+            [
+                message(text(i), topic=topic, mode=AT_LEAST_ONCE, content_type="text/plain")
+                for i in range(begin, min(begin + 200, end))
+            ]
         )
         assert all(one.outcome == "kept" for one in sent), sent
 

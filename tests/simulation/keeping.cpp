@@ -73,7 +73,7 @@ bool Keeping::start() {
   if (!report) return failed(report.error(), "recovery refuses");
   engine_->start(Instant{now_}, 1, report->clean_stop);
   std::map<std::string, std::optional<Spec>> told;
-  engine_->each_durable_subscription([&](const DurableSubscription& each) {
+  engine_->durable_subscriptions().each([&](const DurableSubscription& each) {
     Spec is{.pattern = each.pattern, .priority_max = 0, .box = box_named(each.mailbox)};
     if (each.filter) is.priority_max = static_cast<Priority>(std::stoi(each.filter->text().substr(12)));
     told[each.name] = is;
@@ -203,7 +203,7 @@ void Keeping::drain() {
     for (const auto& held : std::exchange(held_, {})) ack(held);
     expect(write(), "a healed disk fails");
     empty = held_.empty();
-    engine_->each_mailbox(1'000, [&](const MailboxStats& box) {
+    engine_->mailboxes().each_mailbox(1'000, [&](const MailboxStats& box) {
       expect(box.dead == 0, "{} messages of {} are dead", box.dead, box.name);
       empty = empty && box.ready + box.scheduled + box.leased == 0;
     });
@@ -265,8 +265,8 @@ void Keeping::set() {
            .priority_max = random_.one_in(2) ? static_cast<Priority>(random_.between(2, 8)) : Priority{0},
            .box = random_.below(boxes_.size())};
   const auto condition = filter(spec_.priority_max);
-  engine_->set_subscription(
-      SessionId{1}, ask({.kind = Ask::Kind::plain}),
+  engine_->durable_subscriptions().set(
+      {SessionId{1}, ask({.kind = Ask::Kind::plain})},
       {.name = setting_, .pattern = spec_.pattern, .filter = condition, .mailbox = boxes_[spec_.box]});
   setting_.clear();
 }
@@ -277,7 +277,7 @@ void Keeping::remove() {
   if (!specs_.contains(name) || !specs_[name].now()) what.error = ErrorCode::not_found;
   setting_ = name;
   const auto request = ask(what);
-  engine_->remove_subscription(SessionId{1}, request, name);
+  engine_->durable_subscriptions().remove({SessionId{1}, request}, name);
   setting_.clear();
 }
 

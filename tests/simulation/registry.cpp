@@ -221,7 +221,7 @@ void RegistryRun::confirm(SessionId, RequestNumber request, const Confirm& confi
   sent.confirmed = true;
   if (confirm.outcome == PublishOutcome::duplicate) return rules_.saw(Rule::capability_copy_known);
   // It can be followed under the id that its sender was told, wherever it went.
-  const auto receipt = engine_->receipt(confirm.id);
+  const auto receipt = engine_->mailboxes().receipt(confirm.id);
   expect(receipt.state != ReceiptState::unknown || sent.once || sent.mortal, "{} is confirmed, and not known",
          mine.number);
 }
@@ -599,7 +599,8 @@ void RegistryRun::drain() {
   ++agents_[0].connections;
   const auto left = [&] {
     std::size_t count = asks_.size() + held_.size();
-    engine_->each_mailbox(1'000, [&](const MailboxStats& box) { count += box.ready + box.scheduled + box.leased; });
+    engine_->mailboxes().each_mailbox(
+        1'000, [&](const MailboxStats& box) { count += box.ready + box.scheduled + box.leased; });
     return count;
   };
   for (std::size_t turns = 0; turns < 30 || left() > 0; ++turns) {

@@ -104,13 +104,14 @@ bool Subscriptions::forget(std::string_view name) {
 }
 
 void Subscriptions::remove(Asker caller, std::string_view name) {
-  if (!ledger_.has_room(Urgency::settling, name.size()))
-    return replies_.refuse(caller, {ErrorCode::disk_full, "no room to note that the subscription is gone"});
-  if (!forget(name)) {
+  if (!subscriptions_.contains(name)) {
     return replies_.refuse(caller, {ErrorCode::not_found, fmt::format("there is no durable subscription {}",
                                                                       is_name(name) ? name : "(unprintable)")});
   }
+  if (!ledger_.has_room(Urgency::settling, name.size()))
+    return replies_.refuse(caller, {ErrorCode::disk_full, "no room to note that the subscription is gone"});
   const auto place = ledger_.note(FactKind::subscription_removed, {as_bytes(name)});
+  forget(name);
   ledger_.when_or_now(Durable(place), waiting::Answer{.to = caller});
 }
 

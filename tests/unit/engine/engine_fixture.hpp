@@ -145,10 +145,10 @@ class EngineTest : public ::testing::Test, public Effects {
   const T& replied() const {
     return std::get<T>(last().reply);
   }
-  ReceiptState state(const Uuid& id) { return engine->receipt(id).state; }
+  ReceiptState state(const Uuid& id) { return engine->mailboxes().receipt(id).state; }
   MailboxStats stats() {
     MailboxStats stats;
-    EXPECT_TRUE(engine->mailbox_stats("box", stats));
+    EXPECT_TRUE(engine->mailboxes().stats("box", stats));
     return stats;
   }
 

@@ -8,8 +8,8 @@ class KeptEventTest : public EngineTest {
  protected:
   void keep(std::string_view name, std::string_view pattern, std::string_view filter = {},
             std::string_view mailbox = {}) {
-    engine->set_subscription(kAlice, ++request,
-                             {.name = name, .pattern = pattern, .filter = filter, .mailbox = mailbox});
+    engine->durable_subscriptions().set({kAlice, ++request},
+                                        {.name = name, .pattern = pattern, .filter = filter, .mailbox = mailbox});
     sync();
   }
   static Message must(std::string topic, std::string content = "e") {
@@ -29,7 +29,7 @@ class KeptEventTest : public EngineTest {
   }
   std::uint64_t missed(std::string_view name) {
     std::uint64_t count = 0;
-    engine->each_durable_subscription([&](const DurableSubscription& each) {
+    engine->durable_subscriptions().each([&](const DurableSubscription& each) {
       if (each.name == name) count = each.missed;
     });
     return count;
@@ -169,7 +169,7 @@ TEST_F(KeptEventTest, M2_subscriptions_are_kept_replaced_removed_and_listed) {
   keep("b", "z");
   const auto names = [&] {
     Contents all;
-    engine->each_durable_subscription(
+    engine->durable_subscriptions().each(
         [&](const DurableSubscription& each) { all.push_back(each.name + " " + each.pattern + " " + each.mailbox); });
     return all;
   };
@@ -180,9 +180,9 @@ TEST_F(KeptEventTest, M2_subscriptions_are_kept_replaced_removed_and_listed) {
   copy_forward(end);
   crash();
   EXPECT_EQ(names(), (Contents{"a y a", "b z b"}));
-  engine->remove_subscription(kAlice, ++request, "a");
+  engine->durable_subscriptions().remove({kAlice, ++request}, "a");
   sync();
-  engine->remove_subscription(kAlice, ++request, "a");
+  engine->durable_subscriptions().remove({kAlice, ++request}, "a");
   EXPECT_EQ(last().code, ErrorCode::not_found);
   crash();
   EXPECT_EQ(names(), (Contents{"b z b"}));

@@ -22,8 +22,8 @@ std::vector<std::pair<std::uint32_t, std::string>> frames(Bytes bytes) {
 }
 
 using Frames = std::vector<std::pair<std::uint32_t, std::string>>;
-using Targets = std::vector<EventAddress>;
-EventAddress target(std::uint64_t session, std::uint32_t request) {
+using Targets = std::vector<EventTarget>;
+EventTarget target(std::uint64_t session, std::uint32_t request) {
   return {SessionId{session}, RequestNumber{request}};
 }
 

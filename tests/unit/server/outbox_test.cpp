@@ -136,7 +136,7 @@ TEST_F(OutboxTest, much_goes_past_the_buffer_and_the_rest_of_it_waits) {
 TEST_F(OutboxTest, an_event_for_several_goes_out_before_what_is_put_behind_it) {
   auto& first = open();
   auto& second = open();
-  const EventAddress targets[] = {{first.id, RequestNumber{1}}, {second.id, RequestNumber{2}}};
+  const EventTarget targets[] = {{first.id, RequestNumber{1}}, {second.id, RequestNumber{2}}};
   outbox_.fan_out(targets, {as_bytes("event"), {}});
   EXPECT_EQ(first.unsent(), 0u) << "gathered";
   put(second, "!");

@@ -23,10 +23,10 @@ std::string large_text(StreamNumber stream, Sequence sequence) {
 
 /// The engine's part: what is durable in the log, and which of it the files are said to have.
 struct Written {
-  Sequence first = 1;   // as trimmed
-  Sequence end = 1;     // behind the last event that is in the log
-  Sequence handed = 1;  // up to here
-  Sequence stored = 1;  // as said
+  Sequence first{1};   // as trimmed
+  Sequence end{1};     // behind the last event that is in the log
+  Sequence handed{1};  // up to here
+  Sequence stored{1};  // as said
 };
 
 class StreamCrashTest : public ::testing::TestWithParam<std::uint64_t> {

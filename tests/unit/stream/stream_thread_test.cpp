@@ -49,10 +49,10 @@ TEST_F(StreamThreadTest, U14_events_are_stored_and_read_behind_the_owners_back) 
   const auto disk = PosixDisk::open(folder.path()).value();
   start(*disk);
   EXPECT_EQ(append(1, 5'001), Sequence{5'001});
-  for (std::uint64_t number = 1; number <= 50; ++number)
+  for (std::uint64_t number = 1; number <= 49; ++number)
     thread->store().read({.stream = kStream, .from = Sequence{number * 100}, .events_max = 3}, ReadTicket{number});
   thread->submit();
-  for (std::size_t got = 0; got < 50;) {
+  for (std::size_t got = 0; got < 49;) {
     for (const auto& [ticket, chunk] : wait().chunks) {
       EXPECT_EQ(sequences_of(chunk), from_to(ticket.value * 100, ticket.value * 100 + 2));
       ++got;
