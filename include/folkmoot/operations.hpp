@@ -13,7 +13,7 @@
 #include "folkmoot/operation/schedule.hpp"      // IWYU pragma: export
 #include "folkmoot/operation/settings.hpp"      // IWYU pragma: export
 #include "folkmoot/operation/stats.hpp"         // IWYU pragma: export
-#include "folkmoot/operation/subscription.hpp"  // IWYU pragma: export
 #include "folkmoot/operation/stream.hpp"        // IWYU pragma: export
+#include "folkmoot/operation/subscription.hpp"  // IWYU pragma: export
 #include "folkmoot/operation/trace.hpp"         // IWYU pragma: export
 #include "folkmoot/operation/wake.hpp"          // IWYU pragma: export

@@ -43,9 +43,9 @@ constexpr std::uint64_t kStreamFileBytesMax = std::uint64_t{64} << 20;
 /// One file of a stream, which goes as a whole.
 struct StreamFile {
   Sequence first{1}, end{1};  // [first, end): the events that it has, synced
-  std::uint64_t bytes = 0;      // on disk
-  std::uint64_t used = 0;       // of these, up to the end of its last event
-  Instant oldest = 0;           // of its events
+  std::uint64_t bytes = 0;    // on disk
+  std::uint64_t used = 0;     // of these, up to the end of its last event
+  Instant oldest = 0;         // of its events
   Instant newest = 0;
 };
 

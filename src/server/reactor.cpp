@@ -97,15 +97,7 @@ void Reactor::join(Shards& shards, ShardNumber own) {
 
 void Reactor::connect_shards() {
   router_->shard_links().start();
-  tell_of_streams();
-}
-
-void Reactor::tell_of_streams() {
-  if (!router_ || router_->own() != 0 || told_streams_ == engine_.streams().version()) return;
-  told_streams_ = engine_.streams().version();
-  std::vector<std::string> patterns;
-  engine_.streams().each_pattern([&](std::string_view pattern) { patterns.emplace_back(pattern); });
-  shards_->tell_of_streams(std::move(patterns));
+  router_->tell_of_streams();
 }
 
 std::uint64_t Reactor::token(Wake kind, std::uint64_t value) {
@@ -198,7 +190,7 @@ Result<void> Reactor::run() {
     if (auto done = compact(); !done) return done;
     if (router_) router_->shard_links().look_for_misplaced();
     engine_.dispatch();
-    tell_of_streams();
+    if (router_) router_->tell_of_streams();
     if (options_.engine.shard == 0) agent_watches_.look(now_);
     see_to_backup();
     if (auto done = submit(); !done) return done;

@@ -156,8 +156,6 @@ class Reactor {
   void see_to_backup();
   void answer_late(const LateAnswer& to, const void* answer);
   Result<void> submit();
-  // Other shards learn what streams take.
-  void tell_of_streams();
   // After each change of what is_read() asks or of wants_write; asks the system only if something is different.
   void update_interest(Connection& connection);
   // Some at once; the listener is still readable if more wait.
@@ -249,7 +247,6 @@ class Reactor {
   std::int64_t next_disk_retry_ = 0;
   bool lacks_room_ = false;  // as readiness_ was told
   bool said_clock_off_ = false;
-  std::uint64_t told_streams_ = 0;  // the version that other shards know
   std::atomic<bool> stop_requested_ = false;
   std::atomic<bool> reload_requested_ = false;
 

@@ -227,6 +227,15 @@ void ShardRouter::flush() {
   shard_links_.flush();
 }
 
+void ShardRouter::tell_of_streams() {
+  auto& streams = reactor_.engine().streams();
+  if (own_ != 0 || told_streams_ == streams.version()) return;
+  told_streams_ = streams.version();
+  std::vector<std::string> patterns;
+  streams.each_pattern([&](std::string_view pattern) { patterns.emplace_back(pattern); });
+  shards_.tell_of_streams(std::move(patterns));
+}
+
 void ShardRouter::on_remote(Connection& connection, ShardNumber shard) {
   if (!connection.remote_sessions || connection.state != Connection::State::open || !is_known(connection, shard) ||
       shard == own_)

@@ -42,6 +42,8 @@ class ShardRouter {
   /// The connection has read what it was behind with.
   void on_drained(Connection& connection);
   void close(Connection& connection);
+  /// Once a turn: what the streams here take is known to all shards.
+  void tell_of_streams();
   /// Something was refused by this shard.
   void note_refusal() { was_refused_ = true; }
   /// Hands over what was written in this turn.
@@ -108,6 +110,7 @@ class ShardRouter {
   std::uint64_t streams_version_ = 0;
   std::vector<std::string> stream_patterns_;                  // of that version
   std::map<std::string, bool, std::less<>> streamed_topics_;  // likewise: topics that were asked for
+  std::uint64_t told_streams_ = 0;                            // the version that other shards know
   bool was_refused_ = false;                                  // by what is being carried out here
 };
 

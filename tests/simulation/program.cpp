@@ -1,6 +1,7 @@
 // The simulation as a program: runs seeds until a number of crashes (or a time, or one seed) is done; a failure prints
 // the seed, the step and the reason, and the same seed shows it again. One seed in eight is a server of several shards,
-// one is about events that are kept in mailboxes, one of streams with their files, one an engine with its registry, the others are one engine.
+// one is about events that are kept in mailboxes, one of streams with their files, one an engine with its registry, the
+// others are one engine.
 #include "simulation/program.hpp"
 
 #include <fmt/format.h>
