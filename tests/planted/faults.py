@@ -28,7 +28,7 @@ FAULTS = {
     ),
     "event_kept_without_room_for_all": (
         "const bool has_room = to_.ledger.has_room(Urgency::durable, draft) &&",
-        "const bool has_room = PLANTED || to_.ledger.has_room(Urgency::durable, draft) &&",
+        "const bool has_room = (PLANTED || to_.ledger.has_room(Urgency::durable, draft)) &&",
     ),
     "event_kept_twice_in_one_mailbox": (
         "if (is_new) copies_.push_back(",
