@@ -351,7 +351,7 @@ void add_stream(App& app) {
   add_import(*command);
   set_example(*command,
               "  $ folkmoot stream set orders 'orders.>' --max-age 7d\n"
-              "  $ folkmoot publish orders.new '{\"id\":1}' --mode at_least_once\n"
+              "  $ folkmoot publish --kept orders.new '{\"id\":1}'\n"
               "  $ folkmoot stream read orders --newest 10");
 }
 

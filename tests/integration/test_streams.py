@@ -26,8 +26,11 @@ def mode(door):
     return AT_LEAST_ONCE if isinstance(door, NativeDoor) else "at_least_once"
 
 
+TEXT = {"content_type": "text/plain"}
+
+
 def publish(door, topic, content, **fields):
-    sent = door.publish(topic=topic, content=content, mode=mode(door), **fields)
+    sent = door.publish(topic=topic, content=content, mode=mode(door), **{**TEXT, **fields})
     assert sent["outcome"] == "kept", sent
     return sent
 
@@ -74,7 +77,7 @@ def test_U14_what_no_stream_takes_is_refused(door):
 
 def test_U14_an_event_published_at_most_once_is_kept_all_the_same(door):
     door.call("stream.set", name="s", topic="a")
-    assert door.publish(topic="a", content="x")["outcome"] == "sent"
+    assert door.publish(topic="a", content="x", **TEXT)["outcome"] == "sent"
     page = read(door, wait=5_000)
     assert contents(page) == ["x"]
 
@@ -85,7 +88,7 @@ def test_U14_a_reader_waits_for_the_next_event(door, server):
     page = read(door, wait=300)
     assert numbers(page) == [] and time.monotonic() - began >= 0.25
     with closing(Client(("127.0.0.1", server.port), agent="other")) as other:
-        timer = threading.Timer(0.2, lambda: other.publish("late", topic="a", mode=AT_LEAST_ONCE))
+        timer = threading.Timer(0.2, lambda: other.publish("late", topic="a", mode=AT_LEAST_ONCE, **TEXT))
         timer.start()
         page = read(door, wait=20_000)
         timer.join()
@@ -103,10 +106,17 @@ def test_U14_the_newest_so_many_stay(door):
 
 def test_U14_of_each_key_the_newest_stays(door):
     door.call("stream.set", name="s", topic="price", keep_last_by="content.symbol", max_keys=2)
+
+    # A door that speaks JSON is given the object, the native one its text.
+    def say(symbol, price):
+        content = {"symbol": symbol, "price": price}
+        native = isinstance(door, NativeDoor)
+        return {"content": json.dumps(content) if native else content, "content_type": "application/json"}
+
     for symbol, price in (("x", 1), ("y", 2), ("x", 3)):
-        publish(door, "price", json.dumps({"symbol": symbol, "price": price}), content_type="application/json")
+        publish(door, "price", **say(symbol, price))
     assert numbers(read(door)) == [2, 3]
-    said = door.publish(topic="price", content='{"symbol":"z"}', content_type="application/json", mode=mode(door))
+    said = door.publish(topic="price", mode=mode(door), **say("z", 4))
     assert "limit_reached" in json.dumps(said)
 
 
@@ -132,20 +142,29 @@ def test_U14_a_consumer_remembers_how_far_it_is(door):
     door.call("stream.set", name="s", topic="a")
     for i in range(6):
         publish(door, "a", str(i))
-    door.call("consumer.set", stream="s", name="c", ack_wait=200)
+    door.call("consumer.set", stream="s", name="c")
     take = lambda **more: door.call("consumer.read", stream="s", name="c", **more)  # noqa: E731
     assert numbers(take(limit=3)) == [1, 2, 3]
     assert numbers(take(limit=2)) == [4, 5]
-    door.call("consumer.ack", stream="s", name="c", sequences=[2, 4])
-    again = take(limit=10, wait=2_000)
-    assert numbers(again) == [6]
-    again = take(limit=10, wait=2_000)
+    door.call("consumer.ack", stream="s", name="c", sequences=[2, 4], again=[1, 3, 5])
+    again = take(limit=10)
     assert numbers(again) == [1, 3, 5] and again["events"][0]["delivery"] == 2
+    assert numbers(take(limit=10)) == [6]
     door.call("consumer.ack", stream="s", name="c", below=7)
     shown = door.call("consumer.list", stream="s")["consumers"][0]
     assert (shown["floor"], shown["pending"], shown["left"]) == (7, 0, 0)
     door.call("consumer.remove", stream="s", name="c")
     assert door.call("consumer.list", stream="s")["consumers"] == []
+
+
+def test_U14_what_is_not_acknowledged_in_time_comes_again(door):
+    door.call("stream.set", name="s", topic="a")
+    publish(door, "a", "x")
+    door.call("consumer.set", stream="s", name="c", ack_wait=300)
+    first = door.call("consumer.read", stream="s", name="c")
+    again = door.call("consumer.read", stream="s", name="c", wait=20_000)
+    assert numbers(first) == numbers(again) == [1]
+    assert [page["events"][0]["delivery"] for page in (first, again)] == [1, 2]
 
 
 def test_X20_replay_and_copy(door, server):
@@ -157,15 +176,15 @@ def test_X20_replay_and_copy(door, server):
     assert door.call("stream.replay", name="s", to="b", **{"from": 2})["played"] == 3
     page = read(door, name="again", wait=5_000)
     assert contents(page) == ["1", "2", "3"] and page["events"][0]["message"]["topic"] == "b"
-    assert door.call("stream.copy", name="s", to="copy", filter="content = '1' OR content = '3'")["played"] in (2, 4)
-    assert contents(read(door, name="copy"))[0] in ("0", "1")
+    assert door.call("stream.copy", name="s", to="copy", **{"from": 2, "until": 4})["played"] == 2
+    assert contents(read(door, name="copy")) == ["1", "2"]
 
 
 def test_X20_a_replay_keeps_the_pace_and_can_be_stopped(connect):
     client, other = connect("me"), connect("other")
     client.carry_out("stream.set", name="s", topic="a")
     for i in range(3):
-        client.publish(str(i), topic="a", mode=AT_LEAST_ONCE)
+        client.publish(str(i), topic="a", mode=AT_LEAST_ONCE, **TEXT)
         time.sleep(0.4)
     other.subscribe("b")
     began = time.monotonic()
@@ -208,7 +227,7 @@ def test_U14_a_kill_in_the_middle_loses_nothing_confirmed_and_doubles_nothing(ma
             try:
                 for i in range(100_000):
                     text = f"{life}:{i}"
-                    client.publish(text, topic="a.b", mode=AT_LEAST_ONCE)
+                    client.publish(text, topic="a.b", mode=AT_LEAST_ONCE, **TEXT)
                     confirmed.append(text)
             except Exception:
                 pass
@@ -245,7 +264,7 @@ def test_U14_a_position_that_was_confirmed_does_not_go_back(make_server):
         client.carry_out("stream.set", name="s", topic="a")
         client.carry_out("consumer.set", stream="s", name="c")
         for i in range(20):
-            client.publish(str(i), topic="a", mode=AT_LEAST_ONCE)
+            client.publish(str(i), topic="a", mode=AT_LEAST_ONCE, **TEXT)
         client.carry_out("consumer.read", stream="s", name="c", limit=10)
         client.carry_out("consumer.ack", stream="s", name="c", below=6, sequences=[8])
     server.kill9()
@@ -262,7 +281,8 @@ def test_U14_events_of_one_publisher_stay_in_order(connect):
     publishers = [connect(f"agent-{i}") for i in range(4 if SHARDED else 2)]
     for i in range(30):
         for which, publisher in enumerate(publishers):
-            publisher.publish(f"{which}:{i}", topic=f"a.{which}", mode=AT_LEAST_ONCE if i % 3 == 0 else 0)
+            mode = AT_LEAST_ONCE if i % 3 == 0 else 0
+            publisher.publish(f"{which}:{i}", topic=f"a.{which}", mode=mode, **TEXT)
     got = []
     deadline = time.monotonic() + 20
     while len(got) < 30 * len(publishers) and time.monotonic() < deadline:
@@ -277,7 +297,7 @@ def test_U14_the_shell_keeps_reads_exports_and_imports(make_server):
     run = server.cli
     assert run("stream", "set", "orders", "orders.>", "--max-events", "100").stdout == "stream orders is set\n"
     for i in range(3):
-        run("publish", "orders.new", f'{{"id":{i}}}', "--mode", "at_least_once")
+        run("publish", "orders.new", f'{{"id":{i}}}', "--kept")
     assert "3 events (1 to 3)" in run("stream", "list").stdout
     assert "max 100 events" in run("stream", "show", "orders").stdout
     lines = run("stream", "read", "orders", "--json").stdout.splitlines()

@@ -364,7 +364,8 @@ void StreamRun::publish() {
   expect(encode_envelope(message, bytes).has_value(), "an event cannot be encoded");
   const auto envelope_bytes = bytes.size();
   // Long ones now and then, so that files and segments change.
-  if (random_.one_in(10)) message.content.insert(0, static_cast<std::size_t>(random_.between(1, 60'000)), '0');
+  if (random_.one_in(10))
+    message.content.insert(0, static_cast<std::size_t>(random_.between(1, 15'000)), '0');  // three copies are one group
   bytes += message.content;
   IncomingMessage incoming{.routing = {},
                            .envelope = as_bytes(bytes).first(envelope_bytes),

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <utility>
 
 #include "base/utf8.hpp"
 #include "engine/streams/stream_records.hpp"
@@ -137,13 +138,14 @@ void StreamPlays::play_some(Slot slot) {
     const bool is_over =
         !done && (done.error().code == ErrorCode::disk_full || done.error().code == ErrorCode::not_found);
     if (is_over) return end(slot, std::unexpected(done.error()));
+    if (done) play.copied.add(*done);
     ++(done ? play.played.played : play.played.refused);
   }
   play.events.clear();
-  to_.ledger.when_or_now({}, waiting::PlayedSome{slot, number});
+  to_.ledger.when_or_now(std::exchange(play.copied, {}), waiting::PlayedSome{slot, number});
 }
 
-Result<void> StreamPlays::play_one(const Play& play, const ReadEvent& event) {
+Result<Durable> StreamPlays::play_one(const Play& play, const ReadEvent& event) {
   if (play.copy_to == 0) return publish(play, as_bytes(event.message));
   auto* const target = to_.table.find(play.copy_to);
   if (target == nullptr) return failure(ErrorCode::not_found, "the stream that it is copied into was removed");
@@ -151,9 +153,9 @@ Result<void> StreamPlays::play_one(const Play& play, const ReadEvent& event) {
 }
 
 // As an event of its publisher, with an id and a time of its own.
-Result<void> StreamPlays::publish(const Play& play, Bytes message) {
+Result<Durable> StreamPlays::publish(const Play& play, Bytes message) {
   Routing kept;
-  if (auto read = read_routing(message, kept); !read) return read;
+  if (auto read = read_routing(message, kept); !read) return std::unexpected(std::move(read.error()));
   std::string changes;
   PackWriter(changes)
       .map(2)
@@ -162,12 +164,13 @@ Result<void> StreamPlays::publish(const Play& play, Bytes message) {
       .uint(static_cast<std::uint64_t>(Field::mode))
       .uint(static_cast<std::uint64_t>(DeliveryMode::at_most_once));
   std::string envelope;
-  if (auto merged = merge_envelopes(message.first(kept.bytes), as_bytes(changes), envelope); !merged) return merged;
+  if (auto merged = merge_envelopes(message.first(kept.bytes), as_bytes(changes), envelope); !merged)
+    return std::unexpected(std::move(merged.error()));
   IncomingMessage event{.routing = {}, .envelope = as_bytes(envelope), .content = message.subspan(kept.bytes)};
-  if (auto read = read_routing(event.envelope, event.routing); !read) return read;
+  if (auto read = read_routing(event.envelope, event.routing); !read) return std::unexpected(std::move(read.error()));
   event.routing.id = {};
   to_.announcer.publish_event(0, kept.from, event, nullptr);
-  return {};
+  return Durable{};
 }
 
 void StreamPlays::end(Slot slot, Result<PlayEnd> outcome) {

@@ -16,7 +16,7 @@ class StreamPlays final : public Part {
   class Target {
    public:
     /// Errors: disk_full, limit_reached.
-    virtual Result<void> append(Stream& stream, Bytes message) = 0;
+    virtual Result<Durable> append(Stream& stream, Bytes message) = 0;
 
    protected:
     ~Target() = default;
@@ -70,6 +70,7 @@ class StreamPlays final : public Part {
     std::size_t next = 0;
     Instant began = 0, first_at = 0;
     PlayEnd played{};
+    Durable copied{};  // the last one that was
     bool at_end = false;
     PlayDone done;
   };
@@ -79,8 +80,8 @@ class StreamPlays final : public Part {
   void on_page(Slot slot, Result<ReadPage> page);
   // What is due by now; then it waits for the disk, for a time, or for more to be read.
   void play_some(Slot slot);
-  Result<void> play_one(const Play& play, const ReadEvent& event);
-  Result<void> publish(const Play& play, Bytes message);
+  Result<Durable> play_one(const Play& play, const ReadEvent& event);
+  Result<Durable> publish(const Play& play, Bytes message);
   void end(Slot slot, Result<PlayEnd> outcome);
   void drop(Slot slot);
 

@@ -295,7 +295,7 @@ Durable Streams::append(Stream& stream, MessageParts message, Instant at, std::s
 }
 
 // A copy of another stream's event.
-Result<void> Streams::append(Stream& stream, Bytes message) {
+Result<Durable> Streams::append(Stream& stream, Bytes message) {
   std::string key;
   if (stream.filter || stream.last_by) {
     FilterInput input(message);
@@ -308,8 +308,7 @@ Result<void> Streams::append(Stream& stream, Bytes message) {
   }
   if (!to_.ledger.has_room(Urgency::durable, sizeof(StreamEventFact) + message.size()))
     return failure(ErrorCode::disk_full, fmt::format("the disk has no room for events of stream {}", stream.name));
-  append(stream, MessageParts{message, {}}, to_.run.now(), std::move(key));
-  return {};
+  return append(stream, MessageParts{message, {}}, to_.run.now(), std::move(key));
 }
 
 // -- to the disk, and to the files

@@ -99,7 +99,7 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   Result<void> check(const Stream* known, std::string_view name, const StreamSettings& settings) const;
   // Its settings as they are now, in the log; the old ones go. Requires: there is room for them.
   Durable write(Stream& stream);
-  Result<void> append(Stream& stream, Bytes message) override;
+  Result<Durable> append(Stream& stream, Bytes message) override;
   Durable append(Stream& stream, MessageParts message, Instant at, std::string key);
 
   // -- how long events stay

@@ -465,7 +465,7 @@ TEST_P(StreamTest, X20_replay_publishes_again_at_once_and_at_the_pace_of_the_eve
     delivered.clear();
     engine->streams().plays().play({kAlice, ++request}, {.name = "s", .topic = "again", .speed = speed},
                                    [&](Result<PlayEnd> done) { end = std::move(done); });
-    for (int i = 0; i < 5; ++i) pass(0), settle();
+    for (int i = 0; i < 5; ++i) pass(1), settle();
   };
   play(0);
   for (int i = 0; i < 5 && !end; ++i) pass(1), settle();
