@@ -96,8 +96,8 @@ TEST(PosixTz, X11_what_is_not_understood_is_refused_with_its_place) {
 TEST(PosixTz, X11_agrees_with_the_c_library) {
   std::mt19937_64 random(7);
   for (const auto& tz : {std::string(kBerlin), std::string(kNewYork), std::string("AEST-10AEDT,M10.1.0,M4.1.0/3"),
-                               std::string("NZST-12NZDT,M9.5.0,M4.1.0/3"), std::string("IST-1GMT0,M10.5.0,M3.5.0/1"),
-                               std::string("<+1030>-10:30<+11>-11,M10.1.0,M4.1.0"), std::string("<+0545>-5:45")}) {
+                         std::string("NZST-12NZDT,M9.5.0,M4.1.0/3"), std::string("IST-1GMT0,M10.5.0,M3.5.0/1"),
+                         std::string("<+1030>-10:30<+11>-11,M10.1.0,M4.1.0"), std::string("<+0545>-5:45")}) {
     ::setenv("TZ", tz.c_str(), 1);
     ::tzset();
     const auto mine = zone(tz);
