@@ -440,7 +440,7 @@ struct ReadStreamConsumer {
       .what = "The next events of a consumer, which are to be acknowledged; several who ask share them",
       .right = Right::consume,
       .where = Where::first,
-      .http = "POST /api/streams/{stream}/consumers/{name}/read",
+      .http = "POST /api/streams/{stream}/consumers/read",
       .patience = kStreamPatience};
   static constexpr auto fields() {
     using R = ReadStreamConsumer;
@@ -466,7 +466,7 @@ struct AckStreamConsumer {
                                            .what = "Events of a consumer are done; confirmed when that is on disk",
                                            .right = Right::consume,
                                            .where = Where::first,
-                                           .http = "POST /api/streams/{stream}/consumers/{name}/ack",
+                                           .http = "POST /api/streams/{stream}/consumers/ack",
                                            .again = true};
   static constexpr auto fields() {
     using A = AckStreamConsumer;
@@ -488,7 +488,7 @@ struct RemoveStreamConsumer {
                                            .what = "Forgets a consumer and how far it was",
                                            .right = Right::consume,
                                            .where = Where::first,
-                                           .http = "DELETE /api/streams/{stream}/consumers/{name}"};
+                                           .http = "DELETE /api/streams/{stream}/consumers"};
   static constexpr auto fields() {
     using R = RemoveStreamConsumer;
     return std::array{
