@@ -124,6 +124,7 @@ FactPlace RegistryRun::append(FactKind kind, std::span<const Bytes> parts, Life 
       const bool is_asked = saying_ && saying_->first == agent && saying_->second;
       kept.say(is_asked ? saying_->second : kept.now(), place.lsn);
       if (!is_asked) rules_.saw(Rule::agent_copied);
+      said_ = said_ || is_asked;
     } else if (kind == FactKind::agent_removed) {
       expect(saying_ && !saying_->second, "an agent was removed and nobody asked for it");
       agents_[saying_->first].kept.say(std::nullopt, place.lsn);
@@ -261,6 +262,7 @@ void RegistryRun::call(std::size_t agent, std::optional<Spec> wanted, bool must_
   Ask mine{.kind = Ask::Kind::said};
   if (must_be_known && !spec_of(agent)) mine.error = ErrorCode::not_found;
   saying_ = {agent, std::move(wanted)};
+  said_ = false;
   command(Asker{client(), ask(mine)});
   saying_.reset();
 }
@@ -274,7 +276,7 @@ void RegistryRun::register_one(std::size_t agent) {
   record.metadata.text = fmt::format("{{\"n\":{}}}", spec.weight);
   for (const auto& each : spec.capabilities) record.capabilities.push_back({.name = each});
   call(agent, spec, false, [&](Asker caller) { engine_->registry().set(caller, record, beats); });
-  if (spec_of(agent) != spec) return;  // there was no room
+  if (!said_) return;  // there was no room
   agents_[agent].is_there = true;
   if (beats) agents_[agent].beat_at = now_;
 }

@@ -171,6 +171,7 @@ class RegistryRun final : public Run, public Effects, public FactLog {
   Reader reader_;
   /// What is being asked right now: whose, and what it is to be.
   std::optional<std::pair<std::size_t, std::optional<Spec>>> saying_;
+  bool said_ = false;                // and a fact says so
   std::optional<Violation> broken_;  // found where nothing may be thrown
   bool in_group_ = false;
   std::int64_t now_ = 1'800'000'000'000;
