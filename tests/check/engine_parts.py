@@ -8,7 +8,7 @@ import tree
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"engine/([^"]+)"', re.MULTILINE)
 OWNER = {"engine.hpp", "engine.cpp"}
-OWNER_LINES_MAX = 220
+OWNER_LINES_MAX = 200
 
 # What a part is given: its header's class must be named by whoever includes it.
 PORTS = {"agenda": "Agenda", "announcer": "Announcer", "attempts": "Attempts", "causality": "Causality|KnownMessages",
