@@ -310,7 +310,6 @@ def test_B8_the_http_door_takes_what_changes(configured):
     assert kept("GET", "/health", Host="bus.example")[0] == 421
     assert one.reload('[http]\nhosts = "bus.example"\ncors_origins = "https://page.example"\n') == {
         "http.hosts": "bus.example",
-    "webhooks.local": "yes",
         "http.cors_origins": "https://page.example",
     }
     assert kept("GET", "/health", Host="bus.example")[0] == 200

@@ -102,7 +102,8 @@ void Agents::look_at_wakes() {
       });
     };
     if (std::ranges::any_of(sessions_, consumes) || model_.disk_limited) waiting.clear();
-    model_.checkers.wakes.look(name, waiting, wake->due_at != 0 || wake->is_taken(), now);
+    model_.checkers.wakes.look(name, waiting, wake->due_at != 0 || wake->is_taken(),
+                               std::max(wake->first_at, wake->ended_at).ms, now);
     expect(wake->due_at == 0 || !engine_->wakes().is_watched(*wake) || model_.disk_limited,
            "a watcher waits, and {} is to be woken since {}", name, wake->due_at);
   }

@@ -70,6 +70,8 @@ FactPlace StreamRun::append(FactKind kind, std::span<const Bytes> parts, Life li
     if (setting_ && &streams_[setting_->first] == &stream) {
       stream.number = (*said)->number;
       stream.settings.say(setting_->second, place.lsn);
+      ++stream.changes;
+      stream.had_age = stream.had_age || stream.settings.now()->max_age != 0;
       bound(stream);
     }
     expect(stream.settings.now() == (*said)->settings, "stream {} is noted with other settings", stream.name);
@@ -188,7 +190,7 @@ void StreamRun::unreadable(const Error& error) { throw Violation("the log cannot
 
 // -- reading
 
-void StreamRun::check_event(const Stream& stream, const ReadEvent& event) {
+void StreamRun::check_event(const Stream& stream, const ReadEvent& event, std::optional<Instant> asked) {
   const auto written = stream.written.find(event.sequence.value);
   expect(written != stream.written.end(), "stream {} gives out event {}, which there is not", stream.name,
          event.sequence.value);
@@ -197,17 +199,18 @@ void StreamRun::check_event(const Stream& stream, const ReadEvent& event) {
   expect(number_in(event.message) == written->second.content, "event {} of stream {} is another than was written there",
          event.sequence.value, stream.name);
   const auto& settings = stream.settings.now();
-  if (settings && settings->max_age != 0) {
-    expect(event.at >= engine_->now() - settings->max_age, "event {} of stream {} is too old to be given out",
+  if (asked && settings && settings->max_age != 0) {
+    expect(event.at >= *asked - settings->max_age, "event {} of stream {} is too old to be given out",
            event.sequence.value, stream.name);
   }
 }
 
-void StreamRun::check_page(const Stream& stream, const ReadPage& page, std::uint64_t from, Priority priority_max) {
+void StreamRun::check_page(const Stream& stream, const ReadPage& page, std::uint64_t from, Priority priority_max,
+                           std::optional<Instant> asked) {
   std::set<std::uint64_t> got;
   std::uint64_t last = 0;
   for (const auto& event : page.events) {
-    check_event(stream, event);
+    check_event(stream, event, asked);
     expect(event.sequence.value > last, "events of stream {} come out of order", stream.name);
     last = event.sequence.value;
     expect(priority_max == 0 || stream.written.at(last).priority <= priority_max, "a reader's filter does not hold");
@@ -231,6 +234,8 @@ void StreamRun::read(Stream& stream) {
   const auto filter = priority == 0 ? std::string() : fmt::format("priority <= {}", priority);
   const bool backwards = random_.one_in(4);
   const auto index = static_cast<std::size_t>(&stream - streams_.data());
+  const auto changes = stream.changes;
+  const auto asked = engine_->now();
   ++open_reads_;
   ++tally_.operations;
   const auto number = stream.number;
@@ -252,7 +257,10 @@ void StreamRun::read(Stream& stream) {
                             if (same.number != number) return;
                             if (backwards) std::ranges::reverse(page->events);
                             if (backwards) page->next = 0;  // whether any was passed over is looked at forwards
-                            check_page(same, *page, from, priority);
+                            // By other settings other events are too old.
+                            const bool is_same = same.changes == changes;
+                            if (!is_same) page->next = 0;
+                            check_page(same, *page, from, priority, is_same ? std::optional(asked) : std::nullopt);
                             if (!page->events.empty()) rules_.saw(waits ? Rule::stream_read_waited : Rule::stream_read);
                           });
 }
@@ -278,7 +286,7 @@ void StreamRun::check_all(Stream& stream) {
   const auto& settings = stream.settings.now();
   if (!settings) return;
   const auto all = read_all(stream);
-  for (const auto& event : all) check_event(stream, event);
+  for (const auto& event : all) check_event(stream, event, engine_->now());
   if (!settings->keep_last_by.empty()) {
     std::map<std::string, std::uint64_t> newest;
     for (const auto& [sequence, written] : stream.written) {
@@ -296,7 +304,7 @@ void StreamRun::check_all(Stream& stream) {
     return;
   }
   ReadPage page{.events = all, .next = Sequence{stream.durable}, .first = 1, .end = Sequence{stream.durable}};
-  check_page(stream, page, 1, 0);
+  check_page(stream, page, 1, 0, engine_->now());
   if (settings->max_age == 0)
     expect(all.size() == stream.durable - stream.first, "stream {} has {} events instead of {}", stream.name,
            all.size(), stream.durable - stream.first);
@@ -304,9 +312,9 @@ void StreamRun::check_all(Stream& stream) {
 
 // -- consumers
 
-void StreamRun::check_consumed(Stream& stream, const ReadPage& page) {
+void StreamRun::check_consumed(Stream& stream, const ReadPage& page, std::optional<Instant> asked) {
   for (const auto& event : page.events) {
-    check_event(stream, event);
+    check_event(stream, event, asked);
     expect(!stream.consumer.done.contains(event.sequence.value),
            "event {} of stream {} was acknowledged, and is given out again", event.sequence.value, stream.name);
     rules_.saw(stream.consumer.given.contains(event.sequence.value) ? Rule::consumer_given_again
@@ -338,6 +346,8 @@ void StreamRun::consume(Stream& stream) {
   if (open_reads_ >= kReadsMax) return;
   ++open_reads_;
   const auto number = stream.number;
+  const auto changes = stream.changes;
+  const auto asked = engine_->now();
   engine_->streams().consumers().read({session(), ++last_request_},
                                       {.stream = stream.name,
                                        .name = "c",
@@ -345,8 +355,10 @@ void StreamRun::consume(Stream& stream) {
                                        .wait = Duration{random_.one_in(2) ? 0 : random_.between(1, 1'000)}},
                                       [=, this](const Result<ReadPage>& page) {
                                         --open_reads_;
-                                        if (page && streams_[index].number == number)
-                                          check_consumed(streams_[index], *page);
+                                        auto& same = streams_[index];
+                                        if (!page || same.number != number) return;
+                                        const bool is_same = same.changes == changes;
+                                        check_consumed(same, *page, is_same ? std::optional(asked) : std::nullopt);
                                       });
 }
 
@@ -659,7 +671,7 @@ void StreamRun::drain() {
                                           [&](Result<ReadPage> page) { got = std::move(page); });
       for (int i = 0; i < 100 && !got; ++i) expect(step_files(), "healed files fail");
       expect(got && *got, "the consumer of stream {} cannot read", stream.name);
-      check_consumed(stream, **got);
+      check_consumed(stream, **got, engine_->now());
       if ((*got)->events.empty()) break;
       std::vector<std::uint64_t> acked;
       for (const auto& event : (*got)->events) acked.push_back(event.sequence.value);
@@ -668,7 +680,8 @@ void StreamRun::drain() {
           {.stream = stream.name, .name = "c", .sequences = acked});
       expect(commit(), "a healed disk fails");
     }
-    if (!stream.settings.now()->keep_last_by.empty() || stream.settings.now()->max_age != 0) continue;
+    // A consumer passes over what is too old, and does not come back when it is not any more.
+    if (!stream.settings.now()->keep_last_by.empty() || stream.had_age) continue;
     for (auto sequence = std::max(stream.first, consumer.begins); sequence < stream.durable; ++sequence) {
       expect(consumer.done.contains(sequence) || consumer.asked.contains(sequence),
              "event {} of stream {} never came to its consumer", sequence, stream.name);

@@ -63,6 +63,8 @@ class StreamRun final : public Run, public FactLog, public Effects {
     StreamNumber number = 0;
     std::map<std::uint64_t, Written> written{};  // by sequence
     std::uint64_t next = 1, durable = 1;
+    std::uint64_t changes = 0;                   // of its settings
+    bool had_age = false;                        // once it was bounded by age
     std::uint64_t first = 1, certain_first = 1;  // as of now, and what no crash takes back
     Consumer consumer{};
   };
@@ -106,9 +108,11 @@ class StreamRun final : public Run, public FactLog, public Effects {
   void on_event(const StreamEventFact& fact, Bytes message, Lsn lsn);
   void bound(Stream& stream);
   // What is given is what was written there first.
-  void check_event(const Stream& stream, const ReadEvent& event);
-  void check_page(const Stream& stream, const ReadPage& page, std::uint64_t from, Priority priority_max);
-  void check_consumed(Stream& stream, const ReadPage& page);
+  // `asked`: when it was asked for, if its settings are still those of then.
+  void check_event(const Stream& stream, const ReadEvent& event, std::optional<Instant> asked);
+  void check_page(const Stream& stream, const ReadPage& page, std::uint64_t from, Priority priority_max,
+                  std::optional<Instant> asked);
+  void check_consumed(Stream& stream, const ReadPage& page, std::optional<Instant> asked);
   void check_all(Stream& stream);
   void check_views();
   void recovered();

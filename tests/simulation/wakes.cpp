@@ -65,9 +65,11 @@ void WakeChecker::on_woken(const std::string& agent, MessageKey token, SessionId
 }
 
 // What the engine may wait for, at most: the batch, and the longest back-off. Then only quiet hours and the budget keep
-// it, and each of them is over at a time that is known here too. Between two looks all may have gone and others come.
+// it, and each of them is over at a time that is known here too. Between two looks all may have gone and others come,
+// or the same come back: then the engine counts anew, as it does when
+// a wake has ended of which nobody was told. `anew`: since when.
 void WakeChecker::look(const std::string& agent, const std::set<MessageKey>& waiting, bool is_due_or_taken,
-                       std::int64_t now) {
+                       std::int64_t anew, std::int64_t now) {
   if (!has(agent) || waiting.empty() || is_held(agent)) {
     waiting_.erase(agent);
     return;
@@ -75,7 +77,7 @@ void WakeChecker::look(const std::string& agent, const std::set<MessageKey>& wai
   auto& known = waiting_[agent];
   std::erase_if(known.messages, [&](MessageKey key) { return !waiting.contains(key); });
   if (known.messages.empty()) known = {now, waiting};
-  const auto since = known.since;
+  const auto since = std::max(known.since, anew);
   const auto& [rule, count] = *agents_.at(agent).now();
   if (now - since < rule.batch_wait.ms + rule.retry_max_ms.ms + kRetryMs.ms) return;
   if (is_quiet(rule, now)) return rules_.saw(Rule::wake_quiet);

@@ -61,7 +61,8 @@ class WakeChecker final : public Checker {
 
   /// Everything has been handed out that could be. `waiting`: what it is for and may be taken, if nobody consumes
   /// there. Whether it must be due by now, if the engine has it as due or taken.
-  void look(const std::string& agent, const std::set<MessageKey>& waiting, bool is_due_or_taken, std::int64_t now);
+  void look(const std::string& agent, const std::set<MessageKey>& waiting, bool is_due_or_taken, std::int64_t anew,
+            std::int64_t now);
 
   void on_durable(Lsn end) override {
     for (auto& [agent, kept] : agents_) kept.on_durable(end);
