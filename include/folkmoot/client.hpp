@@ -136,6 +136,17 @@ class Stream {
         [c = connection_, flow = flow_](Completion<Delivery> done) { start_next(c, flow, std::move(done)); });
   }
 
+  /// Another filter for a subscription, while it runs; "": none. Done when the server chooses by it: what it has sent
+  /// before is still handed out, and nothing is missed or comes twice. Errors: invalid_filter (with the column),
+  /// not_found (a consumer has none), connection_lost.
+  template <class Token = asio::use_awaitable_t<>>
+  auto set_filter(std::string filter, Token&& token = {}) {
+    return initiate<void>(std::forward<Token>(token), executor(),
+                          [c = connection_, flow = flow_, filter = std::move(filter)](Completion<void> done) mutable {
+                            start_set_filter(c, flow, std::move(filter), std::move(done));
+                          });
+  }
+
   /// Ends the stream; waiting next()s complete with `cancelled`. Undelivered messages go back to their mailbox. May be
   /// called twice.
   void cancel();
@@ -146,6 +157,8 @@ class Stream {
   asio::any_io_executor executor() const;
   static void start_next(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Flow>& flow,
                          Completion<Delivery> done);
+  static void start_set_filter(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Flow>& flow,
+                               std::string filter, Completion<void> done);
 
   std::shared_ptr<Connection> connection_;
   std::shared_ptr<Flow> flow_;

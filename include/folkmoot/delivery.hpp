@@ -62,6 +62,7 @@ enum class Outcome : std::uint8_t {
   sent = 3,       // to whom it concerns now: an event, a response
   duplicate = 4,  // not published: its key was used before. The receipt's id and state are those of the first
   dead = 5,       // accepted, and put with the dead letters at once
+  kept = 6,       // an event published at_least_once: on disk wherever it is kept
 };
 std::string_view name(Outcome outcome);
 
@@ -80,7 +81,8 @@ std::string_view name(CopyState state);
 
 struct PublishReceipt {
   Uuid id{};
-  /// To a mailbox: messages its agent has not retrieved, this one included. To a topic: subscriptions it went to.
+  /// To a mailbox: messages its agent has not retrieved, this one included. To a topic: subscriptions it went to;
+  /// of Outcome::kept, places that keep it.
   std::uint32_t unread = 0;
   Outcome outcome = Outcome::queued;
   /// How long ago the recipient last retrieved anything; none: never.

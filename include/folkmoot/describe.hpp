@@ -310,6 +310,7 @@ enum class Where : std::uint8_t {
   by_field,  // the one that a field with a role shard_by_... names
   all,       // each of them; their answers are merged
   in_turns,  // one after the other, until there are as many as `limit` says
+  any,       // each of them; as soon as one has something to say the others are asked no more
   chained,   // one after the other, each for all ids (Role::follow) that another has met, until there are no more
 };
 

@@ -47,6 +47,7 @@ enum class ErrorCode : std::uint16_t {
   invalid_filter = 33,
   circuit_open = 34,
   mailbox_in_use = 35,
+  not_kept = 36,
 };
 
 /// The code's word, as in JSON answers ("mailbox_full"); "unknown" for a number outside the catalogue.

@@ -69,6 +69,7 @@ struct Message {
   std::uint32_t hops = 0;              // how many causes stand before it; the server counts
   std::vector<Uuid> chain{};           // the last of them, oldest first; the server's
   std::int64_t timestamp = 0;          // Unix milliseconds, when the server accepted it
+  std::string event_topic{};           // the topic of the event that a durable subscription put here
 
   bool operator==(const Message&) const = default;
 };

@@ -8,8 +8,12 @@
 #include "folkmoot/operation/dead.hpp"          // IWYU pragma: export
 #include "folkmoot/operation/mailbox.hpp"       // IWYU pragma: export
 #include "folkmoot/operation/message.hpp"       // IWYU pragma: export
+#include "folkmoot/operation/registry.hpp"      // IWYU pragma: export
 #include "folkmoot/operation/route.hpp"         // IWYU pragma: export
 #include "folkmoot/operation/schedule.hpp"      // IWYU pragma: export
 #include "folkmoot/operation/settings.hpp"      // IWYU pragma: export
 #include "folkmoot/operation/stats.hpp"         // IWYU pragma: export
+#include "folkmoot/operation/stream.hpp"        // IWYU pragma: export
+#include "folkmoot/operation/subscription.hpp"  // IWYU pragma: export
 #include "folkmoot/operation/trace.hpp"         // IWYU pragma: export
+#include "folkmoot/operation/wake.hpp"          // IWYU pragma: export

@@ -31,6 +31,8 @@ class SyncStream {
   Result<Delivery> next();
   /// Waits at most this long for it: timed_out. No delivery is lost by that.
   Result<Delivery> next(Milliseconds timeout);
+  /// As Stream::set_filter() of client.hpp.
+  Result<void> set_filter(std::string filter);
   void cancel();
   std::uint64_t missed() const;
 

@@ -83,6 +83,20 @@ std::string to_json(const std::vector<Report>& reports, Append append) {
   return out;
 }
 
+void append_streams(JsonWriter& writer, const StreamsReport& report) {
+  if (report.streams.empty() && report.problems_total == 0) return;
+  writer.key("streams").begin_array();
+  for (const auto& stream : report.streams) {
+    writer.begin_object().field("number", stream.number.value).field("first", stream.first.value);
+    writer.field("end", stream.end.value).field("events", stream.events);
+    writer.field("files", stream.files).field("bytes", stream.bytes).end_object();
+  }
+  writer.end_array().field("streams_torn_bytes", report.torn_bytes);
+  writer.field("streams_problems_total", report.problems_total).key("streams_problems").begin_array();
+  for (const auto& text : report.problems) writer.value(text);
+  writer.end_array();
+}
+
 void append_report(JsonWriter& writer, const FolderReport& report) {
   append_json(writer, report.journal);
   writer.field("contents", report.contents.contents).field("contents_bytes", report.contents.bytes);
@@ -93,6 +107,7 @@ void append_report(JsonWriter& writer, const FolderReport& report) {
   };
   list("contents_damaged", report.contents.damaged);
   list("contents_missing", report.missing);
+  append_streams(writer, report.streams);
 }
 
 void print_problems(const JournalInfo& info) {
@@ -127,6 +142,18 @@ void print_contents(const std::vector<FolderReport>& reports) {
   if (!is_sound) fmt::print("which of them messages refer to is not known until the journal is sound\n");
 }
 
+void print_streams(const StreamsReport& report) {
+  for (const auto& text : report.problems) fmt::print("{}\n", text);
+  if (report.problems_total > report.problems.size())
+    fmt::print("... and {} more\n", report.problems_total - report.problems.size());
+  if (report.torn_bytes > 0)
+    fmt::print("{} bytes at the ends of files of streams were never synced; the next start cuts them\n",
+               report.torn_bytes);
+  if (report.files == 0) return;
+  fmt::print("{} events of {} streams in {} files: {}\n", report.events, report.streams.size(), report.files,
+             report.problems_total == 0 ? "sound" : fmt::format("{} problems", report.problems_total));
+}
+
 void verify(const Options& options) {
   const auto lock = value(FolderLock::take_shared(options.folder));  // that of all shards
   const auto reports = verify_all(options.folder);
@@ -142,6 +169,7 @@ void verify(const Options& options) {
                  info.problems_total == 0 ? "sound" : fmt::format("{} problems", info.problems_total));
     }
     print_contents(reports);
+    print_streams(reports.front().streams);
   }
   if (!std::ranges::all_of(reports, &FolderReport::is_sound)) throw Exit{ExitStatus::failed};
 }
@@ -164,15 +192,37 @@ void print_info(const JournalInfo& info) {
   print_tail(info);
 }
 
+struct Shown {
+  JournalInfo journal;
+  StreamsReport streams{};  // of the first shard
+};
+
+void append_shown(JsonWriter& writer, const Shown& shown) {
+  append_json(writer, shown.journal);
+  append_streams(writer, shown.streams);
+}
+
+void print_streams_info(const StreamsReport& report) {
+  if (report.streams.empty()) return;
+  fmt::print("\n{:>12} {:>20} {:>20} {:>8} {:>14}\n", "stream", "first event", "events", "files", "bytes");
+  for (const auto& stream : report.streams) {
+    fmt::print("{:>12} {:>20} {:>20} {:>8} {:>14}\n", stream.number.value, stream.first.value, stream.events,
+               stream.files, stream.bytes);
+  }
+  if (report.problems_total > 0) fmt::print("{:<16} {}\n", "problems", report.problems_total);
+}
+
 void show(const Options& options) {
   const auto lock = value(FolderLock::take_shared(options.folder));
-  std::vector<JournalInfo> infos;
-  for (const auto& folder : journal_folders(options.folder)) infos.push_back(value(verify_folder(folder)));
-  if (options.json) return print_line(to_json(infos, append_json));
-  for (std::size_t shard = 0; shard < infos.size(); ++shard) {
-    if (infos.size() > 1) fmt::print("{}shard {}\n\n", shard == 0 ? "" : "\n", shard);
-    print_info(infos[shard]);
+  std::vector<Shown> all;
+  for (const auto& folder : journal_folders(options.folder)) all.push_back({.journal = value(verify_folder(folder))});
+  all.front().streams = verify_streams_of(options.folder);
+  if (options.json) return print_line(to_json(all, append_shown));
+  for (std::size_t shard = 0; shard < all.size(); ++shard) {
+    if (all.size() > 1) fmt::print("{}shard {}\n\n", shard == 0 ? "" : "\n", shard);
+    print_info(all[shard].journal);
   }
+  print_streams_info(all.front().streams);
 }
 
 }  // namespace
@@ -188,9 +238,12 @@ void add_journal(App& app) {
     set_example(*one, example);
     one->callback([options, run] { run(*options); });
   };
-  add("verify", "Check every byte of the journal, and of the contents by reference; exit status 1 if anything is wrong",
+  add("verify",
+      "Check every byte of the journal, of the contents by reference and of the files of streams; exit status 1 if "
+      "anything is wrong",
       "  $ folkmoot journal verify folkmoot-data\n  20312 facts in 3 segments: sound", verify);
-  add("info", "Show segments, sizes and kinds of records", "  $ folkmoot journal info folkmoot-data --json", show);
+  add("info", "Show segments, sizes and kinds of records, and the streams",
+      "  $ folkmoot journal info folkmoot-data --json", show);
   set_example(*command, "  $ folkmoot journal verify folkmoot-data");
 }
 

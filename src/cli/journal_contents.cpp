@@ -77,8 +77,8 @@ FolderReport verify_data_folder(const std::string& folder, const ContentReport& 
                       .contents = contents};
   if (report.journal.problems_total > 0) return report;
   value(recovered);
-  for (const auto& [hash, size] : report.contents.sizes) engine.content_stored({hash, size});
-  engine.each_missing_content([&](const ContentRef& ref, std::uint32_t references) {
+  for (const auto& [hash, size] : report.contents.sizes) engine.contents().stored({hash, size});
+  engine.contents().each_missing([&](const ContentRef& ref, std::uint32_t references) {
     report.missing.push_back(
         fmt::format("content {} of {} bytes is missing or damaged, and {} messages or schedules refer to it",
                     ref.hash.text(), ref.size, references));
@@ -88,10 +88,16 @@ FolderReport verify_data_folder(const std::string& folder, const ContentReport& 
 
 }  // namespace
 
+StreamsReport verify_streams_of(const std::string& data, const OnRead& on_read) {
+  const auto folder = streams_folder(data);
+  if (!std::filesystem::is_directory(folder)) return {};
+  return value(verify_streams(*value(PosixDisk::open(folder, PosixDisk::Access::read_only)), on_read));
+}
+
 std::vector<FolderReport> verify_all(const std::string& data) {
   const auto folders = journal_folders(data);
   const auto contents = data + "/content";
-  auto all = bytes_in(contents);
+  auto all = bytes_in(contents) + bytes_in(streams_folder(data));
   for (const auto& folder : folders) all += bytes_in(folder);
   Progress progress("verifying " + data);
   auto on_read = [&progress, all, done = std::uint64_t{0}](std::uint64_t bytes) mutable {
@@ -105,6 +111,7 @@ std::vector<FolderReport> verify_all(const std::string& data) {
     stored = value(verify_contents(*disk, std::ref(on_read)));
   }
   for (const auto& folder : folders) reports.push_back(verify_data_folder(folder, stored, std::ref(on_read)));
+  reports.front().streams = verify_streams_of(data, std::ref(on_read));
   return reports;
 }
 

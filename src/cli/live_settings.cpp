@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "server/listen.hpp"
+
 namespace folkmoot {
 namespace {
 
@@ -27,14 +29,24 @@ GatewayOptions gateway_options(const ServerConfig& config) {
   return options;
 }
 
+WebhookOptions webhook_options(const ServerConfig& config) {
+  const bool is_local = config.webhooks_local == WebhooksLocal::yes ||
+                        (config.webhooks_local == WebhooksLocal::automatic && is_loopback(config.server.host));
+  return {.timeout = std::chrono::milliseconds(config.webhooks_timeout_ms),
+          .at_once = config.webhooks_at_once,
+          .local = is_local,
+          .software = "folkmoot/" + config.server.version};
+}
+
 LiveSettings::LiveSettings(ServerConfig in_force, std::string config_file, std::function<Result<ServerConfig>()> read,
-                           Server& server, Gateway& gateway, LogSink& log)
+                           Server& server, Gateway& gateway, Webhooks& webhooks, LogSink& log)
     : in_force_(std::move(in_force)),
       latest_(in_force_),
       config_file_(std::move(config_file)),
       read_(std::move(read)),
       server_(server),
       gateway_(gateway),
+      webhooks_(webhooks),
       log_(log) {}
 
 SettingsList LiveSettings::list() const {
@@ -51,6 +63,7 @@ Result<ReloadedSettings> LiveSettings::take() {
   set_log_level(next.log.level);
   server_.change(next.server);
   gateway_.change(gateway_options(next));
+  webhooks_.change(webhook_options(next));
   in_force_ = std::move(next);
   latest_ = std::move(*read);
   return done;

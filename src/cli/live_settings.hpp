@@ -15,12 +15,14 @@ namespace folkmoot {
 
 /// What the HTTP door is told of them.
 GatewayOptions gateway_options(const ServerConfig& config);
+/// What webhooks are told of them.
+WebhookOptions webhook_options(const ServerConfig& config);
 
 class LiveSettings final : public SettingsKeeper {
  public:
   /// `read`: all of them, from everywhere they may stand. `config_file`: empty if there is none. All must outlive it.
   LiveSettings(ServerConfig in_force, std::string config_file, std::function<Result<ServerConfig>()> read,
-               Server& server, Gateway& gateway, LogSink& log);
+               Server& server, Gateway& gateway, Webhooks& webhooks, LogSink& log);
 
   // SettingsKeeper
   SettingsList list() const override;
@@ -34,6 +36,7 @@ class LiveSettings final : public SettingsKeeper {
   const std::function<Result<ServerConfig>()> read_;
   Server& server_;
   Gateway& gateway_;
+  Webhooks& webhooks_;
   LogSink& log_;
 };
 

@@ -78,9 +78,10 @@ Metadata parse_pairs(const std::vector<std::string>& pairs) {
   return out;
 }
 
-void MessageOptions::add_to(App& app, bool topic, bool content_required) {
+Option* MessageOptions::add_to(App& app, bool topic, bool content_required) {
   topic_ = topic;
-  app.add_option(topic ? "TOPIC" : "TO", to_, topic ? "Words joined by dots" : "The recipient's mailbox")->required();
+  auto* to = app.add_option(topic ? "TOPIC" : "TO", to_, topic ? "Words joined by dots" : "The recipient's mailbox");
+  to->required();
   auto* content = app.add_option("CONTENT", content_, "The content; - reads stdin")->required(content_required);
   content->each([this](const std::string&) { has_content_ = true; });
   app.add_option("--type", type_,
@@ -96,7 +97,9 @@ void MessageOptions::add_to(App& app, bool topic, bool content_required) {
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->take_all();
-  app.add_option("--key", key_, "Idempotency key: a second message with it is not published");
+  app.add_option("--key", key_,
+                 topic ? "Idempotency key, with --kept: durable subscriptions keep no second event with it"
+                       : "Idempotency key: a second message with it is not published");
   app.add_option("--cause", cause_, "The message this one follows from")->type_name("ID");
   app.add_flag("--no-reply", no_reply_, "Replies to it are refused");
   const auto check_encoding = [](std::string& encoding) -> std::string {
@@ -106,7 +109,7 @@ void MessageOptions::add_to(App& app, bool topic, bool content_required) {
   app.add_flag("--compress", compress_,
                "Send the content compressed, if that makes it smaller; --compress=gzip with gzip, not zstd")
       ->check(Check(check_encoding, ""));
-  if (topic) return;
+  if (topic) return to;
   add_time(app, "--expires-at", expires_at_, "The message expires then")->excludes(ttl);
   auto* delay = add_duration(app, "--delay", delay_, "Not delivered before this has passed");
   add_time(app, "--deliver-at", deliver_at_, "Not delivered before then")->excludes(delay);
@@ -116,6 +119,7 @@ void MessageOptions::add_to(App& app, bool topic, bool content_required) {
       ->type_name("POLICY");
   app.add_option("--group", group_, "Messages of one group are delivered in order, one at a time");
   app.add_flag("--bounce", bounce_, "If it ends dead, tell the sender with a message of type error");
+  return to;
 }
 
 void MessageOptions::add_topic_to(App& app) {

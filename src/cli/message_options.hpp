@@ -20,7 +20,8 @@ Metadata parse_pairs(const std::vector<std::string>& pairs);
 class MessageOptions {
  public:
   /// Adds the positionals (TO or TOPIC, and CONTENT) and the options to `app`.
-  void add_to(App& app, bool topic, bool content_required = true);
+  /// Returns the first of the positionals.
+  Option* add_to(App& app, bool topic, bool content_required = true);
   /// Adds --topic to those of a mailbox: TO is a topic then.
   void add_topic_to(App& app);
   /// Adds --file.

@@ -91,6 +91,10 @@ std::string describe(const PublishReceipt& receipt, const Message& message) {
   if (receipt.outcome == Outcome::sent && !message.topic.empty()) {
     return fmt::format("sent to {} subscription{}", receipt.unread, plural(receipt.unread));
   }
+  if (receipt.outcome == Outcome::kept) {
+    if (receipt.unread == 0) return "kept by nobody: the filters of those that take its topic do not fit";
+    return fmt::format("kept in {} place{}", receipt.unread, plural(receipt.unread));
+  }
   if (receipt.outcome == Outcome::duplicate)
     return fmt::format("duplicate of this message, which is {}", name(receipt.state));
   const bool is_named = !message.to.empty();  // else a route chose, and the receipt does not say whom

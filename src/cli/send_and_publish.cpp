@@ -14,6 +14,7 @@
 #include "cli/terminal.hpp"
 #include "cli/whole_content.hpp"
 #include "message/cloud_event.hpp"
+#include "message/json_mapping.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot::cli {
@@ -24,8 +25,8 @@ constexpr std::size_t kLinesBytesAtOnce = 2 * 1024 * 1024;  // and one line more
 
 struct Options {
   MessageOptions message;
-  std::string lines;
-  bool json = false, atomic = false, is_cloud_event = false;
+  std::string lines, event;
+  bool json = false, atomic = false, kept = false, is_cloud_event = false;
 };
 
 void print_receipt(const Options& options, const PublishReceipt& receipt, const Message& message) {
@@ -159,6 +160,29 @@ void send_lines(const Options& options) {
   if (lines.refused() > 0) throw Exit{ExitStatus::failed};
 }
 
+// -- events as JSON, in the fields of a message
+
+Message event_of(const Options& options, std::string_view json, const std::string& where) {
+  auto event = message_from_json(json);
+  if (!event) throw Failure({event.error().code, fmt::format("{}: {}", where, event.error().text)});
+  if (event->topic.empty() || !event->to.empty())
+    throw Failure({ErrorCode::invalid_field, fmt::format("{}: an event has a `topic`, and no `to`", where)});
+  if (options.kept) event->mode = DeliveryMode::at_least_once;
+  return std::move(*event);
+}
+
+// One, or those of stdin, an object a line.
+void publish_events(const Options& options) {
+  if (options.event != "-") return publish(options, event_of(options, options.event, "--event"));
+  auto input = value(LineReader::open("-"));
+  Session session(options.message.with_client_options());
+  for (std::string line; value(input.next(line));) {
+    if (line.empty()) continue;
+    const auto event = event_of(options, line, fmt::format("line {}", input.number()));
+    print_receipt(options, value(session->publish(event)), event);
+  }
+}
+
 }  // namespace
 
 void add_send(App& app) {
@@ -193,17 +217,37 @@ void add_send(App& app) {
 }
 
 void add_publish(App& app) {
-  auto* command = app.add_subcommand("publish", "Send an event to everybody who is subscribed to its topic now");
+  auto* command = app.add_subcommand("publish", "Send an event to everybody who is subscribed to its topic");
   const auto options = std::make_shared<Options>();
-  options->message.add_to(*command, true);
+  auto* topic = options->message.add_to(*command, true, false);
+  topic->required(false);
+  auto* event =
+      command
+          ->add_option("--event", options->event,
+                       "Instead of TOPIC and CONTENT: the event as JSON, such as {\"topic\":\"orders.eu\",\"type\":"
+                       "\"order.created\",\"from\":\"shop\",\"content\":{\"total\":12}}; - reads one a line from stdin")
+          ->type_name("JSON")
+          ->check(not_empty())
+          ->excludes(topic);
+  command->add_flag("--kept", options->kept,
+                    "Done when all that keep events of its topic have it on disk: durable subscriptions and streams; "
+                    "refused if there is none");
   command->add_flag("--cloudevent", options->is_cloud_event,
                     "CONTENT is a CloudEvent in JSON: its attributes go along");
   command->add_flag("--json", options->json, "Print the receipt as JSON");
-  set_example(*command,
-              "  $ folkmoot publish build.done \"change 12 is green\"\n"
-              "  0193f2c4-...  sent to 2 subscriptions");
-  command->callback(
-      [options] { publish(*options, options->is_cloud_event ? cloud_event(*options) : options->message.build()); });
+  set_example(
+      *command,
+      "  $ folkmoot publish build.done \"change 12 is green\"\n"
+      "  0193f2c4-...  sent to 2 subscriptions\n"
+      "  $ folkmoot publish --kept --event '{\"topic\":\"orders.eu\",\"type\":\"order.created\",\"content\":{}}'\n"
+      "  0193f2c4-...  kept in 1 place");
+  command->callback([options, topic, event] {
+    if (event->count() > 0) return publish_events(*options);
+    if (topic->count() == 0 || !options->message.has_content()) throw_missing("TOPIC and CONTENT, or --event,");
+    auto message = options->is_cloud_event ? cloud_event(*options) : options->message.build();
+    if (options->kept) message.mode = DeliveryMode::at_least_once;
+    publish(*options, message);
+  });
 }
 
 }  // namespace folkmoot::cli

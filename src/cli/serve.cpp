@@ -121,10 +121,17 @@ int serve(const ServeArguments& arguments) {
   if (!server) return fail(server.error());
   Gateway gateway((*server)->hub(), gateway_options(*config));
   (*server)->set_http_door(&gateway);
+  Webhooks webhooks(
+      config->server.shards,
+      [&server](ShardNumber shard, std::function<void()> on_ready) {
+        return (*server)->connect_shard(shard, std::move(on_ready));
+      },
+      webhook_options(*config));
   LiveSettings settings(
-      *config, arguments.config_file, [&arguments] { return configure(arguments); }, **server, gateway, *log);
+      *config, arguments.config_file, [&arguments] { return configure(arguments); }, **server, gateway, webhooks, *log);
   (*server)->set_settings(&settings);
   gateway.start();
+  webhooks.start();
 
   running = server->get();
   handle(SIGTERM, on_stop);
@@ -140,6 +147,7 @@ int serve(const ServeArguments& arguments) {
   }
   const auto done = (*server)->run();
   running = nullptr;
+  webhooks.stop();
   gateway.stop();
   if (!done) {
     spdlog::critical("stopped: {}", done.error().describe());

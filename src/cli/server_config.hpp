@@ -12,14 +12,22 @@
 #include "folkmoot/operation/settings.hpp"
 #include "gateway/gateway.hpp"
 #include "server/options.hpp"
+#include "webhook/webhooks.hpp"
 
 namespace folkmoot {
+
+/// Whether webhooks may go to this machine and to private networks; automatic: if the server itself listens on loopback
+/// alone, where only those can set them who are on this machine.
+enum class WebhooksLocal : std::uint8_t { automatic, yes, no };
 
 struct ServerConfig {
   ServerOptions server;
   GatewayOptions gateway;
   std::int64_t http_timeout_ms = 30'000;
   std::int64_t http_idle_ms = 120'000;
+  WebhooksLocal webhooks_local = WebhooksLocal::automatic;
+  std::int64_t webhooks_timeout_ms = 10'000;
+  std::uint32_t webhooks_at_once = 16;
   LogOptions log;
   std::map<std::string_view, SettingSource> sources{};  // of those that were set, by their names in the table
 };

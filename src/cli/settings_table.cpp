@@ -216,12 +216,33 @@ Result<void> set_listen(ServerConfig& config, const std::string& text) {
 
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
 
+// All of them: those of webhooks behind the others.
+std::vector<Setting> with_webhooks(std::vector<Setting> settings) {
+  using C = ServerConfig;
+  using enum Takes;
+  const Setting webhooks[] = {
+      {"webhooks.local", at_once,
+       "whether webhooks may go to this machine and to private networks: yes, no, or auto: if the server listens on "
+       "loopback alone",
+       of_word([](C& c) -> auto& { return c.webhooks_local; },
+               pairs<WebhooksLocal>(
+                   {{"auto", WebhooksLocal::automatic}, {"yes", WebhooksLocal::yes}, {"no", WebhooksLocal::no}}),
+               "auto, yes or no")},
+      {"webhooks.timeout", at_once, "for a webhook's request and its answer",
+       of_duration([](C& c) -> auto& { return c.webhooks_timeout_ms; }, 100)},
+      {"webhooks.at_once", at_once, "requests of webhooks at a time",
+       of_count([](C& c) -> auto& { return c.webhooks_at_once; }, 1, 1'000)},
+  };
+  settings.insert(settings.end(), std::begin(webhooks), std::end(webhooks));
+  return settings;
+}
+
 }  // namespace
 
 const std::vector<Setting>& settings_table() {
   using C = ServerConfig;
   using enum Takes;
-  static const std::vector<Setting> kSettings = {
+  static const std::vector<Setting> kSettings = with_webhooks({
       {"listen", restart, "HOST:PORT to listen on; port 0 takes a free one", {set_listen, show_listen}},
       {"data", restart, "the data folder", of_text([](C& c) -> auto& { return c.server.data; }, "")},
       {"unix_socket", restart, "path of the Unix socket, or none",
@@ -322,6 +343,10 @@ const std::vector<Setting>& settings_table() {
        of_size([](C& c) -> auto& { return c.server.partial_frames.total_bytes_max; }, 1 << 20, 16 * kGiB)},
       {"frame.timeout", at_once, "from the first byte of a frame to its last; and a second for each 64 KiB of it",
        of_duration([](C& c) -> auto& { return c.server.partial_frames.timeout_ms; }, 100)},
+      {"agents.stale_after", at_once, "how long a heartbeat of an agent without a connection is good for",
+       of_duration([](C& c) -> auto& { return c.server.engine.agent_stale_ms.ms; }, 100)},
+      {"agents.grace", at_once, "how long an agent whose last connection has gone is taken to be back in a moment",
+       of_duration([](C& c) -> auto& { return c.server.engine.agent_grace_ms.ms; })},
       {"max_names", at_once, "agents and mailboxes",
        of_count([](C& c) -> auto& { return c.server.engine.names_max; }, 1, 100'000'000)},
       {"receipts_max", restart, "settled messages whose receipts are remembered",
@@ -357,7 +382,7 @@ const std::vector<Setting>& settings_table() {
        of_size([](C& c) -> auto& { return c.gateway.unfinished_bytes_max; }, 1 << 20, 1024 * kGiB)},
       {"http.unfinished_bytes_by_address", at_once, "of these, from one address",
        of_size([](C& c) -> auto& { return c.gateway.unfinished_bytes_by_address_max; }, 1 << 20, 1024 * kGiB)},
-  };
+  });
   return kSettings;
 }
 

@@ -227,6 +227,8 @@ void Client::start_subscribe(const Shared& c, const std::string& pattern, const 
   auto flow = std::make_shared<detail::Flow>();
   flow->frame = codec::subscribe(pattern, options);
   flow->credit = options.credit;
+  flow->pattern = pattern;
+  flow->echo = options.echo;
   open(c, std::move(flow), std::move(done));
 }
 
@@ -382,6 +384,11 @@ void Stream::cancel() {
 std::uint64_t Stream::missed() const { return flow_ ? flow_->missed.load() : 0; }
 
 asio::any_io_executor Stream::executor() const { return connection_->executor(); }
+
+void Stream::start_set_filter(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Flow>& flow,
+                              std::string filter, Completion<void> done) {
+  connection->set_filter(flow, std::move(filter), std::move(done));
+}
 
 void Stream::start_next(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Flow>& flow,
                         Completion<Delivery> done) {

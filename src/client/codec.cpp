@@ -15,7 +15,7 @@
 namespace folkmoot {
 
 // The public enumerations repeat the wire's numbers.
-static_assert(static_cast<int>(Outcome::dead) == static_cast<int>(PublishOutcome::dead));
+static_assert(static_cast<int>(Outcome::kept) == static_cast<int>(PublishOutcome::kept));
 static_assert(static_cast<int>(CopyState::cancelled) == static_cast<int>(ReceiptState::cancelled));
 
 std::string_view name(Outcome outcome) { return name(static_cast<PublishOutcome>(outcome)); }
@@ -46,7 +46,8 @@ Result<PublishReceipt> public_receipt(Result<Confirm> confirm) {
   if (!confirm) return std::unexpected(std::move(confirm.error()));
   PublishReceipt receipt{
       confirm->id, confirm->count, static_cast<Outcome>(confirm->outcome), {}, static_cast<CopyState>(confirm->state)};
-  const bool was_read = confirm->age_ms != kNeverRead && receipt.outcome != Outcome::sent;
+  const bool is_event = receipt.outcome == Outcome::sent || receipt.outcome == Outcome::kept;
+  const bool was_read = confirm->age_ms != kNeverRead && !is_event;
   if (was_read) receipt.last_read_age = Milliseconds(confirm->age_ms);
   return receipt;
 }
@@ -102,6 +103,8 @@ Result<std::string> complete(std::uint64_t lease, const std::vector<Message>& ou
 std::string subscribe(std::string_view pattern, const SubscribeOptions& options) {
   return built(append_subscribe, SubscribeRequest{pattern, options.credit, options.echo, options.filter});
 }
+
+std::string filter(std::uint32_t target, std::string_view filter) { return built(append_filter, target, filter); }
 
 std::string consume(std::string_view mailbox, const ConsumeOptions& options) {
   return built(append_consume, mailbox, options.credit);

@@ -30,6 +30,7 @@ Result<std::string> request(const Message& message, Milliseconds timeout, bool s
 /// Errors: as publish_batch, but none is fine.
 Result<std::string> complete(std::uint64_t lease, const std::vector<Message>& outputs);
 std::string subscribe(std::string_view pattern, const SubscribeOptions& options);
+std::string filter(std::uint32_t target, std::string_view filter);
 std::string consume(std::string_view mailbox, const ConsumeOptions& options);
 std::string credit(std::uint32_t target, std::uint32_t amount);
 std::string receive(std::string_view mailbox, const ReceiveOptions& options);

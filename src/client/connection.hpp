@@ -71,6 +71,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Ends the operation with `cancelled`, and tells the server, if it was sent and not answered yet.
   void cancel(std::shared_ptr<Ticket> ticket);
   void next(std::shared_ptr<Flow> flow, Completion<Delivery> done);
+  /// Of a subscription; also for the connections to come.
+  void set_filter(std::shared_ptr<Flow> flow, std::string filter, Completion<void> done);
   void cancel(std::shared_ptr<Flow> flow);
 
   const asio::any_io_executor& executor() const { return executor_; }

@@ -194,6 +194,21 @@ void Connection::next(std::shared_ptr<Flow> flow, Completion<Delivery> done) {
   }));
 }
 
+void Connection::set_filter(std::shared_ptr<Flow> flow, std::string filter, Completion<void> done) {
+  enqueue(Task([this, flow = std::move(flow), filter = std::move(filter), done = std::move(done)]() mutable {
+    if (flow->ended) return done(std::unexpected(flow->why));
+    Operation operation;
+    operation.frame = codec::filter(flow->request, filter);
+    operation.again = true;  // on another connection the flow is open again by then, under its number
+    operation.on_answer = [flow, filter, done = std::move(done)](Result<Answer> answer) mutable {
+      if (!answer) return done(std::unexpected(std::move(answer.error())));
+      flow->frame = codec::subscribe(flow->pattern, {.credit = flow->credit, .echo = flow->echo, .filter = filter});
+      done({});
+    };
+    submit(std::move(operation));
+  }));
+}
+
 void Connection::end_flow(Flow& flow, const Error& why) {
   if (std::exchange(flow.ended, true)) return;
   flow.why = why;

@@ -15,6 +15,8 @@ struct Flow {
   std::string frame;         // SUBSCRIBE or CONSUME, to be sent at every connection
   std::uint32_t credit = 0;  // as granted in that frame; 0: without credit
   bool consumer = false;
+  std::string pattern{};  // of a subscription, from which its frame is made anew with another filter
+  bool echo = false;
   std::size_t ready_max = 0;  // for flows without credit
 
   std::uint32_t request = 0;  // 0: not known to the connection (any more)

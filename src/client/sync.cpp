@@ -77,6 +77,9 @@ Result<Delivery> SyncStream::next(Milliseconds timeout) {
   return failure(ErrorCode::timed_out, "nothing came within " + std::to_string(timeout.count()) + " ms");
 }
 
+Result<void> SyncStream::set_filter(std::string filter) {
+  return wait_for<void>([&](auto done) { impl_->stream.set_filter(std::move(filter), std::move(done)); });
+}
 void SyncStream::cancel() { impl_->stream.cancel(); }
 std::uint64_t SyncStream::missed() const { return impl_->stream.missed(); }
 

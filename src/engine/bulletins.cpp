@@ -51,4 +51,24 @@ std::string event_of_failed_schedule(std::string_view schedule, const Error& err
   return json;
 }
 
+std::string event_of_skipped(std::string_view stream, std::string_view consumer, std::uint64_t sequence,
+                             std::uint32_t deliveries, Instant at) {
+  std::string json;
+  JsonWriter out(json);
+  out.begin_object().field("stream", stream).field("consumer", consumer).field("sequence", sequence);
+  out.field("deliveries", deliveries).field("at", at.ms).end_object();
+  return json;
+}
+
+std::string event_of(const AgentNews& news) {
+  std::string json;
+  JsonWriter out(json);
+  out.begin_object().field("agent", news.agent).optional_field("id", news.id).field("revision", news.revision);
+  out.field("health", news.health).field("status", news.status).optional_field("type", news.type);
+  out.key("capabilities").begin_array();
+  for (const auto capability : news.capabilities) out.value(capability);
+  out.end_array().field("at", news.at.ms).end_object();
+  return json;
+}
+
 }  // namespace folkmoot::bulletins

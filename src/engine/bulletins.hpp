@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -44,5 +45,17 @@ std::string event_of(const Stopped& stopped);
 
 /// A schedule that could not send its message.
 std::string event_of_failed_schedule(std::string_view schedule, const Error& error, Instant at);
+
+/// An event that a consumer was given so often in vain that it is passed over.
+std::string event_of_skipped(std::string_view stream, std::string_view consumer, std::uint64_t sequence,
+                             std::uint32_t deliveries, Instant at);
+/// An agent that has come, gone, or changed.
+struct AgentNews {
+  std::string_view agent{}, id{}, type{}, health{}, status{};  // id empty: it is not registered
+  std::span<const std::string_view> capabilities{};
+  std::uint64_t revision = 0;
+  Instant at = 0;
+};
+std::string event_of(const AgentNews& news);
 
 }  // namespace folkmoot::bulletins

@@ -13,19 +13,10 @@ Result<void> check_from(const IncomingMessage& message) {
                  "give a name that begins otherwise");
 }
 
-Result<void> check_now(const IncomingMessage& message) {
+namespace {
+
+Result<void> check_topic(const IncomingMessage& message, std::string_view kept) {
   const auto& routing = message.routing;
-  const auto kept = promise_of_the_log(routing);
-  if (routing.topic.empty()) {
-    if (kept.empty() || kept == "key") return {};  // which goes along with an answer
-    return failure(ErrorCode::invalid_field,
-                   fmt::format("`{}` is of no use to an answer, which goes to who waits for it at this moment", kept));
-  }
-  if (routing.mode.value_or(DeliveryMode::at_most_once) != DeliveryMode::at_most_once) {
-    return failure(ErrorCode::invalid_field,
-                   fmt::format("`mode` is {} for topic {}: topics deliver at most once; send to a mailbox for more",
-                               name(*routing.mode), routing.topic));
-  }
   if (!kept.empty()) {
     return failure(ErrorCode::invalid_field,
                    fmt::format("`{}` is of no use to an event, which goes to whoever listens at this moment: send to a "
@@ -38,6 +29,37 @@ Result<void> check_now(const IncomingMessage& message) {
                    "give a topic that begins otherwise");
   }
   return check_from(message);
+}
+
+}  // namespace
+
+Result<void> check_now(const IncomingMessage& message) {
+  const auto& routing = message.routing;
+  const auto kept = promise_of_the_log(routing);
+  if (routing.topic.empty()) {
+    if (kept.empty() || kept == "key") return {};  // which goes along with an answer
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("`{}` is of no use to an answer, which goes to who waits for it at this moment", kept));
+  }
+  if (wants_keeping(routing)) {
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("`mode` is {} for topic {}: the events of complete() and of schedules go out at most "
+                               "once; leave it out, or send to a mailbox for more",
+                               name(*routing.mode), routing.topic));
+  }
+  return check_topic(message, kept);
+}
+
+Result<void> check_kept(const IncomingMessage& message) {
+  const auto& routing = message.routing;
+  if (routing.mode == DeliveryMode::exactly_once) {
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("`mode` is exactly_once for topic {}: an event is kept at_least_once at most; with a "
+                               "`key`, durable subscriptions know a second copy",
+                               routing.topic));
+  }
+  const auto promised = promise_of_the_log(routing);
+  return check_topic(message, promised == "key" ? "" : promised);
 }
 
 Result<NameId> sender_of(Names& names, Session& session, const IncomingMessage& message) {

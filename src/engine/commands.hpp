@@ -80,6 +80,13 @@ struct ScheduleCommand {
   std::uint64_t times = 0;  // 0: no end
 };
 
+struct SubscriptionCommand {
+  std::string_view name{};
+  std::string_view pattern{};
+  std::string_view filter{};   // empty: every event
+  std::string_view mailbox{};  // empty: that of the subscription's own name
+};
+
 struct RouteCommand {
   std::string_view name{};
   std::uint32_t order = 100;  // lower ones are asked first

@@ -38,6 +38,8 @@ struct EventTarget {
   std::uint32_t zero = 0;  // no padding: lists of these are compared byte for byte
 };
 
+struct WokenView;
+
 class Effects {
  public:
   virtual ~Effects() = default;
@@ -77,6 +79,9 @@ class Effects {
   /// Nothing here has referred to this content for a while: its bytes may go. False: another shard keeps it, and so it
   /// stays known here.
   virtual bool remove_content(const ContentHash& hash) = 0;
+  /// Agents to be woken: taken by this session, or under a lease of their own; none if none came in time. The views
+  /// live until the call returns.
+  virtual void woken(SessionId /*session*/, RequestNumber /*request*/, std::span<const WokenView> /*wakes*/) {}
   /// The log cannot give back a message it had confirmed. Must not return: the server stops and says why.
   [[noreturn]] virtual void unreadable(const Error& error) = 0;
 };

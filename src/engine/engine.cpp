@@ -16,7 +16,7 @@ struct Overloaded : Each... {
 
 }  // namespace
 
-Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
+Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects, StreamStore* store)
     : options_(options),
       effects_(effects),
       ledger_(log, effects, *this),
@@ -30,19 +30,26 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects)
       trail_(ledger_, options.receipts_max),
       tap_(run_),
       contents_(options_, run_, ledger_, agenda_, effects, counters_),
-      routes_(options_, run_, ledger_, names_, replies_, mailroom_),
+      routes_(options_, run_, ledger_, names_, replies_, mailroom_, loads_),
       causes_(options_, run_, ledger_, names_, mailroom_, topics_, effects, counters_),
       // What each is given, in the order of its Ports.
-      topics_(options_, {run_, names_, sessions_, stamper_, replies_, causes_, contents_, effects, counters_}),
+      subscriptions_(options_, ledger_, names_, replies_, mailroom_),
+      topics_(options_,
+              {run_, ledger_, agenda_, names_, sessions_, stamper_, transient_, replies_, causes_, contents_, mailroom_,
+               effects, counters_},
+              {&subscriptions_, &streams_}),
       requests_(options_, {run_, agenda_, names_, sessions_, serials_, stamper_, transient_, replies_, causes_,
-                           contents_, mailroom_, mailroom_, effects, counters_}),
+                           contents_, mailroom_, mailroom_, registry_, effects, counters_}),
       dead_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, outputs_, attempts_, trail_,
                        contents_, mailroom_, mailroom_, topics_, effects, counters_}),
       schedules_(options_, {run_, ledger_, agenda_, names_, replies_, outputs_, contents_, mailroom_, topics_, effects,
                             counters_}),
-      mailroom_({options_,   run_,     ledger_,  agenda_,   names_,  sessions_, serials_, stamper_,
-                 transient_, replies_, outputs_, attempts_, trail_,  tap_,      causes_,  contents_,
-                 routes_,    dead_,    topics_,  requests_, effects, counters_}),
+      streams_(options_, {run_, ledger_, agenda_, sessions_, serials_, replies_, topics_, effects, store}),
+      registry_(options_, {run_, ledger_, agenda_, names_, replies_, loads_, mailroom_, mailroom_, topics_, effects}),
+      mailroom_({options_,   run_,     ledger_,  agenda_,   names_, sessions_, serials_,  stamper_,
+                 transient_, replies_, outputs_, attempts_, trail_, tap_,      causes_,   contents_,
+                 routes_,    dead_,    topics_,  requests_, wakes_, effects,   counters_, registry_}),
+      wakes_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, mailroom_, effects}),
       waiters_(mailroom_.dispatch()) {
   assign();
 }
@@ -56,14 +63,18 @@ void Engine::change(const EngineOptions& options) {
   options_.names_max = options.names_max;
   options_.content_grace_ms = options.content_grace_ms;
   options_.guard = options.guard;
+  options_.agent_stale_ms = options.agent_stale_ms;
+  options_.agent_grace_ms = options.agent_grace_ms;
   names_.set_max(options.names_max);
   mailroom_.on_options();
   dead_.on_options();
   contents_.on_options();
+  registry_.on_options();
 }
 
 // Whose a fact, a timer or an open request is, by its kind.
 void Engine::assign() {
+  topics_.listen_to_keepers();
   const auto facts = [this](Part& part, std::initializer_list<FactKind> kinds) {
     for (const auto kind : kinds) owners_[static_cast<std::size_t>(kind)] = &part;
   };
@@ -77,6 +88,11 @@ void Engine::assign() {
   facts(routes_, {FactKind::route_set, FactKind::route_removed});
   facts(causes_, {FactKind::conversation_summed});
   facts(trail_, {FactKind::message_linked});
+  facts(subscriptions_, {FactKind::subscription_set, FactKind::subscription_removed});
+  facts(streams_, {FactKind::stream_set, FactKind::stream_removed, FactKind::stream_event, FactKind::stream_trimmed});
+  facts(streams_.consumers(), {FactKind::consumer_set, FactKind::consumer_moved, FactKind::consumer_removed});
+  facts(wakes_, {FactKind::wake_set, FactKind::wake_removed});
+  facts(registry_, {FactKind::agent_set, FactKind::agent_removed});
 
   const auto timers = [this](Part& part, std::initializer_list<TimerKind> kinds) {
     for (const auto kind : kinds) agenda_.assign(kind, part);
@@ -87,12 +103,23 @@ void Engine::assign() {
   timers(dead_, {TimerKind::dead, TimerKind::redrive});
   timers(schedules_, {TimerKind::schedule});
   timers(contents_, {TimerKind::content});
+  timers(topics_, {TimerKind::event});
+  timers(streams_, {TimerKind::stream});
+  timers(streams_.reads(), {TimerKind::stream_read});
+  timers(streams_.consumers(), {TimerKind::stream_consumer});
+  timers(streams_.plays(), {TimerKind::stream_play});
+  timers(wakes_, {TimerKind::wake, TimerKind::wake_taker});
+  timers(registry_, {TimerKind::agent, TimerKind::held});
 
   sessions_.assign(OpenKind::subscription, topics_);
   sessions_.assign(OpenKind::consumer, mailroom_);
   sessions_.assign(OpenKind::waiter, waiters_);
   sessions_.assign(OpenKind::request, requests_);
   sessions_.assign(OpenKind::redrive, dead_);
+  sessions_.assign(OpenKind::stream_read, streams_.reads());
+  sessions_.assign(OpenKind::stream_consumer, streams_.consumers());
+  sessions_.assign(OpenKind::stream_play, streams_.plays());
+  sessions_.assign(OpenKind::wakes, wakes_);
 }
 
 // Null for a kind that a newer version has written.
@@ -127,11 +154,15 @@ void Engine::start(Instant now, std::uint64_t seed, bool clean) {
   dead_.start();
   schedules_.start();
   contents_.start();
+  if (const auto done = streams_.start(); !done) effects_.unreadable(done.error());
+  wakes_.start();
   run_.note();
+  registry_.start();
   advance(run_.now());
 }
 
 void Engine::stop() {
+  registry_.stop();
   mailroom_.stop();
   stopped_clean_ = run_.stop();
 }
@@ -143,7 +174,10 @@ void Engine::advance(Instant now) {
   }
 }
 
-void Engine::on_durable(Lsn end) { ledger_.on_durable(end); }
+void Engine::on_durable(Lsn end) {
+  ledger_.on_durable(end);
+  streams_.on_durable(end);
+}
 
 // By the ledger, in the order of the log: what waited for the disk happens now. May write facts, which wait in turn.
 void Engine::resolve(Waiting& what) {
@@ -156,7 +190,13 @@ void Engine::resolve(Waiting& what) {
                         [this](waiting::Batch& item) { replies_.finish(item); },
                         [this](waiting::Answer& item) { replies_.answer(item.to, item.reply); },
                         [this](waiting::ContentsIdle&) { contents_.remove_idle(); },
-                        [this](waiting::SentSome& item) { dead_.go_on(item); }},
+                        [this](waiting::SentSome& item) { dead_.go_on(item); },
+                        [this](waiting::Kept& item) { topics_.on_durable(item); },
+                        [this](waiting::StreamNoted& item) { streams_.on_durable(item); },
+                        [this](waiting::StreamGone& item) { streams_.on_durable(item); },
+                        [this](waiting::PlayedSome& item) { streams_.plays().go_on(item); },
+                        [this](waiting::WakesTaken& item) { wakes_.on_durable(item); },
+                        [this](waiting::AgentChanged& item) { registry_.tell(item); }},
              what);
 }
 
@@ -200,6 +240,7 @@ void Engine::close_session(SessionId id) {
     sessions_.close(*session, request);
   }
   mailroom_.settling().give_back_all(*session);
+  wakes_.give_back_all(*session);
   sessions_.remove(*session);
 }
 
@@ -213,7 +254,11 @@ void Engine::cancel(SessionId id, RequestNumber request, RequestNumber target) {
   if (const auto found = session->open.find(target); found != session->open.end()) {
     const auto open = found->second;
     if (open.kind == OpenKind::request) requests_.withdraw(open.slot);
-    if (open.kind == OpenKind::waiter || open.kind == OpenKind::request) {
+    const bool is_owed = open.kind == OpenKind::waiter || open.kind == OpenKind::request ||
+                         open.kind == OpenKind::stream_read || open.kind == OpenKind::stream_consumer ||
+                         open.kind == OpenKind::stream_play;
+    if (open.kind == OpenKind::wakes) wakes_.cancel(open.slot);
+    if (is_owed) {
       replies_.refuse({id, target}, {ErrorCode::cancelled, "cancelled by its own connection"});
     }
     sessions_.close(*session, target);
@@ -238,6 +283,11 @@ void Engine::publish_anew(SessionId id, RequestNumber request, bool quiet, const
   auto* const session = sessions_.find(id);
   if (session == nullptr) return;
   const Asker caller{id, request};
+  if (wants_keeping(message.routing)) {
+    const auto done = topics_.publish_kept(*session, message, {.caller = caller, .quiet = quiet});
+    if (!done) replies_.refuse(caller, done.error());
+    return;
+  }
   if (is_now(message.routing)) {
     const auto done = mailroom_.publishing().publish_now(*session, message);
     if (!done) return replies_.refuse(caller, done.error());
@@ -273,6 +323,10 @@ void Engine::request(SessionId id, RequestNumber request, Duration timeout_ms, c
 void Engine::subscribe(SessionId id, RequestNumber request, std::string_view pattern, std::uint32_t credit, bool echo,
                        std::string_view filter) {
   if (auto* const session = sessions_.find(id)) topics_.subscribe(*session, request, pattern, credit, echo, filter);
+}
+
+void Engine::set_filter(SessionId id, RequestNumber request, RequestNumber target, std::string_view filter) {
+  if (auto* const session = sessions_.find(id)) topics_.set_filter(*session, request, target, filter);
 }
 
 void Engine::consume(SessionId id, RequestNumber request, std::string_view mailbox, std::uint32_t credit) {
@@ -335,8 +389,9 @@ void Engine::redrive(SessionId id, RequestNumber request, const RedriveCommand& 
   if (auto* const session = sessions_.find(id)) dead_.redrive(*session, request, command);
 }
 
-void Engine::purge_dead(SessionId id, RequestNumber request, const DeadQuery& query, std::size_t limit) {
-  dead_.purge({id, request}, query, limit);
+void Engine::end_redrives() {
+  dead_.end_redrives();
+  streams_.plays().end_all();
 }
 
 void Engine::set_schedule(SessionId id, RequestNumber request, const ScheduleCommand& command,
@@ -344,49 +399,7 @@ void Engine::set_schedule(SessionId id, RequestNumber request, const ScheduleCom
   if (auto* const session = sessions_.find(id)) schedules_.set(*session, request, command, message);
 }
 
-void Engine::remove_schedule(SessionId id, RequestNumber request, std::string_view name) {
-  schedules_.remove({id, request}, name);
-}
-
-void Engine::set_route(SessionId id, RequestNumber request, const RouteCommand& command) {
-  routes_.set({id, request}, command);
-}
-
-void Engine::remove_route(SessionId id, RequestNumber request, std::string_view name) {
-  routes_.remove({id, request}, name);
-}
-
-void Engine::report_load(SessionId id, RequestNumber request, std::string_view agent, double load) {
-  if (auto* const session = sessions_.find(id)) routes_.report_load(*session, request, agent, load);
-}
-
 // -- questions
-
-void Engine::each_missing_content(
-    const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const {
-  contents_.each_missing(each);
-}
-
-void Engine::each_stored_content(const std::optional<ContentHash>& after,
-                                 const std::function<bool(const ContentRef&)>& each) {
-  contents_.each_stored(after, each);
-}
-
-void Engine::each_new_mailbox(const std::function<void(std::string_view name)>& each) {
-  mailroom_.questions().each_new_mailbox(each);
-}
-
-void Engine::each_mailbox(std::size_t limit, const std::function<void(const MailboxStats&)>& each) const {
-  mailroom_.questions().each_mailbox(limit, each);
-}
-
-void Engine::each_dead(const DeadQuery& query, const Uuid& after, const std::function<bool(const DeadView&)>& each) {
-  dead_.each(query, after, each);
-}
-
-void Engine::each_attempt(const Uuid& id, const std::function<void(const AttemptView&)>& each) {
-  dead_.each_attempt(id, each);
-}
 
 SessionView Engine::session(SessionId id) const {
   const auto* const session = sessions_.find(id);

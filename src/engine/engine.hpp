@@ -12,32 +12,34 @@
 #include "engine/contents/contents.hpp"
 #include "engine/dead/dead_letters.hpp"
 #include "engine/mailroom/mailroom.hpp"
+#include "engine/registry/registry.hpp"
 #include "engine/requests/requests.hpp"
 #include "engine/routes/routes.hpp"
 #include "engine/schedules/schedules.hpp"
+#include "engine/streams/streams.hpp"
+#include "engine/subscriptions/subscriptions.hpp"
 #include "engine/topics/topics.hpp"
+#include "engine/wakes/wakes.hpp"
 
 namespace folkmoot {
 
 class Engine final : Ledger::Resolver {
  public:
-  Engine(const EngineOptions& options, FactLog& log, Effects& effects);
+  /// `store`: of the events of streams; null: they stay in the log.
+  Engine(const EngineOptions& options, FactLog& log, Effects& effects, StreamStore* store = nullptr);
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
   // -- life
   /// From now on limits are these. What is more than one stays until it ends, but for what is kept for a time.
   void change(const EngineOptions& options);
-  /// Enters one fact of the log; all of them in order, before start(). Errors: damaged, if it cannot follow from the
-  /// facts before.
+  /// Enters one fact of the log; all in order, before start(). Errors: damaged, if it cannot follow from those before.
   Result<void> recover(FactKind kind, FactPlace place, Bytes body);
-  /// Ends recovery, appends the started fact. `seed` differs between data folders; `clean`: the last run ended by
-  /// stop().
+  /// Ends recovery, appends the started fact. `seed`: of the data folder; `clean`: the last run ended by stop().
   void start(Instant now, std::uint64_t seed, bool clean);
   /// Ends the run: what is leased goes back, delivered once more, as when its holder is gone. No command may follow.
   void stop();
-  /// Whether the log has all that stop() had to say. Else the stop must not count as clean: messages would pass for
-  /// never handed out.
+  /// Whether the log has all that stop() had to say: else it must not count as clean, as if nothing was handed out.
   bool stopped_clean() const { return stopped_clean_; }
   /// Moves the time on and does what has become due. Time that goes back is ignored.
   void advance(Instant now);
@@ -45,12 +47,14 @@ class Engine final : Ledger::Resolver {
   Instant next_timer() const { return agenda_.next_at(); }
   /// All facts below `end` are on disk: releases the answers and messages that waited for it.
   void on_durable(Lsn end);
+  /// The files of the stream have its events below `end`, synced.
+  void on_stored(StreamNumber stream, Sequence end) { streams_.on_stored(stream, end); }
+  /// What the files were asked for.
+  void on_read(ReadTicket ticket, const StreamChunk& chunk) { streams_.reads().on_read(ticket, chunk); }
   /// Hands out what can be handed out. To be called after each turn of commands.
   void dispatch() { mailroom_.dispatch().run(); }
-  /// Whether dispatch() has something to look at.
   bool wants_dispatch() const { return mailroom_.wants_dispatch(); }
-  /// compaction: appends the fact at `place` again if it still matters (FactLog of the journal's compaction). False:
-  /// there is no room now for all that goes with it.
+  /// Compaction: appends the fact at `place` again if it still matters. False: there is no room now for all it needs.
   bool keep(FactKind kind, FactPlace place, Bytes body);
 
   // -- sessions
@@ -72,11 +76,13 @@ class Engine final : Ledger::Resolver {
   /// The same, all or none: on any error (which names the message by its place) nothing is published.
   void publish_atomic(SessionId session, RequestNumber request, bool quiet,
                       std::span<const Result<IncomingMessage>> messages);
-  /// `stream`: messages of type status to the reply address reach the requester and leave the request open.
+  /// `stream`: messages of type status to the reply address reach the requester, and it stays open.
   void request(SessionId session, RequestNumber request, Duration timeout_ms, const IncomingMessage& message,
                bool stream = false);
   void subscribe(SessionId session, RequestNumber request, std::string_view pattern, std::uint32_t credit, bool echo,
                  std::string_view filter = {});
+  /// Another filter for the subscription of that number, from the next event on.
+  void set_filter(SessionId session, RequestNumber request, RequestNumber target, std::string_view filter);
   void consume(SessionId session, RequestNumber request, std::string_view mailbox, std::uint32_t credit);
   void credit(SessionId session, RequestNumber target, std::uint32_t amount);
   void cancel(SessionId session, RequestNumber request, RequestNumber target);
@@ -98,9 +104,6 @@ class Engine final : Ledger::Resolver {
               Duration lease_ms);
   /// Whether all of these leases are current, and this message's. Errors: lease_lost.
   Result<void> check_leases(std::span<const LeaseToken> leases, const Uuid& id);
-  /// The envelope of a message that names its cause, with hops, chain and trace context as known here, for another
-  /// shard (IncomingMessage::has_causes). Errors: no_reply_wanted, and those of a field that grows too large.
-  Result<std::string> with_causes(const IncomingMessage& message) { return causes_.with_causes(message); }
   /// Whether this answer names a message as its cause that its sender holds, and that says to answer there.
   bool holds_what_it_answers(SessionId session, const IncomingMessage& message);
   /// An event that another shard has accepted and stamped, for this one's own subscriptions.
@@ -112,42 +115,33 @@ class Engine final : Ledger::Resolver {
   /// Sends all again that fit now, at the rate given; answered when done (Resent), and ended by its connection's end.
   void redrive(SessionId session, RequestNumber request, const RedriveCommand& command);
   /// The server stops: no more is sent again than has been.
-  void end_redrives() { dead_.end_redrives(); }
-  /// Answered with the number of dead letters that are gone (Purged): up to `limit` of those that fit.
-  void purge_dead(SessionId session, RequestNumber request, const DeadQuery& query, std::size_t limit);
+  void end_redrives();
   void set_schedule(SessionId session, RequestNumber request, const ScheduleCommand& command,
                     const IncomingMessage& message);
-  void remove_schedule(SessionId session, RequestNumber request, std::string_view name);
-  void set_route(SessionId session, RequestNumber request, const RouteCommand& command);
-  void remove_route(SessionId session, RequestNumber request, std::string_view name);
-  /// How busy an agent says it is, in messages. `agent` empty: the session's.
-  void report_load(SessionId session, RequestNumber request, std::string_view agent, double load);
 
-  // -- content by reference
-  /// It is on disk, whole. Before start() for all that is there, then as each upload ends.
-  void content_stored(const ContentRef& ref) { contents_.stored(ref); }
-  std::optional<std::uint64_t> ask_for_content(const ContentHash& hash) { return contents_.ask_for(hash); }
-  void each_missing_content(const std::function<void(const ContentRef& ref, std::uint32_t references)>& each) const;
-  /// By hash, from the one behind `after` on, until `each` returns false.
-  void each_stored_content(const std::optional<ContentHash>& after, const std::function<bool(const ContentRef&)>& each);
-  const ContentTotals& contents() const { return contents_.totals(); }
-
-  // -- questions; what `each` is called for stands with the part
-  ReceiptView receipt(const Uuid& id) { return mailroom_.questions().receipt(id); }
-  bool mailbox_stats(std::string_view name, MailboxStats& out) const { return mailroom_.questions().stats(name, out); }
+  // -- parts and what stands below them: their own commands and questions stand there
+  Causes& causes() { return causes_; }
+  const Causes& causes() const { return causes_; }
+  /// What is stored is told before start(), then as each upload ends.
+  Contents& contents() { return contents_; }
+  const Contents& contents() const { return contents_; }
+  DeadLetters& dead() { return dead_; }
+  Questions& mailboxes() { return mailroom_.questions(); }
   const Questions& mailboxes() const { return mailroom_.questions(); }
-  SessionView session(SessionId id) const;
-  Trail& trail() { return trail_; }
-  Tap& tap() { return tap_; }
-  void each_holder(const std::function<void(const HolderView&)>& each) const { mailroom_.dispatch().each_holder(each); }
   Peeking& peeking() { return mailroom_.peeking(); }
-  void each_new_mailbox(const std::function<void(std::string_view name)>& each);
-  void each_mailbox(std::size_t limit, const std::function<void(const MailboxStats&)>& each) const;
-  void each_dead(const DeadQuery& query, const Uuid& after, const std::function<bool(const DeadView&)>& each);
-  void each_attempt(const Uuid& id, const std::function<void(const AttemptView&)>& each);
-  void each_schedule(const std::function<void(const Schedule&)>& each) const { schedules_.each(each); }
-  void each_route(const std::function<void(const Route&)>& each) const { routes_.each(each); }
-  std::optional<ConversationSums> conversation(std::string_view name) const { return causes_.conversation(name); }
+  Registry& registry() { return registry_; }
+  Routes& routes() { return routes_; }
+  const Routes& routes() const { return routes_; }
+  Schedules& schedules() { return schedules_; }
+  const Schedules& schedules() const { return schedules_; }
+  Streams& streams() { return streams_; }
+  Subscriptions& durable_subscriptions() { return subscriptions_; }
+  Tap& tap() { return tap_; }
+  Trail& trail() { return trail_; }
+  Wakes& wakes() { return wakes_; }
+  const Wakes& wakes() const { return wakes_; }
+  SessionView session(SessionId id) const;
+  void each_holder(const std::function<void(const HolderView&)>& each) const { mailroom_.dispatch().each_holder(each); }
   const EngineCounters& counters() const { return counters_; }
   /// Of a name that a fact or a schedule names; "" for a number that is none.
   std::string_view name_of(NameId name_id) const;
@@ -184,13 +178,18 @@ class Engine final : Ledger::Resolver {
   Trail trail_;
   Tap tap_;
   Contents contents_;
+  Loads loads_;
   Routes routes_;
   Causes causes_;
+  Subscriptions subscriptions_;
   Topics topics_;
   Requests requests_;
   DeadLetters dead_;
   Schedules schedules_;
+  Streams streams_;
+  Registry registry_;
   Mailroom mailroom_;
+  Wakes wakes_;
   Waiters waiters_;
   std::array<Part*, kFactKinds> owners_{};  // of facts
   bool stopped_clean_ = false;

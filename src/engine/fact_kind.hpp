@@ -1,6 +1,7 @@
 // The kinds of facts, as numbered in the journal. Numbers are never used twice. Bodies: engine/facts.hpp.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -27,54 +28,65 @@ enum class FactKind : std::uint8_t {
   mailbox_deleted = 18,
   mailbox_read = 19,    // when it was last read, as of now and then
   message_linked = 20,  // how one message became another
+  agent_set = 21,       // an agent of the registry
+  agent_removed = 22,
+  stream_set = 24,
+  stream_removed = 25,
+  stream_event = 26,    // an event, until it is in the stream's files
+  stream_trimmed = 27,  // how far a stream is
+  consumer_set = 28,    // one of a stream, with its position
+  consumer_moved = 29,
+  consumer_removed = 30,
+  subscription_set = 31,  // a durable one
+  subscription_removed = 32,
+  wake_set = 33,  // how an agent is woken
+  wake_removed = 34,
 };
 
-constexpr std::size_t kFactKinds = 21;  // one above the largest number
+constexpr std::size_t kFactKinds = 35;  // one above the largest number
+
+// By number; empty: none has it.
+constexpr std::string_view kFactKindNames[kFactKinds] = {
+    "",
+    "started",
+    "name_added",
+    "message_accepted",
+    "message_settled",
+    "message_returned",
+    "message_dead",
+    "mailbox_configured",
+    "dead_purged",
+    "message_cancelled",
+    "key_used",
+    "attempt_noted",
+    "schedule_set",
+    "schedule_fired",
+    "schedule_removed",
+    "route_set",
+    "route_removed",
+    "conversation_summed",
+    "mailbox_deleted",
+    "mailbox_read",
+    "message_linked",
+    "agent_set",
+    "agent_removed",
+    "",
+    "stream_set",
+    "stream_removed",
+    "stream_event",
+    "stream_trimmed",
+    "consumer_set",
+    "consumer_moved",
+    "consumer_removed",
+    "subscription_set",
+    "subscription_removed",
+    "wake_set",
+    "wake_removed",
+};
 
 constexpr std::string_view name(FactKind kind) {
-  switch (kind) {
-    case FactKind::started:
-      return "started";
-    case FactKind::name_added:
-      return "name_added";
-    case FactKind::message_accepted:
-      return "message_accepted";
-    case FactKind::message_settled:
-      return "message_settled";
-    case FactKind::message_returned:
-      return "message_returned";
-    case FactKind::message_dead:
-      return "message_dead";
-    case FactKind::mailbox_configured:
-      return "mailbox_configured";
-    case FactKind::dead_purged:
-      return "dead_purged";
-    case FactKind::message_cancelled:
-      return "message_cancelled";
-    case FactKind::key_used:
-      return "key_used";
-    case FactKind::attempt_noted:
-      return "attempt_noted";
-    case FactKind::schedule_set:
-      return "schedule_set";
-    case FactKind::schedule_fired:
-      return "schedule_fired";
-    case FactKind::schedule_removed:
-      return "schedule_removed";
-    case FactKind::route_set:
-      return "route_set";
-    case FactKind::route_removed:
-      return "route_removed";
-    case FactKind::conversation_summed:
-      return "conversation_summed";
-    case FactKind::mailbox_deleted:
-      return "mailbox_deleted";
-    case FactKind::mailbox_read:
-      return "mailbox_read";
-    case FactKind::message_linked:
-      return "message_linked";
-  }
-  return "unknown";
+  const auto number = static_cast<std::size_t>(kind);
+  return number < kFactKinds && !kFactKindNames[number].empty() ? kFactKindNames[number] : "unknown";
 }
 
 }  // namespace folkmoot

@@ -237,4 +237,21 @@ struct ConversationFact {
 };
 static_assert(sizeof(ConversationFact) == 24);
 
+/// What is registered of an agent. Followed by a MessagePack map of registry/record.hpp.
+struct AgentSetFact {
+  Uuid id{};
+  Instant registered_at = 0;
+  Instant quarantined_at = 0;  // 0: it is not in quarantine
+  NameId agent = 0;            // name id
+  std::uint32_t zero = 0;
+};
+static_assert(sizeof(AgentSetFact) == 40);
+
+struct AgentRemovedFact {
+  Uuid id{};
+  NameId agent = 0;
+  std::uint32_t zero = 0;
+};
+static_assert(sizeof(AgentRemovedFact) == 24);
+
 }  // namespace folkmoot

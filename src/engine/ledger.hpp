@@ -101,11 +101,18 @@ class Ledger {
   class Group {
    public:
     /// Requires: ledger.has_room(..., draft), and no group open.
-    Group(Ledger& ledger, const Draft& draft) : group_(ledger.log_, draft.bound()) {}
+    Group(Ledger& ledger, const Draft& draft) : group_(ledger.log_, draft.bound()), ledger_(ledger) {
+      ledger_.in_group_ = true;
+    }
+    ~Group() { ledger_.in_group_ = false; }
+    Group(const Group&) = delete;
+    Group& operator=(const Group&) = delete;
 
    private:
     const FactGroup group_;
+    Ledger& ledger_;
   };
+  bool in_group() const { return in_group_; }
   bool lost_any() const { return lost_any_; }
 
   // -- compaction
@@ -173,6 +180,7 @@ class Ledger {
   Resolver& resolver_;
   Ring<Item> queue_;
   bool lost_any_ = false;
+  bool in_group_ = false;
 };
 
 }  // namespace folkmoot

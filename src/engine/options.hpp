@@ -61,10 +61,17 @@ struct EngineOptions {
   Duration keys_ms{86'400'000};                         // for how long
   std::size_t schedules_max = 100'000;
   std::size_t routes_max = 1'000;
+  std::size_t durable_subscriptions_max = 10'000;
+  std::size_t wakes_max = 100'000;
   std::size_t conversations_max = 100'000;  // whose costs are summed; those of later ones are not
   std::size_t contents_max = 1'000'000;     // stored by reference
-  Duration content_grace_ms{600'000};       // how long one stays that nothing refers to
+  std::size_t streams_max = 1'000;
+  std::size_t stream_consumers_max = 10'000;  // of all streams
+  Duration content_grace_ms{600'000};         // how long one stays that nothing refers to
   GuardLimits guard;
+  std::size_t agents_max = 250'000;  // registered, or there without that
+  Duration agent_stale_ms{300'000};  // a heartbeat is good for so long
+  Duration agent_grace_ms{30'000};   // after the last connection of an agent has gone
 };
 
 constexpr std::size_t kLanes = kPriorityMax;
@@ -75,6 +82,8 @@ constexpr std::size_t kAttemptsKept = 32;         // attempts remembered with a 
 constexpr std::size_t kTimersLeast = 1'024;       // the heap of timers is not looked through for stale ones below that
 constexpr std::size_t kRedriveAtOnce = 256;       // dead letters sent again before the disk has those before them
 constexpr std::size_t kRedriveMax = 1'000'000;    // dead letters sent again by one command
+constexpr std::size_t kTombstonesMax = 65'536;    // agents that are gone, for who watches
+constexpr std::size_t kAgentBytesMax = 65'536;    // of what is registered of one
 constexpr std::size_t kGuardEntriesMax = 65'536;  // pairs and conversations counted a minute
 
 }  // namespace folkmoot

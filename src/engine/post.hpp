@@ -2,6 +2,8 @@
 // first fact of it is written.
 #pragma once
 
+#include <span>
+
 #include "engine/ledger.hpp"
 #include "engine/prepared.hpp"
 #include "engine/sessions.hpp"
@@ -17,6 +19,8 @@ class Post {
   virtual Draft measure(const Prepared& prepared, std::string_view reply_to) const = 0;
   /// In the log, for `draft`, and in the message's mailbox. False, and nothing has changed, if the log has none.
   virtual bool make_room(const Prepared& prepared, const Draft& draft) = 0;
+  /// The same for several.
+  virtual bool make_room(std::span<const Prepared> all, const Draft& draft) = 0;
   /// Writes the facts of a message, which waits until they are durable; a duplicate waits for those before it.
   /// Requires: make_room(...) said so, and a Group, unless it comes to a single fact. Returns its key; 0 for a
   /// duplicate.

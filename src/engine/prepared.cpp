@@ -15,6 +15,9 @@ Result<void> rewrite(Prepared& prepared, Bytes changes) {
   rewritten->message = {.routing = {}, .envelope = as_bytes(rewritten->envelope), .content = prepared.message->content};
   if (auto read = read_routing(rewritten->message.envelope, rewritten->message.routing, Recipient::optional); !read)
     return read;
+  rewritten->message.has_causes = prepared.message->has_causes;
+  rewritten->message.forwarded = prepared.message->forwarded;
+  rewritten->message.answerer = prepared.message->answerer;
   prepared.message = &rewritten->message;
   prepared.rewritten = std::move(rewritten);
   return {};

@@ -7,6 +7,7 @@
 
 #include "folkmoot/operation/dead.hpp"
 #include "folkmoot/operation/mailbox.hpp"
+#include "folkmoot/operation/registry.hpp"
 
 namespace folkmoot {
 
@@ -29,6 +30,6 @@ struct Ready {
   std::uint32_t priority = 0;
 };
 
-using Reply = std::variant<Nothing, Consuming, Received, Ready, Purged, Resent, DeletedMailbox>;
+using Reply = std::variant<Nothing, Consuming, Received, Ready, Purged, Resent, DeletedMailbox, RegisteredAgent>;
 
 }  // namespace folkmoot

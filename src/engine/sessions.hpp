@@ -15,8 +15,18 @@
 namespace folkmoot {
 
 /// What a request number that is in use stands for; each kind is one part's.
-enum class OpenKind : std::uint8_t { subscription, consumer, waiter, request, redrive };
-constexpr std::size_t kOpenKinds = 5;
+enum class OpenKind : std::uint8_t {
+  subscription,
+  consumer,
+  waiter,
+  request,
+  redrive,
+  stream_read,
+  stream_consumer,
+  stream_play,
+  wakes
+};
+constexpr std::size_t kOpenKinds = 9;
 
 struct Open {
   OpenKind kind{};
@@ -33,6 +43,7 @@ struct Session {
   NameId last_mailbox = 0;  // name id of the last recipient: saves a look-up
   NameId last_sender = 0;
   std::uint32_t subscriptions = 0;     // of those in `open`
+  std::uint32_t wakes = 0;             // taken, under leases that end with it
   std::map<RequestNumber, Open> open;  // by request number; ordered, as it is walked over
 };
 

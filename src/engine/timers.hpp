@@ -26,9 +26,18 @@ enum class TimerKind : std::uint8_t {
   schedule,
   redrive,
   content,
-  run
+  run,
+  event,
+  stream,
+  stream_read,
+  stream_consumer,
+  stream_play,
+  wake,
+  wake_taker,
+  agent,
+  held
 };
-constexpr std::size_t kTimerKinds = 11;
+constexpr std::size_t kTimerKinds = 20;
 
 struct Timer {
   Instant at = 0;

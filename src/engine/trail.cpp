@@ -41,6 +41,15 @@ Trail::Step* Trail::find(const Uuid& from, const Uuid& next, StepKind kind) {
   return found;
 }
 
+Uuid Trail::moved_to(const Uuid& id) {
+  Uuid next{};
+  look_back(id, [&](const Step& step) {
+    if (step.from == id && step.kind == StepKind::moved) next = step.next;
+    return next.is_nil();
+  });
+  return next;
+}
+
 void Trail::enter_caused(const Uuid& cause, const Uuid& next) {
   if (find(cause, next, StepKind::caused) == nullptr) caused(cause, next);
 }

@@ -45,6 +45,9 @@ class Trail final : public PlainPart {
     for (auto step = found.rbegin(); step != found.rend(); ++step) each((*step)->from, (*step)->next, (*step)->kind);
   }
 
+  /// The message that this one was moved on as here; nil: it was not, or that is forgotten.
+  Uuid moved_to(const Uuid& id);
+
   std::size_t steps() const { return steps_.size(); }
   /// Messages that are in one of them: at most twice as many.
   std::size_t messages() const { return newest_.size(); }

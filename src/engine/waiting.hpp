@@ -8,6 +8,7 @@
 #include "engine/fact_log.hpp"
 #include "engine/facts.hpp"
 #include "engine/slab.hpp"
+#include "engine/stream_store.hpp"
 
 namespace folkmoot {
 
@@ -79,12 +80,50 @@ struct SentSome {
   Slot slot = 0;
   std::uint64_t number = 0;
 };
+/// An event that had to be kept: all that keep it have it, so it is confirmed, and who listens gets it.
+struct Kept {
+  Uuid id{};
+  SessionId publisher = 0;
+  Slot stored = kNoSlot;     // of its bytes in TransientStore; none if nobody listened
+  std::uint32_t copies = 0;  // places that keep it
+  ConfirmTo to{};
+};
+
+/// How far a stream is: what is older may go for good.
+struct StreamNoted {
+  StreamNumber stream = 0;
+  Sequence first = 1;
+};
+/// A stream is removed: its files may go.
+struct StreamGone {
+  StreamNumber stream = 0;
+};
+/// What a replay has published so far: it goes on.
+struct PlayedSome {
+  Slot slot = 0;
+  std::uint64_t number = 0;
+};
+
+/// Wakes that somebody takes: the log has counted them, now they may be told.
+struct WakesTaken {
+  Asker to{};
+  Slot given = 0;  // slot
+};
+
+/// Something of an agent has changed: those who listen hear of it.
+struct AgentChanged {
+  NameId agent = 0;
+  Uuid id{};  // of one that is gone
+  std::uint64_t revision = 0;
+  std::uint8_t what = 0;  // a word of the registry's
+};
 
 }  // namespace waiting
 
-using Waiting =
-    std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output, waiting::HandedOut,
-                 waiting::Settled, waiting::Batch, waiting::Answer, waiting::ContentsIdle, waiting::SentSome>;
+using Waiting = std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output,
+                             waiting::HandedOut, waiting::Settled, waiting::Batch, waiting::Answer,
+                             waiting::ContentsIdle, waiting::SentSome, waiting::Kept, waiting::StreamNoted,
+                             waiting::StreamGone, waiting::PlayedSome, waiting::WakesTaken, waiting::AgentChanged>;
 static_assert(std::is_trivially_copyable_v<Waiting>);  // each message comes by here
 
 }  // namespace folkmoot

@@ -5,11 +5,46 @@
 namespace folkmoot {
 namespace {
 
-static_assert(kFilterNamesMax <= 64);  // bits of Evaluation::read_
+static_assert(kFilterNamesMax <= 64);  // bits of OwnValues::read_
 
+// What one filter reads of a message: each identifier is looked up once, however often the filter names it.
+class OwnValues {
+ public:
+  OwnValues(const Program& program, const FilterInput& input) : program_(program), input_(input) {}
+
+  Value load(std::size_t number) {
+    if (!(read_ >> number & 1)) {
+      loaded_[number] = input_.read(program_.identifiers[number], id_texts_[number]);
+      read_ |= std::uint64_t{1} << number;
+    }
+    return loaded_[number];
+  }
+
+ private:
+  const Program& program_;
+  const FilterInput& input_;
+  std::uint64_t read_ = 0;  // which of `loaded_` have been read, a bit each
+  Value loaded_[kFilterNamesMax];
+  FilterInput::IdText id_texts_[kFilterNamesMax];
+};
+
+class ValuesOfAll {
+ public:
+  ValuesOfAll(const Program& program, SharedValues& values, std::span<const std::uint32_t> places)
+      : program_(program), values_(values), places_(places) {}
+
+  Value load(std::size_t number) { return values_.at(places_[number], program_.identifiers[number]); }
+
+ private:
+  const Program& program_;
+  SharedValues& values_;
+  std::span<const std::uint32_t> places_;
+};
+
+template <class Values>
 class Evaluation {
  public:
-  Evaluation(const Program& program, const FilterInput& input) : program_(program), input_(input) {}
+  Evaluation(const Program& program, Values& values) : program_(program), values_(values) {}
 
   Value run() {
     for (std::size_t at = 0; at < program_.code.size();) at = step(program_.code[at], at + 1);
@@ -25,7 +60,7 @@ class Evaluation {
         push(program_.constants[operand]);
         break;
       case Op::load:
-        push(load(operand));
+        push(values_.load(operand));
         break;
       case Op::equal:
         return compare_top([](auto order) { return order == 0; }), next;
@@ -119,15 +154,6 @@ class Evaluation {
     combine([&](const Value& left, const Value& right) { return truth(compare(left, right), holds); });
   }
 
-  // Each identifier is looked up once, however often the filter names it.
-  Value load(std::size_t number) {
-    if (!(read_ >> number & 1)) {
-      loaded_[number] = input_.read(program_.identifiers[number], id_texts_[number]);
-      read_ |= std::uint64_t{1} << number;
-    }
-    return loaded_[number];
-  }
-
   void between() {
     const Value high = *top_--;
     const Value low = *top_--;
@@ -147,17 +173,22 @@ class Evaluation {
   }
 
   const Program& program_;
-  const FilterInput& input_;
-  std::uint64_t read_ = 0;  // which of `loaded_` have been read, a bit each
+  Values& values_;
   std::uint64_t like_steps_ = kLikeStepsMax;
-  Value loaded_[kFilterNamesMax];
-  FilterInput::IdText id_texts_[kFilterNamesMax];
   Value stack_[kFilterStackMax + 1];  // the lowest is never used, so that `top_` always points to one
   Value* top_ = stack_;
 };
 
 }  // namespace
 
-Value evaluate(const Program& program, const FilterInput& input) noexcept { return Evaluation(program, input).run(); }
+Value evaluate(const Program& program, const FilterInput& input) noexcept {
+  OwnValues values(program, input);
+  return Evaluation(program, values).run();
+}
+
+Value evaluate(const Program& program, SharedValues& values, std::span<const std::uint32_t> places) noexcept {
+  ValuesOfAll all(program, values, places);
+  return Evaluation(program, all).run();
+}
 
 }  // namespace folkmoot

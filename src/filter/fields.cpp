@@ -29,6 +29,7 @@ constexpr FilterField kFilterFields[] = {
     {"encoding", Field::encoding, FieldKind::text},
     {"cause", Field::cause, FieldKind::id},
     {"hops", Field::hops, FieldKind::count},
+    {"event_topic", Field::event_topic, FieldKind::text},
     {"content", Field::metadata, FieldKind::content},
     {"content_size", Field::content_ref, FieldKind::content_size},
     {"metadata", Field::metadata, FieldKind::metadata},

@@ -31,6 +31,9 @@ class Filter {
   /// Whether it asks for anything of the content: if not, the input needs none.
   bool reads_content() const;
 
+  /// What it was compiled to; lives as long as any copy.
+  const Program& program() const { return *program_; }
+
  private:
   explicit Filter(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
 

@@ -14,7 +14,7 @@ inline constexpr std::string_view kStoreStatuses[] = {"pending", "delivered", "p
 
 struct ConfirmAnswer {
   Uuid id{};
-  std::uint32_t unread = 0, subscriptions = 0;
+  std::uint32_t unread = 0, subscriptions = 0, copies = 0;
   Outcome outcome = Outcome::queued;
   CopyState state = CopyState::unknown;
   std::optional<std::chrono::milliseconds> last_read_age{};
@@ -31,6 +31,7 @@ struct ConfirmAnswer {
         field<&ConfirmAnswer::last_read_age>(
             5, "last_read_age_ms", "How long ago its agent last retrieved anything; null: never", {.sparse = true}),
         field<&ConfirmAnswer::status>(6, "status", "In the words of message stores", {.words = kStoreStatuses}),
+        field<&ConfirmAnswer::copies>(7, "copies", "Of an event that is kept: in how many places", {.sparse = true}),
     };
   }
 };
@@ -38,7 +39,7 @@ struct ConfirmAnswer {
 /// Of a batch or a completion, one message: a confirmation or an error.
 struct OneResult {
   Uuid id{};
-  std::uint32_t unread = 0, subscriptions = 0;
+  std::uint32_t unread = 0, subscriptions = 0, copies = 0;
   Outcome outcome = Outcome::queued;
   CopyState state = CopyState::unknown;
   std::optional<std::chrono::milliseconds> last_read_age{};
@@ -58,6 +59,7 @@ struct OneResult {
         field<&OneResult::code>(7, "code", "If it was refused: docs/protocol.md, section 10", {.sparse = true}),
         field<&OneResult::error>(8, "error", "What happened, to what", {.sparse = true}),
         field<&OneResult::advice>(9, "advice", "What to do", {.sparse = true}),
+        field<&OneResult::copies>(10, "copies", "Of an event that is kept: in how many places", {.sparse = true}),
     };
   }
 };

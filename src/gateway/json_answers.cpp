@@ -7,8 +7,10 @@
 namespace folkmoot {
 
 void append_confirm_fields(JsonWriter& out, const Confirm& confirm) {
-  const bool is_event = confirm.outcome == PublishOutcome::sent;
-  out.field("id", confirm.id.text()).field(is_event ? "subscriptions" : "unread", confirm.count);
+  const bool is_kept = confirm.outcome == PublishOutcome::kept;
+  const bool is_event = is_kept || confirm.outcome == PublishOutcome::sent;
+  out.field("id", confirm.id.text());
+  out.field(is_kept ? "copies" : is_event ? "subscriptions" : "unread", confirm.count);
   out.field("outcome", name(confirm.outcome));
   if (!is_event) {
     if (confirm.outcome == PublishOutcome::duplicate) out.field("state", name(confirm.state));

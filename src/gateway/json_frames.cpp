@@ -290,6 +290,9 @@ Result<void> TextSession::translate(const JsonElement& object, Row& row, std::st
     case Opcode::credit:
       if (const auto own = target()) append_credit(out, kTextRequestMin, own, credit("amount", 1, 1));
       break;
+    case Opcode::filter:
+      if (auto done = translate_filter(fields, out); !done) return done;
+      break;
     case Opcode::cancel:
       row.target = target();
       if (const auto asked = rows_.find(row.target); asked != rows_.end() && asked->second.many)
@@ -349,6 +352,17 @@ Result<void> TextSession::translate(const JsonElement& object, Row& row, std::st
   }
   if (auto good = fields.result(); !good) return good;
   frames = std::move(out);
+  return {};
+}
+
+Result<void> TextSession::translate_filter(JsonFields& fields, std::string& frames) const {
+  const auto target = static_cast<std::uint32_t>(fields.number("target", 0, 0, UINT32_MAX));
+  const auto filter = fields.text("filter", kFilterBytesMax);
+  if (auto good = fields.result(); !good) return good;
+  const auto own = own_number(target);
+  if (own == 0 || rows_.at(own).op != Opcode::subscribe)
+    return failure(ErrorCode::not_found, fmt::format("request {} is none of a subscription", target));
+  append_filter(frames, next_, own, filter);
   return {};
 }
 

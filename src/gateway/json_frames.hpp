@@ -65,6 +65,7 @@ class TextSession : public TextSide {
   };
 
   Result<void> translate(const JsonElement& object, Row& row, std::string& frames);
+  Result<void> translate_filter(JsonFields& fields, std::string& frames) const;
   Result<void> translate_hello(const JsonElement& object, std::string& frames) const;
   Result<void> translate_map(const FrameInfo& frame, const JsonElement& object, std::string& frames) const;
   Result<void> translate_batch(JsonFields& fields, Row& row, std::string& frames);

@@ -21,7 +21,7 @@ constexpr std::string_view kFieldNames[] = {
     "id",           "timestamp",    "from",        "to",          "topic",  "type",          "priority",
     "content_type", "conversation", "correlation", "reply_to",    "key",    "ttl",           "deliver_at",
     "mode",         "metadata",     "retry",       "group",       "bounce", "expects_reply", "encoding",
-    "cause",        "hops",         "chain",       "content_ref", "delay",  "expires_at"};
+    "cause",        "hops",         "chain",       "content_ref", "delay",  "expires_at",    "event_topic"};
 static_assert(std::size(kFieldNames) == kFields);
 
 std::unexpected<Error> bad_name(Field field, std::string_view value) {
@@ -76,6 +76,16 @@ Result<void> take_type(PackReader& reader, std::uint8_t& type, bool& c1) {
   if (reader.ok() && (number == 0 || number >= kTypeWords.size())) {
     return out_of_range(Field::type, number, "1 to 10, or a word");
   }
+  return {};
+}
+
+Result<void> take_topic(PackReader& reader, std::string_view& topic, bool& c1) {
+  topic = reader.str();
+  if (reader.ok() && !is_topic(topic)) {
+    return failure(ErrorCode::invalid_topic,
+                   fmt::format("`{}` is not a topic", is_name(topic) ? topic : "(unprintable)"));
+  }
+  c1 = c1 || has_c1(topic);
   return {};
 }
 
@@ -196,13 +206,9 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
         done = take_name(routing.to, field);
         break;
       case Field::topic:
-        routing.topic = reader.str();
-        if (reader.ok() && !is_topic(routing.topic)) {
-          return failure(ErrorCode::invalid_topic,
-                         fmt::format("`{}` is not a topic", is_name(routing.topic) ? routing.topic : "(unprintable)"));
-        }
-        routing.has_c1 = routing.has_c1 || has_c1(routing.topic);
-        break;
+        return take_topic(reader, routing.topic, routing.has_c1);
+      case Field::event_topic:
+        return take_topic(reader, routing.event_topic, routing.has_c1);
       case Field::type:
         return take_type(reader, routing.type, routing.has_c1);
       case Field::priority: {
@@ -441,6 +447,31 @@ Result<void> merge_envelopes(Bytes envelope, Bytes changes, std::string& out, Re
   return read_routing(as_bytes(std::string_view(out).substr(start)), merged, recipient);
 }
 
+void address_event(Bytes envelope, const Routing& routing, std::string_view mailbox, std::string& out) {
+  std::string pairs;
+  std::uint32_t count = 0;
+  bool has_type = false;
+  PackReader reader(envelope);
+  for (auto left = reader.map(); left > 0; --left) {
+    const auto begin = reader.offset();
+    const auto number = reader.uint();
+    reader.skip();
+    const auto is = [&](Field field) { return number == static_cast<std::uint64_t>(field); };
+    if (is(Field::topic) || is(Field::event_topic) || is(Field::mode) || is(Field::id)) continue;
+    has_type = has_type || is(Field::type);
+    pairs.append(as_text(envelope.subspan(begin, reader.offset() - begin)));
+    ++count;
+  }
+  const auto key = routing.id.is_nil() || !routing.key.empty() ? std::string() : routing.id.text();
+  PackWriter writer(out);
+  writer.map(count + 2 + (has_type ? 0 : 1) + (key.empty() ? 0 : 1));
+  writer.uint(static_cast<std::uint64_t>(Field::to)).str(mailbox);
+  writer.uint(static_cast<std::uint64_t>(Field::event_topic)).str(routing.topic);
+  if (!has_type) writer.uint(static_cast<std::uint64_t>(Field::type)).uint(type_number("event"));
+  if (!key.empty()) writer.uint(static_cast<std::uint64_t>(Field::key)).str(key);
+  out.append(pairs);
+}
+
 Result<void> encode_envelope(const Message& message, std::string& out) {
   const auto start = out.size();
   std::uint32_t fields = 0;
@@ -511,14 +542,12 @@ Result<void> encode_envelope(const Message& message, std::string& out) {
         .uint(policy.multiplier_permille);
   }
   text(Field::group, message.group);
-  if (message.bounce) {
-    key(Field::bounce);
-    writer.boolean(true);
-  }
-  if (!message.expects_reply) {
-    key(Field::expects_reply);
-    writer.boolean(false);
-  }
+  const auto flag = [&](Field field, bool value) {
+    key(field);
+    writer.boolean(value);
+  };
+  if (message.bounce) flag(Field::bounce, true);
+  if (!message.expects_reply) flag(Field::expects_reply, false);
   text(Field::encoding, message.encoding);
   if (!message.cause.is_nil()) {
     key(Field::cause);
@@ -535,6 +564,7 @@ Result<void> encode_envelope(const Message& message, std::string& out) {
         .bin({reinterpret_cast<const char*>(message.content_ref->hash.bytes.data()), 32})
         .uint(message.content_ref->size);
   }
+  text(Field::event_topic, message.event_topic);
   if (!result) return result;
   PackWriter(out).map(fields);
   out.append(pairs);
@@ -588,6 +618,7 @@ Result<void> decode_message(Bytes bytes, Message& message) {
   message.from = routing->from;
   message.to = routing->to;
   message.topic = routing->topic;
+  message.event_topic = routing->event_topic;
   message.priority = routing->priority;
   message.conversation = routing->conversation;
   message.correlation = routing->correlation;

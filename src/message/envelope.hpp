@@ -43,8 +43,9 @@ enum class Field : std::uint8_t {
   content_ref = 24,
   delay = 25,
   expires_at = 26,
+  event_topic = 27,
 };
-constexpr std::size_t kFields = 27;
+constexpr std::size_t kFields = 28;
 
 /// A part of the envelope, by offset from its first byte.
 struct EnvelopePart {
@@ -55,7 +56,7 @@ struct EnvelopePart {
 
 /// What routing needs; the views point into the bytes that were read.
 struct Routing {
-  std::string_view from, to, topic, key, reply_to, correlation, conversation, group;
+  std::string_view from, to, topic, key, reply_to, correlation, conversation, group, event_topic;
   Uuid id{}, cause{};
   std::int64_t timestamp = 0;          // as the sender says
   std::optional<std::int64_t> ttl_ms;  // 0: for ever; none: as the mailbox says
@@ -119,6 +120,10 @@ bool restamp(std::uint8_t* stamped, const Uuid& id, std::int64_t timestamp);
 /// envelope.
 Result<void> merge_envelopes(Bytes envelope, Bytes changes, std::string& out,
                              Recipient recipient = Recipient::required);
+
+/// Appends the envelope of an event as a message to that mailbox: its topic becomes `event_topic`, its id the `key`
+/// unless it has one, and its mode is left out. Requires: it was read by read_routing() into `routing`.
+void address_event(Bytes envelope, const Routing& routing, std::string_view mailbox, std::string& out);
 
 /// Errors: out_of_range.
 Result<void> check_retry(const RetryPolicy& policy);

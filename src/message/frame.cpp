@@ -40,7 +40,7 @@ std::string_view name(ReceiptState state) {
 }
 
 std::string_view name(PublishOutcome outcome) {
-  constexpr std::string_view kNames[] = {"queued", "offered", "scheduled", "sent", "duplicate", "dead"};
+  constexpr std::string_view kNames[] = {"queued", "offered", "scheduled", "sent", "duplicate", "dead", "kept"};
   const auto index = static_cast<std::size_t>(outcome);
   return index < std::size(kNames) ? kNames[index] : "queued";
 }

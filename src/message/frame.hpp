@@ -34,6 +34,7 @@ enum class Opcode : std::uint8_t {
   complete = 0x12,
   reject = 0x13,
   call = 0x14,
+  filter = 0x15,
   content_open = 0x20,
   content_write = 0x21,
   content_finish = 0x22,
@@ -105,8 +106,16 @@ void append_error(std::string& out, Opcode opcode, std::uint32_t request, const 
 Result<Error> read_error(Bytes body);
 
 /// `duplicate`: not published, as its key was used before; id and state are those of the first. `dead`: put with the
-/// dead letters.
-enum class PublishOutcome : std::uint8_t { queued = 0, offered = 1, scheduled = 2, sent = 3, duplicate = 4, dead = 5 };
+/// dead letters. `kept`: an event that is on disk; `count` is in how many places.
+enum class PublishOutcome : std::uint8_t {
+  queued = 0,
+  offered = 1,
+  scheduled = 2,
+  sent = 3,
+  duplicate = 4,
+  dead = 5,
+  kept = 6
+};
 
 /// Receipt states as on the wire (section 8).
 enum class ReceiptState : std::uint8_t {

@@ -54,6 +54,7 @@ enum Slot : std::size_t {
   kChain,
   kDelay,
   kContentRef,
+  kEventTopic,
   kSlots,
 };
 
@@ -114,6 +115,7 @@ constexpr Spelling kSpellings[] = {
     {"chain", kChain},
     {"delay", kDelay},
     {"content_ref", kContentRef},
+    {"event_topic", kEventTopic},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kTypeSpellings[] = {
@@ -421,7 +423,9 @@ Result<Slots> sort_fields(const dom::element& value) {
   return slots;
 }
 
-bool is_changeable(Slot slot) { return slot != kId && slot != kTimestamp && slot != kFrom && slot != kTopic; }
+bool is_changeable(Slot slot) {
+  return slot != kId && slot != kTimestamp && slot != kFrom && slot != kTopic && slot != kEventTopic;
+}
 
 // Each by the first of its spellings.
 std::string changeable_fields() {
@@ -547,6 +551,7 @@ Result<Message> message_from_json(const dom::element& value) {
   name_into(kFrom, message.from);
   name_into(kTo, message.to);
   with(kTopic, [&](const Found& found) { return read_topic(found, message.topic); });
+  with(kEventTopic, [&](const Found& found) { return read_topic(found, message.event_topic); });
   with(kType, [&](const Found& found) { return read_type(found, message.type); });
   with(kPriority, [&](const Found& found) { return read_priority(found, message.priority); });
   name_into(kContentType, message.content_type);
@@ -613,6 +618,7 @@ void append_json_fields(JsonWriter& out, const Message& message) {
   if (!message.id.is_nil()) out.field("id", message.id.text());
   if (message.timestamp) out.field("timestamp", message.timestamp);
   out.optional_field("from", message.from).optional_field("to", message.to).optional_field("topic", message.topic);
+  out.optional_field("event_topic", message.event_topic);
   out.optional_field("type", message.type.empty() ? (message.topic.empty() ? "task" : "event") : message.type);
   out.field("priority", message.priority);
   out.optional_field("content_type", message.content_type);

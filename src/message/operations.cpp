@@ -177,6 +177,12 @@ void append_consume(std::string& out, std::uint32_t request, std::string_view ma
   MapFrame(out, Opcode::consume, request).text(0, mailbox).uint(1, credit);
 }
 
+void append_filter(std::string& out, std::uint32_t request, std::uint32_t target, std::string_view filter) {
+  append_header(out, Opcode::filter, 0, request, sizeof target + filter.size());
+  append_fixed(out, target);
+  out.append(filter);
+}
+
 void append_credit(std::string& out, std::uint32_t request, std::uint32_t target, std::uint32_t amount) {
   append_header(out, Opcode::credit, 0, request, 8);
   append_fixed(out, target);

@@ -47,6 +47,7 @@ struct SubscribeRequest {
 void append_subscribe(std::string& out, std::uint32_t request, const SubscribeRequest& subscribe);
 void append_consume(std::string& out, std::uint32_t request, std::string_view mailbox, std::uint32_t credit);
 void append_credit(std::string& out, std::uint32_t request, std::uint32_t target, std::uint32_t amount);
+void append_filter(std::string& out, std::uint32_t request, std::uint32_t target, std::string_view filter);
 void append_cancel(std::string& out, std::uint32_t request, std::uint32_t target);
 
 struct ReceiveRequest {

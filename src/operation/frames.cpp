@@ -32,6 +32,7 @@ constexpr std::array kRows = {
     info_of<Complete>(),
     info_of<Reject>(),
     info_of<CallByName>(),
+    info_of<SetFilter>(),
     info_of<OpenContent>(),
     info_of<WriteContent>(),
     info_of<FinishContent>(),

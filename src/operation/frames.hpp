@@ -116,6 +116,25 @@ struct Subscribe {
   }
 };
 
+struct SetFilter {
+  std::uint32_t target = 0;
+  std::string filter{};
+
+  static constexpr FrameRow kFrame{.opcode = Opcode::filter,
+                                   .name = "FILTER",
+                                   .word = "filter",
+                                   .what = "Changes the filter of a subscription while it runs",
+                                   .body = "`u32 target request`, the filter",
+                                   .answered_by = "OK: what was delivered before fits the old one, all else the new"};
+  static constexpr auto fields() {
+    return std::array{
+        field<&SetFilter::target>(0, "target", "The request number of the subscription"),
+        field<&SetFilter::filter>(1, "filter", "From now on only events that this holds for; left out: every one",
+                                  {.max = kFilterBytesMax}),
+    };
+  }
+};
+
 struct Consume {
   std::string mailbox{};
   std::uint32_t credit = 1;
@@ -476,7 +495,7 @@ struct ReadContent {
   }
 };
 
-inline constexpr std::size_t kFrameCount = 25;
+inline constexpr std::size_t kFrameCount = 26;
 
 /// The rows of all frames that clients send, by opcode.
 std::span<const FrameInfo> frames();

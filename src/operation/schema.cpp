@@ -196,6 +196,7 @@ void write_message_texts(JsonWriter& out, Side side) {
   text("from", "The sender");
   text("to", "The recipient's mailbox");
   text("topic", "Or the topic of an event");
+  text("event_topic", "The topic of the event that a durable subscription put here");
   text("content_type", "MIME type");
   text("conversation", "The conversation that it belongs to");
   text("correlation", "What it answers or belongs to");

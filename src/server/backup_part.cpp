@@ -23,11 +23,13 @@ void BackupPart::turn(ShardLinks* links) {
     if (links != nullptr) links->carry_on();
   }
   if (hold_) follow();
+  if (holds_streams() && backup_.phase() == Backup::Phase::none) streams_->let_go();
 }
 
 void BackupPart::stand() {
   end_ = journal_.appended_end();
   hold_ = journal_.hold(journal_.begin());
+  if (streams_ != nullptr) streams_->hold();
   if (backup_.meet(shard_, journal_.begin(), end_, journal_.segment_bytes())) return;
   journal_.let_go(*hold_);
   hold_.reset();

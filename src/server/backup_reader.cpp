@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "journal/format.hpp"
 #include "server/data_folder.hpp"
+#include "stream/format.hpp"
 
 namespace folkmoot {
 
@@ -30,8 +33,9 @@ void BackupReader::look(std::int64_t now) {
   const auto phase = backup_.phase();
   if (phase == Backup::Phase::open && begun_by_) {
     journals_ = backup_.journals();
-    BackupBegun begun{
-        .backup = number_, .contents = engine_.contents().stored, .contents_bytes = engine_.contents().stored_bytes};
+    BackupBegun begun{.backup = number_,
+                      .contents = engine_.contents().totals().stored,
+                      .contents_bytes = engine_.contents().totals().stored_bytes};
     for (const auto& journal : journals_) {
       const auto last = (journal.end.value - 1) / journal.segment_bytes;
       begun.journals.push_back({.first = journal.begin.value / journal.segment_bytes,
@@ -39,6 +43,8 @@ void BackupReader::look(std::int64_t now) {
                                 .segment_bytes = journal.segment_bytes,
                                 .last_bytes = journal.end.value - last * journal.segment_bytes});
     }
+    begun.stream_files = stream_files().size();
+    for (const auto& file : stream_files()) begun.stream_bytes += file.bytes;
     spdlog::info("a backup is being taken");
     calls_.answer(*begun_by_, &begun);
     begun_by_.reset();
@@ -66,10 +72,26 @@ Result<BackupContents> BackupReader::contents(const ListBackupContents& page) {
   if (auto open = backup_.check(page.backup); !open) return std::unexpected(open.error());
   asked_at_ = engine_.now().ms;
   BackupContents out;
-  engine_.each_stored_content(page.after, [&](const ContentRef& ref) {
+  engine_.contents().each_stored(page.after, [&](const ContentRef& ref) {
     out.contents.push_back({ref.hash, ref.size});
     return out.contents.size() < page.limit;
   });
+  return out;
+}
+
+std::span<const FileStreamStore::HeldFile> BackupReader::stream_files() const {
+  if (streams_ == nullptr || !streams_->held()) return {};
+  return *streams_->held();
+}
+
+Result<BackupStreams> BackupReader::streams(const ListBackupStreams& page) {
+  if (auto open = backup_.check(page.backup); !open) return std::unexpected(open.error());
+  asked_at_ = engine_.now().ms;
+  BackupStreams out;
+  const auto files = stream_files();
+  const auto left = files.subspan(std::min<std::uint64_t>(page.skip, files.size()));
+  for (const auto& file : left.first(std::min<std::size_t>(left.size(), page.limit)))
+    out.files.push_back({file.stream.value, file.first.value, file.bytes});
   return out;
 }
 
@@ -88,7 +110,7 @@ Result<void> BackupReader::read(LateAnswer to, const ReadBackup& piece) {
     return failure(ErrorCode::busy, fmt::format("{} pieces of the backup are being read", reads_.size()),
                    "wait for an answer");
   }
-  const auto file = piece.content ? open_content(piece) : open_segment(piece);
+  const auto file = piece.content ? open_content(piece) : piece.stream ? open_stream(piece) : open_segment(piece);
   if (!file) return std::unexpected(file.error());
   reads_.push_back(to);
   worker_.submit({.kind = ContentJob::Kind::piece, .offset = piece.offset, .size = piece.bytes, .file = *file});
@@ -118,7 +140,7 @@ Result<std::shared_ptr<DiskFile>> BackupReader::open_segment(const ReadBackup& p
 }
 
 Result<std::shared_ptr<DiskFile>> BackupReader::open_content(const ReadBackup& piece) {
-  const auto size = engine_.ask_for_content(*piece.content);
+  const auto size = engine_.contents().ask_for(*piece.content);
   if (!size) return failure(ErrorCode::not_found, fmt::format("no content {} is stored here", piece.content->text()));
   if (piece.offset > *size || piece.bytes > *size - piece.offset) {
     return failure(ErrorCode::out_of_range, fmt::format("{} bytes from {} on: content {} has {}", piece.bytes,
@@ -126,6 +148,20 @@ Result<std::shared_ptr<DiskFile>> BackupReader::open_content(const ReadBackup& p
   }
   backup_.let_go(ShardNumber{static_cast<std::uint32_t>(journals_.size()) - 1}, journals_.back().end);
   return open(options_.data + "/content", piece.content->text());
+}
+
+Result<std::shared_ptr<DiskFile>> BackupReader::open_stream(const ReadBackup& piece) {
+  const EventFileName name{StreamNumber{*piece.stream}, Sequence{piece.first.value_or(0)}};
+  const auto files = stream_files();
+  const auto found = std::ranges::find_if(
+      files, [&](const auto& file) { return file.stream == name.stream && file.first == name.first; });
+  if (found == files.end())
+    return failure(ErrorCode::not_found, fmt::format("no file {} of a stream belongs to the backup", name.text()));
+  if (piece.offset > found->bytes || piece.bytes > found->bytes - piece.offset) {
+    return failure(ErrorCode::out_of_range, fmt::format("{} bytes from {} on: file {} has {}", piece.bytes,
+                                                        piece.offset, name.text(), found->bytes));
+  }
+  return open(streams_folder(options_.data), name.text());
 }
 
 Result<std::shared_ptr<DiskFile>> BackupReader::open(const std::string& folder, const std::string& name) {

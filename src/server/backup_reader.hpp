@@ -9,6 +9,7 @@
 #include "folkmoot/operation/backup.hpp"
 #include "server/backup.hpp"
 #include "server/options.hpp"
+#include "stream/file_stream_store.hpp"
 
 namespace folkmoot {
 
@@ -29,9 +30,15 @@ class BackupReader {
     std::function<void(const LateAnswer&, const void*)> answer;
     std::function<void(const LateAnswer&, const Error&)> refuse;
   };
-  /// All must outlive it.
-  BackupReader(const ServerOptions& options, Engine& engine, Backup& backup, ContentWorker& worker, Calls calls)
-      : options_(options), engine_(engine), backup_(backup), worker_(worker), calls_(std::move(calls)) {}
+  /// `streams`: null but in the first shard. All must outlive it.
+  BackupReader(const ServerOptions& options, Engine& engine, Backup& backup, ContentWorker& worker,
+               FileStreamStore* streams, Calls calls)
+      : options_(options),
+        engine_(engine),
+        backup_(backup),
+        worker_(worker),
+        streams_(streams),
+        calls_(std::move(calls)) {}
 
   /// `lives`: whether the backup ends with the session. (One of HTTP says nothing of whoever asks.)
   enum class Lives : bool { on, with_session };
@@ -40,6 +47,7 @@ class BackupReader {
   Result<void> read(LateAnswer to, const ReadBackup& piece);
   // At once.
   Result<BackupContents> contents(const ListBackupContents& page);
+  Result<BackupStreams> streams(const ListBackupStreams& page);
   Result<void> end(const EndBackup& which);
 
   /// The session has ended.
@@ -56,12 +64,15 @@ class BackupReader {
  private:
   Result<std::shared_ptr<DiskFile>> open_segment(const ReadBackup& piece);
   Result<std::shared_ptr<DiskFile>> open_content(const ReadBackup& piece);
+  Result<std::shared_ptr<DiskFile>> open_stream(const ReadBackup& piece);
+  std::span<const FileStreamStore::HeldFile> stream_files() const;
   Result<std::shared_ptr<DiskFile>> open(const std::string& folder, const std::string& name);
 
   const ServerOptions& options_;
   Engine& engine_;
   Backup& backup_;
   ContentWorker& worker_;
+  FileStreamStore* const streams_;
   const Calls calls_;
   std::uint64_t number_ = 0;
   SessionId owner_ = 0;                    // with which it ends; 0: none

@@ -216,6 +216,14 @@ Result<void> on_credit(const CommandContext& context) {
   return {};
 }
 
+Result<void> on_filter(const CommandContext& context) {
+  const auto body = context.frame.body;
+  if (body.size() < 4) return malformed("FILTER breaks off within its target");
+  context.engine.set_filter(context.session(), context.request(), load<RequestNumber>(body.data()),
+                            as_text(body.subspan(4)));
+  return {};
+}
+
 Result<void> on_cancel(const CommandContext& context) {
   if (context.frame.body.size() != 4) return malformed("CANCEL has one u32");
   context.reactor.contents().cancel(context.session(), load<RequestNumber>(context.frame.body.data()));
@@ -266,7 +274,7 @@ Result<void> on_receipt(const CommandContext& context) {
   PackWriter writer(out);
   writer.array(static_cast<std::uint32_t>(count));
   for (std::size_t i = 0; i < count; ++i) {
-    auto receipt = context.engine.receipt(load<Uuid>(body.data() + i * sizeof(Uuid)));
+    auto receipt = context.engine.mailboxes().receipt(load<Uuid>(body.data() + i * sizeof(Uuid)));
     auto state = static_cast<std::uint64_t>(receipt.state);
     if (auto* const others = context.reactor.shard_router()) {
       if (const auto moved = others->shard_links().moved_to(receipt.id)) {
@@ -322,6 +330,7 @@ constexpr Row kRows[] = {
     {Opcode::complete, on_complete},
     {Opcode::reject, on_map<Reject>},
     {Opcode::call, on_call},
+    {Opcode::filter, on_filter},
     {Opcode::content_open, on_map<OpenContent>},
     {Opcode::content_write, on_content_write},
     {Opcode::content_finish, on_content_finish},

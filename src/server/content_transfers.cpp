@@ -31,7 +31,7 @@ ContentTransfers::ContentTransfers(const ServerOptions& options, Engine& engine,
              [this](ContentJob read) { worker_.submit(std::move(read)); }) {}
 
 std::optional<std::uint64_t> ContentTransfers::ask(const ContentHash& hash) {
-  const auto size = engine_.ask_for_content(hash);
+  const auto size = engine_.contents().ask_for(hash);
   if (size) calls_.on_known({hash, *size});
   return size;
 }
@@ -77,7 +77,7 @@ Result<void> ContentTransfers::open(SessionId session, RequestNumber request, st
 // For one more upload of so many bytes, of a session that has `mine`.
 Result<void> ContentTransfers::make_place(std::uint64_t bytes, std::size_t mine) {
   const auto& limits = options_.content;
-  const auto& stored = engine_.contents();
+  const auto& stored = engine_.contents().totals();
   if (mine >= limits.connection_uploads_max) {
     return failure(
         ErrorCode::limit_reached,
@@ -355,7 +355,7 @@ void ContentTransfers::on_finished(const ContentDone& done) {
     ++counters_.failed;
     return answers_.refuse(job.session, job.request, done.result.error());
   }
-  engine_.content_stored({job.hash, job.size});
+  engine_.contents().stored({job.hash, job.size});
   calls_.on_known({job.hash, job.size});
   if (!done.was_known) ++counters_.stored;
   std::string body(as_text(bytes_of(job.size)));

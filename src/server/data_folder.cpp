@@ -15,6 +15,7 @@ namespace folkmoot {
 namespace {
 
 constexpr std::string_view kShardsFile = "shards";
+constexpr std::string_view kStreamsFolder = "streams";
 constexpr std::string_view kBackupFile = "backup";  // what a backup consists of (cli/backup/manifest.hpp)
 constexpr std::size_t kStrangersShown = 5;          // by name, when there are many
 
@@ -26,7 +27,7 @@ Result<bool> has_journal(Disk& disk) {
 
 // What a server, or a crash of one that had not come far, leaves in a data folder; and what every folder may have.
 bool is_ours(const std::string& name) {
-  constexpr std::string_view kNames[] = {"lock",      "folkmoot.sock", "content",
+  constexpr std::string_view kNames[] = {"lock",      "folkmoot.sock", "content",   kStreamsFolder,
                                          kShardsFile, kNewSegmentName, "lost+found"};
   return name.starts_with('.') || name.starts_with("shard-") || segment_number(name) ||
          std::ranges::find(kNames, name) != std::end(kNames);
@@ -85,6 +86,8 @@ Result<void> check_strangers(const std::string& data) {
 std::string shard_folder(const std::string& data, ShardNumber shard) {
   return shard == 0 ? data : fmt::format("{}/shard-{}", data, shard.value);
 }
+
+std::string streams_folder(const std::string& data) { return fmt::format("{}/{}", data, kStreamsFolder); }
 
 Result<std::uint32_t> shards_of(Disk& data) {
   const auto names = data.list();

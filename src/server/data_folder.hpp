@@ -1,5 +1,5 @@
-// What stands in the data folder of a server with several shards: the first one's journal and the contents, a file that
-// says how many shards it was made for, and a folder with a journal for each of the others.
+// What stands in the data folder of a server with several shards: the first one's journal, contents and streams, a file
+// that says how many shards it was made for, and a folder with a journal for each of the others.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,8 @@ namespace folkmoot {
 Result<void> check_strangers(const std::string& data);
 /// Folder 0 is the data folder itself.
 std::string shard_folder(const std::string& data, ShardNumber shard);
+/// Where the files of streams are; streams are the first shard's.
+std::string streams_folder(const std::string& data);
 /// How many shards it was made for.
 Result<std::uint32_t> shards_of(Disk& data);
 /// A new one is made for so many shards as the options say; another must be for as many, and have all their journals.

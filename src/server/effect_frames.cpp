@@ -4,7 +4,9 @@
 
 #include <cstdlib>
 
+#include "operation/json_codec.hpp"
 #include "operation/pack_codec.hpp"
+#include "server/operations/wakes.hpp"
 #include "server/shard_router.hpp"
 
 namespace folkmoot {
@@ -101,6 +103,9 @@ void EffectFrames::answer(SessionId session, RequestNumber request, const Reply&
   if (const auto* const deleted = std::get_if<DeletedMailbox>(&reply)) {
     return done(session, request, as_bytes(write_numbers(describe<DeletedMailbox>(), deleted).value_or("")));
   }
+  if (const auto* const registered = std::get_if<RegisteredAgent>(&reply)) {
+    return done(session, request, as_bytes(to_json_text(*registered, Sparse::as_described)));
+  }
   std::uint32_t numbers[2] = {};
   std::size_t count = 0;
   const auto put = [&](std::uint32_t number) { numbers[count++] = number; };
@@ -150,6 +155,10 @@ void EffectFrames::lagged(SessionId session, RequestNumber request, std::uint32_
 
 void EffectFrames::withdrawn(SessionId session, LeaseToken lease, const Uuid& id) {
   answer(session, Opcode::withdrawn, 0, {bytes_of(lease), bytes_of(id)});
+}
+
+void EffectFrames::woken(SessionId session, RequestNumber request, std::span<const WokenView> wakes) {
+  done(session, request, as_bytes(write_taken_wakes(wakes, request >= kOwnRequests)));
 }
 
 // The first shard stores them: it lets go of one when the others have.

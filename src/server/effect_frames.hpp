@@ -37,6 +37,7 @@ class EffectFrames final : public Effects, public ContentAnswers {
   void refuse(SessionId session, RequestNumber request, const Error& error) override;
   void lagged(SessionId session, RequestNumber request, std::uint32_t count) override;
   void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
+  void woken(SessionId session, RequestNumber request, std::span<const WokenView> wakes) override;
   bool remove_content(const ContentHash& hash) override;
   std::optional<std::uint64_t> stored_elsewhere(const ContentHash& hash) override;
   bool answer_elsewhere(ShardNumber shard, const MessageParts& message, ConnectionId answerer, bool is_owed) override;

@@ -32,10 +32,12 @@ class Postbox final : public Door, public RoomOwner {
     std::vector<std::pair<SessionId, ShardNumber>> remotes;  // a connection's link to that shard; 0: the shard link
     std::vector<ContentHash> contents;                       // that the first shard has stored
     std::vector<SessionId> rooms;                            // connections that there is room for a frame of
+    std::vector<std::pair<std::string, bool>> presence;      // agents that have come to a shard, or gone from it
+    std::vector<std::pair<std::string, double>> loads;       // how busy agents have said they are
     std::shared_ptr<const ServerOptions> options;            // that hold from now on, if they have changed
     bool empty() const {
       return links.empty() && arrivals.empty() && remotes.empty() && contents.empty() && rooms.empty() &&
-             options == nullptr;
+             presence.empty() && loads.empty() && options == nullptr;
     }
   };
 
@@ -72,6 +74,14 @@ class Postbox final : public Door, public RoomOwner {
   /// The first shard has stored a content.
   void post_content(const ContentHash& hash) {
     post([&](Mail& mail) { mail.contents.push_back(hash); });
+  }
+  /// To the first shard: somebody is there, or not any more.
+  void post_presence(std::string_view agent, bool is_there) {
+    post([&](Mail& mail) { mail.presence.emplace_back(agent, is_there); });
+  }
+  /// By the first shard.
+  void post_load(std::string_view agent, double load) {
+    post([&](Mail& mail) { mail.loads.emplace_back(agent, load); });
   }
   void post_options(std::shared_ptr<const ServerOptions> options) {
     post([&](Mail& mail) { mail.options = std::move(options); });

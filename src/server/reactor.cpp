@@ -25,16 +25,17 @@ constexpr std::uint64_t kTokenShift = 62;
 }  // namespace
 
 Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread,
-                 ContentThread& content_thread, FrameRoom& frame_room, Backup& backup, Readiness& readiness,
-                 std::unique_ptr<Net> net)
+                 ContentThread& content_thread, StreamThread* streams, FrameRoom& frame_room, Backup& backup,
+                 Readiness& readiness, std::unique_ptr<Net> net)
     : options_(options),
       journal_(journal),
       journal_thread_(journal_thread),
+      streams_(streams),
       readiness_(readiness),
       net_(std::move(net)),
       outbox_(options_, connections_, deadlines_, *net_, now_),
       effects_(connections_, outbox_, contents_, backup),
-      engine_(options.engine, journal, effects_),
+      engine_(options.engine, journal, effects_, streams == nullptr ? nullptr : &streams->store()),
       contents_(options_, engine_, effects_, content_thread,
                 {.unsent =
                      [this](SessionId id) {
@@ -47,19 +48,26 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
                      },
                  .go_on = [this](SessionId id) { go_on(id); },
                  .on_piece = [this](ContentDone& done) { backup_reader_.on_read(done); }}),
-      backup_part_(backup, journal, options.engine.shard, options.backup_growth_max),
+      backup_part_(backup, journal, streams == nullptr ? nullptr : &streams->store(), options.engine.shard,
+                   options.backup_growth_max),
       backup_reader_(
-          options_, engine_, backup, content_thread,
+          options_, engine_, backup, content_thread, streams == nullptr ? nullptr : &streams->store(),
+          {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(to, answer); },
+           .refuse = [this](const LateAnswer& to, const Error& why) { effects_.refuse(to.session, to.request, why); }}),
+      agent_watches_(
+          engine_.registry(),
           {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(to, answer); },
            .refuse = [this](const LateAnswer& to, const Error& why) { effects_.refuse(to.session, to.request, why); }}),
       postbox_(*net_),
       listeners_(*net_),
       newcomers_(options_.login),
       partial_frames_(options_, frame_room, postbox_, *net_),
+      presence_(engine_.registry()),
       read_memory_(std::make_unique_for_overwrite<std::uint8_t[]>(kReadBytes)),
       read_buffer_(read_memory_.get(), kReadBytes) {
   net_->watch(journal_thread_.event_fd(), token(Wake::journal, 0), Net::kReadable);
-  net_->watch(content_thread.event_fd(), token(Wake::contents, 0), Net::kReadable);
+  net_->watch(content_thread.event_fd(), token(Wake::files, kContentFiles), Net::kReadable);
+  if (streams_ != nullptr) net_->watch(streams_->event_fd(), token(Wake::files, kStreamFiles), Net::kReadable);
   started_at_ = clock_.now();
 }
 
@@ -84,9 +92,13 @@ void Reactor::join(Shards& shards, ShardNumber own) {
   shards_ = &shards;
   router_ = std::make_unique<ShardRouter>(*this, shards, own);
   effects_.join(shards, *router_);
+  presence_.join(shards, own);
 }
 
-void Reactor::connect_shards() { router_->shard_links().start(); }
+void Reactor::connect_shards() {
+  router_->shard_links().start();
+  router_->tell_of_streams();
+}
 
 std::uint64_t Reactor::token(Wake kind, std::uint64_t value) {
   return static_cast<std::uint64_t>(kind) << kTokenShift | value;
@@ -136,6 +148,7 @@ std::int64_t Reactor::wait_ms() {
   if (lacks_room_) sooner(std::max(now_ + 1, next_disk_retry_));
   if (router_ && router_->shard_links().waits_for_room()) sooner(now_ + kDiskRetryMs);
   if (options_.engine.shard == 0 && backup_reader_.next_look() >= 0) sooner(backup_reader_.next_look());
+  if (agent_watches_.next() >= 0) sooner(agent_watches_.next());
   if (outbox_.has_spare()) sooner(now_ + kPoolIdleMs);
   if (next < 0) return -1;
   return std::clamp<std::int64_t>(next - now_, 0, kWaitMsMax);
@@ -177,8 +190,11 @@ Result<void> Reactor::run() {
     if (auto done = compact(); !done) return done;
     if (router_) router_->shard_links().look_for_misplaced();
     engine_.dispatch();
+    if (router_) router_->tell_of_streams();
+    if (options_.engine.shard == 0) agent_watches_.look(now_);
     see_to_backup();
     if (auto done = submit(); !done) return done;
+    if (streams_ != nullptr) streams_->submit();
     look_at_room();
     if (router_) router_->flush();
     flush_dirty();
@@ -191,7 +207,8 @@ Result<void> Reactor::on_event(const Net::Event& event) {
   switch (static_cast<Wake>(event.token >> kTokenShift)) {
     case Wake::journal:
       return on_journal();
-    case Wake::contents:
+    case Wake::files:
+      if (value == kStreamFiles) return on_streams();
       contents_.on_done();
       break;
     case Wake::listener:
@@ -253,6 +270,14 @@ Result<void> Reactor::on_journal() {
   engine_.on_durable(*end);
   if (!outbox_.has_congested() && !paused_.empty() && journal_.staged_bytes() < options_.staged_bytes_max / 2)
     resume_readers();
+  return {};
+}
+
+Result<void> Reactor::on_streams() {
+  const auto news = streams_->collect();
+  if (!news) return std::unexpected(news.error());
+  for (const auto& [stream, end] : news->stored) engine_.on_stored(stream, end);
+  for (const auto& [ticket, chunk] : news->chunks) engine_.on_read(ticket, chunk);
   return {};
 }
 

@@ -26,6 +26,7 @@
 #include "engine/engine.hpp"
 #include "engine/envelope_memo.hpp"
 #include "journal/journal_thread.hpp"
+#include "server/agent_watches.hpp"
 #include "server/backup_part.hpp"
 #include "server/backup_reader.hpp"
 #include "server/clock.hpp"
@@ -40,10 +41,12 @@
 #include "server/outbox.hpp"
 #include "server/partial_frames.hpp"
 #include "server/postbox.hpp"
+#include "server/presence.hpp"
 #include "server/rare_line.hpp"
 #include "server/readiness.hpp"
 #include "server/seen_agents.hpp"
 #include "server/settings_keeper.hpp"
+#include "stream/stream_thread.hpp"
 
 namespace folkmoot {
 
@@ -54,9 +57,9 @@ class Shards;
 
 class Reactor {
  public:
-  /// All must outlive it.
+  /// `streams`: null but in the first shard. All must outlive it.
   Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread, ContentThread& content_thread,
-          FrameRoom& frame_room, Backup& backup, Readiness& readiness, std::unique_ptr<Net> net);
+          StreamThread* streams, FrameRoom& frame_room, Backup& backup, Readiness& readiness, std::unique_ptr<Net> net);
   ~Reactor();
 
   Engine& engine() { return engine_; }
@@ -64,6 +67,8 @@ class Reactor {
   EffectFrames& effects() { return effects_; }
   ContentTransfers& contents() { return contents_; }
   BackupReader& backup_reader() { return backup_reader_; }
+  AgentWatches& agent_watches() { return agent_watches_; }
+  Presence& presence() { return presence_; }
   const ServerOptions& options() const { return options_; }
   std::int64_t time() { return clock_.now(); }
   void set_http_door(Door* door) { http_door_ = door; }
@@ -131,7 +136,9 @@ class Reactor {
   void go_on(SessionId id);
 
  private:
-  enum class Wake : std::uint32_t { journal, contents, listener, connection };
+  enum class Wake : std::uint32_t { journal, files, listener, connection };
+  // Whose files, as the value of Wake::files.
+  static constexpr std::uint64_t kContentFiles = 0, kStreamFiles = 1;
   // Now, and without a word. The reference is invalid then: whoever calls something that may close looks the connection
   // up again by its number.
   void close_connection(Connection& connection);
@@ -190,6 +197,8 @@ class Reactor {
 
   // What has become durable happens. Errors: fatal ones of the journal.
   Result<void> on_journal();
+  // The engine is told what the files of streams have, and gets what was read of them. Errors: fatal ones.
+  Result<void> on_streams();
   void look_at_clock();
   void look_at_room();
   void change(const ServerOptions& options);
@@ -201,6 +210,7 @@ class Reactor {
   ServerOptions options_;
   Journal& journal_;
   JournalThread& journal_thread_;
+  StreamThread* const streams_;
   Readiness& readiness_;
   Clock clock_;
   const std::unique_ptr<Net> net_;
@@ -212,6 +222,7 @@ class Reactor {
   ContentTransfers contents_;
   BackupPart backup_part_;
   BackupReader backup_reader_;
+  AgentWatches agent_watches_;
   Door* http_door_ = nullptr;
   SettingsKeeper* settings_ = nullptr;
 
@@ -226,6 +237,7 @@ class Reactor {
   std::vector<SessionId> paused_;
   bool shard_links_go_on_ = false;  // what shard links hold can be taken again
   SeenAgents seen_;
+  Presence presence_;
   EnvelopeMemo last_envelope_;
   std::unique_ptr<std::uint8_t[]> read_memory_;  // not touched before there is something to read
   const std::span<std::uint8_t> read_buffer_;

@@ -25,6 +25,8 @@ void Reactor::end_session(Connection& connection) {
     contents_.close_session(connection.id);
     backup_reader_.close(connection.id);
     seen_.saw(engine_.agent_of(connection.id), connection.door, connection.heard_at);
+    agent_watches_.close(connection.id);
+    presence_.went(engine_.agent_of(connection.id), connection.door);
     engine_.close_session(connection.id);
   }
   connection.state = Connection::State::ending;
@@ -174,6 +176,7 @@ void Reactor::welcome(Connection& connection, RequestNumber request, std::string
   connection.opened_at = connection.heard_at = now_;
   seen_.saw(agent, connection.door, now_);
   engine_.open_session(connection.id, agent, connection.door == DoorKind::shard, of_connection);
+  presence_.came(engine_.agent_of(connection.id), connection.door);
   if (router_) router_->opened(connection, agent);
   std::string body;
   PackWriter(body)

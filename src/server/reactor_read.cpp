@@ -115,8 +115,11 @@ void Reactor::take_posted() {
     change(*mail.options);
   for (const auto& hash : mail.contents) {
     // Held anew: the engine may have let go of it since this was posted.
-    if (const auto size = effects_.stored_elsewhere(hash)) engine_.content_stored({hash, *size});
+    if (const auto size = effects_.stored_elsewhere(hash)) engine_.contents().stored({hash, *size});
   }
+  for (const auto& [agent, is_there] : mail.presence)
+    is_there ? engine_.registry().came(agent) : engine_.registry().went(agent);
+  for (const auto& [agent, load] : mail.loads) (void)engine_.registry().note_load(agent, load);
   for (const auto id : mail.rooms) read_on(id);
   for (const auto& arrival : mail.arrivals) arrive(arrival);
   for (const auto& [id, shard] : mail.remotes) {

@@ -16,6 +16,7 @@
 #include "server/listen.hpp"
 #include "server/reactor.hpp"
 #include "server/shards.hpp"
+#include "stream/stream_thread.hpp"
 
 namespace folkmoot {
 
@@ -23,7 +24,7 @@ namespace {
 
 // Not a reason to refuse to start: all other messages are whole.
 void report_missing(const Engine& engine) {
-  engine.each_missing_content([](const ContentRef& ref, std::uint32_t references) {
+  engine.contents().each_missing([](const ContentRef& ref, std::uint32_t references) {
     spdlog::error(
         "content {} of {} bytes is missing, and {} messages refer to it: they are delivered, and their content cannot "
         "be fetched. `folkmoot journal verify` lists all such; upload it again, or restore the folder `content` from "
@@ -39,6 +40,8 @@ struct Shard {
   std::unique_ptr<JournalThread> journal_thread;
   std::unique_ptr<PosixDisk> content_disk;
   std::unique_ptr<ContentThread> content_thread;
+  std::unique_ptr<PosixDisk> stream_disk;  // of the first, as is the next: streams are its
+  std::unique_ptr<StreamThread> stream_thread;
   std::unique_ptr<Reactor> reactor;
   std::thread thread;  // of all but the first, which is the one that calls Server::run()
   Result<void> result;
@@ -56,6 +59,25 @@ struct Shard {
     return {};
   }
 
+  Result<void> open_streams(const std::string& data) {
+    auto folder = PosixDisk::open(streams_folder(data));
+    if (!folder) return std::unexpected(folder.error());
+    stream_disk = std::move(*folder);
+    if (auto synced = disk->sync_folder(); !synced) return synced;
+    auto store = FileStreamStore::open(*stream_disk);
+    if (!store) return std::unexpected(store.error());
+    if ((*store)->cut_bytes() != 0) {
+      spdlog::info("streams: {} bytes at the ends of files were not yet durable when the last run ended, and are cut",
+                   (*store)->cut_bytes());
+    }
+    // Not a reason to refuse to start: all else can be read, and who reads there is told.
+    for (const auto& problem : (*store)->problems()) spdlog::error("{}", problem.describe());
+    auto started = StreamThread::start(std::move(*store));
+    if (!started) return std::unexpected(started.error());
+    stream_thread = std::move(*started);
+    return {};
+  }
+
   /// `contents`: what the first shard stores; it adds to them, the others know them.
   Result<RecoveryReport> open(const ServerOptions& options, std::vector<ContentRef>& contents, FrameRoom& frame_room,
                               Backup& backup, Readiness& readiness) {
@@ -67,10 +89,13 @@ struct Shard {
     journal_thread = std::move(*started);
     if (auto done = open_contents(shard_folder(options.data, options.engine.shard), contents); !done)
       return std::unexpected(done.error());
+    if (options.engine.shard == 0) {
+      if (auto done = open_streams(options.data); !done) return std::unexpected(done.error());
+    }
     auto net = PosixNet::make();
     if (!net) return std::unexpected(net.error());
-    reactor = std::make_unique<Reactor>(options, *journal, *journal_thread, *content_thread, frame_room, backup,
-                                        readiness, std::move(*net));
+    reactor = std::make_unique<Reactor>(options, *journal, *journal_thread, *content_thread, stream_thread.get(),
+                                        frame_room, backup, readiness, std::move(*net));
     auto& engine = reactor->engine();
     auto recovered =
         journal->recover([&](FactKind kind, FactPlace place, Bytes body) { return engine.recover(kind, place, body); });
@@ -80,7 +105,7 @@ struct Shard {
           "journal: {} bytes at the end of segment {} were not yet durable when the last run ended, and are cut",
           recovered->cut_bytes, recovered->cut_segment);
     }
-    for (const auto& content : contents) engine.content_stored(content);
+    for (const auto& content : contents) engine.contents().stored(content);
     report_missing(engine);
     std::uint64_t seed = 0;
     if (::getrandom(&seed, sizeof seed, 0) != sizeof seed)
@@ -89,6 +114,7 @@ struct Shard {
     // A run hands nothing out before its number is durable. Waited for here, so that whoever asks first is not told
     // that nothing waits for it.
     if (auto synced = reactor->sync_all(); !synced) return std::unexpected(synced.error());
+    if (stream_thread) stream_thread->submit();
     return recovered;
   }
 };
@@ -223,6 +249,10 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
 }
 
 Hub& Server::hub() { return parts_->hub; }
+std::shared_ptr<Link> Server::connect_shard(ShardNumber shard, std::function<void()> on_ready) {
+  return parts_->ring.reactors[shard.value]->postbox().connect(DoorKind::shard, kLinkInboxBytesMax,
+                                                               std::move(on_ready));
+}
 void Server::set_http_door(Door* door) { parts_->first().set_http_door(door); }
 void Server::set_settings(SettingsKeeper* settings) { parts_->first().set_settings(settings); }
 std::uint16_t Server::port() const { return parts_->port; }
@@ -244,8 +274,9 @@ Result<void> Server::run() {
   for (auto& shard : parts.shards) {
     if (shard.result) {
       shard.content_thread->stop();
+      if (shard.stream_thread) shard.result = shard.stream_thread->stop();
       shard.journal_thread->stop();
-      shard.result = shard.journal->close(shard.reactor->engine().stopped_clean());
+      if (shard.result) shard.result = shard.journal->close(shard.reactor->engine().stopped_clean());
     }
     if (!shard.result && done) done = shard.result;
   }

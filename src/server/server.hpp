@@ -23,6 +23,9 @@ class Server {
   /// Where other doors connect, and who takes HTTP connections over (before run(); must outlive it).
   Hub& hub();
   void set_http_door(Door* door);
+  /// A link of another shard, or of the server itself, to that shard: it shows no token, and is no client. Null once
+  /// the server is stopping. Any thread.
+  std::shared_ptr<Link> connect_shard(ShardNumber shard, std::function<void()> on_ready);
   /// Whom operations about settings ask, and request_reload() calls (before run(); must outlive it).
   void set_settings(SettingsKeeper* settings);
 

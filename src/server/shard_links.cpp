@@ -91,7 +91,7 @@ bool ShardLinks::answer(ShardNumber shard, const MessageParts& message, Connecti
 }
 
 void ShardLinks::look_for_misplaced() {
-  reactor_.engine().each_new_mailbox([this](std::string_view name) {
+  reactor_.engine().mailboxes().each_new_mailbox([this](std::string_view name) {
     const auto owner = shards_.of(name);
     if (owner != own_ && name.front() != '$') shovel_.carry(name, owner);
   });

@@ -196,6 +196,40 @@ class Answers final : public ShardMerge {
   std::optional<Error> missing_;  // every shard has said so, unless there are answers
 };
 
+// The same of a call that waits: what one has ends the waiting of all.
+class FirstAnswers final : public ShardMerge {
+ public:
+  FirstAnswers(const OperationInfo& operation, std::uint32_t shards) : operation_(operation), parts_(shards) {}
+
+  void take(ShardNumber shard, Bytes body) override {
+    auto part = read_part(operation_, body);
+    if (!part) return ShardMerge::fail(part.error());
+    const auto& list = operation_.answer->fields.front();
+    is_enough_ = is_enough_ || list.type->size(list.in(part->get())) > 0;
+    parts_[shard.value] = std::move(*part);
+  }
+  void fail(const Error& error) override {
+    if (!refused_) refused_ = error;
+  }
+  // What was given to this client it must hear of, whatever another shard says.
+  const std::optional<Error>& error() const override { return is_enough_ ? ShardMerge::error() : refused_; }
+  bool is_enough() const override { return is_enough_ || refused_; }
+  bool may_be_cut() const override { return true; }
+  std::string body() override {
+    const auto sum = operation_.answer->make();
+    for (const auto& part : parts_) {
+      if (part != nullptr) merge(*operation_.answer, sum.get(), part.get());
+    }
+    return write_answer(operation_, sum.get(), false).value_or(std::string());
+  }
+
+ private:
+  const OperationInfo& operation_;
+  std::vector<std::shared_ptr<void>> parts_;
+  bool is_enough_ = false;
+  std::optional<Error> refused_;
+};
+
 // One shard after the other: a page, or all that there are up to a limit.
 class InTurns final : public ShardMerge {
  public:
@@ -340,6 +374,9 @@ std::unique_ptr<ShardMerge> merge_results(std::vector<std::vector<std::uint32_t>
 }
 std::unique_ptr<ShardMerge> merge_answers(const OperationInfo& operation, std::uint32_t shards, std::uint64_t limit) {
   return std::make_unique<Answers>(operation, shards, limit);
+}
+std::unique_ptr<ShardMerge> merge_first(const OperationInfo& operation, std::uint32_t shards) {
+  return std::make_unique<FirstAnswers>(operation, shards);
 }
 std::unique_ptr<ShardMerge> merge_chained(ReadCall call, ShardNumber first, std::uint32_t shards) {
   return std::make_unique<Chained>(std::move(call), first, shards);

@@ -41,8 +41,15 @@ class ShardMerge {
   virtual bool is_silent() const { return false; }
   virtual const std::optional<Error>& error() const { return error_; }
 
+  /// Asked after each part: whether there is enough, so that shards which have not answered are asked no more. They
+  /// answer all the same, most often with nothing.
+  virtual bool is_enough() const { return false; }
+  /// Whether it may be called off by who asked.
+  virtual bool may_be_cut() const { return false; }
+
   RequestNumber request = 0;  // as the client numbered it
   std::uint32_t waiting = 0;  // parts that are not in
+  bool was_cut = false;       // the others were told to wait no more
 
  private:
   std::optional<Error> error_;
@@ -60,6 +67,8 @@ std::unique_ptr<ShardMerge> merge_results(std::vector<std::vector<std::uint32_t>
 /// of a page by name (end_page()).
 std::unique_ptr<ShardMerge> merge_answers(const OperationInfo& operation, std::uint32_t shards,
                                           std::uint64_t limit = 0);
+/// A call of Where::any: the first answer that says anything ends it. Requires: the answer of `operation` has one list.
+std::unique_ptr<ShardMerge> merge_first(const OperationInfo& operation, std::uint32_t shards);
 /// A call of Where::chained. Requires: `first` is asked with it as it is.
 std::unique_ptr<ShardMerge> merge_chained(ReadCall call, ShardNumber first, std::uint32_t shards);
 /// A call of Where::in_turns, shard by shard from `first` on until its limit is reached. Requires: `first` is asked

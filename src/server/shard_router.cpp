@@ -106,8 +106,8 @@ ShardRouter::Routed ShardRouter::route(Connection& connection, const Frame& fram
 
 // -- whose it is
 
-ShardNumber ShardRouter::shard_of(const Routing& routing) const {
-  if (!routing.topic.empty()) return own_;
+ShardNumber ShardRouter::shard_of(const Routing& routing) {
+  if (!routing.topic.empty()) return is_streamed(routing.topic) ? ShardNumber{0} : own_;
   if (routing.to.empty()) {  // copies that routes may send anywhere are known in one place
     if (!routing.key.empty()) return shards_.of(routing.key);
     return routing.id.is_nil() ? own_ : shards_.of(routing.id.text());
@@ -121,9 +121,32 @@ ShardNumber ShardRouter::shard_of(const Routing& routing) const {
 
 // The shard that knows the cause decides what follows from it: hops, limits, who wants no reply. The message is
 // accepted there, and carried on.
-ShardNumber ShardRouter::shard_that_decides(const Routing& routing) const {
+ShardNumber ShardRouter::shard_that_decides(const Routing& routing) {
   return routing.cause.is_nil() || !routing.topic.empty() || routing.to.empty() ? shard_of(routing)
                                                                                 : shard_of_id(routing.cause);
+}
+
+void ShardRouter::look_at_streams() {
+  const auto version = shards_.streams_version();
+  if (version == streams_version_) [[likely]]
+    return;
+  streams_version_ = version;
+  stream_patterns_ = shards_.stream_patterns();
+  streamed_topics_.clear();
+  last_envelope_ = {};
+}
+
+bool ShardRouter::is_streamed(std::string_view topic) {
+  constexpr std::size_t kTopicsRemembered = 8'192;
+  look_at_streams();
+  if (stream_patterns_.empty() || !is_topic(topic)) return false;
+  const auto known = streamed_topics_.find(topic);
+  if (known != streamed_topics_.end()) return known->second;
+  if (streamed_topics_.size() >= kTopicsRemembered) streamed_topics_.clear();
+  const bool is =
+      std::ranges::any_of(stream_patterns_, [&](const auto& pattern) { return topic_matches(pattern, topic); });
+  streamed_topics_.emplace(topic, is);
+  return is;
 }
 
 ShardNumber ShardRouter::shard_of_lease(LeaseToken lease) const {
@@ -204,6 +227,15 @@ void ShardRouter::flush() {
   shard_links_.flush();
 }
 
+void ShardRouter::tell_of_streams() {
+  auto& streams = reactor_.engine().streams();
+  if (own_ != 0 || told_streams_ == streams.version()) return;
+  told_streams_ = streams.version();
+  std::vector<std::string> patterns;
+  streams.each_pattern([&](std::string_view pattern) { patterns.emplace_back(pattern); });
+  shards_.tell_of_streams(std::move(patterns));
+}
+
 void ShardRouter::on_remote(Connection& connection, ShardNumber shard) {
   if (!connection.remote_sessions || connection.state != Connection::State::open || !is_known(connection, shard) ||
       shard == own_)
@@ -268,17 +300,21 @@ void ShardRouter::close(Connection& connection) {
 
 // -- several shards, one answer
 
+RequestNumber ShardRouter::free_number(RemoteSessions& remote_sessions) {
+  auto& next = remote_sessions.next_merge;
+  do {
+    next = next.value == ~0u ? kOwnRequests : next + 1;
+  } while (remote_sessions.merges.contains(next));
+  return next;
+}
+
 RequestNumber ShardRouter::merge_parts(Connection& connection, RequestNumber request, std::unique_ptr<ShardMerge> merge,
                                        std::uint32_t parts) {
-  auto& remote_sessions = *connection.remote_sessions;
-  do {
-    remote_sessions.next_merge =
-        remote_sessions.next_merge.value == ~0u ? kOwnRequests : remote_sessions.next_merge + 1;
-  } while (remote_sessions.merges.contains(remote_sessions.next_merge));
+  const auto number = free_number(*connection.remote_sessions);
   merge->request = request;
   merge->waiting = parts;
-  remote_sessions.merges.emplace(remote_sessions.next_merge, std::move(merge));
-  return remote_sessions.next_merge;
+  connection.remote_sessions->merges.emplace(number, std::move(merge));
+  return number;
 }
 
 void ShardRouter::ask(Connection& connection, ShardNumber shard, Opcode opcode, std::uint8_t flags,
@@ -296,6 +332,27 @@ ShardRouter::Routed ShardRouter::ask_all(Connection& connection, const Frame& fr
   return Routed::elsewhere;
 }
 
+// Shards that have answered know nothing of that request any more; the answer to this is heard by nobody.
+void ShardRouter::cut(Connection& connection, RequestNumber request) {
+  const auto number = free_number(*connection.remote_sessions);
+  // This shard is last: it answers at once, and with that the request may be over.
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
+    if (shard != own_) ask(connection, shard, Opcode::cancel, 0, number, bytes_of(request));
+  }
+  ask(connection, own_, Opcode::cancel, 0, number, bytes_of(request));
+}
+
+// This shard is asked last: what it says at once may end the waiting of those that were asked before.
+ShardRouter::Routed ShardRouter::ask_for_first(Connection& connection, const Frame& frame,
+                                               std::unique_ptr<ShardMerge> merge) {
+  const auto number = merge_parts(connection, number_of(frame), std::move(merge), shards_.count());
+  for (ShardNumber shard = 0; shard < shards_.end(); ++shard) {
+    if (shard != own_) ask(connection, shard, frame.header.opcode, frame.header.flags, number, frame.body);
+  }
+  ask(connection, own_, frame.header.opcode, frame.header.flags, number, frame.body);
+  return Routed::elsewhere;
+}
+
 void ShardRouter::on_part(Connection& connection, ShardNumber shard, RequestNumber request, Opcode opcode, Bytes body) {
   auto& remote_sessions = *connection.remote_sessions;
   const auto found = remote_sessions.merges.find(request);
@@ -308,7 +365,10 @@ void ShardRouter::on_part(Connection& connection, ShardNumber shard, RequestNumb
   } else {
     merge.take(shard, body);
   }
-  if (merge.waiting > 0) return;
+  if (merge.waiting > 0) {
+    if (merge.is_enough() && !std::exchange(merge.was_cut, true)) cut(connection, request);
+    return;
+  }
   if (const auto more = merge.next()) {
     merge.waiting = 1;
     return ask(connection, more->shard, more->opcode, 0, request, as_bytes(more->body));
@@ -328,6 +388,7 @@ void ShardRouter::on_part(Connection& connection, ShardNumber shard, RequestNumb
 ShardRouter::Routed ShardRouter::route_publish(Connection& connection, const Frame& frame, std::size_t envelope_at) {
   if (frame.body.size() < envelope_at) return Routed::here;
   const auto message = frame.body.subspan(envelope_at);
+  look_at_streams();
   if (last_envelope_.find(message) != nullptr) return forward(connection, last_shard_, frame);
   IncomingMessage incoming;
   auto& routing = incoming.routing;
@@ -339,7 +400,7 @@ ShardRouter::Routed ShardRouter::route_publish(Connection& connection, const Fra
   if (shard == own_) return Routed::here;
   if (!routing.cause.is_nil() && shard_of_id(routing.cause) == own_) {
     incoming.envelope = message.first(routing.bytes);
-    const auto envelope = reactor_.engine().with_causes(incoming);
+    const auto envelope = reactor_.engine().causes().with_causes(incoming);
     if (!envelope) {
       reactor_.effects().refuse(connection.id, number_of(frame), envelope.error());
       return Routed::elsewhere;
@@ -435,6 +496,11 @@ ShardRouter::Routed ShardRouter::route_cancel(Connection& connection, const Fram
   if (const auto known = remote_sessions.subscriptions.find(target); known != remote_sessions.subscriptions.end()) {
     shard_links_.unwant(known->second.pattern);
     remote_sessions.subscriptions.erase(known);
+    return Routed::here;
+  }
+  for (const auto& [merge_number, merge] : remote_sessions.merges) {
+    if (merge->request != target || !merge->may_be_cut()) continue;
+    if (!std::exchange(merge->was_cut, true)) cut(connection, merge_number);
     return Routed::here;
   }
   std::uint32_t parts = 0;
@@ -564,6 +630,8 @@ ShardRouter::Routed ShardRouter::route_call(Connection& connection, const Frame&
       return forward(connection, 0, frame);
     case Where::all:
       return ask_all(connection, frame, merge_answers(operation, shards_.count(), call->natural(Role::limit)));
+    case Where::any:
+      return ask_for_first(connection, frame, merge_first(operation, shards_.count()));
     case Where::by_field: {
       if (!id.is_nil()) return forward(connection, shard_of_id(id), frame);
       const auto name = call->text(Role::shard_by_name);

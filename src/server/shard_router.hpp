@@ -9,6 +9,9 @@
 //   of a topic           home: subscriptions hear of other shards' events over links (shard_links.hpp)
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "engine/envelope_memo.hpp"
 #include "server/connection.hpp"
 #include "server/shard_links.hpp"
@@ -39,6 +42,8 @@ class ShardRouter {
   /// The connection has read what it was behind with.
   void on_drained(Connection& connection);
   void close(Connection& connection);
+  /// Once a turn: what the streams here take is known to all shards.
+  void tell_of_streams();
   /// Something was refused by this shard.
   void note_refusal() { was_refused_ = true; }
   /// Hands over what was written in this turn.
@@ -56,8 +61,12 @@ class ShardRouter {
   // Whether that shard has heard of the connection.
   bool is_known(const Connection& connection, ShardNumber shard) const;
   // Whose mailbox, lease or id it is; what is made up, or of no shard there is, is this one's, to be refused here.
-  ShardNumber shard_of(const Routing& routing) const;
-  ShardNumber shard_that_decides(const Routing& routing) const;
+  ShardNumber shard_of(const Routing& routing);
+  ShardNumber shard_that_decides(const Routing& routing);
+  // Whether a stream takes events of this topic: they are the first shard's.
+  bool is_streamed(std::string_view topic);
+  // What streams take may be others than before.
+  void look_at_streams();
   ShardNumber shard_of_lease(LeaseToken lease) const;
   ShardNumber shard_of_id(const Uuid& id) const;
 
@@ -69,6 +78,12 @@ class ShardRouter {
            Bytes body);
   // Every shard, this one included: `merge` makes one answer of theirs. Never `held`.
   Routed ask_all(Connection& connection, const Frame& frame, std::unique_ptr<ShardMerge> merge);
+  // The same, until one has something to say.
+  Routed ask_for_first(Connection& connection, const Frame& frame, std::unique_ptr<ShardMerge> merge);
+  // The shards that have not answered this are to wait no more.
+  void cut(Connection& connection, RequestNumber request);
+  // A number of the server's own that nothing is asked under.
+  static RequestNumber free_number(RemoteSessions& remote_sessions);
 
   Routed route_publish(Connection& connection, const Frame& frame, std::size_t envelope_at);
   Routed route_batch(Connection& connection, const Frame& frame);
@@ -92,7 +107,11 @@ class ShardRouter {
   ShardNumber last_shard_ = 0;
   std::uint32_t next_home_ = 0;  // of agents without a name
   std::vector<SessionId> unsent_;
-  bool was_refused_ = false;  // by what is being carried out here
+  std::uint64_t streams_version_ = 0;
+  std::vector<std::string> stream_patterns_;                  // of that version
+  std::map<std::string, bool, std::less<>> streamed_topics_;  // likewise: topics that were asked for
+  std::uint64_t told_streams_ = 0;                            // the version that other shards know
+  bool was_refused_ = false;                                  // by what is being carried out here
 };
 
 }  // namespace folkmoot

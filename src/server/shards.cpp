@@ -1,11 +1,13 @@
 #include "server/shards.hpp"
 
 #include "base/siphash.hpp"
+#include "engine/capability_address.hpp"
 #include "server/reactor.hpp"
 
 namespace folkmoot {
 
 ShardNumber Shards::of(std::string_view mailbox) const {
+  if (is_capability_address(mailbox)) return 0;  // where the registry is
   return ShardNumber{static_cast<std::uint32_t>(siphash128({}, as_bytes(mailbox)).low % reactors.size())};
 }
 
@@ -40,6 +42,17 @@ bool Shards::remove_content(const ContentHash& hash) {
   if (stored->second.holders != 0) return false;
   contents_.erase(stored);
   return true;
+}
+
+void Shards::tell_of_streams(std::vector<std::string> patterns) {
+  const std::lock_guard guard(lock_);
+  stream_patterns_ = std::move(patterns);
+  streams_version_.fetch_add(1, std::memory_order_release);
+}
+
+std::vector<std::string> Shards::stream_patterns() {
+  const std::lock_guard guard(lock_);
+  return stream_patterns_;
 }
 
 }  // namespace folkmoot

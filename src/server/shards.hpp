@@ -7,11 +7,13 @@
 //   shard_links.hpp     what shards say to each other: events, and messages that came up in the wrong one
 #pragma once
 
+#include <atomic>
 #include <barrier>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -47,6 +49,15 @@ class Shards {
   /// The first shard wants to remove it. True: no other holds it, and none can from now on.
   bool remove_content(const ContentHash& hash);
 
+  // Streams: the first shard keeps them, so events that one of them takes are published there. A stream that is set is
+  // known here before that is confirmed.
+
+  /// What they take from now on: patterns of topics.
+  void tell_of_streams(std::vector<std::string> patterns);
+  /// Changes with what they take; 0: there never was one.
+  std::uint64_t streams_version() const { return streams_version_.load(std::memory_order_acquire); }
+  std::vector<std::string> stream_patterns();
+
   std::vector<Reactor*> reactors;
   /// When the server stops, all have carried out what they had read before any takes the others' answers, and all have
   /// taken them before any says farewell.
@@ -58,7 +69,9 @@ class Shards {
     std::uint64_t size = 0;
     std::uint32_t holders = 0;  // a bit for each shard but the first
   };
-  std::map<ContentHash, Stored> contents_;  // guarded by lock_
+  std::map<ContentHash, Stored> contents_;    // guarded by lock_
+  std::vector<std::string> stream_patterns_;  // guarded by lock_
+  std::atomic<std::uint64_t> streams_version_ = 0;
 };
 
 }  // namespace folkmoot

@@ -96,9 +96,9 @@ ServerStats Reactor::stats(std::string_view mailbox) {
                  .last_sync_us = static_cast<std::uint64_t>(journal.last_sync_us),
                  .disk_full = journal.disk_full,
                  .refusal = out.accepts_durable ? std::string() : std::string(journal_.refusal())};
-  out.contents = {.stored = engine_.contents().stored,
-                  .bytes = engine_.contents().stored_bytes,
-                  .missing = engine_.contents().missing,
+  out.contents = {.stored = engine_.contents().totals().stored,
+                  .bytes = engine_.contents().totals().stored_bytes,
+                  .missing = engine_.contents().totals().missing,
                   .uploads_open = uploads.uploads_open,
                   .uploaded = uploads.stored,
                   .uploaded_bytes = uploads.uploaded_bytes,
@@ -109,8 +109,8 @@ ServerStats Reactor::stats(std::string_view mailbox) {
   out.memory_bytes = resident_bytes();
   const auto add = [&](const MailboxStats& each) { out.mailboxes.push_back(row_of(each, now_)); };
   if (mailbox.empty()) {
-    engine_.each_mailbox(kListedMailboxesMax, add);
-  } else if (MailboxStats one; engine_.mailbox_stats(mailbox, one)) {
+    engine_.mailboxes().each_mailbox(kListedMailboxesMax, add);
+  } else if (MailboxStats one; engine_.mailboxes().stats(mailbox, one)) {
     add(one);
   }
   return out;

@@ -8,7 +8,7 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.MULTIL
 
 # Modules that a later module must not know, although it comes after them in the order.
 CLOSED = {
-    "client": {"engine", "journal", "archive", "content", "server", "gateway"},
+    "client": {"engine", "journal", "archive", "content", "stream", "server", "gateway"},
 }
 
 

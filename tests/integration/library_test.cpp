@@ -219,6 +219,42 @@ TEST_F(LibraryTest, M2_a_subscription_with_a_filter_hears_what_it_holds_for) {
   EXPECT_EQ(other.subscribe("news.>", {.filter = "score >"}).error().code, ErrorCode::invalid_filter);
 }
 
+TEST_F(LibraryTest, M2_a_filter_changes_while_the_subscription_runs) {
+  auto news = value(other.subscribe("news.>", {.filter = "content.score > 5"}));
+  value(me.publish(make_event("news.x", R"({"score":9})")));
+  value(news.set_filter("content.score < 5"));
+  for (const auto* content : {R"({"score":8})", R"({"score":3})"}) value(me.publish(make_event("news.x", content)));
+  EXPECT_EQ(value(news.next(10s)).content(), R"({"score":9})");
+  EXPECT_EQ(value(news.next(10s)).content(), R"({"score":3})");
+  EXPECT_EQ(news.set_filter("score >").error().code, ErrorCode::invalid_filter);
+  value(news.set_filter(""));
+  value(me.publish(make_event("news.x", "all")));
+  EXPECT_EQ(value(news.next(10s)).content(), "all");
+  auto inbox = value(other.consume("other"));
+  EXPECT_EQ(inbox.set_filter("score > 5").error().code, ErrorCode::not_found);
+}
+
+TEST_F(LibraryTest, M2_an_event_that_must_be_kept_is_a_message_in_a_mailbox) {
+  auto event = make_event("orders.eu", R"({"total":120})");
+  event.mode = DeliveryMode::at_least_once;
+  EXPECT_EQ(me.publish(event).error().code, ErrorCode::not_kept);
+  value(me.call(SetSubscription{.name = "billing", .pattern = "orders.*", .filter = "content.total > 100"}));
+  const auto receipt = value(me.publish(event));
+  EXPECT_EQ(receipt.outcome, Outcome::kept);
+  EXPECT_EQ(receipt.unread, 1u);
+  EXPECT_FALSE(receipt.last_read_age);
+  const auto got = take("billing");
+  EXPECT_EQ(got.message.event_topic, "orders.eu");
+  EXPECT_EQ(got.message.type, "event");
+  value(other.ack(got));
+  const auto listed = value(me.call(ListSubscriptions{})).subscriptions;
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_EQ(listed[0].rule.mailbox, "billing");
+  EXPECT_EQ(listed[0].kept, 1u);
+  value(me.call(RemoveSubscription{"billing"}));
+  EXPECT_EQ(me.call(RemoveSubscription{"billing"}).error().code, ErrorCode::not_found);
+}
+
 TEST_F(LibraryTest, A5_a_command_has_statuses_and_a_result_and_is_cancelled) {
   auto inbox = value(other.consume("other"));
   std::promise<std::string> status;

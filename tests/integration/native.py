@@ -16,7 +16,7 @@ import msgpack
 from program import MOMENT_MS
 
 HELLO, PUBLISH, PUBLISH_BATCH, SUBSCRIBE, CONSUME, CREDIT, CANCEL, RECEIVE = range(0x01, 0x09)
-ACK, NACK, EXTEND, REQUEST, RECEIPT, WAIT, STATS, PING, MAILBOX, COMPLETE, REJECT, CALL = range(0x09, 0x15)
+ACK, NACK, EXTEND, REQUEST, RECEIPT, WAIT, STATS, PING, MAILBOX, COMPLETE, REJECT, CALL, FILTER = range(0x09, 0x16)
 CONTENT_OPEN, CONTENT_WRITE, CONTENT_FINISH, CONTENT_STAT, CONTENT_READ = range(0x20, 0x25)
 WELCOME, CONFIRM, OK, ERROR, DELIVER, SETTLED, GOODBYE, LAGGED, WITHDRAWN = range(0x81, 0x8A)
 QUIET = LEASED = 1
@@ -27,10 +27,10 @@ KEYS = {
     "id": 0, "timestamp": 1, "from": 2, "to": 3, "topic": 4, "type": 5, "priority": 6, "content_type": 7,
     "conversation": 8, "correlation": 9, "reply_to": 10, "key": 11, "ttl": 12, "deliver_at": 13, "mode": 14,
     "metadata": 15, "retry": 16, "group": 17, "bounce": 18, "expects_reply": 19, "encoding": 20, "cause": 21,
-    "hops": 22, "chain": 23, "content_ref": 24, "delay": 25, "expires_at": 26,
+    "hops": 22, "chain": 23, "content_ref": 24, "delay": 25, "expires_at": 26, "event_topic": 27,
 }
 FIELDS = {key: field for field, key in KEYS.items()}
-OUTCOMES = {0: "queued", 1: "offered", 2: "scheduled", 3: "sent", 4: "duplicate", 5: "dead"}
+OUTCOMES = {0: "queued", 1: "offered", 2: "scheduled", 3: "sent", 4: "duplicate", 5: "dead", 6: "kept"}
 STATES = {
     0: "unknown", 1: "queued", 2: "offered", 3: "retrieved", 4: "acknowledged", 5: "dead", 6: "scheduled",
     7: "cancelled"
@@ -50,7 +50,8 @@ CODES = {
     "invalid_field": 11, "no_recipient": 12, "mailbox_full": 13, "no_such_request": 14, "no_consumer": 15,
     "timed_out": 16, "lease_lost": 17, "out_of_range": 18, "disk_full": 19, "slow_consumer": 20,
     "shutting_down": 21, "busy": 22, "limit_reached": 23, "not_found": 24, "already_exists": 25, "io_error": 28,
-    "damaged": 29, "no_reply_wanted": 32, "invalid_filter": 33, "mailbox_in_use": 35,
+    "damaged": 29, "no_reply_wanted": 32, "invalid_filter": 33, "mailbox_in_use": 35, "in_use": 30, "cancelled": 27,
+    "not_kept": 36,
 }
 NAMES = {code: name for name, code in CODES.items()}
 
@@ -277,6 +278,9 @@ class Client:
                                   msgpack.packb({key: value for key, value in fields.items() if value is not None}))
         self.answer(request)
         return request
+
+    def set_filter(self, subscription, filter=""):
+        self.call(FILTER, struct.pack("<I", subscription) + filter.encode())
 
     def consume(self, mailbox, credit=1):
         """The request number of the deliveries."""

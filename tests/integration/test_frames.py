@@ -118,7 +118,7 @@ def test_a_second_hello_changes_nothing_or_is_refused(connect):
     assert answer.opcode in (native.ERROR, native.GOODBYE)
 
 
-@pytest.mark.parametrize("opcode", [0x00, 0x15, 0x40, 0x7F, 0x81, 0x85, 0xFF])
+@pytest.mark.parametrize("opcode", [0x00, 0x16, 0x40, 0x7F, 0x81, 0x85, 0xFF])
 def test_an_unknown_opcode_is_an_error_and_the_connection_goes_on(connect, opcode):
     client = connect()
     with pytest.raises(Refused, match="unknown_opcode") as refused:
@@ -204,7 +204,7 @@ FIELDS = [
     ("invalid_field", {"to": "a", "metadata": [1]}),
     ("invalid_field", {"to": "a", "metadata": {"x": "y" * 70_000}}),
     ("invalid_field", {"to": "a", "id": b"short"}),
-    ("invalid_field", {"topic": "a", "mode": 1}),
+    ("invalid_field", {"topic": "a", "mode": 2}),
 ]
 
 

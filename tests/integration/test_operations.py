@@ -18,8 +18,10 @@ from test_websocket import run
 
 MORE = os.environ.get("FOLKMOOT_MORE")
 SAMPLES = {
+    "sequences": [1],
     "name": "walked", "id": str(uuid.uuid4()), "conversation": "c", "agent": "ann", "targets": ["box"],
-    "every_ms": "1h", "message": {"to": "box", "content": "x"}, "load": 3, "all": True
+    "every_ms": "1h", "message": {"to": "box", "content": "x"}, "load": 3, "all": True, "how": "hook",
+    "agents": ["ann"], "wake": "1"
 }
 # What an operation says to good arguments where there is nothing of that name or id.
 EMPTY = {"not_found"}
@@ -52,7 +54,7 @@ class Operation:
             self.required += schema["required"]
 
     def sample(self):
-        wanted = set(self.required) | ({"every_ms"} & set(self.fields)) | ({"all"} & set(self.fields))
+        wanted = set(self.required) | ({"every_ms", "all", "agent", "sequences"} & set(self.fields))
         return {name: SAMPLES[name] if name in SAMPLES else example(self.fields[name]) for name in wanted}
 
     def wrong(self):

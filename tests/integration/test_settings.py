@@ -118,6 +118,7 @@ OTHER = {
     "mailbox.retry_multiplier": "1.5",
     "http.cors_origins": "https://a.example",
     "http.hosts": "bus.example",
+    "webhooks.local": "yes",
     "shards": "5",
 }
 

@@ -22,13 +22,45 @@ def in_pieces(group, after=""):
 
 
 FAULTS = {
+    "event_kept_in_pieces": (
+        "if (draft.facts() > 0) group.emplace(to_.post, to_.ledger, draft);",
+        "if (draft.facts() > 0 && !PLANTED) group.emplace(to_.post, to_.ledger, draft);",
+    ),
+    "event_kept_without_room_for_all": (
+        "const bool has_room = to_.ledger.has_room(Urgency::durable, draft) &&",
+        "const bool has_room = (PLANTED || to_.ledger.has_room(Urgency::durable, draft)) &&",
+    ),
+    "event_kept_twice_in_one_mailbox": (
+        "if (is_new) copies_.push_back(",
+        "if (is_new || PLANTED) copies_.push_back(",
+    ),
+    "durable_subscription_back_at_restart": (
+        "if (fact.kind == FactKind::subscription_removed) { forget(as_text(fact.body));",
+        "if (fact.kind == FactKind::subscription_removed) { if (!PLANTED) forget(as_text(fact.body));",
+    ),
+    "durable_subscription_not_copied": (
+        "if (mine != subscriptions_.end()) ledger_.copy(",
+        "if (mine != subscriptions_.end() && !PLANTED) ledger_.copy(",
+    ),
+    "event_confirmed_before_it_is_kept": instead(
+        "to_.ledger.when_or_now(*durable, kept);", "on_durable(kept);"
+    ),
+    "filtered_events_in_no_order": (
+        "if (!std::ranges::is_sorted(chosen_, by_order)) std::ranges::sort(chosen_, by_order);",
+        "if (PLANTED) std::ranges::reverse(chosen_);\n"
+        "if (!PLANTED && !std::ranges::is_sorted(chosen_, by_order)) std::ranges::sort(chosen_, by_order);",
+    ),
+    "filter_change_forgotten": (
+        "subscription->filter = std::move(filter);\n  add_to(members, subscription);",
+        "if (!PLANTED) subscription->filter = std::move(filter);\n  add_to(members, subscription);",
+    ),
     "ack_not_journaled": (
         "const auto place = to_.ledger.write(FactKind::message_settled, {body}, Life::dead);",
         "const auto place = PLANTED ? FactPlace{} : to_.ledger.write(FactKind::message_settled, {body}, Life::dead);",
     ),
     "confirmed_before_durable": (
-        "void Engine::on_durable(Lsn end) { ledger_.on_durable(end); }",
-        "void Engine::on_durable(Lsn end) { ledger_.on_durable(PLANTED ? kLsnMax : end); }",
+        "  ledger_.on_durable(end);\n  streams_.on_durable(end);",
+        "  ledger_.on_durable(PLANTED ? kLsnMax : end);\n  streams_.on_durable(end);",
     ),
     "expiry_forgotten_at_restart": (
         "to_.agenda.add({.at = at, .id = key.value,",
@@ -167,8 +199,9 @@ FAULTS = {
         "prepared.keyed = !routing.key.empty() || (!(PLANTED && message.forwarded) && !routing.id.is_nil());",
     ),
     "filter_of_a_subscription_ignored": (
-        "if (!subscription->filter->matches(*input)) continue;",
-        "if (!subscription->filter->matches(*input) && !PLANTED) continue;",
+        "for (const auto place : places_) chosen_.push_back(members->by_place[place]);",
+        "for (auto* const each : members->by_place) { if (PLANTED && each != nullptr) chosen_.push_back(each); }\n"
+        "for (const auto place : places_) { if (!PLANTED) chosen_.push_back(members->by_place[place]); }",
     ),
     "copy_within_a_batch_published": without("if (prepared.repeats) prepared.first = all[*prepared.repeats].first;"),
     "sender_keeps_its_turn": instead(
@@ -221,5 +254,127 @@ FAULTS = {
     "reply_that_nobody_wants_after_settling": (
         "settled->silent_for != 0 &&",
         "(PLANTED ? settled->silent_for == NameId{~0u} : settled->silent_for != 0) &&",
+    ),
+    "stream_event_given_out_before_it_is_on_disk": (
+        "while (stream.durable < stream.next && stream.event(stream.durable).place.lsn < end) {",
+        "while (stream.durable < stream.next && (PLANTED || stream.event(stream.durable).place.lsn < end)) {",
+    ),
+    "stream_event_handed_over_before_it_is_on_disk": (
+        "while (stream.handed < stream.durable) {",
+        "while (stream.handed < (PLANTED ? stream.next : stream.durable)) {",
+    ),
+    "stream_event_released_before_it_is_stored": (
+        "while (!stream->held.empty() && stream->held_first < end && stream->held_first < stream->handed) {",
+        "while (!stream->held.empty() && (PLANTED || stream->held_first < end) && "
+        "stream->held_first < stream->handed) {",
+    ),
+    "stream_begins_anew_at_restart": without("stream.first = std::max(stream.first, known.trimmed->first);"),
+    "stream_number_used_twice": without("stream.next = std::max(stream.next, known.trimmed->next);"),
+    "stream_keeps_one_too_many": (
+        "stream.first = std::max(stream.first, Sequence{stream.durable.value - most});",
+        "stream.first = std::max(stream.first, Sequence{stream.durable.value - most - (PLANTED ? 1 : 0)});",
+    ),
+    "stream_filter_ignored": (
+        "if (stream->filter && !stream->filter->matches(*input)) continue;",
+        "if (!PLANTED && stream->filter && !stream->filter->matches(*input)) continue;",
+    ),
+    "stream_reader_filter_ignored": (
+        "if (!read.what.filter->matches(input_)) return true;",
+        "if (!PLANTED && !read.what.filter->matches(input_)) return true;",
+    ),
+    "stream_too_old_given_out": (
+        "if (at < stream.oldest_allowed(to_.run.now())) return true;",
+        "if (!PLANTED && at < stream.oldest_allowed(to_.run.now())) return true;",
+    ),
+    "stream_last_of_key_doubled": (
+        "stream.last.erase(old);\n  }\n  newest = sequence;",
+        "if (!PLANTED) stream.last.erase(old);\n  }\n  newest = sequence;",
+    ),
+    "stream_read_skips_an_event": (
+        "read.cursor = std::max(read.cursor, chunk.next);",
+        "read.cursor = std::max(read.cursor, PLANTED ? chunk.next + 1 : chunk.next);",
+    ),
+    "consumer_position_not_noted": (
+        "const auto durable = note(*consumer, sequences);",
+        "const auto durable = PLANTED ? Durable{} : note(*consumer, sequences);",
+    ),
+    "consumer_acks_above_the_floor_forgotten": (
+        "const Sequence sequence{load<std::uint64_t>(rest.data())};\n    consumer.finish(sequence, sequence + 1);",
+        "const Sequence sequence{load<std::uint64_t>(rest.data())};\n"
+        "    if (!PLANTED) consumer.finish(sequence, sequence + 1);",
+    ),
+    "consumer_copied_without_its_position": (
+        "const auto body = pack(*consumer, stream->number);",
+        "const auto body = PLANTED ? std::string(as_text(fact.body)) : pack(*consumer, stream->number);",
+    ),
+    "consumer_gives_out_what_is_done": (
+        "return same != nullptr && !same->is_done(sequence);",
+        "return same != nullptr && (PLANTED || !same->is_done(sequence));",
+    ),
+    "wake_count_not_journaled": (
+        "const auto place = to_.ledger.note(FactKind::wake_set, {as_bytes(body)}, Life::live);",
+        "const auto place = PLANTED ? FactPlace{} : "
+        "to_.ledger.note(FactKind::wake_set, {as_bytes(body)}, Life::live);",
+    ),
+    "wake_told_before_the_log_knows": (
+        "noted, waiting::WakesTaken{",
+        "PLANTED ? Durable{} : noted, waiting::WakesTaken{",
+    ),
+    "wake_given_to_two": (
+        "void Wakes::judge(Wake& wake) {\n  if (wake.is_taken()) return;",
+        "void Wakes::judge(Wake& wake) {\n  if (wake.is_taken() && !PLANTED) return;",
+    ),
+    "mail_not_watched_after_a_restart": (
+        "to_.mail.watch(wake.mailbox, true);\n    // As long as it has waited",
+        "if (!PLANTED) to_.mail.watch(wake.mailbox, true);\n    // As long as it has waited",
+    ),
+    "woken_in_quiet_hours": ("} else if (is_quiet(wake, at)) {", "} else if (!PLANTED && is_quiet(wake, at)) {"),
+    "budget_ignored": (
+        "const bool is_spent = wake.rule.budget != 0 &&",
+        "const bool is_spent = !PLANTED && wake.rule.budget != 0 &&",
+    ),
+    "wake_that_failed_not_tried_again": (
+        "set_next(wake, 0);\n  look(wake);",
+        "set_next(wake, 0);\n  if (!PLANTED) look(wake);",
+    ),
+    "wake_kept_by_who_is_gone": ("if (session.wakes == 0) [[likely]]", "if (PLANTED || session.wakes == 0) [[likely]]"),
+    "nobody_woken_when_a_consumer_goes": without(
+        "if (mailbox.is_watched && mailbox.ready > 0) shelves_.mark_dirty(mailbox);"),
+    "held_mail_moved_in_pieces": in_pieces(
+        "post_, to_.ledger, draft", "  const auto key = publishing_.commit(prepared"
+    ),
+    "held_mail_stays_when_moved": without("to_.ledger.note(FactKind::message_settled, {bytes_of(ref)});"),
+    "held_mail_forgotten": (
+        "if (is_routable(agent) && (!was_routable || changed)) offer(agent);",
+        "if (!PLANTED && is_routable(agent) && (!was_routable || changed)) offer(agent);",
+    ),
+    "stale_agent_chosen": (
+        "agent.quarantined_at == 0 && agent.health != AgentHealth::stale;",
+        "agent.quarantined_at == 0 && (PLANTED || agent.health != AgentHealth::stale);",
+    ),
+    "quarantine_forgotten_at_restart": (
+        "agent.quarantined_at = fact.quarantined_at;",
+        "agent.quarantined_at = PLANTED && !started_ ? Instant{} : fact.quarantined_at;",
+    ),
+    "removed_agent_back_at_restart": (
+        "if (agent == nullptr || agent->id != said.id) return {};",
+        "if (PLANTED || agent == nullptr || agent->id != said.id) return {};",
+    ),
+    "agent_not_copied_forward": (
+        "if (agent != nullptr && agent->place == fact.place) to_.ledger.copy(",
+        "if (!PLANTED && agent != nullptr && agent->place == fact.place) to_.ledger.copy(",
+    ),
+    "who_watches_misses_the_gone": without(
+        "tombstones_.push_back({.revision = next_revision(), .id = agent.id, .name = name});"),
+    "who_watches_goes_on_after_a_crash": without("horizon_ = next_revision();"),
+    "found_by_what_it_can_do_no_more": without(
+        "for (const auto capability : agent.capabilities) capabilities_.remove(capability, agent.name);"),
+    "grace_of_nobody": (
+        "if (agent.gone_at != 0 && agent.gone_at + options_.agent_grace_ms > now)",
+        "if (!PLANTED && agent.gone_at != 0 && agent.gone_at + options_.agent_grace_ms > now)",
+    ),
+    "one_of_them_is_enough": (
+        "if (set == nullptr) return {};\n    sets.push_back(set);",
+        "if (set == nullptr) return {};\n    if (!PLANTED || sets.size() == 1) sets.push_back(set);",
     ),
 }

@@ -1,5 +1,6 @@
 // Sessions, taking messages, and the engine's life. Publishing is in agents_publish.cpp, settling and dead letters in
-// agents_settle.cpp, what is kept beside messages in agents_rules.cpp, effects in agents_effects.cpp.
+// agents_settle.cpp, what is kept beside messages in agents_rules.cpp and agents_wakes.cpp, effects in
+// agents_effects.cpp.
 #include "simulation/agents.hpp"
 
 #include <algorithm>
@@ -65,6 +66,7 @@ void Agents::close(AgentSession& session) {
   model_.closing = id;
   promises_.closing(id);
   model_.checkers.redrives.close(id);
+  model_.checkers.wakes.closing(id);
   call([&] {
     // What it asked in memory, and nobody has yet, goes with it.
     std::vector<std::uint64_t> asked;
@@ -208,6 +210,7 @@ void Agents::advance(std::int64_t now) {
 }
 
 void Agents::step(std::int64_t now) {
+  model_.checkers.wakes.passing(now);
   call([&] { engine_->advance(Instant{now}); });
   model_.advanced(*engine_, now);
   model_.checkers.schedules.check(now, true);
@@ -217,6 +220,7 @@ void Agents::step(std::int64_t now) {
   }
   for (const auto& [id, session] : sessions_) {
     for (const auto& [request, mine] : session.asks) {
+      if (mine.kind == Ask::Kind::wakes) continue;  // what it was given may wait for the disk
       const bool timed = mine.kind == Ask::Kind::request || mine.kind == Ask::Kind::wait ||
                          (mine.kind == Ask::Kind::receive && mine.delivered == 0);
       expect(!timed || mine.deadline > now || model_.mailbox(mine.mailbox).in_flight > 0,
@@ -238,6 +242,7 @@ void Agents::on_durable(Lsn end) {
 void Agents::dispatch() {
   call([&] { engine_->dispatch(); });
   if (!serving) return;
+  look_at_wakes();
   for (const auto& [id, session] : sessions_) {
     if (!session.writable) continue;
     const auto has_mail = [&](std::size_t index) {

@@ -29,7 +29,8 @@ struct Ask {
     cancel,
     purge,
     redrive,
-    remove
+    remove,
+    wakes
   } kind{};
   std::vector<std::uint64_t> numbers;  // of messages published, or settled
   std::vector<LeaseToken> refused;     // leases that must be refused
@@ -122,6 +123,7 @@ class Agents final : public Effects {
   std::vector<std::pair<ReplyAddress, Uuid>> handed_on();
   void subscribe(AgentSession& session, const std::string& pattern, std::uint32_t credit, bool echo,
                  Priority priority_max);
+  void set_filter(AgentSession& session, RequestNumber target, Priority priority_max);
   void consume(AgentSession& session, std::size_t mailbox, std::uint32_t credit);
   void credit(AgentSession& session, RequestNumber target, std::uint32_t amount);
   void cancel(AgentSession& session, RequestNumber target);
@@ -140,6 +142,12 @@ class Agents final : public Effects {
   void remove_schedule(AgentSession& session, const std::string& name);
   void set_route(AgentSession& session, const std::string& name, const RouteSpec& spec);
   void remove_route(AgentSession& session, const std::string& name);
+  void set_wake(AgentSession& session, const WakeRule& rule);
+  void remove_wake(AgentSession& session, std::size_t mailbox);
+  /// Of one mailbox, or of all.
+  void take_wakes(AgentSession& session, std::optional<std::size_t> mailbox, std::uint32_t limit, std::int64_t wait_ms,
+                  std::int64_t lease_ms);
+  void end_wake(AgentSession& session, const std::string& agent, MessageKey token, WakeEnd end);
   /// A message that leaves it to the routes who gets it.
   void publish_routed(AgentSession& session, Published asked);
   void route(Published& asked);
@@ -176,6 +184,7 @@ class Agents final : public Effects {
   void refuse(SessionId session, RequestNumber request, const Error& error) override;
   void lagged(SessionId session, RequestNumber request, std::uint32_t count) override;
   void withdrawn(SessionId session, LeaseToken lease, const Uuid& id) override;
+  void woken(SessionId id, RequestNumber request, std::span<const WokenView> wakes) override;
   void withdrawn_in_memory(SessionId id, const Uuid& message);
   bool remove_content(const ContentHash& hash) override;
   [[noreturn]] void unreadable(const Error& error) override;
@@ -216,6 +225,9 @@ class Agents final : public Effects {
   void expect_event(const AgentSession* publisher, const std::string& topic, Priority priority = normal);
   Ask settle(AgentSession& session, const std::vector<LeaseToken>& tokens);
   void lease_ended(LeaseToken token);
+  void look_at_wakes();
+  bool wakes_refused(const Ask& mine, const Error& error);
+  void saw_refusal(ErrorCode code);
   void on_confirmed(std::uint64_t number, const Confirm& confirm);
   void check_refusal(std::uint64_t number, const Error& error);
   void on_events_due();

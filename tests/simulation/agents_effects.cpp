@@ -384,6 +384,14 @@ void Agents::check_full_together(const Ask& mine) const {
   rules_.saw(Rule::atomic_refused);
 }
 
+// As it had to be.
+void Agents::saw_refusal(ErrorCode code) {
+  if (code == ErrorCode::no_reply_wanted) rules_.saw(Rule::no_reply_wanted);
+  if (code == ErrorCode::no_recipient) rules_.saw(Rule::no_recipient);
+  if (code == ErrorCode::no_such_request) rules_.saw(Rule::late_response_refused);
+  if (code == ErrorCode::not_permitted) rules_.saw(Rule::answer_of_a_stranger_refused);
+}
+
 void Agents::refuse(SessionId id, RequestNumber request, const Error& error) {
   refused_ = true;
   auto* const session = find(id);
@@ -395,13 +403,8 @@ void Agents::refuse(SessionId id, RequestNumber request, const Error& error) {
       if (promises_.knows(number)) promises_.refused(number);
     }
   }
-  if (mine.error && code == *mine.error) {
-    if (code == ErrorCode::no_reply_wanted) rules_.saw(Rule::no_reply_wanted);
-    if (code == ErrorCode::no_recipient) rules_.saw(Rule::no_recipient);
-    if (code == ErrorCode::no_such_request) rules_.saw(Rule::late_response_refused);
-    if (code == ErrorCode::not_permitted) rules_.saw(Rule::answer_of_a_stranger_refused);
-    return;
-  }
+  if (mine.error && code == *mine.error) return saw_refusal(code);
+  if (wakes_refused(mine, error)) return;
   switch (mine.kind) {
     case Ask::Kind::remove:
       return expect(code == ErrorCode::mailbox_in_use || code == ErrorCode::not_found, "a mailbox is not deleted: {}",

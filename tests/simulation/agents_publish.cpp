@@ -437,6 +437,19 @@ void Agents::subscribe(AgentSession& session, const std::string& pattern, std::u
   call([&] { engine_->subscribe(session.id, request, pattern, credit, echo, RouteChecker::filter(priority_max)); });
 }
 
+void Agents::set_filter(AgentSession& session, RequestNumber target, Priority priority_max) {
+  auto& mine = ask(session, Ask::Kind::plain);
+  const auto found = session.subscriptions.find(target);
+  if (found == session.subscriptions.end()) {
+    mine.error = ErrorCode::not_found;
+  } else {
+    found->second.priority_max = priority_max;
+    rules_.saw(Rule::filter_changed);
+  }
+  const auto request = session.next_request++;
+  call([&] { engine_->set_filter(session.id, request, target, RouteChecker::filter(priority_max)); });
+}
+
 // The log knows of them: what was dead when it came, and what schedules send.
 void Agents::on_events_due() {
   for (const auto& due : model_.take_due_events()) {

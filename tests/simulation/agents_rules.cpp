@@ -40,7 +40,7 @@ void Agents::remove_schedule(AgentSession& session, const std::string& name) {
   if (!model_.checkers.schedules.has(name)) mine.error = ErrorCode::not_found;
   const auto request = session.next_request++;
   model_.checkers.schedules.removing = name;
-  call([&] { engine_->remove_schedule(session.id, request, name); });
+  call([&] { engine_->schedules().remove({session.id, request}, name); });
   model_.checkers.schedules.removing.clear();
 }
 
@@ -59,7 +59,7 @@ void Agents::set_route(AgentSession& session, const std::string& name, const Rou
     command.targets.push_back({.name = model_.names()[mailbox], .weight = weight});
   model_.checkers.routes.setting = name;
   model_.checkers.routes.spec = spec;
-  call([&] { engine_->set_route(session.id, request, command); });
+  call([&] { engine_->routes().set({session.id, request}, command); });
   model_.checkers.routes.setting.clear();
 }
 
@@ -68,7 +68,7 @@ void Agents::remove_route(AgentSession& session, const std::string& name) {
   if (!model_.checkers.routes.has(name)) mine.error = ErrorCode::not_found;
   const auto request = session.next_request++;
   model_.checkers.routes.removing = name;
-  call([&] { engine_->remove_route(session.id, request, name); });
+  call([&] { engine_->routes().remove({session.id, request}, name); });
   model_.checkers.routes.removing.clear();
 }
 

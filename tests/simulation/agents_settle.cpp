@@ -104,7 +104,7 @@ void Agents::purge(AgentSession& session, std::size_t mailbox, std::size_t limit
   const auto request = session.next_request++;
   const auto before = model_.count(Stand::dead);
   model_.purging = true;
-  call([&] { engine_->purge_dead(session.id, request, DeadQuery{.mailbox = model_.names()[mailbox]}, limit); });
+  call([&] { engine_->dead().purge({session.id, request}, DeadQuery{.mailbox = model_.names()[mailbox]}, limit); });
   model_.purging = false;
   const auto purged = before - model_.count(Stand::dead);
   expect(purged <= limit, "{} dead letters were purged instead of {}", purged, limit);

@@ -9,12 +9,19 @@
 #include "simulation/redrives.hpp"
 #include "simulation/routes.hpp"
 #include "simulation/schedules.hpp"
+#include "simulation/wakes.hpp"
 
 namespace folkmoot::simulation {
 
 struct Checkers {
   Checkers(const EngineOptions& options, RuleCounts& rules)
-      : costs(rules), guards(options.guard, rules), reads(rules), redrives(rules), routes(rules), schedules(rules) {}
+      : costs(rules),
+        guards(options.guard, rules),
+        reads(rules),
+        redrives(rules),
+        routes(rules),
+        schedules(rules),
+        wakes(rules) {}
 
   CostChecker costs;
   GuardChecker guards;
@@ -22,8 +29,9 @@ struct Checkers {
   RedriveChecker redrives;
   RouteChecker routes;
   ScheduleChecker schedules;
+  WakeChecker wakes;
 
-  std::array<Checker*, 6> all() { return {&costs, &guards, &reads, &redrives, &routes, &schedules}; }
+  std::array<Checker*, 7> all() { return {&costs, &guards, &reads, &redrives, &routes, &schedules, &wakes}; }
 };
 
 }  // namespace folkmoot::simulation

@@ -24,7 +24,7 @@ class ContentChecker {
   /// An upload has ended.
   void store(Engine& engine, std::uint32_t content) {
     files_.insert(content);
-    engine.content_stored(ref(content));
+    engine.contents().stored(ref(content));
   }
   /// One to refer to; 0 if there is none. The engine hears of it before any time passes.
   std::uint32_t any(Random& random) {
@@ -33,7 +33,7 @@ class ContentChecker {
   }
   /// As a server does at its start.
   void recover(Engine& engine) {
-    for (const auto content : files_) engine.content_stored(ref(content));
+    for (const auto content : files_) engine.contents().stored(ref(content));
   }
 
   void removed(const ContentHash& hash) {
@@ -44,7 +44,8 @@ class ContentChecker {
     rules_.saw(Rule::content_removed);
   }
   void compare(const Engine& engine) const {
-    expect(engine.contents().missing == 0, "{} contents are missing that messages refer to", engine.contents().missing);
+    expect(engine.contents().totals().missing == 0, "{} contents are missing that messages refer to",
+           engine.contents().totals().missing);
     for (const auto content : files_) rules_.saw(Rule::content_referred, is_referred(content));
   }
   /// When all is durable, and a grace has passed: what nothing refers to has gone.

@@ -65,7 +65,7 @@ class CostChecker final : public Checker {
 
  private:
   static Cost told(const Engine& engine, const std::string& name) {
-    const auto sums = engine.conversation(name);
+    const auto sums = engine.causes().conversation(name);
     if (!sums) return {};
     return {static_cast<std::uint64_t>(sums->tokens), sums->messages};
   }

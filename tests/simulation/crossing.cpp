@@ -491,7 +491,7 @@ bool Crossing::turn() {
     good = compact(shard);
   }
   if (!good) return false;
-  shard.engine->each_new_mailbox([&](std::string_view name) {
+  shard.engine->mailboxes().each_new_mailbox([&](std::string_view name) {
     const auto box = box_named(name);
     if (box < boxes_.size() && owner(box) != shard.number)
       shard.strays->carry(name, ShardNumber{static_cast<std::uint32_t>(owner(box))});
@@ -547,7 +547,7 @@ void Crossing::drain() {
     bool empty = true;
     for (auto& shard : shards_) {
       empty = empty && shard->held.empty() && shard->asks.empty();
-      shard->engine->each_mailbox(1'000, [&](const MailboxStats& box) {
+      shard->engine->mailboxes().each_mailbox(1'000, [&](const MailboxStats& box) {
         expect(box.dead == 0, "{} messages for {} are dead in shard {}", box.dead, box.name, shard->number);
         empty = empty && box.ready + box.scheduled + box.leased == 0;
       });
@@ -559,7 +559,7 @@ void Crossing::drain() {
     for (auto& shard : shards_) {
       text +=
           fmt::format(" in shard {} {} leases, {} questions", shard->number, shard->held.size(), shard->asks.size());
-      shard->engine->each_mailbox(1'000, [&](const MailboxStats& box) {
+      shard->engine->mailboxes().each_mailbox(1'000, [&](const MailboxStats& box) {
         text += fmt::format(", {} ready, {} scheduled, {} leased for {} of shard {}", box.ready, box.scheduled,
                             box.leased, box.name, owner(box_named(box.name)));
       });
@@ -582,7 +582,7 @@ void Crossing::drain() {
       }
       while (arrive(*shard, 1'000)) {
       }
-      shard->engine->each_new_mailbox([&](std::string_view name) {
+      shard->engine->mailboxes().each_new_mailbox([&](std::string_view name) {
         const auto box = box_named(name);
         if (box < boxes_.size() && owner(box) != shard->number)
           shard->strays->carry(name, ShardNumber{static_cast<std::uint32_t>(owner(box))});

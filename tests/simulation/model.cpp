@@ -186,7 +186,8 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
     case FactKind::route_removed:
       return checkers.routes.on_removed(std::string(as_text(body)), place.lsn);
     default:
-      expect(false, "a {} fact is none of those that were asked for", folkmoot::name(kind));
+      expect(checkers.wakes.on_fact(kind, place, body, now), "a {} fact is none of those that were asked for",
+             folkmoot::name(kind));
   }
 }
 
@@ -423,7 +424,7 @@ void Model::on_conversation(FactPlace place, Bytes body) {
   const Cost sum{static_cast<std::uint64_t>(fact.tokens), fact.messages};
   if (!checkers.costs.on_summed(name, sum, place.lsn)) return;
   together_.note(place.lsn, [this, name, sum] {
-    const auto told = recovered_->conversation(name);
+    const auto told = recovered_->causes().conversation(name);
     return told && told->messages >= sum.messages;
   });
 }
@@ -477,7 +478,8 @@ void Model::entered(Engine& engine, std::uint64_t number, std::int64_t expires_a
   while (engine.name_of(box) != names_[published_[number].mailbox]) ++box;
   const auto first = std::max(any_key_ + 1, make_key(engine.now(), 0));
   const auto waits = [&](MessageKey key) {
-    return engine.receipt(make_uuid({.key = key, .mailbox = box, .node = engine.node()})).state == ReceiptState::queued;
+    return engine.mailboxes().receipt(make_uuid({.key = key, .mailbox = box, .node = engine.node()})).state ==
+           ReceiptState::queued;
   };
   auto key = first;
   while (!waits(key) && key < first + 1'000) key += 1;
@@ -551,7 +553,8 @@ void Model::advanced(Engine& engine, std::int64_t now) {
              now);
       left(message, Stand::gone);
     } else if (message.stand == Stand::scheduled && message.due_unknown) {
-      if (engine.receipt(message.id).state == ReceiptState::queued) message.due = std::min(message.due, now);
+      if (engine.mailboxes().receipt(message.id).state == ReceiptState::queued)
+        message.due = std::min(message.due, now);
     }
   }
   come_due(now + 1);

@@ -70,7 +70,7 @@ void Model::resync(Engine& engine) {
   for (std::size_t i = 0; i < mailboxes_.size(); ++i) dead[i] += mailboxes_[i].dead.size();
   for (const auto& [key, message] : messages_) {
     if (message.asked.transient || (!message.waits() && message.stand != Stand::leased)) continue;
-    const auto is = stand_of(engine.receipt(message.id));
+    const auto is = stand_of(engine.mailboxes().receipt(message.id));
     dead[message.asked.mailbox] += is == Stand::dead || is == Stand::gone;  // it died without a fact
   }
   std::vector<std::tuple<std::int64_t, MessageKey, Stand>> in_time;  // what became due or expired
@@ -80,7 +80,7 @@ void Model::resync(Engine& engine) {
     if (message.asked.transient || was == Stand::pending || was == Stand::handing || was == Stand::gone ||
         was == Stand::doomed)
       continue;
-    const auto receipt = engine.receipt(message.id);
+    const auto receipt = engine.mailboxes().receipt(message.id);
     const auto is = stand_of(receipt);
     if (is == was || (is == Stand::ready && was == Stand::blocked)) continue;
     // Dead, and at once one dead letter too many.
@@ -115,7 +115,7 @@ void Model::resync(Engine& engine) {
     stand == Stand::ready ? make_ready(*find_key(key)) : left(*find_key(key), stand);
   for (std::size_t i = 0; i < mailboxes_.size(); ++i) {
     MailboxStats stats;
-    if (mailboxes_[i].limits.overflow != Overflow::drop_oldest || !engine.mailbox_stats(names_[i], stats)) continue;
+    if (mailboxes_[i].limits.overflow != Overflow::drop_oldest || !engine.mailboxes().stats(names_[i], stats)) continue;
     // Whatever made room there and was transient: no fact tells of it.
     auto& mailbox = mailboxes_[i];
     const auto load = std::max(stats.ready + stats.scheduled + stats.leased, mailbox.limits.max_messages);
@@ -189,13 +189,13 @@ void Model::starting(std::int64_t now) {
 bool Model::is_alive(MessageKey key) {
   const auto* const message = find_key(key);
   if (message == nullptr) return false;
-  const auto stand = stand_of(recovered_->receipt(message->id));
+  const auto stand = stand_of(recovered_->mailboxes().receipt(message->id));
   return stand != Stand::gone && stand != Stand::dead;
 }
 
 bool Model::is_dead(MessageKey key) {
   const auto* const message = find_key(key);
-  return message != nullptr && stand_of(recovered_->receipt(message->id)) == Stand::dead;
+  return message != nullptr && stand_of(recovered_->mailboxes().receipt(message->id)) == Stand::dead;
 }
 
 void Model::recovered(Engine& engine) {
@@ -224,7 +224,7 @@ void Model::recovered(Engine& engine) {
     auto& message = (at++)->second;
     const auto was = message.stand;
     const auto number = message.number;
-    const auto receipt = engine.receipt(message.id);
+    const auto receipt = engine.mailboxes().receipt(message.id);
     const auto is = message.asked.transient ? Stand::gone : stand_of(receipt);
     const auto said = is == Stand::scheduled ? Stand::ready : is;
     bool may = false;
@@ -282,7 +282,7 @@ void Model::compare(Engine& engine, bool deep) {
   for (auto& [key, message] : messages_) {
     if (message.asked.transient || message.stand == Stand::pending || message.stand == Stand::doomed) continue;
     if (message.stand == Stand::handing || message.stand == Stand::gone) continue;
-    const auto receipt = engine.receipt(message.id);
+    const auto receipt = engine.mailboxes().receipt(message.id);
     expect(stand_of(receipt) == (message.stand == Stand::blocked ? Stand::ready : message.stand),
            "the receipt of {} says {}; it is {}", message.number, name(receipt.state), name(message.stand));
     const auto deliveries = message.deliveries + (message.stand == Stand::leased);
@@ -294,7 +294,7 @@ void Model::compare(Engine& engine, bool deep) {
   for (const auto* const checker : checkers.all()) checker->compare(engine);
   for (std::size_t i = 0; i < names_.size(); ++i) {
     MailboxStats stats;
-    if (!engine.mailbox_stats(names_[i], stats)) continue;
+    if (!engine.mailboxes().stats(names_[i], stats)) continue;
     const auto& mailbox = mailboxes_[i];
     expect(stats.ready + stats.scheduled + stats.leased == mailbox.load && stats.dead == mailbox.dead.size(),
            "mailbox {} has {} + {} + {} messages and {} dead; the model has {} and {}", names_[i], stats.ready,

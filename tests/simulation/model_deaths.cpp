@@ -29,7 +29,8 @@ void Model::on_returned(FactPlace place, const ReturnedFact& fact, std::string_v
     begin_death();
     deaths_.note(place.lsn, [this, key = message->key, deliveries = fact.deliveries] {
       const auto* const now_is = find_key(key);
-      return now_is == nullptr || !is_alive(key) || recovered_->receipt(now_is->id).deliveries >= deliveries;
+      return now_is == nullptr || !is_alive(key) ||
+             recovered_->mailboxes().receipt(now_is->id).deliveries >= deliveries;
     });
   }
   message->due = fact.not_before.ms;
@@ -195,7 +196,7 @@ void Model::check_delay(const ModelMessage& message, const ReturnedFact& fact, s
 void Model::check_attempts(Engine& engine, const ModelMessage& message) {
   const auto& noted = message.attempts;
   auto at = noted.size() > kAttemptsKept ? noted.size() - kAttemptsKept : 0;
-  engine.each_attempt(message.id, [&](const AttemptView& attempt) {
+  engine.dead().each_attempt(message.id, [&](const AttemptView& attempt) {
     expect(at < noted.size(), "{} has a history of more than {} attempts", message.number, noted.size());
     const auto& was = noted[at++];
     expect(attempt.at.ms == was.at && attempt.end == was.end && attempt.holder == was.holder &&

@@ -1,6 +1,7 @@
 // The simulation as a program: runs seeds until a number of crashes (or a time, or one seed) is done; a failure prints
 // the seed, the step and the reason, and the same seed shows it again. One seed in eight is a server of several shards,
-// the others are one engine.
+// one is about events that are kept in mailboxes, one of streams with their files, one an engine with its registry, the
+// others are one engine.
 #include "simulation/program.hpp"
 
 #include <fmt/format.h>
@@ -12,6 +13,9 @@
 #include <cstdio>
 
 #include "simulation/crossing.hpp"
+#include "simulation/keeping.hpp"
+#include "simulation/registry.hpp"
+#include "simulation/stream_run.hpp"
 #include "simulation/world.hpp"
 
 namespace folkmoot::simulation {
@@ -53,6 +57,12 @@ bool run(std::uint64_t seed, std::uint64_t crashes, bool verbose, Totals& totals
   std::unique_ptr<Run> run;
   if (seed % 8 == 0) {
     run = std::make_unique<Crossing>(seed);
+  } else if (seed % 8 == 4) {
+    run = std::make_unique<Keeping>(seed);
+  } else if (seed % 8 == 2) {
+    run = std::make_unique<RegistryRun>(seed);
+  } else if (seed % 8 == 6) {
+    run = std::make_unique<StreamRun>(seed);
   } else {
     run = std::make_unique<World>(seed);
   }

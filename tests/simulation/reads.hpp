@@ -32,7 +32,7 @@ class ReadChecker final : public Checker {
     for (const auto& name : names) {
       auto& kept = reads_.try_emplace(name, kNever).first->second;
       MailboxStats stats;
-      const auto told = engine.mailbox_stats(name, stats) ? stats.last_read.ms : kNever;
+      const auto told = engine.mailboxes().stats(name, stats) ? stats.last_read.ms : kNever;
       expect(kept.may_be(told), "after the crash {} was last read at {}, which nobody said", name, told);
       if (told != kNever) rules_.saw(Rule::read_kept);
       kept.recovered(told);
@@ -41,7 +41,7 @@ class ReadChecker final : public Checker {
   void compare(const Engine& engine) const override {
     for (const auto& [name, kept] : reads_) {
       MailboxStats stats;
-      const auto told = engine.mailbox_stats(name, stats) ? stats.last_read.ms : kNever;
+      const auto told = engine.mailboxes().stats(name, stats) ? stats.last_read.ms : kNever;
       expect(told >= kept.now(), "{} was last read at {}, and the log says {}", name, told, kept.now());
     }
   }

@@ -93,7 +93,7 @@ class RouteChecker final : public Checker {
   }
   void recovered(const Engine& engine, const std::vector<std::string>& names) override {
     std::map<std::string, std::optional<RouteSpec>> told;
-    engine.each_route([&](const Route& each) {
+    engine.routes().each([&](const Route& each) {
       RouteSpec is{.order = each.order,
                    .priority_max = 0,
                    .targets = {},

@@ -133,7 +133,57 @@ namespace folkmoot::simulation {
   RULE(shovel_carried_again)            \
   RULE(shovel_refused)                  \
   RULE(shovel_ack_retried)              \
-  RULE(shovel_drained)
+  RULE(shovel_drained)                  \
+  RULE(filter_changed)                  \
+  RULE(subscription_set)                \
+  RULE(subscription_kept)               \
+  RULE(event_kept)                      \
+  RULE(event_kept_as_well)              \
+  RULE(event_kept_refused)              \
+  RULE(event_not_kept)                  \
+  RULE(event_heard_when_kept)           \
+  RULE(events_drained)                  \
+  RULE(stream_event_kept)               \
+  RULE(stream_event_copied)             \
+  RULE(stream_event_confirmed)          \
+  RULE(stream_stored)                   \
+  RULE(stream_read)                     \
+  RULE(stream_read_waited)              \
+  RULE(stream_bounded)                  \
+  RULE(stream_purged)                   \
+  RULE(stream_removed)                  \
+  RULE(stream_survived)                 \
+  RULE(stream_last_by_key)              \
+  RULE(stream_copied)                   \
+  RULE(consumer_given)                  \
+  RULE(consumer_given_again)            \
+  RULE(consumer_drained)                \
+  RULE(wake_set)                        \
+  RULE(wake_taken)                      \
+  RULE(wake_tried_again)                \
+  RULE(wake_refused)                    \
+  RULE(wake_lease_over)                 \
+  RULE(wake_in_time)                    \
+  RULE(wake_quiet)                      \
+  RULE(wake_budget_spent)               \
+  RULE(wake_kept)                       \
+  RULE(agent_registered)                \
+  RULE(agent_changed)                   \
+  RULE(agent_removed)                   \
+  RULE(agent_quarantined)               \
+  RULE(agent_not_found)                 \
+  RULE(agent_kept)                      \
+  RULE(agent_copied)                    \
+  RULE(discovered)                      \
+  RULE(discovered_nobody)               \
+  RULE(watched_to_the_end)              \
+  RULE(watched_gone)                    \
+  RULE(watch_reset)                     \
+  RULE(capability_placed)               \
+  RULE(capability_held)                 \
+  RULE(capability_moved)                \
+  RULE(capability_copy_known)           \
+  RULE(registry_drained)
 
 enum class Rule : std::size_t {
 #define RULE(name) name,

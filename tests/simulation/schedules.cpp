@@ -87,7 +87,7 @@ void ScheduleChecker::check(std::int64_t now, bool all_due) {
 
 ScheduleChecker::States ScheduleChecker::told(const Engine& engine) {
   States states;
-  engine.each_schedule(
+  engine.schedules().each(
       [&](const Schedule& each) { states[each.name] = State{each.number, each.left, each.fired, each.next.ms}; });
   return states;
 }

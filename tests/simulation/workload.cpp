@@ -1,5 +1,7 @@
 #include "simulation/workload.hpp"
 
+#include <algorithm>
+
 namespace folkmoot::simulation {
 namespace {
 
@@ -59,6 +61,11 @@ struct Chooser {
     return asked;
   }
 
+  void rule() {
+    if (random.one_in(3)) return wake();
+    random.one_in(3) ? route() : schedule();
+  }
+
   std::string name(std::string_view of) { return fmt::format("{}-{}", of, random.below(3)); }
 
   void schedule() {
@@ -98,6 +105,51 @@ struct Chooser {
     const auto to = from == model.unrouted() || random.one_in(3) ? std::optional(mailbox()) : std::nullopt;
     agents.redrive(*session, from, to, static_cast<std::uint32_t>(random.below(6)),
                    random.one_in(2) ? 0 : static_cast<std::uint32_t>(random.between(1, 200)));
+  }
+
+  // Times of the day near now, so that they come.
+  std::int32_t minute_near(std::int64_t local_ms) {
+    const auto minute = local_ms / 60'000 + random.between(-2, 3);
+    return static_cast<std::int32_t>((minute % kMinutesADay + kMinutesADay) % kMinutesADay);
+  }
+
+  void wake() {
+    if (random.one_in(8)) return agents.remove_wake(*session, mailbox());
+    WakeRule rule{.agent = model.names()[mailbox()], .how = static_cast<WakeHow>(random.below(2))};
+    if (random.one_in(3)) rule.priority = static_cast<Priority>(random.between(2, 9));
+    if (random.one_in(3)) {
+      rule.batch = static_cast<std::uint32_t>(random.between(2, 5));
+      rule.batch_wait = Duration{random.between(1, 3'000)};
+    }
+    const auto now = engine.now().ms;
+    std::int64_t offset = 0;  // s
+    if (random.one_in(2)) {   // where midnight is near
+      offset = 86'400 - (now / 1'000) % 86'400 - random.between(0, 40);
+      offset = std::clamp<std::int64_t>(offset, 0, 86'399);
+      rule.tz = fmt::format("ABC-{}:{:02}:{:02}", offset / 3'600, offset / 60 % 60, offset % 60);
+    }
+    if (random.one_in(3)) {
+      rule.quiet_from = minute_near(now + offset * 1'000);
+      rule.quiet_to = minute_near(now + offset * 1'000);
+    }
+    if (random.one_in(2)) rule.budget = static_cast<std::uint32_t>(random.between(1, 3));
+    rule.retry_ms = Duration{random.between(100, 500)};
+    rule.retry_max_ms = Duration{random.between(500, 1'000)};
+    agents.set_wake(*session, rule);
+  }
+
+  void wakes() {
+    const auto& held = model.checkers.wakes.held();
+    if (!held.empty() && random.one_in(2)) {
+      auto at = held.begin();
+      std::advance(at, static_cast<std::ptrdiff_t>(random.below(held.size())));
+      const auto [agent, holds] = *at;
+      return agents.end_wake(*session, agent, random.one_in(8) ? MessageKey{7} : holds.token,
+                             random.one_in(3) ? WakeEnd::failed : WakeEnd::done);
+    }
+    agents.take_wakes(*session, random.one_in(2) ? std::optional(mailbox()) : std::nullopt,
+                      static_cast<std::uint32_t>(random.between(1, 3)), random.one_in(2) ? 0 : random.between(1, 5'000),
+                      random.one_in(3) ? random.between(1, 4'000) : 0);
   }
 
   Published keyed() {
@@ -155,7 +207,7 @@ struct Chooser {
         std::map<RequestNumber, int> waiting;
         for (const auto& [request, ask] : session->asks) {
           if (ask.kind == Ask::Kind::redrive || ask.kind == Ask::Kind::receive || ask.kind == Ask::Kind::wait ||
-              ask.kind == Ask::Kind::request)
+              ask.kind == Ask::Kind::request || ask.kind == Ask::Kind::wakes)
             waiting[request] = 0;
         }
         return any_of(waiting);
@@ -190,13 +242,19 @@ struct Chooser {
     agents.publish_batch(*session, asked, random.one_in(6));
   }
 
+  void listen() {
+    const auto priority = random.one_in(3) ? static_cast<Priority>(random.between(2, 8)) : Priority{0};
+    if (random.one_in(4)) return agents.set_filter(*session, any_of(session->subscriptions), priority);
+    agents.subscribe(*session, topic(true), static_cast<std::uint32_t>(random.below(3)), random.one_in(3), priority);
+  }
+
   void run(std::uint64_t what) {
     if (what < 16)
       return agents.publish(*session, random.one_in(4) ? handed_on() : message(), bytes(), random.one_in(8));
     if (what < 19) return agents.publish(*session, caused(), bytes(), random.one_in(8));
     if (what < 21)
       return agents.publish_routed(*session, random.one_in(3) ? caused() : random.one_in(2) ? keyed() : message());
-    if (what < 22) return random.one_in(3) ? route() : schedule();
+    if (what < 22) return rule();
     if (what < 23) return redrive();
     if (what < 26) return agents.publish(*session, keyed(), bytes(), random.one_in(4));
     if (what < 28) return agents.publish_again(*session);
@@ -224,9 +282,7 @@ struct Chooser {
       }
       return agents.respond(able != nullptr ? *able : *session, address, random.one_in(3), cause);
     }
-    if (what < 47)
-      return agents.subscribe(*session, topic(true), static_cast<std::uint32_t>(random.below(3)), random.one_in(3),
-                              random.one_in(3) ? static_cast<Priority>(random.between(2, 8)) : Priority{0});
+    if (what < 47) return listen();
     if (what < 53) return agents.consume(*session, mailbox(), static_cast<std::uint32_t>(random.below(6)));
     if (what < 58) return agents.credit(*session, target(), static_cast<std::uint32_t>(random.between(1, 4)));
     if (what < 60) return agents.cancel(*session, target());
@@ -252,6 +308,7 @@ struct Chooser {
     if (what < 97) {
       return agents.contents().store(engine, static_cast<std::uint32_t>(random.between(1, ContentChecker::kContents)));
     }
+    if (what < 98) return wakes();
     agents.close(*session);
   }
 };

@@ -93,6 +93,8 @@ def good_envelopes():
               "priority": 1, "content_type": "text/plain", "content": "x"}, False),
         good("so long after it is accepted, until a time", 4, {3: "a", 5: 1, 25: 5000, 26: 1795000060000}, b"",
              {"to": "a", "type": "task", "priority": 5, "delay": 5000, "expires_at": 1795000060000}, False),
+        good("of an event that a durable subscription put here", 4, {3: "a", 5: 4, 27: "orders.eu"}, b"",
+             {"to": "a", "event_topic": "orders.eu", "type": "event", "priority": 5}, False),
         good("a life of 0: for ever", 4, {3: "a", 5: 1, 12: 0}, b"", {"to": "a", "type": "task", "priority": 5, "ttl": 0}),
     ]
     # map16 of 3 pairs: 200 (unknown): [1, {"x": nil}]; 6: u64 2; 3: str8 "a"
@@ -259,6 +261,8 @@ def frames_of_servers():
          {"op": "confirm", "id": ID_TEXT, "unread": 1, "outcome": "queued", "last_read_age_ms": None, "status": "pending"}),
         ("CONFIRM of an event", 5, 0x82, 0, sent, "publish",
          {"op": "confirm", "id": ID_TEXT, "subscriptions": 4, "outcome": "sent", "status": "delivered"}),
+        ("CONFIRM of an event that is kept", 5, 0x82, 0, ID + struct.pack("<IB3xQ", 2, 6, 0), "publish",
+         {"op": "confirm", "id": ID_TEXT, "copies": 2, "outcome": "kept", "status": "pending"}),
         ("OK of PUBLISH_BATCH", 6, 0x83, 0,
          struct.pack("<H", 0) + confirm + struct.pack("<HH", 13, len(error_text)) + error_text.encode(),
          "publish_batch", {"op": "ok", "results": [answer, {"code": "mailbox_full", "error": error_text}]}),
@@ -304,6 +308,7 @@ def binary_frames():
             "amount": 100
         },
         {"name": "CANCEL", "section": 7, "hex": frame(0x07, 9, struct.pack("<I", 5)).hex(), "target": 5},
+        {"name": "FILTER", "section": 7, "hex": frame(0x15, 9, struct.pack("<I", 5) + b"n > 1").hex(), "target": 5},
         {
             "name": "CONTENT_WRITE", "section": 15, "hex": frame(0x21, 2,
                                                                  struct.pack("<IQ", 5, 1024) + b"abc").hex(),

@@ -112,6 +112,8 @@ struct AgentInfo {
   std::int64_t last_seen_ms = 0;
   std::uint64_t connections = 0, consumers = 0, held = 0;
   std::int64_t held_since_ms = 0;
+  std::string health{}, status{}, type{};
+  std::vector<std::string> capabilities{};
 
   static constexpr auto fields() {
     using A = AgentInfo;
@@ -126,6 +128,13 @@ struct AgentInfo {
                         {.merge = Merge::sum}),
         field<&A::held_since_ms>(6, "held_since", "Since when it has the first of them",
                                  {.merge = Merge::least, .sparse = true}),
+        field<&A::health>(7, "health", "up, grace or stale; left out: the registry knows nothing of it",
+                          {.merge = Merge::least, .sparse = true}),
+        field<&A::status>(8, "status", "Of one that is registered: active, inactive, maintenance or quarantined",
+                          {.merge = Merge::least, .sparse = true}),
+        field<&A::type>(9, "type", "What sort of agent it is, as registered", {.merge = Merge::least, .sparse = true}),
+        field<&A::capabilities>(10, "capabilities", "What it can do, as registered",
+                                {.max = 64, .merge = Merge::append, .sparse = true}),
     };
   }
 };
@@ -154,7 +163,8 @@ struct ListAgents {
   static constexpr OperationRow kOperation{
       .name = "agent.list",
       .what =
-          "Lists the agents that are there, hold a message, or were there since the server started (the last 10,000)",
+          "Lists the agents that are registered or there, hold a message, or were there since the server started (the "
+          "last 10,000)",
       .right = Right::observe,
       .where = Where::all,
       .http = "GET /api/agents",

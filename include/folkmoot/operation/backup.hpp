@@ -9,6 +9,7 @@ namespace folkmoot {
 constexpr std::uint64_t kBackupNumberMax = (std::uint64_t{1} << 53) - 1;
 constexpr std::uint64_t kBackupPieceBytesMax = 512 * 1024;
 constexpr std::uint64_t kBackupContentsMax = 1'000;
+constexpr std::uint64_t kBackupStreamFilesMax = 1'000;
 
 /// The journal of one shard, as it was at the moment that the backup is of.
 struct BackupJournal {
@@ -30,6 +31,7 @@ struct BackupBegun {
   std::uint64_t backup = 0;
   std::vector<BackupJournal> journals{};
   std::uint64_t contents = 0, contents_bytes = 0;
+  std::uint64_t stream_files = 0, stream_bytes = 0;
 
   static constexpr auto fields() {
     using B = BackupBegun;
@@ -38,6 +40,8 @@ struct BackupBegun {
         field<&B::journals>(1, "journals", "One for each shard, in their order"),
         field<&B::contents>(2, "contents", "So many contents by reference are stored"),
         field<&B::contents_bytes>(3, "contents_bytes", "Their size, all together", {.unit = "bytes"}),
+        field<&B::stream_files>(4, "stream_files", "So many files of streams belong to it"),
+        field<&B::stream_bytes>(5, "stream_bytes", "Their size, all together", {.unit = "bytes"}),
     };
   }
 };
@@ -96,6 +100,52 @@ struct ListBackupContents {
   }
 };
 
+/// A file of a stream, as it was at the moment that the backup is of.
+struct BackupStreamFile {
+  std::uint32_t stream = 0;
+  std::uint64_t first = 0, size = 0;
+
+  static constexpr auto fields() {
+    using B = BackupStreamFile;
+    return std::array{
+        field<&B::stream>(0, "stream", "The stream's number"),
+        field<&B::first>(1, "first", "The sequence of its first event"),
+        field<&B::size>(2, "size", "So much of it belongs to the backup", {.unit = "bytes"}),
+    };
+  }
+};
+
+struct BackupStreams {
+  std::vector<BackupStreamFile> files{};
+
+  static constexpr auto fields() {
+    return std::array{field<&BackupStreams::files>(0, "files", "By stream and first event; none: there are no more",
+                                                   {.max = kBackupStreamFilesMax})};
+  }
+};
+
+struct ListBackupStreams {
+  std::uint64_t backup = 0;
+  std::uint64_t skip = 0;
+  std::uint32_t limit = kBackupStreamFilesMax;
+
+  using Answer = BackupStreams;
+  static constexpr OperationRow kOperation{.name = "backup.streams",
+                                           .what = "Files of streams that belong to a backup, page by page",
+                                           .right = Right::administer,
+                                           .where = Where::first,
+                                           .http = "GET /api/backups/{backup}/streams",
+                                           .again = true};
+  static constexpr auto fields() {
+    using L = ListBackupStreams;
+    return std::array{
+        field<&L::backup>(0, "backup", "Its number", {.required = true}),
+        field<&L::skip>(1, "skip", "So many were in the pages before", {.unit = "files"}),
+        field<&L::limit>(2, "limit", "So many at most", {.min = 1, .max = kBackupStreamFilesMax, .unit = "files"}),
+    };
+  }
+};
+
 struct BackupPiece {
   std::string data{};
 
@@ -110,6 +160,8 @@ struct ReadBackup {
   std::uint32_t shard = 0;
   std::uint64_t segment = 0;
   std::optional<ContentHash> content{};
+  std::optional<std::uint32_t> stream{};
+  std::optional<std::uint64_t> first{};
   std::uint64_t offset = 0;
   std::uint32_t bytes = 0;
 
@@ -117,8 +169,8 @@ struct ReadBackup {
   static constexpr OperationRow kOperation{
       .name = "backup.read",
       .what =
-          "Bytes of a segment, or of a content, of a backup. In the order of shards, then segments, then contents: "
-          "what stands before a piece that is read is let go of",
+          "Bytes of a segment, of a content or of a file of a stream, of a backup. In the order of shards, then "
+          "segments, then contents: what stands before a piece that is read is let go of",
       .right = Right::administer,
       .where = Where::first,
       .http = "GET /api/backups/{backup}/piece",
@@ -133,6 +185,8 @@ struct ReadBackup {
         field<&R::offset>(4, "offset", "From this byte on", {.unit = "bytes"}),
         field<&R::bytes>(5, "bytes", "So many",
                          {.required = true, .min = 1, .max = kBackupPieceBytesMax, .unit = "bytes"}),
+        field<&R::stream>(6, "stream", "In place of a segment: of a file of the stream of this number"),
+        field<&R::first>(7, "first", "Of a stream: of the file whose first event this is"),
     };
   }
 };

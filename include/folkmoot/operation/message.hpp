@@ -9,7 +9,8 @@ namespace folkmoot {
 constexpr std::uint64_t kReasonTextMax = 4'096;
 constexpr std::uint64_t kAttemptsListMax = 10'000;
 
-inline constexpr std::string_view kOutcomeWords[] = {"queued", "offered", "scheduled", "sent", "duplicate", "dead"};
+inline constexpr std::string_view kOutcomeWords[] = {"queued",    "offered", "scheduled", "sent",
+                                                     "duplicate", "dead",    "kept"};
 template <>
 inline constexpr std::span<const std::string_view> kWords<Outcome> = kOutcomeWords;
 inline constexpr std::string_view kCopyStateWords[] = {"unknown",      "queued", "offered",   "retrieved",

@@ -38,11 +38,13 @@ struct RestoreOptions {
 
 /// What was verified in a folder.
 struct Verified {
-  std::uint64_t shards = 0, facts = 0, contents = 0, contents_lost = 0;
+  std::uint64_t shards = 0, facts = 0, contents = 0, contents_lost = 0, stream_files = 0, stream_problems = 0;
+
+  bool is_whole() const { return contents_lost == 0 && stream_problems == 0; }
 };
 
-// A journal that is not perfect up to its very end is none of a backup. Contents that are damaged or missing were so on
-// the server already: they are told, and the rest is worth having.
+// A journal that is not perfect up to its very end is none of a backup. Contents and files of streams that are damaged
+// or missing were so on the server already: they are told, and the rest is worth having.
 Verified verify(const std::string& folder) {
   const auto reports = verify_all(folder);
   Verified out{.shards = reports.size(), .contents = reports.front().contents.contents};
@@ -61,6 +63,10 @@ Verified verify(const std::string& folder) {
   }
   for (const auto& text : reports.front().contents.damaged) tell("folkmoot: {}", text);
   out.contents_lost += reports.front().contents.damaged.size();
+  const auto& streams = reports.front().streams;
+  for (const auto& text : streams.problems) tell("folkmoot: {}", text);
+  out.stream_files = streams.files;
+  out.stream_problems = streams.problems_total;
   return out;
 }
 
@@ -80,16 +86,25 @@ void report(const Done& done, bool json, bool to_stderr) {
   std::string line;
   if (json) {
     JsonWriter writer(line);
-    writer.begin_object().field("ok", what.contents_lost == 0).field("shards", what.shards).field("facts", what.facts);
-    writer.field("contents", what.contents).field("contents_lost", what.contents_lost).field("bytes", done.bytes);
+    writer.begin_object().field("ok", what.is_whole()).field("shards", what.shards).field("facts", what.facts);
+    writer.field("contents", what.contents).field("contents_lost", what.contents_lost);
+    writer.field("stream_files", what.stream_files).field("stream_problems", what.stream_problems);
+    writer.field("bytes", done.bytes);
     writer.end_object();
   } else {
-    line = fmt::format("{}: {}, {}, {}, {} bytes {} {}", what.contents_lost == 0 ? "ok" : "contents are missing",
-                       count(what.shards, "shard"), count(what.facts, "fact"), count(what.contents, "content"),
-                       done.bytes, done.words, done.where);
+    const auto* const word = what.contents_lost != 0     ? "contents are missing"
+                             : what.stream_problems != 0 ? "files of streams are damaged"
+                                                         : "ok";
+    const auto streams =
+        what.stream_files == 0
+            ? std::string()
+            : fmt::format("{}, ", what.stream_files == 1 ? "1 file of streams"
+                                                         : fmt::format("{} files of streams", what.stream_files));
+    line = fmt::format("{}: {}, {}, {}, {}{} bytes {} {}", word, count(what.shards, "shard"), count(what.facts, "fact"),
+                       count(what.contents, "content"), streams, done.bytes, done.words, done.where);
   }
   to_stderr ? say(line) : print_line(line);
-  if (what.contents_lost != 0) throw Exit{ExitStatus::failed};
+  if (!what.is_whole()) throw Exit{ExitStatus::failed};
 }
 
 Done backup_to_stdout(Session& session, std::uint64_t rate) {
@@ -98,7 +113,7 @@ Done backup_to_stdout(Session& session, std::uint64_t rate) {
   const auto totals = BackupCopy(session, target, rate).run();
   return {.words = "written to",
           .where = "stdout",
-          .verified = {totals.shards, totals.facts, totals.contents, totals.contents_damaged},
+          .verified = {totals.shards, totals.facts, totals.contents, totals.contents_damaged, totals.stream_files},
           .bytes = totals.bytes};
 }
 

@@ -9,6 +9,7 @@
 #include "base/duration.hpp"
 #include "folkmoot/failure.hpp"
 #include "journal/segment_scanner.hpp"
+#include "stream/format.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -85,7 +86,7 @@ BackupCopy::BackupCopy(Session& session, BackupTarget& target, std::uint64_t rat
   manifest_.version = FOLKMOOT_VERSION;
   manifest_.taken = now_as_text();
   totals_.shards = begun_.journals.size();
-  all_ = begun_.contents_bytes;
+  all_ = begun_.contents_bytes + begun_.stream_bytes;
   for (const auto& journal : begun_.journals)
     all_ += (journal.last - journal.first) * journal.segment_bytes + journal.last_bytes;
 }
@@ -104,6 +105,7 @@ BackupTotals BackupCopy::run() {
     manifest_.files.push_back(target_.end());
   }
   copy_contents();
+  if (begun_.stream_files > 0) copy_streams();
   target_.finish(manifest_);
   totals_.bytes = done_;
   return totals_;
@@ -178,6 +180,28 @@ void BackupCopy::copy_content(const BackupContent& content) {
   manifest_.files.push_back(target_.end());
   ++totals_.contents;
   if (manifest_.files.back().hash != content.sha256) tell_of("its bytes have changed on the server's disk");
+}
+
+void BackupCopy::copy_streams() {
+  for (ListBackupStreams page{.backup = begun_.backup};;) {
+    const auto listed = value(session_->call(page));
+    if (listed.files.empty()) return;
+    for (const auto& file : listed.files) copy_stream_file(file);
+    page.skip += listed.files.size();
+  }
+}
+
+void BackupCopy::copy_stream_file(const BackupStreamFile& file) {
+  const EventFileName name{StreamNumber{file.stream}, Sequence{file.first}};
+  target_.begin(fmt::format("streams/{}", name.text()), file.size);
+  for (std::uint64_t at = 0; at < file.size;) {
+    const auto most = static_cast<std::uint32_t>(std::min(file.size - at, kBackupPieceBytesMax));
+    const auto part = fetch({.stream = file.stream, .first = file.first, .offset = at, .bytes = most});
+    target_.write(part);
+    at += part.size();
+  }
+  manifest_.files.push_back(target_.end());
+  ++totals_.stream_files;
 }
 
 std::string BackupCopy::fetch(ReadBackup piece) {

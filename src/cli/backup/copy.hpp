@@ -1,5 +1,5 @@
 // Fetches a backup from a running server, piece by piece, and checks what it fetches: each record of each segment, and
-// the hash of each content.
+// the hash of each content. Files of streams are checked when they are in their folder.
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,7 @@ namespace folkmoot::cli {
 
 /// What was copied.
 struct BackupTotals {
-  std::uint64_t shards = 0, segments = 0, facts = 0, contents = 0, bytes = 0;
+  std::uint64_t shards = 0, segments = 0, facts = 0, contents = 0, stream_files = 0, bytes = 0;
   std::uint64_t contents_damaged = 0;  // on the server: told on stderr
 };
 
@@ -35,6 +35,8 @@ class BackupCopy {
   void copy_segment(std::uint32_t shard, const BackupJournal& journal, std::uint64_t number);
   void copy_contents();
   void copy_content(const BackupContent& content);
+  void copy_streams();
+  void copy_stream_file(const BackupStreamFile& file);
   std::string fetch(ReadBackup piece);
 
   Session& session_;

@@ -6,6 +6,7 @@
 
 #include "journal/format.hpp"
 #include "server/options.hpp"
+#include "stream/format.hpp"
 
 namespace folkmoot::cli {
 namespace {
@@ -86,6 +87,7 @@ bool is_backup_name(std::string_view name) {
     const auto hash = ContentHash::parse(file);
     return hash && hash->text() == file;
   }
+  if (folder == "streams") return EventFileName::parse(file).has_value();
   if (!folder.starts_with("shard-")) return false;
   const auto shard = number(folder.substr(6));
   return shard && *shard > 0 && *shard < kShardsMax && folder == fmt::format("shard-{}", *shard) &&

@@ -38,7 +38,7 @@ struct Manifest {
 };
 
 /// Whether a data folder has a file of that name that a backup takes along: `shards`, a segment, one of `shard-N`, a
-/// content. Nothing that leads elsewhere is.
+/// content, a file of a stream. Nothing that leads elsewhere is.
 bool is_backup_name(std::string_view name);
 
 }  // namespace folkmoot::cli

@@ -66,6 +66,8 @@ void DeadLetters::tell(NameId mailbox, const DeadLetter& letter, std::string_vie
   ++to_.counters.dead_by_reason[static_cast<std::size_t>(letter.reason)];
   if (letter.reason == DeadReason::expired) ++to_.counters.expired;
   if (by_guard) ++to_.counters.guarded;
+  // Kept, the death of an event that tells of a death would be the next one's cause.
+  const bool is_own = to_.names[letter.message.sender] == kServerName;
   const auto tell = [&](std::string_view topic) {
     if (!to_.announcer.is_heard(topic)) return;
     bulletins::Death death{.id = id_of(mailbox, entry.key),
@@ -81,7 +83,8 @@ void DeadLetters::tell(NameId mailbox, const DeadLetter& letter, std::string_vie
       if (!routing) to_.effects.unreadable(routing.error());
       death.chain = {routing->hops, routing->chain};
     }
-    to_.announcer.announce(topic, bulletins::event_of(death));
+    const auto event = bulletins::event_of(death);
+    is_own ? to_.announcer.announce_unkept(topic, event) : to_.announcer.announce(topic, event);
   };
   tell("bus.dead");
   if (by_guard) tell("bus.guard");

@@ -12,12 +12,18 @@ namespace folkmoot {
 
 void Dispatch::run() {
   if (!to_.run.is_noted()) return;
-  shelves_.each_dirty([this](Mailbox& mailbox) { dispatch(mailbox); });
+  shelves_.each_dirty([this](Mailbox& mailbox) {
+    dispatch(mailbox);
+    if (mailbox.is_watched) [[unlikely]]
+      to_.mail_watcher.has_mail(mailbox.number);
+  });
   if (shelves_.has_reads()) [[unlikely]]
     shelves_.write_reads();
 }
 
 void Dispatch::dispatch(Mailbox& mailbox) {
+  if (mailbox.is_held && mailbox.ready > 0) [[unlikely]]
+    to_.placer.on_held(mailbox.number);
   while (mailbox.ready > 0 && !mailbox.waiters.empty()) {
     if (!serve_waiter(mailbox)) break;
   }
@@ -279,7 +285,9 @@ void Dispatch::close_consumer(Session& session, Slot slot) {
   auto& consumer = consumers_[slot];
   consumer.credit = 0;
   update_ready(slot, session);
-  --shelves_.mailboxes[consumer.mailbox].consumers;
+  auto& mailbox = shelves_.mailboxes[consumer.mailbox];
+  --mailbox.consumers;
+  if (mailbox.is_watched && mailbox.ready > 0) shelves_.mark_dirty(mailbox);  // its agent may sleep from here on
   consumers_.erase(slot);
   of_shards_ -= session.of_shard;
 }

@@ -68,7 +68,9 @@ struct Mailbox {
   std::uint16_t lanes_in_use = 0;             // bit per lane that is not empty
   bool is_dirty = false;                      // listed for dispatch
   bool is_misplaced = false;                  // of another shard: what comes here is carried on
+  bool is_held = false;                       // of an address: what comes here is moved on (Placer)
   bool is_stuck = false;                      // listed for another try: its next message could not go out
+  bool is_watched = false;                    // an agent is woken by it (MailWatcher)
   Instant last_read = kNoTime;                // kNoTime: never
   Instant read_noted = kNeverNoted;           // the last_read that the log was to be told last
   Instant read_said = kNoTime;                // ... and was

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/utf8.hpp"
+#include "engine/capability_address.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot {
@@ -24,6 +25,15 @@ Mailbox* Mailroom::find_mailbox(Asker caller, std::string_view name) {
   return nullptr;
 }
 
+Mailbox* Mailroom::find_readable(const Session& session, Asker caller, std::string_view name) {
+  if (!is_capability_address(name) || session.of_shard) return find_mailbox(caller, name);
+  to_.replies.refuse(caller, {ErrorCode::invalid_name,
+                              fmt::format("`{}` is an address: what is sent there goes to an agent that can do it",
+                                          is_name(name) ? name : "(unprintable)"),
+                              "register with these capabilities, and take from your own mailbox"});
+  return nullptr;
+}
+
 // -- commands
 
 void Mailroom::consume(Session& session, RequestNumber request, std::string_view name, std::uint32_t credit) {
@@ -32,7 +42,7 @@ void Mailroom::consume(Session& session, RequestNumber request, std::string_view
     return to_.replies.refuse(
         caller, {ErrorCode::out_of_range, fmt::format("`credit` is {}; 0 to {} is possible", credit, kCreditMax)});
   }
-  if (auto* const mailbox = find_mailbox(caller, name)) dispatch_.consume(session, request, *mailbox, credit);
+  if (auto* const mailbox = find_readable(session, caller, name)) dispatch_.consume(session, request, *mailbox, credit);
 }
 
 void Mailroom::receive(Session& session, RequestNumber request, const ReceiveCommand& command) {
@@ -41,12 +51,12 @@ void Mailroom::receive(Session& session, RequestNumber request, const ReceiveCom
     return to_.replies.refuse(
         caller, {ErrorCode::out_of_range, fmt::format("`max` is {}; 1 to {} is possible", command.max, kReceiveMax)});
   }
-  if (auto* const mailbox = find_mailbox(caller, command.mailbox))
+  if (auto* const mailbox = find_readable(session, caller, command.mailbox))
     dispatch_.receive(session, request, *mailbox, command);
 }
 
 void Mailroom::wait(Session& session, RequestNumber request, std::string_view name, Duration timeout_ms) {
-  if (auto* const mailbox = find_mailbox({session.id, request}, name))
+  if (auto* const mailbox = find_readable(session, {session.id, request}, name))
     dispatch_.wait(session, request, *mailbox, timeout_ms);
 }
 
@@ -88,6 +98,7 @@ Result<void> Mailroom::check_removal(const Mailbox& mailbox, bool with_messages)
   };
   if (mailbox.consumers > 0) return refusal(fmt::format("has {} consumer(s)", mailbox.consumers));
   if (!mailbox.waiters.empty()) return refusal("is waited at");
+  if (mailbox.is_watched) return refusal("wakes its agent (`folkmoot wake remove`)");
   if (mailbox.leased > 0) return refusal(fmt::format("has {} message(s) in somebody's hands", mailbox.leased));
   if (mailbox.pending > 0) return refusal("gets messages right now");
   const auto dead = to_.graveyard.count(mailbox.number);
@@ -134,6 +145,10 @@ void Mailroom::remove(Asker caller, const DeleteMailboxCommand& command) {
 void Mailroom::start() {
   dispatch_.leases.begin_run(to_.options.shard, to_.run.number());
   publishing_.keys.sort();
+  for (NameId number{1}; to_.options.shard == 0 && number < shelves_.mailboxes.end(); ++number) {
+    if (auto* const mailbox = shelves_.mailboxes.find(number); mailbox != nullptr && to_.names.holds(number))
+      mailbox->is_held = is_capability_address(to_.names[number]);
+  }
   shelves_.start();
 }
 
@@ -195,14 +210,47 @@ std::string Mailroom::answers_of(MessageKey key) {
 }
 
 bool Mailroom::can_take(NameId name_id, bool consumers_only) {
-  const auto& mailbox = shelves_.mailboxes[name_id];
-  if (consumers_only && mailbox.consumers_ready.empty()) return false;
-  return publishing_.check_room(mailbox, 1).has_value();
+  const auto* const mailbox = shelves_.mailboxes.find(name_id);
+  if (mailbox == nullptr) return !consumers_only;  // it is made when something comes
+  if (consumers_only && mailbox->consumers_ready.empty()) return false;
+  return publishing_.check_room(*mailbox, 1).has_value();
+}
+
+std::uint64_t Mailroom::load_of(NameId name_id) {
+  const auto* const mailbox = shelves_.mailboxes.find(name_id);
+  return mailbox != nullptr ? mailbox->load() : 0;
+}
+
+std::size_t Mailroom::ready(NameId name_id) const {
+  const auto* const mailbox = shelves_.mailboxes.find(name_id);
+  return mailbox != nullptr ? mailbox->ready : 0;
 }
 
 bool Mailroom::has_space(NameId name_id) {
   const auto& mailbox = shelves_.mailboxes[name_id];
   return mailbox.load() + mailbox.promised < shelves_.limits(mailbox).max_messages;
+}
+
+WaitingMail Mailroom::waiting(NameId number, Priority from) {
+  const auto& mailbox = shelves_.mailboxes[number];
+  WaitingMail mail{.unread = mailbox.unread(),
+                   .last_read = mailbox.last_read,
+                   .is_attended = mailbox.consumers > 0 && !mailbox.is_misplaced};
+  for (unsigned lane = 0; lane < from; ++lane) {
+    if (!(mailbox.lanes_in_use & 1u << lane)) continue;
+    mail.ready += mailbox.lanes[lane]->size();
+    if (mail.first == 0) mail.first = static_cast<Priority>(lane + 1);
+  }
+  return mail;
+}
+
+Instant Mailroom::oldest(NameId number, Priority from) {
+  const auto& mailbox = shelves_.mailboxes[number];
+  auto oldest = to_.run.now();
+  for (unsigned lane = 0; lane < from; ++lane) {
+    if (mailbox.lanes_in_use & 1u << lane) oldest = std::min(oldest, key_time(mailbox.lanes[lane]->oldest().entry.key));
+  }
+  return oldest;
 }
 
 std::optional<Bytes> Mailroom::leased(MessageKey key, NameId& mailbox) {

@@ -4,6 +4,7 @@
 //   Shelves      durable: where each message stands              shelves.cpp
 //   Dispatch     leased to a consumer with credit, delivered     dispatch.cpp
 //   Settling     settled, given back or taken back               settling.cpp
+//   Moving       out of the mailbox of an address, into an agent's   moving.cpp
 //   Recovery     its facts at a start, and copied forward        recovery.cpp
 //   Questions    what can be asked                               questions.cpp
 //   Peeking      its messages, looked at one by one              peeking.cpp
@@ -12,12 +13,20 @@
 #pragma once
 
 #include "engine/inbox.hpp"
+#include "engine/mail_view.hpp"
+#include "engine/mailroom/moving.hpp"
 #include "engine/mailroom/recovery.hpp"
 #include "engine/vacancies.hpp"
 
 namespace folkmoot {
 
-class Mailroom final : public Part, public Post, public Inbox, public Vacancies, public KnownMessages {
+class Mailroom final : public Part,
+                       public Post,
+                       public Inbox,
+                       public Vacancies,
+                       public KnownMessages,
+                       public MailView,
+                       public HeldMail {
  public:
   explicit Mailroom(const MailroomPorts& ports)
       : to_(ports),
@@ -27,6 +36,7 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
         peeking_(to_, shelves_, dispatch_),
         questions_(to_, shelves_, dispatch_, peeking_),
         publishing_(to_, shelves_, dispatch_, settling_, questions_, *this),
+        moving_(to_, shelves_, publishing_, *this),
         recovery_(to_, shelves_, dispatch_, publishing_) {}
 
   // What the engine hands on.
@@ -67,6 +77,9 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   bool make_room(const Prepared& prepared, const Draft& draft) override {
     return publishing_.make_room(prepared, draft);
   }
+  bool make_room(std::span<const Prepared> all, const Draft& draft) override {
+    return publishing_.make_room(all, Urgency::durable, draft);
+  }
   MessageKey commit(const Prepared& prepared, std::string_view reply_to, const ConfirmTo& to) override {
     return publishing_.commit(prepared, reply_to, to);
   }
@@ -87,11 +100,21 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   // Vacancies
   bool can_take(NameId name_id, bool consumers_only) override;
   bool has_space(NameId name_id) override;
-  std::uint64_t load_of(NameId name_id) override { return shelves_.mailboxes[name_id].load(); }
+  std::uint64_t load_of(NameId name_id) override;
 
   // KnownMessages
   std::optional<Bytes> leased(MessageKey key, NameId& mailbox) override;
   std::optional<Settled> settled(MessageKey key) override;
+
+  // MailView
+  WaitingMail waiting(NameId mailbox, Priority from) override;
+  Instant oldest(NameId mailbox, Priority from) override;
+  void watch(NameId mailbox, bool is_watched) override { shelves_.mailboxes[mailbox].is_watched = is_watched; }
+  // HeldMail
+  std::size_t ready(NameId mailbox) const override;
+  Moved move_next(NameId mailbox, const std::function<NameId(const Routing&)>& choose) override {
+    return moving_.move_next(mailbox, choose);
+  }
 
   // Part
   Result<void> enter(const Fact& fact) override { return recovery_.enter(fact); }
@@ -104,6 +127,8 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   void end_group() override { publishing_.end_group(); }
   // Null, and who asked is told why, if there is none of that name and none can be made.
   Mailbox* find_mailbox(Asker caller, std::string_view name);
+  // The same for who takes from it.
+  Mailbox* find_readable(const Session& session, Asker caller, std::string_view name);
   // Errors: mailbox_in_use, also if messages are there and are not to go.
   Result<void> check_removal(const Mailbox& mailbox, bool with_messages) const;
 
@@ -114,6 +139,7 @@ class Mailroom final : public Part, public Post, public Inbox, public Vacancies,
   Peeking peeking_;
   Questions questions_;
   Publishing publishing_;
+  Moving moving_;
   Recovery recovery_;
 };
 

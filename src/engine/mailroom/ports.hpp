@@ -6,9 +6,11 @@
 #include "engine/attempts.hpp"
 #include "engine/causality.hpp"
 #include "engine/graveyard.hpp"
+#include "engine/mail_view.hpp"
 #include "engine/names.hpp"
 #include "engine/outputs.hpp"
 #include "engine/part.hpp"
+#include "engine/placer.hpp"
 #include "engine/references.hpp"
 #include "engine/replies.hpp"
 #include "engine/responder.hpp"
@@ -45,8 +47,10 @@ struct MailroomPorts {
   Graveyard& graveyard;
   Announcer& announcer;
   Responder& responder;
+  MailWatcher& mail_watcher;
   Effects& effects;
   EngineCounters& counters;
+  Placer& placer;
 };
 
 }  // namespace folkmoot

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/utf8.hpp"
+#include "engine/capability_address.hpp"
 #include "engine/checks.hpp"
 #include "engine/lifetime.hpp"
 
@@ -44,6 +45,9 @@ Result<Prepared> Publishing::prepare(Session& session, const IncomingMessage& me
   }
   if (auto found = find_mailbox(session, prepared); !found) return std::unexpected(std::move(found.error()));
   if (!routing.to.empty() && find_first(prepared, together)) return prepared;
+  if (is_capability_address(prepared.message->routing.to)) [[unlikely]] {
+    if (auto placed = place(session, prepared); !placed) return std::unexpected(std::move(placed.error()));
+  }
   if (caused != nullptr || !routing.cause.is_nil()) {
     auto lineage = caused != nullptr ? *caused : to_.causality.lineage_of(message);
     if (!lineage) return std::unexpected(std::move(lineage.error()));
@@ -59,6 +63,15 @@ Result<Prepared> Publishing::prepare(Session& session, const IncomingMessage& me
   if (auto room = check_room(shelves_.mailboxes[prepared.mailbox], 1); !room)
     return std::unexpected(std::move(room.error()));
   return prepared;
+}
+
+// A copy is known by the address that it is sent to, whoever got the first: so this comes after its key was looked at.
+Result<void> Publishing::place(Session& session, Prepared& prepared) {
+  if (to_.options.shard != 0) return {};  // it is carried to the first, which has the registry
+  if (auto placed = to_.placer.place(prepared); !placed) return placed;
+  if (!is_capability_address(prepared.message->routing.to)) return find_mailbox(session, prepared);
+  shelves_.mailboxes[prepared.mailbox].is_held = true;
+  return {};
 }
 
 Result<void> Publishing::find_mailbox(Session& session, Prepared& prepared) {
@@ -96,7 +109,9 @@ bool Publishing::find_first(Prepared& prepared, const CommandTally* together) {
 Hash128 Publishing::key_hash(NameId mailbox, NameId sender, const Routing& routing) const {
   const auto own = routing.key.empty() ? routing.id.text() : std::string(routing.key);
   std::string all;
-  all.append(as_text(bytes_of(mailbox))).append(as_text(bytes_of(sender))).append(own);
+  // An address has a number that lasts only if something was kept there: its text stands for it.
+  all.append(is_capability_address(routing.to) ? routing.to : as_text(bytes_of(mailbox)));
+  all.append(as_text(bytes_of(sender))).append(own);
   return siphash128(to_.run.secret(), as_bytes(all));
 }
 

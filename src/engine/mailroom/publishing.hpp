@@ -28,6 +28,8 @@ class Publishing {
                            CommandTally* together);
   Draft measure(const Prepared& prepared, std::string_view reply_to) const;
   bool make_room(const Prepared& prepared, const Draft& draft);
+  /// For all at once: room made for one after the other would be made only once, as none of them has come yet.
+  bool make_room(std::span<const Prepared> all, Urgency urgency, const Draft& draft);
   MessageKey commit(const Prepared& prepared, std::string_view reply_to, const ConfirmTo& to);
   Result<MessageKey> accept(Session& session, const IncomingMessage& message, std::string_view reply_to,
                             const ConfirmTo& to);
@@ -61,6 +63,8 @@ class Publishing {
   // Looks its recipient's number up, or gives a name one, which no fact says before commit. Errors: invalid_name,
   // limit_reached.
   Result<void> find_mailbox(Session& session, Prepared& prepared);
+  // Its mailbox is an address: gives it the agent that it goes to, if there is one.
+  Result<void> place(Session& session, Prepared& prepared);
   // As it is to be written; takes the next key.
   AcceptedFact fact_of(const Prepared& prepared);
   // Within the group of its message. Requires: measured with it, so that there is room.
@@ -73,8 +77,6 @@ class Publishing {
 
   // How many of the mailbox must be dropped for `more` to fit. Requires: check_room(mailbox, more).
   std::uint64_t drops_for(const Mailbox& mailbox, std::uint64_t more) const;
-  // For all at once: room made for one after the other would be made only once, as none of them has come yet.
-  bool make_room(std::span<const Prepared> all, Urgency urgency, const Draft& draft);
   // Drops the oldest of each mailbox so that its newcomers fit, if the log has room for that and for them.
   bool make_room(const std::map<NameId, std::uint32_t>& newcomers, Urgency urgency, const Draft& draft);
 

@@ -2,7 +2,18 @@
 
 namespace folkmoot {
 
+// One that was moved on is followed, as far as that is known.
 ReceiptView Questions::receipt(const Uuid& id) {
+  auto receipt = receipt_of(id);
+  for (std::size_t steps = 0; receipt.state == ReceiptState::unknown && steps < kMovesFollowed; ++steps) {
+    const auto next = to_.trail.moved_to(receipt.id);
+    if (next.is_nil()) break;
+    receipt = receipt_of(next);
+  }
+  return receipt;
+}
+
+ReceiptView Questions::receipt_of(const Uuid& id) const {
   ReceiptView receipt{
       .id = id, .recipient = {}, .state = ReceiptState::unknown, .deliveries = 0, .at = 0, .reason = {}};
   const auto address = message_address(id);

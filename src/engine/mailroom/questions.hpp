@@ -28,6 +28,9 @@ class Questions {
   void each_new_mailbox(const std::function<void(std::string_view name)>& each);
 
  private:
+  static constexpr std::size_t kMovesFollowed = 16;
+
+  ReceiptView receipt_of(const Uuid& id) const;
   MailboxStats stats_of(const Mailbox& mailbox) const;
 
   const MailroomPorts& to_;

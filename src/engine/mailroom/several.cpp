@@ -22,14 +22,20 @@ void Publishing::publish_batch(Session& session, RequestNumber request, bool qui
   const auto batch = to_.replies.open_batch();
   bool refused = false;
   for (const auto& message : messages) {
-    if (!message || is_now(message->routing)) {
+    if (!message || (is_now(message->routing) && !wants_keeping(message->routing))) {
       auto done = message ? publish_now(session, *message) : std::unexpected(message.error());
       refused |= !done.has_value();
       to_.replies.add(batch, std::move(done));
       continue;
     }
     const auto place = to_.replies.add(batch, Confirm{});
-    auto done = accept(session, *message, {}, {.caller = caller, .quiet = true, .batch = batch, .place = place});
+    const ConfirmTo to{.caller = caller, .quiet = true, .batch = batch, .place = place};
+    Result<void> done;
+    if (wants_keeping(message->routing)) {
+      done = to_.announcer.publish_kept(session, *message, to);
+    } else if (auto accepted = accept(session, *message, {}, to); !accepted) {
+      done = std::unexpected(std::move(accepted.error()));
+    }
     if (done) continue;
     refused = true;
     to_.replies.refuse(batch, place, std::move(done.error()));

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/hex.hpp"
+#include "engine/capability_address.hpp"
 #include "engine/checks.hpp"
 #include "engine/lifetime.hpp"
 #include "message/limits.hpp"
@@ -69,6 +70,25 @@ Slot Requests::find(const std::optional<Address>& address) const {
 
 void Requests::ask(Session& session, RequestNumber request, Duration timeout_ms, const IncomingMessage& message,
                    bool stream) {
+  // A copy is known by its key and where it was sent, so that one with a key is placed when that was looked at.
+  const auto& routing = message.routing;
+  const bool is_keyed = !routing.key.empty() || !routing.id.is_nil();
+  if (!is_capability_address(routing.to) || is_keyed) [[likely]]
+    return ask_mailbox(session, request, timeout_ms, message, stream);
+  const Asker caller{session.id, request};
+  Prepared placed{.message = &message};
+  if (auto done = to_.placer.place(placed); !done) return to_.replies.refuse(caller, done.error());
+  const bool durable = routing.mode.value_or(DeliveryMode::at_most_once) != DeliveryMode::at_most_once;
+  if (!placed.rewritten && !durable) {
+    return to_.replies.refuse(caller,
+                              {ErrorCode::no_consumer, fmt::format("no agent is there that {} would find", routing.to),
+                               "`folkmoot agents discover` shows who is; with `mode` at_least_once it waits for one"});
+  }
+  ask_mailbox(session, request, timeout_ms, *placed.message, stream);
+}
+
+void Requests::ask_mailbox(Session& session, RequestNumber request, Duration timeout_ms, const IncomingMessage& message,
+                           bool stream) {
   const Asker caller{session.id, request};
   const auto& routing = message.routing;
   ++to_.counters.requests;

@@ -9,6 +9,7 @@
 #include "engine/inbox.hpp"
 #include "engine/names.hpp"
 #include "engine/part.hpp"
+#include "engine/placer.hpp"
 #include "engine/post.hpp"
 #include "engine/references.hpp"
 #include "engine/replies.hpp"
@@ -38,6 +39,7 @@ class Requests final : public Part, public Responder {
     References& references;
     Post& post;
     Inbox& inbox;
+    Placer& placer;
     Effects& effects;
     EngineCounters& counters;
   };
@@ -47,7 +49,8 @@ class Requests final : public Part, public Responder {
   /// request was handed on to it.
   bool holds_cause(Session& session, const IncomingMessage& message);
 
-  /// `stream`: messages of type status to the reply address reach the requester and leave the request open.
+  /// `stream`: messages of type status to the reply address reach the requester and leave the request open. What is
+  /// addressed to a capability goes to an agent that is there now, or is refused if it waits in memory.
   void ask(Session& session, RequestNumber request, Duration timeout_ms, const IncomingMessage& message, bool stream);
   /// Whoever asked has taken its request back, in `slot`: what was asked is taken back if nobody has it yet, else its
   /// holder is told.
@@ -71,6 +74,8 @@ class Requests final : public Part, public Responder {
   void close(Session& session, Slot slot) override;
 
  private:
+  void ask_mailbox(Session& session, RequestNumber request, Duration timeout_ms, const IncomingMessage& message,
+                   bool stream);
   // Where a response is sent: the number of the request, which begins with its shard, and what proves that the address
   // was given and not guessed.
   struct Address {

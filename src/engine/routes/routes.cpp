@@ -148,28 +148,11 @@ bool Routes::keep(const Fact& fact) {
   return true;
 }
 
-void Routes::report_load(const Session& session, RequestNumber request, std::string_view agent, double load) {
-  const Asker caller{session.id, request};
-  if (agent.empty() && session.name_id == 0) {
-    return replies_.refuse(
-        caller, {ErrorCode::invalid_name, "whose load is it? The connection has not named its agent: give `agent`"});
-  }
-  if (!agent.empty() && !is_name(agent))
-    return replies_.refuse(caller, {ErrorCode::invalid_name, "`agent` is no name"});
-  const auto name_id = agent.empty() ? Result<NameId>(session.name_id) : names_.number(agent);
-  if (!name_id) return replies_.refuse(caller, name_id.error());
-  loads_[*name_id] = load;
-  replies_.answer(caller);
-}
-
 void Routes::each(const std::function<void(const Route&)>& each) const {
   for (const auto& route : routes_) each(route);
 }
 
-double Routes::load_of(NameId name_id) {
-  const auto reported = loads_.find(name_id);
-  return static_cast<double>(vacancies_.load_of(name_id)) + (reported != loads_.end() ? reported->second : 0);
-}
+double Routes::load_of(NameId name_id) { return static_cast<double>(vacancies_.load_of(name_id)) + loads_.of(name_id); }
 
 // Which of the targets that can take the message gets it. Requires: there is one.
 std::size_t Routes::choose(Route& route, const std::vector<Candidate>& able, const FilterInput& message) {

@@ -2,19 +2,18 @@
 // whose targets can take the message. Kept as facts.
 #pragma once
 
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <functional>
 #include <vector>
 
 #include "engine/commands.hpp"
 #include "engine/ledger.hpp"
+#include "engine/loads.hpp"
 #include "engine/names.hpp"
 #include "engine/part.hpp"
 #include "engine/replies.hpp"
 #include "engine/route.hpp"
 #include "engine/router.hpp"
 #include "engine/run.hpp"
-#include "engine/sessions.hpp"
 #include "engine/vacancies.hpp"
 #include "filter/filter_input.hpp"
 
@@ -22,16 +21,20 @@ namespace folkmoot {
 
 class Routes final : public PlainPart, public Router {
  public:
-  Routes(const EngineOptions& options, Run& run, Ledger& ledger, Names& names, Replies& replies, Vacancies& vacancies)
-      : options_(options), run_(run), ledger_(ledger), names_(names), replies_(replies), vacancies_(vacancies) {}
+  Routes(const EngineOptions& options, Run& run, Ledger& ledger, Names& names, Replies& replies, Vacancies& vacancies,
+         Loads& loads)
+      : options_(options),
+        run_(run),
+        ledger_(ledger),
+        names_(names),
+        replies_(replies),
+        vacancies_(vacancies),
+        loads_(loads) {}
 
   /// In the place of one of the same name. Errors: invalid_filter, invalid_field, invalid_name, out_of_range,
   /// limit_reached, disk_full.
   void set(Asker caller, const RouteCommand& command);
   void remove(Asker caller, std::string_view name);
-  /// How busy an agent says it is, in messages: counts for least_loaded until it says otherwise.
-  /// `agent` empty: the session's. Errors: invalid_name, limit_reached.
-  void report_load(const Session& session, RequestNumber request, std::string_view agent, double load);
   void each(const std::function<void(const Route&)>& each) const;
 
   Result<void> find_route(Prepared& prepared) override;
@@ -60,7 +63,7 @@ class Routes final : public PlainPart, public Router {
   Replies& replies_;
   Vacancies& vacancies_;
   std::vector<Route> routes_;  // by order, then name
-  boost::unordered_flat_map<NameId, double> loads_;
+  Loads& loads_;
 };
 
 }  // namespace folkmoot

@@ -55,6 +55,7 @@ const std::vector<Answered>& answered() {
       {Opcode::publish, {"confirm"}},
       {Opcode::publish_batch, {"ok"}, &describe<told::ResultsOk>()},
       {Opcode::subscribe, {"ok", "deliver", "lagged"}},
+      {Opcode::filter, {"ok"}},
       {Opcode::consume, {"ok", "deliver"}, &describe<told::ReadyOk>()},
       {Opcode::credit, {}},
       {Opcode::cancel, {"ok"}},

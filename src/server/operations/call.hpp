@@ -25,6 +25,8 @@ struct Call {
   RequestNumber request;
   const OperationInfo& operation;
 
+  /// Whom to answer, when that is later.
+  LateAnswer later() const { return {.session = session, .request = request, .operation = &operation}; }
   /// The same of a call that is answered later, when nothing is left of it but these.
   static Result<void> write_to(Reactor& reactor, SessionId session, RequestNumber request,
                                const OperationInfo& operation, const void* answer);
@@ -48,6 +50,7 @@ Result<void> carry_out(const Call& call, const ListAgents& arguments);
 // backups.cpp
 Result<void> carry_out(const Call& call, const BeginBackup& arguments);
 Result<void> carry_out(const Call& call, const ListBackupContents& arguments);
+Result<void> carry_out(const Call& call, const ListBackupStreams& arguments);
 Result<void> carry_out(const Call& call, const ReadBackup& arguments);
 Result<void> carry_out(const Call& call, const EndBackup& arguments);
 // connections.cpp
@@ -73,6 +76,16 @@ std::vector<Attempt> attempts_of(Engine& engine, const Uuid& id);
 // trace.cpp
 Result<void> carry_out(const Call& call, const TraceMessage& arguments);
 Result<void> carry_out(const Call& call, const ReadTap& arguments);
+// registry.cpp
+Result<void> carry_out(const Call& call, const RegisterAgent& arguments);
+Result<void> carry_out(const Call& call, const UpdateAgent& arguments);
+Result<void> carry_out(const Call& call, const ShowAgent& arguments);
+Result<void> carry_out(const Call& call, const RemoveAgent& arguments);
+Result<void> carry_out(const Call& call, const BeatAgent& arguments);
+Result<void> carry_out(const Call& call, const QuarantineAgent& arguments);
+Result<void> carry_out(const Call& call, const ReleaseAgent& arguments);
+Result<void> carry_out(const Call& call, const DiscoverAgents& arguments);
+Result<void> carry_out(const Call& call, const WatchAgents& arguments);
 // routes.cpp
 Result<void> carry_out(const Call& call, const SetRoute& arguments);
 Result<void> carry_out(const Call& call, const RemoveRoute& arguments);
@@ -84,7 +97,35 @@ Result<void> carry_out(const Call& call, const ListSchedules& arguments);
 // settings.cpp
 Result<void> carry_out(const Call& call, const ListSettings& arguments);
 Result<void> carry_out(const Call& call, const ReloadSettings& arguments);
+// subscriptions.cpp
+Result<void> carry_out(const Call& call, const SetSubscription& arguments);
+Result<void> carry_out(const Call& call, const RemoveSubscription& arguments);
+Result<void> carry_out(const Call& call, const ListSubscriptions& arguments);
+// streams.cpp
+Result<void> carry_out(const Call& call, const SetStream& arguments);
+Result<void> carry_out(const Call& call, const RemoveStream& arguments);
+Result<void> carry_out(const Call& call, const ListStreams& arguments);
+Result<void> carry_out(const Call& call, const ShowStream& arguments);
+Result<void> carry_out(const Call& call, const ReadStream& arguments);
+Result<void> carry_out(const Call& call, const PurgeStream& arguments);
+Result<void> carry_out(const Call& call, const PauseStream& arguments);
+Result<void> carry_out(const Call& call, const ResumeStream& arguments);
+Result<void> carry_out(const Call& call, const ReplayStream& arguments);
+Result<void> carry_out(const Call& call, const StopReplay& arguments);
+Result<void> carry_out(const Call& call, const CopyStream& arguments);
+Result<void> carry_out(const Call& call, const SetStreamConsumer& arguments);
+Result<void> carry_out(const Call& call, const ReadStreamConsumer& arguments);
+Result<void> carry_out(const Call& call, const AckStreamConsumer& arguments);
+Result<void> carry_out(const Call& call, const RemoveStreamConsumer& arguments);
+Result<void> carry_out(const Call& call, const ListStreamConsumers& arguments);
 // stats.cpp
 Result<void> carry_out(const Call& call, const ShowStats& arguments);
+// wakes.cpp
+Result<void> carry_out(const Call& call, const SetWake& arguments);
+Result<void> carry_out(const Call& call, const RemoveWake& arguments);
+Result<void> carry_out(const Call& call, const ListWakes& arguments);
+Result<void> carry_out(const Call& call, const ShowWake& arguments);
+Result<void> carry_out(const Call& call, const TakeWakes& arguments);
+Result<void> carry_out(const Call& call, const EndWake& arguments);
 
 }  // namespace folkmoot

@@ -5,7 +5,7 @@
 namespace folkmoot {
 
 Result<void> carry_out(const Call& call, const ShowCost& arguments) {
-  const auto sums = call.engine.conversation(arguments.conversation);
+  const auto sums = call.engine.causes().conversation(arguments.conversation);
   if (!sums) {
     return failure(ErrorCode::not_found,
                    fmt::format("no message of conversation {} has reported a cost", arguments.conversation));

@@ -167,7 +167,7 @@ Result<Changes> read_changes(const Call& call, const JsonText& changes) {
 Result<void> count_dead(const Call& call, const DeadQuery& query, std::uint64_t limit) {
   Redriven out;
   std::uint64_t count = 0;
-  call.engine.each_dead(query, {}, [&](const DeadView& dead) {
+  call.engine.dead().each(query, {}, [&](const DeadView& dead) {
     if (count++ < kDryRunIds) out.ids.push_back(dead.id);
     return limit == 0 || count < limit;
   });
@@ -185,7 +185,7 @@ Result<void> carry_out(const Call& call, const ListDead& arguments) {
   DeadPage page;
   std::size_t seen = 0, bytes = 0;
   Uuid last;
-  call.engine.each_dead(*query, arguments.after, [&](const DeadView& dead) {
+  call.engine.dead().each(*query, arguments.after, [&](const DeadView& dead) {
     if (page.dead.size() >= arguments.limit || seen >= kListScanMax || bytes >= kListBytesMax) {
       page.next = last;
       return false;
@@ -203,9 +203,9 @@ Result<void> carry_out(const Call& call, const ListDead& arguments) {
 Result<void> carry_out(const Call& call, const ShowDead& arguments) {
   std::optional<ShownDead> out;
   // The mailbox by its receipt: without it, every dead letter would have to be looked at.
-  const DeadQuery query{.mailbox = call.engine.receipt(arguments.id).recipient, .id = arguments.id};
+  const DeadQuery query{.mailbox = call.engine.mailboxes().receipt(arguments.id).recipient, .id = arguments.id};
   if (!query.mailbox.empty()) {
-    call.engine.each_dead(query, {}, [&](const DeadView& dead) {
+    call.engine.dead().each(query, {}, [&](const DeadView& dead) {
       out = ShownDead{shown(dead, true)};
       return false;
     });
@@ -243,8 +243,8 @@ Result<void> carry_out(const Call& call, const PurgeDead& arguments) {
   }
   const auto query = query_of(arguments.which);
   if (!query) return std::unexpected(query.error());
-  call.engine.purge_dead(call.session, call.request, *query,
-                         arguments.limit != 0 ? arguments.limit : std::size_t{1'000'000'000});
+  call.engine.dead().purge({call.session, call.request}, *query,
+                           arguments.limit != 0 ? arguments.limit : std::size_t{1'000'000'000});
   return {};
 }
 

@@ -77,7 +77,7 @@ Result<void> carry_out(const Call& call, const ListMailboxes& arguments) {
   const auto match = NamePattern::make(arguments.match);
   if (!match) return std::unexpected(match.error());
   std::map<std::string_view, MailboxStats> first;
-  call.engine.each_mailbox(SIZE_MAX, [&](const MailboxStats& mailbox) {
+  call.engine.mailboxes().each_mailbox(SIZE_MAX, [&](const MailboxStats& mailbox) {
     const bool is_full = first.size() > arguments.limit;
     if (mailbox.name <= arguments.after || (is_full && mailbox.name > first.rbegin()->first)) return;
     // What another shard has is its to tell, but for what stands here on its way there.

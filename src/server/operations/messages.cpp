@@ -6,7 +6,7 @@ namespace folkmoot {
 
 std::vector<Attempt> attempts_of(Engine& engine, const Uuid& id) {
   std::vector<Attempt> out;
-  engine.each_attempt(id, [&](const AttemptView& attempt) {
+  engine.dead().each_attempt(id, [&](const AttemptView& attempt) {
     out.push_back({.at_ms = attempt.at.ms,
                    .holder = std::string(attempt.holder),
                    .end = std::string(name(attempt.end)),
@@ -21,7 +21,7 @@ Result<void> carry_out(const Call& call, const CancelMessage& arguments) {
 }
 
 Result<void> carry_out(const Call& call, const ShowAttempts& arguments) {
-  if (call.engine.receipt(arguments.id).state == ReceiptState::unknown) {
+  if (call.engine.mailboxes().receipt(arguments.id).state == ReceiptState::unknown) {
     return failure(ErrorCode::not_found,
                    fmt::format("message {} is not known here, or was settled too long ago", arguments.id.text()),
                    "look at the id, and whether this is the server that it was sent to");

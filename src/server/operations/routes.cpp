@@ -21,18 +21,18 @@ Result<void> carry_out(const Call& call, const SetRoute& arguments) {
     is_safe = is_safe && !has_c1(target.name);
   }
   if (!is_safe) return failure(ErrorCode::invalid_name, "a name holds a control character (U+0080-009F)");
-  call.engine.set_route(call.session, call.request, command);
+  call.engine.routes().set({call.session, call.request}, command);
   return {};
 }
 
 Result<void> carry_out(const Call& call, const RemoveRoute& arguments) {
-  call.engine.remove_route(call.session, call.request, arguments.name);
+  call.engine.routes().remove({call.session, call.request}, arguments.name);
   return {};
 }
 
 Result<void> carry_out(const Call& call, const ListRoutes&) {
   RoutePage page;
-  call.engine.each_route([&](const Route& route) {
+  call.engine.routes().each([&](const Route& route) {
     auto& row = page.routes.emplace_back();
     row.rule = {.name = route.name,
                 .order = route.order,

@@ -32,14 +32,14 @@ Result<void> carry_out(const Call& call, const SetSchedule& arguments) {
 }
 
 Result<void> carry_out(const Call& call, const RemoveSchedule& arguments) {
-  call.engine.remove_schedule(call.session, call.request, arguments.name);
+  call.engine.schedules().remove({call.session, call.request}, arguments.name);
   return {};
 }
 
 Result<void> carry_out(const Call& call, const ListSchedules&) {
   SchedulePage page;
   std::size_t bytes = 0;
-  call.engine.each_schedule([&](const Schedule& schedule) {
+  call.engine.schedules().each([&](const Schedule& schedule) {
     page.more = page.more || bytes >= kListBytesMax;
     if (page.more) return;
     const auto& row = page.schedules.emplace_back(ScheduleStatus{

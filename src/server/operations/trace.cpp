@@ -16,7 +16,7 @@ namespace folkmoot {
 namespace {
 
 TracedMessage traced(const Call& call, const Uuid& id) {
-  const auto receipt = call.engine.receipt(id);
+  const auto receipt = call.engine.mailboxes().receipt(id);
   const auto address = message_address(id);
   return {.id = id,
           .sent_at_ms = address ? key_time(address->key).ms : 0,

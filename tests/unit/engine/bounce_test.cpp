@@ -19,7 +19,7 @@ class BounceTest : public DeliveryTest {
   }
   std::uint64_t unread(std::string_view box) {
     MailboxStats stats;
-    return engine->mailbox_stats(box, stats) ? stats.ready : 0;
+    return engine->mailboxes().stats(box, stats) ? stats.ready : 0;
   }
 };
 
@@ -48,7 +48,7 @@ TEST_F(BounceTest, X13_what_a_guard_stopped_and_its_bounce_are_one_group_of_fact
 }
 
 TEST_F(BounceTest, A24_a_sender_hears_that_no_route_fitted) {
-  engine->set_route(kAlice, ++request, {.name = "r", .filter = "type = 'task'", .targets = {{.name = "box"}}});
+  engine->routes().set({kAlice, ++request}, {.name = "r", .filter = "type = 'task'", .targets = {{.name = "box"}}});
   auto lost = telling("x", "");
   lost.type = "query";
   std::string envelope;

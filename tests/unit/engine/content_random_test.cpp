@@ -39,7 +39,7 @@ class ContentRandomTest : public DeliveryTest {
           engine->recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
       ASSERT_TRUE(done) << done.error().text;
     }
-    for (const auto& [number, file] : files) engine->content_stored(ref(number));
+    for (const auto& [number, file] : files) engine->contents().stored(ref(number));
     engine->start(Instant{now}, 7, false);
     engine->open_session(kAlice, "alice");
     engine->open_session(kBob, "bob");
@@ -97,8 +97,8 @@ class ContentRandomTest : public DeliveryTest {
       file.was_idle = is_idle;
       ASSERT_FALSE(is_idle && file.idle_to + kGrace + 1 < now) << "nothing refers to it, and it stays";
     }
-    ASSERT_EQ(engine->contents().missing, 0u);
-    ASSERT_EQ(engine->contents().stored, files.size());
+    ASSERT_EQ(engine->contents().totals().missing, 0u);
+    ASSERT_EQ(engine->contents().totals().stored, files.size());
     accounted = now;
   }
 
@@ -116,7 +116,7 @@ class ContentRandomTest : public DeliveryTest {
     switch (random() % 16) {
       case 0:
       case 1:
-        engine->content_stored(ref(number));
+        engine->contents().stored(ref(number));
         files[number] = {
             .idle_from = now, .idle_to = now, .was_idle = files.contains(number) ? files[number].was_idle : true};
         break;
@@ -161,7 +161,7 @@ class ContentRandomTest : public DeliveryTest {
         if (letters.empty()) break;
         const auto id = letters[random() % letters.size()].id;
         if (random() % 2) {
-          engine->purge_dead(kAlice, ++request, {.id = id}, 1);
+          engine->dead().purge({kAlice, ++request}, {.id = id}, 1);
         } else {
           if (sent.contains(id)) {
             asked[request + 1] = sent[id];

@@ -19,7 +19,7 @@ class ContentTest : public DeliveryTest {
     message.content_ref = content;
     return message;
   }
-  void store(const ContentRef& content = ref()) { engine->content_stored(content); }
+  void store(const ContentRef& content = ref()) { engine->contents().stored(content); }
   // A restart after a crash; the files are there as the server found them.
   void crash_with(const std::vector<ContentRef>& files) {
     engine = std::make_unique<Engine>(options, log, *this);
@@ -29,7 +29,7 @@ class ContentTest : public DeliveryTest {
           engine->recover(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body));
       ASSERT_TRUE(done) << done.error().text;
     }
-    for (const auto& file : files) engine->content_stored(file);
+    for (const auto& file : files) engine->contents().stored(file);
     engine->start(Instant{now}, 7, false);
     for (const auto& [id, name] : {std::pair{kAlice, "alice"}, {kBob, "bob"}}) engine->open_session(id, name);
     sync();
@@ -46,7 +46,7 @@ class ContentTest : public DeliveryTest {
     pass(kGrace - 1);
     if (!removed().empty()) return false;
     pass(1);
-    return removed() == std::vector{content.hash} && !engine->ask_for_content(content.hash);
+    return removed() == std::vector{content.hash} && !engine->contents().ask_for(content.hash);
   }
 };
 
@@ -77,7 +77,7 @@ TEST_F(ContentTest, X19_an_upload_that_nobody_refers_to_goes_after_its_grace) {
 TEST_F(ContentTest, X19_whoever_asks_for_a_content_keeps_it_for_another_grace) {
   store();
   pass(kGrace - 1);
-  EXPECT_EQ(engine->ask_for_content(ref().hash), ref().size);
+  EXPECT_EQ(engine->contents().ask_for(ref().hash), ref().size);
   EXPECT_TRUE(goes_after_its_grace());
 }
 
@@ -90,7 +90,7 @@ TEST_F(ContentTest, X19_it_stays_while_one_of_several_messages_refers_to_it) {
   EXPECT_TRUE(stays()) << "the other is leased";
   ack(delivered[1].lease);
   EXPECT_TRUE(goes_after_its_grace());
-  EXPECT_EQ(engine->contents().stored, 0u);
+  EXPECT_EQ(engine->contents().totals().stored, 0u);
 }
 
 TEST_F(ContentTest, X19_messages_scheduled_dead_and_sent_again_refer_to_it) {
@@ -162,12 +162,12 @@ TEST_F(ContentTest, X19_one_that_another_shard_keeps_stays_known) {
   keeps_contents = true;
   pass(3 * kGrace);
   EXPECT_FALSE(removed().empty()) << "it was asked";
-  EXPECT_EQ(engine->ask_for_content(ref().hash), ref().size);
+  EXPECT_EQ(engine->contents().ask_for(ref().hash), ref().size);
   EXPECT_EQ(engine->counters().contents_removed, 0u);
   keeps_contents = false;
   pass(2 * kGrace);
   EXPECT_EQ(removed().back(), ref().hash);
-  EXPECT_FALSE(engine->ask_for_content(ref().hash));
+  EXPECT_FALSE(engine->contents().ask_for(ref().hash));
   EXPECT_EQ(engine->counters().contents_removed, 1u);
 }
 
@@ -177,7 +177,7 @@ TEST_F(ContentTest, X19_one_that_another_shard_stores_may_be_referred_to) {
   elsewhere = ref();
   say(referring());
   EXPECT_EQ(last().kind, Answer::Kind::confirm);
-  EXPECT_EQ(engine->contents().missing, 0u);
+  EXPECT_EQ(engine->contents().totals().missing, 0u);
   EXPECT_TRUE(stays());
 }
 
@@ -205,7 +205,7 @@ TEST_F(ContentTest, X19_a_purge_that_could_not_be_noted_keeps_the_content_for_th
   log.room_durable = log.room_settling = true;
   EXPECT_TRUE(stays());
   crash_with({ref()});
-  EXPECT_EQ(engine->contents().missing, 0u);
+  EXPECT_EQ(engine->contents().totals().missing, 0u);
 }
 
 TEST_F(ContentTest, X19_purged_cancelled_and_expired_messages_do_not) {
@@ -234,7 +234,7 @@ TEST_F(ContentTest, X19_a_schedule_refers_to_what_it_will_send) {
   EXPECT_TRUE(stays());
   pass(20 * kGrace);
   sync();
-  engine->remove_schedule(kAlice, ++request, "daily");
+  engine->schedules().remove({kAlice, ++request}, "daily");
   sync();
   EXPECT_TRUE(stays()) << "the message it sent is waiting";
   ack(take());
@@ -275,7 +275,7 @@ TEST_F(ContentTest, X19_recovery_counts_what_it_finds_and_gives_the_rest_a_new_g
     crash_with({ref(1), ref(2), ref(3)});
     pass(kGrace - 1);
     EXPECT_TRUE(removed().empty());
-    EXPECT_EQ(engine->contents().missing, 0u);
+    EXPECT_EQ(engine->contents().totals().missing, 0u);
     copy_forward(log.end);
   }
   pass(2 * kGrace);
@@ -283,7 +283,7 @@ TEST_F(ContentTest, X19_recovery_counts_what_it_finds_and_gives_the_rest_a_new_g
   ack(take());
   pass(2 * kGrace);
   EXPECT_EQ(removed(), std::vector{ref(2).hash});
-  engine->purge_dead(kAlice, ++request, {}, 10);
+  engine->dead().purge({kAlice, ++request}, {}, 10);
   sync();
   pass(2 * kGrace);
   EXPECT_EQ(removed(), std::vector{ref(1).hash});
@@ -296,17 +296,17 @@ TEST_F(ContentTest, X19_a_missing_or_cut_file_is_told_and_its_messages_go_on) {
   say(referring(ref(2)));
   crash_with({ref(2, 17)});
   std::vector<ContentRef> missing;
-  engine->each_missing_content([&](const ContentRef& content, std::uint32_t references) {
+  engine->contents().each_missing([&](const ContentRef& content, std::uint32_t references) {
     missing.push_back(content);
     EXPECT_EQ(references, 1u);
   });
   EXPECT_EQ(missing, (std::vector{ref(1), ref(2)}));
-  EXPECT_FALSE(engine->ask_for_content(ref(2).hash));
+  EXPECT_FALSE(engine->contents().ask_for(ref(2).hash));
   store(ref(1));  // uploaded again
-  EXPECT_EQ(engine->ask_for_content(ref(1).hash), ref(1).size);
+  EXPECT_EQ(engine->contents().ask_for(ref(1).hash), ref(1).size);
   ack(take());
   ack(take());
-  EXPECT_EQ(engine->contents().missing, 0u);
+  EXPECT_EQ(engine->contents().totals().missing, 0u);
   EXPECT_TRUE(goes_after_its_grace(ref(1)));
 }
 
@@ -320,7 +320,7 @@ TEST_F(ContentTest, X19_a_message_that_a_guard_stopped_refers_to_it_until_it_is_
   say(looped);
   ASSERT_EQ(last().confirm.outcome, PublishOutcome::dead);
   EXPECT_TRUE(stays());
-  engine->purge_dead(kAlice, ++request, {}, 10);
+  engine->dead().purge({kAlice, ++request}, {}, 10);
   sync();
   EXPECT_TRUE(goes_after_its_grace());
 }

@@ -50,7 +50,7 @@ class DeliveryTest : public EngineTest {
   std::vector<DeadView> dead(DeadQuery query = {}) {
     std::vector<DeadView> all;
     texts.clear();
-    engine->each_dead(query, {}, [&](const DeadView& view) {
+    engine->dead().each(query, {}, [&](const DeadView& view) {
       texts.emplace_back(view.text);
       all.push_back(view);
       return true;
@@ -59,7 +59,7 @@ class DeliveryTest : public EngineTest {
   }
   std::vector<std::string> attempts(const Uuid& id) {
     std::vector<std::string> all;
-    engine->each_attempt(id, [&](const AttemptView& view) {
+    engine->dead().each_attempt(id, [&](const AttemptView& view) {
       all.push_back(std::string(view.holder) + " " + std::string(name(view.end)) + " " + std::string(view.reason));
     });
     return all;

@@ -426,7 +426,7 @@ TEST_F(DeliveryTest, A11_dead_letters_are_purged_by_query_by_count_and_by_age) {
     sync();
   }
   EXPECT_EQ(dead().size(), 3u);
-  engine->purge_dead(kAlice, ++request, {.id = dead()[0].id}, 10);
+  engine->dead().purge({kAlice, ++request}, {.id = dead()[0].id}, 10);
   sync();
   EXPECT_EQ(dead().size(), 2u);
   crash();

@@ -145,10 +145,10 @@ class EngineTest : public ::testing::Test, public Effects {
   const T& replied() const {
     return std::get<T>(last().reply);
   }
-  ReceiptState state(const Uuid& id) { return engine->receipt(id).state; }
+  ReceiptState state(const Uuid& id) { return engine->mailboxes().receipt(id).state; }
   MailboxStats stats() {
     MailboxStats stats;
-    EXPECT_TRUE(engine->mailbox_stats("box", stats));
+    EXPECT_TRUE(engine->mailboxes().stats("box", stats));
     return stats;
   }
 
@@ -184,6 +184,14 @@ class EngineTest : public ::testing::Test, public Effects {
   void lagged(SessionId s, RequestNumber r, std::uint32_t count) override {
     answers.push_back({.kind = Answer::Kind::lagged, .session = s, .request = r, .count = count});
   }
+  void woken(SessionId s, RequestNumber r, std::span<const WokenView> wakes) override {
+    auto& all = woken_.emplace_back();
+    all.session = s;
+    all.request = r;
+    for (const auto& each : wakes)
+      all.wakes.push_back(
+          {each.wake->rule.agent, each.wake->token, each.wake->count.tries + 1, each.mail.ready, each.id});
+  }
   bool remove_content(const ContentHash& hash) override {
     removed_contents.push_back(hash);
     return !keeps_contents;
@@ -213,6 +221,19 @@ class EngineTest : public ::testing::Test, public Effects {
   using Withdrawals = std::vector<std::pair<SessionId, LeaseToken>>;
   Withdrawals withdrawals;
   std::vector<Uuid> withdrawn_ids;
+  struct Woken {
+    SessionId session = 0;
+    RequestNumber request = 0;
+    struct One {
+      std::string agent;
+      MessageKey token = 0;
+      std::uint32_t attempt = 0;
+      std::uint64_t ready = 0;
+      Uuid id{};
+    };
+    std::vector<One> wakes{};
+  };
+  std::vector<Woken> woken_;
   std::vector<ContentHash> removed_contents;
   bool keeps_contents = false;                                          // another shard does
   std::optional<ContentRef> elsewhere;                                  // another shard stores it

@@ -140,11 +140,11 @@ TEST_F(EngineTest, A11_a_message_given_back_too_often_goes_to_the_dead_letters) 
   consume(kBob, 1);
   nack(delivered.back().lease);
   nack(delivered.back().lease);
-  EXPECT_EQ(engine->receipt(id).reason, "max_deliveries");
-  EXPECT_EQ(engine->receipt(id).deliveries, 2u);
+  EXPECT_EQ(engine->mailboxes().receipt(id).reason, "max_deliveries");
+  EXPECT_EQ(engine->mailboxes().receipt(id).deliveries, 2u);
   crash();
-  EXPECT_EQ(engine->receipt(id).reason, "max_deliveries");
-  EXPECT_EQ(engine->receipt(id).deliveries, 2u);
+  EXPECT_EQ(engine->mailboxes().receipt(id).reason, "max_deliveries");
+  EXPECT_EQ(engine->mailboxes().receipt(id).deliveries, 2u);
 }
 
 TEST_F(EngineTest, A8_at_most_once_is_settled_durably_before_it_is_handed_out) {

@@ -64,7 +64,7 @@ TEST_F(EngineTest, A1_a_message_expires_to_the_dead_letters_when_its_ttl_ends) {
   EXPECT_EQ(state(id), ReceiptState::queued);
   pass(1);
   EXPECT_EQ(state(id), ReceiptState::dead);
-  EXPECT_EQ(engine->receipt(id).reason, "expired");
+  EXPECT_EQ(engine->mailboxes().receipt(id).reason, "expired");
   receive(kBob, 1);
   EXPECT_TRUE(contents().empty());
 }
@@ -144,7 +144,7 @@ TEST_F(EngineTest, A3_a_full_mailbox_drops_its_oldest_waiting_message_to_the_dea
   put("two");
   put("three");
   EXPECT_EQ(last().kind, Answer::Kind::confirm);
-  EXPECT_EQ(engine->receipt(oldest).reason, "overflow");
+  EXPECT_EQ(engine->mailboxes().receipt(oldest).reason, "overflow");
   receive(kBob, 10);
   EXPECT_EQ(contents(), (Contents{"two", "three"}));
 }
@@ -197,8 +197,8 @@ TEST_F(EngineTest, X10_a_receipt_says_where_the_message_stands) {
   EXPECT_EQ(state(id), ReceiptState::retrieved);
   ack(lease);
   EXPECT_EQ(state(id), ReceiptState::acknowledged);
-  EXPECT_EQ(engine->receipt(id).deliveries, 1u);
-  EXPECT_EQ(engine->receipt(id).recipient, "box");
+  EXPECT_EQ(engine->mailboxes().receipt(id).deliveries, 1u);
+  EXPECT_EQ(engine->mailboxes().receipt(id).recipient, "box");
   EXPECT_EQ(state(Uuid{}), ReceiptState::unknown);
 }
 

@@ -86,7 +86,7 @@ TEST_F(NoRoomTest, A7_a_stop_is_not_clean_after_a_failure_without_a_fact_and_its
 TEST_F(NoRoomTest, X19_the_content_of_a_request_taken_back_without_a_fact_stays_for_the_next_run) {
   ContentRef content{.hash = {}, .size = 5'000};
   content.hash.bytes.fill(1);
-  engine->content_stored(content);
+  engine->contents().stored(content);
   auto question = mail("");
   question.content_ref = content;
   question.mode = DeliveryMode::at_least_once;
@@ -125,7 +125,7 @@ TEST_F(NoRoomTest, X5_a_copied_schedule_remembers_what_failed_for_want_of_room_t
   schedule({.name = "tick", .every_ms = Duration{1'000}}, mail("tick"));
   const auto fired = [&] {
     std::uint64_t count = 0;
-    engine->each_schedule([&](const Schedule& each) { count = each.fired; });
+    engine->schedules().each([&](const Schedule& each) { count = each.fired; });
     return count;
   };
   without_room([&] {
@@ -148,12 +148,12 @@ TEST_F(NoRoomTest, X15_costs_without_room_leave_the_sums_that_are_on_disk) {
   const auto facts = log.count(FactKind::conversation_summed);
   send(news);
   EXPECT_EQ(log.count(FactKind::conversation_summed), facts);
-  EXPECT_EQ(engine->conversation("c")->tokens, 20);
+  EXPECT_EQ(engine->causes().conversation("c")->tokens, 20);
   log.room_durable = true;
   copy_forward(log.end);
   crash();
-  ASSERT_TRUE(engine->conversation("c"));
-  EXPECT_EQ(engine->conversation("c")->tokens, 10);
+  ASSERT_TRUE(engine->causes().conversation("c"));
+  EXPECT_EQ(engine->causes().conversation("c")->tokens, 10);
 }
 
 }  // namespace

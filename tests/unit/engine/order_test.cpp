@@ -321,8 +321,8 @@ TEST_F(DeliveryTest, X15_events_and_answers_hand_the_trace_on_and_what_they_cost
   ack(lease);
   send(news, kBob);
   crash();
-  ASSERT_TRUE(engine->conversation("c"));
-  EXPECT_EQ(engine->conversation("c")->tokens, 40);
+  ASSERT_TRUE(engine->causes().conversation("c"));
+  EXPECT_EQ(engine->causes().conversation("c")->tokens, 40);
 }
 
 TEST_F(DeliveryTest, X15_trace_context_follows_the_chain_and_costs_are_summed_by_conversation) {
@@ -340,7 +340,7 @@ TEST_F(DeliveryTest, X15_trace_context_follows_the_chain_and_costs_are_summed_by
   EXPECT_EQ(last_delivered().metadata.at("traceparent").as_string(), message.metadata.at("traceparent").as_string());
   copy_forward(log.end);
   crash();
-  const auto sums = engine->conversation("c");
+  const auto sums = engine->causes().conversation("c");
   ASSERT_TRUE(sums);
   EXPECT_EQ(sums->tokens, 111);
   EXPECT_EQ(sums->money, 0.5);
@@ -358,7 +358,7 @@ TEST_F(DeliveryTest, X5_a_schedule_sends_at_its_times_until_it_is_done) {
     sync();
   }
   EXPECT_EQ(contents(), (Contents{"tick", "tick", "tick"}));
-  engine->each_schedule([](const Schedule&) { FAIL() << "it has ended"; });
+  engine->schedules().each([](const Schedule&) { FAIL() << "it has ended"; });
 }
 
 TEST_F(DeliveryTest, X5_a_schedule_goes_on_after_crashes_and_copies_and_makes_up_for_nothing) {
@@ -373,7 +373,7 @@ TEST_F(DeliveryTest, X5_a_schedule_goes_on_after_crashes_and_copies_and_makes_up
   consume(kBob, 10);
   EXPECT_EQ(contents(), (Contents{"tick", "tick"}));
   std::uint64_t fired = 0;
-  engine->each_schedule([&](const Schedule& each) { fired = each.fired; });
+  engine->schedules().each([&](const Schedule& each) { fired = each.fired; });
   EXPECT_EQ(fired, 2u);
 }
 
@@ -382,7 +382,7 @@ TEST_F(DeliveryTest, X5_a_schedule_is_replaced_by_name_and_removed) {
   schedule({.name = "s", .every_ms = Duration{1'000}}, mail("new"));
   pass(1'000);
   sync();
-  engine->remove_schedule(kAlice, ++request, "s");
+  engine->schedules().remove({kAlice, ++request}, "s");
   sync();
   pass(10'000);
   sync();
@@ -390,7 +390,7 @@ TEST_F(DeliveryTest, X5_a_schedule_is_replaced_by_name_and_removed) {
   pass(10'000);
   consume(kBob, 10);
   EXPECT_EQ(contents(), (Contents{"new"}));
-  engine->remove_schedule(kAlice, ++request, "s");
+  engine->schedules().remove({kAlice, ++request}, "s");
   EXPECT_EQ(last().code, ErrorCode::not_found);
 }
 

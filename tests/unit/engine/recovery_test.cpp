@@ -33,7 +33,7 @@ TEST_F(EngineTest, X3_a_ttl_that_ends_while_the_server_is_down_counts) {
   const auto id = last().confirm.id;
   now += 200;
   crash();
-  EXPECT_EQ(engine->receipt(id).reason, "expired");
+  EXPECT_EQ(engine->mailboxes().receipt(id).reason, "expired");
 }
 
 TEST_F(EngineTest, X3_limits_of_a_mailbox_survive_a_restart) {
@@ -137,7 +137,7 @@ TEST_F(EngineTest, X3_dead_letters_and_their_reasons_are_copied_forward) {
   pass(1);
   copy_forward(log.end);
   crash();
-  EXPECT_EQ(engine->receipt(id).reason, "expired");
+  EXPECT_EQ(engine->mailboxes().receipt(id).reason, "expired");
   EXPECT_EQ(stats().dead, 1u);
 }
 

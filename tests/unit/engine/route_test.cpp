@@ -7,7 +7,7 @@ namespace {
 class RouteTest : public DeliveryTest {
  protected:
   void route(const RouteCommand& command) {
-    engine->set_route(kAlice, ++request, command);
+    engine->routes().set({kAlice, ++request}, command);
     sync();
   }
   /// Sends a message without a recipient; where it went.
@@ -19,7 +19,7 @@ class RouteTest : public DeliveryTest {
     EXPECT_TRUE(read_routing(incoming.envelope, incoming.routing, Recipient::optional));
     engine->publish(kAlice, ++request, false, incoming);
     sync();
-    return last().kind == Answer::Kind::confirm ? std::string(engine->receipt(last().confirm.id).recipient)
+    return last().kind == Answer::Kind::confirm ? std::string(engine->mailboxes().receipt(last().confirm.id).recipient)
                                                 : last().text;
   }
   void send_together(const std::vector<Message>& messages) {
@@ -52,7 +52,7 @@ TEST_F(RouteTest, A24_the_first_route_by_order_that_fits_finds_the_recipient_als
     if (i == 1) copy_forward(log.end);
     crash();
   }
-  engine->remove_route(kAlice, ++request, "rest");
+  engine->routes().remove({kAlice, ++request}, "rest");
   sync();
   crash();
   EXPECT_EQ(routed(of("task")), "$unrouted");
@@ -81,7 +81,7 @@ TEST_F(RouteTest, A24_strategies_spread_messages_as_they_say) {
   route({.name = "r", .targets = {{"d"}, {"e"}}, .strategy = Strategy::least_loaded});
   EXPECT_EQ(spread(4), (std::map<std::string, int>{{"e", 4}}));
   engine->open_session(SessionId{4}, "e");
-  engine->report_load(SessionId{4}, ++request, {}, 100);
+  EXPECT_TRUE(engine->registry().note_load("e", 100).has_value());
   EXPECT_EQ(spread(1), (std::map<std::string, int>{{"d", 1}}));
   route({.name = "r", .targets = {{"x"}, {"y"}}, .strategy = Strategy::random});
   EXPECT_EQ(spread(64).size(), 2u);
@@ -118,7 +118,7 @@ TEST_F(RouteTest, A9_a_message_with_a_key_is_routed_once_however_often_it_is_sen
     EXPECT_EQ(last().confirm.outcome, PublishOutcome::duplicate);
     crash();
   }
-  engine->remove_route(kAlice, ++request, "r");
+  engine->routes().remove({kAlice, ++request}, "r");
   EXPECT_EQ(routed(message), "b");
   EXPECT_EQ(routed(of("task")).substr(0, 12), "neither `to`");
 }

@@ -71,9 +71,9 @@ TEST_F(ShardTest, A1_ALifeBeginsWhereTheMessageWasAccepted) {
   message.ttl_ms = 1'000;
   forward(message);
   pass(50);
-  EXPECT_NE(engine->receipt(last().confirm.id).state, ReceiptState::dead);
+  EXPECT_NE(engine->mailboxes().receipt(last().confirm.id).state, ReceiptState::dead);
   pass(100);
-  EXPECT_EQ(engine->receipt(last().confirm.id).state, ReceiptState::dead);
+  EXPECT_EQ(engine->mailboxes().receipt(last().confirm.id).state, ReceiptState::dead);
 }
 
 TEST_F(ShardTest, X13_CausesOfWhatIsForwardedAreNotCountedAgain) {
@@ -100,7 +100,7 @@ TEST_F(ShardTest, X13_AnotherShardIsToldWhatIsKnownOfACause) {
   auto onward = mail("go on", "far");
   onward.cause = delivered[0].message.id;
   with(onward, [&](const IncomingMessage& incoming) {
-    const auto envelope = engine->with_causes(incoming);
+    const auto envelope = engine->causes().with_causes(incoming);
     ASSERT_TRUE(envelope);
     const auto routing = read_routing(as_bytes(*envelope));
     ASSERT_TRUE(routing);
@@ -110,7 +110,7 @@ TEST_F(ShardTest, X13_AnotherShardIsToldWhatIsKnownOfACause) {
   });
   onward.to = "alice";
   with(onward, [&](const IncomingMessage& incoming) {
-    const auto refused = engine->with_causes(incoming);
+    const auto refused = engine->causes().with_causes(incoming);
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, ErrorCode::no_reply_wanted);
   });
@@ -169,7 +169,7 @@ TEST_F(ShardTest, WhatWaitsForAnotherShardIsNotOfferedToAConsumer) {
   sync();
   EXPECT_EQ(answers.back().confirm.outcome, PublishOutcome::queued);
   std::vector<std::string> made;
-  engine->each_new_mailbox([&](std::string_view name) { made.emplace_back(name); });
+  engine->mailboxes().each_new_mailbox([&](std::string_view name) { made.emplace_back(name); });
   EXPECT_EQ(made, std::vector<std::string>{"far"});
   EXPECT_EQ(engine->consumers(), 0u);
 }

@@ -15,7 +15,7 @@
 #include "engine/ring.hpp"
 #include "engine/slab.hpp"
 #include "engine/timers.hpp"
-#include "engine/topics/topic_index.hpp"
+#include "engine/topic_index.hpp"
 #include "message/topic.hpp"
 
 namespace folkmoot {

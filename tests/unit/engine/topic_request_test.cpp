@@ -88,13 +88,13 @@ TEST_F(EngineTest, M1_a_cancelled_subscription_hears_nothing_more) {
   EXPECT_EQ(engine->subscriptions(), 0u);
 }
 
-TEST_F(EngineTest, M1_a_pattern_that_is_none_and_a_durable_event_are_refused) {
+TEST_F(EngineTest, M1_a_pattern_that_is_none_and_an_event_that_nobody_keeps_are_refused) {
   engine->subscribe(kBob, RequestNumber{1}, "a..b", 0, false);
   EXPECT_EQ(last().code, ErrorCode::invalid_topic);
   auto message = event("a");
   message.mode = DeliveryMode::at_least_once;
   send(message);
-  EXPECT_EQ(last().code, ErrorCode::invalid_field);
+  EXPECT_EQ(last().code, ErrorCode::not_kept);
 }
 
 TEST_F(EngineTest, A4_a_response_reaches_the_requester_and_a_second_one_is_refused) {

@@ -23,6 +23,7 @@ Message full() {
   message.expects_reply = false;
   message.cause = *Uuid::parse("0193f2c4-0000-7def-8123-456789abcdef");
   message.hops = 3;
+  message.event_topic = "orders.eu";
   return message;
 }
 
@@ -48,6 +49,7 @@ TEST(FilterFields, AreComparedAsTheyAreWritten) {
            "cause LIKE '0193f2c4-0000-%'",
            "cause <> id",
            "hops = 3",
+           "event_topic = 'orders.eu'",
        }) {
     EXPECT_EQ(truth(text, full()), "TRUE") << text;
   }

@@ -170,7 +170,7 @@ class MemoryDisk final : public Disk {
       return {};
     }
     Result<void> preallocate(std::uint64_t bytes) override {
-      if (disk_.used() + bytes > disk_.capacity)
+      if (bytes > file_->now.size() && disk_.used() + bytes - file_->now.size() > disk_.capacity)
         return failure(ErrorCode::disk_full, "allocating " + name_ + ": no space");
       if (file_->now.size() < bytes) file_->now.resize(bytes);
       return {};

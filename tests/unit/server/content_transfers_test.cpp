@@ -117,7 +117,7 @@ TEST_F(ContentTransfersTest, X19_what_was_uploaded_in_parts_is_known_to_the_engi
   EXPECT_EQ(last().request, RequestNumber{7});
   EXPECT_EQ(load<std::uint64_t>(last().body.data()), 6u);
   EXPECT_EQ(known, std::vector{ref_of("abcdef")});
-  EXPECT_EQ(engine->ask_for_content(ref_of("abcdef").hash), 6u);
+  EXPECT_EQ(engine->contents().ask_for(ref_of("abcdef").hash), 6u);
   ASSERT_TRUE(transfers->read(kBob, RequestNumber{8}, ref_of("abcdef").hash, 2, 3));
   work();
   EXPECT_EQ(last().body, "cde");

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "message/operations.hpp"
+#include "operation/answers.hpp"
 
 namespace folkmoot {
 namespace {
@@ -52,6 +53,45 @@ TEST(ShardMerge, the_first_error_is_the_answer_of_all) {
   all->fail({ErrorCode::busy, "first"});
   all->fail({ErrorCode::not_found, "second"});
   EXPECT_EQ(all->error()->text, "first");
+}
+
+// What a shard says to wake.take, as shards tell each other.
+std::string woken(std::vector<std::string> agents) {
+  static constexpr auto kInfo = operation_info<TakeWakes>();
+  TakenWakes taken;
+  for (auto& agent : agents) taken.wakes.push_back({.agent = std::move(agent)});
+  return write_answer(kInfo, &taken, true).value();
+}
+
+TEST(ShardMerge, X11_the_first_answer_that_says_something_ends_the_waiting_and_none_is_lost) {
+  const auto& operation = *find_operation("wake.take");
+  const auto first = merge_first(operation, 3);
+  EXPECT_TRUE(first->may_be_cut());
+  first->take(ShardNumber{2}, as_bytes(woken({})));
+  EXPECT_FALSE(first->is_enough());
+  first->take(ShardNumber{1}, as_bytes(woken({"ann"})));
+  EXPECT_TRUE(first->is_enough());
+  first->take(ShardNumber{0}, as_bytes(woken({"bob"})));
+  TakenWakes taken;
+  const auto body = first->body();
+  ASSERT_TRUE(read_answer(operation, as_bytes(body), &taken));
+  ASSERT_EQ(taken.wakes.size(), 2u);
+  EXPECT_EQ(taken.wakes[0].agent, "bob");
+  EXPECT_EQ(taken.wakes[1].agent, "ann");
+}
+
+TEST(ShardMerge, X11_a_refusal_ends_the_waiting_and_hides_nothing_that_was_given) {
+  const auto& operation = *find_operation("wake.take");
+  const auto refused = merge_first(operation, 2);
+  refused->fail({ErrorCode::already_exists, "awake"});
+  EXPECT_TRUE(refused->is_enough());
+  refused->take(ShardNumber{0}, as_bytes(woken({})));
+  ASSERT_TRUE(refused->error());
+  EXPECT_EQ(refused->error()->text, "awake");
+  const auto given = merge_first(operation, 2);
+  given->fail({ErrorCode::limit_reached, "too many"});
+  given->take(ShardNumber{1}, as_bytes(woken({"ann"})));
+  EXPECT_FALSE(given->error());
 }
 
 }  // namespace

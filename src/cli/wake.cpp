@@ -1,0 +1,191 @@
+// folkmoot wake: how agents that sleep while they have no mail are woken. Who wakes them is `folkmoot watch`, or, by
+// webhooks, the server.
+#include <fmt/format.h>
+#include <sys/random.h>
+
+#include <memory>
+
+#include "base/base64.hpp"
+#include "base/duration.hpp"
+#include "cli/cli.hpp"
+#include "cli/print.hpp"
+#include "cli/session.hpp"
+#include "operation/json_codec.hpp"
+
+namespace folkmoot::cli {
+namespace {
+
+constexpr std::size_t kSecretBytes = 32;
+
+std::string make_secret() {
+  std::string bytes(kSecretBytes, '\0');
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+    throw Failure({ErrorCode::io_error, "no random numbers from the system"});
+  return std::string("whsec_").append(encode_base64(bytes));
+}
+
+std::string describe(const WakeStatus& wake) {
+  const auto& policy = wake.policy;
+  auto line =
+      fmt::format("{}  {}  {}  unread {}  woken today {}", wake.agent,
+                  kWakeKindWords[static_cast<std::size_t>(wake.how)], wake.state, wake.unread, wake.woken_today);
+  if (policy.budget != 0) line += fmt::format(" of {}", policy.budget);
+  if (!wake.url.empty()) line += "  to " + wake.url;
+  if (!wake.taken_by.empty())
+    line += fmt::format("  with {} since {}", wake.taken_by, format_time_ms(wake.taken_at_ms));
+  if (wake.due_at_ms != 0) line += "  due since " + format_time_ms(wake.due_at_ms);
+  if (wake.next_at_ms != 0 && wake.state == "waiting") line += "  next at " + format_time_ms(wake.next_at_ms);
+  if (wake.last_end != "none") line += "  last " + wake.last_end;
+  if (!wake.last_reason.empty()) line += fmt::format(" ({})", wake.last_reason);
+  if (wake.tries > 0) line += fmt::format("  {} in vain", wake.tries);
+  return line;
+}
+
+void print_details(const WakeStatus& wake) {
+  const auto& policy = wake.policy;
+  print_line(describe(wake));
+  if (policy.priority != kPriorityMax) print_line(fmt::format("  priority {} and higher", policy.priority));
+  if (policy.batch > 1) {
+    print_line(fmt::format("  {} messages, or {} after the first", policy.batch,
+                           format_duration_ms(policy.batch_wait.count())));
+  }
+  if (!policy.quiet.empty()) print_line(fmt::format("  quiet {} ({})", policy.quiet, policy.zone));
+  if (policy.budget != 0) print_line(fmt::format("  {} wakes a day ({})", policy.budget, policy.zone));
+}
+
+struct SetOptions {
+  SetWake set;
+  std::string how, priority;
+  bool json = false;
+};
+
+void set(SetOptions& options) {
+  auto& wake = options.set;
+  if (options.how.empty()) options.how = wake.url.empty() ? "process" : "webhook";
+  for (std::size_t i = 0; i < std::size(kWakeKindWords); ++i) {
+    if (kWakeKindWords[i] == options.how) wake.how = static_cast<WakeKind>(i);
+  }
+  if (!options.priority.empty()) {
+    const auto priority = parse_priority(options.priority);
+    if (!priority)
+      throw_invalid("--priority", fmt::format("`{}` is not a priority; it may be critical, high, normal, low, "
+                                              "background or 1 to 10",
+                                              options.priority));
+    wake.policy.priority = *priority;
+  }
+  const bool is_new_secret = wake.how == WakeKind::webhook && wake.secret.empty();
+  if (is_new_secret) wake.secret = make_secret();
+  Session session;
+  value(session->call(wake));
+  const auto told = fmt::format("{} is woken by a {}", wake.agent, options.how);
+  if (!is_new_secret)
+    return print_done(options.json, told, {{"agent", wake.agent}, {"how", options.how}, {"status", "set"}});
+  print_done(options.json, fmt::format("{}; its secret, which is not shown again: {}", told, wake.secret),
+             {{"agent", wake.agent}, {"how", options.how}, {"secret", wake.secret}, {"status", "set"}});
+}
+
+void add_set(App& wake) {
+  auto* command = wake.add_subcommand("set", "How an agent is woken by its mail, in the place of what was set for it");
+  const auto options = std::make_shared<SetOptions>();
+  auto& policy = options->set.policy;
+  command->add_option("AGENT", options->set.agent, "Whose mailbox wakes it")->required()->check(not_empty());
+  command
+      ->add_option(
+          "--how", options->how,
+          "hook or process: by `folkmoot watch`; webhook: by the server (default: process, with --url webhook)")
+      ->check(one_of({"hook", "process", "webhook"}));
+  command->add_option("--url", options->set.url, "Of a webhook: what the server posts to");
+  command->add_option("--secret", options->set.secret,
+                      "Of a webhook: whsec_ and base64 (default: one is made, and shown this once)");
+  command->add_option("--priority", options->priority,
+                      "Only for messages of this priority and higher ones (default: any)");
+  command->add_option("--batch", policy.batch, "When so many messages wait ...")->check(at_least_one());
+  add_duration(*command, "--batch-wait", policy.batch_wait, "... or so long after the first");
+  command->add_option("--quiet", policy.quiet, "Not between these times of the day")->type_name("22:00-07:00");
+  command->add_option("--zone", policy.zone,
+                      "Time zone of quiet hours and budget, such as Europe/Berlin (default UTC)");
+  command->add_option("--budget", policy.budget, "So many wakes a day at most");
+  add_duration(*command, "--retry", policy.retry,
+               "After a wake that brought nobody: the next so much later, twice as long each time (default 1s; 30s "
+               "for hooks and webhooks that were done, so that who they tell has time to come)");
+  add_duration(*command, "--retry-max", policy.retry_max, "At most so much later (default 10m)");
+  command->add_flag("--json", options->json, "Print as JSON");
+  set_example(*command,
+              "  $ folkmoot wake set reviewer --batch 10 --batch-wait 5m --quiet 22:00-07:00 --zone Europe/Berlin\n"
+              "  reviewer is woken by a process\n"
+              "  $ folkmoot wake set planner --url https://agents.example.com/wake --budget 50\n"
+              "  planner is woken by a webhook; its secret, which is not shown again: whsec_...");
+  command->callback([options] { set(*options); });
+}
+
+void add_list(App& wake) {
+  auto* command = wake.add_subcommand("list", "List how agents are woken, and how that stands");
+  struct Options {
+    ListWakes list;
+    bool json = false;
+  };
+  const auto options = std::make_shared<Options>();
+  command->add_option("MATCH", options->list.match, "Agents whose names it fits: `*` stands for anything");
+  command->add_flag("--json", options->json, "One a line, as JSON");
+  set_example(*command,
+              "  $ folkmoot wake list\n"
+              "  reviewer  process  idle  unread 0  woken today 4  last done");
+  command->callback([options] {
+    Session session;
+    auto& list = options->list;
+    do {
+      const auto page = value(session->call(list));
+      for (const auto& one : page.wakes)
+        print_line(options->json ? to_json_text(one, Sparse::as_described) : describe(one));
+      list.after = page.next;
+    } while (!list.after.empty());
+  });
+}
+
+void add_show(App& wake) {
+  auto* command = wake.add_subcommand("show", "How one agent is woken: due, taken by whom, tries, when next");
+  const auto agent = std::make_shared<std::string>();
+  const auto json = std::make_shared<bool>(false);
+  command->add_option("AGENT", *agent, "Who")->required()->check(not_empty());
+  command->add_flag("--json", *json, "Print as JSON");
+  set_example(*command,
+              "  $ folkmoot wake show reviewer\n"
+              "  reviewer  process  taken  unread 3  woken today 5  with host:4711 since 2026-11-21T10:00:00.000Z");
+  command->callback([agent, json] {
+    Session session;
+    const auto found = value(session->call(ShowWake{*agent}));
+    if (*json) return print_line(to_json_text(found, Sparse::as_described));
+    print_details(found);
+  });
+}
+
+void add_remove(App& wake) {
+  auto* command = wake.add_subcommand("remove", "Wake an agent no more");
+  const auto agent = std::make_shared<std::string>();
+  const auto json = std::make_shared<bool>(false);
+  command->add_option("AGENT", *agent, "Who")->required()->check(not_empty());
+  command->add_flag("--json", *json, "Print as JSON");
+  set_example(*command,
+              "  $ folkmoot wake remove reviewer\n"
+              "  reviewer is woken no more");
+  command->callback([agent, json] {
+    Session session;
+    value(session->call(RemoveWake{*agent}));
+    print_done(*json, fmt::format("{} is woken no more", *agent), {{"agent", *agent}, {"status", "removed"}});
+  });
+}
+
+}  // namespace
+
+void add_wake(App& app) {
+  auto* command = app.add_subcommand("wake", "How agents that sleep while they have no mail are woken");
+  command->require_subcommand(1);
+  add_set(*command);
+  add_list(*command);
+  add_show(*command);
+  add_remove(*command);
+  set_example(*command,
+              "  $ folkmoot wake set reviewer --budget 50\n  $ folkmoot watch reviewer --start './reviewer.sh'");
+}
+
+}  // namespace folkmoot::cli

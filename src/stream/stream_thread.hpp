@@ -1,0 +1,45 @@
+// The thread that writes and reads the files of streams, and tells the reactor through an eventfd when there is
+// something to tell. What the disk had no room for it tries again every second.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "stream/file_stream_store.hpp"
+
+namespace folkmoot {
+
+class StreamThread {
+ public:
+  /// Runs until stop(). Errors: io_error.
+  static Result<std::unique_ptr<StreamThread>> start(std::unique_ptr<FileStreamStore> store);
+  ~StreamThread();
+
+  // The owner's:
+  /// What the engine sees.
+  FileStreamStore& store() { return *store_; }
+  /// FileStreamStore::submit(), and wakes the thread when there is something to do. Once a turn.
+  void submit();
+  /// Readable when there is something to collect.
+  int event_fd() const { return event_fd_; }
+  /// Makes event_fd() unreadable, and FileStreamStore::collect().
+  Result<FileStreamStore::News> collect();
+  /// Waits for what is being done, ends the thread, and closes the store. May be called twice.
+  Result<void> stop();
+
+ private:
+  StreamThread(std::unique_ptr<FileStreamStore> store, int event_fd) : store_(std::move(store)), event_fd_(event_fd) {}
+  void run();
+  void wake();
+
+  const std::unique_ptr<FileStreamStore> store_;
+  const int event_fd_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;  // guarded by mutex_
+  bool asked_ = false;     // guarded by mutex_: there may be something to do
+  std::thread thread_;
+};
+
+}  // namespace folkmoot
