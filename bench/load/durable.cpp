@@ -1,4 +1,5 @@
-// Durable queues: publish with confirms, consume with one acknowledgement a message, fill, and wait for a restart.
+// Durable queues and streams: publish with confirms, consume with one acknowledgement a message, fill, and wait for a
+// restart.
 //
 // The publisher keeps up to a window of unconfirmed messages in flight: it writes what the window allows in one write,
 // then reads confirms. The consumer acknowledges each message by a frame of its own; the frames for what one read
@@ -24,8 +25,7 @@ struct Published {
 };
 
 /// Publishes `options.messages`, or for the warm-up and then `options.seconds`.
-Published publish(const Options& options, Session& session, const ServerMeter& server) {
-  const std::string frame = session.durable_frame(std::string(options.content_bytes, 'x'));
+Published publish(const Options& options, Session& session, const ServerMeter& server, const std::string& frame) {
   std::string frames;
   for (std::size_t i = 0; i < options.window; ++i) frames += frame;
 
@@ -82,7 +82,8 @@ Report run_durable(const Options& options) {
   const ServerMeter server(options.server_pid);
   const auto publisher = open_session(options, "publisher");
   publisher->make_queue();
-  const Published published = publish(options, *publisher, server);
+  const Published published =
+      publish(options, *publisher, server, publisher->durable_frame(std::string(options.content_bytes, 'x')));
   Report report;
   add_published(report, published);
   if (options.window == 1) {
@@ -116,13 +117,45 @@ Report run_durable(const Options& options) {
   return report;
 }
 
+Report run_stream(const Options& options) {
+  const ServerMeter server(options.server_pid);
+  const auto publisher = open_session(options, "publisher");
+  publisher->make_stream();
+  const Published published =
+      publish(options, *publisher, server, publisher->event_frame(std::string(options.content_bytes, 'x')));
+  Report report;
+  add_published(report, published);
+
+  const auto reader = open_session(options, "reader");
+  Receiver receiver;
+  std::string more;
+  std::uint64_t read = 0;
+  const double cpu_before = server.cpu_seconds();
+  const auto started = now_ns();
+  reader->begin_replay(published.messages, more);
+  if (!more.empty()) write_all(reader->fd(), more);
+  more.clear();
+  while (read < published.messages) {
+    if (!receiver.receive(*reader, read, [&](std::string_view bytes) { return reader->scan_replayed(bytes, more); }))
+      fail("the server closed the reader's connection");
+    if (more.empty()) continue;
+    write_all(reader->fd(), more);
+    more.clear();
+  }
+  const double seconds = static_cast<double>(now_ns() - started) / 1e9;
+  report.add("consume_rate", static_cast<double>(read) / seconds);
+  report.add("consume_cpu_s_per_m", (server.cpu_seconds() - cpu_before) / static_cast<double>(read) * 1e6);
+  return report;
+}
+
 Report run_fill(const Options& options) {
   if (options.messages == 0) fail("fill needs --messages");
   const ServerMeter server(options.server_pid);
   const auto rss_before = server.rss_bytes();
   const auto session = open_session(options, "publisher");
   session->make_queue();
-  const Published published = publish(options, *session, server);
+  const Published published =
+      publish(options, *session, server, session->durable_frame(std::string(options.content_bytes, 'x')));
   std::this_thread::sleep_for(std::chrono::seconds(1));  // for what the server does behind the last confirm
   Report report;
   add_published(report, published);

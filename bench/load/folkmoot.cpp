@@ -12,9 +12,9 @@ namespace folkmoot::bench {
 namespace {
 
 constexpr std::uint8_t kHello = 0x01, kPublish = 0x02, kSubscribe = 0x04, kConsume = 0x05, kCredit = 0x06,
-                       kReceive = 0x08, kAck = 0x09, kRequest = 0x0C, kStats = 0x0F, kMailbox = 0x11, kWelcome = 0x81,
-                       kConfirm = 0x82, kOk = 0x83, kError = 0x84, kDeliver = 0x85, kSettled = 0x86, kGoodbye = 0x87,
-                       kLagged = 0x88;
+                       kReceive = 0x08, kAck = 0x09, kRequest = 0x0C, kStats = 0x0F, kMailbox = 0x11, kCall = 0x14,
+                       kWelcome = 0x81, kConfirm = 0x82, kOk = 0x83, kError = 0x84, kDeliver = 0x85, kSettled = 0x86,
+                       kGoodbye = 0x87, kLagged = 0x88;
 constexpr std::uint8_t kQuiet = 1;
 constexpr std::size_t kHeaderBytes = 12;
 constexpr std::uint32_t kConsumer = 7;       // the request number of the one consumer or subscription
@@ -151,6 +151,26 @@ class FolkmootSession : public Session {
     return each_frame(bytes, [](const Frame& frame) -> std::uint64_t { return frame.opcode == kConfirm ? 1 : 0; });
   }
 
+  void make_stream() override { call(kCall, call_of("stream.set", R"({"name":"events","topic":"events"})"), kOk); }
+
+  std::string event_frame(const std::string& content) override {
+    std::string body = map_of(2);
+    put_text(body, 4, "events");
+    put_number(body, 14, 1);  // mode: at_least_once, confirmed when it is on disk
+    return frame(kPublish, 0, 0, body.append(content));
+  }
+
+  void begin_replay(std::uint64_t, std::string& out) override { out += read_events(1); }
+
+  /// Each page says where the next one begins and how many events it has.
+  Scan scan_replayed(std::string_view bytes, std::string& more) override {
+    return each_frame(bytes, [&](const Frame& page) -> std::uint64_t {
+      if (page.opcode != kOk) return 0;
+      more += read_events(get<std::uint64_t>(page.body.data()));
+      return get<std::uint32_t>(page.body.data() + 24);
+    });
+  }
+
   void begin_consuming(std::size_t prefetch, std::uint64_t, std::string& out) override {
     out += consume_frame(kQueue, static_cast<std::uint32_t>(prefetch));
   }
@@ -242,6 +262,21 @@ class FolkmootSession : public Session {
     put_text(body, 0, mailbox);
     put_number(body, 1, credit);
     return frame(kConsume, 0, kConsumer, body);
+  }
+
+  static std::string call_of(std::string_view name, std::string_view arguments) {
+    std::string body = map_of(2);
+    put_text(body, 0, name);
+    put_text(body, 1, arguments);
+    return body;
+  }
+
+  std::string read_events(std::uint64_t from) {
+    const auto arguments = R"({"name":"events","limit":10000,"bytes":4194304,"from":)" + std::to_string(from) + "}";
+    auto body = call_of("stream.read", arguments);
+    body[0] = static_cast<char>(0x83);
+    body += "\x02\xC3";  // packed: true
+    return frame(kCall, 0, kConsumer, body);
   }
 
   void consume(std::string_view mailbox, std::uint32_t credit) {

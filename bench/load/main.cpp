@@ -14,6 +14,7 @@ constexpr const char* kUsage =
   pubsub   --publishers P --subscribers S --size BYTES --seconds S     topics; subscriber i follows publisher i mod P
   request  --size BYTES --seconds S                                    request and reply, one at a time
   durable  --window N --size BYTES --seconds S                         publish confirmed, then consume and ack each
+  stream   --window N --size BYTES --messages N                        append confirmed, then read all of it again
   fill     --messages N --window N                                     leave N durable messages waiting
   ready    --messages N                                                wait until a server has them and hands one out
   agents   --connections N [--rate PER_SECOND] --seconds S             one durable message in flight each
@@ -29,11 +30,17 @@ constexpr const char* kUsage =
 using Workload = folkmoot::bench::Report (*)(const folkmoot::bench::Options&);
 
 constexpr std::pair<const char*, Workload> kWorkloads[] = {
-    {"pubsub", folkmoot::bench::run_pubsub},       {"request", folkmoot::bench::run_request},
-    {"durable", folkmoot::bench::run_durable},     {"fill", folkmoot::bench::run_fill},
-    {"ready", folkmoot::bench::run_ready},         {"agents", folkmoot::bench::run_agents},
-    {"idle", folkmoot::bench::run_idle},           {"tcp", folkmoot::bench::run_reference_tcp},
-    {"unix", folkmoot::bench::run_reference_unix}, {"relay", folkmoot::bench::run_reference_relay},
+    {"pubsub", folkmoot::bench::run_pubsub},
+    {"request", folkmoot::bench::run_request},
+    {"durable", folkmoot::bench::run_durable},
+    {"stream", folkmoot::bench::run_stream},
+    {"fill", folkmoot::bench::run_fill},
+    {"ready", folkmoot::bench::run_ready},
+    {"agents", folkmoot::bench::run_agents},
+    {"idle", folkmoot::bench::run_idle},
+    {"tcp", folkmoot::bench::run_reference_tcp},
+    {"unix", folkmoot::bench::run_reference_unix},
+    {"relay", folkmoot::bench::run_reference_relay},
     {"disk", folkmoot::bench::run_reference_disk},
 };
 

@@ -107,6 +107,19 @@ class NatsSession : public Session {
     });
   }
 
+  void make_stream() override { make_queue(); }
+
+  std::string event_frame(const std::string& content) override { return durable_frame(content); }
+
+  void begin_replay(std::uint64_t, std::string&) override {
+    subscribe("deliver.reader");
+    call("CONSUMER.CREATE." + std::string(kStream),
+         R"({"stream_name":"BENCH","config":{"deliver_subject":"deliver.reader","deliver_policy":"all",)"
+         R"("ack_policy":"none","replay_policy":"instant"}})");
+  }
+
+  Scan scan_replayed(std::string_view bytes, std::string&) override { return scan_messages(bytes); }
+
   void settle(std::uint64_t delivered) override {
     for (;;) {
       const auto info = call("CONSUMER.INFO." + std::string(kStream) + "." + std::string(kConsumer), "");

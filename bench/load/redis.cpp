@@ -112,6 +112,33 @@ class RedisSession : public Session {
     return command({"XADD", "queue", "*", "d", content});
   }
 
+  void make_stream() override {}
+
+  std::string event_frame(const std::string& content) override {
+    return command({"XADD", "stream", "*", "d", content});
+  }
+
+  void begin_replay(std::uint64_t, std::string& out) override { out += read_from("-"); }
+
+  /// An answer is looked at when it is whole; its last entry's ID is where the next one begins.
+  Scan scan_replayed(std::string_view bytes, std::string& more) override {
+    Scan scan;
+    const auto end = value_end(bytes, 0);
+    if (end == npos) return scan;
+    long entries = 0;
+    std::size_t after = 0;
+    if (!read_line_number(bytes, 0, entries, after)) return scan;
+    constexpr std::string_view kFields = "\r\n*2\r\n$1\r\nd\r\n";
+    const auto fields = bytes.substr(0, end).rfind(kFields);
+    if (entries > 0 && fields != npos) {
+      const auto id = bytes.rfind('\n', fields - 1) + 1;
+      more += read_from("(" + std::string(bytes.substr(id, fields - id)));
+    }
+    scan.used = end;
+    scan.count = static_cast<std::uint64_t>(entries);
+    return scan;
+  }
+
   Scan scan_confirms(std::string_view bytes) override {
     Scan scan;
     for (std::size_t end = 0; (end = value_end(bytes, scan.used)) != npos; scan.used = end) ++scan.count;
@@ -168,6 +195,10 @@ class RedisSession : public Session {
   bool read_one() override { return call({"XRANGE", "queue", "-", "+", "COUNT", "1"}).starts_with("*1"); }
 
  private:
+  static std::string read_from(const std::string& id) {
+    return command({"XRANGE", "stream", id, "+", "COUNT", std::to_string(kReadCount)});
+  }
+
   std::string call(std::initializer_list<std::string_view> words) {
     send(command(words));
     std::size_t end = 0;

@@ -55,6 +55,13 @@ class Session {
   /// Returns when the server counts nothing as unacknowledged, where the deliveries counted do not say so already.
   virtual void settle(std::uint64_t) {}
 
+  // Streams: events that are kept and read again, confirmed as `scan_confirms` has it. `begin_replay` asks for them
+  // from the first one on; `scan_replayed` counts them and appends what asks for more.
+  virtual void make_stream() { unsupported("streams"); }
+  virtual std::string event_frame(const std::string&) { unsupported("streams"); }
+  virtual void begin_replay(std::uint64_t expected, std::string&) { unsupported("streams", std::to_string(expected)); }
+  virtual Scan scan_replayed(std::string_view, std::string&) { unsupported("streams"); }
+
   // A consumer that waits for what will not come: a subscription of its own, or a mailbox.
   virtual void wait_idle(const std::string& name) { subscribe(name); }
 

@@ -8,6 +8,7 @@ namespace folkmoot::bench {
 Report run_pubsub(const Options& options);   // publishers -> subscribers, lossless by flow control
 Report run_request(const Options& options);  // one client, one responder, one request at a time
 Report run_durable(const Options& options);  // publish with confirms, then consume with one ack each
+Report run_stream(const Options& options);   // append with confirms, then read all from the beginning
 Report run_fill(const Options& options);     // the publishing half of it, by count, and what the server then holds
 Report run_ready(const Options& options);    // waits until a (re)started server shows `messages` and hands one out
 Report run_agents(const Options& options);   // many connections, each with one durable message in flight, or paced

@@ -14,6 +14,7 @@ RATE = Column("rate", "messages/s", True)
 CPU = Column("cpu_s_per_m", "CPU s/M")
 LATENCY = (Column("p50_us", "p50 us"), Column("p99_us", "p99 us"), Column("p999_us", "p99.9 us"))
 CONSUME = (Column("consume_rate", "consumed/s", True), Column("consume_cpu_s_per_m", "consume CPU s/M"))
+REPLAY = (Column("consume_rate", "read/s", True), Column("consume_cpu_s_per_m", "read CPU s/M"))
 CLIENT_CPU = Column("client_cpu_s_per_m", "client CPU s/M")
 CONSUME_CLIENT_CPU = Column("consume_client_cpu_s_per_m", "consume client CPU s/M")
 IDLE = (Column("bytes_per_connection", "bytes each"), Column("rss_empty_mib", "empty MiB"),
@@ -85,6 +86,9 @@ ROWS = (
     request("free", "free on all cores", None),
     Row("durable-1000", "durable: publish confirmed, 1000 in flight; then consume, one ack each; 128 B", "durable",
         ("--window", 1000), DURABLE, (RATE, CPU, *CONSUME), seconds=1.5, synced=True, quick=True),
+    Row("stream-1000", "stream: append confirmed, 1000 in flight; then read all from the beginning; 128 B", "stream",
+        ("--window", 1000), ("folkmoot", "jetstream", "redis-always", "redis-everysec"), (RATE, CPU, *REPLAY),
+        seconds=1.5),
     Row("durable-1", "durable: publish confirmed, one in flight, 128 B", "durable", ("--window", 1), DURABLE,
         (RATE, CPU, *LATENCY), seconds=1.0, synced=True, quick=True),
     library("pubsub-128", "pub/sub, 1 to 1", "pubsub", TRANSIENT, (RATE, CPU, CLIENT_CPU)),

@@ -331,6 +331,7 @@ struct OperationRow {
   bool again = false;       // may be sent again when it is not known whether it was carried out
   Layout layout = Layout::json;
   std::chrono::milliseconds patience{30'000};  // until a door gives up waiting for the answer
+  std::string_view packed{};  // how its answer is laid out if that is asked for as bytes; empty: it cannot be
 };
 
 /// An answer that says no more than that it was done.

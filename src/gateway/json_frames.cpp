@@ -319,6 +319,8 @@ Result<void> TextSession::translate(const JsonElement& object, Row& row, std::st
       break;
     case Opcode::call: {
       const auto name = fields.required_text("name");
+      if (fields.flag("packed"))
+        return failure(ErrorCode::invalid_field, "`packed` is for binary messages; in JSON the answer is JSON");
       std::string_view arguments;
       if (const auto given = fields.find("arguments")) {
         arguments = content_text(*given).value_or(std::string_view());

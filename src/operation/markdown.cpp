@@ -92,6 +92,7 @@ std::string answer(const OperationInfo& operation) {
   if (operation.layout == Layout::confirm) return "CONFIRM";
   if (operation.answer->fields.empty()) return "OK";
   auto shape = fmt::format("`{}`", shape_of(*operation.answer));
+  if (!operation.packed.empty()) shape += fmt::format("; `packed`: {}", operation.packed);
   if (operation.layout == Layout::json) return shape;
   std::string numbers;
   for (const auto& field : operation.answer->fields) {

@@ -7,8 +7,9 @@ import threading
 import time
 from contextlib import closing
 
+import msgpack
 import pytest
-from native import Client, Refused
+from native import CALL, Client, Refused, read_message
 from program import SHARDED
 from test_every_door import HttpDoor, NativeDoor, WebsocketDoor
 
@@ -256,6 +257,48 @@ def test_U14_a_kill_in_the_middle_loses_nothing_confirmed_and_doubles_nothing(ma
         assert numbers(reader.carry_out("stream.read", name="s", backwards=True, limit=3))[0] == len(got)
         page = reader.carry_out("consumer.read", stream="s", name="c", limit=5)
         assert numbers(page) == [1, 2, 3, 4, 5]
+
+
+def packed(client, name, **arguments):
+    """The page as bytes (docs/protocol.md, section 14): its head, and each event's head, fields and content."""
+    body = client.call(CALL, msgpack.packb({0: name, 1: json.dumps(arguments), 2: True})).body
+    following, first, end, count = struct.unpack_from("<QQQI", body)
+    events, at = [], 28
+    for _ in range(count):
+        sequence, came, delivery, size = struct.unpack_from("<QqII", body, at)
+        fields, content = read_message(body[at + 24 : at + 24 + size])
+        events.append((sequence, came, delivery, fields, content.decode()))
+        at += 24 + size
+    assert at == len(body)
+    return {"next": following, "first": first, "end": end}, events
+
+
+def test_X20_U14_a_page_can_be_had_as_bytes(server):
+    with closing(NativeDoor(server)) as door:
+        client = door.client
+        client.carry_out("stream.set", name="s", topic="orders.>")
+        for i in range(20):
+            publish(door, "orders.new", f"event {i}", priority=i % 10 + 1)
+        client.carry_out("consumer.set", stream="s", name="c")
+        page = client.carry_out("stream.read", name="s", limit=7, **{"from": 5})
+        ends, events = packed(client, "stream.read", name="s", limit=7, **{"from": 5})
+        assert ends == {key: page[key] for key in ("next", "first", "end")} == {"next": 12, "first": 1, "end": 21}
+        for (sequence, came, delivery, fields, content), one in zip(events, page["events"], strict=True):
+            assert sequence == one["sequence"] and came > 1_700_000_000_000 and delivery == 0
+            assert content == one["message"]["content"] == f"event {sequence - 1}"
+            assert fields["topic"] == "orders.new" and fields["priority"] == (sequence - 1) % 10 + 1
+        assert [event[4] for event in packed(client, "stream.read", name="s", content=False)[1]] == [""] * 20
+        backwards = packed(client, "stream.read", name="s", backwards=True, limit=3)[1]
+        assert [event[0] for event in backwards] == [20, 19, 18]
+        given = packed(client, "consumer.read", stream="s", name="c", limit=2)[1]
+        assert [(event[0], event[2], event[4]) for event in given] == [(1, 1, "event 0"), (2, 1, "event 1")]
+        with pytest.raises(Refused, match="there is no stream none"):
+            packed(client, "stream.read", name="none")
+        with pytest.raises(Refused, match="the answer to stream.list is not to be had `packed`"):
+            packed(client, "stream.list")
+    with closing(WebsocketDoor(server)) as door:
+        refused = door._ask("call", name="stream.read", arguments={"name": "s"}, packed=True)
+        assert refused["code"] == "invalid_field" and "in JSON the answer is JSON" in refused["error"]
 
 
 def test_U14_a_position_that_was_confirmed_does_not_go_back(make_server):

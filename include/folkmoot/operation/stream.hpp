@@ -211,6 +211,11 @@ struct StreamPage {
   }
 };
 
+/// A page as bytes. Numbers are little-endian.
+constexpr std::string_view kStreamPagePacked =
+    "`u64 next, u64 first, u64 end, u32 count`, then each `u64 sequence, i64 at, u32 delivery, u32 bytes, envelope, "
+    "content`";
+
 struct ReadStream {
   std::string name{};
   std::uint64_t from = 0;
@@ -233,7 +238,8 @@ struct ReadStream {
                                            .where = Where::first,
                                            .http = "GET /api/streams/{name}/events",
                                            .again = true,
-                                           .patience = kStreamPatience};
+                                           .patience = kStreamPatience,
+                                           .packed = kStreamPagePacked};
   static constexpr auto fields() {
     using R = ReadStream;
     return std::array{
@@ -441,7 +447,8 @@ struct ReadStreamConsumer {
       .right = Right::consume,
       .where = Where::first,
       .http = "POST /api/streams/{stream}/consumers/read",
-      .patience = kStreamPatience};
+      .patience = kStreamPatience,
+      .packed = kStreamPagePacked};
   static constexpr auto fields() {
     using R = ReadStreamConsumer;
     return std::array{

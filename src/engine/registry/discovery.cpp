@@ -17,6 +17,7 @@ namespace {
 constexpr std::size_t kRecordsReadMax = 2'000;  // by one call; the next one goes on from there
 constexpr std::size_t kPrefixWordsMax = 1'000;
 constexpr std::size_t kPageBytesMax = 4 << 20;
+constexpr std::size_t kPageUsual = 128;  // agents that room is made for
 
 // The record as filters see it: a message of the agent, with its metadata, that has the record as its content.
 Result<std::string> as_message(const AgentRecord& record) {
@@ -49,6 +50,7 @@ KnownAgent Registry::view(const Agent& agent) const {
   auto& record = known.record;
   record.agent = to_.names[agent.name];
   if (agent.has_type) record.type = types_[agent.type];
+  record.capabilities.reserve(agent.capabilities.size());
   for (const auto capability : agent.capabilities)
     record.capabilities.push_back({.name = std::string(capabilities_[capability])});
   record.weight = agent.weight;
@@ -126,6 +128,7 @@ Result<FoundAgents> Registry::discover(const DiscoverAgents& query) {
     filter.emplace(std::move(*compiled));
   }
   FoundAgents page;
+  page.agents.reserve(std::min<std::size_t>(query.limit, kPageUsual));
   FilterInput input;
   NameId last = 0;
   std::size_t records = 0, bytes = 0;

@@ -25,14 +25,19 @@ Result<void> Call::write_to(Reactor& reactor, SessionId session, RequestNumber r
                             const void* answer) {
   const auto body = write_answer(operation, answer, request >= kOwnRequests);
   if (!body) return std::unexpected(body.error());
+  return answer_with(reactor, session, request, *body, operation.name);
+}
+
+Result<void> answer_with(Reactor& reactor, SessionId session, RequestNumber request, std::string_view body,
+                         std::string_view operation) {
   const auto most = reactor.options().frame_bytes_max - kFrameHeaderBytes;
-  if (body->size() > most) {
+  if (body.size() > most) {
     return failure(
         ErrorCode::content_too_large,
         fmt::format("the answer to {} has {} bytes, {} are the most of a frame; ask for less, or without content",
-                    operation.name, body->size(), most));
+                    operation, body.size(), most));
   }
-  reactor.effects().done(session, request, as_bytes(*body));
+  reactor.effects().done(session, request, as_bytes(body));
   return {};
 }
 
@@ -44,7 +49,7 @@ Result<void> carry_out_call(Reactor& reactor, const Caller& caller, RequestNumbe
     if (agent.empty()) agent = caller.agent;
   }
   const auto row = static_cast<std::size_t>(call.operation - operations().data());
-  return kHandlers[row]({reactor, reactor.engine(), caller, caller.session, request, *call.operation},
+  return kHandlers[row]({reactor, reactor.engine(), caller, caller.session, request, *call.operation, call.packed},
                         call.arguments.get());
 }
 

@@ -24,6 +24,7 @@ struct Call {
   SessionId session;  // the caller's
   RequestNumber request;
   const OperationInfo& operation;
+  bool packed = false;  // the answer is wanted as bytes (OperationRow::packed)
 
   /// Whom to answer, when that is later.
   LateAnswer later() const { return {.session = session, .request = request, .operation = &operation}; }
@@ -39,6 +40,10 @@ struct Call {
  private:
   Result<void> write(const void* answer) const { return write_to(reactor, session, request, operation, answer); }
 };
+
+/// Answers with these bytes. Errors: content_too_large, if it is more than a frame holds.
+Result<void> answer_with(Reactor& reactor, SessionId session, RequestNumber request, std::string_view body,
+                         std::string_view operation);
 
 /// Carries one call out; it is answered under the caller's session and `request`, at once or later. An agent that it
 /// does not name is the caller's (Role::caller). Errors: not_permitted, those of its handler.

@@ -1,5 +1,7 @@
 #include "server/operations/call_codec.hpp"
 
+#include <fmt/format.h>
+
 #include "message/pack.hpp"
 #include "operation/answers.hpp"
 #include "operation/fields.hpp"
@@ -26,15 +28,19 @@ std::uint64_t ReadCall::natural(Role role) const {
 
 Result<ReadCall> read_call(Bytes body) {
   std::string_view name, text;
+  bool packed = false;
   const auto read = read_map(body, "CALL", [&](std::uint64_t key, PackReader& reader) {
     if (key == 0) return name = reader.str(), true;
     if (key == 1) return text = reader.str(), true;
+    if (key == 2) return packed = reader.boolean(), true;
     return false;
   });
   if (!read) return std::unexpected(read.error());
-  ReadCall call{.operation = find_operation(name)};
+  ReadCall call{.operation = find_operation(name), .packed = packed};
   if (call.operation == nullptr)
     return failure(ErrorCode::not_found, no_such_operation(name), "`folkmoot describe` lists them");
+  if (packed && call.operation->packed.empty())
+    return failure(ErrorCode::invalid_field, fmt::format("the answer to {} is not to be had `packed`", name));
   call.arguments = call.operation->arguments->make();
   if (auto done = read_json(*call.operation->arguments, call.arguments.get(), text); !done)
     return std::unexpected(done.error());

@@ -15,6 +15,7 @@ namespace folkmoot {
 struct ReadCall {
   const OperationInfo* operation = nullptr;
   std::shared_ptr<void> arguments{};
+  bool packed = false;  // the answer is wanted as bytes
 
   /// An argument by its role; `at` is nullptr if the operation has none such.
   Uuid id(Role role) const;

@@ -89,7 +89,40 @@ std::function<void(Result<From>)> later(const Call& call, Make make) {
   };
 }
 
+// kStreamPagePacked. Each event is as it was published: nothing of it is read here.
+Result<void> write_packed(Reactor& reactor, SessionId session, RequestNumber request, const ReadPage& page,
+                          bool with_content, std::string_view operation) {
+  std::string body;
+  std::size_t bytes = 0;
+  for (const auto& event : page.events) bytes += event.message.size() + 24;
+  body.reserve(28 + bytes);
+  const auto put = [&](auto number) { body.append(as_text(bytes_of(number))); };
+  put(page.next.value);
+  put(page.first.value);
+  put(page.end.value);
+  put(static_cast<std::uint32_t>(page.events.size()));
+  for (const auto& event : page.events) {
+    std::string_view message = event.message;
+    if (Routing routing; !with_content && read_routing(as_bytes(message), routing))
+      message = message.substr(0, routing.bytes);
+    put(event.sequence.value);
+    put(event.at.ms);
+    put(event.delivery);
+    put(static_cast<std::uint32_t>(message.size()));
+    body += message;
+  }
+  return answer_with(reactor, session, request, body, operation);
+}
+
 StreamReader page_later(const Call& call, bool with_content) {
+  if (call.packed) {
+    return [reactor = &call.reactor, session = call.session, request = call.request, name = call.operation.name,
+            with_content](const Result<ReadPage>& page) {
+      const auto done = page ? write_packed(*reactor, session, request, *page, with_content, name)
+                             : Result<void>(std::unexpected(page.error()));
+      if (!done) reactor->effects().refuse(session, request, done.error());
+    };
+  }
   return later<StreamPage, ReadPage>(call, [with_content](const ReadPage& read) {
     StreamPage page{.next = read.next.value, .first = read.first.value, .end = read.end.value};
     page.events.reserve(read.events.size());
