@@ -70,7 +70,7 @@ void Agents::woken(SessionId id, RequestNumber request, std::span<const WokenVie
            wake.rule.agent);
     expect(wake.lease_until.ms == 0 || mine.lease_ms != 0, "a lease of {} ends that should not", wake.rule.agent);
     if (wake.count.tries > 0) rules_.saw(Rule::wake_tried_again);
-    model_.checkers.wakes.on_woken(wake.rule.agent, wake.token, id, wake.lease_until.ms, engine_->now().ms);
+    model_.checkers.wakes.on_woken(wake.rule.agent, wake.token, id, wake.lease_until.ms, wake.count.day);
   }
 }
 

@@ -367,7 +367,7 @@ void StreamRun::consume(Stream& stream) {
 void StreamRun::publish() {
   Message message;
   static const std::vector<std::string> kTopics = {"t.0", "t.1", "other"};
-  message.topic = random_.pick(kTopics);
+  message.topic = rests_ ? "t.0" : random_.pick(kTopics);
   message.priority = static_cast<Priority>(random_.between(1, 10));
   message.mode = random_.one_in(4) ? DeliveryMode::at_most_once : DeliveryMode::at_least_once;
   if (!random_.one_in(4)) message.conversation = fmt::format("key-{}", random_.below(5));
@@ -395,7 +395,8 @@ void StreamRun::publish() {
 void StreamRun::set(Stream& stream) {
   const auto index = static_cast<std::size_t>(&stream - streams_.data());
   if (!stream.settings.is_certain()) return;
-  StreamSettings settings{.pattern = index == 0 ? "t.0" : "t.*"};
+  static const std::vector<std::string> kPatterns = {"t.0", "t.*", "t.1"};
+  StreamSettings settings{.pattern = kPatterns.at(index)};
   if (index == 0) {
     settings.max_events = random_.one_in(3) ? 0 : static_cast<std::uint64_t>(random_.between(1, 40));
     if (random_.one_in(3)) settings.filter = "priority <= 5";
@@ -423,7 +424,8 @@ void StreamRun::command() {
   if (what < 90) return consume(stream);
   if (what < 94) return set(stream);
   if (what < 97) {
-    const auto below = static_cast<std::uint64_t>(random_.between(1, static_cast<std::int64_t>(stream.durable) + 2));
+    const auto end = static_cast<std::int64_t>(stream.durable);
+    const auto below = static_cast<std::uint64_t>(random_.one_in(2) ? end : random_.between(1, end + 2));
     const auto first = std::max(stream.first, std::min(below, stream.durable));
     const auto request = ask({.kind = Ask::Kind::purge, .stream = index, .first = first});
     engine_->streams().purge({session(), request}, stream.name, Sequence{below}, 0);
@@ -525,7 +527,11 @@ bool StreamRun::start() {
 
 bool StreamRun::write() {
   journal_->submit(steady_);
+  // What is asked for while the disk is at work is not on it when that is done.
+  const auto meanwhile = healed_ ? 0 : random_.between(0, 2);
+  for (auto count = meanwhile; count > 0; --count) command();
   if (journal_->submitted()) journal_->write_and_sync();
+  for (auto count = meanwhile; count > 0; --count) command();
   return collect();
 }
 
@@ -607,6 +613,7 @@ StreamRun::End StreamRun::live_once() {
   try {
     if (!start()) return power();
     const auto steps = random_.between(30, 300);
+    rests_ = random_.one_in(3);
     const bool fills_up = random_.percent(options_.full_percent);
     disk_.faults.sync_fails_one_in = files_disk_.faults.sync_fails_one_in = options_.sync_fails_one_in;
     const auto goes = options_.power_fails && !random_.one_in(4) ? random_.between(0, steps) : -1;

@@ -154,6 +154,7 @@ class StreamRun final : public Run, public FactLog, public Effects {
   Lsn durable_end_ = 0;
   std::int64_t now_ = 1'800'000'000'000, steady_ = 1'000'000;
   bool healed_ = false;
+  bool rests_ = false;  // in this life nothing comes to the last stream: what the log has of it grows old
   std::uint64_t step_ = 0;
   RunTally tally_;
 };

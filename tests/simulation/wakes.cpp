@@ -52,14 +52,13 @@ void WakeChecker::on_removed(const std::string& agent, Lsn lsn) {
 }
 
 void WakeChecker::on_woken(const std::string& agent, MessageKey token, SessionId session, std::int64_t until,
-                           std::int64_t now) {
+                           std::int64_t counted_on) {
   expect(has(agent), "{} is woken, and no wake is set for it", agent);
   expect(!held_.contains(agent), "{} is woken by two watchers at once", agent);
   held_[agent] = {token, session, until};
-  const auto& rule = agents_.at(agent).now()->rule;
   auto& day = days_[agent];
   // Clocks that were set back do not give a day its budget twice.
-  if (const auto today = day_of(rule, now); today > day.day) day = {today, 0};
+  if (counted_on > day.day) day = {counted_on, 0};
   ++day.told;
   rules_.saw(Rule::wake_taken);
 }

@@ -31,8 +31,10 @@ class WakeChecker final : public Checker {
   }
   void on_set(Bytes body, Lsn lsn, std::int64_t now);
   void on_removed(const std::string& agent, Lsn lsn);
-  /// Somebody is told to wake it, until its connection ends (`until` 0) or that time.
-  void on_woken(const std::string& agent, MessageKey token, SessionId session, std::int64_t until, std::int64_t now);
+  /// Somebody is told to wake it, until its connection ends (`until` 0) or that time. It was counted on a day that may
+  /// be over when the log has it.
+  void on_woken(const std::string& agent, MessageKey token, SessionId session, std::int64_t until,
+                std::int64_t counted_on);
   /// What ends such a lease.
   void closing(SessionId session) {
     std::erase_if(held_, [&](const auto& each) { return each.second.until == 0 && each.second.session == session; });

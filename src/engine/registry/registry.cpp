@@ -14,8 +14,6 @@ namespace {
 
 constexpr unsigned kRevisionsOfMs = 10;  // bits: a revision is a time with a count behind it, below 2^53 for JSON
 
-std::string printable(std::string_view name) { return is_name(name) ? std::string(name) : "(unprintable)"; }
-
 }  // namespace
 
 // -- who there is

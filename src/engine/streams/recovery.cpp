@@ -108,7 +108,6 @@ Result<void> Streams::start(StreamNumber number, Recovering& known) {
   stream.trimmed_place = known.trimmed_place;
   if (known.trimmed) {
     stream.first = std::max(stream.first, known.trimmed->first);
-    stream.next = std::max(stream.next, known.trimmed->next);
     stream.marked = std::max(stream.marked, known.trimmed->stored);
   }
   stream.safe = stream.first;
