@@ -78,6 +78,8 @@ class Client {
   bool calm();
   /// When nothing more happens: everything that was asked is answered. What was QUIET was done.
   void conclude();
+  /// Whether a consumer here would take more of that mailbox.
+  bool wants_more_of(std::string_view mailbox) const;
   /// After all have: every event was heard.
   void expect_all_heard() const;
   /// Gives each subscription credit.
@@ -196,6 +198,7 @@ class Client {
   bool is_bad_opening_ = false;  // does not begin with a HELLO that is welcome
   bool is_prompt_ = true;        // always reads at once
   bool is_calm_ = false;         // phase two
+  bool may_subscribe_ = true;
   bool was_subscribed_ = false;
   bool is_draining_ = false;
   std::uint8_t fatal_ = 0;    // what it said to be ended: an ErrorCode

@@ -560,7 +560,16 @@ bool Client::calm() {
   return true;
 }
 
+bool Client::wants_more_of(std::string_view mailbox) const {
+  return is_open() && std::ranges::any_of(consumers_, [&](const auto& each) {
+           const auto& consumer = each.second;
+           return consumer.mailbox == mailbox && !consumer.is_ending &&
+                  consumer.granted + consumer.returned > consumer.taken;
+         });
+}
+
 void Client::conclude() {
+  expect(!wire_ || (!is_bad_opening_ && !goodbye_), "connection {} is not ended, though it has been told so", line_);
   for (const auto& [number, all] : asked_) {
     for (const auto& asked : all) {
       expect(asked.quiet && asked.want != Want::bad,

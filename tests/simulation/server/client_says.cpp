@@ -55,6 +55,7 @@ void Client::connect() {
   const auto room = is_prompt_          ? random_.between(16, 200) * 1024
                     : random_.one_in(3) ? random_.between(1, 64)
                                         : random_.between(64, 100'000);
+  may_subscribe_ = !random_.one_in(3);
   const PeerAddress peer{2, random_.below(3)};
   wire_ = to_.wires.connect(peer, static_cast<std::size_t>(room));
   connected_at_ = to_.time.now;
@@ -275,6 +276,7 @@ void Client::publish_event() {
 }
 
 void Client::subscribe() {
+  if (!may_subscribe_) return receipt();
   if (hearings_.size() >= 8) return cancel();
   was_subscribed_ = true;
   Hearing hearing{.pattern = random_.pick(to_.patterns), .echo = random_.one_in(3)};

@@ -251,12 +251,21 @@ void ServerRun::expect_empty(std::string_view when) {
 void ServerRun::conclude() {
   for (auto& client : clients_) client.conclude();
   for (const auto& client : clients_) client.expect_all_heard();
+  for (const auto& mailbox : around_->mailboxes) {
+    if (std::ranges::none_of(clients_, [&](const Client& client) { return client.wants_more_of(mailbox); })) continue;
+    for (Tag tag = 1; tag <= judge_.size(); ++tag) {
+      expect(judge_.at(tag).to != mailbox || !judge_.is_owed(tag),
+             "message {} waits in {}, and a consumer there has credit", tag, mailbox);
+    }
+  }
 }
 
 void ServerRun::heal() {
   process_->keep_power();
   process_->set_faults({});
-  for (const auto& wire : around_->vanished) wire->reset = true;  // keep-alive has noticed
+  for (const auto& wire : around_->vanished) {  // keep-alive notices where nothing is on its way
+    if (wire->to_client.empty()) wire->reset = true;
+  }
   sync_fails_one_in_ = 0;
   full_percent_ = 0;
   power_fails_ = false;
