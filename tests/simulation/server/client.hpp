@@ -35,7 +35,7 @@ struct Surroundings {
   std::int64_t login_timeout_ms = 0;
   bool is_bounded = false;  // mailboxes may be full
   bool disk_may_fill = false;
-  std::uint64_t jumps = 0;                        // of time, of more than a moment
+  std::int64_t jumped_at = 0;                     // when time last went on by more than a moment
   std::uint64_t traced = 0;                       // the connection whose frames are shown; 0: none
   bool is_stopping = false;                       // the server says so to everybody
   std::vector<std::shared_ptr<Wire>> vanished{};  // whose host is gone
@@ -80,8 +80,8 @@ class Client {
   void conclude();
   /// Whether a consumer here would take more of that mailbox.
   bool wants_more_of(std::string_view mailbox) const;
-  /// After all have: every event was heard.
-  void expect_all_heard() const;
+  /// After all have: every event was heard. `is_told`: there was credit since, so what was missed has been told.
+  void expect_all_heard(bool is_told) const;
   /// Gives each subscription credit.
   void grant();
   /// Publishes one event to each topic.
@@ -203,7 +203,7 @@ class Client {
   bool is_draining_ = false;
   std::uint8_t fatal_ = 0;    // what it said to be ended: an ErrorCode
   bool was_partial_ = false;  // a frame may have come in part
-  std::uint64_t jumps_at_fatal_ = 0, jumps_heard_ = 0;
+
   std::int64_t fatal_at_ = 0;
   std::int64_t stalls_until_ = 0;  // neither reads nor sends
   std::int64_t connected_at_ = 0;

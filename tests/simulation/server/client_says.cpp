@@ -510,7 +510,7 @@ void Client::farewell() {
   const auto length = is_short ? static_cast<std::uint32_t>(random_.below(8))
                                : static_cast<std::uint32_t>(to_.frame_bytes_max - 3 + random_.below(5));
   fatal_ = static_cast<std::uint8_t>(is_short ? ErrorCode::malformed : ErrorCode::frame_too_large);
-  jumps_at_fatal_ = to_.jumps;
+
   fatal_at_ = to_.time.now;
   out_ += joined(length);
   out_ += std::string(1 + random_.below(20), '\x10');

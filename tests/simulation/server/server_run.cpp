@@ -117,7 +117,7 @@ ServerTally ServerRun::tally() const {
 
 void ServerRun::pass(std::int64_t ms) {
   time_.now += ms;
-  if (ms >= kMomentMs) ++around_->jumps;
+  if (ms >= kMomentMs) around_->jumped_at = time_.now;
   for (auto& client : clients_) {
     if (client.is_prompt()) client.listen();
   }
@@ -184,7 +184,7 @@ void ServerRun::happen() {
     time_.now += random_.between(0, 15);
   } else {
     time_.now += random_.between(kMomentMs, 5'000);
-    ++around_->jumps;
+    around_->jumped_at = time_.now;
   }
   if (crash_one_in_ == 0 || !random_.one_in(crash_one_in_)) return;
   const auto how = random_.below(4);
@@ -220,7 +220,7 @@ void ServerRun::rest() {
     const auto next = process_->due();
     if (next > until) break;
     time_.now = std::max(next, time_.now + 1);
-    ++around_->jumps;
+    around_->jumped_at = time_.now;
     process_->work_on_all();
   }
 }
@@ -248,9 +248,9 @@ void ServerRun::expect_empty(std::string_view when) {
   expect(process_->wires().open() == 0, "{}, {} sockets are open", when, process_->wires().open());
 }
 
-void ServerRun::conclude() {
+void ServerRun::conclude(bool is_told) {
   for (auto& client : clients_) client.conclude();
-  for (const auto& client : clients_) client.expect_all_heard();
+  for (const auto& client : clients_) client.expect_all_heard(is_told);
   for (const auto& mailbox : around_->mailboxes) {
     if (std::ranges::none_of(clients_, [&](const Client& client) { return client.wants_more_of(mailbox); })) continue;
     for (Tag tag = 1; tag <= judge_.size(); ++tag) {
@@ -283,12 +283,12 @@ void ServerRun::heal() {
 void ServerRun::drain() {
   heal();
   rest();
-  conclude();
+  conclude(false);
   for (auto& client : clients_) client.grant();
   rest();
   for (auto& client : clients_) client.say_last();
   rest();
-  conclude();
+  conclude(true);
   for (auto& client : clients_) client.leave();
   rest();
   expect_empty("after the last client has gone");
@@ -306,7 +306,7 @@ void ServerRun::drain() {
     const auto& sent = judge_.at(tag);
     expect(!judge_.is_owed(tag), "message {} to {} was confirmed, and is lost", tag, sent.to);
     const bool waited =
-        sent.kind == Sent::Kind::mail && sent.to == "archive" && sent.fate == Sent::Fate::confirmed && !sent.may_die;
+        sent.kind == Sent::Kind::mail && sent.to == "archive" && sent.fate == Sent::Fate::confirmed && sent.has_own_id;
     expect(!waited || sent.deliveries > 0, "message {} was confirmed, nobody asked for it, and it is lost", tag);
   }
   drainer_->leave();

@@ -50,7 +50,7 @@ class ServerRun {
   // What failed before the disks were healed shows, and the process starts anew.
   void heal();
   void expect_empty(std::string_view when);
-  void conclude();
+  void conclude(bool is_told);
   void drain();
 
   Random random_;
