@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kUnderWayMax = 256 * 1024;
 constexpr std::int64_t kLastWordsMs = 2'000;
+constexpr std::int64_t kJumpMs = 5'000;  // within which what was due in it has shown
 
 }  // namespace
 
@@ -437,7 +438,7 @@ void Client::hear_goodbye(const Frame& frame) {
       case ErrorCode::unsupported_version:
         return is_bad_opening_;
       case ErrorCode::timed_out:
-        return was_partial_ || !welcome_;
+        return was_partial_ || !welcome_ || to_.time.now - to_.jumped_at <= kJumpMs;
       case ErrorCode::slow_consumer:
         return was_subscribed_ || !is_prompt_;
       case ErrorCode::shutting_down:

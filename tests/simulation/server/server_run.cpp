@@ -56,11 +56,13 @@ void ServerRun::draw(std::size_t shards) {
   auto& options = options_;
   options.data = "(virtual)";
   options.shards = static_cast<std::uint32_t>(shards != 0 ? shards : 1 + random_.below(3));
-  options.content_bytes_max = static_cast<std::size_t>(random_.between(20, 100)) * 1024;
+  options.content_bytes_max =
+      static_cast<std::size_t>(random_.one_in(2) ? random_.between(2, 12) : random_.between(20, 100)) * 1024;
   options.frame_bytes_max = options.content_bytes_max + 140 * 1024;
   if (random_.one_in(3)) options.token = "open sesame";
-  options.pending_bytes_high = static_cast<std::size_t>(random_.between(2, 64)) * 1024;
-  options.pending_bytes_max = std::max<std::size_t>(40 * 1024, options.pending_bytes_high * 2);
+  options.pending_bytes_high = static_cast<std::size_t>(random_.between(2, random_.one_in(2) ? 8 : 64)) * 1024;
+  // Mail goes above the one by a message at most, and is no answer.
+  options.pending_bytes_max = options.pending_bytes_high + 2 * options.content_bytes_max + 16 * 1024;
   options.slow_consumer_ms = random_.between(300, 5'000);
   options.staged_bytes_max = static_cast<std::size_t>(random_.between(16, 1'000)) * 1024;
   options.host_timeout_ms = random_.between(5'000, 60'000);
@@ -274,6 +276,7 @@ void ServerRun::heal() {
   for (std::size_t i = 0; i < 20 * options_.shards; ++i) {
     process_->work_on_all();
     time_.now += 100;
+    around_->jumped_at = time_.now;
     if (process_->turn(i % options_.shards)) continue;
     crash(false);
     start();
