@@ -114,6 +114,7 @@ class Client {
     std::size_t bogus = 0;            // leases beside these that nobody has
     std::string body{};               // PING
     std::string name{};               // mailbox or pattern
+    bool ends = false;                // ... of a subscription or consumer
     std::uint32_t target = 0;         // CANCEL
     std::uint32_t most = 0, got = 0;  // RECEIVE; RECEIPT: ids
     bool settles = true;              // ... for good: not NACK, not EXTEND

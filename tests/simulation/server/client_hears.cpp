@@ -291,6 +291,7 @@ void Client::hear_ok(const Frame& frame) {
         expect(still == nullptr || !still->is_ending, "connection {}: CANCEL of {} is answered before what it ends",
                line_, asked.target);
       }
+      if (!asked.ends) return;
       if (const auto it = hearings_.find(asked.target); it != hearings_.end() && it->second.is_ending)
         hearings_.erase(it);
       if (const auto it = consumers_.find(asked.target); it != consumers_.end() && it->second.is_ending) {

@@ -473,7 +473,8 @@ void Client::cancel() {
   for (const auto what : {Opcode::receive, Opcode::wait, Opcode::request}) {
     if (auto* const asked = find(target, what)) asked->is_ending = true;
   }
-  put(Opcode::cancel, 0, number(), joined(target), Asked{.want = Want::good, .target = target});
+  const bool ends = hearings_.contains(target) || consumers_.contains(target);
+  put(Opcode::cancel, 0, number(), joined(target), Asked{.want = Want::good, .ends = ends, .target = target});
 }
 
 void Client::wrong() {
