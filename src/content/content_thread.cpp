@@ -10,11 +10,15 @@
 
 namespace folkmoot {
 
-Result<std::unique_ptr<ContentThread>> ContentThread::start(std::unique_ptr<ContentStore> store) {
+Result<std::unique_ptr<ContentThread>> ContentThread::make(std::unique_ptr<ContentStore> store) {
   const int event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (event_fd < 0) return failure(ErrorCode::io_error, fmt::format("making an eventfd: {}", std::strerror(errno)));
-  std::unique_ptr<ContentThread> self(new ContentThread(std::move(store), event_fd));
-  self->thread_ = std::thread([thread = self.get()] { thread->run(); });
+  return std::unique_ptr<ContentThread>(new ContentThread(std::move(store), event_fd));
+}
+
+Result<std::unique_ptr<ContentThread>> ContentThread::start(std::unique_ptr<ContentStore> store) {
+  auto self = make(std::move(store));
+  if (self) (*self)->thread_ = std::thread([thread = self->get()] { thread->run(); });
   return self;
 }
 
@@ -48,19 +52,27 @@ void ContentThread::stop() {
   thread_.join();
 }
 
-void ContentThread::run() {
+bool ContentThread::work() {
   std::unique_lock lock(mutex_);
+  if (jobs_.empty()) return false;
+  auto job = std::move(jobs_.front());
+  jobs_.pop_front();
+  lock.unlock();
+  auto done = carry_out(*store_, std::move(job));
+  lock.lock();
+  done_.push_back(std::move(done));
+  const std::uint64_t one = 1;
+  (void)!::write(event_fd_, &one, sizeof one);
+  return true;
+}
+
+void ContentThread::run() {
   for (;;) {
-    wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-    if (jobs_.empty()) return;
-    auto job = std::move(jobs_.front());
-    jobs_.pop_front();
-    lock.unlock();
-    auto done = carry_out(*store_, std::move(job));
-    lock.lock();
-    done_.push_back(std::move(done));
-    const std::uint64_t one = 1;
-    (void)!::write(event_fd_, &one, sizeof one);
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+    }
+    if (!work()) return;
   }
 }
 

@@ -15,6 +15,8 @@ class ContentThread final : public ContentWorker {
  public:
   /// Errors: io_error.
   static Result<std::unique_ptr<ContentThread>> start(std::unique_ptr<ContentStore> store);
+  /// The same without a thread: who makes it calls work() by hand.
+  static Result<std::unique_ptr<ContentThread>> make(std::unique_ptr<ContentStore> store);
   ~ContentThread() override;
 
   // The owner's:
@@ -23,6 +25,12 @@ class ContentThread final : public ContentWorker {
   int event_fd() const { return event_fd_; }
   /// Makes event_fd() unreadable; what was done since, in order.
   std::deque<ContentDone> collect() override;
+  /// What the thread does: carries out the next job, and tells. False: there is none.
+  bool work();
+  bool has_work() {
+    const std::lock_guard lock(mutex_);
+    return !jobs_.empty();
+  }
   /// Carries out what was handed over, then ends the thread. May be called twice.
   void stop();
 

@@ -262,6 +262,8 @@ void Engine::cancel(SessionId id, RequestNumber request, RequestNumber target) {
       replies_.refuse({id, target}, {ErrorCode::cancelled, "cancelled by its own connection"});
     }
     sessions_.close(*session, target);
+    // What it is given at most once may wait for the log: it comes under that number, which is free only then.
+    if (open.kind == OpenKind::consumer) return ledger_.when_or_now({}, waiting::Answer{{id, request}});
   }
   replies_.answer({id, request});
 }

@@ -11,11 +11,15 @@
 
 namespace folkmoot {
 
-Result<std::unique_ptr<JournalThread>> JournalThread::start(Journal& journal) {
+Result<std::unique_ptr<JournalThread>> JournalThread::make(Journal& journal) {
   const int event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (event_fd < 0) return failure(ErrorCode::io_error, std::string("making an eventfd: ") + std::strerror(errno));
-  std::unique_ptr<JournalThread> self(new JournalThread(journal, event_fd));
-  self->thread_ = std::thread([thread = self.get()] { thread->run(); });
+  return std::unique_ptr<JournalThread>(new JournalThread(journal, event_fd));
+}
+
+Result<std::unique_ptr<JournalThread>> JournalThread::start(Journal& journal) {
+  auto self = make(journal);
+  if (self) (*self)->thread_ = std::thread([thread = self->get()] { thread->run(); });
   return self;
 }
 
@@ -54,11 +58,14 @@ void JournalThread::stop() {
   thread_.join();
 }
 
-void JournalThread::run() {
-  const auto signal = [this] {
+void JournalThread::work() {
+  journal_.write_and_sync([this] {
     const std::uint64_t one = 1;
     FOLKMOOT_ASSERT(::write(event_fd_, &one, sizeof one) == sizeof one);
-  };
+  });
+}
+
+void JournalThread::run() {
   const bool timed = journal_.options().sync == SyncPolicy::interval;
   const std::chrono::milliseconds interval(journal_.options().sync_interval_ms);
   std::unique_lock lock(mutex_);
@@ -74,7 +81,7 @@ void JournalThread::run() {
     if (quiet)
       journal_.sync_written();
     else
-      journal_.write_and_sync(signal);
+      work();
     lock.lock();
     if (stopping && !journal_.submitted()) return;
   }

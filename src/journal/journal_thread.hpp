@@ -13,6 +13,8 @@ class JournalThread {
  public:
   /// Runs until stop(); the journal must outlive it. Errors: io_error.
   static Result<std::unique_ptr<JournalThread>> start(Journal& journal);
+  /// The same without a thread: who makes it calls work() by hand.
+  static Result<std::unique_ptr<JournalThread>> make(Journal& journal);
   ~JournalThread();
 
   /// Journal::submit(), and wakes the thread when there is something to write. The owner's.
@@ -21,6 +23,8 @@ class JournalThread {
   int event_fd() const { return event_fd_; }
   /// Makes event_fd() unreadable, and Journal::collect().
   Result<Lsn> collect();
+  /// What the thread does with a batch: writes and syncs it, and tells.
+  void work();
   /// Waits for what is being written, then ends the thread; afterwards the journal may be closed. May be called twice.
   void stop();
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <ctime>
+#include <functional>
+#include <utility>
 
 namespace folkmoot {
 
@@ -14,7 +16,19 @@ class Clock {
   /// One part in so many: an hour that the wall clock has jumped by is made up for in 20 hours.
   static constexpr std::int64_t kSlew = 20;
 
-  std::int64_t now() { return at(read(CLOCK_BOOTTIME), read(CLOCK_REALTIME)); }
+  /// What the two clocks say; nanoseconds.
+  struct Reading {
+    std::int64_t elapsed = 0, wall = 0;
+  };
+  using Source = std::function<Reading()>;
+  /// By the system's clocks, or by others.
+  explicit Clock(Source source = [] { return Reading{read(CLOCK_BOOTTIME), read(CLOCK_REALTIME)}; })
+      : source_(std::move(source)) {}
+
+  std::int64_t now() {
+    const auto reading = source_();
+    return at(reading.elapsed, reading.wall);
+  }
 
   /// The time when the two clocks say this; nanoseconds, `elapsed` never less than before.
   std::int64_t at(std::int64_t elapsed, std::int64_t wall) {
@@ -42,6 +56,7 @@ class Clock {
     return time.tv_sec * 1'000 * kMs + time.tv_nsec;
   }
 
+  Source source_;
   std::int64_t now_ = 0;  // ns
   std::int64_t elapsed_ = 0;
   std::int64_t ahead_ = 0;

@@ -12,7 +12,8 @@ Result<void> on_content_write(const CommandContext& context) {
   const auto body = context.frame.body;
   if (body.size() < 12) return malformed("CONTENT_WRITE has a u32, a u64 and bytes");
   if (context.reactor.contents().makes_wait(context.session())) {
-    context.reactor.hold_with_frame(context.connection);
+    context.connection.takes_again = true;
+    context.reactor.hold(context.connection);
     return {};
   }
   return context.reactor.contents().write(context.session(), context.request(), load<RequestNumber>(body.data()),

@@ -108,6 +108,7 @@ class Outbox {
   bool no_more_congested(Connection& connection);
   /// Events wait for somebody, and so whoever publishes.
   bool has_congested() const { return congested_ > 0; }
+  std::size_t congested() const { return congested_; }
   /// A client is so far behind that no event more may come from other shards. (Of shard links that are behind nothing
   /// follows: two shards would wait for each other.)
   bool has_congested_client() const { return congested_clients_ > 0; }

@@ -86,6 +86,8 @@ class Postbox final : public Door, public RoomOwner {
   void post_options(std::shared_ptr<const ServerOptions> options) {
     post([&](Mail& mail) { mail.options = std::move(options); });
   }
+  /// It takes a turn.
+  void wake() { net_.wake(); }
   // RoomOwner
   void on_room(SessionId id) override {
     post([&](Mail& mail) { mail.rooms.push_back(id); });

@@ -26,12 +26,13 @@ constexpr std::uint64_t kTokenShift = 62;
 
 Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread,
                  ContentThread& content_thread, StreamThread* streams, FrameRoom& frame_room, Backup& backup,
-                 Readiness& readiness, std::unique_ptr<Net> net)
+                 Readiness& readiness, std::unique_ptr<Net> net, Clock clock)
     : options_(options),
       journal_(journal),
       journal_thread_(journal_thread),
       streams_(streams),
       readiness_(readiness),
+      clock_(std::move(clock)),
       net_(std::move(net)),
       outbox_(options_, connections_, deadlines_, *net_, now_),
       effects_(connections_, outbox_, contents_, backup),
@@ -169,37 +170,44 @@ void Reactor::look_at_clock() {
 }
 
 Result<void> Reactor::run() {
+  std::int64_t rest_ms = 0;
   while (!stop_requested_.load(std::memory_order_acquire)) {
-    now_ = clock_.now();
-    const auto events = net_->wait(postbox_.falls_asleep() ? wait_ms() : 0);
-    const auto before = std::exchange(now_, clock_.now());
-    if (events.empty() && now_ - before >= kPoolIdleMs) outbox_.trim();
-    look_at_clock();
-    engine_.advance(Instant{now_});
-    for (const auto& event : events) {
-      if (auto done = on_event(event); !done) return done;
-    }
-    take_posted();
-    if (reload_requested_.load(std::memory_order_relaxed)) [[unlikely]] {
-      reload_requested_.store(false, std::memory_order_relaxed);
-      if (settings_ != nullptr) (void)settings_->reload();  // it says itself what came of it
-    }
-    if (std::exchange(shard_links_go_on_, false)) router_->shard_links().go_on();
-    on_deadlines();
-    contents_.expire(now_);
-    if (auto done = compact(); !done) return done;
-    if (router_) router_->shard_links().look_for_misplaced();
-    engine_.dispatch();
-    if (router_) router_->tell_of_streams();
-    if (options_.engine.shard == 0) agent_watches_.look(now_);
-    see_to_backup();
-    if (auto done = submit(); !done) return done;
-    if (streams_ != nullptr) streams_->submit();
-    look_at_room();
-    if (router_) router_->flush();
-    flush_dirty();
+    const auto done = turn(net_->wait(rest_ms));
+    if (!done) return std::unexpected(done.error());
+    rest_ms = *done;
   }
   return {};
+}
+
+Result<std::int64_t> Reactor::turn(std::span<const Net::Event> events) {
+  const auto before = std::exchange(now_, clock_.now());
+  if (events.empty() && now_ - before >= kPoolIdleMs) outbox_.trim();
+  look_at_clock();
+  engine_.advance(Instant{now_});
+  for (const auto& event : events) {
+    if (auto done = on_event(event); !done) return std::unexpected(done.error());
+  }
+  take_posted();
+  if (reload_requested_.load(std::memory_order_relaxed)) [[unlikely]] {
+    reload_requested_.store(false, std::memory_order_relaxed);
+    if (settings_ != nullptr) (void)settings_->reload();  // it says itself what came of it
+  }
+  if (std::exchange(shard_links_go_on_, false)) router_->shard_links().go_on();
+  on_deadlines();
+  contents_.expire(now_);
+  if (auto done = compact(); !done) return std::unexpected(done.error());
+  if (router_) router_->shard_links().look_for_misplaced();
+  engine_.dispatch();
+  if (router_) router_->tell_of_streams();
+  if (options_.engine.shard == 0) agent_watches_.look(now_);
+  see_to_backup();
+  if (auto done = submit(); !done) return std::unexpected(done.error());
+  if (streams_ != nullptr) streams_->submit();
+  look_at_room();
+  if (router_) router_->flush();
+  flush_dirty();
+  now_ = clock_.now();
+  return postbox_.falls_asleep() ? wait_ms() : 0;
 }
 
 Result<void> Reactor::on_event(const Net::Event& event) {

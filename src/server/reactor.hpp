@@ -59,7 +59,8 @@ class Reactor {
  public:
   /// `streams`: null but in the first shard. All must outlive it.
   Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread, ContentThread& content_thread,
-          StreamThread* streams, FrameRoom& frame_room, Backup& backup, Readiness& readiness, std::unique_ptr<Net> net);
+          StreamThread* streams, FrameRoom& frame_room, Backup& backup, Readiness& readiness, std::unique_ptr<Net> net,
+          Clock clock);
   ~Reactor();
 
   Engine& engine() { return engine_; }
@@ -85,8 +86,11 @@ class Reactor {
 
   /// Waits until all that was appended is durable and answered. Errors: fatal ones of the journal.
   Result<void> sync_all();
-  /// The loop; returns after request_stop(). Errors: fatal ones of the journal, here and in the next two.
+  /// The loop; returns after request_stop(). Errors: fatal ones of the journal, here and in the next three.
   Result<void> run();
+  /// Once round the loop, in which this has happened. Returns how long it may wait until something more does, ms (-1:
+  /// for ever); from here on who has something for it wakes it.
+  Result<std::int64_t> turn(std::span<const Net::Event> events);
   /// After it: what was accepted becomes durable and is answered.
   Result<void> settle();
   /// After all shards have: takes what they have answered.
@@ -100,8 +104,6 @@ class Reactor {
   void request_reload();
   /// Any thread.
   Postbox& postbox() { return postbox_; }
-  /// Any thread: it takes a turn.
-  void wake() { net_->wake(); }
 
   // For commands.cpp and calls.cpp.
   /// `of_connection`: the client's, if this one carries what it asks of this shard; else 0.
@@ -109,6 +111,16 @@ class Reactor {
   /// Ends the connection with a reason; what was written before goes out first, as far as the peer takes it.
   void say_goodbye(Connection& connection, const Error& error);
   ServerStats stats(std::string_view mailbox);
+  /// What is there for connections' sake. When the last client has gone it is what it was before the first one came.
+  struct Holdings {
+    std::size_t connections = 0, newcomers = 0;  // links of shards are connections too
+    std::size_t unsent_bytes = 0, paused = 0, congested = 0;
+    std::size_t frame_bytes = 0, frames_waiting = 0;  // of frames that are not whole
+    std::size_t patterns = 0;                         // that other shards were asked for
+    std::size_t subscriptions = 0, consumers = 0, leased = 0;
+    bool operator==(const Holdings&) const = default;
+  };
+  Holdings holdings() const;
   /// As people know it: the same in every shard that has to do with it.
   std::string connection_name(const Connection& connection) const;
   /// How its client came in; of a remote session, to its own shard.
@@ -126,13 +138,9 @@ class Reactor {
   bool takes_durable() const { return journal_.takes_durable(options_.content_bytes_max); }
   /// A refused ACK may be tried again.
   bool has_room_to_settle() const;
-  /// Does not read from the connection until go_on().
+  /// Does not read from the connection until go_on(). If it `takes_again`, the frame that is being carried out comes
+  /// again then.
   void hold(Connection& connection);
-  /// The same; the frame that is being carried out comes again then.
-  void hold_with_frame(Connection& connection) {
-    connection.takes_again = true;
-    hold(connection);
-  }
   void go_on(SessionId id);
 
  private:

@@ -10,125 +10,41 @@
 #include <deque>
 #include <thread>
 
-#include "content/content_thread.hpp"
 #include "journal/folder_lock.hpp"
 #include "server/data_folder.hpp"
 #include "server/listen.hpp"
-#include "server/reactor.hpp"
+#include "server/shard.hpp"
 #include "server/shards.hpp"
-#include "stream/stream_thread.hpp"
 
 namespace folkmoot {
 
 namespace {
 
-// Not a reason to refuse to start: all other messages are whole.
-void report_missing(const Engine& engine) {
-  engine.contents().each_missing([](const ContentRef& ref, std::uint32_t references) {
-    spdlog::error(
-        "content {} of {} bytes is missing, and {} messages refer to it: they are delivered, and their content cannot "
-        "be fetched. `folkmoot journal verify` lists all such; upload it again, or restore the folder `content` from "
-        "a backup",
-        ref.hash.text(), ref.size, references);
-  });
-}
+// The folders of one shard, below which its files are.
+struct Folders {
+  std::unique_ptr<PosixDisk> journal;
+  std::unique_ptr<PosixDisk> contents;
+  std::unique_ptr<PosixDisk> streams;  // of the first, as streams are its
 
-void report_strangers(Engine& engine) {
-  for (const auto number : engine.streams().strangers()) {
-    spdlog::warn(
-        "streams: there are files of stream number {}, of which the journal has never heard; they are left as they "
-        "are. "
-        "Is it the journal that they belong to? Bring that one back, or move `streams/{:010}.*` away",
-        number.value, number.value);
-  }
-}
-
-// One engine, with what it stands on.
-struct Shard {
-  std::unique_ptr<PosixDisk> disk;
-  std::unique_ptr<Journal> journal;
-  std::unique_ptr<JournalThread> journal_thread;
-  std::unique_ptr<PosixDisk> content_disk;
-  std::unique_ptr<ContentThread> content_thread;
-  std::unique_ptr<PosixDisk> stream_disk;  // of the first, as is the next: streams are its
-  std::unique_ptr<StreamThread> stream_thread;
-  std::unique_ptr<Reactor> reactor;
-  std::thread thread;  // of all but the first, which is the one that calls Server::run()
-  Result<void> result;
-
-  Result<void> open_contents(const std::string& data, std::vector<ContentRef>& found) {
-    auto folder = PosixDisk::open(data + "/content");
+  // Those beside the journal's, which is open.
+  Result<void> open_others(const ServerOptions& options) {
+    auto folder = PosixDisk::open(shard_folder(options.data, options.engine.shard) + "/content");
     if (!folder) return std::unexpected(folder.error());
-    content_disk = std::move(*folder);
-    if (auto synced = disk->sync_folder(); !synced) return synced;
-    auto store = ContentStore::open(*content_disk, [&](const ContentRef& ref) { found.push_back(ref); });
-    if (!store) return std::unexpected(store.error());
-    auto started = ContentThread::start(std::move(*store));
-    if (!started) return std::unexpected(started.error());
-    content_thread = std::move(*started);
-    return {};
-  }
-
-  Result<void> open_streams(const std::string& data) {
-    auto folder = PosixDisk::open(streams_folder(data));
-    if (!folder) return std::unexpected(folder.error());
-    stream_disk = std::move(*folder);
-    if (auto synced = disk->sync_folder(); !synced) return synced;
-    auto store = FileStreamStore::open(*stream_disk);
-    if (!store) return std::unexpected(store.error());
-    if ((*store)->cut_bytes() != 0) {
-      spdlog::info("streams: {} bytes at the ends of files were not yet durable when the last run ended, and are cut",
-                   (*store)->cut_bytes());
-    }
-    // Not a reason to refuse to start: all else can be read, and who reads there is told.
-    for (const auto& problem : (*store)->problems()) spdlog::error("{}", problem.describe());
-    auto started = StreamThread::start(std::move(*store));
-    if (!started) return std::unexpected(started.error());
-    stream_thread = std::move(*started);
-    return {};
-  }
-
-  /// `contents`: what the first shard stores; it adds to them, the others know them.
-  Result<RecoveryReport> open(const ServerOptions& options, std::vector<ContentRef>& contents, FrameRoom& frame_room,
-                              Backup& backup, Readiness& readiness) {
-    auto opened = Journal::open(*disk, options.journal);
-    if (!opened) return std::unexpected(opened.error());
-    journal = std::move(*opened);
-    auto started = JournalThread::start(*journal);
-    if (!started) return std::unexpected(started.error());
-    journal_thread = std::move(*started);
-    if (auto done = open_contents(shard_folder(options.data, options.engine.shard), contents); !done)
-      return std::unexpected(done.error());
+    contents = std::move(*folder);
     if (options.engine.shard == 0) {
-      if (auto done = open_streams(options.data); !done) return std::unexpected(done.error());
+      folder = PosixDisk::open(streams_folder(options.data));
+      if (!folder) return std::unexpected(folder.error());
+      streams = std::move(*folder);
     }
-    auto net = PosixNet::make();
-    if (!net) return std::unexpected(net.error());
-    reactor = std::make_unique<Reactor>(options, *journal, *journal_thread, *content_thread, stream_thread.get(),
-                                        frame_room, backup, readiness, std::move(*net));
-    auto& engine = reactor->engine();
-    auto recovered =
-        journal->recover([&](FactKind kind, FactPlace place, Bytes body) { return engine.recover(kind, place, body); });
-    if (!recovered) return recovered;
-    if (recovered->cut_bytes != 0) {
-      spdlog::info(
-          "journal: {} bytes at the end of segment {} were not yet durable when the last run ended, and are cut",
-          recovered->cut_bytes, recovered->cut_segment);
-    }
-    for (const auto& content : contents) engine.contents().stored(content);
-    report_missing(engine);
-    std::uint64_t seed = 0;
-    if (::getrandom(&seed, sizeof seed, 0) != sizeof seed)
-      return failure(ErrorCode::io_error, "no random numbers from the system");
-    engine.start(Instant{reactor->time()}, seed, recovered->clean_stop);
-    report_strangers(engine);
-    // A run hands nothing out before its number is durable. Waited for here, so that whoever asks first is not told
-    // that nothing waits for it.
-    if (auto synced = reactor->sync_all(); !synced) return std::unexpected(synced.error());
-    if (stream_thread) stream_thread->submit();
-    return recovered;
+    return journal->sync_folder();
   }
 };
+
+template <class T>
+Result<void> draw(T& chance) {
+  if (::getrandom(&chance, sizeof chance, 0) == sizeof chance) return {};
+  return failure(ErrorCode::io_error, "no random numbers from the system");
+}
 
 // Doors on other threads connect to one shard after the other: each link's frames find their way from there.
 class TurningHub final : public Hub {
@@ -155,7 +71,7 @@ struct Server::Parts {
         hub(ring, readiness),
         frame_room(options.partial_frames.total_bytes_max, options.frame_bytes_max),
         backup(options.shards, [this] {
-          for (auto* const reactor : ring.reactors) reactor->wake();
+          for (auto* const reactor : ring.reactors) reactor->postbox().wake();
         }) {}
   ~Parts() {
     for (const auto& shard : shards) {
@@ -169,14 +85,45 @@ struct Server::Parts {
   TurningHub hub;
   FrameRoom frame_room;
   Backup backup;
+  std::deque<Folders> folders;
   std::deque<Shard> shards;
   RecoveryReport recovered;
   std::uint16_t port = 0;
   std::string unix_socket;
 
   Reactor& first() { return *shards.front().reactor; }
+  Result<void> open(const ServerOptions& options, std::vector<ContentRef>& contents);
   void run(std::size_t number);
 };
+
+// The next shard.
+Result<void> Server::Parts::open(const ServerOptions& options, std::vector<ContentRef>& contents) {
+  const auto number = options.engine.shard;
+  auto& its_folders = folders.emplace_back();
+  auto& shard = shards.emplace_back();
+  auto disk = PosixDisk::open(shard_folder(options.data, number));
+  if (!disk) return std::unexpected(disk.error());
+  its_folders.journal = std::move(*disk);
+  const auto known = number == 0 ? check_shards(*its_folders.journal, options) : folders.front().journal->sync_folder();
+  if (!known) return known;
+  if (auto opened = its_folders.open_others(options); !opened) return opened;
+  auto net = PosixNet::make();
+  if (!net) return std::unexpected(net.error());
+  ShardGround ground{.journal = *its_folders.journal,
+                     .contents = *its_folders.contents,
+                     .streams = its_folders.streams.get(),
+                     .net = std::move(*net)};
+  if (auto drawn = draw(ground.seed); !drawn) return drawn;
+  auto its_options = options;
+  if (auto drawn = draw(its_options.engine.secret); !drawn) return drawn;
+  const auto report = shard.open(its_options, std::move(ground), contents, frame_room, backup, readiness);
+  if (!report) return std::unexpected(report.error());
+  recovered.facts += report->facts;
+  recovered.segments += report->segments;
+  recovered.clean_stop = report->clean_stop && (number == 0 || recovered.clean_stop);
+  ring.reactors[number.value] = shard.reactor.get();
+  return {};
+}
 
 // One shard, from its first turn to its last. If one fails all stop.
 void Server::Parts::run(std::size_t number) {
@@ -214,28 +161,11 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   auto& parts = *server->parts_;
 
   std::vector<ContentRef> contents;
-  for (std::uint32_t number = 0; number < options.shards; ++number) {
-    auto& shard = parts.shards.emplace_back();
-    auto disk = PosixDisk::open(shard_folder(options.data, ShardNumber{number}));
-    if (!disk) return std::unexpected(disk.error());
-    shard.disk = std::move(*disk);
-    if (number == 0) {
-      if (auto same = check_shards(*shard.disk, options); !same) return std::unexpected(same.error());
-    } else if (auto synced = parts.shards.front().disk->sync_folder(); !synced) {
-      return std::unexpected(synced.error());
-    }
+  for (ShardNumber number = 0; number.value < options.shards; ++number) {
     auto its_options = options;
-    its_options.engine.shard = ShardNumber{number};
+    its_options.engine.shard = number;
     its_options.engine.shards = options.shards;
-    auto& secret = its_options.engine.secret;
-    if (::getrandom(secret.data(), sizeof secret, 0) != sizeof secret)
-      return failure(ErrorCode::io_error, "no random numbers from the system");
-    const auto recovered = shard.open(its_options, contents, parts.frame_room, parts.backup, parts.readiness);
-    if (!recovered) return std::unexpected(recovered.error());
-    parts.recovered.facts += recovered->facts;
-    parts.recovered.segments += recovered->segments;
-    parts.recovered.clean_stop = recovered->clean_stop && (number == 0 || parts.recovered.clean_stop);
-    parts.ring.reactors[number] = shard.reactor.get();
+    if (auto opened = parts.open(its_options, contents); !opened) return std::unexpected(opened.error());
   }
   if (options.shards > 1) {
     for (std::uint32_t number = 0; number < options.shards; ++number)
@@ -283,12 +213,7 @@ Result<void> Server::run() {
   }
   Result<void> done;
   for (auto& shard : parts.shards) {
-    if (shard.result) {
-      shard.content_thread->stop();
-      if (shard.stream_thread) shard.result = shard.stream_thread->stop();
-      shard.journal_thread->stop();
-      if (shard.result) shard.result = shard.journal->close(shard.reactor->engine().stopped_clean());
-    }
+    shard.close();
     if (!shard.result && done) done = shard.result;
   }
   return done;

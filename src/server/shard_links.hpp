@@ -35,6 +35,8 @@ class ShardLinks final : private Shovel::Commands {
   /// One more subscription of this pattern. What comes of it is asked with interest().
   void want(const std::string& pattern);
   void unwant(const std::string& pattern);
+  /// That somebody here subscribes to.
+  std::size_t patterns() const { return wanted_.size(); }
   /// Whether the other shards send what fits. While it is coming, `waiting` is told by Reactor::go_on().
   Interest interest(const std::string& pattern, SessionId waiting);
 

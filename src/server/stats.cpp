@@ -6,6 +6,7 @@
 
 #include "folkmoot/operation/stats.hpp"
 #include "server/reactor.hpp"
+#include "server/shard_router.hpp"
 
 namespace folkmoot {
 namespace {
@@ -113,6 +114,22 @@ ServerStats Reactor::stats(std::string_view mailbox) {
   } else if (MailboxStats one; engine_.mailboxes().stats(mailbox, one)) {
     add(one);
   }
+  return out;
+}
+
+Reactor::Holdings Reactor::holdings() const {
+  const auto& frames = partial_frames_.counters();
+  Holdings out{.connections = connections_.size(),
+               .newcomers = newcomers_.size(),
+               .paused = paused_.size(),
+               .congested = outbox_.congested(),
+               .frame_bytes = frames.room_bytes + frames.kept_bytes,
+               .frames_waiting = frames.waiting,
+               .patterns = router_ ? router_->shard_links().patterns() : 0,
+               .subscriptions = engine_.subscriptions(),
+               .consumers = engine_.consumers(),
+               .leased = engine_.counters().leased};
+  connections_.each([&](const Connection& connection) { out.unsent_bytes += connection.unsent(); });
   return out;
 }
 

@@ -14,12 +14,17 @@ namespace {
 constexpr std::chrono::seconds kRetry{1};
 }
 
-Result<std::unique_ptr<StreamThread>> StreamThread::start(std::unique_ptr<FileStreamStore> store) {
+Result<std::unique_ptr<StreamThread>> StreamThread::make(std::unique_ptr<FileStreamStore> store) {
   const int event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (event_fd < 0) return failure(ErrorCode::io_error, fmt::format("making an eventfd: {}", std::strerror(errno)));
-  std::unique_ptr<StreamThread> self(new StreamThread(std::move(store), event_fd));
-  self->thread_ = std::thread([thread = self.get()] { thread->run(); });
-  pthread_setname_np(self->thread_.native_handle(), "streams");
+  return std::unique_ptr<StreamThread>(new StreamThread(std::move(store), event_fd));
+}
+
+Result<std::unique_ptr<StreamThread>> StreamThread::start(std::unique_ptr<FileStreamStore> store) {
+  auto self = make(std::move(store));
+  if (!self) return self;
+  (*self)->thread_ = std::thread([thread = self->get()] { thread->run(); });
+  pthread_setname_np((*self)->thread_.native_handle(), "streams");
   return self;
 }
 
@@ -59,6 +64,12 @@ Result<void> StreamThread::stop() {
   return store_->close();
 }
 
+void StreamThread::work() {
+  store_->work();
+  const std::uint64_t one = 1;
+  (void)!::write(event_fd_, &one, sizeof one);
+}
+
 void StreamThread::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -71,9 +82,7 @@ void StreamThread::run() {
     if (stopping_) return;
     asked_ = false;
     lock.unlock();
-    store_->work();
-    const std::uint64_t one = 1;
-    (void)!::write(event_fd_, &one, sizeof one);
+    work();
     lock.lock();
   }
 }

@@ -14,6 +14,8 @@ class StreamThread {
  public:
   /// Runs until stop(). Errors: io_error.
   static Result<std::unique_ptr<StreamThread>> start(std::unique_ptr<FileStreamStore> store);
+  /// The same without a thread: who makes it calls work() by hand, while the store has some.
+  static Result<std::unique_ptr<StreamThread>> make(std::unique_ptr<FileStreamStore> store);
   ~StreamThread();
 
   // The owner's:
@@ -25,6 +27,8 @@ class StreamThread {
   int event_fd() const { return event_fd_; }
   /// Makes event_fd() unreadable, and FileStreamStore::collect().
   Result<FileStreamStore::News> collect();
+  /// What the thread does: FileStreamStore::work(), and tells.
+  void work();
   /// Waits for what is being done, ends the thread, and closes the store. May be called twice.
   Result<void> stop();
 

@@ -1,7 +1,8 @@
-"""Copies src/engine with every fault of faults.py in it, each behind a switch.  plant.py ENGINE OUT
+"""Copies src/engine and src/server with every fault of faults.py and server_faults.py in them, each behind a switch.
+plant.py SRC OUT
 
-OUT/engine/ gets the copy, OUT/planted.inc a row for each fault. A file that would stay as it is is not written, so that
-an edit of one file of the engine compiles one file again."""
+OUT/engine/ and OUT/server/ get the copies, OUT/planted.inc a row for each fault. A file that would stay as it is is not
+written, so that an edit of one file compiles one file again."""
 
 import pathlib
 import re
@@ -9,8 +10,10 @@ import sys
 import zlib
 
 from faults import FAULTS
+from server_faults import SERVER_FAULTS
 
-HEAD = """// The engine's {name} with faults in it (tests/planted/plant.py).
+ROOMS = {"engine": FAULTS, "server": SERVER_FAULTS}
+HEAD = """// {name} with faults in it (tests/planted/plant.py).
 namespace folkmoot {{
 extern unsigned planted;  // the fault that is switched on
 }}
@@ -27,15 +30,17 @@ def places_of(old, texts):
     return [(path, match) for path, text in texts.items() for match in pattern.finditer(text)]
 
 
-def plan(texts):
-    """What changes where: path -> [(begin, end, new text)]."""
+def plan(texts, faults, room):
+    """What changes where in src/`room`: path -> [(begin, end, new text)]."""
     changes = {path: [] for path in texts}
-    for name, (old, new) in FAULTS.items():
+    for name, (old, new) in faults.items():
         places = places_of(old, texts)
         if len(places) != 1:
-            found = ", ".join(f"src/engine/{path}" for path, _ in places) or "nowhere"
-            sys.exit(f"plant: fault {name} no longer fits: its text is in src/engine {len(places)} times, not once "
-                     f"({found}); say in tests/planted/faults.py what it is now")
+            found = ", ".join(f"src/{room}/{path}" for path, _ in places) or "nowhere"
+            sys.exit(
+                f"plant: fault {name} no longer fits: its text is in src/{room} {len(places)} times, not once "
+                f"({found}); say in tests/planted what it is now"
+            )
         if not re.search(r"\bPLANTED\b", new):
             sys.exit(f"plant: fault {name} has no PLANTED in what takes the text's place: it would always be there")
         path, match = places[0]
@@ -44,26 +49,32 @@ def plan(texts):
     return changes
 
 
-def changed(path, text, changes):
+def changed(path, text, changes, room):
     text_end = len(text)
     before = None
     for begin, end, new, name in sorted(changes, reverse=True):
         if end > text_end:
-            sys.exit(f"plant: faults {name} and {before} change the same text of src/engine/{path}")
+            sys.exit(f"plant: faults {name} and {before} change the same text of src/{room}/{path}")
         text = text[:begin] + new + text[end:]
         text_end, before = begin, name
-    return HEAD.format(name=path) + text if changes else text
+    return HEAD.format(name=f"{room}/{path}") + text if changes else text
 
 
 def main():
-    engine, out = map(pathlib.Path, sys.argv[1:])
-    if len({number(name) for name in FAULTS}) != len(FAULTS):
+    source, out = map(pathlib.Path, sys.argv[1:])
+    every = [name for faults in ROOMS.values() for name in faults]
+    if len({number(name) for name in every}) != len(every):
         sys.exit("plant: two faults have one number; rename one of them")
-    texts = {path.relative_to(engine).as_posix(): path.read_text() for path in sorted(engine.rglob("*.[ch]pp"))}
-    written = {f"engine/{path}": changed(path, texts[path], changes) for path, changes in plan(texts).items()}
-    written["planted.inc"] = "".join(f'{{"{name}", {number(name)}}},\n' for name in FAULTS)
-    for stale in set(path.relative_to(out).as_posix() for path in (out / "engine").rglob("*.[ch]pp")) - written.keys():
-        (out / stale).unlink()
+    written = {"planted.inc": ""}
+    for room, faults in ROOMS.items():
+        files = sorted((source / room).rglob("*.[ch]pp"))
+        texts = {path.relative_to(source / room).as_posix(): path.read_text() for path in files}
+        for path, changes in plan(texts, faults, room).items():
+            written[f"{room}/{path}"] = changed(path, texts[path], changes, room)
+        written["planted.inc"] += "".join(f'{{"{name}", {number(name)}, "{room}"}},\n' for name in faults)
+        copies = set(path.relative_to(out).as_posix() for path in (out / room).rglob("*.[ch]pp"))
+        for stale in copies - written.keys():
+            (out / stale).unlink()
     for path, text in written.items():
         target = out / path
         target.parent.mkdir(parents=True, exist_ok=True)

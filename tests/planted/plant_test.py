@@ -9,9 +9,8 @@ SOURCE = {"a.cpp": "void f() {\n  note(1,\n       2);\n  end();\n}\n", "b.cpp": 
 
 class PlantTest(unittest.TestCase):
     def planted(self, **faults):
-        self.addCleanup(setattr, plant, "FAULTS", plant.FAULTS)
-        plant.FAULTS = faults
-        return {path: plant.changed(path, SOURCE[path], changes) for path, changes in plant.plan(SOURCE).items()}
+        planned = plant.plan(SOURCE, faults, "engine")
+        return {path: plant.changed(path, SOURCE[path], changes, "engine") for path, changes in planned.items()}
 
     def refused(self, **faults):
         with self.assertRaises(SystemExit) as refusal:

@@ -128,6 +128,8 @@ Confirm Topics::publish_event(SessionId publisher, std::string_view from, const 
   const bool plain = match.plain && !may_hear_itself;
   const auto targets =
       plain ? std::span<const EventTarget>(match.targets) : choose(match, publisher, parts, Whose::all);
+  // Whoever sent the last one, its envelope is stamped over: of two senders with one envelope neither is the other.
+  last_ = {};
   // One that refers to content is looked at each time, as the content may go; one that reports costs is added up.
   if (plain && !kept && session != nullptr && to_.stamper.version() != 0 && message.routing.content_ref.empty() &&
       !Causality::has_costs(message)) {

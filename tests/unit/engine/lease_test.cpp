@@ -165,6 +165,22 @@ TEST_F(EngineTest, A8_at_most_once_is_settled_durably_before_it_is_handed_out) {
   EXPECT_TRUE(contents().empty());
 }
 
+TEST_F(EngineTest, A8_what_a_consumer_is_given_at_most_once_comes_before_the_answer_to_its_cancelling) {
+  auto message = mail("once");
+  message.mode = DeliveryMode::at_most_once;
+  send(message);
+  sync();
+  const auto consumer = consume(kBob, 1);
+  const auto before = answers.size();
+  engine->cancel(kBob, ++request, consumer);
+  EXPECT_TRUE(delivered.empty());
+  EXPECT_EQ(answers.size(), before);  // the number is not free yet
+  sync();
+  ASSERT_EQ(delivered.size(), 1u);
+  EXPECT_EQ(delivered[0].request, consumer);
+  EXPECT_EQ(answers.size(), before + 1);
+}
+
 TEST_F(EngineTest, A8_the_next_of_a_group_waits_until_one_that_is_at_most_once_has_gone_out) {
   auto first = mail("first"), second = mail("second");
   first.mode = DeliveryMode::at_most_once;

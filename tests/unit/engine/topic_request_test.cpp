@@ -46,6 +46,17 @@ TEST_F(EngineTest, M1_an_event_sent_again_is_told_from_the_first_and_meets_the_s
   EXPECT_EQ(last().confirm.count, 0u);
 }
 
+TEST_F(EngineTest, M1_the_same_event_of_two_publishers_is_each_ones_own_though_one_of_them_hears_itself) {
+  engine->subscribe(kCarol, RequestNumber{1}, "a", 0, false);
+  engine->subscribe(kBob, RequestNumber{2}, "a", 0, true);
+  for (int i = 0; i < 3; ++i) send(event("a"), kAlice);
+  send(event("a"), kBob);
+  send(event("a"), kAlice);
+  ASSERT_EQ(delivered.size(), 10u);
+  EXPECT_EQ(delivered[6].message.from, "bob");
+  EXPECT_EQ(delivered[8].message.from, "alice");
+}
+
 TEST_F(EngineTest, A1_a_message_sent_again_gets_an_id_of_its_own_however_it_is_answered) {
   send(mail("one"));
   send(mail("two"));
