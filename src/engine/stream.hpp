@@ -39,7 +39,7 @@ struct StreamView {
   std::string_view name;
   const StreamSettings& settings;
   bool paused = false;
-  Sequence first = 1, next = 1;  // [first, next): what is there; with keep_last_by there are gaps
+  Sequence first{1}, next{1};  // [first, next): what is there; with keep_last_by there are gaps
   std::uint64_t events = 0, bytes = 0;
   std::uint64_t kept = 0, missed = 0;  // since the server was started
   std::uint64_t consumers = 0;
@@ -58,8 +58,8 @@ struct ReadEvent {
 
 struct ReadPage {
   std::vector<ReadEvent> events;
-  Sequence next = 1;            // where to go on in the same direction; backwards, 0: there is nothing below
-  Sequence first = 1, end = 1;  // of the stream: [first, end)
+  Sequence next{1};            // where to go on in the same direction; backwards, 0: there is nothing below
+  Sequence first{1}, end{1};  // of the stream: [first, end)
 };
 
 using StreamReader = std::function<void(Result<ReadPage>)>;
@@ -90,8 +90,8 @@ struct ConsumerCommand {
 
 struct StreamConsumerView {
   std::string_view stream, name, filter;
-  Sequence floor = 1;      // all below are done
-  Sequence next = 1;       // the next to be given out for the first time
+  Sequence floor{1};      // all below are done
+  Sequence next{1};       // the next to be given out for the first time
   std::uint64_t left = 0;  // events from the floor on, those acknowledged among them
   std::uint64_t pending = 0;
   std::uint64_t readers = 0;

@@ -21,9 +21,9 @@ static_assert(sizeof(StreamEventFact) == 24);
 struct StreamTrimmedFact {
   StreamNumber stream = 0;
   std::uint32_t zero = 0;
-  Sequence first = 1;   // events below are not given out
-  Sequence next = 1;    // events below have been; none gets such a number again
-  Sequence stored = 1;  // events below are in the stream's files
+  Sequence first{1};   // events below are not given out
+  Sequence next{1};    // events below have been; none gets such a number again
+  Sequence stored{1};  // events below are in the stream's files
 };
 static_assert(sizeof(StreamTrimmedFact) == 32);
 
@@ -36,7 +36,7 @@ static_assert(sizeof(StreamRemovedFact) == 8);
 /// Followed by sequences of 8 bytes that are done, too.
 struct ConsumerMovedFact {
   ConsumerNumber consumer = 0;
-  Sequence floor = 1;  // all below are done
+  Sequence floor{1};  // all below are done
 };
 static_assert(sizeof(ConsumerMovedFact) == 16);
 

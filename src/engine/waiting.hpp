@@ -92,7 +92,7 @@ struct Kept {
 /// How far a stream is: what is older may go for good.
 struct StreamNoted {
   StreamNumber stream = 0;
-  Sequence first = 1;
+  Sequence first{1};
 };
 /// A stream is removed: its files may go.
 struct StreamGone {

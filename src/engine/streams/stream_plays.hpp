@@ -64,7 +64,7 @@ class StreamPlays final : public Part {
     std::optional<Filter> filter{};
     std::optional<Instant> since{};
     double speed = 0;
-    Sequence cursor = 1, until = 1;
+    Sequence cursor{1}, until{1};
     Slot read = kNoSlot;
     std::vector<ReadEvent> events{};  // read, and not all of them played
     std::size_t next = 0;

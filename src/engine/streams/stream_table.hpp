@@ -53,11 +53,11 @@ struct StreamConsumer {
   std::uint32_t pending_max = 0;
   Instant since = 0;  // events before that are none of its
   FactPlace place{};  // of its consumer_set
-  Sequence floor = 1;
-  Sequence noted = 1;                   // the floor, as the log knows it
+  Sequence floor{1};
+  Sequence noted{1};                   // the floor, as the log knows it
   std::map<Sequence, Sequence> done{};  // above the floor: [from, to), apart from each other
   std::map<Sequence, InFlight> in_flight{};
-  Sequence cursor = 1;  // the next that it looks at for the first time
+  Sequence cursor{1};  // the next that it looks at for the first time
   std::uint64_t delivered = 0, redelivered = 0, acknowledged = 0, skipped = 0, missed = 0;
   std::deque<Slot> readers{};  // reads that wait for their turn, or for events
   Slot reading = kNoSlot;      // the one whose turn it is
@@ -81,10 +81,10 @@ struct Stream {
   bool paused = false;
   FactPlace place{};          // of its stream_set
   FactPlace trimmed_place{};  // of its stream_trimmed; none: there is no newer than stream_set
-  Sequence first = 1, stored = 1, held_first = 1, handed = 1, durable = 1, next = 1;
-  Sequence safe = 1;       // older events may go for good: that they are not given out is on disk
-  Sequence files_end = 1;  // the next that the files take without a trim
-  Sequence marked = 1;     // what is stored, as the log was told last,
+  Sequence first{1}, stored{1}, held_first{1}, handed{1}, durable{1}, next{1};
+  Sequence safe{1};       // older events may go for good: that they are not given out is on disk
+  Sequence files_end{1};  // the next that the files take without a trim
+  Sequence marked{1};     // what is stored, as the log was told last,
   Instant marked_at = 0;   // and when
   std::deque<HeldEvent> held{};
   std::uint64_t held_bytes = 0;

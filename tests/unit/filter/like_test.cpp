@@ -37,6 +37,11 @@ TEST(FilterLike, KnowsItsTwoWildcards) {
       {"ABC", "abc", false},
       {"a\nb", "a_b", true},
       {"abc ", "abc", false},
+      {"bcd", "a%", false},
+      {"abc", "%b", false},
+      {"bac", "a%c", false},
+      {"", "a%", false},
+      {"", "%a", false},
   };
   for (const auto& [text, pattern, expected] : kCases) {
     const auto condition = "'" + std::string(text) + "' LIKE '" + std::string(pattern) + "'";

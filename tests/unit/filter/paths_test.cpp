@@ -51,7 +51,10 @@ TEST(FilterPaths, LeadIntoJsonContent) {
        }) {
     EXPECT_EQ(truth(text, message), "TRUE") << text;
   }
-  EXPECT_EQ(truth("content[1].a = 2", sample("{}", R"( [0, {"a": 2}])")), "TRUE");
+  for (const auto* blank : {"", " ", "\t", "\r", "\n", "\r\n", " \r\n\t "}) {
+    EXPECT_EQ(truth("content[1].a = 2", sample("{}", std::string(blank) + R"([0, {"a": 2}])")), "TRUE") << blank;
+    EXPECT_EQ(truth("content.a = 2", sample("{}", std::string(blank) + R"({"a": 2})")), "TRUE") << blank;
+  }
 }
 
 TEST(FilterPaths, ThatLeadNowhereAreNull) {

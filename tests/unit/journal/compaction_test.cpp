@@ -95,6 +95,31 @@ TEST_F(CompactionTest, X3_the_oldest_segment_stays_until_the_copies_are_durable)
   EXPECT_FALSE(disk.has(segment_name(1)));
 }
 
+TEST_F(CompactionTest, X3_under_every_policy_a_segment_goes_only_when_what_was_copied_is_on_disk) {
+  for (const auto policy : {SyncPolicy::interval, SyncPolicy::never}) {
+    for (unsigned lots = 1; lots <= 20; ++lots) {
+      SCOPED_TRACE(lots);
+      forget_all();
+      options.sync = policy;
+      options.sync_interval_ms = 3'600'000;
+      start();
+      const auto first = append("the fact");
+      for (int i = 0; i < 60; ++i) append(std::string(1500, 'd'), FactLog::Life::dead);
+      ASSERT_TRUE(sync());
+      ASSERT_TRUE(disk.has(segment_name(2)));
+      append("the fact");
+      journal->release(first);
+      for (int i = 0; i < 3 && disk.has(segment_name(1)); ++i) ASSERT_TRUE(sync());
+      ASSERT_FALSE(disk.has(segment_name(1)));
+      kill();
+      std::mt19937 lot(lots);
+      disk.fail_power(lot);
+      start();
+      EXPECT_EQ(std::ranges::count(texts(), "the fact"), 1);
+    }
+  }
+}
+
 TEST_F(CompactionTest, X3_a_step_stops_at_its_budget) {
   start();
   fill(300, 10);

@@ -106,6 +106,22 @@ TEST_F(RecoveryTest, X3_damage_before_the_last_batch_is_refused_with_its_place) 
   expect_damage(1, offset_of(places[1].lsn));
 }
 
+TEST_F(RecoveryTest, X3_damage_is_told_from_a_torn_tail_by_a_mark_wherever_it_stands) {
+  constexpr std::size_t kPage = 4096;  // the tail is looked at in steps: of this mark, too, that lies in two of them
+  for (auto before_mark = kPage - kMarkBytes - 8; before_mark <= kPage + 8; before_mark += 8) {
+    SCOPED_TRACE(before_mark);
+    forget_all();
+    start();
+    append_synced("one");
+    const auto damaged = offset_of(append(std::string(before_mark - kRecordHeaderBytes, 'x')).lsn);
+    ASSERT_TRUE(sync());
+    append_synced("three");  // its mark alone says that what was damaged had been synced
+    kill();
+    segment(1)[damaged + 100] ^= 1;
+    expect_damage(1, damaged);
+  }
+}
+
 TEST_F(RecoveryTest, X3_every_bit_wrong_before_the_last_batch_is_refused) {
   const auto places = three_batches();
   const auto whole = segment(1);
