@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -66,6 +67,7 @@ def one(asked, mutants, runner):
 
 def main():
     sys.stdout.reconfigure(line_buffering=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     asked = options()
     rooms = asked.room or ROOMS
     folder = asked.build / "tests" / "mutation"

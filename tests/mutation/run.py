@@ -18,12 +18,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 EQUIVALENT = Path(__file__).resolve().parent / "equivalent.txt"
 SEEN = 1 << 20  # mutant.cpp: by how much of its number a mutant is known as reached
-SLOW = 8  # a test that takes so many times as long as ever, and SLOW_SECONDS, hangs
-SLOW_SECONDS = 10
+SLOW = 8  # a test that takes so many times the processor's time as ever, and SLOW_SECONDS, hangs
+SLOW_SECONDS = 2
+WAITS = 3  # or so many times that by the clock: others use the processor as well
+WAIT_SECONDS = 20
 MEMORY_BYTES_MAX = 6 << 30
 FILE_BYTES_MAX = 1 << 30
+PROGRESS_SECONDS = 30
+VERDICTS = ("caught", "survived", "equivalent")
 TESTS_MAX = 400  # in one command line
-FOUND = re.compile(r"FAILED at seed \d+.*|assertion failed: .*|rule .* was never exercised.*")
+FOUND = re.compile(r"FAILED at seed \d+.*|assertion failed: .*")
 FAILED = re.compile(r"^\[  FAILED  \] (\S+?)(?:,| \()", re.MULTILINE)
 
 
@@ -73,15 +77,23 @@ class Equivalents:
         return [id for id, file in self.files.items() if file in files and id not in here]
 
 
-def bounded():
+def bounded(seconds):
     os.setsid()
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds) + 1, int(seconds) + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES_MAX, FILE_BYTES_MAX))
 
 
-class Ended(Exception):
-    """No time is left."""
+running = set()  # the programs that are
+
+
+def end(child):
+    """With what it has started."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 class Program:
@@ -95,8 +107,8 @@ class Program:
         self.tests = {}  # name -> (seconds, what is reached)
         self.reaching = {}  # what is reached -> names
 
-    def run(self, timeout, environment, arguments):
-        """(status or None, what it said)"""
+    def run(self, seconds, environment, arguments):
+        """(status, or None if it did not come to an end; what it said)"""
         with tempfile.TemporaryDirectory(prefix="folkmoot-mutant-") as folder:
             child = subprocess.Popen(
                 [self.path, *arguments],
@@ -104,19 +116,19 @@ class Program:
                 stderr=subprocess.STDOUT,
                 cwd=folder,
                 env=os.environ | {"TMPDIR": folder} | environment,
-                preexec_fn=bounded,
+                preexec_fn=lambda: bounded(seconds),
             )
+            running.add(child)
             try:
-                said, _ = child.communicate(timeout=timeout)
-                return child.returncode, said.decode(errors="replace")
+                said, _ = child.communicate(timeout=WAITS * seconds + WAIT_SECONDS)
+                status = None if child.returncode in (-signal.SIGXCPU, -signal.SIGKILL) else child.returncode
+                return status, said.decode(errors="replace")
             except subprocess.TimeoutExpired:
                 return None, ""
             finally:
-                try:
-                    os.killpg(child.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+                end(child)
                 child.communicate()
+                running.discard(child)
 
     def record(self):
         """What each test reaches. With no mutant on, all must pass."""
@@ -194,6 +206,7 @@ class Runner:
         self.scores = {}
         self.lock = threading.Lock()
         self.stopped = False
+        self.told_at = time.monotonic()
 
     def judge(self, mutant):
         if self.stopped or (self.until is not None and time.monotonic() > self.until):
@@ -216,6 +229,10 @@ class Runner:
                 score.survivors.append(mutant)
                 seen = f"{reached} tests reach it" if reached else "no test reaches it"
                 print(f"survived: {shown(mutant)} ({seen})", flush=True)
+            if time.monotonic() - self.told_at > PROGRESS_SECONDS:
+                self.told_at = time.monotonic()
+                counts = [score.counts for score in self.scores.values()]
+                print(f"so far: {sum(each[what] for each in counts for what in VERDICTS)} ran", flush=True)
         return verdict, by
 
     def run(self, mutants, jobs):
@@ -225,14 +242,15 @@ class Runner:
                     pass
             except KeyboardInterrupt:
                 self.stopped = True
-                print("mutate: stopping", flush=True)
+                for child in list(running):
+                    end(child)
 
     def table(self, totals):
         lines = [f"{'room':<10}{'mutants':>9}{'ran':>7}{'caught':>8}{'survived':>10}{'equivalent':>12}{'score':>8}"]
         for room, total in totals.items():
             score = self.scores.get(room, Score())
             counts = score.counts
-            ran = counts["caught"] + counts["survived"] + counts["equivalent"]
+            ran = sum(counts[verdict] for verdict in VERDICTS)
             lines.append(
                 f"{room:<10}{total:>9}{ran:>7}{counts['caught']:>8}{counts['survived']:>10}"
                 f"{counts['equivalent']:>12}{score.percent:>7.1f}%"
