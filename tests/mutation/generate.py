@@ -33,6 +33,7 @@ ARGUMENTS = [
     f"-I{ROOT}/tests",
 ]
 ROUNDS_MAX = 12
+UNIT = str(ROOT / "unit.cpp")
 
 
 def parse(name, text, include=()):
@@ -53,13 +54,17 @@ def own_names(unit_text):
     return {line.split()[1] for line in unit_text.splitlines() if line.startswith("#define ")}
 
 
-def find(paths, unit_text):
-    """Every mutant of these files."""
-    texts = {str(path): (path.relative_to(ROOT / "src").as_posix(), path.read_text()) for path in paths}
-    unit = parse(str(ROOT / "unit.cpp"), unit_text)
-    for what, places in errors_of(unit):
-        sys.exit(f"generate: the files do not compile with clang as they are: {what} at {places}")
-    return Finder(texts).of(unit, own_names(unit_text))
+def units_of(paths):
+    """[(text, unit)] of all files: as few translation units as names that several of them hide allow."""
+    text = tidy.unit_of(paths)
+    unit = parse(UNIT, text)
+    error = next(errors_of(unit), None)
+    if error is None:
+        return [(text, unit)]
+    if len(paths) == 1:
+        sys.exit(f"generate: {paths[0]} does not compile with clang as it is: {error}")
+    half = len(paths) // 2
+    return units_of(paths[:half]) + units_of(paths[half:])
 
 
 class Copy:
@@ -100,9 +105,9 @@ class Copy:
         self.mutants = [mutant for mutant in self.mutants if mutant.id not in ids]
 
 
-def wrong_in(copy, unit):
+def wrong_in(copy, units):
     """The mutants that do not compile. Only if no error is inside of one, what comes behind an error is tried."""
-    errors = list(errors_of(unit))
+    errors = [error for text in units for error in errors_of(parse(UNIT, text, include=[copy.out]))]
     for blame in (copy.at, copy.behind):
         wrong = set()
         for _, places in errors:
@@ -114,11 +119,11 @@ def wrong_in(copy, unit):
     return set()
 
 
-def compiling(copy, unit_text):
-    """Leaves out what does not compile."""
+def compiling(copy, units):
+    """Leaves out what does not compile. `units`: texts that include all of the files."""
     for _ in range(ROUNDS_MAX):
         copy.write()
-        wrong = wrong_in(copy, parse(str(ROOT / "unit.cpp"), unit_text, include=[copy.out]))
+        wrong = wrong_in(copy, units)
         if not wrong:
             return
         copy.leave_out(wrong)
@@ -136,15 +141,18 @@ def main():
     only = [folder / name for name in asked.only.split(",") if name]
     sources = [path for path in only or sorted(folder.rglob("*.cpp"))]
     paths = only or sorted([*folder.rglob("*.cpp"), *folder.rglob("*.hpp")])
-    unit_text = tidy.unit_of(sources)
-    mutants = find(paths, unit_text)
+    units = units_of(sources)
+    finder = Finder({str(path): (path.relative_to(ROOT / "src").as_posix(), path.read_text()) for path in paths})
+    for text, unit in units:
+        finder.look(unit, own_names(text))
+    mutants = finder.numbered()
     if asked.most:
         mutants = sorted(mutants, key=lambda mutant: mutant.number)[: asked.most]
     known = asked.out / "left_out.json"  # by g++, or last time
     left_out = set(json.loads(known.read_text())) if known.is_file() else set()
     every = {mutant.id for mutant in mutants}
     copy = Copy(paths, [mutant for mutant in mutants if mutant.id not in left_out], asked.out)
-    compiling(copy, unit_text)
+    compiling(copy, [text for text, _ in units])
     gone = every - {mutant.id for mutant in copy.mutants}
     asked.out.mkdir(parents=True, exist_ok=True)
     known.write_text(json.dumps(sorted(gone)))

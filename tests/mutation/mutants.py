@@ -132,8 +132,8 @@ class Finder:
         self.found = {}
         self.macros = {path: [] for path in texts}
 
-    def of(self, unit, own_names):
-        """`own_names`: macros that stand for names of the files themselves."""
+    def look(self, unit, own_names=()):
+        """Takes in what a unit has of the files. `own_names`: macros that stand for names of the files themselves."""
         roots = []
         for cursor in unit.cursor.get_children():
             path = self.path_of(cursor)
@@ -148,6 +148,9 @@ class Finder:
         for path, cursor in roots:
             self.enter(path)
             self.declaration(cursor)
+        return self
+
+    def numbered(self):
         return numbered(list(self.found.values()))
 
     def path_of(self, cursor):

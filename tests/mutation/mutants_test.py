@@ -15,7 +15,7 @@ def found_in(text):
     unit = generate.parse(PATH, text)
     errors = list(generate.errors_of(unit))
     assert not errors, errors
-    return Finder({PATH: ("sample/sample.cpp", text)}).of(unit, set())
+    return Finder({PATH: ("sample/sample.cpp", text)}).look(unit).numbered()
 
 
 def changes(text, *operators):
@@ -120,14 +120,14 @@ class MutantsTest(unittest.TestCase):
         text = '#include <string>\nstd::string f(std::string a) { if (a.empty()) a += "x"; return a + "b"; }\n'
         with tempfile.TemporaryDirectory() as folder:
             source = generate.ROOT / "src" / "sample.cpp"
-            mutants = Finder({PATH: ("sample.cpp", text)}).of(generate.parse(PATH, text), set())
+            mutants = Finder({PATH: ("sample.cpp", text)}).look(generate.parse(PATH, text)).numbered()
 
             class Sample(generate.Copy):
                 def text_of(self, path):
                     return text
 
             copy = Sample([source], mutants, Path(folder))
-            generate.compiling(copy, '#include "sample.cpp"\n')
+            generate.compiling(copy, ['#include "sample.cpp"\n'])
         left = {(each.operator, each.old) for each in copy.mutants}
         self.assertEqual(left, {("negate", "a.empty()"), ("drop", 'a += "x";')})
 

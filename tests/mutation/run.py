@@ -26,7 +26,8 @@ MEMORY_BYTES_MAX = 6 << 30
 FILE_BYTES_MAX = 1 << 30
 PROGRESS_SECONDS = 30
 VERDICTS = ("caught", "survived", "equivalent")
-TESTS_MAX = 400  # in one command line
+TESTS_MAX = 300  # in one command line,
+TESTS_SECONDS = 0.3  # which take so long together, if there are several: who hangs is found soon
 FOUND = re.compile(r"FAILED at seed \d+.*|assertion failed: .*")
 FAILED = re.compile(r"^\[  FAILED  \] (\S+?)(?:,| \()", re.MULTILINE)
 
@@ -150,11 +151,21 @@ class Program:
     def tests_of(self, mutant):
         return self.reaching.get(mutant["number"] % SEEN, [])
 
+    def batches(self, names):
+        """A few tests at a time, the quickest first."""
+        some, seconds = [], 0
+        for name in names:
+            if some and (len(some) == TESTS_MAX or seconds + self.tests[name][0] > TESTS_SECONDS):
+                yield some
+                some, seconds = [], 0
+            some.append(name)
+            seconds += self.tests[name][0]
+        if some:
+            yield some
+
     def catches(self, mutant):
         """By what, or nothing."""
-        names = self.tests_of(mutant)
-        for at in range(0, len(names), TESTS_MAX):
-            some = names[at : at + TESTS_MAX]
+        for some in self.batches(self.tests_of(mutant)):
             box = SLOW_SECONDS + SLOW * sum(self.tests[name][0] for name in some)
             arguments = self.arguments
             if self.is_gtest:

@@ -305,5 +305,35 @@ TEST_F(RecoveryTest, X3_an_error_of_the_one_who_applies_stops_recovery) {
   EXPECT_EQ(seen, 2);
 }
 
+TEST_F(RecoveryTest, X3_a_failure_of_the_disk_at_any_step_of_a_start_is_told_and_harms_nothing) {
+  Texts kept;
+  std::uint64_t failed = 0;
+  for (std::uint64_t at = 1;; ++at) {
+    SCOPED_TRACE(at);
+    forget_all();
+    three_segments();
+    start();
+    kept = texts();
+    append("a batch that is torn");
+    const auto torn = offset_of(append(std::string(300, 't')).lsn);
+    ASSERT_TRUE(sync());
+    const auto last = segment_name(journal->appended_end().value / options.segment_bytes);
+    kill();
+    for (auto byte = torn + 100; byte < torn + 200; ++byte) disk.bytes(last)[byte] = 0xee;
+    disk.failing_operation = disk.operations + at;
+    const auto report = try_start();
+    const bool was_reached = disk.operations >= disk.failing_operation;
+    disk.failing_operation = 0;
+    if (!was_reached) break;
+    ++failed;
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().code, ErrorCode::io_error);
+    EXPECT_NE(report.error().text.find("fails on purpose"), std::string::npos) << report.error().text;
+    EXPECT_EQ(start().cut_bytes > 0, true);
+    EXPECT_EQ(texts(), kept);
+  }
+  EXPECT_GT(failed, 15u);
+}
+
 }  // namespace
 }  // namespace folkmoot::test

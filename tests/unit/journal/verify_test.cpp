@@ -165,5 +165,24 @@ TEST(KindName, X3_kinds_have_words) {
   EXPECT_EQ(kind_name(77), "kind 77");
 }
 
+TEST_F(VerifyTest, X3_a_failure_of_the_disk_at_any_step_is_told) {
+  two_segments();
+  segment(1)[300] ^= 1;
+  std::uint64_t at = 1;
+  for (;; ++at) {
+    SCOPED_TRACE(at);
+    disk.failing_operation = disk.operations + at;
+    const auto info = verify_journal(disk);
+    if (disk.operations < disk.failing_operation) {
+      ASSERT_TRUE(info);
+      EXPECT_GT(info->problems_total, 0u);
+      break;
+    }
+    ASSERT_FALSE(info);
+    EXPECT_NE(info.error().text.find("fails on purpose"), std::string::npos) << info.error().text;
+  }
+  EXPECT_GT(at, 5u);
+}
+
 }  // namespace
 }  // namespace folkmoot::test
