@@ -80,6 +80,8 @@ bool is_name(std::string_view text) {
   return letters == Letters::ascii || (letters == Letters::others && !has_c1(text));
 }
 
+std::string_view printable(std::string_view name) { return is_name(name) ? name : "(unprintable)"; }
+
 bool was_name(std::string_view text) { return letters_of(text) != Letters::none; }
 
 static bool is_control(unsigned char byte) { return byte < 0x20 || byte == 0x7f; }

@@ -16,6 +16,9 @@ std::size_t utf8_prefix(std::string_view text);
 /// True for a name of the protocol: 1 to 255 bytes of UTF-8 without control characters (U+0000-001F, U+007F-009F).
 bool is_name(std::string_view text);
 
+/// A name as an error shows it: itself, or `(unprintable)` in the place of what is none.
+std::string_view printable(std::string_view name);
+
 /// True for what was a name when U+0080-009F (C1) were not refused yet: such names are on disks, and are read on.
 bool was_name(std::string_view text);
 

@@ -44,7 +44,7 @@ struct FindOptions {
   bool json = false;
 };
 
-void find(const FindOptions& options) {
+void show_found(const FindOptions& options) {
   auto query = options.query;
   query.health =
       static_cast<AgentsWanted>(std::ranges::find(kAgentsWantedWords, options.health) - std::begin(kAgentsWantedWords));
@@ -70,7 +70,7 @@ void add_find_options(App& command, const std::shared_ptr<FindOptions>& options)
   command.add_option("--limit", options->limit, "So many at most")->check(at_least_one());
   command.add_flag("--full", options->query.full, "With --json: their whole records");
   command.add_flag("--json", options->json, "One a line, as JSON");
-  command.callback([options] { find(*options); });
+  command.callback([options] { show_found(*options); });
 }
 
 void add_list(App& agents) {

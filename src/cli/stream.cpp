@@ -61,7 +61,7 @@ void add_plain(App& stream, const std::string& verb, const std::string& what, co
 
 // -- what there is
 
-std::string describe(const StreamStatus& stream) {
+std::string summary(const StreamStatus& stream) {
   const auto& rule = stream.rule;
   auto line = fmt::format("{}  {}  {} event{}", rule.name, rule.topic, stream.events, stream.events == 1 ? "" : "s");
   if (stream.events > 0) line += fmt::format(" ({} to {})", stream.first, stream.next - 1);
@@ -79,7 +79,7 @@ std::string describe(const StreamStatus& stream) {
   return line;
 }
 
-std::string describe(const ConsumerStatus& consumer) {
+std::string summary(const ConsumerStatus& consumer) {
   auto line = fmt::format("  {}  done below {}  {} left  {} pending", consumer.name, consumer.floor, consumer.left,
                           consumer.pending);
   if (consumer.readers > 0) line += fmt::format("  {} waiting", consumer.readers);
@@ -98,7 +98,7 @@ void add_list(App& stream) {
   command->callback([json] {
     Session session;
     for (const auto& one : value(session->call(ListStreams{})).streams)
-      print_line(*json ? to_json_text(one, Sparse::as_described) : describe(one));
+      print_line(*json ? to_json_text(one, Sparse::as_described) : summary(one));
   });
 }
 
@@ -116,8 +116,8 @@ void add_show(App& stream) {
     Session session;
     const auto shown = value(session->call(ShowStream{*name}));
     if (*json) return print_line(to_json_text(shown, Sparse::as_described));
-    print_line(describe(shown.stream));
-    for (const auto& consumer : shown.consumers) print_line(describe(consumer));
+    print_line(summary(shown.stream));
+    for (const auto& consumer : shown.consumers) print_line(summary(consumer));
   });
 }
 

@@ -58,7 +58,7 @@ struct ReadEvent {
 
 struct ReadPage {
   std::vector<ReadEvent> events;
-  Sequence next{1};            // where to go on in the same direction; backwards, 0: there is nothing below
+  Sequence next{1};           // where to go on in the same direction; backwards, 0: there is nothing below
   Sequence first{1}, end{1};  // of the stream: [first, end)
 };
 
@@ -90,8 +90,8 @@ struct ConsumerCommand {
 
 struct StreamConsumerView {
   std::string_view stream, name, filter;
-  Sequence floor{1};      // all below are done
-  Sequence next{1};       // the next to be given out for the first time
+  Sequence floor{1};       // all below are done
+  Sequence next{1};        // the next to be given out for the first time
   std::uint64_t left = 0;  // events from the floor on, those acknowledged among them
   std::uint64_t pending = 0;
   std::uint64_t readers = 0;

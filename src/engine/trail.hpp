@@ -90,7 +90,7 @@ class Trail final : public PlainPart {
   Ledger& ledger_;
   const std::size_t max_;
   Ring<Step> steps_;
-  Number first_{1};  // of those that are kept
+  Number first_ = 1;  // of those that are kept
   boost::unordered_flat_map<MessageKey, Number> newest_;
 };
 

@@ -82,8 +82,7 @@ Result<void> take_type(PackReader& reader, std::uint8_t& type, bool& c1) {
 Result<void> take_topic(PackReader& reader, std::string_view& topic, bool& c1) {
   topic = reader.str();
   if (reader.ok() && !is_topic(topic)) {
-    return failure(ErrorCode::invalid_topic,
-                   fmt::format("`{}` is not a topic", is_name(topic) ? topic : "(unprintable)"));
+    return failure(ErrorCode::invalid_topic, fmt::format("`{}` is not a topic", printable(topic)));
   }
   c1 = c1 || has_c1(topic);
   return {};

@@ -364,6 +364,10 @@ Result<void> read_written(const FieldInfo& field, void* at, std::string_view tex
   const auto* type = field.type;
   const auto& element = type->kind == Kind::list ? *type->element : *type;
   if (type->kind == Kind::list) {
+    if (type->is_optional()) {
+      const auto* const held = type->held(at);
+      at = held != nullptr ? const_cast<void*>(held) : type->hold(at);  // ours to change
+    }
     if (type->size(at) >= bounds(field).max) {
       return failure(ErrorCode::out_of_range,
                      fmt::format("`{}` is given more than {} times", field.name, bounds(field).max));

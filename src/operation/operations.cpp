@@ -62,7 +62,7 @@ const OperationInfo* find_operation(std::string_view name) {
 std::string no_such_operation(std::string_view name) {
   std::array<std::string_view, kRows.size()> known;
   std::ranges::transform(kRows, known.begin(), &OperationInfo::name);
-  return fmt::format("there is no operation {}{}", is_name(name) ? name : "(unprintable)", did_you_mean(name, known));
+  return fmt::format("there is no operation {}{}", printable(name), did_you_mean(name, known));
 }
 
 }  // namespace folkmoot

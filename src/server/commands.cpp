@@ -132,7 +132,7 @@ Result<void> on_complete(const CommandContext& context) {
 
 // -- frames whose body is a map: read as they are described (operation/frames.hpp)
 
-Duration ms(std::chrono::milliseconds duration) { return Duration{duration.count()}; }
+Duration in_ms(std::chrono::milliseconds duration) { return Duration{duration.count()}; }
 
 Result<void> carry_out(const CommandContext& context, const Subscribe& frame) {
   context.engine.subscribe(context.session(), context.request(), frame.pattern, frame.credit, frame.echo, frame.filter);
@@ -147,12 +147,12 @@ Result<void> carry_out(const CommandContext& context, const Consume& frame) {
 Result<void> carry_out(const CommandContext& context, const Receive& frame) {
   context.engine.receive(
       context.session(), context.request(),
-      {.mailbox = frame.mailbox, .max = frame.max, .wait_ms = ms(frame.wait), .lease_ms = ms(frame.lease)});
+      {.mailbox = frame.mailbox, .max = frame.max, .wait_ms = in_ms(frame.wait), .lease_ms = in_ms(frame.lease)});
   return {};
 }
 
 Result<void> carry_out(const CommandContext& context, const Wait& frame) {
-  context.engine.wait(context.session(), context.request(), frame.mailbox, ms(frame.timeout));
+  context.engine.wait(context.session(), context.request(), frame.mailbox, in_ms(frame.timeout));
   return {};
 }
 
@@ -160,7 +160,7 @@ Result<void> carry_out(const CommandContext& context, const GiveBack& frame) {
   const auto leases = leases_of(frame.leases);
   if (auto good = check_message(context, leases); !good) return good;
   context.engine.nack(context.session(), context.request(), context.quiet(), leases,
-                      frame.delay ? ms(*frame.delay) : kByPolicy, frame.reason);
+                      frame.delay ? in_ms(*frame.delay) : kByPolicy, frame.reason);
   return {};
 }
 
@@ -174,7 +174,7 @@ Result<void> carry_out(const CommandContext& context, const Reject& frame) {
 Result<void> carry_out(const CommandContext& context, const Extend& frame) {
   const auto leases = leases_of(frame.leases);
   if (auto good = check_message(context, leases); !good) return good;
-  context.engine.extend(context.session(), context.request(), context.quiet(), leases, ms(frame.lease));
+  context.engine.extend(context.session(), context.request(), context.quiet(), leases, in_ms(frame.lease));
   return {};
 }
 

@@ -41,6 +41,7 @@ class BytesDisk final : public Disk {
   Result<void> rename(std::string_view from, std::string_view to) override {
     auto node = files.extract(files.find(from));
     node.key() = to;
+    files.erase(node.key());  // in the place of what has that name
     files.insert(std::move(node));
     return {};
   }

@@ -412,6 +412,7 @@ void Model::on_schedule(FactKind kind, FactPlace place, Bytes body, std::int64_t
     unheard_failure_ = true;
     return rules_.saw(Rule::schedule_failed);
   }
+  expect(in_group_, "a schedule's message and what is noted of its firing are written in pieces");
   firings_.begin();
   firings_.note(place.lsn, [this, key = firing.message] { return is_alive(key) || is_dead(key); });
   firings_.note(place.lsn, [this, fact] { return checkers.schedules.is_kept(fact.number, fact.fired); });

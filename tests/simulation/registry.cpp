@@ -31,6 +31,7 @@ RegistryRun::RegistryRun(std::uint64_t seed) : random_(seed), disk_(seed + 1), a
   power_fails_ = !random_.one_in(5);
   sync_fails_one_in_ = random_.one_in(4) ? static_cast<std::uint32_t>(random_.between(50, 300)) : 0;
   full_percent_ = random_.one_in(3) ? 60 : 0;
+  agents_rest_ = random_.one_in(3);
 }
 
 RegistryRun::~RegistryRun() = default;
@@ -342,7 +343,7 @@ void RegistryRun::see_one(std::size_t agent) {
 // Something is said of an agent, or seen.
 void RegistryRun::say() {
   const auto agent = random_.below(kAgents);
-  const auto what = random_.below(100);
+  const auto what = agents_rest_ && !random_.one_in(20) ? 100 : random_.below(100);
   if (what < 30) {
     register_one(agent);
   } else if (what < 42) {
@@ -407,7 +408,7 @@ void RegistryRun::take_mail() {
 void RegistryRun::command() {
   const auto what = random_.below(100);
   if (what < 40) return say();
-  if (what < 65) {
+  if (what < (agents_rest_ ? 52 : 65)) {
     std::uint64_t again = 0;
     if (random_.one_in(6) && sent_.size() > 1) {
       again = 1 + random_.below(sent_.size() - 1);

@@ -158,6 +158,7 @@ class RegistryRun final : public Run, public Effects, public FactLog {
   JournalOptions journal_options_;
   bool power_fails_ = true;
   std::uint32_t sync_fails_one_in_ = 0, full_percent_ = 0;
+  bool agents_rest_ = false;  // hardly anything is said of them: what the log has of them grows old and is copied
   VirtualDisk disk_;
   RuleCounts rules_;
   std::vector<std::string> names_;

@@ -100,7 +100,11 @@ class StreamRun final : public Run, public FactLog, public Effects {
   bool remove_content(const ContentHash&) override { return true; }
   [[noreturn]] void unreadable(const Error& error) override;
 
+  static constexpr std::uint64_t kReadsMax = 20;
+
   static Options draw(Random& random);
+  // Which event it is that the message says.
+  static std::uint64_t number_in(std::string_view message);
   SessionId session() const { return session_id(static_cast<std::uint32_t>(tally_.lives), Slot{1}); }
   RequestNumber ask(Ask what);
   Ask take(RequestNumber request);
@@ -154,6 +158,7 @@ class StreamRun final : public Run, public FactLog, public Effects {
   Lsn durable_end_ = 0;
   std::int64_t now_ = 1'800'000'000'000, steady_ = 1'000'000;
   bool healed_ = false;
+  bool rests_ = false;  // in this life nothing comes to the last stream: what the log has of it grows old
   std::uint64_t step_ = 0;
   RunTally tally_;
 };

@@ -12,8 +12,7 @@ namespace folkmoot {
 
 Result<NameId> Mailroom::mailbox_named(std::string_view name) {
   if (!is_name(name) || name.front() == '@' || name.front() == '$') {
-    return failure(ErrorCode::invalid_name,
-                   fmt::format("`{}` is not a mailbox name", is_name(name) ? name : "(unprintable)"));
+    return failure(ErrorCode::invalid_name, fmt::format("`{}` is not a mailbox name", printable(name)));
   }
   return to_.names.number(name);
 }
@@ -27,10 +26,10 @@ Mailbox* Mailroom::find_mailbox(Asker caller, std::string_view name) {
 
 Mailbox* Mailroom::find_readable(const Session& session, Asker caller, std::string_view name) {
   if (!is_capability_address(name) || session.of_shard) return find_mailbox(caller, name);
-  to_.replies.refuse(caller, {ErrorCode::invalid_name,
-                              fmt::format("`{}` is an address: what is sent there goes to an agent that can do it",
-                                          is_name(name) ? name : "(unprintable)"),
-                              "register with these capabilities, and take from your own mailbox"});
+  to_.replies.refuse(
+      caller, {ErrorCode::invalid_name,
+               fmt::format("`{}` is an address: what is sent there goes to an agent that can do it", printable(name)),
+               "register with these capabilities, and take from your own mailbox"});
   return nullptr;
 }
 
@@ -109,9 +108,8 @@ Result<void> Mailroom::check_removal(const Mailbox& mailbox, bool with_messages)
 void Mailroom::remove(Asker caller, const DeleteMailboxCommand& command) {
   auto* const mailbox = shelves_.mailboxes.find(to_.names.find(command.name));
   if (mailbox == nullptr) {
-    return to_.replies.refuse(
-        caller, {ErrorCode::not_found,
-                 fmt::format("there is no mailbox {}", is_name(command.name) ? command.name : "(unprintable)")});
+    return to_.replies.refuse(caller,
+                              {ErrorCode::not_found, fmt::format("there is no mailbox {}", printable(command.name))});
   }
   if (auto good = check_removal(*mailbox, command.with_messages); !good)
     return to_.replies.refuse(caller, good.error());

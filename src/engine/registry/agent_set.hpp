@@ -43,7 +43,8 @@ class AgentSet {
       --size_;
     } else if (has(agent)) {
       words_[agent.value / kWordBits] &= ~(std::uint64_t{1} << agent.value % kWordBits);
-      if (--size_ * 4 * kThinness < words_.size() * kWordBits || size_ <= kThinMost / 2) make_thin();
+      --size_;
+      if (size_ * 4 * kThinness < words_.size() * kWordBits || size_ <= kThinMost / 2) make_thin();
     }
   }
   /// Adds all of another one's.

@@ -65,8 +65,7 @@ void Registry::each(const std::function<void(const KnownAgent&)>& each) const {
 Result<KnownAgent> Registry::show(std::string_view name) {
   const auto* const agent = find(name);
   if (agent == nullptr) {
-    return failure(ErrorCode::not_found,
-                   fmt::format("no agent {} is registered or there", is_name(name) ? name : "(unprintable)"));
+    return failure(ErrorCode::not_found, fmt::format("no agent {} is registered or there", printable(name)));
   }
   auto known = view(*agent);
   if (!agent->is_registered()) return known;
@@ -117,8 +116,8 @@ Result<FoundAgents> Registry::discover(const DiscoverAgents& query) {
   NameId after = 0;
   if (!query.after.empty()) after = to_.names.find(query.after);
   if (!query.after.empty() && after == 0) {
-    return failure(ErrorCode::not_found, fmt::format("`after` is {}, which no page before has ended with",
-                                                     is_name(query.after) ? query.after : "(unprintable)"));
+    return failure(ErrorCode::not_found,
+                   fmt::format("`after` is {}, which no page before has ended with", printable(query.after)));
   }
   std::optional<Filter> filter;
   if (!query.filter.empty()) {

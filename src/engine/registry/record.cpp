@@ -45,7 +45,7 @@ Result<void> check_agent(const AgentRecord& record) {
     if (!is_capability(capability.name)) {
       return failure(ErrorCode::invalid_field,
                      fmt::format("`{}` is no capability: it has 1 to 128 letters, digits and . _ - :",
-                                 is_name(capability.name) ? capability.name : "(unprintable)"));
+                                 printable(capability.name)));
     }
     if (auto good = check_json(capability.data, fmt::format("data of {}", capability.name), false); !good) return good;
   }

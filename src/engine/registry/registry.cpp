@@ -14,8 +14,6 @@ namespace {
 
 constexpr unsigned kRevisionsOfMs = 10;  // bits: a revision is a time with a count behind it, below 2^53 for JSON
 
-std::string shown_name(std::string_view name) { return is_name(name) ? std::string(name) : "(unprintable)"; }
-
 }  // namespace
 
 // -- who there is
@@ -31,7 +29,7 @@ Registry::Agent* Registry::find(std::string_view agent) {
 Registry::Agent* Registry::find_registered(Asker caller, std::string_view agent) {
   auto* const found = find(agent);
   if (found != nullptr && found->is_registered()) return found;
-  to_.replies.refuse(caller, {ErrorCode::not_found, fmt::format("no agent {} is registered", shown_name(agent)),
+  to_.replies.refuse(caller, {ErrorCode::not_found, fmt::format("no agent {} is registered", printable(agent)),
                               "`folkmoot agents register` registers one"});
   return nullptr;
 }
@@ -46,13 +44,13 @@ Result<Registry::Agent*> Registry::agent_named(std::string_view name) {
     return failure(ErrorCode::invalid_name, "which agent is it? The connection has not named its agent: give `agent`");
   }
   if (!is_name(name) || name.front() == '@' || name.front() == '$' || is_capability_address(name))
-    return failure(ErrorCode::invalid_name, fmt::format("`{}` is not the name of an agent", shown_name(name)));
+    return failure(ErrorCode::invalid_name, fmt::format("`{}` is not the name of an agent", printable(name)));
   const auto number = to_.names.number(name);
   if (!number) return std::unexpected(number.error());
   if (auto* const known = find(*number)) return known;
   if (count_ >= options_.agents_max) {
     return failure(ErrorCode::limit_reached,
-                   fmt::format("{} agents are known, and {} would be one too many", count_, shown_name(name)));
+                   fmt::format("{} agents are known, and {} would be one too many", count_, printable(name)));
   }
   while (agents_.size() <= number->value) agents_.emplace_back();
   agents_[number->value] = std::make_unique<Agent>(*number);
@@ -218,7 +216,7 @@ KeptAgent Registry::read(const Agent& agent) {
 Result<AgentBeat> Registry::beat(std::string_view name, std::optional<std::uint32_t> load) {
   auto* agent = find(name);
   if (agent == nullptr && Uuid::parse(name))
-    return failure(ErrorCode::not_found, fmt::format("no agent {} is registered", shown_name(name)));
+    return failure(ErrorCode::not_found, fmt::format("no agent {} is registered", printable(name)));
   if (agent == nullptr) {
     const auto made = agent_named(name);
     if (!made) return std::unexpected(made.error());

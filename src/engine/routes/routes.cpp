@@ -39,8 +39,7 @@ Result<Route> make_route(const RouteCommand& command) {
   }
   for (const auto& target : command.targets) {
     if (!was_name(target.name) || target.name.front() == '@' || target.name.front() == '$') {
-      return failure(ErrorCode::invalid_name,
-                     fmt::format("`{}` is not a mailbox name", is_name(target.name) ? target.name : "(unprintable)"));
+      return failure(ErrorCode::invalid_name, fmt::format("`{}` is not a mailbox name", printable(target.name)));
     }
     if (target.weight == 0 || target.weight > kRouteWeightMax) {
       return failure(ErrorCode::out_of_range, fmt::format("the weight of {} is {}; it may be 1 to {}", target.name,
@@ -123,8 +122,7 @@ void Routes::remove(Asker caller, std::string_view name) {
     return replies_.refuse(caller, {ErrorCode::disk_full, "no room to note that the route is gone"});
   }
   if (!forget(name)) {
-    return replies_.refuse(
-        caller, {ErrorCode::not_found, fmt::format("there is no route {}", is_name(name) ? name : "(unprintable)")});
+    return replies_.refuse(caller, {ErrorCode::not_found, fmt::format("there is no route {}", printable(name))});
   }
   const auto place = ledger_.note(FactKind::route_removed, {as_bytes(name)});
   ledger_.when_or_now(Durable(place), waiting::Answer{.to = caller});

@@ -125,8 +125,7 @@ void Schedules::set(Session& session, RequestNumber request, const ScheduleComma
 void Schedules::remove(Asker caller, std::string_view name) {
   const auto* const schedule = table_.find(name);
   if (schedule == nullptr) {
-    return to_.replies.refuse(
-        caller, {ErrorCode::not_found, fmt::format("there is no schedule {}", is_name(name) ? name : "(unprintable)")});
+    return to_.replies.refuse(caller, {ErrorCode::not_found, fmt::format("there is no schedule {}", printable(name))});
   }
   if (!to_.ledger.has_room(Urgency::settling, sizeof(std::uint64_t))) {
     return to_.replies.refuse(caller, {ErrorCode::disk_full, "no room to note that the schedule is gone"});

@@ -56,16 +56,18 @@ void StreamPlays::play(Asker caller, const PlayCommand& command, PlayDone done) 
   play->cursor = std::max(command.from, stream->first);
   play->until = command.until == 0 ? stream->durable : std::min(command.until, stream->durable);
   const auto slot = plays_.insert(std::move(play));
-  if (!command.keep) {
+  stream->play = slot;
+  if (command.keep) {
+    done(PlayEnd{});
+  } else {
     if (!Sessions::open(*session, caller.request, {OpenKind::stream_play, slot})) {
       plays_.erase(slot);
+      stream->play = kNoSlot;
       return done(std::unexpected(in_use(caller.request)));
     }
     plays_[slot]->asker = caller;
     plays_[slot]->done = std::move(done);
   }
-  stream->play = slot;
-  if (command.keep) done(PlayEnd{});
   fetch(slot);
 }
 

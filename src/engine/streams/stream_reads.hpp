@@ -19,7 +19,7 @@ namespace folkmoot {
 
 /// What is to be read, and when that is enough.
 struct StreamReadRequest {
-  Sequence from{1};               // forwards the first, backwards the last that may be given
+  Sequence from{1};                // forwards the first, backwards the last that may be given
   Sequence until = kLastSequence;  // forwards: none from this one on
   std::optional<Instant> since{};  // none that came before
   std::uint64_t newest = 0;        // only the newest so many; 0: any
@@ -73,8 +73,8 @@ class StreamReads final : public Part {
     StreamNumber stream = 0;
     StreamReadRequest what;
     StreamReader done;
-    Sequence cursor{1};      // forwards the next, backwards the last that was not looked at
-    Sequence end{1};         // of `newest`: the stream's end when it began
+    Sequence cursor{1};       // forwards the next, backwards the last that was not looked at
+    Sequence end{1};          // of `newest`: the stream's end when it began
     std::size_t bytes = 0;    // given
     std::size_t scanned = 0;  // looked at
     std::size_t scanned_bytes = 0;

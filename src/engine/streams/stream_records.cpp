@@ -65,8 +65,6 @@ Result<std::unique_ptr<Stream>> unpack_stream(Bytes body) {
   return stream;
 }
 
-std::string_view printable(std::string_view name) { return is_name(name) ? name : "(unprintable)"; }
-
 Error no_stream(std::string_view name) {
   return {ErrorCode::not_found, fmt::format("there is no stream {}", printable(name)),
           "`folkmoot stream list` names those that are there"};

@@ -17,8 +17,6 @@ std::string pack(const StreamConsumer& consumer, StreamNumber stream);
 /// Errors: damaged.
 Result<std::pair<StreamNumber, StreamConsumer>> unpack_consumer(Bytes body);
 
-/// A name as it may be shown.
-std::string_view printable(std::string_view name);
 Error no_stream(std::string_view name);
 
 /// Compiles what the settings say. Errors: invalid_filter, which names the field.

@@ -54,7 +54,7 @@ struct StreamConsumer {
   Instant since = 0;  // events before that are none of its
   FactPlace place{};  // of its consumer_set
   Sequence floor{1};
-  Sequence noted{1};                   // the floor, as the log knows it
+  Sequence noted{1};                    // the floor, as the log knows it
   std::map<Sequence, Sequence> done{};  // above the floor: [from, to), apart from each other
   std::map<Sequence, InFlight> in_flight{};
   Sequence cursor{1};  // the next that it looks at for the first time
@@ -85,7 +85,7 @@ struct Stream {
   Sequence safe{1};       // older events may go for good: that they are not given out is on disk
   Sequence files_end{1};  // the next that the files take without a trim
   Sequence marked{1};     // what is stored, as the log was told last,
-  Instant marked_at = 0;   // and when
+  Instant marked_at = 0;  // and when
   std::deque<HeldEvent> held{};
   std::uint64_t held_bytes = 0;
   std::map<Sequence, LastEvent> last{};

@@ -29,8 +29,7 @@ Result<std::unique_ptr<DurableSubscription>> make_subscription(const Subscriptio
   const auto mailbox = command.mailbox.empty() ? command.name : command.mailbox;
   if (!was_name(command.name)) return failure(ErrorCode::invalid_name, "the subscription's name is none");
   if (!was_name(mailbox) || mailbox.front() == '@' || mailbox.front() == '$') {
-    return failure(ErrorCode::invalid_name,
-                   fmt::format("`{}` is not a mailbox name", is_name(mailbox) ? mailbox : "(unprintable)"));
+    return failure(ErrorCode::invalid_name, fmt::format("`{}` is not a mailbox name", printable(mailbox)));
   }
   if (!is_pattern(command.pattern)) {
     return failure(ErrorCode::invalid_topic,
@@ -105,8 +104,8 @@ bool Subscriptions::forget(std::string_view name) {
 
 void Subscriptions::remove(Asker caller, std::string_view name) {
   if (!subscriptions_.contains(name)) {
-    return replies_.refuse(caller, {ErrorCode::not_found, fmt::format("there is no durable subscription {}",
-                                                                      is_name(name) ? name : "(unprintable)")});
+    return replies_.refuse(caller,
+                           {ErrorCode::not_found, fmt::format("there is no durable subscription {}", printable(name))});
   }
   if (!ledger_.has_room(Urgency::settling, name.size()))
     return replies_.refuse(caller, {ErrorCode::disk_full, "no room to note that the subscription is gone"});

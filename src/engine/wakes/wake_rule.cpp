@@ -63,8 +63,7 @@ Result<void> check_how(const WakeRule& rule) {
 
 Result<void> check_wake(const WakeRule& rule) {
   if (!is_name(rule.agent) || rule.agent.front() == '@' || rule.agent.front() == '$') {
-    return failure(ErrorCode::invalid_name,
-                   fmt::format("`{}` is not a mailbox name", is_name(rule.agent) ? rule.agent : "(unprintable)"));
+    return failure(ErrorCode::invalid_name, fmt::format("`{}` is not a mailbox name", printable(rule.agent)));
   }
   if (auto good = check_how(rule); !good) return good;
   if (rule.priority < kPriorityMin || rule.priority > kPriorityMax)

@@ -19,7 +19,7 @@ bool fits(const TakeWakesCommand& command, const Wake& wake) {
 }
 
 Error no_wake(std::string_view agent) {
-  return {ErrorCode::not_found, fmt::format("no wake is set for {}", is_name(agent) ? agent : "(unprintable)"),
+  return {ErrorCode::not_found, fmt::format("no wake is set for {}", printable(agent)),
           "`folkmoot wake list` names those that are"};
 }
 

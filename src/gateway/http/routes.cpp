@@ -173,20 +173,39 @@ std::vector<HttpRoute> all_routes() {
   return all;
 }
 
-bool matches(std::string_view pattern, const std::vector<std::string>& path, std::string& parameter) {
-  std::size_t at = 0;
-  for (const auto& word : path) {
-    if (at >= pattern.size()) return false;
-    const auto end = std::min(pattern.find('/', at + 1), pattern.size());
-    const auto want = pattern.substr(at + 1, end - at - 1);
-    if (want.starts_with('{')) {
-      parameter = word;
-    } else if (want != word) {
+// A route with the words of its pattern; those with as many words as a path has are looked at, and no others.
+struct Row {
+  const HttpRoute* route;
+  std::vector<std::string_view> words;
+};
+
+std::span<const Row> rows_of(std::size_t words) {
+  static const auto by_length = [] {
+    std::vector<std::vector<Row>> all;
+    for (const auto& route : routes()) {
+      Row row{&route, {}};
+      for (std::size_t at = 0; at < route.pattern.size();) {
+        const auto end = std::min(route.pattern.find('/', at + 1), route.pattern.size());
+        row.words.push_back(route.pattern.substr(at + 1, end - at - 1));
+        at = end;
+      }
+      if (all.size() <= row.words.size()) all.resize(row.words.size() + 1);
+      all[row.words.size()].push_back(std::move(row));
+    }
+    return all;
+  }();
+  return words < by_length.size() ? std::span<const Row>(by_length[words]) : std::span<const Row>{};
+}
+
+bool matches(const Row& row, const std::vector<std::string>& path, const std::string*& parameter) {
+  for (std::size_t i = path.size(); i-- > 0;) {  // the last words differ most
+    if (row.words[i].starts_with('{')) {
+      parameter = &path[i];
+    } else if (row.words[i] != path[i]) {
       return false;
     }
-    at = end;
   }
-  return at == pattern.size();
+  return true;
 }
 
 }  // namespace
@@ -217,21 +236,23 @@ Result<void> check_query(const HttpRoute& route, const Target& target) {
 
 RouteMatch match_route(std::string_view method, const Target& target) {
   RouteMatch match;
-  std::string parameter;
   // HEAD is a GET of the header alone (RFC 9110, section 9.3.2).
   const auto row_method = method == "HEAD" ? std::string_view("GET") : method;
-  for (const auto& route : routes()) {
-    parameter.clear();
-    if (route.method != row_method || !matches(route.pattern, target.path, parameter)) continue;
+  const auto rows = rows_of(target.path.size());
+  for (const auto& row : rows) {
+    const std::string* parameter = nullptr;
+    if (row.route->method != row_method || !matches(row, target.path, parameter)) continue;
     // A word says more than a parameter: /api/dead/redrive is no /api/dead/{id}.
-    if (match.route != nullptr && route.pattern.contains('{')) continue;
-    match.route = &route;
-    match.parameter = parameter;
+    if (match.route != nullptr && parameter != nullptr) continue;
+    match.route = row.route;
+    match.parameter = parameter != nullptr ? *parameter : std::string();
+    if (parameter == nullptr) break;
   }
   if (match.route != nullptr) return match;
-  for (const auto& route : routes()) {
-    if (!matches(route.pattern, target.path, parameter)) continue;
-    match.allowed.append(route.method).append(route.method == "GET" ? ", HEAD, " : ", ");
+  for (const auto& row : rows) {
+    const std::string* parameter = nullptr;
+    if (!matches(row, target.path, parameter)) continue;
+    match.allowed.append(row.route->method).append(row.route->method == "GET" ? ", HEAD, " : ", ");
   }
   if (!match.allowed.empty()) match.allowed.append("OPTIONS");
   return match;

@@ -35,8 +35,7 @@ MailboxInfo info_of(const MailboxStats& mailbox, Instant now) {
 
 Error no_mailbox(std::string_view name) {
   return {ErrorCode::not_found,
-          fmt::format("there is no mailbox {}; `folkmoot mailbox list` names those that are there",
-                      is_name(name) ? name : "(unprintable)")};
+          fmt::format("there is no mailbox {}; `folkmoot mailbox list` names those that are there", printable(name))};
 }
 
 PeekedMessage shown(const PeekView& view, bool with_content) {

@@ -17,8 +17,7 @@ Result<void> carry_out(const Call& call, const ListSettings& arguments) {
   if (!arguments.name.empty()) {
     std::erase_if(all.settings, [&](const SettingRow& row) { return row.name != arguments.name; });
     if (all.settings.empty()) {
-      return failure(ErrorCode::not_found,
-                     fmt::format("there is no setting {}", is_name(arguments.name) ? arguments.name : "(unprintable)"),
+      return failure(ErrorCode::not_found, fmt::format("there is no setting {}", printable(arguments.name)),
                      "`folkmoot settings` lists them");
     }
   }

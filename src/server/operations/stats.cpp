@@ -9,7 +9,7 @@ Result<void> carry_out(const Call& call, const ShowStats& arguments) {
   MailboxStats ignored;
   const auto& name = arguments.mailbox;
   if (!name.empty() && !call.engine.mailboxes().stats(name, ignored))
-    return failure(ErrorCode::not_found, fmt::format("there is no mailbox {}", is_name(name) ? name : "(unprintable)"),
+    return failure(ErrorCode::not_found, fmt::format("there is no mailbox {}", printable(name)),
                    "`folkmoot stats` lists those there are; the first message to one makes it");
   return call.answer(call.reactor.stats(name));
 }

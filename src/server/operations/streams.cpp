@@ -11,7 +11,7 @@ namespace {
 static_assert(kStreamPageMax == kStreamReadEventsMax && kStreamKeysMost == kStreamKeysMax);
 
 Error no_stream(std::string_view name) {
-  return {ErrorCode::not_found, fmt::format("there is no stream {}", is_name(name) ? name : "(unprintable)"),
+  return {ErrorCode::not_found, fmt::format("there is no stream {}", printable(name)),
           "`folkmoot stream list` names those that are there"};
 }
 

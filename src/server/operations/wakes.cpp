@@ -28,11 +28,11 @@ static_assert(kWakeUrlMost == kWakeUrlMax && kWakeSecretMost == kWakeSecretMax &
 constexpr std::string_view kZones = "/usr/share/zoneinfo/";
 constexpr std::string_view kSecretPrefix = "whsec_";
 
-Duration ms(std::chrono::milliseconds duration) { return Duration{duration.count()}; }
-std::chrono::milliseconds ms(Duration duration) { return std::chrono::milliseconds(duration.ms); }
+Duration in_ms(std::chrono::milliseconds duration) { return Duration{duration.count()}; }
+std::chrono::milliseconds in_ms(Duration duration) { return std::chrono::milliseconds(duration.ms); }
 
 Error no_wake(std::string_view agent) {
-  return {ErrorCode::not_found, fmt::format("no wake is set for {}", is_name(agent) ? agent : "(unprintable)"),
+  return {ErrorCode::not_found, fmt::format("no wake is set for {}", printable(agent)),
           "`folkmoot wake list` names those that are"};
 }
 
@@ -68,11 +68,11 @@ Result<std::string> rule_of_zone(const std::string& zone) {
     if (const auto file = read_zone(zone)) return rule_of_tzif(as_bytes(*file));
   }
   if (PosixTz::parse(zone)) return zone;
-  return failure(ErrorCode::invalid_field,
-                 fmt::format("`zone`: there is no time zone {} on this machine, and it is no POSIX rule",
-                             is_name(zone) ? zone : "(unprintable)"),
-                 "give a name such as Europe/Berlin (Debian: package tzdata), or a rule such as "
-                 "CET-1CEST,M3.5.0,M10.5.0/3");
+  return failure(
+      ErrorCode::invalid_field,
+      fmt::format("`zone`: there is no time zone {} on this machine, and it is no POSIX rule", printable(zone)),
+      "give a name such as Europe/Berlin (Debian: package tzdata), or a rule such as "
+      "CET-1CEST,M3.5.0,M10.5.0/3");
 }
 
 // -- quiet hours as people write them
@@ -123,12 +123,12 @@ WakeStatus status_of(const Engine& engine, const Wake& wake, const WaitingMail& 
           .url = rule.url,
           .policy = {.priority = rule.priority,
                      .batch = rule.batch,
-                     .batch_wait = ms(rule.batch_wait),
+                     .batch_wait = in_ms(rule.batch_wait),
                      .quiet = quiet_of(rule),
                      .zone = rule.zone,
                      .budget = rule.budget,
-                     .retry = ms(rule.retry_ms),
-                     .retry_max = ms(rule.retry_max_ms)},
+                     .retry = in_ms(rule.retry_ms),
+                     .retry_max = in_ms(rule.retry_max_ms)},
           .state = std::string(state_of(wake)),
           .unread = mail.unread,
           .due_at_ms = wake.due_at.ms,
@@ -189,11 +189,11 @@ Result<void> carry_out(const Call& call, const SetWake& arguments) {
                 .secret = arguments.secret,
                 .priority = policy.priority,
                 .batch = policy.batch,
-                .batch_wait = ms(policy.batch_wait),
+                .batch_wait = in_ms(policy.batch_wait),
                 .zone = policy.zone.empty() ? "UTC" : policy.zone,
                 .budget = policy.budget,
-                .retry_ms = ms(policy.retry),
-                .retry_max_ms = ms(policy.retry_max)};
+                .retry_ms = in_ms(policy.retry),
+                .retry_max_ms = in_ms(policy.retry_max)};
   if (has_c1(arguments.agent))
     return failure(ErrorCode::invalid_name, "a name holds a control character (U+0080-009F)");
   if (auto read = read_quiet(policy.quiet, rule); !read) return read;
@@ -250,8 +250,8 @@ Result<void> carry_out(const Call& call, const TakeWakes& arguments) {
                                },
                            .how = [kinds](WakeHow how) { return (kinds & 1u << unsigned(how)) != 0; },
                            .limit = arguments.limit,
-                           .wait_ms = ms(arguments.wait),
-                           .lease_ms = ms(arguments.lease),
+                           .wait_ms = in_ms(arguments.wait),
+                           .lease_ms = in_ms(arguments.lease),
                            .watcher = arguments.watcher.empty() ? std::string(call.caller.agent) : arguments.watcher};
   if (arguments.agents.size() == 1 && !arguments.agents.front().contains('*')) command.agent = arguments.agents.front();
   call.engine.wakes().take({call.session, call.request}, std::move(command));

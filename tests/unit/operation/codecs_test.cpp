@@ -103,6 +103,17 @@ TEST(Written, a_duration_without_a_unit_is_refused_where_a_person_writes_it) {
   EXPECT_EQ(schedule.every, std::chrono::seconds(5));
 }
 
+TEST(Written, a_list_that_need_not_be_given_takes_all_that_is) {
+  UpdateAgent update;
+  const auto& operation = *find_operation("agent.update");
+  ASSERT_TRUE(written(operation, "capabilities", R"({"name":"read"})", &update));
+  ASSERT_TRUE(written(operation, "capabilities", R"({"name":"write"})", &update));
+  ASSERT_TRUE(update.capabilities.has_value());
+  ASSERT_EQ(update.capabilities->size(), 2u);
+  EXPECT_EQ(update.capabilities->front().name, "read");
+  EXPECT_EQ(update.capabilities->back().name, "write");
+}
+
 TEST(Written, numbers_texts_and_what_is_given_again) {
   SetRoute route;
   const auto& operation = *find_operation("route.set");
