@@ -1,7 +1,7 @@
 """Copies src/ROOM with every mutant of it, each behind a switch.  generate.py [--only FILE,FILE... --most N] ROOM OUT
 
-OUT/ROOM/ gets the copy, OUT/mutants.json what is in it. A mutant that does not compile is left out: clang says so, and is
-asked again until it says nothing. A file that would stay as it is is not written.
+OUT/ROOM/ gets the copy, OUT/mutants.json what is in it. A mutant that does not compile is left out: clang says so, and
+is asked again until it says nothing. A file that would stay as it is is not written.
   --only FILE,...   only these files (src/ROOM/FILE), and only they are copied
   --most N          not more than N mutants, always the same"""
 

@@ -1,6 +1,6 @@
 """Mutants of C++: what may be changed in the bodies of functions, each change a small mistake, read off clang's tree.
 
-A mutant is `(mutant(N) ? mistake : original)` in a copy of the file, or a statement behind `if (!mutant(N))`, so that one
+A mutant is `(mutant(N) ? mistake : original)` in a copy of the file, or a statement behind `if (!mutant(N))`: so one
 program holds all of them and a number switches one on (mutant.hpp). No line of the copy is longer or shorter in lines:
 what a debugger or a compiler says of it fits the original.
 
@@ -107,7 +107,7 @@ def one_line(text):
 
 
 def numbered(mutants):
-    """Gives each its number, which lasts as long as its statement: the n-th of those with one key, if there are more."""
+    """Gives each its number, which lasts as long as its statement: of those with one key the n-th has its own."""
     often = Counter()
     taken = set()
     for mutant in sorted(mutants, key=lambda each: (each.file, each.begin, each.end)):
@@ -539,7 +539,7 @@ MARK = re.compile(f"{BEGIN}(........){MIDDLE}|{END}")
 
 
 def rendered(text, mutants):
-    """(the copy of a file, [(begin, end, mutant)]): with all of its mutants in it, and where each stands in the copy."""
+    """(the copy of a file, [(begin, end, mutant)]): all of its mutants are in it, and where each stands in it."""
     if not mutants:
         return text, []
     groups = {}

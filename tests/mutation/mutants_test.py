@@ -66,7 +66,9 @@ class MutantsTest(unittest.TestCase):
         )
 
     def test_arguments_of_one_type_change_places(self):
-        text = "void g(int, int, char, const long&, long);\nvoid f(int a, int b, long c, long d) { g(a, b, 'x', c, d); }"
+        text = (
+            "void g(int, int, char, const long&, long);\nvoid f(int a, int b, long c, long d) { g(a, b, 'x', c, d); }"
+        )
         self.assertEqual(
             changes(text, "swap"),
             {
@@ -106,9 +108,11 @@ class MutantsTest(unittest.TestCase):
 
     def test_the_copy_compiles_with_every_mutant_and_has_the_lines_of_the_original(self):
         text = (
-            "int g(int, int);\nstruct S {\n  int size_ = 0;\n  bool full(int max) const { return !(size_ < max); }\n};\n"
+            "int g(int, int);\nstruct S {\n  int size_ = 0;\n"
+            "  bool full(int max) const { return !(size_ < max); }\n};\n"
             "int f(S& s, int a) {\n  if (s.full(3))\n    return g(a, 2);\n  else\n    s.size_ = a + 1;\n"
-            "  for (int i = 0; i < a; ++i) {\n    if (i == 3 && a > 4) continue;\n    --s.size_;\n  }\n  return a ? 1 : 2;\n}\n"
+            "  for (int i = 0; i < a; ++i) {\n    if (i == 3 && a > 4) continue;\n    --s.size_;\n  }\n"
+            "  return a ? 1 : 2;\n}\n"
         )
         mutants = found_in(text)
         copy, spans = rendered(text, mutants)
@@ -134,7 +138,9 @@ class MutantsTest(unittest.TestCase):
 
 class EquivalentsTest(unittest.TestCase):
     def test_an_entry_and_a_rule_each_need_a_reason(self):
-        named = Equivalents("# Said first.\n0123abcd a/b.cpp drop `x();`\n    It is called again.\nany drop a/* /log/\n    No.\n")
+        named = Equivalents(
+            "# Said first.\n0123abcd a/b.cpp drop `x();`\n    It is called again.\nany drop a/* /log/\n    No.\n"
+        )
         mutant = {"id": "0123abcd", "operator": "drop", "file": "a/b.cpp", "statement": "x()"}
         self.assertEqual(named.reason(mutant), "It is called again.")
         self.assertEqual(named.reason(mutant | {"id": "00000001", "statement": "log(x)"}), "No.")

@@ -19,8 +19,8 @@ EXAMPLES = """examples:
   scripts/mutate --room filter --list              what there is, without running anything
   scripts/mutate --mutant 3fa9c1d2                 one: which tests reach it, and what catches it
 
-A survivor is a mistake that no test sees. Write the test that does, or name it in tests/mutation/equivalent.txt with the
-reason why it is none (docs/testing.md)."""
+A survivor is a mistake that no test sees. Write the test that does, or name it in tests/mutation/equivalent.txt, with
+the reason why it is none (docs/testing.md)."""
 
 
 def options():

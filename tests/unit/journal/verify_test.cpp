@@ -184,5 +184,16 @@ TEST_F(VerifyTest, X3_a_failure_of_the_disk_at_any_step_is_told) {
   EXPECT_GT(at, 5u);
 }
 
+TEST_F(VerifyTest, X3_a_last_segment_that_is_missing_is_told_at_its_begin) {
+  two_segments();
+  disk.forget(segment_name(2));
+  const auto info = verify_journal(disk);
+  ASSERT_TRUE(info);
+  ASSERT_EQ(info->problems_total, 1u);
+  EXPECT_EQ(info->problems[0].segment, 2u);
+  EXPECT_EQ(info->problems[0].offset, 0u);
+  EXPECT_NE(info->problems[0].what.find("missing"), std::string::npos) << info->problems[0].what;
+}
+
 }  // namespace
 }  // namespace folkmoot::test
