@@ -33,12 +33,13 @@ void report_missing(const Engine& engine) {
   });
 }
 
-void report_strangers(const Engine& engine) {
+void report_strangers(Engine& engine) {
   for (const auto number : engine.streams().strangers()) {
     spdlog::warn(
-        "streams: there are files of stream number {}, of which the journal has never heard; they are left as they are. "
+        "streams: there are files of stream number {}, of which the journal has never heard; they are left as they "
+        "are. "
         "Is it the journal that they belong to? Bring that one back, or move `streams/{:010}.*` away",
-        number, number.value);
+        number.value, number.value);
   }
 }
 
