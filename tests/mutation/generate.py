@@ -1,9 +1,10 @@
-"""Copies src/ROOM with every mutant of it, each behind a switch.  generate.py [--only FILE,FILE... --most N] ROOM OUT
+"""Copies src/ROOM with every mutant of it, each behind a switch.  generate.py [OPTION...] ROOM OUT
 
 OUT/ROOM/ gets the copy, OUT/mutants.json what is in it. A mutant that does not compile is left out: clang says so, and
 is asked again until it says nothing. A file that would stay as it is is not written.
   --only FILE,...   only these files (src/ROOM/FILE), and only they are copied
-  --most N          not more than N mutants, always the same"""
+  --most N          not more than N mutants, always the same
+  --together N      OUT/ROOM_0.cpp and so on include N files of the copy each, to be compiled in their place"""
 
 import argparse
 import dataclasses
@@ -67,6 +68,12 @@ def units_of(paths):
     return units_of(paths[:half]) + units_of(paths[half:])
 
 
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_file() or path.read_text() != text:
+        path.write_text(text)
+
+
 class Copy:
     """The files with their mutants in them."""
 
@@ -83,9 +90,7 @@ class Copy:
             text, spans = rendered(self.text_of(path), mine)
             target = self.out / name
             self.spans[str(target)] = sorted(spans, key=lambda span: (span[0], -span[1]))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.is_file() or target.read_text() != text:
-                target.write_text(text)
+            write(target, text)
 
     def text_of(self, path):
         return path.read_text()
@@ -134,6 +139,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--only", default="")
     parser.add_argument("--most", type=int, default=0)
+    parser.add_argument("--together", type=int, default=0)
     parser.add_argument("room")
     parser.add_argument("out", type=Path)
     asked = parser.parse_args()
@@ -153,6 +159,9 @@ def main():
     every = {mutant.id for mutant in mutants}
     copy = Copy(paths, [mutant for mutant in mutants if mutant.id not in left_out], asked.out)
     compiling(copy, [text for text, _ in units])
+    if asked.together:
+        for at in range(0, len(sources), asked.together):
+            write(asked.out / f"{asked.room}_{at // asked.together}.cpp", tidy.unit_of(sources[at : at + asked.together]))
     gone = every - {mutant.id for mutant in copy.mutants}
     asked.out.mkdir(parents=True, exist_ok=True)
     known.write_text(json.dumps(sorted(gone)))

@@ -101,7 +101,7 @@ class Program:
     """A test program with mutants in it."""
 
     def __init__(self, path, room, arguments=()):
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         self.room = room
         self.arguments = list(arguments)
         self.is_gtest = "simulat" not in self.path.name

@@ -72,6 +72,26 @@ TEST(FilterLike, EscapeTakesTheMeaningFromAWildcard) {
   EXPECT_NE(refusal("a LIKE 'x!' ESCAPE '!'"), "it compiles");
 }
 
+TEST(FilterLike, WhatItLooksAtIsPaidInSteps) {
+  constexpr std::tuple<std::string_view, std::string_view, bool, std::uint64_t> kCases[] = {
+      {"abc", "abc", true, 3},    {"abc", "a%c", true, 2},  {"aaaaaaaaaa", "%b%", false, 10}, {"aab", "%b%", true, 3},
+      {"xxxb", "%x%b%", true, 4}, {"aab", "%_b%", true, 4}, {"aac", "%_b%", false, 6},        {"abc", "%%", true, 0}};
+  for (const auto& [text, pattern, expected, cost] : kCases) {
+    SCOPED_TRACE(pattern);
+    const auto like = LikePattern::make(pattern, "");
+    ASSERT_TRUE(like);
+    auto steps = cost;
+    EXPECT_EQ(like->matches(text, steps), std::optional(expected));
+    EXPECT_EQ(steps, 0u);
+    if (cost == 0) continue;
+    auto too_few = cost - 1;
+    EXPECT_EQ(like->matches(text, too_few), std::nullopt);
+    auto more = cost + 5;
+    EXPECT_EQ(like->matches(text, more), std::optional(expected));
+    EXPECT_EQ(more, 5u);
+  }
+}
+
 TEST(FilterLike, OfWhatIsNoTextIsUnknown) {
   EXPECT_EQ(truth("absent LIKE '%'"), "UNKNOWN");
   EXPECT_EQ(truth("absent NOT LIKE '%'"), "UNKNOWN");
