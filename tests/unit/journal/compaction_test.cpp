@@ -120,6 +120,27 @@ TEST_F(CompactionTest, X3_under_every_policy_a_segment_goes_only_when_what_was_c
   }
 }
 
+TEST_F(CompactionTest, X3_a_fact_that_was_not_kept_is_handed_over_again) {
+  start();
+  fill(300, 10);
+  ASSERT_TRUE(journal->compaction_due());
+  std::vector<std::string> refused;
+  for (int step = 0; step < 3; ++step) {
+    const auto done = journal->compact_step(1'000'000, [&](FactKind, FactPlace place, Bytes body) {
+      // What died since goes by.
+      const auto at = live.find(std::string(as_text(body)));
+      if (at == live.end() || !(at->second == place)) return true;
+      refused.emplace_back(as_text(body));
+      return false;
+    });
+    ASSERT_TRUE(done);
+  }
+  ASSERT_EQ(refused.size(), 3u);
+  EXPECT_EQ(refused[1], refused[0]);
+  EXPECT_EQ(refused[2], refused[0]);
+  EXPECT_EQ(refused[0], live.begin()->first);
+}
+
 TEST_F(CompactionTest, X3_a_step_stops_at_its_budget) {
   start();
   fill(300, 10);
