@@ -161,7 +161,9 @@ def main():
     compiling(copy, [text for text, _ in units])
     if asked.together:
         for at in range(0, len(sources), asked.together):
-            write(asked.out / f"{asked.room}_{at // asked.together}.cpp", tidy.unit_of(sources[at : at + asked.together]))
+            write(
+                asked.out / f"{asked.room}_{at // asked.together}.cpp", tidy.unit_of(sources[at : at + asked.together])
+            )
     gone = every - {mutant.id for mutant in copy.mutants}
     asked.out.mkdir(parents=True, exist_ok=True)
     known.write_text(json.dumps(sorted(gone)))

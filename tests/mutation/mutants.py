@@ -131,6 +131,7 @@ class Finder:
         self.texts = texts
         self.found = {}
         self.macros = {path: [] for path in texts}
+        self.declared = set()  # where something begins that is made, with its arguments: no expression stands there
 
     def look(self, unit, own_names=()):
         """Takes in what a unit has of the files. `own_names`: macros that stand for names of the files themselves."""
@@ -207,6 +208,7 @@ class Finder:
             if child.kind == Kind.COMPOUND_STMT:
                 self.block(child)
             elif cursor.kind == Kind.CONSTRUCTOR and child.kind.is_expression():
+                self.declared.add((self.path, child.extent.start.offset))
                 self.in_statement(child, child)
 
     # Statements
@@ -322,6 +324,7 @@ class Finder:
             return
         if where is None or re.search(r"\bconst(expr|init)\b", self.text[where[0] : max(name_at, where[0])]):
             return
+        self.declared.add((self.path, name_at))
         for child in cursor.get_children():
             if child.extent.start.offset >= name_at:
                 self.in_statement(child, cursor)
@@ -366,8 +369,12 @@ class Finder:
                 if child.kind == Kind.COMPOUND_STMT:
                     self.block(child)
             return
+        if kind == Kind.CXX_NEW_EXPR:
+            self.declared |= {
+                (self.path, c.extent.start.offset) for c in cursor.get_children() if c.kind == Kind.CALL_EXPR
+            }
         where = self.range_of(cursor)
-        if where is not None:
+        if where is not None and not (kind == Kind.CALL_EXPR and (self.path, where[0]) in self.declared):
             self.mutate(cursor, where)
         if kind == Kind.DECL_REF_EXPR:
             return

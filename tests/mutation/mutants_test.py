@@ -77,6 +77,15 @@ class MutantsTest(unittest.TestCase):
             },
         )
 
+    def test_arguments_of_what_is_made_stay_but_not_those_of_a_call_in_it(self):
+        text = (
+            "int g(int, int);\nstruct P { P(int a, int b); };\nstruct S : P { P p_; S(int a, int b) : P(a, b), p_(a, b) {} };\n"
+            "void f(int a, int b) { P p(a, b); P q(g(a, b), 1); new P(a, b); }"
+        )
+        self.assertEqual(changes(text, "swap"), {("swap", "g(a, b)", "g(b, a)")})
+        copy, _ = rendered(text, found_in(text))
+        self.assertEqual(list(generate.errors_of(generate.parse(PATH, copy))), [])
+
     def test_sums_and_steps_are_turned(self):
         text = "#include <algorithm>\nint f(int a, int b) { a += b; ++a; return std::min(a, b) - a; }"
         self.assertEqual(
