@@ -37,7 +37,9 @@ TEST(JournalFormat, X3_every_bit_flipped_in_a_header_is_found) {
   for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
     auto bytes = good;
     bytes[bit / 8] ^= static_cast<std::uint8_t>(1 << bit % 8);
-    EXPECT_FALSE(decode_header(bytes)) << "bit " << bit;
+    const auto header = decode_header(bytes);
+    ASSERT_FALSE(header) << "bit " << bit;
+    EXPECT_EQ(header.error().code, ErrorCode::damaged) << "bit " << bit;
   }
   EXPECT_FALSE(decode_header(Bytes(good).first(63)));
 }
