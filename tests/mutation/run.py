@@ -181,7 +181,9 @@ class Program:
 
 
 def programs_of(room, folder, crashes):
-    found = [Program(folder / f"mutated_{room}_test", room)]
+    """The module's own tests first, and the simulation last."""
+    tests = sorted(folder.glob(f"mutated_{room}_*_test"))
+    found = [Program(path, room) for path in [folder / f"mutated_{room}_test", *tests]]
     simulation = folder / f"mutated_{room}_simulation"
     if simulation.is_file():
         found.append(Program(simulation, room, ["--first", "1", "--crashes", str(crashes)]))

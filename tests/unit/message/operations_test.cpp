@@ -187,14 +187,16 @@ TEST(Operations, AMailboxSaysWhatIsSaidOfIt) {
   std::string all, none;
   append_mailbox(all, 3,
                  {.name = "a", .max_messages = 11, .drop_oldest = true, .default_ttl_ms = 13, .max_deliveries = 14});
-  append_mailbox(none, 4, {.name = "b"});
+  MailboxRequest bare;
+  bare.name = "b";
+  append_mailbox(none, 4, bare);
   const auto frame = only_frame(all);
   EXPECT_EQ(frame.header.opcode, Opcode::mailbox);
   PackReader reader(frame.body);
   ASSERT_EQ(reader.map(), 5u);
   EXPECT_EQ(reader.uint(), 0u);
   EXPECT_EQ(reader.str(), "a");
-  for (const auto [key, value] : {std::pair{1u, 11u}, {2u, 1u}, {3u, 13u}, {4u, 14u}}) {
+  for (const auto& [key, value] : {std::pair{1u, 11u}, {2u, 1u}, {3u, 13u}, {4u, 14u}}) {
     EXPECT_EQ(reader.uint(), key);
     EXPECT_EQ(reader.uint(), value);
   }
