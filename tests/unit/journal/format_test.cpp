@@ -146,5 +146,13 @@ TEST(JournalFormat, X3_the_smallest_segment_takes_so_much_and_no_more) {
   EXPECT_EQ(group_bytes_max(kSegmentBytesMax), 2 * kFactBytesMax);
 }
 
+TEST(JournalFormat, X3_what_is_no_segment_at_all_is_told_apart) {
+  auto bytes = encode_header({kId, 77, kSegmentBytesMin});
+  bytes[0] ^= 1;
+  const auto header = decode_header(bytes);
+  ASSERT_FALSE(header);
+  EXPECT_NE(header.error().text.find("does not begin like a journal segment"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace folkmoot
