@@ -1,4 +1,5 @@
 // What compiles, how tightly operators hold, and what is said of the rest.
+#include "base/utf8.hpp"
 #include "sample.hpp"
 
 namespace folkmoot {
@@ -108,6 +109,23 @@ TEST(FilterGrammar, AConditionIsWantedWhereAValueStands) {
 
 TEST(FilterGrammar, ColumnsCountCharactersNotBytes) {
   EXPECT_EQ(refusal("größe = 'süß' x"), "filter, column 15: found `x`, expected an operator or the end");
+}
+
+TEST(FilterGrammar, WhatIsFoundIsNeverCutInsideACharacter) {
+  for (std::size_t before = 35; before <= 42; ++before) {
+    const auto text = refusal("'" + std::string(before, 'x') + "€€€");
+    EXPECT_TRUE(is_utf8(text)) << text;
+    EXPECT_NE(text.find(std::string(35, 'x')), std::string::npos) << text;
+  }
+}
+
+TEST(FilterGrammar, EveryRefusalHasOneCode) {
+  for (const auto* text :
+       {"", "a = ", "a = '", "\xff", "a LIKE 'x!' ESCAPE '!'", "1 = 1 IS maybe", "1 = 1 IS unknowns"}) {
+    const auto filter = Filter::compile(text);
+    ASSERT_FALSE(filter) << text;
+    EXPECT_EQ(filter.error().code, ErrorCode::invalid_filter) << text;
+  }
 }
 
 TEST(FilterGrammar, WhatIsFoundIsShownShortAndPrintable) {

@@ -37,6 +37,11 @@ TEST(FilterLike, KnowsItsTwoWildcards) {
       {"ABC", "abc", false},
       {"a\nb", "a_b", true},
       {"abc ", "abc", false},
+      {"bcd", "a%", false},
+      {"abc", "%b", false},
+      {"bac", "a%c", false},
+      {"", "a%", false},
+      {"", "%a", false},
   };
   for (const auto& [text, pattern, expected] : kCases) {
     const auto condition = "'" + std::string(text) + "' LIKE '" + std::string(pattern) + "'";
@@ -65,6 +70,26 @@ TEST(FilterLike, EscapeTakesTheMeaningFromAWildcard) {
   EXPECT_EQ(truth("'a%b' LIKE 'a%%b' ESCAPE '%'"), "TRUE");
   EXPECT_EQ(truth("'it''s' LIKE 'it''_' "), "TRUE");
   EXPECT_NE(refusal("a LIKE 'x!' ESCAPE '!'"), "it compiles");
+}
+
+TEST(FilterLike, WhatItLooksAtIsPaidInSteps) {
+  constexpr std::tuple<std::string_view, std::string_view, bool, std::uint64_t> kCases[] = {
+      {"abc", "abc", true, 6},    {"abc", "a%c", true, 2},  {"aaaaaaaaaa", "%b%", false, 10}, {"aab", "%b%", true, 3},
+      {"xxxb", "%x%b%", true, 4}, {"aab", "%_b%", true, 4}, {"aac", "%_b%", false, 6},        {"abc", "%%", true, 0}};
+  for (const auto& [text, pattern, expected, cost] : kCases) {
+    SCOPED_TRACE(pattern);
+    const auto like = LikePattern::make(pattern, "");
+    ASSERT_TRUE(like);
+    auto steps = cost;
+    EXPECT_EQ(like->matches(text, steps), std::optional(expected));
+    EXPECT_EQ(steps, 0u);
+    if (cost == 0) continue;
+    auto too_few = cost - 1;
+    EXPECT_EQ(like->matches(text, too_few), std::nullopt);
+    auto more = cost + 5;
+    EXPECT_EQ(like->matches(text, more), std::optional(expected));
+    EXPECT_EQ(more, 5u);
+  }
 }
 
 TEST(FilterLike, OfWhatIsNoTextIsUnknown) {

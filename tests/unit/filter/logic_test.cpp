@@ -76,6 +76,10 @@ TEST(FilterLogic, IsNullIsNeverUnknown) {
     EXPECT_EQ(truth(std::string(there) + " IS NULL", message()), "FALSE") << there;
     EXPECT_EQ(truth(std::string(there) + " IS NOT NULL", message()), "TRUE") << there;
   }
+  // Of a condition it says what IS UNKNOWN does.
+  EXPECT_EQ(truth("absent = 1 IS NULL", message()), "TRUE");
+  EXPECT_EQ(truth("absent = 1 IS NOT NULL", message()), "FALSE");
+  EXPECT_EQ(truth("1 = 1 IS NULL", message()), "FALSE");
   for (const auto* missing :
        {"absent", "nothing", "text.part", "list[1]", "conversation", "NULL", "content.a", "text + 1"}) {
     EXPECT_EQ(truth(std::string(missing) + " IS NULL", message()), "TRUE") << missing;

@@ -1,4 +1,5 @@
 // Ways into metadata and JSON content.
+#include "filter/path.hpp"
 #include "message/pack.hpp"
 #include "sample.hpp"
 
@@ -51,7 +52,10 @@ TEST(FilterPaths, LeadIntoJsonContent) {
        }) {
     EXPECT_EQ(truth(text, message), "TRUE") << text;
   }
-  EXPECT_EQ(truth("content[1].a = 2", sample("{}", R"( [0, {"a": 2}])")), "TRUE");
+  for (const auto* blank : {"", " ", "\t", "\r", "\n", "\r\n", " \r\n\t "}) {
+    EXPECT_EQ(truth("content[1].a = 2", sample("{}", std::string(blank) + R"([0, {"a": 2}])")), "TRUE") << blank;
+    EXPECT_EQ(truth("content.a = 2", sample("{}", std::string(blank) + R"({"a": 2})")), "TRUE") << blank;
+  }
 }
 
 TEST(FilterPaths, ThatLeadNowhereAreNull) {
@@ -115,6 +119,27 @@ TEST(FilterPaths, EnvelopeAndContentMayLieApart) {
   const std::string content = R"({"a": 1})";
   const FilterInput input(as_bytes(envelope), as_bytes(content));
   EXPECT_TRUE(Filter::compile("content.a = 1 AND from = 'writer'")->matches(input));
+}
+
+TEST(FieldPath, IsTheNameOfOneFieldAndReadsItAsText) {
+  const auto bytes = bytes_of_message(
+      sample(R"({"n": 7, "half": 0.5, "yes": true, "no": false, "list": [1]})", R"({"a": {"b": ["x", "y"]}})"));
+  const FilterInput input(as_bytes(bytes));
+  constexpr std::pair<std::string_view, std::string_view> kRead[] = {
+      {"from", "writer"}, {"content.a.b[1]", "y"}, {"metadata.n", "7"},
+      {"half", "0.5"},    {"yes", "true"},         {"no", "false"},
+      {"list", ""},       {"absent", ""},          {"conversation", ""}};
+  for (const auto& [name, value] : kRead) {
+    const auto path = FieldPath::parse(name);
+    ASSERT_TRUE(path) << name;
+    EXPECT_EQ(path->text(), name);
+    EXPECT_EQ(path->read(input), value) << name;
+  }
+  for (const auto* text : {"", "1", "a + b", "a IS NULL OR b", "NOT a", "a.", "'text'", "a = 1 AND b", "a, b"}) {
+    const auto path = FieldPath::parse(text);
+    ASSERT_FALSE(path) << text;
+    EXPECT_EQ(path.error().code, ErrorCode::invalid_filter) << text;
+  }
 }
 
 }  // namespace

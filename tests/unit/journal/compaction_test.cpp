@@ -95,6 +95,52 @@ TEST_F(CompactionTest, X3_the_oldest_segment_stays_until_the_copies_are_durable)
   EXPECT_FALSE(disk.has(segment_name(1)));
 }
 
+TEST_F(CompactionTest, X3_under_every_policy_a_segment_goes_only_when_what_was_copied_is_on_disk) {
+  for (const auto policy : {SyncPolicy::interval, SyncPolicy::never}) {
+    for (unsigned lots = 1; lots <= 20; ++lots) {
+      SCOPED_TRACE(lots);
+      forget_all();
+      options.sync = policy;
+      options.sync_interval_ms = 3'600'000;
+      start();
+      const auto first = append("the fact");
+      for (int i = 0; i < 60; ++i) append(std::string(1500, 'd'), FactLog::Life::dead);
+      ASSERT_TRUE(sync());
+      ASSERT_TRUE(disk.has(segment_name(2)));
+      append("the fact");
+      journal->release(first);
+      for (int i = 0; i < 3 && disk.has(segment_name(1)); ++i) ASSERT_TRUE(sync());
+      ASSERT_FALSE(disk.has(segment_name(1)));
+      kill();
+      std::mt19937 lot(lots);
+      disk.fail_power(lot);
+      start();
+      EXPECT_EQ(std::ranges::count(texts(), "the fact"), 1);
+    }
+  }
+}
+
+TEST_F(CompactionTest, X3_a_fact_that_was_not_kept_is_handed_over_again) {
+  start();
+  fill(300, 10);
+  ASSERT_TRUE(journal->compaction_due());
+  std::vector<std::string> refused;
+  for (int step = 0; step < 3; ++step) {
+    const auto done = journal->compact_step(1'000'000, [&](FactKind, FactPlace place, Bytes body) {
+      // What died since goes by.
+      const auto at = live.find(std::string(as_text(body)));
+      if (at == live.end() || !(at->second == place)) return true;
+      refused.emplace_back(as_text(body));
+      return false;
+    });
+    ASSERT_TRUE(done);
+  }
+  ASSERT_EQ(refused.size(), 3u);
+  EXPECT_EQ(refused[1], refused[0]);
+  EXPECT_EQ(refused[2], refused[0]);
+  EXPECT_EQ(refused[0], live.begin()->first);
+}
+
 TEST_F(CompactionTest, X3_a_step_stops_at_its_budget) {
   start();
   fill(300, 10);

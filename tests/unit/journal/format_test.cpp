@@ -37,7 +37,9 @@ TEST(JournalFormat, X3_every_bit_flipped_in_a_header_is_found) {
   for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
     auto bytes = good;
     bytes[bit / 8] ^= static_cast<std::uint8_t>(1 << bit % 8);
-    EXPECT_FALSE(decode_header(bytes)) << "bit " << bit;
+    const auto header = decode_header(bytes);
+    ASSERT_FALSE(header) << "bit " << bit;
+    EXPECT_EQ(header.error().code, ErrorCode::damaged) << "bit " << bit;
   }
   EXPECT_FALSE(decode_header(Bytes(good).first(63)));
 }
@@ -134,6 +136,22 @@ TEST(JournalFormat, X3_segment_names_are_told_from_others) {
                             "lock", "next.segment.new", "0000000000.segment"}) {
     EXPECT_FALSE(segment_number(other)) << other;
   }
+}
+
+TEST(JournalFormat, X3_the_smallest_segment_takes_so_much_and_no_more) {
+  static_assert(kMarkBytes == 40 && kSegmentHeaderBytes == 64 && kSegmentTailBytes == 160);
+  EXPECT_EQ(body_bytes_max(65'536), 65'248u);
+  EXPECT_EQ(group_bytes_max(65'536), 65'272u);
+  EXPECT_EQ(body_bytes_max(kSegmentBytesMax), kFactBytesMax);
+  EXPECT_EQ(group_bytes_max(kSegmentBytesMax), 2 * kFactBytesMax);
+}
+
+TEST(JournalFormat, X3_what_is_no_segment_at_all_is_told_apart) {
+  auto bytes = encode_header({kId, 77, kSegmentBytesMin});
+  bytes[0] ^= 1;
+  const auto header = decode_header(bytes);
+  ASSERT_FALSE(header);
+  EXPECT_NE(header.error().text.find("does not begin like a journal segment"), std::string::npos);
 }
 
 }  // namespace

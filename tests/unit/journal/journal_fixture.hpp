@@ -81,6 +81,13 @@ class JournalTest : public ::testing::Test {
   /// The server is gone, the disk and its cache stay.
   void kill() { journal.reset(); }
 
+  /// As if there had never been a journal.
+  void forget_all() {
+    kill();
+    const auto names = disk.list();
+    for (const auto& name : *names) disk.forget(name);
+  }
+
   std::vector<std::uint8_t>& segment(std::uint64_t number) { return disk.bytes(segment_name(number)); }
   std::size_t offset_of(Lsn lsn) const { return lsn.value % options.segment_bytes; }
 

@@ -185,6 +185,11 @@ TEST_F(JournalTest, X3_reading_here_and_there_in_turns_costs_one_disk_read_a_win
     for (std::size_t way = 0; way < 4; ++way) EXPECT_EQ(read(places[way * 740 + i]).size(), 1000u);
   }
   EXPECT_LE(disk.reads - reads, 4u * 6);
+  kill();
+  start();
+  const auto before = disk.reads;
+  for (int again = 0; again < 3; ++again) EXPECT_EQ(read(places[5]).size(), 1000u);
+  EXPECT_EQ(disk.reads - before, 1u);
   now_ms += 20'000;
   journal->submit(now_ms);
   now_ms += 20'000;

@@ -28,14 +28,17 @@ class MemoryDisk final : public Disk {
   int failing_syncs = 0;                            // so many next syncs fail, and what they were to write is lost
   int unfinished_syncs = 0;                         // so many next syncs do not come to their end: the power fails
   int failing_writes = 0;
-  bool files_used_up = false;  // no more files can be open
-  bool writes_full = false;    // writes into allocated room are refused as on a file system that copies on write
+  std::uint64_t failing_operation = 0;  // the one of this number, from 1, fails; 0: none
+  std::uint64_t operations = 0;         // so many were asked for
+  bool files_used_up = false;           // no more files can be open
+  bool writes_full = false;  // writes into allocated room are refused as on a file system that copies on write
   // What a test reads.
   std::uint64_t syncs = 0;
   std::uint64_t reads = 0;
   std::vector<std::string> log;  // syncs, renames, removals, as they came
 
   Result<std::vector<std::string>> list() override {
+    if (auto done = count("listing"); !done) return std::unexpected(done.error());
     std::vector<std::string> found;
     for (const auto& [file_name, file] : names_) found.push_back(file_name);
     return found;
@@ -43,6 +46,7 @@ class MemoryDisk final : public Disk {
 
   Result<std::unique_ptr<DiskFile>> open(std::string_view name, Open how) override {
     const std::string key(name);
+    if (auto done = count("opening"); !done) return std::unexpected(done.error());
     if (files_used_up) return failure(ErrorCode::limit_reached, "opening " + key + ": Too many open files");
     if (how == Open::create_empty) {
       names_[key] = std::make_shared<File>();
@@ -53,6 +57,7 @@ class MemoryDisk final : public Disk {
   }
 
   Result<void> rename(std::string_view from, std::string_view to) override {
+    if (auto done = count("renaming"); !done) return done;
     pending_.push_back({"rename", std::string(from), std::string(to), nullptr});
     log.push_back("rename " + std::string(to));
     apply(names_, pending_.back());
@@ -60,6 +65,7 @@ class MemoryDisk final : public Disk {
   }
 
   Result<void> remove(std::string_view name) override {
+    if (auto done = count("removing"); !done) return done;
     if (!names_.contains(std::string(name))) return failure(ErrorCode::io_error, "no such file");
     pending_.push_back({"remove", std::string(name), "", nullptr});
     log.push_back("remove " + std::string(name));
@@ -68,6 +74,7 @@ class MemoryDisk final : public Disk {
   }
 
   Result<void> sync_folder() override {
+    if (auto done = count("syncing the folder"); !done) return done;
     durable_names_ = names_;
     pending_.clear();
     return {};
@@ -117,6 +124,11 @@ class MemoryDisk final : public Disk {
     std::shared_ptr<File> file;
   };
 
+  Result<void> count(std::string_view what) {
+    if (++operations != failing_operation) return {};
+    return failure(ErrorCode::io_error, std::string(what).append(" fails on purpose"));
+  }
+
   static void apply(Names& names, const Change& change) {
     if (change.what == "create") names[change.name] = change.file;
     if (change.what == "remove") names.erase(change.name);
@@ -133,12 +145,14 @@ class MemoryDisk final : public Disk {
 
     Result<std::size_t> read(std::uint64_t offset, std::span<std::uint8_t> into) override {
       ++disk_.reads;
+      if (auto done = disk_.count("reading"); !done) return std::unexpected(done.error());
       if (offset >= file_->now.size()) return 0;
       const auto count = std::min<std::size_t>(into.size(), file_->now.size() - offset);
       std::memcpy(into.data(), file_->now.data() + offset, count);
       return count;
     }
     Result<void> write(std::uint64_t offset, std::span<const Bytes> parts) override {
+      if (auto done = disk_.count("writing"); !done) return done;
       if (disk_.writes_full) return failure(ErrorCode::disk_full, "writing " + name_ + ": no space");
       if (disk_.failing_writes > 0 && disk_.failing_writes--) return failure(ErrorCode::io_error, "writing " + name_);
       for (const auto& part : parts) {
@@ -153,6 +167,7 @@ class MemoryDisk final : public Disk {
     }
     Result<void> sync() override {
       ++disk_.syncs;
+      if (auto done = disk_.count("syncing"); !done) return done;
       disk_.log.push_back("sync " + name_);
       if (disk_.unfinished_syncs > 0 && disk_.unfinished_syncs--)
         return failure(ErrorCode::io_error, "syncing " + name_);
@@ -170,12 +185,16 @@ class MemoryDisk final : public Disk {
       return {};
     }
     Result<void> preallocate(std::uint64_t bytes) override {
+      if (auto done = disk_.count("allocating"); !done) return done;
       if (bytes > file_->now.size() && disk_.used() + bytes - file_->now.size() > disk_.capacity)
         return failure(ErrorCode::disk_full, "allocating " + name_ + ": no space");
       if (file_->now.size() < bytes) file_->now.resize(bytes);
       return {};
     }
-    Result<std::uint64_t> size() override { return file_->now.size(); }
+    Result<std::uint64_t> size() override {
+      if (auto done = disk_.count("asking the size"); !done) return std::unexpected(done.error());
+      return file_->now.size();
+    }
 
    private:
     MemoryDisk& disk_;

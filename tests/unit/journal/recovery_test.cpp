@@ -106,6 +106,22 @@ TEST_F(RecoveryTest, X3_damage_before_the_last_batch_is_refused_with_its_place) 
   expect_damage(1, offset_of(places[1].lsn));
 }
 
+TEST_F(RecoveryTest, X3_damage_is_told_from_a_torn_tail_by_a_mark_wherever_it_stands) {
+  constexpr std::size_t kPage = 4096;  // the tail is looked at in steps: of this mark, too, that lies in two of them
+  for (auto before_mark = kPage - kMarkBytes - 8; before_mark <= kPage + 8; before_mark += 8) {
+    SCOPED_TRACE(before_mark);
+    forget_all();
+    start();
+    append_synced("one");
+    const auto damaged = offset_of(append(std::string(before_mark - kRecordHeaderBytes, 'x')).lsn);
+    ASSERT_TRUE(sync());
+    append_synced("three");  // its mark alone says that what was damaged had been synced
+    kill();
+    segment(1)[damaged + 100] ^= 1;
+    expect_damage(1, damaged);
+  }
+}
+
 TEST_F(RecoveryTest, X3_every_bit_wrong_before_the_last_batch_is_refused) {
   const auto places = three_batches();
   const auto whole = segment(1);
@@ -287,6 +303,35 @@ TEST_F(RecoveryTest, X3_an_error_of_the_one_who_applies_stops_recovery) {
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::internal);
   EXPECT_EQ(seen, 2);
+}
+
+TEST_F(RecoveryTest, X3_a_failure_of_the_disk_at_any_step_of_a_start_is_told_and_harms_nothing) {
+  Texts kept;
+  std::uint64_t failed = 0;
+  for (std::uint64_t at = 1;; ++at) {
+    SCOPED_TRACE(at);
+    forget_all();
+    three_segments();
+    start();
+    kept = texts();
+    const auto torn = offset_of(append(std::string(300, 't')).lsn);
+    ASSERT_TRUE(sync());
+    const auto last = segment_name(journal->appended_end().value / options.segment_bytes);
+    kill();
+    for (auto byte = torn + 100; byte < torn + 200; ++byte) disk.bytes(last)[byte] = 0xee;
+    disk.failing_operation = disk.operations + at;
+    const auto report = try_start();
+    const bool was_reached = disk.operations >= disk.failing_operation;
+    disk.failing_operation = 0;
+    if (!was_reached) break;
+    ++failed;
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().code, ErrorCode::io_error);
+    EXPECT_NE(report.error().text.find("fails on purpose"), std::string::npos) << report.error().text;
+    start();
+    EXPECT_TRUE(texts() == kept) << texts().size() << " of " << kept.size();
+  }
+  EXPECT_GT(failed, 15u);
 }
 
 }  // namespace

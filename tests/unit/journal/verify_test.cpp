@@ -165,5 +165,35 @@ TEST(KindName, X3_kinds_have_words) {
   EXPECT_EQ(kind_name(77), "kind 77");
 }
 
+TEST_F(VerifyTest, X3_a_failure_of_the_disk_at_any_step_is_told) {
+  two_segments();
+  segment(1)[300] ^= 1;
+  std::uint64_t at = 1;
+  for (;; ++at) {
+    SCOPED_TRACE(at);
+    disk.failing_operation = disk.operations + at;
+    const auto info = verify_journal(disk);
+    if (disk.operations < disk.failing_operation) {
+      ASSERT_TRUE(info);
+      EXPECT_GT(info->problems_total, 0u);
+      break;
+    }
+    ASSERT_FALSE(info);
+    EXPECT_NE(info.error().text.find("fails on purpose"), std::string::npos) << info.error().text;
+  }
+  EXPECT_GT(at, 5u);
+}
+
+TEST_F(VerifyTest, X3_a_last_segment_that_is_missing_is_told_at_its_begin) {
+  two_segments();
+  disk.forget(segment_name(2));
+  const auto info = verify_journal(disk);
+  ASSERT_TRUE(info);
+  ASSERT_EQ(info->problems_total, 1u);
+  EXPECT_EQ(info->problems[0].segment, 2u);
+  EXPECT_EQ(info->problems[0].offset, 0u);
+  EXPECT_NE(info->problems[0].what.find("missing"), std::string::npos) << info->problems[0].what;
+}
+
 }  // namespace
 }  // namespace folkmoot::test

@@ -152,5 +152,67 @@ TEST(Answers, ThatBreakOffAreRefused) {
   EXPECT_FALSE(read_delivery({{.length = 8, .opcode = Opcode::deliver, .flags = kFlagLeased}, as_bytes("short")}));
 }
 
+Frame only_frame(const std::string& bytes) {
+  auto rest = as_bytes(bytes);
+  const auto frame = cut_frame(rest, 1 << 20);
+  EXPECT_TRUE(frame && *frame);
+  EXPECT_TRUE(rest.empty());
+  return **frame;
+}
+
+TEST(Operations, RequestsOfContentAreFixedBytesInOrder) {
+  ContentHash hash{};
+  for (std::size_t i = 0; i < sizeof hash; ++i)
+    reinterpret_cast<std::uint8_t*>(&hash)[i] = static_cast<std::uint8_t>(i);
+  std::string write, finish, stat, read;
+  append_content_write(write, 5, 7, 300, "abc");
+  append_content_finish(finish, 6, 7, hash);
+  append_content_stat(stat, 7, hash);
+  append_content_read(read, 8, hash, 300, 9);
+  const std::tuple<const std::string&, Opcode, std::uint32_t, std::string> expected[] = {
+      {write, Opcode::content_write, 5, fixed(std::uint32_t{7}) + fixed(std::uint64_t{300}) + "abc"},
+      {finish, Opcode::content_finish, 6, fixed(std::uint32_t{7}) + fixed(hash)},
+      {stat, Opcode::content_stat, 7, fixed(hash)},
+      {read, Opcode::content_read, 8, fixed(hash) + fixed(std::uint64_t{300}) + fixed(std::uint32_t{9})}};
+  for (const auto& [bytes, opcode, request, body] : expected) {
+    const auto frame = only_frame(bytes);
+    EXPECT_EQ(frame.header.opcode, opcode);
+    EXPECT_EQ(frame.header.request, request);
+    EXPECT_EQ(frame.header.flags, 0u);
+    EXPECT_EQ(as_text(frame.body), body);
+  }
+}
+
+TEST(Operations, AMailboxSaysWhatIsSaidOfIt) {
+  std::string all, none;
+  append_mailbox(all, 3,
+                 {.name = "a", .max_messages = 11, .drop_oldest = true, .default_ttl_ms = 13, .max_deliveries = 14});
+  MailboxRequest bare;
+  bare.name = "b";
+  append_mailbox(none, 4, bare);
+  const auto frame = only_frame(all);
+  EXPECT_EQ(frame.header.opcode, Opcode::mailbox);
+  PackReader reader(frame.body);
+  ASSERT_EQ(reader.map(), 5u);
+  EXPECT_EQ(reader.uint(), 0u);
+  EXPECT_EQ(reader.str(), "a");
+  for (const auto& [key, value] : {std::pair{1u, 11u}, {2u, 1u}, {3u, 13u}, {4u, 14u}}) {
+    EXPECT_EQ(reader.uint(), key);
+    EXPECT_EQ(reader.uint(), value);
+  }
+  EXPECT_TRUE(reader.ok());
+  PackReader other(only_frame(none).body);
+  EXPECT_EQ(other.map(), 1u);
+}
+
+TEST(Operations, OnlyWhatSettlesOneMessageNamesIt) {
+  for (const auto opcode : {Opcode::ack, Opcode::nack, Opcode::reject, Opcode::extend, Opcode::complete}) {
+    EXPECT_TRUE(names_its_message({.header = {.opcode = opcode, .flags = kFlagOfMessage}, .body = {}}));
+    EXPECT_FALSE(names_its_message({.header = {.opcode = opcode}, .body = {}}));
+  }
+  for (const auto opcode : {Opcode::hello, Opcode::publish, Opcode::receive, Opcode::wait, Opcode::call})
+    EXPECT_FALSE(names_its_message({.header = {.opcode = opcode, .flags = kFlagOfMessage}, .body = {}}));
+}
+
 }  // namespace
 }  // namespace folkmoot
