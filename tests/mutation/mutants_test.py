@@ -79,7 +79,8 @@ class MutantsTest(unittest.TestCase):
 
     def test_arguments_of_what_is_made_stay_but_not_those_of_a_call_in_it(self):
         text = (
-            "int g(int, int);\nstruct P { P(int a, int b); };\nstruct S : P { P p_; S(int a, int b) : P(a, b), p_(a, b) {} };\n"
+            "int g(int, int);\nstruct P { P(int a, int b); };\n"
+            "struct S : P { P p_; S(int a, int b) : P(a, b), p_(a, b) {} };\n"
             "void f(int a, int b) { P p(a, b); P q(g(a, b), 1); new P(a, b); }"
         )
         self.assertEqual(changes(text, "swap"), {("swap", "g(a, b)", "g(b, a)")})
