@@ -115,6 +115,8 @@ class Client {
     std::string body{};               // PING
     std::string name{};               // mailbox or pattern
     bool ends = false;                // ... of a subscription or consumer
+    std::uint64_t ended = 0;          // ... of what was asked so
+    std::uint64_t serial = 0;         // of what was asked, over all connections
     std::uint32_t target = 0;         // CANCEL
     std::uint32_t most = 0, got = 0;  // RECEIVE; RECEIPT: ids
     bool settles = true;              // ... for good: not NACK, not EXTEND

@@ -288,8 +288,8 @@ void Client::hear_ok(const Frame& frame) {
     case Opcode::cancel: {
       for (const auto what : {Opcode::wait, Opcode::request}) {
         const auto* const still = find(asked.target, what);
-        expect(still == nullptr || !still->is_ending, "connection {}: CANCEL of {} is answered before what it ends",
-               line_, asked.target);
+        expect(still == nullptr || still->serial != asked.ended,
+               "connection {}: CANCEL of {} is answered before what it ends", line_, asked.target);
       }
       if (!asked.ends) return;
       if (const auto it = hearings_.find(asked.target); it != hearings_.end() && it->second.is_ending)
@@ -551,6 +551,7 @@ bool Client::calm() {
   const auto unsent = out_.size();
   bool had_some = !wire_->to_client.empty() || wire_->server_ended || wire_->reset;
   is_calm_ = true;
+  wire_->room = std::max(wire_->room, kUnderWayMax);
   move(true);
   had_some |= out_.size() < unsent;
   listen();

@@ -123,6 +123,7 @@ void Client::put(Opcode opcode, std::uint8_t flags, std::uint32_t number, std::s
   asked->what = opcode;
   asked->quiet = (flags & kFlagQuiet) != 0 && opcode != Opcode::request;
   asked->at = to_.time.now;
+  asked->serial = to_.frames_sent;
   asked_[number].push_back(std::move(*asked));
 }
 
@@ -470,11 +471,16 @@ void Client::cancel() {
   const auto target = targets.empty() || random_.one_in(8) ? 987'654u : random_.pick(targets);
   if (const auto hearing = hearings_.find(target); hearing != hearings_.end()) hearing->second.is_ending = true;
   if (const auto consumer = consumers_.find(target); consumer != consumers_.end()) consumer->second.is_ending = true;
+  std::uint64_t ended = 0;
   for (const auto what : {Opcode::receive, Opcode::wait, Opcode::request}) {
-    if (auto* const asked = find(target, what)) asked->is_ending = true;
+    auto* const asked = find(target, what);
+    if (asked == nullptr) continue;
+    asked->is_ending = true;
+    ended = asked->serial;
   }
   const bool ends = hearings_.contains(target) || consumers_.contains(target);
-  put(Opcode::cancel, 0, number(), joined(target), Asked{.want = Want::good, .ends = ends, .target = target});
+  put(Opcode::cancel, 0, number(), joined(target),
+      Asked{.want = Want::good, .ends = ends, .ended = ended, .target = target});
 }
 
 void Client::wrong() {
