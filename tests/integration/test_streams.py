@@ -259,9 +259,9 @@ def test_U14_a_kill_in_the_middle_loses_nothing_confirmed_and_doubles_nothing(ma
         assert numbers(page) == [1, 2, 3, 4, 5]
 
 
-def packed(client, name, **arguments):
+def packed(client, operation, /, **arguments):
     """The page as bytes (docs/protocol.md, section 14): its head, and each event's head, fields and content."""
-    body = client.call(CALL, msgpack.packb({0: name, 1: json.dumps(arguments), 2: True})).body
+    body = client.call(CALL, msgpack.packb({0: operation, 1: json.dumps(arguments), 2: True})).body
     following, first, end, count = struct.unpack_from("<QQQI", body)
     events, at = [], 28
     for _ in range(count):

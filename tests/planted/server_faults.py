@@ -107,10 +107,4 @@ SERVER_FAULTS = {
         "case Connection::State::fresh:\n    case Connection::State::ending:\n"
         "      if (!PLANTED) close_connection(connection);",
     ),
-    "what_follows_in_a_held_connection_is_lost": (
-        "if (connection->state != Connection::State::ending) "
-        "take_kept(*connection, partial_frames_.take(*connection));",
-        "if (connection->state != Connection::State::ending && !PLANTED)\n"
-        "    take_kept(*connection, partial_frames_.take(*connection));",
-    ),
 }

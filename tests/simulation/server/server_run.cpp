@@ -292,6 +292,11 @@ void ServerRun::drain() {
   for (auto& client : clients_) client.say_last();
   rest();
   conclude(true);
+  const auto held = process_->holdings();
+  for (std::size_t shard = 0; shard < held.size(); ++shard) {
+    expect(held[shard].newcomers == empty_[shard].newcomers, "all have said who they are, and shard {} has newcomers",
+           shard);
+  }
   for (auto& client : clients_) client.leave();
   rest();
   expect_empty("after the last client has gone");
