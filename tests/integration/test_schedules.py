@@ -113,7 +113,8 @@ def test_X5_each_firing_waits_for_its_own_delay(call, connect):
     while len(came) < 3:
         got = reader.receive("bob", wait_ms=10_000)
         came += [time.monotonic() - began] * len(got)
-    assert came[0] >= 1.2 and all(0.25 <= after - before for before, after in zip(came, came[1:])), came
+    # None comes early; how late one is seen depends on who else is at work on the machine.
+    assert all(at >= 1.2 + 0.4 * i for i, at in enumerate(came)), came
 
 
 def test_X5_each_firing_lives_from_when_it_is_due(call, connect):
