@@ -57,6 +57,17 @@ TEST_F(JournalTest, X3_an_orderly_stop_is_told_from_another_and_stopping_twice_c
   EXPECT_EQ(texts(), (Texts{"one", "two"}));
 }
 
+// Seed 31 of the simulation: the first write of the stop makes a segment removable, and the mark that says that it goes
+// stood behind the one of the clean stop.
+TEST_F(JournalTest, X3_a_stop_that_frees_a_segment_is_an_orderly_one) {
+  start();
+  for (int i = 0; i < 60; ++i) append(std::string(1500, 'd'), FactLog::Life::dead);
+  ASSERT_GT(journal->stats().segments, 1u);
+  ASSERT_TRUE(journal->close());
+  EXPECT_FALSE(disk.has(segment_name(1)));
+  EXPECT_TRUE(start().clean_stop);
+}
+
 TEST_F(JournalTest, X3_one_batch_costs_one_sync) {
   start();
   const auto before = disk.syncs;
