@@ -22,9 +22,10 @@ struct StreamTrimmedFact {
   StreamNumber stream = 0;
   std::uint32_t zero = 0;
   Sequence first{1};   // events below are not given out
+  Sequence next{1};    // events below have been; none gets such a number again
   Sequence stored{1};  // events below are in the stream's files
 };
-static_assert(sizeof(StreamTrimmedFact) == 24);
+static_assert(sizeof(StreamTrimmedFact) == 32);
 
 struct StreamRemovedFact {
   StreamNumber stream = 0;

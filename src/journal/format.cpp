@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/crc32c.hpp"
+#include "base/zeros.hpp"
 
 namespace folkmoot {
 namespace {
@@ -15,10 +16,6 @@ constexpr std::string_view kSuffix = ".segment";
 constexpr std::size_t kDigits = 10;
 static_assert(kMagic.size() == 8);
 static_assert(kSegmentHeaderBytes % kRecordAlign == 0 && kSegmentBytesUnit % kRecordAlign == 0);
-
-bool all_zero(Bytes bytes) {
-  return std::ranges::all_of(bytes, [](auto byte) { return byte == 0; });
-}
 
 void write_front(std::uint8_t* record, std::uint8_t kind, std::size_t body_bytes) {
   store(record, static_cast<std::uint32_t>(body_bytes));

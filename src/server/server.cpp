@@ -33,6 +33,16 @@ void report_missing(const Engine& engine) {
   });
 }
 
+void report_strangers(Engine& engine) {
+  for (const auto number : engine.streams().strangers()) {
+    spdlog::warn(
+        "streams: there are files of stream number {}, of which the journal has never heard; they are left as they "
+        "are. "
+        "Is it the journal that they belong to? Bring that one back, or move `streams/{:010}.*` away",
+        number.value, number.value);
+  }
+}
+
 // One engine, with what it stands on.
 struct Shard {
   std::unique_ptr<PosixDisk> disk;
@@ -111,6 +121,7 @@ struct Shard {
     if (::getrandom(&seed, sizeof seed, 0) != sizeof seed)
       return failure(ErrorCode::io_error, "no random numbers from the system");
     engine.start(Instant{reactor->time()}, seed, recovered->clean_stop);
+    report_strangers(engine);
     // A run hands nothing out before its number is durable. Waited for here, so that whoever asks first is not told
     // that nothing waits for it.
     if (auto synced = reactor->sync_all(); !synced) return std::unexpected(synced.error());

@@ -2,15 +2,13 @@
 
 #include <algorithm>
 
+#include "base/zeros.hpp"
+
 namespace folkmoot {
 namespace {
 
 constexpr std::size_t kBufferBytes = std::size_t{256} << 10;
 constexpr std::size_t kStepBytes = 4096;  // most of a tail is zeros: a step of them costs one comparison
-
-bool all_zero(Bytes bytes) {
-  return bytes.empty() || (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/crc32c.hpp"
+#include "base/zeros.hpp"
 
 namespace folkmoot {
 namespace {
@@ -18,10 +19,6 @@ constexpr std::size_t kSequenceDigits = 20;
 constexpr std::size_t kNameBytes = kStreamDigits + 1 + kSequenceDigits + kSuffix.size();
 static_assert(kHeaderMagic.size() == 8 && kTrailerMagic.size() == 8);
 static_assert(kEventFileHeaderBytes % kEventAlign == 0 && kIndexTrailerBytes % kEventAlign == 0);
-
-bool all_zero(Bytes bytes) {
-  return std::ranges::all_of(bytes, [](auto byte) { return byte == 0; });
-}
 
 template <class Number>
 bool read_digits(std::string_view digits, Number& number) {

@@ -39,7 +39,7 @@ def text_time(seconds):
 def test_X5_a_life_begins_when_the_message_is_due(door, short):
     """The default of the mailbox, and one of the message's own: shorter than the delay."""
     began = time.monotonic()
-    for fields in ({"to": short}, {"to": "bob", "ttl": 300}):
+    for fields in ({"to": short}, {"to": "bob", "ttl": 900}):
         sent = publish(door, content="later", delay=1_000, **fields)
         assert sent["outcome"] == "scheduled"
     for mailbox in (short, "bob"):

@@ -120,6 +120,34 @@ def test_U14_retention_takes_whole_files_away(filled):
     eventually(lambda: not files(server))
 
 
+def test_U14_files_that_another_journal_belongs_to_are_left_and_told_of(filled):
+    server, client = filled
+    client.close()
+    assert server.terminate() == 0
+    before = {path.name: path.read_bytes() for path in files(server)}
+    apart = server.data.parent / "apart"
+    apart.mkdir()
+    segments = list(server.data.glob("*.segment"))
+    for path in segments:
+        path.rename(apart / path.name)
+    server.start()
+    client = client_of(server, "ann")
+    assert "there are files of stream number 1, of which the journal has never heard" in server.log()
+    client.carry_out("stream.set", name="other", topic="orders.>")
+    append(client, 1, 11)
+    assert server.terminate() == 0
+    client.close()
+    assert {path.name: path.read_bytes() for path in files(server) if path.name in before} == before
+    for path in server.data.glob("*.segment"):
+        path.unlink()
+    for path in segments:
+        (apart / path.name).rename(path)
+    server.start()
+    client = client_of(server, "ann")
+    assert read(client)[0] == list(range(1, 6_001))
+    client.close()
+
+
 def test_U14_damage_is_told_by_whoever_meets_it_and_what_is_behind_can_be_read(filled):
     server, client = filled
     client.close()

@@ -269,10 +269,6 @@ FAULTS = {
         "stream->held_first < stream->handed) {",
     ),
     "stream_begins_anew_at_restart": without("stream.first = std::max(stream.first, known.trimmed->first);"),
-    "stream_number_used_twice": (
-        "stream->next = Sequence{reader.uint()};",
-        "stream->next = Sequence{PLANTED ? (reader.uint(), std::uint64_t{1}) : reader.uint()};",
-    ),
     "stream_keeps_one_too_many": (
         "stream.first = std::max(stream.first, Sequence{stream.durable.value - most});",
         "stream.first = std::max(stream.first, Sequence{stream.durable.value - most - (PLANTED ? 1 : 0)});",

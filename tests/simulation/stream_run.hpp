@@ -100,7 +100,11 @@ class StreamRun final : public Run, public FactLog, public Effects {
   bool remove_content(const ContentHash&) override { return true; }
   [[noreturn]] void unreadable(const Error& error) override;
 
+  static constexpr std::uint64_t kReadsMax = 20;
+
   static Options draw(Random& random);
+  // Which event it is that the message says.
+  static std::uint64_t number_in(std::string_view message);
   SessionId session() const { return session_id(static_cast<std::uint32_t>(tally_.lives), Slot{1}); }
   RequestNumber ask(Ask what);
   Ask take(RequestNumber request);

@@ -84,14 +84,17 @@ Result<void> Streams::start() {
   recovering_.clear();
   if (auto done = consumers_.start(); !done) return done;
   if (to_.store != nullptr) {
-    // What a crash has cut off: the removal of a stream, or that there is one.
-    std::vector<StreamNumber> strangers;
+    // Of a stream that the log knew once, a crash has cut off the removal. Of one that it never heard of it may have
+    // lost all, or it may be the log of another folder: its files are nobody's to remove.
+    const auto known = last_number_;
+    std::vector<StreamNumber> removed;
     to_.store->each([&](StreamNumber number, const StreamExtent&) {
       last_number_ = std::max(last_number_, number);
       const auto* const stream = table_.find(number);
-      if (stream == nullptr || stream->last_by) strangers.push_back(number);
+      if (stream != nullptr && !stream->last_by) return;
+      (number <= known ? removed : strangers_).push_back(number);
     });
-    for (const auto number : strangers) to_.store->remove(number);
+    for (const auto number : removed) to_.store->remove(number);
   }
   for (const auto& [number, stream] : table_.all()) {
     bound_by_rest(*stream);
@@ -108,6 +111,8 @@ Result<void> Streams::start(StreamNumber number, Recovering& known) {
   stream.trimmed_place = known.trimmed_place;
   if (known.trimmed) {
     stream.first = std::max(stream.first, known.trimmed->first);
+    // The stream's record says so too, unless files were lost that had what came since.
+    stream.next = std::max(stream.next, known.trimmed->next);
     stream.marked = std::max(stream.marked, known.trimmed->stored);
   }
   stream.safe = stream.first;

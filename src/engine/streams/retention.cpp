@@ -73,7 +73,7 @@ Sequence Streams::first_by_age(const Stream& stream) const {
 }
 
 bool Streams::note(Stream& stream) {
-  const StreamTrimmedFact fact{stream.number, 0, stream.first, stream.stored};
+  const StreamTrimmedFact fact{stream.number, 0, stream.first, stream.next, stream.stored};
   const auto place = to_.ledger.note(FactKind::stream_trimmed, {bytes_of(fact)}, Life::live);
   if (place.lsn == 0) return false;
   to_.ledger.release(stream.trimmed_place);

@@ -58,7 +58,6 @@ Result<std::unique_ptr<Stream>> unpack_stream(Bytes body) {
   settings.max_keys = static_cast<std::uint32_t>(reader.uint());
   stream->paused = reader.boolean();
   stream->first = Sequence{reader.uint()};
-  // Written whenever the record is, also when compaction copies it: what was appended since stands behind it.
   stream->next = Sequence{reader.uint()};
   stream->marked = Sequence{reader.uint()};
   if (!reader.ok() || stream->number == 0) return failure(ErrorCode::damaged, "a stream_set fact breaks off");

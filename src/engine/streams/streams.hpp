@@ -62,6 +62,9 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   void on_stored(StreamNumber stream, Sequence end);
   /// Recovery has ended. Errors: damaged.
   Result<void> start();
+  /// Streams that have files and of which the log has never heard; they are left as they are, and their numbers are not
+  /// given again.
+  const std::vector<StreamNumber>& strangers() const { return strangers_; }
 
   // EventKeeper
   bool keeps(std::string_view topic) override { return !taking(topic).empty(); }
@@ -143,6 +146,7 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   std::vector<StreamNumber> dirty_;  // have events that are not on disk
   std::set<StreamNumber> to_hand_over_;
   StreamNumber last_number_ = 0;
+  std::vector<StreamNumber> strangers_;
   Lsn durable_end_ = 0;  // facts below are on disk
   std::map<StreamNumber, Recovering> recovering_;
   std::uint64_t version_ = 1;

@@ -525,5 +525,27 @@ TEST_P(StreamTest, U14_files_that_are_lost_are_told_of) {
   EXPECT_EQ(all(), Sequences{9});
 }
 
+TEST_P(StreamTest, U14_files_of_a_stream_that_the_log_never_heard_of_are_left) {
+  if (!with_files) return;
+  set(over("a.>"));
+  publish_some(0, 3);
+  settle();
+  store.streams[StreamNumber{7}].end = Sequence{5};
+  engine->streams().remove({kAlice, ++request}, "s");
+  settle();
+  const auto files = store.streams[StreamNumber{1}];
+  engine.reset();
+  store.streams[StreamNumber{1}] = files;  // a crash came before they were removed
+  begin();
+  settle();
+  EXPECT_EQ(engine->streams().strangers(), std::vector{StreamNumber{7}});
+  EXPECT_FALSE(store.streams.contains(StreamNumber{1}));
+  EXPECT_TRUE(store.streams.contains(StreamNumber{7}));
+  set(over("a.>"));
+  publish_some(0, 2);
+  settle();
+  EXPECT_TRUE(store.streams.contains(StreamNumber{8}));
+}
+
 }  // namespace
 }  // namespace folkmoot::test
