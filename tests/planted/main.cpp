@@ -1,4 +1,4 @@
-// The simulation of an engine with one fault of faults.py switched on, or none:
+// The simulation with one fault of every_fault.py switched on, or none:
 //   planted [--fault NAME] [argument of simulation...]
 #include <cstdio>
 #include <string_view>
@@ -32,7 +32,7 @@ bool switch_on(std::string_view name) {
 int main(int argc, char** argv) {
   if (argc >= 2 && std::string_view(argv[1]) == "--fault") {
     if (argc < 3 || !folkmoot::switch_on(argv[2])) {
-      std::fprintf(stderr, "planted: there is no fault '%s' in tests/planted/faults.py\n", argc < 3 ? "" : argv[2]);
+      std::fprintf(stderr, "planted: there is no fault '%s' in tests/planted\n", argc < 3 ? "" : argv[2]);
       return 2;
     }
     argv[2] = argv[0];

@@ -1,16 +1,16 @@
-"""Copies src/engine with every fault of faults.py in it, each behind a switch.  plant.py ENGINE OUT
+"""Copies modules with every fault of every_fault.py in them, each behind a switch.  plant.py SOURCE OUT MODULE...
 
-OUT/engine/ gets the copy, OUT/planted.inc a row for each fault. A file that would stay as it is is not written, so that
-an edit of one file of the engine compiles one file again."""
+OUT/MODULE/ gets the copy of SOURCE/MODULE, OUT/planted.inc a row for each fault. A file that would stay as it is is not
+written, so that an edit of one file compiles one file again."""
 
 import pathlib
 import re
 import sys
 import zlib
 
-from faults import FAULTS
+from every_fault import FAULTS
 
-HEAD = """// The engine's {name} with faults in it (tests/planted/plant.py).
+HEAD = """// {name} with faults in it (tests/planted/plant.py).
 namespace folkmoot {{
 extern unsigned planted;  // the fault that is switched on
 }}
@@ -33,9 +33,11 @@ def plan(texts):
     for name, (old, new) in FAULTS.items():
         places = places_of(old, texts)
         if len(places) != 1:
-            found = ", ".join(f"src/engine/{path}" for path, _ in places) or "nowhere"
-            sys.exit(f"plant: fault {name} no longer fits: its text is in src/engine {len(places)} times, not once "
-                     f"({found}); say in tests/planted/faults.py what it is now")
+            found = ", ".join(f"src/{path}" for path, _ in places) or "nowhere"
+            sys.exit(
+                f"plant: fault {name} no longer fits: its text is in src {len(places)} times, not once "
+                f"({found}); say in tests/planted what it is now"
+            )
         if not re.search(r"\bPLANTED\b", new):
             sys.exit(f"plant: fault {name} has no PLANTED in what takes the text's place: it would always be there")
         path, match = places[0]
@@ -49,20 +51,22 @@ def changed(path, text, changes):
     before = None
     for begin, end, new, name in sorted(changes, reverse=True):
         if end > text_end:
-            sys.exit(f"plant: faults {name} and {before} change the same text of src/engine/{path}")
+            sys.exit(f"plant: faults {name} and {before} change the same text of src/{path}")
         text = text[:begin] + new + text[end:]
         text_end, before = begin, name
     return HEAD.format(name=path) + text if changes else text
 
 
 def main():
-    engine, out = map(pathlib.Path, sys.argv[1:])
+    source, out = map(pathlib.Path, sys.argv[1:3])
     if len({number(name) for name in FAULTS}) != len(FAULTS):
         sys.exit("plant: two faults have one number; rename one of them")
-    texts = {path.relative_to(engine).as_posix(): path.read_text() for path in sorted(engine.rglob("*.[ch]pp"))}
-    written = {f"engine/{path}": changed(path, texts[path], changes) for path, changes in plan(texts).items()}
+    files = [path for module in sys.argv[3:] for path in sorted((source / module).rglob("*.[ch]pp"))]
+    texts = {path.relative_to(source).as_posix(): path.read_text() for path in files}
+    written = {path: changed(path, texts[path], changes) for path, changes in plan(texts).items()}
     written["planted.inc"] = "".join(f'{{"{name}", {number(name)}}},\n' for name in FAULTS)
-    for stale in set(path.relative_to(out).as_posix() for path in (out / "engine").rglob("*.[ch]pp")) - written.keys():
+    there = (path for module in sys.argv[3:] for path in (out / module).rglob("*.[ch]pp"))
+    for stale in set(path.relative_to(out).as_posix() for path in there) - written.keys():
         (out / stale).unlink()
     for path, text in written.items():
         target = out / path

@@ -28,14 +28,14 @@ class PlantTest(unittest.TestCase):
 
     def test_text_that_is_in_two_files_is_refused_with_their_names(self):
         said = self.refused(endless=("end();", "if (!PLANTED) end();"))
-        self.assertIn("2 times, not once (src/engine/a.cpp, src/engine/b.cpp)", said)
+        self.assertIn("2 times, not once (src/a.cpp, src/b.cpp)", said)
 
     def test_a_fault_without_a_switch_is_refused(self):
         self.assertIn("fault always has no PLANTED", self.refused(always=("note(1, 2);", "")))
 
     def test_two_faults_in_the_same_text_are_refused(self):
         said = self.refused(one=("note(1, 2);", "PLANTED;"), two=("2); end();", "PLANTED; end();"))
-        self.assertIn("change the same text of src/engine/a.cpp", said)
+        self.assertIn("change the same text of src/a.cpp", said)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from faults import FAULTS
+from every_fault import FAULTS
 
 FOUND = re.compile(r"FAILED at seed (\d+), step \d+, crash \d+: (.*)|(assertion failed: .*?) \(")
 # The last of them, with what follows it; without the seconds that it took.
