@@ -250,12 +250,12 @@ void add_remove(App& agents) {
 
 void add_heartbeat(App& agents) {
   auto* command = agents.add_subcommand("heartbeat", "Say that one is there, and how busy it is");
-  struct Options {
+  struct AgentsOptions {
     BeatAgent beat;
     std::uint32_t load = 0;
     bool json = false;
   };
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<AgentsOptions>();
   command->add_option("AGENT", options->beat.agent, "Its name or id (default: that of --as)");
   auto* const load = command->add_option("--load", options->load, "In messages; holds until it says otherwise");
   command->add_flag("--json", options->json, "Print as JSON");
@@ -298,7 +298,7 @@ void add_quarantine(App& agents) {
 
 // -- watch
 
-struct WatchOptions {
+struct AgentsWatchOptions {
   WatchAgents what;
   bool once = false, json = false;
 };
@@ -308,7 +308,7 @@ void print_change(const AgentChange& change) {
   print_row(change.agent);
 }
 
-void watch(const WatchOptions& options) {
+void watch(const AgentsWatchOptions& options) {
   constexpr std::chrono::milliseconds kWait{20'000};
   Session session;
   auto what = options.what;
@@ -332,7 +332,7 @@ void watch(const WatchOptions& options) {
 void add_agents_watch(App& agents) {
   auto* command =
       agents.add_subcommand("watch", "Show all agents, and then each that changes as it changes, until it is stopped");
-  const auto options = std::make_shared<WatchOptions>();
+  const auto options = std::make_shared<AgentsWatchOptions>();
   command->add_option("--after", options->what.after, "Only what has changed since: `next` of --once --json");
   command->add_flag("--once", options->once, "What has changed by now, and no more");
   command->add_flag("--json", options->json, "One a line, as JSON");

@@ -14,7 +14,7 @@
 namespace folkmoot::cli {
 namespace {
 
-struct Options {
+struct CallOptions {
   std::string name;
   std::vector<std::string> fields;
   bool json = false;
@@ -35,7 +35,7 @@ void set_field(const OperationInfo& operation, void* arguments, const std::strin
   if (!done) throw_invalid(name, done.error().text);
 }
 
-void call(const Options& options) {
+void call(const CallOptions& options) {
   const auto* const operation = find_operation(options.name);
   if (operation == nullptr) {
     throw_invalid("NAME", no_such_operation(options.name) + ". `folkmoot describe` lists them all");
@@ -56,7 +56,7 @@ void call(const Options& options) {
 
 void add_call(App& app) {
   auto* command = app.add_subcommand("call", "Carry out any operation by its name; the answer is JSON");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CallOptions>();
   command->add_option("NAME", options->name, "Which; `folkmoot describe` lists them")->required();
   command
       ->add_option("FIELD", options->fields,

@@ -14,14 +14,14 @@
 namespace folkmoot::cli {
 namespace {
 
-struct Options {
+struct CommandOptions {
   std::string agent, name;
   std::vector<std::string> parameters;
   Milliseconds timeout{60'000};
   bool json = false;
 };
 
-void command(const Options& options) {
+void command(const CommandOptions& options) {
   const Command what{options.name, parse_pairs(options.parameters)};
   Session session;
   const auto show = [&](const Message& status) {
@@ -44,7 +44,7 @@ void command(const Options& options) {
 
 void add_command(App& app) {
   auto* sub = app.add_subcommand("command", "Have an agent do something: statuses go to stderr, the result to stdout");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CommandOptions>();
   sub->add_option("AGENT", options->agent, "Who is to do it")->required()->check(not_empty());
   sub->add_option("NAME", options->name, "What is to be done")->required()->check(not_empty());
   sub->add_option("PARAMETER", options->parameters, "KEY=VALUE; a value that is JSON is sent as such")

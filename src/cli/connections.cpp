@@ -13,12 +13,12 @@
 namespace folkmoot::cli {
 namespace {
 
-struct Options {
+struct ConnectionsOptions {
   std::string agent;
   bool json = false;
 };
 
-constexpr std::string_view kRow = "{:<24} {:<10} {:<14} {:>9} {:>13} {:>5}  {:<26} {}";
+constexpr std::string_view kConnectionRow = "{:<24} {:<10} {:<14} {:>9} {:>13} {:>5}  {:<26} {}";
 
 std::string time_or(std::int64_t at, std::string_view otherwise) {
   return at == 0 ? std::string(otherwise) : format_time_ms(at);
@@ -26,8 +26,8 @@ std::string time_or(std::int64_t at, std::string_view otherwise) {
 
 void print_connection(const ConnectionInfo& one, bool json) {
   if (json) return print_line(to_json_text(one, Sparse::as_described));
-  print_line(fmt::format(kRow, one.agent.empty() ? "-" : one.agent, one.door, one.id, one.consumers, one.subscriptions,
-                         one.held, time_or(one.held_since_ms, "-"), time_or(one.last_seen_ms, "-")));
+  print_line(fmt::format(kConnectionRow, one.agent.empty() ? "-" : one.agent, one.door, one.id, one.consumers,
+                         one.subscriptions, one.held, time_or(one.held_since_ms, "-"), time_or(one.last_seen_ms, "-")));
 }
 
 // One that has no connection now: it polls, or is gone.
@@ -35,15 +35,15 @@ void print_agent(const AgentInfo& one, bool json) {
   if (json) return print_line(to_json_text(one, Sparse::as_described));
   std::string doors;
   for (const auto& door : one.doors) doors += (doors.empty() ? "" : ",") + door.door;
-  print_line(fmt::format(kRow, one.agent, doors.empty() ? "-" : doors, "-", 0, 0, one.held,
+  print_line(fmt::format(kConnectionRow, one.agent, doors.empty() ? "-" : doors, "-", 0, 0, one.held,
                          time_or(one.held_since_ms, "-"), time_or(one.last_seen_ms, "-")));
 }
 
-void list_connections(const Options& options) {
+void list_connections(const ConnectionsOptions& options) {
   Session session;
   if (!options.json) {
-    print_line(fmt::format(kRow, "agent", "door", "connection", "consumers", "subscriptions", "held", "held since",
-                           "last seen"));
+    print_line(fmt::format(kConnectionRow, "agent", "door", "connection", "consumers", "subscriptions", "held",
+                           "held since", "last seen"));
   }
   ListConnections page{.agent = options.agent, .limit = 500};
   do {
@@ -66,7 +66,7 @@ void list_connections(const Options& options) {
 void add_connections(App& app) {
   auto* command = app.add_subcommand(
       "connections", "List who is connected, and who was: the door, what they take, what they hold since when");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ConnectionsOptions>();
   command->add_option("--of", options->agent, "Those of this agent alone")->type_name("AGENT");
   command->add_flag("--json", options->json, "One a line, as JSON; those without a connection have no id");
   set_example(*command, "  $ folkmoot connections");

@@ -13,12 +13,12 @@
 namespace folkmoot::cli {
 namespace {
 
-struct Options {
+struct ContentOptions {
   std::string file, hash, out;
   bool json = false;
 };
 
-std::string to_json(const ContentRef& ref) {
+std::string as_json(const ContentRef& ref) {
   std::string out;
   JsonWriter(out).begin_object().field("sha256", ref.hash.text()).field("size", ref.size).end_object();
   return out;
@@ -39,16 +39,16 @@ ContentRef find(Session& session, const std::string& text) {
   return {hash, *size};
 }
 
-void show(const Options& options, const ContentRef& ref) {
-  print_line(options.json ? to_json(ref) : fmt::format("{}  {} bytes", ref.hash.text(), ref.size));
+void show(const ContentOptions& options, const ContentRef& ref) {
+  print_line(options.json ? as_json(ref) : fmt::format("{}  {} bytes", ref.hash.text(), ref.size));
 }
 
-void put(const Options& options) {
+void put(const ContentOptions& options) {
   Session session;
   show(options, upload(session, options.file));
 }
 
-void get(const Options& options) {
+void get(const ContentOptions& options) {
   if (options.json && options.out.empty()) throw_missing("--out, if --json is given,");
   Session session;
   const auto ref = find(session, options.hash);
@@ -56,7 +56,7 @@ void get(const Options& options) {
   if (options.json) show(options, ref);
 }
 
-void stat(const Options& options) {
+void stat(const ContentOptions& options) {
   Session session;
   show(options, find(session, options.hash));
 }
@@ -66,9 +66,9 @@ void stat(const Options& options) {
 void add_content(App& app) {
   auto* command = app.add_subcommand("content", "Store and fetch what is too large for a message");
   command->require_subcommand(1);
-  const auto add = [&](const char* name, const char* help, const char* example, void (*run)(const Options&)) {
+  const auto add = [&](const char* name, const char* help, const char* example, void (*run)(const ContentOptions&)) {
     auto* one = command->add_subcommand(name, help);
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<ContentOptions>();
     set_example(*one, example);
     one->callback([options, run] { run(*options); });
     return std::pair(one, options);

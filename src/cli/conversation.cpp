@@ -11,12 +11,12 @@
 namespace folkmoot::cli {
 namespace {
 
-struct Options {
+struct ConversationOptions {
   std::string name;
   bool json = false;
 };
 
-void show_cost(const Options& options) {
+void show_cost(const ConversationOptions& options) {
   Session session;
   const auto cost = value(session->call(ShowCost{options.name}));
   if (!options.json) {
@@ -33,7 +33,7 @@ void add_conversation(App& app) {
   command->require_subcommand(1);
   auto* cost =
       command->add_subcommand("cost", "Sum up what its messages report in metadata as cost_tokens and cost_money");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ConversationOptions>();
   cost->add_option("NAME", options->name, "The conversation")->required();
   cost->add_flag("--json", options->json, "Print as JSON");
   constexpr const char* kExample =

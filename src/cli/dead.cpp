@@ -15,7 +15,7 @@
 namespace folkmoot::cli {
 namespace {
 
-struct Options {
+struct DeadOptions {
   std::string id, to;
   DeadFilter filter;
   std::vector<std::string> set;
@@ -27,7 +27,7 @@ struct Options {
   }
 };
 
-void add_filter(App& app, Options& options) {
+void add_filter(App& app, DeadOptions& options) {
   app.add_option("--mailbox", options.filter.mailbox, "Only those of this mailbox")->type_name("AGENT");
   app.add_option("--reason", options.filter.reason,
                  "Only those that died of this: expired, overflow, max_deliveries, rejected, ...");
@@ -37,13 +37,13 @@ void add_filter(App& app, Options& options) {
   app.add_option("--limit", options.limit, "So many at most")->check(at_least_one());
 }
 
-std::string describe(const DeadMessage& dead) {
+std::string in_words(const DeadMessage& dead) {
   return fmt::format("{}  {}  {}  {}  {} deliver{}{}{}", dead.id.text(), format_time_ms(dead.at_ms), dead.mailbox,
                      dead.reason, dead.deliveries, dead.deliveries == 1 ? "y" : "ies", dead.text.empty() ? "" : "  ",
                      shown_on_one_line(dead.text));
 }
 
-void list(const Options& options) {
+void list(const DeadOptions& options) {
   Session session;
   ListDead page{.which = options.filter, .content = options.content};
   std::size_t left = options.limit == 0 ? SIZE_MAX : options.limit;
@@ -51,18 +51,18 @@ void list(const Options& options) {
     page.limit = static_cast<std::uint32_t>(std::min<std::size_t>(left, 500));
     const auto got = value(session->call(page));
     for (const auto& dead : got.dead)
-      print_line(options.json ? on_one_line(to_json_text(dead, Sparse::as_described)) : describe(dead));
+      print_line(options.json ? on_one_line(to_json_text(dead, Sparse::as_described)) : in_words(dead));
     left -= std::min(left, got.dead.size());
     page.after = got.next;
   } while (!page.after.is_nil() && left > 0);
 }
 
-void show(const Options& options) {
+void show(const DeadOptions& options) {
   const auto id = parse_id(options.id);
   Session session;
   const auto dead = value(session->call(ShowDead{id}));
   if (options.json) return print_line(on_one_line(to_json_text(dead, Sparse::as_described)));
-  print_line(describe(dead));
+  print_line(in_words(dead));
   for (const auto& attempt : dead.attempts) {
     print_line(fmt::format("  {}  {}  {}  {}", format_time_ms(attempt.at_ms),
                            attempt.holder.empty() ? "-" : attempt.holder, attempt.end,
@@ -72,7 +72,7 @@ void show(const Options& options) {
 }
 
 // A value that is JSON is taken as such; anything else is a text.
-JsonText changes_of(const Options& options) {
+JsonText changes_of(const DeadOptions& options) {
   Metadata changes;
   for (const auto& pair : options.set) {
     const auto equals = pair.find('=');
@@ -86,7 +86,7 @@ JsonText changes_of(const Options& options) {
   return changes.empty() ? JsonText{} : json_text(changes);
 }
 
-void resubmit_one(Session& session, const Options& options, const DeadFilter& filter) {
+void resubmit_one(Session& session, const DeadOptions& options, const DeadFilter& filter) {
   if (options.any() && value(session->call(ListDead{.which = filter, .limit = 1})).dead.empty()) {
     throw Failure({ErrorCode::not_found,
                    fmt::format("{} is no dead letter that fits the conditions: nothing was sent", options.id),
@@ -96,7 +96,7 @@ void resubmit_one(Session& session, const Options& options, const DeadFilter& fi
   print_line(options.json ? cli::to_json(receipt) : fmt::format("{}  {}", receipt.id.text(), name(receipt.outcome)));
 }
 
-void resubmit(const Options& options) {
+void resubmit(const DeadOptions& options) {
   if (options.id.empty() && !options.any() && !options.all) throw_missing("An ID, a condition or --all");
   auto filter = options.filter;
   if (!options.id.empty()) filter.id = parse_id(options.id);
@@ -124,7 +124,7 @@ void resubmit(const Options& options) {
   throw Exit{ExitStatus::failed};
 }
 
-void purge(const Options& options) {
+void purge(const DeadOptions& options) {
   if (options.id.empty() && !options.any() && !options.all) throw_missing("An ID, a condition or --all");
   auto filter = options.filter;
   if (!options.id.empty()) filter.id = parse_id(options.id);
@@ -138,9 +138,9 @@ void purge(const Options& options) {
   print_line(options.json ? fmt::format(R"({{"purged":{}}})", gone.purged) : fmt::format("{} gone", gone.purged));
 }
 
-void add_list(App& dead) {
+void add_dead_list(App& dead) {
   auto* command = dead.add_subcommand("list", "List dead letters, oldest first within a mailbox");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DeadOptions>();
   add_filter(*command, *options);
   command->add_flag("--content", options->content, "With --json: their contents too");
   command->add_flag("--json", options->json, "One a line, as JSON");
@@ -150,9 +150,9 @@ void add_list(App& dead) {
   command->callback([options] { list(*options); });
 }
 
-void add_show(App& dead) {
+void add_dead_show(App& dead) {
   auto* command = dead.add_subcommand("show", "Show one with its content and the attempts made at it");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DeadOptions>();
   command->add_option("ID", options->id, "The message")->required();
   command->add_flag("--json", options->json, "Print as JSON");
   set_example(*command, "  $ folkmoot dead show 0193f2c4-...");
@@ -162,7 +162,7 @@ void add_show(App& dead) {
 void add_resubmit(App& dead) {
   auto* command =
       dead.add_subcommand("resubmit", "Send one again, or all that fit the conditions; each as a new message");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DeadOptions>();
   command->add_option("ID", options->id, "The message, if it fits the conditions; without it all that fit");
   add_filter(*command, *options);
   command->add_flag("--all", options->all, "All of them, without a condition");
@@ -184,9 +184,9 @@ void add_resubmit(App& dead) {
   command->callback([options] { resubmit(*options); });
 }
 
-void add_purge(App& dead) {
+void add_dead_purge(App& dead) {
   auto* command = dead.add_subcommand("purge", "Do away with one, or with all that fit the conditions");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<DeadOptions>();
   command->add_option("ID", options->id, "The message; without it all that fit");
   add_filter(*command, *options);
   command->add_flag("--all", options->all, "All of them, without a condition");
@@ -203,10 +203,10 @@ void add_purge(App& dead) {
 void add_dead(App& app) {
   auto* command = app.add_subcommand("dead", "Look after dead letters: messages that were given up");
   command->require_subcommand(1);
-  add_list(*command);
-  add_show(*command);
+  add_dead_list(*command);
+  add_dead_show(*command);
   add_resubmit(*command);
-  add_purge(*command);
+  add_dead_purge(*command);
   set_example(*command,
               "  $ folkmoot dead list\n"
               "  $ folkmoot dead resubmit --reason max_deliveries --rate 10");

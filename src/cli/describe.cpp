@@ -41,7 +41,7 @@ void describe_one(const OperationInfo& operation) {
   describe_fields(*operation.answer, 2, false);
 }
 
-void describe(const std::string& name) {
+void print_described(const std::string& name) {
   if (name.empty()) {
     for (const auto& operation : operations()) print_line(fmt::format("{:<20} {}", operation.name, operation.what));
     return;
@@ -76,7 +76,7 @@ void add_describe(App& app) {
     if (*openapi) return print_line(openapi_document());
     if (*asyncapi) return print_line(asyncapi_document());
     if (*json) return print_line(description_json());
-    describe(*name);
+    print_described(*name);
   });
 }
 

@@ -15,7 +15,7 @@
 namespace folkmoot::cli {
 namespace {
 
-struct Options {
+struct JournalOptions {
   std::string folder;
   bool json = false;
 };
@@ -65,7 +65,7 @@ void append_json(JsonWriter& writer, const JournalInfo& info) {
 
 // The first journal, and in `shards` those of the further ones, if the server has several.
 template <class Report, class Append>
-std::string to_json(const std::vector<Report>& reports, Append append) {
+std::string as_json(const std::vector<Report>& reports, Append append) {
   std::string out;
   JsonWriter writer(out);
   writer.begin_object();
@@ -154,11 +154,11 @@ void print_streams(const StreamsReport& report) {
              report.problems_total == 0 ? "sound" : fmt::format("{} problems", report.problems_total));
 }
 
-void verify(const Options& options) {
+void verify(const JournalOptions& options) {
   const auto lock = value(FolderLock::take_shared(options.folder));  // that of all shards
   const auto reports = verify_all(options.folder);
   if (options.json) {
-    print_line(to_json(reports, append_report));
+    print_line(as_json(reports, append_report));
   } else {
     for (std::size_t shard = 0; shard < reports.size(); ++shard) {
       const auto& info = reports[shard].journal;
@@ -212,12 +212,12 @@ void print_streams_info(const StreamsReport& report) {
   if (report.problems_total > 0) fmt::print("{:<16} {}\n", "problems", report.problems_total);
 }
 
-void show(const Options& options) {
+void show(const JournalOptions& options) {
   const auto lock = value(FolderLock::take_shared(options.folder));
   std::vector<Shown> all;
   for (const auto& folder : journal_folders(options.folder)) all.push_back({.journal = value(verify_folder(folder))});
   all.front().streams = verify_streams_of(options.folder);
-  if (options.json) return print_line(to_json(all, append_shown));
+  if (options.json) return print_line(as_json(all, append_shown));
   for (std::size_t shard = 0; shard < all.size(); ++shard) {
     if (all.size() > 1) fmt::print("{}shard {}\n\n", shard == 0 ? "" : "\n", shard);
     print_info(all[shard].journal);
@@ -230,9 +230,9 @@ void show(const Options& options) {
 void add_journal(App& app) {
   auto* command = app.add_subcommand("journal", "Look at a journal while no server uses it");
   command->require_subcommand(1);
-  const auto add = [&](const char* name, const char* help, const char* example, void (*run)(const Options&)) {
+  const auto add = [&](const char* name, const char* help, const char* example, void (*run)(const JournalOptions&)) {
     auto* one = command->add_subcommand(name, help);
-    const auto options = std::make_shared<Options>();
+    const auto options = std::make_shared<JournalOptions>();
     one->add_option("DIR", options->folder, "The server's data folder")->required()->check(existing_folder());
     one->add_flag("--json", options->json, "Print as JSON");
     set_example(*one, example);

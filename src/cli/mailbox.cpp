@@ -79,7 +79,7 @@ void add_bounds(App& command, SetOptions& options) {
   command.add_flag("--json", options.json, "Print as JSON");
 }
 
-void add_set(App& mailbox) {
+void add_mailbox_set(App& mailbox) {
   auto* command = mailbox.add_subcommand("set", "Make a mailbox, or change how it is bounded; what is left out stays");
   const auto options = std::make_shared<SetOptions>();
   command->add_option("AGENT", options->mailbox, "The mailbox")->required()->check(not_empty());
@@ -120,7 +120,7 @@ void list(const ListOptions& options) {
   } while (!page.after.empty() && left > 0);
 }
 
-void add_list(App& mailbox) {
+void add_mailbox_list(App& mailbox) {
   auto* command = mailbox.add_subcommand("list", "List the mailboxes by name, with what stands in them");
   const auto options = std::make_shared<ListOptions>();
   command->add_option("--match", options->match, "Those whose names it fits: `*` stands for anything")
@@ -166,14 +166,14 @@ void print_shown(const ShownMailbox& shown) {
   }
 }
 
-void add_show(App& mailbox) {
+void add_mailbox_show(App& mailbox) {
   auto* command =
       mailbox.add_subcommand("show", "Show one: what stands in it, the settings in force, who takes from it");
-  struct Options {
+  struct MailboxOptions {
     std::string name;
     bool json = false;
   };
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<MailboxOptions>();
   command->add_option("AGENT", options->name, "The mailbox")->required()->check(not_empty());
   command->add_flag("--json", options->json, "Print as JSON");
   set_example(*command, "  $ folkmoot mailbox show reviewer");
@@ -192,7 +192,7 @@ struct PeekOptions {
   bool json = false;
 };
 
-std::string describe(const PeekedMessage& peeked) {
+std::string in_words(const PeekedMessage& peeked) {
   const auto& message = peeked.message;
   auto line =
       fmt::format("{}  {}  {} {} {}", peeked.id.text(), peeked.state, message.from.empty() ? "anonymous" : message.from,
@@ -215,7 +215,7 @@ void peek(const PeekOptions& options) {
     page.limit = static_cast<std::uint32_t>(std::min<std::size_t>(left, 500));
     const auto got = value(session->call(page));
     for (const auto& one : got.messages) {
-      print_line(options.json ? to_json_text(one, Sparse::as_described) : describe(one));
+      print_line(options.json ? to_json_text(one, Sparse::as_described) : in_words(one));
       if (!options.json && options.page.content) print_line(one.message.content);
     }
     left -= std::min(left, got.messages.size());
@@ -263,11 +263,11 @@ void remove(const DeleteMailbox& which, bool json) {
 
 void add_delete(App& mailbox) {
   auto* command = mailbox.add_subcommand("delete", "Delete one with its settings, if nobody takes from it");
-  struct Options {
+  struct MailboxOptions {
     DeleteMailbox which;
     bool json = false;
   };
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<MailboxOptions>();
   command->add_option("AGENT", options->which.name, "The mailbox")->required()->check(not_empty());
   command->add_flag("--messages", options->which.messages,
                     "Its messages and dead letters go, too; else it must be empty");
@@ -283,10 +283,10 @@ void add_delete(App& mailbox) {
 void add_mailbox(App& app) {
   auto* command = app.add_subcommand(
       "mailbox", "Look at mailboxes without touching what is in them; set how they are bounded; delete one");
-  add_list(*command);
-  add_show(*command);
+  add_mailbox_list(*command);
+  add_mailbox_show(*command);
   add_peek(*command);
-  add_set(*command);
+  add_mailbox_set(*command);
   add_delete(*command);
   // The older spelling, `mailbox AGENT --max-messages 10`, goes on working.
   const auto options = std::make_shared<SetOptions>();

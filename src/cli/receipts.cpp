@@ -13,7 +13,7 @@
 namespace folkmoot::cli {
 namespace {
 
-struct Options {
+struct ReceiptsOptions {
   std::vector<std::string> ids;
   bool json = false;
 };
@@ -45,7 +45,7 @@ std::string human_line(const Receipt& receipt) {
   return out;
 }
 
-void receipts(const Options& options) {
+void receipts(const ReceiptsOptions& options) {
   std::vector<Uuid> ids;
   for (const auto& text : options.ids) ids.push_back(parse_id(text));
   Session session;
@@ -58,7 +58,7 @@ void receipts(const Options& options) {
 
 void add_receipts(App& app) {
   auto* command = app.add_subcommand("receipts", "Tell where the recipients' copies of messages are");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ReceiptsOptions>();
   command->add_option("ID", options->ids, "Message ids, as send prints them")->required();
   command->add_flag("--json", options->json, "One receipt a line, as JSON");
   set_example(*command,

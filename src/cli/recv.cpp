@@ -20,7 +20,7 @@ namespace {
 
 enum class Settle { ack, nack, reject, no, later };
 
-struct Options {
+struct RecvOptions {
   std::string agent, reason, save;
   Settle settle = Settle::ack;
   std::uint32_t max = 1;
@@ -29,7 +29,7 @@ struct Options {
   Style style() const { return json ? Style::json : raw ? Style::raw : Style::human; }
 };
 
-void settle(Session& session, const Options& options, const Delivery& delivery) {
+void settle(Session& session, const RecvOptions& options, const Delivery& delivery) {
   switch (options.settle) {
     case Settle::ack:
       return value(session->ack(delivery));
@@ -47,7 +47,7 @@ void settle(Session& session, const Options& options, const Delivery& delivery) 
 }
 
 // Before it is printed: whoever reads of it may settle it.
-void note(const Options& options, const Delivery& delivery) {
+void note(const RecvOptions& options, const Delivery& delivery) {
   const auto kept = HeldNotes().keep(delivery, lease_end(options.lease));
   if (kept) return;
   tell("folkmoot: the lease is not noted ({}): settle {} with --lease {}", kept.error().text,
@@ -55,7 +55,7 @@ void note(const Options& options, const Delivery& delivery) {
 }
 
 /// False if a signal came first: then the message goes back unseen.
-bool show(Session& session, const Options& options, const Delivery& delivery) {
+bool show(Session& session, const RecvOptions& options, const Delivery& delivery) {
   return session.undisturbed([&] {
     const auto& message = delivery.message;
     if (delivery.content_error && (options.raw || !options.save.empty())) throw Failure(*delivery.content_error);
@@ -82,7 +82,7 @@ void say_not_acked(std::size_t count) {
       count, count == 1 ? "" : "s");
 }
 
-void follow(Session& session, const Options& options) {
+void follow(Session& session, const RecvOptions& options) {
   // Without acknowledgements the credit does not come back: the server stops when it is used up.
   if (options.settle == Settle::no) {
     tell(
@@ -98,7 +98,7 @@ void follow(Session& session, const Options& options) {
 }
 
 // What nobody has seen, and a lease of its own time would hold.
-void give_back(const Options& options, Session& session, std::span<const Delivery> unseen) {
+void give_back(const RecvOptions& options, Session& session, std::span<const Delivery> unseen) {
   if (options.settle != Settle::later) return;
   HeldNotes notes;
   for (const auto& delivery : unseen) {
@@ -109,7 +109,7 @@ void give_back(const Options& options, Session& session, std::span<const Deliver
   }
 }
 
-void receive(const Options& options) {
+void receive(const RecvOptions& options) {
   Session session;
   if (options.follow) return follow(session, options);
   const auto got =
@@ -134,7 +134,7 @@ void receive(const Options& options) {
 void add_recv(App& app) {
   auto* command =
       app.add_subcommand("recv", "Take messages out of a mailbox and print them; exit status 3 if there is none");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<RecvOptions>();
   command->add_option("AGENT", options->agent, "The mailbox")->required()->check(not_empty());
   auto* max = command->add_option("--max", options->max, "Messages at most (default 1; with --follow no end)")
                   ->check(in_range(1, 1000));

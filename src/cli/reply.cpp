@@ -27,7 +27,7 @@
 namespace folkmoot::cli {
 namespace {
 
-struct Options {
+struct ReplyOptions {
   std::string agent, command;
   std::vector<std::string> to;  // whom the answer goes to; empty: to who asked
   std::uint32_t parallel = 1;
@@ -64,7 +64,7 @@ void complain(const Message& asked, const std::string& what) {
 void complain(const Message& asked, const Error& error) { complain(asked, error.describe()); }
 
 // Where the answer goes: to each of --to, or to who asked.
-std::vector<Message> answers_of(const Options& options, const Delivery& task, const std::string& output) {
+std::vector<Message> answers_of(const ReplyOptions& options, const Delivery& task, const std::string& output) {
   const auto& asked = task.message;
   std::vector<Message> answers;
   for (const auto& to : options.to) {
@@ -85,7 +85,7 @@ std::vector<Message> answers_of(const Options& options, const Delivery& task, co
 
 // The work failed: it goes back, to be tried again. What came once and is gone already cannot: then the one who waits
 // for an answer is told, and what the command had written until then.
-End fail(Session& session, const Options& options, const Delivery& task, const std::string& reason,
+End fail(Session& session, const ReplyOptions& options, const Delivery& task, const std::string& reason,
          std::string_view written = {}) {
   const auto& asked = task.message;
   complain(asked, reason);
@@ -105,7 +105,7 @@ End fail(Session& session, const Options& options, const Delivery& task, const s
 
 // Answers and settles the message, both or neither. What nobody wants an answer to is settled all the same; what cannot
 // be handed on fails.
-End settle(Session& session, const Options& options, const Delivery& task, const std::string& output) {
+End settle(Session& session, const ReplyOptions& options, const Delivery& task, const std::string& output) {
   const auto& asked = task.message;
   const auto answers = answers_of(options, task, output);
   if (!task.leased()) {  // it came once, and is gone already
@@ -130,7 +130,7 @@ End settle(Session& session, const Options& options, const Delivery& task, const
   return End::answered;
 }
 
-End work_at(Session& session, const Options& options, const Delivery& task) {
+End work_at(Session& session, const ReplyOptions& options, const Delivery& task) {
   const auto& asked = task.message;
   const auto content = whole_content(session, asked, task.content_error);
   if (!content) return fail(session, options, task, content.error().describe());
@@ -167,7 +167,7 @@ End work_at(Session& session, const Options& options, const Delivery& task) {
   return end;
 }
 
-End answer(Session& session, const Options& options, const Delivery& task) {
+End answer(Session& session, const ReplyOptions& options, const Delivery& task) {
   const auto end = work_at(session, options, task);
   if (options.json) {
     print_done(true, {},
@@ -181,12 +181,12 @@ End answer(Session& session, const Options& options, const Delivery& task) {
 
 // Runs `work` on as many threads as --parallel says, and returns when all are done.
 template <class Work>
-void in_parallel(const Options& options, Work work) {
+void in_parallel(const ReplyOptions& options, Work work) {
   std::vector<std::jthread> workers;
   for (std::uint32_t i = 0; i < options.parallel; ++i) workers.emplace_back(work);
 }
 
-void reply(Session& session, const Options& options) {
+void reply(Session& session, const ReplyOptions& options) {
   auto inbox = value(session->consume(options.agent, {.credit = options.parallel}));
   std::mutex lock;
   std::optional<Error> ended;
@@ -206,7 +206,7 @@ void reply(Session& session, const Options& options) {
 }
 
 // One message, or what there is: each is taken when there is a hand for it, so that none is held in vain.
-void reply_and_end(Session& session, const Options& options) {
+void reply_and_end(Session& session, const ReplyOptions& options) {
   std::mutex lock;
   std::optional<Error> ended;
   std::atomic<std::uint32_t> taken = 0, failed = 0;
@@ -231,7 +231,7 @@ void reply_and_end(Session& session, const Options& options) {
   throw Exit{ExitStatus::nothing};
 }
 
-void start(const Options& options) {
+void start(const ReplyOptions& options) {
   auto with = client_options();
   if (with.agent.empty()) with.agent = options.agent;
   Session session(std::move(with));
@@ -243,7 +243,7 @@ void start(const Options& options) {
 void add_reply(App& app) {
   auto* command =
       app.add_subcommand("reply", "Answer an agent's messages with a command, until stopped, or until there are none");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ReplyOptions>();
   command->add_option("AGENT", options->agent, "The mailbox to serve")->required()->check(not_empty());
   command
       ->add_option("--exec", options->command,

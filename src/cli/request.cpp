@@ -18,7 +18,7 @@
 namespace folkmoot::cli {
 namespace {
 
-struct Options {
+struct RequestOptions {
   MessageOptions message;
   std::vector<std::string> also;
   std::string need = "all";
@@ -26,7 +26,7 @@ struct Options {
   bool json = false;
 };
 
-void request_one(const Options& options, Message asked) {
+void request_one(const RequestOptions& options, Message asked) {
   Session session(options.message.with_client_options());
   const auto on_status = [](const Message& status) { tell("{}: {}", status.from, status.content); };
   auto answer = value(session->request(std::move(asked), options.timeout, on_status));
@@ -73,7 +73,7 @@ bool show_answer(Session& session, const std::string& recipient, const Message& 
   }
 }
 
-void request_many(const Options& options, const Message& asked) {
+void request_many(const RequestOptions& options, const Message& asked) {
   std::vector<std::string> recipients{asked.to};
   recipients.insert(recipients.end(), options.also.begin(), options.also.end());
   const auto need = need_of(options.need);
@@ -93,7 +93,7 @@ void request_many(const Options& options, const Message& asked) {
 void add_request(App& app) {
   auto* command =
       app.add_subcommand("request", "Ask an agent and print its answer; exit status 1 if it answers with an error");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<RequestOptions>();
   options->message.add_to(*command, false);
   add_duration(*command, "--timeout", options->timeout, "How long to wait for the answer (default 30s)")
       ->check(longer_than_zero());

@@ -12,7 +12,7 @@
 namespace folkmoot::cli {
 namespace {
 
-struct Options {
+struct RouteOptions {
   RouteRule rule;
   std::string strategy = "round_robin";
   std::vector<std::string> targets;  // NAME or NAME=WEIGHT
@@ -30,7 +30,7 @@ WeightedTarget target_of(const std::string& text) {
   return target;
 }
 
-std::string describe(const RouteStatus& route) {
+std::string in_words(const RouteStatus& route) {
   const auto& rule = route.rule;
   std::string targets;
   for (const auto& target : rule.targets) {
@@ -43,9 +43,9 @@ std::string describe(const RouteStatus& route) {
   return line + fmt::format("  routed {}", route.routed);
 }
 
-void add_add(App& route) {
+void add_route_add(App& route) {
   auto* command = route.add_subcommand("add", "Add a rule, in the place of one of the same name");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<RouteOptions>();
   command->add_option("NAME", options->rule.name, "By which it is removed again")->required();
   command->add_option("TARGET", options->targets, "Who gets the messages: a name, or NAME=WEIGHT; several share them")
       ->required();
@@ -75,7 +75,7 @@ void add_add(App& route) {
   });
 }
 
-void add_list(App& route) {
+void add_route_list(App& route) {
   auto* command = route.add_subcommand("list", "List the rules, in the order they are asked");
   const auto as_json = std::make_shared<bool>(false);
   command->add_flag("--json", *as_json, "One a line, as JSON");
@@ -85,11 +85,11 @@ void add_list(App& route) {
   command->callback([as_json] {
     Session session;
     for (const auto& one : value(session->call(ListRoutes{})).routes)
-      print_line(*as_json ? to_json_text(one, Sparse::as_described) : describe(one));
+      print_line(*as_json ? to_json_text(one, Sparse::as_described) : in_words(one));
   });
 }
 
-void add_remove(App& route) {
+void add_route_remove(App& route) {
   auto* command = route.add_subcommand("remove", "End one");
   const auto name = std::make_shared<std::string>();
   const auto json = std::make_shared<bool>(false);
@@ -130,9 +130,9 @@ void add_load(App& route) {
 void add_route(App& app) {
   auto* command = app.add_subcommand("route", "Find recipients for messages that are sent without one (TO is '')");
   command->require_subcommand(1);
-  add_add(*command);
-  add_list(*command);
-  add_remove(*command);
+  add_route_add(*command);
+  add_route_list(*command);
+  add_route_remove(*command);
   add_load(*command);
   set_example(*command, "  $ folkmoot route add reviews alice=3 bob --strategy weighted --filter \"type = 'review'\"");
 }

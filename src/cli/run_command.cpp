@@ -17,7 +17,7 @@
 namespace folkmoot::cli {
 namespace {
 
-constexpr int kAskMs = 200;
+constexpr int kAskAgainMs = 200;
 constexpr int kEndMs = 3'000;
 
 class Fd {
@@ -101,7 +101,7 @@ class Running {
   bool step(std::string_view& input) {
     if (input.empty()) to_child_.close();
     pollfd polled[3] = {{from_child_, POLLIN, 0}, {errors_of_child_, POLLIN, 0}, {to_child_, POLLOUT, 0}};
-    const auto ready = ::poll(polled, 3, kAskMs);
+    const auto ready = ::poll(polled, 3, kAskAgainMs);
     if (polled[2].revents != 0) {
       const auto wrote = ::write(to_child_, input.data(), input.size());
       if (wrote > 0) input.remove_prefix(static_cast<std::size_t>(wrote));

@@ -13,22 +13,22 @@
 namespace folkmoot::cli {
 namespace {
 
-struct Options {
+struct ScheduleOptions {
   MessageOptions message;
   ScheduledMessage schedule;
   bool json = false;
 };
 
-std::string describe(const ScheduleStatus& schedule) {
+std::string in_words(const ScheduleStatus& schedule) {
   const auto when = schedule.cron.empty() ? "every " + format_duration_ms(schedule.every.count()) : schedule.cron;
   return fmt::format("{}  {}  next {}  fired {}", schedule.name, when, format_time_ms(schedule.next_ms),
                      schedule.fired);
 }
 
-void add_add(App& schedule) {
+void add_schedule_add(App& schedule) {
   auto* command =
       schedule.add_subcommand("add", "Have a message sent again and again, in the place of one of the same name");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ScheduleOptions>();
   auto& set = options->schedule;
   command->add_option("NAME", set.name, "By which it is removed again")->required();
   options->message.add_to(*command, false);
@@ -56,7 +56,7 @@ void add_add(App& schedule) {
   });
 }
 
-void add_list(App& schedule) {
+void add_schedule_list(App& schedule) {
   auto* command = schedule.add_subcommand("list", "List what is scheduled");
   const auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "One a line, as JSON");
@@ -66,11 +66,11 @@ void add_list(App& schedule) {
   command->callback([json] {
     Session session;
     for (const auto& one : value(session->call(ListSchedules{})).schedules)
-      print_line(*json ? to_json_text(one, Sparse::as_described) : describe(one));
+      print_line(*json ? to_json_text(one, Sparse::as_described) : in_words(one));
   });
 }
 
-void add_remove(App& schedule) {
+void add_schedule_remove(App& schedule) {
   auto* command = schedule.add_subcommand("remove", "End one");
   const auto name = std::make_shared<std::string>();
   const auto json = std::make_shared<bool>(false);
@@ -91,9 +91,9 @@ void add_remove(App& schedule) {
 void add_schedule(App& app) {
   auto* command = app.add_subcommand("schedule", "Have messages sent again and again");
   command->require_subcommand(1);
-  add_add(*command);
-  add_list(*command);
-  add_remove(*command);
+  add_schedule_add(*command);
+  add_schedule_list(*command);
+  add_schedule_remove(*command);
   set_example(*command, "  $ folkmoot schedule add heartbeat monitor \"still there\" --every 5m");
 }
 

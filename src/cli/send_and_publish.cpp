@@ -23,23 +23,23 @@ namespace {
 constexpr std::size_t kLinesAtOnce = 1'000;
 constexpr std::size_t kLinesBytesAtOnce = 2 * 1024 * 1024;  // and one line more: they go in one frame
 
-struct Options {
+struct SendAndPublishOptions {
   MessageOptions message;
   std::string lines, event;
   bool json = false, atomic = false, kept = false, is_cloud_event = false;
 };
 
-void print_receipt(const Options& options, const PublishReceipt& receipt, const Message& message) {
+void print_receipt(const SendAndPublishOptions& options, const PublishReceipt& receipt, const Message& message) {
   print_line(options.json ? to_json(receipt) : fmt::format("{}  {}", receipt.id.text(), describe(receipt, message)));
 }
 
-void publish(const Options& options, const Message& message) {
+void publish(const SendAndPublishOptions& options, const Message& message) {
   Session session(options.message.with_client_options());
   print_receipt(options, value(session->publish(message)), message);
 }
 
 // CONTENT is the event in JSON; what the options say stands beside it.
-Message cloud_event(const Options& options) {
+Message cloud_event(const SendAndPublishOptions& options) {
   auto message = options.message.build();
   JsonDocument document;
   auto event = value(message_from_event(value(document.parse(message.content, Vocabulary::cloud_events))));
@@ -55,7 +55,7 @@ bool is_empty(const std::string& path) {
 }
 
 // A small file goes in the message, as any content; an empty one too, as there is nothing to refer to.
-void send_file(const Options& options) {
+void send_file(const SendAndPublishOptions& options) {
   const auto& path = options.message.file();
   if (is_empty(path)) return publish(options, options.message.build_with({}));
   const auto file = value(content_of_file(path));
@@ -70,7 +70,7 @@ void send_file(const Options& options) {
 // Lines of the input that are sent together, and what became of all before them.
 class Lines {
  public:
-  explicit Lines(const Options& options) : options_(options) {}
+  explicit Lines(const SendAndPublishOptions& options) : options_(options) {}
 
   std::size_t size() const { return batch_.size(); }
   bool is_full() const { return batch_.size() >= kLinesAtOnce || bytes_ >= kLinesBytesAtOnce; }
@@ -88,7 +88,7 @@ class Lines {
  private:
   void end_without_room(const std::vector<Result<PublishReceipt>>& results, const Error& why) const;
 
-  const Options& options_;
+  const SendAndPublishOptions& options_;
   std::vector<Message> batch_;
   std::size_t bytes_ = 0;             // of their contents
   std::vector<std::size_t> numbers_;  // of each, from 1 on; empty lines count
@@ -135,7 +135,7 @@ std::string Lines::how_far() const {
 }
 
 // Empty lines are none.
-void send_lines(const Options& options) {
+void send_lines(const SendAndPublishOptions& options) {
   auto input = value(LineReader::open(options.lines));
   Session session(options.message.with_client_options());
   Lines lines(options);
@@ -162,7 +162,7 @@ void send_lines(const Options& options) {
 
 // -- events as JSON, in the fields of a message
 
-Message event_of(const Options& options, std::string_view json, const std::string& where) {
+Message event_of(const SendAndPublishOptions& options, std::string_view json, const std::string& where) {
   auto event = message_from_json(json);
   if (!event) throw Failure({event.error().code, fmt::format("{}: {}", where, event.error().text)});
   if (event->topic.empty() || !event->to.empty())
@@ -172,7 +172,7 @@ Message event_of(const Options& options, std::string_view json, const std::strin
 }
 
 // One, or those of stdin, an object a line.
-void publish_events(const Options& options) {
+void publish_events(const SendAndPublishOptions& options) {
   if (options.event != "-") return publish(options, event_of(options, options.event, "--event"));
   auto input = value(LineReader::open("-"));
   Session session(options.message.with_client_options());
@@ -188,7 +188,7 @@ void publish_events(const Options& options) {
 void add_send(App& app) {
   auto* command =
       app.add_subcommand("send", "Put a message into an agent's mailbox; done when it is on the server's disk");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<SendAndPublishOptions>();
   options->message.add_to(*command, false, false);
   options->message.add_file_to(*command);
   auto* lines = command
@@ -218,7 +218,7 @@ void add_send(App& app) {
 
 void add_publish(App& app) {
   auto* command = app.add_subcommand("publish", "Send an event to everybody who is subscribed to its topic");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<SendAndPublishOptions>();
   auto* topic = options->message.add_to(*command, true, false);
   topic->required(false);
   auto* event =

@@ -44,11 +44,11 @@ void reload(bool json) {
 void add_settings(App& app) {
   auto* command = app.add_subcommand(
       "settings", "Show a server's settings: the values, where they come from, and whether one may change meanwhile");
-  struct Options {
+  struct SettingsOptions {
     std::string name;
     bool json = false;
   };
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<SettingsOptions>();
   command->add_option("NAME", options->name, "This one alone");
   command->add_flag("--json", options->json, "Print as JSON");
   set_example(*command, "  $ folkmoot settings mailbox.max_messages");

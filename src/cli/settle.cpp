@@ -16,7 +16,7 @@
 namespace folkmoot::cli {
 namespace {
 
-struct Options {
+struct SettleOptions {
   std::vector<std::string> ids;
   std::string lease, reason, content, type;
   std::vector<std::string> to;
@@ -25,7 +25,7 @@ struct Options {
 };
 
 // The message as it is held: by --lease, or as it was noted.
-HeldNote held_by(const Options& options, const HeldNotes& notes, const std::string& text) {
+HeldNote held_by(const SettleOptions& options, const HeldNotes& notes, const std::string& text) {
   const auto id = parse_id(text);
   auto note = notes.find(id);
   if (options.lease.empty()) {
@@ -42,13 +42,13 @@ HeldNote held_by(const Options& options, const HeldNotes& notes, const std::stri
   return said;
 }
 
-void report(const Options& options, const Uuid& id, std::string_view status, std::string_view words) {
+void report(const SettleOptions& options, const Uuid& id, std::string_view status, std::string_view words) {
   print_done(options.json, fmt::format("{}  {}", id.text(), words), {{"id", id.text()}, {"status", status}});
 }
 
 // Does it to each; what is done with it is forgotten here, and so is what is lost.
 template <class Do>
-void for_each_held(const Options& options, std::string_view status, std::string_view words, Do act) {
+void for_each_held(const SettleOptions& options, std::string_view status, std::string_view words, Do act) {
   HeldNotes notes;
   std::vector<HeldNote> all;
   for (const auto& text : options.ids) all.push_back(held_by(options, notes, text));
@@ -72,7 +72,7 @@ void for_each_held(const Options& options, std::string_view status, std::string_
 
 HeldLease lease_of(const HeldNote& note) { return {note.held.message.id, note.held.lease}; }
 
-void add_common(App& command, Options& options) {
+void add_common(App& command, SettleOptions& options) {
   command
       .add_option("--lease", options.lease,
                   "The lease, as recv prints it (default: as recv noted it for this user on this machine)")
@@ -80,13 +80,13 @@ void add_common(App& command, Options& options) {
   command.add_flag("--json", options.json, "Print as JSON");
 }
 
-void add_one(App& command, Options& options) {
+void add_one(App& command, SettleOptions& options) {
   options.ids.emplace_back();
   command.add_option("ID", options.ids.front(), "The message, as recv prints it")->required();
   add_common(command, options);
 }
 
-Message output_of(const Options& options, const HeldNote& note, const std::string* to) {
+Message output_of(const SettleOptions& options, const HeldNote& note, const std::string* to) {
   const auto& asked = note.held.message;
   auto output = to != nullptr ? make_forward(note.held, *to) : make_reply(note.held, {});
   output.content = options.content;
@@ -96,7 +96,7 @@ Message output_of(const Options& options, const HeldNote& note, const std::strin
   return output;
 }
 
-Result<void> complete(Session& session, const Options& options, const HeldNote& note) {
+Result<void> complete(Session& session, const SettleOptions& options, const HeldNote& note) {
   std::vector<Message> outputs;
   for (const auto& to : options.to) outputs.push_back(output_of(options, note, &to));
   if (options.to.empty() && options.content_given) {
@@ -119,7 +119,7 @@ Result<void> complete(Session& session, const Options& options, const HeldNote& 
 
 void add_ack(App& app) {
   auto* command = app.add_subcommand("ack", "Settle messages that recv --lease took: they are done");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<SettleOptions>();
   command->add_option("ID", options->ids, "The messages, as recv prints them")->required();
   add_common(*command, *options);
   set_example(*command,
@@ -137,7 +137,7 @@ void add_ack(App& app) {
 void add_nack(App& app) {
   auto* command = app.add_subcommand(
       "nack", "Give a message back that recv --lease took, to be tried again as the retry policy says");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<SettleOptions>();
   add_one(*command, *options);
   command->add_option("REASON,--reason", options->reason, "Why; kept with the message's attempts");
   auto* delay = add_duration(*command, "--delay", options->delay,
@@ -155,7 +155,7 @@ void add_nack(App& app) {
 
 void add_reject(App& app) {
   auto* command = app.add_subcommand("reject", "Put a message that recv --lease took with the dead letters, at once");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<SettleOptions>();
   add_one(*command, *options);
   command->add_option("REASON,--reason", options->reason, "Why; the dead letter has it");
   set_example(*command,
@@ -171,7 +171,7 @@ void add_reject(App& app) {
 void add_complete(App& app) {
   auto* command = app.add_subcommand(
       "complete", "Settle a message that recv --lease took, and send what came of it: both or neither");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<SettleOptions>();
   add_one(*command, *options);
   auto* content = command->add_option(
       "CONTENT", options->content, "What came of it, to whoever asked (or --to); - reads stdin; none: nothing is sent");
@@ -194,7 +194,7 @@ void add_complete(App& app) {
 
 void add_extend(App& app) {
   auto* command = app.add_subcommand("extend", "Hold a message that recv --lease took for longer");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<SettleOptions>();
   add_one(*command, *options);
   add_duration(*command, "DURATION", options->more, "From now on")->required()->check(longer_than_zero());
   set_example(*command,

@@ -65,11 +65,11 @@ void print_human(const json::object& stats) {
 
 void add_stats(App& app) {
   auto* command = app.add_subcommand("stats", "Show the server's counters and mailboxes");
-  struct Options {
+  struct StatsOptions {
     std::string mailbox;
     bool json = false;
   };
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<StatsOptions>();
   command->add_option("--mailbox", options->mailbox, "Of the mailboxes, only this one")->type_name("AGENT");
   command->add_flag("--json", options->json, "Print as JSON");
   set_example(*command, "  $ folkmoot stats --mailbox reviewer --json");

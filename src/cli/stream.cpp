@@ -19,7 +19,7 @@ constexpr Milliseconds kFollowWait{20'000};
 
 // -- set, remove, pause
 
-void add_set(App& stream) {
+void add_stream_set(App& stream) {
   auto* command = stream.add_subcommand("set", "Keep the events of a topic or pattern; what a stream has it keeps");
   const auto rule = std::make_shared<StreamRule>();
   const auto json = std::make_shared<bool>(false);
@@ -88,7 +88,7 @@ std::string summary(const ConsumerStatus& consumer) {
   return line;
 }
 
-void add_list(App& stream) {
+void add_stream_list(App& stream) {
   auto* command = stream.add_subcommand("list", "List the streams");
   const auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "One a line, as JSON");
@@ -102,7 +102,7 @@ void add_list(App& stream) {
   });
 }
 
-void add_show(App& stream) {
+void add_stream_show(App& stream) {
   auto* command = stream.add_subcommand("show", "Show a stream and its consumers");
   const auto name = std::make_shared<std::string>();
   const auto json = std::make_shared<bool>(false);
@@ -182,7 +182,7 @@ void add_read(App& stream) {
 
 // -- purge, replay, copy
 
-void add_purge(App& stream) {
+void add_stream_purge(App& stream) {
   auto* command = stream.add_subcommand("purge", "Give events up for good");
   const auto purge = std::make_shared<PurgeStream>();
   const auto json = std::make_shared<bool>(false);
@@ -337,11 +337,11 @@ void add_import(App& stream) {
 void add_stream(App& app) {
   auto* command = app.add_subcommand("stream", "Keep events of topics, and read them again from wherever you like");
   command->require_subcommand(1);
-  add_set(*command);
-  add_list(*command);
-  add_show(*command);
+  add_stream_set(*command);
+  add_stream_list(*command);
+  add_stream_show(*command);
   add_read(*command);
-  add_purge(*command);
+  add_stream_purge(*command);
   add_plain<PauseStream>(*command, "pause", "Take no events until it is resumed", "paused");
   add_plain<ResumeStream>(*command, "resume", "Take events again", "resumed");
   add_plain<RemoveStream>(*command, "remove", "Remove a stream with its events and consumers", "removed");

@@ -13,14 +13,14 @@
 namespace folkmoot::cli {
 namespace {
 
-struct Options {
+struct SubscribeOptions {
   std::string pattern, filter, durable, mailbox;
   std::uint64_t count = 0;
   bool json = false, raw = false, set_only = false;
   Style style() const { return json ? Style::json : raw ? Style::raw : Style::human; }
 };
 
-void subscribe(const Options& options) {
+void subscribe(const SubscribeOptions& options) {
   Session session;
   auto events = value(session->subscribe(options.pattern, {.filter = options.filter}));
   for (std::uint64_t shown = 0; options.count == 0 || shown < options.count; ++shown) {
@@ -34,7 +34,7 @@ void subscribe(const Options& options) {
 }
 
 // Each is acknowledged after it was printed.
-void receive_from(Session& session, const std::string& mailbox, const Options& options) {
+void receive_from(Session& session, const std::string& mailbox, const SubscribeOptions& options) {
   auto inbox = value(session->consume(mailbox, {.credit = 1}));
   for (std::uint64_t shown = 0; options.count == 0 || shown < options.count; ++shown) {
     auto delivery = inbox.next();
@@ -49,7 +49,7 @@ void receive_from(Session& session, const std::string& mailbox, const Options& o
   }
 }
 
-void subscribe_durably(const Options& options) {
+void subscribe_durably(const SubscribeOptions& options) {
   Session session;
   value(session->call(SetSubscription{
       .name = options.durable, .pattern = options.pattern, .filter = options.filter, .mailbox = options.mailbox}));
@@ -69,7 +69,7 @@ std::string describe(const SubscriptionStatus& subscription) {
   return subscription.missed == 0 ? line : line + fmt::format("  missed {}", subscription.missed);
 }
 
-void add_list(App& subscriptions) {
+void add_subscribe_list(App& subscriptions) {
   auto* command = subscriptions.add_subcommand("list", "List the durable subscriptions");
   const auto as_json = std::make_shared<bool>(false);
   command->add_flag("--json", *as_json, "One a line, as JSON");
@@ -83,7 +83,7 @@ void add_list(App& subscriptions) {
   });
 }
 
-void add_remove(App& subscriptions) {
+void add_subscribe_remove(App& subscriptions) {
   auto* command = subscriptions.add_subcommand("remove", "End one; what its mailbox has stays");
   const auto name = std::make_shared<std::string>();
   const auto json = std::make_shared<bool>(false);
@@ -105,7 +105,7 @@ void add_remove(App& subscriptions) {
 void add_subscribe(App& app) {
   auto* command =
       app.add_subcommand("subscribe", "Print the events of a topic pattern as they are published, until stopped");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<SubscribeOptions>();
   command->add_option("PATTERN", options->pattern, "A topic; * stands for one word, a last > for one or more")
       ->required();
   command
@@ -139,8 +139,8 @@ void add_subscribe(App& app) {
 void add_subscriptions(App& app) {
   auto* command = app.add_subcommand("subscriptions", "Durable subscriptions: list them, end one");
   command->require_subcommand(1);
-  add_list(*command);
-  add_remove(*command);
+  add_subscribe_list(*command);
+  add_subscribe_remove(*command);
   set_example(*command,
               "  $ folkmoot subscribe --durable billing 'orders.*' --set-only\n"
               "  durable subscription billing is set: events of orders.* go to billing\n"

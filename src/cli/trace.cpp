@@ -16,7 +16,7 @@ namespace {
 
 constexpr Milliseconds kBetweenLooks{200};
 
-std::string describe(const TracedMessage& one) {
+std::string in_words(const TracedMessage& one) {
   auto line = fmt::format("{}  {}  {}  {}", format_time_ms(one.sent_at_ms), one.id.text(),
                           one.mailbox.empty() ? "-" : one.mailbox, name(one.state));
   if (!one.reason.empty()) line += fmt::format(" ({})", one.reason);
@@ -38,7 +38,7 @@ void trace(const std::string& text, bool json) {
   auto found = value(session->call(TraceMessage{.id = id}));
   std::ranges::stable_sort(found.messages, {}, &TracedMessage::sent_at_ms);
   for (const auto& one : found.messages) {
-    print_line(json ? to_json_text(one, Sparse::as_described) : describe(one));
+    print_line(json ? to_json_text(one, Sparse::as_described) : in_words(one));
     if (json) continue;
     for (const auto& attempt : one.attempts) {
       print_line(fmt::format("  {}  {}  {}  {}", format_time_ms(attempt.at_ms),
@@ -47,7 +47,7 @@ void trace(const std::string& text, bool json) {
   }
 }
 
-std::string describe(const TapEvent& event) {
+std::string in_words(const TapEvent& event) {
   auto line = fmt::format("{}  {:<9}  {}  {}", format_time_ms(event.at_ms), event.what, event.mailbox, event.id.text());
   if (!event.from.empty()) line += "  from " + event.from;
   if (!event.holder.empty()) line += "  with " + event.holder;
@@ -73,7 +73,7 @@ void tail(const TailOptions& options) {
     if (got.missed > 0) fmt::print(stderr, "folkmoot: {} things happened in between that are not shown\n", got.missed);
     std::ranges::stable_sort(got.events, {}, &TapEvent::at_ms);
     for (const auto& event : got.events) {
-      print_line(options.json ? to_json_text(event, Sparse::as_described) : describe(event));
+      print_line(options.json ? to_json_text(event, Sparse::as_described) : in_words(event));
       if (++shown == options.max) return;
     }
     if (read.after.empty()) fmt::print(stderr, "folkmoot: looking on; stop with Ctrl-C\n");
@@ -87,11 +87,11 @@ void tail(const TailOptions& options) {
 void add_trace(App& app) {
   auto* command = app.add_subcommand(
       "trace", "Follow a message: what it was sent again as, what caused it and what it caused, with times");
-  struct Options {
+  struct TraceOptions {
     std::string id;
     bool json = false;
   };
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<TraceOptions>();
   command->add_option("ID", options->id, "Any message of the chain")->required();
   command->add_flag("--json", options->json, "One message a line, as JSON");
   set_example(*command, "  $ folkmoot trace 0193f2c4-...");

@@ -15,13 +15,13 @@ namespace {
 // One WAIT of the protocol; a longer or endless one is several.
 constexpr Milliseconds kOneWait = std::chrono::hours(1);
 
-struct Options {
+struct WaitOptions {
   std::string agent;
   Milliseconds timeout{0};
   bool json = false;
 };
 
-void wait(const Options& options) {
+void wait(const WaitOptions& options) {
   Session session;
   const auto ends = std::chrono::steady_clock::now() + options.timeout;
   for (;;) {
@@ -47,7 +47,7 @@ void wait(const Options& options) {
 
 void add_wait(App& app) {
   auto* command = app.add_subcommand("wait", "Wait until a mailbox has a message ready, without taking it");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<WaitOptions>();
   command->add_option("AGENT", options->agent, "The mailbox")->required()->check(not_empty());
   add_duration(*command, "--timeout", options->timeout, "Give up after this, with exit status 4 (default: never)");
   command->add_flag("--json", options->json, "Print as JSON");

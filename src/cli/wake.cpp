@@ -24,7 +24,7 @@ std::string make_secret() {
   return std::string("whsec_").append(encode_base64(bytes));
 }
 
-std::string describe(const WakeStatus& wake) {
+std::string in_words(const WakeStatus& wake) {
   const auto& policy = wake.policy;
   auto line =
       fmt::format("{}  {}  {}  unread {}  woken today {}", wake.agent,
@@ -43,7 +43,7 @@ std::string describe(const WakeStatus& wake) {
 
 void print_details(const WakeStatus& wake) {
   const auto& policy = wake.policy;
-  print_line(describe(wake));
+  print_line(in_words(wake));
   if (policy.priority != kPriorityMax) print_line(fmt::format("  priority {} and higher", policy.priority));
   if (policy.batch > 1) {
     print_line(fmt::format("  {} messages, or {} after the first", policy.batch,
@@ -53,13 +53,13 @@ void print_details(const WakeStatus& wake) {
   if (policy.budget != 0) print_line(fmt::format("  {} wakes a day ({})", policy.budget, policy.zone));
 }
 
-struct SetOptions {
+struct WakeSetOptions {
   SetWake set;
   std::string how, priority;
   bool json = false;
 };
 
-void set(SetOptions& options) {
+void set(WakeSetOptions& options) {
   auto& wake = options.set;
   if (options.how.empty()) options.how = wake.url.empty() ? "process" : "webhook";
   for (std::size_t i = 0; i < std::size(kWakeKindWords); ++i) {
@@ -84,9 +84,9 @@ void set(SetOptions& options) {
              {{"agent", wake.agent}, {"how", options.how}, {"secret", wake.secret}, {"status", "set"}});
 }
 
-void add_set(App& wake) {
+void add_wake_set(App& wake) {
   auto* command = wake.add_subcommand("set", "How an agent is woken by its mail, in the place of what was set for it");
-  const auto options = std::make_shared<SetOptions>();
+  const auto options = std::make_shared<WakeSetOptions>();
   auto& policy = options->set.policy;
   command->add_option("AGENT", options->set.agent, "Whose mailbox wakes it")->required()->check(not_empty());
   command
@@ -118,13 +118,13 @@ void add_set(App& wake) {
   command->callback([options] { set(*options); });
 }
 
-void add_list(App& wake) {
+void add_wake_list(App& wake) {
   auto* command = wake.add_subcommand("list", "List how agents are woken, and how that stands");
-  struct Options {
+  struct WakeOptions {
     ListWakes list;
     bool json = false;
   };
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<WakeOptions>();
   command->add_option("MATCH", options->list.match, "Agents whose names it fits: `*` stands for anything");
   command->add_flag("--json", options->json, "One a line, as JSON");
   set_example(*command,
@@ -136,13 +136,13 @@ void add_list(App& wake) {
     do {
       const auto page = value(session->call(list));
       for (const auto& one : page.wakes)
-        print_line(options->json ? to_json_text(one, Sparse::as_described) : describe(one));
+        print_line(options->json ? to_json_text(one, Sparse::as_described) : in_words(one));
       list.after = page.next;
     } while (!list.after.empty());
   });
 }
 
-void add_show(App& wake) {
+void add_wake_show(App& wake) {
   auto* command = wake.add_subcommand("show", "How one agent is woken: due, taken by whom, tries, when next");
   const auto agent = std::make_shared<std::string>();
   const auto json = std::make_shared<bool>(false);
@@ -159,7 +159,7 @@ void add_show(App& wake) {
   });
 }
 
-void add_remove(App& wake) {
+void add_wake_remove(App& wake) {
   auto* command = wake.add_subcommand("remove", "Wake an agent no more");
   const auto agent = std::make_shared<std::string>();
   const auto json = std::make_shared<bool>(false);
@@ -180,10 +180,10 @@ void add_remove(App& wake) {
 void add_wake(App& app) {
   auto* command = app.add_subcommand("wake", "How agents that sleep while they have no mail are woken");
   command->require_subcommand(1);
-  add_set(*command);
-  add_list(*command);
-  add_show(*command);
-  add_remove(*command);
+  add_wake_set(*command);
+  add_wake_list(*command);
+  add_wake_show(*command);
+  add_wake_remove(*command);
   set_example(*command,
               "  $ folkmoot wake set reviewer --budget 50\n  $ folkmoot watch reviewer --start './reviewer.sh'");
 }

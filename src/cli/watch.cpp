@@ -27,9 +27,9 @@
 namespace folkmoot::cli {
 namespace {
 
-constexpr Milliseconds kOneWait = std::chrono::minutes(1), kBetweenTries = std::chrono::seconds(1);
+constexpr Milliseconds kOneWatch = std::chrono::minutes(1), kBetweenTries = std::chrono::seconds(1);
 
-struct Options {
+struct WatchOptions {
   std::vector<std::string> agents;
   std::string exec, start;
   std::uint32_t parallel = 4;
@@ -57,7 +57,7 @@ std::string summary_of(const TakenWake& wake) {
 
 class Watcher {
  public:
-  explicit Watcher(const Options& options) : options_(options), session_(client_options()) {
+  explicit Watcher(const WatchOptions& options) : options_(options), session_(client_options()) {
     char host[256] = "";
     ::gethostname(host, sizeof host - 1);
     name_ = fmt::format("{}:{}", host, ::getpid());
@@ -109,7 +109,7 @@ class Watcher {
 
   void take() {
     const auto taken = session_->call(
-        TakeWakes{.agents = options_.agents, .how = {std::string(word())}, .wait = kOneWait, .watcher = name_});
+        TakeWakes{.agents = options_.agents, .how = {std::string(word())}, .wait = kOneWatch, .watcher = name_});
     if (!taken) {
       const auto code = taken.error().code;
       const bool is_passing = code == ErrorCode::connection_lost || code == ErrorCode::shutting_down ||
@@ -205,7 +205,7 @@ class Watcher {
 
   static constexpr Milliseconds kAsk{200};
 
-  const Options& options_;
+  const WatchOptions& options_;
   std::string name_;
   Session session_;
   std::optional<Error> failed_;      // of run()'s thread
@@ -222,7 +222,7 @@ class Watcher {
 void add_watch(App& app) {
   auto* command =
       app.add_subcommand("watch", "Wake agents that sleep: run a command when they have mail, until stopped");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<WatchOptions>();
   command->add_option("AGENT", options->agents, "Whose mailboxes; `*` in a name stands for anything")->required();
   auto* exec = command->add_option(
       "--exec", options->exec,

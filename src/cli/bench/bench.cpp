@@ -10,13 +10,13 @@ namespace folkmoot::cli {
 void add_bench(App& app) {
   auto* command =
       app.add_subcommand("bench", "Measure a server: a throwaway one started for it, or the one of --server");
-  struct Options {
+  struct BenchOptions {
     std::string workload;
     bench::BenchOptions bench;
     pid_t server_pid = 0;
     bool json = false;
   };
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<BenchOptions>();
   command
       ->add_option(
           "WORKLOAD", options->workload,
