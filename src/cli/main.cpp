@@ -41,7 +41,8 @@ constexpr Command kCommands[] = {
     {"content", add_content},     {"call", add_call},
     {"describe", add_describe},   {"journal", add_journal},
     {"backup", add_backup},       {"restore", add_restore},
-    {"bench", add_bench},         {"help", add_help},
+    {"bench", add_bench},         {"doctor", add_doctor},
+    {"help", add_help},
 };
 
 // `folkmoot help` and `folkmoot help dead list` are `folkmoot --help` and `folkmoot dead list --help`.

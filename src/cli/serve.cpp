@@ -13,19 +13,13 @@
 #include "cli/cli.hpp"
 #include "cli/live_settings.hpp"
 #include "cli/serve.hpp"
-#include "cli/server_config.hpp"
+#include "cli/serve_arguments.hpp"
 #include "cli/terminal.hpp"
 #include "message/json_writer.hpp"
 #include "server/server.hpp"
 
 namespace folkmoot::cli {
 namespace {
-
-struct ServeArguments {
-  std::string config_file, data, listen, token, unix_socket, sync, log_level;
-  std::vector<std::string> settings;
-  bool json = false;
-};
 
 std::atomic<Server*> running = nullptr;
 std::atomic<bool> hung_up = false;  // SIGHUP came, perhaps before the server ran
@@ -43,33 +37,6 @@ void handle(int signal, void (*handler)(int)) {
   struct sigaction action{};
   action.sa_handler = handler;
   ::sigaction(signal, &action, nullptr);
-}
-
-Result<ServerConfig> configure(const ServeArguments& arguments) {
-  ServerConfig config;
-  Result<void> done;
-  const auto step = [&](auto&& call) {
-    if (done) done = call();
-  };
-  if (!arguments.config_file.empty()) step([&] { return read_config_file(config, arguments.config_file); });
-  step([&] { return read_config_environment(config); });
-  const std::pair<std::string_view, const std::string&> flags[] = {
-      {"data", arguments.data},   {"listen", arguments.listen},
-      {"token", arguments.token}, {"unix_socket", arguments.unix_socket},
-      {"sync", arguments.sync},   {"log_level", arguments.log_level}};
-  for (const auto& [key, value] : flags) {
-    if (!value.empty()) step([&] { return set_config(config, key, value, SettingSource::flag); });
-  }
-  for (const auto& setting : arguments.settings) {
-    const auto equals = setting.find('=');
-    step([&]() -> Result<void> {
-      if (equals == std::string::npos)
-        return failure(ErrorCode::invalid_field, fmt::format("`--set {}`: write KEY=VALUE", setting));
-      return set_config(config, setting.substr(0, equals), setting.substr(equals + 1), SettingSource::flag);
-    });
-  }
-  if (!done) return std::unexpected(done.error());
-  return config;
 }
 
 // As many connections as the system lets us have; the default of 1024 would be met by a thousand agents.
@@ -100,8 +67,8 @@ void say_started(const ServerOptions& server, std::uint16_t port, bool json) {
   std::fflush(stdout);
 }
 
-int serve(const ServeArguments& arguments) {
-  const auto config = configure(arguments);
+int serve(const ServeArguments& arguments, bool json) {
+  const auto config = read_settings(arguments);
   if (!config) {
     fail(config.error());
     return 2;
@@ -128,7 +95,8 @@ int serve(const ServeArguments& arguments) {
       },
       webhook_options(*config));
   LiveSettings settings(
-      *config, arguments.config_file, [&arguments] { return configure(arguments); }, **server, gateway, webhooks, *log);
+      *config, arguments.config_file, [&arguments] { return read_settings(arguments); }, **server, gateway, webhooks,
+      *log);
   (*server)->set_settings(&settings);
   gateway.start();
   webhooks.start();
@@ -140,7 +108,7 @@ int serve(const ServeArguments& arguments) {
   if (hung_up.exchange(false)) (*server)->request_reload();
 
   const auto& recovered = (*server)->recovered();
-  say_started(config->server, (*server)->port(), arguments.json);
+  say_started(config->server, (*server)->port(), json);
   if (recovered.facts > 0) {
     spdlog::info("recovered {} facts from {} segments{}", recovered.facts, recovered.segments,
                  recovered.clean_stop ? "" : "; the last run did not end cleanly");
@@ -162,23 +130,17 @@ int serve(const ServeArguments& arguments) {
 void add_serve(App& app) {
   auto* const command = app.add_subcommand("serve", "Run a server");
   auto arguments = std::make_shared<ServeArguments>();
-  command->add_option("--config", arguments->config_file, "TOML file with settings")->check(existing_file());
-  command->add_option("--data", arguments->data, "Data folder (default ./folkmoot-data)");
-  command->add_option("--listen", arguments->listen, "HOST:PORT (default 127.0.0.1:7470)");
-  command->add_option("--token", arguments->token, "What clients must give (better: FOLKMOOT_TOKEN)");
-  command->add_option("--unix-socket", arguments->unix_socket, "Path of the Unix socket, or none");
-  command->add_option("--sync", arguments->sync, "always, never, or an interval such as 200ms");
-  command->add_option("--log-level", arguments->log_level, "debug, info, warn or error");
-  command->add_option("--set", arguments->settings, "KEY=VALUE, any setting of the list below");
-  command->add_flag("--json", arguments->json, "Say in JSON that it listens, and where; the log stays as it is");
+  auto json = std::make_shared<bool>(false);
+  add_serve_arguments(*command, *arguments);
+  command->add_flag("--json", *json, "Say in JSON that it listens, and where; the log stays as it is");
   command->footer(
       "Settings (in the file as they stand; in the environment as FOLKMOOT_MAILBOX_MAX_MESSAGES; with their "
       "defaults; all but those with (restart) may change while the server runs: SIGHUP reads the file again):\n" +
       config_help() +
       "\nExample:\n  folkmoot serve --data /var/lib/folkmoot --listen 127.0.0.1:7470 --set "
       "mailbox.max_messages=10000\n");
-  command->callback([arguments] {
-    if (const int status = serve(*arguments); status != 0) throw Exit{status};
+  command->callback([arguments, json] {
+    if (const int status = serve(*arguments, *json); status != 0) throw Exit{status};
   });
 }
 

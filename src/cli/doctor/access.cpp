@@ -1,0 +1,116 @@
+// What strangers could do with a server that has these settings.
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "cli/doctor/findings.hpp"
+#include "server/listen.hpp"
+#include "server/server.hpp"
+
+namespace folkmoot::cli {
+namespace {
+
+constexpr std::string_view kAccess = "access";
+constexpr std::size_t kTokenBytesGood = 16;  // 128 bits, if they are random
+
+void examine_token(const ServerConfig& config, Findings& findings) {
+  const auto& token = config.server.token;
+  if (token.empty()) return;
+  if (token.size() < kTokenBytesGood) {
+    findings.warn(kAccess, fmt::format("the token has {} characters, which may be guessed", token.size()),
+                  "take one such as `openssl rand -hex 32` prints");
+  }
+  const auto source = config.sources.find("token");
+  if (source != config.sources.end() && source->second == SettingSource::flag) {
+    findings.warn(kAccess, "the token stands on the command line, where every user of this machine can read it (`ps`)",
+                  "give it in FOLKMOOT_TOKEN, or as `token` in the configuration file");
+  }
+}
+
+void examine_file(const std::string& config_file, const ServerConfig& config, Findings& findings) {
+  struct stat file{};
+  if (config_file.empty() || ::stat(config_file.c_str(), &file) != 0) return;
+  const auto source = config.sources.find("token");
+  const bool has_token = source != config.sources.end() && source->second == SettingSource::file;
+  if (has_token && (file.st_mode & 0044) != 0) {
+    findings.warn(kAccess,
+                  fmt::format("{} has the token in it, and other users of this machine can read it", config_file),
+                  fmt::format("chmod 0600 {}", config_file));
+  }
+  if ((file.st_mode & 0022) != 0) {
+    findings.warn(kAccess, fmt::format("other users of this machine can change {}", config_file),
+                  fmt::format("chmod go-w {}", config_file));
+  }
+}
+
+void examine_data(const std::string& data, Findings& findings) {
+  struct stat folder{};
+  if (::stat(data.c_str(), &folder) != 0 || (folder.st_mode & 0007) == 0) return;
+  findings.warn(kAccess, fmt::format("every user of this machine can look into {}, where the mail is", data),
+                fmt::format("chmod o-rwx {}", data));
+}
+
+}  // namespace
+
+void examine_access(const ServerConfig& config, const std::string& config_file, Findings& findings) {
+  const auto& server = config.server;
+  const bool is_local = is_loopback(server.host);
+  if (auto allowed = check_options(server); !allowed)
+    findings.problem(kAccess, allowed.error().text, allowed.error().advice);
+  examine_token(config, findings);
+  examine_file(config_file, config, findings);
+  examine_data(server.data, findings);
+  if (!is_local) {
+    findings.warn(kAccess, fmt::format("what goes to {} can be read on its way: there is no TLS", server.host),
+                  "put a tunnel (WireGuard, `ssh -L`) or a proxy before it, or listen on 127.0.0.1");
+  }
+  const auto has_any = [](const std::vector<std::string>& words) {
+    return std::ranges::find(words, "*") != words.end();
+  };
+  if (has_any(config.gateway.cors_origins) && server.token.empty()) {
+    findings.warn(kAccess,
+                  "any web page that a user of this machine looks at may read and send mail: http.cors_origins is *",
+                  "name the pages' origins, or set a token");
+  }
+  if (has_any(config.gateway.hosts) && server.token.empty()) {
+    findings.warn(kAccess, "web pages may reach the server by a name of theirs (DNS rebinding): http.hosts is *",
+                  "name the hosts by which clients call it, or set a token");
+  }
+  if (!is_local && config.webhooks_local == WebhooksLocal::yes) {
+    findings.warn(kAccess,
+                  "whoever may set a webhook can have requests sent into this machine's network: webhooks.local is yes",
+                  "leave it at auto");
+  }
+  if (::geteuid() == 0) {
+    findings.warn(kAccess, "the server would run as root, which it never needs",
+                  "start it as a user of its own (deploy/folkmoot.service does)");
+  }
+  findings.good_if_nothing_else(kAccess, server.token.empty() ? "loopback only, where nobody is asked for anything"
+                                                              : "who connects shows a token");
+}
+
+void examine_promises(const ServerConfig& config, Findings& findings) {
+  constexpr std::string_view kPromises = "promises";
+  const auto& server = config.server;
+  if (server.journal.sync != SyncPolicy::always) {
+    findings.warn(kPromises,
+                  server.journal.sync == SyncPolicy::never
+                      ? std::string("a power cut may lose confirmed messages of the last half minute: sync is never")
+                      : fmt::format("a power cut may lose what was confirmed in the last {} ms: sync is an interval",
+                                    server.journal.sync_interval_ms),
+                  "sync = always, unless that may be lost");
+  }
+  if (server.engine.mailbox.overflow == Overflow::drop_oldest) {
+    findings.warn(kPromises,
+                  "a full mailbox gives up its oldest messages (to its dead letters): mailbox.overflow is drop_oldest",
+                  "reject tells the sender instead");
+  }
+  if (server.engine.dead_max == 0) {
+    findings.warn(kPromises, "no dead letters are kept: dead.max is 0", "without them nobody sees what was given up");
+  }
+  findings.good_if_nothing_else(kPromises, "what is confirmed is on disk");
+}
+
+}  // namespace folkmoot::cli

@@ -1,0 +1,158 @@
+"""B8, M7: `folkmoot doctor` says before the start whether a server would work and be safe, and what to do if not."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+
+import pytest
+
+from program import PROGRAM, environment
+
+
+def doctor(*arguments, env=None, code=0):
+    """Its findings, by subject, as (weight, what, advice)."""
+    done = subprocess.run(
+        [PROGRAM, "doctor", "--json", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=environment(**(env or {})),
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    found = {}
+    for line in done.stdout.splitlines():
+        one = json.loads(line)
+        assert (one["weight"] == "ok") == ("advice" not in one), one  # who is told of trouble is told what to do
+        found.setdefault(one["subject"], []).append((one["weight"], one["what"], one.get("advice", "")))
+    return found
+
+
+def says(found, subject, weight, text):
+    return any(each[0] == weight and text in each[1] for each in found.get(subject, []))
+
+
+@pytest.fixture
+def data(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    return str(folder)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_B8_a_laptop_needs_nothing(data):
+    found = doctor("--data", data, "--listen", "127.0.0.1:0")
+    assert says(found, "promises", "ok", "on disk")
+    assert says(found, "address", "ok", "free port")
+    assert says(found, "disk", "ok", "4 KiB are on disk after") or says(found, "disk", "warning", "4 KiB take")
+    assert {"settings", "access", "descriptors", "memory", "clock"} <= found.keys()
+    assert os.listdir(data) == []  # it leaves nothing behind
+
+
+def test_M7_a_person_reads_a_line_for_each_finding(data):
+    done = subprocess.run(
+        [PROGRAM, "doctor", "--data", data, "--listen", "127.0.0.1:0", "--sync", "never"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=environment(),
+    )
+    assert done.returncode == 0 and done.stderr == ""
+    lines = done.stdout.splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("warning  promises"))
+    assert "power cut" in lines[at] and lines[at + 1].strip().startswith("sync = always")
+
+
+def test_U13_strangers_that_would_get_in_are_a_problem(data):
+    found = doctor("--data", data, "--listen", "0.0.0.0:0", code=1)
+    assert says(found, "access", "problem", "no token is set")
+    found = doctor("--data", data, "--listen", "0.0.0.0:0", env={"FOLKMOOT_TOKEN": "0123456789abcdef0123"})
+    assert not any(each[0] == "problem" for each in found["access"])
+
+
+def test_U13_a_token_that_others_can_see_or_guess(data, tmp_path):
+    found = doctor("--data", data, "--listen", "127.0.0.1:0", "--token", "short")
+    assert says(found, "access", "warning", "5 characters") and says(found, "access", "warning", "command line")
+    config = tmp_path / "folkmoot.toml"
+    config.write_text('token = "0123456789abcdef0123"\n')
+    config.chmod(0o644)
+    assert says(
+        doctor("--data", data, "--listen", "127.0.0.1:0", "--config", str(config)), "access", "warning", "can read it"
+    )
+    config.chmod(0o600)
+    found = doctor("--data", data, "--listen", "127.0.0.1:0", "--config", str(config))
+    assert not any("token" in each[1] and each[0] != "ok" for each in found["access"])
+
+
+def test_U13_web_pages_and_folders_left_open(data):
+    os.chmod(data, 0o755)
+    found = doctor("--data", data, "--listen", "127.0.0.1:0", "--set", "http.cors_origins=*", "--set", "http.hosts=*")
+    for text in ("any web page", "DNS rebinding", "can look into"):
+        assert says(found, "access", "warning", text), found["access"]
+
+
+def test_B8_a_wrong_setting_is_named(data):
+    found = doctor("--data", data, "--set", "mailbox.max_mesages=7", code=1)
+    assert says(found, "settings", "problem", "did you mean `mailbox.max_messages`") and len(found) == 1
+
+
+def test_M7_who_listens_there(make_server, data):
+    server = make_server()
+    assert says(doctor("--data", data, "--listen", server.address), "address", "ok", "and ready")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        found = doctor("--data", data, "--listen", f"127.0.0.1:{port}", code=1)
+        assert says(found, "address", "problem", "another program")
+        assert any(f"sport = :{port}" in each[2] for each in found["address"])
+    found = doctor("--data", data, "--listen", "192.0.2.1:0", "--token", "0123456789abcdef0123", code=1)
+    assert says(found, "address", "problem", "cannot listen")
+
+
+def test_M7_a_folder_of_others_and_one_from_the_future(tmp_path):
+    strange = tmp_path / "strange"
+    strange.mkdir(mode=0o700)
+    (strange / "letter.txt").write_text("mine")
+    found = doctor("--data", str(strange), "--listen", "127.0.0.1:0", code=1)
+    assert says(found, "disk", "problem", "letter.txt")
+    later = tmp_path / "later"
+    later.mkdir(mode=0o700)
+    (later / ".note").write_text("")
+    os.utime(later / ".note", (time.time() + 3600, time.time() + 3600))
+    assert says(
+        doctor("--data", str(later), "--listen", "127.0.0.1:0", code=1), "clock", "problem", "after what this machine"
+    )
+
+
+def test_M7_a_server_that_the_machine_is_too_small_for(data):
+    found = doctor(
+        "--data",
+        data,
+        "--listen",
+        "127.0.0.1:0",
+        "--set",
+        "max_connections=1000000",
+        "--set",
+        "shards=16",
+        "--set",
+        "frame.total_bytes=15GiB",
+        "--set",
+        "http.unfinished_bytes=1000GiB",
+    )
+    assert says(found, "memory", "warning", "MiB")
+    assert says(found, "processors", "warning", "16 shards") == (os.cpu_count() < 16)
+    few = subprocess.run(
+        ["bash", "-c", f"ulimit -n 512; exec {PROGRAM} doctor --json --data {data} --listen 127.0.0.1:0"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env=environment(),
+    )
+    assert '"weight":"warning","subject":"descriptors"' in few.stdout, few.stdout
