@@ -6,6 +6,7 @@
 #include "folkmoot/operation/backup.hpp"        // IWYU pragma: export
 #include "folkmoot/operation/conversation.hpp"  // IWYU pragma: export
 #include "folkmoot/operation/dead.hpp"          // IWYU pragma: export
+#include "folkmoot/operation/history.hpp"       // IWYU pragma: export
 #include "folkmoot/operation/mailbox.hpp"       // IWYU pragma: export
 #include "folkmoot/operation/message.hpp"       // IWYU pragma: export
 #include "folkmoot/operation/registry.hpp"      // IWYU pragma: export

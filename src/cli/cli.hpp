@@ -89,6 +89,7 @@ void add_journal(App& app);
 void add_backup(App& app);
 void add_restore(App& app);
 void add_bench(App& app);
+void add_history(App& app);
 void add_help(App& app);
 
 }  // namespace folkmoot::cli

@@ -359,6 +359,7 @@ void write_shared_schemas(JsonWriter& out) {
   out.field("description", "docs/protocol.md, section 9").end_object();
   out.key("Changes").begin_object().field("type", "object");
   out.field("description", "Fields of a message that replace those of a dead letter").end_object();
+  out.key("Any").begin_object().field("description", "Any JSON value").end_object();
   write_retry_policy(out.key("RetryPolicy"));
   out.key("ReceivedMessage").begin_object().key("allOf").begin_array().begin_object();
   refer(out, "Message");

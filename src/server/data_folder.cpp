@@ -29,8 +29,8 @@ Result<bool> has_journal(Disk& disk) {
 bool is_ours(const std::string& name) {
   constexpr std::string_view kNames[] = {"lock",      "folkmoot.sock", "content",   kStreamsFolder,
                                          kShardsFile, kNewSegmentName, "lost+found"};
-  return name.starts_with('.') || name.starts_with("shard-") || segment_number(name) ||
-         std::ranges::find(kNames, name) != std::end(kNames);
+  return name.starts_with('.') || name.starts_with("shard-") || name.starts_with(kHistoryFile) ||
+         segment_number(name) || std::ranges::find(kNames, name) != std::end(kNames);
 }
 
 Result<void> write_count(Disk& data, std::uint32_t shards) {

@@ -16,6 +16,8 @@ namespace folkmoot {
 Result<void> check_strangers(const std::string& data);
 /// Folder 0 is the data folder itself.
 std::string shard_folder(const std::string& data, ShardNumber shard);
+/// The database of the history, in the data folder; two files that begin with its name stand beside it.
+constexpr std::string_view kHistoryFile = "history.sqlite";
 /// Where the files of streams are; streams are the first shard's.
 std::string streams_folder(const std::string& data);
 /// How many shards it was made for.

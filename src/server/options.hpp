@@ -34,6 +34,13 @@ struct PartialFrameOptions {
       15'000;  // from the first byte to the last, and a second more for each PartialFrames::kPaceBytes
 };
 
+/// The history of messages (src/archive).
+struct HistoryOptions {
+  bool is_kept = false;
+  std::int64_t keep_ms = std::int64_t{30} * 86'400'000;     // what has ended; 0: for ever
+  std::uint64_t behind_bytes_max = std::uint64_t{4} << 30;  // of a journal, that wait for it; what is more goes unread
+};
+
 struct ServerOptions {
   std::string data = "./folkmoot-data";
   std::string host = "127.0.0.1";
@@ -59,6 +66,7 @@ struct ServerOptions {
                                     << 30;  // written to a journal while a backup copies it; then it is given up
   std::string version = "0.1.0";
   ContentOptions content;
+  HistoryOptions history;
   EngineOptions engine;
   JournalOptions journal;
 };

@@ -34,10 +34,11 @@ class Postbox final : public Door, public RoomOwner {
     std::vector<SessionId> rooms;                            // connections that there is room for a frame of
     std::vector<std::pair<std::string, bool>> presence;      // agents that have come to a shard, or gone from it
     std::vector<std::pair<std::string, double>> loads;       // how busy agents have said they are
+    std::vector<std::function<void()>> tasks;                // to be done by the reactor
     std::shared_ptr<const ServerOptions> options;            // that hold from now on, if they have changed
     bool empty() const {
       return links.empty() && arrivals.empty() && remotes.empty() && contents.empty() && rooms.empty() &&
-             presence.empty() && loads.empty() && options == nullptr;
+             presence.empty() && loads.empty() && tasks.empty() && options == nullptr;
     }
   };
 
@@ -85,6 +86,10 @@ class Postbox final : public Door, public RoomOwner {
   }
   void post_options(std::shared_ptr<const ServerOptions> options) {
     post([&](Mail& mail) { mail.options = std::move(options); });
+  }
+  /// Done by the reactor in its next turn; not if it stops before.
+  void post_task(std::function<void()> task) {
+    post([&](Mail& mail) { mail.tasks.push_back(std::move(task)); });
   }
   /// It takes a turn.
   void wake() { net_.wake(); }

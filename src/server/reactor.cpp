@@ -55,6 +55,7 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
           options_, engine_, backup, content_thread, streams == nullptr ? nullptr : &streams->store(),
           {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(to, answer); },
            .refuse = [this](const LateAnswer& to, const Error& why) { effects_.refuse(to.session, to.request, why); }}),
+      history_part_(journal, options.history.behind_bytes_max),
       agent_watches_(
           engine_.registry(),
           {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(to, answer); },
@@ -201,6 +202,7 @@ Result<std::int64_t> Reactor::turn(std::span<const Net::Event> events) {
   if (router_) router_->tell_of_streams();
   if (options_.engine.shard == 0) agent_watches_.look(now_);
   see_to_backup();
+  history_part_.turn();
   if (auto done = submit(); !done) return std::unexpected(done.error());
   if (streams_ != nullptr) streams_->submit();
   look_at_room();

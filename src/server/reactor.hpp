@@ -34,6 +34,7 @@
 #include "server/content_transfers.hpp"
 #include "server/deadlines.hpp"
 #include "server/effect_frames.hpp"
+#include "server/history_part.hpp"
 #include "server/listeners.hpp"
 #include "server/net.hpp"
 #include "server/newcomers.hpp"
@@ -76,6 +77,10 @@ class Reactor {
   /// Of the first shard alone, as request_reload() is.
   void set_settings(SettingsKeeper* settings) { settings_ = settings; }
   SettingsKeeper* settings() { return settings_; }
+  /// The history follows this shard's journal; before run().
+  void set_history(Archive& archive, Archive::Feed& feed) { history_part_.follow(archive, feed); }
+  /// Null if there is none.
+  Archive* archive() { return history_part_.archive(); }
   /// Takes a listening socket over; before run().
   Result<void> add_listener(int socket, bool is_unix);
 
@@ -230,6 +235,7 @@ class Reactor {
   ContentTransfers contents_;
   BackupPart backup_part_;
   BackupReader backup_reader_;
+  HistoryPart history_part_;
   AgentWatches agent_watches_;
   Door* http_door_ = nullptr;
   SettingsKeeper* settings_ = nullptr;

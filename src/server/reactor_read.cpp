@@ -120,6 +120,7 @@ void Reactor::take_posted() {
   for (const auto& [agent, is_there] : mail.presence)
     is_there ? engine_.registry().came(agent) : engine_.registry().went(agent);
   for (const auto& [agent, load] : mail.loads) (void)engine_.registry().note_load(agent, load);
+  for (const auto& task : mail.tasks) task();
   for (const auto id : mail.rooms) read_on(id);
   for (const auto& arrival : mail.arrivals) arrive(arrival);
   for (const auto& [id, shard] : mail.remotes) {

@@ -87,12 +87,14 @@ struct Server::Parts {
   Backup backup;
   std::deque<Folders> folders;
   std::deque<Shard> shards;
+  std::unique_ptr<Archive> archive;  // its threads end before the shards do
   RecoveryReport recovered;
   std::uint16_t port = 0;
   std::string unix_socket;
 
   Reactor& first() { return *shards.front().reactor; }
   Result<void> open(const ServerOptions& options, std::vector<ContentRef>& contents);
+  Result<void> open_history(const ServerOptions& options);
   void run(std::size_t number);
 };
 
@@ -123,6 +125,27 @@ Result<void> Server::Parts::open(const ServerOptions& options, std::vector<Conte
   recovered.clean_stop = report->clean_stop && (number == 0 || recovered.clean_stop);
   ring.reactors[number.value] = shard.reactor.get();
   return {};
+}
+
+// Once all shards have recovered.
+Result<void> Server::Parts::open_history(const ServerOptions& options) {
+  if (options.journal.sync != SyncPolicy::always) {
+    return failure(ErrorCode::invalid_field, "a history needs `sync = \"always\"`: what it has read must not be lost",
+                   "set one of the two otherwise");
+  }
+  auto opened = Archive::open({.path = options.data + "/" + std::string(kHistoryFile),
+                               .keep_ms = options.history.keep_ms,
+                               .behind_bytes_max = options.history.behind_bytes_max});
+  if (!opened) return std::unexpected(opened.error());
+  archive = std::move(*opened);
+  for (std::size_t number = 0; number < shards.size(); ++number) {
+    auto& journal = *shards[number].journal;
+    const auto feed = archive->add(shard_folder(options.data, ShardNumber{static_cast<std::uint32_t>(number)}),
+                                   journal.segment_bytes(), journal.begin(), journal.appended_end());
+    if (!feed) return std::unexpected(feed.error());
+    shards[number].reactor->set_history(*archive, **feed);
+  }
+  return archive->start();
 }
 
 // One shard, from its first turn to its last. If one fails all stop.
@@ -174,6 +197,10 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
     for (const auto& shard : parts.shards) shard.reactor->connect_shards();
   }
 
+  if (options.history.is_kept) {
+    if (auto opened = parts.open_history(options); !opened) return std::unexpected(opened.error());
+  }
+
   auto& reactor = parts.first();
   auto tcp = listen_tcp(options.host, options.port);
   if (!tcp) return std::unexpected(tcp.error());
@@ -211,6 +238,7 @@ Result<void> Server::run() {
   for (auto& shard : parts.shards) {
     if (shard.thread.joinable()) shard.thread.join();
   }
+  if (parts.archive) parts.archive->stop();
   Result<void> done;
   for (auto& shard : parts.shards) {
     shard.close();

@@ -68,6 +68,10 @@ Result<void> carry_out(const Call& call, const ShowDead& arguments);
 Result<void> carry_out(const Call& call, const ResubmitDead& arguments);
 Result<void> carry_out(const Call& call, const RedriveDead& arguments);
 Result<void> carry_out(const Call& call, const PurgeDead& arguments);
+// history.cpp
+Result<void> carry_out(const Call& call, const FindHistory& arguments);
+Result<void> carry_out(const Call& call, const ShowHistory& arguments);
+Result<void> carry_out(const Call& call, const ShowHistoryStatus& arguments);
 // mailboxes.cpp
 Result<void> carry_out(const Call& call, const ConfigureMailbox& arguments);
 Result<void> carry_out(const Call& call, const ListMailboxes& arguments);

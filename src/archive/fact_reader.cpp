@@ -1,0 +1,104 @@
+#include "archive/fact_reader.hpp"
+
+#include <fmt/format.h>
+
+#include "engine/fact_kind.hpp"
+#include "engine/part.hpp"
+#include "message/envelope.hpp"
+
+namespace folkmoot {
+namespace {
+
+std::unexpected<Error> too_short(std::string_view kind) {
+  return failure(ErrorCode::damaged, fmt::format("a fact {} is shorter than its kind", kind));
+}
+
+}  // namespace
+
+Result<void> FactReader::read(const RecordView& record, Instant now, bool is_fresh) {
+  const auto at = is_fresh || youngest_ == 0 ? now : youngest_;
+  switch (static_cast<FactKind>(record.kind)) {
+    case FactKind::started: {
+      StartedFact fact;
+      if (!read_fact(record.body, fact)) return too_short("started");
+      saw(fact.at);
+      return {};
+    }
+    case FactKind::name_added: {
+      NameAddedFact fact;
+      if (!read_fact(record.body, fact)) return too_short("name_added");
+      return store_.name(shard_, fact.number, as_text(record.body.subspan(sizeof fact)));
+    }
+    case FactKind::message_accepted:
+      return read_accepted(record.body);
+    case FactKind::message_settled:
+      return read_settled(record.body, at);
+    case FactKind::message_cancelled:
+      return read_cancelled(record.body, at);
+    case FactKind::message_returned:
+    case FactKind::attempt_noted:
+      return read_returned(record.body);
+    case FactKind::message_dead:
+      return read_dead(record.body);
+    case FactKind::message_linked:
+      return read_linked(record.body);
+    default:
+      return {};  // of what is no message
+  }
+}
+
+Result<void> FactReader::read_accepted(Bytes body) {
+  AcceptedFact fact;
+  if (!read_fact(body, fact)) return too_short("message_accepted");
+  saw(key_time(fact.key));
+  AcceptedMessage accepted{.key = fact.key,
+                           .expires_at = fact.expires_at,
+                           .attempts = fact.deliveries,
+                           .dead = fact.dead,
+                           .mode = fact.mode};
+  auto message = decode_message(body.subspan(sizeof fact));
+  if (!message) return std::unexpected(message.error());
+  accepted.message = std::move(*message);
+  return store_.accepted(shard_, accepted);
+}
+
+Result<void> FactReader::read_settled(Bytes body, Instant at) {
+  if (body.size() < sizeof(MessageRef)) return too_short("message_settled");
+  for (; body.size() >= sizeof(MessageRef); body = body.subspan(sizeof(MessageRef))) {
+    const auto ref = load<MessageRef>(body.data());
+    if (auto done = store_.settled(shard_, ref.key, at); !done) return done;
+  }
+  return {};
+}
+
+Result<void> FactReader::read_cancelled(Bytes body, Instant at) {
+  MessageRef ref;
+  if (!read_fact(body, ref)) return too_short("message_cancelled");
+  return store_.ended(shard_, ref.key, HistoryState::failed, at, "cancelled");
+}
+
+Result<void> FactReader::read_returned(Bytes body) {
+  ReturnedFact fact;
+  if (!read_fact(body, fact)) return too_short("message_returned");
+  saw(fact.at);
+  if (fact.end == AttemptEnd::none) return {};
+  return store_.attempt(shard_, fact, as_text(body.subspan(sizeof fact)));
+}
+
+Result<void> FactReader::read_dead(Bytes body) {
+  DeadFact fact;
+  if (!read_fact(body, fact)) return too_short("message_dead");
+  saw(fact.at);
+  const auto words = as_text(body.subspan(sizeof fact));
+  const auto state = fact.reason == DeadReason::expired ? HistoryState::expired : HistoryState::failed;
+  const auto reason = words.empty() ? std::string(name(fact.reason)) : fmt::format("{}: {}", name(fact.reason), words);
+  return store_.ended(shard_, fact.message.key, state, fact.at, reason);
+}
+
+Result<void> FactReader::read_linked(Bytes body) {
+  MessageLinkedFact fact;
+  if (!read_fact(body, fact)) return too_short("message_linked");
+  return fact.kind == StepKind::moved ? store_.moved(fact.from) : Result<void>{};
+}
+
+}  // namespace folkmoot

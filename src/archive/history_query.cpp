@@ -1,0 +1,257 @@
+// Questions to the history. All conditions of one hold together; what it answers is in the order of acceptance, newest
+// first, which every index goes on to.
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "archive/history_store.hpp"
+#include "base/duration.hpp"
+
+namespace folkmoot {
+namespace {
+
+constexpr std::int64_t kFindMsMax = 5'000;
+constexpr std::size_t kPageBytesMax = std::size_t{3} << 20;  // of contents; what does not fit is for the next page
+constexpr std::size_t kGapsMax = 1'000;
+constexpr std::string_view kColumns =
+    "m.id, m.status, m.sender, m.recipient, m.message_type, m.priority, m.retry_count, m.created_at, m.delivered_at, "
+    "m.processed_at, m.expires_at, m.conversation_id, m.correlation_id, m.cause_id, m.reason, m.content_type, "
+    "m.content_bytes, m.content_hash, m.number, m.content";
+constexpr int kNumberColumn = 18, kContentColumn = 19;
+
+std::int64_t time_of(std::string_view text) { return text.empty() ? 0 : parse_time_ms(text).value_or(0); }
+
+HistoryState state_named(std::string_view word) {
+  for (std::size_t i = 0; i < std::size(kHistoryStateWords); ++i) {
+    if (kHistoryStateWords[i] == word) return static_cast<HistoryState>(i);
+  }
+  return HistoryState::pending;
+}
+
+HistoryMessage message_at(const Statement& row, bool with_content) {
+  HistoryMessage out;
+  out.id = Uuid::parse(row.text(0)).value_or(Uuid{});
+  out.state = state_named(row.text(1));
+  out.from = row.text(2);
+  out.to = row.text(3);
+  out.type = row.text(4);
+  out.priority = static_cast<std::uint8_t>(row.number(5));
+  out.attempts = static_cast<std::uint32_t>(row.number(6));
+  out.accepted_at = time_of(row.text(7));
+  out.delivered_at = time_of(row.text(8));
+  out.ended_at = time_of(row.text(9));
+  out.expires_at = time_of(row.text(10));
+  out.conversation = row.text(11);
+  out.correlation = row.text(12);
+  if (!row.is_null(13)) out.cause = Uuid::parse(row.text(13)).value_or(Uuid{});
+  out.reason = row.text(14);
+  out.content_type = row.text(15);
+  out.content_bytes = static_cast<std::uint64_t>(row.number(16));
+  out.content_hash = row.text(17);
+  if (with_content) out.content.text = row.text(kContentColumn);
+  return out;
+}
+
+// The words one after the other, whatever marks of FTS5 are among them.
+std::string phrase(std::string_view words) {
+  std::string out = "\"";
+  for (const char c : words) {
+    out += c;
+    if (c == '"') out += '"';
+  }
+  return out + '"';
+}
+
+// "2026-12-02T01:02:03.004Z/17"
+std::string cursor(const Statement& row) { return fmt::format("{}/{}", row.text(7), row.number(kNumberColumn)); }
+
+struct Cursor {
+  std::string time;
+  std::int64_t number = 0;
+};
+
+Result<Cursor> read_cursor(std::string_view text) {
+  const auto slash = text.rfind('/');
+  const auto number = slash == std::string_view::npos ? std::string_view() : text.substr(slash + 1);
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
+  if (number.empty() || error != std::errc{} || end != number.data() + number.size() ||
+      !parse_time_ms(text.substr(0, slash))) {
+    return failure(ErrorCode::invalid_field, "`after` is no place in a history", "give it `next` of the page before");
+  }
+  return Cursor{std::string(text.substr(0, slash)), value};
+}
+
+// Conditions, and what stands for their question marks.
+class Conditions {
+ public:
+  void add(std::string_view condition, std::initializer_list<std::string> values) {
+    sql_ += sql_.empty() ? " WHERE " : " AND ";
+    sql_ += condition;
+    texts_.insert(texts_.end(), values);
+  }
+  void add_unless_empty(std::string_view condition, const std::string& value) {
+    if (!value.empty()) add(condition, {value});
+  }
+  const std::string& sql() const { return sql_; }
+  std::vector<std::string>& texts() { return texts_; }
+
+ private:
+  std::string sql_;
+  std::vector<std::string> texts_;
+};
+
+// What every row must be, whoever sent it to whom.
+Result<void> add_conditions(Conditions& conditions, const FindHistory& wanted) {
+  if (wanted.state)
+    conditions.add("m.status = ?", {std::string(kHistoryStateWords[static_cast<std::size_t>(*wanted.state)])});
+  conditions.add_unless_empty("m.message_type = ?", wanted.type);
+  if (wanted.priority != 0) conditions.add(fmt::format("m.priority = {}", wanted.priority), {});
+  conditions.add_unless_empty("m.conversation_id = ?", wanted.conversation);
+  conditions.add_unless_empty("m.correlation_id = ?", wanted.correlation);
+  if (!wanted.cause.is_nil()) conditions.add("m.cause_id = ?", {wanted.cause.text()});
+  if (!wanted.text.empty())
+    conditions.add("m.number IN (SELECT rowid FROM message_text WHERE message_text MATCH ?)", {phrase(wanted.text)});
+  if (wanted.since_ms != 0) conditions.add("m.created_at >= ?", {format_time_ms(wanted.since_ms)});
+  if (wanted.until_ms != 0) conditions.add("m.created_at < ?", {format_time_ms(wanted.until_ms)});
+  if (wanted.after.empty()) return {};
+  const auto place = read_cursor(wanted.after);
+  if (!place) return std::unexpected(place.error());
+  conditions.add(fmt::format("(m.created_at, m.number) < (?, {})", place->number), {place->time});
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<HistoryReader>> HistoryReader::open(const std::string& path) {
+  auto database = Database::open(path, Database::Access::read_only);
+  if (!database) return std::unexpected(database.error());
+  return std::unique_ptr<HistoryReader>(new HistoryReader(std::move(*database)));
+}
+
+Result<Statement> HistoryReader::prepare(const FindHistory& wanted, std::string_view before) {
+  constexpr std::string_view kOrder = "ORDER BY created_at DESC, number DESC LIMIT";
+  const auto limit = std::uint64_t{wanted.limit} + 1;
+  std::string sql(before);
+  texts_.clear();
+  const auto select = [&](std::initializer_list<std::pair<std::string_view, std::string>> parties) -> Result<void> {
+    Conditions conditions;
+    for (const auto& [condition, value] : parties) conditions.add(condition, {value});
+    if (!wanted.to.empty()) conditions.add("m.to_agent_id = ?", {agent_id(wanted.to)});
+    if (!wanted.from.empty()) conditions.add("m.from_agent_id = ?", {agent_id(wanted.from)});
+    if (auto added = add_conditions(conditions, wanted); !added) return added;
+    sql += fmt::format("SELECT {} FROM agent_messages m{} {} {}", kColumns, conditions.sql(), kOrder, limit);
+    texts_.insert(texts_.end(), conditions.texts().begin(), conditions.texts().end());
+    return {};
+  };
+  Result<void> done;
+  if (wanted.agent.empty()) {
+    done = select({});
+  } else {  // each half by its own index, and no more of it than a page
+    const auto id = agent_id(wanted.agent);
+    sql += "SELECT * FROM (";
+    done = select({{"m.to_agent_id = ?", id}});
+    sql += ") UNION ALL SELECT * FROM (";
+    if (done) done = select({{"m.from_agent_id = ?", id}, {"m.to_agent_id <> ?", id}});
+    sql += fmt::format(") {} {}", kOrder, limit);
+  }
+  if (!done) return std::unexpected(done.error());
+  auto statement = database_->prepare(sql);
+  if (!statement) return statement;
+  for (std::size_t i = 0; i < texts_.size(); ++i) statement->bind(static_cast<int>(i) + 1, texts_[i]);
+  return statement;
+}
+
+Result<HistoryPage> HistoryReader::find(const FindHistory& wanted) {
+  auto rows = prepare(wanted, "");
+  if (!rows) return std::unexpected(rows.error());
+  database_->limit_time(kFindMsMax);
+  HistoryPage page;
+  std::string last;
+  std::size_t bytes = 0;
+  for (;;) {
+    const auto more = rows->step();
+    if (!more) return std::unexpected(more.error());
+    if (!*more) return page;
+    auto message = message_at(*rows, wanted.content);
+    bytes += message.content.text.size();
+    const bool is_full = page.messages.size() == wanted.limit || (bytes > kPageBytesMax && !page.messages.empty());
+    if (is_full) {
+      page.next = last;
+      return page;
+    }
+    last = cursor(*rows);
+    page.messages.push_back(std::move(message));
+  }
+}
+
+Result<HistoryRecord> HistoryReader::show(const Uuid& id) {
+  const auto text = id.text();
+  auto row = database_->prepare(fmt::format("SELECT {} FROM agent_messages m WHERE m.id = ?", kColumns));
+  if (!row) return std::unexpected(row.error());
+  database_->limit_time(kFindMsMax);
+  const auto found = row->bind(1, text).step();
+  if (!found) return std::unexpected(found.error());
+  if (!*found) {
+    return failure(ErrorCode::not_found, fmt::format("the history has no message {}", text),
+                   "it was accepted before the history began, is older than it keeps, or was never durable");
+  }
+  HistoryRecord record{.message = message_at(*row, true), .attempts = {}};
+  auto attempts = database_->prepare(
+      "SELECT attempted_at, holder, how, response_body FROM message_delivery_log WHERE message_id = ? ORDER BY attempt "
+      "LIMIT 10000");
+  if (!attempts) return std::unexpected(attempts.error());
+  attempts->bind(1, text);
+  auto more = attempts->step();
+  for (; more && *more; more = attempts->step()) {
+    record.attempts.push_back({.at_ms = time_of(attempts->text(0)),
+                               .holder = std::string(attempts->text(1)),
+                               .end = std::string(attempts->text(2)),
+                               .reason = std::string(attempts->text(3))});
+  }
+  if (!more) return std::unexpected(more.error());
+  return record;
+}
+
+Result<HistoryStatus> HistoryReader::status() {
+  HistoryStatus status;
+  database_->limit_time(kFindMsMax);
+  // A count of all rows would read an index from end to end; numbers go on and are forgotten from the oldest on.
+  const auto count = database_->number("SELECT count(*) FROM agent_messages");
+  if (!count) return std::unexpected(count.error());
+  status.messages = static_cast<std::uint64_t>(*count);
+  const auto pages = database_->number("PRAGMA page_count"), size = database_->number("PRAGMA page_size");
+  if (!pages || !size) return std::unexpected((pages ? size : pages).error());
+  status.bytes = static_cast<std::uint64_t>(*pages * *size);
+  auto oldest = database_->prepare("SELECT min(created_at) FROM agent_messages");
+  if (!oldest) return std::unexpected(oldest.error());
+  if (const auto row = oldest->step(); row && *row) status.oldest_at = time_of(oldest->text(0));
+  auto gaps = database_->prepare(fmt::format(
+      "SELECT shard, from_position, to_position, noticed_at FROM folkmoot_gaps ORDER BY rowid DESC LIMIT {}",
+      kGapsMax));
+  if (!gaps) return std::unexpected(gaps.error());
+  auto more = gaps->step();
+  for (; more && *more; more = gaps->step()) {
+    status.gaps.push_back({.shard = static_cast<std::uint32_t>(gaps->number(0)),
+                           .from = static_cast<std::uint64_t>(gaps->number(1)),
+                           .to = static_cast<std::uint64_t>(gaps->number(2)),
+                           .noticed_at = time_of(gaps->text(3))});
+  }
+  if (!more) return std::unexpected(more.error());
+  return status;
+}
+
+Result<std::string> HistoryReader::plan(const FindHistory& wanted) {
+  auto rows = prepare(wanted, "EXPLAIN QUERY PLAN ");
+  if (!rows) return std::unexpected(rows.error());
+  std::string out;
+  auto more = rows->step();
+  for (; more && *more; more = rows->step()) {
+    out += rows->text(3);
+    out += '\n';
+  }
+  if (!more) return std::unexpected(more.error());
+  return out;
+}
+
+}  // namespace folkmoot

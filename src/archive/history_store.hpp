@@ -1,0 +1,102 @@
+// The history's tables, in SQLite, and what is written into them. Everything that one reading of the journal brings is
+// one transaction, with the position that the reading came to: so after any crash the history has each fact once.
+//
+// The tables agents, agent_messages and message_delivery_log have the columns of the older system's (document 002,
+// section 1.1), and more; those named folkmoot_* are the history's own. Times are RFC 3339 text in UTC, which compares
+// as the times do.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "archive/sqlite.hpp"
+#include "engine/fact_log.hpp"
+#include "engine/facts.hpp"
+#include "folkmoot/operation/history.hpp"
+
+namespace folkmoot {
+
+/// By what the tables know an agent: its name if that is a UUID, else one made of the name (RFC 9562, version 8).
+std::string agent_id(std::string_view name);
+
+/// A message as it was accepted, or as a copy of that says that it stands.
+struct AcceptedMessage {
+  MessageKey key = 0;
+  Instant expires_at = 0;
+  std::uint32_t attempts = 0;
+  DeadReason dead = DeadReason::none;
+  DeliveryMode mode{};
+  Message message{};
+};
+
+class HistoryStore {
+ public:
+  /// Makes the tables, or brings those of an older version up to date. Errors: io_error, disk_full, damaged,
+  /// unsupported_version (a newer program's).
+  static Result<std::unique_ptr<HistoryStore>> open(const std::string& path);
+
+  /// What is written from here on is there together, or not at all.
+  Result<void> begin();
+  /// `shard` was read up to `position`.
+  Result<void> commit(ShardNumber shard, Lsn position);
+  void roll_back();
+  /// From the next commit on: on disk before it returns, with all before it; or in the system's hands.
+  Result<void> sync_commits(bool on);
+  /// 0: it was never read.
+  Result<Lsn> position(ShardNumber shard);
+
+  // -- Errors of the next ones: io_error, disk_full.
+  Result<void> name(ShardNumber shard, NameId number, std::string_view name);
+  /// Of a message that is known nothing is changed.
+  Result<void> accepted(ShardNumber shard, const AcceptedMessage& accepted);
+  Result<void> settled(ShardNumber shard, MessageKey key, Instant at);
+  Result<void> attempt(ShardNumber shard, const ReturnedFact& fact, std::string_view reason);
+  /// `reason` in words. Of one that has ended nothing is changed.
+  Result<void> ended(ShardNumber shard, MessageKey key, HistoryState state, Instant at, std::string_view reason);
+  /// Another shard has it now, under another id: its row there is the message.
+  Result<void> moved(const Uuid& id);
+  Result<void> gap(ShardNumber shard, Lsn from, Lsn to, Instant at);
+  /// Removes up to `most` messages that ended before `before`. Returns how many. A transaction of its own.
+  Result<std::int64_t> forget(Instant before, std::int64_t most);
+
+ private:
+  explicit HistoryStore(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+  Result<void> prepare();
+  Result<void> forget(std::int64_t number);
+  Result<void> know_agent(std::string_view name, const std::string& id, std::string_view at);
+
+  std::unique_ptr<Database> database_;
+  Statement insert_message_, insert_words_, insert_agent_, settle_, end_, come_back_, insert_attempt_, holder_,
+      insert_name_, set_position_, get_position_, insert_gap_, forget_words_, forget_attempts_, forget_message_,
+      find_number_, insert_moved_, meet_moved_, find_old_;
+  bool has_moved_ = false;                  // some ids wait for their rows
+  std::unordered_set<std::string> agents_;  // names that have their row
+};
+
+/// What is asked of a history. A connection of its own, which sees what was committed.
+class HistoryReader {
+ public:
+  /// Requires: a HistoryStore has made the file. Errors: io_error, damaged.
+  static Result<std::unique_ptr<HistoryReader>> open(const std::string& path);
+
+  /// Errors: io_error, damaged, invalid_field (`after`), timed_out (after 5 s).
+  Result<HistoryPage> find(const FindHistory& wanted);
+  /// Errors: not_found, io_error, damaged.
+  Result<HistoryRecord> show(const Uuid& id);
+  /// Without its lag and its problem.
+  Result<HistoryStatus> status();
+  /// How SQLite goes about a find(): its EXPLAIN QUERY PLAN, a line each.
+  Result<std::string> plan(const FindHistory& wanted);
+
+ private:
+  explicit HistoryReader(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+  Result<Statement> prepare(const FindHistory& wanted, std::string_view before);
+
+  std::unique_ptr<Database> database_;
+  std::vector<std::string> texts_;  // what the statement being run was given
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,126 @@
+#include "archive/sqlite.hpp"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <chrono>
+
+namespace folkmoot {
+namespace {
+
+constexpr int kBusyMs = 5'000;
+constexpr int kOpcodesBetweenLooks = 10'000;
+
+std::int64_t clock_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+void Database::Close::operator()(sqlite3* handle) const { sqlite3_close(handle); }
+
+Statement& Statement::bind(int at, std::int64_t number) {
+  sqlite3_bind_int64(statement_.get(), at, number);
+  return *this;
+}
+
+Statement& Statement::bind(int at, std::string_view text) {
+  sqlite3_bind_text64(statement_.get(), at, text.data() == nullptr ? "" : text.data(), text.size(), SQLITE_STATIC,
+                      SQLITE_UTF8);
+  return *this;
+}
+
+Statement& Statement::bind_null(int at) {
+  sqlite3_bind_null(statement_.get(), at);
+  return *this;
+}
+
+Result<bool> Statement::step() {
+  switch (sqlite3_step(statement_.get())) {
+    case SQLITE_ROW:
+      return true;
+    case SQLITE_DONE:
+      return false;
+    default:
+      return std::unexpected(database_->error());
+  }
+}
+
+Result<std::int64_t> Statement::run() {
+  auto more = step();
+  while (more && *more) more = step();
+  reset();
+  if (!more) return std::unexpected(more.error());
+  return sqlite3_changes64(sqlite3_db_handle(statement_.get()));
+}
+
+void Statement::reset() {
+  sqlite3_reset(statement_.get());
+  sqlite3_clear_bindings(statement_.get());
+}
+
+bool Statement::is_null(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
+std::int64_t Statement::number(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+std::string_view Statement::text(int column) const {
+  const auto* const text = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
+  return {text == nullptr ? "" : text, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
+}
+
+Result<std::unique_ptr<Database>> Database::open(const std::string& path, Access access) {
+  std::unique_ptr<Database> database(new Database(path));
+  const int flags = access == Access::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  sqlite3* handle = nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  database->handle_.reset(handle);
+  if (code != SQLITE_OK) return std::unexpected(database->error());
+  sqlite3_busy_timeout(handle, kBusyMs);
+  return database;
+}
+
+Result<void> Database::execute(const char* sql) {
+  if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
+  return std::unexpected(error());
+}
+
+Result<Statement> Database::prepare(std::string_view sql) const {
+  sqlite3_stmt* statement = nullptr;
+  if (sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement,
+                         nullptr) != SQLITE_OK)
+    return std::unexpected(error());
+  return Statement(*this, statement);
+}
+
+Result<std::int64_t> Database::number(std::string_view sql) const {
+  auto statement = prepare(sql);
+  if (!statement) return std::unexpected(statement.error());
+  const auto row = statement->step();
+  if (!row) return std::unexpected(row.error());
+  return *row ? statement->number(0) : 0;
+}
+
+int Database::is_late(void* database) { return clock_ms() > static_cast<Database*>(database)->give_up_at_ms_ ? 1 : 0; }
+
+void Database::limit_time(std::int64_t ms) {
+  give_up_at_ms_ = clock_ms() + ms;
+  sqlite3_progress_handler(handle_.get(), kOpcodesBetweenLooks, is_late, this);
+}
+
+Error Database::error() const {
+  const int code = handle_ == nullptr ? SQLITE_NOMEM : sqlite3_errcode(handle_.get());
+  const auto text = fmt::format("{}: {}", path_, handle_ == nullptr ? "out of memory" : sqlite3_errmsg(handle_.get()));
+  switch (code) {
+    case SQLITE_FULL:
+      return {ErrorCode::disk_full, text, "make room on its disk"};
+    case SQLITE_INTERRUPT:
+      return {ErrorCode::timed_out, "the search took too long", "ask for less: a shorter time, an agent, a state"};
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return {ErrorCode::damaged, text, "move it away: a new history begins with what the journal still has"};
+    default:
+      return {ErrorCode::io_error, text, {}};
+  }
+}
+
+}  // namespace folkmoot

@@ -1,0 +1,39 @@
+#include "server/history_part.hpp"
+
+#include <algorithm>
+
+namespace folkmoot {
+namespace {
+
+constexpr std::size_t kRoomBytes = 4096;  // of a journal that has room
+
+}  // namespace
+
+void HistoryPart::follow(Archive& archive, Archive::Feed& feed) {
+  archive_ = &archive;
+  feed_ = &feed;
+  held_ = std::max(journal_.begin(), feed.kept());
+  hold_ = journal_.hold(std::min(held_, journal_.appended_end()));
+  look();
+}
+
+void HistoryPart::look() {
+  const auto durable = journal_.durable_end();
+  if (durable != told_) feed_->tell(told_ = durable);
+  // It may stand where the next segment will begin.
+  const auto kept = std::min(feed_->kept(), durable);
+  if (kept > held_) journal_.move_hold(*hold_, held_ = kept);
+  if (durable - held_ > behind_bytes_max_) skip(Lsn{durable.value - behind_bytes_max_ / 2});
+  const bool is_in_the_way = held_.value / journal_.segment_bytes() < durable.value / journal_.segment_bytes();
+  if (is_in_the_way && !journal_.has_room(FactLog::Urgency::durable, kRoomBytes)) skip(durable);
+}
+
+// To the segment in which `to` stands.
+void HistoryPart::skip(Lsn to) {
+  const Lsn begin{to.value / journal_.segment_bytes() * journal_.segment_bytes()};
+  if (begin <= held_) return;
+  feed_->skip(begin);
+  journal_.move_hold(*hold_, held_ = begin);
+}
+
+}  // namespace folkmoot

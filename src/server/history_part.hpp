@@ -1,0 +1,36 @@
+// One shard's part in the history: it tells how far its journal is on disk, keeps of it what the history has not got
+// yet, and lets that go rather than fill the disk or grow without bound. Its reactor's thread only.
+#pragma once
+
+#include "archive/archive.hpp"
+#include "journal/journal.hpp"
+
+namespace folkmoot {
+
+class HistoryPart {
+ public:
+  /// `behind_bytes_max`: of the journal, that may wait for the history. The journal outlives it.
+  HistoryPart(Journal& journal, std::uint64_t behind_bytes_max)
+      : journal_(journal), behind_bytes_max_(behind_bytes_max) {}
+
+  /// From now on. Both outlive it.
+  void follow(Archive& archive, Archive::Feed& feed);
+  Archive* archive() { return archive_; }
+  /// Between two turns.
+  void turn() {
+    if (feed_ != nullptr) look();
+  }
+
+ private:
+  void look();
+  void skip(Lsn to);
+
+  Journal& journal_;
+  const std::uint64_t behind_bytes_max_;
+  Archive* archive_ = nullptr;
+  Archive::Feed* feed_ = nullptr;
+  std::optional<Journal::HoldId> hold_;
+  Lsn held_ = 0, told_ = 0;
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,307 @@
+"""B1: the history (docs/history.md): what became of every durable message, followed from the journal exactly once."""
+
+import json
+import sqlite3
+import threading
+import time
+import uuid
+
+import pytest
+
+from program import SHARDED
+from test_http import Http
+
+FAST = ("--set", "history=sqlite")
+
+
+@pytest.fixture
+def kept(make_server):
+    return make_server(*FAST)
+
+
+def status(server):
+    done = server.cli("history", "status", "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def up_to_date(server, seconds=20):
+    """Waits until the history has everything that is in the journals."""
+    end = time.monotonic() + seconds
+    while status(server)["lag_bytes"] > 0 or status(server).get("problem"):
+        assert time.monotonic() < end, status(server)
+        time.sleep(0.05)
+
+
+def find(server, *arguments):
+    done = server.cli("history", "find", "--json", "--limit", "1000000", *arguments, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def eventually(server, wanted, *arguments, seconds=10):
+    """The history follows: what was confirmed is in it a moment later."""
+    end = time.monotonic() + seconds
+    while True:
+        found = find(server, *arguments)
+        if wanted(found):
+            return found
+        assert time.monotonic() < end, found
+        time.sleep(0.05)
+
+
+def send(server, *arguments):
+    done = server.cli("send", "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["id"]
+
+
+def test_B1_each_fate_of_a_message_is_told(kept):
+    ask = Http(kept, **{"X-Agent": "ann"})
+
+    def publish(**message):
+        code, sent = ask("POST", "/api/messages", {"content": "x", **message})
+        assert code == 201, sent
+        return sent["id"]
+
+    def take(agent):
+        return ask("GET", f"/api/messages?agent={agent}&limit=10&wait=2s")[1]["messages"]
+
+    waits = publish(to="sleeper")
+    done, dropped = publish(to="worker", content="good"), publish(to="worker", content="bad")
+    taken = {message["id"]: message["lease"] for message in take("worker")}
+    ask("PUT", f"/api/messages/{done}/status", {"status": "processed", "lease": taken[done]})
+    ask("PUT", f"/api/messages/{dropped}/status", {"status": "rejected", "lease": taken[dropped], "reason": "not mine"})
+    once = publish(to="once", mode="at_most_once")
+    short = publish(to="nobody", ttl=1)
+    back = publish(to="nobody")
+    assert ask("DELETE", f"/api/messages/{back}")[0] in (200, 204)
+    told = ("pending", "processed", "failed", "expired", "failed")
+    ids = (waits, done, dropped, short, back)
+
+    def are_told(found):
+        states = {message["id"]: message["state"] for message in found}
+        return tuple(states.get(id) for id in ids) == told
+
+    found = {message["id"]: message for message in eventually(kept, are_told, "--from", "ann")}
+    assert found[done]["ended_at"] >= found[done]["accepted_at"] > 0
+    assert found[dropped]["reason"] == "rejected: not mine" and found[back]["reason"] == "cancelled"
+    assert once not in found or found[once]["state"] in ("pending", "delivered")
+    shown = json.loads(kept.cli("history", "show", dropped, "--json").stdout)
+    assert shown["message"]["content"] == "bad"
+    assert [(a["end"], a["reason"]) for a in shown["attempts"]] == [("rejected", "not mine")]
+
+
+def test_B1_questions_at_the_http_door(kept):
+    ask = Http(kept, **{"X-Agent": "ann"})
+    cause = send(kept, "bob", "first", "--type", "task")
+    for i in range(5):
+        code, _ = ask(
+            "POST",
+            "/api/messages",
+            {
+                "to": "carl",
+                "type": "response",
+                "content": {"number": i, "word": f"apple{i}"},
+                "conversation": "talk",
+                "correlation": f"c{i}",
+                "priority": 2,
+            },
+        )
+        assert code == 201
+    eventually(kept, lambda found: len(found) == 5, "--to", "carl")
+
+    def ids(query):
+        code, page = ask("GET", "/api/history/messages?" + query)
+        assert code == 200, page
+        return page["messages"]
+
+    assert len(ids("conversation=talk")) == 5 and len(ids("agent=carl&state=pending&type=response&priority=2")) == 5
+    (one,) = ids("text=apple3&content=true")
+    assert one["content"] == {"number": 3, "word": "apple3"} and one["correlation"] == "c3"
+    assert [each["id"] for each in ids("to=bob")] == [cause]
+    code, first = ask("GET", "/api/history/messages?to=carl&limit=2")
+    code, second = ask("GET", f"/api/history/messages?to=carl&limit=100&after={first['next']}")
+    assert len(first["messages"]) == 2 and len(second["messages"]) == 3 and "next" not in second
+    assert ask("GET", "/api/history/messages?after=nowhere")[0] == 400
+    assert ask("GET", f"/api/history/messages/{uuid.uuid4()}")[0] == 404
+    assert ask("GET", "/api/history/messages?state=lost")[0] == 400
+
+
+def test_B1_the_tables_have_the_older_systems_columns(kept):
+    id = send(kept, "bob", "hello", "--as", "ann")
+    eventually(kept, lambda found: len(found) == 1, "--to", "bob")
+    with sqlite3.connect(f"file:{kept.data}/history.sqlite?mode=ro", uri=True) as database:
+        (row,) = database.execute(
+            "SELECT m.id, s.name, r.name, m.conversation_id, m.message_type, m.priority, m.content, m.metadata, m.status, "
+            "m.retry_count, m.expires_at, m.created_at, m.delivered_at, m.processed_at FROM agent_messages m "
+            "JOIN agents s ON s.id = m.from_agent_id JOIN agents r ON r.id = m.to_agent_id"
+        ).fetchall()
+        database.execute(
+            "SELECT id, message_id, attempt, status, response_code, response_body, attempted_at "
+            "FROM message_delivery_log"
+        ).fetchall()
+        database.execute(
+            "SELECT id, name, type, endpoint, capabilities, status, heartbeat_at, created_at, updated_at " "FROM agents"
+        ).fetchall()
+    assert row[0] == id and row[1:3] == ("ann", "bob") and row[5] == 5 and json.loads(row[6]) == "hello"
+    assert row[8] == "pending" and row[12:] == (None, None)
+
+
+def test_B1_without_a_history_the_server_says_so(make_server):
+    server = make_server()
+    done = server.cli("history", "find")
+    assert done.returncode == 1 and "keeps no history" in done.stderr and 'history = "sqlite"' in done.stderr
+
+
+def test_B1_a_history_that_begins_late_has_what_the_journal_still_has(make_server):
+    server = make_server()
+    early = send(server, "bob", "early")
+    assert server.terminate() == 0
+    server.arguments += FAST
+    server.start()
+    late = send(server, "bob", "late")
+    found = eventually(server, lambda found: len(found) == 2, "--to", "bob")
+    assert [message["id"] for message in found] == [late, early]
+    server.restart()
+    assert len(find(server, "--to", "bob")) == 2
+    up_to_date(server)
+
+
+def test_B1_every_confirmed_message_is_there_once_after_kills(make_server):
+    """SIGKILL ten times under load: the history has each message once, and none is left pending that was settled."""
+    server = make_server(*FAST, "--set", "journal.segment_bytes=64KiB")
+    confirmed, settled, stop, failures = set(), set(), threading.Event(), []
+
+    def publisher(name):
+        number = 0
+        while not stop.is_set():
+            number += 1
+            try:
+                ask = Http(server, **{"X-Agent": name})
+                code, sent = ask("POST", "/api/messages", {"to": "worker", "content": f"{name}-{number}"})
+                if code == 201:
+                    confirmed.add(sent["id"])
+            except (OSError, ValueError):
+                time.sleep(0.02)
+            except Exception as error:  # noqa: BLE001 - reported below
+                failures.append(error)
+
+    def worker():
+        while not stop.is_set():
+            try:
+                ask = Http(server, **{"X-Agent": "worker"})
+                for message in ask("GET", "/api/messages?agent=worker&limit=50&wait=200ms")[1]["messages"]:
+                    code, _ = ask(
+                        "PUT",
+                        f"/api/messages/{message['id']}/status",
+                        {"status": "processed", "lease": message["lease"]},
+                    )
+                    if code == 200:
+                        settled.add(message["id"])
+            except (OSError, ValueError, KeyError):
+                time.sleep(0.02)
+            except Exception as error:  # noqa: BLE001
+                failures.append(error)
+
+    threads = [threading.Thread(target=publisher, args=(f"p{i}",)) for i in range(3)] + [
+        threading.Thread(target=worker)
+    ]
+    for thread in threads:
+        thread.start()
+    server.listen = server.address  # where it was before
+    for _ in range(10):
+        time.sleep(0.4)
+        server.kill9()
+        server.start()
+    time.sleep(0.5)
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    assert not failures and len(confirmed) > 100 and len(settled) > 50
+    up_to_date(server)
+    found = find(server, "--to", "worker")
+    states = {message["id"]: message["state"] for message in found}
+    assert len(states) == len(found), "a message is there twice"
+    assert confirmed <= states.keys(), f"{len(confirmed - states.keys())} confirmed messages are missing"
+    assert all(states[id] == "processed" for id in settled)
+    assert not status(server).get("gaps")
+
+
+def test_B1_a_database_that_is_locked_stops_no_message_and_is_told_of(make_server):
+    server = make_server(*FAST, "--set", "history.behind=1MiB", "--set", "journal.segment_bytes=64KiB")
+    first = send(server, "bob", "first")
+    eventually(server, lambda found: len(found) == 1, "--to", "bob")
+    lock = sqlite3.connect(f"{server.data}/history.sqlite", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    ask = Http(server, **{"X-Agent": "ann"})
+    for i in range(160):  # of 25 KB: four times what may wait
+        assert (
+            ask("POST", "/api/messages", {"to": "sink", "content": "y" * 25000, "content_type": "text/plain"})[0] == 201
+        )
+        taken = ask("GET", "/api/messages?agent=sink&limit=1&wait=5s")[1]["messages"]
+        assert (
+            ask("PUT", f"/api/messages/{taken[0]['id']}/status", {"status": "processed", "lease": taken[0]["lease"]})[0]
+            == 200
+        )
+    end = time.monotonic() + 20
+    while not status(server).get("problem"):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert status(server)["lag_bytes"] > 0
+    lock.execute("ROLLBACK")
+    lock.close()
+    up_to_date(server, 30)
+    after = send(server, "bob", "after")
+    found = eventually(server, lambda found: len(found) == 2, "--to", "bob")
+    assert {message["id"] for message in found} == {first, after}
+    gaps = status(server)["gaps"]
+    assert gaps and all(gap["to"] > gap["from"] for gap in gaps)
+    assert "does not go on" in server.log() and "it goes on" in server.log() and "is missing" in server.log()
+    server.errors.write_text("")  # what it said in its trouble was asked for
+
+
+def test_B1_a_damaged_file_is_refused_with_what_to_do(make_server):
+    server = make_server()
+    assert server.terminate() == 0
+    (server.data / "history.sqlite").write_text("no database " * 100)
+    server.arguments += FAST
+    with pytest.raises(AssertionError) as refused:
+        server.start()
+    assert "history.sqlite" in str(refused.value) and "move it away" in str(refused.value)
+    (server.data / "history.sqlite").unlink()
+    server.start()
+
+
+def test_B8_a_history_needs_a_journal_that_is_synced(make_server):
+    server = make_server(start=False)
+    server.arguments += [*FAST, "--sync", "never"]
+    with pytest.raises(AssertionError) as refused:
+        server.start()
+    assert 'a history needs `sync = "always"`' in str(refused.value)
+
+
+def test_B1_what_moved_to_another_shard_is_one_message(make_server):
+    """Outputs of complete() are decided where the task is, and carried to the shard of their mailbox."""
+    server = make_server(*FAST)
+    ask = Http(server, **{"X-Agent": "worker"})
+    boxes = [f"next-{i}" for i in range(12)]
+    code, sent = ask("POST", "/api/messages", {"to": "worker", "content": "task"})
+    (task,) = ask("GET", "/api/messages?agent=worker&limit=1&wait=5s")[1]["messages"]
+    code, done = ask(
+        "POST",
+        f"/api/messages/{task['id']}/complete",
+        {"lease": task["lease"], "outputs": [{"to": box, "content": box} for box in boxes]},
+    )
+    assert code == 200, done
+    up_to_date(server)
+    found = eventually(
+        server,
+        lambda found: len(found) == 13
+        and all(message["state"] == ("processed" if message["to"] == "worker" else "pending") for message in found),
+        "--from",
+        "worker",
+    )
+    assert sorted(message["to"] for message in found) == sorted([*boxes, "worker"])
+    if SHARDED:
+        assert len({uuid.UUID(message["id"]).int & 15 for message in found}) > 1

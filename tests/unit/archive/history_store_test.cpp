@@ -1,0 +1,265 @@
+// The history's tables: what is written comes out by every question, by the index that is meant for it.
+#include "archive/history_store.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "unit/journal/temporary_folder.hpp"
+
+namespace folkmoot {
+namespace {
+
+constexpr ShardNumber kShard{1};
+constexpr std::int64_t kDay = 86'400'000;
+constexpr std::int64_t kBegan = 1'790'000'000'000;
+
+class HistoryStoreTest : public ::testing::Test {
+ protected:
+  void SetUp() override { open(); }
+
+  void open() {
+    store_.reset();
+    auto opened = HistoryStore::open(path());
+    ASSERT_TRUE(opened) << opened.error().describe();
+    store_ = std::move(*opened);
+  }
+  std::string path() const { return folder_.path() + "/history.sqlite"; }
+  std::unique_ptr<HistoryReader> reader() {
+    auto opened = HistoryReader::open(path());
+    EXPECT_TRUE(opened);
+    return std::move(*opened);
+  }
+
+  // The message number `i`, accepted i milliseconds after the beginning.
+  AcceptedMessage message(std::uint32_t i) {
+    AcceptedMessage accepted{.key = make_key(Instant{kBegan + i}, i), .mode = DeliveryMode::at_least_once};
+    auto& its = accepted.message;
+    its.id = make_uuid({.key = accepted.key, .mailbox = NameId{1}, .node = 1});
+    its.from = i % 2 == 0 ? "ann" : "ben";
+    its.to = i % 3 == 0 ? "cleo" : "dora";
+    its.type = i % 5 == 0 ? "task" : "status";
+    its.priority = static_cast<Priority>(1 + i % 10);
+    its.conversation = i % 4 == 0 ? "talk-" + std::to_string(i / 100) : "";
+    its.content = "word" + std::to_string(i) + " common";
+    its.content_type = "text/plain";
+    return accepted;
+  }
+  void accept(std::uint32_t from, std::uint32_t to) {
+    ASSERT_TRUE(store_->begin());
+    for (auto i = from; i < to; ++i) ASSERT_TRUE(store_->accepted(kShard, message(i)));
+    ASSERT_TRUE(store_->commit(kShard, Lsn{std::uint64_t{to}}));
+  }
+  std::vector<std::string> contents(FindHistory wanted) {
+    wanted.content = true;
+    auto page = reader()->find(wanted);
+    EXPECT_TRUE(page) << page.error().describe();
+    std::vector<std::string> out;
+    for (const auto& each : page->messages) out.push_back(each.content.text);
+    return out;
+  }
+
+  test::TemporaryFolder folder_;
+  std::unique_ptr<HistoryStore> store_;
+};
+
+TEST_F(HistoryStoreTest, B1_a_position_is_kept_with_what_was_read_up_to_it) {
+  accept(0, 10);
+  ASSERT_TRUE(store_->begin());
+  ASSERT_TRUE(store_->accepted(kShard, message(10)));
+  store_->roll_back();
+  open();
+  EXPECT_EQ(store_->position(kShard).value(), Lsn{std::uint64_t{10}});
+  EXPECT_EQ(store_->position(ShardNumber{7}).value(), Lsn{0});
+  EXPECT_EQ(reader()->status()->messages, 10u);
+}
+
+TEST_F(HistoryStoreTest, B1_a_copy_changes_nothing) {
+  accept(0, 3);
+  ASSERT_TRUE(store_->begin());
+  ASSERT_TRUE(store_->settled(kShard, message(1).key, Instant{kBegan + 50}));
+  ASSERT_TRUE(store_->commit(kShard, Lsn{std::uint64_t{4}}));
+  accept(0, 3);
+  const auto record = reader()->show(message(1).message.id);
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->message.state, HistoryState::processed);
+  EXPECT_EQ(record->message.ended_at, kBegan + 50);
+  EXPECT_EQ(reader()->status()->messages, 3u);
+  EXPECT_EQ(contents({.text = "word1"}).size(), 1u);
+}
+
+TEST_F(HistoryStoreTest, B1_the_life_of_a_message) {
+  accept(0, 4);
+  ASSERT_TRUE(store_->begin());
+  ASSERT_TRUE(store_->name(kShard, NameId{9}, "worker"));
+  const MessageRef ref(message(2).key, NameId{1}, NameId{2}, normal);
+  ReturnedFact came_back{
+      .message = ref, .at = Instant{kBegan + 70}, .holder = NameId{9}, .deliveries = 1, .end = AttemptEnd::nacked};
+  ASSERT_TRUE(store_->attempt(kShard, came_back, "no time"));
+  ASSERT_TRUE(store_->attempt(kShard, came_back, "no time"));  // a copy of it
+  came_back.deliveries = 2;
+  came_back.at = Instant{kBegan + 80};
+  came_back.end = AttemptEnd::lease_expired;
+  ASSERT_TRUE(store_->attempt(kShard, came_back, ""));
+  ASSERT_TRUE(store_->ended(kShard, ref.key, HistoryState::failed, Instant{kBegan + 90}, "max_deliveries"));
+  ASSERT_TRUE(store_->settled(kShard, ref.key, Instant{kBegan + 99}));  // it has ended before
+  ASSERT_TRUE(store_->commit(kShard, Lsn{std::uint64_t{9}}));
+
+  const auto record = reader()->show(message(2).message.id);
+  ASSERT_TRUE(record);
+  const auto& its = record->message;
+  EXPECT_EQ(its.state, HistoryState::failed);
+  EXPECT_EQ(its.reason, "max_deliveries");
+  EXPECT_EQ(its.accepted_at, kBegan + 2);
+  EXPECT_EQ(its.delivered_at, kBegan + 70);
+  EXPECT_EQ(its.ended_at, kBegan + 90);
+  EXPECT_EQ(its.attempts, 2u);
+  ASSERT_EQ(record->attempts.size(), 2u);
+  EXPECT_EQ(record->attempts[0].holder, "worker");
+  EXPECT_EQ(record->attempts[0].end, "nacked");
+  EXPECT_EQ(record->attempts[0].reason, "no time");
+  EXPECT_EQ(record->attempts[1].end, "lease_expired");
+  EXPECT_FALSE(reader()->show(Uuid{}));
+}
+
+TEST_F(HistoryStoreTest, B1_contents_are_json_whatever_they_were) {
+  const std::pair<std::string, std::string> kinds[] = {{"application/json", R"({"a":[1,2.50]})"},
+                                                       {"application/json", "{broken"},
+                                                       {"text/plain", "say \"hi\"\n"},
+                                                       {"application/octet-stream", std::string("\xff\x00\x01", 3)}};
+  ASSERT_TRUE(store_->begin());
+  for (std::uint32_t i = 0; i < std::size(kinds); ++i) {
+    auto accepted = message(i);
+    accepted.message.content_type = kinds[i].first;
+    accepted.message.content = kinds[i].second;
+    ASSERT_TRUE(store_->accepted(kShard, accepted));
+  }
+  ASSERT_TRUE(store_->commit(kShard, Lsn{std::uint64_t{1}}));
+  EXPECT_EQ(contents({}),
+            (std::vector<std::string>{R"("/wAB")", R"("say \"hi\"\n")", R"("{broken")", R"({"a":[1,2.50]})"}));
+}
+
+TEST_F(HistoryStoreTest, B1_each_question_finds_what_it_should_page_by_page) {
+  accept(0, 600);
+  const auto count = [&](const FindHistory& wanted) { return contents(wanted).size(); };
+  const FindHistory all{.limit = 1000};
+  EXPECT_EQ(count(all), 600u);
+  auto by = all;
+  by.agent = "ann";
+  EXPECT_EQ(count(by), 300u);
+  by = all, by.to = "cleo";
+  EXPECT_EQ(count(by), 200u);
+  by.from = "ben";
+  EXPECT_EQ(count(by), 100u);
+  by = all, by.type = "task", by.priority = 1;
+  EXPECT_EQ(count(by), 60u);
+  by = all, by.conversation = "talk-3";
+  EXPECT_EQ(count(by), 25u);
+  by = all, by.text = "word77 common";
+  EXPECT_EQ(count(by), 1u);
+  by.text = "common word77";  // not in this order
+  EXPECT_EQ(count(by), 0u);
+  by.text = "\" OR NEAR(";  // no word of a question is a command
+  EXPECT_EQ(count(by), 0u);
+  by = all, by.since_ms = kBegan + 100, by.until_ms = kBegan + 110;
+  EXPECT_EQ(count(by), 10u);
+  by = all, by.state = HistoryState::expired;
+  EXPECT_EQ(count(by), 0u);
+
+  FindHistory page{.to = "dora", .limit = 70};
+  std::vector<Uuid> ids;
+  do {
+    const auto got = reader()->find(page);
+    ASSERT_TRUE(got);
+    for (const auto& each : got->messages) ids.push_back(each.id);
+    page.after = got->next;
+  } while (!page.after.empty());
+  EXPECT_EQ(ids.size(), 400u);
+  EXPECT_TRUE(std::ranges::is_sorted(ids, std::greater()));  // newest first, none twice
+  EXPECT_EQ(std::ranges::adjacent_find(ids), ids.end());
+  EXPECT_EQ(reader()->find({.after = "yesterday"}).error().code, ErrorCode::invalid_field);
+}
+
+TEST_F(HistoryStoreTest, B1_questions_go_by_an_index_and_sort_nothing) {
+  accept(0, 2000);
+  const std::pair<FindHistory, std::string> questions[] = {
+      {{.to = "cleo", .state = HistoryState::pending}, "idx_agent_messages_to_agent "},
+      {{.to = "cleo"}, "idx_agent_messages_to_agent_time "},
+      {{.from = "ann"}, "idx_agent_messages_from_agent "},
+      {{.agent = "ann", .state = HistoryState::pending}, "idx_agent_messages_from_agent "},
+      {{.state = HistoryState::failed}, "idx_agent_messages_status "},
+      {{.conversation = "talk-1"}, "idx_agent_messages_conversation "},
+      {{.since_ms = kBegan + 10, .until_ms = kBegan + 20}, "idx_agent_messages_time "},
+  };
+  for (const auto& [wanted, index] : questions) {
+    const auto plan = reader()->plan(wanted);
+    ASSERT_TRUE(plan);
+    EXPECT_NE(plan->find("INDEX " + index), std::string::npos) << *plan;
+    EXPECT_EQ(plan->find("SCAN m"), std::string::npos) << *plan;
+    if (wanted.agent.empty()) {  // else two halves are merged
+      EXPECT_EQ(plan->find("TEMP B-TREE"), std::string::npos) << *plan;
+    }
+  }
+  const auto words = reader()->plan({.text = "word7"});
+  ASSERT_TRUE(words);
+  EXPECT_NE(words->find("message_text VIRTUAL TABLE"), std::string::npos) << *words;
+  EXPECT_NE(words->find("INTEGER PRIMARY KEY"), std::string::npos) << *words;
+}
+
+TEST_F(HistoryStoreTest, B8_what_has_ended_long_ago_is_forgotten_with_its_words) {
+  accept(0, 10);
+  ASSERT_TRUE(store_->begin());
+  for (const std::uint32_t i : {1u, 2u, 3u})
+    ASSERT_TRUE(store_->settled(kShard, message(i).key, Instant{kBegan + kDay * i}));
+  ASSERT_TRUE(store_->commit(kShard, Lsn{std::uint64_t{11}}));
+  EXPECT_EQ(store_->forget(Instant{kBegan + kDay * 5 / 2}, 1).value(), 1);  // in steps
+  EXPECT_EQ(store_->forget(Instant{kBegan + kDay * 5 / 2}, 100).value(), 1);
+  EXPECT_EQ(store_->forget(Instant{kBegan + kDay * 5 / 2}, 100).value(), 0);
+  EXPECT_EQ(reader()->status()->messages, 8u);
+  EXPECT_EQ(contents({.text = "word2"}).size(), 0u);
+  EXPECT_EQ(contents({.text = "word3"}).size(), 1u);
+}
+
+TEST_F(HistoryStoreTest, B1_what_another_shard_has_taken_over_is_a_row_there) {
+  accept(0, 3);
+  ASSERT_TRUE(store_->begin());
+  ASSERT_TRUE(store_->moved(message(1).message.id));
+  ASSERT_TRUE(store_->moved(message(9).message.id));  // said by the other shard's journal, which is read earlier
+  ASSERT_TRUE(store_->commit(kShard, Lsn{std::uint64_t{4}}));
+  EXPECT_EQ(reader()->status()->messages, 2u);
+  open();
+  accept(8, 11);
+  EXPECT_EQ(reader()->status()->messages, 4u);
+  EXPECT_FALSE(reader()->show(message(9).message.id));
+}
+
+TEST_F(HistoryStoreTest, B1_agents_are_known_by_uuids) {
+  EXPECT_EQ(agent_id("550e8400-e29b-41d4-a716-446655440000"), "550e8400-e29b-41d4-a716-446655440000");
+  const auto made = agent_id("ann");
+  EXPECT_EQ(made, agent_id("ann"));
+  EXPECT_NE(made, agent_id("ben"));
+  EXPECT_EQ(made[14], '8');  // RFC 9562: version 8, of the variant 10
+  EXPECT_NE(std::string("89ab").find(made[19]), std::string::npos);
+}
+
+TEST_F(HistoryStoreTest, B8_a_file_of_others_is_refused) {
+  store_.reset();
+  const auto other = folder_.path() + "/other.sqlite";
+  FILE* const file = std::fopen(other.c_str(), "w");
+  ASSERT_NE(file, nullptr);
+  std::fputs("this is no database, but a letter of some length that somebody has put into this place", file);
+  std::fclose(file);
+  const auto opened = HistoryStore::open(other);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::damaged) << opened.error().describe();
+  {
+    auto newer = Database::open(path(), Database::Access::read_write);
+    ASSERT_TRUE(newer);
+    ASSERT_TRUE((*newer)->execute("UPDATE folkmoot_schema SET version = 99"));
+  }
+  EXPECT_EQ(HistoryStore::open(path()).error().code, ErrorCode::unsupported_version);
+}
+
+}  // namespace
+}  // namespace folkmoot
