@@ -30,7 +30,8 @@ CREATE TABLE folkmoot_gaps (shard INTEGER NOT NULL, from_position INTEGER NOT NU
 CREATE TABLE agents (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, type TEXT NOT NULL DEFAULT '', endpoint TEXT,
   capabilities TEXT NOT NULL DEFAULT '[]', status TEXT DEFAULT 'active', heartbeat_at TEXT, created_at TEXT NOT NULL,
   updated_at TEXT NOT NULL);
-CREATE TABLE agent_messages (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, from_agent_id TEXT REFERENCES agents(id),
+CREATE TABLE agent_messages (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+  from_agent_id TEXT REFERENCES agents(id),
   to_agent_id TEXT REFERENCES agents(id), conversation_id TEXT, message_type TEXT NOT NULL, priority INTEGER DEFAULT 5,
   content TEXT NOT NULL, metadata TEXT DEFAULT '{}', status TEXT DEFAULT 'pending', retry_count INTEGER DEFAULT 0,
   expires_at TEXT, created_at TEXT NOT NULL, delivered_at TEXT, processed_at TEXT,

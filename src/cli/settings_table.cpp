@@ -216,11 +216,19 @@ Result<void> set_listen(ServerConfig& config, const std::string& text) {
 
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
 
-// All of them: those of webhooks behind the others.
-std::vector<Setting> with_webhooks(std::vector<Setting> settings) {
+// All of them: those of what works beside the bus behind the others.
+std::vector<Setting> with_helpers(std::vector<Setting> settings) {
   using C = ServerConfig;
   using enum Takes;
-  const Setting webhooks[] = {
+  const Setting helpers[] = {
+      {"history", restart, "sqlite: what became of every durable message is kept, in the data folder; or none",
+       of_word([](C& c) -> auto& { return c.server.history.is_kept; }, pairs<bool>({{"none", false}, {"sqlite", true}}),
+               "`sqlite` or `none`")},
+      {"history.retention", restart, "how long the history keeps what has ended; 0: for ever",
+       of_duration([](C& c) -> auto& { return c.server.history.keep_ms; })},
+      {"history.behind", restart,
+       "of a shard's journal, that may wait for the history; what is more goes unread, and is told of",
+       of_size([](C& c) -> auto& { return c.server.history.behind_bytes_max; }, 1 << 20, 1024 * kGiB)},
       {"webhooks.local", at_once,
        "whether webhooks may go to this machine and to private networks: yes, no, or auto: if the server listens on "
        "loopback alone",
@@ -233,7 +241,7 @@ std::vector<Setting> with_webhooks(std::vector<Setting> settings) {
       {"webhooks.at_once", at_once, "requests of webhooks at a time",
        of_count([](C& c) -> auto& { return c.webhooks_at_once; }, 1, 1'000)},
   };
-  settings.insert(settings.end(), std::begin(webhooks), std::end(webhooks));
+  settings.insert(settings.end(), std::begin(helpers), std::end(helpers));
   return settings;
 }
 
@@ -242,7 +250,7 @@ std::vector<Setting> with_webhooks(std::vector<Setting> settings) {
 const std::vector<Setting>& settings_table() {
   using C = ServerConfig;
   using enum Takes;
-  static const std::vector<Setting> kSettings = with_webhooks({
+  static const std::vector<Setting> kSettings = with_helpers({
       {"listen", restart, "HOST:PORT to listen on; port 0 takes a free one", {set_listen, show_listen}},
       {"data", restart, "the data folder", of_text([](C& c) -> auto& { return c.server.data; }, "")},
       {"unix_socket", restart, "path of the Unix socket, or none",
@@ -363,14 +371,6 @@ const std::vector<Setting>& settings_table() {
       {"shards", restart,
        "engines that divide the mailboxes, each with a thread of its own; fixed when the data folder is made",
        of_count([](C& c) -> auto& { return c.server.shards; }, 1, kShardsMax)},
-      {"history", restart, "sqlite: what became of every durable message is kept, in the data folder; or none",
-       of_word([](C& c) -> auto& { return c.server.history.is_kept; }, pairs<bool>({{"none", false}, {"sqlite", true}}),
-               "`sqlite` or `none`")},
-      {"history.retention", restart, "how long the history keeps what has ended; 0: for ever",
-       of_duration([](C& c) -> auto& { return c.server.history.keep_ms; })},
-      {"history.behind", restart,
-       "of a shard's journal, that may wait for the history; what is more goes unread, and is told of",
-       of_size([](C& c) -> auto& { return c.server.history.behind_bytes_max; }, 1 << 20, 1024 * kGiB)},
       {"http.threads", restart, "threads for HTTP and WebSocket",
        of_count([](C& c) -> auto& { return c.gateway.threads; }, 1, 64)},
       {"http.cors_origins", at_once, "other origins that web pages may come from, with commas between; * for any",

@@ -22,6 +22,11 @@ constexpr std::size_t kCompactionStepBytes = 256 * 1024;
 constexpr std::size_t kRoomBytes = 4096;  // of a journal that has room
 constexpr std::uint64_t kTokenShift = 62;
 
+void answer_late(Reactor& reactor, const LateAnswer& to, const void* answer) {
+  const auto done = Call::write_to(reactor, to.session, to.request, *to.operation, answer);
+  if (!done) reactor.effects().refuse(to.session, to.request, done.error());
+}
+
 }  // namespace
 
 Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread,
@@ -53,12 +58,12 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
                    options.backup_growth_max),
       backup_reader_(
           options_, engine_, backup, content_thread, streams == nullptr ? nullptr : &streams->store(),
-          {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(to, answer); },
+          {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(*this, to, answer); },
            .refuse = [this](const LateAnswer& to, const Error& why) { effects_.refuse(to.session, to.request, why); }}),
       history_part_(journal, options.history.behind_bytes_max),
       agent_watches_(
           engine_.registry(),
-          {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(to, answer); },
+          {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(*this, to, answer); },
            .refuse = [this](const LateAnswer& to, const Error& why) { effects_.refuse(to.session, to.request, why); }}),
       postbox_(*net_),
       listeners_(*net_),
@@ -257,11 +262,6 @@ void Reactor::see_to_backup() {
   if (!backup_part_.is_concerned() && !backup_reader_.is_concerned()) return;
   backup_part_.turn(router_ ? &router_->shard_links() : nullptr);
   if (options_.engine.shard == 0) backup_reader_.look(now_);
-}
-
-void Reactor::answer_late(const LateAnswer& to, const void* answer) {
-  const auto done = Call::write_to(*this, to.session, to.request, *to.operation, answer);
-  if (!done) effects_.refuse(to.session, to.request, done.error());
 }
 
 // What was appended goes to the journal thread, unless it is still syncing.

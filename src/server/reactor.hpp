@@ -77,10 +77,7 @@ class Reactor {
   /// Of the first shard alone, as request_reload() is.
   void set_settings(SettingsKeeper* settings) { settings_ = settings; }
   SettingsKeeper* settings() { return settings_; }
-  /// The history follows this shard's journal; before run().
-  void set_history(Archive& archive, Archive::Feed& feed) { history_part_.follow(archive, feed); }
-  /// Null if there is none.
-  Archive* archive() { return history_part_.archive(); }
+  HistoryPart& history() { return history_part_; }
   /// Takes a listening socket over; before run().
   Result<void> add_listener(int socket, bool is_unix);
 
@@ -167,7 +164,6 @@ class Reactor {
   // A step of compaction, if there is one to do. Errors: fatal ones of the journal.
   Result<void> compact();
   void see_to_backup();
-  void answer_late(const LateAnswer& to, const void* answer);
   Result<void> submit();
   // After each change of what is_read() asks or of wants_write; asks the system only if something is different.
   void update_interest(Connection& connection);

@@ -143,7 +143,7 @@ Result<void> Server::Parts::open_history(const ServerOptions& options) {
     const auto feed = archive->add(shard_folder(options.data, ShardNumber{static_cast<std::uint32_t>(number)}),
                                    journal.segment_bytes(), journal.begin(), journal.appended_end());
     if (!feed) return std::unexpected(feed.error());
-    shards[number].reactor->set_history(*archive, **feed);
+    shards[number].reactor->history().follow(*archive, **feed);
   }
   return archive->start();
 }

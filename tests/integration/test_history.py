@@ -133,8 +133,8 @@ def test_B1_the_tables_have_the_older_systems_columns(kept):
     eventually(kept, lambda found: len(found) == 1, "--to", "bob")
     with sqlite3.connect(f"file:{kept.data}/history.sqlite?mode=ro", uri=True) as database:
         (row,) = database.execute(
-            "SELECT m.id, s.name, r.name, m.conversation_id, m.message_type, m.priority, m.content, m.metadata, m.status, "
-            "m.retry_count, m.expires_at, m.created_at, m.delivered_at, m.processed_at FROM agent_messages m "
+            "SELECT m.id, s.name, r.name, m.conversation_id, m.message_type, m.priority, m.content, m.metadata, "
+            "m.status, m.retry_count, m.expires_at, m.created_at, m.delivered_at, m.processed_at FROM agent_messages m "
             "JOIN agents s ON s.id = m.from_agent_id JOIN agents r ON r.id = m.to_agent_id"
         ).fetchall()
         database.execute(

@@ -7,7 +7,7 @@ namespace {
 // `question`: asks a HistoryReader, and has a Result of the answer.
 template <class Question>
 Result<void> ask_history(const Call& call, Question question) {
-  auto* const archive = call.reactor.archive();
+  auto* const archive = call.reactor.history().archive();
   if (archive == nullptr) {
     return failure(ErrorCode::not_found, "this server keeps no history",
                    "set `history = \"sqlite\"` in its configuration file and start it again");
@@ -38,7 +38,7 @@ Result<void> carry_out(const Call& call, const ShowHistory& arguments) {
 }
 
 Result<void> carry_out(const Call& call, const ShowHistoryStatus&) {
-  return ask_history(call, [archive = call.reactor.archive()](HistoryReader& reader) {
+  return ask_history(call, [archive = call.reactor.history().archive()](HistoryReader& reader) {
     auto status = reader.status();
     if (status) {
       status->lag_bytes = archive->lag();
