@@ -119,6 +119,8 @@ OTHER = {
     "http.cors_origins": "https://a.example",
     "http.hosts": "bus.example",
     "webhooks.local": "yes",
+    "history": "sqlite",
+    "history.behind": "2GiB",
     "shards": "5",
 }
 
