@@ -127,8 +127,8 @@ void add_history_show(App& app) {
 }  // namespace
 
 void add_history(App& app) {
-  auto* const command = app.add_subcommand(
-      "history", "What became of messages, for as long as the server keeps that (`history` setting)");
+  auto* const command =
+      app.add_subcommand("history", "What became of messages, for as long as the server keeps that (`history.store`)");
   command->require_subcommand(1);
   add_history_find(*command);
   add_history_show(*command);

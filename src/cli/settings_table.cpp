@@ -221,7 +221,7 @@ std::vector<Setting> with_helpers(std::vector<Setting> settings) {
   using C = ServerConfig;
   using enum Takes;
   const Setting helpers[] = {
-      {"history", restart, "sqlite: what became of every durable message is kept, in the data folder; or none",
+      {"history.store", restart, "sqlite: what became of every durable message is kept, in the data folder; or none",
        of_word([](C& c) -> auto& { return c.server.history.is_kept; }, pairs<bool>({{"none", false}, {"sqlite", true}}),
                "`sqlite` or `none`")},
       {"history.retention", restart, "how long the history keeps what has ended; 0: for ever",

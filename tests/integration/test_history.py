@@ -11,7 +11,7 @@ import pytest
 from program import SHARDED
 from test_http import Http
 
-FAST = ("--set", "history=sqlite")
+FAST = ("--set", "history.store=sqlite")
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_B1_the_tables_have_the_older_systems_columns(kept):
 def test_B1_without_a_history_the_server_says_so(make_server):
     server = make_server()
     done = server.cli("history", "find")
-    assert done.returncode == 1 and "keeps no history" in done.stderr and 'history = "sqlite"' in done.stderr
+    assert done.returncode == 1 and "keeps no history" in done.stderr and 'history.store = "sqlite"' in done.stderr
 
 
 def test_B1_a_history_that_begins_late_has_what_the_journal_still_has(make_server):

@@ -119,7 +119,7 @@ OTHER = {
     "http.cors_origins": "https://a.example",
     "http.hosts": "bus.example",
     "webhooks.local": "yes",
-    "history": "sqlite",
+    "history.store": "sqlite",
     "history.behind": "2GiB",
     "shards": "5",
 }

@@ -1,5 +1,5 @@
 // History: what became of every durable message, for as long as it is kept; settled and removed ones included. There if
-// the server keeps one (setting `history`).
+// the server keeps one (setting `history.store`).
 #pragma once
 
 #include "folkmoot/describe.hpp"

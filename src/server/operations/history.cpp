@@ -10,7 +10,7 @@ Result<void> ask_history(const Call& call, Question question) {
   auto* const archive = call.reactor.history().archive();
   if (archive == nullptr) {
     return failure(ErrorCode::not_found, "this server keeps no history",
-                   "set `history = \"sqlite\"` in its configuration file and start it again");
+                   "set `history.store = \"sqlite\"` in its configuration file and start it again");
   }
   const bool is_taken = archive->ask([&reactor = call.reactor, to = call.later(), question](HistoryReader& reader) {
     auto answer = question(reader);
