@@ -235,7 +235,8 @@ bool Journal::submit(std::int64_t now_ms) {
 }
 
 bool Journal::build_job() {
-  if (job_.pieces_done < job_.pieces.size()) return maker_.retry_due();  // the disk was full: the same again
+  // The disk was full: the same again. It may have had room for a segment meanwhile, and is not full any more.
+  if (job_.pieces_done < job_.pieces.size()) return !maker_.full() || maker_.retry_due();
   job_.pieces.clear();
   job_.pieces_done = 0;
   job_.prepare = offset() > segment_bytes_ / 2 || maker_.retry_due() ? segments_.back().number + 1 : 0;
@@ -404,8 +405,12 @@ Result<void> Journal::remove_segments(std::vector<Segment> segments) {
 Result<void> Journal::flush() {
   write_and_sync();
   if (auto end = collect(); !end) return std::unexpected(end.error());
-  if (submit(maker_.now())) write_and_sync();
-  if (auto end = collect(); !end) return std::unexpected(end.error());
+  // What a full disk refused goes again first, and what came after it behind that: as long as some of it gets there.
+  for (auto before = Lsn{0}; before != written_end_ && submit(maker_.now());) {
+    before = written_end_;
+    write_and_sync();
+    if (auto end = collect(); !end) return std::unexpected(end.error());
+  }
   sync_written();
   if (late_error_) return std::unexpected(*(failed_ = late_error_));
   if (synced_end_ != end_)
