@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/cli.hpp"
+#include "cli/guard.hpp"
 #include "cli/serve.hpp"
 #include "cli/server_config.hpp"
 #include "cli/terminal.hpp"
@@ -62,6 +63,7 @@ std::vector<char*> as_options(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace folkmoot::cli;
+  if (argc == 3 && argv[1] == kGuardWord) return guard(argv[2]);
   App app("folkmoot: a message bus for AI agents. Mailboxes, events and requests that survive a crash.", "folkmoot");
   app.set_version_flag("--version", "folkmoot " FOLKMOOT_VERSION);
   app.require_subcommand(1);
