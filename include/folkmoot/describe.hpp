@@ -125,8 +125,9 @@ struct FieldRules {
   std::string_view shape{};                   // of json: what stands there, for documents
   Merge merge = Merge::same;
   Role role = Role::none;
-  bool sparse = false;    // of an answer: left out while it is as it was made
-  bool nullable = false;  // of an answer: null while it is as it was made
+  bool sparse = false;       // of an answer: left out while it is as it was made
+  bool nullable = false;     // of an answer: null while it is as it was made
+  bool binary_only = false;  // of a frame: its word in JSON does not have it
 };
 
 struct FieldInfo {

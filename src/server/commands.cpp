@@ -7,6 +7,7 @@
 #include "operation/frames.hpp"
 #include "operation/pack_codec.hpp"
 #include "server/command.hpp"
+#include "server/durations.hpp"
 #include "server/operations/call.hpp"
 #include "server/shard_router.hpp"
 
@@ -131,8 +132,6 @@ Result<void> on_complete(const CommandContext& context) {
 }
 
 // -- frames whose body is a map: read as they are described (operation/frames.hpp)
-
-Duration in_ms(std::chrono::milliseconds duration) { return Duration{duration.count()}; }
 
 Result<void> carry_out(const CommandContext& context, const Subscribe& frame) {
   context.engine.subscribe(context.session(), context.request(), frame.pattern, frame.credit, frame.echo, frame.filter);

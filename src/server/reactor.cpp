@@ -258,7 +258,7 @@ void Reactor::see_to_backup() {
 }
 
 void Reactor::answer_late(const LateAnswer& to, const void* answer) {
-  const auto done = Call::write_to(*this, to.session, to.request, *to.operation, answer);
+  const auto done = Call::write(*this, to, answer);
   if (!done) effects_.refuse(to.session, to.request, done.error());
 }
 

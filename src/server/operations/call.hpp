@@ -28,22 +28,16 @@ struct Call {
 
   /// Whom to answer, when that is later.
   LateAnswer later() const { return {.session = session, .request = request, .operation = &operation}; }
-  /// The same of a call that is answered later, when nothing is left of it but these.
-  static Result<void> write_to(Reactor& reactor, SessionId session, RequestNumber request,
-                               const OperationInfo& operation, const void* answer);
-  /// Errors: content_too_large, if it is more than a frame holds.
+  /// Answers, when nothing is left of the call but this. Errors: content_too_large, if it is more than a frame holds.
+  static Result<void> write(Reactor& reactor, const LateAnswer& to, const void* answer);
+  /// The same with bytes as they stand (OperationRow::packed).
+  static Result<void> write(Reactor& reactor, const LateAnswer& to, std::string_view packed);
+  /// The same at once.
   template <class Answer>
   Result<void> answer(const Answer& answer) const {
-    return write(&answer);
+    return write(reactor, later(), &answer);
   }
-
- private:
-  Result<void> write(const void* answer) const { return write_to(reactor, session, request, operation, answer); }
 };
-
-/// Answers with these bytes. Errors: content_too_large, if it is more than a frame holds.
-Result<void> answer_with(Reactor& reactor, SessionId session, RequestNumber request, std::string_view body,
-                         std::string_view operation);
 
 /// Carries one call out; it is answered under the caller's session and `request`, at once or later. An agent that it
 /// does not name is the caller's (Role::caller). Errors: not_permitted, those of its handler.
