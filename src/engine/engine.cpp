@@ -44,11 +44,12 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects, Str
                        contents_, mailroom_, mailroom_, topics_, effects, counters_}),
       schedules_(options_, {run_, ledger_, agenda_, names_, replies_, outputs_, contents_, mailroom_, topics_, effects,
                             counters_}),
-      streams_(options_, {run_, ledger_, agenda_, sessions_, serials_, replies_, topics_, effects, store}),
+      streams_(options_,
+               {run_, ledger_, agenda_, sessions_, serials_, replies_, topics_, contents_, mailroom_, effects, store}),
       registry_(options_, {run_, ledger_, agenda_, names_, replies_, loads_, mailroom_, mailroom_, topics_, effects}),
-      mailroom_({options_,   run_,     ledger_,  agenda_,   names_, sessions_, serials_,  stamper_,
-                 transient_, replies_, outputs_, attempts_, trail_, tap_,      causes_,   contents_,
-                 routes_,    dead_,    topics_,  requests_, wakes_, effects,   counters_, registry_}),
+      mailroom_({options_, run_,      ledger_,   agenda_, names_,    sessions_, serials_,  stamper_, transient_,
+                 replies_, outputs_,  attempts_, trail_,  tap_,      causes_,   contents_, routes_,  dead_,
+                 topics_,  requests_, wakes_,    effects, counters_, registry_, streams_}),
       wakes_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, mailroom_, effects}),
       waiters_(mailroom_.dispatch()) {
   assign();
@@ -89,7 +90,8 @@ void Engine::assign() {
   facts(causes_, {FactKind::conversation_summed});
   facts(trail_, {FactKind::message_linked});
   facts(subscriptions_, {FactKind::subscription_set, FactKind::subscription_removed});
-  facts(streams_, {FactKind::stream_set, FactKind::stream_removed, FactKind::stream_event, FactKind::stream_trimmed});
+  facts(streams_, {FactKind::stream_set, FactKind::stream_removed, FactKind::stream_event, FactKind::stream_trimmed,
+                   FactKind::stream_refers});
   facts(streams_.consumers(), {FactKind::consumer_set, FactKind::consumer_moved, FactKind::consumer_removed});
   facts(wakes_, {FactKind::wake_set, FactKind::wake_removed});
   facts(registry_, {FactKind::agent_set, FactKind::agent_removed});

@@ -41,9 +41,10 @@ enum class FactKind : std::uint8_t {
   subscription_removed = 32,
   wake_set = 33,  // how an agent is woken
   wake_removed = 34,
+  stream_refers = 35,  // an event of a stream refers to content
 };
 
-constexpr std::size_t kFactKinds = 35;  // one above the largest number
+constexpr std::size_t kFactKinds = 36;  // one above the largest number
 
 // By number; empty: none has it.
 constexpr std::string_view kFactKindNames[kFactKinds] = {
@@ -82,6 +83,7 @@ constexpr std::string_view kFactKindNames[kFactKinds] = {
     "subscription_removed",
     "wake_set",
     "wake_removed",
+    "stream_refers",
 };
 
 constexpr std::string_view name(FactKind kind) {

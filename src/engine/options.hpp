@@ -66,8 +66,9 @@ struct EngineOptions {
   std::size_t conversations_max = 100'000;  // whose costs are summed; those of later ones are not
   std::size_t contents_max = 1'000'000;     // stored by reference
   std::size_t streams_max = 1'000;
-  std::size_t stream_consumers_max = 10'000;  // of all streams
-  Duration content_grace_ms{600'000};         // how long one stays that nothing refers to
+  std::size_t stream_references_max = 1'000'000;  // events of streams that refer to content
+  std::size_t stream_consumers_max = 10'000;      // of all streams
+  Duration content_grace_ms{600'000};             // how long one stays that nothing refers to
   GuardLimits guard;
   std::size_t agents_max = 250'000;  // registered, or there without that
   Duration agent_stale_ms{300'000};  // a heartbeat is good for so long

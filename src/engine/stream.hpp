@@ -48,6 +48,11 @@ struct StreamView {
   Sequence gap_end = 0;
 };
 
+/// What a stream takes: events of these topics that the filter, if any, holds for.
+struct StreamInterest {
+  std::string pattern, filter;
+};
+
 /// An event that is read.
 struct ReadEvent {
   Sequence sequence = 0;

@@ -183,6 +183,7 @@ Result<std::int64_t> Reactor::turn(std::span<const Net::Event> events) {
   const auto before = std::exchange(now_, clock_.now());
   if (events.empty() && now_ - before >= kPoolIdleMs) outbox_.trim();
   look_at_clock();
+  if (router_) router_->look_at_streams();
   engine_.advance(Instant{now_});
   for (const auto& event : events) {
     if (auto done = on_event(event); !done) return std::unexpected(done.error());
@@ -275,6 +276,7 @@ Result<void> Reactor::submit() {
 Result<void> Reactor::on_journal() {
   const auto end = journal_thread_.collect();
   if (!end) return std::unexpected(end.error());
+  if (router_) router_->look_at_streams();
   engine_.on_durable(*end);
   if (!outbox_.has_congested() && !paused_.empty() && journal_.staged_bytes() < options_.staged_bytes_max / 2)
     resume_readers();

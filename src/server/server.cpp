@@ -113,6 +113,7 @@ Result<void> Server::Parts::open(const ServerOptions& options, std::vector<Conte
                      .contents = *its_folders.contents,
                      .streams = its_folders.streams.get(),
                      .net = std::move(*net)};
+  if (number != 0) ground.stream_interests = first().engine().streams().interests();
   if (auto drawn = draw(ground.seed); !drawn) return drawn;
   auto its_options = options;
   if (auto drawn = draw(its_options.engine.secret); !drawn) return drawn;

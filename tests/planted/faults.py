@@ -198,6 +198,17 @@ FAULTS = {
         "prepared.keyed = !routing.key.empty() || !routing.id.is_nil();",
         "prepared.keyed = !routing.key.empty() || (!(PLANTED && message.forwarded) && !routing.id.is_nil());",
     ),
+    "stray_event_comes_again": without(
+        "to_.ledger.note(FactKind::message_settled, {bytes_of(taken)});\n"
+        "  shelves_.leave(from, message.entry, nullptr);"
+    ),
+    "stray_event_settled_and_not_kept": without("taker.keep();"),
+    "stream_content_not_held": ("if (refers) [[unlikely]] {", "if (refers && !PLANTED) {"),
+    "stream_content_forgotten_at_restart": without("start_references(stream, known);"),
+    "stream_content_not_copied": (
+        "known != its->references.end() && known->second.place == fact.place)",
+        "known != its->references.end() && known->second.place == fact.place && !PLANTED)",
+    ),
     "filter_of_a_subscription_ignored": (
         "for (const auto place : places_) chosen_.push_back(members->by_place[place]);",
         "for (auto* const each : members->by_place) { if (PLANTED && each != nullptr) chosen_.push_back(each); }\n"

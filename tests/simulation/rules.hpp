@@ -155,6 +155,10 @@ namespace folkmoot::simulation {
   RULE(stream_survived)                 \
   RULE(stream_last_by_key)              \
   RULE(stream_copied)                   \
+  RULE(stream_content_let_go)           \
+  RULE(stray_event_kept)                \
+  RULE(stray_event_of_completion)       \
+  RULE(stray_events_drained)            \
   RULE(consumer_given)                  \
   RULE(consumer_given_again)            \
   RULE(consumer_drained)                \

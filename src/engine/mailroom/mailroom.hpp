@@ -115,6 +115,7 @@ class Mailroom final : public Part,
   Moved move_next(NameId mailbox, const std::function<NameId(const Routing&)>& choose) override {
     return moving_.move_next(mailbox, choose);
   }
+  Moved take_next(NameId mailbox, Taker& taker) override { return moving_.take_next(mailbox, taker); }
 
   // Part
   Result<void> enter(const Fact& fact) override { return recovery_.enter(fact); }

@@ -2,6 +2,9 @@
 // own: with a lease, retries and dead letters there. A mailbox gets an event once, however many subscriptions put it
 // there.
 //
+// What streams of another shard take is such a message as well, in the mailbox of streams: the event as whoever listens
+// gets it, as the content of a message that the shovel carries.
+//
 // An event that must be kept is written for all mailboxes in one group of facts, or refused. Any other is written for
 // each by itself, and passed over where there is no room.
 #pragma once
@@ -19,6 +22,7 @@
 #include "engine/part.hpp"
 #include "engine/post.hpp"
 #include "engine/replies.hpp"
+#include "engine/stream.hpp"
 #include "filter/filter_input.hpp"
 
 namespace folkmoot {
@@ -35,6 +39,10 @@ class Subscriptions final : public PlainPart, public EventKeeper {
   void remove(Asker caller, std::string_view name);
   /// By name.
   void each(const std::function<void(const DurableSubscription&)>& each) const;
+
+  /// Streams of the first shard take these, and this is another: an event that one of them takes goes to the first by
+  /// way of kStreamsMailbox. No facts, and none of each().
+  void feed_streams(const std::vector<StreamInterest>& interests);
 
   // EventKeeper
   bool keeps(std::string_view topic) override { return !index_.match(topic).empty(); }
@@ -63,6 +71,7 @@ class Subscriptions final : public PlainPart, public EventKeeper {
   void choose(const KeptEvent& event);
   // The message of a copy, looked up and checked. Errors: those of publishing.
   Result<Prepared> prepare(const KeptEvent& event, Copy& copy);
+  Result<Prepared> prepare_stray(const KeptEvent& event, Session& as, RewrittenMessage& out);
   // One that need not be written with others. Errors: those of publishing, disk_full.
   Result<void> write_alone(const KeptEvent& event, Copy& copy);
 
@@ -72,6 +81,7 @@ class Subscriptions final : public PlainPart, public EventKeeper {
   Replies& replies_;
   Post& post_;
   std::map<std::string, std::unique_ptr<DurableSubscription>, std::less<>> subscriptions_;
+  std::vector<std::unique_ptr<DurableSubscription>> feeds_;
   TopicIndex index_;
   FilterInput input_;
   // Of the event that was measured last.
