@@ -187,6 +187,9 @@ class Registry final : public Part, public Placer {
   std::uint64_t next_revision();
   void announce(Durable of, const Agent& agent, What what);
   KnownAgent view(const Agent& agent) const;
+  void view(const Agent& agent, KnownAgent& into) const;
+  // Asks for the memory of these, side by side.
+  void fetch(std::span<const NameId> names) const;
 
   std::optional<Position> parse_position(std::string_view text) const;
   Result<void> find_sets(const DiscoverAgents& query, std::vector<const AgentSet*>& sets, std::deque<AgentSet>& own);
