@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -57,8 +58,9 @@ struct StreamInterest {
 struct ReadEvent {
   Sequence sequence = 0;
   Instant at = 0;
-  std::uint32_t delivery = 0;  // of a consumer: counts from 1
-  std::string message;         // envelope and content
+  std::uint32_t delivery = 0;                      // of a consumer: counts from 1
+  std::string_view message;                        // envelope and content: lives as long as this or a copy of it
+  std::shared_ptr<const std::uint8_t[]> memory{};  // what that views: perhaps of others as well
 };
 
 struct ReadPage {

@@ -31,9 +31,7 @@ class StreamThread final : public WorkThread {
   friend WorkThread;
   explicit StreamThread(std::unique_ptr<FileStreamStore> store) : store_(std::move(store)) {}
   void run();
-  void ask() {
-    wake([this] { asked_ = true; });
-  }
+  void ask();
 
   const std::unique_ptr<FileStreamStore> store_;
   bool asked_ = false;  // guarded by mutex_: there may be something to do

@@ -91,7 +91,9 @@ class StreamReads final : public Part {
   Step look_back(Slot slot, Read& read, Stream& stream);
   Step look_at_last(Read& read, Stream& stream);
   // An event at the cursor, which goes on unless there is no room for it. False: that is enough.
-  bool take(Read& read, const Stream& stream, Sequence sequence, Instant at, Bytes message);
+  // `memory`: what `message` views, if it may be kept.
+  bool take(Read& read, const Stream& stream, Sequence sequence, Instant at, Bytes message,
+            const std::shared_ptr<const std::uint8_t[]>& memory = nullptr);
   Bytes message_of(const HeldEvent& event);
   bool is_full(const Read& read) const;
   // Asks the files. Requires: there are some.
