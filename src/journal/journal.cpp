@@ -235,7 +235,8 @@ bool Journal::submit(std::int64_t now_ms) {
 }
 
 bool Journal::build_job() {
-  if (job_.pieces_done < job_.pieces.size()) return maker_.retry_due();  // the disk was full: the same again
+  // The disk was full: the same again. It may have had room for a segment meanwhile, and is not full any more.
+  if (job_.pieces_done < job_.pieces.size()) return !maker_.full() || maker_.retry_due();
   job_.pieces.clear();
   job_.pieces_done = 0;
   job_.prepare = offset() > segment_bytes_ / 2 || maker_.retry_due() ? segments_.back().number + 1 : 0;

@@ -214,6 +214,24 @@ TEST_F(FullDiskTest, X3_a_write_into_allocated_room_that_is_refused_is_tried_aga
   EXPECT_EQ(texts(), (std::vector<std::string>{"one", "two", "three"}));
 }
 
+// Found by seed 479 of the simulation: the owner met the refusal late, and had made the next segment by then.
+TEST_F(FullDiskTest, X3_a_refused_write_is_tried_again_though_there_is_room_for_a_segment_meanwhile) {
+  start();
+  append(std::string(40'000, 'a'));
+  disk.writes_full = true;
+  ASSERT_TRUE(journal->submit(now_ms));
+  journal->write_and_sync();
+  disk.writes_full = false;
+  now_ms += 1000;
+  EXPECT_TRUE(journal->submit(now_ms));
+  EXPECT_TRUE(journal->has_room(kDurable, 30'000));
+  EXPECT_FALSE(journal->stats().disk_full);
+  ASSERT_TRUE(journal->collect());
+  EXPECT_LT(journal->durable_end(), journal->appended_end());
+  ASSERT_TRUE(sync());
+  EXPECT_EQ(journal->durable_end(), journal->appended_end());
+}
+
 TEST_F(FullDiskTest, X3_a_failed_sync_is_fatal_and_never_tried_again) {
   start();
   append("one");
