@@ -143,6 +143,7 @@ class Engine final : Ledger::Resolver {
   SessionView session(SessionId id) const;
   void each_holder(const std::function<void(const HolderView&)>& each) const { mailroom_.dispatch().each_holder(each); }
   const EngineCounters& counters() const { return counters_; }
+  Census census() const;
   /// Of a name that a fact or a schedule names; "" for a number that is none.
   std::string_view name_of(NameId name_id) const;
   /// Of a session; "" if it named none.

@@ -47,6 +47,8 @@ struct Session {
   std::map<RequestNumber, Open> open;  // by request number; ordered, as it is walked over
 };
 
+class Census;
+
 class Sessions {
  public:
   void assign(OpenKind kind, Part& part) { owners_[static_cast<std::size_t>(kind)] = &part; }
@@ -70,6 +72,8 @@ class Sessions {
   /// Requires: nothing of it is open.
   void remove(const Session& session) { sessions_[session_slot(session.id).value].reset(); }
 
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
   /// False if the number is in use.
   static bool open(Session& session, RequestNumber request, Open what) {
     return session.open.emplace(request, what).second;

@@ -16,7 +16,7 @@ namespace folkmoot::simulation {
 struct Checkers {
   Checkers(const EngineOptions& options, RuleCounts& rules)
       : costs(rules),
-        guards(options.guard, rules),
+        guards(options.guard, options.guard_entries_max, rules),
         reads(rules),
         redrives(rules),
         routes(rules),

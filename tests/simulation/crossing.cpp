@@ -1,7 +1,9 @@
 #include "simulation/crossing.hpp"
 
+#include <algorithm>
 #include <map>
 
+#include "engine/census.hpp"
 #include "engine/shovel.hpp"
 #include "simulation/violation.hpp"
 
@@ -167,7 +169,7 @@ bool Crossing::Shard::open(bool healed) {
   auto its_options = world.options_.engine;
   its_options.shard = ShardNumber{static_cast<std::uint32_t>(number)};
   engine = std::make_unique<Engine>(its_options, *this, *this);
-  strays = std::make_unique<Shovel>(*this, 100);
+  strays = std::make_unique<Shovel>(*this, 100, world.options_.credit);
   const auto report =
       journal->recover([&](FactKind kind, FactPlace place, Bytes body) { return engine->recover(kind, place, body); });
   if (!report) {
@@ -303,6 +305,7 @@ Crossing::Options Crossing::draw(Random& random) {
   options.power_fails = !random.one_in(5);
   options.sync_fails_one_in = random.one_in(4) ? static_cast<std::uint32_t>(random.between(50, 300)) : 0;
   options.full_percent = random.one_in(3) ? 60 : 0;
+  if (random.one_in(2)) options.credit = static_cast<std::uint32_t>(random.between(1, 4));
   return options;
 }
 
@@ -539,6 +542,28 @@ void Crossing::live(std::uint64_t crashes) {
   while (tally_.crashes < crashes) end(live_once());
 }
 
+void Crossing::take_all(Shard& shard) {
+  for (std::size_t box = shard.number; box < boxes_.size(); box += options_.shards) {
+    shard.engine->receive(shard.client(), shard.ask({.kind = Shard::Ask::Kind::receive}),
+                          {.mailbox = boxes_[box], .max = 100});
+  }
+  for (const auto& held : std::exchange(shard.held, {})) {
+    shard.engine->ack(shard.client(), shard.ask({.kind = Shard::Ask::Kind::ack, .held = held}), false,
+                      {&held.lease, 1});
+  }
+  while (arrive(shard, 1'000)) {
+  }
+  shard.engine->mailboxes().each_new_mailbox([&](std::string_view name) {
+    const auto box = box_named(name);
+    if (box < boxes_.size() && owner(box) != shard.number)
+      shard.strays->carry(name, ShardNumber{static_cast<std::uint32_t>(owner(box))});
+  });
+  shard.strays->retry_acks();
+  shard.engine->dispatch();
+  expect(write(shard), "a healed disk fails");
+  shard.engine->dispatch();
+}
+
 void Crossing::drain() {
   healed_ = true;
   for (auto& shard : shards_) shard->disk.faults = {};
@@ -571,27 +596,7 @@ void Crossing::drain() {
     std::int64_t next = now_ + 1;
     for (auto& shard : shards_) next = std::max(next, std::min(shard->engine->next_timer().ms, now_ + 60'000));
     tick(next - now_);
-    for (auto& shard : shards_) {
-      for (std::size_t box = shard->number; box < boxes_.size(); box += options_.shards) {
-        shard->engine->receive(shard->client(), shard->ask({.kind = Shard::Ask::Kind::receive}),
-                               {.mailbox = boxes_[box], .max = 100});
-      }
-      for (const auto& held : std::exchange(shard->held, {})) {
-        shard->engine->ack(shard->client(), shard->ask({.kind = Shard::Ask::Kind::ack, .held = held}), false,
-                           {&held.lease, 1});
-      }
-      while (arrive(*shard, 1'000)) {
-      }
-      shard->engine->mailboxes().each_new_mailbox([&](std::string_view name) {
-        const auto box = box_named(name);
-        if (box < boxes_.size() && owner(box) != shard->number)
-          shard->strays->carry(name, ShardNumber{static_cast<std::uint32_t>(owner(box))});
-      });
-      shard->strays->retry_acks();
-      shard->engine->dispatch();
-      expect(write(*shard), "a healed disk fails");
-      shard->engine->dispatch();
-    }
+    for (auto& shard : shards_) take_all(*shard);
   }
   for (std::uint64_t number = 1; number < sent_.size(); ++number) {
     const auto& sent = sent_[number];
@@ -602,7 +607,28 @@ void Crossing::drain() {
            boxes_[sent.box]);
   }
   rules_.saw(Rule::shovel_drained);
-  for (auto& shard : shards_) shard->drop();
+  if (options_.credit <= 4) rules_.saw(Rule::shovel_credit_small);
+  check_empty();
+}
+
+// Nothing of all that has stayed behind.
+void Crossing::check_empty() {
+  const auto is_idle = [&] { return std::ranges::all_of(shards_, [](auto& each) { return each->strays->is_idle(); }); };
+  for (std::size_t turns = 0; turns < 100 && !is_idle(); ++turns) {  // the last are answered
+    for (auto& shard : shards_) take_all(*shard);
+  }
+  for (auto& shard : shards_) {
+    expect(shard->strays->is_idle(), "something is on its way from shard {} when all was taken", shard->number);
+    for (std::size_t slot = 0; slot <= options_.shards; ++slot) shard->engine->close_session(shard->session(slot));
+  }
+  tick(1);
+  for (auto& shard : shards_) {
+    expect(write(*shard), "a healed disk fails");
+    const auto census = shard->engine->census();
+    for (const auto& [what, number] : census.found())
+      expect(what == "keys", "when all was taken there are still {} {} in shard {}", number, what, shard->number);
+    shard->drop();
+  }
 }
 
 }  // namespace folkmoot::simulation

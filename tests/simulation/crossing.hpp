@@ -43,6 +43,7 @@ class Crossing final : public Run {
     std::size_t shards = 2, boxes = 2;  // mailboxes of each
     bool power_fails = true;
     std::uint32_t sync_fails_one_in = 0, full_percent = 0;
+    std::uint32_t credit = 256;  // of what is carried over
   };
   /// What happens together: a message alone, an atomic batch, a completion.
   struct Together {
@@ -85,6 +86,8 @@ class Crossing final : public Run {
   /// A part of what is under way arrives; false if there is nothing.
   bool arrive(Shard& shard, std::size_t most);
   void end(End how);
+  void take_all(Shard& shard);
+  void check_empty();
 
   Random random_;
   const Options options_;

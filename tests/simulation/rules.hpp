@@ -134,6 +134,7 @@ namespace folkmoot::simulation {
   RULE(shovel_refused)                  \
   RULE(shovel_ack_retried)              \
   RULE(shovel_drained)                  \
+  RULE(shovel_credit_small)             \
   RULE(filter_changed)                  \
   RULE(subscription_set)                \
   RULE(subscription_kept)               \
@@ -183,7 +184,32 @@ namespace folkmoot::simulation {
   RULE(capability_held)                 \
   RULE(capability_moved)                \
   RULE(capability_copy_known)           \
-  RULE(registry_drained)
+  RULE(registry_drained)                \
+  RULE(drained_from_full)               \
+  RULE(emptied)                         \
+  RULE(attempts_forgotten)              \
+  RULE(guard_full)                      \
+  RULE(receipt_told)                    \
+  RULE(receipt_forgotten)               \
+  RULE(memory_full)                     \
+  RULE(chain_full)                      \
+  RULE(credit_capped)                   \
+  RULE(death_dated)                     \
+  RULE(peeked)                          \
+  RULE(held_event)                      \
+  RULE(request_expired)                 \
+  RULE(request_guarded)                 \
+  RULE(request_costs)                   \
+  RULE(log_tail_cut)                    \
+  RULE(log_unpromised_lost)             \
+  RULE(log_power_unsynced)              \
+  RULE(log_segments_removed)            \
+  RULE(log_copied)                      \
+  RULE(log_held)                        \
+  RULE(log_refused_for_room)            \
+  RULE(log_rot_refused)                 \
+  RULE(log_room_again)                  \
+  RULE(log_drained)
 
 enum class Rule : std::size_t {
 #define RULE(name) name,

@@ -20,6 +20,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Mailroom final : public Part,
                        public Post,
                        public Inbox,
@@ -122,6 +124,8 @@ class Mailroom final : public Part,
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override;
   void close(Session& session, Slot slot) override { dispatch_.close_consumer(session, slot); }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   void end_group() override { publishing_.end_group(); }

@@ -248,7 +248,7 @@ std::uint64_t Publishing::drops_for(const Mailbox& mailbox, std::uint64_t more) 
   if (mailbox.load() + more <= bound.max_messages) return 0;
   // As many as come, unless the limit was lowered; then some with each message, so that none of them has to pay for
   // all.
-  const auto most = std::max<std::uint64_t>(kOverflowDropsMax, more);
+  const auto most = std::max<std::uint64_t>(to_.options.overflow_drops_max, more);
   return std::min<std::uint64_t>({mailbox.load() + more - bound.max_messages, most, mailbox.ready});
 }
 

@@ -39,6 +39,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Registry final : public Part, public Placer {
  public:
   /// What the registry is given.
@@ -110,6 +112,8 @@ class Registry final : public Part, public Placer {
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override;
   void close(Session&, Slot) override {}
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   enum class What : std::uint8_t { joined, left, changed, removed };

@@ -17,6 +17,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 /// What is to be read, and when that is enough.
 struct StreamReadRequest {
   Sequence from{1};                // forwards the first, backwards the last that may be given
@@ -65,6 +67,8 @@ class StreamReads final : public Part {
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override;
   void close(Session&, Slot slot) override { drop(slot); }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   struct Read {

@@ -17,6 +17,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Streams final : public Part, public EventKeeper, StreamPlays::Target {
  public:
   /// What streams are given.
@@ -78,6 +80,8 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override;
   void close(Session&, Slot) override {}
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   struct Chosen {

@@ -23,6 +23,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Subscriptions final : public PlainPart, public EventKeeper {
  public:
   Subscriptions(const EngineOptions& options, Ledger& ledger, Names& names, Replies& replies, Post& post)
@@ -46,6 +48,8 @@ class Subscriptions final : public PlainPart, public EventKeeper {
   // Part
   Result<void> enter(const Fact& fact) override;
   bool keep(const Fact& fact) override;
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   // The event as one mailbox gets it.
