@@ -214,7 +214,7 @@ TEST_F(FullDiskTest, X3_a_write_into_allocated_room_that_is_refused_is_tried_aga
   EXPECT_EQ(texts(), (std::vector<std::string>{"one", "two", "three"}));
 }
 
-// Found by seed 479 of the simulation: the owner met the refusal late, and had made the next segment by then.
+// The owner met the refusal late, and had made the next segment by then.
 TEST_F(FullDiskTest, X3_a_refused_write_is_tried_again_though_there_is_room_for_a_segment_meanwhile) {
   start();
   append(std::string(40'000, 'a'));
