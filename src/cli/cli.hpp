@@ -78,6 +78,8 @@ void add_tail(App& app);
 void add_command(App& app);
 void add_cancel(App& app);
 void add_dead(App& app);
+void add_account(App& app);
+void add_access(App& app);
 void add_route(App& app);
 void add_schedule(App& app);
 void add_stream(App& app);

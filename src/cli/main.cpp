@@ -38,7 +38,8 @@ constexpr Command kCommands[] = {
     {"cancel", add_cancel},       {"dead", add_dead},
     {"route", add_route},         {"schedule", add_schedule},
     {"stream", add_stream},       {"conversation", add_conversation},
-    {"content", add_content},     {"call", add_call},
+    {"content", add_content},     {"account", add_account},
+    {"access", add_access},       {"call", add_call},
     {"describe", add_describe},   {"journal", add_journal},
     {"backup", add_backup},       {"restore", add_restore},
     {"bench", add_bench},         {"doctor", add_doctor},
@@ -72,7 +73,7 @@ int main(int argc, char** argv) {
          "Address: HOST:PORT or unix:/PATH (default: $FOLKMOOT_ADDRESS, else ./folkmoot-data/folkmoot.sock if it is "
          "there, else 127.0.0.1:7470)")
       ->type_name("ADDR");
-  app.add_option("--token", globals().token, "The server's token (default: $FOLKMOOT_TOKEN)");
+  app.add_option("--token", globals().token, "The key of an account, or the server's token (default: $FOLKMOOT_TOKEN)");
   app.add_option("--as", globals().agent, "Who you are: the sender's name (default: $FOLKMOOT_AGENT, else anonymous)")
       ->type_name("NAME")
       ->envname("FOLKMOOT_AGENT");

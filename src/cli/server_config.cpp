@@ -10,8 +10,11 @@
 #include <cctype>
 #include <cerrno>
 #include <cstdlib>
+#include <fstream>
+#include <sstream>
 #include <vector>
 
+#include "access/jwt.hpp"
 #include "base/assert.hpp"
 #include "base/nearest.hpp"
 #include "cli/settings_table.hpp"
@@ -97,6 +100,25 @@ Result<void> check_environment() {
     return failure(ErrorCode::invalid_field, fmt::format("the environment has {}, which is no variable of folkmoot{}",
                                                          name, did_you_mean(name, known)));
   }
+  return {};
+}
+
+Result<void> read_jwt_keys(ServerConfig& config) {
+  config.server.jwt = nullptr;
+  const auto& jwt = config.jwt;
+  if (jwt.keys.empty()) return {};
+  struct stat file{};
+  if (::stat(jwt.keys.c_str(), &file) != 0) return std::unexpected(system_error(ErrorCode::io_error, jwt.keys, errno));
+  std::ifstream stream(jwt.keys, std::ios::binary);
+  std::ostringstream text;
+  if (!S_ISREG(file.st_mode) || file.st_size > static_cast<off_t>(access::kJwkSetBytesMax) || !(text << stream.rdbuf()))
+    return failure(ErrorCode::io_error, fmt::format("{} is not a file of keys that can be read", jwt.keys),
+                   fmt::format("it is a regular file of up to {} bytes", access::kJwkSetBytesMax));
+  auto verifier = access::JwtVerifier::make(
+      {.algorithms = jwt.algorithms, .issuer = jwt.issuer, .audience = jwt.audience, .leeway = Duration{jwt.leeway_ms}},
+      text.str());
+  if (!verifier) return std::unexpected(within(jwt.keys, verifier.error()));
+  config.server.jwt = std::move(*verifier);
   return {};
 }
 

@@ -29,6 +29,7 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects, Str
       attempts_(ledger_),
       trail_(ledger_, options.receipts_max),
       tap_(run_),
+      accounts_(options_, ledger_, sessions_, replies_, effects),
       contents_(options_, run_, ledger_, agenda_, effects, counters_),
       routes_(options_, run_, ledger_, names_, replies_, mailroom_, loads_),
       causes_(options_, run_, ledger_, names_, mailroom_, topics_, effects, counters_),
@@ -93,6 +94,8 @@ void Engine::assign() {
   facts(streams_.consumers(), {FactKind::consumer_set, FactKind::consumer_moved, FactKind::consumer_removed});
   facts(wakes_, {FactKind::wake_set, FactKind::wake_removed});
   facts(registry_, {FactKind::agent_set, FactKind::agent_removed});
+  facts(accounts_, {FactKind::account_set, FactKind::account_removed, FactKind::role_set, FactKind::role_removed,
+                    FactKind::rule_set, FactKind::rule_removed});
 
   const auto timers = [this](Part& part, std::initializer_list<TimerKind> kinds) {
     for (const auto kind : kinds) agenda_.assign(kind, part);
@@ -150,6 +153,7 @@ void Engine::start(Instant now, std::uint64_t seed, bool clean) {
     effects_.unreadable({ErrorCode::damaged,
                          fmt::format("messages have the name id {}, and no fact of the log says who that is", number)});
   }
+  accounts_.start();
   mailroom_.start();
   dead_.start();
   schedules_.start();
@@ -196,6 +200,7 @@ void Engine::resolve(Waiting& what) {
                         [this](waiting::StreamGone& item) { streams_.on_durable(item); },
                         [this](waiting::PlayedSome& item) { streams_.plays().go_on(item); },
                         [this](waiting::WakesTaken& item) { wakes_.on_durable(item); },
+                        [this](waiting::AccessChanged& item) { accounts_.on_durable(item); },
                         [this](waiting::AgentChanged& item) { registry_.tell(item); }},
              what);
 }

@@ -63,6 +63,9 @@ struct EngineOptions {
   std::size_t routes_max = 1'000;
   std::size_t durable_subscriptions_max = 10'000;
   std::size_t wakes_max = 100'000;
+  std::size_t accounts_max = 10'000;
+  std::size_t roles_max = 100;
+  std::size_t access_rules_max = 10'000;
   std::size_t conversations_max = 100'000;  // whose costs are summed; those of later ones are not
   std::size_t contents_max = 1'000'000;     // stored by reference
   std::size_t streams_max = 1'000;

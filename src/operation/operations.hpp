@@ -24,7 +24,9 @@ using Operations =
           StopReplay, CopyStream, SetStreamConsumer, ReadStreamConsumer, AckStreamConsumer, RemoveStreamConsumer,
           ListStreamConsumers, ListBackupStreams, SetSubscription, RemoveSubscription, ListSubscriptions, SetWake,
           RemoveWake, ListWakes, ShowWake, TakeWakes, EndWake, RegisterAgent, UpdateAgent, ShowAgent, RemoveAgent,
-          BeatAgent, QuarantineAgent, ReleaseAgent, DiscoverAgents, WatchAgents
+          BeatAgent, QuarantineAgent, ReleaseAgent, DiscoverAgents, WatchAgents, AddAccount, ChangeAccount,
+          DisableAccount, EnableAccount, RotateAccount, RemoveAccount, ShowAccount, ListAccounts, SetRole, RemoveRole,
+          ListRoles, GrantAccess, RevokeAccess, ListAccess, CheckAccess
 #ifdef FOLKMOOT_TEST_OPERATIONS
           ,
           FOLKMOOT_TEST_OPERATION_TYPES

@@ -1,4 +1,4 @@
-// A connection as the reactor holds it: a socket, or a link to a door on another thread; 144 bytes of memory while it
+// A connection as the reactor holds it: a socket, or a link to a door on another thread; 152 bytes of memory while it
 // is idle.
 #pragma once
 
@@ -9,6 +9,7 @@
 
 #include "engine/effects.hpp"
 #include "server/byte_buffer.hpp"
+#include "server/credentials.hpp"
 #include "server/link.hpp"
 #include "server/remote_sessions.hpp"
 
@@ -60,6 +61,7 @@ struct Connection {
   bool events_held = false;    // ... with events, whoever publishes them waits
   bool engine_held = false;    // the engine was told to wait
   bool in_fan_out = false;     // gets the events of Outbox::fan_out_, which go out before anything else
+  bool by_token = false;       // has shown the server's token
   bool owes_ack = false;       // bytes were on their way when its host was looked for last
   std::uint32_t interest = 0;  // what it is watched for
   // When its time is over, Unix ms: for HELLO; once open, for taking the events it holds up, or else until its host is
@@ -71,6 +73,7 @@ struct Connection {
   std::size_t answer_bytes = 0;  // of what waits, so much at most are answers
   std::shared_ptr<Link> link;
   std::unique_ptr<RemoteSessions> remote_sessions;  // of a client, if the server has several shards
+  std::unique_ptr<Credentials> who;                 // null: nothing is asked of it (credentials.hpp)
   std::unique_ptr<Beginning> in;                    // null: nothing; PartialFrames alone writes it
   ByteBuffer out;
 

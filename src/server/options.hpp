@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 
 #include "engine/options.hpp"
@@ -9,6 +11,10 @@
 #include "message/limits.hpp"
 
 namespace folkmoot {
+
+namespace access {
+class JwtVerifier;
+}
 
 /// Content by reference.
 struct ContentOptions {
@@ -37,9 +43,12 @@ struct PartialFrameOptions {
 struct ServerOptions {
   std::string data = "./folkmoot-data";
   std::string host = "127.0.0.1";
-  std::uint16_t port = 7470;  // 0: a free one
-  std::string unix_socket;    // empty: folkmoot.sock in the data folder; "none": no Unix socket
-  std::string token;          // empty: no credentials (loopback only)
+  std::uint16_t port = 7470;                         // 0: a free one
+  std::string unix_socket;                           // empty: folkmoot.sock in the data folder; "none": no Unix socket
+  std::string token;                                 // empty: no credentials (loopback only)
+  std::shared_ptr<const access::JwtVerifier> jwt{};  // whose tokens about accounts are good; null: nobody's
+  std::uint32_t account_messages_per_second = 0;     // 0: as many as they like
+  std::map<std::uint32_t, std::string> unix_accounts{};  // by user id: accounts of those who come by the Unix socket
   std::size_t connections_max = 65'536;
   std::uint32_t shards =
       1;  // engines, each with a journal, a thread and a part of the mailboxes; fixed when the data folder is made

@@ -22,6 +22,11 @@ constexpr std::size_t kCompactionStepBytes = 256 * 1024;
 constexpr std::size_t kRoomBytes = 4096;  // of a journal that has room
 constexpr std::uint64_t kTokenShift = 62;
 
+void answer_late(Reactor& reactor, const LateAnswer& to, const void* answer) {
+  const auto done = Call::write_to(reactor, to.session, to.request, *to.operation, answer);
+  if (!done) reactor.effects().refuse(to.session, to.request, done.error());
+}
+
 }  // namespace
 
 Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& journal_thread,
@@ -53,12 +58,16 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
                    options.backup_growth_max),
       backup_reader_(
           options_, engine_, backup, content_thread, streams == nullptr ? nullptr : &streams->store(),
-          {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(to, answer); },
+          {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(*this, to, answer); },
            .refuse = [this](const LateAnswer& to, const Error& why) { effects_.refuse(to.session, to.request, why); }}),
       agent_watches_(
           engine_.registry(),
-          {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(to, answer); },
+          {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(*this, to, answer); },
            .refuse = [this](const LateAnswer& to, const Error& why) { effects_.refuse(to.session, to.request, why); }}),
+      entrance_(options_, engine_.accounts(), connections_, now_,
+                {.say_goodbye = [this](Connection& connection, const Error& why) { say_goodbye(connection, why); },
+                 .refuse = [this](SessionId id, RequestNumber request,
+                                  const Error& why) { effects_.refuse(id, request, why); }}),
       postbox_(*net_),
       listeners_(*net_),
       newcomers_(options_.login),
@@ -92,6 +101,7 @@ void Reactor::end_links() {
 void Reactor::join(Shards& shards, ShardNumber own) {
   shards_ = &shards;
   router_ = std::make_unique<ShardRouter>(*this, shards, own);
+  entrance_.join(shards);
   effects_.join(shards, *router_);
   presence_.join(shards, own);
 }
@@ -150,6 +160,7 @@ std::int64_t Reactor::wait_ms() {
   if (router_ && router_->shard_links().waits_for_room()) sooner(now_ + kDiskRetryMs);
   if (options_.engine.shard == 0 && backup_reader_.next_look() >= 0) sooner(backup_reader_.next_look());
   if (agent_watches_.next() >= 0) sooner(agent_watches_.next());
+  if (entrance_.next() != 0) sooner(entrance_.next());
   if (outbox_.has_spare()) sooner(now_ + kPoolIdleMs);
   if (next < 0) return -1;
   return std::clamp<std::int64_t>(next - now_, 0, kWaitMsMax);
@@ -199,6 +210,7 @@ Result<std::int64_t> Reactor::turn(std::span<const Net::Event> events) {
   if (router_) router_->shard_links().look_for_misplaced();
   engine_.dispatch();
   if (router_) router_->tell_of_streams();
+  entrance_.look();
   if (options_.engine.shard == 0) agent_watches_.look(now_);
   see_to_backup();
   if (auto done = submit(); !done) return std::unexpected(done.error());
@@ -255,11 +267,6 @@ void Reactor::see_to_backup() {
   if (!backup_part_.is_concerned() && !backup_reader_.is_concerned()) return;
   backup_part_.turn(router_ ? &router_->shard_links() : nullptr);
   if (options_.engine.shard == 0) backup_reader_.look(now_);
-}
-
-void Reactor::answer_late(const LateAnswer& to, const void* answer) {
-  const auto done = Call::write_to(*this, to.session, to.request, *to.operation, answer);
-  if (!done) effects_.refuse(to.session, to.request, done.error());
 }
 
 // What was appended goes to the journal thread, unless it is still syncing.

@@ -34,6 +34,7 @@
 #include "server/content_transfers.hpp"
 #include "server/deadlines.hpp"
 #include "server/effect_frames.hpp"
+#include "server/entrance.hpp"
 #include "server/listeners.hpp"
 #include "server/net.hpp"
 #include "server/newcomers.hpp"
@@ -70,6 +71,7 @@ class Reactor {
   BackupReader& backup_reader() { return backup_reader_; }
   AgentWatches& agent_watches() { return agent_watches_; }
   Presence& presence() { return presence_; }
+  Entrance& entrance() { return entrance_; }
   const ServerOptions& options() const { return options_; }
   std::int64_t time() { return clock_.now(); }
   void set_http_door(Door* door) { http_door_ = door; }
@@ -107,7 +109,9 @@ class Reactor {
 
   // For commands.cpp and calls.cpp.
   /// `of_connection`: the client's, if this one carries what it asks of this shard; else 0.
-  void welcome(Connection& connection, RequestNumber request, std::string_view agent, ConnectionId of_connection);
+  /// `is_bound`: likewise, whether it acts for its agent alone.
+  void welcome(Connection& connection, RequestNumber request, std::string_view agent, ConnectionId of_connection,
+               bool is_bound);
   /// Ends the connection with a reason; what was written before goes out first, as far as the peer takes it.
   void say_goodbye(Connection& connection, const Error& error);
   ServerStats stats(std::string_view mailbox);
@@ -162,7 +166,6 @@ class Reactor {
   // A step of compaction, if there is one to do. Errors: fatal ones of the journal.
   Result<void> compact();
   void see_to_backup();
-  void answer_late(const LateAnswer& to, const void* answer);
   Result<void> submit();
   // After each change of what is_read() asks or of wants_write; asks the system only if something is different.
   void update_interest(Connection& connection);
@@ -231,6 +234,7 @@ class Reactor {
   BackupPart backup_part_;
   BackupReader backup_reader_;
   AgentWatches agent_watches_;
+  Entrance entrance_;
   Door* http_door_ = nullptr;
   SettingsKeeper* settings_ = nullptr;
 

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <deque>
+#include <filesystem>
 #include <thread>
 
 #include "journal/folder_lock.hpp"
@@ -144,15 +145,20 @@ Server::~Server() {
   if (parts_ && !parts_->unix_socket.empty()) ::unlink(parts_->unix_socket.c_str());
 }
 
-Result<void> check_options(const ServerOptions& options) {
-  if (!options.token.empty() || is_loopback(options.host)) return {};
-  return failure(ErrorCode::not_permitted,
-                 fmt::format("{} can be reached from other machines, and no token is set", options.host),
-                 "set FOLKMOOT_TOKEN (or `token` in the configuration file), or listen on 127.0.0.1");
+Result<void> check_options(const ServerOptions& options, bool has_accounts) {
+  if (!options.token.empty() || has_accounts || is_loopback(options.host)) return {};
+  return failure(
+      ErrorCode::not_permitted,
+      fmt::format("{} can be reached from other machines, and no token is set and no account is there", options.host),
+      "set FOLKMOOT_TOKEN (or `token` in the configuration file), make an account, or listen on 127.0.0.1");
 }
 
 Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
-  if (auto good = check_options(options); !good) return std::unexpected(good.error());
+  // A folder that is not there, or empty, has no accounts either: then nothing is put there.
+  std::error_code unknown;
+  if (std::filesystem::is_empty(options.data, unknown) || unknown) {
+    if (auto good = check_options(options, false); !good) return std::unexpected(good.error());
+  }
   if (auto free = check_strangers(options.data); !free) return std::unexpected(free.error());
   auto lock = FolderLock::take(options.data);
   if (!lock) return std::unexpected(lock.error());
@@ -175,6 +181,9 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   }
 
   auto& reactor = parts.first();
+  if (auto good = check_options(options, !reactor.engine().accounts().policy().is_empty()); !good)
+    return std::unexpected(good.error());
+  reactor.entrance().put_up();
   auto tcp = listen_tcp(options.host, options.port);
   if (!tcp) return std::unexpected(tcp.error());
   parts.port = tcp->port;
@@ -189,6 +198,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   return server;
 }
 
+bool Server::has_accounts() const { return !parts_->first().entrance().board().policy()->is_empty(); }
 Hub& Server::hub() { return parts_->hub; }
 std::shared_ptr<Link> Server::connect_shard(ShardNumber shard, std::function<void()> on_ready) {
   return parts_->ring.reactors[shard.value]->postbox().connect(DoorKind::shard, kLinkInboxBytesMax,

@@ -10,16 +10,18 @@
 
 namespace folkmoot {
 
-/// Whether a server can be so. Errors: not_permitted (an address other than loopback without a token).
-Result<void> check_options(const ServerOptions& options);
+/// Whether a server can be so. Errors: not_permitted (an address other than loopback with neither token nor account).
+Result<void> check_options(const ServerOptions& options, bool has_accounts);
 
 class Server {
  public:
   /// Takes the data folder, recovers what it holds and opens the sockets. Errors: in_use, damaged, io_error, disk_full,
-  /// not_permitted (an address other than loopback without a token).
+  /// not_permitted (as check_options()).
   static Result<std::unique_ptr<Server>> open(const ServerOptions& options);
   ~Server();
 
+  /// Whether everybody is asked for the key of an account. Any thread.
+  bool has_accounts() const;
   /// Where other doors connect, and who takes HTTP connections over (before run(); must outlive it).
   Hub& hub();
   void set_http_door(Door* door);

@@ -187,13 +187,15 @@ void ShardRouter::send(Connection& connection, ShardNumber shard, const FrameHea
     remote.link->origin = {reactor_.connection_name(connection), connection.door};
     std::string hello;
     PackWriter(hello)
-        .map(3)
+        .map(4)
         .uint(0)
         .uint(kProtocolVersion)
         .uint(1)
         .str(remote_sessions.agent)
         .uint(kRemoteConnection)
-        .uint(connection_id(own_, connection.id).value);
+        .uint(connection_id(own_, connection.id).value)
+        .uint(kRemoteBound)
+        .boolean(connection.who && connection.who->is_bound());
     append_frame(remote.unsent, Opcode::hello, 0, 0, hello);
   }
   append_frame(remote.unsent, header.opcode, header.flags, header.request, as_text(body));

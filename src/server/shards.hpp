@@ -19,6 +19,7 @@
 
 #include "base/uuid.hpp"
 #include "folkmoot/content.hpp"
+#include "server/access_board.hpp"
 
 namespace folkmoot {
 
@@ -58,6 +59,9 @@ class Shards {
   std::uint64_t streams_version() const { return streams_version_.load(std::memory_order_acquire); }
   std::vector<std::string> stream_patterns();
 
+  /// Accounts are the first shard's; what is in force is known to all.
+  AccessBoard& access() { return access_; }
+
   std::vector<Reactor*> reactors;
   /// When the server stops, all have carried out what they had read before any takes the others' answers, and all have
   /// taken them before any says farewell.
@@ -72,6 +76,7 @@ class Shards {
   std::map<ContentHash, Stored> contents_;    // guarded by lock_
   std::vector<std::string> stream_patterns_;  // guarded by lock_
   std::atomic<std::uint64_t> streams_version_ = 0;
+  AccessBoard access_;
 };
 
 }  // namespace folkmoot

@@ -42,6 +42,18 @@ FAULTS = {
         "if (mine != subscriptions_.end()) ledger_.copy(",
         "if (mine != subscriptions_.end() && !PLANTED) ledger_.copy(",
     ),
+    "account_back_at_restart": (
+        "forget(accounts_, as_text(fact.body));",
+        "if (!PLANTED) forget(accounts_, as_text(fact.body));",
+    ),
+    "access_rule_back_at_restart": (
+        "default: forget(rules_, as_text(fact.body));",
+        "default: if (!PLANTED) forget(rules_, as_text(fact.body));",
+    ),
+    "account_not_copied": (
+        "if (fact.kind == FactKind::account_set) copy(accounts_, fact);",
+        "if (fact.kind == FactKind::account_set && !PLANTED) copy(accounts_, fact);",
+    ),
     "event_confirmed_before_it_is_kept": instead(
         "to_.ledger.when_or_now(*durable, kept);", "on_durable(kept);"
     ),

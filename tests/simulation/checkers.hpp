@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "simulation/access.hpp"
 #include "simulation/costs.hpp"
 #include "simulation/guards.hpp"
 #include "simulation/reads.hpp"
@@ -15,7 +16,8 @@ namespace folkmoot::simulation {
 
 struct Checkers {
   Checkers(const EngineOptions& options, RuleCounts& rules)
-      : costs(rules),
+      : access(rules),
+        costs(rules),
         guards(options.guard, rules),
         reads(rules),
         redrives(rules),
@@ -23,6 +25,7 @@ struct Checkers {
         schedules(rules),
         wakes(rules) {}
 
+  AccessChecker access;
   CostChecker costs;
   GuardChecker guards;
   ReadChecker reads;
@@ -31,7 +34,7 @@ struct Checkers {
   ScheduleChecker schedules;
   WakeChecker wakes;
 
-  std::array<Checker*, 7> all() { return {&costs, &guards, &reads, &redrives, &routes, &schedules, &wakes}; }
+  std::array<Checker*, 8> all() { return {&access, &costs, &guards, &reads, &redrives, &routes, &schedules, &wakes}; }
 };
 
 }  // namespace folkmoot::simulation

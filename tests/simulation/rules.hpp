@@ -106,6 +106,9 @@ namespace folkmoot::simulation {
   RULE(no_route)                        \
   RULE(no_recipient)                    \
   RULE(route_kept)                      \
+  RULE(access_set)                      \
+  RULE(access_kept)                     \
+  RULE(access_withdrawn_for_good)       \
   RULE(event_filtered)                  \
   RULE(configured)                      \
   RULE(configured_in_part)              \

@@ -63,6 +63,7 @@ struct Chooser {
 
   void rule() {
     if (random.one_in(3)) return wake();
+    if (random.one_in(4)) return keep_access();
     random.one_in(3) ? route() : schedule();
   }
 
@@ -82,6 +83,26 @@ struct Chooser {
     asked.content = 0;                        // only messages are counted here
     asked.deliver_at = asked.expires_at = 0;  // times, of messages that go out at many
     agents.set_schedule(*session, spec, asked);
+  }
+
+  // Few names and forms, so that they are changed, withdrawn and given again.
+  void keep_access() {
+    const auto who = name("account");
+    const bool withdraws = random.one_in(3);
+    const auto keep = [&](const std::string& key, std::string form, const auto& ask) {
+      agents.keep_access(*session, key, withdraws ? std::nullopt : AccessChecker::Form(std::move(form)), ask);
+    };
+    if (random.one_in(2)) {
+      const access::Account account{
+          .name = who, .role = random.one_in(2) ? "agent" : "operator", .names = {who}, .disabled = random.one_in(3)};
+      return keep(AccessChecker::of_account(who), access::pack(account), [&](Accounts& accounts, Asker asker) {
+        withdraws ? accounts.remove(asker, who) : accounts.set(asker, account);
+      });
+    }
+    const auto rule = *access::make_rule(random.one_in(2), who, AccessAction::send, name("to"), "");
+    keep(AccessChecker::of_rule(rule.key()), access::pack(rule), [&](Accounts& accounts, Asker asker) {
+      withdraws ? accounts.remove_rule(asker, rule.key()) : accounts.set(asker, rule);
+    });
   }
 
   void route() {

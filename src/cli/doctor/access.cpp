@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "cli/doctor/findings.hpp"
 #include "server/listen.hpp"
@@ -57,8 +58,18 @@ void examine_data(const std::string& data, Findings& findings) {
 void examine_access(const ServerConfig& config, const std::string& config_file, Findings& findings) {
   const auto& server = config.server;
   const bool is_local = is_loopback(server.host);
-  if (auto allowed = check_options(server); !allowed)
-    findings.problem(kAccess, allowed.error().text, allowed.error().advice);
+  if (auto allowed = check_options(server, false); !allowed) {
+    std::error_code unknown;
+    if (std::filesystem::is_empty(server.data, unknown) || unknown) {
+      findings.problem(kAccess, allowed.error().text, allowed.error().advice);
+    } else {  // whether accounts are in it, its journal says when it starts
+      findings.warn(kAccess,
+                    fmt::format("{} can be reached from other machines, and no token is set: it starts only if its "
+                                "data folder has an account",
+                                server.host),
+                    "make one while it listens on 127.0.0.1 (`folkmoot account add`), or set FOLKMOOT_TOKEN");
+    }
+  }
   examine_token(config, findings);
   examine_file(config_file, config, findings);
   examine_data(server.data, findings);

@@ -9,9 +9,9 @@
 
 #include "engine/engine.hpp"
 #include "message/limits.hpp"
+#include "server/caller.hpp"
 #include "server/operations/call_codec.hpp"
 #include "server/reactor.hpp"
-#include "server/rights.hpp"
 
 namespace folkmoot {
 
@@ -46,9 +46,25 @@ Result<void> answer_with(Reactor& reactor, SessionId session, RequestNumber requ
                          std::string_view operation);
 
 /// Carries one call out; it is answered under the caller's session and `request`, at once or later. An agent that it
-/// does not name is the caller's (Role::caller). Errors: not_permitted, those of its handler.
+/// does not name is the caller's (Role::caller). Errors: those of its handler.
 Result<void> carry_out_call(Reactor& reactor, const Caller& caller, RequestNumber request, const ReadCall& call);
 
+// accounts.cpp
+Result<void> carry_out(const Call& call, const AddAccount& arguments);
+Result<void> carry_out(const Call& call, const ChangeAccount& arguments);
+Result<void> carry_out(const Call& call, const DisableAccount& arguments);
+Result<void> carry_out(const Call& call, const EnableAccount& arguments);
+Result<void> carry_out(const Call& call, const RotateAccount& arguments);
+Result<void> carry_out(const Call& call, const RemoveAccount& arguments);
+Result<void> carry_out(const Call& call, const ShowAccount& arguments);
+Result<void> carry_out(const Call& call, const ListAccounts& arguments);
+Result<void> carry_out(const Call& call, const SetRole& arguments);
+Result<void> carry_out(const Call& call, const RemoveRole& arguments);
+Result<void> carry_out(const Call& call, const ListRoles& arguments);
+Result<void> carry_out(const Call& call, const GrantAccess& arguments);
+Result<void> carry_out(const Call& call, const RevokeAccess& arguments);
+Result<void> carry_out(const Call& call, const ListAccess& arguments);
+Result<void> carry_out(const Call& call, const CheckAccess& arguments);
 // agents.cpp
 Result<void> carry_out(const Call& call, const ReportLoad& arguments);
 Result<void> carry_out(const Call& call, const ListAgents& arguments);
