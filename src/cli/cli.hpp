@@ -17,6 +17,7 @@ namespace folkmoot::cli {
 /// The options before the subcommand.
 struct Globals {
   std::string server, token, agent;
+  ClientTls tls;
 };
 Globals& globals();
 
@@ -89,6 +90,7 @@ void add_journal(App& app);
 void add_backup(App& app);
 void add_restore(App& app);
 void add_bench(App& app);
+void add_cert(App& app);
 void add_help(App& app);
 
 }  // namespace folkmoot::cli

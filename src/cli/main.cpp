@@ -42,7 +42,7 @@ constexpr Command kCommands[] = {
     {"describe", add_describe},   {"journal", add_journal},
     {"backup", add_backup},       {"restore", add_restore},
     {"bench", add_bench},         {"doctor", add_doctor},
-    {"help", add_help},
+    {"cert", add_cert},           {"help", add_help},
 };
 
 // `folkmoot help` and `folkmoot help dead list` are `folkmoot --help` and `folkmoot dead list --help`.
@@ -67,11 +67,22 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "folkmoot " FOLKMOOT_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_option(
-         "--server", globals().server,
-         "Address: HOST:PORT or unix:/PATH (default: $FOLKMOOT_ADDRESS, else ./folkmoot-data/folkmoot.sock if it is "
-         "there, else 127.0.0.1:7470)")
+  app.add_option("--server", globals().server,
+                 "Address: HOST:PORT, tls://HOST:PORT or unix:/PATH (default: $FOLKMOOT_ADDRESS, else "
+                 "./folkmoot-data/folkmoot.sock if it is "
+                 "there, else 127.0.0.1:7470)")
       ->type_name("ADDR");
+  app.add_option("--ca", globals().tls.ca,
+                 "PEM file with the authorities that a server at tls:// is known by (default: $FOLKMOOT_CA, else the "
+                 "system's)")
+      ->type_name("FILE");
+  app.add_option("--cert", globals().tls.certificate,
+                 "PEM file with a certificate of your own to show to it (default: $FOLKMOOT_CERT)")
+      ->type_name("FILE");
+  app.add_option("--cert-key", globals().tls.key, "PEM file with its key (default: $FOLKMOOT_CERT_KEY)")
+      ->type_name("FILE");
+  app.add_flag("--insecure", globals().tls.insecure,
+               "Take any certificate: whoever is on the way can read and change all that is sent, the token too");
   app.add_option("--token", globals().token, "The server's token (default: $FOLKMOOT_TOKEN)");
   app.add_option("--as", globals().agent, "Who you are: the sender's name (default: $FOLKMOOT_AGENT, else anonymous)")
       ->type_name("NAME")

@@ -86,9 +86,10 @@ Result<void> read_config_file(ServerConfig& config, const std::string& path) {
 Result<void> check_environment() {
   // Of clients; of what `folkmoot reply --exec` tells its command; of the scripts.
   std::vector<std::string> variables = {
-      "FOLKMOOT_ADDRESS",  "FOLKMOOT_AGENT",   "FOLKMOOT_FROM",         "FOLKMOOT_TYPE",     "FOLKMOOT_ID",
-      "FOLKMOOT_PRIORITY", "FOLKMOOT_PROGRAM", "FOLKMOOT_CONVERSATION", "FOLKMOOT_REPLY_TO", "FOLKMOOT_WAKE",
-      "FOLKMOOT_ATTEMPT",  "FOLKMOOT_UNREAD",  "FOLKMOOT_READY"};
+      "FOLKMOOT_ADDRESS",  "FOLKMOOT_AGENT",    "FOLKMOOT_FROM",    "FOLKMOOT_TYPE",
+      "FOLKMOOT_ID",       "FOLKMOOT_PRIORITY", "FOLKMOOT_PROGRAM", "FOLKMOOT_CONVERSATION",
+      "FOLKMOOT_REPLY_TO", "FOLKMOOT_WAKE",     "FOLKMOOT_ATTEMPT", "FOLKMOOT_UNREAD",
+      "FOLKMOOT_READY",    "FOLKMOOT_CA",       "FOLKMOOT_CERT",    "FOLKMOOT_CERT_KEY"};
   for (const auto& key : settings_table()) variables.push_back(variable_of(key.name));
   const std::vector<std::string_view> known(variables.begin(), variables.end());
   for (char** each = environ; each != nullptr && *each != nullptr; ++each) {

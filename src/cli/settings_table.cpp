@@ -216,8 +216,8 @@ Result<void> set_listen(ServerConfig& config, const std::string& text) {
 
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
 
-// All of them: those of webhooks behind the others.
-std::vector<Setting> with_webhooks(std::vector<Setting> settings) {
+// All of them: those of webhooks and TLS behind the others.
+std::vector<Setting> with_others(std::vector<Setting> settings) {
   using C = ServerConfig;
   using enum Takes;
   const Setting webhooks[] = {
@@ -234,6 +234,36 @@ std::vector<Setting> with_webhooks(std::vector<Setting> settings) {
        of_count([](C& c) -> auto& { return c.webhooks_at_once; }, 1, 1'000)},
   };
   settings.insert(settings.end(), std::begin(webhooks), std::end(webhooks));
+  const Setting tls[] = {
+      {"tls.mode", at_once,
+       "off; optional: with and without; required: who comes without is refused, but for tls.plain; or auto: required "
+       "if there is a certificate",
+       of_word([](C& c) -> auto& { return c.server.tls.mode; },
+               pairs<TlsOptions::Mode>({{"auto", TlsOptions::Mode::automatic},
+                                        {"off", TlsOptions::Mode::off},
+                                        {"optional", TlsOptions::Mode::optional},
+                                        {"required", TlsOptions::Mode::required}}),
+               "auto, off, optional or required")},
+      {"tls.certificate", at_once,
+       "PEM file with the server's certificate and those between it and its authority; read again on SIGHUP",
+       of_text([](C& c) -> auto& { return c.server.tls.files.certificate; }, "none")},
+      {"tls.key", at_once, "PEM file with its key",
+       of_text([](C& c) -> auto& { return c.server.tls.files.key; }, "none")},
+      {"tls.client_ca", at_once, "PEM file with the authorities of clients' certificates",
+       of_text([](C& c) -> auto& { return c.server.tls.files.client_ca; }, "none: clients are not asked for one")},
+      {"tls.clients", at_once, "with tls.client_ca: whether a client must show a certificate, or may",
+       of_word([](C& c) -> auto& { return c.server.tls.files.needs_client_certificate; },
+               pairs<bool>({{"required", true}, {"optional", false}}), "required or optional")},
+      {"tls.minimum", at_once, "the oldest version that is spoken: 1.2 or 1.3",
+       of_word([](C& c) -> auto& { return c.server.tls.files.minimum; },
+               pairs<TlsVersion>({{"1.2", TlsVersion::tls12}, {"1.3", TlsVersion::tls13}}), "1.2 or 1.3")},
+      {"tls.plain", at_once, "who may come without TLS where it is required: loopback (and the Unix socket), or unix",
+       of_word([](C& c) -> auto& { return c.server.tls.plain; },
+               pairs<TlsOptions::Plain>(
+                   {{"loopback", TlsOptions::Plain::loopback}, {"unix", TlsOptions::Plain::unix_socket}}),
+               "loopback or unix")},
+  };
+  settings.insert(settings.end(), std::begin(tls), std::end(tls));
   return settings;
 }
 
@@ -242,7 +272,7 @@ std::vector<Setting> with_webhooks(std::vector<Setting> settings) {
 const std::vector<Setting>& settings_table() {
   using C = ServerConfig;
   using enum Takes;
-  static const std::vector<Setting> kSettings = with_webhooks({
+  static const std::vector<Setting> kSettings = with_others({
       {"listen", restart, "HOST:PORT to listen on; port 0 takes a free one", {set_listen, show_listen}},
       {"data", restart, "the data folder", of_text([](C& c) -> auto& { return c.server.data; }, "")},
       {"unix_socket", restart, "path of the Unix socket, or none",

@@ -7,6 +7,7 @@
 #include "engine/options.hpp"
 #include "journal/journal.hpp"
 #include "message/limits.hpp"
+#include "transport/tls_context.hpp"
 
 namespace folkmoot {
 
@@ -34,6 +35,24 @@ struct PartialFrameOptions {
       15'000;  // from the first byte to the last, and a second more for each PartialFrames::kPaceBytes
 };
 
+/// Who may come without TLS, and how TLS is spoken.
+struct TlsOptions {
+  enum class Mode : std::uint8_t {
+    automatic,  // required if there is a certificate, else off
+    off,        // nobody speaks it
+    optional,   // both are taken
+    required,   // plain is refused, but for those of `plain`
+  };
+  enum class Plain : std::uint8_t { loopback, unix_socket };  // the Unix socket never leaves the machine
+
+  Mode mode = Mode::automatic;
+  TlsServerFiles files;
+  Plain plain = Plain::loopback;
+
+  bool is_on() const { return mode == Mode::automatic ? !files.certificate.empty() : mode != Mode::off; }
+  bool is_required() const { return is_on() && mode != Mode::optional; }
+};
+
 struct ServerOptions {
   std::string data = "./folkmoot-data";
   std::string host = "127.0.0.1";
@@ -52,6 +71,7 @@ struct ServerOptions {
   std::int64_t slow_consumer_ms = 5'000;   // how long it may stay above pending_bytes_high
   std::size_t staged_bytes_max = 64 * 1024 * 1024;  // not yet durable, before reading stops
   LoginOptions login;
+  TlsOptions tls;
   PartialFrameOptions partial_frames;
   std::int64_t drain_timeout_ms = 3'000;  // at shutdown, for connections to take what is theirs
   std::int64_t backup_idle_ms = 60'000;   // between two questions of whoever takes a backup

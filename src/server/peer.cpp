@@ -30,6 +30,11 @@ PeerAddress peer_address(int socket) {
   return peer_address(address);
 }
 
+// Of IPv6 the lower half is not known, and nobody comes from the unspecified address.
+bool PeerAddress::is_loopback() const {
+  return (family == AF_INET && network >> 24 == 127) || (family == AF_INET6 && network == 0);
+}
+
 std::string PeerAddress::text() const {
   char out[INET6_ADDRSTRLEN + 4] = {};
   if (family == AF_INET) {

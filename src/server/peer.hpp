@@ -17,6 +17,8 @@ struct PeerAddress {
 
   auto operator<=>(const PeerAddress&) const = default;
   std::string text() const;
+  /// Of this machine, over the network that does not leave it.
+  bool is_loopback() const;
 };
 
 /// As accept() and getpeername() have it. An IPv4 address within IPv6 is an IPv4 address.

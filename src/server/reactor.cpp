@@ -34,7 +34,8 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
       readiness_(readiness),
       clock_(std::move(clock)),
       net_(std::move(net)),
-      outbox_(options_, connections_, deadlines_, *net_, now_),
+      sockets_(*net_),
+      outbox_(options_, connections_, deadlines_, sockets_, now_),
       effects_(connections_, outbox_, contents_, backup),
       engine_(options.engine, journal, effects_, streams == nullptr ? nullptr : &streams->store()),
       contents_(options_, engine_, effects_, content_thread,
@@ -77,7 +78,9 @@ Reactor::~Reactor() {
   connections_.each([this](Connection& connection) {
     if (connection.socket >= 0) net_->close(connection.socket);
   });
-  for (const auto& arrival : postbox_.take().arrivals) net_->close(arrival.socket);
+  const auto mail = postbox_.take();
+  for (const auto& arrival : mail.arrivals) net_->close(arrival.socket);
+  for (const auto& arrival : mail.secured) net_->close(arrival.socket);
   listeners_.close();
 }
 
@@ -140,7 +143,7 @@ void Reactor::change(const ServerOptions& options) {
 }
 
 std::int64_t Reactor::wait_ms() {
-  if (engine_.wants_dispatch() || shard_links_go_on_ || outbox_.has_overrun()) return 0;
+  if (engine_.wants_dispatch() || shard_links_go_on_ || outbox_.has_overrun() || sockets_.has_heard_again()) return 0;
   auto next = engine_.next_timer().ms;
   const auto sooner = [&](std::int64_t at) { next = next < 0 ? at : std::min(next, at); };
   if (deadlines_.next() >= 0) sooner(deadlines_.next());
@@ -188,6 +191,9 @@ Result<std::int64_t> Reactor::turn(std::span<const Net::Event> events) {
     if (auto done = on_event(event); !done) return std::unexpected(done.error());
   }
   take_posted();
+  if (sockets_.has_heard_again()) [[unlikely]] {
+    for (const auto id : sockets_.take_heard_again()) on_socket(id, Net::kReadable);
+  }
   if (reload_requested_.load(std::memory_order_relaxed)) [[unlikely]] {
     reload_requested_.store(false, std::memory_order_relaxed);
     if (settings_ != nullptr) (void)settings_->reload();  // it says itself what came of it
@@ -232,10 +238,15 @@ Result<void> Reactor::on_event(const Net::Event& event) {
 void Reactor::on_socket(SessionId id, std::uint32_t what) {
   auto* const connection = find(id);
   if (connection == nullptr) return;
+  connection->is_heard_again = false;
   if (what & Net::kWritable) flush(*connection);
   if (find(id) != connection || !(what & ~Net::kWritable)) return;
   if (connection->is_read()) {
     on_readable(*connection);
+    if (connection == find(id) && connection->tls) [[unlikely]] {
+      if (connection->tls->has_unsent()) outbox_.list_dirty(*connection);
+      sockets_.hear_again(*connection);
+    }
     if (outbox_.unsent_bytes() >= kFlushBytes) flush_dirty();
   } else if (what & Net::kBroken) {  // reported whether asked for or not: it would wake us for ever
     close_connection(*connection);
@@ -342,11 +353,11 @@ Result<void> Reactor::farewell() {
   const auto give_up = clock_.now() + options_.drain_timeout_ms;
   for (;;) {
     connections_.each([this](Connection& connection) {
-      if (!connection.out.empty()) flush(connection);
+      if (connection.has_unsent()) flush(connection);
     });
     std::vector<int> unsent;
     connections_.each([&](const Connection& connection) {
-      if (connection.socket >= 0 && !connection.out.empty()) unsent.push_back(connection.socket);
+      if (connection.socket >= 0 && connection.has_unsent()) unsent.push_back(connection.socket);
     });
     const auto left = give_up - clock_.now();
     if (unsent.empty() || left <= 0) break;

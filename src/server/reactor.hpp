@@ -46,6 +46,7 @@
 #include "server/readiness.hpp"
 #include "server/seen_agents.hpp"
 #include "server/settings_keeper.hpp"
+#include "server/socket_bytes.hpp"
 #include "stream/stream_thread.hpp"
 
 namespace folkmoot {
@@ -72,7 +73,13 @@ class Reactor {
   Presence& presence() { return presence_; }
   const ServerOptions& options() const { return options_; }
   std::int64_t time() { return clock_.now(); }
-  void set_http_door(Door* door) { http_door_ = door; }
+  /// To whom sockets go that speak HTTP, and those that want TLS, which come back by the postbox; null: there is none.
+  /// Before run().
+  struct Doors {
+    Door* http = nullptr;
+    Door* tls = nullptr;
+  };
+  Doors& doors() { return doors_; }
   /// Of the first shard alone, as request_reload() is.
   void set_settings(SettingsKeeper* settings) { settings_ = settings; }
   SettingsKeeper* settings() { return settings_; }
@@ -185,7 +192,8 @@ class Reactor {
   void read_link(Connection& connection);
   bool belongs_elsewhere(Connection& connection, Bytes bytes, const Frame& frame);
   // A socket whose HELLO another shard has read; carried out here as if it had come by the socket. May close it.
-  void arrive(const Postbox::Arrival& arrival);
+  // Otherwise its TLS handshake is done, and what is spoken behind it is not known yet.
+  void arrive(Arrival& arrival, bool is_home);
   // A new socket is watched from here on, and has the time of a login to say who it is.
   void listen_to(Connection& connection);
   void on_deadline(Connection& connection);
@@ -224,6 +232,7 @@ class Reactor {
   const std::unique_ptr<Net> net_;
   Connections connections_;
   Deadlines deadlines_;
+  SocketBytes sockets_;
   Outbox outbox_;
   EffectFrames effects_;
   Engine engine_;
@@ -231,12 +240,12 @@ class Reactor {
   BackupPart backup_part_;
   BackupReader backup_reader_;
   AgentWatches agent_watches_;
-  Door* http_door_ = nullptr;
+  Doors doors_;
   SettingsKeeper* settings_ = nullptr;
 
   Postbox postbox_;
   Listeners listeners_;
-  RareLine files_warning_, displaced_warning_, tls_line_, late_line_;
+  RareLine files_warning_, displaced_warning_, tls_line_, plain_line_, late_line_;
   Newcomers newcomers_;
   std::uint64_t displaced_ = 0;  // newcomers that had to go for others
   PartialFrames partial_frames_;

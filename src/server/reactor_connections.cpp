@@ -91,6 +91,7 @@ void Reactor::displace(SessionId newcomer) {
 
 void Reactor::update_interest(Connection& connection) {
   if (connection.socket < 0) return;
+  sockets_.hear_again(connection);
   const auto wanted = (connection.is_read() ? Net::kReadable : 0u) | (connection.wants_write ? Net::kWritable : 0u);
   if (wanted == connection.interest) return;
   connection.interest = wanted;

@@ -43,6 +43,9 @@ class Server {
   /// What may change while it runs becomes as in `options`, in every shard soon: each on its own thread. All else stays
   /// as it is. Requires: check_options().
   void change(const ServerOptions& options);
+  /// Reads the certificate and key of TLS, for those who connect from here on. Errors: io_error, malformed,
+  /// invalid_field: then those that were read before go on. On the first shard's thread, or before run().
+  Result<void> read_certificates(const ServerOptions& options);
 
  private:
   Server();

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "cli/doctor/findings.hpp"
 #include "server/listen.hpp"
@@ -52,6 +53,15 @@ void examine_data(const std::string& data, Findings& findings) {
                 fmt::format("chmod o-rwx {}", data));
 }
 
+void examine_tls(const TlsOptions& tls, Findings& findings) {
+  if (!tls.is_on() || tls.files.certificate.empty() || tls.files.key.empty()) return;
+  const auto context = TlsContext::server(tls.files);
+  if (!context) return findings.problem(kAccess, context.error().text, context.error().advice);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  if ((*context)->valid_until() <= std::chrono::duration_cast<std::chrono::milliseconds>(now).count())
+    findings.problem(kAccess, fmt::format("{} has run out", tls.files.certificate), "`folkmoot cert renew` renews it");
+}
+
 }  // namespace
 
 void examine_access(const ServerConfig& config, const std::string& config_file, Findings& findings) {
@@ -62,10 +72,11 @@ void examine_access(const ServerConfig& config, const std::string& config_file, 
   examine_token(config, findings);
   examine_file(config_file, config, findings);
   examine_data(server.data, findings);
-  if (!is_local) {
-    findings.warn(kAccess, fmt::format("what goes to {} can be read on its way: there is no TLS", server.host),
-                  "put a tunnel (WireGuard, `ssh -L`) or a proxy before it, or listen on 127.0.0.1");
+  if (!is_local && !server.tls.is_required()) {
+    findings.warn(kAccess, fmt::format("what goes to {} can be read on its way: TLS is not required", server.host),
+                  "give it a certificate (tls.certificate; `folkmoot cert`), or listen on 127.0.0.1");
   }
+  examine_tls(server.tls, findings);
   const auto has_any = [](const std::vector<std::string>& words) {
     return std::ranges::find(words, "*") != words.end();
   };
