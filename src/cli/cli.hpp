@@ -91,6 +91,7 @@ void add_backup(App& app);
 void add_restore(App& app);
 void add_bench(App& app);
 void add_cert(App& app);
+void add_key(App& app);
 void add_help(App& app);
 
 }  // namespace folkmoot::cli

@@ -42,7 +42,8 @@ constexpr Command kCommands[] = {
     {"describe", add_describe},   {"journal", add_journal},
     {"backup", add_backup},       {"restore", add_restore},
     {"bench", add_bench},         {"doctor", add_doctor},
-    {"cert", add_cert},           {"help", add_help},
+    {"cert", add_cert},           {"key", add_key},
+    {"help", add_help},
 };
 
 // `folkmoot help` and `folkmoot help dead list` are `folkmoot --help` and `folkmoot dead list --help`.
