@@ -23,6 +23,20 @@ class FullDiskTest : public JournalTest {
     const auto place = journal->append(FactKind::message_accepted, {&part, 1}, life);
     if (life == FactLog::Life::live) places.push_back(place);
   }
+  /// A disk refuses a write; its owner hears of it late, and has made the next segment by then.
+  void meet_refusal_late() {
+    append(std::string(40'000, 'a'));
+    disk.writes_full = true;
+    EXPECT_TRUE(journal->submit(now_ms));
+    journal->write_and_sync();
+    disk.writes_full = false;
+    now_ms += 1000;
+    EXPECT_TRUE(journal->submit(now_ms));
+    EXPECT_TRUE(journal->has_room(kDurable, 30'000));
+    EXPECT_FALSE(journal->stats().disk_full);
+    EXPECT_TRUE(journal->collect());
+    EXPECT_LT(journal->durable_end(), journal->appended_end());
+  }
 
   std::vector<FactPlace> places;
 };
@@ -214,35 +228,16 @@ TEST_F(FullDiskTest, X3_a_write_into_allocated_room_that_is_refused_is_tried_aga
   EXPECT_EQ(texts(), (std::vector<std::string>{"one", "two", "three"}));
 }
 
-// The owner met the refusal late, and had made the next segment by then.
 TEST_F(FullDiskTest, X3_a_refused_write_is_tried_again_though_there_is_room_for_a_segment_meanwhile) {
   start();
-  append(std::string(40'000, 'a'));
-  disk.writes_full = true;
-  ASSERT_TRUE(journal->submit(now_ms));
-  journal->write_and_sync();
-  disk.writes_full = false;
-  now_ms += 1000;
-  EXPECT_TRUE(journal->submit(now_ms));
-  EXPECT_TRUE(journal->has_room(kDurable, 30'000));
-  EXPECT_FALSE(journal->stats().disk_full);
-  ASSERT_TRUE(journal->collect());
-  EXPECT_LT(journal->durable_end(), journal->appended_end());
+  meet_refusal_late();
   ASSERT_TRUE(sync());
   EXPECT_EQ(journal->durable_end(), journal->appended_end());
 }
 
 TEST_F(FullDiskTest, X3_an_orderly_stop_writes_what_was_refused_and_what_came_after_it) {
   start();
-  append(std::string(40'000, 'a'));
-  disk.writes_full = true;
-  ASSERT_TRUE(journal->submit(now_ms));
-  journal->write_and_sync();
-  disk.writes_full = false;
-  now_ms += 1000;
-  EXPECT_TRUE(journal->submit(now_ms));
-  EXPECT_TRUE(journal->has_room(kDurable, 30'000));
-  ASSERT_TRUE(journal->collect());
+  meet_refusal_late();
   append("behind it");
   const auto closed = journal->close();
   ASSERT_TRUE(closed) << closed.error().describe();
