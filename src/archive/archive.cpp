@@ -41,12 +41,12 @@ void step_back() { (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid(
 }  // namespace
 
 void Archive::Feed::tell(Lsn durable) {
-  durable_.store(durable, std::memory_order_release);
+  durable_.store(durable);
   archive_.ring();
 }
 
 void Archive::Feed::skip(Lsn to) {
-  skip_.store(to, std::memory_order_release);
+  skip_.store(to);
   kept_.store(std::max(kept(), to), std::memory_order_release);
   archive_.ring();
 }
@@ -115,9 +115,10 @@ void Archive::stop() {
   if (answering_.joinable()) answering_.join();
 }
 
-// One look and no lock while the thread is at work.
+// One look and no lock while the thread is at work. Either this sees that it is about to sleep, or it sees what was
+// told before it does: both sides write first and look then, in one order that all see.
 void Archive::ring() {
-  if (!sleeps_.exchange(false, std::memory_order_acq_rel)) return;
+  if (!sleeps_.exchange(false)) return;
   {
     const std::lock_guard guard(mutex_);
     rung_ = true;
@@ -155,7 +156,7 @@ void Archive::follow() {
   step_back();
   std::optional<Steady::time_point> last_at;
   for (;;) {
-    sleeps_.store(true, std::memory_order_release);  // what comes from here on rings
+    sleeps_.store(true);  // what comes from here on rings
     auto read = read_on();
     if (read) {
       if (auto durable = make_durable(); !durable) read = std::unexpected(durable.error());
@@ -192,7 +193,7 @@ Result<bool> Archive::read_on() {
 
 Result<bool> Archive::read_on(Feed& feed) {
   auto& follower = *feed.follower_;
-  const auto durable = feed.durable_.load(std::memory_order_acquire), skip = feed.skip_.load(std::memory_order_acquire);
+  const auto durable = feed.durable_.load(), skip = feed.skip_.load();
   if (follower.position() >= durable && follower.position() >= skip) return false;
   if (auto begun = store_->begin(); !begun) return std::unexpected(begun.error());
   Result<void> done;

@@ -20,9 +20,8 @@
 namespace folkmoot {
 
 struct ArchiveOptions {
-  std::string path;                    // of the database
-  std::int64_t keep_ms = 0;            // how long what has ended is kept; 0: for ever
-  std::uint64_t behind_bytes_max = 0;  // of a journal, that wait for the history; what is more goes unread
+  std::string path;          // of the database
+  std::int64_t keep_ms = 0;  // how long what has ended is kept; 0: for ever
 };
 
 class Archive {

@@ -216,7 +216,6 @@ Result<HistoryRecord> HistoryReader::show(const Uuid& id) {
 Result<HistoryStatus> HistoryReader::status() {
   HistoryStatus status;
   database_->limit_time(kFindMsMax);
-  // A count of all rows would read an index from end to end; numbers go on and are forgotten from the oldest on.
   const auto count = database_->number("SELECT count(*) FROM agent_messages");
   if (!count) return std::unexpected(count.error());
   status.messages = static_cast<std::uint64_t>(*count);

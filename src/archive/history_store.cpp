@@ -151,6 +151,7 @@ Result<void> HistoryStore::prepare() {
       {&find_number_, "SELECT number FROM agent_messages WHERE id = ?"},
       {&insert_moved_, "INSERT OR IGNORE INTO folkmoot_moved VALUES (?)"},
       {&meet_moved_, "DELETE FROM folkmoot_moved WHERE id = ?"},
+      {&forget_moved_, "DELETE FROM folkmoot_moved WHERE id < ?"},
       {&find_old_,
        "SELECT number FROM agent_messages WHERE created_at < ?1 AND status <> 'pending' AND coalesce(processed_at, "
        "created_at) < ?1 ORDER BY "
@@ -334,6 +335,10 @@ Result<std::int64_t> HistoryStore::forget(Instant before, std::int64_t most) {
   Result<void> done = row ? Result<void>{} : std::unexpected(row.error());
   for (const auto number : old) {
     if (done) done = forget(number);
+  }
+  // Ids begin with their time. What was copied forward in a journal says again that a message has moved, long after.
+  if (const auto oldest = make_uuid({.key = make_key(before, 0)}).text(); done) {
+    if (auto gone = forget_moved_.bind(1, oldest).run(); !gone) done = std::unexpected(gone.error());
   }
   if (done) done = database_->execute("COMMIT");
   if (!done) {

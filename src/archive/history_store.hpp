@@ -71,7 +71,7 @@ class HistoryStore {
   std::unique_ptr<Database> database_;
   Statement insert_message_, insert_words_, insert_agent_, settle_, end_, come_back_, insert_attempt_, holder_,
       insert_name_, set_position_, get_position_, insert_gap_, forget_words_, forget_attempts_, forget_message_,
-      find_number_, insert_moved_, meet_moved_, find_old_;
+      find_number_, insert_moved_, meet_moved_, forget_moved_, find_old_;
   bool has_moved_ = false;                  // some ids wait for their rows
   std::unordered_set<std::string> agents_;  // names that have their row
 };

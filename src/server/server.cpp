@@ -133,9 +133,8 @@ Result<void> Server::Parts::open_history(const ServerOptions& options) {
     return failure(ErrorCode::invalid_field, "a history needs `sync = \"always\"`: what it has read must not be lost",
                    "set one of the two otherwise");
   }
-  auto opened = Archive::open({.path = options.data + "/" + std::string(kHistoryFile),
-                               .keep_ms = options.history.keep_ms,
-                               .behind_bytes_max = options.history.behind_bytes_max});
+  auto opened =
+      Archive::open({.path = options.data + "/" + std::string(kHistoryFile), .keep_ms = options.history.keep_ms});
   if (!opened) return std::unexpected(opened.error());
   archive = std::move(*opened);
   for (std::size_t number = 0; number < shards.size(); ++number) {

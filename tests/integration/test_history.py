@@ -261,6 +261,18 @@ def test_B1_a_database_that_is_locked_stops_no_message_and_is_told_of(make_serve
     server.errors.write_text("")  # what it said in its trouble was asked for
 
 
+def test_B8_what_has_ended_is_kept_as_long_as_was_said(make_server):
+    server = make_server(*FAST, "--set", "history.retention=1s")
+    ended, waits = send(server, "bob", "done soon"), send(server, "carl", "waits")
+    assert server.cli("recv", "bob").returncode == 0
+    eventually(server, lambda found: [each["state"] for each in found] == ["processed"], "--to", "bob")
+    time.sleep(1.2)
+    server.restart()  # it looks for what is old when it has nothing else to do, first of all then
+    eventually(server, lambda found: found == [], "--to", "bob")
+    assert server.cli("history", "show", ended).returncode == 1
+    assert [each["id"] for each in find(server, "--to", "carl")] == [waits]
+
+
 def test_B1_a_damaged_file_is_refused_with_what_to_do(make_server):
     server = make_server()
     assert server.terminate() == 0
