@@ -1,6 +1,7 @@
 // folkmoot call: any operation of the list by its name. What one takes and answers is told by `folkmoot describe`.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/nearest.hpp"
@@ -35,6 +36,17 @@ void set_field(const OperationInfo& operation, void* arguments, const std::strin
   if (!done) throw_invalid(name, done.error().text);
 }
 
+// What is no text has some value though nobody gave one.
+void check_all_given(const OperationInfo& operation, const std::vector<std::string>& pairs) {
+  for (const auto& field : operation.arguments->fields) {
+    if (!field.rules.required || field.type->kind == Kind::text) continue;
+    const auto start = fmt::format("{}=", field.name);
+    if (std::ranges::none_of(pairs, [&](const auto& pair) { return pair.starts_with(start); }))
+      throw_invalid(std::string(field.name),
+                    fmt::format("is missing; `folkmoot describe {}` tells what it may be", operation.name));
+  }
+}
+
 void call(const CallOptions& options) {
   const auto* const operation = find_operation(options.name);
   if (operation == nullptr) {
@@ -42,6 +54,7 @@ void call(const CallOptions& options) {
   }
   const auto arguments = operation->arguments->make();
   for (const auto& pair : options.fields) set_field(*operation, arguments.get(), pair);
+  check_all_given(*operation, options.fields);
   Session session;
   const auto answer = value(session->carry_out(*operation, arguments.get()));
   if (operation->layout == Layout::confirm)

@@ -23,7 +23,7 @@ class Checker {
   /// A fact is met by recovery.
   virtual void on_recovered_fact(FactKind /*kind*/, Bytes /*body*/) {}
   /// The engine has recovered: what it has must be what it may be. `names`: of mailboxes, by their numbers here.
-  virtual void recovered(const Engine& /*engine*/, const std::vector<std::string>& /*names*/) {}
+  virtual void recovered(Engine& /*engine*/, const std::vector<std::string>& /*names*/) {}
   /// What the engine has must be what it is.
   virtual void compare(const Engine& /*engine*/) const {}
 };

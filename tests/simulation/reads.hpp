@@ -28,7 +28,7 @@ class ReadChecker final : public Checker {
   void on_durable(Lsn end) override {
     for (auto& [name, kept] : reads_) kept.on_durable(end);
   }
-  void recovered(const Engine& engine, const std::vector<std::string>& names) override {
+  void recovered(Engine& engine, const std::vector<std::string>& names) override {
     for (const auto& name : names) {
       auto& kept = reads_.try_emplace(name, kNever).first->second;
       MailboxStats stats;

@@ -111,7 +111,7 @@ void ScheduleChecker::crash() {
   failed_ = false;
 }
 
-void ScheduleChecker::recovered(const Engine& engine, const std::vector<std::string>&) {
+void ScheduleChecker::recovered(Engine& engine, const std::vector<std::string>&) {
   auto states = told(engine);
   for (auto& [name, kept] : by_name_) {
     const auto& state = states[name];

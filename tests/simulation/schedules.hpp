@@ -81,7 +81,7 @@ class ScheduleChecker final : public Checker {
     recovered_.insert_or_assign({fact.number, fact.fired}, true);
   }
   bool is_kept(std::uint64_t number, std::uint64_t fired) const { return recovered_.contains({number, fired}); }
-  void recovered(const Engine& engine, const std::vector<std::string>& names) override;
+  void recovered(Engine& engine, const std::vector<std::string>& names) override;
   /// An event of the schedule goes out: not before the log knows, and never again.
   void sent(std::uint64_t number, std::uint64_t fired);
   std::vector<std::string> names() const {

@@ -93,7 +93,7 @@ void WakeChecker::crash() {
   waiting_.clear();
 }
 
-void WakeChecker::recovered(const Engine& engine, const std::vector<std::string>&) {
+void WakeChecker::recovered(Engine& engine, const std::vector<std::string>&) {
   std::size_t there = 0;
   for (auto& [agent, kept] : agents_) {
     const auto* const wake = engine.wakes().find(agent);

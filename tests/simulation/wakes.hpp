@@ -70,7 +70,7 @@ class WakeChecker final : public Checker {
     for (auto& [agent, kept] : agents_) kept.on_durable(end);
   }
   void crash() override;
-  void recovered(const Engine& engine, const std::vector<std::string>& names) override;
+  void recovered(Engine& engine, const std::vector<std::string>& names) override;
 
  private:
   struct State {

@@ -234,9 +234,13 @@ Result<void> Causes::enter(const Fact& fact) {
 
 bool Causes::keep(const Fact& fact) {
   if (fact.body.size() < sizeof(ConversationFact)) return true;
-  const auto known = conversations_.find(as_text(fact.body.subspan(sizeof(ConversationFact))));
-  if (known != conversations_.end() && known->second.place == fact.place)
-    ledger_.copy(fact.kind, known->second.place, {fact.body});
+  const auto name = fact.body.subspan(sizeof(ConversationFact));
+  const auto known = conversations_.find(as_text(name));
+  if (known == conversations_.end() || known->second.place != fact.place) return true;
+  // What was added while there was no room is written now.
+  const auto& sums = known->second.sums;
+  const ConversationFact said{sums.tokens, sums.money, sums.messages};
+  ledger_.copy(fact.kind, known->second.place, {bytes_of(said), name});
   return true;
 }
 

@@ -14,6 +14,7 @@
 #include "base/utf8.hpp"
 #include "message/json_writer.hpp"
 #include "operation/merge.hpp"
+#include "server/durations.hpp"
 #include "server/operations/call.hpp"
 #include "server/operations/name_pattern.hpp"
 #include "server/operations/wakes.hpp"
@@ -27,9 +28,6 @@ static_assert(kWakeUrlMost == kWakeUrlMax && kWakeSecretMost == kWakeSecretMax &
 
 constexpr std::string_view kZones = "/usr/share/zoneinfo/";
 constexpr std::string_view kSecretPrefix = "whsec_";
-
-Duration in_ms(std::chrono::milliseconds duration) { return Duration{duration.count()}; }
-std::chrono::milliseconds in_ms(Duration duration) { return std::chrono::milliseconds(duration.ms); }
 
 Error no_wake(std::string_view agent) {
   return {ErrorCode::not_found, fmt::format("no wake is set for {}", printable(agent)),
@@ -116,7 +114,7 @@ std::string_view end_of(const Wake& wake) {
   return wake.end == WakeEnd::done && !wake.was_read ? "unread" : kWakeEnds[static_cast<std::size_t>(wake.end)];
 }
 
-WakeStatus status_of(const Engine& engine, const Wake& wake, const WaitingMail& mail) {
+WakeStatus status_of(const Wakes& wakes, const Wake& wake, const WaitingMail& mail) {
   const auto& rule = wake.rule;
   return {.agent = rule.agent,
           .how = static_cast<WakeKind>(rule.how),
@@ -139,8 +137,8 @@ WakeStatus status_of(const Engine& engine, const Wake& wake, const WaitingMail& 
           .last_reason = wake.reason,
           .last_at_ms = wake.count.woken_at.ms,
           .tries = wake.count.tries,
-          .woken_today = engine.wakes().woken_today(wake),
-          .watched = engine.wakes().is_watched(wake)};
+          .woken_today = wakes.woken_today(wake),
+          .watched = wakes.is_watched(wake)};
 }
 
 // Signed here, so that no secret leaves the shard that keeps it.
@@ -215,7 +213,7 @@ Result<void> carry_out(const Call& call, const ListWakes& arguments) {
   WakePage page;
   call.engine.wakes().each([&](const Wake& wake, const WaitingMail& mail) {
     if (page.wakes.size() > arguments.limit || wake.rule.agent <= arguments.after) return;
-    if (match->fits(wake.rule.agent)) page.wakes.push_back(status_of(call.engine, wake, mail));
+    if (match->fits(wake.rule.agent)) page.wakes.push_back(status_of(call.engine.wakes(), wake, mail));
   });
   end_page(describe<WakePage>(), &page, arguments.limit);
   return call.answer(page);
@@ -224,7 +222,7 @@ Result<void> carry_out(const Call& call, const ListWakes& arguments) {
 Result<void> carry_out(const Call& call, const ShowWake& arguments) {
   const auto* const wake = call.engine.wakes().find(arguments.agent);
   if (wake == nullptr) return std::unexpected(no_wake(arguments.agent));
-  return call.answer(status_of(call.engine, *wake, call.engine.wakes().waiting(*wake)));
+  return call.answer(status_of(call.engine.wakes(), *wake, call.engine.wakes().waiting(*wake)));
 }
 
 Result<void> carry_out(const Call& call, const TakeWakes& arguments) {
