@@ -3,7 +3,7 @@
 set(FOLKMOOT_FUZZ_FLAGS -std=c++23 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all
     -fsanitize=fuzzer-no-link,address,undefined -I${PROJECT_SOURCE_DIR}/src -I${PROJECT_SOURCE_DIR}/include
     -DSPDLOG_COMPILED_LIB -DSPDLOG_FMT_EXTERNAL)
-set(FOLKMOOT_FUZZ_LIBRARIES -lboost_json -lmsgpuck -lsimdjson -lspdlog -lfmt -lz -lzstd -lnettle -lpthread)
+set(FOLKMOOT_FUZZ_LIBRARIES -lboost_json -lmsgpuck -lsimdjson -lspdlog -lfmt -lz -lzstd -lnettle -lssl -lcrypto -lpthread)
 
 if(FOLKMOOT_TESTS AND FOLKMOOT_FUZZ)
   find_program(FOLKMOOT_CLANGXX clang++-19)

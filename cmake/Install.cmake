@@ -13,6 +13,19 @@ if(FOLKMOOT_PROGRAM)
   install(FILES ${PROJECT_SOURCE_DIR}/deploy/folkmoot.sysusers DESTINATION lib/sysusers.d RENAME folkmoot.conf
           COMPONENT server)
   install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/folkmoot RENAME copyright COMPONENT server)
+  # What it is made of (CycloneDX), where Debian's packages and Python are there to tell.
+  find_program(FOLKMOOT_DPKG_QUERY dpkg-query)
+  find_program(FOLKMOOT_SBOM_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
+  if(FOLKMOOT_DPKG_QUERY AND FOLKMOOT_SBOM_PYTHON)
+    set(sbom ${PROJECT_BINARY_DIR}/install/folkmoot.cdx.json)
+    add_custom_command(
+      OUTPUT ${sbom}
+      COMMAND ${FOLKMOOT_SBOM_PYTHON} -B ${PROJECT_SOURCE_DIR}/scripts/sbom $<TARGET_FILE:folkmoot-cli> ${sbom}
+      DEPENDS folkmoot-cli ${PROJECT_SOURCE_DIR}/scripts/sbom ${PROJECT_SOURCE_DIR}/scripts/packages
+      COMMENT "Listing what the program is made of")
+    add_custom_target(sbom ALL DEPENDS ${sbom})
+    install(FILES ${sbom} DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/folkmoot COMPONENT server)
+  endif()
 endif()
 
 # --- the library (component `dev`) ------------------------------------------------------------------------------------
@@ -89,6 +102,9 @@ if(TARGET folkmoot)
     elseif(external MATCHES "^zstd::")
       list(APPEND find_packages "find_dependency(zstd 1.5 CONFIG)")
       list(APPEND pc_requires libzstd)
+    elseif(external MATCHES "^OpenSSL::")
+      list(APPEND find_packages "find_dependency(OpenSSL 3.0)")
+      list(APPEND pc_requires openssl)
     elseif(external STREQUAL "nettle::nettle")
       list(APPEND find_packages "find_dependency(Nettle)")
       list(APPEND pc_requires nettle)
@@ -156,6 +172,6 @@ if(TARGET folkmoot)
   set(CPACK_DEBIAN_DEV_PACKAGE_NAME libfolkmoot-dev)
   set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
   set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS
-      "libboost1.81-dev, libboost-json1.81-dev, libmsgpuck-dev, libsimdjson-dev, libspdlog-dev, libfmt-dev, zlib1g-dev, libzstd-dev, nettle-dev")
+      "libboost1.81-dev, libboost-json1.81-dev, libmsgpuck-dev, libsimdjson-dev, libspdlog-dev, libfmt-dev, zlib1g-dev, libzstd-dev, nettle-dev, libssl-dev")
 endif()
 include(CPack)

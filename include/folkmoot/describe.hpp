@@ -125,8 +125,9 @@ struct FieldRules {
   std::string_view shape{};                   // of json: what stands there, for documents
   Merge merge = Merge::same;
   Role role = Role::none;
-  bool sparse = false;    // of an answer: left out while it is as it was made
-  bool nullable = false;  // of an answer: null while it is as it was made
+  bool sparse = false;       // of an answer: left out while it is as it was made
+  bool nullable = false;     // of an answer: null while it is as it was made
+  bool binary_only = false;  // of a frame: its word in JSON does not have it
 };
 
 struct FieldInfo {
@@ -292,14 +293,17 @@ constexpr const StructInfo& describe() {
   return detail::kStruct<T>;
 }
 
-/// Who may do it. Until there are accounts, everybody may do everything.
+/// Who may do it: whose role has that right (docs/security.md). On a server without accounts everybody may do
+/// everything.
 enum class Right : std::uint8_t {
   publish,     // send messages, and take back one's own
   consume,     // take messages out of mailboxes, and settle them
   observe,     // look at what is there, contents of messages included
   administer,  // change what others depend on
+  discover,    // see which agents there are and what they can do
+  secure,      // say who may do what: accounts, roles, rules
 };
-inline constexpr std::string_view kRightWords[] = {"publish", "consume", "observe", "administer"};
+inline constexpr std::string_view kRightWords[] = {"publish", "consume", "observe", "administer", "discover", "secure"};
 template <>
 inline constexpr std::span<const std::string_view> kWords<Right> = kRightWords;
 

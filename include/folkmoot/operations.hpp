@@ -1,7 +1,8 @@
-// What is asked of a server now and then, each a struct: dead letters, schedules, routes and other things that it
-// keeps. Client::call() carries any of them out.
+// What is asked of a server now and then, each a struct: dead letters, schedules, routes, accounts and other things
+// that it keeps. Client::call() carries any of them out.
 #pragma once
 
+#include "folkmoot/operation/account.hpp"       // IWYU pragma: export
 #include "folkmoot/operation/agent.hpp"         // IWYU pragma: export
 #include "folkmoot/operation/backup.hpp"        // IWYU pragma: export
 #include "folkmoot/operation/conversation.hpp"  // IWYU pragma: export

@@ -49,8 +49,20 @@ enum class WhileOpen : std::uint8_t {
 /// How contents are made smaller on their way.
 enum class Compression : std::uint8_t { zstd, gzip };
 
+/// How a server at "tls://host:port" is known, and what is shown to it. Files are in PEM, and read again for each
+/// connection.
+struct ClientTls {
+  /// Authorities that are trusted. Empty: $FOLKMOOT_CA, else those of the system.
+  std::string ca{};
+  /// This client's own certificate and its key. Empty: $FOLKMOOT_CERT and $FOLKMOOT_CERT_KEY, else none.
+  std::string certificate{};
+  std::string key{};
+  /// Takes any certificate: whoever is on the way can read and change everything, and have the token.
+  bool insecure = false;
+};
+
 struct ClientOptions {
-  /// "host:port", "unix:/path" or "/path". Empty: $FOLKMOOT_ADDRESS, else 127.0.0.1:7470.
+  /// "host:port", "tls://host:port", "unix:/path" or "/path". Empty: $FOLKMOOT_ADDRESS, else 127.0.0.1:7470.
   std::string address{};
   /// Who this client is: `from` of what it sends without one. Empty: `anonymous`.
   std::string agent{};
@@ -58,6 +70,7 @@ struct ClientOptions {
   std::string token{};
   /// Named to the server; for people who read its log.
   std::string software = "libfolkmoot";
+  ClientTls tls{};
 
   /// One attempt to connect takes at most this.
   Milliseconds connect_timeout{5'000};

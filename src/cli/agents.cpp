@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include "base/duration.hpp"
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "cli/wake_lines.hpp"
 #include "operation/json_codec.hpp"
 
 namespace folkmoot::cli {
@@ -138,15 +140,44 @@ std::shared_ptr<NameOptions> add_named(App& command) {
   return options;
 }
 
+// How it is woken, if anything is set for that and this client may know it: the registry does not have it.
+std::optional<WakeStatus> wake_of(Session& session, const std::string& agent) {
+  auto wake = session->call(ShowWake{agent});
+  if (wake) return std::move(*wake);
+  const auto code = wake.error().code;
+  if (code != ErrorCode::not_found && code != ErrorCode::not_permitted && code != ErrorCode::invalid_name)
+    throw Failure(wake.error());
+  return std::nullopt;
+}
+
+void show(const NameOptions& options) {
+  Session session;
+  auto shown = session->call(ShowAgent{options.name});
+  const auto wake = wake_of(session, shown ? shown->record.agent : options.name);
+  if (!shown && !(wake && shown.error().code == ErrorCode::not_found)) throw Failure(shown.error());
+  if (!shown) shown.emplace().record.agent = options.name;  // it sleeps, and has never been there
+  if (!options.json) {
+    print_shown(*shown);
+    if (!wake) return;
+    for (std::string_view what = "wake"; const auto& line : wake_lines(*wake)) {
+      print_line(fmt::format("{:<14} {}", what, line));
+      what = "";
+    }
+    return;
+  }
+  auto text = to_json_text(*shown, Sparse::as_described);
+  if (wake) {
+    text.pop_back();
+    text.append(",\"wake\":").append(to_json_text(*wake, Sparse::as_described)).append("}");
+  }
+  print_line(text);
+}
+
 void add_show(App& agents) {
-  auto* command = agents.add_subcommand("show", "Show all that is known of one");
+  auto* command = agents.add_subcommand("show", "Show all that is known of one, and how it is woken");
   const auto options = add_named(*command);
   set_example(*command, "  $ folkmoot agents show translator-1");
-  command->callback([options] {
-    Session session;
-    const auto shown = value(session->call(ShowAgent{options->name}));
-    options->json ? print_line(to_json_text(shown, Sparse::as_described)) : print_shown(shown);
-  });
+  command->callback([options] { show(*options); });
 }
 
 // -- register

@@ -9,12 +9,38 @@
 
 #include <cerrno>
 
+#include "cli/guard.hpp"
 #include "cli/spawn.hpp"
 
 namespace folkmoot::cli {
 namespace {
 
 constexpr int kAskMs = 200;
+
+// The two ends of a pipe, which no other program inherits.
+class Pipe {
+ public:
+  Pipe() { good_ = ::pipe2(ends_, O_CLOEXEC) == 0; }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  ~Pipe() {
+    close(0);
+    close(1);
+  }
+  explicit operator bool() const { return good_; }
+  int in() const { return ends_[0]; }
+  int out() const { return ends_[1]; }
+  void close_in() { close(0); }
+  void close_out() { close(1); }
+
+ private:
+  void close(int end) {
+    if (ends_[end] >= 0) ::close(ends_[end]);
+    ends_[end] = -1;
+  }
+  int ends_[2] = {-1, -1};
+  bool good_ = false;
+};
 
 // Waits for its end for a moment. False: it runs on.
 bool has_ended(pid_t pid, int process, int& status) {
@@ -33,19 +59,17 @@ bool has_ended(pid_t pid, int process, int& status) {
 Result<ChildEnd> run_child(const std::string& command, const std::string& input,
                            const std::vector<std::pair<std::string, std::string>>& environment,
                            std::chrono::milliseconds grace, const std::function<bool()>& stop) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0)
-    return std::unexpected(system_error(ErrorCode::io_error, "a pipe for a command", errno));
+  Pipe told, held;
+  if (!told || !held) return std::unexpected(system_error(ErrorCode::io_error, "a pipe for a command", errno));
   // All of it fits into the pipe: nobody waits for who does not read.
-  const auto wrote = ::write(ends[1], input.data(), input.size());
-  ::close(ends[1]);
-  if (wrote != static_cast<ssize_t>(input.size())) {
-    ::close(ends[0]);
+  const auto wrote = ::write(told.out(), input.data(), input.size());
+  told.close_out();
+  if (wrote != static_cast<ssize_t>(input.size()))
     return failure(ErrorCode::io_error, "the pipe to a command is too small for what it is told");
-  }
-  const auto pid =
-      spawn("/bin/sh", {"sh", "-c", command}, {.in = ends[0], .out = STDERR_FILENO, .environment = environment});
-  ::close(ends[0]);
+  const auto pid = spawn("/proc/self/exe", {"folkmoot", std::string(kGuardWord), command},
+                         {.in = told.in(), .out = STDERR_FILENO, .third = held.in(), .environment = environment});
+  told.close_in();
+  held.close_in();
   if (!pid) return std::unexpected(pid.error());
   const auto process = static_cast<int>(::syscall(SYS_pidfd_open, *pid, 0));
   ChildEnd end;
@@ -58,7 +82,7 @@ Result<ChildEnd> run_child(const std::string& command, const std::string& input,
       killed_at = now + grace;
       ::kill(-*pid, SIGTERM);
     } else if (end.was_stopped && now >= killed_at) {
-      ::kill(-*pid, SIGKILL);
+      held.close_out();
     }
   }
   if (process >= 0) ::close(process);

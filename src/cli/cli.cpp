@@ -25,6 +25,7 @@ ClientOptions client_options() {
   options.address = globals().server;
   options.token = globals().token;
   options.agent = globals().agent;
+  options.tls = globals().tls;
   options.software = "folkmoot";
   options.while_open = WhileOpen::buffer;  // a person or a script would only try again
   if (const auto address = parse_address(address_or_default(options.address)); !address)

@@ -17,6 +17,7 @@ namespace folkmoot::cli {
 /// The options before the subcommand.
 struct Globals {
   std::string server, token, agent;
+  ClientTls tls;
 };
 Globals& globals();
 
@@ -78,6 +79,8 @@ void add_tail(App& app);
 void add_command(App& app);
 void add_cancel(App& app);
 void add_dead(App& app);
+void add_account(App& app);
+void add_access(App& app);
 void add_route(App& app);
 void add_schedule(App& app);
 void add_stream(App& app);
@@ -90,6 +93,8 @@ void add_backup(App& app);
 void add_restore(App& app);
 void add_bench(App& app);
 void add_history(App& app);
+void add_cert(App& app);
+void add_key(App& app);
 void add_help(App& app);
 
 }  // namespace folkmoot::cli

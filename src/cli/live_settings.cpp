@@ -58,8 +58,10 @@ Result<ReloadedSettings> LiveSettings::take() {
   if (!read) return std::unexpected(read.error());
   auto next = in_force_;
   auto done = change_settings(next, *read);
-  if (auto good = check_options(next.server); !good) return std::unexpected(good.error());
+  next.server.jwt = read->server.jwt;
+  if (auto good = check_options(next.server, server_.has_accounts()); !good) return std::unexpected(good.error());
   if (auto opened = log_.direct(next.log); !opened) return std::unexpected(opened.error());
+  if (auto good = server_.read_certificates(next.server); !good) return std::unexpected(good.error());
   set_log_level(next.log.level);
   server_.change(next.server);
   gateway_.change(gateway_options(next));

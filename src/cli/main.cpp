@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/cli.hpp"
+#include "cli/guard.hpp"
 #include "cli/serve.hpp"
 #include "cli/server_config.hpp"
 #include "cli/terminal.hpp"
@@ -56,6 +57,10 @@ constexpr Command kCommands[] = {
     {"stream", add_stream},
     {"conversation", add_conversation},
     {"content", add_content},
+    {"account", add_account},
+    {"access", add_access},
+    {"cert", add_cert},
+    {"key", add_key},
     {"call", add_call},
     {"describe", add_describe},
     {"journal", add_journal},
@@ -84,16 +89,28 @@ std::vector<char*> as_options(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace folkmoot::cli;
+  if (argc == 3 && argv[1] == kGuardWord) return guard(argv[2]);
   App app("folkmoot: a message bus for AI agents. Mailboxes, events and requests that survive a crash.", "folkmoot");
   app.set_version_flag("--version", "folkmoot " FOLKMOOT_VERSION);
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_option(
-         "--server", globals().server,
-         "Address: HOST:PORT or unix:/PATH (default: $FOLKMOOT_ADDRESS, else ./folkmoot-data/folkmoot.sock if it is "
-         "there, else 127.0.0.1:7470)")
+  app.add_option("--server", globals().server,
+                 "Address: HOST:PORT, tls://HOST:PORT or unix:/PATH (default: $FOLKMOOT_ADDRESS, else "
+                 "./folkmoot-data/folkmoot.sock if it is "
+                 "there, else 127.0.0.1:7470)")
       ->type_name("ADDR");
-  app.add_option("--token", globals().token, "The server's token (default: $FOLKMOOT_TOKEN)");
+  app.add_option("--token", globals().token, "The key of an account, or the server's token (default: $FOLKMOOT_TOKEN)");
+  app.add_option("--ca", globals().tls.ca,
+                 "PEM file with the authorities that a server at tls:// is known by (default: $FOLKMOOT_CA, else the "
+                 "system's)")
+      ->type_name("FILE");
+  app.add_option("--cert", globals().tls.certificate,
+                 "PEM file with a certificate of your own to show to it (default: $FOLKMOOT_CERT)")
+      ->type_name("FILE");
+  app.add_option("--cert-key", globals().tls.key, "PEM file with its key (default: $FOLKMOOT_CERT_KEY)")
+      ->type_name("FILE");
+  app.add_flag("--insecure", globals().tls.insecure,
+               "Take any certificate: whoever is on the way can read and change all that is sent, the token too");
   app.add_option("--as", globals().agent, "Who you are: the sender's name (default: $FOLKMOOT_AGENT, else anonymous)")
       ->type_name("NAME")
       ->envname("FOLKMOOT_AGENT");

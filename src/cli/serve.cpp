@@ -53,16 +53,20 @@ int fail(const Error& error) {
   return 1;
 }
 
-void say_started(const ServerOptions& server, std::uint16_t port, bool json) {
+void say_started(const ServerOptions& server, std::uint16_t port, bool has_accounts, bool json) {
+  const bool needs_any = has_accounts || !server.token.empty();
   if (json) {
     std::string out;
     JsonWriter writer(out);
     writer.begin_object().field("version", server.version).field("host", server.host).field("port", port);
-    writer.field("data", server.data).field("token_needed", !server.token.empty()).end_object();
+    writer.field("data", server.data).field("token_needed", needs_any).end_object();
     fmt::print("{}\n", out);
   } else {
     fmt::print("folkmoot {}  {}:{} (native, HTTP, WebSocket)  data {}{}\n", server.version, server.host, port,
-               server.data, server.token.empty() ? "  no credentials on loopback" : "  token needed");
+               server.data,
+               has_accounts ? "  key of an account needed"
+               : needs_any  ? "  token needed"
+                            : "  no credentials on loopback");
   }
   std::fflush(stdout);
 }
@@ -108,7 +112,7 @@ int serve(const ServeArguments& arguments, bool json) {
   if (hung_up.exchange(false)) (*server)->request_reload();
 
   const auto& recovered = (*server)->recovered();
-  say_started(config->server, (*server)->port(), json);
+  say_started(config->server, (*server)->port(), (*server)->has_accounts(), json);
   if (recovered.facts > 0) {
     spdlog::info("recovered {} facts from {} segments{}", recovered.facts, recovered.segments,
                  recovered.clean_stop ? "" : "; the last run did not end cleanly");

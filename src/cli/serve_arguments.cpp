@@ -41,6 +41,7 @@ Result<ServerConfig> read_settings(const ServeArguments& arguments) {
       return set_config(config, setting.substr(0, equals), setting.substr(equals + 1), SettingSource::flag);
     });
   }
+  step([&] { return read_jwt_keys(config); });
   if (!done) return std::unexpected(done.error());
   return config;
 }

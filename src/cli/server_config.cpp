@@ -10,8 +10,11 @@
 #include <cctype>
 #include <cerrno>
 #include <cstdlib>
+#include <fstream>
+#include <sstream>
 #include <vector>
 
+#include "access/jwt.hpp"
 #include "base/assert.hpp"
 #include "base/nearest.hpp"
 #include "cli/settings_table.hpp"
@@ -86,9 +89,10 @@ Result<void> read_config_file(ServerConfig& config, const std::string& path) {
 Result<void> check_environment() {
   // Of clients; of what `folkmoot reply --exec` tells its command; of the scripts.
   std::vector<std::string> variables = {
-      "FOLKMOOT_ADDRESS",  "FOLKMOOT_AGENT",   "FOLKMOOT_FROM",         "FOLKMOOT_TYPE",     "FOLKMOOT_ID",
-      "FOLKMOOT_PRIORITY", "FOLKMOOT_PROGRAM", "FOLKMOOT_CONVERSATION", "FOLKMOOT_REPLY_TO", "FOLKMOOT_WAKE",
-      "FOLKMOOT_ATTEMPT",  "FOLKMOOT_UNREAD",  "FOLKMOOT_READY"};
+      "FOLKMOOT_ADDRESS",  "FOLKMOOT_AGENT",    "FOLKMOOT_FROM",    "FOLKMOOT_TYPE",
+      "FOLKMOOT_ID",       "FOLKMOOT_PRIORITY", "FOLKMOOT_PROGRAM", "FOLKMOOT_CONVERSATION",
+      "FOLKMOOT_REPLY_TO", "FOLKMOOT_WAKE",     "FOLKMOOT_ATTEMPT", "FOLKMOOT_UNREAD",
+      "FOLKMOOT_READY",    "FOLKMOOT_CA",       "FOLKMOOT_CERT",    "FOLKMOOT_CERT_KEY"};
   for (const auto& key : settings_table()) variables.push_back(variable_of(key.name));
   const std::vector<std::string_view> known(variables.begin(), variables.end());
   for (char** each = environ; each != nullptr && *each != nullptr; ++each) {
@@ -97,6 +101,25 @@ Result<void> check_environment() {
     return failure(ErrorCode::invalid_field, fmt::format("the environment has {}, which is no variable of folkmoot{}",
                                                          name, did_you_mean(name, known)));
   }
+  return {};
+}
+
+Result<void> read_jwt_keys(ServerConfig& config) {
+  config.server.jwt = nullptr;
+  const auto& jwt = config.jwt;
+  if (jwt.keys.empty()) return {};
+  struct stat file{};
+  if (::stat(jwt.keys.c_str(), &file) != 0) return std::unexpected(system_error(ErrorCode::io_error, jwt.keys, errno));
+  std::ifstream stream(jwt.keys, std::ios::binary);
+  std::ostringstream text;
+  if (!S_ISREG(file.st_mode) || file.st_size > static_cast<off_t>(access::kJwkSetBytesMax) || !(text << stream.rdbuf()))
+    return failure(ErrorCode::io_error, fmt::format("{} is not a file of keys that can be read", jwt.keys),
+                   fmt::format("it is a regular file of up to {} bytes", access::kJwkSetBytesMax));
+  auto verifier = access::JwtVerifier::make(
+      {.algorithms = jwt.algorithms, .issuer = jwt.issuer, .audience = jwt.audience, .leeway = Duration{jwt.leeway_ms}},
+      text.str());
+  if (!verifier) return std::unexpected(within(jwt.keys, verifier.error()));
+  config.server.jwt = std::move(*verifier);
   return {};
 }
 

@@ -20,6 +20,14 @@ namespace folkmoot {
 /// alone, where only those can set them who are on this machine.
 enum class WebhooksLocal : std::uint8_t { automatic, yes, no };
 
+/// Whose tokens about accounts are taken (docs/security.md).
+struct JwtConfig {
+  std::string keys;  // path of a JWK set; empty: nobody's
+  std::string issuer, audience;
+  std::vector<std::string> algorithms{"RS256", "ES256", "EdDSA"};
+  std::int64_t leeway_ms = 30'000;
+};
+
 struct ServerConfig {
   ServerOptions server;
   GatewayOptions gateway;
@@ -28,6 +36,7 @@ struct ServerConfig {
   WebhooksLocal webhooks_local = WebhooksLocal::automatic;
   std::int64_t webhooks_timeout_ms = 10'000;
   std::uint32_t webhooks_at_once = 16;
+  JwtConfig jwt;
   LogOptions log;
   std::map<std::string_view, SettingSource> sources{};  // of those that were set, by their names in the table
 };
@@ -45,6 +54,9 @@ Result<void> check_environment();
 std::vector<SettingRow> list_settings(const ServerConfig& in_force, const ServerConfig& latest);
 /// Gives `config` what `next` says of all settings that may change while the server runs, and tells what is different.
 ReloadedSettings change_settings(ServerConfig& config, const ServerConfig& next);
+/// Makes what verifies tokens, of the file that `jwt.keys` names; nothing if it names none. Errors: io_error, and those
+/// of JwtVerifier::make().
+Result<void> read_jwt_keys(ServerConfig& config);
 /// One line a key: name, default, meaning, and whether it takes a restart; for --help.
 std::string config_help();
 

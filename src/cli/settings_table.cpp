@@ -9,6 +9,7 @@
 
 #include "base/byte_count.hpp"
 #include "base/duration.hpp"
+#include "base/utf8.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot {
@@ -171,6 +172,33 @@ Result<void> set_token(ServerConfig& config, const std::string& value) {
   return {};
 }
 
+// "1000=planner,0=root".
+Result<void> set_unix_accounts(ServerConfig& config, const std::string& value) {
+  std::map<std::uint32_t, std::string> accounts;
+  for (std::size_t from = 0; from < value.size();) {
+    const auto end = std::min(value.find(',', from), value.size());
+    const auto one = std::string_view(value).substr(from, end - from);
+    const auto equals = one.find('=');
+    std::uint32_t user = 0;
+    const auto* const stop = one.data() + std::min(equals, one.size());
+    const auto read = std::from_chars(one.data(), stop, user);
+    if (equals == std::string_view::npos || read.ec != std::errc{} || read.ptr != stop ||
+        !is_name(one.substr(equals + 1)))
+      return bad(one, "UID=ACCOUNT, as 1000=planner");
+    accounts.insert_or_assign(user, std::string(one.substr(equals + 1)));
+    from = end + 1;
+  }
+  config.server.unix_accounts = std::move(accounts);
+  return {};
+}
+
+std::string show_unix_accounts(const ServerConfig& config) {
+  std::string out;
+  for (const auto& [user, account] : config.server.unix_accounts)
+    out += fmt::format("{}{}={}", out.empty() ? "" : ",", user, account);
+  return out;
+}
+
 Result<void> set_backoff(ServerConfig& config, const std::string& value) {
   const auto backoff = parse_backoff(value);
   if (!backoff) return bad(value, "`fixed`, `linear`, `exponential` or `exponential_jitter`");
@@ -245,12 +273,77 @@ std::vector<Setting> with_helpers(std::vector<Setting> settings) {
   return settings;
 }
 
+// Likewise, those about who has which account.
+std::vector<Setting> with_tokens(std::vector<Setting> settings) {
+  using C = ServerConfig;
+  using enum Takes;
+  const Setting tokens[] = {
+      {"accounts.messages_per_second", at_once,
+       "messages that an account may send a second, over all its connections; a second's worth at once; 0: as many as "
+       "it likes",
+       of_count([](C& c) -> auto& { return c.server.account_messages_per_second; }, 0, 100'000'000)},
+      {"unix_accounts",
+       at_once,
+       "whose account somebody has who comes by the Unix socket and shows nothing: UID=ACCOUNT, with commas between",
+       {set_unix_accounts, show_unix_accounts, "none"}},
+      {"jwt.keys", at_once, "path of a JWK set: whose JSON Web Tokens about accounts are taken; read again on reload",
+       of_text([](C& c) -> auto& { return c.jwt.keys; }, "none")},
+      {"jwt.issuer", at_once, "what `iss` of a token must be; needed with jwt.keys",
+       of_text([](C& c) -> auto& { return c.jwt.issuer; }, "none")},
+      {"jwt.audience", at_once, "what `aud` of a token must be or have; needed with jwt.keys",
+       of_text([](C& c) -> auto& { return c.jwt.audience; }, "none")},
+      {"jwt.algorithms", at_once, "which signatures are taken, with commas between: HS256, RS256, ES256, EdDSA",
+       of_list([](C& c) -> auto& { return c.jwt.algorithms; }, "none")},
+      {"jwt.leeway", at_once, "by how much the clock of who signs may be wrong",
+       of_duration([](C& c) -> auto& { return c.jwt.leeway_ms; }, 0)},
+  };
+  settings.insert(settings.end(), std::begin(tokens), std::end(tokens));
+  return settings;
+}
+
+// Likewise, those of TLS.
+std::vector<Setting> with_tls(std::vector<Setting> settings) {
+  using C = ServerConfig;
+  using enum Takes;
+  const Setting tls[] = {
+      {"tls.mode", at_once,
+       "off; optional: with and without; required: who comes without is refused, but for tls.plain; or auto: required "
+       "if there is a certificate",
+       of_word([](C& c) -> auto& { return c.server.tls.mode; },
+               pairs<TlsOptions::Mode>({{"auto", TlsOptions::Mode::automatic},
+                                        {"off", TlsOptions::Mode::off},
+                                        {"optional", TlsOptions::Mode::optional},
+                                        {"required", TlsOptions::Mode::required}}),
+               "auto, off, optional or required")},
+      {"tls.certificate", at_once,
+       "PEM file with the server's certificate and those between it and its authority; read again on SIGHUP",
+       of_text([](C& c) -> auto& { return c.server.tls.files.certificate; }, "none")},
+      {"tls.key", at_once, "PEM file with its key",
+       of_text([](C& c) -> auto& { return c.server.tls.files.key; }, "none")},
+      {"tls.client_ca", at_once, "PEM file with the authorities of clients' certificates",
+       of_text([](C& c) -> auto& { return c.server.tls.files.client_ca; }, "none")},
+      {"tls.clients", at_once, "with tls.client_ca: whether a client must show a certificate, or may",
+       of_word([](C& c) -> auto& { return c.server.tls.files.needs_client_certificate; },
+               pairs<bool>({{"required", true}, {"optional", false}}), "required or optional")},
+      {"tls.minimum", at_once, "the oldest version that is spoken: 1.2 or 1.3",
+       of_word([](C& c) -> auto& { return c.server.tls.files.minimum; },
+               pairs<TlsVersion>({{"1.2", TlsVersion::tls12}, {"1.3", TlsVersion::tls13}}), "1.2 or 1.3")},
+      {"tls.plain", at_once, "who may come without TLS where it is required: loopback (and the Unix socket), or unix",
+       of_word([](C& c) -> auto& { return c.server.tls.plain; },
+               pairs<TlsOptions::Plain>(
+                   {{"loopback", TlsOptions::Plain::loopback}, {"unix", TlsOptions::Plain::unix_socket}}),
+               "loopback or unix")},
+  };
+  settings.insert(settings.end(), std::begin(tls), std::end(tls));
+  return settings;
+}
+
 }  // namespace
 
 const std::vector<Setting>& settings_table() {
   using C = ServerConfig;
   using enum Takes;
-  static const std::vector<Setting> kSettings = with_helpers({
+  static const std::vector<Setting> kSettings = with_tls(with_tokens(with_helpers({
       {"listen", restart, "HOST:PORT to listen on; port 0 takes a free one", {set_listen, show_listen}},
       {"data", restart, "the data folder", of_text([](C& c) -> auto& { return c.server.data; }, "")},
       {"unix_socket", restart, "path of the Unix socket, or none",
@@ -390,7 +483,7 @@ const std::vector<Setting>& settings_table() {
        of_size([](C& c) -> auto& { return c.gateway.unfinished_bytes_max; }, 1 << 20, 1024 * kGiB)},
       {"http.unfinished_bytes_by_address", at_once, "of these, from one address",
        of_size([](C& c) -> auto& { return c.gateway.unfinished_bytes_by_address_max; }, 1 << 20, 1024 * kGiB)},
-  });
+  })));
   return kSettings;
 }
 

@@ -52,7 +52,8 @@ Result<pid_t> spawn(const std::string& program, std::vector<std::string> words, 
     posix_spawn_file_actions_addopen(&actions.value, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
   }
   if (options.err >= 0) posix_spawn_file_actions_adddup2(&actions.value, options.err, STDERR_FILENO);
-  posix_spawn_file_actions_addclosefrom_np(&actions.value, STDERR_FILENO + 1);
+  if (options.third >= 0) posix_spawn_file_actions_adddup2(&actions.value, options.third, STDERR_FILENO + 1);
+  posix_spawn_file_actions_addclosefrom_np(&actions.value, STDERR_FILENO + (options.third >= 0 ? 2 : 1));
   Attributes attributes;
   sigset_t none;
   sigemptyset(&none);

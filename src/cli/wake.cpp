@@ -4,12 +4,14 @@
 #include <sys/random.h>
 
 #include <memory>
+#include <ranges>
 
 #include "base/base64.hpp"
 #include "base/duration.hpp"
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "cli/wake_lines.hpp"
 #include "operation/json_codec.hpp"
 
 namespace folkmoot::cli {
@@ -22,35 +24,6 @@ std::string make_secret() {
   if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
     throw Failure({ErrorCode::io_error, "no random numbers from the system"});
   return std::string("whsec_").append(encode_base64(bytes));
-}
-
-std::string in_words(const WakeStatus& wake) {
-  const auto& policy = wake.policy;
-  auto line =
-      fmt::format("{}  {}  {}  unread {}  woken today {}", wake.agent,
-                  kWakeKindWords[static_cast<std::size_t>(wake.how)], wake.state, wake.unread, wake.woken_today);
-  if (policy.budget != 0) line += fmt::format(" of {}", policy.budget);
-  if (!wake.url.empty()) line += "  to " + wake.url;
-  if (!wake.taken_by.empty())
-    line += fmt::format("  with {} since {}", wake.taken_by, format_time_ms(wake.taken_at_ms));
-  if (wake.due_at_ms != 0) line += "  due since " + format_time_ms(wake.due_at_ms);
-  if (wake.next_at_ms != 0 && wake.state == "waiting") line += "  next at " + format_time_ms(wake.next_at_ms);
-  if (wake.last_end != "none") line += "  last " + wake.last_end;
-  if (!wake.last_reason.empty()) line += fmt::format(" ({})", wake.last_reason);
-  if (wake.tries > 0) line += fmt::format("  {} in vain", wake.tries);
-  return line;
-}
-
-void print_details(const WakeStatus& wake) {
-  const auto& policy = wake.policy;
-  print_line(in_words(wake));
-  if (policy.priority != kPriorityMax) print_line(fmt::format("  priority {} and higher", policy.priority));
-  if (policy.batch > 1) {
-    print_line(fmt::format("  {} messages, or {} after the first", policy.batch,
-                           format_duration_ms(policy.batch_wait.count())));
-  }
-  if (!policy.quiet.empty()) print_line(fmt::format("  quiet {} ({})", policy.quiet, policy.zone));
-  if (policy.budget != 0) print_line(fmt::format("  {} wakes a day ({})", policy.budget, policy.zone));
 }
 
 struct WakeSetOptions {
@@ -136,7 +109,7 @@ void add_wake_list(App& wake) {
     do {
       const auto page = value(session->call(list));
       for (const auto& one : page.wakes)
-        print_line(options->json ? to_json_text(one, Sparse::as_described) : in_words(one));
+        print_line(options->json ? to_json_text(one, Sparse::as_described) : wake_line(one));
       list.after = page.next;
     } while (!list.after.empty());
   });
@@ -155,7 +128,8 @@ void add_wake_show(App& wake) {
     Session session;
     const auto found = value(session->call(ShowWake{*agent}));
     if (*json) return print_line(to_json_text(found, Sparse::as_described));
-    print_details(found);
+    print_line(wake_line(found));
+    for (const auto& line : wake_lines(found) | std::views::drop(1)) print_line(fmt::format("  {}", line));
   });
 }
 
@@ -175,7 +149,39 @@ void add_wake_remove(App& wake) {
   });
 }
 
+// But for the agent's name.
+std::string state_of(const WakeStatus& wake) {
+  const auto& policy = wake.policy;
+  auto line = fmt::format("{}  {}  unread {}  woken today {}", kWakeKindWords[static_cast<std::size_t>(wake.how)],
+                          wake.state, wake.unread, wake.woken_today);
+  if (policy.budget != 0) line += fmt::format(" of {}", policy.budget);
+  if (!wake.url.empty()) line += "  to " + wake.url;
+  if (!wake.taken_by.empty())
+    line += fmt::format("  with {} since {}", wake.taken_by, format_time_ms(wake.taken_at_ms));
+  if (wake.due_at_ms != 0) line += "  due since " + format_time_ms(wake.due_at_ms);
+  if (wake.next_at_ms != 0 && wake.state == "waiting") line += "  next at " + format_time_ms(wake.next_at_ms);
+  if (wake.last_end != "none") line += "  last " + wake.last_end;
+  if (!wake.last_reason.empty()) line += fmt::format(" ({})", wake.last_reason);
+  if (wake.tries > 0) line += fmt::format("  {} in vain", wake.tries);
+  return line;
+}
+
 }  // namespace
+
+std::string wake_line(const WakeStatus& wake) { return fmt::format("{}  {}", wake.agent, state_of(wake)); }
+
+std::vector<std::string> wake_lines(const WakeStatus& wake) {
+  const auto& policy = wake.policy;
+  std::vector<std::string> lines{state_of(wake)};
+  if (policy.priority != kPriorityMax) lines.push_back(fmt::format("priority {} and higher", policy.priority));
+  if (policy.batch > 1) {
+    lines.push_back(
+        fmt::format("{} messages, or {} after the first", policy.batch, format_duration_ms(policy.batch_wait.count())));
+  }
+  if (!policy.quiet.empty()) lines.push_back(fmt::format("quiet {} ({})", policy.quiet, policy.zone));
+  if (policy.budget != 0) lines.push_back(fmt::format("{} wakes a day ({})", policy.budget, policy.zone));
+  return lines;
+}
 
 void add_wake(App& app) {
   auto* command = app.add_subcommand("wake", "How agents that sleep while they have no mail are woken");

@@ -1,4 +1,4 @@
-// Where the server is: "host:port", "[::1]:7470", "unix:/path" or "/path".
+// Where the server is: "host:port", "[::1]:7470", "unix:/path" or "/path"; with TLS: "tls://host:port".
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@ struct Address {
   std::string host;  // empty for a Unix socket
   std::string port;
   std::string path;  // empty for TCP
+  bool is_tls = false;
 };
 
 constexpr std::string_view kAddressDefault = "127.0.0.1:7470";

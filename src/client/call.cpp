@@ -21,7 +21,13 @@ Result<void> read(const OperationInfo& operation, Answer& answer, std::size_t co
     *static_cast<PublishReceipt*>(into) = *receipt;
     return {};
   }
-  if (auto done = read_answer(operation, answer.body, into); !done) return done;
+  if (!operation.packed.empty()) {
+    auto page = codec::read_stream_page(answer.body);
+    if (!page) return std::unexpected(std::move(page.error()));
+    *static_cast<StreamPage*>(into) = std::move(*page);
+  } else if (auto done = read_answer(operation, answer.body, into); !done) {
+    return done;
+  }
   each_message(*operation.answer, into, [&](Message& message) {
     if (message.content.empty()) return;
     Delivery delivery{.message = std::move(message)};
@@ -46,7 +52,7 @@ void Client::start_operation(const Shared& c, const OperationInfo& operation, co
   JsonWriter writer(text);
   write_json(writer, *operation.arguments, arguments, Sparse::everything);
   auto sent = detail::operation_of(
-      codec::call(operation.name, text), std::move(done),
+      codec::call(operation.name, text, !operation.packed.empty()), std::move(done),
       [&operation, most = c->options().content_bytes_max](Answer& answer) -> Result<std::shared_ptr<void>> {
         auto into = operation.answer->make();
         if (auto good = read(operation, answer, most, into.get()); !good) return std::unexpected(good.error());

@@ -30,9 +30,13 @@ using detail::operation_of;
 
 ClientOptions with_defaults(ClientOptions options) {
   options.address = address_or_default(std::move(options.address));
-  if (options.token.empty()) {
-    if (const char* token = std::getenv("FOLKMOOT_TOKEN")) options.token = token;
-  }
+  const auto from_environment = [](std::string& value, const char* variable) {
+    if (const char* const found = value.empty() ? std::getenv(variable) : nullptr) value = found;
+  };
+  from_environment(options.token, "FOLKMOOT_TOKEN");
+  from_environment(options.tls.ca, "FOLKMOOT_CA");
+  if (options.tls.key.empty()) from_environment(options.tls.certificate, "FOLKMOOT_CERT");
+  if (!options.tls.certificate.empty()) from_environment(options.tls.key, "FOLKMOOT_CERT_KEY");
   options.limits.in_flight = std::max<std::size_t>(options.limits.in_flight, 1);
   options.limits.waiting = std::max<std::size_t>(options.limits.waiting, 1);
   options.heartbeat = std::max(options.heartbeat, Milliseconds(1));

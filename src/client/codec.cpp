@@ -150,7 +150,41 @@ std::string mailbox(std::string_view name, const MailboxOptions& options) {
   return built(append_mailbox, request);
 }
 
-std::string call(std::string_view name, std::string_view arguments) { return built(append_call, name, arguments); }
+std::string call(std::string_view name, std::string_view arguments, bool packed) {
+  return built(append_call, name, arguments, packed);
+}
+
+Result<StreamPage> read_stream_page(Bytes body) {
+  struct Event {
+    std::uint64_t sequence = 0;
+    std::int64_t at = 0;
+    std::uint32_t delivery = 0, bytes = 0;
+  };
+  constexpr std::size_t kHeadBytes = 28;
+  static_assert(sizeof(Event) == 24);
+  const auto broken = [] { return failure(ErrorCode::malformed, "a page of a stream breaks off"); };
+  if (body.size() < kHeadBytes) return broken();
+  const auto number = [&](std::size_t at) { return load<std::uint64_t>(body.data() + at); };
+  StreamPage page{.events = {}, .next = number(0), .first = number(8), .end = number(16)};
+  const auto count = load<std::uint32_t>(body.data() + 24);
+  body = body.subspan(kHeadBytes);
+  page.events.reserve(std::min<std::size_t>(count, body.size() / sizeof(Event)));
+  for (auto left = count; left > 0; --left) {
+    if (body.size() < sizeof(Event)) return broken();
+    const auto event = load<Event>(body.data());
+    body = body.subspan(sizeof event);
+    if (body.size() < event.bytes) return broken();
+    auto& one = page.events.emplace_back();
+    one.sequence = event.sequence;
+    one.at_ms = event.at;
+    one.delivery = event.delivery;
+    if (auto read = decode_message(body.first(event.bytes), one.message); !read)
+      return std::unexpected(std::move(read.error()));
+    body = body.subspan(event.bytes);
+  }
+  if (!body.empty()) return broken();
+  return page;
+}
 
 Result<PublishReceipt> read_confirm(Bytes body) { return public_receipt(folkmoot::read_confirm(body)); }
 

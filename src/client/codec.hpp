@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "folkmoot/delivery.hpp"
+#include "folkmoot/operation/stream.hpp"
 #include "folkmoot/options.hpp"
 #include "message/frame.hpp"
 
@@ -43,7 +44,7 @@ std::string wait(std::string_view mailbox, Milliseconds timeout);
 std::string stats(std::string_view mailbox);
 std::string ping();
 std::string mailbox(std::string_view name, const MailboxOptions& options);
-std::string call(std::string_view name, std::string_view arguments);
+std::string call(std::string_view name, std::string_view arguments, bool packed = false);
 
 /// Errors of all of these: malformed.
 Result<PublishReceipt> read_confirm(Bytes body);
@@ -54,5 +55,7 @@ Result<void> read_delivery(const Frame& frame, Delivery& delivery);
 Result<void> read_settled(Bytes body);
 Result<std::vector<Receipt>> read_receipts(Bytes body);
 Result<MailboxReady> read_ready(Bytes body);
+/// As kStreamPagePacked says.
+Result<StreamPage> read_stream_page(Bytes body);
 
 }  // namespace folkmoot::codec

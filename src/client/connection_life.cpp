@@ -19,7 +19,8 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kKeptOutBytes = 4096;  // slack for the few frames that do not wait for room
 
 bool is_final(ErrorCode code) {
-  return code == ErrorCode::unauthorized || code == ErrorCode::unsupported_version || code == ErrorCode::invalid_field;
+  return code == ErrorCode::unauthorized || code == ErrorCode::unsupported_version ||
+         code == ErrorCode::invalid_field || code == ErrorCode::not_permitted;
 }
 
 }  // namespace
@@ -85,7 +86,7 @@ asio::awaitable<Error> Connection::session() {
   if (!address) co_return address.error();
   auto wire = std::make_shared<Wire>(strand_);
   wire_ = wire;
-  auto connected = co_await wire->connect(std::move(*address));
+  auto connected = co_await wire->connect(std::move(*address), options_.tls);
   if (!connected) co_return connected.error();
   wire->on_written([this] { pump(); });
   wire->out() = codec::hello(options_);

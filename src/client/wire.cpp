@@ -44,7 +44,7 @@ Error not_reached(const Address& address, std::string_view shown, const boost::s
 
 }  // namespace
 
-asio::awaitable<Result<void>> Wire::connect(Address address) {
+asio::awaitable<Result<void>> Wire::connect(Address address, ClientTls tls) {
   const auto self = shared_from_this();
   std::vector<asio::generic::stream_protocol::endpoint> endpoints;
   std::string shown = address.path;
@@ -80,9 +80,65 @@ asio::awaitable<Result<void>> Wire::connect(Address address) {
     if (last) continue;
     boost::system::error_code ignored;  // a Unix socket has no such option
     if (address.path.empty()) socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+    if (address.is_tls) co_return co_await secure(address, tls);
     co_return Result<void>{};
   }
   co_return std::unexpected(not_reached(address, shown, last));
+}
+
+asio::awaitable<Result<void>> Wire::secure(const Address& address, const ClientTls& tls) {
+  auto context =
+      TlsContext::client({.ca = tls.ca, .certificate = tls.certificate, .key = tls.key, .insecure = tls.insecure});
+  if (!context) co_return std::unexpected(context.error());
+  tls_ = TlsSession::connect(**context, address.host);
+  if (!tls_) co_return failure(ErrorCode::connection_lost, "there is no memory for TLS");
+  fresh_.resize(kReadBytes);
+  for (std::size_t got = 0;;) {
+    const auto step = tls_->handshake({fresh_.data(), got});
+    const bool is_first = got == 0;
+    if (tls_->has_unsent()) {
+      const auto [error, sent] = co_await asio::async_write(socket_, asio::buffer(tls_->unsent()), kAwait);
+      tls_->unsent().clear();
+      if (error && step != TlsSession::Step::failed) co_return std::unexpected(lost("the TLS handshake", error));
+    }
+    if (step == TlsSession::Step::failed) co_return std::unexpected(tls_->error());
+    if (step == TlsSession::Step::done) co_return Result<void>{};
+    const auto [error, count] = co_await socket_.async_read_some(asio::buffer(fresh_), kAwait);
+    if (error) {
+      auto why = lost("the TLS handshake", closed_ ? asio::error::timed_out : error);
+      why.advice = is_first ? "does that server speak TLS? Without, its address is HOST:PORT"
+                            : "its log says why, if it is a folkmoot server";
+      co_return std::unexpected(std::move(why));
+    }
+    got = count;
+  }
+}
+
+asio::awaitable<Result<std::size_t>> Wire::receive(std::span<std::uint8_t> into) {
+  for (;;) {
+    std::size_t got = 0;
+    if (!tls_ || !tls_->has_input()) {
+      const auto to = tls_ ? asio::buffer(fresh_) : asio::buffer(into.data(), into.size());
+      const auto [error, count] = co_await socket_.async_read_some(to, kAwait);
+      if (error == asio::error::eof)
+        co_return failure(ErrorCode::connection_lost, "the server closed the connection",
+                          "its log says why, if it is a folkmoot server");
+      if (error) co_return std::unexpected(lost("reading from the server", error));
+      got = count;
+    }
+    if (!tls_) co_return got;
+    const auto taken = tls_->read({fresh_.data(), got}, into);
+    flush_tls();
+    if (taken.what == TlsSession::What::bytes) co_return taken.count;
+    if (taken.what == TlsSession::What::failed) co_return std::unexpected(tls_->error());
+    if (taken.what == TlsSession::What::ended)
+      co_return failure(ErrorCode::connection_lost, "the server closed the connection",
+                        "its log says why, if it is a folkmoot server");
+  }
+}
+
+void Wire::flush_tls() {
+  if (tls_->has_unsent()) flush();
 }
 
 asio::awaitable<Error> Wire::read(std::function<Result<void>(const Frame&)> on_frame) {
@@ -90,12 +146,9 @@ asio::awaitable<Error> Wire::read(std::function<Result<void>(const Frame&)> on_f
   std::size_t held = 0;
   in_.resize(kReadBytes);
   for (;;) {
-    auto [error, got] = co_await socket_.async_read_some(asio::buffer(in_.data() + held, in_.size() - held), kAwait);
-    if (error == asio::error::eof)
-      co_return Error{ErrorCode::connection_lost, "the server closed the connection",
-                      "its log says why, if it is a folkmoot server"};
-    if (error) co_return lost("reading from the server", error);
-    held += got;
+    const auto got = co_await receive({in_.data() + held, in_.size() - held});
+    if (!got) co_return got.error();
+    held += *got;
     last_heard_ = std::chrono::steady_clock::now();
 
     Bytes left(in_.data(), held);
@@ -121,17 +174,27 @@ asio::awaitable<Error> Wire::read(std::function<Result<void>(const Frame&)> on_f
 }
 
 void Wire::flush() {
-  if (closed_ || !writing_.empty() || out_.empty()) return;
+  if (closed_ || is_writing_ || (out_.empty() && !(tls_ && tls_->has_unsent()))) return;
+  is_writing_ = true;
   std::swap(out_, writing_);
-  asio::async_write(socket_, asio::buffer(writing_), [self = shared_from_this()](auto error, std::size_t) {
-    self->writing_.clear();
-    if (self->writing_.capacity() > kKeptBytes) self->writing_.shrink_to_fit();
-    if (self->closed_) return;
-    // After a failed write the reader finds out as well, and says why; it is woken in case it does not.
-    if (error) return self->close();
-    if (self->on_written_) self->on_written_();
-    self->flush();
-  });
+  if (tls_) {
+    sealed_.swap(tls_->unsent());
+    if (!tls_->write(as_bytes(writing_), sealed_)) return close();
+  }
+  asio::async_write(socket_, asio::buffer(tls_ ? sealed_ : writing_),
+                    [self = shared_from_this()](auto error, std::size_t) {
+                      self->is_writing_ = false;
+                      for (auto* const done : {&self->writing_, &self->sealed_}) {
+                        done->clear();
+                        if (done->capacity() > kKeptBytes) done->shrink_to_fit();
+                      }
+                      if (self->closed_) return;
+                      // After a failed write the reader finds out as well, and says why; it is woken in case it does
+                      // not.
+                      if (error) return self->close();
+                      if (self->on_written_) self->on_written_();
+                      self->flush();
+                    });
 }
 
 void Wire::close() {

@@ -1,55 +1,27 @@
 #include "content/content_thread.hpp"
 
-#include <fmt/format.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 namespace folkmoot {
 
 Result<std::unique_ptr<ContentThread>> ContentThread::make(std::unique_ptr<ContentStore> store) {
-  const int event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (event_fd < 0) return failure(ErrorCode::io_error, fmt::format("making an eventfd: {}", std::strerror(errno)));
-  return std::unique_ptr<ContentThread>(new ContentThread(std::move(store), event_fd));
+  return make_one<ContentThread>(std::move(store));
 }
 
 Result<std::unique_ptr<ContentThread>> ContentThread::start(std::unique_ptr<ContentStore> store) {
-  auto self = make(std::move(store));
-  if (self) (*self)->thread_ = std::thread([thread = self->get()] { thread->run(); });
-  return self;
+  return start_one<ContentThread>(nullptr, std::move(store));
 }
 
-ContentThread::~ContentThread() {
-  stop();
-  ::close(event_fd_);
-}
+ContentThread::~ContentThread() { stop(); }
 
 void ContentThread::submit(ContentJob job) {
-  {
-    const std::lock_guard lock(mutex_);
-    jobs_.push_back(std::move(job));
-  }
-  wake_.notify_one();
+  wake([&] { jobs_.push_back(std::move(job)); });
 }
 
 std::deque<ContentDone> ContentThread::collect() {
-  std::uint64_t count = 0;
-  (void)!::read(event_fd_, &count, sizeof count);
+  hear();
   const std::lock_guard lock(mutex_);
   return std::exchange(done_, {});
-}
-
-void ContentThread::stop() {
-  if (!thread_.joinable()) return;
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
-  thread_.join();
 }
 
 bool ContentThread::work() {
@@ -61,8 +33,7 @@ bool ContentThread::work() {
   auto done = carry_out(*store_, std::move(job));
   lock.lock();
   done_.push_back(std::move(done));
-  const std::uint64_t one = 1;
-  (void)!::write(event_fd_, &one, sizeof one);
+  tell();
   return true;
 }
 
@@ -70,7 +41,7 @@ void ContentThread::run() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+      awake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
     }
     if (!work()) return;
   }

@@ -3,15 +3,12 @@
 // bound (server/content_transfers.hpp).
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
-#include <thread>
-
+#include "base/work_thread.hpp"
 #include "content/content_job.hpp"
 
 namespace folkmoot {
 
-class ContentThread final : public ContentWorker {
+class ContentThread final : public ContentWorker, public WorkThread {
  public:
   /// Errors: io_error.
   static Result<std::unique_ptr<ContentThread>> start(std::unique_ptr<ContentStore> store);
@@ -21,8 +18,6 @@ class ContentThread final : public ContentWorker {
 
   // The owner's:
   void submit(ContentJob job) override;
-  /// Readable when jobs are done.
-  int event_fd() const { return event_fd_; }
   /// Makes event_fd() unreadable; what was done since, in order.
   std::deque<ContentDone> collect() override;
   /// What the thread does: carries out the next job, and tells. False: there is none.
@@ -32,20 +27,16 @@ class ContentThread final : public ContentWorker {
     return !jobs_.empty();
   }
   /// Carries out what was handed over, then ends the thread. May be called twice.
-  void stop();
+  void stop() { end(); }
 
  private:
-  ContentThread(std::unique_ptr<ContentStore> store, int event_fd) : store_(std::move(store)), event_fd_(event_fd) {}
+  friend WorkThread;
+  explicit ContentThread(std::unique_ptr<ContentStore> store) : store_(std::move(store)) {}
   void run();
 
   const std::unique_ptr<ContentStore> store_;  // the thread's
-  const int event_fd_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<ContentJob> jobs_;   // guarded by mutex_
-  std::deque<ContentDone> done_;  // guarded by mutex_
-  bool stopping_ = false;         // guarded by mutex_
-  std::thread thread_;
+  std::deque<ContentJob> jobs_;                // guarded by mutex_
+  std::deque<ContentDone> done_;               // guarded by mutex_
 };
 
 }  // namespace folkmoot

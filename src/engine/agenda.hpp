@@ -10,8 +10,13 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Agenda {
  public:
+  /// `timers_least`: fewer are not looked through for stale ones.
+  explicit Agenda(std::size_t timers_least) : least_(timers_least), rebuilt_at_(timers_least) {}
+
   /// The timers of a kind are that part's. Before the first of them is added.
   void assign(TimerKind kind, Part& part) { owners_[static_cast<std::size_t>(kind)] = &part; }
 
@@ -20,6 +25,8 @@ class Agenda {
     if (timers_.size() >= rebuilt_at_) [[unlikely]]
       rebuild();
   }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
   /// When there is something to do next: kNoTime if nothing waits for a time.
   Instant next_at() const { return timers_.next_at(); }
   /// Calls `each` for all timers of a kind, those that mean nothing any more too.
@@ -44,11 +51,12 @@ class Agenda {
   // Without timers that are stale by now: asks every part of each.
   [[gnu::noinline]] void rebuild() {
     timers_.drop_stale([this](const Timer& each) { return owner(each).is_live(each); });
-    rebuilt_at_ = std::max(kTimersLeast, 2 * timers_.size());
+    rebuilt_at_ = std::max(least_, 2 * timers_.size());
   }
 
   Timers timers_;
-  std::size_t rebuilt_at_ = kTimersLeast;  // when there are so many, those that mean nothing any more are dropped
+  const std::size_t least_;
+  std::size_t rebuilt_at_;  // when there are so many, those that mean nothing any more are dropped
   std::array<Part*, kTimerKinds> owners_{};
 };
 

@@ -18,9 +18,12 @@ struct NotedAttempt {
   std::uint16_t deliveries = 0;
 };
 
+class Census;
+
 class Attempts {
  public:
-  explicit Attempts(Ledger& ledger) : ledger_(ledger) {}
+  /// `kept`: so many of a message; the oldest go.
+  Attempts(Ledger& ledger, std::size_t kept) : ledger_(ledger), kept_(kept) {}
 
   /// Nothing, if its fact had no room.
   void note(MessageKey message, FactPlace place, std::uint16_t deliveries) {
@@ -33,7 +36,7 @@ class Attempts {
       return;
     }
     noted.push_back({place, deliveries});
-    if (noted.size() <= kAttemptsKept) return;
+    if (noted.size() <= kept_) return;
     ledger_.release(noted.front().place);
     noted.erase(noted.begin());
   }
@@ -50,9 +53,12 @@ class Attempts {
     const auto noted = noted_by_key_.find(message);
     return noted == noted_by_key_.end() ? std::span<NotedAttempt>{} : std::span<NotedAttempt>(noted->second);
   }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   Ledger& ledger_;
+  const std::size_t kept_;
   boost::unordered_flat_map<MessageKey, std::vector<NotedAttempt>> noted_by_key_;
 };
 

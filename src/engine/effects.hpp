@@ -11,6 +11,7 @@
 #include "engine/ids.hpp"
 #include "engine/reply.hpp"
 #include "folkmoot/content.hpp"
+#include "folkmoot/operation/account.hpp"
 #include "message/frame.hpp"
 
 namespace folkmoot {
@@ -83,6 +84,8 @@ class Effects {
   /// live until the call returns.
   virtual void woken(SessionId /*session*/, RequestNumber /*request*/, std::span<const WokenView> /*wakes*/) {}
   /// The log cannot give back a message it had confirmed. Must not return: the server stops and says why.
+  /// An account has a new key, which nobody can show again.
+  virtual void new_key(SessionId /*session*/, RequestNumber /*request*/, const NewAccountKey& /*key*/) {}
   [[noreturn]] virtual void unreadable(const Error& error) = 0;
 };
 

@@ -20,15 +20,17 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects, Str
     : options_(options),
       effects_(effects),
       ledger_(log, effects, *this),
+      agenda_(options.timers_least),
       names_(ledger_, options.names_max),
       run_(options_, ledger_, agenda_),
       transient_(options.transient_bytes_max),
       stamper_(run_),
       replies_(effects, counters_),
       outputs_(ledger_, names_, stamper_, transient_),
-      attempts_(ledger_),
+      attempts_(ledger_, options.attempts_kept),
       trail_(ledger_, options.receipts_max),
       tap_(run_),
+      accounts_(options_, ledger_, sessions_, replies_, effects),
       contents_(options_, run_, ledger_, agenda_, effects, counters_),
       routes_(options_, run_, ledger_, names_, replies_, mailroom_, loads_),
       causes_(options_, run_, ledger_, names_, mailroom_, topics_, effects, counters_),
@@ -44,11 +46,12 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects, Str
                        contents_, mailroom_, mailroom_, topics_, effects, counters_}),
       schedules_(options_, {run_, ledger_, agenda_, names_, replies_, outputs_, contents_, mailroom_, topics_, effects,
                             counters_}),
-      streams_(options_, {run_, ledger_, agenda_, sessions_, serials_, replies_, topics_, effects, store}),
+      streams_(options_,
+               {run_, ledger_, agenda_, sessions_, serials_, replies_, topics_, contents_, mailroom_, effects, store}),
       registry_(options_, {run_, ledger_, agenda_, names_, replies_, loads_, mailroom_, mailroom_, topics_, effects}),
-      mailroom_({options_,   run_,     ledger_,  agenda_,   names_, sessions_, serials_,  stamper_,
-                 transient_, replies_, outputs_, attempts_, trail_, tap_,      causes_,   contents_,
-                 routes_,    dead_,    topics_,  requests_, wakes_, effects,   counters_, registry_}),
+      mailroom_({options_, run_,      ledger_,   agenda_, names_,    sessions_, serials_,  stamper_, transient_,
+                 replies_, outputs_,  attempts_, trail_,  tap_,      causes_,   contents_, routes_,  dead_,
+                 topics_,  requests_, wakes_,    effects, counters_, registry_, streams_}),
       wakes_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, mailroom_, effects}),
       waiters_(mailroom_.dispatch()) {
   assign();
@@ -89,10 +92,13 @@ void Engine::assign() {
   facts(causes_, {FactKind::conversation_summed});
   facts(trail_, {FactKind::message_linked});
   facts(subscriptions_, {FactKind::subscription_set, FactKind::subscription_removed});
-  facts(streams_, {FactKind::stream_set, FactKind::stream_removed, FactKind::stream_event, FactKind::stream_trimmed});
+  facts(streams_, {FactKind::stream_set, FactKind::stream_removed, FactKind::stream_event, FactKind::stream_trimmed,
+                   FactKind::stream_refers});
   facts(streams_.consumers(), {FactKind::consumer_set, FactKind::consumer_moved, FactKind::consumer_removed});
   facts(wakes_, {FactKind::wake_set, FactKind::wake_removed});
   facts(registry_, {FactKind::agent_set, FactKind::agent_removed});
+  facts(accounts_, {FactKind::account_set, FactKind::account_removed, FactKind::role_set, FactKind::role_removed,
+                    FactKind::rule_set, FactKind::rule_removed});
 
   const auto timers = [this](Part& part, std::initializer_list<TimerKind> kinds) {
     for (const auto kind : kinds) agenda_.assign(kind, part);
@@ -150,6 +156,7 @@ void Engine::start(Instant now, std::uint64_t seed, bool clean) {
     effects_.unreadable({ErrorCode::damaged,
                          fmt::format("messages have the name id {}, and no fact of the log says who that is", number)});
   }
+  accounts_.start();
   mailroom_.start();
   dead_.start();
   schedules_.start();
@@ -196,6 +203,7 @@ void Engine::resolve(Waiting& what) {
                         [this](waiting::StreamGone& item) { streams_.on_durable(item); },
                         [this](waiting::PlayedSome& item) { streams_.plays().go_on(item); },
                         [this](waiting::WakesTaken& item) { wakes_.on_durable(item); },
+                        [this](waiting::AccessChanged& item) { accounts_.on_durable(item); },
                         [this](waiting::AgentChanged& item) { registry_.tell(item); }},
              what);
 }

@@ -1,13 +1,12 @@
 // The engine: everything that decides who gets which message when. Pure and deterministic: it is told the time and the
-// commands, appends facts to the log it was given, and calls effects; it does no I/O, reads no clock and draws no
-// random number. It owns the parts, one a subject in a folder each, and wires them (docs/architecture.md); it decides
-// nothing itself. Each command's errors stand with the part that carries it out.
+// commands, appends facts to its log and calls effects; it does no I/O, reads no clock, draws no random number. It owns
+// the parts, a folder each, wires them and decides nothing. A command's errors stand with the part that carries it out.
 #pragma once
 
 #include <functional>
 #include <span>
-#include <string>
 
+#include "engine/accounts/accounts.hpp"
 #include "engine/causes/causes.hpp"
 #include "engine/contents/contents.hpp"
 #include "engine/dead/dead_letters.hpp"
@@ -58,9 +57,8 @@ class Engine final : Ledger::Resolver {
   bool keep(FactKind kind, FactPlace place, Bytes body);
 
   // -- sessions
-  /// `of_shard`: it is another shard of this server, or the server itself: it may open as much as it likes, and gets an
-  /// event once however many of its subscriptions match. `connection`: whose session it is, if its home is another
-  /// shard.
+  /// `of_shard`: another shard, or the server itself: it opens as much as it likes, and gets an event once however many
+  /// of its subscriptions match. `connection`: whose session it is, if its home is another shard.
   void open_session(SessionId id, std::string_view agent, bool of_shard = false, ConnectionId connection = 0);
   void close_session(SessionId id);
   void session_writable(SessionId id);
@@ -120,6 +118,8 @@ class Engine final : Ledger::Resolver {
                     const IncomingMessage& message);
 
   // -- parts and what stands below them: their own commands and questions stand there
+  Accounts& accounts() { return accounts_; }
+  const Accounts& accounts() const { return accounts_; }
   Causes& causes() { return causes_; }
   const Causes& causes() const { return causes_; }
   /// What is stored is told before start(), then as each upload ends.
@@ -143,6 +143,7 @@ class Engine final : Ledger::Resolver {
   SessionView session(SessionId id) const;
   void each_holder(const std::function<void(const HolderView&)>& each) const { mailroom_.dispatch().each_holder(each); }
   const EngineCounters& counters() const { return counters_; }
+  Census census() const;
   /// Of a name that a fact or a schedule names; "" for a number that is none.
   std::string_view name_of(NameId name_id) const;
   /// Of a session; "" if it named none.
@@ -177,6 +178,7 @@ class Engine final : Ledger::Resolver {
   Attempts attempts_;
   Trail trail_;
   Tap tap_;
+  Accounts accounts_;
   Contents contents_;
   Loads loads_;
   Routes routes_;

@@ -41,9 +41,16 @@ enum class FactKind : std::uint8_t {
   subscription_removed = 32,
   wake_set = 33,  // how an agent is woken
   wake_removed = 34,
+  stream_refers = 35,  // an event of a stream refers to content
+  account_set = 40,  // who may speak to the server
+  account_removed = 41,
+  role_set = 42,
+  role_removed = 43,
+  rule_set = 44,  // who may do what
+  rule_removed = 45,
 };
 
-constexpr std::size_t kFactKinds = 35;  // one above the largest number
+constexpr std::size_t kFactKinds = 46;  // one above the largest number
 
 // By number; empty: none has it.
 constexpr std::string_view kFactKindNames[kFactKinds] = {
@@ -82,6 +89,17 @@ constexpr std::string_view kFactKindNames[kFactKinds] = {
     "subscription_removed",
     "wake_set",
     "wake_removed",
+    "stream_refers",
+    "",
+    "",
+    "",
+    "",
+    "account_set",
+    "account_removed",
+    "role_set",
+    "role_removed",
+    "rule_set",
+    "rule_removed",
 };
 
 constexpr std::string_view name(FactKind kind) {

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "engine/ledger.hpp"
 #include "message/envelope.hpp"
 
 namespace folkmoot {
@@ -20,6 +21,21 @@ class HeldMail {
   /// The next message that is ready goes to the mailbox that `choose` says: accepted there and settled here in one
   /// group of facts, so that it is in one of them whatever happens. Requires: ready(mailbox) > 0, no group open.
   virtual Moved move_next(NameId mailbox, const std::function<NameId(const Routing&)>& choose) = 0;
+
+  /// Who makes something else of mail.
+  class Taker {
+   public:
+    /// What keep() will write of a message's content, at most.
+    virtual Draft measure(Bytes content) = 0;
+    /// Writes the facts of what was measured last, which is there still.
+    virtual void keep() = 0;
+
+   protected:
+    ~Taker() = default;
+  };
+  /// The next message that is ready is what `taker` makes of it: kept there and settled here in one group of facts.
+  /// Requires: ready(mailbox) > 0, no group open.
+  virtual Moved take_next(NameId mailbox, Taker& taker) = 0;
 
  protected:
   ~HeldMail() = default;

@@ -62,6 +62,8 @@ class Draft {
   GroupBound bound_;
 };
 
+class Census;
+
 class Ledger {
  public:
   /// `Resolve`: who does what has waited, when nothing is left to wait for.
@@ -148,6 +150,8 @@ class Ledger {
     if (lsn == 0) return resolver_.resolve(what);
     queue_.push({lsn, std::move(what)});
   }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
   /// Whether nothing waits.
   bool is_durable() const { return queue_.empty(); }
   /// All facts below `end` are on disk: what waited for them happens, in the order it was left.

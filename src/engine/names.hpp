@@ -17,6 +17,8 @@ namespace folkmoot {
 constexpr std::string_view kServerName = "$bus";
 /// The mailbox whose dead letters are the messages that no route fitted.
 constexpr std::string_view kUnrouted = "$unrouted";
+/// The mailbox of events that streams take and that were decided in another shard than theirs: on their way there.
+constexpr std::string_view kStreamsMailbox = "$streams";
 
 class Names final : public PlainPart {
  public:

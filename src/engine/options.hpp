@@ -63,27 +63,32 @@ struct EngineOptions {
   std::size_t routes_max = 1'000;
   std::size_t durable_subscriptions_max = 10'000;
   std::size_t wakes_max = 100'000;
+  std::size_t accounts_max = 10'000;
+  std::size_t roles_max = 100;
+  std::size_t access_rules_max = 10'000;
   std::size_t conversations_max = 100'000;  // whose costs are summed; those of later ones are not
   std::size_t contents_max = 1'000'000;     // stored by reference
   std::size_t streams_max = 1'000;
-  std::size_t stream_consumers_max = 10'000;  // of all streams
-  Duration content_grace_ms{600'000};         // how long one stays that nothing refers to
+  std::size_t stream_references_max = 1'000'000;  // events of streams that refer to content
+  std::size_t stream_consumers_max = 10'000;      // of all streams
+  Duration content_grace_ms{600'000};             // how long one stays that nothing refers to
   GuardLimits guard;
   std::size_t agents_max = 250'000;  // registered, or there without that
   Duration agent_stale_ms{300'000};  // a heartbeat is good for so long
   Duration agent_grace_ms{30'000};   // after the last connection of an agent has gone
+  // Bounds that are no setting of anybody's; tests reach them with small ones.
+  std::size_t timers_least = 1'024;          // the heap of timers is not looked through for stale ones below that
+  std::size_t attempts_kept = 32;            // attempts remembered with a message; the oldest go
+  std::size_t overflow_drops_max = 64;       // messages dropped to make room for one
+  std::size_t redrive_at_once = 256;         // dead letters sent again before the disk has those before them
+  std::size_t tombstones_max = 65'536;       // agents that are gone, for who watches
+  std::uint32_t guard_entries_max = 65'536;  // pairs, and conversations, counted a minute
 };
 
 constexpr std::size_t kLanes = kPriorityMax;
-constexpr Duration kKeysAheadMs{2'000};           // ids are reserved in the log for so long ahead
-constexpr Duration kRetryMs{1'000};               // between tries of what had no room
-constexpr std::size_t kOverflowDropsMax = 64;     // messages dropped to make room for one
-constexpr std::size_t kAttemptsKept = 32;         // attempts remembered with a message; the oldest go
-constexpr std::size_t kTimersLeast = 1'024;       // the heap of timers is not looked through for stale ones below that
-constexpr std::size_t kRedriveAtOnce = 256;       // dead letters sent again before the disk has those before them
-constexpr std::size_t kRedriveMax = 1'000'000;    // dead letters sent again by one command
-constexpr std::size_t kTombstonesMax = 65'536;    // agents that are gone, for who watches
-constexpr std::size_t kAgentBytesMax = 65'536;    // of what is registered of one
-constexpr std::size_t kGuardEntriesMax = 65'536;  // pairs and conversations counted a minute
+constexpr Duration kKeysAheadMs{2'000};         // ids are reserved in the log for so long ahead
+constexpr Duration kRetryMs{1'000};             // between tries of what had no room
+constexpr std::size_t kRedriveMax = 1'000'000;  // dead letters sent again by one command
+constexpr std::size_t kAgentBytesMax = 65'536;  // of what is registered of one
 
 }  // namespace folkmoot

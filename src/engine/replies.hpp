@@ -10,6 +10,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Replies {
  public:
   Replies(Effects& effects, EngineCounters& counters) : effects_(effects), counters_(counters) {}
@@ -51,6 +53,8 @@ class Replies {
     if (!item.quiet) effects_.outcomes(item.to.session, item.to.request, batches_[item.batch]);
     batches_.erase(item.batch);
   }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   Effects& effects_;

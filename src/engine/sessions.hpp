@@ -40,12 +40,15 @@ struct Session {
   Slot lease_head = kNoSlot;
   bool writable = true;
   bool of_shard = false;    // another shard of this server, or the server itself
+  bool bound = false;       // to its agent: what others hold or sent is not its to settle or take back
   NameId last_mailbox = 0;  // name id of the last recipient: saves a look-up
   NameId last_sender = 0;
   std::uint32_t subscriptions = 0;     // of those in `open`
   std::uint32_t wakes = 0;             // taken, under leases that end with it
   std::map<RequestNumber, Open> open;  // by request number; ordered, as it is walked over
 };
+
+class Census;
 
 class Sessions {
  public:
@@ -67,9 +70,26 @@ class Sessions {
     sessions_[slot]->id = id;
     return *sessions_[slot];
   }
+  /// From now on it acts for its own agent alone.
+  void bind(Session& session) {
+    session.bound = true;
+    ++bound_;
+  }
+  /// Whether the session may act on what that agent has.
+  bool may_act_for(SessionId id, NameId agent) const {
+    if (bound_ == 0) [[likely]]
+      return true;
+    const auto* const session = find(id);
+    return session == nullptr || !session->bound || session->name_id == agent;
+  }
   /// Requires: nothing of it is open.
-  void remove(const Session& session) { sessions_[session_slot(session.id).value].reset(); }
+  void remove(const Session& session) {
+    bound_ -= session.bound;
+    sessions_[session_slot(session.id).value].reset();
+  }
 
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
   /// False if the number is in use.
   static bool open(Session& session, RequestNumber request, Open what) {
     return session.open.emplace(request, what).second;
@@ -86,6 +106,7 @@ class Sessions {
  private:
   std::vector<std::unique_ptr<Session>> sessions_;
   std::array<Part*, kOpenKinds> owners_{};
+  std::size_t bound_ = 0;
 };
 
 /// Of a request number that Sessions::open() did not take.

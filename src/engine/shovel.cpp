@@ -10,7 +10,6 @@
 namespace folkmoot {
 namespace {
 
-constexpr std::uint32_t kCredit = 256;     // of one mailbox, on the way at a time
 constexpr Duration kRefusedWaitMs{1'000};  // doubled with each try
 constexpr std::uint32_t kRefusedDoublingsMax = 6;
 
@@ -26,7 +25,7 @@ RequestNumber Shovel::next_request() {
 void Shovel::carry(std::string_view mailbox, ShardNumber owner) {
   const auto request = next_request();
   owners_.emplace(request, owner);
-  commands_.consume(request, mailbox, kCredit);
+  commands_.consume(request, mailbox, credit_);
 }
 
 void Shovel::on_delivery(RequestNumber consumer, LeaseToken lease, std::uint32_t delivery, Bytes message) {

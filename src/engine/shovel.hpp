@@ -44,7 +44,9 @@ class Shovel {
   static constexpr RequestNumber kFirstRequest{1u << 31};
 
   /// `moved_max`: of so many it is known where they went.
-  Shovel(Commands& commands, std::size_t moved_max) : commands_(commands), moved_max_(moved_max) {}
+  /// `credit`: of one mailbox, so many are on the way at a time.
+  Shovel(Commands& commands, std::size_t moved_max, std::uint32_t credit = kCredit)
+      : commands_(commands), moved_max_(moved_max), credit_(credit) {}
 
   /// What comes into this mailbox is that shard's from now on.
   void carry(std::string_view mailbox, ShardNumber owner);
@@ -64,6 +66,7 @@ class Shovel {
   void on_refused(RequestNumber request, const Error& error);
 
  private:
+  static constexpr std::uint32_t kCredit = 256;
   struct Move {
     LeaseToken lease = 0;  // 0: it is delivered at most once
     Uuid id{};
@@ -80,6 +83,7 @@ class Shovel {
 
   Commands& commands_;
   const std::size_t moved_max_;
+  const std::uint32_t credit_;
   RequestNumber last_request_ = kFirstRequest;
   // By request, each until it is answered; consumers for ever.
   boost::unordered_flat_map<RequestNumber, ShardNumber> owners_;

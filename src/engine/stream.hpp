@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -48,12 +49,18 @@ struct StreamView {
   Sequence gap_end = 0;
 };
 
+/// What a stream takes: events of these topics that the filter, if any, holds for.
+struct StreamInterest {
+  std::string pattern, filter;
+};
+
 /// An event that is read.
 struct ReadEvent {
   Sequence sequence = 0;
   Instant at = 0;
-  std::uint32_t delivery = 0;  // of a consumer: counts from 1
-  std::string message;         // envelope and content
+  std::uint32_t delivery = 0;                      // of a consumer: counts from 1
+  std::string_view message;                        // envelope and content: lives as long as this or a copy of it
+  std::shared_ptr<const std::uint8_t[]> memory{};  // what that views: perhaps of others as well
 };
 
 struct ReadPage {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/stream_store.hpp"
+#include "folkmoot/content.hpp"
 
 namespace folkmoot {
 
@@ -26,6 +27,16 @@ struct StreamTrimmedFact {
   Sequence stored{1};  // events below are in the stream's files
 };
 static_assert(sizeof(StreamTrimmedFact) == 32);
+
+/// An event of the stream refers to content, which stays as long as the event is given out.
+struct StreamRefersFact {
+  StreamNumber stream = 0;
+  std::uint32_t zero = 0;
+  Sequence sequence = 0;
+  std::uint64_t size = 0;  // of the content
+  ContentHash hash{};
+};
+static_assert(sizeof(StreamRefersFact) == 56);
 
 struct StreamRemovedFact {
   StreamNumber stream = 0;

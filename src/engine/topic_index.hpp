@@ -29,6 +29,8 @@ struct TopicSubscription {
   FilterSet::Place place{};        // likewise, of one with a filter
 };
 
+class Census;
+
 class TopicIndex {
  public:
   struct Filtered;
@@ -50,6 +52,8 @@ class TopicIndex {
   /// Another filter, or none, from the next event on; its place in the order stays.
   void set_filter(TopicSubscription* subscription, std::optional<Filter> filter);
   std::size_t size() const { return size_; }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
   /// What was remembered of topics is void, is_kept too: references that match() gave are invalid.
   void forget();
   /// Changes whenever a topic may match otherwise than before.

@@ -8,10 +8,14 @@
 
 namespace folkmoot {
 
+class Census;
+
 class TransientStore {
  public:
   explicit TransientStore(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
   bool has_room(std::size_t bytes) const { return bytes_ + bytes <= bytes_max_; }
 
   /// `asked_by`: the slot of the request that waits for its answer, if there is one.

@@ -110,6 +110,12 @@ struct WakesTaken {
   Slot given = 0;  // slot
 };
 
+/// Who may do what has changed: from now on it holds.
+struct AccessChanged {
+  Asker to{};
+  Slot key = kNoSlot;  // slot of the new key that is the answer
+};
+
 /// Something of an agent has changed: those who listen hear of it.
 struct AgentChanged {
   NameId agent = 0;
@@ -120,10 +126,11 @@ struct AgentChanged {
 
 }  // namespace waiting
 
-using Waiting = std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output,
-                             waiting::HandedOut, waiting::Settled, waiting::Batch, waiting::Answer,
-                             waiting::ContentsIdle, waiting::SentSome, waiting::Kept, waiting::StreamNoted,
-                             waiting::StreamGone, waiting::PlayedSome, waiting::WakesTaken, waiting::AgentChanged>;
+using Waiting =
+    std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output, waiting::HandedOut,
+                 waiting::Settled, waiting::Batch, waiting::Answer, waiting::ContentsIdle, waiting::SentSome,
+                 waiting::Kept, waiting::StreamNoted, waiting::StreamGone, waiting::PlayedSome, waiting::WakesTaken,
+                 waiting::AccessChanged, waiting::AgentChanged>;
 static_assert(std::is_trivially_copyable_v<Waiting>);  // each message comes by here
 
 }  // namespace folkmoot

@@ -4,24 +4,18 @@
 #include <atomic>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/basic_stream.hpp>
 #include <memory>
 
 #include "gateway/admission.hpp"
 #include "gateway/gateway.hpp"
+#include "gateway/stream.hpp"
 
 namespace folkmoot {
 
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-
-/// A TCP or a Unix socket, with time-outs.
-using Stream = beast::basic_stream<asio::generic::stream_protocol>;
 using Clock = std::chrono::steady_clock;
 
 /// Completion as a tuple (error code first): errors of the network are values here.

@@ -38,7 +38,7 @@ struct Gateway::State : std::enable_shared_from_this<Gateway::State> {
                 .admission = Admission(admission_limits(options)),
                 .is_draining = false} {}
 
-  bool take_over(int socket, std::string_view first, bool is_unix);
+  bool take_over(Arrival& arrival);
   void stop_all(bool now);
   bool wait_until_empty(std::chrono::milliseconds time);
   void ended(const std::shared_ptr<HttpConnection>& connection);
@@ -89,25 +89,31 @@ void Gateway::stop() {
   state_->context.io->poll();
 }
 
-void Gateway::take_over(int socket, std::string first, bool is_unix) {
-  if (state_->take_over(socket, first, is_unix)) return;
-  (void)!::send(socket, kBusy.data(), kBusy.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  ::close(socket);
+void Gateway::take_over(Arrival arrival) {
+  if (state_->take_over(arrival)) return;
+  std::string out(kBusy);
+  if (arrival.tls) {
+    out.clear();
+    (void)arrival.tls->write(as_bytes(kBusy), out);
+  }
+  (void)!::send(arrival.socket, out.data(), out.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  ::close(arrival.socket);
 }
 
 // False, and the socket is the caller's still, if there are too many.
-bool Gateway::State::take_over(int socket, std::string_view first, bool is_unix) {
-  auto guest = Guest::enter(context.admission, peer_address(socket));
+bool Gateway::State::take_over(Arrival& arrival) {
+  auto guest = Guest::enter(context.admission, peer_address(arrival.socket));
   if (!guest) return false;
   const std::lock_guard guard(lock);
   // Under the lock that stop_all() takes: a connection is either refused here or seen there.
   if (context.is_draining || connections.size() >= context.options()->connections_max) return false;
-  const asio::generic::stream_protocol protocol(is_unix ? AF_UNIX : AF_INET, is_unix ? 0 : IPPROTO_TCP);
+  const asio::generic::stream_protocol protocol(arrival.is_unix ? AF_UNIX : AF_INET, arrival.is_unix ? 0 : IPPROTO_TCP);
   asio::generic::stream_protocol::socket owned(asio::make_strand(*context.io));
   beast::error_code error;
-  owned.assign(protocol, socket, error);
+  owned.assign(protocol, arrival.socket, error);
   if (error) return false;
-  auto connection = std::make_shared<HttpConnection>(context, Stream(std::move(owned)), std::move(*guest), first);
+  auto connection = std::make_shared<HttpConnection>(
+      context, ClientStream(PlainStream(std::move(owned)), std::move(arrival.tls)), std::move(*guest), arrival.first);
   connections.insert(connection);
   asio::post(*context.io, [state = shared_from_this(), connection] {
     const auto strand = connection->executor();

@@ -61,8 +61,8 @@ class Gateway : public Door {
   /// From now on as they say, but for the threads: for requests that begin after it, and new WebSockets. Any thread.
   void change(const GatewayOptions& options);
 
-  /// Owns `socket` from here on, also when it refuses it. Any thread; never blocks.
-  void take_over(int socket, std::string first, bool is_unix) override;
+  /// Owns the socket from here on, also when it refuses it. Any thread; never blocks.
+  void take_over(Arrival arrival) override;
 
  private:
   struct State;

@@ -4,17 +4,12 @@
 
 #include <algorithm>
 
+#include "gateway/http/head.hpp"
 #include "gateway/json_messages.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot {
 namespace {
-
-std::string_view without_blanks(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 bool is_same(std::string_view text, std::string_view lower) {
   return std::ranges::equal(text, lower, {}, [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : int{c}; });
@@ -23,7 +18,7 @@ bool is_same(std::string_view text, std::string_view lower) {
 // `q=0`, `q=0.0` and so on, among the parameters.
 bool is_refused(std::string_view parameters) {
   while (!parameters.empty()) {
-    const auto parameter = without_blanks(parameters.substr(0, parameters.find(';')));
+    const auto parameter = trimmed(parameters.substr(0, parameters.find(';')));
     parameters.remove_prefix(std::min(parameters.find(';'), parameters.size() - 1) + 1);
     if (!parameter.starts_with("q=0") && !parameter.starts_with("Q=0")) continue;
     if (parameter.substr(3).find_first_not_of(".0") == std::string_view::npos) return true;
@@ -41,7 +36,7 @@ Result<Message> read_event(const JsonElement& value, const EventAddress& target)
 }  // namespace
 
 EventForm event_form(std::string_view media_type) {
-  const auto word = without_blanks(media_type.substr(0, media_type.find(';')));
+  const auto word = trimmed(media_type.substr(0, media_type.find(';')));
   if (is_same(word, kEventType)) return EventForm::structured;
   if (is_same(word, kEventBatchType)) return EventForm::batched;
   return is_same(word, "application/cloudevents") ? EventForm::binary : EventForm::none;

@@ -257,8 +257,11 @@ void append_mailbox(std::string& out, std::uint32_t request, const MailboxReques
   if (mailbox.retry) map.retry(5, *mailbox.retry);
 }
 
-void append_call(std::string& out, std::uint32_t request, std::string_view name, std::string_view arguments) {
-  MapFrame(out, Opcode::call, request).text(0, name).text(1, arguments);
+void append_call(std::string& out, std::uint32_t request, std::string_view name, std::string_view arguments,
+                 bool packed) {
+  MapFrame frame(out, Opcode::call, request);
+  frame.text(0, name).text(1, arguments);
+  if (packed) frame.flag(2, true);
 }
 
 void append_content_open(std::string& out, std::uint32_t request, std::uint64_t size,

@@ -83,7 +83,9 @@ struct MailboxRequest {
 };
 void append_mailbox(std::string& out, std::uint32_t request, const MailboxRequest& mailbox);
 /// `arguments`: a JSON object as text; empty: none.
-void append_call(std::string& out, std::uint32_t request, std::string_view name, std::string_view arguments = {});
+/// `packed`: the answer as bytes, if the operation has such.
+void append_call(std::string& out, std::uint32_t request, std::string_view name, std::string_view arguments = {},
+                 bool packed = false);
 
 // Content by reference. An upload is named by the number of the request that opened it.
 /// `hash`: of the whole, if it is known; answered by whether it is stored already.

@@ -138,6 +138,13 @@ bool equal(const TypeInfo& type, const void* a, const void* b) {
   return false;
 }
 
+// What bounds a list is how many they are.
+std::uint64_t text_bytes_max(const FieldInfo& field) {
+  constexpr std::uint64_t kElementBytesMax = 255;
+  const auto most = bounds(field).max;
+  return field.type->kind == Kind::list ? std::max(most, kElementBytesMax) : most;
+}
+
 bool is_blank(const FieldInfo& field, const StructInfo& of, const void* object) {
   return equal(*field.type, field.in(object), field.in(of.blank()));
 }

@@ -40,6 +40,8 @@ struct Bounds {
   bool hold(std::uint64_t value) const { return value >= min && value <= max; }
 };
 Bounds bounds(const FieldInfo& field);
+/// How long a text may be that is the field, or, where that is a list, is in it.
+std::uint64_t text_bytes_max(const FieldInfo& field);
 
 /// Whether two values of a type are the same.
 bool equal(const TypeInfo& type, const void* a, const void* b);

@@ -396,8 +396,8 @@ struct CallByName {
     return std::array{
         field<&CallByName::name>(0, "name", "Which", {.required = true}),
         field<&CallByName::arguments>(1, "arguments", "A JSON object", {.shape = "Arguments"}),
-        field<&CallByName::packed>(2, "packed",
-                                   "The answer as bytes instead of JSON, where the call says how; in binary"),
+        field<&CallByName::packed>(2, "packed", "The answer as bytes instead of JSON, where the call says how",
+                                   {.binary_only = true}),
     };
   }
 };

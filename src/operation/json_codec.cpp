@@ -167,10 +167,10 @@ Result<void> JsonReader::read_value(const FieldInfo& field, const TypeInfo& type
 Result<void> JsonReader::read_text(const FieldInfo& field, void* at, const JsonElement& value) const {
   std::string_view text;
   if (value.get(text)) return refuse(field, value);
-  const auto range = bounds(field);
-  if (text.size() > range.max) {
+  const auto most = text_bytes_max(field);
+  if (text.size() > most) {
     return failure(ErrorCode::invalid_field,
-                   fmt::format("`{}` has {} bytes; {} are the most", field.name, text.size(), range.max));
+                   fmt::format("`{}` has {} bytes; {} are the most", field.name, text.size(), most));
   }
   const auto& words = field.rules.words;
   if (!words.empty() && !text.empty() && std::ranges::find(words, text) == words.end()) return refuse(field, value);
@@ -317,7 +317,7 @@ void write_fields(JsonWriter& out, const StructInfo& info, const void* object, S
       write_fields(out, *field.type->object, field.in(object), sparse);
       continue;
     }
-    const bool may_go = field.rules.sparse || sparse == Sparse::everything;
+    const bool may_go = !field.rules.required && (field.rules.sparse || sparse == Sparse::everything);
     const bool is_as_made = (may_go || field.rules.nullable) && is_blank(field, info, object);
     if (is_as_made && may_go) continue;
     out.key(field.name);

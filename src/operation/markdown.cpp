@@ -68,6 +68,7 @@ std::string argument(const StructInfo& info, const FieldInfo& field, bool packed
 std::string arguments_of(const StructInfo& info, bool with_keys, std::string_view between) {
   std::string out;
   for (const auto& place : places(info, info.blank())) {
+    if (place.field->rules.binary_only && !with_keys) continue;
     const auto text = argument(info, *place.field, with_keys);
     out += fmt::format("{}{}", out.empty() ? "" : between,
                        with_keys ? fmt::format("{} {}", place.field->key, text) : text);

@@ -25,7 +25,8 @@ using Operations =
           ListStreamConsumers, ListBackupStreams, SetSubscription, RemoveSubscription, ListSubscriptions, SetWake,
           RemoveWake, ListWakes, ShowWake, TakeWakes, EndWake, RegisterAgent, UpdateAgent, ShowAgent, RemoveAgent,
           BeatAgent, QuarantineAgent, ReleaseAgent, DiscoverAgents, WatchAgents, FindHistory, ShowHistory,
-          ShowHistoryStatus
+          ShowHistoryStatus, AddAccount, ChangeAccount, DisableAccount, EnableAccount, RotateAccount, RemoveAccount,
+          ShowAccount, ListAccounts, SetRole, RemoveRole, ListRoles, GrantAccess, RevokeAccess, ListAccess, CheckAccess
 #ifdef FOLKMOOT_TEST_OPERATIONS
           ,
           FOLKMOOT_TEST_OPERATION_TYPES

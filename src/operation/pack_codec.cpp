@@ -69,9 +69,9 @@ class PackFields {
       case Kind::text: {
         const auto text = reader_.str();
         if (!is_utf8(text)) return failure(ErrorCode::malformed, fmt::format("`{}` is not UTF-8", field.name));
-        if (text.size() > bounds(field).max) {
-          return failure(ErrorCode::invalid_field,
-                         fmt::format("`{}` has {} bytes; {} are the most", field.name, text.size(), bounds(field).max));
+        if (text.size() > text_bytes_max(field)) {
+          return failure(ErrorCode::invalid_field, fmt::format("`{}` has {} bytes; {} are the most", field.name,
+                                                               text.size(), text_bytes_max(field)));
         }
         *static_cast<std::string*>(at) = text;
         return {};

@@ -138,7 +138,7 @@ void write_properties(JsonWriter& out, const StructInfo& info, Side side, std::s
       write_properties(out, *field.type->object, side, without);
       continue;
     }
-    if (field.name == without) continue;
+    if (field.name == without || field.rules.binary_only) continue;
     out.key(field.name).begin_object();
     const auto unit = field.rules.unit.empty() ? std::string() : fmt::format(" ({})", field.rules.unit);
     out.field("description", fmt::format("{}{}", field.what, unit));

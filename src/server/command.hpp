@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include "message/pack.hpp"
+#include "server/caller.hpp"
 #include "server/reactor.hpp"
-#include "server/rights.hpp"
 
 namespace folkmoot {
 

@@ -7,6 +7,7 @@
 #include "operation/frames.hpp"
 #include "operation/pack_codec.hpp"
 #include "server/command.hpp"
+#include "server/durations.hpp"
 #include "server/operations/call.hpp"
 #include "server/shard_router.hpp"
 
@@ -54,10 +55,13 @@ Result<void> on_publish(const CommandContext& context) {
   return {};
 }
 
-// The short way of a message whose envelope is the last one; false if it must go the other.
+// The short way of a message whose envelope is the last one; false if it must go the other, unasked so far.
 bool publish_again(const CommandContext& context) {
   const auto* const message = context.reactor.last_envelope().find(context.frame.body);
   if (message == nullptr || message->content.size() > context.reactor.options().content_bytes_max) return false;
+  if (context.connection.who &&
+      !context.reactor.entrance().takes_again(context.connection, context.frame, message->version))
+    return true;  // that was answered
   context.engine.publish(context.session(), context.request(), context.quiet(), *message);
   return true;
 }
@@ -131,8 +135,6 @@ Result<void> on_complete(const CommandContext& context) {
 }
 
 // -- frames whose body is a map: read as they are described (operation/frames.hpp)
-
-Duration in_ms(std::chrono::milliseconds duration) { return Duration{duration.count()}; }
 
 Result<void> carry_out(const CommandContext& context, const Subscribe& frame) {
   context.engine.subscribe(context.session(), context.request(), frame.pattern, frame.credit, frame.echo, frame.filter);
@@ -343,32 +345,18 @@ constexpr auto kHandlers = [] {
   return handlers;
 }();
 
-// What each needs, as the list says. A CALL is looked at again by its operation.
-const auto kRights = [] {
-  std::array<Right, 256> rights{};
-  for (const auto& row : frames()) rights[static_cast<std::size_t>(row.opcode)] = row.right;
-  return rights;
-}();
-
 // Every frame of the list has a handler, but HELLO, which begins a connection.
 static_assert(std::size(kRows) + 1 == kFrameCount);
-
-bool same_token(std::string_view given, std::string_view wanted) {
-  // Takes the same time wherever they differ.
-  unsigned different = given.size() != wanted.size();
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    different |= static_cast<unsigned char>(wanted[i]) ^ static_cast<unsigned char>(i < given.size() ? given[i] : 0);
-  }
-  return different == 0;
-}
 
 bool on_hello(Reactor& reactor, Connection& connection, const Frame& frame) {
   std::uint64_t version = kProtocolVersion;
   ConnectionId of_connection;
   std::string_view agent, token;
+  bool is_bound = false;
   const auto read = read_map(frame.body, "HELLO", [&](std::uint64_t key, PackReader& reader) {
     if (key == kRemoteConnection && connection.door == DoorKind::remote)
       return of_connection = ConnectionId{reader.uint()}, true;
+    if (key == kRemoteBound && connection.door == DoorKind::remote) return is_bound = reader.boolean(), true;
     if (key == 0) return version = reader.uint(), true;
     if (key == 1) return agent = reader.str(), true;
     if (key == 2) return token = reader.str(), true;
@@ -383,16 +371,15 @@ bool on_hello(Reactor& reactor, Connection& connection, const Frame& frame) {
     return end(ErrorCode::unsupported_version,
                fmt::format("the client speaks version {}; this server speaks {}", version, kProtocolVersion));
   }
-  // Between shards nobody has to show it: while it changes they may know different ones.
-  const bool is_shard = connection.door == DoorKind::remote || connection.door == DoorKind::shard;
-  const auto& wanted = reactor.options().token;
-  if (!is_shard && !wanted.empty() && !same_token(token, wanted)) {
-    return end(ErrorCode::unauthorized, token.empty() ? "this server wants a token" : "the token is not this server's");
-  }
   if (!agent.empty() && (!is_name(agent) || agent.front() == '@' || agent.front() == '$')) {
     return end(ErrorCode::invalid_name, "the agent's name is none: 1 to 255 bytes of UTF-8, not beginning with @ or $");
   }
-  reactor.welcome(connection, RequestNumber{frame.header.request}, agent, of_connection);
+  const auto speaks_as = reactor.entrance().admit(connection, token, agent);
+  if (!speaks_as) {
+    reactor.say_goodbye(connection, speaks_as.error());
+    return false;
+  }
+  reactor.welcome(connection, RequestNumber{frame.header.request}, *speaks_as, of_connection, is_bound);
   return true;
 }
 
@@ -406,7 +393,10 @@ bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
   }
   const bool is_publish = frame.header.opcode == Opcode::publish && connection.door != DoorKind::shard &&
                           frame.header.request < kOwnRequests.value;
-  if (is_publish && publish_again({reactor, reactor.engine(), connection, frame})) return true;
+  if (is_publish && publish_again({reactor, reactor.engine(), connection, frame}))
+    return connection.state == Connection::State::open;
+  if (connection.who && !reactor.entrance().takes(connection, frame)) [[unlikely]]
+    return connection.state == Connection::State::open;
   if (auto* const others = reactor.shard_router()) {
     const auto routed = others->route(connection, frame);
     connection.takes_again = routed == ShardRouter::Routed::held;
@@ -432,8 +422,7 @@ bool carry_out_here(Reactor& reactor, Connection& connection, const Frame& frame
          "docs/protocol.md, section 2, lists them; a client may be newer than this server"});
     return true;
   }
-  auto done = check_right(context.caller(), kRights[static_cast<std::size_t>(frame.header.opcode)]);
-  if (done) done = handler(context);
+  auto done = handler(context);
   if (!done) reactor.effects().refuse(connection.id, context.request(), done.error());
   return connection.state == Connection::State::open;
 }

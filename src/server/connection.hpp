@@ -1,5 +1,5 @@
-// A connection as the reactor holds it: a socket, or a link to a door on another thread; 144 bytes of memory while it
-// is idle.
+// A connection as the reactor holds it: a socket, or a link to a door on another thread; 152 bytes of memory while it
+// is idle, and TLS on top of that for one that speaks it.
 #pragma once
 
 #include <memory>
@@ -9,6 +9,7 @@
 
 #include "engine/effects.hpp"
 #include "server/byte_buffer.hpp"
+#include "server/credentials.hpp"
 #include "server/link.hpp"
 #include "server/remote_sessions.hpp"
 
@@ -50,18 +51,20 @@ struct Connection {
   State state = State::fresh;
   DoorKind door = DoorKind::native;
   bool is_unix = false;
-  bool is_home = false;        // came from another shard, as its agent belongs here
-  bool wants_write = false;    // EPOLLOUT is on
-  bool is_dirty = false;       // listed for flush
-  bool is_paused = false;      // not read from, for now
-  bool is_held = false;        // likewise, until another shard has answered or taken what is for it
-  bool takes_again = false;    // ... and the frame that it is held for comes again then
-  bool is_congested = false;   // above pending_bytes_high
-  bool events_held = false;    // ... with events, whoever publishes them waits
-  bool engine_held = false;    // the engine was told to wait
-  bool in_fan_out = false;     // gets the events of Outbox::fan_out_, which go out before anything else
-  bool owes_ack = false;       // bytes were on their way when its host was looked for last
-  std::uint32_t interest = 0;  // what it is watched for
+  bool is_home = false;         // came from another shard, as its agent belongs here
+  bool wants_write = false;     // EPOLLOUT is on
+  bool is_dirty = false;        // listed for flush
+  bool is_paused = false;       // not read from, for now
+  bool is_held = false;         // likewise, until another shard has answered or taken what is for it
+  bool takes_again = false;     // ... and the frame that it is held for comes again then
+  bool is_congested = false;    // above pending_bytes_high
+  bool events_held = false;     // ... with events, whoever publishes them waits
+  bool engine_held = false;     // the engine was told to wait
+  bool in_fan_out = false;      // gets the events of Outbox::fan_out_, which go out before anything else
+  bool is_heard_again = false;  // listed, as its TLS holds more than was read
+  bool by_token = false;        // has shown the server's token
+  bool owes_ack = false;        // bytes were on their way when its host was looked for last
+  std::uint32_t interest = 0;   // what it is watched for
   // When its time is over, Unix ms: for HELLO; once open, for taking the events it holds up, or else until its host is
   // looked for; for its last words. 0: it has all the time it likes.
   std::int64_t deadline = 0;
@@ -71,11 +74,15 @@ struct Connection {
   std::size_t answer_bytes = 0;  // of what waits, so much at most are answers
   std::shared_ptr<Link> link;
   std::unique_ptr<RemoteSessions> remote_sessions;  // of a client, if the server has several shards
+  std::unique_ptr<Credentials> who;                 // null: nothing is asked of it (credentials.hpp)
   std::unique_ptr<Beginning> in;                    // null: nothing; PartialFrames alone writes it
+  std::unique_ptr<TlsSession> tls;                  // null: what is said goes over the network as it is
   ByteBuffer out;
 
   /// Bytes that the peer has not taken, as far as this side knows.
-  std::size_t unsent() const { return out.size() + (link ? link->pending : 0); }
+  std::size_t unsent() const { return out.size() + (link ? link->pending : 0) + (tls ? tls->unsent().size() : 0); }
+  /// Whether its socket has something to take.
+  bool has_unsent() const { return !out.empty() || (tls && tls->has_unsent()); }
 
   std::string_view begun() const { return in ? std::string_view(in->bytes) : std::string_view(); }
   /// Whether bytes that come are read.

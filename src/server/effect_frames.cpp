@@ -117,6 +117,10 @@ void EffectFrames::answer(SessionId session, RequestNumber request, const Reply&
   done(session, request, bytes_of(numbers).first(count * sizeof numbers[0]));
 }
 
+void EffectFrames::new_key(SessionId session, RequestNumber request, const NewAccountKey& key) {
+  done(session, request, as_bytes(to_json_text(key, Sparse::as_described)));
+}
+
 // For each a u16 of 0 and a Confirm, or an error's code, length and text.
 void EffectFrames::outcomes(SessionId session, RequestNumber request, std::span<const Result<Confirm>> outcomes) {
   constexpr std::size_t kTextBytesMax = 60'000;

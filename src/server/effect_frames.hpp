@@ -32,6 +32,7 @@ class EffectFrames final : public Effects, public ContentAnswers {
   void confirm(SessionId session, RequestNumber request, const Confirm& confirm) override;
   void answer(SessionId session, RequestNumber request, const Reply& reply) override;
   void outcomes(SessionId session, RequestNumber request, std::span<const Result<Confirm>> outcomes) override;
+  void new_key(SessionId session, RequestNumber request, const NewAccountKey& key) override;
   void settled(SessionId session, RequestNumber request, std::uint32_t settled,
                std::span<const LeaseToken> refused) override;
   void refuse(SessionId session, RequestNumber request, const Error& error) override;

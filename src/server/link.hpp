@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "engine/ids.hpp"
+#include "transport/tls_session.hpp"
 
 namespace folkmoot {
 
@@ -95,13 +96,20 @@ class Hub {
   virtual bool is_ready() const = 0;
 };
 
+/// A connected socket (non-blocking) on its way from one thread to another.
+struct Arrival {
+  int socket = -1;
+  bool is_unix = false;
+  std::string first{};                // what was read of it already; of one with TLS, what the peer said
+  std::unique_ptr<TlsSession> tls{};  // null: plain
+};
+
 /// Whoever serves connected sockets on threads of its own.
 class Door {
  public:
   virtual ~Door() = default;
-  /// Takes over a connected socket (non-blocking) of which `first` has been read already. Called on the reactor's
-  /// thread.
-  virtual void take_over(int socket, std::string first, bool is_unix) = 0;
+  /// Owns the socket from here on. Any thread; never blocks.
+  virtual void take_over(Arrival arrival) = 0;
 };
 
 }  // namespace folkmoot

@@ -2,13 +2,20 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 
 #include "engine/options.hpp"
 #include "journal/journal.hpp"
 #include "message/limits.hpp"
+#include "transport/tls_context.hpp"
 
 namespace folkmoot {
+
+namespace access {
+class JwtVerifier;
+}
 
 /// Content by reference.
 struct ContentOptions {
@@ -41,12 +48,33 @@ struct HistoryOptions {
   std::uint64_t behind_bytes_max = std::uint64_t{4} << 30;  // of a journal, that wait for it; what is more goes unread
 };
 
+/// Who may come without TLS, and how TLS is spoken.
+struct TlsOptions {
+  enum class Mode : std::uint8_t {
+    automatic,  // required if there is a certificate, else off
+    off,        // nobody speaks it
+    optional,   // both are taken
+    required,   // plain is refused, but for those of `plain`
+  };
+  enum class Plain : std::uint8_t { loopback, unix_socket };  // the Unix socket never leaves the machine
+
+  Mode mode = Mode::automatic;
+  TlsServerFiles files;
+  Plain plain = Plain::loopback;
+
+  bool is_on() const { return mode == Mode::automatic ? !files.certificate.empty() : mode != Mode::off; }
+  bool is_required() const { return is_on() && mode != Mode::optional; }
+};
+
 struct ServerOptions {
   std::string data = "./folkmoot-data";
   std::string host = "127.0.0.1";
-  std::uint16_t port = 7470;  // 0: a free one
-  std::string unix_socket;    // empty: folkmoot.sock in the data folder; "none": no Unix socket
-  std::string token;          // empty: no credentials (loopback only)
+  std::uint16_t port = 7470;                         // 0: a free one
+  std::string unix_socket;                           // empty: folkmoot.sock in the data folder; "none": no Unix socket
+  std::string token;                                 // empty: no credentials (loopback only)
+  std::shared_ptr<const access::JwtVerifier> jwt{};  // whose tokens about accounts are good; null: nobody's
+  std::uint32_t account_messages_per_second = 0;     // 0: as many as they like
+  std::map<std::uint32_t, std::string> unix_accounts{};  // by user id: accounts of those who come by the Unix socket
   std::size_t connections_max = 65'536;
   std::uint32_t shards =
       1;  // engines, each with a journal, a thread and a part of the mailboxes; fixed when the data folder is made
@@ -59,6 +87,7 @@ struct ServerOptions {
   std::int64_t slow_consumer_ms = 5'000;   // how long it may stay above pending_bytes_high
   std::size_t staged_bytes_max = 64 * 1024 * 1024;  // not yet durable, before reading stops
   LoginOptions login;
+  TlsOptions tls;
   PartialFrameOptions partial_frames;
   std::int64_t drain_timeout_ms = 3'000;  // at shutdown, for connections to take what is theirs
   std::int64_t backup_idle_ms = 60'000;   // between two questions of whoever takes a backup

@@ -17,7 +17,8 @@ void Outbox::send_or_keep(Connection& connection, std::span<const Bytes> parts) 
   std::size_t bytes = 0;
   for (const auto& part : parts) bytes += part.size();
   watch_later(connection);
-  auto done = static_cast<std::size_t>(std::max<std::ptrdiff_t>(net_.send(connection.socket, parts), 0));
+  auto done = static_cast<std::size_t>(std::max<std::ptrdiff_t>(sockets_.send(connection, parts), 0));
+  if (connection.tls && connection.tls->has_unsent()) list_dirty(connection);
   if (done == bytes) return;
   auto* at = room(connection, bytes - done);
   for (const auto& part : parts) {
@@ -64,17 +65,18 @@ bool Outbox::write(Connection& connection) {
     connection.out.clear(pool_);
     return connection.state != Connection::State::ending;
   }
+  if (connection.tls && !sockets_.flush(connection)) return false;
   while (!connection.out.empty()) {
     const auto bytes = connection.out.bytes();
-    const auto sent = net_.send(connection.socket, {&bytes, 1});
+    const auto sent = sockets_.send(connection, {&bytes, 1});
     if (sent == Net::kNothing) break;
     if (sent < 0) return false;
     connection.out.consume(pool_, static_cast<std::size_t>(sent));
     if (static_cast<std::size_t>(sent) < bytes.size()) break;
   }
   watch_later(connection);
-  connection.wants_write = !connection.out.empty();
-  if (connection.state == Connection::State::ending && connection.out.empty()) net_.end_sending(connection.socket);
+  connection.wants_write = connection.has_unsent();
+  if (connection.state == Connection::State::ending && !connection.wants_write) sockets_.end_sending(connection);
   return true;
 }
 

@@ -15,8 +15,8 @@
 #include "server/connections.hpp"
 #include "server/deadlines.hpp"
 #include "server/fan_out.hpp"
-#include "server/net.hpp"
 #include "server/options.hpp"
+#include "server/socket_bytes.hpp"
 
 namespace folkmoot {
 
@@ -26,9 +26,9 @@ class Outbox {
   static constexpr std::size_t kOwnWriteBytes = 16 * 1024;
 
   /// All must outlive it; `now` is the time of the turn.
-  Outbox(const ServerOptions& options, const Connections& connections, Deadlines& deadlines, Net& net,
+  Outbox(const ServerOptions& options, const Connections& connections, Deadlines& deadlines, SocketBytes& sockets,
          const std::int64_t& now)
-      : options_(options), connections_(connections), deadlines_(deadlines), net_(net), now_(now) {}
+      : options_(options), connections_(connections), deadlines_(deadlines), sockets_(sockets), now_(now) {}
 
   // -- into buffers
   /// Where so many bytes go; valid until the next call for the connection. They go out with each_dirty().
@@ -36,11 +36,14 @@ class Outbox {
     if (connection.in_fan_out) [[unlikely]]
       send_fan_out();
     unsent_bytes_ += bytes;
-    if (!connection.is_dirty) {
-      connection.is_dirty = true;
-      dirty_.push_back(connection.id);
-    }
+    list_dirty(connection);
     return connection.out.extend(pool_, bytes);
+  }
+  /// It has something to say at the end of this turn.
+  void list_dirty(Connection& connection) {
+    if (connection.is_dirty) return;
+    connection.is_dirty = true;
+    dirty_.push_back(connection.id);
   }
   /// Room for a frame's body behind its header.
   std::uint8_t* extend(Connection& connection, Opcode opcode, std::uint8_t flags, RequestNumber request,
@@ -128,7 +131,7 @@ class Outbox {
   const ServerOptions& options_;
   const Connections& connections_;
   Deadlines& deadlines_;
-  Net& net_;
+  SocketBytes& sockets_;
   const std::int64_t& now_;
   BufferPool pool_;
   FanOut fan_out_;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <cstring>
 
@@ -28,6 +29,18 @@ PeerAddress peer_address(int socket) {
   socklen_t size = sizeof address;
   if (::getpeername(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
   return peer_address(address);
+}
+
+std::optional<std::uint32_t> peer_user(int socket) {
+  ucred who{};
+  socklen_t size = sizeof who;
+  if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0 || size != sizeof who) return std::nullopt;
+  return who.uid;
+}
+
+// Of IPv6 the lower half is not known, and nobody comes from the unspecified address.
+bool PeerAddress::is_loopback() const {
+  return (family == AF_INET && network >> 24 == 127) || (family == AF_INET6 && network == 0);
 }
 
 std::string PeerAddress::text() const {

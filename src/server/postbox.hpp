@@ -21,14 +21,10 @@ class Postbox final : public Door, public RoomOwner {
  public:
   explicit Postbox(Net& net) : net_(net) {}
 
-  struct Arrival {
-    int socket = -1;
-    bool is_unix = false;
-    std::string first;  // what was read of it: HELLO, and what came behind
-  };
   struct Mail {
     std::vector<std::shared_ptr<Link>> links;  // that want attention
-    std::vector<Arrival> arrivals;
+    std::vector<Arrival> arrivals;             // at home here, as their first frame says, HELLO
+    std::vector<Arrival> secured;              // whose TLS handshake is done, and that have said nothing yet
     std::vector<std::pair<SessionId, ShardNumber>> remotes;  // a connection's link to that shard; 0: the shard link
     std::vector<ContentHash> contents;                       // that the first shard has stored
     std::vector<SessionId> rooms;                            // connections that there is room for a frame of
@@ -37,8 +33,8 @@ class Postbox final : public Door, public RoomOwner {
     std::vector<std::function<void()>> tasks;                // to be done by the reactor
     std::shared_ptr<const ServerOptions> options;            // that hold from now on, if they have changed
     bool empty() const {
-      return links.empty() && arrivals.empty() && remotes.empty() && contents.empty() && rooms.empty() &&
-             presence.empty() && loads.empty() && tasks.empty() && options == nullptr;
+      return links.empty() && arrivals.empty() && secured.empty() && remotes.empty() && contents.empty() &&
+             rooms.empty() && presence.empty() && loads.empty() && tasks.empty() && options == nullptr;
     }
   };
 
@@ -65,8 +61,12 @@ class Postbox final : public Door, public RoomOwner {
     return std::make_shared<Link>(kind, inbox_bytes_max, std::move(on_ready), [this](Link& link) { post(link); });
   }
   /// Door: a socket whose first frame, HELLO, says that it is at home here.
-  void take_over(int socket, std::string first, bool is_unix) override {
-    post([&](Mail& mail) { mail.arrivals.push_back({socket, is_unix, std::move(first)}); });
+  void take_over(Arrival arrival) override {
+    post([&](Mail& mail) { mail.arrivals.push_back(std::move(arrival)); });
+  }
+  /// To the first shard, which finds out what is spoken there.
+  void post_secured(Arrival arrival) {
+    post([&](Mail& mail) { mail.secured.push_back(std::move(arrival)); });
   }
   /// A link of the connection to that shard has something; 0: the shard link.
   void post_remote(SessionId connection, ShardNumber shard) {

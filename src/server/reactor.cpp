@@ -23,7 +23,7 @@ constexpr std::size_t kRoomBytes = 4096;  // of a journal that has room
 constexpr std::uint64_t kTokenShift = 62;
 
 void answer_late(Reactor& reactor, const LateAnswer& to, const void* answer) {
-  const auto done = Call::write_to(reactor, to.session, to.request, *to.operation, answer);
+  const auto done = Call::write(reactor, to, answer);
   if (!done) reactor.effects().refuse(to.session, to.request, done.error());
 }
 
@@ -39,7 +39,8 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
       readiness_(readiness),
       clock_(std::move(clock)),
       net_(std::move(net)),
-      outbox_(options_, connections_, deadlines_, *net_, now_),
+      sockets_(*net_),
+      outbox_(options_, connections_, deadlines_, sockets_, now_),
       effects_(connections_, outbox_, contents_, backup),
       engine_(options.engine, journal, effects_, streams == nullptr ? nullptr : &streams->store()),
       contents_(options_, engine_, effects_, content_thread,
@@ -65,6 +66,10 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
           engine_.registry(),
           {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(*this, to, answer); },
            .refuse = [this](const LateAnswer& to, const Error& why) { effects_.refuse(to.session, to.request, why); }}),
+      entrance_(options_, engine_.accounts(), connections_, now_,
+                {.say_goodbye = [this](Connection& connection, const Error& why) { say_goodbye(connection, why); },
+                 .refuse = [this](SessionId id, RequestNumber request,
+                                  const Error& why) { effects_.refuse(id, request, why); }}),
       postbox_(*net_),
       listeners_(*net_),
       newcomers_(options_.login),
@@ -83,7 +88,9 @@ Reactor::~Reactor() {
   connections_.each([this](Connection& connection) {
     if (connection.socket >= 0) net_->close(connection.socket);
   });
-  for (const auto& arrival : postbox_.take().arrivals) net_->close(arrival.socket);
+  const auto mail = postbox_.take();
+  for (const auto& arrival : mail.arrivals) net_->close(arrival.socket);
+  for (const auto& arrival : mail.secured) net_->close(arrival.socket);
   listeners_.close();
 }
 
@@ -98,6 +105,7 @@ void Reactor::end_links() {
 void Reactor::join(Shards& shards, ShardNumber own) {
   shards_ = &shards;
   router_ = std::make_unique<ShardRouter>(*this, shards, own);
+  entrance_.join(shards);
   effects_.join(shards, *router_);
   presence_.join(shards, own);
 }
@@ -146,7 +154,7 @@ void Reactor::change(const ServerOptions& options) {
 }
 
 std::int64_t Reactor::wait_ms() {
-  if (engine_.wants_dispatch() || shard_links_go_on_ || outbox_.has_overrun()) return 0;
+  if (engine_.wants_dispatch() || shard_links_go_on_ || outbox_.has_overrun() || sockets_.has_heard_again()) return 0;
   auto next = engine_.next_timer().ms;
   const auto sooner = [&](std::int64_t at) { next = next < 0 ? at : std::min(next, at); };
   if (deadlines_.next() >= 0) sooner(deadlines_.next());
@@ -156,6 +164,7 @@ std::int64_t Reactor::wait_ms() {
   if (router_ && router_->shard_links().waits_for_room()) sooner(now_ + kDiskRetryMs);
   if (options_.engine.shard == 0 && backup_reader_.next_look() >= 0) sooner(backup_reader_.next_look());
   if (agent_watches_.next() >= 0) sooner(agent_watches_.next());
+  if (entrance_.next() != 0) sooner(entrance_.next());
   if (outbox_.has_spare()) sooner(now_ + kPoolIdleMs);
   if (next < 0) return -1;
   return std::clamp<std::int64_t>(next - now_, 0, kWaitMsMax);
@@ -189,11 +198,15 @@ Result<std::int64_t> Reactor::turn(std::span<const Net::Event> events) {
   const auto before = std::exchange(now_, clock_.now());
   if (events.empty() && now_ - before >= kPoolIdleMs) outbox_.trim();
   look_at_clock();
+  if (router_) router_->look_at_streams();
   engine_.advance(Instant{now_});
   for (const auto& event : events) {
     if (auto done = on_event(event); !done) return std::unexpected(done.error());
   }
   take_posted();
+  if (sockets_.has_heard_again()) [[unlikely]] {
+    for (const auto id : sockets_.take_heard_again()) on_socket(id, Net::kReadable);
+  }
   if (reload_requested_.load(std::memory_order_relaxed)) [[unlikely]] {
     reload_requested_.store(false, std::memory_order_relaxed);
     if (settings_ != nullptr) (void)settings_->reload();  // it says itself what came of it
@@ -205,6 +218,7 @@ Result<std::int64_t> Reactor::turn(std::span<const Net::Event> events) {
   if (router_) router_->shard_links().look_for_misplaced();
   engine_.dispatch();
   if (router_) router_->tell_of_streams();
+  entrance_.look();
   if (options_.engine.shard == 0) agent_watches_.look(now_);
   see_to_backup();
   history_part_.turn();
@@ -239,10 +253,15 @@ Result<void> Reactor::on_event(const Net::Event& event) {
 void Reactor::on_socket(SessionId id, std::uint32_t what) {
   auto* const connection = find(id);
   if (connection == nullptr) return;
+  connection->is_heard_again = false;
   if (what & Net::kWritable) flush(*connection);
   if (find(id) != connection || !(what & ~Net::kWritable)) return;
   if (connection->is_read()) {
     on_readable(*connection);
+    if (connection == find(id) && connection->tls) [[unlikely]] {
+      if (connection->tls->has_unsent()) outbox_.list_dirty(*connection);
+      sockets_.hear_again(*connection);
+    }
     if (outbox_.unsent_bytes() >= kFlushBytes) flush_dirty();
   } else if (what & Net::kBroken) {  // reported whether asked for or not: it would wake us for ever
     close_connection(*connection);
@@ -277,6 +296,7 @@ Result<void> Reactor::submit() {
 Result<void> Reactor::on_journal() {
   const auto end = journal_thread_.collect();
   if (!end) return std::unexpected(end.error());
+  if (router_) router_->look_at_streams();
   engine_.on_durable(*end);
   if (!outbox_.has_congested() && !paused_.empty() && journal_.staged_bytes() < options_.staged_bytes_max / 2)
     resume_readers();
@@ -344,11 +364,11 @@ Result<void> Reactor::farewell() {
   const auto give_up = clock_.now() + options_.drain_timeout_ms;
   for (;;) {
     connections_.each([this](Connection& connection) {
-      if (!connection.out.empty()) flush(connection);
+      if (connection.has_unsent()) flush(connection);
     });
     std::vector<int> unsent;
     connections_.each([&](const Connection& connection) {
-      if (connection.socket >= 0 && !connection.out.empty()) unsent.push_back(connection.socket);
+      if (connection.socket >= 0 && connection.has_unsent()) unsent.push_back(connection.socket);
     });
     const auto left = give_up - clock_.now();
     if (unsent.empty() || left <= 0) break;

@@ -34,6 +34,7 @@
 #include "server/content_transfers.hpp"
 #include "server/deadlines.hpp"
 #include "server/effect_frames.hpp"
+#include "server/entrance.hpp"
 #include "server/history_part.hpp"
 #include "server/listeners.hpp"
 #include "server/net.hpp"
@@ -47,6 +48,7 @@
 #include "server/readiness.hpp"
 #include "server/seen_agents.hpp"
 #include "server/settings_keeper.hpp"
+#include "server/socket_bytes.hpp"
 #include "stream/stream_thread.hpp"
 
 namespace folkmoot {
@@ -71,9 +73,16 @@ class Reactor {
   BackupReader& backup_reader() { return backup_reader_; }
   AgentWatches& agent_watches() { return agent_watches_; }
   Presence& presence() { return presence_; }
+  Entrance& entrance() { return entrance_; }
   const ServerOptions& options() const { return options_; }
   std::int64_t time() { return clock_.now(); }
-  void set_http_door(Door* door) { http_door_ = door; }
+  /// To whom sockets go that speak HTTP, and those that want TLS, which come back by the postbox; null: there is none.
+  /// Before run().
+  struct Doors {
+    Door* http = nullptr;
+    Door* tls = nullptr;
+  };
+  Doors& doors() { return doors_; }
   /// Of the first shard alone, as request_reload() is.
   void set_settings(SettingsKeeper* settings) { settings_ = settings; }
   SettingsKeeper* settings() { return settings_; }
@@ -109,7 +118,9 @@ class Reactor {
 
   // For commands.cpp and calls.cpp.
   /// `of_connection`: the client's, if this one carries what it asks of this shard; else 0.
-  void welcome(Connection& connection, RequestNumber request, std::string_view agent, ConnectionId of_connection);
+  /// `is_bound`: likewise, whether it acts for its agent alone.
+  void welcome(Connection& connection, RequestNumber request, std::string_view agent, ConnectionId of_connection,
+               bool is_bound);
   /// Ends the connection with a reason; what was written before goes out first, as far as the peer takes it.
   void say_goodbye(Connection& connection, const Error& error);
   ServerStats stats(std::string_view mailbox);
@@ -186,7 +197,8 @@ class Reactor {
   void read_link(Connection& connection);
   bool belongs_elsewhere(Connection& connection, Bytes bytes, const Frame& frame);
   // A socket whose HELLO another shard has read; carried out here as if it had come by the socket. May close it.
-  void arrive(const Postbox::Arrival& arrival);
+  // Otherwise its TLS handshake is done, and what is spoken behind it is not known yet.
+  void arrive(Arrival& arrival, bool is_home);
   // A new socket is watched from here on, and has the time of a login to say who it is.
   void listen_to(Connection& connection);
   void on_deadline(Connection& connection);
@@ -225,6 +237,7 @@ class Reactor {
   const std::unique_ptr<Net> net_;
   Connections connections_;
   Deadlines deadlines_;
+  SocketBytes sockets_;
   Outbox outbox_;
   EffectFrames effects_;
   Engine engine_;
@@ -233,12 +246,13 @@ class Reactor {
   BackupReader backup_reader_;
   HistoryPart history_part_;
   AgentWatches agent_watches_;
-  Door* http_door_ = nullptr;
+  Entrance entrance_;
+  Doors doors_;
   SettingsKeeper* settings_ = nullptr;
 
   Postbox postbox_;
   Listeners listeners_;
-  RareLine files_warning_, displaced_warning_, tls_line_, late_line_;
+  RareLine files_warning_, displaced_warning_, tls_line_, plain_line_, late_line_;
   Newcomers newcomers_;
   std::uint64_t displaced_ = 0;  // newcomers that had to go for others
   PartialFrames partial_frames_;

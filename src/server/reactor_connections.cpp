@@ -91,6 +91,7 @@ void Reactor::displace(SessionId newcomer) {
 
 void Reactor::update_interest(Connection& connection) {
   if (connection.socket < 0) return;
+  sockets_.hear_again(connection);
   const auto wanted = (connection.is_read() ? Net::kReadable : 0u) | (connection.wants_write ? Net::kWritable : 0u);
   if (wanted == connection.interest) return;
   connection.interest = wanted;
@@ -167,8 +168,8 @@ void Reactor::watch_host(Connection& connection) {
   close_connection(connection);
 }
 
-void Reactor::welcome(Connection& connection, RequestNumber request, std::string_view agent,
-                      ConnectionId of_connection) {
+void Reactor::welcome(Connection& connection, RequestNumber request, std::string_view agent, ConnectionId of_connection,
+                      bool is_bound) {
   connection.state = Connection::State::open;
   connection.deadline = 0;
   newcomers_.leave(connection.id);
@@ -176,6 +177,7 @@ void Reactor::welcome(Connection& connection, RequestNumber request, std::string
   connection.opened_at = connection.heard_at = now_;
   seen_.saw(agent, connection.door, now_);
   engine_.open_session(connection.id, agent, connection.door == DoorKind::shard, of_connection);
+  if (is_bound || (connection.who && connection.who->is_bound())) engine_.accounts().bind(connection.id);
   presence_.came(engine_.agent_of(connection.id), connection.door);
   if (router_) router_->opened(connection, agent);
   std::string body;

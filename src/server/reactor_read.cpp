@@ -12,7 +12,41 @@ namespace {
 constexpr std::size_t kGatherStepBytes = 256 * 1024;
 
 // A fatal alert `protocol_version` in a TLS 1.0 record (RFC 8446, section 6): clients report it as such.
-constexpr std::uint8_t kTlsRefusal[] = {0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46};
+constexpr std::string_view kTlsRefusal("\x15\x03\x01\x00\x02\x02\x46", 7);
+
+// Who comes without TLS, and has to speak it.
+const Error kPlainRefusal{ErrorCode::not_permitted, "this server is spoken to by TLS only",
+                          "connect to tls://HOST:PORT in the place of HOST:PORT"};
+constexpr std::string_view kHttpRefusal =
+    "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 106\r\nConnection: close\r\n\r\n"
+    R"({"code":"not_permitted","error":"this server is spoken to by TLS only","advice":"use https:// and wss://"})";
+
+constexpr std::int64_t kRefusalMs = 1'000;  // for a client to take it
+
+bool begins_hello(Bytes bytes) {
+  return bytes.size() >= 5 && bytes[2] == 0 && bytes[3] == 0 && bytes[4] == static_cast<std::uint8_t>(Opcode::hello);
+}
+
+// A method, or the empty line that may stand before it (RFC 9112, section 2.2).
+bool begins_http(Bytes bytes) {
+  if (bytes.size() < 3 || bytes[2] == 0) return false;
+  return (bytes[0] >= 'A' && bytes[0] <= 'Z') || (bytes[0] == '\r' && bytes[1] == '\n');
+}
+
+bool begins_tls(Bytes bytes) {
+  return bytes.size() >= 3 && bytes[0] == 0x16 && bytes[1] == 0x03 && bytes[2] >= 1 && bytes[2] <= 4;
+}
+
+bool lacks_tls(const Connection& connection, const TlsOptions& options, Net& net) {
+  if (connection.tls || connection.is_unix || !options.is_required()) return false;
+  return options.plain != TlsOptions::Plain::loopback || !net.peer(connection.socket).is_loopback();
+}
+
+void end_with(std::string_view words, Connection& connection, Outbox& outbox, Deadlines& deadlines, std::int64_t now) {
+  std::memcpy(outbox.room(connection, words.size()), words.data(), words.size());
+  connection.state = Connection::State::ending;
+  deadlines.set(connection, now + kRefusalMs);
+}
 
 }  // namespace
 
@@ -33,7 +67,7 @@ void Reactor::on_readable(Connection& connection) {
     const auto held = in.size(), whole = connection.in->frame_bytes();
     std::ptrdiff_t got = 0;
     in.resize_and_overwrite(std::min(whole, held + kGatherStepBytes), [&](char* bytes, std::size_t size) {
-      got = net_->receive(connection.socket, {reinterpret_cast<std::uint8_t*>(bytes) + held, size - held});
+      got = sockets_.receive(connection, {reinterpret_cast<std::uint8_t*>(bytes) + held, size - held});
       return held + static_cast<std::size_t>(std::max<std::ptrdiff_t>(got, 0));
     });
     if (ended(got) || in.size() < whole) return;
@@ -42,7 +76,7 @@ void Reactor::on_readable(Connection& connection) {
   const auto held = connection.begun().size();
   if (held != 0) std::memcpy(read_buffer_.data(), connection.in->bytes.data(), held);
   const auto most = std::min(read_buffer_.size() - held, partial_frames_.read_bytes_max(connection));
-  const auto got = net_->receive(connection.socket, read_buffer_.subspan(held, most));
+  const auto got = sockets_.receive(connection, read_buffer_.subspan(held, most));
   if (ended(got)) return;
   take_kept(connection, as_text({read_buffer_.data(), held + static_cast<std::size_t>(got)}));
 }
@@ -110,7 +144,7 @@ bool Reactor::belongs_elsewhere(Connection& connection, Bytes bytes, const Frame
 
 // In this order: a link may be about a content that was posted.
 void Reactor::take_posted() {
-  const auto mail = postbox_.take();
+  auto mail = postbox_.take();
   if (mail.options) [[unlikely]]
     change(*mail.options);
   for (const auto& hash : mail.contents) {
@@ -122,7 +156,8 @@ void Reactor::take_posted() {
   for (const auto& [agent, load] : mail.loads) (void)engine_.registry().note_load(agent, load);
   for (const auto& task : mail.tasks) task();
   for (const auto id : mail.rooms) read_on(id);
-  for (const auto& arrival : mail.arrivals) arrive(arrival);
+  for (auto& arrival : mail.arrivals) arrive(arrival, true);
+  for (auto& arrival : mail.secured) arrive(arrival, false);
   for (const auto& [id, shard] : mail.remotes) {
     if (id == 0) {
       router_->shard_links().on_ready(shard);
@@ -133,15 +168,18 @@ void Reactor::take_posted() {
   for (const auto& link : mail.links) take_link(*link);
 }
 
-void Reactor::arrive(const Postbox::Arrival& arrival) {
+void Reactor::arrive(Arrival& arrival, bool is_home) {
   if (connections_.size() >= options_.connections_max) return net_->close(arrival.socket);
   auto& connection = connections_.add(arrival.socket, nullptr);
+  const auto id = connection.id;
   connection.is_unix = arrival.is_unix;
-  connection.is_home = true;
-  connection.state = Connection::State::greeting;
+  connection.tls = std::move(arrival.tls);
+  connection.is_home = is_home;
+  if (is_home) connection.state = Connection::State::greeting;
   listen_to(connection);
-  if (const auto leaves = newcomers_.enter(connection.id, net_->peer(arrival.socket))) displace(*leaves);
-  take_kept(connection, arrival.first);
+  if (const auto leaves = newcomers_.enter(id, net_->peer(arrival.socket))) displace(*leaves);
+  if (is_home) take_kept(connection, arrival.first);
+  if (find(id) == &connection) sockets_.hear_again(connection);
 }
 
 void Reactor::hold(Connection& connection) {
@@ -170,21 +208,24 @@ void Reactor::read_on(SessionId id) {
 
 // Tells by the first bytes what a client speaks. False when the connection is not (any more) the reactor's to read.
 bool Reactor::sniff(Connection& connection, Bytes bytes) {
-  if (bytes.size() >= 5 && bytes[2] == 0 && bytes[3] == 0 && bytes[4] == static_cast<std::uint8_t>(Opcode::hello)) {
+  const bool is_hello = begins_hello(bytes), is_http = begins_http(bytes);
+  if ((is_hello || is_http) && lacks_tls(connection, options_.tls, *net_)) {
+    if (plain_line_.is_due(now_)) spdlog::info("a client came without TLS, which tls.mode requires; it was refused");
+    is_http ? end_with(kHttpRefusal, connection, outbox_, deadlines_, now_) : say_goodbye(connection, kPlainRefusal);
+    return false;
+  }
+  if (is_hello) {
     connection.state = Connection::State::greeting;
     return true;
   }
-  // HTTP: a method, or the empty line that may stand before it (RFC 9112, section 2.2).
-  const bool is_line = bytes.size() >= 3 && bytes[0] == '\r' && bytes[1] == '\n';
-  if (bytes.size() >= 3 && ((bytes[0] >= 'A' && bytes[0] <= 'Z') || is_line) && bytes[2] != 0) {
-    if (http_door_ == nullptr) return close_connection(connection), false;
-    return give_to(*http_door_, connection, bytes), false;
+  if (is_http) {
+    if (doors_.http == nullptr) return close_connection(connection), false;
+    return give_to(*doors_.http, connection, bytes), false;
   }
-  if (bytes.size() >= 3 && bytes[0] == 0x16 && bytes[1] == 0x03 && bytes[2] >= 1 && bytes[2] <= 4) {
+  if (begins_tls(bytes) && !connection.tls) {
+    if (doors_.tls != nullptr && options_.tls.is_on()) return give_to(*doors_.tls, connection, bytes), false;
     if (tls_line_.is_due(now_)) spdlog::info("a client tried TLS, which this server does not speak; it was refused");
-    std::memcpy(outbox_.room(connection, sizeof kTlsRefusal), kTlsRefusal, sizeof kTlsRefusal);
-    connection.state = Connection::State::ending;
-    deadlines_.set(connection, now_ + 1'000);
+    end_with(kTlsRefusal, connection, outbox_, deadlines_, now_);
     return false;
   }
   if (bytes.size() >= 5) return close_connection(connection), false;
@@ -194,9 +235,12 @@ bool Reactor::sniff(Connection& connection, Bytes bytes) {
 void Reactor::give_to(Door& door, Connection& connection, Bytes first) {
   net_->forget(connection.socket);
   const int socket = std::exchange(connection.socket, -1);
-  const bool is_unix = connection.is_unix;
+  Arrival arrival{.socket = socket,
+                  .is_unix = connection.is_unix,
+                  .first = std::string(as_text(first)),
+                  .tls = std::move(connection.tls)};
   close_connection(connection);
-  door.take_over(socket, std::string(as_text(first)), is_unix);
+  door.take_over(std::move(arrival));
 }
 
 void Reactor::take_link(Link& link) {

@@ -16,6 +16,8 @@ namespace folkmoot {
 constexpr RequestNumber kOwnRequests{0xFFFF0000};
 /// Key of HELLO between shards: the ConnectionId of the client.
 constexpr std::uint64_t kRemoteConnection = 100;
+/// Likewise: whether it acts for its agent alone (Accounts::bind).
+constexpr std::uint64_t kRemoteBound = 101;
 
 // A client's; there from HELLO to the end of its session.
 struct RemoteSessions {

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <deque>
+#include <filesystem>
 #include <thread>
 
 #include "journal/folder_lock.hpp"
@@ -15,6 +17,7 @@
 #include "server/listen.hpp"
 #include "server/shard.hpp"
 #include "server/shards.hpp"
+#include "server/tls_door.hpp"
 
 namespace folkmoot {
 
@@ -74,6 +77,7 @@ struct Server::Parts {
           for (auto* const reactor : ring.reactors) reactor->postbox().wake();
         }) {}
   ~Parts() {
+    if (tls_door) tls_door->stop();
     for (const auto& shard : shards) {
       if (shard.reactor) shard.reactor->end_links();
     }
@@ -89,6 +93,7 @@ struct Server::Parts {
   std::deque<Shard> shards;
   std::unique_ptr<Archive> archive;  // its threads end before the shards do
   RecoveryReport recovered;
+  std::unique_ptr<TlsDoor> tls_door;
   std::uint16_t port = 0;
   std::string unix_socket;
 
@@ -115,6 +120,7 @@ Result<void> Server::Parts::open(const ServerOptions& options, std::vector<Conte
                      .contents = *its_folders.contents,
                      .streams = its_folders.streams.get(),
                      .net = std::move(*net)};
+  if (number != 0) ground.stream_interests = first().engine().streams().interests();
   if (auto drawn = draw(ground.seed); !drawn) return drawn;
   auto its_options = options;
   if (auto drawn = draw(its_options.engine.secret); !drawn) return drawn;
@@ -166,15 +172,48 @@ Server::~Server() {
   if (parts_ && !parts_->unix_socket.empty()) ::unlink(parts_->unix_socket.c_str());
 }
 
-Result<void> check_options(const ServerOptions& options) {
-  if (!options.token.empty() || is_loopback(options.host)) return {};
-  return failure(ErrorCode::not_permitted,
-                 fmt::format("{} can be reached from other machines, and no token is set", options.host),
-                 "set FOLKMOOT_TOKEN (or `token` in the configuration file), or listen on 127.0.0.1");
+namespace {
+
+constexpr std::int64_t kDayMs = 86'400'000;
+constexpr std::int64_t kSoonDays = 14;
+
+void say_how_long(std::int64_t valid_until) {
+  const auto now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  if (valid_until <= now)
+    return spdlog::error("tls: the certificate has run out: clients refuse it; renew it, and send SIGHUP");
+  const auto days = (valid_until - now) / kDayMs;
+  if (days < kSoonDays) return spdlog::warn("tls: the certificate is good for {} days more; renew it", days);
+  spdlog::info("tls: the certificate is good for {} days more", days);
+}
+
+Result<void> check_tls(const TlsOptions& tls) {
+  if (!tls.is_on()) return {};
+  if (tls.files.certificate.empty() || tls.files.key.empty())
+    return failure(ErrorCode::invalid_field,
+                   fmt::format("TLS needs {}", tls.files.certificate.empty() ? "tls.certificate" : "tls.key"),
+                   "`folkmoot cert init` and `folkmoot cert issue` make both (docs/tls.md)");
+  return {};
+}
+
+}  // namespace
+
+Result<void> check_options(const ServerOptions& options, bool has_accounts) {
+  if (auto good = check_tls(options.tls); !good) return good;
+  if (!options.token.empty() || has_accounts || is_loopback(options.host)) return {};
+  return failure(
+      ErrorCode::not_permitted,
+      fmt::format("{} can be reached from other machines, and no token is set and no account is there", options.host),
+      "set FOLKMOOT_TOKEN (or `token` in the configuration file), make an account, or listen on 127.0.0.1");
 }
 
 Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
-  if (auto good = check_options(options); !good) return std::unexpected(good.error());
+  // A folder that is not there, or empty, has no accounts either: then nothing is put there.
+  std::error_code unknown;
+  if (std::filesystem::is_empty(options.data, unknown) || unknown) {
+    if (auto good = check_options(options, false); !good) return std::unexpected(good.error());
+  }
   if (auto free = check_strangers(options.data); !free) return std::unexpected(free.error());
   auto lock = FolderLock::take(options.data);
   if (!lock) return std::unexpected(lock.error());
@@ -201,6 +240,15 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   }
 
   auto& reactor = parts.first();
+  if (auto good = check_options(options, !reactor.engine().accounts().policy().is_empty()); !good)
+    return std::unexpected(good.error());
+  reactor.entrance().put_up();
+  auto door =
+      TlsDoor::make(options.login, [&reactor](Arrival arrival) { reactor.postbox().post_secured(std::move(arrival)); });
+  if (!door) return std::unexpected(door.error());
+  parts.tls_door = std::move(*door);
+  reactor.doors().tls = parts.tls_door.get();
+  if (auto read = server->read_certificates(options); !read) return std::unexpected(read.error());
   auto tcp = listen_tcp(options.host, options.port);
   if (!tcp) return std::unexpected(tcp.error());
   parts.port = tcp->port;
@@ -215,12 +263,13 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
   return server;
 }
 
+bool Server::has_accounts() const { return !parts_->first().entrance().board().policy()->is_empty(); }
 Hub& Server::hub() { return parts_->hub; }
 std::shared_ptr<Link> Server::connect_shard(ShardNumber shard, std::function<void()> on_ready) {
   return parts_->ring.reactors[shard.value]->postbox().connect(DoorKind::shard, kLinkInboxBytesMax,
                                                                std::move(on_ready));
 }
-void Server::set_http_door(Door* door) { parts_->first().set_http_door(door); }
+void Server::set_http_door(Door* door) { parts_->first().doors().http = door; }
 void Server::set_settings(SettingsKeeper* settings) { parts_->first().set_settings(settings); }
 std::uint16_t Server::port() const { return parts_->port; }
 const std::string& Server::unix_socket() const { return parts_->unix_socket; }
@@ -229,11 +278,13 @@ const RecoveryReport& Server::recovered() const { return parts_->recovered; }
 Result<void> Server::run() {
   auto& parts = *parts_;
   parts.readiness.set_running(true);
+  parts.tls_door->start();
   for (std::size_t number = 1; number < parts.shards.size(); ++number) {
     parts.shards[number].thread = std::thread([&parts, number] { parts.run(number); });
     pthread_setname_np(parts.shards[number].thread.native_handle(), fmt::format("shard-{}", number).c_str());
   }
   parts.run(0);
+  parts.tls_door->stop();
   for (auto& shard : parts.shards) {
     if (shard.thread.joinable()) shard.thread.join();
   }
@@ -244,6 +295,19 @@ Result<void> Server::run() {
     if (!shard.result && done) done = shard.result;
   }
   return done;
+}
+
+// Whoever has connected goes on with what he was shown.
+Result<void> Server::read_certificates(const ServerOptions& options) {
+  std::shared_ptr<const TlsContext> context;
+  if (options.tls.is_on()) {
+    auto made = TlsContext::server(options.tls.files);
+    if (!made) return std::unexpected(within("tls", made.error()));
+    context = std::move(*made);
+    say_how_long(context->valid_until());
+  }
+  parts_->tls_door->change(options.login, std::move(context));
+  return {};
 }
 
 void Server::request_stop() {

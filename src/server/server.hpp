@@ -10,16 +10,18 @@
 
 namespace folkmoot {
 
-/// Whether a server can be so. Errors: not_permitted (an address other than loopback without a token).
-Result<void> check_options(const ServerOptions& options);
+/// Whether a server can be so. Errors: not_permitted (an address other than loopback with neither token nor account).
+Result<void> check_options(const ServerOptions& options, bool has_accounts);
 
 class Server {
  public:
   /// Takes the data folder, recovers what it holds and opens the sockets. Errors: in_use, damaged, io_error, disk_full,
-  /// not_permitted (an address other than loopback without a token).
+  /// not_permitted (as check_options()).
   static Result<std::unique_ptr<Server>> open(const ServerOptions& options);
   ~Server();
 
+  /// Whether everybody is asked for the key of an account. Any thread.
+  bool has_accounts() const;
   /// Where other doors connect, and who takes HTTP connections over (before run(); must outlive it).
   Hub& hub();
   void set_http_door(Door* door);
@@ -43,6 +45,9 @@ class Server {
   /// What may change while it runs becomes as in `options`, in every shard soon: each on its own thread. All else stays
   /// as it is. Requires: check_options().
   void change(const ServerOptions& options);
+  /// Reads the certificate and key of TLS, for those who connect from here on. Errors: io_error, malformed,
+  /// invalid_field: then those that were read before go on. On the first shard's thread, or before run().
+  Result<void> read_certificates(const ServerOptions& options);
 
  private:
   Server();

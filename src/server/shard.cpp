@@ -75,8 +75,9 @@ Result<RecoveryReport> Shard::open(const ServerOptions& options, ShardGround gro
                  recovered->cut_bytes, recovered->cut_segment);
   }
   for (const auto& content : contents) engine.contents().stored(content);
-  report_missing(engine);
+  engine.durable_subscriptions().feed_streams(ground.stream_interests);
   engine.start(Instant{reactor->time()}, ground.seed, recovered->clean_stop);
+  report_missing(engine);
   report_strangers(engine);
   // A run hands nothing out before its number is durable. Waited for here, so that whoever asks first is not told
   // that nothing waits for it.

@@ -17,7 +17,8 @@ struct ShardGround {
   Disk* streams = nullptr;  // of the first shard alone
   std::unique_ptr<Net> net;
   Clock clock{};
-  std::uint64_t seed = 0;  // of what this run makes up
+  std::uint64_t seed = 0;                          // of what this run makes up
+  std::vector<StreamInterest> stream_interests{};  // of the first shard's streams, for another
   /// The three that work on files are driven by hand, by their work().
   bool is_without_threads = false;
 };

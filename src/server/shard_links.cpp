@@ -93,7 +93,8 @@ bool ShardLinks::answer(ShardNumber shard, const MessageParts& message, Connecti
 void ShardLinks::look_for_misplaced() {
   reactor_.engine().mailboxes().each_new_mailbox([this](std::string_view name) {
     const auto owner = shards_.of(name);
-    if (owner != own_ && name.front() != '$') shovel_.carry(name, owner);
+    const bool is_ours = name.front() == '$' && name != kStreamsMailbox;
+    if (owner != own_ && !is_ours) shovel_.carry(name, owner);
   });
   if (reactor_.has_room_to_settle()) shovel_.retry_acks();
 }

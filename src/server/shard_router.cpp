@@ -46,6 +46,7 @@ void ShardRouter::opened(Connection& connection, std::string_view agent) {
 }
 
 ShardRouter::Routed ShardRouter::route(Connection& connection, const Frame& frame) {
+  look_at_streams();
   if (!connection.remote_sessions) return Routed::here;  // another shard has seen to it that it belongs here
   if (number_of(frame) >= kOwnRequests) {
     reactor_.effects().refuse(
@@ -131,20 +132,20 @@ void ShardRouter::look_at_streams() {
   if (version == streams_version_) [[likely]]
     return;
   streams_version_ = version;
-  stream_patterns_ = shards_.stream_patterns();
+  stream_interests_ = shards_.stream_interests();
   streamed_topics_.clear();
   last_envelope_ = {};
+  if (own_ != 0) reactor_.engine().durable_subscriptions().feed_streams(stream_interests_);
 }
 
 bool ShardRouter::is_streamed(std::string_view topic) {
   constexpr std::size_t kTopicsRemembered = 8'192;
-  look_at_streams();
-  if (stream_patterns_.empty() || !is_topic(topic)) return false;
+  if (stream_interests_.empty() || !is_topic(topic)) return false;
   const auto known = streamed_topics_.find(topic);
   if (known != streamed_topics_.end()) return known->second;
   if (streamed_topics_.size() >= kTopicsRemembered) streamed_topics_.clear();
   const bool is =
-      std::ranges::any_of(stream_patterns_, [&](const auto& pattern) { return topic_matches(pattern, topic); });
+      std::ranges::any_of(stream_interests_, [&](const auto& each) { return topic_matches(each.pattern, topic); });
   streamed_topics_.emplace(topic, is);
   return is;
 }
@@ -187,13 +188,15 @@ void ShardRouter::send(Connection& connection, ShardNumber shard, const FrameHea
     remote.link->origin = {reactor_.connection_name(connection), connection.door};
     std::string hello;
     PackWriter(hello)
-        .map(3)
+        .map(4)
         .uint(0)
         .uint(kProtocolVersion)
         .uint(1)
         .str(remote_sessions.agent)
         .uint(kRemoteConnection)
-        .uint(connection_id(own_, connection.id).value);
+        .uint(connection_id(own_, connection.id).value)
+        .uint(kRemoteBound)
+        .boolean(connection.who && connection.who->is_bound());
     append_frame(remote.unsent, Opcode::hello, 0, 0, hello);
   }
   append_frame(remote.unsent, header.opcode, header.flags, header.request, as_text(body));
@@ -231,9 +234,7 @@ void ShardRouter::tell_of_streams() {
   auto& streams = reactor_.engine().streams();
   if (own_ != 0 || told_streams_ == streams.version()) return;
   told_streams_ = streams.version();
-  std::vector<std::string> patterns;
-  streams.each_pattern([&](std::string_view pattern) { patterns.emplace_back(pattern); });
-  shards_.tell_of_streams(std::move(patterns));
+  shards_.tell_of_streams(streams.interests());
 }
 
 void ShardRouter::on_remote(Connection& connection, ShardNumber shard) {
@@ -388,7 +389,6 @@ void ShardRouter::on_part(Connection& connection, ShardNumber shard, RequestNumb
 ShardRouter::Routed ShardRouter::route_publish(Connection& connection, const Frame& frame, std::size_t envelope_at) {
   if (frame.body.size() < envelope_at) return Routed::here;
   const auto message = frame.body.subspan(envelope_at);
-  look_at_streams();
   if (last_envelope_.find(message) != nullptr) return forward(connection, last_shard_, frame);
   IncomingMessage incoming;
   auto& routing = incoming.routing;

@@ -44,6 +44,9 @@ class ShardRouter {
   void close(Connection& connection);
   /// Once a turn: what the streams here take is known to all shards.
   void tell_of_streams();
+  /// What streams take may be others than before: to be called before anything happens here of which somebody may know
+  /// that it comes behind.
+  void look_at_streams();
   /// Something was refused by this shard.
   void note_refusal() { was_refused_ = true; }
   /// Hands over what was written in this turn.
@@ -65,8 +68,6 @@ class ShardRouter {
   ShardNumber shard_that_decides(const Routing& routing);
   // Whether a stream takes events of this topic: they are the first shard's.
   bool is_streamed(std::string_view topic);
-  // What streams take may be others than before.
-  void look_at_streams();
   ShardNumber shard_of_lease(LeaseToken lease) const;
   ShardNumber shard_of_id(const Uuid& id) const;
 
@@ -108,7 +109,7 @@ class ShardRouter {
   std::uint32_t next_home_ = 0;  // of agents without a name
   std::vector<SessionId> unsent_;
   std::uint64_t streams_version_ = 0;
-  std::vector<std::string> stream_patterns_;                  // of that version
+  std::vector<StreamInterest> stream_interests_;              // of that version
   std::map<std::string, bool, std::less<>> streamed_topics_;  // likewise: topics that were asked for
   std::uint64_t told_streams_ = 0;                            // the version that other shards know
   bool was_refused_ = false;                                  // by what is being carried out here

@@ -2,12 +2,13 @@
 
 #include "base/siphash.hpp"
 #include "engine/capability_address.hpp"
+#include "engine/names.hpp"
 #include "server/reactor.hpp"
 
 namespace folkmoot {
 
 ShardNumber Shards::of(std::string_view mailbox) const {
-  if (is_capability_address(mailbox)) return 0;  // where the registry is
+  if (is_capability_address(mailbox) || mailbox == kStreamsMailbox) return 0;  // where the registry is, and streams are
   return ShardNumber{static_cast<std::uint32_t>(siphash128({}, as_bytes(mailbox)).low % reactors.size())};
 }
 
@@ -44,15 +45,15 @@ bool Shards::remove_content(const ContentHash& hash) {
   return true;
 }
 
-void Shards::tell_of_streams(std::vector<std::string> patterns) {
+void Shards::tell_of_streams(std::vector<StreamInterest> interests) {
   const std::lock_guard guard(lock_);
-  stream_patterns_ = std::move(patterns);
+  stream_interests_ = std::move(interests);
   streams_version_.fetch_add(1, std::memory_order_release);
 }
 
-std::vector<std::string> Shards::stream_patterns() {
+std::vector<StreamInterest> Shards::stream_interests() {
   const std::lock_guard guard(lock_);
-  return stream_patterns_;
+  return stream_interests_;
 }
 
 }  // namespace folkmoot

@@ -18,7 +18,9 @@
 #include <vector>
 
 #include "base/uuid.hpp"
+#include "engine/stream.hpp"
 #include "folkmoot/content.hpp"
+#include "server/access_board.hpp"
 
 namespace folkmoot {
 
@@ -49,14 +51,17 @@ class Shards {
   /// The first shard wants to remove it. True: no other holds it, and none can from now on.
   bool remove_content(const ContentHash& hash);
 
-  // Streams: the first shard keeps them, so events that one of them takes are published there. A stream that is set is
-  // known here before that is confirmed.
+  // Streams: the first shard keeps them, so events that one of them takes are published there, or go there when another
+  // has decided them. A stream that is set is known here before that is confirmed.
 
-  /// What they take from now on: patterns of topics.
-  void tell_of_streams(std::vector<std::string> patterns);
+  /// What they take from now on.
+  void tell_of_streams(std::vector<StreamInterest> interests);
   /// Changes with what they take; 0: there never was one.
   std::uint64_t streams_version() const { return streams_version_.load(std::memory_order_acquire); }
-  std::vector<std::string> stream_patterns();
+  std::vector<StreamInterest> stream_interests();
+
+  /// Accounts are the first shard's; what is in force is known to all.
+  AccessBoard& access() { return access_; }
 
   std::vector<Reactor*> reactors;
   /// When the server stops, all have carried out what they had read before any takes the others' answers, and all have
@@ -69,9 +74,10 @@ class Shards {
     std::uint64_t size = 0;
     std::uint32_t holders = 0;  // a bit for each shard but the first
   };
-  std::map<ContentHash, Stored> contents_;    // guarded by lock_
-  std::vector<std::string> stream_patterns_;  // guarded by lock_
+  std::map<ContentHash, Stored> contents_;        // guarded by lock_
+  std::vector<StreamInterest> stream_interests_;  // guarded by lock_
   std::atomic<std::uint64_t> streams_version_ = 0;
+  AccessBoard access_;
 };
 
 }  // namespace folkmoot

@@ -8,6 +8,7 @@
 namespace folkmoot {
 namespace {
 
+constexpr std::size_t kPressingBytes = kStreamHandoverBytesMax / 4;
 constexpr std::size_t kRunBytesMin = 4 * 1024;
 constexpr std::size_t kRunBytesMax = 256 * 1024;  // then another one begins: what grows is copied
 
@@ -68,6 +69,7 @@ bool FileStreamStore::append(StreamNumber stream, Sequence sequence, Instant at,
   if (runs.empty() || runs.back().bytes() + bytes > kRunBytesMax) runs.emplace_back();
   lay_out_event(runs.back().add(bytes), sequence, at, message);
   handed_bytes_ += bytes;
+  next_.run_bytes += bytes;
   streams_[stream];
   return true;
 }
@@ -147,6 +149,7 @@ bool FileStreamStore::submit() {
     auto& all = orders_.runs[stream];
     std::ranges::move(runs, std::back_inserter(all));
   }
+  orders_.run_bytes += next.run_bytes;
   std::ranges::move(next.reads, std::back_inserter(orders_.reads));
   return true;
 }
@@ -179,6 +182,11 @@ bool FileStreamStore::has_work() const {
   const bool reads = !orders_.reads.empty() && results_.chunk_bytes < kChunkBytesMax;
   return reads || !orders_.runs.empty() || !orders_.trims.empty() || !orders_.removals.empty() ||
          !orders_.file_bytes.empty() || orders_.hold;
+}
+
+bool FileStreamStore::is_pressed() const {
+  const std::lock_guard lock(mutex_);
+  return !orders_.reads.empty() || orders_.hold || orders_.run_bytes >= kPressingBytes;
 }
 
 bool FileStreamStore::wants_retry() const { return retries_.load(std::memory_order_relaxed); }

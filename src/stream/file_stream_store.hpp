@@ -60,6 +60,8 @@ class FileStreamStore final : public StreamStore {
   /// Whether work() has something to do now, and whether it has something that the disk had no room for.
   bool has_work() const;
   bool wants_retry() const;
+  /// Whether it has something that ought not to wait for more to come: a read, much to write.
+  bool is_pressed() const;
 
   /// What the engine is to be told, in this order.
   struct News {
@@ -94,6 +96,7 @@ class FileStreamStore final : public StreamStore {
     std::map<StreamNumber, Sequence> trims;
     std::set<StreamNumber> removals;
     Runs runs;
+    std::size_t run_bytes = 0;
     std::optional<bool> hold;
     std::deque<std::pair<ReadTicket, StreamRead>> reads;
 

@@ -1,73 +1,55 @@
 #include "stream/stream_thread.hpp"
 
-#include <fmt/format.h>
-#include <pthread.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <chrono>
-#include <cstring>
+#include <utility>
 
 namespace folkmoot {
 namespace {
 constexpr std::chrono::seconds kRetry{1};
-}
+// What is handed over is on disk in the log: nobody waits for it to be in the files. So events gather, that a sync may
+// be of many, as it holds up those of the log on the same disk.
+constexpr std::chrono::milliseconds kGather{20};
+}  // namespace
 
 Result<std::unique_ptr<StreamThread>> StreamThread::make(std::unique_ptr<FileStreamStore> store) {
-  const int event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (event_fd < 0) return failure(ErrorCode::io_error, fmt::format("making an eventfd: {}", std::strerror(errno)));
-  return std::unique_ptr<StreamThread>(new StreamThread(std::move(store), event_fd));
+  return make_one<StreamThread>(std::move(store));
 }
 
 Result<std::unique_ptr<StreamThread>> StreamThread::start(std::unique_ptr<FileStreamStore> store) {
-  auto self = make(std::move(store));
-  if (!self) return self;
-  (*self)->thread_ = std::thread([thread = self->get()] { thread->run(); });
-  pthread_setname_np((*self)->thread_.native_handle(), "streams");
-  return self;
+  return start_one<StreamThread>("streams", std::move(store));
 }
 
-StreamThread::~StreamThread() {
-  (void)stop();
-  ::close(event_fd_);
-}
+StreamThread::~StreamThread() { (void)stop(); }
 
-void StreamThread::wake() {
+// One that gathers is left to it, unless it is pressed.
+void StreamThread::ask() {
+  bool is_asked = false;
   {
     const std::lock_guard lock(mutex_);
-    asked_ = true;
+    is_asked = std::exchange(asked_, true);
   }
-  wake_.notify_one();
+  if (!is_asked || store_->is_pressed()) awake_.notify_one();
 }
 
 void StreamThread::submit() {
-  if (store_->submit()) wake();
+  if (store_->submit()) ask();
 }
 
 Result<FileStreamStore::News> StreamThread::collect() {
-  std::uint64_t count = 0;
-  (void)!::read(event_fd_, &count, sizeof count);
+  hear();
   auto news = store_->collect();
-  if (store_->has_work()) wake();  // reads that had waited until what was read is collected
+  if (store_->has_work()) ask();  // reads that had waited until what was read is collected
   return news;
 }
 
 Result<void> StreamThread::stop() {
-  if (!thread_.joinable()) return {};
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  wake_.notify_one();
-  thread_.join();
+  if (!end()) return {};
   return store_->close();
 }
 
 void StreamThread::work() {
   store_->work();
-  const std::uint64_t one = 1;
-  (void)!::write(event_fd_, &one, sizeof one);
+  tell();
 }
 
 void StreamThread::run() {
@@ -75,10 +57,12 @@ void StreamThread::run() {
   for (;;) {
     const auto is_due = [this] { return stopping_ || asked_; };
     if (store_->wants_retry()) {
-      wake_.wait_for(lock, kRetry, is_due);
+      awake_.wait_for(lock, kRetry, is_due);
     } else {
-      wake_.wait(lock, is_due);
+      awake_.wait(lock, is_due);
     }
+    if (stopping_) return;
+    awake_.wait_for(lock, kGather, [this] { return stopping_ || store_->is_pressed(); });
     if (stopping_) return;
     asked_ = false;
     lock.unlock();

@@ -2,15 +2,12 @@
 // something to tell. What the disk had no room for it tries again every second.
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
-#include <thread>
-
+#include "base/work_thread.hpp"
 #include "stream/file_stream_store.hpp"
 
 namespace folkmoot {
 
-class StreamThread {
+class StreamThread final : public WorkThread {
  public:
   /// Runs until stop(). Errors: io_error.
   static Result<std::unique_ptr<StreamThread>> start(std::unique_ptr<FileStreamStore> store);
@@ -23,8 +20,6 @@ class StreamThread {
   FileStreamStore& store() { return *store_; }
   /// FileStreamStore::submit(), and wakes the thread when there is something to do. Once a turn.
   void submit();
-  /// Readable when there is something to collect.
-  int event_fd() const { return event_fd_; }
   /// Makes event_fd() unreadable, and FileStreamStore::collect().
   Result<FileStreamStore::News> collect();
   /// What the thread does: FileStreamStore::work(), and tells.
@@ -33,17 +28,13 @@ class StreamThread {
   Result<void> stop();
 
  private:
-  StreamThread(std::unique_ptr<FileStreamStore> store, int event_fd) : store_(std::move(store)), event_fd_(event_fd) {}
+  friend WorkThread;
+  explicit StreamThread(std::unique_ptr<FileStreamStore> store) : store_(std::move(store)) {}
   void run();
-  void wake();
+  void ask();
 
   const std::unique_ptr<FileStreamStore> store_;
-  const int event_fd_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;  // guarded by mutex_
-  bool asked_ = false;     // guarded by mutex_: there may be something to do
-  std::thread thread_;
+  bool asked_ = false;  // guarded by mutex_: there may be something to do
 };
 
 }  // namespace folkmoot

@@ -40,7 +40,6 @@ EXCEPTIONS = {
     ("tests/simulation/model.cpp", "folkmoot::simulation::Model::on_accepted"): (74, 22, JUDGE),
     ("tests/simulation/model_crash.cpp", "folkmoot::simulation::Model::recovered"): (67, 30, JUDGE),
     ("tests/simulation/model_crash.cpp", "folkmoot::simulation::Model::resync"): (62, 42, JUDGE),
-    ("tests/simulation/model_deaths.cpp", "folkmoot::simulation::Model::on_dead"): (69, 27, JUDGE),
     ("tests/simulation/promises.cpp", "folkmoot::simulation::Promises::delivered"): (75, 36, JUDGE),
     ("tests/simulation/workload.cpp", "folkmoot::simulation::Chooser::run"): (51, 48, CASES),
     ("tests/unit/client/fake_server.hpp", "folkmoot::FakeServer::on_frame"): (142, 38, CASES),

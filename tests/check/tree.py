@@ -7,8 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 # Foundations first (src/README.md): a module includes itself and modules before it.
-MODULES = ["base", "message", "filter", "operation", "engine", "journal", "archive", "content", "stream", "reliability",
-           "security", "transport", "server", "webhook", "gateway", "client", "cli"]
+MODULES = ["base", "crypto", "message", "filter", "operation", "access", "engine", "journal", "archive", "content", "stream",
+           "reliability", "security", "transport", "server", "webhook", "gateway", "client", "cli"]
 
 FOLDERS = ["include", "src", "tests", "bench", "examples", "sdk"]
 

@@ -255,6 +255,43 @@ TEST_F(LibraryTest, M2_an_event_that_must_be_kept_is_a_message_in_a_mailbox) {
   EXPECT_EQ(me.call(RemoveSubscription{"billing"}).error().code, ErrorCode::not_found);
 }
 
+TEST_F(LibraryTest, U14_X20_pages_of_a_stream_are_as_its_events_were_published) {
+  value(me.call(StreamRule{.name = "s", .topic = "orders.>"}));
+  value(me.call(StreamConsumerRule{.stream = "s", .name = "c"}));
+  for (int i = 0; i < 10; ++i) {
+    auto event = make_event("orders.eu", std::string(static_cast<std::size_t>(i) * 100, 'x') + std::to_string(i));
+    event.mode = DeliveryMode::at_least_once;
+    event.content_type = "text/plain";
+    event.metadata["number"] = i;
+    value(me.publish(event));
+  }
+  auto page = value(other.call(ReadStream{.name = "s", .from = 4, .limit = 5}));
+  ASSERT_EQ(page.events.size(), 5u);
+  EXPECT_EQ(page.first, 1u);
+  EXPECT_EQ(page.next, 9u);
+  EXPECT_EQ(page.end, 11u);
+  for (std::size_t i = 0; i < 5; ++i) {
+    const auto& event = page.events[i];
+    EXPECT_EQ(event.sequence, 4 + i);
+    EXPECT_GT(event.at_ms, 1'700'000'000'000);
+    EXPECT_EQ(event.delivery, 0u);
+    EXPECT_EQ(event.message.from, "me");
+    EXPECT_EQ(event.message.topic, "orders.eu");
+    EXPECT_EQ(event.message.mode, DeliveryMode::at_least_once);
+    EXPECT_EQ(event.message.content, std::string((3 + i) * 100, 'x') + std::to_string(3 + i));
+    EXPECT_EQ(event.message.metadata.at("number").as_int64(), static_cast<std::int64_t>(3 + i));
+  }
+  page = value(other.call(ReadStream{.name = "s", .limit = 1, .content = false}));
+  ASSERT_EQ(page.events.size(), 1u);
+  EXPECT_TRUE(page.events[0].message.content.empty());
+  page = value(other.call(ReadStreamConsumer{.stream = "s", .name = "c", .limit = 2}));
+  ASSERT_EQ(page.events.size(), 2u);
+  EXPECT_EQ(page.events[1].delivery, 1u);
+  const auto none = other.call(ReadStream{.name = "none"});
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().code, ErrorCode::not_found);
+}
+
 TEST_F(LibraryTest, A5_a_command_has_statuses_and_a_result_and_is_cancelled) {
   auto inbox = value(other.consume("other"));
   std::promise<std::string> status;

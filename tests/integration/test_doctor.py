@@ -70,8 +70,12 @@ def test_M7_a_person_reads_a_line_for_each_finding(data):
 
 
 def test_U13_strangers_that_would_get_in_are_a_problem(data):
-    found = doctor("--data", data, "--listen", "0.0.0.0:0", code=1)
+    found = doctor("--data", f"{data}/new", "--listen", "0.0.0.0:0", code=1)
     assert says(found, "access", "problem", "no token is set")
+    with open(f"{data}/0000000001.segment", "w"):
+        pass
+    found = doctor("--data", data, "--listen", "0.0.0.0:0")  # which may have accounts
+    assert says(found, "access", "warning", "only if its data folder has an account")
     found = doctor("--data", data, "--listen", "0.0.0.0:0", env={"FOLKMOOT_TOKEN": "0123456789abcdef0123"})
     assert not any(each[0] == "problem" for each in found["access"])
 
@@ -88,6 +92,22 @@ def test_U13_a_token_that_others_can_see_or_guess(data, tmp_path):
     config.chmod(0o600)
     found = doctor("--data", data, "--listen", "127.0.0.1:0", "--config", str(config))
     assert not any("token" in each[1] and each[0] != "ok" for each in found["access"])
+
+
+def test_U13_what_can_be_read_on_its_way(data, tmp_path):
+    token = {"FOLKMOOT_TOKEN": "0123456789abcdef0123"}
+    found = doctor("--data", data, "--listen", "0.0.0.0:0", env=token)
+    assert says(found, "access", "warning", "TLS is off")
+    key = tmp_path / "server.key"
+    key.write_text("a key")
+    key.chmod(0o644)
+    tls = ("--set", f"tls.certificate={tmp_path}/server.pem", "--set", f"tls.key={key}")
+    found = doctor("--data", data, "--listen", "0.0.0.0:0", *tls, env=token)
+    assert says(found, "access", "warning", "the key of TLS") and not says(found, "access", "warning", "TLS is off")
+    key.chmod(0o600)
+    found = doctor("--data", data, "--listen", "0.0.0.0:0", *tls, "--set", "tls.mode=optional", env=token)
+    assert says(found, "access", "warning", "tls.mode is optional")
+    assert not says(found, "access", "warning", "the key of TLS")
 
 
 def test_U13_web_pages_and_folders_left_open(data):

@@ -562,3 +562,110 @@ def test_X3_what_was_confirmed_is_there_after_a_stop_under_load(server, names):
             client.ack(*[each.lease for each in got])
     assert confirmed and found >= set(confirmed)
     client.close()
+
+
+def of_stream(client, count, within=20):
+    """The events of stream s, when so many have come; none comes behind them."""
+    deadline = time.monotonic() + within
+    page = client.carry_out("stream.read", name="s", limit=1_000)
+    while len(page["events"]) < count and time.monotonic() < deadline:
+        client.carry_out("stream.read", name="s", wait=1_000, **{"from": page["next"]})
+        page = client.carry_out("stream.read", name="s", limit=1_000)
+    time.sleep(0.5)
+    page = client.carry_out("stream.read", name="s", limit=1_000)
+    assert [event["sequence"] for event in page["events"]] == list(range(1, count + 1)), page
+    return [event["message"] for event in page["events"]]
+
+
+def test_X5_U14_a_stream_keeps_events_of_every_shard(connect, names):
+    """Completions, schedules and what the server says by itself: decided in the shard of their mailbox."""
+    admin, heard = connect("admin"), connect("listener")
+    heard.subscribe("news.*")
+    admin.carry_out("stream.set", name="s", topic="news.*", filter="priority <= 5")
+    for name, _ in names:
+        worker = connect(name)
+        worker.publish("in", to=name)
+        (got,) = worker.receive(name)
+        outputs = [message(f"done by {name}".encode(), topic="news.done", content_type="text/plain"),
+                   message(b"of no interest", topic="news.done", priority=9)]
+        assert [each.outcome for each in worker.complete(got.lease, outputs)] == ["sent"] * 2
+        worker.carry_out("schedule.set", name=f"every {name}", every="100ms", times=2,
+                         message={"topic": "news.tick", "content": f"tick of {name}"})
+    kept = of_stream(admin, 3 * SHARDS)
+    wanted = sorted([f"done by {name}" for name, _ in names] + [f"tick of {name}" for name, _ in names] * 2)
+    assert sorted(each["content"] for each in kept) == wanted
+    assert {each["from"] for each in kept if each["topic"] == "news.done"} == {name for name, _ in names}
+    # It is the very event that others have heard.
+    listened = [heard.delivery() for _ in range(4 * SHARDS)]
+    ids = {text_id(each.fields["id"]) for each in listened}
+    assert {each["id"] for each in kept} < ids and len({each["id"] for each in kept}) == 3 * SHARDS
+
+
+def test_X5_U14_a_stream_keeps_what_each_shard_says_of_itself(connect, names):
+    admin = connect("admin")
+    admin.carry_out("stream.set", name="s", topic="bus.dead")
+    for name, _ in names:
+        client = connect(name)
+        client.publish("in", to=name)
+        client.reject(client.receive(name)[0].lease, reason="no")
+    kept = of_stream(admin, SHARDS)
+    assert sorted(each["content"]["mailbox"] for each in kept) == sorted(name for name, _ in names)
+    assert {each["from"] for each in kept} == {"$bus"}
+
+
+def test_X5_U14_events_of_other_shards_survive_kills(make_server):
+    server = make_server("--set", f"shards={SHARDS}")
+    agents = [f"agent-{number}" for number in range(8)]
+
+    def connect(name):
+        return Client(("127.0.0.1", server.port), agent=name)
+
+    admin = connect("admin")
+    admin.carry_out("stream.set", name="s", topic="news.>")
+    for number in range(3):
+        for name in agents:
+            worker = connect(name)
+            worker.publish("in", to=name)
+            (got,) = worker.receive(name)
+            worker.complete(got.lease, [message(f"{number} {name}".encode(), topic="news.done",
+                                                content_type="text/plain")])
+            worker.close()
+        admin.close()
+        server.kill9()
+        server.start()
+        admin = connect("admin")
+    page = admin.carry_out("stream.read", name="s", limit=1_000)
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and page["next"] <= 24:
+        page = admin.carry_out("stream.read", name="s", limit=1_000, wait=500)
+    texts = [event["message"]["content"] for event in page["events"]]
+    # What a kill came upon at once may be lost, as any event at most once; nothing is there twice.
+    assert len(set(texts)) == len(texts) and len(texts) >= 16, texts
+    assert {text for text in texts} <= {f"{number} {name}" for number in range(3) for name in agents}
+    admin.close()
+
+
+def test_X5_M2_a_schedule_reaches_durable_subscriptions_of_every_shard(connect, names):
+    admin = connect("admin")
+    for name, _ in names:
+        admin.carry_out("subscription.set", name=f"of {name}", pattern="tick.*", mailbox=name)
+    for name, _ in names:
+        connect(name).carry_out("schedule.set", name=f"every {name}", every="100ms", times=2,
+                                message={"topic": "tick.now", "content": f"tick of {name}"})
+    wanted = sorted([f"tick of {name}" for name, _ in names] * 2)
+    for name, _ in names:
+        reader = connect(name)
+        got = take(reader, name, count=2 * SHARDS)
+        assert sorted(each.content.decode() for each in got) == wanted
+        reader.ack(*[each.lease for each in got])
+        time.sleep(0.3)
+        assert is_empty(reader, name)
+
+
+def test_X5_U14_a_client_cannot_send_to_the_mailbox_of_streams(connect):
+    client = connect("mallory")
+    client.carry_out("stream.set", name="s", topic="a")
+    with pytest.raises(Refused, match="is not a mailbox name"):
+        client.publish("x", to="$streams")
+    with pytest.raises(Refused, match="is not a mailbox name"):
+        client.receive("$streams")

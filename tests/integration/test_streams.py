@@ -358,3 +358,62 @@ def test_U14_the_shell_keeps_reads_exports_and_imports(make_server):
     assert run("stream", "resume", "orders", "--json").stdout == '{"stream":"orders","status":"resumed"}\n'
     assert run("stream", "remove", "orders").stdout == "stream orders is removed\n"
     assert run("stream", "list").stdout == ""
+
+
+def test_U14_X19_a_stream_holds_what_its_events_refer_to(make_server):
+    """As long as the event is given out, and over a kill; not longer."""
+    server = make_server("--set", "content.grace=1s")
+    client = Client(("127.0.0.1", server.port), agent="me")
+
+    for number, how in enumerate([{"max_events": 2}, {"keep_last_by": "conversation"}]):
+        name, topic = f"s{number}", f"t{number}"
+        client.carry_out("stream.set", name=name, topic=topic, **how)
+        data = bytes([number]) * 200_000
+        ref = client.upload(data)
+        sent = client.publish(topic=topic, mode=AT_LEAST_ONCE, content_ref=ref, conversation="c")
+        assert sent.outcome == "kept"
+        time.sleep(2.5)
+        server.kill9()
+        server.start()
+        client.close()
+        client = Client(("127.0.0.1", server.port), agent="me")
+        time.sleep(2.5)
+        (event,) = client.carry_out("stream.read", name=name)["events"]
+        assert event["message"]["content_ref"]["size"] == len(data)
+        assert client.fetch(ref) == data
+        # Newer ones take its place.
+        for i in range(2):
+            client.publish(str(i), topic=topic, mode=AT_LEAST_ONCE, conversation="c", **TEXT)
+        deadline = time.monotonic() + 15
+        while client_has(client, ref) and time.monotonic() < deadline:
+            time.sleep(2.5)  # asking starts its grace anew
+        assert not client_has(client, ref)
+    client.close()
+
+
+def client_has(client, ref):
+    """Whether the server has the content still; asking starts its grace anew."""
+    try:
+        client.stat_content(ref[0])
+        return True
+    except Refused:
+        return False
+
+
+def test_U14_X19_a_purge_or_a_removal_lets_go_of_contents(make_server):
+    server = make_server("--set", "content.grace=1s")
+    with closing(Client(("127.0.0.1", server.port), agent="me")) as client:
+        refs = []
+        for number, name in enumerate(["purged", "removed"]):
+            client.carry_out("stream.set", name=name, topic=name)
+            refs.append(client.upload(bytes([number]) * 1_000))
+            client.publish(topic=name, mode=AT_LEAST_ONCE, content_ref=refs[-1])
+        client.carry_out("stream.set", name="copy", topic="nothing")
+        client.carry_out("stream.copy", name="purged", to="copy")
+        client.carry_out("stream.purge", name="purged", all=True)
+        client.carry_out("stream.remove", name="removed")
+        time.sleep(2.5)
+        assert client_has(client, refs[0]) and not client_has(client, refs[1])
+        client.carry_out("stream.purge", name="copy", all=True)
+        time.sleep(2.5)
+        assert not client_has(client, refs[0])

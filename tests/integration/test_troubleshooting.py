@@ -185,6 +185,19 @@ def _(place):
     place.serve(env={"FOLKMOOT_TOKEN": "open sesame"})
 
 
+@situation("The key of an account is missing, wrong or not good any more")
+def _(place):
+    place.serve()
+    place.shell("folkmoot account add root --role admin")
+
+
+@situation("An account may not do it")
+def _(place):
+    place.serve()
+    place.env["FOLKMOOT_TOKEN"] = place.shell("folkmoot account add root --role admin")[-1]
+    place.env["FOLKMOOT_TOKEN"] = place.shell("folkmoot account add planner")[-1]
+
+
 @situation("The mailbox is full")
 def _(place):
     place.serve()

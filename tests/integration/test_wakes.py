@@ -169,16 +169,70 @@ def test_X11_a_watcher_that_is_told_to_stop_ends_its_commands_first(server, conn
     assert stubborn.wait(10) == 0
 
 
+def runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_X11_a_command_that_is_too_slow_goes_with_all_that_it_has_started(connect, watch, tmp_path):
+    began = tmp_path / "began"
+    watch(
+        "worker",
+        "--timeout",
+        "1s",
+        "--grace",
+        "300ms",
+        "--start",
+        f"trap '' TERM; setsid sleep 63 & echo $$ $! > {began}.new; mv {began}.new {began}; while :; do sleep 1; done",
+    )
+    connect("boss").publish("x", to="worker")
+    wait_for(began.exists)
+    mine = [int(word) for word in began.read_text().split()]
+    wait_for(lambda: not any(runs(pid) for pid in mine))
+
+
+def test_X11_agents_show_says_how_one_is_woken(server, connect, watch):
+    watch("worker", "--start", "false")
+    connect("boss").publish("x", to="worker")
+    eventually(lambda: status(server, "worker"), lambda now: now["tries"] >= 1 and now["last"] == "failed")
+    shown = ok(server.cli("agents", "show", "worker"))
+    (line,) = [line for line in shown.splitlines() if line.startswith("wake ")]
+    assert "process" in line and "in vain" in line and "the command ended with status 1" in line, shown
+    told = json.loads(ok(server.cli("agents", "show", "worker", "--json")))
+    assert told["wake"]["how"] == "process" and told["wake"]["tries"] >= 1 and told["wake"]["agent"] == "worker"
+    # One that is known, and that nobody wakes.
+    assert "wake" not in ok(server.cli("agents", "show", "boss"))
+    assert "wake" not in json.loads(ok(server.cli("agents", "show", "boss", "--json")))
+    refused = server.cli("agents", "show", "nobody")
+    assert refused.returncode == 1 and "nobody" in refused.stderr
+
+
 def test_X11_when_a_watcher_dies_another_takes_over(server, connect, watch, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
-    one = watch("worker", "--start", f"echo $$ > {first}.new; mv {first}.new {first}; exec sleep 60")
+    # It has a child in its process group, and one that has left it.
+    one = watch(
+        "worker",
+        "--start",
+        f"trap '' TERM; sleep 61 & echo $! $$ > {first}.new; setsid sleep 62 & echo $! >> {first}.new; "
+        f"mv {first}.new {first}; while :; do sleep 1; done",
+    )
     connect("boss").publish("x", to="worker")
     wait_for(first.exists)
     assert status(server, "worker")["taken_by"].endswith(f":{one.pid}")
-    watch("worker", "--start", f"touch {second}; {PROGRAM} recv worker")
+    mine = [int(word) for word in first.read_text().split()]
+    assert len(mine) == 3 and all(runs(pid) for pid in mine)
+    alive = " || ".join(f"kill -0 {pid}" for pid in mine)
+    said = f"if {alive}; then echo yes > {second}; else echo no > {second}; fi"
+    watch("worker", "--start", f"{said}; {PROGRAM} recv worker")
     one.kill()
-    os.kill(int(first.read_text()), signal.SIGKILL)  # what it had started lives on else
     wait_for(second.exists)
+    # Killed with SIGKILL, it takes what it had started with it, before the other begins.
+    assert not any(runs(pid) for pid in mine)
+    wait_for(lambda: second.read_text().strip() != "")
+    assert second.read_text().strip() == "no"
     eventually(lambda: status(server, "worker"), lambda now: now["last"] == "done" and now["unread"] == 0)
 
 

@@ -42,9 +42,19 @@ FAULTS = {
         "if (mine != subscriptions_.end()) ledger_.copy(",
         "if (mine != subscriptions_.end() && !PLANTED) ledger_.copy(",
     ),
-    "event_confirmed_before_it_is_kept": instead(
-        "to_.ledger.when_or_now(*durable, kept);", "on_durable(kept);"
+    "account_back_at_restart": (
+        "forget(accounts_, as_text(fact.body));",
+        "if (!PLANTED) forget(accounts_, as_text(fact.body));",
     ),
+    "access_rule_back_at_restart": (
+        "default: forget(rules_, as_text(fact.body));",
+        "default: if (!PLANTED) forget(rules_, as_text(fact.body));",
+    ),
+    "account_not_copied": (
+        "if (fact.kind == FactKind::account_set) copy(accounts_, fact);",
+        "if (fact.kind == FactKind::account_set && !PLANTED) copy(accounts_, fact);",
+    ),
+    "event_confirmed_before_it_is_kept": instead("to_.ledger.when_or_now(*durable, kept);", "on_durable(kept);"),
     "filtered_events_in_no_order": (
         "if (!std::ranges::is_sorted(chosen_, by_order)) std::ranges::sort(chosen_, by_order);",
         "if (PLANTED) std::ranges::reverse(chosen_);\n"
@@ -128,7 +138,8 @@ FAULTS = {
         "const auto noted = PLANTED ? FactPlace{.lsn = Lsn{1}, .bytes = 0} : to_.ledger.note(FactKind::dead_purged,",
     ),
     "content_not_counted_at_restart": without(
-        "if (refers) to_.references.refer(fact.key, read_content_ref(message, *routing));"),
+        "if (refers) to_.references.refer(fact.key, read_content_ref(message, *routing));"
+    ),
     "content_let_go_by_nobody": without("table_.drop(message, run_.now());"),
     "content_removed_before_durable": instead("ledger_.when(noted, waiting::ContentsIdle{});", "remove_idle();"),
     "resubmitted_stays_dead": without("purge(address.mailbox, boxes_.at(address.mailbox).letters.find(address.key));"),
@@ -138,7 +149,8 @@ FAULTS = {
         "{bytes_of(ref)}));",
     ),
     "death_in_pieces": without(
-        "if (draft.facts() > 1 && to_.ledger.has_room(Urgency::settling, draft)) group.emplace(to_.ledger, draft);"),
+        "if (draft.facts() > 1 && to_.ledger.has_room(Urgency::settling, draft)) group.emplace(to_.ledger, draft);"
+    ),
     "bounce_not_sent": without("if (notice) to_.graveyard.post(*notice, Durable(place));"),
     "bounce_into_a_full_mailbox": (
         "if (!to_.vacancies.has_space(prepared->mailbox)) return;",
@@ -151,20 +163,23 @@ FAULTS = {
     "hops_not_counted": (".hops = hops + 1};", ".hops = hops + (PLANTED ? 0 : 1)};"),
     "pair_not_counted": without("guard_.pairs.add(pair_of(sender, mailbox), run_.now());"),
     "conversation_not_counted": without(
-        "guard_.conversations.add(conversation_hash(routing.conversation), run_.now());"),
+        "guard_.conversations.add(conversation_hash(routing.conversation), run_.now());"
+    ),
     "reply_that_nobody_wants": without("if (!routing->expects_reply) lineage.silent_for = routing->from;"),
     "doomed_message_takes_room": (
         "if (prepared->lives() && !prepared->is_duplicate()) boxes",
         "if ((PLANTED || prepared->lives()) && !prepared->is_duplicate()) boxes",
     ),
     "schedule_fires_in_pieces": in_pieces(
-        "to_.post, to_.ledger, draft", "  to_.post.commit(*prepared, {}, {.quiet = true});\n  note(schedule, fact);"),
+        "to_.post, to_.ledger, draft", "  to_.post.commit(*prepared, {}, {.quiet = true});\n  note(schedule, fact);"
+    ),
     "scheduled_event_before_the_log_knows": instead(
         "to_.outputs.hold(note(schedule, fact), {.quiet = true}, schedule.sender, message, {});",
         "to_.announcer.publish_event(0, to_.names[schedule.sender], message, nullptr);\n      note(schedule, fact);",
     ),
     "schedule_firings_forgotten_at_restart": without(
-        "if (auto* const schedule = table_.find(fired.number)) apply(*schedule, fired);"),
+        "if (auto* const schedule = table_.find(fired.number)) apply(*schedule, fired);"
+    ),
     "costs_added_twice": without("prepared->has_costs = false;"),
     "costs_forgotten_at_restart": without("put(as_text(fact.body.subspan(sizeof said)), said, fact.place);"),
     "redrive_without_its_rate": without(
@@ -197,6 +212,17 @@ FAULTS = {
     "shovel_known_only_by_its_own_key": (
         "prepared.keyed = !routing.key.empty() || !routing.id.is_nil();",
         "prepared.keyed = !routing.key.empty() || (!(PLANTED && message.forwarded) && !routing.id.is_nil());",
+    ),
+    "stray_event_comes_again": without(
+        "to_.ledger.note(FactKind::message_settled, {bytes_of(taken)});\n"
+        "  shelves_.leave(from, message.entry, nullptr);"
+    ),
+    "stray_event_settled_and_not_kept": without("taker.keep();"),
+    "stream_content_not_held": ("if (refers) [[unlikely]] {", "if (refers && !PLANTED) {"),
+    "stream_content_forgotten_at_restart": without("start_references(stream, known);"),
+    "stream_content_not_copied": (
+        "known != its->references.end() && known->second.place == fact.place)",
+        "known != its->references.end() && known->second.place == fact.place && !PLANTED)",
     ),
     "filter_of_a_subscription_ignored": (
         "for (const auto place : places_) chosen_.push_back(members->by_place[place]);",
@@ -242,11 +268,14 @@ FAULTS = {
         "(PLANTED || !to_.responder.is_waited_for(entry.key))) return std::nullopt;",
     ),
     "attempt_not_counted_at_a_stop": without("give_back(*at, kByPolicy, AttemptEnd::server_stopped, {});"),
-    "life_begins_before_it_is_due":
-        ("std::max(accepted, due) + ttl", "(PLANTED ? accepted : std::max(accepted, due)) + ttl"),
-    "delay_ignored":
-        ("if (routing.delay_ms == 0) return Instant{routing.deliver_at};",
-         "if (PLANTED || routing.delay_ms == 0) return Instant{routing.deliver_at};"),
+    "life_begins_before_it_is_due": (
+        "std::max(accepted, due) + ttl",
+        "(PLANTED ? accepted : std::max(accepted, due)) + ttl",
+    ),
+    "delay_ignored": (
+        "if (routing.delay_ms == 0) return Instant{routing.deliver_at};",
+        "if (PLANTED || routing.delay_ms == 0) return Instant{routing.deliver_at};",
+    ),
     "first_time_in_the_past": (
         "if (command.first_at != 0 && command.first_at <= now) {",
         "if (!PLANTED && command.first_at != 0 && command.first_at <= now) {",
@@ -338,7 +367,8 @@ FAULTS = {
     ),
     "wake_kept_by_who_is_gone": ("if (session.wakes == 0) [[likely]]", "if (PLANTED || session.wakes == 0) [[likely]]"),
     "nobody_woken_when_a_consumer_goes": without(
-        "if (mailbox.is_watched && mailbox.ready > 0) shelves_.mark_dirty(mailbox);"),
+        "if (mailbox.is_watched && mailbox.ready > 0) shelves_.mark_dirty(mailbox);"
+    ),
     "held_mail_moved_in_pieces": in_pieces(
         "post_, to_.ledger, draft", "  const auto key = publishing_.commit(prepared"
     ),
@@ -364,10 +394,12 @@ FAULTS = {
         "if (!PLANTED && agent != nullptr && agent->place == fact.place) to_.ledger.copy(",
     ),
     "who_watches_misses_the_gone": without(
-        "tombstones_.push_back({.revision = next_revision(), .id = agent.id, .name = name});"),
+        "tombstones_.push_back({.revision = next_revision(), .id = agent.id, .name = name});"
+    ),
     "who_watches_goes_on_after_a_crash": without("horizon_ = next_revision();"),
     "found_by_what_it_can_do_no_more": without(
-        "for (const auto capability : agent.capabilities) capabilities_.remove(capability, agent.name);"),
+        "for (const auto capability : agent.capabilities) capabilities_.remove(capability, agent.name);"
+    ),
     "grace_of_nobody": (
         "if (agent.gone_at != 0 && agent.gone_at + options_.agent_grace_ms > now)",
         "if (!PLANTED && agent.gone_at != 0 && agent.gone_at + options_.agent_grace_ms > now)",

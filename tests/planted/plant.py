@@ -1,7 +1,7 @@
-"""Copies src/engine and src/server with every fault of faults.py and server_faults.py in them, each behind a switch.
+"""Copies the rooms of src that have faults in every_fault.py, with all of them in it, each behind a switch.
 plant.py SRC OUT
 
-OUT/engine/ and OUT/server/ get the copies, OUT/planted.inc a row for each fault. A file that would stay as it is is not
+OUT/engine/ and so on get the copies, OUT/planted.inc a row for each fault. A file that would stay as it is is not
 written, so that an edit of one file compiles one file again."""
 
 import pathlib
@@ -9,10 +9,8 @@ import re
 import sys
 import zlib
 
-from faults import FAULTS
-from server_faults import SERVER_FAULTS
+from every_fault import ROOMS
 
-ROOMS = {"engine": FAULTS, "server": SERVER_FAULTS}
 HEAD = """// {name} with faults in it (tests/planted/plant.py).
 namespace folkmoot {{
 extern unsigned planted;  // the fault that is switched on

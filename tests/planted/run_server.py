@@ -8,7 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from server_faults import SERVER_FAULTS
+from every_fault import SERVER as SERVER_FAULTS
 
 FOUND = re.compile(r"FAILED at seed (\d+), step \d+: (.*)|(FAILED at seed \d+: an assertion)")
 # The last of them; without the seconds that it took.

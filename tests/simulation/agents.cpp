@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "message/limits.hpp"
+
 namespace folkmoot::simulation {
 
 void Agents::crash() {
@@ -14,6 +16,8 @@ void Agents::crash() {
   response_.reset();
   leases_.crash();
   order_.crash();
+  tried_again_.clear();
+  credit_moved_ = false;
   ++life_;
   engine_ = nullptr;
   serving = false;
@@ -33,8 +37,10 @@ Ask& Agents::ask(AgentSession& session, Ask::Kind kind) {
 void Agents::call(const std::function<void()>& command) {
   ++operations_;
   refused_ = false;
+  refusal_.reset();
   command();
-  expect(events_.empty(), "{} subscriptions did not get an event", events_.size());
+  expect(events_.empty(), "{} subscriptions did not get an event, the first of {}", events_.size(),
+         events_.empty() ? "" : events_.front().topic);
   model_.after_call(engine_->now().ms);
   promises_.passed(engine_->now().ms);
   if (!model_.room_refused) return;
@@ -87,7 +93,7 @@ void Agents::close(AgentSession& session) {
 }
 
 void Agents::consume(AgentSession& session, std::size_t mailbox, std::uint32_t credit) {
-  ask(session, Ask::Kind::plain);
+  ask(session, Ask::Kind::plain).mailbox = mailbox;
   const auto request = session.next_request++;
   session.consumers[request] = {mailbox, credit, false};
   call([&] { engine_->consume(session.id, request, model_.names()[mailbox], credit); });
@@ -96,11 +102,16 @@ void Agents::consume(AgentSession& session, std::size_t mailbox, std::uint32_t c
 void Agents::credit(AgentSession& session, RequestNumber target, std::uint32_t amount) {
   if (const auto consumer = session.consumers.find(target);
       consumer != session.consumers.end() && !consumer->second.ended) {
-    consumer->second.credit += amount;
+    auto& credit = consumer->second.credit;
+    // What is on its way has taken credit already; how much is left to the bound is known when it has come.
+    if (model_.mailbox(consumer->second.mailbox).in_flight != 0 && credit + amount > kCreditMax) return;
+    if (credit + amount > kCreditMax) rules_.saw(Rule::credit_capped);
+    credit = std::min<std::int64_t>(credit + amount, kCreditMax);
   }
   const auto subscription = session.subscriptions.find(target);
   if (subscription != session.subscriptions.end() && subscription->second.limited)
-    subscription->second.credit += amount;
+    subscription->second.credit =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{subscription->second.credit} + amount, ~0u));
   call([&] { engine_->credit(session.id, target, amount); });
   if (subscription != session.subscriptions.end()) {
     expect(subscription->second.skipped == 0, "a subscription missed {} events and was not told",
@@ -247,11 +258,21 @@ void Agents::dispatch() {
     if (!session.writable) continue;
     const auto has_mail = [&](std::size_t index) {
       const auto& mailbox = model_.mailbox(index);
-      return !mailbox.ready.empty() && mailbox.in_flight == 0 && !model_.disk_limited;
+      if (mailbox.ready.empty() || mailbox.in_flight != 0 || model_.disk_limited) return false;
+      // What is delivered at most once waits in memory for the log to know; without room there it is tried again later,
+      // and what is behind it waits as well, though it may have expired meanwhile.
+      const auto now = engine_->now().ms;
+      auto& tried_again = tried_again_[index];
+      if (model_.memory_limited &&
+          std::ranges::any_of(mailbox.ready, [&](MessageKey key) { return model_.find_key(key)->asked.once; })) {
+        tried_again = now + kRetryMs.ms;
+      }
+      return tried_again <= now;
     };
     for (const auto& [request, consumer] : session.consumers) {
       expect(consumer.ended || consumer.credit <= 0 || !has_mail(consumer.mailbox),
-             "a consumer with credit waits beside mail for {}", model_.names()[consumer.mailbox]);
+             "a consumer with credit of {} waits beside mail for {}", consumer.credit,
+             model_.names()[consumer.mailbox]);
     }
     for (const auto& [request, mine] : session.asks) {
       const bool waits = mine.kind == Ask::Kind::wait || (mine.kind == Ask::Kind::receive && mine.delivered == 0);

@@ -40,14 +40,16 @@ struct Ask {
   std::uint32_t max = 0, delivered = 0;
   std::int64_t deadline = 0, lease_ms = 0;
   std::optional<MailboxLimits> limits;
-  bool quiet = false;                  // answered only if refused
-  bool together = false;               // all of the messages or none
-  std::uint64_t input = 0;             // number of the message that complete() settles
-  std::uint64_t resend_of = 0;         // number of the dead letter that is sent again
-  bool stream = false;                 // of a request: statuses are wanted
-  std::optional<ErrorCode> error{};    // it must be refused like this
-  std::set<std::uint64_t> unwanted{};  // numbers of replies to senders that expect none
-  Uuid held{};                         // of a request in memory that somebody got: under which id
+  bool quiet = false;                    // answered only if refused
+  bool together = false;                 // all of the messages or none
+  std::uint64_t input = 0;               // number of the message that complete() settles
+  std::uint64_t resend_of = 0;           // number of the dead letter that is sent again
+  bool stream = false;                   // of a request: statuses are wanted
+  std::optional<ErrorCode> error{};      // it must be refused like this
+  std::set<std::uint64_t> unwanted{};    // numbers of replies to senders that expect none
+  std::optional<std::uint32_t> heard{};  // of an event among the outputs: how many got it
+  bool has_event = false;                // there is one
+  Uuid held{};                           // of a request in memory that somebody got: under which id
   struct Hands {
     SessionId taker = 0;  // 0: nobody's
     std::size_t agent = 0;
@@ -75,6 +77,12 @@ struct AgentSession {
   std::map<RequestNumber, Ask> asks;
   std::map<RequestNumber, Consumer> consumers;
   std::map<RequestNumber, Subscription> subscriptions;
+};
+
+/// An event that comes of a message.
+struct EventOutput {
+  std::string topic;
+  std::uint32_t conversation = 0, tokens = 0;  // as in Published
 };
 
 struct ReplyAddress {
@@ -112,7 +120,9 @@ class Agents final : public Effects {
   /// Once more what was published with a key before, as a sender does that has seen no confirmation.
   void publish_again(AgentSession& session);
   void publish_atomic(AgentSession& session, const std::vector<Published>& asked, bool quiet);
-  void complete(AgentSession& session, LeaseToken token, std::vector<Published> outputs);
+  /// `event`: comes of it as well, and goes out when the rest is durable.
+  void complete(AgentSession& session, LeaseToken token, std::vector<Published> outputs,
+                const std::optional<EventOutput>& event);
   void publish_event(AgentSession& session, const std::string& topic, Priority priority);
   void request(AgentSession& session, Published asked, std::int64_t timeout_ms, bool stream);
   /// `cause`: a message that is named as what the answer follows from.
@@ -142,6 +152,9 @@ class Agents final : public Effects {
   void remove_schedule(AgentSession& session, const std::string& name);
   void set_route(AgentSession& session, const std::string& name, const RouteSpec& spec);
   void remove_route(AgentSession& session, const std::string& name);
+  /// Makes what the checker knows as `key` what it is to be; nothing: withdraws it. By `ask`.
+  void keep_access(AgentSession& session, const std::string& key, const AccessChecker::Form& wanted,
+                   const std::function<void(Accounts&, Asker)>& ask);
   void set_wake(AgentSession& session, const WakeRule& rule);
   void remove_wake(AgentSession& session, std::size_t mailbox);
   /// Of one mailbox, or of all.
@@ -151,8 +164,8 @@ class Agents final : public Effects {
   /// A message that leaves it to the routes who gets it.
   void publish_routed(AgentSession& session, Published asked);
   void route(Published& asked);
-  /// Some message that may be named as a cause; nil if there is none.
-  Uuid any_cause();
+  /// Some message that may be named as a cause, `deepest`: one with the most causes before it; nil if there is none.
+  Uuid any_cause(bool deepest);
   void extend(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t lease_ms);
   /// `own`: which of the limits are set; `reset`: all others are the server's again.
   void configure(AgentSession& session, std::size_t mailbox, const MailboxLimits& limits, std::uint8_t own, bool reset);
@@ -222,7 +235,8 @@ class Agents final : public Effects {
   const ModelMessage* any_message(const std::function<bool(const ModelMessage&)>& fits);
   void step(std::int64_t now);
   void check_full_together(const Ask& mine) const;
-  void expect_event(const AgentSession* publisher, const std::string& topic, Priority priority = normal);
+  void expect_event(const AgentSession* publisher, const std::string& topic, Priority priority = normal,
+                    const std::optional<Caused>& caused = {});
   Ask settle(AgentSession& session, const std::vector<LeaseToken>& tokens);
   void lease_ended(LeaseToken token);
   void look_at_wakes();
@@ -239,6 +253,8 @@ class Agents final : public Effects {
   struct ExpectedEvent {
     SessionId session = 0;
     RequestNumber request = 0;
+    std::optional<Caused> caused{};
+    std::string topic{};
   };
 
   Model& model_;
@@ -261,9 +277,14 @@ class Agents final : public Effects {
   };
   std::deque<Sent> keyed_;  // the last messages with a key; senders remember them through crashes
   std::uint64_t life_ = 0;
-  bool withdrawn_ = false;     // somebody was told so
-  bool refused_ = false;       // something was, in this call
-  bool due_together_ = false;  // events are due of facts that became durable together
+  bool withdrawn_ = false;            // somebody was told so
+  bool refused_ = false;              // something was, in this call
+  std::optional<ErrorCode> refusal_;  // as what
+  bool stopped_ = false;              // what is asked in memory is beyond a limit on loops
+  bool guarding_ = false;  // what is asked in memory is beyond a limit on loops, and nobody has heard of it yet
+  std::map<std::size_t, std::int64_t> tried_again_;  // when a mailbox is whose mail had no room in memory
+  bool credit_moved_ = false;                        // an event had the credit of another, in this life
+  bool due_together_ = false;                        // events are due of facts that became durable together
   std::uint32_t next_serial_ = 1;
   std::uint64_t operations_ = 0;
 };

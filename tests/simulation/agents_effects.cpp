@@ -1,9 +1,46 @@
 // What agents are told, against what they are owed.
 #include <algorithm>
 
+#include "engine/census.hpp"
 #include "simulation/agents.hpp"
 
 namespace folkmoot::simulation {
+namespace {
+
+std::uint64_t bytes_in_memory(const Engine& engine) {
+  const auto census = engine.census();
+  for (const auto& [what, number] : census.found()) {
+    if (what == "bytes of messages in memory") return number;
+  }
+  return 0;
+}
+
+void check_causes(const Routing& routing, const ModelMessage& message) {
+  const auto& caused = message.asked.caused;
+  expect(routing.hops == (caused ? caused->hops : 0), "{} came with {} hops", message.number, routing.hops);
+  std::vector<Uuid> chain;
+  for (std::size_t i = 0; i < routing.chain.size(); i += 16) chain.push_back(load<Uuid>(routing.chain.data() + i));
+  expect(!caused || (routing.cause == caused->cause && chain == caused->chain), "{} came with other causes",
+         message.number);
+}
+
+void check_pulled(const Ask& mine, const Reply& reply, std::optional<std::size_t> left) {
+  const auto* const told = std::get_if<Received>(&reply);
+  expect(told != nullptr && told->messages == mine.delivered, "a pull got {} messages, and is told otherwise",
+         mine.delivered);
+  expect(!left || mine.delivered == 0 || told->ready == *left, "a pull is told that {} messages are left", told->ready);
+}
+
+void check_waited(const Reply& reply, Model& model, const ModelMailbox& mailbox) {
+  const auto* const told = std::get_if<Ready>(&reply);
+  expect(told != nullptr && told->messages == mailbox.ready.size() && !mailbox.ready.empty(),
+         "a wait was told of other mail than there is");
+  const auto priority_of = [&](MessageKey key) { return model.find_key(key)->asked.priority; };
+  const auto first = priority_of(std::ranges::min(mailbox.ready, {}, priority_of));
+  expect(told->priority == first, "a wait was told of mail of priority {}", told->priority);
+}
+
+}  // namespace
 
 Ask Agents::take_ask(AgentSession& session, RequestNumber request) {
   const auto found = session.asks.find(request);
@@ -81,16 +118,35 @@ bool Agents::on_event(AgentSession& session, const OutgoingDelivery& delivery, c
   // A death that the log had no room for is told of all the same.
   const bool failed = routing.topic == "bus.schedule";
   if (failed) model_.checkers.schedules.failed();
-  if (events_.empty() && (model_.room_refused || failed) && routing.from == kServerName)
+  const bool guarded = guarding_ && routing.topic == "bus.guard";
+  if (events_.empty() && (model_.room_refused || failed || guarded) && routing.from == kServerName) {
     expect_event(nullptr, std::string(routing.topic));
+    if (guarded) guarding_ = false;
+  }
   model_.saw_event(message_address(routing.id)->key);
   // Those of several facts that became durable together are expected before any of them goes out.
-  const auto expected = std::ranges::find_if(events_, [&](const ExpectedEvent& each) {
-    return each.session == session.id && each.request == delivery.request;
-  });
+  const auto find_expected = [&](bool any) {
+    return std::ranges::find_if(events_, [&](const ExpectedEvent& each) {
+      const auto cause = each.caused ? each.caused->cause : Uuid{};
+      return each.session == session.id && each.request == delivery.request && (any || cause == routing.cause);
+    });
+  };
+  auto expected = find_expected(false);
+  // A death that is seen when the disk has a message is told at once, before events that were expected by then; so it
+  // may have the credit of one of them.
+  if (expected == events_.end() && due_together_ && routing.from == kServerName) {
+    expected = find_expected(true);
+    if (expected != events_.end()) expected->caused.reset();
+    credit_moved_ = true;
+  }
   expect(expected != events_.end() && (due_together_ || expected == events_.begin()),
-         "an event went to a subscription that should not get it, or not yet");
+         "an event of {} with {} hops went to a subscription that should not get it, or not yet", routing.topic,
+         routing.hops);
+  const auto caused = std::exchange(expected->caused, {});
   events_.erase(expected);
+  expect(!delivery.of_mailbox && delivery.lease == 0 && !delivery.redelivered, "an event comes like mail");
+  expect(routing.hops == (caused ? caused->hops : 0) && routing.cause == (caused ? caused->cause : Uuid{}),
+         "an event comes with {} hops", routing.hops);
   rules_.saw(Rule::event_delivered);
   return true;
 }
@@ -146,8 +202,8 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
   const auto& asked = message->asked;
   expect(routing.to == model_.names()[asked.mailbox] && routing.from == model_.names()[asked.sender],
          "{} came from {} to {}", number, routing.from, routing.to);
-  expect(routing.priority == asked.priority, "{} came with priority {}", number, routing.priority);
-  expect(routing.hops == (asked.caused ? asked.caused->hops : 0), "{} came with {} hops", number, routing.hops);
+  expect(routing.priority == asked.priority && delivery.of_mailbox, "{} has priority {}", number, routing.priority);
+  check_causes(routing, *message);
   expect(asked.sender != model_.bus() || type_word(routing.type) == "error", "{}, of the server, is no error", number);
   expect(serving, "{} is delivered before the log knows of this run", number);
 
@@ -265,9 +321,14 @@ void Agents::outcomes(SessionId id, RequestNumber request, std::span<const Resul
   const auto mine = take_ask(*session, request);
   expect(mine.kind == Ask::Kind::batch, "request {} got an answer of another kind", request);
   expect(!mine.error, "messages were accepted together, and should be refused");
-  expect(outcomes.size() == mine.numbers.size(), "{} messages were published, and {} answered", mine.numbers.size(),
-         outcomes.size());
-  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+  expect(outcomes.size() == mine.numbers.size() + mine.has_event, "{} messages were published, and {} answered",
+         mine.numbers.size(), outcomes.size());
+  if (mine.has_event) {
+    const auto& told = outcomes.back();
+    expect(told && told->outcome == PublishOutcome::sent && (told->count == mine.heard || credit_moved_),
+           "an event that came of a message went to others than is said");
+  }
+  for (std::size_t i = 0; i < mine.numbers.size(); ++i) {
     const auto number = mine.numbers[i];
     if (outcomes[i]) {
       on_confirmed(number, *outcomes[i]);
@@ -315,22 +376,21 @@ void Agents::answer(SessionId id, RequestNumber request, const Reply& reply) {
     case Ask::Kind::plain: {
       expect(!mine.error, "request {} was carried out, and should be refused", request);
       if (mine.limits) rules_.saw(Rule::configured);
+      if (const auto* const told = std::get_if<Consuming>(&reply))
+        expect(told->ready == model_.mailbox(mine.mailbox).ready.size(), "a consumer is told of {} messages",
+               told->ready);
       return;
     }
     case Ask::Kind::receive:
-      expect(std::holds_alternative<Received>(reply) && std::get<Received>(reply).messages == mine.delivered,
-             "a pull got {} messages, and is told otherwise", mine.delivered);
-      expect(mine.delivered > 0 || engine_->now().ms >= mine.deadline || model_.disk_limited,
-             "a pull ended with nothing, before its time");
-      return;
-    case Ask::Kind::wait: {
-      const auto& mailbox = model_.mailbox(mine.mailbox);
-      const auto* const told = std::get_if<Ready>(&reply);
-      expect(told != nullptr && told->messages == mailbox.ready.size() && !mailbox.ready.empty(),
-             "a wait was told of other mail than there is");
-      rules_.saw(Rule::wait_answered);
-      return;
-    }
+      // What waited for the disk was counted before.
+      check_pulled(mine, reply,
+                   due_together_ ? std::nullopt : std::optional(model_.mailbox(mine.mailbox).ready.size()));
+      return expect(
+          mine.delivered > 0 || engine_->now().ms >= mine.deadline || model_.disk_limited || model_.memory_limited,
+          "a pull ended with nothing, before its time");
+    case Ask::Kind::wait:
+      check_waited(reply, model_, model_.mailbox(mine.mailbox));
+      return rules_.saw(Rule::wait_answered);
     case Ask::Kind::request_now:
       return;
     default:
@@ -355,6 +415,16 @@ void Agents::settled(SessionId id, RequestNumber request, std::uint32_t settled,
 }
 
 void Agents::check_refusal(std::uint64_t number, const Error& error) {
+  const bool in_memory = model_.published(number).transient;
+  if (in_memory && error.code == ErrorCode::busy) {
+    expect(bytes_in_memory(*engine_) + 1'000 > model_.options().transient_bytes_max,
+           "a request was refused as there was no room in memory, and there is");
+    return rules_.saw(Rule::memory_full);
+  }
+  if (in_memory && error.code == ErrorCode::limit_reached) {
+    expect(stopped_, "a request was refused for a limit on loops that it is not beyond: {}", error.text);
+    return rules_.saw(Rule::request_guarded);
+  }
   const auto& mailbox = model_.mailbox(model_.published(number).mailbox);
   if (error.code == ErrorCode::mailbox_full) {
     const auto key = model_.published(number).key;
@@ -394,6 +464,7 @@ void Agents::saw_refusal(ErrorCode code) {
 
 void Agents::refuse(SessionId id, RequestNumber request, const Error& error) {
   refused_ = true;
+  refusal_ = error.code;
   auto* const session = find(id);
   if (session == nullptr) return;
   const auto mine = take_ask(*session, request);
@@ -420,6 +491,7 @@ void Agents::refuse(SessionId id, RequestNumber request, const Error& error) {
     case Ask::Kind::batch:
       expect(mine.refused.empty(), "a completion without a lease was refused as: {}", error.text);
       if (code == ErrorCode::mailbox_full && mine.together) return check_full_together(mine);
+      if (code == ErrorCode::busy && model_.memory_limited) return rules_.saw(Rule::memory_full);
       return expect(code == ErrorCode::disk_full && model_.disk_limited, "messages were refused: {}", error.text);
     case Ask::Kind::publish:
       if (mine.resend_of != 0 && code == ErrorCode::not_found) {

@@ -6,6 +6,17 @@
 #include "simulation/agents.hpp"
 
 namespace folkmoot::simulation {
+namespace {
+
+Message message_of(const EventOutput& event) {
+  Message message;
+  message.topic = event.topic;
+  message.conversation = Model::conversation(event.conversation);
+  if (event.tokens != 0) message.metadata["cost_tokens"] = event.tokens;
+  return message;
+}
+
+}  // namespace
 
 Agents::Written Agents::write(const Message& message, std::uint64_t number, std::size_t bytes) const {
   Written written;
@@ -175,12 +186,16 @@ void Agents::publish_atomic(AgentSession& session, const std::vector<Published>&
   if (session.asks.contains(request)) rules_.saw(Rule::atomic_batch);
 }
 
-void Agents::complete(AgentSession& session, LeaseToken token, std::vector<Published> outputs) {
+void Agents::complete(AgentSession& session, LeaseToken token, std::vector<Published> outputs,
+                      const std::optional<EventOutput>& event) {
   auto& mine = ask(session, Ask::Kind::batch);
   mine.together = true;
   const auto* const lease = leases_.find(token);
   const bool held = lease != nullptr;
+  std::optional<Caused> event_caused;
+  mine.has_event = event.has_value();
   if (held) {
+    if (event) event_caused = model_.caused_by(model_.find(lease->number)->id, 0);
     mine.input = lease->number;
     const auto& input = *model_.find(lease->number);
     for (auto& each : outputs) {
@@ -191,13 +206,26 @@ void Agents::complete(AgentSession& session, LeaseToken token, std::vector<Publi
     mine.refused = {token};
     mine.error = ErrorCode::lease_lost;
   }
-  const auto several = write_all(mine, outputs);
+  auto several = write_all(mine, outputs);
+  const auto written = event ? write(message_of(*event), 0, 8) : Written{};
+  if (event) several.messages.emplace_back(at_rest(written));
   const auto request = session.next_request++;
   mine.held_ids = promises_.held({token}, engine_->now().ms);
   promises_.together(mine.numbers, mine.held_ids.empty() ? nullptr : &mine.held_ids[0]);
   model_.settling = {token};
   const auto settled = in_hands({token});
-  call_together(outputs, [&] { engine_->complete(session.id, request, token, several.messages); });
+  if (event) model_.checkers.costs.expect_event(Model::conversation(event->conversation), event->tokens);
+  call_together(outputs, [&] {
+    engine_->complete(session.id, request, token, several.messages);
+    if (!event || !session.asks.contains(request)) return;
+    model_.checkers.costs.on_event(model_.disk_limited);
+    model_.hold_event({.topic = event->topic,
+                       .schedule = 0,
+                       .fired = 0,
+                       .session = session.id,
+                       .request = request,
+                       .caused = event_caused});
+  });
   model_.settling.clear();
   if (!refused_) promises_.settling(token, Promises::End::acked, engine_->now().ms);
   if (session.asks.contains(request)) {
@@ -211,6 +239,14 @@ void Agents::complete(AgentSession& session, LeaseToken token, std::vector<Publi
 }
 
 bool Agents::has_free_consumer(std::size_t mailbox) const {
+  // What is on its way has taken credit, of whom is seen when it comes.
+  if (model_.mailbox(mailbox).in_flight != 0) {
+    bool is_free = false;
+    engine_->mailboxes().each_consumer(model_.names()[mailbox], 1'000, [&](const ConsumerView& view) {
+      is_free |= !view.waits && view.credit > 0 && sessions_.at(view.session).writable;
+    });
+    return is_free;
+  }
   for (const auto& [id, session] : sessions_) {
     for (const auto& [request, consumer] : session.consumers) {
       if (session.writable && !consumer.ended && consumer.credit > 0 && consumer.mailbox == mailbox) return true;
@@ -236,7 +272,14 @@ void Agents::publish_routed(AgentSession& session, Published asked) {
   publish_as(session, number, 8, false);
 }
 
-Uuid Agents::any_cause() {
+Uuid Agents::any_cause(bool deepest) {
+  const ModelMessage* last = nullptr;
+  for (const auto& [token, lease] : leases_.held()) {
+    const auto* const message = model_.find(lease.number);
+    if (message == nullptr || !message->asked.caused) continue;
+    if (last == nullptr || message->asked.caused->hops >= last->asked.caused->hops) last = message;
+  }
+  if (deepest && last != nullptr) return last->id;
   const auto* const message = any_message([](const ModelMessage& each) { return each.stand == Stand::leased; });
   if (message != nullptr && !random_.one_in(3)) return message->id;
   if (random_.one_in(2)) return model_.any_settled(random_);
@@ -245,7 +288,8 @@ Uuid Agents::any_cause() {
 }
 
 // Who gets it, in what order, and who misses it.
-void Agents::expect_event(const AgentSession* publisher, const std::string& topic, Priority priority) {
+void Agents::expect_event(const AgentSession* publisher, const std::string& topic, Priority priority,
+                          const std::optional<Caused>& caused) {
   std::map<std::uint64_t, std::pair<AgentSession*, RequestNumber>> by_age;
   for (auto& [id, session] : sessions_) {
     for (auto& [request, subscription] : session.subscriptions) {
@@ -268,7 +312,7 @@ void Agents::expect_event(const AgentSession* publisher, const std::string& topi
       continue;
     }
     subscription.credit -= subscription.limited;
-    events_.push_back({who.first->id, who.second});
+    events_.push_back({who.first->id, who.second, caused, topic});
   }
 }
 
@@ -287,16 +331,17 @@ void Agents::publish_event(AgentSession& session, const std::string& topic, Prio
 }
 
 void Agents::request(AgentSession& session, Published asked, std::int64_t timeout_ms, bool stream) {
-  if (asked.transient) asked.ttl_ms.reset();
   asked.deliver_at = asked.delay_ms = asked.expires_at = 0;
   asked.once = asked.transient;
   asked.group = 0;
   asked.retry.reset();
   asked.reply_to.reset();
   asked.handed_on.clear();
-  asked.caused.reset();
   asked.bounce = false;
-  if (asked.transient) asked.tokens = asked.key = 0;
+  if (asked.transient)
+    asked.key = 0;
+  else
+    asked.caused.reset();
   const auto number = model_.add(asked);
   promises_.publishing(number, asked, engine_->now().ms);
   promises_.taking_back(number);  // when its time is over, or its sender gone
@@ -306,16 +351,33 @@ void Agents::request(AgentSession& session, Published asked, std::int64_t timeou
   mine.numbers = {number};
   mine.mailbox = asked.mailbox;
   mine.stream = stream;
-  mine.deadline = engine_->now().ms + timeout_ms;
+  const auto now = engine_->now().ms;
+  mine.deadline = now + timeout_ms;
+  if (asked.transient && model_.is_unwanted(asked)) mine.error = ErrorCode::no_reply_wanted;
+  auto& guards = model_.checkers.guards;
+  guarding_ = asked.transient && asked.caused && !mine.error &&
+              guards.trips(asked.sender, asked.mailbox, asked.conversation, asked.caused->hops, now);
+  stopped_ = guarding_;
   const auto request = session.next_request++;
   const auto ready_before = engine_->counters().ready;
   call([&] {
     engine_->request(session.id, request, Duration{timeout_ms}, incoming(written), stream);
+    if (!asked.transient) return;
+    if (refusal_ == ErrorCode::limit_reached && std::exchange(guarding_, false)) expect_event(nullptr, "bus.guard");
+    const bool passed = !refusal_ || refusal_ == ErrorCode::limit_reached || refusal_ == ErrorCode::busy;
+    if (asked.caused && passed) guards.count(asked.sender, asked.mailbox, asked.conversation, now, false);
+    expect(!passed || (refusal_ == ErrorCode::limit_reached) == stopped_,
+           "a request in memory is beyond a limit on loops, and was not stopped");
+    if (refusal_) return;
+    model_.checkers.costs.on_asked(Model::conversation(asked.conversation), asked.tokens, model_.disk_limited);
     // No fact tells of a transient message; the engine's count does.
-    if (asked.transient && engine_->counters().ready > ready_before) {
-      model_.entered(*engine_, number, engine_->now().ms + (timeout_ms != 0 ? timeout_ms : 5'000));
-    }
+    if (engine_->counters().ready <= ready_before) return;
+    const auto wait = timeout_ms != 0 ? timeout_ms : 5'000;
+    const auto life = asked.ttl_ms.value_or(0);
+    if (life != 0 && life < wait) rules_.saw(Rule::request_expired);
+    model_.entered(*engine_, number, now + (life != 0 ? std::min(life, wait) : wait));
   });
+  guarding_ = false;
 }
 
 Ask* Agents::waiting_at(const ReplyAddress& address) {
@@ -454,7 +516,11 @@ void Agents::set_filter(AgentSession& session, RequestNumber target, Priority pr
 void Agents::on_events_due() {
   for (const auto& due : model_.take_due_events()) {
     const auto before = events_.size();
-    expect_event(nullptr, due.topic);
+    auto* const session = due.session != 0 ? find(due.session) : nullptr;
+    expect_event(session, due.topic, normal, due.caused);
+    if (due.caused) rules_.saw(Rule::held_event);
+    if (session != nullptr && session->asks.contains(due.request))
+      session->asks[due.request].heard = static_cast<std::uint32_t>(events_.size() - before);
     if (due.schedule != 0 && events_.size() > before) model_.checkers.schedules.sent(due.schedule, due.fired);
   }
 }

@@ -1,4 +1,4 @@
-// What agents have the server keep beside messages: schedules and routes.
+// What agents have the server keep beside messages: schedules, routes, and who may do what.
 #include "simulation/agents.hpp"
 
 namespace folkmoot::simulation {
@@ -70,6 +70,18 @@ void Agents::remove_route(AgentSession& session, const std::string& name) {
   model_.checkers.routes.removing = name;
   call([&] { engine_->routes().remove({session.id, request}, name); });
   model_.checkers.routes.removing.clear();
+}
+
+void Agents::keep_access(AgentSession& session, const std::string& key, const AccessChecker::Form& wanted,
+                         const std::function<void(Accounts&, Asker)>& ask_for_it) {
+  auto& mine = ask(session, Ask::Kind::plain);
+  auto& checker = model_.checkers.access;
+  if (!wanted && !checker.has(key)) mine.error = ErrorCode::not_found;
+  const auto request = session.next_request++;
+  checker.asking = key;
+  checker.wanted = wanted;
+  call([&] { ask_for_it(engine_->accounts(), {session.id, request}); });
+  checker.asking.clear();
 }
 
 }  // namespace folkmoot::simulation

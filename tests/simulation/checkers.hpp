@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "simulation/access.hpp"
 #include "simulation/costs.hpp"
 #include "simulation/guards.hpp"
 #include "simulation/reads.hpp"
@@ -15,14 +16,16 @@ namespace folkmoot::simulation {
 
 struct Checkers {
   Checkers(const EngineOptions& options, RuleCounts& rules)
-      : costs(rules),
-        guards(options.guard, rules),
+      : access(rules),
+        costs(rules),
+        guards(options.guard, options.guard_entries_max, rules),
         reads(rules),
         redrives(rules),
         routes(rules),
         schedules(rules),
         wakes(rules) {}
 
+  AccessChecker access;
   CostChecker costs;
   GuardChecker guards;
   ReadChecker reads;
@@ -31,7 +34,7 @@ struct Checkers {
   ScheduleChecker schedules;
   WakeChecker wakes;
 
-  std::array<Checker*, 7> all() { return {&costs, &guards, &reads, &redrives, &routes, &schedules, &wakes}; }
+  std::array<Checker*, 8> all() { return {&access, &costs, &guards, &reads, &redrives, &routes, &schedules, &wakes}; }
 };
 
 }  // namespace folkmoot::simulation

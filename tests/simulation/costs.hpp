@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "simulation/checker.hpp"
 #include "simulation/kept.hpp"
@@ -37,6 +38,8 @@ class CostChecker final : public Checker {
   /// A message was accepted. `tokens`: what it reports; 0: nothing.
   void on_accepted(const std::string& conversation, std::uint64_t tokens) {
     const bool reports = !conversation.empty() && tokens != 0;
+    // What the sender of another is told of it comes behind the event of the same command.
+    if (!reports && reported_ && of_event_ == reported_) return reported_.reset(), of_event_.reset();
     expect(reports == reported_.has_value(), "a message reports {} tokens, and they were {}added", tokens,
            reported_ ? "" : "not ");
     if (!reports) return;
@@ -45,10 +48,31 @@ class CostChecker final : public Checker {
     reported_.reset();
     rules_.saw(Rule::cost_summed);
   }
+  /// The same of one that waits in memory; without room in the log what it cost may be forgotten.
+  void on_asked(const std::string& conversation, std::uint64_t tokens, bool may_lack_room) {
+    if (conversation.empty() || tokens == 0) return;
+    rules_.saw(Rule::request_costs);
+    if (reported_) return on_accepted(conversation, tokens);
+    expect(may_lack_room, "{} tokens of a request in memory were not added", tokens);
+    auto& kept = sums_[conversation];
+    kept.say({kept.now().tokens + tokens, kept.now().messages + 1}, 0);
+  }
+  /// An event comes last of what is published together, and reports that.
+  void expect_event(const std::string& conversation, std::uint64_t tokens) {
+    of_event_.reset();
+    if (!conversation.empty() && tokens != 0) of_event_ = {conversation, tokens};
+  }
+  /// It was.
+  void on_event(bool may_lack_room) {
+    if (const auto event = std::exchange(of_event_, std::nullopt)) on_asked(event->first, event->second, may_lack_room);
+  }
   void on_durable(Lsn end) override {
     for (auto& [name, kept] : sums_) kept.on_durable(end);
   }
-  void crash() override { reported_.reset(); }
+  void crash() override {
+    reported_.reset();
+    of_event_.reset();
+  }
   void recovered(const Engine& engine, const std::vector<std::string>&) override {
     for (auto& [name, kept] : sums_) {
       const auto sum = told(engine, name);
@@ -72,7 +96,7 @@ class CostChecker final : public Checker {
 
   RuleCounts& rules_;
   std::map<std::string, Kept<Cost>> sums_;
-  std::optional<std::pair<std::string, std::uint64_t>> reported_;
+  std::optional<std::pair<std::string, std::uint64_t>> reported_, of_event_;
 };
 
 }  // namespace folkmoot::simulation

@@ -1,7 +1,9 @@
 #include "simulation/crossing.hpp"
 
+#include <algorithm>
 #include <map>
 
+#include "engine/census.hpp"
 #include "engine/shovel.hpp"
 #include "simulation/violation.hpp"
 
@@ -37,8 +39,9 @@ class Crossing::Shard final : public Effects, public Shovel::Commands, public Fa
     std::uint64_t number = 0;
   };
   struct Ask {
-    enum class Kind { publish, together, receive, ack, nack } kind{};
+    enum class Kind { publish, together, receive, ack, nack, event, stream, purge } kind{};
     std::size_t together = 0;
+    std::uint64_t event = 0;
     std::optional<Held> held{};
   };
   std::vector<Held> held;
@@ -86,10 +89,7 @@ class Crossing::Shard final : public Effects, public Shovel::Commands, public Fa
   }
   void publish(ShardNumber shard, RequestNumber request, Bytes message) override {
     give(shard.value, [=, this, bytes = std::string(as_text(message))](Shard& there) {
-      IncomingMessage incoming{.routing = {}, .envelope = as_bytes(bytes), .content = {}};
-      expect(read_routing(incoming.envelope, incoming.routing).has_value(), "a stray does not parse");
-      incoming.content = incoming.envelope.subspan(incoming.routing.bytes);
-      incoming.envelope = incoming.envelope.first(incoming.routing.bytes);
+      auto incoming = incoming_of(bytes);
       incoming.forwarded = true;
       there.engine->publish(there.session(1 + number), request, false, incoming);
     });
@@ -167,7 +167,7 @@ bool Crossing::Shard::open(bool healed) {
   auto its_options = world.options_.engine;
   its_options.shard = ShardNumber{static_cast<std::uint32_t>(number)};
   engine = std::make_unique<Engine>(its_options, *this, *this);
-  strays = std::make_unique<Shovel>(*this, 100);
+  strays = std::make_unique<Shovel>(*this, 100, world.options_.credit);
   const auto report =
       journal->recover([&](FactKind kind, FactPlace place, Bytes body) { return engine->recover(kind, place, body); });
   if (!report) {
@@ -213,19 +213,25 @@ bool Crossing::Shard::deliver(SessionId to, const OutgoingDelivery& delivery) {
 }
 
 void Crossing::Shard::confirm(SessionId to, RequestNumber request, const Confirm& confirm) {
-  if (slot_of(to) == kClientSlot) return world.happened(take(request).together);
+  if (slot_of(to) == kClientSlot) {
+    const auto mine = take(request);
+    if (mine.kind != Ask::Kind::event) return world.happened(mine.together);
+    expect(confirm.outcome == PublishOutcome::kept, "an event was confirmed, and not as kept");
+    return world.events_.confirmed(mine.event);
+  }
   world.rules_.saw(confirm.outcome == PublishOutcome::duplicate ? Rule::shovel_carried_again : Rule::shovel_carried);
   back(to, [=](Shovel& theirs) { theirs.on_confirmed(request, confirm); });
 }
 
 void Crossing::Shard::answer(SessionId to, RequestNumber request, const Reply&) {
-  if (slot_of(to) == kClientSlot) take(request);
+  if (slot_of(to) == kClientSlot && take(request).kind == Ask::Kind::stream) world.has_stream_ = true;
 }
 
 void Crossing::Shard::outcomes(SessionId to, RequestNumber request, std::span<const Result<Confirm>> outcomes) {
   if (slot_of(to) != kClientSlot) return;
   const auto mine = take(request);
-  expect(outcomes.size() == world.together_[mine.together].numbers.size(),
+  const auto& together = world.together_[mine.together];
+  expect(outcomes.size() == together.numbers.size() + (together.event != 0 ? 1 : 0),
          "some of those that happen together did not");
   for (const auto& outcome : outcomes) expect(outcome.has_value(), "one of those that happen together did not");
   world.happened(mine.together);
@@ -243,6 +249,7 @@ void Crossing::Shard::refuse(SessionId to, RequestNumber request, const Error& e
   if (slot_of(to) != kClientSlot) return back(to, [=](Shovel& theirs) { theirs.on_refused(request, error); });
   const auto mine = take(request);
   expect(error.code == ErrorCode::disk_full, "refused: {}", error.text);
+  if (mine.kind == Ask::Kind::event) world.events_.refused(mine.event);
   if (mine.kind == Ask::Kind::publish || mine.kind == Ask::Kind::together) world.not_happened(mine.together);
   if (!mine.held) return;
   held.push_back(*mine.held);
@@ -303,6 +310,7 @@ Crossing::Options Crossing::draw(Random& random) {
   options.power_fails = !random.one_in(5);
   options.sync_fails_one_in = random.one_in(4) ? static_cast<std::uint32_t>(random.between(50, 300)) : 0;
   options.full_percent = random.one_in(3) ? 60 : 0;
+  if (random.one_in(2)) options.credit = static_cast<std::uint32_t>(random.between(1, 4));
   return options;
 }
 
@@ -353,35 +361,122 @@ bool Crossing::start() {
     if (!shard->open(healed_)) return false;
   }
   ++tally_.lives;
+  has_stream_ = !shards_.front()->engine->streams().interests().empty();
+  stream_told_ = 0;
+  see_to_stream();
   return true;
+}
+
+// -- what agents write
+
+std::string Crossing::bytes_of_message(const Message& message, std::uint64_t number) {
+  std::string bytes;
+  expect(encode_envelope(message, bytes).has_value(), "an envelope of ours does not encode");
+  const auto at = bytes.size();
+  bytes.resize(at + 8 + (random_.one_in(10) ? random_.below(12'000) : random_.below(200)));
+  store(bytes.data() + at, number);
+  return bytes;
+}
+
+std::string Crossing::message_bytes(std::uint64_t number) {
+  Message message;
+  message.to = boxes_[sent_[number].box];
+  message.from = "agents";
+  message.priority = static_cast<Priority>(random_.between(1, 10));
+  if (number % 4 == 0) message.key = fmt::format("key-{}", number);
+  if (sent_[number].once) message.mode = DeliveryMode::at_most_once;
+  return bytes_of_message(message, number);
+}
+
+IncomingMessage Crossing::incoming_of(std::string_view bytes) {
+  IncomingMessage incoming{.routing = {}, .envelope = as_bytes(bytes), .content = {}};
+  expect(read_routing(incoming.envelope, incoming.routing).has_value(), "an envelope of ours does not parse");
+  incoming.content = incoming.envelope.subspan(incoming.routing.bytes);
+  incoming.envelope = incoming.envelope.first(incoming.routing.bytes);
+  return incoming;
+}
+
+// -- events, and the stream that takes them
+
+void Crossing::see_to_stream() {
+  auto& first = *shards_.front();
+  auto& streams = first.engine->streams();
+  if (streams.interests().empty()) {
+    streams.set({first.client(), first.ask({.kind = Shard::Ask::Kind::stream})}, "s", {.pattern = "news.*"});
+  }
+  if (streams.version() == stream_told_) return;
+  stream_told_ = streams.version();
+  for (auto& shard : shards_) {
+    if (shard->number != 0) shard->engine->durable_subscriptions().feed_streams(streams.interests());
+  }
+}
+
+std::string Crossing::event_bytes(std::uint64_t number, bool must_be_kept) {
+  Message message;
+  message.topic = random_.one_in(10) ? "other" : "news.today";
+  if (must_be_kept) message.topic = "news.today";
+  message.from = "agents";
+  message.mode = must_be_kept ? DeliveryMode::at_least_once : DeliveryMode::at_most_once;
+  return bytes_of_message(message, number);
+}
+
+void Crossing::event_command(Shard& shard) {
+  ++tally_.operations;
+  if (shard.number == 0 && random_.one_in(3)) {
+    read_stream();
+    return shard.engine->streams().purge({shard.client(), shard.ask({.kind = Shard::Ask::Kind::purge})}, "s",
+                                         stream_read_, 0);
+  }
+  const auto number = events_.publish(shard.number, false);
+  const auto bytes = event_bytes(number, true);
+  shard.engine->publish(shard.client(), shard.ask({.kind = Shard::Ask::Kind::event, .event = number}), false,
+                        incoming_of(bytes));
+}
+
+void Crossing::read_stream() {
+  auto& first = *shards_.front();
+  for (bool more = true; more;) {
+    more = false;
+    bool is_answered = false;
+    first.engine->streams().read({first.client(), first.next_request++}, {.name = "s", .from = stream_read_},
+                                 [&](const Result<ReadPage>& page) {
+                                   is_answered = true;
+                                   expect(page.has_value(), "the stream cannot be read");
+                                   for (const auto& event : page->events) {
+                                     const auto routing = read_routing(as_bytes(event.message));
+                                     expect(routing.has_value(), "an event does not parse");
+                                     expect(routing->topic == "news.today" && routing->from == "agents",
+                                            "the stream has an event of {}", routing->topic);
+                                     const auto content = as_bytes(event.message).subspan(routing->bytes);
+                                     events_.read(event.sequence, load<std::uint64_t>(content.data()));
+                                   }
+                                   more = page->next > stream_read_;
+                                   stream_read_ = std::max(stream_read_, page->next);
+                                 });
+    expect(is_answered, "what is in the log was not read at once");
+  }
+}
+
+void Crossing::look_for_strays(Shard& shard) {
+  shard.engine->mailboxes().each_new_mailbox([&](std::string_view name) {
+    const auto box = box_named(name);
+    const bool is_event = name == kStreamsMailbox;
+    const auto its = is_event ? 0 : owner(box);
+    if ((box < boxes_.size() || is_event) && its != shard.number)
+      shard.strays->carry(name, ShardNumber{static_cast<std::uint32_t>(its)});
+  });
 }
 
 // Something that an agent of this shard asks for.
 void Crossing::command(Shard& shard) {
+  if (has_stream_ && random_.one_in(8)) return event_command(shard);
   ++tally_.operations;
   std::vector<std::string> written;
   std::vector<Result<IncomingMessage>> messages;
   const auto write = [&](const Together& together) {
-    for (const auto number : together.numbers) {
-      Message message;
-      message.to = boxes_[sent_[number].box];
-      message.from = "agents";
-      message.priority = static_cast<Priority>(random_.between(1, 10));
-      if (number % 4 == 0) message.key = fmt::format("key-{}", number);
-      if (sent_[number].once) message.mode = DeliveryMode::at_most_once;
-      auto& bytes = written.emplace_back();
-      expect(encode_envelope(message, bytes).has_value(), "an envelope of ours does not encode");
-      const auto at = bytes.size();
-      bytes.resize(at + 8 + (random_.one_in(10) ? random_.below(12'000) : random_.below(200)));
-      store(bytes.data() + at, number);
-    }
-    for (const auto& bytes : written) {
-      IncomingMessage incoming{.routing = {}, .envelope = as_bytes(bytes), .content = {}};
-      expect(read_routing(incoming.envelope, incoming.routing).has_value(), "an envelope of ours does not parse");
-      incoming.content = incoming.envelope.subspan(incoming.routing.bytes);
-      incoming.envelope = incoming.envelope.first(incoming.routing.bytes);
-      messages.emplace_back(incoming);
-    }
+    for (const auto number : together.numbers) written.push_back(message_bytes(number));
+    if (together.event != 0) written.push_back(event_bytes(together.event, false));
+    for (const auto& bytes : written) messages.emplace_back(incoming_of(bytes));
   };
   const auto take_held = [&] {
     const auto at = shard.held.begin() + static_cast<std::ptrdiff_t>(random_.below(shard.held.size()));
@@ -413,6 +508,7 @@ void Crossing::command(Shard& shard) {
   if (what < 85) {
     const auto together = new_together(random_.below(4), std::nullopt);
     together_[together].input = held.number;
+    if (random_.one_in(3)) together_[together].event = events_.publish(shard.number, true);
     sent_[held.number].end = {.asked = true, .by = together};
     sent_[held.number].completions.push_back(together);
     write(together_[together]);
@@ -491,11 +587,8 @@ bool Crossing::turn() {
     good = compact(shard);
   }
   if (!good) return false;
-  shard.engine->mailboxes().each_new_mailbox([&](std::string_view name) {
-    const auto box = box_named(name);
-    if (box < boxes_.size() && owner(box) != shard.number)
-      shard.strays->carry(name, ShardNumber{static_cast<std::uint32_t>(owner(box))});
-  });
+  see_to_stream();
+  look_for_strays(shard);
   if (shard.has_room(FactLog::Urgency::settling, 4096)) shard.strays->retry_acks();
   shard.engine->dispatch();
   return true;
@@ -539,6 +632,24 @@ void Crossing::live(std::uint64_t crashes) {
   while (tally_.crashes < crashes) end(live_once());
 }
 
+void Crossing::take_all(Shard& shard) {
+  for (std::size_t box = shard.number; box < boxes_.size(); box += options_.shards) {
+    shard.engine->receive(shard.client(), shard.ask({.kind = Shard::Ask::Kind::receive}),
+                          {.mailbox = boxes_[box], .max = 100});
+  }
+  for (const auto& held : std::exchange(shard.held, {})) {
+    shard.engine->ack(shard.client(), shard.ask({.kind = Shard::Ask::Kind::ack, .held = held}), false,
+                      {&held.lease, 1});
+  }
+  while (arrive(shard, 1'000)) {
+  }
+  look_for_strays(shard);
+  shard.strays->retry_acks();
+  shard.engine->dispatch();
+  expect(write(shard), "a healed disk fails");
+  shard.engine->dispatch();
+}
+
 void Crossing::drain() {
   healed_ = true;
   for (auto& shard : shards_) shard->disk.faults = {};
@@ -571,27 +682,7 @@ void Crossing::drain() {
     std::int64_t next = now_ + 1;
     for (auto& shard : shards_) next = std::max(next, std::min(shard->engine->next_timer().ms, now_ + 60'000));
     tick(next - now_);
-    for (auto& shard : shards_) {
-      for (std::size_t box = shard->number; box < boxes_.size(); box += options_.shards) {
-        shard->engine->receive(shard->client(), shard->ask({.kind = Shard::Ask::Kind::receive}),
-                               {.mailbox = boxes_[box], .max = 100});
-      }
-      for (const auto& held : std::exchange(shard->held, {})) {
-        shard->engine->ack(shard->client(), shard->ask({.kind = Shard::Ask::Kind::ack, .held = held}), false,
-                           {&held.lease, 1});
-      }
-      while (arrive(*shard, 1'000)) {
-      }
-      shard->engine->mailboxes().each_new_mailbox([&](std::string_view name) {
-        const auto box = box_named(name);
-        if (box < boxes_.size() && owner(box) != shard->number)
-          shard->strays->carry(name, ShardNumber{static_cast<std::uint32_t>(owner(box))});
-      });
-      shard->strays->retry_acks();
-      shard->engine->dispatch();
-      expect(write(*shard), "a healed disk fails");
-      shard->engine->dispatch();
-    }
+    for (auto& shard : shards_) take_all(*shard);
   }
   for (std::uint64_t number = 1; number < sent_.size(); ++number) {
     const auto& sent = sent_[number];
@@ -601,8 +692,31 @@ void Crossing::drain() {
     expect(sent.end.asked, "{}, to {}, is lost: it was confirmed, or one that belongs to it has come", number,
            boxes_[sent.box]);
   }
+  if (has_stream_) read_stream();
+  events_.drained();
   rules_.saw(Rule::shovel_drained);
-  for (auto& shard : shards_) shard->drop();
+  if (options_.credit <= 4) rules_.saw(Rule::shovel_credit_small);
+  check_empty();
+}
+
+// Nothing of all that has stayed behind.
+void Crossing::check_empty() {
+  const auto is_idle = [&] { return std::ranges::all_of(shards_, [](auto& each) { return each->strays->is_idle(); }); };
+  for (std::size_t turns = 0; turns < 100 && !is_idle(); ++turns) {  // the last are answered
+    for (auto& shard : shards_) take_all(*shard);
+  }
+  for (auto& shard : shards_) {
+    expect(shard->strays->is_idle(), "something is on its way from shard {} when all was taken", shard->number);
+    for (std::size_t slot = 0; slot <= options_.shards; ++slot) shard->engine->close_session(shard->session(slot));
+  }
+  tick(1);
+  for (auto& shard : shards_) {
+    expect(write(*shard), "a healed disk fails");
+    const auto census = shard->engine->census();
+    for (const auto& [what, number] : census.found())
+      expect(what == "keys", "when all was taken there are still {} {} in shard {}", number, what, shard->number);
+    shard->drop();
+  }
 }
 
 }  // namespace folkmoot::simulation

@@ -30,7 +30,9 @@ struct Caused {
 
 class GuardChecker final : public Checker {
  public:
-  GuardChecker(const GuardLimits& limits, RuleCounts& rules) : limits_(limits), rules_(rules) {}
+  /// `entries_max`: so many pairs, and so many conversations, are counted a minute.
+  GuardChecker(const GuardLimits& limits, std::size_t entries_max, RuleCounts& rules)
+      : limits_(limits), entries_max_(entries_max), rules_(rules) {}
 
   /// What is decided together is decided at once: only its own messages count, one before the other, nothing that comes
   /// in between.
@@ -56,12 +58,11 @@ class GuardChecker final : public Checker {
                                                used(kConversations, conversation) >= limits_.conversation_per_minute);
   }
   void count(std::size_t sender, std::size_t mailbox, std::uint32_t conversation, std::int64_t now, bool is_bounce) {
-    const auto add = [&](Counts& counts) {
-      ++counts[{now / 60'000, sender, mailbox}];
-      if (conversation != 0) ++counts[{now / 60'000, kConversations, conversation}];
-    };
-    add(counts_);
-    if (decided_on_ && !is_bounce) add(*decided_on_);
+    add(counts_, {now / 60'000, sender, mailbox}, true);
+    if (conversation != 0) add(counts_, {now / 60'000, kConversations, conversation}, true);
+    if (!decided_on_ || is_bounce) return;
+    add(*decided_on_, {now / 60'000, sender, mailbox}, false);
+    if (conversation != 0) add(*decided_on_, {now / 60'000, kConversations, conversation}, false);
   }
   /// Forgets what was counted since.
   void restore(const GuardChecker& before) { counts_ = before.counts_; }
@@ -73,10 +74,21 @@ class GuardChecker final : public Checker {
 
  private:
   static constexpr std::size_t kConversations = ~std::size_t{0};
-  using Counts =
-      std::map<std::tuple<std::int64_t, std::size_t, std::size_t>, std::uint32_t>;  // minute, sender, mailbox
+  using Key = std::tuple<std::int64_t, std::size_t, std::size_t>;  // minute, sender, mailbox
+  using Counts = std::map<Key, std::uint32_t>;
+
+  void add(Counts& counts, const Key& key, bool bounded) {
+    const auto [minute, sender, mailbox] = key;
+    const bool of_pairs = sender != kConversations;
+    std::size_t others = 0;
+    for (const auto& [other, count] : counts)
+      others += std::get<0>(other) == minute && (std::get<1>(other) != kConversations) == of_pairs;
+    if (bounded && others >= entries_max_ && !counts.contains(key)) return rules_.saw(Rule::guard_full);
+    ++counts[key];
+  }
 
   const GuardLimits limits_;
+  const std::size_t entries_max_;
   RuleCounts& rules_;
   Counts counts_;
   std::optional<Counts> decided_on_;

@@ -39,6 +39,20 @@ std::uint64_t number_of(const Routing& routing, Bytes content) {
   return routing.content_ref.empty() ? number_of(content) : std::stoull(std::string(routing.correlation));
 }
 
+namespace {
+
+unsigned flags_of(const Published& asked) {
+  unsigned flags = 0;
+  if (asked.content != 0) flags |= Entry::kRefers;
+  if (asked.group != 0) flags |= Entry::kGrouped;
+  if (asked.retry) flags |= Entry::kPolicy;
+  if (asked.bounce) flags |= Entry::kBounce;
+  if (asked.silent) flags |= AcceptedFact::kSilent;
+  return flags;
+}
+
+}  // namespace
+
 Model::Model(std::vector<std::string> names, const EngineOptions& options, RuleCounts& rules)
     : checkers(options, rules),
       names_(std::move(names)),
@@ -88,7 +102,7 @@ void Model::move(ModelMessage& message, Stand to) {
 }
 
 void Model::say(ModelMessage& message, Stand stand, Lsn lsn, std::int64_t due) {
-  message.possible.push_back({stand, lsn, lsn == 0, due, message.deliveries});
+  message.possible.push_back({stand, lsn, lsn == 0, due, message.deliveries, message.dead_at});
   if (lsn != 0) undurable_.emplace(lsn, message.key);
 }
 
@@ -130,6 +144,7 @@ void Model::come_due(std::int64_t before) {
 }
 
 void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now) {
+  last_fact_ = place.lsn;
   switch (kind) {
     case FactKind::name_added: {
       const auto number = load<NameAddedFact>(body.data()).number;
@@ -156,6 +171,7 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
     case FactKind::message_cancelled: {
       auto* const message = find_key(load<MessageRef>(body.data()).key);
       expect(message != nullptr && message->waits(), "a message was taken back that does not wait");
+      remember(message->key, std::nullopt);
       expect((cancelling != 0 && message->number == cancelling) || deleting == message->asked.mailbox,
              "{} was taken back and nobody asked for it", message->number);
       rules_.saw(Rule::message_cancelled);
@@ -186,6 +202,7 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
     case FactKind::route_removed:
       return checkers.routes.on_removed(std::string(as_text(body)), place.lsn);
     default:
+      if (checkers.access.on_fact(kind, place, body)) return;
       expect(checkers.wakes.on_fact(kind, place, body, now), "a {} fact is none of those that were asked for",
              folkmoot::name(kind));
   }
@@ -290,10 +307,7 @@ void Model::on_accepted(FactPlace place, Bytes body, std::int64_t now) {
     used_keys_.used(asked.key, fact.key, now);
   }
   (is_bounce ? deaths_ : together_).note(place.lsn, [this, key = fact.key] { return is_alive(key) || is_dead(key); });
-  expect(names_by_id_[fact.mailbox] == names_[asked.mailbox] && names_by_id_[fact.sender] == names_[asked.sender],
-         "message {} from {} to {} was noted from {} to {}", number, names_[asked.sender], names_[asked.mailbox],
-         names_by_id_[fact.sender], names_by_id_[fact.mailbox]);
-  expect(fact.priority == asked.priority, "message {} has priority {}", number, fact.priority);
+  check_noted(asked, fact, number);
   keys_[number] = fact.key;
   auto& message = messages_[fact.key];
   message.number = number;
@@ -340,6 +354,7 @@ std::uint64_t Model::identify(const AcceptedFact& fact, const Routing& routing, 
     const auto number =
         add({.mailbox = to,
              .sender = bus(),
+             .silent = true,
              .conversation = dead.conversation,
              .caused = Caused::after(owed.id, hops, dead.caused ? dead.caused->chain : std::vector<Uuid>{})});
     return number;
@@ -360,6 +375,15 @@ std::uint64_t Model::identify(const AcceptedFact& fact, const Routing& routing, 
   return content;
 }
 
+void Model::check_noted(const Published& asked, const AcceptedFact& fact, std::uint64_t number) {
+  expect(names_by_id_[fact.mailbox] == names_[asked.mailbox] && names_by_id_[fact.sender] == names_[asked.sender],
+         "message {} from {} to {} was noted from {} to {}", number, names_[asked.sender], names_[asked.mailbox],
+         names_by_id_[fact.sender], names_by_id_[fact.mailbox]);
+  expect(fact.priority == asked.priority, "message {} has priority {}", number, fact.priority);
+  expect(fact.flags == flags_of(asked), "the flags of {} say other things than were asked: {:x}, not {:x}", number,
+         fact.flags, flags_of(asked));
+}
+
 void Model::check_causes(const Published& asked, const AcceptedFact& fact, const Routing& routing) {
   const auto& caused = asked.caused;
   const auto hops = caused ? caused->hops : 0;
@@ -371,6 +395,7 @@ void Model::check_causes(const Published& asked, const AcceptedFact& fact, const
   expect(routing.cause == caused->cause && chain == caused->chain,
          "a message has another chain of causes, of {} instead of {}", chain.size(), caused->chain.size());
   if (chain.size() > 1) rules_.saw(Rule::chain_kept);
+  if (chain.size() == kChainKept && caused->hops > kChainKept) rules_.saw(Rule::chain_full);
 }
 
 // Why a message must be dead when it comes.
@@ -439,6 +464,7 @@ void Model::on_settled(FactPlace place, Bytes body) {
              name(message->stand));
       expect(!message->seen, "{}, at most once, is handed out twice", message->number);
       move(*message, Stand::handing);
+      message->handed_at = place.lsn;
       say(*message, Stand::gone, place.lsn);
       continue;
     }
@@ -561,11 +587,15 @@ void Model::advanced(Engine& engine, std::int64_t now) {
   come_due(now + 1);
 }
 
-void Model::handed_out() {
+void Model::handed_out(Lsn to) {
   if (count(Stand::handing) == 0) return;
-  for (auto at = messages_.begin(); at != messages_.end();) {
-    auto& message = (at++)->second;
-    if (message.stand != Stand::handing || message.possible.size() > 1) continue;
+  std::map<Lsn, MessageKey> out;  // in the order of the log
+  for (const auto& [key, message] : messages_) {
+    if (message.stand == Stand::handing && message.possible.size() == 1 && message.handed_at <= to)
+      out[message.handed_at] = key;
+  }
+  for (const auto& [lsn, key] : out) {
+    auto& message = *find_key(key);
     note_settled(message);
     move(message, Stand::gone);
     leave_group(message);
@@ -575,9 +605,18 @@ void Model::handed_out() {
 
 void Model::note_settled(const ModelMessage& message) {
   const auto& asked = message.asked;
-  settled_[message.key] = {.id = message.id,
-                           .hops = asked.caused ? asked.caused->hops : 0,
-                           .silent_for = asked.silent ? std::optional(asked.sender) : std::nullopt};
+  remember(message.key, Settled{.id = message.id,
+                                .hops = asked.caused ? asked.caused->hops : 0,
+                                .silent_for = asked.silent ? std::optional(asked.sender) : std::nullopt});
+}
+
+void Model::remember(MessageKey key, std::optional<Settled> settled) {
+  receipts_.push_back(key);
+  if (settled) settled_[key] = *settled;
+  while (receipts_.size() > options_.receipts_max) {
+    if (settled_.erase(receipts_.front()) != 0) rules_.saw(Rule::receipt_forgotten);
+    receipts_.pop_front();
+  }
 }
 
 bool Model::is_unwanted(const Published& asked) {

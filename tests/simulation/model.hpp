@@ -11,6 +11,7 @@
 // and dead letters, model_crash.cpp what the disk makes certain and a crash takes back.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -53,8 +54,9 @@ struct ModelMessage {
   std::int64_t expires_at = 0, due = 0;
   bool seen = false;  // delivered at least once, in any life
   std::uint64_t ready_since = 0;
-  std::uint64_t came_due = 0;  // during which call
+  std::uint64_t came_due = 0;  // during which call, also of one that became durable
   LeaseToken lease = 0;
+  Lsn handed_at = 0;  // of the fact that it goes out, of one that is at most once
   std::int64_t dead_at = 0;
   DeadReason doom = DeadReason::none;
   std::vector<Attempted> attempts;
@@ -65,9 +67,12 @@ struct ModelMessage {
     bool soft = false;  // for want of room the fact may not have been kept
     std::int64_t due = 0;
     std::uint32_t deliveries = 0;
+    std::int64_t died = 0;  // of one that is dead: when
   };
   std::vector<Possible> possible;
-  bool due_unknown = false;  // after a crash: `due` is the latest it may be
+  DeadReason died_of{};
+  bool death_unsaid = false;  // the log had no room for it: then it may be dated by its publishing
+  bool due_unknown = false;   // after a crash: `due` is the latest it may be
 
   bool waits() const { return stand == Stand::ready || stand == Stand::blocked || stand == Stand::scheduled; }
 };
@@ -109,6 +114,7 @@ class Model {
   bool room_refused = false;        // the log had no room for a settling fact
   std::optional<Violation> broken;  // found while the engine was ending a group, where nothing may be thrown
   bool disk_limited = false;        // durable messages may be refused
+  bool memory_limited = false;      // what waits in memory may be refused, or may have to wait
   Checkers checkers;                // of the parts that have one
 
   const EngineOptions& options() const { return options_; }
@@ -121,8 +127,8 @@ class Model {
   void on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now);
   void after_call(std::int64_t now);
   void on_durable(Lsn end, std::int64_t now);
-  /// After Engine::on_durable(): what was settled before it was handed out has been handed out.
-  void handed_out();
+  /// After Engine::on_durable(): what was settled before it was handed out has been handed out, by facts up to `to`.
+  void handed_out(Lsn to = kLsnMax);
   void advanced(Engine& engine, std::int64_t now);
   /// A transient message entered, of which no fact tells.
   void entered(Engine& engine, std::uint64_t number, std::int64_t expires_at);
@@ -135,7 +141,12 @@ class Model {
   struct DueEvent {
     std::string topic;
     std::uint64_t schedule = 0, fired = 0;  // 0: the server's own
+    SessionId session = 0;                  // of one that came of a message: whose it is,
+    RequestNumber request = 0;              // and under which number it is answered
+    std::optional<Caused> caused{};
   };
+  /// It goes out behind all that was noted so far.
+  void hold_event(DueEvent event) { held_events_.emplace(last_fact_, std::move(event)); }
   std::vector<DueEvent> take_due_events() { return std::exchange(due_events_, {}); }
   /// What is known of a message that names `cause` and claims to have `said` hops.
   Caused caused_by(const Uuid& cause, std::uint32_t said);
@@ -190,6 +201,7 @@ class Model {
  private:
   void move(ModelMessage& message, Stand to);
   std::uint64_t identify(const AcceptedFact& fact, const Routing& routing, std::uint64_t content, std::int64_t now);
+  void check_noted(const Published& asked, const AcceptedFact& fact, std::uint64_t number);
   void check_causes(const Published& asked, const AcceptedFact& fact, const Routing& routing);
   void owe_bounce(const ModelMessage& message, DeadReason reason);
   void settle_bounces();
@@ -201,8 +213,10 @@ class Model {
   void on_accepted(FactPlace place, Bytes body, std::int64_t now);
   void on_settled(FactPlace place, Bytes body);
   void on_purged(FactPlace place, MessageKey key, std::int64_t now);
+  void check_reason(const ModelMessage& message, DeadReason reason, std::int64_t now);
   void check_delay(const ModelMessage& message, const ReturnedFact& fact, std::int64_t now);
   void check_attempts(Engine& engine, const ModelMessage& message);
+  void check_death(const ModelMessage& message, Stand is, std::int64_t at);
   void leave_group(const ModelMessage& message);
   void expire_transient(std::int64_t now);
   void drop_transient(std::size_t mailbox, std::size_t more);
@@ -242,9 +256,13 @@ class Model {
     std::optional<std::size_t> silent_for{};  // its sender, if that expects no reply
   };
   void note_settled(const ModelMessage& message);
+  /// It has a receipt from here on; the oldest may be forgotten. None: nothing is known of its causes by that.
+  void remember(MessageKey key, std::optional<Settled> settled);
   std::map<MessageKey, Settled> settled_;  // in this life
+  std::deque<MessageKey> receipts_;        // of this life, oldest first
   std::multimap<Lsn, DueEvent> held_events_;
   std::vector<DueEvent> due_events_;
+  Lsn last_fact_ = 0;
   Engine* recovered_ = nullptr;
   std::uint64_t turn_ = 0;
   std::uint64_t call_ = 1;      // counts the commands

@@ -50,6 +50,8 @@ void Model::on_durable(Lsn end, std::int64_t now) {
       if (message->doom == DeadReason::guard) held_events_.emplace(at->first, DueEvent{.topic = "bus.guard"});
       move(*message, Stand::dead);
     } else if (message->stand == Stand::pending) {
+      // What goes on in the midst of this, a redrive, may find it not there yet.
+      message->came_due = call_;
       message->due > now ? move(*message, Stand::scheduled) : make_ready(*message);
     }
     forget_if_certain(message->key);
@@ -91,7 +93,10 @@ void Model::resync(Engine& engine) {
                                                   (was == Stand::scheduled && is == Stand::ready);
     expect(may || message.number == cancelling, "{} was {} and is {}", message.number, name(was), name(is));
     if (is != Stand::gone) message.deliveries = receipt.deliveries;
-    if (is == Stand::dead) message.dead_at = receipt.at.ms;
+    if (is == Stand::dead) {
+      message.dead_at = receipt.at.ms;
+      message.death_unsaid = true;
+    }
     if (is == Stand::dead || is == Stand::gone) {
       const bool expired = message.expires_at != 0 && message.expires_at <= engine.now().ms;
       in_time.emplace_back(expired ? message.expires_at : std::numeric_limits<std::int64_t>::max(), message.key, is);
@@ -138,6 +143,7 @@ void Model::crash() {
   bounces_.crash();
   for (auto* const checker : checkers.all()) checker->crash();
   settled_.clear();
+  receipts_.clear();
   held_events_.clear();
   due_events_.clear();
   in_group_ = false;
@@ -246,7 +252,8 @@ void Model::recovered(Engine& engine) {
     if (was == Stand::gone && is != Stand::gone) rules_.saw(Rule::ack_lost);
     expect(!message.asked.once || !message.seen || is == Stand::gone || is == Stand::dead, "{}, at most once, is back",
            number);
-    message.possible = {{said, 0, false, message.due, receipt.deliveries}};
+    check_death(message, is, receipt.at.ms);
+    message.possible = {{said, 0, false, message.due, receipt.deliveries, receipt.at.ms}};
     message.ready_since = turn();
     move(message, is);
     if (is != Stand::gone) {
@@ -265,6 +272,16 @@ void Model::recovered(Engine& engine) {
   }
   for (auto& mailbox : mailboxes_) mailbox.load = mailbox.in_flight = 0;
   for (auto& [key, message] : messages_) mailboxes_[message.asked.mailbox].load += message.stand <= Stand::leased;
+}
+
+// It died when one of the facts says that it did.
+void Model::check_death(const ModelMessage& message, Stand is, std::int64_t at) {
+  if (is != Stand::dead) return;
+  const bool may = message.death_unsaid || std::ranges::any_of(message.possible, [&](const auto& possible) {
+                     return possible.stand == Stand::dead && (possible.soft || possible.died == at);
+                   });
+  expect(may, "after the crash {} died at {}; it was at {}", message.number, at, message.dead_at);
+  rules_.saw(Rule::death_dated);
 }
 
 void Model::compare(Engine& engine, bool deep) {
@@ -286,10 +303,21 @@ void Model::compare(Engine& engine, bool deep) {
     expect(stand_of(receipt) == (message.stand == Stand::blocked ? Stand::ready : message.stand),
            "the receipt of {} says {}; it is {}", message.number, name(receipt.state), name(message.stand));
     const auto deliveries = message.deliveries + (message.stand == Stand::leased);
+    expect(message.stand != Stand::dead || receipt.at.ms == message.dead_at, "{} died at {}, and its receipt says {}",
+           message.number, message.dead_at, receipt.at);
     expect(receipt.deliveries == deliveries, "the receipt of {} counts {} deliveries instead of {}", message.number,
            receipt.deliveries, deliveries);
     check_attempts(engine, message);
     rules_.saw(Rule::receipt_asked);
+  }
+  for (const auto& [key, settled] : settled_) {
+    MailboxStats stats;
+    const auto mailbox = engine.name_of(message_address(settled.id)->mailbox);
+    if (!engine.mailboxes().stats(mailbox, stats)) continue;  // it was deleted
+    const auto receipt = engine.mailboxes().receipt(settled.id);
+    expect(receipt.state == ReceiptState::acknowledged, "the receipt of a message that was settled says {}",
+           name(receipt.state));
+    rules_.saw(Rule::receipt_told);
   }
   for (const auto* const checker : checkers.all()) checker->compare(engine);
   for (std::size_t i = 0; i < names_.size(); ++i) {

@@ -45,10 +45,13 @@ void Model::on_returned(FactPlace place, const ReturnedFact& fact, std::string_v
 void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
   auto* const message = find_key(fact.message.key);
   expect(message != nullptr, "an unknown message died");
-  auto& mailbox = mailboxes_[message->asked.mailbox];
   const auto was = message->stand;
   const auto number = message->number;
-  if (was == Stand::dead) return say(*message, Stand::dead, place.lsn);  // the words of one that was copied forward
+  message->died_of = fact.reason;
+  if (was == Stand::dead) {  // the words of one that was copied forward
+    expect(fact.at.ms == message->dead_at, "{} died at {}, and its copy says {}", number, message->dead_at, fact.at);
+    return say(*message, Stand::dead, place.lsn);
+  }
   if (was == Stand::doomed) {
     expect(fact.reason == message->doom && fact.deliveries == 0, "{} died as {}", number, folkmoot::name(fact.reason));
     message->dead_at = fact.at.ms;
@@ -74,29 +77,56 @@ void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
     message->deliveries = fact.deliveries;
   expect(fact.deliveries == message->deliveries, "{} died after {} deliveries, not {}", number, message->deliveries,
          fact.deliveries);
-  switch (fact.reason) {
+  check_reason(*message, fact.reason, now);
+  deaths_.note(place.lsn, [this, key = message->key] { return !is_alive(key); });
+  left(*message, Stand::dead, place.lsn);
+  owe_bounce(*message, fact.reason);
+  if (!in_group_ && !message->asked.bounce) settle_bounces();
+}
+
+// Why it died, but for a rejection.
+void Model::check_reason(const ModelMessage& message, DeadReason reason, std::int64_t now) {
+  auto& mailbox = mailboxes_[message.asked.mailbox];
+  const auto number = message.number;
+  switch (reason) {
     case DeadReason::expired:
-      expect(message->expires_at != 0 && message->expires_at <= now, "{} expired at {}, not {}", number, now,
-             message->expires_at);
+      expect(message.expires_at != 0 && message.expires_at <= now, "{} expired at {}, not {}", number, now,
+             message.expires_at);
       rules_.saw(Rule::expired_to_dead);
       break;
     case DeadReason::max_deliveries:
-      expect(message->deliveries >= policy(*message).attempts, "{} died after {} of {} deliveries", number,
-             message->deliveries, policy(*message).attempts);
+      expect(message.deliveries >= policy(message).attempts, "{} died after {} of {} deliveries", number,
+             message.deliveries, policy(message).attempts);
       rules_.saw(Rule::max_deliveries_to_dead);
       break;
     case DeadReason::overflow:
       expect(mailbox.limits.overflow == Overflow::drop_oldest &&
-                 mailbox.load + newcomers(message->asked.mailbox) > mailbox.limits.max_messages,
+                 mailbox.load + newcomers(message.asked.mailbox) > mailbox.limits.max_messages,
              "{} was dropped from a mailbox with room ({} of {})", number, mailbox.load, mailbox.limits.max_messages);
-      // Of older ones that were transient no fact tells; those that became due meanwhile may not have come yet.
-      for (auto at = mailbox.ready.begin(); *at != message->key;) {
-        auto& older = *find_key(*at++);
-        if (older.came_due == call_) continue;
-        expect(older.asked.transient, "{} was dropped and is not the oldest: {}", number, older.number);
-        left(older, Stand::gone);
+      // What it waited for in its group may have gone out in this turn.
+      if (message.stand == Stand::blocked) {
+        const auto head = std::ranges::find_if(messages_, [&](const auto& each) {
+          const auto& asked = each.second.asked;
+          return each.second.stand == Stand::handing && asked.mailbox == message.asked.mailbox &&
+                 asked.group == message.asked.group;
+        });
+        if (head != messages_.end()) handed_out(head->second.handed_at);
       }
-      expect(message->stand == Stand::ready, "{} was dropped and is {}", number, name(message->stand));
+      // Of older ones that were transient no fact tells, and who waited behind one in its group is ready then; those
+      // that became due meanwhile may not have come yet.
+      for (auto at = mailbox.ready.begin(); at != mailbox.ready.end() && *at != message.key;) {
+        const auto key = *at;
+        auto& older = *find_key(key);
+        if (older.came_due != call_) {
+          expect(older.asked.transient,
+                 "{} was dropped and is not the oldest: {} is {} (once {}, group {}, {} deliveries)", number,
+                 older.number, name(older.stand), older.asked.once, older.asked.group, older.deliveries);
+          left(older, Stand::gone);
+        }
+        at = mailbox.ready.upper_bound(key);
+      }
+      expect(message.stand == Stand::ready && mailbox.ready.contains(message.key), "{} was dropped and is {}", number,
+             name(message.stand));
       mailbox.made_room = true;
       if (arriving.empty()) checkers.guards.begin_together();  // the one it makes room for was decided on before
       rules_.saw(Rule::overflow_to_dead);
@@ -104,12 +134,8 @@ void Model::on_dead(FactPlace place, const DeadFact& fact, std::int64_t now) {
     case DeadReason::rejected:
       break;
     default:
-      expect(false, "{} died as {}", number, folkmoot::name(fact.reason));
+      expect(false, "{} died as {}", number, folkmoot::name(reason));
   }
-  deaths_.note(place.lsn, [this, key = message->key] { return !is_alive(key); });
-  left(*message, Stand::dead, place.lsn);
-  owe_bounce(*message, fact.reason);
-  if (!in_group_ && !message->asked.bounce) settle_bounces();
 }
 
 // The attempt that failed last, the death and what the sender is told belong together, if there is room for all of it.
@@ -195,7 +221,9 @@ void Model::check_delay(const ModelMessage& message, const ReturnedFact& fact, s
 
 void Model::check_attempts(Engine& engine, const ModelMessage& message) {
   const auto& noted = message.attempts;
-  auto at = noted.size() > kAttemptsKept ? noted.size() - kAttemptsKept : 0;
+  const auto kept = options_.attempts_kept;
+  auto at = noted.size() > kept ? noted.size() - kept : 0;
+  if (at > 0) rules_.saw(Rule::attempts_forgotten);
   engine.dead().each_attempt(message.id, [&](const AttemptView& attempt) {
     expect(at < noted.size(), "{} has a history of more than {} attempts", message.number, noted.size());
     const auto& was = noted[at++];

@@ -24,7 +24,9 @@ void OrderChecker::on_popped(const ModelMessage& message) {
     }
     // Whoever waited when this sender had its last turn has had one since; but a turn in which the log had no room is
     // not seen here.
-    if (previous == last_turn_.end() || other.ready_since > previous->second || model_.disk_limited) continue;
+    if (previous == last_turn_.end() || other.ready_since > previous->second || model_.disk_limited ||
+        model_.memory_limited)
+      continue;
     const auto theirs = last_turn_.find({asked.mailbox, other.asked.sender, asked.priority});
     expect(theirs != last_turn_.end() && theirs->second > previous->second,
            "{} is handed out, and {} of another sender still waits", message.number, other.number);

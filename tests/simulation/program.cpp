@@ -1,7 +1,7 @@
 // The simulation as a program: runs seeds until a number of crashes (or a time, or one seed) is done; a failure prints
 // the seed, the step and the reason, and the same seed shows it again. One seed in eight is a server of several shards,
-// one is about events that are kept in mailboxes, one of streams with their files, one an engine with its registry, the
-// others are one engine.
+// one is about events that are kept in mailboxes, one of streams with their files, one an engine with its registry; one
+// in sixteen is a journal alone, the others are one engine.
 #include "simulation/program.hpp"
 
 #include <fmt/format.h>
@@ -14,6 +14,7 @@
 
 #include "simulation/crossing.hpp"
 #include "simulation/keeping.hpp"
+#include "simulation/log_run.hpp"
 #include "simulation/registry.hpp"
 #include "simulation/stream_run.hpp"
 #include "simulation/world.hpp"
@@ -55,7 +56,9 @@ struct Totals {
 
 bool run(std::uint64_t seed, std::uint64_t crashes, bool verbose, Totals& totals) {
   std::unique_ptr<Run> run;
-  if (seed % 8 == 0) {
+  if (seed % 16 == 15) {
+    run = std::make_unique<LogRun>(seed);
+  } else if (seed % 8 == 0) {
     run = std::make_unique<Crossing>(seed);
   } else if (seed % 8 == 4) {
     run = std::make_unique<Keeping>(seed);

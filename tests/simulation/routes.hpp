@@ -49,6 +49,13 @@ class RouteChecker final : public Checker {
     turns_.erase(name);
   }
   bool has(const std::string& name) const { return routes_.contains(name) && routes_.at(name).now().has_value(); }
+  std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    for (const auto& [name, kept] : routes_) {
+      if (kept.now()) names.push_back(name);
+    }
+    return names;
+  }
   bool any() const {
     return std::ranges::any_of(routes_, [](const auto& each) { return each.second.now().has_value(); });
   }

@@ -106,6 +106,9 @@ namespace folkmoot::simulation {
   RULE(no_route)                        \
   RULE(no_recipient)                    \
   RULE(route_kept)                      \
+  RULE(access_set)                      \
+  RULE(access_kept)                     \
+  RULE(access_withdrawn_for_good)       \
   RULE(event_filtered)                  \
   RULE(configured)                      \
   RULE(configured_in_part)              \
@@ -134,6 +137,7 @@ namespace folkmoot::simulation {
   RULE(shovel_refused)                  \
   RULE(shovel_ack_retried)              \
   RULE(shovel_drained)                  \
+  RULE(shovel_credit_small)             \
   RULE(filter_changed)                  \
   RULE(subscription_set)                \
   RULE(subscription_kept)               \
@@ -155,6 +159,10 @@ namespace folkmoot::simulation {
   RULE(stream_survived)                 \
   RULE(stream_last_by_key)              \
   RULE(stream_copied)                   \
+  RULE(stream_content_let_go)           \
+  RULE(stray_event_kept)                \
+  RULE(stray_event_of_completion)       \
+  RULE(stray_events_drained)            \
   RULE(consumer_given)                  \
   RULE(consumer_given_again)            \
   RULE(consumer_drained)                \
@@ -183,7 +191,32 @@ namespace folkmoot::simulation {
   RULE(capability_held)                 \
   RULE(capability_moved)                \
   RULE(capability_copy_known)           \
-  RULE(registry_drained)
+  RULE(registry_drained)                \
+  RULE(drained_from_full)               \
+  RULE(emptied)                         \
+  RULE(attempts_forgotten)              \
+  RULE(guard_full)                      \
+  RULE(receipt_told)                    \
+  RULE(receipt_forgotten)               \
+  RULE(memory_full)                     \
+  RULE(chain_full)                      \
+  RULE(credit_capped)                   \
+  RULE(death_dated)                     \
+  RULE(peeked)                          \
+  RULE(held_event)                      \
+  RULE(request_expired)                 \
+  RULE(request_guarded)                 \
+  RULE(request_costs)                   \
+  RULE(log_tail_cut)                    \
+  RULE(log_unpromised_lost)             \
+  RULE(log_power_unsynced)              \
+  RULE(log_segments_removed)            \
+  RULE(log_copied)                      \
+  RULE(log_held)                        \
+  RULE(log_refused_for_room)            \
+  RULE(log_rot_refused)                 \
+  RULE(log_room_again)                  \
+  RULE(log_drained)
 
 enum class Rule : std::size_t {
 #define RULE(name) name,

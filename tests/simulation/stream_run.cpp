@@ -66,6 +66,9 @@ FactPlace StreamRun::append(FactKind kind, std::span<const Bytes> parts, Life li
     expect(stream.settings.now() == (*said)->settings, "stream {} is noted with other settings", stream.name);
   } else if (kind == FactKind::stream_removed) {
     of(load<StreamRemovedFact>(body.data()).stream)->settings.say(std::nullopt, place.lsn);
+  } else if (kind == FactKind::stream_trimmed) {
+    const auto said = load<StreamTrimmedFact>(body.data());
+    if (auto* const stream = of(said.stream)) stream->noted[place.lsn] = said.first.value;
   } else if (kind == FactKind::consumer_set) {
     const auto said = unpack_consumer(as_bytes(body));
     expect(said.has_value(), "a consumer_set fact does not parse");
@@ -115,9 +118,38 @@ void StreamRun::forget(Stream& stream) {
   stream = Stream{.name = name};
 }
 
+ContentRef StreamRun::content_of(std::uint64_t number) {
+  ContentRef ref{.size = 1 + number % 1'000};
+  store(ref.hash.bytes.data(), number);
+  return ref;
+}
+
+bool StreamRun::may_be_read(const Stream& stream, std::uint64_t content) const {
+  auto first = stream.certain_first;
+  for (const auto& [lsn, noted] : stream.noted) first = lsn < durable_end_ ? std::max(first, noted) : first;
+  return std::ranges::any_of(stream.written, [&](const auto& each) {
+    const auto& [sequence, event] = each;
+    if (event.content != content || sequence < first) return false;
+    return stream.name != "last" || std::ranges::none_of(stream.written, [&](const auto& other) {
+             return other.first > sequence && other.first < stream.durable && other.second.key == event.key;
+           });
+  });
+}
+
+bool StreamRun::remove_content(const ContentHash& hash) {
+  const auto number = load<std::uint64_t>(hash.bytes.data());
+  expect(stored_.erase(number) == 1, "content {} is removed, and is not stored", number);
+  for (const auto& stream : streams_)
+    expect(!may_be_read(stream, number), "the content of event {} of stream {} is gone", number, stream.name);
+  rules_.saw(Rule::stream_content_let_go);
+  return true;
+}
+
 std::uint64_t StreamRun::number_in(std::string_view message) {
   Routing routing;
   expect(read_routing(as_bytes(message), routing).has_value(), "an event does not parse");
+  if (!routing.content_ref.empty())
+    return load<std::uint64_t>(read_content_ref(as_bytes(message), routing).hash.bytes.data());
   return std::stoull(std::string(message.substr(routing.bytes)));
 }
 
@@ -244,12 +276,19 @@ void StreamRun::publish() {
   message.priority = static_cast<Priority>(random_.between(1, 10));
   message.mode = random_.one_in(4) ? DeliveryMode::at_most_once : DeliveryMode::at_least_once;
   if (!random_.one_in(4)) message.conversation = fmt::format("key-{}", random_.below(5));
-  message.content = std::to_string(++last_content_);
+  ++last_content_;
+  if (random_.one_in(5)) {
+    message.content_ref = content_of(last_content_);
+    stored_.insert(last_content_);
+    engine_->contents().stored(*message.content_ref);
+  } else {
+    message.content = std::to_string(last_content_);
+  }
   std::string bytes;
   expect(encode_envelope(message, bytes).has_value(), "an event cannot be encoded");
   const auto envelope_bytes = bytes.size();
   // Long ones now and then, so that files and segments change.
-  if (random_.one_in(10))
+  if (random_.one_in(10) && !message.content_ref)
     message.content.insert(0, static_cast<std::size_t>(random_.between(1, 15'000)), '0');  // three copies are one group
   bytes += message.content;
   IncomingMessage incoming{.routing = {},
@@ -340,6 +379,10 @@ void StreamRun::recovered() {
     extents[std::string(view.name)] = {view.first.value, view.next.value};
     expect(view.gap == 0, "stream {} has lost events {} to {}", view.name, view.gap.value, view.gap_end.value);
   });
+  engine_->contents().each_missing([](const ContentRef& ref, std::uint32_t) {
+    throw Violation(
+        fmt::format("event {} is kept, and what it refers to is gone", load<std::uint64_t>(ref.hash.bytes.data())));
+  });
   for (auto& stream : streams_) {
     const auto& settings = told[stream.name];
     expect(stream.settings.may_be(settings), "after the crash stream {} is none of those that it may be", stream.name);
@@ -359,6 +402,7 @@ void StreamRun::recovered() {
            "after the crash stream {} begins at {}; {} to {} is possible", stream.name, first, stream.certain_first,
            stream.first);
     stream.first = stream.certain_first = first;
+    stream.noted.clear();
     bool consumer = false;
     engine_->streams().each_consumer(stream.name, [&](const StreamConsumerView&) { consumer = true; });
     expect(stream.consumer.is_there.may_be(consumer), "after the crash the consumer of stream {} {}", stream.name,
@@ -387,11 +431,14 @@ bool StreamRun::start() {
   files_ = std::move(*files);
   expect(files_->problems().empty(), "the files of streams are damaged: {}",
          files_->problems().empty() ? "" : files_->problems().front().text);
-  engine_ = std::make_unique<Engine>(EngineOptions{}, *this, *this, files_.get());
+  EngineOptions engine_options;
+  engine_options.content_grace_ms = Duration{500};
+  engine_ = std::make_unique<Engine>(engine_options, *this, *this, files_.get());
   const auto report = journal_->recover(
       [&](FactKind kind, FactPlace place, Bytes body) { return engine_->recover(kind, place, body); });
   if (!report) return refused(report.error());
   ++tally_.lives;
+  for (const auto number : stored_) engine_->contents().stored(content_of(number));
   engine_->start(Instant{now_}, seed_, report->clean_stop);
   recovered();
   engine_->open_session(session(), "agent");

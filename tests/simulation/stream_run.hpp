@@ -5,7 +5,8 @@
 //   2. An event that was confirmed is there after any crash, until the stream gives it up.
 //   3. By number, a stream has exactly the newest so many. What it gave up does not come back.
 //   4. Filters hold: of the stream, and of who reads. With keep_last_by, each key's newest event and no other.
-//   5. What a consumer acknowledged, and was told so, never comes to it again; all else does.
+//   5. What an event refers to is there as long as the event may be read.
+//   6. What a consumer acknowledged, and was told so, never comes to it again; all else does.
 #pragma once
 
 #include <map>
@@ -66,6 +67,7 @@ class StreamRun final : public Run, public FactLog, public Effects {
     std::uint64_t changes = 0;                   // of its settings
     bool had_age = false;                        // once it was bounded by age
     std::uint64_t first = 1, certain_first = 1;  // as of now, and what no crash takes back
+    std::map<Lsn, std::uint64_t> noted{};        // where it begins, as the log was told in this life
     Consumer consumer{};
   };
   struct Ask {
@@ -97,7 +99,7 @@ class StreamRun final : public Run, public FactLog, public Effects {
   void refuse(SessionId session, RequestNumber request, const Error& error) override;
   void lagged(SessionId, RequestNumber, std::uint32_t) override {}
   void withdrawn(SessionId, LeaseToken, const Uuid&) override {}
-  bool remove_content(const ContentHash&) override { return true; }
+  bool remove_content(const ContentHash& hash) override;
   [[noreturn]] void unreadable(const Error& error) override;
 
   static constexpr std::uint64_t kReadsMax = 20;
@@ -119,6 +121,9 @@ class StreamRun final : public Run, public FactLog, public Effects {
   void check_consumed(Stream& stream, const ReadPage& page, std::optional<Instant> asked);
   void check_all(Stream& stream);
   void check_views();
+  // An event that refers to content is known by that: its hash is its number.
+  static ContentRef content_of(std::uint64_t number);
+  bool may_be_read(const Stream& stream, std::uint64_t content) const;
   void recovered();
   void forget(Stream& stream);
 
@@ -153,6 +158,7 @@ class StreamRun final : public Run, public FactLog, public Effects {
   RequestNumber last_request_ = 0;
   std::optional<std::pair<std::size_t, StreamSettings>> setting_;  // what is being asked right now
   std::uint64_t last_content_ = 0;
+  std::set<std::uint64_t> stored_;  // contents, by the number of the event that refers to them
   std::map<std::uint64_t, std::pair<std::size_t, Lsn>> kept_;  // by content: how often, and the last of them
   std::uint64_t open_reads_ = 0;
   Lsn durable_end_ = 0;

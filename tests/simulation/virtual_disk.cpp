@@ -1,5 +1,7 @@
 #include "simulation/virtual_disk.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace folkmoot::simulation {
@@ -24,7 +26,14 @@ class VirtualDisk::File final : public DiskFile {
     if (disk_.faults.full) {
       if (offset + bytes > inode_->cached.size()) return disk_.refused("writing", name_);
       if (disk_.random_.percent(disk_.faults.write_refused_percent)) {
-        if (!parts.empty()) disk_.write(*inode_, offset, parts[0].first(disk_.random_.below(parts[0].size() + 1)));
+        // In the middle: a part of it is there.
+        auto room = disk_.random_.below(bytes + 1);
+        for (const auto& part : parts) {
+          const auto taken = std::min<std::uint64_t>(room, part.size());
+          disk_.write(*inode_, offset, part.first(taken));
+          offset += taken;
+          room -= taken;
+        }
         return disk_.refused("writing", name_);
       }
     }
@@ -141,6 +150,46 @@ void VirtualDisk::lose_power() {
   changes_.clear();
   names_ = durable_names_;
   for (auto& [name, inode] : names_) settle(*inode);
+}
+
+Harm VirtualDisk::spoil(std::string_view name, std::uint64_t offset, std::uint8_t bits) {
+  const auto inode = names_.find(name)->second;
+  const auto flip = [inode, offset, bits] {
+    inode->cached[offset] ^= bits;
+    if (offset < inode->durable.size()) inode->durable[offset] ^= bits;
+  };
+  flip();
+  return {.what = fmt::format("byte {} of {} with {:x}", offset, name, bits),
+          .undo = flip,
+          .stands = [this, inode, file = std::string(name)] {
+            const auto now = names_.find(file);
+            return now != names_.end() && now->second == inode;
+          }};
+}
+
+Harm VirtualDisk::shorten(std::string_view name, std::uint64_t bytes) {
+  const auto inode = names_.find(name)->second;
+  const auto before = *inode;
+  inode->cached.resize(bytes);
+  inode->durable.resize(std::min<std::uint64_t>(bytes, inode->durable.size()));
+  inode->sectors.resize(round_up(bytes, kSectorBytes) / kSectorBytes);
+  return {.what = fmt::format("{} ends at {}", name, bytes),
+          .undo = [inode, before] { *inode = before; },
+          .stands = [] { return true; }};
+}
+
+Harm VirtualDisk::hide(std::string_view name) {
+  const auto found = names_.find(name);
+  auto names = names_, durable_names = durable_names_;
+  durable_names_.erase(found->first);
+  names_.erase(found);
+  return {.what = fmt::format("{} is gone", name),
+          .undo =
+              [this, names, durable_names] {
+                names_ = names;
+                durable_names_ = durable_names;
+              },
+          .stands = [] { return true; }};
 }
 
 std::uint64_t VirtualDisk::bytes() const {

@@ -8,12 +8,14 @@
 //             allocated room as well
 //   power     goes at any chosen operation, before or after it was carried out: throws PowerLoss
 //
-// It never damages what was synced: that is no promise the journal makes.
+// It damages what was synced only when it is told to: then it must be refused.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "journal/disk.hpp"
 #include "simulation/random.hpp"
@@ -27,6 +29,13 @@ struct DiskFaults {
   std::uint32_t sync_fails_one_in = 0;      // 0: never
   bool full = false;                        // no room for anything new
   std::uint32_t write_refused_percent = 0;  // of writes into allocated room while full (copy on write)
+};
+
+/// Damage that was done to a file on purpose.
+struct Harm {
+  std::string what;
+  std::function<void()> undo;
+  std::function<bool()> stands;  // the file is still there
 };
 
 struct DiskTally {
@@ -53,6 +62,12 @@ class VirtualDisk final : public Disk {
 
   /// What is left after a power failure. No file may be open.
   void lose_power();
+  /// A byte of the file is another one, on the disk and in what the system keeps of it. Requires: it is in the file.
+  Harm spoil(std::string_view name, std::uint64_t offset, std::uint8_t bits);
+  /// The file ends there. Until undo() nobody may have it open.
+  Harm shorten(std::string_view name, std::uint64_t bytes);
+  /// The file is gone. The same.
+  Harm hide(std::string_view name);
   /// The program ended, the machine goes on: the system's cache keeps what was written.
   void end_process() {}
 

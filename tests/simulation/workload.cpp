@@ -46,7 +46,7 @@ struct Chooser {
   // One that another has caused, as its sender says.
   Published caused() {
     auto asked = message();
-    const auto cause = agents.any_cause();
+    const auto cause = agents.any_cause(random.one_in(2));
     if (!cause.is_nil()) asked.caused = model.caused_by(cause, static_cast<std::uint32_t>(random.below(4)));
     return asked;
   }
@@ -63,6 +63,7 @@ struct Chooser {
 
   void rule() {
     if (random.one_in(3)) return wake();
+    if (random.one_in(4)) return keep_access();
     random.one_in(3) ? route() : schedule();
   }
 
@@ -76,12 +77,33 @@ struct Chooser {
     if (random.one_in(3)) spec.first_at = now + random.between(-100, 3'000);
     if (random.one_in(4)) spec.until = now + random.between(-100, 20'000);
     if (random.one_in(2)) spec.times = static_cast<std::uint64_t>(random.between(1, 5));
-    if (random.one_in(3)) spec.topic = topic(false);
+    // Without room in memory one is not sent; who does not listen to `bus.schedule` cannot tell.
+    if (random.one_in(3) && !model.memory_limited) spec.topic = topic(false);
     auto asked = message();
     asked.caused.reset();
     asked.content = 0;                        // only messages are counted here
     asked.deliver_at = asked.expires_at = 0;  // times, of messages that go out at many
     agents.set_schedule(*session, spec, asked);
+  }
+
+  // Few names and forms, so that they are changed, withdrawn and given again.
+  void keep_access() {
+    const auto who = name("account");
+    const bool withdraws = random.one_in(3);
+    const auto keep = [&](const std::string& key, std::string form, const auto& ask) {
+      agents.keep_access(*session, key, withdraws ? std::nullopt : AccessChecker::Form(std::move(form)), ask);
+    };
+    if (random.one_in(2)) {
+      const access::Account account{
+          .name = who, .role = random.one_in(2) ? "agent" : "operator", .names = {who}, .disabled = random.one_in(3)};
+      return keep(AccessChecker::of_account(who), access::pack(account), [&](Accounts& accounts, Asker asker) {
+        withdraws ? accounts.remove(asker, who) : accounts.set(asker, account);
+      });
+    }
+    const auto rule = *access::make_rule(random.one_in(2), who, AccessAction::send, name("to"), "");
+    keep(AccessChecker::of_rule(rule.key()), access::pack(rule), [&](Accounts& accounts, Asker asker) {
+      withdraws ? accounts.remove_rule(asker, rule.key()) : accounts.set(asker, rule);
+    });
   }
 
   void route() {
@@ -92,6 +114,7 @@ struct Chooser {
                    .strategy = static_cast<Strategy>(random.below(5)),
                    .consumers_only = false};
     if (random.one_in(2)) spec.priority_max = static_cast<Priority>(random.between(2, 8));
+    spec.consumers_only = random.one_in(3);
     for (std::size_t i = 0; i < options.mailboxes; ++i) {
       if (random.one_in(2) || i + 1 == options.mailboxes)
         spec.targets.emplace_back(i, static_cast<std::uint32_t>(random.between(1, 4)));
@@ -248,6 +271,30 @@ struct Chooser {
     agents.subscribe(*session, topic(true), static_cast<std::uint32_t>(random.below(3)), random.one_in(3), priority);
   }
 
+  void request() {
+    auto asked = random.one_in(3) ? caused() : message();
+    asked.transient = random.percent(70);
+    asked.content = 0;
+    const auto timeout_ms = random.one_in(4) && asked.transient ? 0 : random.between(1, 3'000);
+    agents.request(*session, asked, timeout_ms, random.one_in(2));
+  }
+
+  // Now and then nearly as many as a number holds.
+  void credit() {
+    const auto amount =
+        random.one_in(20) ? 0xffff'ffff - random.below(3) : static_cast<std::uint64_t>(random.between(1, 4));
+    agents.credit(*session, target(), static_cast<std::uint32_t>(amount));
+  }
+
+  void complete() {
+    std::optional<EventOutput> event;
+    if (random.one_in(3)) {
+      event = {.topic = topic(false), .conversation = static_cast<std::uint32_t>(random.below(4)), .tokens = 0};
+      if (random.one_in(2)) event->tokens = static_cast<std::uint32_t>(random.between(1, 1'000));
+    }
+    agents.complete(*session, tokens().front(), several(0, 3), event);
+  }
+
   void run(std::uint64_t what) {
     if (what < 16)
       return agents.publish(*session, random.one_in(4) ? handed_on() : message(), bytes(), random.one_in(8));
@@ -263,13 +310,7 @@ struct Chooser {
       return random.one_in(3) ? agents.purge(*session, mailbox(), random.below(4)) : agents.resubmit(*session);
     if (what < 33) return batch();
     if (what < 38) return agents.publish_event(*session, topic(false), static_cast<Priority>(random.between(1, 10)));
-    if (what < 41) {
-      auto asked = message();
-      asked.transient = random.percent(70);
-      asked.content = 0;
-      return agents.request(*session, asked, random.one_in(4) && asked.transient ? 0 : random.between(1, 3'000),
-                            random.one_in(2));
-    }
+    if (what < 41) return request();
     if (what < 44) {
       if (agents.addresses().empty()) return;
       const auto& address = agents.addresses()[random.below(agents.addresses().size())];
@@ -284,7 +325,7 @@ struct Chooser {
     }
     if (what < 47) return listen();
     if (what < 53) return agents.consume(*session, mailbox(), static_cast<std::uint32_t>(random.below(6)));
-    if (what < 58) return agents.credit(*session, target(), static_cast<std::uint32_t>(random.between(1, 4)));
+    if (what < 58) return credit();
     if (what < 60) return agents.cancel(*session, target());
     if (what < 66) {
       return agents.receive(*session, mailbox(), static_cast<std::uint32_t>(random.between(1, 6)),
@@ -293,7 +334,7 @@ struct Chooser {
     }
     if (what < 69) return agents.wait(*session, mailbox(), random.between(0, 1'500));
     if (what < 79) return agents.ack(*session, tokens(), random.one_in(6));
-    if (what < 82) return agents.complete(*session, tokens().front(), several(0, 3));
+    if (what < 82) return complete();
     if (what < 84) return agents.reject(*session, tokens(), random.one_in(6));
     if (what < 87) return agents.nack(*session, tokens(), -1, random.one_in(6));
     if (what < 90)

@@ -11,7 +11,9 @@
 
 #include "journal/journal.hpp"
 #include "simulation/agents.hpp"
+#include "simulation/live_facts.hpp"
 #include "simulation/run.hpp"
+#include "simulation/views.hpp"
 
 namespace folkmoot::simulation {
 
@@ -53,9 +55,18 @@ class World final : public FactLog, public Run {
   FactPlace append(FactKind kind, std::span<const Bytes> parts, Life life) override;
   void begin_group(GroupBound bound) override;
   void end_group() override;
-  Result<Bytes> read(FactPlace place) override { return journal_->read(place); }
-  void retain(FactPlace place) override { journal_->retain(place); }
-  void release(FactPlace place) override { journal_->release(place); }
+  Result<Bytes> read(FactPlace place) override {
+    overhear([&] { live_.read(place); });
+    return journal_->read(place);
+  }
+  void retain(FactPlace place) override {
+    overhear([&] { live_.retained(place); });
+    journal_->retain(place);
+  }
+  void release(FactPlace place) override {
+    overhear([&] { live_.released(place); });
+    journal_->release(place);
+  }
 
   bool start();
   End live_once();
@@ -69,6 +80,12 @@ class World final : public FactLog, public Run {
   bool compact();
   void commands();
   bool commit();
+  /// Everybody has what is theirs, and nobody wants anything any more: what was set is removed, what is dead is purged,
+  /// mailboxes are deleted, sessions close.
+  void take_all();
+  void end_of_all();
+  void check_empty(std::string_view when);
+  void pass(std::int64_t ms);
 
   const std::uint64_t seed_;
   Random random_;
@@ -80,6 +97,8 @@ class World final : public FactLog, public Run {
   OrderChecker order_;
   Leases leases_;
   Agents agents_;
+  ViewChecker views_;
+  LiveFacts live_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Engine> engine_;
   Lsn started_at_ = 0;

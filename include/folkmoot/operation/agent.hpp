@@ -165,7 +165,7 @@ struct ListAgents {
       .what =
           "Lists the agents that are registered or there, hold a message, or were there since the server started (the "
           "last 10,000)",
-      .right = Right::observe,
+      .right = Right::discover,
       .where = Where::all,
       .http = "GET /api/agents",
       .again = true};

@@ -212,7 +212,7 @@ struct ShowAgent {
   using Answer = KnownAgent;
   static constexpr OperationRow kOperation{.name = "agent.show",
                                            .what = "All that is known of one agent",
-                                           .right = Right::observe,
+                                           .right = Right::discover,
                                            .where = Where::first,
                                            .http = "GET /api/agents/{agent}",
                                            .again = true};
@@ -331,7 +331,7 @@ struct DiscoverAgents {
   static constexpr OperationRow kOperation{
       .name = "agent.discover",
       .what = "Finds agents by what they can do and are: all that is given must hold",
-      .right = Right::observe,
+      .right = Right::discover,
       .where = Where::first,
       .http = "GET /api/agents/discover",
       .again = true};
@@ -393,7 +393,7 @@ struct WatchAgents {
   static constexpr OperationRow kOperation{
       .name = "agent.watch",
       .what = "The agents that have changed since a position, and waits for the next change if none has",
-      .right = Right::observe,
+      .right = Right::discover,
       .where = Where::first,
       .http = "GET /api/agents/changes",
       .again = true,

@@ -166,12 +166,26 @@ struct MailboxRow {
   }
 };
 
+struct AccessCounts {
+  std::uint64_t logins_failed = 0, refused = 0;
+
+  static constexpr auto fields() {
+    using detail::sum;
+    using A = AccessCounts;
+    return std::array{
+        sum<&A::logins_failed>(0, "logins_failed", "Connections that were not let in"),
+        sum<&A::refused>(1, "refused", "What accounts were refused that they may not do"),
+    };
+  }
+};
+
 struct ServerStats {
   std::string server{}, version{};
   std::chrono::milliseconds uptime{0};
   ConnectionCounts connections{};
   NewcomerCounts newcomers{};
   PartialFrameCounts partial_frames{};
+  AccessCounts access{};
   MessageCounts messages{};
   DeathCounts dead_by_reason{};
   std::uint64_t waiting = 0, leased = 0, scheduled = 0, blocked = 0, dead = 0, subscriptions = 0, consumers = 0;
@@ -207,6 +221,7 @@ struct ServerStats {
         field<&S::newcomers>(18, "newcomers", "Connections that have not said HELLO", {.merge = Merge::fields}),
         field<&S::partial_frames>(19, "partial_frames", "Native frames that have come in part",
                                   {.merge = Merge::fields}),
+        field<&S::access>(20, "access", "Who was turned away since it was started", {.merge = Merge::fields}),
     };
   }
 };

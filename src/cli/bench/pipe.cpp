@@ -51,9 +51,10 @@ int connect_tcp(const Address& address) {
 
 }  // namespace
 
-Pipe::Pipe(const std::string& address, const std::string& agent, const std::string& token) {
+Pipe::Pipe(const std::string& address, const ClientTls& tls, const std::string& agent, const std::string& token) {
   const auto where = value(parse_address(address));
   fd_ = where.path.empty() ? connect_tcp(where) : connect_unix(where.path);
+  if (where.is_tls) secure(where.host, tls);
   ClientOptions options;
   options.agent = agent;
   options.token = token;
@@ -63,13 +64,50 @@ Pipe::Pipe(const std::string& address, const std::string& agent, const std::stri
   while (!welcome) read([&](const Frame& frame) { welcome |= frame.header.opcode == Opcode::welcome; });
 }
 
-Pipe::Pipe(Pipe&& other) noexcept : fd_(std::exchange(other.fd_, -1)), in_(std::move(other.in_)), held_(other.held_) {}
+Pipe::Pipe(Pipe&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      tls_(std::move(other.tls_)),
+      fresh_(std::move(other.fresh_)),
+      in_(std::move(other.in_)),
+      held_(other.held_) {}
 
 Pipe::~Pipe() {
   if (fd_ >= 0) ::close(fd_);
 }
 
+void Pipe::secure(const std::string& host, const ClientTls& tls) {
+  const auto context = value(
+      TlsContext::client({.ca = tls.ca, .certificate = tls.certificate, .key = tls.key, .insecure = tls.insecure}));
+  tls_ = TlsSession::connect(*context, host);
+  fresh_.resize(kIdleReadBytes);
+  for (std::size_t got = 0;;) {
+    const auto step = tls_->handshake({fresh_.data(), got});
+    send(std::exchange(tls_->unsent(), {}));
+    if (step == TlsSession::Step::failed) throw Failure(tls_->error());
+    if (step == TlsSession::Step::done) break;
+    got = receive(fresh_);
+  }
+  fresh_.resize(kReadBytes / 4);
+}
+
 void Pipe::write(std::string_view frames) {
+  if (!tls_) return send(frames);
+  sealed_.swap(tls_->unsent());
+  if (!tls_->write(as_bytes(frames), sealed_)) throw Failure(tls_->error());
+  send(sealed_);
+  sealed_.clear();
+}
+
+// What came over the network: at least a byte, but for an interruption.
+std::size_t Pipe::receive(std::span<std::uint8_t> into) {
+  const auto got = ::recv(fd_, into.data(), into.size(), 0);
+  if (got < 0 && errno == EINTR) return 0;
+  if (got == 0) errno = ECONNRESET;
+  if (got <= 0) lost("reading from the server");
+  return static_cast<std::size_t>(got);
+}
+
+void Pipe::send(std::string_view frames) {
   while (!frames.empty()) {
     const auto wrote = ::send(fd_, frames.data(), frames.size(), MSG_NOSIGNAL);
     if (wrote < 0 && errno == EINTR) continue;
@@ -80,11 +118,15 @@ void Pipe::write(std::string_view frames) {
 
 void Pipe::read(const std::function<void(const Frame&)>& on_frame) {
   if (in_.empty()) in_.resize(kIdleReadBytes);
-  const auto got = ::recv(fd_, in_.data() + held_, in_.size() - held_, 0);
-  if (got < 0 && errno == EINTR) return;
-  if (got == 0) errno = ECONNRESET;
-  if (got <= 0) lost("reading from the server");
-  held_ += static_cast<std::size_t>(got);
+  const std::span<std::uint8_t> room(in_.data() + held_, in_.size() - held_);
+  if (!tls_) {
+    held_ += receive(room);
+  } else {
+    const auto fresh = tls_->has_input() ? std::size_t{0} : receive(fresh_);
+    const auto taken = tls_->read({fresh_.data(), fresh}, room);
+    if (taken.what == TlsSession::What::failed) throw Failure(tls_->error());
+    held_ += taken.count;
+  }
   Bytes left(in_.data(), held_);
   for (;;) {
     const auto frame = value(cut_frame(left, kFrameBytesDefault + kHelloBytesMax));
@@ -97,6 +139,7 @@ void Pipe::read(const std::function<void(const Frame&)>& on_frame) {
   const bool was_full = held_ == in_.size();
   held_ = left.size();
   if (was_full) in_.resize(std::max(in_.size() < kReadBytes ? kReadBytes : in_.size(), held_ * 2));
+  if (tls_ && tls_->has_input()) read(on_frame);  // who waits for the socket would not hear of it
 }
 
 void Pipe::call(const std::string& frame) {

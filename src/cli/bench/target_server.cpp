@@ -29,7 +29,7 @@ constexpr auto kStartMax = 60s;
 
 // SO_PEERCRED tells who listens on a Unix socket.
 pid_t peer_of(const std::string& address) {
-  Pipe pipe(address, "bench", cli::globals().token);
+  Pipe pipe(address, cli::globals().tls, "bench", cli::globals().token);
   ucred peer{};
   socklen_t size = sizeof peer;
   return ::getsockopt(pipe.fd(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;

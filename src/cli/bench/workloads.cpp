@@ -25,7 +25,7 @@ constexpr std::size_t kWriteBytes = 64 * 1024;
 std::uint64_t or_default(std::uint64_t given, std::uint64_t otherwise) { return given ? given : otherwise; }
 
 Pipe open_pipe(const TargetServer& server, const std::string& agent) {
-  return Pipe(server.address(), agent, cli::globals().token);
+  return Pipe(server.address(), cli::globals().tls, agent, cli::globals().token);
 }
 
 std::string with_request(std::string frame, std::uint32_t request) {

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "cli/doctor/findings.hpp"
 #include "server/listen.hpp"
@@ -52,20 +53,45 @@ void examine_data(const std::string& data, Findings& findings) {
                 fmt::format("chmod o-rwx {}", data));
 }
 
+void examine_tls(const ServerOptions& server, Findings& findings) {
+  const auto& tls = server.tls;
+  struct stat key{};
+  if (!tls.files.key.empty() && ::stat(tls.files.key.c_str(), &key) == 0 && (key.st_mode & 0077) != 0) {
+    findings.warn(kAccess, fmt::format("other users of this machine can get at {}, the key of TLS", tls.files.key),
+                  fmt::format("chmod 0600 {}", tls.files.key));
+  }
+  if (is_loopback(server.host)) return;
+  if (!tls.is_on()) {
+    findings.warn(kAccess, fmt::format("what goes to {} can be read on its way: TLS is off", server.host),
+                  "`folkmoot cert` makes what tls.certificate and tls.key need (docs/tls.md); or listen on 127.0.0.1");
+  } else if (!tls.is_required()) {
+    findings.warn(kAccess,
+                  "clients may come without TLS, and what they say can be read on its way: tls.mode is optional",
+                  "set it to required once all of them speak TLS");
+  }
+}
+
 }  // namespace
 
 void examine_access(const ServerConfig& config, const std::string& config_file, Findings& findings) {
   const auto& server = config.server;
   const bool is_local = is_loopback(server.host);
-  if (auto allowed = check_options(server); !allowed)
-    findings.problem(kAccess, allowed.error().text, allowed.error().advice);
+  if (auto allowed = check_options(server, false); !allowed) {
+    std::error_code unknown;
+    if (std::filesystem::is_empty(server.data, unknown) || unknown) {
+      findings.problem(kAccess, allowed.error().text, allowed.error().advice);
+    } else {  // whether accounts are in it, its journal says when it starts
+      findings.warn(kAccess,
+                    fmt::format("{} can be reached from other machines, and no token is set: it starts only if its "
+                                "data folder has an account",
+                                server.host),
+                    "make one while it listens on 127.0.0.1 (`folkmoot account add`), or set FOLKMOOT_TOKEN");
+    }
+  }
   examine_token(config, findings);
   examine_file(config_file, config, findings);
   examine_data(server.data, findings);
-  if (!is_local) {
-    findings.warn(kAccess, fmt::format("what goes to {} can be read on its way: there is no TLS", server.host),
-                  "put a tunnel (WireGuard, `ssh -L`) or a proxy before it, or listen on 127.0.0.1");
-  }
+  examine_tls(server, findings);
   const auto has_any = [](const std::vector<std::string>& words) {
     return std::ranges::find(words, "*") != words.end();
   };

@@ -17,6 +17,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Causes final : public PlainPart, public Causality {
  public:
   Causes(const EngineOptions& options, Run& run, Ledger& ledger, Names& names, KnownMessages& known,
@@ -28,7 +30,8 @@ class Causes final : public PlainPart, public Causality {
         known_(known),
         announcer_(announcer),
         effects_(effects),
-        counters_(counters) {}
+        counters_(counters),
+        guard_(options.guard_entries_max) {}
 
   /// The envelope of a message that names its cause, with what is known of it here: hops, chain and trace context.
   /// Errors: no_reply_wanted, and those of a field that grows too large.
@@ -47,6 +50,8 @@ class Causes final : public PlainPart, public Causality {
 
   Result<void> enter(const Fact& fact) override;
   bool keep(const Fact& fact) override;
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   /// What the messages of a conversation reported, and the fact that says so.

@@ -21,6 +21,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 struct Content {
   std::uint64_t bytes = 0;
   std::uint32_t references = 0;
@@ -70,6 +72,8 @@ class ContentTable {
       if (at->second.is_stored && !each(at->first, at->second)) return;
     }
   }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   using All = std::map<ContentHash, Content>;

@@ -16,6 +16,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Contents final : public Part, public References {
  public:
   Contents(const EngineOptions& options, Run& run, Ledger& ledger, Agenda& agenda, Effects& effects,
@@ -51,6 +53,8 @@ class Contents final : public Part, public References {
   bool is_live(const Timer& timer) const override { return timer.at == timer_; }
   void due(const Timer& timer) override;
   void close(Session&, Slot) override {}
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   static constexpr Instant kLeave{-1};

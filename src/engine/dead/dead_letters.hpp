@@ -27,6 +27,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class DeadLetters final : public Part, public Graveyard {
  public:
   /// What dead letters are given.
@@ -87,6 +89,8 @@ class DeadLetters final : public Part, public Graveyard {
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override;
   void close(Session&, Slot slot) override { redrives_.erase(slot); }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   using Letters = std::map<MessageKey, DeadLetter>;

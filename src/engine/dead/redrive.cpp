@@ -41,7 +41,7 @@ void DeadLetters::redrive_some(Slot slot) {
     due = std::min<std::size_t>(due,
                                 static_cast<std::uint64_t>((to_.run.now() - job.began).ms) * job.per_second / 1000 + 1);
   }
-  const auto stop = std::min(due, job.next + kRedriveAtOnce);
+  const auto stop = std::min(due, job.next + options_.redrive_at_once);
   for (; job.next < stop; ++job.next) {
     const Resubmission how{.changes = as_bytes(job.changes),
                            .content = job.content ? std::optional(as_bytes(*job.content)) : std::nullopt,

@@ -22,8 +22,10 @@ void Dispatch::run() {
 }
 
 void Dispatch::dispatch(Mailbox& mailbox) {
-  if (mailbox.is_held && mailbox.ready > 0) [[unlikely]]
+  if (mailbox.is_held && mailbox.ready > 0) [[unlikely]] {
+    if (to_.names[mailbox.number] == kStreamsMailbox) return to_.strays.on_mail(mailbox.number);
     to_.placer.on_held(mailbox.number);
+  }
   while (mailbox.ready > 0 && !mailbox.waiters.empty()) {
     if (!serve_waiter(mailbox)) break;
   }

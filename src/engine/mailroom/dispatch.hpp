@@ -10,6 +10,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Dispatch {
  public:
   Dispatch(const MailroomPorts& ports, Shelves& shelves) : to_(ports), shelves_(shelves) {}
@@ -53,6 +55,8 @@ class Dispatch {
   void due(const Timer& timer);
   void close_consumer(Session& session, Slot slot);
   void close_waiter(Slot slot);
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   enum class Handed { more, enough, stuck };

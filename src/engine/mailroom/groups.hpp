@@ -15,6 +15,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Groups {
  public:
   /// Enters a message that is ready. True: it is its group's head, now or already, and may go out; false: it waits
@@ -130,6 +132,8 @@ class Groups {
       }
     }
   }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   // Those of one mailbox with one group key; it is there as long as one of them is.

@@ -11,6 +11,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 struct Lease {
   LeaseToken token = 0;
   Entry entry;
@@ -93,6 +95,8 @@ class LeaseTable {
   Lease& operator[](Slot at) { return leases_[at]; }
   const Lease& operator[](Slot at) const { return leases_[at]; }
   std::size_t size() const { return leases_.size(); }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   template <Slot Lease::* Previous, Slot Lease::* Next>

@@ -68,7 +68,7 @@ struct Mailbox {
   std::uint16_t lanes_in_use = 0;             // bit per lane that is not empty
   bool is_dirty = false;                      // listed for dispatch
   bool is_misplaced = false;                  // of another shard: what comes here is carried on
-  bool is_held = false;                       // of an address: what comes here is moved on (Placer)
+  bool is_held = false;                       // of an address, or of streams: what comes here is moved on
   bool is_stuck = false;                      // listed for another try: its next message could not go out
   bool is_watched = false;                    // an agent is woken by it (MailWatcher)
   Instant last_read = kNoTime;                // kNoTime: never

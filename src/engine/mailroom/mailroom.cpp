@@ -25,6 +25,9 @@ Mailbox* Mailroom::find_mailbox(Asker caller, std::string_view name) {
 }
 
 Mailbox* Mailroom::find_readable(const Session& session, Asker caller, std::string_view name) {
+  if (session.of_shard && name == kStreamsMailbox) {
+    if (const auto number = to_.names.find(name); number != 0) return &shelves_.mailboxes[number];
+  }
   if (!is_capability_address(name) || session.of_shard) return find_mailbox(caller, name);
   to_.replies.refuse(
       caller, {ErrorCode::invalid_name,
@@ -143,9 +146,14 @@ void Mailroom::remove(Asker caller, const DeleteMailboxCommand& command) {
 void Mailroom::start() {
   dispatch_.leases.begin_run(to_.options.shard, to_.run.number());
   publishing_.keys.sort();
-  for (NameId number{1}; to_.options.shard == 0 && number < shelves_.mailboxes.end(); ++number) {
-    if (auto* const mailbox = shelves_.mailboxes.find(number); mailbox != nullptr && to_.names.holds(number))
+  for (NameId number{1}; number < shelves_.mailboxes.end(); ++number) {
+    auto* const mailbox = shelves_.mailboxes.find(number);
+    if (mailbox == nullptr || !to_.names.holds(number)) continue;
+    if (to_.names[number] == kStreamsMailbox) {
+      publishing_.set_up_for_streams(*mailbox);
+    } else if (to_.options.shard == 0) {
       mailbox->is_held = is_capability_address(to_.names[number]);
+    }
   }
   shelves_.start();
 }

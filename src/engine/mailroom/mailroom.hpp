@@ -20,6 +20,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Mailroom final : public Part,
                        public Post,
                        public Inbox,
@@ -115,6 +117,7 @@ class Mailroom final : public Part,
   Moved move_next(NameId mailbox, const std::function<NameId(const Routing&)>& choose) override {
     return moving_.move_next(mailbox, choose);
   }
+  Moved take_next(NameId mailbox, Taker& taker) override { return moving_.take_next(mailbox, taker); }
 
   // Part
   Result<void> enter(const Fact& fact) override { return recovery_.enter(fact); }
@@ -122,6 +125,8 @@ class Mailroom final : public Part,
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override;
   void close(Session& session, Slot slot) override { dispatch_.close_consumer(session, slot); }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   void end_group() override { publishing_.end_group(); }

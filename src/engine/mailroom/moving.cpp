@@ -22,6 +22,28 @@ HeldMail::Moved Moving::move_next(NameId mailbox, const std::function<NameId(con
   return moved;
 }
 
+HeldMail::Moved Moving::take_next(NameId mailbox, HeldMail::Taker& taker) {
+  auto& from = shelves_.mailboxes[mailbox];
+  const auto message = from.pop();
+  --to_.counters.ready;
+  const std::string bytes(as_text(shelves_.bytes_of(message.entry)));
+  const auto routing = read_routing(as_bytes(bytes));
+  if (!routing) to_.effects.unreadable(routing.error());
+  auto draft = taker.measure(as_bytes(bytes).subspan(routing->bytes));
+  draft.add(sizeof(MessageRef));
+  if (!to_.ledger.has_room(Urgency::durable, draft)) {
+    ++to_.counters.ready;
+    from.push(message.sender, message.entry);
+    return HeldMail::Moved::no_room;
+  }
+  const Ledger::Group group(to_.ledger, draft);
+  taker.keep();
+  const MessageRef taken(message.entry.key, from.number, message.sender, message.entry.priority);
+  to_.ledger.note(FactKind::message_settled, {bytes_of(taken)});
+  shelves_.leave(from, message.entry, nullptr);
+  return HeldMail::Moved::moved;
+}
+
 // What is forwarded keeps its times: they count from when it was accepted first.
 bool Moving::move(Mailbox& from, const QueuedMessage& message, Bytes bytes, NameId to) {
   const auto& entry = message.entry;

@@ -1,4 +1,5 @@
-// Mail that is held in the mailbox of an address, on its way to the agent that it is for.
+// Mail that is held in a mailbox for somebody else: in that of an address, on its way to the agent that it is for, and
+// in that of streams, which are to keep it.
 #pragma once
 
 #include "engine/held_mail.hpp"
@@ -13,6 +14,7 @@ class Moving {
 
   /// As HeldMail says.
   HeldMail::Moved move_next(NameId mailbox, const std::function<NameId(const Routing&)>& choose);
+  HeldMail::Moved take_next(NameId mailbox, HeldMail::Taker& taker);
 
  private:
   // In one group of facts. False, and nothing has changed, if the log has no room.

@@ -19,6 +19,7 @@
 #include "engine/serials.hpp"
 #include "engine/sessions.hpp"
 #include "engine/stamper.hpp"
+#include "engine/stray_events.hpp"
 #include "engine/tap.hpp"
 #include "engine/trail.hpp"
 #include "engine/transient_store.hpp"
@@ -51,6 +52,7 @@ struct MailroomPorts {
   Effects& effects;
   EngineCounters& counters;
   Placer& placer;
+  StrayEvents& strays;
 };
 
 }  // namespace folkmoot

@@ -58,7 +58,9 @@ Result<Prepared> Publishing::prepare(Session& session, const IncomingMessage& me
   if (auto good = check_lifetime(*prepared.message, to_.run.now()); !good)
     return std::unexpected(std::move(good.error()));
   prepared.has_costs = !message.forwarded && Causality::has_costs(*prepared.message);
-  if (auto good = to_.references.check(*prepared.message); !good) return std::unexpected(std::move(good.error()));
+  // An event on its way to streams was checked itself: it stands as content beside what it refers to.
+  if (auto good = to_.references.check(*prepared.message); !good && routing.to != kStreamsMailbox)
+    return std::unexpected(std::move(good.error()));
   if (!prepared.lives()) return prepared;  // it takes no room: it is nobody's
   if (auto room = check_room(shelves_.mailboxes[prepared.mailbox], 1); !room)
     return std::unexpected(std::move(room.error()));
@@ -76,8 +78,9 @@ Result<void> Publishing::place(Session& session, Prepared& prepared) {
 
 Result<void> Publishing::find_mailbox(Session& session, Prepared& prepared) {
   const auto to = prepared.message->routing.to;
-  // Only find_route() sends to a name of the server's.
-  if (to.front() == '$' && prepared.doom != DeadReason::no_route) {
+  // Only find_route() sends to a name of the server's, and shards to their streams.
+  if (to.front() == '$' && prepared.doom != DeadReason::no_route) [[unlikely]] {
+    if (to == kStreamsMailbox && (session.of_shard || prepared.message->forwarded)) return find_streams(prepared);
     return failure(ErrorCode::invalid_name,
                    fmt::format("`{}` is not a mailbox name: those that begin with $ are the server's", to),
                    "give a name that begins otherwise");
@@ -89,6 +92,22 @@ Result<void> Publishing::find_mailbox(Session& session, Prepared& prepared) {
   if (!number) return std::unexpected(number.error());
   prepared.mailbox = *number;
   return {};
+}
+
+Result<void> Publishing::find_streams(Prepared& prepared) {
+  const auto number = to_.names.number(kStreamsMailbox);
+  if (!number) return std::unexpected(number.error());
+  prepared.mailbox = *number;
+  set_up_for_streams(shelves_.mailboxes[*number]);
+  return {};
+}
+
+// No setting of the server's bounds it: what was decided is kept.
+void Publishing::set_up_for_streams(Mailbox& mailbox) {
+  if (mailbox.own_limits) return;
+  static constexpr MailboxLimits kLimits{.retry = {.attempts = 60'000}};
+  shelves_.set_limits(mailbox, kLimits, kOwnAll, {});
+  mailbox.is_held = to_.options.shard == 0;
 }
 
 bool Publishing::find_first(Prepared& prepared, const CommandTally* together) {
@@ -248,7 +267,7 @@ std::uint64_t Publishing::drops_for(const Mailbox& mailbox, std::uint64_t more) 
   if (mailbox.load() + more <= bound.max_messages) return 0;
   // As many as come, unless the limit was lowered; then some with each message, so that none of them has to pay for
   // all.
-  const auto most = std::max<std::uint64_t>(kOverflowDropsMax, more);
+  const auto most = std::max<std::uint64_t>(to_.options.overflow_drops_max, more);
   return std::min<std::uint64_t>({mailbox.load() + more - bound.max_messages, most, mailbox.ready});
 }
 

@@ -54,6 +54,9 @@ class Publishing {
   void on_durable(const waiting::Accepted& item);
   void on_durable(const waiting::Duplicate& item);
 
+  /// The mailbox is kStreamsMailbox: as it is to be, whatever the server's limits are.
+  void set_up_for_streams(Mailbox& mailbox);
+
  private:
   // Whether it is a copy of a message accepted before, or of one before it in its command: then it is in that one's
   // mailbox. Requires: its sender is known, and its mailbox if it names one.
@@ -63,6 +66,8 @@ class Publishing {
   // Looks its recipient's number up, or gives a name one, which no fact says before commit. Errors: invalid_name,
   // limit_reached.
   Result<void> find_mailbox(Session& session, Prepared& prepared);
+  // The same of kStreamsMailbox.
+  Result<void> find_streams(Prepared& prepared);
   // Its mailbox is an address: gives it the agent that it goes to, if there is one.
   Result<void> place(Session& session, Prepared& prepared);
   // As it is to be written; takes the next key.

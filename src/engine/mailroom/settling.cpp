@@ -20,10 +20,11 @@ QueuedMessage failed(const Lease& lease) {
 }  // namespace
 
 template <class Each>
-std::vector<LeaseToken> Settling::for_current(std::span<const LeaseToken> tokens, Each each) {
+std::vector<LeaseToken> Settling::for_current(SessionId asker, std::span<const LeaseToken> tokens, Each each) {
   std::vector<LeaseToken> refused;
   for (const auto token : tokens) {
-    if (const auto slot = dispatch_.leases.find(token); slot != kNoSlot) {
+    const auto slot = dispatch_.leases.find(token);
+    if (slot != kNoSlot && to_.sessions.may_act_for(asker, dispatch_.leases[slot].holder)) {
       each(slot);
     } else {
       refused.push_back(token);
@@ -52,7 +53,7 @@ void Settling::ack(Asker caller, bool quiet, std::span<const LeaseToken> tokens)
   if (!to_.ledger.has_room(Urgency::settling, tokens.size() * sizeof(MessageRef))) {
     return to_.replies.refuse(caller, {ErrorCode::disk_full, "no room even for acks: the leases stay as they are"});
   }
-  auto refused = for_current(tokens, [&](Slot slot) {
+  auto refused = for_current(caller.session, tokens, [&](Slot slot) {
     const auto lease = dispatch_.end_lease(slot);
     auto& mailbox = shelves_.mailboxes[lease.mailbox];
     shelves_.note_read(mailbox);
@@ -90,7 +91,7 @@ void Settling::nack(Asker caller, bool quiet, std::span<const LeaseToken> tokens
                     std::string_view reason) {
   std::uint32_t settled = 0;
   Durable noted;
-  auto refused = for_current(tokens, [&](Slot slot) {
+  auto refused = for_current(caller.session, tokens, [&](Slot slot) {
     ++settled;
     shelves_.note_read(shelves_.mailboxes[dispatch_.leases[slot].mailbox]);
     noted.add(give_back(slot, delay_ms, AttemptEnd::nacked, reason));
@@ -101,7 +102,7 @@ void Settling::nack(Asker caller, bool quiet, std::span<const LeaseToken> tokens
 void Settling::reject(Asker caller, bool quiet, std::span<const LeaseToken> tokens, std::string_view reason) {
   std::uint32_t settled = 0;
   Durable noted;
-  auto refused = for_current(tokens, [&](Slot slot) {
+  auto refused = for_current(caller.session, tokens, [&](Slot slot) {
     ++settled;
     shelves_.note_read(shelves_.mailboxes[dispatch_.leases[slot].mailbox]);
     noted.add(give_back(slot, 0, AttemptEnd::rejected, reason));
@@ -172,7 +173,7 @@ void Settling::give_back_all() {
 void Settling::extend(Session& session, RequestNumber request, bool quiet, std::span<const LeaseToken> tokens,
                       Duration lease_ms) {
   std::uint32_t extended = 0;
-  auto refused = for_current(tokens, [&](Slot slot) {
+  auto refused = for_current(session.id, tokens, [&](Slot slot) {
     ++extended;
     dispatch_.extend(slot, session, lease_ms);
   });
@@ -206,6 +207,12 @@ void Settling::cancel(Asker caller, const Uuid& id) {
   if (mailbox != nullptr && dispatch_.leases.find_key(address->key) != kNoSlot) {
     return to_.replies.refuse(
         caller, {ErrorCode::lease_lost, fmt::format("{} has the message already", to_.names[mailbox->number])});
+  }
+  NameId sender = 0;
+  if (mailbox != nullptr && shelves_.find(*mailbox, address->key, sender) != nullptr &&
+      !to_.sessions.may_act_for(caller.session, sender)) {
+    return to_.replies.refuse(
+        caller, {ErrorCode::not_permitted, "the message is another sender's", "only who sent a message takes it back"});
   }
   if (!to_.ledger.has_room(Urgency::settling, sizeof(MessageRef))) {
     return to_.replies.refuse(caller, {ErrorCode::disk_full, "no room to note that the message is taken back"});

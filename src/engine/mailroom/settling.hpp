@@ -44,7 +44,7 @@ class Settling {
  private:
   // Calls `each(slot)` for every lease that is current, and returns the tokens of the others.
   template <class Each>
-  std::vector<LeaseToken> for_current(std::span<const LeaseToken> tokens, Each each);
+  std::vector<LeaseToken> for_current(SessionId asker, std::span<const LeaseToken> tokens, Each each);
   // The lease ends unsettled: the message waits again, one delivery older, or is dead, rejected or after too many. A
   // nack waits as the retry policy says, if it names no delay; what a lost holder had goes back at once.
   Durable give_back(Slot slot, Duration delay_ms, AttemptEnd end, std::string_view reason);

@@ -182,7 +182,7 @@ void Publishing::complete(Session& session, RequestNumber request, LeaseToken to
                           std::span<const Result<IncomingMessage>> outputs) {
   const Asker caller{session.id, request};
   const auto slot = dispatch_.leases.find(token);
-  if (slot == kNoSlot) {
+  if (slot == kNoSlot || !to_.sessions.may_act_for(session.id, dispatch_.leases[slot].holder)) {
     return to_.replies.refuse(
         caller, {ErrorCode::lease_lost, "the lease is not current: nothing was settled, nothing published"});
   }

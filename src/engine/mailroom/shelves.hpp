@@ -13,6 +13,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 /// How a message died, and what else belongs into the same group of facts.
 struct Death {
   DeadReason reason{};
@@ -154,6 +156,8 @@ class Shelves {
     const MessageKey key{timer.id};
     timer.kind == TimerKind::due ? come_due(key) : expire(timer.mailbox(), key);
   }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   struct Expiry {

@@ -1,8 +1,10 @@
 // What is asked of the registry: one agent, those that fit, those that have changed.
 #include <fmt/format.h>
 
+#include <array>
 #include <boost/json/parse.hpp>
 #include <charconv>
+#include <span>
 
 #include "base/utf8.hpp"
 #include "engine/registry/registry.hpp"
@@ -18,6 +20,7 @@ constexpr std::size_t kRecordsReadMax = 2'000;  // by one call; the next one goe
 constexpr std::size_t kPrefixWordsMax = 1'000;
 constexpr std::size_t kPageBytesMax = 4 << 20;
 constexpr std::size_t kPageUsual = 128;  // agents that room is made for
+constexpr std::size_t kFetched = 32;     // agents whose memory is asked for at a time
 
 // The record as filters see it: a message of the agent, with its metadata, that has the record as its content.
 Result<std::string> as_message(const AgentRecord& record) {
@@ -36,26 +39,43 @@ Result<std::string> as_message(const AgentRecord& record) {
 }  // namespace
 
 KnownAgent Registry::view(const Agent& agent) const {
-  KnownAgent known{.id = agent.id,
-                   .registered = agent.is_registered(),
-                   .routable = is_routable(agent),
-                   .health = agent.health,
-                   .connections = agent.connections,
-                   .load = static_cast<std::uint64_t>(to_.loads.of(agent.name)),
-                   .revision = agent.revision,
-                   .last_seen_ms = std::max(agent.beat_at, agent.gone_at).ms,
-                   .registered_at_ms = agent.registered_at.ms,
-                   .quarantined_at_ms = agent.quarantined_at.ms};
-  if (agent.connections > 0) known.last_seen_ms = to_.run.now().ms;
+  KnownAgent known;
+  view(agent, known);
+  return known;
+}
+
+void Registry::view(const Agent& agent, KnownAgent& known) const {
+  known.id = agent.id;
+  known.registered = agent.is_registered();
+  known.routable = is_routable(agent);
+  known.health = agent.health;
+  known.connections = agent.connections;
+  known.load = static_cast<std::uint64_t>(to_.loads.of(agent.name));
+  known.revision = agent.revision;
+  known.last_seen_ms = agent.connections > 0 ? to_.run.now().ms : std::max(agent.beat_at, agent.gone_at).ms;
+  known.registered_at_ms = agent.registered_at.ms;
+  known.quarantined_at_ms = agent.quarantined_at.ms;
   auto& record = known.record;
   record.agent = to_.names[agent.name];
   if (agent.has_type) record.type = types_[agent.type];
   record.capabilities.reserve(agent.capabilities.size());
-  for (const auto capability : agent.capabilities)
-    record.capabilities.push_back({.name = std::string(capabilities_[capability])});
+  for (const auto capability : agent.capabilities) record.capabilities.emplace_back().name = capabilities_[capability];
   record.weight = agent.weight;
   record.status = agent.status;
-  return known;
+}
+
+// They lie apart: one after the other, each would be waited for three times.
+void Registry::fetch(std::span<const NameId> names) const {
+  constexpr std::size_t kLine = 64;
+  for (const auto name : names) {
+    __builtin_prefetch(&agents_[name.value]);
+    __builtin_prefetch(&to_.names[name]);
+  }
+  for (const auto name : names) {
+    const auto* const agent = reinterpret_cast<const char*>(agents_[name.value].get());
+    for (std::size_t at = 0; at < sizeof(Agent); at += kLine) __builtin_prefetch(agent + at);
+  }
+  for (const auto name : names) __builtin_prefetch(agents_[name.value]->capabilities.data());
 }
 
 void Registry::each(const std::function<void(const KnownAgent&)>& each) const {
@@ -132,7 +152,7 @@ Result<FoundAgents> Registry::discover(const DiscoverAgents& query) {
   FilterInput input;
   NameId last = 0;
   std::size_t records = 0, bytes = 0;
-  AgentSet::each_in_all(sets, after, [&](NameId name) {
+  const auto take = [&](NameId name) {
     const auto& agent = *find(name);
     if (query.health >= AgentsWanted::up && query.health <= AgentsWanted::stale &&
         static_cast<int>(agent.health) + 1 != static_cast<int>(query.health))
@@ -143,7 +163,7 @@ Result<FoundAgents> Registry::discover(const DiscoverAgents& query) {
     }
     last = name;
     if (!filter && !query.full) {
-      page.agents.push_back(view(agent));
+      view(agent, page.agents.emplace_back());
       return true;
     }
     ++records;
@@ -157,7 +177,20 @@ Result<FoundAgents> Registry::discover(const DiscoverAgents& query) {
     bytes += agent.place.bytes;
     page.agents.push_back(query.full ? std::move(known) : view(agent));
     return true;
+  };
+  std::array<NameId, kFetched> ahead{};
+  std::size_t count = 0;
+  bool more = true;
+  const auto take_ahead = [&] {
+    const std::span<const NameId> names(ahead.data(), std::exchange(count, 0));
+    fetch(names);
+    return more = std::ranges::all_of(names, take);
+  };
+  AgentSet::each_in_all(sets, after, [&](NameId name) {
+    ahead[count++] = name;
+    return count < ahead.size() || take_ahead();
   });
+  if (more) take_ahead();
   return page;
 }
 

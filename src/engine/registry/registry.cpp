@@ -65,7 +65,7 @@ void Registry::forget(Agent& agent) {
   if (agent.revision != 0) {
     order_.erase(agent.revision);
     tombstones_.push_back({.revision = next_revision(), .id = agent.id, .name = name});
-    if (tombstones_.size() > kTombstonesMax) {
+    if (tombstones_.size() > options_.tombstones_max) {
       horizon_ = tombstones_.front().revision;
       tombstones_.pop_front();
     }

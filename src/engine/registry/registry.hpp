@@ -39,6 +39,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Registry final : public Part, public Placer {
  public:
   /// What the registry is given.
@@ -110,6 +112,8 @@ class Registry final : public Part, public Placer {
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override;
   void close(Session&, Slot) override {}
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   enum class What : std::uint8_t { joined, left, changed, removed };
@@ -187,6 +191,9 @@ class Registry final : public Part, public Placer {
   std::uint64_t next_revision();
   void announce(Durable of, const Agent& agent, What what);
   KnownAgent view(const Agent& agent) const;
+  void view(const Agent& agent, KnownAgent& into) const;
+  // Asks for the memory of these, side by side.
+  void fetch(std::span<const NameId> names) const;
 
   std::optional<Position> parse_position(std::string_view text) const;
   Result<void> find_sets(const DiscoverAgents& query, std::vector<const AgentSet*>& sets, std::deque<AgentSet>& own);

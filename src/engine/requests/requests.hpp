@@ -23,6 +23,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Requests final : public Part, public Responder {
  public:
   /// What requests are given.
@@ -72,6 +74,8 @@ class Requests final : public Part, public Responder {
   bool is_live(const Timer& timer) const override { return slots_.contains(timer.id); }
   void due(const Timer& timer) override;
   void close(Session& session, Slot slot) override;
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   void ask_mailbox(Session& session, RequestNumber request, Duration timeout_ms, const IncomingMessage& message,

@@ -19,6 +19,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Routes final : public PlainPart, public Router {
  public:
   Routes(const EngineOptions& options, Run& run, Ledger& ledger, Names& names, Replies& replies, Vacancies& vacancies,
@@ -41,6 +43,8 @@ class Routes final : public PlainPart, public Router {
 
   Result<void> enter(const Fact& fact) override;
   bool keep(const Fact& fact) override;
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   struct Candidate {

@@ -18,6 +18,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Schedules final : public Part {
  public:
   /// What schedules are given.
@@ -49,6 +51,8 @@ class Schedules final : public Part {
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override { fire(timer.id); }
   void close(Session&, Slot) override {}
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   // Of one that is being set; nothing changes. Errors: what the command or its message lacks.

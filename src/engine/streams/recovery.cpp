@@ -16,6 +16,8 @@ Result<void> Streams::enter(const Fact& fact) {
       return enter_event(fact);
     case FactKind::stream_trimmed:
       return enter_trimmed(fact);
+    case FactKind::stream_refers:
+      return enter_refers(fact);
     default:
       return enter_removed(fact);
   }
@@ -58,6 +60,18 @@ Result<void> Streams::enter_trimmed(const Fact& fact) {
   return {};
 }
 
+Result<void> Streams::enter_refers(const Fact& fact) {
+  StreamRefersFact said;
+  if (!read_fact(fact.body, said)) return cannot_be(fact.kind, "is too short");
+  last_number_ = std::max(last_number_, said.stream);
+  auto& [ref, place] = recovering_[said.stream].references[said.sequence];
+  to_.ledger.retain(fact.place);
+  to_.ledger.release(place);  // of which this is a copy
+  ref = {said.hash, said.size};
+  place = fact.place;
+  return {};
+}
+
 Result<void> Streams::enter_removed(const Fact& fact) {
   StreamRemovedFact said;
   if (!read_fact(fact.body, said)) return cannot_be(fact.kind, "is too short");
@@ -67,6 +81,7 @@ Result<void> Streams::enter_removed(const Fact& fact) {
   if (found == recovering_.end()) return {};
   const auto& known = found->second;
   for (const auto& [sequence, event] : known.events) to_.ledger.release(event.place);
+  for (const auto& [sequence, reference] : known.references) to_.ledger.release(reference.second);
   to_.ledger.release(known.trimmed_place);
   if (known.stream) to_.ledger.release(known.stream->place);
   recovering_.erase(found);
@@ -133,9 +148,22 @@ Result<void> Streams::start(StreamNumber number, Recovering& known) {
   bound_by_number(stream);
   if (stream.last_by) {
     start_last(stream, known.events);
-    return {};
+  } else if (auto done = start_held(stream, known.events); !done) {
+    return done;
   }
-  return start_held(stream, known.events);
+  start_references(stream, known);
+  return {};
+}
+
+void Streams::start_references(Stream& stream, const Recovering& known) {
+  for (const auto& [sequence, reference] : known.references) {
+    if (stream.last_by ? !stream.last.contains(sequence) : sequence < stream.safe) {
+      to_.ledger.release(reference.second);
+      continue;
+    }
+    stream.references.emplace(sequence, StreamReference{to_.contents.refer(reference.first), reference.second});
+    ++references_;
+  }
 }
 
 Result<void> Streams::start_held(Stream& stream, std::map<Sequence, HeldEvent>& events) {
@@ -197,6 +225,15 @@ bool Streams::keep(const Fact& fact) {
     const auto body = pack(*stream);
     if (!to_.ledger.has_room(Urgency::settling, body.size())) return false;
     to_.ledger.copy(fact.kind, stream->place, {as_bytes(body)});
+    return true;
+  }
+  if (fact.kind == FactKind::stream_refers) {
+    StreamRefersFact refers;
+    auto* const its = read_fact(fact.body, refers) ? table_.find(refers.stream) : nullptr;
+    if (its == nullptr) return true;
+    const auto known = its->references.find(refers.sequence);
+    if (known != its->references.end() && known->second.place == fact.place)
+      to_.ledger.copy(fact.kind, known->second.place, {fact.body});
     return true;
   }
   StreamTrimmedFact said;

@@ -93,6 +93,7 @@ void Streams::on_durable(const waiting::StreamNoted& item) {
 
 void Streams::let_go(Stream& stream) {
   if (stream.last_by) return let_go_of_last(stream);
+  drop_references(stream, stream.safe);
   // What the files are taking has to stay until they have it.
   while (!stream.held.empty() && stream.held_first < stream.safe && stream.held_first < stream.durable &&
          (to_.store == nullptr || stream.held_first >= stream.handed)) {
@@ -113,8 +114,23 @@ void Streams::let_go_of_last(Stream& stream) {
     to_.ledger.release(oldest->second.event.place);
     stream.held_bytes -= oldest->second.event.place.bytes;
     stream.by_key.erase(oldest->second.key);
+    drop_reference(stream, oldest->first);
     stream.last.erase(oldest);
   }
+}
+
+void Streams::drop_reference(Stream& stream, Sequence sequence) {
+  const auto found = stream.references.find(sequence);
+  if (found == stream.references.end()) return;
+  to_.contents.drop(found->second.content);
+  to_.ledger.release(found->second.place);
+  stream.references.erase(found);
+  --references_;
+}
+
+void Streams::drop_references(Stream& stream, Sequence below) {
+  while (!stream.references.empty() && stream.references.begin()->first < below)
+    drop_reference(stream, stream.references.begin()->first);
 }
 
 // Sees to it that those that are too old are looked for.
@@ -129,11 +145,16 @@ void Streams::watch(Stream& stream) {
 }
 
 bool Streams::is_live(const Timer& timer) const {
+  if (timer.id == 0) return timer.at == look_at_;
   const auto* const stream = table_.find(StreamNumber{static_cast<std::uint32_t>(timer.id)});
   return stream != nullptr && stream->look_at == timer.at;
 }
 
 void Streams::due(const Timer& timer) {
+  if (timer.id == 0) {
+    look_at_ = 0;
+    return on_mail(mailbox_);
+  }
   auto& stream = *table_.find(StreamNumber{static_cast<std::uint32_t>(timer.id)});
   bound_by_rest(stream);
   let_go(stream);

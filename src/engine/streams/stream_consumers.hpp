@@ -13,6 +13,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class StreamConsumers final : public Part {
  public:
   struct Ports {
@@ -55,6 +57,8 @@ class StreamConsumers final : public Part {
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override;
   void close(Session& session, Slot slot) override;
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   // Somebody who asked for events of a consumer.

@@ -10,6 +10,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class StreamPlays final : public Part {
  public:
   /// Copies go into a stream by this.
@@ -53,6 +55,8 @@ class StreamPlays final : public Part {
   bool is_live(const Timer& timer) const override { return is_it(timer.slot(), timer.id); }
   void due(const Timer& timer) override { play_some(timer.slot()); }
   void close(Session&, Slot slot) override { drop(slot); }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   struct Play {

@@ -7,7 +7,7 @@
 namespace folkmoot {
 namespace {
 
-constexpr std::size_t kFetchBytes = 256 * 1024;
+constexpr std::size_t kFetchBytesMin = 256 * 1024;      // at a time; more if the page has room for it
 constexpr std::size_t kAskedMax = kStreamReadsMax / 2;  // the rest is for others
 
 }  // namespace
@@ -137,7 +137,8 @@ StreamReads::Step StreamReads::look_at_last(Read& read, Stream& stream) {
   return Step::more;
 }
 
-bool StreamReads::take(Read& read, const Stream& stream, Sequence sequence, Instant at, Bytes message) {
+bool StreamReads::take(Read& read, const Stream& stream, Sequence sequence, Instant at, Bytes message,
+                       const std::shared_ptr<const std::uint8_t[]>& memory) {
   ++read.scanned;
   read.scanned_bytes += message.size();
   if (at < stream.oldest_allowed(to_.run.now())) return true;
@@ -148,7 +149,17 @@ bool StreamReads::take(Read& read, const Stream& stream, Sequence sequence, Inst
   }
   if (!read.events.empty() && read.bytes + message.size() > read.what.bytes_max) return false;
   read.bytes += message.size();
-  read.events.push_back({.sequence = sequence, .at = at, .delivery = 0, .message = std::string(as_text(message))});
+  auto& event = read.events.emplace_back(ReadEvent{.sequence = sequence, .at = at, .message = {}});
+  // Of a chunk most of which is taken, what is taken is a view; few of many would keep all of it.
+  if (memory && !read.what.filter && !read.what.wanted) {
+    event.message = as_text(message);
+    event.memory = memory;
+    return true;
+  }
+  auto own = std::make_shared_for_overwrite<std::uint8_t[]>(std::max<std::size_t>(message.size(), 1));
+  std::ranges::copy(message, own.get());
+  event.message = as_text(Bytes(own.get(), message.size()));
+  event.memory = std::move(own);
   return true;
 }
 
@@ -169,7 +180,8 @@ void StreamReads::ask(Slot slot, Read& read) {
   StreamRead what{.stream = read.stream, .from = read.cursor, .backwards = read.backwards};
   const auto left = read.what.events_max - read.events.size();
   if (!read.what.filter && !read.what.wanted) what.events_max = left;
-  what.bytes_max = std::min(kFetchBytes, kStreamReadBytesMax);
+  what.bytes_max =
+      std::clamp(read.what.bytes_max - std::min(read.bytes, read.what.bytes_max), kFetchBytesMin, kStreamReadBytesMax);
   // Backwards it ends where they are older, which take() does not see.
   if (!read.backwards) what.since = read.what.since;
   asked_.emplace(++last_ticket_, Asked{slot, read.number});
@@ -212,7 +224,7 @@ void StreamReads::on_read(ReadTicket ticket, const StreamChunk& chunk) {
     }
     read.cursor = event.sequence;
     if (is_full(read)) return finish(slot, *stream);
-    if (event.sequence >= stream->first && !take(read, *stream, event.sequence, event.at, event.message))
+    if (event.sequence >= stream->first && !take(read, *stream, event.sequence, event.at, event.message, chunk.memory))
       return finish(slot, *stream);
   }
   if (read.backwards) {

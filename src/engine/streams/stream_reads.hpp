@@ -17,6 +17,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 /// What is to be read, and when that is enough.
 struct StreamReadRequest {
   Sequence from{1};                // forwards the first, backwards the last that may be given
@@ -65,6 +67,8 @@ class StreamReads final : public Part {
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override;
   void close(Session&, Slot slot) override { drop(slot); }
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   struct Read {
@@ -91,7 +95,9 @@ class StreamReads final : public Part {
   Step look_back(Slot slot, Read& read, Stream& stream);
   Step look_at_last(Read& read, Stream& stream);
   // An event at the cursor, which goes on unless there is no room for it. False: that is enough.
-  bool take(Read& read, const Stream& stream, Sequence sequence, Instant at, Bytes message);
+  // `memory`: what `message` views, if it may be kept.
+  bool take(Read& read, const Stream& stream, Sequence sequence, Instant at, Bytes message,
+            const std::shared_ptr<const std::uint8_t[]>& memory = nullptr);
   Bytes message_of(const HeldEvent& event);
   bool is_full(const Read& read) const;
   // Asks the files. Requires: there are some.

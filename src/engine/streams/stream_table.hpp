@@ -25,12 +25,19 @@
 #include "engine/stream_facts.hpp"
 #include "filter/filter.hpp"
 #include "filter/path.hpp"
+#include "folkmoot/content.hpp"
 
 namespace folkmoot {
 
 struct HeldEvent {
   FactPlace place;
   Instant at = 0;
+};
+
+/// Content that an event refers to.
+struct StreamReference {
+  const ContentHash* content = nullptr;  // as References gave it
+  FactPlace place{};
 };
 
 /// The newest event of a key.
@@ -91,6 +98,7 @@ struct Stream {
   std::map<Sequence, LastEvent> last{};
   boost::unordered_flat_map<std::string, Sequence> by_key{};  // of its newest event on disk; 0: there is none yet
   std::deque<std::string> held_keys{};                        // with keep_last_by: of those in `held`
+  std::map<Sequence, StreamReference> references{};           // of events that are given out, or may be after a crash
   Instant newest = 0;                                         // when the last event came
   std::uint64_t kept = 0, missed = 0;                         // in this run
   bool is_dirty = false;                                      // has events that are not on disk yet

@@ -98,6 +98,7 @@ void Streams::remove(Asker caller, std::string_view name) {
   reads_.end_all(*stream, {ErrorCode::not_found, fmt::format("the stream {} was removed", name)});
   for (const auto& event : stream->held) to_.ledger.release(event.place);
   for (const auto& [sequence, last] : stream->last) to_.ledger.release(last.event.place);
+  drop_references(*stream, kLastSequence);
   to_.ledger.release(stream->place);
   to_.ledger.release(stream->trimmed_place);
   std::erase(dirty_, number);
@@ -205,10 +206,12 @@ bool Streams::each_consumer(std::string_view name, const std::function<void(cons
   return stream != nullptr;
 }
 
-void Streams::each_pattern(const std::function<void(std::string_view)>& each) const {
+std::vector<StreamInterest> Streams::interests() const {
+  std::vector<StreamInterest> all;
   for (const auto& [number, stream] : table_.all()) {
-    if (!stream->paused) each(stream->settings.pattern);
+    if (!stream->paused) all.push_back({stream->settings.pattern, stream->settings.filter});
   }
+  return all;
 }
 
 // -- events that come
@@ -236,6 +239,7 @@ Result<Draft> Streams::measure(const KeptEvent& event) {
   Draft draft;
   std::optional<FilterInput> input;
   Error refused;
+  const bool refers = !event.message.routing.content_ref.empty();
   for (auto* const stream : taking(event.topic())) {
     if ((stream->filter || stream->last_by) && !input) input.emplace(event.stamped.head, event.stamped.rest);
     if (stream->filter && !stream->filter->matches(*input)) continue;
@@ -253,6 +257,10 @@ Result<Draft> Streams::measure(const KeptEvent& event) {
         refused = {ErrorCode::limit_reached, fmt::format("stream {} keeps {} keys already", stream->name, most),
                    "raise its max_keys, or purge old ones"};
     }
+    if (refers && refused.text.empty() && references_ + chosen_.size() >= options_.stream_references_max)
+      refused = {ErrorCode::limit_reached,
+                 fmt::format("the streams have {} events that refer to content already", references_),
+                 "purge old ones, or have streams keep fewer"};
     if (!refused.text.empty()) {
       if (event.must) return std::unexpected(std::move(refused));
       ++stream->missed;
@@ -260,6 +268,7 @@ Result<Draft> Streams::measure(const KeptEvent& event) {
       continue;
     }
     draft.add(sizeof(StreamEventFact) + event.stamped.bytes());
+    if (refers) draft.add(sizeof(StreamRefersFact));
     chosen_.push_back(std::move(chosen));
   }
   return draft;
@@ -267,7 +276,11 @@ Result<Draft> Streams::measure(const KeptEvent& event) {
 
 Durable Streams::keep(const KeptEvent& event, std::uint32_t& copies) {
   Durable durable;
-  for (auto& chosen : chosen_) durable.add(append(*chosen.stream, event.stamped, event.at, std::move(chosen.key)));
+  const auto& of = event.message;
+  std::optional<ContentRef> refers;
+  if (!of.routing.content_ref.empty() && !chosen_.empty()) refers = read_content_ref(of.envelope, of.routing);
+  for (auto& chosen : chosen_)
+    durable.add(append(*chosen.stream, event.stamped, event.at, std::move(chosen.key), refers));
   copies += static_cast<std::uint32_t>(chosen_.size());
   chosen_.clear();
   return durable;
@@ -278,10 +291,19 @@ void Streams::missed(const KeptEvent&) {
   chosen_.clear();
 }
 
-Durable Streams::append(Stream& stream, MessageParts message, Instant at, std::string key) {
+Durable Streams::append(Stream& stream, MessageParts message, Instant at, std::string key,
+                        const std::optional<ContentRef>& refers) {
   stream.newest = std::max(stream.newest, at);
   const StreamEventFact fact{stream.number, 0, stream.next, stream.newest};
   const auto place = to_.ledger.write(FactKind::stream_event, {bytes_of(fact), message.head, message.rest}, Life::live);
+  Durable durable(place);
+  if (refers) [[unlikely]] {
+    const StreamRefersFact said{stream.number, 0, stream.next, refers->size, refers->hash};
+    const auto its_place = to_.ledger.write(FactKind::stream_refers, {bytes_of(said)}, Life::live);
+    stream.references.emplace(stream.next, StreamReference{to_.contents.refer(*refers), its_place});
+    ++references_;
+    durable.add(Durable(its_place));
+  }
   ++stream.next;
   ++stream.kept;
   stream.held.push_back({place, stream.newest});
@@ -291,7 +313,7 @@ Durable Streams::append(Stream& stream, MessageParts message, Instant at, std::s
     stream.held_keys.push_back(std::move(key));
   }
   if (!std::exchange(stream.is_dirty, true)) dirty_.push_back(stream.number);
-  return Durable(place);
+  return durable;
 }
 
 // A copy of another stream's event.
@@ -306,9 +328,70 @@ Result<Durable> Streams::append(Stream& stream, Bytes message) {
                            (!stream.by_key.contains(key) && stream.by_key.size() >= stream.settings.max_keys)))
       return failure(ErrorCode::not_kept, "it has no key that the stream keeps by, or one too many");
   }
-  if (!to_.ledger.has_room(Urgency::durable, sizeof(StreamEventFact) + message.size()))
+  Draft draft;
+  draft.add(sizeof(StreamEventFact) + message.size());
+  std::optional<ContentRef> refers;
+  if (Routing routing; read_routing(message, routing) && !routing.content_ref.empty()) {
+    if (references_ >= options_.stream_references_max)
+      return failure(ErrorCode::not_kept, "it refers to content, and the streams have no room for one more such");
+    refers = read_content_ref(message, routing);
+    draft.add(sizeof(StreamRefersFact));
+  }
+  if (!to_.ledger.has_room(Urgency::durable, draft))
     return failure(ErrorCode::disk_full, fmt::format("the disk has no room for events of stream {}", stream.name));
-  return append(stream, MessageParts{message, {}}, to_.run.now(), std::move(key));
+  std::optional<Ledger::Group> group;
+  if (refers) group.emplace(to_.ledger, draft);
+  return append(stream, MessageParts{message, {}}, to_.run.now(), std::move(key), refers);
+}
+
+// -- events that another shard has decided
+
+// One of them, on its way out of the mailbox that it came in.
+class Streams::Stray final : public HeldMail::Taker {
+ public:
+  explicit Stray(Streams& streams) : streams_(streams) {}
+
+  Draft measure(Bytes content) override {
+    message_.routing = {};
+    const auto read = read_routing(content, message_.routing);
+    FOLKMOOT_ASSERT(read.has_value());  // a shard has stamped it
+    message_.envelope = content.first(message_.routing.bytes);
+    message_.content = content.subspan(message_.routing.bytes);
+    const auto draft = streams_.measure(event());
+    FOLKMOOT_ASSERT(draft.has_value());  // what need not be kept is passed over
+    return *draft;
+  }
+  void keep() override {
+    std::uint32_t copies = 0;
+    streams_.keep(event(), copies);
+  }
+
+ private:
+  KeptEvent event() const {
+    return {.message = message_,
+            .from = message_.routing.from,
+            .id = message_.routing.id,
+            .at = streams_.to_.run.now(),
+            .stamped = {message_.envelope, message_.content}};
+  }
+
+  Streams& streams_;
+  IncomingMessage message_;
+};
+
+void Streams::on_mail(NameId mailbox) {
+  constexpr std::size_t kAtOnce = 64;  // before others have their turn
+  mailbox_ = mailbox;
+  if (look_at_ != 0) return;
+  const auto later = [&](Duration wait) {
+    look_at_ = to_.run.now() + wait;
+    to_.agenda.add({.at = look_at_, .id = 0, .place = 0, .kind = TimerKind::stream});
+  };
+  Stray stray(*this);
+  for (std::size_t i = 0; to_.mail.ready(mailbox) > 0; ++i) {
+    if (i == kAtOnce) return later(Duration{1});
+    if (to_.mail.take_next(mailbox, stray) == HeldMail::Moved::no_room) return later(kRetryMs);
+  }
 }
 
 // -- to the disk, and to the files
@@ -350,6 +433,7 @@ void Streams::become_last(Stream& stream) {
     const auto old = stream.last.find(newest);
     to_.ledger.release(old->second.event.place);
     stream.held_bytes -= old->second.event.place.bytes;
+    drop_reference(stream, newest);
     stream.last.erase(old);
   }
   newest = sequence;

@@ -11,13 +11,18 @@
 #include <vector>
 
 #include "engine/event_keeper.hpp"
+#include "engine/held_mail.hpp"
+#include "engine/references.hpp"
+#include "engine/stray_events.hpp"
 #include "engine/streams/stream_consumers.hpp"
 #include "engine/streams/stream_plays.hpp"
 #include "engine/streams/stream_reads.hpp"
 
 namespace folkmoot {
 
-class Streams final : public Part, public EventKeeper, StreamPlays::Target {
+class Census;
+
+class Streams final : public Part, public EventKeeper, public StrayEvents, StreamPlays::Target {
  public:
   /// What streams are given.
   struct Ports {
@@ -28,6 +33,8 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
     Serials& serials;
     Replies& replies;
     Announcer& announcer;
+    References& contents;
+    HeldMail& mail;
     Effects& effects;
     StreamStore* store;  // null: all events stay in the log
   };
@@ -49,10 +56,10 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   StreamConsumers& consumers() { return consumers_; }
   StreamPlays& plays() { return plays_; }
   StreamReads& reads() { return reads_; }
-  /// Changes whenever each_pattern() may say other ones.
+  /// Changes whenever interests() may say others.
   std::uint64_t version() const { return version_; }
   /// Of those that are not paused.
-  void each_pattern(const std::function<void(std::string_view)>& each) const;
+  std::vector<StreamInterest> interests() const;
 
   /// All facts below `end` are on disk: the events among them may be given out.
   void on_durable(Lsn end);
@@ -72,14 +79,20 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   Durable keep(const KeptEvent& event, std::uint32_t& copies) override;
   void missed(const KeptEvent& event) override;
 
+  // StrayEvents
+  void on_mail(NameId mailbox) override;
+
   // Part
   Result<void> enter(const Fact& fact) override;
   bool keep(const Fact& fact) override;
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override;
   void close(Session&, Slot) override {}
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
+  class Stray;
   struct Chosen {
     Stream* stream = nullptr;
     std::string key{};  // with keep_last_by
@@ -90,6 +103,7 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
     std::optional<StreamTrimmedFact> trimmed;
     FactPlace trimmed_place{};
     std::map<Sequence, HeldEvent> events;
+    std::map<Sequence, std::pair<ContentRef, FactPlace>> references;
   };
   struct TextHash {
     using is_transparent = void;
@@ -103,7 +117,9 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   // Its settings as they are now, in the log; the old ones go. Requires: there is room for them.
   Durable write(Stream& stream);
   Result<Durable> append(Stream& stream, Bytes message) override;
-  Durable append(Stream& stream, MessageParts message, Instant at, std::string key);
+  // `refers`: to what, if the event does, in a group that is open.
+  Durable append(Stream& stream, MessageParts message, Instant at, std::string key,
+                 const std::optional<ContentRef>& refers);
 
   // -- how long events stay
   // The newest so many that are on disk stay: exact, and without a fact.
@@ -117,6 +133,9 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   // What may go for good goes.
   void let_go(Stream& stream);
   void let_go_of_last(Stream& stream);
+  // What the event refers to, if anything, is not held any more.
+  void drop_reference(Stream& stream, Sequence sequence);
+  void drop_references(Stream& stream, Sequence below);
   void watch(Stream& stream);
 
   // -- on the way to the files
@@ -129,10 +148,12 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   Result<void> enter_set(const Fact& fact);
   Result<void> enter_event(const Fact& fact);
   Result<void> enter_trimmed(const Fact& fact);
+  Result<void> enter_refers(const Fact& fact);
   Result<void> enter_removed(const Fact& fact);
   Result<void> start(StreamNumber number, Recovering& known);
   Result<void> start_held(Stream& stream, std::map<Sequence, HeldEvent>& events);
   void start_last(Stream& stream, const std::map<Sequence, HeldEvent>& events);
+  void start_references(Stream& stream, const Recovering& known);
   bool keep_event(const Fact& fact);
 
   const EngineOptions& options_;
@@ -150,6 +171,9 @@ class Streams final : public Part, public EventKeeper, StreamPlays::Target {
   Lsn durable_end_ = 0;  // facts below are on disk
   std::map<StreamNumber, Recovering> recovering_;
   std::uint64_t version_ = 1;
+  std::size_t references_ = 0;  // of all streams
+  NameId mailbox_ = 0;          // of strays; 0: none has come
+  Instant look_at_ = 0;         // when it is looked at again; 0: not set
 };
 
 }  // namespace folkmoot

@@ -118,6 +118,23 @@ void Subscriptions::each(const std::function<void(const DurableSubscription&)>& 
   for (const auto& [name, subscription] : subscriptions_) each(*subscription);
 }
 
+void Subscriptions::feed_streams(const std::vector<StreamInterest>& interests) {
+  for (const auto& feed : feeds_) index_.remove(feed.get());
+  feeds_.clear();
+  for (const auto& interest : interests) {
+    auto feed = std::make_unique<DurableSubscription>();
+    feed->pattern = interest.pattern;
+    feed->mailbox = kStreamsMailbox;
+    if (!interest.filter.empty()) {
+      auto filter = Filter::compile(interest.filter);
+      if (filter) feed->filter = std::move(*filter);  // else more goes there than is taken
+    }
+    index_.add(feed.get());
+    feeds_.push_back(std::move(feed));
+  }
+  changed();
+}
+
 Result<void> Subscriptions::enter(const Fact& fact) {
   if (fact.kind == FactKind::subscription_removed) {
     forget(as_text(fact.body));
@@ -159,6 +176,9 @@ Result<Prepared> Subscriptions::prepare(const KeptEvent& event, Copy& copy) {
   const auto sender = names_.number(event.from);
   if (!sender) return std::unexpected(sender.error());
   copy.message = std::make_unique<RewrittenMessage>();
+  Session as_publisher;
+  as_publisher.name_id = *sender;
+  if (copy.mailbox == kStreamsMailbox) return prepare_stray(event, as_publisher, *copy.message);
   address_event(event.message.envelope, event.message.routing, copy.mailbox, copy.message->envelope);
   auto& message = copy.message->message;
   message = {.routing = {},
@@ -167,13 +187,28 @@ Result<Prepared> Subscriptions::prepare(const KeptEvent& event, Copy& copy) {
              .has_causes = true};
   if (auto read = read_routing(message.envelope, message.routing); !read)
     return std::unexpected(std::move(read.error()));
-  Session as_publisher;
-  as_publisher.name_id = *sender;
   auto prepared = post_.prepare(as_publisher, message, event.lineage);
   if (!prepared) return prepared;
   auto& its = *prepared;
   its.has_costs = false;  // they were added up when the event was published
   return prepared;
+}
+
+// The event is the content, whole as it was stamped: what keeps it there neither stamps nor reads it anew.
+Result<Prepared> Subscriptions::prepare_stray(const KeptEvent& event, Session& as, RewrittenMessage& out) {
+  const auto& of = event.message;
+  Message carries;
+  carries.to = kStreamsMailbox;
+  if (!of.routing.content_ref.empty()) carries.content_ref = read_content_ref(of.envelope, of.routing);
+  if (auto encoded = encode_envelope(carries, out.envelope); !encoded)
+    return std::unexpected(std::move(encoded.error()));
+  out.envelope.append(as_text(event.stamped.head)).append(as_text(event.stamped.rest));
+  if (auto read = read_routing(as_bytes(out.envelope), out.message.routing); !read)
+    return std::unexpected(std::move(read.error()));
+  out.message.envelope = as_bytes(out.envelope).first(out.message.routing.bytes);
+  out.message.content = as_bytes(out.envelope).subspan(out.message.routing.bytes);
+  as.of_shard = true;
+  return post_.prepare(as, out.message, nullptr);
 }
 
 Result<Draft> Subscriptions::measure(const KeptEvent& event) {

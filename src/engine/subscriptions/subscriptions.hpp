@@ -2,6 +2,9 @@
 // own: with a lease, retries and dead letters there. A mailbox gets an event once, however many subscriptions put it
 // there.
 //
+// What streams of another shard take is such a message as well, in the mailbox of streams: the event as whoever listens
+// gets it, as the content of a message that the shovel carries.
+//
 // An event that must be kept is written for all mailboxes in one group of facts, or refused. Any other is written for
 // each by itself, and passed over where there is no room.
 #pragma once
@@ -19,9 +22,12 @@
 #include "engine/part.hpp"
 #include "engine/post.hpp"
 #include "engine/replies.hpp"
+#include "engine/stream.hpp"
 #include "filter/filter_input.hpp"
 
 namespace folkmoot {
+
+class Census;
 
 class Subscriptions final : public PlainPart, public EventKeeper {
  public:
@@ -36,6 +42,10 @@ class Subscriptions final : public PlainPart, public EventKeeper {
   /// By name.
   void each(const std::function<void(const DurableSubscription&)>& each) const;
 
+  /// Streams of the first shard take these, and this is another: an event that one of them takes goes to the first by
+  /// way of kStreamsMailbox. No facts, and none of each().
+  void feed_streams(const std::vector<StreamInterest>& interests);
+
   // EventKeeper
   bool keeps(std::string_view topic) override { return !index_.match(topic).empty(); }
   Result<Draft> measure(const KeptEvent& event) override;
@@ -46,6 +56,8 @@ class Subscriptions final : public PlainPart, public EventKeeper {
   // Part
   Result<void> enter(const Fact& fact) override;
   bool keep(const Fact& fact) override;
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   // The event as one mailbox gets it.
@@ -63,6 +75,7 @@ class Subscriptions final : public PlainPart, public EventKeeper {
   void choose(const KeptEvent& event);
   // The message of a copy, looked up and checked. Errors: those of publishing.
   Result<Prepared> prepare(const KeptEvent& event, Copy& copy);
+  Result<Prepared> prepare_stray(const KeptEvent& event, Session& as, RewrittenMessage& out);
   // One that need not be written with others. Errors: those of publishing, disk_full.
   Result<void> write_alone(const KeptEvent& event, Copy& copy);
 
@@ -72,6 +85,7 @@ class Subscriptions final : public PlainPart, public EventKeeper {
   Replies& replies_;
   Post& post_;
   std::map<std::string, std::unique_ptr<DurableSubscription>, std::less<>> subscriptions_;
+  std::vector<std::unique_ptr<DurableSubscription>> feeds_;
   TopicIndex index_;
   FilterInput input_;
   // Of the event that was measured last.

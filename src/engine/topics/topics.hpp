@@ -23,6 +23,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Topics final : public Part, public Announcer, private EventKeeper::Listener {
  public:
   /// What topics are given.
@@ -92,6 +94,8 @@ class Topics final : public Part, public Announcer, private EventKeeper::Listene
   bool is_live(const Timer&) const override { return !later_.empty(); }
   void due(const Timer&) override;
   void close(Session& session, Slot slot) override;
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   enum class Whose { all, own };

@@ -23,6 +23,8 @@
 
 namespace folkmoot {
 
+class Census;
+
 class Wakes final : public Part, public MailWatcher {
  public:
   /// What wakes are given.
@@ -74,6 +76,8 @@ class Wakes final : public Part, public MailWatcher {
   bool is_live(const Timer& timer) const override;
   void due(const Timer& timer) override;
   void close(Session& session, Slot slot) override;
+  /// What is in its tables now (engine/census.cpp).
+  void count(Census& census) const;
 
  private:
   struct Taker {

@@ -1,7 +1,6 @@
 #include "gateway/http/connection.hpp"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -51,7 +50,7 @@ bool wants_websocket(const RequestHead& head) {
 
 }  // namespace
 
-HttpConnection::HttpConnection(const Context& context, Stream stream, Guest guest, std::string_view first)
+HttpConnection::HttpConnection(const Context& context, ClientStream stream, Guest guest, std::string_view first)
     : context_(context),
       guest_(std::move(guest)),
       stream_(std::move(stream)),
@@ -226,20 +225,22 @@ asio::awaitable<Answer> HttpConnection::handle(const HttpRoute& route, const Htt
 // While a handler waits. A client that sends its next request early is there; it can still be lost.
 void HttpConnection::watch_client() {
   is_watched_ = true;
-  stream_.socket().async_wait(Stream::socket_type::wait_read, [self = shared_from_this()](beast::error_code error) {
-    if (error || !self->is_watched_) return;
-    const auto peer = look_at_peer(self->stream_.socket().native_handle());
-    if (peer == Peer::gone) return self->client_is_gone();
-    self->watch_for_loss();
-    if (peer == Peer::half_closed) self->probe();
-  });
+  stream_.socket().async_wait(ClientStream::socket_type::wait_read,
+                              [self = shared_from_this()](beast::error_code error) {
+                                if (error || !self->is_watched_) return;
+                                const auto peer = self->stream_.look();
+                                if (peer == Peer::gone) return self->client_is_gone();
+                                self->watch_for_loss();
+                                if (peer == Peer::half_closed) self->probe();
+                              });
 }
 
 void HttpConnection::watch_for_loss() {
-  stream_.socket().async_wait(Stream::socket_type::wait_error, [self = shared_from_this()](beast::error_code error) {
-    if (error || !self->is_watched_) return;
-    if (look_at_peer(self->stream_.socket().native_handle()) == Peer::gone) self->client_is_gone();
-  });
+  stream_.socket().async_wait(ClientStream::socket_type::wait_error,
+                              [self = shared_from_this()](beast::error_code error) {
+                                if (error || !self->is_watched_) return;
+                                if (self->stream_.look() == Peer::gone) self->client_is_gone();
+                              });
 }
 
 void HttpConnection::client_is_gone() { link_.interrupt({ErrorCode::cancelled, "the client is gone"}); }
@@ -250,9 +251,9 @@ void HttpConnection::client_is_gone() { link_.interrupt({ErrorCode::cancelled, "
 void HttpConnection::probe() {
   if (is_given_ || is_writing_ || !sent_ahead_.empty() || (is_streaming_ && left_)) return;
   const std::string_view ahead = is_streaming_ ? "0" : answered_->minor == 0 ? "HTTP/1.0 " : "HTTP/1.1 ";
-  const auto sent = ::send(stream_.socket().native_handle(), ahead.data(), ahead.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (sent < 0 && errno != EAGAIN && errno != EINTR) return client_is_gone();
-  sent_ahead_ = ahead.substr(0, static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
+  const auto sent = stream_.write_now(ahead);
+  if (!sent) return client_is_gone();
+  sent_ahead_ = ahead.substr(0, *sent);
 }
 
 // -- an answer in one piece
@@ -264,8 +265,8 @@ asio::awaitable<bool> HttpConnection::give(Answer answer) {
   const int socket = stream_.socket().native_handle();
   // (Of an assignment to the member g++ 12 has its undefined behaviour sanitizer look at a null `this`.)
   const bool is_lost =
-      !is_written || look_at_peer(socket) == Peer::gone ||
-      (look_at_peer(socket) == Peer::half_closed && !co_await wait_until_taken(executor_, socket, kTakenTimeout));
+      !is_written || stream_.look() == Peer::gone ||
+      (stream_.look() == Peer::half_closed && !co_await wait_until_taken(executor_, socket, kTakenTimeout));
   is_lost_ = is_lost;
   co_return !is_lost;
 }
@@ -274,10 +275,10 @@ asio::awaitable<bool> HttpConnection::give(Answer answer) {
 asio::awaitable<bool> HttpConnection::write_all(std::string_view text) {
   if (text.starts_with(sent_ahead_)) text.remove_prefix(sent_ahead_.size());
   sent_ahead_ = {};
-  const auto sent = ::send(stream_.socket().native_handle(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (sent < 0 && errno != EAGAIN && errno != EINTR) co_return false;
-  text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
-  if (text.empty()) co_return true;
+  const auto sent = stream_.write_now(text);
+  if (!sent) co_return false;
+  text.remove_prefix(*sent);
+  if (text.empty() && !stream_.has_unsent()) co_return true;
   is_writing_ = true;
   stream_.expires_after(options_->read_timeout);
   const auto [error, bytes] = co_await asio::async_write(stream_, asio::buffer(text), kAwait);
@@ -329,8 +330,7 @@ asio::awaitable<bool> HttpConnection::finish(Answer made, const RequestHead* hea
 
 // Closes without a reset: a client that still sends would lose the answer otherwise.
 asio::awaitable<void> HttpConnection::drain() {
-  beast::error_code ignored;
-  stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
+  stream_.end_sending();
   stream_.expires_after(2s);
   std::array<char, 16384> waste;
   for (std::size_t total = 0; total < kDrainBytesMax;) {

@@ -11,7 +11,7 @@ namespace folkmoot {
 class HttpConnection : public std::enable_shared_from_this<HttpConnection>, private AnswerStream {
  public:
   /// `first` are bytes that were read from the socket already.
-  HttpConnection(const Context& context, Stream stream, Guest guest, std::string_view first);
+  HttpConnection(const Context& context, ClientStream stream, Guest guest, std::string_view first);
 
   asio::awaitable<void> run();
 
@@ -50,7 +50,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection>, priv
 
   const Context& context_;
   Guest guest_;
-  Stream stream_;
+  ClientStream stream_;
   const asio::any_io_executor executor_;  // the strand; stream_ may have gone to a WebSocket
   const std::string own_address_;
   const bool is_unix_;                             // pages cannot reach it

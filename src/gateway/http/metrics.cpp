@@ -26,6 +26,8 @@ constexpr Metric kMetrics[] = {
     {"/partial_frames/room_bytes", "folkmoot_partial_frames_bytes", "gauge", "Room that frames in part have."},
     {"/partial_frames/waiting", "folkmoot_partial_frames_waiting", "gauge",
      "Connections not read from until there is room for their frame."},
+    {"/access/logins_failed", "folkmoot_logins_failed_total", "counter", "Connections that were not let in."},
+    {"/access/refused", "folkmoot_access_refused_total", "counter", "What accounts were refused that they may not do."},
     {"/partial_frames/late", "folkmoot_partial_frames_late_total", "counter",
      "Connections ended as a frame was not whole in its time."},
     {"/messages/published", "folkmoot_messages_published_total", "counter", "Messages accepted for mailboxes."},

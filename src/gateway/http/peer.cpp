@@ -1,9 +1,7 @@
 #include "gateway/http/peer.hpp"
 
 #include <linux/sockios.h>
-#include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 
@@ -12,22 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A reset, or a Unix socket whose other end is closed.
-bool has_hung_up(int socket) {
-  pollfd look{.fd = socket, .events = 0, .revents = 0};
-  return ::poll(&look, 1, 0) < 0 || (look.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
-}
-
 }  // namespace
-
-Peer look_at_peer(int socket) {
-  if (has_hung_up(socket)) return Peer::gone;
-  char byte = 0;
-  const auto got = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (got == 0) return Peer::half_closed;
-  if (got < 0 && errno != EAGAIN && errno != EINTR) return Peer::gone;
-  return Peer::here;
-}
 
 asio::awaitable<bool> wait_until_taken(asio::any_io_executor strand, int socket, std::chrono::milliseconds patience) {
   asio::steady_timer timer(strand);

@@ -24,7 +24,7 @@ Error too_much() {
 
 }  // namespace
 
-RequestReader::RequestReader(Stream& stream, std::shared_ptr<const GatewayOptions> options, Guest& guest,
+RequestReader::RequestReader(ClientStream& stream, std::shared_ptr<const GatewayOptions> options, Guest& guest,
                              std::string_view first)
     : stream_(stream), options_(std::move(options)), guest_(guest) {
   const auto room = buffer_.prepare(first.size());

@@ -13,7 +13,8 @@ namespace folkmoot {
 class RequestReader final : public BodyStream {
  public:
   /// `first` are bytes that were read already. The others must outlive it.
-  RequestReader(Stream& stream, std::shared_ptr<const GatewayOptions> options, Guest& guest, std::string_view first);
+  RequestReader(ClientStream& stream, std::shared_ptr<const GatewayOptions> options, Guest& guest,
+                std::string_view first);
 
   /// From now on, between two requests.
   void set_options(std::shared_ptr<const GatewayOptions> options) { options_ = std::move(options); }
@@ -44,7 +45,7 @@ class RequestReader final : public BodyStream {
   Result<void> decode(std::string& into, std::size_t most);
   std::chrono::nanoseconds patience() const;
 
-  Stream& stream_;
+  ClientStream& stream_;
   std::shared_ptr<const GatewayOptions> options_;
   Guest& guest_;
   beast::flat_buffer buffer_;

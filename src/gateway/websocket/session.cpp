@@ -90,7 +90,7 @@ std::optional<Refusal> refuse_handshake(const RequestHead& head) {
   return std::nullopt;
 }
 
-WebsocketSession::WebsocketSession(const Context& context, Stream stream, Guest& guest, WebsocketUpgrade upgrade)
+WebsocketSession::WebsocketSession(const Context& context, ClientStream stream, Guest& guest, WebsocketUpgrade upgrade)
     : context_(context),
       options_(context.options()),
       guest_(guest),

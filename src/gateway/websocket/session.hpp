@@ -32,7 +32,7 @@ std::optional<Refusal> refuse_handshake(const RequestHead& head);
 class WebsocketSession : public std::enable_shared_from_this<WebsocketSession> {
  public:
   /// `guest` is the connection's, and outlives it.
-  WebsocketSession(const Context& context, Stream stream, Guest& guest, WebsocketUpgrade upgrade);
+  WebsocketSession(const Context& context, ClientStream stream, Guest& guest, WebsocketUpgrade upgrade);
   ~WebsocketSession();
 
   /// Until the client or the server has ended it.
@@ -41,7 +41,7 @@ class WebsocketSession : public std::enable_shared_from_this<WebsocketSession> {
   void stop(bool now);
 
  private:
-  using Websocket = beast::websocket::stream<Stream>;
+  using Websocket = beast::websocket::stream<ClientStream>;
 
   void connect();
   asio::awaitable<void> greet();

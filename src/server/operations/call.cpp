@@ -21,28 +21,25 @@ constexpr auto kHandlers = handlers_of(Operations{});
 
 }  // namespace
 
-Result<void> Call::write_to(Reactor& reactor, SessionId session, RequestNumber request, const OperationInfo& operation,
-                            const void* answer) {
-  const auto body = write_answer(operation, answer, request >= kOwnRequests);
+Result<void> Call::write(Reactor& reactor, const LateAnswer& to, const void* answer) {
+  const auto body = write_answer(*to.operation, answer, to.request >= kOwnRequests);
   if (!body) return std::unexpected(body.error());
-  return answer_with(reactor, session, request, *body, operation.name);
+  return write(reactor, to, std::string_view(*body));
 }
 
-Result<void> answer_with(Reactor& reactor, SessionId session, RequestNumber request, std::string_view body,
-                         std::string_view operation) {
+Result<void> Call::write(Reactor& reactor, const LateAnswer& to, std::string_view body) {
   const auto most = reactor.options().frame_bytes_max - kFrameHeaderBytes;
   if (body.size() > most) {
     return failure(
         ErrorCode::content_too_large,
         fmt::format("the answer to {} has {} bytes, {} are the most of a frame; ask for less, or without content",
-                    operation, body.size(), most));
+                    to.operation->name, body.size(), most));
   }
-  reactor.effects().done(session, request, as_bytes(body));
+  reactor.effects().done(to.session, to.request, as_bytes(body));
   return {};
 }
 
 Result<void> carry_out_call(Reactor& reactor, const Caller& caller, RequestNumber request, const ReadCall& call) {
-  if (auto good = check_right(caller, call.operation->right); !good) return good;
   const auto named = find_place(*call.operation->arguments, call.arguments.get(), Role::caller);
   if (named.field != nullptr) {
     auto& agent = *static_cast<std::string*>(named.at);

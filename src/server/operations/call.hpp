@@ -9,9 +9,9 @@
 
 #include "engine/engine.hpp"
 #include "message/limits.hpp"
+#include "server/caller.hpp"
 #include "server/operations/call_codec.hpp"
 #include "server/reactor.hpp"
-#include "server/rights.hpp"
 
 namespace folkmoot {
 
@@ -28,27 +28,37 @@ struct Call {
 
   /// Whom to answer, when that is later.
   LateAnswer later() const { return {.session = session, .request = request, .operation = &operation}; }
-  /// The same of a call that is answered later, when nothing is left of it but these.
-  static Result<void> write_to(Reactor& reactor, SessionId session, RequestNumber request,
-                               const OperationInfo& operation, const void* answer);
-  /// Errors: content_too_large, if it is more than a frame holds.
+  /// Answers, when nothing is left of the call but this. Errors: content_too_large, if it is more than a frame holds.
+  static Result<void> write(Reactor& reactor, const LateAnswer& to, const void* answer);
+  /// The same with bytes as they stand (OperationRow::packed).
+  static Result<void> write(Reactor& reactor, const LateAnswer& to, std::string_view packed);
+  /// The same at once.
   template <class Answer>
   Result<void> answer(const Answer& answer) const {
-    return write(&answer);
+    return write(reactor, later(), &answer);
   }
-
- private:
-  Result<void> write(const void* answer) const { return write_to(reactor, session, request, operation, answer); }
 };
 
-/// Answers with these bytes. Errors: content_too_large, if it is more than a frame holds.
-Result<void> answer_with(Reactor& reactor, SessionId session, RequestNumber request, std::string_view body,
-                         std::string_view operation);
-
 /// Carries one call out; it is answered under the caller's session and `request`, at once or later. An agent that it
-/// does not name is the caller's (Role::caller). Errors: not_permitted, those of its handler.
+/// does not name is the caller's (Role::caller). Errors: those of its handler.
 Result<void> carry_out_call(Reactor& reactor, const Caller& caller, RequestNumber request, const ReadCall& call);
 
+// accounts.cpp
+Result<void> carry_out(const Call& call, const AddAccount& arguments);
+Result<void> carry_out(const Call& call, const ChangeAccount& arguments);
+Result<void> carry_out(const Call& call, const DisableAccount& arguments);
+Result<void> carry_out(const Call& call, const EnableAccount& arguments);
+Result<void> carry_out(const Call& call, const RotateAccount& arguments);
+Result<void> carry_out(const Call& call, const RemoveAccount& arguments);
+Result<void> carry_out(const Call& call, const ShowAccount& arguments);
+Result<void> carry_out(const Call& call, const ListAccounts& arguments);
+Result<void> carry_out(const Call& call, const SetRole& arguments);
+Result<void> carry_out(const Call& call, const RemoveRole& arguments);
+Result<void> carry_out(const Call& call, const ListRoles& arguments);
+Result<void> carry_out(const Call& call, const GrantAccess& arguments);
+Result<void> carry_out(const Call& call, const RevokeAccess& arguments);
+Result<void> carry_out(const Call& call, const ListAccess& arguments);
+Result<void> carry_out(const Call& call, const CheckAccess& arguments);
 // agents.cpp
 Result<void> carry_out(const Call& call, const ReportLoad& arguments);
 Result<void> carry_out(const Call& call, const ListAgents& arguments);

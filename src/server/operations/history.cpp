@@ -17,7 +17,7 @@ Result<void> ask_history(const Call& call, Question question) {
     reactor.postbox().post_task([&reactor, to, answer = std::move(answer)] {
       Result<void> done;
       if (answer)
-        done = Call::write_to(reactor, to.session, to.request, *to.operation, &*answer);
+        done = Call::write(reactor, to, &*answer);
       else
         done = std::unexpected(answer.error());
       if (!done) reactor.effects().refuse(to.session, to.request, done.error());

@@ -76,22 +76,20 @@ std::optional<Instant> since(std::int64_t ms) { return ms == 0 ? std::nullopt : 
 // Answers when the answer is known, when nothing is left of the call but who asked.
 template <class Answer, class From, class Make>
 std::function<void(Result<From>)> later(const Call& call, Make make) {
-  return [reactor = &call.reactor, session = call.session, request = call.request, operation = &call.operation,
-          make](const Result<From>& outcome) {
+  return [reactor = &call.reactor, to = call.later(), make](const Result<From>& outcome) {
     Result<void> done;
     if (outcome) {
       const Answer answer = make(*outcome);
-      done = Call::write_to(*reactor, session, request, *operation, &answer);
+      done = Call::write(*reactor, to, &answer);
     } else {
       done = std::unexpected(outcome.error());
     }
-    if (!done) reactor->effects().refuse(session, request, done.error());
+    if (!done) reactor->effects().refuse(to.session, to.request, done.error());
   };
 }
 
 // kStreamPagePacked. Each event is as it was published: nothing of it is read here.
-Result<void> write_packed(Reactor& reactor, SessionId session, RequestNumber request, const ReadPage& page,
-                          bool with_content, std::string_view operation) {
+Result<void> write_packed(Reactor& reactor, const LateAnswer& to, const ReadPage& page, bool with_content) {
   std::string body;
   std::size_t bytes = 0;
   for (const auto& event : page.events) bytes += event.message.size() + 24;
@@ -111,16 +109,15 @@ Result<void> write_packed(Reactor& reactor, SessionId session, RequestNumber req
     put(static_cast<std::uint32_t>(message.size()));
     body += message;
   }
-  return answer_with(reactor, session, request, body, operation);
+  return Call::write(reactor, to, std::string_view(body));
 }
 
 StreamReader page_later(const Call& call, bool with_content) {
   if (call.packed) {
-    return [reactor = &call.reactor, session = call.session, request = call.request, name = call.operation.name,
-            with_content](const Result<ReadPage>& page) {
-      const auto done = page ? write_packed(*reactor, session, request, *page, with_content, name)
-                             : Result<void>(std::unexpected(page.error()));
-      if (!done) reactor->effects().refuse(session, request, done.error());
+    return [reactor = &call.reactor, to = call.later(), with_content](const Result<ReadPage>& page) {
+      const auto done =
+          page ? write_packed(*reactor, to, *page, with_content) : Result<void>(std::unexpected(page.error()));
+      if (!done) reactor->effects().refuse(to.session, to.request, done.error());
     };
   }
   return later<StreamPage, ReadPage>(call, [with_content](const ReadPage& read) {

@@ -14,6 +14,7 @@
 #include "base/utf8.hpp"
 #include "message/json_writer.hpp"
 #include "operation/merge.hpp"
+#include "server/durations.hpp"
 #include "server/operations/call.hpp"
 #include "server/operations/name_pattern.hpp"
 #include "server/operations/wakes.hpp"
@@ -27,9 +28,6 @@ static_assert(kWakeUrlMost == kWakeUrlMax && kWakeSecretMost == kWakeSecretMax &
 
 constexpr std::string_view kZones = "/usr/share/zoneinfo/";
 constexpr std::string_view kSecretPrefix = "whsec_";
-
-Duration in_ms(std::chrono::milliseconds duration) { return Duration{duration.count()}; }
-std::chrono::milliseconds in_ms(Duration duration) { return std::chrono::milliseconds(duration.ms); }
 
 Error no_wake(std::string_view agent) {
   return {ErrorCode::not_found, fmt::format("no wake is set for {}", printable(agent)),

@@ -44,6 +44,7 @@ Result<RecoveryReport> Process::open(std::size_t number, std::vector<ContentRef>
                      .clock = Clock([this] { return Clock::Reading{time_.now * 1'000'000, time_.now * 1'000'000}; }),
                      .seed = random_.next(),
                      .is_without_threads = true};
+  if (number != 0) ground.stream_interests = lives_->shards.front().reactor->engine().streams().interests();
   return shard.open(options, std::move(ground), contents, lives_->frame_room, lives_->backup, lives_->readiness);
 }
 

@@ -380,8 +380,8 @@ TEST_F(DeliveryTest, X18_dead_letters_are_redriven_by_filter_edited_elsewhere_an
 }
 
 TEST_F(DeliveryTest, X18_many_are_redriven_no_faster_than_the_disk_takes_them) {
-  constexpr std::size_t kMany = 3 * kRedriveAtOnce + 8;
-  for (std::size_t i = 0; i < kMany; ++i) {
+  const std::size_t at_once = options.redrive_at_once, many = 3 * at_once + 8;
+  for (std::size_t i = 0; i < many; ++i) {
     put("x");
     auto lease = take();
     engine->reject(kBob, ++request, true, {&lease, 1}, "no");
@@ -390,18 +390,18 @@ TEST_F(DeliveryTest, X18_many_are_redriven_no_faster_than_the_disk_takes_them) {
   const auto published = engine->counters().resubmitted;
   answers.clear();
   engine->redrive(kAlice, ++request, {});
-  EXPECT_EQ(engine->counters().resubmitted - published, kRedriveAtOnce);
+  EXPECT_EQ(engine->counters().resubmitted - published, at_once);
   pass(10'000);
-  EXPECT_EQ(engine->counters().resubmitted - published, kRedriveAtOnce) << "nothing of it is durable";
+  EXPECT_EQ(engine->counters().resubmitted - published, at_once) << "nothing of it is durable";
   for (int i = 0; i < 3; ++i) sync();
-  EXPECT_EQ(engine->counters().resubmitted - published, kMany);
+  EXPECT_EQ(engine->counters().resubmitted - published, many);
   sync();
   ASSERT_EQ(last().kind, Answer::Kind::done);
-  EXPECT_EQ(replied<Resent>().sent, kMany);
+  EXPECT_EQ(replied<Resent>().sent, many);
   EXPECT_TRUE(dead().empty());
 
   // Those that can only be refused end as well.
-  for (std::size_t i = 0; i < kMany; ++i) {
+  for (std::size_t i = 0; i < many; ++i) {
     auto lease = take();
     engine->reject(kBob, ++request, true, {&lease, 1}, "no");
     sync();

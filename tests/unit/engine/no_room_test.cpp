@@ -139,6 +139,31 @@ TEST_F(NoRoomTest, X5_a_copied_schedule_remembers_what_failed_for_want_of_room_t
   EXPECT_EQ(fired(), 3u);
 }
 
+TEST_F(NoRoomTest, X3_what_comes_at_most_once_comes_when_the_disk_has_room_though_nobody_asks) {
+  auto once = mail("once");
+  once.mode = DeliveryMode::at_most_once;
+  say(once);
+  without_room([&] {
+    consume(kBob, 1);
+    EXPECT_TRUE(contents().empty());
+  });
+  pass(kRetryMs.ms);
+  sync();
+  EXPECT_EQ(contents(), (Contents{"once"}));
+}
+
+TEST_F(NoRoomTest, X3_a_server_that_starts_on_a_full_disk_delivers_when_there_is_room_though_nobody_asks) {
+  put("one");
+  without_room([&] {
+    crash();
+    consume(kBob, 1);
+    EXPECT_TRUE(contents().empty());
+  });
+  pass(kRetryMs.ms);
+  sync();
+  EXPECT_EQ(contents(), (Contents{"one"}));
+}
+
 TEST_F(NoRoomTest, X15_costs_without_room_leave_the_sums_that_are_on_disk) {
   auto news = event("news");
   news.conversation = "c";

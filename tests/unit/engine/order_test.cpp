@@ -1,5 +1,6 @@
 // Taking back, groups, causes and limits on loops, repeated messages.
 #include "delivery_fixture.hpp"
+#include "message/limits.hpp"
 
 namespace folkmoot::test {
 namespace {
@@ -131,6 +132,22 @@ TEST_F(DeliveryTest, M1_a_late_member_joins_its_group_when_it_is_due) {
 }
 
 // -- causes and guards
+
+TEST_F(DeliveryTest, X13_of_a_long_chain_the_last_causes_are_kept) {
+  std::vector<Uuid> ids;
+  put("first");
+  ids.push_back(last().confirm.id);
+  for (std::size_t i = 0; i < kChainMax + 3; ++i) {
+    complete(take(), {mail("next")});
+    const auto lease = take();
+    ids.push_back(last_delivered().id);
+    nack(lease);
+  }
+  take();
+  const std::vector<Uuid> before(ids.begin(), ids.end() - 1);
+  EXPECT_EQ(last_delivered().hops, before.size());
+  EXPECT_EQ(last_delivered().chain, std::vector<Uuid>(before.end() - kChainMax, before.end()));
+}
 
 TEST_F(DeliveryTest, X13_hops_and_chain_are_kept_by_the_engine_whatever_the_sender_claims) {
   put("first");

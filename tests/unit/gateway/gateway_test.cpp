@@ -31,7 +31,7 @@ class Client {
     socket_ = pair[0];
     const timeval time{5, 0};
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
-    gateway.take_over(pair[1], std::move(first), true);
+    gateway.take_over({.socket = pair[1], .is_unix = true, .first = std::move(first)});
   }
   ~Client() { ::close(socket_); }
 

@@ -63,7 +63,8 @@ class OutboxTest : public testing::Test {
   Deadlines deadlines_;
   TakingNet net_;
   std::int64_t now_ = kNow;
-  Outbox outbox_{options_, connections_, deadlines_, net_, now_};
+  SocketBytes sockets_{net_};
+  Outbox outbox_{options_, connections_, deadlines_, sockets_, now_};
 };
 
 TEST_F(OutboxTest, writes_once_what_was_put_in_a_turn) {

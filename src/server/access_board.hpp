@@ -1,0 +1,60 @@
+// What is in force about who may do what, for all shards of a server: the first shard, whose the accounts are, puts a
+// policy up when a change is on disk, and all look at it. Any thread.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "access/pace.hpp"
+#include "access/policy.hpp"
+
+namespace folkmoot {
+
+class AccessBoard {
+ public:
+  std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+  std::shared_ptr<const access::Policy> policy() const {
+    const std::lock_guard guard(lock_);
+    return policy_;
+  }
+  /// Requires: its version is larger than the one before.
+  void put_up(access::Policy policy) {
+    auto next = std::make_shared<const access::Policy>(std::move(policy));
+    const std::lock_guard guard(lock_);
+    policy_ = std::move(next);
+    std::erase_if(seen_, [&](const auto& each) { return policy_->find(each.first) == nullptr; });
+    version_.store(policy_->version, std::memory_order_release);
+  }
+
+  /// The account has connected: how fast all its connections go together.
+  std::shared_ptr<access::Pace> note_use(const std::string& account, std::int64_t now) {
+    const std::lock_guard guard(lock_);
+    if (policy_->find(account) == nullptr) return std::make_shared<access::Pace>();  // it has just been removed
+    auto& seen = seen_[account];
+    seen.used_at = now;
+    if (!seen.pace) seen.pace = std::make_shared<access::Pace>();
+    return seen.pace;
+  }
+  /// When it did so last, since the server started; 0: not once.
+  std::int64_t used_at(const std::string& account) const {
+    const std::lock_guard guard(lock_);
+    const auto found = seen_.find(account);
+    return found == seen_.end() ? 0 : found->second.used_at;
+  }
+
+ private:
+  struct Seen {
+    std::int64_t used_at = 0;
+    std::shared_ptr<access::Pace> pace{};
+  };
+
+  mutable std::mutex lock_;
+  std::shared_ptr<const access::Policy> policy_ = std::make_shared<const access::Policy>();  // guarded by lock_
+  std::map<std::string, Seen> seen_;  // guarded by lock_; accounts that there are, no others
+  std::atomic<std::uint64_t> version_ = 0;
+};
+
+}  // namespace folkmoot

@@ -1,0 +1,279 @@
+#include "server/credentials.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/utf8.hpp"
+#include "message/limits.hpp"
+#include "operation/fields.hpp"
+#include "operation/frames.hpp"
+#include "server/command.hpp"
+
+namespace folkmoot {
+namespace {
+
+using access::Mandate;
+
+constexpr std::size_t kRememberedMax = 512;  // bytes of an envelope
+
+// Of frames that the list has; a CALL is asked by its operation.
+std::optional<Right> right_of(Opcode opcode) {
+  const auto* const row = find_frame(opcode);
+  return row == nullptr ? std::nullopt : std::optional(row->right);
+}
+
+std::string_view text_of(const ReadCall& call, std::string_view field) {
+  const auto place = find_place(*call.operation->arguments, call.arguments.get(), field);
+  if (place.field == nullptr || place.type().kind != Kind::text || place.type().is_optional()) return {};
+  return *static_cast<const std::string*>(place.at);
+}
+
+// Whom an account speaks as that does not say: under its own name, if that is one of its names.
+std::string agent_of(const access::Account& account) {
+  if (access::owns(account.names, account.name)) return account.name;
+  const auto exact = std::ranges::find_if(account.names, [](const auto& name) { return !name.contains('*'); });
+  return exact == account.names.end() ? account.name : *exact;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Credentials>> Credentials::make(access::Identity identity, const access::Policy& policy,
+                                                       std::string_view agent) {
+  Mandate mandate(policy, *identity.account);
+  std::string speaks_as(agent);
+  if (speaks_as.empty() && !mandate.is_unbound()) speaks_as = agent_of(*identity.account);
+  if (!speaks_as.empty() && !mandate.owns(speaks_as)) {
+    return failure(ErrorCode::not_permitted,
+                   fmt::format("the account {} may not speak as {}", identity.account->name, printable(speaks_as)),
+                   "say one of the account's names (`folkmoot account show`), or have it given that one");
+  }
+  std::unique_ptr<Credentials> out(new Credentials(std::move(identity), std::move(mandate), policy.version));
+  out->agent_ = std::move(speaks_as);
+  return out;
+}
+
+Result<bool> Credentials::judge_again(const access::Policy& policy, Instant now) {
+  auto identity = access::identify_again(policy, identity_, now);
+  if (!identity) return std::unexpected(std::move(identity.error()));
+  Mandate mandate(policy, *identity->account);
+  const bool keeps_all = mandate.keeps_all_of(mandate_);
+  identity_ = std::move(*identity);
+  mandate_ = std::move(mandate);
+  version_ = policy.version;
+  allowed_.clear();
+  allowed_envelope_ = 0;
+  return keeps_all;
+}
+
+std::unexpected<Error> Credentials::refused(std::string_view what, std::string_view why) const {
+  return failure(ErrorCode::not_permitted, fmt::format("{} may not {}: {}", identity_.account->name, what, why),
+                 "whoever keeps the accounts can allow it (`folkmoot access check` says what decides)");
+}
+
+Result<void> Credentials::want(Right right, std::string_view what) const {
+  if (mandate_.has(right)) return {};
+  return refused(what, fmt::format("role {} does not have the right to {}", identity_.account->role,
+                                   kRightWords[static_cast<std::size_t>(right)]));
+}
+
+Result<void> Credentials::want(AccessAction action, std::string_view resource, Right base,
+                               const FilterInput* message) const {
+  const auto finding = mandate_.decide(action, resource, base, message);
+  if (finding.allowed) return {};
+  return refused(
+      fmt::format("{} {}", kAccessActionWords[static_cast<std::size_t>(action)], is_name(resource) ? resource : "that"),
+      mandate_.explain(finding, action, resource));
+}
+
+Result<void> Credentials::want_sender(std::string_view from) const {
+  if (from.empty() || from == agent_ || mandate_.owns(from)) return {};
+  return refused(fmt::format("send as {}", printable(from)), "that is none of the account's names");
+}
+
+Result<void> Credentials::allow(const Frame& frame) {
+  if (mandate_.is_unbound()) return {};
+  const auto body = frame.body;
+  switch (frame.header.opcode) {
+    case Opcode::publish:
+      return allow_message(body);
+    case Opcode::request:
+      return body.size() < 4 ? Result<void>{} : allow_message(body.subspan(4));
+    case Opcode::publish_batch:
+      return allow_messages(body);
+    case Opcode::complete: {
+      if (auto good = want(Right::consume, "settle messages"); !good) return good;
+      const auto front = sizeof(LeaseToken) + (names_its_message(frame) ? sizeof(Uuid) : 0);
+      return body.size() < front ? Result<void>{} : allow_messages(body.subspan(front));
+    }
+    case Opcode::subscribe:
+      return want(AccessAction::subscribe, text_under(body, 0), Right::consume);
+    case Opcode::consume:
+    case Opcode::receive:
+    case Opcode::wait:
+      return want(AccessAction::consume, text_under(body, 0), Right::consume);
+    case Opcode::stats:
+      if (const auto mailbox = text_under(body, 0); !mailbox.empty() && mandate_.owns(mailbox)) return {};
+      return want(Right::observe, "look at statistics");
+    case Opcode::call:
+      return allow_call(body);
+    case Opcode::content_stat:
+    case Opcode::content_read:
+      if (mandate_.has(Right::observe)) return {};
+      return want(Right::consume, "read contents");
+    case Opcode::ping:  // these three are about what the connection itself has asked for
+    case Opcode::cancel:
+    case Opcode::credit:
+      return {};
+    default: {
+      const auto right = right_of(frame.header.opcode);
+      return right ? want(*right, find_frame(frame.header.opcode)->word) : Result<void>{};
+    }
+  }
+}
+
+// An envelope that is byte for byte the one that was allowed last is allowed, unless rules look at contents.
+Result<void> Credentials::allow_message(Bytes message) {
+  if (!allowed_.empty() && message.size() >= allowed_.size() &&
+      std::memcmp(message.data(), allowed_.data(), allowed_.size()) == 0)
+    return {};
+  Routing routing;
+  if (!read_routing(message, routing, Recipient::optional)) return {};
+  if (auto good = want_sender(routing.from); !good) return good;
+  std::optional<FilterInput> input;
+  if (mandate_.looks_inside()) input.emplace(message.first(routing.bytes), message.subspan(routing.bytes));
+  const auto* const inside = input ? &*input : nullptr;
+  if (!routing.topic.empty()) {
+    if (auto good = want(AccessAction::publish, routing.topic, Right::publish, inside); !good) return good;
+  }
+  if (routing.to.starts_with('@')) {
+    // The address of an answer is given to whom was asked, and to nobody else.
+    if (auto good = want(Right::publish, "send messages"); !good) return good;
+  } else if (!routing.to.empty() || routing.topic.empty()) {
+    if (auto good = want(AccessAction::send, routing.to, Right::publish, inside); !good) return good;
+  }
+  if (!routing.conversation.empty()) {
+    auto good = want(AccessAction::conversation, routing.conversation, Right::publish, inside);
+    if (!good) return good;
+  }
+  if (!input && routing.bytes <= kRememberedMax) allowed_.assign(as_text(message.first(routing.bytes)));
+  return {};
+}
+
+// u32 count, then each with its length. One that is refused refuses all.
+Result<void> Credentials::allow_messages(Bytes list) {
+  if (list.size() < 4) return {};
+  const auto count = load<std::uint32_t>(list.data());
+  list = list.subspan(4);
+  for (std::uint32_t place = 0; place < count && list.size() >= 4; ++place) {
+    const std::size_t bytes = load<std::uint32_t>(list.data());
+    if (list.size() - 4 < bytes) break;
+    if (auto good = allow_message(list.subspan(4, bytes)); !good) {
+      good.error().text = fmt::format("message {}: {}", place, good.error().text);
+      return good;
+    }
+    list = list.subspan(4 + bytes);
+  }
+  return {};
+}
+
+// How many messages a frame sends.
+std::uint32_t Credentials::messages_of(const Frame& frame) {
+  auto body = frame.body;
+  switch (frame.header.opcode) {
+    case Opcode::publish:
+    case Opcode::request:
+      return 1;
+    case Opcode::complete:
+      body = body.subspan(std::min(body.size(), sizeof(LeaseToken) + (names_its_message(frame) ? sizeof(Uuid) : 0)));
+      break;
+    case Opcode::publish_batch:
+      break;
+    default:
+      return 0;
+  }
+  return body.size() < 4 ? 0 : std::min<std::uint32_t>(load<std::uint32_t>(body.data()), kBatchMessagesMax);
+}
+
+Result<void> Credentials::take_pace(const Frame& frame, std::uint32_t per_second, std::int64_t now) {
+  const auto count = mandate_.is_unbound() || !pace_ ? 0 : messages_of(frame);
+  const auto wait_ms = count == 0 ? 0 : pace_->take(per_second, count, now);
+  if (wait_ms == 0) return {};
+  return failure(ErrorCode::limit_reached,
+                 fmt::format("{} sends more than {} messages a second (accounts.messages_per_second)",
+                             identity_.account->name, per_second),
+                 fmt::format("send it again in {} ms", wait_ms));
+}
+
+// -- operations of the list
+
+Result<void> Credentials::allow_call(Bytes body) const {
+  const auto call = read_call(body);
+  if (!call) return {};
+  const auto& operation = *call->operation;
+  auto right = operation.right;
+  // Who may take a mailbox's messages may look at them.
+  const auto mailbox = call->text(Role::shard_by_name);
+  const bool looks = operation.name.starts_with("mailbox.") && right == Right::observe;
+  if (looks && !mandate_.has(Right::observe) && mandate_.owns(mailbox)) right = Right::consume;
+  const auto finding = mandate_.decide(AccessAction::call, operation.name, right);
+  const bool is_for_streams = operation.name.starts_with("stream.") || operation.name.starts_with("consumer.");
+  // Where no rule speaks of the operation, one about the stream may.
+  if (!finding.allowed && (finding.by_rule() || !is_for_streams))
+    return refused(fmt::format("call {}", operation.name),
+                   mandate_.explain(finding, AccessAction::call, operation.name));
+  if (is_for_streams) {
+    auto stream = text_of(*call, "stream");
+    if (stream.empty()) stream = text_of(*call, "name");
+    const auto second = stream.empty() ? finding : mandate_.decide(AccessAction::stream, stream, right);
+    if (!second.allowed && (second.by_rule() || !finding.allowed))
+      return refused(fmt::format("call {} of {}", operation.name, printable(stream)),
+                     mandate_.explain(second, AccessAction::stream, stream));
+  }
+  if (auto good = allow_resource(*call); !good) return good;
+  return allow_agent(*call);
+}
+
+// Messages that the call brings along, and what a durable subscription takes and where that goes.
+Result<void> Credentials::allow_resource(const ReadCall& call) const {
+  Result<void> done;
+  each_message(*call.operation->arguments, call.arguments.get(), [&](const Message& message) {
+    if (done) done = want_sender(message.from);
+    if (done && !message.topic.empty()) done = want(AccessAction::publish, message.topic, Right::publish);
+    if (done && message.topic.empty()) done = want(AccessAction::send, message.to, Right::publish);
+  });
+  if (!done) return done;
+  const auto name = call.operation->name;
+  if (name == SetSubscription::kOperation.name) {
+    done = want(AccessAction::subscribe, text_of(call, "pattern"), Right::consume);
+    if (done && !text_of(call, "mailbox").empty())
+      done = want(AccessAction::consume, text_of(call, "mailbox"), Right::consume);
+  }
+  if (done && (name == SetSubscription::kOperation.name || name == RemoveSubscription::kOperation.name))
+    done = want(AccessAction::consume, text_of(call, "name"), Right::consume);
+  return done;
+}
+
+// None: all there are.
+Result<void> Credentials::allow_agents(const ReadCall& call, const std::vector<std::string>& agents) const {
+  const auto all_mine = std::ranges::all_of(agents, [&](const auto& agent) { return mandate_.owns(agent); });
+  if (!agents.empty() && all_mine) return {};
+  return refused(fmt::format("call {} for others", call.operation->name), "only its own names are its to look after");
+}
+
+// Whom it is about: what agents do for themselves they do for nobody else.
+Result<void> Credentials::allow_agent(const ReadCall& call) const {
+  if (auto good = want_sender(text_of(call, "from")); !good) return good;
+  if (call.operation->right != Right::consume || mandate_.has(Right::administer)) return {};
+  const auto list = find_place(*call.operation->arguments, call.arguments.get(), "agents");
+  if (list.field != nullptr) return allow_agents(call, *static_cast<const std::vector<std::string>*>(list.at));
+  const auto place = find_place(*call.operation->arguments, call.arguments.get(), "agent");
+  if (place.field == nullptr) return {};
+  const auto agent = text_of(call, "agent");
+  if (agent.empty() ? place.field->rules.role == Role::caller : mandate_.owns(agent)) return {};
+  return refused(fmt::format("call {} for {}", call.operation->name, agent.empty() ? "all agents" : printable(agent)),
+                 "that is none of the account's names");
+}
+
+}  // namespace folkmoot

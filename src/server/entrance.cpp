@@ -1,0 +1,128 @@
+#include "server/entrance.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "access/api_key.hpp"
+#include "access/jwt.hpp"
+#include "engine/accounts/accounts.hpp"
+#include "server/peer.hpp"
+#include "server/reactor.hpp"
+#include "server/shards.hpp"
+
+namespace folkmoot {
+namespace {
+
+// Between shards nobody has to show anything: who it is was asked where the client came in.
+bool is_between_shards(const Connection& connection) {
+  return connection.door == DoorKind::remote || connection.door == DoorKind::shard;
+}
+
+}  // namespace
+
+void Entrance::join(Shards& shards) {
+  shards_ = &shards;
+  board_ = &shards.access();
+}
+
+Result<access::Identity> Entrance::identify(const access::Policy& policy, std::string_view shown) const {
+  if (!options_.jwt || !access::JwtVerifier::is_token(shown)) return access::identify(policy, shown, Instant{now_});
+  auto subject = options_.jwt->verify(shown, Instant{now_});
+  if (!subject) return std::unexpected(std::move(subject.error()));
+  return access::identify_subject(policy, subject->name, subject->expires_at, Instant{now_});
+}
+
+std::string_view Entrance::account_of_user(const Connection& connection) const {
+  if (options_.unix_accounts.empty() || !connection.is_unix || connection.socket < 0) return {};
+  const auto user = peer_user(connection.socket);
+  const auto found = user ? options_.unix_accounts.find(*user) : options_.unix_accounts.end();
+  return found == options_.unix_accounts.end() ? std::string_view() : std::string_view(found->second);
+}
+
+Result<std::string> Entrance::let_in(Connection& connection, std::string_view shown, std::string_view agent) {
+  if (is_between_shards(connection)) return std::string(agent);
+  const auto policy = board_->policy();
+  const auto& token = options_.token;
+  connection.by_token = !token.empty() && access::same_secret(shown, token);
+  if (connection.by_token || (token.empty() && policy->is_empty())) return std::string(agent);
+  if (policy->is_empty()) {
+    return failure(ErrorCode::unauthorized,
+                   shown.empty() ? "this server wants a token" : "the token is not this server's");
+  }
+  const auto user = shown.empty() ? account_of_user(connection) : std::string_view();
+  auto identity =
+      user.empty() ? identify(*policy, shown) : access::identify_subject(*policy, user, Instant{}, Instant{now_});
+  if (!identity) return std::unexpected(std::move(identity.error()));
+  auto who = Credentials::make(std::move(*identity), *policy, agent);
+  if (!who) return std::unexpected(std::move(who.error()));
+  connection.who = std::move(*who);
+  connection.who->set_pace(board_->note_use(connection.who->identity().account->name, now_));
+  expect_end(*connection.who);
+  return connection.who->agent();
+}
+
+Result<std::string> Entrance::admit(Connection& connection, std::string_view shown, std::string_view agent) {
+  auto done = let_in(connection, shown, agent);
+  if (done) return done;
+  ++logins_failed_;
+  if (line_.is_due(now_))
+    spdlog::warn("somebody was not let in: {}; {} so far (in this shard)", done.error().text, logins_failed_);
+  return done;
+}
+
+bool Entrance::takes(Connection& connection, const Frame& frame) {
+  auto& who = *connection.who;
+  if (who.version() != board_->version() && !judge_again(connection)) return false;
+  const auto expires_at = who.identity().expires_at;
+  if (expires_at != 0 && Instant{now_} >= expires_at && !judge_again(connection)) return false;
+  auto allowed = who.allow(frame);
+  const auto per_second = options_.account_messages_per_second;
+  if (allowed && per_second != 0) allowed = who.take_pace(frame, per_second, now_);
+  if (allowed) return true;
+  ++refused_;
+  ways_.refuse(connection.id, RequestNumber{frame.header.request}, allowed.error());
+  return false;
+}
+
+bool Entrance::judge_again(Connection& connection) {
+  const auto kept = connection.who->judge_again(*board_->policy(), Instant{now_});
+  if (kept && *kept) return true;
+  ways_.say_goodbye(
+      connection,
+      kept ? Error{ErrorCode::connection_lost, "what this account may do has changed", "connect again"} : kept.error());
+  return false;
+}
+
+void Entrance::expect_end(const Credentials& who) {
+  const auto at = who.identity().expires_at.ms;
+  if (at != 0) next_end_ = next_end_ == 0 ? at : std::min(next_end_, at);
+}
+
+void Entrance::put_up() {
+  if (options_.engine.shard != 0 || board_->version() == accounts_.version()) return;
+  board_->put_up(accounts_.policy());
+  if (shards_ == nullptr) return;
+  for (auto* const reactor : shards_->reactors) reactor->postbox().wake();
+}
+
+void Entrance::look() {
+  put_up();
+  const bool is_due = next_end_ != 0 && now_ >= next_end_;
+  if (seen_ == board_->version() && !is_due) [[likely]]
+    return;
+  seen_ = board_->version();
+  next_end_ = 0;
+  const auto policy = board_->policy();
+  connections_.each([&](Connection& connection) {
+    if (connection.state != Connection::State::open || is_between_shards(connection)) return;
+    if (connection.who) {
+      if (judge_again(connection)) expect_end(*connection.who);
+    } else if (!connection.by_token && !policy->is_empty()) {
+      ways_.say_goodbye(connection, {ErrorCode::unauthorized, "there are accounts now, and this connection has none",
+                                     "connect again with the key of an account"});
+    }
+  });
+}
+
+}  // namespace folkmoot

@@ -1,0 +1,86 @@
+// Where clients come in: by what they show they are let in or not, each of their frames is judged before it is carried
+// out, and those who may less than before go, with all that they have open.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "folkmoot/operation/stats.hpp"
+#include "server/access_board.hpp"
+#include "server/connections.hpp"
+#include "server/credentials.hpp"
+#include "server/options.hpp"
+#include "server/rare_line.hpp"
+
+namespace folkmoot {
+
+class Accounts;
+class Shards;
+
+class Entrance {
+ public:
+  struct Ways {
+    std::function<void(Connection&, const Error&)> say_goodbye;
+    std::function<void(SessionId, RequestNumber, const Error&)> refuse;
+  };
+  /// `now`: Unix ms, as the reactor has it. All must outlive it.
+  Entrance(const ServerOptions& options, Accounts& accounts, const Connections& connections, const std::int64_t& now,
+           Ways ways)
+      : options_(options), accounts_(accounts), connections_(connections), now_(now), ways_(std::move(ways)) {}
+
+  /// Makes it that of one of several shards.
+  void join(Shards& shards);
+  AccessBoard& board() { return *board_; }
+
+  /// Who has just said HELLO, by what it has shown: the agent that it speaks as. Errors: unauthorized, not_permitted;
+  /// then it is counted, and said in the log now and then.
+  Result<std::string> admit(Connection& connection, std::string_view shown, std::string_view agent);
+  /// Whether the frame may be carried out; if not that was answered, or the connection has ended. Requires:
+  /// connection.who.
+  bool takes(Connection& connection, const Frame& frame);
+
+  /// The same of a PUBLISH whose envelope is the one of that number over again.
+  bool takes_again(Connection& connection, const Frame& frame, std::uint64_t envelope) {
+    auto& who = *connection.who;
+    const bool is_paced = options_.account_messages_per_second != 0;
+    if (!is_paced && who.allows_again(envelope, board_->version())) [[likely]]
+      return true;
+    if (!takes(connection, frame)) return false;
+    if (!is_paced) who.note_allowed(envelope);
+    return true;
+  }
+
+  /// The first shard: all know what of its accounts is durable.
+  void put_up();
+  /// Once a turn: connections of accounts, when what they may do has changed or the time of one is over. May end them.
+  void look();
+  /// When it must look, whatever happens; 0: at no time.
+  std::int64_t next() const { return next_end_; }
+  AccessCounts counts() const { return {.logins_failed = logins_failed_, .refused = refused_}; }
+
+ private:
+  // Who shows that: the key of an account, or a token about one. Errors: unauthorized.
+  Result<access::Identity> identify(const access::Policy& policy, std::string_view shown) const;
+  // The account of the user at the other end of a Unix socket; empty: none.
+  std::string_view account_of_user(const Connection& connection) const;
+  Result<std::string> let_in(Connection& connection, std::string_view shown, std::string_view agent);
+  // False: the connection has ended.
+  bool judge_again(Connection& connection);
+  void expect_end(const Credentials& who);
+
+  const ServerOptions& options_;
+  Accounts& accounts_;
+  const Connections& connections_;
+  const std::int64_t& now_;
+  const Ways ways_;
+  AccessBoard own_board_;  // of a server with one shard
+  AccessBoard* board_ = &own_board_;
+  Shards* shards_ = nullptr;
+  std::uint64_t seen_ = 0;     // the version that connections were looked through for
+  std::int64_t next_end_ = 0;  // when the time of some connection's account or key is over; 0: of none
+  std::uint64_t logins_failed_ = 0, refused_ = 0;
+  RareLine line_;
+};
+
+}  // namespace folkmoot
