@@ -24,6 +24,7 @@ class HistoryPart {
  private:
   void look();
   void skip(Lsn to);
+  bool frees_something() const;
 
   Journal& journal_;
   const std::uint64_t behind_bytes_max_;
