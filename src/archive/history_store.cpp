@@ -58,18 +58,6 @@ CREATE VIRTUAL TABLE message_text USING fts5(content, content='agent_messages', 
 
 std::string text_of(Instant at) { return at == 0 ? std::string() : format_time_ms(at.ms); }
 
-// The content as JSON: as it is, as a string, or its bytes in base64.
-std::string content_json(const Message& message) {
-  std::string out;
-  if (message.content_ref) return "null";
-  const bool is_plain = message.encoding.empty();
-  if (is_plain && is_json_type(message.content_type) && is_json(message.content)) return message.content;
-  JsonWriter writer(out);
-  const bool is_readable = is_plain && is_utf8(message.content);
-  writer.value(is_readable ? message.content : encode_base64(message.content));
-  return out;
-}
-
 HistoryState state_of(DeadReason reason) {
   if (reason == DeadReason::none) return HistoryState::pending;
   return reason == DeadReason::expired ? HistoryState::expired : HistoryState::failed;
@@ -224,7 +212,7 @@ Result<void> HistoryStore::accepted(ShardNumber shard, const AcceptedMessage& ac
     if (!met) return std::unexpected(met.error());
     if (*met > 0) return {};
   }
-  const auto content = content_json(message);
+  const auto content = content_as_json(message);
   const auto metadata = json_text(message.metadata).text;
   const auto hash = message.content_ref ? message.content_ref->hash.text() : std::string();
   const auto cause = message.cause.is_nil() ? std::string() : message.cause.text();
@@ -251,14 +239,34 @@ Result<void> HistoryStore::settled(ShardNumber shard, MessageKey key, Instant at
   return done ? Result<void>{} : std::unexpected(done.error());
 }
 
+Result<std::string> HistoryStore::agent_numbered(ShardNumber shard, NameId number) {
+  if (number == 0) return std::string();
+  const auto row = holder_.bind(1, std::int64_t{shard.value}).bind(2, std::int64_t{number.value}).step();
+  if (!row) return std::unexpected(row.error());
+  std::string name(*row ? holder_.text(0) : std::string_view());
+  holder_.reset();
+  return name;
+}
+
+Result<void> HistoryStore::result(ShardNumber shard, const ResultFact& fact, std::string_view json) {
+  const auto holder = agent_numbered(shard, fact.holder);
+  if (!holder) return std::unexpected(holder.error());
+  const auto at = text_of(fact.at);
+  auto done = insert_attempt_.bind(1, std::int64_t{shard.value})
+                  .bind(2, number_of(fact.message.key))
+                  .bind(3, std::int64_t{fact.deliveries})
+                  .bind(4, "success")
+                  .bind(5, json)
+                  .bind(6, at)
+                  .bind_optional(7, *holder)
+                  .bind(8, kResultHow)
+                  .run();
+  return done ? Result<void>{} : std::unexpected(done.error());
+}
+
 Result<void> HistoryStore::attempt(ShardNumber shard, const ReturnedFact& fact, std::string_view reason) {
-  std::string holder;
-  if (fact.holder != 0) {
-    const auto row = holder_.bind(1, std::int64_t{shard.value}).bind(2, std::int64_t{fact.holder.value}).step();
-    if (!row) return std::unexpected(row.error());
-    if (*row) holder = holder_.text(0);
-    holder_.reset();
-  }
+  const auto holder = agent_numbered(shard, fact.holder);
+  if (!holder) return std::unexpected(holder.error());
   const auto at = text_of(fact.at);
   const auto text = printable(reason);
   auto done = come_back_.bind(1, std::int64_t{shard.value})
@@ -274,7 +282,7 @@ Result<void> HistoryStore::attempt(ShardNumber shard, const ReturnedFact& fact, 
              .bind(4, is_late ? "timeout" : "failed")
              .bind_optional(5, text)
              .bind(6, at)
-             .bind_optional(7, holder)
+             .bind_optional(7, *holder)
              .bind(8, folkmoot::name(fact.end))
              .run();
   return done ? Result<void>{} : std::unexpected(done.error());

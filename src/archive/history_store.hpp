@@ -22,6 +22,9 @@ namespace folkmoot {
 /// By what the tables know an agent: its name if that is a UUID, else one made of the name (RFC 9562, version 8).
 std::string agent_id(std::string_view name);
 
+/// In message_delivery_log, how the attempt ended that a result came of.
+inline constexpr std::string_view kResultHow = "processed";
+
 /// A message as it was accepted, or as a copy of that says that it stands.
 struct AcceptedMessage {
   MessageKey key = 0;
@@ -54,6 +57,8 @@ class HistoryStore {
   Result<void> accepted(ShardNumber shard, const AcceptedMessage& accepted);
   Result<void> settled(ShardNumber shard, MessageKey key, Instant at);
   Result<void> attempt(ShardNumber shard, const ReturnedFact& fact, std::string_view reason);
+  /// What came of a message: JSON text. It is kept in message_delivery_log, as the body of the attempt that succeeded.
+  Result<void> result(ShardNumber shard, const ResultFact& fact, std::string_view json);
   /// `reason` in words. Of one that has ended nothing is changed.
   Result<void> ended(ShardNumber shard, MessageKey key, HistoryState state, Instant at, std::string_view reason);
   /// Another shard has it now, under another id: its row there is the message.
@@ -66,6 +71,7 @@ class HistoryStore {
   explicit HistoryStore(std::unique_ptr<Database> database) : database_(std::move(database)) {}
   Result<void> prepare();
   Result<void> forget(std::int64_t number);
+  Result<std::string> agent_numbered(ShardNumber shard, NameId number);
   Result<void> know_agent(std::string_view name, const std::string& id, std::string_view at);
 
   std::unique_ptr<Database> database_;

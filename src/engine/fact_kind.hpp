@@ -42,15 +42,16 @@ enum class FactKind : std::uint8_t {
   wake_set = 33,  // how an agent is woken
   wake_removed = 34,
   stream_refers = 35,  // an event of a stream refers to content
-  account_set = 40,  // who may speak to the server
+  account_set = 40,    // who may speak to the server
   account_removed = 41,
   role_set = 42,
   role_removed = 43,
   rule_set = 44,  // who may do what
   rule_removed = 45,
+  result_noted = 46,  // what came of a message, as it is settled: for the history
 };
 
-constexpr std::size_t kFactKinds = 46;  // one above the largest number
+constexpr std::size_t kFactKinds = 47;  // one above the largest number
 
 // By number; empty: none has it.
 constexpr std::string_view kFactKindNames[kFactKinds] = {
@@ -100,6 +101,7 @@ constexpr std::string_view kFactKindNames[kFactKinds] = {
     "role_removed",
     "rule_set",
     "rule_removed",
+    "result_noted",
 };
 
 constexpr std::string_view name(FactKind kind) {
