@@ -232,6 +232,16 @@ bool JwtVerifier::is_token(std::string_view text) {
   return text.starts_with("ey") && std::ranges::count(text, '.') == 2;
 }
 
+std::string JwtVerifier::claimed_subject(std::string_view token) {
+  if (token.size() > kTokenBytesMax || !is_token(token)) return {};
+  const auto first = token.find('.');
+  const auto payload = decode(token.substr(first + 1, token.rfind('.') - first - 1));
+  if (!payload) return {};
+  simdjson::dom::parser parser(kTokenBytesMax);
+  const auto claims = object_of(parser, *payload);
+  return claims ? std::string(text_in(*claims, "sub")) : std::string();
+}
+
 Result<std::string> JwtVerifier::verify_signature(std::string_view token) const {
   if (token.size() > kTokenBytesMax || std::ranges::count(token, '.') != 2) return refused("it is none");
   const auto first = token.find('.'), last = token.rfind('.');

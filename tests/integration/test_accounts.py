@@ -65,7 +65,8 @@ class Guarded:
 
 @pytest.fixture(params=[1, 3], ids=["one_shard", "three_shards"])
 def guarded(make_server, request):
-    return Guarded(make_server("--set", f"shards={request.param}"))
+    # What is wrong is shown here more often than anybody is looked at by default.
+    return Guarded(make_server("--set", f"shards={request.param}", "--set", "login.failures_per_minute=0"))
 
 
 @pytest.fixture
@@ -538,7 +539,8 @@ def tokens(make_server, tmp_path):
     keys = tmp_path / "keys.json"
     keys.write_text(json.dumps({"keys": [{"kty": "oct", "kid": "one", "k": part(SECRET)}]}))
     settings = {"keys": keys, "issuer": "https://issuer", "audience": "bus", "algorithms": "HS256", "leeway": "0"}
-    guarded = Guarded(make_server(*[f"--set=jwt.{name}={value}" for name, value in settings.items()]))
+    jwt_settings = [f"--set=jwt.{name}={value}" for name, value in settings.items()]
+    guarded = Guarded(make_server(*jwt_settings, "--set=login.failures_per_minute=0"))
     guarded.key_file = keys
     guarded.add("ann")
     return guarded

@@ -2,10 +2,30 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include "base/duration.hpp"
 #include "gateway/json_answers.hpp"
 
 namespace folkmoot {
+namespace {
+
+// Limits on a rate end what they advise so: "... in 1234 ms".
+std::string seconds_to_wait(const Error& error) {
+  constexpr std::string_view kIn = " in ", kMs = " ms";
+  std::string_view advice = error.advice;
+  std::uint64_t ms = 0;
+  const auto at = advice.rfind(kIn);
+  if (error.code == ErrorCode::limit_reached && at != advice.npos && advice.ends_with(kMs)) {
+    advice = advice.substr(at + kIn.size(), advice.size() - at - kIn.size() - kMs.size());
+    const auto [end, wrong] = std::from_chars(advice.data(), advice.data() + advice.size(), ms);
+    if (wrong != std::errc() || end != advice.data() + advice.size()) ms = 0;
+  }
+  return std::to_string(std::max<std::uint64_t>((ms + 999) / 1'000, 1));
+}
+
+}  // namespace
 
 asio::awaitable<Result<Frame>> ask(Exchange& exchange, std::uint32_t request, std::string frames,
                                    std::chrono::milliseconds timeout) {
@@ -57,7 +77,7 @@ Answer error_answer(const Error& error) {
   json.end_object();
   auto answer = json_answer(http_status(error.code), std::move(body));
   if (answer.status == 401) answer.headers.emplace_back("WWW-Authenticate", "Bearer");
-  if (answer.status == 429 || answer.status == 503) answer.headers.emplace_back("Retry-After", "1");
+  if (answer.status == 429 || answer.status == 503) answer.headers.emplace_back("Retry-After", seconds_to_wait(error));
   return answer;
 }
 
