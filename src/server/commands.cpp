@@ -397,6 +397,7 @@ bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
     return connection.state == Connection::State::open;
   if (connection.who && !reactor.entrance().takes(connection, frame)) [[unlikely]]
     return connection.state == Connection::State::open;
+  if (frame.header.opcode == Opcode::call && !connection.takes_again) reactor.entrance().note_call(connection, frame);
   if (auto* const others = reactor.shard_router()) {
     const auto routed = others->route(connection, frame);
     connection.takes_again = routed == ShardRouter::Routed::held;

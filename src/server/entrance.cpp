@@ -8,6 +8,10 @@
 #include "access/api_key.hpp"
 #include "access/jwt.hpp"
 #include "engine/accounts/accounts.hpp"
+#include "operation/fields.hpp"
+#include "operation/frames.hpp"
+#include "server/audit_log.hpp"
+#include "server/operations/call_codec.hpp"
 #include "server/peer.hpp"
 #include "server/reactor.hpp"
 #include "server/shards.hpp"
@@ -112,6 +116,7 @@ Result<std::string> Entrance::let_in(Connection& connection, const access::Polic
 Result<std::string> Entrance::admit(Connection& connection, std::string_view shown, std::string_view agent) {
   if (is_between_shards(connection)) return std::string(agent);
   auto done = let_in_slowly(connection, shown, agent);
+  if (audit_ != nullptr) note_login(connection, agent, done);
   if (done) return done;
   ++logins_failed_;
   if (line_.is_due(now_))
@@ -129,6 +134,7 @@ bool Entrance::takes(Connection& connection, const Frame& frame) {
   if (allowed && per_second != 0) allowed = who.take_pace(frame, per_second, now_);
   if (allowed) return true;
   ++refused_;
+  if (audit_ != nullptr) note_refusal(connection, frame, allowed.error());
   ways_.refuse(connection.id, RequestNumber{frame.header.request}, allowed.error());
   return false;
 }
@@ -140,6 +146,50 @@ bool Entrance::judge_again(Connection& connection) {
       connection,
       kept ? Error{ErrorCode::connection_lost, "what this account may do has changed", "connect again"} : kept.error());
   return false;
+}
+
+void Entrance::note(const Connection& connection, std::string_view what, std::string of, std::string outcome,
+                    bool is_durable) {
+  access::AuditRecord record{.what = std::string(what), .of = std::move(of), .outcome = std::move(outcome)};
+  if (connection.who) record.who = connection.who->identity().account->name;
+  if (connection.by_token) record.who = "(token)";
+  record.door = name(connection.door);
+  record.address = ways_.address_of(connection).text();
+  const auto kind = is_durable                ? AuditLog::Kind::durable
+                    : record.outcome.empty() ? AuditLog::Kind::plain
+                                             : AuditLog::Kind::rare;
+  audit_->note(std::move(record), kind, now_);
+}
+
+// Of who may administer; and who was not let in.
+void Entrance::note_login(const Connection& connection, std::string_view agent, const Result<std::string>& done) {
+  if (!done) return note(connection, "login", std::string(agent), done.error().text, false);
+  const bool administers =
+      connection.by_token || (connection.who && (connection.who->has(Right::secure) || connection.who->has(Right::administer)));
+  if (administers) note(connection, "login", *done, {}, false);
+}
+
+void Entrance::note_refusal(const Connection& connection, const Frame& frame, const Error& why) {
+  const auto call = frame.header.opcode == Opcode::call ? read_call(frame.body) : std::unexpected(why);
+  const auto* const row = find_frame(frame.header.opcode);
+  note(connection, call ? std::string_view(call->operation->name) : row != nullptr ? row->word : "frame", {}, why.text,
+       false);
+}
+
+void Entrance::note_call(const Connection& connection, const Frame& frame) {
+  if (audit_ == nullptr || is_between_shards(connection)) return;
+  const auto* const operation = operation_of_call(frame.body);
+  if (operation == nullptr || (operation->right != Right::secure && operation->right != Right::administer)) return;
+  if (operation->right == Right::administer && !is_guarded()) return;
+  const auto call = read_call(frame.body);
+  if (!call) return;  // it is refused, as what it is
+  std::string of;
+  // Of the arguments those that name something: others may be secret, or long.
+  for (const auto* const field : {"name", "subject", "resource", "role", "mailbox", "agent", "stream"}) {
+    const auto text = text_argument(*call, field);
+    if (!text.empty()) of.append(of.empty() ? "" : " ").append(text);
+  }
+  note(connection, operation->name, std::move(of), {}, true);
 }
 
 void Entrance::expect_end(const Credentials& who) {

@@ -16,6 +16,7 @@
 namespace folkmoot {
 
 class Accounts;
+class AuditLog;
 class Shards;
 
 class Entrance {
@@ -33,6 +34,10 @@ class Entrance {
   /// Makes it that of one of several shards.
   void join(Shards& shards);
   AccessBoard& board() { return *board_; }
+  /// Who was let in to administer, who was not let in, and what was refused, is noted there from here on.
+  void set_audit(AuditLog& audit) { audit_ = &audit; }
+  /// Whether anybody is asked for anything.
+  bool is_guarded() const { return !options_.token.empty() || !board_->policy()->is_empty(); }
 
   /// Who has just said HELLO, by what it has shown: the agent that it speaks as. Errors: unauthorized, not_permitted,
   /// and limit_reached while too much was wrong before; then it is counted, and said in the log now and then.
@@ -51,6 +56,9 @@ class Entrance {
     if (!is_paced) who.note_allowed(envelope);
     return true;
   }
+
+  /// A CALL that may be carried out: noted if it administers.
+  void note_call(const Connection& connection, const Frame& frame);
 
   /// The first shard: all know what of its accounts is durable.
   void put_up();
@@ -76,6 +84,9 @@ class Entrance {
   Result<std::string> let_in_slowly(Connection& connection, std::string_view shown, std::string_view agent);
   Result<std::string> let_in(Connection& connection, const access::Policy& policy, std::string_view shown,
                              std::string_view agent);
+  void note_login(const Connection& connection, std::string_view agent, const Result<std::string>& done);
+  void note_refusal(const Connection& connection, const Frame& frame, const Error& why);
+  void note(const Connection& connection, std::string_view what, std::string of, std::string outcome, bool is_durable);
   // False: the connection has ended.
   bool judge_again(Connection& connection);
   void expect_end(const Credentials& who);
@@ -88,6 +99,7 @@ class Entrance {
   AccessBoard own_board_;  // of a server with one shard
   AccessBoard* board_ = &own_board_;
   Shards* shards_ = nullptr;
+  AuditLog* audit_ = nullptr;
   std::uint64_t seen_ = 0;     // the version that connections were looked through for
   std::int64_t next_end_ = 0;  // when the time of some connection's account or key is over; 0: of none
   std::uint64_t logins_failed_ = 0, logins_slowed_ = 0, refused_ = 0;

@@ -26,6 +26,23 @@ std::uint64_t ReadCall::natural(Role role) const {
   return place.field == nullptr ? 0 : load_natural(place.type(), place.at);
 }
 
+std::string_view text_argument(const ReadCall& call, std::string_view field) {
+  const auto place = find_place(*call.operation->arguments, call.arguments.get(), field);
+  if (place.field == nullptr || place.type().kind != Kind::text || place.type().is_optional()) return {};
+  return *static_cast<const std::string*>(place.at);
+}
+
+const OperationInfo* operation_of_call(Bytes body) {
+  std::string_view name;
+  const auto read = read_map(body, "CALL", [&](std::uint64_t key, PackReader& reader) {
+    if (key == 0) return name = reader.str(), true;
+    if (key == 1) return reader.str(), true;
+    if (key == 2) return reader.boolean(), true;
+    return false;
+  });
+  return read ? find_operation(name) : nullptr;
+}
+
 Result<ReadCall> read_call(Bytes body) {
   std::string_view name, text;
   bool packed = false;
