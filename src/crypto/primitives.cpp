@@ -45,7 +45,7 @@ std::optional<std::string> run(EVP_CIPHER_CTX& cipher, std::string_view text, st
                     ::EVP_CipherFinal_ex(&cipher, raw(out) + first, &last) == 1;
   (void)openssl_reason();
   if (!good) return std::nullopt;
-  out.resize(static_cast<std::size_t>(first + last));
+  out.resize(static_cast<std::size_t>(first) + static_cast<std::size_t>(last));
   return out;
 }
 

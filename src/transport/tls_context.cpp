@@ -99,7 +99,7 @@ Result<void> TlsContext::use(const std::string& certificate, const std::string& 
 }
 
 Result<std::shared_ptr<const TlsContext>> TlsContext::server(const TlsServerFiles& files) {
-  const std::shared_ptr<TlsContext> made(new TlsContext(::SSL_CTX_new(::TLS_server_method())));
+  std::shared_ptr<TlsContext> made(new TlsContext(::SSL_CTX_new(::TLS_server_method())));
   if (made->get() == nullptr) return std::unexpected(openssl_error(ErrorCode::internal, "no TLS"));
   harden(made->get(), files.minimum);
   ::SSL_CTX_set_alpn_select_cb(made->get(), choose_protocol, nullptr);
@@ -119,7 +119,7 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::server(const TlsServerFile
 }
 
 Result<std::shared_ptr<const TlsContext>> TlsContext::client(const TlsTrust& trust) {
-  const std::shared_ptr<TlsContext> made(new TlsContext(::SSL_CTX_new(::TLS_client_method())));
+  std::shared_ptr<TlsContext> made(new TlsContext(::SSL_CTX_new(::TLS_client_method())));
   if (made->get() == nullptr) return std::unexpected(openssl_error(ErrorCode::internal, "no TLS"));
   harden(made->get(), TlsVersion::tls12);
   ::SSL_CTX_set_verify(made->get(), trust.insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);

@@ -92,7 +92,7 @@ class Streams final : public Part, public EventKeeper, public StrayEvents, Strea
   void count(Census& census) const;
 
  private:
-  class Stray;
+  class Stray;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final where it is defined
   struct Chosen {
     Stream* stream = nullptr;
     std::string key{};  // with keep_last_by
