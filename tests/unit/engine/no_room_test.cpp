@@ -164,7 +164,7 @@ TEST_F(NoRoomTest, X3_a_server_that_starts_on_a_full_disk_delivers_when_there_is
   EXPECT_EQ(contents(), (Contents{"one"}));
 }
 
-TEST_F(NoRoomTest, X15_costs_without_room_leave_the_sums_that_are_on_disk) {
+TEST_F(NoRoomTest, X15_costs_without_room_are_written_when_their_sum_is_copied_forward) {
   auto news = event("news");
   news.conversation = "c";
   news.metadata = {{"cost_tokens", 10}};
@@ -178,7 +178,7 @@ TEST_F(NoRoomTest, X15_costs_without_room_leave_the_sums_that_are_on_disk) {
   copy_forward(log.end);
   crash();
   ASSERT_TRUE(engine->causes().conversation("c"));
-  EXPECT_EQ(engine->causes().conversation("c")->tokens, 10);
+  EXPECT_EQ(engine->causes().conversation("c")->tokens, 20);
 }
 
 }  // namespace
