@@ -113,12 +113,7 @@ Result<std::shared_ptr<EVP_PKEY>> rsa_of(const boost::json::object& jwk, bool wi
   if (::EVP_PKEY_fromdata(context.get(), &made, with_secret ? EVP_PKEY_KEYPAIR : EVP_PKEY_PUBLIC_KEY,
                           parameters.get()) != 1)
     return std::unexpected(no_key("its numbers are of no RSA key"));
-  auto key = shared(made);
-  if (with_secret) {
-    const OwnedKeyContext check(::EVP_PKEY_CTX_new(key.get(), nullptr));
-    if (::EVP_PKEY_check(check.get()) != 1) return std::unexpected(no_key("its numbers do not belong together"));
-  }
-  return key;
+  return shared(made);
 }
 
 Result<KeyType> okp_type(const boost::json::object& jwk) {
@@ -160,6 +155,8 @@ Result<PublicKey> PublicKey::of(std::shared_ptr<EVP_PKEY> key) {
   if (bits < kRsaBitsMin || bits > kRsaBitsMax)
     return failure(ErrorCode::invalid_field,
                    fmt::format("an RSA key of {} bits; {} to {} are used", bits, kRsaBitsMin, kRsaBitsMax));
+  const OwnedKeyContext check(::EVP_PKEY_CTX_new(key.get(), nullptr));
+  if (::EVP_PKEY_public_check(check.get()) != 1) return std::unexpected(no_key("its numbers are of no RSA key"));
   return PublicKey(std::move(key), KeyType::rsa);
 }
 
@@ -254,6 +251,21 @@ Result<std::string> PublicKey::encrypt(std::string_view plain, std::string_view 
 
 // -- private keys
 
+// Every way in ends here: what a file or a JWK calls an RSA key may be numbers that have nothing to do with each other.
+Result<PrivateKey> PrivateKey::of(std::shared_ptr<EVP_PKEY> key) {
+  auto made = PublicKey::of(std::move(key));
+  if (!made) return std::unexpected(made.error());
+  if (made->type() == KeyType::rsa) {
+    if (!number_of(*made->key_, OSSL_PKEY_PARAM_RSA_FACTOR3).empty())
+      return failure(ErrorCode::invalid_field, "an RSA key of more than two primes is not used here",
+                     "make one with `folkmoot key`");
+    const OwnedKeyContext check(::EVP_PKEY_CTX_new(made->key_.get(), nullptr));
+    if (::EVP_PKEY_check(check.get()) != 1) return std::unexpected(no_key("its numbers do not belong together"));
+  }
+  (void)openssl_reason();
+  return PrivateKey(std::move(*made));
+}
+
 Result<PrivateKey> PrivateKey::generate(KeyType type, unsigned rsa_bits) {
   if (type == KeyType::rsa && (rsa_bits < kRsaBitsMin || rsa_bits > kRsaBitsMax))
     return failure(ErrorCode::out_of_range,
@@ -261,9 +273,7 @@ Result<PrivateKey> PrivateKey::generate(KeyType type, unsigned rsa_bits) {
   auto key = shared(type == KeyType::rsa
                         ? ::EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", std::size_t{rsa_bits})
                         : ::EVP_PKEY_Q_keygen(nullptr, nullptr, type == KeyType::ed25519 ? "ED25519" : "X25519"));
-  auto made = PublicKey::of(std::move(key));
-  if (!made) return std::unexpected(made.error());
-  return PrivateKey(std::move(*made));
+  return of(std::move(key));
 }
 
 Result<PrivateKey> PrivateKey::from_pem(std::string_view text, std::string_view passphrase) {
@@ -276,17 +286,12 @@ Result<PrivateKey> PrivateKey::from_pem(std::string_view text, std::string_view 
                    passphrase.empty() ? "the key has a passphrase" : "the passphrase is not the key's",
                    "give its passphrase");
   }
-  auto made = PublicKey::of(std::move(key));
-  if (!made) return std::unexpected(made.error());
-  return PrivateKey(std::move(*made));
+  return of(std::move(key));
 }
 
 Result<PrivateKey> PrivateKey::from_raw(KeyType type, std::string_view bytes) {
   if (type == KeyType::rsa || bytes.size() != kRawBytes) return std::unexpected(no_key("it has not 32 bytes"));
-  auto made =
-      PublicKey::of(shared(::EVP_PKEY_new_raw_private_key(evp_type(type), nullptr, raw_of(bytes), bytes.size())));
-  if (!made) return std::unexpected(made.error());
-  return PrivateKey(std::move(*made));
+  return of(shared(::EVP_PKEY_new_raw_private_key(evp_type(type), nullptr, raw_of(bytes), bytes.size())));
 }
 
 Result<PrivateKey> PrivateKey::from_jwk(std::string_view json) {
@@ -295,9 +300,7 @@ Result<PrivateKey> PrivateKey::from_jwk(std::string_view json) {
   if (text_at(*jwk, "kty") == "RSA") {
     auto key = rsa_of(*jwk, true);
     if (!key) return std::unexpected(key.error());
-    auto made = PublicKey::of(std::move(*key));
-    if (!made) return std::unexpected(made.error());
-    return PrivateKey(std::move(*made));
+    return of(std::move(*key));
   }
   const auto type = okp_type(*jwk);
   if (!type) return std::unexpected(type.error());

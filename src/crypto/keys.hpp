@@ -80,7 +80,9 @@ class PrivateKey {
   std::optional<std::string> decrypt(std::string_view sealed, std::string_view label = {}) const;
 
  private:
-  explicit PrivateKey(PublicKey of) : public_(std::move(of)) {}
+  explicit PrivateKey(PublicKey public_key) : public_(std::move(public_key)) {}
+  static Result<PrivateKey> of(std::shared_ptr<EVP_PKEY> key);
+
   PublicKey public_;  // of the same EVP_PKEY
 };
 

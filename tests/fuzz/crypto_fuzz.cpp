@@ -16,10 +16,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (const auto key = PublicKey::parse(text)) {
     const auto again = PublicKey::parse(key->pem());
     FOLKMOOT_ASSERT(again && again->thumbprint() == key->thumbprint());
-    FOLKMOOT_ASSERT(PublicKey::parse(key->jwk())->thumbprint() == key->thumbprint());
+    const auto from_jwk = PublicKey::parse(key->jwk());
+    FOLKMOOT_ASSERT(from_jwk && from_jwk->thumbprint() == key->thumbprint());
   }
   if (const auto key = PrivateKey::parse(text, "passphrase")) {
-    FOLKMOOT_ASSERT(PrivateKey::parse(key->jwk())->public_key().thumbprint() == key->public_key().thumbprint());
+    const auto again = PrivateKey::parse(key->jwk());
+    FOLKMOOT_ASSERT(again && again->public_key().thumbprint() == key->public_key().thumbprint());
   }
   (void)describe_certificates(text);
   (void)sealed_for(text);

@@ -70,6 +70,17 @@ TEST(Keys, U13_what_is_none_is_refused) {
   EXPECT_FALSE(PrivateKey::generate(KeyType::rsa, 1024));
 }
 
+TEST(Keys, U13_numbers_that_do_not_belong_together_are_no_rsa_key) {
+  const auto pem = PrivateKey::generate(KeyType::rsa, kRsaBitsMin)->pem();
+  ASSERT_TRUE(PrivateKey::parse(pem));
+  for (const std::size_t line : {8, 12, 16, 20}) {  // the secret exponent, the primes, what follows from them
+    auto changed = pem;
+    auto& digit = changed[28 + line * 65 + 30];
+    digit = digit == 'A' ? 'B' : 'A';
+    EXPECT_FALSE(PrivateKey::parse(changed)) << line;
+  }
+}
+
 TEST(Keys, U13_signatures_are_of_one_key_and_one_text) {
   const auto key = *PrivateKey::generate(KeyType::ed25519), other = *PrivateKey::generate(KeyType::ed25519);
   const auto signature = key.sign("a text");
