@@ -249,7 +249,6 @@ bool Model::has_room(std::size_t index, bool may_drop) const {
   return mailbox.load - droppable < mailbox.limits.max_messages;
 }
 
-// Room is made by dropping the oldest; if that was transient, no fact tells of it.
 void Model::drop_all_transient(std::size_t index) {
   std::vector<MessageKey> keys;
   for (const auto& [key, message] : messages_) {
@@ -258,13 +257,19 @@ void Model::drop_all_transient(std::size_t index) {
   for (const auto key : keys) left(*find_key(key), Stand::gone);
 }
 
+// Room is made by dropping the oldest that is there; if that was transient, no fact tells of it. What becomes durable
+// in the midst of this call may not be there yet.
 void Model::drop_transient(std::size_t index, std::size_t more) {
   auto& mailbox = mailboxes_[index];
   if (mailbox.limits.overflow != Overflow::drop_oldest || room_refused) return;
-  while (mailbox.load + more > mailbox.limits.max_messages && !mailbox.ready.empty()) {
-    auto& oldest = *find_key(*mailbox.ready.begin());
-    if (!oldest.asked.transient) return;
-    left(oldest, Stand::gone);
+  for (auto at = mailbox.ready.begin();
+       mailbox.load + more > mailbox.limits.max_messages && at != mailbox.ready.end();) {
+    auto& oldest = *find_key(*at++);
+    if (oldest.asked.transient) {
+      left(oldest, Stand::gone);
+    } else if (oldest.came_due != call_) {
+      return;
+    }
   }
 }
 
