@@ -4,7 +4,6 @@ set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_C_STANDARD 17)
 set(CMAKE_C_EXTENSIONS OFF)
-set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 # Small debug information in a release: a crash report names functions and lines. NDEBUG stays undefined, since an
@@ -21,10 +20,16 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
 endif()
 add_compile_options(${FOLKMOOT_WARNINGS})
 
+# Programs that are loaded anywhere (-fPIE), and not libraries (-fPIC), whose functions could be somebody else's in the
+# end: the compiler would put none of them into another.
+add_compile_options(-fPIE)
+
 # What turns many a defect of memory into a crash instead of a way in: canaries on stacks, checked copies of the C
-# library, stacks that cannot skip their guard page, targets of indirect jumps. The sanitizers have their own.
+# library, stacks that cannot skip their guard page, return addresses that the processor keeps as well. (Not the marks
+# of where indirect jumps may go: Linux watches them in no program, and each is an instruction.) The sanitizers have
+# their own.
 if(NOT FOLKMOOT_SANITIZE AND NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
-  add_compile_options(-fstack-protector-strong -fstack-clash-protection -fcf-protection -U_FORTIFY_SOURCE
+  add_compile_options(-fstack-protector-strong -fstack-clash-protection -fcf-protection=return -U_FORTIFY_SOURCE
                       -D_FORTIFY_SOURCE=2)
 endif()
 

@@ -6,18 +6,6 @@
 
 namespace folkmoot {
 
-Uuid make_uuid(const MessageAddress& address) {
-  const auto ms = address.key.value >> kKeyCounterBits;
-  const auto counter = static_cast<std::uint32_t>(address.key.value & ((1u << kKeyCounterBits) - 1));
-  const std::uint64_t high = ms << 16 | 0x7000u | counter >> 8;
-  const std::uint64_t low = std::uint64_t{2} << 62 | std::uint64_t{counter & 0xff} << 54 |
-                            std::uint64_t{address.mailbox.value} << 22 | (address.node & kNodeMask);
-  const std::uint64_t words[2] = {__builtin_bswap64(high), __builtin_bswap64(low)};
-  Uuid id;
-  __builtin_memcpy(id.bytes.data(), words, 16);
-  return id;
-}
-
 std::optional<MessageAddress> message_address(const Uuid& id) {
   std::uint64_t words[2];
   __builtin_memcpy(words, id.bytes.data(), 16);

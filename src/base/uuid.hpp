@@ -46,7 +46,17 @@ struct MessageAddress {
   bool operator==(const MessageAddress&) const = default;
 };
 
-Uuid make_uuid(const MessageAddress& address);
+inline Uuid make_uuid(const MessageAddress& address) {
+  const auto ms = address.key.value >> kKeyCounterBits;
+  const auto counter = static_cast<std::uint32_t>(address.key.value & ((1u << kKeyCounterBits) - 1));
+  const std::uint64_t first = ms << 16 | 0x7000u | counter >> 8;
+  const std::uint64_t second = std::uint64_t{2} << 62 | std::uint64_t{counter & 0xff} << 54 |
+                            std::uint64_t{address.mailbox.value} << 22 | (address.node & kNodeMask);
+  const std::uint64_t words[2] = {__builtin_bswap64(first), __builtin_bswap64(second)};
+  Uuid id;
+  __builtin_memcpy(id.bytes.data(), words, 16);
+  return id;
+}
 /// Nothing unless `id` is a version 7 UUID. Any such id yields some address: the caller compares `node`.
 std::optional<MessageAddress> message_address(const Uuid& id);
 

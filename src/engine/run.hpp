@@ -35,7 +35,8 @@ class Run final : public Part {
 
   /// A key that was never given out. May note() the run.
   MessageKey next_key() {
-    last_key_ = std::max(last_key_ + 1, make_key(now_, 0));
+    last_key_ = last_key_ + 1;
+    if (const auto now = make_key(now_, 0); last_key_ < now) last_key_ = now;
     // Renewed at half time: durable, but for a moment after the clock jumped, before the first of the new ones is given
     // out.
     if (last_key_ + (make_key(Instant{} + kKeysAheadMs / 2, 0) - MessageKey{}) >= keys_end_) note();

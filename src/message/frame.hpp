@@ -11,6 +11,8 @@
 
 namespace folkmoot {
 
+struct Routing;
+
 constexpr std::uint32_t kProtocolVersion = 1;
 
 enum class Opcode : std::uint8_t {
@@ -77,9 +79,20 @@ static_assert(sizeof(FrameHeader) == 12);
 constexpr std::size_t kFrameHeaderBytes = sizeof(FrameHeader);
 constexpr std::size_t kLeaseBlockBytes = 12;  // u64 lease, u32 delivery
 
+/// Field by field: the compiler would put the whole of it together on the stack first.
+inline void store(std::uint8_t* to, const FrameHeader& header) {
+  store(to, header.length);
+  to[4] = static_cast<std::uint8_t>(header.opcode);
+  to[5] = header.flags;
+  store(to + 6, header.reserved);
+  store(to + 8, header.request);
+}
+
 struct Frame {
   FrameHeader header;
   Bytes body;
+  /// What read_routing() made of the one message in it, its recipient optional, if that was asked already.
+  const Routing* routing = nullptr;
 };
 
 /// Whether it settles or extends leases of one message alone, whose id should be the first 16 bytes of its body.

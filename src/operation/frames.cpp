@@ -42,13 +42,22 @@ constexpr std::array kRows = {
 static_assert(kRows.size() == kFrameCount);
 static_assert(std::ranges::is_sorted(kRows, std::ranges::less{}, &FrameInfo::opcode));
 
+// Where the row of each opcode is: it is asked for of every frame of a connection with an account.
+constexpr std::uint8_t kNoRow = 0xff;
+constexpr auto kRowOf = [] {
+  std::array<std::uint8_t, 256> rows;
+  rows.fill(kNoRow);
+  for (std::size_t row = 0; row < kRows.size(); ++row) rows[static_cast<std::uint8_t>(kRows[row].opcode)] = row;
+  return rows;
+}();
+
 }  // namespace
 
 std::span<const FrameInfo> frames() { return kRows; }
 
 const FrameInfo* find_frame(Opcode opcode) {
-  const auto row = std::ranges::lower_bound(kRows, opcode, std::ranges::less{}, &FrameInfo::opcode);
-  return row == kRows.end() || row->opcode != opcode ? nullptr : &*row;
+  const auto row = kRowOf[static_cast<std::uint8_t>(opcode)];
+  return row == kNoRow ? nullptr : &kRows[row];
 }
 
 const FrameInfo* find_frame(std::string_view word) {

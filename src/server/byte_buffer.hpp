@@ -103,7 +103,8 @@ class ByteBuffer {
   }
 
  private:
-  void grow(BufferPool& pool, std::size_t bytes) {
+  // Apart from extend(), which is on the way of every message.
+  [[gnu::noinline]] void grow(BufferPool& pool, std::size_t bytes) {
     const auto held = size();
     if (block_.data == nullptr) {
       block_ = pool.take();

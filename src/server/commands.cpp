@@ -14,8 +14,14 @@
 namespace folkmoot {
 namespace {
 
-Result<void> read_message(const CommandContext& context, Bytes bytes, IncomingMessage& message) {
-  if (auto done = read_routing(bytes, message.routing, Recipient::optional); !done) return done;
+// `known`: what was read of it before.
+Result<void> read_message(const CommandContext& context, Bytes bytes, IncomingMessage& message,
+                          const Routing* known = nullptr) {
+  if (known != nullptr) {
+    message.routing = *known;
+  } else if (auto done = read_routing(bytes, message.routing, Recipient::optional); !done) {
+    return done;
+  }
   // What another shard hands on may be as old as its journal.
   if (message.routing.has_c1 && context.connection.door != DoorKind::shard) [[unlikely]]
     return failure(ErrorCode::invalid_name,
@@ -46,7 +52,7 @@ Result<void> on_publish(const CommandContext& context) {
     message.answerer = load<ConnectionId>(body.data());
     body = body.subspan(sizeof(ConnectionId));
   }
-  auto read = read_message(context, body, message);
+  auto read = read_message(context, body, message, context.frame.routing);
   if (!read) return read;
   message.forwarded = context.connection.door == DoorKind::shard;
   message.has_causes = has_causes(context);
@@ -256,7 +262,7 @@ Result<void> on_ack(const CommandContext& context) {
 Result<void> on_request(const CommandContext& context) {
   if (context.frame.body.size() < 4) return malformed("REQUEST without its time-out");
   IncomingMessage message;
-  auto read = read_message(context, context.frame.body.subspan(4), message);
+  auto read = read_message(context, context.frame.body.subspan(4), message, context.frame.routing);
   if (read) {
     const bool stream = (context.frame.header.flags & kFlagStream) != 0;
     message.has_causes = has_causes(context);
@@ -383,18 +389,13 @@ bool on_hello(Reactor& reactor, Connection& connection, const Frame& frame) {
   return true;
 }
 
-}  // namespace
-
-bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
+// What is not the last event once more; apart, as that is to be quick.
+[[gnu::noinline]] bool carry_out_anew(Reactor& reactor, Connection& connection, Frame frame) {
   if (connection.state != Connection::State::open) {
     if (frame.header.opcode == Opcode::hello) return on_hello(reactor, connection, frame);
     reactor.say_goodbye(connection, {ErrorCode::not_connected, "the first frame was not HELLO"});
     return false;
   }
-  const bool is_publish = frame.header.opcode == Opcode::publish && connection.door != DoorKind::shard &&
-                          frame.header.request < kOwnRequests.value;
-  if (is_publish && publish_again({reactor, reactor.engine(), connection, frame}))
-    return connection.state == Connection::State::open;
   if (connection.who && !reactor.entrance().takes(connection, frame)) [[unlikely]]
     return connection.state == Connection::State::open;
   if (auto* const others = reactor.shard_router()) {
@@ -403,6 +404,16 @@ bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
     if (routed != ShardRouter::Routed::here) return connection.state == Connection::State::open;
   }
   return carry_out_here(reactor, connection, frame);
+}
+
+}  // namespace
+
+bool carry_out(Reactor& reactor, Connection& connection, const Frame& frame) {
+  const bool is_publish = frame.header.opcode == Opcode::publish && connection.state == Connection::State::open &&
+                          connection.door != DoorKind::shard && frame.header.request < kOwnRequests.value;
+  if (is_publish && publish_again({reactor, reactor.engine(), connection, frame}))
+    return connection.state == Connection::State::open;
+  return carry_out_anew(reactor, connection, frame);
 }
 
 bool carry_out_here(Reactor& reactor, Connection& connection, const Frame& frame) {

@@ -92,20 +92,24 @@ Result<void> Credentials::want_sender(std::string_view from) const {
   return refused(fmt::format("send as {}", printable(from)), "that is none of the account's names");
 }
 
-Result<void> Credentials::allow(const Frame& frame) {
+Result<void> Credentials::allow(Frame& frame, Routing& routing) {
   if (mandate_.is_unbound()) return {};
   const auto body = frame.body;
   switch (frame.header.opcode) {
     case Opcode::publish:
-      return allow_message(body);
-    case Opcode::request:
-      return body.size() < 4 ? Result<void>{} : allow_message(body.subspan(4));
+    case Opcode::request: {
+      const std::size_t front = frame.header.opcode == Opcode::request ? sizeof(std::uint32_t) : 0;
+      if (body.size() < front || is_allowed_again(body.subspan(front))) return {};
+      auto done = allow_message(body.subspan(front), routing);
+      if (routing.bytes != 0) frame.routing = &routing;
+      return done;
+    }
     case Opcode::publish_batch:
-      return allow_messages(body);
+      return allow_messages(body, routing);
     case Opcode::complete: {
       if (auto good = want(Right::consume, "settle messages"); !good) return good;
       const auto front = sizeof(LeaseToken) + (names_its_message(frame) ? sizeof(Uuid) : 0);
-      return body.size() < front ? Result<void>{} : allow_messages(body.subspan(front));
+      return body.size() < front ? Result<void>{} : allow_messages(body.subspan(front), routing);
     }
     case Opcode::subscribe:
       return want(AccessAction::subscribe, text_under(body, 0), Right::consume);
@@ -134,12 +138,17 @@ Result<void> Credentials::allow(const Frame& frame) {
 }
 
 // An envelope that is byte for byte the one that was allowed last is allowed, unless rules look at contents.
-Result<void> Credentials::allow_message(Bytes message) {
-  if (!allowed_.empty() && message.size() >= allowed_.size() &&
-      std::memcmp(message.data(), allowed_.data(), allowed_.size()) == 0)
+bool Credentials::is_allowed_again(Bytes message) const {
+  return !allowed_.empty() && message.size() >= allowed_.size() &&
+         std::memcmp(message.data(), allowed_.data(), allowed_.size()) == 0;
+}
+
+Result<void> Credentials::allow_message(Bytes message, Routing& routing) {
+  routing = {};
+  if (!read_routing(message, routing, Recipient::optional)) {
+    routing.bytes = 0;
     return {};
-  Routing routing;
-  if (!read_routing(message, routing, Recipient::optional)) return {};
+  }
   if (auto good = want_sender(routing.from); !good) return good;
   std::optional<FilterInput> input;
   if (mandate_.looks_inside()) input.emplace(message.first(routing.bytes), message.subspan(routing.bytes));
@@ -157,19 +166,22 @@ Result<void> Credentials::allow_message(Bytes message) {
     auto good = want(AccessAction::conversation, routing.conversation, Right::publish, inside);
     if (!good) return good;
   }
-  if (!input && routing.bytes <= kRememberedMax) allowed_.assign(as_text(message.first(routing.bytes)));
+  // One to the address of an answer does not come again.
+  const bool is_remembered = !input && routing.bytes <= kRememberedMax && !routing.to.starts_with('@');
+  if (is_remembered) allowed_.assign(as_text(message.first(routing.bytes)));
   return {};
 }
 
 // u32 count, then each with its length. One that is refused refuses all.
-Result<void> Credentials::allow_messages(Bytes list) {
+Result<void> Credentials::allow_messages(Bytes list, Routing& routing) {
   if (list.size() < 4) return {};
   const auto count = load<std::uint32_t>(list.data());
   list = list.subspan(4);
   for (std::uint32_t place = 0; place < count && list.size() >= 4; ++place) {
     const std::size_t bytes = load<std::uint32_t>(list.data());
     if (list.size() - 4 < bytes) break;
-    if (auto good = allow_message(list.subspan(4, bytes)); !good) {
+    const auto message = list.subspan(4, bytes);
+    if (auto good = is_allowed_again(message) ? Result<void>{} : allow_message(message, routing); !good) {
       good.error().text = fmt::format("message {}: {}", place, good.error().text);
       return good;
     }

@@ -38,8 +38,9 @@ class Credentials {
   void note_allowed(std::uint64_t envelope) {
     if (!mandate_.looks_inside() && identity_.expires_at == 0) allowed_envelope_ = envelope;
   }
-  /// Errors: not_permitted. What does not parse is for those to refuse who carry it out.
-  Result<void> allow(const Frame& frame);
+  /// Errors: not_permitted. What does not parse is for those to refuse who carry it out. `routing`: where the envelope
+  /// of the frame's message is read, if it has to be; then the frame says so.
+  Result<void> allow(Frame& frame, Routing& routing);
   void set_pace(std::shared_ptr<access::Pace> pace) { pace_ = std::move(pace); }
   /// As many messages as the frame sends are taken from what its account may send a second. Errors: limit_reached.
   Result<void> take_pace(const Frame& frame, std::uint32_t per_second, std::int64_t now);
@@ -55,8 +56,9 @@ class Credentials {
   Result<void> want(AccessAction action, std::string_view resource, Right base,
                     const FilterInput* message = nullptr) const;
   Result<void> want_sender(std::string_view from) const;
-  Result<void> allow_message(Bytes message);
-  Result<void> allow_messages(Bytes list);
+  Result<void> allow_message(Bytes message, Routing& routing);
+  Result<void> allow_messages(Bytes list, Routing& routing);
+  bool is_allowed_again(Bytes message) const;
   Result<void> allow_call(Bytes body) const;
   Result<void> allow_resource(const ReadCall& call) const;
   Result<void> allow_agent(const ReadCall& call) const;

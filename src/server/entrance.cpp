@@ -71,12 +71,12 @@ Result<std::string> Entrance::admit(Connection& connection, std::string_view sho
   return done;
 }
 
-bool Entrance::takes(Connection& connection, const Frame& frame) {
+bool Entrance::takes(Connection& connection, Frame& frame) {
   auto& who = *connection.who;
   if (who.version() != board_->version() && !judge_again(connection)) return false;
   const auto expires_at = who.identity().expires_at;
   if (expires_at != 0 && Instant{now_} >= expires_at && !judge_again(connection)) return false;
-  auto allowed = who.allow(frame);
+  auto allowed = who.allow(frame, routing_);
   const auto per_second = options_.account_messages_per_second;
   if (allowed && per_second != 0) allowed = who.take_pace(frame, per_second, now_);
   if (allowed) return true;

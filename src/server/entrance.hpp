@@ -37,8 +37,8 @@ class Entrance {
   /// then it is counted, and said in the log now and then.
   Result<std::string> admit(Connection& connection, std::string_view shown, std::string_view agent);
   /// Whether the frame may be carried out; if not that was answered, or the connection has ended. Requires:
-  /// connection.who.
-  bool takes(Connection& connection, const Frame& frame);
+  /// connection.who. What had to be read for that is in frame.routing until the next call.
+  bool takes(Connection& connection, Frame& frame);
 
   /// The same of a PUBLISH whose envelope is the one of that number over again.
   bool takes_again(Connection& connection, const Frame& frame, std::uint64_t envelope) {
@@ -46,7 +46,8 @@ class Entrance {
     const bool is_paced = options_.account_messages_per_second != 0;
     if (!is_paced && who.allows_again(envelope, board_->version())) [[likely]]
       return true;
-    if (!takes(connection, frame)) return false;
+    auto judged = frame;
+    if (!takes(connection, judged)) return false;
     if (!is_paced) who.note_allowed(envelope);
     return true;
   }
@@ -81,6 +82,7 @@ class Entrance {
   std::int64_t next_end_ = 0;  // when the time of some connection's account or key is over; 0: of none
   std::uint64_t logins_failed_ = 0, refused_ = 0;
   RareLine line_;
+  Routing routing_;  // of the frame that is judged
 };
 
 }  // namespace folkmoot

@@ -13,6 +13,11 @@ constexpr std::int64_t kWatchMs = 60'000;
 
 }  // namespace
 
+void Outbox::add_dirty(Connection& connection) {
+  connection.is_dirty = true;
+  dirty_.push_back(connection.id);
+}
+
 void Outbox::send_or_keep(Connection& connection, std::span<const Bytes> parts) {
   std::size_t bytes = 0;
   for (const auto& part : parts) bytes += part.size();

@@ -41,9 +41,7 @@ class Outbox {
   }
   /// It has something to say at the end of this turn.
   void list_dirty(Connection& connection) {
-    if (connection.is_dirty) return;
-    connection.is_dirty = true;
-    dirty_.push_back(connection.id);
+    if (!connection.is_dirty) add_dirty(connection);
   }
   /// Room for a frame's body behind its header.
   std::uint8_t* extend(Connection& connection, Opcode opcode, std::uint8_t flags, RequestNumber request,
@@ -123,6 +121,8 @@ class Outbox {
   void trim() { pool_.trim(); }
 
  private:
+  // Of list_dirty(), for one that is not in the list; apart, as it is once a turn and that is on every message's way.
+  void add_dirty(Connection& connection);
   // Of is_overrun(), for one that has so much.
   bool overrun(const Connection& connection);
   // Of hold_if_behind(), for one that is; false.

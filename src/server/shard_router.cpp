@@ -392,7 +392,11 @@ ShardRouter::Routed ShardRouter::route_publish(Connection& connection, const Fra
   if (last_envelope_.find(message) != nullptr) return forward(connection, last_shard_, frame);
   IncomingMessage incoming;
   auto& routing = incoming.routing;
-  if (!read_routing(message, routing, Recipient::optional)) return Routed::here;
+  if (frame.routing != nullptr) {
+    routing = *frame.routing;
+  } else if (!read_routing(message, routing, Recipient::optional)) {
+    return Routed::here;
+  }
   // What is asked waits in memory, in its recipient's shard: it does not go by another one.
   auto shard = frame.header.opcode == Opcode::request ? shard_of(routing) : shard_that_decides(routing);
   // Most often the cause is known here: then what follows is said in the envelope, and nothing has to be carried on.
