@@ -51,7 +51,7 @@ inline Uuid make_uuid(const MessageAddress& address) {
   const auto counter = static_cast<std::uint32_t>(address.key.value & ((1u << kKeyCounterBits) - 1));
   const std::uint64_t first = ms << 16 | 0x7000u | counter >> 8;
   const std::uint64_t second = std::uint64_t{2} << 62 | std::uint64_t{counter & 0xff} << 54 |
-                            std::uint64_t{address.mailbox.value} << 22 | (address.node & kNodeMask);
+                               std::uint64_t{address.mailbox.value} << 22 | (address.node & kNodeMask);
   const std::uint64_t words[2] = {__builtin_bswap64(first), __builtin_bswap64(second)};
   Uuid id;
   __builtin_memcpy(id.bytes.data(), words, 16);

@@ -97,13 +97,9 @@ Result<void> Credentials::allow(Frame& frame, Routing& routing) {
   const auto body = frame.body;
   switch (frame.header.opcode) {
     case Opcode::publish:
-    case Opcode::request: {
-      const std::size_t front = frame.header.opcode == Opcode::request ? sizeof(std::uint32_t) : 0;
-      if (body.size() < front || is_allowed_again(body.subspan(front))) return {};
-      auto done = allow_message(body.subspan(front), routing);
-      if (routing.bytes != 0) frame.routing = &routing;
-      return done;
-    }
+      return allow_its_message(frame, 0, routing);
+    case Opcode::request:
+      return allow_its_message(frame, sizeof(std::uint32_t), routing);
     case Opcode::publish_batch:
       return allow_messages(body, routing);
     case Opcode::complete: {
@@ -141,6 +137,14 @@ Result<void> Credentials::allow(Frame& frame, Routing& routing) {
 bool Credentials::is_allowed_again(Bytes message) const {
   return !allowed_.empty() && message.size() >= allowed_.size() &&
          std::memcmp(message.data(), allowed_.data(), allowed_.size()) == 0;
+}
+
+// Behind `front` bytes of the body.
+Result<void> Credentials::allow_its_message(Frame& frame, std::size_t front, Routing& routing) {
+  if (frame.body.size() < front || is_allowed_again(frame.body.subspan(front))) return {};
+  auto done = allow_message(frame.body.subspan(front), routing);
+  if (routing.bytes != 0) frame.routing = &routing;
+  return done;
 }
 
 Result<void> Credentials::allow_message(Bytes message, Routing& routing) {

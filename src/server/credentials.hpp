@@ -56,6 +56,7 @@ class Credentials {
   Result<void> want(AccessAction action, std::string_view resource, Right base,
                     const FilterInput* message = nullptr) const;
   Result<void> want_sender(std::string_view from) const;
+  Result<void> allow_its_message(Frame& frame, std::size_t front, Routing& routing);
   Result<void> allow_message(Bytes message, Routing& routing);
   Result<void> allow_messages(Bytes list, Routing& routing);
   bool is_allowed_again(Bytes message) const;
