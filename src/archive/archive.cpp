@@ -18,13 +18,14 @@ using Steady = std::chrono::steady_clock;
 
 constexpr std::size_t kRoundBytes = std::size_t{4} << 20;  // of one journal, and so of a transaction
 constexpr auto kBetweenRounds = 20ms;                      // so that facts which come one by one make few transactions
-constexpr auto kRetry = 1s;
+constexpr std::chrono::milliseconds kRetry = 1s, kRetryMax = 15s;
 constexpr std::int64_t kSyncEveryMs = 1'000, kForgetEveryMs = 60'000;
 constexpr std::int64_t kForgetMost = 1'000;
 constexpr std::uint64_t kFreshBytes = std::uint64_t{1} << 20;  // so near to the end a fact was written just now
 constexpr std::size_t kQuestionsMax = 64;
 constexpr int kNiceness = 10;
 constexpr auto kLastReading = 5s;
+constexpr std::int64_t kStopMs = 6'000, kStopAskingMs = 100;  // for what is waited for when the server stops
 
 std::int64_t steady_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(Steady::now().time_since_epoch()).count();
@@ -51,51 +52,93 @@ void Archive::Feed::skip(Lsn to) {
   archive_.ring();
 }
 
-Result<std::unique_ptr<Archive>> Archive::open(const ArchiveOptions& options) {
-  std::unique_ptr<Archive> archive(new Archive(options));
-  auto store = HistoryStore::open(options.path);
-  if (!store) return std::unexpected(store.error());
-  archive->store_ = std::move(*store);
-  auto reader = HistoryReader::open(options.path);
-  if (!reader) return std::unexpected(reader.error());
-  archive->reader_ = std::move(*reader);
-  return archive;
+std::unique_ptr<Archive> Archive::make(const ArchiveOptions& options) {
+  return std::unique_ptr<Archive>(new Archive(options));
 }
 
 Archive::~Archive() { stop(); }
 
 Result<Archive::Feed*> Archive::add(const std::string& folder, std::size_t segment_bytes, Lsn begin, Lsn end) {
   const ShardNumber shard(static_cast<std::uint32_t>(feeds_.size()));
-  const auto known = store_->position(shard);
-  if (!known) return std::unexpected(known.error());
-  if (*known > end + segment_bytes) {
-    return failure(
-        ErrorCode::damaged,
-        fmt::format("{}: it has read the journal of shard {} up to {}, which ends at {}: it belongs to another "
-                    "data folder",
-                    options_.path, shard, *known, end),
-        "move it away: a new history begins with what the journal still has");
-  }
   auto disk = PosixDisk::open(folder, PosixDisk::Access::read_only);
   if (!disk) return std::unexpected(disk.error());
-  const auto position = std::max(*known, begin);
-  auto& feed = *feeds_.emplace_back(new Feed(*this, shard, position));
+  auto& feed = *feeds_.emplace_back(new Feed(*this, shard, begin));
   feed.folder_ = std::move(*disk);
-  feed.follower_ = std::make_unique<Follower>(*feed.folder_, segment_bytes, position);
-  feed.reader_ = std::make_unique<FactReader>(*store_, shard);
-  feed.written_ = position;
-  if (*known != 0 && *known < begin) {
-    auto noted = store_->begin();
-    if (noted) noted = store_->gap(shard, *known, begin, wall_clock());
-    if (noted) noted = store_->commit(shard, begin);
-    if (!noted) return std::unexpected(noted.error());
-    spdlog::warn("history: the journal of shard {} has gone on without it: what stood from {} to {} is missing", shard,
-                 *known, begin);
-  }
+  feed.follower_ = std::make_unique<Follower>(*feed.folder_, segment_bytes, begin);
+  const auto journal = feed.follower_->journal();
+  if (!journal) return std::unexpected(journal.error());
+  feed.journal_ = Uuid{*journal}.text();
+  feed.begin_ = begin;
+  feed.end_ = end + segment_bytes;  // a position may be where the next segment will begin
+  feed.written_ = begin;
   return &feed;
 }
 
+Result<void> Archive::connect() {
+  if (store_) return {};
+  auto store = HistoryStore::open(options_.place);
+  if (!store) return std::unexpected(store.error());
+  store_ = std::move(*store);
+  {
+    const std::lock_guard guard(mutex_);
+    writes_ = &store_->database();
+    if (stopping_) writes_->hurry(kStopMs);
+  }
+  for (const auto& feed : feeds_) {
+    auto connected = connect(*feed);
+    if (connected) continue;
+    disconnect();
+    return connected;
+  }
+  return {};
+}
+
+// The database knows how far it is, for how the last commit ended may not have been heard. It may know less than it
+// once said, too, if an older state of it was put back.
+Result<void> Archive::connect(Feed& feed) {
+  const auto known = store_->position(feed.shard_);
+  if (!known) return std::unexpected(known.error());
+  const auto durable = std::max(feed.end_, feed.durable_.load());
+  const bool is_another = !known->journal.empty() && known->journal != feed.journal_;
+  if (is_another || known->lsn > durable) {
+    return failure(
+        ErrorCode::damaged,
+        fmt::format("{}: it has followed another data folder (shard {}: the journal {} up to {}; here is {}, up to {})",
+                    options_.place.postgres.empty() ? options_.place.file : store_->database().called(), feed.shard_,
+                    known->journal, known->lsn, feed.journal_, durable),
+        options_.place.postgres.empty() ? "move it away: a new history begins with what the journal still has"
+                                        : "name a database of its own: a new history begins with what the journal "
+                                          "still has");
+  }
+  feed.reader_ = std::make_unique<FactReader>(*store_, feed.shard_);
+  const auto kept = feed.kept();
+  feed.written_ = std::max(known->lsn, kept);
+  feed.follower_->jump(feed.written_);
+  feed.kept_.store(feed.written_, std::memory_order_release);
+  const auto read_to = known->lsn == 0 ? feed.begin_ : known->lsn;  // of what came before it began it knows nothing
+  if (read_to >= kept) return {};
+  auto noted = store_->begin();
+  if (noted) noted = store_->gap(feed.shard_, read_to, kept, wall_clock());
+  if (noted) noted = store_->commit(feed.shard_, kept, feed.journal_);
+  if (!noted) return noted;
+  spdlog::warn("history: the journal of shard {} has gone on without it: what stood from {} to {} is missing",
+               feed.shard_, read_to, kept);
+  return {};
+}
+
+void Archive::disconnect() {
+  {
+    const std::lock_guard guard(mutex_);
+    writes_ = nullptr;
+  }
+  for (const auto& feed : feeds_) feed->reader_.reset();
+  store_.reset();
+}
+
 Result<void> Archive::start() {
+  auto connected = connect();
+  if (!connected && connected.error().code != ErrorCode::connection_lost) return connected;
+  if (!connected) note(&connected.error());
   following_ = std::thread([this] { follow(); });
   answering_ = std::thread([this] { answer(); });
   pthread_setname_np(following_.native_handle(), "history");
@@ -108,6 +151,8 @@ void Archive::stop() {
     const std::lock_guard guard(mutex_);
     stopping_ = rung_ = true;
     questions_.clear();
+    if (writes_ != nullptr) writes_->hurry(kStopMs);
+    if (reads_ != nullptr) reads_->hurry(kStopAskingMs);
   }
   bell_.notify_all();
   question_.notify_all();
@@ -149,7 +194,19 @@ void Archive::note(const Error* error) {
     problem_ = text;
   }
   if (text.empty()) return spdlog::info("history: it goes on");
-  spdlog::error("history: it does not go on, and is tried again every second; messages are not concerned: {}", text);
+  spdlog::error("history: it does not go on, and is tried again every few seconds; messages are not concerned: {}",
+                text);
+}
+
+// One round, with whatever has to be done for it.
+Result<bool> Archive::round() {
+  if (auto connected = connect(); !connected) return std::unexpected(connected.error());
+  auto read = read_on();
+  if (read) {
+    if (auto durable = make_durable(); !durable) read = std::unexpected(durable.error());
+  }
+  if (!read && !options_.place.postgres.empty()) disconnect();
+  return read;
 }
 
 void Archive::follow() {
@@ -157,11 +214,9 @@ void Archive::follow() {
   std::optional<Steady::time_point> last_at;
   for (;;) {
     sleeps_.store(true);  // what comes from here on rings
-    auto read = read_on();
-    if (read) {
-      if (auto durable = make_durable(); !durable) read = std::unexpected(durable.error());
-    }
+    auto read = round();
     note(read ? nullptr : &read.error());
+    retry_ = read ? std::chrono::milliseconds(0) : std::clamp(retry_ * 2, kRetry, kRetryMax);
     if (read && !*read) forget();
     std::unique_lock lock(mutex_);
     if (stopping_) {
@@ -171,13 +226,14 @@ void Archive::follow() {
       continue;
     }
     if (!read) {
-      bell_.wait_for(lock, kRetry, [this] { return stopping_; });
+      bell_.wait_for(lock, retry_, [this] { return stopping_; });
     } else if (*read) {
       bell_.wait_for(lock, kBetweenRounds, [this] { return stopping_; });
     } else {
       bell_.wait_for(lock, std::chrono::milliseconds(kForgetEveryMs), [this] { return rung_; });
       rung_ = stopping_;
     }
+    if (stopping_ && !store_) return;  // what it cannot be told now it reads after the next start
   }
 }
 
@@ -215,7 +271,7 @@ Result<bool> Archive::read_on(Feed& feed) {
     store_->roll_back();
     return true;
   }
-  if (done) done = store_->commit(feed.shard_, follower.position());
+  if (done) done = store_->commit(feed.shard_, follower.position(), feed.journal_);
   if (!done) {
     store_->roll_back();
     follower.jump(feed.written_);
@@ -234,7 +290,7 @@ Result<void> Archive::make_durable() {
   if (!is_owed || (is_behind && steady_ms() - synced_at_ms_ < kSyncEveryMs)) return {};
   auto done = store_->sync_commits(true);
   if (done) done = store_->begin();
-  if (done) done = store_->commit(feeds_.front()->shard_, feeds_.front()->written_);
+  if (done) done = store_->commit(feeds_.front()->shard_, feeds_.front()->written_, feeds_.front()->journal_);
   if (auto back = store_->sync_commits(false); done && !back) done = back;
   if (!done) {
     store_->roll_back();
@@ -248,18 +304,39 @@ Result<void> Archive::make_durable() {
 void Archive::forget() {
   if (options_.keep_ms == 0 || steady_ms() - forgot_at_ms_ < kForgetEveryMs) return;
   const auto gone = store_->forget(Instant{wall_clock().ms - options_.keep_ms}, kForgetMost);
-  if (!gone) return note(&gone.error());
+  if (!gone) {
+    note(&gone.error());
+    if (!options_.place.postgres.empty()) disconnect();
+    return;
+  }
   if (*gone < kForgetMost) forgot_at_ms_ = steady_ms();
 }
 
-bool Archive::ask(std::function<void(HistoryReader&)> ask) {
+bool Archive::ask(Question question) {
   {
     const std::lock_guard guard(mutex_);
     if (stopping_ || questions_.size() >= kQuestionsMax) return false;
-    questions_.push_back(std::move(ask));
+    questions_.push_back(std::move(question));
   }
   question_.notify_one();
   return true;
+}
+
+// Anew, if its connection was lost meanwhile.
+Result<HistoryReader*> Archive::open_reader() {
+  if (reader_ && reader_->database().is_open()) return reader_.get();
+  {
+    const std::lock_guard guard(mutex_);
+    reads_ = nullptr;
+  }
+  reader_.reset();
+  auto opened = HistoryReader::open(options_.place);
+  if (!opened) return std::unexpected(opened.error());
+  reader_ = std::move(*opened);
+  const std::lock_guard guard(mutex_);
+  reads_ = &reader_->database();
+  if (stopping_) reads_->hurry(kStopAskingMs);
+  return reader_.get();
 }
 
 void Archive::answer() {
@@ -271,7 +348,7 @@ void Archive::answer() {
     const auto ask = std::move(questions_.front());
     questions_.pop_front();
     lock.unlock();
-    ask(*reader_);
+    ask(open_reader());
     lock.lock();
   }
 }

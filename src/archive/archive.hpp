@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -20,7 +21,7 @@
 namespace folkmoot {
 
 struct ArchiveOptions {
-  std::string path;          // of the database
+  HistoryPlace place;
   std::int64_t keep_ms = 0;  // how long what has ended is kept; 0: for ever
 };
 
@@ -46,24 +47,28 @@ class Archive {
     // The archive's thread's:
     std::unique_ptr<PosixDisk> folder_;
     std::unique_ptr<Follower> follower_;
-    std::unique_ptr<FactReader> reader_;
-    Lsn written_{0};  // committed, and perhaps not on disk yet
+    std::unique_ptr<FactReader> reader_;  // of the store that is open
+    std::string journal_;                 // its id
+    Lsn begin_{0}, end_{0};               // as it was when it was added; the end a segment later
+    Lsn written_{0};                      // committed, and perhaps not on disk yet
   };
-  using Answer = std::function<void(Result<HistoryPage>)>;
+  /// What asks, or is told why nothing can be asked now.
+  using Question = std::function<void(const Result<HistoryReader*>& reader)>;
 
-  /// Errors: those of HistoryStore::open().
-  static Result<std::unique_ptr<Archive>> open(const ArchiveOptions& options);
+  static std::unique_ptr<Archive> make(const ArchiveOptions& options);
   ~Archive();
 
   /// The next shard's journal, recovered, from `begin` to `end`. Before start(). Errors: those of the folder.
   Result<Feed*> add(const std::string& folder, std::size_t segment_bytes, Lsn begin, Lsn end);
+  /// A database that is elsewhere and cannot be reached now is waited for. Errors: those of HistoryStore::open(),
+  /// damaged (it has followed other journals).
   Result<void> start();
   /// Reads what is durable to its end, as far as that takes no longer than a few seconds, and ends the threads. May be
   /// called twice.
   void stop();
 
   /// Asks by `ask`, on a thread of its own. False: too many wait already. Any thread.
-  bool ask(std::function<void(HistoryReader&)> ask);
+  bool ask(Question question);
   /// Bytes of the journals that were not read yet. Any thread.
   std::uint64_t lag() const;
   /// Why it does not go on; empty: it does. Any thread.
@@ -73,6 +78,12 @@ class Archive {
   explicit Archive(ArchiveOptions options) : options_(std::move(options)) {}
   void ring();
   void follow();
+  // Opens the store if it is not, and goes on where it is.
+  Result<void> connect();
+  Result<void> connect(Feed& feed);
+  // After what went wrong: how a commit ended is known by the database alone.
+  void disconnect();
+  Result<bool> round();
   // One round over all shards. False: there was nothing. Errors: those of the store, the journal or its folder.
   Result<bool> read_on();
   Result<bool> read_on(Feed& feed);
@@ -80,18 +91,22 @@ class Archive {
   void forget();
   void note(const Error* error);
   void answer();
+  Result<HistoryReader*> open_reader();
 
   const ArchiveOptions options_;
-  std::unique_ptr<HistoryStore> store_;
-  std::unique_ptr<HistoryReader> reader_;
+  std::unique_ptr<HistoryStore> store_;    // the following thread's; null: it is to be opened
+  std::unique_ptr<HistoryReader> reader_;  // the answering thread's; likewise
   std::vector<std::unique_ptr<Feed>> feeds_;
 
   mutable std::mutex mutex_;
   std::condition_variable bell_, question_;
-  bool rung_ = false, stopping_ = false;                       // guarded by mutex_
-  std::string problem_;                                        // guarded by mutex_
-  std::deque<std::function<void(HistoryReader&)>> questions_;  // guarded by mutex_
+  bool rung_ = false, stopping_ = false;  // guarded by mutex_
+  std::string problem_;                   // guarded by mutex_
+  std::deque<Question> questions_;        // guarded by mutex_
+  Database* writes_ = nullptr;            // guarded by mutex_: whom a stop hurries
+  Database* reads_ = nullptr;             // likewise
   std::atomic<bool> sleeps_ = false;
+  std::chrono::milliseconds retry_{0};                // the following thread's
   std::int64_t synced_at_ms_ = 0, forgot_at_ms_ = 0;  // the following thread's, by the steady clock
   std::thread following_, answering_;
 };

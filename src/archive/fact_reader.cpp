@@ -4,7 +4,10 @@
 
 #include "engine/fact_kind.hpp"
 #include "engine/part.hpp"
+#include "engine/registry/record.hpp"
 #include "message/envelope.hpp"
+#include "message/json_writer.hpp"
+#include "operation/pack_codec.hpp"
 
 namespace folkmoot {
 namespace {
@@ -42,8 +45,15 @@ Result<void> FactReader::read(const RecordView& record, Instant now, bool is_fre
       return read_dead(record.body);
     case FactKind::message_linked:
       return read_linked(record.body);
+    case FactKind::agent_set:
+      return read_agent_set(record.body, at);
+    case FactKind::agent_removed: {
+      AgentRemovedFact fact;
+      if (!read_fact(record.body, fact)) return too_short("agent_removed");
+      return store_.unregistered(shard_, fact.agent, at);
+    }
     default:
-      return {};  // of what is no message
+      return {};  // of what is no message and no agent
   }
 }
 
@@ -99,6 +109,25 @@ Result<void> FactReader::read_linked(Bytes body) {
   MessageLinkedFact fact;
   if (!read_fact(body, fact)) return too_short("message_linked");
   return fact.kind == StepKind::moved ? store_.moved(fact.from) : Result<void>{};
+}
+
+Result<void> FactReader::read_agent_set(Bytes body, Instant now) {
+  AgentSetFact fact;
+  if (!read_fact(body, fact)) return too_short("agent_set");
+  KeptAgent kept;
+  if (auto read = read_pack(describe<KeptAgent>(), &kept, body.subspan(sizeof fact), "an agent"); !read) return read;
+  const auto& agent = kept.record;
+  RegisteredRow row{.name = fact.agent, .type = agent.type, .registered_at = fact.registered_at};
+  row.status = kAgentStatusWords[static_cast<std::size_t>(agent.status)];
+  const auto http = std::ranges::find(agent.addresses, "http", &AgentAddress::transport);
+  if (!agent.addresses.empty())
+    row.endpoint = (http == agent.addresses.end() ? agent.addresses.begin() : http)->address;
+  row.capabilities.clear();
+  JsonWriter writer(row.capabilities);
+  writer.begin_array();
+  for (const auto& capability : agent.capabilities) writer.value(capability.name);
+  writer.end_array();
+  return store_.registered(shard_, row, now);
 }
 
 }  // namespace folkmoot

@@ -23,6 +23,7 @@ class FactReader {
   Result<void> read_returned(Bytes body);
   Result<void> read_dead(Bytes body);
   Result<void> read_linked(Bytes body);
+  Result<void> read_agent_set(Bytes body, Instant now);
   void saw(Instant at) { youngest_ = std::max(youngest_, at); }
 
   HistoryStore& store_;

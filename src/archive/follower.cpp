@@ -16,6 +16,11 @@ Result<void> Follower::open(std::uint64_t number) {
   return {};
 }
 
+Result<JournalId> Follower::journal() {
+  if (auto opened = open(position_.value / segment_bytes_); !opened) return std::unexpected(opened.error());
+  return header_.id;
+}
+
 Result<void> Follower::follow(Lsn end, std::size_t budget, const Take& take) {
   const auto began = position_;
   auto at = position_;

@@ -20,6 +20,9 @@ class Follower {
   /// Goes on from there, where a segment begins.
   void jump(Lsn position) { position_ = position; }
 
+  /// Which journal it is. Errors: io_error, damaged.
+  Result<JournalId> journal();
+
   /// Hands the facts from position() to `end` over, until about `budget` bytes were read, and ends between two groups.
   /// `end`: the journal's durable end. What `take` refuses, with all of its call, is read again next time. Errors:
   /// io_error (a segment is gone, too), damaged, those of `take`.

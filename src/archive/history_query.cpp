@@ -15,8 +15,8 @@ constexpr std::size_t kPageBytesMax = std::size_t{3} << 20;  // of contents; wha
 constexpr std::size_t kGapsMax = 1'000;
 constexpr std::string_view kColumns =
     "m.id, m.status, m.sender, m.recipient, m.message_type, m.priority, m.retry_count, m.created_at, m.delivered_at, "
-    "m.processed_at, m.expires_at, m.conversation_id, m.correlation_id, m.cause_id, m.reason, m.content_type, "
-    "m.content_bytes, m.content_hash, m.number, m.content";
+    "m.processed_at, m.expires_at, m.{}, m.correlation_id, m.cause_id, m.reason, m.content_type, m.content_bytes, "
+    "m.content_hash, m.number, {}";
 constexpr int kNumberColumn = 18, kContentColumn = 19;
 
 std::int64_t time_of(std::string_view text) { return text.empty() ? 0 : parse_time_ms(text).value_or(0); }
@@ -50,6 +50,11 @@ HistoryMessage message_at(const Statement& row, bool with_content) {
   out.content_hash = row.text(17);
   if (with_content) out.content.text = row.text(kContentColumn);
   return out;
+}
+
+std::string columns(const Database& database, bool with_content) {
+  return fmt::format(kColumns, database.is_postgres() ? "conversation" : "conversation_id",
+                     with_content ? "m.content" : "NULL");
 }
 
 // The words one after the other, whatever marks of FTS5 are among them.
@@ -102,16 +107,22 @@ class Conditions {
 };
 
 // What every row must be, whoever sent it to whom.
-Result<void> add_conditions(Conditions& conditions, const FindHistory& wanted) {
+Result<void> add_conditions(Conditions& conditions, const FindHistory& wanted, bool is_postgres) {
   if (wanted.state)
     conditions.add("m.status = ?", {std::string(kHistoryStateWords[static_cast<std::size_t>(*wanted.state)])});
   conditions.add_unless_empty("m.message_type = ?", wanted.type);
   if (wanted.priority != 0) conditions.add(fmt::format("m.priority = {}", wanted.priority), {});
-  conditions.add_unless_empty("m.conversation_id = ?", wanted.conversation);
+  const bool has_ids = is_postgres && !wanted.conversation.empty();
+  conditions.add_unless_empty("m.conversation_id = ?",
+                              has_ids ? conversation_id(wanted.conversation) : wanted.conversation);
   conditions.add_unless_empty("m.correlation_id = ?", wanted.correlation);
   if (!wanted.cause.is_nil()) conditions.add("m.cause_id = ?", {wanted.cause.text()});
-  if (!wanted.text.empty())
+  if (!wanted.text.empty() && is_postgres) {
+    conditions.add("m.words @@ phraseto_tsquery('simple', regexp_replace(CAST(? AS text), '[^[:alnum:]]+', ' ', 'g'))",
+                   {wanted.text});
+  } else if (!wanted.text.empty()) {
     conditions.add("m.number IN (SELECT rowid FROM message_text WHERE message_text MATCH ?)", {phrase(wanted.text)});
+  }
   if (wanted.since_ms != 0) conditions.add("m.created_at >= ?", {format_time_ms(wanted.since_ms)});
   if (wanted.until_ms != 0) conditions.add("m.created_at < ?", {format_time_ms(wanted.until_ms)});
   if (wanted.after.empty()) return {};
@@ -123,14 +134,14 @@ Result<void> add_conditions(Conditions& conditions, const FindHistory& wanted) {
 
 }  // namespace
 
-Result<std::unique_ptr<HistoryReader>> HistoryReader::open(const std::string& path) {
-  auto database = Database::open(path, Database::Access::read_only);
+Result<std::unique_ptr<HistoryReader>> HistoryReader::open(const HistoryPlace& place) {
+  auto database = open_database(place, Database::Access::read_only);
   if (!database) return std::unexpected(database.error());
+  (*database)->limit_time(kFindMsMax);
   return std::unique_ptr<HistoryReader>(new HistoryReader(std::move(*database)));
 }
 
-Result<Statement> HistoryReader::prepare(const FindHistory& wanted, std::string_view before) {
-  constexpr std::string_view kOrder = "ORDER BY created_at DESC, number DESC LIMIT";
+Result<std::unique_ptr<Statement>> HistoryReader::prepare(const FindHistory& wanted, std::string_view before) {
   const auto limit = std::uint64_t{wanted.limit} + 1;
   std::string sql(before);
   texts_.clear();
@@ -139,8 +150,9 @@ Result<Statement> HistoryReader::prepare(const FindHistory& wanted, std::string_
     for (const auto& [condition, value] : parties) conditions.add(condition, {value});
     if (!wanted.to.empty()) conditions.add("m.to_agent_id = ?", {agent_id(wanted.to)});
     if (!wanted.from.empty()) conditions.add("m.from_agent_id = ?", {agent_id(wanted.from)});
-    if (auto added = add_conditions(conditions, wanted); !added) return added;
-    sql += fmt::format("SELECT {} FROM agent_messages m{} {} {}", kColumns, conditions.sql(), kOrder, limit);
+    if (auto added = add_conditions(conditions, wanted, database_->is_postgres()); !added) return added;
+    sql += fmt::format("SELECT {} FROM agent_messages m{} ORDER BY m.created_at DESC, m.number DESC LIMIT {}",
+                       columns(*database_, wanted.content), conditions.sql(), limit);
     texts_.insert(texts_.end(), conditions.texts().begin(), conditions.texts().end());
     return {};
   };
@@ -149,65 +161,69 @@ Result<Statement> HistoryReader::prepare(const FindHistory& wanted, std::string_
     done = select({});
   } else {  // each half by its own index, and no more of it than a page
     const auto id = agent_id(wanted.agent);
-    sql += "SELECT * FROM (";
+    sql += "SELECT * FROM (SELECT * FROM (";
     done = select({{"m.to_agent_id = ?", id}});
-    sql += ") UNION ALL SELECT * FROM (";
+    sql += ") AS received UNION ALL SELECT * FROM (";
     if (done) done = select({{"m.from_agent_id = ?", id}, {"m.to_agent_id <> ?", id}});
-    sql += fmt::format(") {} {}", kOrder, limit);
+    sql += fmt::format(") AS sent) AS both_ways ORDER BY created_at DESC, number DESC LIMIT {}", limit);
   }
   if (!done) return std::unexpected(done.error());
   auto statement = database_->prepare(sql);
   if (!statement) return statement;
-  for (std::size_t i = 0; i < texts_.size(); ++i) statement->bind(static_cast<int>(i) + 1, texts_[i]);
+  for (std::size_t i = 0; i < texts_.size(); ++i) (*statement)->bind(static_cast<int>(i) + 1, texts_[i]);
   return statement;
 }
 
 Result<HistoryPage> HistoryReader::find(const FindHistory& wanted) {
-  auto rows = prepare(wanted, "");
-  if (!rows) return std::unexpected(rows.error());
+  auto prepared = prepare(wanted, "");
+  if (!prepared) return std::unexpected(prepared.error());
+  auto& rows = **prepared;
   database_->limit_time(kFindMsMax);
   HistoryPage page;
   std::string last;
   std::size_t bytes = 0;
   for (;;) {
-    const auto more = rows->step();
+    const auto more = rows.step();
     if (!more) return std::unexpected(more.error());
     if (!*more) return page;
-    auto message = message_at(*rows, wanted.content);
+    auto message = message_at(rows, wanted.content);
     bytes += message.content.text.size();
     const bool is_full = page.messages.size() == wanted.limit || (bytes > kPageBytesMax && !page.messages.empty());
     if (is_full) {
       page.next = last;
       return page;
     }
-    last = cursor(*rows);
+    last = cursor(rows);
     page.messages.push_back(std::move(message));
   }
 }
 
 Result<HistoryRecord> HistoryReader::show(const Uuid& id) {
   const auto text = id.text();
-  auto row = database_->prepare(fmt::format("SELECT {} FROM agent_messages m WHERE m.id = ?", kColumns));
-  if (!row) return std::unexpected(row.error());
+  auto prepared =
+      database_->prepare(fmt::format("SELECT {} FROM agent_messages m WHERE m.id = ?", columns(*database_, true)));
+  if (!prepared) return std::unexpected(prepared.error());
+  auto& row = **prepared;
   database_->limit_time(kFindMsMax);
-  const auto found = row->bind(1, text).step();
+  const auto found = row.bind(1, text).step();
   if (!found) return std::unexpected(found.error());
   if (!*found) {
     return failure(ErrorCode::not_found, fmt::format("the history has no message {}", text),
                    "it was accepted before the history began, is older than it keeps, or was never durable");
   }
-  HistoryRecord record{.message = message_at(*row, true), .attempts = {}};
-  auto attempts = database_->prepare(
+  HistoryRecord record{.message = message_at(row, true), .attempts = {}};
+  row.reset();
+  auto log = database_->prepare(
       "SELECT attempted_at, holder, how, response_body FROM message_delivery_log WHERE message_id = ? ORDER BY attempt "
       "LIMIT 10000");
-  if (!attempts) return std::unexpected(attempts.error());
-  attempts->bind(1, text);
-  auto more = attempts->step();
-  for (; more && *more; more = attempts->step()) {
-    record.attempts.push_back({.at_ms = time_of(attempts->text(0)),
-                               .holder = std::string(attempts->text(1)),
-                               .end = std::string(attempts->text(2)),
-                               .reason = std::string(attempts->text(3))});
+  if (!log) return std::unexpected(log.error());
+  auto& attempts = (*log)->bind(1, text);
+  auto more = attempts.step();
+  for (; more && *more; more = attempts.step()) {
+    record.attempts.push_back({.at_ms = time_of(attempts.text(0)),
+                               .holder = std::string(attempts.text(1)),
+                               .end = std::string(attempts.text(2)),
+                               .reason = std::string(attempts.text(3))});
   }
   if (!more) return std::unexpected(more.error());
   return record;
@@ -219,34 +235,45 @@ Result<HistoryStatus> HistoryReader::status() {
   const auto count = database_->number("SELECT count(*) FROM agent_messages");
   if (!count) return std::unexpected(count.error());
   status.messages = static_cast<std::uint64_t>(*count);
-  const auto pages = database_->number("PRAGMA page_count"), size = database_->number("PRAGMA page_size");
-  if (!pages || !size) return std::unexpected((pages ? size : pages).error());
-  status.bytes = static_cast<std::uint64_t>(*pages * *size);
-  auto oldest = database_->prepare("SELECT min(created_at) FROM agent_messages");
+  const auto bytes = database_->number(
+      database_->is_postgres()
+          ? "SELECT CAST(sum(pg_total_relation_size(to_regclass(name))) AS bigint) FROM (VALUES ('agent_messages'), "
+            "('message_delivery_log'), ('agents'), ('folkmoot_names'), ('folkmoot_moved')) AS tables (name)"
+          : "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size");
+  if (!bytes) return std::unexpected(bytes.error());
+  status.bytes = static_cast<std::uint64_t>(*bytes);
+  const auto oldest = database_->prepare("SELECT min(created_at) FROM agent_messages");
   if (!oldest) return std::unexpected(oldest.error());
-  if (const auto row = oldest->step(); row && *row) status.oldest_at = time_of(oldest->text(0));
-  auto gaps = database_->prepare(fmt::format(
-      "SELECT shard, from_position, to_position, noticed_at FROM folkmoot_gaps ORDER BY rowid DESC LIMIT {}",
-      kGapsMax));
-  if (!gaps) return std::unexpected(gaps.error());
-  auto more = gaps->step();
-  for (; more && *more; more = gaps->step()) {
-    status.gaps.push_back({.shard = static_cast<std::uint32_t>(gaps->number(0)),
-                           .from = static_cast<std::uint64_t>(gaps->number(1)),
-                           .to = static_cast<std::uint64_t>(gaps->number(2)),
-                           .noticed_at = time_of(gaps->text(3))});
+  const auto found = (*oldest)->step();
+  if (!found) return std::unexpected(found.error());
+  if (*found) status.oldest_at = time_of((*oldest)->text(0));
+  (*oldest)->reset();
+  const auto prepared = database_->prepare(
+      fmt::format("SELECT shard, from_position, to_position, noticed_at FROM folkmoot_gaps ORDER BY noticed_at DESC, "
+                  "from_position DESC LIMIT {}",
+                  kGapsMax));
+  if (!prepared) return std::unexpected(prepared.error());
+  auto& gaps = **prepared;
+  auto more = gaps.step();
+  for (; more && *more; more = gaps.step()) {
+    status.gaps.push_back({.shard = static_cast<std::uint32_t>(gaps.number(0)),
+                           .from = static_cast<std::uint64_t>(gaps.number(1)),
+                           .to = static_cast<std::uint64_t>(gaps.number(2)),
+                           .noticed_at = time_of(gaps.text(3))});
   }
   if (!more) return std::unexpected(more.error());
   return status;
 }
 
 Result<std::string> HistoryReader::plan(const FindHistory& wanted) {
-  auto rows = prepare(wanted, "EXPLAIN QUERY PLAN ");
-  if (!rows) return std::unexpected(rows.error());
+  const bool is_postgres = database_->is_postgres();
+  const auto prepared = prepare(wanted, is_postgres ? "EXPLAIN " : "EXPLAIN QUERY PLAN ");
+  if (!prepared) return std::unexpected(prepared.error());
+  auto& rows = **prepared;
   std::string out;
-  auto more = rows->step();
-  for (; more && *more; more = rows->step()) {
-    out += rows->text(3);
+  auto more = rows.step();
+  for (; more && *more; more = rows.step()) {
+    out += rows.text(is_postgres ? 0 : 3);
     out += '\n';
   }
   if (!more) return std::unexpected(more.error());

@@ -16,60 +16,71 @@ std::int64_t clock_ms() {
       .count();
 }
 
+// Prepared once.
+class SqliteStatement final : public Statement {
+ public:
+  SqliteStatement(const SqliteDatabase& database, sqlite3_stmt* statement)
+      : database_(database), statement_(statement) {}
+
+  Statement& bind(int at, std::int64_t number) override {
+    sqlite3_bind_int64(statement_.get(), at, number);
+    return *this;
+  }
+  Statement& bind(int at, std::string_view text) override {
+    sqlite3_bind_text64(statement_.get(), at, text.data() == nullptr ? "" : text.data(), text.size(), SQLITE_STATIC,
+                        SQLITE_UTF8);
+    return *this;
+  }
+  Statement& bind_null(int at) override {
+    sqlite3_bind_null(statement_.get(), at);
+    return *this;
+  }
+  Result<bool> step() override {
+    switch (sqlite3_step(statement_.get())) {
+      case SQLITE_ROW:
+        return true;
+      case SQLITE_DONE:
+        return false;
+      default:
+        return std::unexpected(database_.error());
+    }
+  }
+  Result<std::int64_t> run() override {
+    auto more = step();
+    while (more && *more) more = step();
+    reset();
+    if (!more) return std::unexpected(more.error());
+    return sqlite3_changes64(sqlite3_db_handle(statement_.get()));
+  }
+  Result<void> send() override {
+    const auto done = run();
+    return done ? Result<void>{} : std::unexpected(done.error());
+  }
+  void reset() override {
+    sqlite3_reset(statement_.get());
+    sqlite3_clear_bindings(statement_.get());
+  }
+  bool is_null(int column) const override { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
+  std::int64_t number(int column) const override { return sqlite3_column_int64(statement_.get(), column); }
+  std::string_view text(int column) const override {
+    const auto* const text = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
+    return {text == nullptr ? "" : text, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
+  }
+
+ private:
+  struct Finalize {
+    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+  };
+  const SqliteDatabase& database_;
+  std::unique_ptr<sqlite3_stmt, Finalize> statement_;
+};
+
 }  // namespace
 
-void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-void Database::Close::operator()(sqlite3* handle) const { sqlite3_close(handle); }
+void SqliteDatabase::Close::operator()(sqlite3* handle) const { sqlite3_close(handle); }
 
-Statement& Statement::bind(int at, std::int64_t number) {
-  sqlite3_bind_int64(statement_.get(), at, number);
-  return *this;
-}
-
-Statement& Statement::bind(int at, std::string_view text) {
-  sqlite3_bind_text64(statement_.get(), at, text.data() == nullptr ? "" : text.data(), text.size(), SQLITE_STATIC,
-                      SQLITE_UTF8);
-  return *this;
-}
-
-Statement& Statement::bind_null(int at) {
-  sqlite3_bind_null(statement_.get(), at);
-  return *this;
-}
-
-Result<bool> Statement::step() {
-  switch (sqlite3_step(statement_.get())) {
-    case SQLITE_ROW:
-      return true;
-    case SQLITE_DONE:
-      return false;
-    default:
-      return std::unexpected(database_->error());
-  }
-}
-
-Result<std::int64_t> Statement::run() {
-  auto more = step();
-  while (more && *more) more = step();
-  reset();
-  if (!more) return std::unexpected(more.error());
-  return sqlite3_changes64(sqlite3_db_handle(statement_.get()));
-}
-
-void Statement::reset() {
-  sqlite3_reset(statement_.get());
-  sqlite3_clear_bindings(statement_.get());
-}
-
-bool Statement::is_null(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
-std::int64_t Statement::number(int column) const { return sqlite3_column_int64(statement_.get(), column); }
-std::string_view Statement::text(int column) const {
-  const auto* const text = reinterpret_cast<const char*>(sqlite3_column_text(statement_.get(), column));
-  return {text == nullptr ? "" : text, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
-}
-
-Result<std::unique_ptr<Database>> Database::open(const std::string& path, Access access) {
-  std::unique_ptr<Database> database(new Database(path));
+Result<std::unique_ptr<Database>> SqliteDatabase::open(const std::string& path, Access access) {
+  std::unique_ptr<SqliteDatabase> database(new SqliteDatabase(path));
   const int flags = access == Access::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   sqlite3* handle = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
@@ -79,35 +90,33 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, Access
   return database;
 }
 
-Result<void> Database::execute(const char* sql) {
+Result<void> SqliteDatabase::execute(const char* sql) {
   if (sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr) == SQLITE_OK) return {};
   return std::unexpected(error());
 }
 
-Result<Statement> Database::prepare(std::string_view sql) const {
+Result<std::unique_ptr<Statement>> SqliteDatabase::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
   if (sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &statement,
                          nullptr) != SQLITE_OK)
     return std::unexpected(error());
-  return Statement(*this, statement);
+  return std::make_unique<SqliteStatement>(*this, statement);
 }
 
-Result<std::int64_t> Database::number(std::string_view sql) const {
-  auto statement = prepare(sql);
-  if (!statement) return std::unexpected(statement.error());
-  const auto row = statement->step();
-  if (!row) return std::unexpected(row.error());
-  return *row ? statement->number(0) : 0;
+Result<void> SqliteDatabase::sync_commits(bool on) {
+  return execute(on ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
 }
 
-int Database::is_late(void* database) { return clock_ms() > static_cast<Database*>(database)->give_up_at_ms_ ? 1 : 0; }
+int SqliteDatabase::is_late(void* database) {
+  return clock_ms() > static_cast<SqliteDatabase*>(database)->give_up_at_ms_ ? 1 : 0;
+}
 
-void Database::limit_time(std::int64_t ms) {
+void SqliteDatabase::limit_time(std::int64_t ms) {
   give_up_at_ms_ = clock_ms() + ms;
   sqlite3_progress_handler(handle_.get(), kOpcodesBetweenLooks, is_late, this);
 }
 
-Error Database::error() const {
+Error SqliteDatabase::error() const {
   const int code = handle_ == nullptr ? SQLITE_NOMEM : sqlite3_errcode(handle_.get());
   const auto text = fmt::format("{}: {}", path_, handle_ == nullptr ? "out of memory" : sqlite3_errmsg(handle_.get()));
   switch (code) {

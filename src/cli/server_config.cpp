@@ -132,7 +132,10 @@ Result<void> read_config_environment(ServerConfig& config) {
       return std::unexpected(within(variable, done.error()));
     }
   }
-  return {};
+  // As other programs name it: it may be meant for them, and counts if nothing was said to folkmoot.
+  const char* const database = std::getenv("DATABASE_URL");
+  if (database == nullptr || config.sources.contains("history.url")) return {};
+  return set_config(config, "history.url", database, SettingSource::environment);
 }
 
 namespace {

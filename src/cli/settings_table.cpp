@@ -249,9 +249,21 @@ std::vector<Setting> with_helpers(std::vector<Setting> settings) {
   using C = ServerConfig;
   using enum Takes;
   const Setting helpers[] = {
-      {"history.store", restart, "sqlite: what became of every durable message is kept, in the data folder; or none",
-       of_word([](C& c) -> auto& { return c.server.history.is_kept; }, pairs<bool>({{"none", false}, {"sqlite", true}}),
-               "`sqlite` or `none`")},
+      {"history.store", restart,
+       "what became of every durable message is kept: sqlite, in the data folder; postgres, in the database of "
+       "history.url; or none",
+       of_word([](C& c) -> auto& { return c.server.history.store; },
+               pairs<HistoryOptions::Store>({{"none", HistoryOptions::Store::none},
+                                             {"sqlite", HistoryOptions::Store::sqlite},
+                                             {"postgres", HistoryOptions::Store::postgres}}),
+               "`sqlite`, `postgres` or `none`")},
+      {.name = "history.url",
+       .takes = restart,
+       .meaning =
+           "the PostgreSQL database of the history: postgresql://USER:PASSWORD@HOST:5432/DATABASE; a secret; if it is "
+           "not set, DATABASE_URL of the environment",
+       .value = of_text([](C& c) -> auto& { return c.server.history.url; }, "none"),
+       .is_secret = true},
       {"history.retention", restart, "how long the history keeps what has ended; 0: for ever",
        of_duration([](C& c) -> auto& { return c.server.history.keep_ms; })},
       {"history.behind", restart,

@@ -25,7 +25,14 @@ void HistoryPart::look() {
   if (kept > held_) journal_.move_hold(*hold_, held_ = kept);
   if (durable - held_ > behind_bytes_max_) skip(Lsn{durable.value - behind_bytes_max_ / 2});
   const bool is_in_the_way = held_.value / journal_.segment_bytes() < durable.value / journal_.segment_bytes();
-  if (is_in_the_way && !journal_.has_room(FactLog::Urgency::durable, kRoomBytes)) skip(durable);
+  if (is_in_the_way && !journal_.takes_durable(kRoomBytes) && frees_something()) skip(durable);
+}
+
+// If all that is there is live, letting go makes no room: the mail is the journal's bytes, not what waits for the
+// history.
+bool HistoryPart::frees_something() const {
+  const auto use = journal_.stats();
+  return use.bytes >= use.live_bytes + journal_.segment_bytes();
 }
 
 // To the segment in which `to` stands.
@@ -33,6 +40,7 @@ void HistoryPart::skip(Lsn to) {
   const Lsn begin{to.value / journal_.segment_bytes() * journal_.segment_bytes()};
   if (begin <= held_) return;
   feed_->skip(begin);
+  missed_bytes_ += begin - held_;
   journal_.move_hold(*hold_, held_ = begin);
 }
 

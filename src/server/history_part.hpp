@@ -3,6 +3,7 @@
 #pragma once
 
 #include "archive/archive.hpp"
+#include "folkmoot/operation/stats.hpp"
 #include "journal/journal.hpp"
 
 namespace folkmoot {
@@ -16,6 +17,10 @@ class HistoryPart {
   /// From now on. Both outlive it.
   void follow(Archive& archive, Archive::Feed& feed);
   Archive* archive() { return archive_; }
+  HistoryCounts counts() const {
+    const auto kept = feed_ != nullptr ? std::min(feed_->kept(), told_) : told_;
+    return {.behind_bytes = told_ - kept, .missed_bytes = missed_bytes_};
+  }
   /// Between two turns.
   void turn() {
     if (feed_ != nullptr) look();
@@ -24,6 +29,7 @@ class HistoryPart {
  private:
   void look();
   void skip(Lsn to);
+  bool frees_something() const;
 
   Journal& journal_;
   const std::uint64_t behind_bytes_max_;
@@ -31,6 +37,7 @@ class HistoryPart {
   Archive::Feed* feed_ = nullptr;
   std::optional<Journal::HoldId> hold_;
   Lsn held_ = 0, told_ = 0;
+  std::uint64_t missed_bytes_ = 0;
 };
 
 }  // namespace folkmoot

@@ -43,7 +43,10 @@ struct PartialFrameOptions {
 
 /// The history of messages (src/archive).
 struct HistoryOptions {
-  bool is_kept = false;
+  enum class Store : std::uint8_t { none, sqlite, postgres };
+
+  Store store = Store::none;
+  std::string url;                                          // of PostgreSQL; a secret
   std::int64_t keep_ms = std::int64_t{30} * 86'400'000;     // what has ended; 0: for ever
   std::uint64_t behind_bytes_max = std::uint64_t{4} << 30;  // of a journal, that wait for it; what is more goes unread
 };

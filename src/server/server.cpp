@@ -139,18 +139,26 @@ Result<void> Server::Parts::open_history(const ServerOptions& options) {
     return failure(ErrorCode::invalid_field, "a history needs `sync = \"always\"`: what it has read must not be lost",
                    "set one of the two otherwise");
   }
-  auto opened =
-      Archive::open({.path = options.data + "/" + std::string(kHistoryFile), .keep_ms = options.history.keep_ms});
-  if (!opened) return std::unexpected(opened.error());
-  archive = std::move(*opened);
+  if (options.history.store == HistoryOptions::Store::postgres && options.history.url.empty()) {
+    return failure(
+        ErrorCode::invalid_field, "history.store is \"postgres\", and no database is named",
+        "set history.url, or DATABASE_URL in the environment: postgresql://USER:PASSWORD@HOST:5432/DATABASE");
+  }
+  HistoryPlace place{.file = options.data + "/" + std::string(kHistoryFile), .postgres = {}};
+  if (options.history.store == HistoryOptions::Store::postgres) place.postgres = options.history.url;
+  std::vector<Archive::Feed*> feeds;
+  archive = Archive::make({.place = std::move(place), .keep_ms = options.history.keep_ms});
   for (std::size_t number = 0; number < shards.size(); ++number) {
     auto& journal = *shards[number].journal;
     const auto feed = archive->add(shard_folder(options.data, ShardNumber{static_cast<std::uint32_t>(number)}),
                                    journal.segment_bytes(), journal.begin(), journal.appended_end());
     if (!feed) return std::unexpected(feed.error());
-    shards[number].reactor->history().follow(*archive, **feed);
+    feeds.push_back(*feed);
   }
-  return archive->start();
+  if (auto started = archive->start(); !started) return started;
+  for (std::size_t number = 0; number < shards.size(); ++number)
+    shards[number].reactor->history().follow(*archive, *feeds[number]);
+  return {};
 }
 
 // One shard, from its first turn to its last. If one fails all stop.
@@ -235,7 +243,7 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
     for (const auto& shard : parts.shards) shard.reactor->connect_shards();
   }
 
-  if (options.history.is_kept) {
+  if (options.history.store != HistoryOptions::Store::none) {
     if (auto opened = parts.open_history(options); !opened) return std::unexpected(opened.error());
   }
 

@@ -80,6 +80,7 @@ ServerStats Reactor::stats(std::string_view mailbox) {
                   .partial_frames = {partial_frames_.counters().room_bytes, partial_frames_.counters().kept_bytes,
                                      partial_frames_.counters().waiting, late_frames_},
                   .access = entrance_.counts(),
+                  .history = history_part_.counts(),
                   .messages = messages(counters),
                   .dead_by_reason = deaths(counters),
                   .waiting = counters.ready + counters.pending,

@@ -11,18 +11,45 @@ import pytest
 from program import SHARDED
 from test_http import Http
 
-FAST = ("--set", "history.store=sqlite")
+
+class Sqlite:
+    """What a server is told so that it keeps its history, and where that is looked at from outside."""
+
+    arguments = ("--set", "history.store=sqlite")
+
+    def make(self, make_server, *more):
+        return make_server(*self.arguments, *more)
+
+    def switch_on(self, server):
+        server.arguments += self.arguments
+
+    def rows(self, server, sql):
+        with sqlite3.connect(f"file:{server.data}/history.sqlite?mode=ro", uri=True) as database:
+            return [
+                [json.loads(each) if str(each).startswith("[") else each for each in row]
+                for row in database.execute(sql)
+            ]
 
 
 @pytest.fixture
-def kept(make_server):
-    return make_server(*FAST)
+def store():
+    return Sqlite()
+
+
+@pytest.fixture
+def kept(make_server, store):
+    return store.make(make_server)
 
 
 def status(server):
     done = server.cli("history", "status", "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def metric(server, name):
+    (line,) = [line for line in Http(server)("GET", "/metrics")[1].splitlines() if line.startswith(name + " ")]
+    return int(line.split()[1])
 
 
 def up_to_date(server, seconds=20):
@@ -148,17 +175,45 @@ def test_B1_the_tables_have_the_older_systems_columns(kept):
     assert row[8] == "pending" and row[12:] == (None, None)
 
 
+def test_B1_the_table_of_agents_has_what_is_registered(kept, store):
+    ask = Http(kept, **{"X-Agent": "scraper"})
+    card = {
+        "type": "scraper",
+        "capabilities": [{"name": "scrape"}, {"name": "parse"}],
+        "addresses": [{"transport": "a2a", "address": "a2a:x"}, {"transport": "http", "address": "http://x.example/"}],
+    }
+    code, made = ask("POST", "/api/agents", card)
+    assert code in (200, 201), made
+    send(kept, "scraper", "x", "--as", "ann")
+
+    def rows():
+        return store.rows(kept, "SELECT name, type, endpoint, capabilities, status FROM agents ORDER BY name")
+
+    def become(wanted):
+        end = time.monotonic() + 10
+        while rows() != wanted:
+            assert time.monotonic() < end, rows()
+            time.sleep(0.05)
+
+    ann = ["ann", "", None, [], "active"]
+    become([ann, ["scraper", "scraper", "http://x.example/", ["scrape", "parse"], "active"]])
+    code, _ = ask("POST", "/api/agents", {**card, "capabilities": [{"name": "scrape"}], "status": "maintenance"})
+    become([ann, ["scraper", "scraper", "http://x.example/", ["scrape"], "maintenance"]])
+    assert ask("DELETE", "/api/agents/scraper")[0] in (200, 204)
+    become([ann, ["scraper", "scraper", "http://x.example/", ["scrape"], "inactive"]])
+
+
 def test_B1_without_a_history_the_server_says_so(make_server):
     server = make_server()
     done = server.cli("history", "find")
     assert done.returncode == 1 and "keeps no history" in done.stderr and 'history.store = "sqlite"' in done.stderr
 
 
-def test_B1_a_history_that_begins_late_has_what_the_journal_still_has(make_server):
+def test_B1_a_history_that_begins_late_has_what_the_journal_still_has(make_server, store):
     server = make_server()
     early = send(server, "bob", "early")
     assert server.terminate() == 0
-    server.arguments += FAST
+    store.switch_on(server)
     server.start()
     late = send(server, "bob", "late")
     found = eventually(server, lambda found: len(found) == 2, "--to", "bob")
@@ -168,9 +223,9 @@ def test_B1_a_history_that_begins_late_has_what_the_journal_still_has(make_serve
     up_to_date(server)
 
 
-def test_B1_every_confirmed_message_is_there_once_after_kills(make_server):
+def test_B1_every_confirmed_message_is_there_once_after_kills(make_server, store):
     """SIGKILL ten times under load: the history has each message once, and none is left pending that was settled."""
-    server = make_server(*FAST, "--set", "journal.segment_bytes=64KiB")
+    server = store.make(make_server, "--set", "journal.segment_bytes=64KiB")
     confirmed, settled, stop, failures = set(), set(), threading.Event(), []
 
     def publisher(name):
@@ -228,8 +283,8 @@ def test_B1_every_confirmed_message_is_there_once_after_kills(make_server):
     assert not status(server).get("gaps")
 
 
-def test_B1_a_database_that_is_locked_stops_no_message_and_is_told_of(make_server):
-    server = make_server(*FAST, "--set", "history.behind=1MiB", "--set", "journal.segment_bytes=64KiB")
+def test_B1_a_database_that_is_locked_stops_no_message_and_is_told_of(make_server, store):
+    server = store.make(make_server, "--set", "history.behind=1MiB", "--set", "journal.segment_bytes=64KiB")
     first = send(server, "bob", "first")
     eventually(server, lambda found: len(found) == 1, "--to", "bob")
     lock = sqlite3.connect(f"{server.data}/history.sqlite", isolation_level=None)
@@ -257,12 +312,44 @@ def test_B1_a_database_that_is_locked_stops_no_message_and_is_told_of(make_serve
     assert {message["id"] for message in found} == {first, after}
     gaps = status(server)["gaps"]
     assert gaps and all(gap["to"] > gap["from"] for gap in gaps)
+    assert metric(server, "folkmoot_history_missed_bytes_total") == sum(gap["to"] - gap["from"] for gap in gaps)
     assert "does not go on" in server.log() and "it goes on" in server.log() and "is missing" in server.log()
     server.errors.write_text("")  # what it said in its trouble was asked for
 
 
-def test_B8_what_has_ended_is_kept_as_long_as_was_said(make_server):
-    server = make_server(*FAST, "--set", "history.retention=1s")
+@pytest.mark.parametrize("settled", (False, True))
+def test_B1_a_full_journal_goes_on_without_the_history_only_where_that_makes_room(make_server, settled):
+    """What waits for the history is given up if that makes room; not if all that is there are messages that wait."""
+    server = make_server(*Sqlite.arguments, "--set", "journal.segment_bytes=64KiB", "--set", "journal.bytes_max=1MiB")
+    send(server, "bob", "first")
+    eventually(server, lambda found: len(found) == 1, "--to", "bob")
+    lock = sqlite3.connect(f"{server.data}/history.sqlite", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    ask = Http(server, **{"X-Agent": "ann"})
+
+    def publish(content):
+        return ask("POST", "/api/messages", {"to": "sink", "content": content, "mode": "at_least_once"})[0]
+
+    codes = []
+    for _ in range(120):  # of 20 KB: twice what there is room for
+        codes.append(publish("y" * 20000))
+        if settled:
+            for message in ask("GET", "/api/messages?agent=sink&limit=9")[1]["messages"]:
+                ask("PUT", f"/api/messages/{message['id']}/status", {"status": "processed", "lease": message["lease"]})
+    if settled:
+        assert codes.count(201) > 60  # more than there is room for; some came while it was made
+    else:
+        assert any(publish("z") == 507 for _ in range(1000))  # not even a small one has room
+        time.sleep(0.5)
+    lock.execute("ROLLBACK")
+    lock.close()
+    up_to_date(server, 30)
+    assert bool(status(server).get("gaps")) is settled
+    server.errors.write_text("")  # what it said in its trouble was asked for
+
+
+def test_B8_what_has_ended_is_kept_as_long_as_was_said(make_server, store):
+    server = store.make(make_server, "--set", "history.retention=1s")
     ended, waits = send(server, "bob", "done soon"), send(server, "carl", "waits")
     assert server.cli("recv", "bob").returncode == 0
     eventually(server, lambda found: [each["state"] for each in found] == ["processed"], "--to", "bob")
@@ -273,11 +360,11 @@ def test_B8_what_has_ended_is_kept_as_long_as_was_said(make_server):
     assert [each["id"] for each in find(server, "--to", "carl")] == [waits]
 
 
-def test_B1_a_damaged_file_is_refused_with_what_to_do(make_server):
+def test_B1_a_damaged_file_is_refused_with_what_to_do(make_server, store):
     server = make_server()
     assert server.terminate() == 0
     (server.data / "history.sqlite").write_text("no database " * 100)
-    server.arguments += FAST
+    store.switch_on(server)
     with pytest.raises(AssertionError) as refused:
         server.start()
     assert "history.sqlite" in str(refused.value) and "move it away" in str(refused.value)
@@ -285,17 +372,18 @@ def test_B1_a_damaged_file_is_refused_with_what_to_do(make_server):
     server.start()
 
 
-def test_B8_a_history_needs_a_journal_that_is_synced(make_server):
+def test_B8_a_history_needs_a_journal_that_is_synced(make_server, store):
     server = make_server(start=False)
-    server.arguments += [*FAST, "--sync", "never"]
+    store.switch_on(server)
+    server.arguments += ["--sync", "never"]
     with pytest.raises(AssertionError) as refused:
         server.start()
     assert 'a history needs `sync = "always"`' in str(refused.value)
 
 
-def test_B1_what_moved_to_another_shard_is_one_message(make_server):
+def test_B1_what_moved_to_another_shard_is_one_message(make_server, store):
     """Outputs of complete() are decided where the task is, and carried to the shard of their mailbox."""
-    server = make_server(*FAST)
+    server = store.make(make_server)
     ask = Http(server, **{"X-Agent": "worker"})
     boxes = [f"next-{i}" for i in range(12)]
     code, sent = ask("POST", "/api/messages", {"to": "worker", "content": "task"})

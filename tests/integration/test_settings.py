@@ -154,7 +154,7 @@ def test_B8_every_setting_is_taken_or_takes_a_restart(make_server, tmp_path):
     others = {
         name: other_than(name, row["default"])
         for name, row in before.items()
-        if name not in given | {"log.target", "log.file", "token", "jwt.keys"}
+        if name not in given | {"log.target", "log.file", "token", "jwt.keys", "history.url"}
     }
     file.write_text("".join(f'{name} = "{value}"\n' for name, value in others.items()))
     status, done = Http(server)("POST", "/api/settings/reload", {})

@@ -179,6 +179,20 @@ struct AccessCounts {
   }
 };
 
+/// Of the history, if one is kept: how far it is behind the journal.
+struct HistoryCounts {
+  std::uint64_t behind_bytes = 0, missed_bytes = 0;
+
+  static constexpr auto fields() {
+    using detail::sum;
+    using H = HistoryCounts;
+    return std::array{
+        sum<&H::behind_bytes>(0, "behind_bytes", "Of the journal, that it has not got yet"),
+        sum<&H::missed_bytes>(1, "missed_bytes", "Of the journal, that went on without it"),
+    };
+  }
+};
+
 struct ServerStats {
   std::string server{}, version{};
   std::chrono::milliseconds uptime{0};
@@ -186,6 +200,7 @@ struct ServerStats {
   NewcomerCounts newcomers{};
   PartialFrameCounts partial_frames{};
   AccessCounts access{};
+  HistoryCounts history{};
   MessageCounts messages{};
   DeathCounts dead_by_reason{};
   std::uint64_t waiting = 0, leased = 0, scheduled = 0, blocked = 0, dead = 0, subscriptions = 0, consumers = 0;
@@ -222,6 +237,7 @@ struct ServerStats {
         field<&S::partial_frames>(19, "partial_frames", "Native frames that have come in part",
                                   {.merge = Merge::fields}),
         field<&S::access>(20, "access", "Who was turned away since it was started", {.merge = Merge::fields}),
+        field<&S::history>(21, "history", "How far the history is behind", {.merge = Merge::fields}),
     };
   }
 };

@@ -33,11 +33,12 @@ void examine_token(const ServerConfig& config, Findings& findings) {
 void examine_file(const std::string& config_file, const ServerConfig& config, Findings& findings) {
   struct stat file{};
   if (config_file.empty() || ::stat(config_file.c_str(), &file) != 0) return;
-  const auto source = config.sources.find("token");
-  const bool has_token = source != config.sources.end() && source->second == SettingSource::file;
-  if (has_token && (file.st_mode & 0044) != 0) {
+  for (const auto& [name, what] : {std::pair("token", "the token"), std::pair("history.url", "history.url")}) {
+    const auto source = config.sources.find(name);
+    const bool has_it = source != config.sources.end() && source->second == SettingSource::file;
+    if (!has_it || (file.st_mode & 0044) == 0) continue;
     findings.warn(kAccess,
-                  fmt::format("{} has the token in it, and other users of this machine can read it", config_file),
+                  fmt::format("{} has {} in it, and other users of this machine can read it", config_file, what),
                   fmt::format("chmod 0600 {}", config_file));
   }
   if ((file.st_mode & 0022) != 0) {

@@ -43,6 +43,7 @@ Findings examine(const ServeArguments& arguments) {
   examine_promises(*config, findings);
   examine_address(*config, findings);
   examine_disk(*config, findings);
+  examine_history(*config, findings);
   examine_machine(*config, findings);
   return findings;
 }

@@ -50,6 +50,8 @@ void examine_promises(const ServerConfig& config, Findings& findings);
 void examine_address(const ServerConfig& config, Findings& findings);
 // The data folder: may be used, its room, its file system, and how long it takes to be on disk.
 void examine_disk(const ServerConfig& config, Findings& findings);
+// The database of the history, if one is kept: there, of a version that will do, and whether it may be written.
+void examine_history(const ServerConfig& config, Findings& findings);
 // The machine: descriptors, memory, processors, the clock.
 void examine_machine(const ServerConfig& config, Findings& findings);
 

@@ -4,15 +4,17 @@
 namespace folkmoot {
 namespace {
 
-// `question`: asks a HistoryReader, and has a Result of the answer.
+using Reader = Result<HistoryReader*>;
+
+// `question`: asks a HistoryReader, if one is to be had, and has a Result of the answer.
 template <class Question>
 Result<void> ask_history(const Call& call, Question question) {
   auto* const archive = call.reactor.history().archive();
   if (archive == nullptr) {
     return failure(ErrorCode::not_found, "this server keeps no history",
-                   "set `history.store = \"sqlite\"` in its configuration file and start it again");
+                   "set `history.store = \"sqlite\"` (or \"postgres\") in its configuration file and start it again");
   }
-  const bool is_taken = archive->ask([&reactor = call.reactor, to = call.later(), question](HistoryReader& reader) {
+  const bool is_taken = archive->ask([&reactor = call.reactor, to = call.later(), question](const Reader& reader) {
     auto answer = question(reader);
     reactor.postbox().post_task([&reactor, to, answer = std::move(answer)] {
       Result<void> done;
@@ -30,20 +32,33 @@ Result<void> ask_history(const Call& call, Question question) {
 }  // namespace
 
 Result<void> carry_out(const Call& call, const FindHistory& arguments) {
-  return ask_history(call, [arguments](HistoryReader& reader) { return reader.find(arguments); });
+  return ask_history(call, [arguments](const Reader& reader) -> Result<HistoryPage> {
+    if (!reader) return std::unexpected(reader.error());
+    return (*reader)->find(arguments);
+  });
 }
 
 Result<void> carry_out(const Call& call, const ShowHistory& arguments) {
-  return ask_history(call, [arguments](HistoryReader& reader) { return reader.show(arguments.id); });
+  return ask_history(call, [arguments](const Reader& reader) -> Result<HistoryRecord> {
+    if (!reader) return std::unexpected(reader.error());
+    return (*reader)->show(arguments.id);
+  });
 }
 
+// How far it is, is told without its database, too.
 Result<void> carry_out(const Call& call, const ShowHistoryStatus&) {
-  return ask_history(call, [archive = call.reactor.history().archive()](HistoryReader& reader) {
-    auto status = reader.status();
-    if (status) {
-      status->lag_bytes = archive->lag();
-      status->problem = archive->problem();
+  return ask_history(call, [archive = call.reactor.history().archive()](const Reader& reader) -> Result<HistoryStatus> {
+    HistoryStatus status;
+    if (reader) {
+      auto known = (*reader)->status();
+      // Its tables may not be there yet: then the archive says why.
+      if (!known && archive->problem().empty() && known.error().code != ErrorCode::connection_lost) return known;
+      if (known) status = std::move(*known);
+    } else if (reader.error().code != ErrorCode::connection_lost) {
+      return std::unexpected(reader.error());
     }
+    status.lag_bytes = archive->lag();
+    status.problem = archive->problem();
     return status;
   });
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "archive/sqlite.hpp"
 #include "unit/journal/temporary_folder.hpp"
 
 namespace folkmoot {
@@ -21,13 +22,14 @@ class HistoryStoreTest : public ::testing::Test {
 
   void open() {
     store_.reset();
-    auto opened = HistoryStore::open(path());
+    auto opened = HistoryStore::open(place());
     ASSERT_TRUE(opened) << opened.error().describe();
     store_ = std::move(*opened);
   }
+  HistoryPlace place() const { return {.file = path(), .postgres = {}}; }
   std::string path() const { return folder_.path() + "/history.sqlite"; }
   std::unique_ptr<HistoryReader> reader() {
-    auto opened = HistoryReader::open(path());
+    auto opened = HistoryReader::open(place());
     EXPECT_TRUE(opened);
     return std::move(*opened);
   }
@@ -46,10 +48,11 @@ class HistoryStoreTest : public ::testing::Test {
     its.content_type = "text/plain";
     return accepted;
   }
+  Result<void> commit(std::uint64_t position) { return store_->commit(kShard, Lsn{position}, "this journal"); }
   void accept(std::uint32_t from, std::uint32_t to) {
     ASSERT_TRUE(store_->begin());
     for (auto i = from; i < to; ++i) ASSERT_TRUE(store_->accepted(kShard, message(i)));
-    ASSERT_TRUE(store_->commit(kShard, Lsn{std::uint64_t{to}}));
+    ASSERT_TRUE(commit(to));
   }
   std::vector<std::string> contents(FindHistory wanted) {
     wanted.content = true;
@@ -70,8 +73,9 @@ TEST_F(HistoryStoreTest, B1_a_position_is_kept_with_what_was_read_up_to_it) {
   ASSERT_TRUE(store_->accepted(kShard, message(10)));
   store_->roll_back();
   open();
-  EXPECT_EQ(store_->position(kShard).value(), Lsn{std::uint64_t{10}});
-  EXPECT_EQ(store_->position(ShardNumber{7}).value(), Lsn{0});
+  EXPECT_EQ(store_->position(kShard)->lsn, Lsn{std::uint64_t{10}});
+  EXPECT_EQ(store_->position(kShard)->journal, "this journal");
+  EXPECT_EQ(store_->position(ShardNumber{7})->lsn, Lsn{0});
   EXPECT_EQ(reader()->status()->messages, 10u);
 }
 
@@ -79,7 +83,7 @@ TEST_F(HistoryStoreTest, B1_a_copy_changes_nothing) {
   accept(0, 3);
   ASSERT_TRUE(store_->begin());
   ASSERT_TRUE(store_->settled(kShard, message(1).key, Instant{kBegan + 50}));
-  ASSERT_TRUE(store_->commit(kShard, Lsn{std::uint64_t{4}}));
+  ASSERT_TRUE(commit(4));
   accept(0, 3);
   const auto record = reader()->show(message(1).message.id);
   ASSERT_TRUE(record);
@@ -104,7 +108,7 @@ TEST_F(HistoryStoreTest, B1_the_life_of_a_message) {
   ASSERT_TRUE(store_->attempt(kShard, came_back, ""));
   ASSERT_TRUE(store_->ended(kShard, ref.key, HistoryState::failed, Instant{kBegan + 90}, "max_deliveries"));
   ASSERT_TRUE(store_->settled(kShard, ref.key, Instant{kBegan + 99}));  // it has ended before
-  ASSERT_TRUE(store_->commit(kShard, Lsn{std::uint64_t{9}}));
+  ASSERT_TRUE(commit(9));
 
   const auto record = reader()->show(message(2).message.id);
   ASSERT_TRUE(record);
@@ -135,7 +139,7 @@ TEST_F(HistoryStoreTest, B1_contents_are_json_whatever_they_were) {
     accepted.message.content = kinds[i].second;
     ASSERT_TRUE(store_->accepted(kShard, accepted));
   }
-  ASSERT_TRUE(store_->commit(kShard, Lsn{std::uint64_t{1}}));
+  ASSERT_TRUE(commit(1));
   EXPECT_EQ(contents({}),
             (std::vector<std::string>{R"("/wAB")", R"("say \"hi\"\n")", R"("{broken")", R"({"a":[1,2.50]})"}));
 }
@@ -212,7 +216,7 @@ TEST_F(HistoryStoreTest, B8_what_has_ended_long_ago_is_forgotten_with_its_words)
   ASSERT_TRUE(store_->begin());
   for (const std::uint32_t i : {1u, 2u, 3u})
     ASSERT_TRUE(store_->settled(kShard, message(i).key, Instant{kBegan + kDay * i}));
-  ASSERT_TRUE(store_->commit(kShard, Lsn{std::uint64_t{11}}));
+  ASSERT_TRUE(commit(11));
   EXPECT_EQ(store_->forget(Instant{kBegan + kDay * 5 / 2}, 1).value(), 1);  // in steps
   EXPECT_EQ(store_->forget(Instant{kBegan + kDay * 5 / 2}, 100).value(), 1);
   EXPECT_EQ(store_->forget(Instant{kBegan + kDay * 5 / 2}, 100).value(), 0);
@@ -226,7 +230,7 @@ TEST_F(HistoryStoreTest, B1_what_another_shard_has_taken_over_is_a_row_there) {
   ASSERT_TRUE(store_->begin());
   ASSERT_TRUE(store_->moved(message(1).message.id));
   ASSERT_TRUE(store_->moved(message(9).message.id));  // said by the other shard's journal, which is read earlier
-  ASSERT_TRUE(store_->commit(kShard, Lsn{std::uint64_t{4}}));
+  ASSERT_TRUE(commit(4));
   EXPECT_EQ(reader()->status()->messages, 2u);
   open();
   accept(8, 11);
@@ -250,15 +254,44 @@ TEST_F(HistoryStoreTest, B8_a_file_of_others_is_refused) {
   ASSERT_NE(file, nullptr);
   std::fputs("this is no database, but a letter of some length that somebody has put into this place", file);
   std::fclose(file);
-  const auto opened = HistoryStore::open(other);
+  const auto opened = HistoryStore::open({.file = other, .postgres = {}});
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::damaged) << opened.error().describe();
   {
-    auto newer = Database::open(path(), Database::Access::read_write);
+    auto newer = SqliteDatabase::open(path(), Database::Access::read_write);
     ASSERT_TRUE(newer);
     ASSERT_TRUE((*newer)->execute("UPDATE folkmoot_schema SET version = 99"));
   }
-  EXPECT_EQ(HistoryStore::open(path()).error().code, ErrorCode::unsupported_version);
+  EXPECT_EQ(HistoryStore::open(place()).error().code, ErrorCode::unsupported_version);
+}
+
+TEST_F(HistoryStoreTest, B1_tables_of_the_first_version_are_brought_up_to_date_with_what_is_in_them) {
+  accept(0, 10);
+  store_.reset();
+  {
+    auto older = SqliteDatabase::open(path(), Database::Access::read_write);
+    ASSERT_TRUE(older);
+    ASSERT_TRUE(
+        (*older)->execute("ALTER TABLE folkmoot_position DROP COLUMN journal; UPDATE folkmoot_schema SET version = 1"));
+  }
+  open();
+  EXPECT_EQ(store_->position(kShard)->lsn, Lsn{std::uint64_t{10}});
+  EXPECT_EQ(store_->position(kShard)->journal, "");
+  EXPECT_EQ(reader()->status()->messages, 10u);
+  accept(10, 11);
+  EXPECT_EQ(store_->position(kShard)->journal, "this journal");
+}
+
+// None of these reaches a server: that the secret is not told is what matters.
+TEST_F(HistoryStoreTest, B1_what_is_said_about_a_database_never_has_its_password) {
+  for (const std::string url : {"postgresql://folk:hunter2%zz@127.0.0.1:1/x", "postgresql://folk:hunter2@127.0.0.1:1/x",
+                                "host=127.0.0.1 port=1 password=hunter2 nonsense", "hunter2"}) {
+    const auto opened = HistoryStore::open({.file = {}, .postgres = url});
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().describe().find("hunter2"), std::string::npos) << opened.error().describe();
+  }
+  EXPECT_EQ(HistoryStore::open({.file = {}, .postgres = "postgresql://folk@127.0.0.1:1/x"}).error().code,
+            ErrorCode::connection_lost);
 }
 
 }  // namespace
