@@ -41,6 +41,8 @@ Result<void> FactReader::read(const RecordView& record, Instant now, bool is_fre
     case FactKind::message_returned:
     case FactKind::attempt_noted:
       return read_returned(record.body);
+    case FactKind::result_noted:
+      return read_result(record.body);
     case FactKind::message_dead:
       return read_dead(record.body);
     case FactKind::message_linked:
@@ -93,6 +95,13 @@ Result<void> FactReader::read_returned(Bytes body) {
   saw(fact.at);
   if (fact.end == AttemptEnd::none) return {};
   return store_.attempt(shard_, fact, as_text(body.subspan(sizeof fact)));
+}
+
+Result<void> FactReader::read_result(Bytes body) {
+  ResultFact fact;
+  if (!read_fact(body, fact)) return too_short("result_noted");
+  saw(fact.at);
+  return store_.result(shard_, fact, as_text(body.subspan(sizeof fact)));
 }
 
 Result<void> FactReader::read_dead(Bytes body) {

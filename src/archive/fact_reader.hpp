@@ -21,6 +21,7 @@ class FactReader {
   Result<void> read_settled(Bytes body, Instant now);
   Result<void> read_cancelled(Bytes body, Instant now);
   Result<void> read_returned(Bytes body);
+  Result<void> read_result(Bytes body);
   Result<void> read_dead(Bytes body);
   Result<void> read_linked(Bytes body);
   Result<void> read_agent_set(Bytes body, Instant now);

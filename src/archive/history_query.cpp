@@ -211,7 +211,7 @@ Result<HistoryRecord> HistoryReader::show(const Uuid& id) {
     return failure(ErrorCode::not_found, fmt::format("the history has no message {}", text),
                    "it was accepted before the history began, is older than it keeps, or was never durable");
   }
-  HistoryRecord record{.message = message_at(row, true), .attempts = {}};
+  HistoryRecord record{.message = message_at(row, true), .attempts = {}, .result = {}};
   row.reset();
   auto log = database_->prepare(
       "SELECT attempted_at, holder, how, response_body FROM message_delivery_log WHERE message_id = ? ORDER BY attempt "
@@ -220,6 +220,10 @@ Result<HistoryRecord> HistoryReader::show(const Uuid& id) {
   auto& attempts = (*log)->bind(1, text);
   auto more = attempts.step();
   for (; more && *more; more = attempts.step()) {
+    if (attempts.text(2) == kResultHow) {
+      record.result.text = attempts.text(3);
+      continue;
+    }
     record.attempts.push_back({.at_ms = time_of(attempts.text(0)),
                                .holder = std::string(attempts.text(1)),
                                .end = std::string(attempts.text(2)),

@@ -26,18 +26,6 @@ constexpr std::size_t kAgentsKnownMax = 100'000;
 
 std::string text_of(Instant at) { return at == 0 ? std::string() : format_time_ms(at.ms); }
 
-// The content as JSON: as it is, as a string, or its bytes in base64.
-std::string content_json(const Message& message) {
-  std::string out;
-  if (message.content_ref) return "null";
-  const bool is_plain = message.encoding.empty();
-  if (is_plain && is_json_type(message.content_type) && is_json(message.content)) return message.content;
-  JsonWriter writer(out);
-  const bool is_readable = is_plain && is_utf8(message.content);
-  writer.value(is_readable ? message.content : encode_base64(message.content));
-  return out;
-}
-
 HistoryState state_of(DeadReason reason) {
   if (reason == DeadReason::none) return HistoryState::pending;
   return reason == DeadReason::expired ? HistoryState::expired : HistoryState::failed;
@@ -249,7 +237,7 @@ Result<void> HistoryStore::accepted(ShardNumber shard, const AcceptedMessage& ac
     if (!met) return std::unexpected(met.error());
     if (*met > 0) return {};
   }
-  const auto content = content_json(message);
+  const auto content = content_as_json(message);
   const auto metadata = json_text(message.metadata).text;
   const auto hash = message.content_ref ? message.content_ref->hash.text() : std::string();
   const auto cause = message.cause.is_nil() ? std::string() : message.cause.text();
@@ -275,6 +263,14 @@ Result<void> HistoryStore::accepted(ShardNumber shard, const AcceptedMessage& ac
 Result<void> HistoryStore::settled(ShardNumber shard, MessageKey key, Instant at) {
   const auto text = text_of(at);
   return settle_->bind(1, std::int64_t{shard.value}).bind(2, number_of(key)).bind(3, text).send();
+}
+
+Result<void> HistoryStore::result(ShardNumber shard, const ResultFact& fact, std::string_view json) {
+  const auto at = text_of(fact.at);
+  insert_attempt_->bind(1, std::int64_t{shard.value}).bind(2, number_of(fact.message.key));
+  insert_attempt_->bind(3, std::int64_t{fact.deliveries}).bind(4, "success").bind(5, json).bind(6, at);
+  insert_attempt_->bind(7, std::int64_t{fact.holder.value}).bind(8, kResultHow);
+  return insert_attempt_->send();
 }
 
 Result<void> HistoryStore::attempt(ShardNumber shard, const ReturnedFact& fact, std::string_view reason) {

@@ -29,6 +29,9 @@ struct HistoryPosition {
   std::string journal;  // its id; empty: it was not said
 };
 
+/// In message_delivery_log, how the attempt ended that a result came of.
+inline constexpr std::string_view kResultHow = "processed";
+
 /// A message as it was accepted, or as a copy of that says that it stands.
 struct AcceptedMessage {
   MessageKey key = 0;
@@ -76,6 +79,8 @@ class HistoryStore {
   Result<void> accepted(ShardNumber shard, const AcceptedMessage& accepted);
   Result<void> settled(ShardNumber shard, MessageKey key, Instant at);
   Result<void> attempt(ShardNumber shard, const ReturnedFact& fact, std::string_view reason);
+  /// What came of a message: JSON text. It is kept in message_delivery_log, as the body of the attempt that succeeded.
+  Result<void> result(ShardNumber shard, const ResultFact& fact, std::string_view json);
   /// `reason` in words. Of one that has ended nothing is changed.
   Result<void> ended(ShardNumber shard, MessageKey key, HistoryState state, Instant at, std::string_view reason);
   /// Another shard has it now, under another id: its row there is the message.

@@ -59,9 +59,9 @@ std::optional<std::int64_t> local_ms(std::string_view text, std::size_t& at) {
   return ms;
 }
 
-// How far a zone is ahead of UTC: "Z", or "+01:00".
+// How far a zone is ahead of UTC: "Z", or "+01:00". None is UTC, as clients mean that write it without.
 std::optional<std::int64_t> offset_ms(std::string_view zone) {
-  if (zone == "Z" || zone == "z") return 0;
+  if (zone.empty() || zone == "Z" || zone == "z") return 0;
   if (zone.size() != 6 || (zone[0] != '+' && zone[0] != '-') || zone[3] != ':') return std::nullopt;
   const int h = number_at(zone, 1, 2), m = number_at(zone, 4, 2);
   if (h < 0 || h > 23 || m < 0 || m > 59) return std::nullopt;

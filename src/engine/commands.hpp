@@ -34,6 +34,14 @@ struct ReceiveCommand {
   Duration lease_ms = 0;  // 0: the lease lives with the connection
 };
 
+struct SettleCommand {
+  Uuid id{};
+  LeaseToken lease = 0;     // of who has it; 0: nobody has
+  bool failed = false;      // else it is processed
+  std::string_view text{};  // what came of it (JSON), or why it failed
+  bool is_kept = false;     // what came of it: by who follows the log
+};
+
 struct MailboxCommand {
   std::string_view name;
   MailboxLimits limits;

@@ -86,7 +86,7 @@ void Engine::assign() {
   facts(mailroom_,
         {FactKind::message_accepted, FactKind::message_settled, FactKind::message_returned, FactKind::message_dead,
          FactKind::mailbox_configured, FactKind::dead_purged, FactKind::message_cancelled, FactKind::key_used,
-         FactKind::attempt_noted, FactKind::mailbox_deleted, FactKind::mailbox_read});
+         FactKind::attempt_noted, FactKind::mailbox_deleted, FactKind::mailbox_read, FactKind::result_noted});
   facts(schedules_, {FactKind::schedule_set, FactKind::schedule_fired, FactKind::schedule_removed});
   facts(routes_, {FactKind::route_set, FactKind::route_removed});
   facts(causes_, {FactKind::conversation_summed});
@@ -377,10 +377,6 @@ Result<void> Engine::check_leases(std::span<const LeaseToken> leases, const Uuid
 bool Engine::holds_what_it_answers(SessionId id, const IncomingMessage& message) {
   auto* const session = sessions_.find(id);
   return session != nullptr && requests_.holds_cause(*session, message);
-}
-
-void Engine::cancel_message(SessionId id, RequestNumber request, const Uuid& message) {
-  mailroom_.settling().cancel({id, request}, message);
 }
 
 void Engine::configure_mailbox(SessionId id, RequestNumber request, const MailboxCommand& command) {

@@ -96,8 +96,6 @@ class Engine final : Ledger::Resolver {
   /// Settles the lease and publishes the outputs, caused by its message, both or neither. Answered like a batch.
   void complete(SessionId session, RequestNumber request, LeaseToken lease,
                 std::span<const Result<IncomingMessage>> outputs);
-  /// Takes a message back that nobody has had yet.
-  void cancel_message(SessionId session, RequestNumber request, const Uuid& id);
   void extend(SessionId session, RequestNumber request, bool quiet, std::span<const LeaseToken> leases,
               Duration lease_ms);
   /// Whether all of these leases are current, and this message's. Errors: lease_lost.
@@ -129,6 +127,7 @@ class Engine final : Ledger::Resolver {
   Questions& mailboxes() { return mailroom_.questions(); }
   const Questions& mailboxes() const { return mailroom_.questions(); }
   Peeking& peeking() { return mailroom_.peeking(); }
+  Settling& settling() { return mailroom_.settling(); }
   Registry& registry() { return registry_; }
   Routes& routes() { return routes_; }
   const Routes& routes() const { return routes_; }

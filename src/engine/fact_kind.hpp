@@ -48,9 +48,10 @@ enum class FactKind : std::uint8_t {
   role_removed = 43,
   rule_set = 44,  // who may do what
   rule_removed = 45,
+  result_noted = 46,  // what came of a message, as it is settled: for the history
 };
 
-constexpr std::size_t kFactKinds = 46;  // one above the largest number
+constexpr std::size_t kFactKinds = 47;  // one above the largest number
 
 // By number; empty: none has it.
 constexpr std::string_view kFactKindNames[kFactKinds] = {
@@ -100,6 +101,7 @@ constexpr std::string_view kFactKindNames[kFactKinds] = {
     "role_removed",
     "rule_set",
     "rule_removed",
+    "result_noted",
 };
 
 constexpr std::string_view name(FactKind kind) {

@@ -155,6 +155,17 @@ struct DeadFact {
 };
 static_assert(sizeof(DeadFact) == 32);
 
+/// What came of a message whose settlement follows in the same group of facts. Followed by JSON text. It moves nothing:
+/// who follows the journal keeps it.
+struct ResultFact {
+  MessageRef message;
+  Instant at = 0;
+  NameId holder = 0;  // name id of the agent that settles it; 0: none was named
+  std::uint16_t deliveries = 0;
+  std::uint16_t zero = 0;
+};
+static_assert(sizeof(ResultFact) == 32);
+
 enum class Overflow : std::uint8_t { reject = 0, drop_oldest = 1 };
 
 struct MailboxConfiguredFact {

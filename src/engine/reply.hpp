@@ -30,6 +30,7 @@ struct Ready {
   std::uint32_t priority = 0;
 };
 
-using Reply = std::variant<Nothing, Consuming, Received, Ready, Purged, Resent, DeletedMailbox, RegisteredAgent>;
+using Reply =
+    std::variant<Nothing, Consuming, Received, Ready, Purged, Resent, DeletedMailbox, RegisteredAgent, SettledMessage>;
 
 }  // namespace folkmoot

@@ -644,6 +644,17 @@ void append_json_fields(JsonWriter& out, const Message& message) {
   out.end_array();
 }
 
+std::string content_as_json(const Message& message) {
+  if (message.content_ref) return "null";
+  const bool is_plain = message.encoding.empty();
+  if (is_plain && is_json_type(message.content_type) && is_json(message.content)) return message.content;
+  std::string out;
+  JsonWriter writer(out);
+  const bool is_readable = is_plain && is_utf8(message.content);
+  writer.value(is_readable ? message.content : encode_base64(message.content));
+  return out;
+}
+
 void append_json(JsonWriter& out, const Message& message) {
   out.begin_object();
   append_json_fields(out, message);

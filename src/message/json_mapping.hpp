@@ -23,6 +23,10 @@ Result<Message> message_from_json(const simdjson::dom::element& value);
 /// and what stays as it was (id, timestamp, from, no topic), would go unheard. Errors: invalid_field.
 Result<void> check_changes(const simdjson::dom::element& object);
 
+/// The content as one JSON value: as it is, else text as a string, other bytes in base64; null if it is stored by
+/// reference.
+std::string content_as_json(const Message& message);
+
 /// A retry policy: {"attempts":5,"backoff":"exponential","initial":"1s","max":"5m","multiplier":2}. Errors:
 /// invalid_field, out_of_range.
 Result<RetryPolicy> retry_from_json(const simdjson::dom::element& value);

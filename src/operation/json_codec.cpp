@@ -396,6 +396,10 @@ Result<void> read_written(const FieldInfo& field, void* at, std::string_view tex
   return JsonReader(Unknown::refuse).read_value(field, element, at, *value);
 }
 
+void append_fields(JsonWriter& out, const StructInfo& info, const void* object) {
+  write_fields(out, info, object, Sparse::as_described);
+}
+
 void write_json(JsonWriter& out, const StructInfo& info, const void* object, Sparse sparse) {
   out.begin_object();
   write_fields(out, info, object, sparse);

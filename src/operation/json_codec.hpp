@@ -43,6 +43,8 @@ enum class Sparse : std::uint8_t {
   everything,    // arguments: what is as it was made is left out; where it is required, its reader says so
 };
 void write_json(JsonWriter& out, const StructInfo& info, const void* object, Sparse sparse);
+/// The same without the braces, as an answer has them: for an object that has more to say.
+void append_fields(JsonWriter& out, const StructInfo& info, const void* object);
 template <class T>
 std::string to_json_text(const T& object, Sparse sparse) {
   std::string out;

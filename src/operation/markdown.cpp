@@ -19,8 +19,8 @@ std::string default_of(const StructInfo& info, const FieldInfo& field) {
   JsonElement of_field;
   if (!value || (*value)[field.name].get(of_field)) return {};
   const auto text = shown(of_field);
-  const bool says_nothing = text == "0" || text == "\"\"" || text == "null" || text == "false" || text == "[]" ||
-                            text == "\"00000000-0000-0000-0000-000000000000\"" || text == "{}";
+  const bool says_nothing = text == "0" || text == "\"\"" || text == "\"0\"" || text == "null" || text == "false" ||
+                            text == "[]" || text == "\"00000000-0000-0000-0000-000000000000\"" || text == "{}";
   return says_nothing ? std::string() : text;
 }
 

@@ -16,17 +16,18 @@ template <class... T>
 struct Types {};
 
 using Operations =
-    Types<ListDead, ShowDead, ResubmitDead, RedriveDead, PurgeDead, CancelMessage, ShowAttempts, SetSchedule,
-          RemoveSchedule, ListSchedules, SetRoute, RemoveRoute, ListRoutes, ReportLoad, ShowCost, ConfigureMailbox,
-          ListMailboxes, ShowMailbox, PeekMailbox, DeleteMailbox, ListConnections, ListAgents, TraceMessage, ReadTap,
-          BeginBackup, ListBackupContents, ReadBackup, EndBackup, ShowStats, ListSettings, ReloadSettings, SetStream,
-          RemoveStream, ListStreams, ShowStream, ReadStream, PurgeStream, PauseStream, ResumeStream, ReplayStream,
-          StopReplay, CopyStream, SetStreamConsumer, ReadStreamConsumer, AckStreamConsumer, RemoveStreamConsumer,
-          ListStreamConsumers, ListBackupStreams, SetSubscription, RemoveSubscription, ListSubscriptions, SetWake,
-          RemoveWake, ListWakes, ShowWake, TakeWakes, EndWake, RegisterAgent, UpdateAgent, ShowAgent, RemoveAgent,
-          BeatAgent, QuarantineAgent, ReleaseAgent, DiscoverAgents, WatchAgents, FindHistory, ShowHistory,
-          ShowHistoryStatus, AddAccount, ChangeAccount, DisableAccount, EnableAccount, RotateAccount, RemoveAccount,
-          ShowAccount, ListAccounts, SetRole, RemoveRole, ListRoles, GrantAccess, RevokeAccess, ListAccess, CheckAccess
+    Types<ListDead, ShowDead, ResubmitDead, RedriveDead, PurgeDead, CancelMessage, ShowAttempts, SettleMessage,
+          ShowMessage, SetSchedule, RemoveSchedule, ListSchedules, SetRoute, RemoveRoute, ListRoutes, ReportLoad,
+          ShowCost, ConfigureMailbox, ListMailboxes, ShowMailbox, PeekMailbox, DeleteMailbox, ListConnections,
+          ListAgents, TraceMessage, ReadTap, BeginBackup, ListBackupContents, ReadBackup, EndBackup, ShowStats,
+          ListSettings, ReloadSettings, SetStream, RemoveStream, ListStreams, ShowStream, ReadStream, PurgeStream,
+          PauseStream, ResumeStream, ReplayStream, StopReplay, CopyStream, SetStreamConsumer, ReadStreamConsumer,
+          AckStreamConsumer, RemoveStreamConsumer, ListStreamConsumers, ListBackupStreams, SetSubscription,
+          RemoveSubscription, ListSubscriptions, SetWake, RemoveWake, ListWakes, ShowWake, TakeWakes, EndWake,
+          RegisterAgent, UpdateAgent, ShowAgent, RemoveAgent, BeatAgent, QuarantineAgent, ReleaseAgent, DiscoverAgents,
+          WatchAgents, FindHistory, ShowHistory, ShowHistoryStatus, AddAccount, ChangeAccount, DisableAccount,
+          EnableAccount, RotateAccount, RemoveAccount, ShowAccount, ListAccounts, SetRole, RemoveRole, ListRoles,
+          GrantAccess, RevokeAccess, ListAccess, CheckAccess
 #ifdef FOLKMOOT_TEST_OPERATIONS
           ,
           FOLKMOOT_TEST_OPERATION_TYPES

@@ -106,6 +106,9 @@ void EffectFrames::answer(SessionId session, RequestNumber request, const Reply&
   if (const auto* const registered = std::get_if<RegisteredAgent>(&reply)) {
     return done(session, request, as_bytes(to_json_text(*registered, Sparse::as_described)));
   }
+  if (const auto* const settled = std::get_if<SettledMessage>(&reply)) {
+    return done(session, request, as_bytes(to_json_text(*settled, Sparse::as_described)));
+  }
   std::uint32_t numbers[2] = {};
   std::size_t count = 0;
   const auto put = [&](std::uint32_t number) { numbers[count++] = number; };

@@ -213,14 +213,14 @@ def test_B5_a_client_that_polls_goes_on(make_server, token):
         post(body, *fields, f"Content-Length: {len(body)}", "Content-Type: application/json", host=server.address))
     assert sent.status == 201 and sent.json()["id"]
     with Connection(server) as connection:
-        for wanted in ([sent.json()["id"]], [], []):
+        for _ in range(3):  # looking takes nothing
             answer = connection.send(
                 request("GET", "/api/messages?to_agent_id=claude&status=pending", *fields,
                         host=server.address)).answer()
-            assert answer.status == 200 and [m["id"] for m in answer.json()["messages"]] == wanted
+            assert answer.status == 200 and [m["id"] for m in answer.json()] == [sent.json()["id"]]
         answer = connection.send(
             request("GET", "/api/messages?to_agent_id=claude&status=failed", *fields, host=server.address)).answer()
-        assert answer.status == 400 and "pending" in answer.json()["error"]
+        assert answer.status == 200 and answer.json() == []
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,12 @@ FAULTS = {
         "noted = Durable(PLANTED ? FactPlace{.lsn = Lsn{1}} : to_.ledger.note(FactKind::message_cancelled, "
         "{bytes_of(ref)}));",
     ),
+    "settled_by_id_not_journaled": (
+        "settled = Durable(to_.ledger.note(FactKind::message_settled, {bytes_of(ref)})); } "
+        "++to_.counters.acknowledged;",
+        "settled = Durable(PLANTED ? FactPlace{.lsn = Lsn{1}} : to_.ledger.note(FactKind::message_settled, "
+        "{bytes_of(ref)})); } ++to_.counters.acknowledged;",
+    ),
     "death_in_pieces": without(
         "if (draft.facts() > 1 && to_.ledger.has_room(Urgency::settling, draft)) group.emplace(to_.ledger, draft);"
     ),

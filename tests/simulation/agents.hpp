@@ -143,7 +143,8 @@ class Agents final : public Effects {
   void ack(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet);
   void nack(AgentSession& session, const std::vector<LeaseToken>& tokens, std::int64_t delay_ms, bool quiet);
   void reject(AgentSession& session, const std::vector<LeaseToken>& tokens, bool quiet);
-  void cancel_message(AgentSession& session);
+  /// `settles`: it is not taken back, but settled as it waits.
+  void cancel_message(AgentSession& session, bool settles);
   void purge(AgentSession& session, std::size_t mailbox, std::size_t limit);
   void resubmit(AgentSession& session);
   void redrive(AgentSession& session, std::size_t mailbox, std::optional<std::size_t> to, std::uint32_t limit,

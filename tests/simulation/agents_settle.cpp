@@ -80,7 +80,7 @@ const ModelMessage* Agents::any_message(const std::function<bool(const ModelMess
   return some.empty() ? nullptr : random_.pick(some);
 }
 
-void Agents::cancel_message(AgentSession& session) {
+void Agents::cancel_message(AgentSession& session, bool settles) {
   const auto* const message = any_message([](const ModelMessage&) { return true; });
   if (message == nullptr) return;
   const auto key = message->key;
@@ -89,14 +89,19 @@ void Agents::cancel_message(AgentSession& session) {
   mine.settled = message->waits();
   const auto request = session.next_request++;
   model_.cancelling = message->number;
+  model_.settling_by_id = settles;
   const auto content = message->content;
-  call([&] { engine_->cancel_message(session.id, request, message->id); });
+  call([&] {
+    if (!settles) return engine_->settling().cancel({session.id, request}, message->id);
+    engine_->settling().settle({session.id, request}, {.id = message->id, .text = kResultText, .is_kept = true});
+  });
   model_.cancelling = 0;
+  model_.settling_by_id = false;
   if (!refused_ && promises_.knows(content)) promises_.taking_back(content);
   if (!session.asks.contains(request)) return;
   const auto* const now = model_.find_key(key);
   expect(now == nullptr || now->stand == Stand::gone, "a message was taken back and is still there");
-  rules_.saw(Rule::message_cancelled_by_id);
+  rules_.saw(settles ? Rule::message_settled_by_id : Rule::message_cancelled_by_id);
 }
 
 void Agents::purge(AgentSession& session, std::size_t mailbox, std::size_t limit) {

@@ -49,6 +49,13 @@ STRUCTS = {
             "end": "attempt.end == was.end",
             "zero": ZERO,
         },
+        "ResultFact": {
+            "message": "auto* const message = find_key(load<MessageRef>(body.data()).key)",
+            "at": "fact.at.ms == now",
+            "holder": "names_by_id_.contains(fact.holder)",
+            "deliveries": "fact.deliveries == message->deliveries + 1 && fact.at.ms == now",
+            "zero": ZERO,
+        },
         "DeadFact": {
             "message": "load<DeadFact>(body.data()).message",
             "at": "fact.at.ms == message->dead_at",

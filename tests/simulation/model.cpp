@@ -168,15 +168,9 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
       return;
     case FactKind::mailbox_configured:
       return on_configured(place, load<MailboxConfiguredFact>(body.data()));
-    case FactKind::message_cancelled: {
-      auto* const message = find_key(load<MessageRef>(body.data()).key);
-      expect(message != nullptr && message->waits(), "a message was taken back that does not wait");
-      remember(message->key, std::nullopt);
-      expect((cancelling != 0 && message->number == cancelling) || deleting == message->asked.mailbox,
-             "{} was taken back and nobody asked for it", message->number);
-      rules_.saw(Rule::message_cancelled);
-      return left(*message, Stand::gone, place.lsn);
-    }
+    case FactKind::message_cancelled:
+    case FactKind::result_noted:
+      return on_named(kind, place, body, now);
     case FactKind::mailbox_deleted:
       return on_deleted(place, load<MailboxDeletedFact>(body.data()));
     case FactKind::mailbox_read: {
@@ -185,7 +179,6 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
     }
     case FactKind::message_linked:
     case FactKind::started:
-      return;
     case FactKind::attempt_noted:
       return;
     case FactKind::schedule_set:
@@ -460,10 +453,36 @@ void Model::on_conversation(FactPlace place, Bytes body) {
   });
 }
 
+// A message that is taken back, or the result of one that is settled by its id: its settlement follows in the same
+// group.
+void Model::on_named(FactKind kind, FactPlace place, Bytes body, std::int64_t now) {
+  auto* const message = find_key(load<MessageRef>(body.data()).key);
+  expect(message != nullptr && message->waits(), "a message was taken back, or settled by its id, that does not wait");
+  expect((cancelling != 0 && message->number == cancelling) || deleting == message->asked.mailbox,
+         "{} was taken back, or settled, and nobody asked for it", message->number);
+  if (kind == FactKind::result_noted) {
+    const auto fact = load<ResultFact>(body.data());
+    expect(settling_by_id && as_text(body.subspan(sizeof fact)) == kResultText, "a result says something else");
+    expect(fact.deliveries == message->deliveries + 1 && fact.at.ms == now, "{}: its result has another number or time",
+           message->number);
+    expect(fact.holder == 0 || names_by_id_.contains(fact.holder), "{}: settled by nobody", message->number);
+    return rules_.saw(Rule::result_noted);
+  }
+  remember(message->key, std::nullopt);
+  rules_.saw(Rule::message_cancelled);
+  left(*message, Stand::gone, place.lsn);
+}
+
 void Model::on_settled(FactPlace place, Bytes body) {
   for (std::size_t at = 0; at < body.size(); at += sizeof(MessageRef)) {
     auto* const message = find_key(load<MessageRef>(body.data() + at).key);
     expect(message != nullptr, "an unknown message was settled");
+    if (settling_by_id && message->number == cancelling) {
+      expect(message->waits(), "{} was settled by its id and is {}", message->number, name(message->stand));
+      note_settled(*message);
+      left(*message, Stand::gone, place.lsn);
+      continue;
+    }
     if (message->asked.once) {
       expect(message->stand == Stand::ready, "{}, at most once, is {} and was handed out", message->number,
              name(message->stand));

@@ -92,6 +92,9 @@ struct ModelMailbox {
   std::vector<Setting> settings;  // possible after a crash; the first is durable
 };
 
+/// What comes of each message that is settled by its id.
+inline constexpr std::string_view kResultText = R"({"n":1})";
+
 class Model {
  public:
   Model(std::vector<std::string> names, const EngineOptions& options, RuleCounts& rules);
@@ -104,6 +107,7 @@ class Model {
   std::set<LeaseToken> settling;  // tokens given to ack or nack
   SessionId closing = 0;
   std::uint64_t cancelling = 0;  // number of the message being taken back; 0: none
+  bool settling_by_id = false;   // it is not taken back, but settled as it waits
   std::int64_t nack_delay = 0;   // asked for; -1: as the policy says
   bool rejecting = false;        // `settling` were given to reject
   bool purging = false;
@@ -212,6 +216,7 @@ class Model {
   void say(ModelMessage& message, Stand stand, Lsn lsn, std::int64_t due = 0);
   void on_accepted(FactPlace place, Bytes body, std::int64_t now);
   void on_settled(FactPlace place, Bytes body);
+  void on_named(FactKind kind, FactPlace place, Bytes body, std::int64_t now);
   void on_purged(FactPlace place, MessageKey key, std::int64_t now);
   void check_reason(const ModelMessage& message, DeadReason reason, std::int64_t now);
   void check_delay(const ModelMessage& message, const ReturnedFact& fact, std::int64_t now);

@@ -140,6 +140,7 @@ void Model::crash() {
   groups_.clear();
   closing = 0;
   cancelling = resent_ = 0;
+  settling_by_id = false;
   bounces_.crash();
   for (auto* const checker : checkers.all()) checker->crash();
   settled_.clear();

@@ -56,6 +56,8 @@ namespace folkmoot::simulation {
   RULE(withdrawn)                       \
   RULE(message_cancelled)               \
   RULE(message_cancelled_by_id)         \
+  RULE(message_settled_by_id)           \
+  RULE(result_noted)                    \
   RULE(cancel_refused)                  \
   RULE(key_used)                        \
   RULE(key_used_again)                  \

@@ -129,12 +129,15 @@ struct FindHistory {
 struct HistoryRecord {
   HistoryMessage message{};
   std::vector<Attempt> attempts{};
+  JsonText result{};
 
   static constexpr auto fields() {
     return std::array{
         field<&HistoryRecord::message>(0, "message", "The message with its content"),
         field<&HistoryRecord::attempts>(1, "attempts", "The attempts at it that settled nothing, oldest first",
                                         {.max = kAttemptsListMax}),
+        field<&HistoryRecord::result>(2, "result", "What came of it, as who settled it said",
+                                      {.max = kResultBytesMost, .shape = "Any", .sparse = true}),
     };
   }
 };

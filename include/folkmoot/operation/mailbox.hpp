@@ -254,6 +254,20 @@ struct PeekMailbox {
   }
 };
 
+struct ShowMessage {
+  Uuid id{};
+
+  using Answer = PeekedMessage;
+  static constexpr OperationRow kOperation{.name = "message.show",
+                                           .what = "A message that stands in a mailbox, with its content",
+                                           .right = Right::observe,
+                                           .where = Where::by_field,
+                                           .again = true};
+  static constexpr auto fields() {
+    return std::array{field<&ShowMessage::id>(0, "id", "Its id", {.required = true, .role = Role::shard_by_id})};
+  }
+};
+
 /// What went with a mailbox.
 struct DeletedMailbox {
   bool deleted = false;

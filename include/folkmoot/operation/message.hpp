@@ -8,6 +8,7 @@ namespace folkmoot {
 
 constexpr std::uint64_t kReasonTextMax = 4'096;
 constexpr std::uint64_t kAttemptsListMax = 10'000;
+constexpr std::uint64_t kResultBytesMost = 65'536;  // of what came of a message
 
 inline constexpr std::string_view kOutcomeWords[] = {"queued",    "offered", "scheduled", "sent",
                                                      "duplicate", "dead",    "kept"};
@@ -84,6 +85,53 @@ struct ShowAttempts {
       .again = true};
   static constexpr auto fields() {
     return std::array{field<&ShowAttempts::id>(0, "id", "Its id", {.required = true, .role = Role::shard_by_id})};
+  }
+};
+
+/// How a message is settled by its id.
+enum class SettledAs : std::uint8_t {
+  processed = 0,
+  failed = 1,  // given up: a dead letter
+};
+inline constexpr std::string_view kSettledAsWords[] = {"processed", "failed"};
+template <>
+inline constexpr std::span<const std::string_view> kWords<SettledAs> = kSettledAsWords;
+
+struct SettledMessage {
+  Uuid id{};
+  bool result_kept = false;
+
+  static constexpr auto fields() {
+    return std::array{
+        field<&SettledMessage::id>(0, "id", "The message's"),
+        field<&SettledMessage::result_kept>(1, "result_kept",
+                                            "There was a `result`, and the history keeps it (docs/history.md)"),
+    };
+  }
+};
+
+struct SettleMessage {
+  Uuid id{};
+  SettledAs status = SettledAs::processed;
+  std::uint64_t lease = 0;
+  JsonText result{};
+  std::string reason{};
+
+  using Answer = SettledMessage;
+  static constexpr OperationRow kOperation{
+      .name = "message.settle",
+      .what = "Settles a message by its id: one of the caller's that waits, or with its lease one that was taken",
+      .right = Right::consume,
+      .where = Where::by_field};
+  static constexpr auto fields() {
+    return std::array{
+        field<&SettleMessage::id>(0, "id", "Its id", {.required = true, .role = Role::shard_by_id}),
+        field<&SettleMessage::status>(1, "status", "processed, or failed: it is a dead letter then"),
+        lease_field<&SettleMessage::lease>(2, "lease", "The one that came with it; left out: nobody has it"),
+        field<&SettleMessage::result>(3, "result", "What came of it, for the history",
+                                      {.max = kResultBytesMost, .shape = "Any"}),
+        field<&SettleMessage::reason>(4, "reason", "Why it failed", {.max = 1'024}),
+    };
   }
 };
 

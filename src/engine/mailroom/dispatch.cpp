@@ -198,6 +198,25 @@ Dispatch::Handed Dispatch::lease_out(Mailbox& mailbox, const QueuedMessage& mess
   return more ? Handed::more : Handed::enough;
 }
 
+Slot Dispatch::hold(Mailbox& mailbox, const QueuedMessage& message, Session& session) {
+  const auto slot = leases.add({.entry = message.entry,
+                                .session = session.id,
+                                .connection = session.connection,
+                                .since = to_.run.now(),
+                                .mailbox = mailbox.number,
+                                .sender = message.sender,
+                                .holder = session.name_id,
+                                .retrieved = true},
+                               session.lease_head, mailbox.lease_head);
+  ++mailbox.leased;
+  ++to_.counters.leased;
+  AcceptedFact fact;
+  shelves_.bytes_of(message.entry, &fact);
+  leases[slot].hops = fact.hops;
+  leases[slot].silent = (fact.flags & AcceptedFact::kSilent) != 0;
+  return slot;
+}
+
 // -- what had no room
 
 void Dispatch::set_stuck(Mailbox& mailbox) {

@@ -32,6 +32,8 @@ class Dispatch {
   /// The session takes no more for now; or does again.
   void set_unwritable(Session& session);
   void set_writable(Session& session);
+  /// A lease of a message that stands nowhere (any more), for a session that holds it until it ends that.
+  Slot hold(Mailbox& mailbox, const QueuedMessage& message, Session& session);
   /// Ends the lease; its holder's credit comes back.
   Lease end_lease(Slot slot);
   /// Ties a lease to the session, as long as that is open (`lease_ms` 0), or to a deadline.

@@ -76,6 +76,29 @@ bool Peeking::each(std::string_view name, MessageKey after, std::size_t at_once,
   }
 }
 
+std::optional<PeekView> Peeking::one(const Uuid& id) {
+  const auto address = message_address(id);
+  auto* const mailbox = address && to_.run.is_ours(*address) ? shelves_.mailboxes.find(address->mailbox) : nullptr;
+  if (mailbox == nullptr) return std::nullopt;
+  const auto key = address->key;
+  if (const auto lease = dispatch_.leases.find_key(key); lease != kNoSlot)
+    return view_of(*mailbox, {.entry = dispatch_.leases[lease].entry, .state = PeekState::leased, .lease = lease});
+  NameId sender = 0;
+  const auto* const entry = shelves_.find(*mailbox, key, sender);
+  if (entry == nullptr) return std::nullopt;
+  Found found{.entry = *entry, .state = PeekState::waiting};
+  if (const auto* const scheduled = shelves_.find_scheduled(key); scheduled != nullptr) {
+    found.state = PeekState::scheduled;
+    found.due = scheduled->due;
+  } else if (mailbox->blocked > 0) {
+    shelves_.groups.each_after(mailbox->number, MessageKey{key.value - 1}, [&](const QueuedMessage& message) {
+      if (message.entry.key == key) found.state = PeekState::blocked;
+      return false;
+    });
+  }
+  return view_of(*mailbox, found);
+}
+
 PeekView Peeking::view_of(const Mailbox& mailbox, const Found& found) {
   const auto& entry = found.entry;
   const auto node = entry.has(Entry::kTransient) ? to_.run.memory_node() : to_.run.node();

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "engine/mailroom/dispatch.hpp"
@@ -26,6 +27,8 @@ class Peeking {
   /// fewer are wanted, that is what they cost. Cost of each go: O(queues of the mailbox + all timers + its leases).
   bool each(std::string_view name, MessageKey after, std::size_t at_once,
             const std::function<bool(const PeekView&)>& each);
+  /// One message, wherever it stands; nothing if it stands nowhere. Its views are valid until the next look at the log.
+  std::optional<PeekView> one(const Uuid& id);
   /// Its oldest message that is waiting, blocked or leased: when it came; 0 if there is none.
   Instant oldest(const Mailbox& mailbox) const;
   /// The first `limit` messages that nobody has, behind `after`.

@@ -31,6 +31,8 @@ Result<void> Recovery::enter(const Fact& fact) {
       return enter_deleted(fact);
     case FactKind::mailbox_read:
       return enter_read(fact);
+    case FactKind::result_noted:
+      return {};
     default:
       return cannot_be(fact.kind, "is none of a mailbox");
   }

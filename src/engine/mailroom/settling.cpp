@@ -68,6 +68,79 @@ void Settling::ack(Asker caller, bool quiet, std::span<const LeaseToken> tokens)
   answer(caller, quiet, Durable(place), settled, std::move(refused));
 }
 
+Result<Slot> Settling::hold(Session& session, const SettleCommand& command) {
+  const LeaseToken given[] = {command.lease};
+  if (command.lease != 0) {
+    if (auto current = check(given, command.id); !current) return std::unexpected(current.error());
+    const auto slot = dispatch_.leases.find(command.lease);
+    if (to_.sessions.may_act_for(session.id, dispatch_.leases[slot].holder)) return slot;
+    return failure(ErrorCode::not_permitted, "the lease is another agent's", "only who has a message settles it");
+  }
+  const auto address = message_address(command.id);
+  auto* const mailbox = address && to_.run.is_ours(*address) ? shelves_.mailboxes.find(address->mailbox) : nullptr;
+  if (mailbox != nullptr && dispatch_.leases.find_key(address->key) != kNoSlot) {
+    return failure(ErrorCode::lease_lost, fmt::format("message {} is in somebody's hands already", command.id.text()),
+                   "who took it settles it with the lease that came with it; or wait until it comes back");
+  }
+  NameId sender = 0;
+  const auto* const entry = mailbox != nullptr ? shelves_.find(*mailbox, address->key, sender) : nullptr;
+  if (entry == nullptr || entry->has(Entry::kTransient)) {
+    return failure(ErrorCode::not_found, fmt::format("no message {} is waiting", command.id.text()),
+                   "look at the id, and at its receipt: it may be settled already");
+  }
+  if (!to_.sessions.may_act_for(session.id, mailbox->number)) {
+    return failure(ErrorCode::not_permitted, "the message is in another agent's mailbox",
+                   "only whom a message is for settles it without having taken it");
+  }
+  const auto message = shelves_.take(MessageRef(address->key, mailbox->number, sender, entry->priority));
+  FOLKMOOT_ASSERT(message.has_value());
+  return dispatch_.hold(*mailbox, *message, session);
+}
+
+void Settling::settle(Asker caller, const SettleCommand& command) {
+  auto* const found = to_.sessions.find(caller.session);
+  if (found == nullptr) return;
+  auto& session = *found;
+  Draft draft;
+  draft.add(sizeof(MessageRef));
+  const bool has_result = !command.failed && !command.text.empty();
+  if (has_result) {
+    draft.add(sizeof(ResultFact) + command.text.size());
+    if (session.name_id != 0) to_.names.measure(session.name_id, draft);
+  }
+  if (!to_.ledger.has_room(Urgency::settling, draft)) {
+    return to_.replies.refuse(caller, {ErrorCode::disk_full, "no room to settle the message: it stays as it is"});
+  }
+  const SettledMessage answer{.id = command.id, .result_kept = has_result && command.is_kept};
+  const auto slot = hold(session, command);
+  if (!slot) {
+    ++to_.counters.refused;
+    return to_.replies.refuse(caller, slot.error());
+  }
+  shelves_.note_read(shelves_.mailboxes[dispatch_.leases[*slot].mailbox]);
+  if (command.failed) {
+    const auto noted = give_back(*slot, 0, AttemptEnd::rejected, command.text);
+    return to_.ledger.when_or_now(noted, waiting::Answer{.to = caller, .reply = answer});
+  }
+  const auto lease = dispatch_.end_lease(*slot);
+  const MessageRef ref(lease.entry.key, lease.mailbox, lease.sender, lease.entry.priority);
+  Durable settled;
+  {
+    std::optional<Ledger::Group> group;
+    if (has_result) {
+      group.emplace(to_.ledger, draft);
+      if (session.name_id != 0) to_.names.note(session.name_id);
+      const ResultFact fact{ref, to_.run.now(), session.name_id,
+                            static_cast<std::uint16_t>(lease.entry.deliveries + 1u), 0};
+      to_.ledger.note(FactKind::result_noted, {bytes_of(fact), as_bytes(command.text)});
+    }
+    settled = Durable(to_.ledger.note(FactKind::message_settled, {bytes_of(ref)}));
+  }
+  ++to_.counters.acknowledged;
+  leave(shelves_.mailboxes[lease.mailbox], lease);
+  to_.ledger.when_or_now(settled, waiting::Answer{.to = caller, .reply = answer});
+}
+
 void Settling::leave(Mailbox& mailbox, const Lease& lease) {
   if (shelves_.is_tapped()) [[unlikely]] {
     shelves_.tap({.what = TapWhat::settled, .holder = lease.holder, .deliveries = lease.entry.deliveries + 1u}, mailbox,

@@ -19,6 +19,9 @@ class Settling {
   void reject(Asker caller, bool quiet, std::span<const LeaseToken> tokens, std::string_view reason);
   void extend(Session& session, RequestNumber request, bool quiet, std::span<const LeaseToken> tokens,
               Duration lease_ms);
+  /// One message by its id: processed, with what came of it, or given up. Only its recipient settles what nobody has,
+  /// and of what somebody has its lease is asked for. Errors: not_found, lease_lost, not_permitted, disk_full.
+  void settle(Asker caller, const SettleCommand& command);
   /// Whether all of these leases are current, and this message's. Errors: lease_lost.
   Result<void> check(std::span<const LeaseToken> tokens, const Uuid& id);
   /// Takes a message back that nobody has had yet. Errors: not_found, lease_lost (somebody has it), disk_full.
@@ -42,6 +45,8 @@ class Settling {
   }
 
  private:
+  // The lease by which it is settled: the one that is given, or one of its own of a message that waits.
+  Result<Slot> hold(Session& session, const SettleCommand& command);
   // Calls `each(slot)` for every lease that is current, and returns the tokens of the others.
   template <class Each>
   std::vector<LeaseToken> for_current(SessionId asker, std::span<const LeaseToken> tokens, Each each);

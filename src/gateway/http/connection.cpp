@@ -40,7 +40,9 @@ Answer with_status(int status, ErrorCode code, std::string text, std::string adv
 // Who takes messages without saying who it is, is the one they are for.
 std::string_view caller_of(const HttpRequest& request) {
   if (!request.agent.empty()) return request.agent;
-  return request.target.parameter(request.target.has("agent") ? "agent" : "to_agent_id");
+  if (request.target.has("agent")) return request.target.parameter("agent");
+  const auto looked_at = request.target.parameter("to_agent_id");
+  return Uuid::parse(looked_at) ? std::string_view() : looked_at;  // an id is no name to speak under
 }
 
 bool wants_websocket(const RequestHead& head) {
@@ -189,8 +191,9 @@ Answer HttpConnection::preflight_answer(const HttpRequest& request, std::string_
   Answer answer{.status = 204, .body = {}, .content_type = {}, .headers = {{"Allow", std::string(allowed)}}};
   if (!allowed_origin(*options_, request.head.field("origin")).empty()) {
     answer.headers.emplace_back("Access-Control-Allow-Methods", allowed);
-    answer.headers.emplace_back("Access-Control-Allow-Headers",
-                                "Authorization, Content-Type, Range, X-Agent, traceparent, tracestate");
+    answer.headers.emplace_back(
+        "Access-Control-Allow-Headers",
+        "Authorization, Content-Type, Idempotency-Key, Range, X-Agent, traceparent, tracestate");
     answer.headers.emplace_back("Access-Control-Max-Age", "86400");
   }
   return answer;

@@ -34,6 +34,9 @@ struct Answer {
   std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
+/// Of errors, for who accepts it (RFC 9457).
+inline constexpr std::string_view kProblemType = "application/problem+json";
+
 /// {"code","error","advice"} with the catalogue's status.
 Answer error_answer(const Error& error);
 

@@ -9,6 +9,7 @@
 #include "gateway/http/received_page.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/http/shapes.hpp"
+#include "gateway/http/store/store.hpp"
 #include "gateway/http/trace_context.hpp"
 #include "gateway/json_answers.hpp"
 #include "gateway/json_messages.hpp"
@@ -24,11 +25,32 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr std::string_view kKeyField = "idempotency-key";
+
 // -- POST /api/messages
+
+// The header Idempotency-Key, which may stand in quotes, is the message's key. Errors: invalid_name, invalid_field.
+Result<void> key_in_header(const RequestHead& head, Message& message) {
+  if (head.count(kKeyField) == 0) return {};
+  auto key = head.field(kKeyField);
+  if (key.size() >= 2 && key.starts_with('"') && key.ends_with('"')) key = key.substr(1, key.size() - 2);
+  if (head.count(kKeyField) > 1 || !is_name(key))
+    return failure(ErrorCode::invalid_name, "Idempotency-Key is one text of 1 to 255 bytes without control characters");
+  if (!message.key.empty() && message.key != key)
+    return failure(ErrorCode::invalid_field, "Idempotency-Key says another key than the message does");
+  message.key = key;
+  return {};
+}
 
 asio::awaitable<Answer> publish_one(Exchange& exchange, JsonElement value) {
   auto message = read_message(value, exchange.request.agent);
   if (!message) co_return error_answer(message.error());
+  if (value.is_object() && JsonFields(value).has("to_agent_id")) {
+    auto agent = co_await agent_addressed(exchange, message->to);
+    if (!agent) co_return error_answer(agent.error());
+    message->to = std::move(*agent);
+  }
+  if (auto given = key_in_header(exchange.request.head, *message); !given) co_return error_answer(given.error());
   give_trace(exchange.request.head, {&*message, 1});
   co_return co_await publish_message(exchange, *message);
 }
@@ -89,15 +111,18 @@ struct Wanted {
 
 Result<Wanted> wanted_messages(const Exchange& exchange) {
   const auto& target = exchange.request.target;
-  const auto named = target.parameter(target.has("agent") ? "agent" : "to_agent_id");
+  const auto named = target.parameter("agent");
   Wanted wanted{.agent = std::string(named.empty() ? std::string_view(exchange.request.agent) : named)};
   if (!is_name(wanted.agent)) {
     return failure(ErrorCode::invalid_name,
                    "whose messages? Give ?agent=NAME, 1 to 255 bytes without control characters");
   }
   if (target.has("status") && target.parameter("status") != "pending") {
-    return failure(ErrorCode::invalid_field, "`status` may be pending: others are not kept in a mailbox");
+    return failure(ErrorCode::invalid_field, "`status` may be pending: what is taken waits in a mailbox",
+                   "`to_agent_id` in the place of `agent` looks at messages that stand otherwise (docs/rest.md)");
   }
+  if (target.has("after"))
+    return failure(ErrorCode::invalid_field, "`after` is for looking at messages: say `to_agent_id`, and not `agent`");
   const auto wait_ms = duration_parameter(target, "wait", 0, kWaitMsMax);
   if (!wait_ms) return std::unexpected(wait_ms.error());
   const auto lease_ms = duration_parameter(target, "lease", kLeaseMsDefault, UINT32_MAX);
@@ -256,6 +281,10 @@ asio::awaitable<Answer> publish_messages(Exchange& exchange) {
   const auto value = document.parse(exchange.request.body);
   if (!value) co_return error_answer(value.error());
   if (!value->is_array()) co_return co_await publish_one(exchange, *value);
+  if (exchange.request.head.count(kKeyField) > 0) {
+    co_return error_answer({ErrorCode::invalid_field, "Idempotency-Key is for one message, and the body is a list",
+                            "give each message of a list its own `key`"});
+  }
   auto results = co_await publish_many(exchange, *value, false);
   co_return results ? json_answer(200, std::move(*results)) : error_answer(results.error());
 }
@@ -313,6 +342,7 @@ asio::awaitable<Answer> complete_message(Exchange& exchange) {
 }
 
 asio::awaitable<Answer> receive_messages(Exchange& exchange) {
+  if (looks_at_store(exchange.request.target)) co_return co_await list_stored(exchange);
   const auto wanted = wanted_messages(exchange);
   if (!wanted) co_return error_answer(wanted.error());
   if (exchange.request.is_head()) co_return Answer{};  // which takes nothing
@@ -336,13 +366,32 @@ asio::awaitable<Answer> receive_messages(Exchange& exchange) {
   co_return Answer{};
 }
 
+// One that only the history remembers, as a receipt would have it.
+static ReceiptAndAttempts past_receipt(StoredMessage past) {
+  ReceiptAndAttempts out;
+  const bool is_settled = past.status == "processed" || past.status == "delivered";
+  out.receipt = {.id = past.id,
+                 .recipient = past.said.to_agent_id,
+                 .status = past.status,
+                 .reason = past.said.error,
+                 .holder = {},
+                 .state = is_settled                 ? CopyState::acknowledged
+                          : past.status == "pending" ? CopyState::queued
+                                                     : CopyState::dead,
+                 .deliveries = past.said.retry_count + is_settled};
+  out.said = std::move(past.said);
+  return out;
+}
+
 // The attempts made at a message, as an array of JSON; none if it was settled between the two questions.
 static asio::awaitable<Result<std::string>> attempts_of(Exchange& exchange, Uuid id) {
   const auto request = exchange.link.number();
   std::string frames;
   append_call(frames, request, ShowAttempts::kOperation.name, to_json_text(ShowAttempts{id}, Sparse::everything));
   const auto frame = co_await ask(exchange, request, std::move(frames));
-  if (!frame && frame.error().code == ErrorCode::not_found) co_return "[]";
+  const bool is_hidden =
+      !frame && (frame.error().code == ErrorCode::not_found || frame.error().code == ErrorCode::not_permitted);
+  if (is_hidden) co_return "[]";
   if (!frame) co_return std::unexpected(frame.error());
   JsonDocument document;
   const auto answer = document.parse(as_text(frame->body));
@@ -361,6 +410,9 @@ asio::awaitable<Answer> show_receipt(Exchange& exchange) {
   const auto receipts = read_receipts(frame->body);
   if (!receipts) co_return error_answer(receipts.error());
   if (receipts->empty() || receipts->front().state == ReceiptState::unknown) {
+    const auto past = co_await find_past(exchange, *id);
+    if (!past) co_return error_answer(past.error());
+    if (*past) co_return json_answer(200, to_json_text(past_receipt(std::move(**past)), Sparse::as_described));
     co_return error_answer({ErrorCode::not_found,
                             fmt::format("message {} is not known here, or was settled too long ago", id->text()),
                             "look at the id, and whether this is the server that it was sent to"});
@@ -371,7 +423,11 @@ asio::awaitable<Answer> show_receipt(Exchange& exchange) {
   append_receipt_fields(json, receipts->front());
   const auto attempts = co_await attempts_of(exchange, *id);
   if (!attempts) co_return error_answer(attempts.error());
-  json.key("attempts").raw(*attempts).end_object();
+  json.key("attempts").raw(*attempts);
+  const auto said = co_await find_stored(exchange, *id, receipts->front().state);
+  if (!said) co_return error_answer(said.error());
+  if (*said) append_fields(json, describe<StoredFields>(), &**said);
+  json.end_object();
   co_return json_answer(200, std::move(body));
 }
 
@@ -383,6 +439,7 @@ asio::awaitable<Answer> settle_message(Exchange& exchange) {
     co_return error_answer(known.error());
   const auto id = asked->id;
   JsonFields fields(asked->object);
+  if (!fields.has("lease") || fields.has("result")) co_return co_await settle_stored(exchange, id, asked->object);
   const auto request = exchange.link.number();
   auto frames = settlement(fields, request);
   if (!frames) co_return error_answer(frames.error());

@@ -144,12 +144,17 @@ void write_told(JsonWriter& out) {
   for (const auto* type : {"application/jsonl", "application/x-ndjson"}) out.key(type).begin_object().end_object();
 }
 
-void write_answer_schema(JsonWriter& out, const StructInfo& answer, const StructInfo* other) {
+void write_answer_schema(JsonWriter& out, const StructInfo& answer, const RouteAbout& about) {
   out.key("schema");
-  if (other == nullptr) return write_schema(out, answer, Side::answer);
+  if (about.other == nullptr && about.others == nullptr) return write_schema(out, answer, Side::answer);
   out.begin_object().key("anyOf").begin_array();
   write_schema(out, answer, Side::answer);
-  write_schema(out, *other, Side::answer);
+  if (about.other != nullptr) write_schema(out, *about.other, Side::answer);
+  if (about.others != nullptr) {
+    out.begin_object().field("type", "array").key("items");
+    write_schema(out, *about.others, Side::answer);
+    out.end_object();
+  }
   out.end_array().end_object();
 }
 
@@ -161,7 +166,7 @@ void write_done(JsonWriter& out, const HttpRoute& route, const StructInfo* answe
     out.key("content").begin_object();
     if (!(about.is_told && type == "text/event-stream")) {
       out.key(type).begin_object();
-      if (answer != nullptr) write_answer_schema(out, *answer, about.other);
+      if (answer != nullptr) write_answer_schema(out, *answer, about);
       out.end_object();
     }
     if (about.is_told) write_told(out);
@@ -174,9 +179,13 @@ void write_done(JsonWriter& out, const HttpRoute& route, const StructInfo* answe
 void write_problem(JsonWriter& out, const HttpRoute& route, std::string_view what) {
   out.begin_object().field("description", what);
   if (route.method != "HEAD") {
-    out.key("content").begin_object().key("application/json").begin_object().key("schema");
-    refer(out, "Problem");
-    out.end_object().end_object();
+    out.key("content").begin_object();
+    for (const auto type : {std::string_view("application/json"), kProblemType}) {
+      out.key(type).begin_object().key("schema");
+      refer(out, "Problem");
+      out.end_object();
+    }
+    out.end_object();
   }
   out.end_object();
 }

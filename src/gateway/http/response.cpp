@@ -5,6 +5,8 @@
 #include <boost/beast/http/status.hpp>
 
 #include "gateway/http/pages.hpp"
+#include "message/json_document.hpp"
+#include "message/json_writer.hpp"
 
 namespace folkmoot {
 namespace {
@@ -57,8 +59,30 @@ std::string head_text(const GatewayOptions& options, const Answer& answer, const
   return out.append("\r\n");
 }
 
-std::string answer_text(const GatewayOptions& options, const Answer& answer, const RequestHead* request,
+// An error as RFC 9457 has it, with our own words beside: for who asks for it.
+static Answer as_problem(const Answer& refused) {
+  JsonDocument document;
+  const auto said = document.parse(refused.body);
+  std::string_view text;
+  if (!said || !said->is_object() || said->at_key("error").get(text)) return refused;
+  Answer problem = refused;
+  problem.content_type = kProblemType;
+  problem.body.clear();
+  JsonWriter json(problem.body);
+  json.begin_object().field("type", "about:blank").field("title", reason(refused.status));
+  json.field("status", refused.status).field("detail", text);
+  for (const auto [name, value] : simdjson::dom::object(*said)) json.key(name).raw(json_of(value));
+  json.end_object();
+  problem.body += '\n';
+  return problem;
+}
+
+std::string answer_text(const GatewayOptions& options, const Answer& told, const RequestHead* request,
                         bool keep_alive) {
+  const bool wants_problem =
+      told.status >= 400 && request != nullptr && lower_case(request->field("accept")).contains(kProblemType);
+  const Answer made = wants_problem ? as_problem(told) : Answer{};
+  const Answer& answer = wants_problem ? made : told;
   const bool is_head = request != nullptr && request->method == "HEAD";
   const bool has_none = answer.status == 204 || answer.status == 304;
   // To HEAD the length is said only as it would be of GET (RFC 9110, section 8.6).

@@ -9,6 +9,7 @@
 #include "gateway/asking.hpp"
 #include "gateway/http/answers.hpp"
 #include "gateway/http/shapes.hpp"
+#include "gateway/http/store/shapes.hpp"
 #include "operation/fields.hpp"
 #include "operation/operations.hpp"
 
@@ -33,9 +34,10 @@ const HttpRoute kRoutes[] = {
      .handler = receive_messages,
      .may_wait = true,
      .takes = true,
-     .about = {.what = "Takes messages out of a mailbox",
+     .about = {.what = "Takes messages out of a mailbox; or, with to_agent_id, looks at them",
                .query = kShape<ReceiveQuery>,
                .answer = kShape<ReceivedMessages>,
+               .others = kShape<StoredMessage>,
                .has_events = true}},
     {.method = "GET",
      .pattern = "/api/messages/{id}",
@@ -44,9 +46,10 @@ const HttpRoute kRoutes[] = {
     {.method = "PUT",
      .pattern = "/api/messages/{id}/status",
      .handler = settle_message,
-     .about = {.what = "Settles a message, gives it back, rejects it or prolongs its lease",
+     .about = {.what =
+                   "Settles a message, gives it back, rejects it or prolongs its lease; without one settles what waits",
                .body = kShape<SettleBody>,
-               .answer = kShape<IdAndStatus>}},
+               .answer = kShape<SettledAnswer>}},
     {.method = "POST",
      .pattern = "/api/messages/batch",
      .handler = publish_batch,
@@ -108,6 +111,12 @@ const HttpRoute kRoutes[] = {
                .answer = kShape<OneAnswer>,
                .body_shape = "message",
                .is_told = true}},
+    {.method = "POST",
+     .pattern = "/api/v1/agents/message",
+     .handler = publish_gateway_message,
+     .about = {.what = "Sends a message to an agent, as gateways of an older system had it",
+               .body = kShape<GatewayMessage>,
+               .answer = kShape<GatewayAnswer>}},
     {.method = "POST",
      .pattern = "/api/content",
      .handler = store_content,

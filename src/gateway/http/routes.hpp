@@ -19,6 +19,7 @@ struct RouteAbout {
   const StructInfo* body = nullptr;    // nullptr: none, or as `body_shape` says
   const StructInfo* answer = nullptr;  // nullptr: as `answer_type` says
   const StructInfo* other = nullptr;   // what may be answered instead
+  const StructInfo* others = nullptr;  // or a list of these
   std::string_view body_shape{};       // "message", "messages" (one or a list), "events", "arguments" or "bytes"
   std::string_view answer_type = "application/json";
   int status = 200;
@@ -59,6 +60,8 @@ Result<void> check_query(const HttpRoute& route, const Target& target);
 
 // The handlers, each named by what it does. None of them throws for what a client can send.
 asio::awaitable<Answer> publish_messages(Exchange& exchange);
+/// As gateways of an older system had it.
+asio::awaitable<Answer> publish_gateway_message(Exchange& exchange);
 asio::awaitable<Answer> receive_messages(Exchange& exchange);
 asio::awaitable<Answer> show_receipt(Exchange& exchange);
 asio::awaitable<Answer> settle_message(Exchange& exchange);

@@ -6,11 +6,10 @@
 #include "folkmoot/operation/message.hpp"
 #include "gateway/answer_shapes.hpp"
 #include "gateway/http/answers.hpp"
+#include "gateway/http/store/shapes.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot {
-
-inline constexpr std::string_view kPendingAlone[] = {"pending"};
 
 struct NoFields {
   static constexpr std::array<FieldInfo, 0> fields() { return {}; }
@@ -21,7 +20,7 @@ struct ReceiveQuery {
   std::uint32_t limit = kReceiveDefault;
   std::chrono::milliseconds wait{0}, lease{kLeaseMsDefault};
   bool ack = false;
-  std::string to_agent_id{}, status{};
+  std::string to_agent_id{}, status{}, after{};
 
   static constexpr auto fields() {
     return std::array{
@@ -30,9 +29,13 @@ struct ReceiveQuery {
         field<&ReceiveQuery::wait>(2, "wait", "How long to wait for the first", {.max = kWaitMsMax}),
         field<&ReceiveQuery::lease>(3, "lease", "How long they may be held", {.max = 0xffff'ffff}),
         field<&ReceiveQuery::ack>(4, "ack", "Settles them when they have been written"),
-        field<&ReceiveQuery::to_agent_id>(5, "to_agent_id", "Another spelling of agent"),
-        field<&ReceiveQuery::status>(6, "status", "In the words of message stores: what waits is pending",
-                                     {.words = kPendingAlone}),
+        field<&ReceiveQuery::to_agent_id>(5, "to_agent_id",
+                                          "Whose messages are looked at, by name or id (docs/rest.md)"),
+        field<&ReceiveQuery::status>(6, "status",
+                                     "With to_agent_id: those that stand so; of those that are taken: pending",
+                                     {.words = kStoreListWords}),
+        field<&ReceiveQuery::after>(7, "after", "With to_agent_id: X-Next of the page before",
+                                    {.max = kHistoryCursorMax}),
     };
   }
 };
@@ -76,11 +79,13 @@ struct BatchResults {
 struct ReceiptAndAttempts {
   ReceiptAnswer receipt{};
   std::vector<Attempt> attempts{};
+  StoredFields said{};
 
   static constexpr auto fields() {
     return std::array{
         fields_of<&ReceiptAndAttempts::receipt>(),
         field<&ReceiptAndAttempts::attempts>(7, "attempts", "Made at it so far"),
+        fields_of<&ReceiptAndAttempts::said>(),
     };
   }
 };
@@ -91,17 +96,20 @@ struct SettleBody {
   std::string status{}, reason{};
   std::uint64_t lease = 0;
   std::chrono::milliseconds delay{0}, prolong{30'000};
+  JsonText result{};
 
   static constexpr auto fields() {
     return std::array{
         field<&SettleBody::status>(0, "status",
                                    "processed settles it, failed gives it back, rejected kills it, delivered prolongs",
                                    {.required = true, .words = kSettleStatuses}),
-        lease_field<&SettleBody::lease>(1, "lease", "The one that came with the message", {.required = true}),
+        lease_field<&SettleBody::lease>(1, "lease", "The one that came with the message; left out: nobody has it"),
         field<&SettleBody::delay>(2, "delay_ms", "Of failed: not before then; left out: as the retry policy says",
                                   {.max = 0xffff'ffff}),
         field<&SettleBody::reason>(3, "reason", "Of failed and rejected", {.max = kReasonBytesMax}),
         field<&SettleBody::prolong>(4, "lease_ms", "Of delivered: from now on", {.min = 1, .max = 0xffff'ffff}),
+        field<&SettleBody::result>(5, "result", "Of processed: what came of it, for the history",
+                                   {.max = kResultBytesMost, .shape = "Any"}),
     };
   }
 };
@@ -113,6 +121,19 @@ struct IdAndStatus {
   static constexpr auto fields() {
     return std::array{field<&IdAndStatus::id>(0, "id", "The message's"),
                       field<&IdAndStatus::status>(1, "status", "As it was asked for")};
+  }
+};
+
+struct SettledAnswer {
+  IdAndStatus of{};
+  bool result_kept = false;
+
+  static constexpr auto fields() {
+    return std::array{
+        fields_of<&SettledAnswer::of>(),
+        field<&SettledAnswer::result_kept>(2, "result_kept", "Whether the history keeps the `result`",
+                                           {.sparse = true}),
+    };
   }
 };
 

@@ -87,9 +87,11 @@ Result<void> carry_out(const Call& call, const ConfigureMailbox& arguments);
 Result<void> carry_out(const Call& call, const ListMailboxes& arguments);
 Result<void> carry_out(const Call& call, const ShowMailbox& arguments);
 Result<void> carry_out(const Call& call, const PeekMailbox& arguments);
+Result<void> carry_out(const Call& call, const ShowMessage& arguments);
 Result<void> carry_out(const Call& call, const DeleteMailbox& arguments);
 // messages.cpp
 Result<void> carry_out(const Call& call, const CancelMessage& arguments);
+Result<void> carry_out(const Call& call, const SettleMessage& arguments);
 Result<void> carry_out(const Call& call, const ShowAttempts& arguments);
 std::vector<Attempt> attempts_of(Engine& engine, const Uuid& id);
 // trace.cpp

@@ -157,6 +157,15 @@ Result<void> carry_out(const Call& call, const PeekMailbox& arguments) {
   return call.answer(page);
 }
 
+Result<void> carry_out(const Call& call, const ShowMessage& arguments) {
+  const auto view = call.engine.peeking().one(arguments.id);
+  if (!view) {
+    return failure(ErrorCode::not_found, fmt::format("message {} stands in no mailbox", arguments.id.text()),
+                   "its receipt says what became of it, and history.show has what is settled");
+  }
+  return call.answer(shown(*view, true));
+}
+
 Result<void> carry_out(const Call& call, const DeleteMailbox& arguments) {
   call.engine.delete_mailbox(call.session, call.request,
                              {.name = arguments.name, .with_messages = arguments.messages, .limit = arguments.limit});

@@ -16,7 +16,25 @@ std::vector<Attempt> attempts_of(Engine& engine, const Uuid& id) {
 }
 
 Result<void> carry_out(const Call& call, const CancelMessage& arguments) {
-  call.engine.cancel_message(call.session, call.request, arguments.id);
+  call.engine.settling().cancel({call.session, call.request}, arguments.id);
+  return {};
+}
+
+Result<void> carry_out(const Call& call, const SettleMessage& arguments) {
+  const bool failed = arguments.status == SettledAs::failed;
+  if (failed && !arguments.result.text.empty()) {
+    return failure(ErrorCode::invalid_field, "`result` is what came of a message that is processed",
+                   "say in `reason` why it failed");
+  }
+  if (!failed && !arguments.reason.empty())
+    return failure(ErrorCode::invalid_field, "`reason` says why a message failed", "what came of it is its `result`");
+  const bool is_kept = call.reactor.history().archive() != nullptr;
+  call.engine.settling().settle({call.session, call.request},
+                                {.id = arguments.id,
+                                 .lease = LeaseToken{arguments.lease},
+                                 .failed = failed,
+                                 .text = failed ? std::string_view(arguments.reason) : arguments.result.text,
+                                 .is_kept = is_kept});
   return {};
 }
 

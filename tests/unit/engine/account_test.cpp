@@ -120,9 +120,9 @@ TEST_F(AccountTest, A18_one_bound_to_its_agent_settles_and_takes_back_nothing_of
   for (const auto& answer : answers) {
     if (answer.kind == Answer::Kind::confirm) id = answer.confirm.id;
   }
-  engine->cancel_message(kCarol, ++request, id);
+  engine->settling().cancel({kCarol, ++request}, id);
   EXPECT_EQ(answers.back().code, ErrorCode::not_permitted);
-  engine->cancel_message(kAlice, ++request, id);
+  engine->settling().cancel({kAlice, ++request}, id);
   sync();
   EXPECT_EQ(answers.back().kind, Answer::Kind::done);
 }

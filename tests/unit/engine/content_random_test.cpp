@@ -173,8 +173,8 @@ class ContentRandomTest : public DeliveryTest {
       }
       case 13:
         if (!sent.empty())
-          engine->cancel_message(kAlice, ++request,
-                                 std::next(sent.begin(), static_cast<std::ptrdiff_t>(random() % sent.size()))->first);
+          engine->settling().cancel(
+              {kAlice, ++request}, std::next(sent.begin(), static_cast<std::ptrdiff_t>(random() % sent.size()))->first);
         break;
       case 14:
         now += static_cast<std::int64_t>(random() % 15'000);

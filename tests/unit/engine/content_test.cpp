@@ -219,7 +219,7 @@ TEST_F(ContentTest, X19_purged_cancelled_and_expired_messages_do_not) {
   EXPECT_TRUE(goes_after_its_grace());
   store();
   say(referring());
-  engine->cancel_message(kAlice, ++request, last().confirm.id);
+  engine->settling().cancel({kAlice, ++request}, last().confirm.id);
   sync();
   EXPECT_TRUE(goes_after_its_grace());
 }

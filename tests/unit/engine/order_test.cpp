@@ -12,7 +12,7 @@ TEST_F(DeliveryTest, X5_a_scheduled_message_is_taken_back_and_a_leased_one_is_no
   later.deliver_at = now + 60'000;
   say(later);
   const auto id = last().confirm.id;
-  engine->cancel_message(kAlice, ++request, id);
+  engine->settling().cancel({kAlice, ++request}, id);
   sync();
   EXPECT_EQ(last().kind, Answer::Kind::done);
   EXPECT_EQ(state(id), ReceiptState::cancelled);
@@ -22,8 +22,53 @@ TEST_F(DeliveryTest, X5_a_scheduled_message_is_taken_back_and_a_leased_one_is_no
   put("now");
   const auto leased = last().confirm.id;
   take();
-  engine->cancel_message(kAlice, ++request, leased);
+  engine->settling().cancel({kAlice, ++request}, leased);
   EXPECT_EQ(last().code, ErrorCode::lease_lost);
+}
+
+// -- settling by id
+
+TEST_F(DeliveryTest, B2_a_message_that_waits_is_settled_by_its_id_once) {
+  put("work");
+  const auto id = last().confirm.id;
+  const auto settle = [&](const SettleCommand& command) {
+    engine->settling().settle({kBob, ++request}, command);
+    sync();
+  };
+  settle({.id = id, .text = R"({"n":1})"});
+  EXPECT_EQ(last().kind, Answer::Kind::done);
+  EXPECT_EQ(state(id), ReceiptState::acknowledged);
+  settle({.id = id});
+  EXPECT_EQ(last().code, ErrorCode::not_found);
+  crash();
+  EXPECT_EQ(state(id), ReceiptState::acknowledged);
+  EXPECT_EQ(take(), LeaseToken{});
+}
+
+TEST_F(DeliveryTest, B2_what_somebody_has_is_settled_by_its_lease_alone) {
+  put("work");
+  const auto id = last().confirm.id;
+  const auto lease = take();
+  for (const auto wrong : {LeaseToken{}, LeaseToken{lease.value + 1}}) {
+    engine->settling().settle({kBob, ++request}, {.id = id, .lease = wrong});
+    EXPECT_EQ(last().code, ErrorCode::lease_lost);
+  }
+  engine->settling().settle({kBob, ++request}, {.id = id, .lease = lease, .text = "1"});
+  sync();
+  EXPECT_EQ(state(id), ReceiptState::acknowledged);
+}
+
+TEST_F(DeliveryTest, B2_a_message_that_failed_by_its_id_is_a_dead_letter_with_its_reason) {
+  put("work");
+  const auto id = last().confirm.id;
+  engine->settling().settle({kBob, ++request}, {.id = id, .failed = true, .text = "no such page"});
+  sync();
+  crash();
+  EXPECT_EQ(state(id), ReceiptState::dead);
+  const auto letters = dead();
+  ASSERT_EQ(letters.size(), 1u);
+  EXPECT_EQ(letters[0].reason, DeadReason::rejected);
+  EXPECT_EQ(texts, (std::vector<std::string>{"no such page"}));
 }
 
 TEST_F(DeliveryTest, A4_a_cancelled_request_is_taken_back_or_its_worker_told) {
@@ -108,7 +153,7 @@ TEST_F(DeliveryTest, M1_a_group_goes_on_when_its_first_dies_expires_or_is_taken_
   say(grouped("3"));
   say(grouped("4"));
   pass(1'000);
-  engine->cancel_message(kAlice, ++request, second);
+  engine->settling().cancel({kAlice, ++request}, second);
   sync();
   auto lease = take();
   EXPECT_EQ(contents(), (Contents{"3"}));
