@@ -141,6 +141,11 @@ Result<void> JsonReader::read_value(const FieldInfo& field, const TypeInfo& type
       return {};
     }
     case Kind::json:
+      // What stands under a content's name is text in a document (message/json_document.hpp).
+      if (const auto text = content_text(value); text && (field.name == "content" || field.name == "payload")) {
+        *static_cast<JsonText*>(at) = {std::string(*text)};
+        return {};
+      }
       *static_cast<JsonText*>(at) = {json_of(value)};
       return {};
     case Kind::message:
