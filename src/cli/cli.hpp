@@ -91,6 +91,7 @@ void add_describe(App& app);
 void add_journal(App& app);
 void add_backup(App& app);
 void add_restore(App& app);
+void add_bridge(App& app);
 void add_bench(App& app);
 void add_history(App& app);
 void add_cert(App& app);

@@ -66,6 +66,7 @@ constexpr Command kCommands[] = {
     {"journal", add_journal},
     {"backup", add_backup},
     {"restore", add_restore},
+    {"bridge", add_bridge},
     {"bench", add_bench},
     {"doctor", add_doctor},
     {"help", add_help},
