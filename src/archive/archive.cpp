@@ -266,9 +266,10 @@ Result<bool> Archive::read_on(Feed& feed) {
     done = follower.follow(durable, kRoundBytes,
                            [&](const RecordView& record) { return feed.reader_->read(record, now, is_fresh); });
   }
-  // Its segment was given up while it was being read: the next round skips it.
+  // Its segment was given up while it was being read: the next round skips it, with all that this one has not kept.
   if (!done && feed.skip_.load(std::memory_order_acquire) > follower.position()) {
     store_->roll_back();
+    follower.jump(feed.written_);
     return true;
   }
   if (done) done = store_->commit(feed.shard_, follower.position(), feed.journal_);

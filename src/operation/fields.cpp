@@ -94,6 +94,13 @@ Bounds bounds(const FieldInfo& field) {
   return {rules.min, max};
 }
 
+Result<void> check_json_bytes(const FieldInfo& field, std::size_t bytes) {
+  const auto most = field.rules.max;
+  if (most == 0 || bytes <= most) return {};
+  return failure(ErrorCode::invalid_field,
+                 fmt::format("`{}` has {} bytes of JSON; {} are the most", field.name, bytes, most));
+}
+
 bool equal(const TypeInfo& type, const void* a, const void* b) {
   if (type.is_optional()) {
     a = type.held(a);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.hpp"
 #include "folkmoot/describe.hpp"
 
 namespace folkmoot {
@@ -42,6 +43,9 @@ struct Bounds {
 Bounds bounds(const FieldInfo& field);
 /// How long a text may be that is the field, or, where that is a list, is in it.
 std::uint64_t text_bytes_max(const FieldInfo& field);
+
+/// Of the text of JSON: longer than its field takes. Errors: invalid_field.
+Result<void> check_json_bytes(const FieldInfo& field, std::size_t bytes);
 
 /// Whether two values of a type are the same.
 bool equal(const TypeInfo& type, const void* a, const void* b);

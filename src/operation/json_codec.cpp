@@ -39,6 +39,7 @@ class JsonReader {
     return failure(ErrorCode::out_of_range,
                    fmt::format("`{}` is {}; it may be {} to {}", field.name, value, range.min, range.max));
   }
+  static Result<void> read_json_text(const FieldInfo& field, JsonText* at, const JsonElement& value);
   Result<void> read_text(const FieldInfo& field, void* at, const JsonElement& value) const;
   Result<void> read_natural(const FieldInfo& field, const TypeInfo& type, void* at, const JsonElement& value) const;
   Result<void> read_duration(const FieldInfo& field, void* at, const JsonElement& value) const;
@@ -141,13 +142,7 @@ Result<void> JsonReader::read_value(const FieldInfo& field, const TypeInfo& type
       return {};
     }
     case Kind::json:
-      // What stands under a content's name is text in a document (message/json_document.hpp).
-      if (const auto text = content_text(value); text && (field.name == "content" || field.name == "payload")) {
-        *static_cast<JsonText*>(at) = {std::string(*text)};
-        return {};
-      }
-      *static_cast<JsonText*>(at) = {json_of(value)};
-      return {};
+      return read_json_text(field, static_cast<JsonText*>(at), value);
     case Kind::message:
       return read_message(field, at, value);
     case Kind::retry: {
@@ -167,6 +162,13 @@ Result<void> JsonReader::read_value(const FieldInfo& field, const TypeInfo& type
       return read_list(field, type, at, value);
   }
   return {};
+}
+
+Result<void> JsonReader::read_json_text(const FieldInfo& field, JsonText* at, const JsonElement& value) {
+  // What stands under a content's name is text in a document (message/json_document.hpp).
+  const auto content = field.name == "content" || field.name == "payload" ? content_text(value) : std::nullopt;
+  at->text = content ? std::string(*content) : json_of(value);
+  return check_json_bytes(field, at->text.size());
 }
 
 Result<void> JsonReader::read_text(const FieldInfo& field, void* at, const JsonElement& value) const {

@@ -7,6 +7,7 @@
 
 #include "base/utf8.hpp"
 #include "message/envelope.hpp"
+#include "message/json_text.hpp"
 #include "message/pack.hpp"
 #include "operation/fields.hpp"
 
@@ -63,6 +64,14 @@ class PackFields {
   }
 
  private:
+  Result<void> read_json_text(const FieldInfo& field, JsonText* at) {
+    const auto text = reader_.str();
+    if (!text.empty() && !is_json(text))
+      return failure(ErrorCode::malformed, fmt::format("`{}` is not the text of a JSON value", field.name));
+    at->text = text;
+    return check_json_bytes(field, text.size());
+  }
+
   Result<void> read_value(const FieldInfo& field, const TypeInfo& type, void* at) {
     if (type.is_optional()) at = type.hold(at);
     switch (type.kind) {
@@ -93,8 +102,7 @@ class PackFields {
       case Kind::hash:
         return read_bytes(field, static_cast<ContentHash*>(at)->bytes);
       case Kind::json:
-        *static_cast<JsonText*>(at) = {std::string(reader_.str())};
-        return {};
+        return read_json_text(field, static_cast<JsonText*>(at));
       case Kind::message: {
         const auto bytes = reader_.bin();
         if (!reader_.ok()) return {};

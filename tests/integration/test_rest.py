@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from program import MOMENT_MS, PROGRAM
-from store_client import AgentMessagingClient
+from store_client import CLIENTS
 from test_accounts import Guarded
 from test_http import Http
 
@@ -57,11 +57,12 @@ def pause():
 # -- the client, as it is
 
 
-def client(server, agent, key="key"):
-    return AgentMessagingClient(agent, f"http://127.0.0.1:{server.port}", key)
+@pytest.fixture(params=CLIENTS, ids=lambda each: each.__name__)
+def client(request):
+    return lambda server, agent, key="key": request.param(agent, f"http://127.0.0.1:{server.port}", key)
 
 
-def test_B5_the_client_sends_receives_and_is_answered(kept):
+def test_B5_the_client_sends_receives_and_is_answered(kept, client):
     async def talk():
         async with client(kept, "discord_bot_001") as bot, client(kept, "claude_agent_001") as claude:
             content = {"task_type": "analyze_user_request", "user_message": "why?", "context": {"platform": "discord"}}
@@ -90,7 +91,7 @@ def test_B5_the_client_sends_receives_and_is_answered(kept):
     assert past["id"] == asked and past["content"]["user_message"] == "why?"
 
 
-def test_B5_the_client_waits_for_an_answer_by_polling(server):
+def test_B5_the_client_waits_for_an_answer_by_polling(server, client):
     """As its users' `wait_for_response` does: two loops that know each other by names alone."""
 
     async def answer_tasks(count):
@@ -123,7 +124,7 @@ def test_B5_the_client_waits_for_an_answer_by_polling(server):
     asyncio.run(both())
 
 
-def test_B5_the_client_with_a_key_of_its_own_is_who_the_key_is_for(make_server):
+def test_B5_the_client_with_a_key_of_its_own_is_who_the_key_is_for(make_server, client):
     server = make_server()
     guarded = Guarded(server)
     keys = {}
@@ -208,11 +209,11 @@ def test_B4_a_long_mailbox_comes_page_by_page(kept):
 
 def test_B4_contents_that_are_no_json_are_told_as_json(ask):
     ask("POST", "/api/messages", {"to": "bob", "content": "plain"})
-    ask("POST", "/api/messages", {"to": "bob", "content": "AAEC", "content_encoding": "base64"})
+    ask("POST", "/api/messages", {"to": "bob", "content": "/wD+", "content_encoding": "base64"})
     ask("POST", "/api/messages", {"to": "bob", "content": {"big": 12345678901234567890123, "x": "y" * 5000},
                                   "compress": True, "metadata": {"timeout": 300}})  # fmt: skip
     plain, bytes_, packed = waiting(ask, "bob")
-    assert (plain["content"], bytes_["content"]) == ("plain", "AAEC")
+    assert (plain["content"], bytes_["content"]) == ("plain", "/wD+")
     assert packed["content"]["big"] == 12345678901234567890123 and packed["metadata"] == {"timeout": 300}
 
 
@@ -260,7 +261,7 @@ def test_B2_what_somebody_has_wants_its_lease(ask):
     ({"status": "processed", "delay_ms": 5}, "invalid_field"),
     ({"status": "processed", "reason": "no"}, "invalid_field"),
     ({"status": "failed", "result": 1}, "invalid_field"),
-    ({"status": "processed", "result": "x" * 70000}, "out_of_range"),
+    ({"status": "processed", "result": "x" * 70000}, "invalid_field"),
     ({"status": "processed", "results": 1}, "invalid_field"),
 ])  # fmt: skip
 def test_B2_a_status_that_says_too_little_or_too_much_settles_nothing(ask, body, code):

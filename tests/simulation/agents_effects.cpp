@@ -59,6 +59,13 @@ void Agents::lease_ended(LeaseToken token) {
   leases_.end(token);
 }
 
+// Of a settled message: what is at most once goes out after that, unless it was asked to be settled as it waits.
+static const ModelMessage* settled_to_go_out(Model& model, MessageKey key) {
+  const auto* const message = model.find_key(key);
+  if (message == nullptr || !message->asked.once) return nullptr;
+  return model.settling_by_id && message->number == model.cancelling ? nullptr : message;
+}
+
 // A fact is heard of before the model moves: which leases it ends, and whether they may end.
 void Agents::on_fact(FactKind kind, FactPlace place, Bytes body) {
   std::vector<LeaseToken> ended;
@@ -75,11 +82,10 @@ void Agents::on_fact(FactKind kind, FactPlace place, Bytes body) {
   }
   if (kind == FactKind::message_settled) {
     for (std::size_t at = 0; at < body.size(); at += sizeof(MessageRef)) {
-      const auto* const message = model_.find_key(load<MessageRef>(body.data() + at).key);
-      if (message != nullptr && message->asked.once) {
-        order_.on_popped(*message);
-        rules_.saw(Rule::once_settled_first);
-      }
+      const auto* const message = settled_to_go_out(model_, load<MessageRef>(body.data() + at).key);
+      if (message == nullptr) continue;
+      order_.on_popped(*message);
+      rules_.saw(Rule::once_settled_first);
     }
   }
   for (const auto token : ended) {
@@ -506,8 +512,8 @@ void Agents::refuse(SessionId id, RequestNumber request, const Error& error) {
         expect(engine_->now().ms >= mine.deadline, "a request ended before its time");
         const auto* const asked = model_.find(mine.numbers[0]);
         const bool died = asked != nullptr && asked->stand == Stand::dead && asked->possible.size() == 1;
-        expect(!died || model_.disk_limited, "{} is dead, and whoever waits for its answer was not told",
-               mine.numbers[0]);
+        expect(!died || model_.disk_limited || model_.memory_limited,
+               "{} is dead, and whoever waits for its answer was not told", mine.numbers[0]);
         rules_.saw(Rule::request_timed_out);
       } else if (code != ErrorCode::cancelled) {
         check_refusal(mine.numbers[0], error);

@@ -305,7 +305,7 @@ struct Chooser {
     if (what < 23) return redrive();
     if (what < 26) return agents.publish(*session, keyed(), bytes(), random.one_in(4));
     if (what < 28) return agents.publish_again(*session);
-    if (what < 29) return agents.cancel_message(*session, random.one_in(2));
+    if (what < 29) return agents.cancel_message(*session, session->next_request.value % 2 == 0);
     if (what < 30)
       return random.one_in(3) ? agents.purge(*session, mailbox(), random.below(4)) : agents.resubmit(*session);
     if (what < 33) return batch();

@@ -83,7 +83,6 @@ class World final : public FactLog, public Run {
   /// Everybody has what is theirs, and nobody wants anything any more: what was set is removed, what is dead is purged,
   /// mailboxes are deleted, sessions close.
   void take_all();
-  void purge_all();
   void end_of_all();
   void check_empty(std::string_view when);
   void pass(std::int64_t ms);

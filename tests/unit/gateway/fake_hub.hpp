@@ -21,6 +21,17 @@
 
 namespace folkmoot::testing {
 
+/// Calls that it answers with not_found.
+constexpr std::string_view kNotThere = "no.call history.show";
+
+/// The name of the operation that a CALL is for.
+inline std::string_view called(Bytes body) {
+  PackReader reader(body);
+  reader.map();
+  reader.uint();
+  return reader.str();
+}
+
 class FakeHub : public Hub {
  public:
   FakeHub() : thread_([this] { run(); }) {}
@@ -189,13 +200,11 @@ class FakeHub : public Hub {
         return true;
       }
       case Opcode::call: {
-        PackReader reader(frame.body);
-        reader.map();
-        reader.uint();
-        const auto name = reader.str();
+        const auto name = called(frame.body);
         if (name == "dead.resubmit")
           return append_frame(out, Opcode::confirm, 0, request, as_text(bytes_of(confirm))), true;
-        if (name == "no.call") return fail(Opcode::error, ErrorCode::not_found, "there is no call no.call"), true;
+        if (kNotThere.contains(name))
+          return fail(Opcode::error, ErrorCode::not_found, "there is nothing of that"), true;
         const auto body = name == "message.attempts" ? R"({"id":"x","attempts":[{"at":5,"end":"nacked"}]})"
                           : name == "dead.purge"     ? u32(3)
                           : name == "dead.redrive"   ? u32(4) + u32(1)

@@ -155,7 +155,7 @@ TEST_F(GatewayTest, SaysWhatIsWrongWithARequest) {
            {"GET", "/api/messages?agent=a&lease=x", "", 400, "invalid_field"},
            {"GET", "/api/messages/five", "", 400, "invalid_field"},
            {"GET", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcd00", "", 404, "not_found"},
-           {"PUT", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcdef/status", R"({"status":"processed"})", 400,
+           {"PUT", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcdef/status", R"({"status":"delivered"})", 400,
             "invalid_field"},
            {"PUT", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcdef/status", R"({"status":"eaten","lease":"7"})",
             400, "invalid_field"},
