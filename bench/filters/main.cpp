@@ -227,7 +227,7 @@ void run_there(const Workload& workload, double seconds, int port) {
       if (frame.header.opcode == Opcode::deliver) deliveries.fetch_add(1, std::memory_order_relaxed);
       if (frame.header.opcode == Opcode::ok) ++subscribed;
       if (frame.header.opcode == Opcode::error || frame.header.opcode == Opcode::goodbye) {
-        std::fprintf(stderr, "refused: %s\n", read_error(frame.body)->text.c_str());
+        std::fprintf(stderr, "refused: %s\n", read_error(frame)->text.c_str());
         std::exit(1);
       }
     })) {

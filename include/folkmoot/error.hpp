@@ -60,7 +60,8 @@ int http_status(ErrorCode code);
 struct [[nodiscard]] Error {
   ErrorCode code = ErrorCode::internal;
   std::string text;
-  std::string advice{};  // what to do, if the situation has an advice of its own; see advice_on()
+  std::string advice{};             // what to do, if the situation has an advice of its own; see advice_on()
+  std::uint16_t retry_after_s = 0;  // in how many seconds it may be tried again, where that is known; else 0
 
   /// "mailbox_full: mailbox analyst is full (10000 of 10000 waiting); raise mailbox.max_messages, ..."
   std::string describe() const;

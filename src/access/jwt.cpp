@@ -14,9 +14,10 @@
 #include <set>
 
 #include "access/api_key.hpp"
-#include "base/base64.hpp"
 #include "base/hmac.hpp"
 #include "base/utf8.hpp"
+#include "crypto/base64url.hpp"
+#include "crypto/openssl.hpp"
 #include "message/limits.hpp"
 
 namespace folkmoot::access {
@@ -30,20 +31,11 @@ constexpr std::size_t kCoordinateBytes = 32, kEd25519Bytes = 32;
 // What would say where the key is, that it is in the token, or that it must be understood to be checked rightly.
 constexpr std::string_view kRefusedHeaders[] = {"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc"};
 
-template <auto Free>
-struct Freed {
-  template <class T>
-  void operator()(T* what) const {
-    Free(what);
-  }
-};
-using EvpKey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
-using Params = std::unique_ptr<OSSL_PARAM, Freed<OSSL_PARAM_free>>;
-using Builder = std::unique_ptr<OSSL_PARAM_BLD, Freed<OSSL_PARAM_BLD_free>>;
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
-using Digest = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
-using BigNumber = std::unique_ptr<BIGNUM, Freed<BN_free>>;
-using EcdsaSignature = std::unique_ptr<ECDSA_SIG, Freed<ECDSA_SIG_free>>;
+using Params = std::unique_ptr<OSSL_PARAM, OpensslDeleter<OSSL_PARAM_free>>;
+using Builder = std::unique_ptr<OSSL_PARAM_BLD, OpensslDeleter<OSSL_PARAM_BLD_free>>;
+using Digest = std::unique_ptr<EVP_MD_CTX, OpensslDeleter<EVP_MD_CTX_free>>;
+using BigNumber = std::unique_ptr<BIGNUM, OpensslDeleter<BN_free>>;
+using EcdsaSignature = std::unique_ptr<ECDSA_SIG, OpensslDeleter<ECDSA_SIG_free>>;
 
 const unsigned char* raw(std::string_view bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
 
@@ -59,8 +51,8 @@ std::unexpected<Error> bad_key(std::size_t place, std::string_view why) {
 
 // Base64url without padding, as JOSE has it and no other way: a token has one spelling.
 std::optional<std::string> decode(std::string_view text) {
-  if (text.find_first_of("+/=") != std::string_view::npos) return std::nullopt;
-  return decode_base64(text);
+  if (text.contains('=')) return std::nullopt;
+  return decode_base64url(text);
 }
 
 // The members of a JSON object, each of which stands there once.
@@ -88,17 +80,17 @@ std::optional<Instant> time_in(const Object& object, std::string_view name) {
   return Instant{static_cast<std::int64_t>(std::floor(seconds * 1000))};
 }
 
-EvpKey make_key(const char* type, const Builder& builder) {
+OwnedKey make_key(const char* type, const Builder& builder) {
   const Params params(OSSL_PARAM_BLD_to_param(builder.get()));
-  const KeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
+  const OwnedKeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
   EVP_PKEY* key = nullptr;
   if (!params || !context || EVP_PKEY_fromdata_init(context.get()) != 1 ||
       EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, params.get()) != 1)
     return nullptr;
-  return EvpKey(key);
+  return OwnedKey(key);
 }
 
-EvpKey make_rsa(std::string_view modulus, std::string_view exponent) {
+OwnedKey make_rsa(std::string_view modulus, std::string_view exponent) {
   const BigNumber n(BN_bin2bn(raw(modulus), static_cast<int>(modulus.size()), nullptr));
   const BigNumber e(BN_bin2bn(raw(exponent), static_cast<int>(exponent.size()), nullptr));
   const Builder builder(OSSL_PARAM_BLD_new());
@@ -109,7 +101,7 @@ EvpKey make_rsa(std::string_view modulus, std::string_view exponent) {
   return make_key("RSA", builder);
 }
 
-EvpKey make_p256(std::string_view x, std::string_view y) {
+OwnedKey make_p256(std::string_view x, std::string_view y) {
   if (x.size() != kCoordinateBytes || y.size() != kCoordinateBytes) return nullptr;
   const auto point = std::string("\4").append(x).append(y);
   const Builder builder(OSSL_PARAM_BLD_new());
@@ -139,7 +131,7 @@ std::string der_of(std::string_view signature) {
 struct JwtVerifier::Key {
   std::string id{}, algorithm{};
   std::string secret{};  // of HS256
-  EvpKey key{};          // of the others
+  OwnedKey key{};        // of the others
 
   bool has_signed(std::string_view input, std::string_view signature) const {
     if (algorithm == "HS256") return same_secret(hmac_sha256(secret, input), signature);
@@ -168,13 +160,13 @@ std::string_view algorithm_of(const Object& jwk) {
   return {};
 }
 
-EvpKey public_key(std::string_view algorithm, const Object& jwk) {
+OwnedKey public_key(std::string_view algorithm, const Object& jwk) {
   const auto part = [&](std::string_view name) { return decode(text_in(jwk, name)).value_or(std::string()); };
   if (algorithm == "RS256") return make_rsa(part("n"), part("e"));
   if (algorithm == "ES256") return make_p256(part("x"), part("y"));
   const auto x = part("x");
   if (x.size() != kEd25519Bytes) return nullptr;
-  return EvpKey(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, raw(x), x.size()));
+  return OwnedKey(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, raw(x), x.size()));
 }
 
 }  // namespace
@@ -230,6 +222,16 @@ Result<std::shared_ptr<const JwtVerifier>> JwtVerifier::make(JwtOptions options,
 
 bool JwtVerifier::is_token(std::string_view text) {
   return text.starts_with("ey") && std::ranges::count(text, '.') == 2;
+}
+
+std::string JwtVerifier::claimed_subject(std::string_view token) {
+  if (token.size() > kTokenBytesMax || !is_token(token)) return {};
+  const auto first = token.find('.');
+  const auto payload = decode(token.substr(first + 1, token.rfind('.') - first - 1));
+  if (!payload) return {};
+  simdjson::dom::parser parser(kTokenBytesMax);
+  const auto claims = object_of(parser, *payload);
+  return claims ? std::string(text_in(*claims, "sub")) : std::string();
 }
 
 Result<std::string> JwtVerifier::verify_signature(std::string_view token) const {

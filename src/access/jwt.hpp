@@ -41,6 +41,8 @@ class JwtVerifier {
 
   /// Whether it is one by its shape.
   static bool is_token(std::string_view text);
+  /// Whom it would be about, if it were good; empty: it does not say.
+  static std::string claimed_subject(std::string_view token);
   /// Errors: unauthorized.
   Result<JwtSubject> verify(std::string_view token, Instant now) const;
   /// The payload of a JWS that one of the keys has signed. Errors: unauthorized.

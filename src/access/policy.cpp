@@ -70,6 +70,12 @@ bool Policy::has_admin(Instant now) const {
   });
 }
 
+std::string_view account_of_key(const Policy& policy, std::string_view shown) {
+  const auto id = api_key_id(shown);
+  const auto found = id ? policy.of_key.find(std::string(*id)) : policy.of_key.end();
+  return found == policy.of_key.end() ? std::string_view() : std::string_view(found->second->name);
+}
+
 Result<Identity> identify(const Policy& policy, std::string_view shown, Instant now) {
   const auto id = api_key_id(shown);
   const auto found = id ? policy.of_key.find(std::string(*id)) : policy.of_key.end();
@@ -92,7 +98,7 @@ Result<Identity> identify_subject(const Policy& policy, std::string_view subject
   if (auto good = check_enabled(*account); !good) return std::unexpected(std::move(good.error()));
   const auto ends = sooner(account->expires_at, expires_at);
   if (ends != 0 && now >= ends)
-    return failure(ErrorCode::unauthorized, fmt::format("the account or the token of {} has expired", subject));
+    return failure(ErrorCode::unauthorized, fmt::format("the account {}, or what it has shown, has expired", subject));
   return Identity{.account = account, .token_expires_at = expires_at, .expires_at = ends};
 }
 

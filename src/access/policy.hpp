@@ -40,11 +40,13 @@ struct Policy {
 /// Who has shown what.
 struct Identity {
   std::shared_ptr<const Account> account{};
-  std::string key{};  // its id; empty: it is known by a token, or as a user of this machine
+  std::string key{};  // its id; empty: it is known by a token, a certificate, or as a user of this machine
   Instant token_expires_at = 0;
   Instant expires_at = 0;  // of account, key and token, what comes first; 0: never
 };
 
+/// Whose API key it would be, if it is right; empty: nobody's. Lives as long as the policy.
+std::string_view account_of_key(const Policy& policy, std::string_view shown);
 /// Who shows this API key. Errors: unauthorized, saying why to who has the secret, and nothing else to others.
 Result<Identity> identify(const Policy& policy, std::string_view shown, Instant now);
 /// The same of one who is known to be that account by other means; `expires_at`: until when, 0: as long as it is there.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 
 namespace folkmoot {
 
@@ -55,7 +56,7 @@ std::string Error::describe() const {
 }
 
 Error within(std::string_view where, const Error& error) {
-  return {error.code, std::string(where).append(": ").append(error.text), error.advice};
+  return {error.code, std::string(where).append(": ").append(error.text), error.advice, error.retry_after_s};
 }
 
 std::string_view advice_on_errno(int cause) {
@@ -92,6 +93,13 @@ std::string_view advice_on_errno(int cause) {
 
 Error system_error(ErrorCode code, std::string_view doing, int cause) {
   return {code, std::string(doing).append(": ").append(std::strerror(cause)), std::string(advice_on_errno(cause))};
+}
+
+Error error_until(std::int64_t wait_ms, std::string text, std::string_view what_to_do) {
+  const auto seconds = std::clamp<std::int64_t>((wait_ms + 999) / 1'000, 1, std::numeric_limits<std::uint16_t>::max());
+  std::string advice(what_to_do);
+  advice.append(" in ").append(std::to_string(wait_ms)).append(" ms");
+  return {ErrorCode::limit_reached, std::move(text), std::move(advice), static_cast<std::uint16_t>(seconds)};
 }
 
 std::string joined_text(const Error& error) {

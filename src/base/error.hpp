@@ -14,6 +14,9 @@ std::string_view advice_on_errno(int cause);
 /// "`doing`: No such file or directory", with the advice for it.
 Error system_error(ErrorCode code, std::string_view doing, int cause);
 
+/// limit_reached, of what may be done again in `wait_ms`: "`what_to_do` in 250 ms".
+Error error_until(std::int64_t wait_ms, std::string text, std::string_view what_to_do);
+
 /// An error's text and its own advice as one text, as frames carry them: with a line feed between them, if it has one.
 std::string joined_text(const Error& error);
 /// The error that was sent so.

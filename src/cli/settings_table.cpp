@@ -298,6 +298,8 @@ std::vector<Setting> with_tokens(std::vector<Setting> settings) {
        at_once,
        "whose account somebody has who comes by the Unix socket and shows nothing: UID=ACCOUNT, with commas between",
        {set_unix_accounts, show_unix_accounts, "none"}},
+      {"login.failures_per_minute", at_once, "wrong credentials of one address and account; 0: as many as come",
+       of_count([](C& c) -> auto& { return c.server.login.failures_per_minute; }, 0, 1'000)},
       {"jwt.keys", at_once, "path of a JWK set: whose JSON Web Tokens about accounts are taken; read again on reload",
        of_text([](C& c) -> auto& { return c.jwt.keys; }, "none")},
       {"jwt.issuer", at_once, "what `iss` of a token must be; needed with jwt.keys",

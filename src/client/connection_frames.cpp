@@ -23,7 +23,7 @@ Result<void> Connection::on_frame(const Frame& frame) {
       return {};
     }
     case Opcode::goodbye: {
-      auto error = read_error(frame.body);
+      auto error = read_error(frame);
       return std::unexpected(error ? *error : error.error());
     }
     case Opcode::deliver:
@@ -107,7 +107,7 @@ void Connection::on_answer(const Frame& frame) {
   }
   if (frame.header.opcode == Opcode::error) {
     if (operation.flow) flows_.erase(frame.header.request), operation.flow->request = 0;
-    auto error = read_error(frame.body);
+    auto error = read_error(frame);
     finish(operation, std::unexpected(error ? std::move(*error) : std::move(error.error())));
   } else {
     finish(operation, Answer{frame.header.opcode, frame.header.request, frame.body, std::move(entry.deliveries)});
@@ -123,7 +123,7 @@ void Connection::on_refusal(const Frame& frame) {
     if (settled) return;
     error = std::move(settled.error());
   } else if (frame.header.opcode == Opcode::error) {
-    auto read = read_error(frame.body);
+    auto read = read_error(frame);
     error = read ? std::move(*read) : std::move(read.error());
   } else {
     return;

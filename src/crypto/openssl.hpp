@@ -1,5 +1,5 @@
-// OpenSSL's objects with an owner, and what it has to say about errors as ours. For the files of this module and of
-// transport/ that call OpenSSL; their own headers name its types without including it.
+// OpenSSL's objects with an owner, and what it has to say about errors as ours. For the files of this module, of
+// access/ and of transport/ that call OpenSSL; their own headers name its types without including it.
 #pragma once
 
 #include <openssl/bio.h>

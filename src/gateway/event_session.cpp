@@ -109,7 +109,7 @@ TextSide::Told EventSession::tell(const Frame& frame) {
                 : refused(id, confirm.error());
   }
   if (opcode == Opcode::error) {
-    const auto read = read_error(frame.body);
+    const auto read = read_error(frame);
     const auto& error = read ? *read : read.error();
     told.text = refused(id, error);
     if (frame.header.request == kSubscription) told.end = error;  // nothing would ever be heard
@@ -119,7 +119,7 @@ TextSide::Told EventSession::tell(const Frame& frame) {
 }
 
 std::string EventSession::goodbye(const Frame& frame) const {
-  const auto read = read_error(frame.body);
+  const auto read = read_error(frame);
   return own_event("folkmoot.goodbye", {},
                    [&](JsonWriter& json) { append_error_fields(json, read ? *read : read.error()); });
 }

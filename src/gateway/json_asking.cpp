@@ -70,7 +70,7 @@ TextSession::Told TextSession::tell_of_many(const Row& row, const Frame& frame) 
   } else if (frame.header.opcode == Opcode::error) {
     forget(request);
     if (!is_open) return told;
-    auto error = read_error(frame.body);
+    auto error = read_error(frame);
     many.asked.failed(row.index, error ? std::move(*error) : std::move(error.error()));
   }
   if (is_open && many.asked.is_over()) end_many(many, row.number, told);

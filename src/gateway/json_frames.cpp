@@ -412,7 +412,7 @@ TextSession::Told TextSession::tell(const Frame& frame) {
   const auto found = rows_.find(frame.header.request);
   if (found == rows_.end()) {
     if (frame.header.opcode == Opcode::error) {
-      if (const auto error = read_error(frame.body)) told.text = error_text(0, *error);
+      if (const auto error = read_error(frame)) told.text = error_text(0, *error);
     }
     return told;
   }
@@ -493,7 +493,7 @@ TextSession::Told TextSession::tell(const Frame& frame) {
       all_done = false;
       break;
     case Opcode::error: {
-      const auto error = read_error(frame.body);
+      const auto error = read_error(frame);
       fail(error ? *error : error.error());
       all_done = false;
       break;
@@ -515,7 +515,7 @@ TextSession::Told TextSession::tell(const Frame& frame) {
 }
 
 std::string TextSession::goodbye(const Frame& frame) const {
-  const auto error = read_error(frame.body);
+  const auto error = read_error(frame);
   return error_text(0, error ? *error : error.error(), "goodbye");
 }
 

@@ -10,8 +10,8 @@ constexpr std::size_t kNoLimit = std::size_t{1} << 31;  // frames of our own ser
 
 }  // namespace
 
-LinkCaller::LinkCaller(const Context& context, asio::any_io_executor strand)
-    : context_(context), strand_(strand), wakeup_(std::make_shared<Wakeup>(strand)) {}
+LinkCaller::LinkCaller(const Context& context, asio::any_io_executor strand, LinkOrigin origin)
+    : context_(context), strand_(strand), origin_(std::move(origin)), wakeup_(std::make_shared<Wakeup>(strand)) {}
 
 LinkCaller::~LinkCaller() { drop_link(); }
 
@@ -20,6 +20,7 @@ Result<void> LinkCaller::open(std::string_view token, std::string_view agent) {
   if (link_) return {};
   link_ = context_.hub.connect(DoorKind::http, kLinkInboxBytesMax, notifier(context_, strand_, wakeup_));
   if (!link_) return failure(ErrorCode::shutting_down, "the server is stopping");
+  link_->origin = origin_;
   token_ = token;
   agent_ = agent;
   std::string frames;
@@ -54,7 +55,7 @@ asio::awaitable<Result<Frame>> LinkCaller::next(std::uint32_t first, std::uint32
       if (!cut || !*cut) break;
       const Frame frame = **cut;
       if (frame.header.opcode == Opcode::goodbye) {
-        auto why = read_error(frame.body);
+        auto why = read_error(frame);
         drop_link();
         if (!why) co_return std::unexpected(why.error());
         co_return std::unexpected(*why);
@@ -82,7 +83,7 @@ asio::awaitable<Result<Frame>> LinkCaller::next(std::uint32_t first, std::uint32
 asio::awaitable<Result<Frame>> LinkCaller::answer(std::uint32_t request, Clock::time_point deadline) {
   auto frame = co_await next(request, request, deadline);
   if (frame && frame->header.opcode == Opcode::error) {
-    auto error = read_error(frame->body);
+    auto error = read_error(*frame);
     if (!error) co_return std::unexpected(error.error());
     co_return std::unexpected(*error);
   }

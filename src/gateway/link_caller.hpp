@@ -12,7 +12,8 @@ namespace folkmoot {
 
 class LinkCaller {
  public:
-  LinkCaller(const Context& context, asio::any_io_executor strand);
+  /// `origin`: the client.
+  LinkCaller(const Context& context, asio::any_io_executor strand, LinkOrigin origin);
   ~LinkCaller();
 
   /// Makes the link if there is none, and says HELLO as `agent` (empty: nobody). Another token or agent than before
@@ -48,6 +49,7 @@ class LinkCaller {
  private:
   const Context& context_;
   const asio::any_io_executor strand_;
+  const LinkOrigin origin_;
   const std::shared_ptr<Wakeup> wakeup_;
   std::shared_ptr<Link> link_;
   std::string token_, agent_;

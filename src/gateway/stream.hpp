@@ -59,8 +59,8 @@ class ClientStream {
   void expires_never() { plain_.expires_never(); }
   void close() { plain_.close(); }
 
-  /// Who its certificate says the client is, verified; empty if it has shown none.
-  std::string_view verified_name() const { return tls_ ? std::string_view(tls_->session->verified_name()) : ""; }
+  /// Who its certificate says the client is.
+  VerifiedPeer verified() const { return tls_ ? tls_->session->verified() : VerifiedPeer(); }
   /// Looks without waiting and without taking anything from whoever reads.
   Peer look();
   /// How much of it the socket has taken, without waiting; nothing: the connection has broken. No write may be under

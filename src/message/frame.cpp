@@ -22,9 +22,16 @@ void append_frame(std::string& out, Opcode opcode, std::uint8_t flags, std::uint
 
 void append_error(std::string& out, Opcode opcode, std::uint32_t request, const Error& error) {
   const auto text = joined_text(error);
-  append_header(out, opcode, 0, request, 2 + text.size());
+  const FrameHeader header{static_cast<std::uint32_t>(8 + 2 + text.size()), opcode, 0, error.retry_after_s, request};
   const auto code = static_cast<std::uint16_t>(error.code);
+  out.append(as_text(bytes_of(header)));
   out.append(as_text(bytes_of(code))).append(text);
+}
+
+Result<Error> read_error(const Frame& frame) {
+  auto error = read_error(frame.body);
+  if (error) error->retry_after_s = frame.header.retry_after_s;
+  return error;
 }
 
 Result<Error> read_error(Bytes body) {

@@ -70,7 +70,7 @@ struct FrameHeader {
   std::uint32_t length = 0;  // of what follows the length: 8 + the body
   Opcode opcode{};
   std::uint8_t flags = 0;
-  std::uint16_t reserved = 0;
+  std::uint16_t retry_after_s = 0;  // ERROR and GOODBYE: as of Error; else reserved, sent as 0 and ignored
   std::uint32_t request = 0;
 
   std::size_t body_bytes() const { return length - 8; }
@@ -84,7 +84,7 @@ inline void store(std::uint8_t* to, const FrameHeader& header) {
   store(to, header.length);
   to[4] = static_cast<std::uint8_t>(header.opcode);
   to[5] = header.flags;
-  store(to + 6, header.reserved);
+  store(to + 6, header.retry_after_s);
   store(to + 8, header.request);
 }
 
@@ -113,9 +113,11 @@ Error bad_frame_length(std::uint32_t length, std::size_t frame_bytes_max);
 /// Appends a header for a body of `body_bytes`.
 void append_header(std::string& out, Opcode opcode, std::uint8_t flags, std::uint32_t request, std::size_t body_bytes);
 void append_frame(std::string& out, Opcode opcode, std::uint8_t flags, std::uint32_t request, std::string_view body);
-/// ERROR and GOODBYE: u16 code, text.
+/// ERROR and GOODBYE: u16 code, text; the header says when to try again.
 void append_error(std::string& out, Opcode opcode, std::uint32_t request, const Error& error);
-/// Reads the body of ERROR or GOODBYE. Errors: malformed.
+/// Reads ERROR or GOODBYE. Errors: malformed.
+Result<Error> read_error(const Frame& frame);
+/// Likewise, but not when to try again. Errors: malformed.
 Result<Error> read_error(Bytes body);
 
 /// `duplicate`: not published, as its key was used before; id and state are those of the first. `dead`: put with the

@@ -10,6 +10,7 @@
 
 #include "access/pace.hpp"
 #include "access/policy.hpp"
+#include "server/login_brake.hpp"
 
 namespace folkmoot {
 
@@ -45,6 +46,8 @@ class AccessBoard {
     return found == seen_.end() ? 0 : found->second.used_at;
   }
 
+  LoginBrake& brake() { return brake_; }
+
  private:
   struct Seen {
     std::int64_t used_at = 0;
@@ -55,6 +58,7 @@ class AccessBoard {
   std::shared_ptr<const access::Policy> policy_ = std::make_shared<const access::Policy>();  // guarded by lock_
   std::map<std::string, Seen> seen_;  // guarded by lock_; accounts that there are, no others
   std::atomic<std::uint64_t> version_ = 0;
+  LoginBrake brake_;
 };
 
 }  // namespace folkmoot

@@ -216,10 +216,11 @@ Result<void> Credentials::take_pace(const Frame& frame, std::uint32_t per_second
   const auto count = mandate_.is_unbound() || !pace_ ? 0 : messages_of(frame);
   const auto wait_ms = count == 0 ? 0 : pace_->take(per_second, count, now);
   if (wait_ms == 0) return {};
-  return failure(ErrorCode::limit_reached,
-                 fmt::format("{} sends more than {} messages a second (accounts.messages_per_second)",
-                             identity_.account->name, per_second),
-                 fmt::format("send it again in {} ms", wait_ms));
+  return std::unexpected(
+      error_until(wait_ms,
+                  fmt::format("{} sends more than {} messages a second (accounts.messages_per_second)",
+                              identity_.account->name, per_second),
+                  "send it again"));
 }
 
 // -- operations of the list

@@ -65,25 +65,26 @@ void EffectFrames::deliver_event(std::span<const EventTarget> targets, const Mes
 }
 
 // This shard's part of an answer of several. Apart from answer(), which is on the way of every message.
-[[gnu::noinline]] void EffectFrames::answer_part(Connection& connection, Opcode opcode, RequestNumber request,
+[[gnu::noinline]] void EffectFrames::answer_part(Connection& connection, AnswerKind kind, RequestNumber request,
                                                  std::initializer_list<Bytes> parts) {
   std::string body;
   for (const auto& part : parts) body.append(as_text(part));
-  router_->on_part(connection, router_->own(), request, opcode, as_bytes(body));
+  router_->on_part(connection, router_->own(), request, kind.opcode, as_bytes(body));
 }
 
-void EffectFrames::answer(SessionId session, Opcode opcode, RequestNumber request, std::initializer_list<Bytes> parts) {
+void EffectFrames::answer(SessionId session, AnswerKind kind, RequestNumber request,
+                          std::initializer_list<Bytes> parts) {
   auto* const connection = connections_.find(session);
   if (connection == nullptr || connection->state != Connection::State::open) return;
   std::size_t bytes = 0;
   for (const auto& part : parts) bytes += part.size();
   if (request >= kOwnRequests && connection->remote_sessions) [[unlikely]]
-    return answer_part(*connection, opcode, request, parts);
+    return answer_part(*connection, kind, request, parts);
   connection->answer_bytes += bytes;
   // It asks, and does not read what it is told.
   if (outbox_.is_overrun(*connection, connection->answer_bytes)) [[unlikely]]
     return;
-  auto* at = outbox_.extend(*connection, opcode, 0, request, bytes);
+  auto* at = outbox_.extend(*connection, kind.opcode, 0, request, bytes, kind.retry_after_s);
   for (const auto& part : parts) {
     if (part.empty()) continue;
     std::memcpy(at, part.data(), part.size());
@@ -153,7 +154,7 @@ void EffectFrames::settled(SessionId session, RequestNumber request, std::uint32
 void EffectFrames::refuse(SessionId session, RequestNumber request, const Error& error) {
   if (router_) router_->note_refusal();
   const auto code = static_cast<std::uint16_t>(error.code);
-  answer(session, Opcode::error, request, {bytes_of(code), as_bytes(joined_text(error))});
+  answer(session, {Opcode::error, error.retry_after_s}, request, {bytes_of(code), as_bytes(joined_text(error))});
 }
 
 void EffectFrames::lagged(SessionId session, RequestNumber request, std::uint32_t count) {
@@ -193,7 +194,7 @@ bool EffectFrames::answer_elsewhere(ShardNumber shard, const MessageParts& messa
 
 void EffectFrames::pass_on(Connection& connection, const Frame& frame) {
   auto* const at = outbox_.extend(connection, frame.header.opcode, frame.header.flags,
-                                  RequestNumber{frame.header.request}, frame.body.size());
+                                  RequestNumber{frame.header.request}, frame.body.size(), frame.header.retry_after_s);
   if (!frame.body.empty()) std::memcpy(at, frame.body.data(), frame.body.size());
 }
 

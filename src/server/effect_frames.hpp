@@ -14,6 +14,15 @@ namespace folkmoot {
 class ShardRouter;
 class Shards;
 
+/// What the header of an answer says beside its number; an opcode alone where it is no error.
+struct AnswerKind {
+  AnswerKind(Opcode of, std::uint16_t seconds = 0)  // NOLINT(google-explicit-constructor)
+      : opcode(of), retry_after_s(seconds) {}
+
+  Opcode opcode;
+  std::uint16_t retry_after_s;  // as of Error
+};
+
 class EffectFrames final : public Effects, public ContentAnswers {
  public:
   /// All must outlive it.
@@ -47,14 +56,14 @@ class EffectFrames final : public Effects, public ContentAnswers {
   // ContentAnswers, and what the server carries out itself.
   void done(SessionId session, RequestNumber request, Bytes body) override;
 
-  void answer(SessionId session, Opcode opcode, RequestNumber request, std::initializer_list<Bytes> parts);
+  void answer(SessionId session, AnswerKind kind, RequestNumber request, std::initializer_list<Bytes> parts);
   /// A frame of another shard, as it is.
   void pass_on(Connection& connection, const Frame& frame);
 
  private:
   // An event that one alone hears.
   void deliver_event_to(const EventTarget& target, const MessageParts& message);
-  void answer_part(Connection& connection, Opcode opcode, RequestNumber request, std::initializer_list<Bytes> parts);
+  void answer_part(Connection& connection, AnswerKind kind, RequestNumber request, std::initializer_list<Bytes> parts);
 
   const Connections& connections_;
   Outbox& outbox_;

@@ -1,5 +1,6 @@
 #include "server/entrance.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -17,6 +18,12 @@ namespace {
 // Between shards nobody has to show anything: who it is was asked where the client came in.
 bool is_between_shards(const Connection& connection) {
   return connection.door == DoorKind::remote || connection.door == DoorKind::shard;
+}
+
+// Null: it speaks no TLS.
+const VerifiedPeer* certified_of(const Connection& connection) {
+  if (connection.link) return &connection.link->origin.certified;
+  return connection.tls ? &connection.tls->verified() : nullptr;
 }
 
 }  // namespace
@@ -40,21 +47,62 @@ std::string_view Entrance::account_of_user(const Connection& connection) const {
   return found == options_.unix_accounts.end() ? std::string_view() : std::string_view(found->second);
 }
 
-Result<std::string> Entrance::let_in(Connection& connection, std::string_view shown, std::string_view agent) {
-  if (is_between_shards(connection)) return std::string(agent);
+// What is shown comes first: a certificate may be no more than what TLS asks for.
+Result<access::Identity> Entrance::identify(const Connection& connection, const access::Policy& policy,
+                                            std::string_view shown) const {
+  if (!shown.empty()) return identify(policy, shown);
+  if (const auto user = account_of_user(connection); !user.empty())
+    return access::identify_subject(policy, user, Instant{}, Instant{now_});
+  const auto* const certified = certified_of(connection);
+  if (certified == nullptr || certified->name.empty()) return identify(policy, shown);
+  auto identity = access::identify_subject(policy, certified->name, Instant{certified->until}, Instant{now_});
+  if (!identity) identity.error().text.insert(0, "by its certificate: ");
+  return identity;
+}
+
+std::string Entrance::claimed_account(const access::Policy& policy, std::string_view shown) const {
+  if (!options_.jwt || !access::JwtVerifier::is_token(shown)) return std::string(access::account_of_key(policy, shown));
+  auto subject = access::JwtVerifier::claimed_subject(shown);
+  return policy.find(subject) == nullptr ? std::string() : subject;
+}
+
+Result<std::string> Entrance::let_in_slowly(Connection& connection, std::string_view shown, std::string_view agent) {
   const auto policy = board_->policy();
+  if (options_.token.empty() && policy->is_empty()) return std::string(agent);
+  const auto per_minute = options_.login.failures_per_minute;
+  if (shown.empty() || per_minute == 0) return let_in(connection, *policy, shown, agent);
+  auto& brake = board_->brake();
+  const auto account = claimed_account(*policy, shown);
+  const LoginBrake::Attempt attempt{ways_.address_of(connection), account, shown};
+  if (const auto wait_ms = brake.wait_ms(attempt, per_minute, now_); wait_ms != 0) {
+    ++logins_slowed_;
+    return std::unexpected(
+        error_until(wait_ms,
+                    fmt::format("{} has shown what is wrong more than {} times a minute (login.failures_per_minute)",
+                                attempt.address.text(), per_minute),
+                    "show what is right,"));
+  }
+  auto done = let_in(connection, *policy, shown, agent);
+  if (done || done.error().code != ErrorCode::unauthorized) {
+    brake.note_success(attempt, now_);
+  } else {
+    brake.note_failure(attempt, per_minute, now_);
+  }
+  return done;
+}
+
+Result<std::string> Entrance::let_in(Connection& connection, const access::Policy& policy, std::string_view shown,
+                                     std::string_view agent) {
   const auto& token = options_.token;
   connection.by_token = !token.empty() && access::same_secret(shown, token);
-  if (connection.by_token || (token.empty() && policy->is_empty())) return std::string(agent);
-  if (policy->is_empty()) {
+  if (connection.by_token) return std::string(agent);
+  if (policy.is_empty()) {
     return failure(ErrorCode::unauthorized,
                    shown.empty() ? "this server wants a token" : "the token is not this server's");
   }
-  const auto user = shown.empty() ? account_of_user(connection) : std::string_view();
-  auto identity =
-      user.empty() ? identify(*policy, shown) : access::identify_subject(*policy, user, Instant{}, Instant{now_});
+  auto identity = identify(connection, policy, shown);
   if (!identity) return std::unexpected(std::move(identity.error()));
-  auto who = Credentials::make(std::move(*identity), *policy, agent);
+  auto who = Credentials::make(std::move(*identity), policy, agent);
   if (!who) return std::unexpected(std::move(who.error()));
   connection.who = std::move(*who);
   connection.who->set_pace(board_->note_use(connection.who->identity().account->name, now_));
@@ -63,7 +111,8 @@ Result<std::string> Entrance::let_in(Connection& connection, std::string_view sh
 }
 
 Result<std::string> Entrance::admit(Connection& connection, std::string_view shown, std::string_view agent) {
-  auto done = let_in(connection, shown, agent);
+  if (is_between_shards(connection)) return std::string(agent);
+  auto done = let_in_slowly(connection, shown, agent);
   if (done) return done;
   ++logins_failed_;
   if (line_.is_due(now_))

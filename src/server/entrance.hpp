@@ -23,6 +23,7 @@ class Entrance {
   struct Ways {
     std::function<void(Connection&, const Error&)> say_goodbye;
     std::function<void(SessionId, RequestNumber, const Error&)> refuse;
+    std::function<PeerAddress(const Connection&)> address_of;
   };
   /// `now`: Unix ms, as the reactor has it. All must outlive it.
   Entrance(const ServerOptions& options, Accounts& accounts, const Connections& connections, const std::int64_t& now,
@@ -33,8 +34,8 @@ class Entrance {
   void join(Shards& shards);
   AccessBoard& board() { return *board_; }
 
-  /// Who has just said HELLO, by what it has shown: the agent that it speaks as. Errors: unauthorized, not_permitted;
-  /// then it is counted, and said in the log now and then.
+  /// Who has just said HELLO, by what it has shown: the agent that it speaks as. Errors: unauthorized, not_permitted,
+  /// and limit_reached while too much was wrong before; then it is counted, and said in the log now and then.
   Result<std::string> admit(Connection& connection, std::string_view shown, std::string_view agent);
   /// Whether the frame may be carried out; if not that was answered, or the connection has ended. Requires:
   /// connection.who. What had to be read for that is in frame.routing until the next call.
@@ -58,14 +59,24 @@ class Entrance {
   void look();
   /// When it must look, whatever happens; 0: at no time.
   std::int64_t next() const { return next_end_; }
-  AccessCounts counts() const { return {.logins_failed = logins_failed_, .refused = refused_}; }
+  AccessCounts counts() const {
+    return {.logins_failed = logins_failed_, .refused = refused_, .logins_slowed = logins_slowed_};
+  }
 
  private:
   // Who shows that: the key of an account, or a token about one. Errors: unauthorized.
   Result<access::Identity> identify(const access::Policy& policy, std::string_view shown) const;
   // The account of the user at the other end of a Unix socket; empty: none.
   std::string_view account_of_user(const Connection& connection) const;
-  Result<std::string> let_in(Connection& connection, std::string_view shown, std::string_view agent);
+  // Who it is that shows nothing, by other means; else as identify().
+  Result<access::Identity> identify(const Connection& connection, const access::Policy& policy,
+                                    std::string_view shown) const;
+  // Whose account it would be, if what is shown is right; empty: none's.
+  std::string claimed_account(const access::Policy& policy, std::string_view shown) const;
+  // Looks at what is shown, unless too much was wrong before.
+  Result<std::string> let_in_slowly(Connection& connection, std::string_view shown, std::string_view agent);
+  Result<std::string> let_in(Connection& connection, const access::Policy& policy, std::string_view shown,
+                             std::string_view agent);
   // False: the connection has ended.
   bool judge_again(Connection& connection);
   void expect_end(const Credentials& who);
@@ -80,7 +91,7 @@ class Entrance {
   Shards* shards_ = nullptr;
   std::uint64_t seen_ = 0;     // the version that connections were looked through for
   std::int64_t next_end_ = 0;  // when the time of some connection's account or key is over; 0: of none
-  std::uint64_t logins_failed_ = 0, refused_ = 0;
+  std::uint64_t logins_failed_ = 0, logins_slowed_ = 0, refused_ = 0;
   RareLine line_;
   Routing routing_;  // of the frame that is judged
 };

@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "engine/ids.hpp"
+#include "server/peer.hpp"
 #include "transport/tls_session.hpp"
 
 namespace folkmoot {
@@ -34,10 +35,12 @@ constexpr std::size_t kDoorKinds = 5;
 constexpr std::string_view kDoorWords[kDoorKinds] = {"native", "http", "websocket", "remote", "shard"};
 constexpr std::string_view name(DoorKind door) { return kDoorWords[static_cast<std::size_t>(door)]; }
 
-/// Of a remote session: the client's connection, as its own shard knows it.
+/// Of a remote session: the client's connection, as its own shard knows it. Of a door's: the client, as the door does.
 struct LinkOrigin {
   std::string connection{};
   DoorKind door = DoorKind::native;
+  PeerAddress address{};
+  VerifiedPeer certified{};
 };
 
 class Link : public std::enable_shared_from_this<Link> {

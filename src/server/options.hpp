@@ -31,7 +31,8 @@ struct ContentOptions {
 struct LoginOptions {
   std::int64_t timeout_ms = 10'000;
   std::size_t connections_max = 4'096;
-  std::size_t of_address_max = 1'024;  // of these, of one address
+  std::size_t of_address_max = 1'024;      // of these, of one address
+  std::uint32_t failures_per_minute = 30;  // of one address and account; 0: as many as come (login_brake.hpp)
 };
 
 /// Frames that have come in part, of connections that have said HELLO.

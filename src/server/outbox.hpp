@@ -45,9 +45,9 @@ class Outbox {
   }
   /// Room for a frame's body behind its header.
   std::uint8_t* extend(Connection& connection, Opcode opcode, std::uint8_t flags, RequestNumber request,
-                       std::size_t body_bytes) {
+                       std::size_t body_bytes, std::uint16_t retry_after_s = 0) {
     auto* const at = room(connection, kFrameHeaderBytes + body_bytes);
-    store(at, FrameHeader{static_cast<std::uint32_t>(8 + body_bytes), opcode, flags, 0, request.value});
+    store(at, FrameHeader{static_cast<std::uint32_t>(8 + body_bytes), opcode, flags, retry_after_s, request.value});
     return at + kFrameHeaderBytes;
   }
   /// Whether so much goes past the buffer, as nothing waits before it.

@@ -69,7 +69,11 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
       entrance_(options_, engine_.accounts(), connections_, now_,
                 {.say_goodbye = [this](Connection& connection, const Error& why) { say_goodbye(connection, why); },
                  .refuse = [this](SessionId id, RequestNumber request,
-                                  const Error& why) { effects_.refuse(id, request, why); }}),
+                                  const Error& why) { effects_.refuse(id, request, why); },
+                 .address_of =
+                     [this](const Connection& connection) {
+                       return connection.link ? connection.link->origin.address : net_->peer(connection.socket);
+                     }}),
       postbox_(*net_),
       listeners_(*net_),
       newcomers_(options_.login),

@@ -204,7 +204,7 @@ void Reactor::say_goodbye(Connection& connection, const Error& error) {
   const auto code = static_cast<std::uint16_t>(error.code);
   const auto joined = joined_text(error);
   const auto text = as_bytes(joined);
-  auto* const at = outbox_.extend(connection, Opcode::goodbye, 0, 0, sizeof code + text.size());
+  auto* const at = outbox_.extend(connection, Opcode::goodbye, 0, 0, sizeof code + text.size(), error.retry_after_s);
   store(at, code);
   std::memcpy(at + sizeof code, text.data(), text.size());
   end_session(connection);

@@ -256,7 +256,7 @@ void ShardRouter::on_remote(Connection& connection, ShardNumber shard) {
     const auto& frame = **cut;
     if (frame.header.opcode == Opcode::welcome) continue;
     if (frame.header.opcode == Opcode::goodbye) {
-      const auto why = read_error(frame.body);
+      const auto why = read_error(frame);
       return reactor_.say_goodbye(
           connection, why ? *why : Error{ErrorCode::shutting_down, "a shard of the server has ended the connection"});
     }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 
 #include "base/assert.hpp"
 #include "base/utf8.hpp"
@@ -206,7 +207,11 @@ TlsSession::Step TlsSession::handshake(Bytes fresh) {
 
 void TlsSession::note_peer() {
   if (::SSL_is_server(ssl_) == 0 || ::SSL_get_verify_result(ssl_) != X509_V_OK) return;
-  if (const auto* const certificate = ::SSL_get0_peer_certificate(ssl_)) verified_name_ = agent_of(*certificate);
+  const auto* const certificate = ::SSL_get0_peer_certificate(ssl_);
+  if (certificate == nullptr) return;
+  std::tm until{};
+  if (::ASN1_TIME_to_tm(::X509_get0_notAfter(certificate), &until) != 1) return;
+  verified_ = {.name = agent_of(*certificate), .until = std::int64_t{::timegm(&until)} * 1'000};
 }
 
 TlsSession::Taken TlsSession::read(Bytes fresh, std::span<std::uint8_t> into) {

@@ -21,6 +21,12 @@ typedef struct ssl_st SSL;
 
 namespace folkmoot {
 
+/// Who a certificate says the peer is, verified.
+struct VerifiedPeer {
+  std::string name{};      // empty: none was asked for, or shown
+  std::int64_t until = 0;  // Unix ms: when the certificate runs out
+};
+
 class TlsSession {
  public:
   /// Null if there is no memory for it.
@@ -61,8 +67,8 @@ class TlsSession {
 
   /// Why a handshake or read() failed.
   const Error& error() const { return error_; }
-  /// Who the peer's certificate says it is, if one was asked for and verified; else empty. Once the handshake is done.
-  const std::string& verified_name() const { return verified_name_; }
+  /// Of a server, once the handshake is done.
+  const VerifiedPeer& verified() const { return verified_; }
   /// As people name it: "TLSv1.3".
   std::string_view version() const;
 
@@ -78,7 +84,7 @@ class TlsSession {
   std::string kept_;  // of what was fresh before
   std::string unsent_;
   std::string* out_ = &unsent_;  // where OpenSSL's output goes
-  std::string verified_name_;
+  VerifiedPeer verified_;
   std::string host_;  // of a client
   Error error_{};
   bool has_ended_ = false;  // the peer, and nobody was told

@@ -111,7 +111,7 @@ class Webhooks::Worker {
       if (frame.header.opcode == Opcode::ok) {
         begin_all(shard, frame.body);
       } else if (frame.header.opcode == Opcode::error) {
-        const auto why = read_error(frame.body);
+        const auto why = read_error(frame);
         spdlog::error("webhooks: shard {} gives out no wakes: {}", shard.value, why ? why->describe() : "?");
         refused_ = true;
       }

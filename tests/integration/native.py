@@ -38,7 +38,7 @@ STATES = {
 TYPES = {"task": 1, "query": 2, "response": 3, "event": 4, "command": 5, "status": 6, "notification": 7, "error": 8}
 NEVER = 2**64 - 1
 
-Frame = collections.namedtuple("Frame", "opcode flags request body")
+Frame = collections.namedtuple("Frame", "opcode flags request body retry_after", defaults=[0])
 Confirm = collections.namedtuple("Confirm", "id count outcome age state", defaults=["unknown"])
 Settled = collections.namedtuple("Settled", "settled refused")
 Delivery = collections.namedtuple("Delivery", "request lease delivery redelivered fields content")
@@ -64,6 +64,7 @@ class Refused(Exception):
         self.name = NAMES.get(self.code, str(self.code))
         self.text = frame.body[2:].decode()
         self.goodbye = frame.opcode == GOODBYE
+        self.retry_after = frame.retry_after  # seconds; 0: nothing is said
         super().__init__(f"{self.name}: {self.text}")
 
 
@@ -167,10 +168,10 @@ class Client:
                 length = struct.unpack_from("<I", self.buffer)[0]
                 assert length >= 8
                 if len(self.buffer) >= 4 + length:
-                    opcode, flags, _, request = struct.unpack_from("<BBHI", self.buffer, 4)
+                    opcode, flags, retry_after, request = struct.unpack_from("<BBHI", self.buffer, 4)
                     body = bytes(self.buffer[12:4 + length])
                     del self.buffer[:4 + length]
-                    return Frame(opcode, flags, request, body)
+                    return Frame(opcode, flags, request, body, retry_after)
             before = self.socket.gettimeout()
             if deadline is not None:
                 self.socket.settimeout(max(0.001, deadline - time.monotonic()))

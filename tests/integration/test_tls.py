@@ -16,7 +16,8 @@ import websockets
 from native import CONFIRM, PUBLISH, Client, Ended, Refused, message
 from program import PROGRAM, ROOT, Server, environment
 from test_delivery_native import eventually
-from tls import Certificates, TlsClient, cert, certs, get, https, raw, read_all, shell, still_serves  # noqa: F401
+from tls import Certificates, TlsClient, cert, certs, dated  # noqa: F401
+from tls import get, https, raw, read_all, shell, still_serves
 
 
 @pytest.fixture
@@ -262,56 +263,7 @@ def test_U13_a_certificate_for_another_name_is_told(make_server, certs):
 
 def expired(certs, folder):
     """A certificate of the authority that ran out yesterday."""
-    (folder / "index.txt").write_text("")
-    (folder / "serial").write_text("77\n")
-    (folder / "ca.conf").write_text(f"""
-[ca]
-default_ca = one
-[one]
-database = {folder}/index.txt
-serial = {folder}/serial
-new_certs_dir = {folder}
-certificate = {certs.ca}
-private_key = {certs.path('ca-key.pem')}
-default_md = sha256
-policy = any
-copy_extensions = copy
-[any]
-commonName = supplied
-""")
-    run = lambda *words: subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True, timeout=20)
-    run(
-        "req",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-keyout",
-        "old-key.pem",
-        "-out",
-        "old.csr",
-        "-subj",
-        "/CN=old",
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-    )
-    run(
-        "ca",
-        "-batch",
-        "-notext",
-        "-config",
-        "ca.conf",
-        "-in",
-        "old.csr",
-        "-out",
-        "old.pem",
-        "-startdate",
-        "20200101000000Z",
-        "-enddate",
-        "20200201000000Z",
-    )
-    return folder / "old.pem", folder / "old-key.pem"
+    return dated(certs, folder, "20200101000000Z", "20200201000000Z")
 
 
 def test_U13_a_certificate_that_has_run_out_is_told_and_the_servers_log_says_so(certs, tmp_path):

@@ -47,6 +47,36 @@ class Certificates:
         return context
 
 
+def dated(certs, folder, begins, ends, name="old"):
+    """A certificate of the authority that is good from then till then (20200101000000Z)."""
+    (folder / "index.txt").write_text("")
+    (folder / "serial").write_text("77\n")
+    (folder / "ca.conf").write_text(f"""
+[ca]
+default_ca = one
+[one]
+database = {folder}/index.txt
+serial = {folder}/serial
+new_certs_dir = {folder}
+certificate = {certs.ca}
+private_key = {certs.path('ca-key.pem')}
+default_md = sha256
+policy = any
+copy_extensions = copy
+[any]
+commonName = supplied
+""")
+    pair = folder / f"{name}.pem", folder / f"{name}-key.pem"
+    asked = "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -addext subjectAltName=IP:127.0.0.1".split()
+    signed = "ca -batch -notext -config ca.conf -in asked.csr".split()
+    for words in (
+        (*asked, "-keyout", pair[1], "-out", "asked.csr", "-subj", f"/CN={name}"),
+        (*signed, "-out", pair[0], "-startdate", begins, "-enddate", ends),
+    ):
+        subprocess.run(["openssl", *map(str, words)], cwd=folder, check=True, capture_output=True, timeout=20)
+    return pair
+
+
 @pytest.fixture(scope="module")
 def certs(tmp_path_factory):
     return Certificates(tmp_path_factory.mktemp("certs"))
@@ -55,10 +85,10 @@ def certs(tmp_path_factory):
 class TlsClient(Client):
     """A native client that speaks TLS."""
 
-    def __init__(self, server, context, agent=None, name="127.0.0.1"):
+    def __init__(self, server, context, agent=None, name="127.0.0.1", token=None):
         super().__init__(("127.0.0.1", server.port), hello=False)
         self.socket = context.wrap_socket(self.socket, server_hostname=name)
-        self.hello(agent, None)
+        self.hello(agent, token)
 
 
 def shell(server, certs, *arguments, address="127.0.0.1", **options):

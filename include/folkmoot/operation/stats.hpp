@@ -167,7 +167,7 @@ struct MailboxRow {
 };
 
 struct AccessCounts {
-  std::uint64_t logins_failed = 0, refused = 0;
+  std::uint64_t logins_failed = 0, refused = 0, logins_slowed = 0;
 
   static constexpr auto fields() {
     using detail::sum;
@@ -175,6 +175,7 @@ struct AccessCounts {
     return std::array{
         sum<&A::logins_failed>(0, "logins_failed", "Connections that were not let in"),
         sum<&A::refused>(1, "refused", "What accounts were refused that they may not do"),
+        sum<&A::logins_slowed>(2, "logins_slowed", "Of those not let in, what was not even looked at"),
     };
   }
 };

@@ -132,7 +132,7 @@ void Pipe::read(const std::function<void(const Frame&)>& on_frame) {
     const auto frame = value(cut_frame(left, kFrameBytesDefault + kHelloBytesMax));
     if (!frame) break;
     if (frame->header.opcode == Opcode::error || frame->header.opcode == Opcode::goodbye)
-      throw Failure(value(read_error(frame->body)));
+      throw Failure(value(read_error(*frame)));
     on_frame(*frame);
   }
   if (!left.empty()) std::memmove(in_.data(), left.data(), left.size());

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/duration.hpp"
 #include "gateway/json_answers.hpp"
 
@@ -57,7 +59,8 @@ Answer error_answer(const Error& error) {
   json.end_object();
   auto answer = json_answer(http_status(error.code), std::move(body));
   if (answer.status == 401) answer.headers.emplace_back("WWW-Authenticate", "Bearer");
-  if (answer.status == 429 || answer.status == 503) answer.headers.emplace_back("Retry-After", "1");
+  if (answer.status == 429 || answer.status == 503)
+    answer.headers.emplace_back("Retry-After", std::to_string(std::max<std::uint16_t>(error.retry_after_s, 1)));
   return answer;
 }
 

@@ -75,7 +75,7 @@ class AskingHttp {
     const auto index = std::size_t{frame.header.request - first_};
     if (!asked_.is_open(index)) co_return true;
     if (frame.header.opcode == Opcode::error) {
-      const auto error = read_error(frame.body);
+      const auto error = read_error(frame);
       co_return co_await fail(index, error ? *error : error.error());
     }
     if (frame.header.opcode != Opcode::deliver) co_return true;

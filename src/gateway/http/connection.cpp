@@ -61,7 +61,8 @@ HttpConnection::HttpConnection(const Context& context, ClientStream stream, Gues
       is_unix_(own_address_.empty()),
       options_(context.options()),
       reader_(stream_, options_, guest_, first),
-      link_(context, executor_) {}
+      link_(context, executor_,
+            {.address = peer_address(stream_.socket().native_handle()), .certified = stream_.verified()}) {}
 
 asio::awaitable<void> HttpConnection::run() {
   const auto self = shared_from_this();

@@ -27,6 +27,8 @@ constexpr Metric kMetrics[] = {
     {"/partial_frames/waiting", "folkmoot_partial_frames_waiting", "gauge",
      "Connections not read from until there is room for their frame."},
     {"/access/logins_failed", "folkmoot_logins_failed_total", "counter", "Connections that were not let in."},
+    {"/access/logins_slowed", "folkmoot_logins_slowed_total", "counter",
+     "Of those not let in, what was not even looked at, as too much was wrong before."},
     {"/access/refused", "folkmoot_access_refused_total", "counter", "What accounts were refused that they may not do."},
     {"/partial_frames/late", "folkmoot_partial_frames_late_total", "counter",
      "Connections ended as a frame was not whole in its time."},

@@ -94,6 +94,7 @@ WebsocketSession::WebsocketSession(const Context& context, ClientStream stream, 
     : context_(context),
       options_(context.options()),
       guest_(guest),
+      origin_{.address = peer_address(stream.socket().native_handle()), .certified = stream.verified()},
       socket_(std::move(stream)),
       upgrade_(std::move(upgrade)),
       wakeup_(std::make_shared<Wakeup>(socket_.get_executor())),
@@ -141,7 +142,8 @@ void WebsocketSession::connect() {
   if (link_) link_->close();
   link_ = context_.hub.connect(DoorKind::websocket, kLinkInboxBytesMax,
                                notifier(context_, socket_.get_executor(), wakeup_));
-  if (!link_) end({ErrorCode::shutting_down, "the server is stopping"});
+  if (!link_) return end({ErrorCode::shutting_down, "the server is stopping"});
+  link_->origin = origin_;
 }
 
 // Says HELLO as the upgrade does: who has the token need not say it, and is there as soon as it is connected. Whoever
@@ -364,7 +366,7 @@ asio::awaitable<bool> WebsocketSession::write_taken(std::string_view taken) {
     if (is_goodbye) {
       const bool as_text = last_was_text_ || upgrade_.events;
       told = {.is_mine = as_text, .text = as_text ? text_->goodbye(**frame) : std::string{}};
-      const auto why = read_error((*frame)->body);
+      const auto why = read_error(**frame);
       if (!ended_ && why) ended_ = *why;
       is_parting_ = true;
     }

@@ -63,6 +63,7 @@ class WebsocketSession : public std::enable_shared_from_this<WebsocketSession> {
   const Context& context_;
   const std::shared_ptr<const GatewayOptions> options_;  // as they were when it began
   Guest& guest_;
+  const LinkOrigin origin_;  // the client
   Websocket socket_;
   const WebsocketUpgrade upgrade_;
   const std::shared_ptr<Wakeup> wakeup_;

@@ -371,7 +371,7 @@ void Client::on_refused(const Asked& asked, const Error& why) {
 
 void Client::hear_error(const Frame& frame) {
   const auto number = frame.header.request;
-  const auto why = read_error(frame.body);
+  const auto why = read_error(frame);
   expect(why.has_value(), "an ERROR does not parse");
   const auto found = asked_.find(number);
   const bool has_wrong = found != asked_.end() &&
@@ -425,7 +425,7 @@ void Client::hear_settled(const Frame& frame) {
 }
 
 void Client::hear_goodbye(const Frame& frame) {
-  const auto why = read_error(frame.body);
+  const auto why = read_error(frame);
   expect(why.has_value() && frame.header.request == 0, "a GOODBYE does not parse");
   ++to_.goodbyes;
   goodbye_ = true;

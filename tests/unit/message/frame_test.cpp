@@ -79,14 +79,16 @@ TEST(Frame, OfMaximalLengthDoesNotOverflow) {
 
 TEST(ErrorFrame, BringsCodeAndTextBack) {
   std::string text;
-  append_error(text, Opcode::goodbye, 0, {ErrorCode::slow_consumer, "too slow"});
+  append_error(text, Opcode::goodbye, 0, {ErrorCode::slow_consumer, "too slow", "be quick", 7});
   auto bytes = as_bytes(text);
   const auto frame = cut_frame(bytes, kFrameBytesDefault);
-  const auto error = read_error((*frame)->body);
+  const auto error = read_error(**frame);
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code, ErrorCode::slow_consumer);
   EXPECT_EQ(error->text, "too slow");
-  EXPECT_FALSE(read_error({}));
+  EXPECT_EQ(error->advice, "be quick");
+  EXPECT_EQ(error->retry_after_s, 7);
+  EXPECT_FALSE(read_error(Bytes()));
   EXPECT_FALSE(read_error(as_bytes("x")));
 }
 

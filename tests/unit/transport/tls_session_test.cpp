@@ -190,10 +190,11 @@ TEST_F(TlsSessionTest, U13_a_clients_certificate_says_who_it_is) {
   own.key = path("agent-key.pem");
   const auto both = ends(own, "bus.example", path("ca.pem"));
   ASSERT_EQ(shake(both), kDone);
-  EXPECT_EQ(both.server->verified_name(), "ann");
+  EXPECT_EQ(both.server->verified().name, "ann");
+  EXPECT_GT(both.server->verified().until, 0);
   const auto without = ends(trust(), "bus.example");
   ASSERT_EQ(shake(without), kDone);
-  EXPECT_EQ(without.server->verified_name(), "");
+  EXPECT_EQ(without.server->verified().name, "");
 }
 
 TEST_F(TlsSessionTest, X14_a_certificate_of_another_authority_says_nothing) {
@@ -202,7 +203,7 @@ TEST_F(TlsSessionTest, X14_a_certificate_of_another_authority_says_nothing) {
   own.key = path("stranger-key.pem");
   const auto both = ends(own, "bus.example", path("ca.pem"));
   EXPECT_EQ(shake(both).first, TlsSession::Step::failed);
-  EXPECT_EQ(both.server->verified_name(), "");
+  EXPECT_EQ(both.server->verified().name, "");
 }
 
 TEST_F(TlsSessionTest, X14_what_is_no_tls_fails_without_a_word_lost) {
