@@ -81,6 +81,7 @@ void add_cancel(App& app);
 void add_dead(App& app);
 void add_account(App& app);
 void add_access(App& app);
+void add_audit(App& app);
 void add_route(App& app);
 void add_schedule(App& app);
 void add_stream(App& app);

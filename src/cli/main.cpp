@@ -59,6 +59,7 @@ constexpr Command kCommands[] = {
     {"content", add_content},
     {"account", add_account},
     {"access", add_access},
+    {"audit", add_audit},
     {"cert", add_cert},
     {"key", add_key},
     {"call", add_call},

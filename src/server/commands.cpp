@@ -310,7 +310,16 @@ Result<void> on_ping(const CommandContext& context) {
 Result<void> on_call(const CommandContext& context) {
   const auto call = read_call(context.frame.body);
   if (!call) return std::unexpected(call.error());
+  // Where there are shards, it is noted where the client came in.
+  if (context.reactor.shard_router() == nullptr)
+    context.reactor.entrance().audit().note_call(context.connection, *call);
   return carry_out_call(context.reactor, context.caller(), context.request(), *call);
+}
+
+Result<void> on_mailbox(const CommandContext& context) {
+  if (context.reactor.shard_router() == nullptr)
+    context.reactor.entrance().audit().note_mailbox(context.connection, context.frame);
+  return on_map<ConfigureMailboxFrame>(context);
 }
 
 using Handler = Result<void> (*)(const CommandContext&);
@@ -334,7 +343,7 @@ constexpr Row kRows[] = {
     {Opcode::wait, on_map<Wait>},
     {Opcode::stats, on_map<AskStats>},
     {Opcode::ping, on_ping},
-    {Opcode::mailbox, on_map<ConfigureMailboxFrame>},
+    {Opcode::mailbox, on_mailbox},
     {Opcode::complete, on_complete},
     {Opcode::reject, on_map<Reject>},
     {Opcode::call, on_call},

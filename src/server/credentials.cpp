@@ -24,12 +24,6 @@ std::optional<Right> right_of(Opcode opcode) {
   return row == nullptr ? std::nullopt : std::optional(row->right);
 }
 
-std::string_view text_of(const ReadCall& call, std::string_view field) {
-  const auto place = find_place(*call.operation->arguments, call.arguments.get(), field);
-  if (place.field == nullptr || place.type().kind != Kind::text || place.type().is_optional()) return {};
-  return *static_cast<const std::string*>(place.at);
-}
-
 // Whom an account speaks as that does not say: under its own name, if that is one of its names.
 std::string agent_of(const access::Account& account) {
   if (access::owns(account.names, account.name)) return account.name;
@@ -241,8 +235,8 @@ Result<void> Credentials::allow_call(Bytes body) const {
     return refused(fmt::format("call {}", operation.name),
                    mandate_.explain(finding, AccessAction::call, operation.name));
   if (is_for_streams) {
-    auto stream = text_of(*call, "stream");
-    if (stream.empty()) stream = text_of(*call, "name");
+    auto stream = text_argument(*call, "stream");
+    if (stream.empty()) stream = text_argument(*call, "name");
     const auto second = stream.empty() ? finding : mandate_.decide(AccessAction::stream, stream, right);
     if (!second.allowed && (second.by_rule() || !finding.allowed))
       return refused(fmt::format("call {} of {}", operation.name, printable(stream)),
@@ -263,12 +257,12 @@ Result<void> Credentials::allow_resource(const ReadCall& call) const {
   if (!done) return done;
   const auto name = call.operation->name;
   if (name == SetSubscription::kOperation.name) {
-    done = want(AccessAction::subscribe, text_of(call, "pattern"), Right::consume);
-    if (done && !text_of(call, "mailbox").empty())
-      done = want(AccessAction::consume, text_of(call, "mailbox"), Right::consume);
+    done = want(AccessAction::subscribe, text_argument(call, "pattern"), Right::consume);
+    if (done && !text_argument(call, "mailbox").empty())
+      done = want(AccessAction::consume, text_argument(call, "mailbox"), Right::consume);
   }
   if (done && (name == SetSubscription::kOperation.name || name == RemoveSubscription::kOperation.name))
-    done = want(AccessAction::consume, text_of(call, "name"), Right::consume);
+    done = want(AccessAction::consume, text_argument(call, "name"), Right::consume);
   return done;
 }
 
@@ -281,13 +275,13 @@ Result<void> Credentials::allow_agents(const ReadCall& call, const std::vector<s
 
 // Whom it is about: what agents do for themselves they do for nobody else.
 Result<void> Credentials::allow_agent(const ReadCall& call) const {
-  if (auto good = want_sender(text_of(call, "from")); !good) return good;
+  if (auto good = want_sender(text_argument(call, "from")); !good) return good;
   if (call.operation->right != Right::consume || mandate_.has(Right::administer)) return {};
   const auto list = find_place(*call.operation->arguments, call.arguments.get(), "agents");
   if (list.field != nullptr) return allow_agents(call, *static_cast<const std::vector<std::string>*>(list.at));
   const auto place = find_place(*call.operation->arguments, call.arguments.get(), "agent");
   if (place.field == nullptr) return {};
-  const auto agent = text_of(call, "agent");
+  const auto agent = text_argument(call, "agent");
   if (agent.empty() ? place.field->rules.role == Role::caller : mandate_.owns(agent)) return {};
   return refused(fmt::format("call {} for {}", call.operation->name, agent.empty() ? "all agents" : printable(agent)),
                  "that is none of the account's names");

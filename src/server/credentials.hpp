@@ -41,6 +41,7 @@ class Credentials {
   /// Errors: not_permitted. What does not parse is for those to refuse who carry it out. `routing`: where the envelope
   /// of the frame's message is read, if it has to be; then the frame says so.
   Result<void> allow(Frame& frame, Routing& routing);
+  bool has(Right right) const { return mandate_.is_unbound() || mandate_.has(right); }
   void set_pace(std::shared_ptr<access::Pace> pace) { pace_ = std::move(pace); }
   /// As many messages as the frame sends are taken from what its account may send a second. Errors: limit_reached.
   Result<void> take_pace(const Frame& frame, std::uint32_t per_second, std::int64_t now);

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "access/audit_files.hpp"
 #include "journal/journal.hpp"
 
 namespace folkmoot {
@@ -27,8 +28,8 @@ Result<bool> has_journal(Disk& disk) {
 
 // What a server, or a crash of one that had not come far, leaves in a data folder; and what every folder may have.
 bool is_ours(const std::string& name) {
-  constexpr std::string_view kNames[] = {"lock",      "folkmoot.sock", "content",   kStreamsFolder,
-                                         kShardsFile, kNewSegmentName, "lost+found"};
+  constexpr std::string_view kNames[] = {"lock",         "folkmoot.sock", "content",       access::kAuditFolder,
+                                         kStreamsFolder, kShardsFile,     kNewSegmentName, "lost+found"};
   return name.starts_with('.') || name.starts_with("shard-") || name.starts_with(kHistoryFile) ||
          segment_number(name) || std::ranges::find(kNames, name) != std::end(kNames);
 }

@@ -113,6 +113,7 @@ Result<std::string> Entrance::let_in(Connection& connection, const access::Polic
 Result<std::string> Entrance::admit(Connection& connection, std::string_view shown, std::string_view agent) {
   if (is_between_shards(connection)) return std::string(agent);
   auto done = let_in_slowly(connection, shown, agent);
+  audit_.note_login(connection, agent, done);
   if (done) return done;
   ++logins_failed_;
   if (line_.is_due(now_))
@@ -130,6 +131,7 @@ bool Entrance::takes(Connection& connection, Frame& frame) {
   if (allowed && per_second != 0) allowed = who.take_pace(frame, per_second, now_);
   if (allowed) return true;
   ++refused_;
+  audit_.note_refusal(connection, frame, allowed.error());
   ways_.refuse(connection.id, RequestNumber{frame.header.request}, allowed.error());
   return false;
 }

@@ -8,6 +8,7 @@
 
 #include "folkmoot/operation/stats.hpp"
 #include "server/access_board.hpp"
+#include "server/audit_notes.hpp"
 #include "server/connections.hpp"
 #include "server/credentials.hpp"
 #include "server/options.hpp"
@@ -28,11 +29,19 @@ class Entrance {
   /// `now`: Unix ms, as the reactor has it. All must outlive it.
   Entrance(const ServerOptions& options, Accounts& accounts, const Connections& connections, const std::int64_t& now,
            Ways ways)
-      : options_(options), accounts_(accounts), connections_(connections), now_(now), ways_(std::move(ways)) {}
+      : options_(options),
+        accounts_(accounts),
+        connections_(connections),
+        now_(now),
+        ways_(std::move(ways)),
+        audit_(now, ways_.address_of) {}
 
   /// Makes it that of one of several shards.
   void join(Shards& shards);
   AccessBoard& board() { return *board_; }
+  AuditNotes& audit() { return audit_; }
+  /// Whether anybody is asked for anything.
+  bool is_guarded() const { return !options_.token.empty() || !board_->policy()->is_empty(); }
 
   /// Who has just said HELLO, by what it has shown: the agent that it speaks as. Errors: unauthorized, not_permitted,
   /// and limit_reached while too much was wrong before; then it is counted, and said in the log now and then.
@@ -89,6 +98,7 @@ class Entrance {
   AccessBoard own_board_;  // of a server with one shard
   AccessBoard* board_ = &own_board_;
   Shards* shards_ = nullptr;
+  AuditNotes audit_;
   std::uint64_t seen_ = 0;     // the version that connections were looked through for
   std::int64_t next_end_ = 0;  // when the time of some connection's account or key is over; 0: of none
   std::uint64_t logins_failed_ = 0, logins_slowed_ = 0, refused_ = 0;

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "journal/folder_lock.hpp"
+#include "server/audit_log.hpp"
 #include "server/data_folder.hpp"
 #include "server/listen.hpp"
 #include "server/shard.hpp"
@@ -84,6 +85,7 @@ struct Server::Parts {
   }
 
   FolderLock lock;
+  std::unique_ptr<AuditLog> audit;  // ends after all who write to it
   Readiness readiness;
   Shards ring;
   TurningHub hub;
@@ -100,8 +102,16 @@ struct Server::Parts {
   Reactor& first() { return *shards.front().reactor; }
   Result<void> open(const ServerOptions& options, std::vector<ContentRef>& contents);
   Result<void> open_history(const ServerOptions& options);
+  void note(const char* what);
   void run(std::size_t number);
 };
+
+// In the audit log, if anybody is asked for anything.
+void Server::Parts::note(const char* what) {
+  const auto now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+  if (first().entrance().is_guarded()) audit->note({.at = now.count(), .what = what}, AuditLog::Kind::durable);
+}
 
 // The next shard.
 Result<void> Server::Parts::open(const ServerOptions& options, std::vector<ContentRef>& contents) {
@@ -247,6 +257,10 @@ Result<std::unique_ptr<Server>> Server::open(const ServerOptions& options) {
     if (auto opened = parts.open_history(options); !opened) return std::unexpected(opened.error());
   }
 
+  auto audit = AuditLog::open(options.data);
+  if (!audit) return std::unexpected(audit.error());
+  parts.audit = std::move(*audit);
+  for (const auto& shard : parts.shards) shard.reactor->entrance().audit().set_log(*parts.audit);
   auto& reactor = parts.first();
   if (auto good = check_options(options, !reactor.engine().accounts().policy().is_empty()); !good)
     return std::unexpected(good.error());
@@ -287,6 +301,7 @@ Result<void> Server::run() {
   auto& parts = *parts_;
   parts.readiness.set_running(true);
   parts.tls_door->start();
+  parts.note("server.start");
   for (std::size_t number = 1; number < parts.shards.size(); ++number) {
     parts.shards[number].thread = std::thread([&parts, number] { parts.run(number); });
     pthread_setname_np(parts.shards[number].thread.native_handle(), fmt::format("shard-{}", number).c_str());
@@ -297,6 +312,8 @@ Result<void> Server::run() {
     if (shard.thread.joinable()) shard.thread.join();
   }
   if (parts.archive) parts.archive->stop();
+  parts.note("server.stop");
+  parts.audit->stop();
   Result<void> done;
   for (auto& shard : parts.shards) {
     shard.close();

@@ -74,7 +74,9 @@ ShardRouter::Routed ShardRouter::route(Connection& connection, const Frame& fram
     case Opcode::consume:
     case Opcode::receive:
     case Opcode::wait:
+      return route_by_mailbox(connection, frame);
     case Opcode::mailbox:
+      reactor_.entrance().audit().note_mailbox(connection, frame);
       return route_by_mailbox(connection, frame);
     case Opcode::stats:
       return text_under(frame.body, 0).empty()
@@ -625,6 +627,7 @@ ShardRouter::Routed ShardRouter::route_call(Connection& connection, const Frame&
     reactor_.effects().refuse(connection.id, number_of(frame), call.error());
     return Routed::elsewhere;
   }
+  reactor_.entrance().audit().note_call(connection, *call);
   const auto& operation = *call->operation;
   const auto id = call->id(Role::shard_by_id);
   switch (operation.where) {

@@ -26,6 +26,12 @@ std::uint64_t ReadCall::natural(Role role) const {
   return place.field == nullptr ? 0 : load_natural(place.type(), place.at);
 }
 
+std::string_view text_argument(const ReadCall& call, std::string_view field) {
+  const auto place = find_place(*call.operation->arguments, call.arguments.get(), field);
+  if (place.field == nullptr || place.type().kind != Kind::text || place.type().is_optional()) return {};
+  return *static_cast<const std::string*>(place.at);
+}
+
 Result<ReadCall> read_call(Bytes body) {
   std::string_view name, text;
   bool packed = false;

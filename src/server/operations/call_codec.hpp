@@ -22,6 +22,8 @@ struct ReadCall {
   std::string_view text(Role role) const;
   std::uint64_t natural(Role role) const;
 };
+/// An argument that is text, always there, and called so; empty if the operation has none such.
+std::string_view text_argument(const ReadCall& call, std::string_view field);
 /// The call in the body of a CALL frame. Errors: malformed, not_found for a name that is none, and those of
 /// read_json().
 Result<ReadCall> read_call(Bytes body);
