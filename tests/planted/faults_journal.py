@@ -7,10 +7,6 @@ FAULTS = {
         "options_.sync == SyncPolicy::always || !remove.empty() ||",
         "options_.sync == SyncPolicy::always || (!PLANTED && !remove.empty()) ||",
     ),
-    "mark_across_a_step_missed": (
-        "std::min(kStepBytes + kMarkBytes, header.segment_bytes - at)",
-        "std::min(kStepBytes + (PLANTED ? std::size_t{0} : kMarkBytes), header.segment_bytes - at)",
-    ),
     "segment_begun_before_the_last_is_synced": without(
         "if (auto done = sync_file(*file, job_.pieces[next].lsn); !done) return done;"
     ),
