@@ -1,6 +1,6 @@
 // A record of the audit log: who did what, or tried to, as one line of text.
 //
-//   HASH {"number":7,"at":1764633600000,"what":"account.add","who":"root",...,"previous":"HASH"}
+//   HASH {"number":7,"at":1764633600000,"what":"refused","who":"root",...,"previous":"HASH"}
 //
 // HASH is the SHA-256 of the object as it stands there, in 64 lower-case digits, and `previous` that of the record
 // before: so none can be changed, taken out or put in without changing all that follow.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/duration.hpp"
+#include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "cli/terminal.hpp"
 #include "folkmoot/operation/registry.hpp"

@@ -9,6 +9,7 @@
 // again, and says so (`redelivered`).
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
