@@ -14,7 +14,7 @@ find_package(zstd 1.5 CONFIG REQUIRED)
 find_package(Nettle REQUIRED)
 find_package(SQLite3 3.40 REQUIRED)
 find_library(HIREDIS_LIBRARY hiredis REQUIRED)
-find_path(PostgreSQL_INCLUDE_DIRS libpq-fe.h PATH_SUFFIXES postgresql REQUIRED)
+find_path(PostgreSQL_INCLUDE_DIRS postgresql/libpq-fe.h REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)
 
 # toml++ is shared code in Debian, described by pkg-config alone.

@@ -2,7 +2,7 @@
 // the program would load. What is called of it is in one list.
 #pragma once
 
-#include <libpq-fe.h>
+#include <postgresql/libpq-fe.h>
 
 #include "base/error.hpp"
 

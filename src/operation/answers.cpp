@@ -9,7 +9,7 @@ namespace folkmoot {
 namespace {
 
 // Numbers are shorter than any JSON object that says the same.
-bool is_json(Bytes body) { return body.size() > 1 && body.front() == '{' && body.back() == '}'; }
+bool is_json_object(Bytes body) { return body.size() > 1 && body.front() == '{' && body.back() == '}'; }
 
 bool has_messages(const TypeInfo& type) {
   if (type.kind == Kind::message) return true;
@@ -30,14 +30,14 @@ std::size_t number_bytes(const StructInfo& info) {
 
 Result<void> read_answer(const OperationInfo& operation, Bytes body, void* answer) {
   if (operation.answer->fields.empty()) return {};
-  if (operation.layout == Layout::numbers && (body.size() == number_bytes(*operation.answer) || !is_json(body)))
+  if (operation.layout == Layout::numbers && (body.size() == number_bytes(*operation.answer) || !is_json_object(body)))
     return read_numbers(*operation.answer, answer, body);
   return read_json(*operation.answer, answer, as_text(body), Unknown::ignore);
 }
 
 Result<std::string> answer_as_json(const OperationInfo& operation, Bytes body) {
   if (body.empty()) return "{}";
-  if (operation.layout == Layout::json || (is_json(body) && body.size() != number_bytes(*operation.answer)))
+  if (operation.layout == Layout::json || (is_json_object(body) && body.size() != number_bytes(*operation.answer)))
     return std::string(as_text(body));
   const auto answer = operation.answer->make();
   if (auto done = read_numbers(*operation.answer, answer.get(), body); !done) return std::unexpected(done.error());

@@ -410,7 +410,7 @@ asio::awaitable<Answer> show_receipt(Exchange& exchange) {
   const auto receipts = read_receipts(frame->body);
   if (!receipts) co_return error_answer(receipts.error());
   if (receipts->empty() || receipts->front().state == ReceiptState::unknown) {
-    const auto past = co_await find_past(exchange, *id);
+    auto past = co_await find_past(exchange, *id);
     if (!past) co_return error_answer(past.error());
     if (*past) co_return json_answer(200, to_json_text(past_receipt(std::move(**past)), Sparse::as_described));
     co_return error_answer({ErrorCode::not_found,
