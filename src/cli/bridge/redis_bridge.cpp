@@ -22,7 +22,7 @@ constexpr std::size_t kAgentsMax = 512;           // each has a thread
 constexpr std::size_t kPushMost = 256;            // messages in one exchange with Redis
 constexpr std::size_t kPushBytesMost = 8u << 20;  // of them
 constexpr std::size_t kItemBytesMax = 64u << 20;  // of what comes off a list
-constexpr Milliseconds kAgentsEvery = 5s, kHeldEvery = 500ms, kRetryMax = 5s;
+constexpr Milliseconds kAgentsEvery = 5s, kHeldEvery = 500ms, kRetryMax = 5s, kTellEvery = 60s;
 constexpr std::string_view kTakenSuffix = ":taken", kRefusedSuffix = ":refused";
 
 // It may go when it is tried again.
@@ -237,8 +237,11 @@ bool RedisBridge::push_some(RedisLink& redis) {
 
 void RedisBridge::hold(Agent& agent, const std::string& why) {
   const std::lock_guard guard(lock_);
-  if (agent.held_for.empty()) log("held", fmt::format("the mail of {} waits: {}", agent.name, why), agent.name);
   agent.held_for = why;
+  const auto now = std::chrono::steady_clock::now();
+  if (agent.told_at.time_since_epoch().count() != 0 && now - agent.told_at < kTellEvery) return;
+  agent.told_at = now;
+  log("held", fmt::format("the mail of {} waits: {}", agent.name, why), agent.name);
 }
 
 // A list that had no room, or was none: whether it is better now.

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -51,7 +52,8 @@ class RedisBridge {
   struct Agent {
     std::string name, queue;
     std::deque<Waiting> waiting;
-    std::string held_for;  // why nothing goes onto its list now; empty: it goes
+    std::string held_for;                             // why nothing goes onto its list now; empty: it goes
+    std::chrono::steady_clock::time_point told_at{};  // of that; it may be so again and again
     std::thread taker;
   };
 
