@@ -2,7 +2,7 @@
 
 FAULTS = {
     "mark_across_a_step_missed": (
-        "std::min(kStepBytes + kMarkBytes, header.segment_bytes - at)",
-        "std::min(kStepBytes + (PLANTED ? std::size_t{0} : kMarkBytes), header.segment_bytes - at)",
+        "codec.find_mark(view->subspan(i), header.begin() + at + i)",
+        "codec.find_mark((PLANTED ? step : *view).subspan(i), header.begin() + at + i)",
     ),
 }

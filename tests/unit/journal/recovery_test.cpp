@@ -107,8 +107,9 @@ TEST_F(RecoveryTest, X3_damage_before_the_last_batch_is_refused_with_its_place) 
 }
 
 TEST_F(RecoveryTest, X3_damage_is_told_from_a_torn_tail_by_a_mark_wherever_it_stands) {
-  constexpr std::size_t kPage = 4096;  // the tail is looked at in steps: of this mark, too, that lies in two of them
-  for (auto before_mark = kPage - kMarkBytes - 8; before_mark <= kPage + 8; before_mark += 8) {
+  // The tail is looked at in steps: of this mark, too, that lies in two of them, wherever between them.
+  constexpr std::size_t kPage = 4096, kBatch = kMarkBytes + kRecordHeaderBytes + 8;  // what stands before that mark
+  for (auto before_mark = kPage - kBatch - kMarkBytes - 16; before_mark <= kPage + 8; before_mark += 8) {
     SCOPED_TRACE(before_mark);
     forget_all();
     start();
