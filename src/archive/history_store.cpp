@@ -238,7 +238,9 @@ Result<void> HistoryStore::accepted(ShardNumber shard, const AcceptedMessage& ac
     if (*met > 0) return {};
   }
   const auto content = content_as_json(message);
-  const auto metadata = json_text(message.metadata).text;
+  // A statement keeps what it is bound to by its place, until it has run.
+  auto metadata = json_text(message.metadata).text;
+  if (metadata.empty()) metadata = "{}";
   const auto hash = message.content_ref ? message.content_ref->hash.text() : std::string();
   const auto cause = message.cause.is_nil() ? std::string() : message.cause.text();
   const auto bytes = message.content_ref ? message.content_ref->size : message.content.size();
@@ -246,7 +248,7 @@ Result<void> HistoryStore::accepted(ShardNumber shard, const AcceptedMessage& ac
   const bool has_ids = database_->is_postgres() && !message.conversation.empty();
   const auto conversation = has_ids ? conversation_id(message.conversation) : message.conversation;
   to_row.bind(1, id).bind(2, from).bind(3, to).bind_optional(4, conversation).bind(5, message.type);
-  to_row.bind(6, std::int64_t{message.priority}).bind(7, content).bind(8, metadata.empty() ? "{}" : metadata);
+  to_row.bind(6, std::int64_t{message.priority}).bind(7, content).bind(8, metadata);
   to_row.bind(9, word(state_of(accepted.dead))).bind(10, std::int64_t{accepted.attempts});
   to_row.bind_optional(11, expires).bind(12, at).bind(13, std::int64_t{shard.value}).bind(14, number_of(accepted.key));
   to_row.bind(15, static_cast<std::int64_t>(accepted.mode)).bind(16, message.from).bind(17, message.to);
