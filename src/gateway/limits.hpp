@@ -18,6 +18,7 @@ constexpr std::size_t kFreeUnfinishedBytes = 64 * 1024;  // of requests and mess
 // -- its answer
 constexpr std::chrono::seconds kAnswerTimeout{30};         // for the server's, beyond what a request itself waits
 constexpr std::size_t kAnswerBytesMax = 64 * 1024 * 1024;  // what one answer collects
+constexpr std::size_t kPackedAnswerBytesMin = 1'024;       // shorter ones go as they are, whatever the client takes
 constexpr std::chrono::seconds kTakenTimeout{5};           // for a client that has closed its side to take it
 constexpr std::chrono::seconds kStillThere{15};            // a silent stream has a comment then
 constexpr std::uint32_t kWaitMsMax = 300'000;

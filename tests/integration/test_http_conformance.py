@@ -514,7 +514,7 @@ def test_U4_9110_10_1_1_http_1_0_is_not_sent_what_it_does_not_know(server):
 
 @pytest.mark.parametrize("target, length, fields, status", [("/nowhere", 20, [], 404), ("/health", 20, [], 405),
                                                             ("/api/messages", 99_999_999, [], 413),
-                                                            ("/api/messages", 20, ["Content-Encoding: gzip"], 415),
+                                                            ("/api/messages", 20, ["Content-Encoding: br"], 415),
                                                             ("/api/messages", 20, ["Origin: http://evil.example"], 403),
                                                             ("/api/messages", 20, ["X-Agent: \xff"], 400)])
 def test_U4_9110_10_1_1_what_is_refused_by_its_header_is_refused_at_once(server, target, length, fields, status):
@@ -571,12 +571,14 @@ def test_U4_9110_15_5_14_a_body_that_is_too_large(server):
         assert connection.answer().status == 413
 
 
-@pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "gzip, gzip", "unknown"])
-@pytest.mark.parametrize("target", ["/api/messages", "/api/content"])
-def test_U4_9110_8_4_content_codings_are_not_supported(server, coding, target):
+@pytest.mark.parametrize("target, codings", [("/api/messages", ["br", "deflate", "gzip, gzip", "unknown"]),
+                                             ("/api/content", ["gzip", "br", "unknown"])])
+def test_U4_9110_8_4_other_content_codings_are_not_supported(server, target, codings):
     body = message()
-    answer = ask(server, post(body, f"Content-Encoding: {coding}", f"Content-Length: {len(body)}", target=target))
-    assert answer.status == 415 and answer["accept-encoding"] == "identity"
+    takes = "gzip, identity" if target == "/api/messages" else "identity"
+    for coding in codings:
+        answer = ask(server, post(body, f"Content-Encoding: {coding}", f"Content-Length: {len(body)}", target=target))
+        assert answer.status == 415 and answer["accept-encoding"] == takes
     assert ask(server, post(body, "Content-Encoding: identity", f"Content-Length: {len(body)}",
                             target=target)).status == 201
 

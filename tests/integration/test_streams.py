@@ -1,6 +1,7 @@
 """Streams from outside: events that are kept, and read again from wherever one likes, at each door and by the shell
 (docs/streams.md)."""
 
+import http.client
 import json
 import struct
 import threading
@@ -417,3 +418,61 @@ def test_U14_X19_a_purge_or_a_removal_lets_go_of_contents(make_server):
         client.carry_out("stream.purge", name="copy", all=True)
         time.sleep(2.5)
         assert not client_has(client, refs[0])
+
+
+class Tail:
+    """GET /api/streams/s/events as server-sent events."""
+
+    def __init__(self, server, query="", last=None):
+        self.connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": str(last)} if last is not None else {})
+        self.connection.request("GET", f"/api/streams/s/events{query}", headers=headers)
+        self.answer = self.connection.getresponse()
+
+    def next(self):
+        """Event, id and data of the next one; comments are passed over."""
+        while True:
+            fields = {}
+            while line := self.answer.readline().decode().rstrip("\n"):
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            if "data" in fields:
+                return fields["event"], fields.get("id"), json.loads(fields["data"])
+
+    def contents(self, count):
+        got = [self.next() for _ in range(count)]
+        assert all(event == "event" and int(id) == data["sequence"] for event, id, data in got), got
+        return [data["message"]["content"] for _, _, data in got]
+
+    def close(self):
+        self.connection.close()
+
+
+def test_U14_X20_a_client_that_comes_again_goes_on_where_it_was(server):
+    with closing(HttpDoor(server)) as door:
+        door.call("stream.set", name="s", topic="t.>", max_events=5)
+        for number in range(3):
+            publish(door, "t.x", f"{number}")
+        with closing(Tail(server)) as tail:
+            assert tail.contents(3) == ["0", "1", "2"]
+            publish(door, "t.x", "3")
+            assert tail.contents(1) == ["3"], "it goes on as events come"
+        publish(door, "t.x", "4")
+        with closing(Tail(server, last=2)) as tail:
+            assert tail.contents(3) == ["2", "3", "4"]
+        with closing(Tail(server, "?newest=1")) as tail:
+            assert tail.contents(1) == ["4"]
+        for number in range(5, 9):
+            publish(door, "t.x", f"{number}")
+        with closing(Tail(server, last=2)) as tail:
+            event, _, data = tail.next()
+            assert event == "missed" and data == {"count": 2}, "what the stream has given up is told"
+            assert tail.contents(5) == ["4", "5", "6", "7", "8"]
+
+
+@pytest.mark.parametrize("query, last", [("?backwards=true", None), ("", "x"), ("?nobody=1", None), ("", 2**64 - 1)])
+def test_U14_a_tail_that_cannot_be_is_refused_before_it_begins(server, query, last):
+    with closing(HttpDoor(server)) as door:
+        door.call("stream.set", name="s", topic="t.>")
+    with closing(Tail(server, query, last)) as tail:
+        assert tail.answer.status == 400 and "error" in json.loads(tail.answer.read())

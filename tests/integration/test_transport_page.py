@@ -261,7 +261,7 @@ STATUSES = {
     412: [request("GET", f"/api/content/{HASH}", 'If-Match: "other"')],
     413: [post("", "Content-Length: 8388609"), post(chunked("x" * 8388609), "Transfer-Encoding: chunked")],
     414: [request("GET", "/" + "x" * 16384)],
-    415: [post(BODY, "Content-Encoding: gzip", f"Content-Length: {len(BODY)}")],
+    415: [post(BODY, "Content-Encoding: br", f"Content-Length: {len(BODY)}")],
     416: [request("GET", f"/api/content/{HASH}", "Range: bytes=500-")],
     417: [post(BODY, "Expect: more", f"Content-Length: {len(BODY)}")],
     421: [request(host="evil.example"), request("GET", "https://localhost/health")],

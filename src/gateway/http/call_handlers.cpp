@@ -7,6 +7,7 @@
 
 #include "base/nearest.hpp"
 #include "gateway/http/answers.hpp"
+#include "gateway/http/event_stream.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/json_answers.hpp"
 #include "gateway/json_events.hpp"
@@ -60,18 +61,25 @@ Result<void> read_query(const OperationInfo& operation, const Target& target, vo
 }
 
 // Of GET and DELETE: what path and query say.
-Result<std::string> arguments_of_query(const Exchange& exchange, const OperationInfo& operation,
-                                       std::string_view in_path) {
-  const auto arguments = operation.arguments->make();
+Result<std::shared_ptr<void>> struct_of_query(const Exchange& exchange, const OperationInfo& operation,
+                                              std::string_view in_path) {
+  auto arguments = operation.arguments->make();
   if (auto done = read_query(operation, exchange.request.target, arguments.get(), in_path); !done)
     return std::unexpected(done.error());
   if (const auto named = find_place(*operation.arguments, arguments.get(), in_path); named.field != nullptr) {
     if (auto done = read_written(*named.field, named.at, exchange.parameter); !done)
       return std::unexpected(done.error());
   }
+  return std::shared_ptr<void>(std::move(arguments));
+}
+
+Result<std::string> arguments_of_query(const Exchange& exchange, const OperationInfo& operation,
+                                       std::string_view in_path) {
+  const auto arguments = struct_of_query(exchange, operation, in_path);
+  if (!arguments) return std::unexpected(arguments.error());
   std::string out;
   JsonWriter writer(out);
-  write_json(writer, *operation.arguments, arguments.get(), Sparse::everything);
+  write_json(writer, *operation.arguments, arguments->get(), Sparse::everything);
   return out;
 }
 
@@ -147,6 +155,12 @@ bool wants_events(const Exchange& exchange) {
 
 asio::awaitable<Answer> carry_out_operation(Exchange& exchange) {
   const auto& operation = *exchange.operation;
+  if (operation.name == ReadStream::kOperation.name && EventStream::wanted(exchange)) {
+    const auto read = struct_of_query(exchange, operation, field_in_path(operation.http));
+    if (!read) co_return error_answer(read.error());
+    auto arguments = *static_cast<const ReadStream*>(read->get());
+    co_return co_await tail_stream(exchange, std::move(arguments));
+  }
   auto arguments = arguments_of(exchange, operation, field_in_path(operation.http));
   if (!arguments) co_return error_answer(arguments.error());
   auto answer = co_await call(exchange, operation, std::move(*arguments));

@@ -12,6 +12,7 @@
 #include "gateway/http/peer.hpp"
 #include "gateway/http/response.hpp"
 #include "gateway/limits.hpp"
+#include "message/compression.hpp"
 
 namespace folkmoot {
 namespace {
@@ -48,6 +49,24 @@ std::string_view caller_of(const HttpRequest& request) {
 bool wants_websocket(const RequestHead& head) {
   return head.method == "GET" && head.minor >= 1 && head.lists("connection", "upgrade") &&
          head.lists("upgrade", "websocket");
+}
+
+// How the body came; empty: as it is.
+std::string body_encoding(const RequestHead& head) {
+  if (!head.has_body() || head.count("content-encoding") == 0) return {};
+  auto encoding = lower_case(head.field("content-encoding"));
+  return encoding == "identity" ? std::string() : encoding == "x-gzip" ? std::string(kGzip) : encoding;
+}
+
+// A content's body is kept as it is, so it has to come so.
+std::optional<Answer> refuse_encoding(const RequestHead& head, const HttpRoute& route) {
+  const auto encoding = body_encoding(head);
+  if (encoding.empty() || (encoding == kGzip && !route.is_streamed)) return std::nullopt;
+  auto answer = with_status(415, ErrorCode::invalid_field,
+                            route.is_streamed ? "bodies are taken here as they are, without Content-Encoding"
+                                              : "bodies are taken as they are, or with Content-Encoding: gzip");
+  answer.headers.emplace_back("Accept-Encoding", route.is_streamed ? "identity" : "gzip, identity");
+  return answer;
 }
 
 }  // namespace
@@ -110,7 +129,10 @@ asio::awaitable<bool> HttpConnection::serve(HttpRequest& request) {
 
   if (!match.route->is_streamed) {
     Refusal why;
-    if (!co_await reader_.read_body(request.body, options_->body_bytes_max, why))
+    const auto bytes_max = options_->body_bytes_max;
+    if (!co_await reader_.read_body(request.body, bytes_max, why)) co_return co_await refuse(std::move(why), &head);
+    const auto encoding = body_encoding(head);
+    if (!encoding.empty() && !reader_.unpack_body(request.body, encoding, bytes_max, why))
       co_return co_await refuse(std::move(why), &head);
   }
   Answer made = co_await handle(*match.route, request, match.parameter);
@@ -157,12 +179,7 @@ std::optional<Answer> HttpConnection::answer_by_header(const HttpRequest& reques
   if (!request.agent.empty() && !is_name(request.agent)) {
     return error_answer({ErrorCode::invalid_name, "X-Agent is not 1 to 255 bytes of UTF-8 without control characters"});
   }
-  if (head.has_body() && head.count("content-encoding") > 0 &&
-      lower_case(head.field("content-encoding")) != "identity") {
-    auto answer = with_status(415, ErrorCode::invalid_field, "bodies are taken as they are, without Content-Encoding");
-    answer.headers.emplace_back("Accept-Encoding", "identity");
-    return answer;
-  }
+  if (auto other = refuse_encoding(head, *match.route)) return other;
   const auto bytes_max = options_->body_bytes_max;
   if (!match.route->is_streamed && head.content_length.value_or(0) > bytes_max) {
     return error_answer({ErrorCode::content_too_large,

@@ -24,11 +24,12 @@ asio::awaitable<bool> EventStream::begin() {
   co_return co_await exchange_.answer_stream.begin(std::move(head), std::nullopt);
 }
 
-asio::awaitable<bool> EventStream::send(std::string_view event, std::string_view exact_object) {
+asio::awaitable<bool> EventStream::send(std::string_view event, std::string_view exact_object, std::string_view id) {
   // Contents come as they were written, and may have line breaks between their parts.
   const auto object = on_one_line(std::string(exact_object));
   const auto text = format_ == Format::server_sent
-                        ? fmt::format("event: {}\ndata: {}\n\n", event, object)
+                        ? fmt::format("{}{}{}event: {}\ndata: {}\n\n", id.empty() ? "" : "id: ", id,
+                                      id.empty() ? "" : "\n", event, object)
                         : fmt::format("{{\"event\":\"{}\",{}\n", event, std::string_view(object).substr(1));
   co_return co_await exchange_.answer_stream.write(text);
 }

@@ -22,8 +22,9 @@ class EventStream {
 
   // Each is false once the client is gone.
   asio::awaitable<bool> begin();
-  /// `object`: JSON, with one field at least.
-  asio::awaitable<bool> send(std::string_view event, std::string_view object);
+  /// `object`: JSON, with one field at least. `id`: where a client that comes again goes on (Last-Event-ID); empty:
+  /// nowhere.
+  asio::awaitable<bool> send(std::string_view event, std::string_view object, std::string_view id = {});
   /// A CloudEvent in JSON: among lines it stands for itself.
   asio::awaitable<bool> send_cloud_event(std::string_view object);
   asio::awaitable<bool> say_still_there();

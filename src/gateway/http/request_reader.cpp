@@ -6,6 +6,7 @@
 #include <boost/asio/write.hpp>
 
 #include "gateway/limits.hpp"
+#include "message/compression.hpp"
 
 namespace folkmoot {
 namespace {
@@ -20,6 +21,12 @@ Refusal gone() { return {.status = 0, .error = {ErrorCode::connection_lost, "the
 
 Error too_much() {
   return {ErrorCode::busy, "too many bytes of requests are on their way, from here or in all (http.unfinished_bytes)"};
+}
+
+Refusal too_long(std::size_t bytes_max) {
+  return {.status = 413,
+          .error = {ErrorCode::content_too_large, fmt::format("the request's body is longer than {} bytes", bytes_max),
+                    "send fewer messages at once, and large contents to POST /api/content"}};
 }
 
 }  // namespace
@@ -113,10 +120,7 @@ asio::awaitable<bool> RequestReader::read_body(std::string& body, std::size_t by
       co_return false;
     }
     if (body.size() > bytes_max) {
-      why = {
-          .status = 413,
-          .error = {ErrorCode::content_too_large, fmt::format("the request's body is longer than {} bytes", bytes_max),
-                    "send fewer messages at once, and large contents to POST /api/content"}};
+      why = too_long(bytes_max);
       co_return false;
     }
     if (body_.is_done()) co_return true;
@@ -129,6 +133,25 @@ asio::awaitable<bool> RequestReader::read_body(std::string& body, std::size_t by
       co_return false;
     }
   }
+}
+
+// The most that it may become is held before it is unpacked: a few bytes may stand for all of it.
+bool RequestReader::unpack_body(std::string& body, std::string_view encoding, std::size_t bytes_max, Refusal& why) {
+  if (!guest_.hold(bytes_max)) {
+    why = {.status = 503, .error = too_much()};
+    return false;
+  }
+  auto plain = decompress(encoding, as_bytes(body), bytes_max);
+  if (!plain) {
+    if (plain.error().code == ErrorCode::content_too_large) {
+      why = too_long(bytes_max);
+    } else {
+      why = {.status = 400, .error = std::move(plain.error())};
+    }
+    return false;
+  }
+  body = std::move(*plain);
+  return guest_.hold(body.capacity());
 }
 
 asio::awaitable<Result<std::string_view>> RequestReader::read(std::size_t most) {

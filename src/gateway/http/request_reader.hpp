@@ -27,6 +27,8 @@ class RequestReader final : public BodyStream {
   asio::awaitable<bool> read_head(RequestHead& head, Refusal& why);
   /// Reads the rest of its body, of `bytes_max` at most. False as above.
   asio::awaitable<bool> read_body(std::string& body, std::size_t bytes_max, Refusal& why);
+  /// Replaces a body that came with this Content-Encoding by what it holds, of `bytes_max` at most. False as above.
+  bool unpack_body(std::string& body, std::string_view encoding, std::size_t bytes_max, Refusal& why);
 
   /// All of the body has come, or there is none.
   bool has_whole_body() const;

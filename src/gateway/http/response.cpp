@@ -5,6 +5,8 @@
 #include <boost/beast/http/status.hpp>
 
 #include "gateway/http/pages.hpp"
+#include "gateway/limits.hpp"
+#include "message/compression.hpp"
 #include "message/json_document.hpp"
 #include "message/json_writer.hpp"
 
@@ -77,12 +79,42 @@ static Answer as_problem(const Answer& refused) {
   return problem;
 }
 
+// Whether the client takes gzip, and wants it as much as anything else (RFC 9110, section 12.5.3).
+static bool takes_gzip(const RequestHead& request) {
+  const auto accepted = lower_case(request.field("accept-encoding"));
+  for (std::size_t at = 0; at < accepted.size();) {
+    const auto end = std::min(accepted.find(',', at), accepted.size());
+    auto each = std::string_view(accepted).substr(at, end - at);
+    at = end + 1;
+    while (each.starts_with(' ') || each.starts_with('\t')) each.remove_prefix(1);
+    const auto name = each.substr(0, each.find_first_of("; \t"));
+    if (name != "gzip" && name != "x-gzip") continue;
+    // `q=0`, with as many zeros behind the point as one likes, says that it is not.
+    const auto weight = each.find("q=");
+    return weight == std::string_view::npos || each.find_first_of("123456789", weight) != std::string_view::npos;
+  }
+  return false;
+}
+
+// Compressed, if the client takes that and it becomes shorter. Contents that are streamed go as they are.
+static void pack(Answer& answer, const RequestHead& request) {
+  if (answer.body.size() < kPackedAnswerBytesMin || answer.content_type.empty()) return;
+  answer.headers.emplace_back("Vary", "Accept-Encoding");
+  if (!takes_gzip(request)) return;
+  auto packed = compress(kGzip, as_bytes(answer.body));
+  if (!packed || packed->size() >= answer.body.size()) return;
+  answer.body = std::move(*packed);
+  answer.headers.emplace_back("Content-Encoding", kGzip);
+}
+
 std::string answer_text(const GatewayOptions& options, const Answer& told, const RequestHead* request,
                         bool keep_alive) {
   const bool wants_problem =
       told.status >= 400 && request != nullptr && lower_case(request->field("accept")).contains(kProblemType);
-  const Answer made = wants_problem ? as_problem(told) : Answer{};
-  const Answer& answer = wants_problem ? made : told;
+  const bool is_packed = request != nullptr && told.body.size() >= kPackedAnswerBytesMin;
+  Answer made = wants_problem ? as_problem(told) : is_packed ? told : Answer{};
+  if (is_packed) pack(made, *request);
+  const Answer& answer = wants_problem || is_packed ? made : told;
   const bool is_head = request != nullptr && request->method == "HEAD";
   const bool has_none = answer.status == 204 || answer.status == 304;
   // To HEAD the length is said only as it would be of GET (RFC 9110, section 8.6).

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "folkmoot/describe.hpp"
+#include "folkmoot/operation/stream.hpp"
 #include "gateway/http/exchange.hpp"
 
 namespace folkmoot {
@@ -75,6 +76,8 @@ asio::awaitable<Answer> subscribe_events(Exchange& exchange);
 asio::awaitable<Answer> publish_events(Exchange& exchange);
 /// Any operation, as Exchange::operation says.
 asio::awaitable<Answer> carry_out_operation(Exchange& exchange);
+/// A stream's events, as they come.
+asio::awaitable<Answer> tail_stream(Exchange& exchange, ReadStream read);
 asio::awaitable<Answer> call_by_name(Exchange& exchange);
 asio::awaitable<Answer> store_content(Exchange& exchange);
 asio::awaitable<Answer> fetch_content(Exchange& exchange);
