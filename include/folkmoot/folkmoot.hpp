@@ -7,8 +7,12 @@
 #include "folkmoot/delivery.hpp"     // IWYU pragma: export
 #include "folkmoot/error.hpp"        // IWYU pragma: export
 #include "folkmoot/failure.hpp"      // IWYU pragma: export
+#include "folkmoot/keys.hpp"         // IWYU pragma: export
+#include "folkmoot/known_keys.hpp"   // IWYU pragma: export
 #include "folkmoot/message.hpp"      // IWYU pragma: export
 #include "folkmoot/operations.hpp"   // IWYU pragma: export
 #include "folkmoot/options.hpp"      // IWYU pragma: export
+#include "folkmoot/sealing.hpp"      // IWYU pragma: export
+#include "folkmoot/signing.hpp"      // IWYU pragma: export
 #include "folkmoot/sync.hpp"         // IWYU pragma: export
 #include "folkmoot/uuid.hpp"         // IWYU pragma: export

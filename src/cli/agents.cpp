@@ -7,6 +7,7 @@
 
 #include "base/duration.hpp"
 #include "cli/cli.hpp"
+#include "cli/key_files.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
 #include "cli/wake_lines.hpp"
@@ -218,7 +219,14 @@ AgentRecord record_of(const RegisterOptions& options) {
   }
   for (const auto& each : options.keys) {
     const auto [name, key] = pair_of("--key", each);
-    record.keys.push_back({.name = name, .kind = {}, .key = key});
+    // The file of a key, as `folkmoot key generate` makes it, or the key itself.
+    if (!key.starts_with('@')) {
+      record.keys.push_back({.name = name, .kind = {}, .key = key});
+      continue;
+    }
+    const auto from_file = public_key_of(key.substr(1));
+    record.keys.push_back(
+        {.name = name, .kind = std::string(folkmoot::name(from_file.type())), .key = from_file.pem()});
   }
   if (!options.metadata.empty()) record.metadata.text = options.metadata;
   if (!options.status.empty()) {
@@ -240,7 +248,7 @@ void add_register(App& agents) {
   command->add_option("--description", record.description, "What it is, for people and models");
   command->add_option("--address", options->addresses, "TRANSPORT=ADDRESS where else it can be met; several times")
       ->take_all();
-  command->add_option("--key", options->keys, "NAME=KEY, a public key of it; several times")->take_all();
+  command->add_option("--key", options->keys, "NAME=KEY, or NAME=@FILE: a public key of it; several times")->take_all();
   command->add_option("--metadata", options->metadata, "Anything else: a JSON object");
   command->add_option("--weight", record.weight, "How often it is chosen against others (default 1)")
       ->check(in_range(1, static_cast<std::int64_t>(kAgentWeightMost)));

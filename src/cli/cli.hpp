@@ -97,6 +97,7 @@ void add_bench(App& app);
 void add_history(App& app);
 void add_cert(App& app);
 void add_key(App& app);
+void add_key_trust(App& key);
 void add_help(App& app);
 
 }  // namespace folkmoot::cli

@@ -5,10 +5,11 @@
 #include <memory>
 
 #include "cli/cli.hpp"
+#include "cli/key_files.hpp"
 #include "cli/print.hpp"
 #include "crypto/files.hpp"
-#include "crypto/keys.hpp"
-#include "crypto/sealing.hpp"
+#include "folkmoot/keys.hpp"
+#include "folkmoot/sealing.hpp"
 #include "message/json_writer.hpp"
 
 namespace folkmoot::cli {
@@ -21,38 +22,14 @@ struct KeyOptions {
   bool is_public = false, json = false;
 };
 
-// The first line of a file: a passphrase does not stand on a command line, where others can read it.
-std::string key_passphrase(const KeyOptions& options) {
-  if (options.passphrase_file.empty()) return {};
-  const auto text = value(read_key_file(options.passphrase_file));
-  const auto line = text.substr(0, text.find('\n'));
-  if (line.empty()) throw_invalid("--passphrase-file", fmt::format("{} is empty", options.passphrase_file));
-  return line;
-}
-
 KeyType key_type_of(const std::string& word) {
   return word == "ed25519" ? KeyType::ed25519 : word == "rsa" ? KeyType::rsa : KeyType::x25519;
-}
-
-// Public, or the public part of one that is not.
-PublicKey public_key_of(const std::string& path, const std::string& passphrase) {
-  const auto text = value(read_key_file(path));
-  if (auto key = PublicKey::parse(text)) return *key;
-  auto key = PrivateKey::parse(text, passphrase);
-  if (!key) throw Failure(within(path, key.error()));
-  return key->public_key();
-}
-
-PrivateKey private_key_of(const std::string& path, const std::string& passphrase) {
-  auto key = PrivateKey::parse(value(read_key_file(path)), passphrase);
-  if (!key) throw Failure(within(path, key.error()));
-  return *key;
 }
 
 void generate_key(const KeyOptions& options) {
   const auto key = value(PrivateKey::generate(key_type_of(options.type), options.bits));
   const auto secret = options.name + ".pem", open = options.name + ".pub.pem";
-  value(write_new_file(secret, key.pem(key_passphrase(options)), FileFor::owner));
+  value(write_new_file(secret, key.pem(key_passphrase(options.passphrase_file)), FileFor::owner));
   value(write_new_file(open, key.public_key().pem(), FileFor::everybody));
   if (options.json) {
     std::string out;
@@ -68,7 +45,7 @@ void generate_key(const KeyOptions& options) {
 
 void show_keys(const KeyOptions& options) {
   for (const auto& file : options.files) {
-    const auto key = public_key_of(file, key_passphrase(options));
+    const auto key = public_key_of(file, options.passphrase_file);
     const auto use = key.type() == KeyType::ed25519 ? "signs" : "is sealed for";
     if (options.json) {
       std::string out;
@@ -91,13 +68,13 @@ void write_key(const KeyOptions& options, const std::string& text, FileFor reade
 }
 
 void convert_key(const KeyOptions& options) {
-  const auto passphrase = key_passphrase(options);
   if (options.is_public) {
-    const auto key = public_key_of(options.file, passphrase);
+    const auto key = public_key_of(options.file, options.passphrase_file);
     return write_key(options, options.format == "jwk" ? key.jwk() : key.pem(), FileFor::everybody);
   }
-  const auto key = private_key_of(options.file, passphrase);
-  write_key(options, options.format == "jwk" ? key.jwk() : key.pem(passphrase), FileFor::owner);
+  const auto key = private_key_of(options.file, options.passphrase_file);
+  write_key(options, options.format == "jwk" ? key.jwk() : key.pem(key_passphrase(options.passphrase_file)),
+            FileFor::owner);
 }
 
 void seal_content(const KeyOptions& options) {
@@ -107,7 +84,7 @@ void seal_content(const KeyOptions& options) {
 }
 
 void open_content(const KeyOptions& options) {
-  const std::vector keys{private_key_of(options.file, key_passphrase(options))};
+  const std::vector keys{private_key_of(options.file, options.passphrase_file)};
   value(write_part(value(open_sealed(keys, options.bound, read_content("-")))));
 }
 
@@ -134,6 +111,7 @@ std::shared_ptr<KeyOptions> add_key_command(App& app, const std::string& name, c
 void add_key(App& app) {
   auto* const command = app.add_subcommand("key", "Keys of agents, and contents that the server cannot read");
   command->require_subcommand(1);
+  add_key_trust(*command);
   App* sub = nullptr;
 
   auto options = add_key_command(*command, "generate", "Make a key: NAME.pem, and NAME.pub.pem for others",

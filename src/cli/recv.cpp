@@ -10,6 +10,7 @@
 #include "cli/cli.hpp"
 #include "cli/held_notes.hpp"
 #include "cli/print.hpp"
+#include "cli/protection.hpp"
 #include "cli/save.hpp"
 #include "cli/session.hpp"
 #include "cli/terminal.hpp"
@@ -26,6 +27,8 @@ struct RecvOptions {
   std::uint32_t max = 1;
   bool max_given = false, delay_given = false, follow = false, json = false, raw = false;
   Milliseconds wait{0}, delay{0}, lease{0};
+  std::shared_ptr<Examination> examination = std::make_shared<Examination>();
+  std::shared_ptr<std::size_t> refused = std::make_shared<std::size_t>(0);
   Style style() const { return json ? Style::json : raw ? Style::raw : Style::human; }
 };
 
@@ -54,10 +57,19 @@ void note(const RecvOptions& options, const Delivery& delivery) {
        delivery.message.id.text(), delivery.lease);
 }
 
+// What is not of whom it says is not shown.
+void refuse(Session& session, const RecvOptions& options, const Delivery& delivery) {
+  ++*options.refused;
+  if (options.settle != Settle::no && delivery.leased())
+    value(session->reject(delivery, "refused by its recipient: " + options.examination->refusal()));
+}
+
 /// False if a signal came first: then the message goes back unseen.
 bool show(Session& session, const RecvOptions& options, const Delivery& delivery) {
   return session.undisturbed([&] {
-    const auto& message = delivery.message;
+    const auto passed = options.examination->pass(session, delivery.message);
+    if (!passed) return refuse(session, options, delivery);
+    const auto& message = *passed;
     if (delivery.content_error && (options.raw || !options.save.empty())) throw Failure(*delivery.content_error);
     // Fetched before it is settled: what a message refers to may go when it is.
     if (!options.save.empty()) {
@@ -111,7 +123,11 @@ void give_back(const RecvOptions& options, Session& session, std::span<const Del
 
 void receive(const RecvOptions& options) {
   Session session;
-  if (options.follow) return follow(session, options);
+  if (options.follow) {
+    follow(session, options);
+    if (*options.refused > 0) throw Exit{ExitStatus::failed};
+    return;
+  }
   const auto got =
       value(session->receive(options.agent, {.max = options.max, .wait = options.wait, .lease = options.lease}));
   for (auto next = got.begin(); next != got.end(); ++next) {
@@ -124,6 +140,7 @@ void receive(const RecvOptions& options) {
     }
   }
   if (options.settle == Settle::no && !got.empty()) say_not_acked(got.size());
+  if (*options.refused > 0) throw Exit{ExitStatus::failed};
   if (!got.empty()) return;
   tell("folkmoot: nothing waits for {}", options.agent);
   throw Exit{ExitStatus::nothing};
@@ -173,7 +190,9 @@ void add_recv(App& app) {
                    "Write each content into this folder, checked by its hash if it goes by reference")
       ->type_name("DIR")
       ->check(existing_folder());
+  options->examination->add_to(*command);
   set_example(*command,
+              "  $ folkmoot recv bob --verify --open bob.pem\n"
               "  $ folkmoot recv reviewer --wait 30s\n"
               "  anonymous task high 0193f2c4-...\n"
               "  please look at change 12");

@@ -18,6 +18,7 @@
 
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
+#include "cli/protection.hpp"
 #include "cli/run_command.hpp"
 #include "cli/session.hpp"
 #include "cli/terminal.hpp"
@@ -30,6 +31,7 @@ namespace {
 struct ReplyOptions {
   std::string agent, command;
   std::vector<std::string> to;  // whom the answer goes to; empty: to who asked
+  Protection protection;
   std::uint32_t parallel = 1;
   bool once = false, until_empty = false, json = false;
   Milliseconds wait{0};
@@ -83,6 +85,12 @@ std::vector<Message> answers_of(const ReplyOptions& options, const Delivery& tas
   return answers;
 }
 
+void protect(Session& session, const ReplyOptions& options, Message& answer) {
+  const auto& as = client_options().agent;
+  if (answer.from.empty()) answer.from = as.empty() ? options.agent : as;
+  options.protection.apply(session, answer);
+}
+
 // The work failed: it goes back, to be tried again. What came once and is gone already cannot: then the one who waits
 // for an answer is told, and what the command had written until then.
 End fail(Session& session, const ReplyOptions& options, const Delivery& task, const std::string& reason,
@@ -99,6 +107,7 @@ End fail(Session& session, const ReplyOptions& options, const Delivery& task, co
   answer.from = options.agent;
   answer.type = "error";
   answer.content_type = "text/plain";
+  protect(session, options, answer);
   if (const auto sent = session->publish(answer); !sent) complain(asked, sent.error());
   return End::failed;
 }
@@ -107,7 +116,8 @@ End fail(Session& session, const ReplyOptions& options, const Delivery& task, co
 // be handed on fails.
 End settle(Session& session, const ReplyOptions& options, const Delivery& task, const std::string& output) {
   const auto& asked = task.message;
-  const auto answers = answers_of(options, task, output);
+  auto answers = answers_of(options, task, output);
+  for (auto& answer : answers) protect(session, options, answer);
   if (!task.leased()) {  // it came once, and is gone already
     for (const auto& answer : answers) {
       if (const auto sent = session->publish(answer); !sent) complain(asked, sent.error());
@@ -259,6 +269,7 @@ void add_reply(App& app) {
       ->type_name("AGENT")
       ->expected(1)
       ->take_all();
+  options->protection.add_to(*command, true);
   command->add_option("--parallel", options->parallel, "Commands at the same time (default 1)")
       ->check(in_range(1, 256));
   auto* once = command->add_flag("--once", options->once,

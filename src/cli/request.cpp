@@ -8,6 +8,7 @@
 #include "cli/cli.hpp"
 #include "cli/message_options.hpp"
 #include "cli/print.hpp"
+#include "cli/protection.hpp"
 #include "cli/session.hpp"
 #include "cli/terminal.hpp"
 #include "cli/whole_content.hpp"
@@ -20,6 +21,7 @@ namespace {
 
 struct RequestOptions {
   MessageOptions message;
+  Protection protection;
   std::vector<std::string> also;
   std::string need = "all";
   Milliseconds timeout{30'000};
@@ -28,6 +30,7 @@ struct RequestOptions {
 
 void request_one(const RequestOptions& options, Message asked) {
   Session session(options.message.with_client_options());
+  options.protection.apply(session, asked);
   const auto on_status = [](const Message& status) { tell("{}: {}", status.from, status.content); };
   auto answer = value(session->request(std::move(asked), options.timeout, on_status));
   if (!options.json) answer.content = value(whole_content(session, answer));
@@ -78,7 +81,9 @@ void request_many(const RequestOptions& options, const Message& asked) {
   recipients.insert(recipients.end(), options.also.begin(), options.also.end());
   const auto need = need_of(options.need);
   Session session(options.message.with_client_options());
-  const auto got = value(session->request_all(to_each(asked, recipients), {.need = need, .timeout = options.timeout}));
+  auto questions = to_each(asked, recipients);
+  for (auto& question : questions) options.protection.apply(session, question);
+  const auto got = value(session->request_all(std::move(questions), {.need = need, .timeout = options.timeout}));
   bool shown = true;
   for (const auto& answer : got.answers)
     shown = show_answer(session, recipients[answer.index], answer.message, options.json) && shown;
@@ -95,6 +100,7 @@ void add_request(App& app) {
       app.add_subcommand("request", "Ask an agent and print its answer; exit status 1 if it answers with an error");
   const auto options = std::make_shared<RequestOptions>();
   options->message.add_to(*command, false);
+  options->protection.add_to(*command, false);
   add_duration(*command, "--timeout", options->timeout, "How long to wait for the answer (default 30s)")
       ->check(longer_than_zero());
   auto* also = command->add_option("--also", options->also, "Ask this agent too; may be given several times")

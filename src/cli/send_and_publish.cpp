@@ -10,6 +10,7 @@
 #include "cli/line_reader.hpp"
 #include "cli/message_options.hpp"
 #include "cli/print.hpp"
+#include "cli/protection.hpp"
 #include "cli/session.hpp"
 #include "cli/terminal.hpp"
 #include "cli/whole_content.hpp"
@@ -25,6 +26,7 @@ constexpr std::size_t kLinesBytesAtOnce = 2 * 1024 * 1024;  // and one line more
 
 struct SendAndPublishOptions {
   MessageOptions message;
+  Protection protection;
   std::string lines, event;
   bool json = false, atomic = false, kept = false, is_cloud_event = false;
 };
@@ -33,8 +35,9 @@ void print_receipt(const SendAndPublishOptions& options, const PublishReceipt& r
   print_line(options.json ? to_json(receipt) : fmt::format("{}  {}", receipt.id.text(), describe(receipt, message)));
 }
 
-void publish(const SendAndPublishOptions& options, const Message& message) {
+void publish(const SendAndPublishOptions& options, Message message) {
   Session session(options.message.with_client_options());
+  options.protection.apply(session, message);
   print_receipt(options, value(session->publish(message)), message);
 }
 
@@ -64,6 +67,7 @@ void send_file(const SendAndPublishOptions& options) {
   auto message = options.message.build_with({}, false);
   Session session(options.message.with_client_options());
   message.content_ref = upload(session, path);
+  options.protection.apply(session, message);
   print_receipt(options, value(session->publish(message)), message);
 }
 
@@ -97,6 +101,7 @@ class Lines {
 };
 
 void Lines::send(Session& session) {
+  for (auto& message : batch_) options_.protection.apply(session, message);
   const auto results = value(session->publish_batch(batch_, {.atomic = options_.atomic}));
   const Error* no_room = nullptr;
   for (std::size_t i = 0; i < results.size(); ++i) {
@@ -178,7 +183,8 @@ void publish_events(const SendAndPublishOptions& options) {
   Session session(options.message.with_client_options());
   for (std::string line; value(input.next(line));) {
     if (line.empty()) continue;
-    const auto event = event_of(options, line, fmt::format("line {}", input.number()));
+    auto event = event_of(options, line, fmt::format("line {}", input.number()));
+    options.protection.apply(session, event);
     print_receipt(options, value(session->publish(event)), event);
   }
 }
@@ -191,6 +197,7 @@ void add_send(App& app) {
   const auto options = std::make_shared<SendAndPublishOptions>();
   options->message.add_to(*command, false, false);
   options->message.add_file_to(*command);
+  options->protection.add_to(*command, false);
   auto* lines = command
                     ->add_option("--lines", options->lines,
                                  "Instead of CONTENT: each line of this file is a message; - reads stdin")
@@ -202,6 +209,7 @@ void add_send(App& app) {
               "  $ folkmoot send reviewer \"please look at change 12\" --priority high --ttl 2h\n"
               "  0193f2c4-...  queued for reviewer: never seen, 1 unread\n"
               "  $ folkmoot send editor --file video.mp4 --type task\n"
+              "  $ folkmoot --as ann send bob \"the plan\" --encrypt --sign ann-sign.pem\n"
               "  $ ls | folkmoot send reviewer --lines - --atomic --retry attempts=3,backoff=fixed,initial=10s");
   command->callback([options] {
     const bool from_file = !options->message.file().empty(), from_lines = !options->lines.empty();
@@ -220,6 +228,7 @@ void add_publish(App& app) {
   auto* command = app.add_subcommand("publish", "Send an event to everybody who is subscribed to its topic");
   const auto options = std::make_shared<SendAndPublishOptions>();
   auto* topic = options->message.add_to(*command, true, false);
+  options->protection.add_to(*command, true);
   topic->required(false);
   auto* event =
       command

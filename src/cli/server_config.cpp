@@ -9,12 +9,15 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <vector>
 
 #include "access/jwt.hpp"
+#include "access/signatures.hpp"
 #include "base/assert.hpp"
 #include "base/nearest.hpp"
 #include "cli/settings_table.hpp"
@@ -89,10 +92,10 @@ Result<void> read_config_file(ServerConfig& config, const std::string& path) {
 Result<void> check_environment() {
   // Of clients; of what `folkmoot reply --exec` tells its command; of the scripts.
   std::vector<std::string> variables = {
-      "FOLKMOOT_ADDRESS",  "FOLKMOOT_AGENT",    "FOLKMOOT_FROM",    "FOLKMOOT_TYPE",
-      "FOLKMOOT_ID",       "FOLKMOOT_PRIORITY", "FOLKMOOT_PROGRAM", "FOLKMOOT_CONVERSATION",
-      "FOLKMOOT_REPLY_TO", "FOLKMOOT_WAKE",     "FOLKMOOT_ATTEMPT", "FOLKMOOT_UNREAD",
-      "FOLKMOOT_READY",    "FOLKMOOT_CA",       "FOLKMOOT_CERT",    "FOLKMOOT_CERT_KEY"};
+      "FOLKMOOT_ADDRESS",  "FOLKMOOT_AGENT",     "FOLKMOOT_FROM",         "FOLKMOOT_TYPE",     "FOLKMOOT_ID",
+      "FOLKMOOT_PRIORITY", "FOLKMOOT_PROGRAM",   "FOLKMOOT_CONVERSATION", "FOLKMOOT_REPLY_TO", "FOLKMOOT_WAKE",
+      "FOLKMOOT_ATTEMPT",  "FOLKMOOT_UNREAD",    "FOLKMOOT_READY",        "FOLKMOOT_CA",       "FOLKMOOT_CERT",
+      "FOLKMOOT_CERT_KEY", "FOLKMOOT_KNOWN_KEYS"};
   for (const auto& key : settings_table()) variables.push_back(variable_of(key.name));
   const std::vector<std::string_view> known(variables.begin(), variables.end());
   for (char** each = environ; each != nullptr && *each != nullptr; ++each) {
@@ -120,6 +123,33 @@ Result<void> read_jwt_keys(ServerConfig& config) {
       text.str());
   if (!verifier) return std::unexpected(within(jwt.keys, verifier.error()));
   config.server.jwt = std::move(*verifier);
+  return {};
+}
+
+Result<void> read_known_keys(ServerConfig& config) {
+  config.server.signatures = nullptr;
+  const auto& policy = config.policy;
+  if (policy.known_keys.empty()) {
+    if (!policy.require_signature) return {};
+    return failure(ErrorCode::invalid_field, "policy.require_signature is set, and policy.known_keys is not",
+                   "make the file with `FOLKMOOT_KNOWN_KEYS=FILE folkmoot key trust AGENT KEY`, and name it");
+  }
+  if (policy.signature_age_ms > config.server.engine.keys_ms.ms) {
+    return failure(ErrorCode::invalid_field, "policy.signature_age is longer than keys.window",
+                   "a message that was sent before is told by its key as long as keys.window says: make it longer");
+  }
+  if (std::error_code none; !std::filesystem::is_regular_file(policy.known_keys, none)) {
+    return failure(ErrorCode::io_error, fmt::format("{} is not a file that can be read", policy.known_keys),
+                   "policy.known_keys names a file as `folkmoot key trust` makes it");
+  }
+  auto known = KnownKeys::open(policy.known_keys);
+  if (!known) return std::unexpected(std::move(known.error()));
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  config.server.signatures = std::make_shared<const access::Signatures>(
+      std::move(*known),
+      access::Signatures::Demands{.required = policy.require_signature,
+                                  .age_ms = policy.signature_age_ms,
+                                  .since = std::chrono::duration_cast<std::chrono::milliseconds>(now).count()});
   return {};
 }
 

@@ -28,6 +28,12 @@ struct JwtConfig {
   std::int64_t leeway_ms = 30'000;
 };
 
+struct PolicyConfig {
+  std::string known_keys;  // path of a file of known keys; empty: nobody is known or blocked
+  bool require_signature = false;
+  std::int64_t signature_age_ms = 300'000;
+};
+
 struct ServerConfig {
   ServerOptions server;
   GatewayOptions gateway;
@@ -37,6 +43,7 @@ struct ServerConfig {
   std::int64_t webhooks_timeout_ms = 10'000;
   std::uint32_t webhooks_at_once = 16;
   JwtConfig jwt;
+  PolicyConfig policy;
   LogOptions log;
   std::map<std::string_view, SettingSource> sources{};  // of those that were set, by their names in the table
 };
@@ -57,6 +64,9 @@ ReloadedSettings change_settings(ServerConfig& config, const ServerConfig& next)
 /// Makes what verifies tokens, of the file that `jwt.keys` names; nothing if it names none. Errors: io_error, and those
 /// of JwtVerifier::make().
 Result<void> read_jwt_keys(ServerConfig& config);
+/// Makes what looks at signatures, of the file that `policy.known_keys` names; nothing if it names none. Errors:
+/// invalid_field, and those of KnownKeys::open().
+Result<void> read_known_keys(ServerConfig& config);
 /// One line a key: name, default, meaning, and whether it takes a restart; for --help.
 std::string config_help();
 

@@ -1,4 +1,4 @@
-#include "crypto/keys.hpp"
+#include "folkmoot/keys.hpp"
 
 #include <fmt/format.h>
 #include <openssl/core_names.h>

@@ -1,4 +1,4 @@
-#include "crypto/sealing.hpp"
+#include "folkmoot/sealing.hpp"
 
 #include <fmt/format.h>
 
@@ -222,6 +222,12 @@ Result<std::string> open_shared(std::string_view key, std::string_view bound, st
   if (text_of_member(read->head, "alg") != kShared)
     return std::unexpected(not_sealed("it is not sealed with a shared key (`alg` is not dir)"));
   return open_content(*read, key, bound);
+}
+
+Result<std::string> bound_of(std::string_view sealed) {
+  auto read = read_sealed(sealed);
+  if (!read) return std::unexpected(read.error());
+  return std::move(read->bound);
 }
 
 Result<std::vector<std::string>> sealed_for(std::string_view sealed) {

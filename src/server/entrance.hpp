@@ -53,12 +53,13 @@ class Entrance {
   /// The same of a PUBLISH whose envelope is the one of that number over again.
   bool takes_again(Connection& connection, const Frame& frame, std::uint64_t envelope) {
     auto& who = *connection.who;
-    const bool is_paced = options_.account_messages_per_second != 0;
-    if (!is_paced && who.allows_again(envelope, board_->version())) [[likely]]
+    // Each message has to be looked at for itself, whatever its envelope.
+    const bool is_single = options_.account_messages_per_second != 0 || options_.signatures;
+    if (!is_single && who.allows_again(envelope, board_->version())) [[likely]]
       return true;
     auto judged = frame;
     if (!takes(connection, judged)) return false;
-    if (!is_paced) who.note_allowed(envelope);
+    if (!is_single) who.note_allowed(envelope);
     return true;
   }
 

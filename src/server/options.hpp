@@ -15,7 +15,8 @@ namespace folkmoot {
 
 namespace access {
 class JwtVerifier;
-}
+class Signatures;
+}  // namespace access
 
 /// Content by reference.
 struct ContentOptions {
@@ -77,8 +78,9 @@ struct ServerOptions {
   std::string unix_socket;                           // empty: folkmoot.sock in the data folder; "none": no Unix socket
   std::string token;                                 // empty: no credentials (loopback only)
   std::shared_ptr<const access::JwtVerifier> jwt{};  // whose tokens about accounts are good; null: nobody's
-  std::uint32_t account_messages_per_second = 0;     // 0: as many as they like
-  std::map<std::uint32_t, std::string> unix_accounts{};  // by user id: accounts of those who come by the Unix socket
+  std::shared_ptr<const access::Signatures> signatures{};  // what is asked of messages; null: nothing
+  std::uint32_t account_messages_per_second = 0;           // 0: as many as they like
+  std::map<std::uint32_t, std::string> unix_accounts{};    // by user id: accounts of those who come by the Unix socket
   std::size_t connections_max = 65'536;
   std::uint32_t shards =
       1;  // engines, each with a journal, a thread and a part of the mailboxes; fixed when the data folder is made

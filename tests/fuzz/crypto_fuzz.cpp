@@ -4,8 +4,8 @@
 #include "base/bytes.hpp"
 #include "crypto/certificates.hpp"
 #include "crypto/fernet.hpp"
-#include "crypto/keys.hpp"
-#include "crypto/sealing.hpp"
+#include "folkmoot/keys.hpp"
+#include "folkmoot/sealing.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace folkmoot;

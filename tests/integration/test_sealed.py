@@ -1,10 +1,14 @@
 """Contents that the server cannot read, from outside: keys, sealing, opening (docs/sealed.md)."""
 
 import base64
+import hashlib
 import json
 import os
 import re
 import subprocess
+import time
+import urllib.error
+import urllib.request
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap, aes_key_wrap
+import native
 from program import PROGRAM, ROOT, environment
 
 
@@ -146,7 +151,8 @@ def test_U13_the_commands_of_the_page_work_as_they_stand(make_server, tmp_path):
     server = make_server()
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/folkmoot").symlink_to(os.path.realpath(PROGRAM))
-    env = environment(PATH=f"{tmp_path}/bin:{os.environ['PATH']}", FOLKMOOT_ADDRESS=server.address)
+    path = f"{tmp_path}/bin:{os.environ['PATH']}"
+    env = environment(PATH=path, FOLKMOOT_ADDRESS=server.address, XDG_CONFIG_HOME=str(tmp_path))
     done = subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", commands],
         cwd=tmp_path,
@@ -156,3 +162,260 @@ def test_U13_the_commands_of_the_page_work_as_they_stand(make_server, tmp_path):
         timeout=60,
     )
     assert done.returncode == 0 and done.stdout.endswith("the plan\n"), done
+
+
+# -- messages that are signed and sealed by the shell
+
+
+class Pair:
+    """Ann and bob, each with keys and a folder of their own, over one server."""
+
+    def __init__(self, server, folder):
+        self.server, self.folder = server, folder
+        for name in ("ann", "bob", "eve"):
+            key(folder, "generate", name)
+            key(folder, "generate", f"{name}-sign", "--type", "ed25519")
+
+    def cli(self, who, *arguments, **options):
+        home = self.folder / f"home-{who}"
+        home.mkdir(exist_ok=True)
+        env = {"XDG_CONFIG_HOME": str(home)}
+        return self.server.cli("--as", who, *arguments, env=env, **options)
+
+    def done(self, who, *arguments, **options):
+        done = self.cli(who, *arguments, **options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def file(self, name):
+        return str(self.folder / name)
+
+    def register(self, *names):
+        for name in names:
+            keys = [f"sign=@{self.file(name)}-sign.pub.pem", f"seal=@{self.file(name)}.pub.pem"]
+            self.done(name, "agents", "register", *(word for each in keys for word in ("--key", each)))
+
+
+@pytest.fixture
+def pair(make_server, tmp_path):
+    return Pair(make_server(), tmp_path)
+
+
+def test_U13_a_message_is_sealed_and_signed_on_one_side_and_opened_on_the_other(pair):
+    pair.register("ann", "bob")
+    pair.done("ann", "send", "bob", "the plan", "--encrypt", "--sign", pair.file("ann-sign.pem"))
+    seen = json.loads(pair.done("eve", "mailbox", "peek", "bob", "--json"))["message"]
+    assert "the plan" not in json.dumps(seen) and seen["content_type"] == "application/jose+json"
+    got = json.loads(pair.done("bob", "recv", "bob", "--verify", "--open", pair.file("bob.pem"), "--json"))
+    assert got["content"] == "the plan" and got["content_type"] == "text/plain" and got["from"] == "ann"
+    known = [json.loads(line) for line in pair.done("bob", "key", "known", "--json").splitlines()]
+    assert [(each["agent"], [k["pinned"] for k in each["keys"]]) for each in known] == [("ann", [False])]
+
+
+def test_U13_another_implementation_checks_a_signature_and_makes_one(pair):
+    pair.register("ann")
+    pair.done("ann", "send", "bob", "the plan", "--meta", "round=2", "--sign", pair.file("ann-sign.pem"))
+    got = json.loads(pair.done("bob", "recv", "bob", "--json"))
+    head, claims, mark = got["metadata"]["signature"].split(".")
+    own = serialization.load_pem_private_key((pair.folder / "ann-sign.pem").read_bytes(), None)
+    own.public_key().verify(bytes_of(mark), f"{head}.{claims}".encode())
+    assert json.loads(bytes_of(head)) == {"alg": "EdDSA", "kid": thumbprint(pair.folder, "ann-sign")}
+    said = json.loads(bytes_of(claims))
+    assert abs(said.pop("iat") - time.time()) < 60
+    assert said == {
+        "from": "ann",
+        "to": "bob",
+        "type": "task",
+        "key": got["key"],
+        "content_type": "text/plain",
+        "content_sha256": hashlib.sha256(b"the plan").hexdigest(),
+        "metadata": {"round": 2},
+    }
+    # The same by hand, over HTTP.
+    content = {"from": "elsewhere"}
+    claims = {
+        "iat": int(time.time()),
+        "from": "ann",
+        "to": "bob",
+        "type": "task",
+        "key": "by-hand",
+        "content_type": "application/json",
+        "content_sha256": hashlib.sha256(json.dumps(content).encode()).hexdigest(),
+    }
+    text = f"{head}.{text_of(json.dumps(claims).encode())}"
+    message = {name: claims[name] for name in ("from", "to", "type", "key", "content_type")}
+    message["metadata"] = {"signature": f"{text}.{text_of(own.sign(text.encode()))}"}
+    body = json.dumps(message)[:-1] + f', "content": {json.dumps(content)}}}'
+    asked = urllib.request.Request(f"http://{pair.server.address}/api/messages", body.encode(), {"X-Agent": "ann"})
+    assert urllib.request.urlopen(asked, timeout=20).status in (200, 201)
+    got = json.loads(pair.done("bob", "recv", "bob", "--verify", "--json"))
+    assert got["content"] == content
+
+
+def test_U13_what_is_not_of_its_sender_goes_to_the_dead_letters(pair):
+    pair.register("ann", "eve")
+    pair.done("ann", "send", "bob", "nobody has signed this")
+    pair.done("eve", "send", "bob", "as eve", "--sign", pair.file("eve-sign.pem"))
+    pair.done("ann", "send", "bob", "as ann", "--sign", pair.file("eve-sign.pem"))
+    done = pair.cli("bob", "recv", "bob", "--verify", "--max", "5")
+    assert done.returncode == 1 and "as eve" in done.stdout
+    assert "as ann" not in done.stdout and "nobody" not in done.stdout
+    assert "is not signed" in done.stderr and "is not known as one of ann" in done.stderr
+    dead = [json.loads(line) for line in pair.done("bob", "dead", "list", "--json").splitlines()]
+    assert len(dead) == 2 and all("refused by its recipient" in each["text"] for each in dead), dead
+
+
+def test_U13_an_agent_whose_key_has_changed_is_refused_until_it_is_trusted(pair):
+    pair.register("ann")
+    pair.done("ann", "send", "bob", "one", "--sign", pair.file("ann-sign.pem"))
+    assert "one" in pair.done("bob", "recv", "bob", "--verify")
+    pair.done("ann", "agents", "register", "--key", f"sign=@{pair.file('eve-sign.pub.pem')}")
+    pair.done("ann", "send", "bob", "two", "--sign", pair.file("eve-sign.pem"))
+    refused = pair.cli("bob", "recv", "bob", "--verify")
+    assert refused.returncode == 1 and "ann is known by the key" in refused.stderr
+    assert "folkmoot key trust" in refused.stderr
+    pair.done("bob", "key", "trust", "ann", pair.file("eve-sign.pub.pem"))
+    pair.done("ann", "send", "bob", "three", "--sign", pair.file("eve-sign.pem"))
+    assert "three" in pair.done("bob", "recv", "bob", "--verify")
+    pair.done("bob", "key", "block", "ann")
+    pair.done("ann", "send", "bob", "four", "--sign", pair.file("eve-sign.pem"))
+    assert "is blocked" in pair.cli("bob", "recv", "bob", "--verify").stderr
+
+
+def test_U13_requests_and_answers_events_and_lines_are_signed(pair, tmp_path):
+    pair.register("ann", "bob")
+    pair.done("ann", "call", "subscription.set", "name=ann-news", "pattern=news", "mailbox=ann")
+    pair.done("bob", "publish", "news", "hear", "--kept", "--sign", pair.file("bob-sign.pem"))
+    assert "hear" in pair.done("ann", "recv", "ann", "--verify")
+    lines = tmp_path / "lines"
+    lines.write_text("first\nsecond\n")
+    pair.done("ann", "send", "bob", "--lines", str(lines), "--encrypt", "--sign", pair.file("ann-sign.pem"))
+    got = pair.done("bob", "recv", "bob", "--max", "2", "--verify", "--open", pair.file("bob.pem"))
+    assert "first" in got and "second" in got
+    pair.done("ann", "send", "bob", "2 + 2", "--reply-to", "ann", "--sign", pair.file("ann-sign.pem"))
+    pair.done("bob", "reply", "bob", "--exec", "echo 4", "--once", "--sign", pair.file("bob-sign.pem"))
+    assert "4" in pair.done("ann", "recv", "ann", "--verify")
+
+
+def test_U13_a_message_for_somebody_without_a_key_is_not_sent(pair):
+    refused = pair.cli("ann", "send", "carol", "the plan", "--encrypt")
+    assert refused.returncode == 1 and "carol has no key that contents are sealed for" in refused.stderr
+    refused = pair.cli("ann", "send", "bob", "x", "--sign", pair.file("ann.pem"))
+    assert refused.returncode == 2 and "nothing is signed with a key of kind x25519" in refused.stderr
+    assert pair.cli("bob", "recv", "bob").returncode == 3, "nothing has come"
+
+
+def test_U13_a_content_that_is_sealed_for_another_message_is_refused(pair):
+    pair.register("bob")
+    pair.done("ann", "send", "bob", "the plan", "--encrypt")
+    got = json.loads(pair.done("bob", "recv", "bob", "--json"))
+    sealed = json.dumps(got["content"]) if isinstance(got["content"], dict) else got["content"]
+    pair.done("eve", "send", "bob", sealed, "--content-type", "application/jose+json")
+    refused = pair.cli("bob", "recv", "bob", "--open", pair.file("bob.pem"))
+    assert refused.returncode == 1 and "sealed with another `from`" in refused.stderr
+
+
+# -- a server that wants signatures
+
+
+@pytest.fixture
+def strict(make_server, tmp_path):
+    known = tmp_path / "server-keys.json"
+    pair = Pair(make_server(start=False), tmp_path)
+    pair.known = {"FOLKMOOT_KNOWN_KEYS": str(known)}
+    for name in ("ann", "bob"):
+        done = subprocess.run(
+            [PROGRAM, "key", "trust", name, pair.file(f"{name}-sign.pub.pem")],
+            env=environment(**pair.known),
+            timeout=20,
+        )
+        assert done.returncode == 0
+    for word in (f"policy.known_keys={known}", "policy.require_signature=yes", "policy.signature_age=2s"):
+        pair.server.arguments += ["--set", word]
+    pair.server.start()
+    made = pair.server.cli("account", "add", "root", "--role", "admin", "--json")
+    root = json.loads(made.stdout)["key"]
+    pair.tokens = {"root": root}
+    for name in ("ann", "bob"):
+        made = pair.server.cli("account", "add", name, "--json", env={"FOLKMOOT_TOKEN": root})
+        pair.tokens[name] = json.loads(made.stdout)["key"]
+    plain = pair.server.cli
+    pair.cli = lambda who, *arguments, **more: plain(
+        "--as", who, *arguments, env={"FOLKMOOT_TOKEN": pair.tokens[who], "XDG_CONFIG_HOME": str(tmp_path)}, **more
+    )
+    return pair
+
+
+def native_client(pair, who):
+    return native.Client(("127.0.0.1", pair.server.port), agent=who, token=pair.tokens[who])
+
+
+def test_U13_a_server_may_want_signatures(strict):
+    strict.done("ann", "send", "bob", "signed", "--sign", strict.file("ann-sign.pem"))
+    strict.done("ann", "send", "bob", "x" * 4000, "--compress", "--sign", strict.file("ann-sign.pem"))
+    assert "signed" in strict.done("bob", "recv", "bob")
+    for words in (("no signature",), ("another's", "--sign", strict.file("eve-sign.pem"))):
+        refused = strict.cli("ann", "send", "bob", *words)
+        assert refused.returncode == 1 and "takes only what is signed" in refused.stderr, refused.stderr
+    refused = strict.cli("ann", "publish", "news", "no signature")
+    assert refused.returncode == 1 and "takes only what is signed" in refused.stderr
+    asked = urllib.request.Request(
+        f"http://{strict.server.address}/api/messages",
+        json.dumps({"to": "bob", "content": "x"}).encode(),
+        {"Authorization": f"Bearer {strict.tokens['ann']}", "X-Agent": "ann"},
+    )
+    with pytest.raises(urllib.error.HTTPError) as met:
+        urllib.request.urlopen(asked, timeout=20)
+    assert met.value.code == 403
+    refused = strict.cli("root", "schedule", "add", "tick", "bob", "x", "--every", "1h")
+    assert refused.returncode == 1 and "takes only what is signed" in refused.stderr
+
+
+def test_U13_what_was_sent_before_or_long_ago_is_not_taken_again(strict):
+    """Also not by a server that was killed meanwhile: mail is known by its key on disk, and an event that was signed
+    before the server read its keys is refused."""
+    strict.done("ann", "send", "bob", "once", "--sign", strict.file("ann-sign.pem"))
+    got = json.loads(strict.done("bob", "recv", "bob", "--json"))
+    again = {name: got[name] for name in ("to", "type", "key", "content", "content_type", "metadata")}
+    content = again.pop("content").encode()
+    client = native_client(strict, "ann")
+    assert client.publish(content, **again).outcome == "duplicate"
+    strict.server.kill9()
+    strict.server.start()
+    client = native_client(strict, "ann")
+    assert client.publish(content, **again).outcome == "duplicate"
+    time.sleep(3.5)
+    with pytest.raises(native.Refused) as met:
+        client.publish(content, **again)
+    assert "it was signed" in str(met.value)
+
+
+def test_U13_a_blocked_agent_is_refused_after_a_reload(strict):
+    strict.done("ann", "send", "bob", "before", "--sign", strict.file("ann-sign.pem"))
+    done = subprocess.run([PROGRAM, "key", "block", "ann"], env=environment(**strict.known), timeout=20)
+    assert done.returncode == 0
+    strict.done("root", "reload")
+    refused = strict.cli("ann", "send", "bob", "after", "--sign", strict.file("ann-sign.pem"))
+    assert refused.returncode == 1 and "ann is blocked" in refused.stderr
+    strict.done("bob", "send", "ann", "still", "--sign", strict.file("bob-sign.pem"))
+
+
+@pytest.mark.parametrize(
+    "settings, why",
+    [
+        (["policy.require_signature=yes"], "policy.known_keys is not"),
+        (["policy.known_keys=/nowhere"], "is not a file that can be read"),
+        (["policy.known_keys=@keys", "policy.signature_age=2d", "keys.window=1d"], "is longer than keys.window"),
+    ],
+)
+def test_U13_a_policy_that_could_not_hold_stops_the_start(make_server, tmp_path, settings, why):
+    (tmp_path / "keys").write_text('{"agents": {}}')
+    words = [word for each in settings for word in ("--set", each.replace("@keys", str(tmp_path / "keys")))]
+    done = subprocess.run(
+        [PROGRAM, "serve", "--data", tmp_path / "data", "--listen", "127.0.0.1:0", *words],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env=environment(),
+    )
+    assert done.returncode != 0 and why in done.stderr, done.stderr

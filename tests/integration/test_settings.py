@@ -127,7 +127,20 @@ OTHER = {
     "history.behind": "2GiB",
     "shards": "5",
     "unix_accounts": "7=ann",
+    "policy.signature_age": "1m",
     "jwt.algorithms": "HS256",
+}
+
+
+# What wants a file, a server or another setting beside it.
+NOT_ALONE = {
+    "log.target",
+    "log.file",
+    "token",
+    "jwt.keys",
+    "history.url",
+    "policy.known_keys",
+    "policy.require_signature",
 }
 
 
@@ -154,7 +167,7 @@ def test_B8_every_setting_is_taken_or_takes_a_restart(make_server, tmp_path):
     others = {
         name: other_than(name, row["default"])
         for name, row in before.items()
-        if name not in given | {"log.target", "log.file", "token", "jwt.keys", "history.url"}
+        if name not in given | NOT_ALONE
     }
     file.write_text("".join(f'{name} = "{value}"\n' for name, value in others.items()))
     status, done = Http(server)("POST", "/api/settings/reload", {})

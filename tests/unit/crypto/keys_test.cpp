@@ -1,5 +1,5 @@
-// Keys in and out (crypto/keys.hpp), and the primitives that no vector of others covers (crypto/primitives.hpp).
-#include "crypto/keys.hpp"
+// Keys in and out (folkmoot/keys.hpp), and the primitives that no vector of others covers (crypto/primitives.hpp).
+#include "folkmoot/keys.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
-// Contents that only those open who have a key (crypto/sealing.hpp).
-#include "crypto/sealing.hpp"
+// Contents that only those open who have a key (folkmoot/sealing.hpp).
+#include "folkmoot/sealing.hpp"
 
 #include <gtest/gtest.h>
 

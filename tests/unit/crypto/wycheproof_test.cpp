@@ -1,8 +1,8 @@
 // Wycheproof's vectors for AES-GCM, Ed25519, RSA-OAEP and X25519 (tests/vectors/wycheproof).
 #include <gtest/gtest.h>
 
-#include "crypto/keys.hpp"
 #include "crypto/primitives.hpp"
+#include "folkmoot/keys.hpp"
 #include "unit/crypto/vectors.hpp"
 
 namespace folkmoot {

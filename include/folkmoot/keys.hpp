@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/error.hpp"
+#include "folkmoot/error.hpp"
 
 typedef struct evp_pkey_st EVP_PKEY;
 

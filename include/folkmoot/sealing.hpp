@@ -14,8 +14,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/error.hpp"
-#include "crypto/keys.hpp"
+#include "folkmoot/error.hpp"
+#include "folkmoot/keys.hpp"
 
 namespace folkmoot {
 
@@ -33,6 +33,8 @@ Result<std::string> seal_shared(std::string_view key, std::string_view key_name,
 Result<std::string> open_sealed(std::span<const PrivateKey> keys, std::string_view bound, std::string_view sealed);
 Result<std::string> open_shared(std::string_view key, std::string_view bound, std::string_view sealed);
 
+/// What it says it is bound to, which proves nothing before it was opened with that. Errors: malformed.
+Result<std::string> bound_of(std::string_view sealed);
 /// For whom it is: thumbprints, or the name of a shared key. Errors: malformed.
 Result<std::vector<std::string>> sealed_for(std::string_view sealed);
 

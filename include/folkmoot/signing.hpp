@@ -1,0 +1,48 @@
+// Messages that say who wrote them whatever server they passed through, and contents that no server reads
+// (docs/sealed.md). A signature stands in the metadata under `signature`: a JSON Web Signature (RFC 7515, 8037) whose
+// payload says each field that is signed, so any JOSE library checks it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "folkmoot/error.hpp"
+#include "folkmoot/keys.hpp"
+#include "folkmoot/message.hpp"
+#include "folkmoot/sealing.hpp"
+
+namespace folkmoot {
+
+constexpr std::string_view kSignatureField = "signature";
+constexpr std::size_t kSignatureBytesMax = 64 * 1024;
+
+/// Signs sender, recipient or topic, type, conversation, correlation, reply address, key, group, cause, metadata,
+/// content type and the SHA-256 of the content. Gives the message a `key` if it has none, so that one that is sent
+/// again by whoever saw it is a duplicate, and the type `task` or `event` if it has none. Requires: a content that is
+/// not compressed. Errors: invalid_field (no `from`, a key that is not Ed25519), out_of_range (beyond
+/// kSignatureBytesMax), io_error (no random numbers).
+Result<void> sign_message(Message& message, const PrivateKey& key, std::int64_t now_ms);
+
+struct Signature {
+  std::string key{};           // thumbprint of the key that it says it is of
+  std::int64_t signed_at = 0;  // Unix milliseconds, by the signer's clock; whole seconds
+};
+/// What the message says of its signature, which proves nothing yet. Errors: not_found if it has none; malformed.
+Result<Signature> signature_of(const Message& message);
+/// Whether who has the key signed this very message. A recipient may be another than the one that was signed only if
+/// that one stood for it (`capability:...`, or none: a route, a topic). Errors: those, unauthorized (another key, or
+/// something was altered; it says what).
+Result<Signature> verify_message(const Message& message, const PublicKey& key);
+
+/// Seals the content for those whose keys these are; what the message says beside it (sender, recipient or topic, type,
+/// conversation, content type) is bound to it. Errors: those of seal_for(), invalid_field (sealed already, compressed
+/// or by reference).
+Result<void> seal_message(Message& message, std::span<const PublicKey> recipients);
+bool is_sealed(const Message& message);
+/// Puts content and content type back as they were before they were sealed. Errors: those of open_sealed(),
+/// unauthorized if it was sealed for another message.
+Result<void> open_message(Message& message, std::span<const PrivateKey> keys);
+
+}  // namespace folkmoot

@@ -1,0 +1,86 @@
+#include "server/signed_frames.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "message/envelope.hpp"
+#include "message/limits.hpp"
+#include "server/command.hpp"
+#include "server/operations/call_codec.hpp"
+
+namespace folkmoot {
+namespace {
+
+class SignedFrame {
+ public:
+  SignedFrame(const access::Signatures& signatures, std::string_view agent, std::int64_t now)
+      : signatures_(signatures), agent_(agent), now_(now) {}
+
+  Result<void> look(Message message) const {
+    if (message.from.empty()) message.from = agent_;
+    return signatures_.check(std::move(message), now_);
+  }
+  // Envelope and content, behind `front` bytes.
+  Result<void> look_behind(std::size_t front, Bytes body) const {
+    if (body.size() < front) return {};
+    auto message = decode_message(body.subspan(front));
+    return message ? look(std::move(*message)) : Result<void>{};
+  }
+  // u32 count, then each with its length.
+  Result<void> look_at_list(Bytes list) const {
+    if (list.size() < 4) return {};
+    const auto count = load<std::uint32_t>(list.data());
+    list = list.subspan(4);
+    for (std::uint32_t place = 0; place < count && list.size() >= 4; ++place) {
+      const std::size_t bytes = load<std::uint32_t>(list.data());
+      if (list.size() - 4 < bytes) break;
+      if (auto good = look_behind(0, list.subspan(4, bytes)); !good) {
+        good.error().text = fmt::format("message {}: {}", place, good.error().text);
+        return good;
+      }
+      list = list.subspan(4 + bytes);
+    }
+    return {};
+  }
+  Result<void> look_at_call(Bytes body) const {
+    const auto call = read_call(body);
+    Result<void> done;
+    if (!call) return done;
+    each_message(*call->operation->arguments, call->arguments.get(), [&](const Message& message) {
+      if (done) done = look(message);
+    });
+    return done;
+  }
+
+ private:
+  const access::Signatures& signatures_;
+  std::string_view agent_;
+  std::int64_t now_;
+};
+
+}  // namespace
+
+Result<void> check_signatures(const access::Signatures& signatures, const Frame& frame, std::string_view agent,
+                              std::int64_t now) {
+  const SignedFrame look(signatures, agent, now);
+  const auto body = frame.body;
+  switch (frame.header.opcode) {
+    case Opcode::publish:
+      return look.look_behind(0, body);
+    case Opcode::request:
+      return look.look_behind(sizeof(std::uint32_t), body);
+    case Opcode::publish_batch:
+      return look.look_at_list(body);
+    case Opcode::complete: {
+      const auto front = sizeof(LeaseToken) + (names_its_message(frame) ? sizeof(Uuid) : 0);
+      return look.look_at_list(body.subspan(std::min(body.size(), front)));
+    }
+    case Opcode::call:
+      return look.look_at_call(body);
+    default:
+      return {};
+  }
+}
+
+}  // namespace folkmoot

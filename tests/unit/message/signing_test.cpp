@@ -1,0 +1,262 @@
+// Messages that are signed and contents that are sealed for one message (folkmoot/signing.hpp), and which keys are
+// known as whose (folkmoot/known_keys.hpp).
+#include "folkmoot/signing.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <boost/json.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "base/utf8.hpp"
+#include "crypto/base64url.hpp"
+#include "folkmoot/known_keys.hpp"
+#include "message/envelope.hpp"
+
+namespace folkmoot {
+namespace {
+
+constexpr std::int64_t kNow = 1'796'000'000'000;
+
+template <class T>
+ErrorCode code(const Result<T>& result) {
+  return result ? ErrorCode{} : result.error().code;
+}
+
+PrivateKey signing_key() { return *PrivateKey::generate(KeyType::ed25519); }
+
+Message plan() {
+  Message message{.from = "ann", .to = "bob", .type = "task", .content = "the plan", .content_type = "text/plain"};
+  message.conversation = "launch";
+  message.metadata = {{"round", 2}, {"nested", {{"pi", 3.25}, {"list", {1, "two", nullptr}}}}};
+  return message;
+}
+
+// As it comes out at the other end.
+Message sent(const Message& message) {
+  std::string bytes;
+  EXPECT_TRUE(encode_envelope(message, bytes));
+  return *decode_message(as_bytes(bytes += message.content));
+}
+
+TEST(Signing, U13_what_was_signed_is_known_at_the_other_end) {
+  const auto key = signing_key();
+  auto message = plan();
+  ASSERT_TRUE(sign_message(message, key, kNow));
+  EXPECT_EQ(message.key.size(), 22u) << "128 bits that were drawn: a second one is a duplicate";
+  const auto signature = verify_message(sent(message), key.public_key());
+  ASSERT_TRUE(signature) << signature.error().describe();
+  EXPECT_EQ(signature->signed_at, kNow);
+  EXPECT_EQ(signature->key, key.public_key().thumbprint());
+  EXPECT_EQ(code(verify_message(message, signing_key().public_key())), ErrorCode::unauthorized);
+}
+
+TEST(Signing, U13_whatever_is_altered_is_seen_and_named) {
+  const auto key = signing_key();
+  auto message = plan();
+  message.correlation = "c", message.reply_to = "ann", message.group = "g";
+  message.cause = *Uuid::parse("019b0a1c-0000-7000-8000-000000000001");
+  ASSERT_TRUE(sign_message(message, key, kNow));
+  const auto refused = [&](auto change, std::string_view what) {
+    auto altered = sent(message);
+    change(altered);
+    const auto result = verify_message(altered, key.public_key());
+    ASSERT_FALSE(result) << what;
+    EXPECT_EQ(result.error().code, ErrorCode::unauthorized);
+    EXPECT_NE(result.error().text.find(what), std::string::npos) << result.error().text;
+  };
+  refused([](Message& m) { m.from = "eve"; }, "`from`");
+  refused([](Message& m) { m.to = "carol"; }, "`to`");
+  refused([](Message& m) { m.to.clear(), m.topic = "all"; }, "`to`");
+  refused([](Message& m) { m.type = "command"; }, "`type`");
+  refused([](Message& m) { m.type.clear(); }, "`type`");
+  refused([](Message& m) { m.conversation = "other"; }, "`conversation`");
+  refused([](Message& m) { m.correlation = "d"; }, "`correlation`");
+  refused([](Message& m) { m.reply_to = "eve"; }, "`reply_to`");
+  refused([](Message& m) { m.key = "another"; }, "`key`");
+  refused([](Message& m) { m.group = "h"; }, "`group`");
+  refused([](Message& m) { m.content_type = "text/html"; }, "`content_type`");
+  refused([](Message& m) { m.cause = Uuid{}; }, "`cause`");
+  refused([](Message& m) { m.content += "!"; }, "the content");
+  refused([](Message& m) { m.content.clear(); }, "the content");
+  refused([](Message& m) { m.metadata["round"] = 3; }, "the metadata");
+  refused([](Message& m) { m.metadata["more"] = true; }, "the metadata");
+  refused([](Message& m) { m.metadata.erase("nested"); }, "the metadata");
+}
+
+// Each bit of its text.
+TEST(Signing, U13_a_signature_that_was_touched_is_none) {
+  const auto key = signing_key();
+  auto message = plan();
+  ASSERT_TRUE(sign_message(message, key, kNow));
+  const std::string whole(message.metadata[std::string(kSignatureField)].as_string());
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    auto touched = whole;
+    touched[at] = static_cast<char>(touched[at] ^ 1);
+    message.metadata["signature"] = touched;
+    EXPECT_FALSE(verify_message(message, key.public_key())) << "at " << at;
+  }
+  for (const auto length : {std::size_t{0}, std::size_t{1}, whole.size() / 2, whole.size() - 1}) {
+    message.metadata["signature"] = whole.substr(0, length);
+    EXPECT_FALSE(verify_message(message, key.public_key())) << "of " << length;
+  }
+  message.metadata["signature"] = 7;
+  EXPECT_EQ(code(verify_message(message, key.public_key())), ErrorCode::malformed);
+  message.metadata.erase("signature");
+  EXPECT_EQ(code(verify_message(message, key.public_key())), ErrorCode::not_found);
+}
+
+// The token's head says nothing about how it is looked at (RFC 8725).
+TEST(Signing, U13_the_known_attacks_on_tokens_do_not_pass) {
+  const auto key = signing_key();
+  auto message = plan();
+  ASSERT_TRUE(sign_message(message, key, kNow));
+  const std::string whole(message.metadata["signature"].as_string());
+  const auto claims = whole.substr(whole.find('.') + 1, whole.rfind('.') - whole.find('.') - 1);
+  for (const std::string head : {R"({"alg":"none"})", R"({"alg":"HS256"})", R"({"alg":"EdDSA","crit":["exp"]})",
+                                 R"({"alg":"EdDSA","b64":false})", R"({})", R"([])", R"({"alg":["EdDSA"]})"}) {
+    for (const std::string& mark : {std::string(), whole.substr(whole.rfind('.') + 1)}) {
+      message.metadata["signature"] = encode_base64url(head) + "." + claims + "." + mark;
+      EXPECT_EQ(code(verify_message(message, key.public_key())), ErrorCode::malformed) << head;
+    }
+  }
+}
+
+TEST(Signing, U13_what_the_server_decides_may_differ_and_nothing_else) {
+  const auto key = signing_key();
+  auto routed = plan();
+  routed.to = "capability:analysis";
+  ASSERT_TRUE(sign_message(routed, key, kNow));
+  routed.to = "dora";
+  EXPECT_TRUE(verify_message(routed, key.public_key()));
+  auto event = plan();
+  event.to.clear(), event.topic = "market.eu";
+  ASSERT_TRUE(sign_message(event, key, kNow));
+  event.topic.clear(), event.event_topic = "market.eu", event.to = "desk";
+  EXPECT_TRUE(verify_message(event, key.public_key())) << "as a durable subscription puts it into a mailbox";
+  event.event_topic = "market.us";
+  EXPECT_FALSE(verify_message(event, key.public_key()));
+  auto asked = plan();
+  ASSERT_TRUE(sign_message(asked, key, kNow));
+  asked.reply_to = "@1f", asked.correlation = "7";
+  EXPECT_TRUE(verify_message(asked, key.public_key())) << "a request gets its address from the server";
+}
+
+TEST(Signing, U13_who_cannot_sign_is_told_why) {
+  auto message = plan();
+  EXPECT_EQ(code(sign_message(message, *PrivateKey::generate(KeyType::x25519), kNow)), ErrorCode::invalid_field);
+  message.from.clear();
+  EXPECT_EQ(code(sign_message(message, signing_key(), kNow)), ErrorCode::invalid_field);
+  message.from = "ann";
+  message.metadata["much"] = std::string(60'000, 'x');
+  EXPECT_EQ(code(sign_message(message, signing_key(), kNow)), ErrorCode::out_of_range);
+}
+
+TEST(Signing, U13_a_sealed_message_opens_for_its_recipient_as_it_was) {
+  const auto bob = *PrivateKey::generate(KeyType::x25519);
+  auto message = plan();
+  ASSERT_TRUE(seal_message(message, std::vector{bob.public_key()}));
+  EXPECT_TRUE(is_sealed(message));
+  EXPECT_EQ(message.content.find("the plan"), std::string::npos);
+  EXPECT_EQ(code(seal_message(message, std::vector{bob.public_key()})), ErrorCode::invalid_field) << "once";
+  const auto ann = signing_key();
+  ASSERT_TRUE(sign_message(message, ann, kNow));
+  auto got = sent(message);
+  EXPECT_TRUE(verify_message(got, ann.public_key()));
+  const auto opened = open_message(got, {&bob, 1});
+  ASSERT_TRUE(opened) << opened.error().describe();
+  EXPECT_EQ(got.content, "the plan");
+  EXPECT_EQ(got.content_type, "text/plain");
+}
+
+TEST(Signing, U13_a_sealed_content_does_not_open_in_another_message) {
+  const auto bob = *PrivateKey::generate(KeyType::x25519);
+  auto message = plan();
+  ASSERT_TRUE(seal_message(message, std::vector{bob.public_key()}));
+  for (const auto field : {&Message::from, &Message::to, &Message::type, &Message::conversation}) {
+    auto other = message;
+    other.*field = "other";
+    EXPECT_EQ(code(open_message(other, {&bob, 1})), ErrorCode::unauthorized);
+    EXPECT_TRUE(is_sealed(other)) << "and stays as it was";
+  }
+  Message bare{.to = "bob", .content = *seal_for(std::vector{bob.public_key()}, "ann to bob", "x")};
+  bare.content_type = kSealedContentType;
+  EXPECT_EQ(code(open_message(bare, {&bob, 1})), ErrorCode::unauthorized) << "it says of no message that it is its";
+}
+
+class Known : public ::testing::Test {
+ protected:
+  KnownKeys open() { return *KnownKeys::open(path_); }
+  static std::vector<AgentPublicKey> offer(std::initializer_list<const PrivateKey*> keys) {
+    std::vector<AgentPublicKey> out;
+    for (const auto* const key : keys) out.push_back({"one", {}, key->public_key().pem()});
+    return out;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  const std::string folder_ = testing::TempDir() + "known-" + std::to_string(::getpid());
+  const std::string path_ = folder_ + "/deep/known-keys.json";
+};
+
+TEST_F(Known, U13_the_first_key_stays_the_agents_one) {
+  const auto first = signing_key(), second = signing_key();
+  auto known = open();
+  const auto thumbprint = first.public_key().thumbprint();
+  EXPECT_EQ(code(known.key_of("ann", thumbprint, {})), ErrorCode::not_found);
+  EXPECT_EQ(code(known.key_of("ann", thumbprint, offer({&second}))), ErrorCode::not_found);
+  EXPECT_TRUE(known.key_of("ann", thumbprint, offer({&second, &first})));
+  struct stat file{};
+  ASSERT_EQ(::stat(path_.c_str(), &file), 0);
+  EXPECT_EQ(file.st_mode & 0777, 0600u);
+  auto again = open();
+  EXPECT_TRUE(again.key_of("ann", thumbprint, {})) << "a file remembers it";
+  const auto changed = again.key_of("ann", second.public_key().thumbprint(), offer({&second}));
+  EXPECT_EQ(code(changed), ErrorCode::unauthorized) << "whoever changes the registry is not ann for that";
+  ASSERT_TRUE(again.pin("ann", second.public_key()));
+  EXPECT_TRUE(open().key_of("ann", second.public_key().thumbprint(), {}));
+  EXPECT_EQ(code(open().key_of("ann", thumbprint, {})), ErrorCode::unauthorized);
+}
+
+TEST_F(Known, U13_keys_to_sign_and_to_be_sealed_for_are_told_apart) {
+  const auto signs = signing_key(), sealed = *PrivateKey::generate(KeyType::x25519);
+  auto known = open();
+  EXPECT_EQ(code(known.sealing_key_of("ann", offer({&signs}))), ErrorCode::not_found);
+  EXPECT_EQ(known.sealing_key_of("ann", offer({&signs, &sealed}))->thumbprint(), sealed.public_key().thumbprint());
+  EXPECT_TRUE(known.key_of("ann", signs.public_key().thumbprint(), offer({&signs})));
+  EXPECT_EQ(open().agents().at("ann").keys.size(), 2u);
+}
+
+TEST_F(Known, U13_who_is_blocked_is_refused_until_forgotten) {
+  const auto key = signing_key();
+  auto known = open();
+  ASSERT_TRUE(known.pin("eve", key.public_key()));
+  ASSERT_TRUE(known.block("eve"));
+  EXPECT_EQ(code(open().key_of("eve", key.public_key().thumbprint(), {})), ErrorCode::unauthorized);
+  EXPECT_EQ(open().find("eve", key.public_key().thumbprint()), nullptr);
+  ASSERT_TRUE(known.forget("eve"));
+  EXPECT_EQ(code(known.forget("eve")), ErrorCode::not_found);
+  EXPECT_TRUE(open().agents().empty());
+}
+
+TEST_F(Known, U13_what_two_write_at_a_time_is_both_there) {
+  auto one = open(), other = open();
+  ASSERT_TRUE(one.pin("ann", signing_key().public_key()));
+  ASSERT_TRUE(other.pin("bob", signing_key().public_key()));
+  EXPECT_EQ(open().agents().size(), 2u);
+}
+
+TEST_F(Known, U13_a_file_that_is_none_is_refused_and_kept) {
+  ASSERT_TRUE(open().pin("ann", signing_key().public_key()));
+  for (const std::string text :
+       {"", "{", "[]", R"({"agents":[]})", R"({"agents":{"ann":{"keys":[]}}})",
+        R"({"agents":{"ann":{"blocked":false,"keys":[{"jwk":{},"pinned":true,"since":1}]}}})"}) {
+    std::ofstream(path_) << text;
+    EXPECT_EQ(code(KnownKeys::open(path_)), ErrorCode::damaged) << text;
+    std::ifstream file(path_);
+    EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}), text);
+  }
+}
+
+}  // namespace
+}  // namespace folkmoot
