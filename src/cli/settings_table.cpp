@@ -269,6 +269,9 @@ std::vector<Setting> with_helpers(std::vector<Setting> settings) {
       {"history.behind", restart,
        "of a shard's journal, that may wait for the history; what is more goes unread, and is told of",
        of_size([](C& c) -> auto& { return c.server.history.behind_bytes_max; }, 1 << 20, 1024 * kGiB)},
+      {"metrics.mailboxes", at_once,
+       "mailboxes that /metrics tells of one by one: those with the most messages; 0: none",
+       of_count([](C& c) -> auto& { return c.gateway.metrics_mailboxes_max; }, 0, 1'000)},
       {"webhooks.local", at_once,
        "whether webhooks may go to this machine and to private networks: yes, no, or auto: if the server listens on "
        "loopback alone",

@@ -41,12 +41,50 @@ void print_mailboxes(const json::array& mailboxes) {
   }
 }
 
+// How long something took: the mean, and what half, and all but one in a hundred, stayed below.
+std::string spread_of(const json::object& spread) {
+  const auto number = [](const json::object& object, std::string_view key) {
+    const auto* const found = object.if_contains(key);
+    return found != nullptr && found->is_number() ? found->to_number<std::int64_t>() : 0;
+  };
+  const auto count = number(spread, "count");
+  const auto* const rows = spread.if_contains("rows");
+  if (count <= 0 || rows == nullptr || !rows->is_array()) return "none yet";
+  const auto below = [&](double part) {
+    std::int64_t so_far = 0, bound = 0;
+    for (const auto& row : rows->get_array()) {
+      if (!row.is_object()) continue;
+      bound = number(row.get_object(), "below_ms");
+      so_far += number(row.get_object(), "count");
+      if (static_cast<double>(so_far) >= part * static_cast<double>(count)) break;
+    }
+    return format_duration_ms(bound);
+  };
+  return fmt::format("{}, on average {:.1f} ms, half below {}, 99 % below {}", count,
+                     static_cast<double>(number(spread, "sum_ms")) / static_cast<double>(count), below(0.5),
+                     below(0.99));
+}
+
+std::string faults_of(const json::array& rows) {
+  std::string out;
+  for (const auto& row : rows) {
+    if (!row.is_object()) continue;
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", field(row.get_object(), "name"),
+                       field(row.get_object(), "count"));
+  }
+  return out.empty() ? "none" : out;
+}
+
 // Each member on a line; objects as a list of `name value` pairs.
 void print_human(const json::object& stats) {
   for (const auto& [key, value] : stats) {
     if (key == "mailboxes") continue;
     if (key == "uptime_ms" && value.is_int64()) {
       print_line(fmt::format("{:<14} {}", "uptime", format_duration_ms(value.get_int64())));
+    } else if (value.is_object() && value.get_object().contains("rows")) {
+      print_line(fmt::format("{:<14} {}", std::string_view(key), spread_of(value.get_object())));
+    } else if (value.is_array()) {
+      print_line(fmt::format("{:<14} {}", std::string_view(key), faults_of(value.get_array())));
     } else if (value.is_object()) {
       std::string pairs;
       for (const auto& [name, of] : value.get_object()) {

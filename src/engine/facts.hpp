@@ -115,6 +115,8 @@ enum class AttemptEnd : std::uint8_t {
   server_stopped = 5,
 };
 
+constexpr std::size_t kAttemptEnds = 6;
+
 constexpr std::string_view name(AttemptEnd end) {
   switch (end) {
     case AttemptEnd::none:

@@ -8,6 +8,7 @@
 #include "base/bytes.hpp"
 #include "engine/effects.hpp"
 #include "engine/options.hpp"
+#include "engine/time_counts.hpp"
 #include "message/frame.hpp"
 
 namespace folkmoot {
@@ -18,6 +19,9 @@ struct EngineCounters {
                 events_delivered = 0, events_dropped = 0, duplicates = 0, completed = 0, cancelled = 0, bounced = 0,
                 resubmitted = 0, guarded = 0, schedules_fired = 0, contents_removed = 0;
   std::array<std::uint64_t, kDeadReasons> dead_by_reason{};
+  std::array<std::uint64_t, kAttemptEnds> failed_by_end{};  // attempts
+  TimeCounts queue_time;     // of a message, from when it might go out until it first did
+  TimeCounts delivery_time;  // ... until it was settled
   std::uint64_t ready = 0, scheduled = 0, leased = 0, pending = 0, blocked = 0, dead_now = 0;
 };
 

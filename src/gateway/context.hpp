@@ -31,6 +31,7 @@ struct Context {
   const std::shared_ptr<asio::io_context> io;
   Admission admission;
   std::atomic<bool> is_draining = false;
+  mutable std::atomic<std::uint64_t> faults = 0;  // connections that ended, as what came on them could not be read
 };
 
 }  // namespace folkmoot

@@ -89,6 +89,8 @@ void Gateway::stop() {
   state_->context.io->poll();
 }
 
+std::uint64_t Gateway::faults() const { return state_->context.faults; }
+
 void Gateway::take_over(Arrival arrival) {
   if (state_->take_over(arrival)) return;
   std::string out(kBusy);

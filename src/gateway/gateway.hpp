@@ -43,7 +43,8 @@ struct GatewayOptions {
   /// any. A page could otherwise reach a server on loopback under a name of its own, whose address it has changed (DNS
   /// rebinding): to the browser that is the page's own server.
   std::vector<std::string> hosts = {};
-  std::string software = "folkmoot";  // the Server header
+  std::size_t metrics_mailboxes_max = 100;  // told of one by one in /metrics: those with the most messages
+  std::string software = "folkmoot";        // the Server header
 };
 
 class Gateway : public Door {
@@ -63,6 +64,7 @@ class Gateway : public Door {
 
   /// Owns the socket from here on, also when it refuses it. Any thread; never blocks.
   void take_over(Arrival arrival) override;
+  std::uint64_t faults() const override;
 
  private:
   struct State;

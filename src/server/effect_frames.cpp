@@ -128,9 +128,12 @@ void EffectFrames::new_key(SessionId session, RequestNumber request, const NewAc
 // For each a u16 of 0 and a Confirm, or an error's code, length and text.
 void EffectFrames::outcomes(SessionId session, RequestNumber request, std::span<const Result<Confirm>> outcomes) {
   constexpr std::size_t kTextBytesMax = 60'000;
+  const auto* const connection = connections_.find(session);
   std::string body;
   for (const auto& outcome : outcomes) {
     const auto code = outcome ? std::uint16_t{0} : static_cast<std::uint16_t>(outcome.error().code);
+    if (!outcome && connection != nullptr && request < kOwnRequests)
+      errors_.add(connection->door, outcome.error().code);
     body.append(as_text(bytes_of(code)));
     if (outcome) {
       body.append(as_text(bytes_of(*outcome)));
@@ -153,6 +156,9 @@ void EffectFrames::settled(SessionId session, RequestNumber request, std::uint32
 
 void EffectFrames::refuse(SessionId session, RequestNumber request, const Error& error) {
   if (router_) router_->note_refusal();
+  // Parts of an answer are counted when it is whole.
+  if (const auto* const connection = connections_.find(session); connection != nullptr && request < kOwnRequests)
+    errors_.add(connection->door, error.code);
   const auto code = static_cast<std::uint16_t>(error.code);
   answer(session, {Opcode::error, error.retry_after_s}, request, {bytes_of(code), as_bytes(joined_text(error))});
 }
@@ -193,6 +199,8 @@ bool EffectFrames::answer_elsewhere(ShardNumber shard, const MessageParts& messa
 }
 
 void EffectFrames::pass_on(Connection& connection, const Frame& frame) {
+  if (frame.header.opcode == Opcode::error && frame.body.size() >= sizeof(std::uint16_t)) [[unlikely]]
+    errors_.add(connection.door, static_cast<ErrorCode>(load<std::uint16_t>(frame.body.data())));
   auto* const at = outbox_.extend(connection, frame.header.opcode, frame.header.flags,
                                   RequestNumber{frame.header.request}, frame.body.size(), frame.header.retry_after_s);
   if (!frame.body.empty()) std::memcpy(at, frame.body.data(), frame.body.size());

@@ -7,6 +7,7 @@
 #include "engine/effects.hpp"
 #include "server/backup.hpp"
 #include "server/content_transfers.hpp"
+#include "server/fault_counts.hpp"
 #include "server/outbox.hpp"
 
 namespace folkmoot {
@@ -59,6 +60,8 @@ class EffectFrames final : public Effects, public ContentAnswers {
   void answer(SessionId session, AnswerKind kind, RequestNumber request, std::initializer_list<Bytes> parts);
   /// A frame of another shard, as it is.
   void pass_on(Connection& connection, const Frame& frame);
+  /// Errors that clients of this shard were told.
+  const FaultCounts& errors() const { return errors_; }
 
  private:
   // An event that one alone hears.
@@ -69,6 +72,7 @@ class EffectFrames final : public Effects, public ContentAnswers {
   Outbox& outbox_;
   ContentTransfers& contents_;
   const Backup& backup_;
+  FaultCounts errors_;
   // Null if this is the only shard.
   Shards* shards_ = nullptr;
   ShardRouter* router_ = nullptr;

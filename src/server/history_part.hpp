@@ -19,7 +19,10 @@ class HistoryPart {
   Archive* archive() { return archive_; }
   HistoryCounts counts() const {
     const auto kept = feed_ != nullptr ? std::min(feed_->kept(), told_) : told_;
-    return {.behind_bytes = told_ - kept, .missed_bytes = missed_bytes_};
+    return {.behind_bytes = told_ - kept,
+            .missed_bytes = missed_bytes_,
+            .kept = archive_ != nullptr,
+            .reachable = archive_ == nullptr || archive_->problem().empty()};
   }
   /// Between two turns.
   void turn() {

@@ -113,6 +113,8 @@ class Door {
   virtual ~Door() = default;
   /// Owns the socket from here on. Any thread; never blocks.
   virtual void take_over(Arrival arrival) = 0;
+  /// Connections that ended there by a fault of what was said on them. Any thread.
+  virtual std::uint64_t faults() const { return 0; }
 };
 
 }  // namespace folkmoot

@@ -35,6 +35,7 @@
 #include "server/deadlines.hpp"
 #include "server/effect_frames.hpp"
 #include "server/entrance.hpp"
+#include "server/fault_counts.hpp"
 #include "server/history_part.hpp"
 #include "server/listeners.hpp"
 #include "server/net.hpp"
@@ -256,6 +257,7 @@ class Reactor {
   std::uint64_t displaced_ = 0;  // newcomers that had to go for others
   PartialFrames partial_frames_;
   std::uint64_t late_frames_ = 0;  // connections that ended for one
+  FaultCounts goodbyes_;           // connections that were ended, and why
   std::array<std::size_t, kDoorKinds> open_by_door_{};
   std::vector<SessionId> paused_;
   bool shard_links_go_on_ = false;  // what shard links hold can be taken again

@@ -201,6 +201,7 @@ void Reactor::welcome(Connection& connection, RequestNumber request, std::string
 }
 
 void Reactor::say_goodbye(Connection& connection, const Error& error) {
+  if (error.code != ErrorCode::shutting_down) goodbyes_.add(connection.door, error.code);
   const auto code = static_cast<std::uint16_t>(error.code);
   const auto joined = joined_text(error);
   const auto text = as_bytes(joined);

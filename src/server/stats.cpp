@@ -1,4 +1,5 @@
 // Statistics as server.stats and STATS answer them (docs/protocol.md, section 9).
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,6 +55,32 @@ MessageCounts messages(const EngineCounters& counters) {
           .events_dropped = counters.events_dropped};
 }
 
+FailureCounts failures(const EngineCounters& counters) {
+  const auto of = [&](AttemptEnd end) { return counters.failed_by_end[static_cast<std::size_t>(end)]; };
+  return {.nacked = of(AttemptEnd::nacked),
+          .connection_lost = of(AttemptEnd::connection_lost),
+          .lease_expired = of(AttemptEnd::lease_expired),
+          .rejected = of(AttemptEnd::rejected),
+          .server_stopped = of(AttemptEnd::server_stopped)};
+}
+
+TimeSpread spread(const TimeCounts& times) {
+  TimeSpread out{.sum_ms = times.sum_ms};
+  for (std::size_t place = 0; place < TimeCounts::kPlaces; ++place) {
+    if (times.counts[place] == 0) continue;
+    out.count += times.counts[place];
+    out.rows.push_back({.below_ms = std::uint64_t{1} << place, .count = times.counts[place]});
+  }
+  return out;
+}
+
+DiskCounts disk(const std::string& folder) {
+  struct statvfs found{};
+  if (::statvfs(folder.c_str(), &found) != 0) return {};
+  return {.free_bytes = std::uint64_t{found.f_bavail} * found.f_frsize,
+          .total_bytes = std::uint64_t{found.f_blocks} * found.f_frsize};
+}
+
 MailboxRow row_of(const MailboxStats& mailbox, std::int64_t now) {
   MailboxRow row{.name = std::string(mailbox.name),
                  .ready = mailbox.ready,
@@ -90,7 +117,20 @@ ServerStats Reactor::stats(std::string_view mailbox) {
                   .dead = counters.dead_now,
                   .subscriptions = engine_.subscriptions(),
                   .consumers = engine_.consumers(),
-                  .accepts_durable = takes_durable()};
+                  .accepts_durable = takes_durable(),
+                  .failed_by_end = failures(counters),
+                  .queue_time = spread(counters.queue_time),
+                  .delivery_time = spread(counters.delivery_time),
+                  .errors = effects_.errors().rows(),
+                  .transport_errors = goodbyes_.rows(),
+                  .agents = engine_.registry().counts(),
+                  .disk = disk(options_.data)};
+  const auto add_faults = [&](const Door* door, const char* name) {
+    if (const auto faults = door == nullptr ? 0 : door->faults(); faults > 0)
+      out.transport_errors.push_back({.name = name, .count = faults});
+  };
+  add_faults(doors_.http, "http/unreadable");
+  add_faults(doors_.tls, "tls/handshake_failed");
   out.journal = {.segments = journal.segments,
                  .bytes = journal.bytes,
                  .live_bytes = journal.live_bytes,
@@ -112,7 +152,7 @@ ServerStats Reactor::stats(std::string_view mailbox) {
   out.memory_bytes = resident_bytes();
   const auto add = [&](const MailboxStats& each) { out.mailboxes.push_back(row_of(each, now_)); };
   if (mailbox.empty()) {
-    engine_.mailboxes().each_mailbox(kListedMailboxesMax, add);
+    engine_.mailboxes().each_fullest(kListedMailboxesMax, add);
   } else if (MailboxStats one; engine_.mailboxes().stats(mailbox, one)) {
     add(one);
   }

@@ -38,6 +38,7 @@ class TlsDoor final : public Door {
   /// For handshakes that begin from here on; null: none is begun.
   void change(const LoginOptions& bounds, std::shared_ptr<const TlsContext> context);
   void take_over(Arrival arrival) override;
+  std::uint64_t faults() const override { return failed_count_; }
 
   struct Counters {
     std::uint64_t done = 0, failed = 0;

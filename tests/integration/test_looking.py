@@ -407,7 +407,7 @@ def test_X10_when_a_mailbox_was_read_survives_a_restart(server, how):
         'folkmoot_mailbox_never_read{mailbox="never"} 1' in metrics
         and 'folkmoot_mailbox_never_read{mailbox="read"} 0' in metrics
     )
-    assert 'folkmoot_mailbox_last_read_age_milliseconds{mailbox="read"}' in metrics
+    assert 'folkmoot_mailbox_last_read_age_seconds{mailbox="read"}' in metrics
     assert (
         "last read" in server.cli("send", "read", "z").stdout
         and "never seen" in server.cli("send", "never", "z").stdout

@@ -101,6 +101,86 @@ struct DeathCounts {
   }
 };
 
+/// Attempts that settled nothing, by how they ended.
+struct FailureCounts {
+  std::uint64_t nacked = 0, connection_lost = 0, lease_expired = 0, rejected = 0, server_stopped = 0;
+
+  static constexpr auto fields() {
+    using detail::sum;
+    using F = FailureCounts;
+    return std::array{
+        sum<&F::nacked>(0, "nacked", "Given back by who had them"),
+        sum<&F::connection_lost>(1, "connection_lost", "Whose connection went"),
+        sum<&F::lease_expired>(2, "lease_expired", "Whose time was up"),
+        sum<&F::rejected>(3, "rejected", "Refused by who had them"),
+        sum<&F::server_stopped>(4, "server_stopped", "Ended with the server"),
+    };
+  }
+};
+
+/// How many took less than so long, and not less than half of it.
+struct TimeRow {
+  std::uint64_t below_ms = 0, count = 0;
+
+  static constexpr auto fields() {
+    return std::array{field<&TimeRow::below_ms>(0, "below_ms", "A power of two", {.unit = "milliseconds"}),
+                      detail::sum<&TimeRow::count>(1, "count", "So many")};
+  }
+};
+
+/// How long something took, since the server was started.
+struct TimeSpread {
+  std::uint64_t count = 0, sum_ms = 0;
+  std::vector<TimeRow> rows{};
+
+  static constexpr auto fields() {
+    using T = TimeSpread;
+    return std::array{
+        detail::sum<&T::count>(0, "count", "So many"),
+        detail::sum<&T::sum_ms>(1, "sum_ms", "All together"),
+        field<&T::rows>(2, "rows", "Those that are not 0", {.max = 64, .merge = Merge::by_name}),
+    };
+  }
+};
+
+/// Errors at one door with one code.
+struct FaultRow {
+  std::string name{};
+  std::uint64_t count = 0;
+
+  static constexpr auto fields() {
+    return std::array{field<&FaultRow::name>(0, "name", "The door and the code, as native/timed_out"),
+                      detail::sum<&FaultRow::count>(1, "count", "So many")};
+  }
+};
+
+/// Of the registry, which is in the first shard.
+struct AgentCounts {
+  std::uint64_t up = 0, grace = 0, stale = 0, routable = 0, lost = 0;
+
+  static constexpr auto fields() {
+    using detail::sum;
+    using A = AgentCounts;
+    return std::array{
+        sum<&A::up>(0, "up", "Connected, or with a heartbeat that is good"),
+        sum<&A::grace>(1, "grace", "Whose last connection went a moment ago"),
+        sum<&A::stale>(2, "stale", "Registered, and not heard of any more"),
+        sum<&A::routable>(3, "routable", "That may be chosen by what they can do"),
+        sum<&A::lost>(4, "lost", "Since it was started: how often a registered one became stale"),
+    };
+  }
+};
+
+/// The file system of the data folder; 0: not known.
+struct DiskCounts {
+  std::uint64_t free_bytes = 0, total_bytes = 0;
+
+  static constexpr auto fields() {
+    return std::array{field<&DiskCounts::free_bytes>(0, "free_bytes", "That the server may still take"),
+                      field<&DiskCounts::total_bytes>(1, "total_bytes", "Its size")};
+  }
+};
+
 struct JournalCounts {
   std::uint64_t segments = 0, bytes = 0, live_bytes = 0, appended_bytes = 0, syncs = 0, last_sync_us = 0;
   bool disk_full = false;
@@ -183,6 +263,7 @@ struct AccessCounts {
 /// Of the history, if one is kept: how far it is behind the journal.
 struct HistoryCounts {
   std::uint64_t behind_bytes = 0, missed_bytes = 0;
+  bool kept = false, reachable = true;
 
   static constexpr auto fields() {
     using detail::sum;
@@ -190,6 +271,9 @@ struct HistoryCounts {
     return std::array{
         sum<&H::behind_bytes>(0, "behind_bytes", "Of the journal, that it has not got yet"),
         sum<&H::missed_bytes>(1, "missed_bytes", "Of the journal, that went on without it"),
+        field<&H::kept>(2, "kept", "Whether there is one", {.merge = Merge::any}),
+        field<&H::reachable>(3, "reachable", "Whether it goes on: its database takes what comes",
+                             {.merge = Merge::all}),
     };
   }
 };
@@ -210,6 +294,11 @@ struct ServerStats {
   ContentCounts contents{};
   std::uint64_t memory_bytes = 0;
   std::vector<MailboxRow> mailboxes{};
+  FailureCounts failed_by_end{};
+  TimeSpread queue_time{}, delivery_time{};
+  std::vector<FaultRow> errors{}, transport_errors{};
+  AgentCounts agents{};
+  DiskCounts disk{};
 
   static constexpr auto fields() {
     using detail::sum;
@@ -232,13 +321,23 @@ struct ServerStats {
         field<&S::journal>(14, "journal", "The log on disk", {.merge = Merge::fields}),
         field<&S::contents>(15, "contents", "Contents by reference"),
         field<&S::memory_bytes>(16, "memory_bytes", "Resident", {.merge = Merge::largest}),
-        field<&S::mailboxes>(17, "mailboxes", "The first 1000 of each shard",
+        field<&S::mailboxes>(17, "mailboxes", "The 1000 of each shard with the most messages",
                              {.max = 1'000'000, .merge = Merge::by_name}),
         field<&S::newcomers>(18, "newcomers", "Connections that have not said HELLO", {.merge = Merge::fields}),
         field<&S::partial_frames>(19, "partial_frames", "Native frames that have come in part",
                                   {.merge = Merge::fields}),
         field<&S::access>(20, "access", "Who was turned away since it was started", {.merge = Merge::fields}),
         field<&S::history>(21, "history", "How far the history is behind", {.merge = Merge::fields}),
+        field<&S::failed_by_end>(22, "failed_by_end", "Attempts that settled nothing, since it was started",
+                                 {.merge = Merge::fields}),
+        field<&S::queue_time>(23, "queue_time", "From when a message might go out until it first did",
+                              {.merge = Merge::fields}),
+        field<&S::delivery_time>(24, "delivery_time", "... until it was settled", {.merge = Merge::fields}),
+        field<&S::errors>(25, "errors", "That clients were told", {.max = 1'000, .merge = Merge::by_name}),
+        field<&S::transport_errors>(26, "transport_errors", "That ended connections",
+                                    {.max = 1'000, .merge = Merge::by_name}),
+        field<&S::agents>(27, "agents", "By their health", {.merge = Merge::fields}),
+        field<&S::disk>(28, "disk", "Of the data folder"),
     };
   }
 };

@@ -9,6 +9,12 @@
 #include "message/limits.hpp"
 
 namespace folkmoot {
+namespace {
+
+// When a message might go out: as it came, or at the time that it was to wait for.
+Instant came(MessageKey key, const AcceptedFact& fact) { return std::max(key_time(key), fact.not_before); }
+
+}  // namespace
 
 void Dispatch::run() {
   if (!to_.run.is_noted()) return;
@@ -104,6 +110,7 @@ Dispatch::Handed Dispatch::hand_out_transient(Mailbox& mailbox, const Entry& ent
                                     .mailbox = mailbox.number,
                                     .bound = to.lease_ms == 0});
   ++to_.counters.delivered;
+  to_.counters.queue_time.add(to_.run.now() - key_time(entry.key));
   const bool more = to_.effects.deliver(to.session, {.request = to.request,
                                                      .delivery = 1,
                                                      .lease = 0,
@@ -142,6 +149,9 @@ Dispatch::Handed Dispatch::settle_and_hand_out(Mailbox& mailbox, const QueuedMes
 void Dispatch::on_durable(const waiting::HandedOut& item) {
   if (auto* session = to_.sessions.find(item.to.session)) {
     ++to_.counters.delivered;
+    const auto took = to_.run.now() - came(item.fact.key, item.fact);
+    to_.counters.queue_time.add(took);
+    to_.counters.delivery_time.add(took);
     const bool more = to_.effects.deliver(item.to.session, {.request = item.to.request,
                                                             .delivery = 1,
                                                             .lease = 0,
@@ -189,6 +199,8 @@ Dispatch::Handed Dispatch::lease_out(Mailbox& mailbox, const QueuedMessage& mess
   const auto bytes = shelves_.bytes_of(entry, &fact);
   lease.hops = fact.hops;
   lease.silent = (fact.flags & AcceptedFact::kSilent) != 0;
+  lease.came = came(entry.key, fact);
+  if (entry.deliveries == 0 && !mailbox.is_misplaced) to_.counters.queue_time.add(to_.run.now() - lease.came);
   const bool more = to_.effects.deliver(to.session, {.request = to.request,
                                                      .delivery = entry.deliveries + 1u,
                                                      .lease = lease.token,
@@ -214,6 +226,7 @@ Slot Dispatch::hold(Mailbox& mailbox, const QueuedMessage& message, Session& ses
   shelves_.bytes_of(message.entry, &fact);
   leases[slot].hops = fact.hops;
   leases[slot].silent = (fact.flags & AcceptedFact::kSilent) != 0;
+  leases[slot].came = came(message.entry.key, fact);
   return slot;
 }
 

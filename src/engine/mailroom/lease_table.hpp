@@ -20,6 +20,7 @@ struct Lease {
   ConnectionId connection = 0;  // that took it, bound to it or not
   Instant deadline = 0;         // 0: none
   Instant since = 0;            // when it was handed out
+  Instant came = 0;             // when the message might go out first
   NameId mailbox = 0;
   NameId sender = 0;
   NameId holder = 0;  // name id of the agent that has it; 0: none was named

@@ -1,5 +1,7 @@
 #include "engine/mailroom/questions.hpp"
 
+#include <algorithm>
+
 namespace folkmoot {
 
 // One that was moved on is followed, as far as that is known.
@@ -98,6 +100,43 @@ void Questions::each_mailbox(std::size_t limit, const std::function<void(const M
     each(stats_of(*mailbox));
     --limit;
   }
+}
+
+void Questions::each_fullest(std::size_t limit, const std::function<void(const MailboxStats&)>& each) {
+  struct Found {
+    std::uint64_t load = 0;
+    NameId number = 0;
+  };
+  const auto is_fuller = [](const Found& one, const Found& other) {
+    return one.load != other.load ? one.load > other.load : one.number < other.number;
+  };
+  std::vector<Found> found;  // a heap with the least full in front
+  const auto look_at = [&](NameId number) {
+    const auto* const mailbox = shelves_.mailboxes.find(number);
+    if (mailbox == nullptr) return;
+    const Found one{mailbox->load(), number};
+    if (found.size() == limit && !is_fuller(one, found.front())) return;
+    found.push_back(one);
+    std::ranges::push_heap(found, is_fuller);
+    if (found.size() <= limit) return;
+    std::ranges::pop_heap(found, is_fuller);
+    found.pop_back();
+  };
+  if (limit == 0) return;
+  const auto end = shelves_.mailboxes.end();
+  const bool is_all = end.value <= kLookedAtOnce;
+  if (is_all || look_from_ >= end) look_from_ = NameId{1};
+  const NameId from = look_from_, to{static_cast<std::uint32_t>(
+                                      std::min<std::uint64_t>(end.value, std::uint64_t{from.value} + kLookedAtOnce))};
+  for (const auto number : fullest_) {
+    if (number < from || number >= to) look_at(number);
+  }
+  for (auto number = from; number < to; ++number) look_at(number);
+  look_from_ = to;
+  fullest_.clear();
+  for (const auto& one : found) fullest_.push_back(one.number);
+  std::ranges::sort(fullest_);
+  for (const auto number : fullest_) each(stats_of(*shelves_.mailboxes.find(number)));
 }
 
 void Questions::each_new_mailbox(const std::function<void(std::string_view name)>& each) {

@@ -146,6 +146,7 @@ void Settling::leave(Mailbox& mailbox, const Lease& lease) {
     shelves_.tap({.what = TapWhat::settled, .holder = lease.holder, .deliveries = lease.entry.deliveries + 1u}, mailbox,
                  lease.entry, lease.sender);
   }
+  if (!mailbox.is_misplaced) to_.counters.delivery_time.add(to_.run.now() - lease.came);
   auto receipt = shelves_.receipt(ReceiptState::acknowledged, lease.entry.deliveries + 1u);
   receipt.hops = lease.hops;
   if (lease.silent) receipt.silent_for = lease.sender;
@@ -189,6 +190,7 @@ Durable Settling::give_back(Slot slot, Duration delay_ms, AttemptEnd end, std::s
   const auto message = failed(lease);
   const auto now = to_.run.now();
   to_.counters.returned += end != AttemptEnd::rejected;
+  ++to_.counters.failed_by_end[static_cast<std::size_t>(end)];
   const auto policy = shelves_.policy_of(mailbox, message.entry);
   const auto deliveries = static_cast<std::uint32_t>(message.entry.deliveries);
   if (delay_ms < 0)

@@ -56,6 +56,7 @@ Result<Registry::Agent*> Registry::agent_named(std::string_view name) {
   agents_[number->value] = std::make_unique<Agent>(*number);
   everyone_.add(*number);
   ++count_;
+  ++by_health_[static_cast<std::size_t>(AgentHealth::stale)];
   return agents_[number->value].get();
 }
 
@@ -73,6 +74,7 @@ void Registry::forget(Agent& agent) {
   everyone_.remove(name);
   routable_.remove(name);
   --count_;
+  --by_health_[static_cast<std::size_t>(agent.health)];
   agents_[name.value].reset();
 }
 
@@ -268,6 +270,21 @@ AgentHealth Registry::health_of(const Agent& agent) const {
   return AgentHealth::stale;
 }
 
+void Registry::set_health(Agent& agent, AgentHealth health) {
+  --by_health_[static_cast<std::size_t>(agent.health)];
+  agent.health = health;
+  ++by_health_[static_cast<std::size_t>(health)];
+}
+
+AgentCounts Registry::counts() const {
+  const auto of = [&](AgentHealth health) { return by_health_[static_cast<std::size_t>(health)]; };
+  return {.up = of(AgentHealth::up),
+          .grace = of(AgentHealth::grace),
+          .stale = of(AgentHealth::stale),
+          .routable = routable_.size(),
+          .lost = lost_};
+}
+
 Instant Registry::holds_until(const Agent& agent) const {
   if (agent.connections > 0 || agent.health == AgentHealth::stale) return kNoTime;
   return agent.health == AgentHealth::up ? agent.beat_at + options_.agent_stale_ms
@@ -278,8 +295,9 @@ void Registry::review(Agent& agent, bool changed, Durable of) {
   if (!started_) return;  // start() looks at all of them
   const bool was_there = agent.health != AgentHealth::stale;
   const bool was_routable = is_routable(agent);
-  agent.health = health_of(agent);
+  set_health(agent, health_of(agent));
   const bool is_there = agent.health != AgentHealth::stale;
+  lost_ += agent.is_registered() && was_there && !is_there;
   if (!agent.is_registered() && !is_there) {
     if (was_there) announce(of, agent, What::left);
     return forget(agent);
@@ -356,7 +374,7 @@ void Registry::start() {
   for (auto& agent : agents_) {
     if (!agent) continue;
     agent->beat_at = to_.run.now();
-    agent->health = health_of(*agent);
+    set_health(*agent, health_of(*agent));
     if (may_be_chosen(*agent)) routable_.add(agent->name);
     stamp(*agent);
     const auto until = holds_until(*agent);
@@ -408,6 +426,7 @@ Result<void> Registry::enter(const Fact& fact) {
     clear(*agent);
     everyone_.remove(agent->name);
     --count_;
+    --by_health_[static_cast<std::size_t>(agent->health)];
     agents_[said.agent.value].reset();
     return {};
   }
@@ -422,6 +441,7 @@ Result<void> Registry::enter(const Fact& fact) {
     agent = std::make_unique<Agent>(said.agent);
     everyone_.add(said.agent);
     ++count_;
+    ++by_health_[static_cast<std::size_t>(AgentHealth::stale)];
   }
   to_.ledger.retain(fact.place);
   if (const auto address = message_address(said.id)) to_.run.saw_key(address->key);

@@ -36,6 +36,7 @@
 #include "engine/run.hpp"
 #include "engine/sessions.hpp"
 #include "engine/vacancies.hpp"
+#include "folkmoot/operation/stats.hpp"
 
 namespace folkmoot {
 
@@ -88,6 +89,8 @@ class Registry final : public Part, public Placer {
   Result<AgentChanges> changes(std::string_view after, std::uint32_t limit);
   /// Of the last change.
   std::uint64_t revision() const { return revision_; }
+  /// Of those that are known now; and how often a registered one became stale.
+  AgentCounts counts() const;
   /// Registered, or there without that.
   std::size_t size() const { return count_; }
   /// Calls `each` for all of them, by name id, without their records.
@@ -178,6 +181,7 @@ class Registry final : public Part, public Placer {
   void clear(Agent& agent);  // of what was registered
 
   AgentHealth health_of(const Agent& agent) const;
+  void set_health(Agent& agent, AgentHealth health);
   // When its health may be another without a word of anybody; kNoTime: never.
   Instant holds_until(const Agent& agent) const;
   bool is_routable(const Agent& agent) const { return routable_.has(agent.name); }
@@ -218,6 +222,8 @@ class Registry final : public Part, public Placer {
   const Ports to_;
   std::vector<std::unique_ptr<Agent>> agents_;  // by name id
   std::size_t count_ = 0;
+  std::array<std::uint64_t, std::size(kAgentHealthWords)> by_health_{};
+  std::uint64_t lost_ = 0;
   WordIndex capabilities_, types_;
   AgentSet everyone_, routable_;
   std::uint64_t revision_ = 0;

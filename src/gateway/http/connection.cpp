@@ -142,6 +142,7 @@ asio::awaitable<bool> HttpConnection::serve(HttpRequest& request) {
 // Answers what could not be read, and ends the connection: nobody knows where the next request would begin.
 asio::awaitable<bool> HttpConnection::refuse(Refusal why, const RequestHead* head) {
   if (why.status == 0) co_return false;  // nobody is there
+  ++context_.faults;
   Answer made = error_answer(why.error);
   made.status = why.status;
   co_return co_await finish(std::move(made), head, false);

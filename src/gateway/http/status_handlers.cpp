@@ -66,9 +66,14 @@ asio::awaitable<Answer> show_ready(Exchange& exchange) {
 asio::awaitable<Answer> show_metrics(Exchange& exchange) {
   const auto stats = co_await statistics(exchange);
   if (!stats) co_return error_answer(stats.error());
-  auto text = prometheus_text(*stats);
+  const auto format = wanted_format(exchange.request.head.field("accept"));
+  auto text = metrics_text(*stats, format, exchange.options.metrics_mailboxes_max);
   if (!text) co_return error_answer(text.error());
-  co_return Answer{.body = std::move(*text), .content_type = "text/plain; version=0.0.4; charset=utf-8"};
+  Answer answer;
+  answer.body = std::move(*text);
+  answer.content_type = content_type(format);
+  answer.headers.emplace_back("Vary", "Accept");
+  co_return answer;
 }
 
 asio::awaitable<Answer> want_upgrade(Exchange&) {

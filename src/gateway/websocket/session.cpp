@@ -181,7 +181,10 @@ void WebsocketSession::end(Error why) {
 
 // ... but not before what was asked until now has been answered, as far as that is soon.
 void WebsocketSession::end_after_answers(Error why) {
-  if (!ended_) answers_until_ = Clock::now() + kAnswersTimeout;
+  if (!ended_) {
+    answers_until_ = Clock::now() + kAnswersTimeout;
+    ++context_.faults;
+  }
   end(std::move(why));
 }
 
