@@ -209,6 +209,33 @@ def test_X7_every_path_answers_what_the_openapi_document_says(driven, mode):
     assert driven.running()
 
 
+@pytest.mark.parametrize("role", ["agent", "observer", "nobody"])
+def test_X7_U11_the_document_also_holds_for_those_who_may_not_do_all(make_server, role):
+    """Without credentials, and with those of an account that may do little: 401 and 403 are said by the document, too."""
+    server = make_server()
+    base = f"http://{server.address}"
+    root = json.loads(server.cli("account", "add", "root", "--role", "admin", "--json").stdout)["key"]
+    headers = {}
+    if role != "nobody":
+        made = server.cli("account", "add", "one", "--role", role, "--json", env={"FOLKMOOT_TOKEN": root})
+        headers["Authorization"] = f"Bearer {json.loads(made.stdout)['key']}"
+    document = requests.get(f"{base}/openapi.json", headers={"Authorization": f"Bearer {root}"}, timeout=20).json()
+    refused = set()
+    for result in schemathesis.openapi.from_dict(document).get_all_operations():
+        operation = result.ok()
+        if (operation.path, operation.method) == ("/api/events", "get"):
+            continue
+        for case in examples(operation.as_strategy(generation_mode=GenerationMode.POSITIVE), 2):
+            shorten(case).headers = {**dict(case.headers or {}), **headers}
+            answer = case.call(base_url=base, timeout=20)
+            case.validate_response(answer, checks=CHECKS)
+            assert answer.status_code not in (500, 501, 502), f"{case.method} {case.path}: {answer.text}"
+            if answer.status_code in (401, 403):
+                refused.add(operation.label)
+    assert len(refused) >= (20 if role != "nobody" else 60), sorted(refused)
+    assert server.running()
+
+
 # -- WebSockets
 
 

@@ -418,3 +418,23 @@ def test_B2_an_error_is_a_problem_of_rfc_9457_for_who_asks_for_it(ask):
     assert problem["detail"] == plain["error"] and {**plain, **problem} == problem
     code, found = ask("GET", "/health", Accept="application/problem+json")
     assert code == 200 and found["status"] == "ok"  # what is no error is as ever
+
+
+def test_U10_the_old_message_passing_goes_on(server, monkeypatch):
+    """examples/rest/message_passing.py: send_message(target, content), and no port for anybody."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "examples/rest"))
+    from message_passing import LegacyMessagePassingSystem
+
+    async def work(sender, content):
+        return {"sum": sum(content["numbers"]), "for": sender}
+
+    async def run():
+        adder = LegacyMessagePassingSystem("adder", port=8765, address=server.address)
+        adder.on_message = work
+        serving = asyncio.create_task(adder.serve())
+        asker = LegacyMessagePassingSystem("asker", port=8765, address=server.address)
+        answers = await asyncio.gather(*(asker.send_message("adder", {"numbers": [n, 1]}) for n in range(5)))
+        serving.cancel()
+        return answers
+
+    assert asyncio.run(run()) == [{"sum": n + 1, "for": "asker"} for n in range(5)]
