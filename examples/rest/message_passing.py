@@ -8,8 +8,8 @@
     ...
     await LegacyMessagePassingSystem("asker", address="127.0.0.1:7470").send_message("adder", {"numbers": [1, 2]})
 
-An agent of the old system had a port of its own, where others posted. Here it takes its messages from its mailbox, so it needs none: `port` is
-taken and not used, and two agents of one machine never want the same one.
+An agent of the old system had a port of its own, where others posted. Here it takes its messages from its mailbox, so
+it needs none: `port` is taken and not used, and two agents of one machine never want the same one.
 """
 
 import asyncio

@@ -211,7 +211,7 @@ def test_X7_every_path_answers_what_the_openapi_document_says(driven, mode):
 
 @pytest.mark.parametrize("role", ["agent", "observer", "nobody"])
 def test_X7_U11_the_document_also_holds_for_those_who_may_not_do_all(make_server, role):
-    """Without credentials, and with those of an account that may do little: 401 and 403 are said by the document, too."""
+    """Without credentials, and with those of an account that may do little: the document says 401 and 403, too."""
     server = make_server()
     base = f"http://{server.address}"
     root = json.loads(server.cli("account", "add", "root", "--role", "admin", "--json").stdout)["key"]
