@@ -8,6 +8,7 @@
 #include "gateway/http/routes.hpp"
 #include "gateway/json_answers.hpp"
 #include "message/json_document.hpp"
+#include "message/json_fields.hpp"
 #include "message/operations.hpp"
 #include "operation/json_codec.hpp"
 
