@@ -12,6 +12,7 @@
 #include "folkmoot/operation/settings.hpp"
 #include "gateway/gateway.hpp"
 #include "server/options.hpp"
+#include "traces/exporter.hpp"
 #include "webhook/webhooks.hpp"
 
 namespace folkmoot {
@@ -28,6 +29,13 @@ struct JwtConfig {
   std::int64_t leeway_ms = 30'000;
 };
 
+/// Where spans of traces are told.
+struct TraceConfig {
+  std::string endpoint;              // URL; empty: nowhere
+  std::vector<std::string> headers;  // NAME=VALUE; secrets
+  std::string service = "folkmoot";
+};
+
 struct ServerConfig {
   ServerOptions server;
   GatewayOptions gateway;
@@ -37,6 +45,7 @@ struct ServerConfig {
   std::int64_t webhooks_timeout_ms = 10'000;
   std::uint32_t webhooks_at_once = 16;
   JwtConfig jwt;
+  TraceConfig traces;
   LogOptions log;
   std::map<std::string_view, SettingSource> sources{};  // of those that were set, by their names in the table
 };
