@@ -38,8 +38,21 @@ WebhookOptions webhook_options(const ServerConfig& config) {
           .software = "folkmoot/" + config.server.version};
 }
 
+TraceOptions trace_options(const ServerConfig& config, std::uint16_t port) {
+  TraceOptions options{.endpoint = config.traces.endpoint,
+                       .resource = {.service = config.traces.service,
+                                    .version = config.server.version,
+                                    .host = config.server.host,
+                                    .port = port}};
+  for (const auto& header : config.traces.headers) {
+    const auto equals = header.find('=');
+    options.headers.push_back(header.substr(0, equals) + ": " + header.substr(equals + 1));
+  }
+  return options;
+}
+
 LiveSettings::LiveSettings(ServerConfig in_force, std::string config_file, std::function<Result<ServerConfig>()> read,
-                           Server& server, Gateway& gateway, Webhooks& webhooks, LogSink& log)
+                           Server& server, Gateway& gateway, Webhooks& webhooks, TraceExporter& traces, LogSink& log)
     : in_force_(std::move(in_force)),
       latest_(in_force_),
       config_file_(std::move(config_file)),
@@ -47,6 +60,7 @@ LiveSettings::LiveSettings(ServerConfig in_force, std::string config_file, std::
       server_(server),
       gateway_(gateway),
       webhooks_(webhooks),
+      traces_(traces),
       log_(log) {}
 
 SettingsList LiveSettings::list() const {
@@ -67,6 +81,7 @@ Result<ReloadedSettings> LiveSettings::take() {
   server_.change(next.server);
   gateway_.change(gateway_options(next));
   webhooks_.change(webhook_options(next));
+  traces_.change(trace_options(next, server_.port()));
   in_force_ = std::move(next);
   latest_ = std::move(*read);
   return done;

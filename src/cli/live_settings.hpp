@@ -18,11 +18,14 @@ GatewayOptions gateway_options(const ServerConfig& config);
 /// What webhooks are told of them.
 WebhookOptions webhook_options(const ServerConfig& config);
 
+/// What the exporter of traces is told of them; `port`: that was taken.
+TraceOptions trace_options(const ServerConfig& config, std::uint16_t port);
+
 class LiveSettings final : public SettingsKeeper {
  public:
   /// `read`: all of them, from everywhere they may stand. `config_file`: empty if there is none. All must outlive it.
   LiveSettings(ServerConfig in_force, std::string config_file, std::function<Result<ServerConfig>()> read,
-               Server& server, Gateway& gateway, Webhooks& webhooks, LogSink& log);
+               Server& server, Gateway& gateway, Webhooks& webhooks, TraceExporter& traces, LogSink& log);
 
   // SettingsKeeper
   SettingsList list() const override;
@@ -37,6 +40,7 @@ class LiveSettings final : public SettingsKeeper {
   Server& server_;
   Gateway& gateway_;
   Webhooks& webhooks_;
+  TraceExporter& traces_;
   LogSink& log_;
 };
 

@@ -2,15 +2,21 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <pthread.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <iterator>
 #include <memory>
+
+#include "message/json_writer.hpp"
 
 namespace folkmoot {
 namespace {
@@ -19,30 +25,76 @@ constexpr auto kLookEvery = std::chrono::seconds(1);
 constexpr int kStandardError = 2;
 constexpr const char* kPattern = "%Y-%m-%dT%H:%M:%S.%eZ %l %v";
 
+int priority_of(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::critical:
+      return 2;
+    case spdlog::level::err:
+      return 3;
+    case spdlog::level::warn:
+      return 4;
+    case spdlog::level::info:
+      return 6;
+    default:
+      return 7;
+  }
+}
+
 // As sd-daemon(3) reads it: the priority of syslog in angle brackets before each line; the journal has the time itself.
 class JournalFormatter final : public spdlog::formatter {
  public:
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
-    fmt::format_to(std::back_inserter(out), "<{}>{}\n", priority(message.level),
+    fmt::format_to(std::back_inserter(out), "<{}>{}\n", priority_of(message.level),
                    std::string_view(message.payload.data(), message.payload.size()));
   }
   std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JournalFormatter>(); }
+};
+
+// What speaks: what stands before a colon, of those that call themselves so, else the thread.
+std::string component_of(std::string_view text) {
+  static constexpr std::string_view kSelfNamed[] = {"alerts",  "history", "journal", "settings",
+                                                    "streams", "tls",     "traces",  "webhooks"};
+  const auto prefix = text.substr(0, text.find(": "));
+  if (std::ranges::find(kSelfNamed, prefix) != std::end(kSelfNamed)) return std::string(prefix);
+  char thread[16] = {};
+  if (::pthread_getname_np(::pthread_self(), thread, sizeof thread) != 0) return "server";
+  const std::string_view name(thread);
+  // One that has no name of its own is called as the program is.
+  const auto program = std::string_view(program_invocation_short_name).substr(0, sizeof thread - 1);
+  return name.empty() || name == program ? "server" : std::string(name);
+}
+
+// One object a line. The journal reads the priority before it, and keeps the time itself.
+class JsonFormatter final : public spdlog::formatter {
+ public:
+  explicit JsonFormatter(bool is_journal) : is_journal_(is_journal) {}
+
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
+    const std::string_view text(message.payload.data(), message.payload.size());
+    const auto level = spdlog::level::to_string_view(message.level);
+    std::string line;
+    JsonWriter json(line);
+    json.begin_object();
+    if (!is_journal_) json.field("time", time_text(message.time));
+    json.field("level", std::string_view(level.data(), level.size())).field("component", component_of(text));
+    json.field("text", text).end_object();
+    if (is_journal_) fmt::format_to(std::back_inserter(out), "<{}>", priority_of(message.level));
+    fmt::format_to(std::back_inserter(out), "{}\n", line);
+  }
+  std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<JsonFormatter>(is_journal_); }
 
  private:
-  static int priority(spdlog::level::level_enum level) {
-    switch (level) {
-      case spdlog::level::critical:
-        return 2;
-      case spdlog::level::err:
-        return 3;
-      case spdlog::level::warn:
-        return 4;
-      case spdlog::level::info:
-        return 6;
-      default:
-        return 7;
-    }
+  static std::string time_text(spdlog::log_clock::time_point at) {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count();
+    const std::time_t seconds = ms / 1'000;
+    std::tm utc{};
+    ::gmtime_r(&seconds, &utc);
+    char text[32] = {};
+    (void)std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+    return fmt::format("{}.{:03}Z", text, ms % 1'000);
   }
+
+  const bool is_journal_;
 };
 
 // systemd says in $JOURNAL_STREAM which file the journal reads; what stderr is may have been changed since.
@@ -79,7 +131,9 @@ Result<void> LogSink::direct(const LogOptions& options) {
   }
   const bool is_journal = options.target == LogTarget::journald ||
                           (options.target == LogTarget::automatic && !is_file && stderr_is_journal());
-  if (is_journal) {
+  if (options.format == LogFormat::json) {
+    formatter_ = std::make_unique<JsonFormatter>(is_journal);
+  } else if (is_journal) {
     formatter_ = std::make_unique<JournalFormatter>();
   } else {
     formatter_ = std::make_unique<spdlog::pattern_formatter>(kPattern, spdlog::pattern_time_type::utc);

@@ -16,9 +16,13 @@ namespace folkmoot {
 /// automatic: the file, if there is one; else the journal, if stderr is connected to it; else stderr.
 enum class LogTarget : std::uint8_t { automatic, standard_error, journald, file };
 
+/// json: an object a line, with the part of the server that says it.
+enum class LogFormat : std::uint8_t { text, json };
+
 struct LogOptions {
   std::string level = "info";
   LogTarget target = LogTarget::automatic;
+  LogFormat format = LogFormat::text;
   std::string file;  // empty: none
 
   bool operator==(const LogOptions&) const = default;

@@ -98,12 +98,15 @@ int serve(const ServeArguments& arguments, bool json) {
         return (*server)->connect_shard(shard, std::move(on_ready));
       },
       webhook_options(*config));
+  TraceExporter traces(trace_options(*config, (*server)->port()));
+  (*server)->set_spans(&traces);
   LiveSettings settings(
       *config, arguments.config_file, [&arguments] { return read_settings(arguments); }, **server, gateway, webhooks,
-      *log);
+      traces, *log);
   (*server)->set_settings(&settings);
   gateway.start();
   webhooks.start();
+  traces.start();
 
   running = server->get();
   handle(SIGTERM, on_stop);
@@ -121,6 +124,7 @@ int serve(const ServeArguments& arguments, bool json) {
   running = nullptr;
   webhooks.stop();
   gateway.stop();
+  traces.stop();
   if (!done) {
     spdlog::critical("stopped: {}", done.error().describe());
     return 1;

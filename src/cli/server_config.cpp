@@ -153,6 +153,36 @@ Result<void> read_known_keys(ServerConfig& config) {
   return {};
 }
 
+namespace {
+
+std::string variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+// As OpenTelemetry names it, likewise; unless that asks for another protocol than is spoken here.
+Result<void> read_telemetry_environment(ServerConfig& config) {
+  const auto set = [&](std::string_view name, const std::string& value) -> Result<void> {
+    if (value.empty() || config.sources.contains(name)) return {};
+    return set_config(config, name, value, SettingSource::environment);
+  };
+  auto protocol = variable("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL");
+  if (protocol.empty()) protocol = variable("OTEL_EXPORTER_OTLP_PROTOCOL");
+  if (variable("OTEL_SDK_DISABLED") == "true" || (!protocol.empty() && protocol != "http/json")) return {};
+  auto endpoint = variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+  if (endpoint.empty() && !variable("OTEL_EXPORTER_OTLP_ENDPOINT").empty()) {
+    endpoint = variable("OTEL_EXPORTER_OTLP_ENDPOINT");
+    endpoint += endpoint.ends_with('/') ? "v1/traces" : "/v1/traces";
+  }
+  auto headers = variable("OTEL_EXPORTER_OTLP_TRACES_HEADERS");
+  if (headers.empty()) headers = variable("OTEL_EXPORTER_OTLP_HEADERS");
+  if (auto done = set("traces.endpoint", endpoint); !done) return done;
+  if (auto done = set("traces.headers", headers); !done) return done;
+  return set("traces.service", variable("OTEL_SERVICE_NAME"));
+}
+
+}  // namespace
+
 Result<void> read_config_environment(ServerConfig& config) {
   for (const auto& key : settings_table()) {
     const auto variable = variable_of(key.name);
@@ -164,8 +194,10 @@ Result<void> read_config_environment(ServerConfig& config) {
   }
   // As other programs name it: it may be meant for them, and counts if nothing was said to folkmoot.
   const char* const database = std::getenv("DATABASE_URL");
-  if (database == nullptr || config.sources.contains("history.url")) return {};
-  return set_config(config, "history.url", database, SettingSource::environment);
+  if (database != nullptr && !config.sources.contains("history.url")) {
+    if (auto done = set_config(config, "history.url", database, SettingSource::environment); !done) return done;
+  }
+  return read_telemetry_environment(config);
 }
 
 namespace {

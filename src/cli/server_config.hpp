@@ -12,6 +12,7 @@
 #include "folkmoot/operation/settings.hpp"
 #include "gateway/gateway.hpp"
 #include "server/options.hpp"
+#include "traces/exporter.hpp"
 #include "webhook/webhooks.hpp"
 
 namespace folkmoot {
@@ -34,6 +35,13 @@ struct PolicyConfig {
   std::int64_t signature_age_ms = 300'000;
 };
 
+/// Where spans of traces are told.
+struct TraceConfig {
+  std::string endpoint;              // URL; empty: nowhere
+  std::vector<std::string> headers;  // NAME=VALUE; secrets
+  std::string service = "folkmoot";
+};
+
 struct ServerConfig {
   ServerOptions server;
   GatewayOptions gateway;
@@ -44,6 +52,7 @@ struct ServerConfig {
   std::uint32_t webhooks_at_once = 16;
   JwtConfig jwt;
   PolicyConfig policy;
+  TraceConfig traces;
   LogOptions log;
   std::map<std::string_view, SettingSource> sources{};  // of those that were set, by their names in the table
 };

@@ -242,6 +242,7 @@ Result<void> set_listen(ServerConfig& config, const std::string& text) {
   return {};
 }
 
+constexpr std::size_t kTraceTextMax = 2'048, kTraceHeadersMax = 16;
 constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
 
 // All of them: those of what works beside the bus behind the others.
@@ -269,9 +270,6 @@ std::vector<Setting> with_helpers(std::vector<Setting> settings) {
       {"history.behind", restart,
        "of a shard's journal, that may wait for the history; what is more goes unread, and is told of",
        of_size([](C& c) -> auto& { return c.server.history.behind_bytes_max; }, 1 << 20, 1024 * kGiB)},
-      {"metrics.mailboxes", at_once,
-       "mailboxes that /metrics tells of one by one: those with the most messages; 0: none",
-       of_count([](C& c) -> auto& { return c.gateway.metrics_mailboxes_max; }, 0, 1'000)},
       {"webhooks.local", at_once,
        "whether webhooks may go to this machine and to private networks: yes, no, or auto: if the server listens on "
        "loopback alone",
@@ -285,6 +283,98 @@ std::vector<Setting> with_helpers(std::vector<Setting> settings) {
        of_count([](C& c) -> auto& { return c.webhooks_at_once; }, 1, 1'000)},
   };
   settings.insert(settings.end(), std::begin(helpers), std::end(helpers));
+  return settings;
+}
+
+// A URL that spans may be posted to.
+Result<void> set_trace_endpoint(ServerConfig& config, const std::string& value) {
+  const bool is_url = value.starts_with("http://") || value.starts_with("https://");
+  const bool is_plain = std::ranges::all_of(value, [](char c) { return c > ' ' && c <= '~'; });
+  if (!value.empty() && (!is_url || !is_plain || value.size() > kTraceTextMax))
+    return bad(value, "a URL, as http://127.0.0.1:4318/v1/traces");
+  config.traces.endpoint = value;
+  config.server.traces = !value.empty();
+  return {};
+}
+
+// "authorization=Bearer x,x-tenant=1".
+Result<void> set_trace_headers(ServerConfig& config, const std::string& value) {
+  std::vector<std::string> headers;
+  for (std::size_t from = 0; from < value.size();) {
+    const auto end = std::min(value.find(',', from), value.size());
+    const auto one = value.substr(from, end - from);
+    const auto equals = one.find('=');
+    const auto is_name = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    };
+    const bool is_one = equals != std::string::npos && equals > 0 && one.size() <= kTraceTextMax &&
+                        std::ranges::all_of(one.substr(0, equals), is_name) &&
+                        std::ranges::all_of(one, [](char c) { return c >= ' ' && c <= '~'; });
+    if (!is_one || headers.size() == kTraceHeadersMax)
+      return failure(ErrorCode::invalid_field,
+                     fmt::format("it is not up to {} headers as NAME=VALUE, with commas between", kTraceHeadersMax));
+    headers.push_back(one);
+    from = end + 1;
+  }
+  config.traces.headers = std::move(headers);
+  return {};
+}
+
+std::string show_trace_headers(const ServerConfig& config) {
+  return fmt::format("{}", fmt::join(config.traces.headers, ","));
+}
+
+Result<void> set_trace_service(ServerConfig& config, const std::string& value) {
+  if (value.empty() || value.size() > 255 || utf8_prefix(value) != value.size())
+    return bad(value, "a name of 1 to 255 bytes");
+  config.traces.service = value;
+  return {};
+}
+
+// Likewise, those of what the server tells of itself.
+std::vector<Setting> with_telemetry(std::vector<Setting> settings) {
+  using C = ServerConfig;
+  using enum Takes;
+  const Setting telemetry[] = {
+      {"metrics.mailboxes", at_once,
+       "mailboxes that /metrics tells of one by one: those with the most messages; 0: none",
+       of_count([](C& c) -> auto& { return c.gateway.metrics_mailboxes_max; }, 0, 1'000)},
+      {"alerts.every", at_once,
+       "how often the server looks whether to raise an alarm, as an event on bus.alerts and in the log; 0: never",
+       of_duration([](C& c) -> auto& { return c.server.alerts.every_ms; })},
+      {"alerts.queue_depth", at_once, "alarm: more messages wait for an agent; 0: none",
+       of_count([](C& c) -> auto& { return c.server.alerts.queue_depth; }, 0, 1'000'000'000)},
+      {"alerts.dead_per_minute", at_once, "alarm: more messages died within a minute; 0: none",
+       of_count([](C& c) -> auto& { return c.server.alerts.dead_per_minute; }, 0, 1'000'000'000)},
+      {"alerts.failed_per_minute", at_once, "alarm: more deliveries failed within a minute; 0: none",
+       of_count([](C& c) -> auto& { return c.server.alerts.failed_per_minute; }, 0, 1'000'000'000)},
+      {"alerts.history_behind", at_once, "alarm: the history is further behind a shard's journal; 0: none",
+       of_size([](C& c) -> auto& { return c.server.alerts.history_behind_bytes; }, 0, 1024 * kGiB)},
+      {"alerts.disk_free_percent", at_once, "alarm: the data folder's disk has less left; 0: none",
+       of_count([](C& c) -> auto& { return c.server.alerts.disk_free_percent; }, 0, 100)},
+      {"alerts.heartbeat", at_once, "alarm: a registered agent is not heard of any more; yes or no",
+       of_word([](C& c) -> auto& { return c.server.alerts.heartbeat; }, pairs<bool>({{"yes", true}, {"no", false}}),
+               "yes or no")},
+      {"log.format", at_once, "text: a line for people; json: an object a line, with time, level, component and text",
+       of_word([](C& c) -> auto& { return c.log.format; },
+               pairs<LogFormat>({{"text", LogFormat::text}, {"json", LogFormat::json}}), "`text` or `json`")},
+      {"traces.endpoint",
+       at_once,
+       "URL of a collector that takes OTLP over HTTP in JSON, as http://127.0.0.1:4318/v1/traces: it is told what "
+       "becomes "
+       "of messages with a sampled traceparent; if it is not set, OTEL_EXPORTER_OTLP_ENDPOINT of the environment",
+       {set_trace_endpoint, [](const C& c) { return c.traces.endpoint; }, "none"}},
+      {"traces.headers",
+       at_once,
+       "headers for it: NAME=VALUE, with commas between; a secret; likewise OTEL_EXPORTER_OTLP_HEADERS",
+       {set_trace_headers, show_trace_headers, "none"},
+       true},
+      {"traces.service",
+       at_once,
+       "what the server is called there; likewise OTEL_SERVICE_NAME",
+       {set_trace_service, [](const C& c) { return c.traces.service; }}},
+  };
+  settings.insert(settings.end(), std::begin(telemetry), std::end(telemetry));
   return settings;
 }
 
@@ -370,7 +460,7 @@ std::vector<Setting> with_tls(std::vector<Setting> settings) {
 const std::vector<Setting>& settings_table() {
   using C = ServerConfig;
   using enum Takes;
-  static const std::vector<Setting> kSettings = with_tls(with_tokens(with_helpers({
+  static const std::vector<Setting> kSettings = with_tls(with_tokens(with_telemetry(with_helpers({
       {"listen", restart, "HOST:PORT to listen on; port 0 takes a free one", {set_listen, show_listen}},
       {"data", restart, "the data folder", of_text([](C& c) -> auto& { return c.server.data; }, "")},
       {"unix_socket", restart, "path of the Unix socket, or none",
@@ -510,7 +600,7 @@ const std::vector<Setting>& settings_table() {
        of_size([](C& c) -> auto& { return c.gateway.unfinished_bytes_max; }, 1 << 20, 1024 * kGiB)},
       {"http.unfinished_bytes_by_address", at_once, "of these, from one address",
        of_size([](C& c) -> auto& { return c.gateway.unfinished_bytes_by_address_max; }, 1 << 20, 1024 * kGiB)},
-  })));
+  }))));
   return kSettings;
 }
 

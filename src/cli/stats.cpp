@@ -65,12 +65,15 @@ std::string spread_of(const json::object& spread) {
                      below(0.99));
 }
 
+// Rows of a name and a number.
 std::string faults_of(const json::array& rows) {
   std::string out;
   for (const auto& row : rows) {
     if (!row.is_object()) continue;
-    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", field(row.get_object(), "name"),
-                       field(row.get_object(), "count"));
+    const auto& object = row.get_object();
+    const auto subject = object.contains("subject") ? " " + field(object, "subject") : std::string();
+    out += fmt::format("{}{}{} {}", out.empty() ? "" : ", ", field(object, "name"), subject,
+                       field(object, object.contains("value") ? "value" : "count"));
   }
   return out.empty() ? "none" : out;
 }

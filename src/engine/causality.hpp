@@ -13,8 +13,8 @@ class Causality {
  public:
   /// Of a message that names its cause: what is known of that, else what the sender says. Errors: no_reply_wanted.
   virtual Result<Lineage> lineage_of(const IncomingMessage& message) = 0;
-  /// Of what is caused by this message, envelope and content.
-  virtual Lineage caused_by(const Uuid& id, Bytes message) = 0;
+  /// Of what is caused by this message, envelope and content, which was handed out for the `delivery`th time.
+  virtual Lineage caused_by(const Uuid& id, Bytes message, std::uint32_t delivery) = 0;
   /// A message that no log keeps, with its causes, if it names one, and the trace context of that. Errors:
   /// no_reply_wanted.
   Result<Prepared> with_lineage(const IncomingMessage& message) {
@@ -58,8 +58,13 @@ class KnownMessages {
     std::uint32_t hops = 0;
     NameId silent_for = 0;  // the name that sent it and expects no reply; 0: an answer is welcome
   };
-  /// Envelope and content of the message with that key, if it is leased. They live until the next look at the log.
-  virtual std::optional<Bytes> leased(MessageKey key, NameId& mailbox) = 0;
+  struct Leased {
+    NameId mailbox = 0;
+    std::uint32_t delivery = 0;  // which it is
+    Bytes message;               // envelope and content; they live until the next look at the log
+  };
+  /// The message with that key, if it is leased.
+  virtual std::optional<Leased> leased(MessageKey key) = 0;
   virtual std::optional<Settled> settled(MessageKey key) = 0;
 
  protected:

@@ -10,6 +10,7 @@
 #include "base/uuid.hpp"
 #include "engine/ids.hpp"
 #include "engine/reply.hpp"
+#include "engine/span.hpp"
 #include "folkmoot/content.hpp"
 #include "folkmoot/operation/account.hpp"
 #include "message/frame.hpp"
@@ -86,6 +87,8 @@ class Effects {
   /// The log cannot give back a message it had confirmed. Must not return: the server stops and says why.
   /// An account has a new key, which nobody can show again.
   virtual void new_key(SessionId /*session*/, RequestNumber /*request*/, const NewAccountKey& /*key*/) {}
+  /// What was done with a message that belongs to a trace.
+  virtual void traced(const SpanView& /*span*/) {}
   [[noreturn]] virtual void unreadable(const Error& error) = 0;
 };
 

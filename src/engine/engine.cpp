@@ -14,6 +14,12 @@ struct Overloaded : Each... {
   using Each::operator()...;
 };
 
+// Null for a kind that a newer version has written.
+Part* owner(std::span<Part* const> owners, FactKind kind) {
+  const auto index = static_cast<std::size_t>(kind);
+  return index < owners.size() ? owners[index] : nullptr;
+}
+
 }  // namespace
 
 Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects, StreamStore* store)
@@ -30,18 +36,19 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects, Str
       attempts_(ledger_, options.attempts_kept),
       trail_(ledger_, options.receipts_max),
       tap_(run_),
+      tracing_(run_, effects),
       accounts_(options_, ledger_, sessions_, replies_, effects),
       contents_(options_, run_, ledger_, agenda_, effects, counters_),
       routes_(options_, run_, ledger_, names_, replies_, mailroom_, loads_),
-      causes_(options_, run_, ledger_, names_, mailroom_, topics_, effects, counters_),
+      causes_(options_, run_, ledger_, names_, mailroom_, topics_, tracing_, effects, counters_),
       // What each is given, in the order of its Ports.
       subscriptions_(options_, ledger_, names_, replies_, mailroom_),
       topics_(options_,
               {run_, ledger_, agenda_, names_, sessions_, stamper_, transient_, replies_, causes_, contents_, mailroom_,
-               effects, counters_},
+               tracing_, effects, counters_},
               {&subscriptions_, &streams_}),
       requests_(options_, {run_, agenda_, names_, sessions_, serials_, stamper_, transient_, replies_, causes_,
-                           contents_, mailroom_, mailroom_, registry_, effects, counters_}),
+                           contents_, mailroom_, mailroom_, registry_, tracing_, effects, counters_}),
       dead_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, outputs_, attempts_, trail_,
                        contents_, mailroom_, mailroom_, topics_, effects, counters_}),
       schedules_(options_, {run_, ledger_, agenda_, names_, replies_, outputs_, contents_, mailroom_, topics_, effects,
@@ -49,9 +56,9 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects, Str
       streams_(options_,
                {run_, ledger_, agenda_, sessions_, serials_, replies_, topics_, contents_, mailroom_, effects, store}),
       registry_(options_, {run_, ledger_, agenda_, names_, replies_, loads_, mailroom_, mailroom_, topics_, effects}),
-      mailroom_({options_, run_,      ledger_,   agenda_, names_,    sessions_, serials_,  stamper_, transient_,
-                 replies_, outputs_,  attempts_, trail_,  tap_,      causes_,   contents_, routes_,  dead_,
-                 topics_,  requests_, wakes_,    effects, counters_, registry_, streams_}),
+      mailroom_({options_, run_,     ledger_,   agenda_, names_,  sessions_, serials_,  stamper_,  transient_,
+                 replies_, outputs_, attempts_, trail_,  tap_,    tracing_,  causes_,   contents_, routes_,
+                 dead_,    topics_,  requests_, wakes_,  effects, counters_, registry_, streams_}),
       wakes_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, mailroom_, effects}),
       waiters_(mailroom_.dispatch()) {
   assign();
@@ -128,17 +135,11 @@ void Engine::assign() {
   sessions_.assign(OpenKind::wakes, wakes_);
 }
 
-// Null for a kind that a newer version has written.
-Part* Engine::owner(FactKind kind) const {
-  const auto index = static_cast<std::size_t>(kind);
-  return index < owners_.size() ? owners_[index] : nullptr;
-}
-
 // -- life
 
 Result<void> Engine::recover(FactKind kind, FactPlace place, Bytes body) {
   FOLKMOOT_ASSERT(!run_.is_started());
-  auto* const part = owner(kind);
+  auto* const part = owner(owners_, kind);
   if (part != nullptr) return part->enter({kind, place, body});
   return failure(ErrorCode::damaged,
                  fmt::format("a fact of kind {}, which this version does not know: it was written by a newer one",
@@ -146,7 +147,7 @@ Result<void> Engine::recover(FactKind kind, FactPlace place, Bytes body) {
 }
 
 bool Engine::keep(FactKind kind, FactPlace place, Bytes body) {
-  auto* const part = owner(kind);
+  auto* const part = owner(owners_, kind);
   return part == nullptr || part->keep({kind, place, body});
 }
 

@@ -48,7 +48,6 @@ class Engine final : Ledger::Resolver {
   void on_durable(Lsn end);
   /// The files of the stream have its events below `end`, synced.
   void on_stored(StreamNumber stream, Sequence end) { streams_.on_stored(stream, end); }
-  /// What the files were asked for.
   void on_read(ReadTicket ticket, const StreamChunk& chunk) { streams_.reads().on_read(ticket, chunk); }
   /// Hands out what can be handed out. To be called after each turn of commands.
   void dispatch() { mailroom_.dispatch().run(); }
@@ -136,6 +135,8 @@ class Engine final : Ledger::Resolver {
   Streams& streams() { return streams_; }
   Subscriptions& durable_subscriptions() { return subscriptions_; }
   Tap& tap() { return tap_; }
+  Tracing& tracing() { return tracing_; }
+  Announcer& announcer() { return topics_; }
   Trail& trail() { return trail_; }
   Wakes& wakes() { return wakes_; }
   SessionView session(SessionId id) const;
@@ -150,14 +151,12 @@ class Engine final : Ledger::Resolver {
   std::size_t subscriptions() const { return topics_.subscriptions(); }
   std::size_t consumers() const { return mailroom_.dispatch().consumers(); }
   std::uint32_t node() const { return run_.node(); }
-  std::uint32_t run() const { return run_.number(); }
   Instant now() const { return run_.now(); }
 
  private:
   void assign();
   void resolve(Waiting& what) override;
   void go_out(const waiting::Output& item);
-  Part* owner(FactKind kind) const;
   void publish_anew(SessionId session, RequestNumber request, bool quiet, const IncomingMessage& message);
 
   EngineOptions options_;
@@ -176,6 +175,7 @@ class Engine final : Ledger::Resolver {
   Attempts attempts_;
   Trail trail_;
   Tap tap_;
+  Tracing tracing_;
   Accounts accounts_;
   Contents contents_;
   Loads loads_;

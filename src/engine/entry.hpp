@@ -9,7 +9,7 @@ namespace folkmoot {
 
 class Entry {
  public:
-  /// Those below 256 stand in AcceptedFact too, but for kTransient: what the log has is none.
+  /// Those below 256 stand in AcceptedFact too, but for kOnce, kTransient and kExpires, which follow from the rest.
   enum Flag : std::uint16_t {
     kRedelivered = 1,  // was handed out before, or a restart cannot exclude it
     kOnce = 2,         // at_most_once: settled before it is handed out
@@ -20,6 +20,7 @@ class Entry {
     kPolicy = 64,      // its envelope has a retry policy
     kBounce = 128,     // its sender wants to hear if it ends dead
     kGone = 256,       // taken out of the middle of a queue; passed over when its turn comes
+    kTraced = 512,     // belongs to a trace that is kept: tracing.hpp
   };
 
   Entry() = default;

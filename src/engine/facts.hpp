@@ -72,11 +72,12 @@ struct AcceptedFact {
   Priority priority = normal;
   DeliveryMode mode = DeliveryMode::at_least_once;
   DeadReason dead = DeadReason::none;
-  // Of Entry: kRedelivered (of a copy: it was handed out before), kRefers, kGrouped, kPolicy, kBounce; and kSilent.
+  // Of Entry: kRedelivered (of a copy: it was handed out before), kRefers, kGrouped, kPolicy, kBounce; and those below.
   std::uint8_t flags = 0;
   std::uint16_t hops = 0;  // causes that stand before it
 
   static constexpr std::uint8_t kSilent = 4;  // its sender expects no reply
+  static constexpr std::uint8_t kTraced = 8;  // Entry::kTraced
 };
 static_assert(sizeof(AcceptedFact) == 40);
 

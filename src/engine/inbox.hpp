@@ -28,6 +28,7 @@ class Inbox {
     Priority priority = normal;
     Instant expires_at = 0;
     bool refers = false;  // its content is stored by reference
+    bool traced = false;
   };
   virtual void enter(const Transient& message) = 0;
 

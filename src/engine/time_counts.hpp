@@ -17,10 +17,16 @@ struct TimeCounts {
   std::array<std::uint64_t, kPlaces> counts{};  // place k: below 2^k ms, and not below half of that; the last: the rest
   std::uint64_t sum_ms = 0;
 
+  static constexpr std::size_t place(std::uint64_t ms) {
+    return std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(ms)), kPlaces - 1);
+  }
   /// Keys of messages may run ahead of the clock: then it took no time.
+  static constexpr std::uint64_t ms_of(Duration took) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(took.ms, 0));
+  }
   void add(Duration took) {
-    const auto ms = static_cast<std::uint64_t>(std::max<std::int64_t>(took.ms, 0));
-    ++counts[std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(ms)), kPlaces - 1)];
+    const auto ms = ms_of(took);
+    ++counts[place(ms)];
     sum_ms += ms;
   }
 };

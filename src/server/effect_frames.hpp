@@ -9,6 +9,7 @@
 #include "server/content_transfers.hpp"
 #include "server/fault_counts.hpp"
 #include "server/outbox.hpp"
+#include "server/span_sink.hpp"
 
 namespace folkmoot {
 
@@ -52,6 +53,9 @@ class EffectFrames final : public Effects, public ContentAnswers {
   bool remove_content(const ContentHash& hash) override;
   std::optional<std::uint64_t> stored_elsewhere(const ContentHash& hash) override;
   bool answer_elsewhere(ShardNumber shard, const MessageParts& message, ConnectionId answerer, bool is_owed) override;
+  void traced(const SpanView& span) override {
+    if (spans_ != nullptr) spans_->take(span);
+  }
   [[noreturn]] void unreadable(const Error& error) override;
 
   // ContentAnswers, and what the server carries out itself.
@@ -60,6 +64,9 @@ class EffectFrames final : public Effects, public ContentAnswers {
   void answer(SessionId session, AnswerKind kind, RequestNumber request, std::initializer_list<Bytes> parts);
   /// A frame of another shard, as it is.
   void pass_on(Connection& connection, const Frame& frame);
+  /// Who takes spans; it outlives this. Null: nobody.
+  void set_spans(SpanSink* spans) { spans_ = spans; }
+  const SpanSink* spans() const { return spans_; }
   /// Errors that clients of this shard were told.
   const FaultCounts& errors() const { return errors_; }
 
@@ -73,6 +80,7 @@ class EffectFrames final : public Effects, public ContentAnswers {
   ContentTransfers& contents_;
   const Backup& backup_;
   FaultCounts errors_;
+  SpanSink* spans_ = nullptr;
   // Null if this is the only shard.
   Shards* shards_ = nullptr;
   ShardRouter* router_ = nullptr;

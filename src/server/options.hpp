@@ -9,6 +9,7 @@
 #include "engine/options.hpp"
 #include "journal/journal.hpp"
 #include "message/limits.hpp"
+#include "server/alert_options.hpp"
 #include "transport/tls_context.hpp"
 
 namespace folkmoot {
@@ -82,6 +83,7 @@ struct ServerOptions {
   std::uint32_t account_messages_per_second = 0;           // 0: as many as they like
   std::map<std::uint32_t, std::string> unix_accounts{};    // by user id: accounts of those who come by the Unix socket
   std::size_t connections_max = 65'536;
+  bool traces = false;  // spans are told to who takes them (span_sink.hpp)
   std::uint32_t shards =
       1;  // engines, each with a journal, a thread and a part of the mailboxes; fixed when the data folder is made
   std::size_t content_bytes_max = kContentBytesDefault;
@@ -102,6 +104,7 @@ struct ServerOptions {
   std::string version = "0.1.0";
   ContentOptions content;
   HistoryOptions history;
+  AlertOptions alerts;
   EngineOptions engine;
   JournalOptions journal;
 };

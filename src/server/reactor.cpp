@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "server/disk_room.hpp"
 #include "server/operations/call.hpp"
 #include "server/shard_router.hpp"
 
@@ -66,6 +67,10 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
           engine_.registry(),
           {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(*this, to, answer); },
            .refuse = [this](const LateAnswer& to, const Error& why) { effects_.refuse(to.session, to.request, why); }}),
+      alerts_(options_.alerts, engine_, options.engine.shard,
+              {.takes_durable = [this] { return takes_durable(); },
+               .history = [this] { return history_part_.counts(); },
+               .disk = [this] { return disk_of(options_.data); }}),
       entrance_(options_, engine_.accounts(), connections_, now_,
                 {.say_goodbye = [this](Connection& connection, const Error& why) { say_goodbye(connection, why); },
                  .refuse = [this](SessionId id, RequestNumber request,
@@ -85,6 +90,7 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
   net_->watch(content_thread.event_fd(), token(Wake::files, kContentFiles), Net::kReadable);
   if (streams_ != nullptr) net_->watch(streams_->event_fd(), token(Wake::files, kStreamFiles), Net::kReadable);
   started_at_ = clock_.now();
+  engine_.tracing().turn(options_.traces);
 }
 
 Reactor::~Reactor() {
@@ -112,6 +118,7 @@ void Reactor::join(Shards& shards, ShardNumber own) {
   entrance_.join(shards);
   effects_.join(shards, *router_);
   presence_.join(shards, own);
+  alerts_.join(shards.alerts(), [&shards](std::string_view agent) { return shards.of(agent); });
 }
 
 void Reactor::connect_shards() {
@@ -152,6 +159,7 @@ void Reactor::change(const ServerOptions& options) {
   next.engine.secret = options_.engine.secret;
   options_ = std::move(next);
   engine_.change(options_.engine);
+  engine_.tracing().turn(options_.traces);
   journal_.change(options_.journal);
   partial_frames_.change(options_);
   backup_part_.change(options_.backup_growth_max);
@@ -168,6 +176,7 @@ std::int64_t Reactor::wait_ms() {
   if (router_ && router_->shard_links().waits_for_room()) sooner(now_ + kDiskRetryMs);
   if (options_.engine.shard == 0 && backup_reader_.next_look() >= 0) sooner(backup_reader_.next_look());
   if (agent_watches_.next() >= 0) sooner(agent_watches_.next());
+  if (alerts_.next() >= 0) sooner(alerts_.next());
   if (entrance_.next() != 0) sooner(entrance_.next());
   if (outbox_.has_spare()) sooner(now_ + kPoolIdleMs);
   if (next < 0) return -1;
@@ -220,6 +229,7 @@ Result<std::int64_t> Reactor::turn(std::span<const Net::Event> events) {
   contents_.expire(now_);
   if (auto done = compact(); !done) return std::unexpected(done.error());
   if (router_) router_->shard_links().look_for_misplaced();
+  alerts_.look(now_);
   engine_.dispatch();
   if (router_) router_->tell_of_streams();
   entrance_.look();

@@ -27,6 +27,7 @@
 #include "engine/envelope_memo.hpp"
 #include "journal/journal_thread.hpp"
 #include "server/agent_watches.hpp"
+#include "server/alerts.hpp"
 #include "server/backup_part.hpp"
 #include "server/backup_reader.hpp"
 #include "server/clock.hpp"
@@ -246,6 +247,7 @@ class Reactor {
   BackupReader backup_reader_;
   HistoryPart history_part_;
   AgentWatches agent_watches_;
+  Alerts alerts_;
   Entrance entrance_;
   Doors doors_;
   SettingsKeeper* settings_ = nullptr;

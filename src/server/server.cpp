@@ -292,6 +292,9 @@ std::shared_ptr<Link> Server::connect_shard(ShardNumber shard, std::function<voi
                                                                std::move(on_ready));
 }
 void Server::set_http_door(Door* door) { parts_->first().doors().http = door; }
+void Server::set_spans(SpanSink* spans) {
+  for (const auto& shard : parts_->shards) shard.reactor->effects().set_spans(spans);
+}
 void Server::set_settings(SettingsKeeper* settings) { parts_->first().settings() = settings; }
 std::uint16_t Server::port() const { return parts_->port; }
 const std::string& Server::unix_socket() const { return parts_->unix_socket; }

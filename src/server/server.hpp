@@ -7,6 +7,7 @@
 #include "server/link.hpp"
 #include "server/options.hpp"
 #include "server/settings_keeper.hpp"
+#include "server/span_sink.hpp"
 
 namespace folkmoot {
 
@@ -28,6 +29,8 @@ class Server {
   /// A link of another shard, or of the server itself, to that shard: it shows no token, and is no client. Null once
   /// the server is stopping. Any thread.
   std::shared_ptr<Link> connect_shard(ShardNumber shard, std::function<void()> on_ready);
+  /// Who takes the spans of traces (before run(); must outlive it).
+  void set_spans(SpanSink* spans);
   /// Whom operations about settings ask, and request_reload() calls (before run(); must outlive it).
   void set_settings(SettingsKeeper* settings);
 

@@ -21,6 +21,7 @@
 #include "engine/stream.hpp"
 #include "folkmoot/content.hpp"
 #include "server/access_board.hpp"
+#include "server/alerts.hpp"
 
 namespace folkmoot {
 
@@ -62,6 +63,7 @@ class Shards {
 
   /// Accounts are the first shard's; what is in force is known to all.
   AccessBoard& access() { return access_; }
+  AlertBoard& alerts() { return alerts_; }
 
   std::vector<Reactor*> reactors;
   /// When the server stops, all have carried out what they had read before any takes the others' answers, and all have
@@ -78,6 +80,7 @@ class Shards {
   std::vector<StreamInterest> stream_interests_;  // guarded by lock_
   std::atomic<std::uint64_t> streams_version_ = 0;
   AccessBoard access_;
+  AlertBoard alerts_;
 };
 
 }  // namespace folkmoot

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "folkmoot/operation/stats.hpp"
+#include "server/disk_room.hpp"
 #include "server/reactor.hpp"
 #include "server/shard_router.hpp"
 
@@ -64,21 +65,28 @@ FailureCounts failures(const EngineCounters& counters) {
           .server_stopped = of(AttemptEnd::server_stopped)};
 }
 
-TimeSpread spread(const TimeCounts& times) {
+TimeSpread spread(const TimeCounts& times, const Tracing::Examples& examples) {
   TimeSpread out{.sum_ms = times.sum_ms};
   for (std::size_t place = 0; place < TimeCounts::kPlaces; ++place) {
     if (times.counts[place] == 0) continue;
     out.count += times.counts[place];
-    out.rows.push_back({.below_ms = std::uint64_t{1} << place, .count = times.counts[place]});
+    const auto& example = examples[place];
+    out.rows.push_back({.below_ms = std::uint64_t{1} << place,
+                        .count = times.counts[place],
+                        .trace = example.trace_id,
+                        .trace_ms = TimeCounts::ms_of(example.took),
+                        .trace_at = example.at.ms});
   }
   return out;
 }
 
-DiskCounts disk(const std::string& folder) {
-  struct statvfs found{};
-  if (::statvfs(folder.c_str(), &found) != 0) return {};
-  return {.free_bytes = std::uint64_t{found.f_bavail} * found.f_frsize,
-          .total_bytes = std::uint64_t{found.f_blocks} * found.f_frsize};
+TraceCounts spans(const SpanSink* sink) {
+  if (sink == nullptr) return {};
+  const auto counts = sink->counts();
+  return {.exported = counts.exported,
+          .no_room = counts.no_room,
+          .not_exported = counts.not_exported,
+          .failing = sink->is_failing()};
 }
 
 MailboxRow row_of(const MailboxStats& mailbox, std::int64_t now) {
@@ -94,6 +102,13 @@ MailboxRow row_of(const MailboxStats& mailbox, std::int64_t now) {
 }
 
 }  // namespace
+
+DiskCounts disk_of(const std::string& folder) {
+  struct statvfs found{};
+  if (::statvfs(folder.c_str(), &found) != 0) return {};
+  return {.free_bytes = std::uint64_t{found.f_bavail} * found.f_frsize,
+          .total_bytes = std::uint64_t{found.f_blocks} * found.f_frsize};
+}
 
 ServerStats Reactor::stats(std::string_view mailbox) {
   const auto& counters = engine_.counters();
@@ -119,12 +134,14 @@ ServerStats Reactor::stats(std::string_view mailbox) {
                   .consumers = engine_.consumers(),
                   .accepts_durable = takes_durable(),
                   .failed_by_end = failures(counters),
-                  .queue_time = spread(counters.queue_time),
-                  .delivery_time = spread(counters.delivery_time),
+                  .queue_time = spread(counters.queue_time, engine_.tracing().queue_examples()),
+                  .delivery_time = spread(counters.delivery_time, engine_.tracing().delivery_examples()),
                   .errors = effects_.errors().rows(),
                   .transport_errors = goodbyes_.rows(),
                   .agents = engine_.registry().counts(),
-                  .disk = disk(options_.data)};
+                  .disk = disk_of(options_.data)};
+  if (options_.engine.shard == 0) out.traces = spans(effects_.spans());
+  out.alerts = alerts_.rows();
   const auto add_faults = [&](const Door* door, const char* name) {
     if (const auto faults = door == nullptr ? 0 : door->faults(); faults > 0)
       out.transport_errors.push_back({.name = name, .count = faults});

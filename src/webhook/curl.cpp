@@ -12,7 +12,8 @@ Result<Curl> open() {
   void* const library = ::dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const auto* const why = ::dlerror();
-    return failure(ErrorCode::io_error, fmt::format("webhooks need {}: {}", kLibrary, why != nullptr ? why : "?"),
+    return failure(ErrorCode::io_error,
+                   fmt::format("webhooks and traces need {}: {}", kLibrary, why != nullptr ? why : "?"),
                    "install it (Debian: package libcurl4)");
   }
   Curl curl;
@@ -23,7 +24,8 @@ Result<Curl> open() {
   FOLKMOOT_CURL_FUNCTIONS(FUNCTION)
 #undef FUNCTION
   if (missing != nullptr)
-    return failure(ErrorCode::io_error, fmt::format("{} has no {}: it is too old for webhooks", kLibrary, missing));
+    return failure(ErrorCode::io_error,
+                   fmt::format("{} has no {}: it is too old for webhooks and traces", kLibrary, missing));
   if (curl.curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
     return failure(ErrorCode::io_error, fmt::format("{} cannot be used", kLibrary));
   return curl;

@@ -117,6 +117,14 @@ def test_U13_web_pages_and_folders_left_open(data):
         assert says(found, "access", "warning", text), found["access"]
 
 
+def test_A20_B10_a_collector_that_is_not_there_and_alarms_that_are_off(data):
+    arguments = ("--data", data, "--listen", "127.0.0.1:0")
+    found = doctor(*arguments, "--set", f"traces.endpoint=http://127.0.0.1:{free_port()}/v1/traces")
+    assert says(found, "traces", "warning", "/v1/traces") and "alarms" not in found
+    found = doctor(*arguments, "--set", "alerts.every=0")
+    assert says(found, "alarms", "warning", "alerts.every is 0") and "traces" not in found
+
+
 def test_B8_a_wrong_setting_is_named(data):
     found = doctor("--data", data, "--set", "mailbox.max_mesages=7", code=1)
     assert says(found, "settings", "problem", "did you mean `mailbox.max_messages`") and len(found) == 1

@@ -111,6 +111,11 @@ OTHER = {
     "log_level": "debug",
     "log.target": "stderr",
     "log.file": "/tmp/never",
+    "log.format": "json",
+    "alerts.heartbeat": "no",
+    "traces.endpoint": "http://127.0.0.1:1/v1/traces",
+    "traces.headers": "authorization=x",
+    "traces.service": "another",
     "sync": "200ms",
     "backup.journal_growth": "2GiB",
     "mailbox.overflow": "drop_oldest",
@@ -139,6 +144,7 @@ NOT_ALONE = {
     "token",
     "jwt.keys",
     "history.url",
+    "traces.headers",
     "policy.known_keys",
     "policy.require_signature",
 }
@@ -186,7 +192,7 @@ def test_B8_every_setting_is_taken_or_takes_a_restart(make_server, tmp_path):
             assert (row["value"], row["source"]) == (value, "file") and "after_restart" not in row, row
         else:
             assert (row["value"], row["source"], row["after_restart"]) == (before[name]["value"], "default", value), row
-    assert re.search(r"warning settings: restart needed for .*shards \(1 to 5\)", server.log()), server.log()
+    assert re.search(r"warning.*settings: restart needed for .*shards \(1 to 5\)", server.log()), server.log()
     file.write_text("")  # and back
     assert len(Http(server)("POST", "/api/settings/reload", {})[1]["changed"]) == len(at_once)
     assert {name: row["value"] for name, row in settings_of(Http(server)).items()} == {
@@ -569,3 +575,10 @@ def test_M7_to_the_journal_of_systemd_priorities_take_the_place_of_times(make_se
         assert line.startswith("<6>"), line
     for line in logged(lambda status: f"{status.st_dev}:{status.st_ino}", "--set", "log.target=stderr"):
         assert re.match(r"\d{4}-\d\d-\d\dT\S+Z info ", line), line
+    said = [json.loads(line) for line in logged(lambda status: "", "--set", "log.format=json")]
+    for each in said:
+        assert each.keys() == {"time", "level", "component", "text"} and each["level"] == "info", each
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", each["time"]), each
+    assert {each["component"] for each in said} >= {"settings", "server"}
+    for line in logged(lambda status: f"{status.st_dev}:{status.st_ino}", "--set", "log.format=json"):
+        assert line.startswith("<6>{") and json.loads(line[3:]).keys() == {"level", "component", "text"}, line

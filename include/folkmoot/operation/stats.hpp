@@ -121,10 +121,17 @@ struct FailureCounts {
 /// How many took less than so long, and not less than half of it.
 struct TimeRow {
   std::uint64_t below_ms = 0, count = 0;
+  std::string trace{};
+  std::uint64_t trace_ms = 0;
+  std::int64_t trace_at = 0;
 
   static constexpr auto fields() {
-    return std::array{field<&TimeRow::below_ms>(0, "below_ms", "A power of two", {.unit = "milliseconds"}),
-                      detail::sum<&TimeRow::count>(1, "count", "So many")};
+    return std::array{
+        field<&TimeRow::below_ms>(0, "below_ms", "A power of two", {.unit = "milliseconds"}),
+        detail::sum<&TimeRow::count>(1, "count", "So many"),
+        field<&TimeRow::trace>(2, "trace", "The trace of the last that belonged to one", {.sparse = true}),
+        field<&TimeRow::trace_ms>(3, "trace_ms", "How long that took", {.unit = "milliseconds", .sparse = true}),
+        field<&TimeRow::trace_at>(4, "trace_at", "When that was", {.sparse = true})};
   }
 };
 
@@ -167,6 +174,42 @@ struct AgentCounts {
         sum<&A::stale>(2, "stale", "Registered, and not heard of any more"),
         sum<&A::routable>(3, "routable", "That may be chosen by what they can do"),
         sum<&A::lost>(4, "lost", "Since it was started: how often a registered one became stale"),
+    };
+  }
+};
+
+/// Spans of traces, since the server was started.
+struct TraceCounts {
+  std::uint64_t exported = 0, no_room = 0, not_exported = 0;
+  bool failing = false;
+
+  static constexpr auto fields() {
+    using detail::sum;
+    using T = TraceCounts;
+    return std::array{
+        sum<&T::exported>(0, "exported", "That the collector has"),
+        sum<&T::no_room>(1, "no_room", "Dropped, as too many waited"),
+        sum<&T::not_exported>(2, "not_exported", "Dropped, as the collector did not take them"),
+        field<&T::failing>(3, "failing", "The collector did not take the last ones", {.merge = Merge::any}),
+    };
+  }
+};
+
+/// An alarm that is raised.
+struct AlertRow {
+  std::string name{}, subject{}, severity{};
+  std::uint64_t value = 0, threshold = 0;
+  std::int64_t since = 0;
+
+  static constexpr auto fields() {
+    using A = AlertRow;
+    return std::array{
+        field<&A::name>(0, "name", "What it is about, as queue_depth"),
+        field<&A::subject>(1, "subject", "Whom, if it is not the server", {.sparse = true}),
+        field<&A::severity>(2, "severity", "warning or critical"),
+        field<&A::value>(3, "value", "As it was at the last look"),
+        field<&A::threshold>(4, "threshold", "What it may be"),
+        field<&A::since>(5, "since", "When it was raised"),
     };
   }
 };
@@ -299,6 +342,8 @@ struct ServerStats {
   std::vector<FaultRow> errors{}, transport_errors{};
   AgentCounts agents{};
   DiskCounts disk{};
+  TraceCounts traces{};
+  std::vector<AlertRow> alerts{};
 
   static constexpr auto fields() {
     using detail::sum;
@@ -338,6 +383,8 @@ struct ServerStats {
                                     {.max = 1'000, .merge = Merge::by_name}),
         field<&S::agents>(27, "agents", "By their health", {.merge = Merge::fields}),
         field<&S::disk>(28, "disk", "Of the data folder"),
+        field<&S::traces>(29, "traces", "Spans", {.merge = Merge::fields}),
+        field<&S::alerts>(30, "alerts", "That are raised", {.max = 100'000, .merge = Merge::append}),
     };
   }
 };

@@ -44,6 +44,7 @@ Findings examine(const ServeArguments& arguments) {
   examine_address(*config, findings);
   examine_disk(*config, findings);
   examine_history(*config, findings);
+  examine_telemetry(*config, findings);
   examine_machine(*config, findings);
   return findings;
 }

@@ -9,11 +9,11 @@
 #include "message/limits.hpp"
 #include "message/metadata.hpp"
 #include "message/pack.hpp"
+#include "message/trace_parent.hpp"
 
 namespace folkmoot {
 namespace {
 
-constexpr std::string_view kTraceParent = "traceparent";  // W3C Trace Context, section 3.2
 constexpr std::string_view kTokens = "cost_tokens";
 constexpr std::string_view kMoney = "cost_money";
 
@@ -34,11 +34,14 @@ Lineage after(const Uuid& cause, std::uint32_t hops, Bytes chain) {
 }  // namespace
 
 // From the message that is leased: nobody can claim anything else.
-Lineage Causes::caused_by(const Uuid& id, Bytes message) {
+Lineage Causes::caused_by(const Uuid& id, Bytes message, std::uint32_t delivery) {
   const auto routing = read_routing(message);
   if (!routing) effects_.unreadable(routing.error());
   auto lineage = after(id, routing->hops, routing->chain);
-  if (!routing->metadata.empty()) lineage.traceparent = metadata_text(metadata_of(message, *routing), kTraceParent);
+  if (!routing->metadata.empty()) {
+    const auto trace = metadata_text(metadata_of(message, *routing), kTraceParent);
+    lineage.traceparent = tracing_.handed_on(id, delivery, trace);
+  }
   if (!routing->expects_reply) lineage.silent_for = routing->from;
   if (routing->reply_to.starts_with('@')) lineage.reply_to = routing->reply_to;
   return lineage;
@@ -54,11 +57,15 @@ Result<Lineage> Causes::lineage_of(const IncomingMessage& message) {
     return failure(ErrorCode::no_reply_wanted, fmt::format("{} expects no reply to {}", sender, routing.cause.text()));
   };
   const auto address = message_address(routing.cause);
+  if (address && address->node == run_.memory_node()) {
+    auto lineage = after(routing.cause, routing.hops, routing.chain);
+    lineage.traceparent = tracing_.handed_on(address->key);
+    return lineage;
+  }
   if (!address || address->node != run_.node()) return after(routing.cause, routing.hops, routing.chain);
-  NameId mailbox = 0;
-  if (const auto leased = known_.leased(address->key, mailbox)) {
-    const auto id = make_uuid({.key = address->key, .mailbox = mailbox, .node = run_.node()});
-    auto lineage = caused_by(id, *leased);
+  if (const auto leased = known_.leased(address->key)) {
+    const auto id = make_uuid({.key = address->key, .mailbox = leased->mailbox, .node = run_.node()});
+    auto lineage = caused_by(id, leased->message, leased->delivery);
     if (!lineage.silent_for.empty() && routing.to == lineage.silent_for) return unwanted(lineage.silent_for);
     return lineage;
   }

@@ -13,6 +13,7 @@
 #include "engine/names.hpp"
 #include "engine/part.hpp"
 #include "engine/run.hpp"
+#include "engine/tracing.hpp"
 #include "engine/views.hpp"
 
 namespace folkmoot {
@@ -22,13 +23,14 @@ class Census;
 class Causes final : public PlainPart, public Causality {
  public:
   Causes(const EngineOptions& options, Run& run, Ledger& ledger, Names& names, KnownMessages& known,
-         Announcer& announcer, Effects& effects, EngineCounters& counters)
+         Announcer& announcer, Tracing& tracing, Effects& effects, EngineCounters& counters)
       : options_(options),
         run_(run),
         ledger_(ledger),
         names_(names),
         known_(known),
         announcer_(announcer),
+        tracing_(tracing),
         effects_(effects),
         counters_(counters),
         guard_(options.guard_entries_max) {}
@@ -41,7 +43,7 @@ class Causes final : public PlainPart, public Causality {
 
   // Causality
   Result<Lineage> lineage_of(const IncomingMessage& message) override;
-  Lineage caused_by(const Uuid& id, Bytes message) override;
+  Lineage caused_by(const Uuid& id, Bytes message, std::uint32_t delivery) override;
   void hand_on_trace(Prepared& prepared) override;
   void check_guards(Prepared& prepared, CommandTally* together) override;
   void count_for_guards(NameId sender, NameId mailbox, const Routing& routing) override;
@@ -75,6 +77,7 @@ class Causes final : public PlainPart, public Causality {
   Names& names_;
   KnownMessages& known_;
   Announcer& announcer_;
+  Tracing& tracing_;
   Effects& effects_;
   EngineCounters& counters_;
   Guard guard_;

@@ -96,6 +96,10 @@ Dispatch::Handed Dispatch::hand_out(Mailbox& mailbox, const To& to, Durable& set
   return settle_and_hand_out(mailbox, message, to, settled);
 }
 
+std::string_view Dispatch::agent_of(NameId number) const {
+  return number != 0 ? std::string_view(to_.names[number]) : std::string_view();
+}
+
 void Dispatch::tap_delivered(const Mailbox& mailbox, const QueuedMessage& message, const To& to) {
   const auto* const holder = to_.sessions.find(to.session);
   shelves_.tap({.what = TapWhat::delivered, .holder = holder->name_id, .deliveries = message.entry.deliveries + 1u},
@@ -111,6 +115,13 @@ Dispatch::Handed Dispatch::hand_out_transient(Mailbox& mailbox, const Entry& ent
                                     .bound = to.lease_ms == 0});
   ++to_.counters.delivered;
   to_.counters.queue_time.add(to_.run.now() - key_time(entry.key));
+  if (entry.has(Entry::kTraced)) [[unlikely]] {
+    const auto traced = shelves_.traced(mailbox, entry);
+    to_.tracing.received(traced, agent_of(holder->name_id), key_time(entry.key), 1);
+    // Nobody answers one that is answered by its hand-over.
+    if (to_.transient.asked_by(entry.stored()) != kNoSlot)
+      to_.tracing.hold(entry.key, traced, agent_of(holder->name_id));
+  }
   const bool more = to_.effects.deliver(to.session, {.request = to.request,
                                                      .delivery = 1,
                                                      .lease = 0,
@@ -152,6 +163,13 @@ void Dispatch::on_durable(const waiting::HandedOut& item) {
     const auto took = to_.run.now() - came(item.fact.key, item.fact);
     to_.counters.queue_time.add(took);
     to_.counters.delivery_time.add(took);
+    if (item.fact.flags & AcceptedFact::kTraced) [[unlikely]] {
+      const Tracing::Message traced{
+          .id = make_uuid({.key = item.fact.key, .mailbox = item.fact.mailbox, .node = to_.run.node()}),
+          .destination = to_.names[item.fact.mailbox],
+          .message = to_.transient.get(item.stored)};
+      to_.tracing.received(traced, agent_of(session->name_id), to_.run.now() - took, 1);
+    }
     const bool more = to_.effects.deliver(item.to.session, {.request = item.to.request,
                                                             .delivery = 1,
                                                             .lease = 0,
@@ -201,6 +219,9 @@ Dispatch::Handed Dispatch::lease_out(Mailbox& mailbox, const QueuedMessage& mess
   lease.silent = (fact.flags & AcceptedFact::kSilent) != 0;
   lease.came = came(entry.key, fact);
   if (entry.deliveries == 0 && !mailbox.is_misplaced) to_.counters.queue_time.add(to_.run.now() - lease.came);
+  if (entry.has(Entry::kTraced) && !mailbox.is_misplaced) [[unlikely]]
+    to_.tracing.received({.id = id_of(lease), .destination = to_.names[mailbox.number], .message = bytes},
+                         agent_of(lease.holder), lease.came, entry.deliveries + 1u);
   const bool more = to_.effects.deliver(to.session, {.request = to.request,
                                                      .delivery = entry.deliveries + 1u,
                                                      .lease = lease.token,

@@ -81,6 +81,11 @@ class Dispatch {
   // out and is back in its place. Puts what at_most_once messages wait for into `settled`. Requires: one is ready.
   Handed hand_out(Mailbox& mailbox, const To& to, Durable& settled);
   // Requires: somebody looks on.
+  // "": not named.
+  std::string_view agent_of(NameId number) const;
+  Uuid id_of(const Lease& lease) const {
+    return make_uuid({.key = lease.entry.key, .mailbox = lease.mailbox, .node = to_.run.node()});
+  }
   void tap_delivered(const Mailbox& mailbox, const QueuedMessage& message, const To& to);
   // The three ways: in memory alone, at most once, under a lease.
   Handed hand_out_transient(Mailbox& mailbox, const Entry& entry, const To& to);

@@ -195,10 +195,14 @@ Result<void> Mailroom::check_space(NameId number) {
 void Mailroom::enter(const Transient& message) {
   std::uint16_t flags = Entry::kTransient | Entry::kOnce | Entry::kExpires;
   if (message.refers) flags |= Entry::kRefers;
+  if (message.traced) flags |= Entry::kTraced;
   shelves_.expire_at(message.expires_at, message.key, message.mailbox, message.sender);
   const Entry entry(message.key, {Lsn{message.stored.value}, message.bytes}, message.priority, flags);
   if (to_.tap.is_on()) [[unlikely]]
     shelves_.tap({.what = TapWhat::accepted}, shelves_.mailboxes[message.mailbox], entry, message.sender);
+  if (message.traced) [[unlikely]]
+    to_.tracing.published(shelves_.traced(shelves_.mailboxes[message.mailbox], entry), to_.names[message.sender],
+                          to_.run.now());
   shelves_.enter_ready(shelves_.mailboxes[message.mailbox], {entry, message.sender}, {});
 }
 
@@ -259,11 +263,12 @@ Instant Mailroom::oldest(NameId number, Priority from) {
   return oldest;
 }
 
-std::optional<Bytes> Mailroom::leased(MessageKey key, NameId& mailbox) {
+std::optional<KnownMessages::Leased> Mailroom::leased(MessageKey key) {
   const auto slot = dispatch_.leases.find_key(key);
   if (slot == kNoSlot) return std::nullopt;
-  mailbox = dispatch_.leases[slot].mailbox;
-  return shelves_.bytes_of(dispatch_.leases[slot].entry);
+  const auto& lease = dispatch_.leases[slot];
+  return Leased{
+      .mailbox = lease.mailbox, .delivery = lease.entry.deliveries + 1u, .message = shelves_.bytes_of(lease.entry)};
 }
 
 std::optional<KnownMessages::Settled> Mailroom::settled(MessageKey key) {

@@ -105,7 +105,7 @@ class Mailroom final : public Part,
   std::uint64_t load_of(NameId name_id) override;
 
   // KnownMessages
-  std::optional<Bytes> leased(MessageKey key, NameId& mailbox) override;
+  std::optional<Leased> leased(MessageKey key) override;
   std::optional<Settled> settled(MessageKey key) override;
 
   // MailView

@@ -21,6 +21,7 @@
 #include "engine/stamper.hpp"
 #include "engine/stray_events.hpp"
 #include "engine/tap.hpp"
+#include "engine/tracing.hpp"
 #include "engine/trail.hpp"
 #include "engine/transient_store.hpp"
 #include "engine/views.hpp"
@@ -42,6 +43,7 @@ struct MailroomPorts {
   Attempts& attempts;
   Trail& trail;
   Tap& tap;
+  Tracing& tracing;
   Causality& causality;
   References& references;
   Router& router;

@@ -223,6 +223,8 @@ AcceptedFact Publishing::fact_of(const Prepared& prepared) {
   if (routing.bounce) flags |= Entry::kBounce;
   if (!routing.content_ref.empty()) flags |= Entry::kRefers;
   if (!routing.expects_reply) flags |= AcceptedFact::kSilent;
+  if (to_.tracing.is_traced(message)) [[unlikely]]
+    flags |= AcceptedFact::kTraced;
   return {.key = to_.run.next_key(),
           .not_before = life.not_before,
           .expires_at = life.expires_at,
@@ -329,6 +331,11 @@ Confirm Publishing::confirm_of(const AcceptedFact& fact) {
 
 void Publishing::on_durable(const waiting::Accepted& item) {
   ++to_.counters.confirmed;
+  if (item.fact.flags & AcceptedFact::kTraced) [[unlikely]] {
+    const Entry entry(item.fact.key, item.place, item.fact.priority, 0);
+    to_.tracing.published(shelves_.traced(shelves_.mailboxes[item.fact.mailbox], entry), to_.names[item.fact.sender],
+                          key_time(item.fact.key));
+  }
   if (item.fact.dead != DeadReason::none) {
     enter_stillborn(item);
     if (to_.tap.is_on()) [[unlikely]]

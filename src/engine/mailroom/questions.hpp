@@ -25,15 +25,15 @@ class Questions {
                      const std::function<void(const ConsumerView&)>& each) const;
   /// Calls `each` for up to `limit` mailboxes in the order of their numbers.
   void each_mailbox(std::size_t limit, const std::function<void(const MailboxStats&)>& each) const;
-  /// The same for up to `limit` of those with the most messages, as far as they were looked at: a hundred thousand a
-  /// call, each going on where the last one ended and looking again at those it found.
+  /// The same for up to `limit` of those with the most messages, as far as they were looked at: twenty thousand a call,
+  /// each going on where the last one ended and looking again at those it found.
   void each_fullest(std::size_t limit, const std::function<void(const MailboxStats&)>& each);
   /// The name of each that was made since the last call, in the order they were made.
   void each_new_mailbox(const std::function<void(std::string_view name)>& each);
 
  private:
   static constexpr std::size_t kMovesFollowed = 16;
-  static constexpr std::uint32_t kLookedAtOnce = 100'000;
+  static constexpr std::uint32_t kLookedAtOnce = 20'000;
 
   ReceiptView receipt_of(const Uuid& id) const;
   MailboxStats stats_of(const Mailbox& mailbox) const;

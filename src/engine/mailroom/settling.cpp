@@ -147,11 +147,20 @@ void Settling::leave(Mailbox& mailbox, const Lease& lease) {
                  lease.entry, lease.sender);
   }
   if (!mailbox.is_misplaced) to_.counters.delivery_time.add(to_.run.now() - lease.came);
+  if (lease.entry.has(Entry::kTraced)) [[unlikely]]
+    trace(mailbox, lease, {});
   auto receipt = shelves_.receipt(ReceiptState::acknowledged, lease.entry.deliveries + 1u);
   receipt.hops = lease.hops;
   if (lease.silent) receipt.silent_for = lease.sender;
   to_.responder.on_settled(lease.entry.key, holder_of(lease));
   shelves_.leave(mailbox, lease.entry, &receipt);
+}
+
+void Settling::trace(const Mailbox& mailbox, const Lease& lease, const std::string& error) {
+  if (mailbox.is_misplaced) return;
+  const auto holder = lease.holder != 0 ? std::string_view(to_.names[lease.holder]) : std::string_view();
+  to_.tracing.processed(shelves_.traced(mailbox, lease.entry), holder, lease.came, lease.since,
+                        lease.entry.deliveries + 1u, error);
 }
 
 void Settling::answer(Asker caller, bool quiet, Durable noted, std::uint32_t settled, std::vector<LeaseToken> refused) {
@@ -191,6 +200,8 @@ Durable Settling::give_back(Slot slot, Duration delay_ms, AttemptEnd end, std::s
   const auto now = to_.run.now();
   to_.counters.returned += end != AttemptEnd::rejected;
   ++to_.counters.failed_by_end[static_cast<std::size_t>(end)];
+  if (lease.entry.has(Entry::kTraced)) [[unlikely]]
+    trace(mailbox, lease, reason.empty() ? std::string(name(end)) : fmt::format("{}: {}", name(end), reason));
   const auto policy = shelves_.policy_of(mailbox, message.entry);
   const auto deliveries = static_cast<std::uint32_t>(message.entry.deliveries);
   if (delay_ms < 0)

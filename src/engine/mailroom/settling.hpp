@@ -53,6 +53,8 @@ class Settling {
   // The lease ends unsettled: the message waits again, one delivery older, or is dead, rejected or after too many. A
   // nack waits as the retry policy says, if it names no delay; what a lost holder had goes back at once.
   Durable give_back(Slot slot, Duration delay_ms, AttemptEnd end, std::string_view reason);
+  // The process span of a lease that has ended, and why it did if nothing was settled.
+  void trace(const Mailbox& mailbox, const Lease& lease, const std::string& error);
   // Once that is durable; at once if nothing was noted.
   void answer(Asker caller, bool quiet, Durable noted, std::uint32_t settled, std::vector<LeaseToken> refused);
 

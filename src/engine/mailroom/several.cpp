@@ -144,7 +144,9 @@ struct Publishing::Plan {
 Result<Publishing::Plan> Publishing::plan(Session& session, const Lease& lease,
                                           std::span<const Result<IncomingMessage>> outputs) {
   const auto id = make_uuid({.key = lease.entry.key, .mailbox = lease.mailbox, .node = to_.run.node()});
-  Plan plan{.caused = to_.causality.caused_by(id, shelves_.bytes_of(lease.entry)), .outputs = {}, .draft = {}};
+  Plan plan{.caused = to_.causality.caused_by(id, shelves_.bytes_of(lease.entry), lease.entry.deliveries + 1u),
+            .outputs = {},
+            .draft = {}};
   const auto& silent = plan.caused.silent_for;
   for (std::size_t i = 0; i < outputs.size() && !silent.empty(); ++i) {
     if (!outputs[i] || outputs[i]->routing.to != silent) continue;

@@ -91,7 +91,8 @@ std::string_view Shelves::group_of(const Entry& entry) {
 
 void Shelves::enter_accepted(const AcceptedFact& fact, FactPlace place, std::string_view group) {
   auto& mailbox = mailboxes[fact.mailbox];
-  std::uint16_t flags = fact.flags & ~AcceptedFact::kSilent;
+  std::uint16_t flags = fact.flags & ~(AcceptedFact::kSilent | AcceptedFact::kTraced);
+  if (fact.flags & AcceptedFact::kTraced) flags |= Entry::kTraced;
   if (fact.mode == DeliveryMode::at_most_once) flags |= Entry::kOnce;
   if (fact.deliveries != 0) flags |= Entry::kRedelivered;
   if (fact.expires_at != 0) flags |= Entry::kExpires;
@@ -237,6 +238,14 @@ void Shelves::tap(TapRecord what, const Mailbox& mailbox, const Entry& entry, Na
   to_.tap.note(std::move(what));
 }
 
+Tracing::Message Shelves::traced(const Mailbox& mailbox, const Entry& entry) {
+  return {.id = make_uuid({.key = entry.key,
+                           .mailbox = mailbox.number,
+                           .node = entry.has(Entry::kTransient) ? to_.run.memory_node() : to_.run.node()}),
+          .destination = to_.names[mailbox.number],
+          .message = bytes_of(entry)};
+}
+
 // -- leaving
 
 void Shelves::leave(Mailbox& mailbox, const Entry& entry, const SettledReceipts::Settled* receipt) {
@@ -283,6 +292,8 @@ Durable Shelves::bury(Mailbox& mailbox, const QueuedMessage& message, const Deat
                                       : fmt::format("{}: {}", name(death.reason), death.text)},
         mailbox, entry, message.sender);
   }
+  if (entry.has(Entry::kTraced) && death.attempt == nullptr) [[unlikely]]
+    to_.tracing.died(traced(mailbox, entry), name(death.reason));
   if (entry.has(Entry::kExpires)) expiries_.erase(entry.key);
   if (entry.has(Entry::kTransient)) {
     if (death.reason == DeadReason::expired) ++to_.counters.expired;

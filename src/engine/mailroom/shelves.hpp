@@ -127,6 +127,8 @@ class Shelves {
     tap(std::move(what), mailboxes[fact.mailbox], Entry(fact.key, place, fact.priority, 0), fact.sender);
   }
   bool is_tapped() const { return to_.tap.is_on(); }
+  /// A message as traces are told of it; the views live until the next look at the log.
+  Tracing::Message traced(const Mailbox& mailbox, const Entry& entry);
 
   // -- handing out
   void mark_dirty(Mailbox& mailbox) {

@@ -167,6 +167,7 @@ void Registry::remove(Asker caller, std::string_view name) {
     return to_.replies.refuse(caller, {ErrorCode::disk_full, "no room to note that the agent is removed"});
   const Durable noted(to_.ledger.note(FactKind::agent_removed, {bytes_of(fact)}));
   announce(noted, *agent, What::removed);
+  note_health(*agent);
   clear(*agent);
   if (agent->connections == 0) {
     agent->id = fact.id;
@@ -276,6 +277,10 @@ void Registry::set_health(Agent& agent, AgentHealth health) {
   ++by_health_[static_cast<std::size_t>(health)];
 }
 
+void Registry::note_health(const Agent& agent) {
+  if (health_news_.size() < kHealthNewsMax) health_news_.emplace_back(to_.names[agent.name]);
+}
+
 AgentCounts Registry::counts() const {
   const auto of = [&](AgentHealth health) { return by_health_[static_cast<std::size_t>(health)]; };
   return {.up = of(AgentHealth::up),
@@ -297,7 +302,10 @@ void Registry::review(Agent& agent, bool changed, Durable of) {
   const bool was_routable = is_routable(agent);
   set_health(agent, health_of(agent));
   const bool is_there = agent.health != AgentHealth::stale;
-  lost_ += agent.is_registered() && was_there && !is_there;
+  if (agent.is_registered() && was_there != is_there) {
+    lost_ += was_there;
+    note_health(agent);
+  }
   if (!agent.is_registered() && !is_there) {
     if (was_there) announce(of, agent, What::left);
     return forget(agent);

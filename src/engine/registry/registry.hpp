@@ -91,6 +91,8 @@ class Registry final : public Part, public Placer {
   std::uint64_t revision() const { return revision_; }
   /// Of those that are known now; and how often a registered one became stale.
   AgentCounts counts() const;
+  /// Registered agents that became stale, came back, or were removed since the last call; of very many the first.
+  std::vector<std::string> take_health_news() { return std::exchange(health_news_, {}); }
   /// Registered, or there without that.
   std::size_t size() const { return count_; }
   /// Calls `each` for all of them, by name id, without their records.
@@ -119,6 +121,8 @@ class Registry final : public Part, public Placer {
   void count(Census& census) const;
 
  private:
+  static constexpr std::size_t kHealthNewsMax = 10'000;
+
   enum class What : std::uint8_t { joined, left, changed, removed };
 
   struct Agent {
@@ -182,6 +186,7 @@ class Registry final : public Part, public Placer {
 
   AgentHealth health_of(const Agent& agent) const;
   void set_health(Agent& agent, AgentHealth health);
+  void note_health(const Agent& agent);
   // When its health may be another without a word of anybody; kNoTime: never.
   Instant holds_until(const Agent& agent) const;
   bool is_routable(const Agent& agent) const { return routable_.has(agent.name); }
@@ -224,6 +229,7 @@ class Registry final : public Part, public Placer {
   std::size_t count_ = 0;
   std::array<std::uint64_t, std::size(kAgentHealthWords)> by_health_{};
   std::uint64_t lost_ = 0;
+  std::vector<std::string> health_news_;
   WordIndex capabilities_, types_;
   AgentSet everyone_, routable_;
   std::uint64_t revision_ = 0;

@@ -185,7 +185,8 @@ Result<void> Requests::ask_in_memory(Session& session, Slot slot, Duration timeo
                    .bytes = static_cast<std::uint32_t>(bytes),
                    .priority = routing.priority,
                    .expires_at = own_end != 0 ? std::min(own_end, now + wait) : now + wait,
-                   .refers = refers});
+                   .refers = refers,
+                   .traced = to_.tracing.is_traced(*prepared->message)});
   return {};
 }
 
@@ -260,7 +261,11 @@ Result<Confirm> Requests::respond(std::string_view from, const IncomingMessage& 
   // Who asked for the answer alone is not told how it comes about.
   if (more_to_come && !waiting.stream)
     return Confirm{.id = id, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
-  if (!more_to_come) end(slot);
+  to_.tracing.answered(waiting.message, message, id, from);
+  if (!more_to_come) {
+    to_.tracing.end(waiting.message, {});
+    end(slot);
+  }
   const auto head = to_.stamper.stamp(message, id, from, {}, Stamper::key_of(message.routing), lineage);
   to_.effects.deliver(waiting.session, {.request = waiting.request,
                                         .delivery = 1,
@@ -292,6 +297,7 @@ void Requests::due(const Timer& timer) {
   const auto slot = slots_.find(timer.id)->second;
   const auto asked = requests_[slot];
   if (asked.in_memory) tell_holder(asked);  // nobody has it: it expires in this instant
+  to_.tracing.end(asked.message, name(ErrorCode::timed_out));
   end(slot);
   to_.replies.refuse({asked.session, asked.request},
                      {ErrorCode::timed_out, "no response in time",
@@ -304,6 +310,7 @@ void Requests::end(Slot slot) {
 }
 
 void Requests::close(Session&, Slot slot) {
+  to_.tracing.end(requests_[slot].message, name(ErrorCode::cancelled));
   slots_.erase(requests_[slot].address.number);
   waited_for_.erase(requests_[slot].message);
   requests_.erase(slot);

@@ -19,6 +19,7 @@
 #include "engine/sessions.hpp"
 #include "engine/slab.hpp"
 #include "engine/stamper.hpp"
+#include "engine/tracing.hpp"
 #include "engine/transient_store.hpp"
 
 namespace folkmoot {
@@ -42,6 +43,7 @@ class Requests final : public Part, public Responder {
     Post& post;
     Inbox& inbox;
     Placer& placer;
+    Tracing& tracing;
     Effects& effects;
     EngineCounters& counters;
   };

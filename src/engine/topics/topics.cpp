@@ -113,6 +113,9 @@ Confirm Topics::publish_event(SessionId publisher, std::string_view from, const 
   ++to_.counters.events_published;
   const auto& match = index_.match(message.routing.topic);
   const auto id = next_id();
+  const bool is_traced = to_.tracing.is_traced(message);
+  if (is_traced) [[unlikely]]
+    trace(message, id, from);
   Confirm confirm{.id = id, .count = 0, .outcome = PublishOutcome::sent, .zero = {}, .age_ms = 0};
   const bool kept = is_kept(match, message.routing.topic) && may_be_kept;
   // The server's own may be said in the midst of another decision.
@@ -131,8 +134,8 @@ Confirm Topics::publish_event(SessionId publisher, std::string_view from, const 
   // Whoever sent the last one, its envelope is stamped over: of two senders with one envelope neither is the other.
   last_ = {};
   // One that refers to content is looked at each time, as the content may go; one that reports costs is added up.
-  if (plain && !kept && session != nullptr && to_.stamper.version() != 0 && message.routing.content_ref.empty() &&
-      !Causality::has_costs(message)) {
+  if (plain && !kept && !is_traced && session != nullptr && to_.stamper.version() != 0 &&
+      message.routing.content_ref.empty() && !Causality::has_costs(message)) {
     last_ = {.version = to_.stamper.version(), .session = publisher, .topics = index_.version(), .targets = targets};
   }
   if (!targets.empty()) to_.effects.deliver_event(targets, parts);
@@ -144,6 +147,12 @@ Confirm Topics::publish_event(SessionId publisher, std::string_view from, const 
     is_later ? keep_later(event) : keep_if_possible(event);
   }
   return confirm;
+}
+
+void Topics::trace(const IncomingMessage& event, const Uuid& id, std::string_view from) {
+  to_.tracing.published(
+      {.id = id, .destination = event.routing.topic, .message = event.envelope, .beyond = event.content.size()}, from,
+      to_.run.now());
 }
 
 // -- events that are kept
@@ -188,6 +197,8 @@ Result<void> Topics::publish_kept(Session& session, const IncomingMessage& messa
                             copies);
   if (!durable) return std::unexpected(durable.error());
   ++to_.counters.events_published;
+  if (to_.tracing.is_traced(event)) [[unlikely]]
+    trace(event, id, from);
   if (!message.forwarded && Causality::has_costs(message)) to_.causality.sum_costs(message);
   const waiting::Kept kept{.id = id,
                            .publisher = session.id,

@@ -19,6 +19,7 @@
 #include "engine/slab.hpp"
 #include "engine/stamper.hpp"
 #include "engine/topic_index.hpp"
+#include "engine/tracing.hpp"
 #include "engine/transient_store.hpp"
 
 namespace folkmoot {
@@ -40,6 +41,7 @@ class Topics final : public Part, public Announcer, private EventKeeper::Listene
     Causality& causality;
     References& references;
     Post& post;
+    Tracing& tracing;
     Effects& effects;
     EngineCounters& counters;
   };
@@ -105,6 +107,7 @@ class Topics final : public Part, public Announcer, private EventKeeper::Listene
   Uuid next_id() { return make_uuid({.key = to_.run.next_key(), .mailbox = 0, .node = to_.run.memory_node()}); }
   void on_keeper_changed() override { index_.forget(); }
   // Whether anybody keeps events of the topic that matched so.
+  void trace(const IncomingMessage& event, const Uuid& id, std::string_view from);
   bool is_kept(const TopicIndex::Match& match, std::string_view topic);
   // All of these that take the event, or none. Errors: disk_full, content_too_large, those of EventKeeper::measure().
   Result<Durable> keep(std::span<EventKeeper* const> keepers, const KeptEvent& event, std::uint32_t& copies);

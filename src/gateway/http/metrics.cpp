@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <map>
 #include <vector>
 
 #include "message/json_document.hpp"
@@ -85,6 +86,7 @@ constexpr Metric kMetrics[] = {
     {"/disk/total_bytes", "folkmoot_disk_size_bytes", gauge, "Of the data folder's file system."},
     {"/agents/routable", "folkmoot_agents_routable", gauge, "Agents that may be chosen by what they can do."},
     {"/agents/lost", "folkmoot_agents_lost", counter, "How often a registered agent was not heard of any more."},
+    {"/traces/exported", "folkmoot_spans_exported", counter, "Spans of traces that the collector has."},
     {"/contents/stored", "folkmoot_contents_stored", gauge, "Contents stored by reference."},
     {"/contents/bytes", "folkmoot_contents_bytes", gauge, "Bytes of these."},
     {"/contents/missing", "folkmoot_contents_missing", gauge,
@@ -124,6 +126,12 @@ constexpr Labelled kLabelled[] = {
      "reason"},
     {{"/connections", "folkmoot_connections", gauge, "Connections by door."}, "door"},
 };
+
+// Fields of an object, each with the value of its label.
+struct Reason {
+  std::string_view path, label;
+};
+constexpr Reason kSpansDropped[] = {{"/traces/no_room", "no_room"}, {"/traces/not_exported", "not_exported"}};
 
 constexpr std::string_view kHealths[] = {"up", "grace", "stale"};
 constexpr Metric kAgents = {"/agents", "folkmoot_agents", gauge, "Agents that are known, by their health."};
@@ -224,20 +232,25 @@ void append_spread(MetricsText& out, const Metric& metric, const JsonElement& st
   dom::array rows;
   if (stats.at_pointer(metric.path).get(spread) || spread.at_key("rows").get(rows)) return;
   std::array<std::uint64_t, kBoundsMs + 1> counts{};
+  std::array<Exemplar, kBoundsMs + 1> exemplars{};
   for (const auto row : rows) {
     const auto below = natural(row, "/below_ms");
     if (below == 0) continue;
     const auto place = std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(below)) - 1, kBoundsMs);
     counts[place] += natural(row, "/count");
+    auto& exemplar = exemplars[place];
+    if (row.at_key("trace").get(exemplar.trace_id)) continue;
+    exemplar.value = static_cast<double>(natural(row, "/trace_ms")) / kMs;
+    exemplar.at = static_cast<double>(natural(row, "/trace_at")) / kMs;
   }
   begin(out, metric);
   std::uint64_t count = 0;
   for (unsigned place = 0; place < kBoundsMs; ++place) {
     count += counts[place];
-    out.bucket(static_cast<double>(std::uint64_t{1} << place) / kMs, count, {});
+    out.bucket(static_cast<double>(std::uint64_t{1} << place) / kMs, count, exemplars[place]);
   }
   count += counts[kBoundsMs];
-  out.last_bucket(count, {});
+  out.last_bucket(count, exemplars[kBoundsMs]);
   out.sums(static_cast<double>(natural(spread, "/sum_ms")) / kMs, count);
 }
 
@@ -292,6 +305,31 @@ void append_mailboxes(MetricsText& out, const JsonElement& stats, std::size_t mo
   }
 }
 
+void append_spans(MetricsText& out, const JsonElement& stats) {
+  if (stats.at_key("traces").error()) return;
+  out.begin("folkmoot_spans_dropped", counter, "Spans of traces that the collector does not have, by reason.");
+  for (const auto& [path, label] : kSpansDropped) {
+    const std::pair<std::string_view, std::string_view> labels[] = {{"reason", label}};
+    out.sample(natural(stats, path), labels);
+  }
+}
+
+// How many of each kind are raised.
+void append_alerts(MetricsText& out, const JsonElement& stats) {
+  dom::array rows;
+  if (stats.at_pointer("/alerts").get(rows)) return;
+  std::map<std::string_view, std::uint64_t> raised;
+  for (const auto row : rows) {
+    std::string_view name;
+    if (!row.at_key("name").get(name)) ++raised[name];
+  }
+  out.begin("folkmoot_alerts_raised", gauge, "Alarms of the server's own that are raised, by kind.");
+  for (const auto& [name, count] : raised) {
+    const std::pair<std::string_view, std::string_view> label[] = {{"alert", name}};
+    out.sample(count, label);
+  }
+}
+
 void append_breakers(MetricsText& out, const JsonElement& stats) {
   bool is_kept = false, is_reachable = true;
   if (stats.at_pointer("/history/kept").get(is_kept) || stats.at_pointer("/history/reachable").get(is_reachable))
@@ -299,6 +337,10 @@ void append_breakers(MetricsText& out, const JsonElement& stats) {
   out.begin("circuit_breaker_open", gauge, "1 while the server does without something, as that has failed.");
   const std::pair<std::string_view, std::string_view> label[] = {{"breaker", "history"}};
   out.sample(std::uint64_t{is_kept && !is_reachable}, label);
+  bool is_failing = false;
+  if (stats.at_pointer("/traces/failing").get(is_failing)) return;
+  const std::pair<std::string_view, std::string_view> traces[] = {{"breaker", "traces"}};
+  out.sample(std::uint64_t{is_failing}, traces);
 }
 
 }  // namespace
@@ -332,6 +374,8 @@ Result<std::string> metrics_text(std::string_view stats, MetricsFormat format, s
   append_agents(out, *root);
   for (const auto& faults : kFaults) append_faults(out, faults, *root);
   for (const auto& metric : kSpreads) append_spread(out, metric, *root);
+  append_spans(out, *root);
+  append_alerts(out, *root);
   append_breakers(out, *root);
   append_mailboxes(out, *root, mailboxes_max);
   return std::move(out).end();

@@ -3,35 +3,17 @@
 #include <algorithm>
 #include <vector>
 
+#include "message/trace_parent.hpp"
+
 namespace folkmoot {
 namespace {
 
-constexpr std::string_view kParent = "traceparent", kState = "tracestate";
-constexpr std::size_t kParentBytes = 55;  // version 00: 2 + 1 + 32 + 1 + 16 + 1 + 2
+constexpr std::string_view kParent = kTraceParent, kState = "tracestate";
 constexpr std::size_t kMembersMax = 32, kKeyBytesMax = 256, kValueBytesMax = 256;
 constexpr std::size_t kTenantBytesMax = 241, kSystemBytesMax = 14;
 
-bool is_hex(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-bool is_zero(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return c == '0'; });
-}
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-// version "-" trace-id "-" parent-id "-" trace-flags; of a version that is not known yet more may follow a "-".
-std::string valid_parent(std::string_view text) {
-  if (text.size() < kParentBytes) return {};
-  const auto version = text.substr(0, 2), trace = text.substr(3, 32), parent = text.substr(36, 16),
-             flags = text.substr(53, 2);
-  if (text[2] != '-' || text[35] != '-' || text[52] != '-') return {};
-  if (!is_hex(version) || !is_hex(trace) || !is_hex(parent) || !is_hex(flags)) return {};
-  if (version == "ff" || is_zero(trace) || is_zero(parent)) return {};
-  if (version == "00" && text.size() != kParentBytes) return {};
-  if (text.size() > kParentBytes && text[kParentBytes] != '-') return {};
-  return std::string("00").append(text.substr(2, kParentBytes - 2));
-}
 
 bool is_key_part(std::string_view text, std::size_t most, bool may_begin_with_digit) {
   if (text.empty() || text.size() > most) return false;
@@ -79,9 +61,9 @@ std::string valid_state(const RequestHead& head) {
 
 std::optional<TraceContext> trace_context(const RequestHead& head) {
   if (head.count(kParent) != 1) return std::nullopt;  // of two nobody knows which
-  auto parent = valid_parent(trimmed(head.field(kParent)));
-  if (parent.empty()) return std::nullopt;
-  return TraceContext{std::move(parent), valid_state(head)};
+  const auto parent = parse_trace_parent(trimmed(head.field(kParent)));
+  if (!parent) return std::nullopt;
+  return TraceContext{parent->text(), valid_state(head)};
 }
 
 void give_trace(const RequestHead& head, std::span<Message> messages) {

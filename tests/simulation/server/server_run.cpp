@@ -55,6 +55,7 @@ ServerRun::~ServerRun() = default;
 void ServerRun::draw(std::size_t shards) {
   auto& options = options_;
   options.data = "(virtual)";
+  options.alerts.every_ms = 0;  // whoever hears everything would hear of them, and nobody here has said them
   options.shards = static_cast<std::uint32_t>(shards != 0 ? shards : 1 + random_.below(3));
   options.content_bytes_max =
       static_cast<std::size_t>(random_.one_in(2) ? random_.between(2, 12) : random_.between(20, 100)) * 1024;
