@@ -34,12 +34,14 @@ WebhookOptions webhook_options(const ServerConfig& config) {
                         (config.webhooks_local == WebhooksLocal::automatic && is_loopback(config.server.host));
   return {.timeout = std::chrono::milliseconds(config.webhooks_timeout_ms),
           .at_once = config.webhooks_at_once,
+          .deliveries = config.webhooks_deliveries,
           .local = is_local,
+          .history = config.server.history.store != HistoryOptions::Store::none,
           .software = "folkmoot/" + config.server.version};
 }
 
 LiveSettings::LiveSettings(ServerConfig in_force, std::string config_file, std::function<Result<ServerConfig>()> read,
-                           Server& server, Gateway& gateway, Webhooks& webhooks, LogSink& log)
+                           Server& server, Gateway& gateway, Webhooks& webhooks, Deliveries& deliveries, LogSink& log)
     : in_force_(std::move(in_force)),
       latest_(in_force_),
       config_file_(std::move(config_file)),
@@ -47,6 +49,7 @@ LiveSettings::LiveSettings(ServerConfig in_force, std::string config_file, std::
       server_(server),
       gateway_(gateway),
       webhooks_(webhooks),
+      deliveries_(deliveries),
       log_(log) {}
 
 SettingsList LiveSettings::list() const {
@@ -66,6 +69,7 @@ Result<ReloadedSettings> LiveSettings::take() {
   server_.change(next.server);
   gateway_.change(gateway_options(next));
   webhooks_.change(webhook_options(next));
+  deliveries_.change(webhook_options(next));
   in_force_ = std::move(next);
   latest_ = std::move(*read);
   return done;

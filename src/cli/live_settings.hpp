@@ -22,7 +22,7 @@ class LiveSettings final : public SettingsKeeper {
  public:
   /// `read`: all of them, from everywhere they may stand. `config_file`: empty if there is none. All must outlive it.
   LiveSettings(ServerConfig in_force, std::string config_file, std::function<Result<ServerConfig>()> read,
-               Server& server, Gateway& gateway, Webhooks& webhooks, LogSink& log);
+               Server& server, Gateway& gateway, Webhooks& webhooks, Deliveries& deliveries, LogSink& log);
 
   // SettingsKeeper
   SettingsList list() const override;
@@ -37,6 +37,7 @@ class LiveSettings final : public SettingsKeeper {
   Server& server_;
   Gateway& gateway_;
   Webhooks& webhooks_;
+  Deliveries& deliveries_;
   LogSink& log_;
 };
 

@@ -98,12 +98,18 @@ int serve(const ServeArguments& arguments, bool json) {
         return (*server)->connect_shard(shard, std::move(on_ready));
       },
       webhook_options(*config));
+  Deliveries deliveries((*server)->webhook_board(),
+                        [&server](ShardNumber shard, std::function<void()> on_ready) {
+                          return (*server)->connect_webhook(shard, std::move(on_ready));
+                        },
+                        webhook_options(*config));
   LiveSettings settings(
       *config, arguments.config_file, [&arguments] { return read_settings(arguments); }, **server, gateway, webhooks,
-      *log);
+      deliveries, *log);
   (*server)->set_settings(&settings);
   gateway.start();
   webhooks.start();
+  deliveries.start();
 
   running = server->get();
   handle(SIGTERM, on_stop);
@@ -119,6 +125,7 @@ int serve(const ServeArguments& arguments, bool json) {
   }
   const auto done = (*server)->run();
   running = nullptr;
+  deliveries.stop();
   webhooks.stop();
   gateway.stop();
   if (!done) {

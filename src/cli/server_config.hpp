@@ -12,6 +12,7 @@
 #include "folkmoot/operation/settings.hpp"
 #include "gateway/gateway.hpp"
 #include "server/options.hpp"
+#include "webhook/deliveries.hpp"
 #include "webhook/webhooks.hpp"
 
 namespace folkmoot {
@@ -36,6 +37,7 @@ struct ServerConfig {
   WebhooksLocal webhooks_local = WebhooksLocal::automatic;
   std::int64_t webhooks_timeout_ms = 10'000;
   std::uint32_t webhooks_at_once = 16;
+  std::uint32_t webhooks_deliveries = 256;
   JwtConfig jwt;
   LogOptions log;
   std::map<std::string_view, SettingSource> sources{};  // of those that were set, by their names in the table

@@ -10,6 +10,8 @@
 
 namespace folkmoot {
 
+class WebhookBoard;
+
 /// Whether a server can be so. Errors: not_permitted (an address other than loopback with neither token nor account).
 Result<void> check_options(const ServerOptions& options, bool has_accounts);
 
@@ -28,6 +30,10 @@ class Server {
   /// A link of another shard, or of the server itself, to that shard: it shows no token, and is no client. Null once
   /// the server is stopping. Any thread.
   std::shared_ptr<Link> connect_shard(ShardNumber shard, std::function<void()> on_ready);
+  /// A link for the agent whose mail is posted, to the shard of its mailbox: a client like others, that shows nothing.
+  std::shared_ptr<Link> connect_webhook(ShardNumber shard, std::function<void()> on_ready);
+  /// Where the rules of webhooks stand.
+  WebhookBoard& webhook_board();
   /// Whom operations about settings ask, and request_reload() calls (before run(); must outlive it).
   void set_settings(SettingsKeeper* settings);
 

@@ -88,6 +88,8 @@ constexpr Metric kMetrics[] = {
      "Uploads given up as nothing came."},
     {"/contents/removed", "folkmoot_contents_removed_total", "counter",
      "Contents removed as nothing referred to them."},
+    {"/webhooks/under_way", "folkmoot_webhook_requests_under_way", "gauge",
+     "Requests under way that are to deliver a message."},
     {"/memory_bytes", "folkmoot_memory_bytes", "gauge", "Memory of the server process."},
 };
 
@@ -106,6 +108,10 @@ constexpr Metric kMailboxNeverRead = {"/last_read_age_ms", "folkmoot_mailbox_nev
 
 constexpr Metric kDeadByReason = {"/dead_by_reason", "folkmoot_messages_dead_by_reason_total", "counter",
                                   "Messages moved to dead letters, by reason."};
+constexpr Metric kWebhooks = {"/webhooks/states", "folkmoot_webhooks", "gauge",
+                              "Webhooks that deliver messages, by the state of their circuit breaker."};
+constexpr Metric kWebhookRequests = {"/webhooks/ends", "folkmoot_webhook_requests_total", "counter",
+                                     "Requests that were to deliver a message, by how they ended."};
 constexpr Metric kConnections = {"/connections", "folkmoot_connections", "gauge", "Connections by door."};
 
 void append_head(std::string& out, const Metric& metric) {
@@ -193,6 +199,8 @@ Result<std::string> prometheus_text(std::string_view stats) {
   }
   append_labelled(out, kDeadByReason, "reason", *root);
   append_labelled(out, kConnections, "door", *root);
+  append_labelled(out, kWebhooks, "state", *root);
+  append_labelled(out, kWebhookRequests, "end", *root);
   append_mailboxes(out, *root);
   return out;
 }
