@@ -280,8 +280,8 @@ std::vector<Setting> with_helpers(std::vector<Setting> settings) {
        of_duration([](C& c) -> auto& { return c.webhooks_timeout_ms; }, 100)},
       {"webhooks.at_once", at_once, "requests of webhooks that wake, at a time",
        of_count([](C& c) -> auto& { return c.webhooks_at_once; }, 1, 1'000)},
-      {"webhooks.deliveries", at_once, "requests of webhooks that deliver messages, at a time",
-       of_count([](C& c) -> auto& { return c.webhooks_deliveries; }, 1, 10'000)},
+      {"webhooks.deliveries", at_once, "requests of webhooks that deliver messages, at a time; 0: nothing is posted",
+       of_count([](C& c) -> auto& { return c.webhooks_deliveries; }, 0, 10'000)},
   };
   settings.insert(settings.end(), std::begin(helpers), std::end(helpers));
   return settings;

@@ -130,8 +130,8 @@ class Engine final : Ledger::Resolver {
   Settling& settling() { return mailroom_.settling(); }
   Registry& registry() { return registry_; }
   Routes& routes() { return routes_; }
-  const Routes& routes() const { return routes_; }
   Schedules& schedules() { return schedules_; }
+  const Schedules& schedules() const { return schedules_; }
   Streams& streams() { return streams_; }
   Subscriptions& durable_subscriptions() { return subscriptions_; }
   Tap& tap() { return tap_; }

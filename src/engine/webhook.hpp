@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -40,5 +41,8 @@ struct WebhookRule {
 
   bool operator==(const WebhookRule&) const = default;
 };
+
+/// As it stands: never changed, but another one put in its place.
+using SharedWebhookRule = std::shared_ptr<const WebhookRule>;
 
 }  // namespace folkmoot

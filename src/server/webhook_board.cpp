@@ -30,10 +30,10 @@ WebhookCounts WebhookBoard::counts() const {
   const std::lock_guard guard(lock_);
   for (const auto& [shard, rules] : rules_) {
     for (const auto& rule : rules) {
-      const auto known = states_.find(rule.agent);
+      const auto known = states_.find(rule->agent);
       const auto breaker = known == states_.end() ? WebhookState::Breaker::closed : known->second.breaker;
       if (known != states_.end()) counts.under_way += known->second.under_way;
-      if (rule.disabled_at != 0) {
+      if (rule->disabled_at != 0) {
         ++counts.states.disabled;
       } else if (breaker == WebhookState::Breaker::closed) {
         ++counts.states.closed;

@@ -52,11 +52,11 @@ struct WebhookState {
 
 class WebhookBoard {
  public:
-  using Rules = std::vector<std::pair<ShardNumber, WebhookRule>>;
+  using Rules = std::vector<std::pair<ShardNumber, SharedWebhookRule>>;
 
   // -- the shards'
   /// In the place of those that the shard has put up before.
-  void put_up(ShardNumber shard, std::vector<WebhookRule> rules) {
+  void put_up(ShardNumber shard, std::vector<SharedWebhookRule> rules) {
     const std::lock_guard guard(lock_);
     rules_[shard] = std::move(rules);
     version_.fetch_add(1, std::memory_order_release);
@@ -90,9 +90,9 @@ class WebhookBoard {
 
  private:
   mutable std::mutex lock_;
-  std::map<ShardNumber, std::vector<WebhookRule>> rules_;    // guarded by lock_
-  std::map<std::string, WebhookState, std::less<>> states_;  // guarded by lock_
-  std::function<void()> on_change_;                          // guarded by lock_
+  std::map<ShardNumber, std::vector<SharedWebhookRule>> rules_;  // guarded by lock_
+  std::map<std::string, WebhookState, std::less<>> states_;      // guarded by lock_
+  std::function<void()> on_change_;                              // guarded by lock_
   std::atomic<std::uint64_t> version_ = 0;
   std::array<std::atomic<std::uint64_t>, kWebhookEnds> ends_{};
 };

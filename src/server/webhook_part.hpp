@@ -23,8 +23,8 @@ class WebhookPart {
  private:
   void put_up() {
     seen_ = table_.version();
-    std::vector<WebhookRule> rules;
-    table_.each([&](const WebhookRule& rule) { rules.push_back(rule); });
+    std::vector<SharedWebhookRule> rules;
+    table_.each([&](const SharedWebhookRule& rule) { rules.push_back(rule); });
     board_->put_up(own_, std::move(rules));
   }
 

@@ -84,9 +84,10 @@ class Deliveries::Worker {
   struct Known {
     std::unique_ptr<Endpoint> endpoint;
     std::string agent;
-    std::int64_t at = 0;  // its time in times_
-    bool waits = false;   // it stands in hungry_
-    bool is_set = false;  // by the rules of now
+    SharedWebhookRule rule{};  // as it was told
+    std::int64_t at = 0;       // its time in times_
+    bool waits = false;        // it stands in hungry_
+    bool is_set = false;       // by the rules of now
   };
 
   Endpoint* find(EndpointNumber number) {
@@ -99,8 +100,9 @@ class Deliveries::Worker {
     if (version == seen_) return;
     seen_ = version;
     for (auto& [number, known] : endpoints_) known.is_set = false;
-    for (auto& [shard, rule] : owner_.board_.rules()) {
-      const auto agent = rule.agent;
+    const auto rules = owner_.board_.rules();
+    for (const auto& [shard, rule] : rules) {
+      const auto& agent = rule->agent;
       auto& number = numbers_[agent];
       if (number == 0) {
         number = ++last_endpoint_;
@@ -108,7 +110,9 @@ class Deliveries::Worker {
       }
       auto& known = endpoints_[number];
       known.is_set = true;
-      known.endpoint->set_rule(shard, std::move(rule), now_);
+      if (known.rule == rule) continue;
+      known.rule = rule;
+      known.endpoint->set_rule(shard, *rule, now_);
       go_on(number, *known.endpoint);
     }
     for (auto at = endpoints_.begin(); at != endpoints_.end();) {

@@ -235,11 +235,10 @@ void Endpoint::begin(const Settings& settings, PostTime now) {
   auto message = std::move(held_.front());
   held_.pop_front();
   pace_.take(rule_.rate, now.steady_ms);
-  const auto id = message.message.id.text();
   auto body = post_body(
       {.agent = agent_, .attempt = std::max(message.delivery, 1u), .redelivered = message.redelivered, .now = now.wall},
       message.message);
-  auto headers = post_headers(rule_.secrets, id, now.wall, body, settings.software);
+  auto headers = post_headers(rule_.secrets, message.message, now.wall, body, settings.software);
   const auto timeout = rule_.timeout_ms != 0 ? std::chrono::milliseconds(rule_.timeout_ms.ms) : settings.timeout;
   const auto number =
       ways_.post({.url = rule_.url, .body = std::move(body), .headers = std::move(headers)},

@@ -15,6 +15,16 @@ namespace {
 
 std::int64_t seconds(Instant now) { return now.ms / 1'000; }
 
+// The trace that the message belongs to (W3C Trace Context), if its metadata has it in a form that a header can have.
+std::string_view traceparent_of(const Message& message) {
+  constexpr std::size_t kTraceParentBytes = 55;
+  const auto* const value = message.metadata.if_contains("traceparent");
+  if (value == nullptr || !value->is_string() || value->get_string().size() != kTraceParentBytes) return {};
+  const std::string_view text = value->get_string();
+  const bool is_plain = text.find_first_not_of("0123456789abcdef-") == text.npos;
+  return is_plain ? text : std::string_view();
+}
+
 // It goes to whoever the message says, and says what it answers.
 Result<Message> reply_from(const JsonElement& value, const Message& asked) {
   if (!asked.expects_reply)
@@ -69,15 +79,19 @@ std::string sign_post(std::span<const WebhookKey> keys, std::string_view id, Ins
   return out;
 }
 
-std::vector<std::string> post_headers(std::span<const WebhookKey> keys, std::string_view id, Instant now,
+std::vector<std::string> post_headers(std::span<const WebhookKey> keys, const Message& message, Instant now,
                                       std::string_view body, std::string_view software) {
-  return {"Content-Type: application/json",
-          "Accept: application/json, */*;q=0.1",
-          fmt::format("User-Agent: {}", software),
-          fmt::format("webhook-id: {}", id),
-          fmt::format("webhook-timestamp: {}", seconds(now)),
-          fmt::format("webhook-signature: {}", sign_post(keys, id, now, body)),
-          "Expect:"};
+  const auto id = message.id.text();
+  std::vector<std::string> lines{"Content-Type: application/json",
+                                 "Accept: application/json, */*;q=0.1",
+                                 fmt::format("User-Agent: {}", software),
+                                 fmt::format("webhook-id: {}", id),
+                                 fmt::format("webhook-timestamp: {}", seconds(now)),
+                                 fmt::format("webhook-signature: {}", sign_post(keys, id, now, body)),
+                                 "Expect:"};
+  if (const auto trace = traceparent_of(message); !trace.empty())
+    lines.push_back(fmt::format("traceparent: {}", trace));
+  return lines;
 }
 
 Result<std::vector<Message>> read_post_answer(std::string_view body, std::string_view content_type,

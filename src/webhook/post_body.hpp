@@ -26,8 +26,8 @@ std::string post_body(const PostedMessage& posted, const Message& message);
 /// `webhook-signature` of Standard Webhooks 1.0: one for each secret that is in use at `now`, with a space between.
 std::string sign_post(std::span<const WebhookKey> keys, std::string_view id, Instant now, std::string_view body);
 
-/// All lines of its head. `id`: of the message, the same for each attempt.
-std::vector<std::string> post_headers(std::span<const WebhookKey> keys, std::string_view id, Instant now,
+/// All lines of its head, with the message's id, the same for each attempt, and its `traceparent` if it has one.
+std::vector<std::string> post_headers(std::span<const WebhookKey> keys, const Message& message, Instant now,
                                       std::string_view body, std::string_view software);
 
 /// What is to be published as the message is settled: its `reply`, then those of `complete`. Nothing if it is no JSON

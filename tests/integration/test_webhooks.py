@@ -1,7 +1,9 @@
 """Webhooks: the server posts the mail of an agent to its endpoint, message by message (docs/webhooks.md)."""
 
 import base64
+import hashlib
 import json
+import ssl
 import time
 
 import pytest
@@ -100,6 +102,25 @@ def test_B7_an_endpoint_that_refuses_a_message_makes_it_a_dead_letter_at_once(co
     (dead,) = eventually(lambda: boss.carry_out("dead.list", mailbox="worker")["dead"], len)
     assert dead["reason"] == "rejected"
     assert eventually(lambda: show(boss), lambda now: now["delivered"] == 1)["state"] == "closed"
+
+
+def test_B7_contents_of_every_kind_and_size_arrive_as_they_were(connect, endpoint):
+    boss = connect("boss")
+    data = bytes(range(256)) * 4095
+    text = "\u00e4\u20ac" * 100_000
+    set_webhook(boss, endpoint, concurrency=1)
+    boss.publish(data, to="worker", content_type="application/octet-stream")
+    boss.publish(text.encode(), to="worker", content_type="text/plain")
+    boss.publish(b"", to="worker")
+    sha, size = hashlib.sha256(data * 5).digest(), len(data) * 5
+    boss.upload(data * 5)
+    boss.publish(to="worker", content_ref=[sha, size])
+    wait_for(lambda: len(endpoint.posts) == 4)
+    binary, plain, empty, referred = (post.message for post in endpoint.posts)
+    assert base64.b64decode(binary["content"]) == data
+    assert plain["content"] == text and "content" not in empty
+    assert referred["content_ref"] == {"sha256": sha.hex(), "size": size}
+    eventually(lambda: show(boss), lambda now: now["delivered"] == 4)
 
 
 # -- what an answer may say
@@ -382,6 +403,38 @@ def test_B7_addresses_of_this_machine_are_refused_unless_they_are_allowed(make_s
     boss.publish(b"x", to="worker")
     now = eventually(lambda: show(boss), lambda now: now["failed"] == 1)
     assert "webhooks.local" in now["last_error"] and not endpoint.posts
+    boss.close()
+
+
+def test_B7_a_server_that_nobody_vouches_for_gets_nothing(server, connect, endpoint, tmp_path):
+    folder = str(tmp_path / "certs")
+    ok(server.cli("cert", "init", "--folder", folder))
+    ok(server.cli("cert", "issue", "leaf", "--host", "localhost", "--folder", folder))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{folder}/leaf.pem", f"{folder}/leaf-key.pem")
+    endpoint.server.socket = context.wrap_socket(endpoint.server.socket, server_side=True)
+    boss = connect("boss")
+    set_webhook(boss, f"https://localhost:{endpoint.port}/mail", failures=1)
+    boss.publish(b"x", to="worker")
+    now = eventually(lambda: show(boss), lambda now: now["failed"] == 1)
+    assert "certificate" in now["last_error"].lower() or "ssl" in now["last_error"].lower()
+    assert not endpoint.posts
+
+
+def test_B7_webhooks_go_on_when_accounts_are_made_and_act_for_their_agent(make_server, endpoint):
+    server = make_server()
+    boss = Client(("127.0.0.1", server.port), agent="boss")
+    set_webhook(boss, endpoint)
+    boss.publish(b"before", to="worker", content_type="text/plain")
+    wait_for(lambda: endpoint.contents() == ["before"])
+    key = boss.carry_out("account.add", name="boss", role="admin")["key"]
+    boss.close()
+    boss = Client(("127.0.0.1", server.port), agent="boss", token=key)
+    endpoint.answer = lambda post: (200, {}, {"reply": "answered"})
+    boss.publish(b"after", to="worker", content_type="text/plain")
+    wait_for(lambda: endpoint.contents() == ["before", "after"])
+    (answer,) = boss.receive("boss", wait_ms=10_000)
+    assert answer.content == b"answered" and answer.fields["from"] == "worker"
     boss.close()
 
 

@@ -2,14 +2,20 @@
 and again (docs/webhooks.md)."""
 
 import json
+import os
 import random
+import re
+import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
-from native import Client, text_of_id
-from test_cli import wait_for
+from native import Client, Refused, text_of_id
+from test_cli import ok, wait_for
 from test_delivery_native import eventually
 from test_http import Http
 from webhook_endpoint import Endpoint, set_webhook
@@ -71,6 +77,53 @@ def test_B7_every_attempt_is_in_the_history_with_its_code_and_what_was_answered(
         (3, "failed", 404, "worker"),
         (4, "success", 200, "worker"),
     ]
+
+
+def test_B7_whoever_hands_messages_on_can_note_what_was_answered(make_server):
+    server = make_server("--set", "history.store=sqlite")
+    boss = Client(("127.0.0.1", server.port), agent="boss")
+    bridge = Client(("127.0.0.1", server.port), agent="worker")
+    confirm = boss.publish(b"x", to="worker")
+    (mail,) = bridge.receive("worker", wait_ms=5_000)
+    id = text_of_id(confirm.id)
+    with pytest.raises(Refused) as refused:
+        bridge.carry_out("message.answered", id=id, lease=str(mail.lease + 1), code=500, answer="no")
+    assert refused.value.name == "lease_lost"
+    bridge.carry_out("message.answered", id=id, lease=str(mail.lease), code=202, answer="taken")
+    bridge.ack(mail.lease)
+    record = eventually(lambda: history_of(server, id), lambda it: it and it["message"]["state"] == "processed")
+    (attempt,) = record["attempts"]
+    assert (attempt["code"], attempt["reason"], attempt["end"]) == (202, "taken", "answered")
+    assert "result" not in record
+    boss.close()
+    bridge.close()
+
+
+# -- the page
+
+
+def test_B7_the_page_leads_from_nothing_to_a_delivered_message(server, tmp_path):
+    page = (Path(__file__).parents[2] / "docs/webhooks.md").read_text()
+    code = re.search(r"```python\n(.*?)```", page, re.DOTALL)[1]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert "8080" in code
+    program = tmp_path / "endpoint.py"
+    program.write_text(code.replace("8080", str(port)))
+    url = f"http://127.0.0.1:{port}/mail"
+    made = json.loads(ok(server.cli("webhook", "set", "analyst", "--url", url, "--json")))
+    running = subprocess.Popen([sys.executable, program], env={**os.environ, "SECRET": made["secret"]})
+    try:
+        wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+        assert ok(server.cli("request", "analyst", "-", stdin="how many words are these\n")) == "5 words"
+        # Whoever does not know the secret is not believed.
+        server.cli("webhook", "rotate", "analyst", "--keep", "0")
+        ok(server.cli("send", "analyst", "x"))
+        wait_for(lambda: "401" in ok(server.cli("webhook", "show", "analyst")))
+    finally:
+        running.terminate()
+        running.wait(10)
 
 
 # -- nothing is lost

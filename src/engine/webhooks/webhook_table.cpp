@@ -96,7 +96,7 @@ void WebhookTable::put(WebhookRule rule, FactPlace place) {
   forget(rule.agent);
   last_revision_ = std::max(last_revision_, rule.revision);
   auto agent = rule.agent;
-  rows_.emplace(std::move(agent), Row{std::move(rule), place});
+  rows_.emplace(std::move(agent), Row{std::make_shared<const WebhookRule>(std::move(rule)), place});
 }
 
 bool WebhookTable::forget(std::string_view agent) {
@@ -114,13 +114,13 @@ void WebhookTable::on_durable(const waiting::WebhooksChanged& item) {
 
 // -- asked about
 
-void WebhookTable::each(const std::function<void(const WebhookRule&)>& each) const {
+void WebhookTable::each(const std::function<void(const SharedWebhookRule&)>& each) const {
   for (const auto& [agent, row] : rows_) each(row.rule);
 }
 
 const WebhookRule* WebhookTable::find(std::string_view agent) const {
   const auto known = rows_.find(agent);
-  return known == rows_.end() ? nullptr : &known->second.rule;
+  return known == rows_.end() ? nullptr : known->second.rule.get();
 }
 
 // -- recovery and compaction

@@ -36,7 +36,7 @@ class WebhookTable final : public PlainPart {
   void disable(Asker caller, std::string_view agent, std::uint64_t revision, std::string_view reason);
   void remove(Asker caller, std::string_view agent);
 
-  void each(const std::function<void(const WebhookRule&)>& each) const;
+  void each(const std::function<void(const SharedWebhookRule&)>& each) const;
   const WebhookRule* find(std::string_view agent) const;
   /// Grows when something that was changed is durable; 0: nothing ever was.
   std::uint64_t version() const { return version_; }
@@ -51,7 +51,7 @@ class WebhookTable final : public PlainPart {
 
  private:
   struct Row {
-    WebhookRule rule;
+    SharedWebhookRule rule;
     FactPlace place;
   };
 

@@ -91,9 +91,9 @@ Result<void> carry_out(const Call& call, const ListWebhooks& arguments) {
   const auto match = NamePattern::make(arguments.match);
   if (!match) return std::unexpected(match.error());
   WebhookPage page;
-  call.engine.webhooks().each([&](const WebhookRule& rule) {
-    if (page.webhooks.size() > arguments.limit || rule.agent <= arguments.after) return;
-    if (match->fits(rule.agent)) page.webhooks.push_back(webhook_status(call, rule));
+  call.engine.webhooks().each([&](const SharedWebhookRule& rule) {
+    if (page.webhooks.size() > arguments.limit || rule->agent <= arguments.after) return;
+    if (match->fits(rule->agent)) page.webhooks.push_back(webhook_status(call, *rule));
   });
   end_page(describe<WebhookPage>(), &page, arguments.limit);
   return call.answer(page);

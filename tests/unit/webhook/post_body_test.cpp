@@ -64,6 +64,22 @@ TEST(PostBody, B7_the_message_is_in_it_as_other_doors_show_it) {
   EXPECT_NE(body.find(R"("content":{"a":[1,2]})"), body.npos) << body;
 }
 
+TEST(PostBody, B7_the_trace_goes_on_and_nothing_else_becomes_a_header) {
+  const WebhookKey keys[] = {{.secret = kSecret}};
+  auto message = asked();
+  const auto has_trace = [&] {
+    const auto lines = post_headers(keys, message, kAt, "{}", "folkmoot/1");
+    return std::ranges::any_of(lines, [](const std::string& line) { return line.starts_with("traceparent:"); });
+  };
+  EXPECT_FALSE(has_trace());
+  message.metadata["traceparent"] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  EXPECT_TRUE(has_trace());
+  message.metadata["traceparent"] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0b\r\nX: y-1";
+  EXPECT_FALSE(has_trace());
+  message.metadata["traceparent"] = 12;
+  EXPECT_FALSE(has_trace());
+}
+
 TEST(PostBody, B7_an_answer_that_says_nothing_has_no_outputs) {
   for (const auto* const body : {"", " \r\n", "null", "true", "\"ok\"", "[]", "{}", R"({"status":"ok"})", "12",
                                  R"({"reply":null,"complete":null})", R"({"complete":[]})"}) {
