@@ -8,6 +8,7 @@
 #include "base/duration.hpp"
 #include "base/utf8.hpp"
 #include "folkmoot/operations.hpp"
+#include "operation/answers.hpp"
 #include "operation/json_codec.hpp"
 #include "webhook/post_body.hpp"
 
@@ -19,6 +20,8 @@ constexpr std::size_t kFrameNoLimit = std::size_t{1} << 31;  // frames of our ow
 constexpr std::size_t kAnswerMax = 1024 * 1024 + 64 * 1024;  // a reply of the largest content, and what is around it
 constexpr std::int64_t kOpenMsMost = 600'000;                // of a circuit breaker that opens again and again
 constexpr std::int64_t kRestAfterRefusalMs = 1'000;
+constexpr std::uint64_t kBackOffMs = 1'000;        // where the mailbox has no wait of its own; twice as long each time
+constexpr std::uint32_t kBackOffDoublings = 9;     // then it grows no more
 constexpr std::uint32_t kNumberMax = 0x7fff'0000;  // of requests; above are the server's own
 
 std::string cut(std::string_view text, std::size_t most) {
@@ -35,11 +38,13 @@ bool differs_in_secrets_alone(WebhookRule one, const WebhookRule& other) {
 }  // namespace
 
 template <class Op>
-void Endpoint::call(const Op& operation) {
+std::uint32_t Endpoint::call(const Op& operation) {
   std::string arguments;
   JsonWriter writer(arguments);
   write_json(writer, describe<Op>(), &operation, Sparse::everything);
-  append_call(frames_, next_number(), Op::kOperation.name, arguments);
+  const auto number = next_number();
+  append_call(frames_, number, Op::kOperation.name, arguments);
+  return number;
 }
 
 // -- its rule
@@ -85,6 +90,8 @@ bool Endpoint::connect() {
   settling_.clear();
   frames_.clear();
   append_hello(frames_, next_number(), {.agent = agent_, .token = {}, .software = "webhook"});
+  policy_ = 0;
+  ask_policy();
   return true;
 }
 
@@ -97,6 +104,19 @@ void Endpoint::ask(std::uint32_t most) {
   receive_ = next_number();
   is_cancelled_ = false;
   append_receive(frames_, receive_, {.mailbox = agent_, .max = most, .wait_ms = kReceiveWaitMs});
+}
+
+void Endpoint::ask_policy() {
+  if (policy_ == 0) policy_ = call(ShowMailbox{.name = agent_});
+}
+
+// A mailbox that is not there yet has the server's policy, of which as much is not known.
+void Endpoint::on_policy(const Frame& frame) {
+  static constexpr auto kInfo = operation_info<ShowMailbox>();
+  policy_ = 0;
+  ShownMailbox shown;
+  const bool is_told = frame.header.opcode == Opcode::ok && read_answer(kInfo, frame.body, &shown);
+  has_waits_ = is_told && shown.retry.initial_ms != 0;
 }
 
 void Endpoint::stop_asking() {
@@ -150,6 +170,7 @@ void Endpoint::on_frame(const Frame& frame, PostTime now) {
     rests_until_ = now.steady_ms + kRestAfterRefusalMs;
     return;
   }
+  if (policy_ != 0 && number == policy_) return on_policy(frame);
   const auto found = settling_.find(number);
   if (found == settling_.end()) return;
   const auto what = found->second;
@@ -314,7 +335,14 @@ void Endpoint::give_back(const Delivered& message, const Verdict& verdict) {
   const std::uint64_t leases[] = {message.lease};
   const auto reason = cut(verdict.reason, kWebhookErrorMost);
   if (verdict.then == Verdict::Then::reject) return append_reject(frames_, next_number(), leases, reason, true);
-  const auto delay = verdict.rest ? std::optional(static_cast<std::uint64_t>(verdict.rest->count())) : std::nullopt;
+  std::optional<std::uint64_t> delay;
+  if (verdict.rest) {
+    delay = static_cast<std::uint64_t>(verdict.rest->count());
+  } else if (!has_waits_ && !message.message.retry) {
+    // At once, as mailboxes have it by themselves, is for consumers; an endpoint would be run over.
+    delay = kBackOffMs << std::min(std::max(message.delivery, 1u) - 1, kBackOffDoublings);
+  }
+  ask_policy();
   append_nack(frames_, next_number(), leases, delay, reason, true);
 }
 

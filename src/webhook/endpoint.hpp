@@ -97,7 +97,10 @@ class Endpoint {
   void disable(const std::string& reason);
   void tell(PostTime now);
   template <class Op>
-  void call(const Op& operation);
+  std::uint32_t call(const Op& operation);
+  // Whether messages of the mailbox that failed wait by themselves; the answer is looked at when it comes.
+  void ask_policy();
+  void on_policy(const Frame& frame);
   std::uint32_t next_number();
 
   const std::string agent_;
@@ -111,6 +114,8 @@ class Endpoint {
   std::uint32_t last_number_ = 0;  // of requests on the link
   std::uint32_t receive_ = 0;      // that is not answered; 0: none
   bool is_cancelled_ = false;      // that one
+  std::uint32_t policy_ = 0;       // the call that asks for the mailbox's retry policy; 0: none
+  bool has_waits_ = false;         // as it was told: failed messages wait between attempts
   std::deque<Delivered> held_;
   std::map<std::uint64_t, Delivered> under_way_;
   std::map<std::uint32_t, Settling> settling_;

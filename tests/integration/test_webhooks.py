@@ -80,6 +80,25 @@ def test_B7_what_failed_is_posted_again_under_its_id_as_the_mailbox_has_it(conne
     assert now["failed"] == 3 and now["attempts"] == 4 and "last_error" not in now
 
 
+def test_B7_an_endpoint_is_not_run_over_where_the_mailbox_has_no_wait_of_its_own(connect, endpoint):
+    boss = connect("boss")
+    answers = [500, 404, 200]
+    endpoint.answer = lambda post: answers.pop(0)
+    set_webhook(boss, endpoint)
+    boss.publish(b"x", to="worker")
+    eventually(lambda: show(boss), lambda now: now["delivered"] == 1)
+    first, second, third = (post.at for post in endpoint.posts)
+    assert 0.9 <= second - first < 1.9 <= third - second
+    answers[:] = [500, 200]
+    boss.mailbox("worker", retry=[5, 0, 10, 10, 1000])  # its own wait is kept to
+    boss.publish(b"y", to="worker")  # the policy of before may still be known for this one
+    eventually(lambda: show(boss), lambda now: now["delivered"] == 2)
+    answers[:] = [500, 200]
+    boss.publish(b"z", to="worker")
+    eventually(lambda: show(boss), lambda now: now["delivered"] == 3)
+    assert endpoint.posts[-1].at - endpoint.posts[-2].at < 0.9
+
+
 def test_B7_what_fails_too_often_is_a_dead_letter_with_its_attempts(connect, endpoint):
     boss = connect("boss")
     boss.mailbox("worker", retry=[3, 0, 20, 20, 1000])
