@@ -19,3 +19,4 @@
 #include "folkmoot/operation/subscription.hpp"  // IWYU pragma: export
 #include "folkmoot/operation/trace.hpp"         // IWYU pragma: export
 #include "folkmoot/operation/wake.hpp"          // IWYU pragma: export
+#include "folkmoot/operation/webhook.hpp"       // IWYU pragma: export

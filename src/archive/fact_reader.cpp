@@ -101,7 +101,8 @@ Result<void> FactReader::read_result(Bytes body) {
   ResultFact fact;
   if (!read_fact(body, fact)) return too_short("result_noted");
   saw(fact.at);
-  return store_.result(shard_, fact, as_text(body.subspan(sizeof fact)));
+  const auto text = as_text(body.subspan(sizeof fact));
+  return fact.code != 0 ? store_.answered(shard_, fact, text) : store_.result(shard_, fact, text);
 }
 
 Result<void> FactReader::read_dead(Bytes body) {

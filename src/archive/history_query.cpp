@@ -214,8 +214,8 @@ Result<HistoryRecord> HistoryReader::show(const Uuid& id) {
   HistoryRecord record{.message = message_at(row, true), .attempts = {}, .result = {}};
   row.reset();
   auto log = database_->prepare(
-      "SELECT attempted_at, holder, how, response_body FROM message_delivery_log WHERE message_id = ? ORDER BY attempt "
-      "LIMIT 10000");
+      "SELECT attempted_at, holder, how, response_body, response_code FROM message_delivery_log WHERE message_id = ? "
+      "ORDER BY attempt, attempted_at LIMIT 10000");
   if (!log) return std::unexpected(log.error());
   auto& attempts = (*log)->bind(1, text);
   auto more = attempts.step();
@@ -227,7 +227,8 @@ Result<HistoryRecord> HistoryReader::show(const Uuid& id) {
     record.attempts.push_back({.at_ms = time_of(attempts.text(0)),
                                .holder = std::string(attempts.text(1)),
                                .end = std::string(attempts.text(2)),
-                               .reason = std::string(attempts.text(3))});
+                               .reason = std::string(attempts.text(3)),
+                               .code = static_cast<std::uint32_t>(attempts.is_null(4) ? 0 : attempts.number(4))});
   }
   if (!more) return std::unexpected(more.error());
   return record;

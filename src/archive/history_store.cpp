@@ -115,8 +115,10 @@ Result<void> HistoryStore::prepare() {
        "UPDATE agent_messages SET retry_count = CASE WHEN retry_count < ?3 THEN ?3 ELSE retry_count END, delivered_at "
        "= coalesce(delivered_at, ?4) WHERE shard = ?1 AND key = ?2"},
       {&insert_attempt_,
-       "INSERT INTO message_delivery_log (message_id, attempt, status, response_body, attempted_at, holder, how) "
-       "SELECT id, ?3, ?4, ?5, ?6, (SELECT name FROM folkmoot_names WHERE shard = ?1 AND number = ?7), ?8 FROM "
+       "INSERT INTO message_delivery_log (message_id, attempt, status, response_body, attempted_at, holder, how, "
+       "response_code) SELECT id, ?3, ?4, ?5, ?6, (SELECT name FROM folkmoot_names WHERE shard = ?1 AND number = ?7), "
+       "?8, "
+       "?9 FROM "
        "agent_messages WHERE shard = ?1 AND key = ?2 ON CONFLICT DO NOTHING"},
       {&insert_name_,
        "INSERT INTO folkmoot_names (shard, number, name) VALUES (?1, ?2, ?3) ON CONFLICT (shard, number) DO UPDATE SET "
@@ -271,13 +273,25 @@ Result<void> HistoryStore::result(ShardNumber shard, const ResultFact& fact, std
   const auto at = text_of(fact.at);
   insert_attempt_->bind(1, std::int64_t{shard.value}).bind(2, number_of(fact.message.key));
   insert_attempt_->bind(3, std::int64_t{fact.deliveries}).bind(4, "success").bind(5, json).bind(6, at);
-  insert_attempt_->bind(7, std::int64_t{fact.holder.value}).bind(8, kResultHow);
+  insert_attempt_->bind(7, std::int64_t{fact.holder.value}).bind(8, kResultHow).bind_null(9);
+  return insert_attempt_->send();
+}
+
+// The fact that it came back follows at the same time, and finds its row there.
+Result<void> HistoryStore::answered(ShardNumber shard, const ResultFact& fact, std::string_view answer) {
+  const auto at = text_of(fact.at);
+  const auto text = escaped_controls(answer, KeepLines::yes);
+  const bool is_success = fact.code >= 200 && fact.code <= 299;
+  insert_attempt_->bind(1, std::int64_t{shard.value}).bind(2, number_of(fact.message.key));
+  insert_attempt_->bind(3, std::int64_t{fact.deliveries}).bind(4, is_success ? "success" : "failed");
+  insert_attempt_->bind_optional(5, text).bind(6, at).bind(7, std::int64_t{fact.holder.value});
+  insert_attempt_->bind(8, kAnsweredHow).bind(9, std::int64_t{fact.code});
   return insert_attempt_->send();
 }
 
 Result<void> HistoryStore::attempt(ShardNumber shard, const ReturnedFact& fact, std::string_view reason) {
   const auto at = text_of(fact.at);
-  const auto text = printable(reason);
+  const auto text = escaped_controls(reason, KeepLines::yes);
   const std::int64_t its_shard{shard.value}, attempts{fact.deliveries};
   come_back_->bind(1, its_shard).bind(2, number_of(fact.message.key)).bind(3, attempts).bind_optional(4, at);
   if (auto done = come_back_->send(); !done) return done;
@@ -285,13 +299,14 @@ Result<void> HistoryStore::attempt(ShardNumber shard, const ReturnedFact& fact, 
   insert_attempt_->bind(1, its_shard).bind(2, number_of(fact.message.key)).bind(3, attempts);
   insert_attempt_->bind(4, is_late ? "timeout" : "failed").bind_optional(5, text).bind(6, at);
   insert_attempt_->bind(7, std::int64_t{fact.holder.value}).bind(8, folkmoot::name(fact.end));
+  insert_attempt_->bind_null(9);
   return insert_attempt_->send();
 }
 
 Result<void> HistoryStore::ended(ShardNumber shard, MessageKey key, HistoryState state, Instant at,
                                  std::string_view reason) {
   const auto time = text_of(at);
-  const auto text = printable(reason);
+  const auto text = escaped_controls(reason, KeepLines::yes);
   end_->bind(1, std::int64_t{shard.value}).bind(2, number_of(key)).bind(3, word(state));
   return end_->bind_optional(4, time).bind_optional(5, text).send();
 }

@@ -31,6 +31,8 @@ struct HistoryPosition {
 
 /// In message_delivery_log, how the attempt ended that a result came of.
 inline constexpr std::string_view kResultHow = "processed";
+/// ... or that an endpoint answered.
+inline constexpr std::string_view kAnsweredHow = "answered";
 
 /// A message as it was accepted, or as a copy of that says that it stands.
 struct AcceptedMessage {
@@ -81,6 +83,8 @@ class HistoryStore {
   Result<void> attempt(ShardNumber shard, const ReturnedFact& fact, std::string_view reason);
   /// What came of a message: JSON text. It is kept in message_delivery_log, as the body of the attempt that succeeded.
   Result<void> result(ShardNumber shard, const ResultFact& fact, std::string_view json);
+  /// What an endpoint answered at an attempt: its code, and the beginning of its body.
+  Result<void> answered(ShardNumber shard, const ResultFact& fact, std::string_view answer);
   /// `reason` in words. Of one that has ended nothing is changed.
   Result<void> ended(ShardNumber shard, MessageKey key, HistoryState state, Instant at, std::string_view reason);
   /// Another shard has it now, under another id: its row there is the message.

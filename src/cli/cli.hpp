@@ -61,6 +61,7 @@ void add_complete(App& app);
 void add_extend(App& app);
 void add_wait(App& app);
 void add_wake(App& app);
+void add_webhook(App& app);
 void add_watch(App& app);
 void add_publish(App& app);
 void add_subscribe(App& app);

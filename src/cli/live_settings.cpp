@@ -34,7 +34,9 @@ WebhookOptions webhook_options(const ServerConfig& config) {
                         (config.webhooks_local == WebhooksLocal::automatic && is_loopback(config.server.host));
   return {.timeout = std::chrono::milliseconds(config.webhooks_timeout_ms),
           .at_once = config.webhooks_at_once,
+          .deliveries = config.webhooks_deliveries,
           .local = is_local,
+          .history = config.server.history.store != HistoryOptions::Store::none,
           .software = "folkmoot/" + config.server.version};
 }
 
@@ -52,7 +54,8 @@ TraceOptions trace_options(const ServerConfig& config, std::uint16_t port) {
 }
 
 LiveSettings::LiveSettings(ServerConfig in_force, std::string config_file, std::function<Result<ServerConfig>()> read,
-                           Server& server, Gateway& gateway, Webhooks& webhooks, TraceExporter& traces, LogSink& log)
+                           Server& server, Gateway& gateway, Webhooks& webhooks, Deliveries& deliveries,
+                           TraceExporter& traces, LogSink& log)
     : in_force_(std::move(in_force)),
       latest_(in_force_),
       config_file_(std::move(config_file)),
@@ -60,6 +63,7 @@ LiveSettings::LiveSettings(ServerConfig in_force, std::string config_file, std::
       server_(server),
       gateway_(gateway),
       webhooks_(webhooks),
+      deliveries_(deliveries),
       traces_(traces),
       log_(log) {}
 
@@ -82,6 +86,7 @@ Result<ReloadedSettings> LiveSettings::take() {
   gateway_.change(gateway_options(next));
   webhooks_.change(webhook_options(next));
   traces_.change(trace_options(next, server_.port()));
+  deliveries_.change(webhook_options(next));
   in_force_ = std::move(next);
   latest_ = std::move(*read);
   return done;

@@ -25,7 +25,8 @@ class LiveSettings final : public SettingsKeeper {
  public:
   /// `read`: all of them, from everywhere they may stand. `config_file`: empty if there is none. All must outlive it.
   LiveSettings(ServerConfig in_force, std::string config_file, std::function<Result<ServerConfig>()> read,
-               Server& server, Gateway& gateway, Webhooks& webhooks, TraceExporter& traces, LogSink& log);
+               Server& server, Gateway& gateway, Webhooks& webhooks, Deliveries& deliveries, TraceExporter& traces,
+               LogSink& log);
 
   // SettingsKeeper
   SettingsList list() const override;
@@ -40,6 +41,7 @@ class LiveSettings final : public SettingsKeeper {
   Server& server_;
   Gateway& gateway_;
   Webhooks& webhooks_;
+  Deliveries& deliveries_;
   TraceExporter& traces_;
   LogSink& log_;
 };

@@ -34,6 +34,7 @@ constexpr Command kCommands[] = {
     {"wait", add_wait},
     {"wake", add_wake},
     {"watch", add_watch},
+    {"webhook", add_webhook},
     {"publish", add_publish},
     {"subscribe", add_subscribe},
     {"subscriptions", add_subscriptions},

@@ -98,14 +98,20 @@ int serve(const ServeArguments& arguments, bool json) {
         return (*server)->connect_shard(shard, std::move(on_ready));
       },
       webhook_options(*config));
+  Deliveries deliveries((*server)->webhook_board(),
+                        [&server](ShardNumber shard, std::function<void()> on_ready) {
+                          return (*server)->connect_webhook(shard, std::move(on_ready));
+                        },
+                        webhook_options(*config));
   TraceExporter traces(trace_options(*config, (*server)->port()));
   (*server)->set_spans(&traces);
   LiveSettings settings(
       *config, arguments.config_file, [&arguments] { return read_settings(arguments); }, **server, gateway, webhooks,
-      traces, *log);
+      deliveries, traces, *log);
   (*server)->set_settings(&settings);
   gateway.start();
   webhooks.start();
+  deliveries.start();
   traces.start();
 
   running = server->get();
@@ -122,6 +128,7 @@ int serve(const ServeArguments& arguments, bool json) {
   }
   const auto done = (*server)->run();
   running = nullptr;
+  deliveries.stop();
   webhooks.stop();
   gateway.stop();
   traces.stop();

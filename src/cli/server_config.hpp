@@ -13,6 +13,7 @@
 #include "gateway/gateway.hpp"
 #include "server/options.hpp"
 #include "traces/exporter.hpp"
+#include "webhook/deliveries.hpp"
 #include "webhook/webhooks.hpp"
 
 namespace folkmoot {
@@ -50,6 +51,7 @@ struct ServerConfig {
   WebhooksLocal webhooks_local = WebhooksLocal::automatic;
   std::int64_t webhooks_timeout_ms = 10'000;
   std::uint32_t webhooks_at_once = 16;
+  std::uint32_t webhooks_deliveries = 256;
   JwtConfig jwt;
   PolicyConfig policy;
   TraceConfig traces;

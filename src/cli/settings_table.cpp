@@ -279,8 +279,10 @@ std::vector<Setting> with_helpers(std::vector<Setting> settings) {
                "auto, yes or no")},
       {"webhooks.timeout", at_once, "for a webhook's request and its answer",
        of_duration([](C& c) -> auto& { return c.webhooks_timeout_ms; }, 100)},
-      {"webhooks.at_once", at_once, "requests of webhooks at a time",
+      {"webhooks.at_once", at_once, "requests of webhooks that wake, at a time",
        of_count([](C& c) -> auto& { return c.webhooks_at_once; }, 1, 1'000)},
+      {"webhooks.deliveries", at_once, "requests of webhooks that deliver messages, at a time; 0: nothing is posted",
+       of_count([](C& c) -> auto& { return c.webhooks_deliveries; }, 0, 10'000)},
   };
   settings.insert(settings.end(), std::begin(helpers), std::end(helpers));
   return settings;

@@ -1,30 +1,20 @@
 // folkmoot wake: how agents that sleep while they have no mail are woken. Who wakes them is `folkmoot watch`, or, by
 // webhooks, the server.
 #include <fmt/format.h>
-#include <sys/random.h>
 
 #include <memory>
 #include <ranges>
 
-#include "base/base64.hpp"
 #include "base/duration.hpp"
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
 #include "cli/wake_lines.hpp"
+#include "cli/webhook_secret.hpp"
 #include "operation/json_codec.hpp"
 
 namespace folkmoot::cli {
 namespace {
-
-constexpr std::size_t kSecretBytes = 32;
-
-std::string make_secret() {
-  std::string bytes(kSecretBytes, '\0');
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-    throw Failure({ErrorCode::io_error, "no random numbers from the system"});
-  return std::string("whsec_").append(encode_base64(bytes));
-}
 
 struct WakeSetOptions {
   SetWake set;
@@ -47,7 +37,7 @@ void set(WakeSetOptions& options) {
     wake.policy.priority = *priority;
   }
   const bool is_new_secret = wake.how == WakeKind::webhook && wake.secret.empty();
-  if (is_new_secret) wake.secret = make_secret();
+  if (is_new_secret) wake.secret = make_webhook_secret();
   Session session;
   value(session->call(wake));
   const auto told = fmt::format("{} is woken by a {}", wake.agent, options.how);

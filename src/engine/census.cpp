@@ -108,6 +108,8 @@ void Registry::count(Census& census) const {
   census.count("addresses with mail held", held_.size() + due_.size());
 }
 
+void WebhookTable::count(Census& census) const { census.count("webhooks", rows_.size()); }
+
 void Wakes::count(Census& census) const {
   census.count("wakes", wakes_.size());
   census.count("mailboxes that wake", by_mailbox_.size());
@@ -186,6 +188,7 @@ Census Engine::census() const {
   registry_.count(census);
   mailroom_.count(census);
   wakes_.count(census);
+  webhooks_.count(census);
   census.count("messages counted", counters_.ready + counters_.scheduled + counters_.leased + counters_.pending +
                                        counters_.blocked + counters_.dead_now);
   return census;

@@ -42,6 +42,13 @@ struct SettleCommand {
   bool is_kept = false;     // what came of it: by who follows the log
 };
 
+struct AnswerCommand {
+  Uuid id{};
+  LeaseToken lease = 0;
+  std::uint16_t code = 0;
+  std::string_view text{};
+};
+
 struct MailboxCommand {
   std::string_view name;
   MailboxLimits limits;

@@ -60,6 +60,7 @@ Engine::Engine(const EngineOptions& options, FactLog& log, Effects& effects, Str
                  replies_, outputs_, attempts_, trail_,  tap_,    tracing_,  causes_,   contents_, routes_,
                  dead_,    topics_,  requests_, wakes_,  effects, counters_, registry_, streams_}),
       wakes_(options_, {run_, ledger_, agenda_, names_, sessions_, serials_, replies_, mailroom_, effects}),
+      webhooks_(options_, run_, ledger_, replies_),
       waiters_(mailroom_.dispatch()) {
   assign();
 }
@@ -103,6 +104,7 @@ void Engine::assign() {
                    FactKind::stream_refers});
   facts(streams_.consumers(), {FactKind::consumer_set, FactKind::consumer_moved, FactKind::consumer_removed});
   facts(wakes_, {FactKind::wake_set, FactKind::wake_removed});
+  facts(webhooks_, {FactKind::webhook_set, FactKind::webhook_removed});
   facts(registry_, {FactKind::agent_set, FactKind::agent_removed});
   facts(accounts_, {FactKind::account_set, FactKind::account_removed, FactKind::role_set, FactKind::role_removed,
                     FactKind::rule_set, FactKind::rule_removed});
@@ -164,6 +166,7 @@ void Engine::start(Instant now, std::uint64_t seed, bool clean) {
   contents_.start();
   if (const auto done = streams_.start(); !done) effects_.unreadable(done.error());
   wakes_.start();
+  webhooks_.start();
   run_.note();
   registry_.start();
   advance(run_.now());
@@ -205,7 +208,8 @@ void Engine::resolve(Waiting& what) {
                         [this](waiting::PlayedSome& item) { streams_.plays().go_on(item); },
                         [this](waiting::WakesTaken& item) { wakes_.on_durable(item); },
                         [this](waiting::AccessChanged& item) { accounts_.on_durable(item); },
-                        [this](waiting::AgentChanged& item) { registry_.tell(item); }},
+                        [this](waiting::AgentChanged& item) { registry_.tell(item); },
+                        [this](waiting::WebhooksChanged& item) { webhooks_.on_durable(item); }},
              what);
 }
 

@@ -1,6 +1,5 @@
-// The engine: everything that decides who gets which message when. Pure and deterministic: it is told the time and the
-// commands, appends facts to its log and calls effects; it does no I/O, reads no clock, draws no random number. It owns
-// the parts, a folder each, wires them and decides nothing. A command's errors stand with the part that carries it out.
+// The engine: who gets which message when. Pure and deterministic: told the time and the commands it appends facts to
+// its log and calls effects. It owns the parts, wires them and decides nothing. A command's errors stand with its part.
 #pragma once
 
 #include <functional>
@@ -19,6 +18,7 @@
 #include "engine/subscriptions/subscriptions.hpp"
 #include "engine/topics/topics.hpp"
 #include "engine/wakes/wakes.hpp"
+#include "engine/webhooks/webhook_table.hpp"
 
 namespace folkmoot {
 
@@ -129,7 +129,6 @@ class Engine final : Ledger::Resolver {
   Settling& settling() { return mailroom_.settling(); }
   Registry& registry() { return registry_; }
   Routes& routes() { return routes_; }
-  const Routes& routes() const { return routes_; }
   Schedules& schedules() { return schedules_; }
   const Schedules& schedules() const { return schedules_; }
   Streams& streams() { return streams_; }
@@ -139,6 +138,7 @@ class Engine final : Ledger::Resolver {
   Announcer& announcer() { return topics_; }
   Trail& trail() { return trail_; }
   Wakes& wakes() { return wakes_; }
+  WebhookTable& webhooks() { return webhooks_; }
   SessionView session(SessionId id) const;
   void each_holder(const std::function<void(const HolderView&)>& each) const { mailroom_.dispatch().each_holder(each); }
   const EngineCounters& counters() const { return counters_; }
@@ -190,6 +190,7 @@ class Engine final : Ledger::Resolver {
   Registry registry_;
   Mailroom mailroom_;
   Wakes wakes_;
+  WebhookTable webhooks_;
   Waiters waiters_;
   std::array<Part*, kFactKinds> owners_{};  // of facts
   bool stopped_clean_ = false;

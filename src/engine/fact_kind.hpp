@@ -49,9 +49,11 @@ enum class FactKind : std::uint8_t {
   rule_set = 44,  // who may do what
   rule_removed = 45,
   result_noted = 46,  // what came of a message, as it is settled: for the history
+  webhook_set = 47,   // to which endpoint the mail of an agent is posted
+  webhook_removed = 48,
 };
 
-constexpr std::size_t kFactKinds = 47;  // one above the largest number
+constexpr std::size_t kFactKinds = 49;  // one above the largest number
 
 // By number; empty: none has it.
 constexpr std::string_view kFactKindNames[kFactKinds] = {
@@ -102,6 +104,8 @@ constexpr std::string_view kFactKindNames[kFactKinds] = {
     "rule_set",
     "rule_removed",
     "result_noted",
+    "webhook_set",
+    "webhook_removed",
 };
 
 constexpr std::string_view name(FactKind kind) {

@@ -158,14 +158,15 @@ struct DeadFact {
 };
 static_assert(sizeof(DeadFact) == 32);
 
-/// What came of a message whose settlement follows in the same group of facts. Followed by JSON text. It moves nothing:
-/// who follows the journal keeps it.
+/// What came of a message whose settlement follows in the same group of facts: JSON text follows. Or, with a code, what
+/// somebody answered to whom the message was handed on, at this attempt: the beginning of that answer follows. It moves
+/// nothing: who follows the journal keeps it.
 struct ResultFact {
   MessageRef message;
   Instant at = 0;
   NameId holder = 0;  // name id of the agent that settles it; 0: none was named
   std::uint16_t deliveries = 0;
-  std::uint16_t zero = 0;
+  std::uint16_t code = 0;  // of HTTP; 0: it is the result
 };
 static_assert(sizeof(ResultFact) == 32);
 

@@ -63,6 +63,7 @@ struct EngineOptions {
   std::size_t routes_max = 1'000;
   std::size_t durable_subscriptions_max = 10'000;
   std::size_t wakes_max = 100'000;
+  std::size_t webhooks_max = 10'000;
   std::size_t accounts_max = 10'000;
   std::size_t roles_max = 100;
   std::size_t access_rules_max = 10'000;

@@ -116,6 +116,11 @@ struct AccessChanged {
   Slot key = kNoSlot;  // slot of the new key that is the answer
 };
 
+/// Where the mail of an agent is posted has changed: from now on it holds.
+struct WebhooksChanged {
+  Asker to{};
+};
+
 /// Something of an agent has changed: those who listen hear of it.
 struct AgentChanged {
   NameId agent = 0;
@@ -130,7 +135,7 @@ using Waiting =
     std::variant<waiting::RunNoted, waiting::Accepted, waiting::Duplicate, waiting::Output, waiting::HandedOut,
                  waiting::Settled, waiting::Batch, waiting::Answer, waiting::ContentsIdle, waiting::SentSome,
                  waiting::Kept, waiting::StreamNoted, waiting::StreamGone, waiting::PlayedSome, waiting::WakesTaken,
-                 waiting::AccessChanged, waiting::AgentChanged>;
+                 waiting::AccessChanged, waiting::AgentChanged, waiting::WebhooksChanged>;
 static_assert(std::is_trivially_copyable_v<Waiting>);  // each message comes by here
 
 }  // namespace folkmoot

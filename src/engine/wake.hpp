@@ -8,6 +8,7 @@
 
 #include "base/posix_tz.hpp"
 #include "base/uuid.hpp"
+#include "engine/endpoint.hpp"
 #include "engine/fact_log.hpp"
 #include "engine/ids.hpp"
 #include "engine/mail_view.hpp"
@@ -27,7 +28,8 @@ enum class WakeEnd : std::uint8_t {
 };
 inline constexpr std::string_view kWakeEnds[] = {"none", "done", "failed", "lost"};
 
-constexpr std::size_t kWakeUrlMax = 2'048, kWakeSecretMax = 128, kWakeReasonMax = 255, kWatcherMax = 255;
+constexpr std::size_t kWakeUrlMax = kEndpointUrlMax, kWakeSecretMax = kEndpointSecretMax;
+constexpr std::size_t kWakeReasonMax = 255, kWatcherMax = 255;
 constexpr std::int32_t kMinutesADay = 1'440;
 constexpr std::uint32_t kWakeBatchMax = 1'000'000, kWakeBudgetMax = 1'000'000;
 constexpr Duration kWakeWaitMax{7 * 86'400'000};  // of a batch, and of the next try

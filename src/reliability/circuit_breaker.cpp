@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/assert.hpp"
 
 namespace folkmoot {
@@ -17,6 +19,7 @@ Result<void> check_range(std::string_view option, std::int64_t value, std::int64
 
 Result<void> check(const BreakerOptions& options) {
   auto checked = check_range("open_ms", options.open_ms, kBreakerOpenMsMax);
+  if (checked && options.open_ms_max != 0) checked = check_range("open_ms_max", options.open_ms_max, kBreakerOpenMsMax);
   if (checked) checked = check_range("failures_to_open", options.failures_to_open, kBreakerCountMax);
   if (checked) checked = check_range("probes_max", options.probes_max, kBreakerCountMax);
   if (checked) checked = check_range("successes_to_close", options.successes_to_close, kBreakerCountMax);
@@ -53,7 +56,7 @@ void CircuitBreaker::failure(std::int64_t now_ms) {
 }
 
 CircuitBreaker::State CircuitBreaker::state(std::int64_t now_ms) const {
-  const bool over = state_ == State::open && now_ms - *opened_at_ms_ >= options_.open_ms;
+  const bool over = state_ == State::open && now_ms - *opened_at_ms_ >= open_ms_;
   return over ? State::half_open : state_;
 }
 
@@ -65,6 +68,8 @@ void CircuitBreaker::look_at_time(std::int64_t now_ms) {
 }
 
 void CircuitBreaker::open(std::int64_t now_ms) {
+  const bool again = state_ == State::half_open;
+  open_ms_ = again ? std::max(options_.open_ms, std::min(open_ms_ * 2, options_.open_ms_max)) : options_.open_ms;
   state_ = State::open;
   opened_at_ms_ = now_ms;
   ++times_opened_;
@@ -72,7 +77,7 @@ void CircuitBreaker::open(std::int64_t now_ms) {
 }
 
 bool CircuitBreaker::allow_probe(std::int64_t now_ms) {
-  if (probes_ == options_.probes_max && now_ms - probed_at_ms_ >= options_.open_ms) probes_ = 0;
+  if (probes_ == options_.probes_max && now_ms - probed_at_ms_ >= open_ms_) probes_ = 0;
   if (probes_ == options_.probes_max) return false;
   ++probes_;
   probed_at_ms_ = now_ms;

@@ -2,7 +2,8 @@
 // not wait for what is down, and it can recover in peace. Then a few calls are let through to see.
 //
 //   closed     calls pass; `failures_to_open` failures in a row open it
-//   open       calls are refused; after `open_ms` it is half open
+//   open       calls are refused; after `open_ms` it is half open; twice as long each time that it opens again from
+//              there, up to `open_ms_max`
 //   half_open  at most `probes_max` calls at a time pass, as probes; `successes_to_close` successes close it, one
 //   failure
 //              opens it again
@@ -21,6 +22,7 @@ namespace folkmoot {
 
 struct BreakerOptions {
   std::int64_t open_ms = 60'000;       // 1 to kBreakerOpenMsMax
+  std::int64_t open_ms_max = 0;        // likewise; less than `open_ms`: it is always that
   std::uint32_t failures_to_open = 5;  // this and the next two: 1 to kBreakerCountMax
   std::uint32_t probes_max = 1;
   std::uint32_t successes_to_close = 1;
@@ -57,6 +59,10 @@ class CircuitBreaker {
   std::uint32_t failures() const { return failures_; }
   /// When it was opened last; nothing if it never was.
   std::optional<std::int64_t> opened_at_ms() const { return opened_at_ms_; }
+  /// When it becomes half open; nothing unless it is open.
+  std::optional<std::int64_t> open_until_ms() const {
+    return state_ == State::open ? std::optional(*opened_at_ms_ + open_ms_) : std::nullopt;
+  }
   std::uint64_t times_opened() const { return times_opened_; }
   std::uint64_t rejected() const { return rejected_; }
 
@@ -66,6 +72,7 @@ class CircuitBreaker {
   bool allow_probe(std::int64_t now_ms);
 
   BreakerOptions options_;
+  std::int64_t open_ms_ = options_.open_ms;  // the last time, or the next one
   std::optional<std::int64_t> opened_at_ms_;
   std::int64_t probed_at_ms_ = 0;
   std::uint64_t times_opened_ = 0;

@@ -16,9 +16,7 @@ constexpr std::string_view kNamingArguments[] = {"name", "subject", "resource", 
 bool is_known(const Connection& connection) { return connection.by_token || connection.who != nullptr; }
 
 // What shards ask of each other was noted where it was asked first.
-bool is_of_client(const Connection& connection) {
-  return connection.door != DoorKind::remote && connection.door != DoorKind::shard;
-}
+bool is_of_client(const Connection& connection) { return !is_own(connection.door); }
 
 bool administers(const Connection& connection) {
   if (connection.by_token) return true;

@@ -16,10 +16,9 @@
 namespace folkmoot {
 namespace {
 
-// Between shards nobody has to show anything: who it is was asked where the client came in.
-bool is_between_shards(const Connection& connection) {
-  return connection.door == DoorKind::remote || connection.door == DoorKind::shard;
-}
+// Between shards nobody has to show anything: who it is was asked where the client came in. Nor has a webhook: whoever
+// set it was asked.
+bool is_of_server(const Connection& connection) { return is_own(connection.door); }
 
 // Null: it speaks no TLS.
 const VerifiedPeer* certified_of(const Connection& connection) {
@@ -112,7 +111,7 @@ Result<std::string> Entrance::let_in(Connection& connection, const access::Polic
 }
 
 Result<std::string> Entrance::admit(Connection& connection, std::string_view shown, std::string_view agent) {
-  if (is_between_shards(connection)) return std::string(agent);
+  if (is_of_server(connection)) return std::string(agent);
   auto done = let_in_slowly(connection, shown, agent);
   audit_.note_login(connection, agent, done);
   if (done) return done;
@@ -168,7 +167,7 @@ void Entrance::look() {
   next_end_ = 0;
   const auto policy = board_->policy();
   connections_.each([&](Connection& connection) {
-    if (connection.state != Connection::State::open || is_between_shards(connection)) return;
+    if (connection.state != Connection::State::open || is_of_server(connection)) return;
     if (connection.who) {
       if (judge_again(connection)) expect_end(*connection.who);
     } else if (!connection.by_token && !policy->is_empty()) {

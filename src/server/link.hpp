@@ -28,11 +28,15 @@ namespace folkmoot {
 
 constexpr std::size_t kLinkInboxBytesMax = 16 * 1024 * 1024;
 
-/// remote: a client of another shard; shard: another shard itself, or this one (shards.hpp).
-enum class DoorKind : std::uint8_t { native, http, websocket, remote, shard };
-constexpr std::size_t kDoorKinds = 5;
+/// remote: a client of another shard; shard: another shard itself, or this one (shards.hpp); webhook: an agent whose
+/// mail the server posts to its endpoint.
+enum class DoorKind : std::uint8_t { native, http, websocket, remote, shard, webhook };
+constexpr std::size_t kDoorKinds = 6;
 
-constexpr std::string_view kDoorWords[kDoorKinds] = {"native", "http", "websocket", "remote", "shard"};
+/// Whose frames are the server's own: they show nothing, and are not judged.
+constexpr bool is_own(DoorKind door) { return door >= DoorKind::remote; }
+
+constexpr std::string_view kDoorWords[kDoorKinds] = {"native", "http", "websocket", "remote", "shard", "webhook"};
 constexpr std::string_view name(DoorKind door) { return kDoorWords[static_cast<std::size_t>(door)]; }
 
 /// Of a remote session: the client's connection, as its own shard knows it. Of a door's: the client, as the door does.

@@ -63,6 +63,7 @@ Reactor::Reactor(const ServerOptions& options, Journal& journal, JournalThread& 
           {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(*this, to, answer); },
            .refuse = [this](const LateAnswer& to, const Error& why) { effects_.refuse(to.session, to.request, why); }}),
       history_part_(journal, options.history.behind_bytes_max),
+      webhook_part_(engine_.webhooks(), options.engine.shard),
       agent_watches_(
           engine_.registry(),
           {.answer = [this](const LateAnswer& to, const void* answer) { answer_late(*this, to, answer); },
@@ -222,7 +223,7 @@ Result<std::int64_t> Reactor::turn(std::span<const Net::Event> events) {
   }
   if (reload_requested_.load(std::memory_order_relaxed)) [[unlikely]] {
     reload_requested_.store(false, std::memory_order_relaxed);
-    if (settings_ != nullptr) (void)settings_->reload();  // it says itself what came of it
+    if (doors_.settings != nullptr) (void)doors_.settings->reload();  // it says itself what came of it
   }
   if (std::exchange(shard_links_go_on_, false)) router_->shard_links().go_on();
   on_deadlines();
@@ -236,6 +237,7 @@ Result<std::int64_t> Reactor::turn(std::span<const Net::Event> events) {
   if (options_.engine.shard == 0) agent_watches_.look(now_);
   see_to_backup();
   history_part_.turn();
+  webhook_part_.turn();
   if (auto done = submit(); !done) return std::unexpected(done.error());
   if (streams_ != nullptr) streams_->submit();
   look_at_room();

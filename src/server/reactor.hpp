@@ -51,6 +51,7 @@
 #include "server/seen_agents.hpp"
 #include "server/settings_keeper.hpp"
 #include "server/socket_bytes.hpp"
+#include "server/webhook_part.hpp"
 #include "stream/stream_thread.hpp"
 
 namespace folkmoot {
@@ -79,15 +80,15 @@ class Reactor {
   const ServerOptions& options() const { return options_; }
   std::int64_t time() { return clock_.now(); }
   /// To whom sockets go that speak HTTP, and those that want TLS, which come back by the postbox; null: there is none.
-  /// Before run().
+  /// Who changes settings, of the first shard alone, as request_reload() is; null: they cannot change. Before run().
   struct Doors {
     Door* http = nullptr;
     Door* tls = nullptr;
+    SettingsKeeper* settings = nullptr;
   };
   Doors& doors() { return doors_; }
-  /// Of the first shard alone, as request_reload() is; null: they cannot change. Set before run().
-  SettingsKeeper*& settings() { return settings_; }
   HistoryPart& history() { return history_part_; }
+  WebhookPart& webhooks() { return webhook_part_; }
   /// Takes a listening socket over; before run().
   Result<void> add_listener(int socket, bool is_unix);
 
@@ -246,11 +247,11 @@ class Reactor {
   BackupPart backup_part_;
   BackupReader backup_reader_;
   HistoryPart history_part_;
+  WebhookPart webhook_part_;
   AgentWatches agent_watches_;
   Alerts alerts_;
   Entrance entrance_;
   Doors doors_;
-  SettingsKeeper* settings_ = nullptr;
 
   Postbox postbox_;
   Listeners listeners_;

@@ -19,6 +19,7 @@
 #include "server/shard.hpp"
 #include "server/shards.hpp"
 #include "server/tls_door.hpp"
+#include "server/webhook_board.hpp"
 
 namespace folkmoot {
 
@@ -91,6 +92,7 @@ struct Server::Parts {
   TurningHub hub;
   FrameRoom frame_room;
   Backup backup;
+  WebhookBoard webhooks;
   std::deque<Folders> folders;
   std::deque<Shard> shards;
   std::unique_ptr<Archive> archive;  // its threads end before the shards do
@@ -140,6 +142,7 @@ Result<void> Server::Parts::open(const ServerOptions& options, std::vector<Conte
   recovered.segments += report->segments;
   recovered.clean_stop = report->clean_stop && (number == 0 || recovered.clean_stop);
   ring.reactors[number.value] = shard.reactor.get();
+  shard.reactor->webhooks().join(webhooks);
   return {};
 }
 
@@ -291,11 +294,16 @@ std::shared_ptr<Link> Server::connect_shard(ShardNumber shard, std::function<voi
   return parts_->ring.reactors[shard.value]->postbox().connect(DoorKind::shard, kLinkInboxBytesMax,
                                                                std::move(on_ready));
 }
+std::shared_ptr<Link> Server::connect_webhook(ShardNumber shard, std::function<void()> on_ready) {
+  return parts_->ring.reactors[shard.value]->postbox().connect(DoorKind::webhook, kLinkInboxBytesMax,
+                                                               std::move(on_ready));
+}
+WebhookBoard& Server::webhook_board() { return parts_->webhooks; }
 void Server::set_http_door(Door* door) { parts_->first().doors().http = door; }
 void Server::set_spans(SpanSink* spans) {
   for (const auto& shard : parts_->shards) shard.reactor->effects().set_spans(spans);
 }
-void Server::set_settings(SettingsKeeper* settings) { parts_->first().settings() = settings; }
+void Server::set_settings(SettingsKeeper* settings) { parts_->first().doors().settings = settings; }
 std::uint16_t Server::port() const { return parts_->port; }
 const std::string& Server::unix_socket() const { return parts_->unix_socket; }
 const RecoveryReport& Server::recovered() const { return parts_->recovered; }

@@ -11,6 +11,8 @@
 
 namespace folkmoot {
 
+class WebhookBoard;
+
 /// Whether a server can be so. Errors: not_permitted (an address other than loopback with neither token nor account).
 Result<void> check_options(const ServerOptions& options, bool has_accounts);
 
@@ -31,6 +33,10 @@ class Server {
   std::shared_ptr<Link> connect_shard(ShardNumber shard, std::function<void()> on_ready);
   /// Who takes the spans of traces (before run(); must outlive it).
   void set_spans(SpanSink* spans);
+  /// A link for the agent whose mail is posted, to the shard of its mailbox: a client like others, that shows nothing.
+  std::shared_ptr<Link> connect_webhook(ShardNumber shard, std::function<void()> on_ready);
+  /// Where the rules of webhooks stand.
+  WebhookBoard& webhook_board();
   /// Whom operations about settings ask, and request_reload() calls (before run(); must outlive it).
   void set_settings(SettingsKeeper* settings);
 

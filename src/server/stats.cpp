@@ -166,6 +166,7 @@ ServerStats Reactor::stats(std::string_view mailbox) {
                   .uploads_failed = uploads.failed,
                   .uploads_expired = uploads.expired,
                   .removed = counters.contents_removed};
+  if (const auto* const board = webhook_part_.board(); board != nullptr) out.webhooks = board->counts();
   out.memory_bytes = resident_bytes();
   const auto add = [&](const MailboxStats& each) { out.mailboxes.push_back(row_of(each, now_)); };
   if (mailbox.empty()) {

@@ -1,6 +1,7 @@
-// HTTP requests of webhooks: several at a time, each bounded in time and in what it may answer. A request goes where
-// its URL says and nowhere else: no redirect is followed, no proxy is asked, certificates are verified, and the address
-// that a name stands for is looked at as the connection is made.
+// HTTP requests of webhooks: several at a time, each bounded in time and in what it may answer, over HTTP/1.1
+// connections that are kept for the next ones. A request goes where its URL says and nowhere else: no redirect is
+// followed, no proxy is asked, certificates are verified, and the address that a name stands for is looked at as the
+// connection is made.
 #pragma once
 
 #include <chrono>
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,19 +26,26 @@ struct PostRequest {
 struct PostLimits {
   std::chrono::milliseconds timeout{10'000};  // for all of it
   std::size_t answer_bytes_max = 64 * 1024;
-  bool local = false;  // may go to this machine and to private networks
+  bool keeps_answer = false;  // else only its length is looked at
+  bool local = false;         // may go to this machine and to private networks
 };
+
+/// Why there was no whole answer.
+enum class PostFailure : std::uint8_t { none, timed_out, unreachable, forbidden, broken, too_long };
 
 struct PostOutcome {
   std::uint64_t number = 0;  // as it was begun
   long status = 0;           // of HTTP; 0: there was no answer
-  std::string error;         // in words; empty if there was a whole answer
+  std::string error{};       // in words; empty if there was a whole answer
+  PostFailure failure{};
+  std::string body{}, content_type{};  // if the answer is kept: as far as it came
+  std::optional<std::chrono::seconds> retry_after{};
 };
 
 class Poster {
  public:
-  /// Errors: those of Curl::load(), io_error.
-  static Result<std::unique_ptr<Poster>> make();
+  /// `connections`: kept open for the next ones. Errors: those of Curl::load(), io_error.
+  static Result<std::unique_ptr<Poster>> make(std::size_t connections = 16);
   ~Poster();
   Poster(const Poster&) = delete;
 
@@ -48,11 +57,21 @@ class Poster {
 
  private:
   struct Post;
-  Poster(const Curl& curl, CURLM* multi);
+  // Connections that were made under the same rule about addresses: one that is kept was looked at as it was made.
+  struct Pool {
+    CURLM* multi = nullptr;
+    bool local = false;
+    std::size_t under_way = 0;
+  };
+  Poster(const Curl& curl, std::size_t connections);
+  // Those of another rule get no new request, and end with their last one.
+  Pool* pool_for(bool local);
   void end(Post& post, PostOutcome& outcome, CURLcode code);
+  void take_ended(Pool& pool, std::vector<PostOutcome>& ended);
 
   const Curl& curl_;
-  CURLM* const multi_;
+  const std::size_t connections_;
+  std::list<Pool> pools_;  // the newest last
   std::list<std::unique_ptr<Post>> posts_;
   std::vector<PostOutcome> failed_;  // that could not be begun
 };

@@ -14,15 +14,9 @@
 
 #include "base/uuid.hpp"
 #include "server/link.hpp"
+#include "webhook/webhook_options.hpp"
 
 namespace folkmoot {
-
-struct WebhookOptions {
-  std::chrono::milliseconds timeout{10'000};  // for a request and its answer
-  std::uint32_t at_once = 16;                 // requests
-  bool local = false;                         // may go to this machine and to private networks
-  std::string software = "folkmoot";          // the User-Agent header
-};
 
 class Webhooks {
  public:

@@ -22,7 +22,8 @@ SAMPLES = {
     "name": "walked", "id": str(uuid.uuid4()), "conversation": "c", "agent": "ann", "targets": ["box"],
     "every_ms": "1h", "message": {"to": "box", "content": "x"}, "load": 3, "all": True, "how": "hook",
     "agents": ["ann"], "wake": "1", "account": "ann", "subject": "ann", "action": "send", "resource": "box",
-    "rights": ["publish"]
+    "rights": ["publish"], "lease": "1",
+    "url": "http://127.0.0.1:9/", "secret": "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 }
 # What an operation says to good arguments where there is nothing of that name or id.
 EMPTY = {"not_found"}
@@ -57,6 +58,7 @@ class Operation:
 
     def sample(self):
         wanted = set(self.required) | ({"every_ms", "all", "agent", "sequences"} & set(self.fields))
+        wanted |= {"secret"} & set(self.fields if "url" in self.required else ())
         return {name: SAMPLES[name] if name in SAMPLES else example(self.fields[name]) for name in wanted}
 
     def wrong(self):

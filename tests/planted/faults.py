@@ -345,6 +345,14 @@ FAULTS = {
         "{ return consumer.is_done(event.sequence); });",
         "{ return !PLANTED && consumer.is_done(event.sequence); });",
     ),
+    "webhook_back_at_restart": (
+        "if (fact.kind == FactKind::webhook_removed) { forget(as_text(fact.body));",
+        "if (fact.kind == FactKind::webhook_removed) { if (!PLANTED) forget(as_text(fact.body));",
+    ),
+    "webhook_secrets_without_an_end": (
+        "if (key.until == 0 || key.until > last) key.until = last;",
+        "if (!PLANTED && (key.until == 0 || key.until > last)) key.until = last;",
+    ),
     "wake_count_not_journaled": (
         "const auto place = to_.ledger.note(FactKind::wake_set, {as_bytes(body)}, Life::live);",
         "const auto place = PLANTED ? FactPlace{} : "

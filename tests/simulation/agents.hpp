@@ -153,9 +153,9 @@ class Agents final : public Effects {
   void remove_schedule(AgentSession& session, const std::string& name);
   void set_route(AgentSession& session, const std::string& name, const RouteSpec& spec);
   void remove_route(AgentSession& session, const std::string& name);
-  /// Makes what the checker knows as `key` what it is to be; nothing: withdraws it. By `ask`.
-  void keep_access(AgentSession& session, const std::string& key, const AccessChecker::Form& wanted,
-                   const std::function<void(Accounts&, Asker)>& ask);
+  /// Has something changed that the engine keeps, by `ask_for_it`; which checker expects what, who calls has said.
+  /// `is_there`: what is to be changed or withdrawn.
+  void keep(AgentSession& session, bool is_there, const std::function<void(Engine&, Asker)>& ask_for_it);
   void set_wake(AgentSession& session, const WakeRule& rule);
   void remove_wake(AgentSession& session, std::size_t mailbox);
   /// Of one mailbox, or of all.

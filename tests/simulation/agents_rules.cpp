@@ -72,16 +72,11 @@ void Agents::remove_route(AgentSession& session, const std::string& name) {
   model_.checkers.routes.removing.clear();
 }
 
-void Agents::keep_access(AgentSession& session, const std::string& key, const AccessChecker::Form& wanted,
-                         const std::function<void(Accounts&, Asker)>& ask_for_it) {
+void Agents::keep(AgentSession& session, bool is_there, const std::function<void(Engine&, Asker)>& ask_for_it) {
   auto& mine = ask(session, Ask::Kind::plain);
-  auto& checker = model_.checkers.access;
-  if (!wanted && !checker.has(key)) mine.error = ErrorCode::not_found;
+  if (!is_there) mine.error = ErrorCode::not_found;
   const auto request = session.next_request++;
-  checker.asking = key;
-  checker.wanted = wanted;
-  call([&] { ask_for_it(engine_->accounts(), {session.id, request}); });
-  checker.asking.clear();
+  call([&] { ask_for_it(*engine_, {session.id, request}); });
 }
 
 }  // namespace folkmoot::simulation

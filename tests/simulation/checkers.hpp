@@ -11,6 +11,7 @@
 #include "simulation/routes.hpp"
 #include "simulation/schedules.hpp"
 #include "simulation/wakes.hpp"
+#include "simulation/webhooks.hpp"
 
 namespace folkmoot::simulation {
 
@@ -23,7 +24,8 @@ struct Checkers {
         redrives(rules),
         routes(rules),
         schedules(rules),
-        wakes(rules) {}
+        wakes(rules),
+        webhooks(rules) {}
 
   AccessChecker access;
   CostChecker costs;
@@ -33,8 +35,11 @@ struct Checkers {
   RouteChecker routes;
   ScheduleChecker schedules;
   WakeChecker wakes;
+  WebhookChecker webhooks;
 
-  std::array<Checker*, 8> all() { return {&access, &costs, &guards, &reads, &redrives, &routes, &schedules, &wakes}; }
+  std::array<Checker*, 9> all() {
+    return {&access, &costs, &guards, &reads, &redrives, &routes, &schedules, &wakes, &webhooks};
+  }
 };
 
 }  // namespace folkmoot::simulation

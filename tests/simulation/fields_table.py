@@ -160,6 +160,7 @@ STRUCTS = {
             "routes_max": LIMIT,
             "durable_subscriptions_max": LIMIT,
             "wakes_max": LIMIT,
+            "webhooks_max": LIMIT,
             "conversations_max": LIMIT,
             "contents_max": LIMIT,
             "accounts_max": LIMIT,

@@ -195,7 +195,7 @@ void Model::on_fact(FactKind kind, FactPlace place, Bytes body, std::int64_t now
     case FactKind::route_removed:
       return checkers.routes.on_removed(std::string(as_text(body)), place.lsn);
     default:
-      if (checkers.access.on_fact(kind, place, body)) return;
+      if (checkers.access.on_fact(kind, place, body) || checkers.webhooks.on_fact(kind, place, body)) return;
       expect(checkers.wakes.on_fact(kind, place, body, now), "a {} fact is none of those that were asked for",
              folkmoot::name(kind));
   }

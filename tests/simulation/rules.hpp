@@ -111,6 +111,8 @@ namespace folkmoot::simulation {
   RULE(access_set)                      \
   RULE(access_kept)                     \
   RULE(access_withdrawn_for_good)       \
+  RULE(webhook_set)                     \
+  RULE(webhook_kept)                    \
   RULE(event_filtered)                  \
   RULE(configured)                      \
   RULE(configured_in_part)              \

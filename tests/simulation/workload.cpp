@@ -86,12 +86,71 @@ struct Chooser {
     agents.set_schedule(*session, spec, asked);
   }
 
+  template <class Ask>
+  void keep_webhook(const std::string& agent, const std::optional<WebhookRule>& wanted, Ask ask) {
+    auto& checker = model.checkers.webhooks;
+    const bool is_new = wanted && wanted->revision == 0;
+    checker.asking = agent;
+    checker.wanted = wanted;
+    agents.keep(*session, is_new || checker.rule_of(agent),
+                [&](Engine& asked, Asker asker) { ask(asked.webhooks(), asker); });
+    checker.asking.clear();
+  }
+
+  void webhook() {
+    const auto agent = name("account");
+    const auto known = model.checkers.webhooks.rule_of(agent);
+    const auto now = engine.now();
+    const std::string secrets[] = {"whsec_" + std::string(32, 'A'), "whsec_" + std::string(32, 'B')};
+    const auto& secret = secrets[random.below(2)];
+    auto next = known.value_or(WebhookRule{.agent = agent});
+    switch (known ? random.below(5) : 0) {
+      case 0: {
+        next.url = random.one_in(2) ? "http://a.example/" : "https://b.example/x";
+        next.secrets = {{.secret = secret}};
+        next.rate = static_cast<std::uint32_t>(random.below(3));
+        next.disabled_at = 0;
+        next.disabled_reason.clear();
+        return keep_webhook(agent, next, [&](auto& table, Asker asker) { table.set(asker, next); });
+      }
+      case 1: {
+        std::erase_if(next.secrets, [&](const WebhookKey& key) {
+          return key.secret == secret || (key.until != 0 && key.until <= now);
+        });
+        for (auto& key : next.secrets)
+          key.until = key.until == 0 ? now + Duration{1'000} : std::min(key.until, now + Duration{1'000});
+        next.secrets.insert(next.secrets.begin(), {.secret = secret});
+        return keep_webhook(agent, next, [&](auto& table, Asker asker) { table.rotate(asker, agent, secret, 1'000); });
+      }
+      case 2: {
+        const bool is_late = random.one_in(3);
+        const auto revision = is_late ? known->revision + 1 : random.one_in(2) ? known->revision : 0;
+        next.disabled_at = now;
+        next.disabled_reason = "why";
+        return keep_webhook(agent, next,
+                            [&](auto& table, Asker asker) { table.disable(asker, agent, revision, "why"); });
+      }
+      case 3:
+        next.disabled_at = 0;
+        next.disabled_reason.clear();
+        return keep_webhook(agent, next, [&](auto& table, Asker asker) { table.enable(asker, agent); });
+      default:
+        return keep_webhook(agent, std::nullopt, [&](auto& table, Asker asker) { table.remove(asker, agent); });
+    }
+  }
+
   // Few names and forms, so that they are changed, withdrawn and given again.
   void keep_access() {
+    if (random.one_in(3)) return webhook();
     const auto who = name("account");
     const bool withdraws = random.one_in(3);
     const auto keep = [&](const std::string& key, std::string form, const auto& ask) {
-      agents.keep_access(*session, key, withdraws ? std::nullopt : AccessChecker::Form(std::move(form)), ask);
+      auto& checker = model.checkers.access;
+      checker.asking = key;
+      checker.wanted = withdraws ? std::nullopt : AccessChecker::Form(std::move(form));
+      agents.keep(*session, !withdraws || checker.has(key),
+                  [&](Engine& asked, Asker asker) { ask(asked.accounts(), asker); });
+      checker.asking.clear();
     };
     if (random.one_in(2)) {
       const access::Account account{

@@ -468,11 +468,22 @@ void World::end_of_all() {
   }
   for (const auto& key : model_.checkers.access.there()) {
     pass(1);
-    agents_.keep_access(session, key, std::nullopt, [&](Accounts& accounts, Asker asker) {
+    model_.checkers.access.asking = key;
+    model_.checkers.access.wanted.reset();
+    agents_.keep(session, true, [&](Engine& engine, Asker asker) {
+      auto& accounts = engine.accounts();
       const auto blank = key.find(' ');
       const auto name = key.substr(blank + 1);
       key.starts_with("account ") ? accounts.remove(asker, name) : accounts.remove_rule(asker, name);
     });
+    model_.checkers.access.asking.clear();
+  }
+  for (const auto& agent : model_.checkers.webhooks.there()) {
+    pass(1);
+    model_.checkers.webhooks.asking = agent;
+    model_.checkers.webhooks.wanted.reset();
+    agents_.keep(session, true, [&](Engine& engine, Asker asker) { engine.webhooks().remove(asker, agent); });
+    model_.checkers.webhooks.asking.clear();
   }
   for (std::size_t i = 0; i < model_.bus(); ++i) {
     if (model_.checkers.wakes.has(model_.names()[i])) agents_.remove_wake(session, i);

@@ -134,8 +134,9 @@ struct HistoryRecord {
   static constexpr auto fields() {
     return std::array{
         field<&HistoryRecord::message>(0, "message", "The message with its content"),
-        field<&HistoryRecord::attempts>(1, "attempts", "The attempts at it that settled nothing, oldest first",
-                                        {.max = kAttemptsListMax}),
+        field<&HistoryRecord::attempts>(
+            1, "attempts", "The attempts at it that settled nothing, and those that an endpoint answered, oldest first",
+            {.max = kAttemptsListMax}),
         field<&HistoryRecord::result>(2, "result", "What came of it, as who settled it said",
                                       {.max = kResultBytesMost, .shape = "Any", .sparse = true}),
     };

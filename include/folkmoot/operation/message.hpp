@@ -35,13 +35,16 @@ struct Attempt {
   std::string holder{};    // empty: not named
   std::string end{};       // the word of how it ended: nacked, rejected, ...
   std::string reason{};
+  std::uint32_t code = 0;  // of HTTP; 0: none
 
   static constexpr auto fields() {
     return std::array{
         field<&Attempt::at_ms>(0, "at", "When it ended"),
         field<&Attempt::holder>(1, "holder", "The agent that had it", {.sparse = true}),
-        field<&Attempt::end>(2, "end", "How it ended: nacked, connection_lost, lease_expired or rejected"),
+        field<&Attempt::end>(
+            2, "end", "How it ended: nacked, connection_lost, lease_expired, rejected; answered, by an endpoint"),
         field<&Attempt::reason>(3, "reason", "What was said of it", {.max = kReasonTextMax, .sparse = true}),
+        field<&Attempt::code>(4, "code", "Of HTTP, that an endpoint answered with", {.sparse = true}),
     };
   }
 };
@@ -131,6 +134,30 @@ struct SettleMessage {
         field<&SettleMessage::result>(3, "result", "What came of it, for the history",
                                       {.max = kResultBytesMost, .shape = "Any"}),
         field<&SettleMessage::reason>(4, "reason", "Why it failed", {.max = 1'024}),
+    };
+  }
+};
+
+constexpr std::uint64_t kAnswerNotedMost = 4'096;  // bytes
+
+struct NoteAnswer {
+  Uuid id{};
+  std::uint64_t lease = 0;
+  std::uint32_t code = 200;
+  std::string answer{};
+
+  using Answer = Nothing;
+  static constexpr OperationRow kOperation{
+      .name = "message.answered",
+      .what = "Notes for the history what somebody answered to whom a message was handed on, before it is settled",
+      .right = Right::consume,
+      .where = Where::by_field};
+  static constexpr auto fields() {
+    return std::array{
+        field<&NoteAnswer::id>(0, "id", "Its id", {.required = true, .role = Role::shard_by_id}),
+        lease_field<&NoteAnswer::lease>(1, "lease", "The one that came with it", {.required = true}),
+        field<&NoteAnswer::code>(2, "code", "Of HTTP, or like one of it", {.min = 100, .max = 599}),
+        field<&NoteAnswer::answer>(3, "answer", "Its beginning", {.max = kAnswerNotedMost}),
     };
   }
 };

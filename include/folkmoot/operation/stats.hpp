@@ -321,6 +321,56 @@ struct HistoryCounts {
   }
 };
 
+/// Webhooks that are set, by how it goes with them.
+struct WebhookStates {
+  std::uint64_t closed = 0, open = 0, half_open = 0, disabled = 0;
+
+  static constexpr auto fields() {
+    using W = WebhookStates;
+    return std::array{field<&W::closed>(0, "closed", "Posted to"), field<&W::open>(1, "open", "Left alone for a while"),
+                      field<&W::half_open>(2, "half_open", "Tried again"),
+                      field<&W::disabled>(3, "disabled", "Until somebody enables them")};
+  }
+};
+
+/// How requests of webhooks ended, since the server was started.
+struct WebhookEnds {
+  std::uint64_t delivered = 0, refused = 0, later = 0, gone = 0, redirected = 0, client_error = 0, server_error = 0,
+                timed_out = 0, unreachable = 0, forbidden = 0, broken = 0, unusable = 0;
+
+  static constexpr auto fields() {
+    using W = WebhookEnds;
+    return std::array{
+        field<&W::delivered>(0, "delivered", "2xx"),
+        field<&W::refused>(1, "refused", "400, 413, 415 and 422: the message is a dead letter"),
+        field<&W::later>(2, "later", "408, 409, 425 and 429"),
+        field<&W::gone>(3, "gone", "410: the webhook is disabled"),
+        field<&W::redirected>(4, "redirected", "3xx, which is not followed"),
+        field<&W::client_error>(5, "client_error", "Another 4xx"),
+        field<&W::server_error>(6, "server_error", "5xx"),
+        field<&W::timed_out>(7, "timed_out", "No whole answer in its time"),
+        field<&W::unreachable>(8, "unreachable", "Not found, not connected, or not trusted"),
+        field<&W::forbidden>(9, "forbidden", "Its address is one where webhooks may not go"),
+        field<&W::broken>(10, "broken", "Half an answer, or none that HTTP knows"),
+        field<&W::unusable>(11, "unusable", "2xx, with an answer that cannot be carried out"),
+    };
+  }
+};
+
+/// Of webhooks of all shards.
+struct WebhookCounts {
+  std::uint64_t under_way = 0;
+  WebhookStates states{};
+  WebhookEnds ends{};
+
+  static constexpr auto fields() {
+    using W = WebhookCounts;
+    return std::array{field<&W::under_way>(0, "under_way", "Requests under way"),
+                      field<&W::states>(1, "states", "Webhooks, by how it goes with them"),
+                      field<&W::ends>(2, "ends", "Requests since the server was started, by how they ended")};
+  }
+};
+
 struct ServerStats {
   std::string server{}, version{};
   std::chrono::milliseconds uptime{0};
@@ -335,6 +385,7 @@ struct ServerStats {
   bool accepts_durable = true;
   JournalCounts journal{};
   ContentCounts contents{};
+  WebhookCounts webhooks{};
   std::uint64_t memory_bytes = 0;
   std::vector<MailboxRow> mailboxes{};
   FailureCounts failed_by_end{};
@@ -385,6 +436,7 @@ struct ServerStats {
         field<&S::disk>(28, "disk", "Of the data folder"),
         field<&S::traces>(29, "traces", "Spans", {.merge = Merge::fields}),
         field<&S::alerts>(30, "alerts", "That are raised", {.max = 100'000, .merge = Merge::append}),
+        field<&S::webhooks>(31, "webhooks", "Mail that is posted to endpoints"),
     };
   }
 };

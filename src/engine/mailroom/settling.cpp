@@ -141,6 +141,18 @@ void Settling::settle(Asker caller, const SettleCommand& command) {
   to_.ledger.when_or_now(settled, waiting::Answer{.to = caller, .reply = answer});
 }
 
+void Settling::note_answer(Asker caller, const AnswerCommand& command) {
+  const LeaseToken given[] = {command.lease};
+  if (auto current = check(given, command.id); !current) return to_.replies.refuse(caller, current.error());
+  const auto& lease = dispatch_.leases[dispatch_.leases.find(command.lease)];
+  const MessageRef ref(lease.entry.key, lease.mailbox, lease.sender, lease.entry.priority);
+  const auto holder = lease.holder != 0 && to_.names.note_if_room(lease.holder) ? lease.holder : 0;
+  const ResultFact fact{ref, to_.run.now(), holder, static_cast<std::uint16_t>(lease.entry.deliveries + 1u),
+                        command.code};
+  to_.ledger.note(FactKind::result_noted, {bytes_of(fact), as_bytes(command.text)});
+  to_.replies.answer(caller);
+}
+
 void Settling::leave(Mailbox& mailbox, const Lease& lease) {
   if (shelves_.is_tapped()) [[unlikely]] {
     shelves_.tap({.what = TapWhat::settled, .holder = lease.holder, .deliveries = lease.entry.deliveries + 1u}, mailbox,

@@ -22,6 +22,9 @@ class Settling {
   /// One message by its id: processed, with what came of it, or given up. Only its recipient settles what nobody has,
   /// and of what somebody has its lease is asked for. Errors: not_found, lease_lost, not_permitted, disk_full.
   void settle(Asker caller, const SettleCommand& command);
+  /// What somebody answered to whom the holder of that lease handed the message on: noted for who follows the log, and
+  /// nothing else. Errors: lease_lost.
+  void note_answer(Asker caller, const AnswerCommand& command);
   /// Whether all of these leases are current, and this message's. Errors: lease_lost.
   Result<void> check(std::span<const LeaseToken> tokens, const Uuid& id);
   /// Takes a message back that nobody has had yet. Errors: not_found, lease_lost (somebody has it), disk_full.

@@ -4,16 +4,15 @@
 
 #include <algorithm>
 
-#include "base/base64.hpp"
 #include "base/duration.hpp"
 #include "base/utf8.hpp"
+#include "engine/endpoint.hpp"
 #include "message/pack.hpp"
 
 namespace folkmoot {
 namespace {
 
 constexpr std::size_t kParts = 20;
-constexpr std::size_t kSecretKeyMin = 24, kSecretKeyMax = 64;  // bytes, as Standard Webhooks has it
 
 std::unexpected<Error> wrong(std::string text) { return failure(ErrorCode::invalid_field, std::move(text)); }
 
@@ -24,39 +23,13 @@ Result<void> check_range(std::string_view field, Duration value, Duration least,
                              format_duration_ms(least.ms), format_duration_ms(most.ms)));
 }
 
-// No user and password, which would be shown and logged; what else it is, the one who posts finds out.
-Result<void> check_url(std::string_view url) {
-  const auto scheme = url.starts_with("https://") ? 8u : url.starts_with("http://") ? 7u : 0u;
-  const auto rest = url.substr(scheme);
-  const auto host = rest.substr(0, rest.find_first_of("/?#"));
-  const bool is_plain = std::ranges::all_of(url, [](char c) { return c > ' ' && c < 127 && c != '\\' && c != '"'; });
-  if (scheme == 0 || host.empty() || !is_plain || url.size() > kWakeUrlMax) {
-    return wrong(
-        fmt::format("`url` is none that can be posted to: http:// or https://, a host, and ASCII without "
-                    "blanks, {} bytes at most",
-                    kWakeUrlMax));
-  }
-  if (host.contains('@')) return wrong("`url` names a user: its secret says who posts, and is not shown");
-  return {};
-}
-
-Result<void> check_secret(std::string_view secret) {
-  constexpr std::string_view kPrefix = "whsec_";
-  const auto key = secret.starts_with(kPrefix) && secret.size() <= kWakeSecretMax
-                       ? decode_base64(secret.substr(kPrefix.size()))
-                       : std::nullopt;
-  if (key && key->size() >= kSecretKeyMin && key->size() <= kSecretKeyMax) return {};
-  return wrong(fmt::format("`secret` is none of a webhook: it is whsec_ and {} to {} bytes in base64", kSecretKeyMin,
-                           kSecretKeyMax));
-}
-
 Result<void> check_how(const WakeRule& rule) {
   if (rule.how != WakeHow::webhook) {
     if (rule.url.empty() && rule.secret.empty()) return {};
     return wrong("`url` and `secret` are of webhooks");
   }
-  if (auto good = check_url(rule.url); !good) return good;
-  return check_secret(rule.secret);
+  if (auto good = check_endpoint_url(rule.url); !good) return good;
+  return check_endpoint_secret(rule.secret);
 }
 
 }  // namespace

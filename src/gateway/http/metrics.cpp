@@ -99,6 +99,8 @@ constexpr Metric kMetrics[] = {
      "Uploads refused for their bytes or by the disk."},
     {"/contents/uploads_expired", "folkmoot_content_uploads_expired", counter, "Uploads given up as nothing came."},
     {"/contents/removed", "folkmoot_contents_removed", counter, "Contents removed as nothing referred to them."},
+    {"/webhooks/under_way", "folkmoot_webhook_requests_under_way", gauge,
+     "Requests under way that are to deliver a message."},
     {"/memory_bytes", "folkmoot_memory_bytes", gauge, "Memory of the server process."},
 };
 
@@ -125,6 +127,12 @@ constexpr Labelled kLabelled[] = {
     {{"/failed_by_end", "folkmoot_deliveries_failed", counter, "Deliveries that settled nothing, by how they ended."},
      "reason"},
     {{"/connections", "folkmoot_connections", gauge, "Connections by door."}, "door"},
+    {{"/webhooks/states", "folkmoot_webhooks", gauge,
+      "Webhooks that deliver messages, by the state of their circuit breaker."},
+     "state"},
+    {{"/webhooks/ends", "folkmoot_webhook_requests", counter,
+      "Requests that were to deliver a message, by how they ended."},
+     "end"},
 };
 
 // Fields of an object, each with the value of its label.

@@ -92,6 +92,7 @@ Result<void> carry_out(const Call& call, const DeleteMailbox& arguments);
 // messages.cpp
 Result<void> carry_out(const Call& call, const CancelMessage& arguments);
 Result<void> carry_out(const Call& call, const SettleMessage& arguments);
+Result<void> carry_out(const Call& call, const NoteAnswer& arguments);
 Result<void> carry_out(const Call& call, const ShowAttempts& arguments);
 std::vector<Attempt> attempts_of(Engine& engine, const Uuid& id);
 // trace.cpp
@@ -148,5 +149,13 @@ Result<void> carry_out(const Call& call, const ListWakes& arguments);
 Result<void> carry_out(const Call& call, const ShowWake& arguments);
 Result<void> carry_out(const Call& call, const TakeWakes& arguments);
 Result<void> carry_out(const Call& call, const EndWake& arguments);
+// webhooks.cpp
+Result<void> carry_out(const Call& call, const SetWebhook& arguments);
+Result<void> carry_out(const Call& call, const RemoveWebhook& arguments);
+Result<void> carry_out(const Call& call, const RotateWebhook& arguments);
+Result<void> carry_out(const Call& call, const EnableWebhook& arguments);
+Result<void> carry_out(const Call& call, const DisableWebhook& arguments);
+Result<void> carry_out(const Call& call, const ListWebhooks& arguments);
+Result<void> carry_out(const Call& call, const ShowWebhook& arguments);
 
 }  // namespace folkmoot

@@ -38,6 +38,15 @@ Result<void> carry_out(const Call& call, const SettleMessage& arguments) {
   return {};
 }
 
+Result<void> carry_out(const Call& call, const NoteAnswer& arguments) {
+  if (call.reactor.history().archive() == nullptr) return call.answer(Nothing{});  // nobody would read it
+  call.engine.settling().note_answer({call.session, call.request}, {.id = arguments.id,
+                                                                    .lease = LeaseToken{arguments.lease},
+                                                                    .code = static_cast<std::uint16_t>(arguments.code),
+                                                                    .text = arguments.answer});
+  return {};
+}
+
 Result<void> carry_out(const Call& call, const ShowAttempts& arguments) {
   if (call.engine.mailboxes().receipt(arguments.id).state == ReceiptState::unknown) {
     return failure(ErrorCode::not_found,

@@ -11,7 +11,7 @@ Error has_none() { return {ErrorCode::not_found, "this server was started withou
 }  // namespace
 
 Result<void> carry_out(const Call& call, const ListSettings& arguments) {
-  auto* const settings = call.reactor.settings();
+  auto* const settings = call.reactor.doors().settings;
   if (settings == nullptr) return std::unexpected(has_none());
   auto all = settings->list();
   if (!arguments.name.empty()) {
@@ -25,7 +25,7 @@ Result<void> carry_out(const Call& call, const ListSettings& arguments) {
 }
 
 Result<void> carry_out(const Call& call, const ReloadSettings&) {
-  auto* const settings = call.reactor.settings();
+  auto* const settings = call.reactor.doors().settings;
   if (settings == nullptr) return std::unexpected(has_none());
   const auto done = settings->reload();
   if (!done) return std::unexpected(done.error());

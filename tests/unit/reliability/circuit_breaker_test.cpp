@@ -154,5 +154,24 @@ TEST(CircuitBreaker, U12_has_a_word_for_each_state) {
   EXPECT_EQ(name(State::half_open), "half_open");
 }
 
+TEST(CircuitBreaker, U8_stays_open_twice_as_long_each_time_that_its_probe_fails_if_told_so) {
+  CircuitBreaker breaker({.open_ms = 1'000, .open_ms_max = 3'000, .failures_to_open = 1});
+  std::int64_t now = kStart;
+  for (const std::int64_t open_ms : {1'000, 2'000, 3'000, 3'000}) {
+    ASSERT_TRUE(breaker.allow(now));
+    breaker.failure(now);
+    EXPECT_EQ(breaker.open_until_ms(), now + open_ms);
+    EXPECT_EQ(breaker.state(now + open_ms - 1), State::open);
+    now += open_ms;
+    EXPECT_EQ(breaker.state(now), State::half_open);
+  }
+  ASSERT_TRUE(breaker.allow(now));
+  breaker.success(now);
+  EXPECT_EQ(breaker.open_until_ms(), std::nullopt);
+  ASSERT_TRUE(breaker.allow(now));
+  breaker.failure(now);
+  EXPECT_EQ(breaker.open_until_ms(), now + 1'000) << "closed meanwhile, it begins anew";
+}
+
 }  // namespace
 }  // namespace folkmoot
