@@ -201,7 +201,7 @@ def pair(make_server, tmp_path):
     return Pair(make_server(), tmp_path)
 
 
-def test_U13_a_message_is_sealed_and_signed_on_one_side_and_opened_on_the_other(pair):
+def test_U13_A16_A17_a_message_is_sealed_and_signed_on_one_side_and_opened_on_the_other(pair):
     pair.register("ann", "bob")
     pair.done("ann", "send", "bob", "the plan", "--encrypt", "--sign", pair.file("ann-sign.pem"))
     seen = json.loads(pair.done("eve", "mailbox", "peek", "bob", "--json"))["message"]
@@ -252,7 +252,7 @@ def test_U13_another_implementation_checks_a_signature_and_makes_one(pair):
     assert got["content"] == content
 
 
-def test_U13_what_is_not_of_its_sender_goes_to_the_dead_letters(pair):
+def test_U13_A17_what_is_not_of_its_sender_goes_to_the_dead_letters(pair):
     pair.register("ann", "eve")
     pair.done("ann", "send", "bob", "nobody has signed this")
     pair.done("eve", "send", "bob", "as eve", "--sign", pair.file("eve-sign.pem"))
