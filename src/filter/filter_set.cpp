@@ -9,7 +9,7 @@
 namespace folkmoot {
 namespace {
 
-using Kind = Value::Kind;
+using ValueKind = Value::Kind;
 
 constexpr double kIntegersEnd = 9223372036854775808.0;
 constexpr std::size_t kCrowdLooksMax = 64;
@@ -17,15 +17,15 @@ constexpr std::size_t kCrowd = 16;  // that many may be evaluated in vain withou
 
 // A number that is whole and fits in 64 bits, as one.
 std::optional<std::int64_t> whole_of(const Value& value) {
-  if (value.kind == Kind::integer) return value.integer;
-  const bool is_whole = value.kind == Kind::real && value.real >= -kIntegersEnd && value.real < kIntegersEnd &&
+  if (value.kind == ValueKind::integer) return value.integer;
+  const bool is_whole = value.kind == ValueKind::real && value.real >= -kIntegersEnd && value.real < kIntegersEnd &&
                         std::trunc(value.real) == value.real;
   return is_whole ? std::optional(static_cast<std::int64_t>(value.real)) : std::nullopt;
 }
 
 std::optional<double> number_of(const Value& value) {
-  if (value.kind == Kind::integer) return static_cast<double>(value.integer);
-  return value.kind == Kind::real ? std::optional(value.real) : std::nullopt;
+  if (value.kind == ValueKind::integer) return static_cast<double>(value.integer);
+  return value.kind == ValueKind::real ? std::optional(value.real) : std::nullopt;
 }
 
 // Different for each place of a message.
@@ -60,11 +60,11 @@ auto look_up(Map& map, const Key& key) {
 const std::vector<FilterSet::Place>* FilterSet::Index::find(const Value& value) const {
   if (const auto whole = whole_of(value)) return look_up(integers, *whole);
   switch (value.kind) {
-    case Kind::real:
+    case ValueKind::real:
       return look_up(reals, value.real);
-    case Kind::text:
+    case ValueKind::text:
       return look_up(texts, value.text());
-    case Kind::boolean:
+    case ValueKind::boolean:
       return &booleans[value.boolean];
     default:
       return nullptr;
@@ -78,11 +78,11 @@ void FilterSet::Index::add(const Value& value, Place place) {
   };
   if (const auto whole = whole_of(value)) {
     put(integers[*whole]);
-  } else if (value.kind == Kind::real) {
+  } else if (value.kind == ValueKind::real) {
     put(reals[value.real]);
-  } else if (value.kind == Kind::text) {
+  } else if (value.kind == ValueKind::text) {
     put(texts[std::string(value.text())]);
-  } else if (value.kind == Kind::boolean) {
+  } else if (value.kind == ValueKind::boolean) {
     put(booleans[value.boolean]);
   }
 }
@@ -90,11 +90,11 @@ void FilterSet::Index::add(const Value& value, Place place) {
 void FilterSet::Index::remove(const Value& value, Place place) {
   if (const auto whole = whole_of(value)) {
     take_out(integers, *whole, place);
-  } else if (value.kind == Kind::real) {
+  } else if (value.kind == ValueKind::real) {
     take_out(reals, value.real, place);
-  } else if (value.kind == Kind::text) {
+  } else if (value.kind == ValueKind::text) {
     take_out(texts, value.text(), place);
-  } else if (value.kind == Kind::boolean) {
+  } else if (value.kind == ValueKind::boolean) {
     std::erase(booleans[value.boolean], place);
   }
 }
