@@ -1,5 +1,6 @@
 """Fixtures of the integration tests: the real program in a folder of its own, and connections to it."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -22,9 +23,17 @@ def _finish(server):
     assert not server.error_lines(), "\n".join(server.error_lines())
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if call.when == "call":
+        item.has_failed = outcome.get_result().failed
+
+
 @pytest.fixture
-def make_server(tmp_path):
-    """Makes servers, each with options of its own: make_server('--token', 'x')."""
+def make_server(tmp_path, request):
+    """Makes servers, each with options of its own: make_server('--token', 'x'). A folder of theirs has 64 MiB and more
+    for each shard: those of a test that passed are not kept."""
     servers = []
 
     def make(*arguments, data=None, **options):
@@ -35,6 +44,10 @@ def make_server(tmp_path):
     yield make
     for server in servers:
         _finish(server)
+    if not getattr(request.node, "has_failed", True):
+        for server in servers:
+            if tmp_path in server.data.parents:
+                shutil.rmtree(server.data, ignore_errors=True)
 
 
 @pytest.fixture
