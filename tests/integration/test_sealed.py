@@ -295,6 +295,11 @@ def test_U13_requests_and_answers_events_and_lines_are_signed(pair, tmp_path):
     pair.done("ann", "send", "bob", "2 + 2", "--reply-to", "ann", "--sign", pair.file("ann-sign.pem"))
     pair.done("bob", "reply", "bob", "--exec", "echo 4", "--once", "--sign", pair.file("bob-sign.pem"))
     assert "4" in pair.done("ann", "recv", "ann", "--verify")
+    serving = pair.server.cli_start("reply", "bob", "--exec", "wc -c")
+    kept = ("--mode", "at_least_once", "--timeout", "20s", "--sign", pair.file("ann-sign.pem"))
+    assert pair.done("ann", "request", "bob", "four", *kept).strip() == "4"
+    serving.terminate()
+    serving.wait(20)
 
 
 def test_U13_a_message_for_somebody_without_a_key_is_not_sent(pair):
