@@ -1,5 +1,6 @@
 // What is in force about who may do what, for all shards of a server: the first shard, whose the accounts are, puts a
-// policy up when a change is on disk, and all look at it. Any thread.
+// policy up when a change is on disk, and all look at it. Any thread. A version is told once the answer to who asked for
+// it is out: who asked hears of it before the connection that it takes the rights of ends.
 #pragma once
 
 #include <atomic>
@@ -17,6 +18,9 @@ namespace folkmoot {
 class AccessBoard {
  public:
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+  /// The version that connections are looked through for; not after version().
+  std::uint64_t told() const { return told_.load(std::memory_order_acquire); }
+  void tell() { told_.store(version(), std::memory_order_release); }
   std::shared_ptr<const access::Policy> policy() const {
     const std::lock_guard guard(lock_);
     return policy_;
@@ -58,6 +62,7 @@ class AccessBoard {
   std::shared_ptr<const access::Policy> policy_ = std::make_shared<const access::Policy>();  // guarded by lock_
   std::map<std::string, Seen> seen_;  // guarded by lock_; accounts that there are, no others
   std::atomic<std::uint64_t> version_ = 0;
+  std::atomic<std::uint64_t> told_ = 0;
   LoginBrake brake_;
 };
 

@@ -154,6 +154,12 @@ void Entrance::expect_end(const Credentials& who) {
 void Entrance::put_up() {
   if (options_.engine.shard != 0 || board_->version() == accounts_.version()) return;
   board_->put_up(accounts_.policy());
+}
+
+void Entrance::tell() {
+  if (options_.engine.shard != 0 || board_->told() == board_->version()) [[likely]]
+    return;
+  board_->tell();
   if (shards_ == nullptr) return;
   for (auto* const reactor : shards_->reactors) reactor->postbox().wake();
 }
@@ -161,9 +167,9 @@ void Entrance::put_up() {
 void Entrance::look() {
   put_up();
   const bool is_due = next_end_ != 0 && now_ >= next_end_;
-  if (seen_ == board_->version() && !is_due) [[likely]]
+  if (seen_ == noticed_ && !is_due) [[likely]]
     return;
-  seen_ = board_->version();
+  seen_ = noticed_;
   next_end_ = 0;
   const auto policy = board_->policy();
   connections_.each([&](Connection& connection) {

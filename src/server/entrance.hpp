@@ -63,10 +63,16 @@ class Entrance {
     return true;
   }
 
-  /// The first shard: all know what of its accounts is durable.
+  /// The first shard: what of its accounts is durable holds for all from here on.
   void put_up();
+  /// ... and the others' connections are looked through for it. Requires: the answers of this turn have been sent.
+  void tell();
+  /// Once a turn, before anything that other shards have sent is looked at.
+  void notice() { noticed_ = board_->told(); }
   /// Once a turn: connections of accounts, when what they may do has changed or the time of one is over. May end them.
   void look();
+  /// Whether it must look at once.
+  bool is_due() const { return seen_ != board_->told(); }
   /// When it must look, whatever happens; 0: at no time.
   std::int64_t next() const { return next_end_; }
   AccessCounts counts() const {
@@ -100,6 +106,7 @@ class Entrance {
   AccessBoard* board_ = &own_board_;
   Shards* shards_ = nullptr;
   AuditNotes audit_;
+  std::uint64_t noticed_ = 0;  // the version that was told when this turn began: its answers have come
   std::uint64_t seen_ = 0;     // the version that connections were looked through for
   std::int64_t next_end_ = 0;  // when the time of some connection's account or key is over; 0: of none
   std::uint64_t logins_failed_ = 0, logins_slowed_ = 0, refused_ = 0;

@@ -168,6 +168,7 @@ void Reactor::change(const ServerOptions& options) {
 
 std::int64_t Reactor::wait_ms() {
   if (engine_.wants_dispatch() || shard_links_go_on_ || outbox_.has_overrun() || sockets_.has_heard_again()) return 0;
+  if (entrance_.is_due()) return 0;
   auto next = engine_.next_timer().ms;
   const auto sooner = [&](std::int64_t at) { next = next < 0 ? at : std::min(next, at); };
   if (deadlines_.next() >= 0) sooner(deadlines_.next());
@@ -212,6 +213,7 @@ Result<std::int64_t> Reactor::turn(std::span<const Net::Event> events) {
   const auto before = std::exchange(now_, clock_.now());
   if (events.empty() && now_ - before >= kPoolIdleMs) outbox_.trim();
   look_at_clock();
+  entrance_.notice();
   if (router_) router_->look_at_streams();
   engine_.advance(Instant{now_});
   for (const auto& event : events) {
@@ -243,6 +245,7 @@ Result<std::int64_t> Reactor::turn(std::span<const Net::Event> events) {
   look_at_room();
   if (router_) router_->flush();
   flush_dirty();
+  entrance_.tell();
   now_ = clock_.now();
   return postbox_.falls_asleep() ? wait_ms() : 0;
 }

@@ -122,6 +122,16 @@ def credentials(guarded):
     }
 
 
+def test_U11_who_makes_the_first_account_hears_its_key_before_the_connection_ends(make_server):
+    for name in ("ann", "bob", "carol", "dave", "eve", "frank"):  # at home in all three shards
+        server = make_server("--set", "shards=3")
+        client = Client(("127.0.0.1", server.port), agent=name)
+        key = client.carry_out("account.add", name="root", role="admin")["key"]
+        assert "there are accounts now" in str(client.ended())
+        client.close()
+        Client(("127.0.0.1", server.port), agent="root", token=key).close()
+
+
 def test_U11_without_good_credentials_no_operation_is_reached_at_any_door(guarded):
     server = guarded.server
     listed = operations(server)
