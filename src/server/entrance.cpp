@@ -127,9 +127,10 @@ bool Entrance::takes(Connection& connection, Frame& frame) {
   const auto expires_at = who.identity().expires_at;
   if (expires_at != 0 && Instant{now_} >= expires_at && !judge_again(connection)) return false;
   auto allowed = who.allow(frame, routing_);
-  if (allowed && options_.signatures) allowed = check_signatures(*options_.signatures, frame, who.agent(), now_);
+  // Who sends too much costs no signatures.
   const auto per_second = options_.account_messages_per_second;
   if (allowed && per_second != 0) allowed = who.take_pace(frame, per_second, now_);
+  if (allowed && options_.signatures) allowed = check_signatures(*options_.signatures, frame, who.agent(), now_);
   if (allowed) return true;
   ++refused_;
   audit_.note_refusal(connection, frame, allowed.error());
