@@ -75,6 +75,8 @@ class KnownKeys {
 /// agent has registered if none is known yet. Errors: those of verify_message() and KnownKeys, and of the call that
 /// asks for what is registered.
 Result<Signature> verify_sender(SyncClient& bus, KnownKeys& known, const Message& message);
+/// The same, and whether it has come before as another message. Errors: those, unauthorized.
+Result<Signature> verify_sender(SyncClient& bus, KnownKeys& known, MetSignatures& met, const Message& message);
 /// The key that a content for this agent is sealed for, likewise.
 Result<PublicKey> find_sealing_key(SyncClient& bus, KnownKeys& known, std::string_view agent);
 

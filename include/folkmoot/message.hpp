@@ -38,6 +38,16 @@ struct RetryPolicy {
 /// Values of metadata: whatever JSON can say.
 using Metadata = boost::json::object;
 
+/// Whose credentials a message came with, as the server that took it has found, whatever the message itself says.
+struct Provenance {
+  std::string account{};   // empty: of nobody's in particular
+  std::string door{};      // by which it came: native, http, websocket; webhook: an endpoint's answer
+  std::string verified{};  // by what: key, jwt, certificate, user, token; endpoint
+  std::string trust{};     // account: it was one account's alone; shared: of all who have the server's token
+
+  bool operator==(const Provenance&) const = default;
+};
+
 struct Message {
   Uuid id{};           // given by the server; nil before
   std::string from{};  // empty: the connection's agent
@@ -60,16 +70,17 @@ struct Message {
   std::int64_t delay_ms = 0;           // instead of `deliver_at`: so long after the server has accepted it
   std::optional<DeliveryMode> mode{};  // none: at_least_once to a mailbox, at_most_once to a topic or as a request
   Metadata metadata{};
-  std::optional<RetryPolicy> retry{};  // none: the mailbox's
-  std::string group{};                 // messages of one group are delivered in order, one at a time
-  bool bounce = false;                 // the sender gets a message of type error if this one ends dead
-  bool expects_reply = true;           // false: a reply to it is refused
-  std::string encoding{};              // how the content is compressed: gzip, zstd; empty: it is not
-  Uuid cause{};                        // the message that this one answers, forwards or follows from
-  std::uint32_t hops = 0;              // how many causes stand before it; the server counts
-  std::vector<Uuid> chain{};           // the last of them, oldest first; the server's
-  std::int64_t timestamp = 0;          // Unix milliseconds, when the server accepted it
-  std::string event_topic{};           // the topic of the event that a durable subscription put here
+  std::optional<RetryPolicy> retry{};      // none: the mailbox's
+  std::string group{};                     // messages of one group are delivered in order, one at a time
+  bool bounce = false;                     // the sender gets a message of type error if this one ends dead
+  bool expects_reply = true;               // false: a reply to it is refused
+  std::string encoding{};                  // how the content is compressed: gzip, zstd; empty: it is not
+  Uuid cause{};                            // the message that this one answers, forwards or follows from
+  std::uint32_t hops = 0;                  // how many causes stand before it; the server counts
+  std::vector<Uuid> chain{};               // the last of them, oldest first; the server's
+  std::int64_t timestamp = 0;              // Unix milliseconds, when the server accepted it
+  std::string event_topic{};               // the topic of the event that a durable subscription put here
+  std::optional<Provenance> provenance{};  // the server's; none: nobody was asked, or the server says it itself
 
   bool operator==(const Message&) const = default;
 };

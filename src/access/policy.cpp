@@ -88,7 +88,8 @@ Result<Identity> identify(const Policy& policy, std::string_view shown, Instant 
   return admit(found->second, *key, now);
 }
 
-Result<Identity> identify_subject(const Policy& policy, std::string_view subject, Instant expires_at, Instant now) {
+Result<Identity> identify_subject(const Policy& policy, std::string_view subject, Proof proof, Instant expires_at,
+                                  Instant now) {
   const auto found = policy.accounts.find(subject);
   if (found == policy.accounts.end()) {
     return failure(ErrorCode::unauthorized, fmt::format("there is no account {}", subject),
@@ -99,11 +100,11 @@ Result<Identity> identify_subject(const Policy& policy, std::string_view subject
   const auto ends = sooner(account->expires_at, expires_at);
   if (ends != 0 && now >= ends)
     return failure(ErrorCode::unauthorized, fmt::format("the account {}, or what it has shown, has expired", subject));
-  return Identity{.account = account, .token_expires_at = expires_at, .expires_at = ends};
+  return Identity{.account = account, .proof = proof, .token_expires_at = expires_at, .expires_at = ends};
 }
 
 Result<Identity> identify_again(const Policy& policy, const Identity& known, Instant now) {
-  if (known.key.empty()) return identify_subject(policy, known.account->name, known.token_expires_at, now);
+  if (known.key.empty()) return identify_subject(policy, known.account->name, known.proof, known.token_expires_at, now);
   const auto found = policy.of_key.find(known.key);
   if (found == policy.of_key.end() || found->second->name != known.account->name) {
     return failure(ErrorCode::unauthorized, fmt::format("the key of {} is withdrawn", known.account->name),

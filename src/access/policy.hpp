@@ -37,10 +37,15 @@ struct Policy {
   bool has_admin(Instant now) const;
 };
 
+/// By what somebody is known.
+enum class Proof : std::uint8_t { key, jwt, certificate, user };
+inline constexpr std::string_view kProofWords[] = {"key", "jwt", "certificate", "user"};
+
 /// Who has shown what.
 struct Identity {
   std::shared_ptr<const Account> account{};
   std::string key{};  // its id; empty: it is known by a token, a certificate, or as a user of this machine
+  Proof proof = Proof::key;
   Instant token_expires_at = 0;
   Instant expires_at = 0;  // of account, key and token, what comes first; 0: never
 };
@@ -51,7 +56,8 @@ std::string_view account_of_key(const Policy& policy, std::string_view shown);
 Result<Identity> identify(const Policy& policy, std::string_view shown, Instant now);
 /// The same of one who is known to be that account by other means; `expires_at`: until when, 0: as long as it is there.
 /// Errors: unauthorized.
-Result<Identity> identify_subject(const Policy& policy, std::string_view subject, Instant expires_at, Instant now);
+Result<Identity> identify_subject(const Policy& policy, std::string_view subject, Proof proof, Instant expires_at,
+                                  Instant now);
 /// The same of one who was identified before, by what is in force now. Errors: unauthorized.
 Result<Identity> identify_again(const Policy& policy, const Identity& known, Instant now);
 

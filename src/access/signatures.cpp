@@ -19,16 +19,16 @@ std::unexpected<Error> not_signed_well(const Message& message, const Error& why)
 
 }  // namespace
 
-Result<void> Signatures::check(Message message, std::int64_t now) const {
+Result<void> Signatures::check(Message message, std::int64_t now, std::string& number) const {
   const auto known = known_.agents().find(message.from);
   if (known != known_.agents().end() && known->second.is_blocked) {
     return failure(ErrorCode::not_permitted, fmt::format("{} is blocked", printable(message.from)),
                    "whoever runs the server has done so, and can take it back");
   }
-  return demands_.required ? check_signed(message, now) : Result<void>{};
+  return demands_.required ? check_signed(message, now, number) : Result<void>{};
 }
 
-Result<void> Signatures::check_signed(Message& message, std::int64_t now) const {
+Result<void> Signatures::check_signed(Message& message, std::int64_t now, std::string& number) const {
   if (!message.encoding.empty()) {
     auto plain = decompress(message.encoding, as_bytes(message.content), kSignedContentBytesMax);
     if (!plain) return std::unexpected(std::move(plain.error()));
@@ -50,30 +50,17 @@ Result<void> Signatures::check_signed(Message& message, std::int64_t now) const 
                                                  (now - signature->signed_at) / 1000, demands_.age_ms / 1000),
                                      "sign it anew; look at the clocks if it has just been signed"});
   }
-  // Whatever goes to a mailbox is known by its key, on disk, for longer than a signature is good for.
-  return message.topic.empty() ? Result<void>{} : note_event(message, signature->signed_at, now);
-}
-
-Result<void> Signatures::note_event(const Message& message, std::int64_t signed_at, std::int64_t now) const {
-  if (signed_at < demands_.since - 1000) {  // a signature's time has whole seconds
-    return not_signed_well(message,
-                           {ErrorCode::unauthorized,
-                            "it was signed before this server read its keys, and it cannot know whether it was sent "
-                            "before",
-                            "sign it anew"});
+  // A message with a key goes to a mailbox, which knows it by that, on disk, for longer than a signature is good for.
+  // Anybody could give it another one that is not signed.
+  if (message.topic.empty() && signature->signs_key) return {};
+  if (signature->nonce.empty()) {
+    return not_signed_well(message, {ErrorCode::unauthorized, "its signature has no number of its own (`jti`)",
+                                     "draw one for each signature; a message for a mailbox may have a `key` instead"});
   }
-  auto name = message.from + '\n' + message.key;
-  const std::lock_guard guard(lock_);
-  if (const auto at = events_.find(name); at != events_.end() && at->second >= now)
-    return not_signed_well(message, {ErrorCode::unauthorized, "it was sent before", "sign it anew"});
-  if (events_.size() >= kSignedEventsMax) std::erase_if(events_, [&](const auto& each) { return each.second < now; });
-  if (events_.size() >= kSignedEventsMax) {
-    return failure(ErrorCode::busy,
-                   fmt::format("{} signed events are remembered, and no more can be for now", kSignedEventsMax),
-                   "send it again in a moment, or have policy.signature_age made shorter");
-  }
-  events_[std::move(name)] = signed_at + demands_.age_ms + kSignerAheadMs;
-  return {};
+  auto noted = nonces_->note({message.from, signature->nonce, signature->signed_at}, demands_.age_ms, now);
+  if (noted) number = signature->nonce;
+  if (!noted && noted.error().code == ErrorCode::unauthorized) return not_signed_well(message, noted.error());
+  return noted;
 }
 
 }  // namespace folkmoot::access

@@ -4,17 +4,15 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <unordered_map>
 
+#include "access/nonces.hpp"
 #include "base/error.hpp"
 #include "folkmoot/known_keys.hpp"
 
 namespace folkmoot::access {
 
 constexpr std::int64_t kSignerAheadMs = 60'000;            // by how much a signer's clock may be before ours
-constexpr std::size_t kSignedEventsMax = 256 * 1024;       // remembered at a time
 constexpr std::size_t kSignedContentBytesMax = 64u << 20;  // of a compressed one, as it comes out
 
 class Signatures {
@@ -22,22 +20,29 @@ class Signatures {
   struct Demands {
     bool required = false;
     std::int64_t age_ms = 0;  // how long ago a message may have been signed
-    std::int64_t since = 0;   // events that were signed before it may have been heard before: Unix milliseconds
   };
-  Signatures(KnownKeys known, Demands demands) : known_(std::move(known)), demands_(demands) {}
+  /// `nonces`: nothing was looked at before its time that it does not know.
+  Signatures(KnownKeys known, Demands demands, std::shared_ptr<Nonces> nonces)
+      : known_(std::move(known)), demands_(demands), nonces_(std::move(nonces)) {}
+  /// The same that goes on remembering what `before` has, if that has looked at all there was.
+  std::shared_ptr<const Signatures> after(const Signatures& before) const {
+    const bool goes_on = demands_.required && before.demands_.required;
+    return std::make_shared<const Signatures>(known_, demands_, goes_on ? before.nonces_ : nonces_);
+  }
 
   /// Whether an account's message may be carried out. Errors: not_permitted (a sender who is blocked, no signature),
-  /// unauthorized (a wrong one, an old one, an event that was sent before), busy.
-  Result<void> check(Message message, std::int64_t now) const;
+  /// unauthorized (a wrong one, an old one, one that was sent before), limit_reached, busy. `number`: the one that it
+  /// is remembered by from now on; empty: it is known by its key.
+  Result<void> check(Message message, std::int64_t now, std::string& number) const;
+  /// It was not carried out, for the sake of another one.
+  void take_back(std::string_view from, std::string_view number) const { nonces_->take_back(from, number); }
 
  private:
-  Result<void> check_signed(Message& message, std::int64_t now) const;
-  Result<void> note_event(const Message& message, std::int64_t signed_at, std::int64_t now) const;
+  Result<void> check_signed(Message& message, std::int64_t now, std::string& number) const;
 
   KnownKeys known_;
   Demands demands_;
-  mutable std::mutex lock_;
-  mutable std::unordered_map<std::string, std::int64_t> events_;  // guarded by lock_: until when each is remembered
+  std::shared_ptr<Nonces> nonces_;
 };
 
 }  // namespace folkmoot::access

@@ -16,8 +16,8 @@ constexpr std::size_t kGapsMax = 1'000;
 constexpr std::string_view kColumns =
     "m.id, m.status, m.sender, m.recipient, m.message_type, m.priority, m.retry_count, m.created_at, m.delivered_at, "
     "m.processed_at, m.expires_at, m.{}, m.correlation_id, m.cause_id, m.reason, m.content_type, m.content_bytes, "
-    "m.content_hash, m.number, {}";
-constexpr int kNumberColumn = 18, kContentColumn = 19;
+    "m.content_hash, m.number, {}, m.provenance";
+constexpr int kNumberColumn = 18, kContentColumn = 19, kProvenanceColumn = 20;
 
 std::int64_t time_of(std::string_view text) { return text.empty() ? 0 : parse_time_ms(text).value_or(0); }
 
@@ -49,6 +49,7 @@ HistoryMessage message_at(const Statement& row, bool with_content) {
   out.content_bytes = static_cast<std::uint64_t>(row.number(16));
   out.content_hash = row.text(17);
   if (with_content) out.content.text = row.text(kContentColumn);
+  if (!row.is_null(kProvenanceColumn)) out.provenance.text = row.text(kProvenanceColumn);
   return out;
 }
 

@@ -72,10 +72,12 @@ std::string insert_message_sql(const Database& database) {
   return fmt::format(
       "INSERT INTO agent_messages (id, from_agent_id, to_agent_id, conversation_id, message_type, priority, content, "
       "metadata, status, retry_count, expires_at, created_at, shard, key, mode, sender, recipient, correlation_id, "
-      "cause_id, reason, content_type, content_bytes, content_hash{}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, {}, {}, ?9, ?10, "
-      "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23{}) ON CONFLICT DO NOTHING",
+      "cause_id, reason, content_type, content_bytes, content_hash, provenance{}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, {}, "
+      "{}, ?9, ?10, "
+      "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, {}{}) ON CONFLICT DO NOTHING",
       is_postgres ? ", conversation, words" : "", is_postgres ? "folkmoot_json(?7)" : "?7",
-      is_postgres ? "folkmoot_json(?8)" : "?8", is_postgres ? ", ?24, folkmoot_words(?7)" : "");
+      is_postgres ? "folkmoot_json(?8)" : "?8", is_postgres ? "folkmoot_json(?24)" : "?24",
+      is_postgres ? ", ?25, folkmoot_words(?7)" : "");
 }
 
 }  // namespace
@@ -257,7 +259,9 @@ Result<void> HistoryStore::accepted(ShardNumber shard, const AcceptedMessage& ac
   to_row.bind_optional(18, message.correlation).bind_optional(19, cause);
   to_row.bind_optional(20, folkmoot::name(accepted.dead)).bind_optional(21, message.content_type);
   to_row.bind(22, static_cast<std::int64_t>(bytes)).bind_optional(23, hash);
-  if (database_->is_postgres()) return to_row.bind_optional(24, message.conversation).send();
+  const auto provenance = message.provenance ? to_json(*message.provenance) : std::string();
+  to_row.bind_optional(24, provenance);
+  if (database_->is_postgres()) return to_row.bind_optional(25, message.conversation).send();
   const auto inserted = to_row.run();
   if (!inserted) return std::unexpected(inserted.error());
   if (*inserted == 0) return {};

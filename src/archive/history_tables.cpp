@@ -103,10 +103,16 @@ CREATE INDEX idx_agent_messages_words ON agent_messages USING gin (words);
 // Version 2: whose journal a position is in.
 constexpr const char* kJournalsNamed = "ALTER TABLE folkmoot_position ADD COLUMN journal TEXT NOT NULL DEFAULT '';";
 
+// Version 3: whose credentials a message came with, as JSON.
+constexpr const char* kProvenanceOfSqlite = "ALTER TABLE agent_messages ADD COLUMN provenance TEXT;";
+constexpr const char* kProvenanceOfPostgres = "ALTER TABLE agent_messages ADD COLUMN provenance JSONB;";
+
 struct Version {
   const char *of_sqlite, *of_postgres;
 };
-constexpr Version kVersions[] = {{kTablesOfSqlite, kTablesOfPostgres}, {kJournalsNamed, kJournalsNamed}};
+constexpr Version kVersions[] = {{kTablesOfSqlite, kTablesOfPostgres},
+                                 {kJournalsNamed, kJournalsNamed},
+                                 {kProvenanceOfSqlite, kProvenanceOfPostgres}};
 
 Result<void> make_version(Database& database, std::int64_t version) {
   const auto& its = kVersions[version - 1];

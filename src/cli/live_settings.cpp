@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "access/signatures.hpp"
 #include "server/listen.hpp"
 
 namespace folkmoot {
@@ -77,7 +78,9 @@ Result<ReloadedSettings> LiveSettings::take() {
   auto next = in_force_;
   auto done = change_settings(next, *read);
   next.server.jwt = read->server.jwt;
-  next.server.signatures = read->server.signatures;
+  const auto& before = in_force_.server.signatures;
+  next.server.signatures =
+      read->server.signatures && before ? read->server.signatures->after(*before) : read->server.signatures;
   if (auto good = check_options(next.server, server_.has_accounts()); !good) return std::unexpected(good.error());
   if (auto opened = log_.direct(next.log); !opened) return std::unexpected(opened.error());
   if (auto good = server_.read_certificates(next.server); !good) return std::unexpected(good.error());

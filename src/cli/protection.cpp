@@ -6,9 +6,13 @@
 
 #include "cli/key_files.hpp"
 #include "cli/terminal.hpp"
+#include "crypto/base64url.hpp"
+#include "crypto/primitives.hpp"
 
 namespace folkmoot::cli {
 namespace {
+
+constexpr std::size_t kDrawnKeyBytes = 16;
 
 std::int64_t signed_now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -50,6 +54,12 @@ void Protection::apply(Session& session, Message& message) const {
   if (!sign_.empty()) value(sign_message(message, private_key_of(sign_, passphrase_file_), signed_now_ms()));
 }
 
+void Protection::apply_to_mail(Session& session, Message& message) const {
+  if (!sign_.empty() && message.topic.empty() && message.key.empty())
+    message.key = encode_base64url(value(random_bytes(kDrawnKeyBytes)));
+  apply(session, message);
+}
+
 void Examination::add_to(App& app) {
   app.add_flag("--verify", verify_,
                "Take only what its sender has signed; anything else goes to the dead letters, with the reason");
@@ -66,7 +76,7 @@ std::optional<Message> Examination::pass(Session& session, const Message& messag
   Result<void> good;
   if (verify_) {
     if (!known_) known_ = value(KnownKeys::open(KnownKeys::default_path()));
-    if (auto signature = verify_sender(session.client(), *known_, message); !signature)
+    if (auto signature = verify_sender(session.client(), *known_, met_, message); !signature)
       good = std::unexpected(std::move(signature.error()));
   }
   auto out = message;

@@ -18,6 +18,9 @@ class Protection {
   bool is_wanted() const { return !sign_.empty() || encrypt_ || !recipients_.empty(); }
   /// Seals, then signs what it has become. Throws Failure.
   void apply(Session& session, Message& message) const;
+  /// The same of one that is kept on disk in a mailbox. What is signed gets a key there: so one that is sent again is a
+  /// duplicate whether or not the server has been started anew meanwhile.
+  void apply_to_mail(Session& session, Message& message) const;
 
  private:
   std::string sign_, passphrase_file_;
@@ -38,6 +41,7 @@ class Examination {
   std::string passphrase_file_, refusal_;
   bool verify_ = false;
   std::optional<KnownKeys> known_{};
+  MetSignatures met_{};
   std::vector<PrivateKey> keys_{};
 };
 

@@ -37,7 +37,7 @@ void print_receipt(const SendAndPublishOptions& options, const PublishReceipt& r
 
 void publish(const SendAndPublishOptions& options, Message message) {
   Session session(options.message.with_client_options());
-  options.protection.apply(session, message);
+  options.protection.apply_to_mail(session, message);
   print_receipt(options, value(session->publish(message)), message);
 }
 
@@ -67,7 +67,7 @@ void send_file(const SendAndPublishOptions& options) {
   auto message = options.message.build_with({}, false);
   Session session(options.message.with_client_options());
   message.content_ref = upload(session, path);
-  options.protection.apply(session, message);
+  options.protection.apply_to_mail(session, message);
   print_receipt(options, value(session->publish(message)), message);
 }
 
@@ -101,7 +101,7 @@ class Lines {
 };
 
 void Lines::send(Session& session) {
-  for (auto& message : batch_) options_.protection.apply(session, message);
+  for (auto& message : batch_) options_.protection.apply_to_mail(session, message);
   const auto results = value(session->publish_batch(batch_, {.atomic = options_.atomic}));
   const Error* no_room = nullptr;
   for (std::size_t i = 0; i < results.size(); ++i) {

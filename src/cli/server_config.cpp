@@ -145,11 +145,12 @@ Result<void> read_known_keys(ServerConfig& config) {
   auto known = KnownKeys::open(policy.known_keys);
   if (!known) return std::unexpected(std::move(known.error()));
   const auto now = std::chrono::system_clock::now().time_since_epoch();
+  // Who reads the settings again keeps what the server remembers (LiveSettings).
+  auto nonces = std::make_shared<access::Nonces>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
   config.server.signatures = std::make_shared<const access::Signatures>(
       std::move(*known),
-      access::Signatures::Demands{.required = policy.require_signature,
-                                  .age_ms = policy.signature_age_ms,
-                                  .since = std::chrono::duration_cast<std::chrono::milliseconds>(now).count()});
+      access::Signatures::Demands{.required = policy.require_signature, .age_ms = policy.signature_age_ms},
+      std::move(nonces));
   return {};
 }
 

@@ -27,6 +27,13 @@ Result<Signature> verify_sender(SyncClient& bus, KnownKeys& known, const Message
   return verify_message(message, *key);
 }
 
+Result<Signature> verify_sender(SyncClient& bus, KnownKeys& known, MetSignatures& met, const Message& message) {
+  auto signature = verify_sender(bus, known, message);
+  if (!signature) return signature;
+  if (auto good = met.meet(message, *signature); !good) return std::unexpected(std::move(good.error()));
+  return signature;
+}
+
 Result<PublicKey> find_sealing_key(SyncClient& bus, KnownKeys& known, std::string_view agent) {
   auto key = known.sealing_key_of(agent, {});
   if (key || key.error().code != ErrorCode::not_found) return key;

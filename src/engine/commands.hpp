@@ -21,6 +21,9 @@ struct IncomingMessage {
   std::uint64_t version = 0;  // of the envelope: messages of one version have the same, byte for byte; 0: not known
   bool has_causes = false;    // cause, hops and chain are as another shard has found them
   bool forwarded = false;     // by another shard, which has accepted and stamped it: what the envelope says is so
+  // Whose it is, as the server knows who sends it (pack(Provenance)), which the envelope cannot say; empty: it says so
+  // already, or nobody was asked.
+  std::string_view provenance{};
   std::optional<ConnectionId> answerer{};  // of an answer that another shard passes on: who sends it; 0: one who may
 };
 

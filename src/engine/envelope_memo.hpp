@@ -12,7 +12,7 @@ namespace folkmoot {
 class EnvelopeMemo {
  public:
   /// The message in `body` if its envelope is the one kept, else null. Lives until the next call of any function.
-  const IncomingMessage* find(Bytes body) {
+  IncomingMessage* find(Bytes body) {
     // MessagePack tells its own end: the same bytes at the front are the same envelope, whatever follows.
     if (bytes_ == 0 || body.size() < bytes_ || std::memcmp(body.data(), copy_.data(), bytes_) != 0) return nullptr;
     if (message_.version == 0) read();

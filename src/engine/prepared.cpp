@@ -17,6 +17,7 @@ Result<void> rewrite(Prepared& prepared, Bytes changes) {
     return read;
   rewritten->message.has_causes = prepared.message->has_causes;
   rewritten->message.forwarded = prepared.message->forwarded;
+  rewritten->message.provenance = prepared.message->provenance;
   rewritten->message.answerer = prepared.message->answerer;
   prepared.message = &rewritten->message;
   prepared.rewritten = std::move(rewritten);

@@ -19,10 +19,10 @@ class Stamper {
   /// the next call.
   Bytes stamp(const IncomingMessage& message, const Uuid& id, std::string_view from, std::string_view reply_to,
               std::string_view own_key, const Lineage* lineage) {
-    return stamped(message, stamp_of(id, from, reply_to, own_key, lineage));
+    return stamped(message, stamp_of(message, id, from, reply_to, own_key, lineage));
   }
-  Stamp stamp_of(const Uuid& id, std::string_view from, std::string_view reply_to, std::string_view own_key,
-                 const Lineage* lineage) const;
+  Stamp stamp_of(const IncomingMessage& message, const Uuid& id, std::string_view from, std::string_view reply_to,
+                 std::string_view own_key, const Lineage* lineage) const;
   /// An id that a sender gives serves as the message's key; "" if it gave none.
   static std::string key_of(const Routing& routing) { return routing.id.is_nil() ? std::string{} : routing.id.text(); }
   /// The most bytes that stamp() may come to, of a message from `from`.
@@ -43,7 +43,7 @@ class Stamper {
   std::vector<std::uint8_t> bytes_;
   std::size_t size_ = 0;
   std::uint64_t version_ = 0;
-  std::string from_;  // of the version
+  std::string from_, provenance_;  // of the version
 };
 
 }  // namespace folkmoot

@@ -33,6 +33,7 @@ constexpr FilterField kFilterFields[] = {
     {"content", Field::metadata, FieldKind::content},
     {"content_size", Field::content_ref, FieldKind::content_size},
     {"metadata", Field::metadata, FieldKind::metadata},
+    {"provenance", Field::provenance, FieldKind::metadata},
 };
 
 struct Spelling {

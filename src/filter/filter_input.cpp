@@ -214,7 +214,7 @@ Value FilterInput::read_field(const Identifier& identifier, IdText& id_text) con
 }
 
 Value FilterInput::read_metadata(const Identifier& identifier) const {
-  auto place = field(static_cast<std::size_t>(Field::metadata));
+  auto place = field(static_cast<std::size_t>(identifier.field->field));
   for (const auto& step : identifier.path) {
     if (place.empty()) break;
     place = follow(place, step);

@@ -9,6 +9,7 @@
 #include "message/limits.hpp"
 #include "message/metadata.hpp"
 #include "message/pack.hpp"
+#include "message/provenance.hpp"
 #include "message/topic.hpp"
 
 namespace folkmoot {
@@ -17,11 +18,12 @@ namespace {
 constexpr std::array<std::string_view, 11> kTypeWords = {
     "", "task", "query", "response", "event", "command", "status", "notification", "error", "heartbeat", "discovery"};
 
-constexpr std::string_view kFieldNames[] = {
-    "id",           "timestamp",    "from",        "to",          "topic",  "type",          "priority",
-    "content_type", "conversation", "correlation", "reply_to",    "key",    "ttl",           "deliver_at",
-    "mode",         "metadata",     "retry",       "group",       "bounce", "expects_reply", "encoding",
-    "cause",        "hops",         "chain",       "content_ref", "delay",  "expires_at",    "event_topic"};
+constexpr std::string_view kFieldNames[] = {"id",       "timestamp",  "from",         "to",           "topic",
+                                            "type",     "priority",   "content_type", "conversation", "correlation",
+                                            "reply_to", "key",        "ttl",          "deliver_at",   "mode",
+                                            "metadata", "retry",      "group",        "bounce",       "expects_reply",
+                                            "encoding", "cause",      "hops",         "chain",        "content_ref",
+                                            "delay",    "expires_at", "event_topic",  "provenance"};
 static_assert(std::size(kFieldNames) == kFields);
 
 std::unexpected<Error> bad_name(Field field, std::string_view value) {
@@ -86,6 +88,14 @@ Result<void> take_topic(PackReader& reader, std::string_view& topic, bool& c1) {
   }
   c1 = c1 || has_c1(topic);
   return {};
+}
+
+Result<void> take_provenance(PackReader& reader, Routing& routing, std::uint32_t begin) {
+  const auto value = reader.offset();
+  const auto raw = reader.raw();
+  routing.provenance = {value, reader.offset()};
+  routing.provenance_pair = {begin, reader.offset()};
+  return reader.ok() ? check_provenance(raw) : Result<void>{};
 }
 
 // [attempts, backoff, initial_ms, max_ms, multiplier_permille]
@@ -251,6 +261,8 @@ Result<void> read_routing(Bytes bytes, Routing& routing, Recipient recipient) {
         if (reader.ok()) return check_metadata(raw);
         break;
       }
+      case Field::provenance:
+        return take_provenance(reader, routing, begin);
       case Field::retry: {
         const auto value = reader.offset();
         const auto policy = read_policy(reader);
@@ -336,9 +348,10 @@ std::size_t stamp(Bytes envelope, const Routing& routing, const Stamp& stamp, st
   const bool set_reply = !stamp.reply_to.empty();
   const bool set_cause = !stamp.cause.is_nil();
   const bool set_hops = stamp.hops != 0;
+  const bool set_provenance = !stamp.provenance.empty();
 
   // What is left out of the sender's pairs, in the order it stands there.
-  std::array<EnvelopePart, 7> cuts;
+  std::array<EnvelopePart, 8> cuts;
   std::size_t cut_count = 0;
   const auto cut = [&](EnvelopePart part) {
     if (part.empty()) return;
@@ -353,8 +366,10 @@ std::size_t stamp(Bytes envelope, const Routing& routing, const Stamp& stamp, st
   cut(routing.chain_pair);
   if (set_reply) cut(routing.reply_to_pair);
   if (set_cause) cut(routing.cause_pair);
+  if (set_provenance) cut(routing.provenance_pair);
 
-  const auto fields = routing.fields - cut_count + 3 + set_reply + set_key + set_cause + (set_hops ? 2 : 0);
+  const auto fields =
+      routing.fields - cut_count + 3 + set_reply + set_key + set_cause + set_provenance + (set_hops ? 2 : 0);
   at = mp_encode_map(at, static_cast<std::uint32_t>(fields));
   const auto key = [&](Field field) { *at++ = static_cast<char>(field); };
   key(Field::id);
@@ -377,6 +392,11 @@ std::size_t stamp(Bytes envelope, const Routing& routing, const Stamp& stamp, st
     key(Field::hops);
     at = mp_encode_uint(at, stamp.hops);
     binary(Field::chain, stamp.chain.data(), stamp.chain.size());
+  }
+  if (set_provenance) {
+    key(Field::provenance);
+    std::memcpy(at, stamp.provenance.data(), stamp.provenance.size());
+    at += stamp.provenance.size();
   }
 
   auto from = routing.pairs_begin;
@@ -636,6 +656,8 @@ Result<void> decode_message(Bytes bytes, Message& message) {
   for (std::size_t i = 0; i < routing->chain.size(); i += 16)
     message.chain.push_back(load<Uuid>(routing->chain.data() + i));
   if (!routing->retry.empty()) message.retry = read_retry(bytes, *routing);
+  if (const auto at = routing->provenance; !at.empty())
+    message.provenance = unpack_provenance(bytes.subspan(at.begin, at.end - at.begin));
   if (!routing->content_ref.empty()) message.content_ref = read_content_ref(bytes, *routing);
   message.content = as_text(bytes.subspan(routing->bytes));
   return {};

@@ -44,8 +44,9 @@ enum class Field : std::uint8_t {
   delay = 25,
   expires_at = 26,
   event_topic = 27,
+  provenance = 28,
 };
-constexpr std::size_t kFields = 28;
+constexpr std::size_t kFields = 29;
 
 /// A part of the envelope, by offset from its first byte.
 struct EnvelopePart {
@@ -70,12 +71,13 @@ struct Routing {
   bool expects_reply = true;
   bool has_c1 = false;  // some name has a control character that was no reason to refuse it once (base/utf8.hpp)
   std::uint32_t hops = 0;
-  Bytes chain;                                // ids, 16 bytes each
-  std::uint32_t fields = 0;                   // pairs in the map
-  std::uint32_t pairs_begin = 0;              // where the first pair starts
-  std::uint32_t bytes = 0;                    // the envelope's size: content begins here
-  EnvelopePart metadata, retry, content_ref;  // values; empty if absent
-  EnvelopePart id_pair, timestamp_pair, from_pair, reply_to_pair, hops_pair, chain_pair, cause_pair;  // key and value
+  Bytes chain;                                            // ids, 16 bytes each
+  std::uint32_t fields = 0;                               // pairs in the map
+  std::uint32_t pairs_begin = 0;                          // where the first pair starts
+  std::uint32_t bytes = 0;                                // the envelope's size: content begins here
+  EnvelopePart metadata, retry, content_ref, provenance;  // values; empty if absent
+  EnvelopePart id_pair, timestamp_pair, from_pair, reply_to_pair, hops_pair, chain_pair, cause_pair,
+      provenance_pair;  // key and value
 };
 
 /// Reads the envelope at the start of `bytes`. Errors: malformed, invalid_name, invalid_topic, invalid_field,
@@ -100,12 +102,19 @@ struct Stamp {
   Uuid cause{};               // nil: leave the sender's
   std::uint32_t hops = 0;     // 0: none
   Bytes chain{};
+  std::string_view provenance{};  // pack(Provenance); empty: as the envelope has it
 };
 
-/// The most bytes that stamping adds, but for those of from, reply_to, key and chain.
+/// The value of the envelope's field. Requires: an account's name, and words of this program.
+std::string pack(const Provenance& provenance);
+constexpr std::size_t kProvenanceBytesMax = 1 + 2 + 255 + 64;  // and the field's key
+/// The envelope with that value, in the place of the one it has. Requires: `routing` is read_routing() of it.
+std::string with_provenance(Bytes envelope, const Routing& routing, std::string_view packed);
+
+/// The most bytes that stamping adds, but for those of from, reply_to, key, chain and provenance.
 constexpr std::size_t kStampFixedBytes = 3 + 19 + 10 + 3 * 3 + 19 + 6 + 4;
 /// The most bytes that stamping adds.
-constexpr std::size_t kStampBytesMax = kStampFixedBytes + 3 * 255 + 16 * 16;
+constexpr std::size_t kStampBytesMax = kStampFixedBytes + 3 * 255 + 16 * 16 + kProvenanceBytesMax;
 
 /// Appends the stamped envelope (without content) to `out`; it must have room for envelope + kStampBytesMax bytes.
 /// The sender's own id, timestamp, from, hops and chain (and reply_to and cause, if the stamp has one) are left out.
@@ -132,7 +141,8 @@ RetryPolicy read_retry(Bytes envelope, const Routing& routing);
 /// The reference at `routing.content_ref`. Requires: it is there.
 ContentRef read_content_ref(Bytes envelope, const Routing& routing);
 
-/// Appends the envelope of `message`. Fields at their default are left out. Errors: as read_routing, but for
+/// Appends the envelope of `message`. Fields at their default are left out, and the provenance, which nobody but the
+/// server says. Errors: as read_routing, but for
 /// no_recipient (a response may be encoded before its address is known).
 Result<void> encode_envelope(const Message& message, std::string& out);
 

@@ -17,6 +17,7 @@
 #include "message/json_document.hpp"
 #include "message/json_text.hpp"
 #include "message/limits.hpp"
+#include "message/provenance.hpp"
 #include "message/topic.hpp"
 
 namespace folkmoot {
@@ -55,6 +56,7 @@ enum Slot : std::size_t {
   kDelay,
   kContentRef,
   kEventTopic,
+  kProvenance,
   kSlots,
 };
 
@@ -116,6 +118,7 @@ constexpr Spelling kSpellings[] = {
     {"delay", kDelay},
     {"content_ref", kContentRef},
     {"event_topic", kEventTopic},
+    {"provenance", kProvenance},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kTypeSpellings[] = {
@@ -424,7 +427,8 @@ Result<Slots> sort_fields(const dom::element& value) {
 }
 
 bool is_changeable(Slot slot) {
-  return slot != kId && slot != kTimestamp && slot != kFrom && slot != kTopic && slot != kEventTopic;
+  return slot != kId && slot != kTimestamp && slot != kFrom && slot != kTopic && slot != kEventTopic &&
+         slot != kProvenance;
 }
 
 // Each by the first of its spellings.
@@ -585,6 +589,7 @@ Result<Message> message_from_json(const dom::element& value) {
     if (!is_base64 && !is_plain) return refuse(ErrorCode::invalid_field, found, "base64, or left out");
     return {};
   });
+  with(kProvenance, [&](const Found& found) { return provenance_from_json(found.value, message.provenance); });
   with(kContentRef, [&](const Found& found) { return read_content_ref(found, message.content_ref); });
   with(kContent, [&](const Found& found) { return read_content(found, is_base64, message); });
   if (!result) return std::unexpected(result.error());
@@ -638,6 +643,7 @@ void append_json_fields(JsonWriter& out, const Message& message) {
   out.optional_field("encoding", message.encoding);
   if (!message.cause.is_nil()) out.field("cause", message.cause.text());
   if (message.hops) out.field("hops", message.hops);
+  if (message.provenance) append_json(out.key("provenance"), *message.provenance);
   if (message.chain.empty()) return;
   out.key("chain").begin_array();
   for (const auto& id : message.chain) out.value(id.text());

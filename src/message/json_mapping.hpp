@@ -38,6 +38,7 @@ void append_json(JsonWriter& out, const Message& message);
 /// The same without the braces, for objects that have more to say.
 void append_json_fields(JsonWriter& out, const Message& message);
 std::string to_json(const Message& message);
+std::string to_json(const Provenance& provenance);
 
 /// True for `application/json` and `...+json`, with or without parameters, in any case.
 bool is_json_type(std::string_view content_type);

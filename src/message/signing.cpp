@@ -8,7 +8,9 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <optional>
+#include <utility>
 
+#include "base/utf8.hpp"
 #include "crypto/base64url.hpp"
 #include "crypto/primitives.hpp"
 
@@ -18,7 +20,8 @@ namespace {
 namespace json = boost::json;
 
 constexpr std::string_view kAlgorithm = "EdDSA";
-constexpr std::size_t kDrawnKeyBytes = 16;
+constexpr std::size_t kNonceBytes = 16;
+constexpr std::size_t kNonceTextMax = 255;  // of other signers
 
 // Who may say a field that the signer left empty.
 enum class Left : std::uint8_t { empty, to_the_server };
@@ -39,7 +42,7 @@ constexpr std::array kClaims = {
     Claim{"conversation", &Message::conversation, Left::empty, true},
     Claim{"correlation", &Message::correlation, Left::to_the_server, false},
     Claim{"reply_to", &Message::reply_to, Left::to_the_server, false},
-    Claim{"key", &Message::key, Left::empty, false},
+    Claim{"key", &Message::key, Left::to_the_server, false},
     Claim{"group", &Message::group, Left::empty, false},
     Claim{"content_type", &Message::content_type, Left::empty, false},
 };
@@ -129,7 +132,11 @@ Result<Signature> described(const Parts& parts) {
   const auto* const at = parts.claims.if_contains("iat");
   if (at == nullptr || !at->is_int64() || at->get_int64() < 0 || at->get_int64() > INT64_MAX / 1000)
     return std::unexpected(not_a_signature("`iat` is no time"));
-  return Signature{text_in(parts.head, "kid"), at->get_int64() * 1000};
+  const auto* const nonce = parts.claims.if_contains("jti");
+  if (nonce != nullptr && (!nonce->is_string() || nonce->get_string().size() > kNonceTextMax))
+    return std::unexpected(not_a_signature(fmt::format("`jti` is no text of up to {} bytes", kNonceTextMax)));
+  return Signature{text_in(parts.head, "kid"), at->get_int64() * 1000, text_in(parts.claims, "jti"),
+                   !text_in(parts.claims, "key").empty()};
 }
 
 Result<void> check_fields(const json::object& claims, const Message& message) {
@@ -171,13 +178,10 @@ Result<void> sign_message(Message& message, const PrivateKey& key, std::int64_t 
     return failure(ErrorCode::invalid_field, "a message is signed by somebody, and it has no `from`",
                    "say who the sender is: `folkmoot --as NAME`, or Message::from");
   }
-  if (message.key.empty()) {
-    const auto drawn = random_bytes(kDrawnKeyBytes);
-    if (!drawn) return std::unexpected(drawn.error());
-    message.key = encode_base64url(*drawn);
-  }
+  const auto drawn = random_bytes(kNonceBytes);
+  if (!drawn) return std::unexpected(drawn.error());
   say_type(message);
-  json::object claims{{"iat", now_ms / 1000}};
+  json::object claims{{"iat", now_ms / 1000}, {"jti", encode_base64url(*drawn)}};
   for (const auto& claim : kClaims) {
     if (const auto& text = message.*claim.field; !text.empty()) claims[as_json_text(claim.name)] = text;
   }
@@ -216,6 +220,23 @@ Result<Signature> verify_message(const Message& message, const PublicKey& key) {
   if (!bytes || !key.verifies(parts->input, *bytes)) return altered("the signature");
   if (auto good = check_fields(parts->claims, message); !good) return std::unexpected(good.error());
   return signature;
+}
+
+Result<void> MetSignatures::meet(const Message& message, const Signature& signature) {
+  if (signature.nonce.empty()) return {};
+  // An event is a message of its own in each mailbox that keeps it.
+  auto name = message.from + '\n' + signature.nonce + '\n' + message.to;
+  auto is = message.id.text();
+  for (const auto* const each : {&young_, &old_}) {
+    const auto met = each->find(name);
+    if (met == each->end()) continue;
+    if (met->second == is) return {};
+    return failure(ErrorCode::unauthorized, fmt::format("the message was there before, as {}", printable(met->second)),
+                   "do not use it: somebody has sent again what was sent once");
+  }
+  if (young_.size() >= max_) old_ = std::exchange(young_, {});
+  young_.emplace(std::move(name), std::move(is));
+  return {};
 }
 
 bool is_sealed(const Message& message) { return message.content_type == kSealedContentType; }

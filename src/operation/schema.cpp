@@ -267,6 +267,12 @@ void write_message_others(JsonWriter& out, Side side) {
   write_described(out, "content_encoding", "base64, if the content is", [&] { out.field("type", "string"); });
   write_described(out, "content_ref", "A stored content, in the place of one", [&] { write_content_ref(out); });
   write_described(out, "metadata", "Headers", [&] { out.field("type", "object"); });
+  write_described(out, "provenance", "Whose credentials it came with; the server's to say", [&] {
+    out.field("type", "object").key("properties").begin_object();
+    for (const std::string_view word : {"account", "door", "verified", "trust"})
+      out.key(word).begin_object().field("type", "string").end_object();
+    out.end_object();
+  });
   write_described(out, "bounce", "The sender hears if it ends dead", flag);
   write_described(out, "expects_reply", "false: a reply is refused", flag);
   out.key("retry").begin_object();

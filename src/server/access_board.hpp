@@ -1,6 +1,6 @@
 // What is in force about who may do what, for all shards of a server: the first shard, whose the accounts are, puts a
-// policy up when a change is on disk, and all look at it. Any thread. A version is told once the answer to who asked for
-// it is out: who asked hears of it before the connection that it takes the rights of ends.
+// policy up when a change is on disk, and all look at it. Any thread. A version is told once the answer to who asked
+// for it is out: who asked hears of it before the connection that it takes the rights of ends.
 #pragma once
 
 #include <atomic>

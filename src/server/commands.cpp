@@ -22,10 +22,15 @@ Result<void> read_message(const CommandContext& context, Bytes bytes, IncomingMe
   } else if (auto done = read_routing(bytes, message.routing, Recipient::optional); !done) {
     return done;
   }
-  // What another shard hands on may be as old as its journal.
-  if (message.routing.has_c1 && context.connection.door != DoorKind::shard) [[unlikely]]
+  const bool is_odd = message.routing.has_c1 || !message.routing.provenance.empty();
+  // What another shard hands on has been stamped there, and may be as old as its journal.
+  if (is_odd && context.connection.door != DoorKind::shard) [[unlikely]] {
+    if (!message.routing.has_c1)
+      return failure(ErrorCode::invalid_field, "`provenance` is for the server to say", "leave it out");
     return failure(ErrorCode::invalid_name,
                    "a name or the topic of the message holds a control character (U+0080-009F)");
+  }
+  message.provenance = context.connection.provenance;
   message.envelope = bytes.first(message.routing.bytes);
   message.content = bytes.subspan(message.routing.bytes);
   const auto most = context.reactor.options().content_bytes_max;
@@ -63,11 +68,12 @@ Result<void> on_publish(const CommandContext& context) {
 
 // The short way of a message whose envelope is the last one; false if it must go the other, unasked so far.
 bool publish_again(const CommandContext& context) {
-  const auto* const message = context.reactor.last_envelope().find(context.frame.body);
+  auto* const message = context.reactor.last_envelope().find(context.frame.body);
   if (message == nullptr || message->content.size() > context.reactor.options().content_bytes_max) return false;
   if (context.connection.who &&
       !context.reactor.entrance().takes_again(context.connection, context.frame, message->version))
     return true;  // that was answered
+  message->provenance = context.connection.provenance;
   context.engine.publish(context.session(), context.request(), context.quiet(), *message);
   return true;
 }
@@ -372,6 +378,8 @@ bool on_hello(Reactor& reactor, Connection& connection, const Frame& frame) {
     if (key == kRemoteConnection && connection.door == DoorKind::remote)
       return of_connection = ConnectionId{reader.uint()}, true;
     if (key == kRemoteBound && connection.door == DoorKind::remote) return is_bound = reader.boolean(), true;
+    if (key == kRemoteProvenance && connection.door == DoorKind::remote)
+      return connection.provenance = reader.str(), true;
     if (key == 0) return version = reader.uint(), true;
     if (key == 1) return agent = reader.str(), true;
     if (key == 2) return token = reader.str(), true;

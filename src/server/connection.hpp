@@ -75,6 +75,7 @@ struct Connection {
   std::shared_ptr<Link> link;
   std::unique_ptr<RemoteSessions> remote_sessions;  // of a client, if the server has several shards
   std::unique_ptr<Credentials> who;                 // null: nothing is asked of it (credentials.hpp)
+  std::string provenance;                           // pack(Provenance) of what it sends; empty: nobody was asked
   std::unique_ptr<Beginning> in;                    // null: nothing; PartialFrames alone writes it
   std::unique_ptr<TlsSession> tls;                  // null: what is said goes over the network as it is
   ByteBuffer out;

@@ -26,6 +26,24 @@ const VerifiedPeer* certified_of(const Connection& connection) {
   return connection.tls ? &connection.tls->verified() : nullptr;
 }
 
+// What every message of the connection says of it; nothing if nobody was asked.
+std::string provenance_of(const Connection& connection) {
+  if (!connection.who && !connection.by_token) return {};
+  Provenance out{.door = std::string(name(connection.door)), .verified = "token", .trust = "shared"};
+  if (!connection.who) return pack(out);
+  const auto& identity = connection.who->identity();
+  out.account = identity.account->name;
+  out.verified = access::kProofWords[static_cast<std::size_t>(identity.proof)];
+  out.trust = "account";
+  return pack(out);
+}
+
+// What an endpoint answers comes by a request that the server itself has made, to where whoever administers has said.
+const std::string& provenance_of_endpoint() {
+  static const auto kPacked = pack(Provenance{.door = "webhook", .verified = "endpoint", .trust = "account"});
+  return kPacked;
+}
+
 }  // namespace
 
 void Entrance::join(Shards& shards) {
@@ -37,7 +55,7 @@ Result<access::Identity> Entrance::identify(const access::Policy& policy, std::s
   if (!options_.jwt || !access::JwtVerifier::is_token(shown)) return access::identify(policy, shown, Instant{now_});
   auto subject = options_.jwt->verify(shown, Instant{now_});
   if (!subject) return std::unexpected(std::move(subject.error()));
-  return access::identify_subject(policy, subject->name, subject->expires_at, Instant{now_});
+  return access::identify_subject(policy, subject->name, access::Proof::jwt, subject->expires_at, Instant{now_});
 }
 
 std::string_view Entrance::account_of_user(const Connection& connection) const {
@@ -52,10 +70,11 @@ Result<access::Identity> Entrance::identify(const Connection& connection, const 
                                             std::string_view shown) const {
   if (!shown.empty()) return identify(policy, shown);
   if (const auto user = account_of_user(connection); !user.empty())
-    return access::identify_subject(policy, user, Instant{}, Instant{now_});
+    return access::identify_subject(policy, user, access::Proof::user, Instant{}, Instant{now_});
   const auto* const certified = certified_of(connection);
   if (certified == nullptr || certified->name.empty()) return identify(policy, shown);
-  auto identity = access::identify_subject(policy, certified->name, Instant{certified->until}, Instant{now_});
+  auto identity = access::identify_subject(policy, certified->name, access::Proof::certificate,
+                                           Instant{certified->until}, Instant{now_});
   if (!identity) identity.error().text.insert(0, "by its certificate: ");
   return identity;
 }
@@ -111,8 +130,12 @@ Result<std::string> Entrance::let_in(Connection& connection, const access::Polic
 }
 
 Result<std::string> Entrance::admit(Connection& connection, std::string_view shown, std::string_view agent) {
-  if (is_of_server(connection)) return std::string(agent);
+  if (is_of_server(connection)) {
+    if (connection.door == DoorKind::webhook && is_guarded()) connection.provenance = provenance_of_endpoint();
+    return std::string(agent);
+  }
   auto done = let_in_slowly(connection, shown, agent);
+  if (done) connection.provenance = provenance_of(connection);
   audit_.note_login(connection, agent, done);
   if (done) return done;
   ++logins_failed_;
@@ -127,9 +150,10 @@ bool Entrance::takes(Connection& connection, Frame& frame) {
   const auto expires_at = who.identity().expires_at;
   if (expires_at != 0 && Instant{now_} >= expires_at && !judge_again(connection)) return false;
   auto allowed = who.allow(frame, routing_);
-  if (allowed && options_.signatures) allowed = check_signatures(*options_.signatures, frame, who.agent(), now_);
+  // Who sends too much costs no signatures.
   const auto per_second = options_.account_messages_per_second;
   if (allowed && per_second != 0) allowed = who.take_pace(frame, per_second, now_);
+  if (allowed && options_.signatures) allowed = check_signatures(*options_.signatures, frame, who.agent(), now_);
   if (allowed) return true;
   ++refused_;
   audit_.note_refusal(connection, frame, allowed.error());

@@ -18,6 +18,8 @@ constexpr RequestNumber kOwnRequests{0xFFFF0000};
 constexpr std::uint64_t kRemoteConnection = 100;
 /// Likewise: whether it acts for its agent alone (Accounts::bind).
 constexpr std::uint64_t kRemoteBound = 101;
+/// Likewise: what its messages say of it (Connection::provenance).
+constexpr std::uint64_t kRemoteProvenance = 102;
 
 // A client's; there from HELLO to the end of its session.
 struct RemoteSessions {

@@ -190,7 +190,7 @@ void ShardRouter::send(Connection& connection, ShardNumber shard, const FrameHea
     remote.link->origin = {reactor_.connection_name(connection), connection.door};
     std::string hello;
     PackWriter(hello)
-        .map(4)
+        .map(5)
         .uint(0)
         .uint(kProtocolVersion)
         .uint(1)
@@ -198,7 +198,9 @@ void ShardRouter::send(Connection& connection, ShardNumber shard, const FrameHea
         .uint(kRemoteConnection)
         .uint(connection_id(own_, connection.id).value)
         .uint(kRemoteBound)
-        .boolean(connection.who && connection.who->is_bound());
+        .boolean(connection.who && connection.who->is_bound())
+        .uint(kRemoteProvenance)
+        .str(connection.provenance);
     append_frame(remote.unsent, Opcode::hello, 0, 0, hello);
   }
   append_frame(remote.unsent, header.opcode, header.flags, header.request, as_text(body));

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "message/envelope.hpp"
 #include "message/limits.hpp"
+#include "operation/fields.hpp"
 #include "server/command.hpp"
 #include "server/operations/call_codec.hpp"
 
@@ -17,18 +20,26 @@ class SignedFrame {
   SignedFrame(const access::Signatures& signatures, std::string_view agent, std::int64_t now)
       : signatures_(signatures), agent_(agent), now_(now) {}
 
-  Result<void> look(Message message) const {
+  // A frame is carried out whole or not at all: what was noted of one that is refused may come again.
+  void take_back() {
+    for (const auto& [from, number] : noted_) signatures_.take_back(from, number);
+  }
+  Result<void> look(Message message) {
     if (message.from.empty()) message.from = agent_;
-    return signatures_.check(std::move(message), now_);
+    auto from = message.from;
+    std::string number;
+    auto good = signatures_.check(std::move(message), now_, number);
+    if (!number.empty()) noted_.emplace_back(std::move(from), std::move(number));
+    return good;
   }
   // Envelope and content, behind `front` bytes.
-  Result<void> look_behind(std::size_t front, Bytes body) const {
+  Result<void> look_behind(std::size_t front, Bytes body) {
     if (body.size() < front) return {};
     auto message = decode_message(body.subspan(front));
     return message ? look(std::move(*message)) : Result<void>{};
   }
   // u32 count, then each with its length.
-  Result<void> look_at_list(Bytes list) const {
+  Result<void> look_at_list(Bytes list) {
     if (list.size() < 4) return {};
     const auto count = load<std::uint32_t>(list.data());
     list = list.subspan(4);
@@ -43,7 +54,7 @@ class SignedFrame {
     }
     return {};
   }
-  Result<void> look_at_call(Bytes body) const {
+  Result<void> look_at_call(Bytes body) {
     const auto call = read_call(body);
     Result<void> done;
     if (!call) return done;
@@ -57,13 +68,10 @@ class SignedFrame {
   const access::Signatures& signatures_;
   std::string_view agent_;
   std::int64_t now_;
+  std::vector<std::pair<std::string, std::string>> noted_;  // senders and numbers
 };
 
-}  // namespace
-
-Result<void> check_signatures(const access::Signatures& signatures, const Frame& frame, std::string_view agent,
-                              std::int64_t now) {
-  const SignedFrame look(signatures, agent, now);
+Result<void> look_through(SignedFrame& look, const Frame& frame) {
   const auto body = frame.body;
   switch (frame.header.opcode) {
     case Opcode::publish:
@@ -81,6 +89,16 @@ Result<void> check_signatures(const access::Signatures& signatures, const Frame&
     default:
       return {};
   }
+}
+
+}  // namespace
+
+Result<void> check_signatures(const access::Signatures& signatures, const Frame& frame, std::string_view agent,
+                              std::int64_t now) {
+  SignedFrame look(signatures, agent, now);
+  auto good = look_through(look, frame);
+  if (!good) look.take_back();
+  return good;
 }
 
 }  // namespace folkmoot

@@ -25,6 +25,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   message.from = "ann";
   message.metadata[std::string(kSignatureField)] = text;
   FOLKMOOT_ASSERT(!verify_message(message, kSigner.public_key()));
+  if (const auto said = signature_of(message)) {
+    MetSignatures met;
+    FOLKMOOT_ASSERT(said->nonce.size() <= 255 && met.meet(message, *said) && met.meet(message, *said));
+  }
   std::ofstream(kFile, std::ios::binary | std::ios::trunc) << text;
   if (const auto known = KnownKeys::open(kFile)) {
     for (const auto& [agent, keys] : known->agents()) FOLKMOOT_ASSERT(keys.keys.size() <= kKnownKeysOfAgentMax);

@@ -28,6 +28,7 @@ KEYS = {
     "conversation": 8, "correlation": 9, "reply_to": 10, "key": 11, "ttl": 12, "deliver_at": 13, "mode": 14,
     "metadata": 15, "retry": 16, "group": 17, "bounce": 18, "expects_reply": 19, "encoding": 20, "cause": 21,
     "hops": 22, "chain": 23, "content_ref": 24, "delay": 25, "expires_at": 26, "event_topic": 27,
+    "provenance": 28,
 }
 FIELDS = {key: field for field, key in KEYS.items()}
 OUTCOMES = {0: "queued", 1: "offered", 2: "scheduled", 3: "sent", 4: "duplicate", 5: "dead", 6: "kept"}

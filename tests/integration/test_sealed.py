@@ -221,7 +221,7 @@ def test_U13_another_implementation_checks_a_signature_and_makes_one(pair):
     own.public_key().verify(bytes_of(mark), f"{head}.{claims}".encode())
     assert json.loads(bytes_of(head)) == {"alg": "EdDSA", "kid": thumbprint(pair.folder, "ann-sign")}
     said = json.loads(bytes_of(claims))
-    assert abs(said.pop("iat") - time.time()) < 60
+    assert abs(said.pop("iat") - time.time()) < 60 and len(bytes_of(said.pop("jti"))) == 16
     assert said == {
         "from": "ann",
         "to": "bob",
@@ -296,8 +296,9 @@ def test_U13_requests_and_answers_events_and_lines_are_signed(pair, tmp_path):
     pair.done("bob", "reply", "bob", "--exec", "echo 4", "--once", "--sign", pair.file("bob-sign.pem"))
     assert "4" in pair.done("ann", "recv", "ann", "--verify")
     serving = pair.server.cli_start("reply", "bob", "--exec", "wc -c")
-    kept = ("--mode", "at_least_once", "--timeout", "20s", "--sign", pair.file("ann-sign.pem"))
-    assert pair.done("ann", "request", "bob", "four", *kept).strip() == "4"
+    sign = ("--timeout", "20s", "--sign", pair.file("ann-sign.pem"))
+    assert pair.done("ann", "request", "bob", "four", *sign).strip() == "4"
+    assert pair.done("ann", "request", "bob", "four", "--mode", "at_least_once", *sign).strip() == "4"
     serving.terminate()
     serving.wait(20)
 
@@ -393,6 +394,100 @@ def test_U13_what_was_sent_before_or_long_ago_is_not_taken_again(strict):
     with pytest.raises(native.Refused) as met:
         client.publish(content, **again)
     assert "it was signed" in str(met.value)
+
+
+def refused_as(call, text):
+    with pytest.raises(native.Refused) as met:
+        call()
+    assert text in str(met.value), met.value
+
+
+def signed_by(pair, name, content, iat=None, **fields):
+    """Envelope fields with a signature, made by another implementation."""
+    own = serialization.load_pem_private_key((pair.folder / f"{name}-sign.pem").read_bytes(), None)
+    said = {"iat": iat or int(time.time()), "from": name, **fields}
+    said["content_sha256"] = hashlib.sha256(content).hexdigest()
+    head = {"alg": "EdDSA", "kid": thumbprint(pair.folder, f"{name}-sign")}
+    text = ".".join(text_of(json.dumps(each).encode()) for each in (head, said))
+    fields.pop("jti", None)
+    return {**fields, "metadata": {"signature": f"{text}.{text_of(own.sign(text.encode()))}"}}
+
+
+def test_U13_what_has_no_key_is_told_by_the_number_of_its_signature(strict):
+    """Taken once, whatever door it comes back by, and not after a reload or a restart either."""
+    time.sleep(2)  # what was signed in the second of the start cannot be told from what was there before
+    again = signed_by(strict, "ann", b"once", to="bob", type="task", content_type="text/plain", jti="1")
+    assert native_client(strict, "ann").publish(b"once", **again).outcome == "queued"
+    strict.done("root", "reload")
+    refused_as(lambda: native_client(strict, "ann").publish(b"once", **again), "it was sent before")
+    asked = urllib.request.Request(
+        f"http://{strict.server.address}/api/messages",
+        json.dumps({**again, "content": "once"}).encode(),
+        {"Authorization": f"Bearer {strict.tokens['ann']}"},
+    )
+    with pytest.raises(urllib.error.HTTPError) as met:
+        urllib.request.urlopen(asked, timeout=20)
+    assert met.value.code == 401 and "it was sent before" in met.value.read().decode()
+    strict.server.kill9()
+    strict.server.start()
+    refused_as(lambda: native_client(strict, "ann").publish(b"once", **again), "began to remember")
+
+
+def test_U13_a_signature_without_a_number_is_good_for_what_has_a_key(strict):
+    time.sleep(2)
+    client = native_client(strict, "ann")
+    mail = signed_by(strict, "ann", b"x", to="bob", type="task")
+    refused_as(lambda: client.publish(b"x", **mail), "no number of its own")
+    event = signed_by(strict, "ann", b"x", topic="news", type="event")
+    refused_as(lambda: client.publish(b"x", **event), "no number of its own")
+    keyed = signed_by(strict, "ann", b"x", to="bob", type="task", key="one")
+    assert client.publish(b"x", **keyed).outcome == "queued"
+    assert client.publish(b"x", **keyed).outcome == "duplicate"
+    numbered = signed_by(strict, "ann", b"x", to="bob", type="task", jti="1")
+    assert client.publish(b"x", key="two", **numbered).outcome == "queued"
+    refused_as(lambda: client.publish(b"x", key="three", **numbered), "it was sent before")
+
+
+def test_U13_requests_and_events_in_memory_are_signed(strict):
+    time.sleep(2)
+    bob = native_client(strict, "bob")
+    heard = bob.subscribe("news")
+    event = signed_by(strict, "ann", b"hear", topic="news", type="event", jti="1")
+    ann = native_client(strict, "ann")
+    ann.publish(b"hear", **event)
+    assert bob.delivery(heard).content == b"hear"
+    refused_as(lambda: ann.publish(b"hear", **event), "it was sent before")
+    ahead = signed_by(strict, "ann", b"x", topic="news", type="event", jti="2", iat=int(time.time()) + 5)
+    refused_as(lambda: ann.publish(b"x", **ahead), "in the future")
+
+
+def test_U13_a_batch_that_is_refused_is_not_remembered(strict):
+    """One wrong signature refuses all; the others may come again as they are."""
+    time.sleep(2)
+    good = signed_by(strict, "ann", b"good", to="bob", type="task", jti="good")
+    wrong = signed_by(strict, "ann", b"another", to="bob", type="task", jti="wrong")
+    client = native_client(strict, "ann")
+    first = native.message(b"good", **good)
+    for second in (native.message(b"changed", **wrong), first):
+        refused_as(lambda second=second: client.publish_batch([first, second]), "message 1")
+    assert client.publish(b"good", **good).outcome == "queued"
+    refused_as(lambda: client.publish(b"good", **good), "it was sent before")
+
+
+def test_U13_a_recipient_that_goes_on_knows_what_was_there_before(pair):
+    """The server of `pair` wants no signatures, so whoever sends as ann may send again what she has signed."""
+    pair.register("ann", "bob")
+    order = signed_by(pair, "ann", b"pay 10", to="bob", type="task", content_type="text/plain", jti="1")
+    client = native.Client(("127.0.0.1", pair.server.port), agent="ann")
+    client.publish(b"pay 10", **order)
+    pair.done("bob", "recv", "bob", "--lease", "1s", "--json")
+    time.sleep(1.5)  # back by itself: the same message, delivered again
+    client.publish(b"pay 10", **order)
+    taken = pair.cli("bob", "recv", "bob", "--max", "2", "--verify")
+    assert taken.returncode == 1 and taken.stdout.count("pay 10") == 1, taken.stdout
+    assert "the message was there before" in taken.stderr
+    dead = [json.loads(line) for line in pair.done("bob", "dead", "list", "--json").splitlines()]
+    assert len(dead) == 1 and "there before" in dead[0]["text"]
 
 
 def test_U13_a_blocked_agent_is_refused_after_a_reload(strict):

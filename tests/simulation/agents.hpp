@@ -85,6 +85,9 @@ struct EventOutput {
   std::uint32_t conversation = 0, tokens = 0;  // as in Published
 };
 
+/// What the server says of whose this agent's messages are; empty: nothing.
+const std::string& provenance_of(std::string_view sender);
+
 struct ReplyAddress {
   std::string text;
   SessionId session = 0;

@@ -24,6 +24,26 @@ void check_causes(const Routing& routing, const ModelMessage& message) {
          message.number);
 }
 
+// Of an event that names no sender nobody has said whose it is.
+enum class Names { sender, perhaps };
+
+void check_provenance(const Routing& routing, const MessageParts& message, bool changed, Names names = Names::sender) {
+  const auto& at = routing.provenance;
+  const auto said = at.empty() ? std::string_view() : as_text(message.head.subspan(at.begin, at.end - at.begin));
+  const auto& owed = provenance_of(routing.from);
+  const bool may_lack = changed || names == Names::perhaps;
+  expect((may_lack && said.empty()) || (!changed && said == owed), "a message of {} comes with another provenance",
+         routing.from);
+}
+
+// What the server has written into the envelope.
+void check_stamp(const Routing& routing, const ModelMessage& message, const MessageParts& parts, RuleCounts& rules) {
+  check_causes(routing, message);
+  check_provenance(routing, parts, message.asked.changed);
+  if (message.asked.changed) rules.saw(Rule::provenance_dropped);
+  if (!routing.provenance.empty()) rules.saw(Rule::provenance_said);
+}
+
 void check_pulled(const Ask& mine, const Reply& reply, std::optional<std::size_t> left) {
   const auto* const told = std::get_if<Received>(&reply);
   expect(told != nullptr && told->messages == mine.delivered, "a pull got {} messages, and is told otherwise",
@@ -151,6 +171,7 @@ bool Agents::on_event(AgentSession& session, const OutgoingDelivery& delivery, c
   const auto caused = std::exchange(expected->caused, {});
   events_.erase(expected);
   expect(!delivery.of_mailbox && delivery.lease == 0 && !delivery.redelivered, "an event comes like mail");
+  if (routing.from != kServerName) check_provenance(routing, delivery.message, false, Names::perhaps);
   expect(routing.hops == (caused ? caused->hops : 0) && routing.cause == (caused ? caused->cause : Uuid{}),
          "an event comes with {} hops", routing.hops);
   rules_.saw(Rule::event_delivered);
@@ -209,7 +230,7 @@ bool Agents::on_mail(AgentSession& session, const OutgoingDelivery& delivery, co
   expect(routing.to == model_.names()[asked.mailbox] && routing.from == model_.names()[asked.sender],
          "{} came from {} to {}", number, routing.from, routing.to);
   expect(routing.priority == asked.priority && delivery.of_mailbox, "{} has priority {}", number, routing.priority);
-  check_causes(routing, *message);
+  check_stamp(routing, *message, delivery.message, rules_);
   expect(asked.sender != model_.bus() || type_word(routing.type) == "error", "{}, of the server, is no error", number);
   expect(serving, "{} is delivered before the log knows of this run", number);
 

@@ -171,7 +171,7 @@ void Agents::redrive(AgentSession& session, std::size_t mailbox, std::optional<s
     const auto& dead = *model_.find_key(key);
     auto again = sent_again(dead);
     if (promises_.knows(dead.content)) promises_.taking_back(dead.content);
-    if (to) again.mailbox = *to;
+    if (to) again.mailbox = *to, again.changed = true;
     job.order.push_back(key);
     job.becomes[key] = model_.add(again);
   }

@@ -29,6 +29,7 @@ struct Published {
   std::optional<std::size_t> reply_to{};
   std::string handed_on{};  // the reply address of a request that its answers are for
   std::optional<Caused> caused{};
+  bool changed = false;    // sent again by who has changed it: whose it was is not said any more
   bool scheduled = false;  // a schedule sends copies of it
   std::optional<std::set<std::size_t>>
       routed{};  // names no recipient; the mailboxes it may go to, none if no route fits

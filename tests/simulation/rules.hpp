@@ -202,6 +202,8 @@ namespace folkmoot::simulation {
   RULE(guard_full)                      \
   RULE(receipt_told)                    \
   RULE(receipt_forgotten)               \
+  RULE(provenance_said)                 \
+  RULE(provenance_dropped)              \
   RULE(memory_full)                     \
   RULE(chain_full)                      \
   RULE(credit_capped)                   \

@@ -38,6 +38,7 @@ struct HistoryMessage {
   std::uint64_t content_bytes = 0;
   std::string content_hash{};
   JsonText content{};
+  JsonText provenance{};
 
   static constexpr auto fields() {
     return std::array{
@@ -64,6 +65,10 @@ struct HistoryMessage {
                                              {.sparse = true}),
         field<&HistoryMessage::content>(
             18, "content", "JSON as it is, text as a string, other bytes in base64; only if it was asked for",
+            {.shape = "Any", .sparse = true}),
+        field<&HistoryMessage::provenance>(
+            19, "provenance",
+            "Whose credentials it came with: account, door, verified, trust; left out if nobody was asked",
             {.shape = "Any", .sparse = true}),
     };
   }

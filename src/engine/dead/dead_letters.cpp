@@ -35,6 +35,13 @@ Result<void> resubmitted_envelope(Bytes envelope, const Resubmission& how, bool 
   }
   std::string plain;
   if (auto done = encode_envelope(*message, plain); !done) return done;
+  // What somebody else has changed is not its sender's any more.
+  const bool is_its_own = !how.edit && !how.content && how.changes.empty();
+  if (is_its_own && message->provenance) {
+    Routing routing;
+    if (auto done = read_routing(as_bytes(plain), routing, Recipient::optional); !done) return done;
+    plain = with_provenance(as_bytes(plain), routing, pack(*message->provenance));
+  }
   if (how.changes.empty()) {
     out = std::move(plain);
     return {};

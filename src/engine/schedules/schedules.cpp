@@ -82,6 +82,17 @@ Result<Schedule> Schedules::make(const ScheduleCommand& command, const IncomingM
 
 void Schedules::set(Session& session, RequestNumber request, const ScheduleCommand& command,
                     const IncomingMessage& message) {
+  // Kept as it will be sent: whose it is, who sets it, whatever becomes of them.
+  if (!message.provenance.empty()) {
+    const auto envelope = with_provenance(message.envelope, message.routing, message.provenance);
+    IncomingMessage kept = message;
+    kept.envelope = as_bytes(envelope);
+    kept.provenance = {};
+    kept.routing = {};
+    if (auto read = read_routing(kept.envelope, kept.routing); !read)
+      return to_.replies.refuse({session.id, request}, read.error());
+    return set(session, request, command, kept);
+  }
   const Asker caller{session.id, request};
   auto schedule = make(command, message);
   if (!schedule) return to_.replies.refuse(caller, schedule.error());

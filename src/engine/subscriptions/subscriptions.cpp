@@ -184,7 +184,8 @@ Result<Prepared> Subscriptions::prepare(const KeptEvent& event, Copy& copy) {
   message = {.routing = {},
              .envelope = as_bytes(copy.message->envelope),
              .content = event.message.content,
-             .has_causes = true};
+             .has_causes = true,
+             .provenance = event.message.provenance};
   if (auto read = read_routing(message.envelope, message.routing); !read)
     return std::unexpected(std::move(read.error()));
   auto prepared = post_.prepare(as_publisher, message, event.lineage);

@@ -271,6 +271,7 @@ void Topics::keep_later(const KeptEvent& event) {
   std::string bytes(as_text(event.message.envelope));
   bytes.append(as_text(event.message.content));
   later_.push_back({.from = std::string(event.from),
+                    .provenance = std::string(event.message.provenance),
                     .bytes = std::move(bytes),
                     .head = std::string(as_text(event.stamped.head)),
                     .id = event.id,
@@ -285,6 +286,7 @@ void Topics::due(const Timer&) {
     FOLKMOOT_ASSERT(read.has_value());
     message.envelope = as_bytes(each.bytes).first(message.routing.bytes);
     message.content = as_bytes(each.bytes).subspan(message.routing.bytes);
+    message.provenance = each.provenance;
     const auto& routing = message.routing;
     const Lineage lineage{.cause = routing.cause, .hops = routing.hops, .chain = std::string(as_text(routing.chain))};
     keep_if_possible({.message = message,

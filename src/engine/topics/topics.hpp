@@ -130,7 +130,7 @@ class Topics final : public Part, public Announcer, private EventKeeper::Listene
   const std::vector<EventKeeper*> keepers_;
   std::string kept_head_;
   struct Later {
-    std::string from, bytes, head;  // envelope and content; the envelope stamped
+    std::string from, provenance, bytes, head;  // envelope and content; the envelope stamped
     Uuid id{};
     Instant at = 0;
   };

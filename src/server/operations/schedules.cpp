@@ -25,6 +25,7 @@ Result<void> carry_out(const Call& call, const SetSchedule& arguments) {
   if (auto done = encode_envelope(message, envelope); !done) return done;
   IncomingMessage incoming{.routing = {}, .envelope = as_bytes(envelope), .content = as_bytes(message.content)};
   if (auto done = read_routing(incoming.envelope, incoming.routing); !done) return done;
+  if (const auto* const connection = call.reactor.find(call.session)) incoming.provenance = connection->provenance;
   if (incoming.routing.has_c1 || has_c1(arguments.name))
     return failure(ErrorCode::invalid_name, "a name holds a control character (U+0080-009F)");
   call.engine.set_schedule(call.session, call.request, command, incoming);

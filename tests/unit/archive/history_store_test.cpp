@@ -272,7 +272,8 @@ TEST_F(HistoryStoreTest, B1_tables_of_the_first_version_are_brought_up_to_date_w
     auto older = SqliteDatabase::open(path(), Database::Access::read_write);
     ASSERT_TRUE(older);
     ASSERT_TRUE(
-        (*older)->execute("ALTER TABLE folkmoot_position DROP COLUMN journal; UPDATE folkmoot_schema SET version = 1"));
+        (*older)->execute("ALTER TABLE folkmoot_position DROP COLUMN journal; ALTER TABLE agent_messages DROP COLUMN "
+                          "provenance; UPDATE folkmoot_schema SET version = 1"));
   }
   open();
   EXPECT_EQ(store_->position(kShard)->lsn, Lsn{std::uint64_t{10}});

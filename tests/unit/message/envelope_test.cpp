@@ -44,6 +44,58 @@ std::string packed(const Message& message) {
 
 Result<Routing> route(std::string_view bytes) { return read_routing(as_bytes(bytes)); }
 
+TEST(Envelope, X14_only_a_stamp_says_whose_a_message_is) {
+  const Provenance ann{.account = "ann", .door = "http", .verified = "key", .trust = "account"};
+  auto message = full_message();
+  message.provenance = ann;
+  const auto bytes = packed(message);
+  EXPECT_FALSE(decode_message(as_bytes(bytes))->provenance) << "no client says it";
+  const auto routing = *route(bytes);
+  const auto said = pack(ann);
+  ASSERT_LT(said.size(), kProvenanceBytesMax);
+  std::string stamped(bytes.size() + kStampBytesMax, '\0');
+  stamped.resize(stamp(as_bytes(bytes), routing,
+                       {.id = message.id, .timestamp = 1, .from = "ann", .reply_to = {}, .key = {}, .provenance = said},
+                       reinterpret_cast<std::uint8_t*>(stamped.data())));
+  EXPECT_EQ(decode_message(as_bytes(stamped))->provenance, ann);
+  // Stamped without one it stays, as what another shard hands on; with another it is that one's.
+  const auto again = *route(stamped);
+  std::string later(stamped.size() + kStampBytesMax, '\0');
+  const auto stamp_with = [&](std::string_view provenance) {
+    const auto size =
+        stamp(as_bytes(stamped), again,
+              {.id = message.id, .timestamp = 2, .from = "bob", .reply_to = {}, .key = {}, .provenance = provenance},
+              reinterpret_cast<std::uint8_t*>(later.data()));
+    return decode_message(as_bytes(std::string_view(later).substr(0, size)))->provenance;
+  };
+  EXPECT_EQ(stamp_with({}), ann);
+  const Provenance token{.door = "native", .verified = "token", .trust = "shared"};
+  EXPECT_EQ(stamp_with(pack(token)), token);
+  for (const auto& envelope : {bytes, stamped}) {
+    const auto with = with_provenance(as_bytes(envelope), *route(envelope), pack(token)) + message.content;
+    auto back = *decode_message(as_bytes(with));
+    EXPECT_EQ(std::exchange(back.provenance, std::nullopt), token);
+  }
+}
+
+TEST(Envelope, X14_a_provenance_that_is_none_is_refused) {
+  std::string most(255, 'a');
+  EXPECT_LT(pack({.account = most, .door = "websocket", .verified = "certificate", .trust = "account"}).size(),
+            kProvenanceBytesMax);
+  for (const auto& value : {std::string("\x01"),
+                            std::string("\x81\xa7"
+                                        "account\x01"),
+                            std::string("\x80"),
+                            "\x81\xa4"
+                            "door\xd9\xff" +
+                                most}) {
+    std::string envelope;
+    PackWriter(envelope).map(2).uint(3).str("bob").uint(28);
+    envelope += value;
+    EXPECT_FALSE(route(envelope)) << hex(value);
+  }
+}
+
 TEST(Envelope, MeansWhatTheVectorsSay) {
   const auto vectors = read_vectors("envelopes.json");
   ASSERT_GT(vectors.at("good").as_array().size(), 5u);

@@ -218,6 +218,20 @@ TEST(JsonMapping, BringsEveryMessageBackThatItWrites) {
   }
 }
 
+TEST(JsonMapping, X14_tells_whose_a_message_is_and_takes_back_what_it_told) {
+  Message message{.to = "bob", .type = "task"};
+  message.provenance = Provenance{.account = "ann", .door = "http", .verified = "key", .trust = "account"};
+  const auto text = to_json(message);
+  EXPECT_NE(text.find(R"("provenance":{"account":"ann","door":"http","verified":"key","trust":"account"})"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(message_from_json(text)->provenance, message.provenance);
+  message.provenance->account.clear();
+  EXPECT_EQ(to_json(*message.provenance), R"({"door":"http","verified":"key","trust":"account"})");
+  EXPECT_FALSE(message_from_json(R"({"to":"bob","content":1,"provenance":"ann"})"));
+  EXPECT_TRUE(message_from_json(R"({"to":"bob","content":1,"provenance":{"later":[1]}})"));
+}
+
 TEST(JsonDocument, IsBoundedInSizeAndDepth) {
   JsonDocument document;
   const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };

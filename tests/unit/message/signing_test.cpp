@@ -44,18 +44,23 @@ TEST(Signing, U13_what_was_signed_is_known_at_the_other_end) {
   const auto key = signing_key();
   auto message = plan();
   ASSERT_TRUE(sign_message(message, key, kNow));
-  EXPECT_EQ(message.key.size(), 22u) << "128 bits that were drawn: a second one is a duplicate";
+  EXPECT_TRUE(message.key.empty()) << "one that lives in memory may have none";
   const auto signature = verify_message(sent(message), key.public_key());
   ASSERT_TRUE(signature) << signature.error().describe();
   EXPECT_EQ(signature->signed_at, kNow);
   EXPECT_EQ(signature->key, key.public_key().thumbprint());
+  EXPECT_EQ(signature->nonce.size(), 22u) << "128 bits that were drawn";
+  auto again = plan();
+  ASSERT_TRUE(sign_message(again, key, kNow));
+  EXPECT_NE(signature_of(again)->nonce, signature->nonce)
+      << "the same message, at the same time, and another signature";
   EXPECT_EQ(code(verify_message(message, signing_key().public_key())), ErrorCode::unauthorized);
 }
 
 TEST(Signing, U13_whatever_is_altered_is_seen_and_named) {
   const auto key = signing_key();
   auto message = plan();
-  message.correlation = "c", message.reply_to = "ann", message.group = "g";
+  message.correlation = "c", message.reply_to = "ann", message.group = "g", message.key = "k";
   message.cause = *Uuid::parse("019b0a1c-0000-7000-8000-000000000001");
   ASSERT_TRUE(sign_message(message, key, kNow));
   const auto refused = [&](auto change, std::string_view what) {
@@ -141,6 +146,75 @@ TEST(Signing, U13_what_the_server_decides_may_differ_and_nothing_else) {
   ASSERT_TRUE(sign_message(asked, key, kNow));
   asked.reply_to = "@1f", asked.correlation = "7";
   EXPECT_TRUE(verify_message(asked, key.public_key())) << "a request gets its address from the server";
+}
+
+TEST(Signing, U13_a_signature_that_comes_a_second_time_as_another_message_is_known) {
+  const auto key = signing_key();
+  auto message = plan();
+  message.id = *Uuid::parse("019b0a1c-0000-7000-8000-000000000001");
+  ASSERT_TRUE(sign_message(message, key, kNow));
+  const auto said = *signature_of(message);
+  MetSignatures met(2);
+  EXPECT_TRUE(met.meet(message, said));
+  EXPECT_TRUE(met.meet(message, said)) << "it may be delivered again";
+  auto repeated = message;
+  repeated.id = *Uuid::parse("019b0a1c-0000-7000-8000-000000000002");
+  EXPECT_EQ(code(met.meet(repeated, said)), ErrorCode::unauthorized);
+  auto other = said;
+  other.nonce = "another", repeated.from = "bob";
+  EXPECT_TRUE(met.meet(repeated, other));
+  EXPECT_TRUE(met.meet(repeated, said)) << "bob's number has nothing to do with ann's";
+  repeated.from = "ann";
+  EXPECT_EQ(code(met.meet(repeated, said)), ErrorCode::unauthorized) << "two were met since, as many as are remembered";
+  for (int i = 0; i < 4; ++i) {
+    other.nonce = std::to_string(i);
+    EXPECT_TRUE(met.meet(message, other));
+  }
+  EXPECT_TRUE(met.meet(repeated, said)) << "no more than twice as many are";
+}
+
+TEST(Signing, U13_an_event_that_several_mailboxes_keep_is_one_event) {
+  const auto key = signing_key();
+  Message event{.from = "ann", .topic = "news"};
+  event.id = *Uuid::parse("019b0a1c-0000-7000-8000-000000000001");
+  ASSERT_TRUE(sign_message(event, key, kNow));
+  const auto said = *signature_of(event);
+  MetSignatures met;
+  EXPECT_TRUE(met.meet(event, said));
+  Message kept = event;
+  for (const auto* const mailbox : {"bob", "carol"}) {
+    kept.topic.clear(), kept.to = mailbox, kept.event_topic = "news";
+    kept.id = *Uuid::parse(std::string("019b0a1c-0000-7000-8000-00000000000") + (*mailbox == 'b' ? "2" : "3"));
+    EXPECT_TRUE(met.meet(kept, said));
+  }
+  event.id = kept.id = *Uuid::parse("019b0a1c-0000-7000-8000-000000000009");
+  EXPECT_EQ(code(met.meet(event, said)), ErrorCode::unauthorized);
+  EXPECT_EQ(code(met.meet(kept, said)), ErrorCode::unauthorized);
+}
+
+TEST(Signing, U13_a_key_that_the_server_has_given_is_none_of_the_signers) {
+  const auto key = signing_key();
+  auto message = plan();
+  ASSERT_TRUE(sign_message(message, key, kNow));
+  message.key = "the server's";
+  const auto signature = verify_message(sent(message), key.public_key());
+  EXPECT_TRUE(signature && !signature->signs_key);
+  message.key = "its own";
+  ASSERT_TRUE(sign_message(message, key, kNow));
+  EXPECT_TRUE(verify_message(sent(message), key.public_key())->signs_key);
+  message.key = "another";
+  EXPECT_EQ(code(verify_message(sent(message), key.public_key())), ErrorCode::unauthorized);
+}
+
+TEST(Signing, U13_a_number_that_is_none_is_refused) {
+  const auto key = signing_key();
+  for (const std::string_view jti : {R"("jti":7)", R"("jti":null)"}) {
+    auto message = plan();
+    const auto input = encode_base64url(R"({"alg":"EdDSA","kid":")" + key.public_key().thumbprint() + R"("})") + "." +
+                       encode_base64url(R"({"iat":1,)" + std::string(jti) + "}");
+    message.metadata["signature"] = input + "." + encode_base64url(key.sign(input));
+    EXPECT_EQ(code(signature_of(message)), ErrorCode::malformed);
+  }
 }
 
 TEST(Signing, U13_who_cannot_sign_is_told_why) {
