@@ -112,9 +112,10 @@ Result<void> Archive::connect(Feed& feed) {
   }
   feed.reader_ = std::make_unique<FactReader>(*store_, feed.shard_);
   const auto kept = feed.kept();
+  // What it knows may have come from a run before, or a connection, that ended before it was on the database's disk:
+  // the journal keeps it until make_durable() has seen to that, or a crash of the database now would lose it.
   feed.written_ = std::max(known->lsn, kept);
   feed.follower_->jump(feed.written_);
-  feed.kept_.store(feed.written_, std::memory_order_release);
   const auto read_to = known->lsn == 0 ? feed.begin_ : known->lsn;  // of what came before it began it knows nothing
   if (read_to >= kept) return {};
   auto noted = store_->begin();

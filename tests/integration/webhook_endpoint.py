@@ -86,12 +86,12 @@ class Endpoint:
     """What it answers is told by `answer(post)`: a status, or (status, headers, body), or a word for what no server
     should do: hang, half, cut, rubbish."""
 
-    def __init__(self):
+    def __init__(self, port=0):
         self.posts, self.connections, self.under_way, self.most = [], 0, 0, 0
         self.answer = lambda post: 204
         self.lock = threading.Lock()
         self.released = threading.Event()
-        self.server = HttpServer(("127.0.0.1", 0), Handler)
+        self.server = HttpServer(("127.0.0.1", port), Handler)
         self.server.endpoint = self
         self.port = self.server.server_port
         self.url = f"http://127.0.0.1:{self.port}/mail"
