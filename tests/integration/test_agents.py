@@ -177,7 +177,8 @@ def test_B2_agents_and_heartbeats_over_http(server):
     status, refused = ask("GET", "/api/agents/translator")
     assert (status, refused["code"]) == (404, "not_found")
     status, refused = ask("POST", "/api/agents", {"agent": "x", "capabilities": ["a b"]})
-    assert (status, refused["code"]) == (400, "invalid_field") and "a b" in refused["error"]
+    assert (status, refused["code"], refused["pointer"]) == (422, "invalid_field", "/capabilities/0")
+    assert "a b" in refused["error"]
 
 
 def test_U14_the_load_of_before_is_the_load_of_a_heartbeat(server, connect):

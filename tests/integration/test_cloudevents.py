@@ -420,9 +420,10 @@ def test_X7_a_partition_key_is_the_group_of_what_goes_to_a_mailbox(driven):
 def test_X7_what_is_not_understood_is_refused_by_name(server, wrong, said):
     for path in ("/api/events?to=bob", "/api/messages?to=bob"):
         status, answer = asked(server, "POST", path, json.dumps(wrong), Content_Type=STRUCTURED)
-        assert status == 400 and said in answer["error"], answer
+        assert status == 422 and said in answer["error"], answer
         status, answer = asked(server, "POST", path, json.dumps([event(), wrong]), Content_Type=BATCHED)
-        assert status == 400 and said in answer["error"] and "event 1 of the batch" in answer["error"], answer
+        assert status == 422 and said in answer["error"] and "event 1 of the batch" in answer["error"], answer
+        assert answer["pointer"].startswith("/1")
     with socket_of(server, "to=bob", "cloudevents.json") as socket:
         socket.send(json.dumps(wrong))
         refused = json.loads(socket.recv(10))
@@ -437,7 +438,7 @@ def test_X7_requests_that_are_none_are_refused_clearly(server):
         ("/api/events", good, {}, 400, "this is no CloudEvent"),
         ("/api/events", good, {"Content_Type": "application/cloudevents+avro"}, 415, "no format of CloudEvents"),
         ("/api/events", "{", {"Content_Type": STRUCTURED}, 400, "not JSON"),
-        ("/api/events", good, {"Content_Type": BATCHED}, 400, "a batch of CloudEvents is a JSON array"),
+        ("/api/events", good, {"Content_Type": BATCHED}, 422, "a batch of CloudEvents is a JSON array"),
         ("/api/events?topic=a.*", good, {"Content_Type": STRUCTURED}, 400, "`topic` is `a.*`"),
         ("/api/events?topic=a&to=b", good, {"Content_Type": STRUCTURED}, 400, "both `topic` and `to`"),
         ("/api/events?mode=often", good, {"Content_Type": STRUCTURED}, 400, "`mode`"),
@@ -446,13 +447,13 @@ def test_X7_requests_that_are_none_are_refused_clearly(server):
             "/api/events",
             json.dumps(event(type="two words")),
             {"Content_Type": STRUCTURED},
-            400,
+            422,
             "`type` is `two words`",
         ),
         ("/api/events", json.dumps(event(type="bus.x")), {"Content_Type": STRUCTURED}, 403, "bus.x"),
         ("/api/events", "x", {"ce_specversion": "1.0"}, 400, "`id` is missing"),
         ("/api/events", "x", {"ce_specversion": "2.0"}, 400, "`specversion` is `2.0`"),
-        ("/api/messages", good, {"Content_Type": "application/json"}, 400, "`specversion` is a field of CloudEvents"),
+        ("/api/messages", good, {"Content_Type": "application/json"}, 422, "`specversion` is a field of CloudEvents"),
         ("/api/messages?to=bob", json.dumps({"content": "x"}), {}, 400, "`to` in the query is for CloudEvents"),
         ("/message", "x", {"ce_specversion": "1.0"}, 400, "which this address does not take"),
         ("/api/requests", "x", {"ce_specversion": "1.0"}, 400, "which this address does not take"),

@@ -37,12 +37,12 @@ def test_U3_an_envelope_of_another_system_is_refused_and_not_emptied(server, env
     ask = Http(server)
     message = {**envelope, **where}
     status, body = ask("POST", "/api/messages", message)
-    assert (status, body["code"]) == (400, "invalid_field") and (
+    assert (status, body["code"]) == (422, "invalid_field") and (
         "not understood" in body["error"] or "would be lost" in body["error"]
     )
     results = ask("POST", "/api/messages", [{"to": "bob", "content": "mine"}, message])[1]
     assert results[0]["outcome"] == "queued" and results[1]["code"] == "invalid_field"
-    assert ask("POST", "/api/messages/batch", {"messages": [message], "atomic": True})[0] == 400
+    assert ask("POST", "/api/messages/batch", {"messages": [message], "atomic": True})[0] == 422
 
     async def steps(me, other):
         assert (await me.ask("publish", request=3, message=message))["code"] == "invalid_field"

@@ -46,7 +46,7 @@ def test_B2_B4_a_message_is_published_received_and_settled(ask):
     path = f"/api/messages/{sent['id']}/status"
     assert ask("PUT", path, {"status": "delivered", "lease": message["lease"], "lease_ms": 60000})[0] == 200
     status, refused = ask("PUT", path, {"status": "delivered", "lease": message["lease"], "lease_ms": 0})
-    assert (status, refused["code"]) == (400, "out_of_range") and "1 ms or more" in refused["error"]
+    assert (status, refused["code"]) == (422, "out_of_range") and "1 ms or more" in refused["error"]
     assert ask("PUT", path, {"status": "processed", "lease": message["lease"]})[0] == 200
     status, refused = ask("PUT", path, {"status": "processed", "lease": message["lease"]})
     assert (status, refused["code"]) == (409, "lease_lost")
@@ -89,7 +89,7 @@ def test_A13_a_wrong_message_of_a_batch_is_refused_alone(ask, path):
     assert [m["content"] for m in ask("GET", "/api/messages?agent=a&wait=500ms&ack=true")[1]["messages"]] == ["1", "2"]
     status, answer = ask("POST", "/api/messages/batch", wrong)
     assert status == 200 and len(answer["results"]) == 4 and all(r["error"] for r in answer["results"])
-    assert ask("POST", "/api/messages/batch", {"atomic": True, "messages": [{"to": "a"}, *wrong]})[0] == 400
+    assert ask("POST", "/api/messages/batch", {"atomic": True, "messages": [{"to": "a"}, *wrong]})[0] == 422
     assert ask("GET", "/api/messages?agent=a")[1] == {"messages": []}
 
 
@@ -130,9 +130,9 @@ def test_U4_a_request_needs_a_live_agent(server, ask, connect):
 def test_wrong_requests_say_what_is_wrong(ask):
     for method, path, body, status, code in [
         ("POST", "/api/messages", "{", 400, "malformed"),
-        ("POST", "/api/messages", {"to": "a", "priority": 11}, 400, "out_of_range"),
-        ("POST", "/api/messages", {"content": "x"}, 400, "no_recipient"),
-        ("POST", "/api/messages", {"to": "a", "topic": "b"}, 400, "no_recipient"),
+        ("POST", "/api/messages", {"to": "a", "priority": 11}, 422, "out_of_range"),
+        ("POST", "/api/messages", {"content": "x"}, 422, "no_recipient"),
+        ("POST", "/api/messages", {"to": "a", "topic": "b"}, 422, "no_recipient"),
         ("POST", "/api/messages", {"to": "@x"}, 404, "no_such_request"),
         ("GET", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcdef", None, 404, "not_found"),
         ("GET", "/nowhere", None, 404, "not_found"),

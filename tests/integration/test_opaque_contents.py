@@ -166,7 +166,7 @@ def test_U3_a_string_that_is_no_text_is_refused_and_says_how_it_can_be_sent(serv
     status, body = ask("POST", "/api/messages", b'{"to":"bob","content":"a\\ud83d"}')
     refused = json.loads(body)
     assert (
-        (status, refused["code"]) == (400, "invalid_field")
+        (status, refused["code"], refused["pointer"]) == (422, "invalid_field", "/content")
         and "\\ud83d is half" in refused["error"]
         and "application/json" in refused["error"]
     )

@@ -224,7 +224,8 @@ def test_A4_what_an_answer_cannot_keep_is_refused_at_every_door(server, connect,
         status, body = Http(server, **{"X-Agent": "worker"})(
             "POST", "/api/messages", {"to": address, "content": "11", **fields}
         )
-        assert (status, body["code"]) == (400, "invalid_field") and f"`{name}`" in body["error"]
+        assert (status, body["code"], body["pointer"]) == (422, "invalid_field", f"/{name}")
+        assert f"`{name}`" in body["error"]
         if mode:
             refused("invalid_field", worker.complete, asked.lease, [message(b"11", to=address, **fields)])
     worker.publish("11", to=address, key="once")

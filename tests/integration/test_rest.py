@@ -16,6 +16,8 @@ from store_client import CLIENTS
 from test_accounts import Guarded
 from test_http import Http
 
+UNKNOWN = "0193f2c4-0000-7000-8000-000000000000"
+
 KEPT = ("--set", "history.store=sqlite")
 FIELDS = {"id", "status", "from_agent_id", "to_agent_id", "message_type", "priority", "content", "retry_count",
           "created_at"}  # fmt: skip
@@ -267,7 +269,7 @@ def test_B2_what_somebody_has_wants_its_lease(ask):
 def test_B2_a_status_that_says_too_little_or_too_much_settles_nothing(ask, body, code):
     sent = ask("POST", "/api/messages", {"to": "bob", "content": 1})[1]["id"]
     status, refused = ask("PUT", f"/api/messages/{sent}/status", body)
-    assert (status, refused["code"]) == (400, code), refused
+    assert (status, refused["code"]) == (422, code), refused
     assert [message["id"] for message in waiting(ask, "bob")] == [sent]
 
 
@@ -340,7 +342,7 @@ def test_B4_priorities_are_1_to_10(ask, priority):
     ask("POST", "/api/messages", {"to_agent_id": "bob", "content": 1, "priority": priority})
     assert waiting(ask, "bob")[0]["priority"] == priority
     for wrong in (0, 11):
-        assert ask("POST", "/api/messages", {"to_agent_id": "bob", "content": 1, "priority": wrong})[0] == 400
+        assert ask("POST", "/api/messages", {"to_agent_id": "bob", "content": 1, "priority": wrong})[0] == 422
 
 
 def test_B4_a_time_without_a_zone_is_utc(ask):
@@ -383,7 +385,7 @@ def test_U11_the_gateway_path_sends_a_message(ask):
         [],
         {"target_agent": "w", "payload": 1, "x": 1},
     ):
-        assert ask("POST", "/api/v1/agents/message", body)[0] == 400, body
+        assert ask("POST", "/api/v1/agents/message", body)[0] == 422, body
 
 
 def test_A9_the_header_idempotency_key_makes_sending_again_safe(ask):
@@ -418,6 +420,56 @@ def test_B2_an_error_is_a_problem_of_rfc_9457_for_who_asks_for_it(ask):
     assert problem["detail"] == plain["error"] and {**plain, **problem} == problem
     code, found = ask("GET", "/health", Accept="application/problem+json")
     assert code == 200 and found["status"] == "ok"  # what is no error is as ever
+
+
+@pytest.mark.parametrize("method, path, body, pointer", [
+    ("POST", "/api/messages", {"to": "b", "priority": 11}, "/priority"),
+    ("POST", "/api/messages", {"to_agent_id": 5, "content": 1}, "/to_agent_id"),
+    ("POST", "/api/messages", {"to": "b", "retry": {"max_delay": "soon"}}, "/retry/max_delay"),
+    ("POST", "/api/messages", {"to": "b", "a/b~c": 1}, "/a~1b~0c"),
+    ("POST", "/api/messages", {"to": "b", "chain": ["x"]}, "/chain"),
+    ("POST", "/api/messages", {"to": "b", "content": 1, "compress": "zip"}, "/compress"),
+    ("POST", "/api/messages", {"content": 1}, ""),
+    ("POST", "/api/messages", '"text"', ""),
+    ("POST", "/api/messages/batch", {"atomic": True, "messages": [{"to": "b"}, {"to": "b", "ttl": "x"}]},
+     "/messages/1/ttl"),
+    ("POST", "/api/messages/batch", {"messages": 5}, "/messages"),
+    ("POST", "/api/messages/batch", {"massages": []}, "/massages"),
+    ("PUT", f"/api/messages/{UNKNOWN}/status", {"status": "eaten", "lease": "1"}, "/status"),
+    ("PUT", f"/api/messages/{UNKNOWN}/status", {"status": "failed", "lease": "1", "delay_ms": "x"}, "/delay_ms"),
+    ("POST", f"/api/messages/{UNKNOWN}/complete", {"lease": "1", "outputs": [{"to": "b", "mode": 7}]},
+     "/outputs/0/mode"),
+    ("POST", "/api/requests", {"to": "b", "message": {"priority": "most"}}, "/message/priority"),
+    ("POST", "/api/commands", {"to": "b", "command": "x", "need": "most"}, "/need"),
+    ("POST", "/message", {"to": "b", "type": 99}, "/type"),
+    ("POST", "/api/v1/agents/message", {"payload": 1}, "/target_agent"),
+    ("POST", "/api/schedules", {"name": "x", "message": {"to": "b", "hops": -1}, "every_ms": 1000}, "/message/hops"),
+    ("POST", "/api/agents", {"agent": "b", "capabilities": [{"name": "x"}, {"nam": "x"}]}, "/capabilities/1/nam"),
+    ("POST", "/api/call/mailbox.configure", {"name": "b", "retry": {"attempts": -1}}, "/retry/attempts"),
+    ("POST", "/api/routes", {"name": "r", "filter": "(", "targets": ["b"]}, "/filter"),
+])  # fmt: skip
+def test_B2_a_body_that_is_wrong_by_its_fields_is_refused_with_the_path_of_the_fault(ask, method, path, body, pointer):
+    code, refused = ask(method, path, body)
+    assert (code, refused.get("pointer")) == (422, pointer), refused
+    code, problem = ask(method, path, body, Accept="application/problem+json")
+    problem = problem if isinstance(problem, dict) else json.loads(problem)
+    assert (code, problem["status"], problem["title"]) == (422, 422, "Unprocessable Content")
+    assert (problem["pointer"], problem["detail"]) == (pointer, refused["error"])
+
+
+@pytest.mark.parametrize("method, path, body, headers", [
+    ("POST", "/api/messages", b"{", {}),
+    ("POST", "/api/messages", b'{"to":"b","metadata":{"x":1e999}}', {}),
+    ("POST", "/api/messages?to=b", {"content": 1}, {}),
+    ("POST", "/api/messages", {"to": "b"}, {"Idempotency-Key": "x" * 256}),
+    ("POST", "/message?wait=soon", {"to": "b"}, {}),
+    ("PUT", "/api/messages/five/status", {"status": "processed"}, {}),
+    ("POST", f"/api/agents/{'x' * 256}/heartbeat", {}, {}),
+    ("GET", "/api/messages?agent=b&limit=0", None, {}),
+])  # fmt: skip
+def test_B2_what_cannot_be_read_and_what_is_wrong_beside_the_body_is_400(ask, method, path, body, headers):
+    code, refused = ask(method, path, body, **headers)
+    assert code == 400 and "pointer" not in refused, refused
 
 
 def test_U10_the_old_message_passing_goes_on(server, monkeypatch):

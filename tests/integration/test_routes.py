@@ -48,7 +48,7 @@ def test_A24_routes_outlive_a_crash_and_change_from_one_message_to_the_next(serv
     assert [route["name"] for route in call(server, "route.list")["routes"]] == ["r"]
     call(server, "route.remove", name="r")
     status, answer = http(server, "/api/messages", {"content": "x"})
-    assert status == 400 and "no_recipient" in json.dumps(answer)
+    assert status == 422 and "no_recipient" in json.dumps(answer)
 
 
 def test_A24_what_fits_no_route_is_a_dead_letter_that_can_be_looked_at(server):
@@ -85,7 +85,7 @@ def test_A24_the_command_line_adds_lists_and_removes_routes(server):
                                                ("a" + " OR a" * 800, 1668)])
 def test_A24_a_filter_that_does_not_compile_is_refused_with_its_place(server, condition, column):
     status, answer = http(server, "/api/routes", {"name": "r", "filter": condition, "targets": ["a"]})
-    assert (status, answer["code"]) == (400, "invalid_filter")
+    assert (status, answer["code"], answer["pointer"]) == (422, "invalid_filter", "/filter")
     assert f"column {column}:" in answer["error"] and "docs/filters.md" in answer["advice"]
 
 

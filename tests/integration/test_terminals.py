@@ -196,7 +196,7 @@ def test_names_with_control_characters_are_refused_at_every_door(server, field, 
         urllib.request.urlopen(asked, timeout=10)
     answer = json.loads(refused.value.read())
     assert (
-        refused.value.code == 400
+        refused.value.code == 422
         and answer["code"] in ("invalid_name", "invalid_topic")
         and controls(answer["error"]) == set()
     )

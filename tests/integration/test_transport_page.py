@@ -265,6 +265,7 @@ STATUSES = {
     416: [request("GET", f"/api/content/{HASH}", "Range: bytes=500-")],
     417: [post(BODY, "Expect: more", f"Content-Length: {len(BODY)}")],
     421: [request(host="evil.example"), request("GET", "https://localhost/health")],
+    422: [post('{"to":"a","priority":0}', "Content-Length: 23"), post("[]", "Content-Length: 2")],
     426: [request("GET", "/ws"), request("GET", "/ws", *UPGRADE[:2], UPGRADE[3], "Sec-WebSocket-Version: 8")],
     431: [request("GET", "/health", "X: " + "x" * 16384), request("GET", "/health", *["X: y"] * 128)],
     501: [request("FLY"), request("CONNECT", "localhost:1"), post("", "Transfer-Encoding: gzip, chunked")],

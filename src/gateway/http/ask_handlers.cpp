@@ -6,6 +6,7 @@
 #include "gateway/asking.hpp"
 #include "gateway/http/answers.hpp"
 #include "gateway/http/event_stream.hpp"
+#include "gateway/http/fault.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/http/trace_context.hpp"
 #include "gateway/json_answers.hpp"
@@ -175,7 +176,7 @@ class AskingHttp {
 asio::awaitable<Answer> ask_as(Exchange& exchange, const StructInfo& body,
                                Result<Asking> (*read)(JsonFields&, std::string_view)) {
   JsonDocument document;
-  const auto value = document.parse(exchange.request.body);
+  const auto value = read_body(exchange, document);
   if (!value) co_return error_answer(value.error());
   if (!value->is_object()) co_return error_answer({ErrorCode::malformed, "the body is not a JSON object"});
   if (auto known = check_names(body, *value, {}); !known) co_return error_answer(known.error());
@@ -198,14 +199,14 @@ asio::awaitable<Answer> command_agents(Exchange& exchange) {
 }
 
 asio::awaitable<Answer> request_agent(Exchange& exchange) {
+  const auto wait_ms = duration_parameter(exchange.request.target, "wait", 0, kWaitMsMax);
+  if (!wait_ms) co_return error_answer(wait_ms.error());
   JsonDocument document;
-  const auto value = document.parse(exchange.request.body);
+  const auto value = read_body(exchange, document);
   if (!value) co_return error_answer(value.error());
   auto message = read_message(*value, exchange.request.agent);
   if (!message) co_return error_answer(message.error());
   give_trace(exchange.request.head, {&*message, 1});
-  const auto wait_ms = duration_parameter(exchange.request.target, "wait", 0, kWaitMsMax);
-  if (!wait_ms) co_return error_answer(wait_ms.error());
   if (!message->mode) message->mode = DeliveryMode::at_most_once;
   if (*wait_ms > 0) {
     Asking asking{.messages = {}, .recipients = {message->to}, .timeout_ms = *wait_ms};

@@ -8,6 +8,7 @@
 #include "base/nearest.hpp"
 #include "gateway/http/answers.hpp"
 #include "gateway/http/event_stream.hpp"
+#include "gateway/http/fault.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/json_answers.hpp"
 #include "gateway/json_events.hpp"
@@ -34,10 +35,10 @@ std::string with_field(std::string_view name, std::string_view value, std::strin
 }
 
 // The body as a JSON object; nothing stands for none.
-Result<std::string> object_of(const std::string& body) {
-  if (body.empty()) return "{}";
+Result<std::string> object_of(Exchange& exchange) {
+  if (exchange.request.body.empty()) return "{}";
   JsonDocument document;
-  const auto value = document.parse(body);
+  const auto value = read_body(exchange, document);
   if (!value) return std::unexpected(value.error());
   if (!value->is_object()) return failure(ErrorCode::malformed, "the body is not a JSON object");
   return json_of(*value);
@@ -84,20 +85,19 @@ Result<std::string> arguments_of_query(const Exchange& exchange, const Operation
 }
 
 // Of the others: what path and body say. The server checks it, as it does for every door.
-Result<std::string> arguments_of_body(const Exchange& exchange, const OperationInfo& operation,
-                                      std::string_view in_path) {
+Result<std::string> arguments_of_body(Exchange& exchange, const OperationInfo& operation, std::string_view in_path) {
   const auto& request = exchange.request;
   if (!request.target.query.empty()) {
     return failure(ErrorCode::invalid_field, fmt::format("{} has its arguments in the body; `{}` stands in the query",
                                                          operation.name, request.target.query.front().first));
   }
-  auto body = object_of(request.body);
+  auto body = object_of(exchange);
   if (!body) return std::unexpected(body.error());
   if (!in_path.empty()) *body = with_field(in_path, exchange.parameter, *body);
   return body;
 }
 
-Result<std::string> arguments_of(const Exchange& exchange, const OperationInfo& operation, std::string_view in_path) {
+Result<std::string> arguments_of(Exchange& exchange, const OperationInfo& operation, std::string_view in_path) {
   const auto& method = exchange.request.head.method;
   return method == "GET" || method == "HEAD" || method == "DELETE" ? arguments_of_query(exchange, operation, in_path)
                                                                    : arguments_of_body(exchange, operation, in_path);

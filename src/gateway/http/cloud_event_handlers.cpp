@@ -17,14 +17,16 @@ namespace {
 // Where the events go, as the query says.
 Result<EventAddress> target_of(const Target& query) {
   EventAddress target{.topic = query.parameter("topic"), .to = query.parameter("to")};
-  if (!query.has("mode")) return target;
-  target.mode = parse_mode(query.parameter("mode"));
-  if (!target.mode)
-    return failure(ErrorCode::out_of_range, "`mode` may be at_most_once, at_least_once or exactly_once");
+  if (query.has("mode")) {
+    target.mode = parse_mode(query.parameter("mode"));
+    if (!target.mode)
+      return failure(ErrorCode::out_of_range, "`mode` may be at_most_once, at_least_once or exactly_once");
+  }
+  if (auto good = check_address(target); !good) return std::unexpected(std::move(good.error()));
   return target;
 }
 
-Result<std::vector<Message>> read_body(const HttpRequest& request, EventForm form, const EventAddress& target) {
+Result<std::vector<Message>> read_events_of(const HttpRequest& request, EventForm form, const EventAddress& target) {
   if (form != EventForm::binary) return read_events(request.body, form == EventForm::batched, target);
   auto message = message_from_event_fields(request.head.fields, request.body);
   if (!message) return std::unexpected(std::move(message.error()));
@@ -96,7 +98,8 @@ asio::awaitable<Answer> publish_events(Exchange& exchange) {
   if (*form == EventForm::none) co_return wrong_format(request.head.field("content-type"));
   const auto target = target_of(request.target);
   if (!target) co_return error_answer(target.error());
-  auto messages = read_body(request, *form, *target);
+  exchange.is_body_read = *form != EventForm::binary;
+  auto messages = read_events_of(request, *form, *target);
   if (!messages) co_return error_answer(messages.error());
   for (auto& message : *messages) message.from = request.agent;
   give_trace(request.head, *messages);

@@ -8,6 +8,7 @@
 
 #include "base/utf8.hpp"
 #include "gateway/http/cloud_events.hpp"
+#include "gateway/http/fault.hpp"
 #include "gateway/http/pages.hpp"
 #include "gateway/http/peer.hpp"
 #include "gateway/http/response.hpp"
@@ -233,6 +234,7 @@ asio::awaitable<Answer> HttpConnection::handle(const HttpRoute& route, const Htt
   stream_.expires_never();
   if (route.may_wait) watch_client();
   Answer made = co_await route.handler(exchange);
+  if (made.status == 400 && exchange.is_body_read) made = point_at_fault(exchange, route, std::move(made));
   if (link_.is_welcome()) guest_.become_known();
   if (is_watched_) {
     is_watched_ = false;

@@ -76,6 +76,7 @@ struct Exchange {
   AnswerStream& answer_stream;
   const bool takes_any_length;  // the client understands an answer whose length is not known when it begins
   const OperationInfo* operation = nullptr;  // of the route, if it is one of the list
+  bool is_body_read = false;                 // as JSON: what is wrong from here on is wrong by its fields
 };
 
 }  // namespace folkmoot

@@ -6,6 +6,7 @@
 #include "base/utf8.hpp"
 #include "gateway/http/answers.hpp"
 #include "gateway/http/cloud_events.hpp"
+#include "gateway/http/fault.hpp"
 #include "gateway/http/received_page.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/http/shapes.hpp"
@@ -50,7 +51,10 @@ asio::awaitable<Answer> publish_one(Exchange& exchange, JsonElement value) {
     if (!agent) co_return error_answer(agent.error());
     message->to = std::move(*agent);
   }
-  if (auto given = key_in_header(exchange.request.head, *message); !given) co_return error_answer(given.error());
+  if (auto given = key_in_header(exchange.request.head, *message); !given) {
+    exchange.is_body_read = false;  // the header is what is wrong
+    co_return error_answer(given.error());
+  }
   give_trace(exchange.request.head, {&*message, 1});
   co_return co_await publish_message(exchange, *message);
 }
@@ -259,10 +263,10 @@ struct IdAndObject {
   Uuid id;
   JsonElement object;
 };
-Result<IdAndObject> id_and_object(const Exchange& exchange, JsonDocument& document) {
+Result<IdAndObject> id_and_object(Exchange& exchange, JsonDocument& document) {
   const auto id = message_id(exchange);
   if (!id) return std::unexpected(id.error());
-  const auto value = document.parse(exchange.request.body);
+  const auto value = read_body(exchange, document);
   if (!value) return std::unexpected(value.error());
   if (!value->is_object()) return failure(ErrorCode::malformed, "the body is not a JSON object");
   return IdAndObject{*id, *value};
@@ -278,10 +282,11 @@ asio::awaitable<Answer> publish_messages(Exchange& exchange) {
          fmt::format("`{}` in the query is for CloudEvents; a message says it in its body", query.front().first)});
   }
   JsonDocument document;
-  const auto value = document.parse(exchange.request.body);
+  const auto value = read_body(exchange, document);
   if (!value) co_return error_answer(value.error());
   if (!value->is_array()) co_return co_await publish_one(exchange, *value);
   if (exchange.request.head.count(kKeyField) > 0) {
+    exchange.is_body_read = false;
     co_return error_answer({ErrorCode::invalid_field, "Idempotency-Key is for one message, and the body is a list",
                             "give each message of a list its own `key`"});
   }
@@ -291,7 +296,7 @@ asio::awaitable<Answer> publish_messages(Exchange& exchange) {
 
 asio::awaitable<Answer> publish_batch(Exchange& exchange) {
   JsonDocument document;
-  auto value = document.parse(exchange.request.body);
+  auto value = read_body(exchange, document);
   if (!value) co_return error_answer(value.error());
   auto messages = *value;
   bool atomic = false;

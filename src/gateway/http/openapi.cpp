@@ -176,17 +176,30 @@ void write_done(JsonWriter& out, const HttpRoute& route, const StructInfo* answe
   out.end_object();
 }
 
-void write_problem(JsonWriter& out, const HttpRoute& route, std::string_view what) {
+void write_problem(JsonWriter& out, const HttpRoute& route, std::string_view what,
+                   std::string_view schema = "Problem") {
   out.begin_object().field("description", what);
   if (route.method != "HEAD") {
     out.key("content").begin_object();
     for (const auto type : {std::string_view("application/json"), kProblemType}) {
       out.key(type).begin_object().key("schema");
-      refer(out, "Problem");
+      refer(out, schema);
       out.end_object();
     }
     out.end_object();
   }
+  out.end_object();
+}
+
+// What is JSON, and wrong by its fields.
+void write_fault(JsonWriter& out) {
+  out.begin_object().field("type", "object").key("properties").begin_object();
+  for (const auto& [name, what] : {std::pair("code", "docs/protocol.md, section 10"),
+                                   {"error", "What happened, to what"},
+                                   {"advice", "What to do"},
+                                   {"pointer", "Where in the body: a JSON pointer (RFC 6901); empty: all of it"}})
+    out.key(name).begin_object().field("type", "string").field("description", what).end_object();
+  out.end_object().key("required").begin_array().value("code").value("error").value("pointer").end_array();
   out.end_object();
 }
 
@@ -203,7 +216,7 @@ void write_unable(JsonWriter& out, const HttpRoute& route) {
   if (!is_look) write_problem(out.key("507"), route, "disk_full: durable messages are refused");
 }
 
-void write_responses(JsonWriter& out, const HttpRoute& route, const StructInfo* answer, int status) {
+void write_responses(JsonWriter& out, const HttpRoute& route, const StructInfo* answer, int status, bool takes_json) {
   const bool is_content = route.handler == fetch_content;
   out.key("responses").begin_object();
   write_done(out.key(std::to_string(status)), route, answer, "Done");
@@ -221,6 +234,9 @@ void write_responses(JsonWriter& out, const HttpRoute& route, const StructInfo* 
     write_done(out.key("206"), route, answer, "The range that was asked for");
   } else if (route.handler == call_by_name) {
     write_done(out.key("201"), route, &describe<PublishedMessage>(), "Sent: of operations that publish");
+  }
+  if (takes_json) {
+    write_problem(out.key("422"), route, "The body is JSON, and wrong by its fields: `pointer` says where", "Fault");
   }
   write_unable(out, route);
   write_problem(out.key("default"), route, "Refused: what happened, to what, and what to do");
@@ -242,7 +258,11 @@ void write_route(JsonWriter& out, const HttpRoute& route) {
   if (route.is_open) out.key("security").begin_array().end_array();
   write_parameters(out, route, query, all);
   write_body(out, route, body);
-  write_responses(out, route, answer, confirms ? 201 : operation != nullptr ? 200 : route.about.status);
+  write_responses(out, route, answer,
+                  confirms               ? 201
+                  : operation != nullptr ? 200
+                                         : route.about.status,
+                  body != nullptr || (!route.about.body_shape.empty() && route.about.body_shape != "bytes"));
   out.end_object();
 }
 
@@ -264,6 +284,7 @@ std::string write_document() {
   out.key("components").begin_object().key("schemas").begin_object();
   write_shared_schemas(out);
   write_cloud_event(out.key("CloudEvent"));
+  write_fault(out.key("Fault"));
   out.end_object().key("securitySchemes").begin_object().key("token").begin_object();
   out.field("type", "http").field("scheme", "bearer").end_object().end_object().end_object();
   out.key("security").begin_array().begin_object().end_object();

@@ -14,6 +14,7 @@ namespace folkmoot {
 namespace {
 
 std::string_view reason(int status) {
+  if (status == 422) return "Unprocessable Content";  // as RFC 9110 calls it
   if (status == 499) return "Client Closed Request";
   const auto text = beast::http::obsolete_reason(static_cast<beast::http::status>(status));
   return {text.data(), text.size()};

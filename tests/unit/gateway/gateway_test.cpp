@@ -143,10 +143,10 @@ TEST_F(GatewayTest, SaysWhatIsWrongWithARequest) {
   };
   for (const auto& [method, target, body, status, code] : {
            Case{"POST", "/api/messages", "{", 400, "malformed"},
-           {"POST", "/api/messages", R"({"to":"a","priority":0})", 400, "out_of_range"},
-           {"POST", "/api/messages/batch", R"({"atomic":true,"messages":[{"to":"a"},{"to":5}]})", 400, "invalid_field"},
-           {"POST", "/api/messages", "[]", 400, "out_of_range"},
-           {"POST", "/api/messages", R"({"content":"x"})", 400, "no_recipient"},
+           {"POST", "/api/messages", R"({"to":"a","priority":0})", 422, "out_of_range"},
+           {"POST", "/api/messages/batch", R"({"atomic":true,"messages":[{"to":"a"},{"to":5}]})", 422, "invalid_field"},
+           {"POST", "/api/messages", "[]", 422, "out_of_range"},
+           {"POST", "/api/messages", R"({"content":"x"})", 422, "no_recipient"},
            {"POST", "/api/messages", R"({"to":"full"})", 429, "mailbox_full"},
            {"GET", "/api/messages", "", 400, "invalid_name"},
            {"GET", "/api/messages?agent=a&limit=0", "", 400, "out_of_range"},
@@ -155,10 +155,10 @@ TEST_F(GatewayTest, SaysWhatIsWrongWithARequest) {
            {"GET", "/api/messages?agent=a&lease=x", "", 400, "invalid_field"},
            {"GET", "/api/messages/five", "", 400, "invalid_field"},
            {"GET", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcd00", "", 404, "not_found"},
-           {"PUT", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcdef/status", R"({"status":"delivered"})", 400,
+           {"PUT", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcdef/status", R"({"status":"delivered"})", 422,
             "invalid_field"},
            {"PUT", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcdef/status", R"({"status":"eaten","lease":"7"})",
-            400, "invalid_field"},
+            422, "invalid_field"},
            {"PUT", "/api/messages/0193f2c4-a1b2-7def-8123-456789abcdef/status", R"({"status":"processed","lease":"8"})",
             409, "lease_lost"},
            {"POST", "/message", R"({"to":"nobody"})", 503, "no_consumer"},
@@ -227,7 +227,7 @@ TEST_F(GatewayTest, MakesCallsOfTheirAddresses) {
   EXPECT_EQ(client.ask("POST", "/api/dead/" + std::string(kId) + "/resubmit").status, 201);
   EXPECT_EQ(client.ask("DELETE", "/api/messages/" + std::string(kId)).body, "{}\n");
   EXPECT_EQ(client.ask("POST", "/api/call/no.call").status, 404);
-  EXPECT_EQ(client.ask("POST", "/api/call/dead.list", "[1]").status, 400);
+  EXPECT_EQ(client.ask("POST", "/api/call/dead.list", "[1]").status, 422);
   EXPECT_EQ(client.ask("POST", "/api/messages/batch", R"({"messages":[{"to":"a"},{"to":"b"}],"atomic":true})")
                 .json()
                 .at("results")

@@ -4,6 +4,7 @@
 
 #include "base/utf8.hpp"
 #include "folkmoot/operation/registry.hpp"
+#include "gateway/http/fault.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/http/shapes.hpp"
 #include "gateway/http/store/calls.hpp"
@@ -228,7 +229,7 @@ asio::awaitable<Answer> settle_stored(Exchange& exchange, Uuid id, JsonElement b
 
 asio::awaitable<Answer> publish_gateway_message(Exchange& exchange) {
   JsonDocument document;
-  const auto value = document.parse(exchange.request.body);
+  const auto value = read_body(exchange, document);
   if (!value) co_return error_answer(value.error());
   auto said = from_json<GatewayMessage>(*value);
   if (!said) co_return error_answer(said.error());
