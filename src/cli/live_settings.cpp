@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 
 #include "access/signatures.hpp"
+#include "server/data_folder.hpp"
 #include "server/listen.hpp"
 
 namespace folkmoot {
@@ -38,7 +39,8 @@ WebhookOptions webhook_options(const ServerConfig& config) {
           .deliveries = config.webhooks_deliveries,
           .local = is_local,
           .history = config.server.history.store != HistoryOptions::Store::none,
-          .software = "folkmoot/" + config.server.version};
+          .software = "folkmoot/" + config.server.version,
+          .failing_file = fmt::format("{}/{}", config.server.data, kFailingFile)};
 }
 
 TraceOptions trace_options(const ServerConfig& config, std::uint16_t port) {

@@ -31,7 +31,7 @@ bool is_ours(const std::string& name) {
   constexpr std::string_view kNames[] = {"lock",         "folkmoot.sock", "content",       access::kAuditFolder,
                                          kStreamsFolder, kShardsFile,     kNewSegmentName, "lost+found"};
   return name.starts_with('.') || name.starts_with("shard-") || name.starts_with(kHistoryFile) ||
-         segment_number(name) || std::ranges::find(kNames, name) != std::end(kNames);
+         name.starts_with(kFailingFile) || segment_number(name) || std::ranges::find(kNames, name) != std::end(kNames);
 }
 
 Result<void> write_count(Disk& data, std::uint32_t shards) {

@@ -18,6 +18,7 @@ Result<void> check_strangers(const std::string& data);
 std::string shard_folder(const std::string& data, ShardNumber shard);
 /// The database of the history, in the data folder; two files that begin with its name stand beside it.
 constexpr std::string_view kHistoryFile = "history.sqlite";
+constexpr std::string_view kFailingFile = "webhooks.failing";  // since when endpoints fail (webhook/failing.hpp)
 /// Where the files of streams are; streams are the first shard's.
 std::string streams_folder(const std::string& data);
 /// How many shards it was made for.

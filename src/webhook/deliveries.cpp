@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "webhook/endpoint.hpp"
+#include "webhook/failing.hpp"
 
 namespace folkmoot {
 namespace {
@@ -22,6 +23,7 @@ using EndpointNumber = std::uint64_t;
 
 constexpr std::int64_t kLookMs = 1'000;  // at the longest between looks while requests are under way
 constexpr std::size_t kConnectionsKept = 256;
+constexpr std::int64_t kFailingNotedMs = 60'000;  // at the longest between notes while some fail
 
 // Which endpoints have something on their links. Rung on reactors' threads.
 class Bell {
@@ -60,6 +62,15 @@ class Deliveries::Worker {
   explicit Worker(Deliveries& owner) : owner_(owner), bell_(std::make_shared<Bell>(owner.event_)) {}
 
   void run() {
+    {
+      const std::lock_guard guard(owner_.lock_);
+      options_ = owner_.options_;
+    }
+    if (auto read = read_failing(options_.failing_file)) {
+      written_ = failing_ = std::move(*read);
+    } else {
+      spdlog::warn("webhooks: since when they fail is not known, and counts from now: {}", read.error().describe());
+    }
     while (!owner_.stopping_) {
       {
         const std::lock_guard guard(owner_.lock_);
@@ -75,8 +86,10 @@ class Deliveries::Worker {
       }
       look_at_times();
       let_in();
+      note_failing();
       wait();
     }
+    note_failing();
     for (auto& [number, known] : endpoints_) known.endpoint->close();
   }
 
@@ -111,8 +124,12 @@ class Deliveries::Worker {
       auto& known = endpoints_[number];
       known.is_set = true;
       if (known.rule == rule) continue;
+      const bool is_new = known.rule == nullptr;
       known.rule = rule;
       known.endpoint->set_rule(shard, *rule, now_);
+      const auto before = failing_.find(agent);
+      if (is_new && before != failing_.end() && before->second.revision == rule->revision)
+        known.endpoint->go_on_failing(before->second, now_);
       go_on(number, *known.endpoint);
     }
     for (auto at = endpoints_.begin(); at != endpoints_.end();) {
@@ -150,11 +167,32 @@ class Deliveries::Worker {
       known.at = wants.at;
     }
     if (wants.room && !std::exchange(known.waits, true)) hungry_.push_back(number);
+    if (const auto failing = endpoint.failing(); failing.since != 0) {
+      failing_[known.agent] = failing;
+    } else {
+      failing_.erase(known.agent);
+    }
     if (!endpoint.is_over()) return;
     endpoint.close();
     if (known.at != 0) times_.erase({known.at, number});
+    failing_.erase(known.agent);
     numbers_.erase(known.agent);
     endpoints_.erase(number);
+  }
+
+  // Whenever one begins or ends to fail; and now and then how far it has come, from which the next run goes on. What
+  // could not be written is tried again then.
+  void note_failing() {
+    if (options_.failing_file.empty()) return;
+    const bool is_other = !std::ranges::equal(failing_, written_, [](const auto& one, const auto& other) {
+      return one.first == other.first && one.second.is_same_failure(other.second);
+    });
+    const bool is_due = failing_ != written_ && now_.steady_ms >= written_at_ + kFailingNotedMs;
+    if (!is_other && !is_due) return;
+    written_ = failing_;
+    written_at_ = now_.steady_ms;
+    if (const auto done = write_failing(options_.failing_file, failing_); !done)
+      spdlog::warn("webhooks: since when they fail is forgotten with the next restart: {}", done.error().describe());
   }
 
   void look_at_times() {
@@ -243,6 +281,9 @@ class Deliveries::Worker {
   std::uint64_t last_post_ = 0;
   std::vector<PostOutcome> failed_;  // that could not be begun
   std::unique_ptr<Poster> poster_;   // once there was something to post
+  FailingWebhooks failing_;          // as it is now
+  FailingWebhooks written_;          // as it stands in the file
+  std::int64_t written_at_ = 0;      // steady
 };
 
 Deliveries::Deliveries(WebhookBoard& board, Connect connect, const WebhookOptions& options)

@@ -61,7 +61,26 @@ void Endpoint::set_rule(ShardNumber shard, WebhookRule rule, PostTime now) {
                              .failures_to_open = rule_.failures});
   rests_until_ = 0;
   state_.failing_since = 0;
+  is_failing_ = false;
+  excused_ms_ = 0;
   tell(now);
+}
+
+// Nobody has tried it while no server ran: that is not its fault.
+void Endpoint::go_on_failing(const FailingWebhook& before, PostTime now) {
+  state_.failing_since = std::min(before.since, now.wall.ms);
+  excused_ms_ = before.excused_ms + std::max<std::int64_t>(now.wall.ms - before.last_failed, 0);
+  last_failed_ = now.wall.ms;
+  is_failing_ = true;
+  tell(now);
+}
+
+FailingWebhook Endpoint::failing() const {
+  if (!is_failing_ || is_over()) return {};
+  return {.revision = rule_.revision,
+          .since = state_.failing_since,
+          .excused_ms = excused_ms_,
+          .last_failed = last_failed_};
 }
 
 void Endpoint::remove() {
@@ -304,9 +323,10 @@ void Endpoint::end(std::uint64_t number, PostOutcome outcome, const Settings& se
     breaker_.success(now.steady_ms);
   }
   if (verdict.rest) rests_until_ = std::max(rests_until_, now.steady_ms + verdict.rest->count());
+  is_failing_ = state_.failing_since != 0 && (is_failing_ || breaker_.failures() >= rule_.failures);
   if (verdict.disables) disable("it answered 410: it is gone");
   const bool fails = rule_.disable_after_ms != 0 && breaker_.failures() >= rule_.failures && state_.failing_since != 0;
-  if (fails && now.wall.ms - state_.failing_since >= rule_.disable_after_ms.ms)
+  if (fails && now.wall.ms - state_.failing_since - excused_ms_ >= rule_.disable_after_ms.ms)
     disable(fmt::format("nothing was delivered since {}; last: {}", format_time_ms(state_.failing_since),
                         state_.last_error));
   tell(now);
@@ -363,10 +383,13 @@ void Endpoint::count(const Verdict& verdict, PostTime now) {
   if (verdict.end == WebhookEnd::delivered) {
     ++state_.delivered;
     state_.failing_since = 0;
+    is_failing_ = false;
+    excused_ms_ = 0;
     state_.last_error.clear();
   } else {
     ++state_.failed;
     if (state_.failing_since == 0) state_.failing_since = now.wall.ms;
+    last_failed_ = now.wall.ms;
     state_.last_error = cut(verdict.reason, kWebhookErrorMost);
   }
   tell(now);

@@ -21,6 +21,7 @@
 #include "reliability/circuit_breaker.hpp"
 #include "server/link.hpp"
 #include "server/webhook_board.hpp"
+#include "webhook/failing.hpp"
 #include "webhook/pace.hpp"
 #include "webhook/poster.hpp"
 #include "webhook/verdict.hpp"
@@ -57,6 +58,10 @@ class Endpoint {
   Endpoint(std::string agent, Ways ways) : agent_(std::move(agent)), ways_(std::move(ways)) {}
 
   void set_rule(ShardNumber shard, WebhookRule rule, PostTime now);
+  /// It has failed since then, as a run of the server before had it.
+  void go_on_failing(const FailingWebhook& before, PostTime now);
+  /// How it fails, if it did so often enough for its circuit to open; `since` is 0 if it is well.
+  FailingWebhook failing() const;
   /// Nothing more is posted. It may be destroyed when is_over().
   void remove();
   bool is_over() const { return is_removed_ && under_way_.empty(); }
@@ -122,6 +127,9 @@ class Endpoint {
   CircuitBreaker breaker_;
   PostPace pace_;
   std::int64_t rests_until_ = 0;
+  bool is_failing_ = false;       // its circuit has opened since something was delivered
+  std::int64_t excused_ms_ = 0;   // of the time since when it fails: no server ran
+  std::int64_t last_failed_ = 0;  // Unix ms
   WebhookState state_;
 };
 

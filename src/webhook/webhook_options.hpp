@@ -14,6 +14,7 @@ struct WebhookOptions {
   bool local = false;                         // may go to this machine and to private networks
   bool history = false;                       // what endpoints answer is kept
   std::string software = "folkmoot";          // the User-Agent header
+  std::string failing_file{};                 // where it stands since when endpoints fail; empty: nowhere
 };
 
 }  // namespace folkmoot

@@ -18,7 +18,7 @@ from native import Client, Refused, text_of_id
 from test_cli import ok, wait_for
 from test_delivery_native import eventually
 from test_http import Http
-from webhook_endpoint import Endpoint, set_webhook
+from webhook_endpoint import Endpoint, set_webhook, show
 
 
 @pytest.fixture
@@ -124,6 +124,38 @@ def test_B7_the_page_leads_from_nothing_to_a_delivered_message(server, tmp_path)
     finally:
         running.terminate()
         running.wait(10)
+
+
+# -- through restarts
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_B7_an_endpoint_that_fails_for_long_is_disabled_though_the_server_is_started_again(make_server, endpoint, how):
+    server = make_server()
+    boss = Client(("127.0.0.1", server.port), agent="boss")
+    boss.mailbox("worker", retry=[10_000, 0, 10, 10, 1000])
+    endpoint.answer = lambda post: 503
+    set_webhook(boss, endpoint, failures=2, open_ms=100, disable_after_ms=3_000)
+    boss.publish(b"x", to="worker")
+    wait_for(lambda: (server.data / "webhooks.failing").exists())
+    time.sleep(0.5)
+    since = show(boss)["failing_since"]
+    assert since > 0
+    boss.close()
+    server.kill9() if how == "killed" else server.terminate()
+    time.sleep(1)
+    began = time.monotonic()
+    server.start()
+    boss = Client(("127.0.0.1", server.port), agent="boss")
+    assert eventually(lambda: show(boss).get("failing_since"), bool) == since
+    now = eventually(lambda: show(boss), lambda now: now["state"] == "disabled")
+    assert time.monotonic() - began > 1.5, "the time in which no server ran counts"
+    assert now["disabled_reason"].startswith("nothing was delivered since")
+    endpoint.answer = lambda post: 200
+    boss.carry_out("webhook.enable", agent="worker")
+    eventually(lambda: show(boss), lambda now: now["delivered"] == 1 and not now.get("failing_since"))
+    wait_for(lambda: json.loads((server.data / "webhooks.failing").read_text()).get("failing", []) == [])
+    boss.close()
 
 
 # -- nothing is lost

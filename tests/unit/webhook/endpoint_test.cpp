@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/bytes.hpp"
 #include "message/frame.hpp"
 
@@ -235,6 +237,47 @@ TEST_F(EndpointTest, B7_without_its_link_it_comes_back_and_what_was_leased_is_no
   go_on();
   EXPECT_NE(link_, old);
   EXPECT_EQ(opcodes(), std::vector{Opcode::receive});
+}
+
+TEST_F(EndpointTest, B7_how_long_it_failed_goes_on_after_a_restart_without_the_time_in_between) {
+  rule_.failures = 1;
+  rule_.disable_after_ms = 10'000;
+  set();
+  const auto began = now().wall.ms;
+  endpoint_.go_on_failing({.revision = 1, .since = began - 60'000, .excused_ms = 1'000, .last_failed = began - 55'000},
+                          now());
+  EXPECT_EQ(state().failing_since, began - 60'000);
+  EXPECT_EQ(endpoint_.failing(), (FailingWebhook{1, began - 60'000, 56'000, began}));  // it failed for 4 s
+  const auto is_disabled = [&] {
+    return std::ranges::any_of(said(),
+                               [](const Frame& frame) { return as_text(frame.body).contains("webhook.disable"); });
+  };
+  deliver(1);
+  ms_ += 5'000;
+  end(posted_[0], {.status = 500});
+  EXPECT_FALSE(is_disabled());  // for 9 s
+  EXPECT_EQ(endpoint_.failing().last_failed, now().wall.ms);
+  ms_ += 31'000;
+  go_on();
+  said();
+  deliver(2);
+  end(posted_[1], {.status = 500});
+  EXPECT_TRUE(is_disabled());
+}
+
+TEST_F(EndpointTest, B7_one_that_delivers_or_is_set_anew_fails_no_more) {
+  rule_.failures = 1;
+  set();
+  endpoint_.go_on_failing({.revision = 1, .since = 5, .excused_ms = 0, .last_failed = 7}, now());
+  said();
+  deliver(1);
+  end(posted_[0], {.status = 200});
+  EXPECT_EQ(endpoint_.failing(), FailingWebhook{});
+  endpoint_.go_on_failing({.revision = 1, .since = 5, .excused_ms = 0, .last_failed = 7}, now());
+  EXPECT_EQ(endpoint_.failing().since, 5);
+  rule_.url = "http://y/";
+  set();
+  EXPECT_EQ(endpoint_.failing(), FailingWebhook{});
 }
 
 TEST_F(EndpointTest, B7_one_that_is_removed_ends_when_nothing_is_under_way) {

@@ -1,0 +1,43 @@
+// Since when webhooks fail, through restarts.
+#include "webhook/failing.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "unit/journal/temporary_folder.hpp"
+
+namespace folkmoot::test {
+namespace {
+
+TEST(Failing, B7_what_is_written_is_read_again) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() + "/webhooks.failing";
+  const FailingWebhooks failing{{"a \"b\"", {.revision = 3, .since = 1, .excused_ms = 5, .last_failed = 9}}, {"c", {}}};
+  ASSERT_TRUE(write_failing(path, failing));
+  EXPECT_EQ(read_failing(path), failing);
+  ASSERT_TRUE(write_failing(path, {}));
+  EXPECT_EQ(read_failing(path), FailingWebhooks{});
+  EXPECT_FALSE(std::filesystem::exists(path + ".new"));
+  EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms(0600));
+}
+
+TEST(Failing, B7_no_file_is_nobody_and_a_damaged_one_is_told) {
+  const TemporaryFolder folder;
+  const auto path = folder.path() + "/webhooks.failing";
+  EXPECT_EQ(read_failing(path), FailingWebhooks{});
+  EXPECT_EQ(read_failing(""), FailingWebhooks{});
+  for (const auto* text :
+       {"", "{", "[]", R"({"failing":[{"agent":"a"}]})", R"({"failing":[{"agent":"a","since_ms":-1}]})",
+        R"({"failing":[{"agent":"a","revision":1,"since_ms":1,"last_failed_ms":1,"excused_ms":-1}]})"}) {
+    std::ofstream(path) << text;
+    const auto read = read_failing(path);
+    ASSERT_FALSE(read) << text;
+    EXPECT_NE(read.error().text.find(path), std::string::npos);
+  }
+  EXPECT_FALSE(write_failing(folder.path() + "/none/file", {}));
+}
+
+}  // namespace
+}  // namespace folkmoot::test
