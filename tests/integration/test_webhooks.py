@@ -557,5 +557,11 @@ def test_B7_how_webhooks_go_is_measured(server, connect, endpoint):
         'folkmoot_webhook_requests_total{end="client_error"} 1',
         'folkmoot_webhook_requests_total{end="later"} 1',
         "folkmoot_webhook_requests_under_way 0",
+        'circuit_breaker_open{breaker="webhooks"} 0',
     ):
         assert line + "\n" in text
+    endpoint.answer = lambda post: 500
+    set_webhook(boss, endpoint, failures=1, open_ms=60_000)
+    boss.publish(b"y", to="worker")
+    eventually(lambda: show(boss), lambda now: now["state"] == "open")
+    assert 'circuit_breaker_open{breaker="webhooks"} 1\n' in Http(server)("GET", "/metrics")[1]

@@ -345,6 +345,9 @@ void append_breakers(MetricsText& out, const JsonElement& stats) {
   out.begin("circuit_breaker_open", gauge, "1 while the server does without something, as that has failed.");
   const std::pair<std::string_view, std::string_view> label[] = {{"breaker", "history"}};
   out.sample(std::uint64_t{is_kept && !is_reachable}, label);
+  const auto left_alone = natural(stats, "/webhooks/states/open") + natural(stats, "/webhooks/states/half_open");
+  const std::pair<std::string_view, std::string_view> webhooks[] = {{"breaker", "webhooks"}};
+  out.sample(std::uint64_t{left_alone > 0}, webhooks);
   bool is_failing = false;
   if (stats.at_pointer("/traces/failing").get(is_failing)) return;
   const std::pair<std::string_view, std::string_view> traces[] = {{"breaker", "traces"}};
