@@ -3,12 +3,16 @@
 import json
 import os
 import socket
+import ssl
 import subprocess
 import time
 
 import pytest
 
+from native import Client
 from program import PROGRAM, environment
+from redis_server import PASSWORD, Redis
+from webhook_endpoint import Endpoint, set_webhook
 
 
 def doctor(*arguments, env=None, code=0):
@@ -123,6 +127,64 @@ def test_A20_B10_a_collector_that_is_not_there_and_alarms_that_are_off(data):
     assert says(found, "traces", "warning", "/v1/traces") and "alarms" not in found
     found = doctor(*arguments, "--set", "alerts.every=0")
     assert says(found, "alarms", "warning", "alerts.every is 0") and "traces" not in found
+
+
+def test_B7_B8_endpoints_of_webhooks_are_reached_without_posting_anything(make_server, data, tmp_path):
+    endpoint, secure = Endpoint(), Endpoint()
+    for words in (["init"], ["issue", "leaf", "--host", "localhost"]):
+        command = [PROGRAM, "cert", *words, "--folder", str(tmp_path / "certs")]
+        subprocess.run(command, check=True, capture_output=True, timeout=30, env=environment())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{tmp_path}/certs/leaf.pem", f"{tmp_path}/certs/leaf-key.pem")
+    secure.server.socket = context.wrap_socket(secure.server.socket, server_side=True)
+    nobody = f"http://127.0.0.1:{free_port()}/mail"
+    untrusted = f"https://localhost:{secure.port}/mail"
+    try:
+        arguments = ("--data", data, "--listen", "127.0.0.1:0", "--webhook", endpoint.url, "--webhook", nobody)
+        found = doctor(*arguments, "--webhook", untrusted)
+        assert says(found, "webhooks", "ok", f"{endpoint.url} can be reached")
+        assert says(found, "webhooks", "warning", f"{nobody}: ")
+        (told,) = [what for _, what, _ in found["webhooks"] if what.startswith(untrusted)]
+        assert "certificate" in told.lower() or "ssl" in told.lower()
+        found = doctor(*arguments, "--set", "webhooks.local=no")
+        assert says(found, "webhooks", "warning", "private network")
+        # Those of a server that runs there.
+        server = make_server()
+        boss = Client(("127.0.0.1", server.port), agent="boss")
+        set_webhook(boss, endpoint)
+        set_webhook(boss, nobody, agent="helper")
+        set_webhook(boss, endpoint, agent="third")
+        boss.carry_out("webhook.disable", agent="third", reason="moves")
+        found = doctor("--data", str(server.data), "--listen", server.address)
+        assert says(found, "webhooks", "ok", f"{endpoint.url} (of worker) can be reached")
+        assert says(found, "webhooks", "warning", f"{nobody} (of helper): ")
+        assert says(found, "webhooks", "warning", "of third is disabled: moves")
+        assert not endpoint.posts and not secure.posts
+        boss.close()
+    finally:
+        endpoint.close()
+        secure.close()
+
+
+def test_B3_B8_doctor_looks_at_redis_and_at_what_it_keeps(data):
+    redis = Redis()
+    arguments = ("--data", data, "--listen", "127.0.0.1:0")
+    try:
+        assert "redis" not in doctor(*arguments)
+        found = doctor(*arguments, env={"REDIS_URL": redis.url})
+        assert says(found, "redis", "ok", "has on disk what it has taken")
+        redis.client.config_set("appendfsync", "everysec")
+        found = doctor(*arguments, env={"REDIS_URL": redis.url})
+        assert says(found, "redis", "warning", "appendonly is yes, appendfsync everysec")
+        wrong = redis.url.replace(PASSWORD, "wrong")
+        found = doctor(*arguments, env={"REDIS_URL": wrong})
+        assert says(found, "redis", "warning", "password") and "wrong@" not in json.dumps(found)
+        redis.stop()
+        found = doctor(*arguments, env={"REDIS_URL": redis.url})
+        assert says(found, "redis", "warning", "127.0.0.1") and PASSWORD not in json.dumps(found)
+        assert says(doctor(*arguments, env={"REDIS_URL": "http://x"}), "redis", "warning", "REDIS_URL")
+    finally:
+        redis.close()
 
 
 def test_B8_a_wrong_setting_is_named(data):

@@ -30,7 +30,14 @@ std::string_view word(Weight weight) {
   return {};
 }
 
-Findings examine(const ServeArguments& arguments) {
+struct DoctorOptions {
+  ServeArguments serve;
+  std::vector<std::string> webhooks;
+  bool json = false;
+};
+
+Findings examine(const DoctorOptions& options) {
+  const auto& arguments = options.serve;
   Findings findings;
   const auto config = read_settings(arguments);
   if (!config) {
@@ -45,6 +52,8 @@ Findings examine(const ServeArguments& arguments) {
   examine_disk(*config, findings);
   examine_history(*config, findings);
   examine_telemetry(*config, findings);
+  examine_endpoints(*config, options.webhooks, findings);
+  examine_redis(findings);
   examine_machine(*config, findings);
   return findings;
 }
@@ -61,9 +70,9 @@ void print_finding(const Finding& finding, bool json) {
   if (!finding.advice.empty()) print_line(fmt::format("{:<21} {}", "", finding.advice));
 }
 
-int run_doctor(const ServeArguments& arguments, bool json) {
-  const auto findings = examine(arguments);
-  for (const auto& finding : findings.all()) print_finding(finding, json);
+int run_doctor(const DoctorOptions& options) {
+  const auto findings = examine(options);
+  for (const auto& finding : findings.all()) print_finding(finding, options.json);
   return std::ranges::find(findings.all(), Weight::problem, &Finding::weight) == findings.all().end() ? 0 : 1;
 }
 
@@ -72,16 +81,22 @@ int run_doctor(const ServeArguments& arguments, bool json) {
 void add_doctor(App& app) {
   auto* const command = app.add_subcommand(
       "doctor", "Say whether a server with these settings would work, and be safe, on this machine; changes nothing");
-  auto arguments = std::make_shared<ServeArguments>();
-  auto json = std::make_shared<bool>(false);
-  add_serve_arguments(*command, *arguments);
-  command->add_flag("--json", *json, "A JSON object for each finding");
+  auto options = std::make_shared<DoctorOptions>();
+  add_serve_arguments(*command, options->serve);
+  command->add_option(
+      "--webhook", options->webhooks,
+      "The endpoint of a webhook: can it be reached, is its certificate trusted, may webhooks go there? "
+      "Nothing is posted. (May be repeated; those of a server that runs on the data folder are looked "
+      "at anyway)");
+  command->add_flag("--json", options->json, "A JSON object for each finding");
   set_example(*command,
               "  folkmoot doctor --config /etc/folkmoot.toml\n"
               "  folkmoot doctor --listen 0.0.0.0:7470 --data /var/lib/folkmoot || echo 'not like this'\n"
+              "  folkmoot doctor --webhook https://agents.example.com/mail\n"
+              "$REDIS_URL, if it is set, is looked at as well. "
               "Give it what `folkmoot serve` is given. Exit status: 0, also with warnings; 1 if there is a problem.");
-  command->callback([arguments, json] {
-    if (const int status = run_doctor(*arguments, *json); status != 0) throw Exit{status};
+  command->callback([options] {
+    if (const int status = run_doctor(*options); status != 0) throw Exit{status};
   });
 }
 

@@ -54,6 +54,11 @@ void examine_disk(const ServerConfig& config, Findings& findings);
 void examine_history(const ServerConfig& config, Findings& findings);
 // What the server tells of itself: whether it raises alarms, and whether the collector of its traces takes spans.
 void examine_telemetry(const ServerConfig& config, Findings& findings);
+// Whether the endpoints of webhooks can be reached: `urls`, and those of the server that runs on the data folder. A
+// connection is made to each, and nothing is posted.
+void examine_endpoints(const ServerConfig& config, const std::vector<std::string>& urls, Findings& findings);
+// Redis, if $REDIS_URL names one: there, and whether it keeps what it has taken.
+void examine_redis(Findings& findings);
 // The machine: descriptors, memory, processors, the clock.
 void examine_machine(const ServerConfig& config, Findings& findings);
 
