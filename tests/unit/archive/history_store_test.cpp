@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "archive/sqlite.hpp"
+#include "base/sha256.hpp"
 #include "unit/journal/temporary_folder.hpp"
 
 namespace folkmoot {
@@ -91,6 +92,21 @@ TEST_F(HistoryStoreTest, B1_a_copy_changes_nothing) {
   EXPECT_EQ(record->message.ended_at, kBegan + 50);
   EXPECT_EQ(reader()->status()->messages, 3u);
   EXPECT_EQ(contents({.text = "word1"}).size(), 1u);
+}
+
+TEST_F(HistoryStoreTest, B1_a_sealed_content_is_kept_as_hash_and_size) {
+  auto sealed = message(1);
+  sealed.message.content = R"({"ciphertext":"word1"})";
+  sealed.message.content_type = "application/jose+json";
+  ASSERT_TRUE(store_->begin());
+  ASSERT_TRUE(store_->accepted(kShard, sealed));
+  ASSERT_TRUE(commit(2));
+  const auto record = reader()->show(sealed.message.id);
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->message.content.text, "null");
+  EXPECT_EQ(record->message.content_bytes, sealed.message.content.size());
+  EXPECT_EQ(record->message.content_hash, Sha256::of(as_bytes(sealed.message.content)).text());
+  EXPECT_TRUE(contents({.text = "word1"}).empty());
 }
 
 TEST_F(HistoryStoreTest, B1_the_life_of_a_message) {
