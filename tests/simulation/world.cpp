@@ -118,7 +118,10 @@ bool World::has_room(Urgency urgency, GroupBound bound) const {
 
 bool World::note_room(Urgency urgency, bool room) const {
   auto& self = const_cast<World&>(*this);
-  if (!room && urgency == Urgency::settling) self.model_.room_refused = true;
+  if (!room && urgency == Urgency::settling) {
+    self.model_.room_refused = true;
+    self.agents_.contents().refused();
+  }
   // A sync that failed while a segment was made: the journal takes nothing more, and says why at the next collect().
   if (!room && disk_.tally().sync_failures > failures_before_) self.model_.disk_limited = true;
   return room;
