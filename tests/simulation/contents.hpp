@@ -33,6 +33,7 @@ class ContentChecker {
   }
   /// The log had no room to say that a message has ended, in this life.
   void refused() { is_unsure_ = true; }
+  bool is_unsure() const { return is_unsure_; }
   /// As a server does at its start.
   void recover(Engine& engine) {
     is_unsure_ = false;
