@@ -9,11 +9,11 @@ constexpr std::size_t kRoomBytes = 4096;  // of a journal that has room
 
 }  // namespace
 
+void HistoryPart::hold() { hold_ = journal_.hold(held_ = journal_.begin()); }
+
 void HistoryPart::follow(Archive& archive, Archive::Feed& feed) {
   archive_ = &archive;
   feed_ = &feed;
-  held_ = std::max(journal_.begin(), feed.kept());
-  hold_ = journal_.hold(std::min(held_, journal_.appended_end()));
   look();
 }
 

@@ -14,7 +14,10 @@ class HistoryPart {
   HistoryPart(Journal& journal, std::uint64_t behind_bytes_max)
       : journal_(journal), behind_bytes_max_(behind_bytes_max) {}
 
-  /// From now on. Both outlive it.
+  /// The journal keeps what it has: nobody knows yet how much of it the history has got. Requires: the journal is
+  /// recovered, and nothing was written since.
+  void hold();
+  /// From now on. Both outlive it. Requires: hold().
   void follow(Archive& archive, Archive::Feed& feed);
   Archive* archive() { return archive_; }
   HistoryCounts counts() const {

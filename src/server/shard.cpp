@@ -74,6 +74,8 @@ Result<RecoveryReport> Shard::open(const ServerOptions& options, ShardGround gro
     spdlog::info("journal: {} bytes at the end of segment {} were not yet durable when the last run ended, and are cut",
                  recovered->cut_bytes, recovered->cut_segment);
   }
+  // Before anything is written: with that the journal lets segments go that hold no mail.
+  if (options.history.store != HistoryOptions::Store::none) reactor->history().hold();
   for (const auto& content : contents) engine.contents().stored(content);
   engine.durable_subscriptions().feed_streams(ground.stream_interests);
   engine.start(Instant{reactor->time()}, ground.seed, recovered->clean_stop);

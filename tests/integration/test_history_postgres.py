@@ -16,6 +16,7 @@ from postgres import PASSWORD, Postgres
 from test_doctor import doctor, says
 from test_history import eventually, find, metric, send, status, up_to_date
 from test_history import kept  # noqa: F401 - a fixture
+from native import Client, message
 from test_history import (  # noqa: F401 - run here once more
     test_B1_a_history_that_begins_late_has_what_the_journal_still_has,
     test_B1_each_fate_of_a_message_is_told,
@@ -251,6 +252,31 @@ def test_B1_the_database_stops_under_load_and_nothing_is_missing(make_server, st
     assert metric(server, "folkmoot_history_behind_bytes") == metric(server, "folkmoot_history_missed_bytes_total") == 0
     assert "does not go on" in server.log() and "it goes on" in server.log() and PASSWORD not in server.log()
     assert not status(server).get("gaps")
+    forget_errors(server)
+
+
+def test_B1_what_the_database_has_not_got_outlives_starts_without_it(make_server, store, cluster):
+    server = store.make(make_server, "--set", "journal.segment_bytes=64KiB")
+    send(server, "worker", "before")
+    up_to_date(server)
+    cluster.stop()
+    server.listen = server.address
+    contents = ["before"]
+    for life in range(8):
+        sent = [f"{life}-{number} {'x' * 800}" for number in range(100)]  # more than a segment
+        client = Client(("127.0.0.1", server.port), agent="worker")
+        client.publish_batch([message(content, to="worker", content_type="text/plain") for content in sent])
+        while taken := client.receive("worker", max=100):  # and no mail is left in it
+            client.ack(*(delivery.lease for delivery in taken))
+        client.close()
+        contents += sent
+        server.kill9()
+        server.start()
+    cluster.start()
+    up_to_date(server, 60)
+    assert not status(server).get("gaps")
+    found = store.psql("SELECT content #>> '{}' FROM agent_messages")
+    assert sorted(text for (text,) in found) == sorted(contents)
     forget_errors(server)
 
 
