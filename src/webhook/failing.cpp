@@ -1,14 +1,8 @@
 #include "webhook/failing.hpp"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <unistd.h>
+#include <filesystem>
 
-#include <cerrno>
-#include <cstdio>
-#include <fstream>
-#include <sstream>
-
+#include "base/files.hpp"
 #include "folkmoot/describe.hpp"
 #include "message/json_document.hpp"
 #include "message/limits.hpp"
@@ -17,22 +11,23 @@
 namespace folkmoot {
 namespace {
 
-constexpr std::uint64_t kExcusedMsMax = std::uint64_t{1} << 44;
+constexpr std::size_t kFailingFileBytesMax = 64u << 20;
+constexpr std::uint64_t kMsMax = std::uint64_t{1} << 44;  // of times and durations: what is reckoned of them fits
 
 // {"failing":[{"agent","revision","since_ms","excused_ms","last_failed_ms"}]}
 struct FailingRow {
   std::string agent{};
   std::uint64_t revision = 0;
-  std::int64_t since_ms = 0, last_failed_ms = 0;
-  std::uint64_t excused_ms = 0;
+  std::uint64_t since_ms = 0, excused_ms = 0, last_failed_ms = 0;
 
   static constexpr auto fields() {
     return std::array{
         field<&FailingRow::agent>(0, "agent", "Whose mail is posted", {.required = true}),
         field<&FailingRow::revision>(1, "revision", "Of its rule", {.required = true}),
-        field<&FailingRow::since_ms>(2, "since_ms", "Nothing was delivered since", {.required = true}),
-        field<&FailingRow::excused_ms>(3, "excused_ms", "Of that time no server ran", {.max = kExcusedMsMax}),
-        field<&FailingRow::last_failed_ms>(4, "last_failed_ms", "When it failed last", {.required = true}),
+        field<&FailingRow::since_ms>(2, "since_ms", "Nothing was delivered since", {.required = true, .max = kMsMax}),
+        field<&FailingRow::excused_ms>(3, "excused_ms", "Of that time no server ran", {.max = kMsMax}),
+        field<&FailingRow::last_failed_ms>(4, "last_failed_ms", "When it failed last",
+                                           {.required = true, .max = kMsMax}),
     };
   }
 };
@@ -49,22 +44,21 @@ struct FailingFile {
 }  // namespace
 
 Result<FailingWebhooks> read_failing(const std::string& path) {
-  if (::access(path.c_str(), F_OK) != 0) return FailingWebhooks{};
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) return std::unexpected(system_error(ErrorCode::io_error, "reading " + path, errno));
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return FailingWebhooks{};
+  const auto text = read_small_file(path, kFailingFileBytesMax);
+  if (!text) return std::unexpected(text.error());
   JsonDocument document;
-  const auto value = document.parse(text.str());
+  const auto value = document.parse(*text);
   if (!value) return std::unexpected(within(path, value.error()));
   const auto rows = from_json<FailingFile>(*value);
   if (!rows) return std::unexpected(within(path, rows.error()));
   FailingWebhooks failing;
   for (const auto& row : rows->failing) {
     failing[row.agent] = {.revision = row.revision,
-                          .since = row.since_ms,
+                          .since = static_cast<std::int64_t>(row.since_ms),
                           .excused_ms = static_cast<std::int64_t>(row.excused_ms),
-                          .last_failed = row.last_failed_ms};
+                          .last_failed = static_cast<std::int64_t>(row.last_failed_ms)};
   }
   return failing;
 }
@@ -74,26 +68,11 @@ Result<void> write_failing(const std::string& path, const FailingWebhooks& faili
   for (const auto& [agent, one] : failing)
     rows.failing.push_back({.agent = agent,
                             .revision = one.revision,
-                            .since_ms = one.since,
-                            .last_failed_ms = one.last_failed,
-                            .excused_ms = static_cast<std::uint64_t>(one.excused_ms)});
+                            .since_ms = static_cast<std::uint64_t>(one.since),
+                            .excused_ms = static_cast<std::uint64_t>(one.excused_ms),
+                            .last_failed_ms = static_cast<std::uint64_t>(one.last_failed)});
   const auto text = to_json_text(rows, Sparse::everything) + "\n";
-  const auto beside = path + ".new";
-  const int file = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) return std::unexpected(system_error(ErrorCode::io_error, "writing " + beside, errno));
-  std::string_view left = text;
-  while (!left.empty()) {
-    const auto written = ::write(file, left.data(), left.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) break;
-    left.remove_prefix(static_cast<std::size_t>(written));
-  }
-  // Without the sync a power failure might leave an empty file under the name.
-  const bool is_whole = left.empty() && ::fdatasync(file) == 0;
-  if (::close(file) == 0 && is_whole && std::rename(beside.c_str(), path.c_str()) == 0) return {};
-  auto error = system_error(ErrorCode::io_error, "writing " + path, errno);
-  ::unlink(beside.c_str());
-  return std::unexpected(std::move(error));
+  return replace_file(path, text, FileFor::owner);
 }
 
 }  // namespace folkmoot

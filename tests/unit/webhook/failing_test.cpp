@@ -30,7 +30,8 @@ TEST(Failing, B7_no_file_is_nobody_and_a_damaged_one_is_told) {
   EXPECT_EQ(read_failing(""), FailingWebhooks{});
   for (const auto* text :
        {"", "{", "[]", R"({"failing":[{"agent":"a"}]})", R"({"failing":[{"agent":"a","since_ms":-1}]})",
-        R"({"failing":[{"agent":"a","revision":1,"since_ms":1,"last_failed_ms":1,"excused_ms":-1}]})"}) {
+        R"({"failing":[{"agent":"a","revision":1,"since_ms":1,"last_failed_ms":1,"excused_ms":-1}]})",
+        R"({"failing":[{"agent":"a","revision":1,"since_ms":1,"last_failed_ms":-9223372036854775808}]})"}) {
     std::ofstream(path) << text;
     const auto read = read_failing(path);
     ASSERT_FALSE(read) << text;
