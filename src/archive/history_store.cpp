@@ -11,6 +11,7 @@
 #include "base/hex.hpp"
 #include "base/sha256.hpp"
 #include "base/utf8.hpp"
+#include "folkmoot/signing.hpp"
 #include "message/json_mapping.hpp"
 #include "message/json_text.hpp"
 #include "message/json_writer.hpp"
@@ -23,7 +24,6 @@ constexpr std::int64_t kWriterLock = 0x666f'6c6b'6d6f'6f74;
 constexpr std::chrono::milliseconds kLockWait{5'000}, kLockLook{50};
 constexpr std::int64_t kWriteMsMax = 10'000;  // for a statement
 constexpr std::size_t kAgentsKnownMax = 100'000;
-constexpr std::string_view kSealedType = "application/jose";  // and ...+json (docs/sealed.md)
 
 std::string text_of(Instant at) { return at == 0 ? std::string() : format_time_ms(at.ms); }
 
@@ -243,13 +243,13 @@ Result<void> HistoryStore::accepted(ShardNumber shard, const AcceptedMessage& ac
     if (*met > 0) return {};
   }
   // What nobody here can read would be kept in vain, and for longer than its sender may have thought.
-  const bool is_sealed = message.content_type.starts_with(kSealedType) && !message.content_ref;
-  const auto content = is_sealed ? std::string("null") : content_as_json(message);
+  const bool is_unreadable = is_sealed(message) && !message.content_ref;
+  const auto content = is_unreadable ? std::string("null") : content_as_json(message);
   // A statement keeps what it is bound to by its place, until it has run.
   auto metadata = json_text(message.metadata).text;
   if (metadata.empty()) metadata = "{}";
   const auto hash = message.content_ref ? message.content_ref->hash.text()
-                    : is_sealed         ? Sha256::of(as_bytes(message.content)).text()
+                    : is_unreadable     ? Sha256::of(as_bytes(message.content)).text()
                                         : std::string();
   const auto cause = message.cause.is_nil() ? std::string() : message.cause.text();
   const auto bytes = message.content_ref ? message.content_ref->size : message.content.size();

@@ -190,8 +190,8 @@ void Entrance::tell() {
 
 void Entrance::look() {
   put_up();
-  const bool is_due = next_end_ != 0 && now_ >= next_end_;
-  if (seen_ == noticed_ && !is_due) [[likely]]
+  const bool some_end = next_end_ != 0 && now_ >= next_end_;
+  if (seen_ == noticed_ && !some_end) [[likely]]
     return;
   seen_ = noticed_;
   next_end_ = 0;
