@@ -46,7 +46,7 @@ struct Chooser {
   // One that another has caused, as its sender says.
   Published caused() {
     auto asked = message();
-    const auto cause = agents.any_cause(random.one_in(2));
+    const auto cause = agents.any_cause(!random.one_in(4));  // chains grow longer than what is kept of them
     if (!cause.is_nil()) asked.caused = model.caused_by(cause, static_cast<std::uint32_t>(random.below(4)));
     return asked;
   }
