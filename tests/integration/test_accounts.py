@@ -237,16 +237,16 @@ def test_U11_the_token_is_the_built_in_admin_and_goes_on_working(make_server):
 
 def test_U11_a_server_for_other_machines_starts_with_an_account_and_not_without(make_server, tmp_path):
     data = tmp_path / "open"
-    command = [program.PROGRAM, "serve", "--data", str(data), "--listen", "0.0.0.0:0"]
+    settings = [word for each in program.SETTINGS for word in ("--set", each)]
+    command = [program.PROGRAM, "serve", "--data", str(data), "--listen", "0.0.0.0:0", *settings]
     early = subprocess.run(command, capture_output=True, text=True, timeout=20, env=program.environment())
     assert early.returncode != 0 and "no token is set and no account" in early.stderr and not data.exists()
     server = make_server(data=data)
     guard = Guarded(server)
     server.terminate()
     server.listen = "0.0.0.0:0"
-    running = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=program.environment()
-    )
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    running = subprocess.Popen(command, **streams, text=True, env=program.environment())
     try:
         port = int(re.search(r"0\.0\.0\.0:(\d+)", running.stdout.readline())[1])
         assert refused(Client, ("127.0.0.1", port)).name == "unauthorized"
