@@ -1,5 +1,5 @@
-"""Thousands of connections that begin, and say no more: of those whom docs/security.md has at the doors, the ones who are
-many. The others are in test_attacks."""
+"""Thousands of connections that begin, and say no more: of those whom docs/security.md has at the doors, the ones who
+are many. The others are in test_attacks."""
 
 import contextlib
 import resource

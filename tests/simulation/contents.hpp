@@ -31,12 +31,8 @@ class ContentChecker {
     if (files_.empty()) return 0;
     return *std::next(files_.begin(), static_cast<std::ptrdiff_t>(random.below(files_.size())));
   }
-  /// The log had no room to say that a message has ended, in this life.
-  void refused() { is_unsure_ = true; }
-  bool is_unsure() const { return is_unsure_; }
   /// As a server does at its start.
   void recover(Engine& engine) {
-    is_unsure_ = false;
     for (const auto content : files_) engine.contents().stored(ref(content));
   }
 
@@ -55,9 +51,9 @@ class ContentChecker {
   /// When all is durable, and a grace has passed: what nothing refers to has gone. But a message whose end the log had
   /// no room for may be back after a crash: what it refers to stays for this life.
   void check_gone() const {
-    if (is_unsure_) return;
     for (const auto content : files_)
-      expect(is_referred(content), "content {} is there, and nothing refers to it", content);
+      expect(is_referred(content) || model_.unnoted_contents.contains(content),
+             "content {} is there, and nothing refers to it", content);
   }
 
  private:
@@ -71,7 +67,6 @@ class ContentChecker {
   Model& model_;
   RuleCounts& rules_;
   std::set<std::uint32_t> files_;
-  bool is_unsure_ = false;  // something has ended in this life that the log does not say
 };
 
 }  // namespace folkmoot::simulation

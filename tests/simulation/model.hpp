@@ -115,11 +115,12 @@ class Model {
   std::optional<ModelMailbox::Setting> configuring{};  // what it is about to be
   std::map<std::size_t, std::size_t> arriving;         // messages on their way together, by mailbox
   bool stopping = false;
-  bool room_refused = false;        // the log had no room for a settling fact
-  std::optional<Violation> broken;  // found while the engine was ending a group, where nothing may be thrown
-  bool disk_limited = false;        // durable messages may be refused
-  bool memory_limited = false;      // what waits in memory may be refused, or may have to wait
-  Checkers checkers;                // of the parts that have one
+  bool room_refused = false;                   // the log had no room for a settling fact
+  std::set<std::uint32_t> unnoted_contents{};  // of messages that ended in this life, and the log does not say so
+  std::optional<Violation> broken;             // found while the engine was ending a group, where nothing may be thrown
+  bool disk_limited = false;                   // durable messages may be refused
+  bool memory_limited = false;                 // what waits in memory may be refused, or may have to wait
+  Checkers checkers;                           // of the parts that have one
 
   const EngineOptions& options() const { return options_; }
   /// Those that wait in memory for a mailbox that is deleted: no fact tells of them.

@@ -28,6 +28,10 @@ Stand stand_of(const ReceiptView& receipt) {
   return Stand::gone;
 }
 
+void note_unsaid(std::set<std::uint32_t>& contents, const ModelMessage& message, Stand stand) {
+  if (stand == Stand::gone && message.asked.content != 0) contents.insert(message.asked.content);
+}
+
 }  // namespace
 
 void Model::on_durable(Lsn end, std::int64_t now) {
@@ -116,8 +120,11 @@ void Model::resync(Engine& engine) {
   }
   // In the order of their times, which decides who is first of its group.
   std::ranges::sort(in_time);
-  for (const auto& [at, key, stand] : in_time)
-    stand == Stand::ready ? make_ready(*find_key(key)) : left(*find_key(key), stand);
+  for (const auto& [at, key, stand] : in_time) {
+    auto& message = *find_key(key);
+    note_unsaid(unnoted_contents, message, stand);
+    stand == Stand::ready ? make_ready(message) : left(message, stand);
+  }
   for (std::size_t i = 0; i < mailboxes_.size(); ++i) {
     MailboxStats stats;
     if (mailboxes_[i].limits.overflow != Overflow::drop_oldest || !engine.mailboxes().stats(names_[i], stats)) continue;
@@ -157,6 +164,7 @@ void Model::crash() {
   settling.clear();
   dying_.clear();
   stopping = room_refused = false;
+  unnoted_contents.clear();
 }
 
 void Model::on_recovered_fact(FactKind kind, Bytes body) {

@@ -83,6 +83,7 @@ class World final : public FactLog, public Run {
   /// Everybody has what is theirs, and nobody wants anything any more: what was set is removed, what is dead is purged,
   /// mailboxes are deleted, sessions close.
   void take_all();
+  void idle_without_room();
   void end_of_all();
   void check_empty(std::string_view when);
   void pass(std::int64_t ms);
@@ -105,6 +106,7 @@ class World final : public FactLog, public Run {
   std::int64_t now_ = 1'800'000'000'000;  // the wall clock
   std::int64_t steady_ = 1'000'000;
   bool healed_ = false;
+  bool without_room_ = false;  // the log says that it has no room for anything
   bool after_clean_stop_ = false;
   std::uint64_t step_ = 0;
   RunTally tally_;
