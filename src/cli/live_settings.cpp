@@ -58,7 +58,7 @@ TraceOptions trace_options(const ServerConfig& config, std::uint16_t port) {
 
 LiveSettings::LiveSettings(ServerConfig in_force, std::string config_file, std::function<Result<ServerConfig>()> read,
                            Server& server, Gateway& gateway, Webhooks& webhooks, Deliveries& deliveries,
-                           TraceExporter& traces, LogSink& log)
+                           TraceExporter& traces, KeyFetcher& fetcher, LogSink& log)
     : in_force_(std::move(in_force)),
       latest_(in_force_),
       config_file_(std::move(config_file)),
@@ -68,6 +68,7 @@ LiveSettings::LiveSettings(ServerConfig in_force, std::string config_file, std::
       webhooks_(webhooks),
       deliveries_(deliveries),
       traces_(traces),
+      fetcher_(fetcher),
       log_(log) {}
 
 SettingsList LiveSettings::list() const {
@@ -79,6 +80,12 @@ Result<ReloadedSettings> LiveSettings::take() {
   if (!read) return std::unexpected(read.error());
   auto next = in_force_;
   auto done = change_settings(next, *read);
+  // What was fetched stays good, if nothing was said otherwise.
+  if (read->jwt_source.verifier && read->jwt == in_force_.jwt) {
+    read->jwt_source = in_force_.jwt_source;
+    read->server.jwt = in_force_.server.jwt;
+  }
+  next.jwt_source = read->jwt_source;
   next.server.jwt = read->server.jwt;
   const auto& before = in_force_.server.signatures;
   next.server.signatures =
@@ -91,6 +98,7 @@ Result<ReloadedSettings> LiveSettings::take() {
   gateway_.change(gateway_options(next));
   webhooks_.change(webhook_options(next));
   traces_.change(trace_options(next, server_.port()));
+  fetcher_.change(next.jwt_source);
   deliveries_.change(webhook_options(next));
   in_force_ = std::move(next);
   latest_ = std::move(*read);

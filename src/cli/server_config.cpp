@@ -107,10 +107,36 @@ Result<void> check_environment() {
   return {};
 }
 
+namespace {
+
+Result<void> read_key_source(ServerConfig& config, const access::JwtOptions& options) {
+  const auto& jwt = config.jwt;
+  if (auto good = check_key_url(jwt.keys); !good) return std::unexpected(within(jwt.keys, good.error()));
+  if (jwt.keep_ms < jwt.refresh_ms) {
+    return failure(ErrorCode::invalid_field, "jwt.keep is shorter than jwt.refresh",
+                   "keys would be good no more before they are fetched again: make it longer");
+  }
+  auto verifier = access::JwtVerifier::make_for_fetched(options);
+  if (!verifier) return std::unexpected(std::move(verifier.error()));
+  config.jwt_source = {.url = jwt.keys,
+                       .verifier = *verifier,
+                       .refresh = std::chrono::milliseconds(jwt.refresh_ms),
+                       .keep = std::chrono::milliseconds(jwt.keep_ms),
+                       .software = "folkmoot/" + config.server.version};
+  config.server.jwt = std::move(*verifier);
+  return {};
+}
+
+}  // namespace
+
 Result<void> read_jwt_keys(ServerConfig& config) {
   config.server.jwt = nullptr;
+  config.jwt_source = {};
   const auto& jwt = config.jwt;
   if (jwt.keys.empty()) return {};
+  const access::JwtOptions options{
+      .algorithms = jwt.algorithms, .issuer = jwt.issuer, .audience = jwt.audience, .leeway = Duration{jwt.leeway_ms}};
+  if (is_key_url(jwt.keys)) return read_key_source(config, options);
   struct stat file{};
   if (::stat(jwt.keys.c_str(), &file) != 0) return std::unexpected(system_error(ErrorCode::io_error, jwt.keys, errno));
   std::ifstream stream(jwt.keys, std::ios::binary);
@@ -118,9 +144,7 @@ Result<void> read_jwt_keys(ServerConfig& config) {
   if (!S_ISREG(file.st_mode) || file.st_size > static_cast<off_t>(access::kJwkSetBytesMax) || !(text << stream.rdbuf()))
     return failure(ErrorCode::io_error, fmt::format("{} is not a file of keys that can be read", jwt.keys),
                    fmt::format("it is a regular file of up to {} bytes", access::kJwkSetBytesMax));
-  auto verifier = access::JwtVerifier::make(
-      {.algorithms = jwt.algorithms, .issuer = jwt.issuer, .audience = jwt.audience, .leeway = Duration{jwt.leeway_ms}},
-      text.str());
+  auto verifier = access::JwtVerifier::make(options, text.str());
   if (!verifier) return std::unexpected(within(jwt.keys, verifier.error()));
   config.server.jwt = std::move(*verifier);
   return {};
