@@ -388,7 +388,14 @@ std::vector<Setting> with_tokens(std::vector<Setting> settings) {
       {"accounts.messages_per_second", at_once,
        "messages that an account may send a second, over all its connections; a second's worth at once; 0: as many as "
        "it likes",
-       of_count([](C& c) -> auto& { return c.server.account_messages_per_second; }, 0, 100'000'000)},
+       of_count([](C& c) -> auto& { return c.server.accounts.messages_per_second; }, 0, 100'000'000)},
+      {"accounts.bytes_per_second", at_once,
+       "bytes of messages that an account may send a second, over all its connections; a second's worth at once; 0: as "
+       "many as it likes",
+       of_size([](C& c) -> auto& { return c.server.accounts.bytes_per_second; }, 0, std::uint64_t{1} << 30)},
+      {"accounts.connections", at_once,
+       "connections that an account may have at a time, over all doors; 0: as many as it likes",
+       of_count([](C& c) -> auto& { return c.server.accounts.connections_max; }, 0, 1'000'000)},
       {"unix_accounts",
        at_once,
        "whose account somebody has who comes by the Unix socket and shows nothing: UID=ACCOUNT, with commas between",

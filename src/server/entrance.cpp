@@ -123,8 +123,10 @@ Result<std::string> Entrance::let_in(Connection& connection, const access::Polic
   if (!identity) return std::unexpected(std::move(identity.error()));
   auto who = Credentials::make(std::move(*identity), policy, agent);
   if (!who) return std::unexpected(std::move(who.error()));
+  auto use = board_->note_use((*who)->identity().account->name, now_);
+  if (auto joined = (*who)->join(std::move(use), options_.accounts.connections_max); !joined)
+    return std::unexpected(std::move(joined.error()));
   connection.who = std::move(*who);
-  connection.who->set_pace(board_->note_use(connection.who->identity().account->name, now_));
   expect_end(*connection.who);
   return connection.who->agent();
 }
@@ -151,8 +153,7 @@ bool Entrance::takes(Connection& connection, Frame& frame) {
   if (expires_at != 0 && Instant{now_} >= expires_at && !judge_again(connection)) return false;
   auto allowed = who.allow(frame, routing_);
   // Who sends too much costs no signatures.
-  const auto per_second = options_.account_messages_per_second;
-  if (allowed && per_second != 0) allowed = who.take_pace(frame, per_second, now_);
+  if (allowed) allowed = who.take_pace(frame, options_.accounts, now_);
   if (allowed && options_.signatures) allowed = check_signatures(*options_.signatures, frame, who.agent(), now_);
   if (allowed) return true;
   ++refused_;

@@ -37,6 +37,13 @@ struct LoginOptions {
   std::uint32_t failures_per_minute = 30;  // of one address and account; 0: as many as come (login_brake.hpp)
 };
 
+/// What each account may have, over all its connections; 0: as much as it likes.
+struct AccountQuotas {
+  std::uint32_t messages_per_second = 0;
+  std::uint32_t bytes_per_second = 0;  // of messages
+  std::uint32_t connections_max = 0;   // at a time
+};
+
 /// Frames that have come in part, of connections that have said HELLO.
 struct PartialFrameOptions {
   std::size_t total_bytes_max = 64 * 1024 * 1024;
@@ -80,8 +87,8 @@ struct ServerOptions {
   std::string token;                                 // empty: no credentials (loopback only)
   std::shared_ptr<const access::JwtVerifier> jwt{};  // whose tokens about accounts are good; null: nobody's
   std::shared_ptr<const access::Signatures> signatures{};  // what is asked of messages; null: nothing
-  std::uint32_t account_messages_per_second = 0;           // 0: as many as they like
-  std::map<std::uint32_t, std::string> unix_accounts{};    // by user id: accounts of those who come by the Unix socket
+  AccountQuotas accounts{};
+  std::map<std::uint32_t, std::string> unix_accounts{};  // by user id: accounts of those who come by the Unix socket
   std::size_t connections_max = 65'536;
   bool traces = false;  // spans are told to who takes them (span_sink.hpp)
   std::uint32_t shards =
