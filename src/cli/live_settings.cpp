@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "access/signatures.hpp"
+#include "access/demands.hpp"
 #include "server/data_folder.hpp"
 #include "server/listen.hpp"
 
@@ -87,9 +87,8 @@ Result<ReloadedSettings> LiveSettings::take() {
   }
   next.jwt_source = read->jwt_source;
   next.server.jwt = read->server.jwt;
-  const auto& before = in_force_.server.signatures;
-  next.server.signatures =
-      read->server.signatures && before ? read->server.signatures->after(*before) : read->server.signatures;
+  const auto& before = in_force_.server.demands;
+  next.server.demands = read->server.demands && before ? read->server.demands->after(*before) : read->server.demands;
   if (auto good = check_options(next.server, server_.has_accounts()); !good) return std::unexpected(good.error());
   if (auto opened = log_.direct(next.log); !opened) return std::unexpected(opened.error());
   if (auto good = server_.read_certificates(next.server); !good) return std::unexpected(good.error());
@@ -98,8 +97,8 @@ Result<ReloadedSettings> LiveSettings::take() {
   gateway_.change(gateway_options(next));
   webhooks_.change(webhook_options(next));
   traces_.change(trace_options(next, server_.port()));
-  fetcher_.change(next.jwt_source);
   deliveries_.change(webhook_options(next));
+  fetcher_.change(next.jwt_source);
   in_force_ = std::move(next);
   latest_ = std::move(*read);
   return done;

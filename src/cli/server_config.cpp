@@ -16,8 +16,8 @@
 #include <sstream>
 #include <vector>
 
+#include "access/demands.hpp"
 #include "access/jwt.hpp"
-#include "access/signatures.hpp"
 #include "base/assert.hpp"
 #include "base/nearest.hpp"
 #include "cli/settings_table.hpp"
@@ -150,31 +150,41 @@ Result<void> read_jwt_keys(ServerConfig& config) {
   return {};
 }
 
-Result<void> read_known_keys(ServerConfig& config) {
-  config.server.signatures = nullptr;
+namespace {
+
+Result<KnownKeys> open_known_keys(const std::string& path) {
+  if (std::error_code none; !path.empty() && !std::filesystem::is_regular_file(path, none)) {
+    return failure(ErrorCode::io_error, fmt::format("{} is not a file that can be read", path),
+                   "policy.known_keys names a file as `folkmoot key trust` makes it");
+  }
+  return KnownKeys::open(path);
+}
+
+}  // namespace
+
+Result<void> read_policy(ServerConfig& config) {
+  config.server.demands = nullptr;
   const auto& policy = config.policy;
-  if (policy.known_keys.empty()) {
-    if (!policy.require_signature) return {};
+  if (policy.require_signature && policy.known_keys.empty()) {
     return failure(ErrorCode::invalid_field, "policy.require_signature is set, and policy.known_keys is not",
                    "make the file with `FOLKMOOT_KNOWN_KEYS=FILE folkmoot key trust AGENT KEY`, and name it");
   }
-  if (policy.signature_age_ms > config.server.engine.keys_ms.ms) {
+  if (policy.known_keys.empty() && !policy.require_encryption) return {};
+  if (!policy.known_keys.empty() && policy.signature_age_ms > config.server.engine.keys_ms.ms) {
     return failure(ErrorCode::invalid_field, "policy.signature_age is longer than keys.window",
                    "a message that was sent before is told by its key as long as keys.window says: make it longer");
   }
-  if (std::error_code none; !std::filesystem::is_regular_file(policy.known_keys, none)) {
-    return failure(ErrorCode::io_error, fmt::format("{} is not a file that can be read", policy.known_keys),
-                   "policy.known_keys names a file as `folkmoot key trust` makes it");
-  }
-  auto known = KnownKeys::open(policy.known_keys);
+  auto known = open_known_keys(policy.known_keys);
   if (!known) return std::unexpected(std::move(known.error()));
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   // Who reads the settings again keeps what the server remembers (LiveSettings).
   auto nonces = std::make_shared<access::Nonces>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-  config.server.signatures = std::make_shared<const access::Signatures>(
-      std::move(*known),
-      access::Signatures::Demands{.required = policy.require_signature, .age_ms = policy.signature_age_ms},
-      std::move(nonces));
+  config.server.demands =
+      std::make_shared<const access::Demands>(std::move(*known),
+                                              access::Demands::Asked{.sealed = policy.require_encryption,
+                                                                     .is_signed = policy.require_signature,
+                                                                     .age_ms = policy.signature_age_ms},
+                                              std::move(nonces));
   return {};
 }
 

@@ -38,6 +38,7 @@ struct JwtConfig {
 struct PolicyConfig {
   std::string known_keys;  // path of a file of known keys; empty: nobody is known or blocked
   bool require_signature = false;
+  bool require_encryption = false;
   std::int64_t signature_age_ms = 300'000;
 };
 
@@ -58,8 +59,8 @@ struct ServerConfig {
   std::uint32_t webhooks_at_once = 16;
   std::uint32_t webhooks_deliveries = 256;
   JwtConfig jwt;
-  PolicyConfig policy;
   KeySource jwt_source{};  // where keys are fetched, and whom they are for, if jwt.keys is a URL
+  PolicyConfig policy;
   TraceConfig traces;
   LogOptions log;
   std::map<std::string_view, SettingSource> sources{};  // of those that were set, by their names in the table
@@ -81,9 +82,9 @@ ReloadedSettings change_settings(ServerConfig& config, const ServerConfig& next)
 /// Makes what verifies tokens, of the file that `jwt.keys` names, or without its keys if that is a URL; nothing if it
 /// names none. Errors: io_error, and those of check_key_url() and JwtVerifier::make().
 Result<void> read_jwt_keys(ServerConfig& config);
-/// Makes what looks at signatures, of the file that `policy.known_keys` names; nothing if it names none. Errors:
-/// invalid_field, and those of KnownKeys::open().
-Result<void> read_known_keys(ServerConfig& config);
+/// Makes what looks at messages, as `policy` says and with the file that `policy.known_keys` names; nothing if it asks
+/// for nothing. Errors: invalid_field, and those of KnownKeys::open().
+Result<void> read_policy(ServerConfig& config);
 /// One line a key: name, default, meaning, and whether it takes a restart; for --help.
 std::string config_help();
 

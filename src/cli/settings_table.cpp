@@ -143,6 +143,15 @@ SettingValue of_list(At at, std::string_view empty) {
           .empty = empty};
 }
 
+// The same, if what it makes of the settings is good.
+SettingValue checked(SettingValue value, Result<void> (*is_good)(const ServerConfig&)) {
+  value.set = [set = std::move(value.set), is_good](ServerConfig& config, const std::string& text) -> Result<void> {
+    auto done = set(config, text);
+    return done ? is_good(config) : done;
+  };
+  return value;
+}
+
 Result<void> set_sync(ServerConfig& config, const std::string& value) {
   auto& journal = config.server.journal;
   if (value == "always") {
@@ -410,6 +419,9 @@ std::vector<Setting> with_tokens(std::vector<Setting> settings) {
        "yes: an account's messages are taken only with a signature of their sender's, by a key of policy.known_keys",
        of_word([](C& c) -> auto& { return c.policy.require_signature; }, pairs<bool>({{"yes", true}, {"no", false}}),
                "yes or no")},
+      {"policy.require_encryption", at_once, "yes: an account's messages are taken only with a sealed content, or none",
+       of_word([](C& c) -> auto& { return c.policy.require_encryption; }, pairs<bool>({{"yes", true}, {"no", false}}),
+               "yes or no")},
       {"policy.signature_age", at_once, "how long ago a message may have been signed; at most keys.window",
        of_duration([](C& c) -> auto& { return c.policy.signature_age_ms; }, 1'000)},
       {"jwt.keys", at_once,
@@ -424,6 +436,10 @@ std::vector<Setting> with_tokens(std::vector<Setting> settings) {
        of_list([](C& c) -> auto& { return c.jwt.algorithms; }, "none")},
       {"jwt.leeway", at_once, "by how much the clock of who signs may be wrong",
        of_duration([](C& c) -> auto& { return c.jwt.leeway_ms; }, 0)},
+      {"jwt.refresh", at_once, "how often the keys of a URL are fetched again, whether or not a token asks for it",
+       of_duration([](C& c) -> auto& { return c.jwt.refresh_ms; }, 1'000)},
+      {"jwt.keep", at_once, "how long keys of a URL stay good while it cannot be reached; at least jwt.refresh",
+       of_duration([](C& c) -> auto& { return c.jwt.keep_ms; }, 1'000)},
   };
   settings.insert(settings.end(), std::begin(tokens), std::end(tokens));
   return settings;
@@ -443,10 +459,6 @@ std::vector<Setting> with_tls(std::vector<Setting> settings) {
                                         {"optional", TlsOptions::Mode::optional},
                                         {"required", TlsOptions::Mode::required}}),
                "auto, off, optional or required")},
-      {"jwt.refresh", at_once, "how often the keys of a URL are fetched again, whether or not a token asks for it",
-       of_duration([](C& c) -> auto& { return c.jwt.refresh_ms; }, 1'000)},
-      {"jwt.keep", at_once, "how long keys of a URL stay good while it cannot be reached; at least jwt.refresh",
-       of_duration([](C& c) -> auto& { return c.jwt.keep_ms; }, 1'000)},
       {"tls.certificate", at_once,
        "PEM file with the server's certificate and those between it and its authority; read again on SIGHUP",
        of_text([](C& c) -> auto& { return c.server.tls.files.certificate; }, "none")},
@@ -460,6 +472,11 @@ std::vector<Setting> with_tls(std::vector<Setting> settings) {
       {"tls.minimum", at_once, "the oldest version that is spoken: 1.2 or 1.3",
        of_word([](C& c) -> auto& { return c.server.tls.files.minimum; },
                pairs<TlsVersion>({{"1.2", TlsVersion::tls12}, {"1.3", TlsVersion::tls13}}), "1.2 or 1.3")},
+      {"tls.ciphers", at_once,
+       "which ciphers are spoken, the preferred one first, with commas between; versions that none of them is for are "
+       "not spoken",
+       checked(of_list([](C& c) -> auto& { return c.server.tls.files.ciphers; }, "all that are good"),
+               [](const C& c) { return check_tls_ciphers(c.server.tls.files.ciphers); })},
       {"tls.plain", at_once, "who may come without TLS where it is required: loopback (and the Unix socket), or unix",
        of_word([](C& c) -> auto& { return c.server.tls.plain; },
                pairs<TlsOptions::Plain>(

@@ -8,10 +8,10 @@
 #include "access/api_key.hpp"
 #include "access/jwt.hpp"
 #include "engine/accounts/accounts.hpp"
+#include "server/demanded_frames.hpp"
 #include "server/peer.hpp"
 #include "server/reactor.hpp"
 #include "server/shards.hpp"
-#include "server/signed_frames.hpp"
 
 namespace folkmoot {
 namespace {
@@ -154,7 +154,7 @@ bool Entrance::takes(Connection& connection, Frame& frame) {
   auto allowed = who.allow(frame, routing_);
   // Who sends too much costs no signatures.
   if (allowed) allowed = who.take_pace(frame, options_.accounts, now_);
-  if (allowed && options_.signatures) allowed = check_signatures(*options_.signatures, frame, who.agent(), now_);
+  if (allowed && options_.demands) allowed = check_demands(*options_.demands, frame, who.agent(), now_);
   if (allowed) return true;
   ++refused_;
   audit_.note_refusal(connection, frame, allowed.error());

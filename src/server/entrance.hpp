@@ -55,7 +55,7 @@ class Entrance {
     auto& who = *connection.who;
     // Each message has to be looked at for itself, whatever its envelope.
     const auto& quotas = options_.accounts;
-    const bool is_single = quotas.messages_per_second != 0 || quotas.bytes_per_second != 0 || options_.signatures;
+    const bool is_single = quotas.messages_per_second != 0 || quotas.bytes_per_second != 0 || options_.demands;
     if (!is_single && who.allows_again(envelope, board_->version())) [[likely]]
       return true;
     auto judged = frame;

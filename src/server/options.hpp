@@ -15,8 +15,8 @@
 namespace folkmoot {
 
 namespace access {
+class Demands;
 class JwtVerifier;
-class Signatures;
 }  // namespace access
 
 /// Content by reference.
@@ -86,7 +86,7 @@ struct ServerOptions {
   std::string unix_socket;                           // empty: folkmoot.sock in the data folder; "none": no Unix socket
   std::string token;                                 // empty: no credentials (loopback only)
   std::shared_ptr<const access::JwtVerifier> jwt{};  // whose tokens about accounts are good; null: nobody's
-  std::shared_ptr<const access::Signatures> signatures{};  // what is asked of messages; null: nothing
+  std::shared_ptr<const access::Demands> demands{};  // what is asked of messages; null: nothing
   AccountQuotas accounts{};
   std::map<std::uint32_t, std::string> unix_accounts{};  // by user id: accounts of those who come by the Unix socket
   std::size_t connections_max = 65'536;
