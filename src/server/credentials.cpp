@@ -218,7 +218,6 @@ Result<void> Credentials::join(std::shared_ptr<access::AccountUse> use, std::uin
 }
 
 Result<void> Credentials::take_pace(const Frame& frame, const AccountQuotas& quotas, std::int64_t now) {
-  if (quotas.messages_per_second == 0 && quotas.bytes_per_second == 0) return {};
   const auto count = mandate_.is_unbound() || !use_ ? 0 : messages_of(frame);
   if (count == 0) return {};
   const auto taken = [&](access::Pace& pace, std::uint32_t per_second, std::uint32_t amount, std::string_view what,

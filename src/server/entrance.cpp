@@ -153,7 +153,9 @@ bool Entrance::takes(Connection& connection, Frame& frame) {
   if (expires_at != 0 && Instant{now_} >= expires_at && !judge_again(connection)) return false;
   auto allowed = who.allow(frame, routing_);
   // Who sends too much costs no signatures.
-  if (allowed) allowed = who.take_pace(frame, options_.accounts, now_);
+  const auto& quotas = options_.accounts;
+  const bool is_paced = quotas.messages_per_second != 0 || quotas.bytes_per_second != 0;
+  if (allowed && is_paced) allowed = who.take_pace(frame, quotas, now_);
   if (allowed && options_.demands) allowed = check_demands(*options_.demands, frame, who.agent(), now_);
   if (allowed) return true;
   ++refused_;
