@@ -2,7 +2,7 @@
 
 # Foundations first; a module may depend on modules before it. A name of this list given to DEPENDS means the target
 # folkmoot_<name>, a library's bare name (msgpuck) its imported target (msgpuck::msgpuck), any other word is a target.
-set(FOLKMOOT_MODULES base crypto message filter operation access engine journal archive content stream reliability security transport server webhook traces gateway client cli)
+set(FOLKMOOT_MODULES base crypto message filter operation access engine journal archive content stream reliability security transport server webhook traces issuer gateway client cli)
 
 # What a file costs to compile is mostly the headers that it includes, which the next file of its module includes too. So
 # several of them are one translation unit. A name that two of them hide in a namespace without a name is refused by the

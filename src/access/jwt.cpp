@@ -46,7 +46,7 @@ std::unexpected<Error> refused(std::string_view why) {
 
 std::unexpected<Error> bad_key(std::size_t place, std::string_view why) {
   return failure(ErrorCode::invalid_field, fmt::format("key {} of the JWK set {}", place, why),
-                 "jwt.keys names a file with public keys, and secrets for HS256, as RFC 7517 has them");
+                 "jwt.keys names public keys, and secrets for HS256, as RFC 7517 has them");
 }
 
 // Base64url without padding, as JOSE has it and no other way: a token has one spelling.
@@ -171,31 +171,61 @@ OwnedKey public_key(std::string_view algorithm, const Object& jwk) {
 
 }  // namespace
 
-JwtVerifier::JwtVerifier(JwtOptions options) : options_(std::move(options)) {}
+struct JwtVerifier::KeySet {
+  std::vector<std::unique_ptr<const Key>> list{};
+  Instant good_until = 0;  // 0: for ever
+
+  bool has(std::string_view id) const {
+    return std::ranges::any_of(list, [&](const auto& key) { return key->id == id; });
+  }
+};
+
+JwtVerifier::JwtVerifier(JwtOptions options) : options_(std::move(options)), keys_(std::make_shared<KeySet>()) {}
 JwtVerifier::~JwtVerifier() = default;
 
-Result<std::shared_ptr<const JwtVerifier>> JwtVerifier::make(JwtOptions options, std::string_view jwk_set) {
+Result<void> JwtVerifier::check(const JwtOptions& options) {
   for (const auto& algorithm : options.algorithms) {
     if (std::ranges::find(kJwtAlgorithms, algorithm) != std::end(kJwtAlgorithms)) continue;
     return failure(ErrorCode::invalid_field, fmt::format("there is no algorithm {}", printable(algorithm)),
                    "jwt.algorithms may have HS256, RS256, ES256 and EdDSA");
   }
-  if (options.issuer.empty() || options.audience.empty()) {
-    return failure(ErrorCode::invalid_field, "jwt.keys needs jwt.issuer and jwt.audience",
-                   "say whose tokens are taken, and whom they are for");
+  if (!options.issuer.empty() && !options.audience.empty()) return {};
+  return failure(ErrorCode::invalid_field, "jwt.keys needs jwt.issuer and jwt.audience",
+                 "say whose tokens are taken, and whom they are for");
+}
+
+Result<std::shared_ptr<const JwtVerifier>> JwtVerifier::make(JwtOptions options, std::string_view jwk_set) {
+  if (auto good = check(options); !good) return std::unexpected(std::move(good.error()));
+  std::shared_ptr<JwtVerifier> verifier(new JwtVerifier(std::move(options)));
+  if (auto taken = verifier->take_keys(jwk_set, {}); !taken) return std::unexpected(std::move(taken.error()));
+  return verifier;
+}
+
+Result<std::shared_ptr<JwtVerifier>> JwtVerifier::make_for_fetched(JwtOptions options) {
+  if (auto good = check(options); !good) return std::unexpected(std::move(good.error()));
+  if (std::ranges::find(options.algorithms, "HS256") != options.algorithms.end()) {
+    return failure(ErrorCode::invalid_field, "jwt.keys is a URL, and jwt.algorithms has HS256, whose keys are secrets",
+                   "have the issuer sign with RS256, ES256 or EdDSA, or put its keys into a file");
   }
+  std::shared_ptr<JwtVerifier> verifier(new JwtVerifier(std::move(options)));
+  verifier->is_fetched_ = true;
+  return verifier;
+}
+
+Result<void> JwtVerifier::take_keys(std::string_view jwk_set, Instant good_until) {
   simdjson::dom::parser parser(kJwkSetBytesMax);
   simdjson::dom::array list;
   if (jwk_set.size() > kJwkSetBytesMax || parser.parse(std::string(jwk_set))["keys"].get(list) != simdjson::SUCCESS)
-    return failure(ErrorCode::malformed, "the file of jwt.keys is no JWK set", "it is a JSON object with `keys`");
-  std::shared_ptr<JwtVerifier> verifier(new JwtVerifier(std::move(options)));
+    return failure(ErrorCode::malformed, "that is no JWK set", "it is a JSON object with `keys`");
+  auto taken = std::make_shared<KeySet>();
+  taken->good_until = good_until;
   std::size_t place = 0;
   for (const auto& element : list) {
     Object jwk;
     if (++place > kJwksMax) return bad_key(place, fmt::format("is one too many: {} may be there", kJwksMax));
     if (element.get(jwk) != simdjson::SUCCESS) return bad_key(place, "is no object");
     const auto algorithm = algorithm_of(jwk);
-    const auto& allowed = verifier->options_.algorithms;
+    const auto& allowed = options_.algorithms;
     const bool is_for_that = !has(jwk, "alg") || text_in(jwk, "alg") == algorithm;
     const bool is_for_signatures = !has(jwk, "use") || text_in(jwk, "use") == "sig";
     if (!is_for_that || !is_for_signatures || std::ranges::find(allowed, algorithm) == allowed.end()) continue;
@@ -211,13 +241,34 @@ Result<std::shared_ptr<const JwtVerifier>> JwtVerifier::make(JwtOptions options,
       key->key = public_key(algorithm, jwk);
       if (!key->key) return bad_key(place, fmt::format("is none for {}, or a weak one", algorithm));
     }
-    verifier->keys_.push_back(std::move(key));
+    taken->list.push_back(std::move(key));
   }
-  if (verifier->keys_.empty()) {
-    return failure(ErrorCode::invalid_field, "the file of jwt.keys has no key for any algorithm that is allowed",
+  if (taken->list.empty()) {
+    return failure(ErrorCode::invalid_field, "the JWK set has no key for any algorithm that is allowed",
                    "see jwt.algorithms");
   }
-  return verifier;
+  const std::lock_guard guard(lock_);
+  keys_ = std::move(taken);
+  return {};
+}
+
+void JwtVerifier::on_unknown_key(std::function<void()> call) {
+  const std::lock_guard guard(lock_);
+  on_unknown_key_ = std::move(call);
+}
+
+std::shared_ptr<const JwtVerifier::KeySet> JwtVerifier::keys() const {
+  const std::lock_guard guard(lock_);
+  return keys_;
+}
+
+void JwtVerifier::ask_for_keys() const {
+  std::function<void()> call;
+  {
+    const std::lock_guard guard(lock_);
+    call = on_unknown_key_;
+  }
+  if (call) call();
 }
 
 bool JwtVerifier::is_token(std::string_view text) {
@@ -248,14 +299,30 @@ Result<std::string> JwtVerifier::verify_signature(std::string_view token) const 
     if (has(*header, name)) return refused(fmt::format("its header has `{}`, which is not taken from tokens", name));
   }
   const auto id = text_in(*header, "kid"), algorithm = text_in(*header, "alg");
-  for (const auto& key : keys_) {
+  const auto trusted = keys();
+  for (const auto& key : trusted->list) {
     if ((!id.empty() && id != key->id) || algorithm != key->algorithm) continue;
     if (key->has_signed(token.substr(0, last), *signature)) return *payload;
+  }
+  if (is_fetched_ && !id.empty() && !trusted->has(id)) {
+    ask_for_keys();
+    return failure(ErrorCode::unauthorized, "the token is not good: no key that is trusted has signed it",
+                   "if its key is a new one, come again in a minute: the issuer is asked for its keys");
   }
   return refused("no key that is trusted has signed it");
 }
 
 Result<JwtSubject> JwtVerifier::verify(std::string_view token, Instant now) const {
+  if (is_fetched_) {
+    const auto trusted = keys();
+    if (trusted->list.empty() || now >= trusted->good_until) {
+      ask_for_keys();
+      return failure(ErrorCode::busy,
+                     trusted->list.empty() ? "the keys of the issuer have not come yet, so no token can be looked at"
+                                           : "the keys of the issuer are too old, and no newer ones could be had",
+                     "come again in a moment; the server's log says what is wrong");
+    }
+  }
   const auto payload = verify_signature(token);
   if (!payload) return std::unexpected(payload.error());
   simdjson::dom::parser parser(kTokenBytesMax);

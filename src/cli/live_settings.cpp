@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include "access/signatures.hpp"
+#include "access/demands.hpp"
 #include "server/data_folder.hpp"
 #include "server/listen.hpp"
 
@@ -58,7 +58,7 @@ TraceOptions trace_options(const ServerConfig& config, std::uint16_t port) {
 
 LiveSettings::LiveSettings(ServerConfig in_force, std::string config_file, std::function<Result<ServerConfig>()> read,
                            Server& server, Gateway& gateway, Webhooks& webhooks, Deliveries& deliveries,
-                           TraceExporter& traces, LogSink& log)
+                           TraceExporter& traces, KeyFetcher& fetcher, LogSink& log)
     : in_force_(std::move(in_force)),
       latest_(in_force_),
       config_file_(std::move(config_file)),
@@ -68,6 +68,7 @@ LiveSettings::LiveSettings(ServerConfig in_force, std::string config_file, std::
       webhooks_(webhooks),
       deliveries_(deliveries),
       traces_(traces),
+      fetcher_(fetcher),
       log_(log) {}
 
 SettingsList LiveSettings::list() const {
@@ -79,10 +80,15 @@ Result<ReloadedSettings> LiveSettings::take() {
   if (!read) return std::unexpected(read.error());
   auto next = in_force_;
   auto done = change_settings(next, *read);
+  // What was fetched stays good, if nothing was said otherwise.
+  if (read->jwt_source.verifier && read->jwt == in_force_.jwt) {
+    read->jwt_source = in_force_.jwt_source;
+    read->server.jwt = in_force_.server.jwt;
+  }
+  next.jwt_source = read->jwt_source;
   next.server.jwt = read->server.jwt;
-  const auto& before = in_force_.server.signatures;
-  next.server.signatures =
-      read->server.signatures && before ? read->server.signatures->after(*before) : read->server.signatures;
+  const auto& before = in_force_.server.demands;
+  next.server.demands = read->server.demands && before ? read->server.demands->after(*before) : read->server.demands;
   if (auto good = check_options(next.server, server_.has_accounts()); !good) return std::unexpected(good.error());
   if (auto opened = log_.direct(next.log); !opened) return std::unexpected(opened.error());
   if (auto good = server_.read_certificates(next.server); !good) return std::unexpected(good.error());
@@ -92,6 +98,7 @@ Result<ReloadedSettings> LiveSettings::take() {
   webhooks_.change(webhook_options(next));
   traces_.change(trace_options(next, server_.port()));
   deliveries_.change(webhook_options(next));
+  fetcher_.change(next.jwt_source);
   in_force_ = std::move(next);
   latest_ = std::move(*read);
   return done;

@@ -26,7 +26,7 @@ class LiveSettings final : public SettingsKeeper {
   /// `read`: all of them, from everywhere they may stand. `config_file`: empty if there is none. All must outlive it.
   LiveSettings(ServerConfig in_force, std::string config_file, std::function<Result<ServerConfig>()> read,
                Server& server, Gateway& gateway, Webhooks& webhooks, Deliveries& deliveries, TraceExporter& traces,
-               LogSink& log);
+               KeyFetcher& fetcher, LogSink& log);
 
   // SettingsKeeper
   SettingsList list() const override;
@@ -43,6 +43,7 @@ class LiveSettings final : public SettingsKeeper {
   Webhooks& webhooks_;
   Deliveries& deliveries_;
   TraceExporter& traces_;
+  KeyFetcher& fetcher_;
   LogSink& log_;
 };
 

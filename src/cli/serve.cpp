@@ -21,6 +21,8 @@
 namespace folkmoot::cli {
 namespace {
 
+constexpr std::chrono::milliseconds kKeysWait{5'000};  // at the start, for the keys of an issuer
+
 std::atomic<Server*> running = nullptr;
 std::atomic<bool> hung_up = false;  // SIGHUP came, perhaps before the server ran
 
@@ -105,9 +107,10 @@ int serve(const ServeArguments& arguments, bool json) {
                         webhook_options(*config));
   TraceExporter traces(trace_options(*config, (*server)->port()));
   (*server)->set_spans(&traces);
+  KeyFetcher fetcher;
   LiveSettings settings(
       *config, arguments.config_file, [&arguments] { return read_settings(arguments); }, **server, gateway, webhooks,
-      deliveries, traces, *log);
+      deliveries, traces, fetcher, *log);
   (*server)->set_settings(&settings);
   gateway.start();
   webhooks.start();
@@ -119,6 +122,9 @@ int serve(const ServeArguments& arguments, bool json) {
   handle(SIGINT, on_stop);
   ::signal(SIGPIPE, SIG_IGN);
   if (hung_up.exchange(false)) (*server)->request_reload();
+  // Those who had got in by tokens before a restart come at once: better that they wait than that they are turned away.
+  fetcher.change(config->jwt_source);
+  fetcher.wait_for_first(kKeysWait);
 
   const auto& recovered = (*server)->recovered();
   say_started(config->server, (*server)->port(), (*server)->has_accounts(), json);
@@ -128,6 +134,7 @@ int serve(const ServeArguments& arguments, bool json) {
   }
   const auto done = (*server)->run();
   running = nullptr;
+  fetcher.stop();
   deliveries.stop();
   webhooks.stop();
   gateway.stop();

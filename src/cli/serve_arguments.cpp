@@ -42,7 +42,7 @@ Result<ServerConfig> read_settings(const ServeArguments& arguments) {
     });
   }
   step([&] { return read_jwt_keys(config); });
-  step([&] { return read_known_keys(config); });
+  step([&] { return read_policy(config); });
   if (!done) return std::unexpected(done.error());
   return config;
 }

@@ -16,8 +16,8 @@
 #include <sstream>
 #include <vector>
 
+#include "access/demands.hpp"
 #include "access/jwt.hpp"
-#include "access/signatures.hpp"
 #include "base/assert.hpp"
 #include "base/nearest.hpp"
 #include "cli/settings_table.hpp"
@@ -107,10 +107,36 @@ Result<void> check_environment() {
   return {};
 }
 
+namespace {
+
+Result<void> read_key_source(ServerConfig& config, const access::JwtOptions& options) {
+  const auto& jwt = config.jwt;
+  if (auto good = check_key_url(jwt.keys); !good) return std::unexpected(within(jwt.keys, good.error()));
+  if (jwt.keep_ms < jwt.refresh_ms) {
+    return failure(ErrorCode::invalid_field, "jwt.keep is shorter than jwt.refresh",
+                   "keys would be good no more before they are fetched again: make it longer");
+  }
+  auto verifier = access::JwtVerifier::make_for_fetched(options);
+  if (!verifier) return std::unexpected(std::move(verifier.error()));
+  config.jwt_source = {.url = jwt.keys,
+                       .verifier = *verifier,
+                       .refresh = std::chrono::milliseconds(jwt.refresh_ms),
+                       .keep = std::chrono::milliseconds(jwt.keep_ms),
+                       .software = "folkmoot/" + config.server.version};
+  config.server.jwt = std::move(*verifier);
+  return {};
+}
+
+}  // namespace
+
 Result<void> read_jwt_keys(ServerConfig& config) {
   config.server.jwt = nullptr;
+  config.jwt_source = {};
   const auto& jwt = config.jwt;
   if (jwt.keys.empty()) return {};
+  const access::JwtOptions options{
+      .algorithms = jwt.algorithms, .issuer = jwt.issuer, .audience = jwt.audience, .leeway = Duration{jwt.leeway_ms}};
+  if (is_key_url(jwt.keys)) return read_key_source(config, options);
   struct stat file{};
   if (::stat(jwt.keys.c_str(), &file) != 0) return std::unexpected(system_error(ErrorCode::io_error, jwt.keys, errno));
   std::ifstream stream(jwt.keys, std::ios::binary);
@@ -118,39 +144,47 @@ Result<void> read_jwt_keys(ServerConfig& config) {
   if (!S_ISREG(file.st_mode) || file.st_size > static_cast<off_t>(access::kJwkSetBytesMax) || !(text << stream.rdbuf()))
     return failure(ErrorCode::io_error, fmt::format("{} is not a file of keys that can be read", jwt.keys),
                    fmt::format("it is a regular file of up to {} bytes", access::kJwkSetBytesMax));
-  auto verifier = access::JwtVerifier::make(
-      {.algorithms = jwt.algorithms, .issuer = jwt.issuer, .audience = jwt.audience, .leeway = Duration{jwt.leeway_ms}},
-      text.str());
+  auto verifier = access::JwtVerifier::make(options, text.str());
   if (!verifier) return std::unexpected(within(jwt.keys, verifier.error()));
   config.server.jwt = std::move(*verifier);
   return {};
 }
 
-Result<void> read_known_keys(ServerConfig& config) {
-  config.server.signatures = nullptr;
+namespace {
+
+Result<KnownKeys> open_known_keys(const std::string& path) {
+  if (std::error_code none; !path.empty() && !std::filesystem::is_regular_file(path, none)) {
+    return failure(ErrorCode::io_error, fmt::format("{} is not a file that can be read", path),
+                   "policy.known_keys names a file as `folkmoot key trust` makes it");
+  }
+  return KnownKeys::open(path);
+}
+
+}  // namespace
+
+Result<void> read_policy(ServerConfig& config) {
+  config.server.demands = nullptr;
   const auto& policy = config.policy;
-  if (policy.known_keys.empty()) {
-    if (!policy.require_signature) return {};
+  if (policy.require_signature && policy.known_keys.empty()) {
     return failure(ErrorCode::invalid_field, "policy.require_signature is set, and policy.known_keys is not",
                    "make the file with `FOLKMOOT_KNOWN_KEYS=FILE folkmoot key trust AGENT KEY`, and name it");
   }
-  if (policy.signature_age_ms > config.server.engine.keys_ms.ms) {
+  if (policy.known_keys.empty() && !policy.require_encryption) return {};
+  if (!policy.known_keys.empty() && policy.signature_age_ms > config.server.engine.keys_ms.ms) {
     return failure(ErrorCode::invalid_field, "policy.signature_age is longer than keys.window",
                    "a message that was sent before is told by its key as long as keys.window says: make it longer");
   }
-  if (std::error_code none; !std::filesystem::is_regular_file(policy.known_keys, none)) {
-    return failure(ErrorCode::io_error, fmt::format("{} is not a file that can be read", policy.known_keys),
-                   "policy.known_keys names a file as `folkmoot key trust` makes it");
-  }
-  auto known = KnownKeys::open(policy.known_keys);
+  auto known = open_known_keys(policy.known_keys);
   if (!known) return std::unexpected(std::move(known.error()));
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   // Who reads the settings again keeps what the server remembers (LiveSettings).
   auto nonces = std::make_shared<access::Nonces>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-  config.server.signatures = std::make_shared<const access::Signatures>(
-      std::move(*known),
-      access::Signatures::Demands{.required = policy.require_signature, .age_ms = policy.signature_age_ms},
-      std::move(nonces));
+  config.server.demands =
+      std::make_shared<const access::Demands>(std::move(*known),
+                                              access::Demands::Asked{.sealed = policy.require_encryption,
+                                                                     .is_signed = policy.require_signature,
+                                                                     .age_ms = policy.signature_age_ms},
+                                              std::move(nonces));
   return {};
 }
 

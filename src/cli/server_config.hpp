@@ -11,6 +11,7 @@
 #include "cli/log.hpp"
 #include "folkmoot/operation/settings.hpp"
 #include "gateway/gateway.hpp"
+#include "issuer/key_fetcher.hpp"
 #include "server/options.hpp"
 #include "traces/exporter.hpp"
 #include "webhook/deliveries.hpp"
@@ -24,15 +25,20 @@ enum class WebhooksLocal : std::uint8_t { automatic, yes, no };
 
 /// Whose tokens about accounts are taken (docs/security.md).
 struct JwtConfig {
-  std::string keys;  // path of a JWK set; empty: nobody's
+  std::string keys;  // path or URL of a JWK set; empty: nobody's
   std::string issuer, audience;
   std::vector<std::string> algorithms{"RS256", "ES256", "EdDSA"};
   std::int64_t leeway_ms = 30'000;
+  std::int64_t refresh_ms = 3'600'000;  // how often keys are fetched, if it is a URL
+  std::int64_t keep_ms = 86'400'000;    // how long they are good while it cannot be reached
+
+  bool operator==(const JwtConfig&) const = default;
 };
 
 struct PolicyConfig {
   std::string known_keys;  // path of a file of known keys; empty: nobody is known or blocked
   bool require_signature = false;
+  bool require_encryption = false;
   std::int64_t signature_age_ms = 300'000;
 };
 
@@ -53,6 +59,7 @@ struct ServerConfig {
   std::uint32_t webhooks_at_once = 16;
   std::uint32_t webhooks_deliveries = 256;
   JwtConfig jwt;
+  KeySource jwt_source{};  // where keys are fetched, and whom they are for, if jwt.keys is a URL
   PolicyConfig policy;
   TraceConfig traces;
   LogOptions log;
@@ -72,12 +79,12 @@ Result<void> check_environment();
 std::vector<SettingRow> list_settings(const ServerConfig& in_force, const ServerConfig& latest);
 /// Gives `config` what `next` says of all settings that may change while the server runs, and tells what is different.
 ReloadedSettings change_settings(ServerConfig& config, const ServerConfig& next);
-/// Makes what verifies tokens, of the file that `jwt.keys` names; nothing if it names none. Errors: io_error, and those
-/// of JwtVerifier::make().
+/// Makes what verifies tokens, of the file that `jwt.keys` names, or without its keys if that is a URL; nothing if it
+/// names none. Errors: io_error, and those of check_key_url() and JwtVerifier::make().
 Result<void> read_jwt_keys(ServerConfig& config);
-/// Makes what looks at signatures, of the file that `policy.known_keys` names; nothing if it names none. Errors:
-/// invalid_field, and those of KnownKeys::open().
-Result<void> read_known_keys(ServerConfig& config);
+/// Makes what looks at messages, as `policy` says and with the file that `policy.known_keys` names; nothing if it asks
+/// for nothing. Errors: invalid_field, and those of KnownKeys::open().
+Result<void> read_policy(ServerConfig& config);
 /// One line a key: name, default, meaning, and whether it takes a restart; for --help.
 std::string config_help();
 

@@ -143,6 +143,15 @@ SettingValue of_list(At at, std::string_view empty) {
           .empty = empty};
 }
 
+// The same, if what it makes of the settings is good.
+SettingValue checked(SettingValue value, Result<void> (*is_good)(const ServerConfig&)) {
+  value.set = [set = std::move(value.set), is_good](ServerConfig& config, const std::string& text) -> Result<void> {
+    auto done = set(config, text);
+    return done ? is_good(config) : done;
+  };
+  return value;
+}
+
 Result<void> set_sync(ServerConfig& config, const std::string& value) {
   auto& journal = config.server.journal;
   if (value == "always") {
@@ -388,7 +397,14 @@ std::vector<Setting> with_tokens(std::vector<Setting> settings) {
       {"accounts.messages_per_second", at_once,
        "messages that an account may send a second, over all its connections; a second's worth at once; 0: as many as "
        "it likes",
-       of_count([](C& c) -> auto& { return c.server.account_messages_per_second; }, 0, 100'000'000)},
+       of_count([](C& c) -> auto& { return c.server.accounts.messages_per_second; }, 0, 100'000'000)},
+      {"accounts.bytes_per_second", at_once,
+       "bytes of messages that an account may send a second, over all its connections; a second's worth at once; 0: as "
+       "many as it likes",
+       of_size([](C& c) -> auto& { return c.server.accounts.bytes_per_second; }, 0, std::uint64_t{1} << 30)},
+      {"accounts.connections", at_once,
+       "connections that an account may have at a time, over all doors; 0: as many as it likes",
+       of_count([](C& c) -> auto& { return c.server.accounts.connections_max; }, 0, 1'000'000)},
       {"unix_accounts",
        at_once,
        "whose account somebody has who comes by the Unix socket and shows nothing: UID=ACCOUNT, with commas between",
@@ -403,9 +419,14 @@ std::vector<Setting> with_tokens(std::vector<Setting> settings) {
        "yes: an account's messages are taken only with a signature of their sender's, by a key of policy.known_keys",
        of_word([](C& c) -> auto& { return c.policy.require_signature; }, pairs<bool>({{"yes", true}, {"no", false}}),
                "yes or no")},
+      {"policy.require_encryption", at_once, "yes: an account's messages are taken only with a sealed content, or none",
+       of_word([](C& c) -> auto& { return c.policy.require_encryption; }, pairs<bool>({{"yes", true}, {"no", false}}),
+               "yes or no")},
       {"policy.signature_age", at_once, "how long ago a message may have been signed; at most keys.window",
        of_duration([](C& c) -> auto& { return c.policy.signature_age_ms; }, 1'000)},
-      {"jwt.keys", at_once, "path of a JWK set: whose JSON Web Tokens about accounts are taken; read again on reload",
+      {"jwt.keys", at_once,
+       "path of a JWK set, or the https URL of one: whose JSON Web Tokens about accounts are taken; read again on "
+       "reload",
        of_text([](C& c) -> auto& { return c.jwt.keys; }, "none")},
       {"jwt.issuer", at_once, "what `iss` of a token must be; needed with jwt.keys",
        of_text([](C& c) -> auto& { return c.jwt.issuer; }, "none")},
@@ -415,6 +436,10 @@ std::vector<Setting> with_tokens(std::vector<Setting> settings) {
        of_list([](C& c) -> auto& { return c.jwt.algorithms; }, "none")},
       {"jwt.leeway", at_once, "by how much the clock of who signs may be wrong",
        of_duration([](C& c) -> auto& { return c.jwt.leeway_ms; }, 0)},
+      {"jwt.refresh", at_once, "how often the keys of a URL are fetched again, whether or not a token asks for it",
+       of_duration([](C& c) -> auto& { return c.jwt.refresh_ms; }, 1'000)},
+      {"jwt.keep", at_once, "how long keys of a URL stay good while it cannot be reached; at least jwt.refresh",
+       of_duration([](C& c) -> auto& { return c.jwt.keep_ms; }, 1'000)},
   };
   settings.insert(settings.end(), std::begin(tokens), std::end(tokens));
   return settings;
@@ -447,6 +472,11 @@ std::vector<Setting> with_tls(std::vector<Setting> settings) {
       {"tls.minimum", at_once, "the oldest version that is spoken: 1.2 or 1.3",
        of_word([](C& c) -> auto& { return c.server.tls.files.minimum; },
                pairs<TlsVersion>({{"1.2", TlsVersion::tls12}, {"1.3", TlsVersion::tls13}}), "1.2 or 1.3")},
+      {"tls.ciphers", at_once,
+       "which ciphers are spoken, the preferred one first, with commas between; versions that none of them is for are "
+       "not spoken",
+       checked(of_list([](C& c) -> auto& { return c.server.tls.files.ciphers; }, "all that are good"),
+               [](const C& c) { return check_tls_ciphers(c.server.tls.files.ciphers); })},
       {"tls.plain", at_once, "who may come without TLS where it is required: loopback (and the Unix socket), or unix",
        of_word([](C& c) -> auto& { return c.server.tls.plain; },
                pairs<TlsOptions::Plain>(

@@ -9,7 +9,7 @@
 #include <mutex>
 #include <string>
 
-#include "access/pace.hpp"
+#include "access/account_use.hpp"
 #include "access/policy.hpp"
 #include "server/login_brake.hpp"
 
@@ -34,14 +34,14 @@ class AccessBoard {
     version_.store(policy_->version, std::memory_order_release);
   }
 
-  /// The account has connected: how fast all its connections go together.
-  std::shared_ptr<access::Pace> note_use(const std::string& account, std::int64_t now) {
+  /// The account has connected: what all its connections have together.
+  std::shared_ptr<access::AccountUse> note_use(const std::string& account, std::int64_t now) {
     const std::lock_guard guard(lock_);
-    if (policy_->find(account) == nullptr) return std::make_shared<access::Pace>();  // it has just been removed
+    if (policy_->find(account) == nullptr) return std::make_shared<access::AccountUse>();  // it has just been removed
     auto& seen = seen_[account];
     seen.used_at = now;
-    if (!seen.pace) seen.pace = std::make_shared<access::Pace>();
-    return seen.pace;
+    if (!seen.use) seen.use = std::make_shared<access::AccountUse>();
+    return seen.use;
   }
   /// When it did so last, since the server started; 0: not once.
   std::int64_t used_at(const std::string& account) const {
@@ -55,7 +55,7 @@ class AccessBoard {
  private:
   struct Seen {
     std::int64_t used_at = 0;
-    std::shared_ptr<access::Pace> pace{};
+    std::shared_ptr<access::AccountUse> use{};
   };
 
   mutable std::mutex lock_;

@@ -206,15 +206,32 @@ std::uint32_t Credentials::messages_of(const Frame& frame) {
   return body.size() < 4 ? 0 : std::min<std::uint32_t>(load<std::uint32_t>(body.data()), kBatchMessagesMax);
 }
 
-Result<void> Credentials::take_pace(const Frame& frame, std::uint32_t per_second, std::int64_t now) {
-  const auto count = mandate_.is_unbound() || !pace_ ? 0 : messages_of(frame);
-  const auto wait_ms = count == 0 ? 0 : pace_->take(per_second, count, now);
-  if (wait_ms == 0) return {};
-  return std::unexpected(
-      error_until(wait_ms,
-                  fmt::format("{} sends more than {} messages a second (accounts.messages_per_second)",
-                              identity_.account->name, per_second),
-                  "send it again"));
+Result<void> Credentials::join(std::shared_ptr<access::AccountUse> use, std::uint32_t connections_max) {
+  use_ = std::move(use);
+  if (mandate_.is_unbound()) return {};
+  slot_ = access::ConnectionSlot::take(use_, connections_max);
+  if (slot_.is_held()) return {};
+  return failure(ErrorCode::limit_reached,
+                 fmt::format("{} has {} connections, which is the most (accounts.connections)", identity_.account->name,
+                             connections_max),
+                 "end one of them (`folkmoot connections` lists them), or have the limit raised");
+}
+
+Result<void> Credentials::take_pace(const Frame& frame, const AccountQuotas& quotas, std::int64_t now) {
+  const auto count = mandate_.is_unbound() || !use_ ? 0 : messages_of(frame);
+  if (count == 0) return {};
+  const auto taken = [&](access::Pace& pace, std::uint32_t per_second, std::uint32_t amount, std::string_view what,
+                         std::string_view setting) -> Result<void> {
+    const auto wait_ms = per_second == 0 ? 0 : pace.take(per_second, amount, now);
+    if (wait_ms == 0) return {};
+    return std::unexpected(error_until(
+        wait_ms,
+        fmt::format("{} sends more than {} {} a second ({})", identity_.account->name, per_second, what, setting),
+        "send it again"));
+  };
+  const auto bytes = static_cast<std::uint32_t>(frame.body.size());  // at most a frame's
+  auto done = taken(use_->messages, quotas.messages_per_second, count, "messages", "accounts.messages_per_second");
+  return done ? taken(use_->bytes, quotas.bytes_per_second, bytes, "bytes", "accounts.bytes_per_second") : done;
 }
 
 // -- operations of the list

@@ -7,11 +7,12 @@
 #include <string>
 #include <string_view>
 
+#include "access/account_use.hpp"
 #include "access/mandate.hpp"
-#include "access/pace.hpp"
 #include "message/envelope.hpp"
 #include "message/frame.hpp"
 #include "server/operations/call_codec.hpp"
+#include "server/options.hpp"
 
 namespace folkmoot {
 
@@ -42,9 +43,10 @@ class Credentials {
   /// of the frame's message is read, if it has to be; then the frame says so.
   Result<void> allow(Frame& frame, Routing& routing);
   bool has(Right right) const { return mandate_.is_unbound() || mandate_.has(right); }
-  void set_pace(std::shared_ptr<access::Pace> pace) { pace_ = std::move(pace); }
-  /// As many messages as the frame sends are taken from what its account may send a second. Errors: limit_reached.
-  Result<void> take_pace(const Frame& frame, std::uint32_t per_second, std::int64_t now);
+  /// It is one more of the account's connections. Errors: limit_reached.
+  Result<void> join(std::shared_ptr<access::AccountUse> use, std::uint32_t connections_max);
+  /// What the frame sends is taken from what its account may send a second. Errors: limit_reached.
+  Result<void> take_pace(const Frame& frame, const AccountQuotas& quotas, std::int64_t now);
   /// By another policy from now on. False: less is allowed than before, so its connection must end, with all that it
   /// has open. Errors: unauthorized.
   Result<bool> judge_again(const access::Policy& policy, Instant now);
@@ -69,7 +71,8 @@ class Credentials {
   std::unexpected<Error> refused(std::string_view what, std::string_view why) const;
 
   access::Identity identity_;
-  std::shared_ptr<access::Pace> pace_;  // of all connections of the account
+  std::shared_ptr<access::AccountUse> use_;  // of all connections of the account
+  access::ConnectionSlot slot_;              // held, unless nothing is refused it
   access::Mandate mandate_;
   std::uint64_t version_ = 0;
   std::string agent_;

@@ -8,10 +8,10 @@
 #include "access/api_key.hpp"
 #include "access/jwt.hpp"
 #include "engine/accounts/accounts.hpp"
+#include "server/demanded_frames.hpp"
 #include "server/peer.hpp"
 #include "server/reactor.hpp"
 #include "server/shards.hpp"
-#include "server/signed_frames.hpp"
 
 namespace folkmoot {
 namespace {
@@ -123,8 +123,10 @@ Result<std::string> Entrance::let_in(Connection& connection, const access::Polic
   if (!identity) return std::unexpected(std::move(identity.error()));
   auto who = Credentials::make(std::move(*identity), policy, agent);
   if (!who) return std::unexpected(std::move(who.error()));
+  auto use = board_->note_use((*who)->identity().account->name, now_);
+  if (auto joined = (*who)->join(std::move(use), options_.accounts.connections_max); !joined)
+    return std::unexpected(std::move(joined.error()));
   connection.who = std::move(*who);
-  connection.who->set_pace(board_->note_use(connection.who->identity().account->name, now_));
   expect_end(*connection.who);
   return connection.who->agent();
 }
@@ -151,9 +153,10 @@ bool Entrance::takes(Connection& connection, Frame& frame) {
   if (expires_at != 0 && Instant{now_} >= expires_at && !judge_again(connection)) return false;
   auto allowed = who.allow(frame, routing_);
   // Who sends too much costs no signatures.
-  const auto per_second = options_.account_messages_per_second;
-  if (allowed && per_second != 0) allowed = who.take_pace(frame, per_second, now_);
-  if (allowed && options_.signatures) allowed = check_signatures(*options_.signatures, frame, who.agent(), now_);
+  const auto& quotas = options_.accounts;
+  const bool is_paced = quotas.messages_per_second != 0 || quotas.bytes_per_second != 0;
+  if (allowed && is_paced) allowed = who.take_pace(frame, quotas, now_);
+  if (allowed && options_.demands) allowed = check_demands(*options_.demands, frame, who.agent(), now_);
   if (allowed) return true;
   ++refused_;
   audit_.note_refusal(connection, frame, allowed.error());

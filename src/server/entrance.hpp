@@ -54,7 +54,8 @@ class Entrance {
   bool takes_again(Connection& connection, const Frame& frame, std::uint64_t envelope) {
     auto& who = *connection.who;
     // Each message has to be looked at for itself, whatever its envelope.
-    const bool is_single = options_.account_messages_per_second != 0 || options_.signatures;
+    const auto& quotas = options_.accounts;
+    const bool is_single = quotas.messages_per_second != 0 || quotas.bytes_per_second != 0 || options_.demands;
     if (!is_single && who.allows_again(envelope, board_->version())) [[likely]]
       return true;
     auto judged = frame;

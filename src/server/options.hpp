@@ -15,8 +15,8 @@
 namespace folkmoot {
 
 namespace access {
+class Demands;
 class JwtVerifier;
-class Signatures;
 }  // namespace access
 
 /// Content by reference.
@@ -35,6 +35,13 @@ struct LoginOptions {
   std::size_t connections_max = 4'096;
   std::size_t of_address_max = 1'024;      // of these, of one address
   std::uint32_t failures_per_minute = 30;  // of one address and account; 0: as many as come (login_brake.hpp)
+};
+
+/// What each account may have, over all its connections; 0: as much as it likes.
+struct AccountQuotas {
+  std::uint32_t messages_per_second = 0;
+  std::uint32_t bytes_per_second = 0;  // of messages
+  std::uint32_t connections_max = 0;   // at a time
 };
 
 /// Frames that have come in part, of connections that have said HELLO.
@@ -79,9 +86,9 @@ struct ServerOptions {
   std::string unix_socket;                           // empty: folkmoot.sock in the data folder; "none": no Unix socket
   std::string token;                                 // empty: no credentials (loopback only)
   std::shared_ptr<const access::JwtVerifier> jwt{};  // whose tokens about accounts are good; null: nobody's
-  std::shared_ptr<const access::Signatures> signatures{};  // what is asked of messages; null: nothing
-  std::uint32_t account_messages_per_second = 0;           // 0: as many as they like
-  std::map<std::uint32_t, std::string> unix_accounts{};    // by user id: accounts of those who come by the Unix socket
+  std::shared_ptr<const access::Demands> demands{};  // what is asked of messages; null: nothing
+  AccountQuotas accounts{};
+  std::map<std::uint32_t, std::string> unix_accounts{};  // by user id: accounts of those who come by the Unix socket
   std::size_t connections_max = 65'536;
   bool traces = false;  // spans are told to who takes them (span_sink.hpp)
   std::uint32_t shards =

@@ -104,6 +104,8 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::server(const TlsServerFile
   harden(made->get(), files.minimum);
   ::SSL_CTX_set_alpn_select_cb(made->get(), choose_protocol, nullptr);
   if (auto used = made->use(files.certificate, files.key); !used) return std::unexpected(used.error());
+  if (auto used = use_tls_ciphers(made->get(), files.ciphers, files.minimum); !used)
+    return std::unexpected(used.error());
   if (files.client_ca.empty()) return made;
   auto authorities = read_certificates(files.client_ca, 0);
   if (!authorities) return std::unexpected(authorities.error());

@@ -5,22 +5,23 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
+#include "transport/tls_ciphers.hpp"
 
 typedef struct ssl_ctx_st SSL_CTX;
 
 namespace folkmoot {
 
-enum class TlsVersion : std::uint8_t { tls12, tls13 };
-
-/// PEM files of a server.
+/// PEM files of a server, and how it speaks.
 struct TlsServerFiles {
   std::string certificate;  // its own first, then those between it and the authority
   std::string key;
   std::string client_ca;  // who signs certificates of clients; empty: none is asked for
   bool needs_client_certificate = true;
   TlsVersion minimum = TlsVersion::tls12;
+  std::vector<std::string> ciphers{};  // empty: all that tls_ciphers.hpp has
 };
 
 /// What a client trusts, and what it shows.
@@ -33,7 +34,8 @@ struct TlsTrust {
 
 class TlsContext {
  public:
-  /// Errors: io_error; malformed; invalid_field for a key that is not the certificate's, and for one without the other.
+  /// Errors: io_error; malformed; invalid_field for a key that is not the certificate's, for one without the other, and
+  /// for ciphers that cannot be.
   static Result<std::shared_ptr<const TlsContext>> server(const TlsServerFiles& files);
   static Result<std::shared_ptr<const TlsContext>> client(const TlsTrust& trust);
   ~TlsContext();

@@ -112,9 +112,13 @@ void Poster::begin(std::uint64_t number, PostRequest request, const PostLimits& 
   set(CURLOPT_PROTOCOLS_STR, "http,https");
   set(CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
   set(CURLOPT_HTTPHEADER, post->headers);
-  set(CURLOPT_POST, 1L);
-  set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(post->request.body.size()));
-  set(CURLOPT_POSTFIELDS, post->request.body.c_str());
+  if (post->request.gets) {
+    set(CURLOPT_HTTPGET, 1L);
+  } else {
+    set(CURLOPT_POST, 1L);
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(post->request.body.size()));
+    set(CURLOPT_POSTFIELDS, post->request.body.c_str());
+  }
   if (post->request.only_connects) set(CURLOPT_CONNECT_ONLY, 1L);
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(limits.timeout.count()));
   set(CURLOPT_NOSIGNAL, 1L);

@@ -21,6 +21,7 @@ namespace folkmoot {
 struct PostRequest {
   std::string url, body;
   std::vector<std::string> headers;  // whole lines
+  bool gets = false;                 // GET, without a body; else POST
   bool only_connects = false;        // no request: a connection, with TLS if it is to have that, is all that is wanted
 };
 

@@ -8,7 +8,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Foundations first (src/README.md): a module includes itself and modules before it.
 MODULES = ["base", "crypto", "message", "filter", "operation", "access", "engine", "journal", "archive", "content",
-           "stream", "reliability", "security", "transport", "server", "webhook", "traces", "gateway", "client", "cli"]
+           "stream", "reliability", "security", "transport", "server", "webhook", "traces", "issuer",
+           "gateway", "client", "cli"]
 
 FOLDERS = ["include", "src", "tests", "bench", "examples", "sdk"]
 

@@ -133,6 +133,9 @@ OTHER = {
     "shards": "5",
     "unix_accounts": "7=ann",
     "policy.signature_age": "1m",
+    "policy.require_encryption": "yes",
+    "accounts.bytes_per_second": "2MiB",
+    "tls.ciphers": "TLS_AES_256_GCM_SHA384,TLS_CHACHA20_POLY1305_SHA256",
     "jwt.algorithms": "HS256",
 }
 

@@ -158,6 +158,64 @@ def test_U13_the_oldest_version_can_be_raised(make_server, certs):
     still_serves(server, certs)
 
 
+def spoken(server, certs, **versions):
+    """The cipher that a connection is spoken with."""
+    context = certs.context()
+    for name, version in versions.items():
+        setattr(context, name, ssl.TLSVersion[version])
+    client = TlsClient(server, context, "ciphers")
+    try:
+        return client.socket.cipher()[0]
+    finally:
+        client.close()
+
+
+OLD, NEW = {"maximum_version": "TLSv1_2"}, {"minimum_version": "TLSv1_3"}
+
+
+def test_M4_the_ciphers_that_are_named_are_spoken(make_server, certs):
+    names = "TLS_CHACHA20_POLY1305_SHA256,ECDHE-ECDSA-AES128-GCM-SHA256,TLS_AES_128_GCM_SHA256"
+    server = make_server(*certs.settings(tls__plain="unix", tls__ciphers=names))
+    assert spoken(server, certs, **NEW) == "TLS_CHACHA20_POLY1305_SHA256", "the first that both know"
+    assert spoken(server, certs, **OLD) == "ECDHE-ECDSA-AES128-GCM-SHA256"
+    context = certs.context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
+    with pytest.raises(ssl.SSLError):
+        TlsClient(server, context, "others")
+    still_serves(server, certs)
+
+
+@pytest.mark.parametrize(
+    "names, speaks, refuses",
+    [("TLS_AES_256_GCM_SHA384", NEW, OLD), ("ECDHE-ECDSA-AES256-GCM-SHA384", OLD, NEW)],
+)
+def test_M4_a_version_without_a_cipher_is_not_spoken(make_server, certs, names, speaks, refuses):
+    server = make_server(*certs.settings(tls__plain="unix", tls__ciphers=names))
+    assert spoken(server, certs, **speaks) == names
+    with pytest.raises(ssl.SSLError, match="(?i)protocol.version"):
+        spoken(server, certs, **refuses)
+
+
+def test_M4_ciphers_change_while_the_server_runs(certs, tmp_path):
+    file = tmp_path / "folkmoot.toml"
+    file.write_text("")
+    server = Server(tmp_path / "data", "--config", str(file), *certs.settings())
+    assert spoken(server, certs) == "TLS_AES_256_GCM_SHA384"
+    file.write_text('[tls]\nciphers = "TLS_CHACHA20_POLY1305_SHA256"\n')
+    assert shell(server, certs, "reload").returncode == 0
+    assert spoken(server, certs) == "TLS_CHACHA20_POLY1305_SHA256"
+    for names, why in (("RC4-MD5", "RC4-MD5 is no cipher"), ("ECDHE-RSA-AES256-GCM-SHA384", "key of the certificate")):
+        file.write_text(f'[tls]\nciphers = "{names}"\n')
+        refused = shell(server, certs, "reload")
+        assert refused.returncode != 0 and why in refused.stderr, refused.stderr
+        assert spoken(server, certs) == "TLS_CHACHA20_POLY1305_SHA256", "what cannot be changes nothing"
+    file.write_text("")
+    assert shell(server, certs, "reload").returncode == 0
+    assert all("nothing has changed" in line for line in server.error_lines()), server.log()
+    assert server.terminate() == 0
+
+
 def test_U13_nothing_older_than_1_2_is_spoken(server, certs):
     context = certs.context()
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
@@ -227,6 +285,25 @@ def test_U13_tls_to_a_server_without_says_what_to_do(make_server, certs):
         (
             ["tls.certificate=CERTS/server.pem", "tls.key=CERTS/server-key.pem", "tls.client_ca=/dev/null"],
             "is not a regular file",
+        ),
+        (["tls.ciphers=TLS_AES_256_GCM_SHA284"], "did you mean `TLS_AES_256_GCM_SHA384`"),
+        (["tls.ciphers=ALL"], "there are TLS_AES_256_GCM_SHA384, "),
+        (
+            [
+                "tls.certificate=CERTS/server.pem",
+                "tls.key=CERTS/server-key.pem",
+                "tls.ciphers=ECDHE-RSA-AES256-GCM-SHA384,TLS_AES_256_GCM_SHA384",
+            ],
+            "name one that begins with ECDHE-ECDSA",
+        ),
+        (
+            [
+                "tls.certificate=CERTS/server.pem",
+                "tls.key=CERTS/server-key.pem",
+                "tls.minimum=1.3",
+                "tls.ciphers=ECDHE-ECDSA-AES256-GCM-SHA384",
+            ],
+            "tls.minimum is 1.3",
         ),
     ],
 )

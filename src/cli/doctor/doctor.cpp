@@ -51,6 +51,7 @@ Findings examine(const DoctorOptions& options) {
   examine_address(*config, findings);
   examine_disk(*config, findings);
   examine_history(*config, findings);
+  examine_issuer(*config, findings);
   examine_telemetry(*config, findings);
   examine_endpoints(*config, options.webhooks, findings);
   examine_redis(findings);

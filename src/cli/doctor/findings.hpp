@@ -52,6 +52,8 @@ void examine_address(const ServerConfig& config, Findings& findings);
 void examine_disk(const ServerConfig& config, Findings& findings);
 // The database of the history, if one is kept: there, of a version that will do, and whether it may be written.
 void examine_history(const ServerConfig& config, Findings& findings);
+// The keys of an issuer of tokens, if jwt.keys is a URL: whether they can be had.
+void examine_issuer(const ServerConfig& config, Findings& findings);
 // What the server tells of itself: whether it raises alarms, and whether the collector of its traces takes spans.
 void examine_telemetry(const ServerConfig& config, Findings& findings);
 // Whether the endpoints of webhooks can be reached: `urls`, and those of the server that runs on the data folder. A

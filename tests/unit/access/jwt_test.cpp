@@ -171,6 +171,38 @@ TEST_F(JwtTest, U11_bytes_that_are_no_token_are_none) {
   EXPECT_FALSE(JwtVerifier::is_token("a.b.c"));
 }
 
+TEST_F(JwtTest, U11_keys_that_are_fetched_come_later_and_are_good_for_a_time) {
+  constexpr std::string_view kPublic =
+      R"({"kty":"OKP","crv":"Ed25519","kid":"one","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})";
+  auto options = all();
+  EXPECT_FALSE(JwtVerifier::make_for_fetched(options)) << "HS256: its keys are secrets";
+  options.algorithms = {"EdDSA"};
+  const auto verifier = *JwtVerifier::make_for_fetched(options);
+  unsigned asked = 0;
+  verifier->on_unknown_key([&] { ++asked; });
+  const auto code = [&](std::string_view kid, Instant now) {
+    const auto header = std::string(R"({"alg":"EdDSA","kid":")").append(kid).append("\"}");
+    return verifier->verify(token(good_claims(), header), now).error().code;
+  };
+  EXPECT_EQ(code("one", kNow), ErrorCode::busy) << "none has come";
+  EXPECT_EQ(asked, 1u);
+  EXPECT_FALSE(verifier->take_keys(set_of(""), kNow + Duration{1'000}));
+  EXPECT_EQ(code("one", kNow), ErrorCode::busy);
+  ASSERT_TRUE(verifier->take_keys(set_of(kPublic), kNow + Duration{1'000}));
+  asked = 0;
+  EXPECT_EQ(code("one", kNow), ErrorCode::unauthorized) << "it has not signed that";
+  EXPECT_EQ(asked, 0u);
+  EXPECT_EQ(code("two", kNow), ErrorCode::unauthorized);
+  EXPECT_EQ(asked, 1u);
+  EXPECT_FALSE(verifier->take_keys("no set", kNow + Duration{9'000}));
+  EXPECT_EQ(code("one", kNow + Duration{999}), ErrorCode::unauthorized);
+  EXPECT_EQ(code("one", kNow + Duration{1'000}), ErrorCode::busy) << "too old";
+  EXPECT_EQ(asked, 2u);
+  verifier->on_unknown_key({});
+  EXPECT_EQ(code("two", kNow), ErrorCode::unauthorized);
+  EXPECT_EQ(asked, 2u);
+}
+
 TEST_F(JwtTest, U11_weak_and_private_keys_are_refused_and_others_passed_over) {
   const auto makes = [](const std::string& keys, JwtOptions options = all()) {
     return JwtVerifier::make(std::move(options), keys).has_value();

@@ -228,6 +228,14 @@ TEST_F(TlsSessionTest, U13_files_that_do_not_fit_are_refused) {
   EXPECT_EQ(code("server-key.pem", "server-key.pem"), ErrorCode::malformed);
   EXPECT_EQ(code("server.pem", "server.pem"), ErrorCode::malformed);
   EXPECT_EQ(code("none.pem", "server-key.pem"), ErrorCode::io_error);
+  for (const std::vector<std::string>& ciphers :
+       {std::vector<std::string>{"RC4-MD5"}, {"ECDHE-RSA-AES128-GCM-SHA256"}, {"TLS_AES_128_GCM_SHA256", "aes"}}) {
+    const auto made = TlsContext::server(
+        {.certificate = path("server.pem"), .key = path("server-key.pem"), .client_ca = {}, .ciphers = ciphers});
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, ErrorCode::invalid_field);
+    EXPECT_FALSE(made.error().advice.empty());
+  }
   auto half = trust();
   half.certificate = path("agent.pem");
   EXPECT_FALSE(TlsContext::client(half));

@@ -1,4 +1,4 @@
-#include "server/signed_frames.hpp"
+#include "server/demanded_frames.hpp"
 
 #include <fmt/format.h>
 
@@ -15,20 +15,20 @@
 namespace folkmoot {
 namespace {
 
-class SignedFrame {
+class DemandedFrame {
  public:
-  SignedFrame(const access::Signatures& signatures, std::string_view agent, std::int64_t now)
-      : signatures_(signatures), agent_(agent), now_(now) {}
+  DemandedFrame(const access::Demands& demands, std::string_view agent, std::int64_t now)
+      : demands_(demands), agent_(agent), now_(now) {}
 
   // A frame is carried out whole or not at all: what was noted of one that is refused may come again.
   void take_back() {
-    for (const auto& [from, number] : noted_) signatures_.take_back(from, number);
+    for (const auto& [from, number] : noted_) demands_.take_back(from, number);
   }
   Result<void> look(Message message) {
     if (message.from.empty()) message.from = agent_;
     auto from = message.from;
     std::string number;
-    auto good = signatures_.check(std::move(message), now_, number);
+    auto good = demands_.check(std::move(message), now_, number);
     if (!number.empty()) noted_.emplace_back(std::move(from), std::move(number));
     return good;
   }
@@ -65,13 +65,13 @@ class SignedFrame {
   }
 
  private:
-  const access::Signatures& signatures_;
+  const access::Demands& demands_;
   std::string_view agent_;
   std::int64_t now_;
   std::vector<std::pair<std::string, std::string>> noted_;  // senders and numbers
 };
 
-Result<void> look_through(SignedFrame& look, const Frame& frame) {
+Result<void> look_through(DemandedFrame& look, const Frame& frame) {
   const auto body = frame.body;
   switch (frame.header.opcode) {
     case Opcode::publish:
@@ -93,9 +93,9 @@ Result<void> look_through(SignedFrame& look, const Frame& frame) {
 
 }  // namespace
 
-Result<void> check_signatures(const access::Signatures& signatures, const Frame& frame, std::string_view agent,
-                              std::int64_t now) {
-  SignedFrame look(signatures, agent, now);
+Result<void> check_demands(const access::Demands& demands, const Frame& frame, std::string_view agent,
+                           std::int64_t now) {
+  DemandedFrame look(demands, agent, now);
   auto good = look_through(look, frame);
   if (!good) look.take_back();
   return good;

@@ -1,4 +1,4 @@
-#include "access/signatures.hpp"
+#include "access/demands.hpp"
 
 #include <fmt/format.h>
 
@@ -19,16 +19,22 @@ std::unexpected<Error> not_signed_well(const Message& message, const Error& why)
 
 }  // namespace
 
-Result<void> Signatures::check(Message message, std::int64_t now, std::string& number) const {
+Result<void> Demands::check(Message message, std::int64_t now, std::string& number) const {
   const auto known = known_.agents().find(message.from);
   if (known != known_.agents().end() && known->second.is_blocked) {
     return failure(ErrorCode::not_permitted, fmt::format("{} is blocked", printable(message.from)),
                    "whoever runs the server has done so, and can take it back");
   }
-  return demands_.required ? check_signed(message, now, number) : Result<void>{};
+  if (asked_.sealed && !is_sealed(message) && (!message.content.empty() || message.content_ref)) {
+    return failure(ErrorCode::not_permitted,
+                   fmt::format("this server takes only contents that it cannot read, and one of {} is not sealed",
+                               printable(message.from)),
+                   "seal it (`folkmoot send --encrypt`, `--encrypt-for FILE`; seal_message() of the library)");
+  }
+  return asked_.is_signed ? check_signed(message, now, number) : Result<void>{};
 }
 
-Result<void> Signatures::check_signed(Message& message, std::int64_t now, std::string& number) const {
+Result<void> Demands::check_signed(Message& message, std::int64_t now, std::string& number) const {
   if (!message.encoding.empty()) {
     auto plain = decompress(message.encoding, as_bytes(message.content), kSignedContentBytesMax);
     if (!plain) return std::unexpected(std::move(plain.error()));
@@ -44,10 +50,10 @@ Result<void> Signatures::check_signed(Message& message, std::int64_t now, std::s
   }
   const auto signature = verify_message(message, *key);
   if (!signature) return not_signed_well(message, signature.error());
-  if (signature->signed_at + demands_.age_ms < now || signature->signed_at > now + kSignerAheadMs) {
+  if (signature->signed_at + asked_.age_ms < now || signature->signed_at > now + kSignerAheadMs) {
     return not_signed_well(message, {ErrorCode::unauthorized,
                                      fmt::format("it was signed {} s ago, of {} s (policy.signature_age)",
-                                                 (now - signature->signed_at) / 1000, demands_.age_ms / 1000),
+                                                 (now - signature->signed_at) / 1000, asked_.age_ms / 1000),
                                      "sign it anew; look at the clocks if it has just been signed"});
   }
   // A message with a key goes to a mailbox, which knows it by that, on disk, for longer than a signature is good for.
@@ -57,7 +63,7 @@ Result<void> Signatures::check_signed(Message& message, std::int64_t now, std::s
     return not_signed_well(message, {ErrorCode::unauthorized, "its signature has no number of its own (`jti`)",
                                      "draw one for each signature; a message for a mailbox may have a `key` instead"});
   }
-  auto noted = nonces_->note({message.from, signature->nonce, signature->signed_at}, demands_.age_ms, now);
+  auto noted = nonces_->note({message.from, signature->nonce, signature->signed_at}, asked_.age_ms, now);
   if (noted) number = signature->nonce;
   if (!noted && noted.error().code == ErrorCode::unauthorized) return not_signed_well(message, noted.error());
   return noted;

@@ -1,0 +1,78 @@
+"""Quotas of accounts (docs/security.md, 'Rates and quotas'): bytes a second and connections, over all doors."""
+
+import re
+import time
+
+import pytest
+from native import Refused
+from test_accounts import Guarded, http, refused
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_U13_an_account_sends_so_many_bytes_a_second_over_all_its_connections(make_server, shards):
+    guarded = Guarded(make_server("--set", f"shards={shards}", "--set", "accounts.bytes_per_second=64KiB"))
+    key = guarded.add("ann")
+    guarded.add("bob")
+    clients = [guarded.connect("ann", agent=f"ann/{number}") for number in range(3)]
+    began, sent, met = time.monotonic(), 0, None
+    for number in range(30):
+        try:
+            clients[number % 3].publish(b"x" * 8_000, to="box")
+            sent += 1
+        except Refused as refusal:
+            met = refusal
+    assert met.name == "limit_reached" and met.retry_after >= 1
+    assert "ann sends more than 65536 bytes a second (accounts.bytes_per_second)" in met.text
+    assert 8 <= sent <= 9 + 8 * (time.monotonic() - began)
+    guarded.connect("bob").publish(b"x" * 8_000, to="box")
+    root = guarded.connect("root", agent="boss")
+    for _ in range(30):
+        root.publish(b"x" * 8_000, to="box")
+    # One that is larger than a second's worth goes out when nothing was sent for long.
+    time.sleep(int(re.search(r"again in (\d+) ms", met.text)[1]) / 1000 + 1.2)
+    clients[0].publish(b"x" * 200_000, to="box")
+    status, answer = http(guarded.server, "POST", "/api/messages", {"to": "box", "content": "x" * 9_000}, key)
+    assert (status, answer["code"]) == (429, "limit_reached"), answer
+    clients[1].ping()  # what sends nothing is not bounded
+    for client in (*clients, root):
+        client.close()
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_U13_an_account_has_so_many_connections_at_every_door_together(make_server, shards, tmp_path):
+    file = tmp_path / "folkmoot.toml"
+    file.write_text("[accounts]\nconnections = 3\n")
+    guarded = Guarded(make_server("--config", str(file), "--set", f"shards={shards}"))
+    key = guarded.add("ann")
+    guarded.add("bob")
+    clients = [guarded.connect("ann", agent=f"ann/{number}") for number in range(3)]
+    met = refused(guarded.connect, "ann", agent="ann/3")
+    assert met.name == "limit_reached" and "ann has 3 connections, which is the most (accounts.connections)" in met.text
+    assert http(guarded.server, "GET", "/api/messages?agent=ann", key=key)[0] == 429
+    guarded.connect("bob").close()
+    many = [guarded.connect("root") for _ in range(6)]  # nothing is refused an admin
+    clients.pop().close()
+
+    def gets_in():
+        try:
+            clients.append(guarded.connect("ann", agent="ann/new"))
+            return True
+        except Refused:
+            return False
+
+    deadline = time.monotonic() + 10
+    while not gets_in():
+        assert time.monotonic() < deadline, "its place is free again"
+        time.sleep(0.05)
+    # Who is there stays when the bound becomes less, and what was counted is right after a higher one.
+    file.write_text("[accounts]\nconnections = 1\n")
+    guarded.cli("reload")
+    assert refused(guarded.connect, "ann").name == "limit_reached"
+    for client in clients:
+        client.ping()
+    file.write_text("[accounts]\nconnections = 4\n")
+    guarded.cli("reload")
+    clients.append(guarded.connect("ann"))
+    assert refused(guarded.connect, "ann").name == "limit_reached"
+    for client in (*clients, *many):
+        client.close()
