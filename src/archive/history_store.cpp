@@ -243,13 +243,13 @@ Result<void> HistoryStore::accepted(ShardNumber shard, const AcceptedMessage& ac
     if (*met > 0) return {};
   }
   // What nobody here can read would be kept in vain, and for longer than its sender may have thought.
-  const bool is_unreadable = is_sealed(message) && !message.content_ref;
-  const auto content = is_unreadable ? std::string("null") : content_as_json(message);
+  const bool is_withheld = !message.content_ref && (is_sealed(message) || !policy_.keeps_content(message));
+  const auto content = is_withheld ? std::string("null") : content_as_json(message);
   // A statement keeps what it is bound to by its place, until it has run.
   auto metadata = json_text(message.metadata).text;
   if (metadata.empty()) metadata = "{}";
   const auto hash = message.content_ref ? message.content_ref->hash.text()
-                    : is_unreadable     ? Sha256::of(as_bytes(message.content)).text()
+                    : is_withheld       ? Sha256::of(as_bytes(message.content)).text()
                                         : std::string();
   const auto cause = message.cause.is_nil() ? std::string() : message.cause.text();
   const auto bytes = message.content_ref ? message.content_ref->size : message.content.size();

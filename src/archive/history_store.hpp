@@ -11,6 +11,7 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "archive/history_policy.hpp"
 #include "archive/sql.hpp"
 #include "engine/fact_log.hpp"
 #include "engine/facts.hpp"
@@ -60,6 +61,10 @@ class HistoryStore {
   static Result<std::unique_ptr<HistoryStore>> open(const HistoryPlace& place);
 
   Database& database() { return *database_; }
+  /// From the next message on.
+  void obey(const HistoryPolicy& policy) {
+    if (policy != policy_) policy_ = policy;
+  }
 
   /// What is written from here on is there together, or not at all.
   Result<void> begin();
@@ -106,6 +111,7 @@ class HistoryStore {
       insert_moved_, meet_moved_, forget_moved_, find_old_, find_name_, set_agent_, leave_agent_;
   bool has_moved_ = false;                  // some ids wait for their rows
   std::unordered_set<std::string> agents_;  // names that have their row
+  HistoryPolicy policy_{};
 };
 
 /// What is asked of a history. A connection of its own, which sees what was committed.

@@ -1,5 +1,6 @@
 """B1: the history (docs/history.md): what became of every durable message, followed from the journal exactly once."""
 
+import hashlib
 import json
 import random
 import sqlite3
@@ -361,6 +362,35 @@ def test_B8_what_has_ended_is_kept_as_long_as_was_said(make_server, store):
     eventually(server, lambda found: found == [], "--to", "bob")
     assert server.cli("history", "show", ended).returncode == 1
     assert [each["id"] for each in find(server, "--to", "carl")] == [waits]
+
+
+def test_B1_contents_of_types_that_may_not_be_kept_are_hash_and_size(make_server, store, tmp_path):
+    file = tmp_path / "folkmoot.toml"
+    file.write_text('[history]\nnot_kept = "medical.*, image/*"\n')
+    server = store.make(make_server, "--config", str(file))
+    texts = {"medical.finding": "a secret of somebody", "note": "a common secret"}
+    ids = {kind: send(server, "bob", text, "--type", kind) for kind, text in texts.items()}
+    ids["picture"] = send(server, "bob", "secret pixels", "--content-type", "image/PNG")
+    found = eventually(server, lambda found: len(found) == 3, "--to", "bob", "--content")
+    shown = {each["id"]: each for each in found}
+    assert shown[ids["note"]]["content"] == texts["note"] and "content_hash" not in shown[ids["note"]]
+    for kind, text in ("medical.finding", texts["medical.finding"]), ("picture", "secret pixels"):
+        its = shown[ids[kind]]
+        assert its.get("content") is None and its["content_bytes"] == len(text), its
+        assert its["content_hash"] == hashlib.sha256(text.encode()).hexdigest()
+    assert [each["id"] for each in find(server, "--text", "secret")] == [ids["note"]]
+
+    file.write_text("")  # and changed while it runs
+    assert Http(server)("POST", "/api/settings/reload", {})[0] == 200
+    again = send(server, "bob", "told to all now", "--type", "medical.finding")
+    eventually(server, lambda found: [each["id"] for each in found] == [again], "--text", "told to all now")
+
+
+def test_B1_types_that_can_be_none_are_refused(make_server):
+    server = make_server(start=False)
+    for wrong, why in ("a" * 256, "this one has 256"), (",".join(map(str, range(257))), "256 are the most"):
+        done = server.cli("serve", "--data", str(server.data), "--set", f"history.not_kept={wrong}")
+        assert done.returncode != 0 and "history.not_kept" in done.stderr and why in done.stderr, done.stderr
 
 
 def test_B1_a_damaged_file_is_refused_with_what_to_do(make_server, store):

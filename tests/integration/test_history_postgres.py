@@ -19,6 +19,7 @@ from test_history import kept  # noqa: F401 - a fixture
 from native import Client, message
 from test_history import (  # noqa: F401 - run here once more
     test_B1_a_history_that_begins_late_has_what_the_journal_still_has,
+    test_B1_contents_of_types_that_may_not_be_kept_are_hash_and_size,
     test_B1_each_fate_of_a_message_is_told,
     test_B1_every_confirmed_message_is_there_once_after_kills,
     test_B1_questions_at_the_http_door,

@@ -61,7 +61,7 @@ struct HistoryMessage {
         field<&HistoryMessage::reason>(14, "reason", "Why it was given up", {.max = kReasonTextMax, .sparse = true}),
         field<&HistoryMessage::content_type>(15, "content_type", "MIME type of its content", {.sparse = true}),
         field<&HistoryMessage::content_bytes>(16, "content_bytes", "Bytes of its content", {.unit = "bytes"}),
-        field<&HistoryMessage::content_hash>(17, "content_hash", "SHA-256 of a content that is stored by reference",
+        field<&HistoryMessage::content_hash>(17, "content_hash", "SHA-256 of a content that is not kept here",
                                              {.sparse = true}),
         field<&HistoryMessage::content>(
             18, "content", "JSON as it is, text as a string, other bytes in base64; only if it was asked for",

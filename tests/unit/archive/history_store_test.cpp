@@ -109,6 +109,49 @@ TEST_F(HistoryStoreTest, B1_a_sealed_content_is_kept_as_hash_and_size) {
   EXPECT_TRUE(contents({.text = "word1"}).empty());
 }
 
+TEST_F(HistoryStoreTest, B1_contents_of_types_that_a_policy_names_are_kept_as_hash_and_size) {
+  ASSERT_TRUE(store_->begin());
+  for (std::uint32_t i = 0; i < 6; ++i) {
+    auto accepted = message(i);
+    accepted.message.type = i % 2 == 0 ? "medical.finding" : "note";
+    accepted.message.content_type = i < 3 ? "Image/PNG; depth=8" : "text/plain";
+    store_->obey(i == 5 ? HistoryPolicy{} : HistoryPolicy{.not_kept = {"medical.*", "image/*"}});
+    ASSERT_TRUE(store_->accepted(kShard, accepted));
+  }
+  ASSERT_TRUE(commit(6));
+  for (std::uint32_t i = 0; i < 6; ++i) {
+    const auto record = reader()->show(message(i).message.id);
+    ASSERT_TRUE(record);
+    const bool is_kept = i == 3 || i == 5;
+    const auto& its = message(i).message.content;
+    EXPECT_EQ(record->message.content.text == "null", !is_kept) << i << record->message.content.text;
+    EXPECT_EQ(record->message.content_hash, is_kept ? "" : Sha256::of(as_bytes(its)).text());
+    EXPECT_EQ(record->message.content_bytes, its.size());
+  }
+  EXPECT_EQ(contents({.text = "common"}).size(), 2u);
+}
+
+TEST(HistoryPolicyTest, B1_a_pattern_fits_types_of_messages_as_written_and_of_contents_in_any_letters) {
+  const auto keeps = [](const char* pattern, const char* type, const char* content_type) {
+    Message message;
+    message.type = type;
+    message.content_type = content_type;
+    return HistoryPolicy{.not_kept = {pattern}}.keeps_content(message);
+  };
+  EXPECT_FALSE(keeps("*", "", ""));
+  EXPECT_FALSE(keeps("payment", "payment", ""));
+  EXPECT_TRUE(keeps("payment", "payments", ""));
+  EXPECT_TRUE(keeps("payment", "Payment", ""));
+  EXPECT_FALSE(keeps("TEXT/*", "", "text/html;charset=utf-8"));
+  EXPECT_FALSE(keeps("application/octet-stream", "", ""));
+  EXPECT_TRUE(keeps("text/plain; charset=utf-8", "", "text/plain; charset=utf-8"));
+  EXPECT_TRUE(HistoryPolicy{}.keeps_content({}));
+  EXPECT_TRUE(check_type_pattern("*"));
+  EXPECT_FALSE(check_type_pattern(""));
+  EXPECT_FALSE(check_type_pattern("\xff"));
+  EXPECT_FALSE(check_type_pattern(std::string(kHistoryPatternBytesMax + 1, 'a')));
+}
+
 TEST_F(HistoryStoreTest, B1_the_life_of_a_message) {
   accept(0, 4);
   ASSERT_TRUE(store_->begin());
