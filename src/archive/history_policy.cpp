@@ -6,6 +6,7 @@
 
 #include "access/patterns.hpp"
 #include "base/utf8.hpp"
+#include "message/topic.hpp"
 
 namespace folkmoot {
 namespace {
@@ -36,12 +37,22 @@ bool HistoryPolicy::keeps_content(const Message& message) const {
   });
 }
 
+bool HistoryPolicy::keeps_event(std::string_view topic) const {
+  return std::ranges::any_of(events, [&](const std::string& pattern) { return topic_matches(pattern, topic); });
+}
+
 Result<void> check_type_pattern(std::string_view pattern) {
   if (!pattern.empty() && pattern.size() <= kHistoryPatternBytesMax && is_utf8(pattern)) return {};
   return failure(ErrorCode::invalid_field,
                  fmt::format("a type of messages or contents has 1 to {} bytes; this one has {}",
                              kHistoryPatternBytesMax, pattern.size()),
                  "write it as `medical.*` or `image/*`, with `*` for anything");
+}
+
+Result<void> check_topic_pattern(std::string_view pattern) {
+  if (is_pattern(pattern)) return {};
+  return failure(ErrorCode::invalid_topic, fmt::format("`{}` is no pattern of topics", printable(pattern)),
+                 "words joined by dots, in which `*` is one word and a last `>` the rest, as orders.>");
 }
 
 }  // namespace folkmoot

@@ -291,6 +291,11 @@ std::vector<Setting> with_helpers(std::vector<Setting> settings) {
        "and `*` for anything, as `medical.*,image/*`",
        of_list([](C& c) -> auto& { return c.server.history.policy.not_kept; }, "none", check_type_pattern,
                kHistoryPatternsMax)},
+      {"history.events", at_once,
+       "events of these topics are in the history too, if a stream keeps them: patterns with commas between, as "
+       "`orders.>,audit.*`",
+       of_list([](C& c) -> auto& { return c.server.history.policy.events; }, "none", check_topic_pattern,
+               kHistoryPatternsMax)},
       {"webhooks.local", at_once,
        "whether webhooks may go to this machine and to private networks: yes, no, or auto: if the server listens on "
        "loopback alone",
