@@ -202,6 +202,10 @@ void Archive::note(const Error* error) {
 // One round, with whatever has to be done for it.
 Result<bool> Archive::round() {
   if (auto connected = connect(); !connected) return std::unexpected(connected.error());
+  {
+    const std::lock_guard guard(mutex_);
+    store_->obey(policy_);
+  }
   auto read = read_on();
   if (read) {
     if (auto durable = make_durable(); !durable) read = std::unexpected(durable.error());
@@ -312,6 +316,11 @@ void Archive::forget() {
     return;
   }
   if (*gone < kForgetMost) forgot_at_ms_ = steady_ms();
+}
+
+void Archive::change(HistoryPolicy policy) {
+  const std::lock_guard guard(mutex_);
+  policy_ = std::move(policy);
 }
 
 bool Archive::ask(Question question) {

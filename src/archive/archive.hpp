@@ -23,6 +23,7 @@ namespace folkmoot {
 struct ArchiveOptions {
   HistoryPlace place;
   std::int64_t keep_ms = 0;  // how long what has ended is kept; 0: for ever
+  HistoryPolicy policy{};
 };
 
 class Archive {
@@ -67,6 +68,8 @@ class Archive {
   /// called twice.
   void stop();
 
+  /// What is read from now on goes by it. Any thread.
+  void change(HistoryPolicy policy);
   /// Asks by `ask`, on a thread of its own. False: too many wait already. Any thread.
   bool ask(Question question);
   /// Bytes of the journals that were not read yet. Any thread.
@@ -75,7 +78,7 @@ class Archive {
   std::string problem() const;
 
  private:
-  explicit Archive(ArchiveOptions options) : options_(std::move(options)) {}
+  explicit Archive(const ArchiveOptions& options) : options_(options), policy_(options.policy) {}
   void ring();
   void follow();
   // Opens the store if it is not, and goes on where it is.
@@ -102,6 +105,7 @@ class Archive {
   std::condition_variable bell_, question_;
   bool rung_ = false, stopping_ = false;  // guarded by mutex_
   std::string problem_;                   // guarded by mutex_
+  HistoryPolicy policy_;                  // guarded by mutex_
   std::deque<Question> questions_;        // guarded by mutex_
   Database* writes_ = nullptr;            // guarded by mutex_: whom a stop hurries
   Database* reads_ = nullptr;             // likewise

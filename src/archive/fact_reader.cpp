@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/fact_kind.hpp"
+#include "engine/names.hpp"
 #include "engine/part.hpp"
 #include "engine/registry/record.hpp"
 #include "message/envelope.hpp"
@@ -47,6 +48,8 @@ Result<void> FactReader::read(const RecordView& record, Instant now, bool is_fre
       return read_dead(record.body);
     case FactKind::message_linked:
       return read_linked(record.body);
+    case FactKind::stream_event:
+      return read_event(record.body);
     case FactKind::agent_set:
       return read_agent_set(record.body, at);
     case FactKind::agent_removed: {
@@ -70,6 +73,8 @@ Result<void> FactReader::read_accepted(Bytes body) {
                            .mode = fact.mode};
   auto message = decode_message(body.subspan(sizeof fact));
   if (!message) return std::unexpected(message.error());
+  // An event on its way to the shard that has the streams, which says there what it is.
+  if (message->to == kStreamsMailbox) return {};
   accepted.message = std::move(*message);
   return store_.accepted(shard_, accepted);
 }
@@ -118,7 +123,28 @@ Result<void> FactReader::read_dead(Bytes body) {
 Result<void> FactReader::read_linked(Bytes body) {
   MessageLinkedFact fact;
   if (!read_fact(body, fact)) return too_short("message_linked");
-  return fact.kind == StepKind::moved ? store_.moved(fact.from) : Result<void>{};
+  if (fact.kind != StepKind::moved) return {};
+  const auto there = message_address(fact.next);
+  if (there && there->mailbox != 0) {
+    const auto to = store_.name_of(shard_, there->mailbox);
+    if (!to) return std::unexpected(to.error());
+    if (*to == kStreamsMailbox) return {};  // of which no row was made
+  }
+  return store_.moved(fact.from);
+}
+
+// Events are in the journal if a stream keeps them, until its files have them. What is not asked for is not decoded.
+Result<void> FactReader::read_event(Bytes body) {
+  StreamEventFact fact;
+  if (!read_fact(body, fact)) return too_short("stream_event");
+  saw(fact.at);
+  if (store_.policy().events.empty()) return {};
+  auto event = decode_message(body.subspan(sizeof fact));
+  if (!event) return std::unexpected(event.error());
+  if (!store_.policy().keeps_event(event->topic)) return {};
+  AcceptedMessage kept{.mode = event->mode.value_or(DeliveryMode::at_most_once)};
+  kept.message = std::move(*event);
+  return store_.happened(fact, kept);
 }
 
 Result<void> FactReader::read_agent_set(Bytes body, Instant now) {

@@ -24,6 +24,7 @@ class FactReader {
   Result<void> read_result(Bytes body);
   Result<void> read_dead(Bytes body);
   Result<void> read_linked(Bytes body);
+  Result<void> read_event(Bytes body);
   Result<void> read_agent_set(Bytes body, Instant now);
   void saw(Instant at) { youngest_ = std::max(youngest_, at); }
 

@@ -6,6 +6,8 @@
 
 #include "archive/history_store.hpp"
 #include "base/duration.hpp"
+#include "base/utf8.hpp"
+#include "message/topic.hpp"
 
 namespace folkmoot {
 namespace {
@@ -16,8 +18,8 @@ constexpr std::size_t kGapsMax = 1'000;
 constexpr std::string_view kColumns =
     "m.id, m.status, m.sender, m.recipient, m.message_type, m.priority, m.retry_count, m.created_at, m.delivered_at, "
     "m.processed_at, m.expires_at, m.{}, m.correlation_id, m.cause_id, m.reason, m.content_type, m.content_bytes, "
-    "m.content_hash, m.number, {}, m.provenance";
-constexpr int kNumberColumn = 18, kContentColumn = 19, kProvenanceColumn = 20;
+    "m.content_hash, m.number, {}, m.provenance, m.topic";
+constexpr int kNumberColumn = 18, kContentColumn = 19, kProvenanceColumn = 20, kTopicColumn = 21;
 
 std::int64_t time_of(std::string_view text) { return text.empty() ? 0 : parse_time_ms(text).value_or(0); }
 
@@ -49,6 +51,7 @@ HistoryMessage message_at(const Statement& row, bool with_content) {
   out.content_bytes = static_cast<std::uint64_t>(row.number(16));
   out.content_hash = row.text(17);
   if (with_content) out.content.text = row.text(kContentColumn);
+  out.topic = row.text(kTopicColumn);
   if (!row.is_null(kProvenanceColumn)) out.provenance.text = row.text(kProvenanceColumn);
   return out;
 }
@@ -107,6 +110,61 @@ class Conditions {
   std::vector<std::string> texts_;
 };
 
+// A pattern of topics in the words of PostgreSQL, for which `*` and `>` are something else.
+std::string expression(std::string_view pattern) {
+  std::string out = "^";
+  for (bool more = true; more;) {
+    const auto word = cut_word(pattern, more);
+    if (word == "*") {
+      out += "[^.]+";
+    } else if (word == ">") {
+      out += ".+";
+    } else {
+      for (const char c : word) {
+        const bool is_plain =
+            (c & 0x80) != 0 || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (!is_plain) out += '\\';
+        out += c;
+      }
+    }
+    if (more) out += "\\.";
+  }
+  return out + '$';
+}
+
+// What the topics of a pattern begin with: whole words, each with its dot.
+std::string_view beginning(std::string_view pattern) {
+  auto rest = pattern;
+  for (bool more = true; more;) {
+    const auto begin = pattern.size() - rest.size();
+    const auto word = cut_word(rest, more);
+    if (word == "*" || word == ">") return pattern.substr(0, begin);
+  }
+  return pattern;
+}
+
+// An index finds what begins as the pattern does before its first wildcard; of that the database looks at each.
+Result<void> add_topic(Conditions& conditions, const std::string& pattern, bool is_postgres) {
+  if (!is_pattern(pattern)) {
+    return failure(ErrorCode::invalid_topic,
+                   fmt::format("`topic` is `{}`, which is no pattern of topics", printable(pattern)),
+                   "words joined by dots, in which `*` is one word and a last `>` the rest");
+  }
+  if (!has_wildcard(pattern)) return conditions.add("m.topic = ?", {pattern}), Result<void>{};
+  if (const auto begin = beginning(pattern); !begin.empty()) {
+    std::string behind(begin);
+    ++behind.back();  // what comes after the dot
+    conditions.add("m.topic >= ? AND m.topic < ?", {std::string(begin), behind});
+  } else {
+    conditions.add("m.topic IS NOT NULL", {});
+  }
+  if (is_postgres)
+    conditions.add("m.topic ~ ?", {expression(pattern)});
+  else
+    conditions.add("folkmoot_topic_fits(?, m.topic)", {pattern});
+  return {};
+}
+
 // What every row must be, whoever sent it to whom.
 Result<void> add_conditions(Conditions& conditions, const FindHistory& wanted, bool is_postgres) {
   if (wanted.state)
@@ -126,6 +184,9 @@ Result<void> add_conditions(Conditions& conditions, const FindHistory& wanted, b
   }
   if (wanted.since_ms != 0) conditions.add("m.created_at >= ?", {format_time_ms(wanted.since_ms)});
   if (wanted.until_ms != 0) conditions.add("m.created_at < ?", {format_time_ms(wanted.until_ms)});
+  if (!wanted.topic.empty()) {
+    if (auto added = add_topic(conditions, wanted.topic, is_postgres); !added) return added;
+  }
   if (wanted.after.empty()) return {};
   const auto place = read_cursor(wanted.after);
   if (!place) return std::unexpected(place.error());
@@ -165,7 +226,7 @@ Result<std::unique_ptr<Statement>> HistoryReader::prepare(const FindHistory& wan
     sql += "SELECT * FROM (SELECT * FROM (";
     done = select({{"m.to_agent_id = ?", id}});
     sql += ") AS received UNION ALL SELECT * FROM (";
-    if (done) done = select({{"m.from_agent_id = ?", id}, {"m.to_agent_id <> ?", id}});
+    if (done) done = select({{"m.from_agent_id = ?", id}, {"m.to_agent_id IS DISTINCT FROM ?", id}});
     sql += fmt::format(") AS sent) AS both_ways ORDER BY created_at DESC, number DESC LIMIT {}", limit);
   }
   if (!done) return std::unexpected(done.error());

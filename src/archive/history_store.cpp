@@ -73,12 +73,13 @@ std::string insert_message_sql(const Database& database) {
   return fmt::format(
       "INSERT INTO agent_messages (id, from_agent_id, to_agent_id, conversation_id, message_type, priority, content, "
       "metadata, status, retry_count, expires_at, created_at, shard, key, mode, sender, recipient, correlation_id, "
-      "cause_id, reason, content_type, content_bytes, content_hash, provenance{}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, {}, "
+      "cause_id, reason, content_type, content_bytes, content_hash, provenance, topic{}) VALUES (?1, ?2, ?3, ?4, ?5, "
+      "?6, {}, "
       "{}, ?9, ?10, "
-      "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, {}{}) ON CONFLICT DO NOTHING",
+      "?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, {}, ?25{}) ON CONFLICT DO NOTHING",
       is_postgres ? ", conversation, words" : "", is_postgres ? "folkmoot_json(?7)" : "?7",
       is_postgres ? "folkmoot_json(?8)" : "?8", is_postgres ? "folkmoot_json(?24)" : "?24",
-      is_postgres ? ", ?25, folkmoot_words(?7)" : "");
+      is_postgres ? ", ?26, folkmoot_words(?7)" : "");
 }
 
 }  // namespace
@@ -205,14 +206,20 @@ Result<void> HistoryStore::name(ShardNumber shard, NameId number, std::string_vi
   return insert_name_->bind(3, name).send();
 }
 
-Result<void> HistoryStore::registered(ShardNumber shard, const RegisteredRow& agent, Instant at) {
-  const auto row = find_name_->bind(1, std::int64_t{shard.value}).bind(2, std::int64_t{agent.name.value}).step();
+Result<std::string> HistoryStore::name_of(ShardNumber shard, NameId number) {
+  const auto row = find_name_->bind(1, std::int64_t{shard.value}).bind(2, std::int64_t{number.value}).step();
   if (!row) return std::unexpected(row.error());
-  const auto name = *row ? std::string(find_name_->text(0)) : std::string();
+  auto name = *row ? std::string(find_name_->text(0)) : std::string();
   find_name_->reset();
-  if (name.empty()) return {};  // what named it is in a gap
-  const auto id = agent_id(name), since = text_of(agent.registered_at), now = text_of(at);
-  set_agent_->bind(1, id).bind(2, name).bind(3, agent.type).bind_optional(4, agent.endpoint);
+  return name;
+}
+
+Result<void> HistoryStore::registered(ShardNumber shard, const RegisteredRow& agent, Instant at) {
+  const auto name = name_of(shard, agent.name);
+  if (!name) return std::unexpected(name.error());
+  if (name->empty()) return {};  // what named it is in a gap
+  const auto id = agent_id(*name), since = text_of(agent.registered_at), now = text_of(at);
+  set_agent_->bind(1, id).bind(2, *name).bind(3, agent.type).bind_optional(4, agent.endpoint);
   set_agent_->bind(5, agent.capabilities).bind(6, agent.status).bind(7, since).bind(8, now);
   return set_agent_->send();
 }
@@ -230,47 +237,68 @@ Result<void> HistoryStore::know_agent(std::string_view name, const std::string& 
 }
 
 Result<void> HistoryStore::accepted(ShardNumber shard, const AcceptedMessage& accepted) {
-  const auto& message = accepted.message;
-  const auto from = agent_id(message.from), to = agent_id(message.to);
-  const auto at = text_of(key_time(accepted.key)), expires = text_of(accepted.expires_at);
-  for (const auto& [name, id] : {std::pair(std::string_view(message.from), from), {message.to, to}}) {
-    if (auto known = know_agent(name, id, at); !known) return known;
-  }
-  const auto id = message.id.text();
   if (has_moved_) {
+    const auto id = accepted.message.id.text();
     const auto met = meet_moved_->bind(1, id).run();
     if (!met) return std::unexpected(met.error());
     if (*met > 0) return {};
   }
+  return insert({.shard = std::int64_t{shard.value},
+                 .key = number_of(accepted.key),
+                 .at = key_time(accepted.key),
+                 .state = state_of(accepted.dead)},
+                accepted);
+}
+
+// An event has no key: its stream and its number there are as good, below zero where no shard is.
+Result<void> HistoryStore::happened(const StreamEventFact& fact, const AcceptedMessage& event) {
+  if (fact.at < forgotten_before_) return {};
+  return insert({.shard = -std::int64_t{fact.stream.value},
+                 .key = static_cast<std::int64_t>(fact.sequence.value),
+                 .at = fact.at,
+                 .state = HistoryState::event},
+                event);
+}
+
+Result<void> HistoryStore::insert(const Place& place, const AcceptedMessage& accepted) {
+  const auto& message = accepted.message;
+  const bool is_event = place.state == HistoryState::event;
+  const auto from = agent_id(message.from), to = is_event ? std::string() : agent_id(message.to);
+  const auto at = text_of(place.at), expires = text_of(accepted.expires_at);
+  for (const auto& [name, id] : {std::pair(std::string_view(message.from), from), {message.to, to}}) {
+    if (id.empty()) continue;
+    if (auto known = know_agent(name, id, at); !known) return known;
+  }
   // What nobody here can read would be kept in vain, and for longer than its sender may have thought.
-  const bool is_unreadable = is_sealed(message) && !message.content_ref;
-  const auto content = is_unreadable ? std::string("null") : content_as_json(message);
+  const bool is_withheld = !message.content_ref && (is_sealed(message) || !policy_.keeps_content(message));
+  const auto content = is_withheld ? std::string("null") : content_as_json(message);
   // A statement keeps what it is bound to by its place, until it has run.
+  const auto id = message.id.text();
   auto metadata = json_text(message.metadata).text;
   if (metadata.empty()) metadata = "{}";
   const auto hash = message.content_ref ? message.content_ref->hash.text()
-                    : is_unreadable     ? Sha256::of(as_bytes(message.content)).text()
+                    : is_withheld       ? Sha256::of(as_bytes(message.content)).text()
                                         : std::string();
   const auto cause = message.cause.is_nil() ? std::string() : message.cause.text();
   const auto bytes = message.content_ref ? message.content_ref->size : message.content.size();
   auto& to_row = *insert_message_;
   const bool has_ids = database_->is_postgres() && !message.conversation.empty();
   const auto conversation = has_ids ? conversation_id(message.conversation) : message.conversation;
-  to_row.bind(1, id).bind(2, from).bind(3, to).bind_optional(4, conversation).bind(5, message.type);
+  to_row.bind(1, id).bind(2, from).bind_optional(3, to).bind_optional(4, conversation).bind(5, message.type);
   to_row.bind(6, std::int64_t{message.priority}).bind(7, content).bind(8, metadata);
-  to_row.bind(9, word(state_of(accepted.dead))).bind(10, std::int64_t{accepted.attempts});
-  to_row.bind_optional(11, expires).bind(12, at).bind(13, std::int64_t{shard.value}).bind(14, number_of(accepted.key));
+  to_row.bind(9, word(place.state)).bind(10, std::int64_t{accepted.attempts});
+  to_row.bind_optional(11, expires).bind(12, at).bind(13, place.shard).bind(14, place.key);
   to_row.bind(15, static_cast<std::int64_t>(accepted.mode)).bind(16, message.from).bind(17, message.to);
   to_row.bind_optional(18, message.correlation).bind_optional(19, cause);
   to_row.bind_optional(20, folkmoot::name(accepted.dead)).bind_optional(21, message.content_type);
   to_row.bind(22, static_cast<std::int64_t>(bytes)).bind_optional(23, hash);
   const auto provenance = message.provenance ? to_json(*message.provenance) : std::string();
-  to_row.bind_optional(24, provenance);
-  if (database_->is_postgres()) return to_row.bind_optional(25, message.conversation).send();
+  to_row.bind_optional(24, provenance).bind_optional(25, is_event ? message.topic : message.event_topic);
+  if (database_->is_postgres()) return to_row.bind_optional(26, message.conversation).send();
   const auto inserted = to_row.run();
   if (!inserted) return std::unexpected(inserted.error());
   if (*inserted == 0) return {};
-  return insert_words_->bind(1, std::int64_t{shard.value}).bind(2, number_of(accepted.key)).send();
+  return insert_words_->bind(1, place.shard).bind(2, place.key).send();
 }
 
 Result<void> HistoryStore::settled(ShardNumber shard, MessageKey key, Instant at) {
@@ -350,6 +378,7 @@ Result<void> HistoryStore::gap(ShardNumber shard, Lsn from, Lsn to, Instant at) 
 Result<std::int64_t> HistoryStore::forget(Instant before, std::int64_t most) {
   if (auto begun = begin(); !begun) return std::unexpected(begun.error());
   const auto text = text_of(before);
+  forgotten_before_ = before;
   std::vector<std::int64_t> old;
   find_old_->bind(1, text).bind(2, most);
   auto row = find_old_->step();

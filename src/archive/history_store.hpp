@@ -11,9 +11,11 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "archive/history_policy.hpp"
 #include "archive/sql.hpp"
 #include "engine/fact_log.hpp"
 #include "engine/facts.hpp"
+#include "engine/stream_facts.hpp"
 #include "folkmoot/operation/history.hpp"
 
 namespace folkmoot {
@@ -34,7 +36,7 @@ inline constexpr std::string_view kResultHow = "processed";
 /// ... or that an endpoint answered.
 inline constexpr std::string_view kAnsweredHow = "answered";
 
-/// A message as it was accepted, or as a copy of that says that it stands.
+/// A message as it was accepted, or as a copy of that says that it stands; or an event, without a key.
 struct AcceptedMessage {
   MessageKey key = 0;
   Instant expires_at = 0;
@@ -60,6 +62,11 @@ class HistoryStore {
   static Result<std::unique_ptr<HistoryStore>> open(const HistoryPlace& place);
 
   Database& database() { return *database_; }
+  const HistoryPolicy& policy() const { return policy_; }
+  /// From the next message on.
+  void obey(const HistoryPolicy& policy) {
+    if (policy != policy_) policy_ = policy;
+  }
 
   /// What is written from here on is there together, or not at all.
   Result<void> begin();
@@ -79,6 +86,9 @@ class HistoryStore {
   Result<void> unregistered(ShardNumber shard, NameId name, Instant at);
   /// Of a message that is known nothing is changed.
   Result<void> accepted(ShardNumber shard, const AcceptedMessage& accepted);
+  /// A stream has kept it. An event is one row, however many do; of one that is older than what forget() has removed
+  /// there is none.
+  Result<void> happened(const StreamEventFact& fact, const AcceptedMessage& event);
   Result<void> settled(ShardNumber shard, MessageKey key, Instant at);
   Result<void> attempt(ShardNumber shard, const ReturnedFact& fact, std::string_view reason);
   /// What came of a message: JSON text. It is kept in message_delivery_log, as the body of the attempt that succeeded.
@@ -89,6 +99,8 @@ class HistoryStore {
   Result<void> ended(ShardNumber shard, MessageKey key, HistoryState state, Instant at, std::string_view reason);
   /// Another shard has it now, under another id: its row there is the message.
   Result<void> moved(const Uuid& id);
+  /// Empty: it is not known.
+  Result<std::string> name_of(ShardNumber shard, NameId number);
   Result<void> gap(ShardNumber shard, Lsn from, Lsn to, Instant at);
   /// Removes up to `most` messages that ended before `before`. Returns how many. A transaction of its own.
   Result<std::int64_t> forget(Instant before, std::int64_t most);
@@ -96,6 +108,13 @@ class HistoryStore {
  private:
   explicit HistoryStore(std::unique_ptr<Database> database) : database_(std::move(database)) {}
   Result<void> prepare();
+  // Where a row stands, and what it is at first.
+  struct Place {
+    std::int64_t shard = 0, key = 0;
+    Instant at = 0;
+    HistoryState state{};
+  };
+  Result<void> insert(const Place& place, const AcceptedMessage& accepted);
   Result<void> forget(std::int64_t number);
   Result<void> know_agent(std::string_view name, const std::string& id, std::string_view at);
 
@@ -104,8 +123,10 @@ class HistoryStore {
   Prepared insert_message_, insert_words_, insert_agent_, settle_, end_, come_back_, insert_attempt_, insert_name_,
       set_position_, get_position_, insert_gap_, forget_words_, forget_attempts_, forget_message_, find_number_,
       insert_moved_, meet_moved_, forget_moved_, find_old_, find_name_, set_agent_, leave_agent_;
+  Instant forgotten_before_ = 0;            // what ended earlier is gone
   bool has_moved_ = false;                  // some ids wait for their rows
   std::unordered_set<std::string> agents_;  // names that have their row
+  HistoryPolicy policy_{};
 };
 
 /// What is asked of a history. A connection of its own, which sees what was committed.

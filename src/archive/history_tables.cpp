@@ -107,12 +107,21 @@ constexpr const char* kJournalsNamed = "ALTER TABLE folkmoot_position ADD COLUMN
 constexpr const char* kProvenanceOfSqlite = "ALTER TABLE agent_messages ADD COLUMN provenance TEXT;";
 constexpr const char* kProvenanceOfPostgres = "ALTER TABLE agent_messages ADD COLUMN provenance JSONB;";
 
+// Version 4: events, which have a topic and no recipient. Topics are compared by their bytes in both.
+constexpr const char* kTopicsOfSqlite =
+    "ALTER TABLE agent_messages ADD COLUMN topic TEXT;"
+    "CREATE INDEX idx_agent_messages_topic ON agent_messages(topic, created_at, number) WHERE topic IS NOT NULL;";
+constexpr const char* kTopicsOfPostgres =
+    "ALTER TABLE agent_messages ADD COLUMN topic TEXT COLLATE \"C\";"
+    "CREATE INDEX idx_agent_messages_topic ON agent_messages(topic, created_at, number) WHERE topic IS NOT NULL;";
+
 struct Version {
   const char *of_sqlite, *of_postgres;
 };
 constexpr Version kVersions[] = {{kTablesOfSqlite, kTablesOfPostgres},
                                  {kJournalsNamed, kJournalsNamed},
-                                 {kProvenanceOfSqlite, kProvenanceOfPostgres}};
+                                 {kProvenanceOfSqlite, kProvenanceOfPostgres},
+                                 {kTopicsOfSqlite, kTopicsOfPostgres}};
 
 Result<void> make_version(Database& database, std::int64_t version) {
   const auto& its = kVersions[version - 1];

@@ -5,6 +5,8 @@
 
 #include <chrono>
 
+#include "message/topic.hpp"
+
 namespace folkmoot {
 namespace {
 
@@ -14,6 +16,16 @@ constexpr int kOpcodesBetweenLooks = 10'000;
 std::int64_t clock_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch())
       .count();
+}
+
+// folkmoot_topic_fits(pattern, topic), of a pattern that is one.
+void topic_fits(sqlite3_context* context, int, sqlite3_value** values) {
+  const auto text = [](sqlite3_value* value) {
+    const auto* const bytes = reinterpret_cast<const char*>(sqlite3_value_text(value));
+    return std::string_view(bytes == nullptr ? "" : bytes, static_cast<std::size_t>(sqlite3_value_bytes(value)));
+  };
+  const auto topic = text(values[1]);
+  sqlite3_result_int(context, is_topic(topic) && topic_matches(text(values[0]), topic) ? 1 : 0);
 }
 
 // Prepared once.
@@ -87,6 +99,10 @@ Result<std::unique_ptr<Database>> SqliteDatabase::open(const std::string& path, 
   database->handle_.reset(handle);
   if (code != SQLITE_OK) return std::unexpected(database->error());
   sqlite3_busy_timeout(handle, kBusyMs);
+  if (sqlite3_create_function_v2(handle, "folkmoot_topic_fits", 2,
+                                 SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY, nullptr, topic_fits, nullptr,
+                                 nullptr, nullptr) != SQLITE_OK)
+    return std::unexpected(database->error());
   return database;
 }
 

@@ -25,8 +25,9 @@ struct HistoryOptions {
 
 std::string in_words(const HistoryMessage& message) {
   return fmt::format("{}  {}  {:<9}  {} > {}  {}{}{}", message.id.text(), format_time_ms(message.accepted_at),
-                     kHistoryStateWords[static_cast<std::size_t>(message.state)], message.from, message.to,
-                     message.type, message.reason.empty() ? "" : "  ", shown_on_one_line(message.reason));
+                     kHistoryStateWords[static_cast<std::size_t>(message.state)], message.from,
+                     message.to.empty() ? message.topic : message.to, message.type, message.reason.empty() ? "" : "  ",
+                     shown_on_one_line(message.reason));
 }
 
 std::string line_of(const HistoryMessage& message, bool json) {
@@ -41,7 +42,7 @@ FindHistory question(const HistoryOptions& options) {
   const auto* const word = std::ranges::find(kHistoryStateWords, options.state);
   if (word == std::end(kHistoryStateWords))
     throw_invalid("--state",
-                  fmt::format("`{}` is not pending, delivered, processed, failed or expired", options.state));
+                  fmt::format("`{}` is not pending, delivered, processed, failed, expired or event", options.state));
   find.state = static_cast<HistoryState>(word - std::begin(kHistoryStateWords));
   return find;
 }
@@ -91,14 +92,17 @@ void show_status(bool json) {
 }
 
 void add_history_find(App& app) {
-  auto* const command = app.add_subcommand("find", "Find messages, newest first; all that is given must hold");
+  auto* const command =
+      app.add_subcommand("find", "Find messages and events, newest first; all that is given must hold");
   auto options = std::make_shared<HistoryOptions>();
   auto& find = options->find;
   command->add_option("--agent", find.agent, "Sent by this agent or to it")->type_name("AGENT");
   command->add_option("--from", find.from, "Sent by this agent")->type_name("AGENT");
   command->add_option("--to", find.to, "Sent to this mailbox")->type_name("AGENT");
-  command->add_option("--state", options->state, "pending, delivered, processed, failed or expired");
+  command->add_option("--state", options->state, "pending, delivered, processed, failed, expired or event");
   command->add_option("--type", find.type, "Of this type");
+  command->add_option("--topic", find.topic, "Events of this topic or pattern, and what subscriptions made of them")
+      ->type_name("PATTERN");
   command->add_option("--priority", options->priority, "Of this priority, 1 to 10")->check(at_least_one());
   command->add_option("--conversation", find.conversation, "Of this conversation");
   command->add_option("--correlation", find.correlation, "With this correlation");
@@ -111,7 +115,8 @@ void add_history_find(App& app) {
   command->add_flag("--json", options->json, "A JSON object for each message");
   set_example(*command,
               "  folkmoot history find --agent reviewer --state failed\n"
-              "  folkmoot history find --text 'invoice 4711' --content\n");
+              "  folkmoot history find --text 'invoice 4711' --content\n"
+              "  folkmoot history find --topic 'orders.>'\n");
   command->callback([options] { find_history(*options); });
 }
 

@@ -126,17 +126,32 @@ std::vector<std::pair<std::string_view, T>> pairs(std::initializer_list<std::pai
   return words;
 }
 
-// Words with commas between them.
+// The words between commas, without the blanks that somebody may have put beside them.
+std::vector<std::string> words_of(std::string_view list) {
+  std::vector<std::string> words;
+  for (std::size_t from = 0; from < list.size();) {
+    const auto end = std::min(list.find(',', from), list.size());
+    auto word = list.substr(from, end - from);
+    word.remove_prefix(std::min(word.find_first_not_of(' '), word.size()));
+    word = word.substr(0, word.find_last_not_of(' ') + 1);
+    if (!word.empty()) words.emplace_back(word);
+    from = end + 1;
+  }
+  return words;
+}
+
 template <class At>
-SettingValue of_list(At at, std::string_view empty) {
+SettingValue of_list(At at, std::string_view empty, Result<void> (*check)(std::string_view) = nullptr,
+                     std::size_t words_max = std::string::npos) {
   return {.set = [=](ServerConfig& config, const std::string& value) -> Result<void> {
-            auto& words = at(config);
-            words.clear();
-            for (std::size_t from = 0; from < value.size();) {
-              const auto end = std::min(value.find(',', from), value.size());
-              if (end > from) words.push_back(value.substr(from, end - from));
-              from = end + 1;
+            auto words = words_of(value);
+            if (words.size() > words_max)
+              return failure(ErrorCode::out_of_range,
+                             fmt::format("{} of them are given; {} are the most", words.size(), words_max));
+            for (const auto& word : words) {
+              if (auto good = check != nullptr ? check(word) : Result<void>(); !good) return good;
             }
+            at(config) = std::move(words);
             return {};
           },
           .show = [=](const ServerConfig& config) { return fmt::format("{}", fmt::join(look(at, config), ",")); },
@@ -279,6 +294,17 @@ std::vector<Setting> with_helpers(std::vector<Setting> settings) {
       {"history.behind", restart,
        "of a shard's journal, that may wait for the history; what is more goes unread, and is told of",
        of_size([](C& c) -> auto& { return c.server.history.behind_bytes_max; }, 1 << 20, 1024 * kGiB)},
+      {"history.not_kept", at_once,
+       "contents of these types are kept as hash and size alone: types of messages, or of contents, with commas "
+       "between "
+       "and `*` for anything, as `medical.*,image/*`",
+       of_list([](C& c) -> auto& { return c.server.history.policy.not_kept; }, "none", check_type_pattern,
+               kHistoryPatternsMax)},
+      {"history.events", at_once,
+       "events of these topics are in the history too, if a stream keeps them: patterns with commas between, as "
+       "`orders.>,audit.*`",
+       of_list([](C& c) -> auto& { return c.server.history.policy.events; }, "none", check_topic_pattern,
+               kHistoryPatternsMax)},
       {"webhooks.local", at_once,
        "whether webhooks may go to this machine and to private networks: yes, no, or auto: if the server listens on "
        "loopback alone",

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "archive/history_policy.hpp"
 #include "engine/options.hpp"
 #include "journal/journal.hpp"
 #include "message/limits.hpp"
@@ -59,6 +60,7 @@ struct HistoryOptions {
   std::string url;                                          // of PostgreSQL; a secret
   std::int64_t keep_ms = std::int64_t{30} * 86'400'000;     // what has ended; 0: for ever
   std::uint64_t behind_bytes_max = std::uint64_t{4} << 30;  // of a journal, that wait for it; what is more goes unread
+  HistoryPolicy policy{};
 };
 
 /// Who may come without TLS, and how TLS is spoken.

@@ -160,7 +160,8 @@ Result<void> Server::Parts::open_history(const ServerOptions& options) {
   HistoryPlace place{.file = options.data + "/" + std::string(kHistoryFile), .postgres = {}};
   if (options.history.store == HistoryOptions::Store::postgres) place.postgres = options.history.url;
   std::vector<Archive::Feed*> feeds;
-  archive = Archive::make({.place = std::move(place), .keep_ms = options.history.keep_ms});
+  archive =
+      Archive::make({.place = std::move(place), .keep_ms = options.history.keep_ms, .policy = options.history.policy});
   for (std::size_t number = 0; number < shards.size(); ++number) {
     auto& journal = *shards[number].journal;
     const auto feed = archive->add(shard_folder(options.data, ShardNumber{static_cast<std::uint32_t>(number)}),
@@ -357,6 +358,7 @@ void Server::change(const ServerOptions& options) {
   parts_->frame_room.change(options.partial_frames.total_bytes_max);
   const auto shared = std::make_shared<const ServerOptions>(options);
   for (const auto& shard : parts_->shards) shard.reactor->postbox().post_options(shared);
+  if (parts_->archive) parts_->archive->change(options.history.policy);
 }
 
 }  // namespace folkmoot

@@ -1,5 +1,7 @@
 """B1: the history (docs/history.md): what became of every durable message, followed from the journal exactly once."""
 
+import hashlib
+import itertools
 import json
 import random
 import sqlite3
@@ -10,6 +12,7 @@ import uuid
 import pytest
 
 from program import SHARDED
+from test_every_door import HttpDoor
 from test_http import Http
 
 
@@ -361,6 +364,166 @@ def test_B8_what_has_ended_is_kept_as_long_as_was_said(make_server, store):
     eventually(server, lambda found: found == [], "--to", "bob")
     assert server.cli("history", "show", ended).returncode == 1
     assert [each["id"] for each in find(server, "--to", "carl")] == [waits]
+
+
+def test_B1_contents_of_types_that_may_not_be_kept_are_hash_and_size(make_server, store, tmp_path):
+    file = tmp_path / "folkmoot.toml"
+    file.write_text('[history]\nnot_kept = "medical.*, image/*"\n')
+    server = store.make(make_server, "--config", str(file))
+    texts = {"medical.finding": "a secret of somebody", "note": "a common secret"}
+    ids = {kind: send(server, "bob", text, "--type", kind) for kind, text in texts.items()}
+    ids["picture"] = send(server, "bob", "secret pixels", "--content-type", "image/PNG")
+    found = eventually(server, lambda found: len(found) == 3, "--to", "bob", "--content")
+    shown = {each["id"]: each for each in found}
+    assert shown[ids["note"]]["content"] == texts["note"] and "content_hash" not in shown[ids["note"]]
+    for kind, text in ("medical.finding", texts["medical.finding"]), ("picture", "secret pixels"):
+        its = shown[ids[kind]]
+        assert its.get("content") is None and its["content_bytes"] == len(text), its
+        assert its["content_hash"] == hashlib.sha256(text.encode()).hexdigest()
+    assert [each["id"] for each in find(server, "--text", "secret")] == [ids["note"]]
+
+    file.write_text("")  # and changed while it runs
+    assert Http(server)("POST", "/api/settings/reload", {})[0] == 200
+    again = send(server, "bob", "told to all now", "--type", "medical.finding")
+    eventually(server, lambda found: [each["id"] for each in found] == [again], "--text", "told to all now")
+
+
+def test_B1_events_of_named_topics_are_there_once_if_a_stream_keeps_them(make_server, store, tmp_path):
+    file = tmp_path / "folkmoot.toml"
+    file.write_text('[history]\nevents = "orders.>, audit.*"\nnot_kept = "secret"\n')
+    server = store.make(make_server, "--config", str(file))
+    door = HttpDoor(server)
+    door.call("stream.set", name="all", topic=">")
+    door.call("stream.set", name="orders", topic="orders.>")  # has them too
+    door.call("subscription.set", name="billing", pattern="orders.new")
+
+    def publish(topic, content, **more):
+        sent = door.publish(topic=topic, content=content, content_type="text/plain", mode="at_least_once", **more)
+        assert sent["outcome"] == "kept", sent
+        return sent["id"]
+
+    new = publish("orders.new", "an order of apples", conversation="talk")
+    eu = publish("orders.eu.new", "an order of pears", type="secret")
+    login = publish("audit.login", "ann came")
+    for topic in "audit.a.b", "other.new", "orders":
+        publish(topic, "is not named")
+    up_to_date(server)
+    found = eventually(server, lambda found: len(found) == 3, "--state", "event", "--content")
+    assert [each["id"] for each in found] == [login, eu, new]
+    assert [(each["topic"], each["from"], each["to"]) for each in found] == [
+        ("audit.login", "me", ""),
+        ("orders.eu.new", "me", ""),
+        ("orders.new", "me", ""),
+    ]
+    assert [each.get("content") for each in found] == ["ann came", None, "an order of apples"]
+    assert found[1]["content_hash"] == hashlib.sha256(b"an order of pears").hexdigest()
+    assert [each["id"] for each in find(server, "--topic", "orders.>", "--state", "event")] == [eu, new]
+    assert [each["id"] for each in find(server, "--topic", "*.*", "--state", "event")] == [login, new]
+    # What the subscription made of one is a message.
+    (billed,) = find(server, "--topic", "orders.new", "--state", "pending")
+    assert (billed["to"], billed["topic"]) == ("billing", "orders.new")
+    assert {each["id"] for each in find(server, "--conversation", "talk")} == {new, billed["id"]}
+    assert {each["id"] for each in find(server, "--agent", "me")} == {new, eu, login, billed["id"]}
+    assert {each["id"] for each in find(server, "--text", "order of apples")} == {new, billed["id"]}
+
+    shown = json.loads(server.cli("history", "show", "--json", eu).stdout)
+    assert shown["message"]["state"] == "event" and shown["attempts"] == []
+    assert "event      me > orders.eu.new  secret" in server.cli("history", "find", "--topic", "orders.eu.>").stdout
+    ask = Http(server, **{"X-Agent": "me"})
+    assert ask("GET", "/api/history/messages?topic=orders.eu.new")[1]["messages"][0]["id"] == eu
+    code, refused = ask("GET", "/api/history/messages?topic=orders..new")
+    assert code == 400 and "topic" in json.dumps(refused)
+    assert ask("GET", f"/api/messages/{login}")[0] == 404  # it is no message
+
+    file.write_text("[history]\nevents = ''\n")  # and changed while it runs
+    assert ask("POST", "/api/settings/reload", {})[0] == 200
+    publish("orders.new", "comes too late")
+    up_to_date(server)
+    assert len(find(server, "--state", "event")) == 3
+
+
+def test_B1_events_that_another_shard_decides_are_there_once(make_server, store):
+    """Outputs of complete() may be events. They are carried to the streams' shard, which is seen in no history."""
+    server = store.make(make_server, "--set", "history.events=>")
+    door = HttpDoor(server)
+    door.call("stream.set", name="done", topic="done.>")
+    for i in range(8):
+        assert door.publish(to=f"worker-{i}", content="task")["id"]
+        (task,) = door.ask("GET", f"/api/messages?agent=worker-{i}&limit=1&wait=5s")[1]["messages"]
+        output = {"topic": f"done.worker-{i}", "content": "made", "content_type": "text/plain"}
+        code, done = door.ask(
+            "POST", f"/api/messages/{task['id']}/complete", {"lease": task["lease"], "outputs": [output]}
+        )
+        assert code == 200, done
+    found = eventually(server, lambda found: len(found) >= 8, "--state", "event")
+    assert sorted(each["topic"] for each in found) == [f"done.worker-{i}" for i in range(8)]
+    up_to_date(server)
+    assert {each["to"] for each in find(server)} == {"", *(f"worker-{i}" for i in range(8))}
+    assert len(find(server)) == 16
+
+
+def test_B1_every_event_that_was_confirmed_is_there_once_after_kills(make_server, store):
+    server = store.make(make_server, "--set", "history.events=e.>", "--set", "journal.segment_bytes=64KiB")
+    HttpDoor(server).call("stream.set", name="all", topic=">", max_events=10)  # it need not have them any more
+    confirmed, stop, failures = {}, threading.Event(), []
+
+    def publisher(name):
+        for number in itertools.count():
+            if stop.is_set():
+                return
+            try:
+                sent = HttpDoor(server).publish(topic=f"e.{name}", content=str(number), mode="at_least_once")
+                if sent.get("outcome") == "kept":
+                    confirmed[sent["id"]] = f"e.{name}"
+            except (OSError, ValueError):
+                time.sleep(0.02)
+            except Exception as error:  # noqa: BLE001 - reported below
+                failures.append(error)
+
+    threads = [threading.Thread(target=publisher, args=(f"p{i}",)) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    server.listen = server.address
+    draw = random.Random(31)
+    for _ in range(10):
+        time.sleep(draw.uniform(0.1, 0.4))
+        server.kill9()
+        server.start()
+    time.sleep(0.5)
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    assert not failures and len(confirmed) > 100
+    up_to_date(server)
+    found = find(server, "--topic", "e.>")
+    topics = {event["id"]: event["topic"] for event in found}
+    assert len(topics) == len(found), "an event is there twice"
+    assert confirmed.items() <= topics.items(), "confirmed events are missing"
+    assert not status(server).get("gaps")
+
+
+def test_B8_events_are_forgotten_when_their_time_is_over(make_server, store):
+    server = store.make(make_server, "--set", "history.retention=1s", "--set", "history.events=>")
+    door = HttpDoor(server)
+    door.call("stream.set", name="last", topic="sensor.*", keep_last_by="topic")  # stays in the journal
+    assert door.publish(topic="sensor.a", content="1", mode="at_least_once")["outcome"] == "kept"
+    eventually(server, lambda found: len(found) == 1, "--state", "event")
+    time.sleep(1.2)
+    server.restart()
+    eventually(server, lambda found: found == [], "--state", "event")
+
+
+def test_B1_patterns_that_can_be_none_are_refused(make_server):
+    server = make_server(start=False)
+    many = ",".join(map(str, range(257)))
+    for name, wrong, why in (
+        ("history.not_kept", "a" * 256, "this one has 256"),
+        ("history.not_kept", many, "256 are the most"),
+        ("history.events", many, "256 are the most"),
+        ("history.events", "a.>,b..c", "`b..c` is no pattern of topics"),
+    ):
+        done = server.cli("serve", "--data", str(server.data), "--set", f"{name}={wrong}")
+        assert done.returncode != 0 and name in done.stderr and why in done.stderr, done.stderr
 
 
 def test_B1_a_damaged_file_is_refused_with_what_to_do(make_server, store):

@@ -19,11 +19,16 @@ from test_history import kept  # noqa: F401 - a fixture
 from native import Client, message
 from test_history import (  # noqa: F401 - run here once more
     test_B1_a_history_that_begins_late_has_what_the_journal_still_has,
+    test_B1_contents_of_types_that_may_not_be_kept_are_hash_and_size,
     test_B1_each_fate_of_a_message_is_told,
+    test_B1_events_of_named_topics_are_there_once_if_a_stream_keeps_them,
+    test_B1_events_that_another_shard_decides_are_there_once,
     test_B1_every_confirmed_message_is_there_once_after_kills,
+    test_B1_every_event_that_was_confirmed_is_there_once_after_kills,
     test_B1_questions_at_the_http_door,
     test_B1_the_table_of_agents_has_what_is_registered,
     test_B1_what_moved_to_another_shard_is_one_message,
+    test_B8_events_are_forgotten_when_their_time_is_over,
     test_B8_what_has_ended_is_kept_as_long_as_was_said,
 )
 from test_http import Http

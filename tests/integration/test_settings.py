@@ -130,6 +130,8 @@ OTHER = {
     "tls.plain": "unix",
     "history.store": "sqlite",
     "history.behind": "2GiB",
+    "history.events": "orders.>,audit.*",
+    "history.not_kept": "medical.*,image/*",
     "shards": "5",
     "unix_accounts": "7=ann",
     "policy.signature_age": "1m",

@@ -18,12 +18,14 @@ enum class HistoryState : std::uint8_t {
   processed,  // settled by whoever had it
   failed,     // given up, or taken back; `reason` says why
   expired,    // its life ended before
+  event,      // none of these: an event, which a stream has kept
 };
-inline constexpr std::string_view kHistoryStateWords[] = {"pending", "delivered", "processed", "failed", "expired"};
+inline constexpr std::string_view kHistoryStateWords[] = {"pending", "delivered", "processed",
+                                                          "failed",  "expired",   "event"};
 template <>
 inline constexpr std::span<const std::string_view> kWords<HistoryState> = kHistoryStateWords;
 
-/// A message and its life.
+/// A message and its life, or an event.
 struct HistoryMessage {
   Uuid id{};
   HistoryState state{};
@@ -39,13 +41,14 @@ struct HistoryMessage {
   std::string content_hash{};
   JsonText content{};
   JsonText provenance{};
+  std::string topic{};
 
   static constexpr auto fields() {
     return std::array{
         field<&HistoryMessage::id>(0, "id", "Its id"),
         field<&HistoryMessage::state>(1, "state", "Where it stands"),
         field<&HistoryMessage::from>(2, "from", "Who sent it"),
-        field<&HistoryMessage::to>(3, "to", "Whose mailbox it was sent to"),
+        field<&HistoryMessage::to>(3, "to", "Whose mailbox it was sent to; empty for an event"),
         field<&HistoryMessage::type>(4, "type", "Its type", {.sparse = true}),
         field<&HistoryMessage::priority>(5, "priority", "1 (first) to 10"),
         field<&HistoryMessage::attempts>(6, "attempts", "How often it came back"),
@@ -61,7 +64,7 @@ struct HistoryMessage {
         field<&HistoryMessage::reason>(14, "reason", "Why it was given up", {.max = kReasonTextMax, .sparse = true}),
         field<&HistoryMessage::content_type>(15, "content_type", "MIME type of its content", {.sparse = true}),
         field<&HistoryMessage::content_bytes>(16, "content_bytes", "Bytes of its content", {.unit = "bytes"}),
-        field<&HistoryMessage::content_hash>(17, "content_hash", "SHA-256 of a content that is stored by reference",
+        field<&HistoryMessage::content_hash>(17, "content_hash", "SHA-256 of a content that is not kept here",
                                              {.sparse = true}),
         field<&HistoryMessage::content>(
             18, "content", "JSON as it is, text as a string, other bytes in base64; only if it was asked for",
@@ -70,6 +73,8 @@ struct HistoryMessage {
             19, "provenance",
             "Whose credentials it came with: account, door, verified, trust; left out if nobody was asked",
             {.shape = "Any", .sparse = true}),
+        field<&HistoryMessage::topic>(
+            20, "topic", "Of an event; and of a message that a durable subscription made of one", {.sparse = true}),
     };
   }
 };
@@ -99,10 +104,11 @@ struct FindHistory {
   std::uint32_t limit = 100;
   std::string after{};
   bool content = false;
+  std::string topic{};
 
   using Answer = HistoryPage;
   static constexpr OperationRow kOperation{.name = "history.find",
-                                           .what = "Finds messages of the past; all that is given must hold",
+                                           .what = "Finds messages and events of the past; all that is given must hold",
                                            .right = Right::observe,
                                            .where = Where::first,
                                            .http = "GET /api/history/messages",
@@ -127,6 +133,10 @@ struct FindHistory {
         field<&FindHistory::after>(13, "after", "Goes on behind this place: `next` of the page before",
                                    {.max = kHistoryCursorMax}),
         field<&FindHistory::content>(14, "content", "With the contents of the messages"),
+        field<&FindHistory::topic>(
+            15, "topic",
+            "Events of this topic or pattern (`*` is a word, a last `>` the rest), and what subscriptions "
+            "made of them"),
     };
   }
 };
@@ -185,7 +195,7 @@ struct HistoryStatus {
 
   static constexpr auto fields() {
     return std::array{
-        field<&HistoryStatus::messages>(0, "messages", "So many are kept"),
+        field<&HistoryStatus::messages>(0, "messages", "So many are kept, events among them"),
         field<&HistoryStatus::lag_bytes>(1, "lag_bytes", "Of the journals, not read yet", {.unit = "bytes"}),
         field<&HistoryStatus::bytes>(2, "bytes", "Of the history's file", {.unit = "bytes"}),
         field<&HistoryStatus::oldest_at>(3, "oldest_at", "When the oldest of them was accepted", {.nullable = true}),

@@ -109,6 +109,94 @@ TEST_F(HistoryStoreTest, B1_a_sealed_content_is_kept_as_hash_and_size) {
   EXPECT_TRUE(contents({.text = "word1"}).empty());
 }
 
+TEST_F(HistoryStoreTest, B1_contents_of_types_that_a_policy_names_are_kept_as_hash_and_size) {
+  ASSERT_TRUE(store_->begin());
+  for (std::uint32_t i = 0; i < 6; ++i) {
+    auto accepted = message(i);
+    accepted.message.type = i % 2 == 0 ? "medical.finding" : "note";
+    accepted.message.content_type = i < 3 ? "Image/PNG; depth=8" : "text/plain";
+    store_->obey(i == 5 ? HistoryPolicy{} : HistoryPolicy{.not_kept = {"medical.*", "image/*"}});
+    ASSERT_TRUE(store_->accepted(kShard, accepted));
+  }
+  ASSERT_TRUE(commit(6));
+  for (std::uint32_t i = 0; i < 6; ++i) {
+    const auto record = reader()->show(message(i).message.id);
+    ASSERT_TRUE(record);
+    const bool is_kept = i == 3 || i == 5;
+    const auto& its = message(i).message.content;
+    EXPECT_EQ(record->message.content.text == "null", !is_kept) << i << record->message.content.text;
+    EXPECT_EQ(record->message.content_hash, is_kept ? "" : Sha256::of(as_bytes(its)).text());
+    EXPECT_EQ(record->message.content_bytes, its.size());
+  }
+  EXPECT_EQ(contents({.text = "common"}).size(), 2u);
+}
+
+TEST(HistoryPolicyTest, B1_a_pattern_fits_types_of_messages_as_written_and_of_contents_in_any_letters) {
+  const auto keeps = [](const char* pattern, const char* type, const char* content_type) {
+    Message message;
+    message.type = type;
+    message.content_type = content_type;
+    return HistoryPolicy{.not_kept = {pattern}}.keeps_content(message);
+  };
+  EXPECT_FALSE(keeps("*", "", ""));
+  EXPECT_FALSE(keeps("payment", "payment", ""));
+  EXPECT_TRUE(keeps("payment", "payments", ""));
+  EXPECT_TRUE(keeps("payment", "Payment", ""));
+  EXPECT_FALSE(keeps("TEXT/*", "", "text/html;charset=utf-8"));
+  EXPECT_FALSE(keeps("application/octet-stream", "", ""));
+  EXPECT_TRUE(keeps("text/plain; charset=utf-8", "", "text/plain; charset=utf-8"));
+  EXPECT_TRUE(HistoryPolicy{}.keeps_content({}));
+  EXPECT_TRUE(check_type_pattern("*"));
+  EXPECT_FALSE(check_type_pattern(""));
+  EXPECT_FALSE(check_type_pattern("\xff"));
+  EXPECT_FALSE(check_type_pattern(std::string(kHistoryPatternBytesMax + 1, 'a')));
+}
+
+TEST_F(HistoryStoreTest, B1_an_event_is_one_row_however_many_streams_have_it) {
+  ASSERT_TRUE(store_->begin());
+  const auto happens = [&](std::uint32_t stream, std::uint64_t sequence, std::uint32_t i, const char* topic) {
+    auto event = message(i);
+    event.message.to.clear();
+    event.message.topic = topic;
+    EXPECT_TRUE(store_->happened(
+        {.stream = StreamNumber{stream}, .sequence = Sequence{sequence}, .at = Instant{kBegan + i}}, event));
+  };
+  happens(1, 1, 0, "orders.new");
+  happens(2, 1, 0, "orders.new");  // another stream has it too
+  happens(1, 2, 1, "orders.eu.new");
+  happens(1, 2, 1, "orders.eu.new");  // a copy
+  happens(1, 3, 2, "ordersx.new");
+  happens(3, 1, 3, "a|b.(c)");
+  auto subscribed = message(4);
+  subscribed.message.event_topic = "orders.new";
+  ASSERT_TRUE(store_->accepted(kShard, subscribed));
+  ASSERT_TRUE(commit(5));
+  const auto words = [&](const char* topic) { return contents({.topic = topic}).size(); };
+  EXPECT_EQ(contents({.state = HistoryState::event}).size(), 4u);
+  EXPECT_EQ(words("orders.new"), 2u);
+  EXPECT_EQ(words("orders.*"), 2u);
+  EXPECT_EQ(words("orders.>"), 3u);
+  EXPECT_EQ(words("*.eu.>"), 1u);
+  EXPECT_EQ(words(">"), 5u);
+  EXPECT_EQ(words("*.*"), 4u);
+  EXPECT_EQ(words("a|b.*"), 1u);
+  EXPECT_EQ(words("orders"), 0u);
+  EXPECT_EQ(contents({.agent = "ann", .state = HistoryState::event}).size(), 2u);
+  EXPECT_EQ(contents({.text = "word2"}).size(), 1u);
+  EXPECT_FALSE(reader()->find({.topic = "orders..new"}));
+  const auto record = reader()->show(message(1).message.id);
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->message.state, HistoryState::event);
+  EXPECT_EQ(record->message.topic, "orders.eu.new");
+  EXPECT_EQ(record->message.to, "");
+  EXPECT_EQ(record->message.accepted_at, kBegan + 1);
+  EXPECT_EQ(store_->forget(Instant{kBegan + 2}, 100).value(), 2);
+  ASSERT_TRUE(store_->begin());
+  happens(1, 2, 1, "orders.eu.new");  // a copy that the journal has made of it meanwhile
+  ASSERT_TRUE(commit(6));
+  EXPECT_EQ(contents({.state = HistoryState::event}).size(), 2u);
+}
+
 TEST_F(HistoryStoreTest, B1_the_life_of_a_message) {
   accept(0, 4);
   ASSERT_TRUE(store_->begin());
@@ -211,6 +299,7 @@ TEST_F(HistoryStoreTest, B1_questions_go_by_an_index_and_sort_nothing) {
       {{.state = HistoryState::failed}, "idx_agent_messages_status "},
       {{.conversation = "talk-1"}, "idx_agent_messages_conversation "},
       {{.since_ms = kBegan + 10, .until_ms = kBegan + 20}, "idx_agent_messages_time "},
+      {{.topic = "orders.new"}, "idx_agent_messages_topic "},
   };
   for (const auto& [wanted, index] : questions) {
     const auto plan = reader()->plan(wanted);
@@ -287,9 +376,10 @@ TEST_F(HistoryStoreTest, B1_tables_of_the_first_version_are_brought_up_to_date_w
   {
     auto older = SqliteDatabase::open(path(), Database::Access::read_write);
     ASSERT_TRUE(older);
-    ASSERT_TRUE(
-        (*older)->execute("ALTER TABLE folkmoot_position DROP COLUMN journal; ALTER TABLE agent_messages DROP COLUMN "
-                          "provenance; UPDATE folkmoot_schema SET version = 1"));
+    ASSERT_TRUE((*older)->execute(
+        "ALTER TABLE folkmoot_position DROP COLUMN journal; ALTER TABLE agent_messages DROP COLUMN "
+        "provenance; DROP INDEX idx_agent_messages_topic; ALTER TABLE agent_messages DROP COLUMN topic; "
+        "UPDATE folkmoot_schema SET version = 1"));
   }
   open();
   EXPECT_EQ(store_->position(kShard)->lsn, Lsn{std::uint64_t{10}});

@@ -137,6 +137,13 @@ StoredFields with_result(HistoryRecord record) {
   return said;
 }
 
+// Of messages alone: an event has no life that could be told of.
+asio::awaitable<Result<std::optional<HistoryRecord>>> look_up_past(Exchange& exchange, Uuid id) {
+  auto past = co_await look_up(exchange, ShowHistory{id});
+  if (past && *past && (**past).message.state == HistoryState::event) co_return std::nullopt;
+  co_return past;
+}
+
 }  // namespace
 
 bool looks_at_store(const Target& target) { return target.has("to_agent_id"); }
@@ -178,14 +185,14 @@ asio::awaitable<Result<std::optional<StoredFields>>> find_stored(Exchange& excha
     if (!dead) co_return std::unexpected(dead.error());
     if (*dead) co_return stored_fields(DeadMessage(std::move(**dead)));
   }
-  auto past = co_await look_up(exchange, ShowHistory{id});
+  auto past = co_await look_up_past(exchange, id);
   if (!past) co_return std::unexpected(past.error());
   if (!*past) co_return std::nullopt;
   co_return with_result(std::move(**past));
 }
 
 asio::awaitable<Result<std::optional<StoredMessage>>> find_past(Exchange& exchange, Uuid id) {
-  auto past = co_await look_up(exchange, ShowHistory{id});
+  auto past = co_await look_up_past(exchange, id);
   if (!past) co_return std::unexpected(past.error());
   if (!*past) co_return std::nullopt;
   StoredMessage out;
