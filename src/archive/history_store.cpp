@@ -174,7 +174,11 @@ Result<void> HistoryStore::prepare() {
   return {};
 }
 
-Result<void> HistoryStore::begin() { return database_->begin(); }
+// Each transaction has its own time: SQLite counts from when it is told.
+Result<void> HistoryStore::begin() {
+  database_->limit_time(kWriteMsMax);
+  return database_->begin();
+}
 
 Result<void> HistoryStore::commit(ShardNumber shard, Lsn position, std::string_view journal) {
   set_position_->bind(1, std::int64_t{shard.value}).bind(2, static_cast<std::int64_t>(position.value));

@@ -87,6 +87,14 @@ def send(server, *arguments):
     return json.loads(done.stdout)["id"]
 
 
+def test_B1_a_history_that_was_idle_for_longer_than_a_write_may_take_goes_on(kept):
+    time.sleep(11)  # a write may take 10 s
+    sent = kept.cli("send", "f", "--lines", "-", "--atomic", stdin="\n".join(map(str, range(400))))
+    assert sent.returncode == 0, sent.stderr
+    up_to_date(kept)
+    assert len(find(kept, "--to", "f")) == 400
+
+
 def test_B1_each_fate_of_a_message_is_told(kept):
     ask = Http(kept, **{"X-Agent": "ann"})
 
