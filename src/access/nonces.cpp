@@ -36,7 +36,8 @@ void Nonces::turn(std::int64_t age_ms, std::int64_t now) {
   age_ms_ = age_ms;
   const auto keep_ms = age_ms + kNonceAheadMs;
   if (now - begun_ < keep_ms) return;
-  old_ = now - begun_ < 2 * keep_ms ? std::move(young_) : Generation{};
+  // Not by when they began: a shorter age makes that long ago, and the last of them are good still.
+  old_ = now - noted_ < keep_ms ? std::move(young_) : Generation{};
   young_ = {};
   begun_ = now;
 }
@@ -71,6 +72,7 @@ Result<void> Nonces::note(const Seen& seen, std::int64_t age_ms, std::int64_t no
   }
   ++count;
   young_.seen.insert(digest);
+  noted_ = now;
   return {};
 }
 

@@ -59,6 +59,7 @@ class Nonces {
   std::int64_t known_since_ = 0;  // what was seen before is not known
   std::int64_t age_ms_ = 0;       // by which was remembered so far
   std::int64_t begun_ = 0;        // when the young one was
+  std::int64_t noted_ = 0;        // when the last of the young was
   Generation young_, old_;
 };
 

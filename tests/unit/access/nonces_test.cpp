@@ -43,6 +43,15 @@ TEST(Nonces, U13_a_longer_age_makes_nothing_good_again_that_was_forgotten) {
   EXPECT_EQ(noted(nonces, "ann", "2", now + 3 * kAge + 2, now + 3 * kAge, 10 * kAge), ErrorCode::unauthorized);
 }
 
+TEST(Nonces, U13_a_shorter_age_forgets_nothing_that_is_good_by_it) {
+  Nonces nonces(kStart);
+  const auto now = kStart + 5'000;
+  EXPECT_EQ(noted(nonces, "ann", "1", now), ErrorCode{});
+  EXPECT_EQ(noted(nonces, "ann", "2", now + 25'000), ErrorCode{});
+  EXPECT_EQ(noted(nonces, "ann", "2", now + 26'000, now + 25'000, 5'000), ErrorCode::unauthorized);
+  EXPECT_EQ(noted(nonces, "ann", "2", now + 29'000, now + 25'000, 5'000), ErrorCode::unauthorized);
+}
+
 TEST(Nonces, U13_nobody_fills_the_memory_of_the_others) {
   Nonces nonces(kStart, {.of_sender = 3, .of_all = 5});
   const auto now = kStart + 5'000;
