@@ -35,11 +35,6 @@ Result<void> Demands::check(Message message, std::int64_t now, std::string& numb
 }
 
 Result<void> Demands::check_signed(Message& message, std::int64_t now, std::string& number) const {
-  if (!message.encoding.empty()) {
-    auto plain = decompress(message.encoding, as_bytes(message.content), kSignedContentBytesMax);
-    if (!plain) return std::unexpected(std::move(plain.error()));
-    message.content = std::move(*plain);
-  }
   const auto said = signature_of(message);
   if (!said) return not_signed_well(message, said.error());
   const auto* const key = known_.find(message.from, said->key);
@@ -47,6 +42,12 @@ Result<void> Demands::check_signed(Message& message, std::int64_t now, std::stri
     return not_signed_well(
         message, {ErrorCode::unauthorized, fmt::format("the key {} is not known here as its key", printable(said->key)),
                   "have it added to the file that policy.known_keys names"});
+  }
+  // Not before: for whoever has no key here it is work for nothing.
+  if (!message.encoding.empty()) {
+    auto plain = decompress(message.encoding, as_bytes(message.content), kSignedContentBytesMax);
+    if (!plain) return std::unexpected(std::move(plain.error()));
+    message.content = std::move(*plain);
   }
   const auto signature = verify_message(message, *key);
   if (!signature) return not_signed_well(message, signature.error());
