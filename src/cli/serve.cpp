@@ -73,6 +73,13 @@ void say_started(const ServerOptions& server, std::uint16_t port, bool has_accou
   std::fflush(stdout);
 }
 
+// Buffers grow and shrink all the time: give large ones back to the system at once, and keep few arenas.
+void give_memory_back() {
+  ::mallopt(M_ARENA_MAX, 2);
+  ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  ::mallopt(M_TRIM_THRESHOLD, 512 * 1024);
+}
+
 int serve(const ServeArguments& arguments, bool json) {
   const auto config = read_settings(arguments);
   if (!config) {
@@ -85,10 +92,7 @@ int serve(const ServeArguments& arguments, bool json) {
   log_to(log);
   set_log_level(config->log.level);
   raise_file_limit();
-  // Buffers grow and shrink all the time: give large ones back to the system at once, and keep few arenas.
-  ::mallopt(M_ARENA_MAX, 2);
-  ::mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-  ::mallopt(M_TRIM_THRESHOLD, 512 * 1024);
+  give_memory_back();
 
   auto server = Server::open(config->server);
   if (!server) return fail(server.error());
