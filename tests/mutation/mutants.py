@@ -462,7 +462,9 @@ class Finder:
                 self.add("constant", where, before + following)
         elif meant.kind == Kind.VAR_DECL and re.fullmatch(r"(\w+::)*k[A-Z]\w*", text):
             kind = meant.type.get_canonical().kind
-            if kind in NUMBERS:
+            if kind in NARROW:  # one more of it is an int, and a template takes that for another thing
+                self.add("constant", where, f"static_cast<decltype({text})>({text} + 1)")
+            elif kind in NUMBERS:
                 self.add("constant", where, f"({text} + 1)")
 
     def call(self, cursor, where, text):
@@ -526,6 +528,7 @@ NUMBERS = {
     getattr(cindex.TypeKind, name)
     for name in "UCHAR USHORT UINT ULONG ULONGLONG CHAR_S SCHAR SHORT INT LONG LONGLONG FLOAT DOUBLE".split()
 }
+NARROW = {getattr(cindex.TypeKind, name) for name in "UCHAR USHORT CHAR_S SCHAR SHORT".split()}
 
 
 def plain_type(cursor):

@@ -65,6 +65,10 @@ class MutantsTest(unittest.TestCase):
             },
         )
 
+    def test_a_constant_smaller_than_an_int_stays_of_its_type(self):
+        text = "constexpr unsigned char kNo = 0;\nvoid send(unsigned char);\nvoid send(int);\nvoid f() { send(kNo); }\n"
+        self.assertEqual(changes(text, "constant"), {("constant", "kNo", "static_cast<decltype(kNo)>(kNo + 1)")})
+
     def test_arguments_of_one_type_change_places(self):
         text = (
             "void g(int, int, char, const long&, long);\nvoid f(int a, int b, long c, long d) { g(a, b, 'x', c, d); }"
