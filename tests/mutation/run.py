@@ -29,6 +29,7 @@ VERDICTS = ("caught", "survived", "equivalent")
 TESTS_MAX = 300  # in one command line,
 TESTS_SECONDS = 0.3  # which take so long together, if there are several: who hangs is found soon
 SEED = "15"  # it and the seven after it have a run of each kind among them (tests/simulation/program.cpp)
+SERVER_RUNS = "24"  # of the whole server, with one, two and three shards
 FOUND = re.compile(r"FAILED at seed \d+.*|assertion failed: .*")
 FAILED = re.compile(r"^\[  FAILED  \] (\S+?)(?:,| \()", re.MULTILINE)
 
@@ -187,7 +188,8 @@ def programs_of(room, folder, crashes):
     found = [Program(path, room) for path in [folder / f"mutated_{room}_test", *tests]]
     simulation = folder / f"mutated_{room}_simulation"
     if simulation.is_file():
-        found.append(Program(simulation, room, ["--first", SEED, "--crashes", str(crashes)]))
+        much = ["--runs", SERVER_RUNS] if room == "server" else ["--crashes", str(crashes)]
+        found.append(Program(simulation, room, ["--first", SEED, *much]))
     return found
 
 
