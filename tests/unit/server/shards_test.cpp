@@ -4,11 +4,11 @@
 
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <set>
 #include <thread>
 
 #include "../journal/temporary_folder.hpp"
+#include "link_client.hpp"
 #include "message/operations.hpp"
 #include "message/pack.hpp"
 #include "server/server.hpp"
@@ -21,65 +21,7 @@ constexpr std::size_t kMailboxes = 12;  // enough for every shard to have some
 
 class ShardsTest : public testing::Test {
  protected:
-  /// Speaks native frames over a link; every question is answered within the test's time.
-  class Client {
-   public:
-    Client(Hub& hub, std::string_view agent)
-        : link_(hub.connect(DoorKind::http, kLinkInboxBytesMax, [bell = bell_] { bell->ring(); })) {
-      std::string frames;
-      append_hello(frames, 1, {.agent = std::string(agent), .token = "", .software = "test"});
-      say(frames);
-      EXPECT_EQ(next().header.opcode, Opcode::welcome);
-    }
-    ~Client() { link_->close(); }
-
-    void say(std::string_view frames) { ASSERT_TRUE(link_->send(frames)); }
-    /// The next frame; its body lives until the next call.
-    Frame next() {
-      for (;;) {
-        auto rest = as_bytes(std::string_view(taken_).substr(at_));
-        const auto before = rest.size();
-        if (const auto frame = cut_frame(rest, 1 << 30); frame && *frame) {
-          at_ += before - rest.size();
-          return **frame;
-        }
-        taken_.erase(0, std::exchange(at_, 0));
-        if (const auto more = link_->take(); !more.empty()) {
-          taken_ += more;
-          continue;
-        }
-        if (!bell_->wait()) {
-          ADD_FAILURE() << "no answer";
-          return {};
-        }
-      }
-    }
-
-   private:
-    // The server may still ring when the client is gone.
-    class Bell {
-     public:
-      void ring() {
-        const std::lock_guard guard(lock_);
-        has_rung_ = true;
-        rung_.notify_all();
-      }
-      bool wait() {
-        std::unique_lock guard(lock_);
-        return rung_.wait_for(guard, std::chrono::seconds(10), [this] { return std::exchange(has_rung_, false); });
-      }
-
-     private:
-      std::mutex lock_;
-      std::condition_variable rung_;
-      bool has_rung_ = false;
-    };
-
-    const std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
-    std::string taken_;
-    std::size_t at_ = 0;
-    std::shared_ptr<Link> link_;
-  };
+  using Client = test::LinkClient;
 
   ShardsTest() {
     ServerOptions options;
