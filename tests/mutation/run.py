@@ -28,8 +28,9 @@ PROGRESS_SECONDS = 30
 VERDICTS = ("caught", "survived", "equivalent")
 TESTS_MAX = 300  # in one command line,
 TESTS_SECONDS = 0.3  # which take so long together, if there are several: who hangs is found soon
-SEED = "15"  # it and the seven after it have a run of each kind among them (tests/simulation/program.cpp)
-SERVER_RUNS = "24"  # of the whole server, with one, two and three shards
+SEED = 15  # it and the seven after it have a run of each kind among them (tests/simulation/program.cpp)
+SERVER_RUNS = 24  # of the whole server, with one, two and three shards
+LONGER = 10  # so much more, of other seeds, for what has survived: still less than what scripts/test runs
 FOUND = re.compile(r"FAILED at seed \d+.*|assertion failed: .*")
 FAILED = re.compile(r"^\[  FAILED  \] (\S+?)(?:,| \()", re.MULTILINE)
 
@@ -183,13 +184,14 @@ class Program:
 
 
 def programs_of(room, folder, crashes):
-    """The module's own tests first, and the simulation last."""
+    """The module's own tests first, then the simulation, and more of it."""
     tests = sorted(folder.glob(f"mutated_{room}_*_test"))
     found = [Program(path, room) for path in [folder / f"mutated_{room}_test", *tests]]
     simulation = folder / f"mutated_{room}_simulation"
     if simulation.is_file():
-        much = ["--runs", SERVER_RUNS] if room == "server" else ["--crashes", str(crashes)]
-        found.append(Program(simulation, room, ["--first", SEED, *much]))
+        unit, much = ("--runs", SERVER_RUNS) if room == "server" else ("--crashes", crashes)
+        for first, times in (SEED, 1), (1000 * SEED, LONGER):
+            found.append(Program(simulation, room, ["--first", str(first), unit, str(times * much)]))
     return found
 
 
