@@ -90,9 +90,10 @@ void Outbox::watch_later(Connection& connection) {
   deadlines_.set(connection, now_ + std::min(options_.host_timeout_ms / 3, kWatchMs));
 }
 
-bool Outbox::overrun(const Connection& connection) {
+bool Outbox::overrun(Connection& connection) {
   if (connection.door == DoorKind::shard) return false;
-  overrun_.push_back(connection.id);
+  if (connection.answer_bytes < kNoAnswerMore) overrun_.push_back(connection.id);
+  connection.answer_bytes = kNoAnswerMore;  // what comes after what was left out would tell of it as if it had come
   return true;
 }
 

@@ -88,8 +88,9 @@ class Outbox {
   // -- who does not take it
   bool is_behind(const Connection& connection) const { return connection.unsent() > options_.pending_bytes_high; }
   /// True if so much may not wait for it: then it is in take_overrun() at the end of this turn, as the engine is in the
-  /// middle of its list of subscribers. Not so a shard link: it waits for its subscribers, who are cut there.
-  bool is_overrun(const Connection& connection, std::size_t pending) {
+  /// middle of its list of subscribers, and until then nothing is answered any more. Not so a shard link: it waits for
+  /// its subscribers, who are cut there.
+  bool is_overrun(Connection& connection, std::size_t pending) {
     return pending > options_.pending_bytes_max && overrun(connection);
   }
   bool has_overrun() const { return !overrun_.empty(); }
@@ -121,10 +122,12 @@ class Outbox {
   void trim() { pool_.trim(); }
 
  private:
+  static constexpr std::size_t kNoAnswerMore = std::size_t{1} << 62;  // of Connection::answer_bytes: above any bound
+
   // Of list_dirty(), for one that is not in the list; apart, as it is once a turn and that is on every message's way.
   void add_dirty(Connection& connection);
   // Of is_overrun(), for one that has so much.
-  bool overrun(const Connection& connection);
+  bool overrun(Connection& connection);
   // Of hold_if_behind(), for one that is; false.
   bool hold(Connection& connection, bool is_event);
 

@@ -195,5 +195,15 @@ TEST_F(OutboxTest, whoever_has_too_much_waiting_is_told_of_once_and_a_shard_link
   EXPECT_FALSE(outbox_.has_overrun());
 }
 
+// Found by the simulation (seed 77007194): a response was left out, and its CANCEL was answered as if nothing had come.
+TEST_F(OutboxTest, who_is_overrun_is_answered_nothing_more) {
+  auto& connection = open();
+  EXPECT_FALSE(outbox_.is_overrun(connection, connection.answer_bytes));
+  EXPECT_TRUE(outbox_.is_overrun(connection, 1'001));
+  connection.answer_bytes += 10;
+  EXPECT_TRUE(outbox_.is_overrun(connection, connection.answer_bytes));
+  EXPECT_EQ(outbox_.take_overrun(), std::vector<SessionId>{connection.id}) << "once";
+}
+
 }  // namespace
 }  // namespace folkmoot
