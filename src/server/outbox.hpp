@@ -22,6 +22,9 @@ namespace folkmoot {
 
 class Outbox {
  public:
+  /// Of Connection::answer_bytes, above any bound: nothing is answered any more.
+  static constexpr std::size_t kNoAnswerMore = std::size_t{1} << 62;
+
   /// From here on a copy into the buffer costs more than a write of its own.
   static constexpr std::size_t kOwnWriteBytes = 16 * 1024;
 
@@ -93,6 +96,9 @@ class Outbox {
   bool is_overrun(Connection& connection, std::size_t pending) {
     return pending > options_.pending_bytes_max && overrun(connection);
   }
+  /// It was, in this turn.
+  static bool is_cut(const Connection& connection) { return connection.answer_bytes >= kNoAnswerMore; }
+  static Error too_slow() { return {ErrorCode::slow_consumer, "too much was waiting for this connection"}; }
   bool has_overrun() const { return !overrun_.empty(); }
   std::vector<SessionId> take_overrun() { return std::exchange(overrun_, {}); }
   /// False if so much makes it congested: deliveries to it are held by the engine from here on; events, by holding
@@ -122,8 +128,6 @@ class Outbox {
   void trim() { pool_.trim(); }
 
  private:
-  static constexpr std::size_t kNoAnswerMore = std::size_t{1} << 62;  // of Connection::answer_bytes: above any bound
-
   // Of list_dirty(), for one that is not in the list; apart, as it is once a turn and that is on every message's way.
   void add_dirty(Connection& connection);
   // Of is_overrun(), for one that has so much.

@@ -200,7 +200,9 @@ void Reactor::welcome(Connection& connection, RequestNumber request, std::string
   effects_.answer(connection.id, Opcode::welcome, request, {as_bytes(body)});
 }
 
-void Reactor::say_goodbye(Connection& connection, const Error& error) {
+void Reactor::say_goodbye(Connection& connection, const Error& why) {
+  // What was left out of its answers was so before anything else that is wrong with it by now.
+  const auto error = outbox_.is_cut(connection) && why.code != ErrorCode::shutting_down ? Outbox::too_slow() : why;
   if (error.code != ErrorCode::shutting_down) goodbyes_.add(connection.door, error.code);
   const auto code = static_cast<std::uint16_t>(error.code);
   const auto joined = joined_text(error);

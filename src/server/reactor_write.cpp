@@ -13,7 +13,7 @@ void Reactor::flush_dirty() {
     if (connection == nullptr || connection->state != Connection::State::open) continue;
     spdlog::warn("connection {} is cut: more than {} bytes waited for it", session_slot(id).value,
                  options_.pending_bytes_max);
-    say_goodbye(*connection, {ErrorCode::slow_consumer, "too much was waiting for this connection"});
+    say_goodbye(*connection, Outbox::too_slow());
   }
   outbox_.each_dirty([this](Connection& connection) { flush(connection); });
 }
