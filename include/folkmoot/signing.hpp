@@ -31,6 +31,7 @@ struct Signature {
   std::int64_t signed_at = 0;  // Unix milliseconds, by the signer's clock; whole seconds
   std::string nonce{};         // `jti`: drawn for this message alone; empty: a signer that draws none
   bool signs_key = false;      // the message's `key` is its signer's; else it is the server's, or anybody's
+  std::string to{};            // whom it was signed for; empty or `capability:...`: whom the server finds
 };
 /// What the message says of its signature, which proves nothing yet. Errors: not_found if it has none; malformed.
 Result<Signature> signature_of(const Message& message);

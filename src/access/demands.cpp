@@ -17,9 +17,28 @@ std::unexpected<Error> not_signed_well(const Message& message, const Error& why)
                  why.advice);
 }
 
+// A message with a key is known by it on disk, for longer than a signature is good for (EngineOptions::keys_kept_ms)
+// and as often as its sender likes to repeat it: but by each mailbox by itself, and only if it is kept in one. So it
+// may go only where it was signed for: who signs `capability:...`, or nobody, leaves the choice to the server, and not
+// to whoever has seen the message.
+Result<void> check_keyed(const Message& message, const Signature& signature, Demands::Kept kept) {
+  if (kept == Demands::Kept::memory) {
+    return not_signed_well(message, {ErrorCode::unauthorized,
+                                     "its signature has a `key`, and what goes from hand to hand is not known by one",
+                                     "sign it without a `key`; or send it to a mailbox, a request durably"});
+  }
+  if (signature.to == message.to) return {};
+  return not_signed_well(
+      message, {ErrorCode::unauthorized,
+                fmt::format("it was signed for {}, and is sent to {}",
+                            signature.to.empty() ? "whom the server finds" : printable(signature.to),
+                            message.to.empty() ? "whom the server finds" : printable(message.to)),
+                "send it where it was signed for, or sign it anew; what has no `key` is told by its number instead"});
+}
+
 }  // namespace
 
-Result<void> Demands::check(Message message, std::int64_t now, std::string& number) const {
+Result<void> Demands::check(Message message, Kept kept, std::int64_t now, std::string& number) const {
   const auto known = known_.agents().find(message.from);
   if (known != known_.agents().end() && known->second.is_blocked) {
     return failure(ErrorCode::not_permitted, fmt::format("{} is blocked", printable(message.from)),
@@ -31,10 +50,10 @@ Result<void> Demands::check(Message message, std::int64_t now, std::string& numb
                                printable(message.from)),
                    "seal it (`folkmoot send --encrypt`, `--encrypt-for FILE`; seal_message() of the library)");
   }
-  return asked_.is_signed ? check_signed(message, now, number) : Result<void>{};
+  return asked_.is_signed ? check_signed(message, kept, now, number) : Result<void>{};
 }
 
-Result<void> Demands::check_signed(Message& message, std::int64_t now, std::string& number) const {
+Result<void> Demands::check_signed(Message& message, Kept kept, std::int64_t now, std::string& number) const {
   const auto said = signature_of(message);
   if (!said) return not_signed_well(message, said.error());
   const auto* const key = known_.find(message.from, said->key);
@@ -57,9 +76,10 @@ Result<void> Demands::check_signed(Message& message, std::int64_t now, std::stri
                                                  (now - signature->signed_at) / 1000, asked_.age_ms / 1000),
                                      "sign it anew; look at the clocks if it has just been signed"});
   }
-  // A message with a key goes to a mailbox, which knows it by that, on disk, for longer than a signature is good for.
-  // Anybody could give it another one that is not signed.
-  if (message.topic.empty() && signature->signs_key) return {};
+  // Anybody could give it another one that is not signed. Which way it went first is not remembered, so an event of a
+  // topic is always told by its number, also when it comes as mail.
+  const bool is_event = !message.topic.empty() || !message.event_topic.empty();
+  if (!is_event && signature->signs_key) return check_keyed(message, *signature, kept);
   if (signature->nonce.empty()) {
     return not_signed_well(message, {ErrorCode::unauthorized, "its signature has no number of its own (`jti`)",
                                      "draw one for each signature; a message for a mailbox may have a `key` instead"});

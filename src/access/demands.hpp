@@ -23,6 +23,9 @@ class Demands {
     bool is_signed = false;
     std::int64_t age_ms = 0;  // how long ago a message may have been signed
   };
+  /// Where a message without a topic goes: into a mailbox, which knows it by its key, on disk; or from hand to hand,
+  /// where keys are not looked at (a request or an answer in memory).
+  enum class Kept : std::uint8_t { mailbox, memory };
   /// `nonces`: nothing was looked at before its time that it does not know.
   Demands(KnownKeys known, Asked asked, std::shared_ptr<Nonces> nonces)
       : known_(std::move(known)), asked_(asked), nonces_(std::move(nonces)) {}
@@ -34,13 +37,14 @@ class Demands {
 
   /// Whether an account's message may be carried out. Errors: not_permitted (a sender who is blocked, a content that is
   /// not sealed, no signature), unauthorized (a wrong one, an old one, one that was sent before), limit_reached, busy.
-  /// `number`: the one that it is remembered by from now on; empty: it is known by its key.
-  Result<void> check(Message message, std::int64_t now, std::string& number) const;
+  /// `kept`: where the server keeps the message. `number`: the one that it is remembered by from now on; empty: it is
+  /// known by its key.
+  Result<void> check(Message message, Kept kept, std::int64_t now, std::string& number) const;
   /// It was not carried out, for the sake of another one.
   void take_back(std::string_view from, std::string_view number) const { nonces_->take_back(from, number); }
 
  private:
-  Result<void> check_signed(Message& message, std::int64_t now, std::string& number) const;
+  Result<void> check_signed(Message& message, Kept kept, std::int64_t now, std::string& number) const;
 
   KnownKeys known_;
   Asked asked_;

@@ -136,7 +136,7 @@ Result<Signature> described(const Parts& parts) {
   if (nonce != nullptr && (!nonce->is_string() || nonce->get_string().size() > kNonceTextMax))
     return std::unexpected(not_a_signature(fmt::format("`jti` is no text of up to {} bytes", kNonceTextMax)));
   return Signature{text_in(parts.head, "kid"), at->get_int64() * 1000, text_in(parts.claims, "jti"),
-                   !text_in(parts.claims, "key").empty()};
+                   !text_in(parts.claims, "key").empty(), text_in(parts.claims, "to")};
 }
 
 Result<void> check_fields(const json::object& claims, const Message& message) {

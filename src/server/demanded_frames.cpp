@@ -15,6 +15,8 @@
 namespace folkmoot {
 namespace {
 
+using Kept = access::Demands::Kept;
+
 class DemandedFrame {
  public:
   DemandedFrame(const access::Demands& demands, std::string_view agent, std::int64_t now)
@@ -24,11 +26,12 @@ class DemandedFrame {
   void take_back() {
     for (const auto& [from, number] : noted_) demands_.take_back(from, number);
   }
-  Result<void> look(Message message) {
+  Result<void> look(Message message, Kept kept) {
+    if (message.to.starts_with('@')) kept = Kept::memory;
     if (message.from.empty()) message.from = agent_;
     auto from = message.from;
     std::string number;
-    auto good = demands_.check(std::move(message), now_, number);
+    auto good = demands_.check(std::move(message), kept, now_, number);
     if (!number.empty()) noted_.emplace_back(std::move(from), std::move(number));
     return good;
   }
@@ -36,7 +39,14 @@ class DemandedFrame {
   Result<void> look_behind(std::size_t front, Bytes body) {
     if (body.size() < front) return {};
     auto message = decode_message(body.subspan(front));
-    return message ? look(std::move(*message)) : Result<void>{};
+    return message ? look(std::move(*message), Kept::mailbox) : Result<void>{};
+  }
+  Result<void> look_at_request(Bytes body) {
+    if (body.size() < sizeof(std::uint32_t)) return {};
+    auto message = decode_message(body.subspan(sizeof(std::uint32_t)));
+    if (!message) return {};
+    const bool is_durable = message->mode.value_or(DeliveryMode::at_most_once) != DeliveryMode::at_most_once;
+    return look(std::move(*message), is_durable ? Kept::mailbox : Kept::memory);
   }
   // u32 count, then each with its length.
   Result<void> look_at_list(Bytes list) {
@@ -59,7 +69,7 @@ class DemandedFrame {
     Result<void> done;
     if (!call) return done;
     each_message(*call->operation->arguments, call->arguments.get(), [&](const Message& message) {
-      if (done) done = look(message);
+      if (done) done = look(message, Kept::mailbox);
     });
     return done;
   }
@@ -77,7 +87,7 @@ Result<void> look_through(DemandedFrame& look, const Frame& frame) {
     case Opcode::publish:
       return look.look_behind(0, body);
     case Opcode::request:
-      return look.look_behind(sizeof(std::uint32_t), body);
+      return look.look_at_request(body);
     case Opcode::publish_batch:
       return look.look_at_list(body);
     case Opcode::complete: {

@@ -448,6 +448,29 @@ def test_U13_a_signature_without_a_number_is_good_for_what_has_a_key(strict):
     refused_as(lambda: client.publish(b"x", key="three", **numbered), "it was sent before")
 
 
+def test_U13_what_has_a_key_goes_only_where_it_was_signed_for(strict):
+    """Each mailbox knows it by itself: whoever saw a signature for whom the server finds could send it to all."""
+    client = native_client(strict, "ann")
+    for to in ("capability:ocr", None):
+        where = {"to": to} if to else {}
+        signed = signed_by(strict, "ann", b"x", type="task", key="one", jti="1", **where)
+        free = {name: field for name, field in signed.items() if name != "to"}
+        for other in ("bob", "carol", "capability:other"):
+            refused_as(lambda: client.publish(b"x", to=other, **free), "it was signed for")
+        refused_as(lambda: client.publish_batch([native.message(b"x", to="bob", **free)]), "it was signed for")
+        if to:
+            # What a client does whose confirmation was lost, also for a server that was killed meanwhile.
+            assert client.publish(b"x", **signed).outcome == "queued"
+            assert client.publish(b"x", **signed).outcome == "duplicate"
+            strict.server.kill9()
+            strict.server.start()
+            client = native_client(strict, "ann")
+            assert client.publish(b"x", **signed).outcome == "duplicate"
+    # What is not kept is not known by a key either.
+    asked = signed_by(strict, "ann", b"x", to="bob", type="task", key="two")
+    refused_as(lambda: client.request(b"x", **asked), "not known by one")
+
+
 def test_U13_requests_and_events_in_memory_are_signed(strict):
     time.sleep(2)
     bob = native_client(strict, "bob")
