@@ -122,6 +122,7 @@ Result<void> Archive::connect(Feed& feed) {
   if (noted) noted = store_->gap(feed.shard_, read_to, kept, wall_clock());
   if (noted) noted = store_->commit(feed.shard_, kept, feed.journal_);
   if (!noted) return noted;
+  feed.lost_bytes_ += kept - read_to;
   spdlog::warn("history: the journal of shard {} has gone on without it: what stood from {} to {} is missing",
                feed.shard_, read_to, kept);
   return {};
@@ -199,8 +200,22 @@ void Archive::note(const Error* error) {
                 text);
 }
 
+Result<void> Archive::check_file() const {
+  if (!options_.place.postgres.empty() || store_->database().is_open()) return {};
+  return failure(
+      ErrorCode::io_error, fmt::format("{} was removed or replaced while the server runs", options_.place.file),
+      "it goes on in the file that is there now, or a new one; what was in the other is missing (`folkmoot history "
+      "status`). For all that is live to be in it, stop the server, move the file away, and start again");
+}
+
 // One round, with whatever has to be done for it.
 Result<bool> Archive::round() {
+  if (store_) {
+    if (auto there = check_file(); !there) {
+      note(&there.error());
+      disconnect();
+    }
+  }
   if (auto connected = connect(); !connected) return std::unexpected(connected.error());
   {
     const std::lock_guard guard(mutex_);
@@ -298,6 +313,7 @@ Result<void> Archive::make_durable() {
   if (done) done = store_->begin();
   if (done) done = store_->commit(feeds_.front()->shard_, feeds_.front()->written_, feeds_.front()->journal_);
   if (auto back = store_->sync_commits(false); done && !back) done = back;
+  if (done) done = check_file();  // or the journals would let go of what nobody has
   if (!done) {
     store_->roll_back();
     return done;
@@ -342,7 +358,10 @@ Result<HistoryReader*> Archive::open_reader() {
   }
   reader_.reset();
   auto opened = HistoryReader::open(options_.place);
-  if (!opened) return std::unexpected(opened.error());
+  if (!opened) {
+    ring();  // it may be the file that is gone, of which who follows has not heard while there was nothing to write
+    return std::unexpected(opened.error());
+  }
   reader_ = std::move(*opened);
   const std::lock_guard guard(mutex_);
   reads_ = &reader_->database();

@@ -35,6 +35,8 @@ class Archive {
     void tell(Lsn durable);
     /// What stands before it is in the history for good.
     Lsn kept() const { return kept_.load(std::memory_order_acquire); }
+    /// Bytes of the journal that a database which was put in the place of another did not have any more.
+    std::uint64_t lost_bytes() const { return lost_bytes_.load(std::memory_order_relaxed); }
     /// The journal goes on without what the history has not read before `to`, where a segment begins.
     void skip(Lsn to);
 
@@ -45,6 +47,7 @@ class Archive {
     Archive& archive_;
     const ShardNumber shard_;
     std::atomic<Lsn> durable_{Lsn{0}}, kept_, skip_{Lsn{0}};
+    std::atomic<std::uint64_t> lost_bytes_ = 0;
     // The archive's thread's:
     std::unique_ptr<PosixDisk> folder_;
     std::unique_ptr<Follower> follower_;
@@ -86,6 +89,8 @@ class Archive {
   Result<void> connect(Feed& feed);
   // After what went wrong: how a commit ended is known by the database alone.
   void disconnect();
+  // Errors: io_error, if its file was removed or replaced.
+  Result<void> check_file() const;
   Result<bool> round();
   // One round over all shards. False: there was nothing. Errors: those of the store, the journal or its folder.
   Result<bool> read_on();

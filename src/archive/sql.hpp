@@ -63,7 +63,7 @@ class Database {
   virtual Result<void> sync_commits(bool on) = 0;
   /// What is asked from here on and takes longer ends with timed_out.
   virtual void limit_time(std::int64_t ms) = 0;
-  /// Whether it can still be asked: no connection was lost.
+  /// Whether it can still be asked: no connection was lost, and a file is still the one of its name.
   virtual bool is_open() = 0;
   /// Any thread: nothing that is waited for takes longer than this from now.
   virtual void hurry(std::int64_t ms) = 0;

@@ -123,6 +123,12 @@ Result<void> SqliteDatabase::sync_commits(bool on) {
   return execute(on ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL");
 }
 
+// What is written into a file that has no name any more is gone when it is closed, and nobody finds it before.
+bool SqliteDatabase::is_open() {
+  int has_moved = 0;
+  return sqlite3_file_control(handle_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &has_moved) != SQLITE_OK || has_moved == 0;
+}
+
 int SqliteDatabase::is_late(void* database) {
   return clock_ms() > static_cast<SqliteDatabase*>(database)->give_up_at_ms_ ? 1 : 0;
 }

@@ -21,7 +21,7 @@ class SqliteDatabase final : public Database {
   void roll_back() override { (void)execute("ROLLBACK"); }
   Result<void> sync_commits(bool on) override;
   void limit_time(std::int64_t ms) override;
-  bool is_open() override { return true; }
+  bool is_open() override;
   void hurry(std::int64_t) override {}  // a file is waited for as long as others have it locked, which is bounded
 
   /// What went wrong last.

@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "base/duration.hpp"
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
 #include "cli/terminal.hpp"
+#include "message/json_document.hpp"
+#include "message/json_mapping.hpp"
 #include "operation/json_codec.hpp"
 
 namespace folkmoot::cli {
@@ -47,16 +50,42 @@ FindHistory question(const HistoryOptions& options) {
   return find;
 }
 
+// JSON as it is; what was text is shown as such, and not as a string of JSON.
+std::string content_in_words(const HistoryMessage& message) {
+  const auto& json = message.content.text;
+  const auto& type = message.content_type;
+  if (!json.starts_with('"') || is_json_type(type)) return json;
+  JsonDocument document;
+  const auto value = document.parse(json);
+  std::string_view text;
+  return value && !value->get(text) ? std::string(text) : json;
+}
+
+// On stderr: what was found is not all there is. Said once, of the first page.
+void warn_of_what_is_missing(const HistoryPage& page) {
+  if (!page.problem.empty()) {
+    tell("folkmoot history: it does not go on, and what happened last is not in it: {}",
+         shown_on_one_line(page.problem));
+  } else if (page.lag_bytes > 0) {
+    tell(
+        "folkmoot history: it is {} bytes of the journal behind: what happened last may not be in it yet; ask again in "
+        "a moment",
+        page.lag_bytes);
+  }
+}
+
 void find_history(const HistoryOptions& options) {
   auto find = question(options);
   Session session;
   std::size_t left = options.limit;
+  bool is_first = true;
   do {
     find.limit = static_cast<std::uint32_t>(std::min<std::size_t>(left, kHistoryPage));
     const auto page = value(session->call(find));
+    if (std::exchange(is_first, false)) warn_of_what_is_missing(page);
     for (const auto& message : page.messages) {
       print_line(line_of(message, options.json));
-      if (find.content && !options.json) print_content(message.content.text + "\n");
+      if (find.content && !options.json) print_content(content_in_words(message) + "\n");
     }
     left -= std::min(left, page.messages.size());
     find.after = page.next;
@@ -74,7 +103,7 @@ void show_history(const HistoryOptions& options) {
                            attempt.holder.empty() ? "-" : attempt.holder, attempt.end,
                            shown_on_one_line(attempt.reason)));
   }
-  print_content(record.message.content.text + "\n");
+  print_content(content_in_words(record.message) + "\n");
 }
 
 void show_status(bool json) {

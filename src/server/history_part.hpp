@@ -23,7 +23,7 @@ class HistoryPart {
   HistoryCounts counts() const {
     const auto kept = feed_ != nullptr ? std::min(feed_->kept(), told_) : told_;
     return {.behind_bytes = told_ - kept,
-            .missed_bytes = missed_bytes_,
+            .missed_bytes = missed_bytes_ + (feed_ != nullptr ? feed_->lost_bytes() : 0),
             .kept = archive_ != nullptr,
             .reachable = archive_ == nullptr || archive_->problem().empty()};
   }

@@ -24,6 +24,7 @@ using EndpointNumber = std::uint64_t;
 constexpr std::int64_t kLookMs = 1'000;  // at the longest between looks while requests are under way
 constexpr std::size_t kConnectionsKept = 256;
 constexpr std::int64_t kFailingNotedMs = 60'000;  // at the longest between notes while some fail
+constexpr std::int64_t kRunningNotedMs = 1'000;   // ... of that the server runs
 
 // Which endpoints have something on their links. Rung on reactors' threads.
 class Bell {
@@ -67,7 +68,8 @@ class Deliveries::Worker {
       options_ = owner_.options_;
     }
     if (auto read = read_failing(options_.failing_file)) {
-      written_ = failing_ = std::move(*read);
+      written_ = failing_ = std::move(read->webhooks);
+      ran_until_ = read->ran_until;
     } else {
       spdlog::warn("webhooks: since when they fail is not known, and counts from now: {}", read.error().describe());
     }
@@ -129,7 +131,7 @@ class Deliveries::Worker {
       known.endpoint->set_rule(shard, *rule, now_);
       const auto before = failing_.find(agent);
       if (is_new && before != failing_.end() && before->second.revision == rule->revision)
-        known.endpoint->go_on_failing(before->second, now_);
+        known.endpoint->go_on_failing(before->second, ran_until_, now_);
       go_on(number, *known.endpoint);
     }
     for (auto at = endpoints_.begin(); at != endpoints_.end();) {
@@ -188,11 +190,21 @@ class Deliveries::Worker {
       return one.first == other.first && one.second.is_same_failure(other.second);
     });
     const bool is_due = failing_ != written_ && now_.steady_ms >= written_at_ + kFailingNotedMs;
-    if (!is_other && !is_due) return;
+    if (!is_other && !is_due) return note_running();
     written_ = failing_;
-    written_at_ = now_.steady_ms;
-    if (const auto done = write_failing(options_.failing_file, failing_); !done)
+    written_at_ = ran_at_ = now_.steady_ms;
+    const auto done = write_failing(options_.failing_file, {.webhooks = failing_, .ran_until = now_.wall.ms});
+    has_file_ = done.has_value();
+    if (!done)
       spdlog::warn("webhooks: since when they fail is forgotten with the next restart: {}", done.error().describe());
+  }
+
+  // What a run before has left is not touched before this one has written what it knows: until then it may still be
+  // wanted as it stands.
+  void note_running() {
+    if (!has_file_ || failing_.empty() || now_.steady_ms < ran_at_ + kRunningNotedMs) return;
+    ran_at_ = now_.steady_ms;
+    folkmoot::note_running(options_.failing_file, now_.wall.ms);
   }
 
   void look_at_times() {
@@ -242,7 +254,7 @@ class Deliveries::Worker {
   void wait() {
     const bool is_idle = !poster_ || poster_->under_way() == 0;
     if (is_idle) {
-      const bool for_ever = times_.empty() && failed_.empty() && hungry_.empty();
+      const bool for_ever = times_.empty() && failed_.empty() && hungry_.empty() && failing_.empty();
       pollfd waits{owner_.event_, POLLIN, 0};
       ::poll(&waits, 1, for_ever ? -1 : static_cast<int>(wait_ms().count()));
     }
@@ -279,11 +291,14 @@ class Deliveries::Worker {
   std::deque<EndpointNumber> hungry_;
   std::map<std::uint64_t, EndpointNumber> under_way_;  // requests, and whose
   std::uint64_t last_post_ = 0;
-  std::vector<PostOutcome> failed_;  // that could not be begun
-  std::unique_ptr<Poster> poster_;   // once there was something to post
-  FailingWebhooks failing_;          // as it is now
-  FailingWebhooks written_;          // as it stands in the file
-  std::int64_t written_at_ = 0;      // steady
+  std::vector<PostOutcome> failed_;             // that could not be begun
+  std::unique_ptr<Poster> poster_;              // once there was something to post
+  FailingWebhooks failing_;                     // as it is now
+  FailingWebhooks written_;                     // as it stands in the file
+  std::int64_t written_at_ = -kFailingNotedMs;  // steady
+  bool has_file_ = false;                       // this run has written it
+  std::int64_t ran_until_ = 0;                  // Unix ms: the run before
+  std::int64_t ran_at_ = 0;                     // steady: when it was said that this one runs
 };
 
 Deliveries::Deliveries(WebhookBoard& board, Connect connect, const WebhookOptions& options)

@@ -61,17 +61,19 @@ void Endpoint::set_rule(ShardNumber shard, WebhookRule rule, PostTime now) {
                              .failures_to_open = rule_.failures});
   rests_until_ = 0;
   state_.failing_since = 0;
-  is_failing_ = false;
+  is_failing_ = was_failing_ = false;
   excused_ms_ = 0;
   tell(now);
 }
 
-// Nobody has tried it while no server ran: that is not its fault.
-void Endpoint::go_on_failing(const FailingWebhook& before, PostTime now) {
+// Nobody has tried it while no server ran: that is not its fault. The circuit is closed again, for its next open time
+// would begin anew with every restart, and it would never be tried; but that it has opened already still counts.
+void Endpoint::go_on_failing(const FailingWebhook& before, std::int64_t ran_until, PostTime now) {
   state_.failing_since = std::min(before.since, now.wall.ms);
-  excused_ms_ = before.excused_ms + std::max<std::int64_t>(now.wall.ms - before.last_failed, 0);
+  const auto seen = std::max(before.last_failed, ran_until);
+  excused_ms_ = before.excused_ms + std::max<std::int64_t>(now.wall.ms - seen, 0);
   last_failed_ = now.wall.ms;
-  is_failing_ = true;
+  is_failing_ = was_failing_ = true;
   tell(now);
 }
 
@@ -321,11 +323,13 @@ void Endpoint::end(std::uint64_t number, PostOutcome outcome, const Settings& se
     breaker_.failure(now.steady_ms);
   } else {
     breaker_.success(now.steady_ms);
+    was_failing_ = false;
   }
   if (verdict.rest) rests_until_ = std::max(rests_until_, now.steady_ms + verdict.rest->count());
   is_failing_ = state_.failing_since != 0 && (is_failing_ || breaker_.failures() >= rule_.failures);
   if (verdict.disables) disable("it answered 410: it is gone");
-  const bool fails = rule_.disable_after_ms != 0 && breaker_.failures() >= rule_.failures && state_.failing_since != 0;
+  const bool is_down = was_failing_ || breaker_.failures() >= rule_.failures;
+  const bool fails = rule_.disable_after_ms != 0 && is_down && state_.failing_since != 0;
   if (fails && now.wall.ms - state_.failing_since - excused_ms_ >= rule_.disable_after_ms.ms)
     disable(fmt::format("nothing was delivered since {}; last: {}", format_time_ms(state_.failing_since),
                         state_.last_error));

@@ -58,8 +58,8 @@ class Endpoint {
   Endpoint(std::string agent, Ways ways) : agent_(std::move(agent)), ways_(std::move(ways)) {}
 
   void set_rule(ShardNumber shard, WebhookRule rule, PostTime now);
-  /// It has failed since then, as a run of the server before had it.
-  void go_on_failing(const FailingWebhook& before, PostTime now);
+  /// It has failed since then, as a run of the server before had it, which ran until `ran_until` (Unix ms) at least.
+  void go_on_failing(const FailingWebhook& before, std::int64_t ran_until, PostTime now);
   /// How it fails, if it did so often enough for its circuit to open; `since` is 0 if it is well.
   FailingWebhook failing() const;
   /// Nothing more is posted. It may be destroyed when is_over().
@@ -128,6 +128,7 @@ class Endpoint {
   PostPace pace_;
   std::int64_t rests_until_ = 0;
   bool is_failing_ = false;       // its circuit has opened since something was delivered
+  bool was_failing_ = false;      // ... in a run before, and nothing else is known of it since
   std::int64_t excused_ms_ = 0;   // of the time since when it fails: no server ran
   std::int64_t last_failed_ = 0;  // Unix ms
   WebhookState state_;

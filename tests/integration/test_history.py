@@ -12,6 +12,7 @@ import uuid
 import pytest
 
 from program import SHARDED
+from test_cli import ok, wait_for
 from test_every_door import HttpDoor
 from test_http import Http
 
@@ -329,6 +330,70 @@ def test_B1_a_database_that_is_locked_stops_no_message_and_is_told_of(make_serve
     assert metric(server, "folkmoot_history_missed_bytes_total") == sum(gap["to"] - gap["from"] for gap in gaps)
     assert "does not go on" in server.log() and "it goes on" in server.log() and "is missing" in server.log()
     server.errors.write_text("")  # what it said in its trouble was asked for
+
+
+def test_B1_a_file_that_is_removed_while_the_server_runs_is_told_of_and_begun_anew(make_server):
+    server = make_server("--set", "history.store=sqlite")
+    for number in range(5):
+        ok(server.cli("send", "bob", f"before {number}"))
+    up_to_date(server)
+    assert "before 4" in ok(server.cli("history", "find", "--content"))
+    for name in ("history.sqlite", "history.sqlite-wal", "history.sqlite-shm"):
+        (server.data / name).unlink(missing_ok=True)
+    after = server.cli("history", "find")  # nothing was written since: who asks finds out
+    assert after.returncode == 0 or "history.sqlite" in after.stderr
+    ok(server.cli("send", "bob", "after"))
+    wait_for(lambda: "after\n" in server.cli("history", "find", "--content").stdout)
+    up_to_date(server)
+    told = server.log()
+    assert "was removed or replaced while the server runs" in told and "move the file away" in told
+    now = status(server)
+    assert (now["messages"], len(now["gaps"])) == (1, 1) and "problem" not in now
+    assert metric(server, "folkmoot_history_missed_bytes_total") > 0
+    server.errors.write_text("")  # what it said in its trouble was asked for
+    ok(server.cli("recv", "bob", "--max", "100"))
+    up_to_date(server)
+    assert [row[0] for row in Sqlite().rows(server, "SELECT status FROM agent_messages")] == ["processed"]
+    server.terminate()
+    done = server.cli("doctor", "--data", str(server.data), "--set", "history.store=sqlite")
+    assert "something is missing in it (1 times)" in done.stdout
+    server.start()
+    assert len(status(server)["gaps"]) == 1 and (server.data / "history.sqlite").exists()
+
+
+def test_B1_who_searches_a_history_that_is_behind_or_stands_still_is_warned(make_server):
+    server = make_server("--set", "history.store=sqlite")
+    ok(server.cli("send", "bob", "it\nis"))
+    up_to_date(server)
+    found = server.cli("history", "find")
+    assert (found.returncode, found.stderr) == (0, "")
+    other = sqlite3.connect(server.data / "history.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    ok(server.cli("send", "bob", "more"))
+    found = server.cli("history", "find")
+    assert found.returncode == 0 and len(found.stdout.splitlines()) == 1
+    assert "bytes of the journal behind: what happened last may not be in it yet" in found.stderr
+    wait_for(lambda: "problem" in status(server), seconds=20)
+    found = server.cli("history", "find", "--json")
+    assert "it does not go on, and what happened last is not in it" in found.stderr
+    page = Http(server)("GET", "/api/history/messages")[1]
+    assert page["lag_bytes"] > 0 and "locked" in page["problem"]
+    other.execute("ROLLBACK")
+    other.close()
+    wait_for(lambda: server.cli("history", "find").stderr == "", seconds=30)
+    server.errors.write_text("")
+    assert len(server.cli("history", "find").stdout.splitlines()) == 2
+
+
+def test_B1_a_text_is_shown_as_it_was_sent(kept):
+    texts = {"text/plain": 'it "is"\n\ttwo lines', "application/json": '"a string"'}
+    for type, text in texts.items():
+        ok(kept.cli("send", "bob", "-", "--content-type", type, stdin=text))
+    up_to_date(kept)
+    for line in ok(kept.cli("history", "find", "--json")).splitlines():
+        message = json.loads(line)
+        shown = ok(kept.cli("history", "show", message["id"])).split("\n", 1)[1]
+        assert shown == texts[message["content_type"]] + "\n"
 
 
 @pytest.mark.parametrize("settled", (False, True))

@@ -1,6 +1,7 @@
 """What is kept of webhooks, and that nothing is lost: every attempt in the history, and a server that is killed again
 and again (docs/webhooks.md)."""
 
+import contextlib
 import json
 import os
 import random
@@ -155,6 +156,28 @@ def test_B7_an_endpoint_that_fails_for_long_is_disabled_though_the_server_is_sta
     boss.carry_out("webhook.enable", agent="worker")
     eventually(lambda: show(boss), lambda now: now["delivered"] == 1 and not now.get("failing_since"))
     wait_for(lambda: json.loads((server.data / "webhooks.failing").read_text()).get("failing", []) == [])
+    boss.close()
+
+
+def test_B7_the_time_that_a_server_ran_counts_though_it_is_killed_every_few_seconds(make_server, endpoint):
+    server = make_server()
+    boss = Client(("127.0.0.1", server.port), agent="boss")
+    boss.mailbox("worker", retry=[10_000, 0, 10, 10, 1000])
+    endpoint.answer = lambda post: 503
+    # Of 10 failures in a row, each run makes fewer than that after the first one.
+    set_webhook(boss, endpoint, failures=3, open_ms=60_000, disable_after_ms=5_000)
+    boss.publish(b"x", to="worker")
+    wait_for(lambda: (server.data / "webhooks.failing").exists())
+    for _ in range(8):
+        boss.close()
+        time.sleep(2.2)
+        server.kill9()
+        server.start()
+        boss = Client(("127.0.0.1", server.port), agent="boss")
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: show(boss)["state"] == "disabled", seconds=1)
+            break
+    assert show(boss)["state"] == "disabled", "of each run of three seconds nothing counted"
     boss.close()
 
 

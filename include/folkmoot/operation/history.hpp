@@ -82,12 +82,19 @@ struct HistoryMessage {
 struct HistoryPage {
   std::vector<HistoryMessage> messages{};
   std::string next{};  // empty: there are no more
+  std::uint64_t lag_bytes = 0;
+  std::string problem{};
 
   static constexpr auto fields() {
     return std::array{
         field<&HistoryPage::messages>(0, "messages", "Newest first", {.max = kHistoryPageMax}),
         field<&HistoryPage::next>(1, "next", "Where the next page goes on (`after`); left out at the end",
                                   {.max = kHistoryCursorMax, .sparse = true}),
+        field<&HistoryPage::lag_bytes>(2, "lag_bytes",
+                                       "Of the journals, not read yet: of what happened last something may be missing",
+                                       {.unit = "bytes", .sparse = true}),
+        field<&HistoryPage::problem>(3, "problem", "Why the history does not go on; left out: it does",
+                                     {.max = kReasonTextMax, .sparse = true}),
     };
   }
 };

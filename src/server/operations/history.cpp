@@ -32,9 +32,15 @@ Result<void> ask_history(const Call& call, Question question) {
 }  // namespace
 
 Result<void> carry_out(const Call& call, const FindHistory& arguments) {
-  return ask_history(call, [arguments](const Reader& reader) -> Result<HistoryPage> {
+  const auto* const archive = call.reactor.history().archive();
+  return ask_history(call, [arguments, archive](const Reader& reader) -> Result<HistoryPage> {
     if (!reader) return std::unexpected(reader.error());
-    return (*reader)->find(arguments);
+    const auto lag = archive->lag();  // as it was before: what comes meanwhile may be found
+    auto page = (*reader)->find(arguments);
+    if (!page) return page;
+    page->lag_bytes = lag;
+    page->problem = archive->problem();
+    return page;
   });
 }
 

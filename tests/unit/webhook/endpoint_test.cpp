@@ -245,7 +245,7 @@ TEST_F(EndpointTest, B7_how_long_it_failed_goes_on_after_a_restart_without_the_t
   set();
   const auto began = now().wall.ms;
   endpoint_.go_on_failing({.revision = 1, .since = began - 60'000, .excused_ms = 1'000, .last_failed = began - 55'000},
-                          now());
+                          0, now());
   EXPECT_EQ(state().failing_since, began - 60'000);
   EXPECT_EQ(endpoint_.failing(), (FailingWebhook{1, began - 60'000, 56'000, began}));  // it failed for 4 s
   const auto is_disabled = [&] {
@@ -265,15 +265,46 @@ TEST_F(EndpointTest, B7_how_long_it_failed_goes_on_after_a_restart_without_the_t
   EXPECT_TRUE(is_disabled());
 }
 
+TEST_F(EndpointTest, B7_the_time_that_a_killed_server_ran_after_the_last_failure_counts) {
+  rule_.failures = 3;
+  rule_.disable_after_ms = 10'000;
+  set();
+  const auto began = now().wall.ms;
+  endpoint_.go_on_failing({.revision = 1, .since = began - 60'000, .excused_ms = 1'000, .last_failed = began - 55'000},
+                          began - 46'000, now());
+  EXPECT_EQ(endpoint_.failing().excused_ms, 47'000);  // it failed for 13 s
+  said();
+  deliver(1);
+  end(posted_[0], {.status = 500});
+  EXPECT_TRUE(
+      std::ranges::any_of(said(), [](const Frame& frame) { return as_text(frame.body).contains("webhook.disable"); }));
+}
+
+TEST_F(EndpointTest, B7_what_failed_before_a_restart_and_answers_since_is_not_disabled) {
+  rule_.failures = 3;
+  rule_.disable_after_ms = 10'000;
+  set();
+  const auto began = now().wall.ms;
+  endpoint_.go_on_failing({.revision = 1, .since = began - 60'000, .excused_ms = 0, .last_failed = began}, began,
+                          now());
+  said();
+  deliver(1);
+  end(posted_[0], {.status = 400});  // it is there, and does not want this one
+  deliver(2);
+  end(posted_[1], {.status = 500});
+  EXPECT_FALSE(
+      std::ranges::any_of(said(), [](const Frame& frame) { return as_text(frame.body).contains("webhook.disable"); }));
+}
+
 TEST_F(EndpointTest, B7_one_that_delivers_or_is_set_anew_fails_no_more) {
   rule_.failures = 1;
   set();
-  endpoint_.go_on_failing({.revision = 1, .since = 5, .excused_ms = 0, .last_failed = 7}, now());
+  endpoint_.go_on_failing({.revision = 1, .since = 5, .excused_ms = 0, .last_failed = 7}, 0, now());
   said();
   deliver(1);
   end(posted_[0], {.status = 200});
   EXPECT_EQ(endpoint_.failing(), FailingWebhook{});
-  endpoint_.go_on_failing({.revision = 1, .since = 5, .excused_ms = 0, .last_failed = 7}, now());
+  endpoint_.go_on_failing({.revision = 1, .since = 5, .excused_ms = 0, .last_failed = 7}, 0, now());
   EXPECT_EQ(endpoint_.failing().since, 5);
   rule_.url = "http://y/";
   set();
