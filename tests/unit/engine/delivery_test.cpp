@@ -482,5 +482,53 @@ TEST_F(DeliveryTest, A11_nobody_else_publishes_to_the_servers_own_topics) {
   EXPECT_EQ(last().code, ErrorCode::not_permitted);
 }
 
+TEST_F(DeliveryTest, X5_a_schedule_comes_at_its_time_again_and_again) {
+  schedule({.name = "tick", .every_ms = Duration{10'000}}, mail("t"));
+  receive(kBob, 10, 60'000);
+  pass(9'999);
+  sync();
+  EXPECT_TRUE(delivered.empty());
+  pass(1);
+  sync();
+  EXPECT_EQ(contents(), Contents{"t"});
+  receive(kBob, 10, 60'000);
+  pass(9'999);
+  sync();
+  EXPECT_TRUE(contents().empty());
+  pass(1);
+  sync();
+  EXPECT_EQ(contents(), Contents{"t"});
+}
+
+TEST_F(DeliveryTest, X5_what_is_of_one_message_is_refused_in_a_schedule) {
+  const auto refused = [this](const Message& message) {
+    schedule({.name = "tick", .every_ms = Duration{10'000}}, message);
+    return last().kind == Answer::Kind::refused ? last().code : ErrorCode{};
+  };
+  EXPECT_EQ(refused(keyed("a", "k")), ErrorCode::invalid_field);
+  auto message = mail("a");
+  message.deliver_at = now + 5'000;
+  EXPECT_EQ(refused(message), ErrorCode::invalid_field);
+  message = mail("a");
+  message.expires_at = now + 5'000;
+  EXPECT_EQ(refused(message), ErrorCode::invalid_field);
+  EXPECT_EQ(refused(mail("a")), ErrorCode{});
+}
+
+TEST_F(DeliveryTest, A11_a_dead_letter_that_is_sent_again_is_a_message_of_now) {
+  auto message = mail("a");
+  message.timestamp = now - 3'600'000;
+  say(message);
+  const auto id = last().confirm.id;
+  const LeaseToken lease[] = {take()};
+  engine->reject(kBob, ++request, false, lease, "no");
+  sync();
+  pass(5'000);
+  engine->resubmit(kAlice, ++request, id, {});
+  sync();
+  take();
+  EXPECT_EQ(last_delivered().timestamp, now);
+}
+
 }  // namespace
 }  // namespace folkmoot::test

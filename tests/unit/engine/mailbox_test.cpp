@@ -1,4 +1,5 @@
 // Mailboxes: order, turns, times and bounds.
+#include "engine/census.hpp"
 #include "engine_fixture.hpp"
 
 namespace folkmoot::test {
@@ -239,6 +240,60 @@ TEST_F(EngineTest, A13_each_message_of_a_batch_stands_for_itself) {
   EXPECT_TRUE(outcomes[2].has_value());
   EXPECT_EQ(outcomes[3].error().code, ErrorCode::mailbox_full);
   EXPECT_EQ(stats().ready, 2u);
+}
+
+TEST_F(EngineTest, X5_an_id_of_another_server_stands_for_nothing_here) {
+  put("a");
+  const auto id = last().confirm.id;
+  const auto address = *message_address(id);
+  const auto foreign = make_uuid({.key = address.key, .mailbox = address.mailbox, .node = address.node ^ 0x200});
+  EXPECT_EQ(state(id), ReceiptState::queued);
+  EXPECT_EQ(state(foreign), ReceiptState::unknown);
+  receive(kBob, 1);
+  sync();
+  nack(delivered.back().lease);
+  std::size_t attempts = 0, foreign_attempts = 0;
+  engine->dead().each_attempt(id, [&](const AttemptView&) { ++attempts; });
+  engine->dead().each_attempt(foreign, [&](const AttemptView&) { ++foreign_attempts; });
+  EXPECT_EQ(attempts, 1u);
+  EXPECT_EQ(foreign_attempts, 0u);
+}
+
+TEST_F(EngineTest, A20_what_comes_back_is_counted_and_what_is_rejected_is_not) {
+  put("a");
+  for (int i = 0; i < 2; ++i) {
+    receive(kBob, 1);
+    sync();
+    nack(delivered.back().lease);
+  }
+  EXPECT_EQ(engine->counters().returned, 2u);
+  receive(kBob, 1);
+  sync();
+  const LeaseToken lease[] = {delivered.back().lease};
+  engine->reject(kBob, ++request, false, lease, "no");
+  sync();
+  EXPECT_EQ(engine->counters().returned, 2u);
+}
+
+TEST_F(EngineTest, X3_the_census_names_what_is_in_the_tables) {
+  const auto names = [this] {
+    std::set<std::string> all;
+    const auto census = engine->census();
+    for (const auto& [what, number] : census.found()) all.insert(what);
+    return all;
+  };
+  const auto before = names();
+  engine->subscribe(kBob, ++request, "news.*", 1, false);
+  put("dies");
+  receive(kBob, 1);
+  sync();
+  const LeaseToken lease[] = {delivered.back().lease};
+  engine->reject(kBob, ++request, false, lease, "no");
+  sync();
+  const auto after = names();
+  EXPECT_FALSE(before.contains("dead letters"));
+  EXPECT_TRUE(after.contains("dead letters"));
+  EXPECT_GE(after.size(), before.size() + 2) << "the subscription, too";
 }
 
 }  // namespace

@@ -103,5 +103,21 @@ TEST(AgentRecordTest, A22_what_is_kept_is_what_was_said) {
   EXPECT_FALSE(unpack_agent(as_bytes(bytes).first(bytes.size() - 1)).has_value());
 }
 
+TEST(AgentRecordTest, A22_what_is_given_twice_is_refused_by_its_name) {
+  AgentRecord record{.agent = "ann", .type = "x", .metadata = {}};
+  EXPECT_TRUE(check_agent(record));
+  auto twice = record;
+  twice.capabilities = {{.name = "read"}, {.name = "read"}};
+  EXPECT_FALSE(check_agent(twice));
+  twice = record;
+  twice.addresses = {{.transport = "http", .address = "a"}, {.transport = "http", .address = "b"}};
+  EXPECT_FALSE(check_agent(twice));
+  twice = record;
+  twice.keys = {{.name = "k", .key = "1"}, {.name = "k", .key = "2"}};
+  EXPECT_FALSE(check_agent(twice));
+  record.keys = {{.name = "k", .key = "1"}, {.name = "l", .key = "1"}};
+  EXPECT_TRUE(check_agent(record));
+}
+
 }  // namespace
 }  // namespace folkmoot

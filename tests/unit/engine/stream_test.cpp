@@ -354,6 +354,40 @@ TEST_P(StreamTest, U14_a_paused_stream_takes_nothing) {
   EXPECT_EQ(all(), Sequences{1});
 }
 
+TEST_P(StreamTest, U14_a_stream_that_is_not_there_is_neither_paused_nor_purged_and_without_room_none_is) {
+  engine->streams().pause({kAlice, ++request}, "none", true);
+  EXPECT_EQ(last().code, ErrorCode::not_found);
+  engine->streams().purge({kAlice, ++request}, "none", kLastSequence, 0);
+  EXPECT_EQ(last().code, ErrorCode::not_found);
+  set(over("a.>"));
+  publish_some(0, 3);
+  log.room_durable = log.room_settling = false;
+  engine->streams().pause({kAlice, ++request}, "s", true);
+  EXPECT_EQ(last().code, ErrorCode::disk_full);
+  EXPECT_FALSE(view().paused);
+  engine->streams().purge({kAlice, ++request}, "s", kLastSequence, 0);
+  EXPECT_EQ(last().code, ErrorCode::disk_full);
+  log.room_durable = log.room_settling = true;
+  EXPECT_EQ(all(), (Sequences{1, 2, 3}));
+}
+
+TEST_P(StreamTest, U14_as_many_consumers_as_may_be_and_no_more) {
+  options.stream_consumers_max = 2;
+  crash_here();
+  set(over("a.>"));
+  const auto consumer = [this](std::string_view name, std::int64_t ack_wait_ms = 30'000) {
+    engine->streams().consumers().set({kAlice, ++request},
+                                      {.stream = "s", .name = name, .ack_wait = Duration{ack_wait_ms}});
+    sync();
+    return last().kind == Answer::Kind::refused ? last().code : ErrorCode{};
+  };
+  EXPECT_EQ(consumer("too_quick", 1), ErrorCode::out_of_range);
+  EXPECT_EQ(consumer("one"), ErrorCode{});
+  EXPECT_EQ(consumer("two"), ErrorCode{});
+  EXPECT_EQ(consumer("three"), ErrorCode::limit_reached);
+  EXPECT_EQ(consumer("two"), ErrorCode{}) << "it is there already";
+}
+
 TEST_P(StreamTest, U14_a_stream_that_was_removed_is_gone_with_its_files) {
   set(over("a.>"));
   publish_some(0, 5);

@@ -281,5 +281,13 @@ TEST_F(EngineTest, A4_whoever_answered_is_not_told_of_anything) {
   EXPECT_TRUE(withdrawals.empty());
 }
 
+TEST_F(EngineTest, M1_a_connection_has_as_many_subscriptions_as_may_be_and_no_more) {
+  options.session_subscriptions_max = 2;
+  start();
+  for (int i = 0; i < 3; ++i) engine->subscribe(kBob, ++request, "news.*", 1, false);
+  EXPECT_EQ(last().code, ErrorCode::limit_reached);
+  EXPECT_EQ(engine->subscriptions(), 2u);
+}
+
 }  // namespace
 }  // namespace folkmoot::test

@@ -405,5 +405,23 @@ TEST_F(WakeTest, X11_a_fact_that_breaks_off_is_damage) {
   }
 }
 
+TEST_F(WakeTest, X11_one_with_a_budget_that_had_no_room_is_tried_again_by_itself) {
+  auto with_budget = rule();
+  with_budget.budget = 5;
+  set(with_budget);
+  take(kBob, 60'000);
+  log.room_settling = false;
+  put("a");
+  sync();
+  EXPECT_TRUE(woken_.empty()) << "its count could not be noted";
+  log.room_settling = true;
+  for (int i = 0; i < 20 && woken_.empty(); ++i) {
+    pass(1'000);
+    sync();
+  }
+  ASSERT_EQ(woken_.size(), 1u);
+  EXPECT_EQ(woken_[0].wakes.size(), 1u);
+}
+
 }  // namespace
 }  // namespace folkmoot::test

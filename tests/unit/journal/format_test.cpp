@@ -154,5 +154,12 @@ TEST(JournalFormat, X3_what_is_no_segment_at_all_is_told_apart) {
   EXPECT_NE(header.error().text.find("does not begin like a journal segment"), std::string::npos);
 }
 
+TEST(JournalFormat, X3_the_last_number_that_a_segment_can_have_is_one_below_where_positions_end) {
+  const auto most = segments_max(kSegmentBytesMin);
+  EXPECT_TRUE(decode_header(encode_header({kId, most - 1, kSegmentBytesMin})));
+  EXPECT_FALSE(decode_header(encode_header({kId, most, kSegmentBytesMin})));
+  EXPECT_FALSE(decode_header(encode_header({kId, 0, kSegmentBytesMin})));
+}
+
 }  // namespace
 }  // namespace folkmoot

@@ -195,5 +195,21 @@ TEST_F(VerifyTest, X3_a_last_segment_that_is_missing_is_told_at_its_begin) {
   EXPECT_NE(info->problems[0].what.find("missing"), std::string::npos) << info->problems[0].what;
 }
 
+TEST_F(VerifyTest, X3_a_segment_that_is_missing_in_the_middle_is_told_by_its_number) {
+  two_segments();
+  start();
+  for (int i = 0; i < 80; ++i) append(std::string(1000, 'm'));
+  ASSERT_TRUE(sync());
+  ASSERT_TRUE(journal->close());
+  kill();
+  disk.forget(segment_name(2));
+  const auto info = verify_journal(disk);
+  ASSERT_TRUE(info);
+  ASSERT_GE(info->segments.size(), 2u);
+  ASSERT_GE(info->problems_total, 1u);
+  EXPECT_EQ(info->problems[0].segment, 2u);
+  EXPECT_NE(info->problems[0].what.find("missing"), std::string::npos) << info->problems[0].what;
+}
+
 }  // namespace
 }  // namespace folkmoot::test
