@@ -160,8 +160,8 @@ void add_dead_show(App& dead) {
 }
 
 void add_resubmit(App& dead) {
-  auto* command =
-      dead.add_subcommand("resubmit", "Send one again, or all that fit the conditions; each as a new message");
+  auto* command = dead.add_subcommand(
+      "resubmit", "Send one again, or all that fit the conditions; each as a new message, without its key and times");
   const auto options = std::make_shared<DeadOptions>();
   command->add_option("ID", options->id, "The message, if it fits the conditions; without it all that fit");
   add_filter(*command, *options);

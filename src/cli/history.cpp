@@ -27,10 +27,12 @@ struct HistoryOptions {
 };
 
 std::string in_words(const HistoryMessage& message) {
-  return fmt::format("{}  {}  {:<9}  {} > {}  {}{}{}", message.id.text(), format_time_ms(message.accepted_at),
-                     kHistoryStateWords[static_cast<std::size_t>(message.state)], message.from,
-                     message.to.empty() ? message.topic : message.to, message.type, message.reason.empty() ? "" : "  ",
-                     shown_on_one_line(message.reason));
+  auto line = fmt::format("{}  {}  {:<9}  {} > {}", message.id.text(), format_time_ms(message.accepted_at),
+                          kHistoryStateWords[static_cast<std::size_t>(message.state)], message.from,
+                          message.to.empty() ? message.topic : message.to);
+  for (const auto& more : {message.type, shown_on_one_line(message.reason)})
+    if (!more.empty()) line += "  " + more;
+  return line;
 }
 
 std::string line_of(const HistoryMessage& message, bool json) {

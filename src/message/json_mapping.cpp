@@ -15,6 +15,7 @@
 #include "base/utf8.hpp"
 #include "message/envelope.hpp"
 #include "message/json_document.hpp"
+#include "message/json_fault.hpp"
 #include "message/json_text.hpp"
 #include "message/limits.hpp"
 #include "message/provenance.hpp"
@@ -397,7 +398,7 @@ Result<void> check_unknown(std::string_view field) {
   return {};
 }
 
-Result<Slots> sort_fields(const dom::element& value) {
+Result<Slots> sort_fields(const dom::element& value, JsonFault* fault) {
   if (!value.is_object())
     return failure(ErrorCode::malformed, fmt::format("a message is a JSON object, not {}", shown(value)));
   Slots slots;
@@ -405,7 +406,10 @@ Result<Slots> sort_fields(const dom::element& value) {
   for (const auto [name, element] : dom::object(value)) {
     const auto* const known = find_spelling(name);
     if (known == nullptr) {
-      if (auto ours = check_unknown(name); !ours) return std::unexpected(std::move(ours.error()));
+      if (auto ours = check_unknown(name); !ours) {
+        note_fault(fault, name, ours.error().text);
+        return std::unexpected(std::move(ours.error()));
+      }
       if (!unknown && !element.is_null() && std::ranges::find(kDoorFields, name) == std::end(kDoorFields))
         unknown = name;
       continue;
@@ -413,15 +417,18 @@ Result<Slots> sort_fields(const dom::element& value) {
     if (element.is_null() && known->slot != kContent) continue;  // the same as leaving it out
     auto& slot = slots[known->slot];
     if (slot && std::string(simdjson::minify(slot->value)) != std::string(simdjson::minify(element))) {
-      return failure(ErrorCode::invalid_field, fmt::format("`{}` is {} but `{}` is {}; give one of them", slot->name,
-                                                           shown(slot->value), name, shown(element)));
+      auto text = fmt::format("`{}` is {} but `{}` is {}; give one of them", slot->name, shown(slot->value), name,
+                              shown(element));
+      note_fault(fault, name, text);
+      return failure(ErrorCode::invalid_field, std::move(text));
     }
     slot = Found{known->name, element};
   }
   if (unknown && !slots[kContent] && !slots[kContentRef]) {
-    return failure(ErrorCode::invalid_field,
-                   fmt::format("`{}` is no field of a message, and there is no `content`: what it says would be lost",
-                               shown_name(*unknown)));
+    auto text = fmt::format("`{}` is no field of a message, and there is no `content`: what it says would be lost",
+                            shown_name(*unknown));
+    note_fault(fault, *unknown, text);
+    return failure(ErrorCode::invalid_field, std::move(text));
   }
   return slots;
 }
@@ -476,8 +483,8 @@ void append_content(JsonWriter& out, const Message& message) {
   out.field("content", encode_base64(content)).field("content_encoding", "base64");
 }
 
-Result<void> read_retry(const Found& found, std::optional<RetryPolicy>& into) {
-  auto policy = retry_from_json(found.value);
+Result<void> read_retry(const Found& found, std::optional<RetryPolicy>& into, JsonFault* fault) {
+  auto policy = retry_from_json(found.value, fault);
   if (!policy) return std::unexpected(policy.error());
   into = *policy;
   return {};
@@ -510,7 +517,9 @@ bool is_json_type(std::string_view content_type) {
 
 bool is_text_type(std::string_view content_type) { return lower(content_type.substr(0, 5)) == "text/"; }
 
-Result<RetryPolicy> retry_from_json(const dom::element& value) {
+Result<RetryPolicy> retry_from_json(const dom::element& value) { return retry_from_json(value, nullptr); }
+
+Result<RetryPolicy> retry_from_json(const dom::element& value, JsonFault* fault) {
   if (!value.is_object())
     return failure(ErrorCode::invalid_field, fmt::format("`retry` is {}; it may be an object", shown(value)));
   RetryPolicy policy;
@@ -533,19 +542,25 @@ Result<RetryPolicy> retry_from_json(const dom::element& value) {
       done = failure(ErrorCode::invalid_field,
                      fmt::format("`retry` has `{}`; it may have attempts, backoff, initial, max and multiplier", key));
     }
-    if (!done) return std::unexpected(done.error());
+    if (done) continue;
+    note_fault(fault, key, done.error().text);
+    return std::unexpected(done.error());
   }
   return policy;
 }
 
-Result<Message> message_from_json(const dom::element& value) {
-  auto sorted = sort_fields(value);
+Result<Message> message_from_json(const dom::element& value) { return message_from_json(value, nullptr); }
+
+Result<Message> message_from_json(const dom::element& value, JsonFault* fault) {
+  auto sorted = sort_fields(value, fault);
   if (!sorted) return std::unexpected(sorted.error());
   const Slots& slots = *sorted;
   Message message;
   Result<void> result;
   const auto with = [&](Slot slot, auto read) {
-    if (result && slots[slot]) result = read(*slots[slot]);
+    if (!result || !slots[slot]) return;
+    result = read(*slots[slot]);
+    if (!result) note_fault(fault, slots[slot]->name, result.error().text);
   };
   const auto name_into = [&](Slot slot, std::string& into) {
     with(slot, [&](const Found& found) { return read_name(found, into); });
@@ -567,7 +582,7 @@ Result<Message> message_from_json(const dom::element& value) {
   with(kDeliverAt, [&](const Found& found) { return read_time(found, message.deliver_at); });
   with(kMode, [&](const Found& found) { return read_mode(found, message.mode); });
   with(kMetadata, [&](const Found& found) { return read_metadata(found, message.metadata); });
-  with(kRetry, [&](const Found& found) { return read_retry(found, message.retry); });
+  with(kRetry, [&](const Found& found) { return read_retry(found, message.retry, fault); });
   name_into(kGroup, message.group);
   with(kBounce, [&](const Found& found) { return read_flag(found, message.bounce); });
   with(kExpectsReply, [&](const Found& found) { return read_flag(found, message.expects_reply); });

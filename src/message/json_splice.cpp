@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "message/json_text.hpp"
+#include "message/json_writer.hpp"
 
 namespace folkmoot {
 namespace {
@@ -103,6 +104,14 @@ Result<std::string> set_json_field(std::string_view text, std::string_view path,
                    fmt::format("the content is no JSON object, so that `{}` cannot be set in it", path));
   }
   return set_in(text, path, value);
+}
+
+std::string with_json_field(std::string_view name, std::string_view value, std::string_view object) {
+  std::string out;
+  JsonWriter(out).begin_object().field(name, value).end_object();
+  const auto rest = object.substr(1);
+  out.back() = rest == "}" ? '}' : ',';
+  return rest == "}" ? out : out.append(rest);
 }
 
 }  // namespace folkmoot

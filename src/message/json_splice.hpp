@@ -13,6 +13,10 @@ namespace folkmoot {
 /// value's text. Requires: `object` is the text of a JSON object that parses.
 void each_json_member(std::string_view object, const std::function<void(std::string_view, std::string_view)>& each);
 
+/// `object` with one field in front, whose value is a text. Requires: `object` is the text of a JSON object that
+/// parses, without blanks around it.
+std::string with_json_field(std::string_view name, std::string_view value, std::string_view object);
+
 /// The text with the field at `path` (names with dots between, such as `order.topic`) set to `value`, a JSON value; a
 /// field that is not there is added, but not the objects around it. Errors: invalid_field, if `text` is no JSON object,
 /// or the path leads through what is none.

@@ -9,10 +9,12 @@
 
 #include "base/duration.hpp"
 #include "base/nearest.hpp"
+#include "message/json_fault.hpp"
 #include "message/json_fields.hpp"
 #include "message/json_mapping.hpp"
 #include "message/limits.hpp"
 #include "operation/fields.hpp"
+#include "operation/json_reading.hpp"
 
 namespace folkmoot {
 namespace {
@@ -22,8 +24,8 @@ namespace dom = simdjson::dom;
 // Reads values of one struct; what is wrong names the field it is in.
 class JsonReader {
  public:
-  explicit JsonReader(Unknown unknown, std::span<const std::string_view> besides = {})
-      : unknown_(unknown), besides_(besides) {}
+  explicit JsonReader(Unknown unknown, std::span<const std::string_view> besides = {}, JsonFault* fault = nullptr)
+      : unknown_(unknown), besides_(besides), fault_(fault) {}
 
   Result<void> read_object(const StructInfo& info, void* object, const JsonElement& value);
   // `type` is the field's, or that of an element of it.
@@ -47,8 +49,15 @@ class JsonReader {
   Result<void> read_list(const FieldInfo& field, const TypeInfo& type, void* at, const JsonElement& value);
   Result<void> read_message(const FieldInfo& field, void* at, const JsonElement& value) const;
 
+  // What is wrong, in the field `name` of an object.
+  std::unexpected<Error> wrong(std::string_view name, std::string text) const {
+    note_fault(fault_, name, text);
+    return failure(ErrorCode::invalid_field, std::move(text));
+  }
+
   const Unknown unknown_;
   std::span<const std::string_view> besides_;  // of the outermost object
+  JsonFault* const fault_;                     // null: nobody asks where
 };
 
 std::string unknown_text(const StructInfo& info, std::string_view name) {
@@ -76,20 +85,23 @@ Result<void> JsonReader::read_object(const StructInfo& info, void* object, const
     });
     if (place == all.end()) {
       if (unknown_ == Unknown::ignore || std::ranges::find(besides, name) != besides.end()) continue;
-      return failure(ErrorCode::invalid_field, unknown_text(info, name));
+      return wrong(name, unknown_text(info, name));
     }
     if (element.is_null()) continue;
     if (std::ranges::find(seen, place->field) != seen.end())
-      return failure(ErrorCode::invalid_field, fmt::format("`{}` is given twice", place->field->name));
+      return wrong(name, fmt::format("`{}` is given twice", place->field->name));
     seen.push_back(place->field);
-    if (auto done = read_value(*place->field, place->type(), place->at, element); !done) return done;
+    if (auto done = read_value(*place->field, place->type(), place->at, element); !done) {
+      note_fault(fault_, name, done.error().text);
+      return done;
+    }
   }
   for (const auto& place : all) {
     const auto& field = *place.field;
     if (!field.rules.required) continue;
     const bool is_empty = field.type->kind == Kind::text && static_cast<const std::string*>(place.at)->empty();
     if (is_empty || std::ranges::find(seen, place.field) == seen.end())
-      return failure(ErrorCode::invalid_field, fmt::format("`{}` is missing", field.name));
+      return wrong(field.name, fmt::format("`{}` is missing", field.name));
   }
   return {};
 }
@@ -146,7 +158,7 @@ Result<void> JsonReader::read_value(const FieldInfo& field, const TypeInfo& type
     case Kind::message:
       return read_message(field, at, value);
     case Kind::retry: {
-      const auto policy = retry_from_json(value);
+      const auto policy = retry_from_json(value, fault_);
       if (!policy) return std::unexpected(policy.error());
       *static_cast<RetryPolicy*>(at) = *policy;
       return {};
@@ -154,7 +166,11 @@ Result<void> JsonReader::read_value(const FieldInfo& field, const TypeInfo& type
     case Kind::object: {
       std::string_view text;
       const auto* const stands = shorthand(*type.object);
-      if (stands != nullptr && !value.get(text)) return read_value(*stands, *stands->type, stands->at(at), value);
+      if (stands != nullptr && !value.get(text)) {
+        if (stands->rules.required && text.empty())
+          return failure(ErrorCode::invalid_field, fmt::format("`{}` is missing", stands->name));
+        return read_value(*stands, *stands->type, stands->at(at), value);
+      }
       if (!value.is_object()) return refuse(field, value);
       return read_object(*type.object, at, value);
     }
@@ -238,6 +254,7 @@ Result<void> JsonReader::read_list(const FieldInfo& field, const TypeInfo& type,
   std::size_t place = 0;
   for (const auto element : array) {
     if (auto done = read_value(field, *type.element, type.append(at), element); !done) {
+      note_fault(fault_, std::to_string(place), done.error().text);
       return failure(done.error().code, fmt::format("`{}`, entry {}: {}", field.name, place, done.error().text));
     }
     ++place;
@@ -246,7 +263,7 @@ Result<void> JsonReader::read_list(const FieldInfo& field, const TypeInfo& type,
 }
 
 Result<void> JsonReader::read_message(const FieldInfo& field, void* at, const JsonElement& value) const {
-  auto message = message_from_json(value);
+  auto message = message_from_json(value, fault_);
   if (!message) return failure(message.error().code, fmt::format("`{}`: {}", field.name, message.error().text));
   *static_cast<Message*>(at) = std::move(*message);
   return {};
@@ -347,6 +364,11 @@ Result<void> read_json(const StructInfo& info, void* object, const JsonElement& 
   if (!value.is_object())
     return failure(ErrorCode::malformed, fmt::format("the arguments are not a JSON object, but {}", shown(value)));
   return JsonReader(unknown, besides).read_object(info, object, value);
+}
+
+Result<void> read_json(const StructInfo& info, void* object, const JsonElement& value, JsonFault& fault) {
+  if (!value.is_object()) return read_json(info, object, value);
+  return JsonReader(Unknown::refuse, {}, &fault).read_object(info, object, value);
 }
 
 Result<void> check_names(const StructInfo& info, const JsonElement& value, std::span<const std::string_view> besides) {

@@ -3,12 +3,23 @@
 
 #include "message/envelope.hpp"
 #include "message/json_document.hpp"
+#include "message/json_fault.hpp"
 #include "message/json_mapping.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace folkmoot;
   const auto message = message_from_json(as_text({data, size}));
-  if (!message) return 0;
+  if (!message) {
+    // Where it is wrong is said of what is wrong, whoever asks; and leads to a field, or to the message.
+    JsonDocument document;
+    const auto value = document.parse(as_text({data, size}));
+    JsonFault fault;
+    if (!value) return 0;
+    const auto read = message_from_json(*value, &fault);
+    if (read || read.error().text != message.error().text) std::abort();
+    if (!fault.pointer.empty() && fault.pointer.front() != '/') std::abort();
+    return 0;
+  }
   const auto written = to_json(*message);
   const auto again = message_from_json(written);
   if (!again || to_json(*again) != written) std::abort();

@@ -6,7 +6,7 @@
 #include "operation/answers.hpp"
 #include "operation/fields.hpp"
 #include "operation/frames.hpp"
-#include "operation/json_codec.hpp"
+#include "operation/json_reading.hpp"
 #include "operation/operations.hpp"
 #include "operation/pack_codec.hpp"
 
@@ -31,7 +31,14 @@ bool same(const StructInfo& info, const void* a, const void* b) {
 
 void as_json(const StructInfo& info, std::string_view text) {
   const auto first = info.make(), again = info.make();
-  if (!read_json(info, first.get(), text)) return;
+  if (const auto read = read_json(info, first.get(), text); !read) {
+    JsonDocument document;
+    const auto value = document.parse(text.empty() ? "{}" : text);
+    JsonFault fault;
+    if (value) check(!read_json(info, again.get(), *value, fault), "who asks where it is wrong reads otherwise");
+    check(fault.pointer.empty() || fault.pointer.front() == '/', "a pointer leads nowhere");
+    return;
+  }
   std::string written;
   JsonWriter writer(written);
   write_json(writer, info, first.get(), Sparse::everything);

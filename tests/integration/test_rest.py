@@ -409,6 +409,29 @@ def test_A9_the_header_idempotency_key_makes_sending_again_safe(ask):
         assert code == 400 and "Idempotency-Key" in refused["error"], (body, key)
 
 
+@pytest.mark.parametrize("keeps", [True, False], ids=["history", "no_history"])
+def test_X18_a_dead_letter_that_was_sent_again_is_followed_from_its_old_id(make_server, keeps):
+    server = make_server(*(KEPT if keeps else ()))
+    ask = Http(server)
+    sent = ask("POST", "/api/messages", {"to": "bob", "content": 1, "key": "once"})[1]["id"]
+    pause()
+    assert ask("PUT", f"/api/messages/{sent}/status", {"status": "failed", "reason": "no"})[0] == 200
+    assert "resent_as" not in shown(ask, sent, lambda message: message["status"] == "failed")
+    code, again = ask("POST", f"/api/dead/{sent}/resubmit")
+    assert code == 201 and again["outcome"] != "duplicate"  # it has no key any more
+    code, old = ask("GET", f"/api/messages/{sent}")
+    if keeps:
+        old = shown(ask, sent, lambda message: "resent_as" in message)
+        assert (old["status"], old["resent_as"]) == ("failed", again["id"])
+    else:
+        assert code == 404 and f"sent again as {again['id']}" in old["error"] and "folkmoot trace" in old["advice"]
+    trace = ask("POST", "/api/call/message.trace", {"id": sent})[1]["messages"]
+    assert [(each["id"], each.get("after"), each.get("how")) for each in trace if each["id"] != sent] == [
+        (again["id"], sent, "resent")
+    ]
+    assert "resent_as" not in shown(ask, again["id"], lambda message: message["status"] == "pending")
+
+
 def test_B2_an_error_is_a_problem_of_rfc_9457_for_who_asks_for_it(ask):
     nobody = "/api/messages/0193f2c4-0000-7000-8000-000000000000"
     code, plain = ask("GET", nobody)
@@ -446,6 +469,21 @@ def test_B2_an_error_is_a_problem_of_rfc_9457_for_who_asks_for_it(ask):
     ("POST", "/api/schedules", {"name": "x", "message": {"to": "b", "hops": -1}, "every_ms": 1000}, "/message/hops"),
     ("POST", "/api/agents", {"agent": "b", "capabilities": [{"name": "x"}, {"nam": "x"}]}, "/capabilities/1/nam"),
     ("POST", "/api/call/mailbox.configure", {"name": "b", "retry": {"attempts": -1}}, "/retry/attempts"),
+    ("POST", "/api/call/schedule.set", {"every_ms": 5000, "message": {"to": "a"}}, "/name"),
+    ("POST", "/api/call/schedule.set", {"name": "message", "every_ms": -5, "message": {"to": "a"}}, "/every_ms"),
+    ("POST", "/api/call/schedule.set", {"name": "x", "every_ms": 5000, "message": {"to": "a", "retry": {"max": "?"}}},
+     "/message/retry/max"),
+    ("POST", "/api/agents", {"agent": "b", "capabilities": ["x", ""]}, "/capabilities/1"),
+    ("POST", "/api/agents", {"agent": "b", "capabilities": ["x", {"name": ""}]}, "/capabilities/1/name"),
+    ("POST", "/api/agents", {"agent": "b", "capabilities": ["x", "a b"]}, "/capabilities/1"),
+    ("POST", "/api/agents",
+     {"agent": "b", "addresses": [{"transport": "x", "address": "x"}, {"transport": "y", "address": 7}]},
+     "/addresses/1/address"),
+    ("POST", "/api/messages/batch", {"atomic": True, "messages": [{"to": "b"}, {"to": "b", "compress": 7}]},
+     "/messages/1/compress"),
+    ("POST", "/api/messages", {"to": "priority", "content": "`key`", "priority": 99}, "/priority"),
+    ("POST", "/api/messages", {"to": "b", "priority": "5", "target": "c", "content": 1}, "/target"),
+    ("PUT", "/api/webhooks/b", {"url": "http://a/", "concurrency": "many"}, "/concurrency"),
     ("POST", "/api/routes", {"name": "r", "filter": "(", "targets": ["b"]}, "/filter"),
 ])  # fmt: skip
 def test_B2_a_body_that_is_wrong_by_its_fields_is_refused_with_the_path_of_the_fault(ask, method, path, body, pointer):

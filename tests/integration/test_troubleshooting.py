@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -18,16 +19,19 @@ from pathlib import Path
 import pytest
 from native import Client, Refused, message
 from program import PROGRAM, ROOT, Server, environment
+from test_cli import wait_for
 from test_delivery_native import text_id
+from webhook_endpoint import Endpoint
 
 PAGE = ROOT / "docs/troubleshooting.md"
 ERRORS = re.findall(r"^FOLKMOOT_ERROR\(\d+, (\w+),", (ROOT / "src/base/errors.def").read_text(), re.M)
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-VARIES = [(UUID, "ID"), (TIME, "TIME"), (re.compile(r"\b\d+ ?(ms|s)\b"), "A WHILE"),
+VARIES = [(UUID, "ID"), (re.compile(r"(?<=127.0.0.1:)\d+(?=/mail)"), "PORT"),
+          (TIME, "TIME"), (re.compile(r"\b\d+ ?(ms|s)\b"), "A WHILE"),
           (re.compile(r"(\"(?:uptime_ms|at)\":|process |connection |offset |did not read |more than )\d+"), r"\1N"),
-          (re.compile(r"\d+( facts)"), r"N\1")]
+          (re.compile(r"\d+( facts)"), r"N\1"), (re.compile(r"(?m)^(bytes|behind by)( +)\d+"), r"\1\2N")]
 SECTION = re.compile(r"^### (.+)\n((?:(?!^##).*\n?)*)", re.M)
 BLOCK = re.compile(r"(?<=^```console\n)(?:.*\n)*?(?=^```$)", re.M)
 
@@ -244,6 +248,34 @@ def _(place):
     place.serve()
     place.ids[ID] = text_id(place.client("alice").publish("hello", to="bob", content_type="text/plain").id)
     place.shell("folkmoot --as bob recv bob --reject 'not in my language'")
+
+
+@situation("Its webhook does not get it")
+def _(place):
+    place.serve()
+    endpoint = Endpoint()
+    place.open.append(endpoint)
+    endpoint.answer = lambda post: 410
+    place.shell(f"folkmoot webhook set worker --url http://127.0.0.1:{endpoint.port}/mail; folkmoot send worker hello")
+    wait_for(lambda: "disabled" in "".join(place.shell("folkmoot webhook show worker")))
+
+
+@situation("Its agent is not woken")
+def _(place):
+    place.serve()
+    place.shell("folkmoot wake set night-shift --how hook; folkmoot send night-shift hello")
+
+
+@situation("The history does not go on")
+def _(place):
+    place.serve("--set", "history.store=sqlite")
+    place.shell("folkmoot send bob hello")
+    wait_for(lambda: len(place.shell("folkmoot history find --to bob")) == 1)
+    lock = sqlite3.connect(f"{place.server.data}/history.sqlite", isolation_level=None)
+    place.open.append(lock)
+    lock.execute("BEGIN IMMEDIATE")
+    place.shell("folkmoot send bob again")
+    wait_for(lambda: "problem" in "".join(place.shell("folkmoot history status")), seconds=30)
 
 
 @situation("A message comes again and again")

@@ -43,9 +43,11 @@ Result<void> check_agent(const AgentRecord& record) {
     return failure(ErrorCode::invalid_field, "`type` has control characters, or is no UTF-8");
   for (const auto& capability : record.capabilities) {
     if (!is_capability(capability.name)) {
+      constexpr std::string_view kRule = "it has 1 to 128 letters, digits and . _ - :";
       return failure(ErrorCode::invalid_field,
-                     fmt::format("`{}` is no capability: it has 1 to 128 letters, digits and . _ - :",
-                                 printable(capability.name)));
+                     capability.name.empty()
+                         ? fmt::format("one of the `capabilities` has an empty name: {}", kRule)
+                         : fmt::format("`{}` is no capability: {}", printable(capability.name), kRule));
     }
     if (auto good = check_json(capability.data, fmt::format("data of {}", capability.name), false); !good) return good;
   }

@@ -13,6 +13,7 @@
 #include "gateway/json_answers.hpp"
 #include "gateway/json_events.hpp"
 #include "message/json_mapping.hpp"
+#include "message/json_splice.hpp"
 #include "message/operations.hpp"
 #include "operation/fields.hpp"
 #include "operation/json_codec.hpp"
@@ -24,15 +25,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kPatienceMax = 1h;  // of what takes its time; the client may go away sooner
-
-// `object` with one field in front.
-std::string with_field(std::string_view name, std::string_view value, std::string_view object) {
-  std::string out;
-  JsonWriter(out).begin_object().field(name, value).end_object();
-  const auto rest = object.substr(1);
-  out.back() = rest == "}" ? '}' : ',';
-  return rest == "}" ? out : out.append(rest);
-}
 
 // The body as a JSON object; nothing stands for none.
 Result<std::string> object_of(Exchange& exchange) {
@@ -93,7 +85,7 @@ Result<std::string> arguments_of_body(Exchange& exchange, const OperationInfo& o
   }
   auto body = object_of(exchange);
   if (!body) return std::unexpected(body.error());
-  if (!in_path.empty()) *body = with_field(in_path, exchange.parameter, *body);
+  if (!in_path.empty()) *body = with_json_field(in_path, exchange.parameter, *body);
   return body;
 }
 

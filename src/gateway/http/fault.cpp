@@ -1,7 +1,8 @@
-// Who reads a body says what is wrong and not where: what is read on every request would otherwise keep a path for the
-// few that are refused, and the engine, which refuses some of it, knows no document. So the parts of the body are read
-// here once more, each alone; where that says the same as the refusal, there the fault is. What only the whole shows (a
-// field that is missing, two that exclude each other) is where the field is, or would be, that the refusal names.
+// What reads a body says where in it the fault is, if it is asked to (message/json_fault.hpp). On the way of a request
+// nobody asks: the server reads what a door only passes on, and what is read on every request would otherwise keep a
+// place for the few that are refused. So one that was refused is read here once more. If that ends well, somebody else
+// has refused what it says, and knows no document: then the fault is where the field is, or would be, that the refusal
+// names.
 #include "gateway/http/fault.hpp"
 
 #include <fmt/format.h>
@@ -11,10 +12,13 @@
 
 #include "gateway/http/answers.hpp"
 #include "gateway/http/cloud_events.hpp"
+#include "gateway/json_messages.hpp"
 #include "message/cloud_event.hpp"
+#include "message/json_fault.hpp"
 #include "message/json_mapping.hpp"
+#include "message/json_splice.hpp"
 #include "operation/fields.hpp"
-#include "operation/json_codec.hpp"
+#include "operation/json_reading.hpp"
 #include "operation/operations.hpp"
 
 namespace folkmoot {
@@ -22,232 +26,183 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-constexpr std::size_t kPartsMax = 20'000;  // that are read again: twice as many as a batch may have messages
-constexpr std::string_view kFirstEntry = ", entry 0: ";
+constexpr std::size_t kPartsMax = 20'000;  // that are looked at for what a refusal names
 
-class FaultFinder {
+// -- what a refusal names
+
+class NamedFinder {
  public:
-  explicit FaultFinder(std::string_view told) : told_(told) {}
+  explicit NamedFinder(std::string_view told) : told_(told), words_(quoted(told)) {}
 
-  const std::string& pointer() const { return pointer_; }
-
-  // Each is true once the pointer leads to the fault.
-  bool in_message(const JsonElement& message);
-  bool in_messages(const JsonElement& list);
-  bool in_events(const JsonElement& list);
-  bool in_struct(const StructInfo& info, const JsonElement& object);
-  // A field of the object, or of an object in it, that the refusal names.
-  bool in_named(const JsonElement& object);
+  // A field of the object, or of an object in it, that the refusal names; empty: it names none.
+  std::string find(const JsonElement& value) {
+    if (auto here = in_object(value); !here.empty()) return here;
+    dom::object object;
+    if (value.get(object)) return {};
+    for (const auto [key, member] : object) {
+      if (++parts_ > kPartsMax) return {};
+      if (is_content_field(key)) continue;  // what somebody else has written
+      if (const auto inner = in_object(member); !inner.empty()) return pointer_part(key) + inner;
+    }
+    return {};
+  }
 
  private:
-  template <class Inner>
-  bool below(std::string_view key, Inner inner) {
-    const auto before = pointer_.size();
-    pointer_ += '/';
-    for (const char c : key) pointer_.append(c == '~' ? "~0" : c == '/' ? "~1" : std::string_view(&c, 1));
-    if (inner()) return true;
-    pointer_.resize(before);
-    return false;
+  // What stands in backquotes: names of fields, mostly, and values.
+  static std::vector<std::string_view> quoted(std::string_view text) {
+    std::vector<std::string_view> words;
+    for (auto at = text.find('`'); at < text.size();) {
+      const auto end = text.find('`', at + 1);
+      if (end == text.npos) break;
+      words.push_back(text.substr(at + 1, end - at - 1));
+      at = text.find('`', end + 1);
+    }
+    return words;
   }
-  template <class Inner>
-  bool each_below(const JsonElement& list, Inner inner) {
+  bool says(const JsonElement& value) const {
+    std::string_view text;
+    return !value.get(text) && std::ranges::find(words_, text) != words_.end();
+  }
+  std::string in_object(const JsonElement& value) {
+    dom::object object;
+    if (value.get(object)) return {};
+    for (const auto& word : words_) {
+      JsonElement ignored;
+      const auto is_there = !object.at_key(word).get(ignored);
+      if (is_there || told_.contains(fmt::format("`{}` is missing", word))) return pointer_part(word);
+    }
+    // "filter, column 3: ..."; or what is quoted is what a field says: "`never` has one field; a cron expression has
+    // ..."
+    for (const auto [key, member] : object) {
+      if (told_.starts_with(key) && told_.substr(key.size()).starts_with(", ")) return pointer_part(key);
+      if (says(member)) return pointer_part(key);
+      if (++parts_ > kPartsMax) return {};
+      if (is_content_field(key)) continue;
+      if (auto inner = in_list(member); !inner.empty()) return pointer_part(key) + inner;
+    }
+    return {};
+  }
+  std::string in_list(const JsonElement& value) {
     dom::array array;
-    if (list.get(array)) return false;
+    if (value.get(array)) return {};
     std::size_t place = 0;
     for (const auto element : array) {
-      if (below(std::to_string(place++), [&] { return inner(element); })) return true;
-      if (parts_ >= kPartsMax) return false;
+      if (++parts_ > kPartsMax) return {};
+      if (says(element)) return fmt::format("/{}", place);
+      ++place;
     }
-    return false;
+    return {};
   }
-  bool in_named_here(const JsonElement& value);
-  bool in_type(const TypeInfo& type, const JsonElement& value);
-  bool in_retry(const JsonElement& policy);
-  // Whether reading an object that has nothing but this ends as the refusal says.
-  bool is_it(std::string_view key, std::string_view value, auto read, std::string_view after = {});
 
   const std::string_view told_;
-  std::string pointer_;
+  const std::vector<std::string_view> words_;
   std::size_t parts_ = 0;
-  JsonDocument part_;
 };
 
-// What stands in backquotes: names of fields, mostly, and values.
-std::vector<std::string_view> quoted(std::string_view text) {
-  std::vector<std::string_view> words;
-  for (auto at = text.find('`'); at < text.size();) {
-    const auto end = text.find('`', at + 1);
-    if (end == text.npos) break;
-    words.push_back(text.substr(at + 1, end - at - 1));
-    at = text.find('`', end + 1);
+// -- read once more
+
+// Nothing: it can be read.
+using Fault = std::optional<JsonFault>;
+
+Fault fault_of(const StructInfo& info, const JsonElement& body) {
+  JsonFault fault;
+  const auto made = info.make();
+  const auto done = read_json(info, made.get(), body, fault);
+  if (done) return std::nullopt;
+  if (fault.text.empty()) fault.text = done.error().text;
+  return fault;
+}
+
+Fault fault_of_message(const JsonElement& value) {
+  JsonFault fault;
+  if (const auto read = message_from_json(value, &fault); !read) {
+    if (fault.text.empty()) fault.text = read.error().text;
+    return fault;
   }
-  return words;
+  const auto read = read_message(value);  // what a door takes beside a message's fields
+  if (read) return std::nullopt;
+  return JsonFault{.pointer = NamedFinder(read.error().text).find(value), .text = read.error().text};
 }
 
-std::string text_of(std::string_view key, const JsonElement& value) {
-  const auto content = is_content_field(key) ? content_text(value) : std::nullopt;
-  return content ? std::string(*content) : json_of(value);
+Fault fault_of_event(const JsonElement& value) {
+  const auto read = message_from_event(value);
+  if (read) return std::nullopt;
+  return JsonFault{.pointer = NamedFinder(read.error().text).find(value), .text = read.error().text};
 }
 
-bool FaultFinder::is_it(std::string_view key, std::string_view value, auto read, std::string_view after) {
-  if (++parts_ > kPartsMax) return false;
-  std::string text;
-  JsonWriter(text).begin_object().key(key).raw(value).end_object();
-  const auto part = part_.parse(text);
-  if (!part) return false;
-  const auto done = read(*part);
-  if (done) return false;
-  const auto begin = after.empty() ? 0 : done.error().text.find(after);
-  if (begin == std::string::npos) return false;
-  const auto said = std::string_view(done.error().text).substr(begin + after.size());
-  return !said.empty() && told_.contains(said);
-}
-
-bool FaultFinder::in_message(const JsonElement& message) {
-  dom::object object;
-  if (message.get(object)) return false;
-  for (const auto [key, value] : object) {
-    const auto inner = [&, key = key, value = value] {
-      if (key.starts_with("retry") && in_retry(value)) return true;
-      return is_it(key, text_of(key, value), [](const JsonElement& part) { return message_from_json(part); });
-    };
-    if (below(key, inner)) return true;
+// Of the first that cannot be read.
+Fault fault_in_list(const JsonElement& list, Fault (*fault_of_one)(const JsonElement&)) {
+  dom::array array;
+  if (list.get(array)) return std::nullopt;
+  std::size_t place = 0;
+  for (const auto element : array) {
+    if (auto fault = fault_of_one(element)) {
+      fault->stands_in(std::to_string(place), {});
+      return fault;
+    }
+    ++place;
   }
-  return in_named(message);
+  return std::nullopt;
 }
 
-bool FaultFinder::in_retry(const JsonElement& policy) {
-  dom::object object;
-  if (policy.get(object)) return false;
-  for (const auto [key, value] : object) {
-    const auto inner = [&, key = key, value = value] { return is_it(key, json_of(value), retry_from_json); };
-    if (below(key, inner)) return true;
+Fault fault_of_all(const JsonElement& value, Fault (*fault_of_one)(const JsonElement&)) {
+  return value.is_array() ? fault_in_list(value, fault_of_one) : fault_of_one(value);
+}
+
+// Messages are read by their own reader, which takes more than is described of them, and says more.
+Fault fault_in_messages(const StructInfo& shape, const JsonElement& body) {
+  for (const auto& place : places(shape, shape.blank())) {
+    const auto& type = place.type();
+    const bool is_list = type.kind == Kind::list && type.element->kind == Kind::message;
+    JsonElement value;
+    if ((!is_list && type.kind != Kind::message) || body.at_key(place.field->name).get(value) || value.is_null())
+      continue;
+    if (auto fault = is_list ? fault_in_list(value, fault_of_message) : fault_of_message(value)) {
+      fault->stands_in(place.field->name, {});
+      return fault;
+    }
   }
-  return false;
+  return std::nullopt;
 }
 
-bool FaultFinder::in_messages(const JsonElement& list) {
-  return each_below(list, [&](const JsonElement& each) {
-    const auto read = message_from_json(each);
-    if (read || ++parts_ > kPartsMax || !told_.contains(read.error().text)) return false;
-    in_message(each);  // as near as that is known
-    return true;
-  });
+// `shape`: as the route's request is described, whatever reads it: it holds if both say the same.
+Fault fault_in_shape(const StructInfo& shape, const JsonElement& body, std::string_view told) {
+  if (!body.is_object()) return std::nullopt;
+  if (auto fault = fault_in_messages(shape, body); fault && told.contains(fault->text)) return fault;
+  if (auto fault = fault_of(shape, body); fault && told.contains(fault->text)) return fault;
+  return std::nullopt;
 }
 
-bool FaultFinder::in_events(const JsonElement& list) {
-  return each_below(list, [&](const JsonElement& each) {
-    const auto read = message_from_event(each);
-    if (read || ++parts_ > kPartsMax || !told_.contains(read.error().text)) return false;
-    in_named(each);
-    return true;
-  });
+// What is in the path stands in front of the body, as the server reads it.
+Fault fault_in_arguments(const Exchange& exchange, const OperationInfo& operation, std::string_view in_path,
+                         const JsonElement& body) {
+  if (in_path.empty() || !body.is_object()) return fault_of(*operation.arguments, body);
+  const auto whole = with_json_field(in_path, exchange.parameter, json_of(body));
+  JsonDocument document;
+  const auto read = document.parse(whole);
+  return read ? fault_of(*operation.arguments, *read) : std::nullopt;
 }
 
-bool FaultFinder::in_struct(const StructInfo& info, const JsonElement& value) {
-  dom::object object;
-  if (value.get(object)) return false;
-  const auto all = places(info, info.blank());
-  const auto is_missing = [&](const Place& place) {
-    return told_.contains(fmt::format("`{}` is missing", place.field->name));
-  };
-  const auto reads = [&](const JsonElement& part) -> Result<void> {
-    const auto made = info.make();
-    auto done = read_json(info, made.get(), part);
-    // Alone, it is without whatever else must be there.
-    const bool lacks_others =
-        !done && done.error().text.ends_with(" is missing") && std::ranges::any_of(all, is_missing);
-    return lacks_others ? Result<void>{} : done;
-  };
-  for (const auto [key, member] : object) {
-    const auto place = find_place(info, nullptr, key);
-    const auto inner = [&, key = key, member = member] {
-      if (place.field == nullptr) return told_.contains(fmt::format("`{}`", key));
-      if (in_type(place.type(), member)) return true;
-      if (place.type().kind == Kind::list && each_below(member, [&](const JsonElement& each) {
-            return is_it(key, fmt::format("[{}]", json_of(each)), reads, kFirstEntry);
-          }))
-        return true;
-      return is_it(key, text_of(key, member), reads);
-    };
-    if (below(key, inner)) return true;
-  }
-  for (const auto& place : all) {
-    JsonElement ignored;
-    if (is_missing(place) && object.at_key(place.field->name).get(ignored))
-      return below(place.field->name, [] { return true; });
-  }
-  return false;
-}
-
-bool FaultFinder::in_type(const TypeInfo& type, const JsonElement& value) {
-  switch (type.kind) {
-    case Kind::message:
-      return in_messages(value) || in_message(value);
-    case Kind::retry:
-      return in_retry(value);
-    case Kind::object:
-      return in_struct(*type.object, value);
-    case Kind::list:
-      if (type.element->kind == Kind::message) return in_messages(value);
-      return each_below(value, [&](const JsonElement& each) { return in_type(*type.element, each); });
-    default:
-      return false;
-  }
-}
-
-bool FaultFinder::in_named_here(const JsonElement& value) {
-  dom::object object;
-  if (value.get(object)) return false;
-  const auto here = [] { return true; };
-  const auto words = quoted(told_);
-  for (const auto& word : words) {
-    JsonElement ignored;
-    const auto is_there = !object.at_key(word).get(ignored);
-    if (is_there || told_.contains(fmt::format("`{}` is missing", word))) return below(word, here);
-  }
-  // "filter, column 3: ..."; or what is quoted is what a field says: "`never` has one field; a cron expression has ..."
-  for (const auto [key, member] : object) {
-    if (told_.starts_with(key) && told_.substr(key.size()).starts_with(", ")) return below(key, here);
-    const auto says = [&](const JsonElement& said) {
-      std::string_view text;
-      return !said.get(text) && std::ranges::find(words, text) != words.end();
-    };
-    if (says(member)) return below(key, here);
-    if (++parts_ > kPartsMax) return false;
-    if (!is_content_field(key) && below(key, [&, member = member] { return each_below(member, says); })) return true;
-  }
-  return false;
-}
-
-bool FaultFinder::in_named(const JsonElement& value) {
-  if (in_named_here(value)) return true;
-  dom::object object;
-  if (value.get(object)) return false;
-  for (const auto [key, member] : object) {
-    if (++parts_ > kPartsMax) return false;
-    if (is_content_field(key)) continue;  // what somebody else has written
-    if (below(key, [&, member = member] { return in_named_here(member); })) return true;
-  }
-  return false;
-}
-
-// As the route's request is described.
-bool find_fault(FaultFinder& finder, const Exchange& exchange, const HttpRoute& route, const JsonElement& body) {
-  const auto* operation = exchange.operation;
-  if (route.handler == call_by_name) operation = find_operation(exchange.parameter);
-  const auto* const shape = operation != nullptr ? operation->arguments : route.about.body;
-  const bool may_be_message = shape == nullptr || body.is_array();
-  if (shape != nullptr && finder.in_struct(*shape, body)) return true;
-  if (may_be_message && (finder.in_messages(body) || finder.in_message(body))) return true;
-  return finder.in_named(body);
-}
-
-// Whether it is about what stands in the path: the field that is named first, and is none of the body's.
-bool is_of_path(const HttpRoute& route, std::string_view told, const JsonElement& body) {
-  const auto name = field_in_path(route.pattern);
+std::optional<std::string> pointer_to_fault(const Exchange& exchange, const HttpRoute& route, const JsonElement& body,
+                                            std::string_view told) {
+  const bool is_by_name = route.handler == call_by_name;
+  const auto in_path = is_by_name ? std::string_view{} : field_in_path(route.pattern);
+  const auto* const operation = is_by_name ? find_operation(exchange.parameter) : exchange.operation;
   JsonElement ignored;
-  return !name.empty() && told.starts_with(fmt::format("`{}`", name)) && body.at_key(name).get(ignored);
+  const bool is_in_body = !in_path.empty() && !body.at_key(in_path).get(ignored);
+  Fault fault;
+  if (operation != nullptr) {
+    fault = fault_in_arguments(exchange, *operation, in_path, body);
+    if (fault && !in_path.empty() && !is_in_body && fault->pointer == pointer_part(in_path)) return std::nullopt;
+  } else if (route.about.body != nullptr && !body.is_array()) {
+    fault = fault_in_shape(*route.about.body, body, told);
+  } else {
+    fault = fault_of_all(body, fault_of_message);
+  }
+  if (fault) return std::move(fault->pointer);
+  // About the path: it is named first, and is none of the body's.
+  if (!in_path.empty() && !is_in_body && told.starts_with(fmt::format("`{}`", in_path))) return std::nullopt;
+  return NamedFinder(told).find(body);
 }
 
 }  // namespace
@@ -265,15 +220,17 @@ Answer point_at_fault(const Exchange& exchange, const HttpRoute& route, Answer r
   const auto body = sent.parse(exchange.request.body, is_event ? Vocabulary::cloud_events : Vocabulary::ours);
   const auto answer = said.parse(refusal.body);
   std::string_view told;
-  if (!body || !answer || answer->at_key("error").get(told) || is_of_path(route, told, *body)) return refusal;
-  FaultFinder finder(told);
-  if (!is_event) {
-    find_fault(finder, exchange, route, *body);
-  } else if (!finder.in_events(*body)) {
-    finder.in_named(*body);
+  if (!body || !answer || answer->at_key("error").get(told)) return refusal;
+  std::optional<std::string> where;
+  if (is_event) {
+    const auto fault = fault_of_all(*body, fault_of_event);
+    where = fault ? fault->pointer : NamedFinder(told).find(*body);
+  } else {
+    where = pointer_to_fault(exchange, route, *body, told);
   }
+  if (!where) return refusal;
   std::string pointer;
-  JsonWriter(pointer).value(finder.pointer());
+  JsonWriter(pointer).value(*where);
   refusal.body.replace(refusal.body.rfind('}'), 1, fmt::format(",\"pointer\":{}}}", pointer));
   refusal.status = 422;
   return refusal;

@@ -417,7 +417,18 @@ asio::awaitable<Answer> show_receipt(Exchange& exchange) {
   if (receipts->empty() || receipts->front().state == ReceiptState::unknown) {
     auto past = co_await find_past(exchange, *id);
     if (!past) co_return error_answer(past.error());
-    if (*past) co_return json_answer(200, to_json_text(past_receipt(std::move(**past)), Sparse::as_described));
+    const bool may_be_again = !*past || (*past)->status == "failed" || (*past)->status == "expired";
+    const auto again = may_be_again ? co_await sent_again_as(exchange, *id) : Result<Uuid>{};
+    if (!again) co_return error_answer(again.error());
+    if (*past) {
+      (*past)->said.resent_as = *again;
+      co_return json_answer(200, to_json_text(past_receipt(std::move(**past)), Sparse::as_described));
+    }
+    if (!again->is_nil())
+      co_return error_answer(
+          {ErrorCode::not_found,
+           fmt::format("message {} was a dead letter, and was sent again as {}", id->text(), again->text()),
+           "ask for that one; `folkmoot trace` tells of both"});
     co_return error_answer({ErrorCode::not_found,
                             fmt::format("message {} is not known here, or was settled too long ago", id->text()),
                             "look at the id, and whether this is the server that it was sent to"});

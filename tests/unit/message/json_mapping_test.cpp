@@ -5,6 +5,7 @@
 #include <boost/json/parse.hpp>
 
 #include "message/json_document.hpp"
+#include "message/json_fault.hpp"
 
 namespace folkmoot {
 namespace {
@@ -230,6 +231,28 @@ TEST(JsonMapping, X14_tells_whose_a_message_is_and_takes_back_what_it_told) {
   EXPECT_EQ(to_json(*message.provenance), R"({"door":"http","verified":"key","trust":"account"})");
   EXPECT_FALSE(message_from_json(R"({"to":"bob","content":1,"provenance":"ann"})"));
   EXPECT_TRUE(message_from_json(R"({"to":"bob","content":1,"provenance":{"later":[1]}})"));
+}
+
+TEST(JsonMapping, B2_says_where_a_message_is_wrong_to_who_asks) {
+  const auto pointer = [](std::string_view text) -> std::string {
+    JsonDocument document;
+    const auto value = document.parse(text);
+    JsonFault fault;
+    const auto read = message_from_json(*value, &fault);
+    if (read) return "none";
+    EXPECT_TRUE(fault.pointer.empty() || read.error().text.contains(fault.text)) << text;
+    return fault.pointer;
+  };
+  EXPECT_EQ(pointer(R"({"to":"a","content":1})"), "none");
+  EXPECT_EQ(pointer("[]"), "");
+  EXPECT_EQ(pointer(R"({"to":"a","content":1,"priority":11})"), "/priority");
+  EXPECT_EQ(pointer(R"({"recipient_id":7})"), "/recipient_id");
+  EXPECT_EQ(pointer(R"({"to":"a","target":"b"})"), "/target");
+  EXPECT_EQ(pointer(R"({"to":"a","a/b~c":"b"})"), "/a~1b~0c");
+  EXPECT_EQ(pointer(R"({"to":"a","jsonrpc":"2.0"})"), "/jsonrpc");
+  EXPECT_EQ(pointer(R"({"to":"a","retry_policy":{"max_delay":"?"}})"), "/retry_policy/max_delay");
+  EXPECT_EQ(pointer(R"({"to":"a","retry":{"nope":1}})"), "/retry/nope");
+  EXPECT_EQ(pointer(R"({"to":"a","provenance":5})"), "/provenance");
 }
 
 TEST(JsonDocument, IsBoundedInSizeAndDepth) {

@@ -5,6 +5,7 @@
 #include "operation/fields.hpp"
 #include "operation/frames.hpp"
 #include "operation/json_codec.hpp"
+#include "operation/json_reading.hpp"
 #include "operation/operations.hpp"
 #include "operation/pack_codec.hpp"
 
@@ -71,6 +72,30 @@ TEST(JsonCodec, refuses_with_the_name_of_the_field_and_what_it_may_be) {
   EXPECT_EQ(error_of<SetRoute>(R"({"name":"r","targets":[]})"), "`targets` is []; it may be a list of 1 to 256");
   EXPECT_EQ(error_of<RemoveRoute>(R"({"name":""})"), "`name` is missing");
   EXPECT_EQ(error_of<RemoveRoute>("[]"), "the arguments are not a JSON object, but []");
+}
+
+TEST(JsonCodec, B2_says_where_arguments_are_wrong_to_who_asks) {
+  const auto pointer = [](std::string_view operation, std::string_view text) -> std::string {
+    const auto& info = *find_operation(operation)->arguments;
+    JsonDocument document;
+    const auto value = document.parse(text);
+    JsonFault fault;
+    const auto made = info.make();
+    if (read_json(info, made.get(), *value, fault)) return "none";
+    return fault.pointer;
+  };
+  const auto* const set = "schedule.set";
+  EXPECT_EQ(pointer(set, R"({"name":"x","every_ms":1000,"message":{"to":"a"}})"), "none");
+  EXPECT_EQ(pointer(set, R"({"every_ms":1000,"message":{"to":"a"}})"), "/name");
+  EXPECT_EQ(pointer(set, R"({"name":"every_ms","every_ms":-1,"message":{"to":"a"}})"), "/every_ms");
+  EXPECT_EQ(pointer(set, R"({"name":"x","message":{"to":"a","retry":{"max":"?"}}})"), "/message/retry/max");
+  EXPECT_EQ(pointer(set, R"({"name":"x","nam":"y","message":{}})"), "/nam");
+  EXPECT_EQ(pointer(set, "[]"), "");
+  const auto* const reg = "agent.register";
+  EXPECT_EQ(pointer(reg, R"({"agent":"a","capabilities":["x",""]})"), "/capabilities/1");
+  EXPECT_EQ(pointer(reg, R"({"agent":"a","capabilities":["x",{"name":""}]})"), "/capabilities/1/name");
+  EXPECT_EQ(pointer(reg, R"({"agent":"a","capabilities":[{"name":"x"},5]})"), "/capabilities/1");
+  EXPECT_EQ(pointer(reg, R"({"agent":"a","capabilities":"x"})"), "/capabilities");
 }
 
 TEST(JsonCodec, answers_are_written_as_described_and_read_again) {

@@ -19,6 +19,7 @@ struct StoredFields {
   std::uint32_t retry_count = 0;
   std::string expires_at{}, created_at{}, delivered_at{}, processed_at{}, correlation_id{}, error{};
   JsonText result{};
+  Uuid resent_as{};
 
   static constexpr auto fields() {
     using S = StoredFields;
@@ -41,6 +42,8 @@ struct StoredFields {
         field<&S::correlation_id>(12, "correlation_id", "What it answers, as its sender said", {.sparse = true}),
         field<&S::error>(13, "error", "Why it was given up", {.max = kReasonTextMax, .sparse = true}),
         field<&S::result>(14, "result", "What came of it, as who settled it said", {.shape = "Any", .sparse = true}),
+        field<&S::resent_as>(15, "resent_as", "The message that it is now: it was a dead letter, and was sent again",
+                             {.sparse = true}),
     };
   }
 };

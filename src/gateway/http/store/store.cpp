@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/utf8.hpp"
 #include "folkmoot/operation/registry.hpp"
+#include "folkmoot/operation/trace.hpp"
 #include "gateway/http/fault.hpp"
 #include "gateway/http/routes.hpp"
 #include "gateway/http/shapes.hpp"
@@ -189,6 +192,18 @@ asio::awaitable<Result<std::optional<StoredFields>>> find_stored(Exchange& excha
   if (!past) co_return std::unexpected(past.error());
   if (!*past) co_return std::nullopt;
   co_return with_result(std::move(**past));
+}
+
+asio::awaitable<Result<Uuid>> sent_again_as(Exchange& exchange, Uuid id) {
+  TraceMessage question;
+  question.id = id;
+  const auto trace = co_await look_up(exchange, std::move(question));
+  if (!trace) co_return std::unexpected(trace.error());
+  if (!*trace) co_return Uuid{};
+  const auto& chain = (*trace)->messages;
+  const auto again = std::ranges::find_if(
+      chain, [&](const TracedMessage& each) { return each.after == id && each.how == kStepWords[0]; });
+  co_return again == chain.end() ? Uuid{} : again->id;
 }
 
 asio::awaitable<Result<std::optional<StoredMessage>>> find_past(Exchange& exchange, Uuid id) {

@@ -15,6 +15,8 @@ asio::awaitable<Answer> list_stored(Exchange& exchange);
 
 /// What is known of a message beside its receipt; nothing if that is nothing, or not the caller's to see.
 asio::awaitable<Result<std::optional<StoredFields>>> find_stored(Exchange& exchange, Uuid id, ReceiptState state);
+/// As which message a dead letter was sent again; nil if it was not, or it is too long ago, or not the caller's to see.
+asio::awaitable<Result<Uuid>> sent_again_as(Exchange& exchange, Uuid id);
 /// One that has no receipt any more, as the history has it.
 asio::awaitable<Result<std::optional<StoredMessage>>> find_past(Exchange& exchange, Uuid id);
 
