@@ -7,6 +7,8 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 
 namespace folkmoot {
 namespace {
@@ -77,6 +79,17 @@ Result<void> replace_file(const std::string& path, std::string_view text, FileFo
   auto error = system_error(ErrorCode::io_error, "replacing " + path, errno);
   ::unlink(next.c_str());
   return std::unexpected(std::move(error));
+}
+
+Result<void> make_private_folder(const std::string& path) {
+  std::filesystem::path folder(path);
+  while (!folder.has_filename() && folder.has_relative_path()) folder = folder.parent_path();  // "data/"
+  std::error_code cause;
+  if (folder.has_parent_path()) std::filesystem::create_directories(folder.parent_path(), cause);
+  if (!cause && ::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) cause.assign(errno, std::generic_category());
+  if (!cause && !std::filesystem::is_directory(folder, cause) && !cause) cause.assign(ENOTDIR, std::generic_category());
+  if (!cause) return {};
+  return std::unexpected(system_error(ErrorCode::io_error, "making the folder " + path, cause.value()));
 }
 
 }  // namespace folkmoot

@@ -1,4 +1,4 @@
-// Small files, read whole and written whole.
+// Small files, read whole and written whole; folders that are their owner's alone.
 #pragma once
 
 #include <cstddef>
@@ -19,5 +19,9 @@ enum class FileFor : std::uint8_t { owner, everybody };  // mode 0600, mode 0644
 Result<void> write_new_file(const std::string& path, std::string_view text, FileFor reader);
 /// In the place of the file that is there, if there is one: nobody sees half of it. Errors: io_error.
 Result<void> replace_file(const std::string& path, std::string_view text, FileFor reader);
+
+/// A folder of mode 0700, and what is missing above it as the system makes folders; one that is there stays as it is.
+/// Errors: io_error.
+Result<void> make_private_folder(const std::string& path);
 
 }  // namespace folkmoot

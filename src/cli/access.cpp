@@ -1,11 +1,13 @@
 // folkmoot access: who may do what, and why.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "cli/cli.hpp"
 #include "cli/print.hpp"
 #include "cli/session.hpp"
+#include "cli/terminal.hpp"
 #include "operation/json_codec.hpp"
 
 namespace folkmoot::cli {
@@ -43,23 +45,74 @@ std::string in_words(const AccessRule& rule) {
   return line;
 }
 
+std::string_view word_of(AccessAction action) { return kAccessActionWords[static_cast<std::size_t>(action)]; }
+
+// Whether any rule speaks of it: then what none allows is refused.
+bool is_closed(Session& session, AccessAction action) {
+  const auto rules = value(session->call(ListAccess{})).rules;
+  return std::ranges::any_of(rules, [&](const auto& each) { return each.action == action; });
+}
+
+// What gives everybody all of an action.
+std::string everything_of(AccessAction action) {
+  const bool is_of_topics = action == AccessAction::publish || action == AccessAction::subscribe;
+  return fmt::format("'*' {} '{}'", word_of(action), is_of_topics ? ">" : "*");
+}
+
+bool gives_everybody_all(const AccessRule& rule) {
+  const std::string_view all = rule.resource;
+  return !rule.deny && rule.filter.empty() && rule.subject == "*" && (all == "*" || all == ">");
+}
+
+// Said beside what was asked for, as it concerns others than whom the rule names.
+void tell_closed(AccessAction action) {
+  tell(
+      "folkmoot: this is the first rule about {}: from now on every account but admins is refused what no rule allows. "
+      "`folkmoot access grant {}` gives all of them the rest back",
+      word_of(action), everything_of(action));
+}
+
+void grant(const AccessRuleOptions& options) {
+  const auto& rule = options.rule;
+  Session session;
+  const bool was_closed = is_closed(session, rule.action);
+  value(session->call(rule));
+  const bool closes = !was_closed && !gives_everybody_all(rule);
+  const auto words = in_words(rule);
+  if (!closes) return print_done(options.json, words, {{"rule", words}, {"status", "set"}});
+  print_done(options.json, words, {{"rule", words}, {"status", "set"}, {"closed", word_of(rule.action)}});
+  if (!options.json) tell_closed(rule.action);
+}
+
 void add_access_grant(App& parent) {
-  auto* command = parent.add_subcommand("grant",
-                                        "Allow something, or refuse it; once there is any rule about an "
-                                        "action, all that none allows is refused");
+  auto* command = parent.add_subcommand(
+      "grant",
+      "Allow something, or refuse it; once there is any rule about an action, also one with --deny, all of that action "
+      "that none allows is refused to every account but admins");
   const auto options = std::make_shared<AccessRuleOptions>();
   add_rule_words(*command, *options);
   command->add_flag("--deny", options->rule.deny, "Refuse it, whatever other rules allow");
   command->add_option("--filter", options->rule.filter, "Only messages that this holds for, such as \"type = 'task'\"");
-  set_example(*command,
-              "  $ folkmoot access grant role:agent publish 'market.>'\n"
-              "  ALLOW role:agent publish market.>");
+  set_example(
+      *command,
+      "  $ folkmoot access grant role:agent publish 'market.>'\n"
+      "  ALLOW role:agent publish market.>\n"
+      "  folkmoot: this is the first rule about publish: from now on every account but admins is refused what ...");
   command->callback([options] {
     options->rule.action = action_of(options->action);
-    Session session;
-    value(session->call(options->rule));
-    print_done(options->json, in_words(options->rule), {{"rule", in_words(options->rule)}, {"status", "set"}});
+    grant(*options);
   });
+}
+
+void revoke(const AccessRuleOptions& options) {
+  const auto action = action_of(options.action);
+  Session session;
+  value(session->call(RevokeAccess{options.rule.subject, action, options.rule.resource}));
+  const std::string done = "the rule is removed";
+  if (is_closed(session, action)) return print_done(options.json, done, {{"status", "removed"}});
+  print_done(options.json, done, {{"status", "removed"}, {"opened", options.action}});
+  if (!options.json)
+    tell("folkmoot: no rule is about {} any more: what an account may do of it is as its role says", options.action);
 }
 
 void add_access_revoke(App& parent) {
@@ -69,11 +122,7 @@ void add_access_revoke(App& parent) {
   set_example(*command,
               "  $ folkmoot access revoke role:agent publish 'market.>'\n"
               "  the rule is removed");
-  command->callback([options] {
-    Session session;
-    value(session->call(RevokeAccess{options->rule.subject, action_of(options->action), options->rule.resource}));
-    print_done(options->json, "the rule is removed", {{"status", "removed"}});
-  });
+  command->callback([options] { revoke(*options); });
 }
 
 void add_access_list(App& parent) {
@@ -128,6 +177,7 @@ void add_access_role(App& parent) {
               "  $ folkmoot access role reporter publish observe\n"
               "  role reporter is set");
   command->callback([role, remove, json] {
+    if (!*remove && role->rights.empty()) throw_missing("RIGHT, such as publish, or --remove,");
     Session session;
     if (*remove) {
       value(session->call(RemoveRole{role->name}));

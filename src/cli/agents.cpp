@@ -238,7 +238,9 @@ AgentRecord record_of(const RegisterOptions& options) {
 
 void add_register(App& agents) {
   auto* command = agents.add_subcommand(
-      "register", "Register one with what it can do, in the place of what was registered under its name");
+      "register",
+      "Register one with what it can do, in the place of what was registered under its name. It counts as heard of: "
+      "for 5 minutes (agents.stale_after) it may be chosen, then it wants a connection or a heartbeat");
   const auto options = std::make_shared<RegisterOptions>();
   auto& record = options->record;
   command->add_option("AGENT", record.agent, "Its name (default: that of --as)");
@@ -265,6 +267,11 @@ void add_register(App& agents) {
     const auto all = record_of(*options);
     Session session;
     const auto done = value(session->call(all));
+    // This connection ends now, which over one of the agent's own says that it goes: it would be stale in 30 s, and
+    // nothing be sent to it. Who registers is heard of, as over any other connection.
+    if (auto beat = session->call(BeatAgent{.agent = all.agent});
+        !beat && beat.error().code != ErrorCode::not_permitted)
+      throw Failure(beat.error());
     if (options->json) return print_line(to_json_text(done, Sparse::as_described));
     print_line(fmt::format("{} is registered{}: {}", all.agent.empty() ? globals().agent : all.agent,
                            done.created ? "" : " anew", done.id.text()));

@@ -21,6 +21,12 @@ struct CallOptions {
   bool json = false;
 };
 
+// Beside what was wrong with a value of it.
+std::string how_lists_are_written(const FieldInfo& field) {
+  if (field.type->kind != Kind::list) return {};
+  return fmt::format("; it is a list, of which one value is given each time: {0}=ONE {0}=TWO", field.name);
+}
+
 // FIELD=VALUE into the arguments. A field that is given twice takes its last value, one that is a list all of them.
 void set_field(const OperationInfo& operation, void* arguments, const std::string& pair) {
   const auto equals = pair.find('=');
@@ -33,7 +39,7 @@ void set_field(const OperationInfo& operation, void* arguments, const std::strin
                                     did_you_mean(name, known), operation.name));
   }
   const auto done = read_written(*place.field, place.at, std::string_view(pair).substr(equals + 1));
-  if (!done) throw_invalid(name, done.error().text);
+  if (!done) throw_invalid(name, done.error().text + how_lists_are_written(*place.field));
 }
 
 // What is no text has some value though nobody gave one.
@@ -80,6 +86,10 @@ void add_call(App& app) {
               "  $ folkmoot call dead.list mailbox=reviewer limit=10\n"
               "  {\"dead\":[],\"next\":null}\n"
               "  $ folkmoot call route.set name=reviews targets=alice targets=bob filter=\"type = 'review'\"\n"
+              "  {}\n"
+              "  $ folkmoot call consumer.set stream=orders name=billing\n"
+              "  {}\n"
+              "  $ folkmoot call consumer.ack stream=orders name=billing sequences=1 sequences=2\n"
               "  {}");
   command->callback([options] { call(*options); });
 }

@@ -32,8 +32,9 @@ ClientOptions client_options() {
     throw_invalid(options.address.empty() ? "FOLKMOOT_ADDRESS" : "--server", address.error().text);
   struct stat found{};
   constexpr const char* kSocket = "folkmoot-data/folkmoot.sock";
-  if (options.address.empty() && !std::getenv("FOLKMOOT_ADDRESS") && ::stat(kSocket, &found) == 0 &&
-      S_ISSOCK(found.st_mode)) {
+  const char* const said = std::getenv("FOLKMOOT_ADDRESS");  // empty: nothing is said, as for all FOLKMOOT_*
+  const bool is_said = !options.address.empty() || (said != nullptr && *said != '\0');
+  if (!is_said && ::stat(kSocket, &found) == 0 && S_ISSOCK(found.st_mode)) {
     if (::access(kSocket, R_OK | W_OK) == 0) options.address.assign("unix:").append(kSocket);
   }
   return options;

@@ -100,7 +100,7 @@ int main(int argc, char** argv) {
   app.add_option("--server", globals().server,
                  "Address: HOST:PORT, tls://HOST:PORT or unix:/PATH (default: $FOLKMOOT_ADDRESS, else "
                  "./folkmoot-data/folkmoot.sock if it is "
-                 "there, else 127.0.0.1:7470)")
+                 "there, else 127.0.0.1:7470). Where nothing listens on this machine it tries for 3 s")
       ->type_name("ADDR");
   app.add_option("--token", globals().token, "The key of an account, or the server's token (default: $FOLKMOOT_TOKEN)");
   app.add_option("--ca", globals().tls.ca,

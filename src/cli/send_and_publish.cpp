@@ -35,10 +35,31 @@ void print_receipt(const SendAndPublishOptions& options, const PublishReceipt& r
   print_line(options.json ? to_json(receipt) : fmt::format("{}  {}", receipt.id.text(), describe(receipt, message)));
 }
 
+// To whom what was sent to a capability went: its receipt says that, and the address if nobody could take it yet.
+std::string describe_placed(Session& session, const PublishReceipt& receipt, const Message& message) {
+  const auto receipts = session->receipts({receipt.id});
+  if (!receipts || receipts->empty() || receipts->front().recipient.empty()) return describe(receipt, message);
+  const auto& agent = receipts->front().recipient;
+  if (agent == message.to) {
+    return fmt::format(
+        "held for {}: no agent that can do it may be chosen now, it goes to the first one that may, {} held",
+        message.to, receipt.unread);
+  }
+  return fmt::format("{} for {}, which can do it: {} unread", name(receipt.outcome), agent, receipt.unread);
+}
+
+void print_publish(Session& session, const SendAndPublishOptions& options, const Message& message) {
+  const auto receipt = value(session->publish(message));
+  const bool was_placed = message.to.starts_with("capability:") &&
+                          (receipt.outcome == Outcome::queued || receipt.outcome == Outcome::offered);
+  if (options.json || !was_placed) return print_receipt(options, receipt, message);
+  print_line(fmt::format("{}  {}", receipt.id.text(), describe_placed(session, receipt, message)));
+}
+
 void publish(const SendAndPublishOptions& options, Message message) {
   Session session(options.message.with_client_options());
   options.protection.apply_to_mail(session, message);
-  print_receipt(options, value(session->publish(message)), message);
+  print_publish(session, options, message);
 }
 
 // CONTENT is the event in JSON; what the options say stands beside it.
@@ -68,7 +89,7 @@ void send_file(const SendAndPublishOptions& options) {
   Session session(options.message.with_client_options());
   message.content_ref = upload(session, path);
   options.protection.apply_to_mail(session, message);
-  print_receipt(options, value(session->publish(message)), message);
+  print_publish(session, options, message);
 }
 
 // Lines of the input that are sent together, and what became of all before them.

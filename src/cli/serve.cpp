@@ -55,20 +55,34 @@ int fail(const Error& error) {
   return 1;
 }
 
+// How the port is spoken to, if it speaks TLS at all.
+std::string_view tls_word(const TlsOptions& tls) {
+  return !tls.is_on() ? "off" : tls.is_required() ? "required" : "optional";
+}
+
+std::string_view tls_words(const TlsOptions& tls) {
+  if (!tls.is_on()) return {};
+  if (!tls.is_required()) return "  with TLS (tls://) and without";
+  return tls.plain == TlsOptions::Plain::unix_socket ? "  TLS alone (tls://)"
+                                                     : "  TLS (tls://), plain from this machine alone";
+}
+
 void say_started(const ServerOptions& server, std::uint16_t port, bool has_accounts, bool json) {
   const bool needs_any = has_accounts || !server.token.empty();
   if (json) {
     std::string out;
     JsonWriter writer(out);
     writer.begin_object().field("version", server.version).field("host", server.host).field("port", port);
-    writer.field("data", server.data).field("token_needed", needs_any).end_object();
+    writer.field("data", server.data).field("token_needed", needs_any);
+    writer.field("tls", tls_word(server.tls)).end_object();
     fmt::print("{}\n", out);
   } else {
-    fmt::print("folkmoot {}  {}:{} (native, HTTP, WebSocket)  data {}{}\n", server.version, server.host, port,
+    fmt::print("folkmoot {}  {}:{} (native, HTTP, WebSocket)  data {}{}{}\n", server.version, server.host, port,
                server.data,
                has_accounts ? "  key of an account needed"
                : needs_any  ? "  token needed"
-                            : "  no credentials on loopback");
+                            : "  no credentials on loopback",
+               tls_words(server.tls));
   }
   std::fflush(stdout);
 }
@@ -134,7 +148,7 @@ int serve(const ServeArguments& arguments, bool json) {
   say_started(config->server, (*server)->port(), (*server)->has_accounts(), json);
   if (recovered.facts > 0) {
     spdlog::info("recovered {} facts from {} segments{}", recovered.facts, recovered.segments,
-                 recovered.clean_stop ? "" : "; the last run did not end cleanly");
+                 recovered.clean_stop ? "" : "; no orderly stop at their end, as after a crash or of a backup");
   }
   const auto done = (*server)->run();
   running = nullptr;

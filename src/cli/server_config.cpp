@@ -222,14 +222,14 @@ Result<void> read_config_environment(ServerConfig& config) {
   for (const auto& key : settings_table()) {
     const auto variable = variable_of(key.name);
     const char* const value = std::getenv(variable.c_str());
-    if (value == nullptr) continue;
+    if (value == nullptr || *value == '\0') continue;  // as scripts unset one: `FOLKMOOT_LISTEN= folkmoot serve`
     if (auto done = set_config(config, key.name, value, SettingSource::environment); !done) {
       return std::unexpected(within(variable, done.error()));
     }
   }
   // As other programs name it: it may be meant for them, and counts if nothing was said to folkmoot.
   const char* const database = std::getenv("DATABASE_URL");
-  if (database != nullptr && !config.sources.contains("history.url")) {
+  if (database != nullptr && *database != '\0' && !config.sources.contains("history.url")) {
     if (auto done = set_config(config, "history.url", database, SettingSource::environment); !done) return done;
   }
   return read_telemetry_environment(config);

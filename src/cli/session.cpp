@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "cli/cli.hpp"
+#include "cli/patience.hpp"
 #include "cli/stopping.hpp"
 
 namespace folkmoot::cli {
@@ -34,12 +35,20 @@ Session::Session(ClientOptions options) : client_(std::move(options)) {
     }
   });
   try {
-    value(client_.connect());
+    value(connect());
   } catch (...) {
     pthread_kill(watcher_.native_handle(), SIGUSR1);
     watcher_.join();
     throw;
   }
+}
+
+// Once more where nothing listened, if it is on this machine: the server may have been started a moment ago.
+Result<void> Session::connect() {
+  auto done = client_.connect();
+  if (done || done.error().code != ErrorCode::connection_lost || !may_be_about_to_listen(client_.address()))
+    return done;
+  return wait_until_listening(client_.address()) ? client_.connect() : done;
 }
 
 Session::~Session() {

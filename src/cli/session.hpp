@@ -13,7 +13,7 @@ namespace folkmoot::cli {
 
 class Session {
  public:
-  /// Connects. Throws Failure.
+  /// Connects; where nothing listens on this machine it tries for a moment (patience.hpp). Throws Failure.
   explicit Session(ClientOptions options);
   Session();
   Session(const Session&) = delete;
@@ -47,6 +47,7 @@ class Session {
    private:
     Session& session_;
   };
+  Result<void> connect();
   void interrupt();
   void end();
 

@@ -31,6 +31,11 @@ Result<void> wait_for(int file, short events) {
   return {};
 }
 
+bool rest(Milliseconds time) {
+  pollfd told{.fd = stop_event(), .events = POLLIN, .revents = 0};
+  return ::poll(&told, 1, static_cast<int>(time.count())) <= 0;
+}
+
 void stop_waiting() { (void)::eventfd_write(stop_event(), 1); }
 
 }  // namespace folkmoot::cli

@@ -3,12 +3,16 @@
 #pragma once
 
 #include "folkmoot/error.hpp"
+#include "folkmoot/options.hpp"
 
 namespace folkmoot::cli {
 
 /// Until `file` is ready for `events` (of poll()). Errors: cancelled, after stop_waiting(), if it is not ready then;
 /// io_error.
 Result<void> wait_for(int file, short events);
+
+/// So long; false, and sooner, after stop_waiting().
+bool rest(Milliseconds time);
 
 /// Any thread; it cannot be taken back.
 void stop_waiting();

@@ -352,7 +352,11 @@ void add_stream(App& app) {
   set_example(*command,
               "  $ folkmoot stream set orders 'orders.>' --max-age 7d\n"
               "  $ folkmoot publish --kept orders.new '{\"id\":1}'\n"
-              "  $ folkmoot stream read orders --newest 10");
+              "  $ folkmoot stream read orders --newest 10\n"
+              "A consumer, which remembers how far somebody is:\n"
+              "  $ folkmoot call consumer.set stream=orders name=billing\n"
+              "  $ folkmoot call consumer.read stream=orders name=billing limit=10 wait=30s\n"
+              "  $ folkmoot call consumer.ack stream=orders name=billing sequences=1 sequences=2");
 }
 
 }  // namespace folkmoot::cli

@@ -2,8 +2,12 @@
 // webhooks, the server.
 #include <fmt/format.h>
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <ranges>
+#include <utility>
+#include <vector>
 
 #include "base/duration.hpp"
 #include "cli/cli.hpp"
@@ -20,14 +24,37 @@ struct WakeSetOptions {
   SetWake set;
   std::string how, priority;
   bool json = false;
+  // Those of the policy that may be given, and what each takes over from the wake that is set: what was not given.
+  std::vector<std::pair<Option*, std::function<void(WakePolicy&, const WakePolicy&)>>> parts;
+  Option *url = nullptr, *batch_wait = nullptr;
+
+  template <class T>
+  void part(Option* option, T WakePolicy::* member) {
+    parts.emplace_back(option, [member](WakePolicy& to, const WakePolicy& from) { to.*member = from.*member; });
+  }
 };
+
+std::optional<WakeStatus> wake_that_is_set(Session& session, const std::string& agent) {
+  auto found = session->call(ShowWake{agent});
+  if (found) return std::move(*found);
+  if (found.error().code != ErrorCode::not_found) throw Failure(found.error());
+  return std::nullopt;
+}
+
+// What was not said stays as it is, so that who changes the budget of a hook does not make a process of it.
+void take_over(WakeSetOptions& options, const WakeStatus& old) {
+  auto& wake = options.set;
+  for (const auto& [option, copy] : options.parts) {
+    if (option->count() == 0) copy(wake.policy, old.policy);
+  }
+  if (wake.policy.batch == 1 && options.batch_wait->count() == 0) wake.policy.batch_wait = {};  // they go together
+  const bool has_url = options.url->count() > 0;
+  if (options.how.empty()) options.how = has_url ? "webhook" : kWakeKindWords[static_cast<std::size_t>(old.how)];
+  if (options.how == "webhook" && !has_url) wake.url = old.url;
+}
 
 void set(WakeSetOptions& options) {
   auto& wake = options.set;
-  if (options.how.empty()) options.how = wake.url.empty() ? "process" : "webhook";
-  for (std::size_t i = 0; i < std::size(kWakeKindWords); ++i) {
-    if (kWakeKindWords[i] == options.how) wake.how = static_cast<WakeKind>(i);
-  }
   if (!options.priority.empty()) {
     const auto priority = parse_priority(options.priority);
     if (!priority)
@@ -36,9 +63,16 @@ void set(WakeSetOptions& options) {
                                               options.priority));
     wake.policy.priority = *priority;
   }
-  const bool is_new_secret = wake.how == WakeKind::webhook && wake.secret.empty();
-  if (is_new_secret) wake.secret = make_webhook_secret();
   Session session;
+  const auto old = wake_that_is_set(session, wake.agent);
+  if (old) take_over(options, *old);
+  if (options.how.empty()) options.how = wake.url.empty() ? "process" : "webhook";
+  for (std::size_t i = 0; i < std::size(kWakeKindWords); ++i) {
+    if (kWakeKindWords[i] == options.how) wake.how = static_cast<WakeKind>(i);
+  }
+  const bool has_secret = !wake.secret.empty() || (old && old->how == WakeKind::webhook);
+  const bool is_new_secret = wake.how == WakeKind::webhook && !has_secret;
+  if (is_new_secret) wake.secret = make_webhook_secret();
   value(session->call(wake));
   const auto told = fmt::format("{} is woken by a {}", wake.agent, options.how);
   if (!is_new_secret)
@@ -48,7 +82,8 @@ void set(WakeSetOptions& options) {
 }
 
 void add_wake_set(App& wake) {
-  auto* command = wake.add_subcommand("set", "How an agent is woken by its mail, in the place of what was set for it");
+  auto* command =
+      wake.add_subcommand("set", "How an agent is woken by its mail; of a wake that is set, what is not given stays");
   const auto options = std::make_shared<WakeSetOptions>();
   auto& policy = options->set.policy;
   command->add_option("AGENT", options->set.agent, "Whose mailbox wakes it")->required()->check(not_empty());
@@ -57,27 +92,42 @@ void add_wake_set(App& wake) {
           "--how", options->how,
           "hook or process: by `folkmoot watch`; webhook: by the server (default: process, with --url webhook)")
       ->check(one_of({"hook", "process", "webhook"}));
-  command->add_option("--url", options->set.url, "Of a webhook: what the server posts to");
-  command->add_option("--secret", options->set.secret,
-                      "Of a webhook: whsec_ and base64 (default: one is made, and shown this once)");
-  command->add_option("--priority", options->priority,
-                      "Only for messages of this priority and higher ones (default: any)");
-  command->add_option("--batch", policy.batch, "When so many messages wait ...")->check(at_least_one());
-  add_duration(*command, "--batch-wait", policy.batch_wait, "... or so long after the first");
-  command->add_option("--quiet", policy.quiet, "Not between these times of the day")->type_name("22:00-07:00");
-  command->add_option("--zone", policy.zone,
-                      "Time zone of quiet hours and budget, such as Europe/Berlin (default UTC)");
-  command->add_option("--budget", policy.budget, "So many wakes a day at most");
-  add_duration(*command, "--retry", policy.retry,
-               "After a wake that brought nobody: the next so much later, twice as long each time (default 1s; 30s "
-               "for hooks and webhooks that were done, so that who they tell has time to come)");
-  add_duration(*command, "--retry-max", policy.retry_max, "At most so much later (default 10m)");
+  options->url = command->add_option("--url", options->set.url, "Of a webhook: what the server posts to");
+  command->add_option(
+      "--secret", options->set.secret,
+      "Of a webhook: whsec_ and base64 (default: the one that is set, else one is made, and shown this once)");
+  using Policy = WakePolicy;
+  options->part(command->add_option("--priority", options->priority,
+                                    "Only for messages of this priority and higher ones (default: any, which is 10)"),
+                &Policy::priority);
+  options->part(command->add_option("--batch", policy.batch, "When so many messages wait ... (default: 1)")
+                    ->check(at_least_one()),
+                &Policy::batch);
+  options->batch_wait = add_duration(*command, "--batch-wait", policy.batch_wait, "... or so long after the first");
+  options->part(options->batch_wait, &Policy::batch_wait);
+  options->part(command->add_option("--quiet", policy.quiet, "Not between these times of the day; '': at any time")
+                    ->type_name("22:00-07:00"),
+                &Policy::quiet);
+  options->part(command->add_option("--zone", policy.zone,
+                                    "Time zone of quiet hours and budget, such as Europe/Berlin (default UTC)"),
+                &Policy::zone);
+  options->part(command->add_option("--budget", policy.budget, "So many wakes a day at most; 0: no bound"),
+                &Policy::budget);
+  options->part(
+      add_duration(*command, "--retry", policy.retry,
+                   "After a wake that brought nobody: the next so much later, twice as long each time (default 1s; "
+                   "30s for hooks and webhooks that were done, so that who they tell has time to come)"),
+      &Policy::retry);
+  options->part(add_duration(*command, "--retry-max", policy.retry_max, "At most so much later (default 10m)"),
+                &Policy::retry_max);
   command->add_flag("--json", options->json, "Print as JSON");
   set_example(*command,
               "  $ folkmoot wake set reviewer --batch 10 --batch-wait 5m --quiet 22:00-07:00 --zone Europe/Berlin\n"
               "  reviewer is woken by a process\n"
               "  $ folkmoot wake set planner --url https://agents.example.com/wake --budget 50\n"
-              "  planner is woken by a webhook; its secret, which is not shown again: whsec_...");
+              "  planner is woken by a webhook; its secret, which is not shown again: whsec_...\n"
+              "  $ folkmoot wake set planner --budget 100\n"
+              "  planner is woken by a webhook");
   command->callback([options] { set(*options); });
 }
 

@@ -10,8 +10,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
+#include "base/files.hpp"
 #include "journal/disk.hpp"
 
 namespace folkmoot {
@@ -115,12 +115,7 @@ class PosixFile final : public DiskFile {
 
 Result<std::unique_ptr<PosixDisk>> PosixDisk::open(std::string folder, Access access) {
   if (access == Access::read_write) {
-    std::error_code cause;
-    std::filesystem::create_directories(folder, cause);
-    if (cause) {
-      return std::unexpected(
-          system_error(ErrorCode::io_error, fmt::format("making the folder {}", folder), cause.value()));
-    }
+    if (auto made = make_private_folder(folder); !made) return std::unexpected(std::move(made.error()));
   }
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return posix_failure("opening the folder", folder);

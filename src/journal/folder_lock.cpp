@@ -8,7 +8,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
+
+#include "base/files.hpp"
 
 namespace folkmoot {
 namespace {
@@ -36,11 +37,7 @@ Result<void> lock(int fd, int how, const std::string& folder) {
 }  // namespace
 
 Result<FolderLock> FolderLock::take(const std::string& folder) {
-  std::error_code cause;
-  std::filesystem::create_directories(folder, cause);
-  if (cause)
-    return std::unexpected(
-        system_error(ErrorCode::io_error, fmt::format("making the folder {}", folder), cause.value()));
+  if (auto made = make_private_folder(folder); !made) return std::unexpected(std::move(made.error()));
   const auto path = folder + "/lock";
   FolderLock self(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (self.fd_ < 0) return std::unexpected(system_error(ErrorCode::io_error, fmt::format("opening {}", path), errno));

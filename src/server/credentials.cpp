@@ -1,6 +1,7 @@
 #include "server/credentials.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstring>
@@ -16,6 +17,7 @@ namespace {
 
 using access::Mandate;
 
+constexpr std::size_t kNamesShown = 5;
 constexpr std::size_t kRememberedMax = 512;  // bytes of an envelope
 
 // Of frames that the list has; a CALL is asked by its operation.
@@ -31,6 +33,12 @@ std::string agent_of(const access::Account& account) {
   return exact == account.names.end() ? account.name : *exact;
 }
 
+// Its names, for who has its key.
+std::string some_of(std::span<const std::string> names) {
+  const auto shown = names.first(std::min(names.size(), kNamesShown));
+  return fmt::format("{}{}", fmt::join(shown, ", "), names.size() > shown.size() ? " and others" : "");
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Credentials>> Credentials::make(access::Identity identity, const access::Policy& policy,
@@ -41,7 +49,9 @@ Result<std::unique_ptr<Credentials>> Credentials::make(access::Identity identity
   if (!speaks_as.empty() && !mandate.owns(speaks_as)) {
     return failure(ErrorCode::not_permitted,
                    fmt::format("the account {} may not speak as {}", identity.account->name, printable(speaks_as)),
-                   "say one of the account's names (`folkmoot account show`), or have it given that one");
+                   fmt::format("say one of the account's names, which are {}; or have an admin give it that one "
+                               "(`folkmoot account change --speaks-as`)",
+                               some_of(identity.account->names)));
   }
   std::unique_ptr<Credentials> out(new Credentials(std::move(identity), std::move(mandate), policy.version));
   out->agent_ = std::move(speaks_as);
@@ -63,7 +73,8 @@ Result<bool> Credentials::judge_again(const access::Policy& policy, Instant now)
 
 std::unexpected<Error> Credentials::refused(std::string_view what, std::string_view why) const {
   return failure(ErrorCode::not_permitted, fmt::format("{} may not {}: {}", identity_.account->name, what, why),
-                 "whoever keeps the accounts can allow it (`folkmoot access check` says what decides)");
+                 "an admin of this server can allow it (`folkmoot access grant`, `account change`): quote this line to "
+                 "one");
 }
 
 Result<void> Credentials::want(Right right, std::string_view what) const {

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 from pathlib import Path
@@ -83,6 +84,31 @@ def test_the_first_conversation_gives_the_output_shown(tmp_path):
             except ProcessLookupError:
                 pass
     assert shape(got, port) == shape(expected, port)
+
+
+def test_U10_the_first_lines_may_be_pasted_at_once(tmp_path):
+    """As most people do it: nobody waits for the server's line. It listens some hundred milliseconds later, and the
+    agent is there later still."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/folkmoot").symlink_to(Path(PROGRAM).resolve())
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    pairs = conversation()[:3]
+    assert [command.split()[1] for command, _ in pairs[:2]] == ["serve", "reply"] and pairs[2][1] == ["5"]
+    env = environment(PATH=f"{tmp_path}/bin:{os.environ['PATH']}", FOLKMOOT_LISTEN=address, FOLKMOOT_ADDRESS=address)
+    shell = subprocess.Popen(["bash", "--norc", "-m"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=env, start_new_session=True)
+    try:
+        lines = [command for command, _ in pairs]
+        out, told = shell.communicate("\n".join([*lines, "kill %1 %2", "wait"]) + "\n", timeout=60)
+    finally:
+        try:
+            os.killpg(shell.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    # The server's line is written when it listens, which is before the answer.
+    assert [line[:8] for line in out.splitlines()] == ["folkmoot", "5"], (out, told)
+    assert "connection_lost" not in told, told
 
 
 def anchors(page):

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/error.hpp"
+#include "base/files.hpp"
 #include "cli/backup/manifest.hpp"
 #include "folkmoot/failure.hpp"
 
@@ -36,8 +37,7 @@ PartialFolder::PartialFolder(std::string target)
     throw Failure({ErrorCode::already_exists, fmt::format("{} is there already, and is no empty folder", target_),
                    "give a folder that is not there yet; nothing was changed"});
   }
-  fs::create_directories(path_, cause);
-  if (cause) fail(fmt::format("making the folder {}", path_), cause.value());
+  if (auto made = make_private_folder(path_); !made) throw Failure(std::move(made.error()));
   fd_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd_ < 0) fail(fmt::format("opening the folder {}", path_), errno);
   if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {

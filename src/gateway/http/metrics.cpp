@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <map>
+#include <span>
 #include <vector>
 
 #include "message/json_document.hpp"
@@ -147,12 +148,21 @@ constexpr Metric kAgents = {"/agents", "folkmoot_agents", gauge, "Agents that ar
 // Rows {"name":"door/reason","count":...}.
 struct Faults {
   Metric metric;
-  std::string_view label;  // of what stands behind the door
+  std::string_view label;                   // of what stands behind the door
+  std::span<const std::string_view> usual;  // 0 where there is no row
 };
+// By which connections end as a rule. They are there from the first scrape on, as 0: what only appears with its first
+// fault has no rise that a rate or an alarm could see.
+constexpr std::string_view kUsualEnds[] = {
+    "native/malformed",       "native/frame_too_large",    "native/not_connected",    "native/unauthorized",
+    "native/limit_reached",   "native/slow_consumer",      "native/timed_out",        "websocket/malformed",
+    "websocket/unauthorized", "websocket/frame_too_large", "websocket/slow_consumer", "websocket/timed_out",
+    "http/unreadable",        "tls/handshake_failed"};
 constexpr Faults kFaults[] = {
-    {{"/errors", "folkmoot_errors", counter, "Errors that clients were told, by door and code."}, "code"},
+    {{"/errors", "folkmoot_errors", counter, "Errors that clients were told, by door and code."}, "code", {}},
     {{"/transport_errors", "transport_errors", counter, "Connections that ended by a fault, by door and reason."},
-     "reason"},
+     "reason",
+     kUsualEnds},
 };
 
 constexpr Metric kSpreads[] = {
@@ -223,15 +233,18 @@ void append_faults(MetricsText& out, const Faults& faults, const JsonElement& st
   dom::array rows;
   if (stats.at_pointer(faults.metric.path).get(rows)) return;
   begin(out, faults.metric);
+  std::map<std::string_view, std::uint64_t> counts;
+  for (const auto name : faults.usual) counts[name] = 0;
   for (const auto row : rows) {
     std::string_view name;
-    JsonElement count;
-    if (row.at_key("name").get(name) || row.at_key("count").get(count)) continue;
+    if (!row.at_key("name").get(name)) counts[name] = natural(row, "/count");
+  }
+  for (const auto& [name, count] : counts) {
     const auto slash = name.find('/');
     if (slash == std::string_view::npos) continue;
     const std::pair<std::string_view, std::string_view> labels[] = {{"door", name.substr(0, slash)},
                                                                     {faults.label, name.substr(slash + 1)}};
-    append_sample(out, faults.metric, labels, count);
+    out.sample(count, labels);
   }
 }
 

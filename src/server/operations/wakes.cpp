@@ -192,6 +192,10 @@ Result<void> carry_out(const Call& call, const SetWake& arguments) {
                 .budget = policy.budget,
                 .retry_ms = in_ms(policy.retry),
                 .retry_max_ms = in_ms(policy.retry_max)};
+  // A secret is shown to nobody, so who changes something else of a webhook cannot say it again.
+  const auto* const old = call.engine.wakes().find(arguments.agent);
+  if (rule.how == WakeHow::webhook && rule.secret.empty() && old != nullptr && old->rule.how == WakeHow::webhook)
+    rule.secret = old->rule.secret;
   if (has_c1(arguments.agent))
     return failure(ErrorCode::invalid_name, "a name holds a control character (U+0080-009F)");
   if (auto read = read_quiet(policy.quiet, rule); !read) return read;

@@ -58,6 +58,7 @@ TEST(Metrics, U12_A19_SayWhatTheStatisticsSay) {
                                       "messages_received_total 21\n",
                                       "folkmoot_errors_total{door=\"http\",code=\"mailbox_full\"} 4\n",
                                       "transport_errors_total{door=\"tls\",reason=\"handshake_failed\"} 2\n",
+                                      "transport_errors_total{door=\"native\",reason=\"malformed\"} 0\n",
                                       "folkmoot_agents{health=\"stale\"} 2\n",
                                       "folkmoot_agents_lost_total 1\n",
                                       "folkmoot_disk_free_bytes 10\n",
