@@ -6,6 +6,9 @@
 #include <cstring>
 
 #include "base/utf8.hpp"
+#include "message/json_document.hpp"
+#include "message/json_mapping.hpp"
+#include "message/json_splice.hpp"
 #include "message/limits.hpp"
 #include "operation/fields.hpp"
 #include "operation/frames.hpp"
@@ -236,7 +239,7 @@ Result<void> Credentials::take_pace(const Frame& frame, const AccountQuotas& quo
 
 // -- operations of the list
 
-Result<void> Credentials::allow_call(Bytes body) const {
+Result<void> Credentials::allow_call(Bytes body) {
   const auto call = read_call(body);
   if (!call) return {};
   const auto& operation = *call->operation;
@@ -263,13 +266,51 @@ Result<void> Credentials::allow_call(Bytes body) const {
   return allow_agent(*call);
 }
 
-// Messages that the call brings along, and what a durable subscription takes and where that goes.
-Result<void> Credentials::allow_resource(const ReadCall& call) const {
+// A message that a call brings along is asked as one that is published.
+Result<void> Credentials::allow_brought(const Message& message) {
+  std::string bytes;
+  if (auto encoded = encode_envelope(message, bytes); !encoded) return encoded;
+  bytes.append(message.content);
+  Routing routing;
+  return allow_message(as_bytes(bytes), routing);
+}
+
+// Of a dead letter that is sent again as another one, and of a stream's events that are, nothing is here but where they
+// go: a rule that looks into messages does not allow them.
+Result<void> Credentials::want_unseen(AccessAction action, std::string_view resource, Right base) const {
+  const auto finding = mandate_.decide_unseen(action, resource, base);
+  if (finding.allowed) return {};
+  return refused(fmt::format("{} {} what nobody has looked at", kAccessActionWords[static_cast<std::size_t>(action)],
+                             resource.empty() ? "that" : printable(resource)),
+                 mandate_.explain(finding, action, resource));
+}
+
+Result<void> Credentials::allow_changes(std::string_view json) const {
+  if (json.empty()) return {};
+  JsonDocument document;
+  if (const auto read = document.parse(json); !read || !read->is_object()) return {};  // who carries it out says so
+  std::string whole;  // without parts of the content and the metadata, such as `content.a`
+  each_json_member(json, [&](std::string_view key, std::string_view value) {
+    if (!key.contains('.')) whole.append(whole.empty() ? "\"" : ",\"").append(key).append("\":").append(value);
+  });
+  const auto changed = message_from_json(fmt::format("{{{}}}", whole));
+  if (!changed) return std::unexpected(changed.error());
+  if (changed->to.empty() && mandate_.looks_inside()) {
+    return refused("change a dead letter that goes where it went",
+                   "rules look into messages, and none can be asked without `to`");
+  }
+  Result<void> done;
+  if (!changed->to.empty()) done = want_unseen(AccessAction::send, changed->to, Right::publish);
+  if (done && !changed->conversation.empty())
+    done = want_unseen(AccessAction::conversation, changed->conversation, Right::publish);
+  return done;
+}
+
+// Messages that the call brings along or makes, and what a durable subscription takes and where that goes.
+Result<void> Credentials::allow_resource(const ReadCall& call) {
   Result<void> done;
   each_message(*call.operation->arguments, call.arguments.get(), [&](const Message& message) {
-    if (done) done = want_sender(message.from);
-    if (done && !message.topic.empty()) done = want(AccessAction::publish, message.topic, Right::publish);
-    if (done && message.topic.empty()) done = want(AccessAction::send, message.to, Right::publish);
+    if (done) done = allow_brought(message);
   });
   if (!done) return done;
   const auto name = call.operation->name;
@@ -290,6 +331,14 @@ Result<void> Credentials::allow_agents(const ReadCall& call, const std::vector<s
   return refused(fmt::format("call {} for others", call.operation->name), "only its own names are its to look after");
 }
 
+  if (name == ResubmitDead::kOperation.name || name == RedriveDead::kOperation.name) {
+    const auto changes = find_place(*call.operation->arguments, call.arguments.get(), "changes");
+    return allow_changes(static_cast<const JsonText*>(changes.at)->text);
+  }
+  if (name == ReplayStream::kOperation.name)
+    return want_unseen(AccessAction::publish, text_argument(call, "to"), Right::publish);
+  if (name == CopyStream::kOperation.name)
+    return want_unseen(AccessAction::stream, text_argument(call, "to"), call.operation->right);
 // Whom it is about: what agents do for themselves they do for nobody else.
 Result<void> Credentials::allow_agent(const ReadCall& call) const {
   if (auto good = want_sender(text_argument(call, "from")); !good) return good;

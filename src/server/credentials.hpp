@@ -63,8 +63,11 @@ class Credentials {
   Result<void> allow_message(Bytes message, Routing& routing);
   Result<void> allow_messages(Bytes list, Routing& routing);
   bool is_allowed_again(Bytes message) const;
-  Result<void> allow_call(Bytes body) const;
-  Result<void> allow_resource(const ReadCall& call) const;
+  Result<void> allow_call(Bytes body);
+  Result<void> allow_resource(const ReadCall& call);
+  Result<void> allow_brought(const Message& message);
+  Result<void> allow_changes(std::string_view json) const;
+  Result<void> want_unseen(AccessAction action, std::string_view resource, Right base) const;
   Result<void> allow_agent(const ReadCall& call) const;
   Result<void> allow_agents(const ReadCall& call, const std::vector<std::string>& agents) const;
   static std::uint32_t messages_of(const Frame& frame);
