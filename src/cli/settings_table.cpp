@@ -455,7 +455,8 @@ std::vector<Setting> with_tokens(std::vector<Setting> settings) {
       {"policy.require_encryption", at_once, "yes: an account's messages are taken only with a sealed content, or none",
        of_word([](C& c) -> auto& { return c.policy.require_encryption; }, pairs<bool>({{"yes", true}, {"no", false}}),
                "yes or no")},
-      {"policy.signature_age", at_once, "how long ago a message may have been signed; at most keys.window",
+      {"policy.signature_age", at_once,
+       "how long ago a message may have been signed; at most keys.window less a minute",
        of_duration([](C& c) -> auto& { return c.policy.signature_age_ms; }, 1'000)},
       {"jwt.keys", at_once,
        "path of a JWK set, or the https URL of one: whose JSON Web Tokens about accounts are taken; read again on "

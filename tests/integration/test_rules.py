@@ -41,7 +41,12 @@ def test_A18_what_an_operation_brings_along_is_asked_as_what_is_published(guarde
     (got,) = root.receive("sick", wait_ms=5_000)
     root.nack(got.lease)
     (dead,) = eventually(lambda: root.carry_out("dead.list", mailbox="sick")["dead"], bool)
-    for changes in {"to": "tasks"}, {"recipient_id": "tasks"}, {"type": "query"}, {"to": "well", "conversation": "theirs"}:
+    for changes in (
+        {"to": "tasks"},
+        {"recipient_id": "tasks"},
+        {"type": "query"},
+        {"to": "well", "conversation": "theirs"},
+    ):
         for call, how in ("dead.resubmit", {"id": dead["id"]}), ("dead.redrive", {"mailbox": "sick"}):
             assert refused(opal.carry_out, call, changes=changes, **how).name == "not_permitted", (call, changes)
     opal.carry_out("dead.resubmit", id=dead["id"], changes={"to": "well", "metadata.round": 2})
