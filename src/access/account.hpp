@@ -56,6 +56,9 @@ struct Account {
   bool is_expired(Instant now) const { return expires_at != 0 && now >= expires_at; }
 };
 
+/// The name up to its first slash, by which accounts belong together: `blue` of `blue`, `blue/search` and `blue/a/b`.
+constexpr std::string_view team_of(std::string_view account) { return account.substr(0, account.find('/')); }
+
 /// Whether an account with these names may speak under that one. Those that begin with `human:` are people's: only a
 /// pattern that begins so gives them.
 bool owns(const std::vector<std::string>& names, std::string_view agent);

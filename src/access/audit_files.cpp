@@ -88,6 +88,10 @@ Result<AuditReport> read_audit_files(const std::string& folder, const std::vecto
       if (report.records == 0) report.first = record->number;
       if (report.records == 0 && record->number == 1 && record->previous != no_audit_hash())
         report.add_problem(where + ": the first record follows another");
+      if (report.begins.empty() || report.begins.back().file != number) {
+        const bool says_so = record->what == kAuditFileBegun && record->file == number;
+        report.begins.push_back({number, record->number, says_so ? record->since : 0});
+      }
       ++report.records;
       report.last = record->number;
       report.hash = hash_of_audit_line(line);
@@ -95,6 +99,21 @@ Result<AuditReport> read_audit_files(const std::string& folder, const std::vecto
     }
   }
   return report;
+}
+
+void check_audit_beginning(const std::vector<std::uint64_t>& files, AuditReport& report) {
+  if (files.empty() || report.begins.empty()) return;
+  const auto oldest = files.front();
+  if (oldest > 1 && files.size() < kAuditFilesMax) {
+    report.add_problem(fmt::format("{:08}.log: there are {} files, and earlier ones are missing; {} are kept", oldest,
+                                   files.size(), kAuditFilesMax));
+  }
+  const auto& begin = report.begins.front();
+  const auto gone =
+      fmt::format("{:08}.log: its first records are missing: record {} is the first", begin.file, begin.number);
+  if (begin.file == 1 && begin.number != 1) report.add_problem(gone);
+  const auto is_due = [&](const auto& each) { return each.since != 0 && each.since <= begin.file; };
+  if (begin.file != 1 && begin.since == 0 && std::ranges::any_of(report.begins, is_due)) report.add_problem(gone);
 }
 
 }  // namespace folkmoot::access

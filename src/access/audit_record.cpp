@@ -36,6 +36,7 @@ std::string audit_line(const AuditRecord& record) {
   writer.field("what", cut_short(record.what)).optional_field("who", cut_short(record.who));
   writer.optional_field("door", record.door).optional_field("address", record.address);
   writer.optional_field("of", cut_short(record.of)).optional_field("outcome", cut_short(record.outcome));
+  if (record.file != 0) writer.field("file", record.file).field("since", record.since);
   writer.field("previous", record.previous).end_object();
   auto line = audit_hash_of(json);
   return line.append(" ").append(json).append("\n");
@@ -65,6 +66,10 @@ Result<AuditRecord> read_audit_line(std::string_view line) {
                         text("who", record.who, false) && text("door", record.door, false) &&
                         text("address", record.address, false) && text("of", record.of, false) &&
                         text("outcome", record.outcome, false) && text("previous", record.previous, true);
+  for (const auto& [name, into] : {std::pair("file", &record.file), std::pair("since", &record.since)}) {
+    const auto error = object[name].get(*into);
+    if (error != simdjson::SUCCESS && error != simdjson::NO_SUCH_FIELD) return no_record("it begins no file");
+  }
   if (!is_whole || !is_audit_hash(record.previous)) return no_record("something is missing in it");
   return record;
 }

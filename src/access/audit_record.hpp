@@ -3,7 +3,9 @@
 //   HASH {"number":7,"at":1764633600000,"what":"refused","who":"root",...,"previous":"HASH"}
 //
 // HASH is the SHA-256 of the object as it stands there, in 64 lower-case digits, and `previous` that of the record
-// before: so none can be changed, taken out or put in without changing all that follow.
+// before: so none can be changed, taken out or put in without changing all that follow. That the first ones were not
+// taken out say the files: the first is begun by record 1, each later one by a record that says so ("audit.file"), and
+// since which file they do.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +30,7 @@ struct AuditRecord {
   std::string of{};       // what it was done to
   std::string outcome{};  // empty: done; else why not
   std::string previous{};
+  std::uint64_t file = 0, since = 0;  // of "audit.file": which file it begins, and the first that has such a record
 };
 
 /// With the line feed.

@@ -9,8 +9,9 @@
 namespace folkmoot::access {
 namespace {
 
-bool holds(const Rule& rule, const FilterInput* message) {
-  return !rule.filter || message == nullptr || rule.filter->matches(*message);
+bool holds(const Rule& rule, const FilterInput* message, bool unseen) {
+  if (!rule.filter) return true;
+  return message == nullptr ? unseen : rule.filter->matches(*message);
 }
 
 std::string_view word(AccessAction action) { return kAccessActionWords[static_cast<std::size_t>(action)]; }
@@ -46,17 +47,26 @@ Mandate::Mandate(const Policy& policy, const Account& account)
 bool Mandate::owns(std::string_view agent) const { return unbound_ || access::owns(names_, agent); }
 
 Finding Mandate::decide(AccessAction action, std::string_view resource, Right base, const FilterInput* message) const {
+  return decide(action, resource, base, message, {});
+}
+
+Finding Mandate::decide_unseen(AccessAction action, std::string_view resource, Right base) const {
+  return decide(action, resource, base, nullptr, {.refuses = true, .allows = false});
+}
+
+Finding Mandate::decide(AccessAction action, std::string_view resource, Right base, const FilterInput* message,
+                        Unseen unseen) const {
   using Why = Finding::Why;
   if (unbound_) return {.allowed = true, .why = Why::unbound};
   const auto kind = static_cast<std::size_t>(action);
   for (const auto& rule : denies_[kind]) {
-    if (rule->meets(resource) && holds(*rule, message)) return {.why = Why::denied, .rule = rule.get()};
+    if (rule->meets(resource) && holds(*rule, message, unseen.refuses)) return {.why = Why::denied, .rule = rule.get()};
   }
   if (base == Right::secure) return {.allowed = rights_.has(base), .why = Why::role, .right = base};
   const bool is_own = action == AccessAction::consume && owns(resource);
   if (is_own && rights_.has(base)) return {.allowed = true, .why = Why::own, .right = base};
   for (const auto& rule : allows_[kind]) {
-    if (rule->fits(resource) && holds(*rule, message))
+    if (rule->fits(resource) && holds(*rule, message, unseen.allows))
       return {.allowed = true, .why = Why::allowed, .rule = rule.get()};
   }
   if (ruled_.test(kind)) return {.why = Why::ruled};

@@ -47,6 +47,8 @@ class Mandate {
   /// taken to hold.
   Finding decide(AccessAction action, std::string_view resource, Right base,
                  const FilterInput* message = nullptr) const;
+  /// Of a message that nobody has seen: a filter that refuses is taken to hold, and one that allows not to.
+  Finding decide_unseen(AccessAction action, std::string_view resource, Right base) const;
   /// In words, for people.
   std::string explain(const Finding& finding, AccessAction action, std::string_view resource) const;
 
@@ -56,6 +58,13 @@ class Mandate {
   bool keeps_all_of(const Mandate& before) const;
 
  private:
+  // What a filter says of a message that is not there: of a rule that refuses, and of one that allows.
+  struct Unseen {
+    bool refuses = true, allows = true;
+  };
+  Finding decide(AccessAction action, std::string_view resource, Right base, const FilterInput* message,
+                 Unseen unseen) const;
+
   std::string account_, role_;
   std::vector<std::string> names_;
   RightSet rights_;

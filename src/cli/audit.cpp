@@ -28,12 +28,15 @@ access::AuditReport read_audit(const AuditOptions& options,
   if (files.empty())
     throw Failure({ErrorCode::not_found, fmt::format("there is no audit log in {}", options.data),
                    "a server with accounts or a token writes one"});
-  return value(access::read_audit_files(folder, files, each));
+  auto report = value(access::read_audit_files(folder, files, each));
+  access::check_audit_beginning(files, report);
+  return report;
 }
 
 std::string in_words(const access::AuditRecord& record) {
   auto line =
       fmt::format("{}  {:<16}  {}", format_time_ms(record.at), record.who.empty() ? "-" : record.who, record.what);
+  if (record.file != 0) line.append(fmt::format(" {:08}.log", record.file));
   if (!record.of.empty()) line.append(" ").append(shown_on_one_line(record.of));
   if (!record.door.empty()) line.append("  (").append(record.door).append(", ").append(record.address).append(")");
   if (!record.outcome.empty()) line.append("  refused: ").append(shown_on_one_line(record.outcome));

@@ -164,16 +164,20 @@ Result<KnownKeys> open_known_keys(const std::string& path) {
 
 Result<void> read_policy(ServerConfig& config) {
   config.server.demands = nullptr;
+  config.server.engine.keys_kept_ms = {};
   const auto& policy = config.policy;
   if (policy.require_signature && policy.known_keys.empty()) {
     return failure(ErrorCode::invalid_field, "policy.require_signature is set, and policy.known_keys is not",
                    "make the file with `FOLKMOOT_KNOWN_KEYS=FILE folkmoot key trust AGENT KEY`, and name it");
   }
   if (policy.known_keys.empty() && !policy.require_encryption) return {};
-  if (!policy.known_keys.empty() && policy.signature_age_ms > config.server.engine.keys_ms.ms) {
-    return failure(ErrorCode::invalid_field, "policy.signature_age is longer than keys.window",
+  // As long as a signature is good whose signer's clock was ahead.
+  const auto good_ms = policy.signature_age_ms + access::kSignerAheadMs;
+  if (!policy.known_keys.empty() && good_ms > config.server.engine.keys_ms.ms) {
+    return failure(ErrorCode::invalid_field, "policy.signature_age, and a minute, is longer than keys.window",
                    "a message that was sent before is told by its key as long as keys.window says: make it longer");
   }
+  if (policy.require_signature) config.server.engine.keys_kept_ms = Duration{good_ms};
   auto known = open_known_keys(policy.known_keys);
   if (!known) return std::unexpected(std::move(known.error()));
   const auto now = std::chrono::system_clock::now().time_since_epoch();

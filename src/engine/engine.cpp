@@ -69,6 +69,7 @@ void Engine::change(const EngineOptions& options) {
   options_.mailbox = options.mailbox;
   options_.keys_max = options.keys_max;
   options_.keys_ms = options.keys_ms;
+  options_.keys_kept_ms = options.keys_kept_ms;
   options_.dead_max = options.dead_max;
   options_.dead_ttl_ms = options.dead_ttl_ms;
   options_.names_max = options.names_max;

@@ -59,6 +59,7 @@ struct EngineOptions {
   std::size_t receipts_max = 65'536;                    // settled messages whose receipts are remembered
   std::size_t keys_max = 1'000'000;                     // idempotency keys remembered
   Duration keys_ms{86'400'000};                         // for how long
+  Duration keys_kept_ms{0};  // no newer one makes it forget one sooner: what has a new one is refused; <= keys_ms
   std::size_t schedules_max = 100'000;
   std::size_t routes_max = 1'000;
   std::size_t durable_subscriptions_max = 10'000;

@@ -31,6 +31,7 @@ class AccessBoard {
     const std::lock_guard guard(lock_);
     policy_ = std::move(next);
     std::erase_if(seen_, [&](const auto& each) { return policy_->find(each.first) == nullptr; });
+    std::erase_if(teams_, [&](const auto& each) { return !has_team(each.first); });
     version_.store(policy_->version, std::memory_order_release);
   }
 
@@ -42,6 +43,14 @@ class AccessBoard {
     seen.used_at = now;
     if (!seen.use) seen.use = std::make_shared<access::AccountUse>();
     return seen.use;
+  }
+  /// What the accounts of its team have together.
+  std::shared_ptr<access::AccountUse> use_of_team(const std::string& account) {
+    const std::lock_guard guard(lock_);
+    if (policy_->find(account) == nullptr) return std::make_shared<access::AccountUse>();
+    auto& use = teams_[std::string(access::team_of(account))];
+    if (!use) use = std::make_shared<access::AccountUse>();
+    return use;
   }
   /// When it did so last, since the server started; 0: not once.
   std::int64_t used_at(const std::string& account) const {
@@ -58,9 +67,17 @@ class AccessBoard {
     std::shared_ptr<access::AccountUse> use{};
   };
 
+  // Requires: lock_ is held.
+  bool has_team(const std::string& team) const {
+    if (policy_->find(team) != nullptr) return true;
+    const auto first = policy_->accounts.lower_bound(team + "/");
+    return first != policy_->accounts.end() && access::team_of(first->first) == team;
+  }
+
   mutable std::mutex lock_;
   std::shared_ptr<const access::Policy> policy_ = std::make_shared<const access::Policy>();  // guarded by lock_
   std::map<std::string, Seen> seen_;  // guarded by lock_; accounts that there are, no others
+  std::map<std::string, std::shared_ptr<access::AccountUse>> teams_;  // likewise, of their teams
   std::atomic<std::uint64_t> version_ = 0;
   std::atomic<std::uint64_t> told_ = 0;
   LoginBrake brake_;

@@ -54,6 +54,7 @@ Result<void> AuditLog::find_end() {
   if (report->records > 0) {
     last_ = report->last;
     hash_ = report->hash;
+    since_ = report->begins.back().since != 0 ? report->begins.back().since : report->begins.front().since;
   }
   if (report->problems_total == 0) return take_up_last_file(report->torn_bytes);
   spdlog::error(
@@ -143,18 +144,25 @@ Result<std::size_t> AuditLog::write_some(std::span<const Waiting> batch) {
   std::string lines;
   std::size_t count = 0;
   bool is_durable = false;
-  for (; count < batch.size() && file_bytes_ + lines.size() < access::kAuditFileBytesMax; ++count) {
-    auto record = batch[count].record;
+  const auto add = [&](access::AuditRecord record) {
     record.number = ++last;
     record.previous = hash;
     const auto line = access::audit_line(record);
     hash = access::hash_of_audit_line(line);
     lines.append(line);
+  };
+  const auto number = files_.back();
+  const auto since = since_ != 0 ? since_ : number;
+  if (file_bytes_ == 0 && number > 1)
+    add({.at = batch.front().record.at, .what = std::string(access::kAuditFileBegun), .file = number, .since = since});
+  for (; count < batch.size() && file_bytes_ + lines.size() < access::kAuditFileBytesMax; ++count) {
+    add(batch[count].record);
     is_durable = is_durable || batch[count].is_durable;
   }
   if (auto done = put(lines); !done) return std::unexpected(done.error());
   hash_ = std::move(hash);
   last_ = last;
+  if (number > 1) since_ = since;
   if (is_durable) sync();
   return count;
 }

@@ -67,7 +67,7 @@ class AuditLog {
   std::vector<std::uint64_t> files_;
   int file_ = -1;
   std::size_t file_bytes_ = 0;
-  std::uint64_t last_ = 0;
+  std::uint64_t last_ = 0, since_ = 0;  // since_: of which file on each says how it begins; 0: of none yet
   std::string hash_ = access::no_audit_hash();
   bool has_failed_ = false, sync_has_failed_ = false;  // and it was said
 };

@@ -7,6 +7,9 @@
 #include <cstring>
 
 #include "base/utf8.hpp"
+#include "message/json_document.hpp"
+#include "message/json_mapping.hpp"
+#include "message/json_splice.hpp"
 #include "message/limits.hpp"
 #include "operation/fields.hpp"
 #include "operation/frames.hpp"
@@ -217,37 +220,54 @@ std::uint32_t Credentials::messages_of(const Frame& frame) {
   return body.size() < 4 ? 0 : std::min<std::uint32_t>(load<std::uint32_t>(body.data()), kBatchMessagesMax);
 }
 
-Result<void> Credentials::join(std::shared_ptr<access::AccountUse> use, std::uint32_t connections_max) {
-  use_ = std::move(use);
+Result<void> Credentials::join(Uses uses, const AccountQuotas& of_account, const AccountQuotas& of_team) {
+  uses_ = std::move(uses);
   if (mandate_.is_unbound()) return {};
-  slot_ = access::ConnectionSlot::take(use_, connections_max);
-  if (slot_.is_held()) return {};
+  const auto& account = identity_.account->name;
+  slot_ = access::ConnectionSlot::take(uses_.account, of_account.connections_max);
+  if (!slot_.is_held()) {
+    return failure(ErrorCode::limit_reached,
+                   fmt::format("{} has {} connections, which is the most (accounts.connections)", account,
+                               of_account.connections_max),
+                   "end one of them (`folkmoot connections` lists them), or have the limit raised");
+  }
+  team_slot_ = access::ConnectionSlot::take(uses_.team, of_team.connections_max);
+  if (team_slot_.is_held()) return {};
   return failure(ErrorCode::limit_reached,
-                 fmt::format("{} has {} connections, which is the most (accounts.connections)", identity_.account->name,
-                             connections_max),
+                 fmt::format("the accounts of {} have {} connections together, which is the most (teams.connections)",
+                             access::team_of(account), of_team.connections_max),
                  "end one of them (`folkmoot connections` lists them), or have the limit raised");
 }
 
-Result<void> Credentials::take_pace(const Frame& frame, const AccountQuotas& quotas, std::int64_t now) {
-  const auto count = mandate_.is_unbound() || !use_ ? 0 : messages_of(frame);
-  if (count == 0) return {};
-  const auto taken = [&](access::Pace& pace, std::uint32_t per_second, std::uint32_t amount, std::string_view what,
-                         std::string_view setting) -> Result<void> {
+Result<void> Credentials::take(access::AccountUse& use, const AccountQuotas& quotas, Sent sent, std::string_view whose,
+                               std::string_view settings, std::int64_t now) {
+  const auto taken = [&](access::Pace& pace, std::uint32_t per_second, std::uint32_t amount,
+                         std::string_view what) -> Result<void> {
     const auto wait_ms = per_second == 0 ? 0 : pace.take(per_second, amount, now);
     if (wait_ms == 0) return {};
     return std::unexpected(error_until(
-        wait_ms,
-        fmt::format("{} sends more than {} {} a second ({})", identity_.account->name, per_second, what, setting),
+        wait_ms, fmt::format("{} more than {} {} a second ({}.{}_per_second)", whose, per_second, what, settings, what),
         "send it again"));
   };
-  const auto bytes = static_cast<std::uint32_t>(frame.body.size());  // at most a frame's
-  auto done = taken(use_->messages, quotas.messages_per_second, count, "messages", "accounts.messages_per_second");
-  return done ? taken(use_->bytes, quotas.bytes_per_second, bytes, "bytes", "accounts.bytes_per_second") : done;
+  auto done = taken(use.messages, quotas.messages_per_second, sent.messages, "messages");
+  return done ? taken(use.bytes, quotas.bytes_per_second, sent.bytes, "bytes") : done;
+}
+
+Result<void> Credentials::take_pace(const Frame& frame, const AccountQuotas& of_account, const AccountQuotas& of_team,
+                                    std::int64_t now) {
+  const auto count = mandate_.is_unbound() || !uses_.account ? 0 : messages_of(frame);
+  if (count == 0) return {};
+  const Sent sent{count, static_cast<std::uint32_t>(frame.body.size())};  // at most a frame's
+  const auto& account = identity_.account->name;
+  auto done = take(*uses_.account, of_account, sent, fmt::format("{} sends", account), "accounts", now);
+  if (!done || !of_team.has_pace()) return done;
+  const auto team = fmt::format("the accounts of {} send together", access::team_of(account));
+  return take(*uses_.team, of_team, sent, team, "teams", now);
 }
 
 // -- operations of the list
 
-Result<void> Credentials::allow_call(Bytes body) const {
+Result<void> Credentials::allow_call(Bytes body) {
   const auto call = read_call(body);
   if (!call) return {};
   const auto& operation = *call->operation;
@@ -274,16 +294,62 @@ Result<void> Credentials::allow_call(Bytes body) const {
   return allow_agent(*call);
 }
 
-// Messages that the call brings along, and what a durable subscription takes and where that goes.
-Result<void> Credentials::allow_resource(const ReadCall& call) const {
+// A message that a call brings along is asked as one that is published.
+Result<void> Credentials::allow_brought(const Message& message) {
+  std::string bytes;
+  if (auto encoded = encode_envelope(message, bytes); !encoded) return encoded;
+  bytes.append(message.content);
+  Routing routing;
+  return allow_message(as_bytes(bytes), routing);
+}
+
+// Of a dead letter that is sent again as another one, and of a stream's events that are, nothing is here but where they
+// go: a rule that looks into messages does not allow them.
+Result<void> Credentials::want_unseen(AccessAction action, std::string_view resource, Right base) const {
+  const auto finding = mandate_.decide_unseen(action, resource, base);
+  if (finding.allowed) return {};
+  return refused(fmt::format("{} {} what nobody has looked at", kAccessActionWords[static_cast<std::size_t>(action)],
+                             resource.empty() ? "that" : printable(resource)),
+                 mandate_.explain(finding, action, resource));
+}
+
+Result<void> Credentials::allow_changes(std::string_view json) const {
+  if (json.empty()) return {};
+  JsonDocument document;
+  if (const auto read = document.parse(json); !read || !read->is_object()) return {};  // who carries it out says so
+  std::string whole;  // without parts of the content and the metadata, such as `content.a`
+  each_json_member(json, [&](std::string_view key, std::string_view value) {
+    if (!key.contains('.')) whole.append(whole.empty() ? "\"" : ",\"").append(key).append("\":").append(value);
+  });
+  const auto changed = message_from_json(fmt::format("{{{}}}", whole));
+  if (!changed) return std::unexpected(changed.error());
+  if (changed->to.empty() && mandate_.looks_inside()) {
+    return refused("change a dead letter that goes where it went",
+                   "rules look into messages, and none can be asked without `to`");
+  }
+  Result<void> done;
+  if (!changed->to.empty()) done = want_unseen(AccessAction::send, changed->to, Right::publish);
+  if (done && !changed->conversation.empty())
+    done = want_unseen(AccessAction::conversation, changed->conversation, Right::publish);
+  return done;
+}
+
+// Messages that the call brings along or makes, and what a durable subscription takes and where that goes.
+Result<void> Credentials::allow_resource(const ReadCall& call) {
   Result<void> done;
   each_message(*call.operation->arguments, call.arguments.get(), [&](const Message& message) {
-    if (done) done = want_sender(message.from);
-    if (done && !message.topic.empty()) done = want(AccessAction::publish, message.topic, Right::publish);
-    if (done && message.topic.empty()) done = want(AccessAction::send, message.to, Right::publish);
+    if (done) done = allow_brought(message);
   });
   if (!done) return done;
   const auto name = call.operation->name;
+  if (name == ResubmitDead::kOperation.name || name == RedriveDead::kOperation.name) {
+    const auto changes = find_place(*call.operation->arguments, call.arguments.get(), "changes");
+    return allow_changes(static_cast<const JsonText*>(changes.at)->text);
+  }
+  if (name == ReplayStream::kOperation.name)
+    return want_unseen(AccessAction::publish, text_argument(call, "to"), Right::publish);
+  if (name == CopyStream::kOperation.name)
+    return want_unseen(AccessAction::stream, text_argument(call, "to"), call.operation->right);
   if (name == SetSubscription::kOperation.name) {
     done = want(AccessAction::subscribe, text_argument(call, "pattern"), Right::consume);
     if (done && !text_argument(call, "mailbox").empty())

@@ -43,10 +43,14 @@ class Credentials {
   /// of the frame's message is read, if it has to be; then the frame says so.
   Result<void> allow(Frame& frame, Routing& routing);
   bool has(Right right) const { return mandate_.is_unbound() || mandate_.has(right); }
-  /// It is one more of the account's connections. Errors: limit_reached.
-  Result<void> join(std::shared_ptr<access::AccountUse> use, std::uint32_t connections_max);
-  /// What the frame sends is taken from what its account may send a second. Errors: limit_reached.
-  Result<void> take_pace(const Frame& frame, const AccountQuotas& quotas, std::int64_t now);
+  /// It is one more of the account's connections, and of its team's, if `team` is there. Errors: limit_reached.
+  struct Uses {
+    std::shared_ptr<access::AccountUse> account, team;
+  };
+  Result<void> join(Uses uses, const AccountQuotas& of_account, const AccountQuotas& of_team);
+  /// What the frame sends is taken from what its account and its team may send a second. Errors: limit_reached.
+  Result<void> take_pace(const Frame& frame, const AccountQuotas& of_account, const AccountQuotas& of_team,
+                         std::int64_t now);
   /// By another policy from now on. False: less is allowed than before, so its connection must end, with all that it
   /// has open. Errors: unauthorized.
   Result<bool> judge_again(const access::Policy& policy, Instant now);
@@ -63,16 +67,24 @@ class Credentials {
   Result<void> allow_message(Bytes message, Routing& routing);
   Result<void> allow_messages(Bytes list, Routing& routing);
   bool is_allowed_again(Bytes message) const;
-  Result<void> allow_call(Bytes body) const;
-  Result<void> allow_resource(const ReadCall& call) const;
+  Result<void> allow_call(Bytes body);
+  Result<void> allow_resource(const ReadCall& call);
+  Result<void> allow_brought(const Message& message);
+  Result<void> allow_changes(std::string_view json) const;
+  Result<void> want_unseen(AccessAction action, std::string_view resource, Right base) const;
   Result<void> allow_agent(const ReadCall& call) const;
   Result<void> allow_agents(const ReadCall& call, const std::vector<std::string>& agents) const;
   static std::uint32_t messages_of(const Frame& frame);
+  struct Sent {
+    std::uint32_t messages = 0, bytes = 0;
+  };
+  static Result<void> take(access::AccountUse& use, const AccountQuotas& quotas, Sent sent, std::string_view whose,
+                           std::string_view settings, std::int64_t now);
   std::unexpected<Error> refused(std::string_view what, std::string_view why) const;
 
   access::Identity identity_;
-  std::shared_ptr<access::AccountUse> use_;  // of all connections of the account
-  access::ConnectionSlot slot_;              // held, unless nothing is refused it
+  Uses uses_;                                // of all connections of the account, and of its team
+  access::ConnectionSlot slot_, team_slot_;  // held, unless nothing is refused it
   access::Mandate mandate_;
   std::uint64_t version_ = 0;
   std::string agent_;

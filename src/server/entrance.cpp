@@ -123,8 +123,9 @@ Result<std::string> Entrance::let_in(Connection& connection, const access::Polic
   if (!identity) return std::unexpected(std::move(identity.error()));
   auto who = Credentials::make(std::move(*identity), policy, agent);
   if (!who) return std::unexpected(std::move(who.error()));
-  auto use = board_->note_use((*who)->identity().account->name, now_);
-  if (auto joined = (*who)->join(std::move(use), options_.accounts.connections_max); !joined)
+  const auto& account = (*who)->identity().account->name;
+  Credentials::Uses uses{board_->note_use(account, now_), board_->use_of_team(account)};
+  if (auto joined = (*who)->join(std::move(uses), options_.accounts, options_.teams); !joined)
     return std::unexpected(std::move(joined.error()));
   connection.who = std::move(*who);
   expect_end(*connection.who);
@@ -153,9 +154,8 @@ bool Entrance::takes(Connection& connection, Frame& frame) {
   if (expires_at != 0 && Instant{now_} >= expires_at && !judge_again(connection)) return false;
   auto allowed = who.allow(frame, routing_);
   // Who sends too much costs no signatures.
-  const auto& quotas = options_.accounts;
-  const bool is_paced = quotas.messages_per_second != 0 || quotas.bytes_per_second != 0;
-  if (allowed && is_paced) allowed = who.take_pace(frame, quotas, now_);
+  const auto &quotas = options_.accounts, &of_team = options_.teams;
+  if (allowed && (quotas.has_pace() || of_team.has_pace())) allowed = who.take_pace(frame, quotas, of_team, now_);
   if (allowed && options_.demands) allowed = check_demands(*options_.demands, frame, who.agent(), now_);
   if (allowed) return true;
   ++refused_;

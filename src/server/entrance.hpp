@@ -54,8 +54,7 @@ class Entrance {
   bool takes_again(Connection& connection, const Frame& frame, std::uint64_t envelope) {
     auto& who = *connection.who;
     // Each message has to be looked at for itself, whatever its envelope.
-    const auto& quotas = options_.accounts;
-    const bool is_single = quotas.messages_per_second != 0 || quotas.bytes_per_second != 0 || options_.demands;
+    const bool is_single = options_.accounts.has_pace() || options_.teams.has_pace() || options_.demands;
     if (!is_single && who.allows_again(envelope, board_->version())) [[likely]]
       return true;
     auto judged = frame;

@@ -33,7 +33,21 @@ Error cannot_listen(const std::string& where, std::string_view option) {
 
 }  // namespace
 
-bool is_loopback(const std::string& host) { return host == "localhost" || host == "::1" || host.starts_with("127."); }
+// Nobody is asked what a name stands for: `127.example.org` may be anybody's, and another one tomorrow.
+bool is_loopback(const std::string& host) {
+  if (host == "localhost") return true;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICHOST;
+  addrinfo* found = nullptr;
+  if (host.empty() || ::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return false;
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, ::freeaddrinfo);
+  if (found->ai_family == AF_INET)
+    return ntohl(reinterpret_cast<const sockaddr_in*>(found->ai_addr)->sin_addr.s_addr) >> 24 == 127;
+  if (found->ai_family != AF_INET6) return false;
+  const auto& address = reinterpret_cast<const sockaddr_in6*>(found->ai_addr)->sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&address) || (IN6_IS_ADDR_V4MAPPED(&address) && address.s6_addr[12] == 127);
+}
 
 Result<TcpListener> listen_tcp(const std::string& host, std::uint16_t port) {
   addrinfo hints{};

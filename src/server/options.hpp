@@ -43,6 +43,7 @@ struct AccountQuotas {
   std::uint32_t messages_per_second = 0;
   std::uint32_t bytes_per_second = 0;  // of messages
   std::uint32_t connections_max = 0;   // at a time
+  bool has_pace() const { return messages_per_second != 0 || bytes_per_second != 0; }
 };
 
 /// Frames that have come in part, of connections that have said HELLO.
@@ -89,7 +90,7 @@ struct ServerOptions {
   std::string token;                                 // empty: no credentials (loopback only)
   std::shared_ptr<const access::JwtVerifier> jwt{};  // whose tokens about accounts are good; null: nobody's
   std::shared_ptr<const access::Demands> demands{};  // what is asked of messages; null: nothing
-  AccountQuotas accounts{};
+  AccountQuotas accounts{}, teams{};  // of one by itself; of all together whose names begin alike (access::team_of)
   std::map<std::uint32_t, std::string> unix_accounts{};  // by user id: accounts of those who come by the Unix socket
   std::size_t connections_max = 65'536;
   bool traces = false;  // spans are told to who takes them (span_sink.hpp)

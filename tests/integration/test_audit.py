@@ -142,6 +142,10 @@ def test_M7_whatever_is_changed_taken_out_or_put_in_is_found(guarded):
     for why, changed in attacks.items():
         file.write_bytes(b"".join(changed))
         assert any(why in problem for problem in verify(server, status=1)["problems"]), why
+    file.write_bytes(b"".join(lines[3:]))
+    assert verify(server, status=1)["problems"] == [
+        "00000001.log: its first records are missing: record 4 is the first"
+    ]
     file.write_bytes(whole)
     assert verify(server)["problems"] == []
     # A server goes on all the same, in another file, and says it; what was done stays to be seen.

@@ -50,6 +50,30 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def test_B8_a_name_that_begins_like_loopback_is_not_taken_for_it(data):
+    found = doctor("--data", data, "--listen", "127.example.org:0", code=1)
+    assert says(found, "access", "problem", "127.example.org can be reached from other machines")
+    doctor("--data", data, "--listen", "127.0.0.53:0")
+    doctor("--data", data, "--listen", "localhost:0")
+
+
+def test_B8_an_audit_log_that_no_server_starts_with_is_a_problem(data):
+    log = os.path.join(data, "audit", "00000001.log")
+    os.makedirs(log)
+    found = doctor("--data", data, "--listen", "127.0.0.1:0", code=1)
+    assert says(found, "access", "problem", "the audit log cannot be read")
+    os.rmdir(log)
+    with open(log, "w") as file:
+        file.write("no record\n")
+    found = doctor("--data", data, "--listen", "127.0.0.1:0")
+    assert says(found, "access", "warning", "the audit log is not what was written")
+    os.remove(log)
+    os.rmdir(os.path.dirname(log))
+    with open(os.path.dirname(log), "w"):
+        pass
+    doctor("--data", data, "--listen", "127.0.0.1:0", code=1)
+
+
 def test_B8_a_laptop_needs_nothing(data):
     found = doctor("--data", data, "--listen", "127.0.0.1:0")
     assert says(found, "promises", "ok", "on disk")

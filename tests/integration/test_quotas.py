@@ -1,4 +1,5 @@
-"""Quotas of accounts (docs/security.md, 'Rates and quotas'): bytes a second and connections, over all doors."""
+"""Quotas of accounts and teams (docs/security.md, 'Rates and quotas'): what they send a second, and connections, over
+all doors."""
 
 import re
 import time
@@ -6,6 +7,7 @@ import time
 import pytest
 from native import Refused
 from test_accounts import Guarded, http, refused
+from test_delivery_native import eventually
 
 
 @pytest.mark.parametrize("shards", [1, 3])
@@ -75,4 +77,54 @@ def test_U13_an_account_has_so_many_connections_at_every_door_together(make_serv
     clients.append(guarded.connect("ann"))
     assert refused(guarded.connect, "ann").name == "limit_reached"
     for client in (*clients, *many):
+        client.close()
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+def test_U13_the_accounts_of_a_team_have_a_rate_and_connections_together(make_server, shards, tmp_path):
+    """By the name up to its first slash; beside what each may have by itself."""
+    file = tmp_path / "folkmoot.toml"
+    file.write_text("[accounts]\nconnections = 2\n[teams]\nconnections = 3\nmessages_per_second = 20\n")
+    guarded = Guarded(make_server("--config", str(file), "--set", f"shards={shards}"))
+    for name in "blue", "blue/search", "blue/write/drafts", "bluebird", "red/search":
+        guarded.add(name)
+    clients = [guarded.connect(name) for name in ("blue", "blue/search", "blue/search")]
+    met = refused(guarded.connect, "blue/search")
+    assert met.name == "limit_reached" and "accounts.connections" in met.text
+    met = refused(guarded.connect, "blue/write/drafts")
+    assert "the accounts of blue have 3 connections together, which is the most (teams.connections)" in met.text
+    others = [guarded.connect(name) for name in ("bluebird", "red/search")]
+    met = None
+    began, sent = time.monotonic(), 0
+    for number in range(60):
+        try:
+            clients[number % 3].publish("x", to="box")
+            sent += 1
+        except Refused as refusal:
+            met = refusal
+    assert met.name == "limit_reached" and met.retry_after >= 1
+    assert "the accounts of blue send together more than 20 messages a second (teams.messages_per_second)" in met.text
+    assert 20 <= sent <= 21 + 20 * (time.monotonic() - began)
+    for other in others:
+        for _ in range(15):
+            other.publish("x", to="box")
+    root = guarded.connect("root", agent="boss")
+    for _ in range(40):
+        root.publish("x", to="box")  # nothing is refused an admin
+    clients.pop().close()
+
+    def gets_in():
+        try:
+            clients.append(guarded.connect("blue/write/drafts"))
+            return True
+        except Refused:
+            return False
+
+    eventually(gets_in, bool, within=10)
+    # What is taken back by a reload holds no more, nor does what a team had that there is no more.
+    file.write_text("")
+    guarded.cli("reload")
+    for _ in range(40):
+        clients[0].publish("x", to="box")
+    for client in (*clients, *others, root):
         client.close()

@@ -471,6 +471,25 @@ def test_U13_what_has_a_key_goes_only_where_it_was_signed_for(strict):
     refused_as(lambda: client.request(b"x", **asked), "not known by one")
 
 
+def test_U13_a_full_memory_of_keys_forgets_none_that_a_good_signature_has(strict):
+    strict.server.terminate()
+    strict.server.arguments += ["--set", "keys.max=2", "--set", "policy.signature_age=1m"]
+    strict.server.start()
+    client = native_client(strict, "ann")
+    keyed = [signed_by(strict, "ann", b"x", to="bob", type="task", key=key) for key in ("one", "two", "three")]
+    for each in keyed[:2]:
+        assert client.publish(b"x", **each).outcome == "queued"
+    refused_as(lambda: client.publish(b"x", **keyed[2]), "none of them may be forgotten yet")
+    strict.server.kill9()
+    strict.server.start()
+    client = native_client(strict, "ann")
+    refused_as(lambda: client.publish(b"x", **keyed[2]), "none of them may be forgotten yet")
+    for each in keyed[:2]:
+        assert client.publish(b"x", **each).outcome == "duplicate"
+    time.sleep(2)  # what has no key goes on
+    assert client.publish(b"x", **signed_by(strict, "ann", b"x", to="bob", type="task", jti="1")).outcome == "queued"
+
+
 def test_U13_requests_and_events_in_memory_are_signed(strict):
     time.sleep(2)
     bob = native_client(strict, "bob")

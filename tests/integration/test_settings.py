@@ -137,6 +137,7 @@ OTHER = {
     "policy.signature_age": "1m",
     "policy.require_encryption": "yes",
     "accounts.bytes_per_second": "2MiB",
+    "teams.bytes_per_second": "3MiB",
     "tls.ciphers": "TLS_AES_256_GCM_SHA384,TLS_CHACHA20_POLY1305_SHA256",
     "jwt.algorithms": "HS256",
 }

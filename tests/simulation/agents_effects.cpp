@@ -44,6 +44,21 @@ void check_stamp(const Routing& routing, const ModelMessage& message, const Mess
   if (!routing.provenance.empty()) rules.saw(Rule::provenance_said);
 }
 
+// Whether messages are refused because nothing may be forgotten for their keys; some of them have new ones then.
+bool is_for_keys(std::span<const std::uint64_t> numbers, const Error& error, const Model& model, std::int64_t now,
+                 RuleCounts& rules) {
+  if (error.code != ErrorCode::busy || !error.text.contains("keys of messages")) return false;
+  const auto has_new_key = [&](auto number) {
+    const auto key = model.published(number).key;
+    return key != 0 && !model.keys().must_know(key, now);
+  };
+  const auto fresh = static_cast<std::size_t>(std::ranges::count_if(numbers, has_new_key));
+  expect(fresh > 0, "a message was refused for its key, which is known or is none");
+  expect(model.keys().may_be_full(now, fresh), "a message was refused for want of keys, and some could be forgotten");
+  rules.saw(Rule::keys_all_kept);
+  return true;
+}
+
 void check_pulled(const Ask& mine, const Reply& reply, std::optional<std::size_t> left) {
   const auto* const told = std::get_if<Received>(&reply);
   expect(told != nullptr && told->messages == mine.delivered, "a pull got {} messages, and is told otherwise",
@@ -364,7 +379,9 @@ void Agents::outcomes(SessionId id, RequestNumber request, std::span<const Resul
     const auto& error = outcomes[i].error();
     promises_.refused(number);
     const bool unwanted = error.code == ErrorCode::no_reply_wanted && mine.unwanted.contains(number);
-    expect(unwanted || error.code == ErrorCode::mailbox_full ||
+    // It is told with the others, when they are durable: by then some may be forgotten.
+    const bool for_keys = error.code == ErrorCode::busy && model_.options().keys_kept_ms.ms > 0;
+    expect(unwanted || error.code == ErrorCode::mailbox_full || for_keys ||
                (error.code == ErrorCode::disk_full && model_.disk_limited),
            "a message of a batch was refused: {}", error.text);
   }
@@ -452,6 +469,7 @@ void Agents::check_refusal(std::uint64_t number, const Error& error) {
     expect(stopped_, "a request was refused for a limit on loops that it is not beyond: {}", error.text);
     return rules_.saw(Rule::request_guarded);
   }
+  if (is_for_keys({&number, 1}, error, model_, engine_->now().ms, rules_)) return;
   const auto& mailbox = model_.mailbox(model_.published(number).mailbox);
   if (error.code == ErrorCode::mailbox_full) {
     const auto key = model_.published(number).key;
@@ -518,6 +536,7 @@ void Agents::refuse(SessionId id, RequestNumber request, const Error& error) {
     case Ask::Kind::batch:
       expect(mine.refused.empty(), "a completion without a lease was refused as: {}", error.text);
       if (code == ErrorCode::mailbox_full && mine.together) return check_full_together(mine);
+      if (is_for_keys(mine.numbers, error, model_, engine_->now().ms, rules_)) return;
       if (code == ErrorCode::busy && model_.memory_limited) return rules_.saw(Rule::memory_full);
       return expect(code == ErrorCode::disk_full && model_.disk_limited, "messages were refused: {}", error.text);
     case Ask::Kind::publish:

@@ -156,6 +156,7 @@ STRUCTS = {
             "receipts_max": "engine.receipts_max =",
             "keys_max": "engine.keys_max =",
             "keys_ms": "engine.keys_ms =",
+            "keys_kept_ms": "engine.keys_kept_ms =",
             "schedules_max": LIMIT,
             "routes_max": LIMIT,
             "durable_subscriptions_max": LIMIT,

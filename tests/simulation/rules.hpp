@@ -61,6 +61,7 @@ namespace folkmoot::simulation {
   RULE(cancel_refused)                  \
   RULE(key_used)                        \
   RULE(key_used_again)                  \
+  RULE(keys_all_kept)                   \
   RULE(duplicate_answered)              \
   RULE(copies_together)                 \
   RULE(resent_after_crash)              \

@@ -36,6 +36,7 @@ RunOptions draw(Random& random) {
   engine.dead_max = static_cast<std::size_t>(random.between(2, 12));
   engine.dead_ttl_ms = Duration{random.one_in(3) ? random.between(1'000, 90'000) : 0};
   engine.keys_max = random.one_in(3) ? static_cast<std::size_t>(random.between(1, 20)) : 1'000'000;
+  if (engine.keys_max <= 20 && random.one_in(2)) engine.keys_kept_ms = Duration{random.between(50, 20'000)};
   engine.keys_ms = Duration{random.one_in(3) ? random.between(100, 60'000) : 86'400'000};
   if (random.one_in(3)) engine.guard.hops_max = static_cast<std::uint32_t>(random.between(1, 5));
   if (random.one_in(3)) engine.guard.pair_per_minute = static_cast<std::uint32_t>(random.between(1, 12));
@@ -74,16 +75,17 @@ std::string World::describe() const {
   const auto& options = options_;
   const auto& mailbox = options.engine.mailbox;
   return fmt::format(
-      "mailboxes {} of {} messages ({}), ttl {} ms, {} deliveries, {} dead for {} ms, {} keys for {} ms; senders {}; "
+      "mailboxes {} of {} messages ({}), ttl {} ms, {} deliveries, {} dead for {} ms, {} keys for {} ms (kept for {}); "
+      "senders {}; "
       "content to {} bytes; pace {} ms; "
       "sync {}, cache {}, bytes_max {}; power fails {}, sync fails 1 in {}, full disk in {}% of lives, writes refused "
       "{}%",
       options.mailboxes, mailbox.max_messages, mailbox.overflow == Overflow::reject ? "reject" : "drop oldest",
       mailbox.default_ttl_ms, mailbox.retry.attempts, options.engine.dead_max, options.engine.dead_ttl_ms,
-      options.engine.keys_max, options.engine.keys_ms, options.senders, options.content_bytes_max, options.pace_ms,
-      options.journal.sync == SyncPolicy::always ? "always" : "never", options.journal.cache_bytes,
-      options.journal.bytes_max, options.power_fails, options.sync_fails_one_in, options.full_percent,
-      options.write_refused_percent);
+      options.engine.keys_max, options.engine.keys_ms, options.engine.keys_kept_ms, options.senders,
+      options.content_bytes_max, options.pace_ms, options.journal.sync == SyncPolicy::always ? "always" : "never",
+      options.journal.cache_bytes, options.journal.bytes_max, options.power_fails, options.sync_fails_one_in,
+      options.full_percent, options.write_refused_percent);
 }
 
 World::World(std::uint64_t seed)

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "access/audit_files.hpp"
 #include "cli/doctor/findings.hpp"
 #include "server/listen.hpp"
 #include "server/server.hpp"
@@ -54,6 +55,35 @@ void examine_data(const std::string& data, Findings& findings) {
                 fmt::format("chmod o-rwx {}", data));
 }
 
+// As the server opens it: without it none starts.
+void examine_audit(const std::string& data, Findings& findings) {
+  const auto folder = access::audit_folder(data);
+  struct stat status{};
+  if (::stat(folder.c_str(), &status) != 0) return;
+  const auto files = access::audit_files(folder);
+  const auto report = files ? access::read_audit_files(folder, *files, {}) : std::unexpected(files.error());
+  if (!report) {
+    return findings.problem(
+        kAccess, fmt::format("the audit log cannot be read: {}", report.error().text),
+        "see whose it is, and what lies there; a server makes a new one if the folder is not there");
+  }
+  if (const auto last = files->empty() ? folder : access::audit_file(folder, files->back());
+      ::access(last.c_str(), W_OK) != 0) {
+    return findings.problem(kAccess, fmt::format("this user cannot write to the audit log: {}", last),
+                            "look as the user that the server runs as, or give it to that one");
+  }
+  auto whole = *report;
+  access::check_audit_beginning(*files, whole);
+  if (whole.problems_total > 0) {
+    findings.warn(kAccess, fmt::format("the audit log is not what was written: {}", whole.problems[0]),
+                  fmt::format("`folkmoot audit verify {}` says it all", data));
+  }
+  if ((status.st_mode & 0077) != 0) {
+    findings.warn(kAccess, fmt::format("other users of this machine can get at the audit log, {}", folder),
+                  fmt::format("chmod -R go= {}", folder));
+  }
+}
+
 void examine_tls(const ServerOptions& server, Findings& findings) {
   const auto& tls = server.tls;
   struct stat key{};
@@ -92,6 +122,7 @@ void examine_access(const ServerConfig& config, const std::string& config_file, 
   examine_token(config, findings);
   examine_file(config_file, config, findings);
   examine_data(server.data, findings);
+  examine_audit(server.data, findings);
   examine_tls(server, findings);
   const auto has_any = [](const std::vector<std::string>& words) {
     return std::ranges::find(words, "*") != words.end();

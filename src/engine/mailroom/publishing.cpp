@@ -61,6 +61,10 @@ Result<Prepared> Publishing::prepare(Session& session, const IncomingMessage& me
   // An event on its way to streams was checked itself: it stands as content beside what it refers to.
   if (auto good = to_.references.check(*prepared.message); !good && routing.to != kStreamsMailbox)
     return std::unexpected(std::move(good.error()));
+  if (prepared.keyed) {
+    if (auto room = check_keys(1 + (together != nullptr ? together->keys.size() : 0)); !room)
+      return std::unexpected(std::move(room.error()));
+  }
   if (!prepared.lives()) return prepared;  // it takes no room: it is nobody's
   if (auto room = check_room(shelves_.mailboxes[prepared.mailbox], 1); !room)
     return std::unexpected(std::move(room.error()));
@@ -248,11 +252,23 @@ void Publishing::remember_key(const Prepared& prepared, MessageKey message) {
 void Publishing::forget_keys(std::size_t more) {
   while (keys.size() > 0) {
     const auto& oldest = keys.oldest();
-    if (keys.size() + more <= to_.options.keys_max && key_time(oldest.message) + to_.options.keys_ms > to_.run.now())
-      return;
+    const bool is_out = key_time(oldest.message) + to_.options.keys_ms <= to_.run.now();
+    if (!is_out && (keys.size() + more <= to_.options.keys_max || must_keep(oldest))) return;
     to_.ledger.release({oldest.place, sizeof(KeyUsedFact)});
     keys.drop_oldest();
   }
+}
+
+bool Publishing::must_keep(const UsedKey& key) const {
+  return to_.options.keys_kept_ms != Duration{} && key_time(key.message) + to_.options.keys_kept_ms > to_.run.now();
+}
+
+// What is made by the messages of one command beside each other may go beyond.
+Result<void> Publishing::check_keys(std::size_t more) const {
+  if (keys.size() == 0 || keys.size() + more <= to_.options.keys_max || !must_keep(keys.oldest())) return {};
+  return failure(ErrorCode::busy,
+                 fmt::format("{} keys of messages are remembered, and none of them may be forgotten yet", keys.size()),
+                 "send it again in a moment, or have keys.max raised or policy.signature_age made shorter");
 }
 
 Result<void> Publishing::check_room(const Mailbox& mailbox, std::uint64_t more) const {

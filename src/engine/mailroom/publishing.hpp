@@ -76,6 +76,9 @@ class Publishing {
   void remember_key(const Prepared& prepared, MessageKey message);
   // Drops what is too old, and the oldest until there is room for so many more.
   void forget_keys(std::size_t more);
+  bool must_keep(const UsedKey& key) const;
+  // Whether so many more may be remembered. Errors: busy.
+  Result<void> check_keys(std::size_t more) const;
   // Whether it comes dead, in a way that its sender is to hear of.
   static bool tells_sender(const Prepared& prepared);
   static bool was_moved(const Prepared& prepared);

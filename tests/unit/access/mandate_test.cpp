@@ -138,6 +138,17 @@ TEST_F(MandateTest, A18_no_rule_lets_anybody_say_who_may_do_what) {
   EXPECT_EQ(ask(of("agent"), call, "account.add", Right::secure), "no: role agent does not have the right to secure");
 }
 
+TEST_F(MandateTest, A18_what_nobody_has_looked_at_is_allowed_by_no_filter_and_refused_by_each) {
+  allow("ann", send, "tasks", "type = 'task'");
+  allow("ann", send, "more");
+  EXPECT_TRUE(of("agent").decide(send, "tasks", Right::publish).allowed);
+  EXPECT_FALSE(of("agent").decide_unseen(send, "tasks", Right::publish).allowed);
+  EXPECT_TRUE(of("agent").decide_unseen(send, "more", Right::publish).allowed);
+  deny("ann", send, "more", "type = 'query'");
+  EXPECT_FALSE(of("agent").decide_unseen(send, "more", Right::publish).allowed);
+  EXPECT_TRUE(of("admin").decide_unseen(send, "more", Right::publish).allowed);
+}
+
 TEST_F(MandateTest, A18_own_roles_have_the_rights_they_were_given) {
   policy_.add(OwnRole{.name = "reporter", .rights = {Right::publish}});
   policy_.add(OwnRole{.name = "keeper", .rights = {Right::secure}});

@@ -67,6 +67,24 @@ TEST_F(DeliveryTest, A9_a_key_is_forgotten_after_its_time_or_when_there_are_too_
   EXPECT_EQ(last().confirm.outcome, PublishOutcome::queued);
 }
 
+TEST_F(DeliveryTest, U13_a_key_that_must_be_kept_is_not_forgotten_for_a_newer_one) {
+  options.keys_max = 2;
+  options.keys_kept_ms = Duration{60'000};
+  crash();
+  say(keyed("1", "a"));
+  say(keyed("2", "b"));
+  send(keyed("3", "c"));
+  EXPECT_EQ(last().code, ErrorCode::busy);
+  say(keyed("4", "a"));
+  EXPECT_EQ(last().confirm.outcome, PublishOutcome::duplicate);
+  crash();
+  say(keyed("5", "b"));
+  EXPECT_EQ(last().confirm.outcome, PublishOutcome::duplicate);
+  pass(60'000 + kKeysAheadMs.ms);
+  say(keyed("6", "c"));
+  EXPECT_EQ(last().confirm.outcome, PublishOutcome::queued);
+}
+
 TEST_F(DeliveryTest, A9_exactly_once_without_a_key_is_refused) {
   auto message = mail("x");
   message.mode = DeliveryMode::exactly_once;
