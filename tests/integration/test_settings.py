@@ -139,6 +139,8 @@ OTHER = {
     "accounts.bytes_per_second": "2MiB",
     "tls.ciphers": "TLS_AES_256_GCM_SHA384,TLS_CHACHA20_POLY1305_SHA256",
     "jwt.algorithms": "HS256",
+    "journal.key_file": "/elsewhere/journal.key",
+    "journal.key_command": "cat /elsewhere/journal.key",
 }
 
 
