@@ -281,16 +281,16 @@ void make_new_key(const NewKeyOptions& options) {
 }
 
 void add_new_key(App& journal) {
-  auto* one = journal.add_subcommand(
-      "new-key", "Make a key to seal a journal with, in a new file or before the keys that are in it");
+  auto* one = journal.add_subcommand("new-key",
+                                     "Make a key to seal a journal with, in a new file or before the keys that are in "
+                                     "it; a server takes it at its next start. Keep a copy of the file elsewhere: "
+                                     "without it nobody reads what is sealed");
   const auto options = std::make_shared<NewKeyOptions>();
   one->add_option("FILE", options->file, "What the setting journal.key_file names")->required()->check(not_empty());
   one->add_flag("--json", options->json, "Print as JSON");
   set_example(*one,
               "  $ folkmoot journal new-key journal.key\n"
-              "  $ folkmoot serve --set journal.key_file=journal.key\n"
-              "Keep a copy of the file elsewhere: without it nobody reads what is sealed. A server takes it at its "
-              "next start.");
+              "  $ folkmoot serve --set journal.key_file=journal.key");
   one->callback([options] { make_new_key(*options); });
 }
 
