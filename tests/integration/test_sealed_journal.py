@@ -250,7 +250,8 @@ def test_U13_the_history_follows_a_sealed_journal(make_server, key):
     server = make_server(*SMALL, *sealed_by(key), "--set", "history.store=sqlite")
     publish(server, "vault", MARKER)
     deadline = time.monotonic() + 15
-    while f'"content_bytes":{len(MARKER)}' not in (found := ok(server.cli("history", "find", "--to", "vault", "--json"))):
+    expected = f'"content_bytes":{len(MARKER)}'
+    while expected not in (found := ok(server.cli("history", "find", "--to", "vault", "--json"))):
         assert time.monotonic() < deadline, found
         time.sleep(0.1)
 
