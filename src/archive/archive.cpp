@@ -64,7 +64,7 @@ Result<Archive::Feed*> Archive::add(const std::string& folder, std::size_t segme
   if (!disk) return std::unexpected(disk.error());
   auto& feed = *feeds_.emplace_back(new Feed(*this, shard, begin));
   feed.folder_ = std::move(*disk);
-  feed.follower_ = std::make_unique<Follower>(*feed.folder_, segment_bytes, begin);
+  feed.follower_ = std::make_unique<Follower>(*feed.folder_, segment_bytes, begin, options_.keys);
   const auto journal = feed.follower_->journal();
   if (!journal) return std::unexpected(journal.error());
   feed.journal_ = Uuid{*journal}.text();

@@ -24,6 +24,7 @@ struct ArchiveOptions {
   HistoryPlace place;
   std::int64_t keep_ms = 0;  // how long what has ended is kept; 0: for ever
   HistoryPolicy policy{};
+  std::shared_ptr<const JournalKeys> keys{};  // of sealed journals; null: they are plain
 };
 
 class Archive {

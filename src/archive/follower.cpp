@@ -11,6 +11,7 @@ Result<void> Follower::open(std::uint64_t number) {
   if (!opened) return std::unexpected(opened.error());
   auto header = read_header(**opened, number);
   if (!header) return std::unexpected(header.error());
+  if (auto missing = missing_key(*header, keys_.get())) return std::unexpected(*std::move(missing));
   file_ = std::move(*opened);
   header_ = *header;
   return {};
@@ -27,7 +28,8 @@ Result<void> Follower::follow(Lsn end, std::size_t budget, const Take& take) {
   while (at < end && at - began < budget) {
     const auto number = at.value / segment_bytes_;
     if (auto opened = open(number); !opened) return opened;
-    SegmentScanner scanner(*file_, header_, std::max<std::size_t>(at.value % segment_bytes_, kSegmentHeaderBytes));
+    SegmentScanner scanner(*file_, header_, std::max<std::size_t>(at.value % segment_bytes_, kSegmentHeaderBytes),
+                           seals_ ? &*seals_ : nullptr);
     bool is_closed = false, is_linked = false;
     while (header_.begin() + scanner.offset() < end &&
            (is_linked || header_.begin() + scanner.offset() - began < budget)) {

@@ -12,9 +12,12 @@ class Follower {
  public:
   using Take = std::function<Result<void>(const RecordView&)>;
 
-  /// `position`: where a record begins, or a segment. `folder` outlives it.
-  Follower(Disk& folder, std::size_t segment_bytes, Lsn position)
-      : folder_(folder), segment_bytes_(segment_bytes), position_(position) {}
+  /// `position`: where a record begins, or a segment. `keys`: of sealed segments; null: there are none. `folder`
+  /// outlives it.
+  Follower(Disk& folder, std::size_t segment_bytes, Lsn position, std::shared_ptr<const JournalKeys> keys)
+      : folder_(folder), segment_bytes_(segment_bytes), position_(position), keys_(std::move(keys)) {
+    if (keys_) seals_.emplace(keys_);
+  }
 
   Lsn position() const { return position_; }
   /// Goes on from there, where a segment begins.
@@ -34,6 +37,8 @@ class Follower {
   Disk& folder_;
   const std::size_t segment_bytes_;
   Lsn position_;
+  const std::shared_ptr<const JournalKeys> keys_;
+  std::optional<SegmentSeals> seals_;
   std::unique_ptr<DiskFile> file_;  // of the segment `header_` is of
   SegmentHeader header_;
 };

@@ -7,6 +7,7 @@
 
 #include "cli/cli.hpp"
 #include "cli/journal_contents.hpp"
+#include "cli/journal_keys.hpp"
 #include "cli/print.hpp"
 #include "journal/folder_lock.hpp"
 #include "journal/verify.hpp"
@@ -17,8 +18,33 @@ namespace {
 
 struct JournalOptions {
   std::string folder;
+  JournalKeySource keys;
   bool json = false;
 };
+
+// Whoever gives keys wants to know what is in the journal: without the right one it is not looked at for nothing.
+void check_keys(const std::vector<const JournalInfo*>& journals, const KeysGiven& keys) {
+  if (!keys) return;
+  for (const auto* journal : journals) {
+    for (const auto& segment : journal->segments) {
+      if (segment.is_opened) continue;
+      throw Failure(*missing_key({journal->id, segment.number, journal->segment_bytes, SegmentSeal{*segment.key, 0}},
+                                 keys.get()));
+    }
+  }
+}
+
+std::size_t sealed_segments(const JournalInfo& info) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(info.segments, [](const auto& segment) { return segment.key.has_value(); }));
+}
+
+// What stands behind "facts in 3 segments".
+std::string seal_words(const JournalInfo& info) {
+  const auto sealed = sealed_segments(info);
+  if (sealed == 0) return {};
+  return fmt::format(", {} of them sealed{}", sealed, info.is_opened() ? "" : " and not opened");
+}
 
 std::string_view word(SegmentInfo::State state) {
   switch (state) {
@@ -49,10 +75,9 @@ void append_json(JsonWriter& writer, const JournalInfo& info) {
   writer.end_array().key("segments").begin_array();
   for (const auto& segment : info.segments) {
     writer.begin_object().field("number", segment.number).field("state", word(segment.state));
-    writer.field("used_bytes", segment.used_bytes)
-        .field("facts", segment.facts)
-        .field("batches", segment.batches)
-        .end_object();
+    writer.field("used_bytes", segment.used_bytes).field("facts", segment.facts).field("batches", segment.batches);
+    if (segment.key) writer.field("key", key_name(*segment.key)).field("opened", segment.is_opened);
+    writer.end_object();
   }
   writer.end_array().key("kinds").begin_array();
   for (std::size_t kind = 0; kind < info.kinds.size(); ++kind) {
@@ -129,16 +154,18 @@ void print_tail(const JournalInfo& info) {
 void print_contents(const std::vector<FolderReport>& reports) {
   const auto& contents = reports.front().contents;
   auto problems = contents.damaged.size();
-  bool is_sound = true;
+  bool is_sound = true, is_opened = true;
   for (const auto& text : contents.damaged) fmt::print("{}\n", text);
   for (const auto& report : reports) {
     for (const auto& text : report.missing) fmt::print("{}\n", text);
     problems += report.missing.size();
     is_sound = is_sound && report.journal.problems_total == 0;
+    is_opened = is_opened && report.journal.is_opened();
   }
   if (contents.contents == 0 && problems == 0) return;
   fmt::print("{} contents by reference: {}\n", contents.contents,
              problems == 0 ? "sound" : fmt::format("{} problems", problems));
+  if (!is_opened) fmt::print("which of them messages refer to is not known without the journal's key\n");
   if (!is_sound) fmt::print("which of them messages refer to is not known until the journal is sound\n");
 }
 
@@ -156,7 +183,11 @@ void print_streams(const StreamsReport& report) {
 
 void verify(const JournalOptions& options) {
   const auto lock = value(FolderLock::take_shared(options.folder));  // that of all shards
-  const auto reports = verify_all(options.folder);
+  const auto keys = given_journal_keys(options.keys);
+  const auto reports = verify_all(options.folder, keys);
+  std::vector<const JournalInfo*> journals;
+  for (const auto& report : reports) journals.push_back(&report.journal);
+  check_keys(journals, keys);
   if (options.json) {
     print_line(as_json(reports, append_report));
   } else {
@@ -165,7 +196,7 @@ void verify(const JournalOptions& options) {
       print_problems(info);
       print_tail(info);
       if (reports.size() > 1) fmt::print("shard {}: ", shard);
-      fmt::print("{} facts in {} segments: {}\n", info.facts, info.segments.size(),
+      fmt::print("{} facts in {} segments{}: {}\n", info.facts, info.segments.size(), seal_words(info),
                  info.problems_total == 0 ? "sound" : fmt::format("{} problems", info.problems_total));
     }
     print_contents(reports);
@@ -178,10 +209,15 @@ void print_info(const JournalInfo& info) {
   fmt::print("{:<16} {}\n{:<16} {}\n{:<16} {} to {}\n{:<16} {}\n{:<16} {}\n\n", "segment bytes", info.segment_bytes,
              "facts", info.facts, "lsn", info.first.value, info.last.value, "clean stop",
              info.clean_stop ? "yes" : "no", "problems", info.problems_total);
-  fmt::print("{:>12} {:<8} {:>12} {:>10} {:>8}\n", "segment", "state", "used bytes", "facts", "batches");
+  const bool is_sealed = sealed_segments(info) > 0;
+  fmt::print("{:>12} {:<8} {:>12} {:>10} {:>8}{}\n", "segment", "state", "used bytes", "facts", "batches",
+             is_sealed ? "  key" : "");
   for (const auto& segment : info.segments) {
-    fmt::print("{:>12} {:<8} {:>12} {:>10} {:>8}\n", segment.number, word(segment.state), segment.used_bytes,
-               segment.facts, segment.batches);
+    fmt::print("{:>12} {:<8} {:>12} {:>10} {:>8}{}\n", segment.number, word(segment.state), segment.used_bytes,
+               segment.facts, segment.batches,
+               !is_sealed    ? ""
+               : segment.key ? "  " + key_name(*segment.key)
+                             : "  plain");
   }
   fmt::print("\n{:<24} {:>10} {:>14}\n", "kind", "records", "bytes");
   for (std::size_t kind = 0; kind < info.kinds.size(); ++kind) {
@@ -227,6 +263,39 @@ void show(const JournalOptions& options) {
 
 }  // namespace
 
+namespace {
+
+struct NewKeyOptions {
+  std::string file;
+  bool json = false;
+};
+
+void make_new_key(const NewKeyOptions& options) {
+  const auto number = key_name(value(add_journal_key(options.file)));
+  if (!options.json)
+    return print_line(
+        fmt::format("{}  (secret; mode 0600): new segments will be sealed with the key {}", options.file, number));
+  std::string out;
+  JsonWriter(out).begin_object().field("file", options.file).field("key", number).end_object();
+  print_line(out);
+}
+
+void add_new_key(App& journal) {
+  auto* one = journal.add_subcommand("new-key",
+                                     "Make a key to seal a journal with, in a new file or before the keys that are in "
+                                     "it; a server takes it at its next start. Keep a copy of the file elsewhere: "
+                                     "without it nobody reads what is sealed");
+  const auto options = std::make_shared<NewKeyOptions>();
+  one->add_option("FILE", options->file, "What the setting journal.key_file names")->required()->check(not_empty());
+  one->add_flag("--json", options->json, "Print as JSON");
+  set_example(*one,
+              "  $ folkmoot journal new-key journal.key\n"
+              "  $ folkmoot serve --set journal.key_file=journal.key");
+  one->callback([options] { make_new_key(*options); });
+}
+
+}  // namespace
+
 void add_journal(App& app) {
   auto* command = app.add_subcommand("journal", "Look at a journal while no server uses it");
   command->require_subcommand(1);
@@ -234,6 +303,7 @@ void add_journal(App& app) {
     auto* one = command->add_subcommand(name, help);
     const auto options = std::make_shared<JournalOptions>();
     one->add_option("DIR", options->folder, "The server's data folder")->required()->check(existing_folder());
+    if (run == &verify) add_journal_key_options(*one, options->keys);
     one->add_flag("--json", options->json, "Print as JSON");
     set_example(*one, example);
     one->callback([options, run] { run(*options); });
@@ -244,6 +314,7 @@ void add_journal(App& app) {
       "  $ folkmoot journal verify folkmoot-data\n  20312 facts in 3 segments: sound", verify);
   add("info", "Show segments, sizes and kinds of records, and the streams",
       "  $ folkmoot journal info folkmoot-data --json", show);
+  add_new_key(*command);
   set_example(*command, "  $ folkmoot journal verify folkmoot-data");
 }
 

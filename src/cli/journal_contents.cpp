@@ -63,19 +63,20 @@ std::uint64_t bytes_in(const std::string& folder) {
   return bytes;
 }
 
-FolderReport verify_data_folder(const std::string& folder, const ContentReport& contents, const OnRead& on_read) {
+FolderReport verify_data_folder(const std::string& folder, const KeysGiven& keys, const ContentReport& contents,
+                                const OnRead& on_read) {
   NoLog log;
   NoEffects effects;
   Engine engine({}, log, effects);
   Result<void> recovered;
   FolderReport report{.journal = value(verify_folder(
-                          folder,
+                          folder, keys,
                           [&](FactKind kind, FactPlace place, Bytes body) {
                             if (recovered) recovered = engine.recover(kind, place, body);
                           },
                           on_read)),
                       .contents = contents};
-  if (report.journal.problems_total > 0) return report;
+  if (report.journal.problems_total > 0 || !report.journal.is_opened()) return report;
   value(recovered);
   for (const auto& [hash, size] : report.contents.sizes) engine.contents().stored({hash, size});
   engine.contents().each_missing([&](const ContentRef& ref, std::uint32_t references) {
@@ -94,7 +95,7 @@ StreamsReport verify_streams_of(const std::string& data, const OnRead& on_read) 
   return value(verify_streams(*value(PosixDisk::open(folder, PosixDisk::Access::read_only)), on_read));
 }
 
-std::vector<FolderReport> verify_all(const std::string& data) {
+std::vector<FolderReport> verify_all(const std::string& data, const KeysGiven& keys) {
   const auto folders = journal_folders(data);
   const auto contents = data + "/content";
   auto all = bytes_in(contents) + bytes_in(streams_folder(data));
@@ -110,7 +111,7 @@ std::vector<FolderReport> verify_all(const std::string& data) {
     const auto disk = value(PosixDisk::open(contents, PosixDisk::Access::read_only));
     stored = value(verify_contents(*disk, std::ref(on_read)));
   }
-  for (const auto& folder : folders) reports.push_back(verify_data_folder(folder, stored, std::ref(on_read)));
+  for (const auto& folder : folders) reports.push_back(verify_data_folder(folder, keys, stored, std::ref(on_read)));
   reports.front().streams = verify_streams_of(data, std::ref(on_read));
   return reports;
 }

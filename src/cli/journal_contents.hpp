@@ -11,7 +11,7 @@ namespace folkmoot::cli {
 struct FolderReport {
   JournalInfo journal;
   ContentReport contents;
-  std::vector<std::string> missing{};  // contents that messages refer to, in words
+  std::vector<std::string> missing{};  // contents that messages refer to, in words; known if the journal was opened
   StreamsReport streams{};             // of the first shard
 
   bool is_sound() const {
@@ -24,9 +24,9 @@ std::vector<std::string> journal_folders(const std::string& data);
 /// The files of streams of a data folder: none if it has none. Throws Failure: io_error.
 StreamsReport verify_streams_of(const std::string& data, const OnRead& on_read = {});
 /// All journals, contents and streams of a data folder that no server uses, read byte for byte: one report for each
-/// journal, and in each what its messages refer to and is not among the contents, known only if the journal is sound.
-/// On a terminal it shows how far it is. Throws Failure: not_found if there is no journal in the folder, in_use,
-/// io_error, damaged.
-std::vector<FolderReport> verify_all(const std::string& data);
+/// journal, and in each what its messages refer to and is not among the contents, known only if the journal is sound
+/// and, if it is sealed, `keys` open it. On a terminal it shows how far it is. Throws Failure: not_found if there is no
+/// journal in the folder, in_use, io_error, damaged.
+std::vector<FolderReport> verify_all(const std::string& data, const KeysGiven& keys);
 
 }  // namespace folkmoot::cli

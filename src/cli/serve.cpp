@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <malloc.h>
 #include <spdlog/spdlog.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <atomic>
@@ -11,6 +12,7 @@
 
 #include "base/duration.hpp"
 #include "cli/cli.hpp"
+#include "cli/journal_keys.hpp"
 #include "cli/live_settings.hpp"
 #include "cli/serve.hpp"
 #include "cli/serve_arguments.hpp"
@@ -108,7 +110,13 @@ int serve(const ServeArguments& arguments, bool json) {
   raise_file_limit();
   give_memory_back();
 
-  auto server = Server::open(config->server);
+  auto options = config->server;
+  auto keys = read_journal_keys({config->journal_key.file, config->journal_key.command});
+  if (!keys) return fail(keys.error());
+  // A core dump would have the key in it, and what is sealed with it.
+  if (*keys) ::prctl(PR_SET_DUMPABLE, 0);
+  options.journal.keys = std::move(*keys);
+  auto server = Server::open(options);
   if (!server) return fail(server.error());
   Gateway gateway((*server)->hub(), gateway_options(*config));
   (*server)->set_http_door(&gateway);

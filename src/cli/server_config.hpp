@@ -35,6 +35,11 @@ struct JwtConfig {
   bool operator==(const JwtConfig&) const = default;
 };
 
+/// Where the key comes from that the journal is sealed with (docs/journal.md).
+struct JournalKeyConfig {
+  std::string file, command;  // at most one of them; none: it is not sealed
+};
+
 struct PolicyConfig {
   std::string known_keys;  // path of a file of known keys; empty: nobody is known or blocked
   bool require_signature = false;
@@ -61,6 +66,7 @@ struct ServerConfig {
   JwtConfig jwt;
   KeySource jwt_source{};  // where keys are fetched, and whom they are for, if jwt.keys is a URL
   PolicyConfig policy;
+  JournalKeyConfig journal_key;
   TraceConfig traces;
   LogOptions log;
   std::map<std::string_view, SettingSource> sources{};  // of those that were set, by their names in the table

@@ -565,6 +565,14 @@ const std::vector<Setting>& settings_table() {
        of_size([](C& c) -> auto& { return c.server.journal.bytes_max; }, 0, ~0ull)},
       {"journal.cache_bytes", at_once, "of what was written last, kept in memory",
        of_size([](C& c) -> auto& { return c.server.journal.cache_bytes; }, 0, kGiB)},
+      {"journal.key_command", restart,
+       "shell command that writes to stdout what journal.key_file would have in it, when the server starts",
+       of_text([](C& c) -> auto& { return c.journal_key.command; }, "none")},
+      {"journal.key_file", restart,
+       "file with the key that the journal is sealed with, and below it those that it was sealed with before; its "
+       "owner's "
+       "alone",
+       of_text([](C& c) -> auto& { return c.journal_key.file; }, "none")},
       {"journal.segment_bytes", restart, "of a new data folder",
        of_size([](C& c) -> auto& { return c.server.journal.segment_bytes; }, 65536, kGiB)},
       {"mailbox.max_messages", at_once, "waiting, scheduled and leased messages of a mailbox",

@@ -26,8 +26,8 @@ struct FactPlace {
 
 /// The largest body of a fact: an accepted message at its limits, with room to spare.
 constexpr std::size_t kFactBytesMax = 12 * 1024 * 1024;
-/// What a log adds to a body at most: its header and padding.
-constexpr std::size_t kFactOverheadBytes = 20;
+/// What a log adds to a body at most: its header and padding, and what seals it.
+constexpr std::size_t kFactOverheadBytes = 44;
 
 /// How much a group of facts may become, said before it begins.
 struct GroupBound {

@@ -38,7 +38,11 @@ const char* known_kind(std::uint8_t kind) {
 std::array<std::uint8_t, kSegmentHeaderBytes> encode_header(const SegmentHeader& header) {
   std::array<std::uint8_t, kSegmentHeaderBytes> bytes{};
   std::memcpy(bytes.data(), kMagic.data(), kMagic.size());
-  store(bytes.data() + 8, kFormatVersion);
+  store(bytes.data() + 8, header.seal ? kSealedFormatVersion : kFormatVersion);
+  if (header.seal) {
+    store(bytes.data() + 12, header.seal->key);
+    store(bytes.data() + 48, header.seal->salt);
+  }
   std::ranges::copy(header.id, bytes.begin() + 16);
   store(bytes.data() + 32, header.number);
   store(bytes.data() + 40, std::uint64_t{header.segment_bytes});
@@ -53,11 +57,14 @@ Result<SegmentHeader> decode_header(Bytes bytes) {
   if (load<std::uint32_t>(bytes.data() + 60) != crc32c(0, bytes.first(60))) {
     return failure(ErrorCode::damaged, "the header's checksum is wrong");
   }
-  if (const auto version = load<std::uint32_t>(bytes.data() + 8); version != kFormatVersion) {
-    return failure(ErrorCode::damaged,
-                   fmt::format("it has format version {}, this program reads version {}", version, kFormatVersion));
+  const auto version = load<std::uint32_t>(bytes.data() + 8);
+  if (version != kFormatVersion && version != kSealedFormatVersion) {
+    return failure(ErrorCode::damaged, fmt::format("it has format version {}, this program reads versions {} and {}",
+                                                   version, kFormatVersion, kSealedFormatVersion));
   }
   SegmentHeader header;
+  if (version == kSealedFormatVersion)
+    header.seal = {load<std::uint32_t>(bytes.data() + 12), load<std::uint64_t>(bytes.data() + 48)};
   std::ranges::copy(bytes.subspan(16, 16), header.id.begin());
   header.number = load<std::uint64_t>(bytes.data() + 32);
   header.segment_bytes = load<std::uint64_t>(bytes.data() + 40);
@@ -103,7 +110,7 @@ void RecordCodec::lay_out(std::uint8_t* record, std::uint8_t kind, std::size_t b
 }
 
 void RecordCodec::seal_laid_out(std::uint8_t* record, Lsn lsn, bool linked) const {
-  record[9] = linked;
+  set_linked(record, linked);
   store(record + 4, checksum(record, lsn, load<std::uint32_t>(record)));
 }
 
@@ -126,7 +133,7 @@ RecordCodec::Checked RecordCodec::check(Bytes view, Lsn lsn, std::size_t room) c
   const std::size_t length = load<std::uint32_t>(record);
   // Sixteen zeros are no record, since kind 0 is none: the log ends here.
   if (all_zero(view.first(record_bytes(0)))) return {State::zero};
-  if (length > kFactBytesMax || record_bytes(length) > room) return bad("the record's length is not possible");
+  if (length > kRecordBodyBytesMax || record_bytes(length) > room) return bad("the record's length is not possible");
   const auto bytes = record_bytes(length);
   if (view.size() < bytes) return {State::more, bytes};
   if (load<std::uint32_t>(record + 4) != checksum(record, lsn, length)) return bad("the record's checksum is wrong");

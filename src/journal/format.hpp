@@ -2,10 +2,12 @@
 //
 //   journal  := segment*                      files `<number, at least ten digits>.segment`, numbers without a gap
 //   segment  := header record* zeros          all segments of a journal are equally long
-//   header   := magic[8] version:u32 0:u32 journal_id[16] number:u64 segment_bytes:u64 0[12] crc:u32       64 bytes
+//   header   := magic[8] version:u32 key:u32 journal_id[16] number:u64 segment_bytes:u64 salt:u64 0[4] crc:u32
+//               64 bytes; version 1: a plain segment, key and salt are 0. version 2: a sealed one
 //   record   := length:u32 crc:u32 kind:u8 linked:u8 0[2] body[length] 0[to a multiple of 8]
 //   group    := record(linked=1)* record(linked=0)      facts that count together or not at all
 //   mark     := record of a kind from 240 up; body := magic:u64 synced:u64 oldest:u64
+//   body     := in a sealed segment, of a fact: run:u64 encrypted[..] tag[16]      (sealing.hpp)
 //
 // The place of a record is its LSN: number * segment_bytes + offset. Its CRC is seeded with the journal's id and the
 // LSN, so that bytes of another journal or another place never pass. A batch begins with a batch mark; the first record
@@ -29,7 +31,8 @@ constexpr std::size_t kRecordAlign = 8;
 constexpr std::size_t kSegmentBytesMin = 64 * 1024;
 constexpr std::size_t kSegmentBytesMax = std::size_t{1} << 30;
 constexpr std::size_t kSegmentBytesUnit = 4096;
-constexpr std::uint32_t kFormatVersion = 1;
+constexpr std::uint32_t kFormatVersion = 1;                       // of plain segments
+constexpr std::uint32_t kSealedFormatVersion = 2;                 // of sealed ones
 constexpr std::string_view kNewSegmentName = "next.segment.new";  // being made: no part of the journal
 
 using JournalId = std::array<std::uint8_t, 16>;
@@ -55,13 +58,19 @@ constexpr std::size_t record_bytes(std::size_t body_bytes) {
   return round_up(kRecordHeaderBytes + body_bytes, kRecordAlign);
 }
 constexpr std::size_t kMarkBytes = record_bytes(kMarkBodyBytes);
-static_assert(kRecordHeaderBytes + kRecordAlign - 1 <= kFactOverheadBytes);
+/// What sealing puts before and behind a fact's body: the number of the run that sealed it, and the cipher's tag.
+constexpr std::size_t kSealFrontBytes = 8;
+constexpr std::size_t kSealTagBytes = 16;
+constexpr std::size_t kSealBytes = kSealFrontBytes + kSealTagBytes;
+static_assert(kRecordHeaderBytes + kRecordAlign - 1 + kSealBytes <= kFactOverheadBytes);
+constexpr std::size_t kRecordBodyBytesMax = kFactBytesMax + kSealBytes;
 /// Kept free at the end of a segment: its end mark, and marks that must not need a new segment (clean stop, removal).
 constexpr std::size_t kSegmentTailBytes = 4 * kMarkBytes;
 
-/// The largest body that fits into an empty segment.
+/// The largest body that fits into an empty segment, sealed or not: it may have to be copied from one into the other.
 constexpr std::size_t body_bytes_max(std::size_t segment_bytes) {
-  const auto room = segment_bytes - kSegmentHeaderBytes - kMarkBytes - kSegmentTailBytes - kRecordHeaderBytes;
+  const auto room =
+      segment_bytes - kSegmentHeaderBytes - kMarkBytes - kSegmentTailBytes - kRecordHeaderBytes - kSealBytes;
   return std::min(room / kRecordAlign * kRecordAlign - kRecordAlign, kFactBytesMax);
 }
 
@@ -74,11 +83,19 @@ constexpr std::size_t group_bytes_max(std::size_t segment_bytes) {
 /// Numbers of segments are below this.
 constexpr std::uint64_t segments_max(std::size_t segment_bytes) { return kLsnMax.value / segment_bytes; }
 
+/// Which key the facts of a segment are sealed with: its number, and what makes another key of it for each run that
+/// makes segments.
+struct SegmentSeal {
+  std::uint32_t key = 0;
+  std::uint64_t salt = 0;
+};
+
 /// What a segment's first 64 bytes say, with what follows from it.
 struct SegmentHeader {
   JournalId id{};
   std::uint64_t number = 0;
   std::size_t segment_bytes = 0;
+  std::optional<SegmentSeal> seal{};  // nothing: its facts stand there as they are
 
   Lsn begin() const { return Lsn{number * segment_bytes}; }
   Lsn end() const { return begin() + segment_bytes; }
@@ -102,6 +119,7 @@ class RecordCodec {
   /// The same in two steps, for a fact of a group: whether another follows is known only after it can already be read.
   void lay_out(std::uint8_t* record, std::uint8_t kind, std::size_t body_bytes) const;
   void seal_laid_out(std::uint8_t* record, Lsn lsn, bool linked) const;
+  static void set_linked(std::uint8_t* record, bool linked) { record[9] = linked; }
   void seal_mark(std::uint8_t* record, Lsn lsn, MarkKind kind, const Mark& mark) const;
 
   enum class State { good, zero, more, bad };

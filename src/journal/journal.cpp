@@ -1,6 +1,7 @@
 #include "journal/journal.hpp"
 
 #include <chrono>
+#include <utility>
 
 #include "base/assert.hpp"
 
@@ -24,7 +25,7 @@ Journal::~Journal() = default;
 
 bool Journal::has_room(Urgency urgency, std::size_t bytes) const {
   if (bytes > body_bytes_max(segment_bytes_)) return false;
-  return group_.open ? record_bytes(bytes) <= group_.left : has_room_for(urgency, record_bytes(bytes));
+  return group_.open ? record_bytes_of(bytes) <= group_.left : has_room_for(urgency, record_bytes_of(bytes));
 }
 
 bool Journal::has_room(Urgency urgency, GroupBound bound) const {
@@ -44,7 +45,7 @@ bool Journal::has_room_for(Urgency urgency, std::size_t records_bytes) const {
 }
 
 bool Journal::takes_durable(std::size_t bytes) const {
-  const auto records_bytes = std::max(record_bytes(std::min(bytes, segment_bytes_ / 4)), refused_bytes_);
+  const auto records_bytes = std::max(record_bytes_of(std::min(bytes, segment_bytes_ / 4)), refused_bytes_);
   const bool was_refused = maker_.has_refused(segments_.back().number + 1);
   if (was_refused && !has_room_for(Urgency::durable, records_bytes)) return false;
   refused_bytes_ = 0;
@@ -55,7 +56,7 @@ FactPlace Journal::append(FactKind kind, std::span<const Bytes> parts, Life life
   std::size_t size = 0;
   for (const auto& part : parts) size += part.size();
   FOLKMOOT_ASSERT(size <= body_bytes_max(segment_bytes_));
-  const auto bytes = record_bytes(size);
+  const auto bytes = record_bytes_of(size);
   // A group stays in one segment: its first fact finds room for all of them.
   const auto need = std::max(bytes, group_.left);
   if (!fits(need + (batch_open_ ? 0 : kMarkBytes), kSegmentTailBytes)) roll();
@@ -63,13 +64,15 @@ FactPlace Journal::append(FactKind kind, std::span<const Bytes> parts, Life life
 
   const FactPlace place{end_, static_cast<std::uint32_t>(size)};
   auto* record = take(bytes);
-  auto* body = record + kRecordHeaderBytes;
+  auto* body = record + kRecordHeaderBytes + (seal_bytes_ > 0 ? kSealFrontBytes : 0);
   for (const auto& part : parts) {
     if (!part.empty()) std::memcpy(body, part.data(), part.size());
     body += part.size();
   }
   if (group_.open)
     link(record, place, kind);
+  else if (seal_bytes_ > 0)  // and is sealed when it is written
+    codec_->lay_out(record, static_cast<std::uint8_t>(kind), size + seal_bytes_);
   else
     codec_->seal(record, place.lsn, static_cast<std::uint8_t>(kind), size);
   if (life == Life::live) {
@@ -85,18 +88,26 @@ void Journal::begin_group(GroupBound bound) {
 }
 
 void Journal::link(std::uint8_t* record, FactPlace place, FactKind kind) {
-  const auto bytes = record_bytes(place.bytes);
+  const auto bytes = record_bytes_of(place.bytes);
   FOLKMOOT_ASSERT(bytes <= group_.left);
-  codec_->lay_out(record, static_cast<std::uint8_t>(kind), place.bytes);
-  if (group_.last) codec_->seal_laid_out(group_.last, group_.last_lsn, true);
+  codec_->lay_out(record, static_cast<std::uint8_t>(kind), place.bytes + seal_bytes_);
+  if (group_.last) finish_linked(true);
   group_.left -= bytes;
   group_.last = record;
   group_.last_lsn = place.lsn;
 }
 
+// What is sealed when it is written gets its checksum then.
+void Journal::finish_linked(bool linked) {
+  if (seal_bytes_ > 0)
+    RecordCodec::set_linked(group_.last, linked);
+  else
+    codec_->seal_laid_out(group_.last, group_.last_lsn, linked);
+}
+
 void Journal::end_group() {
   FOLKMOOT_ASSERT(group_.open);
-  if (group_.last) codec_->seal_laid_out(group_.last, group_.last_lsn, false);
+  if (group_.last) finish_linked(false);
   group_ = {};
 }
 
@@ -147,10 +158,11 @@ void Journal::put_mark(MarkKind kind, bool first_of_segment) {
 void Journal::roll() {
   const auto next = segments_.back().number + 1;
   const auto ready = maker_.prepare(next);
-  auto file = maker_.take(next);
-  FOLKMOOT_ASSERT(ready && *ready && file);  // has_room() said so
+  auto made = maker_.take(next);
+  FOLKMOOT_ASSERT(ready && *ready && made.file);  // has_room() said so
   put_mark(MarkKind::segment_end);
-  segments_.push_back({next, std::move(file), 0, kSegmentHeaderBytes});
+  segments_.push_back({next, std::move(made.file), 0, kSegmentHeaderBytes, made.seal});
+  fill_bytes_ = segment_bytes_;
   end_ = begin_of(next) + kSegmentHeaderBytes;
   put_mark(MarkKind::batch, true);
 }
@@ -169,16 +181,17 @@ bool Journal::make_room_for_mark() {
 
 Result<Bytes> Journal::read(FactPlace place) {
   ++reads_;
-  const auto bytes = record_bytes(place.bytes);
   auto& segment = segment_of(place);
+  const auto bytes = segment.bytes_of(place);
+  const auto body_bytes = place.bytes + (segment.seal ? kSealBytes : 0);
   const auto begin = begin_of(segment.number);
   if (!blocks_.empty() && place.lsn >= blocks_.front().begin) {
     const auto after = std::ranges::upper_bound(blocks_, place.lsn, {}, &Block::begin);
     const auto& block = *std::prev(after);
     FOLKMOOT_ASSERT(place.lsn + bytes <= block.end());
     const auto record = view_record(block.data.get() + (place.lsn - block.begin), place.lsn);
-    FOLKMOOT_ASSERT(record.body.size() == place.bytes && !record.is_mark());
-    return record.body;
+    FOLKMOOT_ASSERT(record.body.size() == body_bytes && !record.is_mark());
+    return segment.seal ? record.body.subspan(kSealFrontBytes, place.bytes) : record.body;
   }
   const auto limit = std::min(begin + segment.used_bytes, blocks_.empty() ? end_ : blocks_.front().begin);
   FOLKMOOT_ASSERT(place.lsn + bytes <= limit);
@@ -189,28 +202,38 @@ Result<Bytes> Journal::read(FactPlace place) {
   if (!view) return view;
   const auto checked = codec_->check(*view, place.lsn, bytes);
   const auto record = view_record(view->data(), place.lsn);
-  if (checked.state != RecordCodec::State::good || record.body.size() != place.bytes || record.is_mark()) {
+  if (checked.state != RecordCodec::State::good || record.body.size() != body_bytes || record.is_mark()) {
     return std::unexpected(damage(segment.number, place.lsn - begin,
                                   *checked.problem ? checked.problem : "another record than was written stands here"));
   }
-  return record.body;
+  if (!segment.seal) return record.body;
+  const auto opened = seals_->open(header_of(segment), record, opened_);
+  if (!opened) return std::unexpected(damage(segment.number, place.lsn - begin, kBrokenSeal));
+  return *opened;
 }
 
 Journal::Segment& Journal::segment_of(FactPlace place) {
+  return const_cast<Segment&>(std::as_const(*this).segment_of(place));
+}
+
+const Journal::Segment& Journal::segment_of(FactPlace place) const {
   const auto number = place.lsn.value / segment_bytes_;
   FOLKMOOT_ASSERT(number >= segments_.front().number && number <= segments_.back().number);
   return segments_[number - segments_.front().number];
 }
 
+std::size_t Journal::bytes_in_log(FactPlace place) const { return segment_of(place).bytes_of(place); }
+
 void Journal::retain(FactPlace place) {
-  const auto bytes = record_bytes(place.bytes);
-  segment_of(place).live_bytes += bytes;
+  auto& segment = segment_of(place);
+  const auto bytes = segment.bytes_of(place);
+  segment.live_bytes += bytes;
   live_bytes_ += bytes;
 }
 
 void Journal::release(FactPlace place) {
-  const auto bytes = record_bytes(place.bytes);
   auto& segment = segment_of(place);
+  const auto bytes = segment.bytes_of(place);
   FOLKMOOT_ASSERT(segment.live_bytes >= bytes);
   segment.live_bytes -= bytes;
   live_bytes_ -= bytes;
@@ -248,7 +271,8 @@ bool Journal::build_job() {
   for (; first != blocks_.end(); ++first) {
     const auto lsn = first->begin + first->submitted;
     const Bytes bytes(first->data.get() + first->submitted, first->used - first->submitted);
-    job_.pieces.push_back({segment_of({lsn, 0}).file.get(), lsn, bytes});
+    const auto& segment = segment_of({lsn, 0});
+    job_.pieces.push_back({segment.file.get(), lsn, bytes, segment.seal});
     first->submitted = first->used;
   }
   return !job_.pieces.empty() || maker_.retry_due();
@@ -355,9 +379,11 @@ Result<void> Journal::write_pieces() {
     parts_.clear();
     for (; next < job_.pieces.size() && job_.pieces[next].file == file; ++next)
       parts_.push_back(job_.pieces[next].bytes);
-    if (auto done = file->write(job_.pieces[first].lsn.value % segment_bytes_, parts_); !done) {
-      if (done.error().code != ErrorCode::disk_full) return done;
-      maker_.note_full(std::move(done.error().text));
+    auto written = job_.pieces[first].seal ? write_sealed(std::span(job_.pieces).subspan(first, next - first))
+                                           : file->write(job_.pieces[first].lsn.value % segment_bytes_, parts_);
+    if (!written) {
+      if (written.error().code != ErrorCode::disk_full) return written;
+      maker_.note_full(std::move(written.error().text));
       return {};
     }
     const auto& last = job_.pieces[next - 1];

@@ -21,6 +21,7 @@
 #include "journal/disk.hpp"
 #include "journal/format.hpp"
 #include "journal/read_windows.hpp"
+#include "journal/sealing.hpp"
 #include "journal/segment_maker.hpp"
 #include "journal/segment_scanner.hpp"
 
@@ -32,10 +33,12 @@ struct JournalOptions {
   std::size_t segment_bytes = std::size_t{64} << 20;  // of a new journal: a multiple of 4096 from 64 KiB to 1 GiB
   std::size_t cache_bytes = std::size_t{4} << 20;     // of what was written last, kept in memory for reading
   SyncPolicy sync = SyncPolicy::always;
-  std::int64_t sync_interval_ms = 1000;              // for SyncPolicy::interval
-  std::size_t reserve_bytes = std::size_t{4} << 20;  // of the last segment, for settling when the disk is full
-  std::uint64_t bytes_max = 0;                       // all segments together; 0: as the disk allows
-  std::optional<JournalId> id;                       // of a new journal, instead of a random one (simulation)
+  std::int64_t sync_interval_ms = 1000;               // for SyncPolicy::interval
+  std::size_t reserve_bytes = std::size_t{4} << 20;   // of the last segment, for settling when the disk is full
+  std::uint64_t bytes_max = 0;                        // all segments together; 0: as the disk allows
+  std::optional<JournalId> id;                        // of a new journal, instead of a random one (simulation)
+  std::shared_ptr<const JournalKeys> keys = nullptr;  // null: segments are plain, and sealed ones cannot be read
+  std::optional<std::uint64_t> run = std::nullopt;    // instead of a random one: never twice for a journal (simulation)
 };
 
 struct RecoveryReport {
@@ -46,6 +49,7 @@ struct RecoveryReport {
   std::uint64_t cut_segment = 0;
   std::size_t cut_offset = 0;
   bool clean_stop = false;
+  std::uint64_t foreign_segments = 0;  // sealed otherwise than new ones are: copied forward, and removed
 };
 
 struct JournalStats {
@@ -67,7 +71,8 @@ class Journal final : public FactLog {
   using Apply = std::function<Result<void>(FactKind, FactPlace, Bytes)>;
 
   /// Opens the journal in `disk`, or makes a new one in an empty folder. The folder must be locked (folder_lock.hpp).
-  /// Then call recover(), once, before anything else. Errors: damaged, disk_full, io_error, invalid_field (options).
+  /// Then call recover(), once, before anything else. Errors: damaged, disk_full, io_error, invalid_field (options),
+  /// not_permitted (a segment is sealed with a key that is not among options.keys; nothing was changed).
   static Result<std::unique_ptr<Journal>> open(Disk& disk, const JournalOptions& options);
   ~Journal() override;
 
@@ -90,6 +95,8 @@ class Journal final : public FactLog {
   Result<Bytes> read(FactPlace place) override;
   void retain(FactPlace place) override;
   void release(FactPlace place) override;
+  /// Bytes of the record of a fact that is there, with all that is around its body.
+  std::size_t bytes_in_log(FactPlace place) const;
 
   /// A reader that is behind holds a position: the segment it is in and all after it stay, whether anything in them is
   /// live or not, and can be read; as long as the oldest segment is held, nothing is copied forward either. How far a
@@ -167,7 +174,10 @@ class Journal final : public FactLog {
     std::uint64_t number = 0;
     std::unique_ptr<DiskFile> file;
     std::uint64_t live_bytes = 0;
-    std::size_t used_bytes = 0;  // offset behind the last record
+    std::size_t used_bytes = 0;         // offset behind the last record
+    std::optional<SegmentSeal> seal{};  // constant
+
+    std::size_t bytes_of(FactPlace place) const { return record_bytes(place.bytes + (seal ? kSealBytes : 0)); }
   };
   /// Memory that holds a stretch of one segment.
   struct Block {
@@ -197,6 +207,7 @@ class Journal final : public FactLog {
     DiskFile* file = nullptr;
     Lsn lsn = 0;
     Bytes bytes;
+    std::optional<SegmentSeal> seal{};
   };
   /// What one write_and_sync() is to do: the owner's until submitted and from completed on, the thread's in between.
   struct Job {
@@ -214,9 +225,12 @@ class Journal final : public FactLog {
   // journal.cpp: appending
   Lsn begin_of(std::uint64_t segment) const { return Lsn{segment * segment_bytes_}; }
   std::size_t offset() const { return end_ - begin_of(segments_.back().number); }
-  bool fits(std::size_t bytes, std::size_t spare) const { return offset() + bytes + spare <= segment_bytes_; }
+  bool fits(std::size_t bytes, std::size_t spare) const { return offset() + bytes + spare <= fill_bytes_; }
+  /// Of a fact that is appended now.
+  std::size_t record_bytes_of(std::size_t body_bytes) const { return record_bytes(body_bytes + seal_bytes_); }
   bool has_room_for(Urgency urgency, std::size_t records_bytes) const;
   void link(std::uint8_t* record, FactPlace place, FactKind kind);
+  void finish_linked(bool linked);
   std::uint8_t* take(std::size_t bytes);
   void add_block(std::size_t bytes);
   void retire_blocks();
@@ -229,12 +243,15 @@ class Journal final : public FactLog {
   bool is_held(const Segment& segment) const;
   Result<void> flush();
   Segment& segment_of(FactPlace place);
-  SegmentHeader header_of(const Segment& segment) const { return {id_, segment.number, segment_bytes_}; }
+  const Segment& segment_of(FactPlace place) const;
+  SegmentHeader header_of(const Segment& segment) const { return {id_, segment.number, segment_bytes_, segment.seal}; }
   std::size_t reserve_bytes() const { return std::min(options_.reserve_bytes, segment_bytes_ / 4); }
   std::uint64_t used_bytes() const;
 
   // journal.cpp: the thread's half
   Result<void> write_pieces();
+  Result<void> write_sealed(std::span<const Piece> pieces);
+  Bytes seal_piece(const Piece& piece);
   Result<void> sync_file(DiskFile& file, Lsn end);
   Result<void> remove_segments(std::vector<Segment> segments);
 
@@ -247,11 +264,21 @@ class Journal final : public FactLog {
   Result<void> check_end(Recovery& recovery, std::size_t index, SegmentScanner& scanner);
   Result<void> settle_tail(const Recovery& recovery);
 
+  // journal_seal.cpp
+  Result<void> set_seal();
+  bool is_foreign(const Segment& segment) const;
+  SegmentSeals* seals() { return seals_ ? &*seals_ : nullptr; }
+  Result<void> adopt_spares(std::size_t first);
+  Result<void> leave_foreign_segment();
+
   Disk& disk_;
   JournalOptions options_;  // the owner's: cache_bytes and bytes_max; constant: all else
   JournalId id_{};          // constant after open(), as are the next two
   std::size_t segment_bytes_ = 0;
   std::optional<RecordCodec> codec_;
+  std::optional<SegmentSeal> new_seal_;  // of the segments that are made; constant after open(), as are the next two
+  std::size_t seal_bytes_ = 0;           // that a fact appended now takes for it
+  std::uint64_t run_ = 0;
   mutable SegmentMaker maker_;  // has a lock of its own
   mutable std::optional<Error> failed_;
   mutable std::size_t refused_bytes_ =
@@ -261,6 +288,11 @@ class Journal final : public FactLog {
   std::deque<Segment> segments_;  // oldest first; until recover() also those ready for use
   std::uint64_t live_bytes_ = 0;
   Lsn end_ = 0;
+  /// How far the last segment is filled: segment_bytes_, or 0 when it is not sealed as new ones are, so that what comes
+  /// next goes to the next segment.
+  std::size_t fill_bytes_ = 0;
+  std::optional<SegmentSeals> seals_;  // to open what is read
+  ScratchBytes opened_;
   Lsn durable_end_ = 0;
   Lsn clean_end_ = 0;         // behind the clean-stop mark, when nothing follows it
   std::deque<Block> blocks_;  // contiguous: what is not yet durable and some of what is
@@ -290,6 +322,8 @@ class Journal final : public FactLog {
   DiskFile* unsynced_file_ = nullptr;
   std::int64_t last_sync_at_us_ = 0;
   std::vector<Bytes> parts_;
+  std::optional<SegmentSeals> written_seals_;
+  ScratchBytes sealed_;
   std::optional<Error> late_error_;  // of work done after a batch was reported: told with the next
 };
 

@@ -23,13 +23,15 @@ bool Journal::compaction_due() const {
     const auto left = segment_bytes_ - std::min(segment_bytes_, offset() + kSegmentTailBytes);
     return oldest.live_bytes + oldest.live_bytes / 4 + reserve_bytes() / 4 <= left;
   }
-  return compaction_.has_value() || (segments_.size() > 3 && used_bytes() - live_bytes_ > live_bytes_);
+  // What is sealed otherwise than what is written now, or not at all, does not wait until it is dead.
+  return compaction_.has_value() || is_foreign(oldest) ||
+         (segments_.size() > 3 && used_bytes() - live_bytes_ > live_bytes_);
 }
 
 Result<void> Journal::compact_step(std::size_t budget_bytes, const Keep& keep) {
   if (!compaction_due()) return {};
   const auto& oldest = segments_.front();  // a deque: stays where it is while `keep` appends
-  if (!compaction_) compaction_.emplace(*oldest.file, header_of(oldest));
+  if (!compaction_) compaction_.emplace(*oldest.file, header_of(oldest), kSegmentHeaderBytes, seals());
   const auto begin = compaction_->offset();
   while (oldest.live_bytes > 0 && compaction_->offset() - begin < budget_bytes) {
     const auto at = compaction_->offset();

@@ -59,6 +59,7 @@ struct Journal::Recovery {
   Lsn synced = 0;            // the furthest that a mark met so far claims
   std::uint64_t oldest = 1;  // as the last mark says
   std::size_t end_offset = 0;
+  std::size_t seal_bytes = 0;  // of each fact of the segment that is being read
   Tail tail;
   GroupSoFar group;
 };
@@ -75,14 +76,23 @@ Result<std::unique_ptr<Journal>> Journal::open(Disk& disk, const JournalOptions&
   const auto names = disk.list();
   if (!names) return std::unexpected(names.error());
   std::vector<std::uint64_t> numbers;
+  bool has_begun = false;
   for (const auto& name : *names) {
     if (const auto number = segment_number(name)) numbers.push_back(*number);
-    if (name != kNewSegmentName) continue;
-    if (auto done = disk.remove(name); !done) return std::unexpected(done.error());
+    has_begun = has_begun || name == kNewSegmentName;
   }
   std::ranges::sort(numbers);
-  auto done = numbers.empty() ? journal->create() : journal->find_segments(std::move(numbers));
-  if (!done) return std::unexpected(done.error());
+  const bool is_new = numbers.empty();
+  if (auto done = journal->set_seal(); !done) return std::unexpected(done.error());
+  if (!is_new) {
+    if (auto done = journal->find_segments(std::move(numbers)); !done) return std::unexpected(done.error());
+  }
+  if (has_begun) {
+    if (auto done = disk.remove(kNewSegmentName); !done) return std::unexpected(done.error());
+  }
+  if (is_new) {
+    if (auto done = journal->create(); !done) return std::unexpected(done.error());
+  }
   return journal;
 }
 
@@ -93,7 +103,7 @@ Result<void> Journal::create() {
     return failure(ErrorCode::io_error, "the operating system gave no random bytes for the journal's id");
   }
   segment_bytes_ = options_.segment_bytes;
-  maker_.set_shape(id_, segment_bytes_);
+  maker_.set_shape(id_, segment_bytes_, new_seal_);
   const auto made = maker_.prepare(1);
   if (!made) return std::unexpected(made.error());
   if (!*made) {
@@ -102,7 +112,8 @@ Result<void> Journal::create() {
         fmt::format("no room for the journal's first segment of {} bytes: {}", segment_bytes_, maker_.refusal()),
         "make room for it, or set journal.segment_bytes lower");
   }
-  segments_.push_back({1, maker_.take(1), 0, kSegmentHeaderBytes});
+  auto first = maker_.take(1);
+  segments_.push_back({1, std::move(first.file), 0, kSegmentHeaderBytes, first.seal});
   return {};
 }
 
@@ -121,9 +132,10 @@ Result<void> Journal::find_segments(std::vector<std::uint64_t> numbers) {
     } else if (header->id != id_ || header->segment_bytes != segment_bytes_) {
       return std::unexpected(damage(number, 16, "the segment belongs to another journal"));
     }
-    segments_.push_back({number, std::move(*file), 0, kSegmentHeaderBytes});
+    if (auto missing = missing_key(*header, options_.keys.get())) return std::unexpected(*std::move(missing));
+    segments_.push_back({number, std::move(*file), 0, kSegmentHeaderBytes, header->seal});
   }
-  maker_.set_shape(id_, segment_bytes_);
+  maker_.set_shape(id_, segment_bytes_, new_seal_);
   return {};
 }
 
@@ -141,23 +153,24 @@ Result<RecoveryReport> Journal::recover(const Apply& apply) {
     return std::unexpected(damage(recovery.oldest, 0, "the segment is missing"));
   }
   // Nothing was changed up to here.
-  while (segments_.size() > index + 1) {
-    maker_.adopt(segments_[index + 1].number, std::move(segments_[index + 1].file));
-    segments_.erase(segments_.begin() + static_cast<std::ptrdiff_t>(index) + 1);
-  }
   maker_.set_oldest(segments_.front().number);
+  if (auto done = adopt_spares(index + 1); !done) return std::unexpected(*(failed_ = done.error()));
   if (auto done = settle_tail(recovery); !done) return std::unexpected(*(failed_ = done.error()));
   end_ = begin_of(segments_.back().number) + recovery.end_offset;
   durable_end_ = written_end_ = synced_end_ = end_;
+  fill_bytes_ = segment_bytes_;
   if (recovery.report.clean_stop) clean_end_ = end_;
   recovery.report.segments = segments_.size();
+  for (const auto& segment : segments_) recovery.report.foreign_segments += is_foreign(segment);
+  if (auto done = leave_foreign_segment(); !done) return std::unexpected(*(failed_ = done.error()));
   return recovery.report;
 }
 
 // True when the segment is closed, and the log goes on in the next.
 Result<bool> Journal::replay_segment(Recovery& recovery, std::size_t index, const Apply& apply) {
   auto& segment = segments_[index];
-  SegmentScanner scanner(*segment.file, header_of(segment));
+  SegmentScanner scanner(*segment.file, header_of(segment), kSegmentHeaderBytes, seals());
+  recovery.seal_bytes = segment.seal ? kSealBytes : 0;
   auto& report = recovery.report;
   bool closed = false;
   while (!closed) {
@@ -198,7 +211,7 @@ Result<void> Journal::replay_fact(Recovery& recovery, const RecordView& record, 
   }
   const auto apply_one = [&](FactKind kind, FactPlace place, Bytes body) {
     ++recovery.report.facts;
-    recovery.report.bytes += record_bytes(body.size());
+    recovery.report.bytes += record_bytes(body.size() + recovery.seal_bytes);
     return apply(kind, place, body);
   };
   Bytes bodies = group.bodies;
@@ -216,7 +229,7 @@ Result<void> Journal::check_end(Recovery& recovery, std::size_t index, SegmentSc
   const auto& segment = segments_[index];
   const auto offset = scanner.whole_offset();
   const auto damaged = damage(segment.number, scanner.offset(), scanner.problem());
-  if (scanner.stop() == SegmentScanner::Stop::misplaced) return std::unexpected(damaged);
+  if (scanner.is_never_torn()) return std::unexpected(damaged);
   const auto tail = examine_tail(scanner, offset);
   if (!tail) return std::unexpected(tail.error());
   if (std::max(tail->synced, recovery.synced) > header_of(segment).begin() + offset) return std::unexpected(damaged);

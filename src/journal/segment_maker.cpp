@@ -22,7 +22,7 @@ Result<bool> SegmentMaker::prepare(std::uint64_t number) {
     return refuse(std::move(file.error().text));
   }
   if (!file) return std::unexpected(file.error());
-  ready_.emplace(number, std::move(*file));
+  ready_.emplace(number, Made{std::move(*file), shape_.seal});
   ready_up_to_ = number;
   full_ = false;
   return true;
@@ -62,15 +62,15 @@ Result<std::unique_ptr<DiskFile>> SegmentMaker::make(std::uint64_t number) {
   return disk_.open(segment_name(number), Disk::Open::existing);  // under its own name, which errors will tell
 }
 
-std::unique_ptr<DiskFile> SegmentMaker::take(std::uint64_t number) {
+SegmentMaker::Made SegmentMaker::take(std::uint64_t number) {
   const std::lock_guard lock(mutex_);
   auto node = ready_.extract(number);
-  return node ? std::move(node.mapped()) : nullptr;
+  return node ? std::move(node.mapped()) : Made{};
 }
 
-void SegmentMaker::adopt(std::uint64_t number, std::unique_ptr<DiskFile> file) {
+void SegmentMaker::adopt(std::uint64_t number, Made made) {
   const std::lock_guard lock(mutex_);
-  ready_.emplace(number, std::move(file));
+  ready_.emplace(number, std::move(made));
   ready_up_to_ = number;
 }
 

@@ -19,16 +19,22 @@ class SegmentMaker {
   SegmentMaker(Disk& disk, std::uint64_t bytes_max) : disk_(disk), bytes_max_(bytes_max) {}
 
   /// Before the first use.
-  void set_shape(const JournalId& id, std::size_t segment_bytes) { shape_ = {id, 0, segment_bytes}; }
+  void set_shape(const JournalId& id, std::size_t segment_bytes, const std::optional<SegmentSeal>& seal) {
+    shape_ = {id, 0, segment_bytes, seal};
+  }
 
   /// Sees to it that segment `number` is there; false when there is no room for it: refusal() says why. Asked again
   /// within a second of a refusal it does not try. Any thread; takes milliseconds when there is something to do.
   /// Errors: io_error, fatal.
   Result<bool> prepare(std::uint64_t number);
-  /// Hands the file of a prepared segment over; nothing if there is none.
-  std::unique_ptr<DiskFile> take(std::uint64_t number);
+  struct Made {
+    std::unique_ptr<DiskFile> file;
+    std::optional<SegmentSeal> seal{};
+  };
+  /// Hands a prepared segment over; without a file if there is none.
+  Made take(std::uint64_t number);
   /// A segment that recovery found ready for use.
-  void adopt(std::uint64_t number, std::unique_ptr<DiskFile> file);
+  void adopt(std::uint64_t number, Made made);
 
   /// The time, for retries, as the owner last heard it.
   void set_now(std::int64_t now_ms) { now_ms_ = now_ms; }
@@ -61,7 +67,7 @@ class SegmentMaker {
   std::atomic<bool> full_ = false;
   std::atomic<std::uint64_t> ready_up_to_ = 0;  // all segments to this one are made: spares the lock
   std::mutex mutex_;                            // guards what follows, and the making
-  std::map<std::uint64_t, std::unique_ptr<DiskFile>> ready_;
+  std::map<std::uint64_t, Made> ready_;
   std::string refusal_;
 };
 

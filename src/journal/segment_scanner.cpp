@@ -9,8 +9,13 @@ namespace {
 constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
 }
 
-SegmentScanner::SegmentScanner(DiskFile& file, const SegmentHeader& header, std::size_t offset)
-    : file_(file), header_(header), codec_(header.id), buffer_at_(offset), offset_(offset) {}
+SegmentScanner::SegmentScanner(DiskFile& file, const SegmentHeader& header, std::size_t offset, SegmentSeals* seals)
+    : file_(file),
+      header_(header),
+      codec_(header.id),
+      seals_(header.seal ? seals : nullptr),
+      buffer_at_(offset),
+      offset_(offset) {}
 
 Result<bool> SegmentScanner::next() {
   if (stop_ != Stop::none) return false;
@@ -49,8 +54,13 @@ bool SegmentScanner::accept(const RecordView& record, std::size_t bytes) {
   if (offset_ + bytes > last_begin && !record.is(MarkKind::segment_end)) {
     return stop_at(Stop::misplaced, "a record stands where there is room for the segment's end mark alone");
   }
-  group_begin_ = record.linked ? std::optional(begin) : std::nullopt;
   record_ = record;
+  if (seals_ != nullptr && !record.is_mark()) {
+    const auto body = seals_->open(header_, record, opened_);
+    if (!body) return stop_at(Stop::broken_seal, kBrokenSeal);
+    record_.body = *body;
+  }
+  group_begin_ = record.linked ? std::optional(begin) : std::nullopt;
   offset_ += bytes;
   return true;
 }

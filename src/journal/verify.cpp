@@ -14,38 +14,48 @@ namespace {
 struct OpenSegment {
   std::uint64_t number = 0;
   std::unique_ptr<DiskFile> file;
-  bool begun = false;  // something stands behind its header
+  bool begun = false;                 // something stands behind its header
+  std::optional<SegmentSeal> seal{};  // as far as its header can be read
 };
 
 struct CountedFact {
   std::uint8_t kind = 0;
   Lsn lsn = 0;
   std::size_t bytes = 0;  // of the record
-  std::string body;       // kept if somebody wants to see it
+  std::string body{};     // kept if somebody wants to see it
 };
 
 class Verifier {
  public:
-  Verifier(Disk& disk, EachFact each, OnRead on_read)
-      : disk_(disk), each_(std::move(each)), on_read_(std::move(on_read)) {}
+  Verifier(Disk& disk, const KeysGiven& keys, EachFact each, OnRead on_read)
+      : disk_(disk), each_(std::move(each)), on_read_(std::move(on_read)) {
+    if (keys) seals_.emplace(keys);
+  }
   Result<JournalInfo> run();
 
  private:
   Result<void> open_segments();
   Result<void> find_begun();
   Result<void> read_segment(std::size_t index);
-  void count(const RecordView& record, SegmentInfo& segment);
+  void count(const RecordView& record, std::size_t bytes, SegmentInfo& segment);
   void count_group(SegmentInfo& segment);
   Result<bool> stopped_early(SegmentScanner& scanner, bool last, std::optional<Tail>& tail);
   Result<bool> jump_behind(SegmentScanner& scanner, std::size_t bad);
   Result<std::size_t> find_next(SegmentScanner& scanner, std::size_t bad);
   void report(std::uint64_t segment, std::size_t offset, std::string what);
 
-  SegmentHeader header_of(const OpenSegment& segment) const { return {info_.id, segment.number, info_.segment_bytes}; }
+  bool can_open(const OpenSegment& segment) const {
+    return !segment.seal || (seals_ && seals_->can_open(header_of(segment)));
+  }
+  SegmentHeader header_of(const OpenSegment& segment) const {
+    return {info_.id, segment.number, info_.segment_bytes, segment.seal};
+  }
 
   Disk& disk_;
   const EachFact each_;
+  bool tells_ = false;  // what is in facts to each_
   const OnRead on_read_;
+  std::optional<SegmentSeals> seals_;
   std::vector<OpenSegment> segments_;
   JournalInfo info_;
   Lsn synced_ = 0;
@@ -57,6 +67,7 @@ Result<JournalInfo> Verifier::run() {
   if (auto done = open_segments(); !done) return std::unexpected(done.error());
   if (segments_.empty()) return info_;
   if (auto done = find_begun(); !done) return std::unexpected(done.error());
+  tells_ = each_ && std::ranges::all_of(segments_, [this](const auto& segment) { return can_open(segment); });
   for (std::size_t i = 0; i < segments_.size(); ++i) {
     if (auto done = read_segment(i); !done) return std::unexpected(done.error());
     if (on_read_) on_read_(info_.segment_bytes);
@@ -92,8 +103,9 @@ Result<void> Verifier::open_segments() {
       report(number, 32, fmt::format("its header says that it is segment {}", header->number));
     } else if (model && (header->id != model->id || header->segment_bytes != model->segment_bytes)) {
       report(number, 16, "the segment belongs to another journal");
-    } else if (!model) {
-      model = *header;
+    } else {
+      if (!model) model = *header;
+      segments_.back().seal = header->seal;
     }
   }
   if (!model && !segments_.empty()) {
@@ -135,16 +147,20 @@ Result<void> Verifier::read_segment(std::size_t index) {
   };
   const bool last = !begun(index + 1);
   // Until a record says otherwise the log ends where the segment before ended.
-  auto& told =
-      info_.segments.emplace_back(SegmentInfo{segment.number, SegmentInfo::State::spare, kSegmentHeaderBytes, 0, 0});
-  SegmentScanner scanner(*segment.file, header_of(segment));
+  auto& told = info_.segments.emplace_back(
+      SegmentInfo{.number = segment.number, .state = SegmentInfo::State::spare, .used_bytes = kSegmentHeaderBytes});
+  const auto header = header_of(segment);
+  if (header.seal) told.key = header.seal->key;
+  told.is_opened = can_open(segment);
+  SegmentScanner scanner(*segment.file, header, kSegmentHeaderBytes, seals_ && told.is_opened ? &*seals_ : nullptr);
   std::optional<Tail> rest;
   bool closed = false;
   while (!closed) {
     const auto found = scanner.next();
     if (!found) return std::unexpected(found.error());
     if (*found) {
-      count(scanner.record(), told);
+      const auto& record = scanner.record();
+      count(record, scanner.offset() - (record.lsn - header.begin()), told);
       closed = scanner.record().is(MarkKind::segment_end);
       continue;
     }
@@ -170,12 +186,12 @@ Result<void> Verifier::read_segment(std::size_t index) {
   return {};
 }
 
-void Verifier::count(const RecordView& record, SegmentInfo& segment) {
+void Verifier::count(const RecordView& record, std::size_t bytes, SegmentInfo& segment) {
   info_.clean_stop = record.is(MarkKind::clean_stop);
   segment.state = SegmentInfo::State::last;
   if (!record.is_mark()) {
-    group_.push_back({record.kind, record.lsn, record_bytes(record.body.size()), {}});
-    if (each_) group_.back().body = as_text(record.body);
+    group_.push_back({record.kind, record.lsn, bytes});
+    if (tells_) group_.back().body = as_text(record.body);
     if (!record.linked) count_group(segment);
     return;
   }
@@ -197,7 +213,7 @@ void Verifier::count_group(SegmentInfo& segment) {
     ++info_.facts;
     if (info_.first == 0) info_.first = fact.lsn;
     info_.last = fact.lsn;
-    if (each_)
+    if (tells_)
       each_(static_cast<FactKind>(fact.kind), {fact.lsn, static_cast<std::uint32_t>(fact.body.size())},
             as_bytes(fact.body));
   }
@@ -209,9 +225,9 @@ Result<bool> Verifier::stopped_early(SegmentScanner& scanner, bool last, std::op
   const auto at = scanner.offset();
   const auto number = scanner.header().number;
   const auto whole = scanner.whole_offset();
-  if (scanner.stop() == SegmentScanner::Stop::misplaced) {
+  if (scanner.is_never_torn()) {
     report(number, at, scanner.problem());
-    if (whole != at) {
+    if (whole != at && scanner.stop() == SegmentScanner::Stop::misplaced) {
       scanner.jump(at);  // the record again, now that no group is open
       return true;
     }
@@ -258,7 +274,7 @@ Result<std::size_t> Verifier::find_next(SegmentScanner& scanner, std::size_t bad
   if (!front) return std::unexpected(front.error());
   if (front->size() >= record_bytes(0)) {
     const std::size_t length = load<std::uint32_t>(front->data());
-    if (length <= kFactBytesMax && bad + record_bytes(length) < header.segment_bytes) {
+    if (length <= kRecordBodyBytesMax && bad + record_bytes(length) < header.segment_bytes) {
       scanner.jump(bad + record_bytes(length));
       const auto found = scanner.next();
       if (!found) return std::unexpected(found.error());
@@ -282,11 +298,11 @@ void Verifier::report(std::uint64_t segment, std::size_t offset, std::string wha
 
 }  // namespace
 
-Result<JournalInfo> verify_journal(Disk& disk, EachFact each, OnRead on_read) {
-  return Verifier(disk, std::move(each), std::move(on_read)).run();
+Result<JournalInfo> verify_journal(Disk& disk, const KeysGiven& keys, EachFact each, OnRead on_read) {
+  return Verifier(disk, keys, std::move(each), std::move(on_read)).run();
 }
 
-Result<JournalInfo> verify_folder(const std::string& folder, EachFact each, OnRead on_read) {
+Result<JournalInfo> verify_folder(const std::string& folder, const KeysGiven& keys, EachFact each, OnRead on_read) {
   if (!std::filesystem::is_directory(folder)) {
     return failure(ErrorCode::not_found, fmt::format("there is no folder {}", folder));
   }
@@ -294,7 +310,7 @@ Result<JournalInfo> verify_folder(const std::string& folder, EachFact each, OnRe
   if (!lock) return std::unexpected(lock.error());
   const auto disk = PosixDisk::open(folder, PosixDisk::Access::read_only);
   if (!disk) return std::unexpected(disk.error());
-  auto info = verify_journal(**disk, std::move(each), std::move(on_read));
+  auto info = verify_journal(**disk, keys, std::move(each), std::move(on_read));
   if (info && info->segments.empty() && info->problems_total == 0) {
     return failure(ErrorCode::not_found,
                    fmt::format("there is no journal in {}: it has no file 0000000001.segment or "

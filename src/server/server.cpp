@@ -160,8 +160,10 @@ Result<void> Server::Parts::open_history(const ServerOptions& options) {
   HistoryPlace place{.file = options.data + "/" + std::string(kHistoryFile), .postgres = {}};
   if (options.history.store == HistoryOptions::Store::postgres) place.postgres = options.history.url;
   std::vector<Archive::Feed*> feeds;
-  archive =
-      Archive::make({.place = std::move(place), .keep_ms = options.history.keep_ms, .policy = options.history.policy});
+  archive = Archive::make({.place = std::move(place),
+                           .keep_ms = options.history.keep_ms,
+                           .policy = options.history.policy,
+                           .keys = options.journal.keys});
   for (std::size_t number = 0; number < shards.size(); ++number) {
     auto& journal = *shards[number].journal;
     const auto feed = archive->add(shard_folder(options.data, ShardNumber{static_cast<std::uint32_t>(number)}),

@@ -74,6 +74,12 @@ Result<RecoveryReport> Shard::open(const ServerOptions& options, ShardGround gro
     spdlog::info("journal: {} bytes at the end of segment {} were not yet durable when the last run ended, and are cut",
                  recovered->cut_bytes, recovered->cut_segment);
   }
+  if (const auto key = options.journal.keys ? options.journal.keys->current() : std::nullopt)
+    spdlog::info("journal: new segments are sealed with the key {}", key_name(*key));
+  if (recovered->foreign_segments > 0) {
+    spdlog::info("journal: {} segments are not sealed as new ones are; what matters of them is copied, and they go",
+                 recovered->foreign_segments);
+  }
   // Before anything is written: with that the journal lets segments go that hold no mail.
   if (options.history.store != HistoryOptions::Store::none) reactor->history().hold();
   for (const auto& content : contents) engine.contents().stored(content);

@@ -5,7 +5,9 @@
 // input := flags:u8 bytes. Checksums would stop nearly every input at its first record, so with the lowest flag set the
 // records are followed from one to the next by their lengths and get the right checksum (whether one is linked to the
 // next is the input's choice); with the second the header is made good as well; with the third the bytes are laid over
-// two segments.
+// two segments; with the fourth the header is that of a sealed segment, and with the first as well its facts are sealed
+// with the right key, but for those with the third bit of their second byte, whose seal is what the input has; with the
+// fifth the reader has that key.
 #include <map>
 #include <memory>
 
@@ -81,13 +83,26 @@ class BytesDisk final : public Disk {
   };
 };
 
-void make_header_good(std::vector<std::uint8_t>& segment, std::uint64_t number) {
-  const auto header = encode_header({kId, number, kSegmentBytesMin});
+const KeysGiven& keys() {
+  static const auto made = *JournalKeys::parse(std::string(62, '1') + "23");
+  return made;
+}
+
+SegmentHeader header_of(std::uint64_t number, bool is_sealed) {
+  SegmentHeader header{kId, number, kSegmentBytesMin};
+  if (is_sealed) header.seal = {.key = *keys()->current(), .salt = 7};
+  return header;
+}
+
+void make_header_good(std::vector<std::uint8_t>& segment, const SegmentHeader& made) {
+  const auto header = encode_header(made);
   std::copy(header.begin(), header.end(), segment.begin());
 }
 
-void make_checksums_good(std::vector<std::uint8_t>& segment, std::uint64_t number) {
+void make_checksums_good(std::vector<std::uint8_t>& segment, const SegmentHeader& header) {
   const RecordCodec codec(kId);
+  SegmentSeals seals(keys());
+  const auto number = header.number;
   for (std::size_t at = kSegmentHeaderBytes; at + kMarkBytes <= segment.size();) {
     const std::size_t length = load<std::uint32_t>(segment.data() + at) % 4096;
     const auto kind = segment[at + 8];
@@ -99,19 +114,21 @@ void make_checksums_good(std::vector<std::uint8_t>& segment, std::uint64_t numbe
       codec.seal_mark(segment.data() + at, lsn, static_cast<MarkKind>(240 + kind % 3), said);
       at += kMarkBytes;
     } else {
-      const bool linked = segment[at + 9] & 1;
+      const bool linked = segment[at + 9] & 1, is_forged = segment[at + 9] & 4;
       codec.lay_out(segment.data() + at, kind, length);
+      RecordCodec::set_linked(segment.data() + at, linked);
+      if (header.seal && !is_forged && length >= kSealBytes) seals.seal(header, segment.data() + at, lsn, length);
       codec.seal_laid_out(segment.data() + at, lsn, linked);
       at += record_bytes(length);
     }
   }
 }
 
-void check(BytesDisk& disk) {
+void check(BytesDisk& disk, const KeysGiven& given) {
   disk.writable = false;
-  const auto info = verify_journal(disk);
+  const auto info = verify_journal(disk, given);
   disk.writable = true;
-  auto journal = Journal::open(disk, {.segment_bytes = kSegmentBytesMin, .id = kId});
+  auto journal = Journal::open(disk, {.segment_bytes = kSegmentBytesMin, .id = kId, .keys = given, .run = 9});
   if (!journal) return;
   std::vector<FactPlace> places;
   const auto report = (*journal)->recover([&](FactKind, FactPlace place, Bytes body) -> Result<void> {
@@ -135,7 +152,7 @@ void check(BytesDisk& disk) {
   }
   FOLKMOOT_ASSERT((*journal)->close());
   journal->reset();
-  const auto after = verify_journal(disk);
+  const auto after = verify_journal(disk, given);
   FOLKMOOT_ASSERT(after && after->problems_total == 0 && after->facts == report->facts + 2);
 }
 
@@ -152,11 +169,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     auto segment = std::make_shared<std::vector<std::uint8_t>>(kSegmentBytesMin);
     const auto part = input.subspan((number - 1) * share, std::min(share, kSegmentBytesMin));
     std::copy(part.begin(), part.end(), segment->begin());
-    if (flags & 3) make_header_good(*segment, number);
-    if (flags & 1) make_checksums_good(*segment, number);
+    const auto header = header_of(number, flags & 8);
+    if (flags & 3) make_header_good(*segment, header);
+    if (flags & 1) make_checksums_good(*segment, header);
     if (flags == 0) segment->resize(part.size());
     disk.files[segment_name(number)] = std::move(segment);
   }
-  check(disk);
+  check(disk, flags & 16 ? keys() : nullptr);
   return 0;
 }

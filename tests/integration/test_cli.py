@@ -39,7 +39,8 @@ def subscriptions(server):
 
 
 @pytest.mark.parametrize("arguments",
-                         [[], *[[name] for name in SUBCOMMANDS], ["journal", "verify"], ["journal", "info"]])
+                         [[], *[[name] for name in SUBCOMMANDS], ["journal", "verify"], ["journal", "info"],
+                          ["journal", "new-key"]])
 def test_help_is_there_and_ends_with_an_example(arguments):
     run = subprocess.run([PROGRAM, *arguments, "--help"], capture_output=True, text=True, env=environment())
     assert run.returncode == 0 and not run.stderr

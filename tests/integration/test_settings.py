@@ -140,6 +140,8 @@ OTHER = {
     "teams.bytes_per_second": "3MiB",
     "tls.ciphers": "TLS_AES_256_GCM_SHA384,TLS_CHACHA20_POLY1305_SHA256",
     "jwt.algorithms": "HS256",
+    "journal.key_file": "/elsewhere/journal.key",
+    "journal.key_command": "cat /elsewhere/journal.key",
 }
 
 

@@ -192,6 +192,8 @@ STRUCTS = {
             "reserve_bytes": "journal.reserve_bytes =",
             "bytes_max": "journal.bytes_max =",
             "id": "journal.id.emplace()",
+            "keys": "options.keys = seal_keys(new_segments_)",
+            "run": "options.run =",
         },
         "RecoveryReport": {
             "facts": "report.facts == found_.size()",
@@ -201,6 +203,7 @@ STRUCTS = {
             "cut_segment": COUNTER,
             "cut_offset": COUNTER,
             "clean_stop": "report.clean_stop || !after_clean_stop_",
+            "foreign_segments": COUNTER,
         },
         "JournalStats": {
             "segments": "stats().segments",

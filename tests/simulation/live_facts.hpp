@@ -12,23 +12,24 @@ namespace folkmoot::simulation {
 
 class LiveFacts {
  public:
-  void appended(FactKind kind, FactPlace place, FactLog::Life life) {
-    if (life == FactLog::Life::live) add(kind, place);
+  /// `bytes`: in the log, with all that is around the body; here and below.
+  void appended(FactKind kind, FactPlace place, FactLog::Life life, std::size_t bytes) {
+    if (life == FactLog::Life::live) add(kind, place, bytes);
   }
   /// Recovery hands a fact over, which the engine may retain.
   void met(FactKind kind, FactPlace place) { met_[place.lsn] = kind; }
-  void retained(FactPlace place) {
+  void retained(FactPlace place, std::size_t bytes) {
     const auto met = met_.find(place.lsn);
     expect(met != met_.end(), "a fact at {} is retained that recovery has not met", place.lsn);
-    add(met->second, place);
+    add(met->second, place, bytes);
   }
   void started() { met_.clear(); }
-  void released(FactPlace place) {
+  void released(FactPlace place, std::size_t bytes) {
     const auto live = live_.find(place.lsn);
     expect(live != live_.end(), "a fact at {} is let go of twice, or does not matter", place.lsn);
     expect(live->second.bytes == place.bytes, "a {} fact of {} bytes is let go of as one of {}",
            folkmoot::name(live->second.kind), live->second.bytes, place.bytes);
-    bytes_ -= record_bytes(place.bytes);
+    bytes_ -= bytes;
     live_.erase(live);
   }
   void read(FactPlace place) const {
@@ -53,9 +54,9 @@ class LiveFacts {
     std::uint32_t bytes = 0;
   };
 
-  void add(FactKind kind, FactPlace place) {
+  void add(FactKind kind, FactPlace place, std::size_t bytes) {
     expect(live_.emplace(place.lsn, Live{kind, place.bytes}).second, "a fact at {} is kept twice", place.lsn);
-    bytes_ += record_bytes(place.bytes);
+    bytes_ += bytes;
   }
 
   std::map<Lsn, Live> live_;

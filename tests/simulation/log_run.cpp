@@ -38,6 +38,8 @@ LogRun::LogRun(std::uint64_t seed)
             static_cast<std::size_t>(random_.one_in(2) ? random_.between(16, 600) : random_.between(2'000, 14'000));
         return options;
       }()),
+      sealing_(seed),
+      sealed_(sealing_.one_in(2)),
       disk_(random_.next()) {}
 
 LogRun::~LogRun() = default;
@@ -45,10 +47,11 @@ LogRun::~LogRun() = default;
 std::string LogRun::describe() const {
   const auto& journal = options_.journal;
   return fmt::format(
-      "a journal alone: bodies to {} bytes; sync {}{}, cache {}, bytes_max {}, reserve {}; power fails {}, sync fails "
+      "a journal alone, {}: bodies to {} bytes; sync {}{}, cache {}, bytes_max {}, reserve {}; power fails {}, sync "
+      "fails "
       "1 "
       "in {}, full disk in {}% of lives, writes refused {}%",
-      options_.body_max,
+      sealed_ ? "sealed" : "plain", options_.body_max,
       journal.sync == SyncPolicy::always     ? "always"
       : journal.sync == SyncPolicy::interval ? "interval"
                                              : "never",
@@ -82,7 +85,7 @@ bool LogRun::has_room(FactLog::Urgency urgency, std::size_t bytes) {
   if (urgency == FactLog::Urgency::durable && room)
     reserve_ = std::min(options_.journal.reserve_bytes, kSegmentBytesMin / 4);
   const auto failed = disk_.tally().sync_failures > failures_before_;
-  const auto need = record_bytes(bytes) + 2 * kMarkBytes;
+  const auto need = record_bytes(bytes + seal_bytes()) + 2 * kMarkBytes;
   expect(urgency == FactLog::Urgency::durable || room || failed || !reserve_ || *reserve_ < need,
          "an end has no room, and {} bytes of the reserve are left", reserve_.value_or(0));
   return room;
@@ -99,7 +102,7 @@ FactPlace LogRun::append(std::uint64_t thing, What what, std::size_t more, FactL
   const auto place = journal_->append(kind, parts, life);
   said_.back().lsn = place.lsn;
   // Marks take their part, and what is left of a segment when the next begins.
-  if (reserve_) *reserve_ -= std::min(*reserve_, record_bytes(body.size()) + kMarkBytes);
+  if (reserve_) *reserve_ -= std::min(*reserve_, journal_->bytes_in_log(place) + kMarkBytes);
   ++tally_.facts;
   ++tally_.operations;
   return place;
@@ -161,9 +164,23 @@ void LogRun::group() {
 
 // -- a life
 
+// Half of the journals are sealed, and then a start in four has another key for what is new, or none.
+void LogRun::choose_seal(JournalOptions& options) {
+  if (!sealed_) return;
+  segments_before_ = new_segments_;
+  if (sealing_.one_in(4)) new_segments_ = static_cast<NewSegments>(sealing_.below(3));
+  options.keys = seal_keys(new_segments_);
+  options.run = ++journal_runs_;
+  rules_.saw(Rule::log_sealed);
+  if (new_segments_ != segments_before_) rules_.saw(Rule::log_seal_changed);
+}
+
+std::size_t LogRun::seal_bytes() const { return sealed_ && new_segments_ != NewSegments::plain ? kSealBytes : 0; }
+
 bool LogRun::start() {
   auto options = options_.journal;
   if (healed_) options.bytes_max = 0;
+  choose_seal(options);
   auto journal = Journal::open(disk_, options);
   if (!journal) {
     const auto code = journal.error().code;
@@ -195,9 +212,11 @@ bool LogRun::start() {
     return {};
   });
   if (!report) {
-    const bool no_room = report.error().code == ErrorCode::disk_full && disk_.faults.full;
+    const bool is_another = new_segments_ != segments_before_;
+    const bool no_room = report.error().code == ErrorCode::disk_full && (disk_.faults.full || is_another);
     expect(report.error().code == ErrorCode::io_error || no_room, "recovery refuses: {}", report.error().text);
     disk_.faults.full = false;
+    new_segments_ = segments_before_;  // for another key a segment is needed at once
     return false;
   }
   alive_ = std::move(alive);
@@ -367,7 +386,8 @@ bool LogRun::end_across_a_step() {
     return write() && collect();
   };
   if (!write() || !collect() || !commit()) return false;
-  const auto body = kStepBytes - static_cast<std::size_t>(random_.between(1, 3)) * kRecordAlign - record_bytes(0);
+  const auto body =
+      kStepBytes - static_cast<std::size_t>(random_.between(1, 3)) * kRecordAlign - record_bytes(0) - seal_bytes();
   if (alive_.size() < kThingsMax) begin_thing(body - kHeadBytes);
   if (!commit()) return false;
   note_life();
@@ -536,7 +556,9 @@ void LogRun::check_refused() {
            done.error().text);
     return true;
   };
-  auto journal = Journal::open(disk_, options_.journal);
+  auto options = options_.journal;
+  if (sealed_) options.keys = seal_keys(new_segments_);
+  auto journal = Journal::open(disk_, options);
   bool is_refused = refused(journal);
   if (!is_refused)
     is_refused = refused((*journal)->recover([](FactKind, FactPlace, Bytes) -> Result<void> { return {}; }));
@@ -603,9 +625,9 @@ void LogRun::drain() {
   }
   commit();
   const auto stats = journal_->stats();
-  expect(stats.live_bytes == record_bytes(alive_.at(life_).bytes),
-         "{} bytes are live when all has ended, not {}, {} things", stats.live_bytes,
-         record_bytes(alive_.at(life_).bytes), alive_.size());
+  const auto live = journal_->bytes_in_log(alive_.at(life_));
+  expect(stats.live_bytes == live, "{} bytes are live when all has ended, not {}, {} things", stats.live_bytes, live,
+         alive_.size());
   expect(stats.segments <= 2, "{} segments are left when all has ended", stats.segments);
   expect(stop_clean(), "a healed disk fails");
   end(End::clean);

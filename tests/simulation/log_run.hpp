@@ -22,6 +22,7 @@
 
 #include "journal/journal.hpp"
 #include "simulation/run.hpp"
+#include "simulation/seals.hpp"
 
 namespace folkmoot::simulation {
 
@@ -68,6 +69,9 @@ class LogRun final : public Run {
   std::uint64_t any_thing();
 
   bool start();
+  void choose_seal(JournalOptions& options);
+  /// What sealing adds to a fact that is appended now.
+  std::size_t seal_bytes() const;
   void check_recovered(const RecoveryReport& report);
   /// The last fact before `end`.
   std::uint64_t last_before(Lsn end) const;
@@ -94,6 +98,10 @@ class LogRun final : public Run {
 
   Random random_;
   const Options options_;
+  Random sealing_;  // draws of its own, so that the others stay what they are
+  const bool sealed_;
+  NewSegments new_segments_ = NewSegments::first_key, segments_before_ = NewSegments::first_key;
+  std::uint64_t journal_runs_ = 0;
   RuleCounts rules_;
   VirtualDisk disk_;
   std::unique_ptr<Journal> journal_;

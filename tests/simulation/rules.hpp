@@ -214,6 +214,9 @@ namespace folkmoot::simulation {
   RULE(request_expired)                 \
   RULE(request_guarded)                 \
   RULE(request_costs)                   \
+  RULE(journal_sealed)                  \
+  RULE(log_sealed)                      \
+  RULE(log_seal_changed)                \
   RULE(log_tail_cut)                    \
   RULE(log_unpromised_lost)             \
   RULE(log_power_unsynced)              \

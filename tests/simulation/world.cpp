@@ -48,6 +48,8 @@ RunOptions draw(Random& random) {
   journal.bytes_max = random.one_in(6) ? static_cast<std::uint64_t>(random.between(3, 6)) * kSegmentBytesMin : 0;
   journal.id.emplace();
   for (auto& byte : *journal.id) byte = static_cast<std::uint8_t>(random.next());
+  // Drawn with the id: every third journal.
+  if (journal.id->front() % 3 == 0) journal.keys = seal_keys(NewSegments::first_key);
   options.power_fails = journal.sync == SyncPolicy::always && !random.one_in(10);
   options.sync_fails_one_in = random.one_in(3) ? static_cast<std::uint32_t>(random.between(20, 300)) : 0;
   options.full_percent = random.one_in(3) ? 60 : 0;
@@ -78,14 +80,15 @@ std::string World::describe() const {
       "mailboxes {} of {} messages ({}), ttl {} ms, {} deliveries, {} dead for {} ms, {} keys for {} ms (kept for {}); "
       "senders {}; "
       "content to {} bytes; pace {} ms; "
-      "sync {}, cache {}, bytes_max {}; power fails {}, sync fails 1 in {}, full disk in {}% of lives, writes refused "
+      "sync {}, cache {}, bytes_max {}, {}; power fails {}, sync fails 1 in {}, full disk in {}% of lives, writes "
+      "refused "
       "{}%",
       options.mailboxes, mailbox.max_messages, mailbox.overflow == Overflow::reject ? "reject" : "drop oldest",
       mailbox.default_ttl_ms, mailbox.retry.attempts, options.engine.dead_max, options.engine.dead_ttl_ms,
       options.engine.keys_max, options.engine.keys_ms, options.engine.keys_kept_ms, options.senders,
       options.content_bytes_max, options.pace_ms, options.journal.sync == SyncPolicy::always ? "always" : "never",
-      options.journal.cache_bytes, options.journal.bytes_max, options.power_fails, options.sync_fails_one_in,
-      options.full_percent, options.write_refused_percent);
+      options.journal.cache_bytes, options.journal.bytes_max, options.journal.keys ? "sealed" : "plain",
+      options.power_fails, options.sync_fails_one_in, options.full_percent, options.write_refused_percent);
 }
 
 World::World(std::uint64_t seed)
@@ -149,7 +152,7 @@ void World::end_group() {
 
 FactPlace World::append(FactKind kind, std::span<const Bytes> parts, Life life) {
   const auto place = journal_->append(kind, parts, life);
-  overhear([&] { live_.appended(kind, place, life); });
+  overhear([&] { live_.appended(kind, place, life, journal_->bytes_in_log(place)); });
   std::string body;
   for (const auto& part : parts) body.append(as_text(part));
   ++tally_.facts;
@@ -162,6 +165,8 @@ FactPlace World::append(FactKind kind, std::span<const Bytes> parts, Life life) 
 bool World::start() {
   auto options = options_.journal;
   if (healed_) options.bytes_max = 0;
+  options.run = ++journal_runs_;
+  if (options.keys) rules_.saw(Rule::journal_sealed);
   auto journal = Journal::open(disk_, options);
   if (!journal) {
     const auto code = journal.error().code;

@@ -13,6 +13,7 @@
 #include "simulation/agents.hpp"
 #include "simulation/live_facts.hpp"
 #include "simulation/run.hpp"
+#include "simulation/seals.hpp"
 #include "simulation/views.hpp"
 
 namespace folkmoot::simulation {
@@ -60,11 +61,11 @@ class World final : public FactLog, public Run {
     return journal_->read(place);
   }
   void retain(FactPlace place) override {
-    overhear([&] { live_.retained(place); });
+    overhear([&] { live_.retained(place, journal_->bytes_in_log(place)); });
     journal_->retain(place);
   }
   void release(FactPlace place) override {
-    overhear([&] { live_.released(place); });
+    overhear([&] { live_.released(place, journal_->bytes_in_log(place)); });
     journal_->release(place);
   }
 
@@ -90,6 +91,7 @@ class World final : public FactLog, public Run {
 
   const std::uint64_t seed_;
   Random random_;
+  std::uint64_t journal_runs_ = 0;  // of the journal, as it tells them apart
   RunOptions options_;
   RuleCounts rules_;
   VirtualDisk disk_;

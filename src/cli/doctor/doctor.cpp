@@ -48,6 +48,7 @@ Findings examine(const DoctorOptions& options) {
   findings.good("settings", fmt::format("can be read; {} were given", config->sources.size()));
   examine_access(*config, arguments.config_file, findings);
   examine_promises(*config, findings);
+  examine_seal(*config, findings);
   examine_address(*config, findings);
   examine_disk(*config, findings);
   examine_history(*config, findings);

@@ -46,6 +46,8 @@ class Findings {
 void examine_access(const ServerConfig& config, const std::string& config_file, Findings& findings);
 // Settings that lose mail by somebody's choice.
 void examine_promises(const ServerConfig& config, Findings& findings);
+// What the journal is sealed with, and what of the data folder is not sealed all the same.
+void examine_seal(const ServerConfig& config, Findings& findings);
 // The addresses: free, or a server of ours answers there.
 void examine_address(const ServerConfig& config, Findings& findings);
 // The data folder: may be used, its room, its file system, and how long it takes to be on disk.

@@ -1,6 +1,10 @@
 // Wycheproof's vectors for AES-GCM, Ed25519, RSA-OAEP and X25519 (tests/vectors/wycheproof).
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <vector>
+
+#include "crypto/gcm_key.hpp"
 #include "crypto/primitives.hpp"
 #include "folkmoot/keys.hpp"
 #include "unit/crypto/vectors.hpp"
@@ -34,9 +38,19 @@ TEST(Wycheproof, U13_aes_gcm) {
     ++used;
     const bool is_valid = text(test, "result") == "valid";
     ASSERT_EQ(opened.has_value(), is_valid) << id(test);
+    // The same by the key that is expanded once: also after it has refused something.
+    GcmKey once(key);
+    const auto body = as_bytes(sealed).first(sealed.size() - kGcmTagBytes), tag = as_bytes(sealed).last(kGcmTagBytes);
+    std::vector<std::uint8_t> plain(body.size()), made_tag(kGcmTagBytes);
+    EXPECT_EQ(once.open(as_bytes(nonce), as_bytes(bound), body, tag, plain), is_valid) << id(test);
+    EXPECT_FALSE(once.open(as_bytes(nonce), as_bytes(bound + "x"), body, tag, plain)) << id(test);
     if (!is_valid) return;
     EXPECT_EQ(*opened, bytes(test, "msg")) << id(test);
     EXPECT_EQ(seal_gcm(key, nonce, bound, *opened), sealed) << id(test);
+    EXPECT_TRUE(once.open(as_bytes(nonce), as_bytes(bound), body, tag, plain)) << id(test);
+    EXPECT_EQ(as_text(plain), *opened) << id(test);
+    once.seal(as_bytes(nonce), as_bytes(bound), plain, made_tag);
+    EXPECT_TRUE(std::ranges::equal(plain, body) && std::ranges::equal(made_tag, tag)) << id(test);
   });
   EXPECT_EQ(count, 316u);
   EXPECT_GT(used, 60u);
