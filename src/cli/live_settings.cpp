@@ -89,6 +89,7 @@ Result<ReloadedSettings> LiveSettings::take() {
   next.server.jwt = read->server.jwt;
   const auto& before = in_force_.server.demands;
   next.server.demands = read->server.demands && before ? read->server.demands->after(*before) : read->server.demands;
+  next.server.engine.keys_kept_ms = read->server.engine.keys_kept_ms;  // which follows from the policy
   if (auto good = check_options(next.server, server_.has_accounts()); !good) return std::unexpected(good.error());
   if (auto opened = log_.direct(next.log); !opened) return std::unexpected(opened.error());
   if (auto good = server_.read_certificates(next.server); !good) return std::unexpected(good.error());

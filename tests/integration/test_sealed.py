@@ -490,6 +490,23 @@ def test_U13_a_full_memory_of_keys_forgets_none_that_a_good_signature_has(strict
     assert client.publish(b"x", **signed_by(strict, "ann", b"x", to="bob", type="task", jti="1")).outcome == "queued"
 
 
+def test_U13_keys_are_kept_for_signatures_that_a_reload_demands(strict, tmp_path):
+    strict.server.terminate()
+    file = tmp_path / "folkmoot.toml"
+    file.write_text("")
+    at = strict.server.arguments.index("policy.require_signature=yes")
+    del strict.server.arguments[at - 1 : at + 1]
+    strict.server.arguments += ["--config", str(file)]
+    strict.server.start()
+    file.write_text('[policy]\nrequire_signature = "yes"\n[keys]\nmax = 2\n')
+    strict.done("root", "reload")
+    client = native_client(strict, "ann")
+    keyed = [signed_by(strict, "ann", b"x", to="bob", type="task", key=key) for key in ("one", "two", "three")]
+    for each in keyed[:2]:
+        assert client.publish(b"x", **each).outcome == "queued"
+    refused_as(lambda: client.publish(b"x", **keyed[2]), "none of them may be forgotten yet")
+
+
 def test_U13_requests_and_events_in_memory_are_signed(strict):
     time.sleep(2)
     bob = native_client(strict, "bob")
