@@ -96,6 +96,16 @@ void give_memory_back() {
   ::mallopt(M_TRIM_THRESHOLD, 512 * 1024);
 }
 
+Result<std::unique_ptr<Server>> open_server(const ServerConfig& config) {
+  auto options = config.server;
+  auto keys = read_journal_keys({config.journal_key.file, config.journal_key.command});
+  if (!keys) return std::unexpected(keys.error());
+  // A core dump would have the key in it, and what is sealed with it.
+  if (*keys) ::prctl(PR_SET_DUMPABLE, 0);
+  options.journal.keys = std::move(*keys);
+  return Server::open(options);
+}
+
 int serve(const ServeArguments& arguments, bool json) {
   const auto config = read_settings(arguments);
   if (!config) {
@@ -110,13 +120,7 @@ int serve(const ServeArguments& arguments, bool json) {
   raise_file_limit();
   give_memory_back();
 
-  auto options = config->server;
-  auto keys = read_journal_keys({config->journal_key.file, config->journal_key.command});
-  if (!keys) return fail(keys.error());
-  // A core dump would have the key in it, and what is sealed with it.
-  if (*keys) ::prctl(PR_SET_DUMPABLE, 0);
-  options.journal.keys = std::move(*keys);
-  auto server = Server::open(options);
+  auto server = open_server(*config);
   if (!server) return fail(server.error());
   Gateway gateway((*server)->hub(), gateway_options(*config));
   (*server)->set_http_door(&gateway);

@@ -21,13 +21,13 @@ JUDGE = "a checker: each condition is a rule of the page it names, told apart by
 
 # (file, function): (lines, complexity, why)
 EXCEPTIONS = {
-    ("src/cli/settings_table.cpp", "folkmoot::settings_table"): (146, 1, TABLE),
+    ("src/cli/settings_table.cpp", "folkmoot::settings_table"): (154, 1, TABLE),
     ("src/filter/evaluation.cpp", "folkmoot::Evaluation::step"): (82, 33, CASES),
     ("src/gateway/json_frames.cpp", "folkmoot::TextSession::tell"): (109, 39, CASES),
     ("src/gateway/json_frames.cpp", "folkmoot::TextSession::translate"): (129, 56, CASES),
     ("src/message/envelope.cpp", "folkmoot::encode_envelope"): (105, 21, HOT),
     ("src/message/envelope.cpp", "folkmoot::read_routing"): (170, 71, HOT),
-    ("src/operation/json_codec.cpp", "folkmoot::JsonReader::read_value"): (70, 32, CASES),
+    ("src/operation/json_codec.cpp", "folkmoot::JsonReader::read_value"): (73, 34, CASES),
     ("src/operation/pack_codec.cpp", "folkmoot::PackFields::read_value"): (55, 26, CASES),
     ("src/operation/schema.cpp", "folkmoot::write_type"): (68, 32, CASES),
     ("src/server/shard_router.cpp", "folkmoot::ShardRouter::route"): (57, 30, CASES),
@@ -36,7 +36,7 @@ EXCEPTIONS = {
     ("tests/integration/test_kill9.py", "test_A7_killed_fifty_times_under_load_nothing_confirmed_is_lost"):
         (60, 28, JUDGE),
     ("tests/simulation/agents_effects.cpp", "folkmoot::simulation::Agents::on_mail"): (95, 37, JUDGE),
-    ("tests/simulation/agents_effects.cpp", "folkmoot::simulation::Agents::refuse"): (61, 41, JUDGE),
+    ("tests/simulation/agents_effects.cpp", "folkmoot::simulation::Agents::refuse"): (61, 42, JUDGE),
     ("tests/simulation/model.cpp", "folkmoot::simulation::Model::on_accepted"): (74, 22, JUDGE),
     ("tests/simulation/model_crash.cpp", "folkmoot::simulation::Model::recovered"): (67, 30, JUDGE),
     ("tests/simulation/model_crash.cpp", "folkmoot::simulation::Model::resync"): (62, 42, JUDGE),

@@ -61,10 +61,7 @@ Result<Prepared> Publishing::prepare(Session& session, const IncomingMessage& me
   // An event on its way to streams was checked itself: it stands as content beside what it refers to.
   if (auto good = to_.references.check(*prepared.message); !good && routing.to != kStreamsMailbox)
     return std::unexpected(std::move(good.error()));
-  if (prepared.keyed) {
-    if (auto room = check_keys(1 + (together != nullptr ? together->keys.size() : 0)); !room)
-      return std::unexpected(std::move(room.error()));
-  }
+  if (auto room = check_keys(prepared, together); !room) return std::unexpected(std::move(room.error()));
   if (!prepared.lives()) return prepared;  // it takes no room: it is nobody's
   if (auto room = check_room(shelves_.mailboxes[prepared.mailbox], 1); !room)
     return std::unexpected(std::move(room.error()));
@@ -264,7 +261,9 @@ bool Publishing::must_keep(const UsedKey& key) const {
 }
 
 // What is made by the messages of one command beside each other may go beyond.
-Result<void> Publishing::check_keys(std::size_t more) const {
+Result<void> Publishing::check_keys(const Prepared& prepared, const CommandTally* together) const {
+  if (!prepared.keyed) return {};
+  const auto more = 1 + (together != nullptr ? together->keys.size() : 0);
   if (keys.size() == 0 || keys.size() + more <= to_.options.keys_max || !must_keep(keys.oldest())) return {};
   return failure(ErrorCode::busy,
                  fmt::format("{} keys of messages are remembered, and none of them may be forgotten yet", keys.size()),

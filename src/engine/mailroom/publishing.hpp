@@ -78,7 +78,7 @@ class Publishing {
   void forget_keys(std::size_t more);
   bool must_keep(const UsedKey& key) const;
   // Whether so many more may be remembered. Errors: busy.
-  Result<void> check_keys(std::size_t more) const;
+  Result<void> check_keys(const Prepared& prepared, const CommandTally* together) const;
   // Whether it comes dead, in a way that its sender is to hear of.
   static bool tells_sender(const Prepared& prepared);
   static bool was_moved(const Prepared& prepared);
