@@ -686,8 +686,7 @@ def test_U11_an_account_sends_so_many_a_second_over_all_its_connections_and_door
     assert met.name == "limit_reached" and "more than 20 messages a second" in met.text
     assert 20 <= sent <= 21 + 20 * (time.monotonic() - began)
     status, answer = http(guarded.server, "POST", "/api/messages", {"to": "box", "content": "x"}, key)
-    in_time = time.monotonic() - began <= 1
-    assert not in_time or (status, answer.get("code")) in ((429, "limit_reached"), (200, None), (201, None))
+    assert (status, answer.get("code")) in ((429, "limit_reached"), (200, None)) or time.monotonic() > began + 1
     guarded.connect("bob").publish("x", to="box")  # the others' rates are their own
     root = guarded.connect("root", agent="boss")
     for _ in range(60):
