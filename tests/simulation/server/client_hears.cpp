@@ -440,8 +440,10 @@ void Client::hear_goodbye(const Frame& frame) {
         return is_bad_opening_;
       case ErrorCode::timed_out:
         return was_partial_ || !welcome_ || to_.time.now - to_.jumped_at <= kJumpMs;
-      case ErrorCode::slow_consumer:  // a response may hold it as an event does, and time jumps before it is read
-        return was_subscribed_ || !is_prompt_ || to_.time.now - to_.jumped_at <= kJumpMs;
+      case ErrorCode::slow_consumer: {  // a response may hold it as an event does, and time jumps before it is read
+        const bool for_too_long = why->text.contains("for too long");
+        return was_subscribed_ || !is_prompt_ || (for_too_long && to_.time.now - to_.jumped_at <= kJumpMs);
+      }
       case ErrorCode::shutting_down:
         return to_.is_stopping;
       default:
