@@ -13,7 +13,7 @@ from every_fault import SERVER as SERVER_FAULTS
 FOUND = re.compile(r"FAILED at seed (\d+), step \d+: (.*)|(FAILED at seed \d+: an assertion)")
 # The last of them; without the seconds that it took.
 TOTALS = re.compile(r".*^(\d+ runs: .*): \d+\.\d s", re.MULTILINE | re.DOTALL)
-RUNS = "200"
+RUNS = "500"
 RUNS_UNHARMED = "6"
 
 
