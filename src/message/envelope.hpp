@@ -146,6 +146,9 @@ ContentRef read_content_ref(Bytes envelope, const Routing& routing);
 /// no_recipient (a response may be encoded before its address is known).
 Result<void> encode_envelope(const Message& message, std::string& out);
 
+/// The same with the provenance, if the message has one: for what the server itself passes on.
+Result<void> encode_with_provenance(const Message& message, std::string& out);
+
 /// Reads envelope and content. Errors: as read_routing.
 Result<Message> decode_message(Bytes envelope_and_content);
 /// The same into a message that is fresh.

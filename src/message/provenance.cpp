@@ -70,6 +70,18 @@ std::string with_provenance(Bytes envelope, const Routing& routing, std::string_
   return out.append(pairs.substr(routing.pairs_begin, old.begin - routing.pairs_begin)).append(pairs.substr(old.end));
 }
 
+Result<void> encode_with_provenance(const Message& message, std::string& out) {
+  std::string plain;
+  if (auto done = encode_envelope(message, plain); !done) return done;
+  if (message.provenance) {
+    Routing routing;
+    if (auto done = read_routing(as_bytes(plain), routing, Recipient::optional); !done) return done;
+    plain = with_provenance(as_bytes(plain), routing, pack(*message.provenance));
+  }
+  out.append(plain);
+  return {};
+}
+
 Result<void> provenance_from_json(const simdjson::dom::element& value, std::optional<Provenance>& into) {
   constexpr std::string_view kAllowed = "an object with `account`, `door`, `verified` and `trust`, each a name";
   if (!value.is_object()) return failure(ErrorCode::invalid_field, fmt::format("`provenance` is {}", kAllowed));

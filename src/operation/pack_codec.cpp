@@ -209,12 +209,7 @@ Result<void> write_value(PackWriter& out, const TypeInfo& type, const void* at) 
     case Kind::message: {
       const auto& message = *static_cast<const Message*>(at);
       std::string bytes;
-      if (auto done = encode_envelope(message, bytes); !done) return done;
-      if (message.provenance) {
-        Routing routing;
-        if (auto done = read_routing(as_bytes(bytes), routing, Recipient::optional); !done) return done;
-        bytes = with_provenance(as_bytes(bytes), routing, pack(*message.provenance));
-      }
+      if (auto done = encode_with_provenance(message, bytes); !done) return done;
       out.bin(bytes += message.content);
       break;
     }

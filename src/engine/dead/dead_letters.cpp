@@ -33,15 +33,10 @@ Result<void> resubmitted_envelope(Bytes envelope, const Resubmission& how, bool 
     message->hops = 0;
     message->chain.clear();
   }
-  std::string plain;
-  if (auto done = encode_envelope(*message, plain); !done) return done;
   // What somebody else has changed is not its sender's any more.
-  const bool is_its_own = !how.edit && !how.content && how.changes.empty();
-  if (is_its_own && message->provenance) {
-    Routing routing;
-    if (auto done = read_routing(as_bytes(plain), routing, Recipient::optional); !done) return done;
-    plain = with_provenance(as_bytes(plain), routing, pack(*message->provenance));
-  }
+  if (how.edit || how.content || !how.changes.empty()) message->provenance.reset();
+  std::string plain;
+  if (auto done = encode_with_provenance(*message, plain); !done) return done;
   if (how.changes.empty()) {
     out = std::move(plain);
     return {};
