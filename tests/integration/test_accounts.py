@@ -665,36 +665,3 @@ def test_U11_a_user_of_this_machine_has_an_account_at_the_unix_socket(make_serve
         env=program.environment(),
     )
     assert wrong.returncode == 2 and "UID=ACCOUNT" in wrong.stderr
-
-
-# -- rates
-
-
-@pytest.mark.parametrize("shards", [1, 3])
-def test_U11_an_account_sends_so_many_a_second_over_all_its_connections_and_doors(make_server, shards):
-    guarded = Guarded(make_server("--set", f"shards={shards}", "--set", "accounts.messages_per_second=20"))
-    key = guarded.add("ann")
-    guarded.add("bob")
-    clients = [guarded.connect("ann", agent=f"ann/{number}") for number in range(4)]
-    began, sent, met = time.monotonic(), 0, None
-    for number in range(60):
-        try:
-            clients[number % 4].publish("x", to="box")
-            sent += 1
-        except Refused as refusal:
-            met = refusal
-    assert met.name == "limit_reached" and "more than 20 messages a second" in met.text
-    assert 20 <= sent <= 21 + 20 * (time.monotonic() - began)
-    status, answer = http(guarded.server, "POST", "/api/messages", {"to": "box", "content": "x"}, key)
-    assert (status, answer.get("code")) in ((429, "limit_reached"), (200, None)) or time.monotonic() > began + 1
-    guarded.connect("bob").publish("x", to="box")  # the others' rates are their own
-    root = guarded.connect("root", agent="boss")
-    for _ in range(60):
-        root.publish("x", to="box")
-    wait = re.search(r"again in (\d+) ms", met.text)
-    time.sleep(int(wait[1]) / 1000 + 1)
-    # A batch larger than a second's worth goes out when nothing was sent for long, and is waited for afterwards.
-    assert len(clients[0].publish_batch([message("x", to="box") for _ in range(50)])) == 50
-    met = refused(clients[1].publish, "x", to="box")
-    wait_ms = int(re.search(r"again in (\d+) ms", met.text)[1])
-    assert met.name == "limit_reached" and met.retry_after == (wait_ms + 999) // 1000
