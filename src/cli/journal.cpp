@@ -261,10 +261,6 @@ void show(const JournalOptions& options) {
   print_streams_info(all.front().streams);
 }
 
-}  // namespace
-
-namespace {
-
 struct NewKeyOptions {
   std::string file;
   bool json = false;

@@ -43,10 +43,10 @@ class Credentials {
   /// of the frame's message is read, if it has to be; then the frame says so.
   Result<void> allow(Frame& frame, Routing& routing);
   bool has(Right right) const { return mandate_.is_unbound() || mandate_.has(right); }
-  /// It is one more of the account's connections, and of its team's, if `team` is there. Errors: limit_reached.
   struct Uses {
     std::shared_ptr<access::AccountUse> account, team;
   };
+  /// It is one more of the account's connections, and of its team's. Errors: limit_reached.
   Result<void> join(Uses uses, const AccountQuotas& of_account, const AccountQuotas& of_team);
   /// What the frame sends is taken from what its account and its team may send a second. Errors: limit_reached.
   Result<void> take_pace(const Frame& frame, const AccountQuotas& of_account, const AccountQuotas& of_team,

@@ -96,7 +96,7 @@ class Outbox {
   bool is_overrun(Connection& connection, std::size_t pending) {
     return pending > options_.pending_bytes_max && overrun(connection);
   }
-  /// It was, in this turn.
+  /// Whether it was overrun in this turn, at whose end it is cut.
   static bool is_cut(const Connection& connection) { return connection.answer_bytes >= kNoAnswerMore; }
   static Error too_slow() { return {ErrorCode::slow_consumer, "too much was waiting for this connection"}; }
   bool has_overrun() const { return !overrun_.empty(); }

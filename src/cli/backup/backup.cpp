@@ -43,9 +43,9 @@ struct Verified {
   bool is_whole() const { return contents_lost == 0 && stream_problems == 0; }
 };
 
-// A sealed journal stays as it is: its records are checked by their checksums, and nobody needs the key for that.
-// A journal that is not perfect up to its very end is none of a backup. Contents and files of streams that are damaged
-// or missing were so on the server already: they are told, and the rest is worth having.
+// A journal that is not perfect up to its very end is none of a backup; of a sealed one the checksums tell, without a
+// key. Contents and files of streams that are damaged or missing were so on the server already: they are told, and the
+// rest is worth having.
 Verified verify(const std::string& folder) {
   const auto reports = verify_all(folder, {});
   Verified out{.shards = reports.size(), .contents = reports.front().contents.contents};
