@@ -210,6 +210,18 @@ TEST(CloudEvents, X7_WhatIsWrongIsNamed) {
   }
 }
 
+TEST(CloudEvents, X7_WhatIsLongIsShownCutBetweenTwoLetters) {
+  const auto shown = [](const std::string& time) {
+    const auto message = parse(with(R"(,"time":")" + time + "\""));
+    EXPECT_FALSE(message);
+    return message ? "" : message.error().text;
+  };
+  const std::string most(60, 'x'), less(59, 'x');
+  EXPECT_TRUE(shown(most).starts_with("`time` is `" + most + "`;")) << shown(most);
+  EXPECT_TRUE(shown(most + "y").starts_with("`time` is `" + most + "...`;")) << shown(most + "y");
+  EXPECT_TRUE(shown(less + "\xc3\xa4").starts_with("`time` is `" + less + "...`;")) << shown(less + "\xc3\xa4");
+}
+
 TEST(CloudEvents, X7_HeadersThatAreNoEventAreRefusedByName) {
   const std::vector<HeaderField> good = {
       {"ce-specversion", "1.0"}, {"ce-id", "1"}, {"ce-source", "/s"}, {"ce-type", "t"}};
@@ -308,6 +320,24 @@ TEST(CloudEvents, X7_WhatSomebodyPutIntoTheMetadataHimselfIsStillAValidEvent) {
   EXPECT_TRUE(parse(written(message)));
 }
 
+// Only what came as an event, with all that one must have, has said itself what it is about and when it was.
+TEST(CloudEvents, X7_WhatLacksAnAttributeThatAnEventMustHaveIsDescribedAsAMessage) {
+  const auto whole = boost::json::parse(R"({"id":"1","source":"/s","type":"t"})").as_object();
+  Message message{.from = "ann", .topic = "news"};
+  message.timestamp = 1'700'000'000'000;
+  message.metadata["ce"] = whole;
+  EXPECT_FALSE(boost::json::parse(written(message)).as_object().contains("subject"));
+  for (const auto* const lacks : {"id", "source", "type"}) {
+    auto part = whole;
+    part.erase(lacks);
+    message.metadata["ce"] = part;
+    const auto event = boost::json::parse(written(message)).as_object();
+    ASSERT_TRUE(event.contains("subject") && event.contains("time")) << lacks;
+    EXPECT_EQ(event.at("subject").as_string(), "news") << lacks;
+    EXPECT_EQ(event.at("time").as_string(), "2023-11-14T22:13:20.000Z") << lacks;
+  }
+}
+
 TEST(CloudEvents, X7_WhatIsHeldSaysHowItIsSettledAndThatIsNoPartOfTheEvent) {
   auto message = read(with(""));
   message.id = *Uuid::parse("0193f2c4-a1b2-7def-8123-456789abcdef");
@@ -333,30 +363,62 @@ TEST(CloudEvents, X7_ReferencesAndCompressedContentsAreSaid) {
 TEST(CloudEventText, X7_NamesUrisTimesAndMediaTypesAreKnown) {
   for (const auto* good : {"/a", "https://github.com/cloudevents", "mailto:cncf-wg-serverless@lists.cncf.io",
                            "urn:uuid:6e8bc430-9c3a-11d9-9669-0800200c9a66", "/sensors/tn-1234567/alerts",
-                           "1-555-123-4567", "#x", "?a=b", "http://[::1]/%20"}) {
+                           "1-555-123-4567", "#x", "?a=b", "http://[::1]/%20", "AZaz09-._~"}) {
     EXPECT_TRUE(is_uri_reference(good)) << good;
   }
   for (const auto* bad : {"", "a b", "a\"", "<a>", "\xc3\xa4", "%", "%2", "%gg", "a#b#c", "a\\b", "{a}"})
     EXPECT_FALSE(is_uri_reference(bad)) << bad;
-  EXPECT_TRUE(is_uri("https://example.com/schema#1"));
+  for (const auto* good : {"https://example.com/schema#1", "A:b", "Z:b", "z+1-2.3:b"})
+    EXPECT_TRUE(is_uri(good)) << good;
   for (const auto* bad : {"/a", "a", ":a", "1a:b", "a b:c"}) EXPECT_FALSE(is_uri(bad)) << bad;
   for (const auto* good : {"2018-04-05T17:31:00Z", "0001-01-01t00:00:00z", "2018-04-05T17:31:00.123456789+02:00",
                            "1969-12-31T23:59:60-23:59", "2024-02-29T00:00:00Z"}) {
     EXPECT_TRUE(is_rfc3339(good)) << good;
   }
-  for (const auto* bad : {"", "2018-04-05", "2018-04-05T17:31:00", "2018-04-05T17:31:00.Z", "2023-02-29T00:00:00Z",
-                          "2018-13-05T17:31:00Z", "2018-04-05T24:00:00Z", "2018-04-05T17:31:00+2:00",
-                          "2018-04-05T17:31:00Zx", "20180405T173100Z00000"}) {
+  for (const auto* bad : {"",
+                          "2018-04-05",
+                          "2018-04-05T17:31:00",
+                          "2018-04-05T17:31:00.Z",
+                          "2023-02-29T00:00:00Z",
+                          "2018-13-05T17:31:00Z",
+                          "2018-04-05T24:00:00Z",
+                          "2018-04-05T17:31:00+2:00",
+                          "2018-04-05T17:31:00Zx",
+                          "20180405T173100Z00000",
+                          "2018/04-05T17:31:00Z",
+                          "2018-04/05T17:31:00Z",
+                          "2018-0x-05T17:31:00Z",
+                          "2018-04-05T17:31:00 02:00",
+                          "2018-04-05T17:31:00+02.00",
+                          "2018-04-05T17:31:00+24:00",
+                          "2018-04-05T17:31:00+02:60",
+                          "2018-04-05T17:31:00+02:000",
+                          "2018-04-05T17:31:00+xx:00",
+                          "2018-04-05T17:31:00+02:x0"}) {
     EXPECT_FALSE(is_rfc3339(bad)) << bad;
   }
   for (const auto* good : {"a/b", "application/json; charset=utf-8", "multipart/mixed;boundary=\"a b\"",
-                           "application/vnd.apache.thrift.binary", "text/plain;", "text/plain ; a=b ; c=d"}) {
+                           "application/vnd.apache.thrift.binary", "text/plain;", "text/plain ; a=b ; c=d", "AZ/Z09"}) {
     EXPECT_TRUE(is_media_type(good)) << good;
   }
   for (const auto* bad : {"", "a", "/b", "a/", "a/b c", "a/b; c", "a/b; =c", "a/b; c=", "a/b; c=\"d", "a b/c"})
     EXPECT_FALSE(is_media_type(bad)) << bad;
-  EXPECT_FALSE(is_attribute_text("\xef\xb7\x90"));
-  EXPECT_TRUE(is_attribute_text("\xef\xbf\xbd"));
+}
+
+TEST(CloudEventText, X7_NoncharactersAreToldFromTheirNeighbours) {
+  // U+FDD0 and U+FDEF; U+FFFE and U+FFFF; the last two of plane 1 and of plane 16.
+  for (const std::string_view none : {"\xef\xb7\x90", "\xef\xb7\xaf", "\xef\xbf\xbe", "\xef\xbf\xbf",
+                                      "\xf0\x9f\xbf\xbe", "\xf0\x9f\xbf\xbf", "\xf4\x8f\xbf\xbe"}) {
+    EXPECT_FALSE(is_attribute_text(none)) << none;
+    EXPECT_FALSE(is_attribute_text(std::string("a").append(none).append("b"))) << none;
+  }
+  // U+FDCF, U+FDF0, U+FFFD, U+FF3E (its last byte as U+FFFE's), U+4FFE (its last two), U+1FFFD, U+1F63E, U+1FFBF,
+  // U+1EFFE, U+20000.
+  for (const std::string_view some :
+       {"\xef\xb7\x8f", "\xef\xb7\xb0", "\xef\xbf\xbd", "\xef\xbc\xbe", "\xe4\xbf\xbe", "\xf0\x9f\xbf\xbd",
+        "\xf0\x9f\x98\xbe", "\xf0\x9f\xbe\xbf", "\xf0\x9e\xbf\xbe", "\xf0\xa0\x80\x80"}) {
+    EXPECT_TRUE(is_attribute_text(some)) << some;
+  }
 }
 
 }  // namespace

@@ -72,6 +72,13 @@ TEST_P(Compression, A15_every_cut_is_malformed) {
   }
 }
 
+TEST(CompressionOfGzip, A15_what_was_cut_off_is_told_by_name) {
+  const auto whole = *compress(kGzip, as_bytes(text_of(3000)));
+  for (const std::size_t cut : {std::size_t{0}, whole.size() / 2, whole.size() - 1})
+    EXPECT_EQ(decompress(kGzip, as_bytes(whole).first(cut), kBound).error().text,
+              "the content is not gzip: it ends too soon");
+}
+
 TEST_P(Compression, A15_what_is_behind_the_end_is_malformed) {
   EXPECT_EQ(unpacked(packed("x") + "behind it").error().code, ErrorCode::malformed);
   EXPECT_EQ(unpacked("never compressed at all").error().code, ErrorCode::malformed);

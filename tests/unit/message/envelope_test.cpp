@@ -178,6 +178,38 @@ TEST(Envelope, RoutingReadsWhatTheEngineDecidesBy) {
   EXPECT_EQ(bytes.substr(routing->bytes), full_message().content);
 }
 
+TEST(Envelope, U3_TakesTimesUpToTheirBoundAndNoLonger) {
+  auto message = full_message();
+  message.ttl_ms = kDurationMsMax;
+  message.deliver_at = 0;
+  message.delay_ms = kDurationMsMax;
+  const auto back = decode_message(as_bytes(packed(message)));
+  ASSERT_TRUE(back) << back.error().describe();
+  EXPECT_EQ(*back, message);
+  for (const auto field : {Field::ttl, Field::delay}) {
+    std::string bytes;
+    PackWriter(bytes).map(2).uint(3).str("bob").uint(static_cast<std::uint64_t>(field)).uint(kDurationMsMax + 1);
+    EXPECT_EQ(route(bytes).error().code, ErrorCode::out_of_range);
+  }
+}
+
+// Such names are read, since they are on disks; whoever sends one today is refused for what is said here.
+TEST(Envelope, U3_SaysWhetherANameHasAControlCharacterThatWasAllowedOnce) {
+  for (const auto field : {Field::from, Field::topic, Field::type, Field::content_type, Field::conversation,
+                           Field::correlation, Field::reply_to, Field::key, Field::group, Field::event_topic}) {
+    for (const bool is_odd : {false, true}) {
+      std::string bytes;
+      PackWriter writer(bytes);
+      writer.map(field == Field::topic ? 1 : 2);
+      if (field != Field::topic) writer.uint(3).str("bob");
+      writer.uint(static_cast<std::uint64_t>(field)).str(is_odd ? "a\xc2\x85z" : "a\xc2\xa0z");
+      const auto routing = route(bytes);
+      ASSERT_TRUE(routing) << static_cast<int>(field) << routing.error().describe();
+      EXPECT_EQ(routing->has_c1, is_odd) << static_cast<int>(field);
+    }
+  }
+}
+
 TEST(Envelope, BeyondItsLargestSizeIsRefused) {
   std::string bytes;
   PackWriter writer(bytes);
@@ -302,6 +334,82 @@ TEST(Stamp, GrowsTheMapsHeaderWhenItMust) {
                                    .reply_to = std::string(255, 'r'),
                                    .key = std::string(255, 'k')});
   EXPECT_EQ(route(out)->fields, 20u);
+}
+
+// Batches and fan-outs stamp once and then only anew.
+TEST(Stamp, M1_CanBeGivenAnotherIdAndTimeWhereTheyStand) {
+  const auto first = *Uuid::parse("0193f2c4-ffff-7def-8123-456789abcdef");
+  const auto second = *Uuid::parse("0193f2c4-eeee-7def-8123-456789abcdef");
+  for (const std::uint32_t more : {0, 20}) {  // with the map's head in one byte, and in three
+    std::string envelope;
+    PackWriter writer(envelope);
+    writer.map(1 + more).uint(3).str("bob");
+    for (std::uint32_t i = 0; i < more; ++i) writer.uint(100 + i).nil();
+    const auto with = [&](const Uuid& id, std::int64_t timestamp) {
+      return stamped(envelope, {.id = id, .timestamp = timestamp, .from = "ann", .reply_to = {}, .key = {}});
+    };
+    auto bytes = with(first, 1'795'255'200'000);
+    ASSERT_TRUE(restamp(reinterpret_cast<std::uint8_t*>(bytes.data()), second, 1'795'255'200'001));
+    EXPECT_EQ(hex(bytes), hex(with(second, 1'795'255'200'001)));
+    // The time would take other room: before 1970-02-19, by a clock that is wrong.
+    EXPECT_FALSE(restamp(reinterpret_cast<std::uint8_t*>(bytes.data()), first, 5));
+    EXPECT_EQ(hex(bytes), hex(with(second, 1'795'255'200'001)));
+    auto early = with(first, 5);
+    EXPECT_FALSE(restamp(reinterpret_cast<std::uint8_t*>(early.data()), second, 1'795'255'200'000));
+    EXPECT_EQ(hex(early), hex(with(first, 5)));
+  }
+}
+
+// -- merging
+
+std::string envelope_of(Message message) {
+  message.content.clear();
+  return packed(message);
+}
+
+std::string merged(std::string_view envelope, std::string_view changes) {
+  std::string out = "before";
+  const auto done = merge_envelopes(as_bytes(envelope), as_bytes(changes), out);
+  EXPECT_TRUE(done) << done.error().describe();
+  EXPECT_TRUE(out.starts_with("before"));
+  return out.substr(6);
+}
+
+TEST(Merge, X18_ChangesTakeTheirFieldsPlaceAndTheRestStays) {
+  auto message = full_message();
+  message.content.clear();
+  const auto envelope = envelope_of(message);
+  EXPECT_EQ(*decode_message(as_bytes(merged(envelope, "\x80"))), message) << "nothing changes nothing";
+  std::string changes;
+  const auto id = *Uuid::parse("0193f2c4-ffff-7def-8123-456789abcdef");
+  PackWriter(changes).map(3).uint(6).uint(1).uint(3).str("carol").uint(0).bin(as_text(bytes_of(id)));
+  message.priority = 1, message.to = "carol", message.id = id;
+  EXPECT_EQ(*decode_message(as_bytes(merged(envelope, changes))), message);
+}
+
+TEST(Merge, X18_AnotherRecipientTakesThePlaceOfATopicAndATopicThatOfARecipient) {
+  auto message = full_message();
+  message.content.clear();
+  auto event = message;
+  event.to.clear(), event.topic = "news";
+  std::string to, topic;
+  PackWriter(to).map(1).uint(3).str("analyst");
+  PackWriter(topic).map(1).uint(4).str("news");
+  EXPECT_EQ(*decode_message(as_bytes(merged(envelope_of(event), to))), message);
+  EXPECT_EQ(*decode_message(as_bytes(merged(envelope_of(message), topic))), event);
+}
+
+TEST(Merge, X18_FieldsOfALaterVersionStayAndWhatBreaksOffIsRefused) {
+  std::string envelope, changes;
+  PackWriter(envelope).map(2).uint(3).str("bob").uint(200).str("later");
+  PackWriter(changes).map(2).uint(6).uint(2).uint(201).str("latest");
+  const auto both = merged(envelope, changes);
+  EXPECT_EQ(route(both)->fields, 4u);
+  EXPECT_EQ(route(both)->bytes, both.size());
+  EXPECT_TRUE(both.contains("later") && both.contains("latest"));
+  std::string out;
+  EXPECT_FALSE(merge_envelopes(as_bytes(envelope), as_bytes(changes).first(changes.size() - 1), out));
+  EXPECT_FALSE(merge_envelopes(as_bytes(envelope).first(envelope.size() - 1), as_bytes(changes), out));
 }
 
 TEST(TypeWords, M8_GoBothWays) {

@@ -42,6 +42,8 @@ TEST(Gather, A4_ItsBoundsAreChecked) {
   EXPECT_EQ(check_gather(0, 0).error().code, ErrorCode::out_of_range);
   EXPECT_EQ(check_gather(kGatherMax + 1, 0).error().code, ErrorCode::out_of_range);
   EXPECT_EQ(check_gather(2, 3).error().code, ErrorCode::out_of_range);
+  EXPECT_EQ(check_gather(kGatherMax + 1, 0).error().text, "1001 requests at once; 1 to 1000 may be");
+  EXPECT_EQ(check_gather(2, 3).error().text, "3 answers are needed of 2 requests");
 }
 
 TEST(Gather, A4_ReadsHowManyAreNeeded) {

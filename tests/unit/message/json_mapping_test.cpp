@@ -6,6 +6,7 @@
 
 #include "message/json_document.hpp"
 #include "message/json_fault.hpp"
+#include "message/limits.hpp"
 
 namespace folkmoot {
 namespace {
@@ -190,6 +191,27 @@ TEST(JsonContent, ComesBackByTheSameTable) {
   EXPECT_EQ(written("", "text/plain").at("content"), "");
 }
 
+TEST(JsonContent, U3_StandsForTheMessageWhereThatIsAllThatIsShown) {
+  Message message;
+  message.content = R"({"a": 1.10})";
+  message.content_type = "application/json";
+  EXPECT_EQ(content_as_json(message), R"({"a": 1.10})");
+  message.content = "{broken";
+  EXPECT_EQ(content_as_json(message), R"("{broken")");
+  message.content_type = "text/plain";
+  message.content = "say \"hi\"";
+  EXPECT_EQ(content_as_json(message), R"("say \"hi\"")");
+  message.content = "\xff";
+  EXPECT_EQ(content_as_json(message), R"("/w==")");
+  message.content = "hi";
+  message.encoding = "gzip";
+  EXPECT_EQ(content_as_json(message), R"("aGk=")") << "compressed, it is no text";
+  message.encoding.clear();
+  message.content.clear();
+  message.content_ref = ContentRef{*ContentHash::parse(std::string(64, 'a')), 5};
+  EXPECT_EQ(content_as_json(message), "null");
+}
+
 TEST(JsonContent, KeepsWhatTheSenderWrote) {
   Message message;
   message.content = "{ \"n\": 1.10,\n \"e\": 1E5 }";
@@ -231,6 +253,52 @@ TEST(JsonMapping, X14_tells_whose_a_message_is_and_takes_back_what_it_told) {
   EXPECT_EQ(to_json(*message.provenance), R"({"door":"http","verified":"key","trust":"account"})");
   EXPECT_FALSE(message_from_json(R"({"to":"bob","content":1,"provenance":"ann"})"));
   EXPECT_TRUE(message_from_json(R"({"to":"bob","content":1,"provenance":{"later":[1]}})"));
+}
+
+TEST(JsonMapping, A10_ReadsEachBackOffByItsName) {
+  for (const auto& [word, backoff] : {std::pair{"fixed", Backoff::fixed},
+                                      {"linear", Backoff::linear},
+                                      {"exponential", Backoff::exponential},
+                                      {"exponential_jitter", Backoff::exponential_jitter}}) {
+    const auto message = read(std::string(R"({"to":"a","retry":{"attempts":3,"backoff":")") + word + "\"}}");
+    ASSERT_TRUE(message.retry) << word;
+    EXPECT_EQ(message.retry->backoff, backoff) << word;
+    EXPECT_EQ(read(to_json(message)).retry, message.retry) << word;
+  }
+  EXPECT_EQ(refused(R"({"to":"a","retry":{"backoff":"never"}})").code, ErrorCode::invalid_field);
+}
+
+TEST(JsonMapping, U3_BoundsHowDeepMetadataAre) {
+  const auto nested = [](int depth, std::string_view open, std::string_view close) {
+    std::string text = R"({"to":"a","metadata":{"in":)";
+    for (int i = 1; i < depth; ++i) text += open;
+    text += "1";
+    for (int i = 1; i < depth; ++i) text += close;
+    return text + "}}";
+  };
+  for (const auto& [open, close] : {std::pair{R"({"in":)", "}"}, {"[", "]"}}) {
+    EXPECT_FALSE(read(nested(kMetadataDepthMax, open, close)).metadata.empty());
+    const auto error = refused(nested(kMetadataDepthMax + 1, open, close));
+    EXPECT_EQ(error.code, ErrorCode::out_of_range);
+    EXPECT_EQ(error.text, "`metadata` is nested deeper than 16");
+  }
+}
+
+TEST(JsonMapping, X18_KnowsWhatOfADeadLetterMayBeChanged) {
+  const auto checked = [](std::string_view text) {
+    JsonDocument document;
+    return check_changes(*document.parse(text));
+  };
+  EXPECT_TRUE(checked(R"({"recipient_id":"b","priority":1,"content":{},"metadata":{},"delay":"5s"})"));
+  for (const std::string name : {"id", "message_id", "timestamp", "from", "sender_id", "topic", "channel",
+                                 "event_topic", "provenance", "nope"}) {
+    const auto done = checked("{\"priority\":1,\"" + name + "\":\"x\"}");
+    ASSERT_FALSE(done) << name;
+    EXPECT_EQ(done.error().code, ErrorCode::invalid_field);
+    EXPECT_TRUE(
+        done.error().text.starts_with("`" + name + "` cannot be changed; what can is to, type, priority, content"))
+        << done.error().text;
+  }
 }
 
 TEST(JsonMapping, B2_says_where_a_message_is_wrong_to_who_asks) {

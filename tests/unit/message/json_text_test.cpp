@@ -136,6 +136,11 @@ TEST(JsonText, U3_strings_say_what_their_escapes_mean) {
   EXPECT_EQ(*unquote_json(R"("\"\\\/\b\f\n\r\t")"), "\"\\/\b\f\n\r\t");
   EXPECT_EQ(*unquote_json(R"("\u0041\u00e4\u20ac\ud83d\ude00\u0000")"),
             std::string("A\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80\0", 11));
+  // The last of so many bytes, and the first of one more.
+  EXPECT_EQ(*unquote_json(R"("\u007f\u0080")"), "\x7F\xC2\x80");
+  EXPECT_EQ(*unquote_json(R"("\u07ff\u0800")"), "\xDF\xBF\xE0\xA0\x80");
+  EXPECT_EQ(*unquote_json(R"("\uffff\ud800\udc00")"), "\xEF\xBF\xBF\xF0\x90\x80\x80");
+  EXPECT_EQ(*unquote_json(R"("\udbff\udfff")"), "\xF4\x8F\xBF\xBF");
   for (const auto* const half : {R"("\ud83d")", R"("\ude00")", R"("\ud83dx")", R"("\ud83d\ud83d")"})
     EXPECT_EQ(unquote_json(half).error().code, ErrorCode::invalid_field) << half;
 }

@@ -143,6 +143,11 @@ TEST(Answers, ThatBreakOffAreRefused) {
   EXPECT_TRUE((*results)[0]);
   EXPECT_EQ((*results)[1].error().text, "full");
 
+  // A refusal that says nothing but its code.
+  const auto bare = read_batch_results(as_bytes(fixed(ErrorCode::mailbox_full) + fixed(std::uint16_t{0})));
+  ASSERT_TRUE(bare && bare->size() == 1) << bare.error().describe();
+  EXPECT_EQ((*bare)[0].error().code, ErrorCode::mailbox_full);
+
   EXPECT_FALSE(read_confirm(as_bytes(std::string(31, '\0'))));
   EXPECT_FALSE(read_u32(as_bytes("abc")));
   EXPECT_FALSE(read_u32(as_bytes("abcdefg"), 4));

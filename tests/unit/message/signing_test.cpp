@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <boost/json.hpp>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 
@@ -308,6 +309,13 @@ TEST_F(Known, U13_who_is_blocked_is_refused_until_forgotten) {
   ASSERT_TRUE(known.block("eve"));
   EXPECT_EQ(code(open().key_of("eve", key.public_key().thumbprint(), {})), ErrorCode::unauthorized);
   EXPECT_EQ(open().find("eve", key.public_key().thumbprint()), nullptr);
+  // Nor is anything sealed for who is blocked, with the key that is known or with one that is offered.
+  const auto sealed = *PrivateKey::generate(KeyType::x25519);
+  EXPECT_EQ(code(known.sealing_key_of("eve", offer({&sealed}))), ErrorCode::unauthorized);
+  ASSERT_TRUE(known.pin("eve", sealed.public_key()));
+  EXPECT_TRUE(known.sealing_key_of("eve", {})) << "a key by hand takes it back";
+  ASSERT_TRUE(known.block("eve"));
+  EXPECT_EQ(code(known.sealing_key_of("eve", {})), ErrorCode::unauthorized);
   ASSERT_TRUE(known.forget("eve"));
   EXPECT_EQ(code(known.forget("eve")), ErrorCode::not_found);
   EXPECT_TRUE(open().agents().empty());
@@ -317,6 +325,16 @@ TEST_F(Known, U13_what_two_write_at_a_time_is_both_there) {
   auto one = open(), other = open();
   ASSERT_TRUE(one.pin("ann", signing_key().public_key()));
   ASSERT_TRUE(other.pin("bob", signing_key().public_key()));
+  EXPECT_EQ(open().agents().size(), 2u);
+}
+
+// `errno` has no meaning but behind a call that failed: a signal long ago must not have the lock taken for ever.
+TEST_F(Known, U13_a_call_that_was_interrupted_before_does_not_matter) {
+  auto known = open();
+  ASSERT_TRUE(known.pin("ann", signing_key().public_key()));
+  const auto key = signing_key().public_key();
+  errno = EINTR;
+  EXPECT_TRUE(known.pin("bob", key));
   EXPECT_EQ(open().agents().size(), 2u);
 }
 
