@@ -1,7 +1,9 @@
 // Many filters at once: those that hold are those that hold one by one, at the cost of those that may.
 #include "filter/filter_set.hpp"
 
+#include <chrono>
 #include <map>
+#include <memory>
 #include <random>
 #include <set>
 
@@ -202,6 +204,37 @@ TEST(FilterSet, M2_bounds_on_one_number_are_found_by_it) {
   std::ranges::sort(chosen);
   EXPECT_EQ(chosen, (Places{244, 245, 246, 247}));
   EXPECT_LT(set.evaluated() - before, 1'000u);
+}
+
+TEST(FilterSet, M2_bounds_are_found_among_many_about_as_fast_as_among_few) {
+  const auto made = [](int count) {
+    auto set = std::make_unique<FilterSet>();
+    for (int i = 0; i < count; ++i)
+      set->add(compiled("n BETWEEN " + std::to_string(i * 10) + " AND " + std::to_string(i * 10 + 5)));
+    return set;
+  };
+  constexpr int kMany = 20'000, kFew = 4;
+  const auto many = made(kMany), few = made(kFew);
+  // The fastest of some rounds, in turns: whatever else the machine does meanwhile slows both.
+  const auto time = [](FilterSet& set, int count) {
+    const auto bytes = bytes_of_message(sample(R"({"n":)" + std::to_string(count * 10 - 8) + "}"));
+    const FilterInput input(as_bytes(bytes));
+    Places chosen;
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < 100; ++i) {
+      chosen.clear();
+      set.choose(input, chosen);
+    }
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - begin;
+    EXPECT_EQ(chosen, (Places{static_cast<FilterSet::Place>(count - 1)}));
+    return taken.count();
+  };
+  double of_many = 1e9, of_few = 1e9;
+  for (int round = 0; round < 10; ++round) {
+    of_many = std::min(of_many, time(*many, kMany));
+    of_few = std::min(of_few, time(*few, kFew));
+  }
+  EXPECT_LT(of_many, 20 * of_few) << "5000 times as many are there";
 }
 
 TEST(FilterSet, M2_a_list_and_either_of_two_are_found_by_each_of_their_values) {

@@ -1,5 +1,8 @@
 // Ways into metadata and JSON content.
 #include "filter/path.hpp"
+
+#include <malloc.h>
+
 #include "message/pack.hpp"
 #include "sample.hpp"
 
@@ -112,6 +115,24 @@ TEST(FilterPaths, AnInputGoesFromMessageToMessage) {
       EXPECT_EQ(filter.matches(input), expected);
     }
   }
+}
+
+TEST(FilterPaths, WhatALargeContentTookIsGivenBackWithTheNextMessage) {
+  const auto small = bytes_of_message(sample("{}", R"({"a": 1})"));
+  const auto large = bytes_of_message(sample("{}", R"({"a": 1, "b": ")" + std::string(2'000'000, 'x') + "\"}"));
+  const auto filter = *Filter::compile("content.a = 1");
+  FilterInput input(as_bytes(small));
+  const auto taken = [] {
+    const auto memory = ::mallinfo2();
+    return memory.uordblks + memory.hblkhd;
+  };
+  EXPECT_TRUE(filter.matches(input));
+  const auto before = taken();
+  input.reset(as_bytes(large));
+  EXPECT_TRUE(filter.matches(input));
+  input.reset(as_bytes(small));
+  EXPECT_TRUE(filter.matches(input));
+  EXPECT_LE(taken(), before + 100'000);
 }
 
 TEST(FilterPaths, EnvelopeAndContentMayLieApart) {

@@ -209,6 +209,22 @@ TEST_F(CompactionTest, X3_what_a_reader_holds_stays_until_it_lets_go) {
   for (const auto& [text, place] : live) EXPECT_EQ(read(place), text);
 }
 
+TEST_F(CompactionTest, X3_what_is_held_are_the_bytes_from_the_readers_segment_on) {
+  start();
+  fill(200, 1);
+  ASSERT_GT(journal->stats().segments, 3u);
+  const auto first = journal->begin();
+  const auto segments = verify_journal(disk)->segments;
+  const auto bytes = journal->stats().bytes;
+  const auto before_second = segments[0].used_bytes, before_third = before_second + segments[1].used_bytes;
+  const auto hold = journal->hold(first);
+  EXPECT_EQ(journal->stats().held_bytes, bytes);
+  journal->move_hold(hold, first + kSegmentBytesMin + 500);
+  EXPECT_EQ(journal->stats().held_bytes, bytes - before_second);
+  journal->move_hold(hold, first + 2 * kSegmentBytesMin);  // it has come to the end of that one
+  EXPECT_EQ(journal->stats().held_bytes, bytes - before_third);
+}
+
 TEST_F(CompactionTest, X3_of_several_readers_the_one_furthest_behind_counts) {
   start();
   fill(200, 1'000);

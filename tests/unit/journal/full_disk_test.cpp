@@ -87,6 +87,21 @@ TEST_F(FullDiskTest, X3_the_first_refusal_of_any_size_holds_until_there_is_room_
   EXPECT_TRUE(journal->takes_durable(100));
 }
 
+TEST_F(FullDiskTest, X3_what_was_never_asked_for_before_it_was_refused_counts_and_settling_does_not) {
+  disk.capacity = 2 * kSegmentBytesMin;
+  start();
+  while (journal->appended_end() < Lsn{2 * kSegmentBytesMin + 40'000}) {
+    append_of(kDurable, std::string(1000, 'f'));
+    ASSERT_TRUE(sync());
+  }
+  ASSERT_TRUE(journal->stats().disk_full);
+  EXPECT_TRUE(journal->takes_durable(100));
+  EXPECT_FALSE(journal->has_room(kSettling, 30'000));
+  EXPECT_TRUE(journal->takes_durable(100)) << "no durable fact was refused";
+  EXPECT_FALSE(journal->has_room(kDurable, 20'000));
+  EXPECT_FALSE(journal->takes_durable(100)) << "20000 bytes were refused";
+}
+
 TEST_F(FullDiskTest, X3_how_much_it_may_take_changes_while_it_is_used) {
   options.bytes_max = 2 * kSegmentBytesMin;
   start();

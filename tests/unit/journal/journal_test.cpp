@@ -71,10 +71,12 @@ TEST_F(JournalTest, X3_a_stop_that_frees_a_segment_is_an_orderly_one) {
 TEST_F(JournalTest, X3_one_batch_costs_one_sync) {
   start();
   const auto before = disk.syncs;
+  const auto begin = journal->appended_end();
   for (int i = 0; i < 100; ++i) append("fact");
   ASSERT_TRUE(sync());
   EXPECT_EQ(disk.syncs, before + 1);
   EXPECT_EQ(journal->stats().syncs, 1u);
+  EXPECT_EQ(journal->stats().synced_bytes, journal->appended_end() - begin);
   EXPECT_FALSE(journal->submit(now_ms));  // nothing more to do
 }
 
@@ -205,7 +207,8 @@ TEST_F(JournalTest, X3_reading_here_and_there_in_turns_costs_one_disk_read_a_win
   journal->submit(now_ms);
   now_ms += 20'000;
   journal->submit(now_ms);  // nothing was read meanwhile: the windows are given back
-  EXPECT_EQ(read(places[0]).size(), 1000u);
+  EXPECT_EQ(read(places[5]).size(), 1000u);
+  EXPECT_EQ(disk.reads - before, 2u);
 }
 
 TEST_F(JournalTest, X3_a_record_that_changed_on_disk_is_not_handed_out) {

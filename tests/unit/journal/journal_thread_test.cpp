@@ -73,6 +73,18 @@ TEST_P(JournalThreadTest, X3_batches_are_written_while_the_next_fills_and_nothin
   EXPECT_EQ(facts, kFacts);
 }
 
+TEST_P(JournalThreadTest, X3_a_batch_is_told_once) {
+  open();
+  std::vector<std::uint8_t> body(8);
+  const Bytes part = body;
+  journal->append(FactKind::message_accepted, {&part, 1}, FactLog::Life::live);
+  ASSERT_TRUE(thread->submit(0));
+  ASSERT_NO_FATAL_FAILURE(await_batch());
+  EXPECT_EQ(journal->durable_end(), journal->appended_end());
+  pollfd event{thread->event_fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&event, 1, 0), 0) << "it would be told for ever";
+}
+
 TEST_P(JournalThreadTest, X3_a_thread_without_work_stops_at_once) {
   open();
   thread->stop();

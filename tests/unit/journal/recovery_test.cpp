@@ -292,6 +292,40 @@ TEST_F(RecoveryTest, X3_what_no_mark_calls_synced_is_written_and_synced_again) {
   EXPECT_EQ(texts(), (Texts{"one", "two"}));
 }
 
+TEST_F(RecoveryTest, X3_what_a_mark_calls_synced_is_not_written_again) {
+  options.segment_bytes = std::size_t{8} << 20;
+  start();
+  for (int i = 0; i < 5; ++i) append_synced(std::string(1'000'000, 's'));
+  append_synced("the last batch");
+  const auto steps_of_start = [this] {
+    kill();
+    const auto before = disk.operations;
+    start();
+    EXPECT_EQ(found.size(), 6u);
+    return disk.operations - before;
+  };
+  const auto after_kill = steps_of_start();
+  ASSERT_TRUE(journal->close());
+  const auto after_clean_stop = steps_of_start();
+  EXPECT_EQ(after_kill, after_clean_stop + 3) << "the last batch is read, written and synced, in one piece";
+}
+
+TEST_F(RecoveryTest, X3_records_are_read_whole_wherever_the_readers_buffer_ends) {
+  // Of 1 MiB: it ends in the long one, behind it, or in the one that follows.
+  options.segment_bytes = std::size_t{4} << 20;
+  for (std::size_t less = 0; less <= 256; less += 8) {
+    SCOPED_TRACE(less);
+    forget_all();
+    start();
+    const Texts expected = {"first", std::string((std::size_t{1} << 20) - less, 'l'), std::string(100, 'f'), "last"};
+    for (const auto& text : expected) append(text);
+    ASSERT_TRUE(sync());
+    kill();
+    start();
+    ASSERT_TRUE(texts() == expected) << texts().size() << " of 4";
+  }
+}
+
 TEST_F(RecoveryTest, X3_an_error_of_the_one_who_applies_stops_recovery) {
   three_batches();
   auto opened = Journal::open(disk, options);

@@ -92,6 +92,13 @@ TEST_F(VerifyTest, X3_info_tells_segments_counts_and_places) {
   EXPECT_EQ(info->kinds[static_cast<std::size_t>(FactKind::message_accepted)].records, found.size());
   EXPECT_EQ(info->kinds[static_cast<std::size_t>(MarkKind::segment_end)].records, info->segments.size() - 1);
   EXPECT_EQ(info->segments.back().state, SegmentInfo::State::last);
+  // What stands in the segments behind their headers is all of some kind.
+  std::uint64_t of_kinds = 0, used = 0;
+  for (const auto& kind : info->kinds) of_kinds += kind.bytes;
+  for (const auto& each : info->segments) used += each.used_bytes - kSegmentHeaderBytes;
+  EXPECT_EQ(of_kinds, used);
+  const auto& ends = info->kinds[static_cast<std::size_t>(MarkKind::segment_end)];
+  EXPECT_EQ(ends.bytes, ends.records * kMarkBytes);
 }
 
 TEST_F(VerifyTest, X3_a_torn_tail_is_told_and_is_no_problem) {
@@ -107,6 +114,24 @@ TEST_F(VerifyTest, X3_a_torn_tail_is_told_and_is_no_problem) {
   EXPECT_EQ(info->torn_bytes, 5u);
   EXPECT_EQ(info->torn_offset, end);
   EXPECT_EQ(start().cut_bytes, 5u);
+}
+
+TEST_F(VerifyTest, X3_one_byte_behind_the_mark_of_a_clean_stop_makes_it_none) {
+  start();
+  append_synced("one");
+  ASSERT_TRUE(journal->close());
+  const auto end = offset_of(journal->appended_end());
+  kill();
+  ASSERT_TRUE(verify_journal(disk)->clean_stop);
+  segment(1)[end] = 1;
+  const auto info = verify_journal(disk);
+  ASSERT_TRUE(info);
+  EXPECT_EQ(info->problems_total, 0u);
+  EXPECT_EQ(info->torn_bytes, 1u);
+  EXPECT_FALSE(info->clean_stop);
+  const auto report = start();
+  EXPECT_EQ(report.cut_bytes, 1u);
+  EXPECT_FALSE(report.clean_stop);
 }
 
 TEST_F(VerifyTest, X3_a_segment_made_ahead_is_shown_as_spare) {
