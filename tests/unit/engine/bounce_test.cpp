@@ -143,5 +143,25 @@ TEST_F(BounceTest, X5_a_scheduled_event_goes_out_when_the_log_knows_of_it_and_ne
   EXPECT_EQ(contents().size(), 1u);
 }
 
+TEST_F(BounceTest, A11_a_last_attempt_and_the_death_are_one_group_of_facts_though_nobody_is_told) {
+  say(mail("x"));
+  const auto lease = take();
+  engine->reject(kBob, ++request, false, {&lease, 1}, "no");
+  sync();
+  ASSERT_EQ(dead().size(), 1u);
+  EXPECT_NE(group_of(FactKind::message_dead), 0u);
+  EXPECT_EQ(group_of(FactKind::message_returned), group_of(FactKind::message_dead));
+}
+
+TEST_F(BounceTest, A11_room_that_a_new_message_was_promised_is_not_spent_on_telling_of_the_old_one) {
+  limit({.max_messages = 1, .overflow = Overflow::drop_oldest});
+  say(telling("old"));
+  log.group_bytes = 4'700;
+  say(mail(std::string(4'000, 'x')));
+  EXPECT_EQ(last().kind, Answer::Kind::confirm);
+  EXPECT_EQ(dead().size(), 1u);
+  EXPECT_EQ(unread("alice"), 0u);
+}
+
 }  // namespace
 }  // namespace folkmoot::test

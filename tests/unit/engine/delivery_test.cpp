@@ -548,5 +548,24 @@ TEST_F(DeliveryTest, A11_a_dead_letter_that_is_sent_again_is_a_message_of_now) {
   EXPECT_EQ(last_delivered().timestamp, now);
 }
 
+TEST_F(DeliveryTest, U13_of_a_batch_only_messages_with_keys_need_room_among_the_keys) {
+  options.keys_max = 2;
+  options.keys_kept_ms = Duration{60'000};
+  crash();
+  say(keyed("1", "a"));
+  engine->publish_atomic(kAlice, ++request, false, incoming({mail("2"), keyed("3", "b")}));
+  sync();
+  EXPECT_EQ(last().kind, Answer::Kind::done) << last().text;
+  EXPECT_EQ(stats().ready, 3u);
+}
+
+TEST_F(DeliveryTest, X14_a_schedule_sends_in_no_name_of_the_servers) {
+  auto forged = mail("a");
+  forged.from = "$server";
+  schedule({.name = "tick", .every_ms = Duration{10'000}}, forged);
+  EXPECT_EQ(last().code, ErrorCode::invalid_name);
+  engine->schedules().each([](const Schedule& each) { ADD_FAILURE() << each.name << " was set"; });
+}
+
 }  // namespace
 }  // namespace folkmoot::test

@@ -275,25 +275,89 @@ TEST_F(EngineTest, A20_what_comes_back_is_counted_and_what_is_rejected_is_not) {
   EXPECT_EQ(engine->counters().returned, 2u);
 }
 
-TEST_F(EngineTest, X3_the_census_names_what_is_in_the_tables) {
-  const auto names = [this] {
-    std::set<std::string> all;
+TEST_F(EngineTest, X3_the_census_counts_what_is_in_the_tables) {
+  const auto count = [this] {
+    std::map<std::string, std::uint64_t> all;
     const auto census = engine->census();
-    for (const auto& [what, number] : census.found()) all.insert(what);
+    for (const auto& [what, number] : census.found()) all[what] += number;
     return all;
   };
-  const auto before = names();
+  auto found = count();
+  EXPECT_EQ(found["sessions"], 3u);
+  for (const auto* const what : {"dead letters", "subscriptions", "messages of mailboxes", "consumers of streams"})
+    EXPECT_EQ(found[what], 0u) << what;
   engine->subscribe(kBob, ++request, "news.*", 1, false);
+  engine->streams().set({kAlice, ++request}, "s", {.pattern = "a.>"});
+  engine->streams().consumers().set({kAlice, ++request}, {.stream = "s", .name = "c"});
   put("dies");
   receive(kBob, 1);
-  sync();
   const LeaseToken lease[] = {delivered.back().lease};
   engine->reject(kBob, ++request, false, lease, "no");
+  put("waits");
+  put("waits");
+  found = count();
+  EXPECT_EQ(found["dead letters"], 1u);
+  EXPECT_EQ(found["subscriptions"], 1u);
+  EXPECT_EQ(found["messages of mailboxes"], 2u);
+  EXPECT_EQ(found["consumers of streams"], 1u);
+}
+
+TEST_F(EngineTest, X10_who_holds_messages_is_known_with_how_many_and_since_when) {
+  const auto began = Instant{now};
+  for (const auto* const content : {"a", "b"}) {
+    put(content);
+    receive(kBob, 1);
+    pass(1'000);
+  }
+  const auto session = engine->session(kBob);
+  EXPECT_EQ(session.held, 2u);
+  EXPECT_EQ(session.held_since, began);
+  std::size_t holders = 0;
+  engine->each_holder([&](const HolderView& holder) {
+    ++holders;
+    EXPECT_EQ(holder.agent, "bob");
+    EXPECT_EQ(holder.held, 2u);
+    EXPECT_EQ(holder.since, began);
+  });
+  EXPECT_EQ(holders, 1u);
+}
+
+TEST_F(EngineTest, A3_settings_of_what_can_be_no_mailbox_are_refused) {
+  engine->configure_mailbox(kAlice, ++request, {"no name\n", {.max_messages = 1}});
+  EXPECT_EQ(last().code, ErrorCode::invalid_name);
+}
+
+TEST_F(EngineTest, A13_a_quiet_batch_is_answered_if_something_of_it_was_refused_and_not_else) {
+  std::string envelope;
+  ASSERT_TRUE(encode_envelope(mail(""), envelope));
+  std::vector<Result<IncomingMessage>> messages(
+      2, IncomingMessage{*read_routing(as_bytes(envelope)), as_bytes(envelope), as_bytes("x")});
+  answers.clear();
+  engine->publish_batch(kAlice, ++request, true, messages);
   sync();
-  const auto after = names();
-  EXPECT_FALSE(before.contains("dead letters"));
-  EXPECT_TRUE(after.contains("dead letters"));
-  EXPECT_GE(after.size(), before.size() + 2) << "the subscription, too";
+  EXPECT_TRUE(answers.empty());
+  EXPECT_EQ(stats().ready, 2u);
+  messages.emplace_back(failure(ErrorCode::malformed, "bad"));
+  engine->publish_batch(kAlice, ++request, true, messages);
+  sync();
+  EXPECT_EQ(answers.size(), 1u);
+}
+
+TEST_F(EngineTest, A11_dead_letters_go_by_their_age_and_are_looked_through_once_a_minute_at_most) {
+  options.dead_ttl_ms = Duration{10'000};
+  crash();
+  for (int i = 0; i < 2; ++i) {
+    put("dies");
+    receive(kBob, 1);
+    const LeaseToken lease[] = {delivered.back().lease};
+    engine->reject(kBob, ++request, false, lease, "no");
+    sync();
+    pass(5'000);
+  }
+  pass(40'000);
+  EXPECT_EQ(stats().dead, 2u);
+  pass(10'000);
+  EXPECT_EQ(stats().dead, 0u);
 }
 
 }  // namespace

@@ -465,5 +465,17 @@ TEST_F(DeliveryTest, X5_a_schedule_that_makes_no_sense_is_refused_with_the_reaso
   EXPECT_EQ(last().code, ErrorCode::invalid_field);
 }
 
+TEST_F(DeliveryTest, X15_an_answer_to_what_has_no_trace_context_has_none) {
+  put("ask");
+  take();
+  auto answer = mail("answer", "alice");
+  answer.cause = last_delivered().id;
+  send(answer, kBob);
+  sync();
+  consume(kAlice, 1, "alice");
+  ASSERT_EQ(last_delivered().content, "answer");
+  EXPECT_FALSE(last_delivered().metadata.contains("traceparent"));
+}
+
 }  // namespace
 }  // namespace folkmoot::test

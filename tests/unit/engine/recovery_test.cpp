@@ -163,12 +163,77 @@ TEST_F(EngineTest, X3_a_log_whose_messages_name_nobody_is_refused) {
 
 TEST_F(EngineTest, X3_facts_that_cannot_be_are_refused_as_damage) {
   Engine other(options, log, *this);
-  for (const auto kind : {FactKind::started, FactKind::name_added, FactKind::message_accepted,
-                          FactKind::message_settled, FactKind::message_returned, FactKind::message_dead,
-                          FactKind::mailbox_configured, FactKind::dead_purged, static_cast<FactKind>(99)}) {
+  for (const auto kind :
+       {FactKind::started, FactKind::name_added, FactKind::message_accepted, FactKind::message_settled,
+        FactKind::message_returned, FactKind::message_dead, FactKind::mailbox_configured, FactKind::dead_purged,
+        FactKind::schedule_set, static_cast<FactKind>(99)}) {
     const auto done = other.recover(kind, {Lsn{64}, 3}, as_bytes("abc"));
     ASSERT_FALSE(done) << name(kind);
     EXPECT_EQ(done.error().code, ErrorCode::damaged);
+  }
+}
+
+TEST_F(EngineTest, X3_a_kind_of_fact_that_there_is_none_of_has_no_name) {
+  EXPECT_EQ(name(FactKind::webhook_removed), "webhook_removed");
+  EXPECT_EQ(name(static_cast<FactKind>(kFactKinds)), "unknown");
+}
+
+TEST_F(EngineTest, X3_a_settlement_of_a_priority_that_there_is_none_of_settles_nothing) {
+  limit({.max_messages = 10});
+  put("a");
+  const auto id = last().confirm.id;
+  const auto address = *message_address(id);
+  const MessageRef ref(address.key, address.mailbox, NameId{1}, static_cast<Priority>(11));
+  const Bytes parts[] = {bytes_of(ref)};
+  log.append(FactKind::message_settled, parts, Life::dead);
+  crash();
+  EXPECT_EQ(state(id), ReceiptState::queued);
+}
+
+TEST_F(EngineTest, X10_what_was_taken_back_says_so_after_a_crash) {
+  put("regretted");
+  const auto id = last().confirm.id;
+  engine->settling().cancel({kAlice, ++request}, id);
+  sync();
+  crash();
+  EXPECT_EQ(state(id), ReceiptState::cancelled);
+}
+
+TEST_F(EngineTest, A11_a_death_is_copied_though_its_message_stays_where_it_is) {
+  put("poison");
+  const auto id = last().confirm.id;
+  receive(kBob, 1);
+  const LeaseToken lease[] = {delivered.back().lease};
+  engine->reject(kBob, ++request, false, lease, "cannot be parsed");
+  sync();
+  const auto end = log.end;
+  for (const auto& [lsn, record] : std::map(log.records)) {
+    if (record.kind != FactKind::message_dead) continue;
+    EXPECT_TRUE(
+        engine->keep(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body)));
+  }
+  sync();
+  std::erase_if(log.records,
+                [end](const auto& each) { return each.second.kind == FactKind::message_dead && each.first < end; });
+  crash();
+  EXPECT_EQ(state(id), ReceiptState::dead);
+}
+
+TEST_F(EngineTest, X3_what_is_gone_holds_no_compaction_up) {
+  engine->streams().set({kAlice, ++request}, "s", {.pattern = "a.>"});
+  engine->durable_subscriptions().set({kAlice, ++request}, {.name = "d", .pattern = "b.>"});
+  sync();
+  auto kept = event("a.b");
+  kept.mode = DeliveryMode::at_least_once;
+  send(kept);
+  sync();
+  EXPECT_EQ(last().confirm.outcome, PublishOutcome::kept);
+  engine->streams().remove({kAlice, ++request}, "s");
+  engine->durable_subscriptions().remove({kAlice, ++request}, "d");
+  sync();
+  for (const auto& [lsn, record] : std::map(log.records)) {
+    EXPECT_TRUE(engine->keep(record.kind, {lsn, static_cast<std::uint32_t>(record.body.size())}, as_bytes(record.body)))
+        << name(record.kind);
   }
 }
 

@@ -32,6 +32,9 @@ class ShardTest : public EngineTest {
     });
     sync();
   }
+  void traced(const SpanView& span) override { spans.push_back(span.what); }
+
+  std::vector<SpanView::What> spans;
 };
 
 TEST_F(ShardTest, IdsAndLeasesCarryTheShard) {
@@ -172,6 +175,42 @@ TEST_F(ShardTest, WhatWaitsForAnotherShardIsNotOfferedToAConsumer) {
   engine->mailboxes().each_new_mailbox([&](std::string_view name) { made.emplace_back(name); });
   EXPECT_EQ(made, std::vector<std::string>{"far"});
   EXPECT_EQ(engine->consumers(), 0u);
+}
+
+TEST_F(ShardTest, IdsCarryTheShardOfTwo) {
+  options.shard = ShardNumber{1};
+  options.shards = 2;
+  crash();
+  send(mail("x"));
+  sync();
+  EXPECT_EQ(message_address(last().confirm.id)->node & kShardMask, 1u);
+}
+
+TEST_F(ShardTest, A11_WhereAForwardedMessageCameFromIsInItsGroup) {
+  auto message = mail("x");
+  message.id = make_uuid({.key = make_key(Instant{1'700'000'000'000}, 7), .mailbox = NameId{3}, .node = 0x10});
+  message.from = "zoe";
+  pass(kKeysAheadMs.ms - 500);  // the next id reserves more of them, within the group
+  forward(message);
+  EXPECT_EQ(last().confirm.outcome, PublishOutcome::queued);
+  std::set<std::size_t> groups;
+  for (const auto& [lsn, record] : log.records) {
+    if (record.kind == FactKind::message_accepted || record.kind == FactKind::message_linked)
+      groups.insert(record.group);
+  }
+  EXPECT_EQ(groups, (std::set<std::size_t>{log.groups}));
+}
+
+TEST_F(ShardTest, A20_WhatIsCarriedOnIsProcessedWhereItGoes) {
+  engine->tracing().turn(true);
+  engine->consume(kShardLink, RequestNumber{100}, "far", 10);
+  auto message = mail("x", "far");
+  message.metadata["traceparent"] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  send(message);
+  sync();
+  ASSERT_EQ(delivered.size(), 1u);
+  ack(delivered[0].lease, kShardLink);
+  EXPECT_EQ(spans, std::vector{SpanView::What::publish});
 }
 
 }  // namespace

@@ -581,5 +581,115 @@ TEST_P(StreamTest, U14_files_of_a_stream_that_the_log_never_heard_of_are_left) {
   EXPECT_TRUE(store.streams.contains(StreamNumber{8}));
 }
 
+TEST_P(StreamTest, U14_a_stream_without_events_has_none_to_give_up) {
+  set(over("a.>"));
+  EXPECT_EQ(view().events, 0u);
+  const auto purged = [this](Sequence below) {
+    engine->streams().purge({kAlice, ++request}, "s", below, 0);
+    sync();
+    return replied<Purged>().purged;
+  };
+  EXPECT_EQ(purged(kLastSequence), 0u);
+  publish_some(0, 3);
+  EXPECT_EQ(view().events, 3u);
+  EXPECT_EQ(purged(Sequence{1}), 0u);
+  EXPECT_EQ(purged(kLastSequence), 3u);
+  EXPECT_EQ(view().events, 0u);
+}
+
+TEST_P(StreamTest, X15_what_a_kept_event_cost_is_summed) {
+  set(over("a.>"));
+  auto costly = event("a.b");
+  costly.mode = DeliveryMode::at_least_once;
+  costly.conversation = "c";
+  costly.metadata = {{"cost_tokens", 10}};
+  send(costly);
+  sync();
+  ASSERT_TRUE(engine->causes().conversation("c"));
+  EXPECT_EQ(engine->causes().conversation("c")->tokens, 10);
+}
+
+TEST_P(StreamTest, U14_a_key_whose_event_is_too_old_makes_room_for_another) {
+  set({.pattern = "a.>", .max_age = Duration{10'000}, .keep_last_by = "content.id", .max_keys = 1});
+  publish("a.b", R"({"id":"x"})");
+  sync();
+  publish("a.b", R"({"id":"y"})");
+  EXPECT_EQ(last().code, ErrorCode::limit_reached);
+  for (int i = 0; i < 15; ++i) pass(1'000), sync();
+  EXPECT_EQ(view().events, 0u);
+  publish("a.b", R"({"id":"y"})");
+  sync();
+  EXPECT_EQ(all(), Sequences{2});
+}
+
+TEST_P(StreamTest, U14_files_of_what_is_given_up_go) {
+  if (!with_files) return;
+  set({.pattern = "a.>", .max_events = 5});
+  for (int i = 0; i < 40; i += 4) {
+    publish_some(i, i + 4);
+    settle();
+  }
+  publish_some(40, 41);
+  settle();
+  EXPECT_LE(store.streams.at(StreamNumber{1}).stored.size(), 5 + 2 * store.file_events);
+  EXPECT_EQ(all(), range(37, 42));
+}
+
+TEST_P(StreamTest, U14_who_waits_behind_others_waits_for_as_long_as_it_asked) {
+  set(over("a.>"));
+  engine->streams().consumers().set({kAlice, ++request}, {.stream = "s", .name = "c"});
+  sync();
+  std::vector<SessionId> ended;
+  for (const auto& [session, wait_ms] : {std::pair{kAlice, 5'000}, {kBob, 1'000}, {kCarol, 5'000}}) {
+    engine->streams().consumers().read({session, ++request},
+                                       {.stream = "s", .name = "c", .events_max = 1, .wait = Duration{wait_ms}},
+                                       [&ended, session = session](Result<ReadPage>) { ended.push_back(session); });
+  }
+  pass(1'000);
+  EXPECT_EQ(ended, std::vector{kBob});
+  pass(4'000);
+  EXPECT_EQ(ended.size(), 3u);
+}
+
+TEST_P(StreamTest, X20_what_the_other_stream_does_not_take_is_counted_and_the_rest_is_copied) {
+  set(over("a.>"), "from");
+  set({.pattern = "none", .filter = "priority <= 3"});
+  for (const int priority : {5, 1, 6, 2, 7, 3}) {
+    auto message = event("a.b", std::to_string(priority));
+    message.priority = static_cast<Priority>(priority);
+    message.mode = DeliveryMode::at_least_once;
+    send(message);
+  }
+  settle();
+  std::optional<Result<PlayEnd>> end;
+  engine->streams().plays().play({kAlice, ++request}, {.name = "from", .stream = "s"},
+                                 [&](Result<PlayEnd> done) { end = std::move(done); });
+  for (int i = 0; i < 5 && !end; ++i) pass(1), settle();
+  ASSERT_TRUE(end && *end);
+  EXPECT_EQ((*end)->played, 3u);
+  EXPECT_EQ((*end)->refused, 3u);
+  read({});
+  EXPECT_EQ(texts(), (std::vector<std::string>{"1", "2", "3"}));
+}
+
+TEST_P(StreamTest, U14_events_that_were_in_files_are_told_of_where_there_are_no_files) {
+  if (!with_files) return;
+  set(over("a.>"));
+  publish_some(0, 6);
+  settle();
+  pass(2'000);
+  publish_some(6, 8);
+  settle();
+  engine.reset();
+  for (auto& [lsn, record] : log.records) record.live = false;
+  std::erase_if(log.records, [](const auto& each) { return each.second.kind == FactKind::stream_event; });
+  with_files = false;
+  begin();
+  read({});
+  ASSERT_TRUE(page);
+  ASSERT_FALSE(*page);
+  EXPECT_EQ(page->error().code, ErrorCode::damaged);
+}
+
 }  // namespace
 }  // namespace folkmoot::test

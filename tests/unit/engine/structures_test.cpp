@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <memory>
 #include <random>
 #include <set>
 
@@ -138,6 +139,23 @@ TEST(Slab, slots_are_used_again_and_hold_what_was_put) {
   EXPECT_EQ(slab[a], "c");
   EXPECT_EQ(slab[b], "b");
   EXPECT_EQ(slab.size(), 2u);
+}
+
+TEST(Slab, what_is_erased_is_let_go_of_at_once) {
+  Slab<std::shared_ptr<int>> slab;
+  const auto held = std::make_shared<int>(1);
+  const auto at = slab.insert(held);
+  EXPECT_EQ(held.use_count(), 2);
+  slab.erase(at);
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+TEST(Slab, one_that_was_large_begins_anew_when_it_is_empty) {
+  Slab<int> slab;
+  std::vector<Slot> all;
+  for (int i = 0; i < 2'000; ++i) all.push_back(slab.insert(i));
+  for (const auto at : all) slab.erase(at);
+  EXPECT_EQ(slab.insert(1), Slot{0});
 }
 
 TEST(SlabRing, A7_gives_turns_to_who_is_in_it_in_the_order_of_coming) {

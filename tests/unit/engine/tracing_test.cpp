@@ -182,5 +182,18 @@ TEST_F(TracingTest, A19_the_fullest_mailboxes_are_found) {
   EXPECT_TRUE(names.empty());
 }
 
+TEST_F(TracingTest, A19_a_full_mailbox_is_found_once_though_there_are_too_many_to_look_at_together) {
+  for (int box = 0; box < 20'100; ++box) {
+    for (int i = 0; i <= (box > 19'900); ++i) send(mail("x", "box-" + std::to_string(box)));
+  }
+  sync();
+  for (int look = 0; look < 4; ++look) {
+    std::vector<std::string> names;
+    engine->mailboxes().each_fullest(200, [&](const MailboxStats& each) { names.emplace_back(each.name); });
+    EXPECT_EQ(std::set(names.begin(), names.end()).size(), 200u);
+    EXPECT_EQ(names.size(), 200u);
+  }
+}
+
 }  // namespace
 }  // namespace folkmoot::test

@@ -423,5 +423,12 @@ TEST_F(WakeTest, X11_one_with_a_budget_that_had_no_room_is_tried_again_by_itself
   EXPECT_EQ(woken_[0].wakes.size(), 1u);
 }
 
+TEST_F(WakeTest, X11_who_is_gone_when_its_request_comes_takes_no_wake) {
+  set(rule());
+  put("a");
+  EXPECT_TRUE(take(session_id(7, Slot{9})).empty());
+  EXPECT_EQ(take().size(), 1u);
+}
+
 }  // namespace
 }  // namespace folkmoot::test
