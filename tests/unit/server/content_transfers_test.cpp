@@ -305,6 +305,25 @@ TEST_F(ContentTransfersTest, X19_whoever_does_not_take_what_it_is_sent_has_nothi
   EXPECT_EQ(last().body, "a");
 }
 
+TEST_F(ContentTransfersTest, X19_whoever_has_no_more_waiting_than_it_may_has_what_it_reads) {
+  const auto ref = stored("abcdef");
+  unsent[kBob] = server.pending_bytes_high;
+  ASSERT_TRUE(transfers->read(kBob, RequestNumber{1}, ref.hash, 2, 1));
+  work();
+  EXPECT_EQ(last().session, kBob);
+  EXPECT_EQ(last().body, "c");
+}
+
+TEST_F(ContentTransfersTest, X19_nothing_is_behind_the_last_byte_and_further_on_is_refused) {
+  const auto ref = stored("abcdef");
+  ASSERT_TRUE(transfers->read(kBob, RequestNumber{1}, ref.hash, 6, 10));
+  work();
+  EXPECT_EQ(last().body, "");
+  const auto refused = transfers->read(kBob, RequestNumber{2}, ref.hash, 7, 10);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().text, "10 bytes from 7 on of 6; 1 to 1048576 from 0 to 6 are possible");
+}
+
 // -- which reads run (server/content_reads.hpp)
 
 class ContentReadsTest : public ::testing::Test {

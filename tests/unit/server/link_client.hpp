@@ -15,12 +15,11 @@ namespace folkmoot::test {
 /// Every question is answered within the test's time.
 class LinkClient {
  public:
-  LinkClient(Hub& hub, std::string_view agent, std::string_view token = {})
-      : link_(hub.connect(DoorKind::http, kLinkInboxBytesMax, [bell = bell_] { bell->ring(); })) {
-    std::string frames;
-    append_hello(frames, 1, {.agent = std::string(agent), .token = std::string(token), .software = "test"});
-    say(frames);
-    EXPECT_EQ(next().header.opcode, Opcode::welcome);
+  LinkClient(Hub& hub, std::string_view agent, std::string_view token = {}, DoorKind door = DoorKind::http)
+      : LinkClient(hub, agent, token, door, Opcode::welcome) {}
+  /// Why it is not let in that comes so.
+  static Error refusal(Hub& hub, std::string_view agent, std::string_view token) {
+    return LinkClient(hub, agent, token, DoorKind::http, Opcode::goodbye).refused_;
   }
   LinkClient(LinkClient&&) = delete;
   LinkClient& operator=(LinkClient&&) = delete;
@@ -49,6 +48,15 @@ class LinkClient {
   }
 
  private:
+  LinkClient(Hub& hub, std::string_view agent, std::string_view token, DoorKind door, Opcode expected)
+      : link_(hub.connect(door, kLinkInboxBytesMax, [bell = bell_] { bell->ring(); })) {
+    std::string frames;
+    append_hello(frames, 1, {.agent = std::string(agent), .token = std::string(token), .software = "test"});
+    say(frames);
+    const auto answer = next();
+    EXPECT_EQ(answer.header.opcode, expected);
+    if (expected == Opcode::goodbye) refused_ = read_error(answer).value_or(Error{});
+  }
   // The server may still ring when the client is gone.
   class Bell {
    public:
@@ -70,6 +78,7 @@ class LinkClient {
 
   const std::shared_ptr<Bell> bell_ = std::make_shared<Bell>();
   std::string taken_;
+  Error refused_;
   std::size_t at_ = 0;
   std::shared_ptr<Link> link_;
 };

@@ -38,6 +38,13 @@ TEST_F(LoginBrakeTest, a_minutes_worth_is_looked_at_at_once_and_then_one_each_ti
   EXPECT_EQ(wait_ms(guess), 0);
 }
 
+TEST_F(LoginBrakeTest, one_a_minute_may_try_again_in_a_minute) {
+  const LoginBrake::Attempt guess{kHome, "ann", "guess"};
+  brake_.note_failure(guess, 1, now_);
+  EXPECT_EQ(brake_.wait_ms(guess, 1, now_), 60'000);
+  EXPECT_EQ(brake_.wait_ms(guess, 1, now_ + 60'000), 0);
+}
+
 TEST_F(LoginBrakeTest, other_accounts_and_other_addresses_do_not_share_in_it) {
   fail({kHome, "", "guess"}, 6);
   fail({kHome, "ann", "guess"}, 6);

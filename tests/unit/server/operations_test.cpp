@@ -40,6 +40,7 @@ TEST_P(OperationsTest, X11_wakes_are_set_taken_and_done) { hears("wakes"); }
 TEST_P(OperationsTest, X11_webhooks_are_set_disabled_and_removed) { hears("webhooks"); }
 TEST_P(OperationsTest, A22_agents_register_are_found_and_watched) { hears("agents"); }
 TEST_P(OperationsTest, A18_accounts_roles_and_rules) { hears("accounts"); }
+TEST_P(OperationsTest, X15_the_tap_tells_each_thing_once) { hears("tap"); }
 TEST_P(OperationsTest, what_the_server_says_of_itself) { hears("server"); }
 
 }  // namespace

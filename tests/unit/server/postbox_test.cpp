@@ -44,6 +44,13 @@ TEST_F(PostboxTest, does_not_wake_who_is_awake_and_does_not_let_it_sleep) {
   EXPECT_TRUE(postbox_.falls_asleep());
 }
 
+TEST_F(PostboxTest, brings_the_options_that_hold_from_now_on) {
+  const auto options = std::make_shared<const ServerOptions>();
+  postbox_.post_options(options);
+  EXPECT_EQ(postbox_.take().options, options);
+  EXPECT_EQ(postbox_.take().options, nullptr) << "once";
+}
+
 TEST_F(PostboxTest, lists_a_link_once_until_it_was_taken) {
   const auto one = link();
   EXPECT_TRUE(one->send("abc"));
