@@ -102,10 +102,10 @@ Result<std::string> Entrance::let_in_slowly(Connection& connection, std::string_
                     "show what is right,"));
   }
   auto done = let_in(connection, *policy, shown, agent);
-  if (done || done.error().code != ErrorCode::unauthorized) {
-    brake.note_success(attempt, now_);
-  } else {
+  if (!done && done.error().code == ErrorCode::unauthorized) {
     brake.note_failure(attempt, per_minute, now_);
+  } else if (done || done.error().code != ErrorCode::busy) {  // busy: it could not be looked at (an issuer's keys)
+    brake.note_success(attempt, now_);
   }
   return done;
 }

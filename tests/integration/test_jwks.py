@@ -188,6 +188,18 @@ def test_U11_what_was_good_stays_good_for_a_bounded_time_while_the_issuer_is_awa
     assert guarded.server.log().count("cannot be had") == 1, "said once"
 
 
+def test_U11_a_token_that_could_not_be_looked_at_has_not_been_good(make_server, issuer):
+    guarded = guarded_by(make_server, issuer, "--set=login.failures_per_minute=5", refresh="1s", keep="5s")
+    forged = issuer.token(key=Ed25519PrivateKey.generate())
+    issuer.stop()
+    wait_for(lambda: not lets_in(guarded, issuer.token()), 20)
+    assert refused(guarded.connect, forged).name == "busy"
+    issuer.start()
+    eventually_in(guarded, issuer.token())
+    met = [refused(guarded.connect, forged).name for _ in range(10)]
+    assert (met[0], met[-1]) == ("unauthorized", "limit_reached"), "who guesses is slowed down"
+
+
 WRONG = {
     "no JSON": b"<html>",
     "no set": b'{"keys": 1}',
