@@ -58,12 +58,8 @@ std::string TranscriptServer::ask(std::string_view transcript) {
 
 std::string TranscriptServer::answer_to(const std::string& agent, std::string_view what) {
   auto& client = agents_[agent];
-  const auto [verb, rest] = cut(what, " ");
-  if (verb == "connect") {
-    client = std::make_unique<LinkClient>(server_->hub(), agent, rest);
-    return "connected";
-  }
   if (!client) client = std::make_unique<LinkClient>(server_->hub(), agent, kToken);
+  const auto [verb, rest] = cut(what, " ");
   if (verb == "publish") return publish(*client, rest);
   if (verb == "take") return take(*client, rest, 0);
   if (verb == "await") return take(*client, rest, 5'000);
@@ -145,7 +141,7 @@ std::string TranscriptServer::filled(std::string text) const {
 std::string TranscriptServer::told(std::string text) {
   static const std::regex id("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
   static const std::regex lease(R"re("wake":"?(\d+)"?)re"), backup(R"re("backup":(\d+))re"),
-      key(R"re("key":"(fm[^"]*)")re"), next(R"re("next":(\["[^\]]*\]))re");
+      next(R"re("next":(\["[^\]]*\]))re");
   static const std::pair<std::regex, const char*> different[] = {
       {id, "ID"},
       {std::regex(R"re(\b[0-9]{17,}\b)re"), "NUMBER"},
@@ -165,7 +161,6 @@ std::string TranscriptServer::told(std::string text) {
   if (std::regex_search(text, found, id)) said_["id"] = found.str();
   if (std::regex_search(text, found, lease)) said_["lease"] = found.str(1);
   if (std::regex_search(text, found, backup)) said_["backup"] = found.str(1);
-  if (std::regex_search(text, found, key)) said_["key"] = found.str(1);
   if (std::regex_search(text, found, next)) said_["next"] = found.str(1);
   for (const auto& name : {"lease", "backup"}) {
     const auto value = said_.find(name);

@@ -21,10 +21,9 @@ namespace folkmoot::test {
 ///       OK
 ///
 /// Asked is a call with its arguments, or: `publish MESSAGE` (JSON), `take MAILBOX` (one message, under a lease),
-/// `await MAILBOX` (the same, as soon as there is one), `ack`, `nack`, `reject`, `connect KEY` (anew, with the key of
-/// an account). `$id` stands for the id of the message that was published, taken or told of last, `$lease` for the
-/// lease that was had last, `$backup` for a backup's name, `$key` for the key that was made last, `$next` for where a
-/// tap goes on. What is different each time is told as `ID`, `TIME` (Unix milliseconds), `NUMBER` and so on.
+/// `await MAILBOX` (the same, as soon as there is one), `ack`, `nack`, `reject`. `$id` stands for the id of the message
+/// that was published, taken or told of last, `$lease` for the lease that was had last, `$backup` for a backup's name,
+/// `$next` for where a tap goes on. What is different each time is told as `ID`, `TIME`, `NUMBER` and so on.
 class TranscriptServer {
  public:
   explicit TranscriptServer(std::uint32_t shards);
